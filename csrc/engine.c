@@ -1,0 +1,53 @@
+/* engine.c: the library for one instruction set and one precision, as a single translation unit.
+ * Everything is static but the nnl_engine at the end; the build defines NNL_ISA and NNL_REAL. */
+#include "nnlite.h"
+#include "parallel.h"
+#include "vec.h"
+#include "philox.h"
+
+#include "gemm/gemm.c"
+#include "ops/linear.c"
+#include "ops/elementwise.c"
+#include "ops/activation.c"
+#include "ops/reduce.c"
+#include "ops/shape.c"
+#include "ops/loss.c"
+#include "ops/dropout.c"
+#include "ops/optimizer.c"
+#include "plan.c"
+
+static int64_t no_scratch(const nnl_call *call, int threads) {
+    (void)call, (void)threads;
+    return 0;
+}
+
+#define NNL_OP(name, scratch) #name,
+static const char *const names[] = {
+#include "op_list.h"
+};
+#undef NNL_OP
+#define NNL_OP(name, scratch) op_##name,
+static const nnl_op_fn ops[] = {
+#include "op_list.h"
+};
+#undef NNL_OP
+#define NNL_OP(name, scratch) scratch,
+static const nnl_scratch_fn scratches[] = {
+#include "op_list.h"
+};
+#undef NNL_OP
+
+#define NNL_TEXT_(x) #x
+#define NNL_TEXT(x) NNL_TEXT_(x)
+#define NNL_NAME_(isa, real) nnl_engine_##isa##_##real
+#define NNL_NAME(isa, real) NNL_NAME_(isa, real)
+
+const nnl_engine NNL_NAME(NNL_ISA, NNL_REAL) = {
+    .isa = NNL_TEXT(NNL_ISA),
+    .real_size = sizeof(real),
+    .n_ops = sizeof ops / sizeof *ops,
+    .names = names,
+    .ops = ops,
+    .scratch = scratches,
+    .run = run,
+};

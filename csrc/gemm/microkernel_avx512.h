@@ -1,0 +1,29 @@
+/* microkernel_avx512.h: 32 registers of 64 bytes: 14 x 2 of them accumulate, 2 hold B, 1 an element of A. */
+#include <immintrin.h>
+
+#define VEC_BYTES 64
+enum { MR = 14, NV = 2, THIN_MR = 3, THIN_NV = 8 };
+
+typedef real vec __attribute__((vector_size(VEC_BYTES)));
+enum { LANES = VEC_BYTES / sizeof(real) };
+
+static inline vec vec_broadcast(real x) {
+    return _Generic(x, float: _mm512_set1_ps, double: _mm512_set1_pd)(x);
+}
+
+static inline vec vec_fmadd(vec a, vec b, vec c) {
+    return _Generic((real)0, float: _mm512_fmadd_ps, double: _mm512_fmadd_pd)(a, b, c);
+}
+
+/* One bit per lane, set in the first n. */
+static inline __mmask16 first_lanes(int64_t n) {
+    return n >= LANES ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1);
+}
+
+static inline vec vec_load_first(const real *p, int64_t n) {
+    return _Generic(*p, float: _mm512_maskz_loadu_ps, double: _mm512_maskz_loadu_pd)(first_lanes(n), p);
+}
+
+static inline void vec_store_first(real *p, vec x, int64_t n) {
+    _Generic(*p, float: _mm512_mask_storeu_ps, double: _mm512_mask_storeu_pd)(p, first_lanes(n), x);
+}

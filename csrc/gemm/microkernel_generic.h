@@ -1,0 +1,24 @@
+/* microkernel_generic.h: any CPU: 16-byte vectors in the compiler's own notation, and no fused multiply-add. */
+#define VEC_BYTES 16
+enum { MR = 5, NV = 2, THIN_MR = 1, THIN_NV = 8 };
+
+typedef real vec __attribute__((vector_size(VEC_BYTES)));
+enum { LANES = VEC_BYTES / sizeof(real) };
+
+static inline vec vec_broadcast(real x) {
+    vec v;
+    for (int l = 0; l < LANES; l++) v[l] = x;
+    return v;
+}
+
+static inline vec vec_fmadd(vec a, vec b, vec c) { return a * b + c; }
+
+static inline vec vec_load_first(const real *p, int64_t n) {
+    vec v = {0};
+    for (int l = 0; l < LANES && l < n; l++) v[l] = p[l];
+    return v;
+}
+
+static inline void vec_store_first(real *p, vec x, int64_t n) {
+    for (int l = 0; l < LANES && l < n; l++) p[l] = x[l];
+}

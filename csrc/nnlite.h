@@ -1,0 +1,95 @@
+/* nnlite.h: the contract between Python and C. Every op is one function of one type, and it cannot fail.
+ *
+ * The whole library is compiled once per instruction set and precision as a single translation unit
+ * (engine.c), with everything static but one `nnl_engine`. `real` is the precision of that build. */
+#ifndef NNLITE_H
+#define NNLITE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#ifndef NNL_REAL
+#define NNL_REAL float
+#endif
+typedef NNL_REAL real;
+
+#define NNL_MAX_NDIM 6
+
+/* Row-major and contiguous; does not own its memory. Holds `real`s or int32s: each op knows which. */
+typedef struct {
+    void *data;
+    int64_t shape[NNL_MAX_NDIM];
+    int32_t ndim;
+} nnl_tensor;
+
+/* The type of each attribute is declared in the op's Python row, and the value is cast there. */
+typedef union {
+    int64_t i;
+    double f;
+} nnl_attr;
+
+typedef struct {
+    const nnl_tensor *in;
+    nnl_tensor *out;
+    const nnl_attr *attr;
+    int n_in, n_out;
+} nnl_call;
+
+/* Where an op that reads indices says that one was out of range: step * 2^40 + element, the lowest of
+ * all that were met, so that the report does not depend on threads. NNL_FINE when none was. */
+typedef struct nnl_status {
+    _Atomic int64_t first_bad;
+} nnl_status;
+#define NNL_FINE INT64_MAX
+#define NNL_STEP_SHIFT 40
+
+/* The threads that run an op together; every one of them enters the op. `scratch` is shared by the team. */
+typedef struct {
+    int id, size;
+    void *scratch;
+    struct nnl_barrier *barrier;
+    struct nnl_status *status;
+    int64_t step;
+} nnl_team;
+
+typedef void (*nnl_op_fn)(const nnl_call *call, nnl_team *team);
+/* Bytes of scratch that a call needs when up to `threads` threads run it. */
+typedef int64_t (*nnl_scratch_fn)(const nnl_call *call, int threads);
+
+/* One step of a program. `wait`: a barrier stands before it. `alone`: thread 0 does it by itself. */
+typedef struct {
+    nnl_op_fn op;
+    nnl_call call;
+    void *scratch;
+    int8_t wait, alone;
+} nnl_step;
+
+/* A feed is memory of the caller's that moves on by `stride` bytes at each run; `tensor` looks at it. */
+typedef struct {
+    const char *data;
+    int64_t stride;
+} nnl_feed;
+typedef struct {
+    nnl_tensor *tensor;
+    int32_t feed;
+} nnl_binding;
+
+typedef struct {
+    nnl_step *steps;
+    nnl_binding *bindings;
+    nnl_feed *feeds;
+    int32_t n_steps, n_bindings;
+} nnl_program;
+
+typedef struct {
+    const char *isa;
+    int32_t real_size, n_ops;
+    const char *const *names;
+    const nnl_op_fn *ops;
+    const nnl_scratch_fn *scratch;
+    /* Runs the program up to `runs` times with a team of `threads`; returns how many runs were finished.
+     * Stops after a run in which `status` was set. */
+    int64_t (*run)(const nnl_program *program, int64_t runs, int threads, nnl_status *status);
+} nnl_engine;
+
+#endif

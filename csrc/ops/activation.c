@@ -1,0 +1,86 @@
+/* activation.c: elementwise activations and softmax. Narrow rows are put through exp many at a time, as one array. */
+#include "../activation.h"
+#include "../parallel.h"
+
+/* y = act(x). in: x. out: y, the shape of x, may be x. attr: kind (NNL_RELU ...), alpha (slope of leaky_relu). */
+static void op_activation(const nnl_call *call, nnl_team *team) {
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    activate((real *)call->out[0].data + part.begin, (const real *)call->in[0].data + part.begin,
+             part.end - part.begin, (int)call->attr[0].i, call->attr[1].f);
+}
+
+/* dx = dy * act'(x), by y = act(x). in: dy, y. out: dx, may be dy or y. attr: kind, alpha. */
+static void op_activation_gradient(const nnl_call *call, nnl_team *team) {
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    activate_gradient((real *)call->out[0].data + part.begin, (const real *)call->in[0].data + part.begin,
+                      (const real *)call->in[1].data + part.begin, part.end - part.begin,
+                      (int)call->attr[0].i, call->attr[1].f);
+}
+
+/* Elements worked on together: they stay in the level 1 cache. */
+enum { SOFTMAX_BLOCK = 1024 };
+
+static inline int64_t rows_per_block(int64_t classes) {
+    return classes < SOFTMAX_BLOCK ? SOFTMAX_BLOCK / classes : 1;
+}
+
+/* The last axis of a tensor, and how many rows of it there are. */
+typedef struct {
+    int64_t rows, classes;
+} row_shape;
+
+static row_shape rows_of(const nnl_tensor *x) {
+    row_shape s = {.rows = 0, .classes = x->ndim > 0 ? x->shape[x->ndim - 1] : 1};
+    if (s.classes > 0) s.rows = nnl_size(x) / s.classes;
+    return s;
+}
+
+/* y = e^(x - max(x)) for each of a few rows. */
+static void exp_of_rows(real *y, const real *x, int64_t rows, int64_t classes) {
+    for (int64_t row = 0; row < rows; row++) {
+        const real *z = x + row * classes;
+        const real largest = row_max(z, classes);
+        NNL_INDEPENDENT
+        for (int64_t j = 0; j < classes; j++) y[row * classes + j] = z[j] - largest;
+    }
+    NNL_INDEPENDENT
+    for (int64_t i = 0; i < rows * classes; i++) y[i] = real_exp(y[i]);
+}
+
+static void softmax_of_rows(real *y, const real *x, int64_t rows, int64_t classes) {
+    exp_of_rows(y, x, rows, classes);
+    for (int64_t row = 0; row < rows; row++, y += classes) {
+        const real scale = 1 / row_sum(y, classes);
+        NNL_INDEPENDENT
+        for (int64_t j = 0; j < classes; j++) y[j] *= scale;
+    }
+}
+
+/* y = e^x / sum(e^x) over the last axis. in: x [..., L]. out: y [..., L], may be x. */
+static void op_softmax(const nnl_call *call, nnl_team *team) {
+    const real *x = call->in[0].data;
+    real *y = call->out[0].data;
+    const row_shape shape = rows_of(&call->in[0]);
+    if (shape.rows == 0) return;
+    const nnl_range part = nnl_share(shape.rows, 1, team);
+    const int64_t step = rows_per_block(shape.classes);
+    for (int64_t row = part.begin; row < part.end; row += step) {
+        const int64_t at = row * shape.classes, count = part.end - row < step ? part.end - row : step;
+        softmax_of_rows(y + at, x + at, count, shape.classes);
+    }
+}
+
+/* dx = y * (dy - sum(dy * y)) over the last axis. in: dy, y [..., L]. out: dx [..., L], may be either. */
+static void op_softmax_gradient(const nnl_call *call, nnl_team *team) {
+    const row_shape shape = rows_of(&call->in[0]);
+    if (shape.rows == 0) return;
+    const nnl_range part = nnl_share(shape.rows, 1, team);
+    for (int64_t row = part.begin; row < part.end; row++) {
+        const real *dy = (const real *)call->in[0].data + row * shape.classes;
+        const real *y = (const real *)call->in[1].data + row * shape.classes;
+        real *dx = (real *)call->out[0].data + row * shape.classes;
+        const real mean = row_dot(dy, y, shape.classes);
+        NNL_INDEPENDENT
+        for (int64_t j = 0; j < shape.classes; j++) dx[j] = y[j] * (dy[j] - mean);
+    }
+}

@@ -1,0 +1,200 @@
+/* reduce.c: sums and maxima over one axis, in an order of summation that depends on the shape alone.
+ *
+ * x is seen as [A, R, B] and reduced over R. R is cut into chunks; a chunk is summed for many columns side by side,
+ * where a narrow x is seen as a wider one of fewer rows. Sums of chunks are added in double, in the order of the
+ * chunks. So no float takes part in more than about CHUNK_ROWS additions of float, however long the sum. */
+#include "../parallel.h"
+#include "../vec.h"
+
+enum { CHUNK_ROWS = 64, SUM_WIDTH = 64, COLUMN_TILE = 512 };
+
+/* How [A, R, B] is summed. `groups` rows are taken as one wide row of groups * B columns. */
+typedef struct {
+    int64_t A, R, B, groups, chunk_rows, chunks, tiles;
+} sum_shape;
+
+static sum_shape plan_sum(int64_t A, int64_t R, int64_t B) {
+    sum_shape s = {.A = A, .R = R, .B = B, .groups = B > 0 && B < SUM_WIDTH ? SUM_WIDTH / B : 1};
+    s.chunk_rows = s.groups * CHUNK_ROWS;
+    s.chunks = (R + s.chunk_rows - 1) / s.chunk_rows;
+    s.tiles = (B + COLUMN_TILE - 1) / COLUMN_TILE;
+    return s;
+}
+
+/* A sum of all elements is [1, n, 1]: so a call that has no attributes needs none. */
+static sum_shape plan_sum_of(const nnl_call *call) {
+    if (nnl_size(&call->out[0]) == 1) return plan_sum(1, nnl_size(&call->in[0]), 1);
+    return plan_sum(call->attr[0].i, call->attr[1].i, call->attr[2].i);
+}
+
+/* Bytes of scratch of reduce_sum, sum_squares, sum_abs: the sums of the chunks. */
+static int64_t reduce_scratch(const nnl_call *call, int threads) {
+    (void)threads;
+    const sum_shape s = plan_sum_of(call);
+    return s.chunks > 1 ? s.A * s.chunks * s.B * (int64_t)sizeof(double) : 0;
+}
+
+NNL_INLINE real itself_of(real x) { return x; }
+NNL_INLINE real squared(real x) { return x * x; }
+
+/* sum[j] += f(x[0][j]) + f(x[1][j]) + ..., row after row; eight rows at a time only to save loads and stores. */
+NNL_INLINE void add_rows(real *restrict sum, const real *restrict x, int64_t rows, int64_t stride, int64_t width,
+                         real f(real)) {
+    int64_t row = 0;
+    for (; row + 8 <= rows; row += 8, x += 8 * stride)
+        for (int64_t j = 0; j < width; j++) {
+            real s = sum[j];
+            s += f(x[j]);
+            s += f(x[j + stride]);
+            s += f(x[j + 2 * stride]);
+            s += f(x[j + 3 * stride]);
+            s += f(x[j + 4 * stride]);
+            s += f(x[j + 5 * stride]);
+            s += f(x[j + 6 * stride]);
+            s += f(x[j + 7 * stride]);
+            sum[j] = s;
+        }
+    for (; row < rows; row++, x += stride)
+        for (int64_t j = 0; j < width; j++) sum[j] += f(x[j]);
+}
+
+/* The sums of `width` columns over one chunk's rows, from x on; B columns lie between rows. */
+NNL_INLINE void sum_chunk(real sum[COLUMN_TILE], const real *x, int64_t rows, int64_t width, const sum_shape *s,
+                          real f(real)) {
+    int64_t groups = rows < ROW_LANES ? 1 : rows / 4 < s->groups ? rows / 4 : s->groups;
+    memset(sum, 0, (size_t)(groups * width) * sizeof *sum);
+    add_rows(sum, x, rows / groups, groups * s->B, groups * width, f);
+    add_rows(sum, x + rows / groups * groups * s->B, rows % groups, s->B, width, f);
+    for (; groups > 1; groups = (groups + 1) / 2) {
+        const int64_t upper = (groups + 1) / 2 * width;
+        for (int64_t j = 0; j < groups / 2 * width; j++) sum[j] += sum[upper + j];
+    }
+}
+
+/* Sums this thread's chunks, each to a row of scratch, or to its place in `out` if there is one chunk only. */
+NNL_INLINE void sum_chunks(real *out, const real *x, const sum_shape *s, const nnl_team *team, real f(real)) {
+    double *partial = team->scratch;
+    const nnl_range part = nnl_share(s->A * s->chunks * s->tiles, 1, team);
+    for (int64_t item = part.begin; item < part.end; item++) {
+        const int64_t tile = item % s->tiles, row = item / s->tiles;
+        const int64_t a = row / s->chunks, first = row % s->chunks * s->chunk_rows, column = tile * COLUMN_TILE;
+        const int64_t rows = s->R - first < s->chunk_rows ? s->R - first : s->chunk_rows;
+        const int64_t width = s->B - column < COLUMN_TILE ? s->B - column : COLUMN_TILE;
+        real sum[COLUMN_TILE];
+        sum_chunk(sum, x + (a * s->R + first) * s->B + column, rows, width, s, f);
+        if (s->chunks == 1)
+            memcpy(out + row * s->B + column, sum, (size_t)width * sizeof *sum);
+        else
+            for (int64_t j = 0; j < width; j++) partial[row * s->B + column + j] = (double)sum[j];
+    }
+}
+
+/* Of outputs i ... end - 1, as many as share the index a and fit into `most`. */
+static inline int64_t columns_at(int64_t i, int64_t end, int64_t B, int64_t most) {
+    int64_t count = B - i % B < end - i ? B - i % B : end - i;
+    return count < most ? count : most;
+}
+
+/* out[a][b] = the chunks' sums, first to last. */
+static void add_chunks(real *out, const double *partial, const sum_shape *s, const nnl_team *team) {
+    const nnl_range part = nnl_share(s->A * s->B, NNL_LINE, team);
+    for (int64_t i = part.begin; i < part.end;) {
+        const double *p = partial + i / s->B * s->chunks * s->B + i % s->B;
+        const int64_t width = columns_at(i, part.end, s->B, SUM_WIDTH);
+        double sum[SUM_WIDTH] = {0};
+        for (int64_t c = 0; c < s->chunks; c++)
+            for (int64_t j = 0; j < width; j++) sum[j] += p[c * s->B + j];
+        for (int64_t j = 0; j < width; j++) out[i + j] = (real)sum[j];
+        i += width;
+    }
+}
+
+NNL_INLINE void reduce(const nnl_call *call, nnl_team *team, real f(real)) {
+    real *out = call->out[0].data;
+    const sum_shape s = plan_sum_of(call);
+    if (s.chunks == 0) {
+        if (team->id == 0) memset(out, 0, (size_t)(s.A * s.B) * sizeof *out);
+        return;
+    }
+    sum_chunks(out, call->in[0].data, &s, team, f);
+    if (s.chunks == 1) return;
+    nnl_wait(team);
+    add_chunks(out, team->scratch, &s, team);
+}
+
+/* out[a][b] = sum over r of x[a][r][b]. in: x [A, R, B]. out: A * B values. attr: A, R, B. */
+static void op_reduce_sum(const nnl_call *call, nnl_team *team) { reduce(call, team, itself_of); }
+/* in: x. out: the sum of its squares, or of its absolute values, one value. No attr. */
+static void op_sum_squares(const nnl_call *call, nnl_team *team) { reduce(call, team, squared); }
+static void op_sum_abs(const nnl_call *call, nnl_team *team) { reduce(call, team, real_abs); }
+
+/* The larger; NaN if either is. */
+NNL_INLINE real larger_or_nan(real a, real b) { return (b > a) | (b != b) ? b : a; }
+NNL_INLINE real lane_larger_or_nan(real lane, real x, real y) { return (void)y, larger_or_nan(lane, x); }
+
+static real row_max_or_nan(const real *x, int64_t n) {
+    return fold_row(x, x, n, -REAL_INFINITY, lane_larger_or_nan, larger_or_nan);
+}
+
+/* out[a][b] = max over r of x[a][r][b], NaN if there is one. in: x [A, R, B]. out: A * B values. attr: A, R, B. */
+static void op_reduce_max(const nnl_call *call, nnl_team *team) {
+    const real *x = call->in[0].data;
+    real *out = call->out[0].data;
+    const int64_t A = call->attr[0].i, R = call->attr[1].i, B = call->attr[2].i;
+    const nnl_range part = nnl_share(A * B, NNL_LINE, team);
+    for (int64_t i = part.begin; i < part.end;) {
+        const real *first = x + i / B * R * B + i % B;
+        const int64_t width = columns_at(i, part.end, B, B);
+        real *largest = out + i;
+        if (B == 1) {
+            *largest = row_max_or_nan(first, R);
+        } else {
+            for (int64_t j = 0; j < width; j++) largest[j] = -REAL_INFINITY;
+            for (int64_t r = 0; r < R; r++)
+                for (int64_t j = 0; j < width; j++) largest[j] = larger_or_nan(largest[j], first[r * B + j]);
+        }
+        i += width;
+    }
+}
+
+/* The first place of the largest; the first NaN if there is one. */
+static int32_t argmax_of_row(const real *x, int64_t n) {
+    const real largest = row_max_or_nan(x, n);
+    for (int64_t r = 0; r < n; r++)
+        if (x[r] == largest || x[r] != x[r]) return (int32_t)r;
+    return 0;
+}
+
+/* The same for columns b ... b + width - 1 of [R, B]. */
+static void argmax_of_columns(int32_t *index, const real *x, int64_t R, int64_t B, int64_t width) {
+    real largest[SUM_WIDTH];
+    for (int64_t j = 0; j < width; j++) {
+        largest[j] = R > 0 ? x[j] : 0;
+        index[j] = 0;
+    }
+    for (int64_t r = 1; r < R; r++)
+        for (int64_t j = 0; j < width; j++) {
+            const real value = x[r * B + j], best = largest[j];
+            const bool better = (value > best) | ((value != value) & (best == best));
+            largest[j] = better ? value : best;
+            index[j] = better ? (int32_t)r : index[j];
+        }
+}
+
+/* out[a][b] = the first r where x[a][r][b] is largest; NaN counts as largest.
+ * in: x [A, R, B]. out: int32, A * B values. attr: A, R, B. */
+static void op_argmax(const nnl_call *call, nnl_team *team) {
+    const real *x = call->in[0].data;
+    int32_t *out = call->out[0].data;
+    const int64_t A = call->attr[0].i, R = call->attr[1].i, B = call->attr[2].i;
+    const nnl_range part = nnl_share(A * B, 16, team);
+    for (int64_t i = part.begin; i < part.end;) {
+        const real *first = x + i / B * R * B + i % B;
+        const int64_t width = columns_at(i, part.end, B, SUM_WIDTH);
+        if (B == 1)
+            out[i] = argmax_of_row(first, R);
+        else
+            argmax_of_columns(out + i, first, R, B, width);
+        i += width;
+    }
+}

@@ -1,0 +1,74 @@
+/* parallel.h: what the threads of a team do with each other: wait, share out a range, report a bad index. */
+#ifndef NNL_PARALLEL_H
+#define NNL_PARALLEL_H
+
+#include <sched.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "nnlite.h"
+
+#if defined(__x86_64__)
+#define nnl_pause() __builtin_ia32_pause()
+#else
+#define nnl_pause() atomic_signal_fence(memory_order_seq_cst)
+#endif
+
+/* Two counters, a cache line apart: threads that wait read `phase` while others still write `arrived`. */
+typedef struct nnl_barrier {
+    _Alignas(64) _Atomic int arrived;
+    _Alignas(64) _Atomic int phase;
+} nnl_barrier;
+
+/* About 10 us of spinning: longer than any step's imbalance on an idle machine. A thread that waits longer
+ * has most likely lost its partner's core to another process, which needs this one's patience, not its heat. */
+#define NNL_SPINS 400
+
+/* All threads of the team arrive before any leaves; what they wrote is then seen by all. */
+static inline void nnl_wait(const nnl_team *team) {
+    if (team->size == 1) return;
+    nnl_barrier *b = team->barrier;
+    int phase = atomic_load_explicit(&b->phase, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&b->arrived, 1, memory_order_acq_rel) == team->size - 1) {
+        atomic_store_explicit(&b->arrived, 0, memory_order_relaxed);
+        atomic_store_explicit(&b->phase, phase + 1, memory_order_release);
+        return;
+    }
+    for (int spin = 0; atomic_load_explicit(&b->phase, memory_order_acquire) == phase; spin++) {
+        if (spin < NNL_SPINS)
+            nnl_pause();
+        else
+            sched_yield();
+    }
+}
+
+typedef struct {
+    int64_t begin, end;
+} nnl_range;
+
+/* This thread's part of n items, in whole blocks of `grain` (1 = any cut), the same for every op of one shape. */
+static inline nnl_range nnl_share(int64_t n, int64_t grain, const nnl_team *team) {
+    int64_t blocks = (n + grain - 1) / grain;
+    nnl_range r = {blocks * team->id / team->size * grain, blocks * (team->id + 1) / team->size * grain};
+    if (r.begin > n) r.begin = n;
+    if (r.end > n) r.end = n;
+    return r;
+}
+
+/* Elements of a cache line: the grain for writing, so that no two threads write one line. */
+#define NNL_LINE ((int64_t)(64 / sizeof(real)))
+
+static inline void nnl_report(const nnl_team *team, int64_t element) {
+    int64_t mine = (team->step << NNL_STEP_SHIFT) + element;
+    int64_t seen = atomic_load(&team->status->first_bad);
+    while (mine < seen && !atomic_compare_exchange_weak(&team->status->first_bad, &seen, mine)) {
+    }
+}
+
+static inline int64_t nnl_size(const nnl_tensor *t) {
+    int64_t n = 1;
+    for (int d = 0; d < t->ndim; d++) n *= t->shape[d];
+    return n;
+}
+
+#endif

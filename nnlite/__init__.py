@@ -1,0 +1,86 @@
+"""nnlite: neural networks for scikit-learn users on a CPU, under Keras's names.
+
+`import nnlite as keras` carries a Keras tutorial over; `NNClassifier` and `NNRegressor` are scikit-learn
+estimators whose every setting can be searched.
+"""
+
+try:
+    from nnlite import _engine
+except ImportError as error:
+    raise ImportError(
+        f"nnlite's compiled engine cannot be imported ({error}). In a source folder that was not built: run "
+        "`pip install .` there, then leave it, or start Python with -P; Python imports the bare folder otherwise."
+    ) from error
+
+from nnlite import (
+    activations,
+    backend,
+    callbacks,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    ops,
+    optimizers,
+    regularizers,
+    utils,
+)
+from nnlite.autodiff import GradientTape
+from nnlite.layers import Input
+from nnlite.model import Model, Sequential
+from nnlite.ops import ones, zeros
+from nnlite.tensor import Tensor, Variable, convert_to_tensor
+from nnlite.versions import __version__, show_versions
+
+constant = convert_to_tensor
+
+# Imported when first used: they bring scikit-learn, or are rarely needed.
+_LAZY = {"NNClassifier": "estimators", "NNRegressor": "estimators", "datasets": None, "estimators": None,
+         "plotting": None}
+
+__all__ = [
+    "GradientTape",
+    "Input",
+    "Model",
+    "NNClassifier",
+    "NNRegressor",
+    "Sequential",
+    "Tensor",
+    "Variable",
+    "__version__",
+    "activations",
+    "backend",
+    "callbacks",
+    "constant",
+    "convert_to_tensor",
+    "datasets",
+    "estimators",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ones",
+    "ops",
+    "optimizers",
+    "regularizers",
+    "show_versions",
+    "utils",
+    "zeros",
+]
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'nnlite' has no attribute {name!r}")
+    import importlib
+
+    module = importlib.import_module(f"nnlite.{_LAZY[name] or name}")
+    value = module if _LAZY[name] is None else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)

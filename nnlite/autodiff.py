@@ -1,0 +1,139 @@
+"""Gradients: one backward walk over a recording, each op's rule written in ops.
+
+On a tape the rules run as they are called; in a trace they are recorded, and become part of the plan.
+"""
+
+from nnlite import ops
+from nnlite.dispatch import Recording
+from nnlite.tensor import Tensor, Variable
+
+
+def gradients(recording, target, sources, seed=None):
+    """The gradients of `target` with respect to each of `sources`.
+
+    Parameters
+    ----------
+    recording : Recording
+    target : Tensor
+        Summed, if it has more than one element.
+    sources : list of Tensor
+    seed : Tensor, optional
+        Of the target's shape: the gradient that arrives at the target (default ones).
+
+    Returns
+    -------
+    list of Tensor or None
+        None where the target does not depend on the source.
+    """
+    calls = list(recording.calls)
+    on_path = _marked(calls, sources)
+    arrived = {}
+    if id(target) in on_path:
+        arrived[id(target)] = ops.ones_like(target) if seed is None else seed
+    for call in reversed(calls):
+        dys = [arrived.get(id(y)) for y in call.outputs]
+        need = [id(x) in on_path for x in call.inputs]
+        if call.op.gradient == "none" or not any(need) or all(dy is None for dy in dys):
+            continue
+        if call.op.gradient is None:
+            raise NotImplementedError(f"{call.op.name}: there is no gradient through this op")
+        for x, version in zip(call.inputs, call.versions):
+            if isinstance(x, Variable) and x.version != version:
+                raise RuntimeError(
+                    f"Variable {x.name!r} was assigned after it was used in the forward pass and before "
+                    "its gradient was asked for: compute the gradient first"
+                )
+        for x, dx in zip(call.inputs, call.op.gradient(call, *dys, need=need)):
+            if dx is None:
+                continue
+            dx = ops.sum_to(dx, x.shape)
+            known = arrived.get(id(x))
+            arrived[id(x)] = dx if known is None else ops.add(known, dx)
+    return [arrived.get(id(source)) for source in sources]
+
+
+def _marked(calls, sources):
+    """The ids of tensors that depend on a source."""
+    marked = {id(s) for s in sources}
+    for call in calls:
+        if call.op.gradient != "none" and any(id(x) in marked for x in call.inputs):
+            marked.update(id(y) for y in call.outputs)
+    return marked
+
+
+class GradientTape:
+    """Records what is computed inside its `with` block, to differentiate it afterwards.
+
+    Parameters
+    ----------
+    persistent : bool, default False
+        Whether `gradient` may be called more than once.
+    watch_accessed_variables : bool, default True
+        Kept for TensorFlow's signature; every tensor of the block can be a source.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> w = nnlite.Variable(3.0)
+    >>> with nnlite.GradientTape() as tape:
+    ...     loss = w ** 2
+    >>> tape.gradient(loss, w).item()
+    6.0
+    """
+
+    def __init__(self, persistent=False, watch_accessed_variables=True):
+        self.persistent = persistent
+        self._recording = Recording()
+        self._used = False
+
+    def __enter__(self):
+        self._recording.__enter__()
+        return self
+
+    def __exit__(self, *exc):
+        self._recording.__exit__(*exc)
+
+    def watch(self, tensor):
+        """Nothing to do: every tensor used in the block is watched."""
+
+    def gradient(self, target, sources, output_gradients=None, unconnected_gradients="none"):
+        """The gradients of `target` with respect to `sources`.
+
+        Parameters
+        ----------
+        target : Tensor
+            Computed inside the block; summed if it has more than one element.
+        sources : Tensor or (nested) list of them
+        output_gradients : Tensor, optional
+            What arrives at `target` (default ones).
+        unconnected_gradients : {'none', 'zero'}, default 'none'
+            What stands for a source that `target` does not depend on.
+
+        Returns
+        -------
+        Tensor or None, or a list of them
+        """
+        if self._used and not self.persistent:
+            raise RuntimeError("GradientTape.gradient: a tape that is not persistent gives its gradients once")
+        if not isinstance(target, Tensor):
+            raise TypeError(f"GradientTape.gradient: expected a Tensor as target, got {type(target).__name__}")
+        if unconnected_gradients not in ("none", "zero"):
+            raise ValueError(
+                f"GradientTape.gradient: unconnected_gradients is 'none' or 'zero', got {unconnected_gradients!r}"
+            )
+        self._used = True
+        single = isinstance(sources, Tensor)
+        sources = [sources] if single else list(sources)
+        paused = self._recording.active and not self.persistent
+        if paused:
+            self._recording.__exit__()
+        try:
+            found = gradients(self._recording, target, sources, output_gradients)
+        finally:
+            if paused:
+                self._recording.__enter__()
+        if unconnected_gradients == "zero":
+            found = [ops.zeros_like(s) if g is None else g for s, g in zip(sources, found)]
+        if not self.persistent:
+            self._recording.calls.clear()
+        return found[0] if single else found

@@ -1,0 +1,238 @@
+"""Settings: those of the process (`floatx`, `epsilon`, ...) and those of every object (`Configurable`).
+
+The one idea: a class's constructor signature is the only list of its settings. What was passed is recorded
+before `__init__` runs, and everything else (`get_config`, `get_params`, `repr`, copies) is read off that.
+"""
+
+import contextlib
+import copy
+import inspect
+import os
+import re
+import threading
+
+import numpy as np
+
+_settings = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+_here = threading.local()
+
+
+def floatx():
+    """The precision of tensors that nobody gave one: 'float32' or 'float64'."""
+    return getattr(_here, "real", None) or _settings["floatx"]
+
+
+@contextlib.contextmanager
+def precision(real):
+    """`floatx()` is `real` inside the block, in this thread only: a model computes in its own precision."""
+    before = getattr(_here, "real", None)
+    _here.real = real
+    try:
+        yield
+    finally:
+        _here.real = before
+
+
+def set_floatx(value):
+    """Set the precision of tensors and models made from now on: 'float32' (default) or 'float64'."""
+    if value not in ("float32", "float64"):
+        raise ValueError(f"set_floatx: expected 'float32' or 'float64', got {value!r}")
+    _settings["floatx"] = value
+
+
+def epsilon():
+    """The small number that keeps logarithms and divisions finite in losses (default 1e-7)."""
+    return _settings["epsilon"]
+
+
+def set_epsilon(value):
+    """Set `epsilon()`: a positive float."""
+    if not value > 0:
+        raise ValueError(f"set_epsilon: expected a positive number, got {value!r}")
+    _settings["epsilon"] = float(value)
+
+
+def image_data_format():
+    """Always 'channels_last': images are (N, height, width, channels)."""
+    return _settings["image_data_format"]
+
+
+class RandomSource:
+    """Seeds for whatever was given none: from the operating system, or from `set_random_seed`."""
+
+    def __init__(self):
+        self._generator = None
+
+    def set(self, seed):
+        self._generator = np.random.Generator(np.random.Philox(seed))
+
+    def next_seed(self):
+        """An integer in [0, 2**63)."""
+        if self._generator is None:
+            self.set(None)
+        return int(self._generator.integers(2**63))
+
+
+random_source = RandomSource()
+if hasattr(os, "register_at_fork"):  # a forked child must not repeat its parent's draws
+    os.register_at_fork(after_in_child=lambda: random_source.__init__())
+
+
+def set_random_seed(seed):
+    """Make everything that draws random numbers from now on repeatable.
+
+    Parameters
+    ----------
+    seed : int
+        At least 0.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.utils.set_random_seed(7)
+    """
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"set_random_seed: expected an integer of at least 0, got {seed!r}")
+    random_source.set(int(seed))
+
+
+def snake_case(name):
+    """'MaxPooling2D' -> 'max_pooling2d', as Keras names layers."""
+    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+class Configurable:
+    """An object that knows the arguments it was made with.
+
+    Subclasses write an ordinary `__init__`; `get_config`, `from_config`, `get_params`, `set_params`,
+    `repr`, equality and copies follow from its signature. A subclass may define its own `get_config`.
+    """
+
+    def __new__(cls, *args, **kwargs):
+        self = object.__new__(cls)
+        object.__setattr__(self, "_given", cls._bind(self, args, kwargs))
+        return self
+
+    @classmethod
+    def _signature(cls):
+        """Name -> default of each constructor argument, `**kwargs` of a subclass looked up in its bases."""
+        own = cls.__dict__.get("_signature_cache")
+        if own is None:
+            own, open_ended = {}, False
+            for klass in cls.__mro__:
+                init = klass.__dict__.get("__init__")
+                if init is None or klass is object:
+                    continue
+                open_ended = False
+                for p in list(inspect.signature(init).parameters.values())[1:]:
+                    if p.kind is p.VAR_KEYWORD:
+                        open_ended = True
+                    elif p.kind is not p.VAR_POSITIONAL:
+                        own.setdefault(p.name, p.default)
+                if not open_ended:
+                    break
+            cls._signature_cache = own
+        return own
+
+    @classmethod
+    def _bind(cls, self, args, kwargs):
+        try:
+            bound = inspect.signature(cls.__init__).bind(self, *args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{cls.__name__}: {error}. It takes {', '.join(cls._signature())}") from None
+        given = {}
+        for name, value in list(bound.arguments.items())[1:]:
+            kind = inspect.signature(cls.__init__).parameters[name].kind
+            if kind is inspect.Parameter.VAR_KEYWORD:
+                given.update(value)
+            elif kind is not inspect.Parameter.VAR_POSITIONAL:
+                given[name] = value
+        return given
+
+    def _setting(self, name):
+        """The value of one constructor argument, as given or as defaulted."""
+        return self._given[name] if name in self._given else self._signature()[name]
+
+    def get_config(self):
+        """The arguments of the constructor as a dict; `from_config` makes an equal object from it."""
+        return {
+            name: self._given.get(name, default)
+            for name, default in self._signature().items()
+            if name in self._given or default is not inspect.Parameter.empty
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """The object that `get_config` described."""
+        return cls(**config)
+
+    def get_params(self, deep=True):
+        """The settings by name; with `deep`, those of nested objects as `outer__inner`."""
+        params = Configurable.get_config(self)
+        if deep:
+            for name, value in list(params.items()):
+                if isinstance(value, Configurable):
+                    nested = value.get_params(deep=True)
+                    params.update((f"{name}__{key}", v) for key, v in nested.items())
+        return params
+
+    def changed(self, **params):
+        """A fresh, unbuilt copy with some settings changed; nested ones as `outer__inner`."""
+        config = copy.deepcopy(Configurable.get_config(self))
+        nested = {}
+        for key, value in params.items():
+            name, _, rest = key.partition("__")
+            if name not in config and name not in self._signature():
+                raise ValueError(f"{type(self).__name__}: no setting {name!r}; it has {', '.join(config)}")
+            if rest:
+                nested.setdefault(name, {})[rest] = value
+            else:
+                config[name] = value
+        for name, inner in nested.items():
+            config[name] = config[name].changed(**inner)
+        return type(self)(**config)
+
+    def set_params(self, **params):
+        """Change settings in place, as long as nothing was built from them; returns the object."""
+        fresh = self.changed(**params)
+        self.__dict__.clear()
+        self.__dict__.update(fresh.__dict__)
+        return self
+
+    def __repr__(self):
+        signature = self._signature()
+        shown = [f"{k}={v!r}" for k, v in self._given.items() if not _same(v, signature.get(k, None))]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __eq__(self, other):
+        if type(self) is not type(other):
+            return NotImplemented
+        return frozen(self) == frozen(other)
+
+    def __hash__(self):
+        return hash(frozen(self))
+
+
+def _same(a, b):
+    """Whether two settings are plainly the same (arrays never are)."""
+    return type(a) is type(b) and not isinstance(a, np.ndarray) and a == b
+
+
+def frozen(value):
+    """A hashable form of a setting; equal settings have equal forms."""
+    if isinstance(value, Configurable):
+        return (type(value), frozen(Configurable.get_config(value)))
+    if isinstance(value, dict):
+        return ("dict", tuple(sorted((str(k), frozen(v)) for k, v in value.items())))
+    if isinstance(value, (list, tuple)):
+        return (type(value).__name__, tuple(frozen(v) for v in value))
+    if isinstance(value, np.ndarray):
+        return ("array", value.shape, str(value.dtype), value.tobytes())
+    if isinstance(value, (bool, int, float, np.number)):
+        return ("number", float(value)) if not isinstance(value, bool) else value
+    try:
+        hash(value)
+        return value
+    except TypeError:
+        return id(value)

@@ -1,0 +1,245 @@
+"""The one door: every op call, eager or traced, passes `apply`.
+
+An `Op` is one row: the C function's name, the shapes it gives, its gradient. A `Recording` is the list of calls
+made while it was active; one that does not execute is a trace, which `plan` turns into a program.
+"""
+
+import os
+import threading
+
+import numpy as np
+
+from nnlite import config
+from nnlite._engine import built_isas, engines
+from nnlite.tensor import REALS, Tensor, Variable
+
+OPS = {}
+
+
+class Op:
+    """One row of the table of ops.
+
+    Parameters
+    ----------
+    name : str
+        The C function's name in `csrc/op_list.h`.
+    infer : callable
+        Input shapes and attributes -> list of output shapes; raises ValueError where they do not fit.
+        It is the only validation that there is.
+    gradient : callable, str or None
+        `(call, *dys, need)` -> the gradients with respect to the inputs, None where not needed. 'none': the op
+        is flat or has integer results, gradients end here. None: there is no rule, asking for one is an error.
+    attrs : dict of str to type
+        int and float attributes are handed to C in this order; None ones stay in Python.
+    outputs : tuple of {'real', 'int32', 'given'}
+        The kind of each output; 'given' is the call's attribute `dtype`.
+    writes : tuple of int
+        Inputs that are overwritten; they must be Variables.
+    view : bool
+        The output is the input's memory under another shape; there is no C function.
+    work : callable, optional
+        Input shapes and output shapes -> multiply-adds; by default the number of elements.
+    """
+
+    def __init__(self, name, infer, gradient=None, attrs=None, outputs=("real",), writes=(), view=False,
+                 work=None):
+        self.name, self.infer, self.gradient = name, infer, gradient
+        self.attrs, self.outputs, self.writes, self.view = attrs or {}, outputs, writes, view
+        self._work = work
+        if name in OPS:
+            raise ValueError(f"op {name!r} has two rows")
+        if not view and name not in _all_engines[0].op_ids:
+            raise ImportError(f"op {name!r} has no C function: is the build older than the source?")
+        OPS[name] = self
+
+    def __repr__(self):
+        return f"<Op {self.name}>"
+
+    def c_attrs(self, attrs):
+        """The attributes in C's order and types."""
+        return tuple(kind(attrs[name]) for name, kind in self.attrs.items() if kind is not None)
+
+    def work(self, in_shapes, out_shapes):
+        """A rough cost in multiply-adds."""
+        if self._work is not None:
+            return self._work(in_shapes, out_shapes)
+        total = 0
+        for shape in (*in_shapes, *out_shapes):
+            size = 1
+            for n in shape:
+                size *= n
+            total += size
+        return total
+
+
+class Call:
+    """One op call of a recording."""
+
+    __slots__ = ("attrs", "inputs", "op", "outputs", "scope", "versions")
+
+    def __init__(self, op, inputs, outputs, attrs, scope):
+        self.op, self.inputs, self.outputs, self.attrs, self.scope = op, inputs, outputs, attrs, scope
+        self.versions = [t.version if isinstance(t, Variable) else 0 for t in inputs]
+
+    def __repr__(self):
+        return f"<{self.op.name} {[t.shape for t in self.inputs]} -> {[t.shape for t in self.outputs]}>"
+
+
+class _Here(threading.local):
+    """What is active in this thread: recordings, and the layers being called."""
+
+    def __init__(self):
+        self.recordings = []
+        self.scopes = []
+
+
+_here = _Here()
+
+
+class Recording:
+    """The op calls made in this thread while it is entered; `executing=False` makes it a trace."""
+
+    def __init__(self, executing=True):
+        self.executing = executing
+        self.calls = []
+        self.active = False
+
+    def __enter__(self):
+        _here.recordings.append(self)
+        self.active = True
+        return self
+
+    def __exit__(self, *exc):
+        _here.recordings.remove(self)
+        self.active = False
+
+
+def tracing():
+    """Whether ops are only being recorded, in this thread."""
+    return any(not r.executing for r in _here.recordings)
+
+
+class scope:
+    """Names what is being computed (a layer), for error messages."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __enter__(self):
+        _here.scopes.append(self.name)
+
+    def __exit__(self, *exc):
+        _here.scopes.pop()
+
+
+_all_engines = engines()
+_chosen = {}
+
+
+def use_isa(name=None):
+    """Choose the instruction set of everything that runs from now on.
+
+    Parameters
+    ----------
+    name : str, optional
+        'generic', 'avx2' or 'avx512'; by default the environment's NNLITE_ISA, or else the best one.
+
+    Raises
+    ------
+    ValueError
+        If this build does not have it or this CPU cannot run it.
+    """
+    runnable = list(dict.fromkeys(e.isa for e in _all_engines))
+    name = name or os.environ.get("NNLITE_ISA") or runnable[0]
+    if name not in runnable:
+        why = "this CPU cannot run it" if name in built_isas() else "this build has no such engine"
+        raise ValueError(f"NNLITE_ISA={name!r}: {why}; it can be one of {', '.join(runnable)}")
+    _chosen.update((e.real, e) for e in _all_engines if e.isa == name)
+
+
+use_isa()
+
+
+def engine(real):
+    """The engine in use for a precision."""
+    return _chosen[real]
+
+
+def real_of(tensors, attrs):
+    """The precision of a call: that of its real inputs, of its `dtype`, or `floatx()`."""
+    real = None
+    for t in tensors:
+        if t.dtype in REALS:
+            if real is not None and t.dtype != real:
+                raise TypeError(
+                    f"expected tensors of one precision, got {real} and {t.dtype}; convert one with `cast`"
+                )
+            real = t.dtype
+    if real is None and attrs.get("dtype") in REALS:
+        real = attrs["dtype"]
+    return real or config.floatx()
+
+
+def apply(op, inputs, attrs):
+    """Call an op: infer shapes, execute unless tracing, record.
+
+    Parameters
+    ----------
+    op : Op
+    inputs : list of Tensor
+    attrs : dict
+        Every attribute of the row.
+
+    Returns
+    -------
+    list of Tensor
+    """
+    shapes = op.infer(*[t.shape for t in inputs], **attrs)
+    real = real_of(inputs, attrs)
+    dtypes = {"real": real, "int32": "int32", "given": attrs.get("dtype")}
+    outputs = [Tensor(shape, dtypes[kind]) for shape, kind in zip(shapes, op.outputs)]
+    for i in op.writes:
+        if not isinstance(inputs[i], Variable):
+            raise TypeError(f"{op.name}: input {i} is overwritten and must be a Variable")
+    if not tracing():
+        execute(op, inputs, outputs, attrs, real)
+    for recording in _here.recordings:
+        recording.calls.append(Call(op, inputs, outputs, attrs, ".".join(_here.scopes)))
+    for i in op.writes:
+        inputs[i].version += 1
+    return outputs
+
+
+def execute(op, inputs, outputs, attrs, real):
+    """Fill the outputs by running the op's C function."""
+    if op.view:
+        outputs[0]._data = inputs[0]._data.reshape(outputs[0].shape)
+        return
+    for t in outputs:
+        t._data = np.empty(t.shape, t.dtype)
+    work = op.work([t.shape for t in inputs], [t.shape for t in outputs])
+    e = engine(real)
+    bad = e.call(
+        e.op_ids[op.name],
+        [t._data for t in inputs],
+        [t._data for t in outputs],
+        op.c_attrs(attrs),
+        threads_for(work),
+    )
+    if bad >= 0:
+        raise bad_index(op, ".".join(_here.scopes), bad)
+
+
+# Below this many multiply-adds (about 20 us on one core) a second thread costs more than it gives.
+ENOUGH_FOR_TWO = 1 << 18
+
+
+def threads_for(work):
+    """1 for little work, else 0: as many as there are. The bits are the same."""
+    return 1 if work < ENOUGH_FOR_TWO else 0
+
+
+def bad_index(op, where, element):
+    """The error for an index that C found to be out of range."""
+    place = f"layer {where!r}: " if where else ""
+    return ValueError(f"{place}{op.name}: the label or index at position {element} is out of range")

@@ -1,0 +1,240 @@
+"""Initializers: where weights begin. Each is called on a shape and returns a tensor.
+
+Random ones draw from NumPy's Philox generator: the same seed gives the same values everywhere. An instance
+gives the same values at each call (Keras's rule); a layer gives each of its weights a seed of its own.
+"""
+
+import math
+
+import numpy as np
+
+from nnlite import config
+from nnlite.config import Configurable, random_source
+from nnlite.tensor import Tensor
+
+
+def compute_fans(shape):
+    """(fan_in, fan_out) of a weight: rows and columns, times the receptive field for convolutions."""
+    if len(shape) < 1:
+        return 1, 1
+    if len(shape) == 1:
+        return shape[0], shape[0]
+    field = math.prod(shape[:-2])
+    return shape[-2] * field, shape[-1] * field
+
+
+class Initializer(Configurable):
+    """Base of all: subclasses write `values(shape, rng)`; users of the library call the object on a shape."""
+
+    def __call__(self, shape, dtype=None, seed=None):
+        """Values for a weight.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        dtype : {'float32', 'float64'}, default `floatx()`
+        seed : int, optional
+            Used where the initializer was given none of its own.
+
+        Returns
+        -------
+        Tensor
+        """
+        dtype = dtype or config.floatx()
+        if getattr(self, "seed", None) is not None:
+            seed = self.seed
+        elif seed is None:
+            seed = self.__dict__.setdefault("_own_seed", random_source.next_seed())
+        rng = np.random.Generator(np.random.Philox(seed))
+        values = np.ascontiguousarray(self.values(tuple(shape), rng), dtype).reshape(shape)
+        return Tensor(values.shape, dtype, values)
+
+    def values(self, shape, rng):
+        """A float64 array of `shape`."""
+        raise TypeError(f"{type(self).__name__}: an initializer must define values(shape, rng)")
+
+
+class Constant(Initializer):
+    """Every value the same.
+
+    Parameters
+    ----------
+    value : float or array, default 0.0
+
+    Examples
+    --------
+    >>> from nnlite import initializers
+    >>> initializers.Constant(0.5)((2,)).numpy()
+    array([0.5, 0.5], dtype=float32)
+    """
+
+    def __init__(self, value=0.0):
+        self.value = value
+
+    def values(self, shape, rng):
+        return np.broadcast_to(self.value, shape)
+
+
+class Zeros(Initializer):
+    """Every value 0."""
+
+    def values(self, shape, rng):
+        return np.zeros(shape)
+
+
+class Ones(Initializer):
+    """Every value 1."""
+
+    def values(self, shape, rng):
+        return np.ones(shape)
+
+
+class RandomNormal(Initializer):
+    """Normal values.
+
+    Parameters
+    ----------
+    mean : float, default 0.0
+    stddev : float, default 0.05
+    seed : int, optional
+    """
+
+    def __init__(self, mean=0.0, stddev=0.05, seed=None):
+        self.mean, self.stddev, self.seed = mean, stddev, seed
+
+    def values(self, shape, rng):
+        return rng.normal(self.mean, self.stddev, shape)
+
+
+class RandomUniform(Initializer):
+    """Uniform values in [minval, maxval).
+
+    Parameters
+    ----------
+    minval : float, default -0.05
+    maxval : float, default 0.05
+    seed : int, optional
+    """
+
+    def __init__(self, minval=-0.05, maxval=0.05, seed=None):
+        self.minval, self.maxval, self.seed = minval, maxval, seed
+
+    def values(self, shape, rng):
+        return rng.uniform(self.minval, self.maxval, shape)
+
+
+def _truncated(rng, shape, stddev):
+    """Normal values, those beyond two standard deviations drawn again."""
+    values = rng.standard_normal(shape)
+    while (far := np.abs(values) > 2).any():
+        values[far] = rng.standard_normal(int(far.sum()))
+    return values * stddev
+
+
+class TruncatedNormal(Initializer):
+    """Normal values within two standard deviations of the mean.
+
+    Parameters
+    ----------
+    mean : float, default 0.0
+    stddev : float, default 0.05
+    seed : int, optional
+    """
+
+    def __init__(self, mean=0.0, stddev=0.05, seed=None):
+        self.mean, self.stddev, self.seed = mean, stddev, seed
+
+    def values(self, shape, rng):
+        return self.mean + _truncated(rng, shape, self.stddev)
+
+
+# The standard deviation of a unit normal cut at two standard deviations.
+_CUT_STDDEV = 0.87962566103423978
+
+
+class VarianceScaling(Initializer):
+    """Values whose variance is `scale / n`, n being the weight's fan.
+
+    Parameters
+    ----------
+    scale : float, default 1.0
+        Positive.
+    mode : {'fan_in', 'fan_out', 'fan_avg'}, default 'fan_in'
+    distribution : {'truncated_normal', 'untruncated_normal', 'uniform'}, default 'truncated_normal'
+    seed : int, optional
+    """
+
+    def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None):
+        self.scale, self.mode, self.distribution, self.seed = scale, mode, distribution, seed
+
+    def values(self, shape, rng):
+        fan_in, fan_out = compute_fans(shape)
+        fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
+        if self.mode not in fans:
+            raise ValueError(f"VarianceScaling: expected a mode of {', '.join(fans)}, got {self.mode!r}")
+        if not self.scale > 0:
+            raise ValueError(f"VarianceScaling: expected a positive scale, got {self.scale!r}")
+        variance = self.scale / max(1.0, fans[self.mode])
+        if self.distribution == "uniform":
+            limit = math.sqrt(3.0 * variance)
+            return rng.uniform(-limit, limit, shape)
+        if self.distribution in ("truncated_normal", "normal"):
+            return _truncated(rng, shape, math.sqrt(variance) / _CUT_STDDEV)
+        if self.distribution == "untruncated_normal":
+            return rng.normal(0.0, math.sqrt(variance), shape)
+        raise ValueError(
+            "VarianceScaling: expected a distribution of truncated_normal, untruncated_normal, uniform, "
+            f"got {self.distribution!r}"
+        )
+
+
+def _scaled(name, scale, mode, distribution, text):
+    """A VarianceScaling with its three settings fixed, as a class of its own."""
+
+    def __init__(self, seed=None):
+        VarianceScaling.__init__(self, scale, mode, distribution, seed)
+
+    doc = f"{text}\n\n    Parameters\n    ----------\n    seed : int, optional\n    "
+    return type(name, (VarianceScaling,), {"__init__": __init__, "__doc__": doc, "__module__": __name__})
+
+
+GlorotUniform = _scaled("GlorotUniform", 1.0, "fan_avg", "uniform",
+                        "U(-a, a), a = sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio, 2010): Xavier's.")
+GlorotNormal = _scaled("GlorotNormal", 1.0, "fan_avg", "truncated_normal",
+                       "Truncated normal of variance 2 / (fan_in + fan_out) (Glorot & Bengio, 2010).")
+HeUniform = _scaled("HeUniform", 2.0, "fan_in", "uniform",
+                    "U(-a, a), a = sqrt(6 / fan_in) (He et al., 2015), for relu.")
+HeNormal = _scaled("HeNormal", 2.0, "fan_in", "truncated_normal",
+                   "Truncated normal of variance 2 / fan_in (He et al., 2015), for relu.")
+LecunUniform = _scaled("LecunUniform", 1.0, "fan_in", "uniform",
+                       "U(-a, a), a = sqrt(3 / fan_in) (LeCun et al., 1998).")
+LecunNormal = _scaled("LecunNormal", 1.0, "fan_in", "truncated_normal",
+                      "Truncated normal of variance 1 / fan_in (LeCun et al., 1998), for selu.")
+
+_BY_NAME = {
+    config.snake_case(c.__name__): c
+    for c in (Constant, Zeros, Ones, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling,
+              GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal)
+}
+_ALIASES = {"zero": Zeros, "one": Ones, "normal": RandomNormal, "uniform": RandomUniform}
+globals().update(_BY_NAME)  # `initializers.he_normal()`, as tutorials write it
+
+
+def get(identifier):
+    """An initializer from its name (either case), itself, or any function of a shape."""
+    if isinstance(identifier, str):
+        found = _BY_NAME.get(config.snake_case(identifier)) or _ALIASES.get(identifier)
+        if found is None:
+            raise ValueError(f"unknown initializer {identifier!r}; known: {', '.join(sorted(_BY_NAME))}")
+        return found()
+    if callable(identifier):
+        return identifier
+    raise TypeError(f"expected an initializer, its name or a function, got {identifier!r}")
+
+
+def draw(initializer, shape, dtype):
+    """Values for one weight: an initializer without a seed of its own gets the next of the process."""
+    seed = random_source.next_seed()
+    if isinstance(initializer, Initializer):
+        return initializer(shape, dtype=dtype, seed=seed)
+    return initializer(shape, dtype=dtype)

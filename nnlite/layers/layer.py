@@ -1,0 +1,260 @@
+"""Layer: the base of all layers and models. It keeps track of weights and inner layers, and names itself in errors."""
+
+import inspect
+import threading
+
+from nnlite import config, dispatch, initializers, regularizers
+from nnlite.config import Configurable, snake_case
+from nnlite.tensor import Tensor, Variable, convert_to_tensor
+
+_here = threading.local()  # .training: what the layer that is calling was told
+
+
+class edits:
+    """How often a public attribute of any layer was set: what was traced before is then traced again."""
+
+    count = 0
+
+
+class Layer(Configurable):
+    """A part of a model: settings, weights, and a function of tensors.
+
+    To write one, define `call(self, x)` with `nnlite.ops`, and where it has weights `build(self, input_shape)`,
+    which makes them with `add_weight`. Settings are remembered by themselves.
+
+    Parameters
+    ----------
+    name : str, optional
+        By default the class's name in snake case; a model numbers those that are equal.
+    trainable : bool, default True
+        Whether training changes the layer's weights.
+    dtype : {'float32', 'float64'}, optional
+        Kept for Keras's signature: a model has one precision, `floatx()` when it is built.
+    input_shape : tuple of int, optional
+        What one sample looks like, for the first layer of a Sequential; `input_dim=n` means `(n,)`.
+    activity_regularizer : None
+        Not supported.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> from nnlite import ops
+    >>> class Scale(nnlite.layers.Layer):
+    ...     def build(self, input_shape):
+    ...         self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="factor")
+    ...     def call(self, x):
+    ...         return x * self.factor
+    >>> Scale()(nnlite.ones((2, 3))).shape
+    (2, 3)
+    """
+
+    def __init__(self, name=None, trainable=True, dtype=None, input_shape=None, input_dim=None,
+                 activity_regularizer=None):
+        if activity_regularizer is not None:
+            raise ValueError(f"{type(self).__name__}: activity_regularizer is not supported")
+        if not isinstance(name, (str, type(None))):
+            raise TypeError(f"{type(self).__name__}: expected name to be a string, got {name!r}")
+        self._name = name
+        self.trainable = trainable
+        self.built = False
+        self.input_shape_given = (input_dim,) if input_dim is not None else input_shape
+        self._output_shape = None
+
+    # A layer is that layer, whatever its settings: two Dense(64) are two layers.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __setattr__(self, name, value):
+        if name[0] != "_" and name != "built":
+            edits.count += 1
+        if isinstance(value, (Layer, Variable)) or _holds_layers(value):
+            self.__dict__.setdefault("_tracked", {})[name] = value
+        elif name in self.__dict__.get("_tracked", ()):
+            del self._tracked[name]
+        object.__setattr__(self, name, value)
+
+    @property
+    def name(self):
+        return self.__dict__.get("_name") or snake_case(type(self).__name__)
+
+    @property
+    def sublayers(self):
+        """The layers directly inside, in the order in which they were set."""
+        found = {}
+        for value in self.__dict__.get("_tracked", {}).values():
+            for layer in [value] if isinstance(value, Layer) else value if _holds_layers(value) else []:
+                found.setdefault(id(layer), layer)
+        return list(found.values())
+
+    def build(self, input_shape):
+        """Make the weights; `input_shape` begins with None for the batch."""
+
+    def call(self, inputs):
+        raise TypeError("a layer must define call(self, inputs)")
+
+    def add_weight(self, shape=(), initializer="glorot_uniform", dtype=None, trainable=True,
+                   regularizer=None, name="weight", constraint=None):
+        """Make a weight of this layer.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        initializer : str, Initializer or function of a shape, default 'glorot_uniform'
+        dtype : {'float32', 'float64'}, default `floatx()`
+        trainable : bool, default True
+        regularizer : str, Regularizer or function of the weight, optional
+        name : str, default 'weight'
+        constraint : None
+            Not supported.
+
+        Returns
+        -------
+        Variable
+        """
+        if constraint is not None:
+            raise ValueError(f"layer {self.name!r}: constraints are not supported")
+        values = initializers.draw(initializers.get(initializer), tuple(shape), dtype or config.floatx())
+        weight = Variable(values, trainable, f"{self.name}/{name}", dtype or config.floatx())
+        weight.regularizer = regularizers.get(regularizer)
+        self.__dict__.setdefault("_weights", []).append(weight)
+        return weight
+
+    def _own_weights(self):
+        """This layer's own Variables: those of `add_weight`, then those set as attributes."""
+        own = list(self.__dict__.get("_weights", ()))
+        seen = {id(v) for v in own}
+        for value in self.__dict__.get("_tracked", {}).values():
+            if isinstance(value, Variable) and id(value) not in seen and value.dtype != "int32":
+                own.append(value)
+        return own
+
+    def _all_weights(self):
+        """(Variable, whether training may change it), own first, then the inner layers' in order."""
+        own = [(v, v.trainable and self.trainable) for v in self._own_weights()]
+        for layer in self.sublayers:
+            own += [(v, t and self.trainable) for v, t in layer._all_weights()]
+        unique = {}
+        for v, t in own:
+            unique.setdefault(id(v), (v, t))
+        return list(unique.values())
+
+    @property
+    def weights(self):
+        """Every weight as a Variable, trainable ones and others, in the order in which they were made."""
+        return [v for v, _ in self._all_weights()]
+
+    variables = weights
+
+    @property
+    def trainable_weights(self):
+        """The weights that training changes."""
+        return [v for v, t in self._all_weights() if t]
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self):
+        """The weights that training leaves alone."""
+        return [v for v, t in self._all_weights() if not t]
+
+    non_trainable_variables = non_trainable_weights
+
+    def count_params(self):
+        """How many numbers the weights hold."""
+        return sum(v.size for v in self.weights)
+
+    def get_weights(self):
+        """Copies of the weights, a list of arrays."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights):
+        """Copy arrays into the weights, in `get_weights`' order.
+
+        Raises
+        ------
+        ValueError
+            If their number or a shape differs; nothing is changed then.
+        """
+        own, weights = self.weights, list(weights)
+        if len(weights) != len(own):
+            raise ValueError(
+                f"layer {self.name!r}: expected {len(own)} weight arrays, got {len(weights)}"
+                + ("" if own else "; it has no weights yet, build or call it first")
+            )
+        for v, w in zip(own, weights):
+            if tuple(getattr(w, "shape", ())) != v.shape:
+                raise ValueError(
+                    f"layer {self.name!r}: expected weight {v.name!r} of shape {v.shape}, "
+                    f"got {tuple(getattr(w, 'shape', ()))}"
+                )
+        for v, w in zip(own, weights):
+            v.assign(w)
+
+    @property
+    def losses(self):
+        """The regularization penalties, scalar tensors."""
+        return [v.regularizer(v) for v, t in self._all_weights() if t and v.regularizer is not None]
+
+    @property
+    def output_shape(self):
+        """The shape of the last result, None for the batch; None before the layer was called."""
+        return self._output_shape
+
+    def __call__(self, inputs, *args, training=None, **kwargs):
+        """The layer's result; builds it first if need be.
+
+        Parameters
+        ----------
+        inputs : tensor or array-like
+        training : bool, optional
+            By default what the calling layer was told, else False.
+        """
+        outer = getattr(_here, "training", None)
+        training = outer if training is None else training
+        _here.training = training
+        try:
+            with dispatch.scope(self.name):
+                inputs = _as_tensors(inputs)
+                if not self.built:
+                    self._build_for(inputs)
+                if self._takes_training():
+                    kwargs["training"] = bool(training)
+                outputs = self.call(inputs, *args, **kwargs)
+        except (ValueError, TypeError) as error:
+            _say_where(error, self)
+            raise
+        finally:
+            _here.training = outer
+        if isinstance(outputs, Tensor):
+            self._output_shape = (None, *outputs.shape[1:])
+        return outputs
+
+    def _build_for(self, inputs):
+        first = inputs[0] if isinstance(inputs, (list, tuple)) else inputs
+        self.build((None, *first.shape[1:]))
+        self.built = True
+
+    @classmethod
+    def _takes_training(cls):
+        known = cls.__dict__.get("_takes_training_cache")
+        if known is None:
+            parameters = inspect.signature(cls.call).parameters
+            known = cls._takes_training_cache = "training" in parameters
+        return known
+
+
+def _holds_layers(value):
+    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(v, Layer) for v in value)
+
+
+def _as_tensors(inputs):
+    if isinstance(inputs, (list, tuple)) and any(isinstance(x, Tensor) for x in inputs):
+        return [convert_to_tensor(x) for x in inputs]
+    return convert_to_tensor(inputs)
+
+
+def _say_where(error, layer):
+    """Put the name of the innermost layer in front of an error's message."""
+    if not hasattr(error, "of_layer"):
+        error.of_layer = layer.name
+        error.args = (f"layer {layer.name!r} ({type(layer).__name__}): {error}",)

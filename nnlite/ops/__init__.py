@@ -1,0 +1,64 @@
+"""Everything that can be computed with tensors: functions on tensors, arrays and numbers, each with its gradient.
+
+A family's file holds the rows of its primitive ops and the functions composed of them; the kernels are in
+`csrc/ops/` under the same name.
+"""
+
+from nnlite.ops.elementwise import (
+    abs,
+    add,
+    clip,
+    divide,
+    equal,
+    exp,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    log,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    power,
+    sign,
+    sqrt,
+    square,
+    squared_difference,
+    subtract,
+    where,
+)
+from nnlite.ops.activation import (
+    activation,
+    leaky_relu,
+    linear_activation,
+    relu,
+    sigmoid,
+    softmax,
+    tanh,
+)
+from nnlite.ops.operands import cast, operands
+from nnlite.ops.linear import linear, matmul
+from nnlite.ops.loss import (
+    accumulate,
+    sigmoid_cross_entropy,
+    softmax_cross_entropy,
+)
+from nnlite.ops.optimizer import adam_update, increment, momentum_update, sgd_update
+from nnlite.ops.random import dropout, random_key, random_uniform
+from nnlite.ops.reduce import argmax, max, mean, min, sum, sum_abs, sum_squares, sum_to
+from nnlite.ops.shape import (
+    assign,
+    broadcast_to,
+    full_like,
+    gather,
+    one_hot,
+    ones,
+    ones_like,
+    reshape,
+    transpose,
+    zeros,
+    zeros_like,
+)
+
+__all__ = [name for name in dir() if not name.startswith("_")]

@@ -1,0 +1,178 @@
+"""Element by element, with NumPy's broadcasting: arithmetic, powers, comparisons, choice."""
+
+import numpy as np
+
+from nnlite import config
+from nnlite.dispatch import Op
+from nnlite.ops.operands import call, cast, operands
+from nnlite.tensor import Tensor
+
+__all__ = ["cast"]
+
+
+def _broadcast(*shapes, **_):
+    try:
+        return [np.broadcast_shapes(*shapes)]
+    except ValueError:
+        shown = " and ".join(str(s) for s in shapes)
+        raise ValueError(f"expected shapes that broadcast together, got {shown}") from None
+
+
+def _unary(name, gradient):
+    Op(name, infer=lambda x: [x], gradient=gradient)
+
+    def function(x):
+        return call(name, operands(x))
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+def _binary(name, gradient):
+    Op(name, infer=_broadcast, gradient=gradient)
+
+    def function(x1, x2):
+        return call(name, operands(x1, x2))
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+
+negative = _unary("negative", lambda c, dy, need: [negative(dy)])
+exp = _unary("exp", lambda c, dy, need: [multiply(dy, c.outputs[0])])
+log = _unary("log", lambda c, dy, need: [divide(dy, c.inputs[0])])
+sqrt = _unary("sqrt", lambda c, dy, need: [divide(multiply(dy, 0.5), c.outputs[0])])
+square = _unary("square", lambda c, dy, need: [multiply(multiply(dy, 2.0), c.inputs[0])])
+sign = _unary("sign", "none")
+abs = _unary("abs", lambda c, dy, need: [multiply(dy, sign(c.inputs[0]))])
+
+add = _binary("add", lambda c, dy, need: [dy, dy])
+subtract = _binary("subtract", lambda c, dy, need: [dy, negative(dy) if need[1] else None])
+
+
+def _multiply_gradient(c, dy, need):
+    a, b = c.inputs
+    return [multiply(dy, b) if need[0] else None, multiply(dy, a) if need[1] else None]
+
+
+def _divide_gradient(c, dy, need):
+    (_, b), (y,) = c.inputs, c.outputs
+    da = divide(dy, b)
+    return [da, negative(multiply(da, y)) if need[1] else None]
+
+
+def _power_gradient(c, dy, need):
+    (a, b), (y,) = c.inputs, c.outputs
+    da = multiply(dy, multiply(b, power(a, subtract(b, 1.0)))) if need[0] else None
+    # Where a is 0 the derivative with respect to b is 0 (a^b is flat there for b > 0), not 0 * log 0.
+    safe_log = log(where(greater(a, 0.0), a, 1.0)) if need[1] else None
+    return [da, multiply(dy, multiply(y, safe_log)) if need[1] else None]
+
+
+def _choice_gradient(c, dy, need):
+    """Of maximum and minimum: to the operand that was taken; both get half where they are equal."""
+    (a, b), (y,) = c.inputs, c.outputs
+    tie = multiply(equal(a, b), 0.5)
+    return [
+        multiply(dy, subtract(equal(a, y), tie)) if need[0] else None,
+        multiply(dy, subtract(equal(b, y), tie)) if need[1] else None,
+    ]
+
+
+def _squared_difference_gradient(c, dy, need):
+    a, b = c.inputs
+    da = multiply(multiply(dy, 2.0), subtract(a, b))
+    return [da, negative(da) if need[1] else None]
+
+
+multiply = _binary("multiply", _multiply_gradient)
+divide = _binary("divide", _divide_gradient)
+power = _binary("power", _power_gradient)
+maximum = _binary("maximum", _choice_gradient)
+minimum = _binary("minimum", _choice_gradient)
+squared_difference = _binary("squared_difference", _squared_difference_gradient)
+equal = _binary("equal", "none")
+greater = _binary("greater", "none")
+greater_equal = _binary("greater_equal", "none")
+
+
+def less(x1, x2):
+    """1 where x1 < x2, else 0."""
+    return greater(x2, x1)
+
+
+def less_equal(x1, x2):
+    """1 where x1 <= x2, else 0."""
+    return greater_equal(x2, x1)
+
+
+def _where_gradient(c, dy, need):
+    condition = c.inputs[0]
+    return [
+        None,
+        where(condition, dy, 0.0) if need[1] else None,
+        where(condition, 0.0, dy) if need[2] else None,
+    ]
+
+
+Op("where", infer=_broadcast, gradient=_where_gradient)
+
+
+def where(condition, x1, x2):
+    """x1 where `condition` is not 0, else x2; shapes broadcast."""
+    return call("where", operands(condition, x1, x2))
+
+
+def clip(x, x_min, x_max):
+    """`x` limited to [x_min, x_max]; the gradient passes where it was within."""
+    return minimum(maximum(x, x_min), x_max)
+
+
+_DOCS = {
+    negative: "-x.",
+    exp: "e to the power x.",
+    log: "The natural logarithm: -inf at 0, NaN below.",
+    sqrt: "The square root: NaN below 0.",
+    square: "x * x.",
+    sign: "-1, 0 or 1.",
+    abs: "|x|.",
+    add: "x1 + x2.",
+    subtract: "x1 - x2.",
+    multiply: "x1 * x2.",
+    divide: "x1 / x2.",
+    power: "x1 to the power x2.",
+    maximum: "The larger of x1 and x2; NaN if either is.",
+    minimum: "The smaller of x1 and x2; NaN if either is.",
+    squared_difference: "(x1 - x2) squared.",
+    equal: "1 where x1 == x2, else 0.",
+    greater: "1 where x1 > x2, else 0.",
+    greater_equal: "1 where x1 >= x2, else 0.",
+}
+for _function, _text in _DOCS.items():
+    _function.__doc__ = f"{_text}\n\nElement by element, with NumPy's broadcasting."
+
+
+def _operators():
+    """Python's operators on tensors."""
+
+    def swapped(f):
+        return lambda self, other: f(other, self)
+
+    for name, f in {
+        "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "pow": power,
+    }.items():
+        setattr(Tensor, f"__{name}__", lambda self, other, f=f: f(self, other))
+        setattr(Tensor, f"__r{name}__", swapped(f))
+    for name, f in {"gt": greater, "ge": greater_equal, "lt": less, "le": less_equal}.items():
+        setattr(Tensor, f"__{name}__", lambda self, other, f=f: f(self, other))
+    Tensor.__neg__ = lambda self: negative(self)
+    Tensor.__abs__ = lambda self: abs(self)
+
+
+_operators()
+
+
+def clip_probability(p):
+    """`p` kept `epsilon()` away from 0 and 1."""
+    return clip(p, config.epsilon(), 1.0 - config.epsilon())

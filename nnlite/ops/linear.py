@@ -1,0 +1,104 @@
+"""Matrix products: `linear` is a whole Dense layer, `matmul` also serves all its gradients."""
+
+from nnlite.dispatch import Op
+from nnlite.ops.activation import KINDS, activation_gradient
+from nnlite.ops.operands import call, operands
+from nnlite.ops.reduce import sum_to
+from nnlite.ops.shape import reshape
+
+
+def _infer_matmul(a, b, transpose_a, transpose_b):
+    if len(a) != 2 or len(b) != 2:
+        raise ValueError(f"matmul: expected two matrices, got shapes {a} and {b}")
+    (m, k), (k2, n) = (a[::-1] if transpose_a else a), (b[::-1] if transpose_b else b)
+    if k != k2:
+        raise ValueError(f"matmul: expected inner sizes that agree, got {k} and {k2} (shapes {a} and {b})")
+    return [(m, n)]
+
+
+def _matmul_gradient(c, dy, need):
+    a, b = c.inputs
+    ta, tb = bool(c.attrs["transpose_a"]), bool(c.attrs["transpose_b"])
+    da = db = None
+    if need[0]:
+        da = matmul(b, dy, tb, True) if ta else matmul(dy, b, False, not tb)
+    if need[1]:
+        db = matmul(dy, a, True, ta) if tb else matmul(a, dy, not ta, False)
+    return [da, db]
+
+
+def _matmul_work(inputs, outputs):
+    (a, _), (c,) = inputs, outputs
+    return a[0] * a[1] * (c[0] * c[1]) // max(1, c[0] if c[0] in a else c[1])
+
+
+Op("matmul", infer=_infer_matmul, gradient=_matmul_gradient,
+   attrs={"transpose_a": int, "transpose_b": int}, work=_matmul_work)
+
+
+def matmul(x1, x2, transpose_a=False, transpose_b=False):
+    """The product of two matrices, each transposed first if asked.
+
+    Parameters
+    ----------
+    x1, x2 : tensor, shapes (M, K) and (K, N)
+    transpose_a, transpose_b : bool, default False
+
+    Returns
+    -------
+    Tensor, shape (M, N)
+    """
+    return call("matmul", operands(x1, x2), transpose_a=int(transpose_a), transpose_b=int(transpose_b))
+
+
+def _infer_linear(x, w, b=None, **_):
+    if len(x) < 2:
+        raise ValueError(f"expected an input of at least 2 dimensions (rows, features), got shape {x}")
+    if len(w) != 2 or x[-1] != w[0]:
+        raise ValueError(f"expected an input of {w[0]} features on its last axis, got shape {x}")
+    if b is not None and b != (w[1],):
+        raise ValueError(f"expected a bias of shape {(w[1],)}, got {b}")
+    return [(*x[:-1], w[1])]
+
+
+def _linear_gradient(c, dy, need):
+    (x, w, *_), (y,) = c.inputs, c.outputs
+    dz = activation_gradient(dy, y, **c.attrs)
+    rows, dz2 = reshape(x, (-1, w.shape[0])), reshape(dz, (-1, w.shape[1]))
+    dx = reshape(matmul(dz2, w, transpose_b=True), x.shape) if need[0] else None
+    dw = matmul(rows, dz2, transpose_a=True) if need[1] else None
+    db = [sum_to(dz2, w.shape[1:]) if need[2] else None] if len(need) == 3 else []
+    return [dx, dw, *db]
+
+
+def _linear_work(inputs, outputs):
+    size = inputs[1][1]
+    for n in inputs[0]:
+        size *= n
+    return size
+
+
+Op("linear", infer=_infer_linear, gradient=_linear_gradient, work=_linear_work,
+   attrs={"kind": int, "alpha": float})
+
+
+def linear(x, kernel, bias=None, activation="linear", alpha=0.0):
+    """activation(x @ kernel + bias), in one pass over the result.
+
+    Parameters
+    ----------
+    x : tensor, shape (..., features)
+    kernel : tensor, shape (features, units)
+    bias : tensor of shape (units,), optional
+    activation : {'linear', 'relu', 'leaky_relu', 'sigmoid', 'tanh'}
+    alpha : float
+        The slope of leaky_relu below 0.
+
+    Returns
+    -------
+    Tensor, shape (..., units)
+    """
+    if activation not in KINDS:
+        raise ValueError(f"linear: expected an activation of {', '.join(KINDS)}, got {activation!r}")
+    given = [x, kernel] if bias is None else [x, kernel, bias]
+    return call("linear", operands(*given), kind=KINDS[activation], alpha=alpha)

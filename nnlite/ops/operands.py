@@ -1,0 +1,57 @@
+"""What functions of ops accept: tensors, arrays, lists and numbers become tensors of one precision."""
+
+import numpy as np
+
+from nnlite import config
+from nnlite.dispatch import OPS, Op, apply
+from nnlite.tensor import DTYPES, REALS, Tensor, as_array
+
+Op("cast", infer=lambda x, **_: [x], attrs={"to_int": int, "dtype": None}, outputs=("given",),
+   gradient="none")
+
+
+def cast(x, dtype):
+    """`x` in another dtype: 'float32', 'float64' or 'int32' (truncated towards zero).
+
+    Only eager tensors change precision: a model, and so a trace, has one. No gradient passes.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"cast: expected {', '.join(DTYPES)}, got {dtype!r}")
+    if not isinstance(x, Tensor):
+        x = constant(x, None)
+    if x.dtype == dtype:
+        return x
+    if x.dtype in REALS and dtype in REALS:
+        return constant(x, dtype)
+    return call("cast", [x], to_int=int(dtype == "int32"), dtype=dtype)
+
+
+def constant(value, dtype):
+    """A tensor of `value` in `dtype` (None: by its kind)."""
+    array = as_array(value, dtype)
+    return Tensor(array.shape, str(array.dtype), array)
+
+
+def operands(*values):
+    """The values as real tensors of one precision: that of the first real tensor among them, else `floatx()`."""
+    real = next((v.dtype for v in values if isinstance(v, Tensor) and v.dtype in REALS), None)
+    real = real or config.floatx()
+    return [
+        (v if v.dtype != "int32" else cast(v, real)) if isinstance(v, Tensor) else constant(v, real)
+        for v in values
+    ]
+
+
+def integers(value, what):
+    """The value as an int32 tensor; floats that are whole numbers are accepted from arrays."""
+    if isinstance(value, Tensor):
+        return value if value.dtype == "int32" else cast(value, "int32")
+    array = np.asarray(value)
+    if array.dtype.kind == "f" and not np.array_equal(array, np.trunc(array)):
+        raise ValueError(f"{what}: expected integers, got values such as {array[array != np.trunc(array)][0]}")
+    return constant(array, "int32")
+
+
+def call(name, inputs, **attrs):
+    """The single output of the op `name`."""
+    return apply(OPS[name], inputs, attrs)[0]

@@ -1,0 +1,124 @@
+"""Sums, means, extremes along axes. C reduces the middle of (A, R, B); any axes are a chain of those."""
+
+from nnlite.dispatch import Op
+from nnlite.ops.elementwise import divide, equal, multiply, negative, sign
+from nnlite.ops.operands import call, operands
+from nnlite.ops.shape import broadcast_to, reshape
+from nnlite.tensor import Tensor
+
+
+def _infer_reduce(x, before, reduced, after):
+    return [(before, after)]
+
+
+def _sum_gradient(c, dy, need):
+    (x,) = c.inputs
+    a, r, b = (c.attrs[k] for k in ("before", "reduced", "after"))
+    return [reshape(broadcast_to(reshape(dy, (a, 1, b)), (a, r, b)), x.shape)]
+
+
+def _max_gradient(c, dy, need):
+    (x,), (y,) = c.inputs, c.outputs
+    a, r, b = (c.attrs[k] for k in ("before", "reduced", "after"))
+    chosen = equal(reshape(x, (a, r, b)), reshape(y, (a, 1, b)))
+    shared = divide(chosen, sum(chosen, axis=1, keepdims=True))
+    return [reshape(multiply(shared, reshape(dy, (a, 1, b))), x.shape)]
+
+
+_ATTRS = {"before": int, "reduced": int, "after": int}
+Op("reduce_sum", infer=_infer_reduce, gradient=_sum_gradient, attrs=_ATTRS)
+Op("reduce_max", infer=_infer_reduce, gradient=_max_gradient, attrs=_ATTRS)
+Op("argmax", infer=_infer_reduce, gradient="none", attrs=_ATTRS, outputs=("int32",))
+
+
+def _axes(axis, shape, name):
+    """The axes to reduce, sorted, from None, an int or a tuple."""
+    ndim = len(shape)
+    axes = range(ndim) if axis is None else [axis] if isinstance(axis, int) else list(axis)
+    for a in axes:
+        if not -ndim <= a < ndim:
+            raise ValueError(f"{name}: expected an axis within {ndim} dimensions, got {a} (shape {shape})")
+    return sorted({a % ndim for a in axes})
+
+
+def _product(shape):
+    size = 1
+    for n in shape:
+        size *= n
+    return size
+
+
+def _reduce(op, x, axis, keepdims):
+    shape = x.shape
+    axes = _axes(axis, shape, op)
+    while axes:
+        # The last run of neighbouring axes at once.
+        last = first = axes.pop()
+        while axes and axes[-1] == first - 1:
+            first = axes.pop()
+        a, r, b = _product(shape[:first]), _product(shape[first:last + 1]), _product(shape[last + 1:])
+        if r == 0 and op != "reduce_sum":
+            raise ValueError(f"{op}: expected at least one element along axis {axis}, got shape {x.shape}")
+        x = call(op, [x], before=a, reduced=r, after=b)
+        shape = (*shape[:first], *(1,) * (last + 1 - first), *shape[last + 1:])
+    if not keepdims:
+        reduced = set(_axes(axis, shape, op))
+        shape = tuple(n for d, n in enumerate(shape) if d not in reduced)
+    return reshape(x, shape)
+
+
+def sum(x, axis=None, keepdims=False):
+    """The sum over `axis` (None: all; an int or a tuple), in an order that depends on shapes alone."""
+    return _reduce("reduce_sum", operands(x)[0], axis, keepdims)
+
+
+def mean(x, axis=None, keepdims=False):
+    """The mean over `axis`: NaN of nothing."""
+    (x,) = operands(x)
+    count = _product([x.shape[a] for a in _axes(axis, x.shape, "mean")])
+    return divide(sum(x, axis, keepdims), float(count))
+
+
+def max(x, axis=None, keepdims=False):
+    """The largest over `axis`; NaN if one is. Equal ones share the gradient."""
+    return _reduce("reduce_max", operands(x)[0], axis, keepdims)
+
+
+def min(x, axis=None, keepdims=False):
+    """The smallest over `axis`; NaN if one is."""
+    return negative(max(negative(x), axis, keepdims))
+
+
+def argmax(x, axis=-1):
+    """The index of the first largest along one axis, int32; the tensor loses that axis."""
+    return _reduce("argmax", operands(x)[0], axis, False)
+
+
+Op("sum_squares", infer=lambda x: [()],
+   gradient=lambda c, dy, need: [multiply(c.inputs[0], multiply(dy, 2.0))])
+
+
+def _sum_abs_gradient(c, dy, need):
+    return [multiply(sign(c.inputs[0]), dy)]
+
+
+Op("sum_abs", infer=lambda x: [()], gradient=_sum_abs_gradient)
+
+
+def sum_squares(x):
+    """The sum of x * x over all elements, a tensor of shape ()."""
+    return call("sum_squares", operands(x))
+
+
+def sum_abs(x):
+    """The sum of |x| over all elements, a tensor of shape ()."""
+    return call("sum_abs", operands(x))
+
+
+def sum_to(x: Tensor, shape):
+    """`x` summed down to `shape`, from which it could have been broadcast."""
+    if x.shape == tuple(shape):
+        return x
+    extra = x.ndim - len(shape)
+    axes = [*range(extra), *(d + extra for d, n in enumerate(shape) if n == 1 and x.shape[d + extra] != 1)]
+    return reshape(sum(x, tuple(axes)) if axes else x, tuple(shape))

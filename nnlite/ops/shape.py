@@ -1,0 +1,159 @@
+"""Shapes, places and copies: reshape (free), transpose, broadcast, gather, one-hot, constants."""
+
+import numpy as np
+
+from nnlite import config
+from nnlite.dispatch import OPS, Op, apply
+from nnlite.ops.operands import call, constant, integers, operands
+from nnlite.tensor import Tensor, Variable, convert_to_tensor
+
+
+def _infer_reshape(x, shape, dtype):
+    size = int(np.prod(x, dtype=np.int64))
+    known = int(np.prod([n for n in shape if n != -1], dtype=np.int64))
+    if -1 in shape:
+        if shape.count(-1) > 1 or (known and size % known) or (not known and size):
+            raise ValueError(f"reshape: expected a shape of {size} elements, got {shape} for {x}")
+        shape = tuple((size // known if known else 0) if n == -1 else n for n in shape)
+    elif known != size:
+        raise ValueError(f"reshape: expected a shape of {size} elements, got {shape} for {x}")
+    return [shape]
+
+
+Op("reshape", infer=_infer_reshape, view=True, attrs={"shape": None, "dtype": None}, outputs=("given",),
+   gradient=lambda c, dy, need: [reshape(dy, c.inputs[0].shape)])
+
+
+def reshape(x, newshape):
+    """The same elements in the same order under another shape; one entry may be -1. No copy."""
+    x = convert_to_tensor(x) if not isinstance(x, Tensor) else x
+    shape = tuple(int(n) for n in newshape)
+    if shape == x.shape:
+        return x
+    if isinstance(x, Variable) and x.dtype != "int32":
+        x = broadcast_to(x, x.shape)  # its memory may be overwritten later: look at a copy
+    return call("reshape", [x], shape=shape, dtype=x.dtype)
+
+
+def _infer_broadcast(x, shape):
+    if np.broadcast_shapes(x, shape) != shape:
+        raise ValueError(f"broadcast_to: shape {x} does not broadcast to {shape}")
+    return [shape]
+
+
+# The gradient is summed to the input's shape by the walk, as for every op that broadcasts.
+Op("broadcast_to", infer=_infer_broadcast, attrs={"shape": None}, gradient=lambda c, dy, need: [dy])
+
+
+def broadcast_to(x, shape):
+    """`x` repeated along new and unit axes to fill `shape`."""
+    return call("broadcast_to", operands(x), shape=tuple(shape))
+
+
+def _infer_transpose(x, axes, **_):
+    if sorted(axes) != list(range(len(x))):
+        raise ValueError(f"transpose: expected a permutation of {len(x)} axes, got {axes}")
+    return [tuple(x[a] for a in axes)]
+
+
+def _transpose_gradient(c, dy, need):
+    return [transpose(dy, tuple(int(a) for a in np.argsort(c.attrs["axes"])))]
+
+
+Op("transpose", infer=_infer_transpose, gradient=_transpose_gradient,
+   attrs={"axes": None, **{f"axis_{d}": int for d in range(6)}})
+
+
+def transpose(x, axes=None):
+    """`x` with its axes in another order (reversed by default)."""
+    (x,) = operands(x)
+    axes = tuple(range(x.ndim))[::-1] if axes is None else tuple(a % x.ndim for a in axes)
+    padded = (*axes, *range(x.ndim, 6))
+    return call("transpose", [x], axes=axes, **{f"axis_{d}": a for d, a in enumerate(padded)})
+
+
+Tensor.T = property(lambda self: transpose(self))
+
+# The codes of csrc/ops/shape.c for the element types of a source that `gather` reads in place.
+SOURCE_CODES = {name: code for code, name in enumerate(
+    ["float32", "float64", "uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "bool"])}
+Op("gather", infer=lambda *_, count, row_shape, **__: [(count, *row_shape)], outputs=("given",),
+   attrs={"code": int, "row_bytes": int, "rows": int, "to_int": int, "count": None, "row_shape": None,
+          "dtype": None},
+   gradient="none", work=lambda inputs, outputs: int(np.prod(outputs[0], dtype=np.int64)))
+
+
+def gather(source, index, count, row_shape, dtype, code, row_bytes, rows):
+    """Rows of an array in the caller's memory, as the trace of a training step reads its batch.
+
+    Parameters
+    ----------
+    source : Tensor
+        Stands for memory of element type `code` (`SOURCE_CODES`), rows `row_bytes` apart.
+    index : Tensor or None
+        int32 row numbers; None reads `count` rows in order.
+    dtype : str
+        Of the result: 'float32', 'float64' or 'int32'.
+    """
+    return call("gather", [source] if index is None else [source, index], code=code, row_bytes=row_bytes,
+                rows=rows, to_int=int(dtype == "int32"), count=count, row_shape=tuple(row_shape), dtype=dtype)
+
+
+Op("one_hot", infer=lambda x, classes, **_: [(*x, classes)], attrs={"classes": None, "dtype": None},
+   gradient="none")
+
+
+def one_hot(x, num_classes, dtype=None):
+    """1 at each label's place, 0 elsewhere, along a new last axis.
+
+    Parameters
+    ----------
+    x : integer tensor of labels in [0, num_classes)
+    num_classes : int
+    dtype : str, default `floatx()`
+
+    Raises
+    ------
+    ValueError
+        For a label out of range.
+    """
+    return call("one_hot", [integers(x, "one_hot")], classes=int(num_classes), dtype=dtype or config.floatx())
+
+
+def _infer_assign(target, x):
+    if target != x:
+        raise ValueError(f"assign: expected shape {target}, got {x}")
+    return []
+
+
+Op("assign", infer=_infer_assign, outputs=(), writes=(0,))
+
+
+def assign(variable, value):
+    """Overwrite a Variable with `value` (same shape), as a step of the recorded computation."""
+    apply(OPS["assign"], operands(variable, value), {})
+
+
+def ones(shape, dtype=None):
+    """A tensor of ones; `dtype` is `floatx()` by default."""
+    return constant(np.ones(shape), dtype or config.floatx())
+
+
+def zeros(shape, dtype=None):
+    """A tensor of zeros; `dtype` is `floatx()` by default."""
+    return constant(np.zeros(shape), dtype or config.floatx())
+
+
+def full_like(x, value):
+    """A tensor of x's shape and precision with one value everywhere."""
+    return broadcast_to(constant(value, x.dtype), x.shape)
+
+
+def ones_like(x):
+    """Ones of x's shape and precision."""
+    return full_like(x, 1.0)
+
+
+def zeros_like(x):
+    """Zeros of x's shape and precision."""
+    return full_like(x, 0.0)

@@ -1,0 +1,217 @@
+"""Plans: a trace lowered to a program of C calls that share one arena.
+
+The planner keeps the recorded order. It drops calls that nobody needs, gives each tensor a place in the arena
+for just as long as it lives, and puts a barrier only before a step that touches memory which another thread
+may still be working on.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnlite._engine import ARENA, FEED, MEMORY, Program, max_threads
+from nnlite.dispatch import bad_index, engine
+
+
+ALIGN = 64  # bytes: a cache line
+ALONE = 4096  # multiply-adds: a step of fewer is done by thread 0 while the others go on
+# A run of fewer multiply-adds is done by one thread: barriers would eat what a second one gives.
+ENOUGH_FOR_TWO = 1 << 21
+
+
+@dataclass
+class Block:
+    """One piece of memory: a tensor's (with all its views) or a step's scratch."""
+
+    place: int
+    where: object  # ARENA: byte offset; MEMORY: an array; FEED: its number
+    size: int
+    first: int
+    last: int
+
+
+class Plan:
+    """A trace made ready to run.
+
+    Parameters
+    ----------
+    recording : Recording
+        A trace.
+    feeds : list of Tensor
+        Stand for memory that the caller gives at each run, as inputs.
+    results : list of Tensor
+        Written to memory of the caller's: their feeds follow after `feeds`.
+    real : {'float32', 'float64'}
+    """
+
+    def __init__(self, recording, feeds=(), results=(), real="float32"):
+        self.engine = engine(real)
+        self.max_threads = max_threads()  # scratch memory is laid out for no more
+        self.feeds = list(feeds)
+        self.results = list(results)
+        calls = _needed(recording.calls, self.results)
+        self.roots = _view_roots(calls)
+        self.calls = [c for c in calls if not c.op.view]
+        self.variables = [t for c in self.calls for i, t in enumerate(c.inputs) if i in c.op.writes]
+        self.work = sum(_work(c) for c in self.calls)
+        self.blocks = self._lay_out()
+        arena_bytes = _place([b for b in self.blocks.values() if b.place == ARENA])
+        self.program = Program(
+            self.engine, self._steps(), arena_bytes, len(self.feeds) + len(self.results)
+        )
+
+    def __repr__(self):
+        return f"<Plan of {len(self.calls)} steps, {self.program.arena_bytes:,} bytes>"
+
+    @property
+    def arena_bytes(self):
+        """Working memory of a run."""
+        return self.program.arena_bytes
+
+    def threads(self, wanted=None):
+        """The size of the team: `wanted`, or one for small work and all there are for more."""
+        return min(wanted or (1 if self.work < ENOUGH_FOR_TWO else self.max_threads), self.max_threads)
+
+    def run(self, feeds, runs=1, threads=None):
+        """Run up to `runs` times; returns how many were finished.
+
+        Parameters
+        ----------
+        feeds : list of (array, offset, stride)
+            For each feed and each result: memory, where in it to begin and by how much to move on at each
+            run, in bytes.
+
+        Raises
+        ------
+        ValueError
+            If an index or a label in the data was out of range.
+        """
+        done, bad = self.program.run(feeds, runs, self.threads(threads))
+        for variable in self.variables:
+            variable.version += 1
+        if bad is not None:
+            step, element = bad
+            raise bad_index(self.calls[step].op, self.calls[step].scope, element)
+        return done
+
+    def _root(self, tensor):
+        return self.roots.get(id(tensor), tensor)
+
+    def _lay_out(self):
+        """A block for every root tensor, by id, and for every call's scratch, by ('scratch', step)."""
+        blocks = {}
+        for number, t in enumerate([*self.feeds, *self.results]):
+            blocks[id(self._root(t))] = Block(FEED, number, 0, 0, 0)
+        for s, c in enumerate(self.calls):
+            for t in (*c.inputs, *c.outputs):
+                root = self._root(t)
+                block = blocks.get(id(root))
+                if block is None:
+                    if root._data is not None:
+                        block = Block(MEMORY, root._data, root._data.nbytes, s, s)
+                    else:
+                        block = Block(ARENA, None, root.size * np.dtype(root.dtype).itemsize, s, s)
+                    blocks[id(root)] = block
+                block.last = s
+            scratch = self.engine.scratch(
+                self.engine.op_ids[c.op.name],
+                tuple(t.shape for t in c.inputs),
+                tuple(t.shape for t in c.outputs),
+                c.op.c_attrs(c.attrs),
+                self.max_threads,
+            )
+            if scratch:
+                blocks["scratch", s] = Block(ARENA, None, scratch, s, s)
+        return blocks
+
+    def _steps(self):
+        steps, pending = [], []
+        for s, c in enumerate(self.calls):
+            alone = _work(c) < ALONE
+            reads, writes = self._touched(s, c)
+            wait = any(
+                not (alone and other_alone) and (_meet(writes, r | w) or _meet(reads, w))
+                for other_alone, r, w in pending
+            )
+            if wait:
+                pending = []
+            pending.append((alone, reads, writes))
+            scratch = self.blocks.get(("scratch", s))
+            steps.append((
+                self.engine.op_ids[c.op.name],
+                tuple(self._ref(t) for t in c.inputs),
+                tuple(self._ref(t) for t in c.outputs),
+                c.op.c_attrs(c.attrs),
+                scratch.where if scratch else -1,
+                wait,
+                alone,
+            ))
+        return steps
+
+    def _ref(self, t):
+        block = self.blocks[id(self._root(t))]
+        return (block.place, block.where, t.shape)
+
+    def _touched(self, s, c):
+        """The memory that a call reads and the memory that it writes, as sets of ranges."""
+        writes = {self._range(t) for t in c.outputs}
+        writes |= {self._range(c.inputs[i]) for i in c.op.writes}
+        if ("scratch", s) in self.blocks:
+            b = self.blocks["scratch", s]
+            writes.add((ARENA, b.where, b.where + b.size))
+        return {self._range(t) for t in c.inputs}, writes
+
+    def _range(self, t):
+        b = self.blocks[id(self._root(t))]
+        if b.place == ARENA:
+            return (ARENA, b.where, b.where + b.size)
+        key = id(b.where) if b.place == MEMORY else b.where
+        return (b.place, key, key + 1)
+
+
+def _work(call):
+    return call.op.work([t.shape for t in call.inputs], [t.shape for t in call.outputs])
+
+
+def _meet(some, others):
+    """Whether any two ranges of memory overlap."""
+    return any(p == q and a < d and c < b for p, a, b in some for q, c, d in others)
+
+
+def _needed(calls, results):
+    """The calls that write a Variable or lead to one that does, or to a result."""
+    wanted, kept = {id(t) for t in results}, []
+    for call in reversed(calls):
+        if call.op.writes or any(id(t) in wanted for t in call.outputs):
+            kept.append(call)
+            wanted.update(id(t) for t in call.inputs)
+    return kept[::-1]
+
+
+def _view_roots(calls):
+    """The tensor whose memory each view looks at, by the view's id."""
+    roots = {}
+    for call in calls:
+        if call.op.view:
+            source = call.inputs[0]
+            roots[id(call.outputs[0])] = roots.get(id(source), source)
+    return roots
+
+
+def _place(blocks):
+    """Give every block an offset, the largest first, where no block that lives at the same time lies."""
+    placed, end = [], 0
+    for block in sorted(blocks, key=lambda b: -b.size):
+        size = -(-max(block.size, 1) // ALIGN) * ALIGN
+        offset = 0
+        for other_offset, other_end, other in placed:  # in order of offset
+            if other.first > block.last or block.first > other.last:
+                continue
+            if other_offset - offset >= size:
+                break
+            offset = max(offset, other_end)
+        block.where = offset
+        placed.append((offset, offset + size, block))
+        placed.sort(key=lambda entry: entry[0])
+        end = max(end, offset + size)
+    return end

@@ -1,0 +1,80 @@
+"""Regularizers: a penalty on a weight, added to the loss."""
+
+from nnlite import ops, registry
+from nnlite.config import Configurable
+
+
+def _rate(owner, name, value):
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
+        raise ValueError(f"{owner}: expected {name} to be a number of at least 0, got {value!r}")
+    return float(value)
+
+
+class Regularizer(Configurable):
+    """Base of all: subclasses define `__call__(weight)`, a scalar tensor."""
+
+    def __call__(self, weight):
+        raise TypeError(f"{type(self).__name__}: a regularizer must define __call__(weight)")
+
+
+class L1L2(Regularizer):
+    """l1 * sum(|w|) + l2 * sum(w^2).
+
+    Parameters
+    ----------
+    l1 : float, default 0.0
+    l2 : float, default 0.0
+
+    Examples
+    --------
+    >>> from nnlite import regularizers
+    >>> regularizers.L1L2(l1=1.0, l2=0.5)([1.0, -2.0]).item()
+    5.5
+    """
+
+    def __init__(self, l1=0.0, l2=0.0):
+        self.l1, self.l2 = l1, l2
+
+    def __call__(self, weight):
+        name = type(self).__name__
+        l1, l2 = _rate(name, "l1", self.l1), _rate(name, "l2", self.l2)
+        penalty = None
+        if l1:
+            penalty = l1 * ops.sum_abs(weight)
+        if l2:
+            square = l2 * ops.sum_squares(weight)
+            penalty = square if penalty is None else penalty + square
+        return ops.zeros(()) if penalty is None else penalty
+
+
+class L1(L1L2):
+    """l1 * sum(|w|).
+
+    Parameters
+    ----------
+    l1 : float, default 0.01
+    """
+
+    def __init__(self, l1=0.01):
+        L1L2.__init__(self, l1, 0.0)
+
+
+class L2(L1L2):
+    """l2 * sum(w^2).
+
+    Parameters
+    ----------
+    l2 : float, default 0.01
+    """
+
+    def __init__(self, l2=0.01):
+        L1L2.__init__(self, 0.0, l2)
+
+
+l1, l2, l1_l2 = L1, L2, L1L2
+_BY_NAME = {"l1": L1, "l2": L2, "l1_l2": L1L2, "l1l2": L1L2}
+
+
+def get(identifier):
+    """A regularizer from its name, itself or a function; None stays None."""
+    return None if identifier is None else registry.find("regularizer", identifier, _BY_NAME, callable)

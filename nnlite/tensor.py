@@ -1,0 +1,196 @@
+"""Tensor and Variable: a contiguous array of one precision, or inside a trace the promise of one."""
+
+import numpy as np
+
+from nnlite import config
+from nnlite._engine import aligned_empty
+
+REALS = ("float32", "float64")
+DTYPES = (*REALS, "int32")
+
+
+class Tensor:
+    """A contiguous array of `real` (float32 or float64) or int32 values.
+
+    Made by ops, by `convert_to_tensor` and by `ones`, `zeros`, ...; inside a traced `call` or `train_step`
+    a tensor has a shape but no values yet, and asking for them is an error that says so.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : {'float32', 'float64', 'int32'}
+    """
+
+    __array_priority__ = 100  # array + tensor is a tensor
+
+    def __init__(self, shape, dtype, data=None):
+        self.shape = shape
+        self.dtype = dtype
+        self._data = data
+        self.logits = None  # of a softmax or sigmoid: what it was computed from, for the loss
+
+    @property
+    def ndim(self):
+        return len(self.shape)
+
+    @property
+    def size(self):
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    def numpy(self):
+        """The values, as a NumPy array of the tensor's own (a copy)."""
+        if self._data is None:
+            raise RuntimeError(
+                f"Tensor of shape {self.shape}: it has no values here. A model's `call` and `train_step` are "
+                "traced once and then run in C; pass run_eagerly=True to `compile` to look at values inside."
+            )
+        return self._data.copy()
+
+    def __array__(self, dtype=None, copy=None):
+        values = self.numpy()
+        return values if dtype is None else values.astype(dtype, copy=False)
+
+    def item(self):
+        """The value of a tensor of one element, as a Python number."""
+        return self.numpy().item()
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __bool__(self):
+        return bool(self.item())
+
+    def __len__(self):
+        if not self.shape:
+            raise TypeError("len(): a tensor of shape () has no length")
+        return self.shape[0]
+
+    def __repr__(self):
+        values = "no values while tracing" if self._data is None else np.array2string(self._data, separator=", ")
+        return f"<{type(self).__name__} shape={self.shape} dtype={self.dtype} {values}>"
+
+
+class Variable(Tensor):
+    """A tensor that persists and that ops may overwrite: a weight, a statistic, a counter.
+
+    Parameters
+    ----------
+    initial_value : array-like
+        Copied.
+    trainable : bool, default True
+    name : str, default 'variable'
+    dtype : str, optional
+        By default `floatx()` for floats and int32 for integers (Python floats and ints alike follow
+        their own kind).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> v = nnlite.Variable(1.0)
+    >>> v.assign(2.5).numpy()
+    array(2.5, dtype=float32)
+    """
+
+    def __init__(self, initial_value, trainable=True, name="variable", dtype=None):
+        values = as_array(initial_value, dtype)
+        # Storage never moves: plans hold its address.
+        storage = aligned_empty(values.shape, values.dtype)
+        storage[...] = values
+        super().__init__(values.shape, str(values.dtype), storage)
+        self.trainable = trainable
+        self.name = name
+        self.regularizer = None
+        self.version = 0
+
+    @property
+    def value(self):
+        """The current value as a tensor; works both as `v.value` and as `v.value()`."""
+        return CurrentValue(self.shape, self.dtype, self._data.copy())
+
+    def assign(self, value):
+        """Copy `value` (same shape) into the variable; returns the variable."""
+        values = as_array(value, self.dtype)
+        if values.shape != self.shape:
+            raise ValueError(f"Variable {self.name!r}: expected shape {self.shape}, got {values.shape}")
+        self._data[...] = values
+        self.version += 1
+        return self
+
+    def assign_add(self, value):
+        """Add `value` in place; returns the variable."""
+        return self.assign(self._data + as_array(value, self.dtype))
+
+    def assign_sub(self, value):
+        """Subtract `value` in place; returns the variable."""
+        return self.assign(self._data - as_array(value, self.dtype))
+
+    def __reduce__(self):
+        return (_restore_variable, (self._data.copy(), self.trainable, self.name, self.regularizer))
+
+    def __deepcopy__(self, memo):
+        return _restore_variable(self._data, self.trainable, self.name, self.regularizer)
+
+
+def _restore_variable(values, trainable, name, regularizer):
+    variable = Variable(values, trainable, name, str(values.dtype))
+    variable.regularizer = regularizer
+    return variable
+
+
+class CurrentValue(Tensor):
+    """A copy of a variable's value; calling it returns it (TensorFlow's `v.value()`)."""
+
+    def __call__(self):
+        return self
+
+
+def as_array(value, dtype=None):
+    """`value` as a contiguous NumPy array of one of the three dtypes."""
+    if isinstance(value, Tensor):
+        if value._data is None:
+            value.numpy()  # raises, and says why
+        value = value._data
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"Tensor: expected numbers, got values of type {array.dtype}")
+    if dtype is None:
+        dtype = config.floatx() if array.dtype.kind == "f" else "int32"
+    if dtype not in DTYPES:
+        raise ValueError(f"Tensor: expected a dtype of {', '.join(DTYPES)}, got {dtype!r}")
+    if dtype == "int32" and array.dtype.kind in "iu" and array.dtype != np.int32 and array.size:
+        if array.max() > np.iinfo(np.int32).max or array.min() < np.iinfo(np.int32).min:
+            raise ValueError("Tensor: an integer is outside of int32's range")
+    return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+
+
+def convert_to_tensor(value, dtype=None):
+    """A tensor with the values of `value`.
+
+    Parameters
+    ----------
+    value : array-like
+        Floats become `floatx()`, integers and booleans int32, unless `dtype` says otherwise.
+    dtype : {'float32', 'float64', 'int32'}, optional
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.convert_to_tensor([[1.0, 2.0]]).shape
+    (1, 2)
+    """
+    if isinstance(value, Tensor) and dtype in (None, value.dtype):
+        return value
+    array = as_array(value, dtype)
+    if array is value or array.base is not None:
+        array = array.copy()
+    return Tensor(array.shape, str(array.dtype), array)

@@ -1,0 +1,32 @@
+"""What is installed and what runs: the first thing to paste into a bug report."""
+
+import importlib.metadata
+import platform
+
+from nnlite import _engine, dispatch
+
+__version__ = importlib.metadata.version("nnlite")
+
+
+def show_versions():
+    """Print versions, the engines of this build, the one in use, and threads.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.show_versions()  # doctest: +ELLIPSIS
+    nnlite ...
+    """
+    print(f"nnlite        {__version__}")
+    print(f"python        {platform.python_version()} ({platform.platform()})")
+    for package in ("numpy", "scikit-learn", "scipy", "matplotlib", "tqdm"):
+        try:
+            found = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found = "not installed"
+        print(f"{package:<13} {found}")
+    in_use = dispatch.engine("float32").isa
+    runnable = list(dict.fromkeys(e.isa for e in _engine.engines()))
+    print(f"engine        {in_use} (this CPU runs {', '.join(runnable)}; built: {', '.join(_engine.built_isas())})")
+    print("precisions    float32, float64")
+    print(f"threads       {_engine.max_threads()}")
