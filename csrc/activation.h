@@ -1,4 +1,5 @@
-/* activation.h: the elementwise activations that `linear` and `activation` fuse; gradients read the output alone. */
+/* activation.h: the activations, as loops that ops share: elementwise ones, whose gradients read the output alone, and
+ * the softmax of a few rows. */
 #ifndef NNL_ACTIVATION_H
 #define NNL_ACTIVATION_H
 
@@ -56,6 +57,39 @@ static inline void activate_gradient(real *dx, const real *dy, const real *y, in
         break;
     default:
         if (dx != dy) memmove(dx, dy, (size_t)n * sizeof *dx);
+    }
+}
+
+/* Elements worked on together: they stay in the level 1 cache. */
+enum { SOFTMAX_BLOCK = 1024 };
+
+/* At least one row, at most SOFTMAX_BLOCK. */
+static inline int64_t rows_per_block(int64_t classes) {
+    return classes < SOFTMAX_BLOCK ? SOFTMAX_BLOCK / classes : 1;
+}
+
+/* y = e^(x - largest), largest = max(x), for each of a few rows. Narrow rows
+ * go through exp together, as one array. */
+static inline void exp_of_rows(real *y, real *largest, const real *x, int64_t rows, int64_t classes) {
+    for (int64_t row = 0; row < rows; row++) {
+        const real *z = x + row * classes;
+        const real most = row_max(z, classes);
+        NNL_INDEPENDENT
+        for (int64_t j = 0; j < classes; j++) y[row * classes + j] = z[j] - most;
+        largest[row] = most;
+    }
+    NNL_INDEPENDENT
+    for (int64_t i = 0; i < rows * classes; i++) y[i] = real_exp(y[i]);
+}
+
+/* y = e^x / sum(e^x) of each of a few rows: at most rows_per_block, or one. y may be x. */
+static inline void softmax_of_rows(real *y, const real *x, int64_t rows, int64_t classes) {
+    real largest[SOFTMAX_BLOCK];
+    exp_of_rows(y, largest, x, rows, classes);
+    for (int64_t row = 0; row < rows; row++, y += classes) {
+        const real scale = 1 / row_sum(y, classes);
+        NNL_INDEPENDENT
+        for (int64_t j = 0; j < classes; j++) y[j] *= scale;
     }
 }
 

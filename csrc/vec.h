@@ -165,6 +165,13 @@ NNL_INLINE real real_tanh(real x) {
 /* 1 / (1 + e^-x). 2.5 ulp. */
 NNL_INLINE real real_sigmoid(real x) { return 1 / (1 + real_exp(-x)); }
 
+/* Towards zero; what does not fit becomes the nearest int32 that does, NaN becomes 0. */
+NNL_INLINE int32_t int32_of(double x) {
+    x = x < INT32_MIN ? INT32_MIN : x;
+    x = x > INT32_MAX ? INT32_MAX : x;
+    return x == x ? (int32_t)x : 0;
+}
+
 /* A row is summed in lanes that are added pairwise at its end: fast, accurate, and in an order that depends on the
  * row's length alone. Rows shorter than this are summed from left to right. */
 #define ROW_LANES 16

@@ -29,8 +29,10 @@ cdef extern from "nnlite.h" nogil:
         int n_in, n_out
     ctypedef struct nnl_status:
         int64_t first_bad
-    ctypedef void (*nnl_op_fn)(const nnl_call *, void *)
-    ctypedef int64_t (*nnl_scratch_fn)(const nnl_call *, int)
+    ctypedef struct nnl_team:
+        int size
+    ctypedef void (*nnl_op_fn)(const nnl_call *, nnl_team *) noexcept nogil
+    ctypedef int64_t (*nnl_scratch_fn)(const nnl_call *, int) noexcept nogil
     ctypedef struct nnl_step:
         nnl_op_fn op
         nnl_call call
@@ -53,7 +55,7 @@ cdef extern from "nnlite.h" nogil:
         const char **names
         const nnl_op_fn *ops
         const nnl_scratch_fn *scratch
-        int64_t (*run)(const nnl_program *, int64_t, int, nnl_status *)
+        int64_t (*run)(const nnl_program *, int64_t, int, nnl_status *) noexcept nogil
 
 cdef extern from "engines.h" nogil:
     const nnl_engine **nnl_engines
@@ -170,8 +172,8 @@ cdef class Engine:
             _look_at(&tensors[k], a)
             k += 1
         _set_attrs(values, attrs)
-        memset(&step, 0, sizeof step)
-        memset(&program, 0, sizeof program)
+        memset(&step, 0, sizeof(step))
+        memset(&program, 0, sizeof(program))
         step.op = self.c.ops[op]
         step.call.in_, step.call.n_in = tensors, len(inputs)
         step.call.out, step.call.n_out = tensors + step.call.n_in, len(outputs)

@@ -57,25 +57,32 @@ def image_data_format():
     return _settings["image_data_format"]
 
 
-class RandomSource:
-    """Seeds for whatever was given none: from the operating system, or from `set_random_seed`."""
-
-    def __init__(self):
-        self._generator = None
-
-    def set(self, seed):
-        self._generator = np.random.Generator(np.random.Philox(seed))
-
-    def next_seed(self):
-        """An integer in [0, 2**63)."""
-        if self._generator is None:
-            self.set(None)
-        return int(self._generator.integers(2**63))
+def _generator(seed):
+    return np.random.Generator(np.random.Philox(seed))
 
 
-random_source = RandomSource()
+_settings["random"] = None
 if hasattr(os, "register_at_fork"):  # a forked child must not repeat its parent's draws
-    os.register_at_fork(after_in_child=lambda: random_source.__init__())
+    os.register_at_fork(after_in_child=lambda: _settings.update(random=None))
+
+
+def next_seed():
+    """A seed for whatever was given none, in [0, 2**63): the next of `seeded` or `set_random_seed`, else any."""
+    generator = getattr(_here, "random", None) or _settings["random"]
+    if generator is None:
+        generator = _settings["random"] = _generator(None)
+    return int(generator.integers(2**63))
+
+
+@contextlib.contextmanager
+def seeded(seed):
+    """`next_seed` follows from `seed` inside the block, in this thread only."""
+    before = getattr(_here, "random", None)
+    _here.random = _generator(seed)
+    try:
+        yield
+    finally:
+        _here.random = before
 
 
 def set_random_seed(seed):
@@ -93,7 +100,7 @@ def set_random_seed(seed):
     """
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f"set_random_seed: expected an integer of at least 0, got {seed!r}")
-    random_source.set(int(seed))
+    _settings["random"] = _generator(int(seed))
 
 
 def snake_case(name):
@@ -113,6 +120,9 @@ class Configurable:
         self = object.__new__(cls)
         object.__setattr__(self, "_given", cls._bind(self, args, kwargs))
         return self
+
+    def __getnewargs_ex__(self):
+        return (), self._given
 
     @classmethod
     def _signature(cls):

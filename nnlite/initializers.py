@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from nnlite import config
-from nnlite.config import Configurable, random_source
+from nnlite.config import Configurable, next_seed
 from nnlite.tensor import Tensor
 
 
@@ -44,7 +44,7 @@ class Initializer(Configurable):
         if getattr(self, "seed", None) is not None:
             seed = self.seed
         elif seed is None:
-            seed = self.__dict__.setdefault("_own_seed", random_source.next_seed())
+            seed = self.__dict__.setdefault("_own_seed", next_seed())
         rng = np.random.Generator(np.random.Philox(seed))
         values = np.ascontiguousarray(self.values(tuple(shape), rng), dtype).reshape(shape)
         return Tensor(values.shape, dtype, values)
@@ -234,7 +234,7 @@ def get(identifier):
 
 def draw(initializer, shape, dtype):
     """Values for one weight: an initializer without a seed of its own gets the next of the process."""
-    seed = random_source.next_seed()
+    seed = next_seed()
     if isinstance(initializer, Initializer):
         return initializer(shape, dtype=dtype, seed=seed)
     return initializer(shape, dtype=dtype)

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnlite import autodiff, config, ops
 from nnlite.callbacks import EarlyStopping, History, ProgbarLogger
-from nnlite.config import random_source
+from nnlite.config import next_seed
 from nnlite.data import Source
 from nnlite.dispatch import Recording
 from nnlite.layers.layer import edits
@@ -181,7 +181,7 @@ def fit(model, sources, validation, epochs, batch, shuffle, callbacks, verbose, 
         c.set_model(model)
         c.set_params({"epochs": epochs, "steps": steps, "verbose": verbose})
     by_batch = [c for c in callbacks if c.wants_batches()]
-    rng = np.random.Generator(np.random.Philox(random_source.next_seed()))
+    rng = np.random.Generator(np.random.Philox(next_seed()))
     order = np.arange(sources[0].rows, dtype=np.int32)
     model._plans.clear()  # settings may have changed since
     try:

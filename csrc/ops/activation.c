@@ -1,4 +1,4 @@
-/* activation.c: elementwise activations and softmax. Narrow rows are put through exp many at a time, as one array. */
+/* activation.c: the ops of activation.h, and softmax over the last axis. */
 #include "../activation.h"
 #include "../parallel.h"
 
@@ -17,13 +17,6 @@ static void op_activation_gradient(const nnl_call *call, nnl_team *team) {
                       (int)call->attr[0].i, call->attr[1].f);
 }
 
-/* Elements worked on together: they stay in the level 1 cache. */
-enum { SOFTMAX_BLOCK = 1024 };
-
-static inline int64_t rows_per_block(int64_t classes) {
-    return classes < SOFTMAX_BLOCK ? SOFTMAX_BLOCK / classes : 1;
-}
-
 /* The last axis of a tensor, and how many rows of it there are. */
 typedef struct {
     int64_t rows, classes;
@@ -33,27 +26,6 @@ static row_shape rows_of(const nnl_tensor *x) {
     row_shape s = {.rows = 0, .classes = x->ndim > 0 ? x->shape[x->ndim - 1] : 1};
     if (s.classes > 0) s.rows = nnl_size(x) / s.classes;
     return s;
-}
-
-/* y = e^(x - max(x)) for each of a few rows. */
-static void exp_of_rows(real *y, const real *x, int64_t rows, int64_t classes) {
-    for (int64_t row = 0; row < rows; row++) {
-        const real *z = x + row * classes;
-        const real largest = row_max(z, classes);
-        NNL_INDEPENDENT
-        for (int64_t j = 0; j < classes; j++) y[row * classes + j] = z[j] - largest;
-    }
-    NNL_INDEPENDENT
-    for (int64_t i = 0; i < rows * classes; i++) y[i] = real_exp(y[i]);
-}
-
-static void softmax_of_rows(real *y, const real *x, int64_t rows, int64_t classes) {
-    exp_of_rows(y, x, rows, classes);
-    for (int64_t row = 0; row < rows; row++, y += classes) {
-        const real scale = 1 / row_sum(y, classes);
-        NNL_INDEPENDENT
-        for (int64_t j = 0; j < classes; j++) y[j] *= scale;
-    }
 }
 
 /* y = e^x / sum(e^x) over the last axis. in: x [..., L]. out: y [..., L], may be x. */

@@ -211,13 +211,6 @@ static void op_broadcast_to(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* Towards zero; what does not fit becomes the nearest int32 that does, NaN becomes 0. */
-NNL_INLINE int32_t int32_of(double x) {
-    x = x < INT32_MIN ? INT32_MIN : x;
-    x = x > INT32_MAX ? INT32_MAX : x;
-    return x == x ? (int32_t)x : 0;
-}
-
 /* in: x. out: y, the shape of x. attr: 0: x is int32 and y real; 1: x is real and y int32, truncated. */
 static void op_cast(const nnl_call *call, nnl_team *team) {
     const nnl_range part = nnl_share(nnl_size(&call->out[0]), 16, team);

@@ -1,17 +1,169 @@
-/* loss.c: losses taken straight from logits, where they are accurate, their gradients, and the running mean of them. */
+/* loss.c: losses taken straight from logits, where they are accurate, their gradients, and the sums behind a mean. */
+#include "../activation.h"
 #include "../parallel.h"
-#include "../vec.h"
 
-/* uses exp_of_rows, softmax_of_rows and rows_per_block of activation.c */
-
-/* loss = log(sum(e^(z - largest))) + sum_j t_j (largest - z_j), the first given; t has the sum 1 or is scaled. */
-NNL_INLINE real lane_add_loss(real lane, real t, real below) { return fmadd(t, below, lane); }
-
-/* log(sum(e^(z - max z))) of each row, at most SOFTMAX_BLOCK of them. */
-static void log_of_sums(real *y, const real *z, int64_t rows, int64_t classes) {
-    real block[SOFTMAX_BLOCK];
+/* Of a few rows: the largest logit, and log(sum_j e^(z_j - largest)). */
+static void log_sums_of_rows(real *log_sum, real *largest, const real *z, int64_t rows, int64_t classes) {
+    real e[SOFTMAX_BLOCK];
     if (classes <= SOFTMAX_BLOCK) {
-        exp_of_rows(block, z, rows, classes);
+        exp_of_rows(e, largest, z, rows, classes);
+        for (int64_t row = 0; row < rows; row++) log_sum[row] = row_sum(e + row * classes, classes);
+    } else { /* one row only, in pieces */
+        *largest = row_max(z, classes);
+        *log_sum = 0;
+        for (int64_t at = 0; at < classes; at += SOFTMAX_BLOCK) {
+            const int64_t count = classes - at < SOFTMAX_BLOCK ? classes - at : SOFTMAX_BLOCK;
+            for (int64_t j = 0; j < count; j++) e[j] = real_exp(z[at + j] - *largest);
+            *log_sum += row_sum(e, count);
+        }
     }
-    (void)y;
+    for (int64_t row = 0; row < rows; row++) log_sum[row] = real_log(log_sum[row]);
+}
+
+/* sum_j t_j (log_sum + (largest - z_j)). */
+static real loss_of_probabilities(const real *t, const real *z, real largest, real log_sum, int64_t classes) {
+    real each[SOFTMAX_BLOCK], loss = 0;
+    for (int64_t at = 0; at < classes; at += SOFTMAX_BLOCK) {
+        const int64_t count = classes - at < SOFTMAX_BLOCK ? classes - at : SOFTMAX_BLOCK;
+        for (int64_t j = 0; j < count; j++) each[j] = log_sum + (largest - z[at + j]);
+        loss += row_dot(t + at, each, count);
+    }
+    return loss;
+}
+
+static inline bool is_class(int32_t label, int64_t classes) { return label >= 0 && label < classes; }
+
+/* loss = log(sum_j e^z_j) - z_t, or sum_j t_j (log(sum_j e^z_j) - z_j). A label that is no class: 0, and reported.
+ * in: logits z [N, L], target int32 [N] or real [N, L]. out: loss [N]. attr: 0 = labels, 1 = probabilities. */
+static void op_softmax_cross_entropy(const nnl_call *call, nnl_team *team) {
+    const int64_t N = call->in[0].shape[0], L = call->in[0].shape[1];
+    const bool probabilities = call->attr[0].i;
+    real *loss = call->out[0].data;
+    if (L == 0) return;
+    const nnl_range part = nnl_share(N, 1, team);
+    const int64_t step = rows_per_block(L);
+    for (int64_t first = part.begin; first < part.end; first += step) {
+        const int64_t rows = part.end - first < step ? part.end - first : step;
+        real log_sum[SOFTMAX_BLOCK], largest[SOFTMAX_BLOCK];
+        log_sums_of_rows(log_sum, largest, (const real *)call->in[0].data + first * L, rows, L);
+        for (int64_t k = 0; k < rows; k++) {
+            const int64_t n = first + k;
+            const real *z = (const real *)call->in[0].data + n * L;
+            if (probabilities) {
+                const real *t = (const real *)call->in[1].data + n * L;
+                loss[n] = loss_of_probabilities(t, z, largest[k], log_sum[k], L);
+            } else {
+                const int32_t label = ((const int32_t *)call->in[1].data)[n];
+                loss[n] = is_class(label, L) ? log_sum[k] + (largest[k] - z[label]) : 0;
+                if (!is_class(label, L)) nnl_report(team, n);
+            }
+        }
+    }
+}
+
+/* dz = dloss (softmax(z) sum(t) - t), dz holding softmax(z) on entry. */
+static void finish_gradient_of_probabilities(real *dz, const real *t, real dloss, int64_t classes) {
+    const real total = row_sum(t, classes);
+    NNL_INDEPENDENT
+    for (int64_t j = 0; j < classes; j++) dz[j] = dloss * fmadd(dz[j], total, -t[j]);
+}
+
+/* dlogits = dloss (softmax(z) sum(t) - t), where a label is t with a single 1. A label that is no class: zeros.
+ * in: logits z [N, L], target int32 [N] or real [N, L], dloss [N]. out: dlogits [N, L], may be z.
+ * attr: 0 = labels, 1 = probabilities. */
+static void op_softmax_cross_entropy_gradient(const nnl_call *call, nnl_team *team) {
+    const int64_t N = call->in[0].shape[0], L = call->in[0].shape[1];
+    const bool probabilities = call->attr[0].i;
+    const real *dloss = call->in[2].data;
+    if (L == 0) return;
+    const nnl_range part = nnl_share(N, 1, team);
+    const int64_t step = rows_per_block(L);
+    for (int64_t first = part.begin; first < part.end; first += step) {
+        const int64_t rows = part.end - first < step ? part.end - first : step;
+        real *dz = (real *)call->out[0].data + first * L;
+        softmax_of_rows(dz, (const real *)call->in[0].data + first * L, rows, L);
+        for (int64_t n = first; n < first + rows; n++, dz += L) {
+            if (probabilities) {
+                const real *t = (const real *)call->in[1].data + n * L;
+                finish_gradient_of_probabilities(dz, t, dloss[n], L);
+                continue;
+            }
+            const int32_t label = ((const int32_t *)call->in[1].data)[n];
+            if (is_class(label, L)) {
+                dz[label] -= 1;
+                NNL_INDEPENDENT
+                for (int64_t j = 0; j < L; j++) dz[j] *= dloss[n];
+            } else {
+                memset(dz, 0, (size_t)L * sizeof *dz);
+                nnl_report(team, n);
+            }
+        }
+    }
+}
+
+/* loss = max(z, 0) - z t + log(1 + e^-|z|), elementwise: the cross-entropy of sigmoid(z).
+ * in: logits z, target t. out: loss. All of one shape. */
+static void op_sigmoid_cross_entropy(const nnl_call *call, nnl_team *team) {
+    const real *z = call->in[0].data, *t = call->in[1].data;
+    real *loss = call->out[0].data;
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    NNL_INDEPENDENT
+    for (int64_t i = part.begin; i < part.end; i++) {
+        const real positive = z[i] < 0 ? 0 : z[i];
+        loss[i] = fmadd(-z[i], t[i], positive) + real_log1p(real_exp(-real_abs(z[i])));
+    }
+}
+
+/* dz = dloss (sigmoid(z) - t), elementwise. in: logits z, target t, dloss. out: dz. All of one shape. */
+static void op_sigmoid_cross_entropy_gradient(const nnl_call *call, nnl_team *team) {
+    const real *z = call->in[0].data, *t = call->in[1].data, *dloss = call->in[2].data;
+    real *dz = call->out[0].data;
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    NNL_INDEPENDENT
+    for (int64_t i = part.begin; i < part.end; i++) dz[i] = dloss[i] * (real_sigmoid(z[i]) - t[i]);
+}
+
+/* sum(w v), or sum(v) where w is NULL, in double. */
+NNL_INLINE double sum_in_double(const real *v, const real *w, int64_t n) {
+    double lane[ROW_LANES] = {0};
+    int64_t i = 0;
+    for (; i + ROW_LANES <= n; i += ROW_LANES)
+        NNL_LANES
+        for (int j = 0; j < ROW_LANES; j++) lane[j] += w ? (double)w[i + j] * (double)v[i + j] : (double)v[i + j];
+    for (int j = 0; i + j < n; j++) lane[j] += w ? (double)w[i + j] * (double)v[i + j] : (double)v[i + j];
+    double sum = 0;
+    for (int j = 0; j < ROW_LANES; j++) sum += lane[j];
+    return sum;
+}
+
+/* Adds to the number sum[0] + sum[1], where sum[1] is what does not fit into sum[0].
+ * A. Neumaier: "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", ZAMM 54 (1974). */
+static void add_compensated(real sum[2], double value) {
+    double total = (double)sum[0] + value;
+    double lost = fabs((double)sum[0]) >= fabs(value) ? ((double)sum[0] - total) + value
+                                                      : (value - total) + (double)sum[0];
+    lost += (double)sum[1];
+    sum[0] = (real)(total + lost);
+    sum[1] = (real)((total - (double)sum[0]) + lost);
+    if (!isfinite(total) || !isfinite(sum[0])) {
+        sum[0] = (real)total;
+        sum[1] = 0;
+    }
+}
+
+/* state += {sum(w v), sum(w)}, or {sum(v), n} without weights. The mean is (state[0] + state[1]) / (state[2] +
+ * state[3]). in: state [4], written, values v [n], weights w [n] or absent. No output. */
+static void op_accumulate(const nnl_call *call, nnl_team *team) {
+    if (team->id != 0) return;
+    real *state = call->in[0].data;
+    const real *v = call->in[1].data;
+    const int64_t n = nnl_size(&call->in[1]);
+    if (call->n_in == 3) {
+        const real *w = call->in[2].data;
+        add_compensated(state, sum_in_double(v, w, n));
+        add_compensated(state + 2, sum_in_double(w, NULL, n));
+    } else {
+        add_compensated(state, sum_in_double(v, NULL, n));
+        add_compensated(state + 2, (double)n);
+    }
 }

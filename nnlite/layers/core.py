@@ -4,7 +4,7 @@ import math
 import numbers
 
 from nnlite import activations, config, ops
-from nnlite.config import random_source
+from nnlite.config import next_seed
 from nnlite.layers.layer import Layer
 from nnlite.ops.random import seed_state
 
@@ -128,7 +128,7 @@ class Dropout(Layer):
     def build(self, input_shape):
         if not isinstance(self.rate, numbers.Real) or not 0 <= self.rate < 1:
             raise ValueError(f"expected rate in [0, 1), got {self.rate!r}")
-        self.seed_state = seed_state(random_source.next_seed() if self.seed is None else int(self.seed))
+        self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
 
     def call(self, inputs, training=False):
         if not training or not self.rate:

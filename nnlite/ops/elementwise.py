@@ -4,10 +4,9 @@ import numpy as np
 
 from nnlite import config
 from nnlite.dispatch import Op
-from nnlite.ops.operands import call, cast, operands
+from nnlite.ops.operands import call, operands
 from nnlite.tensor import Tensor
 
-__all__ = ["cast"]
 
 
 def _broadcast(*shapes, **_):
