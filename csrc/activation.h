@@ -53,7 +53,7 @@ static inline void activate_gradient(real *dx, const real *dy, const real *y, in
         break;
     case NNL_TANH:
         NNL_INDEPENDENT
-        for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * fmadd(-y[i], y[i], 1);
+        for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * ((1 - y[i]) * (1 + y[i]));
         break;
     default:
         if (dx != dy) memmove(dx, dy, (size_t)n * sizeof *dx);

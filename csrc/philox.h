@@ -53,16 +53,27 @@ NNL_INLINE philox_wide multiply_lower_halves(philox_wide a, uint32_t m) {
 #endif
 }
 
-/* Ten rounds on the lower halves of word[0 ... 3]; what they leave in the upper halves is without meaning. */
-NNL_INLINE void philox_rounds(philox_wide word[4], const philox_stream *stream) {
+/* Ten rounds on the lower halves of a and b, two sets of words 0 ... 3, so that one's latency is the other's work.
+ * What the rounds leave in the upper halves is without meaning. */
+NNL_INLINE void philox_rounds(philox_wide a[4], philox_wide b[4], const philox_stream *stream) {
     for (int round = 0; round < 10; round++) {
-        philox_wide p = multiply_lower_halves(word[0], 0xD2511F53u);
-        philox_wide q = multiply_lower_halves(word[2], 0xCD9E8D57u);
-        word[0] = (q >> 32) ^ word[1] ^ stream->round_key[round][0];
-        word[1] = q;
-        word[2] = (p >> 32) ^ word[3] ^ stream->round_key[round][1];
-        word[3] = p;
+        const uint64_t k0 = stream->round_key[round][0], k1 = stream->round_key[round][1];
+        philox_wide pa = multiply_lower_halves(a[0], 0xD2511F53u), pb = multiply_lower_halves(b[0], 0xD2511F53u);
+        philox_wide qa = multiply_lower_halves(a[2], 0xCD9E8D57u), qb = multiply_lower_halves(b[2], 0xCD9E8D57u);
+        a[0] = (qa >> 32) ^ (a[1] ^ k0);
+        b[0] = (qb >> 32) ^ (b[1] ^ k0);
+        a[2] = (pa >> 32) ^ (a[3] ^ k1);
+        b[2] = (pb >> 32) ^ (b[3] ^ k1);
+        a[1] = qa;
+        b[1] = qb;
+        a[3] = pa;
+        b[3] = pb;
     }
+}
+
+NNL_INLINE void store_lower_halves(uint32_t *words, philox_wide word) {
+    const philox_narrow narrow = __builtin_convertvector(word, philox_narrow);
+    memcpy(words, &narrow, sizeof narrow);
 }
 
 /* The words of the blocks group * PHILOX_BLOCKS + (0 ... PHILOX_BLOCKS - 1) of a stream: first word 0 of each of
@@ -70,14 +81,14 @@ NNL_INLINE void philox_rounds(philox_wide word[4], const philox_stream *stream) 
 static inline void philox_words(uint32_t words[PHILOX_WORDS], int64_t group, const philox_stream *stream) {
     philox_wide lane = {0};
     for (int j = 0; j < PHILOX_LANES; j++) lane[j] = (uint64_t)j;
-    for (int b = 0; b < PHILOX_BLOCKS; b += PHILOX_LANES) {
-        philox_wide block = lane + (uint64_t)(group * PHILOX_BLOCKS + b);
-        philox_wide counter = (philox_wide){0} + stream->counter;
-        philox_wide word[4] = {block, block >> 32, counter, counter >> 32};
-        philox_rounds(word, stream);
+    const philox_wide c0 = lane * 0 + stream->counter, c1 = c0 >> 32;
+    for (int b = 0; b < PHILOX_BLOCKS; b += 2 * PHILOX_LANES) {
+        const philox_wide first = lane + (uint64_t)(group * PHILOX_BLOCKS + b), second = first + PHILOX_LANES;
+        philox_wide x[4] = {first, first >> 32, c0, c1}, y[4] = {second, second >> 32, c0, c1};
+        philox_rounds(x, y, stream);
         for (int w = 0; w < 4; w++) {
-            philox_narrow narrow = __builtin_convertvector(word[w], philox_narrow);
-            memcpy(words + w * PHILOX_BLOCKS + b, &narrow, sizeof narrow);
+            store_lower_halves(words + w * PHILOX_BLOCKS + b, x[w]);
+            store_lower_halves(words + w * PHILOX_BLOCKS + b + PHILOX_LANES, y[w]);
         }
     }
 }

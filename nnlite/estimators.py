@@ -378,6 +378,11 @@ class NNRegressor(RegressorMixin, _NeuralNetwork):
 
     _y_numeric = True
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
     def _encoded(self, y, reset):
         """Targets as a matrix."""
         if reset:

@@ -44,6 +44,7 @@ class Model(Layer):
         self._plans, self._plans_made_at = {}, 0
         self._warned_not_finite = False
         self.stop_training = False
+        self.history = None
         self.optimizer = self.loss = None
         self._loss_tracker = metrics.Mean("loss")
         self._metrics, self._weighted_metrics = [], []
@@ -59,11 +60,7 @@ class Model(Layer):
         self._lock = threading.RLock()
 
     def __setattr__(self, name, value):
-        # A model runs under settings that are not layers' settings: no plan is out of date because of them.
-        before = edits.count
         super().__setattr__(name, value)
-        if name in ("stop_training", "n_threads"):
-            edits.count = before
         if name in self.__dict__.get("_tracked", ()):
             _name_apart(self.sublayers)
 
@@ -87,8 +84,12 @@ class Model(Layer):
         raise ValueError(f"no layer {name!r}; the model has {', '.join(x.name for x in self.layers)}")
 
     def _build_for(self, inputs):
-        self._real = self._real or config.floatx()
-        super()._build_for(inputs)
+        if type(self).build is not Model.build:
+            return super()._build_for(inputs)
+        # Nothing of its own to build: the layers inside are built as `call` reaches them.
+        if isinstance(inputs, Tensor):
+            self.input_shape_given = inputs.shape[1:]
+        self.built = True
 
     def build(self, input_shape):
         """Build every layer for samples of `input_shape[1:]`."""
@@ -403,10 +404,8 @@ class Sequential(Model):
 
 def _dry_run(model, input_shape):
     """Build a model by tracing it on one sample."""
-    model.input_shape_given = tuple(input_shape[1:])
-    real = model.real
-    with config.precision(real), Recording(executing=False):
-        model(Tensor((1, *input_shape[1:]), real), training=False)
+    with Recording(executing=False):
+        model(Tensor((1, *input_shape[1:]), model.real), training=False)
 
 
 def _name_apart(layers):

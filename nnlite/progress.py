@@ -1,17 +1,45 @@
-"""The progress bar of long work: tqdm's where it is installed, else one line of text that is rewritten."""
+"""The progress bar of long work: tqdm's where it is installed, else plain text.
 
+A line is made to fit the terminal: the figures matter most, then the bar, then the counts. Where
+nobody watches (a file, a pipe), only the last state of each bar is written.
+"""
+
+import shutil
 import sys
 import time
 
-try:
-    from tqdm.auto import tqdm
-except ImportError:
-    tqdm = None
+BAR = 12  # columns
+REDRAW_SECONDS = 0.1
 
 
 def shown(logs):
     """'loss: 0.1234 - accuracy: 0.9876'."""
-    return " - ".join(f"{k}: {v:.4g}" if abs(v) < 1e-3 else f"{k}: {v:.4f}" for k, v in logs.items())
+    return " - ".join(f"{k}: {v:{'.4g' if abs(v) < 1e-3 else '.4f'}}" for k, v in logs.items())
+
+
+def counted(amount, unit):
+    """'1875', or '9.9M' of bytes, which are the unit 'B'."""
+    for power, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if unit == "B" else ():
+        if amount >= power:
+            return f"{amount / power:.1f}{prefix}"
+    return str(amount)
+
+
+def layout(label, total, figures, columns):
+    """The fullest format of a line, in tqdm's terms, that fits into so many columns."""
+    brief = figures.replace(" - ", " ").replace(": ", " ")
+    template, text = "{desc} {elapsed}", brief
+    bar = f"{{desc}} {{bar:{BAR}}} "
+    for fuller, its_text, size in (
+        (bar + "{n_fmt}/{total_fmt} {elapsed}", figures, BAR + 2 * len(total) + 3),
+        (bar + "{elapsed}", figures, BAR + 1),
+        (bar + "{elapsed}", brief, BAR + 1),
+    ):
+        if len(label) + size + len(" 00:00 ") + len(its_text) <= columns:
+            template, text = fuller, its_text
+            break
+    text = text.replace("{", "{{").replace("}", "}}")
+    return f"{template} {text}".rstrip()
 
 
 class ProgressBar:
@@ -20,39 +48,84 @@ class ProgressBar:
     Parameters
     ----------
     total : int
+        0 if it is not known.
     label : str
     unit : str, default 'step'
+        'B' counts bytes.
+
+    Examples
+    --------
+    >>> from nnlite.progress import ProgressBar
+    >>> bar = ProgressBar(10, "Work")
+    >>> bar.update(10)
+    >>> bar.close({"loss": 0.5})  # doctest: +SKIP
+    Work ============ 10/10 00:01 loss: 0.5000
     """
 
     def __init__(self, total, label, unit="step"):
         self.total, self.label, self.unit = total, label, unit
         self.done, self.began, self._drawn = 0, time.perf_counter(), 0.0
-        self._bar = None
-        if tqdm is not None:
-            self._bar = tqdm(total=total, desc=label, unit=unit, dynamic_ncols=True, leave=True)
+        self._in_notebook = "ipykernel" in sys.modules
+        self._bar = _tqdm(total, label, unit, self._in_notebook)
+        self._live = sys.stdout.isatty()
 
-    def update(self, done, logs):
+    def update(self, done, logs=None):
         """Show that `done` units are finished."""
-        if self._bar is not None:
-            self._bar.set_postfix_str(shown(logs), refresh=False)
-            self._bar.update(done - self._bar.n)
-        elif time.perf_counter() - self._drawn > 0.1 and sys.stdout.isatty():
-            self._draw(done, logs, end="")
-            self._drawn = time.perf_counter()
         self.done = done
-
-    def _draw(self, done, logs, end):
-        filled = 20 * done // max(1, self.total)
-        line = f"{self.label} [{'=' * filled}{'.' * (20 - filled)}] {done}/{self.total}"
-        seconds = time.perf_counter() - self.began
-        start = "\r" if sys.stdout.isatty() else ""
-        print(f"{start}{line} - {seconds:.1f}s - {shown(logs)}", end=end, flush=True)
+        if self._bar is not None:
+            self._describe(logs or {})
+            self._bar.update(done - self._bar.n)
+        elif self._live and time.perf_counter() - self._drawn > REDRAW_SECONDS:
+            columns = shutil.get_terminal_size().columns - 1
+            print(f"\r{self._line(logs or {})[:columns]:<{columns}}", end="", flush=True)
+            self._drawn = time.perf_counter()
 
     def close(self, logs=None):
         """Finish the line with the last figures."""
         if self._bar is not None:
-            if logs:
-                self._bar.set_postfix_str(shown(logs), refresh=True)
+            self._describe(logs or {})
             self._bar.close()
         else:
-            self._draw(self.done, logs or {}, end="\n")
+            start = "\r" if self._live else ""
+            print(f"{start}{self._line(logs or {})}", flush=True)
+
+    def _describe(self, logs):
+        """Set what tqdm writes around its bar."""
+        if self._in_notebook:
+            self._bar.set_postfix_str(shown(logs), refresh=False)
+        else:
+            columns, total = shutil.get_terminal_size().columns - 1, counted(self.total, self.unit)
+            self._bar.bar_format = layout(self.label, total, shown(logs), columns)
+
+    def _line(self, logs):
+        """The whole line without tqdm."""
+        columns = shutil.get_terminal_size().columns - 1 if self._live else 1000
+        total = counted(self.total, self.unit) if self.total else "?"
+        filled = BAR * min(self.done, self.total) // max(1, self.total)
+        minutes, seconds = divmod(int(time.perf_counter() - self.began), 60)
+        line = layout(self.label, total, shown(logs), columns).format(
+            desc=self.label,
+            bar="=" * filled + "." * (BAR - filled),
+            n_fmt=counted(self.done, self.unit),
+            total_fmt=total,
+            elapsed=f"{minutes:02}:{seconds:02}",
+        )
+        return f"{line:<{columns}}" if self._live else line
+
+
+def _tqdm(total, label, unit, in_notebook):
+    """tqdm's bar where somebody watches and it is installed, else None."""
+    if not (in_notebook or sys.stderr.isatty()):
+        return None
+    try:
+        if in_notebook:
+            from tqdm.auto import tqdm
+        else:
+            from tqdm import tqdm
+    except ImportError:
+        return None
+
+    class Bar(tqdm):
+        monitor_interval = 0  # no thread that watches the bar: it would be in the way of a fork
+
+    return Bar(total=total or None, desc=label, unit=unit, unit_scale=unit == "B", leave=True)

@@ -177,6 +177,7 @@ def fit(model, sources, validation, epochs, batch, shuffle, callbacks, verbose, 
     callbacks = [history, *callbacks, bar]
     steps = -(-sources[0].rows // batch)
     model.stop_training = False
+    model.history = history
     for c in callbacks:
         c.set_model(model)
         c.set_params({"epochs": epochs, "steps": steps, "verbose": verbose})
@@ -205,9 +206,11 @@ def fit(model, sources, validation, epochs, batch, shuffle, callbacks, verbose, 
     except KeyboardInterrupt:
         # The weights are those of the last finished steps; the best ones come back if they were kept.
         for c in callbacks:
-            if isinstance(c, (EarlyStopping, ProgbarLogger)) and hasattr(c, "on_train_end"):
+            if isinstance(c, (EarlyStopping, ProgbarLogger)):
                 c.on_train_end()
         raise
+    finally:
+        model._plans.clear()  # and with them their working memory
     _call(callbacks, "on_train_end")
     return history
 

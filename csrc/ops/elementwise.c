@@ -39,27 +39,25 @@ static broadcast plan_broadcast(const nnl_tensor *in, int operands, const nnl_te
     return b;
 }
 
-/* A run: `count` elements of the output from `begin` on; operand k starts at `offset[k]` and moves by `step[k]`. */
+/* A run: `count` elements of the output; operand k starts at `offset[k]` and moves by `step[k]`. */
 typedef struct {
-    int64_t begin, count, offset[MOST_OPERANDS], step[MOST_OPERANDS];
+    int64_t count, offset[MOST_OPERANDS], step[MOST_OPERANDS];
 } run_of_elements;
 
 /* The longest run that starts at element `begin` and ends before `end`. */
-static inline run_of_elements run_at(const broadcast *b, int64_t begin, int64_t end) {
+static inline void find_run(run_of_elements *r, const broadcast *b, int64_t begin, int64_t end) {
     const int last = b->ndim - 1;
-    run_of_elements r = {.begin = begin};
     int64_t rest = begin / b->shape[last], at = begin % b->shape[last];
-    r.count = b->shape[last] - at < end - begin ? b->shape[last] - at : end - begin;
+    r->count = b->shape[last] - at < end - begin ? b->shape[last] - at : end - begin;
     for (int k = 0; k < b->operands; k++) {
-        r.step[k] = b->stride[k][last];
-        r.offset[k] = at * r.step[k];
+        r->step[k] = b->stride[k][last];
+        r->offset[k] = at * r->step[k];
     }
     for (int d = last - 1; d >= 0 && rest > 0; d--) {
         at = rest % b->shape[d];
         rest /= b->shape[d];
-        for (int k = 0; k < b->operands; k++) r.offset[k] += at * b->stride[k][d];
+        for (int k = 0; k < b->operands; k++) r->offset[k] += at * b->stride[k][d];
     }
-    return r;
 }
 
 static void fill(real *y, real value, int64_t n) {
@@ -101,8 +99,9 @@ NNL_INLINE void binary(const nnl_call *call, const nnl_team *team, real f(real, 
     real *y = call->out[0].data;
     const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
     const broadcast shape = plan_broadcast(call->in, 2, &call->out[0]);
+    run_of_elements r;
     for (int64_t i = part.begin; i < part.end;) {
-        run_of_elements r = run_at(&shape, i, part.end);
+        find_run(&r, &shape, i, part.end);
         binary_run(y + i, a + r.offset[0], r.step[0], b + r.offset[1], r.step[1], r.count, f);
         i += r.count;
     }
@@ -187,8 +186,9 @@ static void op_where(const nnl_call *call, nnl_team *team) {
     real *y = call->out[0].data;
     const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
     const broadcast shape = plan_broadcast(call->in, 3, &call->out[0]);
+    run_of_elements r;
     for (int64_t i = part.begin; i < part.end;) {
-        run_of_elements r = run_at(&shape, i, part.end);
+        find_run(&r, &shape, i, part.end);
         const real *c = cond + r.offset[0], *yes = a + r.offset[1], *no = b + r.offset[2];
         if (r.step[0])
             where_run(y + i, c, yes, r.step[1], no, r.step[2], r.count);
@@ -204,8 +204,9 @@ static void op_broadcast_to(const nnl_call *call, nnl_team *team) {
     real *y = call->out[0].data;
     const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
     const broadcast shape = plan_broadcast(call->in, 1, &call->out[0]);
+    run_of_elements r;
     for (int64_t i = part.begin; i < part.end;) {
-        run_of_elements r = run_at(&shape, i, part.end);
+        find_run(&r, &shape, i, part.end);
         copy_run(y + i, x + r.offset[0], r.step[0], r.count);
         i += r.count;
     }

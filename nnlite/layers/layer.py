@@ -60,12 +60,15 @@ class Layer(Configurable):
         self.input_shape_given = (input_dim,) if input_dim is not None else input_shape
         self._output_shape = None
 
+    # Public attributes that no plan depends on.
+    _state_not_settings = frozenset(["built", "stop_training", "n_threads", "history"])
+
     # A layer is that layer, whatever its settings: two Dense(64) are two layers.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
     def __setattr__(self, name, value):
-        if name[0] != "_" and name != "built":
+        if name[0] != "_" and name not in self._state_not_settings:
             edits.count += 1
         if isinstance(value, (Layer, Variable)) or _holds_layers(value):
             self.__dict__.setdefault("_tracked", {})[name] = value

@@ -1,0 +1,231 @@
+"""MNIST, 70,000 images of handwritten digits: from a folder, from the cache, or downloaded once.
+
+Nothing is believed: whatever its origin, a file counts only if its header, its length and the
+SHA-256 of its unpacked content are MNIST's. (The packed bytes differ from copy to copy.)
+"""
+
+import contextlib
+import gzip
+import hashlib
+import http.client
+import io
+import os
+import urllib.request
+import uuid
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from nnlite.progress import ProgressBar
+
+__all__ = ["load_data"]
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+TIMEOUT = 10  # seconds without a byte
+
+# name -> shape, SHA-256 of the unpacked file; in the order of Keras's result.
+FILES = {
+    "train-images-idx3-ubyte.gz": (
+        (60_000, 28, 28), "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+    "train-labels-idx1-ubyte.gz": (
+        (60_000,), "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+    "t10k-images-idx3-ubyte.gz": (
+        (10_000, 28, 28), "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+    "t10k-labels-idx1-ubyte.gz": (
+        (10_000,), "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+}
+ARCHIVED = ("x_train", "y_train", "x_test", "y_test")  # the same four in Keras's mnist.npz
+
+
+class DamagedFile(OSError):
+    """A file is there, but it is not the one it should be."""
+
+
+def load_data(path="mnist.npz"):
+    """The images and labels of MNIST.
+
+    Each of the four original files (`train-images-idx3-ubyte.gz`, ...) is taken from the first
+    place that has it: the subfolder `mnist` of the folder that the environment variable NNLITE_DATA
+    names; the cache, `nnlite/mnist` in XDG_CACHE_HOME (by default `~/.cache`); the public mirrors,
+    from which it is written to the cache.
+
+    Parameters
+    ----------
+    path : str or path, default 'mnist.npz'
+        As in Keras. An absolute path of an archive like Keras's `mnist.npz` is read, if it exists,
+        in place of the four files.
+
+    Returns
+    -------
+    (x_train, y_train), (x_test, y_test) : arrays of uint8
+        Images of shapes (60000, 28, 28) and (10000, 28, 28), values in [0, 255], white on black;
+        labels of shapes (60000,) and (10000,), values in [0, 9].
+
+    Raises
+    ------
+    OSError
+        If a file can neither be found nor downloaded, or is not MNIST's; it says what to do.
+
+    References
+    ----------
+    Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document
+    recognition, 1998.
+
+    Examples
+    --------
+    >>> from nnlite.datasets import mnist
+    >>> (x_train, y_train), (x_test, y_test) = mnist.load_data()  # doctest: +SKIP
+    >>> x_train.shape, y_train[:5]  # doctest: +SKIP
+    ((60000, 28, 28), array([5, 0, 4, 1, 9], dtype=uint8))
+    """
+    path = os.fspath(path)
+    if os.path.isabs(path) and os.path.exists(path):
+        x_train, y_train, x_test, y_test = _read_archive(path)
+    else:
+        x_train, y_train, x_test, y_test = (_load(name) for name in FILES)
+    return (x_train, y_train), (x_test, y_test)
+
+
+def _load(name):
+    """One of the FILES as an array, from the first place that has it."""
+    problems = []
+    given = os.environ.get("NNLITE_DATA")
+    if given:
+        file = Path(given, "mnist", name)
+        if file.is_file():
+            try:
+                return _unpacked(file.read_bytes(), name, file)
+            except DamagedFile as error:  # the user's folder: told of, never changed
+                raise DamagedFile(f"{error}. Replace it, or unset NNLITE_DATA") from None
+        problems.append(f"{file}: no such file")
+    file = _cache_folder() / name
+    try:
+        if file.is_file():
+            return _unpacked(file.read_bytes(), name, file)
+    except DamagedFile as error:
+        problems.append(str(error))
+    for mirror in MIRRORS:
+        try:
+            packed = _received(mirror + name, name)
+            array = _unpacked(packed, name, mirror + name)
+        except DamagedFile as error:
+            problems.append(str(error))
+        except (OSError, http.client.HTTPException) as error:
+            problems.append(f"{mirror + name}: {error or type(error).__name__}")
+        else:
+            _keep(packed, file)
+            return array
+    raise OSError(
+        "MNIST is not on this machine and could not be downloaded. Put these files\n  "
+        + "\n  ".join(FILES)
+        + f"\ninto the folder {file.parent}, "
+        + "or set NNLITE_DATA to a folder with them in its subfolder mnist.\nWhat was tried:\n  "
+        + "\n  ".join(problems)
+    )
+
+
+def _cache_folder():
+    """Where downloaded files are kept; made when the first is written."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(given):  # the XDG specification: relative ones are to be ignored
+        return Path(given, "nnlite", "mnist")
+    try:
+        return Path.home() / ".cache" / "nnlite" / "mnist"
+    except RuntimeError:
+        raise OSError(
+            "MNIST has no place to be kept, for this user has no home folder: set XDG_CACHE_HOME to "
+            f"a folder for it, or NNLITE_DATA to one with {', '.join(FILES)} in its subfolder mnist"
+        ) from None
+
+
+def _unpacked(packed, name, origin):
+    """The array in a gzipped idx file; DamagedFile if anything about it is not as it should be.
+
+    An idx file is two zeros, the type of its elements (8: uint8), the number of its dimensions, the
+    dimensions as big-endian int32, and the elements.
+    """
+    shape, sha256 = FILES[name]
+    start = 4 + 4 * len(shape)
+    expected = start + int(np.prod(shape))
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
+            content = stream.read(expected + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DamagedFile(
+            f"{origin}: expected a whole gzipped file, got {len(packed)} bytes ({error})"
+        ) from None
+    if content[:4] != bytes((0, 0, 8, len(shape))):
+        raise DamagedFile(
+            f"{origin}: expected an idx file of uint8 in {len(shape)} dimensions, "
+            f"got one that begins with {content[:4].hex() or 'nothing'}"
+        )
+    found = tuple(np.frombuffer(content[4:start].ljust(start - 4, b"\0"), ">i4").tolist())
+    if found != shape:
+        raise DamagedFile(f"{origin}: expected the dimensions {shape}, got {found}")
+    if len(content) != expected:
+        got = "more" if len(content) > expected else len(content)
+        raise DamagedFile(f"{origin}: expected {expected} bytes when unpacked, got {got}")
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise DamagedFile(f"{origin}: expected the SHA-256 {sha256} when unpacked, got another")
+    array = np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    return array.copy()  # bytes cannot be written to, arrays can
+
+
+def _received(url, name):
+    """What the address answers, with a progress bar; DamagedFile if it is too long."""
+    longest = 1024 + int(np.prod(FILES[name][0]))  # it is packed, after all
+    parts, done = [], 0
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+        bar = ProgressBar(answer.length or 0, f"Downloading {name}", unit="B")
+        try:
+            while part := answer.read(1 << 16):
+                parts.append(part)
+                done += len(part)
+                bar.update(done)
+                if done > longest:
+                    raise DamagedFile(f"{url}: expected at most {longest} bytes, got more")
+        finally:
+            bar.close()
+    return b"".join(parts)
+
+
+def _keep(packed, file):
+    """Put a file in its place, all of it or nothing; warn where that is impossible."""
+    beside = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(packed)
+        os.replace(beside, file)
+    except OSError as error:
+        warnings.warn(
+            f"MNIST was downloaded, but cannot be kept in {file.parent}: {error.strerror}. "
+            "Set XDG_CACHE_HOME to a folder that can be written, or it is downloaded each time",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _read_archive(path):
+    """The four arrays of an .npz archive like Keras's."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = [archive[key] for key in ARCHIVED]
+    except (TypeError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DamagedFile(
+            f"{path}: expected an .npz archive of {', '.join(ARCHIVED)}, got one with: {error}"
+        ) from None
+    for key, array, (shape, _) in zip(ARCHIVED, arrays, FILES.values()):
+        if array.shape != shape or array.dtype != np.uint8:
+            raise DamagedFile(
+                f"{path}: expected {key} to be uint8 {shape}, got {array.dtype} {array.shape}"
+            )
+    return arrays

@@ -1,0 +1,177 @@
+"""Pictures of a training: curves and misread images. Matplotlib is needed only when one is drawn.
+
+Nothing here touches pyplot: no window opens, no global state changes, and any thread may draw.
+"""
+
+import numpy as np
+
+__all__ = ["demo_report", "plot_history", "plot_misread"]
+
+TRAIN, VALIDATION, WRONG = "#1f6feb", "#e8710a", "#c62828"
+
+
+def _new_figure(size):
+    """A figure that belongs to no window."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(f"pictures need matplotlib ({error}): pip install matplotlib") from error
+    figure = Figure(figsize=size, dpi=110, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _curve(ax, history, figure, label):
+    """Draw one figure of the history over the epochs, counted from 1."""
+    from matplotlib.ticker import MaxNLocator
+
+    for prefix, name, color in (("", "training", TRAIN), ("val_", "validation", VALIDATION)):
+        values = history.get(prefix + figure)
+        if values is not None and len(values):
+            epochs = np.arange(1, len(values) + 1)
+            marker = "o" if len(values) <= 30 else None
+            ax.plot(epochs, values, color=color, label=name, marker=marker, markersize=4)
+    ax.set_title(f"{label} per epoch", loc="left", fontsize=11, fontweight="bold")
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(label.lower())
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", color="#e5e7eb", linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.legend(frameon=False)
+
+
+def plot_history(history, ax=None):
+    """The loss, and the accuracy if it was measured, over the epochs of a training.
+
+    Parameters
+    ----------
+    history : History or dict of str to list of float
+        What `Model.fit` returns, or an estimator's `history_`.
+    ax : matplotlib Axes, or a sequence of two, optional
+        Where to draw; a single one takes the loss alone. By default a new figure's.
+
+    Returns
+    -------
+    list of Axes
+        Their `figure` can be saved (`savefig`).
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If there is no loss in the history.
+
+    Examples
+    --------
+    >>> from nnlite.plotting import plot_history
+    >>> axes = plot_history({"loss": [0.9, 0.5], "val_loss": [0.8, 0.6]})
+    >>> axes[0].get_xlabel()
+    'epoch'
+    """
+    history = getattr(history, "history", history)
+    if "loss" not in history:
+        found = ", ".join(history) or "an empty one"
+        raise ValueError(f"plot_history: expected a history with a loss, got {found}")
+    drawn = [("loss", "Loss"), ("accuracy", "Accuracy")][: 2 if "accuracy" in history else 1]
+    if ax is None:
+        ax = _new_figure((5 * len(drawn), 3.6)).subplots(1, len(drawn), squeeze=False)[0]
+    axes = list(np.ravel(ax))
+    for one, (figure, label) in zip(axes, drawn):
+        _curve(one, history, figure, label)
+    return axes
+
+
+def plot_misread(images, labels, predictions, figure=None, rows=4, columns=8):
+    """The first images whose prediction is wrong, with the true and the predicted label.
+
+    Parameters
+    ----------
+    images : array, shape (N, height, width)
+    labels, predictions : array, shape (N,)
+    figure : matplotlib Figure or SubFigure, optional
+        Where to draw; by default a new figure.
+    rows, columns : int, default 4 and 8
+        At most so many images.
+
+    Returns
+    -------
+    Figure or SubFigure
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If the arrays do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnlite.plotting import plot_misread
+    >>> figure = plot_misread(np.zeros((2, 8, 8)), [3, 5], [3, 6])
+    >>> figure.axes[0].get_title()
+    '5 read as 6'
+    """
+    images, labels, predictions = np.asarray(images), np.asarray(labels), np.asarray(predictions)
+    if images.ndim != 3 or labels.shape != (len(images),) or predictions.shape != (len(images),):
+        raise ValueError(
+            "plot_misread: expected images (N, height, width), labels (N,) and predictions (N,), "
+            f"got shapes {images.shape}, {labels.shape} and {predictions.shape}"
+        )
+    wrong = np.flatnonzero(labels != predictions)
+    shown = wrong[: rows * columns]
+    if figure is None:
+        figure = _new_figure((1.25 * columns, 1.45 * rows + 0.6))
+    title = f"{len(wrong):,} of {len(images):,} misread"
+    if len(shown) < len(wrong):
+        title += f", the first {len(shown)}"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax, at in zip(grid, shown):
+        ax.imshow(images[at], cmap="gray_r", interpolation="nearest")
+        ax.set_title(f"{labels[at]} read as {predictions[at]}", fontsize=9, color=WRONG, pad=3)
+    for ax in grid[: len(shown)]:
+        ax.set_xticks([])
+        ax.set_yticks([])
+        ax.spines[:].set_color("#d1d5db")
+    for ax in grid[len(shown):]:
+        ax.set_axis_off()
+    return figure
+
+
+def demo_report(path, history, images, labels, predictions, title):
+    """Write the picture of `nnlite demo`: curves above, misread images below.
+
+    Parameters
+    ----------
+    path : str, path or binary file
+        Where the PNG is written.
+    history : dict of str to list of float
+    images : array, shape (N, height, width)
+    labels, predictions : array, shape (N,)
+    title : str
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> from nnlite.plotting import demo_report
+    >>> picture = io.BytesIO()
+    >>> demo_report(picture, {"loss": [0.9, 0.5]}, np.zeros((2, 8, 8)), [3, 5], [3, 6], "Two")
+    >>> picture.getvalue()[1:4]
+    b'PNG'
+    """
+    figure = _new_figure((10, 10.4))
+    figure.suptitle(title, fontsize=14, fontweight="bold")
+    upper, lower = figure.subfigures(2, 1, height_ratios=[3.6, 6.4], hspace=0.04)
+    plot_history(history, upper.subplots(1, 2 if "accuracy" in history else 1))
+    plot_misread(images, labels, predictions, lower)
+    figure.savefig(path, format="png")

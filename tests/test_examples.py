@@ -1,0 +1,25 @@
+"""Every example runs as it stands."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.stem)
+def test_example_runs_and_says_something(path, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error::RuntimeWarning", str(path)],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, env={**os.environ, "MPLBACKEND": "Agg"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_examples_are_short():
+    long = {p.name: n for p in EXAMPLES.glob("*.py") if (n := len(p.read_text().splitlines())) >= 60}
+    assert not long
