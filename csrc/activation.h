@@ -1,5 +1,5 @@
-/* activation.h: the activations, as loops that ops share: elementwise ones, whose gradients read the output alone, and
- * the softmax of a few rows. */
+/* activation.h: the activations, as loops that ops share: elementwise ones, whose gradients read
+ * the output alone, and the softmax of a few rows. */
 #ifndef NNL_ACTIVATION_H
 #define NNL_ACTIVATION_H
 
@@ -7,7 +7,8 @@
 
 enum { NNL_LINEAR = 0, NNL_RELU = 1, NNL_LEAKY_RELU = 2, NNL_SIGMOID = 3, NNL_TANH = 4 };
 
-/* y = act(x), n values; y may be x. NaN stays NaN. `alpha` is the slope of leaky_relu below zero. */
+/* y = act(x), n values; y may be x. NaN stays NaN. `alpha` is the slope of leaky_relu below
+ * zero. */
 static inline void activate(real *y, const real *x, int64_t n, int kind, double alpha) {
     const real slope = (real)alpha;
     switch (kind) {
@@ -33,7 +34,8 @@ static inline void activate(real *y, const real *x, int64_t n, int kind, double 
 }
 
 /* dx = dy * act'(x), written in terms of y = act(x); n values; dx may be dy or y. */
-static inline void activate_gradient(real *dx, const real *dy, const real *y, int64_t n, int kind, double alpha) {
+static inline void activate_gradient(real *dx, const real *dy, const real *y, int64_t n, int kind,
+                                     double alpha) {
     const real slope = (real)alpha;
     switch (kind) {
     case NNL_RELU:
@@ -68,9 +70,10 @@ static inline int64_t rows_per_block(int64_t classes) {
     return classes < SOFTMAX_BLOCK ? SOFTMAX_BLOCK / classes : 1;
 }
 
-/* y = e^(x - largest), largest = max(x), for each of a few rows. Narrow rows
- * go through exp together, as one array. */
-static inline void exp_of_rows(real *y, real *largest, const real *x, int64_t rows, int64_t classes) {
+/* y = e^(x - largest), largest = max(x), for each of a few rows. Narrow rows go through exp
+ * together, as one array. */
+static inline void exp_of_rows(real *y, real *largest, const real *x, int64_t rows,
+                               int64_t classes) {
     for (int64_t row = 0; row < rows; row++) {
         const real *z = x + row * classes;
         const real most = row_max(z, classes);

@@ -1,7 +1,9 @@
-/* philox.h: Philox4x32-10, random bits as a pure function of a counter and a key, so any thread can make any part.
+/* philox.h: Philox4x32-10, random bits as a pure function of a counter and a key, so any thread
+ * can make any part.
  *
- * J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011. A block
- * is 4 words of 32 bits; a group of blocks is made at once, a few side by side in vectors of 64-bit lanes. */
+ * J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: "Parallel random numbers: as easy as 1, 2,
+ * 3", SC 2011. A block is 4 words of 32 bits; a group of blocks is made at once, a few side by
+ * side in vectors of 64-bit lanes. */
 #ifndef NNL_PHILOX_H
 #define NNL_PHILOX_H
 
@@ -40,7 +42,8 @@ enum { PHILOX_LANES = 2 };
 typedef uint64_t philox_wide __attribute__((vector_size(8 * PHILOX_LANES)));
 typedef uint32_t philox_narrow __attribute__((vector_size(4 * PHILOX_LANES)));
 
-/* The product of the lower half of each lane and m. x86 has an instruction that compilers do not find. */
+/* The product of the lower half of each lane and m. x86 has an instruction that compilers do not
+ * find. */
 NNL_INLINE philox_wide multiply_lower_halves(philox_wide a, uint32_t m) {
 #if defined(__AVX512F__)
     return (philox_wide)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(m));
@@ -53,13 +56,15 @@ NNL_INLINE philox_wide multiply_lower_halves(philox_wide a, uint32_t m) {
 #endif
 }
 
-/* Ten rounds on the lower halves of a and b, two sets of words 0 ... 3, so that one's latency is the other's work.
- * What the rounds leave in the upper halves is without meaning. */
+/* Ten rounds on the lower halves of a and b, two sets of words 0 ... 3, so that one's latency is
+ * the other's work. What the rounds leave in the upper halves is without meaning. */
 NNL_INLINE void philox_rounds(philox_wide a[4], philox_wide b[4], const philox_stream *stream) {
     for (int round = 0; round < 10; round++) {
         const uint64_t k0 = stream->round_key[round][0], k1 = stream->round_key[round][1];
-        philox_wide pa = multiply_lower_halves(a[0], 0xD2511F53u), pb = multiply_lower_halves(b[0], 0xD2511F53u);
-        philox_wide qa = multiply_lower_halves(a[2], 0xCD9E8D57u), qb = multiply_lower_halves(b[2], 0xCD9E8D57u);
+        philox_wide pa = multiply_lower_halves(a[0], 0xD2511F53u),
+                    pb = multiply_lower_halves(b[0], 0xD2511F53u);
+        philox_wide qa = multiply_lower_halves(a[2], 0xCD9E8D57u),
+                    qb = multiply_lower_halves(b[2], 0xCD9E8D57u);
         a[0] = (qa >> 32) ^ (a[1] ^ k0);
         b[0] = (qb >> 32) ^ (b[1] ^ k0);
         a[2] = (pa >> 32) ^ (a[3] ^ k1);
@@ -76,14 +81,17 @@ NNL_INLINE void store_lower_halves(uint32_t *words, philox_wide word) {
     memcpy(words, &narrow, sizeof narrow);
 }
 
-/* The words of the blocks group * PHILOX_BLOCKS + (0 ... PHILOX_BLOCKS - 1) of a stream: first word 0 of each of
- * them, then word 1 of each, and so on. The 128-bit counter of a block is its number and the stream's counter. */
-static inline void philox_words(uint32_t words[PHILOX_WORDS], int64_t group, const philox_stream *stream) {
+/* The words of the blocks group * PHILOX_BLOCKS + (0 ... PHILOX_BLOCKS - 1) of a stream: first
+ * word 0 of each of them, then word 1 of each, and so on. The 128-bit counter of a block is its
+ * number and the stream's counter. */
+static inline void philox_words(uint32_t words[PHILOX_WORDS], int64_t group,
+                                const philox_stream *stream) {
     philox_wide lane = {0};
     for (int j = 0; j < PHILOX_LANES; j++) lane[j] = (uint64_t)j;
     const philox_wide c0 = lane * 0 + stream->counter, c1 = c0 >> 32;
     for (int b = 0; b < PHILOX_BLOCKS; b += 2 * PHILOX_LANES) {
-        const philox_wide first = lane + (uint64_t)(group * PHILOX_BLOCKS + b), second = first + PHILOX_LANES;
+        const philox_wide first = lane + (uint64_t)(group * PHILOX_BLOCKS + b),
+                          second = first + PHILOX_LANES;
         philox_wide x[4] = {first, first >> 32, c0, c1}, y[4] = {second, second >> 32, c0, c1};
         philox_rounds(x, y, stream);
         for (int w = 0; w < 4; w++) {

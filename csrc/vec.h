@@ -1,9 +1,11 @@
-/* vec.h: elementary functions as plain C without branches, so that the compiler vectorises any loop over them.
+/* vec.h: elementary functions as plain C without branches, so that the compiler vectorises any
+ * loop over them.
  *
- * They use IEEE multiply, add, fused multiply-add, divide and integer operations only. A value therefore has the
- * same bits at every place of an array and on every instruction set that has a fused multiply-add. The `ulp`
- * given are the largest errors found over all float arguments and, for double, over 10^7 spread at random.
- * Denormal arguments and results count as zero (plan.c sets the CPU to do the same). */
+ * They use IEEE multiply, add, fused multiply-add, divide and integer operations only. A value
+ * therefore has the same bits at every place of an array and on every instruction set that has a
+ * fused multiply-add. The `ulp` given are the largest errors found among 10^8 floats spread
+ * over all bit patterns and 6 * 10^7 random doubles. Denormal arguments and results count as zero
+ * (plan.c sets the CPU to do the same). */
 #ifndef NNL_VEC_H
 #define NNL_VEC_H
 
@@ -14,21 +16,24 @@
 
 #include "nnlite.h"
 
-/* Before a loop whose iterations are independent though its pointers may be equal (an op done in place). */
+/* Before a loop whose iterations are independent though its pointers may be equal (an op done in
+ * place). */
 #if defined(__clang__)
 #define NNL_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define NNL_INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
-/* Before a loop over ROW_LANES: gcc would unroll it to scalars, instead of making it one or a few vectors. */
+/* Before a loop over ROW_LANES: gcc would unroll it to scalars, instead of making it one or a
+ * few vectors. */
 #if defined(__clang__)
 #define NNL_LANES
 #else
 #define NNL_LANES _Pragma("GCC unroll 1")
 #endif
 
-/* For the shared loops that take a function of one element: inlined, it becomes part of the loop. */
+/* For the shared loops that take a function of one element: inlined, it becomes part of the
+ * loop. */
 #define NNL_INLINE static inline __attribute__((always_inline))
 
 /* A compile-time constant: the compiler keeps one branch of every `if` on it. */
@@ -60,7 +65,9 @@ NNL_INLINE real real_of(real_bits bits) {
     return x;
 }
 
-NNL_INLINE real real_abs(real x) { return REAL_IS_FLOAT ? __builtin_fabsf(x) : __builtin_fabs(x); }
+NNL_INLINE real real_abs(real x) {
+    return REAL_IS_FLOAT ? __builtin_fabsf((float)x) : __builtin_fabs(x);
+}
 NNL_INLINE real real_sqrt(real x) { return REAL_IS_FLOAT ? __builtin_sqrtf(x) : __builtin_sqrt(x); }
 NNL_INLINE real real_pow(real x, real y) {
     return REAL_IS_FLOAT ? __builtin_powf(x, y) : __builtin_pow(x, y);
@@ -70,8 +77,8 @@ NNL_INLINE real real_pow(real x, real y) {
 #define LN2_UPPER ((real)(REAL_IS_FLOAT ? 0.693359375 : 6.93147180369123816490e-01))
 #define LN2_LOWER ((real)(REAL_IS_FLOAT ? -2.12194440054690583e-4 : 1.90821492927058770002e-10))
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2. Adding 1.5 * 2^MANTISSA_BITS rounds to an integer, and leaves it in the
- * lowest bits of the sum: shifted to the exponent's place, these are n. */
+/* x = n ln 2 + r with |r| <= ln 2 / 2. Adding 1.5 * 2^MANTISSA_BITS rounds to an integer, and
+ * leaves it in the lowest bits of the sum: shifted to the exponent's place, these are n. */
 typedef struct {
     real r;
     real_bits exponent;
@@ -106,7 +113,8 @@ NNL_INLINE real short_expm1(real r) {
     return fmadd(r * r, q, r);
 }
 
-/* e^x. Overflows to infinity, is 0 where the result would be denormal, and NaN stays NaN. 1.1 ulp, double 1.2. */
+/* e^x. Overflows to infinity, is 0 where the result would be denormal, and NaN stays NaN. 1.1
+ * ulp, double 1.2. */
 NNL_INLINE real real_exp(real x) {
     const real highest = REAL_IS_FLOAT ? 88.72283 : 709.782712893384;
     const real lowest = REAL_IS_FLOAT ? -87.33654 : -708.3964185322641;
@@ -116,8 +124,9 @@ NNL_INLINE real real_exp(real x) {
     return x < lowest ? 0 : y;
 }
 
-/* The natural logarithm, by log(m) = 2 artanh(s), s = (m - 1) / (m + 1) with m in [sqrt(1/2), sqrt(2)), arranged
- * as in FreeBSD's msun so that little is lost near x = 1. log(0) = -inf, of a negative number NaN. 0.9 ulp. */
+/* The natural logarithm, by log(m) = 2 artanh(s), s = (m - 1) / (m + 1) with m in [sqrt(1/2),
+ * sqrt(2)), arranged as in FreeBSD's msun so that little is lost near x = 1. log(0) = -inf, of a
+ * negative number NaN. 0.9 ulp. */
 NNL_INLINE real real_log(real x) {
     const real magic = REAL_IS_FLOAT ? 0x1p23 : 0x1p52;
     const real_bits one = bits_of(1), root_half = bits_of((real)0.70710678118654752440);
@@ -150,7 +159,8 @@ NNL_INLINE real real_log1p(real x) {
     return real_log(u) + (x - (u - 1)) / u;
 }
 
-/* tanh(x) = -y / (y + 2) with y = expm1(-2 |x|), which is exact for small x. 2.6 ulp, double 2.8. */
+/* tanh(x) = -y / (y + 2) with y = expm1(-2 |x|), which is exact for small x. 2.6 ulp, double
+ * 2.8. */
 NNL_INLINE real real_tanh(real x) {
     const real enough = REAL_IS_FLOAT ? 10 : 20; /* tanh rounds to 1 before that */
     real a = real_abs(x);
@@ -172,13 +182,14 @@ NNL_INLINE int32_t int32_of(double x) {
     return x == x ? (int32_t)x : 0;
 }
 
-/* A row is summed in lanes that are added pairwise at its end: fast, accurate, and in an order that depends on the
- * row's length alone. Rows shorter than this are summed from left to right. */
+/* A row is summed in lanes that are added pairwise at its end: fast, accurate, and in an order
+ * that depends on the row's length alone. Rows shorter than this are summed from left to right. */
 #define ROW_LANES 16
 
-/* start folded with every f(x[i], y[i]); `f` adds an element to a lane and `join` adds two lanes. */
-NNL_INLINE real fold_row(const real *x, const real *y, int64_t n, real start, real f(real lane, real x, real y),
-                         real join(real a, real b)) {
+/* start folded with every f(x[i], y[i]); `f` adds an element to a lane and `join` adds two
+ * lanes. */
+NNL_INLINE real fold_row(const real *x, const real *y, int64_t n, real start,
+                         real f(real lane, real x, real y), real join(real a, real b)) {
     if (n < ROW_LANES) {
         for (int64_t i = 0; i < n; i++) start = f(start, x[i], y[i]);
         return start;
@@ -186,27 +197,35 @@ NNL_INLINE real fold_row(const real *x, const real *y, int64_t n, real start, re
     real lane[ROW_LANES];
     for (int j = 0; j < ROW_LANES; j++) lane[j] = start;
     int64_t i = 0;
-    for (; i + ROW_LANES <= n; i += ROW_LANES)
+    for (; i + ROW_LANES <= n; i += ROW_LANES) {
         NNL_LANES
         for (int j = 0; j < ROW_LANES; j++) lane[j] = f(lane[j], x[i + j], y[i + j]);
+    }
     for (int j = 0; i + j < n; j++) lane[j] = f(lane[j], x[i + j], y[i + j]);
     for (int width = ROW_LANES / 2; width > 0; width /= 2)
         for (int j = 0; j < width; j++) lane[j] = join(lane[j], lane[j + width]);
     return lane[0];
 }
 
-NNL_INLINE real add_(real a, real b) { return a + b; }
-NNL_INLINE real larger_(real a, real b) { return b > a ? b : a; }
-NNL_INLINE real lane_add_(real lane, real x, real y) { return (void)y, lane + x; }
-NNL_INLINE real lane_larger_(real lane, real x, real y) { return (void)y, larger_(lane, x); }
+NNL_INLINE real sum_of(real a, real b) { return a + b; }
+NNL_INLINE real larger_of(real a, real b) { return b > a ? b : a; }
+NNL_INLINE real lane_plus_x(real lane, real x, real y) { return (void)y, lane + x; }
+NNL_INLINE real lane_plus_product(real lane, real x, real y) { return fmadd(x, y, lane); }
+NNL_INLINE real larger_of_lane_and_x(real lane, real x, real y) {
+    return (void)y, larger_of(lane, x);
+}
 
-NNL_INLINE real lane_dot_(real lane, real x, real y) { return fmadd(x, y, lane); }
+static inline real row_sum(const real *x, int64_t n) {
+    return fold_row(x, x, n, 0, lane_plus_x, sum_of);
+}
 
-static inline real row_sum(const real *x, int64_t n) { return fold_row(x, x, n, 0, lane_add_, add_); }
-static inline real row_dot(const real *x, const real *y, int64_t n) { return fold_row(x, y, n, 0, lane_dot_, add_); }
+static inline real row_dot(const real *x, const real *y, int64_t n) {
+    return fold_row(x, y, n, 0, lane_plus_product, sum_of);
+}
+
 /* The largest of a row, -inf if there is none; NaN is passed over. */
 static inline real row_max(const real *x, int64_t n) {
-    return fold_row(x, x, n, -REAL_INFINITY, lane_larger_, larger_);
+    return fold_row(x, x, n, -REAL_INFINITY, larger_of_lane_and_x, larger_of);
 }
 
 #endif

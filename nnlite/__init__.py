@@ -31,13 +31,19 @@ from nnlite.layers import Input
 from nnlite.model import Model, Sequential
 from nnlite.ops import ones, zeros
 from nnlite.tensor import Tensor, Variable, convert_to_tensor
-from nnlite.versions import __version__, show_versions
 
 constant = convert_to_tensor
 
 # Imported when first used: they bring scikit-learn, or are rarely needed.
-_LAZY = {"NNClassifier": "estimators", "NNRegressor": "estimators", "datasets": None, "estimators": None,
-         "plotting": None}
+_LAZY = {
+    "NNClassifier": "estimators",
+    "NNRegressor": "estimators",
+    "__version__": "versions",
+    "show_versions": "versions",
+    "datasets": None,
+    "estimators": None,
+    "plotting": None,
+}
 
 __all__ = [
     "GradientTape",

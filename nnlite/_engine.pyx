@@ -4,6 +4,7 @@
 Shapes are checked before anything reaches this module; here addresses and numbers are only handed on.
 """
 
+cimport cython
 cimport numpy as cnp
 from libc.stdint cimport int8_t, int32_t, int64_t, uintptr_t
 from libc.stdlib cimport calloc, free
@@ -222,6 +223,7 @@ cdef struct Context:
     nnl_program program
 
 
+@cython.no_gc  # else the garbage collector may empty `idle` before __dealloc__ frees what it lists
 cdef class Program:
     """A plan in C's terms: immutable, so that many threads may run it, each in a context of its own.
 

@@ -1,6 +1,7 @@
 """Callbacks: what happens between epochs and batches of `fit`."""
 
 import math
+import numbers
 
 from nnlite import progress
 from nnlite.config import Configurable
@@ -137,6 +138,8 @@ class EarlyStopping(Callback):
     def on_train_begin(self, logs=None):
         if self.mode not in ("auto", "min", "max"):
             raise ValueError(f"EarlyStopping: expected mode 'auto', 'min' or 'max', got {self.mode!r}")
+        if not isinstance(self.patience, numbers.Real) or not self.patience >= 0:
+            raise ValueError(f"EarlyStopping: expected a patience of at least 0, got {self.patience!r}")
         self.wait, self.stopped_epoch, self.best_epoch = 0, 0, 0
         self.best, self.best_weights = None, None
 

@@ -6,6 +6,7 @@ before `__init__` runs, and everything else (`get_config`, `get_params`, `repr`,
 
 import contextlib
 import copy
+import functools
 import inspect
 import os
 import re
@@ -103,6 +104,9 @@ def set_random_seed(seed):
     _settings["random"] = _generator(int(seed))
 
 
+_signature_of = functools.lru_cache(1024)(inspect.signature)  # a fit makes dozens of objects
+
+
 def snake_case(name):
     """'MaxPooling2D' -> 'max_pooling2d', as Keras names layers."""
     name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
@@ -147,13 +151,14 @@ class Configurable:
 
     @classmethod
     def _bind(cls, self, args, kwargs):
+        signature = _signature_of(cls.__init__)
         try:
-            bound = inspect.signature(cls.__init__).bind(self, *args, **kwargs)
+            bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{cls.__name__}: {error}. It takes {', '.join(cls._signature())}") from None
         given = {}
         for name, value in list(bound.arguments.items())[1:]:
-            kind = inspect.signature(cls.__init__).parameters[name].kind
+            kind = signature.parameters[name].kind
             if kind is inspect.Parameter.VAR_KEYWORD:
                 given.update(value)
             elif kind is not inspect.Parameter.VAR_POSITIONAL:
@@ -189,7 +194,7 @@ class Configurable:
 
     def changed(self, **params):
         """A fresh, unbuilt copy with some settings changed; nested ones as `outer__inner`."""
-        config = copy.deepcopy(Configurable.get_config(self))
+        config = fresh(Configurable.get_config(self))
         nested = {}
         for key, value in params.items():
             name, _, rest = key.partition("__")
@@ -227,6 +232,17 @@ class Configurable:
 def _same(a, b):
     """Whether two settings are plainly the same (arrays never are)."""
     return type(a) is type(b) and not isinstance(a, np.ndarray) and a == b
+
+
+def fresh(value):
+    """A copy of a setting in which nothing is built or learned."""
+    if isinstance(value, Configurable):
+        return value.changed()
+    if type(value) in (list, tuple):
+        return type(value)(fresh(v) for v in value)
+    if type(value) is dict:
+        return {key: fresh(v) for key, v in value.items()}
+    return copy.deepcopy(value)
 
 
 def frozen(value):

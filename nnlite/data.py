@@ -1,5 +1,7 @@
 """Data as training reads it: arrays stay where they are, and each step gathers its rows by index."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from nnlite import config, ops
@@ -17,12 +19,14 @@ class Source:
     name : str
         For messages: 'x', 'y', 'sample_weight'.
     labels : bool, default False
-        Integers stay integers (int32) instead of becoming real.
+        Integers stay integers (int32) instead of becoming real, unless they are too large.
     """
 
     def __init__(self, values, name, labels=False):
         array = values.numpy() if isinstance(values, Tensor) else np.asarray(values)
-        if array.dtype.kind not in "biuf":
+        if array.dtype.kind not in "biufO":
+            raise TypeError(f"{name}: expected numbers, got values of type {array.dtype}")
+        if array.dtype.kind == "O":
             try:
                 array = array.astype(np.float64)
             except (TypeError, ValueError):
@@ -38,8 +42,7 @@ class Source:
         integer = labels and array.dtype.kind in "biu"
         if integer and array.size and array.dtype.itemsize >= 4:
             info = np.iinfo(np.int32)
-            if array.max() > info.max or array.min() < info.min:
-                raise ValueError(f"{name}: expected integers within int32's range, got {array.max()}")
+            integer = info.min <= array.min() and array.max() <= info.max
         self.array, self.name, self.integer = array, name, integer
         self.rows, self.row_shape = len(array), array.shape[1:]
         self.row_bytes = array.strides[0] if self.rows > 1 else array[:1].nbytes
@@ -59,6 +62,10 @@ class Source:
                     raise ValueError(
                         f"{self.name}: expected finite values, got NaN or infinity; impute or remove those rows"
                     )
+
+    def as_column(self):
+        """Samples that are one number each become samples of one feature."""
+        self.array, self.row_shape = self.array[:, None], (1,)
 
     def placeholder(self):
         """A tensor that stands for the array's memory in a trace."""
@@ -89,13 +96,20 @@ def weights_of(y, sample_weight, class_weight):
     """One weight per sample from both ways of giving them; None if neither was given."""
     if class_weight is None:
         return sample_weight
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f"class_weight: expected a dict of class to weight, got {class_weight!r}")
     labels = np.asarray(y)
     if labels.ndim == 2 and labels.shape[1] > 1:
         labels = labels.argmax(axis=1)
     weights = np.ones(len(labels))
     for label, weight in class_weight.items():
         weights[labels.reshape(-1) == int(label)] = weight
-    return weights if sample_weight is None else weights * np.asarray(sample_weight)
+    if sample_weight is None:
+        return weights
+    sample_weight = np.asarray(sample_weight)
+    if sample_weight.shape != weights.shape:
+        raise ValueError(f"sample_weight: expected shape {weights.shape}, got {sample_weight.shape}")
+    return weights * sample_weight
 
 
 def split(x, y, sample_weight, fraction):

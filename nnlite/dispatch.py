@@ -4,6 +4,7 @@ An `Op` is one row: the C function's name, the shapes it gives, its gradient. A 
 made while it was active; one that does not execute is a trace, which `plan` turns into a program.
 """
 
+import math
 import os
 import threading
 
@@ -14,6 +15,7 @@ from nnlite._engine import built_isas, engines
 from nnlite.tensor import REALS, Tensor, Variable
 
 OPS = {}
+MAX_NDIM = 6  # as NNL_MAX_NDIM in csrc/nnlite.h
 
 
 class Op:
@@ -63,13 +65,7 @@ class Op:
         """A rough cost in multiply-adds."""
         if self._work is not None:
             return self._work(in_shapes, out_shapes)
-        total = 0
-        for shape in (*in_shapes, *out_shapes):
-            size = 1
-            for n in shape:
-                size *= n
-            total += size
-        return total
+        return sum(math.prod(shape) for shape in (*in_shapes, *out_shapes))
 
 
 class Call:
@@ -194,7 +190,11 @@ def apply(op, inputs, attrs):
     -------
     list of Tensor
     """
-    shapes = op.infer(*[t.shape for t in inputs], **attrs)
+    given = [t.shape for t in inputs]
+    shapes = op.infer(*given, **attrs)
+    for shape in (*given, *shapes):
+        if len(shape) > MAX_NDIM:
+            raise ValueError(f"{op.name}: expected at most {MAX_NDIM} dimensions, got shape {shape}")
     real = real_of(inputs, attrs)
     dtypes = {"real": real, "int32": "int32", "given": attrs.get("dtype")}
     outputs = [Tensor(shape, dtypes[kind]) for shape, kind in zip(shapes, op.outputs)]

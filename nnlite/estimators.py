@@ -1,13 +1,14 @@
 """Scikit-learn's contract around a Model: `NNClassifier` and `NNRegressor`.
 
-Constructors store, `fit` validates and builds, a trailing underscore means learned. Layer specs are settings:
-`fit` builds copies, the ones that were given are never touched.
+Constructors store, `fit` validates and builds, a trailing underscore means learned. Specs (layers,
+optimizer, callbacks) are settings: what was given is never built or changed, `fit` works on copies.
 """
 
+import math
 import numbers
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -19,26 +20,118 @@ from sklearn.utils.validation import (
 )
 
 from nnlite import config, losses, optimizers, training
-from nnlite.callbacks import Callback, EarlyStopping
+from nnlite.callbacks import Callback, EarlyStopping, History
 from nnlite.config import Configurable
 from nnlite.layers import Dense, Layer
 from nnlite.layers.core import positive_int
 from nnlite.model import Sequential
 
-# Small float64 data are trained in float64: what scikit-learn's own MLP does, and what its checks of
-# sample weights need. Past these sizes float32 is twice as fast and no less good.
+# Small float64 data are trained in float64: what scikit-learn's own MLP does, and what its checks
+# of sample weights need. Past these sizes float32 is twice as fast and no less good.
 FLOAT64_VALUES = 16_384
 FLOAT64_WEIGHTS = 20_000
 EARLY_STOPPING_ROWS = 500
 
 
+def _is_auto(value):
+    return isinstance(value, str) and value == "auto"
+
+
+def _accepts(check, *args):
+    """Whether a check does not raise."""
+    try:
+        check(*args)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_list_of(values, kinds):
+    return isinstance(values, (list, tuple)) and all(isinstance(v, kinds) for v in values)
+
+
+# Name -> whether a value is legal, and what is; specs are checked as they are copied.
+_LEGAL = {
+    "batch_size": (lambda v: _is_auto(v) or _accepts(positive_int, "", v),
+                   "'auto' or a positive integer"),
+    "epochs": (lambda v: _accepts(positive_int, "", v), "a positive integer"),
+    "early_stopping": (lambda v: _is_auto(v) or isinstance(v, (bool, np.bool_, EarlyStopping)),
+                       "'auto', True, False or an EarlyStopping"),
+    "validation_fraction": (lambda v: isinstance(v, numbers.Real) and 0 < v < 1,
+                            "a number in (0, 1)"),
+    "random_state": (lambda v: _accepts(check_random_state, v),
+                     "None, an integer in [0, 2**32) or a RandomState"),
+    "verbose": (lambda v: isinstance(v, numbers.Integral) and 0 <= v <= 2, "0, 1 or 2"),
+    "n_threads": (lambda v: v is None or _accepts(positive_int, "", v),
+                  "None or a positive integer"),
+    "dtype": (lambda v: isinstance(v, str) and v in ("auto", "float32", "float64"),
+              "'auto', 'float32' or 'float64'"),
+}
+
+_PARAMETERS = """Parameters
+    ----------
+    layers : Layer or list of Layer, default None
+        The hidden layers; None entries are left out. None makes a multilayer perceptron of
+        `hidden_layer_sizes` and `activation`, which mean nothing otherwise.
+    hidden_layer_sizes : int or sequence of int, default (100,)
+    activation : str or function, default 'relu'
+    optimizer : str or Optimizer, default 'adam'
+        An object's settings can be searched: `optimizer__learning_rate`.
+    learning_rate : float, default None
+        None is the optimizer's own.
+    batch_size : int or 'auto', default 'auto'
+        'auto' is min(200, n_samples).
+    epochs : int, default 200
+    early_stopping : 'auto', bool or EarlyStopping, default 'auto'
+        True stops when the loss on held-out rows has not improved for 10 epochs, and keeps the best
+        weights; 'auto' does so from 500 rows up. An EarlyStopping says it in detail; rows are held
+        out if what it monitors begins with 'val_'.
+    validation_fraction : float in (0, 1), default 0.1
+        The part of the rows held out, the same of each class where that is possible.
+    callbacks : Callback or list of Callback, default None
+        `fit` uses copies.
+    random_state : int, RandomState or None, default None
+        The same int gives the same bits, on any number of threads.
+    verbose : {0, 1, 2}, default 0
+        Silent, a progress bar for each epoch, or a line for each.
+    n_threads : int, default None
+        At most this many; None is as many as the work is worth.
+    dtype : {'auto', 'float32', 'float64'}, default 'auto'
+        Precision. 'auto' is float32, except that `fit` trains float64 data of at most 16,384 values
+        in float64 if the network has at most 20,000 weights.
+"""
+
+_ATTRIBUTES = """model_ : Sequential
+        The trained model.
+    history_ : dict of str to list of float
+        Figures of each epoch: 'loss', a classifier's 'accuracy', 'val_loss' of held-out rows, ...
+    loss_curve_, validation_loss_curve_ : list of float
+        The losses of `history_`; the latter is None where no rows were held out.
+    loss_ : float
+        The last of `loss_curve_`.
+    n_iter_, best_epoch_ : int
+        Epochs run, and which of them early stopping found best; without it the last.
+    n_features_in_, feature_names_in_ : int and array of str
+        Columns of the X that was fitted, and their names if all are strings.
+    dtype_ : dtype
+        The precision that was chosen: float32 or float64.
+"""
+
+
+def _documented(cls):
+    """Put what both estimators share into the class's docstring."""
+    for mark, text in (("{parameters}\n", _PARAMETERS), ("{attributes}\n", _ATTRIBUTES)):
+        cls.__doc__ = (cls.__doc__ or "").replace(mark, text)
+    return cls
+
+
 class _NeuralNetwork(BaseEstimator):
     """What classifier and regressor share."""
 
-    def __init__(self, layers=None, *, hidden_layer_sizes=(100,), activation="relu", optimizer="adam",
-                 learning_rate=None, batch_size="auto", epochs=200, early_stopping="auto",
-                 validation_fraction=0.1, callbacks=None, random_state=None, verbose=0, n_threads=None,
-                 dtype="auto"):
+    def __init__(self, layers=None, *, hidden_layer_sizes=(100,), activation="relu",
+                 optimizer="adam", learning_rate=None, batch_size="auto", epochs=200,
+                 early_stopping="auto", validation_fraction=0.1, callbacks=None, random_state=None,
+                 verbose=0, n_threads=None, dtype="auto"):
         self.layers = layers
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -54,6 +147,19 @@ class _NeuralNetwork(BaseEstimator):
         self.n_threads = n_threads
         self.dtype = dtype
 
+    def set_params(self, **params):
+        """Change settings by name; `optimizer__learning_rate` is one of the optimizer's.
+
+        Others may share a spec, so the estimator gets a changed copy of it. Returns self.
+        """
+        for name in {key.partition("__")[0] for key in params if "__" in key}:
+            spec = params.get(name, getattr(self, name, None))
+            if isinstance(spec, Configurable):
+                params[name] = spec.changed()
+            elif hasattr(self, name):
+                raise ValueError(f"{name}: expected an object with settings, got {spec!r}")
+        return super().set_params(**params)
+
     def fit(self, X, y, sample_weight=None):
         """Train from scratch.
 
@@ -61,10 +167,10 @@ class _NeuralNetwork(BaseEstimator):
         ----------
         X : array-like, shape (n_samples, n_features)
             Finite numbers; float32, float64, integers and uint8 are read in place.
-        y : array-like, shape (n_samples,)
-            Labels of any kind for a classifier; numbers for a regressor, which also takes (n_samples, n_outputs).
+        y : array-like, shape (n_samples,) or (n_samples, n_outputs)
+            Labels of any kind for a classifier; numbers for a regressor, also several each.
         sample_weight : array-like, shape (n_samples,), optional
-            At least 0 each, not all 0. The loss is divided by their sum.
+            At least 0, not all 0. The loss is divided by their sum; rows of weight 0 are left out.
 
         Returns
         -------
@@ -73,154 +179,157 @@ class _NeuralNetwork(BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If data or a setting is wrong; the message names it and says what was expected.
+            If a setting or the data are wrong; the message names it and says what was expected.
+        KeyboardInterrupt
+            At Ctrl-C; the estimator is fitted then, with the weights reached so far.
         """
-        X, y, weight = self._validated(X, y, sample_weight, reset=True)
-        epochs, stopping = positive_int("epochs", self.epochs), self._stopping(len(X))
-        batch = self._batch(len(X))
-        random = check_random_state(self.random_state)
-        seed = int(random.randint(2**31))
-        target = self._encoded(y, reset=True)
-        model = self._model(X, target, seed)
-        held_out = None
-        if stopping is not None:
-            X, target, weight, held_out = self._hold_out(X, target, weight, seed)
-        callbacks = [c.changed() for c in self._callbacks()] + ([stopping] if stopping else [])
-        with config.precision(model.real), config.seeded(seed + 1):
-            history = training.fit(
-                model, training.sources_of(X, target, weight), held_out, epochs, min(batch, len(X)), True,
-                callbacks, int(self.verbose),
-            )
-        self.model_, self.dtype_ = model, np.dtype(model.real)
-        self._learned(history.history)
-        best = stopping.best_epoch + 1 if stopping is not None else self.n_iter_
-        self.best_epoch_ = best
+        self._check_settings()
+        X, y = self._validated(X, y, reset=True)
+        self._learn_target(y)
+        data = _with_weights(X, self._encoded(y), sample_weight)
+        rows, seed, held_out = len(data[0]), self._seed(), None
+        model = self._model(data[0], seed, small_in_float64=True)
+        stopping = self._stopping(rows)
+        if stopping is not None and str(stopping.monitor).startswith("val_"):
+            data, held_out = self._hold_out(data, seed)
+        self._train(model, seed + 1, data, 0, int(self.epochs), held_out, stopping)
         return self
 
-    def _learned(self, history):
-        self.history_ = history
-        self.loss_curve_ = history["loss"]
-        self.validation_loss_curve_ = history.get("val_loss")
-        self.n_iter_ = len(self.loss_curve_)
-        self.loss_ = self.loss_curve_[-1]
-
-    def _partial_fit(self, X, y, sample_weight):
+    def _partial_fit(self, X, y, sample_weight, classes=None):
         """One pass over the rows, going on from the weights there are."""
+        self._check_settings()
+        if self._stopping(0) is not None:
+            raise ValueError("early_stopping: expected 'auto' or False for partial_fit, got "
+                             f"{self.early_stopping!r}")
         first = not hasattr(self, "model_")
-        X, y, weight = self._validated(X, y, sample_weight, reset=first)
-        target = self._encoded(y, reset=False)
-        seed = int(check_random_state(self.random_state).randint(2**31)) + (0 if first else self.n_iter_)
+        X, y = self._validated(X, y, reset=first)
         if first:
-            self.model_ = self._model(X, target, seed, streaming=True)
-            self.dtype_ = np.dtype(self.model_.real)
-        with config.precision(self.model_.real), config.seeded(seed + 1):
-            history = training.fit(
-                self.model_, training.sources_of(X, target, weight), None, 1,
-                min(self._batch(len(X)), len(X)), True, [], int(self.verbose),
-            ).history
-        if not first:
-            history = {k: self.history_[k] + v for k, v in history.items()}
-        self._learned(history)
+            self._learn_target(y if classes is None else classes)
+        data = _with_weights(X, self._encoded(y), sample_weight)
+        passes, seed = 0 if first else self.n_iter_, self._seed()
+        model = self._model(data[0], seed) if first else self.model_
+        self._train(model, seed + 1 + passes, data, passes, passes + 1)
         return self
 
-    def _validated(self, X, y, sample_weight, reset):
-        """X and y checked by scikit-learn's rules; weights as float64 or None."""
-        X, y = validate_data(
-            self, X, y, reset=reset, dtype="numeric", order="C", multi_output=True, y_numeric=self._y_numeric,
-            ensure_min_samples=1,
-        )
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-            if not weight.sum() > 0:
-                raise ValueError("sample_weight: expected at least one weight above zero, all are zero")
-        return X, y, weight
+    def _train(self, model, seed, data, passes, epochs, held_out=None, stopping=None):
+        """Run the epochs after the first `passes`; keep what was learned, at Ctrl-C too."""
+        history = History()
+        if passes:
+            history.history = {k: list(v) for k, v in self.history_.items() if k[:4] != "val_"}
+        callbacks = [history, *self._callbacks(), *([] if stopping is None else [stopping])]
+        batch = min(200 if _is_auto(self.batch_size) else int(self.batch_size), len(data[0]))
+        try:
+            with config.precision(model.real), config.seeded(seed):
+                training.fit(model, training.sources_of(*data), held_out, epochs, batch, True,
+                             callbacks, int(self.verbose), passes)
+        except KeyboardInterrupt:
+            self._keep(model, history.history, stopping)
+            raise
+        self._keep(model, history.history, stopping)
+
+    def _keep(self, model, history, stopping):
+        """What was learned."""
+        self.model_, self.dtype_, self.history_ = model, np.dtype(model.real), history
+        self.loss_curve_ = history.get("loss", [])
+        self.validation_loss_curve_ = history.get("val_loss")
+        self.n_iter_ = self.best_epoch_ = len(self.loss_curve_)
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
+        if stopping is not None and self.n_iter_:
+            self.best_epoch_ = stopping.best_epoch + 1
+
+    def _check_settings(self):
+        """Raise for any setting that is wrong, before any work."""
+        for name, (is_legal, legal) in _LEGAL.items():
+            if not is_legal(value := getattr(self, name)):
+                raise ValueError(f"{name}: expected {legal}, got {value!r}")
+        for specs in (self._layer_specs, self._optimizer_spec, self._callbacks):
+            specs()
 
     def _layer_specs(self):
-        """The hidden layers as a list of specs."""
+        """Fresh copies of the hidden layers."""
         if self.layers is None:
             sizes = self.hidden_layer_sizes
-            sizes = [sizes] if isinstance(sizes, numbers.Number) else list(sizes)
+            sizes = sizes if hasattr(sizes, "__iter__") and not isinstance(sizes, str) else [sizes]
             return [Dense(positive_int("hidden_layer_sizes", n), self.activation) for n in sizes]
         specs = [self.layers] if isinstance(self.layers, Layer) else self.layers
-        if isinstance(specs, (str, bytes)) or not hasattr(specs, "__iter__"):
-            raise TypeError(f"layers: expected a list of layers, got {self.layers!r}")
-        specs = [spec for spec in specs if spec is not None]
-        for spec in specs:
-            if not isinstance(spec, Layer):
-                raise TypeError(f"layers: expected layers such as Dense(64), got {spec!r}")
-        return [spec.changed() for spec in specs]
+        if not _is_list_of(specs, (Layer, type(None))):
+            raise TypeError(f"layers: expected a list of layers such as Dense(64), got {specs!r}")
+        return [spec.changed() for spec in specs if spec is not None]
 
     def _optimizer_spec(self):
         """A fresh optimizer with this estimator's learning rate."""
         optimizer = optimizers.get(self.optimizer).changed()
         if self.learning_rate is not None:
-            optimizer = optimizer.changed(learning_rate=self.learning_rate, lr=None)
+            rate = {"learning_rate": self.learning_rate, "lr": None}  # `lr`: Keras's older name
+            known = optimizer.get_params()
+            optimizer = optimizer.changed(**{k: v for k, v in rate.items() if k in known})
         optimizer._check()
         return optimizer
 
-    def _model(self, X, target, seed, streaming=False):
-        """The model, built and compiled, in the precision that the data and its size ask for."""
-        if self.dtype not in ("auto", "float32", "float64"):
-            raise ValueError(f"dtype: expected 'auto', 'float32' or 'float64', got {self.dtype!r}")
-        small = X.dtype == np.float64 and X.size <= FLOAT64_VALUES and not streaming
-        real = ("float64" if small else "float32") if self.dtype == "auto" else self.dtype
-        model = self._built(X, target, seed, real)
-        if self.dtype == "auto" and small and model.count_params() > FLOAT64_WEIGHTS:
-            model = self._built(X, target, seed, "float32")
-        loss = self._loss()
-        loss.reduction = "mean_with_sample_weight"
-        n_threads = None if self.n_threads is None else positive_int("n_threads", self.n_threads)
-        model.compile(self._optimizer_spec(), loss, weighted_metrics=self._metric_names(), n_threads=n_threads)
-        return model
-
-    def _built(self, X, target, seed, real):
-        with config.precision(real), config.seeded(seed):
-            model = Sequential([*self._layer_specs(), self._output_layer(target)])
-            model.build((None, *X.shape[1:]))
-        return model
-
-    def _batch(self, rows):
-        if isinstance(self.batch_size, str) and self.batch_size == "auto":
-            return min(200, rows)
-        return positive_int("batch_size", self.batch_size)
+    def _callbacks(self):
+        """Fresh copies of the callbacks."""
+        given = [] if self.callbacks is None else self.callbacks
+        given = [given] if isinstance(given, Callback) else given
+        if not _is_list_of(given, Callback):
+            raise TypeError(f"callbacks: expected Callback objects, got {given!r}")
+        return [c.changed() for c in given]
 
     def _stopping(self, rows):
-        """A fresh EarlyStopping, or None."""
+        """A fresh EarlyStopping for so many rows, or None."""
         given = self.early_stopping
         if isinstance(given, EarlyStopping):
             return given.changed()
-        if isinstance(given, str) and given == "auto":
-            given = rows >= EARLY_STOPPING_ROWS
-        if not isinstance(given, (bool, np.bool_)):
-            raise ValueError(f"early_stopping: expected 'auto', True, False or an EarlyStopping, got {given!r}")
-        return EarlyStopping(patience=10, restore_best_weights=True) if given else None
+        wanted = rows >= EARLY_STOPPING_ROWS if _is_auto(given) else given
+        return EarlyStopping(patience=10, restore_best_weights=True) if wanted else None
 
-    def _callbacks(self):
-        given = [] if self.callbacks is None else self.callbacks
-        given = [given] if isinstance(given, Callback) else list(given)
-        for c in given:
-            if not isinstance(c, Configurable):
-                raise TypeError(f"callbacks: expected Callback objects, got {c!r}")
-        return given
+    def _seed(self):
+        return int(check_random_state(self.random_state).randint(2**31))
 
-    def _hold_out(self, X, target, weight, seed):
-        """Training rows and, as sources, the part kept for early stopping."""
-        fraction = self.validation_fraction
-        if not isinstance(fraction, numbers.Real) or not 0 < fraction < 1:
-            raise ValueError(f"validation_fraction: expected a number in (0, 1), got {fraction!r}")
-        rows = np.arange(len(X))
+    def _validated(self, X, y, reset):
+        """X and y, checked by scikit-learn's rules."""
+        X, y = validate_data(self, X, y, reset=reset, dtype="numeric", order="C", multi_output=True,
+                             y_numeric=not is_classifier(self))
+        if not isinstance(y, np.ndarray):
+            raise TypeError(f"y: expected a dense array, got {type(y).__name__}; use its toarray()")
+        return X, y
+
+    def _hold_out(self, data, seed):
+        """The rows to train on, and those kept for early stopping, as sources."""
+        rows, fraction = len(data[0]), self.validation_fraction
+        if math.ceil(rows * fraction) >= rows:
+            raise ValueError(f"validation_fraction: {fraction} of {rows} rows leaves none to train")
+        options = {"test_size": fraction, "random_state": seed}
+        strata = data[1].reshape(-1) if is_classifier(self) else None
         try:
-            kept, held = train_test_split(
-                rows, test_size=fraction, random_state=seed, stratify=self._strata(target))
-        except ValueError:  # a class with a single row cannot be stratified
-            kept, held = train_test_split(rows, test_size=fraction, random_state=seed)
-        part = [None if a is None else a[held] for a in (X, target, weight)]
-        return X[kept], target[kept], None if weight is None else weight[kept], training.sources_of(*part)
+            parts = train_test_split(np.arange(rows), stratify=strata, **options)
+        except ValueError:  # a class with too few rows to be in both parts
+            parts = train_test_split(np.arange(rows), **options)
+        kept, held = ([None if a is None else a[part] for a in data] for part in parts)
+        return kept, training.sources_of(*held)
+
+    def _model(self, X, seed, small_in_float64=False):
+        """The model, built and compiled, in the precision that the data and its size ask for."""
+        small = small_in_float64 and X.dtype.str[1:] == "f8" and X.size <= FLOAT64_VALUES
+        real = ("float64" if small else "float32") if self.dtype == "auto" else self.dtype
+        model = self._built(X, seed, real)
+        if self.dtype == "auto" and small and model.count_params() > FLOAT64_WEIGHTS:
+            model = self._built(X, seed, "float32")
+        model.compile(self._optimizer_spec(), self._loss(), weighted_metrics=self._metrics,
+                      n_threads=self.n_threads)
+        return model
+
+    def _built(self, X, seed, real):
+        with config.precision(real), config.seeded(seed):
+            model = Sequential([*self._layer_specs(), self._output_layer()])
+            model.build((None, *X.shape[1:]))
+        if len(model.output_shape) != 2:
+            raise ValueError("layers: expected the last to give one row per sample, got shape "
+                             f"{model.layers[-2].output_shape}; end with Flatten()")
+        return model
 
     def _outputs(self, X):
-        """The model's outputs for checked rows."""
-        check_is_fitted(self, "model_")
+        """The model's outputs for the rows of X."""
+        check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype="numeric", order="C")
         return self.model_.predict(X)
 
@@ -228,51 +337,30 @@ class _NeuralNetwork(BaseEstimator):
         return hasattr(self, "model_")
 
 
+def _with_weights(X, target, sample_weight):
+    """X, target and weights; without rows of weight 0, as a batch of them has a loss of 0 / 0."""
+    if sample_weight is None:
+        return X, target, None
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not weight.any():
+        raise ValueError("sample_weight: expected at least one non-zero weight, all are zero")
+    weight = weight / weight.max()
+    kept = weight > 0
+    return (X, target, weight) if kept.all() else (X[kept], target[kept], weight[kept])
+
+
+@_documented
 class NNClassifier(ClassifierMixin, _NeuralNetwork):
     """A neural network that classifies.
 
     The output layer is added: one sigmoid unit for two classes, a softmax for more.
 
-    Parameters
-    ----------
-    layers : list of Layer, optional
-        The hidden layers, as specs: `fit` builds copies. None makes a multilayer perceptron of
-        `hidden_layer_sizes` and `activation`.
-    hidden_layer_sizes : int or tuple of int, default (100,)
-    activation : str or function, default 'relu'
-    optimizer : str or Optimizer, default 'adam'
-    learning_rate : float, optional
-        None is the optimizer's own.
-    batch_size : int or 'auto', default 'auto'
-        'auto' is min(200, n_samples).
-    epochs : int, default 200
-    early_stopping : 'auto', bool or EarlyStopping, default 'auto'
-        Stop when the loss on held-out rows has not improved for 10 epochs, and keep the best weights.
-        'auto' does so from 500 rows up.
-    validation_fraction : float in (0, 1), default 0.1
-        The part of the rows held out for early stopping, stratified by class.
-    callbacks : Callback or list of them, optional
-    random_state : int, RandomState or None
-        The same int gives the same bits, on any number of threads.
-    verbose : {0, 1, 2}, default 0
-        Silent, a progress bar for each epoch, or a line for each.
-    n_threads : int, optional
-        At most this many; by default as many as the work is worth.
-    dtype : {'auto', 'float32', 'float64'}, default 'auto'
-        The precision of training. 'auto' is float32, except that float64 data of at most 16,384 values with
-        at most 20,000 weights are trained in float64.
-
+    {parameters}
     Attributes
     ----------
-    classes_ : array of the labels
-    model_ : Sequential
-    history_ : dict of str to list of float
-    loss_curve_, validation_loss_curve_ : list of float
-        The latter is None without early stopping.
-    n_iter_, best_epoch_ : int
-    n_features_in_ : int
-    dtype_ : dtype
-
+    classes_ : array
+        The labels, sorted.
+    {attributes}
     Examples
     --------
     >>> from nnlite import NNClassifier
@@ -282,42 +370,37 @@ class NNClassifier(ClassifierMixin, _NeuralNetwork):
     True
     """
 
-    _y_numeric = False
+    _metrics = ("accuracy",)
 
-    def _encoded(self, y, reset):
-        """Class numbers of labels."""
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        if y.ndim != 1:
-            raise ValueError(f"y: expected one label per sample, got shape {y.shape}; multilabel targets are not supported")
-        if reset:
-            self.classes_ = np.unique(y)
-            if len(self.classes_) < 2:
-                raise ValueError(f"y: expected at least 2 classes, got 1 class: {self.classes_[0]!r}")
-        codes = np.searchsorted(self.classes_, y)
-        codes[codes == len(self.classes_)] = 0
-        if not (self.classes_[codes] == y).all():
-            unknown = np.setdiff1d(y, self.classes_)
+    def _learn_target(self, y):
+        self.classes_ = np.unique(_labels(y))
+        if len(self.classes_) < 2:
+            raise ValueError(f"y: expected at least 2 classes, got 1 class: {self.classes_[0]!r}")
+
+    def _encoded(self, y):
+        """Class numbers of labels: int32, or for two classes a real column."""
+        y = _labels(y)
+        try:
+            codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+            unknown = y[self.classes_[codes] != y]
+        except TypeError:  # of a kind that cannot be compared
+            unknown = y
+        if len(unknown):
             raise ValueError(f"y: expected labels of {self.classes_!r}, got {unknown[0]!r}")
-        return codes.astype(np.int32) if len(self.classes_) > 2 else codes.astype(np.float32)[:, None]
+        return codes.astype(np.int32) if len(self.classes_) > 2 else codes[:, None].astype(float)
 
-    def _strata(self, target):
-        return target
-
-    def _output_layer(self, target):
+    def _output_layer(self):
         if len(self.classes_) == 2:
-            return Dense(1, "sigmoid", name="output")
-        return Dense(len(self.classes_), "softmax", name="output")
+            return Dense(1, "sigmoid")
+        return Dense(len(self.classes_), "softmax")
 
     def _loss(self):
-        return losses.get("binary_crossentropy" if len(self.classes_) == 2 else "sparse_categorical_crossentropy")
-
-    def _metric_names(self):
-        return ["accuracy"]
+        binary = len(self.classes_) == 2
+        loss = losses.BinaryCrossentropy if binary else losses.SparseCategoricalCrossentropy
+        return loss(reduction="mean_with_sample_weight")
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """One pass over more rows.
+        """One pass over more rows. With dtype='auto' a first call trains in float32.
 
         Parameters
         ----------
@@ -325,25 +408,19 @@ class NNClassifier(ClassifierMixin, _NeuralNetwork):
             As for `fit`.
         classes : array-like, optional
             Every label that may ever come; required at the first call.
-
-        Returns
-        -------
-        self
         """
+        classes = None if classes is None else np.unique(column_or_1d(classes))
         if not hasattr(self, "model_"):
             if classes is None:
-                raise ValueError("partial_fit: classes is required at the first call")
-            self.classes_ = np.unique(classes)
-            if len(self.classes_) < 2:
-                raise ValueError("partial_fit: expected at least 2 classes, got 1 class")
-        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(f"partial_fit: classes={classes!r} differ from those of the first call, {self.classes_!r}")
-        return self._partial_fit(X, y, sample_weight)
+                raise ValueError("classes: expected all labels at the first partial_fit, got None")
+        elif classes is not None and not np.array_equal(classes, self.classes_):
+            raise ValueError(f"classes: expected {self.classes_!r} as before, got {classes!r}")
+        return self._partial_fit(X, y, sample_weight, classes)
 
     def predict_proba(self, X):
-        """The probability of each class, array of shape (n_samples, n_classes)."""
+        """The probability of each class of `classes_`, an array of shape (n_samples, n_classes)."""
         p = self._outputs(X)
-        return np.hstack([1 - p, p]) if len(self.classes_) == 2 else p
+        return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
 
     def predict_log_proba(self, X):
         """The logarithm of `predict_proba`."""
@@ -351,22 +428,33 @@ class NNClassifier(ClassifierMixin, _NeuralNetwork):
             return np.log(self.predict_proba(X))
 
     def predict(self, X):
-        """The most probable label of each row."""
+        """The most probable label of each row, an array of shape (n_samples,)."""
         p = self._outputs(X)
-        codes = (p[:, 0] > 0.5).astype(int) if len(self.classes_) == 2 else p.argmax(axis=1)
+        codes = (p[:, 0] > 0.5).astype(int) if p.shape[1] == 1 else p.argmax(axis=1)
         return self.classes_[codes]
 
 
+def _labels(y):
+    """Labels as a vector."""
+    y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+    check_classification_targets(y)
+    if y.ndim != 1:
+        raise ValueError(f"y: expected one label per sample (no multilabel), got shape {y.shape}")
+    return y
+
+
+@_documented
 class NNRegressor(RegressorMixin, _NeuralNetwork):
-    """A neural network that predicts numbers.
+    """A neural network that predicts numbers, one or several for each row.
 
-    Parameters are those of `NNClassifier`; the output layer is linear, the loss the mean squared error.
+    The output layer is added and linear, the loss is the mean squared error.
 
+    {parameters}
     Attributes
     ----------
-    model_, history_, loss_curve_, validation_loss_curve_, n_iter_, best_epoch_, n_features_in_, dtype_
-        As for `NNClassifier`.
-
+    n_outputs_ : int
+        Numbers predicted for each row.
+    {attributes}
     Examples
     --------
     >>> from nnlite import NNRegressor
@@ -376,39 +464,37 @@ class NNRegressor(RegressorMixin, _NeuralNetwork):
     True
     """
 
-    _y_numeric = True
+    _metrics = None
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
 
-    def _encoded(self, y, reset):
-        """Targets as a matrix."""
-        if reset:
-            self._one_output = y.ndim == 1
+    def _learn_target(self, y):
+        self.n_outputs_ = math.prod(y.shape[1:])
+        self._one_dimensional = y.ndim == 1
+
+    def _encoded(self, y):
+        """Targets as a matrix of floats."""
+        if y.dtype.kind not in "biuf":
+            raise ValueError(f"y: expected numbers, got values of type {y.dtype}")
         target = y.reshape(len(y), -1)
+        if target.shape[1] != self.n_outputs_:
+            raise ValueError(f"y: expected {self.n_outputs_} columns again, got shape {y.shape}")
         return target if target.dtype.kind == "f" else target.astype(np.float64)
 
-    def _strata(self, target):
-        return None
-
-    def _output_layer(self, target):
-        return Dense(target.shape[1], name="output")
+    def _output_layer(self):
+        return Dense(self.n_outputs_)
 
     def _loss(self):
-        return losses.MeanSquaredError()
-
-    def _metric_names(self):
-        return None
+        return losses.MeanSquaredError(reduction="mean_with_sample_weight")
 
     def partial_fit(self, X, y, sample_weight=None):
-        """One pass over more rows; parameters as for `fit`."""
-        if not hasattr(self, "model_"):
-            self._one_output = np.ndim(y) == 1
+        """One pass over more rows; see `fit`. With dtype='auto' a first call trains in float32."""
         return self._partial_fit(X, y, sample_weight)
 
     def predict(self, X):
-        """The predicted value of each row, shape (n_samples,) or (n_samples, n_outputs)."""
+        """The predicted values, (n_samples,) or (n_samples, n_outputs) as y was in `fit`."""
         values = self._outputs(X)
-        return values[:, 0] if self._one_output else values
+        return values[:, 0] if self._one_dimensional else values

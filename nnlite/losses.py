@@ -1,17 +1,22 @@
 """Losses: how wrong a batch of predictions is. Functions give one value per sample, classes reduce them."""
 
+import numpy as np
+
 from nnlite import ops, registry
 from nnlite.config import Configurable, epsilon
 from nnlite.tensor import Tensor, convert_to_tensor
 
-REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", "mean_with_sample_weight")
+REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", "mean_with_sample_weight", None)
 
 
-def _logits(y_pred, of):
-    """What a softmax or sigmoid output was computed from, when that is known."""
+def _logits(y_pred, of, from_logits):
+    """What a softmax or sigmoid output was computed from, when that is known; else `y_pred` if it is logits.
+
+    As in Keras, `from_logits=True` on the output of a softmax or sigmoid does not apply it twice.
+    """
     if y_pred.logits is not None and y_pred.logits[0] == of:
         return y_pred.logits[1]
-    return None
+    return y_pred if from_logits else None
 
 
 def _rows(x):
@@ -42,7 +47,7 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     """
     y_true, y_pred = _aligned("categorical_crossentropy", y_true, y_pred)
     y_true = _smoothed(y_true, label_smoothing, y_pred.shape[-1])
-    logits = y_pred if from_logits else _logits(y_pred, "softmax")
+    logits = _logits(y_pred, "softmax", from_logits)
     if logits is not None:
         return ops.reshape(ops.softmax_cross_entropy(_rows(logits), _rows(y_true)), y_pred.shape[:-1])
     p = y_pred / ops.sum(y_pred, axis=-1, keepdims=True)
@@ -71,9 +76,9 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False):
     if y_true.shape != y_pred.shape[:-1]:
         raise ValueError(
             f"sparse_categorical_crossentropy: expected labels of shape {y_pred.shape[:-1]} for outputs of "
-            f"shape {y_pred.shape}, got {y_true.shape}"
+            f"shape {y_pred.shape}, got {y_true.shape}; one-hot rows go with categorical_crossentropy"
         )
-    logits = y_pred if from_logits else _logits(y_pred, "softmax")
+    logits = _logits(y_pred, "softmax", from_logits)
     if logits is not None:
         return ops.reshape(
             ops.softmax_cross_entropy(_rows(logits), ops.reshape(y_true, (-1,))), y_pred.shape[:-1]
@@ -95,7 +100,7 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0):
     """
     y_true, y_pred = _aligned("binary_crossentropy", y_true, y_pred)
     y_true = _smoothed(y_true, label_smoothing, 2)
-    logits = y_pred if from_logits else _logits(y_pred, "sigmoid")
+    logits = _logits(y_pred, "sigmoid", from_logits)
     if logits is not None:
         return ops.mean(ops.sigmoid_cross_entropy(logits, y_true), axis=-1)
     p = ops.clip(y_pred, epsilon(), 1.0 - epsilon())
@@ -107,7 +112,12 @@ def mean_squared_error(y_true, y_pred):
     y_true, y_pred = ops.operands(y_true, y_pred)
     if y_true.ndim == y_pred.ndim - 1:
         y_true = ops.reshape(y_true, (*y_true.shape, 1))
-    return ops.mean(ops.squared_difference(y_pred, y_true), axis=-1)
+    try:
+        return ops.mean(ops.squared_difference(y_pred, y_true), axis=-1)
+    except ValueError:
+        raise ValueError(
+            f"mean_squared_error: expected targets of shape {y_pred.shape}, got {y_true.shape}"
+        ) from None
 
 
 def _tensor(y_pred):
@@ -143,22 +153,36 @@ class Loss(Configurable):
     def call(self, y_true, y_pred):
         raise TypeError(f"{type(self).__name__}: a loss must define call(y_true, y_pred)")
 
+    def check_targets(self, y, output_shape):
+        """Raise ValueError if values of the array `y` cannot be targets of such outputs, before any work."""
+
     def __call__(self, y_true, y_pred, sample_weight=None):
         """The reduced loss of `y_pred`, a scalar tensor (per sample with reduction='none')."""
         return reduce(self.call(y_true, y_pred), sample_weight, self.reduction)
 
 
+def weights_like(values, sample_weight):
+    """Sample weights as a tensor that broadcasts to `values`: one for each sample, or for each value."""
+    values, weight = ops.operands(values, sample_weight)
+    given = weight.shape
+    if weight.ndim == values.ndim + 1 and given[-1] == 1:
+        weight = ops.reshape(weight, given[:-1])
+    if weight.ndim < values.ndim:
+        weight = ops.reshape(weight, (*given, *(1,) * (values.ndim - weight.ndim)))
+    if weight.ndim > values.ndim or any(w not in (1, n) for w, n in zip(weight.shape, values.shape)):
+        raise ValueError(f"sample_weight: expected a shape that fits {values.shape}, got {given}")
+    return weight
+
+
 def reduce(values, sample_weight, reduction):
     """One number from one loss per sample."""
     if reduction not in REDUCTIONS:
-        raise ValueError(f"loss: expected a reduction of {', '.join(REDUCTIONS)}, got {reduction!r}")
+        raise ValueError(f"loss: expected a reduction of {', '.join(map(str, REDUCTIONS))}, got {reduction!r}")
     weight = None
     if sample_weight is not None:
-        weight = ops.operands(values, sample_weight)[1]
-        if weight.ndim < values.ndim:
-            weight = ops.reshape(weight, (*weight.shape, *(1,) * (values.ndim - weight.ndim)))
+        weight = weights_like(values, sample_weight)
         values = values * weight
-    if reduction == "none":
+    if reduction in ("none", None):
         return values
     if reduction == "mean_with_sample_weight" and weight is not None:
         return ops.sum(values) / ops.sum(ops.broadcast_to(weight, values.shape))
@@ -192,6 +216,16 @@ class SparseCategoricalCrossentropy(Loss):
                  name="sparse_categorical_crossentropy"):
         super().__init__(reduction, name)
         self.from_logits = from_logits
+
+    def check_targets(self, y, output_shape):
+        classes = output_shape[-1]
+        if y.size == 0:
+            return
+        if y.dtype.kind == "f" and not np.array_equal(y, np.trunc(y)):
+            raise ValueError(f"y: expected integer labels, got values such as {y[y != np.trunc(y)][0]}")
+        if y.min() < 0 or y.max() >= classes:
+            bad = y.min() if y.min() < 0 else y.max()
+            raise ValueError(f"y: expected labels in [0, {classes}), one for each output, got {bad}")
 
     def call(self, y_true, y_pred):
         return sparse_categorical_crossentropy(y_true, y_pred, self.from_logits)

@@ -37,11 +37,7 @@ class Metric(Configurable):
         """Take one batch into account."""
         values = self.values(y_true, y_pred)
         if sample_weight is not None:
-            sample_weight = ops.operands(values, sample_weight)[1]
-            if sample_weight.shape != values.shape:
-                sample_weight = ops.broadcast_to(
-                    ops.reshape(sample_weight, (*sample_weight.shape, *(1,) * (values.ndim - 1))), values.shape
-                )
+            sample_weight = ops.broadcast_to(losses.weights_like(values, sample_weight), values.shape)
         ops.accumulate(self._ready(), values, sample_weight)
 
     def result(self):

@@ -1,11 +1,11 @@
 """Models: layers that can be compiled, trained, evaluated and asked for predictions."""
 
+import numbers
 import threading
-
-
 
 from nnlite import config, losses, metrics, ops, optimizers, training
 from nnlite.callbacks import Callback
+from nnlite.config import fresh
 from nnlite.data import Source, split, unpack_x_y_sample_weight, weights_of
 from nnlite.dispatch import Recording
 from nnlite.layers.core import InputLayer, positive_int
@@ -61,7 +61,7 @@ class Model(Layer):
 
     def __setattr__(self, name, value):
         super().__setattr__(name, value)
-        if name in self.__dict__.get("_tracked", ()):
+        if name[0] != "_" and name in self.__dict__.get("_tracked", ()):
             _name_apart(self.sublayers)
 
     @property
@@ -86,6 +86,7 @@ class Model(Layer):
     def _build_for(self, inputs):
         if type(self).build is not Model.build:
             return super()._build_for(inputs)
+        _name_apart(self.sublayers)
         # Nothing of its own to build: the layers inside are built as `call` reaches them.
         if isinstance(inputs, Tensor):
             self.input_shape_given = inputs.shape[1:]
@@ -140,10 +141,21 @@ class Model(Layer):
 
     def metric_results(self):
         """The running figures by name."""
-        return {m.name: m.result() for m in self.metrics}
+        results = {}
+        for prefix, group in ("", [self._loss_tracker, *self._metrics]), ("weighted_", self._weighted_metrics):
+            for m in group:
+                base = name = prefix + m.name if m.name in results else m.name
+                number = 0
+                while name in results:
+                    number += 1
+                    name = f"{base}_{number}"
+                results[name] = m.result()
+        return results
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
         """The loss of a batch, regularization penalties included: a scalar tensor."""
+        if y is None:
+            raise ValueError(f"y: expected targets for the loss {self.loss.name!r}, got None")
         total = self.loss(y, y_pred, sample_weight)
         for penalty in self.losses:
             total = total + penalty
@@ -151,7 +163,10 @@ class Model(Layer):
 
     def track(self, loss, x, y, y_pred, sample_weight):
         """Take a batch into account in all running figures."""
-        count = ops.full_like(loss, y_pred.shape[0])
+        if sample_weight is not None and getattr(self.loss, "reduction", "") == "mean_with_sample_weight":
+            count = ops.sum(sample_weight)  # the mean over batches is the mean over samples, too
+        else:
+            count = ops.full_like(loss, y_pred.shape[0])
         self._loss_tracker.update_state(loss, count)
         for m in self._metrics:
             m.update_state(y, y_pred)
@@ -182,10 +197,14 @@ class Model(Layer):
                 f"model {self.name!r}: call compile(optimizer=..., loss=...) before training or evaluating"
             )
 
-    def _ready_for(self, x):
-        """Build the model for the rows of a Source, and check that they fit, before any work."""
+    def _ready_for(self, x, y=None):
+        """Build the model for the rows of a Source, and check that they and the targets fit, before any work."""
+        if not x.row_shape and self.input_shape == (None, 1):
+            x.as_column()
         if not self.built:
             _dry_run(self, (None, *x.row_shape))
+        if y is not None and self.loss is not None and self.output_shape is not None:
+            self.loss.check_targets(y.array, self.output_shape)
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None,
             validation_split=0.0, validation_data=None, shuffle=True, class_weight=None,
@@ -229,6 +248,14 @@ class Model(Layer):
         epochs = positive_int("epochs", epochs)
         if verbose not in ("auto", 0, 1, 2):
             raise ValueError(f"fit: expected verbose 'auto', 0, 1 or 2, got {verbose!r}")
+        if initial_epoch:
+            initial_epoch = positive_int("initial_epoch", initial_epoch)
+        if validation_batch_size is not None:
+            validation_batch_size = positive_int("validation_batch_size", validation_batch_size)
+        callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks or []
+        for c in callbacks:
+            if not isinstance(c, Callback):
+                raise TypeError(f"fit: expected a Callback or a list of them, got {c!r}")
         weight = weights_of(y, sample_weight, class_weight)
         validation = None
         if validation_data is not None:
@@ -240,12 +267,12 @@ class Model(Layer):
         for s in sources + (validation or []):
             if s is not None:
                 s.check_finite()
-        self._ready_for(sources[0])
-        if isinstance(callbacks, Callback):
-            callbacks = [callbacks]
+        self._ready_for(*sources[:2])
+        if validation is not None:
+            self._ready_for(*validation[:2])
         return training.fit(
-            self, sources, validation, epochs, min(batch, sources[0].rows), shuffle, list(callbacks or ()),
-            1 if verbose == "auto" else verbose, initial_epoch,
+            self, sources, validation, epochs, min(batch, sources[0].rows), shuffle, list(callbacks),
+            1 if verbose == "auto" else verbose, initial_epoch, validation_batch_size,
         )
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, return_dict=False):
@@ -258,7 +285,7 @@ class Model(Layer):
         """
         self._need()
         sources = training.sources_of(x, y, sample_weight)
-        self._ready_for(sources[0])
+        self._ready_for(*sources[:2])
         batch = 32 if batch_size is None else positive_int("batch_size", batch_size)
         logs = training.evaluate(self, sources, min(batch, sources[0].rows))
         if return_dict:
@@ -283,7 +310,10 @@ class Model(Layer):
         """One step of training on one batch; returns its loss and metrics as `evaluate` does."""
         self._need()
         sources = training.sources_of(x, y, weights_of(y, sample_weight, class_weight))
-        self._ready_for(sources[0])
+        for s in sources:
+            if s is not None:
+                s.check_finite()
+        self._ready_for(*sources[:2])
         self.reset_metrics()
         training.run_batches(self, "train", sources, sources[0].rows)
         logs = self.metric_results()
@@ -349,29 +379,52 @@ class Sequential(Model):
         """Append a layer; built at once if the shape of its input is known."""
         if not isinstance(layer, Layer):
             raise TypeError(f"Sequential.add: expected a layer, got {layer!r}")
-        if any(layer is x for x in self._layers):
+        name = layer._given.get("name")
+        if any(layer is x or (name and name == x._given.get("name")) for x in self._layers):
             raise ValueError(f"Sequential.add: layer {layer.name!r} is in the model already")
         self._layers.append(layer)
         _name_apart(self._layers)
-        edits.count += 1
-        shape = self._shape
-        if len(self._layers) == 1 and shape is None and layer.input_shape_given is not None:
-            self._start_from(tuple(layer.input_shape_given))
-        elif self.built:
-            try:
+        try:
+            if len(self._layers) == 1 and layer.input_shape_given is not None:
+                self._start_from(layer.input_shape_given)
+            elif self.built:
                 self._extend([layer])
-            except (ValueError, TypeError):
-                self._layers.pop()
-                raise
+        except (ValueError, TypeError):
+            self.pop()
+            raise
+        self._edited()
 
     def pop(self):
         """Remove the last layer and return it."""
+        if not self._layers:
+            raise IndexError(f"model {self.name!r}: there is no layer to pop")
         layer = self._layers.pop()
-        self._shape = self._layers[-1].output_shape if self._layers else None
-        edits.count += 1
+        if self._layers:
+            self._shape = self._layers[-1].output_shape
+        else:
+            self._shape, self.input_shape_given, self.built = None, None, False
+        self._edited()
         return layer
 
+    def _edited(self):
+        """Take note that the list of layers changed."""
+        self._given["layers"] = list(self._layers)
+        edits.count += 1
+
+    @classmethod
+    def from_config(cls, config):
+        """The model that `get_config` described, of fresh layers."""
+        return cls(**fresh(config))
+
     def _start_from(self, shape):
+        if not self._layers:
+            raise ValueError("expected at least one layer, got none: call add first")
+        shape = (shape,) if isinstance(shape, numbers.Number) else tuple(shape)
+        for n in shape:
+            if n is not None and (not isinstance(n, numbers.Integral) or n < 1):
+                raise ValueError(
+                    f"layer {self._layers[0].name!r}: expected an input_shape of positive integers, got {shape}"
+                )
         self.input_shape_given = shape
         self._real = self._real or config.floatx()
         self._shape = (None, *shape)
@@ -390,7 +443,7 @@ class Sequential(Model):
     def build(self, input_shape):
         """Build every layer for samples of `input_shape[1:]`."""
         if not self.built:
-            self._start_from(tuple(input_shape[1:]))
+            self._start_from(input_shape[1:])
 
     @property
     def output_shape(self):

@@ -7,7 +7,7 @@ import numpy as np
 
 from nnlite import config, ops, registry
 from nnlite.config import Configurable
-from nnlite.tensor import Variable
+from nnlite.tensor import REALS, Variable
 
 
 class Optimizer(Configurable):
@@ -88,14 +88,22 @@ class Optimizer(Configurable):
         grads_and_vars : iterable of (tensor or array, Variable)
             Pairs without a gradient (None) are left alone.
         """
-        pairs = [(g, v) for g, v in grads_and_vars if g is not None]
-        for _, v in pairs:
-            if not isinstance(v, Variable):
-                raise TypeError(f"apply_gradients: expected Variables to update, got {type(v).__name__}")
+        pairs = []
+        for g, v in grads_and_vars:
+            if not isinstance(v, Variable) or v.dtype not in REALS:
+                what = f"one of {v.dtype}" if isinstance(v, Variable) else type(v).__name__
+                raise TypeError(f"apply_gradients: expected float Variables to update, got {what}")
+            if g is None:
+                continue
+            grad = ops.operands(v, g)[1]
+            if grad.shape != v.shape:
+                raise ValueError(
+                    f"apply_gradients: expected a gradient of shape {v.shape} for {v.name!r}, got {grad.shape}"
+                )
+            pairs.append((grad, v))
         self.build([v for _, v in pairs])
         ops.increment(self.iterations)
-        for g, v in pairs:
-            grad = ops.operands(v, g)[1]
+        for grad, v in pairs:
             self.update(v, grad, *self._slot_variables[id(v)][1])
 
     def update(self, variable, grad, *slots):

@@ -53,11 +53,12 @@ class Plan:
         self.roots = _view_roots(calls)
         self.calls = [c for c in calls if not c.op.view]
         self.variables = [t for c in self.calls for i, t in enumerate(c.inputs) if i in c.op.writes]
-        self.work = sum(_work(c) for c in self.calls)
+        works = [c.op.work([t.shape for t in c.inputs], [t.shape for t in c.outputs]) for c in self.calls]
+        self.work = sum(works)
         self.blocks = self._lay_out()
         arena_bytes = _place([b for b in self.blocks.values() if b.place == ARENA])
         self.program = Program(
-            self.engine, self._steps(), arena_bytes, len(self.feeds) + len(self.results)
+            self.engine, self._steps(works), arena_bytes, len(self.feeds) + len(self.results)
         )
 
     def __repr__(self):
@@ -124,10 +125,10 @@ class Plan:
                 blocks["scratch", s] = Block(ARENA, None, scratch, s, s)
         return blocks
 
-    def _steps(self):
+    def _steps(self, works):
         steps, pending = [], []
         for s, c in enumerate(self.calls):
-            alone = _work(c) < ALONE
+            alone = works[s] < ALONE
             reads, writes = self._touched(s, c)
             wait = any(
                 not (alone and other_alone) and (_meet(writes, r | w) or _meet(reads, w))
@@ -167,10 +168,6 @@ class Plan:
             return (ARENA, b.where, b.where + b.size)
         key = id(b.where) if b.place == MEMORY else b.where
         return (b.place, key, key + 1)
-
-
-def _work(call):
-    return call.op.work([t.shape for t in call.inputs], [t.shape for t in call.outputs])
 
 
 def _meet(some, others):

@@ -8,6 +8,7 @@ import numpy as np
 __all__ = ["demo_report", "plot_history", "plot_misread"]
 
 TRAIN, VALIDATION, WRONG = "#1f6feb", "#e8710a", "#c62828"
+CURVES_HEIGHT, HEADING_HEIGHT, ROW_HEIGHT = 3.9, 0.6, 1.45  # inches
 
 
 def _new_figure(size):
@@ -16,7 +17,7 @@ def _new_figure(size):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError(f"pictures need matplotlib ({error}): pip install matplotlib") from error
+        raise ImportError("pictures need matplotlib: pip install matplotlib") from error
     figure = Figure(figsize=size, dpi=110, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
@@ -26,14 +27,16 @@ def _curve(ax, history, figure, label):
     """Draw one figure of the history over the epochs, counted from 1."""
     from matplotlib.ticker import MaxNLocator
 
+    last = 1
     for prefix, name, color in (("", "training", TRAIN), ("val_", "validation", VALIDATION)):
         values = history.get(prefix + figure)
         if values is not None and len(values):
-            epochs = np.arange(1, len(values) + 1)
+            epochs, last = np.arange(1, len(values) + 1), max(last, len(values))
             marker = "o" if len(values) <= 30 else None
             ax.plot(epochs, values, color=color, label=name, marker=marker, markersize=4)
     ax.set_title(f"{label} per epoch", loc="left", fontsize=11, fontweight="bold")
     ax.set_xlabel("epoch")
+    ax.set_xlim(0.5, last + 0.5)
     ax.set_ylabel(label.lower())
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.spines[["top", "right"]].set_visible(False)
@@ -94,7 +97,7 @@ def plot_misread(images, labels, predictions, figure=None, rows=4, columns=8):
     figure : matplotlib Figure or SubFigure, optional
         Where to draw; by default a new figure.
     rows, columns : int, default 4 and 8
-        At most so many images.
+        At most so many images; no more rows than they fill are drawn.
 
     Returns
     -------
@@ -123,8 +126,9 @@ def plot_misread(images, labels, predictions, figure=None, rows=4, columns=8):
         )
     wrong = np.flatnonzero(labels != predictions)
     shown = wrong[: rows * columns]
+    rows = _rows(len(shown), rows, columns)
     if figure is None:
-        figure = _new_figure((1.25 * columns, 1.45 * rows + 0.6))
+        figure = _new_figure((1.25 * columns, HEADING_HEIGHT + ROW_HEIGHT * rows))
     title = f"{len(wrong):,} of {len(images):,} misread"
     if len(shown) < len(wrong):
         title += f", the first {len(shown)}"
@@ -140,6 +144,11 @@ def plot_misread(images, labels, predictions, figure=None, rows=4, columns=8):
     for ax in grid[len(shown):]:
         ax.set_axis_off()
     return figure
+
+
+def _rows(images, rows, columns):
+    """How many rows of a grid some images fill: at least one."""
+    return max(1, min(rows, -(-images // columns)))
 
 
 def demo_report(path, history, images, labels, predictions, title):
@@ -169,9 +178,12 @@ def demo_report(path, history, images, labels, predictions, title):
     >>> picture.getvalue()[1:4]
     b'PNG'
     """
-    figure = _new_figure((10, 10.4))
+    rows = _rows(np.count_nonzero(np.asarray(labels) != np.asarray(predictions)), 4, 8)
+    above, below = CURVES_HEIGHT, HEADING_HEIGHT + ROW_HEIGHT * rows
+    figure = _new_figure((10, above + below))
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     figure.suptitle(title, fontsize=14, fontweight="bold")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[3.6, 6.4], hspace=0.04)
+    upper, lower = figure.subfigures(2, 1, height_ratios=[above, below], hspace=0.04)
     plot_history(history, upper.subplots(1, 2 if "accuracy" in history else 1))
     plot_misread(images, labels, predictions, lower)
     figure.savefig(path, format="png")

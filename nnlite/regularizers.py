@@ -1,12 +1,15 @@
 """Regularizers: a penalty on a weight, added to the loss."""
 
+import math
+import numbers
+
 from nnlite import ops, registry
 from nnlite.config import Configurable
 
 
 def _rate(owner, name, value):
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
-        raise ValueError(f"{owner}: expected {name} to be a number of at least 0, got {value!r}")
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value < math.inf:
+        raise ValueError(f"{owner}: expected {name} to be a finite number of at least 0, got {value!r}")
     return float(value)
 
 

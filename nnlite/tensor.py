@@ -1,5 +1,7 @@
 """Tensor and Variable: a contiguous array of one precision, or inside a trace the promise of one."""
 
+import math
+
 import numpy as np
 
 from nnlite import config
@@ -35,10 +37,7 @@ class Tensor:
 
     @property
     def size(self):
-        size = 1
-        for n in self.shape:
-            size *= n
-        return size
+        return math.prod(self.shape)
 
     def numpy(self):
         """The values, as a NumPy array of the tensor's own (a copy)."""

@@ -4,6 +4,7 @@
 (Ctrl-C) and moves the progress bar. Where a call returns cannot change a bit.
 """
 
+import sys
 import time
 import warnings
 
@@ -152,8 +153,8 @@ def eager_batches(model, kind, sources, start, size, total, index):
         yield b + 1
 
 
-def one_batch_at_a_time(model, sources, batch, index, callbacks, logs):
-    """A training pass that lets callbacks in before and after each batch."""
+def one_batch_at_a_time(model, sources, batch, index, callbacks, each):
+    """A training pass that lets callbacks in before and after each batch; `each` as in `run_batches`."""
     rows = sources[0].rows
     for number, start in enumerate(range(0, rows, batch)):
         for c in callbacks:
@@ -165,12 +166,14 @@ def one_batch_at_a_time(model, sources, batch, index, callbacks, logs):
             step_of(model, "train", sources, len(part), True).run(
                 sources, 0, 1, model.n_threads, part)
         for c in callbacks:
-            c.on_train_batch_end(number, logs())
+            c.on_train_batch_end(number, model.metric_results())
+        each(number + 1)
         if model.stop_training:
             return
 
 
-def fit(model, sources, validation, epochs, batch, shuffle, callbacks, verbose, initial_epoch=0):
+def fit(model, sources, validation, epochs, batch, shuffle, callbacks, verbose, initial_epoch=0,
+        validation_batch=None):
     """The training loop; everything was checked by `Model.fit`."""
     history = History()
     bar = ProgbarLogger(verbose)
@@ -184,7 +187,14 @@ def fit(model, sources, validation, epochs, batch, shuffle, callbacks, verbose, 
     by_batch = [c for c in callbacks if c.wants_batches()]
     rng = np.random.Generator(np.random.Philox(next_seed()))
     order = np.arange(sources[0].rows, dtype=np.int32)
+    def show(done):
+        bar.show(done, model.metric_results())
+
     model._plans.clear()  # settings may have changed since
+    if validation is not None:
+        validation_batch = min(validation_batch or batch, validation[0].rows)
+        if not model.run_eagerly:
+            step_of(model, "test", validation, validation_batch, False)  # that it fits, before any work
     try:
         _call(callbacks, "on_train_begin")
         for epoch in range(initial_epoch, epochs):
@@ -192,14 +202,13 @@ def fit(model, sources, validation, epochs, batch, shuffle, callbacks, verbose, 
             model.reset_metrics()
             _call(callbacks, "on_epoch_begin", epoch)
             if by_batch:
-                one_batch_at_a_time(model, sources, batch, index, by_batch, model.metric_results)
+                one_batch_at_a_time(model, sources, batch, index, by_batch, show)
             else:
-                run_batches(model, "train", sources, batch, index,
-                            lambda done: bar.show(done, model.metric_results()))
+                run_batches(model, "train", sources, batch, index, show)
             logs = model.metric_results()
             _warn_once(model, logs)
             if validation is not None:
-                logs.update({f"val_{k}": v for k, v in evaluate(model, validation, batch).items()})
+                logs.update({f"val_{k}": v for k, v in evaluate(model, validation, validation_batch).items()})
             _call(callbacks, "on_epoch_end", epoch, logs)
             if model.stop_training:
                 break
@@ -228,8 +237,16 @@ def _warn_once(model, logs):
             f"the loss became {logs['loss']}: the training diverged. Lower the learning rate, or scale the "
             "input (pixels / 255, StandardScaler) and regression targets",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=_levels_to_the_caller(),
         )
+
+
+def _levels_to_the_caller():
+    """The `stacklevel` of whoever called into nnlite."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("nnlite."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def evaluate(model, sources, batch):

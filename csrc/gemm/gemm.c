@@ -1,109 +1,175 @@
-/* gemm.c: each thread multiplies its own rectangle of C, block by block, and packs for itself. */
+/* gemm.c: each thread has a rectangle of C and packs for itself, so that none waits for another.
+ *
+ *     for a block of columns of B, for a block of k:    packed, in the second cache
+ *         for a strip of rows of A:                     in the first cache
+ *             for a panel of the block's columns:       one tile of C, in registers
+ *
+ * The first strip reads B where the caller has it, and leaves it packed for those that follow. */
 #include "gemm.h"
+#include "../activation.h"
 #include "microkernel.h"
 #include "pack.c"
 
-#ifndef KC_
-#define KC_ 512
-#endif
-#ifndef NC_
-#define NC_ NR
-#endif
-#ifndef MC_
-#define MC_ 560
-#endif
-#ifndef INP_
-#define INP_ MR
-#endif
-enum { KC = KC_, NC = NC_, MC = MC_ };
-enum { IN_PLACE_ROWS = INP_ };
+/* A block of B is KC deep and at most NC wide, half a megabyte; with a strip of A as deep as that,
+ * 20 kB, the first cache has room for what passes by. */
+enum { KC = 384, NC = (512 << 10) / (KC * NR * (int)sizeof(real)) * NR };
 
-static int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+/* A strip of a transposed A is packed when at least so many panels are to read it. */
+enum { PACK_STRIP = 3 };
 
-/* Reals of scratch that one thread needs. */
+static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t length(nnl_range r) { return r.end - r.begin; }
+static inline int64_t pieces(int64_t n, int64_t size) { return (n + size - 1) / size; }
+
+/* Piece i of n that share r out evenly, in whole grains. */
+static nnl_range piece(nnl_range r, int64_t grain, int64_t i, int64_t n) {
+    int64_t grains = pieces(length(r), grain);
+    return (nnl_range){min_of(r.begin + grains * i / n * grain, r.end),
+                       min_of(r.begin + grains * (i + 1) / n * grain, r.end)};
+}
+
+/* Reals in a thread's packed block and strip; never none, so that there is an address. */
 static int64_t block_size(int64_t N, int64_t K) {
-    return min_of((N + NR - 1) / NR * NR, NC) * (min_of(K, KC) + 1);
+    return min_of(pieces(N, NR) * NR, NC) * min_of(K + 1, KC);
+}
+static int64_t strip_size(int64_t K) { return STRIP * min_of(K + 1, KC); }
+static int64_t thread_size(int64_t N, int64_t K) {
+    return pieces(block_size(N, K) + strip_size(K), NNL_LINE) * NNL_LINE;
 }
 
 static int64_t gemm_scratch(int64_t M, int64_t N, int64_t K, bool a_transposed, bool b_transposed,
                             int threads) {
     (void)M, (void)a_transposed, (void)b_transposed;
-    return block_size(N, K) * threads * (int64_t)sizeof(real);
+    return thread_size(N, K) * threads * (int64_t)sizeof(real);
 }
 
-/* A rectangle of C. */
+/* What one thread does, and the memory where it packs. */
 typedef struct {
+    nnl_operand A, B;
+    real *C;
+    int64_t K, ldc;
     nnl_range rows, columns;
-} nnl_part;
+    const nnl_epilogue *epilogue;
+    real *block, *strip;
+} nnl_job;
 
-static nnl_part part_of(int64_t M, int64_t N, const nnl_team *team) {
-    enum { PACKING = 6 };
-    int64_t panels = (N + NR - 1) / NR, least = INT64_MAX;
-    int down = 1;
-    for (int d = 1; d <= team->size; d++) {
-        if (team->size % d) continue;
-        int64_t rows = (M + d - 1) / d, across = team->size / d;
-        int64_t cost = (panels + across - 1) / across * (rows + PACKING) + rows / 2;
-        if (cost < least) least = cost, down = d;
-    }
-    nnl_team by_rows = {.id = team->id % down, .size = down};
-    nnl_team by_columns = {.id = team->id / down, .size = team->size / down};
-    return (nnl_part){nnl_share(M, 1, &by_rows), nnl_share(N, NR, &by_columns)};
+/* The tile's c: n columns from j on, and their bias if these k are the last. */
+static void place_c(nnl_tile *t, const nnl_job *job, nnl_range rows, int64_t j, int64_t n,
+                    bool last) {
+    t->c = job->C + rows.begin * job->ldc + j;
+    t->n = n;
+    t->rows = (int)length(rows);
+    t->bias = last && job->epilogue && job->epilogue->bias ? job->epilogue->bias + j : NULL;
 }
 
-/* `rows` rows of the tile t, in tiles of nearly equal height. */
-static void multiply(void (*kernel)(int, const nnl_tile *), int64_t rows, nnl_tile t) {
-    int64_t tiles = (rows + MR - 1) / MR;
-    const real *a = t.a;
-    real *c = t.c;
-    for (int64_t i = 0; i < tiles; i++) {
-        int64_t begin = rows * i / tiles, end = rows * (i + 1) / tiles;
-        t.a = a + begin * t.a_row;
-        t.c = c + begin * t.ldc;
-        if (tiles == 1) t.packed = NULL;
-        kernel((int)(end - begin), &t);
-        if (t.packed) t.b = t.packed, t.b_k = NR, t.packed = NULL;
+/* The tile's a: a strip of A, in place or packed. */
+static void place_a(nnl_tile *t, const nnl_job *job, nnl_range rows, int64_t k, int64_t panels) {
+    const nnl_operand *A = &job->A;
+    t->a_row = A->transposed ? 1 : A->ld;
+    t->a_k = A->transposed ? A->ld : 1;
+    t->a = A->data + rows.begin * t->a_row + k * t->a_k;
+    if (A->transposed && panels >= PACK_STRIP) {
+        pack(job->strip, STRIP, (nnl_piece){t->a, A->ld, t->K, length(rows), false});
+        t->a = job->strip;
+        t->a_k = STRIP;
     }
 }
 
-static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, real *C, int64_t ldc,
-                 const nnl_epilogue *epilogue, nnl_team *team) {
-    nnl_part part = part_of(M, N, team);
-    if (part.rows.begin == part.rows.end) return;
-    real *block = (real *)team->scratch + team->id * block_size(N, K);
-    /* Nothing is read of them then, and the address may not even exist. */
-    if (K == 0) A = B = (nnl_operand){block, 0, false};
-    int64_t kblocks = (K + KC - 1) / KC; if (!kblocks) kblocks = 1;
+/* The tile's b as the first strip finds it: in place, and to be kept if more strips follow; where
+ * it cannot be read in place, packed. */
+static void place_b(nnl_tile *t, const nnl_job *job, real *panel, int64_t k, int64_t j, bool more) {
+    const nnl_operand *B = &job->B;
+    if (B->transposed) {
+        pack(panel, NR, (nnl_piece){B->data + j * B->ld + k, B->ld, t->K, t->n, true});
+    } else if (t->n < NR) {
+        pack(panel, NR, (nnl_piece){B->data + k * B->ld + j, B->ld, t->K, t->n, false});
+    } else {
+        t->b = B->data + k * B->ld + j;
+        t->b_k = B->ld;
+        t->keep = more ? panel : NULL;
+    }
+}
 
-    nnl_tile t = {.ldc = ldc, .a_row = A.transposed ? 1 : A.ld, .a_k = A.transposed ? A.ld : 1};
-    int64_t all = part.rows.end - part.rows.begin;
-    for (int64_t i = part.rows.begin; i < part.rows.end; i += MC) {
-        int64_t rows = min_of(part.rows.end - i, MC);
-        for (int64_t q = 0; q < kblocks; q++) {
-            int64_t k = K * q / kblocks;
-            t.K = K * (q + 1) / kblocks - k;
-            t.resume = k > 0;
-            t.epilogue = q + 1 == kblocks ? epilogue : NULL;
-            t.a = A.data + i * t.a_row + k * t.a_k;
-            for (int64_t j = part.columns.begin; j < part.columns.end; j += t.n) {
-                t.n = min_of(part.columns.end - j, NR);
-                t.c = C + i * ldc + j;
-                t.bias = t.epilogue && epilogue->bias ? epilogue->bias + j : NULL;
-                t.b = B.data + k * B.ld + j;
-                t.b_k = B.ld;
-                t.packed = block;
-                if (all <= THIN_MR && part.columns.end - j >= THIN_NR && !B.transposed) {
-                    t.n = THIN_NR;
-                    t.packed = NULL;
-                    multiply(tilethin, rows, t);
-                    continue;
-                }
-                if (B.transposed || t.n < NR) {
-                    pack(block, B, k, t.K, j, t.n);
-                    t.b = block, t.b_k = NR, t.packed = NULL;
-                }
-                multiply(t.n > LANES ? tile2 : tile1, rows, t);
-            }
+/* Done when a strip is complete: it is still near, and longer than the rows of a tile. */
+static void activate_strip(const nnl_job *job, nnl_range rows, nnl_range columns) {
+    if (!job->epilogue || job->epilogue->activation == NNL_LINEAR) return;
+    real *c = job->C + rows.begin * job->ldc + columns.begin;
+    int64_t count = length(rows), n = length(columns);
+    if (n == job->ldc) n *= count, count = 1;
+    for (int64_t i = 0; i < count; i++, c += job->ldc)
+        activate(c, c, n, job->epilogue->activation, job->epilogue->alpha);
+}
+
+/* C[rows, columns] = (C or 0) + A[rows, k] B[k, columns]; then the epilogue, after the last k. */
+static void multiply_block(const nnl_job *job, nnl_range columns, nnl_range k) {
+    const bool last = k.end == job->K;
+    nnl_tile t = {.K = length(k), .ldc = job->ldc, .resume = k.begin > 0};
+    int64_t strips = pieces(length(job->rows), MR), panels = pieces(length(columns), NR);
+    for (int64_t s = 0; s < strips; s++) {
+        nnl_range rows = piece(job->rows, 1, s, strips);
+        place_a(&t, job, rows, k.begin, panels);
+        for (int64_t j = columns.begin; j < columns.end; j += NR) {
+            real *panel = job->block + (j - columns.begin) * t.K;
+            place_c(&t, job, rows, j, min_of(columns.end - j, NR), last);
+            t.b = panel;
+            t.b_k = NR;
+            t.keep = NULL;
+            if (s == 0) place_b(&t, job, panel, k.begin, j, strips > 1);
+            multiply_panel(&t);
         }
+        if (last) activate_strip(job, rows, columns);
     }
+}
+
+/* At most THIN_MR rows meet each element of B once: nothing is packed. */
+static void multiply_few_rows(const nnl_job *job) {
+    nnl_tile t = {.K = job->K, .ldc = job->ldc, .b_k = job->B.ld};
+    place_a(&t, job, job->rows, 0, 0);
+    for (int64_t j = job->columns.begin; j < job->columns.end; j += t.n) {
+        int64_t n = job->columns.end - j;
+        place_c(&t, job, job->rows, j, n >= THIN_NR ? THIN_NR : min_of(n, NR), true);
+        t.b = job->B.data + j;
+        multiply_thin(&t);
+    }
+    activate_strip(job, job->rows, job->columns);
+}
+
+/* The team stands as a grid over C: how many threads one below the other? Of the grids that its
+ * size allows, the best is the one whose busiest thread has least to do. A panel's width of one
+ * row is the unit; a panel costs PACKING more, and the width of a row of A half a unit, since it
+ * has to come from far. */
+static int threads_down(int64_t M, int64_t N, int threads) {
+    enum { PACKING = 6 };
+    int64_t least = INT64_MAX;
+    int best = 1;
+    for (int down = 1; down <= threads; down++) {
+        if (threads % down) continue;
+        int64_t rows = pieces(M, down), panels = pieces(pieces(N, NR), threads / down);
+        int64_t cost = panels * (rows + PACKING) + rows / 2;
+        if (cost < least) least = cost, best = down;
+    }
+    return best;
+}
+
+static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, real *C,
+                 int64_t ldc, const nnl_epilogue *epilogue, nnl_team *team) {
+    int down = threads_down(M, N, team->size), across = team->size / down;
+    real *mine = (real *)team->scratch + team->id * thread_size(N, K);
+    nnl_job job = {.A = A, .B = B, .C = C, .K = K, .ldc = ldc, .epilogue = epilogue,
+                   .rows = piece((nnl_range){0, M}, 1, team->id % down, down),
+                   .columns = piece((nnl_range){0, N}, NR, team->id / down, across),
+                   .block = mine, .strip = mine + block_size(N, K)};
+    if (length(job.rows) == 0 || length(job.columns) == 0) return;
+    /* Nothing will be read of them; but there may be no address at all. */
+    if (K == 0) job.A = job.B = (nnl_operand){mine, 0, false};
+
+    if (length(job.rows) <= THIN_MR && !B.transposed) {
+        multiply_few_rows(&job);
+        return;
+    }
+    int64_t j_blocks = pieces(length(job.columns), NC), k_blocks = K ? pieces(K, KC) : 1;
+    for (int64_t j = 0; j < j_blocks; j++)
+        for (int64_t k = 0; k < k_blocks; k++)
+            multiply_block(&job, piece(job.columns, NR, j, j_blocks),
+                           piece((nnl_range){0, K}, 1, k, k_blocks));
 }

@@ -1,13 +1,14 @@
-/* gemm.h: C = act(A B + bias), the one matrix product on which linear, matmul and the convolutions stand.
+/* gemm.h: C = act(A B + bias), the one matrix product that linear, matmul and others stand on.
  *
- * C[i,j] is one chain of fused multiply-adds over k = 0 .. K-1, starting from +0. Its bits therefore depend on
- * row i of A and column j of B alone: not on M or N, the threads, the blocking, or the vector length. */
+ * C[i,j] is one chain of fused multiply-adds over k = 0 .. K-1, starting from +0. Its bits
+ * therefore depend on row i of A and column j of B alone: not on M or N, the threads, the
+ * blocking, or the vector length. */
 #ifndef NNL_GEMM_H
 #define NNL_GEMM_H
 
 #include "../parallel.h"
 
-/* An R x S matrix in memory: element (r, s) is data[r * ld + s], or data[s * ld + r] when transposed. */
+/* A matrix in memory: element (r, s) is data[r * ld + s], or data[s * ld + r] when transposed. */
 typedef struct {
     const real *data;
     int64_t ld;
@@ -21,10 +22,10 @@ typedef struct {
     double alpha;
 } nnl_epilogue;
 
-/* A: M x K, B: K x N, C: M x N with rows ldc apart; epilogue: NULL for none. All threads of the team enter;
- * none waits for another, so C is complete only after the team's next barrier. */
-static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, real *C, int64_t ldc,
-                 const nnl_epilogue *epilogue, nnl_team *team);
+/* A [M, K], B [K, N], C [M, N] with rows ldc apart; epilogue NULL: none. All threads of the team
+ * enter. None waits for another in here, so C is complete only after the team's next barrier. */
+static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, real *C,
+                 int64_t ldc, const nnl_epilogue *epilogue, nnl_team *team);
 
 /* Bytes that team->scratch (64-byte aligned) must hold for a team of up to `threads`. */
 static int64_t gemm_scratch(int64_t M, int64_t N, int64_t K, bool a_transposed, bool b_transposed,

@@ -1,12 +1,12 @@
-/* microkernel.h: a tile of C that stays in registers while k runs; the one loop in which the time is spent.
+/* microkernel.h: a tile of C that stays in registers while k runs: the loop that takes the time.
  *
- * The loop is written once, over a vector type and a few operations that microkernel_<isa>.h supplies along
- * with the shape of the tile: MR rows of NV vectors. Heights and widths are constants where a tile is
- * instantiated, so that the compiler unrolls it and keeps the accumulators in registers. */
+ * The loop is written once, over a vector type and the few operations that microkernel_<isa>.h
+ * supplies along with the tile's shape: MR rows of NV vectors. Height and width are constants
+ * wherever a tile is instantiated, so the compiler unrolls the loops over them and gives each
+ * accumulator a register. */
 #ifndef NNL_MICROKERNEL_H
 #define NNL_MICROKERNEL_H
 
-#include "../activation.h"
 #include "gemm.h"
 
 #if defined(__AVX512F__)
@@ -17,113 +17,165 @@
 #include "microkernel_generic.h"
 #endif
 
-/* Columns of a packed panel, and of a tile that reads a wide piece of B in place. */
-enum { NR = NV * LANES, THIN_NR = THIN_NV * LANES };
+enum {
+    NR = NV * LANES,                          /* columns of a panel, a piece of packed B */
+    THIN_NR = THIN_NV * LANES,                /* columns of a thin tile, which reads B in place */
+    STRIP = (MR + LANES - 1) / LANES * LANES, /* from one k to the next in a packed strip of A */
+};
 
-static inline vec vec_load(const real *p) {
+#define NNL_INLINE static inline __attribute__((always_inline))
+
+NNL_INLINE vec vec_load(const real *p) {
     vec v;
     memcpy(&v, p, sizeof v);
     return v;
 }
 
-static inline void vec_store(real *p, vec v) { memcpy(p, &v, sizeof v); }
+NNL_INLINE void vec_store(real *p, vec v) { memcpy(p, &v, sizeof v); }
 
 /* a[first], b[first], a[first + 1], b[first + 1], ... */
-static inline __attribute__((always_inline)) vec vec_zip(vec a, vec b, const int first) {
-    __typeof__(a < b) from; /* integers of the same width */
+NNL_INLINE vec vec_zip(vec a, vec b, const int first) {
+    __typeof__(a < b) from; /* integers as wide as a real */
 #pragma GCC unroll 16
     for (int l = 0; l < LANES; l++) from[l] = first + l / 2 + l % 2 * LANES;
     return __builtin_shuffle(a, b, from);
 }
 
-/* Where a tile finds its operands: a[i * a_row + k * a_k], b[k * b_k + j], c[i * ldc + j]. Whole vectors of b
- * are read, so b is padded where n is not a multiple of LANES; of c the n columns alone are touched. */
+/* Where a tile finds its operands: a[i * a_row + k * a_k], b[k * b_k + j] and c[i * ldc + j]. Of c
+ * only the n columns are touched. b is read in whole vectors, and so is padded to that, unless
+ * the tile is an EDGE. */
 typedef struct {
     const real *a, *b;
-    real *c, *packed;
-    int64_t a_row, a_k, b_k, ldc;
-    int64_t n, K;
-    bool resume;                  /* c holds the sums over the k that came before */
-    const real *bias;             /* of these columns, or NULL */
-    const nnl_epilogue *epilogue; /* NULL when more k is to come */
+    real *c, *keep; /* keep: where to leave b packed, or NULL */
+    int64_t a_row, a_k, b_k, ldc, n, K;
+    int rows;
+    bool resume;      /* c holds the sums over the k that came before */
+    const real *bias; /* of these n columns; NULL: there is none, or more k is to come */
 } nnl_tile;
 
-#ifndef PA
-#define PA 0
-#endif
-#ifndef PB
-#define PB 0
-#endif
-#define PREFETCH if (PA) {__builtin_prefetch(a+(k+PA)*a_k);__builtin_prefetch(a+(k+PA)*a_k+mr-1);} if (PB) {__builtin_prefetch(b+(k+PB)*b_k);__builtin_prefetch(b+(k+PB)*b_k+LANES);}
-static inline __attribute__((always_inline)) void tile(const int mr, const int nv, const nnl_tile *t) {
+/* Rows of A that are addressed from one pointer: base, base + 1, 2 and 3 row lengths. With a
+ * pointer or an offset for every row the general registers would not suffice. */
+enum { GROUP = 4 };
+
+/* How b is read: whole vectors; whole vectors, which are also left packed in `keep`; no more
+ * than n columns. */
+typedef enum { WHOLE, KEEPING, EDGE } nnl_way;
+
+/* Rows of b that are fetched early while it is read in place, from row to row too far apart for the
+ * processor to see it coming. */
+enum { AHEAD = 8 };
+
+/* acc[i][j] += a[i, k] b[k, j], for all k. */
+NNL_INLINE void accumulate(const int mr, const int nv, const nnl_way way, vec acc[MR][THIN_NV],
+                           const nnl_tile *t) {
+    const int64_t K = t->K, n = t->n, a_row = t->a_row, a_k = t->a_k, b_k = t->b_k;
+    const real *b = t->b, *a[(MR + GROUP - 1) / GROUP];
+    real *keep = t->keep;
+#pragma GCC unroll 16
+    for (int g = 0; g * GROUP < mr; g++) a[g] = t->a + g * GROUP * a_row;
+
+    for (int64_t k = 0; k < K; k++) {
+        vec bk[THIN_NV];
+#pragma GCC unroll 16
+        for (int j = 0; j < nv; j++) {
+            const real *p = b + k * b_k + j * LANES;
+            bk[j] = way == EDGE ? vec_load_first(p, n - j * LANES) : vec_load(p);
+            if (way == KEEPING) {
+                vec_store(keep + k * NR + j * LANES, bk[j]);
+                __builtin_prefetch(p + AHEAD * b_k);
+            }
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++) {
+            vec ai = vec_broadcast(a[i / GROUP][i % GROUP * a_row]);
+#pragma GCC unroll 16
+            for (int j = 0; j < nv; j++) acc[i][j] = vec_fmadd(ai, bk[j], acc[i][j]);
+        }
+#pragma GCC unroll 16
+        for (int g = 0; g * GROUP < mr; g++) a[g] += a_k;
+    }
+}
+
+/* c = (c or 0) + a b (+ bias) */
+NNL_INLINE void tile(const int mr, const int nv, const nnl_way way, const nnl_tile *t) {
     vec acc[MR][THIN_NV];
-    const bool whole = t->n == nv * LANES;
+    const bool full = t->n == nv * LANES;
 #pragma GCC unroll 16
     for (int i = 0; i < mr; i++)
 #pragma GCC unroll 16
         for (int j = 0; j < nv; j++) {
             const real *c = t->c + i * t->ldc + j * LANES;
-            if (!t->resume)
-                acc[i][j] = (vec){0};
-            else
-                acc[i][j] = whole ? vec_load(c) : vec_load_first(c, t->n - j * LANES);
+            acc[i][j] = (vec){0};
+            if (t->resume) acc[i][j] = full ? vec_load(c) : vec_load_first(c, t->n - j * LANES);
         }
 
-    const int64_t K = t->K, a_row = t->a_row, a_k = t->a_k, b_k = t->b_k;
-    const real *a = t->a, *b = t->b;
-    real *packed = t->packed;
-    for (int64_t k = 0; k < K; k++) {
-        vec bk[THIN_NV];
-#pragma GCC unroll 16
-        for (int j = 0; j < nv; j++) bk[j] = vec_load(b + k * b_k + j * LANES);
-        if (packed)
-#pragma GCC unroll 16
-            for (int j = 0; j < nv; j++) vec_store(packed + k * NR + j * LANES, bk[j]);
-        PREFETCH
-#pragma GCC unroll 16
-        for (int i = 0; i < mr; i++) {
-            vec ai = vec_broadcast(a[i * a_row + k * a_k]);
-#pragma GCC unroll 16
-            for (int j = 0; j < nv; j++) acc[i][j] = vec_fmadd(ai, bk[j], acc[i][j]);
-        }
-    }
+    accumulate(mr, nv, way, acc, t);
 
 #pragma GCC unroll 16
     for (int j = 0; j < nv; j++) {
-        if (t->bias) {
-            vec bias = whole ? vec_load(t->bias + j * LANES) : vec_load_first(t->bias + j * LANES, t->n - j * LANES);
-#pragma GCC unroll 16
-            for (int i = 0; i < mr; i++) acc[i][j] += bias;
-        }
+        const int64_t n = t->n - j * LANES;
+        const vec bias = t->bias ? vec_load_first(t->bias + j * LANES, n) : (vec){0};
 #pragma GCC unroll 16
         for (int i = 0; i < mr; i++) {
             real *c = t->c + i * t->ldc + j * LANES;
-            if (whole)
-                vec_store(c, acc[i][j]);
+            const vec sum = t->bias ? acc[i][j] + bias : acc[i][j];
+            if (full)
+                vec_store(c, sum);
             else
-                vec_store_first(c, acc[i][j], t->n - j * LANES);
+                vec_store_first(c, sum, n);
         }
     }
-    if (t->epilogue && t->epilogue->activation != NNL_LINEAR)
-        for (int i = 0; i < mr; i++) {
-            real *c = t->c + i * t->ldc;
-            activate(c, c, t->n, t->epilogue->activation, t->epilogue->alpha);
-        }
 }
 
-#define NNL_CASE(mr, nv) \
-    case mr:             \
-        if (mr <= MR) tile(mr, nv, t); \
-        break;
+NNL_INLINE void panel_tile(const int mr, const nnl_tile *t) {
+    if (mr > MR) return;
+    if (t->n <= LANES)
+        tile(mr, 1, WHOLE, t);
+    else if (t->keep)
+        tile(mr, NV, KEEPING, t);
+    else
+        tile(mr, NV, WHOLE, t);
+}
 
-#define NNL_CASES(nv) \
-        NNL_CASE(1, nv) NNL_CASE(2, nv) NNL_CASE(3, nv) NNL_CASE(4, nv) NNL_CASE(5, nv) NNL_CASE(6, nv) \
-        NNL_CASE(7, nv) NNL_CASE(8, nv) NNL_CASE(9, nv) NNL_CASE(10, nv) NNL_CASE(11, nv) \
-        NNL_CASE(12, nv) NNL_CASE(13, nv) NNL_CASE(14, nv)
-static void tile2(int mr, const nnl_tile *t) { switch (mr) { NNL_CASES(2) } }
-static void tile1(int mr, const nnl_tile *t) { switch (mr) { NNL_CASES(1) } }
-static void tilethin(int mr, const nnl_tile *t) { switch (mr) { 
-case 1: tile(1,THIN_NV,t); break; 
-case 2: if (THIN_MR>=2) tile(2,THIN_NV,t); break; 
-case 3: if (THIN_MR>=3) tile(3,THIN_NV,t); break; } }
+/* So few accumulators are in use that a tile must be wide for the multiply-adds not to wait for
+ * each other. */
+NNL_INLINE void thin_tile(const int mr, const nnl_tile *t) {
+    if (mr > THIN_MR) return;
+    if (t->n == THIN_NR)
+        tile(mr, THIN_NV, WHOLE, t);
+    else
+        tile(mr, NV, EDGE, t);
+}
+
+/* 1 .. MR rows by at most NR columns; b is packed, or to be. */
+static void multiply_panel(const nnl_tile *t) {
+    _Static_assert(MR <= 14, "a case for every height");
+    switch (t->rows) {
+    case 1: panel_tile(1, t); break;
+    case 2: panel_tile(2, t); break;
+    case 3: panel_tile(3, t); break;
+    case 4: panel_tile(4, t); break;
+    case 5: panel_tile(5, t); break;
+    case 6: panel_tile(6, t); break;
+    case 7: panel_tile(7, t); break;
+    case 8: panel_tile(8, t); break;
+    case 9: panel_tile(9, t); break;
+    case 10: panel_tile(10, t); break;
+    case 11: panel_tile(11, t); break;
+    case 12: panel_tile(12, t); break;
+    case 13: panel_tile(13, t); break;
+    case 14: panel_tile(14, t); break;
+    }
+}
+
+/* 1 .. THIN_MR rows by THIN_NR columns, or at most NR; b is read in place. */
+static void multiply_thin(const nnl_tile *t) {
+    _Static_assert(THIN_MR <= 3, "a case for every height");
+    switch (t->rows) {
+    case 1: thin_tile(1, t); break;
+    case 2: thin_tile(2, t); break;
+    case 3: thin_tile(3, t); break;
+    }
+}
+
 #endif

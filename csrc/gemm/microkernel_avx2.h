@@ -1,4 +1,4 @@
-/* microkernel_avx2.h: 16 registers of 32 bytes: 6 x 2 of them accumulate, 2 hold B, 1 an element of A. */
+/* microkernel_avx2.h: 16 registers of 32 bytes: 6 x 2 accumulate, 2 hold B, 1 a value of A. */
 #include <immintrin.h>
 
 #define VEC_BYTES 32

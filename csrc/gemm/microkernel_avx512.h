@@ -1,4 +1,4 @@
-/* microkernel_avx512.h: 32 registers of 64 bytes: 14 x 2 of them accumulate, 2 hold B, 1 an element of A. */
+/* microkernel_avx512.h: 32 registers of 64 bytes: 14 x 2 accumulate, 2 hold B, 1 a value of A. */
 #include <immintrin.h>
 
 #define VEC_BYTES 64
@@ -21,7 +21,8 @@ static inline __mmask16 first_lanes(int64_t n) {
 }
 
 static inline vec vec_load_first(const real *p, int64_t n) {
-    return _Generic(*p, float: _mm512_maskz_loadu_ps, double: _mm512_maskz_loadu_pd)(first_lanes(n), p);
+    return _Generic(*p, float: _mm512_maskz_loadu_ps,
+                        double: _mm512_maskz_loadu_pd)(first_lanes(n), p);
 }
 
 static inline void vec_store_first(real *p, vec x, int64_t n) {

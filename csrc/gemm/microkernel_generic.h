@@ -1,15 +1,12 @@
-/* microkernel_generic.h: any CPU: 16-byte vectors in the compiler's own notation, and no fused multiply-add. */
+/* microkernel_generic.h: any CPU: 16-byte vectors in the notation of GCC, no fused multiply-add. */
 #define VEC_BYTES 16
 enum { MR = 5, NV = 2, THIN_MR = 1, THIN_NV = 8 };
 
 typedef real vec __attribute__((vector_size(VEC_BYTES)));
 enum { LANES = VEC_BYTES / sizeof(real) };
 
-static inline vec vec_broadcast(real x) {
-    vec v;
-    for (int l = 0; l < LANES; l++) v[l] = x;
-    return v;
-}
+/* A scalar operand is spread over the lanes, and x - 0 is x, even for x = -0. */
+static inline vec vec_broadcast(real x) { return x - (vec){0}; }
 
 static inline vec vec_fmadd(vec a, vec b, vec c) { return a * b + c; }
 

@@ -1,23 +1,26 @@
-/* pack.c: K x NR panels of B copied into the order in which the micro-kernel reads them. */
+/* pack.c: pieces of an operand, copied into the order in which the micro-kernel reads them. */
 #include "gemm.h"
 #include "microkernel.h"
 
-/* B's rows lie in memory as they are wanted. They are read whole, because the processor fetches ahead best
- * along a row; each goes to all the panels. */
-static void pack_rows(real *panels, nnl_operand B, int64_t k0, int64_t K, int64_t j0, int64_t N) {
-    for (int64_t k = 0; k < K; k++) {
-        const real *b = B.data + (k0 + k) * B.ld + j0;
-        real *to = panels + k * NR;
-        int64_t j = 0;
-        for (; j + NR <= N; j += NR) memcpy(to + j * K, b + j, NR * sizeof *to);
-        for (int64_t l = 0; l < (N - j); l += LANES)
-            vec_store(to + j * K + l, vec_load_first(b + j + l, N - j - l));
-    }
+/* A piece of an operand, turned so that k runs down: n <= NR columns of B, or n <= MR rows of A.
+ * Element (k, j) is x[k * ld + j], or x[j * ld + k] when k_contiguous. */
+typedef struct {
+    const real *x;
+    int64_t ld, K, n;
+    bool k_contiguous;
+} nnl_piece;
+
+/* panel[k * width + j] = element (k, j), and zeros up to the end of the last column's vector. */
+static void pack_rows(real *panel, int64_t width, const nnl_piece *p) {
+    for (int64_t k = 0; k < p->K; k++)
+        for (int64_t j = 0; j < p->n; j += LANES)
+            vec_store(panel + k * width + j, vec_load_first(p->x + k * p->ld + j, p->n - j));
 }
 
-/* LANES rows of LANES elements become columns: each round of zipping the upper half of the rows into the lower
- * half doubles the distance between two elements that began as neighbours; log2(LANES) rounds turn the square. */
-static inline __attribute__((always_inline)) void transpose(vec x[LANES]) {
+/* LANES rows of LANES elements become columns. A round zips the rows of the upper half into
+ * those of the lower; each element's place, its row and lane read as one binary number, is then
+ * rotated by one bit, so that after log2(LANES) rounds row and lane have changed places. */
+NNL_INLINE void transpose(vec x[LANES]) {
 #pragma GCC unroll 4
     for (int round = 1; round < LANES; round *= 2) {
         vec y[LANES];
@@ -31,28 +34,31 @@ static inline __attribute__((always_inline)) void transpose(vec x[LANES]) {
     }
 }
 
-/* The same where B's columns are contiguous. */
-static void pack_columns(real *panel, nnl_operand B, int64_t k0, int64_t K, int64_t j0, int64_t n) {
-    const real *b = B.data + j0 * B.ld + k0;
-    for (int64_t k = 0; k < K; k += LANES)
-        for (int64_t j = 0; j < n; j += LANES) {
-            vec x[LANES];
-            if (K - k >= LANES && n - j >= LANES)
+/* The same from columns, in squares of LANES x LANES. */
+static void pack_columns(real *panel, int64_t width, const nnl_piece *p) {
+    for (int64_t k = 0; k < p->K; k += LANES)
+        for (int64_t j = 0; j < p->n; j += LANES) {
+            const int64_t deep = p->K - k, wide = p->n - j;
+            const real *x = p->x + j * p->ld + k;
+            real *to = panel + k * width + j;
+            vec square[LANES];
+            if (deep >= LANES && wide >= LANES) {
 #pragma GCC unroll 16
-                for (int l = 0; l < LANES; l++) x[l] = vec_load(b + (j + l) * B.ld + k);
-            else
+                for (int l = 0; l < LANES; l++) square[l] = vec_load(x + l * p->ld);
+            } else {
                 for (int l = 0; l < LANES; l++)
-                    x[l] = j + l < n ? vec_load_first(b + (j + l) * B.ld + k, K - k) : (vec){0};
-            transpose(x);
-            if (K - k >= LANES)
+                    square[l] = l < wide ? vec_load_first(x + l * p->ld, deep) : (vec){0};
+            }
+            transpose(square);
+            if (deep >= LANES) {
 #pragma GCC unroll 16
-                for (int l = 0; l < LANES; l++) vec_store(panel + (k + l) * NR + j, x[l]);
-            else
-                for (int l = 0; l < K - k; l++) vec_store(panel + (k + l) * NR + j, x[l]);
+                for (int l = 0; l < LANES; l++) vec_store(to + l * width, square[l]);
+            } else {
+                for (int l = 0; l < deep; l++) vec_store(to + l * width, square[l]);
+            }
         }
 }
 
-static void pack(real *panels, nnl_operand B, int64_t k0, int64_t K, int64_t j0, int64_t N) {
-    if (!B.transposed) pack_rows(panels, B, k0, K, j0, N);
-    else for (int64_t j = 0; j < N; j += NR) pack_columns(panels + j * K, B, k0, K, j0 + j, N - j < NR ? N - j : NR);
+static void pack(real *panel, int64_t width, nnl_piece p) {
+    (p.k_contiguous ? pack_columns : pack_rows)(panel, width, &p);
 }

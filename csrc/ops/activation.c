@@ -2,17 +2,24 @@
 #include "../activation.h"
 #include "../parallel.h"
 
-/* y = act(x). in: x. out: y, the shape of x, may be x. attr: kind (NNL_RELU ...), alpha (slope of leaky_relu). */
+/* y = act(x).
+ * in    x
+ * out   y, the shape of x, may be x
+ * attr  kind (NNL_RELU ...), alpha (slope of leaky_relu) */
 static void op_activation(const nnl_call *call, nnl_team *team) {
     const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
     activate((real *)call->out[0].data + part.begin, (const real *)call->in[0].data + part.begin,
              part.end - part.begin, (int)call->attr[0].i, call->attr[1].f);
 }
 
-/* dx = dy * act'(x), by y = act(x). in: dy, y. out: dx, may be dy or y. attr: kind, alpha. */
+/* dx = dy * act'(x), by y = act(x).
+ * in    dy, y
+ * out   dx, may be dy or y
+ * attr  kind, alpha */
 static void op_activation_gradient(const nnl_call *call, nnl_team *team) {
     const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
-    activate_gradient((real *)call->out[0].data + part.begin, (const real *)call->in[0].data + part.begin,
+    activate_gradient((real *)call->out[0].data + part.begin,
+                      (const real *)call->in[0].data + part.begin,
                       (const real *)call->in[1].data + part.begin, part.end - part.begin,
                       (int)call->attr[0].i, call->attr[1].f);
 }
@@ -28,7 +35,9 @@ static row_shape rows_of(const nnl_tensor *x) {
     return s;
 }
 
-/* y = e^x / sum(e^x) over the last axis. in: x [..., L]. out: y [..., L], may be x. */
+/* y = e^x / sum(e^x) over the last axis.
+ * in    x [..., L]
+ * out   y [..., L], may be x */
 static void op_softmax(const nnl_call *call, nnl_team *team) {
     const real *x = call->in[0].data;
     real *y = call->out[0].data;
@@ -37,12 +46,15 @@ static void op_softmax(const nnl_call *call, nnl_team *team) {
     const nnl_range part = nnl_share(shape.rows, 1, team);
     const int64_t step = rows_per_block(shape.classes);
     for (int64_t row = part.begin; row < part.end; row += step) {
-        const int64_t at = row * shape.classes, count = part.end - row < step ? part.end - row : step;
+        const int64_t at = row * shape.classes,
+                      count = part.end - row < step ? part.end - row : step;
         softmax_of_rows(y + at, x + at, count, shape.classes);
     }
 }
 
-/* dx = y * (dy - sum(dy * y)) over the last axis. in: dy, y [..., L]. out: dx [..., L], may be either. */
+/* dx = y * (dy - sum(dy * y)) over the last axis.
+ * in    dy, y [..., L]
+ * out   dx [..., L], may be either */
 static void op_softmax_gradient(const nnl_call *call, nnl_team *team) {
     const row_shape shape = rows_of(&call->in[0]);
     if (shape.rows == 0) return;

@@ -1,8 +1,9 @@
-/* dropout.c: random keys, uniform numbers and dropout. A key says everything: the same key gives the same bits again,
- * so nothing but the key is kept for the gradient.
+/* dropout.c: random keys, uniform numbers and dropout. A key says everything: the same key gives
+ * the same bits again, so nothing but the key is kept for the gradient.
  *
- * A key is an int32[4] of bit patterns: seed (low, high), counter (low, high). Element i takes word i % PHILOX_WORDS of
- * group i / PHILOX_WORDS as philox_words() lays it out, that is, word (i / 16) % 4 of block i / 64 * 16 + i % 16. */
+ * A key is an int32[4] of bit patterns: seed (low, high), counter (low, high). Element i takes
+ * word i % PHILOX_WORDS of group i / PHILOX_WORDS as philox_words() lays it out, that is, word
+ * (i / 16) % 4 of block i / 64 * 16 + i % 16. */
 #include "../parallel.h"
 #include "../philox.h"
 #include "../vec.h"
@@ -14,7 +15,8 @@ static philox_stream stream_of(const nnl_tensor *key) {
 }
 
 /* Takes the next key: out = state; counter of state += 1.
- * in: state int32[4], written. out: key int32[4]. */
+ * in    state int32[4], written
+ * out   key int32[4] */
 static void op_random_key(const nnl_call *call, nnl_team *team) {
     if (team->id != 0) return;
     uint64_t seed_and_counter[2];
@@ -24,9 +26,10 @@ static void op_random_key(const nnl_call *call, nnl_team *team) {
     memcpy(call->in[0].data, seed_and_counter, sizeof seed_and_counter);
 }
 
-/* Uniform numbers in [0, 1): for float the upper 24 bits of a word; for double 53 bits of two words, where element i
- * has words i % 32 (upper bits) and i % 32 + 32 of group i / 32.
- * in: key int32[4]. out: any shape. */
+/* Uniform numbers in [0, 1): for float the upper 24 bits of a word; for double 53 bits of two
+ * words, where element i has words i % 32 (upper bits) and i % 32 + 32 of group i / 32.
+ * in    key int32[4]
+ * out   any shape */
 static void op_random_uniform(const nnl_call *call, nnl_team *team) {
     enum { STEP = REAL_IS_FLOAT ? PHILOX_WORDS : PHILOX_WORDS / 2 };
     real *y = call->out[0].data;
@@ -46,9 +49,11 @@ static void op_random_uniform(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* y = x / (1 - rate) where the element is kept, which happens with probability 1 - rate (to 2^-32), else 0 (for NaN
- * too). Applied to dy with the same key it is the gradient.
- * in: x, key int32[4]. out: y as x. attr: rate, 0 <= rate < 1. */
+/* y = x / (1 - rate) where the element is kept, which happens with probability 1 - rate (to
+ * 2^-32), else 0 (for NaN too). Applied to dy with the same key it is the gradient.
+ * in    x, key int32[4]
+ * out   y as x
+ * attr  rate, 0 <= rate < 1 */
 static void op_dropout(const nnl_call *call, nnl_team *team) {
     const real *x = call->in[0].data;
     real *y = call->out[0].data;

@@ -1,18 +1,23 @@
-/* elementwise.c: arithmetic on one, two or three tensors with NumPy's broadcasting. One walker finds runs of elements
- * in which every operand moves on by 0 or 1; the loops over a run are then plain and fast. */
+/* elementwise.c: arithmetic on one, two or three tensors with NumPy's broadcasting. One walker
+ * finds runs of elements in which every operand moves on by 0 or 1; the loops over a run are
+ * then plain and fast. */
 #include "../parallel.h"
 #include "../vec.h"
 
 enum { MOST_OPERANDS = 3 };
 
-/* How an output's elements find theirs in the operands: dimensions of size 1 left out, neighbours merged where every
- * operand allows it. In the last dimension each stride is 0 or 1. */
+/* A walk through the elements of an output, run by run: `count` elements from number `at` on,
+ * for which operand k starts at offset[k] and moves by step[k]. Dimensions of size 1 are left
+ * out and neighbours merged where every operand allows it; in the last one each step is then 0
+ * or 1. */
 typedef struct {
-    int ndim, operands;
-    int64_t shape[NNL_MAX_NDIM], stride[MOST_OPERANDS][NNL_MAX_NDIM];
-} broadcast;
+    int64_t at, count, end, offset[MOST_OPERANDS], step[MOST_OPERANDS];
+    int ndim;
+    int64_t shape[NNL_MAX_NDIM], index[NNL_MAX_NDIM], stride[NNL_MAX_NDIM][MOST_OPERANDS];
+} broadcast_walk;
 
-/* Elements between neighbours along dimension d of the output in operand x, 0 where it is repeated. */
+/* Elements between neighbours along dimension d of the output in operand x, 0 where it is
+ * repeated. */
 static int64_t operand_stride(const nnl_tensor *x, const nnl_tensor *out, int d) {
     int own = d - (out->ndim - x->ndim);
     if (own < 0 || x->shape[own] == 1) return 0;
@@ -21,42 +26,56 @@ static int64_t operand_stride(const nnl_tensor *x, const nnl_tensor *out, int d)
     return stride;
 }
 
-static broadcast plan_broadcast(const nnl_tensor *in, int operands, const nnl_tensor *out) {
-    broadcast b = {.ndim = 0, .operands = operands};
+static void merge_dimensions(broadcast_walk *w, const nnl_tensor *in, int operands,
+                             const nnl_tensor *out) {
     for (int d = 0; d < out->ndim; d++) {
         if (out->shape[d] == 1) continue;
-        bool merge = b.ndim > 0;
-        int64_t stride[MOST_OPERANDS];
+        int64_t stride[MOST_OPERANDS] = {0};
+        bool merge = w->ndim > 0;
         for (int k = 0; k < operands; k++) {
             stride[k] = operand_stride(&in[k], out, d);
-            if (b.ndim > 0 && b.stride[k][b.ndim - 1] != stride[k] * out->shape[d]) merge = false;
+            if (w->ndim > 0 && w->stride[w->ndim - 1][k] != stride[k] * out->shape[d])
+                merge = false;
         }
-        if (!merge) b.shape[b.ndim++] = 1;
-        b.shape[b.ndim - 1] *= out->shape[d];
-        for (int k = 0; k < operands; k++) b.stride[k][b.ndim - 1] = stride[k];
+        if (!merge) w->shape[w->ndim++] = 1;
+        w->shape[w->ndim - 1] *= out->shape[d];
+        memcpy(w->stride[w->ndim - 1], stride, sizeof stride);
     }
-    if (b.ndim == 0) b.shape[b.ndim++] = 1;
-    return b;
+    if (w->ndim == 0) w->shape[w->ndim++] = 1;
 }
 
-/* A run: `count` elements of the output; operand k starts at `offset[k]` and moves by `step[k]`. */
-typedef struct {
-    int64_t count, offset[MOST_OPERANDS], step[MOST_OPERANDS];
-} run_of_elements;
-
-/* The longest run that starts at element `begin` and ends before `end`. */
-static inline void find_run(run_of_elements *r, const broadcast *b, int64_t begin, int64_t end) {
-    const int last = b->ndim - 1;
-    int64_t rest = begin / b->shape[last], at = begin % b->shape[last];
-    r->count = b->shape[last] - at < end - begin ? b->shape[last] - at : end - begin;
-    for (int k = 0; k < b->operands; k++) {
-        r->step[k] = b->stride[k][last];
-        r->offset[k] = at * r->step[k];
+/* Stands at the first run of `part`. Not inlined, like next_run: one copy serves all ops. */
+static __attribute__((noinline)) void begin_walk(broadcast_walk *w, const nnl_tensor *in,
+                                                 int operands, const nnl_tensor *out,
+                                                 nnl_range part) {
+    *w = (broadcast_walk){.at = part.begin, .end = part.end};
+    if (part.begin >= part.end) return;
+    merge_dimensions(w, in, operands, out);
+    const int last = w->ndim - 1;
+    int64_t rest = part.begin;
+    for (int d = last; d >= 0; d--) {
+        w->index[d] = rest % w->shape[d];
+        rest /= w->shape[d];
+        for (int k = 0; k < operands; k++) w->offset[k] += w->index[d] * w->stride[d][k];
     }
-    for (int d = last - 1; d >= 0 && rest > 0; d--) {
-        at = rest % b->shape[d];
-        rest /= b->shape[d];
-        for (int k = 0; k < b->operands; k++) r->offset[k] += at * b->stride[k][d];
+    memcpy(w->step, w->stride[last], sizeof w->step);
+    const int64_t left = w->shape[last] - w->index[last];
+    w->count = left < part.end - part.begin ? left : part.end - part.begin;
+}
+
+/* Goes on to the next run; its count is 0 after the last. */
+static __attribute__((noinline)) void next_run(broadcast_walk *w) {
+    int d = w->ndim - 1;
+    w->at += w->count;
+    for (int k = 0; k < MOST_OPERANDS; k++) w->offset[k] -= w->index[d] * w->stride[d][k];
+    w->index[d] = 0;
+    w->count = w->shape[d] < w->end - w->at ? w->shape[d] : w->end - w->at;
+    if (w->count == 0) return;
+    while (--d >= 0) {
+        for (int k = 0; k < MOST_OPERANDS; k++) w->offset[k] += w->stride[d][k];
+        if (++w->index[d] < w->shape[d]) return;
+        for (int k = 0; k < MOST_OPERANDS; k++) w->offset[k] -= w->shape[d] * w->stride[d][k];
+        w->index[d] = 0;
     }
 }
 
@@ -73,16 +92,17 @@ NNL_INLINE void unary(const nnl_call *call, const nnl_team *team, real f(real)) 
     for (int64_t i = part.begin; i < part.end; i++) y[i] = f(x[i]);
 }
 
-/* One run. The steps are 0 or 1 and literal where this is called, so that each call is a loop of its own. */
-NNL_INLINE void binary_loop(real *y, const real *a, int a_step, const real *b, int b_step, int64_t n,
-                            real f(real, real)) {
+/* One run. The steps are 0 or 1 and literal where this is called, so that each call is a loop of
+ * its own. */
+NNL_INLINE void binary_loop(real *y, const real *a, int a_step, const real *b, int b_step,
+                            int64_t n, real f(real, real)) {
     const real first_a = *a, first_b = *b;
     NNL_INDEPENDENT
     for (int64_t i = 0; i < n; i++) y[i] = f(a_step ? a[i] : first_a, b_step ? b[i] : first_b);
 }
 
-NNL_INLINE void binary_run(real *y, const real *a, int64_t a_step, const real *b, int64_t b_step, int64_t n,
-                           real f(real, real)) {
+NNL_INLINE void binary_run(real *y, const real *a, int64_t a_step, const real *b, int64_t b_step,
+                           int64_t n, real f(real, real)) {
     if (a_step && b_step)
         binary_loop(y, a, 1, b, 1, n, f);
     else if (a_step)
@@ -97,32 +117,29 @@ NNL_INLINE void binary_run(real *y, const real *a, int64_t a_step, const real *b
 NNL_INLINE void binary(const nnl_call *call, const nnl_team *team, real f(real, real)) {
     const real *a = call->in[0].data, *b = call->in[1].data;
     real *y = call->out[0].data;
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
-    const broadcast shape = plan_broadcast(call->in, 2, &call->out[0]);
-    run_of_elements r;
-    for (int64_t i = part.begin; i < part.end;) {
-        find_run(&r, &shape, i, part.end);
-        binary_run(y + i, a + r.offset[0], r.step[0], b + r.offset[1], r.step[1], r.count, f);
-        i += r.count;
-    }
+    broadcast_walk w;
+    begin_walk(&w, call->in, 2, &call->out[0], nnl_share(nnl_size(&call->out[0]), NNL_LINE, team));
+    for (; w.count > 0; next_run(&w))
+        binary_run(y + w.at, a + w.offset[0], w.step[0], b + w.offset[1], w.step[1], w.count, f);
 }
 
 NNL_INLINE real negative_of(real x) { return -x; }
 NNL_INLINE real square_of(real x) { return x * x; }
 NNL_INLINE real sign_of(real x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
-NNL_INLINE real sum_of(real a, real b) { return a + b; }
 NNL_INLINE real difference_of(real a, real b) { return a - b; }
 NNL_INLINE real product_of(real a, real b) { return a * b; }
 NNL_INLINE real quotient_of(real a, real b) { return a / b; }
 /* NaN in either operand is the result, as in NumPy. */
-NNL_INLINE real maximum_of(real a, real b) { return (a > b) | (a != a) ? a : b; }
-NNL_INLINE real minimum_of(real a, real b) { return (a < b) | (a != a) ? a : b; }
+NNL_INLINE real maximum_of(real a, real b) { return ((a > b) | (a != a)) ? a : b; }
+NNL_INLINE real minimum_of(real a, real b) { return ((a < b) | (a != a)) ? a : b; }
 NNL_INLINE real squared_difference_of(real a, real b) { return (a - b) * (a - b); }
 NNL_INLINE real equal_of(real a, real b) { return a == b; }
 NNL_INLINE real greater_of(real a, real b) { return a > b; }
 NNL_INLINE real greater_equal_of(real a, real b) { return a >= b; }
 
-/* y = f(x). in: x. out: y, the shape of x; they may be the same memory. */
+/* y = f(x).
+ * in    x
+ * out   y, the shape of x; they may be the same memory */
 static void op_negative(const nnl_call *call, nnl_team *team) { unary(call, team, negative_of); }
 static void op_exp(const nnl_call *call, nnl_team *team) { unary(call, team, real_exp); }
 static void op_log(const nnl_call *call, nnl_team *team) { unary(call, team, real_log); }
@@ -132,8 +149,10 @@ static void op_abs(const nnl_call *call, nnl_team *team) { unary(call, team, rea
 /* -1, 0 or 1; NaN of NaN. */
 static void op_sign(const nnl_call *call, nnl_team *team) { unary(call, team, sign_of); }
 
-/* out = f(a, b). in: a, b. out: their shapes broadcast; an operand of that shape may be the same memory.
- * Comparisons give 1 or 0, and 0 for NaN. */
+/* out = f(a, b).
+ * in    a, b
+ * out   their shapes broadcast; an operand of that shape may be the same memory. Comparisons
+ *       give 1 or 0, and 0 for NaN. */
 static void op_add(const nnl_call *call, nnl_team *team) { binary(call, team, sum_of); }
 static void op_subtract(const nnl_call *call, nnl_team *team) { binary(call, team, difference_of); }
 static void op_multiply(const nnl_call *call, nnl_team *team) { binary(call, team, product_of); }
@@ -147,7 +166,9 @@ static void op_squared_difference(const nnl_call *call, nnl_team *team) {
 }
 static void op_equal(const nnl_call *call, nnl_team *team) { binary(call, team, equal_of); }
 static void op_greater(const nnl_call *call, nnl_team *team) { binary(call, team, greater_of); }
-static void op_greater_equal(const nnl_call *call, nnl_team *team) { binary(call, team, greater_equal_of); }
+static void op_greater_equal(const nnl_call *call, nnl_team *team) {
+    binary(call, team, greater_equal_of);
+}
 
 /* y = x, where x is one element (step 0) or n. */
 static void copy_run(real *y, const real *x, int64_t step, int64_t n) {
@@ -157,8 +178,8 @@ static void copy_run(real *y, const real *x, int64_t step, int64_t n) {
         memcpy(y, x, (size_t)n * sizeof *y);
 }
 
-NNL_INLINE void where_loop(real *y, const real *cond, const real *a, int a_step, const real *b, int b_step,
-                           int64_t n) {
+NNL_INLINE void where_loop(real *y, const real *cond, const real *a, int a_step, const real *b,
+                           int b_step, int64_t n) {
     const real first_a = *a, first_b = *b;
     NNL_INDEPENDENT
     for (int64_t i = 0; i < n; i++) {
@@ -167,8 +188,8 @@ NNL_INLINE void where_loop(real *y, const real *cond, const real *a, int a_step,
     }
 }
 
-static void where_run(real *y, const real *cond, const real *a, int64_t a_step, const real *b, int64_t b_step,
-                      int64_t n) {
+static void where_run(real *y, const real *cond, const real *a, int64_t a_step, const real *b,
+                      int64_t b_step, int64_t n) {
     if (a_step && b_step)
         where_loop(y, cond, a, 1, b, 1, n);
     else if (a_step)
@@ -180,39 +201,39 @@ static void where_run(real *y, const real *cond, const real *a, int64_t a_step, 
 }
 
 /* out = cond != 0 ? a : b, broadcast (NaN counts as true).
- * in: cond, a, b. out: their shapes broadcast; an operand of that shape may be the same memory. */
+ * in    cond, a, b
+ * out   their shapes broadcast; an operand of that shape may be the same memory */
 static void op_where(const nnl_call *call, nnl_team *team) {
-    const real *cond = call->in[0].data, *a = call->in[1].data, *b = call->in[2].data;
     real *y = call->out[0].data;
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
-    const broadcast shape = plan_broadcast(call->in, 3, &call->out[0]);
-    run_of_elements r;
-    for (int64_t i = part.begin; i < part.end;) {
-        find_run(&r, &shape, i, part.end);
-        const real *c = cond + r.offset[0], *yes = a + r.offset[1], *no = b + r.offset[2];
-        if (r.step[0])
-            where_run(y + i, c, yes, r.step[1], no, r.step[2], r.count);
+    broadcast_walk w;
+    begin_walk(&w, call->in, 3, &call->out[0], nnl_share(nnl_size(&call->out[0]), NNL_LINE, team));
+    for (; w.count > 0; next_run(&w)) {
+        const real *cond = (const real *)call->in[0].data + w.offset[0];
+        const real *a = (const real *)call->in[1].data + w.offset[1];
+        const real *b = (const real *)call->in[2].data + w.offset[2];
+        if (w.step[0])
+            where_run(y + w.at, cond, a, w.step[1], b, w.step[2], w.count);
+        else if (*cond != 0)
+            copy_run(y + w.at, a, w.step[1], w.count);
         else
-            copy_run(y + i, *c != 0 ? yes : no, r.step[*c != 0 ? 1 : 2], r.count);
-        i += r.count;
+            copy_run(y + w.at, b, w.step[2], w.count);
     }
 }
 
-/* out = x, repeated. in: x. out: a shape that x broadcasts to. */
+/* out = x, repeated.
+ * in    x
+ * out   a shape that x broadcasts to */
 static void op_broadcast_to(const nnl_call *call, nnl_team *team) {
     const real *x = call->in[0].data;
     real *y = call->out[0].data;
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
-    const broadcast shape = plan_broadcast(call->in, 1, &call->out[0]);
-    run_of_elements r;
-    for (int64_t i = part.begin; i < part.end;) {
-        find_run(&r, &shape, i, part.end);
-        copy_run(y + i, x + r.offset[0], r.step[0], r.count);
-        i += r.count;
-    }
+    broadcast_walk w;
+    begin_walk(&w, call->in, 1, &call->out[0], nnl_share(nnl_size(&call->out[0]), NNL_LINE, team));
+    for (; w.count > 0; next_run(&w)) copy_run(y + w.at, x + w.offset[0], w.step[0], w.count);
 }
 
-/* in: x. out: y, the shape of x. attr: 0: x is int32 and y real; 1: x is real and y int32, truncated. */
+/* in    x
+ * out   y, the shape of x
+ * attr  0: x is int32 and y real; 1: x is real and y int32, truncated */
 static void op_cast(const nnl_call *call, nnl_team *team) {
     const nnl_range part = nnl_share(nnl_size(&call->out[0]), 16, team);
     if (call->attr[0].i == 0) {

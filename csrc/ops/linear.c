@@ -17,8 +17,8 @@ static void op_linear(const nnl_call *call, nnl_team *team) {
 
 static int64_t linear_scratch(const nnl_call *call, int threads) {
     const nnl_tensor *w = &call->in[1];
-    int64_t N = w->shape[1];
-    return gemm_scratch(nnl_size(&call->out[0]) / (N ? N : 1), N, w->shape[0], false, false, threads);
+    int64_t K = w->shape[0], N = w->shape[1], M = nnl_size(&call->out[0]) / (N ? N : 1);
+    return gemm_scratch(M, N, K, false, false, threads);
 }
 
 /* y = op(a) op(b), where op transposes or does nothing

@@ -1,9 +1,11 @@
-/* loss.c: losses taken straight from logits, where they are accurate, their gradients, and the sums behind a mean. */
+/* loss.c: losses taken straight from logits, where they are accurate, their gradients, and the
+ * sums behind a mean. */
 #include "../activation.h"
 #include "../parallel.h"
 
 /* Of a few rows: the largest logit, and log(sum_j e^(z_j - largest)). */
-static void log_sums_of_rows(real *log_sum, real *largest, const real *z, int64_t rows, int64_t classes) {
+static void log_sums_of_rows(real *log_sum, real *largest, const real *z, int64_t rows,
+                             int64_t classes) {
     real e[SOFTMAX_BLOCK];
     if (classes <= SOFTMAX_BLOCK) {
         exp_of_rows(e, largest, z, rows, classes);
@@ -21,7 +23,8 @@ static void log_sums_of_rows(real *log_sum, real *largest, const real *z, int64_
 }
 
 /* sum_j t_j (log_sum + (largest - z_j)). */
-static real loss_of_probabilities(const real *t, const real *z, real largest, real log_sum, int64_t classes) {
+static real loss_of_probabilities(const real *t, const real *z, real largest, real log_sum,
+                                  int64_t classes) {
     real each[SOFTMAX_BLOCK], loss = 0;
     for (int64_t at = 0; at < classes; at += SOFTMAX_BLOCK) {
         const int64_t count = classes - at < SOFTMAX_BLOCK ? classes - at : SOFTMAX_BLOCK;
@@ -31,10 +34,15 @@ static real loss_of_probabilities(const real *t, const real *z, real largest, re
     return loss;
 }
 
-static inline bool is_class(int32_t label, int64_t classes) { return label >= 0 && label < classes; }
+static inline bool is_class(int32_t label, int64_t classes) {
+    return label >= 0 && label < classes;
+}
 
-/* loss = log(sum_j e^z_j) - z_t, or sum_j t_j (log(sum_j e^z_j) - z_j). A label that is no class: 0, and reported.
- * in: logits z [N, L], target int32 [N] or real [N, L]. out: loss [N]. attr: 0 = labels, 1 = probabilities. */
+/* loss = log(sum_j e^z_j) - z_t, or sum_j t_j (log(sum_j e^z_j) - z_j). A label that is no
+ * class: 0, and reported.
+ * in    logits z [N, L], target int32 [N] or real [N, L]
+ * out   loss [N]
+ * attr  0 = labels, 1 = probabilities */
 static void op_softmax_cross_entropy(const nnl_call *call, nnl_team *team) {
     const int64_t N = call->in[0].shape[0], L = call->in[0].shape[1];
     const bool probabilities = call->attr[0].i;
@@ -68,9 +76,11 @@ static void finish_gradient_of_probabilities(real *dz, const real *t, real dloss
     for (int64_t j = 0; j < classes; j++) dz[j] = dloss * fmadd(dz[j], total, -t[j]);
 }
 
-/* dlogits = dloss (softmax(z) sum(t) - t), where a label is t with a single 1. A label that is no class: zeros.
- * in: logits z [N, L], target int32 [N] or real [N, L], dloss [N]. out: dlogits [N, L], may be z.
- * attr: 0 = labels, 1 = probabilities. */
+/* dlogits = dloss (softmax(z) sum(t) - t), where a label is t with a single 1. A label that is
+ * no class: zeros.
+ * in    logits z [N, L], target int32 [N] or real [N, L], dloss [N]
+ * out   dlogits [N, L], may be z
+ * attr  0 = labels, 1 = probabilities */
 static void op_softmax_cross_entropy_gradient(const nnl_call *call, nnl_team *team) {
     const int64_t N = call->in[0].shape[0], L = call->in[0].shape[1];
     const bool probabilities = call->attr[0].i;
@@ -102,7 +112,8 @@ static void op_softmax_cross_entropy_gradient(const nnl_call *call, nnl_team *te
 }
 
 /* loss = max(z, 0) - z t + log(1 + e^-|z|), elementwise: the cross-entropy of sigmoid(z).
- * in: logits z, target t. out: loss. All of one shape. */
+ * in    logits z, target t
+ * out   loss. All of one shape. */
 static void op_sigmoid_cross_entropy(const nnl_call *call, nnl_team *team) {
     const real *z = call->in[0].data, *t = call->in[1].data;
     real *loss = call->out[0].data;
@@ -114,7 +125,9 @@ static void op_sigmoid_cross_entropy(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* dz = dloss (sigmoid(z) - t), elementwise. in: logits z, target t, dloss. out: dz. All of one shape. */
+/* dz = dloss (sigmoid(z) - t), elementwise.
+ * in    logits z, target t, dloss
+ * out   dz. All of one shape. */
 static void op_sigmoid_cross_entropy_gradient(const nnl_call *call, nnl_team *team) {
     const real *z = call->in[0].data, *t = call->in[1].data, *dloss = call->in[2].data;
     real *dz = call->out[0].data;
@@ -123,21 +136,27 @@ static void op_sigmoid_cross_entropy_gradient(const nnl_call *call, nnl_team *te
     for (int64_t i = part.begin; i < part.end; i++) dz[i] = dloss[i] * (real_sigmoid(z[i]) - t[i]);
 }
 
-/* sum(w v), or sum(v) where w is NULL, in double. */
+/* w v, or v where w is NULL. */
+NNL_INLINE double weighted(const real *v, const real *w, int64_t i) {
+    return w ? (double)w[i] * (double)v[i] : (double)v[i];
+}
+
+/* The sum of that over n values, in double. */
 NNL_INLINE double sum_in_double(const real *v, const real *w, int64_t n) {
-    double lane[ROW_LANES] = {0};
+    double lane[ROW_LANES] = {0}, sum = 0;
     int64_t i = 0;
-    for (; i + ROW_LANES <= n; i += ROW_LANES)
+    for (; i + ROW_LANES <= n; i += ROW_LANES) {
         NNL_LANES
-        for (int j = 0; j < ROW_LANES; j++) lane[j] += w ? (double)w[i + j] * (double)v[i + j] : (double)v[i + j];
-    for (int j = 0; i + j < n; j++) lane[j] += w ? (double)w[i + j] * (double)v[i + j] : (double)v[i + j];
-    double sum = 0;
+        for (int j = 0; j < ROW_LANES; j++) lane[j] += weighted(v, w, i + j);
+    }
+    for (int j = 0; i + j < n; j++) lane[j] += weighted(v, w, i + j);
     for (int j = 0; j < ROW_LANES; j++) sum += lane[j];
     return sum;
 }
 
 /* Adds to the number sum[0] + sum[1], where sum[1] is what does not fit into sum[0].
- * A. Neumaier: "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", ZAMM 54 (1974). */
+ * A. Neumaier: "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", ZAMM 54
+ * (1974), here in double and with the two parts normalised. */
 static void add_compensated(real sum[2], double value) {
     double total = (double)sum[0] + value;
     double lost = fabs((double)sum[0]) >= fabs(value) ? ((double)sum[0] - total) + value
@@ -151,8 +170,9 @@ static void add_compensated(real sum[2], double value) {
     }
 }
 
-/* state += {sum(w v), sum(w)}, or {sum(v), n} without weights. The mean is (state[0] + state[1]) / (state[2] +
- * state[3]). in: state [4], written, values v [n], weights w [n] or absent. No output. */
+/* state += {sum(w v), sum(w)}, or {sum(v), n} without weights. The mean is (state[0] + state[1])
+ * / (state[2] + state[3]).
+ * in    state [4], written, values v [n], weights w [n] or absent. No output. */
 static void op_accumulate(const nnl_call *call, nnl_team *team) {
     if (team->id != 0) return;
     real *state = call->in[0].data;

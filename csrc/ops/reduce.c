@@ -1,12 +1,14 @@
-/* reduce.c: sums and maxima over one axis, in an order of summation that depends on the shape alone.
+/* reduce.c: sums and maxima over one axis, in an order of summation that depends on the shape
+ * alone.
  *
- * x is seen as [A, R, B] and reduced over R. R is cut into chunks; a chunk is summed for many columns side by side,
- * where a narrow x is seen as a wider one of fewer rows. Sums of chunks are added in double, in the order of the
- * chunks. So no float takes part in more than about CHUNK_ROWS additions of float, however long the sum. */
+ * x is seen as [A, R, B] and reduced over R. R is cut into chunks; a chunk is summed for many
+ * columns side by side, where a narrow x is seen as a wider one of fewer rows. Sums of chunks
+ * are added in double, in the order of the chunks. So no float takes part in more than about
+ * CHUNK_ROWS additions of float, however long the sum. */
 #include "../parallel.h"
 #include "../vec.h"
 
-enum { CHUNK_ROWS = 64, SUM_WIDTH = 64, COLUMN_TILE = 512 };
+enum { CHUNK_ROWS = 64, SUM_WIDTH = 64, COLUMN_TILE = 128 };
 
 /* How [A, R, B] is summed. `groups` rows are taken as one wide row of groups * B columns. */
 typedef struct {
@@ -37,9 +39,10 @@ static int64_t reduce_scratch(const nnl_call *call, int threads) {
 NNL_INLINE real itself_of(real x) { return x; }
 NNL_INLINE real squared(real x) { return x * x; }
 
-/* sum[j] += f(x[0][j]) + f(x[1][j]) + ..., row after row; eight rows at a time only to save loads and stores. */
-NNL_INLINE void add_rows(real *restrict sum, const real *restrict x, int64_t rows, int64_t stride, int64_t width,
-                         real f(real)) {
+/* sum[j] += f(x[0][j]) + f(x[1][j]) + ..., row after row; eight rows at a time only to save
+ * loads and stores. */
+NNL_INLINE void add_rows(real *restrict sum, const real *restrict x, int64_t rows, int64_t stride,
+                         int64_t width, real f(real)) {
     int64_t row = 0;
     for (; row + 8 <= rows; row += 8, x += 8 * stride)
         for (int64_t j = 0; j < width; j++) {
@@ -59,8 +62,13 @@ NNL_INLINE void add_rows(real *restrict sum, const real *restrict x, int64_t row
 }
 
 /* The sums of `width` columns over one chunk's rows, from x on; B columns lie between rows. */
-NNL_INLINE void sum_chunk(real sum[COLUMN_TILE], const real *x, int64_t rows, int64_t width, const sum_shape *s,
-                          real f(real)) {
+NNL_INLINE void sum_chunk(real sum[COLUMN_TILE], const real *x, int64_t rows, int64_t width,
+                          const sum_shape *s, real f(real)) {
+    if (rows < ROW_LANES && width == 1) { /* not worth the loops below, and in the same order */
+        *sum = 0;
+        for (int64_t row = 0; row < rows; row++) *sum += f(x[row * s->B]);
+        return;
+    }
     int64_t groups = rows < ROW_LANES ? 1 : rows / 4 < s->groups ? rows / 4 : s->groups;
     memset(sum, 0, (size_t)(groups * width) * sizeof *sum);
     add_rows(sum, x, rows / groups, groups * s->B, groups * width, f);
@@ -71,13 +79,16 @@ NNL_INLINE void sum_chunk(real sum[COLUMN_TILE], const real *x, int64_t rows, in
     }
 }
 
-/* Sums this thread's chunks, each to a row of scratch, or to its place in `out` if there is one chunk only. */
-NNL_INLINE void sum_chunks(real *out, const real *x, const sum_shape *s, const nnl_team *team, real f(real)) {
+/* Sums this thread's chunks, each to a row of scratch, or to its place in `out` if there is one
+ * chunk only. */
+NNL_INLINE void sum_chunks(real *out, const real *x, const sum_shape *s, const nnl_team *team,
+                           real f(real)) {
     double *partial = team->scratch;
     const nnl_range part = nnl_share(s->A * s->chunks * s->tiles, 1, team);
     for (int64_t item = part.begin; item < part.end; item++) {
         const int64_t tile = item % s->tiles, row = item / s->tiles;
-        const int64_t a = row / s->chunks, first = row % s->chunks * s->chunk_rows, column = tile * COLUMN_TILE;
+        const int64_t a = row / s->chunks, first = row % s->chunks * s->chunk_rows,
+                      column = tile * COLUMN_TILE;
         const int64_t rows = s->R - first < s->chunk_rows ? s->R - first : s->chunk_rows;
         const int64_t width = s->B - column < COLUMN_TILE ? s->B - column : COLUMN_TILE;
         real sum[COLUMN_TILE];
@@ -122,21 +133,30 @@ NNL_INLINE void reduce(const nnl_call *call, nnl_team *team, real f(real)) {
     add_chunks(out, team->scratch, &s, team);
 }
 
-/* out[a][b] = sum over r of x[a][r][b]. in: x [A, R, B]. out: A * B values. attr: A, R, B. */
+/* out[a][b] = sum over r of x[a][r][b].
+ * in    x [A, R, B]
+ * out   A * B values
+ * attr  A, R, B */
 static void op_reduce_sum(const nnl_call *call, nnl_team *team) { reduce(call, team, itself_of); }
-/* in: x. out: the sum of its squares, or of its absolute values, one value. No attr. */
+/* in    x
+ * out   the sum of its squares, or of its absolute values, one value. No attr. */
 static void op_sum_squares(const nnl_call *call, nnl_team *team) { reduce(call, team, squared); }
 static void op_sum_abs(const nnl_call *call, nnl_team *team) { reduce(call, team, real_abs); }
 
 /* The larger; NaN if either is. */
-NNL_INLINE real larger_or_nan(real a, real b) { return (b > a) | (b != b) ? b : a; }
-NNL_INLINE real lane_larger_or_nan(real lane, real x, real y) { return (void)y, larger_or_nan(lane, x); }
+NNL_INLINE real larger_or_nan(real a, real b) { return ((b > a) | (b != b)) ? b : a; }
+NNL_INLINE real lane_larger_or_nan(real lane, real x, real y) {
+    return (void)y, larger_or_nan(lane, x);
+}
 
 static real row_max_or_nan(const real *x, int64_t n) {
     return fold_row(x, x, n, -REAL_INFINITY, lane_larger_or_nan, larger_or_nan);
 }
 
-/* out[a][b] = max over r of x[a][r][b], NaN if there is one. in: x [A, R, B]. out: A * B values. attr: A, R, B. */
+/* out[a][b] = max over r of x[a][r][b], NaN if there is one.
+ * in    x [A, R, B]
+ * out   A * B values
+ * attr  A, R, B */
 static void op_reduce_max(const nnl_call *call, nnl_team *team) {
     const real *x = call->in[0].data;
     real *out = call->out[0].data;
@@ -151,7 +171,8 @@ static void op_reduce_max(const nnl_call *call, nnl_team *team) {
         } else {
             for (int64_t j = 0; j < width; j++) largest[j] = -REAL_INFINITY;
             for (int64_t r = 0; r < R; r++)
-                for (int64_t j = 0; j < width; j++) largest[j] = larger_or_nan(largest[j], first[r * B + j]);
+                for (int64_t j = 0; j < width; j++)
+                    largest[j] = larger_or_nan(largest[j], first[r * B + j]);
         }
         i += width;
     }
@@ -182,7 +203,9 @@ static void argmax_of_columns(int32_t *index, const real *x, int64_t R, int64_t 
 }
 
 /* out[a][b] = the first r where x[a][r][b] is largest; NaN counts as largest.
- * in: x [A, R, B]. out: int32, A * B values. attr: A, R, B. */
+ * in    x [A, R, B]
+ * out   int32, A * B values
+ * attr  A, R, B */
 static void op_argmax(const nnl_call *call, nnl_team *team) {
     const real *x = call->in[0].data;
     int32_t *out = call->out[0].data;

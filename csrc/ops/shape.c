@@ -2,8 +2,8 @@
 #include "../parallel.h"
 #include "../vec.h"
 
-/* A permutation of dimensions, seen from the output: strides of the input in the order of the output's dimensions,
- * neighbours that stay neighbours merged. */
+/* A permutation of dimensions, seen from the output: strides of the input in the order of the
+ * output's dimensions, neighbours that stay neighbours merged. */
 typedef struct {
     int ndim;
     int64_t shape[NNL_MAX_NDIM], stride[NNL_MAX_NDIM];
@@ -29,12 +29,14 @@ static permutation plan_transpose(const nnl_tensor *x, const nnl_attr *axes) {
 enum { TRANSPOSE_TILE = 16 };
 
 /* y[i][j] = x[j][i] for a tile of at most TRANSPOSE_TILE each way. */
-static void transpose_tile(real *y, int64_t y_stride, const real *x, int64_t x_stride, int64_t rows, int64_t columns) {
+static void transpose_tile(real *y, int64_t y_stride, const real *x, int64_t x_stride, int64_t rows,
+                           int64_t columns) {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++) y[i * y_stride + j] = x[j * x_stride + i];
 }
 
-/* Where the index `at`, counted over the dimensions 0 ... last of p but `skip`, begins in x and in y. */
+/* Where the index `at`, counted over the dimensions 0 ... last of p but `skip`, begins in x and
+ * in y. */
 typedef struct {
     int64_t x, y;
 } place;
@@ -54,7 +56,8 @@ static place place_of(const permutation *p, int64_t at, int skip) {
 }
 
 /* Where the innermost dimension is the same in both, whole rows of it are copied. */
-static void transpose_rows(real *y, const real *x, const permutation *p, int64_t n, const nnl_team *team) {
+static void transpose_rows(real *y, const real *x, const permutation *p, int64_t n,
+                           const nnl_team *team) {
     const int last = p->ndim - 1;
     const int64_t length = p->shape[last];
     const nnl_range part = nnl_share(n / length, 1, team);
@@ -62,8 +65,10 @@ static void transpose_rows(real *y, const real *x, const permutation *p, int64_t
         memcpy(y + row * length, x + place_of(p, row, last).x, (size_t)length * sizeof *y);
 }
 
-/* Elsewhere, matrices are transposed tile by tile: one of their dimensions is contiguous in x, one in y. */
-static void transpose_matrices(real *y, const real *x, const permutation *p, int64_t n, const nnl_team *team) {
+/* Elsewhere, matrices are transposed tile by tile: one of their dimensions is contiguous in x,
+ * one in y. */
+static void transpose_matrices(real *y, const real *x, const permutation *p, int64_t n,
+                               const nnl_team *team) {
     const int last = p->ndim - 1;
     int across = 0; /* the output's dimension along which x is contiguous */
     while (p->stride[across] != 1) across++;
@@ -78,13 +83,15 @@ static void transpose_matrices(real *y, const real *x, const permutation *p, int
         const int64_t height = rows - i < TRANSPOSE_TILE ? rows - i : TRANSPOSE_TILE;
         for (int64_t j = 0; j < columns; j += TRANSPOSE_TILE) {
             const int64_t width = columns - j < TRANSPOSE_TILE ? columns - j : TRANSPOSE_TILE;
-            transpose_tile(y + start.y + i * y_stride + j, y_stride, x + start.x + i + j * x_stride, x_stride,
-                           height, width);
+            transpose_tile(y + start.y + i * y_stride + j, y_stride, x + start.x + i + j * x_stride,
+                           x_stride, height, width);
         }
     }
 }
 
-/* out = x with its dimensions in the order attr[0], attr[1], ... (as numpy.transpose). in: x. out: as said; not x. */
+/* out = x with its dimensions in the order attr[0], attr[1], ... (as numpy.transpose).
+ * in    x
+ * out   as said; not x */
 static void op_transpose(const nnl_call *call, nnl_team *team) {
     const int64_t n = nnl_size(&call->in[0]);
     if (n == 0) return;
@@ -97,8 +104,17 @@ static void op_transpose(const nnl_call *call, nnl_team *team) {
 
 /* The element types of a source, as attr[0] of gather names them. */
 enum {
-    FROM_FLOAT32, FROM_FLOAT64, FROM_UINT8, FROM_INT8, FROM_INT16, FROM_UINT16, FROM_INT32, FROM_UINT32,
-    FROM_INT64, FROM_UINT64, FROM_BOOL
+    FROM_FLOAT32,
+    FROM_FLOAT64,
+    FROM_UINT8,
+    FROM_INT8,
+    FROM_INT16,
+    FROM_UINT16,
+    FROM_INT32,
+    FROM_UINT32,
+    FROM_INT64,
+    FROM_UINT64,
+    FROM_BOOL
 };
 
 /* y = x, n elements of type T, which may lie at any address. */
@@ -111,16 +127,26 @@ enum {
     break
 #define CONVERT_FROM(type, to) \
     switch (type) { \
-    case FROM_FLOAT32: CONVERT(float, to); \
-    case FROM_FLOAT64: CONVERT(double, to); \
-    case FROM_INT8: CONVERT(int8_t, to); \
-    case FROM_INT16: CONVERT(int16_t, to); \
-    case FROM_UINT16: CONVERT(uint16_t, to); \
-    case FROM_INT32: CONVERT(int32_t, to); \
-    case FROM_UINT32: CONVERT(uint32_t, to); \
-    case FROM_INT64: CONVERT(int64_t, to); \
-    case FROM_UINT64: CONVERT(uint64_t, to); \
-    default: CONVERT(uint8_t, to); \
+    case FROM_FLOAT32: \
+        CONVERT(float, to); \
+    case FROM_FLOAT64: \
+        CONVERT(double, to); \
+    case FROM_INT8: \
+        CONVERT(int8_t, to); \
+    case FROM_INT16: \
+        CONVERT(int16_t, to); \
+    case FROM_UINT16: \
+        CONVERT(uint16_t, to); \
+    case FROM_INT32: \
+        CONVERT(int32_t, to); \
+    case FROM_UINT32: \
+        CONVERT(uint32_t, to); \
+    case FROM_INT64: \
+        CONVERT(int64_t, to); \
+    case FROM_UINT64: \
+        CONVERT(uint64_t, to); \
+    default: \
+        CONVERT(uint8_t, to); \
     }
 
 static void convert_to_real(real *restrict y, const char *restrict x, int64_t n, int type) {
@@ -136,10 +162,19 @@ static void convert_to_int32(int32_t *restrict y, const char *restrict x, int64_
 
 static int64_t size_of_element(int type) {
     switch (type) {
-    case FROM_FLOAT64: case FROM_INT64: case FROM_UINT64: return 8;
-    case FROM_FLOAT32: case FROM_INT32: case FROM_UINT32: return 4;
-    case FROM_INT16: case FROM_UINT16: return 2;
-    default: return 1;
+    case FROM_FLOAT64:
+    case FROM_INT64:
+    case FROM_UINT64:
+        return 8;
+    case FROM_FLOAT32:
+    case FROM_INT32:
+    case FROM_UINT32:
+        return 4;
+    case FROM_INT16:
+    case FROM_UINT16:
+        return 2;
+    default:
+        return 1;
     }
 }
 
@@ -166,10 +201,13 @@ static void convert_elements(char *y, const char *x, int64_t n, const conversion
         convert_to_real((real *)y, x, n, c->type);
 }
 
-/* out[i] = source[index[i]], converted; without an index, out[i] = source[i]. A bad index: zeros, and reported.
- * in: source (any memory whose rows are contiguous and lie `stride` bytes apart), index int32 [n] or absent.
- * out: [n, ...], real or int32. attr: element type of the source (FROM_FLOAT32 ...), stride, rows of the source,
- * 1 = out is int32. */
+/* out[i] = source[index[i]], converted; without an index, out[i] = source[i]. A bad index:
+ * zeros, and reported.
+ * in    source (any memory whose rows are contiguous and lie `stride` bytes apart), index int32
+ *       [n] or absent
+ * out   [n, ...], real or int32
+ * attr  element type of the source (FROM_FLOAT32 ...), stride, rows of the source, 1 = out is
+ *       int32 */
 static void op_gather(const nnl_call *call, nnl_team *team) {
     const char *source = call->in[0].data;
     char *out = call->out[0].data;
@@ -180,8 +218,8 @@ static void op_gather(const nnl_call *call, nnl_team *team) {
     const int32_t *index = call->n_in > 1 ? call->in[1].data : NULL;
     if (!index && stride == width * size_of_element(c.type) && n <= rows) { /* one block */
         const nnl_range part = nnl_share(n * width, 16, team);
-        convert_elements(out + part.begin * c.out_size, source + part.begin * size_of_element(c.type),
-                         part.end - part.begin, &c);
+        convert_elements(out + part.begin * c.out_size,
+                         source + part.begin * size_of_element(c.type), part.end - part.begin, &c);
         return;
     }
     const nnl_range part = nnl_share(n, 1, team);
@@ -198,7 +236,8 @@ static void op_gather(const nnl_call *call, nnl_team *team) {
 }
 
 /* out[..., l] = 1 where l is the label, else 0. A label that is no class: zeros, and reported.
- * in: labels int32 [...]. out: real [..., L]. */
+ * in    labels int32 [...]
+ * out   real [..., L] */
 static void op_one_hot(const nnl_call *call, nnl_team *team) {
     const int32_t *label = call->in[0].data;
     real *y = call->out[0].data;
@@ -213,10 +252,12 @@ static void op_one_hot(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* target = x. in: target, written, and x, real, of one shape. No output, or one that is the target. */
+/* target = x.
+ * in    target, written, and x, real, of one shape. No output, or one that is the target. */
 static void op_assign(const nnl_call *call, nnl_team *team) {
     const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_LINE, team);
     real *target = call->in[0].data;
     const real *x = call->in[1].data;
-    if (target != x) memcpy(target + part.begin, x + part.begin, (size_t)(part.end - part.begin) * sizeof *x);
+    if (target != x)
+        memcpy(target + part.begin, x + part.begin, (size_t)(part.end - part.begin) * sizeof *x);
 }

@@ -139,8 +139,9 @@ def _cache_folder():
         return Path.home() / ".cache" / "nnlite" / "mnist"
     except RuntimeError:
         raise OSError(
-            "MNIST has no place to be kept, for this user has no home folder: set XDG_CACHE_HOME to "
-            f"a folder for it, or NNLITE_DATA to one with {', '.join(FILES)} in its subfolder mnist"
+            "MNIST has no place to be kept, for this user has no home folder. Set "
+            "XDG_CACHE_HOME to a folder for it, or NNLITE_DATA to one with a subfolder mnist with "
+            + ", ".join(FILES)
         ) from None
 
 

@@ -49,7 +49,12 @@ class Layer(Configurable):
     """
 
     def __init__(self, name=None, trainable=True, dtype=None, input_shape=None, input_dim=None,
-                 activity_regularizer=None):
+                 activity_regularizer=None, **unknown):
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__}: unknown argument {', '.join(map(repr, unknown))}. "
+                f"It takes {', '.join(self._signature())}"
+            )
         if activity_regularizer is not None:
             raise ValueError(f"{type(self).__name__}: activity_regularizer is not supported")
         if not isinstance(name, (str, type(None))):
@@ -70,7 +75,7 @@ class Layer(Configurable):
     def __setattr__(self, name, value):
         if name[0] != "_" and name not in self._state_not_settings:
             edits.count += 1
-        if isinstance(value, (Layer, Variable)) or _holds_layers(value):
+        if isinstance(value, (Layer, Variable, list, tuple, dict)):  # those may be filled later
             self.__dict__.setdefault("_tracked", {})[name] = value
         elif name in self.__dict__.get("_tracked", ()):
             del self._tracked[name]
@@ -85,8 +90,9 @@ class Layer(Configurable):
         """The layers directly inside, in the order in which they were set."""
         found = {}
         for value in self.__dict__.get("_tracked", {}).values():
-            for layer in [value] if isinstance(value, Layer) else value if _holds_layers(value) else []:
-                found.setdefault(id(layer), layer)
+            for layer in _parts(value):
+                if isinstance(layer, Layer):
+                    found.setdefault(id(layer), layer)
         return list(found.values())
 
     def build(self, input_shape):
@@ -127,8 +133,9 @@ class Layer(Configurable):
         own = list(self.__dict__.get("_weights", ()))
         seen = {id(v) for v in own}
         for value in self.__dict__.get("_tracked", {}).values():
-            if isinstance(value, Variable) and id(value) not in seen and value.dtype != "int32":
-                own.append(value)
+            for v in _parts(value):
+                if isinstance(v, Variable) and id(v) not in seen and v.dtype != "int32":
+                    own.append(v)
         return own
 
     def _all_weights(self):
@@ -246,8 +253,11 @@ class Layer(Configurable):
         return known
 
 
-def _holds_layers(value):
-    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(v, Layer) for v in value)
+def _parts(value):
+    """What is directly inside a list, tuple or dict; anything else is its own part."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, (list, tuple)) else (value,)
 
 
 def _as_tensors(inputs):

@@ -1,5 +1,7 @@
 """Matrix products: `linear` is a whole Dense layer, `matmul` also serves all its gradients."""
 
+import math
+
 from nnlite.dispatch import Op
 from nnlite.ops.activation import KINDS, activation_gradient
 from nnlite.ops.operands import call, operands
@@ -28,8 +30,8 @@ def _matmul_gradient(c, dy, need):
 
 
 def _matmul_work(inputs, outputs):
-    (a, _), (c,) = inputs, outputs
-    return a[0] * a[1] * (c[0] * c[1]) // max(1, c[0] if c[0] in a else c[1])
+    (a, b), (c,) = inputs, outputs
+    return round(math.sqrt(math.prod(a) * math.prod(b) * math.prod(c)))  # M K, K N and M N
 
 
 Op("matmul", infer=_infer_matmul, gradient=_matmul_gradient,
@@ -72,10 +74,7 @@ def _linear_gradient(c, dy, need):
 
 
 def _linear_work(inputs, outputs):
-    size = inputs[1][1]
-    for n in inputs[0]:
-        size *= n
-    return size
+    return math.prod(inputs[0]) * inputs[1][1]
 
 
 Op("linear", infer=_infer_linear, gradient=_linear_gradient, work=_linear_work,

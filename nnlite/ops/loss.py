@@ -6,7 +6,7 @@ from nnlite.tensor import Tensor
 
 
 def _infer_softmax(logits, target, dense):
-    if len(logits) != 2:
+    if len(logits) != 2 or logits[1] == 0:
         raise ValueError(f"softmax_cross_entropy: expected logits of shape (rows, classes), got {logits}")
     expected = logits if dense else logits[:1]
     if target != expected:
@@ -60,7 +60,15 @@ def sigmoid_cross_entropy(logits, target):
     return call("sigmoid_cross_entropy", operands(logits, target))
 
 
-Op("accumulate", infer=lambda *_: [], outputs=(), writes=(0,))
+def _infer_accumulate(state, values, weights=None):
+    if state != (4,):
+        raise ValueError(f"accumulate: expected a state of shape (4,), got {state}")
+    if weights is not None and weights != values:
+        raise ValueError(f"accumulate: expected weights of shape {values}, got {weights}")
+    return []
+
+
+Op("accumulate", infer=_infer_accumulate, outputs=(), writes=(0,))
 
 
 def accumulate(state, values, weights=None):
@@ -74,6 +82,4 @@ def accumulate(state, values, weights=None):
     weights : tensor of n elements, optional
     """
     inputs = [state, *operands(values)] if weights is None else [state, *operands(values, weights)]
-    if weights is not None and inputs[1].shape != inputs[2].shape:
-        raise ValueError(f"accumulate: expected weights of shape {inputs[1].shape}, got {inputs[2].shape}")
     apply(OPS["accumulate"], inputs, {})

@@ -10,7 +10,15 @@ from nnlite.dispatch import Op
 from nnlite.ops.operands import call, operands
 from nnlite.tensor import Variable
 
-Op("random_key", infer=lambda state: [state], outputs=("int32",), writes=(0,), gradient="none")
+
+def _with_key(name, key, shape):
+    if key != (4,):
+        raise ValueError(f"{name}: expected a key of shape (4,), got {key}")
+    return [shape]
+
+
+Op("random_key", infer=lambda state: _with_key("random_key", state, state), outputs=("int32",),
+   writes=(0,), gradient="none")
 
 
 def seed_state(seed):
@@ -24,7 +32,8 @@ def random_key(state):
     return call("random_key", [state])
 
 
-Op("random_uniform", infer=lambda key, shape, **_: [shape], attrs={"shape": None, "dtype": None},
+Op("random_uniform", infer=lambda key, shape, **_: _with_key("random_uniform", key, shape),
+   attrs={"shape": None, "dtype": None},
    gradient="none")
 
 
@@ -33,7 +42,13 @@ def random_uniform(key, shape, dtype=None):
     return call("random_uniform", [key], shape=tuple(shape), dtype=dtype or config.floatx())
 
 
-Op("dropout", infer=lambda x, key, rate: [x], attrs={"rate": float},
+def _infer_dropout(x, key, rate):
+    if not 0 <= rate < 1:
+        raise ValueError(f"dropout: expected rate in [0, 1), got {rate}")
+    return _with_key("dropout", key, x)
+
+
+Op("dropout", infer=_infer_dropout, attrs={"rate": float},
    gradient=lambda c, dy, need: [dropout(dy, c.inputs[1], c.attrs["rate"]), None])
 
 

@@ -1,5 +1,7 @@
 """Sums, means, extremes along axes. C reduces the middle of (A, R, B); any axes are a chain of those."""
 
+import math
+
 from nnlite.dispatch import Op
 from nnlite.ops.elementwise import divide, equal, multiply, negative, sign
 from nnlite.ops.operands import call, operands
@@ -41,13 +43,6 @@ def _axes(axis, shape, name):
     return sorted({a % ndim for a in axes})
 
 
-def _product(shape):
-    size = 1
-    for n in shape:
-        size *= n
-    return size
-
-
 def _reduce(op, x, axis, keepdims):
     shape = x.shape
     axes = _axes(axis, shape, op)
@@ -56,7 +51,7 @@ def _reduce(op, x, axis, keepdims):
         last = first = axes.pop()
         while axes and axes[-1] == first - 1:
             first = axes.pop()
-        a, r, b = _product(shape[:first]), _product(shape[first:last + 1]), _product(shape[last + 1:])
+        a, r, b = math.prod(shape[:first]), math.prod(shape[first:last + 1]), math.prod(shape[last + 1:])
         if r == 0 and op != "reduce_sum":
             raise ValueError(f"{op}: expected at least one element along axis {axis}, got shape {x.shape}")
         x = call(op, [x], before=a, reduced=r, after=b)
@@ -75,7 +70,7 @@ def sum(x, axis=None, keepdims=False):
 def mean(x, axis=None, keepdims=False):
     """The mean over `axis`: NaN of nothing."""
     (x,) = operands(x)
-    count = _product([x.shape[a] for a in _axes(axis, x.shape, "mean")])
+    count = math.prod([x.shape[a] for a in _axes(axis, x.shape, "mean")])
     return divide(sum(x, axis, keepdims), float(count))
 
 

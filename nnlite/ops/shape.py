@@ -1,5 +1,7 @@
 """Shapes, places and copies: reshape (free), transpose, broadcast, gather, one-hot, constants."""
 
+import math
+
 import numpy as np
 
 from nnlite import config
@@ -9,8 +11,8 @@ from nnlite.tensor import Tensor, Variable, convert_to_tensor
 
 
 def _infer_reshape(x, shape, dtype):
-    size = int(np.prod(x, dtype=np.int64))
-    known = int(np.prod([n for n in shape if n != -1], dtype=np.int64))
+    size = math.prod(x)
+    known = math.prod(n for n in shape if n != -1)
     if -1 in shape:
         if shape.count(-1) > 1 or (known and size % known) or (not known and size):
             raise ValueError(f"reshape: expected a shape of {size} elements, got {shape} for {x}")
@@ -28,10 +30,10 @@ def reshape(x, newshape):
     """The same elements in the same order under another shape; one entry may be -1. No copy."""
     x = convert_to_tensor(x) if not isinstance(x, Tensor) else x
     shape = tuple(int(n) for n in newshape)
-    if shape == x.shape:
-        return x
     if isinstance(x, Variable) and x.dtype != "int32":
         x = broadcast_to(x, x.shape)  # its memory may be overwritten later: look at a copy
+    if shape == x.shape:
+        return x
     return call("reshape", [x], shape=shape, dtype=x.dtype)
 
 
@@ -77,10 +79,16 @@ Tensor.T = property(lambda self: transpose(self))
 # The codes of csrc/ops/shape.c for the element types of a source that `gather` reads in place.
 SOURCE_CODES = {name: code for code, name in enumerate(
     ["float32", "float64", "uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "bool"])}
-Op("gather", infer=lambda *_, count, row_shape, **__: [(count, *row_shape)], outputs=("given",),
+def _infer_gather(source, index=None, *, count, row_shape, **_):
+    if index is not None and index != (count,):
+        raise ValueError(f"gather: expected an index of shape {(count,)}, got {index}")
+    return [(count, *row_shape)]
+
+
+Op("gather", infer=_infer_gather, outputs=("given",),
    attrs={"code": int, "row_bytes": int, "rows": int, "to_int": int, "count": None, "row_shape": None,
           "dtype": None},
-   gradient="none", work=lambda inputs, outputs: int(np.prod(outputs[0], dtype=np.int64)))
+   gradient="none", work=lambda inputs, outputs: math.prod(outputs[0]))
 
 
 def gather(source, index, count, row_shape, dtype, code, row_bytes, rows):
@@ -99,7 +107,13 @@ def gather(source, index, count, row_shape, dtype, code, row_bytes, rows):
                 rows=rows, to_int=int(dtype == "int32"), count=count, row_shape=tuple(row_shape), dtype=dtype)
 
 
-Op("one_hot", infer=lambda x, classes, **_: [(*x, classes)], attrs={"classes": None, "dtype": None},
+def _infer_one_hot(x, classes, **_):
+    if classes < 0:
+        raise ValueError(f"one_hot: expected a number of classes, got {classes}")
+    return [(*x, classes)]
+
+
+Op("one_hot", infer=_infer_one_hot, attrs={"classes": None, "dtype": None},
    gradient="none")
 
 

@@ -1,0 +1,43 @@
+"""The rows that benchmarks train on: MNIST where it is there, else noise of the same shape."""
+
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+
+FILES = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz",
+         "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
+
+
+def folder():
+    """Where MNIST's files are, or None."""
+    place = Path(os.environ.get("NNLITE_DATA", ".")) / "mnist"
+    return place if all((place / name).is_file() for name in FILES) else None
+
+
+def name():
+    """What the rows are, for the tables."""
+    if folder():
+        return "MNIST"
+    return "noise of MNIST's shape, as NNLITE_DATA names no folder that holds mnist/"
+
+
+def _read_idx(path):
+    content = gzip.decompress(path.read_bytes())
+    shape = np.frombuffer(content, ">i4", content[3], offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+
+
+def mnist(row_shape):
+    """(x_train, y_train), (x_test, y_test): float32 rows of this shape in [0, 1], int32 labels."""
+    place = folder()
+    if place:
+        arrays = [_read_idx(place / file) for file in FILES]
+    else:
+        rng = np.random.default_rng(0)
+        arrays = [part for n in (60_000, 10_000) for part in (
+            rng.integers(0, 256, (n, 28, 28), np.uint8), rng.integers(0, 10, n, np.uint8))]
+    images = [a.reshape(-1, *row_shape) / np.float32(255) for a in arrays[::2]]
+    labels = [a.astype(np.int32) for a in arrays[1::2]]
+    return (images[0], labels[0]), (images[1], labels[1])

@@ -1,0 +1,81 @@
+"""The command `nnlite`, also `python -m nnlite`: what it can be asked for."""
+
+import argparse
+import sys
+
+import nnlite
+
+
+def _at_least(lowest):
+    """A parser of integers that are not too small."""
+
+    def integer(text):
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"expected an integer from {lowest}, got {text!r}")
+        return int(text)
+
+    return integer
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="nnlite", description="nnlite: neural networks for scikit-learn users on a CPU.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    about = (
+        "train a multilayer perceptron on MNIST in a scikit-learn Pipeline, search its settings, "
+        "keep it as a pickle and draw a report"
+    )
+    demo = commands.add_parser("demo", help=about, description=f"{about[0].upper()}{about[1:]}.")
+    demo.add_argument(
+        "--data", choices=("mnist", "digits"),
+        help="default: mnist, or scikit-learn's small digits where MNIST cannot be had")
+    demo.add_argument(
+        "--epochs", type=_at_least(1), metavar="N",
+        help="passes over the training images (default: 5 on mnist, 20 on digits)")
+    demo.add_argument(
+        "--output", default="nnlite-demo", metavar="FOLDER",
+        help="where model.pkl and report.png are written (default: %(default)s)")
+    demo.add_argument(
+        "--seed", type=_at_least(0), default=0, metavar="N",
+        help="the same seed gives the same bits (default: %(default)s)")
+    commands.add_parser("versions", help="print versions and the engine in use, for bug reports")
+    return parser
+
+
+def main(arguments=None):
+    """Run the command line and return its exit code.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        By default those of the process.
+
+    Examples
+    --------
+    >>> from nnlite.__main__ import main
+    >>> main(["versions"])  # doctest: +ELLIPSIS
+    nnlite ...
+    0
+    """
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.command is None:
+        parser.print_help()
+        return 0
+    if given.command == "versions":
+        nnlite.show_versions()
+        return 0
+    from nnlite.demo import demo  # brings scikit-learn
+
+    try:
+        return demo(given.data, given.epochs, given.output, given.seed)
+    except OSError as error:
+        print(f"nnlite demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nnnlite demo: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

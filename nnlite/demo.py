@@ -1,0 +1,266 @@
+"""`nnlite demo`, the library's main job in one go: train, measure, search, keep, draw.
+
+It is a scikit-learn user's morning: a Pipeline with a network in it, a grid search, a pickle that
+gives the same bits when it is loaded again, and a picture.
+"""
+
+import io
+import math
+import os
+import pickle
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from nnlite import _engine, dispatch, plotting
+from nnlite.callbacks import EarlyStopping
+from nnlite.datasets import mnist
+from nnlite.estimators import NNClassifier
+from nnlite.layers import Dense
+from nnlite.progress import ProgressBar
+from nnlite.versions import __version__
+
+SEARCHED_ROWS, SEARCHED_EPOCHS, FOLDS = 3_000, 5, 3
+
+
+class Data(NamedTuple):
+    """Images with their labels, and what the demo needs to know about them."""
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    white: int  # the largest value of a pixel
+    held_out: int  # images of x_train that are kept for the validation curve
+    epochs: int
+
+
+def scale_pixels(images, white):
+    """Images (N, height, width) with pixels up to `white`, as rows of float32 in [0, 1].
+
+    Part of the pickled pipeline: whoever loads it imports this function.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnlite.demo import scale_pixels
+    >>> scale_pixels(np.array([[[0, 255], [51, 102]]], np.uint8), 255)
+    array([[0. , 1. , 0.2, 0.4]], dtype=float32)
+    """
+    images = np.asarray(images)
+    return np.divide(images.reshape(len(images), -1), np.float32(white), dtype=np.float32)
+
+
+def _mnist():
+    (x_train, y_train), (x_test, y_test) = mnist.load_data()
+    return Data("MNIST", x_train, y_train, x_test, y_test, white=255, held_out=2_000, epochs=5)
+
+
+def _digits(seed):
+    digits = load_digits()
+    images = digits.images.astype(np.uint8)
+    x_train, x_test, y_train, y_test = train_test_split(
+        images, digits.target, test_size=0.25, random_state=seed, stratify=digits.target)
+    return Data(
+        "digits", x_train, y_train, x_test, y_test, white=16, held_out=200, epochs=20)
+
+
+def _load(which, seed):
+    """What was asked for; if nothing was, MNIST, or digits in its place."""
+    if which == "digits":
+        return _digits(seed)
+    try:
+        return _mnist()
+    except OSError as error:
+        if which == "mnist":
+            raise
+        _say(f"{error}\n\nMNIST cannot be had: scikit-learn's digits take its place.\n")
+        return _digits(seed)
+
+
+def _pipeline(data, epochs, seed):
+    """The classifier from images to labels."""
+    return Pipeline([
+        ("scale", FunctionTransformer(scale_pixels, kw_args={"white": data.white})),
+        ("network", NNClassifier(
+            [Dense(512, activation="relu"), Dense(256, activation="relu")],
+            optimizer="adam", batch_size=128, epochs=epochs, random_state=seed, verbose=1,
+            # Stops nothing so patiently, but gives the validation curve.
+            early_stopping=EarlyStopping(patience=epochs),
+            validation_fraction=data.held_out / len(data.x_train),
+        )),
+    ])
+
+
+class CountedAccuracy:
+    """The accuracy, as a scorer that moves a progress bar each time."""
+
+    def __init__(self, bar):
+        self.bar = bar
+
+    def __call__(self, estimator, X, y):
+        score = estimator.score(X, y)
+        self.bar.update(self.bar.done + 1)
+        return score
+
+
+def _search(pipeline, data):
+    """A finished GridSearchCV over learning rates and layers, on some of the images."""
+    grid = {
+        "network__learning_rate": [0.0003, 0.001, 0.003],
+        "network__layers": [
+            [Dense(64, activation="relu")],
+            [Dense(256, activation="relu"), Dense(128, activation="relu")],
+        ],
+    }
+    fits = FOLDS * math.prod(len(values) for values in grid.values())
+    bar = ProgressBar(fits, "Fits", unit="fit")
+    search = GridSearchCV(
+        clone(pipeline).set_params(
+            network__early_stopping=False, network__epochs=SEARCHED_EPOCHS, network__batch_size=32,
+            network__verbose=0),
+        grid, scoring=CountedAccuracy(bar), cv=FOLDS, refit=False, error_score="raise",
+    )
+    try:
+        search.fit(data.x_train[:SEARCHED_ROWS], data.y_train[:SEARCHED_ROWS])
+    finally:
+        bar.close()
+    return search
+
+
+def demo(which=None, epochs=None, output="nnlite-demo", seed=0):
+    """Run the demo; everything it has to say is printed.
+
+    Parameters
+    ----------
+    which : {'mnist', 'digits'}, optional
+        By default MNIST, and digits where it cannot be had.
+    epochs : int, optional
+        By default 5 on MNIST, 20 on digits.
+    output : str or path, default 'nnlite-demo'
+        The folder in which `model.pkl` and `report.png` are written.
+    seed : int, default 0
+
+    Returns
+    -------
+    int
+        The exit code: 0, or 1 if the reloaded model gave other predictions.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written, or MNIST was asked for and cannot be had.
+    """
+    began = time.perf_counter()
+    output = Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    _say(f"nnlite {__version__}, engine {dispatch.engine('float32').isa}, "
+         f"threads {_engine.max_threads()}\n")
+    data = _load(which, seed)
+    epochs = epochs or data.epochs
+    pipeline = _pipeline(data, epochs, seed)
+    _describe(data, epochs)
+
+    _heading("Training")
+    seconds = _timed(pipeline.fit, data.x_train, data.y_train)
+    predictions = pipeline.predict(data.x_test)
+    accuracy = float(np.mean(predictions == data.y_test))
+    history = pipeline["network"].history_
+    samples = (len(data.x_train) - data.held_out) * len(history["loss"])
+    _row("test accuracy", f"{accuracy:.2%}")
+    _row("seconds", f"{seconds:.1f}")
+    _row("samples/second", f"{samples / seconds:,.0f}")
+
+    _heading("Grid search")
+    _show_search(_search(pipeline, data))
+
+    _heading("Results")
+    same = _keep(pipeline, data, output / "model.pkl")
+    title = f"{data.name}: {accuracy:.2%} of {len(data.x_test):,} test images read correctly"
+    _draw(output / "report.png", history, data, predictions, title)
+    _row("all in", f"{time.perf_counter() - began:.1f} seconds")
+    return 0 if same else 1
+
+
+def _timed(function, *arguments):
+    """Seconds that a call took."""
+    began = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - began
+
+
+def _show_search(search):
+    """Print a table of what was tried."""
+    results = search.cv_results_
+    _say(f"  {'learning rate':<17}{'hidden layers':<16}accuracy in {FOLDS} folds")
+    for at, tried in enumerate(results["params"]):
+        sizes = "-".join(str(layer.units) for layer in tried["network__layers"])
+        mean, spread = results["mean_test_score"][at], results["std_test_score"][at]
+        best = "  best" if at == search.best_index_ else ""
+        _say(f"  {tried['network__learning_rate']:<17}{sizes:<16}{mean:.1%} ± {spread:.1%}{best}")
+
+
+def _keep(pipeline, data, path):
+    """Pickle the pipeline, load it again, and say whether it predicts the same bits."""
+    _write(path, pickle.dumps(pipeline))
+    again = pickle.loads(path.read_bytes())
+    before, after = pipeline.predict_proba(data.x_test), again.predict_proba(data.x_test)
+    same = before.dtype == after.dtype and before.tobytes() == after.tobytes()
+    _row("model", f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+    _row("reloaded", f"predictions of {len(after):,} images are bitwise the same" if same
+         else "PREDICTIONS DIFFER from those of the model that was saved")
+    return same
+
+
+def _draw(path, history, data, predictions, title):
+    """Write the picture, or say why there is none."""
+    picture = io.BytesIO()
+    try:
+        plotting.demo_report(picture, history, data.x_test, data.y_test, predictions, title)
+    except ImportError as error:
+        _row("report", f"not drawn: {error}")
+    else:
+        _write(path, picture.getvalue())
+        _row("report", path)
+
+
+def _write(path, content):
+    """Put a file in its place, all of it or nothing."""
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        beside.write_bytes(content)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _describe(data, epochs):
+    """Print what is about to be done."""
+    height, width = data.x_train.shape[1:]
+    counts = f"{len(data.x_train):,} training and {len(data.x_test):,} test images"
+    _row("data", f"{data.name}, {counts} of {height} x {width}")
+    _row("network", f"{height * width}-512-256-10, relu and softmax")
+    _row("training", f"Adam, batches of 128, {epochs} epochs")
+
+
+def _say(text):
+    print(text, flush=True)
+
+
+def _row(name, value):
+    _say(f"  {name:<17}{value}")
+
+
+def _heading(text):
+    bold = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    _say(f"\n\033[1m{text}\033[0m" if bold else f"\n{text}")

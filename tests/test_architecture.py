@@ -1,0 +1,205 @@
+"""The rules that the code keeps: who imports whom, how long files are, what must be explained."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnlite import dispatch
+from nnlite.dispatch import OPS
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Each module may import those before it. "nnlite" is nnlite/__init__.py.
+ORDER = """
+    _engine config tensor dispatch
+    ops.operands ops.elementwise ops.shape ops.reduce ops.activation ops.linear ops.loss
+    ops.optimizer ops.random ops
+    autodiff plan registry progress
+    initializers regularizers activations losses metrics optimizers
+    layers.layer layers.core layers
+    data callbacks training summary model models backend utils
+    nnlite versions
+    estimators datasets.mnist datasets plotting demo __main__
+""".split()
+
+# Imports inside of a function or of a `try`: what is optional, or is loaded when it is first used.
+LAZY = {
+    ("nnlite", "importlib"),
+    ("nnlite", "_engine"),  # in a `try` that explains an unbuilt source folder
+    ("__main__", "demo"),
+    ("model", "summary"),
+    ("plotting", "matplotlib"),
+    ("progress", "tqdm"),
+}
+
+
+def sources():
+    """Module name -> file of everything in nnlite/."""
+    found = {}
+    for path in sorted((ROOT / "nnlite").rglob("*.py")):
+        parts = path.relative_to(ROOT / "nnlite").with_suffix("").parts
+        found[".".join(p for p in parts if p != "__init__") or "nnlite"] = path
+    return found
+
+
+SOURCES = sources()
+
+
+def named(module):
+    """'nnlite.ops.shape' -> 'ops.shape'; 'nnlite' stays; of another package, its name."""
+    if module == "nnlite":
+        return module
+    return module.removeprefix("nnlite.") if module.startswith("nnlite.") else module.split(".")[0]
+
+
+def imports(path):
+    """(module, whether at the top level) for each import of a file."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield named(alias.name), node in tree.body
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: relative import"
+            for alias in node.names:
+                inner = named(f"{node.module}.{alias.name}")
+                known = node.module.startswith("nnlite") and inner in ORDER
+                yield inner if known else named(node.module), node in tree.body
+
+
+def test_every_module_has_its_place_in_the_order():
+    assert set(SOURCES) | {"_engine"} == set(ORDER)
+
+
+@pytest.mark.parametrize("module", sorted(SOURCES))
+def test_imports_go_one_way(module):
+    for other, _ in imports(SOURCES[module]):
+        if other in ORDER and (module, other) not in LAZY:
+            assert ORDER.index(other) < ORDER.index(module), f"{module} imports {other}"
+
+
+@pytest.mark.parametrize("module", sorted(SOURCES))
+def test_imports_stand_at_the_top(module):
+    inside = {(module, other) for other, top in imports(SOURCES[module]) if not top}
+    assert inside <= LAZY
+
+
+def test_list_of_lazy_imports_is_not_longer_than_needed():
+    used = {(m, other) for m in SOURCES for other, top in imports(SOURCES[m]) if not top}
+    assert LAZY == used
+
+
+def test_scikit_learn_is_imported_by_estimators_and_demo_alone():
+    users = {
+        m for m in SOURCES for other, _ in imports(SOURCES[m]) if other in ("sklearn", "scipy")
+    }
+    assert users <= {"estimators", "demo", "datasets.mnist"}
+
+
+def loaded_by(statement):
+    """The top-level packages in sys.modules after a statement in a fresh interpreter."""
+    code = f"import sys; {statement}; print(*{{m.split('.')[0] for m in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("statement", ["import nnlite", "import nnlite.layers, nnlite.callbacks"])
+def test_import_brings_no_optional_or_slow_package(statement):
+    slow = {
+        "sklearn",
+        "scipy",
+        "matplotlib",
+        "tqdm",
+        "pandas",
+        "joblib",
+        "threadpoolctl",
+        "importlib_metadata",
+    }
+    assert not loaded_by(statement) & slow
+    assert "nnlite" in loaded_by(statement)
+
+
+def test_estimators_are_loaded_when_first_used():
+    assert "sklearn" in loaded_by("import nnlite; nnlite.NNClassifier")
+
+
+def test_files_are_short_enough_to_read():
+    files = [
+        p
+        for folder in ("nnlite", "csrc", "tests")
+        for p in (ROOT / folder).rglob("*")
+        if p.suffix in (".py", ".pyx", ".c", ".h")
+    ]
+    assert len(files) > 50
+    too_long = [
+        f"{p.relative_to(ROOT)}: {n} lines"
+        for p in files
+        if (n := len(p.read_text().splitlines())) > 500
+    ]
+    too_wide = [
+        f"{p.relative_to(ROOT)}:{n}"
+        for p in files
+        for n, line in enumerate(p.read_text().splitlines(), 1)
+        if len(line) > 100
+    ]
+    assert not too_long
+    assert not too_wide, f"{len(too_wide)} lines of more than 100 columns: {too_wide[:20]} ..."
+
+
+def test_every_c_op_has_one_row_in_python_and_the_reverse():
+    text = (ROOT / "csrc" / "op_list.h").read_text()
+    listed = re.findall(r"^NNL_OP\((\w+), \w+\)", text, re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    assert sorted(listed) == sorted(name for name, op in OPS.items() if not op.view)
+    for engine in dispatch._all_engines:
+        assert list(engine.op_ids) == listed
+
+
+def test_every_c_op_is_explained_and_defined_once():
+    text = "".join(p.read_text() for p in sorted((ROOT / "csrc" / "ops").glob("*.c")))
+    for name in OPS:
+        if not OPS[name].view:
+            assert len(re.findall(rf"^static void op_{name}\(", text, re.MULTILINE)) == 1
+    assert all("/*" in p.read_text().splitlines()[0] for p in (ROOT / "csrc" / "ops").glob("*.c"))
+
+
+def modules():
+    """Every module of the package that can be imported here."""
+    for name in ORDER:
+        if name not in ("_engine", "__main__"):
+            yield importlib.import_module("nnlite" if name == "nnlite" else f"nnlite.{name}")
+
+
+def test_everything_public_is_explained():
+    missing = []
+    for module in modules():
+        if not inspect.getdoc(module):
+            missing.append(module.__name__)
+        for name, value in vars(module).items():
+            ours = getattr(value, "__module__", None) == module.__name__
+            if name.startswith("_") or not ours or not callable(value):
+                continue
+            if not (value.__doc__ or "").strip() and not issubclass(type(value), Exception):
+                missing.append(f"{module.__name__}.{name}")
+    assert not missing
+
+
+def test_docstring_examples_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tried = 0
+    with np.printoptions():
+        for module in modules():
+            result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+            assert result.failed == 0, module.__name__
+            tried += result.attempted
+    assert tried > 50

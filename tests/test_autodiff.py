@@ -1,0 +1,346 @@
+"""Edge 2: every gradient rule is the numerical gradient, in float64; the tape that uses them."""
+
+import numpy as np
+import pytest
+import samples
+from gradient_cases import GRADIENTS, Smooth
+
+import nnlite
+from nnlite import config, dispatch, layers, losses, ops, optimizers
+from nnlite.autodiff import GradientTape
+from nnlite.dispatch import OPS
+from nnlite.tensor import Tensor, Variable
+
+DIFFERENTIABLE = sorted(name for name, op in OPS.items() if callable(op.gradient))
+# Their rules end in a fused op that has no rule of its own.
+ONCE_ONLY = {
+    "softmax": "softmax_gradient",
+    "softmax_cross_entropy": "softmax_cross_entropy_gradient",
+    "sigmoid_cross_entropy": "sigmoid_cross_entropy_gradient",
+}
+
+
+@pytest.fixture
+def double():
+    """Everything in float64."""
+    with config.precision("float64"):
+        yield
+
+
+def tensors(arrays):
+    """Arrays as Tensors, real ones in float64."""
+    arrays = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in map(np.asarray, arrays)]
+    return [Tensor(a.shape, str(a.dtype), a) for a in arrays]
+
+
+def value(name, smooth, inputs):
+    """The op's output projected to a scalar, whose gradient depends on all of its elements."""
+    (y,) = dispatch.apply(OPS[name], inputs, smooth.attrs)
+    projection = samples.rng("projection", y.shape).standard_normal(y.shape)
+    return ops.sum(y * projection)
+
+
+def first_gradient(name, smooth, inputs):
+    """The gradients with respect to `wrt`, projected to a scalar tensor."""
+    with GradientTape() as tape:
+        target = value(name, smooth, inputs)
+    sources = [inputs[i] for i in smooth.wrt]
+    grads = tape.gradient(target, sources)
+    total = ops.zeros(())
+    for k, (g, x) in enumerate(zip(grads, sources)):
+        if g is not None:
+            total = total + ops.sum(g * samples.rng("second", k).standard_normal(x.shape))
+    return total
+
+
+def check_gradient(function, smooth):
+    """Gradients against central differences, along one random direction of each input."""
+    inputs = tensors(smooth.inputs)
+    with GradientTape() as tape:
+        target = function(inputs)
+    sources = [inputs[i] for i in smooth.wrt]
+    for i, x, g in zip(smooth.wrt, sources, tape.gradient(target, sources)):
+        direction = samples.rng("direction", i, x.shape).standard_normal(x.shape)
+        grad = np.zeros(x.shape) if g is None else g.numpy()
+        assert grad.shape == x.shape
+        step = 1e-5
+        around = []
+        for sign in (1, -1):
+            moved = list(inputs)
+            moved[i] = tensors([x.numpy() + sign * step * direction])[0]
+            around.append(function(moved).item())
+        numerical = (around[0] - around[1]) / (2 * step)
+        size = max(np.abs(grad * direction).sum(), np.abs(around).max(), 1e-3)
+        assert abs((grad * direction).sum() - numerical) <= 1e-7 * size, (i, x.shape, smooth.attrs)
+
+
+def test_every_differentiable_op_has_a_gradient_case():
+    assert set(GRADIENTS) == set(DIFFERENTIABLE)
+    assert all(GRADIENTS.values())
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_rule_is_the_numerical_gradient(name, double):
+    for smooth in GRADIENTS[name]:
+        check_gradient(lambda inputs, s=smooth: value(name, s, inputs), smooth)
+
+
+@pytest.mark.parametrize("name", sorted(set(DIFFERENTIABLE) - set(ONCE_ONLY)))
+def test_rule_of_the_rule_is_the_numerical_second_derivative(name, double):
+    for smooth in GRADIENTS[name]:
+        check_gradient(lambda inputs, s=smooth: first_gradient(name, s, inputs), smooth)
+
+
+@pytest.mark.parametrize("name", sorted(ONCE_ONLY))
+def test_second_derivative_through_a_fused_rule_is_an_error_that_names_it(name, double):
+    smooth = GRADIENTS[name][0]
+    with pytest.raises(NotImplementedError, match=ONCE_ONLY[name]):
+        check_gradient(lambda inputs: first_gradient(name, smooth, inputs), smooth)
+
+
+def test_gradient_ops_are_asked_only_for_what_is_needed(monkeypatch, double):
+    asked = []
+    rule = OPS["matmul"].gradient
+    monkeypatch.setattr(
+        OPS["matmul"], "gradient", lambda c, dy, need: asked.append(need) or rule(c, dy, need)
+    )
+    w, x = Variable(np.ones((3, 2))), np.ones((4, 3))
+    with GradientTape() as tape:
+        loss = ops.sum(ops.matmul(x, w))
+    tape.gradient(loss, w)
+    assert asked == [[False, True]]
+
+
+@pytest.mark.parametrize(
+    "shapes", [((3, 4), (4,)), ((2, 1, 3), (4, 1)), ((), (2, 2)), ((1, 5), (5,)), ((1,), ())]
+)
+def test_gradient_of_a_broadcast_input_has_the_inputs_shape_and_sum(shapes, real):
+    a, b = (Variable(samples.normal(*s, seed=i)) for i, s in enumerate(shapes))
+    with GradientTape() as tape:
+        y = a + b
+    da, db = tape.gradient(y, [a, b])
+    assert (da.shape, db.shape) == shapes
+    assert np.all(da.numpy() == y.size // a.size) and np.all(db.numpy() == y.size // b.size)
+
+
+def test_composed_functions_have_numerical_gradients(double):
+    x = np.abs(samples.normal(3, 4)) + 0.2
+    t = np.eye(4)[:3]
+    for function in [
+        lambda v: ops.sum(ops.square(ops.mean(v[0], axis=1))),
+        lambda v: ops.sum(ops.square(ops.max(v[0], axis=0))),
+        lambda v: ops.sum(ops.square(ops.min(v[0], axis=(0, 1)))),
+        lambda v: ops.sum(ops.clip(v[0], 0.3, 0.9) * v[0]),
+        lambda v: ops.sum(ops.square(ops.sum(v[0], axis=(0, 1), keepdims=True) - v[0])),
+        lambda v: losses.CategoricalCrossentropy()(t, v[0]),
+        lambda v: losses.CategoricalCrossentropy(label_smoothing=0.1)(t, ops.softmax(v[0])),
+        lambda v: losses.SparseCategoricalCrossentropy()(np.array([0, 3, 1]), ops.softmax(v[0])),
+        lambda v: losses.BinaryCrossentropy()(t, ops.sigmoid(v[0])),
+        lambda v: losses.BinaryCrossentropy()(t, v[0] / 10.0),
+        lambda v: losses.MeanSquaredError()(t, v[0] ** 2, np.array([1.0, 2.0, 0.5])),
+        lambda v: ops.sum(v[0].T / (1.0 + ops.abs(2.0 - v[0].T)) - -v[0].T),
+    ]:
+        check_gradient(function, Smooth([x]))
+
+
+def test_result_that_is_used_twice_collects_both_gradients():
+    x = Variable(3.0)
+    with GradientTape() as tape:
+        y = x * x
+        z = y * x + y
+    assert tape.gradient(z, x).item() == 3 * 9 + 2 * 3
+
+
+def test_equal_extremes_share_the_gradient():
+    x = Variable([1.0, 4.0, 4.0])
+    with GradientTape(persistent=True) as tape:
+        y, z = ops.max(x), ops.sum(ops.maximum(x, 4.0))
+    assert tape.gradient(y, x).numpy().tolist() == [0, 0.5, 0.5]
+    assert tape.gradient(z, x).numpy().tolist() == [0, 0.5, 0.5]
+
+
+# --- the tape
+
+
+def test_tape_gives_its_gradients_once():
+    x = Variable(1.0)
+    with GradientTape() as tape:
+        y = x * x
+    tape.gradient(y, x)
+    with pytest.raises(RuntimeError, match="once"):
+        tape.gradient(y, x)
+
+
+def test_persistent_tape_gives_them_again():
+    x = Variable(2.0)
+    with GradientTape(persistent=True) as tape:
+        y = x * x
+        z = y * y
+    assert [tape.gradient(t, x).item() for t in (y, z, y)] == [4, 32, 4]
+    assert tape.gradient(z, y).item() == 8
+
+
+def test_sources_may_be_one_tensor_or_a_list():
+    a, b = Variable(2.0), Variable(3.0)
+    with GradientTape(persistent=True) as tape:
+        y = a * b
+    assert tape.gradient(y, a).item() == 3
+    assert [g.item() for g in tape.gradient(y, [a, b])] == [3, 2]
+    assert [g.item() for g in tape.gradient(y, (b,))] == [2]
+    assert tape.gradient(y, []) == []
+
+
+def test_unconnected_source_has_no_gradient():
+    a, b = Variable(2.0), Variable([3.0, 4.0])
+    with GradientTape(persistent=True) as tape:
+        y = a * a + ops.sum(ops.greater(b, 1.0))
+    assert tape.gradient(y, b) is None
+    assert tape.gradient(y, [a, b])[1] is None
+    assert tape.gradient(y, b, unconnected_gradients="zero").numpy().tolist() == [0, 0]
+    assert tape.gradient(a, b) is None
+
+
+def test_what_happens_outside_of_the_block_is_not_recorded():
+    a = Variable(2.0)
+    b = a * 3.0
+    with GradientTape() as tape:
+        y = b * b
+    assert tape.gradient(y, a) is None
+
+
+def test_gradient_of_a_tensor_is_that_of_its_sum_and_can_be_weighted():
+    x = Variable([1.0, 2.0])
+    with GradientTape(persistent=True) as tape:
+        y = x * x
+    assert tape.gradient(y, x).numpy().tolist() == [2, 4]
+    weights = nnlite.convert_to_tensor([10.0, 1.0])
+    assert tape.gradient(y, x, output_gradients=weights).numpy().tolist() == [20, 4]
+    assert tape.gradient(x, x).numpy().tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("change", ["assign", "assign_add", "assign_sub", "op", "update"])
+def test_assigning_a_variable_between_forward_and_gradient_is_an_error(change):
+    x = Variable(3.0, name="weight")
+    with GradientTape() as tape:
+        y = x * x
+    if change == "op":
+        ops.assign(x, 1.0)
+    elif change == "update":
+        optimizers.SGD(0.1).apply_gradients([(1.0, x)])
+    else:
+        getattr(x, change)(1.0)
+    with pytest.raises(RuntimeError, match="'weight' was assigned"):
+        tape.gradient(y, x)
+
+
+def test_assigning_after_the_gradient_is_no_error():
+    x = Variable(3.0)
+    for _ in range(3):
+        with GradientTape() as tape:
+            y = x * x
+        x.assign_sub(0.1 * tape.gradient(y, x))
+    assert x.item() == pytest.approx(3 * 0.8**3)
+
+
+def test_value_taken_before_an_assignment_stays():
+    x = Variable([1.0, 2.0])
+    views = [
+        x.value,
+        x.value(),
+        ops.reshape(x, (2, 1)),
+        ops.reshape(x, (2,)),
+        ops.transpose(x),
+        ops.broadcast_to(x, (2,)),
+        ops.sum(x, axis=()),
+        x + 0.0,
+    ]
+    copy = x.numpy()
+    x.assign([7.0, 8.0])
+    assert copy.tolist() == [1, 2]
+    assert [v.numpy().ravel().tolist() for v in views] == [[1, 2]] * len(views)
+
+
+def test_gradient_within_the_block_does_not_record_itself():
+    x = Variable(2.0)
+    with GradientTape() as tape:
+        y = x * x
+        dy = tape.gradient(y, x)
+    assert dy.item() == 4
+
+
+def test_tape_in_a_tape_gives_second_and_third_derivatives(double):
+    x = Variable(1.5)
+    with GradientTape() as third, GradientTape() as outer:
+        with GradientTape() as inner:
+            y = ops.exp(x) * x**2.0
+        dy = inner.gradient(y, x)
+        ddy = outer.gradient(dy, x)
+    e, v = np.exp(1.5), 1.5
+    assert dy.item() == pytest.approx(e * (v**2 + 2 * v), rel=1e-14)
+    assert ddy.item() == pytest.approx(e * (v**2 + 4 * v + 2), rel=1e-14)
+    assert third.gradient(ddy, x).item() == pytest.approx(e * (v**2 + 6 * v + 6), rel=1e-13)
+
+
+def test_target_must_be_a_tensor_and_unconnected_gradients_known():
+    x = Variable(2.0)
+    with GradientTape(persistent=True) as tape:
+        y = x * x
+    with pytest.raises(TypeError, match="expected a Tensor"):
+        tape.gradient(4.0, x)
+    with pytest.raises(ValueError, match="unconnected_gradients"):
+        tape.gradient(y, x, unconnected_gradients="nothing")
+
+
+def test_tensors_of_two_precisions_do_not_mix():
+    with pytest.raises(TypeError, match="one precision"):
+        nnlite.convert_to_tensor([1.0], "float32") + nnlite.convert_to_tensor([1.0], "float64")
+
+
+# --- golden values, from Keras 3.15.1
+
+
+def test_tape_gradient_of_the_tutorial_is_one():
+    var = Variable(1.0)
+    with GradientTape() as tape:
+        loss = (var**2.0) / 2.0
+    assert tape.gradient(loss, var).item() == 1.0
+
+
+def test_sgd_gives_keras_numbers():
+    var = Variable(1.0)
+    optimizers.SGD(learning_rate=0.1).apply_gradients([(0.5, var)])
+    assert var.item() == np.float32(0.95)
+
+
+def test_momentum_gives_keras_numbers():
+    var, sgd, seen = Variable(1.0), optimizers.SGD(learning_rate=0.1, momentum=0.9), []
+    for _ in range(2):
+        loss = (var**2.0) / 2.0
+        sgd.apply_gradients([(loss, var)])
+        seen.append(var.item())
+    assert seen == pytest.approx([0.95, 0.85987496], abs=6e-8)
+
+
+@pytest.mark.parametrize(("gradient", "keras"), [(0.5, 0.90000129), (1.0, 0.90000099)])
+def test_adam_gives_keras_numbers(gradient, keras):
+    """As far as they are exact: Keras takes 1 - beta_2 in float32, off by 1.3e-5 of itself."""
+    var = Variable(1.0)
+    optimizers.Adam(learning_rate=0.1).apply_gradients([(gradient, var)])
+    exact = 1 - 0.1 * gradient / (gradient + 1e-7 / np.sqrt(0.001))
+    assert var.item() == pytest.approx(exact, abs=6e-8)
+    assert var.item() == pytest.approx(keras, abs=1e-6)
+
+
+def test_cross_entropies_give_keras_numbers():
+    t, p = [[0, 1, 0], [0, 0, 1]], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]]
+    assert losses.CategoricalCrossentropy()(t, p).item() == pytest.approx(1.17693925, abs=2e-7)
+    assert losses.SparseCategoricalCrossentropy()([1, 2], p).item() == pytest.approx(
+        1.17693925, abs=2e-7
+    )
+    bce = losses.BinaryCrossentropy()([[0.0, 1.0]], [[0.4, 0.6]])
+    assert bce.item() == pytest.approx(0.51082557, abs=1e-7)
+
+
+def test_dropout_keeps_one_and_a_quarter_times_the_value():
+    y = layers.Dropout(0.2, seed=1)(nnlite.ones((10, 100)), training=True).numpy()
+    assert set(np.unique(y)) == {0.0, 1.25}

@@ -1,0 +1,655 @@
+"""Layers: what they compute, their names and weights, their errors, their copies."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import nnlite as keras
+from nnlite import config, layers, ops
+from nnlite.layers import Activation, Dense, Dropout, Flatten, Input, InputLayer, Layer, Reshape
+
+
+def doubled(x):
+    """An activation of the user's own, at module level so that it can be pickled."""
+    return ops.tanh(x) * 2.0
+
+
+class Scale(Layer):
+    """A custom layer as a user writes it, with a `get_config` in Keras's manner."""
+
+    def __init__(self, start=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.start = start
+
+    def build(self, input_shape):
+        self.factor = self.add_weight(
+            (input_shape[-1],), keras.initializers.Constant(self.start), name="factor"
+        )
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+    def get_config(self):
+        settings = super().get_config()
+        settings.update({"start": self.start})
+        return settings
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+ACTIVATIONS = {
+    "linear": lambda x: x,
+    "relu": lambda x: np.maximum(x, 0),
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
+    "sigmoid": sigmoid,
+    "softmax": softmax,
+    "tanh": np.tanh,
+    doubled: lambda x: 2 * np.tanh(x),
+    None: lambda x: x,
+}
+
+# A layer, the shape of its input, and what it computes from (x, weights) in float64 NumPy.
+CASES = {
+    "Layer": (lambda: Scale(3.0), (4, 5), lambda x, w: x * w[0]),
+    "InputLayer": (lambda: InputLayer((5,)), (4, 5), lambda x, w: x),
+    "Dense": (
+        lambda: Dense(3, "tanh", bias_initializer="ones"),
+        (4, 5),
+        lambda x, w: np.tanh(x @ w[0] + w[1]),
+    ),
+    "Dense of three axes": (lambda: Dense(3), (2, 4, 5), lambda x, w: x @ w[0] + w[1]),
+    "Dense without bias": (lambda: Dense(3, use_bias=False), (4, 5), lambda x, w: x @ w[0]),
+    "Activation": (lambda: Activation("relu"), (4, 5), lambda x, w: np.maximum(x, 0)),
+    "Dropout": (lambda: Dropout(0.5), (4, 5), lambda x, w: x),
+    "Flatten": (lambda: Flatten(), (4, 5, 2), lambda x, w: x.reshape(4, 10)),
+    "Reshape": (lambda: Reshape((2, -1)), (4, 6), lambda x, w: x.reshape(4, 2, 3)),
+}
+
+
+def data(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def arrays_equal(some, others):
+    return len(some) == len(others) and all(np.array_equal(a, b) for a, b in zip(some, others))
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    """A fresh layer, its input, and its reference."""
+    keras.utils.set_random_seed(0)
+    make, shape, reference = CASES[request.param]
+    return make(), data(shape), reference
+
+
+# What every layer has to do
+
+
+def test_every_layer_class_has_a_case():
+    public = {n for n in layers.__all__ if isinstance(getattr(layers, n), type)}
+    assert public - {name.split()[0] for name in CASES} == set()
+
+
+def test_layer_computes_its_reference(case, isa, real):
+    layer, x, reference = case
+    result = layer(x)
+    expected = reference(
+        x.astype(real).astype(float), [w.astype(float) for w in layer.get_weights()]
+    )
+    assert result.dtype == real
+    unit = np.finfo(real).eps
+    np.testing.assert_allclose(result.numpy(), expected, rtol=50 * unit, atol=10 * unit)
+
+
+def test_output_shape_is_known_after_the_call_and_leaves_the_batch_open(case):
+    layer, x, _ = case
+    assert layer.output_shape is None
+    y = layer(x)
+    assert layer.output_shape == (None, *y.shape[1:])
+
+
+def test_config_round_trip_gives_an_equal_unbuilt_layer(case):
+    layer, x, _ = case
+    layer(x)
+    copied = type(layer).from_config(layer.get_config())
+    assert type(copied) is type(layer) and not copied.built and copied.weights == []
+    assert config.frozen(copied) == config.frozen(layer)
+    assert copied.get_config() == layer.get_config()
+    assert copied(x).shape == layer(x).shape
+
+
+@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize("how", ["pickle", "deepcopy"])
+def test_copy_has_the_same_settings_weights_and_bits(case, built, how):
+    layer, x, _ = case
+    before = layer(x).numpy() if built else None
+    copied = pickle.loads(pickle.dumps(layer)) if how == "pickle" else copy.deepcopy(layer)
+    assert copied is not layer and copied.built == built
+    assert config.frozen(copied) == config.frozen(layer)
+    assert arrays_equal(copied.get_weights(), layer.get_weights())
+    if built:
+        assert np.array_equal(copied(x).numpy(), before)
+        assert [v.name for v in copied.weights] == [v.name for v in layer.weights]
+        for v in copied.weights:
+            v.assign(v.numpy() + 1)  # the copy's own storage
+        assert np.array_equal(layer(x).numpy(), before)
+
+
+def test_repr_rebuilds_the_layer(case):
+    layer, _, _ = case
+    names = {**vars(layers), "Scale": Scale, "doubled": doubled}
+    assert config.frozen(eval(repr(layer), names)) == config.frozen(layer)
+
+
+def test_layers_are_compared_by_identity():
+    assert Dense(3) != Dense(3) and len({Dense(3), Dense(3)}) == 2
+
+
+def test_repr_shows_what_was_given_and_hides_defaults():
+    assert repr(Dense(8, activation="relu", use_bias=True)) == "Dense(units=8, activation='relu')"
+
+
+def test_unknown_argument_is_named_with_the_class():
+    with pytest.raises(TypeError, match=r"Dense: unknown argument 'unitz'. It takes units,"):
+        Dense(3, unitz=3)
+
+
+def test_missing_argument_names_the_class_and_lists_the_known_ones():
+    with pytest.raises(TypeError, match=r"Dense.*'units'.*It takes units, activation"):
+        Dense()
+
+
+def test_name_must_be_a_string():
+    with pytest.raises(TypeError, match=r"Dense.*name.*3"):
+        Dense(2, name=3)
+
+
+# Dense
+
+
+def test_dense_has_kernel_then_bias_as_keras_has_them():
+    layer = Dense(3)
+    layer(data((4, 5)))
+    assert [(v.name, v.shape) for v in layer.weights] == [
+        ("dense/kernel", (5, 3)),
+        ("dense/bias", (3,)),
+    ]
+    assert layer.kernel is layer.weights[0] and layer.bias is layer.weights[1]
+
+
+def test_dense_defaults_are_glorot_uniform_and_zeros():
+    layer = Dense(300)
+    layer(data((1, 200)))
+    kernel, bias = layer.get_weights()
+    limit = np.sqrt(6 / 500)
+    assert np.abs(kernel).max() <= limit and np.abs(kernel).max() > 0.99 * limit
+    assert not bias.any()
+
+
+def test_two_layers_of_one_initializer_name_differ():
+    a, b = Dense(4), Dense(4)
+    x = data((1, 4))
+    a(x), b(x)
+    assert not np.array_equal(a.get_weights()[0], b.get_weights()[0])
+
+
+@pytest.mark.parametrize("units", [8, 8.0, np.int64(8), np.float32(8)])
+def test_integral_sizes_of_any_type_are_accepted(units):
+    assert Dense(units)(data((2, 3))).shape == (2, 8)
+
+
+@pytest.mark.parametrize("units", [0, -1, 2.5, "8", None, True, [8], np.nan])
+def test_bad_size_names_the_layer_the_argument_and_what_came(units):
+    with pytest.raises(ValueError, match=r"layer 'wide' \(Dense\): expected units to be .*, got "):
+        Dense(units, name="wide")(data((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "form, activation",
+    [("Dense", a) for a in ACTIVATIONS] + [("Activation", a) for a in ACTIVATIONS if a is not None],
+)
+def test_activation_by_name_or_function_computes_its_formula(form, activation):
+    x = data((6, 5))
+    if form == "Activation":
+        result, z = Activation(activation)(x), x
+    else:
+        layer = Dense(4, activation=activation)
+        result = layer(x)
+        kernel, bias = (w.astype(float) for w in layer.get_weights())
+        z = x @ kernel + bias
+    np.testing.assert_allclose(result.numpy(), ACTIVATIONS[activation](z), rtol=1e-5, atol=1e-6)
+
+
+def test_every_activation_name_has_a_formula_here():
+    assert set(keras.activations._BY_NAME) == {n for n in ACTIVATIONS if isinstance(n, str)}
+
+
+def test_custom_activation_can_be_trained_through():
+    layer, x = Dense(3, activation=lambda x: ops.maximum(ops.square(x), 0.1 * x)), data((4, 5))
+    with keras.GradientTape() as tape:
+        loss = ops.sum(layer(x))
+    kernel = layer.get_weights()[0].astype(float)
+    z = x @ kernel
+    dz = np.where(z * z > 0.1 * z, 2 * z, 0.1)
+    np.testing.assert_allclose(
+        tape.gradient(loss, layer.kernel).numpy(), x.T @ dz, rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("layer", [Dense(2, "swishy"), Activation("swishy")])
+def test_unknown_activation_is_named_and_the_known_ones_listed(layer):
+    with pytest.raises(ValueError, match=r"layer '.*activation 'swishy'; known: .*relu.*tanh"):
+        layer(data((2, 3)))
+
+
+def test_activation_that_is_no_function_is_a_type_error():
+    with pytest.raises(TypeError, match=r"layer 'activation' \(Activation\).*5"):
+        Activation(5)(data((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "argument", ["kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"]
+)
+def test_unknown_name_of_an_initializer_or_regularizer_names_the_layer(argument):
+    with pytest.raises(ValueError, match=r"layer 'dense' \(Dense\): unknown .*izer 'nope'; known"):
+        Dense(2, **{argument: "nope"})(data((2, 3)))
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (4, 5, 6), (4,)])
+def test_wrong_width_or_rank_names_the_layer_what_was_expected_and_what_came(shape):
+    layer = Dense(3, name="first")
+    layer(data((4, 5)))
+    with pytest.raises(
+        ValueError, match=r"'first' \(Dense\): expected an input of .*got shape \(4"
+    ):
+        layer(data(shape))
+
+
+def test_error_inside_a_nested_model_names_the_innermost_layer_once():
+    model = keras.Sequential([keras.Sequential([Dense(3, name="deep", input_shape=(5,))])])
+    with pytest.raises(ValueError, match=r"^layer 'deep' \(Dense\): (?!layer)"):
+        model(data((2, 4)))
+
+
+def test_text_as_input_is_a_type_error():
+    with pytest.raises(TypeError, match=r"layer 'dense' \(Dense\): .*expected numbers"):
+        Dense(3)(np.array([["a", "b"]]))
+
+
+# Dropout
+
+
+def test_dropout_zeroes_a_share_of_rate_and_scales_the_rest():
+    y = Dropout(0.2, seed=1)(np.ones((1000, 100)), training=True).numpy()
+    assert set(np.unique(y)) == {np.float32(0), np.float32(1.25)}
+    # 100,000 draws of probability 0.2: five standard deviations are 0.0063.
+    assert abs((y == 0).mean() - 0.2) < 0.0064
+
+
+@pytest.mark.parametrize("rate", [0, 0.3, 0.9])
+def test_dropout_keeps_the_mean(rate):
+    y = Dropout(rate, seed=1)(np.ones((1000, 100)), training=True).numpy()
+    assert abs(y.mean() - 1) < 5 * np.sqrt(rate / (1 - rate) / y.size) + 1e-6
+
+
+def test_dropout_does_nothing_outside_training():
+    x = data((50, 20)).astype("float32")
+    assert np.array_equal(Dropout(0.5)(x).numpy(), x)
+    assert np.array_equal(Dropout(0.5)(x, training=False).numpy(), x)
+
+
+def test_dropout_of_one_seed_repeats_bitwise_and_another_seed_differs():
+    x = np.ones((40, 30))
+
+    def draws(seed):
+        layer = Dropout(0.4, seed=seed)
+        return [layer(x, training=True).numpy() for _ in range(3)]
+
+    assert arrays_equal(draws(3), draws(3))
+    assert not np.array_equal(draws(3)[0], draws(4)[0])
+    assert not np.array_equal(draws(3)[0], draws(3)[1])  # each call draws anew
+
+
+def test_dropout_without_a_seed_follows_set_random_seed():
+    def draw():
+        keras.utils.set_random_seed(5)
+        return Dropout(0.4)(np.ones((40, 30)), training=True).numpy()
+
+    assert np.array_equal(draw(), draw())
+
+
+def test_two_dropouts_without_seeds_draw_differently():
+    keras.utils.set_random_seed(5)
+    x = np.ones((40, 30))
+    assert not np.array_equal(
+        Dropout(0.4)(x, training=True).numpy(), Dropout(0.4)(x, training=True).numpy()
+    )
+
+
+def test_dropout_copied_in_the_middle_goes_on_with_the_same_draws():
+    x, layer = np.ones((40, 30)), Dropout(0.4, seed=1)
+    layer(x, training=True)
+    copied = pickle.loads(pickle.dumps(layer))
+    assert np.array_equal(layer(x, training=True).numpy(), copied(x, training=True).numpy())
+
+
+def test_dropout_gradient_passes_where_the_value_passed():
+    x, layer = keras.Variable(np.ones((40, 30))), Dropout(0.25, seed=1)
+    with keras.GradientTape() as tape:
+        y = layer(x, training=True)
+    assert np.array_equal(tape.gradient(y, x).numpy(), y.numpy())
+
+
+def test_training_flag_reaches_dropout_through_nested_models():
+    class Outer(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = keras.Sequential([keras.Sequential([Dropout(0.5, seed=1)])])
+
+        def call(self, x):
+            return self.inner(x)
+
+    model, x = Outer(), np.ones((20, 20))
+    assert (model(x, training=True).numpy() == 0).any()
+    assert (model(x, training=False).numpy() == 1).all()
+    assert (model(x).numpy() == 1).all()
+
+
+def test_training_flag_of_an_inner_call_wins_and_does_not_leak():
+    class Frozen(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.off, self.on = Dropout(0.5, seed=1), Dropout(0.5, seed=2)
+
+        def call(self, x):
+            return ops.sum(self.off(x, training=False)) + 1000 * ops.sum(ops.equal(self.on(x), 0.0))
+
+    x = np.ones((20, 20))
+    total = Frozen()(x, training=True).item()
+    assert total % 1000 == x.size and total > x.size
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.5, "half", None, np.nan])
+def test_bad_rate_names_the_layer_and_the_range(rate):
+    with pytest.raises(ValueError, match=r"'drop' \(Dropout\): expected rate in \[0, 1\), got "):
+        Dropout(rate, name="drop")(np.ones((2, 3)))
+
+
+# Flatten, Reshape, Input
+
+
+def test_flatten_keeps_row_major_order_and_gives_vectors_an_axis():
+    x = data((3, 2, 4, 5))
+    assert np.array_equal(Flatten()(x).numpy(), x.astype("float32").reshape(3, -1))
+    assert Flatten()(data((3,))).shape == (3, 1)
+
+
+@pytest.mark.parametrize("target", [(4, 4), (-1, 5), (-1, -1), (0, 3), (-2, 6)])
+def test_reshape_that_does_not_fit_names_the_layer_target_and_shape(target):
+    with pytest.raises(
+        ValueError, match=r"'reshape' \(Reshape\): expected samples.*got shape \(12,\)"
+    ):
+        Reshape(target)(data((2, 12)))
+
+
+def test_reshape_infers_one_size():
+    assert Reshape((3, -1, 2))(data((5, 12))).shape == (5, 3, 2, 2)
+    assert Reshape([12])(data((5, 3, 4))).shape == (5, 12)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        lambda: [Input((7,)), Dense(3)],
+        lambda: [Input(shape=(7,)), Dense(3)],
+        lambda: [Input(7), Dense(3)],
+        lambda: [InputLayer(input_shape=(7,)), Dense(3)],
+        lambda: [Dense(3, input_shape=(7,))],
+        lambda: [Dense(3, input_shape=[7])],
+        lambda: [Dense(3, input_dim=7)],
+        lambda: [Dropout(0.1, input_shape=(7,)), Dense(3)],
+    ],
+)
+def test_model_is_built_at_once_however_the_input_shape_is_given(first):
+    model = keras.Sequential(first())
+    assert model.built and model.input_shape == (None, 7) and model.output_shape == (None, 3)
+    assert [w.shape for w in model.get_weights()] == [(7, 3), (3,)]
+
+
+def test_input_is_no_entry_of_the_layers():
+    model = keras.Sequential([Input((7,)), Dense(3)])
+    assert [type(layer) for layer in model.layers] == [Dense]
+
+
+def test_input_without_a_shape_says_what_it_needs():
+    with pytest.raises(ValueError, match=r"Input: expected shape="):
+        Input()
+
+
+# Layers of one's own
+
+
+def test_custom_layer_learns_and_remembers_its_settings():
+    layer = Scale(2.0, name="gain")
+    with keras.GradientTape() as tape:
+        loss = ops.sum(layer(np.arange(6.0).reshape(2, 3)))
+    assert np.array_equal(tape.gradient(loss, layer.factor).numpy(), [3.0, 5.0, 7.0])
+    assert layer.get_config()["start"] == 2.0 and repr(layer) == "Scale(start=2.0, name='gain')"
+    assert layer.weights[0].name == "gain/factor"
+
+
+def test_layers_set_as_attributes_or_appended_to_lists_are_found_in_order():
+    class Block(Layer):
+        def __init__(self):
+            super().__init__()
+            self.first = Dense(2)
+            self.others = []
+            for units in (3, 4):
+                self.others.append(Dense(units))
+
+        def call(self, x):
+            x = self.first(x)
+            for layer in self.others:
+                x = layer(x)
+            return x
+
+    block = Block()
+    block(data((2, 5)))
+    assert [w.shape for w in block.get_weights()] == [(5, 2), (2,), (2, 3), (3,), (3, 4), (4,)]
+    assert [layer.units for layer in block.sublayers] == [2, 3, 4]
+
+
+def test_layers_in_a_dict_are_found():
+    class Named(Layer):
+        def __init__(self):
+            super().__init__()
+            self.parts = {"a": Dense(2)}
+            self.parts["b"] = Dense(3)
+
+        def call(self, x):
+            return self.parts["b"](self.parts["a"](x))
+
+    layer = Named()
+    layer(data((2, 5)))
+    assert [w.shape for w in layer.get_weights()] == [(5, 2), (2,), (2, 3), (3,)]
+
+
+def test_variables_set_as_attributes_are_weights():
+    class Shift(Layer):
+        def __init__(self):
+            super().__init__()
+            self.by = keras.Variable([1.0, 2.0])
+            self.seen = keras.Variable([0.0], trainable=False)
+
+        def call(self, x):
+            return x + self.by
+
+    layer = Shift()
+    assert np.array_equal(layer(np.zeros((1, 2))).numpy(), [[1.0, 2.0]])
+    assert len(layer.weights) == 2
+    assert layer.trainable_weights == [layer.by] and layer.non_trainable_weights == [layer.seen]
+
+
+def test_replaced_attribute_is_forgotten():
+    class Holder(Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = Dense(2)
+
+    layer = Holder()
+    layer.inner = None
+    assert layer.sublayers == []
+
+
+def test_layer_without_call_says_so():
+    with pytest.raises(TypeError, match=r"layer 'layer' \(Layer\): a layer must define call"):
+        Layer()(data((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Dense(2, activity_regularizer="l2"),
+        lambda: Dropout(0.5, noise_shape=(1, 2)),
+        lambda: Flatten(data_format="channels_first"),
+    ],
+)
+def test_what_is_not_supported_is_refused_at_once(make):
+    with pytest.raises(ValueError, match=r"not supported|channels_last"):
+        make()
+
+
+# Names, weights, trainable
+
+
+def test_names_in_a_model_are_numbered_like_keras():
+    model = keras.Sequential(
+        [Dense(1), Dropout(0.1), Dense(1), Dense(1, name="out"), Dropout(0.1), Dense(1)]
+    )
+    assert [x.name for x in model.layers] == [
+        "dense",
+        "dropout",
+        "dense_1",
+        "out",
+        "dropout_1",
+        "dense_2",
+    ]
+
+
+def test_given_name_is_not_taken_by_a_numbered_one():
+    model = keras.Sequential([Dense(1), Dense(1, name="dense"), Dense(1)])
+    names = [x.name for x in model.layers]
+    assert len(set(names)) == 3 and names[1] == "dense"
+
+
+def test_two_layers_of_one_given_name_are_refused():
+    with pytest.raises(ValueError, match=r"'same' is in the model already"):
+        keras.Sequential([Dense(1, name="same"), Dense(2, name="same")])
+
+
+def test_layers_in_a_list_of_a_model_have_names_apart():
+    class Stack(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = []
+            for _ in range(3):
+                self.blocks.append(Dense(2))
+
+        def call(self, x):
+            for block in self.blocks:
+                x = block(x)
+            return x
+
+    model = Stack()
+    model(data((1, 2)))
+    assert [x.name for x in model.layers] == ["dense", "dense_1", "dense_2"]
+    assert model.weights[4].name == "dense_2/kernel"
+
+
+def test_set_weights_takes_what_get_weights_gave():
+    a, b, x = Dense(3), Dense(3), data((2, 4))
+    a(x), b(x)
+    b.set_weights(a.get_weights())
+    assert np.array_equal(a(x).numpy(), b(x).numpy())
+    a.get_weights()[0][:] = 0  # copies
+    assert a.get_weights()[0].any()
+
+
+@pytest.mark.parametrize(
+    "weights, message",
+    [
+        ([np.zeros((4, 3))], r"layer 'dense': expected 2 weight arrays, got 1"),
+        ([np.zeros((4, 3))] * 3, r"layer 'dense': expected 2 weight arrays, got 3"),
+        (
+            [np.ones((4, 3)), np.zeros(4)],
+            r"expected weight 'dense/bias' of shape \(3,\), got \(4,\)",
+        ),
+        (
+            [np.zeros((3, 4)), np.zeros(3)],
+            r"expected weight 'dense/kernel' of shape \(4, 3\), got \(3, 4\)",
+        ),
+    ],
+)
+def test_wrong_weights_are_refused_and_change_nothing(weights, message):
+    layer = Dense(3)
+    layer(data((2, 4)))
+    before = layer.get_weights()
+    with pytest.raises(ValueError, match=message):
+        layer.set_weights(weights)
+    assert arrays_equal(layer.get_weights(), before)
+
+
+def test_set_weights_of_an_unbuilt_layer_says_what_to_do():
+    with pytest.raises(ValueError, match=r"layer 'dense'.*no weights yet, build or call it first"):
+        Dense(3).set_weights([np.zeros((4, 3)), np.zeros(3)])
+
+
+def test_layer_that_is_not_trainable_is_not_trained():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([Dense(3, input_shape=(4,)), Dense(1)])
+    model.compile("sgd", "mse")
+    model.layers[0].trainable = False
+    assert len(model.trainable_weights) == 2 and len(model.non_trainable_weights) == 2
+    before = model.get_weights()
+    model.fit(data((8, 4)), data((8, 1), 1), verbose=0)
+    after = model.get_weights()
+    assert arrays_equal(after[:2], before[:2]) and not np.array_equal(after[2], before[2])
+    model.layers[0].trainable = True  # after a compile and a fit
+    model.fit(data((8, 4)), data((8, 1), 1), verbose=0)
+    assert not np.array_equal(model.get_weights()[0], before[0])
+
+
+def test_trainable_false_of_a_model_freezes_everything_inside():
+    inner = keras.Sequential([Dense(3, input_shape=(4,)), Dense(2)])
+    inner.trainable = False
+    assert inner.trainable_weights == [] and len(inner.non_trainable_weights) == 4
+    assert len(keras.Sequential([inner, Dense(1)]).trainable_weights) == 2
+
+
+def test_model_as_a_layer_shares_its_weights_and_counts_them():
+    keras.utils.set_random_seed(0)
+    inner = keras.Sequential([Dense(3, activation="relu", input_shape=(4,)), Dense(2)])
+    model = keras.Sequential()
+    model.add(inner)
+    model.add(Dense(1))
+    x = data((5, 4))
+    assert model.built and model.output_shape == (None, 1)
+    assert model.count_params() == inner.count_params() + 3 == 26
+    assert all(a is b for a, b in zip(model.weights, inner.weights))
+    kernel, bias = model.layers[1].get_weights()
+    np.testing.assert_allclose(
+        model.predict(x), inner.predict(x) @ kernel + bias, rtol=1e-5, atol=1e-6
+    )
+    before = inner.get_weights()
+    model.compile("sgd", "mse")
+    model.fit(x, data((5, 1)), verbose=0)
+    assert not np.array_equal(inner.get_weights()[0], before[0])

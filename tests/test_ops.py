@@ -1,0 +1,393 @@
+"""Edge 1: every kernel gives the oracle's values, on every ISA and in both precisions."""
+
+import cases
+import numpy as np
+import pytest
+import samples
+import threadpoolctl
+from cases import CASES, ULP
+from loss_cases import rows_of_logits
+from oracle import ORACLE, philox4x32, random_words
+
+from nnlite import dispatch, ops
+from nnlite.dispatch import OPS
+from nnlite.ops.random import seed_state
+from nnlite.tensor import REALS, Tensor, Variable
+
+KERNELS = sorted(name for name, op in OPS.items() if not op.view)
+ISAS = list(dict.fromkeys(e.isa for e in dispatch._all_engines))
+
+
+def engine(isa, real):
+    """One of the engines of this build."""
+    return next(e for e in dispatch._all_engines if (e.isa, e.real) == (isa, real))
+
+
+class Guarded:
+    """Arrays between bytes that nobody may touch, off every alignment but their own."""
+
+    def __init__(self):
+        self.made = []
+
+    def array(self, shape, dtype):
+        """An array full of 0xA5 bytes, like everything around it."""
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        raw = np.full(size + 320, 0xA5, np.uint8)
+        start = -raw.ctypes.data % 64 + 128 + 8
+        self.made.append((raw, start, start + size))
+        return raw[start : start + size].view(dtype).reshape(shape)
+
+    def copy(self, values):
+        """A guarded copy."""
+        made = self.array(values.shape, values.dtype)
+        made[...] = values
+        return made
+
+    def intact(self):
+        """Whether everything around the arrays is as it was."""
+        return all((raw[:a] == 0xA5).all() and (raw[b:] == 0xA5).all() for raw, a, b in self.made)
+
+
+def result_types(op, real, attrs):
+    """dtype of each output."""
+    return [
+        {"real": real, "int32": "int32", "given": attrs.get("dtype")}[kind] for kind in op.outputs
+    ]
+
+
+def run(name, case, isa, real, threads=1):
+    """(outputs and then overwritten inputs, position of the first bad index or -1) of one call."""
+    op, e, guarded = OPS[name], engine(isa, real), Guarded()
+    attrs, given = case.attrs_for(real), case.arrays(real)
+    inputs = [guarded.copy(a) for a in given]
+    shapes = op.infer(*[a.shape for a in inputs], **attrs)
+    outputs = [guarded.array(s, d) for s, d in zip(shapes, result_types(op, real, attrs))]
+    bad = e.call(e.op_ids[name], inputs, outputs, op.c_attrs(attrs), threads)
+    assert guarded.intact(), f"{name}: wrote outside of its arrays for {[a.shape for a in given]}"
+    for i, (a, before) in enumerate(zip(inputs, given)):
+        assert i in op.writes or same_bits(a, before), f"{name}: changed input {i}"
+    return [*outputs, *(inputs[i] for i in op.writes)], bad
+
+
+def expected(name, case, real):
+    """The oracle's results, float64 in a wider type where the platform has one."""
+    wide = np.longdouble if real == "float64" else np.float64
+    inputs = []
+    for a in case.arrays(real):
+        if a.dtype.kind == "f":
+            with np.errstate(invalid="ignore"):
+                a = np.where(np.abs(a) < np.finfo(real).tiny, np.copysign(0, a), a).astype(wide)
+        inputs.append(a)
+    with np.errstate(all="ignore"):
+        want = ORACLE[name](inputs, case.attrs_for(real))
+        scale = None if case.scale is None else case.scale(inputs, want[0])
+    return [np.asarray(w) for w in want], scale
+
+
+def same_bits(a, b):
+    """Bitwise equal; any NaN equals any other."""
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    if a.tobytes() == b.tobytes():
+        return True
+    whole = np.dtype(f"i{a.dtype.itemsize}")
+    same = np.ascontiguousarray(a).view(whole) == np.ascontiguousarray(b).view(whole)
+    return a.dtype.kind == "f" and bool((same | (np.isnan(a) & np.isnan(b))).all())
+
+
+def ulp_off(got, want, scale, real):
+    """How far each number is from what it should be, in units of the last place of `scale`."""
+    if got.dtype.kind != "f":
+        return np.where(got == want, 0.0, np.inf)
+    want = want.astype(np.longdouble)
+    with np.errstate(all="ignore"):
+        rounded = want.astype(real)
+        size = np.abs(want if scale is None else np.maximum(scale, np.abs(want))).astype(real)
+        tiny = np.finfo(real).tiny
+        unit = np.spacing(np.clip(size, tiny, np.finfo(real).max))
+        off = np.abs(got - want) / unit
+        # Denormals, of the result or on the way to it, may be zero.
+        near_zero = (np.abs(want) < 4 * tiny) & (np.abs(got) <= 4 * tiny)
+        same = (
+            (np.isnan(got) & np.isnan(want)) | (got == rounded) & ~np.isfinite(rounded) | near_zero
+        )
+        exact = (got == rounded) & np.isfinite(rounded)
+        off = np.where(exact & (scale is None), np.minimum(off, 0.5), off)
+    return np.where(same, 0, np.where(np.isnan(off), np.inf, off)).astype(np.float64)
+
+
+def check(name, case, results, real):
+    """Raise AssertionError if a result is further off than ULP says."""
+    want, scale = expected(name, case, real)
+    if name == "accumulate":  # how a sum is split into two numbers is the kernel's own matter
+        results = [results[0].astype(np.float64).reshape(2, 2).sum(axis=1)]
+        want, real = [want[0].reshape(2, 2).sum(axis=1)], "float64"
+    assert len(results) == len(want)
+    for k, (got, w) in enumerate(zip(results, want)):
+        assert got.shape == w.shape, (k, got.shape, w.shape)
+        off = ulp_off(got, w, scale, real)
+        limit = ULP[name]
+        if off.size and off.max() > limit:
+            i = np.unravel_index(off.argmax(), off.shape)
+            around = [a[i] if a.shape == off.shape else a.shape for a in case.arrays(real)]
+            raise AssertionError(
+                f"{name}: {off.max():.3g} ulp off at {i} (limit {limit}): got {got[i]!r}, "
+                f"expected {w[i]!r}, inputs {around}, attrs {case.attrs}"
+            )
+
+
+def test_every_op_has_an_oracle_a_case_and_a_tolerance():
+    assert set(OPS) == set(ORACLE) == set(CASES) == set(ULP)
+    assert all(CASES.values())
+
+
+@pytest.mark.parametrize("real", REALS)
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernel_equals_oracle(name, isa, real):
+    for case in CASES[name]:
+        results, bad = run(name, case, isa, real)
+        assert bad == (-1 if case.bad is None else case.bad)
+        check(name, case, results, real)
+
+
+@pytest.mark.parametrize("real", REALS)
+@pytest.mark.parametrize("name", KERNELS)
+def test_result_does_not_depend_on_thread_count(name, real):
+    for isa in ISAS:
+        alone = [run(name, case, isa, real, threads=1) for case in CASES[name]]
+        for threads in (2, 3):
+            with threadpoolctl.threadpool_limits(threads, user_api="openmp"):
+                for case, (one, bad) in zip(CASES[name], alone):
+                    many, also_bad = run(name, case, isa, real, threads=threads)
+                    shapes = [a.shape for a in case.arrays(real)]
+                    assert bad == also_bad
+                    assert all(map(same_bits, one, many)), (threads, shapes, case.attrs)
+
+
+@pytest.mark.skipif(
+    not {"avx2", "avx512"} <= set(ISAS), reason="this CPU does not run AVX2 and AVX-512"
+)
+@pytest.mark.parametrize("real", REALS)
+@pytest.mark.parametrize("name", KERNELS)
+def test_avx2_and_avx512_give_the_same_bits(name, real):
+    for case in CASES[name]:
+        a, b = (run(name, case, isa, real)[0] for isa in ("avx2", "avx512"))
+        shapes = [x.shape for x in case.arrays(real)]
+        assert all(map(same_bits, a, b)), f"{name}: {shapes} {case.attrs}"
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_apply_gives_what_the_kernel_gives(name, real):
+    op, isa = OPS[name], dispatch.engine(real).isa
+    for case in CASES[name]:
+        if case.bad is not None:
+            continue
+        attrs = case.attrs_for(real)
+        inputs = [
+            Variable(a, dtype=str(a.dtype)) if i in op.writes else Tensor(a.shape, str(a.dtype), a)
+            for i, a in enumerate(case.arrays(real))
+        ]
+        outputs = dispatch.apply(op, inputs, attrs)
+        results = [t._data for t in [*outputs, *(inputs[i] for i in op.writes)]]
+        assert [t.shape for t in outputs] == [t._data.shape for t in outputs]
+        if op.view:
+            check(name, case, results, real)
+        else:
+            assert all(map(same_bits, results, run(name, case, isa, real)[0]))
+
+
+# As csrc/ops/*.c say: an input of the result's shape may be the same memory.
+IN_PLACE = [
+    "negative",
+    "exp",
+    "log",
+    "sqrt",
+    "square",
+    "abs",
+    "sign",
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "power",
+    "maximum",
+    "minimum",
+    "squared_difference",
+    "where",
+    "activation",
+    "activation_gradient",
+    "softmax",
+    "softmax_gradient",
+    "softmax_cross_entropy_gradient",
+]
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_result_may_take_the_place_of_an_input(name, isa, real):
+    op, e = OPS[name], engine(isa, real)
+    for case in CASES[name]:
+        (want,), _ = run(name, case, isa, real)
+        for i, a in enumerate(case.arrays(real)):
+            if (
+                a.shape != want.shape
+                or a.dtype.kind != "f"
+                or (name.startswith("softmax_cross") and i)
+            ):
+                continue
+            inputs = case.arrays(real)
+            e.call(e.op_ids[name], inputs, [inputs[i]], op.c_attrs(case.attrs_for(real)), 2)
+            assert same_bits(inputs[i], want)
+
+
+@pytest.mark.parametrize("kind", ["matmul", "linear"])
+def test_product_of_some_rows_is_some_rows_of_the_product(kind, isa, real):
+    for m, n, k in cases.MATRICES:
+        a, b = samples.normal(m, k).astype(real), samples.normal(k, n, seed=1).astype(real)
+
+        def product(rows, b=b, n=n):
+            rows = np.ascontiguousarray(rows)
+            if kind == "linear":
+                return ops.linear(rows, b, np.linspace(-1, 1, n).astype(real), "tanh").numpy()
+            return ops.matmul(rows, b).numpy()
+
+        whole = product(a)
+        for rows in (
+            slice(0, 1),
+            slice(m - 1, None),
+            slice(1, 4),
+            slice(None, None, 3),
+            slice(2, 17),
+        ):
+            assert same_bits(product(a[rows]), np.ascontiguousarray(whole[rows])), (m, n, k, rows)
+
+
+@pytest.mark.parametrize(
+    "name", ["softmax", "softmax_cross_entropy", "softmax_cross_entropy_gradient"]
+)
+def test_row_of_a_softmax_does_not_depend_on_its_neighbours(name, isa, real):
+    for classes in (2, 10, 33, 1025):
+        z = rows_of_logits((70, classes)).astype(real)
+        t, dloss = samples.labels(70, classes), samples.normal(70).astype(real)
+
+        def result(rows, z=z, t=t, dloss=dloss):
+            inputs = (
+                [z[rows]]
+                if name == "softmax"
+                else [z[rows], t[rows], dloss[rows]][: OPERANDS[name]]
+            )
+            case = samples.Case(inputs, {} if name == "softmax" else {"dense": 0})
+            return run(name, case, isa, real)[0][0]
+
+        assert same_bits(result(slice(3, 20)), result(slice(None))[3:20])
+
+
+OPERANDS = {"softmax_cross_entropy": 2, "softmax_cross_entropy_gradient": 3}
+
+
+def test_bad_label_is_an_error_that_names_op_and_position(isa, real):
+    logits, bad = np.zeros((5, 3)), np.array([0, 2, 3, -1, 1], np.int32)
+    with pytest.raises(ValueError, match=r"softmax_cross_entropy: .* position 2 "):
+        ops.softmax_cross_entropy(logits, Tensor((5,), "int32", bad))
+    with pytest.raises(ValueError, match=r"one_hot: .* position 2 "):
+        ops.one_hot(bad, 3)
+    with pytest.raises(ValueError, match=r"layer 'outer.inner': one_hot: .* position 0 "):
+        with dispatch.scope("outer"), dispatch.scope("inner"):
+            ops.one_hot([-1], 3)
+
+
+def test_bad_row_number_is_an_error_that_names_op_and_position(isa, real):
+    source = Tensor((4, 2), real, np.ones((4, 2), real))
+    index = Tensor((3,), "int32", np.array([3, 0, 4], np.int32))
+    code = ops.shape.SOURCE_CODES[real]
+    with pytest.raises(ValueError, match=r"gather: .* position 2 "):
+        ops.gather(source, index, 3, (2,), real, code, source._data.strides[0], 4)
+
+
+def test_shape_that_c_could_not_bear_is_an_error_that_names_the_op():
+    key, x = Tensor((4,), "int32", samples.labels(4, 9)), np.ones((2, 3))
+    short = Tensor((3,), "int32", samples.labels(3, 9))
+    counter, state = Variable([1, 2]), Variable(np.zeros(3))
+    source = Tensor((4, 2), "float32", np.ones((4, 2), "float32"))
+    for name, function in {
+        "add": lambda: ops.add(np.ones((1,) * 7), 1.0),
+        "broadcast_to": lambda: ops.broadcast_to(x, (1, 1, 1, 1, 1, 2, 3)),
+        "reshape": lambda: ops.reshape(x, (1, 1, 1, 1, 1, 2, 3)),
+        "one_hot": lambda: ops.one_hot([1], -1),
+        "random_uniform": lambda: ops.random_uniform(short, (2,)),
+        "dropout": lambda: ops.dropout(x, short, 0.5),
+        "dropout: expected rate": lambda: ops.dropout(x, key, 1.0),
+        "random_key": lambda: ops.random_key(counter),
+        "increment": lambda: ops.increment(counter),
+        "accumulate": lambda: ops.accumulate(state, x),
+        "accumulate: expected weights": lambda: ops.accumulate(Variable(np.zeros(4)), x, x[0]),
+        "sgd_update": lambda: ops.sgd_update(state, np.ones(2), 0.1),
+        "adam_update": lambda: ops.adam_update(*[state] * 4, [0.1, 0.2], counter, 0.9, 0.99, 1e-7),
+        "gather": lambda: ops.gather(source, short, 4, (2,), "float32", 0, 8, 4),
+        "softmax": lambda: ops.softmax(np.ones((2, 0))),
+        "softmax_cross_entropy": lambda: ops.softmax_cross_entropy(x[:, :0], x[:, :0]),
+        "matmul": lambda: ops.matmul(x, x),
+        "transpose": lambda: ops.transpose(x, (0, 0)),
+    }.items():
+        with pytest.raises(ValueError, match=name):
+            function()
+
+
+# --- random numbers
+
+
+def test_philox_oracle_gives_the_known_answers():
+    """Those that Random123 publishes (kat_vectors: philox4x32, 10 rounds)."""
+    ones = 0xFFFFFFFF
+    for counter, key, want in [
+        ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+        ((ones,) * 4, (ones,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
+        (
+            (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+            (0xA4093822, 0x299F31D0),
+            (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+        ),
+    ]:
+        assert philox4x32(np.array([counter], np.uint32), key)[0].tolist() == list(want)
+
+
+def test_uniform_numbers_hold_the_known_answer(isa):
+    """Block 0 of the stream of key 0 has its words at elements 0, 16, 32 and 48."""
+    key = Tensor((4,), "int32", cases.key(0))
+    values = ops.random_uniform(key, (64,), "float32").numpy()[::16] * 2**24
+    assert values.astype(int).tolist() == [0x6627E8, 0xE169C5, 0xBC57AC, 0x9B00DB]
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
+def test_share_of_dropped_elements_is_the_rate(rate, isa, real):
+    n = 200_000
+    y = ops.dropout(np.ones(n), Tensor((4,), "int32", cases.key(7, 3)), rate).numpy()
+    assert set(np.unique(y)) == ({np.array(1 / (1 - rate), real).item(), 0.0} if rate else {1.0})
+    assert abs((y == 0).mean() - rate) <= 5 * np.sqrt(rate * (1 - rate) / n)
+
+
+def test_uniform_numbers_are_uniform(isa, real):
+    u = ops.random_uniform(Tensor((4,), "int32", cases.key(11)), (256_000,), real).numpy()
+    assert u.min() >= 0 and u.max() < 1
+    counts = np.histogram(u, 256, (0, 1))[0]
+    assert 150 < ((counts - 1000.0) ** 2 / 1000).sum() < 380  # chi squared, 255 degrees of freedom
+    assert abs(np.corrcoef(u[:-1], u[1:])[0, 1]) < 0.01
+
+
+def test_running_sum_loses_nothing_over_many_batches(real):
+    state = Variable([2.0**26, 0, 0, 0], dtype=real)
+    for _ in range(5000):
+        ops.accumulate(state, np.full(3, 0.125))
+    total, lost, count, _ = state.numpy().astype(np.float64)
+    assert (total + lost, count) == (2.0**26 + 1875, 15000)
+
+
+def test_keys_of_one_state_differ_and_repeat_with_the_seed(real):
+    def keys(seed):
+        state = seed_state(seed)
+        return [ops.random_key(state).numpy().tolist() for _ in range(3)]
+
+    assert keys(5) == keys(5) != keys(6)
+    assert len(set(map(tuple, keys(5)))) == 3
+    words = [random_words(np.array(k, np.int32), 1000) for k in keys(5)]
+    assert abs(np.corrcoef(words[0], words[1])[0, 1]) < 0.15

@@ -1,0 +1,346 @@
+"""Optimizers against ten lines of NumPy over several steps, by hand and inside `fit`."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import nnlite as keras
+from nnlite import layers, optimizers
+from nnlite.optimizers import SGD, Adam
+
+# A rule takes (weights, gradient, state, step, settings) in float64 and gives the new weights.
+
+
+def sgd(w, g, state, t, lr=0.01, momentum=0.0, nesterov=False):
+    state["v"] = momentum * state.get("v", 0.0) - lr * g
+    return w + momentum * state["v"] - lr * g if nesterov else w + state["v"]
+
+
+def adam(w, g, state, t, lr=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+    state["m"] = beta_1 * state.get("m", 0.0) + (1 - beta_1) * g
+    state["v"] = beta_2 * state.get("v", 0.0) + (1 - beta_2) * g * g
+    alpha = lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+    return w - alpha * state["m"] / (np.sqrt(state["v"]) + epsilon)
+
+
+RULES = {SGD: sgd, Adam: adam}
+CASES = [
+    (SGD, {}),
+    (SGD, {"learning_rate": 0.3}),
+    (SGD, {"learning_rate": 0.1, "momentum": 0.9}),
+    (SGD, {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
+    (SGD, {"learning_rate": 0.1, "nesterov": True}),
+    (Adam, {}),
+    (Adam, {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 0.01}),
+    (Adam, {"learning_rate": 0.1, "beta_1": 0.0}),
+]
+SHAPES = [(), (1,), (7, 5), (33,), (2, 3, 4)]
+CLOSE = {"float32": {"rtol": 2e-6, "atol": 2e-6}, "float64": {"rtol": 1e-13, "atol": 1e-14}}
+
+
+def expected_path(cls, settings, weights, gradients, rates=None):
+    """The weights after each step, each with a state of its own."""
+    settings = {"lr" if k == "learning_rate" else k: v for k, v in settings.items()}
+    states, path = [{} for _ in weights], []
+    for t, step in enumerate(gradients, 1):
+        if rates is not None:
+            settings["lr"] = rates[t - 1]
+        weights = [RULES[cls](w, g, s, t, **settings) for w, g, s in zip(weights, step, states)]
+        path.append(weights)
+    return path
+
+
+def problem(steps=6, seed=0):
+    rng = np.random.default_rng(seed)
+    weights = [rng.normal(size=s) for s in SHAPES]
+    return weights, [[rng.normal(size=s) for s in SHAPES] for _ in range(steps)]
+
+
+def small_model(optimizer, seed=0):
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential([layers.Dense(4, "tanh", input_shape=(3,)), layers.Dense(1)])
+    model.compile(optimizer, "mse")
+    return model
+
+
+X = np.random.default_rng(1).normal(size=(24, 3)).astype("float32")
+Y = X[:, :1] - X[:, 1:2] * X[:, 2:]
+
+
+def arrays_equal(some, others):
+    return len(some) == len(others) and all(np.array_equal(a, b) for a, b in zip(some, others))
+
+
+def test_every_optimizer_has_a_rule_here():
+    assert set(optimizers._BY_NAME.values()) == set(RULES) == {cls for cls, _ in CASES}
+
+
+@pytest.mark.parametrize("cls, settings", CASES)
+def test_steps_follow_the_formula(cls, settings, real, isa):
+    weights, gradients = problem()
+    variables = [keras.Variable(w) for w in weights]
+    optimizer = cls(**settings)
+    for step, expected in zip(gradients, expected_path(cls, settings, weights, gradients)):
+        optimizer.apply_gradients(zip(step, variables))
+        for v, w in zip(variables, expected):
+            assert v.dtype == real
+            np.testing.assert_allclose(v.numpy(), w, **CLOSE[real])
+    assert int(optimizer.iterations) == len(gradients)
+
+
+@pytest.mark.parametrize("cls, settings", CASES)
+def test_fit_makes_the_same_steps_as_the_formula(cls, settings):
+    model = small_model(cls(**settings))
+    w1, b1, w2, b2 = (w.astype(float) for w in model.get_weights())
+    states = [{} for _ in range(4)]
+    rate = {"lr" if k == "learning_rate" else k: v for k, v in settings.items()}
+    for t in range(1, 7):
+        rows = slice(0, 12) if t % 2 else slice(12, 24)
+        x, y = X[rows].astype(float), Y[rows].astype(float)
+        h = np.tanh(x @ w1 + b1)
+        dy = 2 * (h @ w2 + b2 - y) / len(x)
+        dh = dy @ w2.T * (1 - h * h)
+        steps = zip((w1, b1, w2, b2), (x.T @ dh, dh.sum(0), h.T @ dy, dy.sum(0)), states)
+        w1, b1, w2, b2 = [RULES[cls](w, g, s, t, **rate) for w, g, s in steps]
+    model.fit(X, Y, batch_size=12, epochs=3, shuffle=False, verbose=0)
+    for got, want in zip(model.get_weights(), (w1, b1, w2, b2)):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "optimizer, gradients, expected",
+    [
+        (SGD(0.1), [0.5], [0.95]),
+        (SGD(0.1, momentum=0.9), [0.5, 0.45125], [0.95, 0.859875]),
+        (Adam(0.1), [0.5], [0.90000129]),
+        (Adam(0.1), [1.0], [0.90000099]),
+    ],
+)
+def test_golden_values(optimizer, gradients, expected):
+    v = keras.Variable(1.0)
+    for g, w in zip(gradients, expected):
+        optimizer.apply_gradients([(g, v)])
+        # Keras rounds 1 - 0.999 to float32: 7e-7 away from the formula, 0.90000032 for g = 1.
+        assert v.numpy() == pytest.approx(w, abs=1e-6)
+
+
+def test_documented_loop_that_passes_the_loss_for_a_gradient_runs():
+    v, optimizer = keras.Variable(1.0), SGD(learning_rate=0.1, momentum=0.9)
+    path = []
+    for _ in range(2):
+        with keras.GradientTape() as tape:
+            loss = v**2 / 2.0
+        assert tape.gradient(loss, v).numpy() == v.numpy()
+        optimizer.apply_gradients([(loss, v)])
+        path.append(v.numpy().item())
+    assert path == pytest.approx([0.95, 0.85987496], abs=1e-7)
+
+
+@pytest.mark.parametrize("cls, default", [(SGD, 0.01), (Adam, 0.001)])
+def test_learning_rate_has_its_default_and_two_names(cls, default):
+    assert float(cls().learning_rate) == float(cls().lr) == default
+    assert float(cls(lr=0.25).learning_rate) == float(cls(learning_rate=0.25).lr) == 0.25
+    assert float(cls(0.25).lr) == 0.25
+
+
+@pytest.mark.parametrize("cls", RULES)
+@pytest.mark.parametrize("name", ["learning_rate", "lr"])
+def test_learning_rate_can_be_changed_between_steps(cls, name):
+    weights, gradients = problem(4)
+    rates = [0.1, 0.1, 0.02, 0.3]
+    variables, optimizer = [keras.Variable(w) for w in weights], cls(0.5)
+    setattr(optimizer, name, 0.1)  # before anything was built
+    for step, rate in zip(gradients, rates):
+        setattr(optimizer, name, rate)
+        assert float(optimizer.learning_rate) == pytest.approx(rate)
+        optimizer.apply_gradients(zip(step, variables))
+    for v, w in zip(variables, expected_path(cls, {}, weights, gradients, rates)[-1]):
+        np.testing.assert_allclose(v.numpy(), w, rtol=1e-5, atol=1e-5)
+
+
+def test_learning_rate_changed_by_a_callback_counts_from_the_next_batch_on():
+    class Halve(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.optimizer.learning_rate = 0.1 * 0.5**epoch
+
+    model, again = small_model(SGD(0.1)), small_model(SGD(0.1))
+    model.fit(X, Y, epochs=3, batch_size=12, shuffle=False, verbose=0, callbacks=Halve())
+    for epoch in range(3):
+        again.optimizer.lr = 0.1 * 0.5**epoch
+        again.fit(X, Y, batch_size=12, shuffle=False, verbose=0)
+    assert arrays_equal(model.get_weights(), again.get_weights())
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.025)
+
+
+def test_pairs_without_a_gradient_are_left_alone():
+    a, b = keras.Variable([1.0, 2.0]), keras.Variable(3.0)
+    optimizer = Adam(0.1)
+    optimizer.apply_gradients([(None, a), (1.0, b)])
+    assert a.numpy().tolist() == [1.0, 2.0] and b.numpy() < 3
+    optimizer.apply_gradients([([1.0, 1.0], a), (None, b)])
+    assert (a.numpy() < [1.0, 2.0]).all() and int(optimizer.iterations) == 2
+
+
+def test_gradients_may_be_tensors_arrays_lists_or_numbers():
+    results = []
+    for g in (keras.convert_to_tensor([0.5, 1.0]), np.array([0.5, 1.0]), [0.5, 1.0]):
+        v = keras.Variable([1.0, 2.0])
+        SGD(0.1).apply_gradients([(g, v)])
+        results.append(v.numpy().tolist())
+    assert results[0] == results[1] == results[2] == pytest.approx([0.95, 1.9])
+
+
+def test_variables_may_join_later_and_start_with_empty_slots():
+    a, b = keras.Variable(1.0), keras.Variable(1.0)
+    optimizer = SGD(0.1, momentum=0.9)
+    optimizer.apply_gradients([(1.0, a)])
+    optimizer.apply_gradients([(1.0, a), (1.0, b)])
+    assert a.numpy() == pytest.approx(0.71) and b.numpy() == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    "pairs, error, message",
+    [
+        (
+            lambda a, b: [(1.0, a), (1.0, b)],
+            ValueError,
+            r"gradient of shape \(2,\) for 'pair', got \(\)",
+        ),
+        (
+            lambda a, b: [(1.0, a), ([1.0] * 3, b)],
+            ValueError,
+            r"shape \(2,\) for 'pair', got \(3,\)",
+        ),
+        (
+            lambda a, b: [(1.0, a), (1.0, np.ones(2))],
+            TypeError,
+            r"expected float Variables .*got ndarray",
+        ),
+        (
+            lambda a, b: [(1.0, a), (1, keras.Variable(3))],
+            TypeError,
+            r"float Variables .*one of int32",
+        ),
+        (lambda a, b: [(1.0, a), ("x", b)], TypeError, r"expected numbers"),
+    ],
+)
+def test_pairs_that_do_not_fit_are_refused_before_anything_changes(pairs, error, message):
+    a, b = keras.Variable(1.0), keras.Variable([1.0, 2.0], name="pair")
+    optimizer = SGD(0.1)
+    with pytest.raises(error, match=message):
+        optimizer.apply_gradients(pairs(a, b))
+    assert a.numpy() == 1.0 and b.numpy().tolist() == [1.0, 2.0]
+    assert int(optimizer.iterations) == 0
+
+
+@pytest.mark.parametrize(
+    "cls, settings, name",
+    [
+        (SGD, {"learning_rate": -0.1}, "learning_rate"),
+        (SGD, {"learning_rate": "fast"}, "learning_rate"),
+        (SGD, {"learning_rate": np.nan}, "learning_rate"),
+        (SGD, {"learning_rate": np.inf}, "learning_rate"),
+        (SGD, {"learning_rate": None}, "learning_rate"),
+        (SGD, {"lr": True}, "learning_rate"),
+        (SGD, {"momentum": 1.0}, "momentum"),
+        (SGD, {"momentum": -0.1}, "momentum"),
+        (Adam, {"learning_rate": [0.1]}, "learning_rate"),
+        (Adam, {"beta_1": 1.0}, "beta_1"),
+        (Adam, {"beta_2": -0.5}, "beta_2"),
+        (Adam, {"epsilon": -1e-7}, "epsilon"),
+    ],
+)
+def test_setting_out_of_range_is_named_before_any_work(cls, settings, name):
+    model = small_model(cls(**settings))
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=rf"{cls.__name__}: expected {name} in \[.*got "):
+        model.fit(X, Y, verbose=0)
+    assert arrays_equal(model.get_weights(), before)
+
+
+@pytest.mark.parametrize("rate", [np.float32(0.25), np.float64(0.25), 1, np.int64(1)])
+def test_numbers_of_any_type_are_learning_rates(rate):
+    v = keras.Variable(1.0)
+    SGD(rate).apply_gradients([(0.5, v)])
+    assert v.numpy() == 1 - 0.5 * float(rate)
+
+
+def test_unknown_argument_is_a_type_error_that_lists_the_known_ones():
+    with pytest.raises(TypeError, match=r"SGD.*'speed'.*learning_rate, momentum"):
+        SGD(speed=3)
+
+
+@pytest.mark.parametrize(
+    "identifier, cls",
+    [
+        ("sgd", SGD),
+        ("SGD", SGD),
+        ("adam", Adam),
+        ("Adam", Adam),
+        (SGD, SGD),
+        (Adam(0.5), Adam),
+    ],
+)
+def test_optimizer_is_found_by_name_class_or_instance(identifier, cls):
+    assert type(optimizers.get(identifier)) is cls
+
+
+def test_unknown_optimizer_is_named_and_the_known_ones_listed():
+    with pytest.raises(ValueError, match=r"unknown optimizer 'nope'; known: adam, sgd"):
+        optimizers.get("nope")
+    with pytest.raises(TypeError, match=r"optimizer.*got 3"):
+        optimizers.get(3)
+
+
+@pytest.mark.parametrize("how", ["pickle", "deepcopy"])
+@pytest.mark.parametrize("cls, settings", CASES)
+def test_copied_model_goes_on_training_bitwise(cls, settings, how):
+    model = small_model(cls(**settings))
+    model.fit(X, Y, batch_size=7, epochs=2, shuffle=False, verbose=0)
+    copied = pickle.loads(pickle.dumps(model)) if how == "pickle" else copy.deepcopy(model)
+    assert int(copied.optimizer.iterations) == 8
+    before = model.get_weights()
+    for m in (model, copied):
+        m.fit(X, Y, batch_size=7, epochs=2, shuffle=False, verbose=0)
+    assert arrays_equal(model.get_weights(), copied.get_weights())
+    assert not np.array_equal(model.get_weights()[0], before[0])
+
+
+def test_recompiling_with_a_new_optimizer_starts_afresh():
+    model, other = small_model(Adam(0.05)), small_model(Adam(0.05))
+    model.fit(X, Y, verbose=0)
+    other.set_weights(model.get_weights())
+    model.compile(Adam(0.05), "mse")
+    for m in (model, other):
+        m.fit(X, Y, shuffle=False, verbose=0)
+    assert arrays_equal(model.get_weights(), other.get_weights())
+
+
+def test_two_models_may_not_share_the_state_of_one_optimizer_by_accident():
+    shared = SGD(0.1, momentum=0.9)
+    a, b, alone = (
+        small_model(shared, 0),
+        small_model(shared, 1),
+        small_model(SGD(0.1, momentum=0.9), 1),
+    )
+    for m in (a, b, alone):
+        m.fit(X, Y, shuffle=False, verbose=0)
+    assert arrays_equal(b.get_weights(), alone.get_weights())
+
+
+def test_variables_of_an_optimizer_are_its_counter_rate_and_slots():
+    v, optimizer = keras.Variable([1.0, 2.0], name="w"), Adam()
+    optimizer.apply_gradients([([1.0, 1.0], v)])
+    names = [x.name for x in optimizer.variables]
+    assert names == ["iterations", "learning_rate", "w/momentum", "w/velocity"]
+
+
+@pytest.mark.parametrize("cls, settings", CASES)
+def test_config_round_trip_gives_an_equal_unbuilt_optimizer(cls, settings):
+    optimizer = cls(**settings)
+    optimizer.apply_gradients([(1.0, keras.Variable(1.0))])
+    again = cls.from_config(optimizer.get_config())
+    assert again == optimizer and not again.built and int(again.iterations) == 0
+    assert eval(repr(optimizer), {"SGD": SGD, "Adam": Adam}) == optimizer
