@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
+# cython: language_level=3, boundscheck=False, wraparound=False
 """The one binding between Python and C: engines (what can be run) and programs (what is run).
 
 Shapes are checked before anything reaches this module; here addresses and numbers are only handed on.

@@ -41,7 +41,7 @@ class Model(Layer):
     def _start(self):
         self._real = None
         self._lock = threading.RLock()
-        self._plans, self._plans_made_at = {}, 0
+        self.__dict__.update(_plans={}, _plans_made_at=0)  # not through __setattr__: no part of a pickle
         self._warned_not_finite = False
         self.stop_training = False
         self.history = None

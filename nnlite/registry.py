@@ -25,4 +25,8 @@ def find(kind, identifier, names, accepts):
         return identifier()
     if accepts(identifier):
         return identifier
-    raise TypeError(f"expected a {kind}, its name or a function, got {identifier!r}")
+    article = "an" if kind[0] in "aeiou" else "a"
+    raise TypeError(
+        f"expected {article} {kind}, its name or a function, got {identifier!r}; "
+        f"known: {', '.join(sorted(names))}"
+    )

@@ -1,6 +1,7 @@
 """Sums, means, extremes along axes. C reduces the middle of (A, R, B); any axes are a chain of those."""
 
 import math
+from numbers import Integral
 
 from nnlite.dispatch import Op
 from nnlite.ops.elementwise import divide, equal, multiply, negative, sign
@@ -36,7 +37,7 @@ Op("argmax", infer=_infer_reduce, gradient="none", attrs=_ATTRS, outputs=("int32
 def _axes(axis, shape, name):
     """The axes to reduce, sorted, from None, an int or a tuple."""
     ndim = len(shape)
-    axes = range(ndim) if axis is None else [axis] if isinstance(axis, int) else list(axis)
+    axes = range(ndim) if axis is None else [axis] if isinstance(axis, Integral) else list(axis)
     for a in axes:
         if not -ndim <= a < ndim:
             raise ValueError(f"{name}: expected an axis within {ndim} dimensions, got {a} (shape {shape})")

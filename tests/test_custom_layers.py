@@ -1,0 +1,228 @@
+"""Layers of one's own, and what every layer inherits: names, weights, trainable."""
+
+import numpy as np
+import pytest
+from small_models import Scale, arrays_equal, data
+
+import nnlite as keras
+from nnlite import ops
+from nnlite.layers import Dense, Dropout, Flatten, Layer
+
+# Layers of one's own
+
+
+def test_custom_layer_learns_and_remembers_its_settings():
+    layer = Scale(2.0, name="gain")
+    with keras.GradientTape() as tape:
+        loss = ops.sum(layer(np.arange(6.0).reshape(2, 3)))
+    assert np.array_equal(tape.gradient(loss, layer.factor).numpy(), [3.0, 5.0, 7.0])
+    assert layer.get_config()["start"] == 2.0 and repr(layer) == "Scale(start=2.0, name='gain')"
+    assert layer.weights[0].name == "gain/factor"
+
+
+def test_layers_set_as_attributes_or_appended_to_lists_are_found_in_order():
+    class Block(Layer):
+        def __init__(self):
+            super().__init__()
+            self.first = Dense(2)
+            self.others = []
+            for units in (3, 4):
+                self.others.append(Dense(units))
+
+        def call(self, x):
+            x = self.first(x)
+            for layer in self.others:
+                x = layer(x)
+            return x
+
+    block = Block()
+    block(data((2, 5)))
+    assert [w.shape for w in block.get_weights()] == [(5, 2), (2,), (2, 3), (3,), (3, 4), (4,)]
+    assert [layer.units for layer in block.sublayers] == [2, 3, 4]
+
+
+def test_layers_in_a_dict_are_found():
+    class Named(Layer):
+        def __init__(self):
+            super().__init__()
+            self.parts = {"a": Dense(2)}
+            self.parts["b"] = Dense(3)
+
+        def call(self, x):
+            return self.parts["b"](self.parts["a"](x))
+
+    layer = Named()
+    layer(data((2, 5)))
+    assert [w.shape for w in layer.get_weights()] == [(5, 2), (2,), (2, 3), (3,)]
+
+
+def test_variables_set_as_attributes_are_weights():
+    class Shift(Layer):
+        def __init__(self):
+            super().__init__()
+            self.by = keras.Variable([1.0, 2.0])
+            self.seen = keras.Variable([0.0], trainable=False)
+
+        def call(self, x):
+            return x + self.by
+
+    layer = Shift()
+    assert np.array_equal(layer(np.zeros((1, 2))).numpy(), [[1.0, 2.0]])
+    assert len(layer.weights) == 2
+    assert layer.trainable_weights == [layer.by] and layer.non_trainable_weights == [layer.seen]
+
+
+def test_replaced_attribute_is_forgotten():
+    class Holder(Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = Dense(2)
+
+    layer = Holder()
+    layer.inner = None
+    assert layer.sublayers == []
+
+
+def test_layer_without_call_says_so():
+    with pytest.raises(TypeError, match=r"layer 'layer' \(Layer\): a layer must define call"):
+        Layer()(data((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Dense(2, activity_regularizer="l2"),
+        lambda: Dropout(0.5, noise_shape=(1, 2)),
+        lambda: Flatten(data_format="channels_first"),
+    ],
+)
+def test_what_is_not_supported_is_refused_at_once(make):
+    with pytest.raises(ValueError, match=r"not supported|channels_last"):
+        make()
+
+
+# Names, weights, trainable
+
+
+def test_names_in_a_model_are_numbered_like_keras():
+    model = keras.Sequential(
+        [Dense(1), Dropout(0.1), Dense(1), Dense(1, name="out"), Dropout(0.1), Dense(1)]
+    )
+    assert [x.name for x in model.layers] == [
+        "dense",
+        "dropout",
+        "dense_1",
+        "out",
+        "dropout_1",
+        "dense_2",
+    ]
+
+
+def test_given_name_is_not_taken_by_a_numbered_one():
+    model = keras.Sequential([Dense(1), Dense(1, name="dense"), Dense(1)])
+    names = [x.name for x in model.layers]
+    assert len(set(names)) == 3 and names[1] == "dense"
+
+
+def test_two_layers_of_one_given_name_are_refused():
+    with pytest.raises(ValueError, match=r"'same' is in the model already"):
+        keras.Sequential([Dense(1, name="same"), Dense(2, name="same")])
+
+
+def test_layers_in_a_list_of_a_model_have_names_apart():
+    class Stack(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = []
+            for _ in range(3):
+                self.blocks.append(Dense(2))
+
+        def call(self, x):
+            for block in self.blocks:
+                x = block(x)
+            return x
+
+    model = Stack()
+    model(data((1, 2)))
+    assert [x.name for x in model.layers] == ["dense", "dense_1", "dense_2"]
+    assert model.weights[4].name == "dense_2/kernel"
+
+
+def test_set_weights_takes_what_get_weights_gave():
+    a, b, x = Dense(3), Dense(3), data((2, 4))
+    a(x), b(x)
+    b.set_weights(a.get_weights())
+    assert np.array_equal(a(x).numpy(), b(x).numpy())
+    a.get_weights()[0][:] = 0  # copies
+    assert a.get_weights()[0].any()
+
+
+@pytest.mark.parametrize(
+    "weights, message",
+    [
+        ([np.zeros((4, 3))], r"layer 'dense': expected 2 weight arrays, got 1"),
+        ([np.zeros((4, 3))] * 3, r"layer 'dense': expected 2 weight arrays, got 3"),
+        (
+            [np.ones((4, 3)), np.zeros(4)],
+            r"expected weight 'dense/bias' of shape \(3,\), got \(4,\)",
+        ),
+        (
+            [np.zeros((3, 4)), np.zeros(3)],
+            r"expected weight 'dense/kernel' of shape \(4, 3\), got \(3, 4\)",
+        ),
+    ],
+)
+def test_wrong_weights_are_refused_and_change_nothing(weights, message):
+    layer = Dense(3)
+    layer(data((2, 4)))
+    before = layer.get_weights()
+    with pytest.raises(ValueError, match=message):
+        layer.set_weights(weights)
+    assert arrays_equal(layer.get_weights(), before)
+
+
+def test_set_weights_of_an_unbuilt_layer_says_what_to_do():
+    with pytest.raises(ValueError, match=r"layer 'dense'.*no weights yet, build or call it first"):
+        Dense(3).set_weights([np.zeros((4, 3)), np.zeros(3)])
+
+
+def test_layer_that_is_not_trainable_is_not_trained():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([Dense(3, input_shape=(4,)), Dense(1)])
+    model.compile("sgd", "mse")
+    model.layers[0].trainable = False
+    assert len(model.trainable_weights) == 2 and len(model.non_trainable_weights) == 2
+    before = model.get_weights()
+    model.fit(data((8, 4)), data((8, 1), 1), verbose=0)
+    after = model.get_weights()
+    assert arrays_equal(after[:2], before[:2]) and not np.array_equal(after[2], before[2])
+    model.layers[0].trainable = True  # after a compile and a fit
+    model.fit(data((8, 4)), data((8, 1), 1), verbose=0)
+    assert not np.array_equal(model.get_weights()[0], before[0])
+
+
+def test_trainable_false_of_a_model_freezes_everything_inside():
+    inner = keras.Sequential([Dense(3, input_shape=(4,)), Dense(2)])
+    inner.trainable = False
+    assert inner.trainable_weights == [] and len(inner.non_trainable_weights) == 4
+    assert len(keras.Sequential([inner, Dense(1)]).trainable_weights) == 2
+
+
+def test_model_as_a_layer_shares_its_weights_and_counts_them():
+    keras.utils.set_random_seed(0)
+    inner = keras.Sequential([Dense(3, activation="relu", input_shape=(4,)), Dense(2)])
+    model = keras.Sequential()
+    model.add(inner)
+    model.add(Dense(1))
+    x = data((5, 4))
+    assert model.built and model.output_shape == (None, 1)
+    assert model.count_params() == inner.count_params() + 3 == 26
+    assert all(a is b for a, b in zip(model.weights, inner.weights))
+    kernel, bias = model.layers[1].get_weights()
+    np.testing.assert_allclose(
+        model.predict(x), inner.predict(x) @ kernel + bias, rtol=1e-5, atol=1e-6
+    )
+    before = inner.get_weights()
+    model.compile("sgd", "mse")
+    model.fit(x, data((5, 1)), verbose=0)
+    assert not np.array_equal(inner.get_weights()[0], before[0])

@@ -1,0 +1,135 @@
+"""Arrays of every type and layout train and predict as a plain float32 copy does."""
+
+import os
+
+import numpy as np
+import pytest
+from small_models import LABELS, D, L, N, X, arrays_equal, classifier, line, trained
+
+import nnlite as keras
+from nnlite import optimizers
+
+PIXELS = np.random.default_rng(2).integers(0, 100, (40, D))
+PIXEL_LABELS = PIXELS.sum(1) % L
+
+
+def read_only(x):
+    x = x.copy()
+    x.setflags(write=False)
+    return x
+
+
+def in_a_file(x):
+    path = os.path.join(in_a_file.folder, "x.npy")
+    np.save(path, x)
+    return np.load(path, mmap_mode="r")
+
+
+KINDS = {
+    **{
+        name: (lambda x, name=name: x.astype(name))
+        for name in (
+            "uint8",
+            "int8",
+            "uint16",
+            "int16",
+            "uint32",
+            "int32",
+            "uint64",
+            "int64",
+            "float16",
+            "float64",
+            "longdouble",
+            ">f4",
+            ">f8",
+            ">i4",
+            "object",
+        )
+    },
+    "Fortran order": np.asfortranarray,
+    "every second row": lambda x: np.repeat(x, 2, axis=0)[::2],
+    "every second column": lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+    "rows backwards": lambda x: x[::-1].copy()[::-1],
+    "columns backwards": lambda x: x[:, ::-1].copy()[:, ::-1],
+    "a window": lambda x: np.pad(x, 3)[3:-3, 3:-3],
+    "read-only": read_only,
+    "memmap": in_a_file,
+    "lists": lambda x: x.tolist(),
+    "tensor": lambda x: keras.convert_to_tensor(x),
+    "unaligned": lambda x: np.frombuffer(b"." + x.tobytes(), dtype=x.dtype, offset=1).reshape(
+        x.shape
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_x_of_any_kind_gives_the_bits_of_a_float32_copy(kind, tmp_path):
+    in_a_file.folder = str(tmp_path)
+    plain = PIXELS.astype("float32")
+    results = []
+    for x in (plain, KINDS[kind](plain)):
+        model = classifier(optimizer=optimizers.SGD(1e-4), metrics=["accuracy"])
+        history = trained(model, x, PIXEL_LABELS, epochs=2, batch_size=16)
+        results.append(
+            [
+                *model.get_weights(),
+                model.predict(x),
+                np.array(history.history["loss"]),
+                np.array(model.evaluate(x, PIXEL_LABELS)),
+                model.predict(np.asarray(x)[3:4]),
+            ]
+        )
+    assert arrays_equal(*results)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["bool", "uint8", "int64", "uint64", "float64", "float16", "object"]
+)
+def test_labels_of_any_kind_give_the_same_bits(dtype):
+    results = []
+    for y in (LABELS.astype("int32"), LABELS.astype(dtype), LABELS.astype(dtype)[:, None]):
+        model = classifier()
+        trained(model, X, y % 2 if dtype == "bool" else y)
+        results.append(model.get_weights())
+        if dtype == "bool":
+            results[0] = results[-1]
+    assert arrays_equal(results[0], results[1]) and arrays_equal(results[0], results[2])
+
+
+def test_repeated_row_of_a_broadcast_array_is_read():
+    x = np.broadcast_to(X[0], (N, D))
+    model = classifier()
+    assert np.array_equal(model.predict(x), model.predict(x.copy()))
+
+
+def test_pandas_data_is_accepted():
+    pandas = pytest.importorskip("pandas")
+    a, b = classifier(), classifier()
+    trained(a, X, LABELS)
+    trained(b, pandas.DataFrame(X), pandas.Series(LABELS))
+    assert arrays_equal(a.get_weights(), b.get_weights())
+
+
+def test_x_is_not_changed_by_training():
+    x = X.astype("float64")
+    before = x.copy()
+    classifier(dropout=0.5).fit(x, LABELS, verbose=0)
+    assert np.array_equal(x, before)
+
+
+def test_vector_fits_a_model_of_one_feature_as_in_keras():
+    x = np.linspace(0, 1, 20)
+    a, b = line(), line()
+    a.fit(x, 2 * x, shuffle=False, verbose=0)
+    b.fit(x[:, None], 2 * x[:, None], shuffle=False, verbose=0)
+    assert arrays_equal(a.get_weights(), b.get_weights())
+    assert np.array_equal(a.predict(x), b.predict(x[:, None]))
+    assert a.evaluate(x, 2 * x) == b.evaluate(x[:, None], 2 * x)
+
+
+def test_integer_targets_beyond_int32_are_regressed_on():
+    y = np.arange(N) * 10**10
+    a, b = line(D, rate=1e-12), line(D, rate=1e-12)
+    a.fit(X, y, shuffle=False, verbose=0)
+    b.fit(X, y.astype("float64"), shuffle=False, verbose=0)
+    assert a.get_weights()[1] > 0 and arrays_equal(a.get_weights(), b.get_weights())
