@@ -2,7 +2,7 @@
 
     python examples/custom_activation.py
 
-It is traced once and then runs in C; its gradient follows from the gradients of the ops it is made of.
+It is traced once and then runs in C; its gradient follows from those of the ops it is made of.
 """
 
 import numpy as np

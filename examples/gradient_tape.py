@@ -1,4 +1,4 @@
-"""A training loop of one's own with GradientTape, and the same step inside `fit`, where it runs in C.
+"""A training loop of one's own with GradientTape, and the same step inside `fit`, run in C.
 
     python examples/gradient_tape.py
 """
@@ -28,7 +28,7 @@ class Regression(keras.Model):
         return self.out(self.hidden(inputs))
 
     def train_step(self, data):
-        x, y, _ = data
+        x, y = data
         with keras.GradientTape() as tape:
             y_pred = self(x)
             loss = mse(y, y_pred)
@@ -53,4 +53,5 @@ print(f"step by step in Python: {time.perf_counter() - began:.2f} s")
 model.compile(optimizer=optimizers.Adam(0.01), loss="mse")
 began = time.perf_counter()
 history = model.fit(x, y, epochs=5, batch_size=64, verbose=0)
-print(f"the same through fit:   {time.perf_counter() - began:.2f} s, loss {history.history['loss'][-1]:.4f}")
+seconds, loss = time.perf_counter() - began, history.history["loss"][-1]
+print(f"the same through fit:   {seconds:.2f} s, loss {loss:.4f}")

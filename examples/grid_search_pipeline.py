@@ -1,4 +1,4 @@
-"""GridSearchCV over learning rate, batch size and whole architectures, inside a scikit-learn Pipeline.
+"""GridSearchCV over learning rate, batch size and whole architectures, in a Pipeline.
 
     python examples/grid_search_pipeline.py
 """

@@ -1,15 +1,15 @@
 """nnlite: neural networks for scikit-learn users on a CPU, under Keras's names.
 
-`import nnlite as keras` carries a Keras tutorial over; `NNClassifier` and `NNRegressor` are scikit-learn
-estimators whose every setting can be searched.
-"""
+`import nnlite as keras` carries a Keras tutorial over; `NNClassifier` and `NNRegressor` are
+scikit-learn estimators whose every setting can be searched. """
 
 try:
-    from nnlite import _engine
+    from nnlite import _engine  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        f"nnlite's compiled engine cannot be imported ({error}). In a source folder that was not built: run "
-        "`pip install .` there, then leave it, or start Python with -P; Python imports the bare folder otherwise."
+        f"nnlite's compiled engine cannot be imported ({error}). In a source folder that was not "
+        "built: run `pip install .` there, then leave it, or start Python with -P; Python imports "
+        "the bare folder otherwise."
     ) from error
 
 from nnlite import (
@@ -28,8 +28,9 @@ from nnlite import (
 )
 from nnlite.autodiff import GradientTape
 from nnlite.layers import Input
-from nnlite.model import Model, Sequential
+from nnlite.model import Model
 from nnlite.ops import ones, zeros
+from nnlite.sequential import Sequential
 from nnlite.tensor import Tensor, Variable, convert_to_tensor
 
 constant = convert_to_tensor

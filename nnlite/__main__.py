@@ -19,7 +19,8 @@ def _at_least(lowest):
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="nnlite", description="nnlite: neural networks for scikit-learn users on a CPU.")
+        prog="nnlite", description="nnlite: neural networks for scikit-learn users on a CPU."
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     about = (
         "train a multilayer perceptron on MNIST in a scikit-learn Pipeline, search its settings, "
@@ -27,17 +28,29 @@ def _parser():
     )
     demo = commands.add_parser("demo", help=about, description=f"{about[0].upper()}{about[1:]}.")
     demo.add_argument(
-        "--data", choices=("mnist", "digits"),
-        help="default: mnist, or scikit-learn's small digits where MNIST cannot be had")
+        "--data",
+        choices=("mnist", "digits"),
+        help="default: mnist, or scikit-learn's small digits where MNIST cannot be had",
+    )
     demo.add_argument(
-        "--epochs", type=_at_least(1), metavar="N",
-        help="passes over the training images (default: 5 on mnist, 20 on digits)")
+        "--epochs",
+        type=_at_least(1),
+        metavar="N",
+        help="passes over the training images (default: 5 on mnist, 20 on digits)",
+    )
     demo.add_argument(
-        "--output", default="nnlite-demo", metavar="FOLDER",
-        help="where model.pkl and report.png are written (default: %(default)s)")
+        "--output",
+        default="nnlite-demo",
+        metavar="FOLDER",
+        help="where model.pkl and report.png are written (default: %(default)s)",
+    )
     demo.add_argument(
-        "--seed", type=_at_least(0), default=0, metavar="N",
-        help="the same seed gives the same bits (default: %(default)s)")
+        "--seed",
+        type=_at_least(0),
+        default=0,
+        metavar="N",
+        help="the same seed gives the same bits (default: %(default)s)",
+    )
     commands.add_parser("versions", help="print versions and the engine in use, for bug reports")
     return parser
 

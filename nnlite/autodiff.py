@@ -1,7 +1,7 @@
 """Gradients: one backward walk over a recording, each op's rule written in ops.
 
-On a tape the rules run as they are called; in a trace they are recorded, and become part of the plan.
-"""
+On a tape the rules run as they are called; in a trace they are recorded, and become part of the
+plan. """
 
 from nnlite import ops
 from nnlite.dispatch import Recording
@@ -40,8 +40,8 @@ def gradients(recording, target, sources, seed=None):
         for x, version in zip(call.inputs, call.versions):
             if isinstance(x, Variable) and x.version != version:
                 raise RuntimeError(
-                    f"Variable {x.name!r} was assigned after it was used in the forward pass and before "
-                    "its gradient was asked for: compute the gradient first"
+                    f"Variable {x.name!r} was assigned after it was used in the forward pass and "
+                    "before its gradient was asked for: compute the gradient first"
                 )
         for x, dx in zip(call.inputs, call.op.gradient(call, *dys, need=need)):
             if dx is None:
@@ -114,12 +114,17 @@ class GradientTape:
         Tensor or None, or a list of them
         """
         if self._used and not self.persistent:
-            raise RuntimeError("GradientTape.gradient: a tape that is not persistent gives its gradients once")
+            raise RuntimeError(
+                "GradientTape.gradient: a tape that is not persistent gives its gradients once"
+            )
         if not isinstance(target, Tensor):
-            raise TypeError(f"GradientTape.gradient: expected a Tensor as target, got {type(target).__name__}")
+            raise TypeError(
+                f"GradientTape.gradient: expected a Tensor as target, got {type(target).__name__}"
+            )
         if unconnected_gradients not in ("none", "zero"):
             raise ValueError(
-                f"GradientTape.gradient: unconnected_gradients is 'none' or 'zero', got {unconnected_gradients!r}"
+                "GradientTape.gradient: expected unconnected_gradients to be 'none' or 'zero', "
+                f"got {unconnected_gradients!r}"
             )
         self._used = True
         single = isinstance(sources, Tensor)

@@ -8,7 +8,8 @@ from nnlite.config import Configurable
 
 
 class Callback(Configurable):
-    """Base of all: override any of the `on_...` methods; `self.model` is the model that is being trained."""
+    """Base of all: override any of the `on_...` methods; `self.model` is the model that is being
+    trained."""
 
     model = None
     params = None
@@ -18,7 +19,8 @@ class Callback(Configurable):
         self.model = model
 
     def set_params(self, *args, **params):
-        """Settings of the training (epochs, steps) when `fit` calls it, those of the callback by name otherwise."""
+        """Settings of the training (epochs, steps) when `fit` calls it, those of the callback by
+        name otherwise."""
         if args:
             self.params = args[0]
             return self
@@ -123,30 +125,50 @@ class EarlyStopping(Callback):
     EarlyStopping(monitor='loss', patience=3)
     """
 
-    def __init__(self, monitor="val_loss", min_delta=0, patience=0, verbose=0, mode="auto", baseline=None,
-                 restore_best_weights=False, start_from_epoch=0):
-        self.monitor, self.min_delta, self.patience, self.verbose = monitor, min_delta, patience, verbose
+    def __init__(
+        self,
+        monitor="val_loss",
+        min_delta=0,
+        patience=0,
+        verbose=0,
+        mode="auto",
+        baseline=None,
+        restore_best_weights=False,
+        start_from_epoch=0,
+    ):
+        self.monitor, self.min_delta, self.patience, self.verbose = (
+            monitor,
+            min_delta,
+            patience,
+            verbose,
+        )
         self.mode, self.baseline = mode, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
 
     def _improves(self, value, than):
         rising = self.mode == "max" or (
-            self.mode == "auto" and any(k in self.monitor for k in ("acc", "auc", "r2", "score", "precision", "recall"))
+            self.mode == "auto"
+            and any(k in self.monitor for k in ("acc", "auc", "r2", "score", "precision", "recall"))
         )
         return value - abs(self.min_delta) > than if rising else value + abs(self.min_delta) < than
 
     def on_train_begin(self, logs=None):
         if self.mode not in ("auto", "min", "max"):
-            raise ValueError(f"EarlyStopping: expected mode 'auto', 'min' or 'max', got {self.mode!r}")
+            raise ValueError(
+                f"EarlyStopping: expected mode 'auto', 'min' or 'max', got {self.mode!r}"
+            )
         if not isinstance(self.patience, numbers.Real) or not self.patience >= 0:
-            raise ValueError(f"EarlyStopping: expected a patience of at least 0, got {self.patience!r}")
+            raise ValueError(
+                f"EarlyStopping: expected a patience of at least 0, got {self.patience!r}"
+            )
         self.wait, self.stopped_epoch, self.best_epoch = 0, 0, 0
         self.best, self.best_weights = None, None
 
     def on_epoch_end(self, epoch, logs=None):
         if self.monitor not in (logs or {}):
             raise ValueError(
-                f"EarlyStopping: monitor {self.monitor!r} is not among the figures {', '.join(logs or {})}; "
+                f"EarlyStopping: monitor {self.monitor!r} is not among the figures "
+                f"{', '.join(logs or {})}; "
                 "a 'val_' figure needs validation_data or validation_split"
             )
         if epoch < self.start_from_epoch:

@@ -1,8 +1,9 @@
-"""Settings: those of the process (`floatx`, `epsilon`, ...) and those of every object (`Configurable`).
+"""Settings: those of the process (`floatx`, `epsilon`, ...) and those of every object
+(`Configurable`).
 
-The one idea: a class's constructor signature is the only list of its settings. What was passed is recorded
-before `__init__` runs, and everything else (`get_config`, `get_params`, `repr`, copies) is read off that.
-"""
+The one idea: a class's constructor signature is the only list of its settings. What was passed is
+recorded before `__init__` runs, and everything else (`get_config`, `get_params`, `repr`, copies) is
+read off that. """
 
 import contextlib
 import copy
@@ -25,7 +26,8 @@ def floatx():
 
 @contextlib.contextmanager
 def precision(real):
-    """`floatx()` is `real` inside the block, in this thread only: a model computes in its own precision."""
+    """`floatx()` is `real` inside the block, in this thread only: a model computes in its own
+    precision."""
     before = getattr(_here, "real", None)
     _here.real = real
     try:
@@ -35,7 +37,8 @@ def precision(real):
 
 
 def set_floatx(value):
-    """Set the precision of tensors and models made from now on: 'float32' (default) or 'float64'."""
+    """Set the precision of tensors and models made from now on: 'float32' (default) or
+    'float64'."""
     if value not in ("float32", "float64"):
         raise ValueError(f"set_floatx: expected 'float32' or 'float64', got {value!r}")
     _settings["floatx"] = value
@@ -68,7 +71,8 @@ if hasattr(os, "register_at_fork"):  # a forked child must not repeat its parent
 
 
 def next_seed():
-    """A seed for whatever was given none, in [0, 2**63): the next of `seeded` or `set_random_seed`, else any."""
+    """A seed for whatever was given none, in [0, 2**63): the next of `seeded` or `set_random_seed`,
+    else any."""
     generator = getattr(_here, "random", None) or _settings["random"]
     if generator is None:
         generator = _settings["random"] = _generator(None)
@@ -116,8 +120,9 @@ def snake_case(name):
 class Configurable:
     """An object that knows the arguments it was made with.
 
-    Subclasses write an ordinary `__init__`; `get_config`, `from_config`, `get_params`, `set_params`,
-    `repr`, equality and copies follow from its signature. A subclass may define its own `get_config`.
+    Subclasses write an ordinary `__init__`; `get_config`, `from_config`, `get_params`,
+    `set_params`, `repr`, equality and copies follow from its signature. A subclass may define its
+    own `get_config`.
     """
 
     def __new__(cls, *args, **kwargs):
@@ -130,7 +135,8 @@ class Configurable:
 
     @classmethod
     def _signature(cls):
-        """Name -> default of each constructor argument, `**kwargs` of a subclass looked up in its bases."""
+        """Name -> default of each constructor argument, `**kwargs` of a subclass looked up in its
+        bases."""
         own = cls.__dict__.get("_signature_cache")
         if own is None:
             own, open_ended = {}, False
@@ -155,7 +161,9 @@ class Configurable:
         try:
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{cls.__name__}: {error}. It takes {', '.join(cls._signature())}") from None
+            raise TypeError(
+                f"{cls.__name__}: {error}. It takes {', '.join(cls._signature())}"
+            ) from None
         given = {}
         for name, value in list(bound.arguments.items())[1:]:
             kind = signature.parameters[name].kind
@@ -170,7 +178,8 @@ class Configurable:
         return self._given[name] if name in self._given else self._signature()[name]
 
     def get_config(self):
-        """The arguments of the constructor as a dict; `from_config` makes an equal object from it."""
+        """The arguments of the constructor as a dict; `from_config` makes an equal object from
+        it."""
         return {
             name: self._given.get(name, default)
             for name, default in self._signature().items()
@@ -199,7 +208,9 @@ class Configurable:
         for key, value in params.items():
             name, _, rest = key.partition("__")
             if name not in config and name not in self._signature():
-                raise ValueError(f"{type(self).__name__}: no setting {name!r}; it has {', '.join(config)}")
+                raise ValueError(
+                    f"{type(self).__name__}: no setting {name!r}; it has {', '.join(config)}"
+                )
             if rest:
                 nested.setdefault(name, {})[rest] = value
             else:
@@ -217,7 +228,9 @@ class Configurable:
 
     def __repr__(self):
         signature = self._signature()
-        shown = [f"{k}={v!r}" for k, v in self._given.items() if not _same(v, signature.get(k, None))]
+        shown = [
+            f"{k}={v!r}" for k, v in self._given.items() if not _same(v, signature.get(k, None))
+        ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __eq__(self, other):

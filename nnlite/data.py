@@ -1,4 +1,5 @@
-"""Data as training reads it: arrays stay where they are, and each step gathers its rows by index."""
+"""Data as training reads it: arrays stay where they are, and each step gathers its rows by
+index."""
 
 from collections.abc import Mapping
 
@@ -30,7 +31,9 @@ class Source:
             try:
                 array = array.astype(np.float64)
             except (TypeError, ValueError):
-                raise TypeError(f"{name}: expected numbers, got values of type {array.dtype}") from None
+                raise TypeError(
+                    f"{name}: expected numbers, got values of type {array.dtype}"
+                ) from None
         if array.ndim == 0:
             raise ValueError(f"{name}: expected one row per sample, got a single number")
         if array.dtype.name not in SOURCE_CODES:
@@ -55,12 +58,14 @@ class Source:
 
     def check_finite(self):
         """Raise ValueError if a value is NaN or infinite."""
-        # The sum is finite for nearly all finite data, and ten times faster than looking at each value.
+        # The sum is finite for nearly all finite data, and ten times faster than looking at each
+        # value.
         if self.array.dtype.kind == "f" and self.array.size:
             with np.errstate(all="ignore"):
                 if not np.isfinite(self.array.sum()) and not np.isfinite(self.array).all():
                     raise ValueError(
-                        f"{self.name}: expected finite values, got NaN or infinity; impute or remove those rows"
+                        f"{self.name}: expected finite values, got NaN or infinity; "
+                        "impute or remove those rows"
                     )
 
     def as_column(self):
@@ -75,7 +80,9 @@ class Source:
         """`count` rows as a tensor: those of `index`, or consecutive ones where it is None."""
         dtype = "int32" if self.integer else config.floatx()
         rows = count if index is None else self.rows
-        return ops.gather(source, index, count, self.row_shape, dtype, self.code, self.row_bytes, rows)
+        return ops.gather(
+            source, index, count, self.row_shape, dtype, self.code, self.row_bytes, rows
+        )
 
 
 def _rows_are_contiguous(array):
@@ -90,6 +97,13 @@ def unpack_x_y_sample_weight(data):
     if not 1 <= len(data) <= 3:
         raise ValueError(f"expected (x,), (x, y) or (x, y, sample_weight), got {len(data)} entries")
     return (*data, None, None)[:3]
+
+
+def packed(data):
+    """x, y and sample_weight as a `train_step` takes them: without what is None at the end."""
+    while data and data[-1] is None:
+        data = data[:-1]
+    return tuple(data)
 
 
 def weights_of(y, sample_weight, class_weight):
@@ -108,16 +122,23 @@ def weights_of(y, sample_weight, class_weight):
         return weights
     sample_weight = np.asarray(sample_weight)
     if sample_weight.shape != weights.shape:
-        raise ValueError(f"sample_weight: expected shape {weights.shape}, got {sample_weight.shape}")
+        raise ValueError(
+            f"sample_weight: expected shape {weights.shape}, got {sample_weight.shape}"
+        )
     return weights * sample_weight
 
 
 def split(x, y, sample_weight, fraction):
-    """The first part for training and the last `fraction` for validation, each (x, y, sample_weight)."""
+    """The first part for training and the last `fraction` for validation, each (x, y,
+    sample_weight)."""
     if not 0 < fraction < 1:
         raise ValueError(f"validation_split: expected a number in (0, 1), got {fraction!r}")
     arrays = [None if a is None else np.asarray(a) for a in (x, y, sample_weight)]
     at = int(len(arrays[0]) * (1 - fraction))
     if at == 0 or at == len(arrays[0]):
-        raise ValueError(f"validation_split: {fraction} of {len(arrays[0])} samples leaves one part empty")
-    return [None if a is None else a[:at] for a in arrays], [None if a is None else a[at:] for a in arrays]
+        raise ValueError(
+            f"validation_split: {fraction} of {len(arrays[0])} samples leaves one part empty"
+        )
+    return [None if a is None else a[:at] for a in arrays], [
+        None if a is None else a[at:] for a in arrays
+    ]

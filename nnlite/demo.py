@@ -70,9 +70,9 @@ def _digits(seed):
     digits = load_digits()
     images = digits.images.astype(np.uint8)
     x_train, x_test, y_train, y_test = train_test_split(
-        images, digits.target, test_size=0.25, random_state=seed, stratify=digits.target)
-    return Data(
-        "digits", x_train, y_train, x_test, y_test, white=16, held_out=200, epochs=20)
+        images, digits.target, test_size=0.25, random_state=seed, stratify=digits.target
+    )
+    return Data("digits", x_train, y_train, x_test, y_test, white=16, held_out=200, epochs=20)
 
 
 def _load(which, seed):
@@ -90,16 +90,25 @@ def _load(which, seed):
 
 def _pipeline(data, epochs, seed):
     """The classifier from images to labels."""
-    return Pipeline([
-        ("scale", FunctionTransformer(scale_pixels, kw_args={"white": data.white})),
-        ("network", NNClassifier(
-            [Dense(512, activation="relu"), Dense(256, activation="relu")],
-            optimizer="adam", batch_size=128, epochs=epochs, random_state=seed, verbose=1,
-            # Stops nothing so patiently, but gives the validation curve.
-            early_stopping=EarlyStopping(patience=epochs),
-            validation_fraction=data.held_out / len(data.x_train),
-        )),
-    ])
+    return Pipeline(
+        [
+            ("scale", FunctionTransformer(scale_pixels, kw_args={"white": data.white})),
+            (
+                "network",
+                NNClassifier(
+                    [Dense(512, activation="relu"), Dense(256, activation="relu")],
+                    optimizer="adam",
+                    batch_size=128,
+                    epochs=epochs,
+                    random_state=seed,
+                    verbose=1,
+                    # Stops nothing so patiently, but gives the validation curve.
+                    early_stopping=EarlyStopping(patience=epochs),
+                    validation_fraction=data.held_out / len(data.x_train),
+                ),
+            ),
+        ]
+    )
 
 
 class CountedAccuracy:
@@ -127,9 +136,16 @@ def _search(pipeline, data):
     bar = ProgressBar(fits, "Fits", unit="fit")
     search = GridSearchCV(
         clone(pipeline).set_params(
-            network__early_stopping=False, network__epochs=SEARCHED_EPOCHS, network__batch_size=32,
-            network__verbose=0),
-        grid, scoring=CountedAccuracy(bar), cv=FOLDS, refit=False, error_score="raise",
+            network__early_stopping=False,
+            network__epochs=SEARCHED_EPOCHS,
+            network__batch_size=32,
+            network__verbose=0,
+        ),
+        grid,
+        scoring=CountedAccuracy(bar),
+        cv=FOLDS,
+        refit=False,
+        error_score="raise",
     )
     try:
         search.fit(data.x_train[:SEARCHED_ROWS], data.y_train[:SEARCHED_ROWS])
@@ -164,8 +180,10 @@ def demo(which=None, epochs=None, output="nnlite-demo", seed=0):
     began = time.perf_counter()
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
-    _say(f"nnlite {__version__}, engine {dispatch.engine('float32').isa}, "
-         f"threads {_engine.max_threads()}\n")
+    _say(
+        f"nnlite {__version__}, engine {dispatch.engine('float32').isa}, "
+        f"threads {_engine.max_threads()}\n"
+    )
     data = _load(which, seed)
     epochs = epochs or data.epochs
     pipeline = _pipeline(data, epochs, seed)
@@ -217,8 +235,12 @@ def _keep(pipeline, data, path):
     before, after = pipeline.predict_proba(data.x_test), again.predict_proba(data.x_test)
     same = before.dtype == after.dtype and before.tobytes() == after.tobytes()
     _row("model", f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
-    _row("reloaded", f"predictions of {len(after):,} images are bitwise the same" if same
-         else "PREDICTIONS DIFFER from those of the model that was saved")
+    _row(
+        "reloaded",
+        f"predictions of {len(after):,} images are bitwise the same"
+        if same
+        else "PREDICTIONS DIFFER from those of the model that was saved",
+    )
     return same
 
 

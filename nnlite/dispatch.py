@@ -1,8 +1,8 @@
 """The one door: every op call, eager or traced, passes `apply`.
 
-An `Op` is one row: the C function's name, the shapes it gives, its gradient. A `Recording` is the list of calls
-made while it was active; one that does not execute is a trace, which `plan` turns into a program.
-"""
+An `Op` is one row: the C function's name, the shapes it gives, its gradient. A `Recording` is the
+list of calls made while it was active; one that does not execute is a trace, which `plan` turns
+into a program. """
 
 import math
 import os
@@ -26,11 +26,12 @@ class Op:
     name : str
         The C function's name in `csrc/op_list.h`.
     infer : callable
-        Input shapes and attributes -> list of output shapes; raises ValueError where they do not fit.
-        It is the only validation that there is.
+        Input shapes and attributes -> list of output shapes; raises ValueError where they do not
+        fit. It is the only validation that there is.
     gradient : callable, str or None
-        `(call, *dys, need)` -> the gradients with respect to the inputs, None where not needed. 'none': the op
-        is flat or has integer results, gradients end here. None: there is no rule, asking for one is an error.
+        `(call, *dys, need)` -> the gradients with respect to the inputs, None where not needed.
+        'none': the op is flat or has integer results, gradients end here. None: there is no rule,
+        asking for one is an error.
     attrs : dict of str to type
         int and float attributes are handed to C in this order; None ones stay in Python.
     outputs : tuple of {'real', 'int32', 'given'}
@@ -43,8 +44,17 @@ class Op:
         Input shapes and output shapes -> multiply-adds; by default the number of elements.
     """
 
-    def __init__(self, name, infer, gradient=None, attrs=None, outputs=("real",), writes=(), view=False,
-                 work=None):
+    def __init__(
+        self,
+        name,
+        infer,
+        gradient=None,
+        attrs=None,
+        outputs=("real",),
+        writes=(),
+        view=False,
+        work=None,
+    ):
         self.name, self.infer, self.gradient = name, infer, gradient
         self.attrs, self.outputs, self.writes, self.view = attrs or {}, outputs, writes, view
         self._work = work
@@ -74,11 +84,18 @@ class Call:
     __slots__ = ("attrs", "inputs", "op", "outputs", "scope", "versions")
 
     def __init__(self, op, inputs, outputs, attrs, scope):
-        self.op, self.inputs, self.outputs, self.attrs, self.scope = op, inputs, outputs, attrs, scope
+        self.op, self.inputs, self.outputs, self.attrs, self.scope = (
+            op,
+            inputs,
+            outputs,
+            attrs,
+            scope,
+        )
         self.versions = [t.version if isinstance(t, Variable) else 0 for t in inputs]
 
     def __repr__(self):
-        return f"<{self.op.name} {[t.shape for t in self.inputs]} -> {[t.shape for t in self.outputs]}>"
+        shapes = [[t.shape for t in tensors] for tensors in (self.inputs, self.outputs)]
+        return f"<{self.op.name} {shapes[0]} -> {shapes[1]}>"
 
 
 class _Here(threading.local):
@@ -138,7 +155,8 @@ def use_isa(name=None):
     Parameters
     ----------
     name : str, optional
-        'generic', 'avx2' or 'avx512'; by default the environment's NNLITE_ISA, or else the best one.
+        'generic', 'avx2' or 'avx512'; by default the environment's NNLITE_ISA, or else the best
+        one.
 
     Raises
     ------
@@ -168,7 +186,8 @@ def real_of(tensors, attrs):
         if t.dtype in REALS:
             if real is not None and t.dtype != real:
                 raise TypeError(
-                    f"expected tensors of one precision, got {real} and {t.dtype}; convert one with `cast`"
+                    f"expected tensors of one precision, got {real} and {t.dtype}; "
+                    "convert one with `cast`"
                 )
             real = t.dtype
     if real is None and attrs.get("dtype") in REALS:
@@ -194,7 +213,9 @@ def apply(op, inputs, attrs):
     shapes = op.infer(*given, **attrs)
     for shape in (*given, *shapes):
         if len(shape) > MAX_NDIM:
-            raise ValueError(f"{op.name}: expected at most {MAX_NDIM} dimensions, got shape {shape}")
+            raise ValueError(
+                f"{op.name}: expected at most {MAX_NDIM} dimensions, got shape {shape}"
+            )
     real = real_of(inputs, attrs)
     dtypes = {"real": real, "int32": "int32", "given": attrs.get("dtype")}
     outputs = [Tensor(shape, dtypes[kind]) for shape, kind in zip(shapes, op.outputs)]

@@ -5,7 +5,6 @@ optimizer, callbacks) are settings: what was given is never built or changed, `f
 """
 
 import math
-import numbers
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier
@@ -22,9 +21,10 @@ from sklearn.utils.validation import (
 from nnlite import config, losses, optimizers, training
 from nnlite.callbacks import Callback, EarlyStopping, History
 from nnlite.config import Configurable
+from nnlite.estimator_settings import LEGAL, documented, is_auto, is_list_of
 from nnlite.layers import Dense, Layer
 from nnlite.layers.core import positive_int
-from nnlite.model import Sequential
+from nnlite.sequential import Sequential
 
 # Small float64 data are trained in float64: what scikit-learn's own MLP does, and what its checks
 # of sample weights need. Past these sizes float32 is twice as fast and no less good.
@@ -33,105 +33,27 @@ FLOAT64_WEIGHTS = 20_000
 EARLY_STOPPING_ROWS = 500
 
 
-def _is_auto(value):
-    return isinstance(value, str) and value == "auto"
-
-
-def _accepts(check, *args):
-    """Whether a check does not raise."""
-    try:
-        check(*args)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_list_of(values, kinds):
-    return isinstance(values, (list, tuple)) and all(isinstance(v, kinds) for v in values)
-
-
-# Name -> whether a value is legal, and what is; specs are checked as they are copied.
-_LEGAL = {
-    "batch_size": (lambda v: _is_auto(v) or _accepts(positive_int, "", v),
-                   "'auto' or a positive integer"),
-    "epochs": (lambda v: _accepts(positive_int, "", v), "a positive integer"),
-    "early_stopping": (lambda v: _is_auto(v) or isinstance(v, (bool, np.bool_, EarlyStopping)),
-                       "'auto', True, False or an EarlyStopping"),
-    "validation_fraction": (lambda v: isinstance(v, numbers.Real) and 0 < v < 1,
-                            "a number in (0, 1)"),
-    "random_state": (lambda v: _accepts(check_random_state, v),
-                     "None, an integer in [0, 2**32) or a RandomState"),
-    "verbose": (lambda v: isinstance(v, numbers.Integral) and 0 <= v <= 2, "0, 1 or 2"),
-    "n_threads": (lambda v: v is None or _accepts(positive_int, "", v),
-                  "None or a positive integer"),
-    "dtype": (lambda v: isinstance(v, str) and v in ("auto", "float32", "float64"),
-              "'auto', 'float32' or 'float64'"),
-}
-
-_PARAMETERS = """Parameters
-    ----------
-    layers : Layer or list of Layer, default None
-        The hidden layers; None entries are left out. None makes a multilayer perceptron of
-        `hidden_layer_sizes` and `activation`, which mean nothing otherwise.
-    hidden_layer_sizes : int or sequence of int, default (100,)
-    activation : str or function, default 'relu'
-    optimizer : str or Optimizer, default 'adam'
-        An object's settings can be searched: `optimizer__learning_rate`.
-    learning_rate : float, default None
-        None is the optimizer's own.
-    batch_size : int or 'auto', default 'auto'
-        'auto' is min(200, n_samples).
-    epochs : int, default 200
-    early_stopping : 'auto', bool or EarlyStopping, default 'auto'
-        True stops when the loss on held-out rows has not improved for 10 epochs, and keeps the best
-        weights; 'auto' does so from 500 rows up. An EarlyStopping says it in detail; rows are held
-        out if what it monitors begins with 'val_'.
-    validation_fraction : float in (0, 1), default 0.1
-        The part of the rows held out, the same of each class where that is possible.
-    callbacks : Callback or list of Callback, default None
-        `fit` uses copies.
-    random_state : int, RandomState or None, default None
-        The same int gives the same bits, on any number of threads.
-    verbose : {0, 1, 2}, default 0
-        Silent, a progress bar for each epoch, or a line for each.
-    n_threads : int, default None
-        At most this many; None is as many as the work is worth.
-    dtype : {'auto', 'float32', 'float64'}, default 'auto'
-        Precision. 'auto' is float32, except that `fit` trains float64 data of at most 16,384 values
-        in float64 if the network has at most 20,000 weights.
-"""
-
-_ATTRIBUTES = """model_ : Sequential
-        The trained model.
-    history_ : dict of str to list of float
-        Figures of each epoch: 'loss', a classifier's 'accuracy', 'val_loss' of held-out rows, ...
-    loss_curve_, validation_loss_curve_ : list of float
-        The losses of `history_`; the latter is None where no rows were held out.
-    loss_ : float
-        The last of `loss_curve_`.
-    n_iter_, best_epoch_ : int
-        Epochs run, and which of them early stopping found best; without it the last.
-    n_features_in_, feature_names_in_ : int and array of str
-        Columns of the X that was fitted, and their names if all are strings.
-    dtype_ : dtype
-        The precision that was chosen: float32 or float64.
-"""
-
-
-def _documented(cls):
-    """Put what both estimators share into the class's docstring."""
-    for mark, text in (("{parameters}\n", _PARAMETERS), ("{attributes}\n", _ATTRIBUTES)):
-        cls.__doc__ = (cls.__doc__ or "").replace(mark, text)
-    return cls
-
-
 class _NeuralNetwork(BaseEstimator):
     """What classifier and regressor share."""
 
-    def __init__(self, layers=None, *, hidden_layer_sizes=(100,), activation="relu",
-                 optimizer="adam", learning_rate=None, batch_size="auto", epochs=200,
-                 early_stopping="auto", validation_fraction=0.1, callbacks=None, random_state=None,
-                 verbose=0, n_threads=None, dtype="auto"):
+    def __init__(
+        self,
+        layers=None,
+        *,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        optimizer="adam",
+        learning_rate=None,
+        batch_size="auto",
+        epochs=200,
+        early_stopping="auto",
+        validation_fraction=0.1,
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+        n_threads=None,
+        dtype="auto",
+    ):
         self.layers = layers
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -199,8 +121,10 @@ class _NeuralNetwork(BaseEstimator):
         """One pass over the rows, going on from the weights there are."""
         self._check_settings()
         if self._stopping(0) is not None:
-            raise ValueError("early_stopping: expected 'auto' or False for partial_fit, got "
-                             f"{self.early_stopping!r}")
+            raise ValueError(
+                "early_stopping: expected 'auto' or False for partial_fit, got "
+                f"{self.early_stopping!r}"
+            )
         first = not hasattr(self, "model_")
         X, y = self._validated(X, y, reset=first)
         if first:
@@ -217,11 +141,20 @@ class _NeuralNetwork(BaseEstimator):
         if passes:
             history.history = {k: list(v) for k, v in self.history_.items() if k[:4] != "val_"}
         callbacks = [history, *self._callbacks(), *([] if stopping is None else [stopping])]
-        batch = min(200 if _is_auto(self.batch_size) else int(self.batch_size), len(data[0]))
+        batch = min(200 if is_auto(self.batch_size) else int(self.batch_size), len(data[0]))
         try:
             with config.precision(model.real), config.seeded(seed):
-                training.fit(model, training.sources_of(*data), held_out, epochs, batch, True,
-                             callbacks, int(self.verbose), passes)
+                training.fit(
+                    model,
+                    training.sources_of(*data),
+                    held_out,
+                    epochs,
+                    batch,
+                    True,
+                    callbacks,
+                    int(self.verbose),
+                    passes,
+                )
         except KeyboardInterrupt:
             self._keep(model, history.history, stopping)
             raise
@@ -239,7 +172,7 @@ class _NeuralNetwork(BaseEstimator):
 
     def _check_settings(self):
         """Raise for any setting that is wrong, before any work."""
-        for name, (is_legal, legal) in _LEGAL.items():
+        for name, (is_legal, legal) in LEGAL.items():
             if not is_legal(value := getattr(self, name)):
                 raise ValueError(f"{name}: expected {legal}, got {value!r}")
         for specs in (self._layer_specs, self._optimizer_spec, self._callbacks):
@@ -252,7 +185,7 @@ class _NeuralNetwork(BaseEstimator):
             sizes = sizes if hasattr(sizes, "__iter__") and not isinstance(sizes, str) else [sizes]
             return [Dense(positive_int("hidden_layer_sizes", n), self.activation) for n in sizes]
         specs = [self.layers] if isinstance(self.layers, Layer) else self.layers
-        if not _is_list_of(specs, (Layer, type(None))):
+        if not is_list_of(specs, (Layer, type(None))):
             raise TypeError(f"layers: expected a list of layers such as Dense(64), got {specs!r}")
         return [spec.changed() for spec in specs if spec is not None]
 
@@ -270,7 +203,7 @@ class _NeuralNetwork(BaseEstimator):
         """Fresh copies of the callbacks."""
         given = [] if self.callbacks is None else self.callbacks
         given = [given] if isinstance(given, Callback) else given
-        if not _is_list_of(given, Callback):
+        if not is_list_of(given, Callback):
             raise TypeError(f"callbacks: expected Callback objects, got {given!r}")
         return [c.changed() for c in given]
 
@@ -279,7 +212,7 @@ class _NeuralNetwork(BaseEstimator):
         given = self.early_stopping
         if isinstance(given, EarlyStopping):
             return given.changed()
-        wanted = rows >= EARLY_STOPPING_ROWS if _is_auto(given) else given
+        wanted = rows >= EARLY_STOPPING_ROWS if is_auto(given) else given
         return EarlyStopping(patience=10, restore_best_weights=True) if wanted else None
 
     def _seed(self):
@@ -287,8 +220,16 @@ class _NeuralNetwork(BaseEstimator):
 
     def _validated(self, X, y, reset):
         """X and y, checked by scikit-learn's rules."""
-        X, y = validate_data(self, X, y, reset=reset, dtype="numeric", order="C", multi_output=True,
-                             y_numeric=not is_classifier(self))
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            dtype="numeric",
+            order="C",
+            multi_output=True,
+            y_numeric=not is_classifier(self),
+        )
         if not isinstance(y, np.ndarray):
             raise TypeError(f"y: expected a dense array, got {type(y).__name__}; use its toarray()")
         return X, y
@@ -314,8 +255,12 @@ class _NeuralNetwork(BaseEstimator):
         model = self._built(X, seed, real)
         if self.dtype == "auto" and small and model.count_params() > FLOAT64_WEIGHTS:
             model = self._built(X, seed, "float32")
-        model.compile(self._optimizer_spec(), self._loss(), weighted_metrics=self._metrics,
-                      n_threads=self.n_threads)
+        model.compile(
+            self._optimizer_spec(),
+            self._loss(),
+            weighted_metrics=self._metrics,
+            n_threads=self.n_threads,
+        )
         return model
 
     def _built(self, X, seed, real):
@@ -323,8 +268,10 @@ class _NeuralNetwork(BaseEstimator):
             model = Sequential([*self._layer_specs(), self._output_layer()])
             model.build((None, *X.shape[1:]))
         if len(model.output_shape) != 2:
-            raise ValueError("layers: expected the last to give one row per sample, got shape "
-                             f"{model.layers[-2].output_shape}; end with Flatten()")
+            raise ValueError(
+                "layers: expected the last to give one row per sample, got shape "
+                f"{model.layers[-2].output_shape}; end with Flatten()"
+            )
         return model
 
     def _outputs(self, X):
@@ -349,7 +296,7 @@ def _with_weights(X, target, sample_weight):
     return (X, target, weight) if kept.all() else (X[kept], target[kept], weight[kept])
 
 
-@_documented
+@documented
 class NNClassifier(ClassifierMixin, _NeuralNetwork):
     """A neural network that classifies.
 
@@ -443,7 +390,7 @@ def _labels(y):
     return y
 
 
-@_documented
+@documented
 class NNRegressor(RegressorMixin, _NeuralNetwork):
     """A neural network that predicts numbers, one or several for each row.
 

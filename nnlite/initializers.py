@@ -1,8 +1,8 @@
 """Initializers: where weights begin. Each is called on a shape and returns a tensor.
 
-Random ones draw from NumPy's Philox generator: the same seed gives the same values everywhere. An instance
-gives the same values at each call (Keras's rule); a layer gives each of its weights a seed of its own.
-"""
+Random ones draw from NumPy's Philox generator: the same seed gives the same values everywhere. An
+instance gives the same values at each call (Keras's rule); a layer gives each of its weights a seed
+of its own. """
 
 import math
 
@@ -14,7 +14,8 @@ from nnlite.tensor import Tensor
 
 
 def compute_fans(shape):
-    """(fan_in, fan_out) of a weight: rows and columns, times the receptive field for convolutions."""
+    """(fan_in, fan_out) of a weight: rows and columns, times the receptive field for
+    convolutions."""
     if len(shape) < 1:
         return 1, 1
     if len(shape) == 1:
@@ -24,7 +25,8 @@ def compute_fans(shape):
 
 
 class Initializer(Configurable):
-    """Base of all: subclasses write `values(shape, rng)`; users of the library call the object on a shape."""
+    """Base of all: subclasses write `values(shape, rng)`; users of the library call the object on a
+    shape."""
 
     def __call__(self, shape, dtype=None, seed=None):
         """Values for a weight.
@@ -171,7 +173,9 @@ class VarianceScaling(Initializer):
         fan_in, fan_out = compute_fans(shape)
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
         if self.mode not in fans:
-            raise ValueError(f"VarianceScaling: expected a mode of {', '.join(fans)}, got {self.mode!r}")
+            raise ValueError(
+                f"VarianceScaling: expected a mode of {', '.join(fans)}, got {self.mode!r}"
+            )
         if not self.scale > 0:
             raise ValueError(f"VarianceScaling: expected a positive scale, got {self.scale!r}")
         variance = self.scale / max(1.0, fans[self.mode])
@@ -183,8 +187,8 @@ class VarianceScaling(Initializer):
         if self.distribution == "untruncated_normal":
             return rng.normal(0.0, math.sqrt(variance), shape)
         raise ValueError(
-            "VarianceScaling: expected a distribution of truncated_normal, untruncated_normal, uniform, "
-            f"got {self.distribution!r}"
+            "VarianceScaling: expected a distribution of truncated_normal, untruncated_normal, "
+            f"uniform, got {self.distribution!r}"
         )
 
 
@@ -195,26 +199,67 @@ def _scaled(name, scale, mode, distribution, text):
         VarianceScaling.__init__(self, scale, mode, distribution, seed)
 
     doc = f"{text}\n\n    Parameters\n    ----------\n    seed : int, optional\n    "
-    return type(name, (VarianceScaling,), {"__init__": __init__, "__doc__": doc, "__module__": __name__})
+    return type(
+        name, (VarianceScaling,), {"__init__": __init__, "__doc__": doc, "__module__": __name__}
+    )
 
 
-GlorotUniform = _scaled("GlorotUniform", 1.0, "fan_avg", "uniform",
-                        "U(-a, a), a = sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio, 2010): Xavier's.")
-GlorotNormal = _scaled("GlorotNormal", 1.0, "fan_avg", "truncated_normal",
-                       "Truncated normal of variance 2 / (fan_in + fan_out) (Glorot & Bengio, 2010).")
-HeUniform = _scaled("HeUniform", 2.0, "fan_in", "uniform",
-                    "U(-a, a), a = sqrt(6 / fan_in) (He et al., 2015), for relu.")
-HeNormal = _scaled("HeNormal", 2.0, "fan_in", "truncated_normal",
-                   "Truncated normal of variance 2 / fan_in (He et al., 2015), for relu.")
-LecunUniform = _scaled("LecunUniform", 1.0, "fan_in", "uniform",
-                       "U(-a, a), a = sqrt(3 / fan_in) (LeCun et al., 1998).")
-LecunNormal = _scaled("LecunNormal", 1.0, "fan_in", "truncated_normal",
-                      "Truncated normal of variance 1 / fan_in (LeCun et al., 1998), for selu.")
+GlorotUniform = _scaled(
+    "GlorotUniform",
+    1.0,
+    "fan_avg",
+    "uniform",
+    "U(-a, a), a = sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio, 2010): Xavier's.",
+)
+GlorotNormal = _scaled(
+    "GlorotNormal",
+    1.0,
+    "fan_avg",
+    "truncated_normal",
+    "Truncated normal of variance 2 / (fan_in + fan_out) (Glorot & Bengio, 2010).",
+)
+HeUniform = _scaled(
+    "HeUniform",
+    2.0,
+    "fan_in",
+    "uniform",
+    "U(-a, a), a = sqrt(6 / fan_in) (He et al., 2015), for relu.",
+)
+HeNormal = _scaled(
+    "HeNormal",
+    2.0,
+    "fan_in",
+    "truncated_normal",
+    "Truncated normal of variance 2 / fan_in (He et al., 2015), for relu.",
+)
+LecunUniform = _scaled(
+    "LecunUniform", 1.0, "fan_in", "uniform", "U(-a, a), a = sqrt(3 / fan_in) (LeCun et al., 1998)."
+)
+LecunNormal = _scaled(
+    "LecunNormal",
+    1.0,
+    "fan_in",
+    "truncated_normal",
+    "Truncated normal of variance 1 / fan_in (LeCun et al., 1998), for selu.",
+)
 
 _BY_NAME = {
     config.snake_case(c.__name__): c
-    for c in (Constant, Zeros, Ones, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling,
-              GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform, LecunNormal)
+    for c in (
+        Constant,
+        Zeros,
+        Ones,
+        RandomNormal,
+        RandomUniform,
+        TruncatedNormal,
+        VarianceScaling,
+        GlorotUniform,
+        GlorotNormal,
+        HeUniform,
+        HeNormal,
+        LecunUniform,
+        LecunNormal,
+    )
 }
 _ALIASES = {"zero": Zeros, "one": Ones, "normal": RandomNormal, "uniform": RandomUniform}
 globals().update(_BY_NAME)  # `initializers.he_normal()`, as tutorials write it
@@ -225,7 +270,9 @@ def get(identifier):
     if isinstance(identifier, str):
         found = _BY_NAME.get(config.snake_case(identifier)) or _ALIASES.get(identifier)
         if found is None:
-            raise ValueError(f"unknown initializer {identifier!r}; known: {', '.join(sorted(_BY_NAME))}")
+            raise ValueError(
+                f"unknown initializer {identifier!r}; known: {', '.join(sorted(_BY_NAME))}"
+            )
         return found()
     if callable(identifier):
         return identifier
@@ -233,7 +280,8 @@ def get(identifier):
 
 
 def draw(initializer, shape, dtype):
-    """Values for one weight: an initializer without a seed of its own gets the next of the process."""
+    """Values for one weight: an initializer without a seed of its own gets the next of the
+    process."""
     seed = next_seed()
     if isinstance(initializer, Initializer):
         return initializer(shape, dtype=dtype, seed=seed)

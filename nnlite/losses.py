@@ -1,4 +1,5 @@
-"""Losses: how wrong a batch of predictions is. Functions give one value per sample, classes reduce them."""
+"""Losses: how wrong a batch of predictions is. Functions give one value per sample, classes reduce
+them."""
 
 import numpy as np
 
@@ -10,7 +11,8 @@ REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", "mean_with_sample_we
 
 
 def _logits(y_pred, of, from_logits):
-    """What a softmax or sigmoid output was computed from, when that is known; else `y_pred` if it is logits.
+    """What a softmax or sigmoid output was computed from, when that is known; else `y_pred` if it
+    is logits.
 
     As in Keras, `from_logits=True` on the output of a softmax or sigmoid does not apply it twice.
     """
@@ -49,7 +51,9 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     y_true = _smoothed(y_true, label_smoothing, y_pred.shape[-1])
     logits = _logits(y_pred, "softmax", from_logits)
     if logits is not None:
-        return ops.reshape(ops.softmax_cross_entropy(_rows(logits), _rows(y_true)), y_pred.shape[:-1])
+        return ops.reshape(
+            ops.softmax_cross_entropy(_rows(logits), _rows(y_true)), y_pred.shape[:-1]
+        )
     p = y_pred / ops.sum(y_pred, axis=-1, keepdims=True)
     return -ops.sum(y_true * ops.log(ops.clip(p, epsilon(), 1.0 - epsilon())), axis=-1)
 
@@ -75,8 +79,9 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False):
         y_true = ops.reshape(y_true, y_pred.shape[:-1])
     if y_true.shape != y_pred.shape[:-1]:
         raise ValueError(
-            f"sparse_categorical_crossentropy: expected labels of shape {y_pred.shape[:-1]} for outputs of "
-            f"shape {y_pred.shape}, got {y_true.shape}; one-hot rows go with categorical_crossentropy"
+            f"sparse_categorical_crossentropy: expected labels of shape {y_pred.shape[:-1]} for "
+            f"outputs of shape {y_pred.shape}, got {y_true.shape}; one-hot rows go with "
+            "categorical_crossentropy"
         )
     logits = _logits(y_pred, "softmax", from_logits)
     if logits is not None:
@@ -131,8 +136,14 @@ def _aligned(name, y_true, y_pred):
     if y_true.shape != y_pred.shape and (*y_true.shape, 1) == y_pred.shape:
         y_true = ops.reshape(y_true, y_pred.shape)
     if y_true.shape != y_pred.shape:
-        hint = "; integer labels go with sparse_categorical_crossentropy" if "categorical" in name else ""
-        raise ValueError(f"{name}: expected targets of shape {y_pred.shape}, got {y_true.shape}{hint}")
+        hint = (
+            "; integer labels go with sparse_categorical_crossentropy"
+            if "categorical" in name
+            else ""
+        )
+        raise ValueError(
+            f"{name}: expected targets of shape {y_pred.shape}, got {y_true.shape}{hint}"
+        )
     return y_true, y_pred
 
 
@@ -154,7 +165,8 @@ class Loss(Configurable):
         raise TypeError(f"{type(self).__name__}: a loss must define call(y_true, y_pred)")
 
     def check_targets(self, y, output_shape):
-        """Raise ValueError if values of the array `y` cannot be targets of such outputs, before any work."""
+        """Raise ValueError if values of the array `y` cannot be targets of such outputs, before any
+        work."""
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         """The reduced loss of `y_pred`, a scalar tensor (per sample with reduction='none')."""
@@ -162,14 +174,17 @@ class Loss(Configurable):
 
 
 def weights_like(values, sample_weight):
-    """Sample weights as a tensor that broadcasts to `values`: one for each sample, or for each value."""
+    """Sample weights as a tensor that broadcasts to `values`: one for each sample, or for each
+    value."""
     values, weight = ops.operands(values, sample_weight)
     given = weight.shape
     if weight.ndim == values.ndim + 1 and given[-1] == 1:
         weight = ops.reshape(weight, given[:-1])
     if weight.ndim < values.ndim:
         weight = ops.reshape(weight, (*given, *(1,) * (values.ndim - weight.ndim)))
-    if weight.ndim > values.ndim or any(w not in (1, n) for w, n in zip(weight.shape, values.shape)):
+    if weight.ndim > values.ndim or any(
+        w not in (1, n) for w, n in zip(weight.shape, values.shape)
+    ):
         raise ValueError(f"sample_weight: expected a shape that fits {values.shape}, got {given}")
     return weight
 
@@ -177,7 +192,9 @@ def weights_like(values, sample_weight):
 def reduce(values, sample_weight, reduction):
     """One number from one loss per sample."""
     if reduction not in REDUCTIONS:
-        raise ValueError(f"loss: expected a reduction of {', '.join(map(str, REDUCTIONS))}, got {reduction!r}")
+        raise ValueError(
+            f"loss: expected a reduction of {', '.join(map(str, REDUCTIONS))}, got {reduction!r}"
+        )
     weight = None
     if sample_weight is not None:
         weight = weights_like(values, sample_weight)
@@ -190,18 +207,24 @@ def reduce(values, sample_weight, reduction):
 
 
 class CategoricalCrossentropy(Loss):
-    """Cross-entropy with targets that are distributions (one-hot rows); see `categorical_crossentropy`.
+    """Cross-entropy with targets that are distributions (one-hot rows); see
+    `categorical_crossentropy`.
 
     Examples
     --------
     >>> from nnlite import losses
-    >>> loss = losses.CategoricalCrossentropy()([[0, 1, 0], [0, 0, 1]], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]])
-    >>> round(loss.item(), 5)
+    >>> y_true, y_pred = [[0, 1, 0], [0, 0, 1]], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]]
+    >>> round(losses.CategoricalCrossentropy()(y_true, y_pred).item(), 5)
     1.17694
     """
 
-    def __init__(self, from_logits=False, label_smoothing=0.0, reduction="sum_over_batch_size",
-                 name="categorical_crossentropy"):
+    def __init__(
+        self,
+        from_logits=False,
+        label_smoothing=0.0,
+        reduction="sum_over_batch_size",
+        name="categorical_crossentropy",
+    ):
         super().__init__(reduction, name)
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
 
@@ -212,8 +235,12 @@ class CategoricalCrossentropy(Loss):
 class SparseCategoricalCrossentropy(Loss):
     """Cross-entropy with integer labels; see `sparse_categorical_crossentropy`."""
 
-    def __init__(self, from_logits=False, reduction="sum_over_batch_size",
-                 name="sparse_categorical_crossentropy"):
+    def __init__(
+        self,
+        from_logits=False,
+        reduction="sum_over_batch_size",
+        name="sparse_categorical_crossentropy",
+    ):
         super().__init__(reduction, name)
         self.from_logits = from_logits
 
@@ -222,10 +249,14 @@ class SparseCategoricalCrossentropy(Loss):
         if y.size == 0:
             return
         if y.dtype.kind == "f" and not np.array_equal(y, np.trunc(y)):
-            raise ValueError(f"y: expected integer labels, got values such as {y[y != np.trunc(y)][0]}")
+            raise ValueError(
+                f"y: expected integer labels, got values such as {y[y != np.trunc(y)][0]}"
+            )
         if y.min() < 0 or y.max() >= classes:
             bad = y.min() if y.min() < 0 else y.max()
-            raise ValueError(f"y: expected labels in [0, {classes}), one for each output, got {bad}")
+            raise ValueError(
+                f"y: expected labels in [0, {classes}), one for each output, got {bad}"
+            )
 
     def call(self, y_true, y_pred):
         return sparse_categorical_crossentropy(y_true, y_pred, self.from_logits)
@@ -234,8 +265,13 @@ class SparseCategoricalCrossentropy(Loss):
 class BinaryCrossentropy(Loss):
     """Cross-entropy of independent yes/no targets; see `binary_crossentropy`."""
 
-    def __init__(self, from_logits=False, label_smoothing=0.0, reduction="sum_over_batch_size",
-                 name="binary_crossentropy"):
+    def __init__(
+        self,
+        from_logits=False,
+        label_smoothing=0.0,
+        reduction="sum_over_batch_size",
+        name="binary_crossentropy",
+    ):
         super().__init__(reduction, name)
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
 

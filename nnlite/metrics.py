@@ -37,7 +37,9 @@ class Metric(Configurable):
         """Take one batch into account."""
         values = self.values(y_true, y_pred)
         if sample_weight is not None:
-            sample_weight = ops.broadcast_to(losses.weights_like(values, sample_weight), values.shape)
+            sample_weight = ops.broadcast_to(
+                losses.weights_like(values, sample_weight), values.shape
+            )
         ops.accumulate(self._ready(), values, sample_weight)
 
     def result(self):
@@ -126,7 +128,8 @@ class BinaryAccuracy(Metric):
 
 
 class Accuracy(Metric):
-    """Keras's 'accuracy': binary, sparse or categorical, by the shapes of targets and predictions."""
+    """Keras's 'accuracy': binary, sparse or categorical, by the shapes of targets and
+    predictions."""
 
     def __init__(self, name="accuracy"):
         super().__init__(name)
@@ -155,7 +158,11 @@ class FunctionMetric(Metric):
         self.fn = fn
 
     def values(self, y_true, y_pred):
-        return self.fn.call(y_true, y_pred) if isinstance(self.fn, losses.Loss) else self.fn(y_true, y_pred)
+        return (
+            self.fn.call(y_true, y_pred)
+            if isinstance(self.fn, losses.Loss)
+            else self.fn(y_true, y_pred)
+        )
 
 
 _BY_NAME = {

@@ -1,20 +1,19 @@
 """Models: layers that can be compiled, trained, evaluated and asked for predictions."""
 
-import numbers
 import threading
 
 from nnlite import config, losses, metrics, ops, optimizers, training
 from nnlite.callbacks import Callback
-from nnlite.config import fresh
 from nnlite.data import Source, split, unpack_x_y_sample_weight, weights_of
 from nnlite.dispatch import Recording
-from nnlite.layers.core import InputLayer, positive_int
-from nnlite.layers.layer import Layer, edits
+from nnlite.layers.core import positive_int
+from nnlite.layers.layer import Layer
 from nnlite.tensor import Tensor
 
 
 class Model(Layer):
-    """A layer made of layers. Subclass it, set layers as attributes in `__init__` and use them in `call`.
+    """A layer made of layers. Subclass it, set layers as attributes in `__init__` and use them in
+    `call`.
 
     Parameters
     ----------
@@ -41,7 +40,9 @@ class Model(Layer):
     def _start(self):
         self._real = None
         self._lock = threading.RLock()
-        self.__dict__.update(_plans={}, _plans_made_at=0)  # not through __setattr__: no part of a pickle
+        self.__dict__.update(
+            _plans={}, _plans_made_at=0
+        )  # not through __setattr__: no part of a pickle
         self._warned_not_finite = False
         self.stop_training = False
         self.history = None
@@ -62,7 +63,7 @@ class Model(Layer):
     def __setattr__(self, name, value):
         super().__setattr__(name, value)
         if name[0] != "_" and name in self.__dict__.get("_tracked", ()):
-            _name_apart(self.sublayers)
+            name_apart(self.sublayers)
 
     @property
     def real(self):
@@ -81,12 +82,14 @@ class Model(Layer):
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        raise ValueError(f"no layer {name!r}; the model has {', '.join(x.name for x in self.layers)}")
+        raise ValueError(
+            f"no layer {name!r}; the model has {', '.join(x.name for x in self.layers)}"
+        )
 
     def _build_for(self, inputs):
         if type(self).build is not Model.build:
             return super()._build_for(inputs)
-        _name_apart(self.sublayers)
+        name_apart(self.sublayers)
         # Nothing of its own to build: the layers inside are built as `call` reaches them.
         if isinstance(inputs, Tensor):
             self.input_shape_given = inputs.shape[1:]
@@ -103,8 +106,16 @@ class Model(Layer):
         with config.precision(self._real):
             return super().__call__(inputs, *args, training=training, **kwargs)
 
-    def compile(self, optimizer="rmsprop", loss=None, metrics=None, weighted_metrics=None,
-                run_eagerly=False, n_threads=None, **kwargs):
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        n_threads=None,
+        **kwargs,
+    ):
         """Say how to train.
 
         Parameters
@@ -142,7 +153,10 @@ class Model(Layer):
     def metric_results(self):
         """The running figures by name."""
         results = {}
-        for prefix, group in ("", [self._loss_tracker, *self._metrics]), ("weighted_", self._weighted_metrics):
+        for prefix, group in (
+            ("", [self._loss_tracker, *self._metrics]),
+            ("weighted_", self._weighted_metrics),
+        ):
             for m in group:
                 base = name = prefix + m.name if m.name in results else m.name
                 number = 0
@@ -163,7 +177,10 @@ class Model(Layer):
 
     def track(self, loss, x, y, y_pred, sample_weight):
         """Take a batch into account in all running figures."""
-        if sample_weight is not None and getattr(self.loss, "reduction", "") == "mean_with_sample_weight":
+        if (
+            sample_weight is not None
+            and getattr(self.loss, "reduction", "") == "mean_with_sample_weight"
+        ):
             count = ops.sum(sample_weight)  # the mean over batches is the mean over samples, too
         else:
             count = ops.full_like(loss, y_pred.shape[0])
@@ -183,9 +200,11 @@ class Model(Layer):
 
     def test_step(self, data):
         """One step of evaluation on a batch."""
-        x, y, sample_weight = data
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
-        return self.track(self.compute_loss(x, y, y_pred, sample_weight), x, y, y_pred, sample_weight)
+        return self.track(
+            self.compute_loss(x, y, y_pred, sample_weight), x, y, y_pred, sample_weight
+        )
 
     def predict_step(self, data):
         """The outputs for a batch."""
@@ -194,11 +213,13 @@ class Model(Layer):
     def _need(self, compiled=True):
         if compiled and self.loss is None and type(self).train_step is Model.train_step:
             raise RuntimeError(
-                f"model {self.name!r}: call compile(optimizer=..., loss=...) before training or evaluating"
+                f"model {self.name!r}: call compile(optimizer=..., loss=...) before training or "
+                "evaluating"
             )
 
     def _ready_for(self, x, y=None):
-        """Build the model for the rows of a Source, and check that they and the targets fit, before any work."""
+        """Build the model for the rows of a Source, and check that they and the targets fit, before
+        any work."""
         if not x.row_shape and self.input_shape == (None, 1):
             x.as_column()
         if not self.built:
@@ -206,9 +227,22 @@ class Model(Layer):
         if y is not None and self.loss is not None and self.output_shape is not None:
             self.loss.check_targets(y.array, self.output_shape)
 
-    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None,
-            validation_split=0.0, validation_data=None, shuffle=True, class_weight=None,
-            sample_weight=None, initial_epoch=0, validation_batch_size=None):
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        validation_batch_size=None,
+    ):
         """Train.
 
         Parameters
@@ -271,17 +305,28 @@ class Model(Layer):
         if validation is not None:
             self._ready_for(*validation[:2])
         return training.fit(
-            self, sources, validation, epochs, min(batch, sources[0].rows), shuffle, list(callbacks),
-            1 if verbose == "auto" else verbose, initial_epoch, validation_batch_size,
+            self,
+            sources,
+            validation,
+            epochs,
+            min(batch, sources[0].rows),
+            shuffle,
+            list(callbacks),
+            1 if verbose == "auto" else verbose,
+            initial_epoch,
+            validation_batch_size,
         )
 
-    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, return_dict=False):
+    def evaluate(
+        self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, return_dict=False
+    ):
         """The loss and metrics on some data.
 
         Returns
         -------
         float, list of float or dict
-            The loss alone if there are no metrics, else [loss, metrics...], or by name with `return_dict`.
+            The loss alone if there are no metrics, else [loss, metrics...], or by name with
+            `return_dict`.
         """
         self._need()
         sources = training.sources_of(x, y, sample_weight)
@@ -341,127 +386,13 @@ class Model(Layer):
         (print_fn or print)(summary(self, line_length))
 
 
-class Sequential(Model):
-    """Layers one after another.
-
-    Parameters
-    ----------
-    layers : list of Layer, optional
-    name : str, optional
-
-    Examples
-    --------
-    >>> import nnlite
-    >>> model = nnlite.Sequential([
-    ...     nnlite.layers.Dense(16, activation="relu", input_shape=(4,)),
-    ...     nnlite.layers.Dense(3, activation="softmax"),
-    ... ])
-    >>> model.count_params()
-    131
-    """
-
-    def __init__(self, layers=None, name=None, trainable=True):
-        super().__init__(name=name, trainable=trainable)
-        self._layers, self._shape = [], None
-        for layer in layers or ():
-            self.add(layer)
-
-    @property
-    def sublayers(self):
-        return self._layers
-
-    @property
-    def layers(self):
-        """The layers, without the one that only says what the input looks like."""
-        return [x for x in self._layers if not isinstance(x, InputLayer)]
-
-    def add(self, layer):
-        """Append a layer; built at once if the shape of its input is known."""
-        if not isinstance(layer, Layer):
-            raise TypeError(f"Sequential.add: expected a layer, got {layer!r}")
-        name = layer._given.get("name")
-        if any(layer is x or (name and name == x._given.get("name")) for x in self._layers):
-            raise ValueError(f"Sequential.add: layer {layer.name!r} is in the model already")
-        self._layers.append(layer)
-        _name_apart(self._layers)
-        try:
-            if len(self._layers) == 1 and layer.input_shape_given is not None:
-                self._start_from(layer.input_shape_given)
-            elif self.built:
-                self._extend([layer])
-        except (ValueError, TypeError):
-            self.pop()
-            raise
-        self._edited()
-
-    def pop(self):
-        """Remove the last layer and return it."""
-        if not self._layers:
-            raise IndexError(f"model {self.name!r}: there is no layer to pop")
-        layer = self._layers.pop()
-        if self._layers:
-            self._shape = self._layers[-1].output_shape
-        else:
-            self._shape, self.input_shape_given, self.built = None, None, False
-        self._edited()
-        return layer
-
-    def _edited(self):
-        """Take note that the list of layers changed."""
-        self._given["layers"] = list(self._layers)
-        edits.count += 1
-
-    @classmethod
-    def from_config(cls, config):
-        """The model that `get_config` described, of fresh layers."""
-        return cls(**fresh(config))
-
-    def _start_from(self, shape):
-        if not self._layers:
-            raise ValueError("expected at least one layer, got none: call add first")
-        shape = (shape,) if isinstance(shape, numbers.Number) else tuple(shape)
-        for n in shape:
-            if n is not None and (not isinstance(n, numbers.Integral) or n < 1):
-                raise ValueError(
-                    f"layer {self._layers[0].name!r}: expected an input_shape of positive integers, got {shape}"
-                )
-        self.input_shape_given = shape
-        self._real = self._real or config.floatx()
-        self._shape = (None, *shape)
-        self.built = True
-        self._extend(self._layers)
-
-    def _extend(self, layers):
-        """Build layers on top of what is there, by a trace on one sample."""
-        with config.precision(self.real):
-            x = Tensor((1, *self._shape[1:]), self.real)
-            with Recording(executing=False):
-                for layer in layers:
-                    x = layer(x, training=False)
-        self._shape = (None, *x.shape[1:])
-
-    def build(self, input_shape):
-        """Build every layer for samples of `input_shape[1:]`."""
-        if not self.built:
-            self._start_from(input_shape[1:])
-
-    @property
-    def output_shape(self):
-        return self._shape
-
-    def call(self, inputs):
-        for layer in self._layers:
-            inputs = layer(inputs)
-        return inputs
-
-
 def _dry_run(model, input_shape):
     """Build a model by tracing it on one sample."""
     with Recording(executing=False):
         model(Tensor((1, *input_shape[1:]), model.real), training=False)
 
 
-def _name_apart(layers):
+def name_apart(layers):
     """Number the layers without a name of their own, so that names differ: dense, dense_1, ..."""
     used = {layer._given["name"] for layer in layers if layer._given.get("name")}
     for layer in layers:
@@ -483,5 +414,3 @@ def _metric_list(given):
     if isinstance(given, (str, metrics.Metric)) or callable(given):
         given = [given]
     return [metrics.get(m) for m in given]
-
-

@@ -1,5 +1,6 @@
 """Models, under Keras's module name."""
 
-from nnlite.model import Model, Sequential
+from nnlite.model import Model
+from nnlite.sequential import Sequential
 
 __all__ = ["Model", "Sequential"]

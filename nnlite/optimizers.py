@@ -1,4 +1,5 @@
-"""Optimizers: how gradients change weights. Each update is one op, so it is part of a training plan."""
+"""Optimizers: how gradients change weights. Each update is one op, so it is part of a training
+plan."""
 
 import math
 import numbers
@@ -35,8 +36,14 @@ class Optimizer(Configurable):
 
     def _number(self, name, value, low, high):
         """A setting that must be a number within [low, high)."""
-        if not isinstance(value, numbers.Real) or isinstance(value, bool) or not low <= value < high:
-            raise ValueError(f"{type(self).__name__}: expected {name} in [{low}, {high}), got {value!r}")
+        if (
+            not isinstance(value, numbers.Real)
+            or isinstance(value, bool)
+            or not low <= value < high
+        ):
+            raise ValueError(
+                f"{type(self).__name__}: expected {name} in [{low}, {high}), got {value!r}"
+            )
 
     @property
     def learning_rate(self):
@@ -76,9 +83,14 @@ class Optimizer(Configurable):
 
     @property
     def variables(self):
-        """Every Variable of the optimizer: iterations, learning rate, then the slots of each weight."""
+        """Every Variable of the optimizer: iterations, learning rate, then the slots of each
+        weight."""
         own = [] if self._rate is None else [self._rate]
-        return [self.iterations, *own, *(s for _, made in self._slot_variables.values() for s in made)]
+        return [
+            self.iterations,
+            *own,
+            *(s for _, made in self._slot_variables.values() for s in made),
+        ]
 
     def apply_gradients(self, grads_and_vars):
         """Change each variable by its gradient.
@@ -98,7 +110,8 @@ class Optimizer(Configurable):
             grad = ops.operands(v, g)[1]
             if grad.shape != v.shape:
                 raise ValueError(
-                    f"apply_gradients: expected a gradient of shape {v.shape} for {v.name!r}, got {grad.shape}"
+                    f"apply_gradients: expected a gradient of shape {v.shape} for {v.name!r}, "
+                    f"got {grad.shape}"
                 )
             pairs.append((grad, v))
         self.build([v for _, v in pairs])
@@ -107,7 +120,9 @@ class Optimizer(Configurable):
             self.update(v, grad, *self._slot_variables[id(v)][1])
 
     def update(self, variable, grad, *slots):
-        raise TypeError(f"{type(self).__name__}: an optimizer must define update(variable, grad, *slots)")
+        raise TypeError(
+            f"{type(self).__name__}: an optimizer must define update(variable, grad, *slots)"
+        )
 
     def __getstate__(self):
         state = self.__dict__.copy()
@@ -121,7 +136,8 @@ class Optimizer(Configurable):
 
 
 class SGD(Optimizer):
-    """Gradient descent, with momentum if asked (Keras's form, the learning rate inside the velocity).
+    """Gradient descent, with momentum if asked (Keras's form, the learning rate inside the
+    velocity).
 
     velocity = momentum * velocity - learning_rate * g; w += velocity
     (nesterov: w += momentum * velocity - learning_rate * g; Sutskever et al., 2013).
@@ -179,7 +195,9 @@ class Adam(Optimizer):
 
     slots = ("momentum", "velocity")
 
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, name="adam", lr=None):
+    def __init__(
+        self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, name="adam", lr=None
+    ):
         super().__init__(learning_rate, name, lr)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
@@ -191,7 +209,15 @@ class Adam(Optimizer):
 
     def update(self, variable, grad, m, v):
         ops.adam_update(
-            variable, m, v, grad, self._rate, self.iterations, self.beta_1, self.beta_2, self.epsilon
+            variable,
+            m,
+            v,
+            grad,
+            self._rate,
+            self.iterations,
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
         )
 
 

@@ -1,9 +1,8 @@
 """Plans: a trace lowered to a program of C calls that share one arena.
 
-The planner keeps the recorded order. It drops calls that nobody needs, gives each tensor a place in the arena
-for just as long as it lives, and puts a barrier only before a step that touches memory which another thread
-may still be working on.
-"""
+The planner keeps the recorded order. It drops calls that nobody needs, gives each tensor a place in
+the arena for just as long as it lives, and puts a barrier only before a step that touches memory
+which another thread may still be working on. """
 
 from dataclasses import dataclass
 
@@ -11,7 +10,6 @@ import numpy as np
 
 from nnlite._engine import ARENA, FEED, MEMORY, Program, max_threads
 from nnlite.dispatch import bad_index, engine
-
 
 ALIGN = 64  # bytes: a cache line
 ALONE = 4096  # multiply-adds: a step of fewer is done by thread 0 while the others go on
@@ -53,7 +51,9 @@ class Plan:
         self.roots = _view_roots(calls)
         self.calls = [c for c in calls if not c.op.view]
         self.variables = [t for c in self.calls for i, t in enumerate(c.inputs) if i in c.op.writes]
-        works = [c.op.work([t.shape for t in c.inputs], [t.shape for t in c.outputs]) for c in self.calls]
+        works = [
+            c.op.work([t.shape for t in c.inputs], [t.shape for t in c.outputs]) for c in self.calls
+        ]
         self.work = sum(works)
         self.blocks = self._lay_out()
         arena_bytes = _place([b for b in self.blocks.values() if b.place == ARENA])
@@ -71,7 +71,9 @@ class Plan:
 
     def threads(self, wanted=None):
         """The size of the team: `wanted`, or one for small work and all there are for more."""
-        return min(wanted or (1 if self.work < ENOUGH_FOR_TWO else self.max_threads), self.max_threads)
+        return min(
+            wanted or (1 if self.work < ENOUGH_FOR_TWO else self.max_threads), self.max_threads
+        )
 
     def run(self, feeds, runs=1, threads=None):
         """Run up to `runs` times; returns how many were finished.
@@ -79,8 +81,8 @@ class Plan:
         Parameters
         ----------
         feeds : list of (array, offset, stride)
-            For each feed and each result: memory, where in it to begin and by how much to move on at each
-            run, in bytes.
+            For each feed and each result: memory, where in it to begin and by how much to move on
+            at each run, in bytes.
 
         Raises
         ------
@@ -99,7 +101,8 @@ class Plan:
         return self.roots.get(id(tensor), tensor)
 
     def _lay_out(self):
-        """A block for every root tensor, by id, and for every call's scratch, by ('scratch', step)."""
+        """A block for every root tensor, by id, and for every call's scratch, by ('scratch',
+        step)."""
         blocks = {}
         for number, t in enumerate([*self.feeds, *self.results]):
             blocks[id(self._root(t))] = Block(FEED, number, 0, 0, 0)
@@ -138,15 +141,17 @@ class Plan:
                 pending = []
             pending.append((alone, reads, writes))
             scratch = self.blocks.get(("scratch", s))
-            steps.append((
-                self.engine.op_ids[c.op.name],
-                tuple(self._ref(t) for t in c.inputs),
-                tuple(self._ref(t) for t in c.outputs),
-                c.op.c_attrs(c.attrs),
-                scratch.where if scratch else -1,
-                wait,
-                alone,
-            ))
+            steps.append(
+                (
+                    self.engine.op_ids[c.op.name],
+                    tuple(self._ref(t) for t in c.inputs),
+                    tuple(self._ref(t) for t in c.outputs),
+                    c.op.c_attrs(c.attrs),
+                    scratch.where if scratch else -1,
+                    wait,
+                    alone,
+                )
+            )
         return steps
 
     def _ref(self, t):
@@ -196,7 +201,8 @@ def _view_roots(calls):
 
 
 def _place(blocks):
-    """Give every block an offset, the largest first, where no block that lives at the same time lies."""
+    """Give every block an offset, the largest first, where no block that lives at the same time
+    lies."""
     placed, end = [], 0
     for block in sorted(blocks, key=lambda b: -b.size):
         size = -(-max(block.size, 1) // ALIGN) * ALIGN

@@ -141,7 +141,7 @@ def plot_misread(images, labels, predictions, figure=None, rows=4, columns=8):
         ax.set_xticks([])
         ax.set_yticks([])
         ax.spines[:].set_color("#d1d5db")
-    for ax in grid[len(shown):]:
+    for ax in grid[len(shown) :]:
         ax.set_axis_off()
     return figure
 

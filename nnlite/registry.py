@@ -1,4 +1,5 @@
-"""Look-up by name: `get('adam')`, `get('Adam')` and `get(Adam())` all mean the same, and errors list what there is."""
+"""Look-up by name: `get('adam')`, `get('Adam')` and `get(Adam())` all mean the same, and errors
+list what there is."""
 
 from nnlite.config import snake_case
 

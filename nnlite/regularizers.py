@@ -9,7 +9,9 @@ from nnlite.config import Configurable
 
 def _rate(owner, name, value):
     if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value < math.inf:
-        raise ValueError(f"{owner}: expected {name} to be a finite number of at least 0, got {value!r}")
+        raise ValueError(
+            f"{owner}: expected {name} to be a finite number of at least 0, got {value!r}"
+        )
     return float(value)
 
 
@@ -80,4 +82,6 @@ _BY_NAME = {"l1": L1, "l2": L2, "l1_l2": L1L2, "l1l2": L1L2}
 
 def get(identifier):
     """A regularizer from its name, itself or a function; None stays None."""
-    return None if identifier is None else registry.find("regularizer", identifier, _BY_NAME, callable)
+    return (
+        None if identifier is None else registry.find("regularizer", identifier, _BY_NAME, callable)
+    )

@@ -19,17 +19,25 @@ def summary(model, line_length=None):
         a, b, c = cells
         return f"│ {a:<{widths[0]}} │ {b:<{widths[1]}} │ {c:>{widths[2]}} │"
 
-    table = [rule("┌", "┬", "┐"), line(heads), rule("├", "┼", "┤"), *map(line, rows), rule("└", "┴", "┘")]
+    table = [
+        rule("┌", "┬", "┐"),
+        line(heads),
+        rule("├", "┼", "┤"),
+        *map(line, rows),
+        rule("└", "┴", "┘"),
+    ]
     trainable = sum(v.size for v in model.trainable_weights)
     total = model.count_params()
     size = sum(v._data.nbytes for v in model.weights)
-    return "\n".join([
-        f'Model: "{model.name}"',
-        *table,
-        f" Total params: {total:,} ({_bytes(size)})",
-        f" Trainable params: {trainable:,}",
-        f" Non-trainable params: {total - trainable:,}",
-    ])
+    return "\n".join(
+        [
+            f'Model: "{model.name}"',
+            *table,
+            f" Total params: {total:,} ({_bytes(size)})",
+            f" Trainable params: {trainable:,}",
+            f" Non-trainable params: {total - trainable:,}",
+        ]
+    )
 
 
 def _bytes(n):

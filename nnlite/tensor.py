@@ -1,4 +1,5 @@
-"""Tensor and Variable: a contiguous array of one precision, or inside a trace the promise of one."""
+"""Tensor and Variable: a contiguous array of one precision, or inside a trace the promise of
+one."""
 
 import math
 
@@ -14,8 +15,9 @@ DTYPES = (*REALS, "int32")
 class Tensor:
     """A contiguous array of `real` (float32 or float64) or int32 values.
 
-    Made by ops, by `convert_to_tensor` and by `ones`, `zeros`, ...; inside a traced `call` or `train_step`
-    a tensor has a shape but no values yet, and asking for them is an error that says so.
+    Made by ops, by `convert_to_tensor` and by `ones`, `zeros`, ...; inside a traced `call` or
+    `train_step` a tensor has a shape but no values yet, and asking for them is an error that says
+    so.
 
     Attributes
     ----------
@@ -43,8 +45,9 @@ class Tensor:
         """The values, as a NumPy array of the tensor's own (a copy)."""
         if self._data is None:
             raise RuntimeError(
-                f"Tensor of shape {self.shape}: it has no values here. A model's `call` and `train_step` are "
-                "traced once and then run in C; pass run_eagerly=True to `compile` to look at values inside."
+                f"Tensor of shape {self.shape}: it has no values here. A model's `call` and "
+                "`train_step` are traced once and then run in C; pass run_eagerly=True to "
+                "`compile` to look at values inside."
             )
         return self._data.copy()
 
@@ -71,7 +74,11 @@ class Tensor:
         return self.shape[0]
 
     def __repr__(self):
-        values = "no values while tracing" if self._data is None else np.array2string(self._data, separator=", ")
+        values = (
+            "no values while tracing"
+            if self._data is None
+            else np.array2string(self._data, separator=", ")
+        )
         return f"<{type(self).__name__} shape={self.shape} dtype={self.dtype} {values}>"
 
 
@@ -116,7 +123,9 @@ class Variable(Tensor):
         """Copy `value` (same shape) into the variable; returns the variable."""
         values = as_array(value, self.dtype)
         if values.shape != self.shape:
-            raise ValueError(f"Variable {self.name!r}: expected shape {self.shape}, got {values.shape}")
+            raise ValueError(
+                f"Variable {self.name!r}: expected shape {self.shape}, got {values.shape}"
+            )
         self._data[...] = values
         self.version += 1
         return self

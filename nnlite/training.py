@@ -1,8 +1,8 @@
-"""How a compiled model runs: each kind of step is traced once per batch size, and its plan then runs many at a time.
+"""How a compiled model runs: each kind of step is traced once per batch size, and its plan then
+runs many at a time.
 
-`fit` hands C as many steps as take about a tenth of a second; between such calls Python looks at signals
-(Ctrl-C) and moves the progress bar. Where a call returns cannot change a bit.
-"""
+`fit` hands C as many steps as take about a tenth of a second; between such calls Python looks at
+signals (Ctrl-C) and moves the progress bar. Where a call returns cannot change a bit. """
 
 import sys
 import time
@@ -13,7 +13,7 @@ import numpy as np
 from nnlite import autodiff, config, ops
 from nnlite.callbacks import EarlyStopping, History, ProgbarLogger
 from nnlite.config import next_seed
-from nnlite.data import Source
+from nnlite.data import Source, packed, unpack_x_y_sample_weight
 from nnlite.dispatch import Recording
 from nnlite.layers.layer import edits
 from nnlite.plan import Plan
@@ -44,15 +44,18 @@ class Step:
         index = Tensor((batch,), "int32") if indexed else None
         feeds = [f for f in self.feeds if f is not None] + ([index] if indexed else [])
         with config.precision(model.real), Recording(executing=False) as trace:
-            data = [None if s is None else s.read(f, index, batch) for s, f in zip(sources, self.feeds)]
-            results = getattr(model, f"{kind}_step")(data[0] if kind == "predict" else tuple(data))
+            data = [
+                None if s is None else s.read(f, index, batch) for s, f in zip(sources, self.feeds)
+            ]
+            results = getattr(model, f"{kind}_step")(data[0] if kind == "predict" else packed(data))
             # Of a result that is a view of something older, a copy is handed out.
             results = [ops.broadcast_to(results, results.shape)] if kind == "predict" else []
         self.plan = Plan(trace, feeds, results, model.real)
         self.results = results
 
     def run(self, sources, start, runs, threads, index=None, outputs=()):
-        """Run up to `runs` batches from row (or entry of `index`) `start`; returns how many were finished."""
+        """Run up to `runs` batches from row (or entry of `index`) `start`; returns how many were
+        finished."""
         feeds = []
         for s in sources:
             if s is not None:
@@ -83,15 +86,21 @@ def step_of(model, kind, sources, batch, indexed):
 
 
 def _chunks(step, total, run):
-    """Call `run(start, count)` until `total` batches are done, about CALL_SECONDS of work each time."""
+    """Call `run(start, count)` until `total` batches are done, about CALL_SECONDS of work each
+    time."""
     done, count = 0, 1
     while done < total:
         began = time.perf_counter()
         finished = run(done, min(count, total - done))
         seconds = time.perf_counter() - began
         done += finished
-        count = max(1, min(2 * count if seconds < CALL_SECONDS / 2 else count, int(
-            count * CALL_SECONDS / max(seconds, 1e-6))))
+        count = max(
+            1,
+            min(
+                2 * count if seconds < CALL_SECONDS / 2 else count,
+                int(count * CALL_SECONDS / max(seconds, 1e-6)),
+            ),
+        )
         yield done
 
 
@@ -128,8 +137,13 @@ def run_batches(model, kind, sources, batch, index=None, each=None):
             runner = eager_batches(model, kind, sources, start, size, total, index)
         else:
             step = step_of(model, kind, sources, size, index is not None)
-            runner = _chunks(step, total, lambda at, count, step=step, start=start, size=size: step.run(
-                sources, start + at * size, count, model.n_threads, index))
+            runner = _chunks(
+                step,
+                total,
+                lambda at, count, step=step, start=start, size=size: step.run(
+                    sources, start + at * size, count, model.n_threads, index
+                ),
+            )
         for finished in runner:
             if each is not None:
                 each(done + finished)
@@ -147,24 +161,28 @@ def eager_batches(model, kind, sources, start, size, total, index):
                 if s is None:
                     data.append(None)
                 else:
-                    values = np.ascontiguousarray(s.array[rows], "int32" if s.integer else model.real)
+                    values = np.ascontiguousarray(
+                        s.array[rows], "int32" if s.integer else model.real
+                    )
                     data.append(Tensor(values.shape, str(values.dtype), values))
-            getattr(model, f"{kind}_step")(tuple(data))
+            getattr(model, f"{kind}_step")(packed(data))
         yield b + 1
 
 
 def one_batch_at_a_time(model, sources, batch, index, callbacks, each):
-    """A training pass that lets callbacks in before and after each batch; `each` as in `run_batches`."""
+    """A training pass that lets callbacks in before and after each batch; `each` as in
+    `run_batches`."""
     rows = sources[0].rows
     for number, start in enumerate(range(0, rows, batch)):
         for c in callbacks:
             c.on_train_batch_begin(number, {})
-        part = np.ascontiguousarray(index[start:start + batch])
+        part = np.ascontiguousarray(index[start : start + batch])
         if model.run_eagerly:
             list(eager_batches(model, "train", sources, 0, len(part), 1, part))
         else:
             step_of(model, "train", sources, len(part), True).run(
-                sources, 0, 1, model.n_threads, part)
+                sources, 0, 1, model.n_threads, part
+            )
         for c in callbacks:
             c.on_train_batch_end(number, model.metric_results())
         each(number + 1)
@@ -172,14 +190,24 @@ def one_batch_at_a_time(model, sources, batch, index, callbacks, each):
             return
 
 
-def fit(model, sources, validation, epochs, batch, shuffle, callbacks, verbose, initial_epoch=0,
-        validation_batch=None):
+def fit(
+    model,
+    sources,
+    validation,
+    epochs,
+    batch,
+    shuffle,
+    callbacks,
+    verbose,
+    initial_epoch=0,
+    validation_batch=None,
+):
     """The training loop; everything was checked by `Model.fit`."""
     history = History()
     bar = ProgbarLogger(verbose)
     callbacks = [history, *callbacks, bar]
     steps = -(-sources[0].rows // batch)
-    model.stop_training = False
+    model.stop_training = model._warned_not_finite = False
     model.history = history
     for c in callbacks:
         c.set_model(model)
@@ -187,6 +215,7 @@ def fit(model, sources, validation, epochs, batch, shuffle, callbacks, verbose, 
     by_batch = [c for c in callbacks if c.wants_batches()]
     rng = np.random.Generator(np.random.Philox(next_seed()))
     order = np.arange(sources[0].rows, dtype=np.int32)
+
     def show(done):
         bar.show(done, model.metric_results())
 
@@ -194,7 +223,9 @@ def fit(model, sources, validation, epochs, batch, shuffle, callbacks, verbose, 
     if validation is not None:
         validation_batch = min(validation_batch or batch, validation[0].rows)
         if not model.run_eagerly:
-            step_of(model, "test", validation, validation_batch, False)  # that it fits, before any work
+            step_of(
+                model, "test", validation, validation_batch, False
+            )  # that it fits, before any work
     try:
         _call(callbacks, "on_train_begin")
         for epoch in range(initial_epoch, epochs):
@@ -208,12 +239,18 @@ def fit(model, sources, validation, epochs, batch, shuffle, callbacks, verbose, 
             logs = model.metric_results()
             _warn_once(model, logs)
             if validation is not None:
-                logs.update({f"val_{k}": v for k, v in evaluate(model, validation, validation_batch).items()})
+                logs.update(
+                    {
+                        f"val_{k}": v
+                        for k, v in evaluate(model, validation, validation_batch).items()
+                    }
+                )
             _call(callbacks, "on_epoch_end", epoch, logs)
             if model.stop_training:
                 break
     except KeyboardInterrupt:
-        # The weights are those of the last finished steps; the best ones come back if they were kept.
+        # The weights are those of the last finished steps; the best ones come back if they were
+        # kept.
         for c in callbacks:
             if isinstance(c, (EarlyStopping, ProgbarLogger)):
                 c.on_train_end()
@@ -234,8 +271,8 @@ def _warn_once(model, logs):
     if not np.isfinite(logs.get("loss", 0.0)) and not model._warned_not_finite:
         model._warned_not_finite = True
         warnings.warn(
-            f"the loss became {logs['loss']}: the training diverged. Lower the learning rate, or scale the "
-            "input (pixels / 255, StandardScaler) and regression targets",
+            f"the loss became {logs['loss']}: the training diverged. Lower the learning rate, or "
+            "scale the input (pixels / 255, StandardScaler) and regression targets",
             RuntimeWarning,
             stacklevel=_levels_to_the_caller(),
         )
@@ -259,7 +296,8 @@ def evaluate(model, sources, batch):
 def predict(model, source, rows_a_step=PREDICT_ROWS):
     """The outputs for every row.
 
-    A row's result does not depend on the rows beside it, so the last step may overlap the one before.
+    A row's result does not depend on the rows beside it, so the last step may overlap the one
+    before.
     """
     rows = source.rows
     size = min(rows_a_step, 1 << (rows.bit_length() - 1))
@@ -282,7 +320,7 @@ def predict(model, source, rows_a_step=PREDICT_ROWS):
 
 def train_step(model, data):
     """The default `Model.train_step`: forward, loss, gradients, update, figures."""
-    x, y, sample_weight = data
+    x, y, sample_weight = unpack_x_y_sample_weight(data)
     with autodiff.GradientTape() as tape:
         y_pred = model(x, training=True)
         loss = model.compute_loss(x, y, y_pred, sample_weight)

@@ -39,7 +39,9 @@ def to_categorical(x, num_classes=None):
     labels = labels.astype(np.int64)
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
-    classes = int(labels.max()) + 1 if num_classes is None and labels.size else int(num_classes or 0)
+    classes = (
+        int(labels.max()) + 1 if num_classes is None and labels.size else int(num_classes or 0)
+    )
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         bad = labels.min() if labels.min() < 0 else labels.max()
         raise ValueError(f"to_categorical: expected labels in [0, {classes}), got {bad}")

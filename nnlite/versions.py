@@ -27,6 +27,7 @@ def show_versions():
         print(f"{package:<13} {found}")
     in_use = dispatch.engine("float32").isa
     runnable = list(dict.fromkeys(e.isa for e in _engine.engines()))
-    print(f"engine        {in_use} (this CPU runs {', '.join(runnable)}; built: {', '.join(_engine.built_isas())})")
+    built = ", ".join(_engine.built_isas())
+    print(f"engine        {in_use} (this CPU runs {', '.join(runnable)}; built: {built})")
     print("precisions    float32, float64")
     print(f"threads       {_engine.max_threads()}")

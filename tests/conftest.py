@@ -1,4 +1,7 @@
-"""What all tests share. They test the installed package: the bare source folder has no compiled engine."""
+"""What all tests share.
+
+They test the installed package: the bare source folder has no compiled engine.
+"""
 
 import os
 import sys

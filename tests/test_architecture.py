@@ -25,9 +25,9 @@ ORDER = """
     autodiff plan registry progress
     initializers regularizers activations losses metrics optimizers
     layers.layer layers.core layers
-    data callbacks training summary model models backend utils
+    data callbacks training summary model sequential models backend utils
     nnlite versions
-    estimators datasets.mnist datasets plotting demo __main__
+    estimator_settings estimators datasets.mnist datasets plotting demo __main__
 """.split()
 
 # Imports inside of a function or of a `try`: what is optional, or is loaded when it is first used.
@@ -101,7 +101,7 @@ def test_scikit_learn_is_imported_by_estimators_and_demo_alone():
     users = {
         m for m in SOURCES for other, _ in imports(SOURCES[m]) if other in ("sklearn", "scipy")
     }
-    assert users <= {"estimators", "demo", "datasets.mnist"}
+    assert users <= {"estimators", "estimator_settings", "demo", "datasets.mnist"}
 
 
 def loaded_by(statement):

@@ -368,12 +368,6 @@ def test_positional_arguments_come_in_the_order_of_keras(path):
     assert [k for k in ours if k in shared] == shared
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam"])
-def test_optimizers_are_called_the_same(name):
-    theirs, ours = (getattr(p.optimizers, name)().name for p in (keras, nnlite))
-    assert ours.lower() == theirs.lower()
-
-
 def test_global_defaults_agree():
     ours, theirs = nnlite.backend, keras.backend
     for name in ("floatx", "epsilon", "image_data_format"):

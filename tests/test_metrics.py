@@ -110,9 +110,9 @@ def test_mean_takes_a_weight_for_each_value():
 
 
 def test_binary_accuracy_takes_a_threshold_and_the_threshold_itself_is_no_yes():
-    metric = metrics.BinaryAccuracy(threshold=0.3)
-    assert metric([[1], [1], [0], [0]], [[0.31], [0.3], [0.3], [0.9]]) == 0.5
-    assert metrics.BinaryAccuracy()([[1], [0]], [[0.5], [0.5]]) == 0.5
+    metric = metrics.BinaryAccuracy(threshold=0.25)
+    assert metric([[1], [0], [0], [0]], [[0.26], [0.25], [0.24], [0.26]]) == 0.75
+    assert metrics.BinaryAccuracy()([[0], [0]], [[0.5], [0.5]]) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from numpy.lib.array_utils import byte_bounds
 import nnlite.plan as plan_module
 from nnlite import autodiff, config, dispatch, layers, ops, optimizers, regularizers
 from nnlite.dispatch import Recording
-from nnlite.model import Model, Sequential
+from nnlite.models import Model, Sequential
 from nnlite.plan import Plan
 from nnlite.tensor import Tensor, Variable
 
@@ -83,7 +83,7 @@ class Tape(Model):
         return self.out(self.hidden(x))
 
     def train_step(self, data):
-        x, y, _ = data
+        x, y = data
         with autodiff.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.loss(y, y_pred)

@@ -1,9 +1,18 @@
 """Layers: settings, weights, and `call` written in `nnlite.ops`."""
 
-from nnlite.layers.layer import Layer
 from nnlite.layers.core import Activation, Dense, Dropout, Flatten, InputLayer, Reshape
+from nnlite.layers.layer import Layer
 
-__all__ = ["Activation", "Dense", "Dropout", "Flatten", "Input", "InputLayer", "Layer", "Reshape"]
+__all__ = [
+    "Activation",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "Input",
+    "InputLayer",
+    "Layer",
+    "Reshape",
+]
 
 
 def Input(shape=None, batch_size=None, dtype=None, name=None):

@@ -1,4 +1,5 @@
-"""The layers of a multilayer perceptron: Dense, Activation, Dropout, and those that only change shapes."""
+"""The layers of a multilayer perceptron: Dense, Activation, Dropout, and those that only change
+shapes."""
 
 import math
 import numbers
@@ -11,7 +12,12 @@ from nnlite.ops.random import seed_state
 
 def positive_int(name, value):
     """A size: integral floats and NumPy integers count as integers."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not value >= 1 or value % 1:
+    if (
+        not isinstance(value, numbers.Real)
+        or isinstance(value, bool)
+        or not value >= 1
+        or value % 1
+    ):
         raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
     return int(value)
 
@@ -57,8 +63,17 @@ class Dense(Layer):
     (2, 3)
     """
 
-    def __init__(self, units, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
-                 bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, **kwargs):
+    def __init__(
+        self,
+        units,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.units, self.activation, self.use_bias = units, activation, use_bias
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
@@ -69,12 +84,17 @@ class Dense(Layer):
         if len(input_shape) < 2:
             raise ValueError(f"expected an input of at least 2 dimensions, got shape {input_shape}")
         self._function = activations.get(self.activation)
-        self.kernel = self.add_weight((input_shape[-1], units), self.kernel_initializer, name="kernel",
-                                      regularizer=self.kernel_regularizer)
+        self.kernel = self.add_weight(
+            (input_shape[-1], units),
+            self.kernel_initializer,
+            name="kernel",
+            regularizer=self.kernel_regularizer,
+        )
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight((units,), self.bias_initializer, name="bias",
-                                        regularizer=self.bias_regularizer)
+            self.bias = self.add_weight(
+                (units,), self.bias_initializer, name="bias", regularizer=self.bias_regularizer
+            )
 
     def call(self, inputs):
         if self._function in activations.FUSED:
@@ -115,7 +135,8 @@ class Dropout(Layer):
     Examples
     --------
     >>> import nnlite
-    >>> sorted(set(nnlite.layers.Dropout(0.2, seed=0)(nnlite.ones((5, 8)), training=True).numpy().ravel().tolist()))
+    >>> dropout = nnlite.layers.Dropout(0.2, seed=0)
+    >>> sorted(set(dropout(nnlite.ones((5, 8)), training=True).numpy().ravel().tolist()))
     [0.0, 1.25]
     """
 
@@ -166,8 +187,12 @@ class Reshape(Layer):
         if -1 in target:
             known = -math.prod(target)
             if target.count(-1) > 1 or known < 1 or size % known:
-                raise ValueError(f"expected samples that fit target_shape {target}, got shape {inputs.shape[1:]}")
+                raise ValueError(
+                    f"expected samples that fit target_shape {target}, got shape {inputs.shape[1:]}"
+                )
             target = tuple(size // known if n == -1 else n for n in target)
         if math.prod(target) != size:
-            raise ValueError(f"expected samples that fit target_shape {target}, got shape {inputs.shape[1:]}")
+            raise ValueError(
+                f"expected samples that fit target_shape {target}, got shape {inputs.shape[1:]}"
+            )
         return ops.reshape(inputs, (inputs.shape[0], *target))

@@ -1,4 +1,5 @@
-"""Layer: the base of all layers and models. It keeps track of weights and inner layers, and names itself in errors."""
+"""Layer: the base of all layers and models. It keeps track of weights and inner layers, and names
+itself in errors."""
 
 import inspect
 import threading
@@ -11,7 +12,8 @@ _here = threading.local()  # .training: what the layer that is calling was told
 
 
 class edits:
-    """How often a public attribute of any layer was set: what was traced before is then traced again."""
+    """How often a public attribute of any layer was set: what was traced before is then traced
+    again."""
 
     count = 0
 
@@ -19,8 +21,8 @@ class edits:
 class Layer(Configurable):
     """A part of a model: settings, weights, and a function of tensors.
 
-    To write one, define `call(self, x)` with `nnlite.ops`, and where it has weights `build(self, input_shape)`,
-    which makes them with `add_weight`. Settings are remembered by themselves.
+    To write one, define `call(self, x)` with `nnlite.ops`, and where it has weights `build(self,
+    input_shape)`, which makes them with `add_weight`. Settings are remembered by themselves.
 
     Parameters
     ----------
@@ -41,15 +43,23 @@ class Layer(Configurable):
     >>> from nnlite import ops
     >>> class Scale(nnlite.layers.Layer):
     ...     def build(self, input_shape):
-    ...         self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="factor")
+    ...         self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones")
     ...     def call(self, x):
     ...         return x * self.factor
     >>> Scale()(nnlite.ones((2, 3))).shape
     (2, 3)
     """
 
-    def __init__(self, name=None, trainable=True, dtype=None, input_shape=None, input_dim=None,
-                 activity_regularizer=None, **unknown):
+    def __init__(
+        self,
+        name=None,
+        trainable=True,
+        dtype=None,
+        input_shape=None,
+        input_dim=None,
+        activity_regularizer=None,
+        **unknown,
+    ):
         if unknown:
             raise TypeError(
                 f"{type(self).__name__}: unknown argument {', '.join(map(repr, unknown))}. "
@@ -101,8 +111,16 @@ class Layer(Configurable):
     def call(self, inputs):
         raise TypeError("a layer must define call(self, inputs)")
 
-    def add_weight(self, shape=(), initializer="glorot_uniform", dtype=None, trainable=True,
-                   regularizer=None, name="weight", constraint=None):
+    def add_weight(
+        self,
+        shape=(),
+        initializer="glorot_uniform",
+        dtype=None,
+        trainable=True,
+        regularizer=None,
+        name="weight",
+        constraint=None,
+    ):
         """Make a weight of this layer.
 
         Parameters
@@ -122,7 +140,9 @@ class Layer(Configurable):
         """
         if constraint is not None:
             raise ValueError(f"layer {self.name!r}: constraints are not supported")
-        values = initializers.draw(initializers.get(initializer), tuple(shape), dtype or config.floatx())
+        values = initializers.draw(
+            initializers.get(initializer), tuple(shape), dtype or config.floatx()
+        )
         weight = Variable(values, trainable, f"{self.name}/{name}", dtype or config.floatx())
         weight.regularizer = regularizers.get(regularizer)
         self.__dict__.setdefault("_weights", []).append(weight)
@@ -139,7 +159,8 @@ class Layer(Configurable):
         return own
 
     def _all_weights(self):
-        """(Variable, whether training may change it), own first, then the inner layers' in order."""
+        """(Variable, whether training may change it), own first, then the inner layers' in
+        order."""
         own = [(v, v.trainable and self.trainable) for v in self._own_weights()]
         for layer in self.sublayers:
             own += [(v, t and self.trainable) for v, t in layer._all_weights()]
@@ -150,7 +171,8 @@ class Layer(Configurable):
 
     @property
     def weights(self):
-        """Every weight as a Variable, trainable ones and others, in the order in which they were made."""
+        """Every weight as a Variable, trainable ones and others, in the order in which they were
+        made."""
         return [v for v, _ in self._all_weights()]
 
     variables = weights

@@ -1,9 +1,18 @@
-"""Everything that can be computed with tensors: functions on tensors, arrays and numbers, each with its gradient.
+"""Everything that can be computed with tensors: functions of tensors, arrays and numbers.
 
-A family's file holds the rows of its primitive ops and the functions composed of them; the kernels are in
-`csrc/ops/` under the same name.
+Each has its gradient. A family's file holds the rows of its primitive ops and the functions
+composed of them; the kernels are in `csrc/ops/` under the same name.
 """
 
+from nnlite.ops.activation import (
+    activation,
+    leaky_relu,
+    linear_activation,
+    relu,
+    sigmoid,
+    softmax,
+    tanh,
+)
 from nnlite.ops.elementwise import (
     abs,
     add,
@@ -28,22 +37,13 @@ from nnlite.ops.elementwise import (
     subtract,
     where,
 )
-from nnlite.ops.activation import (
-    activation,
-    leaky_relu,
-    linear_activation,
-    relu,
-    sigmoid,
-    softmax,
-    tanh,
-)
-from nnlite.ops.operands import cast, operands
 from nnlite.ops.linear import linear, matmul
 from nnlite.ops.loss import (
     accumulate,
     sigmoid_cross_entropy,
     softmax_cross_entropy,
 )
+from nnlite.ops.operands import cast, operands
 from nnlite.ops.optimizer import adam_update, increment, momentum_update, sgd_update
 from nnlite.ops.random import dropout, random_key, random_uniform
 from nnlite.ops.reduce import argmax, max, mean, min, sum, sum_abs, sum_squares, sum_to

@@ -1,4 +1,7 @@
-"""Activations as ops. `linear` fuses the cheap ones; softmax and sigmoid remember their logits for the loss."""
+"""Activations as ops: `linear` fuses the cheap ones.
+
+Softmax and sigmoid remember their logits, from which a loss is computed without rounding twice.
+"""
 
 from nnlite.dispatch import Op
 from nnlite.ops.elementwise import multiply, subtract
@@ -59,7 +62,7 @@ def tanh(x):
 
 
 def sigmoid(x):
-    """1 / (1 + exp(-x)). A cross-entropy of the result is computed from `x`, without rounding twice."""
+    """1 / (1 + exp(-x)). A cross-entropy of the result is computed from `x`."""
     (x,) = operands(x)
     y = activation(x, "sigmoid")
     y.logits = ("sigmoid", x)
@@ -81,7 +84,7 @@ Op("softmax_gradient", infer=_at_least_one_axis)
 
 
 def softmax(x):
-    """exp(x) / sum(exp(x)) over the last axis. A cross-entropy of the result is computed from `x`."""
+    """exp(x) / sum(exp(x)) over the last axis; a cross-entropy of it is computed from `x`."""
     (x,) = operands(x)
     y = call("softmax", [x])
     y.logits = ("softmax", x)

@@ -8,7 +8,6 @@ from nnlite.ops.operands import call, operands
 from nnlite.tensor import Tensor
 
 
-
 def _broadcast(*shapes, **_):
     try:
         return [np.broadcast_shapes(*shapes)]
@@ -37,7 +36,6 @@ def _binary(name, gradient):
     return function
 
 
-
 negative = _unary("negative", lambda c, dy, need: [negative(dy)])
 exp = _unary("exp", lambda c, dy, need: [multiply(dy, c.outputs[0])])
 log = _unary("log", lambda c, dy, need: [divide(dy, c.inputs[0])])
@@ -64,7 +62,8 @@ def _divide_gradient(c, dy, need):
 def _power_gradient(c, dy, need):
     (a, b), (y,) = c.inputs, c.outputs
     da = multiply(dy, multiply(b, power(a, subtract(b, 1.0)))) if need[0] else None
-    # Where a is 0 the derivative with respect to b is 0 (a^b is flat there for b > 0), not 0 * log 0.
+    # Where a is 0 the derivative with respect to b is 0 (a^b is flat there for b > 0), not 0 * log
+    # 0.
     safe_log = log(where(greater(a, 0.0), a, 1.0)) if need[1] else None
     return [da, multiply(dy, multiply(y, safe_log)) if need[1] else None]
 
@@ -159,7 +158,11 @@ def _operators():
         return lambda self, other: f(other, self)
 
     for name, f in {
-        "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "pow": power,
+        "add": add,
+        "sub": subtract,
+        "mul": multiply,
+        "truediv": divide,
+        "pow": power,
     }.items():
         setattr(Tensor, f"__{name}__", lambda self, other, f=f: f(self, other))
         setattr(Tensor, f"__r{name}__", swapped(f))

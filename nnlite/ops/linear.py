@@ -14,7 +14,9 @@ def _infer_matmul(a, b, transpose_a, transpose_b):
         raise ValueError(f"matmul: expected two matrices, got shapes {a} and {b}")
     (m, k), (k2, n) = (a[::-1] if transpose_a else a), (b[::-1] if transpose_b else b)
     if k != k2:
-        raise ValueError(f"matmul: expected inner sizes that agree, got {k} and {k2} (shapes {a} and {b})")
+        raise ValueError(
+            f"matmul: expected inner sizes that agree, got {k} and {k2} (shapes {a} and {b})"
+        )
     return [(m, n)]
 
 
@@ -34,8 +36,13 @@ def _matmul_work(inputs, outputs):
     return round(math.sqrt(math.prod(a) * math.prod(b) * math.prod(c)))  # M K, K N and M N
 
 
-Op("matmul", infer=_infer_matmul, gradient=_matmul_gradient,
-   attrs={"transpose_a": int, "transpose_b": int}, work=_matmul_work)
+Op(
+    "matmul",
+    infer=_infer_matmul,
+    gradient=_matmul_gradient,
+    attrs={"transpose_a": int, "transpose_b": int},
+    work=_matmul_work,
+)
 
 
 def matmul(x1, x2, transpose_a=False, transpose_b=False):
@@ -50,12 +57,16 @@ def matmul(x1, x2, transpose_a=False, transpose_b=False):
     -------
     Tensor, shape (M, N)
     """
-    return call("matmul", operands(x1, x2), transpose_a=int(transpose_a), transpose_b=int(transpose_b))
+    return call(
+        "matmul", operands(x1, x2), transpose_a=int(transpose_a), transpose_b=int(transpose_b)
+    )
 
 
 def _infer_linear(x, w, b=None, **_):
     if len(x) < 2:
-        raise ValueError(f"expected an input of at least 2 dimensions (rows, features), got shape {x}")
+        raise ValueError(
+            f"expected an input of at least 2 dimensions (rows, features), got shape {x}"
+        )
     if len(w) != 2 or x[-1] != w[0]:
         raise ValueError(f"expected an input of {w[0]} features on its last axis, got shape {x}")
     if b is not None and b != (w[1],):
@@ -77,8 +88,13 @@ def _linear_work(inputs, outputs):
     return math.prod(inputs[0]) * inputs[1][1]
 
 
-Op("linear", infer=_infer_linear, gradient=_linear_gradient, work=_linear_work,
-   attrs={"kind": int, "alpha": float})
+Op(
+    "linear",
+    infer=_infer_linear,
+    gradient=_linear_gradient,
+    work=_linear_work,
+    attrs={"kind": int, "alpha": float},
+)
 
 
 def linear(x, kernel, bias=None, activation="linear", alpha=0.0):
@@ -98,6 +114,8 @@ def linear(x, kernel, bias=None, activation="linear", alpha=0.0):
     Tensor, shape (..., units)
     """
     if activation not in KINDS:
-        raise ValueError(f"linear: expected an activation of {', '.join(KINDS)}, got {activation!r}")
+        raise ValueError(
+            f"linear: expected an activation of {', '.join(KINDS)}, got {activation!r}"
+        )
     given = [x, kernel] if bias is None else [x, kernel, bias]
     return call("linear", operands(*given), kind=KINDS[activation], alpha=alpha)

@@ -1,4 +1,5 @@
-"""Cross-entropies of logits, each as one op, and the exact running sums that metrics are made of."""
+"""Cross-entropies of logits, each as one op, and the exact running sums that metrics are made
+of."""
 
 from nnlite.dispatch import OPS, Op, apply
 from nnlite.ops.operands import call, operands
@@ -7,10 +8,14 @@ from nnlite.tensor import Tensor
 
 def _infer_softmax(logits, target, dense):
     if len(logits) != 2 or logits[1] == 0:
-        raise ValueError(f"softmax_cross_entropy: expected logits of shape (rows, classes), got {logits}")
+        raise ValueError(
+            f"softmax_cross_entropy: expected logits of shape (rows, classes), got {logits}"
+        )
     expected = logits if dense else logits[:1]
     if target != expected:
-        raise ValueError(f"expected targets of shape {expected} for outputs of shape {logits}, got {target}")
+        raise ValueError(
+            f"expected targets of shape {expected} for outputs of shape {logits}, got {target}"
+        )
     return [logits[:1]]
 
 
@@ -20,7 +25,11 @@ def _softmax_gradient(c, dloss, need):
 
 
 Op("softmax_cross_entropy", infer=_infer_softmax, gradient=_softmax_gradient, attrs={"dense": int})
-Op("softmax_cross_entropy_gradient", infer=lambda logits, target, dloss, **_: [logits], attrs={"dense": int})
+Op(
+    "softmax_cross_entropy_gradient",
+    infer=lambda logits, target, dloss, **_: [logits],
+    attrs={"dense": int},
+)
 
 
 def softmax_cross_entropy(logits, target):
@@ -56,7 +65,8 @@ Op("sigmoid_cross_entropy_gradient", infer=_infer_sigmoid)
 
 
 def sigmoid_cross_entropy(logits, target):
-    """-target * log(sigmoid(logits)) - (1 - target) * log(1 - sigmoid(logits)), element by element."""
+    """-target * log(sigmoid(logits)) - (1 - target) * log(1 - sigmoid(logits)), element by
+    element."""
     return call("sigmoid_cross_entropy", operands(logits, target))
 
 
@@ -72,7 +82,8 @@ Op("accumulate", infer=_infer_accumulate, outputs=(), writes=(0,))
 
 
 def accumulate(state, values, weights=None):
-    """Add to a running weighted sum and to its count, losing nothing to rounding over millions of batches.
+    """Add to a running weighted sum and to its count, losing nothing to rounding over millions of
+    batches.
 
     Parameters
     ----------

@@ -1,4 +1,5 @@
-"""What functions of ops accept: tensors, arrays, lists and numbers become tensors of one precision."""
+"""What functions of ops accept: tensors, arrays, lists and numbers become tensors of one
+precision."""
 
 import numpy as np
 
@@ -6,8 +7,13 @@ from nnlite import config
 from nnlite.dispatch import OPS, Op, apply
 from nnlite.tensor import DTYPES, REALS, Tensor, as_array
 
-Op("cast", infer=lambda x, **_: [x], attrs={"to_int": int, "dtype": None}, outputs=("given",),
-   gradient="none")
+Op(
+    "cast",
+    infer=lambda x, **_: [x],
+    attrs={"to_int": int, "dtype": None},
+    outputs=("given",),
+    gradient="none",
+)
 
 
 def cast(x, dtype):
@@ -33,7 +39,8 @@ def constant(value, dtype):
 
 
 def operands(*values):
-    """The values as real tensors of one precision: that of the first real tensor among them, else `floatx()`."""
+    """The values as real tensors of one precision: that of the first real tensor among them, else
+    `floatx()`."""
     real = next((v.dtype for v in values if isinstance(v, Tensor) and v.dtype in REALS), None)
     real = real or config.floatx()
     return [
@@ -48,7 +55,9 @@ def integers(value, what):
         return value if value.dtype == "int32" else cast(value, "int32")
     array = np.asarray(value)
     if array.dtype.kind == "f" and not np.array_equal(array, np.trunc(array)):
-        raise ValueError(f"{what}: expected integers, got values such as {array[array != np.trunc(array)][0]}")
+        raise ValueError(
+            f"{what}: expected integers, got values such as {array[array != np.trunc(array)][0]}"
+        )
     return constant(array, "int32")
 
 

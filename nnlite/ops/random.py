@@ -1,6 +1,7 @@
 """Random ops. A key names a stream of Philox numbers; who has the key can draw the same ones again.
 
-So dropout's gradient is dropout with the same key, nothing is stored, and bits do not depend on threads.
+So dropout's gradient is dropout with the same key, nothing is stored, and bits do not depend on
+threads.
 """
 
 import numpy as np
@@ -53,5 +54,5 @@ Op("dropout", infer=_infer_dropout, attrs={"rate": float},
 
 
 def dropout(x, key, rate):
-    """Each element 0 with probability `rate`, else x / (1 - rate) (Srivastava et al., 2014, inverted)."""
+    """Each element 0 with probability `rate`, else x / (1 - rate) (Srivastava et al., 2014)."""
     return call("dropout", [*operands(x), key], rate=float(rate))

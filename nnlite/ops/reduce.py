@@ -1,4 +1,5 @@
-"""Sums, means, extremes along axes. C reduces the middle of (A, R, B); any axes are a chain of those."""
+"""Sums, means, extremes along axes. C reduces the middle of (A, R, B); any axes are a chain of
+those."""
 
 import math
 from numbers import Integral
@@ -40,7 +41,9 @@ def _axes(axis, shape, name):
     axes = range(ndim) if axis is None else [axis] if isinstance(axis, Integral) else list(axis)
     for a in axes:
         if not -ndim <= a < ndim:
-            raise ValueError(f"{name}: expected an axis within {ndim} dimensions, got {a} (shape {shape})")
+            raise ValueError(
+                f"{name}: expected an axis within {ndim} dimensions, got {a} (shape {shape})"
+            )
     return sorted({a % ndim for a in axes})
 
 
@@ -52,11 +55,17 @@ def _reduce(op, x, axis, keepdims):
         last = first = axes.pop()
         while axes and axes[-1] == first - 1:
             first = axes.pop()
-        a, r, b = math.prod(shape[:first]), math.prod(shape[first:last + 1]), math.prod(shape[last + 1:])
+        a, r, b = (
+            math.prod(shape[:first]),
+            math.prod(shape[first : last + 1]),
+            math.prod(shape[last + 1 :]),
+        )
         if r == 0 and op != "reduce_sum":
-            raise ValueError(f"{op}: expected at least one element along axis {axis}, got shape {x.shape}")
+            raise ValueError(
+                f"{op}: expected at least one element along axis {axis}, got shape {x.shape}"
+            )
         x = call(op, [x], before=a, reduced=r, after=b)
-        shape = (*shape[:first], *(1,) * (last + 1 - first), *shape[last + 1:])
+        shape = (*shape[:first], *(1,) * (last + 1 - first), *shape[last + 1 :])
     if not keepdims:
         reduced = set(_axes(axis, shape, op))
         shape = tuple(n for d, n in enumerate(shape) if d not in reduced)
@@ -64,7 +73,8 @@ def _reduce(op, x, axis, keepdims):
 
 
 def sum(x, axis=None, keepdims=False):
-    """The sum over `axis` (None: all; an int or a tuple), in an order that depends on shapes alone."""
+    """The sum over `axis` (None: all; an int or a tuple), in an order that depends on shapes
+    alone."""
     return _reduce("reduce_sum", operands(x)[0], axis, keepdims)
 
 
@@ -90,8 +100,11 @@ def argmax(x, axis=-1):
     return _reduce("argmax", operands(x)[0], axis, False)
 
 
-Op("sum_squares", infer=lambda x: [()],
-   gradient=lambda c, dy, need: [multiply(c.inputs[0], multiply(dy, 2.0))])
+Op(
+    "sum_squares",
+    infer=lambda x: [()],
+    gradient=lambda c, dy, need: [multiply(c.inputs[0], multiply(dy, 2.0))],
+)
 
 
 def _sum_abs_gradient(c, dy, need):
@@ -116,5 +129,8 @@ def sum_to(x: Tensor, shape):
     if x.shape == tuple(shape):
         return x
     extra = x.ndim - len(shape)
-    axes = [*range(extra), *(d + extra for d, n in enumerate(shape) if n == 1 and x.shape[d + extra] != 1)]
+    axes = [
+        *range(extra),
+        *(d + extra for d, n in enumerate(shape) if n == 1 and x.shape[d + extra] != 1),
+    ]
     return reshape(sum(x, tuple(axes)) if axes else x, tuple(shape))

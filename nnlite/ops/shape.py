@@ -22,8 +22,14 @@ def _infer_reshape(x, shape, dtype):
     return [shape]
 
 
-Op("reshape", infer=_infer_reshape, view=True, attrs={"shape": None, "dtype": None}, outputs=("given",),
-   gradient=lambda c, dy, need: [reshape(dy, c.inputs[0].shape)])
+Op(
+    "reshape",
+    infer=_infer_reshape,
+    view=True,
+    attrs={"shape": None, "dtype": None},
+    outputs=("given",),
+    gradient=lambda c, dy, need: [reshape(dy, c.inputs[0].shape)],
+)
 
 
 def reshape(x, newshape):
@@ -62,8 +68,12 @@ def _transpose_gradient(c, dy, need):
     return [transpose(dy, tuple(int(a) for a in np.argsort(c.attrs["axes"])))]
 
 
-Op("transpose", infer=_infer_transpose, gradient=_transpose_gradient,
-   attrs={"axes": None, **{f"axis_{d}": int for d in range(6)}})
+Op(
+    "transpose",
+    infer=_infer_transpose,
+    gradient=_transpose_gradient,
+    attrs={"axes": None, **{f"axis_{d}": int for d in range(6)}},
+)
 
 
 def transpose(x, axes=None):
@@ -77,18 +87,48 @@ def transpose(x, axes=None):
 Tensor.T = property(lambda self: transpose(self))
 
 # The codes of csrc/ops/shape.c for the element types of a source that `gather` reads in place.
-SOURCE_CODES = {name: code for code, name in enumerate(
-    ["float32", "float64", "uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "bool"])}
+SOURCE_CODES = {
+    name: code
+    for code, name in enumerate(
+        [
+            "float32",
+            "float64",
+            "uint8",
+            "int8",
+            "int16",
+            "uint16",
+            "int32",
+            "uint32",
+            "int64",
+            "uint64",
+            "bool",
+        ]
+    )
+}
+
+
 def _infer_gather(source, index=None, *, count, row_shape, **_):
     if index is not None and index != (count,):
         raise ValueError(f"gather: expected an index of shape {(count,)}, got {index}")
     return [(count, *row_shape)]
 
 
-Op("gather", infer=_infer_gather, outputs=("given",),
-   attrs={"code": int, "row_bytes": int, "rows": int, "to_int": int, "count": None, "row_shape": None,
-          "dtype": None},
-   gradient="none", work=lambda inputs, outputs: math.prod(outputs[0]))
+Op(
+    "gather",
+    infer=_infer_gather,
+    outputs=("given",),
+    attrs={
+        "code": int,
+        "row_bytes": int,
+        "rows": int,
+        "to_int": int,
+        "count": None,
+        "row_shape": None,
+        "dtype": None,
+    },
+    gradient="none",
+    work=lambda inputs, outputs: math.prod(outputs[0]),
+)
 
 
 def gather(source, index, count, row_shape, dtype, code, row_bytes, rows):
@@ -103,8 +143,17 @@ def gather(source, index, count, row_shape, dtype, code, row_bytes, rows):
     dtype : str
         Of the result: 'float32', 'float64' or 'int32'.
     """
-    return call("gather", [source] if index is None else [source, index], code=code, row_bytes=row_bytes,
-                rows=rows, to_int=int(dtype == "int32"), count=count, row_shape=tuple(row_shape), dtype=dtype)
+    return call(
+        "gather",
+        [source] if index is None else [source, index],
+        code=code,
+        row_bytes=row_bytes,
+        rows=rows,
+        to_int=int(dtype == "int32"),
+        count=count,
+        row_shape=tuple(row_shape),
+        dtype=dtype,
+    )
 
 
 def _infer_one_hot(x, classes, **_):
@@ -113,8 +162,7 @@ def _infer_one_hot(x, classes, **_):
     return [(*x, classes)]
 
 
-Op("one_hot", infer=_infer_one_hot, attrs={"classes": None, "dtype": None},
-   gradient="none")
+Op("one_hot", infer=_infer_one_hot, attrs={"classes": None, "dtype": None}, gradient="none")
 
 
 def one_hot(x, num_classes, dtype=None):
@@ -131,7 +179,12 @@ def one_hot(x, num_classes, dtype=None):
     ValueError
         For a label out of range.
     """
-    return call("one_hot", [integers(x, "one_hot")], classes=int(num_classes), dtype=dtype or config.floatx())
+    return call(
+        "one_hot",
+        [integers(x, "one_hot")],
+        classes=int(num_classes),
+        dtype=dtype or config.floatx(),
+    )
 
 
 def _infer_assign(target, x):

@@ -1,0 +1,126 @@
+"""Sequential: a model of layers one after another."""
+
+import numbers
+
+from nnlite import config
+from nnlite.config import fresh
+from nnlite.dispatch import Recording
+from nnlite.layers.core import InputLayer
+from nnlite.layers.layer import Layer, edits
+from nnlite.model import Model, name_apart
+from nnlite.tensor import Tensor
+
+
+class Sequential(Model):
+    """Layers one after another.
+
+    Parameters
+    ----------
+    layers : list of Layer, optional
+    name : str, optional
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> model = nnlite.Sequential([
+    ...     nnlite.layers.Dense(16, activation="relu", input_shape=(4,)),
+    ...     nnlite.layers.Dense(3, activation="softmax"),
+    ... ])
+    >>> model.count_params()
+    131
+    """
+
+    def __init__(self, layers=None, name=None, trainable=True):
+        super().__init__(name=name, trainable=trainable)
+        self._layers, self._shape = [], None
+        for layer in layers or ():
+            self.add(layer)
+
+    @property
+    def sublayers(self):
+        return self._layers
+
+    @property
+    def layers(self):
+        """The layers, without the one that only says what the input looks like."""
+        return [x for x in self._layers if not isinstance(x, InputLayer)]
+
+    def add(self, layer):
+        """Append a layer; built at once if the shape of its input is known."""
+        if not isinstance(layer, Layer):
+            raise TypeError(f"Sequential.add: expected a layer, got {layer!r}")
+        name = layer._given.get("name")
+        if any(layer is x or (name and name == x._given.get("name")) for x in self._layers):
+            raise ValueError(f"Sequential.add: layer {layer.name!r} is in the model already")
+        self._layers.append(layer)
+        name_apart(self._layers)
+        try:
+            if len(self._layers) == 1 and layer.input_shape_given is not None:
+                self._start_from(layer.input_shape_given)
+            elif self.built:
+                self._extend([layer])
+        except (ValueError, TypeError):
+            self.pop()
+            raise
+        self._edited()
+
+    def pop(self):
+        """Remove the last layer and return it."""
+        if not self._layers:
+            raise IndexError(f"model {self.name!r}: there is no layer to pop")
+        layer = self._layers.pop()
+        if self._layers:
+            self._shape = self._layers[-1].output_shape
+        else:
+            self._shape, self.input_shape_given, self.built = None, None, False
+        self._edited()
+        return layer
+
+    def _edited(self):
+        """Take note that the list of layers changed."""
+        self._given["layers"] = list(self._layers)
+        edits.count += 1
+
+    @classmethod
+    def from_config(cls, config):
+        """The model that `get_config` described, of fresh layers."""
+        return cls(**fresh(config))
+
+    def _start_from(self, shape):
+        if not self._layers:
+            raise ValueError("expected at least one layer, got none: call add first")
+        shape = (shape,) if isinstance(shape, numbers.Number) else tuple(shape)
+        for n in shape:
+            if n is not None and (not isinstance(n, numbers.Integral) or n < 1):
+                raise ValueError(
+                    f"layer {self._layers[0].name!r}: expected an input_shape of positive "
+                    f"integers, got {shape}"
+                )
+        self.input_shape_given = shape
+        self._real = self._real or config.floatx()
+        self._shape = (None, *shape)
+        self.built = True
+        self._extend(self._layers)
+
+    def _extend(self, layers):
+        """Build layers on top of what is there, by a trace on one sample."""
+        with config.precision(self.real):
+            x = Tensor((1, *self._shape[1:]), self.real)
+            with Recording(executing=False):
+                for layer in layers:
+                    x = layer(x, training=False)
+        self._shape = (None, *x.shape[1:])
+
+    def build(self, input_shape):
+        """Build every layer for samples of `input_shape[1:]`."""
+        if not self.built:
+            self._start_from(input_shape[1:])
+
+    @property
+    def output_shape(self):
+        return self._shape
+
+    def call(self, inputs):
+        for layer in self._layers:
+            inputs = layer(inputs)
+        return inputs
