@@ -1,4 +1,5 @@
-/* engines.c: the list of engines, the choice among them, and the rules for sharing the machine's threads. */
+/* engines.c: the list of engines, the choice among them, and the rules for sharing the machine's
+ * threads. */
 #include <pthread.h>
 #include <stddef.h>
 #include <string.h>
@@ -37,7 +38,8 @@ int nnl_runs_here(const nnl_engine *engine) {
     return !strcmp(engine->isa, "generic");
 }
 
-/* libgomp's threads do not exist in a forked child, and waiting for them would hang it: one thread there. */
+/* libgomp's threads do not exist in a forked child, and waiting for them would hang it: one
+ * thread there. */
 static _Atomic int forked;
 static _Atomic int runs_under_way;
 

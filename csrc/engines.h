@@ -13,9 +13,9 @@ int nnl_runs_here(const nnl_engine *engine);
 /* Registers what must happen when the process forks; called once, at import. */
 void nnl_watch_forks(void);
 
-/* Threads that a run may use: `wanted` (0 = as many as sensible), no more than OpenMP's own limit (which
- * OMP_NUM_THREADS and threadpoolctl set) shared among the runs of this process that are under way.
- * nnl_leave() must follow each nnl_enter(). */
+/* Threads that a run may use: `wanted` (0 = as many as sensible), no more than OpenMP's own limit
+ * (which OMP_NUM_THREADS and threadpoolctl set) shared among the runs of this process that are
+ * under way. nnl_leave() must follow each nnl_enter(). */
 int nnl_enter(int wanted);
 void nnl_leave(void);
 int nnl_max_threads(void);

@@ -1,4 +1,5 @@
-/* nnlite.h: the contract between Python and C. Every op is one function of one type, and it cannot fail.
+/* nnlite.h: the contract between Python and C. Every op is one function of one type, and it
+ * cannot fail.
  *
  * The whole library is compiled once per instruction set and precision as a single translation unit
  * (engine.c), with everything static but one `nnl_engine`. `real` is the precision of that build. */
@@ -15,7 +16,8 @@ typedef NNL_REAL real;
 
 #define NNL_MAX_NDIM 6
 
-/* Row-major and contiguous; does not own its memory. Holds `real`s or int32s: each op knows which. */
+/* Row-major and contiguous; does not own its memory. Holds `real`s or int32s: each op knows
+ * which. */
 typedef struct {
     void *data;
     int64_t shape[NNL_MAX_NDIM];
@@ -35,15 +37,17 @@ typedef struct {
     int n_in, n_out;
 } nnl_call;
 
-/* Where an op that reads indices says that one was out of range: step * 2^40 + element, the lowest of
- * all that were met, so that the report does not depend on threads. NNL_FINE when none was. */
+/* Where an op that reads indices says that one was out of range: step * 2^40 + element, the
+ * lowest of all that were met, so that the report does not depend on threads. NNL_FINE when none
+ * was. */
 typedef struct nnl_status {
     _Atomic int64_t first_bad;
 } nnl_status;
 #define NNL_FINE INT64_MAX
 #define NNL_STEP_SHIFT 40
 
-/* The threads that run an op together; every one of them enters the op. `scratch` is shared by the team. */
+/* The threads that run an op together; every one of them enters the op. `scratch` is shared by
+ * the team. */
 typedef struct {
     int id, size;
     void *scratch;
@@ -64,7 +68,8 @@ typedef struct {
     int8_t wait, alone;
 } nnl_step;
 
-/* A feed is memory of the caller's that moves on by `stride` bytes at each run; `tensor` looks at it. */
+/* A feed is memory of the caller's that moves on by `stride` bytes at each run; `tensor` looks at
+ * it. */
 typedef struct {
     const char *data;
     int64_t stride;
@@ -87,8 +92,8 @@ typedef struct {
     const char *const *names;
     const nnl_op_fn *ops;
     const nnl_scratch_fn *scratch;
-    /* Runs the program up to `runs` times with a team of `threads`; returns how many runs were finished.
-     * Stops after a run in which `status` was set. */
+    /* Runs the program up to `runs` times with a team of `threads`; returns how many runs were
+     * finished. Stops after a run in which `status` was set. */
     int64_t (*run)(const nnl_program *program, int64_t runs, int threads, nnl_status *status);
 } nnl_engine;
 

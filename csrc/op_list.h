@@ -1,4 +1,5 @@
-/* op_list.h: every op once, with the function that tells its scratch memory. Included wherever all ops are needed. */
+/* op_list.h: every op once, with the function that tells its scratch memory. Included wherever
+ * all ops are needed. */
 /* linear.c */
 NNL_OP(linear, linear_scratch)
 NNL_OP(matmul, matmul_scratch)

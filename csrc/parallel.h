@@ -1,4 +1,5 @@
-/* parallel.h: what the threads of a team do with each other: wait, share out a range, report a bad index. */
+/* parallel.h: what the threads of a team do with each other: wait, share out a range, report a
+ * bad index. */
 #ifndef NNL_PARALLEL_H
 #define NNL_PARALLEL_H
 
@@ -14,14 +15,16 @@
 #define nnl_pause() atomic_signal_fence(memory_order_seq_cst)
 #endif
 
-/* Two counters, a cache line apart: threads that wait read `phase` while others still write `arrived`. */
+/* Two counters, a cache line apart: threads that wait read `phase` while others still write
+ * `arrived`. */
 typedef struct nnl_barrier {
     _Alignas(64) _Atomic int arrived;
     _Alignas(64) _Atomic int phase;
 } nnl_barrier;
 
-/* About 10 us of spinning: longer than any step's imbalance on an idle machine. A thread that waits longer
- * has most likely lost its partner's core to another process, which needs this one's patience, not its heat. */
+/* About 10 us of spinning: longer than any step's imbalance on an idle machine. A thread that
+ * waits longer has most likely lost its partner's core to another process, which needs this one's
+ * patience, not its heat. */
 #define NNL_SPINS 400
 
 /* All threads of the team arrive before any leaves; what they wrote is then seen by all. */
@@ -46,10 +49,12 @@ typedef struct {
     int64_t begin, end;
 } nnl_range;
 
-/* This thread's part of n items, in whole blocks of `grain` (1 = any cut), the same for every op of one shape. */
+/* This thread's part of n items, in whole blocks of `grain` (1 = any cut), the same for every op
+ * of one shape. */
 static inline nnl_range nnl_share(int64_t n, int64_t grain, const nnl_team *team) {
     int64_t blocks = (n + grain - 1) / grain;
-    nnl_range r = {blocks * team->id / team->size * grain, blocks * (team->id + 1) / team->size * grain};
+    nnl_range r = {blocks * team->id / team->size * grain,
+                   blocks * (team->id + 1) / team->size * grain};
     if (r.begin > n) r.begin = n;
     if (r.end > n) r.end = n;
     return r;

@@ -1,14 +1,16 @@
 /* plan.c: one team of threads walks a program of steps, many times over, without leaving C.
  *
- * Steps stand in the order in which they were recorded. A barrier stands before a step only where it touches
- * memory that another thread may still be working on (the planner knows), and one ends each run. */
+ * Steps stand in the order in which they were recorded. A barrier stands before a step only where
+ * it touches memory that another thread may still be working on (the planner knows), and one ends
+ * each run. */
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
 #include "parallel.h"
 
-/* Denormal numbers cost a hundred times an ordinary multiply: treat them as zero while our code runs. */
+/* Denormal numbers cost a hundred times an ordinary multiply: treat them as zero while our code
+ * runs. */
 #if defined(__x86_64__)
 #include <immintrin.h>
 static inline unsigned flush_denormals(void) {
@@ -48,7 +50,8 @@ static int64_t run_as(const nnl_program *p, int64_t runs, nnl_team *team) {
         walk(p, team);
         nnl_wait(team);
         done++;
-        /* No thread can set the status again before all have read it: the barrier above is in between. */
+        /* No thread can set the status again before all have read it: the barrier above is in
+         * between. */
         if (atomic_load(&team->status->first_bad) != NNL_FINE) break;
     }
     restore_denormals(saved);

@@ -1,7 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 """The one binding between Python and C: engines (what can be run) and programs (what is run).
 
-Shapes are checked before anything reaches this module; here addresses and numbers are only handed on.
+Shapes are checked before anything reaches this module; here addresses and numbers are only handed
+on.
 """
 
 cimport cython
@@ -225,7 +226,7 @@ cdef struct Context:
 
 @cython.no_gc  # else the garbage collector may empty `idle` before __dealloc__ frees what it lists
 cdef class Program:
-    """A plan in C's terms: immutable, so that many threads may run it, each in a context of its own.
+    """A plan in C's terms: immutable, so that many threads may run it, each in its own context.
 
     Parameters
     ----------
@@ -239,7 +240,7 @@ cdef class Program:
     cdef Engine engine
     cdef int n_steps, n_tensors, n_attrs, n_bindings, n_feeds
     cdef readonly int64_t arena_bytes
-    cdef nnl_step *steps        # ops, counts and flags; pointers hold indices until a context is made
+    cdef nnl_step *steps        # ops, counts and flags; a context adds the pointers
     cdef nnl_tensor *tensors    # shapes; data holds an address (MEMORY) or an offset (ARENA)
     cdef int8_t *places
     cdef nnl_attr *attrs
@@ -335,7 +336,8 @@ cdef class Program:
         Parameters
         ----------
         feeds : list of (array, offset, stride)
-            Where each feed begins (bytes from the array's start) and what it moves on by at each run.
+            Where each feed begins (bytes from the array's start) and what it moves on by at each
+            run.
         runs : int
         threads : int
             At most this many; 0 means as many as there are.
@@ -351,10 +353,12 @@ cdef class Program:
         cdef nnl_status status
         cdef int64_t done
         cdef int k = 0, team
+        cdef char *start
         c = <Context *><uintptr_t>self.idle.pop() if self.idle else self._new_context()
         try:
             for array, offset, stride in feeds:
-                c.program.feeds[k].data = (<char *>cnp.PyArray_DATA(<cnp.ndarray>array)) + <int64_t>offset
+                start = <char *>cnp.PyArray_DATA(<cnp.ndarray>array)
+                c.program.feeds[k].data = start + <int64_t>offset
                 c.program.feeds[k].stride = stride
                 k += 1
             team = nnl_enter(threads)
