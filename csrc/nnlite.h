@@ -1,8 +1,8 @@
 /* nnlite.h: the contract between Python and C. Every op is one function of one type, and it
  * cannot fail.
  *
- * The whole library is compiled once per instruction set and precision as a single translation unit
- * (engine.c), with everything static but one `nnl_engine`. `real` is the precision of that build. */
+ * The whole library is compiled once per instruction set and precision as a single translation
+ * unit (engine.c), with everything static but one `nnl_engine`. `real` is its precision. */
 #ifndef NNLITE_H
 #define NNLITE_H
 
@@ -60,7 +60,8 @@ typedef void (*nnl_op_fn)(const nnl_call *call, nnl_team *team);
 /* Bytes of scratch that a call needs when up to `threads` threads run it. */
 typedef int64_t (*nnl_scratch_fn)(const nnl_call *call, int threads);
 
-/* One step of a program. `wait`: a barrier stands before it. `alone`: thread 0 does it by itself. */
+/* One step of a program. `wait`: a barrier stands before it. `alone`: thread 0 does it by
+ * itself. */
 typedef struct {
     nnl_op_fn op;
     nnl_call call;
