@@ -14,6 +14,8 @@ enum { CHAINS = 12 }; /* enough independent sums to hide the latency of a multip
 
 static float multiply_adds(int64_t times) {
     vec sum[CHAINS] = {0}, a = {0}, b = {0};
+#pragma GCC unroll 12
+    for (int c = 0; c < CHAINS; c++) __asm__ volatile("" : "+x"(sum[c])); /* no two are the same */
     for (int64_t i = 0; i < times; i++) {
         __asm__ volatile("" : "+x"(a), "+x"(b)); /* values that the compiler cannot know */
 #pragma GCC unroll 12
@@ -26,7 +28,7 @@ static float multiply_adds(int64_t times) {
 
 /* Floating-point operations per second of a team. */
 double peak_flops(int threads) {
-    const int64_t times = 20 * 1000 * 1000;
+    const int64_t times = 4 * 1000 * 1000;
     volatile float sink = 0;
     double began = omp_get_wtime();
 #pragma omp parallel num_threads(threads)
@@ -39,7 +41,7 @@ double peak_flops(int threads) {
 
 /* Bytes per second, read and written, when a team goes over `bytes` of memory in place, again and again. */
 double peak_bytes(int64_t bytes, int threads) {
-    const int64_t n = bytes / (int64_t)sizeof(vec) / threads, times = 1 + (int64_t)4e9 / bytes;
+    const int64_t n = bytes / (int64_t)sizeof(vec) / threads, times = 1 + (int64_t)4e8 / bytes;
     vec *memory = aligned_alloc(64, (size_t)(n * threads) * sizeof(vec));
     double began = 0;
 #pragma omp parallel num_threads(threads)

@@ -1,24 +1,54 @@
 /* activation.h: the activations, as loops that ops share: elementwise ones, whose gradients read
- * the output alone, and the softmax of a few rows. */
+ * the output alone; gated ones, x times a function of x, whose gradients read x; and the softmax of
+ * a few rows. */
 #ifndef NNL_ACTIVATION_H
 #define NNL_ACTIVATION_H
 
 #include "vec.h"
 
-enum { NNL_LINEAR = 0, NNL_RELU = 1, NNL_LEAKY_RELU = 2, NNL_SIGMOID = 3, NNL_TANH = 4 };
+/* The names in nnlite/ops/activation.py, in its order. */
+enum {
+    NNL_LINEAR,
+    NNL_RELU,
+    NNL_LEAKY_RELU,
+    NNL_SIGMOID,
+    NNL_TANH,
+    NNL_CAPPED_RELU,
+    NNL_ELU,
+    NNL_SELU,
+    NNL_SOFTPLUS,
+    NNL_SOFTSIGN,
+    NNL_HARD_SIGMOID
+};
 
-/* y = act(x), n values; y may be x. NaN stays NaN. `alpha` is the slope of leaky_relu below
- * zero. */
+/* Above 0, selu is SCALE x, below SCALE_ALPHA (e^x - 1). G. Klambauer, T. Unterthiner, A. Mayr, S.
+ * Hochreiter: "Self-normalizing neural networks", NIPS 2017. */
+#define SELU_SCALE ((real)1.0507009873554804934)
+#define SELU_SCALE_ALPHA ((real)1.7580993408473768599)
+
+NNL_INLINE real relu_of(real x) { return x < 0 ? 0 : x; }
+NNL_INLINE real capped_relu_of(real x, real cap) { return x < 0 ? 0 : x > cap ? cap : x; }
+NNL_INLINE real elu_of(real x, real alpha) { return x > 0 ? x : alpha * real_expm1(x); }
+NNL_INLINE real selu_of(real x) {
+    return x > 0 ? SELU_SCALE * x : SELU_SCALE_ALPHA * real_expm1(x);
+}
+/* log(1 + e^x). */
+NNL_INLINE real softplus_of(real x) { return relu_of(x) + real_log1p(real_exp(-real_abs(x))); }
+NNL_INLINE real softsign_of(real x) { return x / (1 + real_abs(x)); }
+NNL_INLINE real hard_sigmoid_of(real x) { return capped_relu_of((x + 3) * (real)(1. / 6), 1); }
+
+/* y = act(x), n values; y may be x. NaN stays NaN. `alpha` is the slope of leaky_relu below zero,
+ * the limit of elu (as -alpha), the most that capped_relu gives. */
 static inline void activate(real *y, const real *x, int64_t n, int kind, double alpha) {
-    const real slope = (real)alpha;
+    const real a = (real)alpha;
     switch (kind) {
     case NNL_RELU:
         NNL_INDEPENDENT
-        for (int64_t i = 0; i < n; i++) y[i] = x[i] < 0 ? 0 : x[i];
+        for (int64_t i = 0; i < n; i++) y[i] = relu_of(x[i]);
         break;
     case NNL_LEAKY_RELU:
         NNL_INDEPENDENT
-        for (int64_t i = 0; i < n; i++) y[i] = x[i] < 0 ? slope * x[i] : x[i];
+        for (int64_t i = 0; i < n; i++) y[i] = x[i] < 0 ? a * x[i] : x[i];
         break;
     case NNL_SIGMOID:
         NNL_INDEPENDENT
@@ -28,6 +58,30 @@ static inline void activate(real *y, const real *x, int64_t n, int kind, double 
         NNL_INDEPENDENT
         for (int64_t i = 0; i < n; i++) y[i] = real_tanh(x[i]);
         break;
+    case NNL_CAPPED_RELU:
+        NNL_INDEPENDENT
+        for (int64_t i = 0; i < n; i++) y[i] = capped_relu_of(x[i], a);
+        break;
+    case NNL_ELU:
+        NNL_INDEPENDENT
+        for (int64_t i = 0; i < n; i++) y[i] = elu_of(x[i], a);
+        break;
+    case NNL_SELU:
+        NNL_INDEPENDENT
+        for (int64_t i = 0; i < n; i++) y[i] = selu_of(x[i]);
+        break;
+    case NNL_SOFTPLUS:
+        NNL_INDEPENDENT
+        for (int64_t i = 0; i < n; i++) y[i] = softplus_of(x[i]);
+        break;
+    case NNL_SOFTSIGN:
+        NNL_INDEPENDENT
+        for (int64_t i = 0; i < n; i++) y[i] = softsign_of(x[i]);
+        break;
+    case NNL_HARD_SIGMOID:
+        NNL_INDEPENDENT
+        for (int64_t i = 0; i < n; i++) y[i] = hard_sigmoid_of(x[i]);
+        break;
     default:
         if (y != x) memmove(y, x, (size_t)n * sizeof *y);
     }
@@ -36,7 +90,7 @@ static inline void activate(real *y, const real *x, int64_t n, int kind, double 
 /* dx = dy * act'(x), written in terms of y = act(x); n values; dx may be dy or y. */
 static inline void activate_gradient(real *dx, const real *dy, const real *y, int64_t n, int kind,
                                      double alpha) {
-    const real slope = (real)alpha;
+    const real a = (real)alpha;
     switch (kind) {
     case NNL_RELU:
         NNL_INDEPENDENT
@@ -47,7 +101,7 @@ static inline void activate_gradient(real *dx, const real *dy, const real *y, in
         break;
     case NNL_LEAKY_RELU:
         NNL_INDEPENDENT
-        for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * (y[i] > 0 ? 1 : slope);
+        for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * (y[i] > 0 ? 1 : a);
         break;
     case NNL_SIGMOID:
         NNL_INDEPENDENT
@@ -57,8 +111,137 @@ static inline void activate_gradient(real *dx, const real *dy, const real *y, in
         NNL_INDEPENDENT
         for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * ((1 - y[i]) * (1 + y[i]));
         break;
+    case NNL_CAPPED_RELU:
+        NNL_INDEPENDENT
+        for (int64_t i = 0; i < n; i++) {
+            const real whole = dy[i];
+            dx[i] = (y[i] > 0) & (y[i] < a) ? whole : 0;
+        }
+        break;
+    case NNL_ELU:
+        NNL_INDEPENDENT
+        for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * (y[i] > 0 ? 1 : y[i] + a);
+        break;
+    case NNL_SELU:
+        NNL_INDEPENDENT
+        for (int64_t i = 0; i < n; i++)
+            dx[i] = dy[i] * (y[i] > 0 ? SELU_SCALE : y[i] + SELU_SCALE_ALPHA);
+        break;
+    case NNL_SOFTPLUS: /* 1 - e^-y */
+        NNL_INDEPENDENT
+        for (int64_t i = 0; i < n; i++) dx[i] = dy[i] * -real_expm1(-y[i]);
+        break;
+    case NNL_SOFTSIGN:
+        NNL_INDEPENDENT
+        for (int64_t i = 0; i < n; i++) {
+            const real rest = 1 - real_abs(y[i]);
+            dx[i] = dy[i] * (rest * rest);
+        }
+        break;
+    case NNL_HARD_SIGMOID:
+        NNL_INDEPENDENT
+        for (int64_t i = 0; i < n; i++) {
+            const real share = dy[i] * (real)(1. / 6);
+            dx[i] = (y[i] > 0) & (y[i] < 1) ? share : 0;
+        }
+        break;
     default:
         if (dx != dy) memmove(dx, dy, (size_t)n * sizeof *dx);
+    }
+}
+
+/* The gates, named in nnlite/ops/activation.py, in its order. */
+enum { NNL_SILU, NNL_GELU, NNL_GELU_TANH, NNL_MISH, NNL_HARD_SILU };
+
+/* What x is multiplied by, and its derivative with respect to x. */
+typedef struct {
+    real value, slope;
+} gate_parts;
+
+/* sigmoid(x), and s (1 - s) without the loss that forming 1 - s would cause. */
+NNL_INLINE gate_parts silu_gate(real x) {
+    const real e = real_exp(-real_abs(x)), r = 1 / (1 + e);
+    return (gate_parts){x < 0 ? e * r : r, e * r * r};
+}
+
+/* D. Hendrycks, K. Gimpel: "Gaussian error linear units", arXiv 1606.08415, 2016. */
+NNL_INLINE gate_parts gelu_gate(real x) {
+    const normal_parts p = real_normal(x);
+    return (gate_parts){p.below, p.gauss * (real)0.39894228040143267794};
+}
+
+/* The same with (1 + tanh(u)) / 2 = sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3). */
+NNL_INLINE gate_parts gelu_tanh_gate(real x) {
+    const real twice = (real)1.5957691216057307118, cubic = (real)0.071354816272600244;
+    x = x < -32 ? -32 : x > 32 ? 32 : x; /* beyond, the gate is 0 or 1 */
+    const gate_parts s = silu_gate(x * fmadd(cubic, x * x, twice));
+    return (gate_parts){s.value, s.slope * fmadd(3 * cubic, x * x, twice)};
+}
+
+/* tanh(softplus(x)) = n / (n + 2) with n = e^x (e^x + 2). D. Misra: "Mish", BMVC 2020. */
+NNL_INLINE gate_parts mish_gate(real x) {
+    const real enough = REAL_IS_FLOAT ? 20 : 40; /* the gate rounds to 1 before that */
+    const real e = real_exp(x > enough ? enough : x), n = e * (e + 2), r = 1 / (n + 2);
+    const real slope = 4 * e * (1 + e) * (r * r);
+    return (gate_parts){n * r, x > enough ? 0 : slope};
+}
+
+NNL_INLINE gate_parts hard_silu_gate(real x) {
+    return (gate_parts){hard_sigmoid_of(x), (x > -3) & (x < 3) ? (real)(1. / 6) : 0};
+}
+
+NNL_INLINE void gated_loop(real *y, const real *x, int64_t n, gate_parts gate(real)) {
+    NNL_INDEPENDENT
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] * gate(x[i]).value;
+}
+
+NNL_INLINE void gated_gradient_loop(real *dx, const real *dy, const real *x, int64_t n,
+                                    gate_parts gate(real)) {
+    NNL_INDEPENDENT
+    for (int64_t i = 0; i < n; i++) {
+        const gate_parts g = gate(x[i]);
+        dx[i] = dy[i] * fmadd(x[i], g.slope, g.value);
+    }
+}
+
+/* y = x gate(x), n values; y may be x. */
+static inline void activate_gated(real *y, const real *x, int64_t n, int gate) {
+    switch (gate) {
+    case NNL_SILU:
+        gated_loop(y, x, n, silu_gate);
+        break;
+    case NNL_GELU:
+        gated_loop(y, x, n, gelu_gate);
+        break;
+    case NNL_GELU_TANH:
+        gated_loop(y, x, n, gelu_tanh_gate);
+        break;
+    case NNL_MISH:
+        gated_loop(y, x, n, mish_gate);
+        break;
+    default:
+        gated_loop(y, x, n, hard_silu_gate);
+    }
+}
+
+/* dx = dy (gate(x) + x gate'(x)), n values; dx may be dy or x. */
+static inline void activate_gated_gradient(real *dx, const real *dy, const real *x, int64_t n,
+                                           int gate) {
+    switch (gate) {
+    case NNL_SILU:
+        gated_gradient_loop(dx, dy, x, n, silu_gate);
+        break;
+    case NNL_GELU:
+        gated_gradient_loop(dx, dy, x, n, gelu_gate);
+        break;
+    case NNL_GELU_TANH:
+        gated_gradient_loop(dx, dy, x, n, gelu_tanh_gate);
+        break;
+    case NNL_MISH:
+        gated_gradient_loop(dx, dy, x, n, mish_gate);
+        break;
+    default:
+        gated_gradient_loop(dx, dy, x, n, hard_silu_gate);
     }
 }
 
@@ -83,6 +266,18 @@ static inline void exp_of_rows(real *y, real *largest, const real *x, int64_t ro
     }
     NNL_INDEPENDENT
     for (int64_t i = 0; i < rows * classes; i++) y[i] = real_exp(y[i]);
+}
+
+/* y = x - max(x) - log(sum(e^(x - max(x)))) of each of a few rows: at most rows_per_block, or one.
+ * y is not x. */
+static inline void log_softmax_of_rows(real *restrict y, const real *restrict x, int64_t rows,
+                                       int64_t classes) {
+    real largest[SOFTMAX_BLOCK];
+    exp_of_rows(y, largest, x, rows, classes);
+    for (int64_t row = 0; row < rows; row++, y += classes, x += classes) {
+        const real log_sum = real_log(row_sum(y, classes)), most = largest[row];
+        for (int64_t j = 0; j < classes; j++) y[j] = x[j] - most - log_sum;
+    }
 }
 
 /* y = e^x / sum(e^x) of each of a few rows: at most rows_per_block, or one. y may be x. */

@@ -7,12 +7,18 @@
 
 #include "gemm/gemm.c"
 #include "ops/linear.c"
+#include "ops/conv.c"
+#include "ops/conv_gradient.c"
+#include "ops/depthwise.c"
 #include "ops/elementwise.c"
 #include "ops/activation.c"
 #include "ops/reduce.c"
 #include "ops/shape.c"
 #include "ops/loss.c"
 #include "ops/dropout.c"
+#include "ops/pool.c"
+#include "ops/norm.c"
+#include "ops/image.c"
 #include "ops/optimizer.c"
 #include "plan.c"
 

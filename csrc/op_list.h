@@ -3,6 +3,15 @@
 /* linear.c */
 NNL_OP(linear, linear_scratch)
 NNL_OP(matmul, matmul_scratch)
+/* conv.c */
+NNL_OP(conv2d, conv2d_scratch)
+/* conv_gradient.c */
+NNL_OP(conv2d_gradient_input, conv2d_gradient_input_scratch)
+NNL_OP(conv2d_gradient_kernel, conv2d_gradient_kernel_scratch)
+/* depthwise.c */
+NNL_OP(depthwise_conv2d, depthwise_conv2d_scratch)
+NNL_OP(depthwise_gradient_input, depthwise_gradient_input_scratch)
+NNL_OP(depthwise_gradient_kernel, depthwise_gradient_kernel_scratch)
 /* elementwise.c */
 NNL_OP(negative, no_scratch)
 NNL_OP(exp, no_scratch)
@@ -28,8 +37,12 @@ NNL_OP(broadcast_to, no_scratch)
 /* activation.c */
 NNL_OP(activation, no_scratch)
 NNL_OP(activation_gradient, no_scratch)
+NNL_OP(gated_activation, no_scratch)
+NNL_OP(gated_activation_gradient, no_scratch)
 NNL_OP(softmax, no_scratch)
 NNL_OP(softmax_gradient, no_scratch)
+NNL_OP(log_softmax, no_scratch)
+NNL_OP(log_softmax_gradient, no_scratch)
 /* reduce.c */
 NNL_OP(reduce_sum, reduce_scratch)
 NNL_OP(reduce_max, no_scratch)
@@ -50,7 +63,22 @@ NNL_OP(accumulate, no_scratch)
 /* dropout.c */
 NNL_OP(random_key, no_scratch)
 NNL_OP(random_uniform, no_scratch)
+NNL_OP(random_normal, no_scratch)
 NNL_OP(dropout, no_scratch)
+/* pool.c */
+NNL_OP(max_pool2d, no_scratch)
+NNL_OP(max_pool2d_gradient, no_scratch)
+NNL_OP(average_pool2d, no_scratch)
+NNL_OP(average_pool2d_gradient, no_scratch)
+/* norm.c */
+NNL_OP(batch_norm, batch_norm_scratch)
+NNL_OP(batch_norm_gradient, batch_norm_scratch)
+NNL_OP(scale_shift, no_scratch)
+NNL_OP(moving_update, no_scratch)
+NNL_OP(layer_norm, no_scratch)
+NNL_OP(layer_norm_gradient, layer_norm_gradient_scratch)
+/* image.c */
+NNL_OP(pad2d, no_scratch)
 /* optimizer.c */
 NNL_OP(increment, no_scratch)
 NNL_OP(sgd_update, no_scratch)

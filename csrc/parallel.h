@@ -15,17 +15,34 @@
 #define nnl_pause() atomic_signal_fence(memory_order_seq_cst)
 #endif
 
-/* Two counters, a cache line apart: threads that wait read `phase` while others still write
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+/* Sleeps until woken, unless `word` no longer holds `seen`. */
+static inline void nnl_sleep(_Atomic int *word, int seen) {
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+}
+static inline void nnl_wake(_Atomic int *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+#else
+static inline void nnl_sleep(_Atomic int *word, int seen) { (void)word, (void)seen, sched_yield(); }
+static inline void nnl_wake(_Atomic int *word) { (void)word; }
+#endif
+
+/* The counters lie a cache line apart: threads that wait read `phase` while others still write
  * `arrived`. */
 typedef struct nnl_barrier {
     _Alignas(64) _Atomic int arrived;
     _Alignas(64) _Atomic int phase;
+    _Atomic int sleepers;
 } nnl_barrier;
 
-/* About 10 us of spinning: longer than any step's imbalance on an idle machine. A thread that
- * waits longer has most likely lost its partner's core to another process, which needs this one's
- * patience, not its heat. */
-#define NNL_SPINS 400
+/* About 50 us of spinning: longer than any step's imbalance on an idle machine. A thread that
+ * waits longer has most likely lost its partner's core to another process. It sleeps then, which
+ * leaves its own core for the partner to move to. */
+#define NNL_SPINS 5000
 
 /* All threads of the team arrive before any leaves; what they wrote is then seen by all. */
 static inline void nnl_wait(const nnl_team *team) {
@@ -34,15 +51,18 @@ static inline void nnl_wait(const nnl_team *team) {
     int phase = atomic_load_explicit(&b->phase, memory_order_relaxed);
     if (atomic_fetch_add_explicit(&b->arrived, 1, memory_order_acq_rel) == team->size - 1) {
         atomic_store_explicit(&b->arrived, 0, memory_order_relaxed);
-        atomic_store_explicit(&b->phase, phase + 1, memory_order_release);
+        /* Whoever is not yet counted as asleep will see the new phase before it sleeps. */
+        atomic_store(&b->phase, phase + 1);
+        if (atomic_load(&b->sleepers)) nnl_wake(&b->phase);
         return;
     }
-    for (int spin = 0; atomic_load_explicit(&b->phase, memory_order_acquire) == phase; spin++) {
-        if (spin < NNL_SPINS)
-            nnl_pause();
-        else
-            sched_yield();
+    for (int spin = 0; spin < NNL_SPINS; spin++) {
+        if (atomic_load_explicit(&b->phase, memory_order_acquire) != phase) return;
+        nnl_pause();
     }
+    atomic_fetch_add(&b->sleepers, 1);
+    while (atomic_load(&b->phase) == phase) nnl_sleep(&b->phase, phase);
+    atomic_fetch_sub(&b->sleepers, 1);
 }
 
 typedef struct {

@@ -5,6 +5,8 @@
 
 import itertools
 
+import cases_images
+import conv_cases
 import numpy as np
 from loss_cases import (
     cross_entropies,
@@ -65,9 +67,11 @@ def activation_gradients():
                 "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
                 "tanh": np.tanh,
                 "relu": lambda z: z * (z > 0),
+                "elu": lambda z: np.maximum(z, -0.0625),
+                "selu": lambda z: np.maximum(z, -1.5),
             }
             y = y.get(name, lambda z: z)(3 * normal(n, seed=1))
-            found.append(Case([normal(n), y], {"kind": kind, "alpha": 0.1}))
+            found.append(Case([normal(n), y], {"kind": kind, "alpha": 0.125}))
     return found
 
 
@@ -390,6 +394,8 @@ CASES = {
     "sgd_update": updates("sgd"),
     "momentum_update": updates("momentum"),
     "adam_update": updates("adam"),
+    **cases_images.CASES,
+    **conv_cases.CASES,
 }
 
 # Units in the last place of a result (or of its case's `scale`) that an op may be off. 0: exactly
@@ -445,4 +451,6 @@ ULP = {
     "softmax_gradient": 5,
     "matmul": 5,
     "linear": 5,
+    **cases_images.ULP,
+    **conv_cases.ULP,
 }

@@ -5,6 +5,7 @@ overwrites.
 """
 
 import numpy as np
+from oracle_activations import ACTIVATIONS, SLOPES
 
 from nnlite.ops.activation import KINDS
 
@@ -19,6 +20,7 @@ def activate(x, kind, alpha):
         "leaky_relu": lambda: np.where(x < 0, alpha * x, x),
         "sigmoid": lambda: 1 / (1 + np.exp(-x)),
         "tanh": lambda: np.tanh(x),
+        **{name: lambda f=f: f(x, alpha) for name, f in ACTIVATIONS.items()},
     }[KIND_NAMES[kind]]()
 
 
@@ -32,6 +34,7 @@ def activation_gradient(dy, y, kind, alpha):
             "leaky_relu": lambda: np.where(y > 0, 1, alpha),
             "sigmoid": lambda: y * (1 - y),
             "tanh": lambda: (1 - y) * (1 + y),
+            **{name: lambda f=f: f(y, alpha) for name, f in SLOPES.items()},
         }[KIND_NAMES[kind]]()
     )
 

@@ -21,10 +21,11 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = """
     _engine config tensor dispatch
     ops.operands ops.elementwise ops.shape ops.reduce ops.activation ops.linear ops.loss
-    ops.optimizer ops.random ops
+    ops.optimizer ops.random ops.conv ops.pool ops.norm ops.image ops
     autodiff plan registry progress
     initializers regularizers activations losses metrics optimizers
-    layers.layer layers.core layers
+    layers.layer layers.core layers.conv layers.pooling layers.normalization layers.activation
+    layers.regularization layers.shaping layers
     data callbacks training summary model sequential models backend utils
     nnlite versions
     estimator_settings estimators datasets.mnist datasets plotting demo __main__

@@ -1,9 +1,14 @@
 """Edge 2: every gradient rule is the numerical gradient, in float64; the tape that uses them."""
 
+import conv_cases
+import gradient_cases
+import gradient_cases_images
 import numpy as np
 import pytest
 import samples
-from gradient_cases import GRADIENTS, Smooth
+from cases_images import ONCE_ONLY as ONCE_ONLY_IMAGES
+from gradient_cases import Smooth
+from gradient_cases_images import OUTPUTS
 
 import nnlite
 from nnlite import config, dispatch, layers, losses, ops, optimizers
@@ -11,12 +16,18 @@ from nnlite.autodiff import GradientTape
 from nnlite.dispatch import OPS
 from nnlite.tensor import Tensor, Variable
 
+GRADIENTS = gradient_cases.GRADIENTS | gradient_cases_images.GRADIENTS
+GRADIENTS |= {
+    name: [gradient_cases.Smooth(*case) for case in some]
+    for name, some in conv_cases.GRADIENTS.items()
+}
 DIFFERENTIABLE = sorted(name for name, op in OPS.items() if callable(op.gradient))
 # Their rules end in a fused op that has no rule of its own.
 ONCE_ONLY = {
     "softmax": "softmax_gradient",
     "softmax_cross_entropy": "softmax_cross_entropy_gradient",
     "sigmoid_cross_entropy": "sigmoid_cross_entropy_gradient",
+    **ONCE_ONLY_IMAGES,
 }
 
 
@@ -34,10 +45,11 @@ def tensors(arrays):
 
 
 def value(name, smooth, inputs):
-    """The op's output projected to a scalar, whose gradient depends on all of its elements."""
-    (y,) = dispatch.apply(OPS[name], inputs, smooth.attrs)
-    projection = samples.rng("projection", y.shape).standard_normal(y.shape)
-    return ops.sum(y * projection)
+    """The op's outputs projected to a scalar, whose gradient depends on all of their elements."""
+    total = ops.zeros(())
+    for y in dispatch.apply(OPS[name], inputs, smooth.attrs)[: OUTPUTS.get(name, 1)]:
+        total = total + ops.sum(y * samples.rng("projection", y.shape).standard_normal(y.shape))
+    return total
 
 
 def first_gradient(name, smooth, inputs):

@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import layer_cases_images
 import numpy as np
 import pytest
 from small_models import Scale, arrays_equal, data
@@ -55,6 +56,10 @@ CASES = {
 }
 
 
+CASES |= layer_cases_images.CASES
+ACTIVATIONS |= layer_cases_images.ACTIVATIONS
+
+
 @pytest.fixture(params=CASES)
 def case(request):
     """A fresh layer, its input, and its reference."""
@@ -67,7 +72,8 @@ def case(request):
 
 
 def test_every_layer_class_has_a_case():
-    public = {n for n in layers.__all__ if isinstance(getattr(layers, n), type)}
+    named = [getattr(layers, name) for name in layers.__all__]
+    public = {layer.__name__ for layer in named if isinstance(layer, type)}
     assert public - {name.split()[0] for name in CASES} == set()
 
 

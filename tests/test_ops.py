@@ -1,18 +1,24 @@
 """Edge 1: every kernel gives the oracle's values, on every ISA and in both precisions."""
 
 import cases
+import conv_oracle
 import numpy as np
+import oracle
+import oracle_images
 import pytest
 import samples
 import threadpoolctl
 from cases import CASES, ULP
+from cases_images import IN_PLACE as IN_PLACE_IMAGES
 from loss_cases import rows_of_logits
-from oracle import ORACLE, philox4x32, random_words
+from oracle import philox4x32, random_words
 
 from nnlite import dispatch, ops
 from nnlite.dispatch import OPS
 from nnlite.ops.random import seed_state
 from nnlite.tensor import REALS, Tensor, Variable
+
+ORACLE = oracle.ORACLE | oracle_images.ORACLE | conv_oracle.oracle(oracle.activate)
 
 KERNELS = sorted(name for name, op in OPS.items() if not op.view)
 ISAS = list(dict.fromkeys(e.isa for e in dispatch._all_engines))
@@ -125,7 +131,7 @@ def check(name, case, results, real):
     assert len(results) == len(want)
     for k, (got, w) in enumerate(zip(results, want)):
         assert got.shape == w.shape, (k, got.shape, w.shape)
-        off = ulp_off(got, w, scale, real)
+        off = ulp_off(got, w, scale[k] if isinstance(scale, tuple) else scale, real)
         limit = ULP[name]
         if off.size and off.max() > limit:
             i = np.unravel_index(off.argmax(), off.shape)
@@ -220,6 +226,7 @@ IN_PLACE = [
     "softmax",
     "softmax_gradient",
     "softmax_cross_entropy_gradient",
+    *IN_PLACE_IMAGES,
 ]
 
 

@@ -1,11 +1,11 @@
-/* activation.c: the ops of activation.h, and softmax over the last axis. */
+/* activation.c: the ops of activation.h, and softmax and its logarithm over the last axis. */
 #include "../activation.h"
 #include "../parallel.h"
 
 /* y = act(x).
  * in    x
  * out   y, the shape of x, may be x
- * attr  kind (NNL_RELU ...), alpha (slope of leaky_relu) */
+ * attr  kind (NNL_RELU ...), alpha (see activate) */
 static void op_activation(const nnl_call *call, nnl_team *team) {
     const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
     activate((real *)call->out[0].data + part.begin, (const real *)call->in[0].data + part.begin,
@@ -24,6 +24,29 @@ static void op_activation_gradient(const nnl_call *call, nnl_team *team) {
                       (int)call->attr[0].i, call->attr[1].f);
 }
 
+/* y = x gate(x).
+ * in    x
+ * out   y, the shape of x, may be x
+ * attr  gate (NNL_SILU ...) */
+static void op_gated_activation(const nnl_call *call, nnl_team *team) {
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    activate_gated((real *)call->out[0].data + part.begin,
+                   (const real *)call->in[0].data + part.begin, part.end - part.begin,
+                   (int)call->attr[0].i);
+}
+
+/* dx = dy (gate(x) + x gate'(x)).
+ * in    dy, x
+ * out   dx, may be dy or x
+ * attr  gate */
+static void op_gated_activation_gradient(const nnl_call *call, nnl_team *team) {
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    activate_gated_gradient((real *)call->out[0].data + part.begin,
+                            (const real *)call->in[0].data + part.begin,
+                            (const real *)call->in[1].data + part.begin, part.end - part.begin,
+                            (int)call->attr[0].i);
+}
+
 /* The last axis of a tensor, and how many rows of it there are. */
 typedef struct {
     int64_t rows, classes;
@@ -35,10 +58,8 @@ static row_shape rows_of(const nnl_tensor *x) {
     return s;
 }
 
-/* y = e^x / sum(e^x) over the last axis.
- * in    x [..., L]
- * out   y [..., L], may be x */
-static void op_softmax(const nnl_call *call, nnl_team *team) {
+NNL_INLINE void softmax_like(const nnl_call *call, const nnl_team *team,
+                             void f(real *, const real *, int64_t, int64_t)) {
     const real *x = call->in[0].data;
     real *y = call->out[0].data;
     const row_shape shape = rows_of(&call->in[0]);
@@ -48,8 +69,22 @@ static void op_softmax(const nnl_call *call, nnl_team *team) {
     for (int64_t row = part.begin; row < part.end; row += step) {
         const int64_t at = row * shape.classes,
                       count = part.end - row < step ? part.end - row : step;
-        softmax_of_rows(y + at, x + at, count, shape.classes);
+        f(y + at, x + at, count, shape.classes);
     }
+}
+
+/* y = e^x / sum(e^x) over the last axis.
+ * in    x [..., L]
+ * out   y [..., L], may be x */
+static void op_softmax(const nnl_call *call, nnl_team *team) {
+    softmax_like(call, team, softmax_of_rows);
+}
+
+/* y = log(softmax(x)) over the last axis, without rounding softmax first.
+ * in    x [..., L]
+ * out   y [..., L], not x */
+static void op_log_softmax(const nnl_call *call, nnl_team *team) {
+    softmax_like(call, team, log_softmax_of_rows);
 }
 
 /* dx = y * (dy - sum(dy * y)) over the last axis.
@@ -66,5 +101,22 @@ static void op_softmax_gradient(const nnl_call *call, nnl_team *team) {
         const real mean = row_dot(dy, y, shape.classes);
         NNL_INDEPENDENT
         for (int64_t j = 0; j < shape.classes; j++) dx[j] = y[j] * (dy[j] - mean);
+    }
+}
+
+/* dx = dy - e^y sum(dy) over the last axis.
+ * in    dy, y = log_softmax(x) [..., L]
+ * out   dx [..., L], may be either */
+static void op_log_softmax_gradient(const nnl_call *call, nnl_team *team) {
+    const row_shape shape = rows_of(&call->in[0]);
+    if (shape.rows == 0) return;
+    const nnl_range part = nnl_share(shape.rows, 1, team);
+    for (int64_t row = part.begin; row < part.end; row++) {
+        const real *dy = (const real *)call->in[0].data + row * shape.classes;
+        const real *y = (const real *)call->in[1].data + row * shape.classes;
+        real *dx = (real *)call->out[0].data + row * shape.classes;
+        const real sum = row_sum(dy, shape.classes);
+        NNL_INDEPENDENT
+        for (int64_t j = 0; j < shape.classes; j++) dx[j] = fmadd(-real_exp(y[j]), sum, dy[j]);
     }
 }

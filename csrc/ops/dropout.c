@@ -1,5 +1,5 @@
-/* dropout.c: random keys, uniform numbers and dropout. A key says everything: the same key gives
- * the same bits again, so nothing but the key is kept for the gradient.
+/* dropout.c: random keys, uniform and normal numbers, and dropout. A key says everything: the
+ * same key gives the same bits again, so nothing but the key is kept for the gradient.
  *
  * A key is an int32[4] of bit patterns: seed (low, high), counter (low, high). Element i takes
  * word i % PHILOX_WORDS of group i / PHILOX_WORDS as philox_words() lays it out, that is, word
@@ -26,6 +26,12 @@ static void op_random_key(const nnl_call *call, nnl_team *team) {
     memcpy(call->in[0].data, seed_and_counter, sizeof seed_and_counter);
 }
 
+/* In [0, 1), of 53 bits of two words. */
+NNL_INLINE real uniform_of(uint32_t upper, uint32_t lower) {
+    return ((real)(int32_t)(upper >> 5) * (real)0x1p26 + (real)(int32_t)(lower >> 6)) *
+           (real)0x1p-53;
+}
+
 /* Uniform numbers in [0, 1): for float the upper 24 bits of a word; for double 53 bits of two
  * words, where element i has words i % 32 (upper bits) and i % 32 + 32 of group i / 32.
  * in    key int32[4]
@@ -41,9 +47,42 @@ static void op_random_uniform(const nnl_call *call, nnl_team *team) {
         philox_words(words, i / STEP, &stream);
         for (int j = 0; j < STEP; j++)
             values[j] = REAL_IS_FLOAT ? (real)(int32_t)(words[j] >> 8) * (real)0x1p-24
-                                      : ((real)(int32_t)(words[j] >> 5) * (real)0x1p26 +
-                                         (real)(int32_t)(words[j + PHILOX_WORDS - STEP] >> 6)) *
-                                            (real)0x1p-53;
+                                      : uniform_of(words[j], words[j + PHILOX_WORDS - STEP]);
+        int64_t count = part.end - i < STEP ? part.end - i : STEP;
+        memcpy(y + i, values, (size_t)count * sizeof *y);
+    }
+}
+
+/* Standard normal numbers by G. E. P. Box, M. E. Muller: "A note on the generation of random normal
+ * deviates", 1958: sqrt(-2 log u) at the angle 2 pi v, with u > 0. Half of a group's numbers are
+ * cosines and half are the sines of the same angles. For float, elements i and i + 32 of a group of
+ * 64 take u from 31 bits of word i and v from 24 bits of word i + 32; for double, elements i and
+ * i + 16 of a group of 32 take u from 53 bits of words i and i + 16, v from words i + 32, i + 48.
+ * in    key int32[4]
+ * out   any shape */
+static void op_random_normal(const nnl_call *call, nnl_team *team) {
+    enum { STEP = REAL_IS_FLOAT ? PHILOX_WORDS : PHILOX_WORDS / 2, HALF = STEP / 2 };
+    real *y = call->out[0].data;
+    const philox_stream stream = stream_of(&call->in[0]);
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), STEP, team);
+    for (int64_t i = part.begin; i < part.end; i += STEP) {
+        uint32_t words[PHILOX_WORDS];
+        real values[STEP];
+        philox_words(words, i / STEP, &stream);
+        for (int j = 0; j < HALF; j++) {
+            real u, v;
+            if (REAL_IS_FLOAT) {
+                u = (real)(int32_t)(words[j] >> 1) * (real)0x1p-31 + (real)0x1p-32;
+                v = (real)(int32_t)(words[j + HALF] >> 8) * (real)0x1p-24;
+            } else {
+                u = 1 - uniform_of(words[j], words[j + HALF]);
+                v = uniform_of(words[j + 2 * HALF], words[j + 3 * HALF]);
+            }
+            const real radius = real_sqrt(-2 * real_log(u));
+            const circle_point at = real_circle(v);
+            values[j] = radius * at.cosine;
+            values[j + HALF] = radius * at.sine;
+        }
         int64_t count = part.end - i < STEP ? part.end - i : STEP;
         memcpy(y + i, values, (size_t)count * sizeof *y);
     }

@@ -6,13 +6,25 @@ composed of them; the kernels are in `csrc/ops/` under the same name.
 
 from nnlite.ops.activation import (
     activation,
+    elu,
+    gelu,
+    hard_sigmoid,
+    hard_silu,
     leaky_relu,
     linear_activation,
+    log_softmax,
+    mish,
     relu,
+    relu6,
+    selu,
     sigmoid,
+    silu,
     softmax,
+    softplus,
+    softsign,
     tanh,
 )
+from nnlite.ops.conv import conv2d, depthwise_conv2d, separable_conv2d
 from nnlite.ops.elementwise import (
     abs,
     add,
@@ -37,15 +49,18 @@ from nnlite.ops.elementwise import (
     subtract,
     where,
 )
+from nnlite.ops.image import pad2d, upsample2d
 from nnlite.ops.linear import linear, matmul
 from nnlite.ops.loss import (
     accumulate,
     sigmoid_cross_entropy,
     softmax_cross_entropy,
 )
+from nnlite.ops.norm import batch_norm, layer_norm, moving_update, scale_shift
 from nnlite.ops.operands import cast, operands
 from nnlite.ops.optimizer import adam_update, increment, momentum_update, sgd_update
-from nnlite.ops.random import dropout, random_key, random_uniform
+from nnlite.ops.pool import average_pool2d, max_pool2d
+from nnlite.ops.random import dropout, random_key, random_normal, random_uniform
 from nnlite.ops.reduce import argmax, max, mean, min, sum, sum_abs, sum_squares, sum_to
 from nnlite.ops.shape import (
     assign,

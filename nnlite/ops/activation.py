@@ -1,14 +1,38 @@
-"""Activations as ops: `linear` fuses the cheap ones.
+"""Activations as ops; softmax and sigmoid remember their logits, for a loss that rounds once.
 
-Softmax and sigmoid remember their logits, from which a loss is computed without rounding twice.
+Those in `KINDS` have gradients by their outputs, and `linear` fuses them. Those in `GATES` are x
+times a function of x.
 """
 
 from nnlite.dispatch import Op
-from nnlite.ops.elementwise import multiply, subtract
+from nnlite.ops.elementwise import (
+    clip,
+    exp,
+    greater,
+    greater_equal,
+    multiply,
+    negative,
+    sign,
+    subtract,
+    where,
+)
 from nnlite.ops.operands import call, operands
+from nnlite.ops.shape import transpose
 
 # The numbers that csrc/activation.h gives them.
-KINDS = {"linear": 0, "relu": 1, "leaky_relu": 2, "sigmoid": 3, "tanh": 4}
+_KINDS = "linear relu leaky_relu sigmoid tanh capped_relu elu selu softplus softsign hard_sigmoid"
+KINDS = {name: number for number, name in enumerate(_KINDS.split())}
+GATES = {name: number for number, name in enumerate("silu gelu gelu_tanh mish hard_silu".split())}
+
+# How an activation's derivative, written in terms of the output y, changes with y, where it does.
+_CURVES = {
+    KINDS["sigmoid"]: lambda y: subtract(1.0, multiply(2.0, y)),
+    KINDS["tanh"]: lambda y: multiply(-2.0, y),
+    KINDS["elu"]: lambda y: greater_equal(0.0, y),
+    KINDS["selu"]: lambda y: greater_equal(0.0, y),
+    KINDS["softplus"]: lambda y: exp(negative(y)),
+    KINDS["softsign"]: lambda y: multiply(-2.0, subtract(sign(y), y)),
+}
 
 
 def _activation_gradient(c, dy, need):
@@ -16,14 +40,13 @@ def _activation_gradient(c, dy, need):
 
 
 def _second_gradient(c, ddx, need):
-    """Of dx = dy * f'(y): linear in dy; with respect to y only where f' depends smoothly on it."""
+    """Of dx = dy * f'(y): linear in dy; with respect to y only where f' does not jump."""
     dy, y = c.inputs
-    kind = c.attrs["kind"]
-    to_dy = activation_gradient(ddx, y, **c.attrs) if need[0] else None
-    if not need[1] or kind not in (KINDS["sigmoid"], KINDS["tanh"]):
-        return [to_dy, None]
-    slope = subtract(1.0, multiply(2.0, y)) if kind == KINDS["sigmoid"] else multiply(-2.0, y)
-    return [to_dy, multiply(multiply(ddx, dy), slope)]
+    curve = _CURVES.get(c.attrs["kind"])
+    return [
+        activation_gradient(ddx, y, **c.attrs) if need[0] else None,
+        multiply(multiply(ddx, dy), curve(y)) if need[1] and curve else None,
+    ]
 
 
 _ATTRS = {"kind": int, "alpha": float}
@@ -46,14 +69,80 @@ def linear_activation(x):
     return operands(x)[0]
 
 
-def relu(x):
-    """max(x, 0), element by element; NaN stays NaN."""
-    return activation(x, "relu")
+def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
+    """max(x, 0), element by element; NaN stays NaN.
+
+    Parameters
+    ----------
+    x : tensor
+    negative_slope : float, default 0.0
+        Below the threshold the result is `negative_slope * (x - threshold)`.
+    max_value : float, optional
+        The most that the result can be.
+    threshold : float, default 0.0
+        Values up to it count as negative.
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.relu([-2.0, 0.5, 3.0], negative_slope=0.5, max_value=2.0).numpy()
+    array([-1. ,  0.5,  2. ], dtype=float32)
+    """
+    if threshold == 0 and negative_slope == 0:
+        if max_value is None:
+            return activation(x, "relu")
+        if max_value > 0:
+            return activation(x, "capped_relu", max_value)
+    if threshold == 0 and max_value is None and negative_slope > 0:
+        return activation(x, "leaky_relu", negative_slope)
+    (x,) = operands(x)
+    y = where(greater(x, threshold), x, 0.0)
+    if max_value is not None:
+        y = clip(y, 0.0, float(max_value))
+    if negative_slope:
+        y = subtract(y, multiply(negative_slope, relu(subtract(threshold, x))))
+    return y
+
+
+def relu6(x):
+    """x limited to [0, 6]."""
+    return activation(x, "capped_relu", 6.0)
 
 
 def leaky_relu(x, negative_slope=0.2):
     """x where it is positive, else `negative_slope * x`."""
-    return activation(x, "leaky_relu", negative_slope)
+    return relu(x, negative_slope)
+
+
+def elu(x, alpha=1.0):
+    """x where it is positive, else `alpha * (exp(x) - 1)`, for `alpha` of at least 0.
+
+    D.-A. Clevert, T. Unterthiner, S. Hochreiter: "Fast and accurate deep network learning by
+    exponential linear units", ICLR 2016.
+    """
+    if not alpha >= 0:
+        raise ValueError(f"elu: expected alpha to be at least 0, got {alpha!r}")
+    return activation(x, "elu", alpha)
+
+
+def selu(x):
+    """1.0507 * elu(x, 1.6733): keeps mean 0 and variance 1 (Klambauer et al., 2017)."""
+    return activation(x, "selu")
+
+
+def softplus(x):
+    """log(1 + exp(x))."""
+    return activation(x, "softplus")
+
+
+def softsign(x):
+    """x / (1 + |x|)."""
+    return activation(x, "softsign")
+
+
+def hard_sigmoid(x):
+    """x / 6 + 1/2, limited to [0, 1]."""
+    return activation(x, "hard_sigmoid")
 
 
 def tanh(x):
@@ -69,8 +158,40 @@ def sigmoid(x):
     return y
 
 
-def _softmax_gradient(c, dy, need):
-    return [call("softmax_gradient", [dy, c.outputs[0]])]
+Op(
+    "gated_activation",
+    infer=lambda x, **_: [x],
+    attrs={"gate": int},
+    gradient=lambda c, dy, need: [call("gated_activation_gradient", [dy, c.inputs[0]], **c.attrs)],
+)
+Op("gated_activation_gradient", infer=lambda dy, x, **_: [x], attrs={"gate": int})
+
+
+def silu(x):
+    """x * sigmoid(x), also called swish (Ramachandran, Zoph & Le, 2017)."""
+    return call("gated_activation", operands(x), gate=GATES["silu"])
+
+
+def gelu(x, approximate=False):
+    """x * P(X < x) for a standard normal X (Hendrycks & Gimpel, 2016).
+
+    Parameters
+    ----------
+    x : tensor
+    approximate : bool, default False
+        x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2 instead.
+    """
+    return call("gated_activation", operands(x), gate=GATES["gelu_tanh" if approximate else "gelu"])
+
+
+def mish(x):
+    """x * tanh(softplus(x)) (Misra, 2020)."""
+    return call("gated_activation", operands(x), gate=GATES["mish"])
+
+
+def hard_silu(x):
+    """x * hard_sigmoid(x)."""
+    return call("gated_activation", operands(x), gate=GATES["hard_silu"])
 
 
 def _at_least_one_axis(x, *_):
@@ -79,13 +200,37 @@ def _at_least_one_axis(x, *_):
     return [x]
 
 
-Op("softmax", infer=_at_least_one_axis, gradient=_softmax_gradient)
-Op("softmax_gradient", infer=_at_least_one_axis)
+for _name in ("softmax", "log_softmax"):
+    Op(
+        _name,
+        infer=_at_least_one_axis,
+        gradient=lambda c, dy, need, name=_name: [call(f"{name}_gradient", [dy, c.outputs[0]])],
+    )
+    Op(f"{_name}_gradient", infer=_at_least_one_axis)
 
 
-def softmax(x):
-    """exp(x) / sum(exp(x)) over the last axis; a cross-entropy of it is computed from `x`."""
+def _along(axis, function, x):
+    """The function of the last axis, of another one."""
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(
+            f"softmax: expected an axis within {x.ndim} dimensions, got {axis} (shape {x.shape})"
+        )
+    order = list(range(x.ndim))
+    order[axis], order[-1] = order[-1], order[axis]
+    return transpose(function(transpose(x, order)), order)
+
+
+def softmax(x, axis=-1):
+    """exp(x) / sum(exp(x)) along `axis`. A cross-entropy along the last is computed from `x`."""
     (x,) = operands(x)
+    if axis not in (-1, x.ndim - 1):
+        return _along(axis, softmax, x)
     y = call("softmax", [x])
     y.logits = ("softmax", x)
     return y
+
+
+def log_softmax(x, axis=-1):
+    """The logarithm of softmax(x) along `axis`: x - log(sum(exp(x))), without overflow."""
+    (x,) = operands(x)
+    return call("log_softmax", [x]) if axis in (-1, x.ndim - 1) else _along(axis, log_softmax, x)

@@ -18,8 +18,13 @@ def _with_key(name, key, shape):
     return [shape]
 
 
-Op("random_key", infer=lambda state: _with_key("random_key", state, state), outputs=("int32",),
-   writes=(0,), gradient="none")
+Op(
+    "random_key",
+    infer=lambda state: _with_key("random_key", state, state),
+    outputs=("int32",),
+    writes=(0,),
+    gradient="none",
+)
 
 
 def seed_state(seed):
@@ -33,14 +38,30 @@ def random_key(state):
     return call("random_key", [state])
 
 
-Op("random_uniform", infer=lambda key, shape, **_: _with_key("random_uniform", key, shape),
-   attrs={"shape": None, "dtype": None},
-   gradient="none")
+Op(
+    "random_uniform",
+    infer=lambda key, shape, **_: _with_key("random_uniform", key, shape),
+    attrs={"shape": None, "dtype": None},
+    gradient="none",
+)
 
 
 def random_uniform(key, shape, dtype=None):
     """Uniform numbers in [0, 1)."""
     return call("random_uniform", [key], shape=tuple(shape), dtype=dtype or config.floatx())
+
+
+Op(
+    "random_normal",
+    infer=lambda key, shape, **_: _with_key("random_normal", key, shape),
+    attrs={"shape": None, "dtype": None},
+    gradient="none",
+)
+
+
+def random_normal(key, shape, dtype=None):
+    """Normal numbers of mean 0 and standard deviation 1."""
+    return call("random_normal", [key], shape=tuple(shape), dtype=dtype or config.floatx())
 
 
 def _infer_dropout(x, key, rate):
@@ -49,8 +70,12 @@ def _infer_dropout(x, key, rate):
     return _with_key("dropout", key, x)
 
 
-Op("dropout", infer=_infer_dropout, attrs={"rate": float},
-   gradient=lambda c, dy, need: [dropout(dy, c.inputs[1], c.attrs["rate"]), None])
+Op(
+    "dropout",
+    infer=_infer_dropout,
+    attrs={"rate": float},
+    gradient=lambda c, dy, need: [dropout(dy, c.inputs[1], c.attrs["rate"]), None],
+)
 
 
 def dropout(x, key, rate):

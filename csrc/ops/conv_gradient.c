@@ -1,0 +1,365 @@
+/* conv_gradient.c: the gradients of conv2d, letters as there.
+ *
+ * dx takes one tap of the kernel after the other: the pixels of dy, times that tap, are added to
+ * the pixels of dx that lie under it; no product is computed that the padding would throw away.
+ * dw is a product whose sums run over all pixels of all images, and is cut into chunks. */
+#include "../gemm/scattered.h"
+
+/* Panel p of tap t of the transposed kernel: columns c of one group, [Fg][NR]. */
+static void pack_transposed_kernel(const nnl_conv *g, const real *w, real *packed,
+                                   const nnl_team *team) {
+    const int64_t panels = panels_of(g->groups, g->Cg);
+    const nnl_range mine = nnl_share(g->KH * g->KW * panels, 1, team);
+    for (int64_t i = mine.begin; i < mine.end; i++) {
+        const int64_t tap = i / panels;
+        const nnl_panel c = panel_of(i % panels, g->Cg);
+        pack(packed + i * g->Fg * NR, NR,
+             (nnl_piece){w + (tap * g->Cg + c.within) * g->F + c.group * g->Fg, g->F, g->Fg, c.n,
+                         true});
+    }
+}
+
+/* The o in [0, size) with begin <= o stride + shift < end. */
+static nnl_range under_tap(int64_t size, int64_t stride, int64_t shift, nnl_range covered) {
+    const int64_t from = covered.begin - shift, to = covered.end - shift;
+    nnl_range r = {from > 0 ? pieces(from, stride) : 0, to > 0 ? pieces(to, stride) : 0};
+    if (r.end > size) r.end = size;
+    if (r.begin > r.end) r.begin = r.end;
+    return r;
+}
+
+/* One tap's tiles over a band of dx. */
+typedef struct {
+    const nnl_conv *g;
+    const real *dy, *packed; /* packed: of this tap */
+    real *dx;
+    nnl_range panels;
+} nnl_tap;
+
+static void flush_tap(const nnl_tap *tap, nnl_scattered *t) {
+    const nnl_conv *g = tap->g;
+    for (int64_t p = tap->panels.begin; t->rows && p < tap->panels.end; p++) {
+        const nnl_panel c = panel_of(p, g->Cg);
+        t->a = tap->dy + c.group * g->Fg;
+        t->b = tap->packed + p * g->Fg * NR;
+        t->c = tap->dx + c.column;
+        t->n = c.n;
+        multiply_scattered(t);
+    }
+    t->rows = 0;
+}
+
+/* dx of rows h of image n += dy w[kh, kw]^T, as rows of the tile t, which goes whenever it is
+ * full. */
+static void scatter_tap(const nnl_tap *tap, int64_t n, nnl_range h, int64_t kh, int64_t kw,
+                        nnl_scattered *t) {
+    const nnl_conv *g = tap->g;
+    const int64_t down = kh * g->dilation_h - g->top, right = kw * g->dilation_w - g->left;
+    const nnl_range oh = under_tap(g->OH, g->stride_h, down, h);
+    const nnl_range ow = under_tap(g->OW, g->stride_w, right, (nnl_range){0, g->W});
+    for (int64_t i = oh.begin; i < oh.end; i++) {
+        const int64_t from = (n * g->OH + i) * g->OW,
+                      to = (n * g->H + i * g->stride_h + down) * g->W + right;
+        for (int64_t j = ow.begin; j < ow.end;) {
+            const int64_t some = min_of(MR - t->rows, ow.end - j);
+            int64_t *a = t->a_row + t->rows, *c = t->c_row + t->rows;
+            for (int64_t k = 0; k < some; k++) {
+                a[k] = (from + j + k) * g->F;
+                c[k] = (to + (j + k) * g->stride_w) * g->C;
+            }
+            j += some;
+            t->rows += (int)some;
+            if (t->rows == MR) flush_tap(tap, t);
+        }
+    }
+}
+
+/* dx of one band: the taps one after the other, so that each element has its chain of sums. */
+static void scatter_band(const nnl_tap *all, nnl_band band, int64_t at, nnl_scattered *t) {
+    const nnl_conv *g = all->g;
+    const int64_t n = at / g->H, h = at % g->H;
+    const int64_t panels = panels_of(g->groups, g->Cg);
+    nnl_tap tap = *all;
+    for (int64_t kh = 0; kh < g->KH; kh++)
+        for (int64_t kw = 0; kw < g->KW; kw++) {
+            tap.packed = all->packed + (kh * g->KW + kw) * panels * g->Fg * NR;
+            for (int64_t i = 0; i < band.images; i++)
+                scatter_tap(&tap, n + i, (nnl_range){h, h + band.rows}, kh, kw, t);
+            flush_tap(&tap, t);
+        }
+}
+
+/* Few channels would fill a tile badly: then the taps of a row of the window are columns of one
+ * product, whose rows are added to dx where they belong. */
+enum { FEW_CHANNELS = 16 };
+
+static bool joins_taps(const nnl_conv *g) {
+    return g->groups == 1 && g->dilation_w == 1 && g->KW > 1 && g->C <= FEW_CHANNELS;
+}
+
+/* The same kernel as KH taps of KW C channels each. */
+static nnl_conv joined(nnl_conv g) {
+    g.Cg = g.KW * g.C;
+    g.KW = 1;
+    return g;
+}
+
+/* A row of dx, wide enough for all windows, and a tile of the product. */
+static int64_t wide_row(const nnl_conv *g) { return lines(covered_columns(g, g->OW) * g->C); }
+static int64_t tile_row(const nnl_conv *g) { return panels_of(1, g->KW * g->C) * NR; }
+
+/* to[j] += from[j] */
+static void add_row(real *to, const real *from, int64_t n) {
+    for (int64_t j = 0; j < n; j += LANES)
+        vec_store_first(to + j, vec_load_first(to + j, n - j) + vec_load_first(from + j, n - j),
+                        n - j);
+}
+
+/* wide += what one row of dy adds by one row of the kernel. */
+static void add_joined_taps(const nnl_conv *g, const real *dy, const real *packed, real *wide,
+                            nnl_scattered *t) {
+    const int64_t n = g->KW * g->C, ld = tile_row(g), strips = pieces(g->OW, MR);
+    real *product = wide + wide_row(g);
+    for (int64_t s = 0; s < strips; s++) {
+        const nnl_range strip = piece((nnl_range){0, g->OW}, 1, s, strips);
+        t->a = dy + strip.begin * g->F;
+        t->rows = (int)length(strip);
+        for (int i = 0; i < t->rows; i++) {
+            t->a_row[i] = i * g->F;
+            t->c_row[i] = i * ld;
+        }
+        for (int64_t j = 0; j < n; j += NR) {
+            t->b = packed + j * g->F;
+            t->c = product + j;
+            t->n = min_of(NR, n - j);
+            multiply_scattered(t);
+        }
+        for (int64_t i = 0; i < t->rows; i++)
+            add_row(wide + (strip.begin + i) * g->stride_w * g->C, product + i * ld, n);
+    }
+}
+
+/* Row h of an image's dx. */
+static void join_row(const nnl_conv *g, const real *dy, const real *packed, real *dx, int64_t h,
+                     real *wide, nnl_scattered *t) {
+    const int64_t columns = covered_columns(g, g->OW), left = min_of(g->left, columns);
+    const int64_t inside = min_of(g->W, columns - left) * g->C;
+    memset(wide, 0, (size_t)(columns * g->C) * sizeof *wide);
+    for (int64_t kh = 0; kh < g->KH; kh++) {
+        const int64_t down = h + g->top - kh * g->dilation_h, oh = down / g->stride_h;
+        if (down < 0 || down % g->stride_h || oh >= g->OH) continue;
+        add_joined_taps(g, dy + oh * g->OW * g->F, packed + kh * tile_row(g) * g->F, wide, t);
+    }
+    memcpy(dx, wide + left * g->C, (size_t)inside * sizeof *dx);
+    memset(dx + inside, 0, (size_t)(g->W * g->C - inside) * sizeof *dx);
+}
+
+/* dx of all images by joined taps; `mine` has room for wide_row and a tile. */
+static void join_taps(const nnl_conv *g, const real *dy, const real *packed, real *dx, real *mine,
+                      nnl_scattered *t, const nnl_team *team) {
+    const nnl_range rows = nnl_share(g->N * g->H, 1, team);
+    t->resume = false;
+    for (int64_t r = rows.begin; r < rows.end; r++)
+        join_row(g, dy + r / g->H * g->OH * g->OW * g->F, packed, dx + r * g->W * g->C, r % g->H,
+                 mine, t);
+}
+
+/* dx of this thread's part, tap by tap. */
+static void scatter_taps(const nnl_conv *g, const real *dy, const real *packed, real *dx,
+                         nnl_scattered *t, const nnl_team *team) {
+    const nnl_band most = band_of(g->H, g->W, BAND);
+    const nnl_part part = part_of(g->N * g->H, g->W, panels_of(g->groups, g->Cg), team);
+    const nnl_tap all = {g, dy, packed, dx, part.panels};
+    if (length(part.panels) == 0) return;
+    const nnl_range c = columns_of(part.panels, g->Cg);
+    for (int64_t r = part.rows.begin; r < part.rows.end;) {
+        const nnl_band band = next_band(most, r, part.rows.end, g->H);
+        const int64_t pixels = band.images * band.rows * g->W;
+        real *at = dx + r * g->W * g->C + c.begin;
+        for (int64_t i = 0; i < pixels; i++)
+            memset(at + i * g->C, 0, (size_t)length(c) * sizeof *at);
+        scatter_band(&all, band, r, t);
+        r += band.images * band.rows;
+    }
+}
+
+/* dx[n, h, w, c] = the sum of dy[n, oh, ow, f] w[kh, kw, c, f] over the kh, kw, f whose window has
+ * that element of x under that tap, in this order (with few channels: the sum over kh, ow of the
+ * sums over f).
+ * in    dy [N, OH, OW, F], w [KH, KW, C / groups, F]
+ * out   dx [N, H, W, C]
+ * attr  as conv2d, from 2 on */
+static void op_conv2d_gradient_input(const nnl_call *call, nnl_team *team) {
+    const nnl_conv g = conv_of(&call->out[0], &call->in[1], &call->in[0], call->attr);
+    const nnl_conv packing = joins_taps(&g) ? joined(g) : g;
+    int64_t *steps = team->scratch;
+    real *packed = (real *)team->scratch + lines_of_indices(g.Fg);
+    real *rest = packed + packing.KH * packing.KW * panels_of(g.groups, packing.Cg) * g.Fg * NR;
+    for (int64_t f = 0; team->id == 0 && f < g.Fg; f++) steps[f] = f;
+    pack_transposed_kernel(&packing, call->in[1].data, packed, team);
+    nnl_wait(team);
+
+    if (nnl_size(&call->out[0]) == 0) return;
+    nnl_scattered t = {.step = steps, .K = g.Fg, .b_k = NR, .resume = true};
+    if (joins_taps(&g))
+        join_taps(&g, call->in[0].data, packed, call->out[0].data,
+                  rest + team->id * (wide_row(&g) + MR * tile_row(&g)), &t, team);
+    else
+        scatter_taps(&g, call->in[0].data, packed, call->out[0].data, &t, team);
+}
+
+static int64_t conv2d_gradient_input_scratch(const nnl_call *call, int threads) {
+    const nnl_conv g = conv_of(&call->out[0], &call->in[1], &call->in[0], call->attr);
+    const nnl_conv packing = joins_taps(&g) ? joined(g) : g;
+    const int64_t packed = packing.KH * packing.KW * panels_of(g.groups, packing.Cg) * g.Fg * NR;
+    const int64_t mine = joins_taps(&g) ? wide_row(&g) + MR * tile_row(&g) : 0;
+    return (lines_of_indices(g.Fg) + packed + mine * threads) * (int64_t)sizeof(real);
+}
+
+/* --- dw */
+
+/* dw is summed over pixels in chunks of whole rows of pixels; their number depends on shapes
+ * alone, and small kernels, whose sums cost little to keep, have more of them. */
+enum {
+    CHUNK = 1024,           /* pixels, at least */
+    MOST_CHUNKS = 8,        /* of a large kernel */
+    CHUNKS_ROOM = 1 << 16,  /* reals that the sums of all chunks may take for there to be more */
+    PACK_FROM = 64,         /* rows of dw to which dy is worth packing */
+    GRADIENT_BAND = 256     /* pixels whose x and dy stay in the second cache */
+};
+
+typedef struct {
+    int64_t chunks, parts; /* parts: of the rows of dw, for threads to share a chunk */
+    int64_t steps, padded, packed, mine; /* reals of a thread's scratch, and of all of it */
+    nnl_band most;
+} nnl_kernel_plan;
+
+static nnl_kernel_plan plan_kernel_gradient(const nnl_conv *g) {
+    const int64_t pixels = g->N * g->OH * g->OW, size = g->K * g->F;
+    const int64_t fit = size ? CHUNKS_ROOM / size : 1;
+    int64_t chunks = min_of(pixels / CHUNK, fit > MOST_CHUNKS ? fit : MOST_CHUNKS);
+    chunks = min_of(chunks, g->N * g->OH);
+    nnl_kernel_plan plan = {.chunks = chunks > 1 ? chunks : 1,
+                            .most = band_of(g->OH, g->OW, GRADIENT_BAND)};
+    const int64_t rows = min_of(plan.most.images, g->N) * min_of(plan.most.rows, g->OH);
+    plan.steps = lines_of_indices(rows * g->OW);
+    plan.padded = lines(padded_size(g, plan.most));
+    /* Read often, or not in whole vectors. */
+    const bool pack = g->Fg % LANES || (g->F > NR && g->K >= PACK_FROM);
+    plan.packed = pack ? lines(rows * g->OW * NR) : 0;
+    plan.mine = plan.steps + plan.padded + plan.packed;
+    return plan;
+}
+
+/* Through the first taps of a band's pixels. */
+static void pixel_steps(const nnl_conv *g, const nnl_view *v, nnl_band band, int64_t *step) {
+    for (int64_t n = 0; n < band.images; n++)
+        for (int64_t i = 0; i < band.rows; i++) {
+            const int64_t row = n * v->image + i * g->stride_h * v->row;
+            for (int64_t j = 0; j < g->OW; j++) *step++ = row + j * g->stride_w * v->pixel;
+        }
+}
+
+/* dw's rows `strip` of group's K, against all columns, over one band. */
+static void place_taps(nnl_scattered *t, const nnl_conv *g, const nnl_view *v, nnl_range strip) {
+    int64_t c = strip.begin % g->Cg, kw = strip.begin / g->Cg % g->KW,
+            kh = strip.begin / g->Cg / g->KW;
+    t->rows = (int)length(strip);
+    for (int i = 0; i < t->rows; i++) {
+        t->a_row[i] = kh * g->dilation_h * v->row + kw * g->dilation_w * v->pixel + c;
+        t->c_row[i] = i * g->F;
+        if (++c < g->Cg) continue;
+        c = 0;
+        if (++kw < g->KW) continue;
+        kw = 0;
+        kh++;
+    }
+}
+
+/* dw of some rows += the sum over one band's pixels; dy: of the band. */
+static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_range rows,
+                     real *packed, real *dw, nnl_scattered *t) {
+    const int64_t panels = panels_of(g->groups, g->Fg), strips = pieces(length(rows), MR);
+    for (int64_t p = 0; p < panels; p++) {
+        const nnl_panel f = panel_of(p, g->Fg);
+        if (packed)
+            pack(packed, NR, (nnl_piece){dy + f.column, g->F, t->K, f.n, false});
+        t->a = v->data + f.group * g->Cg;
+        t->b = packed ? packed : dy + f.column;
+        t->b_k = packed ? NR : g->F;
+        t->n = f.n;
+        for (int64_t s = 0; s < strips; s++) {
+            const nnl_range strip = piece(rows, 1, s, strips);
+            place_taps(t, g, v, strip);
+            t->c = dw + strip.begin * g->F + f.column;
+            multiply_scattered(t);
+        }
+    }
+}
+
+/* One chunk's sums of some rows of dw. */
+static void sum_conv_chunk(const nnl_call *call, const nnl_conv *g, const nnl_kernel_plan *plan,
+                           nnl_range pixel_rows, nnl_range rows, real *dw, real *mine) {
+    nnl_scattered t = {.step = (int64_t *)mine};
+    real *packed = plan->packed ? mine + plan->steps + plan->padded : NULL;
+    for (int64_t r = pixel_rows.begin; r < pixel_rows.end;) {
+        const nnl_band band = next_band(plan->most, r, pixel_rows.end, g->OH);
+        const nnl_view v = view_of(g, call->in[0].data, band, r, mine + plan->steps);
+        const int64_t pixels = band.images * band.rows * g->OW;
+        pixel_steps(g, &v, band, (int64_t *)mine);
+        t.K = pixels;
+        sum_band(g, &v, (const real *)call->in[1].data + r * g->OW * g->F, rows, packed, dw,
+                 &t);
+        t.resume = true;
+        r += band.images * band.rows;
+    }
+}
+
+/* dw[i] = the chunks' sums, first to last. */
+static void add_conv_chunks(real *dw, const real *sums, int64_t chunks, int64_t size,
+                            const nnl_team *team) {
+    const nnl_range part = nnl_share(size, NNL_LINE, team);
+    for (int64_t i = part.begin; i < part.end; i += NNL_LINE) {
+        const int64_t n = min_of(NNL_LINE, part.end - i);
+        real sum[NNL_LINE];
+        memcpy(sum, sums + i, (size_t)n * sizeof *sum);
+        for (int64_t c = 1; c < chunks; c++)
+            for (int64_t j = 0; j < n; j++) sum[j] += sums[c * size + i + j];
+        memcpy(dw + i, sum, (size_t)n * sizeof *sum);
+    }
+}
+
+/* dw[kh, kw, c, f] = the sum over n, oh, ow of dy[n, oh, ow, f] times the x under that tap.
+ * in    x [N, H, W, C], dy [N, OH, OW, F]
+ * out   dw [KH, KW, C / groups, F]
+ * attr  as conv2d, from 2 on */
+static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
+    const nnl_conv g = conv_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
+    const nnl_kernel_plan plan = plan_kernel_gradient(&g);
+    const int64_t size = g.K * g.F, pixel_rows = g.N * g.OH;
+    real *dw = call->out[0].data, *sums = team->scratch;
+    real *mine = sums + (plan.chunks > 1 ? lines(plan.chunks * size) : 0) + team->id * plan.mine;
+    if (nnl_size(&call->in[1]) == 0) {
+        if (team->id == 0) memset(dw, 0, (size_t)size * sizeof *dw);
+        return;
+    }
+    const int64_t parts = plan.chunks % team->size ? team->size : 1;
+    const nnl_range items = nnl_share(plan.chunks * parts, 1, team);
+    for (int64_t i = items.begin; i < items.end; i++) {
+        const int64_t chunk = i / parts;
+        const nnl_range rows = piece((nnl_range){0, g.K}, 1, i % parts, parts);
+        sum_conv_chunk(call, &g, &plan,
+                       piece((nnl_range){0, pixel_rows}, 1, chunk, plan.chunks), rows,
+                       plan.chunks > 1 ? sums + chunk * size : dw, mine);
+    }
+    if (plan.chunks == 1) return;
+    nnl_wait(team);
+    add_conv_chunks(dw, sums, plan.chunks, size, team);
+}
+
+static int64_t conv2d_gradient_kernel_scratch(const nnl_call *call, int threads) {
+    const nnl_conv g = conv_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
+    const nnl_kernel_plan plan = plan_kernel_gradient(&g);
+    const int64_t sums = plan.chunks > 1 ? lines(plan.chunks * g.K * g.F) : 0;
+    return (sums + plan.mine * threads) * (int64_t)sizeof(real);
+}

@@ -1,0 +1,455 @@
+/* norm.c: batch normalization over the last axis (of x seen as [R, C]) and layer normalization
+ * along it.
+ *
+ * Sums over R are cut into chunks whose number depends on the shape alone; a chunk is read from
+ * memory once, and its sums are added in double, in order. A narrow x is seen as a wider one of
+ * fewer rows. S. Ioffe, C. Szegedy: "Batch normalization", ICML 2015; J. L. Ba, J. R. Kiros,
+ * G. E. Hinton: "Layer normalization", arXiv 1607.06450, 2016. */
+#include "../parallel.h"
+#include "../vec.h"
+
+enum { NORM_ROWS = 64, NORM_WIDTH = 64, NORM_TILE = 128 };
+
+/* How [R, C] is cut. `groups` rows are taken as one wide row of groups * C columns. */
+typedef struct {
+    int64_t R, C, groups, chunk_rows, chunks, tiles;
+} norm_shape;
+
+static norm_shape plan_norm(const nnl_tensor *x) {
+    norm_shape s = {.C = x->shape[x->ndim - 1]};
+    if (s.C == 0) return s;
+    s.R = nnl_size(x) / s.C;
+    s.groups = s.C < NORM_WIDTH ? NORM_WIDTH / s.C : 1;
+    s.chunk_rows = s.groups * NORM_ROWS;
+    s.chunks = (s.R + s.chunk_rows - 1) / s.chunk_rows;
+    s.tiles = (s.C + NORM_TILE - 1) / NORM_TILE;
+    return s;
+}
+
+/* Some rows and columns: `wide` wide rows and then `rest` rows of `width` columns, that do not
+ * fill one. `at` is the offset of the first element, `count` the number of rows. */
+typedef struct {
+    int64_t index, at, count, wide, rest, column, width;
+} norm_chunk;
+
+static norm_chunk norm_chunk_at(const norm_shape *s, int64_t item) {
+    norm_chunk k = {.index = item / s->tiles, .column = item % s->tiles * NORM_TILE};
+    const int64_t row = k.index * s->chunk_rows;
+    k.at = row * s->C + k.column;
+    k.count = s->R - row < s->chunk_rows ? s->R - row : s->chunk_rows;
+    k.wide = k.count / s->groups;
+    k.rest = k.count % s->groups;
+    k.width = s->C - k.column < NORM_TILE ? s->C - k.column : NORM_TILE;
+    return k;
+}
+
+/* The values of a chunk's columns, once for each row of a wide row. */
+static void repeat_columns(real wide[NORM_TILE], const real *columns, const norm_shape *s,
+                           const norm_chunk *k) {
+    for (int64_t g = 0; g < s->groups; g++)
+        memcpy(wide + g * k->width, columns + k->column, (size_t)k->width * sizeof *wide);
+}
+
+/* Sums of the rows of a wide row, pairwise: sum[0 ... width - 1]. */
+static void add_groups(real sum[NORM_TILE], const norm_shape *s, int64_t width) {
+    for (int64_t groups = s->groups; groups > 1; groups = (groups + 1) / 2) {
+        const int64_t upper = (groups + 1) / 2 * width;
+        for (int64_t j = 0; j < groups / 2 * width; j++) sum[j] += sum[upper + j];
+    }
+}
+
+/* sum[j] += x[0][j] + x[1][j] + ..., row after row; four rows at a time only to save loads and
+ * stores. */
+static void add_plain_rows(real *restrict sum, const real *restrict x, int64_t rows,
+                           int64_t stride, int64_t width) {
+    int64_t row = 0;
+    for (; row + 4 <= rows; row += 4, x += 4 * stride)
+        for (int64_t j = 0; j < width; j++)
+            sum[j] = sum[j] + x[j] + x[j + stride] + x[j + 2 * stride] + x[j + 3 * stride];
+    for (; row < rows; row++, x += stride)
+        for (int64_t j = 0; j < width; j++) sum[j] += x[j];
+}
+
+/* What a pair of sums is made of: w and w * d, with d = x - center and w = d or, in a gradient,
+ * w = dy. */
+typedef struct {
+    real *plain, *product;
+    const real *center;
+} pair_of_sums;
+
+NNL_INLINE void add_row_pairs(pair_of_sums sums, const real *restrict dy, const real *restrict x,
+                              int64_t rows, int64_t stride, int64_t width, bool by_dy) {
+    real *restrict plain = sums.plain, *restrict product = sums.product;
+    const real *restrict center = sums.center;
+    int64_t row = 0;
+    for (; row + 4 <= rows; row += 4, x += 4 * stride, dy += 4 * stride)
+        for (int64_t j = 0; j < width; j++) {
+            real p = plain[j], q = product[j];
+            for (int r = 0; r < 4; r++) {
+                const real d = x[j + r * stride] - center[j], w = by_dy ? dy[j + r * stride] : d;
+                p += w;
+                q = fmadd(w, d, q);
+            }
+            plain[j] = p;
+            product[j] = q;
+        }
+    for (; row < rows; row++, x += stride, dy += stride)
+        for (int64_t j = 0; j < width; j++) {
+            const real d = x[j] - center[j], w = by_dy ? dy[j] : d;
+            plain[j] += w;
+            product[j] = fmadd(w, d, product[j]);
+        }
+}
+
+/* The sums of a chunk: plain[j] and product[j] of each of its columns. */
+NNL_INLINE void chunk_sums(real plain[NORM_TILE], real product[NORM_TILE], const real *dy,
+                           const real *x, const real center[NORM_TILE], const norm_shape *s,
+                           const norm_chunk *k, bool by_dy) {
+    const int64_t row = s->groups * k->width, stride = s->groups * s->C, end = k->wide * stride;
+    const pair_of_sums sums = {plain, product, center};
+    memset(plain, 0, (size_t)row * sizeof *plain);
+    memset(product, 0, (size_t)row * sizeof *product);
+    add_row_pairs(sums, dy, x, k->wide, stride, row, by_dy);
+    add_row_pairs(sums, dy + end, x + end, k->rest, s->C, k->width, by_dy);
+    add_groups(plain, s, k->width);
+    add_groups(product, s, k->width);
+}
+
+/* The mean of each of a chunk's columns, to rounding, once for each row of a wide row. */
+static void chunk_means(real mean[NORM_TILE], const real *x, const norm_shape *s,
+                        const norm_chunk *k) {
+    const int64_t row = s->groups * k->width, stride = s->groups * s->C;
+    memset(mean, 0, (size_t)row * sizeof *mean);
+    add_plain_rows(mean, x, k->wide, stride, row);
+    add_plain_rows(mean, x + k->wide * stride, k->rest, s->C, k->width);
+    add_groups(mean, s, k->width);
+    for (int64_t j = 0; j < k->width; j++) mean[j] /= (real)k->count;
+    for (int64_t g = 1; g < s->groups; g++)
+        memcpy(mean + g * k->width, mean, (size_t)k->width * sizeof *mean);
+}
+
+/* Scratch: of every chunk two rows of C doubles, then three rows of C reals. */
+static int64_t batch_norm_scratch(const nnl_call *call, int threads) {
+    (void)threads;
+    const norm_shape s = plan_norm(&call->in[0]);
+    return s.C * (2 * s.chunks * (int64_t)sizeof(double) + 3 * (int64_t)sizeof(real));
+}
+
+static real *coefficients_of(const norm_shape *s, const nnl_team *team) {
+    return (real *)((double *)team->scratch + 2 * s->chunks * s->C);
+}
+
+/* Mean, seen from the first row of x, and sum of squared deviations of each column of each of this
+ * thread's chunks, to scratch. Deviations are from the chunk's own mean, and what its rounding
+ * changes is put right: nothing is lost when the mean is large. */
+static void moments_of_chunks(const real *x, const norm_shape *s, const nnl_team *team) {
+    double *partial = team->scratch;
+    const nnl_range part = nnl_share(s->chunks * s->tiles, 1, team);
+    for (int64_t item = part.begin; item < part.end; item++) {
+        const norm_chunk k = norm_chunk_at(s, item);
+        real center[NORM_TILE], sum[NORM_TILE], square[NORM_TILE];
+        chunk_means(center, x + k.at, s, &k);
+        chunk_sums(sum, square, x + k.at, x + k.at, center, s, &k, false);
+        double *mean = partial + 2 * k.index * s->C + k.column, *squares = mean + s->C;
+        for (int64_t j = 0; j < k.width; j++) {
+            const double rest = (double)sum[j] / (double)k.count;
+            mean[j] = (double)center[j] - (double)x[k.column + j] + rest;
+            squares[j] = (double)square[j] - rest * (double)sum[j];
+        }
+    }
+}
+
+static inline double rows_of_chunk(const norm_shape *s, int64_t i) {
+    const int64_t left = s->R - i * s->chunk_rows;
+    return (double)(left < s->chunk_rows ? left : s->chunk_rows);
+}
+
+/* Mean and biased variance of `width` columns, of those of the chunks (T. F. Chan, G. H. Golub, R.
+ * J. LeVeque: "Updating formulae and a pairwise algorithm for computing sample variances", 1979).
+ * `partial` and `x` point to the first of these columns. */
+static void join_moments(real *mean, real *variance, const double *partial, const real *x,
+                         const norm_shape *s, int64_t width) {
+    double sum[NORM_TILE] = {0}, squares[NORM_TILE] = {0};
+    for (int64_t i = 0; i < s->chunks; i++) {
+        const double rows = rows_of_chunk(s, i), *means = partial + 2 * i * s->C;
+        for (int64_t j = 0; j < width; j++) sum[j] += rows * means[j];
+    }
+    for (int64_t j = 0; j < width; j++) sum[j] /= (double)s->R;
+    for (int64_t i = 0; i < s->chunks; i++) {
+        const double rows = rows_of_chunk(s, i), *means = partial + 2 * i * s->C;
+        for (int64_t j = 0; j < width; j++) {
+            const double off = means[j] - sum[j];
+            squares[j] += means[s->C + j] + rows * off * off;
+        }
+    }
+    for (int64_t j = 0; j < width; j++) {
+        mean[j] = (real)(s->R > 0 ? (double)x[j] + sum[j] : sum[j]);
+        variance[j] = (real)(squares[j] / (double)s->R);
+    }
+}
+
+/* y = (x - p) q + r of a few rows, with a value of each of p, q, r for each column. */
+static void normalize_rows(real *restrict y, const real *restrict x, const real *restrict p,
+                           const real *restrict q, const real *restrict r, int64_t rows,
+                           int64_t stride, int64_t width) {
+    for (int64_t row = 0; row < rows; row++, x += stride, y += stride)
+        for (int64_t j = 0; j < width; j++) y[j] = fmadd(x[j] - p[j], q[j], r[j]);
+}
+
+/* The same of every row of this thread's chunks, those that it has read before. */
+static void normalize_chunks(real *y, const real *x, const real *p, const real *q, const real *r,
+                             const norm_shape *s, const nnl_team *team) {
+    const nnl_range part = nnl_share(s->chunks * s->tiles, 1, team);
+    for (int64_t item = part.begin; item < part.end; item++) {
+        const norm_chunk k = norm_chunk_at(s, item);
+        const int64_t row = s->groups * k.width, stride = s->groups * s->C, end = k.wide * stride;
+        real wide_p[NORM_TILE], wide_q[NORM_TILE], wide_r[NORM_TILE];
+        repeat_columns(wide_p, p, s, &k);
+        repeat_columns(wide_q, q, s, &k);
+        repeat_columns(wide_r, r, s, &k);
+        normalize_rows(y + k.at, x + k.at, wide_p, wide_q, wide_r, k.wide, stride, row);
+        normalize_rows(y + k.at + end, x + k.at + end, wide_p, wide_q, wide_r, k.rest, s->C,
+                       k.width);
+    }
+}
+
+/* y = (x - mean) gamma / sqrt(variance + epsilon) + beta, where mean and the biased variance are
+ * those of each column.
+ * in    x [..., C], gamma [C], beta [C]
+ * out   y [..., C], mean [C], variance [C]; NaN of no rows
+ * attr  epsilon */
+static void op_batch_norm(const nnl_call *call, nnl_team *team) {
+    const norm_shape s = plan_norm(&call->in[0]);
+    const real *x = call->in[0].data, *gamma = call->in[1].data, *beta = call->in[2].data;
+    real *mean = call->out[1].data, *variance = call->out[2].data;
+    real *scale = coefficients_of(&s, team);
+    moments_of_chunks(x, &s, team);
+    nnl_wait(team);
+    const nnl_range part = nnl_share(s.C, NNL_LINE, team);
+    for (int64_t j = part.begin; j < part.end; j += NORM_TILE)
+        join_moments(mean + j, variance + j, (double *)team->scratch + j, x + j, &s,
+                     part.end - j < NORM_TILE ? part.end - j : NORM_TILE);
+    for (int64_t j = part.begin; j < part.end; j++)
+        scale[j] = gamma[j] / real_sqrt(variance[j] + (real)call->attr[0].f);
+    nnl_wait(team);
+    normalize_chunks(call->out[0].data, x, mean, scale, beta, &s, team);
+}
+
+/* Sums of dy and of dy (x - mean) for each column of this thread's chunks, to scratch. */
+static void gradient_sums_of_chunks(const real *dy, const real *x, const real *mean,
+                                    const norm_shape *s, const nnl_team *team) {
+    double *partial = team->scratch;
+    const nnl_range part = nnl_share(s->chunks * s->tiles, 1, team);
+    for (int64_t item = part.begin; item < part.end; item++) {
+        const norm_chunk k = norm_chunk_at(s, item);
+        real center[NORM_TILE], plain[NORM_TILE], product[NORM_TILE];
+        repeat_columns(center, mean, s, &k);
+        chunk_sums(plain, product, dy + k.at, x + k.at, center, s, &k, true);
+        double *first = partial + 2 * k.index * s->C + k.column, *second = first + s->C;
+        for (int64_t j = 0; j < k.width; j++) {
+            first[j] = (double)plain[j];
+            second[j] = (double)product[j];
+        }
+    }
+}
+
+/* dx = a (dy - b (x - mean) - c) of a few rows. */
+static void denormalize_rows(real *restrict dx, const real *restrict dy, const real *restrict x,
+                             const real coefficient[4][NORM_TILE], int64_t rows, int64_t stride,
+                             int64_t width) {
+    const real *a = coefficient[0], *b = coefficient[1];
+    const real *c = coefficient[2], *mean = coefficient[3];
+    for (int64_t row = 0; row < rows; row++, x += stride, dy += stride, dx += stride)
+        for (int64_t j = 0; j < width; j++)
+            dx[j] = a[j] * (fmadd(-b[j], x[j] - mean[j], dy[j]) - c[j]);
+}
+
+/* What op_batch_norm_gradient is made of. */
+typedef struct {
+    const real *dy, *x, *gamma, *mean, *variance;
+    real *dgamma, *dbeta, *a, *b, *c; /* dx = a (dy - b (x - mean) - c) */
+    double epsilon;
+} norm_gradient;
+
+/* dgamma, dbeta and the coefficients of dx for `width` columns from column `first` on. */
+static void join_gradient_sums(const norm_gradient *g, const double *partial, const norm_shape *s,
+                               int64_t first, int64_t width) {
+    double sum[NORM_TILE] = {0}, product[NORM_TILE] = {0};
+    for (int64_t i = 0; i < s->chunks; i++) {
+        const double *sums = partial + 2 * i * s->C + first;
+        for (int64_t j = 0; j < width; j++) sum[j] += sums[j];
+        for (int64_t j = 0; j < width; j++) product[j] += sums[s->C + j];
+    }
+    for (int64_t j = 0; j < width; j++) {
+        const int64_t column = first + j;
+        const double v = (double)g->variance[column] + g->epsilon, scale = 1 / sqrt(v);
+        g->dbeta[column] = (real)sum[j];
+        g->dgamma[column] = (real)(product[j] * scale);
+        g->a[column] = (real)((double)g->gamma[column] * scale);
+        g->b[column] = (real)(product[j] / (v * (double)s->R));
+        g->c[column] = (real)(sum[j] / (double)s->R);
+    }
+}
+
+/* dx of this thread's chunks, those that it has read before. */
+static void denormalize_chunks(real *dx, const norm_gradient *g, const norm_shape *s,
+                               const nnl_team *team) {
+    const nnl_range part = nnl_share(s->chunks * s->tiles, 1, team);
+    for (int64_t item = part.begin; item < part.end; item++) {
+        const norm_chunk k = norm_chunk_at(s, item);
+        const int64_t row = s->groups * k.width, stride = s->groups * s->C, at = k.at,
+                      rest = k.at + k.wide * stride;
+        real wide[4][NORM_TILE];
+        repeat_columns(wide[0], g->a, s, &k);
+        repeat_columns(wide[1], g->b, s, &k);
+        repeat_columns(wide[2], g->c, s, &k);
+        repeat_columns(wide[3], g->mean, s, &k);
+        denormalize_rows(dx + at, g->dy + at, g->x + at, wide, k.wide, stride, row);
+        denormalize_rows(dx + rest, g->dy + rest, g->x + rest, wide, k.rest, s->C, k.width);
+    }
+}
+
+/* dx, dgamma and dbeta of batch_norm: with d = x - mean and v = variance + epsilon,
+ * dbeta = sum(dy), dgamma = sum(dy d) / sqrt(v) and
+ * dx = gamma / sqrt(v) (dy - d sum(dy d) / (R v) - sum(dy) / R).
+ * in    dy, x [..., C], gamma, mean, variance [C]
+ * out   dx [..., C], dgamma, dbeta [C]
+ * attr  epsilon */
+static void op_batch_norm_gradient(const nnl_call *call, nnl_team *team) {
+    const norm_shape s = plan_norm(&call->in[0]);
+    real *coefficients = coefficients_of(&s, team);
+    const norm_gradient g = {.dy = call->in[0].data, .x = call->in[1].data,
+                             .gamma = call->in[2].data, .mean = call->in[3].data,
+                             .variance = call->in[4].data, .dgamma = call->out[1].data,
+                             .dbeta = call->out[2].data, .a = coefficients,
+                             .b = coefficients + s.C, .c = coefficients + 2 * s.C,
+                             .epsilon = call->attr[0].f};
+    gradient_sums_of_chunks(g.dy, g.x, g.mean, &s, team);
+    nnl_wait(team);
+    const nnl_range part = nnl_share(s.C, NNL_LINE, team);
+    for (int64_t j = part.begin; j < part.end; j += NORM_TILE)
+        join_gradient_sums(&g, team->scratch, &s, j,
+                           part.end - j < NORM_TILE ? part.end - j : NORM_TILE);
+    nnl_wait(team);
+    denormalize_chunks(call->out[0].data, &g, &s, team);
+}
+
+/* y = a x + b, one multiply-add.
+ * in    x [..., C], a [C], b [C]
+ * out   y [..., C] */
+static void op_scale_shift(const nnl_call *call, nnl_team *team) {
+    const norm_shape s = plan_norm(&call->in[0]);
+    const real *x = call->in[0].data, *a = call->in[1].data, *b = call->in[2].data;
+    real *y = call->out[0].data;
+    const nnl_range part = nnl_share(s.R, 1, team);
+    for (int64_t row = part.begin; row < part.end; row++) {
+        const int64_t at = row * s.C;
+        NNL_INDEPENDENT
+        for (int64_t j = 0; j < s.C; j++) y[at + j] = fmadd(x[at + j], a[j], b[j]);
+    }
+}
+
+/* moving = moving * momentum + batch * (1 - momentum).
+ * in    moving, written, and batch (one shape)
+ * attr  momentum */
+static void op_moving_update(const nnl_call *call, nnl_team *team) {
+    real *moving = call->in[0].data;
+    const real *batch = call->in[1].data;
+    const real keep = (real)call->attr[0].f, share = (real)(1 - call->attr[0].f);
+    const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_LINE, team);
+    NNL_INDEPENDENT
+    for (int64_t i = part.begin; i < part.end; i++)
+        moving[i] = fmadd(moving[i], keep, batch[i] * share);
+}
+
+/* y = (x - mean) inv_std gamma + beta, where mean and inv_std = 1 / sqrt(variance + epsilon) are
+ * those of each row.
+ * in    x [..., C], gamma [C], beta [C]
+ * out   y [..., C], mean [...], inv_std [...]
+ * attr  epsilon */
+static void op_layer_norm(const nnl_call *call, nnl_team *team) {
+    const norm_shape s = plan_norm(&call->in[0]);
+    const real *gamma = call->in[1].data, *beta = call->in[2].data;
+    real *mean = call->out[1].data, *inv_std = call->out[2].data;
+    const nnl_range part = nnl_share(s.R, 1, team);
+    for (int64_t row = part.begin; row < part.end; row++) {
+        const real *restrict x = (const real *)call->in[0].data + row * s.C;
+        real *restrict y = (real *)call->out[0].data + row * s.C;
+        const real middle = row_sum(x, s.C) / (real)s.C;
+        for (int64_t j = 0; j < s.C; j++) y[j] = x[j] - middle;
+        const real variance = row_dot(y, y, s.C) / (real)s.C;
+        const real scale = 1 / real_sqrt(variance + (real)call->attr[0].f);
+        for (int64_t j = 0; j < s.C; j++) y[j] = fmadd(y[j] * scale, gamma[j], beta[j]);
+        mean[row] = middle;
+        inv_std[row] = scale;
+    }
+}
+
+/* Rows whose dgamma and dbeta are added before they go to scratch. */
+enum { LAYER_NORM_ROWS = 16 };
+
+static int64_t layer_norm_gradient_scratch(const nnl_call *call, int threads) {
+    (void)threads;
+    const norm_shape s = plan_norm(&call->in[0]);
+    return (s.R + LAYER_NORM_ROWS - 1) / LAYER_NORM_ROWS * 2 * s.C * (int64_t)sizeof(real);
+}
+
+/* dx of one row, and what it adds to dgamma and dbeta. */
+static void layer_norm_gradient_row(real *restrict dx, real *restrict dgamma, real *restrict dbeta,
+                                    const real *restrict dy, const real *restrict x,
+                                    const real *restrict gamma, real mean, real inv_std,
+                                    int64_t C) {
+    real sum = 0, product = 0;
+    for (int64_t first = 0; first < C; first += NORM_TILE) {
+        const int64_t n = C - first < NORM_TILE ? C - first : NORM_TILE;
+        real along[NORM_TILE];
+        for (int64_t j = 0; j < n; j++) {
+            const real hat = (x[first + j] - mean) * inv_std;
+            dx[first + j] = hat;
+            along[j] = dy[first + j] * hat;
+            dgamma[first + j] += along[j];
+            dbeta[first + j] += dy[first + j];
+        }
+        sum += row_dot(dy + first, gamma + first, n);
+        product += row_dot(along, gamma + first, n);
+    }
+    sum /= (real)C;
+    product /= (real)C;
+    for (int64_t j = 0; j < C; j++)
+        dx[j] = inv_std * (fmadd(-dx[j], product, dy[j] * gamma[j]) - sum);
+}
+
+/* dx, dgamma and dbeta of layer_norm: with h = (x - mean) inv_std, dbeta = sum(dy) and
+ * dgamma = sum(dy h) over rows, and dx = inv_std (dy gamma - mean(dy gamma) - h mean(dy gamma h)).
+ * in    dy, x [..., C], gamma [C], mean, inv_std [...]
+ * out   dx [..., C], dgamma, dbeta [C]
+ * attr  none */
+static void op_layer_norm_gradient(const nnl_call *call, nnl_team *team) {
+    const norm_shape s = plan_norm(&call->in[0]);
+    const real *dy = call->in[0].data, *x = call->in[1].data, *gamma = call->in[2].data;
+    const real *mean = call->in[3].data, *inv_std = call->in[4].data;
+    real *dx = call->out[0].data, *dgamma = call->out[1].data, *dbeta = call->out[2].data;
+    real *partial = team->scratch;
+    const int64_t C = s.C, chunks = (s.R + LAYER_NORM_ROWS - 1) / LAYER_NORM_ROWS;
+    const nnl_range part = nnl_share(chunks, 1, team);
+    for (int64_t k = part.begin; k < part.end; k++) {
+        const int64_t first = k * LAYER_NORM_ROWS,
+                      end = first + LAYER_NORM_ROWS < s.R ? first + LAYER_NORM_ROWS : s.R;
+        real *own = partial + 2 * k * C;
+        memset(own, 0, (size_t)(2 * C) * sizeof *own);
+        for (int64_t row = first; row < end; row++)
+            layer_norm_gradient_row(dx + row * C, own, own + C, dy + row * C, x + row * C, gamma,
+                                    mean[row], inv_std[row], C);
+    }
+    nnl_wait(team);
+    const nnl_range columns = nnl_share(C, NNL_LINE, team);
+    for (int64_t j = columns.begin; j < columns.end; j++) {
+        double sum = 0, product = 0;
+        for (int64_t k = 0; k < chunks; k++) {
+            product += (double)partial[2 * k * C + j];
+            sum += (double)partial[(2 * k + 1) * C + j];
+        }
+        dgamma[j] = (real)product;
+        dbeta[j] = (real)sum;
+    }
+}

@@ -1,0 +1,212 @@
+/* pool.c: the largest or the mean of each window of an image. A window is cut to the image: what
+ * lies outside is never the largest and is not counted.
+ *
+ * x [N, H, W, C] gives y [N, OH, OW, C]; window (oh, ow) begins at row oh * stride_h - pad_top and
+ * column ow * stride_w - pad_left. Loops run over the channels of one pixel. */
+#include "../parallel.h"
+#include "../vec.h"
+
+typedef struct {
+    int64_t N, H, W, C, OH, OW, pool_h, pool_w, stride_h, stride_w, pad_top, pad_left;
+} pool_shape;
+
+/* attr  pool_h, pool_w, stride_h, stride_w, pad_top, pad_left */
+static pool_shape plan_pool(const nnl_tensor *x, const nnl_tensor *y, const nnl_attr *attr) {
+    return (pool_shape){.N = x->shape[0], .H = x->shape[1], .W = x->shape[2], .C = x->shape[3],
+                        .OH = y->shape[1], .OW = y->shape[2],
+                        .pool_h = attr[0].i, .pool_w = attr[1].i,
+                        .stride_h = attr[2].i, .stride_w = attr[3].i,
+                        .pad_top = attr[4].i, .pad_left = attr[5].i};
+}
+
+/* Rows top ... bottom - 1 and columns left ... right - 1 of the image; may be empty. */
+typedef struct {
+    int64_t top, bottom, left, right;
+} pool_window;
+
+static inline pool_window window_at(const pool_shape *s, int64_t oh, int64_t ow) {
+    pool_window w = {.top = oh * s->stride_h - s->pad_top, .left = ow * s->stride_w - s->pad_left};
+    w.bottom = w.top + s->pool_h < s->H ? w.top + s->pool_h : s->H;
+    w.right = w.left + s->pool_w < s->W ? w.left + s->pool_w : s->W;
+    w.top = w.top > 0 ? w.top : 0;
+    w.left = w.left > 0 ? w.left : 0;
+    return w;
+}
+
+static inline bool is_two_by_two(const pool_window *w) {
+    return w->bottom - w->top == 2 && w->right - w->left == 2;
+}
+
+/* 1 / the number of pixels of a window. */
+static inline real share_of_pixel(const pool_window *w) {
+    return 1 / (real)((w->bottom - w->top) * (w->right - w->left));
+}
+
+/* The earlier of two equal ones; NaN if either is. */
+NNL_INLINE real first_largest(real best, real x) { return ((x > best) | (x != x)) ? x : best; }
+
+/* y = start folded with every pixel of a window, in order; x is the image. */
+NNL_INLINE void fold_window(real *restrict y, const real *restrict x, const pool_shape *s,
+                            pool_window w, real start, real f(real, real)) {
+    const int64_t C = s->C;
+    if (is_two_by_two(&w)) {
+        const real *a = x + (w.top * s->W + w.left) * C, *b = a + s->W * C;
+        for (int64_t c = 0; c < C; c++) y[c] = f(f(f(f(start, a[c]), a[c + C]), b[c]), b[c + C]);
+        return;
+    }
+    for (int64_t c = 0; c < C; c++) y[c] = start;
+    for (int64_t h = w.top; h < w.bottom; h++)
+        for (int64_t i = w.left; i < w.right; i++) {
+            const real *pixel = x + (h * s->W + i) * C;
+            for (int64_t c = 0; c < C; c++) y[c] = f(y[c], pixel[c]);
+        }
+}
+
+NNL_INLINE void pool(const nnl_call *call, const nnl_team *team, bool mean) {
+    const pool_shape s = plan_pool(&call->in[0], &call->out[0], call->attr);
+    const nnl_range part = nnl_share(s.N * s.OH, 1, team);
+    for (int64_t row = part.begin; row < part.end; row++) {
+        const real *image = (const real *)call->in[0].data + row / s.OH * s.H * s.W * s.C;
+        real *y = (real *)call->out[0].data + row * s.OW * s.C;
+        for (int64_t ow = 0; ow < s.OW; ow++, y += s.C) {
+            const pool_window w = window_at(&s, row % s.OH, ow);
+            if (!mean) {
+                fold_window(y, image, &s, w, -REAL_INFINITY, first_largest);
+            } else {
+                const real share = share_of_pixel(&w);
+                fold_window(y, image, &s, w, 0, sum_of);
+                for (int64_t c = 0; c < s.C; c++) y[c] *= share;
+            }
+        }
+    }
+}
+
+/* y = max of each window; NaN if there is one.
+ * in    x [N, H, W, C]
+ * out   y [N, OH, OW, C]
+ * attr  pool_h, pool_w, stride_h, stride_w, pad_top, pad_left */
+static void op_max_pool2d(const nnl_call *call, nnl_team *team) { pool(call, team, false); }
+
+/* y = mean of each window. in, out, attr as max_pool2d. */
+static void op_average_pool2d(const nnl_call *call, nnl_team *team) { pool(call, team, true); }
+
+/* Channels worked on together. */
+enum { POOL_CHANNELS = 128 };
+
+/* What of a window's gradient no pixel has taken yet is `left`: the first pixel that equals the
+ * maximum takes it all. */
+NNL_INLINE real take(real *left, real x, real y) {
+    const bool hit = (x == y) | (x != x);
+    const real taken = hit ? *left : 0;
+    *left = hit ? 0 : *left;
+    return taken;
+}
+
+/* dx += the gradient of one window of the maximum, in rows `rows` of dx only. */
+static void spread_to_largest(real *restrict dx, const real *restrict dy, const real *restrict x,
+                              const real *restrict y, const pool_shape *s, pool_window w,
+                              nnl_range rows) {
+    const int64_t C = s->C, at = (w.top * s->W + w.left) * C, below = s->W * C;
+    if (is_two_by_two(&w) && w.top >= rows.begin && w.bottom <= rows.end) {
+        const real *a = x + at, *b = a + below;
+        real *da = dx + at, *db = da + below;
+        NNL_INDEPENDENT
+        for (int64_t c = 0; c < C; c++) {
+            real left = dy[c];
+            da[c] += take(&left, a[c], y[c]);
+            da[c + C] += take(&left, a[c + C], y[c]);
+            db[c] += take(&left, b[c], y[c]);
+            db[c + C] += take(&left, b[c + C], y[c]);
+        }
+        return;
+    }
+    for (int64_t first = 0; first < C; first += POOL_CHANNELS) {
+        const int64_t n = C - first < POOL_CHANNELS ? C - first : POOL_CHANNELS;
+        real left[POOL_CHANNELS];
+        memcpy(left, dy + first, (size_t)n * sizeof *left);
+        for (int64_t h = w.top; h < w.bottom && h < rows.end; h++)
+            for (int64_t i = w.left; i < w.right; i++) {
+                const int64_t pixel = (h * s->W + i) * C + first;
+                if (h < rows.begin)
+                    for (int64_t c = 0; c < n; c++) take(&left[c], x[pixel + c], y[first + c]);
+                else
+                    for (int64_t c = 0; c < n; c++)
+                        dx[pixel + c] += take(&left[c], x[pixel + c], y[first + c]);
+            }
+    }
+}
+
+/* dx += the gradient of one window of the mean, in rows `rows` of dx only. */
+static void spread_evenly(real *restrict dx, const real *restrict dy, const pool_shape *s,
+                          pool_window w, nnl_range rows) {
+    const real share = share_of_pixel(&w);
+    const int64_t top = w.top > rows.begin ? w.top : rows.begin;
+    for (int64_t h = top; h < w.bottom && h < rows.end; h++)
+        for (int64_t i = w.left; i < w.right; i++) {
+            real *pixel = dx + (h * s->W + i) * s->C;
+            for (int64_t c = 0; c < s->C; c++) pixel[c] = fmadd(dy[c], share, pixel[c]);
+        }
+}
+
+/* Rows of dx that belong to row oh of windows: from its first one to that of the next. */
+static inline int64_t first_row_of(const pool_shape *s, int64_t oh) {
+    const int64_t row = oh * s->stride_h - s->pad_top;
+    if (oh == s->OH || row > s->H) return s->H;
+    return oh == 0 || row < 0 ? 0 : row;
+}
+
+/* dx of rows first_row_of(first) ... first_row_of(end) of image n: zeros, then each window that
+ * reaches into them is added, in order. x and y are NULL for the mean. */
+static void pool_gradient_of_bands(const nnl_call *call, const pool_shape *s, int64_t n,
+                                   int64_t first, int64_t end) {
+    const int64_t image = n * s->H * s->W * s->C, row_size = s->W * s->C;
+    const nnl_range rows = {first_row_of(s, first), first_row_of(s, end)};
+    real *dx = (real *)call->out[0].data + image;
+    const int64_t count = (rows.end - rows.begin) * row_size;
+    memset(dx + rows.begin * row_size, 0, (size_t)count * sizeof *dx);
+    while (first > 0 && window_at(s, first - 1, 0).bottom > rows.begin) first--;
+    for (int64_t oh = first; oh < end; oh++)
+        for (int64_t ow = 0; ow < s->OW; ow++) {
+            const int64_t at = ((n * s->OH + oh) * s->OW + ow) * s->C;
+            const real *dy = (const real *)call->in[0].data + at;
+            const pool_window w = window_at(s, oh, ow);
+            if (call->n_in == 1)
+                spread_evenly(dx, dy, s, w, rows);
+            else
+                spread_to_largest(dx, dy, (const real *)call->in[1].data + image,
+                                  (const real *)call->in[2].data + at, s, w, rows);
+        }
+}
+
+/* Each thread owns bands of dx. Where windows do not overlap, one band at a time stays in cache. */
+static void pool_gradient(const nnl_call *call, const nnl_team *team) {
+    const pool_shape s = plan_pool(&call->out[0], &call->in[0], call->attr);
+    if (s.OH == 0 && team->id == 0)
+        memset(call->out[0].data, 0, (size_t)nnl_size(&call->out[0]) * sizeof(real));
+    const nnl_range part = nnl_share(s.N * s.OH, 1, team);
+    const int64_t most = s.stride_h >= s.pool_h ? 1 : s.OH;
+    for (int64_t band = part.begin; band < part.end;) {
+        const int64_t n = band / s.OH, first = band % s.OH;
+        int64_t count = s.OH - first < most ? s.OH - first : most;
+        if (count > part.end - band) count = part.end - band;
+        pool_gradient_of_bands(call, &s, n, first, first + count);
+        band += count;
+    }
+}
+
+/* dx of max_pool2d: the first of a window's largest pixels takes its gradient, and the sum of all
+ * windows that a pixel lies in is formed in their order.
+ * in    dy [N, OH, OW, C], x [N, H, W, C], y = max_pool2d(x)
+ * out   dx as x
+ * attr  as max_pool2d */
+static void op_max_pool2d_gradient(const nnl_call *call, nnl_team *team) {
+    pool_gradient(call, team);
+}
+
+/* dx of average_pool2d.
+ * in    dy [N, OH, OW, C]
+ * out   dx [N, H, W, C]
+ * attr  as average_pool2d */
+static void op_average_pool2d_gradient(const nnl_call *call, nnl_team *team) {
+    pool_gradient(call, team);
+}

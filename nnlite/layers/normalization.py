@@ -1,0 +1,185 @@
+"""Normalization layers: mean 0 and variance 1 along an axis, then scaled and moved as learned."""
+
+import numbers
+
+from nnlite import ops
+from nnlite.layers.layer import Layer
+
+
+def _share(name, value):
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise ValueError(f"expected {name} in [0, 1], got {value!r}")
+
+
+class _Normalization(Layer):
+    """Base: gamma and beta along the last axis, and the check of what was asked for."""
+
+    def _make_scale_and_center(self, input_shape):
+        axis = self.axis
+        if isinstance(axis, (list, tuple)) and len(axis) == 1:
+            axis = axis[0]
+        if len(input_shape) < 2:
+            raise ValueError(f"expected an input of at least 2 dimensions, got shape {input_shape}")
+        if axis not in (-1, len(input_shape) - 1):
+            raise ValueError(
+                f"expected axis -1, the channels, got {self.axis!r} (input shape {input_shape})"
+            )
+        if not isinstance(self.epsilon, numbers.Real) or not self.epsilon >= 0:
+            raise ValueError(f"expected epsilon of at least 0, got {self.epsilon!r}")
+        shape = input_shape[-1:]
+        self.gamma = self.beta = None
+        if self.scale:
+            self.gamma = self.add_weight(
+                shape, self.gamma_initializer, name="gamma", regularizer=self.gamma_regularizer
+            )
+        if self.center:
+            self.beta = self.add_weight(
+                shape, self.beta_initializer, name="beta", regularizer=self.beta_regularizer
+            )
+
+    def _scale_and_center(self, inputs):
+        """gamma and beta, or what stands for one that there is not."""
+        shape = inputs.shape[-1:]
+        gamma = ops.ones(shape, inputs.dtype) if self.gamma is None else self.gamma
+        return gamma, ops.zeros(shape, inputs.dtype) if self.beta is None else self.beta
+
+
+class BatchNormalization(_Normalization):
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, by the statistics of each channel.
+
+    While training they are those of the batch, over all axes but the last. Else, and whenever
+    `trainable` is False, they are moving averages of those that training met, and the layer is one
+    multiply-add: moving = moving * momentum + batch * (1 - momentum), with the biased variance.
+
+    S. Ioffe, C. Szegedy: "Batch normalization: accelerating deep network training by reducing
+    internal covariate shift", ICML 2015.
+
+    Parameters
+    ----------
+    axis : int, default -1
+        The axis of the channels: the last.
+    momentum : float in [0, 1], default 0.99
+    epsilon : float, default 0.001
+    center, scale : bool, default True
+        Whether there is a beta, and a gamma.
+    beta_initializer, gamma_initializer : str or Initializer, default 'zeros' and 'ones'
+    moving_mean_initializer : str or Initializer, default 'zeros'
+    moving_variance_initializer : str or Initializer, default 'ones'
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
+    **kwargs
+        Of `Layer`: name, trainable, input_shape.
+
+    Notes
+    -----
+    Input (N, ..., channels), output the same; weights: gamma, beta, and, not trainable,
+    moving_mean, moving_variance, each of shape (channels,).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> layer = nnlite.layers.BatchNormalization(epsilon=0.0)
+    >>> layer([[1.0], [3.0]], training=True).numpy().ravel()
+    array([-1.,  1.], dtype=float32)
+    >>> layer.moving_mean.numpy()
+    array([0.02], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis=-1,
+        momentum=0.99,
+        epsilon=0.001,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        moving_mean_initializer="zeros",
+        moving_variance_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.axis, self.momentum, self.epsilon = axis, momentum, epsilon
+        self.center, self.scale = center, scale
+        self.beta_initializer, self.gamma_initializer = beta_initializer, gamma_initializer
+        self.moving_mean_initializer = moving_mean_initializer
+        self.moving_variance_initializer = moving_variance_initializer
+        self.beta_regularizer, self.gamma_regularizer = beta_regularizer, gamma_regularizer
+
+    def build(self, input_shape):
+        _share("momentum", self.momentum)
+        self._make_scale_and_center(input_shape)
+        self.moving_mean = self.add_weight(
+            input_shape[-1:], self.moving_mean_initializer, trainable=False, name="moving_mean"
+        )
+        self.moving_variance = self.add_weight(
+            input_shape[-1:],
+            self.moving_variance_initializer,
+            trainable=False,
+            name="moving_variance",
+        )
+
+    def call(self, inputs, training=False):
+        (inputs,) = ops.operands(inputs)
+        gamma, beta = self._scale_and_center(inputs)
+        if training and self.trainable:
+            y, mean, variance = ops.batch_norm(inputs, gamma, beta, self.epsilon)
+            ops.moving_update(self.moving_mean, mean, self.momentum)
+            ops.moving_update(self.moving_variance, variance, self.momentum)
+            return y
+        scale = gamma / ops.sqrt(self.moving_variance + self.epsilon)
+        return ops.scale_shift(inputs, scale, beta - self.moving_mean * scale)
+
+
+class LayerNormalization(_Normalization):
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, by the statistics of each row.
+
+    J. L. Ba, J. R. Kiros, G. E. Hinton: "Layer normalization", arXiv 1607.06450, 2016.
+
+    Parameters
+    ----------
+    axis : int, default -1
+        The axis of the channels: the last.
+    epsilon : float, default 0.001
+    center, scale : bool, default True
+        Whether there is a beta, and a gamma.
+    beta_initializer, gamma_initializer : str or Initializer, default 'zeros' and 'ones'
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
+    **kwargs
+        Of `Layer`: name, trainable, input_shape.
+
+    Notes
+    -----
+    Input (N, ..., channels), output the same; weights: gamma, beta, each of shape (channels,).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.LayerNormalization(epsilon=0.0)([[1.0, 3.0]]).numpy()
+    array([[-1.,  1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis=-1,
+        epsilon=0.001,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.axis, self.epsilon, self.center, self.scale = axis, epsilon, center, scale
+        self.beta_initializer, self.gamma_initializer = beta_initializer, gamma_initializer
+        self.beta_regularizer, self.gamma_regularizer = beta_regularizer, gamma_regularizer
+
+    def build(self, input_shape):
+        self._make_scale_and_center(input_shape)
+
+    def call(self, inputs):
+        (inputs,) = ops.operands(inputs)
+        return ops.layer_norm(inputs, *self._scale_and_center(inputs), self.epsilon)

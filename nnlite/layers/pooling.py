@@ -1,0 +1,158 @@
+"""Pooling layers: an image is made smaller, window by window or as a whole."""
+
+from nnlite import config, ops
+from nnlite.layers.layer import Layer
+
+
+def check_data_format(data_format):
+    """Images are (N, height, width, channels), always."""
+    if data_format not in (None, config.image_data_format()):
+        raise ValueError(f"expected data_format 'channels_last', got {data_format!r}")
+
+
+class _Pooling2D(Layer):
+    """Base of the layers that take one value from each window."""
+
+    def __init__(self, pool_size=(2, 2), strides=None, padding="valid", data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.pool_size, self.strides = pool_size, strides
+        self.padding, self.data_format = padding, data_format
+
+    def build(self, input_shape):
+        check_data_format(self.data_format)
+        if not isinstance(self.padding, str):
+            raise ValueError(f"expected padding 'valid' or 'same', got {self.padding!r}")
+
+    def call(self, inputs):
+        return self._pool(inputs, self.pool_size, self.strides, self.padding.lower())
+
+
+class MaxPooling2D(_Pooling2D):
+    """The largest value of each window.
+
+    Parameters
+    ----------
+    pool_size : int or pair of int, default (2, 2)
+        Height and width of a window.
+    strides : int or pair of int, optional
+        From one window to the next; by default `pool_size`.
+    padding : {'valid', 'same'}, default 'valid'
+        'valid': only windows that lie within the image, (n - pool) // stride + 1 along an axis.
+        'same': ceil(n / stride) windows; what lies beyond the edge is never the largest.
+    data_format : {'channels_last'}, optional
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, height, width, channels), output (N, new height, new width, channels).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.MaxPooling2D(2)(nnlite.ones((1, 5, 5, 3))).shape
+    (1, 2, 2, 3)
+    """
+
+    _pool = staticmethod(ops.max_pool2d)
+
+
+class AveragePooling2D(_Pooling2D):
+    """The mean of each window; what lies beyond the edge of the image is not counted.
+
+    Parameters
+    ----------
+    pool_size : int or pair of int, default (2, 2)
+        Height and width of a window.
+    strides : int or pair of int, optional
+        From one window to the next; by default `pool_size`.
+    padding : {'valid', 'same'}, default 'valid'
+        As for `MaxPooling2D`.
+    data_format : {'channels_last'}, optional
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, height, width, channels), output (N, new height, new width, channels).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.AveragePooling2D(2, padding="same")(nnlite.ones((1, 5, 5, 3))).shape
+    (1, 3, 3, 3)
+    """
+
+    _pool = staticmethod(ops.average_pool2d)
+
+
+class _GlobalPooling2D(Layer):
+    """Base of the layers that take one value from each channel of an image."""
+
+    def __init__(self, data_format=None, keepdims=False, **kwargs):
+        super().__init__(**kwargs)
+        self.data_format, self.keepdims = data_format, keepdims
+
+    def build(self, input_shape):
+        check_data_format(self.data_format)
+        if len(input_shape) != 4:
+            raise ValueError(
+                f"expected images of shape (N, height, width, channels), got shape {input_shape}"
+            )
+
+    def call(self, inputs):
+        return self._reduce(inputs, (1, 2), self.keepdims)
+
+
+class GlobalAveragePooling2D(_GlobalPooling2D):
+    """The mean of each channel of an image.
+
+    Parameters
+    ----------
+    data_format : {'channels_last'}, optional
+    keepdims : bool, default False
+        Whether the result keeps a height and a width, both 1.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, height, width, channels), output (N, channels) or (N, 1, 1, channels).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.GlobalAveragePooling2D()(nnlite.ones((2, 5, 5, 3))).shape
+    (2, 3)
+    """
+
+    _reduce = staticmethod(ops.mean)
+
+
+class GlobalMaxPooling2D(_GlobalPooling2D):
+    """The largest value of each channel of an image.
+
+    Parameters
+    ----------
+    data_format : {'channels_last'}, optional
+    keepdims : bool, default False
+        Whether the result keeps a height and a width, both 1.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, height, width, channels), output (N, channels) or (N, 1, 1, channels).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.GlobalMaxPooling2D(keepdims=True)(nnlite.ones((2, 5, 5, 3))).shape
+    (2, 1, 1, 3)
+    """
+
+    _reduce = staticmethod(ops.max)
+
+
+MaxPool2D, AvgPool2D = MaxPooling2D, AveragePooling2D
+GlobalAvgPool2D, GlobalMaxPool2D = GlobalAveragePooling2D, GlobalMaxPooling2D

@@ -1,0 +1,373 @@
+"""Convolutions of images (N, height, width, channels): of all channels, or of each by itself."""
+
+import math
+from numbers import Integral, Real
+
+from nnlite.dispatch import Op
+from nnlite.ops.activation import KINDS, activation_gradient
+from nnlite.ops.operands import call, operands
+from nnlite.ops.reduce import sum_to
+from nnlite.ops.shape import reshape
+
+# The geometry of a window, in C's order; `groups` is only conv2d's.
+_WINDOW = {
+    "stride_h": int,
+    "stride_w": int,
+    "pad_top": int,
+    "pad_left": int,
+    "dilation_h": int,
+    "dilation_w": int,
+}
+_FUSED = {"kind": int, "alpha": float}
+_SIZE = {"out_h": None, "out_w": None}
+
+
+def pair(name, value):
+    """(height, width) from an integer of at least 1 or two of them; integral floats count."""
+    both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    whole = [isinstance(v, Real) and not isinstance(v, bool) and v >= 1 and not v % 1 for v in both]
+    if len(both) != 2 or not all(whole):
+        raise ValueError(f"expected {name} to be a positive integer or two of them, got {value!r}")
+    return int(both[0]), int(both[1])
+
+
+def _along(size, window, stride, dilation, padding):
+    """(size of the result, padding before) along one axis."""
+    covered = (window - 1) * dilation + 1
+    if padding == "valid":
+        return (size - covered) // stride + 1, 0
+    out = -(-size // stride)
+    return out, max((out - 1) * stride + covered - size, 0) // 2
+
+
+def window_attributes(name, x, kernel, strides, padding, dilation_rate):
+    """The attributes of a window over images of a shape, checked."""
+    padding = padding.lower() if isinstance(padding, str) else padding
+    if padding not in ("valid", "same"):
+        raise ValueError(f"{name}: expected padding 'valid' or 'same', got {padding!r}")
+    if len(x) != 4:
+        raise ValueError(f"{name}: expected images (N, height, width, channels), got shape {x}")
+    if len(kernel) != 4 or 0 in kernel:
+        raise ValueError(f"{name}: expected a kernel of 4 axes, none of size 0, got shape {kernel}")
+    (stride_h, stride_w), (dilation_h, dilation_w) = (
+        pair("strides", strides),
+        pair("dilation_rate", dilation_rate),
+    )
+    out_h, pad_top = _along(x[1], kernel[0], stride_h, dilation_h, padding)
+    out_w, pad_left = _along(x[2], kernel[1], stride_w, dilation_w, padding)
+    if out_h < 1 or out_w < 1:
+        raise ValueError(
+            f"{name}: expected images of at least "
+            f"{(kernel[0] - 1) * dilation_h + 1} x {(kernel[1] - 1) * dilation_w + 1} "
+            f"(height x width) for padding {padding!r}, got shape {x}"
+        )
+    return {
+        "stride_h": stride_h,
+        "stride_w": stride_w,
+        "pad_top": pad_top,
+        "pad_left": pad_left,
+        "dilation_h": dilation_h,
+        "dilation_w": dilation_w,
+        "out_h": out_h,
+        "out_w": out_w,
+    }
+
+
+def _kind(name, activation):
+    if activation not in KINDS:
+        raise ValueError(
+            f"{name}: expected an activation of {', '.join(KINDS)}, got {activation!r}"
+        )
+    return KINDS[activation]
+
+
+def _geometry(attrs, *names):
+    return {name: attrs[name] for name in (*_WINDOW, *names)}
+
+
+def _check_bias(bias, features):
+    if bias is not None and bias != (features,):
+        raise ValueError(f"expected a bias of shape {(features,)}, got {bias}")
+
+
+def _bias_gradient(dz, need):
+    """[] where there is no bias."""
+    if len(need) < 3:
+        return []
+    pixels, features = math.prod(dz.shape[:-1]), dz.shape[-1]
+    return [sum_to(reshape(dz, (pixels, features)), (features,)) if need[2] else None]
+
+
+# --- conv2d
+
+
+def _infer_conv2d(x, w, b=None, *, groups, out_h, out_w, **_):
+    if w[3] % groups:
+        raise ValueError(f"conv2d: expected filters in {groups} equal groups, got {w[3]}")
+    if x[3] != w[2] * groups:
+        raise ValueError(
+            f"expected images of {w[2] * groups} channels (kernel shape {w}, groups {groups}), "
+            f"got shape {x}"
+        )
+    _check_bias(b, w[3])
+    return [(x[0], out_h, out_w, w[3])]
+
+
+def _conv2d_gradient(c, dy, need):
+    (x, w, *_), (y,) = c.inputs, c.outputs
+    dz = activation_gradient(dy, y, c.attrs["kind"], c.attrs["alpha"])
+    window = _geometry(c.attrs, "groups")
+    dx = call("conv2d_gradient_input", [dz, w], **window, shape=x.shape) if need[0] else None
+    dw = call("conv2d_gradient_kernel", [x, dz], **window, shape=w.shape) if need[1] else None
+    return [dx, dw, *_bias_gradient(dz, need)]
+
+
+def _plain(c, x, w, name):
+    """The convolution whose gradient the call is: linear in both operands."""
+    window = _geometry(c.attrs, *(["groups"] if name == "conv2d" else []))
+    out_h, out_w = c.inputs[1 if c.op.name.endswith("kernel") else 0].shape[1:3]
+    return call(name, [x, w], kind=0, alpha=0.0, **window, out_h=out_h, out_w=out_w)
+
+
+def _input_gradient_rule(name):
+    """Of dx = f(dy, w), by the op `name` and its gradients."""
+    kernel = name.removesuffix("_conv2d") + "_gradient_kernel"
+
+    def rule(c, ddx, need):
+        dy, w = c.inputs
+        window = {k: v for k, v in c.attrs.items() if k != "shape"}
+        to_dy = _plain(c, ddx, w, name) if need[0] else None
+        to_w = call(kernel, [ddx, dy], **window, shape=w.shape) if need[1] else None
+        return [to_dy, to_w]
+
+    return rule
+
+
+def _kernel_gradient_rule(name):
+    """Of dw = f(x, dy)."""
+    image = name.removesuffix("_conv2d") + "_gradient_input"
+
+    def rule(c, ddw, need):
+        x, dy = c.inputs
+        window = {k: v for k, v in c.attrs.items() if k != "shape"}
+        to_x = call(image, [dy, ddw], **window, shape=x.shape) if need[0] else None
+        to_dy = _plain(c, x, ddw, name) if need[1] else None
+        return [to_x, to_dy]
+
+    return rule
+
+
+def _conv2d_work(inputs, outputs):
+    return math.prod(outputs[0]) * math.prod(inputs[1][:3])
+
+
+def _gradient_input_work(inputs, outputs):
+    return math.prod(inputs[0]) * math.prod(inputs[1][:3])
+
+
+def _gradient_kernel_work(inputs, outputs):
+    return math.prod(inputs[1]) * math.prod(outputs[0][:3])
+
+
+Op(
+    "conv2d",
+    infer=_infer_conv2d,
+    gradient=_conv2d_gradient,
+    work=_conv2d_work,
+    attrs={**_FUSED, **_WINDOW, "groups": int, **_SIZE},
+)
+Op(
+    "conv2d_gradient_input",
+    infer=lambda dy, w, shape, **_: [shape],
+    work=_gradient_input_work,
+    gradient=_input_gradient_rule("conv2d"),
+    attrs={**_WINDOW, "groups": int, "shape": None},
+)
+Op(
+    "conv2d_gradient_kernel",
+    infer=lambda x, dy, shape, **_: [shape],
+    work=_gradient_kernel_work,
+    gradient=_kernel_gradient_rule("conv2d"),
+    attrs={**_WINDOW, "groups": int, "shape": None},
+)
+
+
+def conv2d(
+    x,
+    kernel,
+    bias=None,
+    strides=1,
+    padding="valid",
+    dilation_rate=1,
+    groups=1,
+    activation="linear",
+    alpha=0.0,
+):
+    """activation(convolution of images + bias), in one pass over the result.
+
+    Parameters
+    ----------
+    x : tensor, shape (N, height, width, channels)
+    kernel : tensor, shape (kernel height, kernel width, channels / groups, filters)
+    bias : tensor of shape (filters,), optional
+    strides, dilation_rate : int or two of them, default 1
+        Along height and width.
+    padding : {'valid', 'same'}
+        'same': zeros around, so that the result's size is ceil(size / stride); where their number
+        is odd, the last row or column is the additional one.
+    groups : int
+        Filters of a group see the channels of the same group only.
+    activation : str, default 'linear'
+        One of `nnlite.ops.activation.KINDS`.
+    alpha : float
+        Its parameter, such as the slope of leaky_relu below 0.
+
+    Returns
+    -------
+    Tensor, shape (N, new height, new width, filters)
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.conv2d(ops.ones((1, 5, 5, 2)), ops.ones((3, 3, 2, 4))).shape
+    (1, 3, 3, 4)
+    """
+    if isinstance(groups, bool) or not isinstance(groups, Integral) or groups < 1:
+        raise ValueError(f"conv2d: expected groups to be a positive integer, got {groups!r}")
+    given = operands(*([x, kernel] if bias is None else [x, kernel, bias]))
+    shapes = given[0].shape, given[1].shape
+    window = window_attributes("conv2d", *shapes, strides, padding, dilation_rate)
+    return call(
+        "conv2d", given, kind=_kind("conv2d", activation), alpha=alpha, groups=int(groups), **window
+    )
+
+
+# --- each channel by itself
+
+
+def _infer_depthwise(x, w, b=None, *, out_h, out_w, **_):
+    if x[3] != w[2]:
+        raise ValueError(f"expected images of {w[2]} channels (kernel shape {w}), got shape {x}")
+    _check_bias(b, w[2] * w[3])
+    return [(x[0], out_h, out_w, w[2] * w[3])]
+
+
+def _depthwise_gradient(c, dy, need):
+    (x, w, *_), (y,) = c.inputs, c.outputs
+    dz = activation_gradient(dy, y, c.attrs["kind"], c.attrs["alpha"])
+    window = _geometry(c.attrs)
+    dx = call("depthwise_gradient_input", [dz, w], **window, shape=x.shape) if need[0] else None
+    dw = call("depthwise_gradient_kernel", [x, dz], **window, shape=w.shape) if need[1] else None
+    return [dx, dw, *_bias_gradient(dz, need)]
+
+
+def _depthwise_work(inputs, outputs):
+    return math.prod(outputs[0]) * math.prod(inputs[1][:2])
+
+
+def _depthwise_input_work(inputs, outputs):
+    return math.prod(inputs[0]) * math.prod(inputs[1][:2])
+
+
+def _depthwise_kernel_work(inputs, outputs):
+    return math.prod(inputs[1]) * math.prod(outputs[0][:2])
+
+
+Op(
+    "depthwise_conv2d",
+    infer=_infer_depthwise,
+    gradient=_depthwise_gradient,
+    work=_depthwise_work,
+    attrs={**_FUSED, **_WINDOW, **_SIZE},
+)
+Op(
+    "depthwise_gradient_input",
+    infer=lambda dy, w, shape, **_: [shape],
+    work=_depthwise_input_work,
+    gradient=_input_gradient_rule("depthwise_conv2d"),
+    attrs={**_WINDOW, "shape": None},
+)
+Op(
+    "depthwise_gradient_kernel",
+    infer=lambda x, dy, shape, **_: [shape],
+    work=_depthwise_kernel_work,
+    gradient=_kernel_gradient_rule("depthwise_conv2d"),
+    attrs={**_WINDOW, "shape": None},
+)
+
+
+def depthwise_conv2d(
+    x,
+    kernel,
+    bias=None,
+    strides=1,
+    padding="valid",
+    dilation_rate=1,
+    activation="linear",
+    alpha=0.0,
+):
+    """activation(convolution of each channel with kernels of its own + bias).
+
+    Parameters
+    ----------
+    x : tensor, shape (N, height, width, channels)
+    kernel : tensor, shape (kernel height, kernel width, channels, multiplier)
+    bias : tensor of shape (channels * multiplier,), optional
+    strides, padding, dilation_rate, activation, alpha
+        As for `conv2d`.
+
+    Returns
+    -------
+    Tensor, shape (N, new height, new width, channels * multiplier)
+        Those of the first channel first.
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.depthwise_conv2d(ops.ones((1, 5, 5, 2)), ops.ones((3, 3, 2, 4))).shape
+    (1, 3, 3, 8)
+    """
+    name = "depthwise_conv2d"
+    given = operands(*([x, kernel] if bias is None else [x, kernel, bias]))
+    shapes = given[0].shape, given[1].shape
+    window = window_attributes(name, *shapes, strides, padding, dilation_rate)
+    return call(name, given, kind=_kind(name, activation), alpha=alpha, **window)
+
+
+def separable_conv2d(
+    x,
+    depthwise_kernel,
+    pointwise_kernel,
+    bias=None,
+    strides=1,
+    padding="valid",
+    dilation_rate=1,
+    activation="linear",
+    alpha=0.0,
+):
+    """Each channel convolved by itself, then mixed with the others, pixel by pixel.
+
+    Parameters
+    ----------
+    x : tensor, shape (N, height, width, channels)
+    depthwise_kernel : tensor, shape (kernel height, kernel width, channels, multiplier)
+    pointwise_kernel : tensor, shape (1, 1, channels * multiplier, filters)
+    bias : tensor of shape (filters,), optional
+    strides, padding, dilation_rate
+        Of the first part, as for `conv2d`.
+    activation, alpha
+        Of the second.
+
+    Returns
+    -------
+    Tensor, shape (N, new height, new width, filters)
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.separable_conv2d(ops.ones((1, 5, 5, 2)), ops.ones((3, 3, 2, 1)),
+    ...                      ops.ones((1, 1, 2, 7))).shape
+    (1, 3, 3, 7)
+    """
+    each = depthwise_conv2d(x, depthwise_kernel, None, strides, padding, dilation_rate)
+    return conv2d(each, pointwise_kernel, bias, activation=activation, alpha=alpha)

@@ -1,0 +1,175 @@
+"""Normalization: of each channel over a batch, and of each row over its channels."""
+
+from nnlite.dispatch import OPS, Op, apply
+from nnlite.ops.elementwise import add, divide, multiply, subtract
+from nnlite.ops.operands import operands
+from nnlite.ops.shape import broadcast_to
+
+
+def _check_channels(x, *weights):
+    if len(x) < 2:
+        raise ValueError(
+            f"expected an input of at least 2 dimensions (rows, channels), got shape {x}"
+        )
+    for w in weights:
+        if w != x[-1:]:
+            raise ValueError(
+                f"expected one value for each of the {x[-1]} channels of shape {x}, got shape {w}"
+            )
+
+
+def _infer_batch_norm(x, gamma, beta, epsilon):
+    _check_channels(x, gamma, beta)
+    return [x, gamma, gamma]
+
+
+def _batch_norm_gradient(c, dy, dmean, dvariance, need):
+    (x, gamma, _), (_, mean, variance) = c.inputs, c.outputs
+    dx = dgamma = dbeta = None
+    if dy is not None:
+        dx, dgamma, dbeta = apply(
+            OPS["batch_norm_gradient"], [dy, x, gamma, mean, variance], c.attrs
+        )
+    rows = float(x.size // max(x.shape[-1], 1))
+    if dmean is not None:
+        part = broadcast_to(divide(dmean, rows), x.shape)
+        dx = part if dx is None else add(dx, part)
+    if dvariance is not None:
+        part = multiply(multiply(dvariance, 2.0 / rows), subtract(x, mean))
+        dx = part if dx is None else add(dx, part)
+    return [dx, dgamma, dbeta]
+
+
+_EPSILON = {"epsilon": float}
+Op(
+    "batch_norm",
+    infer=_infer_batch_norm,
+    gradient=_batch_norm_gradient,
+    attrs=_EPSILON,
+    outputs=("real", "real", "real"),
+)
+Op(
+    "batch_norm_gradient",
+    infer=lambda dy, x, gamma, *_, **__: [x, gamma, gamma],
+    attrs=_EPSILON,
+    outputs=("real", "real", "real"),
+)
+
+
+def batch_norm(x, gamma, beta, epsilon=0.001):
+    """(x - mean) * gamma / sqrt(variance + epsilon) + beta, by the mean and variance of each
+    channel.
+
+    S. Ioffe, C. Szegedy: "Batch normalization", ICML 2015.
+
+    Parameters
+    ----------
+    x : tensor, shape (..., channels)
+    gamma, beta : tensors, shape (channels,)
+    epsilon : float, default 0.001
+
+    Returns
+    -------
+    y : Tensor, shape (..., channels)
+    mean, variance : Tensors, shape (channels,)
+        Over all axes but the last; the variance is the biased one.
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> y, mean, variance = ops.batch_norm([[1.0], [3.0]], [1.0], [0.0])
+    >>> mean.item(), variance.item()
+    (2.0, 1.0)
+    """
+    return tuple(apply(OPS["batch_norm"], operands(x, gamma, beta), {"epsilon": float(epsilon)}))
+
+
+def _infer_scale_shift(x, a, b):
+    _check_channels(x, a, b)
+    return [x]
+
+
+def _scale_shift_gradient(c, dy, need):
+    x, a, _ = c.inputs
+    return [multiply(dy, a) if need[0] else None, multiply(dy, x) if need[1] else None, dy]
+
+
+Op("scale_shift", infer=_infer_scale_shift, gradient=_scale_shift_gradient)
+
+
+def scale_shift(x, scale, shift):
+    """x * scale + shift, rounded once, with a scale and a shift for each channel (the last
+    axis).
+    """
+    return apply(OPS["scale_shift"], operands(x, scale, shift), {})[0]
+
+
+def _infer_moving_update(moving, batch, momentum):
+    if moving != batch:
+        raise ValueError(f"moving_update: expected shape {moving}, got {batch}")
+    return []
+
+
+Op(
+    "moving_update",
+    infer=_infer_moving_update,
+    attrs={"momentum": float},
+    outputs=(),
+    writes=(0,),
+    gradient="none",
+)
+
+
+def moving_update(variable, batch, momentum):
+    """variable = variable * momentum + batch * (1 - momentum), as a step of the recorded
+    computation.
+    """
+    apply(OPS["moving_update"], operands(variable, batch), {"momentum": float(momentum)})
+
+
+def _infer_layer_norm(x, gamma, beta, epsilon):
+    _check_channels(x, gamma, beta)
+    return [x, x[:-1], x[:-1]]
+
+
+def _layer_norm_gradient(c, dy, dmean, dinv_std, need):
+    (x, gamma, _), (_, mean, inv_std) = c.inputs, c.outputs
+    return apply(OPS["layer_norm_gradient"], [dy, x, gamma, mean, inv_std], {})
+
+
+Op(
+    "layer_norm",
+    infer=_infer_layer_norm,
+    gradient=_layer_norm_gradient,
+    attrs=_EPSILON,
+    outputs=("real", "real", "real"),
+)
+Op(
+    "layer_norm_gradient",
+    infer=lambda dy, x, gamma, *_: [x, gamma, gamma],
+    outputs=("real", "real", "real"),
+)
+
+
+def layer_norm(x, gamma, beta, epsilon=0.001):
+    """(x - mean) * gamma / sqrt(variance + epsilon) + beta, by the mean and variance of each row.
+
+    J. L. Ba, J. R. Kiros, G. E. Hinton: "Layer normalization", arXiv 1607.06450, 2016.
+
+    Parameters
+    ----------
+    x : tensor, shape (..., channels)
+    gamma, beta : tensors, shape (channels,)
+    epsilon : float, default 0.001
+
+    Returns
+    -------
+    Tensor, shape (..., channels)
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.layer_norm([[1.0, 3.0]], [1.0, 1.0], [0.0, 0.0], epsilon=0.0).numpy()
+    array([[-1.,  1.]], dtype=float32)
+    """
+    return apply(OPS["layer_norm"], operands(x, gamma, beta), {"epsilon": float(epsilon)})[0]

@@ -1,0 +1,154 @@
+"""Pooling: the largest or the mean of each window of an image (N, height, width, channels)."""
+
+import numbers
+
+from nnlite.dispatch import Op
+from nnlite.ops.operands import call, operands
+
+_ATTRS = {
+    **dict.fromkeys(("pool_h", "pool_w", "stride_h", "stride_w", "pad_top", "pad_left"), int),
+    "size": None,
+}
+
+
+def _infer_pool(x, size, **_):
+    return [(x[0], *size, x[3])]
+
+
+def _infer_average_gradient(dy, size, **_):
+    return [(dy[0], *size, dy[3])]
+
+
+def _windows(c):
+    """The attributes of a call but for the size of its result."""
+    return {name: value for name, value in c.attrs.items() if name != "size"}
+
+
+def _max_gradient(c, dy, need):
+    return [call("max_pool2d_gradient", [dy, c.inputs[0], c.outputs[0]], **_windows(c))]
+
+
+def _average_gradient(c, dy, need):
+    return [call("average_pool2d_gradient", [dy], size=c.inputs[0].shape[1:3], **_windows(c))]
+
+
+def _average_again(c, ddx, need):
+    return [call("average_pool2d", [ddx], size=c.inputs[0].shape[1:3], **_windows(c))]
+
+
+Op("max_pool2d", infer=_infer_pool, gradient=_max_gradient, attrs=_ATTRS)
+Op(
+    "max_pool2d_gradient",
+    infer=lambda dy, x, y, **_: [x],
+    attrs={name: kind for name, kind in _ATTRS.items() if name != "size"},
+)
+Op("average_pool2d", infer=_infer_pool, gradient=_average_gradient, attrs=_ATTRS)
+Op("average_pool2d_gradient", infer=_infer_average_gradient, gradient=_average_again, attrs=_ATTRS)
+
+
+def pair(value, name):
+    """Two positive integers, from one or from a pair of them."""
+    both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(both) != 2 or not all(
+        isinstance(n, numbers.Real) and not isinstance(n, bool) and n >= 1 and n % 1 == 0
+        for n in both
+    ):
+        raise ValueError(
+            f"expected {name} to be a positive integer or a pair of them, got {value!r}"
+        )
+    return int(both[0]), int(both[1])
+
+
+def _along(size, pool, stride, padding):
+    """(length of the result, padding before it) along an axis; odd padding ends after the image."""
+    if padding == "valid":
+        return (size - pool) // stride + 1, 0
+    length = -(-size // stride)
+    return length, max((length - 1) * stride + pool - size, 0) // 2
+
+
+def _pool(name, x, pool_size, strides, padding):
+    (x,) = operands(x)
+    pool = pair(pool_size, "pool_size")
+    stride = pool if strides is None else pair(strides, "strides")
+    if padding not in ("valid", "same"):
+        raise ValueError(f"expected padding 'valid' or 'same', got {padding!r}")
+    if x.ndim != 4:
+        raise ValueError(
+            f"expected images of shape (N, height, width, channels), got shape {x.shape}"
+        )
+    if padding == "valid" and (x.shape[1] < pool[0] or x.shape[2] < pool[1]):
+        raise ValueError(
+            f"expected images of at least {pool[0]} x {pool[1]} pixels for pool_size {pool} and no "
+            f"padding, got shape {x.shape}"
+        )
+    (height, top), (width, left) = (
+        _along(n, p, s, padding) for n, p, s in zip(x.shape[1:3], pool, stride)
+    )
+    return call(
+        name,
+        [x],
+        pool_h=pool[0],
+        pool_w=pool[1],
+        stride_h=stride[0],
+        stride_w=stride[1],
+        pad_top=top,
+        pad_left=left,
+        size=(height, width),
+    )
+
+
+def max_pool2d(x, pool_size, strides=None, padding="valid"):
+    """The largest value of each window; NaN if there is one.
+
+    Parameters
+    ----------
+    x : tensor, shape (N, height, width, channels)
+    pool_size : int or pair of int
+        Height and width of a window.
+    strides : int or pair of int, default `pool_size`
+        From one window to the next.
+    padding : {'valid', 'same'}
+        'valid': windows lie within the image, (n - pool) // stride + 1 of them along an axis.
+        'same': ceil(n / stride), where windows may reach over the edge; what lies there is never
+        the largest.
+
+    Returns
+    -------
+    Tensor, shape (N, new height, new width, channels)
+        Its gradient goes to the first of the largest values of a window.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnlite import ops
+    >>> ops.max_pool2d(np.arange(16.0).reshape(1, 4, 4, 1), 2).numpy().reshape(2, 2)
+    array([[ 5.,  7.],
+           [13., 15.]], dtype=float32)
+    """
+    return _pool("max_pool2d", x, pool_size, strides, padding)
+
+
+def average_pool2d(x, pool_size, strides=None, padding="valid"):
+    """The mean of each window; what lies beyond the edge is not counted.
+
+    Parameters
+    ----------
+    x : tensor, shape (N, height, width, channels)
+    pool_size, strides, padding
+        As for `max_pool2d`.
+
+    Returns
+    -------
+    Tensor, shape (N, new height, new width, channels)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnlite import ops
+    >>> x = np.arange(9.0).reshape(1, 3, 3, 1)
+    >>> ops.average_pool2d(x, 2, padding="same").numpy().reshape(2, 2)
+    array([[2. , 3.5],
+           [6.5, 8. ]], dtype=float32)
+    """
+    return _pool("average_pool2d", x, pool_size, strides, padding)

@@ -1,0 +1,141 @@
+"""What convolutions are tested with: their parts of `CASES`, `ULP` and `GRADIENTS`."""
+
+import numpy as np
+from conv_oracle import (
+    conv2d,
+    conv2d_gradient_input,
+    conv2d_gradient_kernel,
+    depthwise_conv2d,
+    depthwise_gradient_input,
+    depthwise_gradient_kernel,
+)
+from samples import Case, normal
+
+from nnlite.ops.activation import KINDS
+from nnlite.ops.conv import window_attributes
+
+FUSED = ["linear", "relu", "leaky_relu", "sigmoid", "tanh"]
+
+# x, (KH, KW, F), strides, padding, dilation, groups
+CONVOLUTIONS = [
+    ((1, 1, 1, 1), (1, 1, 1), 1, "valid", 1, 1),
+    ((0, 6, 6, 3), (3, 3, 4), 1, "same", 1, 1),
+    ((2, 1, 1, 5), (3, 3, 7), 1, "same", 1, 1),
+    ((3, 2, 3, 2), (5, 7, 4), 1, "same", 1, 1),
+    ((2, 7, 9, 3), (2, 2, 5), (3, 4), "valid", 1, 1),
+    ((2, 7, 9, 3), (1, 1, 5), (3, 2), "same", 1, 1),
+    ((1, 9, 10, 2), (3, 2, 3), (2, 1), "same", (1, 2), 1),
+    ((2, 12, 11, 3), (3, 3, 6), 2, "same", 3, 1),
+    ((1, 13, 9, 1), (2, 3, 2), (2, 3), "valid", (3, 2), 1),
+    ((1, 10, 12, 2), (4, 3, 3), (4, 3), "same", (2, 6), 1),
+    ((2, 6, 5, 6), (3, 3, 9), 1, "same", 1, 3),
+    ((1, 7, 7, 64), (3, 3, 70), 2, "same", 1, 2),
+    ((2, 5, 5, 4), (3, 2, 4), 1, "valid", 2, 4),
+    ((3, 28, 28, 1), (5, 5, 6), 1, "same", 1, 1),
+    ((5, 14, 14, 6), (5, 5, 16), 1, "valid", 1, 1),
+    ((4, 26, 27, 1), (3, 3, 32), 1, "valid", 1, 1),
+    ((9, 13, 13, 32), (3, 3, 64), 1, "valid", 1, 1),
+    ((30, 5, 5, 64), (3, 3, 64), 1, "valid", 1, 1),
+    ((2, 6, 9, 100), (3, 3, 33), 1, "same", 1, 1),
+    ((1, 3, 700, 3), (3, 3, 5), 1, "same", 1, 1),
+    ((1, 600, 2, 2), (2, 2, 3), 1, "same", 1, 1),
+    ((40, 6, 6, 17), (1, 1, 40), 1, "valid", 1, 1),
+    ((3, 2, 2, 30), (2, 2, 130), 1, "valid", 1, 1),
+    ((2, 40, 30, 3), (3, 3, 2), 1, "valid", 1, 1),
+    ((2, 4, 5, 520), (2, 2, 520), 1, "same", 1, 1),
+    ((2, 9, 33, 1), (3, 5, 8), (2, 1), "same", (1, 3), 1),
+    ((3, 7, 40, 1), (2, 2, 1), 1, "valid", 1, 1),
+    ((2, 9, 31, 16), (2, 3, 40), (3, 2), "same", (2, 1), 1),
+    ((2, 8, 11, 3), (1, 4, 3), (1, 5), "valid", 1, 1),
+]
+# x, (KH, KW, M), strides, padding, dilation
+DEPTHWISE = [
+    ((1, 1, 1, 1), (1, 1, 1), 1, "valid", 1),
+    ((0, 6, 6, 3), (3, 3, 1), 1, "same", 1),
+    ((2, 1, 1, 5), (3, 3, 1), 1, "same", 1),
+    ((3, 2, 3, 2), (5, 7, 3), 1, "same", 1),
+    ((2, 7, 9, 3), (2, 2, 2), (3, 4), "valid", 1),
+    ((2, 12, 11, 16), (3, 3, 1), 2, "same", 3),
+    ((1, 13, 9, 65), (2, 3, 1), (2, 3), "valid", (3, 2)),
+    ((1, 10, 12, 70), (4, 3, 2), (4, 3), "same", (2, 6)),
+    ((9, 14, 14, 32), (3, 3, 1), 1, "same", 1),
+    ((5, 15, 15, 128), (5, 3, 1), 2, "same", 1),
+    ((2, 9, 9, 33), (3, 3, 1), 1, "valid", 1),
+]
+
+
+def triples(depthwise=False):
+    """(x, w, dy, attributes of the window, with `groups` where there are) of every shape."""
+    for entry in DEPTHWISE if depthwise else CONVOLUTIONS:
+        x, (kh, kw, last), *how = entry
+        groups = 1 if depthwise else how.pop()
+        w = (kh, kw, x[3] // groups, last)
+        a = window_attributes("conv", x, w, *how)
+        features = x[3] * last if depthwise else last
+        dy = (x[0], a["out_h"], a["out_w"], features)
+        if not depthwise:
+            a["groups"] = groups
+        yield normal(*x), normal(*w, seed=1), normal(*dy, seed=2), a
+
+
+def forward_cases(function, depthwise=False):
+    """Each shape, with activations and a bias taking turns."""
+
+    def scale(inputs, want, a):
+        x, w, *b = map(np.abs, inputs)
+        return function(x, w, a, (a["out_h"], a["out_w"])) + (b[0] if b else 0) + np.abs(want)
+
+    found = []
+    for i, (x, w, dy, window) in enumerate(triples(depthwise)):
+        a = {"kind": KINDS[FUSED[i % len(FUSED)]], "alpha": 0.25, **window}
+        inputs = [x, w / w[..., 0].size ** 0.5, normal(dy.shape[-1], seed=3)][: 2 + i % 3 % 2]
+        found.append(Case(inputs, a, scale=lambda x, y, a=a: scale(x, y, a)))
+    return found
+
+
+def gradient_cases(function, of, depthwise=False):
+    """Each shape; `of` is 'x' or 'w'."""
+    found = []
+    for x, w, dy, window in triples(depthwise):
+        a = {k: v for k, v in window.items() if k not in ("out_h", "out_w")}
+        a["shape"] = (x if of == "x" else w).shape
+        inputs = [dy, w] if of == "x" else [x, dy]
+        found.append(
+            Case(inputs, a, scale=lambda x, y, a=a: function(np.abs(x[0]), np.abs(x[1]), a))
+        )
+    return found
+
+
+CASES = {
+    "conv2d": forward_cases(conv2d),
+    "conv2d_gradient_input": gradient_cases(conv2d_gradient_input, "x"),
+    "conv2d_gradient_kernel": gradient_cases(conv2d_gradient_kernel, "w"),
+    "depthwise_conv2d": forward_cases(depthwise_conv2d, True),
+    "depthwise_gradient_input": gradient_cases(depthwise_gradient_input, "x", True),
+    "depthwise_gradient_kernel": gradient_cases(depthwise_gradient_kernel, "w", True),
+}
+
+ULP = {name: 5 for name in CASES}
+
+SMALL = [CONVOLUTIONS[i] for i in (3, 4, 6, 7, 8, 10)] + [DEPTHWISE[i] for i in (3, 4, 6)]
+
+
+def smooth(depthwise):
+    """(op, inputs, attributes, which inputs) of small shapes, where the ops are smooth."""
+    name = "depthwise" if depthwise else "conv2d"
+    for i, (x, w, dy, window) in enumerate(triples(depthwise)):
+        if (DEPTHWISE if depthwise else CONVOLUTIONS)[i] not in SMALL:
+            continue
+        a = {k: v for k, v in window.items() if k not in ("out_h", "out_w")}
+        fused = {"kind": KINDS["tanh" if i % 2 else "linear"], "alpha": 0.0}
+        inputs = [x, w, normal(dy.shape[-1], seed=3)][: 2 + i % 2]
+        forward = "depthwise_conv2d" if depthwise else "conv2d"
+        yield forward, inputs, {**fused, **window}, (0, 1, 2)[: len(inputs)]
+        yield f"{name}_gradient_input", [dy, w], {**a, "shape": x.shape}, (0, 1)
+        yield f"{name}_gradient_kernel", [x, dy], {**a, "shape": w.shape}, (0, 1)
+
+
+# (inputs, attributes, which of the inputs) for each op
+GRADIENTS = {name: [] for name in CASES}
+for _name, *_what in [*smooth(False), *smooth(True)]:
+    GRADIENTS[_name].append(tuple(_what))

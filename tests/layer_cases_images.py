@@ -1,0 +1,143 @@
+"""Layers of images, normalization and activation, and activations by name, as in `test_layers.py`.
+
+A case is a layer, the shape of its input, and what it computes from (x, weights).
+"""
+
+import conv_oracle
+import numpy as np
+import oracle_activations
+from oracle_activations import elu, gated
+
+from nnlite import layers
+from nnlite.ops.activation import GATES
+
+IMAGES = (2, 6, 6, 3)
+# A window that moves by two, without padding, over those: 2 x 3 places.
+STRIDED = {
+    "stride_h": 2,
+    "stride_w": 2,
+    "pad_top": 0,
+    "pad_left": 0,
+    "dilation_h": 1,
+    "dilation_w": 1,
+    "groups": 1,
+}
+
+
+def windows(x):
+    """Non-overlapping windows of 2 x 2: (N, height, width, 4, channels)."""
+    n, h, w, c = x.shape
+    x = x[:, : h // 2 * 2, : w // 2 * 2].reshape(n, h // 2, 2, w // 2, 2, c)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(n, h // 2, w // 2, 4, c)
+
+
+def normalized(x, axes, epsilon=0.001):
+    """(x - mean) / sqrt(variance + epsilon)."""
+    mean, variance = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+    return (x - mean) / np.sqrt(variance + epsilon)
+
+
+CASES = {
+    "MaxPooling2D": (lambda: layers.MaxPooling2D(2), IMAGES, lambda x, w: windows(x).max(3)),
+    "MaxPooling2D same": (
+        lambda: layers.MaxPooling2D((3, 3), strides=(7, 7), padding="SAME"),
+        IMAGES,
+        lambda x, w: x[:, :3, :3].max((1, 2), keepdims=True),
+    ),
+    "AveragePooling2D": (
+        lambda: layers.AveragePooling2D(),
+        (2, 7, 6, 3),
+        lambda x, w: windows(x).mean(3),
+    ),
+    "GlobalAveragePooling2D": (
+        lambda: layers.GlobalAveragePooling2D(),
+        IMAGES,
+        lambda x, w: x.mean((1, 2)),
+    ),
+    "GlobalMaxPooling2D": (
+        lambda: layers.GlobalMaxPooling2D(keepdims=True),
+        IMAGES,
+        lambda x, w: x.max((1, 2), keepdims=True),
+    ),
+    "BatchNormalization": (
+        lambda: layers.BatchNormalization(
+            gamma_initializer="uniform", beta_initializer="uniform", moving_mean_initializer="ones"
+        ),
+        (2, 3, 4, 5),
+        lambda x, w: (x - w[2]) / np.sqrt(w[3] + 0.001) * w[0] + w[1],
+    ),
+    "BatchNormalization of rows": (
+        lambda: layers.BatchNormalization(axis=1, center=False, scale=False, epsilon=0.5),
+        (4, 5),
+        lambda x, w: (x - w[0]) / np.sqrt(w[1] + 0.5),
+    ),
+    "LayerNormalization": (
+        lambda: layers.LayerNormalization(gamma_initializer="uniform", beta_initializer="uniform"),
+        (4, 6, 5),
+        lambda x, w: normalized(x, -1) * w[0] + w[1],
+    ),
+    "LayerNormalization bare": (
+        lambda: layers.LayerNormalization(axis=[-1], center=False, scale=False, epsilon=0.1),
+        (4, 5),
+        lambda x, w: normalized(x, -1, 0.1),
+    ),
+    "ReLU": (lambda: layers.ReLU(), (4, 5), lambda x, w: np.maximum(x, 0)),
+    "ReLU with settings": (
+        lambda: layers.ReLU(max_value=1.0, negative_slope=0.1, threshold=0.5),
+        (4, 5),
+        lambda x, w: np.where(x > 0.5, np.minimum(x, 1), 0.1 * (x - 0.5)),
+    ),
+    "LeakyReLU": (lambda: layers.LeakyReLU(), (4, 5), lambda x, w: np.where(x > 0, x, 0.3 * x)),
+    "ELU": (lambda: layers.ELU(0.5), (4, 5), lambda x, w: elu(x, 0.5)),
+    "PReLU": (
+        lambda: layers.PReLU("uniform", shared_axes=[1]),
+        (4, 5, 3),
+        lambda x, w: np.where(x > 0, x, w[0] * x),
+    ),
+    "Softmax": (
+        lambda: layers.Softmax(axis=1),
+        (4, 5, 3),
+        lambda x, w: np.exp(x) / np.exp(x).sum(1, keepdims=True),
+    ),
+    "GaussianNoise": (lambda: layers.GaussianNoise(0.5), (4, 5), lambda x, w: x),
+    "SpatialDropout2D": (lambda: layers.SpatialDropout2D(0.5), IMAGES, lambda x, w: x),
+    "ZeroPadding2D": (
+        lambda: layers.ZeroPadding2D(((1, 0), (2, 3))),
+        IMAGES,
+        lambda x, w: np.pad(x, ((0, 0), (1, 0), (2, 3), (0, 0))),
+    ),
+    "Conv2D": (
+        lambda: layers.Conv2D(4, (3, 2), strides=2, activation="relu"),
+        IMAGES,
+        lambda x, w: np.maximum(conv_oracle.conv2d(x, w[0], STRIDED, (2, 3)) + w[1], 0),
+    ),
+    "DepthwiseConv2D": (
+        lambda: layers.DepthwiseConv2D((3, 2), strides=2, depth_multiplier=2),
+        IMAGES,
+        lambda x, w: conv_oracle.depthwise_conv2d(x, w[0], STRIDED, (2, 3)) + w[1],
+    ),
+    "SeparableConv2D": (
+        lambda: layers.SeparableConv2D(4, (3, 2), strides=2),
+        IMAGES,
+        lambda x, w: conv_oracle.depthwise_conv2d(x, w[0], STRIDED, (2, 3)) @ w[1][0, 0] + w[2],
+    ),
+    "UpSampling2D": (
+        lambda: layers.UpSampling2D((2, 3)),
+        IMAGES,
+        lambda x, w: x.repeat(2, axis=1).repeat(3, axis=2),
+    ),
+}
+
+ACTIVATIONS = {
+    **{
+        name: lambda x, f=f: f(x, 1.0)
+        for name, f in oracle_activations.ACTIVATIONS.items()
+        if name != "capped_relu"
+    },
+    **{name: lambda x, k=k: gated(x, k) for name, k in GATES.items() if name != "gelu_tanh"},
+    "swish": lambda x: gated(x, GATES["silu"]),
+    "hard_swish": lambda x: gated(x, GATES["hard_silu"]),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "exponential": np.exp,
+    "log_softmax": lambda x: x - np.log(np.exp(x).sum(-1, keepdims=True)),
+}

@@ -1,0 +1,316 @@
+"""Convolutions: the kernels against their oracle, the gradients, the layers."""
+
+import conv_cases
+import numpy as np
+import pytest
+import test_ops
+from conv_cases import CASES
+from conv_oracle import conv2d, oracle
+from gradient_cases import Smooth
+from oracle import activate
+from samples import Case, normal
+from test_autodiff import check_gradient, first_gradient, value
+from test_ops import run, same_bits, ulp_off
+
+import nnlite
+from nnlite import layers, ops
+from nnlite.dispatch import OPS
+from nnlite.plan import max_threads
+
+ORACLE = oracle(activate)
+NAMES = sorted(CASES)
+
+
+def check(name, case, result, real):
+    """Against the oracle in a wider type."""
+    wide = np.longdouble if real == "float64" else np.float64
+    inputs = [a.astype(wide) for a in case.arrays(real)]
+    (want,) = ORACLE[name](inputs, case.attrs)
+    off = ulp_off(result, want, case.scale(inputs, want), real)
+    shapes = [a.shape for a in inputs]
+    assert off.max(initial=0) <= conv_cases.ULP[name], (off.max(), shapes, case.attrs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_kernel_equals_oracle(name, isa, real):
+    for case in CASES[name]:
+        (result,), _ = run(name, case, isa, real)
+        check(name, case, result, real)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_result_does_not_depend_on_thread_count(name, isa, real):
+    for case in CASES[name]:
+        (one,), _ = run(name, case, isa, real, threads=1)
+        with test_ops.threadpoolctl.threadpool_limits(5, user_api="openmp"):
+            for threads in (2, 3, 5):
+                (many,), _ = run(name, case, isa, real, threads=threads)
+                assert same_bits(one, many), (threads, case.attrs)
+
+
+@pytest.mark.skipif(
+    not {"avx2", "avx512"} <= set(test_ops.ISAS), reason="this CPU does not run AVX2 and AVX-512"
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_avx2_and_avx512_give_the_same_bits(name, real):
+    for case in CASES[name]:
+        a, b = (run(name, case, isa, real)[0][0] for isa in ("avx2", "avx512"))
+        assert same_bits(a, b), case.attrs
+
+
+@pytest.mark.parametrize("name", ["conv2d", "depthwise_conv2d", "conv2d_gradient_input"])
+def test_image_does_not_depend_on_those_beside_it(name, isa, real):
+    for case in CASES[name]:
+        (whole,), _ = run(name, case, isa, real)
+        images, *rest = case.arrays(real)
+        for rows in (slice(0, 1), slice(1, 3), slice(None, None, 2)):
+            some = np.ascontiguousarray(images[rows])
+            a = {**case.attrs}
+            if "shape" in a:
+                a["shape"] = (len(some), *a["shape"][1:])
+            (part,), _ = run(name, Case([some, *rest], a), isa, real)
+            assert same_bits(part, np.ascontiguousarray(whole[rows])), case.attrs
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rule_is_the_numerical_gradient(name):
+    assert conv_cases.GRADIENTS[name]
+    with nnlite.config.precision("float64"):
+        for smooth in (Smooth(*s) for s in conv_cases.GRADIENTS[name]):
+            check_gradient(lambda inputs, s=smooth: value(name, s, inputs), smooth)
+            check_gradient(lambda inputs, s=smooth: first_gradient(name, s, inputs), smooth)
+
+
+def test_padding_contributes_zero_times_the_kernel(isa, real):
+    """Whoever packs or copies: infinity in the kernel shows exactly where a tap meets a border."""
+    w = np.ones((3, 3, 2, 20))
+    w[0, 0, 0, 3] = np.inf
+    y = ops.conv2d(np.ones((2, 5, 6, 2)), w, padding="same").numpy()
+    border = np.zeros((5, 6), bool)
+    border[0], border[:, 0] = True, True
+    assert (np.isnan(y[..., 3]) == border).all()
+    assert np.isfinite(np.delete(y, 3, axis=3)).all()
+
+
+@pytest.mark.parametrize("size", range(1, 12))
+@pytest.mark.parametrize("window, stride, dilation", [(1, 1, 1), (3, 2, 1), (4, 3, 1), (3, 1, 2)])
+def test_output_sizes_are_those_of_keras(size, window, stride, dilation):
+    covered = (window - 1) * dilation + 1
+    x, w = np.ones((1, size, size, 1)), np.ones((window, window, 1, 1))
+    y = ops.conv2d(x, w, strides=stride, padding="same", dilation_rate=dilation)
+    assert y.shape[1] == -(-size // stride)
+    if size >= covered:
+        y = ops.conv2d(x, w, strides=stride, dilation_rate=dilation)
+        assert y.shape[1] == (size - covered) // stride + 1
+    else:
+        with pytest.raises(ValueError, match=rf"at least {covered} x {covered} .*, got shape"):
+            ops.conv2d(x, w, strides=stride, dilation_rate=dilation)
+
+
+def test_same_puts_the_odd_zero_at_the_end():
+    x = np.arange(1.0, 5.0).reshape(1, 1, 4, 1)
+    y = ops.conv2d(x, np.array([1.0, 10.0]).reshape(1, 2, 1, 1), padding="same").numpy()
+    assert y.ravel().tolist() == [21, 32, 43, 4]
+
+
+def test_long_sum_of_a_kernel_gradient_stays_accurate(isa):
+    x, dy = np.abs(normal(64, 26, 26, 1)) + 1, np.abs(normal(64, 26, 26, 8, seed=1)) + 1
+    a = {
+        "stride_h": 1,
+        "stride_w": 1,
+        "pad_top": 0,
+        "pad_left": 0,
+        "dilation_h": 1,
+        "dilation_w": 1,
+        "groups": 1,
+        "shape": (1, 1, 1, 8),
+    }
+    (dw,), _ = run("conv2d_gradient_kernel", Case([x, dy], a), isa, "float32")
+    want = np.einsum("nhwc,nhwf->cf", x, dy)
+    assert np.abs(dw[0, 0] / want - 1).max() < 2e-6
+
+
+def test_separable_is_depthwise_then_pointwise(real):
+    x, d, p, b = normal(2, 7, 6, 3), normal(3, 2, 3, 2), normal(1, 1, 6, 5), normal(5)
+    y = ops.separable_conv2d(x, d, p, b, strides=2, padding="same", activation="relu")
+    each = ops.depthwise_conv2d(x, d, strides=2, padding="same")
+    assert np.array_equal(y.numpy(), ops.conv2d(each, p, b, activation="relu").numpy())
+
+
+@pytest.mark.parametrize(
+    "message, function",
+    {
+        r"conv2d: expected images \(N, height": lambda: ops.conv2d(
+            np.ones((3, 3)), np.ones((1,) * 4)
+        ),
+        "expected a kernel of 4 axes": lambda: ops.conv2d(np.ones((1,) * 4), np.ones((3, 3))),
+        "of 2 channels .*got shape": lambda: ops.conv2d(
+            np.ones((1, 3, 3, 3)), np.ones((1, 1, 2, 4))
+        ),
+        "bias of shape .4,., got": lambda: ops.conv2d(
+            np.ones((1,) * 4), np.ones((1, 1, 1, 4)), np.ones(3)
+        ),
+        "padding 'valid' or 'same', got 'full'": lambda: ops.conv2d(
+            np.ones((1,) * 4), np.ones((1,) * 4), padding="full"
+        ),
+        "strides to be .*, got 0": lambda: ops.conv2d(
+            np.ones((1,) * 4), np.ones((1,) * 4), strides=0
+        ),
+        "dilation_rate to be .*, got": lambda: ops.conv2d(
+            np.ones((1,) * 4), np.ones((1,) * 4), dilation_rate=(1, 2, 3)
+        ),
+        "groups to be a positive": lambda: ops.conv2d(
+            np.ones((1,) * 4), np.ones((1,) * 4), groups=0
+        ),
+        "filters in 2 equal groups, got 3": lambda: ops.conv2d(
+            np.ones((1, 2, 2, 4)), np.ones((1, 1, 2, 3)), groups=2
+        ),
+        "expected an activation of .*, got 'swish'": lambda: ops.conv2d(
+            np.ones((1,) * 4), np.ones((1,) * 4), activation="swish"
+        ),
+        "depthwise_conv2d: expected images": lambda: ops.depthwise_conv2d(
+            np.ones((3, 3)), np.ones((1,) * 4)
+        ),
+        "images of 2 channels": lambda: ops.depthwise_conv2d(
+            np.ones((1, 3, 3, 3)), np.ones((1, 1, 2, 4))
+        ),
+    }.items(),
+)
+def test_bad_operands_are_errors_that_say_what_was_expected(message, function):
+    with pytest.raises(ValueError, match=message):
+        function()
+
+
+# --- layers
+
+LAYERS = {
+    "Conv2D": (lambda **k: layers.Conv2D(6, 3, **k), [(3, 3, 4, 6), (6,)]),
+    "grouped Conv2D": (lambda **k: layers.Conv2D(6, (1, 2), groups=2, **k), [(1, 2, 2, 6), (6,)]),
+    "DepthwiseConv2D": (
+        lambda **k: layers.DepthwiseConv2D(3, depth_multiplier=2, **k),
+        [(3, 3, 4, 2), (8,)],
+    ),
+    "SeparableConv2D": (
+        lambda **k: layers.SeparableConv2D(6, 2, depth_multiplier=3, **k),
+        [(2, 2, 4, 3), (1, 1, 12, 6), (6,)],
+    ),
+}
+
+
+@pytest.mark.parametrize("make, shapes", LAYERS.values(), ids=LAYERS)
+def test_layer_has_the_weights_of_keras(make, shapes):
+    layer = make()
+    layer(np.ones((2, 8, 9, 4)))
+    assert [w.shape for w in layer.weights] == shapes
+    *kernels, bias = layer.get_weights()
+    assert not bias.any()
+    for kernel in kernels:  # glorot_uniform
+        window = kernel.shape[0] * kernel.shape[1]
+        limit = np.sqrt(6 / (window * sum(kernel.shape[2:])))
+        assert 0.5 * limit < np.abs(kernel).max() <= limit
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "tanh", "sigmoid", "softmax"])
+@pytest.mark.parametrize("make, shapes", LAYERS.values(), ids=LAYERS)
+def test_layer_computes_what_its_op_computes(make, shapes, activation, real):
+    layer = make(strides=2, padding="same", activation=activation, bias_initializer="ones")
+    x = normal(2, 7, 6, 4)
+    y, weights = layer(x).numpy(), [w.numpy() for w in layer.weights]
+    function = {"C": ops.conv2d, "D": ops.depthwise_conv2d, "S": ops.separable_conv2d}
+    extra = {"groups": layer.groups} if hasattr(layer, "groups") else {}
+    z = function[type(layer).__name__[0]](x, *weights, strides=2, padding="same", **extra)
+    np.testing.assert_allclose(
+        y, nnlite.activations.get(activation)(z).numpy(), rtol=1e-5, atol=1e-6
+    )
+    assert layer.output_shape == (None, *y.shape[1:])
+
+
+def test_layer_without_bias_has_none():
+    layer = layers.Conv2D(2, 3, use_bias=False)
+    layer(np.ones((1, 4, 4, 1)))
+    assert layer.bias is None and len(layer.weights) == 1
+
+
+def test_conv2d_computes_the_convolution(real):
+    layer = layers.Conv2D(5, (3, 2), strides=(2, 1), padding="same", dilation_rate=1)
+    x = normal(2, 6, 7, 3)
+    got = layer(x).numpy()
+    a = conv_cases.window_attributes("conv2d", x.shape, (3, 2, 3, 5), (2, 1), "same", 1)
+    want = conv2d(x, layer.get_weights()[0].astype(float), {**a, "groups": 1}, got.shape[1:3])
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "message, layer, shape",
+    [
+        (r"\(Conv2D\): expected images .*got shape \(None, 8\)", layers.Conv2D(2, 3), (2, 8)),
+        (r"expected filters to be a positive integer, got 0", layers.Conv2D(0, 3), (2, 8, 8, 1)),
+        (r"kernel_size to be .*, got \(3,\)", layers.Conv2D(2, (3,)), (2, 8, 8, 1)),
+        (r"strides to be .*, got -1", layers.Conv2D(2, 3, -1), (2, 8, 8, 1)),
+        (r"equal groups, got 3 channels and 4", layers.Conv2D(4, 3, groups=2), (2, 8, 8, 3)),
+        (
+            r"'channels_last', got 'channels_first'",
+            layers.Conv2D(4, 3, data_format="channels_first"),
+            (2, 8, 8, 3),
+        ),
+        (r"at least 3 x 3 .* got shape \(2, 2, 8, 3\)", layers.SeparableConv2D(4, 3), (2, 2, 8, 3)),
+        (
+            r"depth_multiplier to be .*, got 'a'",
+            layers.DepthwiseConv2D(3, depth_multiplier="a"),
+            (2, 8, 8, 3),
+        ),
+        (
+            r"constraints are not supported",
+            layers.Conv2D(4, 3, kernel_constraint="non_neg"),
+            (2, 8, 8, 3),
+        ),
+    ],
+)
+def test_bad_setting_or_input_is_an_error_that_names_the_layer(message, layer, shape):
+    with pytest.raises(ValueError, match=message) as error:
+        layer(np.ones(shape))
+    assert "layer '" in str(error.value)
+
+
+def test_layer_refuses_images_of_other_channels_than_it_was_built_for():
+    layer = layers.Conv2D(2, 3)
+    layer(np.ones((1, 5, 5, 3)))
+    with pytest.raises(
+        ValueError, match=r"layer 'conv2d' .* 3 channels .* got shape \(1, 5, 5, 4\)"
+    ):
+        layer(np.ones((1, 5, 5, 4)))
+
+
+def test_convolution2d_is_conv2d():
+    assert layers.Convolution2D is layers.Conv2D
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_training_by_a_plan_equals_training_eagerly_bitwise(threads):
+    """The rules that become part of a plan, with as many threads."""
+    if threads > max_threads():
+        pytest.skip("needs as many cores")
+    x, y = normal(40, 9, 9, 2), np.arange(40) % 3
+
+    def trained(**how):
+        nnlite.utils.set_random_seed(1)
+        model = nnlite.Sequential(
+            [
+                layers.Conv2D(4, 3, activation="relu"),
+                layers.DepthwiseConv2D(2, activation="tanh"),
+                layers.SeparableConv2D(5, 2, strides=2, padding="same"),
+                layers.Flatten(),
+                layers.Dense(3, activation="softmax"),
+            ]
+        )
+        model.compile("sgd", "sparse_categorical_crossentropy", **how)
+        model.fit(x, y, epochs=2, batch_size=16, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    planned, eager = trained(), trained(run_eagerly=True)
+    assert all(same_bits(a, b) for a, b in zip(planned, eager))
+
+
+def test_every_op_of_this_family_is_tried():
+    family = {name for name in OPS if name.startswith(("conv2d", "depthwise"))}
+    assert family == set(CASES) == set(ORACLE) == set(conv_cases.ULP)
