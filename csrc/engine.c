@@ -14,6 +14,7 @@
 #include "ops/activation.c"
 #include "ops/reduce.c"
 #include "ops/shape.c"
+#include "ops/slicing.c"
 #include "ops/loss.c"
 #include "ops/dropout.c"
 #include "ops/pool.c"

@@ -54,6 +54,10 @@ NNL_OP(transpose, no_scratch)
 NNL_OP(gather, no_scratch)
 NNL_OP(one_hot, no_scratch)
 NNL_OP(assign, no_scratch)
+/* slicing.c */
+NNL_OP(slice, no_scratch)
+NNL_OP(slice_gradient, no_scratch)
+NNL_OP(concatenate, no_scratch)
 /* loss.c */
 NNL_OP(softmax_cross_entropy, no_scratch)
 NNL_OP(softmax_cross_entropy_gradient, no_scratch)

@@ -25,6 +25,7 @@ from nnlite.estimator_settings import LEGAL, documented, is_auto, is_list_of
 from nnlite.layers import Dense, Layer
 from nnlite.layers.core import positive_int
 from nnlite.sequential import Sequential
+from nnlite.symbolic import layer_of
 
 # Small float64 data are trained in float64: what scikit-learn's own MLP does, and what its checks
 # of sample weights need. Past these sizes float32 is twice as fast and no less good.
@@ -185,6 +186,8 @@ class _NeuralNetwork(BaseEstimator):
             sizes = sizes if hasattr(sizes, "__iter__") and not isinstance(sizes, str) else [sizes]
             return [Dense(positive_int("hidden_layer_sizes", n), self.activation) for n in sizes]
         specs = [self.layers] if isinstance(self.layers, Layer) else self.layers
+        if isinstance(specs, (list, tuple)):
+            specs = [layer_of(spec) for spec in specs]
         if not is_list_of(specs, (Layer, type(None))):
             raise TypeError(f"layers: expected a list of layers such as Dense(64), got {specs!r}")
         return [spec.changed() for spec in specs if spec is not None]

@@ -8,19 +8,31 @@ from nnlite.data import Source, split, unpack_x_y_sample_weight, weights_of
 from nnlite.dispatch import Recording
 from nnlite.layers.core import positive_int
 from nnlite.layers.layer import Layer
+from nnlite.symbolic import Graph, Symbol, mapped, symbols_of
 from nnlite.tensor import Tensor
 
 
 class Model(Layer):
-    """A layer made of layers. Subclass it, set layers as attributes in `__init__` and use them in
-    `call`.
+    """A layer made of layers: what leads from `inputs` to `outputs`, or a subclass that sets layers
+    as attributes in `__init__` and uses them in `call`.
 
     Parameters
     ----------
+    inputs : symbol, or list or dict of them, optional
+        What `Input` gave, or any symbol on the way from there.
+    outputs : symbol, or list or dict of them, optional
+        What layers and functions of `nnlite.ops` gave when they were called on `inputs`.
     name : str, optional
 
     Examples
     --------
+    >>> import nnlite
+    >>> inputs = nnlite.Input((3,))
+    >>> x = nnlite.layers.Dense(8, activation="relu")(inputs)
+    >>> outputs = nnlite.layers.Dense(2)(nnlite.layers.concatenate([x, inputs]))
+    >>> nnlite.Model(inputs, outputs).count_params()
+    56
+
     >>> import nnlite
     >>> class MyModel(nnlite.Model):
     ...     def __init__(self):
@@ -33,11 +45,14 @@ class Model(Layer):
     (1, 2)
     """
 
-    def __init__(self, name=None, trainable=True, **kwargs):
+    def __init__(self, inputs=None, outputs=None, name=None, trainable=True, **kwargs):
         super().__init__(name=name, trainable=trainable, **kwargs)
         self._start()
+        if inputs is not None or outputs is not None:
+            self._follow(Graph(inputs, outputs))
 
     def _start(self):
+        self._graph = None
         self._real = None
         self._lock = threading.RLock()
         self.__dict__.update(
@@ -51,14 +66,70 @@ class Model(Layer):
         self._metrics, self._weighted_metrics = [], []
         self.run_eagerly, self.n_threads = False, None
 
+    def _follow(self, graph):
+        """Become the model of a graph; its layers were built as it was put together."""
+        self._graph = graph
+        self._real = config.floatx()
+        self.built = True
+        name_apart(self.sublayers)
+        self._output_shape = mapped(graph.outputs, Symbol, lambda s: s.shape)
+        if isinstance(graph.inputs, Symbol):
+            self.input_shape_given = graph.inputs.shape[1:]
+
+    # Symbols refer to each other as deep as a model is; a graph is pickled flat, they are not.
+    def __getnewargs_ex__(self):
+        return (), {k: v for k, v in self._given.items() if k not in ("inputs", "outputs")}
+
     def __getstate__(self):
-        state = self.__dict__.copy()
+        state = super().__getstate__()
         state["_lock"], state["_plans"] = None, {}
+        state["_given"] = self.__getnewargs_ex__()[1]
+        state["_given_symbols"] = "outputs" in self._given
         return state
 
     def __setstate__(self, state):
+        symbols = state.pop("_given_symbols", False)
         self.__dict__.update(state)
         self._lock = threading.RLock()
+        if symbols:
+            self._given.update(inputs=self._graph.inputs, outputs=self._graph.outputs)
+
+    def changed(self, **params):
+        """A fresh, unbuilt copy with some settings changed."""
+        if "outputs" not in self._given:
+            return super().changed(**params)
+        copy = self._graph.copied(lambda part: part.changed() if isinstance(part, Layer) else part)
+        config = {**self._given, "inputs": copy.inputs, "outputs": copy.outputs, **params}
+        return type(self)(**config)
+
+    def call(self, inputs):
+        if self._graph is None:
+            return super().call(inputs)
+        return self._graph.run(inputs)
+
+    @property
+    def input(self):
+        """The symbol, or list of them, that the model begins with."""
+        return super().input if self._graph is None else self._graph.inputs
+
+    @property
+    def output(self):
+        """The symbol, or list of them, that the model ends with."""
+        return super().output if self._graph is None else self._graph.outputs
+
+    @property
+    def inputs(self):
+        """The symbols that the model begins with, a list."""
+        return symbols_of(self.input)
+
+    @property
+    def outputs(self):
+        """The symbols that the model ends with, a list."""
+        return symbols_of(self.output)
+
+    @property
+    def sublayers(self):
+        return super().sublayers if self._graph is None else self._graph.layers(Layer)
 
     def __setattr__(self, name, value):
         super().__setattr__(name, value)
@@ -376,6 +447,8 @@ class Model(Layer):
     @property
     def input_shape(self):
         """What a batch looks like, None for its size; None before the model is built."""
+        if self._graph is not None:
+            return mapped(self._graph.inputs, Symbol, lambda s: s.shape)
         given = self.input_shape_given
         return None if given is None else (None, *given)
 

@@ -8,6 +8,7 @@ from nnlite.dispatch import Recording
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer, edits
 from nnlite.model import Model, name_apart
+from nnlite.symbolic import chained, input_symbol, layer_of
 from nnlite.tensor import Tensor
 
 
@@ -47,6 +48,7 @@ class Sequential(Model):
 
     def add(self, layer):
         """Append a layer; built at once if the shape of its input is known."""
+        layer = layer_of(layer)
         if not isinstance(layer, Layer):
             raise TypeError(f"Sequential.add: expected a layer, got {layer!r}")
         name = layer._given.get("name")
@@ -110,6 +112,29 @@ class Sequential(Model):
                 for layer in layers:
                     x = layer(x, training=False)
         self._shape = (None, *x.shape[1:])
+        self._connect()
+
+    def _connect(self):
+        """Let the layers have symbols: `input` and `output`."""
+        symbol = input_symbol(InputLayer(self.input_shape_given), self.input_shape, self.real)
+        for layer in self.layers:
+            layer.__dict__.pop("_node", None)
+            symbol = chained(symbol, layer, layer.output_shape)
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if self.built and self.layers:
+            self._connect()
+
+    @property
+    def input(self):
+        """The symbol that the model begins with."""
+        return self.layers[0].input
+
+    @property
+    def output(self):
+        """The symbol that the model ends with."""
+        return self.layers[-1].output
 
     def build(self, input_shape):
         """Build every layer for samples of `input_shape[1:]`."""

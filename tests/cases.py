@@ -6,6 +6,7 @@
 import itertools
 
 import cases_images
+import cases_slicing
 import conv_cases
 import numpy as np
 from loss_cases import (
@@ -394,6 +395,7 @@ CASES = {
     "sgd_update": updates("sgd"),
     "momentum_update": updates("momentum"),
     "adam_update": updates("adam"),
+    **cases_slicing.CASES,
     **cases_images.CASES,
     **conv_cases.CASES,
 }
@@ -451,6 +453,7 @@ ULP = {
     "softmax_gradient": 5,
     "matmul": 5,
     "linear": 5,
+    **cases_slicing.ULP,
     **cases_images.ULP,
     **conv_cases.ULP,
 }

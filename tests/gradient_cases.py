@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from cases import key
+from cases_slicing import concatenations, parts
 from samples import labels, normal
 
 from nnlite.ops.activation import KINDS
@@ -91,6 +92,13 @@ GRADIENTS = {
             {"axes": axes, **{f"axis_{d}": a for d, a in enumerate((*axes, 3, 4, 5))}},
         )
         for axes in itertools.permutations(range(3))
+    ],
+    "slice": [Smooth(c.inputs, {**c.attrs, "dtype": "float64"}) for c in parts(gradient=False)],
+    "slice_gradient": [
+        Smooth(c.inputs, {**c.attrs, "dtype": "float64"}) for c in parts(gradient=True)
+    ],
+    "concatenate": [
+        Smooth(c.inputs, c.attrs, wrt=tuple(range(len(c.inputs)))) for c in concatenations()
     ],
     "softmax_cross_entropy": [
         Smooth([normal(6, 4), t], {"dense": int(name == "dense")}) for name, t in _t.items()

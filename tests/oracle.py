@@ -87,6 +87,19 @@ def reduced(x, attrs):
     return x.reshape(attrs["before"], attrs["reduced"], attrs["after"])
 
 
+def part(a, size):
+    """The index of the part that the attributes of `slice` describe."""
+    if not size:
+        return ()
+    return np.ix_(*(a[f"begin_{d}"] + a[f"step_{d}"] * np.arange(n) for d, n in enumerate(size)))
+
+
+def slice_gradient(dy, a):
+    dx = np.zeros(a["shape"])
+    dx[part(a, dy.shape)] = dy
+    return dx
+
+
 def gather(source, index, attrs):
     """Rows of memory; zeros for a bad index."""
     kind = ["f4", "f8", "u1", "i1", "i2", "u2", "i4", "u4", "i8", "u8", "?"][attrs["code"]]
@@ -231,6 +244,9 @@ ORACLE = {
     "sum_abs": lambda x, a: [np.abs(x[0]).sum()],
     "reshape": lambda x, a: [x[0].reshape(a["shape"])],
     "transpose": lambda x, a: [x[0].transpose(a["axes"])],
+    "slice": lambda x, a: [x[0][part(a, a["shape"])]],
+    "slice_gradient": lambda x, a: [slice_gradient(x[0], a)],
+    "concatenate": lambda x, a: [np.concatenate(x, a["axis"])],
     "gather": lambda x, a: [gather(x[0], x[1] if len(x) == 2 else None, a)],
     "one_hot": lambda x, a: [one_hot(x[0], a["classes"])],
     "assign": lambda x, a: [x[1]],

@@ -19,13 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Each module may import those before it. "nnlite" is nnlite/__init__.py.
 ORDER = """
-    _engine config tensor dispatch
-    ops.operands ops.elementwise ops.shape ops.reduce ops.activation ops.linear ops.loss
+    _engine config tensor dispatch symbolic
+    ops.operands ops.elementwise ops.shape ops.slicing ops.reduce ops.activation ops.linear ops.loss
     ops.optimizer ops.random ops.conv ops.pool ops.norm ops.image ops
     autodiff plan registry progress
     initializers regularizers activations losses metrics optimizers
     layers.layer layers.core layers.conv layers.pooling layers.normalization layers.activation
-    layers.regularization layers.shaping layers
+    layers.regularization layers.shaping layers.merging layers
     data callbacks training summary model sequential models backend utils
     nnlite versions
     estimator_settings estimators datasets.mnist datasets plotting demo __main__

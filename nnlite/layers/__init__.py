@@ -1,9 +1,28 @@
 """Layers: settings, weights, and `call` written in `nnlite.ops`."""
 
+from nnlite import config
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from nnlite.layers.conv import Conv2D, Convolution2D, DepthwiseConv2D, SeparableConv2D
 from nnlite.layers.core import Activation, Dense, Dropout, Flatten, InputLayer, Reshape
 from nnlite.layers.layer import Layer
+from nnlite.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from nnlite.layers.normalization import BatchNormalization, LayerNormalization
 from nnlite.layers.pooling import (
     AveragePooling2D,
@@ -17,17 +36,22 @@ from nnlite.layers.pooling import (
 )
 from nnlite.layers.regularization import GaussianNoise, SpatialDropout2D
 from nnlite.layers.shaping import UpSampling2D, ZeroPadding2D
+from nnlite.symbolic import input_symbol
 
 __all__ = [
     "ELU",
     "Activation",
+    "Add",
+    "Average",
     "AveragePooling2D",
     "AvgPool2D",
     "BatchNormalization",
+    "Concatenate",
     "Conv2D",
     "Convolution2D",
     "Dense",
     "DepthwiseConv2D",
+    "Dot",
     "Dropout",
     "Flatten",
     "GaussianNoise",
@@ -42,33 +66,59 @@ __all__ = [
     "LeakyReLU",
     "MaxPool2D",
     "MaxPooling2D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "PReLU",
     "ReLU",
     "Reshape",
     "SeparableConv2D",
     "Softmax",
     "SpatialDropout2D",
+    "Subtract",
     "UpSampling2D",
     "ZeroPadding2D",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
 ]
 
 
 def Input(shape=None, batch_size=None, dtype=None, name=None):
-    """The first entry of a Sequential: says what one sample looks like.
+    """What one sample looks like: the symbol that a functional `Model` begins with, or the first
+    entry of a Sequential.
 
     Parameters
     ----------
     shape : tuple of int
         Without the batch.
-    batch_size, dtype, name
+    batch_size
         Kept for Keras's signature.
+    dtype : str, optional
+        'int32' for indices; numbers of any other type are read as the model's precision.
+    name : str, optional
+
+    Returns
+    -------
+    Symbol
 
     Examples
     --------
     >>> import nnlite
     >>> from nnlite import layers
-    >>> model = nnlite.Sequential([layers.Input((4,)), layers.Dense(3)])
-    >>> model.output_shape
+    >>> x = layers.Input((4,))
+    >>> nnlite.Model(x, layers.Dense(3)(x)).output_shape
+    (None, 3)
+    >>> nnlite.Sequential([layers.Input((4,)), layers.Dense(3)]).output_shape
     (None, 3)
     """
-    return InputLayer(shape, batch_size=batch_size, dtype=dtype, name=name)
+    layer = InputLayer(shape, batch_size=batch_size, dtype=dtype, name=name)
+    if None in layer.shape:
+        raise ValueError(f"Input: expected sizes that are known, got shape {layer.shape}")
+    precision = "int32" if dtype == "int32" else config.floatx()
+    return input_symbol(layer, (None, *layer.shape), precision)

@@ -4,8 +4,11 @@ itself in errors."""
 import inspect
 import threading
 
+import numpy as np
+
 from nnlite import config, dispatch, initializers, regularizers
 from nnlite.config import Configurable, snake_case
+from nnlite.symbolic import is_symbolic, mapped, note, symbols_of
 from nnlite.tensor import Tensor, Variable, convert_to_tensor
 
 _here = threading.local()  # .training: what the layer that is calling was told
@@ -106,7 +109,8 @@ class Layer(Configurable):
         return list(found.values())
 
     def build(self, input_shape):
-        """Make the weights; `input_shape` begins with None for the batch."""
+        """Make the weights; `input_shape` begins with None for the batch (a list of shapes where
+        the input is a list)."""
 
     def call(self, inputs):
         raise TypeError("a layer must define call(self, inputs)")
@@ -232,15 +236,45 @@ class Layer(Configurable):
         """The shape of the last result, None for the batch; None before the layer was called."""
         return self._output_shape
 
+    def noted_as(self, node):
+        """Take note of the first call on symbols, for `input` and `output`."""
+        self.__dict__.setdefault("_node", node)
+
+    def _first_node(self):
+        node = self.__dict__.get("_node")
+        if node is None:
+            raise AttributeError(f"layer {self.name!r} was never called on an Input, or on symbols")
+        return node
+
+    @property
+    def input(self):
+        """The symbol, or list of them, that the layer was first called on."""
+        return self._first_node().args[0]
+
+    @property
+    def output(self):
+        """The symbol, or list of them, that the layer's first call on symbols made."""
+        return self._first_node().outputs
+
+    def __getstate__(self):
+        return {key: value for key, value in self.__dict__.items() if key != "_node"}
+
     def __call__(self, inputs, *args, training=None, **kwargs):
         """The layer's result; builds it first if need be.
 
         Parameters
         ----------
-        inputs : tensor or array-like
+        inputs : tensor or array-like, or a list or dict of them
+            On symbols (`Input`) the call is noted down, for a functional `Model`.
         training : bool, optional
             By default what the calling layer was told, else False.
         """
+        if is_symbolic((inputs, args, kwargs)):
+            if training is not None:
+                kwargs["training"] = training
+            outputs = note(self, (inputs, *args), kwargs)
+            self.noted_as(symbols_of(outputs)[0].node)
+            return outputs
         outer = getattr(_here, "training", None)
         training = outer if training is None else training
         _here.training = training
@@ -257,13 +291,11 @@ class Layer(Configurable):
             raise
         finally:
             _here.training = outer
-        if isinstance(outputs, Tensor):
-            self._output_shape = (None, *outputs.shape[1:])
+        self._output_shape = mapped(outputs, Tensor, lambda y: (None, *y.shape[1:]))
         return outputs
 
     def _build_for(self, inputs):
-        first = inputs[0] if isinstance(inputs, (list, tuple)) else inputs
-        self.build((None, *first.shape[1:]))
+        self.build(mapped(inputs, Tensor, lambda x: (None, *x.shape[1:])))
         self.built = True
 
     @classmethod
@@ -283,7 +315,12 @@ def _parts(value):
 
 
 def _as_tensors(inputs):
-    if isinstance(inputs, (list, tuple)) and any(isinstance(x, Tensor) for x in inputs):
+    """A tensor, or several where several were given: a list or dict of tensors or arrays."""
+    if isinstance(inputs, dict):
+        return {key: convert_to_tensor(x) for key, x in inputs.items()}
+    if isinstance(inputs, (list, tuple)) and any(
+        isinstance(x, (Tensor, np.ndarray)) for x in inputs
+    ):
         return [convert_to_tensor(x) for x in inputs]
     return convert_to_tensor(inputs)
 

@@ -4,6 +4,8 @@ Each has its gradient. A family's file holds the rows of its primitive ops and t
 composed of them; the kernels are in `csrc/ops/` under the same name.
 """
 
+from inspect import isfunction as _isfunction
+
 from nnlite.ops.activation import (
     activation,
     elu,
@@ -75,5 +77,12 @@ from nnlite.ops.shape import (
     zeros,
     zeros_like,
 )
+from nnlite.ops.slicing import concatenate, expand_dims, flip, split, squeeze, stack
+from nnlite.symbolic import deferrable as _deferrable
 
 __all__ = [name for name in dir() if not name.startswith("_")]
+
+# On symbols, what is called is noted down instead, as a part of a functional model.
+for _name in __all__:
+    if _isfunction(globals()[_name]):
+        globals()[_name] = _deferrable(globals()[_name])

@@ -1,0 +1,123 @@
+/* slicing.c: parts of a tensor and what is made of parts: slice, its gradient, concatenate. The
+ * first two move bytes, so that real and int32 tensors share them. */
+#include "../parallel.h"
+#include "../vec.h"
+
+/* A part of a tensor: along each dimension `size` entries from `begin` on, `step` apart. Trailing
+ * dimensions that are taken whole, and the one before them if its entries are neighbours, make one
+ * row of bytes; the others are counted. */
+typedef struct {
+    int ndim; /* of the dimensions that are counted */
+    int64_t whole[NNL_MAX_NDIM], begin[NNL_MAX_NDIM], step[NNL_MAX_NDIM], size[NNL_MAX_NDIM];
+    int64_t whole_row, row_begin, row;
+} box;
+
+static box plan_box(const nnl_tensor *whole, const nnl_tensor *part, const nnl_attr *attr) {
+    const nnl_attr *begin = attr + 1, *step = begin + NNL_MAX_NDIM;
+    box p = {.ndim = whole->ndim, .row = attr[0].i ? 4 : sizeof(real), .row_begin = 0};
+    while (p.ndim > 0 && part->shape[p.ndim - 1] == whole->shape[p.ndim - 1] &&
+           step[p.ndim - 1].i == 1)
+        p.row *= whole->shape[--p.ndim];
+    p.whole_row = p.row;
+    if (p.ndim > 0 && step[p.ndim - 1].i == 1) {
+        p.ndim--;
+        p.whole_row = p.row * whole->shape[p.ndim];
+        p.row_begin = p.row * begin[p.ndim].i;
+        p.row *= part->shape[p.ndim];
+    }
+    for (int d = 0; d < p.ndim; d++) {
+        p.whole[d] = whole->shape[d];
+        p.size[d] = part->shape[d];
+        p.begin[d] = begin[d].i;
+        p.step[d] = step[d].i;
+    }
+    return p;
+}
+
+static int64_t product(const int64_t *shape, int ndim) {
+    int64_t n = 1;
+    for (int d = 0; d < ndim; d++) n *= shape[d];
+    return n;
+}
+
+/* Which row of the whole tensor is row `at` of the part. */
+static int64_t whole_row_of(const box *p, int64_t at) {
+    int64_t row = 0, stride = 1;
+    for (int d = p->ndim - 1; d >= 0; d--) {
+        row += (p->begin[d] + at % p->size[d] * p->step[d]) * stride;
+        at /= p->size[d];
+        stride *= p->whole[d];
+    }
+    return row;
+}
+
+/* Which row of the part is row `at` of the whole tensor, or -1. */
+static int64_t part_row_of(const box *p, int64_t at) {
+    int64_t row = 0, stride = 1;
+    for (int d = p->ndim - 1; d >= 0; d--) {
+        const int64_t from = at % p->whole[d] - p->begin[d], place = from / p->step[d];
+        if (from % p->step[d] || place < 0 || place >= p->size[d]) return -1;
+        row += place * stride;
+        stride *= p->size[d];
+        at /= p->whole[d];
+    }
+    return row;
+}
+
+/* out = x[begin[0] + i step[0], begin[1] + j step[1], ...].
+ * in    x (real or int32)
+ * out   the part, of as many dimensions
+ * attr  1 = int32, begin of 6 dimensions, step (not 0) of 6 dimensions */
+static void op_slice(const nnl_call *call, nnl_team *team) {
+    if (nnl_size(&call->out[0]) == 0) return;
+    const box p = plan_box(&call->in[0], &call->out[0], call->attr);
+    const char *x = call->in[0].data;
+    char *y = call->out[0].data;
+    const nnl_range rows = nnl_share(product(p.size, p.ndim), 1, team);
+    for (int64_t r = rows.begin; r < rows.end; r++)
+        memcpy(y + r * p.row, x + whole_row_of(&p, r) * p.whole_row + p.row_begin, (size_t)p.row);
+}
+
+/* out = 0, but the part that slice took, which is dy.
+ * in    dy
+ * out   of the sliced tensor's shape
+ * attr  as slice */
+static void op_slice_gradient(const nnl_call *call, nnl_team *team) {
+    const box p = plan_box(&call->out[0], &call->in[0], call->attr);
+    const char *dy = call->in[0].data;
+    char *dx = call->out[0].data;
+    const bool nothing = nnl_size(&call->in[0]) == 0;
+    const nnl_range rows = nnl_share(product(p.whole, p.ndim), 1, team);
+    for (int64_t r = rows.begin; r < rows.end; r++) {
+        char *to = dx + r * p.whole_row;
+        const int64_t from = nothing ? -1 : part_row_of(&p, r);
+        if (from < 0) {
+            memset(to, 0, (size_t)p.whole_row);
+            continue;
+        }
+        memset(to, 0, (size_t)p.row_begin);
+        memcpy(to + p.row_begin, dy + from * p.row, (size_t)p.row);
+        memset(to + p.row_begin + p.row, 0, (size_t)(p.whole_row - p.row_begin - p.row));
+    }
+}
+
+/* out = the inputs one after another along an axis.
+ * in    one or more tensors that differ along the axis alone
+ * out   as said
+ * attr  axis */
+static void op_concatenate(const nnl_call *call, nnl_team *team) {
+    const nnl_tensor *y = &call->out[0];
+    const int axis = (int)call->attr[0].i;
+    const int64_t rows = product(y->shape, axis), y_row = product(y->shape + axis, y->ndim - axis);
+    const nnl_range part = nnl_share(rows, 1, team);
+    int64_t at = 0;
+    for (int k = 0; k < call->n_in; k++) {
+        const nnl_tensor *x = &call->in[k];
+        const int64_t row = product(x->shape + axis, x->ndim - axis);
+        if (row)
+            for (int64_t r = part.begin; r < part.end; r++)
+                memcpy((real *)y->data + r * y_row + at, (const real *)x->data + r * row,
+                       (size_t)row * sizeof(real));
+        at += row;
+    }
+}

@@ -1,0 +1,172 @@
+"""Layers of several inputs: sums, products, extremes and concatenations, each also as a function
+(`layers.add([a, b])`)."""
+
+from nnlite import ops
+from nnlite.layers.layer import Layer
+
+
+class Merge(Layer):
+    """Base of the layers that take a list of tensors and combine them one after another.
+
+    The shapes broadcast, the batch aside.
+    """
+
+    @staticmethod
+    def combine(a, b):
+        raise TypeError("a merging layer must define combine(a, b)")
+
+    def build(self, input_shape):
+        if not isinstance(input_shape, list) or len(input_shape) < self._least:
+            raise ValueError(
+                f"expected a list of at least {self._least} inputs, got shape {input_shape}"
+            )
+
+    _least = 1
+
+    def call(self, inputs):
+        total = inputs[0]
+        for x in inputs[1:]:
+            total = self.combine(total, x)
+        return total
+
+
+class Add(Merge):
+    """The sum of the inputs.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.Add()([nnlite.ones((1, 2)), nnlite.ones((1, 2))]).numpy()
+    array([[2., 2.]], dtype=float32)
+    """
+
+    combine = staticmethod(ops.add)
+
+
+class Multiply(Merge):
+    """The product of the inputs."""
+
+    combine = staticmethod(ops.multiply)
+
+
+class Maximum(Merge):
+    """The largest of the inputs, element by element."""
+
+    combine = staticmethod(ops.maximum)
+
+
+class Minimum(Merge):
+    """The smallest of the inputs, element by element."""
+
+    combine = staticmethod(ops.minimum)
+
+
+class Average(Add):
+    """The mean of the inputs."""
+
+    def call(self, inputs):
+        return super().call(inputs) / len(inputs)
+
+
+class Subtract(Merge):
+    """The first of two inputs minus the second."""
+
+    _least = 2
+    combine = staticmethod(ops.subtract)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if len(input_shape) != 2:
+            raise ValueError(f"expected a list of 2 inputs, got shapes {input_shape}")
+
+
+class Concatenate(Merge):
+    """The inputs one after another along an axis.
+
+    Parameters
+    ----------
+    axis : int, default -1
+        All other axes must be the same.
+    """
+
+    def __init__(self, axis=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def call(self, inputs):
+        return ops.concatenate(inputs, self.axis)
+
+
+class Dot(Merge):
+    """The dot products of two inputs along an axis of each: (N, a, d) and (N, b, d) give (N, a, b),
+    (N, d) and (N, d) give (N, 1).
+
+    Parameters
+    ----------
+    axes : int or (int, int)
+        The axes that are summed over, the batch is 0.
+    normalize : bool, default False
+        Divide each vector by its length first: the cosine of the angle.
+    """
+
+    _least = 2
+
+    def __init__(self, axes, normalize=False, **kwargs):
+        super().__init__(**kwargs)
+        self.axes, self.normalize = axes, normalize
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        axes = (self.axes, self.axes) if isinstance(self.axes, int) else tuple(self.axes)
+        a, b = input_shape[:2]
+        ranks = [len(a), len(b)]
+        if len(input_shape) != 2 or len(axes) != 2 or not {*ranks} <= {2, 3}:
+            raise ValueError(
+                f"expected two inputs of 2 or 3 dimensions and two axes, got shapes {input_shape} "
+                f"and axes {axes}"
+            )
+        axes = [axis % rank for axis, rank in zip(axes, ranks)]
+        if 0 in axes or a[axes[0]] != b[axes[1]]:
+            raise ValueError(
+                f"expected axes of the same size, not that of the batch; got shapes {a} and {b} "
+                f"along axes {tuple(axes)}"
+            )
+        self._axes = axes
+
+    def call(self, inputs):
+        rows = []
+        for x, axis in zip(inputs, self._axes):
+            x = ops.reshape(x, (x.shape[0], 1, x.shape[1])) if x.ndim == 2 else x
+            x = ops.transpose(x, (0, 2, 1)) if axis == 1 and inputs[len(rows)].ndim == 3 else x
+            if self.normalize:
+                length = ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True))
+                x = x / ops.maximum(length, 1e-6)
+            rows.append(x)
+        a, b = rows
+        n, p, d = a.shape
+        q = b.shape[1]
+        products = ops.reshape(a, (n, p, 1, d)) * ops.reshape(b, (n, 1, q, d))
+        shape = [n] + [x.shape[1] for x, given in zip(rows, inputs) if given.ndim == 3]
+        return ops.reshape(ops.sum(products, axis=-1), shape if len(shape) > 1 else (n, 1))
+
+
+def _function(cls, name):
+    def merge(inputs, *settings, **named):
+        return cls(*settings, **named)(inputs)
+
+    merge.__name__ = merge.__qualname__ = name
+    merge.__doc__ = f"`{cls.__name__}` of a list of tensors or symbols, after it the settings."
+    return merge
+
+
+add, subtract, multiply = (
+    _function(Add, "add"),
+    _function(Subtract, "subtract"),
+    _function(Multiply, "multiply"),
+)
+average, maximum, minimum = (
+    _function(Average, "average"),
+    _function(Maximum, "maximum"),
+    _function(Minimum, "minimum"),
+)
+concatenate, dot = _function(Concatenate, "concatenate"), _function(Dot, "dot")

@@ -1,0 +1,209 @@
+"""Parts of tensors, and tensors made of parts: slices (`x[1:, 0]`), concatenate, stack, split."""
+
+import itertools
+import numbers
+
+from nnlite.dispatch import MAX_NDIM, Op
+from nnlite.ops.operands import call, operands
+from nnlite.ops.shape import reshape
+from nnlite.tensor import Tensor
+
+_BEGINS = tuple(f"begin_{d}" for d in range(MAX_NDIM))
+_STEPS = tuple(f"step_{d}" for d in range(MAX_NDIM))
+_AT_ONCE = 8  # inputs of one concatenate in C
+
+
+def _slice_gradient(c, dy, need):
+    attrs = {**c.attrs, "shape": c.inputs[0].shape}
+    return [call("slice_gradient", [dy], **attrs)]
+
+
+_PLACES = {"int32": int, **dict.fromkeys(_BEGINS + _STEPS, int), "shape": None, "dtype": None}
+Op(
+    "slice",
+    infer=lambda x, shape, **_: [shape],
+    outputs=("given",),
+    attrs=_PLACES,
+    gradient=_slice_gradient,
+)
+Op(
+    "slice_gradient",
+    infer=lambda dy, shape, **_: [shape],
+    outputs=("given",),
+    attrs=_PLACES,
+    gradient=lambda c, dy, need: [call("slice", [dy], **{**c.attrs, "shape": c.inputs[0].shape})],
+)
+
+
+def _range_of(key, n, axis):
+    """(begin, size, step) of what an index or slice takes of an axis of `n` entries."""
+    if isinstance(key, slice):
+        begin, stop, step = key.indices(n)
+        return begin, len(range(begin, stop, step)), step
+    if isinstance(key, numbers.Integral) and not isinstance(key, bool):
+        if not -n <= key < n:
+            raise IndexError(f"index {key} is out of range for axis {axis} of {n} entries")
+        return int(key) % n, 1, 1
+    raise TypeError(f"a tensor takes integers, slices, None and ..., got {key!r}")
+
+
+def getitem(x, key):
+    """`x[key]`: integers, slices (any step), None and `...`, as NumPy; a copy, with its gradient.
+
+    Raises
+    ------
+    IndexError
+        If an integer is out of range, or there are more indices than dimensions.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> x = nnlite.convert_to_tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    >>> x[:, ::-2].numpy()
+    array([[3., 1.],
+           [6., 4.]], dtype=float32)
+    """
+    keys = key if isinstance(key, tuple) else (key,)
+    used = sum(k is not None and k is not Ellipsis for k in keys)
+    if used > x.ndim or sum(k is Ellipsis for k in keys) > 1:
+        raise IndexError(f"too many indices for a tensor of shape {x.shape}: {key!r}")
+    if not any(k is Ellipsis for k in keys):
+        keys = (*keys, Ellipsis)
+    ranges, shape = [], []
+    for k in keys:
+        if k is None:
+            shape.append(1)
+        elif k is Ellipsis:
+            for n in x.shape[len(ranges) : len(ranges) + x.ndim - used]:
+                ranges.append((0, n, 1))
+                shape.append(n)
+        else:
+            ranges.append(_range_of(k, x.shape[len(ranges)], len(ranges)))
+            if isinstance(k, slice):
+                shape.append(ranges[-1][1])
+    sizes = tuple(size for _, size, _ in ranges)
+    if sizes != x.shape or any(step != 1 for _, _, step in ranges):
+        padded = ranges + [(0, 1, 1)] * (MAX_NDIM - x.ndim)
+        begins = {name: begin for name, (begin, _, _) in zip(_BEGINS, padded)}
+        steps = {name: step for name, (_, _, step) in zip(_STEPS, padded)}
+        places = {"int32": int(x.dtype == "int32"), **begins, **steps}
+        x = call("slice", [x], **places, shape=sizes, dtype=x.dtype)
+    return reshape(x, shape)
+
+
+Tensor.__getitem__ = getitem
+
+
+def _infer_concatenate(*shapes, axis, **_):
+    first = shapes[0]
+    for shape in shapes[1:]:
+        if len(shape) != len(first) or any(
+            a != b for d, (a, b) in enumerate(zip(shape, first)) if d != axis
+        ):
+            raise ValueError(
+                "concatenate: expected shapes that differ along the axis "
+                f"{axis} alone, got {', '.join(map(str, shapes))}"
+            )
+    return [(*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :])]
+
+
+def _concatenate_gradient(c, dy, need):
+    axis, at, found = c.attrs["axis"], 0, []
+    for x, needed in zip(c.inputs, need):
+        after = at + x.shape[axis]
+        found.append(dy[(*[slice(None)] * axis, slice(at, after))] if needed else None)
+        at = after
+    return found
+
+
+Op(
+    "concatenate",
+    infer=_infer_concatenate,
+    attrs={"axis": int},
+    gradient=_concatenate_gradient,
+)
+
+
+def _axis(axis, ndim, name):
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"{name}: expected an axis in [{-ndim}, {ndim}), got {axis}")
+    return axis % ndim
+
+
+def concatenate(xs, axis=-1):
+    """Tensors one after another along an axis; all other axes are the same.
+
+    Parameters
+    ----------
+    xs : list of tensor
+        At least one.
+    axis : int, default -1
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ along another axis, or there is no such axis.
+    """
+    if not isinstance(xs, (list, tuple)) or not xs:
+        raise ValueError(f"concatenate: expected a list of tensors, got {xs!r}")
+    xs = operands(*xs)
+    if len(xs) == 1:
+        return xs[0]
+    while len(xs) > _AT_ONCE:
+        xs = [concatenate(xs[k : k + _AT_ONCE], axis) for k in range(0, len(xs), _AT_ONCE)]
+    axis = _axis(axis, max(xs[0].ndim, 1), "concatenate")
+    return call("concatenate", list(xs), axis=axis)
+
+
+def stack(xs, axis=0):
+    """Tensors of one shape along a new axis."""
+    xs = operands(*xs)
+    axis = _axis(axis, xs[0].ndim + 1, "stack")
+    return concatenate([reshape(x, (*x.shape[:axis], 1, *x.shape[axis:])) for x in xs], axis)
+
+
+def split(x, parts, axis=0):
+    """A list of tensors: `parts` of equal size, or cut before each of a list of places.
+
+    Raises
+    ------
+    ValueError
+        If the axis cannot be cut into that many equal parts.
+    """
+    (x,) = operands(x)
+    axis = _axis(axis, x.ndim, "split")
+    n = x.shape[axis]
+    if isinstance(parts, numbers.Integral):
+        if parts < 1 or n % parts:
+            raise ValueError(f"split: {n} entries cannot be cut into {parts} equal parts")
+        places = [n // parts * k for k in range(1, parts)]
+    else:
+        places = list(parts)
+    ends = [0, *places, n]
+    before = [slice(None)] * axis
+    return [x[(*before, slice(a, b))] for a, b in itertools.pairwise(ends)]
+
+
+def flip(x, axis):
+    """`x` with the order along an axis (or each of several) turned round."""
+    (x,) = operands(x)
+    axes = {_axis(a, x.ndim, "flip") for a in (axis if isinstance(axis, (tuple, list)) else [axis])}
+    return x[tuple(slice(None, None, -1) if d in axes else slice(None) for d in range(x.ndim))]
+
+
+def expand_dims(x, axis):
+    """`x` with a new axis of one entry before `axis`."""
+    (x,) = operands(x)
+    axis = _axis(axis, x.ndim + 1, "expand_dims")
+    return reshape(x, (*x.shape[:axis], 1, *x.shape[axis:]))
+
+
+def squeeze(x, axis=None):
+    """`x` without one of its axes of one entry, or without all of them."""
+    (x,) = operands(x)
+    if axis is None:
+        return reshape(x, tuple(n for n in x.shape if n != 1))
+    axis = _axis(axis, x.ndim, "squeeze")
+    if x.shape[axis] != 1:
+        raise ValueError(f"squeeze: expected one entry along axis {axis}, got {x.shape}")
+    return reshape(x, x.shape[:axis] + x.shape[axis + 1 :])

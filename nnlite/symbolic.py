@@ -1,0 +1,334 @@
+"""Functional models: a `Symbol` stands for a tensor that a model will compute, a `Graph` is what
+leads from some symbols to others.
+
+A layer or a function of `nnlite.ops` that is called on a symbol is not run but noted down, as the
+`Node` that makes other symbols; their shapes come from a trace on one sample. A `Graph` calls the
+noted layers and functions again, on tensors."""
+
+import functools
+import operator
+
+from nnlite.dispatch import Recording
+from nnlite.tensor import Tensor
+
+
+class Symbol:
+    """A tensor of a model that is being put together: a shape, and what makes it.
+
+    Attributes
+    ----------
+    shape : tuple
+        None first, for the batch.
+    dtype : str
+    node : Node
+        The call that makes it.
+    """
+
+    __array_priority__ = 100  # array + symbol is a symbol
+    __iter__ = None
+
+    def __init__(self, shape, dtype, node):
+        self.shape, self.dtype, self.node = shape, dtype, node
+
+    @property
+    def ndim(self):
+        return len(self.shape)
+
+    @property
+    def name(self):
+        """That of the layer or function that makes it."""
+        return self.node.name
+
+    def numpy(self):
+        """Raises TypeError: a symbol has no values."""
+        raise TypeError(
+            f"symbol {self.name!r} of shape {self.shape} has no values: it stands for what a model "
+            "will compute. Use functions of nnlite.ops on it, and call the finished Model on data"
+        )
+
+    __bool__ = __float__ = __int__ = numpy
+
+    def __repr__(self):
+        return f"<Symbol {self.name!r} shape={self.shape} dtype={self.dtype}>"
+
+
+def _noted(function, swapped=False):
+    """An operator on symbols that notes itself down."""
+    if swapped:
+        return lambda self, other: note(function, (other, self), {})
+    return lambda self, *others: note(function, (self, *others), {})
+
+
+for _name in ("add", "sub", "mul", "truediv", "pow"):
+    setattr(Symbol, f"__{_name}__", _noted(getattr(operator, _name)))
+    setattr(Symbol, f"__r{_name}__", _noted(getattr(operator, _name), swapped=True))
+for _name in ("gt", "ge", "lt", "le", "neg", "abs", "getitem"):
+    setattr(Symbol, f"__{_name}__", _noted(getattr(operator, _name)))
+
+
+class Node:
+    """A call of a layer or function, noted down.
+
+    Attributes
+    ----------
+    function : Layer or callable
+    args, kwargs : tuple and dict
+        Some entries, or entries of lists, tuples and dicts in them, are symbols.
+    outputs : Symbol, or list, tuple or dict of them
+    """
+
+    def __init__(self, function, args, kwargs):
+        self.function, self.args, self.kwargs = function, args, kwargs
+        self.outputs = None
+
+    @property
+    def name(self):
+        return getattr(self.function, "name", None) or self.function.__name__
+
+    @property
+    def inputs(self):
+        """The symbols among the arguments."""
+        return symbols_of((self.args, self.kwargs))
+
+    def call_with(self, replace):
+        """The result of the call with something else for each symbol."""
+        args = mapped(self.args, Symbol, replace)
+        return self.function(*args, **mapped(self.kwargs, Symbol, replace))
+
+
+def mapped(structure, kind, function):
+    """Lists, tuples and dicts like `structure`, with function(x) for each x of a class in them."""
+    if isinstance(structure, kind):
+        return function(structure)
+    if isinstance(structure, dict):
+        return {key: mapped(value, kind, function) for key, value in structure.items()}
+    if type(structure) in (list, tuple):
+        return type(structure)(mapped(value, kind, function) for value in structure)
+    return structure
+
+
+def symbols_of(structure):
+    """The symbols in lists, tuples and dicts."""
+    found = []
+    mapped(structure, Symbol, found.append)
+    return found
+
+
+def is_symbolic(values):
+    """Whether a symbol is among the values, or in a list, tuple or dict among them."""
+    for value in values:
+        if isinstance(value, Symbol):
+            return True
+        if type(value) in (list, tuple):
+            if is_symbolic(value):
+                return True
+        elif type(value) is dict and is_symbolic(value.values()):
+            return True
+    return False
+
+
+def note(function, args, kwargs):
+    """The symbols that a call on symbols makes; their shapes come from a trace on one sample."""
+    node = Node(function, args, kwargs)
+    with Recording(executing=False):
+        results = node.call_with(_one_sample)
+    node.outputs = mapped(
+        results, Tensor, lambda t: Symbol((None, *t.shape[1:]) if t.shape else (), t.dtype, node)
+    )
+    return node.outputs
+
+
+def _one_sample(symbol):
+    return Tensor((1, *symbol.shape[1:]) if symbol.shape else (), symbol.dtype)
+
+
+def deferrable(function):
+    """Let a function of tensors be noted down when it is called on symbols."""
+
+    @functools.wraps(function)
+    def op(*args, **kwargs):
+        if is_symbolic(args) or (kwargs and is_symbolic(kwargs.values())):
+            return note(op, args, kwargs)
+        return function(*args, **kwargs)
+
+    op.__module__ = "nnlite.ops"  # where it is found, so that models that use it can be pickled
+    return op
+
+
+class Graph:
+    """The nodes that lead from input symbols to output symbols, in an order in which they can run.
+
+    Parameters
+    ----------
+    inputs, outputs : Symbol, or list, tuple or dict of them
+
+    Raises
+    ------
+    ValueError
+        If an output depends on an input that is not among `inputs`.
+    """
+
+    def __init__(self, inputs, outputs):
+        self.inputs, self.outputs = inputs, outputs
+        for what, given in (("inputs", inputs), ("outputs", outputs)):
+            if not symbols_of(given) or len(symbols_of(given)) != len(_leaves(given)):
+                raise TypeError(
+                    f"Model: expected {what} made by Input and by layers called on it, "
+                    f"got {given!r}"
+                )
+        self.nodes = _sorted_nodes(symbols_of(inputs), symbols_of(outputs))
+
+    def run(self, inputs):
+        """The outputs for tensors in the place of the inputs."""
+        values = {id(s): t for s, t in zip(symbols_of(self.inputs), self._matched(inputs))}
+        for node in self.nodes:
+            results = node.call_with(lambda s: values[id(s)])
+            for symbol, tensor in zip(symbols_of(node.outputs), _leaves(results)):
+                values[id(symbol)] = tensor
+        return mapped(self.outputs, Symbol, lambda s: values[id(s)])
+
+    def _matched(self, inputs):
+        """One tensor for each input symbol, from a tensor, a list, or a dict by name."""
+        symbols = symbols_of(self.inputs)
+        if isinstance(inputs, dict):
+            keys = self.inputs if isinstance(self.inputs, dict) else [s.name for s in symbols]
+            missing = [k for k in keys if k not in inputs]
+            if missing:
+                raise ValueError(
+                    f"expected inputs named {', '.join(keys)}, got {', '.join(inputs)}"
+                )
+            inputs = [inputs[k] for k in keys]
+        tensors = _leaves(inputs)
+        if len(tensors) != len(symbols):
+            raise ValueError(
+                f"expected {len(symbols)} inputs ({', '.join(s.name for s in symbols)}), "
+                f"got {len(tensors)}"
+            )
+        for symbol, tensor in zip(symbols, tensors):
+            if len(tensor.shape) != len(symbol.shape) or any(
+                n is not None and n != m for n, m in zip(symbol.shape[1:], tensor.shape[1:])
+            ):
+                raise ValueError(
+                    f"expected input {symbol.name!r} of shape {symbol.shape}, got {tensor.shape}"
+                )
+        return tensors
+
+    def layers(self, kind):
+        """The objects of class `kind` that are called, inputs first, each once."""
+        called = [s.node.function for s in symbols_of(self.inputs)]
+        called += [node.function for node in self.nodes]
+        return list({id(f): f for f in called if isinstance(f, kind)}.values())
+
+    def copied(self, copy):
+        """The same graph with `copy(layer or function)` for everything that it calls.
+
+        Where the copies are built already nothing is computed.
+        """
+        copies, made = {}, {}
+
+        def once(function):
+            if id(function) not in copies:
+                copies[id(function)] = copy(function)
+            return copies[id(function)]
+
+        for symbol in symbols_of(self.inputs):
+            made[id(symbol)] = input_symbol(once(symbol.node.function), symbol.shape, symbol.dtype)
+        for node in self.nodes:
+            args, kwargs = mapped((node.args, node.kwargs), Symbol, lambda symbol: made[id(symbol)])
+            outputs = once(node.function)(*args, **kwargs)
+            for old, new in zip(symbols_of(node.outputs), symbols_of(outputs)):
+                made[id(old)] = new
+        return Graph(*mapped((self.inputs, self.outputs), Symbol, lambda s: made[id(s)]))
+
+    def __reduce__(self):
+        return _restored, self._flat()
+
+    def _flat(self):
+        """The graph without references from symbol to symbol, which would nest as deep as it."""
+        numbers, shapes = {}, []
+
+        def number(symbol):
+            numbers[id(symbol)] = len(numbers)
+            shapes.append((symbol.shape, symbol.dtype))
+            return _Place(numbers[id(symbol)])
+
+        def place(symbol):
+            return _Place(numbers[id(symbol)])
+
+        steps = [(s.node.function, (), {}, number(s)) for s in symbols_of(self.inputs)]
+        for node in self.nodes:
+            args, kwargs = mapped((node.args, node.kwargs), Symbol, place)
+            steps.append((node.function, args, kwargs, mapped(node.outputs, Symbol, number)))
+        return steps, shapes, *mapped((self.inputs, self.outputs), Symbol, place)
+
+
+class _Place(int):
+    """The number of a symbol in a flat graph."""
+
+
+def _restored(steps, shapes, inputs, outputs):
+    """The graph of its flat form; nothing is computed."""
+    symbols = {}
+
+    def symbol(place):
+        return symbols[place]
+
+    for function, args, kwargs, places in steps:
+        node = Node(function, *mapped((args, kwargs), _Place, symbol))
+        node.outputs = mapped(places, _Place, lambda p, node=node: Symbol(*shapes[p], node))
+        for place, made in zip(_leaves(places), symbols_of(node.outputs)):
+            symbols[place] = made
+        if args and hasattr(function, "noted_as"):
+            function.noted_as(node)
+    return Graph(*mapped((inputs, outputs), _Place, symbol))
+
+
+def input_symbol(layer, shape, dtype):
+    """The symbol that an input layer stands for."""
+    node = Node(layer, (), {})
+    node.outputs, layer._output_shape = Symbol(shape, dtype, node), shape
+    return node.outputs
+
+
+def layer_of(value):
+    """The layer that an `Input` stands for; anything but a symbol is itself."""
+    return value.node.function if isinstance(value, Symbol) else value
+
+
+def chained(symbol, layer, shape):
+    """The symbol of a layer that is called on one, where its shape is known already."""
+    node = Node(layer, (symbol,), {})
+    node.outputs = Symbol(shape, symbol.dtype, node)
+    layer.noted_as(node)
+    return node.outputs
+
+
+def _leaves(structure):
+    """What is in lists, tuples and dicts."""
+    if isinstance(structure, dict):
+        structure = list(structure.values())
+    if type(structure) in (list, tuple):
+        return [leaf for value in structure for leaf in _leaves(value)]
+    return [structure]
+
+
+def _sorted_nodes(inputs, outputs):
+    """The nodes between, each after those that it needs."""
+    known, found = {id(s.node) for s in inputs}, []
+    waiting = [s.node for s in reversed(outputs)]
+    while waiting:
+        node = waiting[-1]
+        needed = [s.node for s in node.inputs if id(s.node) not in known]
+        if id(node) in known or not needed:
+            waiting.pop()
+            if id(node) in known:
+                continue
+            if not node.inputs:
+                raise ValueError(
+                    f"Model: the outputs depend on input {node.name!r}, which is not in inputs="
+                )
+            known.add(id(node))
+            found.append(node)
+        else:
+            waiting.extend(reversed(needed))
+    return found
