@@ -2,6 +2,8 @@
 one."""
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +12,25 @@ from nnlite._engine import aligned_empty
 
 REALS = ("float32", "float64")
 DTYPES = (*REALS, "int32")
+
+
+class Routed(NamedTuple):
+    """What is known of a gradient that is another's entries, each at one place, and zero elsewhere.
+
+    Attributes
+    ----------
+    values : Tensor
+        The entries.
+    chosen, source : Tensor
+        What the places held when they were chosen, and the tensor that they were chosen from.
+    again : function
+        Other entries -> the tensor that has them at the same places.
+    """
+
+    values: "Tensor"
+    chosen: "Tensor"
+    source: "Tensor"
+    again: Callable
 
 
 class Tensor:
@@ -26,6 +47,7 @@ class Tensor:
     """
 
     __array_priority__ = 100  # array + tensor is a tensor
+    routed = None  # of the gradient of max pooling: a `Routed`
 
     def __init__(self, shape, dtype, data=None):
         self.shape = shape

@@ -3,6 +3,7 @@
  *
  * x [N, H, W, C] gives y [N, OH, OW, C]; window (oh, ow) begins at row oh * stride_h - pad_top and
  * column ow * stride_w - pad_left. Loops run over the channels of one pixel. */
+#include "../gemm/microkernel.h"
 #include "../parallel.h"
 #include "../vec.h"
 
@@ -62,12 +63,47 @@ NNL_INLINE void fold_window(real *restrict y, const real *restrict x, const pool
         }
 }
 
+/* Windows of 2 x 2 pixels side by side, none cut: as most networks have them. */
+static bool are_tiles(const pool_shape *s) {
+    return s->pool_h == 2 && s->pool_w == 2 && s->stride_h == 2 && s->stride_w == 2 &&
+           !s->pad_top && !s->pad_left && 2 * s->OH <= s->H && 2 * s->OW <= s->W;
+}
+
+typedef __typeof__((vec){0} < (vec){0}) vec_mask; /* of each lane all bits, or none */
+NNL_INLINE vec vec_where(vec_mask m, vec x) { return (vec)(m & (vec_mask)x); }
+
+/* first_largest, in each lane. */
+NNL_INLINE vec vec_first_largest(vec best, vec x) {
+    const vec_mask m = (x > best) | (x != x);
+    return (vec)((m & (vec_mask)x) | (~m & (vec_mask)best));
+}
+
+/* y of one row of such windows, whose pixels lie in the row a of the image and the one below. */
+static void largest_of_tiles(real *y, const real *a, const pool_shape *s) {
+    const int64_t C = s->C;
+    const real *b = a + s->W * C;
+    for (int64_t ow = 0; ow < s->OW; ow++, y += C, a += 2 * C, b += 2 * C)
+        for (int64_t c = 0; c < C; c += LANES) {
+            const int64_t n = C - c;
+            vec best = vec_load_first(a + c, n);
+            best = vec_first_largest(best, vec_load_first(a + C + c, n));
+            best = vec_first_largest(best, vec_load_first(b + c, n));
+            best = vec_first_largest(best, vec_load_first(b + C + c, n));
+            vec_store_first(y + c, best, n);
+        }
+}
+
 NNL_INLINE void pool(const nnl_call *call, const nnl_team *team, bool mean) {
     const pool_shape s = plan_pool(&call->in[0], &call->out[0], call->attr);
+    const bool tiles = !mean && are_tiles(&s);
     const nnl_range part = nnl_share(s.N * s.OH, 1, team);
     for (int64_t row = part.begin; row < part.end; row++) {
         const real *image = (const real *)call->in[0].data + row / s.OH * s.H * s.W * s.C;
         real *y = (real *)call->out[0].data + row * s.OW * s.C;
+        if (tiles) {
+            largest_of_tiles(y, image + row % s.OH * 2 * s.W * s.C, &s);
+            continue;
+        }
         for (int64_t ow = 0; ow < s.OW; ow++, y += s.C) {
             const pool_window w = window_at(&s, row % s.OH, ow);
             if (!mean) {
@@ -100,6 +136,39 @@ NNL_INLINE real take(real *left, real x, real y) {
     const real taken = hit ? *left : 0;
     *left = hit ? 0 : *left;
     return taken;
+}
+
+/* take, in each lane. */
+NNL_INLINE vec vec_take(vec *left, vec x, vec y) {
+    const vec_mask hit = (x == y) | (x != x);
+    const vec taken = vec_where(hit, *left);
+    *left = vec_where(~hit, *left);
+    return taken;
+}
+
+/* The rows of dx under row oh of windows that are tiles; image n. */
+static void spread_to_tiles(const nnl_call *call, const pool_shape *s, int64_t n, int64_t oh) {
+    const int64_t C = s->C, row = s->W * C, above = (n * s->H + 2 * oh) * row;
+    const int64_t at = (n * s->OH + oh) * s->OW * C;
+    const real *dy = (const real *)call->in[0].data + at, *y = (const real *)call->in[2].data + at;
+    const real *x = (const real *)call->in[1].data + above;
+    real *dx = (real *)call->out[0].data + above;
+    const int64_t places[4] = {0, C, row, row + C};
+    for (int64_t ow = 0; ow < s->OW; ow++, y += C, dy += C, x += 2 * C, dx += 2 * C)
+        for (int64_t c = 0; c < C; c += LANES) {
+            const vec largest = vec_load_first(y + c, C - c);
+            vec left = vec_load_first(dy + c, C - c);
+#pragma GCC unroll 4
+            for (int p = 0; p < 4; p++) {
+                const vec pixel = vec_load_first(x + places[p] + c, C - c);
+                vec_store_first(dx + places[p] + c, vec_take(&left, pixel, largest), C - c);
+            }
+        }
+    const size_t beside = (size_t)(row - 2 * s->OW * C) * sizeof *dx;
+    memset(dx, 0, beside);
+    memset(dx + row, 0, beside);
+    if (oh == s->OH - 1)
+        memset(dx + row + row - 2 * s->OW * C, 0, (size_t)((s->H - 2 * s->OH) * row) * sizeof *dx);
 }
 
 /* dx += the gradient of one window of the maximum, in rows `rows` of dx only. */
@@ -185,6 +254,11 @@ static void pool_gradient(const nnl_call *call, const nnl_team *team) {
         memset(call->out[0].data, 0, (size_t)nnl_size(&call->out[0]) * sizeof(real));
     const nnl_range part = nnl_share(s.N * s.OH, 1, team);
     const int64_t most = s.stride_h >= s.pool_h ? 1 : s.OH;
+    if (call->n_in > 1 && are_tiles(&s)) {
+        for (int64_t band = part.begin; band < part.end; band++)
+            spread_to_tiles(call, &s, band / s.OH, band % s.OH);
+        return;
+    }
     for (int64_t band = part.begin; band < part.end;) {
         const int64_t n = band / s.OH, first = band % s.OH;
         int64_t count = s.OH - first < most ? s.OH - first : most;

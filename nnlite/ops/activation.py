@@ -56,7 +56,11 @@ Op("activation_gradient", infer=lambda dy, y, **_: [y], attrs=_ATTRS, gradient=_
 
 def activation_gradient(dy, y, kind, alpha):
     """The gradient before an activation, from the gradient after it and its output `y`."""
-    return dy if kind == 0 else call("activation_gradient", [dy, y], kind=kind, alpha=alpha)
+    if kind == 0:
+        return dy
+    if dy.routed is not None and dy.routed.source is y:  # elsewhere it is zero, before as after
+        return dy.routed.again(activation_gradient(*dy.routed[:2], kind, alpha))
+    return call("activation_gradient", [dy, y], kind=kind, alpha=alpha)
 
 
 def activation(x, kind, alpha=0.0):

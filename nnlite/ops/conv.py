@@ -94,6 +94,7 @@ def _bias_gradient(dz, need):
     """[] where there is no bias."""
     if len(need) < 3:
         return []
+    dz = dz if dz.routed is None else dz.routed.values  # the rest of it is zero
     pixels, features = math.prod(dz.shape[:-1]), dz.shape[-1]
     return [sum_to(reshape(dz, (pixels, features)), (features,)) if need[2] else None]
 

@@ -4,6 +4,7 @@ import numbers
 
 from nnlite.dispatch import Op
 from nnlite.ops.operands import call, operands
+from nnlite.tensor import Routed
 
 _ATTRS = {
     **dict.fromkeys(("pool_h", "pool_w", "stride_h", "stride_w", "pad_top", "pad_left"), int),
@@ -25,7 +26,14 @@ def _windows(c):
 
 
 def _max_gradient(c, dy, need):
-    return [call("max_pool2d_gradient", [dy, c.inputs[0], c.outputs[0]], **_windows(c))]
+    return [_routed(dy, c.inputs[0], c.outputs[0], _windows(c))]
+
+
+def _routed(dy, x, y, windows):
+    """`dy` at the largest pixels of x; whoever takes it next may work on the few numbers instead"""
+    dx = call("max_pool2d_gradient", [dy, x, y], **windows)
+    dx.routed = Routed(dy, y, x, lambda values: _routed(values, x, y, windows))
+    return dx
 
 
 def _average_gradient(c, dy, need):
