@@ -3,6 +3,8 @@
 `import nnlite as keras` carries a Keras tutorial over; `NNClassifier` and `NNRegressor` are
 scikit-learn estimators whose every setting can be searched. """
 
+import sys
+
 try:
     from nnlite import _engine  # noqa: F401
 except ImportError as error:
@@ -34,6 +36,7 @@ from nnlite.sequential import Sequential
 from nnlite.tensor import Tensor, Variable, convert_to_tensor
 
 constant = convert_to_tensor
+keras = sys.modules[__name__]  # `import nnlite as tf`: what a tutorial calls tf.keras is here
 
 # Imported when first used: they bring scikit-learn, or are rarely needed.
 _LAZY = {
@@ -64,6 +67,7 @@ __all__ = [
     "datasets",
     "estimators",
     "initializers",
+    "keras",
     "layers",
     "losses",
     "metrics",

@@ -1,0 +1,65 @@
+"""Keras layers and models: stacks, regularizers and initializers, a CNN, its evaluation.
+
+    python examples/tutorials/layers_and_models.py
+"""
+
+# --- Stacking layers
+
+import nnlite as keras
+from nnlite.layers import Dense, Dropout
+from nnlite.models import Sequential
+
+model = Sequential()
+model.add(Dense(units=128, activation="relu", input_dim=784))
+model.add(Dropout(rate=0.2))
+model.add(Dense(units=10, activation="softmax"))
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+
+# --- Regularization and initialization
+
+from nnlite.layers import BatchNormalization
+
+model = Sequential()
+model.add(
+    Dense(
+        units=128,
+        activation="relu",
+        input_dim=784,
+        kernel_regularizer=keras.regularizers.l2(0.01),
+    )
+)
+model.add(BatchNormalization())
+model.add(Dropout(rate=0.2))
+model.add(Dense(units=10, activation="softmax", kernel_initializer="glorot_uniform"))
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+
+# --- A convolutional network
+
+from nnlite.layers import Conv2D, Flatten, MaxPooling2D
+
+model = Sequential()
+model.add(Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)))
+model.add(MaxPooling2D((2, 2)))
+model.add(Conv2D(64, (3, 3), activation="relu"))
+model.add(MaxPooling2D((2, 2)))
+model.add(Flatten())
+model.add(Dense(128, activation="relu"))
+model.add(Dense(10, activation="softmax"))
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+
+# --- Accuracy, recall, F1
+
+(X_train, y_train), (X_test, y_test) = keras.datasets.mnist.load_data()  # not in the tutorial
+X_train, X_test = X_train[..., None] / 255, X_test[..., None] / 255  # not in the tutorial
+model.fit(X_train, y_train, epochs=1)  # not in the tutorial
+accuracy = model.evaluate(X_test, y_test)[1]
+
+# The tutorial reads a recall from a model that was compiled without it: here it is compiled with
+# it, for the question whether a digit is a five.
+model = Sequential([Flatten(input_shape=(28, 28, 1)), Dense(1, activation="sigmoid")])
+model.compile("adam", "binary_crossentropy", metrics=["accuracy", "recall", "precision"])
+model.fit(X_train, y_train == 5, epochs=1)
+recall = model.evaluate(X_test, y_test == 5)[2]
+precision = model.evaluate(X_test, y_test == 5)[3]
+f1_score = 2 * (precision * recall) / (precision + recall)
+print(f"accuracy {accuracy:.4f}; fives: recall {recall:.3f}, F1 {f1_score:.3f}")
