@@ -26,6 +26,7 @@ from nnlite import (
     ops,
     optimizers,
     regularizers,
+    schedules,
     utils,
 )
 from nnlite.autodiff import GradientTape
@@ -76,6 +77,7 @@ __all__ = [
     "ops",
     "optimizers",
     "regularizers",
+    "schedules",
     "show_versions",
     "utils",
     "zeros",

@@ -117,6 +117,13 @@ def snake_case(name):
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+class edits:
+    """How often a public attribute of any layer or optimizer was set: what was traced before is
+    then traced again."""
+
+    count = 0
+
+
 class Configurable:
     """An object that knows the arguments it was made with.
 

@@ -3,10 +3,10 @@
 import numbers
 
 from nnlite import config
-from nnlite.config import fresh
+from nnlite.config import edits, fresh
 from nnlite.dispatch import Recording
 from nnlite.layers.core import InputLayer
-from nnlite.layers.layer import Layer, edits
+from nnlite.layers.layer import Layer
 from nnlite.model import Model, name_apart
 from nnlite.symbolic import chained, input_symbol, layer_of
 from nnlite.tensor import Tensor

@@ -12,10 +12,9 @@ import numpy as np
 
 from nnlite import autodiff, config, ops
 from nnlite.callbacks import EarlyStopping, History, ProgbarLogger
-from nnlite.config import next_seed
+from nnlite.config import edits, next_seed
 from nnlite.data import Source, packed, unpack_x_y_sample_weight
 from nnlite.dispatch import Recording
-from nnlite.layers.layer import edits
 from nnlite.plan import Plan
 from nnlite.tensor import Tensor
 

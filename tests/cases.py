@@ -6,6 +6,7 @@
 import itertools
 
 import cases_images
+import cases_optimizers
 import cases_slicing
 import conv_cases
 import numpy as np
@@ -307,33 +308,11 @@ def accumulations():
     ] + [Case([state, normal(4, 5)])]
 
 
-def updates(name):
-    """Parameters, slots and gradients of odd sizes."""
-
-    def scale(x, y):
-        return sum(np.abs(v) for v in x if v.shape == x[0].shape) + 1e-3
-
-    found = []
-    for shape in [(n,) for n in LENGTHS] + [(3, 7)]:
-        p, g, m = normal(*shape), normal(*shape, seed=1), normal(*shape, seed=2)
-        v, lr = np.abs(normal(*shape, seed=3)), np.array(0.01)
-        if name == "sgd":
-            found.append(Case([p, g, lr], scale=scale))
-        elif name == "momentum":
-            found += [
-                Case([p, m, g, lr], {"momentum": 0.9, "nesterov": n}, scale=scale) for n in (0, 1)
-            ]
-        else:
-            attrs = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
-            found += [
-                Case([p, m, v, g, lr, np.array(t, np.int32)], attrs, scale=scale)
-                for t in (1, 2, 1000)
-            ]
-    return found
-
-
 CASES = {
-    **{name: elementwise() for name in ("negative", "exp", "square", "abs", "sign")},
+    **{
+        name: elementwise()
+        for name in ("negative", "exp", "square", "abs", "sign", "floor", "cos", "sin")
+    },
     **{name: elementwise(positive=True) for name in ("log", "sqrt")},
     **{name: pairs() for name in ("add", "subtract", "multiply", "divide", "squared_difference")},
     **{
@@ -391,13 +370,10 @@ CASES = {
         for rate in (0.0, 0.2, 0.999)
     ]
     + [Case([np.array(SPECIAL), KEYS[1]], {"rate": 0.5})],
-    "increment": [Case([np.array(n, np.int32)]) for n in (0, -1, 41)],
-    "sgd_update": updates("sgd"),
-    "momentum_update": updates("momentum"),
-    "adam_update": updates("adam"),
     **cases_slicing.CASES,
     **cases_images.CASES,
     **conv_cases.CASES,
+    **cases_optimizers.CASES,
 }
 
 # Units in the last place of a result (or of its case's `scale`) that an op may be off. 0: exactly
@@ -424,7 +400,7 @@ ULP = {
             "one_hot",
             "random_key",
             "random_uniform",
-            "increment",
+            "floor",
         ),
         0,
     ),
@@ -433,12 +409,11 @@ ULP = {
     ),
     "accumulate": 40,  # of a float64: two float32 hold 48 bits
     "log": 0.8,
-    "sgd_update": 1,
-    "adam_update": 1,
     "power": 1,
+    "cos": 1,
+    "sin": 1,
     "exp": 1.2,
     "dropout": 1.5,
-    "momentum_update": 2,
     "sigmoid_cross_entropy": 2,
     "activation_gradient": 2.5,
     "activation": 2.8,
@@ -456,4 +431,5 @@ ULP = {
     **cases_slicing.ULP,
     **cases_images.ULP,
     **conv_cases.ULP,
+    **cases_optimizers.ULP,
 }

@@ -38,7 +38,7 @@ _blocks = [{"before": 2, "reduced": 6, "after": 3}, {"before": 1, "reduced": 36,
 GRADIENTS = {
     **{
         name: [Smooth([_away]), Smooth([np.array(0.7)])]
-        for name in ("negative", "exp", "square", "abs")
+        for name in ("negative", "exp", "square", "abs", "cos", "sin")
     },
     **{name: [Smooth([np.abs(_away)])] for name in ("log", "sqrt")},
     **{

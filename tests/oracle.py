@@ -5,6 +5,7 @@ overwrites.
 """
 
 import numpy as np
+import oracle_optimizers
 from oracle_activations import ACTIVATIONS, SLOPES
 
 from nnlite.ops.activation import KINDS
@@ -187,20 +188,6 @@ def random_key(state):
     return [state, after]
 
 
-def momentum_update(p, v, g, lr, momentum, nesterov):
-    """Keras's form."""
-    v = momentum * v - lr * g
-    return [p + (momentum * v - lr * g if nesterov else v), v]
-
-
-def adam_update(p, m, v, g, lr, t, beta_1, beta_2, epsilon):
-    """Keras's form."""
-    m = m + (g - m) * (1 - beta_1)
-    v = v + (g * g - v) * (1 - beta_2)
-    alpha = lr * np.sqrt(1 - beta_2 ** float(t)) / (1 - beta_1 ** float(t))
-    return [p - alpha * m / (np.sqrt(v) + epsilon), m, v]
-
-
 def accumulate(state, v, w=None):
     """The sums, each with nothing lost yet."""
     w = np.ones_like(v) if w is None else w
@@ -215,6 +202,9 @@ ORACLE = {
     "square": lambda x, a: [x[0] * x[0]],
     "abs": lambda x, a: [np.abs(x[0])],
     "sign": lambda x, a: [np.sign(x[0])],
+    "floor": lambda x, a: [np.floor(x[0])],
+    "cos": lambda x, a: [np.cos(x[0])],
+    "sin": lambda x, a: [np.sin(x[0])],
     "add": lambda x, a: [x[0] + x[1]],
     "subtract": lambda x, a: [x[0] - x[1]],
     "multiply": lambda x, a: [x[0] * x[1]],
@@ -258,8 +248,5 @@ ORACLE = {
     "random_key": lambda x, a: random_key(x[0]),
     "random_uniform": lambda x, a: [random_uniform(x[0], a)],
     "dropout": lambda x, a: [dropout(*x, **a)],
-    "increment": lambda x, a: [x[0] + 1],
-    "sgd_update": lambda x, a: [x[0] - x[2] * x[1]],
-    "momentum_update": lambda x, a: momentum_update(*x, **a),
-    "adam_update": lambda x, a: adam_update(*x, **a),
+    **oracle_optimizers.ORACLE,
 }

@@ -23,7 +23,9 @@ ORDER = """
     ops.operands ops.elementwise ops.shape ops.slicing ops.reduce ops.activation ops.linear ops.loss
     ops.optimizer ops.random ops.conv ops.pool ops.norm ops.image ops
     autodiff plan registry progress
-    initializers regularizers activations losses metrics optimizers
+    initializers regularizers activations losses metrics schedules
+    optimizers.schedules optimizers.optimizer optimizers.momentum optimizers.adagrad
+    optimizers.adam optimizers
     layers.layer layers.core layers.conv layers.pooling layers.normalization layers.activation
     layers.regularization layers.shaping layers.merging layers
     data callbacks training summary model sequential models backend utils

@@ -143,8 +143,8 @@ def test_an_optimizer_of_the_users_own():
         def __init__(self, learning_rate=0.1):
             super().__init__(learning_rate)
 
-        def update(self, variable, grad):
-            ops.sgd_update(variable, grad, self._rate)
+        def update_step(self, gradient, variable, learning_rate):
+            ops.sgd_update(variable, gradient, learning_rate)
 
     own = classifier(optimizer=Plain(), learning_rate=0.05).fit(IRIS, KIND)
     assert bits(own) == bits(classifier(optimizer=SGD(0.05)).fit(IRIS, KIND))

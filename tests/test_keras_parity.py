@@ -10,6 +10,8 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 keras = pytest.importorskip("keras", exc_type=ImportError)
 
+from cases_optimizers import RULES, SETTINGS  # noqa: E402
+
 import nnlite  # noqa: E402
 
 ROWS = 24
@@ -24,6 +26,8 @@ CLOSE = {"rtol": 2e-4, "atol": 2e-5}
 
 
 def defaults(function):
+    if hasattr(function, "_signature"):  # with what **kwargs passes on to the bases
+        return function._signature()
     parameters = inspect.signature(function).parameters.values()
     return {
         p.name: p.default for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
@@ -83,6 +87,15 @@ OPTIMIZERS = {
         "Adam",
         {"learning_rate": 0.01, "beta_1": 0.7, "beta_2": 0.9, "epsilon": 1e-3},
     ),
+    "amsgrad": ("Adam", {"learning_rate": 0.01, "amsgrad": True, "clipnorm": 0.3}),
+    "adamw": ("AdamW", {"learning_rate": 0.01, "weight_decay": 0.3, "global_clipnorm": 0.5}),
+    "rmsprop": ("RMSprop", {"learning_rate": 0.002, "momentum": 0.7}),
+    "centered": ("RMSprop", {"learning_rate": 0.002, "centered": True, "clipvalue": 0.1}),
+    "adagrad": ("Adagrad", {"learning_rate": 0.1, "weight_decay": 0.1}),
+    "adadelta": ("Adadelta", {"learning_rate": 1.0}),
+    "adamax": ("Adamax", {"learning_rate": 0.01}),
+    "nadam": ("Nadam", {"learning_rate": 0.01}),
+    "ftrl": ("Ftrl", {"learning_rate": 0.1, "l2_regularization_strength": 0.01}),
 }
 
 
@@ -116,6 +129,76 @@ def test_random_models_agree_in_outputs_losses_and_weights_after_training(seed, 
         assert b["loss"] == pytest.approx(a["loss"], rel=1e-4, abs=1e-6)
         assert b["accuracy"] == pytest.approx(a["accuracy"], abs=1e-6)
     assert_same_weights(theirs, ours)
+
+
+@pytest.mark.parametrize(
+    "cls, settings", SETTINGS, ids=[f"{cls.__name__}{settings}" for cls, settings in SETTINGS]
+)
+def test_optimizers_agree_step_by_step(cls, settings):
+    rng = np.random.default_rng(0)
+    first = [rng.normal(size=shape).astype("float32") for shape in [(), (3,), (4, 5)]]
+    results = []
+    for package in (keras, nnlite):
+        rule = getattr(package.optimizers, cls.__name__)(**settings)
+        variables = [package.Variable(w) for w in first]
+        for step in range(10):
+            gradients = [np.cos(step * w + w).astype("float32") for w in first]
+            gradients = [
+                (keras.ops if package is keras else nnlite).convert_to_tensor(g) for g in gradients
+            ]
+            rule.apply_gradients(zip(gradients, variables))
+        results.append([np.asarray(v) for v in variables])
+    for theirs, ours in zip(*results):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=3e-6)
+
+
+SCHEDULE_CASES = [
+    ("ExponentialDecay", (0.1, 7, 0.9), {}),
+    ("ExponentialDecay", (0.1, 7, 0.5), {"staircase": True}),
+    ("InverseTimeDecay", (0.1, 7, 0.5), {}),
+    ("InverseTimeDecay", (0.1, 7, 2.0), {"staircase": True}),
+    ("PiecewiseConstantDecay", ([5, 6, 30], [1.0, 0.5, 0.1, 0.2]), {}),
+    ("PolynomialDecay", (0.1, 20), {}),
+    ("PolynomialDecay", (0.1, 20), {"end_learning_rate": 0.02, "power": 0.5}),
+    ("PolynomialDecay", (0.1, 20), {"power": 2.0, "cycle": True}),
+    ("CosineDecay", (0.1, 30), {}),
+    ("CosineDecay", (0.1, 30), {"alpha": 0.1}),
+    ("CosineDecay", (0.01, 30, 0.1), {"warmup_target": 0.2, "warmup_steps": 9}),
+    ("CosineDecay", (0.01, 30), {"warmup_target": 0.2}),
+    ("CosineDecayRestarts", (0.1, 10), {}),
+    ("CosineDecayRestarts", (0.1, 7), {"t_mul": 1.5, "m_mul": 0.7, "alpha": 0.05}),
+    ("CosineDecayRestarts", (0.1, 10), {"t_mul": 1.0, "m_mul": 0.9}),
+]
+SCHEDULES = list(dict.fromkeys(name for name, _, _ in SCHEDULE_CASES))
+
+
+@pytest.mark.parametrize("name, args, settings", SCHEDULE_CASES)
+def test_schedules_agree(name, args, settings):
+    theirs, ours = (
+        getattr(package.optimizers.schedules, name)(*args, **settings)
+        for package in (keras, nnlite)
+    )
+    for step in range(100):
+        a, b = float(theirs(keras.Variable(step, dtype="int32"))), float(ours(step))
+        assert b == pytest.approx(a, rel=2e-6, abs=1e-7)
+
+
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "Nadam"])
+def test_optimizers_with_a_schedule_agree_in_fit(name):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 5)).astype("float32"), rng.normal(size=(30, 1))
+    theirs, ours = twins(
+        (5,), [("Dense", {"units": 6, "activation": "tanh"}), ("Dense", {"units": 1})]
+    )
+    for model, package in ((theirs, keras), (ours, nnlite)):
+        decay = package.optimizers.schedules.CosineDecay(
+            0.01, 6, 0.1, warmup_target=0.1, warmup_steps=3
+        )
+        model.compile(getattr(package.optimizers, name)(decay, weight_decay=0.05), "mse")
+        model.fit(x, y, batch_size=10, epochs=3, shuffle=False, verbose=0)
+    assert_same_weights(theirs, ours)
+    rates = [float(model.optimizer.learning_rate) for model in (theirs, ours)]
+    assert rates[0] == pytest.approx(rates[1], rel=1e-6)
 
 
 def test_fit_agrees_in_history_and_weights():
@@ -311,7 +394,8 @@ def test_early_stopping_follows_keras_on_random_figures(seed):
 # Arguments that one side alone has are no concern here; shared ones have one default.
 CLASSES = {
     "layers": ["Dense", "Activation", "Dropout", "Reshape"],
-    "optimizers": ["SGD", "Adam"],
+    "optimizers": [cls.__name__ for cls in RULES],
+    "optimizers.schedules": SCHEDULES,
     "losses": LOSSES,
     "initializers": [
         "Constant",

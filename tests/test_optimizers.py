@@ -5,49 +5,59 @@ import pickle
 
 import numpy as np
 import pytest
+from cases_optimizers import RULES, SETTINGS
 
 import nnlite as keras
 from nnlite import layers, optimizers
-from nnlite.optimizers import SGD, Adam
+from nnlite.optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Ftrl,
+    Lion,
+    Nadam,
+    RMSprop,
+    schedules,
+)
 
-# A rule takes (weights, gradient, state, step, settings) in float64 and gives the new weights.
-
-
-def sgd(w, g, state, t, lr=0.01, momentum=0.0, nesterov=False):
-    state["v"] = momentum * state.get("v", 0.0) - lr * g
-    return w + momentum * state["v"] - lr * g if nesterov else w + state["v"]
-
-
-def adam(w, g, state, t, lr=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
-    state["m"] = beta_1 * state.get("m", 0.0) + (1 - beta_1) * g
-    state["v"] = beta_2 * state.get("v", 0.0) + (1 - beta_2) * g * g
-    alpha = lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
-    return w - alpha * state["m"] / (np.sqrt(state["v"]) + epsilon)
-
-
-RULES = {SGD: sgd, Adam: adam}
-CASES = [
-    (SGD, {}),
-    (SGD, {"learning_rate": 0.3}),
-    (SGD, {"learning_rate": 0.1, "momentum": 0.9}),
-    (SGD, {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
-    (SGD, {"learning_rate": 0.1, "nesterov": True}),
-    (Adam, {}),
-    (Adam, {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 0.01}),
-    (Adam, {"learning_rate": 0.1, "beta_1": 0.0}),
-]
 SHAPES = [(), (1,), (7, 5), (33,), (2, 3, 4)]
 CLOSE = {"float32": {"rtol": 2e-6, "atol": 2e-6}, "float64": {"rtol": 1e-13, "atol": 1e-14}}
 
 
-def expected_path(cls, settings, weights, gradients, rates=None):
-    """The weights after each step, each with a state of its own."""
+def clipped(gradients, clipnorm=None, clipvalue=None, global_clipnorm=None):
+    """The gradients of one step, limited."""
+    norms = [np.sqrt((g * g).sum()) for g in gradients]
+    if clipvalue:
+        return [np.clip(g, -clipvalue, clipvalue) for g in gradients]
+    if global_clipnorm:
+        norms = [np.sqrt(sum(n * n for n in norms))] * len(norms)
+    most = clipnorm or global_clipnorm or np.inf
+    return [g * min(1, most / n) for g, n in zip(gradients, norms)]
+
+
+def one_step(cls, settings, weights, gradients, states, t, lr=None):
+    """The weights after step t, each with a state of its own."""
     settings = {"lr" if k == "learning_rate" else k: v for k, v in settings.items()}
+    if lr is not None:
+        settings["lr"] = lr
+    clips = {k: settings.pop(k) for k in list(settings) if "clip" in k}
+    decay = settings.pop("weight_decay", 0.004 if cls is AdamW else 0.0)
+    decay *= settings.get("lr", float(cls().learning_rate))
+    return [
+        RULES[cls](w - w * decay, g, s, t, **settings)
+        for w, g, s in zip(weights, clipped(gradients, **clips), states)
+    ]
+
+
+def expected_path(cls, settings, weights, gradients, rates=None):
+    """The weights after each step."""
     states, path = [{} for _ in weights], []
     for t, step in enumerate(gradients, 1):
-        if rates is not None:
-            settings["lr"] = rates[t - 1]
-        weights = [RULES[cls](w, g, s, t, **settings) for w, g, s in zip(weights, step, states)]
+        rate = None if rates is None else rates[t - 1]
+        weights = one_step(cls, settings, weights, step, states, t, rate)
         path.append(weights)
     return path
 
@@ -74,10 +84,10 @@ def arrays_equal(some, others):
 
 
 def test_every_optimizer_has_a_rule_here():
-    assert set(optimizers._BY_NAME.values()) == set(RULES) == {cls for cls, _ in CASES}
+    assert set(optimizers._BY_NAME.values()) == set(RULES) == {cls for cls, _ in SETTINGS}
 
 
-@pytest.mark.parametrize("cls, settings", CASES)
+@pytest.mark.parametrize("cls, settings", SETTINGS)
 def test_steps_follow_the_formula(cls, settings, real, isa):
     weights, gradients = problem()
     variables = [keras.Variable(w) for w in weights]
@@ -90,20 +100,19 @@ def test_steps_follow_the_formula(cls, settings, real, isa):
     assert int(optimizer.iterations) == len(gradients)
 
 
-@pytest.mark.parametrize("cls, settings", CASES)
+@pytest.mark.parametrize("cls, settings", SETTINGS)
 def test_fit_makes_the_same_steps_as_the_formula(cls, settings):
     model = small_model(cls(**settings))
     w1, b1, w2, b2 = (w.astype(float) for w in model.get_weights())
     states = [{} for _ in range(4)]
-    rate = {"lr" if k == "learning_rate" else k: v for k, v in settings.items()}
     for t in range(1, 7):
         rows = slice(0, 12) if t % 2 else slice(12, 24)
         x, y = X[rows].astype(float), Y[rows].astype(float)
         h = np.tanh(x @ w1 + b1)
         dy = 2 * (h @ w2 + b2 - y) / len(x)
         dh = dy @ w2.T * (1 - h * h)
-        steps = zip((w1, b1, w2, b2), (x.T @ dh, dh.sum(0), h.T @ dy, dy.sum(0)), states)
-        w1, b1, w2, b2 = [RULES[cls](w, g, s, t, **rate) for w, g, s in steps]
+        gradients = x.T @ dh, dh.sum(0), h.T @ dy, dy.sum(0)
+        w1, b1, w2, b2 = one_step(cls, settings, (w1, b1, w2, b2), gradients, states, t)
     model.fit(X, Y, batch_size=12, epochs=3, shuffle=False, verbose=0)
     for got, want in zip(model.get_weights(), (w1, b1, w2, b2)):
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
@@ -116,14 +125,19 @@ def test_fit_makes_the_same_steps_as_the_formula(cls, settings):
         (SGD(0.1, momentum=0.9), [0.5, 0.45125], [0.95, 0.859875]),
         (Adam(0.1), [0.5], [0.90000129]),
         (Adam(0.1), [1.0], [0.90000099]),
+        (Adagrad(0.1), [0.5], [0.91548467]),
+        (Adagrad(0.1), [1.0], [0.90465379]),
+        (RMSprop(0.1), [0.5], [0.68377286]),
+        (RMSprop(0.1), [1.0], [0.68377239]),
     ],
 )
 def test_golden_values(optimizer, gradients, expected):
     v = keras.Variable(1.0)
     for g, w in zip(gradients, expected):
         optimizer.apply_gradients([(g, v)])
-        # Keras rounds 1 - 0.999 to float32: 7e-7 away from the formula, 0.90000032 for g = 1.
-        assert v.numpy() == pytest.approx(w, abs=1e-6)
+        # Keras takes 1 - 0.999 in float32, 1.3e-5 of it off, and so stands 7e-7 away from Adam's
+        # formula, which gives 0.90000032 for g = 1. Here that is computed in double.
+        assert v.numpy() == pytest.approx(w, abs=1e-6 if type(optimizer) is Adam else 1.2e-7)
 
 
 def test_documented_loop_that_passes_the_loss_for_a_gradient_runs():
@@ -138,7 +152,7 @@ def test_documented_loop_that_passes_the_loss_for_a_gradient_runs():
     assert path == pytest.approx([0.95, 0.85987496], abs=1e-7)
 
 
-@pytest.mark.parametrize("cls, default", [(SGD, 0.01), (Adam, 0.001)])
+@pytest.mark.parametrize("cls, default", [(c, 0.01 if c is SGD else 0.001) for c in RULES])
 def test_learning_rate_has_its_default_and_two_names(cls, default):
     assert float(cls().learning_rate) == float(cls().lr) == default
     assert float(cls(lr=0.25).learning_rate) == float(cls(learning_rate=0.25).lr) == 0.25
@@ -157,7 +171,7 @@ def test_learning_rate_can_be_changed_between_steps(cls, name):
         assert float(optimizer.learning_rate) == pytest.approx(rate)
         optimizer.apply_gradients(zip(step, variables))
     for v, w in zip(variables, expected_path(cls, {}, weights, gradients, rates)[-1]):
-        np.testing.assert_allclose(v.numpy(), w, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(v.numpy(), w, rtol=2e-5, atol=1e-5)
 
 
 def test_learning_rate_changed_by_a_callback_counts_from_the_next_batch_on():
@@ -235,29 +249,46 @@ def test_pairs_that_do_not_fit_are_refused_before_anything_changes(pairs, error,
     assert int(optimizer.iterations) == 0
 
 
-@pytest.mark.parametrize(
-    "cls, settings, name",
-    [
-        (SGD, {"learning_rate": -0.1}, "learning_rate"),
-        (SGD, {"learning_rate": "fast"}, "learning_rate"),
-        (SGD, {"learning_rate": np.nan}, "learning_rate"),
-        (SGD, {"learning_rate": np.inf}, "learning_rate"),
-        (SGD, {"learning_rate": None}, "learning_rate"),
-        (SGD, {"lr": True}, "learning_rate"),
-        (SGD, {"momentum": 1.0}, "momentum"),
-        (SGD, {"momentum": -0.1}, "momentum"),
-        (Adam, {"learning_rate": [0.1]}, "learning_rate"),
-        (Adam, {"beta_1": 1.0}, "beta_1"),
-        (Adam, {"beta_2": -0.5}, "beta_2"),
-        (Adam, {"epsilon": -1e-7}, "epsilon"),
-    ],
-)
-def test_setting_out_of_range_is_named_before_any_work(cls, settings, name):
-    model = small_model(cls(**settings))
-    before = model.get_weights()
+OUT_OF_RANGE = [
+    *((SGD, {"learning_rate": x}) for x in (-0.1, "fast", np.nan, np.inf, None, [0.1])),
+    (SGD, {"lr": True}),
+    *((cls, {"momentum": x}) for cls in (SGD, RMSprop) for x in (1.0, -0.1, "a")),
+    *((cls, {"rho": x}) for cls in (RMSprop, Adadelta) for x in (1.0, -0.1)),
+    *((cls, {"beta_1": 1.0}) for cls in (Adam, AdamW, Adamax, Nadam, Lion)),
+    *((cls, {"beta_2": -0.5}) for cls in (Adam, AdamW, Adamax, Nadam, Lion)),
+    *((cls, {"epsilon": -1e-7}) for cls in (RMSprop, Adagrad, Adadelta, Adam, Adamax, Nadam)),
+    *((cls, {"initial_accumulator_value": -1}) for cls in (Adagrad, Ftrl)),
+    (Ftrl, {"beta": -1}),
+    (Ftrl, {"l1_regularization_strength": -1}),
+    *((cls, {"weight_decay": -0.1}) for cls in RULES),
+    *((SGD, {name: x}) for name in ("clipnorm", "clipvalue", "global_clipnorm") for x in (-1, "a")),
+]
+
+
+@pytest.mark.parametrize("cls, settings", OUT_OF_RANGE)
+def test_setting_out_of_range_is_named_before_any_work(cls, settings):
+    model, (name,) = small_model(cls(**settings)), settings
+    before, name = model.get_weights(), {"lr": "learning_rate"}.get(name, name)
     with pytest.raises(ValueError, match=rf"{cls.__name__}: expected {name} in \[.*got "):
         model.fit(X, Y, verbose=0)
     assert arrays_equal(model.get_weights(), before)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"clipnorm": 1.0, "clipvalue": 1.0}, r"at most one of clipnorm.*clipvalue=1.0"),
+        ({"global_clipnorm": 1.0, "clipvalue": 1.0}, r"at most one of .*global_clipnorm=1.0"),
+        ({"use_ema": True}, "use_ema is not supported"),
+        ({"loss_scale_factor": 2.0}, "loss_scale_factor is not supported"),
+        ({"gradient_accumulation_steps": 2}, "gradient_accumulation_steps is not supported"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(settings, message):
+    v = keras.Variable(1.0)
+    with pytest.raises(ValueError, match=f"Adam: .*{message}"):
+        Adam(**settings).apply_gradients([(1.0, v)])
+    assert v.numpy() == 1.0
 
 
 @pytest.mark.parametrize("rate", [np.float32(0.25), np.float64(0.25), 1, np.int64(1)])
@@ -267,18 +298,17 @@ def test_numbers_of_any_type_are_learning_rates(rate):
     assert v.numpy() == 1 - 0.5 * float(rate)
 
 
-def test_unknown_argument_is_a_type_error_that_lists_the_known_ones():
-    with pytest.raises(TypeError, match=r"SGD.*'speed'.*learning_rate, momentum"):
-        SGD(speed=3)
+@pytest.mark.parametrize("cls", RULES)
+def test_unknown_argument_is_a_type_error_that_lists_the_known_ones(cls):
+    with pytest.raises(TypeError, match=rf"{cls.__name__}.*'speed'.*learning_rate, .*clipnorm"):
+        cls(speed=3)
 
 
 @pytest.mark.parametrize(
     "identifier, cls",
     [
-        ("sgd", SGD),
-        ("SGD", SGD),
-        ("adam", Adam),
-        ("Adam", Adam),
+        *((cls.__name__, cls) for cls in RULES),
+        *((cls.__name__.lower(), cls) for cls in RULES),
         (SGD, SGD),
         (Adam(0.5), Adam),
     ],
@@ -288,14 +318,14 @@ def test_optimizer_is_found_by_name_class_or_instance(identifier, cls):
 
 
 def test_unknown_optimizer_is_named_and_the_known_ones_listed():
-    with pytest.raises(ValueError, match=r"unknown optimizer 'nope'; known: adam, sgd"):
+    with pytest.raises(ValueError, match=r"unknown optimizer 'nope'; known: adadelta, .*, sgd"):
         optimizers.get("nope")
     with pytest.raises(TypeError, match=r"optimizer.*got 3"):
         optimizers.get(3)
 
 
 @pytest.mark.parametrize("how", ["pickle", "deepcopy"])
-@pytest.mark.parametrize("cls, settings", CASES)
+@pytest.mark.parametrize("cls, settings", SETTINGS)
 def test_copied_model_goes_on_training_bitwise(cls, settings, how):
     model = small_model(cls(**settings))
     model.fit(X, Y, batch_size=7, epochs=2, shuffle=False, verbose=0)
@@ -330,17 +360,132 @@ def test_two_models_may_not_share_the_state_of_one_optimizer_by_accident():
     assert arrays_equal(b.get_weights(), alone.get_weights())
 
 
-def test_variables_of_an_optimizer_are_its_counter_rate_and_slots():
-    v, optimizer = keras.Variable([1.0, 2.0], name="w"), Adam()
+@pytest.mark.parametrize(
+    "optimizer, slots",
+    [
+        (SGD(), []),
+        (SGD(momentum=0.5), ["momentum"]),
+        (RMSprop(momentum=0.5, centered=True), ["velocity", "momentum", "average_gradient"]),
+        (Adagrad(), ["accumulator"]),
+        (Adadelta(), ["accumulated_grad", "accumulated_delta_var"]),
+        (Adam(amsgrad=True), ["momentum", "velocity", "velocity_hat"]),
+        (Adamax(), ["momentum", "norm"]),
+        (Ftrl(), ["accumulator", "linear"]),
+    ],
+)
+def test_variables_of_an_optimizer_are_its_counter_rate_and_slots(optimizer, slots):
+    v = keras.Variable([1.0, 2.0], name="w")
     optimizer.apply_gradients([([1.0, 1.0], v)])
     names = [x.name for x in optimizer.variables]
-    assert names == ["iterations", "learning_rate", "w/momentum", "w/velocity"]
+    assert names == ["iterations", "learning_rate", *(f"w/{slot}" for slot in slots)]
 
 
-@pytest.mark.parametrize("cls, settings", CASES)
+@pytest.mark.parametrize("cls, settings", SETTINGS)
 def test_config_round_trip_gives_an_equal_unbuilt_optimizer(cls, settings):
     optimizer = cls(**settings)
     optimizer.apply_gradients([(1.0, keras.Variable(1.0))])
     again = cls.from_config(optimizer.get_config())
     assert again == optimizer and not again.built and int(again.iterations) == 0
-    assert eval(repr(optimizer), {"SGD": SGD, "Adam": Adam}) == optimizer
+    assert eval(repr(optimizer), vars(optimizers)) == optimizer
+    assert hash(again) == hash(optimizer) and again != cls(0.7)
+
+
+@pytest.mark.parametrize("cls, settings", SETTINGS)
+def test_planned_training_is_eager_training(cls, settings, real):
+    weights = []
+    for eager in (False, True):
+        model = small_model(cls(**settings))
+        model.compile(model.optimizer, "mse", run_eagerly=eager)
+        before = model.get_weights()
+        model.fit(X, Y, batch_size=7, epochs=3, shuffle=False, verbose=0)
+        weights.append(model.get_weights())
+        assert not np.array_equal(before[0], weights[-1][0])
+    assert arrays_equal(*weights)
+
+
+@pytest.mark.parametrize("clip", ["clipnorm", "clipvalue", "global_clipnorm"])
+def test_small_gradients_are_not_changed_by_clipping_and_zero_is_no_limit(clip):
+    weights, ((*gradients,),) = problem(1)
+    results = []
+    for most in (None, 1e3, 0):
+        variables = [keras.Variable(w) for w in weights]
+        SGD(0.1, **{clip: most}).apply_gradients(zip(gradients, variables))
+        results.append([v.numpy() for v in variables])
+    assert arrays_equal(results[0], results[1]) and arrays_equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("clip", ["clipnorm", "clipvalue", "global_clipnorm"])
+@pytest.mark.parametrize("cls", RULES)
+def test_a_gradient_that_is_not_a_number_stays_so(cls, clip):
+    v = keras.Variable([1.0, 2.0])
+    cls(0.1, **{clip: 1.0}).apply_gradients([([np.nan, 1.0], v)])
+    assert np.isnan(v.numpy()[0])
+
+
+def test_centered_rmsprop_of_a_gradient_that_never_changes_stays_finite():
+    v, optimizer = keras.Variable(np.ones(50)), RMSprop(0.001, centered=True, epsilon=1e-12)
+    gradient = np.linspace(10, 1000, 50)
+    for _ in range(300):
+        optimizer.apply_gradients([(gradient, v)])
+    assert np.isfinite(v.numpy()).all()
+
+
+def test_apply_takes_gradients_and_variables_and_remembers_those():
+    weights, gradients = problem(2)
+    variables, others = ([keras.Variable(w) for w in weights] for _ in range(2))
+    one, other = Adam(0.1), Adam(0.1)
+    one.apply(gradients[0], variables)
+    one.apply(gradients[1])
+    for step in gradients:
+        other.apply_gradients(zip(step, others))
+    assert arrays_equal([v.numpy() for v in variables], [v.numpy() for v in others])
+    with pytest.raises(ValueError, match="a gradient for each of 5 variables, got 2"):
+        one.apply(gradients[0][:2])
+
+
+def test_learning_rate_can_be_read_and_assigned_before_and_after_the_first_step():
+    v, optimizer = keras.Variable(1.0), SGD(0.5)
+    assert optimizer.learning_rate.numpy() == 0.5
+    optimizer.learning_rate.assign(0.25)
+    optimizer.apply_gradients([(1.0, v)])
+    assert v.numpy() == 0.75
+    optimizer.learning_rate.assign(0.5)
+    optimizer.apply_gradients([(1.0, v)])
+    optimizer.learning_rate = np.array(0.25)
+    optimizer.apply_gradients([(1.0, v)])
+    assert v.numpy() == 0.0
+    with pytest.raises(ValueError, match=r"learning_rate in \[0, inf\), got -1"):
+        optimizer.lr = -1
+
+
+def test_setting_changed_between_steps_counts_from_the_next_on():
+    weights = []
+    for eager in (False, True):
+        model = small_model(SGD(0.1))
+        model.compile(model.optimizer, "mse", run_eagerly=eager)
+        model.train_on_batch(X, Y)
+        model.optimizer.momentum = 0.9
+        model.train_on_batch(X, Y)
+        model.optimizer.clipvalue = 0.01
+        model.train_on_batch(X, Y)
+        weights.append(model.get_weights())
+    assert arrays_equal(*weights)
+    plain = small_model(SGD(0.1))
+    for _ in range(3):
+        plain.train_on_batch(X, Y)
+    assert not np.array_equal(plain.get_weights()[0], weights[0][0])
+
+
+def test_default_of_compile_is_rmsprop():
+    models = [small_model(optimizer) for optimizer in ("rmsprop", RMSprop())]
+    models.append(small_model("sgd"))
+    models[2].compile(loss="mse")
+    for m in models:
+        m.fit(X, Y, shuffle=False, verbose=0)
+    assert arrays_equal(models[0].get_weights(), models[1].get_weights())
+    assert arrays_equal(models[0].get_weights(), models[2].get_weights())
+
+
+def test_schedules_are_reached_by_the_path_of_keras():
+    assert optimizers.schedules.ExponentialDecay is schedules.ExponentialDecay
+    assert keras.schedules.OneCycle is schedules.OneCycle

@@ -126,6 +126,15 @@ NNL_INLINE void binary(const nnl_call *call, const nnl_team *team, real f(real, 
 NNL_INLINE real negative_of(real x) { return -x; }
 NNL_INLINE real square_of(real x) { return x * x; }
 NNL_INLINE real sign_of(real x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
+NNL_INLINE real floor_of(real x) {
+    return REAL_IS_FLOAT ? __builtin_floorf((float)x) : __builtin_floor(x);
+}
+NNL_INLINE real cos_of(real x) {
+    return REAL_IS_FLOAT ? __builtin_cosf((float)x) : __builtin_cos(x);
+}
+NNL_INLINE real sin_of(real x) {
+    return REAL_IS_FLOAT ? __builtin_sinf((float)x) : __builtin_sin(x);
+}
 NNL_INLINE real difference_of(real a, real b) { return a - b; }
 NNL_INLINE real product_of(real a, real b) { return a * b; }
 NNL_INLINE real quotient_of(real a, real b) { return a / b; }
@@ -148,6 +157,10 @@ static void op_square(const nnl_call *call, nnl_team *team) { unary(call, team, 
 static void op_abs(const nnl_call *call, nnl_team *team) { unary(call, team, real_abs); }
 /* -1, 0 or 1; NaN of NaN. */
 static void op_sign(const nnl_call *call, nnl_team *team) { unary(call, team, sign_of); }
+static void op_floor(const nnl_call *call, nnl_team *team) { unary(call, team, floor_of); }
+/* By the C library, which is not vectorised. */
+static void op_cos(const nnl_call *call, nnl_team *team) { unary(call, team, cos_of); }
+static void op_sin(const nnl_call *call, nnl_team *team) { unary(call, team, sin_of); }
 
 /* out = f(a, b).
  * in    a, b

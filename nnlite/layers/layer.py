@@ -7,18 +7,11 @@ import threading
 import numpy as np
 
 from nnlite import config, dispatch, initializers, regularizers
-from nnlite.config import Configurable, snake_case
+from nnlite.config import Configurable, edits, snake_case
 from nnlite.symbolic import is_symbolic, mapped, note, symbols_of
 from nnlite.tensor import Tensor, Variable, convert_to_tensor
 
 _here = threading.local()  # .training: what the layer that is calling was told
-
-
-class edits:
-    """How often a public attribute of any layer was set: what was traced before is then traced
-    again."""
-
-    count = 0
 
 
 class Layer(Configurable):

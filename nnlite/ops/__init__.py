@@ -30,10 +30,13 @@ from nnlite.ops.conv import conv2d, depthwise_conv2d, separable_conv2d
 from nnlite.ops.elementwise import (
     abs,
     add,
+    ceil,
     clip,
+    cos,
     divide,
     equal,
     exp,
+    floor,
     greater,
     greater_equal,
     less,
@@ -45,6 +48,7 @@ from nnlite.ops.elementwise import (
     negative,
     power,
     sign,
+    sin,
     sqrt,
     square,
     squared_difference,
@@ -60,7 +64,25 @@ from nnlite.ops.loss import (
 )
 from nnlite.ops.norm import batch_norm, layer_norm, moving_update, scale_shift
 from nnlite.ops.operands import cast, operands
-from nnlite.ops.optimizer import adam_update, increment, momentum_update, sgd_update
+from nnlite.ops.optimizer import (
+    adadelta_update,
+    adagrad_update,
+    adam_update,
+    adamax_update,
+    amsgrad_update,
+    decay_weights,
+    ftrl_update,
+    increment,
+    lion_update,
+    momentum_update,
+    nadam_advance,
+    nadam_update,
+    rmsprop_centered_momentum_update,
+    rmsprop_centered_update,
+    rmsprop_momentum_update,
+    rmsprop_update,
+    sgd_update,
+)
 from nnlite.ops.pool import average_pool2d, max_pool2d
 from nnlite.ops.random import dropout, random_key, random_normal, random_uniform
 from nnlite.ops.reduce import argmax, max, mean, min, sum, sum_abs, sum_squares, sum_to

@@ -42,6 +42,9 @@ log = _unary("log", lambda c, dy, need: [divide(dy, c.inputs[0])])
 sqrt = _unary("sqrt", lambda c, dy, need: [divide(multiply(dy, 0.5), c.outputs[0])])
 square = _unary("square", lambda c, dy, need: [multiply(multiply(dy, 2.0), c.inputs[0])])
 sign = _unary("sign", "none")
+floor = _unary("floor", "none")
+cos = _unary("cos", lambda c, dy, need: [negative(multiply(dy, sin(c.inputs[0])))])
+sin = _unary("sin", lambda c, dy, need: [multiply(dy, cos(c.inputs[0]))])
 abs = _unary("abs", lambda c, dy, need: [multiply(dy, sign(c.inputs[0]))])
 
 add = _binary("add", lambda c, dy, need: [dy, dy])
@@ -122,6 +125,11 @@ def where(condition, x1, x2):
     return call("where", operands(condition, x1, x2))
 
 
+def ceil(x):
+    """The smallest whole number that is not below x."""
+    return negative(floor(negative(x)))
+
+
 def clip(x, x_min, x_max):
     """`x` limited to [x_min, x_max]; the gradient passes where it was within."""
     return minimum(maximum(x, x_min), x_max)
@@ -134,6 +142,9 @@ _DOCS = {
     sqrt: "The square root: NaN below 0.",
     square: "x * x.",
     sign: "-1, 0 or 1.",
+    floor: "The largest whole number that is not above x.",
+    cos: "The cosine of x in radians.",
+    sin: "The sine of x in radians.",
     abs: "|x|.",
     add: "x1 + x2.",
     subtract: "x1 - x2.",

@@ -1,9 +1,16 @@
-"""Updates of weights in place, each one op over one variable."""
+"""Updates of weights in place, each rule one op over one variable.
 
+All rules take the Variable `param`, their slots (Variables of its shape, kept from step to step),
+then the gradient, the learning rate and, where corrections depend on it, the int32 `step`, counted
+from 1. Formulas, and where each epsilon goes, are Keras's; sources stand in csrc/ops/optimizer.c.
+"""
+
+import inspect
 import math
 
 from nnlite.dispatch import OPS, Op, apply
 from nnlite.ops.operands import operands
+from nnlite.tensor import Tensor
 
 
 def _one_number(name, *shapes):
@@ -21,66 +28,158 @@ def increment(counter):
     apply(OPS["increment"], [counter], {})
 
 
-def _same_shapes(param, *rest, count, name):
-    for shape in rest[:count]:
-        if shape != param:
-            raise ValueError(
-                f"{name}: expected a gradient of the variable's shape {param}, got {shape}"
-            )
-    return _one_number(name, *rest[count:])
+def _rule(name, formula, slots=(), numbers=("learning_rate",), attrs=None, gradient=True):
+    """The row of an op that overwrites `param` and its slots, and the function that calls it.
 
+    Parameters
+    ----------
+    name : str
+    formula : str
+        Becomes the docstring.
+    slots : tuple of str
+    numbers : tuple of str
+        Inputs of one element; those called `step` are int32.
+    attrs : dict of str to type
+    gradient : bool
+        Whether there is one among the inputs.
+    """
+    arrays = ("param", *slots, *(("grad",) if gradient else ()))
+    inputs, attrs = (*arrays, *numbers), attrs or {}
+
+    def infer(param, *rest, **_):
+        for what, shape in zip(arrays[1:], rest):
+            if shape != param:
+                what = "gradient" if what == "grad" else what
+                raise ValueError(
+                    f"{name}: expected a {what} of the variable's shape {param}, got {shape}"
+                )
+        return _one_number(name, *rest[len(arrays) - 1 :])
+
+    Op(name, infer=infer, attrs=attrs, outputs=(), writes=tuple(range(1 + len(slots))))
+    parameter = inspect.Parameter
+    signature = inspect.Signature(
+        [parameter(what, parameter.POSITIONAL_OR_KEYWORD) for what in (*inputs, *attrs)]
+    )
+
+    def function(*args, **kwargs):
+        given = signature.bind(*args, **kwargs).arguments
+        reals = [what for what in inputs if what != "step"]
+        tensors = dict(zip(reals, operands(*(given[what] for what in reals))))
+        apply(
+            OPS[name],
+            [tensors[what] if what in tensors else given[what] for what in inputs],
+            {what: kind(given[what]) for what, kind in attrs.items()},
+        )
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__, function.__signature__ = formula, signature
+    return function
+
+
+_COUNTED = ("learning_rate", "step")
+_BETAS = {"beta_1": float, "beta_2": float}
+_ADAM = {**_BETAS, "epsilon": float}
+
+decay_weights = _rule(
+    "decay_weights",
+    "param -= learning_rate * decay * param.",
+    attrs={"decay": float},
+    gradient=False,
+)
+sgd_update = _rule("sgd_update", "param -= learning_rate * grad.")
+momentum_update = _rule(
+    "momentum_update",
+    "velocity = momentum * velocity - learning_rate * grad; param += velocity (nesterov: momentum "
+    "* velocity - learning_rate * grad).",
+    slots=("velocity",),
+    attrs={"momentum": float, "nesterov": int},
+)
+
+
+def _rmsprop(kind, *slots):
+    momentum = {"momentum": float} if "m" in slots else {}
+    return _rule(
+        f"rmsprop_{kind}update",
+        "v += (grad^2 - v)(1 - rho); variance = v, less the square of the average gradient if "
+        "centered; step = learning_rate * grad / sqrt(variance + epsilon), with momentum the "
+        "running m = momentum * m + step; param -= step.",
+        slots=("v", *slots),
+        attrs={"rho": float, "epsilon": float, **momentum},
+    )
+
+
+rmsprop_update = _rmsprop("")
+rmsprop_momentum_update = _rmsprop("momentum_", "m")
+rmsprop_centered_update = _rmsprop("centered_", "average")
+rmsprop_centered_momentum_update = _rmsprop("centered_momentum_", "m", "average")
+adagrad_update = _rule(
+    "adagrad_update",
+    "accumulator += grad^2; param -= learning_rate * grad / sqrt(accumulator + epsilon).",
+    slots=("accumulator",),
+    attrs={"epsilon": float},
+)
+adadelta_update = _rule(
+    "adadelta_update",
+    "v += (grad^2 - v)(1 - rho); step = grad * sqrt(d + epsilon) / sqrt(v + epsilon); d += (step^2 "
+    "- d)(1 - rho); param -= learning_rate * step.",
+    slots=("v", "d"),
+    attrs={"rho": float, "epsilon": float},
+)
+adam_update = _rule(
+    "adam_update",
+    "m += (grad - m)(1 - beta_1); v += (grad^2 - v)(1 - beta_2); param -= alpha * m / (sqrt(v) + "
+    "epsilon), alpha = learning_rate * sqrt(1 - beta_2^step) / (1 - beta_1^step).",
+    slots=("m", "v"),
+    numbers=_COUNTED,
+    attrs=_ADAM,
+)
+amsgrad_update = _rule(
+    "amsgrad_update",
+    "As `adam_update`, by `top`, the largest v so far, in place of v.",
+    slots=("m", "v", "top"),
+    numbers=_COUNTED,
+    attrs=_ADAM,
+)
+adamax_update = _rule(
+    "adamax_update",
+    "m += (grad - m)(1 - beta_1); u = max(beta_2 * u, |grad|); param -= learning_rate / (1 - "
+    "beta_1^step) * m / (u + epsilon).",
+    slots=("m", "u"),
+    numbers=_COUNTED,
+    attrs=_ADAM,
+)
+nadam_update = _rule(
+    "nadam_update",
+    "Adam with Nesterov's momentum. The share of momentum at step t is b(t) = beta_1 (1 - 0.96^t / "
+    "2); `product` is b(1) ... b(step - 1), as `nadam_advance` keeps it.",
+    slots=("m", "v"),
+    numbers=(*_COUNTED, "product"),
+    attrs=_ADAM,
+)
+lion_update = _rule(
+    "lion_update",
+    "param -= learning_rate * sign(m + (grad - m)(1 - beta_1)); m += (grad - m)(1 - beta_2).",
+    slots=("m",),
+    attrs=_BETAS,
+)
+ftrl_update = _rule(
+    "ftrl_update",
+    "s' = accumulator + grad^2; linear += grad + 2 shrinkage * param - (s'^-power - "
+    "accumulator^-power) / learning_rate * param; param = (clip(linear, -l1, l1) - linear) / "
+    "(s'^-power / learning_rate + 2 l2 + beta / learning_rate).",
+    slots=("accumulator", "linear"),
+    attrs=dict.fromkeys(("power", "l1", "l2", "shrinkage", "beta"), float),
+)
 
 Op(
-    "sgd_update",
-    infer=lambda p, g, lr: _same_shapes(p, g, lr, count=1, name="sgd_update"),
+    "nadam_advance",
+    infer=lambda product, step, **_: _one_number("nadam_advance", product, step),
+    attrs={"beta_1": float},
     outputs=(),
     writes=(0,),
 )
 
 
-def sgd_update(param, grad, learning_rate):
-    """param -= learning_rate * grad."""
-    apply(OPS["sgd_update"], operands(param, grad, learning_rate), {})
-
-
-Op(
-    "momentum_update",
-    infer=lambda p, v, g, lr, **_: _same_shapes(p, v, g, lr, count=2, name="momentum_update"),
-    attrs={"momentum": float, "nesterov": int},
-    outputs=(),
-    writes=(0, 1),
-)
-
-
-def momentum_update(param, velocity, grad, learning_rate, momentum, nesterov=False):
-    """velocity = momentum * velocity - lr * grad; param += velocity (nesterov: momentum * velocity
-    - lr * grad)."""
-    apply(
-        OPS["momentum_update"],
-        operands(param, velocity, grad, learning_rate),
-        {"momentum": float(momentum), "nesterov": int(nesterov)},
-    )
-
-
-Op(
-    "adam_update",
-    infer=lambda p, m, v, g, lr, t, **_: _same_shapes(
-        p, m, v, g, lr, t, count=3, name="adam_update"
-    ),
-    attrs={"beta_1": float, "beta_2": float, "epsilon": float},
-    outputs=(),
-    writes=(0, 1, 2),
-)
-
-
-def adam_update(param, m, v, grad, learning_rate, step, beta_1, beta_2, epsilon):
-    """One step of Adam (Kingma & Ba, 2015, the efficient form at the end of section 2).
-
-    alpha = lr * sqrt(1 - beta_2^t) / (1 - beta_1^t); m += (g - m)(1 - beta_1); v += (g^2 - v)(1 -
-    beta_2); param -= alpha * m / (sqrt(v) + epsilon), where t is the int32 `step`, counted from 1.
-    """
-    apply(
-        OPS["adam_update"],
-        [*operands(param, m, v, grad, learning_rate), step],
-        {"beta_1": float(beta_1), "beta_2": float(beta_2), "epsilon": float(epsilon)},
-    )
+def nadam_advance(product: Tensor, step, beta_1):
+    """Multiply `product` by the share of momentum of this step, after the step's updates."""
+    apply(OPS["nadam_advance"], [product, step], {"beta_1": float(beta_1)})

@@ -1,0 +1,37 @@
+"""Optimizers: how gradients change weights. Each rule is one op, so it is part of a training
+plan."""
+
+from nnlite import registry
+from nnlite.optimizers import schedules
+from nnlite.optimizers.adagrad import Adadelta, Adagrad, Ftrl, RMSprop
+from nnlite.optimizers.adam import Adam, Adamax, AdamW, Nadam
+from nnlite.optimizers.momentum import SGD, Lion
+from nnlite.optimizers.optimizer import Optimizer
+
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lion",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "get",
+    "schedules",
+]
+
+_BY_NAME = {
+    cls.__name__.lower(): cls
+    for cls in (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion, Ftrl)
+}
+
+
+def get(identifier):
+    """An optimizer from its name, in any case, its class or itself."""
+    if isinstance(identifier, str) and identifier.lower() in _BY_NAME:
+        identifier = identifier.lower()
+    return registry.find("optimizer", identifier, _BY_NAME, lambda o: isinstance(o, Optimizer))
