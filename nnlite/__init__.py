@@ -1,7 +1,7 @@
 """nnlite: neural networks for scikit-learn users on a CPU, under Keras's names.
 
 `import nnlite as keras` carries a Keras tutorial over; `NNClassifier` and `NNRegressor` are
-scikit-learn estimators whose every setting can be searched. """
+scikit-learn estimators whose every setting can be searched."""
 
 import sys
 
@@ -23,6 +23,7 @@ from nnlite import (
     losses,
     metrics,
     models,
+    nn,
     ops,
     optimizers,
     regularizers,
@@ -73,6 +74,7 @@ __all__ = [
     "losses",
     "metrics",
     "models",
+    "nn",
     "ones",
     "ops",
     "optimizers",

@@ -2,20 +2,24 @@
 
 Random ones draw from NumPy's Philox generator: the same seed gives the same values everywhere. An
 instance gives the same values at each call (Keras's rule); a layer gives each of its weights a seed
-of its own. """
+of its own."""
 
 import math
+import numbers
 
 import numpy as np
 
-from nnlite import config
+from nnlite import config, registry
 from nnlite.config import Configurable, next_seed
 from nnlite.tensor import Tensor
 
 
 def compute_fans(shape):
-    """(fan_in, fan_out) of a weight: rows and columns, times the receptive field for
-    convolutions."""
+    """(fan_in, fan_out) of a weight: its last two axes, times the window of a convolution.
+
+    A matrix (in, out) has (in, out), a convolution's kernel (KH, KW, C, F) has
+    (KH * KW * C, KH * KW * F), a vector its size twice.
+    """
     if len(shape) < 1:
         return 1, 1
     if len(shape) == 1:
@@ -47,13 +51,25 @@ class Initializer(Configurable):
             seed = self.seed
         elif seed is None:
             seed = self.__dict__.setdefault("_own_seed", next_seed())
-        rng = np.random.Generator(np.random.Philox(seed))
+        if not isinstance(seed, numbers.Integral) or seed < 0:
+            raise ValueError(
+                f"{type(self).__name__}: expected seed to be an integer of at least 0, got {seed!r}"
+            )
+        rng = np.random.Generator(np.random.Philox(int(seed)))
         values = np.ascontiguousarray(self.values(tuple(shape), rng), dtype).reshape(shape)
         return Tensor(values.shape, dtype, values)
 
     def values(self, shape, rng):
         """A float64 array of `shape`."""
         raise TypeError(f"{type(self).__name__}: an initializer must define values(shape, rng)")
+
+    def number(self, name, least=-math.inf):
+        """The setting `name`, checked to be a number of at least `least`."""
+        value = getattr(self, name)
+        if not isinstance(value, numbers.Real) or not least <= value < math.inf:
+            bound = "a number" if least == -math.inf else f"a number of at least {least}"
+            raise ValueError(f"{type(self).__name__}: expected {name} to be {bound}, got {value!r}")
+        return float(value)
 
 
 class Constant(Initializer):
@@ -74,7 +90,12 @@ class Constant(Initializer):
         self.value = value
 
     def values(self, shape, rng):
-        return np.broadcast_to(self.value, shape)
+        try:
+            return np.broadcast_to(np.asarray(self.value, np.float64), shape)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"Constant: expected a value that broadcasts to shape {shape}, got {self.value!r}"
+            ) from None
 
 
 class Zeros(Initializer):
@@ -97,7 +118,7 @@ class RandomNormal(Initializer):
     Parameters
     ----------
     mean : float, default 0.0
-    stddev : float, default 0.05
+    stddev : float of at least 0, default 0.05
     seed : int, optional
     """
 
@@ -105,7 +126,7 @@ class RandomNormal(Initializer):
         self.mean, self.stddev, self.seed = mean, stddev, seed
 
     def values(self, shape, rng):
-        return rng.normal(self.mean, self.stddev, shape)
+        return rng.normal(self.number("mean"), self.number("stddev", 0), shape)
 
 
 class RandomUniform(Initializer):
@@ -114,7 +135,7 @@ class RandomUniform(Initializer):
     Parameters
     ----------
     minval : float, default -0.05
-    maxval : float, default 0.05
+    maxval : float of at least `minval`, default 0.05
     seed : int, optional
     """
 
@@ -122,7 +143,8 @@ class RandomUniform(Initializer):
         self.minval, self.maxval, self.seed = minval, maxval, seed
 
     def values(self, shape, rng):
-        return rng.uniform(self.minval, self.maxval, shape)
+        low = self.number("minval")
+        return rng.uniform(low, self.number("maxval", low), shape)
 
 
 def _truncated(rng, shape, stddev):
@@ -139,7 +161,8 @@ class TruncatedNormal(Initializer):
     Parameters
     ----------
     mean : float, default 0.0
-    stddev : float, default 0.05
+    stddev : float of at least 0, default 0.05
+        Before the values beyond two of them are drawn again.
     seed : int, optional
     """
 
@@ -147,7 +170,7 @@ class TruncatedNormal(Initializer):
         self.mean, self.stddev, self.seed = mean, stddev, seed
 
     def values(self, shape, rng):
-        return self.mean + _truncated(rng, shape, self.stddev)
+        return self.number("mean") + _truncated(rng, shape, self.number("stddev", 0))
 
 
 # The standard deviation of a unit normal cut at two standard deviations.
@@ -242,41 +265,111 @@ LecunNormal = _scaled(
     "truncated_normal",
     "Truncated normal of variance 1 / fan_in (LeCun et al., 1998), for selu.",
 )
+FanInUniform = _scaled(
+    "FanInUniform",
+    1 / 3,
+    "fan_in",
+    "uniform",
+    "U(-a, a), a = 1 / sqrt(fan_in): what a linear layer of PyTorch begins with. A bias counts as\n"
+    "    its own input: give that of `n` inputs `RandomUniform(-n**-0.5, n**-0.5)`.",
+)
 
-_BY_NAME = {
-    config.snake_case(c.__name__): c
-    for c in (
-        Constant,
-        Zeros,
-        Ones,
-        RandomNormal,
-        RandomUniform,
-        TruncatedNormal,
-        VarianceScaling,
-        GlorotUniform,
-        GlorotNormal,
-        HeUniform,
-        HeNormal,
-        LecunUniform,
-        LecunNormal,
-    )
+
+class Orthogonal(Initializer):
+    """Orthonormal rows or columns, whichever are fewer, times a gain.
+
+    Those of a normal matrix's QR decomposition, with the signs that make R's diagonal positive, so
+    that all orthogonal matrices are equally likely. All axes but the last are joined.
+
+    A. M. Saxe, J. L. McClelland, S. Ganguli: "Exact solutions to the nonlinear dynamics of learning
+    in deep linear neural networks", ICLR 2014.
+
+    Parameters
+    ----------
+    gain : float, default 1.0
+    seed : int, optional
+
+    Examples
+    --------
+    >>> from nnlite import initializers
+    >>> w = initializers.Orthogonal(seed=0)((5, 3)).numpy()
+    >>> (w.T @ w).round(6) + 0.0
+    array([[1., 0., 0.],
+           [0., 1., 0.],
+           [0., 0., 1.]], dtype=float32)
+    """
+
+    def __init__(self, gain=1.0, seed=None):
+        self.gain, self.seed = gain, seed
+
+    def values(self, shape, rng):
+        if len(shape) < 2:
+            raise ValueError(
+                f"Orthogonal: expected a weight of at least 2 dimensions, got shape {shape}"
+            )
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+        q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)
+        return self.number("gain") * (q if rows >= columns else q.T).reshape(shape)
+
+
+class Identity(Initializer):
+    """Ones on the diagonal, times a gain, and zeros elsewhere.
+
+    Parameters
+    ----------
+    gain : float, default 1.0
+
+    Examples
+    --------
+    >>> from nnlite import initializers
+    >>> initializers.Identity(2.0)((2, 3)).numpy()
+    array([[2., 0., 0.],
+           [0., 2., 0.]], dtype=float32)
+    """
+
+    def __init__(self, gain=1.0):
+        self.gain = gain
+
+    def values(self, shape, rng):
+        if len(shape) != 2:
+            raise ValueError(f"Identity: expected a weight of 2 dimensions, got shape {shape}")
+        return self.number("gain") * np.eye(*shape)
+
+
+_CLASSES = (
+    Constant,
+    Zeros,
+    Ones,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+    VarianceScaling,
+    GlorotUniform,
+    GlorotNormal,
+    HeUniform,
+    HeNormal,
+    LecunUniform,
+    LecunNormal,
+    FanInUniform,
+    Orthogonal,
+    Identity,
+)
+_BY_NAME = {config.snake_case(cls.__name__): cls for cls in _CLASSES} | {
+    "zero": Zeros,
+    "one": Ones,
+    "normal": RandomNormal,
+    "uniform": RandomUniform,
+    "orthogonal_initializer": Orthogonal,
+    "identity_initializer": Identity,
 }
-_ALIASES = {"zero": Zeros, "one": Ones, "normal": RandomNormal, "uniform": RandomUniform}
 globals().update(_BY_NAME)  # `initializers.he_normal()`, as tutorials write it
+OrthogonalInitializer, IdentityInitializer = Orthogonal, Identity
 
 
 def get(identifier):
     """An initializer from its name (either case), itself, or any function of a shape."""
-    if isinstance(identifier, str):
-        found = _BY_NAME.get(config.snake_case(identifier)) or _ALIASES.get(identifier)
-        if found is None:
-            raise ValueError(
-                f"unknown initializer {identifier!r}; known: {', '.join(sorted(_BY_NAME))}"
-            )
-        return found()
-    if callable(identifier):
-        return identifier
-    raise TypeError(f"expected an initializer, its name or a function, got {identifier!r}")
+    return registry.find("initializer", identifier, _BY_NAME, callable)
 
 
 def draw(initializer, shape, dtype):

@@ -1,4 +1,5 @@
-"""Layers of images, normalization and activation, and activations by name, as in `test_layers.py`.
+"""Layers of images, noise, normalization and activation, and activations by name, as in
+`test_layers.py`.
 
 A case is a layer, the shape of its input, and what it computes from (x, weights).
 """
@@ -101,6 +102,34 @@ CASES = {
     ),
     "GaussianNoise": (lambda: layers.GaussianNoise(0.5), (4, 5), lambda x, w: x),
     "SpatialDropout2D": (lambda: layers.SpatialDropout2D(0.5), IMAGES, lambda x, w: x),
+    "GaussianDropout": (lambda: layers.GaussianDropout(0.5), (4, 5), lambda x, w: x),
+    "AlphaDropout": (lambda: layers.AlphaDropout(0.5), (4, 5), lambda x, w: x),
+    "Permute": (lambda: layers.Permute((3, 1, 2)), IMAGES, lambda x, w: x.transpose(0, 3, 1, 2)),
+    "RepeatVector": (
+        lambda: layers.RepeatVector(3),
+        (4, 5),
+        lambda x, w: x[:, None].repeat(3, axis=1),
+    ),
+    "Rescaling": (
+        lambda: layers.Rescaling([1.5, 2.0, -3.0], offset=0.5),
+        (4, 5, 3),
+        lambda x, w: x * [1.5, 2, -3] + 0.5,
+    ),
+    "Normalization": (
+        lambda: layers.Normalization(mean=[1.0, 2.0, 3.0], variance=4.0),
+        (4, 5, 3),
+        lambda x, w: (x - [1, 2, 3]) / 2,
+    ),
+    "Normalization inverse": (
+        lambda: layers.Normalization(axis=(1, 2), invert=True),
+        (4, 5, 3),
+        lambda x, w: x * np.sqrt(w[1]) + w[0],
+    ),
+    "Cropping2D": (
+        lambda: layers.Cropping2D(((1, 0), (2, 3))),
+        IMAGES,
+        lambda x, w: x[:, 1:, 2:3],
+    ),
     "ZeroPadding2D": (
         lambda: layers.ZeroPadding2D(((1, 0), (2, 3))),
         IMAGES,
@@ -128,6 +157,21 @@ CASES = {
     ),
 }
 
+
+def sparsemax(x):
+    """Of rows, by sorting, as Martins & Astudillo write it."""
+    z = -np.sort(-x, axis=-1)
+    k = np.arange(1, x.shape[-1] + 1)
+    kept = (1 + k * z > z.cumsum(-1)).sum(-1, keepdims=True)
+    t = (np.take_along_axis(z.cumsum(-1), kept - 1, -1) - 1) / kept
+    return np.maximum(x - t, 0)
+
+
+def halves(x):
+    """The two halves of the last axis."""
+    return np.split(x, 2, axis=-1)
+
+
 ACTIVATIONS = {
     **{
         name: lambda x, f=f: f(x, 1.0)
@@ -138,6 +182,17 @@ ACTIVATIONS = {
     "swish": lambda x: gated(x, GATES["silu"]),
     "hard_swish": lambda x: gated(x, GATES["hard_silu"]),
     "relu6": lambda x: np.clip(x, 0, 6),
+    "celu": lambda x: elu(x, 1.0),
+    "glu": lambda x: halves(x)[0] / (1 + np.exp(-halves(x)[1])),
+    "log_sigmoid": lambda x: -np.log1p(np.exp(-x)),
+    "sparse_sigmoid": lambda x: np.clip((x + 1) / 2, 0, 1),
+    "hard_tanh": lambda x: np.clip(x, -1, 1),
+    "tanh_shrink": lambda x: x - np.tanh(x),
+    "hard_shrink": lambda x: x * (np.abs(x) > 0.5),
+    "soft_shrink": lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.5, 0),
+    "squareplus": lambda x: (x + np.sqrt(x**2 + 4)) / 2,
+    "sparse_plus": lambda x: np.where(x > 1, x, (np.maximum(x, -1) + 1) ** 2 / 4),
+    "sparsemax": sparsemax,
     "exponential": np.exp,
     "log_softmax": lambda x: x - np.log(np.exp(x).sum(-1, keepdims=True)),
 }

@@ -26,9 +26,10 @@ ORDER = """
     initializers regularizers activations losses metrics schedules
     optimizers.schedules optimizers.optimizer optimizers.momentum optimizers.adagrad
     optimizers.adam optimizers
-    layers.layer layers.core layers.conv layers.pooling layers.normalization layers.activation
-    layers.regularization layers.shaping layers.merging layers
-    data callbacks training summary model sequential models backend utils
+    layers.layer layers.core layers.images layers.conv layers.pooling layers.normalization
+    layers.activation layers.regularization layers.shaping layers.merging
+    layers.preprocessing layers
+    data callbacks training summary model sequential models nn backend utils
     nnlite versions
     estimator_settings estimators datasets.mnist datasets plotting demo __main__
 """.split()

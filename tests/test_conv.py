@@ -1,61 +1,20 @@
-"""Convolutions: the kernels against their oracle, the gradients, the layers."""
+"""Convolutions: what is special about them, and their layers.
+
+That kernels equal their oracles, on any number of threads, and rules the numerical gradients, is
+tested for all ops at once by `test_ops.py` and `test_autodiff.py`.
+"""
 
 import conv_cases
 import numpy as np
 import pytest
-import test_ops
 from conv_cases import CASES
-from conv_oracle import conv2d, oracle
-from gradient_cases import Smooth
-from oracle import activate
+from conv_oracle import conv2d
 from samples import Case, normal
-from test_autodiff import check_gradient, first_gradient, value
-from test_ops import run, same_bits, ulp_off
+from test_ops import run, same_bits
 
 import nnlite
 from nnlite import layers, ops
-from nnlite.dispatch import OPS
 from nnlite.plan import max_threads
-
-ORACLE = oracle(activate)
-NAMES = sorted(CASES)
-
-
-def check(name, case, result, real):
-    """Against the oracle in a wider type."""
-    wide = np.longdouble if real == "float64" else np.float64
-    inputs = [a.astype(wide) for a in case.arrays(real)]
-    (want,) = ORACLE[name](inputs, case.attrs)
-    off = ulp_off(result, want, case.scale(inputs, want), real)
-    shapes = [a.shape for a in inputs]
-    assert off.max(initial=0) <= conv_cases.ULP[name], (off.max(), shapes, case.attrs)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_kernel_equals_oracle(name, isa, real):
-    for case in CASES[name]:
-        (result,), _ = run(name, case, isa, real)
-        check(name, case, result, real)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_result_does_not_depend_on_thread_count(name, isa, real):
-    for case in CASES[name]:
-        (one,), _ = run(name, case, isa, real, threads=1)
-        with test_ops.threadpoolctl.threadpool_limits(5, user_api="openmp"):
-            for threads in (2, 3, 5):
-                (many,), _ = run(name, case, isa, real, threads=threads)
-                assert same_bits(one, many), (threads, case.attrs)
-
-
-@pytest.mark.skipif(
-    not {"avx2", "avx512"} <= set(test_ops.ISAS), reason="this CPU does not run AVX2 and AVX-512"
-)
-@pytest.mark.parametrize("name", NAMES)
-def test_avx2_and_avx512_give_the_same_bits(name, real):
-    for case in CASES[name]:
-        a, b = (run(name, case, isa, real)[0][0] for isa in ("avx2", "avx512"))
-        assert same_bits(a, b), case.attrs
 
 
 @pytest.mark.parametrize("name", ["conv2d", "depthwise_conv2d", "conv2d_gradient_input"])
@@ -70,15 +29,6 @@ def test_image_does_not_depend_on_those_beside_it(name, isa, real):
                 a["shape"] = (len(some), *a["shape"][1:])
             (part,), _ = run(name, Case([some, *rest], a), isa, real)
             assert same_bits(part, np.ascontiguousarray(whole[rows])), case.attrs
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_rule_is_the_numerical_gradient(name):
-    assert conv_cases.GRADIENTS[name]
-    with nnlite.config.precision("float64"):
-        for smooth in (Smooth(*s) for s in conv_cases.GRADIENTS[name]):
-            check_gradient(lambda inputs, s=smooth: value(name, s, inputs), smooth)
-            check_gradient(lambda inputs, s=smooth: first_gradient(name, s, inputs), smooth)
 
 
 def test_padding_contributes_zero_times_the_kernel(isa, real):
@@ -240,49 +190,34 @@ def test_conv2d_computes_the_convolution(real):
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "message, layer, shape",
-    [
-        (r"\(Conv2D\): expected images .*got shape \(None, 8\)", layers.Conv2D(2, 3), (2, 8)),
-        (r"expected filters to be a positive integer, got 0", layers.Conv2D(0, 3), (2, 8, 8, 1)),
-        (r"kernel_size to be .*, got \(3,\)", layers.Conv2D(2, (3,)), (2, 8, 8, 1)),
-        (r"strides to be .*, got -1", layers.Conv2D(2, 3, -1), (2, 8, 8, 1)),
-        (r"equal groups, got 3 channels and 4", layers.Conv2D(4, 3, groups=2), (2, 8, 8, 3)),
-        (
-            r"'channels_last', got 'channels_first'",
-            layers.Conv2D(4, 3, data_format="channels_first"),
-            (2, 8, 8, 3),
-        ),
-        (r"at least 3 x 3 .* got shape \(2, 2, 8, 3\)", layers.SeparableConv2D(4, 3), (2, 2, 8, 3)),
-        (
-            r"depth_multiplier to be .*, got 'a'",
-            layers.DepthwiseConv2D(3, depth_multiplier="a"),
-            (2, 8, 8, 3),
-        ),
-        (
-            r"constraints are not supported",
-            layers.Conv2D(4, 3, kernel_constraint="non_neg"),
-            (2, 8, 8, 3),
-        ),
-    ],
-)
-def test_bad_setting_or_input_is_an_error_that_names_the_layer(message, layer, shape):
-    with pytest.raises(ValueError, match=message) as error:
-        layer(np.ones(shape))
-    assert "layer '" in str(error.value)
+@pytest.mark.parametrize("shape", [(2, 1, 1, 4), (0, 6, 5, 4), (3, 2, 6, 4), (1, 9, 1, 4)])
+@pytest.mark.parametrize("make, shapes", LAYERS.values(), ids=LAYERS)
+def test_layer_bears_single_pixels_no_rows_and_images_smaller_than_its_window(make, shapes, shape):
+    layer = make(strides=4, padding="same", bias_initializer="ones")
+    x = nnlite.Variable(normal(*shape))
+    with nnlite.GradientTape() as tape:
+        y = layer(x)
+        total = ops.sum(ops.square(y))
+    assert y.shape == (shape[0], -(-shape[1] // 4), -(-shape[2] // 4), shapes[-1][0])
+    dx, *dw = tape.gradient(total, [x, *layer.weights])
+    assert dx.shape == shape and [d.shape for d in dw] == shapes
+    assert all(np.isfinite(d.numpy()).all() for d in (dx, *dw))
+    if not shape[0]:
+        assert not any(d.numpy().any() for d in dw)
 
 
-def test_layer_refuses_images_of_other_channels_than_it_was_built_for():
-    layer = layers.Conv2D(2, 3)
-    layer(np.ones((1, 5, 5, 3)))
-    with pytest.raises(
-        ValueError, match=r"layer 'conv2d' .* 3 channels .* got shape \(1, 5, 5, 4\)"
-    ):
-        layer(np.ones((1, 5, 5, 4)))
+def test_pixels_that_no_window_meets_have_no_gradient():
+    layer, x = layers.Conv2D(2, 2, strides=3), nnlite.Variable(normal(1, 7, 7, 1))
+    with nnlite.GradientTape() as tape:
+        y = layer(x)
+    met = tape.gradient(y, x).numpy()[0, :, :, 0] != 0
+    inside = np.array([True, True, False, True, True, False, False])
+    assert np.array_equal(met, np.outer(inside, inside))
 
 
-def test_convolution2d_is_conv2d():
+def test_other_names_are_the_layers_themselves():
     assert layers.Convolution2D is layers.Conv2D
+    assert layers.SeparableConvolution2D is layers.SeparableConv2D
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -309,8 +244,3 @@ def test_training_by_a_plan_equals_training_eagerly_bitwise(threads):
 
     planned, eager = trained(), trained(run_eagerly=True)
     assert all(same_bits(a, b) for a, b in zip(planned, eager))
-
-
-def test_every_op_of_this_family_is_tried():
-    family = {name for name in OPS if name.startswith(("conv2d", "depthwise"))}
-    assert family == set(CASES) == set(ORACLE) == set(conv_cases.ULP)

@@ -1,132 +1,27 @@
-"""Pooling, normalization, further activations, normal numbers: kernels, gradient rules, bits."""
+"""Pooling, normalization, activations, normal numbers: what is special about each.
+
+That kernels equal their oracles, on any number of threads, and rules the numerical gradients, is
+tested for all ops at once by `test_ops.py` and `test_autodiff.py`.
+"""
 
 import numpy as np
 import pytest
 import threadpoolctl
-from cases_images import CASES, IN_PLACE, ONCE_ONLY, ULP, pools
-from gradient_cases_images import GRADIENTS, OUTPUTS
+from cases_images import pools
+from gradient_cases import Smooth
 from oracle_activations import ACTIVATIONS, SLOPES, normal_cdf
-from oracle_images import ORACLE
-from samples import LENGTHS, Case, normal, rng, sweep
+from samples import Case, normal, rng, sweep
 from test_autodiff import check_gradient, double  # noqa: F401
-from test_ops import ISAS, engine, run, same_bits, ulp_off
+from test_ops import run, same_bits, ulp_off
 
 import nnlite
 from nnlite import dispatch, ops
 from nnlite.autodiff import GradientTape, gradients
-from nnlite.dispatch import OPS
 from nnlite.ops.activation import KINDS
 from nnlite.plan import Plan
-from nnlite.tensor import REALS, Tensor, Variable
+from nnlite.tensor import Tensor, Variable
 
-
-def expected(name, case, real):
-    """The oracle's results in a wider type, and a scale for each."""
-    wide = np.longdouble if real == "float64" else np.float64
-    with np.errstate(all="ignore"):
-        inputs = [a if a.dtype.kind != "f" else a.astype(wide) for a in case.arrays(real)]
-        want = ORACLE[name](inputs, case.attrs_for(real))
-        scale = None if case.scale is None else case.scale(inputs, want[0])
-    return want, scale if isinstance(scale, tuple) else [scale] * len(want)
-
-
-def worst(name, case, isa, real):
-    """The largest error of a call, in ulp of its scale."""
-    results, _ = run(name, case, isa, real)
-    want, scales = expected(name, case, real)
-    assert [r.shape for r in results] == [w.shape for w in want]
-    off = [ulp_off(r, w, s, real) for r, w, s in zip(results, want, scales)]
-    return max((o.max() for o in off if o.size), default=0.0)
-
-
-def test_tables_name_the_same_ops():
-    assert set(ORACLE) == set(CASES) == set(ULP) <= set(OPS)
-    differentiable = {name for name in CASES if callable(OPS[name].gradient)}
-    assert set(GRADIENTS) == differentiable
-
-
-@pytest.mark.parametrize("real", REALS)
-@pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("name", CASES)
-def test_kernel_equals_oracle(name, isa, real):
-    for case in CASES[name]:
-        shapes = [a.shape for a in case.arrays(real)]
-        assert worst(name, case, isa, real) <= ULP[name], (shapes, case.attrs)
-
-
-@pytest.mark.parametrize("real", REALS)
-@pytest.mark.parametrize("name", CASES)
-def test_result_does_not_depend_on_thread_count(name, real):
-    for isa in ISAS:
-        alone = [run(name, case, isa, real)[0] for case in CASES[name]]
-        for threads in (2, 3):
-            with threadpoolctl.threadpool_limits(threads, user_api="openmp"):
-                for case, one in zip(CASES[name], alone):
-                    many, _ = run(name, case, isa, real, threads=threads)
-                    shapes = [a.shape for a in case.arrays(real)]
-                    assert all(map(same_bits, one, many)), (isa, threads, shapes, case.attrs)
-
-
-@pytest.mark.skipif(not {"avx2", "avx512"} <= set(ISAS), reason="this CPU does not run both")
-@pytest.mark.parametrize("real", REALS)
-@pytest.mark.parametrize("name", CASES)
-def test_avx2_and_avx512_give_the_same_bits(name, real):
-    for case in CASES[name]:
-        a, b = (run(name, case, isa, real)[0] for isa in ("avx2", "avx512"))
-        shapes = [x.shape for x in case.arrays(real)]
-        assert all(map(same_bits, a, b)), (shapes, case.attrs)
-
-
-@pytest.mark.parametrize("name", IN_PLACE)
-def test_result_may_take_the_place_of_an_input(name, isa, real):
-    op, e = OPS[name], engine(isa, real)
-    for case in CASES[name]:
-        (want,), _ = run(name, case, isa, real)
-        for i in range(len(case.arrays(real))):
-            inputs = case.arrays(real)
-            e.call(e.op_ids[name], inputs, [inputs[i]], op.c_attrs(case.attrs_for(real)), 2)
-            assert same_bits(inputs[i], want)
-
-
-# --- gradient rules
-
-
-def value(name, smooth, inputs):
-    """The op's outputs projected to a scalar."""
-    total = ops.zeros(())
-    for k, y in enumerate(dispatch.apply(OPS[name], inputs, smooth.attrs)[: OUTPUTS.get(name, 1)]):
-        total = total + ops.sum(y * rng("projection", k, y.shape).standard_normal(y.shape))
-    return total
-
-
-def first_gradient(name, smooth, inputs):
-    """The gradients with respect to `wrt`, projected to a scalar."""
-    with GradientTape() as tape:
-        target = value(name, smooth, inputs)
-    sources = [inputs[i] for i in smooth.wrt]
-    total = ops.zeros(())
-    for k, (g, x) in enumerate(zip(tape.gradient(target, sources), sources)):
-        total = total + ops.sum(g * rng("second", k).standard_normal(x.shape))
-    return total
-
-
-@pytest.mark.parametrize("name", GRADIENTS)
-def test_rule_is_the_numerical_gradient(name, double):  # noqa: F811
-    for smooth in GRADIENTS[name]:
-        check_gradient(lambda inputs, s=smooth: value(name, s, inputs), smooth)
-
-
-@pytest.mark.parametrize("name", sorted(set(GRADIENTS) - set(ONCE_ONLY)))
-def test_rule_of_the_rule_is_the_numerical_second_derivative(name, double):  # noqa: F811
-    for smooth in GRADIENTS[name]:
-        check_gradient(lambda inputs, s=smooth: first_gradient(name, s, inputs), smooth)
-
-
-@pytest.mark.parametrize("name", sorted(ONCE_ONLY))
-def test_second_derivative_of_a_fused_rule_names_it(name, double):  # noqa: F811
-    smooth = GRADIENTS[name][0]
-    with pytest.raises(NotImplementedError, match=ONCE_ONLY[name]):
-        check_gradient(lambda inputs: first_gradient(name, smooth, inputs), smooth)
+# --- functions composed of several ops
 
 
 def test_composed_functions_have_numerical_gradients(double):  # noqa: F811
@@ -138,42 +33,28 @@ def test_composed_functions_have_numerical_gradients(double):  # noqa: F811
         lambda v: ops.sum(ops.square(ops.log_softmax(v[0], axis=-2))),
         lambda v: ops.sum(ops.square(ops.relu(v[0], 0.3, 1.7, 0.2))),
         lambda v: ops.sum(ops.square(ops.relu(v[0], -0.3))),
+        lambda v: ops.sum(ops.square(ops.var(v[0], axis=(0, 2)))),
+        lambda v: ops.sum(ops.std(v[0], axis=-1, keepdims=True)),
     ]:
-        check_gradient(function, GRADIENTS["pad2d"][0].__class__([x]))
+        check_gradient(function, Smooth([x]))
 
 
-# --- the activations of KINDS: those that test_ops does not know
+# --- activations
 
 
 @pytest.mark.parametrize("kind", ACTIVATIONS)
-def test_activation_and_its_slope_equal_their_oracles(kind, isa, real):
-    attrs = {"kind": KINDS[kind], "alpha": 0.25}
-    for x in [sweep(real), *(normal(n).astype(real) for n in LENGTHS)]:
-        (y,), _ = run("activation", Case([x], attrs), isa, real)
-        with np.errstate(all="ignore"):
-            want = ACTIVATIONS[kind](x.astype(np.float64), 0.25)
-            if real == "float32":
-                off = ulp_off(y, want, None, real)
-            else:
-                off = ulp_off(y, want, np.abs(want) * 2, real)  # NumPy rounds, too
-        assert off.size == 0 or off.max() <= 3, (kind, x[off.argmax()], y[off.argmax()])
-        good = np.where(np.abs(y) < np.finfo(real).tiny, 0, y)[np.isfinite(y)]
-        dy = normal(*good.shape).astype(real)
-        (dx,), _ = run("activation_gradient", Case([dy, good], attrs), isa, real)
-        with np.errstate(all="ignore"):
-            slope = SLOPES[kind](good.astype(np.float64), 0.25)
-        scale = np.abs(dy) * np.maximum(slope, 0.25)
-        off = ulp_off(dx, dy.astype(np.float64) * slope, scale, real)
-        assert off.size == 0 or off.max() <= 4
-
-
-@pytest.mark.parametrize("kind", ["elu", "selu", "softplus", "softsign", "sigmoid", "tanh"])
-def test_second_derivative_of_an_activation_is_the_numerical_one(kind, double):  # noqa: F811
-    x = normal(3, 5)
-    smooth = GRADIENTS["pad2d"][0].__class__(
-        [x + np.sign(x) * 0.1], {"kind": KINDS[kind], "alpha": 0.7}
+def test_slope_is_right_at_every_output_that_an_activation_can_have(kind, isa, real):
+    (y,), _ = run(
+        "activation", Case([sweep(real)], {"kind": KINDS[kind], "alpha": 0.25}), isa, real
     )
-    check_gradient(lambda inputs: first_gradient("activation", smooth, inputs), smooth)
+    y = np.where(np.abs(y) < np.finfo(real).tiny, 0, y)[np.isfinite(y)]
+    dy = normal(*y.shape).astype(real)
+    (dx,), _ = run(
+        "activation_gradient", Case([dy, y], {"kind": KINDS[kind], "alpha": 0.25}), isa, real
+    )
+    slope = SLOPES[kind](y.astype(np.float64), 0.25)
+    scale = np.abs(dy) * np.maximum(slope, 0.25)
+    assert ulp_off(dx, dy.astype(np.float64) * slope, scale, real).max() <= 4
 
 
 def test_relu_is_that_of_keras_for_all_of_its_settings(real):

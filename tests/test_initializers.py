@@ -34,8 +34,11 @@ CASES = {
     "HeNormal": ({}, 0.0, math.sqrt(2 / 300), 2 * math.sqrt(2 / 300) / CUT),
     "LecunUniform": ({}, 0.0, math.sqrt(1 / 300), math.sqrt(3 / 300)),
     "LecunNormal": ({}, 0.0, math.sqrt(1 / 300), 2 * math.sqrt(1 / 300) / CUT),
+    "FanInUniform": ({}, 0.0, math.sqrt(1 / 900), math.sqrt(1 / 300)),
+    "Orthogonal": ({"gain": 3.0}, 0.0, 3.0 / math.sqrt(300), None),
+    "Identity": ({"gain": 0.5}, 0.5 / 300, 0.5 * math.sqrt(1 / 300 - 1 / 300**2), None),
 }
-RANDOM = [name for name, case in CASES.items() if case[2]]
+RANDOM = [name for name, case in CASES.items() if case[2] and name != "Identity"]
 
 
 def make(name, **more):
@@ -77,10 +80,62 @@ def test_variance_scaling_has_variance_scale_over_n(mode, n, distribution):
         ((7, 3), (7, 3)),
         ((5, 4, 7, 3), (140, 60)),
         ((5, 7, 3), (35, 15)),
+        ((3, 3, 16, 1), (144, 9)),  # of a depthwise convolution
+        ((1, 1, 16, 8), (16, 8)),
     ],
 )
 def test_fans_count_the_receptive_field(shape, fans):
     assert initializers.compute_fans(shape) == fans
+
+
+@pytest.mark.parametrize("shape", [(300, 200), (5, 5, 12, 200), (3, 3, 200, 5), (1, 60000)])
+@pytest.mark.parametrize("name", [n for n in RANDOM if n != "Orthogonal"])
+def test_values_have_the_distribution_that_the_name_says(name, shape):
+    """Kolmogorov and Smirnov's test; fans are those of the shape."""
+    stats = pytest.importorskip("scipy.stats")
+    fan_in, fan_out = initializers.compute_fans(shape)
+    scale = {"Glorot": 2 / (fan_in + fan_out), "He": 2 / fan_in, "Lecun": 1 / fan_in}
+    variance = scale.get(name.removesuffix("Normal").removesuffix("Uniform"))
+    if name in ("RandomNormal", "TruncatedNormal"):
+        mean, spread = 0.2, 0.3
+    elif name == "VarianceScaling":
+        mean, spread = 0.0, math.sqrt(3 / fan_in) / CUT
+    elif variance is not None and name.endswith("Normal"):
+        mean, spread = 0.0, math.sqrt(variance) / CUT
+    if name == "RandomNormal":
+        expected = stats.norm(mean, spread)
+    elif name.endswith("Uniform"):
+        limit = 1 / math.sqrt(fan_in) if name == "FanInUniform" else None
+        limit = math.sqrt(3 * variance) if variance else limit
+        low, high = (-1.0, 3.0) if name == "RandomUniform" else (-limit, limit)
+        expected = stats.uniform(low, high - low)
+    else:
+        expected = stats.truncnorm(-2, 2, mean, spread)
+    values = make(name)(shape, dtype="float64", seed=5).numpy().ravel()
+    assert stats.kstest(values, expected.cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (9, 4), (4, 9), (3, 3, 4, 8), (2, 2, 3, 30), (5, 1)])
+def test_orthogonal_rows_or_columns_are_orthonormal_times_the_gain(shape):
+    w = initializers.Orthogonal(2.0, seed=1)(shape, dtype="float64").numpy().reshape(-1, shape[-1])
+    products = w.T @ w if w.shape[0] >= w.shape[1] else w @ w.T
+    np.testing.assert_allclose(products, 4 * np.eye(len(products)), atol=1e-13)
+
+
+def test_orthogonal_matrices_are_all_equally_likely():
+    """No sign or place is preferred: without the fixed signs, the first entry would be."""
+    first = [initializers.Orthogonal(seed=s)((3, 3)).numpy() for s in range(2000)]
+    mean, square = np.mean(first, axis=0), np.mean(np.square(first), axis=0)
+    assert np.abs(mean).max() < 5 * math.sqrt(1 / 3 / 2000)
+    np.testing.assert_allclose(square, 1 / 3, atol=0.035)
+
+
+def test_fan_in_uniform_is_what_a_linear_layer_of_pytorch_begins_with():
+    values = initializers.FanInUniform(seed=1)((16, 4000)).numpy()
+    assert 0.249 < np.abs(values).max() <= 0.25
+    layer = layers.Conv2D(50, 3, kernel_initializer="fan_in_uniform")
+    layer(np.ones((1, 5, 5, 4)))
+    assert 0.98 / 6 < np.abs(layer.get_weights()[0]).max() <= 1 / 6
 
 
 @pytest.mark.parametrize("name", RANDOM)
@@ -137,10 +192,17 @@ def test_found_in_camel_case_snake_case_and_as_a_lower_case_factory(name):
         ("one", "Ones"),
         ("normal", "RandomNormal"),
         ("uniform", "RandomUniform"),
+        ("OrthogonalInitializer", "Orthogonal"),
+        ("IdentityInitializer", "Identity"),
     ],
 )
 def test_keras_aliases(alias, name):
     assert initializers.get(alias) == getattr(initializers, name)()
+    assert getattr(initializers, alias) is getattr(initializers, name)
+
+
+def test_class_is_as_good_as_its_name():
+    assert initializers.get(initializers.HeNormal) == initializers.HeNormal()
 
 
 def test_function_of_a_shape_is_an_initializer():
@@ -187,6 +249,13 @@ def test_config_round_trip(name):
             ValueError,
             r"distribution of .*'x'",
         ),
+        (lambda: initializers.Orthogonal()((3,)), ValueError, r"2 dimensions, got shape \(3,\)"),
+        (lambda: initializers.Identity()((3, 3, 1)), ValueError, r"2 dimensions, .* \(3, 3, 1\)"),
+        (lambda: initializers.RandomNormal(0, -1)((2,)), ValueError, r"stddev .* 0, got -1"),
+        (lambda: initializers.RandomUniform(2, 1)((2,)), ValueError, r"maxval .* 2.0, got 1"),
+        (lambda: initializers.TruncatedNormal("a")((2,)), ValueError, r"mean .* number, got 'a'"),
+        (lambda: initializers.HeNormal(seed=-1)((2, 2)), ValueError, r"HeNormal: .* seed .* -1"),
+        (lambda: initializers.Constant([1, 2])((3,)), ValueError, r"shape \(3,\), got \[1, 2\]"),
         (
             lambda: initializers.Initializer()((2, 2)),
             TypeError,

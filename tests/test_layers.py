@@ -197,8 +197,8 @@ def test_bad_size_names_the_layer_the_argument_and_what_came(units):
     "form, activation",
     [("Dense", a) for a in ACTIVATIONS] + [("Activation", a) for a in ACTIVATIONS if a is not None],
 )
-def test_activation_by_name_or_function_computes_its_formula(form, activation):
-    x = data((6, 5))
+def test_activation_by_name_or_function_computes_its_formula(form, activation, real):
+    x, tolerance = data((6, 8)), 1e-5 if real == "float32" else 1e-13
     if form == "Activation":
         result, z = Activation(activation)(x), x
     else:
@@ -206,11 +206,40 @@ def test_activation_by_name_or_function_computes_its_formula(form, activation):
         result = layer(x)
         kernel, bias = (w.astype(float) for w in layer.get_weights())
         z = x @ kernel + bias
-    np.testing.assert_allclose(result.numpy(), ACTIVATIONS[activation](z), rtol=1e-5, atol=1e-6)
+    want = ACTIVATIONS[activation](z)
+    np.testing.assert_allclose(result.numpy(), want, rtol=tolerance, atol=tolerance)
 
 
 def test_every_activation_name_has_a_formula_here():
-    assert set(keras.activations._BY_NAME) == {n for n in ACTIVATIONS if isinstance(n, str)}
+    named = {n for n in ACTIVATIONS if isinstance(n, str)}
+    assert set(keras.activations._BY_NAME) == {*named, "threshold"}  # that one takes arguments
+
+
+@pytest.mark.parametrize("activation", [a for a in ACTIVATIONS if isinstance(a, str)])
+def test_dense_layer_with_any_activation_learns(activation):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([Input((4,)), Dense(8, activation=activation), Dense(1)])
+    model.compile(keras.optimizers.SGD(0.02), "mse")
+    x = data((64, 4))
+    first, *_, last = model.fit(x, x[:, :1], epochs=20, verbose=0).history["loss"]
+    assert last < 0.9 * first
+
+
+def test_activations_with_arguments_use_them():
+    x = np.linspace(-3, 3, 25)
+    a = keras.activations
+    for got, want in [
+        (a.threshold(x, 1.0, -7.0), np.where(x > 1, x, -7)),
+        (a.celu(x, 2.0), np.where(x > 0, x, 2 * np.expm1(x / 2))),
+        (a.hard_shrink(x, 2), x * (np.abs(x) > 2)),
+        (a.soft_shrink(x, 2), np.sign(x) * np.maximum(np.abs(x) - 2, 0)),
+        (a.squareplus(x, 1), (x + np.sqrt(x**2 + 1)) / 2),
+        (
+            a.glu(x[:24].reshape(4, 6), axis=0),
+            (lambda p, q: p * sigmoid(q))(*x[:24].reshape(2, 2, 6)),
+        ),
+    ]:
+        np.testing.assert_allclose(got.numpy(), want, rtol=1e-6, atol=1e-6)
 
 
 def test_custom_activation_can_be_trained_through():

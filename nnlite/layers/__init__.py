@@ -2,7 +2,13 @@
 
 from nnlite import config
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
-from nnlite.layers.conv import Conv2D, Convolution2D, DepthwiseConv2D, SeparableConv2D
+from nnlite.layers.conv import (
+    Conv2D,
+    Convolution2D,
+    DepthwiseConv2D,
+    SeparableConv2D,
+    SeparableConvolution2D,
+)
 from nnlite.layers.core import Activation, Dense, Dropout, Flatten, InputLayer, Reshape
 from nnlite.layers.layer import Layer
 from nnlite.layers.merging import (
@@ -34,14 +40,21 @@ from nnlite.layers.pooling import (
     MaxPool2D,
     MaxPooling2D,
 )
-from nnlite.layers.regularization import GaussianNoise, SpatialDropout2D
-from nnlite.layers.shaping import UpSampling2D, ZeroPadding2D
+from nnlite.layers.preprocessing import Normalization, Rescaling
+from nnlite.layers.regularization import (
+    AlphaDropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout2D,
+)
+from nnlite.layers.shaping import Cropping2D, Permute, RepeatVector, UpSampling2D, ZeroPadding2D
 from nnlite.symbolic import input_symbol
 
 __all__ = [
     "ELU",
     "Activation",
     "Add",
+    "AlphaDropout",
     "Average",
     "AveragePooling2D",
     "AvgPool2D",
@@ -49,11 +62,13 @@ __all__ = [
     "Concatenate",
     "Conv2D",
     "Convolution2D",
+    "Cropping2D",
     "Dense",
     "DepthwiseConv2D",
     "Dot",
     "Dropout",
     "Flatten",
+    "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling2D",
     "GlobalAvgPool2D",
@@ -69,10 +84,15 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "Normalization",
     "PReLU",
+    "Permute",
     "ReLU",
+    "RepeatVector",
+    "Rescaling",
     "Reshape",
     "SeparableConv2D",
+    "SeparableConvolution2D",
     "Softmax",
     "SpatialDropout2D",
     "Subtract",

@@ -6,12 +6,25 @@ from nnlite import ops
 from nnlite.layers.layer import Layer
 
 
-def _at_least_0(name, value):
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not value >= 0:
-        raise ValueError(f"expected {name} to be a number of at least 0, got {value!r}")
+class _Function(Layer):
+    """Base: an activation of `nnlite.ops`, whose settings are the layer's: numbers of at least 0,
+    or None where that is the default."""
+
+    _settings = ()
+
+    def build(self, input_shape):
+        for name in self._settings:
+            value = getattr(self, name)
+            if value is None and self._signature()[name] is None:
+                continue
+            if not isinstance(value, numbers.Real) or isinstance(value, bool) or not value >= 0:
+                raise ValueError(f"expected {name} to be a number of at least 0, got {value!r}")
+
+    def call(self, inputs):
+        return self._function(inputs, **{name: getattr(self, name) for name in self._settings})
 
 
-class ReLU(Layer):
+class ReLU(_Function):
     """max(x, 0), with an upper limit, a slope below and a threshold if asked.
 
     Parameters
@@ -35,21 +48,15 @@ class ReLU(Layer):
     array([[0. , 1.5, 2. ]], dtype=float32)
     """
 
+    _function = staticmethod(ops.relu)
+    _settings = ("max_value", "negative_slope", "threshold")
+
     def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **kwargs):
         super().__init__(**kwargs)
         self.max_value, self.negative_slope, self.threshold = max_value, negative_slope, threshold
 
-    def build(self, input_shape):
-        if self.max_value is not None:
-            _at_least_0("max_value", self.max_value)
-        _at_least_0("negative_slope", self.negative_slope)
-        _at_least_0("threshold", self.threshold)
 
-    def call(self, inputs):
-        return ops.relu(inputs, self.negative_slope, self.max_value, self.threshold)
-
-
-class LeakyReLU(Layer):
+class LeakyReLU(_Function):
     """x where it is positive, else `negative_slope * x`.
 
     Parameters
@@ -69,18 +76,15 @@ class LeakyReLU(Layer):
     array([[-0.5,  2. ]], dtype=float32)
     """
 
+    _function = staticmethod(ops.leaky_relu)
+    _settings = ("negative_slope",)
+
     def __init__(self, negative_slope=0.3, **kwargs):
         super().__init__(**kwargs)
         self.negative_slope = negative_slope
 
-    def build(self, input_shape):
-        _at_least_0("negative_slope", self.negative_slope)
 
-    def call(self, inputs):
-        return ops.leaky_relu(inputs, self.negative_slope)
-
-
-class ELU(Layer):
+class ELU(_Function):
     """x where it is positive, else `alpha * (exp(x) - 1)`.
 
     Parameters
@@ -100,15 +104,12 @@ class ELU(Layer):
     array([[-1.,  2.]], dtype=float32)
     """
 
+    _function = staticmethod(ops.elu)
+    _settings = ("alpha",)
+
     def __init__(self, alpha=1.0, **kwargs):
         super().__init__(**kwargs)
         self.alpha = alpha
-
-    def build(self, input_shape):
-        _at_least_0("alpha", self.alpha)
-
-    def call(self, inputs):
-        return ops.elu(inputs, self.alpha)
 
 
 class PReLU(Layer):
@@ -120,6 +121,8 @@ class PReLU(Layer):
     ----------
     alpha_initializer : str or Initializer, default 'zeros'
     alpha_regularizer : str or Regularizer, optional
+    alpha_constraint : None
+        Not supported.
     shared_axes : int or list of int, optional
         Axes along which one alpha serves all; (1, 2) gives an image one for each channel.
     **kwargs
@@ -139,27 +142,39 @@ class PReLU(Layer):
     """
 
     def __init__(
-        self, alpha_initializer="zeros", alpha_regularizer=None, shared_axes=None, **kwargs
+        self,
+        alpha_initializer="zeros",
+        alpha_regularizer=None,
+        alpha_constraint=None,
+        shared_axes=None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.alpha_initializer, self.alpha_regularizer = alpha_initializer, alpha_regularizer
-        self.shared_axes = shared_axes
+        self.alpha_constraint, self.shared_axes = alpha_constraint, shared_axes
 
     def build(self, input_shape):
-        shared = self.shared_axes
-        shared = [] if shared is None else [shared] if isinstance(shared, int) else list(shared)
-        shape = list(input_shape[1:])
-        for axis in shared:
-            if not 1 <= axis <= len(shape):
-                raise ValueError(
-                    f"expected shared_axes from 1 to {len(shape)}, got {self.shared_axes!r}"
-                )
-            shape[axis - 1] = 1
+        shared = () if self.shared_axes is None else self.shared_axes
+        shared = (shared,) if isinstance(shared, int) else tuple(shared)
+        axes = range(1, len(input_shape))
+        if not set(shared) <= set(axes):
+            raise ValueError(
+                f"expected shared_axes from 1 to {len(axes)}, got {self.shared_axes!r}"
+            )
+        self._own_axes = [d for d in axes if d not in shared]
         self.alpha = self.add_weight(
-            tuple(shape), self.alpha_initializer, name="alpha", regularizer=self.alpha_regularizer
+            tuple(1 if d in shared else input_shape[d] for d in axes),
+            self.alpha_initializer,
+            name="alpha",
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
         )
 
     def call(self, inputs):
+        given, alpha = inputs.shape, (None, *self.alpha.shape)
+        if len(given) != len(alpha) or any(given[d] != alpha[d] for d in self._own_axes):
+            expected = tuple(n if d in self._own_axes else None for d, n in enumerate(alpha))
+            raise ValueError(f"expected an input of shape {expected}, got shape {given}")
         return ops.where(ops.greater(inputs, 0.0), inputs, inputs * self.alpha)
 
 

@@ -1,42 +1,64 @@
 """Layers that slide a window over images (N, height, width, channels)."""
 
-from nnlite import activations, config, ops
+from nnlite import activations, ops
 from nnlite.layers.core import positive_int
-from nnlite.layers.layer import Layer
+from nnlite.layers.images import ImageLayer
 from nnlite.ops.conv import pair
 
 
-class _Convolution(Layer):
-    """What the layers have in common: the window, the bias, the activation."""
+class _Convolution(ImageLayer):
+    """What the layers have in common: the window, the bias, the activation.
 
-    def _check(self, input_shape):
-        """The channels of images of this shape."""
-        if self.data_format not in (None, config.image_data_format()):
-            raise ValueError(
-                f"expected data_format {config.image_data_format()!r}, got {self.data_format!r}"
-            )
-        if len(input_shape) != 4:
-            raise ValueError(
-                f"expected images (N, height, width, channels), got shape {input_shape}"
-            )
+    A subclass writes out the arguments up to `activation`, in the order that Keras has for it; the
+    rest is given by name, and what is not the subclass's own arrives here.
+    """
+
+    def __init__(
+        self,
+        kernel_size,
+        strides,
+        padding,
+        data_format,
+        dilation_rate,
+        activation,
+        *,
+        use_bias=True,
+        bias_initializer="zeros",
+        bias_regularizer=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(data_format, **kwargs)
+        self.kernel_size, self.strides, self.padding = kernel_size, strides, padding
+        self.dilation_rate, self.activation, self.use_bias = dilation_rate, activation, use_bias
+        self.bias_initializer, self.bias_regularizer = bias_initializer, bias_regularizer
+        self.bias_constraint = bias_constraint
+
+    def build(self, input_shape):
+        super().build(input_shape)
         self._window = {
             "strides": pair("strides", self.strides),
             "padding": self.padding,
             "dilation_rate": pair("dilation_rate", self.dilation_rate),
         }
         self._function = activations.get(self.activation)
-        return positive_int("channels", input_shape[-1])
+        channels = positive_int("channels", input_shape[-1])
+        features = self._add_kernels(pair("kernel_size", self.kernel_size), channels)
+        self.bias = self._add("bias", (features,)) if self.use_bias else None
 
-    def _add_bias(self, size):
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                (size,),
-                self.bias_initializer,
-                name="bias",
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+    def _add_kernels(self, size, channels):
+        """Make the kernels for images of so many channels; returns those of the result."""
+        raise NotImplementedError
+
+    def _add(self, settings, shape, name=None):
+        """A weight made as the arguments `settings`_initializer, ... say."""
+        return self.add_weight(
+            shape,
+            getattr(self, f"{settings}_initializer"),
+            name=name or settings,
+            regularizer=getattr(self, f"{settings}_regularizer"),
+            constraint=getattr(self, f"{settings}_constraint"),
+        )
 
     def _activated(self, function, *operands, **settings):
         """The function with its activation, fused where that can be."""
@@ -96,45 +118,57 @@ class Conv2D(_Convolution):
         dilation_rate=(1, 1),
         groups=1,
         activation=None,
-        use_bias=True,
+        *,
         kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
         kernel_regularizer=None,
-        bias_regularizer=None,
         kernel_constraint=None,
-        bias_constraint=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.filters, self.kernel_size, self.strides = filters, kernel_size, strides
-        self.padding, self.data_format, self.dilation_rate = padding, data_format, dilation_rate
-        self.groups, self.activation, self.use_bias = groups, activation, use_bias
-        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
-        self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
-        self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
+        window = (kernel_size, strides, padding, data_format, dilation_rate)
+        super().__init__(*window, activation, **kwargs)
+        self.filters, self.groups = filters, groups
+        self.kernel_initializer, self.kernel_regularizer = kernel_initializer, kernel_regularizer
+        self.kernel_constraint = kernel_constraint
 
-    def build(self, input_shape):
-        channels, filters = self._check(input_shape), positive_int("filters", self.filters)
-        groups = self._window["groups"] = positive_int("groups", self.groups)
+    def _add_kernels(self, size, channels):
+        filters, groups = positive_int("filters", self.filters), positive_int("groups", self.groups)
         if channels % groups or filters % groups:
             raise ValueError(
                 f"expected channels and filters in {groups} equal groups, "
                 f"got {channels} channels and {filters} filters"
             )
-        self.kernel = self.add_weight(
-            (*pair("kernel_size", self.kernel_size), channels // groups, filters),
-            self.kernel_initializer,
-            name="kernel",
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        self._add_bias(filters)
+        self._window["groups"] = groups
+        self.kernel = self._add("kernel", (*size, channels // groups, filters))
+        return filters
 
     def call(self, inputs):
         return self._activated(ops.conv2d, inputs, self.kernel, self.bias, **self._window)
 
 
-class DepthwiseConv2D(_Convolution):
+class _Depthwise(_Convolution):
+    """What the layers that convolve each channel by itself have in common: those kernels."""
+
+    def __init__(
+        self,
+        *window_and_activation,
+        depth_multiplier=1,
+        depthwise_initializer="glorot_uniform",
+        depthwise_regularizer=None,
+        depthwise_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(*window_and_activation, **kwargs)
+        self.depth_multiplier = depth_multiplier
+        self.depthwise_initializer = depthwise_initializer
+        self.depthwise_regularizer = depthwise_regularizer
+        self.depthwise_constraint = depthwise_constraint
+
+    def _add_depthwise(self, size, channels, name):
+        multiplier = positive_int("depth_multiplier", self.depth_multiplier)
+        return self._add("depthwise", (*size, channels, multiplier), name)
+
+
+class DepthwiseConv2D(_Depthwise):
     """activation(convolution of each channel with filters of its own + bias).
 
     Parameters
@@ -179,41 +213,20 @@ class DepthwiseConv2D(_Convolution):
         data_format=None,
         dilation_rate=(1, 1),
         activation=None,
-        use_bias=True,
-        depthwise_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        depthwise_regularizer=None,
-        bias_regularizer=None,
-        depthwise_constraint=None,
-        bias_constraint=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.kernel_size, self.strides, self.padding = kernel_size, strides, padding
-        self.depth_multiplier, self.data_format = depth_multiplier, data_format
-        self.dilation_rate, self.activation = dilation_rate, activation
-        self.use_bias, self.bias_initializer = use_bias, bias_initializer
-        self.depthwise_initializer = depthwise_initializer
-        self.depthwise_regularizer, self.bias_regularizer = depthwise_regularizer, bias_regularizer
-        self.depthwise_constraint, self.bias_constraint = depthwise_constraint, bias_constraint
+        window = (kernel_size, strides, padding, data_format, dilation_rate)
+        super().__init__(*window, activation, depth_multiplier=depth_multiplier, **kwargs)
 
-    def build(self, input_shape):
-        channels = self._check(input_shape)
-        multiplier = positive_int("depth_multiplier", self.depth_multiplier)
-        self.kernel = self.add_weight(
-            (*pair("kernel_size", self.kernel_size), channels, multiplier),
-            self.depthwise_initializer,
-            name="kernel",
-            regularizer=self.depthwise_regularizer,
-            constraint=self.depthwise_constraint,
-        )
-        self._add_bias(channels * multiplier)
+    def _add_kernels(self, size, channels):
+        self.kernel = self._add_depthwise(size, channels, "kernel")
+        return channels * self.kernel.shape[-1]
 
     def call(self, inputs):
         return self._activated(ops.depthwise_conv2d, inputs, self.kernel, self.bias, **self._window)
 
 
-class SeparableConv2D(_Convolution):
+class SeparableConv2D(_Depthwise):
     """Each channel convolved by itself, then all mixed pixel by pixel, plus bias and activation.
 
     Parameters
@@ -261,50 +274,25 @@ class SeparableConv2D(_Convolution):
         dilation_rate=(1, 1),
         depth_multiplier=1,
         activation=None,
-        use_bias=True,
-        depthwise_initializer="glorot_uniform",
+        *,
         pointwise_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        depthwise_regularizer=None,
         pointwise_regularizer=None,
-        bias_regularizer=None,
-        depthwise_constraint=None,
         pointwise_constraint=None,
-        bias_constraint=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.filters, self.kernel_size, self.strides = filters, kernel_size, strides
-        self.padding, self.data_format, self.dilation_rate = padding, data_format, dilation_rate
-        self.depth_multiplier, self.activation = depth_multiplier, activation
-        self.use_bias, self.bias_initializer = use_bias, bias_initializer
-        self.depthwise_initializer = depthwise_initializer
+        window = (kernel_size, strides, padding, data_format, dilation_rate)
+        super().__init__(*window, activation, depth_multiplier=depth_multiplier, **kwargs)
+        self.filters = filters
         self.pointwise_initializer = pointwise_initializer
-        self.depthwise_regularizer = depthwise_regularizer
         self.pointwise_regularizer = pointwise_regularizer
-        self.bias_regularizer = bias_regularizer
-        self.depthwise_constraint = depthwise_constraint
         self.pointwise_constraint = pointwise_constraint
-        self.bias_constraint = bias_constraint
 
-    def build(self, input_shape):
-        channels, filters = self._check(input_shape), positive_int("filters", self.filters)
-        multiplier = positive_int("depth_multiplier", self.depth_multiplier)
-        self.depthwise_kernel = self.add_weight(
-            (*pair("kernel_size", self.kernel_size), channels, multiplier),
-            self.depthwise_initializer,
-            name="depthwise_kernel",
-            regularizer=self.depthwise_regularizer,
-            constraint=self.depthwise_constraint,
-        )
-        self.pointwise_kernel = self.add_weight(
-            (1, 1, channels * multiplier, filters),
-            self.pointwise_initializer,
-            name="pointwise_kernel",
-            regularizer=self.pointwise_regularizer,
-            constraint=self.pointwise_constraint,
-        )
-        self._add_bias(filters)
+    def _add_kernels(self, size, channels):
+        filters = positive_int("filters", self.filters)
+        self.depthwise_kernel = self._add_depthwise(size, channels, "depthwise_kernel")
+        mixed = channels * self.depthwise_kernel.shape[-1]
+        self.pointwise_kernel = self._add("pointwise", (1, 1, mixed, filters), "pointwise_kernel")
+        return filters
 
     def call(self, inputs):
         return self._activated(
@@ -317,4 +305,4 @@ class SeparableConv2D(_Convolution):
         )
 
 
-Convolution2D = Conv2D
+Convolution2D, SeparableConvolution2D = Conv2D, SeparableConv2D

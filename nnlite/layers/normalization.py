@@ -6,15 +6,30 @@ from nnlite import ops
 from nnlite.layers.layer import Layer
 
 
-def _share(name, value):
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value <= 1:
-        raise ValueError(f"expected {name} in [0, 1], got {value!r}")
-
-
 class _Normalization(Layer):
     """Base: gamma and beta along the last axis, and the check of what was asked for."""
 
-    def _make_scale_and_center(self, input_shape):
+    def __init__(
+        self,
+        axis=-1,
+        epsilon=0.001,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.axis, self.epsilon, self.center, self.scale = axis, epsilon, center, scale
+        self.beta_initializer, self.gamma_initializer = beta_initializer, gamma_initializer
+        self.beta_regularizer, self.gamma_regularizer = beta_regularizer, gamma_regularizer
+        self.beta_constraint, self.gamma_constraint = beta_constraint, gamma_constraint
+
+    def build(self, input_shape):
         axis = self.axis
         if isinstance(axis, (list, tuple)) and len(axis) == 1:
             axis = axis[0]
@@ -30,11 +45,19 @@ class _Normalization(Layer):
         self.gamma = self.beta = None
         if self.scale:
             self.gamma = self.add_weight(
-                shape, self.gamma_initializer, name="gamma", regularizer=self.gamma_regularizer
+                shape,
+                self.gamma_initializer,
+                name="gamma",
+                regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
             )
         if self.center:
             self.beta = self.add_weight(
-                shape, self.beta_initializer, name="beta", regularizer=self.beta_regularizer
+                shape,
+                self.beta_initializer,
+                name="beta",
+                regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint,
             )
 
     def _scale_and_center(self, inputs):
@@ -66,6 +89,8 @@ class BatchNormalization(_Normalization):
     moving_mean_initializer : str or Initializer, default 'zeros'
     moving_variance_initializer : str or Initializer, default 'ones'
     beta_regularizer, gamma_regularizer : str or Regularizer, optional
+    beta_constraint, gamma_constraint : None
+        Not supported.
     **kwargs
         Of `Layer`: name, trainable, input_shape.
 
@@ -91,25 +116,21 @@ class BatchNormalization(_Normalization):
         epsilon=0.001,
         center=True,
         scale=True,
-        beta_initializer="zeros",
-        gamma_initializer="ones",
+        *,
         moving_mean_initializer="zeros",
         moving_variance_initializer="ones",
-        beta_regularizer=None,
-        gamma_regularizer=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.axis, self.momentum, self.epsilon = axis, momentum, epsilon
-        self.center, self.scale = center, scale
-        self.beta_initializer, self.gamma_initializer = beta_initializer, gamma_initializer
+        super().__init__(axis, epsilon, center, scale, **kwargs)
+        self.momentum = momentum
         self.moving_mean_initializer = moving_mean_initializer
         self.moving_variance_initializer = moving_variance_initializer
-        self.beta_regularizer, self.gamma_regularizer = beta_regularizer, gamma_regularizer
 
     def build(self, input_shape):
-        _share("momentum", self.momentum)
-        self._make_scale_and_center(input_shape)
+        momentum = self.momentum
+        if not isinstance(momentum, numbers.Real) or not 0 <= momentum <= 1:
+            raise ValueError(f"expected momentum in [0, 1], got {momentum!r}")
+        super().build(input_shape)
         self.moving_mean = self.add_weight(
             input_shape[-1:], self.moving_mean_initializer, trainable=False, name="moving_mean"
         )
@@ -146,6 +167,8 @@ class LayerNormalization(_Normalization):
         Whether there is a beta, and a gamma.
     beta_initializer, gamma_initializer : str or Initializer, default 'zeros' and 'ones'
     beta_regularizer, gamma_regularizer : str or Regularizer, optional
+    beta_constraint, gamma_constraint : None
+        Not supported.
     **kwargs
         Of `Layer`: name, trainable, input_shape.
 
@@ -159,26 +182,6 @@ class LayerNormalization(_Normalization):
     >>> nnlite.layers.LayerNormalization(epsilon=0.0)([[1.0, 3.0]]).numpy()
     array([[-1.,  1.]], dtype=float32)
     """
-
-    def __init__(
-        self,
-        axis=-1,
-        epsilon=0.001,
-        center=True,
-        scale=True,
-        beta_initializer="zeros",
-        gamma_initializer="ones",
-        beta_regularizer=None,
-        gamma_regularizer=None,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        self.axis, self.epsilon, self.center, self.scale = axis, epsilon, center, scale
-        self.beta_initializer, self.gamma_initializer = beta_initializer, gamma_initializer
-        self.beta_regularizer, self.gamma_regularizer = beta_regularizer, gamma_regularizer
-
-    def build(self, input_shape):
-        self._make_scale_and_center(input_shape)
 
     def call(self, inputs):
         (inputs,) = ops.operands(inputs)

@@ -1,25 +1,18 @@
 """Pooling layers: an image is made smaller, window by window or as a whole."""
 
-from nnlite import config, ops
-from nnlite.layers.layer import Layer
+from nnlite import ops
+from nnlite.layers.images import ImageLayer
 
 
-def check_data_format(data_format):
-    """Images are (N, height, width, channels), always."""
-    if data_format not in (None, config.image_data_format()):
-        raise ValueError(f"expected data_format 'channels_last', got {data_format!r}")
-
-
-class _Pooling2D(Layer):
+class _Pooling2D(ImageLayer):
     """Base of the layers that take one value from each window."""
 
     def __init__(self, pool_size=(2, 2), strides=None, padding="valid", data_format=None, **kwargs):
-        super().__init__(**kwargs)
-        self.pool_size, self.strides = pool_size, strides
-        self.padding, self.data_format = padding, data_format
+        super().__init__(data_format, **kwargs)
+        self.pool_size, self.strides, self.padding = pool_size, strides, padding
 
     def build(self, input_shape):
-        check_data_format(self.data_format)
+        super().build(input_shape)
         if not isinstance(self.padding, str):
             raise ValueError(f"expected padding 'valid' or 'same', got {self.padding!r}")
 
@@ -86,21 +79,15 @@ class AveragePooling2D(_Pooling2D):
     _pool = staticmethod(ops.average_pool2d)
 
 
-class _GlobalPooling2D(Layer):
+class _GlobalPooling2D(ImageLayer):
     """Base of the layers that take one value from each channel of an image."""
 
     def __init__(self, data_format=None, keepdims=False, **kwargs):
-        super().__init__(**kwargs)
-        self.data_format, self.keepdims = data_format, keepdims
-
-    def build(self, input_shape):
-        check_data_format(self.data_format)
-        if len(input_shape) != 4:
-            raise ValueError(
-                f"expected images of shape (N, height, width, channels), got shape {input_shape}"
-            )
+        super().__init__(data_format, **kwargs)
+        self.keepdims = keepdims
 
     def call(self, inputs):
+        self.check_images(inputs.shape)
         return self._reduce(inputs, (1, 2), self.keepdims)
 
 

@@ -1,15 +1,40 @@
 """Layers that disturb their input while training, and pass it on otherwise."""
 
+import math
 import numbers
 
 from nnlite import ops
 from nnlite.config import next_seed
+from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
-from nnlite.layers.pooling import check_data_format
 from nnlite.ops.random import seed_state
 
 
-class GaussianNoise(Layer):
+class _Noise(Layer):
+    """Base: a layer with a strength, a seed, and what it does while it trains, `disturbed`."""
+
+    _strength, _below = "rate", 1
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        name, value = self._strength, getattr(self, self._strength)
+        if not isinstance(value, numbers.Real) or not 0 <= value < self._below:
+            within = "in [0, 1)" if self._below == 1 else "of at least 0"
+            raise ValueError(f"expected {name} {within}, got {value!r}")
+        self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
+
+    def disturbed(self, inputs, key):
+        """The result while training; `key` is for one random op."""
+        raise NotImplementedError
+
+    def call(self, inputs, training=False):
+        if not training or not getattr(self, self._strength):
+            return inputs
+        (inputs,) = ops.operands(inputs)
+        return self.disturbed(inputs, ops.random_key(self.seed_state))
+
+
+class GaussianNoise(_Noise):
     """While training, x plus normal numbers of mean 0.
 
     Parameters
@@ -32,24 +57,105 @@ class GaussianNoise(Layer):
     True
     """
 
+    _strength, _below = "stddev", math.inf
+
     def __init__(self, stddev, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.stddev, self.seed = stddev, seed
 
-    def build(self, input_shape):
-        if not isinstance(self.stddev, numbers.Real) or not self.stddev >= 0:
-            raise ValueError(f"expected stddev of at least 0, got {self.stddev!r}")
-        self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
-
-    def call(self, inputs, training=False):
-        if not training or not self.stddev:
-            return inputs
-        (inputs,) = ops.operands(inputs)
-        noise = ops.random_normal(ops.random_key(self.seed_state), inputs.shape, inputs.dtype)
-        return inputs + noise * self.stddev
+    def disturbed(self, inputs, key):
+        return inputs + ops.random_normal(key, inputs.shape, inputs.dtype) * self.stddev
 
 
-class SpatialDropout2D(Layer):
+class GaussianDropout(_Noise):
+    """While training, x times normal numbers of mean 1 and variance rate / (1 - rate).
+
+    N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov: "Dropout: a simple way
+    to prevent neural networks from overfitting", JMLR 15, 2014, section 10.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+        The numbers vary as much as those that `Dropout(rate)` multiplies with.
+    seed : int, optional
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input of any shape, output the same.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> layer = nnlite.layers.GaussianDropout(0.5, seed=0)
+    >>> bool(abs(layer(nnlite.ones((50, 50)), training=True).numpy().std() - 1.0) < 0.1)
+    True
+    """
+
+    def __init__(self, rate, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.rate, self.seed = rate, seed
+
+    def disturbed(self, inputs, key):
+        noise = ops.random_normal(key, inputs.shape, inputs.dtype)
+        return inputs * (noise * math.sqrt(self.rate / (1 - self.rate)) + 1.0)
+
+
+# What selu tends to for large negative inputs.
+_LEAST_SELU = -1.0507009873554805 * 1.6732632423543772
+
+
+class AlphaDropout(_Noise):
+    """While training, each value is the least of selu with probability `rate`; all are then moved
+    and scaled so that mean 0 and variance 1 stay what they are.
+
+    G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter: "Self-normalizing neural networks", NIPS
+    2017.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+    noise_shape : tuple of int, optional
+        With the batch; one draw serves all values along the axes where it has 1.
+    seed : int, optional
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input of any shape, output the same.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> y = nnlite.layers.AlphaDropout(0.5, seed=0)(nnlite.zeros((50, 50)), training=True).numpy()
+    >>> sorted(set(y.ravel().round(3).tolist()))
+    [-0.779, 0.779]
+    """
+
+    def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
+
+    def disturbed(self, inputs, key):
+        shape = inputs.shape
+        if self.noise_shape is not None:
+            given = tuple(self.noise_shape)
+            shape = tuple(n if m is None else m for n, m in zip(inputs.shape, given))
+            if len(given) != inputs.ndim or any(
+                m not in (1, n) for n, m in zip(inputs.shape, shape)
+            ):
+                raise ValueError(
+                    f"expected noise_shape to fit inputs of shape {inputs.shape}, got {given}"
+                )
+        kept = ops.greater_equal(ops.random_uniform(key, shape, inputs.dtype), self.rate)
+        scale = ((1 - self.rate) * (1 + self.rate * _LEAST_SELU**2)) ** -0.5
+        y = ops.where(kept, inputs, _LEAST_SELU)
+        return y * scale - scale * _LEAST_SELU * self.rate
+
+
+class SpatialDropout2D(_Noise, ImageLayer):
     """While training, each channel of an image is 0 with probability `rate`, else x / (1 - rate).
 
     J. Tompson, R. Goroshin, A. Jain, Y. LeCun, C. Bregler: "Efficient object localization using
@@ -76,22 +182,10 @@ class SpatialDropout2D(Layer):
     """
 
     def __init__(self, rate, data_format=None, seed=None, **kwargs):
-        super().__init__(**kwargs)
-        self.rate, self.data_format, self.seed = rate, data_format, seed
+        super().__init__(data_format, **kwargs)
+        self.rate, self.seed = rate, seed
 
-    def build(self, input_shape):
-        check_data_format(self.data_format)
-        if not isinstance(self.rate, numbers.Real) or not 0 <= self.rate < 1:
-            raise ValueError(f"expected rate in [0, 1), got {self.rate!r}")
-        if len(input_shape) != 4:
-            raise ValueError(
-                f"expected images of shape (N, height, width, channels), got shape {input_shape}"
-            )
-        self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
-
-    def call(self, inputs, training=False):
-        if not training or not self.rate:
-            return inputs
-        (inputs,) = ops.operands(inputs)
+    def disturbed(self, inputs, key):
+        self.check_images(inputs.shape)
         whole = ops.ones((inputs.shape[0], 1, 1, inputs.shape[3]), inputs.dtype)
-        return inputs * ops.dropout(whole, ops.random_key(self.seed_state), self.rate)
+        return inputs * ops.dropout(whole, key, self.rate)

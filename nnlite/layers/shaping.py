@@ -1,15 +1,16 @@
-"""Layers that make images larger without arithmetic."""
+"""Layers that move, repeat, add or cut off elements, without arithmetic."""
 
 import numbers
 
 from nnlite import ops
+from nnlite.layers.core import positive_int
+from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
-from nnlite.layers.pooling import check_data_format
 
 
-def _margins(padding):
+def _margins(name, value):
     """((top, bottom), (left, right)) from an int, a pair of int, or that itself."""
-    both = padding if isinstance(padding, (tuple, list)) else (padding, padding)
+    both = value if isinstance(value, (tuple, list)) else (value, value)
     sides = [n if isinstance(n, (tuple, list)) else (n, n) for n in both]
     numbers_given = [n for side in sides for n in side]
     if (
@@ -19,13 +20,13 @@ def _margins(padding):
         or not all(isinstance(n, numbers.Integral) and n >= 0 for n in numbers_given)
     ):
         raise ValueError(
-            "expected padding to be an int of at least 0, a pair of them or a pair of pairs, "
-            f"got {padding!r}"
+            f"expected {name} to be an int of at least 0, a pair of them or a pair of pairs, "
+            f"got {value!r}"
         )
     return tuple((int(a), int(b)) for a, b in sides)
 
 
-class ZeroPadding2D(Layer):
+class ZeroPadding2D(ImageLayer):
     """Zeros around each image.
 
     Parameters
@@ -49,18 +50,59 @@ class ZeroPadding2D(Layer):
     """
 
     def __init__(self, padding=(1, 1), data_format=None, **kwargs):
-        super().__init__(**kwargs)
-        self.padding, self.data_format = padding, data_format
+        super().__init__(data_format, **kwargs)
+        self.padding = padding
 
     def build(self, input_shape):
-        check_data_format(self.data_format)
-        self._sides = _margins(self.padding)
+        super().build(input_shape)
+        self._sides = _margins("padding", self.padding)
 
     def call(self, inputs):
         return ops.pad2d(inputs, self._sides)
 
 
-class UpSampling2D(Layer):
+class Cropping2D(ImageLayer):
+    """Rows and columns cut off from each image.
+
+    Parameters
+    ----------
+    cropping : int, pair of int, or ((top, bottom), (left, right)), default ((0, 0), (0, 0))
+        Rows above and below, columns to the left and to the right.
+    data_format : {'channels_last'}, optional
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, height, width, channels), output (N, height - top - bottom, width - left - right,
+    channels).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.Cropping2D(((1, 0), (2, 2)))(nnlite.ones((1, 5, 5, 3))).shape
+    (1, 4, 1, 3)
+    """
+
+    def __init__(self, cropping=((0, 0), (0, 0)), data_format=None, **kwargs):
+        super().__init__(data_format, **kwargs)
+        self.cropping = cropping
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self._sides = _margins("cropping", self.cropping)
+
+    def call(self, inputs):
+        self.check_images(inputs.shape)
+        if any(n <= sum(cut) for n, cut in zip(inputs.shape[1:3], self._sides)):
+            raise ValueError(
+                "expected images of which something is left after cropping "
+                f"{self._sides}, got shape {inputs.shape}"
+            )
+        return ops.pad2d(inputs, tuple((-a, -b) for a, b in self._sides))
+
+
+class UpSampling2D(ImageLayer):
     """Each pixel repeated.
 
     Parameters
@@ -84,13 +126,88 @@ class UpSampling2D(Layer):
     """
 
     def __init__(self, size=(2, 2), data_format=None, interpolation="nearest", **kwargs):
-        super().__init__(**kwargs)
-        self.size, self.data_format, self.interpolation = size, data_format, interpolation
+        super().__init__(data_format, **kwargs)
+        self.size, self.interpolation = size, interpolation
 
     def build(self, input_shape):
-        check_data_format(self.data_format)
+        super().build(input_shape)
         if self.interpolation != "nearest":
             raise ValueError(f"expected interpolation 'nearest', got {self.interpolation!r}")
 
     def call(self, inputs):
         return ops.upsample2d(inputs, self.size)
+
+
+class Permute(Layer):
+    """The axes of each sample in another order.
+
+    Parameters
+    ----------
+    dims : tuple of int
+        The axes to take, counted from 1, the first after the batch: (2, 1) swaps two.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, ...), output (N, ...) with the same sizes in another order.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.Permute((3, 1, 2))(nnlite.ones((2, 4, 5, 6))).shape
+    (2, 6, 4, 5)
+    """
+
+    def __init__(self, dims, **kwargs):
+        super().__init__(**kwargs)
+        self.dims = dims
+
+    def build(self, input_shape):
+        self._order = tuple(self.dims) if isinstance(self.dims, (tuple, list)) else (self.dims,)
+        if set(self._order) != set(range(1, len(self._order) + 1)):
+            raise ValueError(f"expected dims to be a permutation of 1, 2, ..., got {self.dims!r}")
+
+    def call(self, inputs):
+        if inputs.ndim != len(self._order) + 1:
+            raise ValueError(
+                f"expected samples of {len(self._order)} axes for dims {self._order}, "
+                f"got shape {inputs.shape}"
+            )
+        return ops.transpose(inputs, (0, *self._order))
+
+
+class RepeatVector(Layer):
+    """Each sample, a vector, repeated.
+
+    Parameters
+    ----------
+    n : int
+        How often, at least 1.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, features), output (N, n, features).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.RepeatVector(3)(nnlite.ones((2, 5))).shape
+    (2, 3, 5)
+    """
+
+    def __init__(self, n, **kwargs):
+        super().__init__(**kwargs)
+        self.n = n
+
+    def build(self, input_shape):
+        self._times = positive_int("n", self.n)
+
+    def call(self, inputs):
+        if inputs.ndim != 2:
+            raise ValueError(f"expected vectors (N, features), got shape {inputs.shape}")
+        return ops.broadcast_to(
+            ops.expand_dims(inputs, 1), (inputs.shape[0], self._times, inputs.shape[1])
+        )

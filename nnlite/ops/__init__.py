@@ -46,6 +46,7 @@ from nnlite.ops.elementwise import (
     minimum,
     multiply,
     negative,
+    not_equal,
     power,
     sign,
     sin,
@@ -85,7 +86,21 @@ from nnlite.ops.optimizer import (
 )
 from nnlite.ops.pool import average_pool2d, max_pool2d
 from nnlite.ops.random import dropout, random_key, random_normal, random_uniform
-from nnlite.ops.reduce import argmax, max, mean, min, sum, sum_abs, sum_squares, sum_to
+from nnlite.ops.reduce import (
+    all,
+    any,
+    argmax,
+    argmin,
+    max,
+    mean,
+    min,
+    std,
+    sum,
+    sum_abs,
+    sum_squares,
+    sum_to,
+    var,
+)
 from nnlite.ops.shape import (
     assign,
     broadcast_to,

@@ -98,6 +98,11 @@ greater = _binary("greater", "none")
 greater_equal = _binary("greater_equal", "none")
 
 
+def not_equal(x1, x2):
+    """1 where x1 != x2, else 0; NaN differs from everything."""
+    return subtract(1.0, equal(x1, x2))
+
+
 def less(x1, x2):
     """1 where x1 < x2, else 0."""
     return greater(x2, x1)

@@ -5,7 +5,17 @@ import math
 from numbers import Integral
 
 from nnlite.dispatch import Op
-from nnlite.ops.elementwise import divide, equal, multiply, negative, sign
+from nnlite.ops.elementwise import (
+    divide,
+    equal,
+    multiply,
+    negative,
+    not_equal,
+    sign,
+    sqrt,
+    square,
+    subtract,
+)
 from nnlite.ops.operands import call, operands
 from nnlite.ops.shape import broadcast_to, reshape
 from nnlite.tensor import Tensor
@@ -85,6 +95,17 @@ def mean(x, axis=None, keepdims=False):
     return divide(sum(x, axis, keepdims), float(count))
 
 
+def var(x, axis=None, keepdims=False):
+    """The mean over `axis` of the squared distances from the mean."""
+    (x,) = operands(x)
+    return mean(square(subtract(x, mean(x, axis, keepdims=True))), axis, keepdims)
+
+
+def std(x, axis=None, keepdims=False):
+    """The square root of `var`."""
+    return sqrt(var(x, axis, keepdims))
+
+
 def max(x, axis=None, keepdims=False):
     """The largest over `axis`; NaN if one is. Equal ones share the gradient."""
     return _reduce("reduce_max", operands(x)[0], axis, keepdims)
@@ -98,6 +119,21 @@ def min(x, axis=None, keepdims=False):
 def argmax(x, axis=-1):
     """The index of the first largest along one axis, int32; the tensor loses that axis."""
     return _reduce("argmax", operands(x)[0], axis, False)
+
+
+def argmin(x, axis=-1):
+    """The index of the first smallest along one axis, int32; the tensor loses that axis."""
+    return argmax(negative(x), axis)
+
+
+def any(x, axis=None, keepdims=False):
+    """1 where something over `axis` is not 0, else 0."""
+    return max(not_equal(x, 0.0), axis, keepdims)
+
+
+def all(x, axis=None, keepdims=False):
+    """1 where nothing over `axis` is 0, else 0."""
+    return min(not_equal(x, 0.0), axis, keepdims)
 
 
 Op(

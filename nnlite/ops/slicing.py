@@ -91,7 +91,14 @@ def getitem(x, key):
     return reshape(x, shape)
 
 
-Tensor.__getitem__ = getitem
+def _iterate(x):
+    """The entries along the first axis; a tensor of shape () has none, as NumPy says."""
+    if not x.shape:
+        raise TypeError("iteration over a tensor of shape ()")
+    return (x[k] for k in range(len(x)))
+
+
+Tensor.__getitem__, Tensor.__iter__ = getitem, _iterate
 
 
 def _infer_concatenate(*shapes, axis, **_):

@@ -1,0 +1,243 @@
+"""Layers that bring data to a scale on which a network learns: by given numbers, or by the data."""
+
+import math
+import numbers
+
+import numpy as np
+
+from nnlite import config, ops
+from nnlite.layers.layer import Layer
+from nnlite.tensor import Tensor
+
+_AT_ONCE = 1 << 20  # numbers of an array that `adapt` turns into float64 at a time
+
+
+class Rescaling(Layer):
+    """x * scale + offset, while training and otherwise.
+
+    Parameters
+    ----------
+    scale : float, or list of float along the last axis
+        1 / 255 brings the bytes of images into [0, 1].
+    offset : float, or list of float, default 0.0
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input of any shape, integers too; output the same, of real numbers.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.Rescaling(1 / 127.5, offset=-1)([[0, 255]]).numpy()
+    array([[-1.,  1.]], dtype=float32)
+    """
+
+    def __init__(self, scale, offset=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.scale, self.offset = scale, offset
+
+    def build(self, input_shape):
+        for name in ("scale", "offset"):
+            shape = _numbers(name, getattr(self, name)).shape
+            if len(shape) > 1 or shape not in ((), (1,), input_shape[-1:]):
+                raise ValueError(
+                    f"expected {name} to be a number or one for each entry of the last axis of "
+                    f"shape {input_shape}, got shape {shape}"
+                )
+
+    def call(self, inputs):
+        scale, offset = np.asarray(self.scale, float), np.asarray(self.offset, float)
+        return ops.add(ops.multiply(inputs, scale), offset)
+
+
+class Normalization(Layer):
+    """(x - mean) / sqrt(variance), with the mean and variance of data that the layer was shown.
+
+    Call `adapt` on the data before training; until then nothing is changed. Or give both numbers.
+    Where the data do not vary, x - mean is divided by `epsilon()`, 1e-7.
+
+    Parameters
+    ----------
+    axis : int, tuple of int or None, default -1
+        Axes that keep a mean and variance for each of their entries, such as features or channels;
+        None has one of each for everything.
+    mean, variance : float or array, optional
+        Instead of `adapt`: a number each, or arrays that fit the axes kept.
+    invert : bool, default False
+        x * sqrt(variance) + mean instead: takes back what the same layer without it does.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, ...), output the same; weights, none of them trainable and none where they were
+    given: mean and variance, of the sizes of the axes kept, and count, an integer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nnlite
+    >>> layer = nnlite.layers.Normalization()
+    >>> layer.adapt(np.array([[1.0, 10.0], [3.0, 30.0]]))
+    >>> layer([[3.0, 20.0]]).numpy()
+    array([[1., 0.]], dtype=float32)
+    """
+
+    def __init__(self, axis=-1, mean=None, variance=None, invert=False, **kwargs):
+        super().__init__(**kwargs)
+        self.axis, self.invert = axis, invert
+        self.input_mean, self.input_variance = mean, variance
+
+    def build(self, input_shape):
+        self._kept = self._axes(len(input_shape))
+        kept_shape = tuple(input_shape[d] for d in self._kept)
+        if None in kept_shape:
+            raise ValueError(
+                f"expected axis to keep other axes than the batch, got {self.axis!r} "
+                f"(input shape {input_shape})"
+            )
+        # One mean for everything, of shape (), broadcasts to inputs of any number of axes.
+        sizes = enumerate(input_shape) if self._kept else ()
+        self._shape = tuple(n if d in self._kept else 1 for d, n in sizes)
+        if self.input_mean is None and self.input_variance is None:
+            self.adapt_mean = self.add_weight(kept_shape, "zeros", trainable=False, name="mean")
+            self.adapt_variance = self.add_weight(
+                kept_shape, "ones", trainable=False, name="variance"
+            )
+            # Nobody reads it: it has its place among the weights that Keras saves.
+            self.count = self.add_weight((), "zeros", "int32", trainable=False, name="count")
+        else:
+            self._given_values = self._given_for(kept_shape)
+        self.built = True
+
+    def _axes(self, ndim):
+        axes = () if self.axis is None else self.axis
+        axes = (axes,) if isinstance(axes, numbers.Integral) else tuple(axes)
+        for axis in axes:
+            if not -ndim <= axis < ndim:
+                raise ValueError(f"expected axis within {ndim} dimensions, got {self.axis!r}")
+        return sorted({axis % ndim for axis in axes})
+
+    def _given_for(self, kept_shape):
+        """mean and variance as given, in the shape that broadcasts to the input."""
+        if self.input_mean is None or self.input_variance is None:
+            raise ValueError(
+                "expected mean and variance together, or none of them, "
+                f"got mean={self.input_mean!r}, variance={self.input_variance!r}"
+            )
+        found = []
+        for name, value in (("mean", self.input_mean), ("variance", self.input_variance)):
+            values = _numbers(name, value)
+            try:
+                values = np.broadcast_to(values, kept_shape)
+            except ValueError:
+                raise ValueError(
+                    f"expected {name} to fit the axes kept, of shape {kept_shape}, "
+                    f"got shape {values.shape}"
+                ) from None
+            found.append(values.reshape(self._shape))
+        if not (found[1] >= 0).all():
+            raise ValueError(f"expected a variance of at least 0, got {self.input_variance!r}")
+        return found
+
+    def adapt(self, data):
+        """Set mean and variance to those of data; what earlier calls set is forgotten.
+
+        Sums are in float64, part by part, so that neither a large mean nor many rows cost accuracy.
+
+        Parameters
+        ----------
+        data : array (N, ...), or an iterable of such arrays
+            Read once.
+
+        Raises
+        ------
+        ValueError
+            Without data, if shapes do not fit, or if the layer was given its numbers.
+        """
+        if self.input_mean is not None or self.input_variance is not None:
+            raise ValueError(
+                f"layer {self.name!r}: adapt is for a layer without mean and variance of its own"
+            )
+        count, mean, squares = 0, 0.0, 0.0
+        for part in _parts_of(data):
+            if not self.built:
+                self.build((None, *part.shape[1:]))
+            self._check(part.shape)
+            n, part_mean, part_squares = self._moments(part)
+            if not n:
+                continue
+            # Chan, Golub & LeVeque, 1983: the squares about the mean of both parts.
+            off, count = part_mean - mean, count + n
+            mean = mean + off * (n / count)
+            squares = squares + part_squares + off**2 * (n * (count - n) / count)
+        if not count:
+            raise ValueError(f"layer {self.name!r}: adapt expected data, got none")
+        self.adapt_mean.assign(mean)
+        self.adapt_variance.assign(squares / count)
+
+    def _moments(self, x):
+        """(how many, mean, sum of squares about it) of each entry kept."""
+        over = tuple(d for d in range(x.ndim) if d not in self._kept)
+        n = math.prod(x.shape[d] for d in over)
+        if not n:
+            return 0, 0.0, 0.0
+        x = x.astype(np.float64)
+        mean = x.mean(over, keepdims=True)
+        return n, mean.squeeze(over), ((x - mean) ** 2).sum(over)
+
+    def _check(self, shape):
+        expected = self._shape
+        if self._kept and (
+            len(shape) != len(expected) or any(shape[d] != expected[d] for d in self._kept)
+        ):
+            shown = tuple(n if d in self._kept else None for d, n in enumerate(expected))
+            raise ValueError(f"expected an input of shape {shown}, got shape {tuple(shape)}")
+
+    def _values(self):
+        if self.input_mean is not None:
+            return self._given_values
+        return [ops.reshape(v, self._shape) for v in (self.adapt_mean, self.adapt_variance)]
+
+    @property
+    def mean(self):
+        """The mean, of a shape that broadcasts to the input; None before the layer is built."""
+        return ops.operands(self._values()[0])[0] if self.built else None
+
+    @property
+    def variance(self):
+        """The variance, of a shape that broadcasts to the input; None before the layer is built."""
+        return ops.operands(self._values()[1])[0] if self.built else None
+
+    def call(self, inputs):
+        self._check(inputs.shape)
+        (inputs,) = ops.operands(inputs)
+        mean, variance = self._values()
+        deviation = ops.maximum(ops.sqrt(ops.operands(inputs, variance)[1]), config.epsilon())
+        if self.invert:
+            return inputs * deviation + mean
+        # Not x * (1 / deviation) - mean / deviation, which loses digits where the mean is large.
+        return (inputs - mean) / deviation
+
+
+def _numbers(name, value):
+    """`value` as a float64 array."""
+    try:
+        return np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"expected {name} to be numbers, got {value!r}") from None
+
+
+def _parts_of(data):
+    """Arrays of not too many numbers, from an array or an iterable of arrays."""
+    for batch in [data] if hasattr(data, "shape") else data:
+        batch = batch.numpy() if isinstance(batch, Tensor) else np.asarray(batch)
+        if batch.dtype.kind not in "biuf" or not batch.ndim:
+            raise ValueError(
+                f"adapt: expected arrays of numbers, got shape {batch.shape} of {batch.dtype}"
+            )
+        rows = max(1, _AT_ONCE // max(1, math.prod(batch.shape[1:])))
+        for start in range(0, max(1, len(batch)), rows):
+            yield batch[start : start + rows]

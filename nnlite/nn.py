@@ -1,0 +1,262 @@
+"""TensorFlow's `tf.nn`: its names and arguments for functions that are written elsewhere.
+
+All take tensors, arrays, lists and numbers, and give tensors, which NumPy and Matplotlib read as
+arrays. `name=` is accepted where TensorFlow has it, and means nothing here.
+"""
+
+from nnlite import activations, ops
+from nnlite.config import next_seed
+from nnlite.ops.random import seed_state
+from nnlite.symbolic import deferrable
+
+__all__ = [
+    "avg_pool",
+    "avg_pool2d",
+    "batch_normalization",
+    "bias_add",
+    "conv2d",
+    "depthwise_conv2d",
+    "dropout",
+    "elu",
+    "gelu",
+    "l2_loss",
+    "l2_normalize",
+    "leaky_relu",
+    "log_softmax",
+    "max_pool",
+    "max_pool2d",
+    "moments",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "sigmoid_cross_entropy_with_logits",
+    "silu",
+    "softmax",
+    "softmax_cross_entropy_with_logits",
+    "softplus",
+    "softsign",
+    "sparse_softmax_cross_entropy_with_logits",
+    "swish",
+    "tanh",
+]
+
+
+def _named(function, doc):
+    """The function with TensorFlow's further argument `name`."""
+
+    def named(features, name=None):
+        return function(features)
+
+    named.__name__ = named.__qualname__ = function.__name__
+    named.__doc__ = doc
+    return named
+
+
+relu = _named(ops.relu, "max(x, 0).")
+relu6 = _named(ops.relu6, "x limited to [0, 6].")
+elu = _named(ops.elu, "x where it is positive, else exp(x) - 1.")
+selu = _named(ops.selu, "1.0507 * elu(x, 1.6733).")
+sigmoid = _named(ops.sigmoid, "1 / (1 + exp(-x)).")
+tanh = _named(ops.tanh, "The hyperbolic tangent.")
+softplus = _named(ops.softplus, "log(1 + exp(x)).")
+softsign = _named(ops.softsign, "x / (1 + |x|).")
+
+
+def leaky_relu(features, alpha=0.2, name=None):
+    """x where it is positive, else `alpha * x`."""
+    return ops.leaky_relu(features, alpha)
+
+
+def gelu(features, approximate=False, name=None):
+    """x * P(X < x) for a standard normal X, or its approximation by tanh."""
+    return ops.gelu(features, approximate)
+
+
+def silu(features, beta=1.0):
+    """x * sigmoid(beta * x)."""
+    if beta == 1:
+        return ops.silu(features)
+    return ops.multiply(features, ops.sigmoid(ops.multiply(features, beta)))
+
+
+swish = silu
+
+
+def softmax(logits, axis=-1, name=None):
+    """exp(x) / sum(exp(x)) along an axis, by default the last."""
+    return ops.softmax(logits, -1 if axis is None else axis)
+
+
+def log_softmax(logits, axis=-1, name=None):
+    """log(softmax(x)) along an axis, by default the last."""
+    return ops.log_softmax(logits, -1 if axis is None else axis)
+
+
+def random_key(seed):
+    """A key for one random op, of a stream of its own: that of `seed`, or of the next one."""
+    return ops.random_key(seed_state(next_seed() if seed is None else int(seed)))
+
+
+def _dropout(x, rate, noise_shape=None, seed=None, name=None):
+    """Each element 0 with probability `rate`, else x / (1 - rate): always, as in training.
+
+    Parameters
+    ----------
+    x : tensor
+    rate : float in [0, 1)
+    noise_shape : tuple of int, optional
+        One draw serves all elements along the axes where it has 1.
+    seed : int, optional
+        Each call with the same seed drops the same elements; in a model that is trained, each step
+        draws anew all the same.
+    """
+    (x,) = ops.operands(x)
+    if noise_shape is None:
+        return ops.dropout(x, random_key(seed), rate)
+    return ops.multiply(x, ops.dropout(ops.ones(noise_shape, x.dtype), random_key(seed), rate))
+
+
+dropout = deferrable(_dropout)
+dropout.__module__, dropout.__name__, dropout.__qualname__ = __name__, "dropout", "dropout"
+
+
+def _height_and_width(name, value):
+    """TensorFlow's 1, 2 or 4 numbers, (1, height, width, 1), as one or two."""
+    if not isinstance(value, (list, tuple)) or len(value) == 2:
+        return value
+    if len(value) == 1:
+        return value[0]
+    if len(value) != 4 or value[0] != 1 or value[3] != 1:
+        raise ValueError(f"expected {name} of 1, 2 or (1, height, width, 1) numbers, got {value!r}")
+    return tuple(value[1:3])
+
+
+def _padding(padding):
+    return padding.lower() if isinstance(padding, str) else padding
+
+
+def _only_nhwc(data_format):
+    if data_format not in (None, "NHWC"):
+        raise ValueError(f"expected data_format 'NHWC', got {data_format!r}")
+
+
+def conv2d(input, filters, strides, padding, data_format="NHWC", dilations=None, name=None):
+    """Convolution of images.
+
+    Parameters
+    ----------
+    input : tensor, shape (N, height, width, channels)
+    filters : tensor, shape (filter height, filter width, channels, filters)
+    strides, dilations : int, pair of int or (1, height, width, 1)
+    padding : {'VALID', 'SAME'}
+    data_format : {'NHWC'}
+
+    Examples
+    --------
+    >>> from nnlite import nn, ops
+    >>> nn.conv2d(ops.ones((1, 5, 5, 2)), ops.ones((3, 3, 2, 4)), [1, 2, 2, 1], "SAME").shape
+    (1, 3, 3, 4)
+    """
+    _only_nhwc(data_format)
+    steps = _height_and_width("strides", strides)
+    apart = _height_and_width("dilations", 1 if dilations is None else dilations)
+    return ops.conv2d(input, filters, strides=steps, padding=padding, dilation_rate=apart)
+
+
+def depthwise_conv2d(
+    input, filter, strides, padding, data_format="NHWC", dilations=None, name=None
+):
+    """Convolution of each channel with filters of its own; arguments as for `conv2d`.
+
+    `filter` has the shape (filter height, filter width, channels, filters for each channel).
+    """
+    _only_nhwc(data_format)
+    steps = _height_and_width("strides", strides)
+    apart = _height_and_width("dilations", 1 if dilations is None else dilations)
+    return ops.depthwise_conv2d(input, filter, strides=steps, padding=padding, dilation_rate=apart)
+
+
+def max_pool2d(input, ksize, strides, padding, data_format="NHWC", name=None):
+    """The largest value of each window of `ksize`, given like `strides` as for `conv2d`."""
+    _only_nhwc(data_format)
+    size, steps = _height_and_width("ksize", ksize), _height_and_width("strides", strides)
+    return ops.max_pool2d(input, size, steps, _padding(padding))
+
+
+def avg_pool2d(input, ksize, strides, padding, data_format="NHWC", name=None):
+    """The mean of each window of `ksize`, given like `strides` as for `conv2d`."""
+    _only_nhwc(data_format)
+    size, steps = _height_and_width("ksize", ksize), _height_and_width("strides", strides)
+    return ops.average_pool2d(input, size, steps, _padding(padding))
+
+
+max_pool, avg_pool = max_pool2d, avg_pool2d
+
+
+def bias_add(value, bias, data_format=None, name=None):
+    """value + bias, the bias along the last axis."""
+    _only_nhwc(data_format)
+    return ops.add(value, bias)
+
+
+def batch_normalization(x, mean, variance, offset, scale, variance_epsilon, name=None):
+    """(x - mean) / sqrt(variance + variance_epsilon) * scale + offset.
+
+    `offset` and `scale` may be None.
+    """
+    y = ops.divide(ops.subtract(x, mean), ops.sqrt(ops.add(variance, variance_epsilon)))
+    y = y if scale is None else ops.multiply(y, scale)
+    return y if offset is None else ops.add(y, offset)
+
+
+def moments(x, axes, shift=None, keepdims=False, name=None):
+    """(mean, variance) over `axes`; `shift` is ignored, as in TensorFlow."""
+    return ops.mean(x, axes, keepdims), ops.var(x, axes, keepdims)
+
+
+def l2_normalize(x, axis=None, epsilon=1e-12, name=None):
+    """x / sqrt(max(sum(x * x), epsilon)), the sum over `axis` (None: everything)."""
+    total = ops.sum(ops.square(x), axis, True)
+    return ops.divide(x, ops.sqrt(ops.maximum(total, epsilon)))
+
+
+def l2_loss(t, name=None):
+    """sum(t * t) / 2."""
+    return ops.multiply(ops.sum_squares(t), 0.5)
+
+
+def softmax_cross_entropy_with_logits(labels, logits, axis=-1, name=None):
+    """-sum(labels * log(softmax(logits))) along an axis, one number for each row.
+
+    Parameters
+    ----------
+    labels, logits : tensors of one shape (..., L)
+        Each row of labels is a distribution over classes.
+
+    Examples
+    --------
+    >>> from nnlite import nn
+    >>> nn.softmax_cross_entropy_with_logits([[0.0, 1.0]], [[0.0, 0.0]]).numpy()
+    array([0.6931472], dtype=float32)
+    """
+    return ops.negative(ops.sum(ops.multiply(labels, ops.log_softmax(logits, axis)), axis))
+
+
+def sparse_softmax_cross_entropy_with_logits(labels, logits, name=None):
+    """-log(softmax(logits))[label] for each row.
+
+    Parameters
+    ----------
+    labels : integer tensor, shape (...)
+    logits : tensor, shape (..., L)
+    """
+    logits = activations.linear(logits)
+    rows = ops.reshape(logits, (-1, logits.shape[-1]))
+    labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
+    return ops.reshape(ops.softmax_cross_entropy(rows, labels), logits.shape[:-1])
+
+
+def sigmoid_cross_entropy_with_logits(labels=None, logits=None, name=None):
+    """-labels * log(sigmoid(logits)) - (1 - labels) * log(1 - sigmoid(logits)) for each element."""
+    return ops.sigmoid_cross_entropy(logits, labels)
