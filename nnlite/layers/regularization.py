@@ -130,7 +130,7 @@ class AlphaDropout(_Noise):
     --------
     >>> import nnlite
     >>> y = nnlite.layers.AlphaDropout(0.5, seed=0)(nnlite.zeros((50, 50)), training=True).numpy()
-    >>> sorted(set(y.ravel().round(3).tolist()))
+    >>> sorted({round(v, 3) for v in y.ravel().tolist()})
     [-0.779, 0.779]
     """
 
