@@ -66,7 +66,11 @@ NNL_OP(softmax_cross_entropy, no_scratch)
 NNL_OP(softmax_cross_entropy_gradient, no_scratch)
 NNL_OP(sigmoid_cross_entropy, no_scratch)
 NNL_OP(sigmoid_cross_entropy_gradient, no_scratch)
+/* metric.c */
 NNL_OP(accumulate, no_scratch)
+NNL_OP(accumulate_products, no_scratch)
+NNL_OP(accumulate_counts, accumulate_counts_scratch)
+NNL_OP(top_k, no_scratch)
 /* dropout.c */
 NNL_OP(random_key, no_scratch)
 NNL_OP(random_uniform, no_scratch)

@@ -234,7 +234,7 @@ class Model(Layer):
                 while name in results:
                     number += 1
                     name = f"{base}_{number}"
-                results[name] = m.result()
+                results[name] = m.figure()
         return results
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):

@@ -14,7 +14,14 @@ REDRAW_SECONDS = 0.1
 
 def shown(logs):
     """'loss: 0.1234 - accuracy: 0.9876'."""
-    return " - ".join(f"{k}: {v:{'.4g' if abs(v) < 1e-3 else '.4f'}}" for k, v in logs.items())
+    return " - ".join(f"{k}: {_number(v)}" for k, v in logs.items())
+
+
+def _number(v):
+    """'0.9876', or '[0.9876 0.1234]' of a figure that is several."""
+    if getattr(v, "ndim", 0):
+        return f"[{' '.join(map(_number, v))}]"
+    return f"{v:{'.4g' if abs(v) < 1e-3 else '.4f'}}"
 
 
 def counted(amount, unit):

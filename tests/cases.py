@@ -9,6 +9,7 @@ import cases_images
 import cases_optimizers
 import cases_slicing
 import conv_cases
+import metric_cases
 import numpy as np
 from loss_cases import (
     cross_entropies,
@@ -298,16 +299,6 @@ def casts():
     ]
 
 
-def accumulations():
-    """Sums that lose nothing."""
-    state = np.array([1e6, -0.02, 12.0, 0.0])
-    return [
-        Case([state, normal(n), np.abs(normal(n, seed=1))][: 2 + weighted])
-        for n in LENGTHS
-        for weighted in (0, 1)
-    ] + [Case([state, normal(4, 5)])]
-
-
 CASES = {
     **{
         name: elementwise()
@@ -356,7 +347,6 @@ CASES = {
     "softmax_cross_entropy_gradient": cross_entropy_gradients(),
     "sigmoid_cross_entropy": sigmoid_entropies(False),
     "sigmoid_cross_entropy_gradient": sigmoid_entropies(True),
-    "accumulate": accumulations(),
     "random_key": [Case([k]) for k in [*KEYS, key(5, 2**32 - 1), key(2**40, 2**63)]],
     "random_uniform": [
         Case([k], {"shape": s, "dtype": "real"})
@@ -372,6 +362,7 @@ CASES = {
     + [Case([np.array(SPECIAL), KEYS[1]], {"rate": 0.5})],
     **cases_slicing.CASES,
     **cases_images.CASES,
+    **metric_cases.CASES,
     **conv_cases.CASES,
     **cases_optimizers.CASES,
 }
@@ -407,7 +398,6 @@ ULP = {
     **dict.fromkeys(
         ("add", "subtract", "multiply", "divide", "sqrt", "square", "cast", "gather"), 0.5
     ),
-    "accumulate": 40,  # of a float64: two float32 hold 48 bits
     "log": 0.8,
     "power": 1,
     "cos": 1,
@@ -430,6 +420,7 @@ ULP = {
     "linear": 5,
     **cases_slicing.ULP,
     **cases_images.ULP,
+    **metric_cases.ULP,
     **conv_cases.ULP,
     **cases_optimizers.ULP,
 }

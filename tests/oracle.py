@@ -194,6 +194,28 @@ def accumulate(state, v, w=None):
     return [np.array([state[0] + state[1] + (w * v).sum(), 0, state[2] + state[3] + w.sum(), 0])]
 
 
+def accumulate_products(sums, *factors):
+    """Pairs of a sum and nothing lost yet."""
+    total = sums.sum(axis=1) + np.prod(np.stack(factors), axis=0).sum(axis=0)
+    return [np.stack([total, np.zeros_like(total)], axis=1)]
+
+
+def accumulate_counts(counts, thresholds, label, score, weight=None):
+    """Thresholds that each score exceeds, one by one."""
+    total = counts.sum(axis=-1)
+    weight = np.ones_like(score) if weight is None else weight
+    n, c = np.nonzero((label >= 0) & (label < counts.shape[0]))
+    bins = (score[n, c, None] > thresholds).sum(axis=-1)
+    np.add.at(total, (label[n, c].astype(int), bins, c), weight[n, c])
+    return [np.stack([total, np.zeros_like(total)], axis=-1)]
+
+
+def top_k(x, k):
+    """Sorted from the largest, NaN first, equal ones as they stood."""
+    order = np.lexsort((-x, ~np.isnan(x)), axis=-1)
+    return order[:, :k].astype(np.int32)
+
+
 ORACLE = {
     "negative": lambda x, a: [-x[0]],
     "exp": lambda x, a: [np.exp(x[0])],
@@ -245,6 +267,9 @@ ORACLE = {
     "sigmoid_cross_entropy": lambda x, a: [sigmoid_cross_entropy(*x)],
     "sigmoid_cross_entropy_gradient": lambda x, a: [x[2] * (1 / (1 + np.exp(-x[0])) - x[1])],
     "accumulate": lambda x, a: accumulate(*x),
+    "accumulate_products": lambda x, a: accumulate_products(*x),
+    "accumulate_counts": lambda x, a: accumulate_counts(*x),
+    "top_k": lambda x, a: [top_k(x[0], **a)],
     "random_key": lambda x, a: random_key(x[0]),
     "random_uniform": lambda x, a: [random_uniform(x[0], a)],
     "dropout": lambda x, a: [dropout(*x, **a)],

@@ -21,9 +21,12 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = """
     _engine config tensor dispatch symbolic
     ops.operands ops.elementwise ops.shape ops.slicing ops.reduce ops.activation ops.linear ops.loss
-    ops.optimizer ops.random ops.conv ops.pool ops.norm ops.image ops
+    ops.metric ops.optimizer ops.random ops.conv ops.pool ops.norm ops.image ops
     autodiff plan registry progress
-    initializers regularizers activations losses metrics schedules
+    initializers regularizers activations
+    losses.loss losses.margin losses.probabilistic losses.regression losses.similarity losses
+    metrics.metric metrics.accuracy metrics.confusion metrics.curves metrics.means metrics.overlap
+    metrics.r2 metrics schedules
     optimizers.schedules optimizers.optimizer optimizers.momentum optimizers.adagrad
     optimizers.adam optimizers
     layers.layer layers.core layers.images layers.conv layers.pooling layers.normalization

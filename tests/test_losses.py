@@ -4,100 +4,25 @@ import pickle
 
 import numpy as np
 import pytest
+from loss_formulas import (
+    CASES,
+    EPSILON,
+    LABELS,
+    LOGITS,
+    TARGETS,
+    VALUES,
+    YES,
+    L,
+    N,
+    P,
+    Q,
+    one_hot,
+)
+from sklearn import metrics as sk
 
 import nnlite as keras
 from nnlite import layers, losses, ops
 
-RNG = np.random.default_rng(0)
-N, L = 64, 5
-EPSILON = 1e-7
-
-
-def probabilities(shape=(N, L)):
-    p = RNG.random(shape) + 0.05
-    return p / p.sum(-1, keepdims=True)
-
-
-def one_hot(labels, classes=L):
-    return np.eye(classes)[labels]
-
-
-LABELS = RNG.integers(0, L, N)
-P = probabilities()
-TARGETS = probabilities()
-LOGITS = RNG.normal(size=(N, L)) * 3
-YES = RNG.integers(0, 2, (N, L))
-Q = RNG.random((N, L)) * 0.98 + 0.01
-VALUES = RNG.normal(size=(N, L))
-
-
-def clipped(p):
-    return np.clip(p, EPSILON, 1 - EPSILON)
-
-
-def softmax(z):
-    e = np.exp(z - z.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
-
-
-def cce(t, p, smoothing=0.0):
-    t = t * (1 - smoothing) + smoothing / t.shape[-1]
-    return -(t * np.log(clipped(p / p.sum(-1, keepdims=True)))).sum(-1)
-
-
-def bce(t, p, smoothing=0.0):
-    t, p = t * (1 - smoothing) + smoothing / 2, clipped(p)
-    return -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean(-1)
-
-
-# name of the class: (targets, outputs, arguments, one value for each sample)
-CASES = {
-    "CategoricalCrossentropy": [
-        (TARGETS, P, {}, cce(TARGETS, P)),
-        (one_hot(LABELS), 3 * P, {}, cce(one_hot(LABELS), P)),
-        (TARGETS, LOGITS, {"from_logits": True}, cce(TARGETS, softmax(LOGITS))),
-        (TARGETS, P, {"label_smoothing": 0.2}, cce(TARGETS, P, 0.2)),
-        (
-            one_hot(LABELS),
-            LOGITS,
-            {"from_logits": True, "label_smoothing": 0.1},
-            cce(one_hot(LABELS), softmax(LOGITS), 0.1),
-        ),
-    ],
-    "SparseCategoricalCrossentropy": [
-        (LABELS, P, {}, -np.log(P[np.arange(N), LABELS])),
-        (LABELS[:, None], P, {}, -np.log(P[np.arange(N), LABELS])),
-        (LABELS.astype("float32"), P, {}, -np.log(P[np.arange(N), LABELS])),
-        (LABELS.astype("uint8"), P, {}, -np.log(P[np.arange(N), LABELS])),
-        (LABELS.tolist(), P.tolist(), {}, -np.log(P[np.arange(N), LABELS])),
-        (LABELS, LOGITS, {"from_logits": True}, -np.log(softmax(LOGITS)[np.arange(N), LABELS])),
-    ],
-    "BinaryCrossentropy": [
-        (YES, Q, {}, bce(YES, Q)),
-        (YES[:, :1], Q[:, :1], {}, bce(YES[:, :1], Q[:, :1])),
-        (YES[:, 0], Q[:, :1], {}, bce(YES[:, :1], Q[:, :1])),
-        (YES.astype(bool), Q, {}, bce(YES, Q)),
-        (YES.tolist(), Q.tolist(), {}, bce(YES, Q)),
-        (YES, LOGITS, {"from_logits": True}, bce(YES, sigmoid(LOGITS))),
-        (YES, Q, {"label_smoothing": 0.3}, bce(YES, Q, 0.3)),
-        (
-            YES,
-            LOGITS,
-            {"from_logits": True, "label_smoothing": 0.3},
-            bce(YES, sigmoid(LOGITS), 0.3),
-        ),
-    ],
-    "MeanSquaredError": [
-        (VALUES, Q, {}, ((VALUES - Q) ** 2).mean(-1)),
-        (VALUES[:, 0], Q[:, :1], {}, (VALUES[:, 0] - Q[:, 0]) ** 2),
-        (VALUES[:, :1], Q, {}, ((VALUES[:, :1] - Q) ** 2).mean(-1)),
-        (YES.tolist(), Q.tolist(), {}, ((YES - Q) ** 2).mean(-1)),
-    ],
-}
 CASE_LIST = [
     pytest.param(name, *case, id=f"{name}-{k}")
     for name, c in CASES.items()
@@ -152,6 +77,7 @@ def test_reductions_and_sample_weights_follow_keras(
             lambda: losses.MeanSquaredError()([[0.0, 1.0], [0.0, 0.0]], [[1.0, 1.0], [1.0, 0.0]]),
             0.5,
         ),
+        (lambda: losses.MeanAbsoluteError()([[0, 1], [0, 0]], [[1, 1], [1, 0]]), 0.5),
     ],
 )
 def test_golden_values(value, expected):
@@ -163,18 +89,163 @@ def test_loss_is_found_by_class_name_snake_case_class_and_instance(name):
     cls = getattr(losses, name)
     snake = keras.config.snake_case(name)
     found = [losses.get(x) for x in (name, snake, cls, cls())]
-    assert all(type(x) is cls for x in found) and {x.name for x in found} == {snake}
+    assert all(type(x) is cls for x in found)
+    assert {x.name for x in found} == {"huber_loss" if name == "Huber" else snake}
 
 
-def test_mse_is_mean_squared_error():
-    assert losses.get("mse") == losses.get("mean_squared_error") == losses.MeanSquaredError()
+@pytest.mark.parametrize(
+    "alias, cls",
+    [
+        *(("mse", "MeanSquaredError"), ("mae", "MeanAbsoluteError"), ("bce", "BinaryCrossentropy")),
+        *(("mape", "MeanAbsolutePercentageError"), ("msle", "MeanSquaredLogarithmicError")),
+        *(("kld", "KLDivergence"), ("logcosh", "LogCosh"), ("pinball", "Quantile")),
+        *(("kullback_leibler_divergence", "KLDivergence"), ("huber_loss", "Huber")),
+    ],
+)
+def test_short_names_are_known_in_capitals_too(alias, cls):
+    assert losses.get(alias) == losses.get(alias.upper()) == getattr(losses, cls)()
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_function_of_a_loss_gives_one_value_for_each_sample(name):
+@pytest.mark.parametrize("name, y_true, y_pred, arguments, expected", CASE_LIST)
+def test_function_of_a_loss_gives_one_value_for_each_sample(
+    name, y_true, y_pred, arguments, expected
+):
     function = getattr(losses, keras.config.snake_case(name))
-    y_true, y_pred, arguments, expected = CASES[name][0]
-    np.testing.assert_allclose(function(y_true, y_pred, **arguments).numpy(), expected, rtol=1e-5)
+    got = function(y_true, y_pred, **arguments).numpy()
+    np.testing.assert_allclose(got, expected, **CLOSE["float32"])
+
+
+@pytest.mark.parametrize("name, y_true, y_pred, arguments, expected", CASE_LIST)
+def test_gradient_is_the_slope_of_the_loss(name, y_true, y_pred, arguments, expected):
+    with keras.config.precision("float64"):
+        loss, at = getattr(losses, name)(**arguments), np.array(y_pred)
+        x = keras.Variable(at)
+        with keras.GradientTape() as tape:
+            value = loss(y_true, x)
+        direction = np.random.default_rng(5).normal(size=at.shape)
+        slope = (tape.gradient(value, x).numpy() * direction).sum()
+        step = 1e-6
+        ends = [loss(y_true, at + sign * step * direction).item() for sign in (1, -1)]
+    assert slope == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if n not in ("Circle", "CategoricalHinge")])
+def test_gradients_are_finite_where_outputs_are_0_or_1_or_the_targets(name, real):
+    y = [[0, 1, 0, 1], [0, 0, 1, 1]] if "Sparse" not in name else [0, 1]
+    for outputs in ([[0.0, 1.0, 1.0, 0.0], [0.0, 0.0, 1.0, 1.0]], [[0.0, 0.0, 0.0, 1.0]] * 2):
+        for settings in ({}, {"gamma": 0.0}, {"gamma": 0.5}):
+            if settings and "Focal" not in name:
+                continue
+            p = keras.Variable(outputs)
+            with keras.GradientTape() as tape:
+                value = getattr(losses, name)(**settings)(y, p)
+            assert np.isfinite(value.item())
+            assert np.isfinite(tape.gradient(value, p).numpy()).all()
+
+
+@pytest.mark.parametrize("name", ["MeanAbsoluteError", "Huber", "LogCosh", "Quantile"])
+def test_huge_errors_cost_no_more_than_their_size_and_pull_with_a_bounded_force(name, isa):
+    p = keras.Variable([[3e38], [-3e38], [np.inf], [0.0]])
+    with keras.GradientTape() as tape:
+        values = getattr(losses, name)(reduction="none")([[0.0]] * 4, p)
+    assert np.isfinite(values.numpy()[:2]).all() and values.numpy()[3] == 0
+    slopes = tape.gradient(values, p).numpy()[:, 0]
+    unit = 0.5 if name == "Quantile" else 1
+    assert slopes[:3].tolist() == [unit, -unit, unit] and abs(slopes[3]) <= unit / 2
+
+
+def test_gradient_of_cosine_similarity_is_finite_at_zero():
+    x = keras.Variable(np.zeros((2, 3)))
+    with keras.GradientTape() as tape:
+        loss = losses.CosineSimilarity()([[1.0, 0, 0], [0, 0, 0]], x)
+    assert loss.item() == 0 and np.isfinite(tape.gradient(loss, x).numpy()).all()
+
+
+def test_golden_values_on_plain_lists_and_integer_targets():
+    y_true, y_pred = [[0], [1]], [[0.6], [0.4]]
+    for name, expected in {"BCE": 0.91629073, "mae": 0.6, "huber": 0.18, "mse": 0.36}.items():
+        assert losses.get(name)(y_true, y_pred).item() == pytest.approx(expected, abs=2e-7)
+
+
+def test_quantile_loss_is_scikit_learns_pinball_loss():
+    for q in (0.05, 0.5, 0.9):
+        expected = sk.mean_pinball_loss(VALUES, Q, alpha=q)
+        assert losses.Pinball(q)(VALUES, Q).item() == pytest.approx(expected, rel=1e-6)
+    weight = np.linspace(0, 1, N)
+    got = losses.Quantile(0.8, reduction="mean_with_sample_weight")(VALUES, Q, weight)
+    expected = sk.mean_pinball_loss(VALUES, Q, alpha=0.8, sample_weight=weight)
+    assert got.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_ignored_class_has_no_loss_no_gradient_and_no_part_in_the_mean():
+    y = LABELS.copy()
+    y[::3] = -1
+    kept, z = y >= 0, keras.Variable(LOGITS)
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+    with keras.GradientTape() as tape:
+        value = loss(y, z)
+    plain = losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert value.item() == pytest.approx(plain(y[kept], LOGITS[kept]).item(), rel=1e-6)
+    slopes = tape.gradient(value, z).numpy()
+    assert (slopes[~kept] == 0).all() and (slopes[kept] != 0).all()
+    weight = np.linspace(0, 1, N)
+    each = plain.call(y[kept], LOGITS[kept]).numpy() * weight[kept]
+    for reduction, expected in (
+        ("sum_over_batch_size", each.sum() / kept.sum()),
+        ("sum", each.sum()),
+        ("mean_with_sample_weight", each.sum() / weight[kept].sum()),
+    ):
+        loss.reduction = reduction
+        assert loss(y, LOGITS, weight).item() == pytest.approx(expected, rel=1e-5)
+    assert loss(np.full(N, -1), LOGITS).item() == 0
+    loss.check_targets(y, (None, L))
+    with pytest.raises(ValueError, match=r"expected labels in \[0, 5\).*got -2"):
+        loss.check_targets(y - 1, (None, L))
+
+
+def test_model_is_trained_with_an_ignored_class():
+    x, y = np.eye(4, dtype="float32"), np.array([0, 255, 1, 255])
+    model = keras.Sequential([layers.Dense(2, activation="softmax", input_shape=(4,))])
+    model.compile("sgd", losses.SparseCategoricalCrossentropy(ignore_class=255))
+    before = model.get_weights()[0]
+    model.fit(x, y, verbose=0)
+    moved = np.abs(model.get_weights()[0] - before).max(axis=1) > 0
+    assert moved.tolist() == [True, False, True, False]
+
+
+def test_overlap_of_the_whole_batch_is_one_number():
+    expected = 1 - 2 * (YES * Q).sum() / (YES + Q).sum()
+    values = losses.dice(YES, Q)
+    assert values.shape == () and values.item() == pytest.approx(expected, rel=1e-5)
+    assert losses.Tversky()(YES, Q).item() == pytest.approx(expected, rel=1e-5)
+    weighted = losses.Dice()(YES, Q, sample_weight=np.linspace(0, 1, N)).item()
+    assert weighted == pytest.approx(expected / 2, rel=1e-5)
+
+
+def test_circle_loss_compares_with_references():
+    with_itself = losses.circle(LABELS, LOGITS, gamma=2.0).numpy()
+    with_copies = losses.circle(LABELS, LOGITS, LABELS, LOGITS, gamma=2.0).numpy()
+    assert np.array_equal(with_itself, with_copies)
+    others = losses.circle(LABELS, P, LABELS[:9], Q[:9], remove_diagonal=False)
+    assert others.shape == (N,)
+    alone = losses.circle([0, 1], np.eye(2)).numpy()  # no pair of one class
+    assert alone.tolist() == [0, 0]
+    assert losses.Circle()([0, 1], np.eye(2)).item() == 0
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1, -2])
+@pytest.mark.parametrize("name", [n for n in CASES if "ategorical" in n and "tropy" in n])
+def test_classes_may_lie_along_any_axis(name, axis):
+    rng = np.random.default_rng(0)
+    p, y = rng.random((3, 4, L)), rng.random((3, 4, L))
+    labels = rng.integers(0, L, (3, 4))
+    function = getattr(losses, keras.config.snake_case(name))
+    target = labels if "sparse" in function.__name__ else np.moveaxis(y, -1, axis)
+    got = function(target, np.moveaxis(p, -1, axis), axis=axis).numpy()
+    expected = function(labels if "sparse" in function.__name__ else y, p).numpy()
+    np.testing.assert_allclose(got, expected, rtol=1e-6)
+    with pytest.raises(ValueError, match="axis: expected one of 3 dimensions, got 3"):
+        function(target, np.moveaxis(p, -1, axis), axis=3)
 
 
 @pytest.mark.parametrize(
@@ -309,6 +380,9 @@ def test_loss_of_ones_own_class_needs_call():
         ("SparseCategoricalCrossentropy", {"from_logits": True}),
         ("BinaryCrossentropy", {"from_logits": True, "reduction": "sum"}),
         ("MeanSquaredError", {"name": "distance"}),
+        ("Huber", {"delta": 0.5, "reduction": "none"}),
+        ("Quantile", {"quantile": (0.1, 0.9)}),
+        ("Tversky", {"alpha": 0.3, "axis": (1, 2), "name": "overlap"}),
     ],
 )
 def test_loss_round_trips_through_config_and_pickle(name, arguments):
@@ -321,7 +395,7 @@ def test_loss_round_trips_through_config_and_pickle(name, arguments):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: losses.get("nope"), r"unknown loss 'nope'; known: binary_crossentropy, .*mse"),
+        (lambda: losses.get("nope"), r"unknown loss 'nope'; known: bce, binary_.*mse"),
         (
             lambda: losses.MeanSquaredError(reduction="half")(VALUES, Q),
             r"expected a reduction of sum_over.*'half'",
@@ -349,6 +423,16 @@ def test_loss_round_trips_through_config_and_pickle(name, arguments):
         (
             lambda: losses.MeanSquaredError()(VALUES, Q, sample_weight=np.ones((N, 2))),
             r"sample_weight: expected a shape that fits \(64,\), got \(64, 2\)",
+        ),
+        (
+            lambda: losses.CategoricalCrossentropy(label_smoothing=2)(TARGETS, P),
+            r"label_smoothing: expected a number from 0 to 1, got 2",
+        ),
+        (lambda: losses.Quantile(1.0)(VALUES, Q), r"quantile: expected numbers between 0 and 1"),
+        (lambda: losses.Quantile([0.1, 0.9])(VALUES, Q), r"quantile: expected one .* 5 outputs"),
+        (
+            lambda: losses.Dice()(VALUES[:, :2], Q),
+            r"dice: expected targets of shape \(64, 5\), got \(64, 2\)",
         ),
         (
             lambda: losses.SparseCategoricalCrossentropy()([0, 5], P[:2]),

@@ -125,9 +125,9 @@ def ulp_off(got, want, scale, real):
 def check(name, case, results, real):
     """Raise AssertionError if a result is further off than ULP says."""
     want, scale = expected(name, case, real)
-    if name == "accumulate":  # how a sum is split into two numbers is the kernel's own matter
-        results = [results[0].astype(np.float64).reshape(2, 2).sum(axis=1)]
-        want, real = [want[0].reshape(2, 2).sum(axis=1)], "float64"
+    if "accumulate" in name:  # how a sum is split into two numbers is the kernel's own matter
+        results = [results[0].astype(np.float64).reshape(-1, 2).sum(axis=1)]
+        want, real = [want[0].reshape(-1, 2).sum(axis=1)], "float64"
     assert len(results) == len(want)
     for k, (got, w) in enumerate(zip(results, want)):
         assert got.shape == w.shape, (k, got.shape, w.shape)
@@ -315,6 +315,7 @@ def test_shape_that_c_could_not_bear_is_an_error_that_names_the_op():
     key, x = Tensor((4,), "int32", samples.labels(4, 9)), np.ones((2, 3))
     short = Tensor((3,), "int32", samples.labels(3, 9))
     counter, state = Variable([1, 2]), Variable(np.zeros(3))
+    counts = Variable(np.zeros((2, 2, 3, 2)))
     source = Tensor((4, 2), "float32", np.ones((4, 2), "float32"))
     for name, function in {
         "add": lambda: ops.add(np.ones((1,) * 7), 1.0),
@@ -328,6 +329,11 @@ def test_shape_that_c_could_not_bear_is_an_error_that_names_the_op():
         "increment": lambda: ops.increment(counter),
         "accumulate": lambda: ops.accumulate(state, x),
         "accumulate: expected weights": lambda: ops.accumulate(Variable(np.zeros(4)), x, x[0]),
+        "accumulate_products": lambda: ops.accumulate_products(Variable(np.zeros((2, 2))), x),
+        "accumulate_counts: .* of shape .labels": lambda: ops.accumulate_counts(state, [0.5], x, x),
+        "accumulate_counts: expected 1 th": lambda: ops.accumulate_counts(counts, [], x, x),
+        "accumulate_counts: expected labels": lambda: ops.accumulate_counts(counts, [1], x, x[:1]),
+        "top_k": lambda: ops.top_k(x, 4),
         "sgd_update": lambda: ops.sgd_update(state, np.ones(2), 0.1),
         "adam_update": lambda: ops.adam_update(*[state] * 4, [0.1, 0.2], counter, 0.9, 0.99, 1e-7),
         "gather": lambda: ops.gather(source, short, 4, (2,), "float32", 0, 8, 4),

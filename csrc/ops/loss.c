@@ -1,5 +1,4 @@
-/* loss.c: losses taken straight from logits, where they are accurate, their gradients, and the
- * sums behind a mean. */
+/* loss.c: losses taken straight from logits, where they are accurate, and their gradients. */
 #include "../activation.h"
 #include "../parallel.h"
 
@@ -134,56 +133,4 @@ static void op_sigmoid_cross_entropy_gradient(const nnl_call *call, nnl_team *te
     const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
     NNL_INDEPENDENT
     for (int64_t i = part.begin; i < part.end; i++) dz[i] = dloss[i] * (real_sigmoid(z[i]) - t[i]);
-}
-
-/* w v, or v where w is NULL. */
-NNL_INLINE double weighted(const real *v, const real *w, int64_t i) {
-    return w ? (double)w[i] * (double)v[i] : (double)v[i];
-}
-
-/* The sum of that over n values, in double. */
-NNL_INLINE double sum_in_double(const real *v, const real *w, int64_t n) {
-    double lane[ROW_LANES] = {0}, sum = 0;
-    int64_t i = 0;
-    for (; i + ROW_LANES <= n; i += ROW_LANES) {
-        NNL_LANES
-        for (int j = 0; j < ROW_LANES; j++) lane[j] += weighted(v, w, i + j);
-    }
-    for (int j = 0; i + j < n; j++) lane[j] += weighted(v, w, i + j);
-    for (int j = 0; j < ROW_LANES; j++) sum += lane[j];
-    return sum;
-}
-
-/* Adds to the number sum[0] + sum[1], where sum[1] is what does not fit into sum[0].
- * A. Neumaier: "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", ZAMM 54
- * (1974), here in double and with the two parts normalised. */
-static void add_compensated(real sum[2], double value) {
-    double total = (double)sum[0] + value;
-    double lost = fabs((double)sum[0]) >= fabs(value) ? ((double)sum[0] - total) + value
-                                                      : (value - total) + (double)sum[0];
-    lost += (double)sum[1];
-    sum[0] = (real)(total + lost);
-    sum[1] = (real)((total - (double)sum[0]) + lost);
-    if (!isfinite(total) || !isfinite(sum[0])) {
-        sum[0] = (real)total;
-        sum[1] = 0;
-    }
-}
-
-/* state += {sum(w v), sum(w)}, or {sum(v), n} without weights. The mean is (state[0] + state[1])
- * / (state[2] + state[3]).
- * in    state [4], written, values v [n], weights w [n] or absent. No output. */
-static void op_accumulate(const nnl_call *call, nnl_team *team) {
-    if (team->id != 0) return;
-    real *state = call->in[0].data;
-    const real *v = call->in[1].data;
-    const int64_t n = nnl_size(&call->in[1]);
-    if (call->n_in == 3) {
-        const real *w = call->in[2].data;
-        add_compensated(state, sum_in_double(v, w, n));
-        add_compensated(state + 2, sum_in_double(w, NULL, n));
-    } else {
-        add_compensated(state, sum_in_double(v, NULL, n));
-        add_compensated(state + 2, (double)n);
-    }
 }

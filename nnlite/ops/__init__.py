@@ -58,11 +58,8 @@ from nnlite.ops.elementwise import (
 )
 from nnlite.ops.image import pad2d, upsample2d
 from nnlite.ops.linear import linear, matmul
-from nnlite.ops.loss import (
-    accumulate,
-    sigmoid_cross_entropy,
-    softmax_cross_entropy,
-)
+from nnlite.ops.loss import sigmoid_cross_entropy, softmax_cross_entropy
+from nnlite.ops.metric import accumulate, accumulate_counts, accumulate_products, top_k
 from nnlite.ops.norm import batch_norm, layer_norm, moving_update, scale_shift
 from nnlite.ops.operands import cast, operands
 from nnlite.ops.optimizer import (

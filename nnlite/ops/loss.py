@@ -1,7 +1,6 @@
-"""Cross-entropies of logits, each as one op, and the exact running sums that metrics are made
-of."""
+"""Cross-entropies of logits, each as one op."""
 
-from nnlite.dispatch import OPS, Op, apply
+from nnlite.dispatch import Op
 from nnlite.ops.operands import call, operands
 from nnlite.tensor import Tensor
 
@@ -68,29 +67,3 @@ def sigmoid_cross_entropy(logits, target):
     """-target * log(sigmoid(logits)) - (1 - target) * log(1 - sigmoid(logits)), element by
     element."""
     return call("sigmoid_cross_entropy", operands(logits, target))
-
-
-def _infer_accumulate(state, values, weights=None):
-    if state != (4,):
-        raise ValueError(f"accumulate: expected a state of shape (4,), got {state}")
-    if weights is not None and weights != values:
-        raise ValueError(f"accumulate: expected weights of shape {values}, got {weights}")
-    return []
-
-
-Op("accumulate", infer=_infer_accumulate, outputs=(), writes=(0,))
-
-
-def accumulate(state, values, weights=None):
-    """Add to a running weighted sum and to its count, losing nothing to rounding over millions of
-    batches.
-
-    Parameters
-    ----------
-    state : Variable, shape (4,)
-        sum, what rounding took from it, count, what rounding took from that.
-    values : tensor of n elements
-    weights : tensor of n elements, optional
-    """
-    inputs = [state, *operands(values)] if weights is None else [state, *operands(values, weights)]
-    apply(OPS["accumulate"], inputs, {})

@@ -1,0 +1,143 @@
+/* metric.c: what metrics are made of: running sums and counts that lose nothing to rounding, and
+ * the largest of a row.
+ *
+ * A running number is a pair {sum, what does not fit into it}. A batch's part of it is summed in
+ * double, by one thread, in the order of the rows. */
+#include "../parallel.h"
+
+/* w v, or v where w is NULL. */
+NNL_INLINE double weighted(const real *v, const real *w, int64_t i) {
+    return w ? (double)w[i] * (double)v[i] : (double)v[i];
+}
+
+/* The sum of that over n values, in double. */
+NNL_INLINE double sum_in_double(const real *v, const real *w, int64_t n) {
+    double lane[ROW_LANES] = {0}, sum = 0;
+    int64_t i = 0;
+    for (; i + ROW_LANES <= n; i += ROW_LANES) {
+        NNL_LANES
+        for (int j = 0; j < ROW_LANES; j++) lane[j] += weighted(v, w, i + j);
+    }
+    for (int j = 0; i + j < n; j++) lane[j] += weighted(v, w, i + j);
+    for (int j = 0; j < ROW_LANES; j++) sum += lane[j];
+    return sum;
+}
+
+/* Adds to the number sum[0] + sum[1], where sum[1] is what does not fit into sum[0].
+ * A. Neumaier: "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", ZAMM 54
+ * (1974), here in double and with the two parts normalised. */
+static void add_compensated(real sum[2], double value) {
+    double total = (double)sum[0] + value;
+    double lost = fabs((double)sum[0]) >= fabs(value) ? ((double)sum[0] - total) + value
+                                                      : (value - total) + (double)sum[0];
+    lost += (double)sum[1];
+    sum[0] = (real)(total + lost);
+    sum[1] = (real)((total - (double)sum[0]) + lost);
+    if (!isfinite(total) || !isfinite(sum[0])) {
+        sum[0] = (real)total;
+        sum[1] = 0;
+    }
+}
+
+/* state += {sum(w v), sum(w)}, or {sum(v), n} without weights. The mean is (state[0] + state[1])
+ * / (state[2] + state[3]).
+ * in    state [4], written, values v [n], weights w [n] or absent. No output. */
+static void op_accumulate(const nnl_call *call, nnl_team *team) {
+    if (team->id != 0) return;
+    real *state = call->in[0].data;
+    const real *v = call->in[1].data;
+    const int64_t n = nnl_size(&call->in[1]);
+    if (call->n_in == 3) {
+        const real *w = call->in[2].data;
+        add_compensated(state, sum_in_double(v, w, n));
+        add_compensated(state + 2, sum_in_double(w, NULL, n));
+    } else {
+        add_compensated(state, sum_in_double(v, NULL, n));
+        add_compensated(state + 2, (double)n);
+    }
+}
+
+/* sums[c] += sum over n of a[n][c] b[n][c] ...
+ * in    sums [C][2], written, then 1 to 4 factors [N, C]. No output. */
+static void op_accumulate_products(const nnl_call *call, nnl_team *team) {
+    const int64_t N = call->in[1].shape[0], C = call->in[1].shape[1];
+    real(*sums)[2] = call->in[0].data;
+    const nnl_range part = nnl_share(C, NNL_LINE, team);
+    for (int64_t c = part.begin; c < part.end; c++) {
+        double sum = 0;
+        for (int64_t at = c; at < N * C; at += C) {
+            double product = 1;
+            for (int k = 1; k < call->n_in; k++)
+                product *= (double)((const real *)call->in[k].data)[at];
+            sum += product;
+        }
+        add_compensated(sums[c], sum);
+    }
+}
+
+/* How many of n rising thresholds a score exceeds; none if it is NaN. */
+static inline int64_t thresholds_below(const real *threshold, int64_t n, real score) {
+    int64_t low = 0;
+    while (n > 0) {
+        const int64_t half = n / 2;
+        const bool above = score > threshold[low + half];
+        low = above ? low + half + 1 : low;
+        n = above ? n - half - 1 : half;
+    }
+    return low;
+}
+
+/* Bytes of scratch: this batch's part of every count, in double. */
+static int64_t accumulate_counts_scratch(const nnl_call *call, int threads) {
+    (void)threads;
+    return nnl_size(&call->in[0]) / 2 * (int64_t)sizeof(double);
+}
+
+/* counts[r][b][c] += the weights of the rows n whose label [n][c] is r and whose score [n][c]
+ * exceeds b of the thresholds. A label that is no row's number is passed over.
+ * in    counts [R][B][C][2], written, rising thresholds [B - 1], labels [N, C] (whole numbers),
+ *       scores [N, C], weights [N, C] or absent (1). No output. */
+static void op_accumulate_counts(const nnl_call *call, nnl_team *team) {
+    const int64_t *shape = call->in[0].shape, R = shape[0], B = shape[1], C = shape[2];
+    real(*counts)[2] = call->in[0].data;
+    const real *label = call->in[2].data, *score = call->in[3].data;
+    const real *weight = call->n_in == 5 ? call->in[4].data : NULL;
+    double *sum = team->scratch;
+    const nnl_range part = nnl_share(C, NNL_LINE, team);
+    for (int64_t cell = 0; cell < R * B; cell++)
+        for (int64_t c = part.begin; c < part.end; c++) sum[cell * C + c] = 0;
+    for (int64_t n = 0; n < call->in[2].shape[0]; n++)
+        for (int64_t c = part.begin; c < part.end; c++) {
+            const int64_t at = n * C + c;
+            if (!(label[at] >= 0 && label[at] < (real)R)) continue;
+            const int64_t bin = thresholds_below(call->in[1].data, B - 1, score[at]);
+            sum[((int64_t)label[at] * B + bin) * C + c] += weight ? (double)weight[at] : 1;
+        }
+    for (int64_t cell = 0; cell < R * B; cell++)
+        for (int64_t c = part.begin; c < part.end; c++)
+            add_compensated(counts[cell * C + c], sum[cell * C + c]);
+}
+
+/* Whether a precedes b among the largest: NaN before all numbers, as for argmax. */
+static inline bool is_larger(real a, real b) { return (a > b) | ((a != a) & (b == b)); }
+
+/* out[n] = the places of the k largest of row n, the largest first, equal ones from left to
+ * right.
+ * in    x [N, L]
+ * out   int32 [N, k], k at most L
+ * attr  k */
+static void op_top_k(const nnl_call *call, nnl_team *team) {
+    const int64_t N = call->in[0].shape[0], L = call->in[0].shape[1], k = call->attr[0].i;
+    const nnl_range part = nnl_share(N, 1, team);
+    for (int64_t n = part.begin; n < part.end; n++) {
+        const real *x = (const real *)call->in[0].data + n * L;
+        int32_t *best = (int32_t *)call->out[0].data + n * k;
+        for (int64_t j = 0, found = 0; j < L && k > 0; j++) {
+            if (found == k && !is_larger(x[j], x[best[k - 1]])) continue;
+            int64_t place = found < k ? found++ : k - 1;
+            for (; place > 0 && is_larger(x[j], x[best[place - 1]]); place--)
+                best[place] = best[place - 1];
+            best[place] = (int32_t)j;
+        }
+    }
+}

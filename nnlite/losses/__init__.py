@@ -1,0 +1,87 @@
+"""Losses: how wrong a batch of predictions is. Functions give one value per sample, classes reduce
+them."""
+
+from nnlite import config, registry
+from nnlite.losses.loss import Loss, LossFunctionWrapper, reduce, weights_like
+from nnlite.losses.margin import (
+    CategoricalHinge,
+    Hinge,
+    SquaredHinge,
+    categorical_hinge,
+    hinge,
+    squared_hinge,
+)
+from nnlite.losses.probabilistic import (
+    BinaryCrossentropy,
+    BinaryFocalCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    KLDivergence,
+    Poisson,
+    SparseCategoricalCrossentropy,
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    kl_divergence,
+    poisson,
+    sparse_categorical_crossentropy,
+)
+from nnlite.losses.regression import (
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Pinball,
+    Quantile,
+    huber,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    pinball,
+    quantile,
+)
+from nnlite.losses.similarity import (
+    Circle,
+    CosineSimilarity,
+    Dice,
+    Tversky,
+    circle,
+    cosine_similarity,
+    dice,
+    tversky,
+)
+
+_CLASSES = [v for v in globals().values() if isinstance(v, type) and issubclass(v, Loss)]
+_BY_NAME = {
+    config.snake_case(c.__name__): c for c in _CLASSES if c not in (Loss, LossFunctionWrapper)
+}
+_BY_NAME |= {
+    alias: _BY_NAME[name]
+    for alias, name in {
+        "bce": "binary_crossentropy",
+        "huber_loss": "huber",
+        "kld": "kl_divergence",
+        "kullback_leibler_divergence": "kl_divergence",
+        "logcosh": "log_cosh",
+        "mae": "mean_absolute_error",
+        "mape": "mean_absolute_percentage_error",
+        "mse": "mean_squared_error",
+        "msle": "mean_squared_logarithmic_error",
+        "pinball": "quantile",
+    }.items()
+}
+
+
+def get(identifier):
+    """A loss from its name ('mean_squared_error', 'MeanSquaredError', 'mse', ...), its class,
+    itself or a function."""
+    found = registry.find("loss", identifier, _BY_NAME, callable)
+    return found if isinstance(found, Loss) else LossFunctionWrapper(found)
+
+
+__all__ = [name for name in dir() if not name.startswith("_")]

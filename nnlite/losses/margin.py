@@ -1,0 +1,83 @@
+"""Hinge losses: zero for what is right by a margin of 1."""
+
+from nnlite import ops
+from nnlite.losses.loss import Loss, broadcasting
+
+
+def _signs(y_true):
+    """Targets of -1 and 1; if all are 0 or 1, these stand for them."""
+    is_binary = ops.min(ops.equal(y_true, 0.0) + ops.equal(y_true, 1.0))
+    return y_true + is_binary * (y_true - 1.0)
+
+
+def _shortfall(name, y_true, y_pred):
+    y_true, y_pred = broadcasting(name, y_true, y_pred)
+    return ops.maximum(1.0 - _signs(y_true) * y_pred, 0.0)
+
+
+def hinge(y_true, y_pred):
+    """max(1 - y_true * y_pred, 0), the mean over the last axis.
+
+    Parameters
+    ----------
+    y_true : tensor, shape (..., L)
+        -1 or 1. If all targets of the batch are 0 or 1, 0 stands for -1.
+    y_pred : tensor, shape (..., L)
+    """
+    return ops.mean(_shortfall("hinge", y_true, y_pred), axis=-1)
+
+
+def squared_hinge(y_true, y_pred):
+    """max(1 - y_true * y_pred, 0)^2, the mean over the last axis; targets as for `hinge`."""
+    return ops.mean(ops.square(_shortfall("squared_hinge", y_true, y_pred)), axis=-1)
+
+
+def categorical_hinge(y_true, y_pred):
+    """max(1 + the largest wrong output - the right output, 0) over the last axis, for one-hot
+    targets.
+
+    As in Keras, outputs enter as `(1 - y_true) * y_pred`: the right class's place counts as 0.
+    """
+    y_true, y_pred = broadcasting("categorical_hinge", y_true, y_pred)
+    right = ops.sum(y_true * y_pred, axis=-1)
+    wrong = ops.max((1.0 - y_true) * y_pred, axis=-1)
+    return ops.maximum(wrong - right + 1.0, 0.0)
+
+
+class Hinge(Loss):
+    """The hinge loss of -1/1 or 0/1 targets; see `hinge`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> losses.Hinge()([[0, 1]], [[-3.0, 0.5]]).item()
+    0.25
+    """
+
+    function = staticmethod(hinge)
+
+
+class SquaredHinge(Loss):
+    """The squared hinge loss; see `squared_hinge`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> losses.SquaredHinge()([[-1, 1]], [[-3.0, 0.5]]).item()
+    0.125
+    """
+
+    function = staticmethod(squared_hinge)
+
+
+class CategoricalHinge(Loss):
+    """The hinge loss of one-hot targets; see `categorical_hinge`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> losses.CategoricalHinge()([[0, 1]], [[0.75, 0.5]]).item()
+    1.25
+    """
+
+    function = staticmethod(categorical_hinge)

@@ -1,0 +1,365 @@
+"""Losses of probabilities: cross-entropies, plain and focal, and their relatives.
+
+Outputs of a softmax or sigmoid know the logits that they were computed from; a cross-entropy takes
+those, where it is accurate, as Keras does on TensorFlow. Other probabilities are kept `epsilon()`
+away from 0 and 1, so that no logarithm and no gradient is infinite.
+"""
+
+import numpy as np
+
+from nnlite import config, ops
+from nnlite.losses.loss import Loss, as_outputs, broadcasting, equal_shapes
+from nnlite.ops.elementwise import clip_probability
+
+
+def _logits(y_pred, of, from_logits):
+    """What a softmax or sigmoid output was computed from, when that is known; else `y_pred` if it
+    is logits.
+
+    As in Keras, `from_logits=True` on the output of a softmax or sigmoid does not apply it twice.
+    """
+    if y_pred.logits is not None and y_pred.logits[0] == of:
+        return y_pred.logits[1]
+    return y_pred if from_logits else None
+
+
+def _distribution(y_pred):
+    """Rows that sum to 1, kept away from 0 and 1."""
+    return clip_probability(y_pred / ops.sum(y_pred, axis=-1, keepdims=True))
+
+
+def _rows(x):
+    """The last axis kept, all others joined."""
+    return ops.reshape(x, (-1, x.shape[-1]))
+
+
+def _smoothed(y_true, smoothing, classes):
+    """Targets pulled towards 1 / classes."""
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"label_smoothing: expected a number from 0 to 1, got {smoothing!r}")
+    return y_true * (1.0 - smoothing) + smoothing / classes if smoothing else y_true
+
+
+def _with_axis_last(x, axis):
+    """`x` with one axis moved to the end."""
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"axis: expected one of {x.ndim} dimensions, got {axis}")
+    axis %= x.ndim
+    if axis == x.ndim - 1:
+        return x
+    return ops.transpose(x, [d for d in range(x.ndim) if d != axis] + [axis])
+
+
+def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+    """-sum(y_true * log(y_pred)) over the classes.
+
+    Parameters
+    ----------
+    y_true : tensor, shape (..., L)
+        A distribution over classes for each sample.
+    y_pred : tensor, shape (..., L)
+        Probabilities (rescaled to sum to 1), or logits.
+    from_logits : bool, default False
+    label_smoothing : float in [0, 1], default 0.0
+    axis : int, default -1
+        Where the classes are.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
+    y_true, y_pred = equal_shapes("categorical_crossentropy", y_true, y_pred)
+    y_true, y_pred = _with_axis_last(y_true, axis), _with_axis_last(y_pred, axis)
+    y_true = _smoothed(y_true, label_smoothing, y_pred.shape[-1])
+    logits = _logits(y_pred, "softmax", from_logits)
+    if logits is not None:
+        return ops.reshape(
+            ops.softmax_cross_entropy(_rows(logits), _rows(y_true)), y_pred.shape[:-1]
+        )
+    return -ops.sum(y_true * ops.log(_distribution(y_pred)), axis=-1)
+
+
+def categorical_focal_crossentropy(
+    y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
+):
+    """-sum(alpha * (1 - y_pred)^gamma * y_true * log(y_pred)) over the classes: samples that are
+    easy count little.
+
+    T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollár: "Focal loss for dense object detection",
+    ICCV 2017.
+
+    Parameters
+    ----------
+    y_true, y_pred, from_logits, label_smoothing, axis
+        As for `categorical_crossentropy`.
+    alpha : float or sequence of L floats, default 0.25
+        The weight of all classes, or of each.
+    gamma : float of at least 0, default 2.0
+    """
+    y_true, y_pred = equal_shapes("categorical_focal_crossentropy", y_true, y_pred)
+    y_true, y_pred = _with_axis_last(y_true, axis), _with_axis_last(y_pred, axis)
+    y_true = _smoothed(y_true, label_smoothing, y_pred.shape[-1])
+    logits = _logits(y_pred, "softmax", from_logits)
+    p = _distribution(y_pred if logits is None else ops.softmax(logits))
+    focus = np.asarray(alpha) * ops.power(1.0 - p, gamma)
+    return -ops.sum(focus * y_true * ops.log(p), axis=-1)
+
+
+def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
+    """-log(y_pred[y_true]).
+
+    Parameters
+    ----------
+    y_true : integer tensor, shape (...) or (..., 1)
+        Labels in [0, L).
+    y_pred : tensor, shape (..., L)
+        Probabilities, or logits.
+    from_logits : bool, default False
+    ignore_class : int, optional
+        Samples with this label, which may lie outside of [0, L), have the loss 0.
+    axis : int, default -1
+        Where the classes are in `y_pred`.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
+    y_pred = _with_axis_last(as_outputs(y_pred), axis)
+    y_true = ops.cast(y_true, "int32")
+    if y_true.ndim == y_pred.ndim and y_true.shape[axis] == 1:
+        y_true = ops.reshape(_with_axis_last(y_true, axis), y_pred.shape[:-1])
+    if y_true.shape != y_pred.shape[:-1]:
+        raise ValueError(
+            f"sparse_categorical_crossentropy: expected labels of shape {y_pred.shape[:-1]} for "
+            f"outputs of shape {y_pred.shape}, got {y_true.shape}; one-hot rows go with "
+            "categorical_crossentropy"
+        )
+    if ignore_class is not None:
+        counted = _differs(y_true, ignore_class)
+        y_true = ops.cast(ops.where(counted, y_true, 0.0), "int32")
+        return counted * sparse_categorical_crossentropy(y_true, y_pred, from_logits)
+    logits = _logits(y_pred, "softmax", from_logits)
+    if logits is not None:
+        return ops.reshape(
+            ops.softmax_cross_entropy(_rows(logits), ops.reshape(y_true, (-1,))), y_pred.shape[:-1]
+        )
+    return categorical_crossentropy(ops.one_hot(y_true, y_pred.shape[-1], y_pred.dtype), y_pred)
+
+
+def _differs(y_true, label):
+    """1 where a label is another, else 0."""
+    return 1.0 - ops.equal(y_true, float(label))
+
+
+def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+    """-(y_true * log(y_pred) + (1 - y_true) * log(1 - y_pred)), the mean over `axis`.
+
+    Parameters
+    ----------
+    y_true : tensor, shape (..., L)
+        In [0, 1].
+    y_pred : tensor, shape (..., L)
+        Probabilities, or logits.
+    from_logits : bool, default False
+    label_smoothing : float in [0, 1], default 0.0
+    axis : int or tuple of int, default -1
+    """
+    y_true, y_pred = equal_shapes("binary_crossentropy", y_true, y_pred)
+    y_true = _smoothed(y_true, label_smoothing, 2)
+    logits = _logits(y_pred, "sigmoid", from_logits)
+    if logits is not None:
+        return ops.mean(ops.sigmoid_cross_entropy(logits, y_true), axis=axis)
+    return ops.mean(_binary(y_true, clip_probability(y_pred)), axis=axis)
+
+
+def _binary(y_true, p):
+    return -(y_true * ops.log(p) + (1.0 - y_true) * ops.log(1.0 - p))
+
+
+def binary_focal_crossentropy(
+    y_true,
+    y_pred,
+    apply_class_balancing=False,
+    alpha=0.25,
+    gamma=2.0,
+    from_logits=False,
+    label_smoothing=0.0,
+    axis=-1,
+):
+    """(1 - p)^gamma times the binary cross-entropy, where p is the probability given to the truth;
+    the mean over `axis`. For the source see `categorical_focal_crossentropy`.
+
+    Parameters
+    ----------
+    y_true, y_pred, from_logits, label_smoothing, axis
+        As for `binary_crossentropy`.
+    apply_class_balancing : bool, default False
+        Whether ones are weighted by `alpha` and zeros by `1 - alpha`.
+    alpha : float in [0, 1], default 0.25
+    gamma : float of at least 0, default 2.0
+    """
+    y_true, y_pred = equal_shapes("binary_focal_crossentropy", y_true, y_pred)
+    y_true = _smoothed(y_true, label_smoothing, 2)
+    logits = _logits(y_pred, "sigmoid", from_logits)
+    if logits is None:
+        yes = clip_probability(y_pred)
+        no, loss = 1.0 - yes, _binary(y_true, yes)
+    else:
+        yes, no = ops.sigmoid(logits), ops.sigmoid(-logits)
+        loss = ops.sigmoid_cross_entropy(logits, y_true)
+    # What was not given to the truth, never 0: the slope of a power below 1 is infinite there.
+    missed = ops.maximum(y_true * no + (1.0 - y_true) * yes, config.epsilon())
+    loss = ops.power(missed, gamma) * loss
+    if apply_class_balancing:
+        loss = loss * (y_true * alpha + (1.0 - y_true) * (1.0 - alpha))
+    return ops.mean(loss, axis=axis)
+
+
+def kl_divergence(y_true, y_pred):
+    """sum(y_true * log(y_true / y_pred)) over the last axis; both kept within [epsilon(), 1]."""
+    y_true, y_pred = broadcasting("kl_divergence", y_true, y_pred)
+    y_true, y_pred = (ops.clip(y, config.epsilon(), 1.0) for y in (y_true, y_pred))
+    return ops.sum(y_true * ops.log(y_true / y_pred), axis=-1)
+
+
+def poisson(y_true, y_pred):
+    """y_pred - y_true * log(y_pred + epsilon()), the mean over the last axis: for counts."""
+    y_true, y_pred = broadcasting("poisson", y_true, y_pred)
+    return ops.mean(y_pred - y_true * ops.log(y_pred + config.epsilon()), axis=-1)
+
+
+class _Crossentropy(Loss):
+    """The settings of cross-entropies with targets of the outputs' shape."""
+
+    def __init__(self, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+
+
+class CategoricalCrossentropy(_Crossentropy):
+    """Cross-entropy with targets that are distributions (one-hot rows); see
+    `categorical_crossentropy`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> y_true, y_pred = [[0, 1, 0], [0, 0, 1]], [[0.05, 0.95, 0], [0.1, 0.8, 0.1]]
+    >>> round(losses.CategoricalCrossentropy()(y_true, y_pred).item(), 5)
+    1.17694
+    """
+
+    function = staticmethod(categorical_crossentropy)
+
+
+class CategoricalFocalCrossentropy(_Crossentropy):
+    """Cross-entropy in which easy samples count little; see `categorical_focal_crossentropy`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> round(losses.CategoricalFocalCrossentropy()([[0, 1]], [[0.5, 0.5]]).item(), 5)
+    0.04332
+    """
+
+    function = staticmethod(categorical_focal_crossentropy)
+
+    def __init__(self, alpha=0.25, gamma=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.alpha, self.gamma = alpha, gamma
+
+
+class SparseCategoricalCrossentropy(Loss):
+    """Cross-entropy with integer labels; see `sparse_categorical_crossentropy`.
+
+    With `ignore_class`, means are taken over the other samples.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> loss = losses.SparseCategoricalCrossentropy(ignore_class=-1)
+    >>> round(loss([1, -1], [[0.5, 0.5], [0.9, 0.1]]).item(), 5)
+    0.69315
+    """
+
+    function = staticmethod(sparse_categorical_crossentropy)
+
+    def __init__(self, from_logits=False, ignore_class=None, axis=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
+
+    def counted(self, y_true, values):
+        if self.ignore_class is None:
+            return None
+        return ops.reshape(_differs(*ops.operands(y_true), self.ignore_class), values.shape)
+
+    def check_targets(self, y, output_shape):
+        classes = output_shape[self.axis]
+        if self.ignore_class is not None:
+            y = y[y != self.ignore_class]
+        if y.size == 0:
+            return
+        if y.dtype.kind == "f" and not np.array_equal(y, np.trunc(y)):
+            raise ValueError(
+                f"y: expected integer labels, got values such as {y[y != np.trunc(y)][0]}"
+            )
+        if y.min() < 0 or y.max() >= classes:
+            bad = y.min() if y.min() < 0 else y.max()
+            raise ValueError(
+                f"y: expected labels in [0, {classes}), one for each output, got {bad}"
+            )
+
+
+class BinaryCrossentropy(_Crossentropy):
+    """Cross-entropy of independent yes/no targets; see `binary_crossentropy`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> round(losses.BinaryCrossentropy()([[0], [1]], [[0.4], [0.6]]).item(), 5)
+    0.51083
+    """
+
+    function = staticmethod(binary_crossentropy)
+
+
+class BinaryFocalCrossentropy(_Crossentropy):
+    """Binary cross-entropy in which easy samples count little; see `binary_focal_crossentropy`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> round(losses.BinaryFocalCrossentropy()([[1], [1]], [[0.5], [1.0]]).item(), 5)
+    0.08664
+    """
+
+    function = staticmethod(binary_focal_crossentropy)
+
+    def __init__(self, apply_class_balancing=False, alpha=0.25, gamma=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.apply_class_balancing, self.alpha, self.gamma = apply_class_balancing, alpha, gamma
+
+
+class KLDivergence(Loss):
+    """How far a predicted distribution is from the true one; see `kl_divergence`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> round(losses.KLDivergence()([[1.0, 0.0]], [[0.5, 0.5]]).item(), 4)
+    0.6931
+    """
+
+    function = staticmethod(kl_divergence)
+
+
+class Poisson(Loss):
+    """The loss of counts whose mean is predicted; see `poisson`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> round(losses.Poisson()([[2.0]], [[1.0]]).item(), 4)
+    1.0
+    """
+
+    function = staticmethod(poisson)

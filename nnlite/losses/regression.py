@@ -1,0 +1,197 @@
+"""Losses of numbers: how far predictions are from targets. All are means over the last axis."""
+
+import math
+
+import numpy as np
+
+from nnlite import config, ops
+from nnlite.losses.loss import Loss, broadcasting
+
+
+def mean_squared_error(y_true, y_pred):
+    """(y_true - y_pred)^2, the mean over the last axis. Shapes broadcast."""
+    y_true, y_pred = broadcasting("mean_squared_error", y_true, y_pred)
+    return ops.mean(ops.squared_difference(y_pred, y_true), axis=-1)
+
+
+def mean_absolute_error(y_true, y_pred):
+    """|y_true - y_pred|, the mean over the last axis. Its gradient is 0 where they are equal."""
+    y_true, y_pred = broadcasting("mean_absolute_error", y_true, y_pred)
+    return ops.mean(ops.abs(y_pred - y_true), axis=-1)
+
+
+def mean_absolute_percentage_error(y_true, y_pred):
+    """100 * |y_true - y_pred| / max(|y_true|, epsilon()), the mean over the last axis."""
+    y_true, y_pred = broadcasting("mean_absolute_percentage_error", y_true, y_pred)
+    size = ops.maximum(ops.abs(y_true), config.epsilon())
+    return 100.0 * ops.mean(ops.abs((y_pred - y_true) / size), axis=-1)
+
+
+def mean_squared_logarithmic_error(y_true, y_pred):
+    """(log(1 + y_true) - log(1 + y_pred))^2, the mean over the last axis.
+
+    Values below `epsilon()` count as that.
+    """
+    y_true, y_pred = broadcasting("mean_squared_logarithmic_error", y_true, y_pred)
+    logs = [ops.log(ops.maximum(y, config.epsilon()) + 1.0) for y in (y_pred, y_true)]
+    return ops.mean(ops.squared_difference(*logs), axis=-1)
+
+
+def huber(y_true, y_pred, delta=1.0):
+    """e^2 / 2 where |e| <= delta, else delta * |e| - delta^2 / 2, for e = y_true - y_pred; the
+    mean over the last axis.
+
+    P. J. Huber: "Robust estimation of a location parameter", Annals of Statistics 35 (1964).
+    """
+    y_true, y_pred = broadcasting("huber", y_true, y_pred)
+    error = ops.abs(y_pred - y_true)
+    # Written without a choice, so that an infinite error has a gradient.
+    within = ops.minimum(error, float(delta))
+    return ops.mean(0.5 * ops.square(within) + delta * (error - within), axis=-1)
+
+
+def log_cosh(y_true, y_pred):
+    """log(cosh(y_pred - y_true)), the mean over the last axis; it does not overflow."""
+    y_true, y_pred = broadcasting("log_cosh", y_true, y_pred)
+    error = ops.abs(y_pred - y_true)
+    return ops.mean(error + ops.softplus(-2.0 * error) - math.log(2.0), axis=-1)
+
+
+def quantile(y_true, y_pred, quantile=0.5):
+    """max(quantile * e, (quantile - 1) * e) for e = y_true - y_pred, the mean over the last axis.
+
+    The prediction for which it is least is that quantile of the targets. R. Koenker, G. Bassett:
+    "Regression quantiles", Econometrica 46 (1978).
+
+    Parameters
+    ----------
+    y_true : tensor, shape (..., L), (..., 1) or (...)
+    y_pred : tensor, shape (..., L)
+    quantile : float or sequence of L floats in (0, 1), default 0.5
+        One for all outputs, or one for each.
+    """
+    y_true, y_pred = broadcasting("quantile", y_true, y_pred)
+    level = np.asarray(quantile, np.float64)
+    if not np.all((level > 0) & (level < 1)):
+        raise ValueError(f"quantile: expected numbers between 0 and 1, got {quantile!r}")
+    if level.shape not in ((), (1,), y_pred.shape[-1:]):
+        raise ValueError(
+            f"quantile: expected one number, or one for each of {y_pred.shape[-1]} outputs, "
+            f"got {quantile!r}"
+        )
+    error = y_true - y_pred
+    return ops.mean(ops.maximum(error * level, error * (level - 1.0)), axis=-1)
+
+
+class MeanSquaredError(Loss):
+    """The mean of squared differences; see `mean_squared_error`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> losses.MeanSquaredError()([[0, 2]], [[1.0, 4.0]]).item()
+    2.5
+    """
+
+    function = staticmethod(mean_squared_error)
+
+
+class MeanAbsoluteError(Loss):
+    """The mean of absolute differences; see `mean_absolute_error`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> losses.MeanAbsoluteError()([[0, 2]], [[1.0, 4.0]]).item()
+    1.5
+    """
+
+    function = staticmethod(mean_absolute_error)
+
+
+class MeanAbsolutePercentageError(Loss):
+    """The mean difference in percent of the target; see `mean_absolute_percentage_error`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> losses.MeanAbsolutePercentageError()([[1, 2]], [[1.5, 2.0]]).item()
+    25.0
+    """
+
+    function = staticmethod(mean_absolute_percentage_error)
+
+
+class MeanSquaredLogarithmicError(Loss):
+    """The mean of squared differences of logarithms; see `mean_squared_logarithmic_error`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> round(losses.MeanSquaredLogarithmicError()([[0]], [[1.718281828]]).item(), 5)
+    1.0
+    """
+
+    function = staticmethod(mean_squared_logarithmic_error)
+
+
+class Huber(Loss):
+    """Squared near zero, linear beyond; see `huber`.
+
+    Parameters
+    ----------
+    delta : float, default 1.0
+        Where the one becomes the other.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> losses.Huber()([[0, 0]], [[1.0, 3.0]]).item()
+    1.5
+    """
+
+    function = staticmethod(huber)
+
+    def __init__(self, delta=1.0, name="huber_loss", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.delta = delta
+
+
+class LogCosh(Loss):
+    """Like half the square near zero and linear far off, smooth throughout; see `log_cosh`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> round(losses.LogCosh()([[0]], [[1000.0]]).item(), 3)
+    999.307
+    """
+
+    function = staticmethod(log_cosh)
+
+
+class Quantile(Loss):
+    """The pinball loss, whose best prediction is a quantile of the targets; see `quantile`.
+
+    Parameters
+    ----------
+    quantile : float or sequence of floats in (0, 1), default 0.5
+        One for all outputs, or one for each: with `Dense(3)` and (0.05, 0.5, 0.95) a model gives
+        the median and an interval that holds 90 % of the targets.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> losses.Quantile(0.75)([[1, 1]], [[0.0, 2.0]]).item()
+    0.5
+    """
+
+    function = staticmethod(quantile)
+
+    def __init__(self, quantile=0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.quantile = quantile
+
+
+Pinball = Quantile
+pinball = quantile

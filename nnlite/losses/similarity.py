@@ -1,0 +1,177 @@
+"""Losses of likeness: angles between vectors, overlap of regions, distances within classes."""
+
+import numpy as np
+
+from nnlite import config, ops
+from nnlite.losses.loss import Loss, as_outputs, broadcasting, equal_shapes
+
+
+def _unit(x, axis):
+    """`x` divided by its length along `axis`, which counts as `epsilon()` at least."""
+    squares = ops.sum(ops.square(x), axis=axis, keepdims=True)
+    return x / ops.sqrt(ops.maximum(squares, config.epsilon() ** 2))
+
+
+def cosine_similarity(y_true, y_pred, axis=-1):
+    """-cos of the angle between y_true and y_pred along `axis`: from -1, alike, to 1, opposite.
+
+    0 where one of them is zero.
+    """
+    y_true, y_pred = broadcasting("cosine_similarity", y_true, y_pred)
+    return -ops.sum(_unit(y_true, axis) * _unit(y_pred, axis), axis=axis)
+
+
+def dice(y_true, y_pred, axis=None):
+    """1 - 2 * sum(y_true * y_pred) / (sum(y_true) + sum(y_pred)): how little two regions overlap.
+
+    F. Milletari, N. Navab, S.-A. Ahmadi: "V-Net", 3DV 2016.
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors of one shape
+        In [0, 1].
+    axis : int or tuple of int, optional
+        What is summed over, by default all, which gives one value for the whole batch.
+    """
+    y_true, y_pred = equal_shapes("dice", y_true, y_pred)
+    both = ops.sum(y_true * y_pred, axis=axis)
+    total = ops.sum(y_true, axis=axis) + ops.sum(y_pred, axis=axis)
+    return 1.0 - 2.0 * both / (total + config.epsilon())
+
+
+def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
+    """1 - both / (both + alpha * missed + beta * false): `dice` with a weight for each mistake.
+
+    Here both = sum(y_true * y_pred), missed = sum(y_true * (1 - y_pred)) and false = sum((1 -
+    y_true) * y_pred). S. S. M. Salehi, D. Erdogmus, A. Gholipour: "Tversky loss function for image
+    segmentation", MLMI 2017.
+    """
+    y_true, y_pred = equal_shapes("tversky", y_true, y_pred)
+    both = ops.sum(y_true * y_pred, axis=axis)
+    missed = ops.sum(y_true * (1.0 - y_pred), axis=axis)
+    false = ops.sum((1.0 - y_true) * y_pred, axis=axis)
+    return 1.0 - both / (both + alpha * missed + beta * false + config.epsilon())
+
+
+def _log_sum_exp(x, mask):
+    """log(sum(exp(x))) of each row over where `mask` is 1; hugely negative where it nowhere is."""
+    x = ops.where(mask, x, -1e30)
+    largest = ops.max(x, axis=1, keepdims=True)
+    total = ops.log(ops.sum(ops.exp(x - largest), axis=1))
+    return total + ops.reshape(largest, (-1,))
+
+
+def circle(
+    y_true,
+    y_pred,
+    ref_labels=None,
+    ref_embeddings=None,
+    remove_diagonal=True,
+    gamma=80.0,
+    margin=0.4,
+):
+    """The circle loss: draws embeddings of one class together and those of others apart.
+
+    Y. Sun et al.: "Circle loss: a unified perspective of pair similarity optimization", CVPR 2020.
+
+    Parameters
+    ----------
+    y_true : integer tensor, shape (N,) or (N, 1)
+        Labels.
+    y_pred : tensor, shape (N, D)
+        Embeddings of length 1.
+    ref_labels, ref_embeddings : tensors of M rows, optional
+        What each is compared with, by default the batch itself.
+    remove_diagonal : bool, default True
+        Whether the n-th sample is not compared with the n-th reference.
+    gamma : float, default 80.0
+    margin : float, default 0.4
+
+    Returns
+    -------
+    Tensor, shape (N,)
+    """
+    y_pred = as_outputs(y_pred)
+    labels = ops.reshape(ops.operands(y_true)[0], (-1, 1))
+    others = labels if ref_labels is None else ops.reshape(ops.operands(ref_labels)[0], (-1, 1))
+    references = y_pred if ref_embeddings is None else ops.operands(y_pred, ref_embeddings)[1]
+    distance = ops.maximum(1.0 - ops.matmul(y_pred, references, transpose_b=True), 0.0)
+    same = ops.equal(labels, ops.transpose(others))
+    different = 1.0 - same
+    if remove_diagonal:
+        same = same * (1.0 - np.eye(*same.shape))
+    near = -gamma * ops.maximum(margin + distance, 0.0) * (margin - distance)
+    far = gamma * ops.maximum(1.0 + margin - distance, 0.0) * (1.0 - margin - distance)
+    return ops.softplus(_log_sum_exp(near, same) + _log_sum_exp(far, different))
+
+
+class CosineSimilarity(Loss):
+    """-cos of the angle between targets and outputs; see `cosine_similarity`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> losses.CosineSimilarity()([[0.0, 2.0]], [[0.0, 0.5]]).item()
+    -1.0
+    """
+
+    function = staticmethod(cosine_similarity)
+
+    def __init__(self, axis=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+
+class Dice(Loss):
+    """How little two regions overlap; see `dice`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> losses.Dice()([[1, 1, 0, 0]], [[1.0, 0.0, 1.0, 0.0]]).item()
+    0.5
+    """
+
+    function = staticmethod(dice)
+
+    def __init__(self, axis=None, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+
+class Tversky(Loss):
+    """How little two regions overlap, with a weight for each mistake; see `tversky`.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> round(losses.Tversky(alpha=1.0)([[1, 1, 0, 0]], [[1.0, 0.0, 1.0, 0.0]]).item(), 5)
+    0.6
+    """
+
+    function = staticmethod(tversky)
+
+    def __init__(self, alpha=0.5, beta=0.5, axis=None, **kwargs):
+        super().__init__(**kwargs)
+        self.alpha, self.beta, self.axis = alpha, beta, axis
+
+
+class Circle(Loss):
+    """Draws embeddings of one class together; see `circle`. Means are taken over what is not 0.
+
+    Examples
+    --------
+    >>> from nnlite import losses
+    >>> loss = losses.Circle(gamma=1.0)
+    >>> round(loss([0, 0, 1], [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]).item(), 4)
+    0.789
+    """
+
+    function = staticmethod(circle)
+
+    def __init__(self, gamma=80.0, margin=0.4, remove_diagonal=True, **kwargs):
+        super().__init__(**kwargs)
+        self.gamma, self.margin, self.remove_diagonal = gamma, margin, remove_diagonal
+
+    def counted(self, y_true, values):
+        return ops.greater(values, 0.0)

@@ -1,0 +1,95 @@
+"""Metrics: running figures over batches, exact however many there are."""
+
+from nnlite import config, losses, registry
+from nnlite.metrics.accuracy import (
+    Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+)
+from nnlite.metrics.confusion import (
+    F1Score,
+    FalseNegatives,
+    FalsePositives,
+    FBetaScore,
+    Precision,
+    Recall,
+    TrueNegatives,
+    TruePositives,
+)
+from nnlite.metrics.curves import (
+    AUC,
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+)
+from nnlite.metrics.means import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalHinge,
+    ConcordanceCorrelation,
+    CosineSimilarity,
+    Hinge,
+    KLDivergence,
+    LogCoshError,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    PearsonCorrelation,
+    Poisson,
+    RootMeanSquaredError,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
+    concordance_correlation,
+    cosine_similarity,
+    pearson_correlation,
+)
+from nnlite.metrics.metric import Mean, MeanMetricWrapper, Metric, Sum
+from nnlite.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
+from nnlite.metrics.r2 import R2Score
+
+_CLASSES = {
+    v
+    for v in globals().values()
+    if isinstance(v, type) and issubclass(v, Metric) and v not in (Metric, MeanMetricWrapper)
+}
+_BY_NAME = {config.snake_case(c.__name__): c for c in _CLASSES}
+_BY_NAME |= {
+    alias: _BY_NAME[name]
+    for alias, name in {
+        "acc": "accuracy",
+        "bce": "binary_crossentropy",
+        "fbeta_score": "f_beta_score",
+        "kld": "kl_divergence",
+        "logcosh": "log_cosh_error",
+        "mae": "mean_absolute_error",
+        "mape": "mean_absolute_percentage_error",
+        "mse": "mean_squared_error",
+        "msle": "mean_squared_logarithmic_error",
+        "rmse": "root_mean_squared_error",
+    }.items()
+}
+_BY_NAME = losses._BY_NAME | _BY_NAME  # every loss has a mean, too
+
+
+def get(identifier):
+    """A metric from its name ('accuracy', 'AUC', 'mae', ..., or a loss's), its class, itself, or a
+    function or a loss whose mean is taken. A string becomes its name in logs."""
+    found = registry.find("metric", identifier, _BY_NAME, callable)
+    if not isinstance(found, Metric):
+        found = MeanMetricWrapper(found)
+    if isinstance(identifier, str):
+        found.name = identifier
+    return found
+
+
+__all__ = [name for name in dir() if not name.startswith("_")]

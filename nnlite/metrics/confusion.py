@@ -1,0 +1,283 @@
+"""What is predicted against what is true: counts, precision, recall, F-scores.
+
+The one idea: all of these, and the curves and the IoU metrics too, are read off one running
+histogram of scores between thresholds, for each truth and, where classes are told apart, for each
+class. Counts add up exactly, so the figure over batches is the figure of all.
+
+Targets have the outputs' shape, 0 for no and anything else for yes. Integer labels of several
+outputs, of shape (N,) or (N, 1) as a softmax is trained with, count as one-hot rows.
+"""
+
+import numpy as np
+
+from nnlite import ops
+from nnlite.losses.loss import equal_shapes, weights_like
+from nnlite.metrics.metric import Metric
+
+
+class Counting(Metric):
+    """Base of what is computed from how often each truth met a score between two thresholds."""
+
+    def count(self, thresholds, y_true, y_pred, sample_weight=None, columns=1):
+        """Take a batch into account.
+
+        Parameters
+        ----------
+        thresholds : array, shape (T,)
+            Rising.
+        y_true, y_pred : tensors, shape (..., L)
+        sample_weight : tensor that broadcasts to (..., L), optional
+        columns : int, default 1
+            1 counts all outputs together, L each apart.
+        """
+        (running,) = self._running((2, len(thresholds) + 1, columns, 2))
+        truth = 1.0 - ops.equal(y_true, 0.0)
+        tensors = [truth, y_pred]
+        if sample_weight is not None:
+            tensors.append(ops.broadcast_to(sample_weight, y_pred.shape))
+        tensors = [ops.reshape(t, (-1, columns)) for t in tensors]
+        ops.accumulate_counts(running, ops.operands(y_pred, thresholds)[1], *tensors)
+
+    def table(self, thresholds):
+        """(true negatives, false negatives, false positives, true positives) of each threshold in
+        each column, arrays of shape (T, columns)."""
+        bins = len(thresholds) + 1
+        (counts,) = self._sums() or [np.zeros(2 * bins)]
+        counts = counts.reshape(2, bins, -1)
+        below = counts[:, :-1].cumsum(axis=1)
+        above = counts[:, :0:-1].cumsum(axis=1)[:, ::-1]
+        return below[0], below[1], above[0], above[1]
+
+    def aligned(self, y_true, y_pred):
+        """Targets and outputs of one shape (..., L); labels of several outputs become one-hot."""
+        (y_pred,) = ops.operands(y_pred)
+        classes = y_pred.shape[-1] if y_pred.shape else 1
+        if classes > 1 and y_pred.ndim > 1:
+            shape = tuple(getattr(y_true, "shape", np.shape(y_true)))
+            if shape in (y_pred.shape[:-1], (*y_pred.shape[:-1], 1)):
+                labels = ops.reshape(ops.cast(y_true, "int32"), y_pred.shape[:-1])
+                return ops.one_hot(labels, classes, y_pred.dtype), y_pred
+        return equal_shapes(f"metric {self.name!r}", y_true, y_pred)
+
+
+def weighted_columns(y_pred, sample_weight, columns):
+    """Weights of samples, or None, times one weight for each output, or None."""
+    weight = None if sample_weight is None else weights_like(y_pred, sample_weight)
+    if columns is None:
+        return weight
+    columns = ops.operands(y_pred, columns)[1]
+    return columns if weight is None else weight * columns
+
+
+def only(class_id, y_pred):
+    """A weight for each output: 1 for that of one class, 0 for others; None if no class is
+    given."""
+    if class_id is None:
+        return None
+    classes = y_pred.shape[-1] if y_pred.ndim > 1 else 1
+    if not 0 <= class_id < classes:
+        raise ValueError(f"class_id: expected one of {classes} outputs, got {class_id!r}")
+    return np.eye(classes)[class_id]
+
+
+def ratio(part, whole):
+    """part / whole; 0 where that is nothing of nothing."""
+    return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=np.asarray(whole) != 0)
+
+
+class Thresholded(Counting):
+    """Base of figures at given thresholds: `of_table(tn, fn, fp, tp)` gives them."""
+
+    top_k = class_id = None
+
+    def __init__(self, thresholds=None, name=None, dtype=None):
+        super().__init__(name, dtype)
+        self.thresholds = thresholds
+
+    def _levels(self):
+        """The thresholds as an array, in the order given."""
+        given = self.thresholds
+        if given is None:  # the k likeliest are predicted, whatever their scores are
+            return np.array([0.5 if self.top_k is None else -np.inf])
+        levels = np.atleast_1d(np.asarray(given, np.float64))
+        if levels.ndim != 1 or not np.all((levels >= 0) & (levels <= 1)):
+            raise ValueError(f"thresholds: expected numbers from 0 to 1, got {given!r}")
+        return levels
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Take one batch into account."""
+        y_true, y_pred = self.aligned(y_true, y_pred)
+        weight = weighted_columns(y_pred, sample_weight, only(self.class_id, y_pred))
+        if self.top_k is not None:
+            _, places = ops.top_k(y_pred, self.top_k)
+            chosen = ops.sum(ops.one_hot(places, y_pred.shape[-1], y_pred.dtype), axis=-2)
+            y_pred = ops.where(chosen, y_pred, -np.inf)
+        self.count(np.sort(self._levels()), y_true, y_pred, weight)
+
+    def of_table(self, tn, fn, fp, tp):
+        """The figure at each threshold, from arrays."""
+        raise TypeError(f"{type(self).__name__}: must define of_table(tn, fn, fp, tp)")
+
+    def result(self):
+        """The figure so far: a Python float, or an array of one for each threshold if a list of
+        them was given."""
+        levels = self._levels()
+        figures = np.empty(len(levels))
+        figures[np.argsort(levels, kind="stable")] = self.of_table(*self.table(levels))[:, 0]
+        return figures.item() if len(levels) == 1 else figures
+
+
+class TrueNegatives(Thresholded):
+    """How often no was predicted for no.
+
+    Parameters
+    ----------
+    thresholds : float or list of floats in [0, 1], default 0.5
+        Scores above are a yes. A list gives an array of figures.
+    """
+
+    def of_table(self, tn, fn, fp, tp):
+        return tn
+
+
+class FalseNegatives(Thresholded):
+    """How often no was predicted for yes; `thresholds` as for `TrueNegatives`."""
+
+    def of_table(self, tn, fn, fp, tp):
+        return fn
+
+
+class FalsePositives(Thresholded):
+    """How often yes was predicted for no; `thresholds` as for `TrueNegatives`."""
+
+    def of_table(self, tn, fn, fp, tp):
+        return fp
+
+
+class TruePositives(Thresholded):
+    """How often yes was predicted for yes; `thresholds` as for `TrueNegatives`."""
+
+    def of_table(self, tn, fn, fp, tp):
+        return tp
+
+
+class Precision(Thresholded):
+    """The share of predictions of yes that are right; 0 if there are none.
+
+    All outputs are counted together. Integer labels of several outputs count as one-hot rows; for
+    a softmax of two, `class_id=1` gives the precision of class 1.
+
+    Parameters
+    ----------
+    thresholds : float or list of floats in [0, 1], default 0.5
+        Scores above are a yes. A list gives an array of figures.
+    top_k : int, optional
+        Only the k largest outputs of a sample can be a yes; without `thresholds`, all of them are.
+    class_id : int, optional
+        Count this output only.
+
+    Examples
+    --------
+    >>> from nnlite import metrics
+    >>> precision = metrics.Precision()
+    >>> precision.update_state([[1], [0], [1]], [[0.9], [0.6], [0.2]])
+    >>> precision.result()
+    0.5
+    """
+
+    def __init__(self, thresholds=None, top_k=None, class_id=None, name=None, dtype=None):
+        super().__init__(thresholds, name, dtype)
+        self.top_k, self.class_id = top_k, class_id
+
+    def of_table(self, tn, fn, fp, tp):
+        return ratio(tp, tp + fp)
+
+
+class Recall(Precision):
+    """The share of what is a yes that is predicted as one; 0 if there is none. Arguments as for
+    `Precision`.
+
+    Examples
+    --------
+    >>> from nnlite import metrics
+    >>> metrics.Recall()([[1], [0], [1]], [[0.9], [0.6], [0.2]])
+    0.5
+    """
+
+    def of_table(self, tn, fn, fp, tp):
+        return ratio(tp, tp + fn)
+
+
+class FBetaScore(Counting):
+    """(1 + beta^2) * precision * recall / (beta^2 * precision + recall).
+
+    Parameters
+    ----------
+    average : {None, 'micro', 'macro', 'weighted'}, default None
+        None gives an array of one figure for each class, of one output a float. 'micro' counts all
+        classes together; 'macro' is their mean, 'weighted' that by how often each is true.
+    beta : float above 0, default 1.0
+        How much more recall matters than precision.
+    threshold : float in (0, 1], optional
+        Scores above are a yes; by default the largest of several outputs is, and one output is
+        where it exceeds 0.5.
+
+    Examples
+    --------
+    >>> from nnlite import metrics
+    >>> metrics.FBetaScore("micro", beta=2.0)([1, 0, 1], [[0.2, 0.8], [0.4, 0.6], [0.1, 0.9]])
+    0.6666666666666666
+    """
+
+    def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
+        super().__init__(name, dtype)
+        self.average, self.beta, self.threshold = average, beta, threshold
+
+    def _check(self):
+        if self.average not in (None, "micro", "macro", "weighted"):
+            raise ValueError(
+                f"average: expected None, 'micro', 'macro' or 'weighted', got {self.average!r}"
+            )
+        if not self.beta > 0:
+            raise ValueError(f"beta: expected a number above 0, got {self.beta!r}")
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise ValueError(f"threshold: expected a number in (0, 1], got {self.threshold!r}")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Take one batch into account."""
+        self._check()
+        y_true, y_pred = self.aligned(y_true, y_pred)
+        weight = weighted_columns(y_pred, sample_weight, None)
+        columns = y_pred.shape[-1] if y_pred.ndim > 1 else 1
+        threshold = self.threshold or 0.5
+        if self.threshold is None and columns > 1:
+            largest = ops.max(y_pred, axis=-1, keepdims=True)
+            not_zero = ops.greater(ops.abs(y_pred), 1e-9)  # a row of zeros predicts nothing
+            y_pred = ops.greater_equal(y_pred, largest) * not_zero
+        self.count([threshold], y_true, y_pred, weight, columns)
+
+    def result(self):
+        """The score so far: a Python float, or an array of one for each class."""
+        self._check()
+        _, fn, fp, tp = (t[0] for t in self.table([0.5]))
+        if self.average == "micro":
+            fn, fp, tp = (t.sum(keepdims=True) for t in (fn, fp, tp))
+        b = self.beta**2
+        scores = ratio((1 + b) * tp, (1 + b) * tp + b * fn + fp)
+        if self.average == "weighted":
+            return float(ratio((scores * (tp + fn)).sum(), (tp + fn).sum()))
+        return float(scores.mean()) if self.average or len(scores) == 1 else scores
+
+
+class F1Score(FBetaScore):
+    """2 * precision * recall / (precision + recall); arguments as for `FBetaScore`.
+
+    Examples
+    --------
+    >>> from nnlite import metrics
+    >>> metrics.F1Score()([[1], [0], [1]], [[0.9], [0.6], [0.7]])
+    0.8
+    """
+
+    def __init__(self, average=None, threshold=None, name="f1_score", dtype=None):
+        super().__init__(average, 1.0, threshold, name, dtype)

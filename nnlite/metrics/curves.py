@@ -1,0 +1,245 @@
+"""Figures over all thresholds: areas under curves, and the best of one figure given another."""
+
+import numpy as np
+
+from nnlite import ops
+from nnlite.metrics.confusion import Counting, only, ratio, weighted_columns
+
+
+def even_thresholds(number):
+    """So many thresholds from 0 to 1 (just 0.5 if it is one)."""
+    return np.arange(number) / (number - 1) if number > 1 else np.array([0.5])
+
+
+class AUC(Counting):
+    """The area under the ROC or precision-recall curve.
+
+    The curve is known at `num_thresholds` points: scores between two thresholds count as equal, as
+    in Keras. The area under the ROC curve is then exactly that of the scores so rounded, whatever
+    the batches; it is off the exact one by at most half the share of (yes, no) pairs whose scores
+    lie between the same two thresholds. A network sure of itself crowds its scores near 0 and 1:
+    more thresholds are cheap.
+
+    All outputs are counted together; `multi_label=True` takes the mean of the areas of each, which
+    for a softmax is the mean of one class against the rest. Integer labels of several outputs count
+    as one-hot rows.
+
+    Parameters
+    ----------
+    num_thresholds : int of at least 2, default 200
+        From 0 to 1, both ends included, where everything, or nothing, is a yes.
+    curve : {'ROC', 'PR', 'PRGAIN'}, default 'ROC'
+    summation_method : {'interpolation', 'majoring', 'minoring'}, default 'interpolation'
+        Between thresholds: trapezoids (for 'PR' the curve of J. Davis and M. Goadrich, ICML 2006),
+        the larger or the smaller height.
+    thresholds : list of floats in [0, 1], optional
+        Instead of evenly spaced ones; both ends are added.
+    multi_label : bool, default False
+        Whether to take the mean of one area for each output.
+    num_labels : int, optional
+        Kept for Keras's signature.
+    label_weights : list of floats, optional
+        What each output counts.
+    from_logits : bool, default False
+        Whether outputs are put through a sigmoid first.
+
+    Examples
+    --------
+    >>> from nnlite import metrics
+    >>> round(metrics.AUC()([[0], [0], [1], [1]], [[0.0], [0.5], [0.3], [0.9]]), 6)
+    0.75
+    """
+
+    def __init__(
+        self,
+        num_thresholds=200,
+        curve="ROC",
+        summation_method="interpolation",
+        name=None,
+        dtype=None,
+        thresholds=None,
+        multi_label=False,
+        num_labels=None,
+        label_weights=None,
+        from_logits=False,
+    ):
+        super().__init__(name, dtype)
+        self.num_thresholds, self.curve = num_thresholds, curve
+        self.summation_method, self.thresholds = summation_method, thresholds
+        self.multi_label, self.num_labels = multi_label, num_labels
+        self.label_weights, self.from_logits = label_weights, from_logits
+
+    def _levels(self):
+        if str(self.curve).upper() not in ("ROC", "PR", "PRGAIN"):
+            raise ValueError(f"curve: expected 'ROC', 'PR' or 'PRGAIN', got {self.curve!r}")
+        if self.summation_method not in ("interpolation", "majoring", "minoring"):
+            raise ValueError(
+                "summation_method: expected 'interpolation', 'majoring' or 'minoring', got "
+                f"{self.summation_method!r}"
+            )
+        if self.thresholds is not None:
+            inner = np.sort(np.asarray(self.thresholds, np.float64))
+            if not np.all((inner >= 0) & (inner <= 1)):
+                raise ValueError(f"thresholds: expected numbers from 0 to 1, got {inner}")
+        elif self.num_thresholds > 1:
+            inner = even_thresholds(self.num_thresholds)[1:-1]
+        else:
+            raise ValueError(f"num_thresholds: expected 2 or more, got {self.num_thresholds!r}")
+        # Where everything and where nothing is a yes, whatever the scores are.
+        return np.concatenate([[-np.inf], inner, [np.inf]])
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Take one batch into account."""
+        levels = self._levels()
+        y_true, y_pred = self.aligned(y_true, y_pred)
+        if self.from_logits:
+            y_pred = ops.sigmoid(y_pred)
+        columns = None if self.multi_label else self.label_weights
+        weight = weighted_columns(y_pred, sample_weight, columns)
+        self.count(levels, y_true, y_pred, weight, y_pred.shape[-1] if self.multi_label else 1)
+
+    def result(self):
+        """The area so far, a Python float."""
+        table = self.table(self._levels())
+        curve = str(self.curve).upper()
+        if curve == "PR" and self.summation_method == "interpolation":
+            areas = _area_of_precision_recall(*table)
+        else:
+            x, y = _CURVES[curve](*table)
+            heights = {
+                "interpolation": lambda a, b: (a + b) / 2,
+                "majoring": np.maximum,
+                "minoring": np.minimum,
+            }[self.summation_method](y[:-1], y[1:])
+            areas = ((x[:-1] - x[1:]) * heights).sum(axis=0)
+        weights = self.label_weights if len(areas) > 1 else None
+        return float(np.average(areas, weights=weights))
+
+
+def _roc(tn, fn, fp, tp):
+    """False positive rates and true positive rates."""
+    return ratio(fp, fp + tn), ratio(tp, tp + fn)
+
+
+def _precision_recall(tn, fn, fp, tp):
+    return ratio(tp, tp + fn), ratio(tp, tp + fp)
+
+
+def _gains(tn, fn, fp, tp):
+    """Recall gain and precision gain (P. Flach, M. Kull: "Precision-recall-gain curves", NeurIPS
+    2015), with 0 and 1 where nothing true is found, and no recall gain below 0."""
+    odds = ratio(tp + fn, tn + fp)
+    recall = np.where(tp == 0, 0.0, 1 - odds * ratio(fn, tp))
+    precision = np.where(tp == 0, 1.0, 1 - odds * ratio(fp, tp))
+    return np.maximum(recall, 0), precision
+
+
+_CURVES = {"ROC": _roc, "PR": _precision_recall, "PRGAIN": _gains}
+
+
+def _area_of_precision_recall(tn, fn, fp, tp):
+    """Between two thresholds true positives are taken to be linear in all positives, so precision
+    = slope + intercept / positives; its integral over recall."""
+    positives = tp + fp
+    found, change = tp[:-1] - tp[1:], positives[:-1] - positives[1:]
+    slope = ratio(found, change)
+    intercept = tp[1:] - slope * positives[1:]
+    both = (positives[:-1] > 0) & (positives[1:] > 0)
+    steps = np.log(np.where(both, ratio(positives[:-1], positives[1:]), 1.0))
+    return ratio(slope * (found + intercept * steps), (tp + fn)[1:]).sum(axis=0)
+
+
+class _BestGiven(Counting):
+    """The largest of one figure over the thresholds where another is at least a given value."""
+
+    def __init__(self, given, num_thresholds=200, class_id=None, name=None, dtype=None):
+        super().__init__(name, dtype)
+        self._given_figure = given
+        self.num_thresholds, self.class_id = num_thresholds, class_id
+
+    def _levels(self):
+        if not 0 <= self._given_figure <= 1:
+            raise ValueError(
+                f"metric {self.name!r}: expected a number from 0 to 1, got {self._given_figure!r}"
+            )
+        if not self.num_thresholds > 0:
+            raise ValueError(f"num_thresholds: expected 1 or more, got {self.num_thresholds!r}")
+        return even_thresholds(self.num_thresholds)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Take one batch into account."""
+        levels = self._levels()
+        y_true, y_pred = self.aligned(y_true, y_pred)
+        weight = weighted_columns(y_pred, sample_weight, only(self.class_id, y_pred))
+        self.count(levels, y_true, y_pred, weight)
+
+    def _best(self, wanted, figure):
+        return float(np.max(figure, where=wanted >= self._given_figure, initial=0.0))
+
+
+class SensitivityAtSpecificity(_BestGiven):
+    """The largest recall of yes at thresholds where the recall of no is at least `specificity`.
+
+    Parameters
+    ----------
+    specificity : float in [0, 1]
+    num_thresholds : int, default 200
+        Evenly spaced from 0 to 1.
+    class_id : int, optional
+        Count this output only.
+
+    Examples
+    --------
+    >>> from nnlite import metrics
+    >>> metric = metrics.SensitivityAtSpecificity(0.5)
+    >>> metric([[0], [0], [0], [1], [1]], [[0.0], [0.3], [0.8], [0.3], [0.8]])
+    0.5
+    """
+
+    def __init__(self, specificity, num_thresholds=200, class_id=None, name=None, dtype=None):
+        super().__init__(specificity, num_thresholds, class_id, name, dtype)
+        self.specificity = specificity
+
+    def result(self):
+        """The best so far, a Python float."""
+        tn, fn, fp, tp = self.table(self._levels())
+        return self._best(ratio(tn, tn + fp), ratio(tp, tp + fn))
+
+
+class SpecificityAtSensitivity(_BestGiven):
+    """The largest recall of no at thresholds where the recall of yes is at least `sensitivity`."""
+
+    def __init__(self, sensitivity, num_thresholds=200, class_id=None, name=None, dtype=None):
+        super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
+        self.sensitivity = sensitivity
+
+    def result(self):
+        """The best so far, a Python float."""
+        tn, fn, fp, tp = self.table(self._levels())
+        return self._best(ratio(tp, tp + fn), ratio(tn, tn + fp))
+
+
+class PrecisionAtRecall(_BestGiven):
+    """The largest precision at thresholds where the recall is at least `recall`."""
+
+    def __init__(self, recall, num_thresholds=200, class_id=None, name=None, dtype=None):
+        super().__init__(recall, num_thresholds, class_id, name, dtype)
+        self.recall = recall
+
+    def result(self):
+        """The best so far, a Python float."""
+        _, fn, fp, tp = self.table(self._levels())
+        return self._best(ratio(tp, tp + fn), ratio(tp, tp + fp))
+
+
+class RecallAtPrecision(_BestGiven):
+    """The largest recall at thresholds where the precision is at least `precision`."""
+
+    def __init__(self, precision, num_thresholds=200, class_id=None, name=None, dtype=None):
+        super().__init__(precision, num_thresholds, class_id, name, dtype)
+        self.precision = precision
+
+    def result(self):
+        """The best so far, a Python float."""
+        _, fn, fp, tp = self.table(self._levels())
+        return self._best(ratio(tp, tp + fp), ratio(tp, tp + fn))

@@ -1,0 +1,247 @@
+"""Metric: the base of all metrics; and those that are means and sums of what they are given."""
+
+import numpy as np
+
+from nnlite import config, initializers, ops
+from nnlite.config import Configurable
+from nnlite.dispatch import tracing
+from nnlite.losses.loss import Loss, OfFunction, weights_like
+from nnlite.tensor import Tensor, Variable
+
+
+class MetricVariable(Variable):
+    """A Variable of a metric: assigned inside of a traced step, it changes whenever the step
+    runs."""
+
+    def assign(self, value):
+        """Overwrite the variable with `value` (same shape); returns the variable."""
+        if not tracing():
+            return super().assign(value)
+        ops.assign(self, value)
+        return self
+
+    def assign_add(self, value):
+        """Add `value`; returns the variable."""
+        return self.assign(ops.add(self, value))
+
+    def assign_sub(self, value):
+        """Subtract `value`; returns the variable."""
+        return self.assign(ops.subtract(self, value))
+
+    def __reduce__(self):
+        return (MetricVariable, (self._data.copy(), False, self.name, self.dtype))
+
+    def __deepcopy__(self, memo):
+        return MetricVariable(self._data, False, self.name, self.dtype)
+
+
+class Metric(Configurable):
+    """Base of all: a figure over all batches since `reset_state`, kept up in Variables.
+
+    To write one, make Variables with `add_weight`, change them in `update_state` with ops, and
+    compute the figure from them in `result`. `update_state` is traced, like a layer's `call`.
+
+    Parameters
+    ----------
+    name : str, optional
+        The key in logs; by default the class's name in snake case.
+    dtype : str, optional
+        Kept for Keras's signature: a metric has the precision of its model.
+
+    Examples
+    --------
+    >>> from nnlite import metrics, ops
+    >>> class LargestError(metrics.Metric):
+    ...     def __init__(self, name="largest_error", **kwargs):
+    ...         super().__init__(name=name, **kwargs)
+    ...         self.largest = self.add_weight(name="largest", initializer="zeros")
+    ...     def update_state(self, y_true, y_pred, sample_weight=None):
+    ...         error = ops.max(ops.abs(ops.subtract(y_true, y_pred)))
+    ...         self.largest.assign(ops.maximum(self.largest, error))
+    ...     def result(self):
+    ...         return self.largest.value
+    >>> metric = LargestError()
+    >>> metric.update_state([[1.0]], [[4.0]])
+    >>> metric([[1.0]], [[2.0]]).item()
+    3.0
+    """
+
+    def __init__(self, name=None, dtype=None):
+        self.name = name or config.snake_case(type(self).__name__)
+        self.dtype = dtype
+        self._variables = []
+
+    @property
+    def variables(self):
+        """The Variables that hold what was met so far."""
+        return list(self._variables)
+
+    def add_variable(self, shape=(), initializer="zeros", dtype=None, aggregation=None, name=None):
+        """Make a Variable of this metric; `reset_state` sets it to 0.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        initializer : str, Initializer or function of a shape, default 'zeros'
+        dtype : {'float32', 'float64'}, default `floatx()`
+        aggregation : str, optional
+            Kept for Keras's signature.
+        name : str, optional
+
+        Returns
+        -------
+        Variable
+            Its `assign`, `assign_add` and `assign_sub` take tensors.
+        """
+        dtype = dtype or config.floatx()
+        values = initializers.draw(initializers.get(initializer or "zeros"), tuple(shape), dtype)
+        variable = MetricVariable(values, False, f"{self.name}/{name or 'variable'}", dtype)
+        self._variables.append(variable)
+        return variable
+
+    def add_weight(self, shape=(), initializer="zeros", dtype=None, name=None):
+        """Make a Variable of this metric; see `add_variable`."""
+        return self.add_variable(shape, initializer, dtype, name=name)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Take one batch into account."""
+        raise TypeError(
+            f"{type(self).__name__}: a metric must define update_state(y_true, y_pred, "
+            "sample_weight=None)"
+        )
+
+    def result(self):
+        """The figure over all batches since `reset_state`."""
+        raise TypeError(f"{type(self).__name__}: a metric must define result()")
+
+    def figure(self):
+        """`result()` as logs hold it: a Python float, or an array of several.
+
+        Inside of a traced step, where nothing is computed yet, NaN.
+        """
+        if tracing():
+            return float("nan")
+        values = self.result()
+        values = np.asarray(values._data if isinstance(values, Tensor) else values)
+        return values.item() if values.size == 1 else values
+
+    def reset_state(self):
+        """Forget all batches."""
+        for v in self.variables:
+            v.assign(np.zeros(v.shape))
+
+    def __call__(self, *args, **kwargs):
+        """Update, and return the result so far."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def _running(self, *shapes):
+        """The Variables of the metrics here: pairs of a sum and what rounding took from it.
+
+        They are made at the first update, when shapes and the precision of the model are known.
+        """
+        if {v.dtype for v in self._variables} != {config.floatx()}:
+            self._variables = [
+                Variable(np.zeros(s), trainable=False, name=self.name) for s in shapes
+            ]
+        known = [v.shape for v in self._variables]
+        if known != list(shapes):
+            raise ValueError(
+                f"metric {self.name!r}: expected outputs of as many classes as before; its sums "
+                f"have the shapes {known}, now {list(shapes)} are needed"
+            )
+        return self._variables
+
+    def _sums(self):
+        """What `_running` holds, arrays in double; none before the first update."""
+        return [v._data.astype(np.float64).reshape(-1, 2).sum(axis=1) for v in self._variables]
+
+
+class Mean(Metric):
+    """The weighted mean of the values it is given.
+
+    Examples
+    --------
+    >>> from nnlite import metrics
+    >>> mean = metrics.Mean()
+    >>> mean.update_state([1.0, 3.0])
+    >>> mean([8.0])
+    4.0
+    """
+
+    def update_state(self, values, sample_weight=None):
+        """Take values into account, each with its weight."""
+        if sample_weight is not None:
+            sample_weight = weights_like(values, sample_weight)
+            (values,) = ops.operands(values)
+            shape = np.broadcast_shapes(values.shape, sample_weight.shape)
+            values, sample_weight = (
+                x if x.shape == shape else ops.broadcast_to(x, shape)
+                for x in (values, sample_weight)
+            )
+        ops.accumulate(*self._running((4,)), values, sample_weight)
+
+    def result(self):
+        """The mean so far, a Python float (0.0 of none)."""
+        for total, count in self._sums():
+            return float(total / count) if count else 0.0
+        return 0.0
+
+
+class Sum(Mean):
+    """The weighted sum of the values it is given.
+
+    Examples
+    --------
+    >>> from nnlite import metrics
+    >>> metrics.Sum()([1.0, 3.0], sample_weight=[1.0, 0.5])
+    2.5
+    """
+
+    def result(self):
+        """The sum so far, a Python float."""
+        return float(sum(total for total, _ in self._sums()))
+
+
+class SampleMean(Mean, OfFunction):
+    """The weighted mean of a function of targets and outputs that gives one value per sample.
+
+    A subclass names it as `function`; what its constructor takes beyond `name` and `dtype` are the
+    function's further arguments.
+    """
+
+    plain = Metric
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Take one batch into account."""
+        super().update_state(self.values_of(y_true, y_pred), sample_weight)
+
+
+class MeanMetricWrapper(SampleMean):
+    """The mean of a function `f(y_true, y_pred)` written in `nnlite.ops`, or of a loss.
+
+    Parameters
+    ----------
+    fn : callable or Loss
+        Gives one value per sample.
+    name : str, optional
+        By default the function's.
+    dtype : str, optional
+        Kept for Keras's signature.
+
+    Examples
+    --------
+    >>> from nnlite import losses, metrics
+    >>> metrics.MeanMetricWrapper(losses.Huber(delta=0.5))([[0.0]], [[1.0]])
+    0.375
+    """
+
+    def __init__(self, fn, name=None, dtype=None):
+        super().__init__(
+            name or getattr(fn, "__name__", None) or getattr(fn, "name", "metric"), dtype
+        )
+        self.fn = fn
+
+    def values_of(self, y_true, y_pred):
+        function = self.fn.call if isinstance(self.fn, Loss) else self.fn
+        return function(y_true, y_pred)

@@ -1,0 +1,89 @@
+"""The share of the targets' variance that predictions explain."""
+
+import warnings
+
+import numpy as np
+
+from nnlite import ops
+from nnlite.losses.loss import equal_shapes, weights_like
+from nnlite.metrics.confusion import ratio
+from nnlite.metrics.metric import Metric
+
+
+class R2Score(Metric):
+    """1 - sum((y_true - y_pred)^2) / sum((y_true - mean(y_true))^2), for each output.
+
+    As in scikit-learn, targets that are all equal give 1 if they are met and else 0.
+
+    Parameters
+    ----------
+    class_aggregation : {'uniform_average', 'variance_weighted_average', None}
+        The mean over outputs (default), that weighted by their variance, or an array of all.
+    num_regressors : int, default 0
+        Of how many features the figure is adjusted for: 1 - (1 - R^2) (n - 1) / (n - features - 1).
+
+    Examples
+    --------
+    >>> from nnlite import metrics
+    >>> metrics.R2Score()([[1.0], [2.0], [3.0]], [[1.0], [2.5], [3.0]])
+    0.875
+    """
+
+    def __init__(
+        self, class_aggregation="uniform_average", num_regressors=0, name=None, dtype=None
+    ):
+        super().__init__(name, dtype)
+        self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
+
+    def _check(self):
+        if self.class_aggregation not in (None, "uniform_average", "variance_weighted_average"):
+            raise ValueError(
+                "class_aggregation: expected 'uniform_average', 'variance_weighted_average' or "
+                f"None, got {self.class_aggregation!r}"
+            )
+        if not self.num_regressors >= 0:
+            raise ValueError(f"num_regressors: expected 0 or more, got {self.num_regressors!r}")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Take one batch into account."""
+        self._check()
+        y_true, y_pred = equal_shapes(f"metric {self.name!r}", y_true, y_pred)
+        ones = ops.ones_like(y_pred)
+        weight = ones if sample_weight is None else ones * weights_like(y_pred, sample_weight)
+        columns = y_pred.shape[-1] if y_pred.ndim > 1 else 1
+        y, error, weight, ones = (
+            ops.reshape(t, (-1, columns)) for t in (y_true, y_pred - y_true, weight, ones)
+        )
+        of_each = [[ones], [weight], [weight, y], [weight, y, y], [weight, error, error]]
+        for sums, factors in zip(self._running(*[(columns, 2)] * len(of_each)), of_each):
+            ops.accumulate_products(sums, *factors)
+
+    def result(self):
+        """The figure so far: a Python float, or an array of one for each output (0.0 of none)."""
+        samples, weight, y, squares, residual = self._sums() or np.zeros((5, 1))
+        if not samples.any():
+            return 0.0
+        variance = squares - y * ratio(y, weight)
+        # What rounding leaves of equal targets is no variance.
+        variance = np.where(variance > 1e-12 * squares, variance, 0.0)
+        scores = np.where(variance == 0, residual == 0, 1 - ratio(residual, variance))
+        if self.class_aggregation == "uniform_average":
+            scores = scores.mean()
+        elif self.class_aggregation is not None:
+            scores = np.average(scores, weights=variance if variance.any() else None)
+        scores = self._adjusted(scores, samples[0])
+        return scores if np.ndim(scores) else float(scores)
+
+    def _adjusted(self, scores, samples):
+        free = samples - self.num_regressors - 1
+        if self.num_regressors == 0:
+            return scores
+        if free <= 0:
+            warnings.warn(
+                f"metric {self.name!r}: {samples:g} samples are too few for {self.num_regressors} "
+                "features; the figure is not adjusted",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+            return scores
+        return 1 - (1 - scores) * (samples - 1) / free

@@ -1,0 +1,181 @@
+"""What metrics are made of: exact running sums and counts, and the largest of a row.
+
+A running number is a pair in a Variable, a sum and what rounding took from it; their sum in double
+is the number. It loses nothing over millions of batches, and counts stay exact beyond 2^24, where
+float32 alone would stop counting.
+"""
+
+import math
+from numbers import Integral
+
+from nnlite.dispatch import OPS, Op, apply
+from nnlite.ops.elementwise import where
+from nnlite.ops.operands import call, operands
+from nnlite.ops.reduce import sum
+from nnlite.ops.shape import one_hot, reshape
+
+
+def _infer_accumulate(state, values, weights=None):
+    if state != (4,):
+        raise ValueError(f"accumulate: expected a state of shape (4,), got {state}")
+    if weights is not None and weights != values:
+        raise ValueError(f"accumulate: expected weights of shape {values}, got {weights}")
+    return []
+
+
+Op("accumulate", infer=_infer_accumulate, outputs=(), writes=(0,))
+
+
+def accumulate(state, values, weights=None):
+    """Add to a running weighted sum and to its count, losing nothing to rounding over millions of
+    batches.
+
+    Parameters
+    ----------
+    state : Variable, shape (4,)
+        sum, what rounding took from it, count, what rounding took from that.
+    values : tensor of n elements
+    weights : tensor of n elements, optional
+    """
+    inputs = [state, *operands(values)] if weights is None else [state, *operands(values, weights)]
+    apply(OPS["accumulate"], inputs, {})
+
+
+def _infer_products(sums, *factors):
+    shape = (*factors[0][:1], *sums[:1])
+    if len(sums) != 2 or sums[1] != 2:
+        raise ValueError(f"accumulate_products: expected sums of shape (columns, 2), got {sums}")
+    if any(f != shape for f in factors):
+        raise ValueError(
+            f"accumulate_products: expected factors of shape (rows, {sums[0]}), got {factors}"
+        )
+    return []
+
+
+Op("accumulate_products", infer=_infer_products, outputs=(), writes=(0,))
+
+
+def accumulate_products(sums, *factors):
+    """Add to the running sum of each column the products of some factors, summed over rows in
+    double.
+
+    Parameters
+    ----------
+    sums : Variable, shape (C, 2)
+        Pairs of a sum and what rounding took from it.
+    *factors : tensors, shape (N, C)
+        One to four.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> squares, x = nnlite.Variable(nnlite.zeros((1, 2))), [[3.0], [4.0]]
+    >>> nnlite.ops.accumulate_products(squares, x, x)
+    >>> squares.numpy().sum(axis=-1)
+    array([25.], dtype=float32)
+    """
+    apply(OPS["accumulate_products"], operands(sums, *factors), {})
+
+
+def _infer_counts(counts, thresholds, labels, scores, weights=None):
+    if len(counts) != 4 or counts[3] != 2:
+        raise ValueError(
+            f"accumulate_counts: expected counts of shape (labels, bins, columns, 2), got {counts}"
+        )
+    if thresholds != (counts[1] - 1,):
+        raise ValueError(
+            f"accumulate_counts: expected {counts[1] - 1} thresholds, got shape {thresholds}"
+        )
+    shape = (*labels[:1], counts[2])
+    if any(s not in (shape, None) for s in (labels, scores, weights)):
+        raise ValueError(
+            f"accumulate_counts: expected labels, scores and weights of shape (rows, {counts[2]}), "
+            f"got {labels}, {scores} and {weights}"
+        )
+    return []
+
+
+def _work_of_counts(inputs, outputs):
+    return math.prod(inputs[0]) + math.prod(inputs[2]) * (4 + inputs[0][1].bit_length())
+
+
+Op(
+    "accumulate_counts",
+    infer=_infer_counts,
+    outputs=(),
+    writes=(0,),
+    work=_work_of_counts,
+)
+
+
+def accumulate_counts(counts, thresholds, labels, scores, weights=None):
+    """Add a batch to running histograms: how often each label met a score between two thresholds.
+
+    Parameters
+    ----------
+    counts : Variable, shape (R, B, C, 2)
+        For each label 0 ... R - 1, each bin and each column a pair of a count and what rounding
+        took from it. A score is in bin b if it exceeds b of the thresholds.
+    thresholds : tensor, shape (B - 1,)
+        Rising.
+    labels, scores : tensors, shape (N, C)
+        Another label than 0 ... R - 1 is passed over. A score of NaN exceeds no threshold.
+    weights : tensor, shape (N, C), optional
+        What each counts, by default 1.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> counts = nnlite.Variable(nnlite.zeros((2, 2, 1, 2)))
+    >>> labels, scores = [[0], [1], [1], [1]], [[0.7], [0.4], [0.6], [0.9]]
+    >>> nnlite.ops.accumulate_counts(counts, [0.5], labels, scores)
+    >>> counts.numpy().sum(axis=-1)[:, :, 0]  # a row for each label
+    array([[0., 1.],
+           [1., 2.]], dtype=float32)
+    """
+    given = [counts, thresholds, labels, scores] + ([] if weights is None else [weights])
+    apply(OPS["accumulate_counts"], operands(*given), {})
+
+
+def _infer_top_k(x, k):
+    return [(x[0], k)]
+
+
+Op(
+    "top_k",
+    infer=_infer_top_k,
+    attrs={"k": int},
+    outputs=("int32",),
+    gradient="none",
+    work=lambda inputs, outputs: math.prod(inputs[0]) * (2 + outputs[0][1].bit_length()),
+)
+
+
+def top_k(x, k):
+    """The k largest along the last axis, the largest first; of equal ones the first comes first.
+
+    Parameters
+    ----------
+    x : tensor, shape (..., L)
+    k : int in [1, L]
+
+    Returns
+    -------
+    values : Tensor, shape (..., k)
+    indices : int32 Tensor, shape (..., k)
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> values, indices = ops.top_k([0.1, 0.5, 0.4], k=2)
+    >>> indices.numpy()
+    array([1, 2], dtype=int32)
+    """
+    (x,) = operands(x)
+    classes = x.shape[-1] if x.shape else 0
+    if not isinstance(k, Integral) or not 1 <= k <= classes:
+        raise ValueError(f"top_k: expected k from 1 to {classes} (shape {x.shape}), got {k!r}")
+    found = call("top_k", [reshape(x, (-1, classes))], k=int(k))
+    indices = reshape(found, (*x.shape[:-1], k))
+    here = one_hot(indices, classes, x.dtype)
+    return sum(where(here, reshape(x, (*x.shape[:-1], 1, classes)), 0.0), axis=-1), indices
