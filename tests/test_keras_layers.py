@@ -239,20 +239,24 @@ def test_all_names_of_keras_are_known():
                 assert getattr(nnlite, module).get(name) is not None
 
 
+# Keras 3.15 cannot make its Constant from the bare name.
+OURS_ALONE = {"fan_in_uniform", "constant", "orthogonal_initializer", "identity_initializer"}
+
+
 @pytest.mark.parametrize(
     "name",
-    [n for n in sorted(initializers._BY_NAME) if n != "fan_in_uniform" and "_init" not in n],
+    sorted(set(initializers._BY_NAME) - OURS_ALONE),
 )
 def test_initializers_have_the_bounds_and_moments_of_keras(name):
     shape = (60, 50) if name == "identity" else (5, 4, 60, 50)
     ours = initializers.get(name)(shape, seed=1).numpy()
     theirs = np.asarray(keras.initializers.get(name)(shape))
-    n = ours.size
+    n, mean, deviation = ours.size, float(theirs.mean()), float(theirs.std())
     assert ours.dtype == theirs.dtype
-    assert ours.mean() == pytest.approx(theirs.mean(), abs=8 * theirs.std() / n**0.5 + 1e-7)
-    assert ours.std() == pytest.approx(theirs.std(), rel=8 / n**0.5, abs=1e-7)
+    assert ours.mean() == pytest.approx(mean, abs=8 * deviation / n**0.5 + 1e-7)
+    assert ours.std() == pytest.approx(deviation, rel=8 / n**0.5, abs=1e-7)
     if "normal" not in name and "orthogonal" not in name:
-        assert np.abs(ours).max() == pytest.approx(np.abs(theirs).max(), rel=0.02)
+        assert np.abs(ours).max() == pytest.approx(float(np.abs(theirs).max()), rel=0.02)
 
 
 CLASSES_OF_LAYERS = sorted({*IMAGE_LAYERS, "Normalization", "RepeatVector", "GlobalMaxPooling2D"})
@@ -266,9 +270,8 @@ def test_shared_arguments_have_the_order_and_defaults_of_keras(name):
         if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
     }
     ours = getattr(layers, name)._signature()
-    shared = [k for k in theirs if k in ours]
-    assert shared
-    for k in shared:
+    assert set(theirs) & set(ours)
+    for k in (k for k in theirs if k in ours and theirs[k] is not inspect.Parameter.empty):
         same = ours[k] == theirs[k] or str(ours[k]).lower() == str(theirs[k]).lower()
         assert same, (k, ours[k], theirs[k])
     positional = [
@@ -276,4 +279,4 @@ def test_shared_arguments_have_the_order_and_defaults_of_keras(name):
         for p in inspect.signature(getattr(layers, name)).parameters.values()
         if p.kind == p.POSITIONAL_OR_KEYWORD
     ]
-    assert positional == [k for k in theirs if k in positional]
+    assert positional and positional == [k for k in theirs if k in positional]

@@ -130,7 +130,7 @@ class AlphaDropout(_Noise):
     --------
     >>> import nnlite
     >>> y = nnlite.layers.AlphaDropout(0.5, seed=0)(nnlite.zeros((50, 50)), training=True).numpy()
-    >>> sorted({round(v, 3) for v in y.ravel().tolist()})
+    >>> sorted({round(value, 3) for value in y.ravel().tolist()})
     [-0.779, 0.779]
     """
 
