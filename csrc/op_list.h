@@ -90,6 +90,7 @@ NNL_OP(layer_norm, no_scratch)
 NNL_OP(layer_norm_gradient, layer_norm_gradient_scratch)
 /* image.c */
 NNL_OP(pad2d, no_scratch)
+NNL_OP(affine_transform, no_scratch)
 /* optimizer.c */
 NNL_OP(increment, no_scratch)
 NNL_OP(decay_weights, no_scratch)

@@ -49,6 +49,7 @@ _LAZY = {
     "datasets": None,
     "estimators": None,
     "plotting": None,
+    "preprocessing": None,
 }
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "ones",
     "ops",
     "optimizers",
+    "preprocessing",
     "regularizers",
     "schedules",
     "show_versions",

@@ -8,9 +8,10 @@ import itertools
 import numpy as np
 from oracle_activations import GATE_NAMES, gate
 from oracle_images import average_pool_gradient, max_pool_gradient, pool
-from samples import LENGTHS, Case, normal, sweep
+from samples import LENGTHS, Case, normal, rng, sweep
 
 from nnlite.ops.activation import GATES
+from nnlite.ops.image import FILL_MODES
 from nnlite.ops.pool import _along
 
 # Images, windows, strides: the fast path, overlaps, gaps, wider than the image, thin.
@@ -116,6 +117,35 @@ def pads():
         ]:  # fmt: skip
             size = (max(shape[1] + top + bottom, 0), max(shape[2] + left + right, 0))
             found.append(Case([normal(*shape)], {"top": top, "left": left, "size": size}))
+    return found
+
+
+def affine_matrices(n, kind):
+    """As the op takes them: whole pixels; half pixels; anything, also far outside. With so few
+    digits that coordinates are exact, wherever an image is continued."""
+    m = np.tile([1.0, 0, 0, 0, 1, 0], (n, 1))
+    random = rng("matrices", n, kind)
+    if kind == "moved":
+        m[:, [2, 5]] = random.integers(-9, 10, (n, 2))
+    elif kind == "halves":
+        m = random.integers(-6, 7, (n, 6)) / 2
+    elif kind == "any":
+        m = np.round(1024 * random.standard_normal((n, 6)) * [1, 1, 8, 1, 1, 8]) / 1024
+    return m.view(np.int32)
+
+
+def affine_transforms():
+    """All modes and orders on sides of one pixel, of less and more than are worked on together."""
+    found = []
+    for shape in [(0, 4, 4, 3), (2, 4, 4, 0), (1, 0, 4, 2), (1, 3, 0, 2), (3, 1, 1, 1),
+                  (3, 1, 9, 2), (1, 17, 13, 1), (2, 5, 7, 3), (1, 3, 70, 1), (1, 2, 129, 5)]:
+        for kind, mode, smooth in itertools.product(
+            ("same", "moved", "halves", "any"), FILL_MODES.values(), (0, 1)
+        ):  # fmt: skip
+            attrs = {"mode": mode, "smooth": smooth, "cval": 0.75}
+            inputs = [normal(*shape), affine_matrices(shape[0], kind)]
+            largest = lambda i, y: np.abs(i[0]).max(initial=0.75)  # noqa: E731
+            found.append(Case(inputs, attrs, largest if smooth else None))
     return found
 
 
@@ -338,6 +368,7 @@ CASES = {
     "average_pool2d": average_pools(),
     "average_pool2d_gradient": average_pool_gradients(),
     "pad2d": pads(),
+    "affine_transform": affine_transforms(),
     "batch_norm": batch_norms(),
     "batch_norm_gradient": batch_norm_gradients(),
     "scale_shift": scale_shifts(),
@@ -357,6 +388,7 @@ CASES = {
 ULP = {
     "max_pool2d": 0,
     "pad2d": 0,
+    "affine_transform": 3,
     "scale_shift": 1,
     "moving_update": 1.5,
     "random_normal": 3,

@@ -4,6 +4,8 @@ import numpy as np
 from oracle import random_words
 from oracle_activations import gated, gated_gradient
 
+from nnlite.ops.image import FILL_MODES
+
 
 def log_softmax(x):
     """Over the last axis."""
@@ -54,6 +56,46 @@ def pad2d(x, a):
         i, j = h - a["top"], w - a["left"]
         if 0 <= i < x.shape[1] and 0 <= j < x.shape[2]:
             y[:, h, w] = x[:, i, j]
+    return y
+
+
+def beyond(at, n, mode):
+    """The coordinate among pixels 0 ... n - 1 that stands for one anywhere, pixel by pixel."""
+    if mode == "nearest" or n == 1:
+        return min(max(at, 0), n - 1)
+    if mode == "reflect":
+        at %= 2 * n
+        return min(max(at if at < n else 2 * n - 1 - at, 0), n - 1)
+    if at < 0:  # ends in (0, n - 1], from the other side in [0, n - 1)
+        return at + (n - 1) * (int(-at / (n - 1)) + 1)
+    return at - (n - 1) * int(at / (n - 1)) if at > n - 1 else at
+
+
+def warped_pixel(image, row, column, mode, smooth, cval):
+    """The image between pixels, all channels."""
+    sides = image.shape[:2]
+    if mode == "constant":
+        if not (0 <= row <= sides[0] - 1 and 0 <= column <= sides[1] - 1):
+            return np.full(image.shape[2], cval, image.dtype)
+    else:
+        row, column = (beyond(at, n, mode) for at, n in zip((row, column), sides))
+    if not smooth:
+        return image[int(np.floor(row + 0.5)), int(np.floor(column + 0.5))]
+    # The weight of a pixel falls to 0 at the next one.
+    down, across = (
+        np.maximum(0, 1 - abs(at - np.arange(n))) for at, n in zip((row, column), sides)
+    )
+    return (down[:, None, None] * across[:, None] * image).sum(axis=(0, 1))
+
+
+def affine_transform(x, bits, a):
+    """Each pixel by itself."""
+    y = np.zeros_like(x)
+    mode = {code: name for name, code in FILL_MODES.items()}[a["mode"]]
+    for n, i, j in np.ndindex(x.shape[:3]):
+        m = bits[n].view(np.float64)
+        row, column = m[2] + m[0] * i + m[1] * j, m[5] + m[3] * i + m[4] * j
+        y[n, i, j] = warped_pixel(x[n], row, column, mode, a["smooth"], a["cval"])
     return y
 
 
@@ -121,6 +163,7 @@ ORACLE = {
     "average_pool2d": lambda x, a: [pool(x[0], a, np.mean)],
     "average_pool2d_gradient": lambda x, a: [average_pool_gradient(x[0], a)],
     "pad2d": lambda x, a: [pad2d(x[0], a)],
+    "affine_transform": lambda x, a: [affine_transform(*x, a)],
     "batch_norm": lambda x, a: batch_norm(*x, **a),
     "batch_norm_gradient": lambda x, a: batch_norm_gradient(*x, **a),
     "scale_shift": lambda x, a: [x[0] * x[1] + x[2]],

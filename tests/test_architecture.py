@@ -34,6 +34,8 @@ ORDER = """
     layers.preprocessing layers
     data callbacks training summary model sequential models nn backend utils
     nnlite versions
+    preprocessing.transforms preprocessing.settings preprocessing.iterator preprocessing.image
+    preprocessing
     estimator_settings estimators datasets.mnist datasets plotting demo __main__
 """.split()
 
@@ -44,6 +46,7 @@ LAZY = {
     ("__main__", "demo"),
     ("model", "summary"),
     ("plotting", "matplotlib"),
+    ("preprocessing.iterator", "PIL"),
     ("progress", "tqdm"),
 }
 

@@ -56,7 +56,7 @@ from nnlite.ops.elementwise import (
     subtract,
     where,
 )
-from nnlite.ops.image import pad2d, upsample2d
+from nnlite.ops.image import affine_transform, pad2d, upsample2d
 from nnlite.ops.linear import linear, matmul
 from nnlite.ops.loss import sigmoid_cross_entropy, softmax_cross_entropy
 from nnlite.ops.metric import accumulate, accumulate_counts, accumulate_products, top_k

@@ -1,7 +1,11 @@
-"""Images (N, height, width, channels) made larger or smaller without arithmetic."""
+"""Images (N, height, width, channels) made larger or smaller, or turned, moved and stretched."""
+
+import math
+
+import numpy as np
 
 from nnlite.dispatch import Op
-from nnlite.ops.operands import call, operands
+from nnlite.ops.operands import call, constant, operands
 from nnlite.ops.pool import pair
 from nnlite.ops.shape import broadcast_to, reshape
 
@@ -84,3 +88,79 @@ def upsample2d(x, size=(2, 2)):
         reshape(x, (n, height, 1, width, 1, channels)), (n, height, down, width, right, channels)
     )
     return reshape(spread, (n, height * down, width * right, channels))
+
+
+# The codes of csrc/ops/image.c for how an image goes on beyond its sides.
+FILL_MODES = {name: code for code, name in enumerate(["constant", "nearest", "reflect", "wrap"])}
+
+
+def _infer_affine_transform(x, matrices, **_):
+    if matrices != (x[0], 12):
+        raise ValueError(f"affine_transform: expected {x[0]} matrices, got shape {matrices}")
+    if math.prod(x[1:]) >= 2**31:
+        raise ValueError(f"affine_transform: expected images of less than 2**31 values, got {x}")
+    return [x]
+
+
+# No gradient rule: images are data here, and asking for one is an error.
+Op(
+    "affine_transform",
+    infer=_infer_affine_transform,
+    attrs={"mode": int, "smooth": int, "cval": float},
+)
+
+
+def affine_transform(images, matrices, fill_mode="nearest", cval=0.0, order=1):
+    """Each image turned, moved, stretched or sheared by a matrix of its own.
+
+    Pixel (i, j) of a result is the image at row ``m[0] * i + m[1] * j + m[2]`` and column
+    ``m[3] * i + m[4] * j + m[5]``, as `scipy.ndimage.affine_transform` has it for each channel.
+    There is no gradient.
+
+    Parameters
+    ----------
+    images : tensor, shape (N, height, width, channels)
+    matrices : array of float64, shape (N, 6)
+        A row m for each image; values, not a tensor of a trace.
+    fill_mode : {'nearest', 'constant', 'reflect', 'wrap'}, default 'nearest'
+        How an image goes on beyond its sides: aaaa|abcd|dddd, kkkk|abcd|kkkk with k = `cval`,
+        dcba|abcd|dcba, or abc|abcd|bcd.
+    cval : float, default 0
+        The value outside, for 'constant'.
+    order : {1, 0}, default 1
+        Between four pixels, or the nearest one's value.
+
+    Returns
+    -------
+    Tensor, shape of `images`
+
+    Raises
+    ------
+    ValueError
+        For other shapes, modes and orders, and for matrices that are not finite.
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> left_is_right = [[1, 0, 0, 0, -1, 2]]
+    >>> ops.affine_transform([[[[1.0], [2.0], [3.0]]]], left_is_right).numpy().ravel()
+    array([3., 2., 1.], dtype=float32)
+    """
+    images = _images(images)
+    matrices = np.ascontiguousarray(matrices, np.float64)
+    if matrices.shape != (images.shape[0], 6):
+        raise ValueError(
+            f"affine_transform: expected matrices of shape {(images.shape[0], 6)} for "
+            f"{images.shape[0]} images, got {matrices.shape}"
+        )
+    if not np.isfinite(matrices).all():
+        raise ValueError("affine_transform: expected finite matrices, got NaN or infinity")
+    if fill_mode not in FILL_MODES:
+        raise ValueError(
+            f"fill_mode: expected one of {', '.join(map(repr, FILL_MODES))}, got {fill_mode!r}"
+        )
+    if order not in (0, 1):
+        raise ValueError(f"order: expected 0 (nearest pixel) or 1 (bilinear), got {order!r}")
+    bits = constant(matrices.view(np.int32), "int32")
+    mode = FILL_MODES[fill_mode]
+    return call("affine_transform", [images, bits], mode=mode, smooth=int(order), cval=float(cval))

@@ -1,0 +1,208 @@
+"""Batches of images from arrays in the caller's memory, changed at random, in random order."""
+
+import numbers
+import os
+import warnings
+
+import numpy as np
+
+from nnlite import config
+from nnlite.data import Source
+from nnlite.layers.core import positive_int
+from nnlite.preprocessing import transforms
+from nnlite.tensor import convert_to_tensor
+
+
+def images_of(x):
+    """Images (N, height, width, channels) to be read in place, checked."""
+    if isinstance(x, (tuple, list)) and len({np.shape(image) for image in x}) > 1:
+        raise ValueError(
+            "x: expected one array of images (N, height, width, channels), got a "
+            f"{type(x).__name__} of arrays of different shapes"
+        )
+    source = Source(x, "x")
+    if source.array.ndim != 4:
+        raise ValueError(
+            "x: expected images of shape (N, height, width, channels), got shape "
+            f"{source.array.shape}; for grey ones without channels, x[..., np.newaxis]"
+        )
+    if source.array.size == 0:
+        raise ValueError(f"x: expected at least one image, got shape {source.array.shape}")
+    if source.array.shape[3] not in (1, 3, 4):
+        warnings.warn(
+            f"x: expected 1, 3 or 4 channels on the last axis, got shape {source.array.shape}",
+            stacklevel=4,
+        )
+    source.check_finite()
+    return source
+
+
+def read_rows(source, rows, real):
+    """Some of the images, as an array of `real` of their own."""
+    memory = source.placeholder()
+    memory._data = source.array
+    with config.precision(real):
+        return source.read(memory, convert_to_tensor(np.asarray(rows, np.int32)), len(rows)).numpy()
+
+
+def seed_of(seed):
+    """A seed given, or the next of `config.next_seed`."""
+    if seed is None:
+        return config.next_seed()
+    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or not 0 <= seed < 2**64:
+        raise ValueError(f"seed: expected an integer of at least 0, got {seed!r}")
+    return int(seed)
+
+
+def _companion(values, name, n):
+    """y or the weights, one row for each of n images."""
+    if values is None:
+        return None
+    values = np.asarray(values)
+    if values.ndim == 0 or len(values) != n:
+        raise ValueError(f"{name}: expected {n} rows, one for each image, got shape {values.shape}")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError(f"{name}: expected finite values, got NaN or infinity")
+    return values
+
+
+class NumpyArrayIterator:
+    """What `ImageDataGenerator.flow` returns: batches by number, or one after the other without
+    end.
+
+    ``iterator[i]`` is batch i of the current epoch, the same each time; `next` goes through an
+    epoch and then on to the next one, whose order and changes are others. See
+    `ImageDataGenerator.flow` for the parameters.
+
+    Attributes
+    ----------
+    n : int
+        Number of images.
+    batch_size, seed, epoch : int
+    shuffle : bool
+    x, y, sample_weight : array
+    """
+
+    def __init__(
+        self,
+        x,
+        y,
+        image_data_generator,
+        batch_size=32,
+        shuffle=False,
+        sample_weight=None,
+        seed=None,
+        save_to_dir=None,
+        save_prefix="",
+        save_format="png",
+        subset=None,
+        ignore_class_split=False,
+    ):
+        self.image_data_generator = image_data_generator
+        image_data_generator.check()
+        x = images_of(x).array
+        self.batch_size = positive_int("batch_size", batch_size)
+        y = _companion(y, "y", len(x))
+        sample_weight = _companion(sample_weight, "sample_weight", len(x))
+        if sample_weight is not None and y is None:
+            raise ValueError("sample_weight: expected y beside it, got None")
+        part = self._part(subset, len(x))
+        if subset is not None and y is not None and not ignore_class_split:
+            _check_classes(y, part)
+        self.x, self.y, self.sample_weight = (
+            None if a is None else a[part] for a in (x, y, sample_weight)
+        )
+        self.n, self.shuffle, self.seed = len(self.x), bool(shuffle), seed_of(seed)
+        self._source = Source(self.x, "x")
+        self.epoch = self.batch_index = 0
+        self._order = None
+        self._pictures = None
+        if save_to_dir is not None:
+            self._pictures = (_pillow(), save_to_dir, save_prefix, save_format)
+
+    def _part(self, subset, n):
+        """The images of a subset: the first ones are for validation."""
+        if subset is None:
+            return slice(None)
+        if subset not in ("training", "validation"):
+            raise ValueError(f"subset: expected 'training' or 'validation', got {subset!r}")
+        fraction = self.image_data_generator.validation_split
+        at = int(n * fraction)
+        if at == 0:
+            raise ValueError(
+                f"subset: validation_split={fraction} of {n} images leaves none for validation"
+            )
+        return slice(at) if subset == "validation" else slice(at, None)
+
+    def __len__(self):
+        return -(-self.n // self.batch_size)
+
+    def __getitem__(self, index):
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"batch {index}: expected a number below {len(self)}")
+        first = index % len(self) * self.batch_size
+        rows = self._rows()[first : first + self.batch_size]
+        u = transforms.uniform(self.seed, self.epoch, first, len(rows))
+        x = self.image_data_generator.batch(self._source, rows, u)
+        if self._pictures:
+            self._save(x, rows)
+        if self.y is None:
+            return x
+        weights = () if self.sample_weight is None else (self.sample_weight[rows],)
+        return (x, self.y[rows], *weights)
+
+    def _rows(self):
+        """The order of the current epoch."""
+        if self._order is None or self._order[0] != self.epoch:
+            rows = np.arange(self.n)
+            if self.shuffle:
+                rows = transforms.permutation(self.seed, self.epoch, self.n)
+            self._order = self.epoch, rows
+        return self._order[1]
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        batch = self[self.batch_index]
+        self.batch_index += 1
+        if self.batch_index == len(self):
+            self.on_epoch_end()
+        return batch
+
+    def on_epoch_end(self):
+        """Go on to the next epoch: another order, other changes."""
+        self.epoch += 1
+        self.batch_index = 0
+
+    def reset(self):
+        """Let `next` begin the current epoch anew."""
+        self.batch_index = 0
+
+    def _save(self, images, rows):
+        """A picture of each image, its least value black and its largest white."""
+        pillow, folder, prefix, form = self._pictures
+        for image, row in zip(images, rows):
+            levels = image - image.min()
+            levels = (levels * (255 / (levels.max() or 1))).astype(np.uint8)
+            picture = pillow.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
+            picture.save(os.path.join(folder, f"{prefix}_{row}_{self.epoch}.{form}"))
+
+
+def _check_classes(y, part):
+    """Both subsets must have the same values."""
+    outside = np.ones(len(y), bool)
+    outside[part] = False
+    if not np.array_equal(np.unique(y[part]), np.unique(y[outside])):
+        raise ValueError(
+            "subset: expected the same classes in both parts of the data; shuffle x and y, or pass "
+            "ignore_class_split=True"
+        )
+
+
+def _pillow():
+    try:
+        from PIL import Image
+    except ImportError:
+        raise ImportError("save_to_dir: saving pictures needs Pillow: pip install pillow") from None
+    return Image

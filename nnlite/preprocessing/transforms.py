@@ -1,0 +1,158 @@
+"""Random transformations of images, those of a whole batch at once: numbers, what they mean, what
+they do.
+
+A sample's numbers follow from a seed, the epoch and its position in the epoch alone, and each kind
+of transformation has columns of its own: two generators of one seed turn an image and its mask
+alike, whatever else they are asked for, on any number of threads.
+"""
+
+import numbers
+
+import numpy as np
+
+from nnlite import config, ops
+
+# Columns of `uniform`: what each number decides.
+THETA, TX, TX_SIGN, TY, TY_SIGN, SHEAR, ZX, ZY, FLIP_X, FLIP_Y, CHANNEL, BRIGHTNESS = range(12)
+COLUMNS = 12
+_PER_COUNT = 4  # numbers that Philox gives for each value of its counter
+
+DEFAULTS = {
+    "theta": 0.0,
+    "tx": 0.0,
+    "ty": 0.0,
+    "shear": 0.0,
+    "zx": 1.0,
+    "zy": 1.0,
+    "flip_horizontal": False,
+    "flip_vertical": False,
+    "channel_shift_intensity": None,
+    "brightness": None,
+}
+
+
+def _generator(seed, epoch, *counter):
+    key = np.array([seed, epoch], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=np.array(counter, np.uint64)))
+
+
+def uniform(seed, epoch, first, count):
+    """Numbers in [0, 1) of the samples at positions first, first + 1, ... of an epoch, a row of
+    COLUMNS each."""
+    generator = _generator(seed, epoch, first * (COLUMNS // _PER_COUNT), 0, 0, 0)
+    return generator.random((count, COLUMNS))
+
+
+def permutation(seed, epoch, n):
+    """The order in which an epoch takes n samples."""
+    return _generator(seed, epoch, 0, 0, 0, 1).permutation(n)
+
+
+def _shift(amount, side, u, sign):
+    """Pixels for each sample; `amount` is what `width_shift_range` may be."""
+    if isinstance(amount, numbers.Real) and not isinstance(amount, numbers.Integral):
+        pixels = (2 * u - 1) * amount
+    else:
+        choices = np.arange(amount) if isinstance(amount, numbers.Integral) else np.asarray(amount)
+        pixels = choices[(u * len(choices)).astype(np.intp)] if len(choices) else 0 * u
+        pixels = np.where(sign < 0.5, -pixels, pixels).astype(np.float64)
+    return pixels * side if np.max(amount) < 1 else pixels
+
+
+def parameters(settings, u, height, width):
+    """What the numbers u mean under the settings of an ImageDataGenerator: for each name of
+    DEFAULTS an array of one value per image, or None."""
+    low, high = settings.zoom_limits()
+    found = {
+        "theta": (2 * u[:, THETA] - 1) * settings.rotation_range,
+        "tx": _shift(settings.width_shift_range, width, u[:, TX], u[:, TX_SIGN]),
+        "ty": _shift(settings.height_shift_range, height, u[:, TY], u[:, TY_SIGN]),
+        "shear": (2 * u[:, SHEAR] - 1) * settings.shear_range,
+        "zx": low + (high - low) * u[:, ZX],
+        "zy": low + (high - low) * u[:, ZY],
+        "flip_horizontal": (u[:, FLIP_X] < 0.5) & bool(settings.horizontal_flip),
+        "flip_vertical": (u[:, FLIP_Y] < 0.5) & bool(settings.vertical_flip),
+        "channel_shift_intensity": None,
+        "brightness": None,
+    }
+    if settings.channel_shift_range:
+        found["channel_shift_intensity"] = (2 * u[:, CHANNEL] - 1) * settings.channel_shift_range
+    if settings.brightness_range is not None:
+        low, high = settings.brightness_range
+        found["brightness"] = low + (high - low) * u[:, BRIGHTNESS]
+    return found
+
+
+def matrices(p, height, width):
+    """For `ops.affine_transform`: where each pixel of a result comes from.
+
+    From the centre of the image, with x to the right and y down, that is rotation * shift * shear *
+    zoom of the pixel's place, mirrored beforehand if the result is to be flipped:
+
+        [cos theta  -sin theta] ( [1  -sin shear] [zx  0] [x]   [tx] )
+        [sin theta   cos theta] ( [0   cos shear] [0  zy] [y] + [ty] )
+    """
+    theta, shear = np.deg2rad(p["theta"]), np.deg2rad(p["shear"])
+    c, s = np.cos(theta), np.sin(theta)
+    mirror_x = np.where(p["flip_horizontal"], -1.0, 1.0)
+    mirror_y = np.where(p["flip_vertical"], -1.0, 1.0)
+    x_of_x, x_of_y = c * p["zx"] * mirror_x, -np.sin(theta + shear) * p["zy"] * mirror_y
+    y_of_x, y_of_y = s * p["zx"] * mirror_x, np.cos(theta + shear) * p["zy"] * mirror_y
+    column, row = (width - 1) / 2, (height - 1) / 2
+    moved_x = c * p["tx"] - s * p["ty"] + (1 - x_of_x) * column - x_of_y * row
+    moved_y = s * p["tx"] + c * p["ty"] + (1 - y_of_y) * row - y_of_x * column
+    return np.stack([y_of_y, y_of_x, moved_y, x_of_y, x_of_x, moved_x], axis=1)
+
+
+_IN_PLACE = np.array([1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
+
+
+def transform(images, p, fill_mode, cval, order):
+    """The images after their transformations: matrix and flips, channel shift, brightness.
+
+    Parameters
+    ----------
+    images : array of float32 or float64, shape (N, height, width, channels)
+    p : dict
+        As `parameters` gives it.
+    """
+    where = matrices(p, *images.shape[1:3])
+    if (where != _IN_PLACE).any():
+        with config.precision(str(images.dtype)):
+            images = ops.affine_transform(images, where, fill_mode, cval, order).numpy()
+    if p["channel_shift_intensity"] is not None:
+        images = _shift_channels(images, _each(p["channel_shift_intensity"], images))
+    if p["brightness"] is not None:
+        images = _brighten(images, _each(p["brightness"], images))
+    return images
+
+
+def _each(values, images):
+    """One value for each image, to be multiplied or added."""
+    return np.asarray(values).astype(images.dtype).reshape(-1, 1, 1, 1)
+
+
+def _limits(images):
+    """The least and the largest value of each image."""
+    axes = (1, 2, 3)
+    return images.min(axes, keepdims=True, initial=np.inf), images.max(
+        axes, keepdims=True, initial=-np.inf
+    )
+
+
+def _shift_channels(images, intensity):
+    low, high = _limits(images)
+    return np.clip(images + intensity, low, high)
+
+
+def _brighten(images, factor):
+    """Grey levels of 0 to 255 times a factor, at most 255; for the time being, images with other
+    values are stretched to that range. The fourth channel, transparency, is left alone."""
+    low, high = _limits(images)
+    other = (low < 0) | (high > 255)
+    span = np.where(high > low, high - low, 1)
+    start, scale = np.where(other, low, 0), np.where(other, span / 255, 1)
+    bright = np.clip((images - start) / scale * factor, 0, 255) * scale + start
+    if images.shape[3] == 4:
+        bright[..., 3] = images[..., 3]
+    return bright.astype(images.dtype)
