@@ -1,5 +1,8 @@
 """Data as training reads it: arrays stay where they are, and each step gathers its rows by
-index."""
+index.
+
+What goes into a step is (x, y, sample_weight), each a `Source`, None, or for models of several
+inputs or outputs a list or dict of Sources."""
 
 from collections.abc import Mapping
 
@@ -7,6 +10,7 @@ import numpy as np
 
 from nnlite import config, ops
 from nnlite.ops.shape import SOURCE_CODES
+from nnlite.symbolic import mapped
 from nnlite.tensor import Tensor
 
 
@@ -24,7 +28,7 @@ class Source:
     """
 
     def __init__(self, values, name, labels=False):
-        array = values.numpy() if isinstance(values, Tensor) else np.asarray(values)
+        array = _array(values, name)
         if array.dtype.kind not in "biufO":
             raise TypeError(f"{name}: expected numbers, got values of type {array.dtype}")
         if array.dtype.kind == "O":
@@ -90,8 +94,98 @@ def _rows_are_contiguous(array):
     return array.shape[0] == 0 or (array[0].flags.c_contiguous and array.strides[0] >= 0)
 
 
+def _array(values, name):
+    """An array of whatever was given."""
+    if isinstance(values, Tensor):
+        return values.numpy()
+    if isinstance(values, Mapping):
+        raise TypeError(f"{name}: expected one array, got a dict of {', '.join(map(str, values))}")
+    try:
+        return np.asarray(values)
+    except ValueError:  # ragged
+        shapes = [getattr(v, "shape", None) or f"of {len(v)}" for v in values]
+        raise ValueError(
+            f"{name}: expected one array, got a {type(values).__name__} of {len(values)} parts "
+            f"that differ in shape: {', '.join(map(str, shapes[:4]))}"
+        ) from None
+
+
+def sources_of(x, y=None, sample_weight=None, several=(False, False)):
+    """(x, y, sample_weight) as Sources of the same number of rows, at least one.
+
+    Parameters
+    ----------
+    x, y, sample_weight : array-like, or list or dict of them
+    several : pair of bool or None
+        Whether a list is one entry for each input, or output, rather than one array. None: it is
+        if its entries are arrays.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is no array of numbers, or numbers of rows differ.
+    """
+    inputs, outputs = several
+    sources = (
+        _sources(x, "x", False, inputs),
+        None if y is None else _sources(y, "y", True, outputs),
+        None if sample_weight is None else _sources(sample_weight, "sample_weight", False, outputs),
+    )
+    first, *others = leaves(sources)
+    if first.rows == 0:
+        raise ValueError(
+            f"{first.name}: expected at least one sample, got shape {first.array.shape}"
+        )
+    for s in others:
+        if s.rows != first.rows:
+            raise ValueError(
+                f"{s.name}: expected {first.rows} samples, as many as x has, got {s.rows}"
+            )
+    return sources
+
+
+def _sources(values, name, labels, several):
+    if isinstance(values, Mapping) and several is not False:
+        return {k: Source(v, f"{name}[{k!r}]", labels) for k, v in values.items()}
+    if isinstance(values, (list, tuple)) and values:
+        if several is None:
+            several = all(np.ndim(v) and hasattr(v, "shape") for v in values)
+        if several:
+            return [
+                None if v is None else Source(v, f"{name}[{k}]", labels)
+                for k, v in enumerate(values)
+            ]
+    return Source(values, name, labels)
+
+
+def leaves(sources):
+    """The Sources in (x, y, sample_weight) or a part of it, in order."""
+    found = []
+    for s in sources:
+        if s.__class__ is Source:  # nearly always
+            found.append(s)
+        else:
+            mapped(s, Source, found.append)
+    return found
+
+
 def unpack_x_y_sample_weight(data):
-    """(x, y, sample_weight) of a tuple of one to three, or of x alone; what is missing is None."""
+    """(x, y, sample_weight) of a tuple of one to three, or of x alone; what is missing is None.
+
+    Parameters
+    ----------
+    data : tuple or list, or x itself
+
+    Returns
+    -------
+    tuple of three
+
+    Examples
+    --------
+    >>> from nnlite import utils
+    >>> utils.unpack_x_y_sample_weight(([1.0], [2]))
+    ([1.0], [2], None)
+    """
     if not isinstance(data, (tuple, list)):
         return data, None, None
     if not 1 <= len(data) <= 3:
@@ -106,39 +200,39 @@ def packed(data):
     return tuple(data)
 
 
-def weights_of(y, sample_weight, class_weight):
-    """One weight per sample from both ways of giving them; None if neither was given."""
+def by_class(sources, class_weight):
+    """Sources in which each sample's weight is multiplied by that of its class, 1 if it has
+    none."""
     if class_weight is None:
-        return sample_weight
+        return sources
     if not isinstance(class_weight, Mapping):
         raise TypeError(f"class_weight: expected a dict of class to weight, got {class_weight!r}")
-    labels = np.asarray(y)
+    x, y, weight = sources
+    if not isinstance(y, Source) or not isinstance(weight, (Source, type(None))):
+        raise ValueError("class_weight: expected the targets of one output")
+    labels = y.array
     if labels.ndim == 2 and labels.shape[1] > 1:
         labels = labels.argmax(axis=1)
-    weights = np.ones(len(labels))
-    for label, weight in class_weight.items():
-        weights[labels.reshape(-1) == int(label)] = weight
-    if sample_weight is None:
-        return weights
-    sample_weight = np.asarray(sample_weight)
-    if sample_weight.shape != weights.shape:
-        raise ValueError(
-            f"sample_weight: expected shape {weights.shape}, got {sample_weight.shape}"
-        )
-    return weights * sample_weight
+    weights = np.ones(y.rows)
+    for label, factor in class_weight.items():
+        weights[labels.reshape(-1) == int(label)] = factor
+    if weight is not None:
+        if weight.array.shape != weights.shape:
+            raise ValueError(
+                f"sample_weight: expected shape {weights.shape}, got {weight.array.shape}"
+            )
+        weights = weights * weight.array
+    return x, y, Source(weights, "sample_weight")
 
 
-def split(x, y, sample_weight, fraction):
-    """The first part for training and the last `fraction` for validation, each (x, y,
-    sample_weight)."""
+def split(sources, fraction):
+    """The arrays of some Sources: the first part for training, the last `fraction` for
+    validation."""
     if not 0 < fraction < 1:
         raise ValueError(f"validation_split: expected a number in (0, 1), got {fraction!r}")
-    arrays = [None if a is None else np.asarray(a) for a in (x, y, sample_weight)]
-    at = int(len(arrays[0]) * (1 - fraction))
-    if at == 0 or at == len(arrays[0]):
-        raise ValueError(
-            f"validation_split: {fraction} of {len(arrays[0])} samples leaves one part empty"
-        )
-    return [None if a is None else a[:at] for a in arrays], [
-        None if a is None else a[at:] for a in arrays
-    ]
+    rows = leaves(sources)[0].rows
+    at = int(rows * (1 - fraction))
+    if at == 0 or at == rows:
+        raise ValueError(f"validation_split: {fraction} of {rows} samples leaves one part empty")
+    parts = slice(at), slice(at, None)
+    return [mapped(sources, Source, lambda s, part=part: s.array[part]) for part in parts]

@@ -19,8 +19,10 @@ from sklearn.utils.validation import (
 )
 
 from nnlite import config, losses, optimizers, training
+from nnlite.batches import ArrayBatches
 from nnlite.callbacks import Callback, EarlyStopping, History
 from nnlite.config import Configurable
+from nnlite.data import sources_of
 from nnlite.estimator_settings import LEGAL, documented, is_auto, is_list_of
 from nnlite.layers import Dense, Layer
 from nnlite.layers.core import positive_int
@@ -141,17 +143,15 @@ class _NeuralNetwork(BaseEstimator):
         history = History()
         if passes:
             history.history = {k: list(v) for k, v in self.history_.items() if k[:4] != "val_"}
-        callbacks = [history, *self._callbacks(), *([] if stopping is None else [stopping])]
+        callbacks = [*self._callbacks(), *([] if stopping is None else [stopping]), history]
         batch = min(200 if is_auto(self.batch_size) else int(self.batch_size), len(data[0]))
         try:
             with config.precision(model.real), config.seeded(seed):
                 training.fit(
                     model,
-                    training.sources_of(*data),
-                    held_out,
+                    ArrayBatches(sources_of(*data), batch).shuffled(),
+                    None if held_out is None else ArrayBatches(held_out, batch),
                     epochs,
-                    batch,
-                    True,
                     callbacks,
                     int(self.verbose),
                     passes,
@@ -249,7 +249,7 @@ class _NeuralNetwork(BaseEstimator):
         except ValueError:  # a class with too few rows to be in both parts
             parts = train_test_split(np.arange(rows), **options)
         kept, held = ([None if a is None else a[part] for a in data] for part in parts)
-        return kept, training.sources_of(*held)
+        return kept, sources_of(*held)
 
     def _model(self, X, seed, small_in_float64=False):
         """The model, built and compiled, in the precision that the data and its size ask for."""

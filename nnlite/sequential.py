@@ -31,6 +31,8 @@ class Sequential(Model):
     131
     """
 
+    _one_array = True
+
     def __init__(self, layers=None, name=None, trainable=True):
         super().__init__(name=name, trainable=trainable)
         self._layers, self._shape = [], None

@@ -2,8 +2,9 @@
 runs many at a time.
 
 `fit` hands C as many steps as take about a tenth of a second; between such calls Python looks at
-signals (Ctrl-C) and moves the progress bar. Where a call returns cannot change a bit. """
+signals (Ctrl-C) and moves the progress bar. Where a call returns cannot change a bit."""
 
+import contextlib
 import sys
 import time
 import warnings
@@ -11,16 +12,19 @@ import warnings
 import numpy as np
 
 from nnlite import autodiff, config, ops
+from nnlite.batches import ArrayBatches, Span
 from nnlite.callbacks import EarlyStopping, History, ProgbarLogger
-from nnlite.config import edits, next_seed
-from nnlite.data import Source, packed, unpack_x_y_sample_weight
+from nnlite.config import edits
+from nnlite.data import Source, leaves, packed, unpack_x_y_sample_weight
 from nnlite.dispatch import Recording
 from nnlite.plan import Plan
+from nnlite.symbolic import mapped
 from nnlite.tensor import Tensor
 
 CALL_SECONDS = 0.1  # of work handed to C at a time
 PLANS_KEPT = 32  # per model
 PREDICT_ROWS = 256  # of one inference step
+STOP = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 
 
 class Step:
@@ -30,53 +34,72 @@ class Step:
     ----------
     model : Model
     kind : {'train', 'test', 'predict'}
-    sources : list of Source or None
-        x, y, sample_weight.
+    sources : tuple
+        (x, y, sample_weight) of Sources.
     batch : int
     indexed : bool
         Whether batches are gathered by row numbers, rather than read in order.
+
+    Attributes
+    ----------
+    outputs : Tensor, or list or dict of them
+        What 'predict' computes.
     """
 
     def __init__(self, model, kind, sources, batch, indexed):
         self.batch, self.indexed = batch, indexed
-        self.feeds = [None if s is None else s.placeholder() for s in sources]
         index = Tensor((batch,), "int32") if indexed else None
-        feeds = [f for f in self.feeds if f is not None] + ([index] if indexed else [])
-        with config.precision(model.real), Recording(executing=False) as trace:
-            data = [
-                None if s is None else s.read(f, index, batch) for s, f in zip(sources, self.feeds)
-            ]
-            results = getattr(model, f"{kind}_step")(data[0] if kind == "predict" else packed(data))
-            # Of a result that is a view of something older, a copy is handed out.
-            results = [ops.broadcast_to(results, results.shape)] if kind == "predict" else []
-        self.plan = Plan(trace, feeds, results, model.real)
-        self.results = results
-
-    def run(self, sources, start, runs, threads, index=None, outputs=()):
-        """Run up to `runs` batches from row (or entry of `index`) `start`; returns how many were
-        finished."""
         feeds = []
-        for s in sources:
-            if s is not None:
-                step = 0 if self.indexed else s.row_bytes
-                feeds.append((s.array, start * step, self.batch * step))
+
+        def read(source):
+            feeds.append(source.placeholder())
+            return source.read(feeds[-1], index, batch)
+
+        with config.precision(model.real), Recording(executing=False) as trace:
+            data = mapped(sources, Source, read)
+            outputs = getattr(model, f"{kind}_step")(data[0] if kind == "predict" else packed(data))
+            # Of a result that is a view of something older, a copy is handed out.
+            self.outputs = mapped(
+                outputs if kind == "predict" else None,
+                Tensor,
+                lambda y: ops.broadcast_to(y, y.shape),
+            )
+        self.results = []
+        mapped(self.outputs, Tensor, self.results.append)
+        self.plan = Plan(trace, feeds + ([index] if indexed else []), self.results, model.real)
+
+    def run(self, span, threads, outputs=(), row=0):
+        """Run up to `span.count` batches; returns how many were finished. `outputs` are arrays for
+        the results, filled from `row` on."""
+        feeds = []
+        for s in leaves(span.sources):
+            step = 0 if self.indexed else s.row_bytes
+            feeds.append((s.array, span.start * step, self.batch * step))
         if self.indexed:
-            feeds.append((index, start * index.itemsize, self.batch * index.itemsize))
+            step = span.index.itemsize
+            feeds.append((span.index, span.start * step, self.batch * step))
         for o in outputs:
-            feeds.append((o, start * o.strides[0], self.batch * o.strides[0]))
-        return self.plan.run(feeds, runs, threads)
+            feeds.append((o, row * o.strides[0], self.batch * o.strides[0]))
+        return self.plan.run(feeds, span.count, threads)
 
 
-def step_of(model, kind, sources, batch, indexed):
+def step_of(model, kind, span):
     """The model's Step for this layout of data; traced when it is first asked for."""
-    layout = tuple(None if s is None else (s.layout, s.rows if indexed else 0) for s in sources)
-    key = (kind, batch, indexed, layout)
+    indexed = span.index is not None
+    key = [kind, span.size, indexed]
+    for s in span.sources:
+        if s.__class__ is Source:
+            key.append((s.layout, s.rows if indexed else 0))
+        else:
+            rows = mapped(s, Source, lambda s: (s.layout, s.rows if indexed else 0))
+            key.append(config.frozen(rows))
+    key = tuple(key)
     with model._lock:
         if model._plans_made_at != edits.count:
             model._plans.clear()
         step = model._plans.get(key)
         if step is None:
-            step = Step(model, kind, sources, batch, indexed)
+            step = Step(model, kind, span.sources, span.size, indexed)
             while len(model._plans) >= PLANS_KEPT:
                 model._plans.pop(next(iter(model._plans)))
             model._plans[key] = step
@@ -84,168 +107,120 @@ def step_of(model, kind, sources, batch, indexed):
     return step
 
 
-def _chunks(step, total, run):
-    """Call `run(start, count)` until `total` batches are done, about CALL_SECONDS of work each
-    time."""
-    done, count = 0, 1
-    while done < total:
-        began = time.perf_counter()
-        finished = run(done, min(count, total - done))
-        seconds = time.perf_counter() - began
-        done += finished
-        count = max(
-            1,
-            min(
-                2 * count if seconds < CALL_SECONDS / 2 else count,
-                int(count * CALL_SECONDS / max(seconds, 1e-6)),
-            ),
-        )
-        yield done
+def run_span(model, kind, span):
+    """Run up to `span.count` batches; returns how many were finished."""
+    if model.run_eagerly:
+        eager_batches(model, kind, span)
+        return span.count
+    return step_of(model, kind, span).run(span, model.n_threads)
 
 
-def sources_of(x, y, sample_weight):
-    """x, y and weights as Sources of the same number of rows, at least one."""
-    x = Source(x, "x")
-    y = None if y is None else Source(y, "y", labels=True)
-    weight = None if sample_weight is None else Source(sample_weight, "sample_weight")
-    if x.rows == 0:
-        raise ValueError(f"x: expected at least one sample, got shape {x.array.shape}")
-    for s in (y, weight):
-        if s is not None and s.rows != x.rows:
-            raise ValueError(f"{s.name}: expected {x.rows} samples, as many as x has, got {s.rows}")
-    return [x, y, weight]
-
-
-def run_batches(model, kind, sources, batch, index=None, each=None):
-    """One pass over all rows: full batches, then the smaller last one.
-
-    Parameters
-    ----------
-    index : int32 array, optional
-        The order of rows.
-    each : callable, optional
-        Called with the number of batches done, a few times a second.
-    """
-    rows = sources[0].rows
-    full, rest = divmod(rows, batch)
-    done = 0
-    for start, size, total in ((0, batch, full), (full * batch, rest, 1 if rest else 0)):
-        if not total:
-            continue
-        if model.run_eagerly:
-            runner = eager_batches(model, kind, sources, start, size, total, index)
-        else:
-            step = step_of(model, kind, sources, size, index is not None)
-            runner = _chunks(
-                step,
-                total,
-                lambda at, count, step=step, start=start, size=size: step.run(
-                    sources, start + at * size, count, model.n_threads, index
-                ),
-            )
-        for finished in runner:
-            if each is not None:
-                each(done + finished)
-        done += total
-
-
-def eager_batches(model, kind, sources, start, size, total, index):
+def eager_batches(model, kind, span):
     """The same batches one by one in Python, as `compile(run_eagerly=True)` asks."""
-    for b in range(total):
-        rows = slice(start + b * size, start + (b + 1) * size)
-        rows = rows if index is None else index[rows]
+    for start in range(span.start, span.start + span.count * span.size, span.size):
+        rows = slice(start, start + span.size)
+        rows = rows if span.index is None else span.index[rows]
+
+        def read(s, rows=rows):
+            values = np.ascontiguousarray(s.array[rows], "int32" if s.integer else model.real)
+            return Tensor(values.shape, str(values.dtype), values)
+
         with config.precision(model.real):
-            data = []
-            for s in sources:
-                if s is None:
-                    data.append(None)
-                else:
-                    values = np.ascontiguousarray(
-                        s.array[rows], "int32" if s.integer else model.real
-                    )
-                    data.append(Tensor(values.shape, str(values.dtype), values))
-            getattr(model, f"{kind}_step")(packed(data))
-        yield b + 1
+            getattr(model, f"{kind}_step")(packed(mapped(span.sources, Source, read)))
 
 
-def one_batch_at_a_time(model, sources, batch, index, callbacks, each):
-    """A training pass that lets callbacks in before and after each batch; `each` as in
-    `run_batches`."""
-    rows = sources[0].rows
-    for number, start in enumerate(range(0, rows, batch)):
-        for c in callbacks:
-            c.on_train_batch_begin(number, {})
-        part = np.ascontiguousarray(index[start : start + batch])
-        if model.run_eagerly:
-            list(eager_batches(model, "train", sources, 0, len(part), 1, part))
-        else:
-            step_of(model, "train", sources, len(part), True).run(
-                sources, 0, 1, model.n_threads, part
-            )
-        for c in callbacks:
-            c.on_train_batch_end(number, model.metric_results())
-        each(number + 1)
-        if model.stop_training:
-            return
+def run_batches(model, kind, spans, callbacks=()):
+    """Run every batch of some spans; returns how many that were.
+
+    About CALL_SECONDS of work are handed over at a time; a callback with methods for batches gets
+    to act around each.
+    """
+    by_batch = [c for c in callbacks if c.wants_batches(kind)]
+    watching = [c for c in callbacks if kind == "train" and c.overrides("on_progress")]
+    done, pace = 0, 1
+    for span in spans:
+        at = 0
+        while at < span.count:
+            count = 1 if by_batch or model.run_eagerly else min(pace, span.count - at)
+            call(by_batch, f"on_{kind}_batch_begin", done, {})
+            began = time.perf_counter()
+            finished = run_span(model, kind, span.part(at, count))
+            pace = next_pace(count, time.perf_counter() - began)
+            at, done = at + finished, done + finished
+            if by_batch or watching:
+                logs = model.metric_results()
+                call(by_batch, f"on_{kind}_batch_end", done - 1, logs)
+                call(watching, "on_progress", done, logs)
+            if getattr(model, STOP[kind]):
+                return done
+    return done
+
+
+def next_pace(count, seconds):
+    """How many steps to hand over next, where `count` of them took so long."""
+    most = 2 * count if seconds < CALL_SECONDS / 2 else count
+    return max(1, min(most, int(count * CALL_SECONDS / max(seconds, 1e-6))))
 
 
 def fit(
     model,
-    sources,
+    data,
     validation,
     epochs,
-    batch,
-    shuffle,
     callbacks,
     verbose,
     initial_epoch=0,
-    validation_batch=None,
+    steps=None,
+    validation_steps=None,
+    validation_freq=1,
 ):
-    """The training loop; everything was checked by `Model.fit`."""
+    """The training loop; everything was checked by `Model.fit`.
+
+    Parameters
+    ----------
+    model : Model
+    data : ArrayBatches or StreamBatches
+    validation : the same, or None
+    epochs : int
+    callbacks : list of Callback
+    verbose : {0, 1, 2}
+    initial_epoch : int
+    steps, validation_steps : int or None
+    validation_freq : int or collection of int
+        Every how many epochs to evaluate, or after which of them, counted from 1.
+    """
     history = History()
-    bar = ProgbarLogger(verbose)
-    callbacks = [history, *callbacks, bar]
-    steps = -(-sources[0].rows // batch)
-    model.stop_training = model._warned_not_finite = False
+    callbacks = [*callbacks, *([ProgbarLogger(verbose)] if verbose else []), history]
     model.history = history
-    for c in callbacks:
-        c.set_model(model)
-        c.set_params({"epochs": epochs, "steps": steps, "verbose": verbose})
-    by_batch = [c for c in callbacks if c.wants_batches()]
-    rng = np.random.Generator(np.random.Philox(next_seed()))
-    order = np.arange(sources[0].rows, dtype=np.int32)
-
-    def show(done):
-        bar.show(done, model.metric_results())
-
+    model._warned_not_finite = False
+    params = {"epochs": epochs, "steps": steps or data.steps, "verbose": verbose}
+    introduce(callbacks, model, {**params, "do_validation": validation is not None})
     model._plans.clear()  # settings may have changed since
-    if validation is not None:
-        validation_batch = min(validation_batch or batch, validation[0].rows)
-        if not model.run_eagerly:
-            step_of(
-                model, "test", validation, validation_batch, False
-            )  # that it fits, before any work
+    if isinstance(validation, ArrayBatches) and not model.run_eagerly:
+        for span in validation.epoch(anew=True):
+            step_of(model, "test", span)  # that it fits, before any work
+    model.stop_training, logs = False, {}
     try:
-        _call(callbacks, "on_train_begin")
+        call(callbacks, "on_train_begin")
         for epoch in range(initial_epoch, epochs):
-            index = rng.permutation(order) if shuffle else order
             model.reset_metrics()
-            _call(callbacks, "on_epoch_begin", epoch)
-            if by_batch:
-                one_batch_at_a_time(model, sources, batch, index, by_batch, show)
-            else:
-                run_batches(model, "train", sources, batch, index, show)
+            call(callbacks, "on_epoch_begin", epoch)
+            with contextlib.closing(data.epoch(steps)) as spans:
+                done = run_batches(model, "train", spans, callbacks)
+            dry = not model.stop_training and done < (steps or 1)
+            if dry:
+                _ran_out(
+                    data.name, done, f"of epoch {epoch + 1} of {epochs}", epoch > initial_epoch
+                )
+            if not done:
+                break
             logs = model.metric_results()
             _warn_once(model, logs)
-            if validation is not None:
-                logs.update(
-                    {
-                        f"val_{k}": v
-                        for k, v in evaluate(model, validation, validation_batch).items()
-                    }
-                )
-            _call(callbacks, "on_epoch_end", epoch, logs)
-            if model.stop_training:
+            if validation is not None and _is_due(epoch, validation_freq):
+                figures = evaluate(model, validation, validation_steps, callbacks)
+                logs.update({f"val_{name}": value for name, value in figures.items()})
+            call(callbacks, "on_epoch_end", epoch, logs)
+            if model.stop_training or dry:
                 break
     except KeyboardInterrupt:
         # The weights are those of the last finished steps; the best ones come back if they were
@@ -256,13 +231,40 @@ def fit(
         raise
     finally:
         model._plans.clear()  # and with them their working memory
-    _call(callbacks, "on_train_end")
+    call(callbacks, "on_train_end", logs)
     return history
 
 
-def _call(callbacks, method, *args):
+def introduce(callbacks, model, params):
+    """Tell callbacks about the model and what is about to be done."""
+    for c in callbacks:
+        c.set_model(model)
+        c.set_params(params)
+
+
+def call(callbacks, method, *args):
+    """Call a method of each callback."""
     for c in callbacks:
         getattr(c, method)(*args)
+
+
+def _is_due(epoch, frequency):
+    """Whether validation follows this epoch."""
+    counted = epoch + 1
+    return counted in frequency if np.iterable(frequency) else counted % frequency == 0
+
+
+def _ran_out(name, done, where, began):
+    """Data that end too early: an error if there were none at all, else a warning."""
+    if not done and not began:
+        raise ValueError(f"{name}: expected at least one batch, got none")
+    warnings.warn(
+        f"{name} ran out of data after {done} batches {where}. A generator can be gone through "
+        "once: let it yield without end and say how many steps to take, or give something that can "
+        "begin anew, such as a keras.utils.PyDataset",
+        RuntimeWarning,
+        stacklevel=_levels_to_the_caller(),
+    )
 
 
 def _warn_once(model, logs):
@@ -285,36 +287,89 @@ def _levels_to_the_caller():
     return level
 
 
-def evaluate(model, sources, batch):
+def evaluate(model, data, steps=None, callbacks=()):
     """The figures of the model on some data, by name."""
+    model.stop_evaluating = False
+    call(callbacks, "on_test_begin")
     model.reset_metrics()
-    run_batches(model, "test", sources, batch)
-    return model.metric_results()
+    with contextlib.closing(data.epoch(steps, anew=True)) as spans:
+        done = run_batches(model, "test", spans, callbacks)
+    if not model.stop_evaluating and done < (steps or 1):
+        _ran_out(data.name, done, "of the evaluation", False)
+    logs = model.metric_results()
+    call(callbacks, "on_test_end", logs)
+    return logs
 
 
-def predict(model, source, rows_a_step=PREDICT_ROWS):
-    """The outputs for every row.
+def predict(model, data, steps=None, callbacks=()):
+    """The outputs for every row of some batches."""
+    model.stop_predicting = False
+    call(callbacks, "on_predict_begin")
+    by_batch = [c for c in callbacks if c.wants_batches("predict")]
+    parts = []
+    with contextlib.closing(data.epoch(steps, anew=True)) as spans:
+        for batch in (span.part(k, 1) for span in spans for k in range(span.count)):
+            call(by_batch, "on_predict_batch_begin", len(parts), {})
+            parts.append(predict_rows(model, batch))
+            call(by_batch, "on_predict_batch_end", len(parts) - 1, {"outputs": parts[-1]})
+            if model.stop_predicting:
+                break
+    if not model.stop_predicting and len(parts) < (steps or 1):
+        _ran_out(data.name, len(parts), "of the prediction", False)
+    call(callbacks, "on_predict_end")
+    return _joined(parts)
+
+
+def _joined(parts):
+    """The outputs of all batches, one after the other."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if isinstance(first, dict):
+        return {key: _joined([p[key] for p in parts]) for key in first}
+    if isinstance(first, (list, tuple)):
+        return type(first)(_joined(list(entries)) for entries in zip(*parts))
+    return np.concatenate(parts)
+
+
+def predict_rows(model, batch, rows_a_step=PREDICT_ROWS):
+    """The outputs for the rows of a batch of any size.
 
     A row's result does not depend on the rows beside it, so the last step may overlap the one
     before.
     """
-    rows = source.rows
+    rows, x = batch.size, batch.sources[:1]
+    if model.run_eagerly:
+        part = slice(batch.start, batch.start + rows)
+        inputs = mapped(x[0], Source, lambda s: s.array[part])
+        return mapped(model(inputs, training=False), Tensor, lambda y: y.numpy())
     size = min(rows_a_step, 1 << (rows.bit_length() - 1))
-    step = step_of(model, "predict", [source], size, False)
-    out = np.empty((rows, *step.results[0].shape[1:]), step.results[0].dtype)
-    full = rows // size
+    step = step_of(model, "predict", Span(x, 0, size, 1))
+    arrays = []
 
-    def run(at, count):
-        return step.run([source], at * size, count, model.n_threads, outputs=[out])
+    def room(y):
+        arrays.append(np.empty((rows, *y.shape[1:]), y.dtype))
+        return arrays[-1]
 
-    if full == 1:
-        run(0, 1)
-    else:
-        for _ in _chunks(step, full, run):
-            pass
+    outputs = mapped(step.outputs, Tensor, room)
+    done, pace, full = 0, 1, rows // size
+    while done < full:
+        began = time.perf_counter()
+        span = Span(x, batch.start + done * size, size, min(pace, full - done))
+        finished = step.run(span, model.n_threads, arrays, done * size)
+        done += finished
+        pace = next_pace(finished, time.perf_counter() - began)
     if rows % size:
-        step.run([source], rows - size, 1, model.n_threads, outputs=[out])
-    return out
+        span = Span(x, batch.start + rows - size, size, 1)
+        step.run(span, model.n_threads, arrays, rows - size)
+    return outputs
+
+
+def dry_run(model, shapes):
+    """Build a model by tracing it on one sample of a shape (None, ...), or of several."""
+    with Recording(executing=False):
+        x = mapped(shapes, tuple, lambda shape: Tensor((1, *shape[1:]), model.real))
+        model(x, training=False)
 
 
 def train_step(model, data):

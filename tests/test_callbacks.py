@@ -1,4 +1,4 @@
-"""Callbacks, EarlyStopping by Keras's rules, and what `fit` prints."""
+"""Callbacks: when they are called, what they do by Keras's rules, and what `fit` prints."""
 
 import math
 
@@ -30,7 +30,7 @@ def test_batch_callbacks_are_called_around_every_batch_with_running_figures():
     assert seen.calls[1:-2] == ["epoch 0 begin"] + [
         f"batch {b} {when}" for b in range(3) for when in ("begin", "end")
     ]
-    assert seen.params == {"epochs": 1, "steps": 3, "verbose": 0}
+    assert seen.params == {"epochs": 1, "steps": 3, "verbose": 0, "do_validation": True}
     assert seen.logs["val_loss"] == history.history["val_loss"][0]
 
 
@@ -53,13 +53,139 @@ def test_callback_may_stop_the_training_after_a_batch():
     assert int(model.optimizer.iterations) == 13
 
 
-def test_callback_may_add_figures_for_those_after_it():
+def test_callback_may_add_figures_for_those_after_it_and_for_the_history():
     class Ratio(callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             logs["ratio"] = float(epoch)
 
     stop = callbacks.EarlyStopping("ratio", patience=1)
-    assert len(line(D).fit(X, Y, epochs=9, verbose=0, callbacks=[Ratio(), stop]).epoch) == 2
+    history = line(D).fit(X, Y, epochs=9, verbose=0, callbacks=[Ratio(), stop]).history
+    assert history["ratio"] == [0.0, 1.0]
+
+
+HOOKS = [
+    f"on_{what}_{when}"
+    for what in ("train", "epoch", "train_batch", "batch", "test", "test_batch", "predict")
+    for when in ("begin", "end")
+] + ["on_predict_batch_begin", "on_predict_batch_end"]
+
+
+def noting(calls, only=HOOKS):
+    """A LambdaCallback that notes its calls: (method without 'on_', arguments)."""
+    return callbacks.LambdaCallback(
+        **{name: lambda *args, name=name: calls.append((name[3:], *args)) for name in only}
+    )
+
+
+def test_hooks_of_fit_evaluate_and_predict_are_called_in_keras_order():
+    calls, model = [], line(D)
+    watcher = noting(calls, [h for h in HOOKS if h not in ("on_batch_begin", "on_batch_end")])
+    model.fit(X[:6], Y[:6], batch_size=4, verbose=0, callbacks=watcher, validation_split=1 / 3)
+    assert [c[:2] if "batch" in c[0] else c[0] for c in calls] == [
+        "train_begin",
+        "epoch_begin",
+        ("train_batch_begin", 0),
+        ("train_batch_end", 0),
+        "test_begin",
+        ("test_batch_begin", 0),
+        ("test_batch_end", 0),
+        "test_end",
+        "epoch_end",
+        "train_end",
+    ]
+    calls.clear()
+    figures = model.evaluate(X[:6], Y[:6], batch_size=4, callbacks=[watcher], return_dict=True)
+    around = ["test_batch_begin", "test_batch_end"]
+    assert [c[0] for c in calls] == ["test_begin", *around, *around, "test_end"]
+    assert calls[-1][1] == figures and calls[4][1] == 1
+    calls.clear()
+    outputs = model.predict(X[:6], batch_size=4, callbacks=[watcher])
+    assert [c[0] for c in calls[:2] + calls[-1:]] == [
+        "predict_begin",
+        "predict_batch_begin",
+        "predict_end",
+    ]
+    seen = [c[2]["outputs"] for c in calls if c[0] == "predict_batch_end"]
+    assert [len(part) for part in seen] == [4, 2]
+    assert np.array_equal(np.concatenate(seen), outputs)
+    assert np.array_equal(outputs, model.predict(X[:6]))
+
+
+def test_keras_2_names_of_the_batch_hooks_are_called_in_training_alone():
+    calls, model = [], line(D)
+    watcher = noting(calls, ["on_batch_begin", "on_batch_end"])
+    model.fit(X, Y, batch_size=25, verbose=0, callbacks=watcher)
+    model.evaluate(X, Y, callbacks=watcher)
+    assert [c[:2] for c in calls] == [
+        (f"batch_{when}", k) for k in range(2) for when in ("begin", "end")
+    ]
+
+    class Old(callbacks.Callback):
+        def on_batch_end(self, batch, logs=None):
+            calls.append(logs["loss"])
+
+    model.fit(X, Y, batch_size=25, verbose=0, callbacks=Old())
+    assert all(type(c) is float for c in calls[4:]) and len(calls) == 6
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_lambda_callback_stands_for_each_hook(name):
+    calls, model = [], line(D)
+    watcher = noting(calls, [name])
+    kinds = [kind for kind in ("train", "test", "predict") if watcher.wants_batches(kind)]
+    batches = name[3:].rpartition("_")[0].removesuffix("_batch").replace("batch", "train")
+    assert kinds == ([batches] if "batch" in name else [])
+    model.fit(X[:4], Y[:4], verbose=0, callbacks=watcher, validation_split=0.5)
+    model.predict(X[:4], callbacks=watcher)
+    assert [c[0] for c in calls] == [name[3:]]
+
+
+def test_lambda_callback_knows_no_other_hook():
+    with pytest.raises(TypeError, match="on_epoch_ends"):
+        callbacks.LambdaCallback(on_epoch_ends=print)
+
+
+def test_evaluation_and_prediction_can_be_stopped():
+    model = line(D)
+
+    def stop(what):
+        return lambda batch, logs: setattr(model, f"stop_{what}", batch == 1)
+
+    watcher = callbacks.LambdaCallback(
+        on_test_batch_end=stop("evaluating"), on_predict_batch_end=stop("predicting")
+    )
+    found = model.evaluate(X, Y, batch_size=10, callbacks=watcher)
+    assert found == pytest.approx((Y[:20].astype(float) ** 2).mean(), rel=1e-6)
+    assert model.predict(X, batch_size=10, callbacks=watcher).shape == (20, 1)
+    assert model.predict(X).shape == (50, 1)  # the next one is not stopped
+
+
+def test_validation_freq_says_after_which_epochs_to_evaluate():
+    for freq, expected in ((2, [1, 3]), ([1, 4], [0, 3]), (9, [])):
+        calls = []
+        watcher = callbacks.LambdaCallback(
+            on_epoch_end=lambda e, logs, calls=calls: calls.append("val_loss" in logs)
+        )
+        line(D).fit(
+            X, Y, epochs=5, verbose=0, callbacks=watcher, validation_split=0.2, validation_freq=freq
+        )
+        assert [k for k, due in enumerate(calls) if due] == expected
+
+
+def test_a_monitor_waits_for_epochs_with_validation():
+    stop = callbacks.EarlyStopping(patience=1)
+    model = line(D, rate=5.0)
+    history = model.fit(
+        X[:8],
+        Y[:8],
+        epochs=9,
+        batch_size=4,
+        verbose=0,
+        callbacks=stop,
+        validation_data=(X[:8], Y[:8]),
+        validation_freq=2,
+    )
+    assert len(history.epoch) == 4 and len(history.history["val_loss"]) == 2
 
 
 class Scripted:

@@ -323,9 +323,9 @@ def held_out(monkeypatch):
     """What `fit` hands to the training loop."""
     seen, fit = {}, training.fit
 
-    def spy(model, sources, held, epochs, batch, *rest):
-        seen.update(train=sources, held=held, batch=batch)
-        return fit(model, sources, held, epochs, batch, *rest)
+    def spy(model, data, held, *rest):
+        seen.update(train=data, held=held)
+        return fit(model, data, held, *rest)
 
     monkeypatch.setattr(estimators.training, "fit", spy)
     return seen
@@ -336,7 +336,7 @@ def test_early_stopping_is_on_from_500_rows(held_out):
     assert held_out["held"] is None and fitted.validation_loss_curve_ is None
     assert fitted.best_epoch_ == fitted.n_iter_ == 5
     fitted = classifier().fit(DIGITS[:500], DIGIT[:500])
-    assert held_out["held"][0].rows == 50 and held_out["train"][0].rows == 450
+    assert held_out["held"].rows == 50 and held_out["train"].rows == 450
     assert len(fitted.validation_loss_curve_) == fitted.n_iter_ == 5
     classifier(early_stopping=False).fit(DIGITS[:500], DIGIT[:500])
     assert held_out["held"] is None
@@ -351,25 +351,26 @@ def test_the_best_weights_are_restored(held_out, kind):
     curve = fitted.validation_loss_curve_
     assert fitted.n_iter_ == len(curve) == fitted.best_epoch_ + 10 < 300
     assert fitted.best_epoch_ == np.argmin(curve) + 1
-    again = training.evaluate(fitted.model_, held_out["held"], held_out["batch"])
+    again = training.evaluate(fitted.model_, held_out["held"])
     assert again["loss"] == min(curve)
 
 
 def test_the_rows_held_out_are_stratified(held_out):
     y = np.r_[np.zeros(540), np.ones(60)].astype(int)
     classifier(epochs=1, validation_fraction=0.2).fit(DIGITS[:600], y)
-    assert_array_equal(np.bincount(held_out["held"][1].array.ravel().astype(int)), [108, 12])
-    assert_array_equal(np.bincount(held_out["train"][1].array.ravel().astype(int)), [432, 48])
+    for part, counts in (("held", [108, 12]), ("train", [432, 48])):
+        labels = held_out[part].sources[1].array
+        assert_array_equal(np.bincount(labels.ravel().astype(int)), counts)
     # A class of one row cannot be: the split is then a plain one.
     y[0] = 2
     classifier(epochs=1).fit(DIGITS[:600], y)
-    assert held_out["held"][0].rows == 60
+    assert held_out["held"].rows == 60
 
 
 def test_an_early_stopping_of_the_users_own(held_out):
     stopping = EarlyStopping(monitor="val_accuracy", patience=3, restore_best_weights=True)
     fitted = classifier(epochs=200, early_stopping=stopping).fit(IRIS, KIND)
-    assert held_out["held"][0].rows == 15
+    assert held_out["held"].rows == 15
     assert fitted.best_epoch_ == np.argmax(fitted.history_["val_accuracy"]) + 1
     assert fitted.n_iter_ == fitted.best_epoch_ + 3
     # What does not look at held-out rows needs none.

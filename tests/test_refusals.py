@@ -125,9 +125,9 @@ BAD_FIT = {
     ),
     "weights that differ": (
         lambda: (X, LABELS),
-        {"sample_weight": np.ones(9), "class_weight": {0: 2}},
+        {"sample_weight": np.ones((50, 1)), "class_weight": {0: 2}},
         ValueError,
-        r"sample_weight: expected shape \(50,\), got \(9,\)",
+        r"sample_weight: expected shape \(50,\), got \(50, 1\)",
     ),
     "class_weight": (
         lambda: (X, LABELS),

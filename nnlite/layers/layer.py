@@ -72,7 +72,9 @@ class Layer(Configurable):
         self._output_shape = None
 
     # Public attributes that no plan depends on.
-    _state_not_settings = frozenset(["built", "stop_training", "n_threads", "history"])
+    _state_not_settings = frozenset(
+        ["built", "stop_training", "stop_evaluating", "stop_predicting", "n_threads", "history"]
+    )
 
     # A layer is that layer, whatever its settings: two Dense(64) are two layers.
     __eq__ = object.__eq__

@@ -1,0 +1,22 @@
+"""Callbacks: what happens between epochs and batches of `fit`, `evaluate` and `predict`."""
+
+from nnlite.callbacks.callback import Callback, LambdaCallback
+from nnlite.callbacks.control import (
+    EarlyStopping,
+    LearningRateScheduler,
+    ReduceLROnPlateau,
+    TerminateOnNaN,
+)
+from nnlite.callbacks.records import CSVLogger, History, ProgbarLogger
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ProgbarLogger",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+]

@@ -1,0 +1,287 @@
+"""Callbacks that steer a training: stop it, or change the learning rate."""
+
+import inspect
+import math
+import numbers
+
+from nnlite.callbacks.callback import Callback
+
+
+class _Monitor(Callback):
+    """What callbacks share that watch one figure: the settings `monitor`, `mode`, `min_delta`."""
+
+    def on_train_begin(self, logs=None):
+        if self.mode not in ("auto", "min", "max"):
+            raise self._error("mode 'auto', 'min' or 'max'", self.mode)
+        if not _is_number(self.patience) or not self.patience >= 0:
+            raise self._error("a patience of at least 0", self.patience)
+        if not _is_number(self.min_delta):
+            raise self._error("min_delta to be a number", self.min_delta)
+        self.wait, self.best = 0, None
+
+    def _error(self, expected, got):
+        return ValueError(f"{type(self).__name__}: expected {expected}, got {got!r}")
+
+    def _figure(self, logs):
+        """The figure of this epoch; None in an epoch without validation that others have."""
+        if self.monitor in logs:
+            return logs[self.monitor]
+        validates = (self.params or {}).get("do_validation", False)
+        if validates and self.monitor[:4] == "val_" and not any(k[:4] == "val_" for k in logs):
+            return None
+        raise ValueError(
+            f"{type(self).__name__}: monitor {self.monitor!r} is not among the figures "
+            f"{', '.join(logs)}; a 'val_' figure needs validation_data or validation_split"
+        )
+
+    def _improves(self, value, than):
+        """Whether a figure is better than another by more than `min_delta`: NaN never is, and
+        anything is better than NaN or None."""
+        if math.isnan(value):
+            return False
+        if than is None or math.isnan(than):
+            return True
+        rising = self.mode == "max" or (
+            self.mode == "auto"
+            and any(k in self.monitor for k in ("acc", "auc", "r2", "score", "precision", "recall"))
+        )
+        return value - abs(self.min_delta) > than if rising else value + abs(self.min_delta) < than
+
+
+class EarlyStopping(_Monitor):
+    """Stops the training when a figure no longer improves.
+
+    Parameters
+    ----------
+    monitor : str, default 'val_loss'
+    min_delta : float, default 0
+        An improvement is a change by more than this.
+    patience : int, default 0
+        Epochs without improvement after which training stops.
+    verbose : int, default 0
+    mode : {'auto', 'min', 'max'}, default 'auto'
+        Whether less or more is better; 'auto' reads it off the name.
+    baseline : float, optional
+        A value that must be beaten.
+    restore_best_weights : bool, default False
+        Whether the weights of the best epoch are put back at the end.
+    start_from_epoch : int, default 0
+
+    Examples
+    --------
+    >>> from nnlite import callbacks
+    >>> callbacks.EarlyStopping(monitor="loss", patience=3)
+    EarlyStopping(monitor='loss', patience=3)
+    """
+
+    def __init__(
+        self,
+        monitor="val_loss",
+        min_delta=0,
+        patience=0,
+        verbose=0,
+        mode="auto",
+        baseline=None,
+        restore_best_weights=False,
+        start_from_epoch=0,
+    ):
+        self.monitor, self.min_delta, self.patience = monitor, min_delta, patience
+        self.verbose, self.mode, self.baseline = verbose, mode, baseline
+        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin()
+        self.stopped_epoch, self.best_epoch, self.best_weights = 0, 0, None
+
+    def on_epoch_end(self, epoch, logs=None):
+        value = self._figure(logs or {})
+        if value is None or epoch < self.start_from_epoch:
+            return
+        if self.restore_best_weights and self.best_weights is None:
+            self.best_weights, self.best_epoch = self.model.get_weights(), epoch
+        self.wait += 1
+        if self._improves(value, self.best):
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self._improves(value, self.baseline):
+                self.wait = 0
+            return
+        if self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        if self.stopped_epoch and self.verbose:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.restore_best_weights and self.best_weights is not None:
+            if self.verbose:
+                print(f"Restoring the weights of the best epoch: {self.best_epoch + 1}")
+            self.model.set_weights(self.best_weights)
+
+
+class ReduceLROnPlateau(_Monitor):
+    """Lowers the learning rate when a figure no longer improves.
+
+    After each epoch `logs` holds the `learning_rate` that it was trained with.
+
+    Parameters
+    ----------
+    monitor : str, default 'val_loss'
+    factor : float in [0, 1), default 0.1
+        What the learning rate is multiplied by.
+    patience : int, default 10
+        Epochs without improvement after which it is.
+    verbose : int, default 0
+        1 prints a line at each change.
+    mode : {'auto', 'min', 'max'}, default 'auto'
+        Whether less or more is better; 'auto' reads it off the name.
+    min_delta : float, default 1e-4
+        An improvement is a change by more than this.
+    cooldown : int, default 0
+        Epochs after a change in which none is counted as without improvement.
+    min_lr : float, default 0.0
+        The learning rate is not set to less.
+
+    Examples
+    --------
+    >>> from nnlite import callbacks
+    >>> callbacks.ReduceLROnPlateau(factor=0.5, patience=3, min_lr=1e-5)
+    ReduceLROnPlateau(factor=0.5, patience=3, min_lr=1e-05)
+    """
+
+    def __init__(
+        self,
+        monitor="val_loss",
+        factor=0.1,
+        patience=10,
+        verbose=0,
+        mode="auto",
+        min_delta=1e-4,
+        cooldown=0,
+        min_lr=0.0,
+    ):
+        self.monitor, self.factor, self.patience, self.verbose = monitor, factor, patience, verbose
+        self.mode, self.min_delta, self.cooldown, self.min_lr = mode, min_delta, cooldown, min_lr
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin()
+        if not _is_number(self.factor) or not 0 <= self.factor < 1:
+            raise self._error("factor in [0, 1)", self.factor)
+        for name in ("cooldown", "min_lr"):
+            if not _is_number(getattr(self, name)) or not getattr(self, name) >= 0:
+                raise self._error(f"{name} of at least 0", getattr(self, name))
+        self.cooldown_counter = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = {} if logs is None else logs
+        logs["learning_rate"] = rate = float(self.model.optimizer.learning_rate)
+        value = self._figure(logs)
+        if value is None:
+            return
+        if self.cooldown_counter > 0:
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self._improves(value, self.best):
+            self.best, self.wait = value, 0
+        elif self.cooldown_counter == 0:
+            self.wait += 1
+            # The rate may be min_lr rounded to the model's precision.
+            if self.wait >= self.patience and rate > self.min_lr * (1 + 1e-6):
+                self._lower(rate, epoch)
+
+    def _lower(self, rate, epoch):
+        lower = max(rate * self.factor, float(self.min_lr))
+        self.model.optimizer.learning_rate = lower
+        if self.verbose:
+            print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {lower}.")
+        self.cooldown_counter, self.wait = self.cooldown, 0
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate before each epoch.
+
+    After each epoch `logs` holds the `learning_rate` that it was trained with.
+
+    Parameters
+    ----------
+    schedule : function of (epoch, learning_rate) or of (epoch)
+        The epoch counts from 0, `learning_rate` is the present one; returns the new one.
+    verbose : int, default 0
+        1 prints a line at each epoch.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> halved = nnlite.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    >>> model = nnlite.Sequential([nnlite.layers.Dense(1, input_shape=(2,))])
+    >>> model.compile(nnlite.optimizers.SGD(0.5), "mse")
+    >>> history = model.fit([[1, 2]], [3], epochs=2, verbose=0, callbacks=halved)
+    >>> history.history["learning_rate"]
+    [0.25, 0.125]
+    """
+
+    def __init__(self, schedule, verbose=0):
+        self.schedule, self.verbose = schedule, verbose
+
+    def on_epoch_begin(self, epoch, logs=None):
+        optimizer = self.model.optimizer
+        now = [float(optimizer.learning_rate)] if _takes_two(self.schedule) else []
+        rate = self.schedule(epoch, *now)
+        if not _is_number(rate):
+            raise ValueError(
+                f"LearningRateScheduler: expected the schedule to return a number, got {rate!r}"
+            )
+        optimizer.learning_rate = float(rate)
+        if self.verbose:
+            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+
+
+class TerminateOnNaN(Callback):
+    """Stops the training when the loss is NaN or infinite.
+
+    It looks several times a second and after every epoch, not after every batch: the batches until
+    then are as lost.
+
+    Parameters
+    ----------
+    raise_error : bool, default False
+        Whether to raise a RuntimeError rather than to stop.
+
+    Examples
+    --------
+    >>> from nnlite import callbacks
+    >>> callbacks.TerminateOnNaN()
+    TerminateOnNaN()
+    """
+
+    def __init__(self, raise_error=False):
+        self.raise_error = raise_error
+
+    def on_progress(self, done, logs=None):
+        loss = (logs or {}).get("loss")
+        if loss is None or math.isfinite(loss):
+            return
+        if self.raise_error:
+            raise RuntimeError(f"TerminateOnNaN: the loss became {loss} by batch {done - 1}")
+        print(f"Batch {done - 1}: Invalid loss, terminating training")
+        self.model.stop_training = True
+
+
+def _is_number(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _takes_two(function):
+    """Whether a function can be called with two arguments."""
+    try:
+        inspect.signature(function).bind(0, 0.0)
+    except TypeError:
+        return False
+    except ValueError:  # written in C, without a signature
+        pass
+    return True
