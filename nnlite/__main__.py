@@ -23,8 +23,8 @@ def _parser():
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     about = (
-        "train a multilayer perceptron on MNIST in a scikit-learn Pipeline, search its settings, "
-        "keep it as a pickle and draw a report"
+        "train a multilayer perceptron and a convolutional network on MNIST in a scikit-learn "
+        "Pipeline, search settings, keep the latter as a pickle and draw a report"
     )
     demo = commands.add_parser("demo", help=about, description=f"{about[0].upper()}{about[1:]}.")
     demo.add_argument(
@@ -36,7 +36,7 @@ def _parser():
         "--epochs",
         type=_at_least(1),
         metavar="N",
-        help="passes over the training images (default: 5 on mnist, 20 on digits)",
+        help="passes over the training images (default: 5 and 3 on mnist, 20 on digits)",
     )
     demo.add_argument(
         "--output",

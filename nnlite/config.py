@@ -226,6 +226,10 @@ class Configurable:
             config[name] = config[name].changed(**inner)
         return type(self)(**config)
 
+    def __sklearn_clone__(self):
+        """What scikit-learn's `clone` makes of it, inside of an estimator that a search copies."""
+        return self.changed()
+
     def set_params(self, **params):
         """Change settings in place, as long as nothing was built from them; returns the object."""
         fresh = self.changed(**params)

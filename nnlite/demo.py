@@ -1,7 +1,8 @@
 """`nnlite demo`, the library's main job in one go: train, measure, search, keep, draw.
 
-It is a scikit-learn user's morning: a Pipeline with a network in it, a grid search, a pickle that
-gives the same bits when it is loaded again, and a picture.
+It is a scikit-learn user's morning: a Pipeline with a network in it, first of dense layers, then of
+convolutions; a grid search, a pickle that gives the same bits when it is loaded again, and a
+picture.
 """
 
 import io
@@ -22,14 +23,35 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from nnlite import _engine, dispatch, plotting
-from nnlite.callbacks import EarlyStopping
+from nnlite.callbacks import Callback, EarlyStopping
 from nnlite.datasets import mnist
 from nnlite.estimators import NNClassifier
-from nnlite.layers import Dense
+from nnlite.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D
 from nnlite.progress import ProgressBar
 from nnlite.versions import __version__
 
 SEARCHED_ROWS, SEARCHED_EPOCHS, FOLDS = 3_000, 5, 3
+
+
+class Network(NamedTuple):
+    """What the demo trains, and how."""
+
+    name: str
+    about: str
+    layers: list[Layer]
+    batch: int
+    epochs: int
+    callbacks: list[Callback]
+
+
+class Trained(NamedTuple):
+    """A network that was trained, and how that went."""
+
+    pipeline: Pipeline
+    history: dict
+    predictions: np.ndarray  # of the test images
+    accuracy: float
+    seconds: float
 
 
 class Data(NamedTuple):
@@ -42,7 +64,27 @@ class Data(NamedTuple):
     y_test: np.ndarray
     white: int  # the largest value of a pixel
     held_out: int  # images of x_train that are kept for the validation curve
-    epochs: int
+    networks: tuple[Network, ...]  # the first is searched, the last is kept
+
+
+class Cooling(Callback):
+    """Lowers the learning rate from epoch to epoch, by the same factor each time.
+
+    Part of the pickled pipeline, as `scale_pixels` is.
+
+    Parameters
+    ----------
+    first, last : float
+        The learning rates of the first and the last epoch.
+    """
+
+    def __init__(self, first, last):
+        self.first, self.last = first, last
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Set the learning rate of the epoch."""
+        done = epoch / max(1, self.params["epochs"] - 1)
+        self.model.optimizer.learning_rate = self.first * (self.last / self.first) ** done
 
 
 def scale_pixels(images, white):
@@ -63,7 +105,20 @@ def scale_pixels(images, white):
 
 def _mnist():
     (x_train, y_train), (x_test, y_test) = mnist.load_data()
-    return Data("MNIST", x_train, y_train, x_test, y_test, white=255, held_out=2_000, epochs=5)
+    convolutions = [
+        Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)),
+        MaxPooling2D((2, 2)),
+        Conv2D(64, (3, 3), activation="relu"),
+        MaxPooling2D((2, 2)),
+        Conv2D(64, (3, 3), activation="relu"),
+        Flatten(),
+        Dense(64, activation="relu"),
+    ]
+    networks = (
+        _perceptron("784-512-256-10", epochs=5),
+        _convolutional("32-64-64 filters of 3 x 3, 64-10", convolutions, batch=128, epochs=3),
+    )
+    return Data("MNIST", x_train, y_train, x_test, y_test, 255, 2_000, networks)
 
 
 def _digits(seed):
@@ -72,7 +127,29 @@ def _digits(seed):
     x_train, x_test, y_train, y_test = train_test_split(
         images, digits.target, test_size=0.25, random_state=seed, stratify=digits.target
     )
-    return Data("digits", x_train, y_train, x_test, y_test, white=16, held_out=200, epochs=20)
+    convolutions = [
+        Conv2D(32, (3, 3), activation="relu", padding="same", input_shape=(8, 8, 1)),
+        Conv2D(64, (3, 3), activation="relu"),
+        MaxPooling2D((2, 2)),
+        Flatten(),
+        Dropout(0.4),
+        Dense(64, activation="relu"),
+    ]
+    networks = (
+        _perceptron("64-512-256-10", epochs=20),
+        _convolutional("32-64 filters of 3 x 3, 64-10", convolutions, batch=32, epochs=20),
+    )
+    return Data("digits", x_train, y_train, x_test, y_test, 16, 200, networks)
+
+
+def _perceptron(sizes, epochs):
+    layers = [Dense(512, activation="relu"), Dense(256, activation="relu")]
+    return Network("Multilayer perceptron", sizes, layers, 128, epochs, [])
+
+
+def _convolutional(about, layers, batch, epochs):
+    rates = Cooling(0.002, 0.0002)
+    return Network("Convolutional network", about, layers, batch, epochs, [rates])
 
 
 def _load(which, seed):
@@ -88,7 +165,7 @@ def _load(which, seed):
         return _digits(seed)
 
 
-def _pipeline(data, epochs, seed):
+def _pipeline(data, network, seed):
     """The classifier from images to labels."""
     return Pipeline(
         [
@@ -96,14 +173,15 @@ def _pipeline(data, epochs, seed):
             (
                 "network",
                 NNClassifier(
-                    [Dense(512, activation="relu"), Dense(256, activation="relu")],
+                    network.layers,
                     optimizer="adam",
-                    batch_size=128,
-                    epochs=epochs,
+                    batch_size=network.batch,
+                    epochs=network.epochs,
+                    callbacks=network.callbacks,
                     random_state=seed,
                     verbose=1,
                     # Stops nothing so patiently, but gives the validation curve.
-                    early_stopping=EarlyStopping(patience=epochs),
+                    early_stopping=EarlyStopping(patience=network.epochs),
                     validation_fraction=data.held_out / len(data.x_train),
                 ),
             ),
@@ -162,7 +240,7 @@ def demo(which=None, epochs=None, output="nnlite-demo", seed=0):
     which : {'mnist', 'digits'}, optional
         By default MNIST, and digits where it cannot be had.
     epochs : int, optional
-        By default 5 on MNIST, 20 on digits.
+        Of each network; by default 5 and 3 on MNIST, 20 on digits.
     output : str or path, default 'nnlite-demo'
         The folder in which `model.pkl` and `report.png` are written.
     seed : int, default 0
@@ -185,36 +263,43 @@ def demo(which=None, epochs=None, output="nnlite-demo", seed=0):
         f"threads {_engine.max_threads()}\n"
     )
     data = _load(which, seed)
-    epochs = epochs or data.epochs
-    pipeline = _pipeline(data, epochs, seed)
-    _describe(data, epochs)
-
-    _heading("Training")
-    seconds = _timed(pipeline.fit, data.x_train, data.y_train)
-    predictions = pipeline.predict(data.x_test)
-    accuracy = float(np.mean(predictions == data.y_test))
-    history = pipeline["network"].history_
-    samples = (len(data.x_train) - data.held_out) * len(history["loss"])
-    _row("test accuracy", f"{accuracy:.2%}")
-    _row("seconds", f"{seconds:.1f}")
-    _row("samples/second", f"{samples / seconds:,.0f}")
+    counts = f"{len(data.x_train):,} training and {len(data.x_test):,} test images"
+    height, width = data.x_train.shape[1:]
+    _row("data", f"{data.name}, {counts} of {height} x {width}")
+    networks = [n._replace(epochs=epochs or n.epochs) for n in data.networks]
+    trained = {network.name: _train(data, network, seed) for network in networks}
+    first, *_, last = trained.values()
 
     _heading("Grid search")
-    _show_search(_search(pipeline, data))
+    _show_search(_search(first.pipeline, data))
 
     _heading("Results")
-    same = _keep(pipeline, data, output / "model.pkl")
-    title = f"{data.name}: {accuracy:.2%} of {len(data.x_test):,} test images read correctly"
-    _draw(output / "report.png", history, data, predictions, title)
+    for name, one in trained.items():
+        _row(name.lower(), f"{one.accuracy:.2%} in {one.seconds:.1f} seconds")
+    same = _keep(last.pipeline, data, output / "model.pkl")
+    _draw(output / "report.png", data, trained)
     _row("all in", f"{time.perf_counter() - began:.1f} seconds")
     return 0 if same else 1
 
 
-def _timed(function, *arguments):
-    """Seconds that a call took."""
+def _train(data, network, seed):
+    """Train a network, and print how that went."""
+    _heading(network.name)
+    _row("network", f"{network.about}, relu and softmax")
+    _row("training", f"Adam, batches of {network.batch}, {network.epochs} epochs")
+    pipeline = _pipeline(data, network, seed)
     began = time.perf_counter()
-    function(*arguments)
-    return time.perf_counter() - began
+    pipeline.fit(data.x_train, data.y_train)
+    seconds = time.perf_counter() - began
+    predictions = pipeline.predict(data.x_test)
+    accuracy = float(np.mean(predictions == data.y_test))
+    history = pipeline["network"].history_
+    rows = (len(data.x_train) - data.held_out) * len(history["loss"])
+    _row("weights", f"{pipeline['network'].model_.count_params():,}")
+    _row("test accuracy", f"{accuracy:.2%}")
+    _row("seconds", f"{seconds:.1f}")
+    _row("samples/second", f"{rows / seconds:,.0f}")
+    return Trained(pipeline, history, predictions, accuracy, seconds)
 
 
 def _show_search(search):
@@ -244,11 +329,15 @@ def _keep(pipeline, data, path):
     return same
 
 
-def _draw(path, history, data, predictions, title):
+def _draw(path, data, trained):
     """Write the picture, or say why there is none."""
     picture = io.BytesIO()
+    histories = {f"{name}, {one.accuracy:.2%}": one.history for name, one in trained.items()}
+    *_, (name, last) = trained.items()
+    count = f"{len(data.x_test):,} test images"
+    title = f"{data.name}: the {name.lower()} reads {last.accuracy:.2%} of {count}"
     try:
-        plotting.demo_report(picture, history, data.x_test, data.y_test, predictions, title)
+        plotting.demo_report(picture, histories, data.x_test, data.y_test, last.predictions, title)
     except ImportError as error:
         _row("report", f"not drawn: {error}")
     else:
@@ -266,21 +355,12 @@ def _write(path, content):
         beside.unlink(missing_ok=True)
 
 
-def _describe(data, epochs):
-    """Print what is about to be done."""
-    height, width = data.x_train.shape[1:]
-    counts = f"{len(data.x_train):,} training and {len(data.x_test):,} test images"
-    _row("data", f"{data.name}, {counts} of {height} x {width}")
-    _row("network", f"{height * width}-512-256-10, relu and softmax")
-    _row("training", f"Adam, batches of 128, {epochs} epochs")
-
-
 def _say(text):
     print(text, flush=True)
 
 
 def _row(name, value):
-    _say(f"  {name:<17}{value}")
+    _say(f"  {name:<23}{value}")
 
 
 def _heading(text):

@@ -62,7 +62,9 @@ _PARAMETERS = """Parameters
     ----------
     layers : Layer or list of Layer, default None
         The hidden layers; None entries are left out. None makes a multilayer perceptron of
-        `hidden_layer_sizes` and `activation`, which mean nothing otherwise.
+        `hidden_layer_sizes` and `activation`, which mean nothing otherwise; it flattens images.
+        Where the first layer says what a sample looks like (`input_shape`, `Input`), X may be rows
+        of as many values: `Conv2D(32, 3, input_shape=(28, 28, 1))` takes rows of 784 pixels.
     hidden_layer_sizes : int or sequence of int, default (100,)
     activation : str or function, default 'relu'
     optimizer : str or Optimizer, default 'adam'
@@ -102,7 +104,8 @@ _ATTRIBUTES = """model_ : Sequential
     n_iter_, best_epoch_ : int
         Epochs run, and which of them early stopping found best; without it the last.
     n_features_in_, feature_names_in_ : int and array of str
-        Columns of the X that was fitted, and their names if all are strings.
+        Columns of the X that was fitted (of images their height, X.shape[1]), and their names if
+        all are strings.
     dtype_ : dtype
         The precision that was chosen: float32 or float64.
 """

@@ -18,13 +18,13 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from nnlite import config, losses, optimizers, training
+from nnlite import config, losses, optimizers, samples, training
 from nnlite.batches import ArrayBatches
 from nnlite.callbacks import Callback, EarlyStopping, History
 from nnlite.config import Configurable
 from nnlite.data import sources_of
 from nnlite.estimator_settings import LEGAL, documented, is_auto, is_list_of
-from nnlite.layers import Dense, Layer
+from nnlite.layers import Dense, Flatten, Layer
 from nnlite.layers.core import positive_int
 from nnlite.sequential import Sequential
 from nnlite.symbolic import layer_of
@@ -72,6 +72,11 @@ class _NeuralNetwork(BaseEstimator):
         self.n_threads = n_threads
         self.dtype = dtype
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
     def set_params(self, **params):
         """Change settings by name; `optimizer__learning_rate` is one of the optimizer's.
 
@@ -90,8 +95,11 @@ class _NeuralNetwork(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, shape (n_samples, n_features)
-            Finite numbers; float32, float64, integers and uint8 are read in place.
+        X : array-like, shape (n_samples, n_features) or (n_samples, height, width, channels)
+            Finite numbers; float32, float64, integers and uint8 are read in place, as the values
+            they are: pixels are not scaled. Where the first layer has an `input_shape`, rows of as
+            many values are read in that shape, and so are images without an axis for their one
+            channel.
         y : array-like, shape (n_samples,) or (n_samples, n_outputs)
             Labels of any kind for a classifier; numbers for a regressor, also several each.
         sample_weight : array-like, shape (n_samples,), optional
@@ -111,9 +119,10 @@ class _NeuralNetwork(BaseEstimator):
         self._check_settings()
         X, y = self._validated(X, y, reset=True)
         self._learn_target(y)
-        data = _with_weights(X, self._encoded(y), sample_weight)
-        rows, seed, held_out = len(data[0]), self._seed(), None
-        model = self._model(data[0], seed, small_in_float64=True)
+        X, *target = _with_weights(X, self._encoded(y), sample_weight)
+        rows, seed, held_out = len(X), self._seed(), None
+        model = self._model(X, seed, small_in_float64=True)
+        data = samples.arranged(X, model.input_shape[1:]), *target
         stopping = self._stopping(rows)
         if stopping is not None and str(stopping.monitor).startswith("val_"):
             data, held_out = self._hold_out(data, seed)
@@ -132,14 +141,17 @@ class _NeuralNetwork(BaseEstimator):
         X, y = self._validated(X, y, reset=first)
         if first:
             self._learn_target(y if classes is None else classes)
-        data = _with_weights(X, self._encoded(y), sample_weight)
+        X, *target = _with_weights(X, self._encoded(y), sample_weight)
         passes, seed = 0 if first else self.n_iter_, self._seed()
-        model = self._model(data[0], seed) if first else self.model_
+        model = self._model(X, seed) if first else self.model_
+        data = samples.arranged(X, model.input_shape[1:]), *target
         self._train(model, seed + 1 + passes, data, passes, passes + 1)
         return self
 
     def _train(self, model, seed, data, passes, epochs, held_out=None, stopping=None):
         """Run the epochs after the first `passes`; keep what was learned, at Ctrl-C too."""
+        if self.layers is not None and not passes:
+            samples.warn_of_channels_first(data[0])
         history = History()
         if passes:
             history.history = {k: list(v) for k, v in self.history_.items() if k[:4] != "val_"}
@@ -222,17 +234,22 @@ class _NeuralNetwork(BaseEstimator):
         return int(check_random_state(self.random_state).randint(2**31))
 
     def _validated(self, X, y, reset):
-        """X and y, checked by scikit-learn's rules."""
+        """X and y, checked by scikit-learn's rules; samples may have any shape."""
+        X = samples.stacked(X)
+        samples.check_lengths(X, y)
+        if not reset:
+            samples.check_as_fitted(X, self._sample_shape)
         X, y = validate_data(
             self,
             X,
             y,
             reset=reset,
             dtype="numeric",
-            order="C",
+            allow_nd=True,
             multi_output=True,
             y_numeric=not is_classifier(self),
         )
+        self._sample_shape = X.shape[1:]
         if not isinstance(y, np.ndarray):
             raise TypeError(f"y: expected a dense array, got {type(y).__name__}; use its toarray()")
         return X, y
@@ -268,20 +285,30 @@ class _NeuralNetwork(BaseEstimator):
 
     def _built(self, X, seed, real):
         with config.precision(real), config.seeded(seed):
-            model = Sequential([*self._layer_specs(), self._output_layer()])
-            model.build((None, *X.shape[1:]))
+            hidden = self._layer_specs()
+            if self.layers is None and X.ndim > 2:
+                hidden.insert(0, Flatten())
+            try:
+                model = Sequential([*hidden, self._output_layer()])
+                model.build((None, *X.shape[1:]))
+            except ValueError as error:
+                error.args = (f"{error}{samples.advice(error, X)}",)
+                raise
         if len(model.output_shape) != 2:
+            last = model.layers[-2].output_shape if hidden else (None, *X.shape[1:])
             raise ValueError(
-                "layers: expected the last to give one row per sample, got shape "
-                f"{model.layers[-2].output_shape}; end with Flatten()"
+                f"layers: expected the last to give one row per sample, got shape {last}; "
+                "end with Flatten()"
             )
         return model
 
     def _outputs(self, X):
         """The model's outputs for the rows of X."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype="numeric", order="C")
-        return self.model_.predict(X)
+        X = samples.stacked(X)
+        samples.check_as_fitted(X, self._sample_shape)
+        X = validate_data(self, X, reset=False, dtype="numeric", allow_nd=True)
+        return self.model_.predict(samples.arranged(X, self.model_.input_shape[1:]))
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")
@@ -389,7 +416,10 @@ def _labels(y):
     y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
     check_classification_targets(y)
     if y.ndim != 1:
-        raise ValueError(f"y: expected one label per sample (no multilabel), got shape {y.shape}")
+        raise ValueError(
+            f"y: expected one label per sample (no multilabel), got shape {y.shape}; if they are "
+            "one-hot: y.argmax(axis=1)"
+        )
     return y
 
 

@@ -8,7 +8,7 @@ import numpy as np
 __all__ = ["demo_report", "plot_history", "plot_misread"]
 
 TRAIN, VALIDATION, WRONG = "#1f6feb", "#e8710a", "#c62828"
-CURVES_HEIGHT, HEADING_HEIGHT, ROW_HEIGHT = 3.9, 0.6, 1.45  # inches
+CURVES_HEIGHT, HEADING_HEIGHT, ROW_HEIGHT = 3.4, 0.6, 1.45  # inches
 
 
 def _new_figure(size):
@@ -151,14 +151,15 @@ def _rows(images, rows, columns):
     return max(1, min(rows, -(-images // columns)))
 
 
-def demo_report(path, history, images, labels, predictions, title):
+def demo_report(path, histories, images, labels, predictions, title):
     """Write the picture of `nnlite demo`: curves above, misread images below.
 
     Parameters
     ----------
     path : str, path or binary file
         Where the PNG is written.
-    history : dict of str to list of float
+    histories : dict of str to dict of str to list of float
+        The history of each network by its name; each has a row of curves.
     images : array, shape (N, height, width)
     labels, predictions : array, shape (N,)
     title : str
@@ -174,16 +175,20 @@ def demo_report(path, history, images, labels, predictions, title):
     >>> import numpy as np
     >>> from nnlite.plotting import demo_report
     >>> picture = io.BytesIO()
-    >>> demo_report(picture, {"loss": [0.9, 0.5]}, np.zeros((2, 8, 8)), [3, 5], [3, 6], "Two")
+    >>> histories = {"Network": {"loss": [0.9, 0.5]}}
+    >>> demo_report(picture, histories, np.zeros((2, 8, 8)), [3, 5], [3, 6], "Two")
     >>> picture.getvalue()[1:4]
     b'PNG'
     """
     rows = _rows(np.count_nonzero(np.asarray(labels) != np.asarray(predictions)), 4, 8)
-    above, below = CURVES_HEIGHT, HEADING_HEIGHT + ROW_HEIGHT * rows
-    figure = _new_figure((10, above + below))
+    heights = [CURVES_HEIGHT] * len(histories) + [HEADING_HEIGHT + ROW_HEIGHT * rows]
+    figure = _new_figure((10, sum(heights)))
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     figure.suptitle(title, fontsize=14, fontweight="bold")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[above, below], hspace=0.04)
-    plot_history(history, upper.subplots(1, 2 if "accuracy" in history else 1))
+    *upper, lower = figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0.04)
+    for part, (name, history) in zip(upper, histories.items()):
+        part.suptitle(name, x=0.01, ha="left", fontsize=11, fontweight="bold")
+        for ax in plot_history(history, part.subplots(1, 2 if "accuracy" in history else 1)):
+            ax.set_title(ax.get_title(loc="left"), loc="left", fontsize=10)
     plot_misread(images, labels, predictions, lower)
     figure.savefig(path, format="png")

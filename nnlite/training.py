@@ -263,7 +263,7 @@ def _ran_out(name, done, where, began):
         "once: let it yield without end and say how many steps to take, or give something that can "
         "begin anew, such as a keras.utils.PyDataset",
         RuntimeWarning,
-        stacklevel=_levels_to_the_caller(),
+        stacklevel=levels_to_the_caller(),
     )
 
 
@@ -275,11 +275,11 @@ def _warn_once(model, logs):
             f"the loss became {logs['loss']}: the training diverged. Lower the learning rate, or "
             "scale the input (pixels / 255, StandardScaler) and regression targets",
             RuntimeWarning,
-            stacklevel=_levels_to_the_caller(),
+            stacklevel=levels_to_the_caller(),
         )
 
 
-def _levels_to_the_caller():
+def levels_to_the_caller():
     """The `stacklevel` of whoever called into nnlite."""
     frame, level = sys._getframe(1), 1
     while frame.f_back and frame.f_globals.get("__name__", "").startswith("nnlite."):

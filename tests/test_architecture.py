@@ -37,7 +37,7 @@ ORDER = """
     nnlite versions
     preprocessing.transforms preprocessing.settings preprocessing.iterator preprocessing.image
     preprocessing
-    estimator_settings estimators datasets.mnist datasets plotting demo __main__
+    samples estimator_settings estimators datasets.mnist datasets plotting demo __main__
 """.split()
 
 # Imports inside of a function or of a `try`: what is optional, or is loaded when it is first used.

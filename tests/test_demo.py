@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 
 from nnlite import demo, plotting, progress
 from nnlite.__main__ import main
+from nnlite.layers import Conv2D
 
 GIVEN = os.environ.get("NNLITE_DATA", "")
 
@@ -21,12 +22,13 @@ def run(folder, *arguments, **environment):
     """Run `nnlite ...` in another process and in that folder."""
     return subprocess.run(
         [sys.executable, "-m", "nnlite", *arguments], cwd=folder, capture_output=True, text=True,
-        timeout=300, env={**os.environ, **environment})
+        timeout=900, env={**os.environ, **environment})
 
 
-def accuracy_in(text):
-    """The test accuracy that the demo printed, in percent."""
-    return float(re.search(r"test accuracy +([\d.]+)%", text)[1])
+def accuracies_in(text):
+    """The test accuracies that the demo printed, in percent: the perceptron's, the CNN's."""
+    dense, convolutional = re.findall(r"test accuracy +([\d.]+)%", text)
+    return float(dense), float(convolutional)
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +42,22 @@ def finished(tmp_path_factory):
 
 def test_demo_says_how_well_and_how_fast_it_trained(finished):
     _, text = finished
-    assert accuracy_in(text) > 90
-    assert re.search(r"seconds +[\d.]+\n", text) and re.search(r"samples/second +[\d,]+\n", text)
-    assert "Epoch 8/8" in text and "18/18" in text
+    assert min(accuracies_in(text)) > 90
+    assert len(re.findall(r"  seconds +[\d.]+\n", text)) == 2
+    assert len(re.findall(r"samples/second +[\d,]+\n", text)) == 2
+    assert text.count("Epoch 8/8") == 2 and "18/18" in text
+
+
+def test_demo_sums_up_both_networks(finished):
+    results = re.findall(r"^  (\w+ \w+) +([\d.]+)% in [\d.]+ seconds$", finished[1], re.MULTILINE)
+    assert [name for name, _ in results] == ["multilayer perceptron", "convolutional network"]
+    assert tuple(float(accuracy) for _, accuracy in results) == accuracies_in(finished[1])
+
+
+def test_what_is_kept_is_the_convolutional_network(finished):
+    with open(finished[0] / "nnlite-demo" / "model.pkl", "rb") as file:
+        network = pickle.load(file)["network"].model_
+    assert isinstance(network.layers[0], Conv2D) and network.input_shape == (None, 8, 8, 1)
 
 
 def test_demo_marks_one_setting_of_the_search_as_best(finished):
@@ -85,7 +100,7 @@ def test_same_seed_gives_the_same_model(finished, tmp_path):
     folder, text = finished
     out = tmp_path / "here"
     done = run(tmp_path, "demo", "--data", "digits", "--epochs", "8", "--output", str(out))
-    assert accuracy_in(done.stdout) == accuracy_in(text)
+    assert accuracies_in(done.stdout) == accuracies_in(text)
     first, second = (
         pickle.loads((f / "model.pkl").read_bytes()) for f in (folder / "nnlite-demo", out))
     for a, b in zip(first["network"].model_.get_weights(), second["network"].model_.get_weights()):
@@ -96,11 +111,12 @@ def test_same_seed_gives_the_same_model(finished, tmp_path):
     not os.path.exists(os.path.join(GIVEN, "mnist", "train-images-idx3-ubyte.gz")),
     reason="NNLITE_DATA names no folder with MNIST in it",
 )
-def test_mnist_is_read_with_at_least_97_5_percent(tmp_path):
+def test_mnist_is_read_with_at_least_97_5_and_98_8_percent(tmp_path):
     done = run(tmp_path, "demo")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "MNIST, 60,000 training and 10,000 test images" in done.stdout
-    assert accuracy_in(done.stdout) >= 97.5
+    dense, convolutional = accuracies_in(done.stdout)
+    assert dense >= 97.5 and convolutional >= 98.8
 
 
 @pytest.fixture

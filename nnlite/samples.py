@@ -1,0 +1,110 @@
+"""X as an estimator takes it: rows of features, or images, in the shape that the first layer asks
+for. No array of numbers is copied; what cannot be meant is an error that says what to do."""
+
+import math
+import warnings
+
+import numpy as np
+
+from nnlite import training
+
+
+def stacked(X):
+    """Images in a list, or in an array of objects, as one array; anything else as it is."""
+    of_objects = getattr(getattr(X, "dtype", None), "kind", "") == "O" and X.ndim == 1
+    if not of_objects and not isinstance(X, (list, tuple)):
+        return X
+    images = list(X)
+    if not images or np.ndim(images[0]) < 2:
+        return X
+    shapes = list(dict.fromkeys(np.shape(image) for image in images))
+    if len(shapes) > 1:
+        raise ValueError(
+            f"X: expected images of one size, got shapes {shapes[0]} and {shapes[1]}; crop or "
+            "resize them first"
+        )
+    return np.stack(images)
+
+
+def check_lengths(X, y):
+    """Raise if there is not one target for each image; rows are left to scikit-learn."""
+    if getattr(X, "ndim", 2) < 3 or not np.shape(y) or np.shape(y)[0] == len(X):
+        return
+    count, advice = np.shape(y)[0], ""
+    if count in X.shape:
+        advice = f"; samples come first: np.moveaxis(X, {X.shape.index(count)}, 0)"
+    raise ValueError(
+        f"y: expected {len(X)} targets, as many as X has samples (its shape is {X.shape}), "
+        f"got {count}{advice}"
+    )
+
+
+def check_as_fitted(X, fitted):
+    """Raise if samples have another shape than those of `fit`; rows are left to scikit-learn."""
+    if getattr(X, "ndim", 2) < 3 and len(fitted) < 2:
+        return
+    shape = np.shape(X)
+    if shape[1:] == fitted:
+        return
+    single = "; a single sample goes as X[np.newaxis]"
+    hint = single if shape == fitted else _hint(shape, fitted)
+    raise ValueError(f"X: expected shape {_shown(fitted)} as in fit, got {shape}{hint}")
+
+
+def arranged(X, shape):
+    """X with samples of the shape that the first layer declares.
+
+    Rows become images, and images without an axis for their one channel get it.
+    """
+    given = X.shape[1:]
+    if given == shape:
+        return X
+    if given == (math.prod(shape),) or (*given, 1) == shape:
+        return X.reshape(len(X), *shape)
+    rows = f" or {_shown([math.prod(shape)])}" if len(shape) > 1 else ""
+    raise ValueError(
+        f"X: expected shape {_shown(shape)}{rows}, as the first layer's input_shape says, "
+        f"got {X.shape}{_hint(X.shape, shape)}"
+    )
+
+
+def warn_of_channels_first(X):
+    """Warn of what looks like images (N, channels, height, width)."""
+    if _channels_first(X.shape):
+        warnings.warn(
+            f"X of shape {X.shape} is read as images (N, height, width, channels). If the channels "
+            "come first in it: np.moveaxis(X, 1, -1)",
+            UserWarning,
+            stacklevel=training.levels_to_the_caller(),
+        )
+
+
+def advice(error, X):
+    """What to do about X when a model cannot be built for it, to follow the error's message."""
+    if _channels_first(X.shape):
+        return "; channels come last: np.moveaxis(X, 1, -1)"
+    if "expected images" not in str(error) or X.ndim > 3:  # as layers of images put it
+        return ""
+    if X.ndim == 3:
+        return "; X[..., np.newaxis] gives images an axis for their one channel"
+    return "; for rows of pixels give the first layer input_shape=(height, width, channels)"
+
+
+def _channels_first(shape):
+    """Whether this looks like the shape of square images whose channels come first."""
+    return len(shape) == 4 and shape[1] in (1, 3) and shape[2] == shape[3] > 4
+
+
+def _hint(shape, expected):
+    """How X of this shape could be given the expected samples."""
+    given = shape[1:]
+    if len(given) == 3 and expected == (*given[1:], given[0]):
+        return "; channels come last: np.moveaxis(X, 1, -1)"
+    if math.prod(given) == math.prod(expected) and sorted(given) != sorted(expected):
+        return f"; X.reshape{(shape[0], *expected)} may be meant"
+    return ""
+
+
+def _shown(shape):
+    """(3, 4) as '(N, 3, 4)'."""
+    return f"(N, {', '.join(map(str, shape))})"
