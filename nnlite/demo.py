@@ -23,11 +23,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from nnlite import _engine, dispatch, plotting
-from nnlite.callbacks import Callback, EarlyStopping
+from nnlite.callbacks import EarlyStopping
 from nnlite.datasets import mnist
 from nnlite.estimators import NNClassifier
 from nnlite.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D
+from nnlite.optimizers import Adam
 from nnlite.progress import ProgressBar
+from nnlite.schedules import CosineDecay
 from nnlite.versions import __version__
 
 SEARCHED_ROWS, SEARCHED_EPOCHS, FOLDS = 3_000, 5, 3
@@ -41,7 +43,7 @@ class Network(NamedTuple):
     layers: list[Layer]
     batch: int
     epochs: int
-    callbacks: list[Callback]
+    rate: float | None  # from which the learning rate falls to 0; None: Adam's own, which stays
 
 
 class Trained(NamedTuple):
@@ -65,26 +67,6 @@ class Data(NamedTuple):
     white: int  # the largest value of a pixel
     held_out: int  # images of x_train that are kept for the validation curve
     networks: tuple[Network, ...]  # the first is searched, the last is kept
-
-
-class Cooling(Callback):
-    """Lowers the learning rate from epoch to epoch, by the same factor each time.
-
-    Part of the pickled pipeline, as `scale_pixels` is.
-
-    Parameters
-    ----------
-    first, last : float
-        The learning rates of the first and the last epoch.
-    """
-
-    def __init__(self, first, last):
-        self.first, self.last = first, last
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Set the learning rate of the epoch."""
-        done = epoch / max(1, self.params["epochs"] - 1)
-        self.model.optimizer.learning_rate = self.first * (self.last / self.first) ** done
 
 
 def scale_pixels(images, white):
@@ -144,12 +126,11 @@ def _digits(seed):
 
 def _perceptron(sizes, epochs):
     layers = [Dense(512, activation="relu"), Dense(256, activation="relu")]
-    return Network("Multilayer perceptron", sizes, layers, 128, epochs, [])
+    return Network("Multilayer perceptron", sizes, layers, 128, epochs, None)
 
 
 def _convolutional(about, layers, batch, epochs):
-    rates = Cooling(0.002, 0.0002)
-    return Network("Convolutional network", about, layers, batch, epochs, [rates])
+    return Network("Convolutional network", about, layers, batch, epochs, 0.002)
 
 
 def _load(which, seed):
@@ -165,6 +146,14 @@ def _load(which, seed):
         return _digits(seed)
 
 
+def _optimizer(data, network):
+    """Adam, with half a wave of cosine for the learning rate if the network asks for one."""
+    if network.rate is None:
+        return Adam()
+    steps = math.ceil((len(data.x_train) - data.held_out) / network.batch)
+    return Adam(CosineDecay(network.rate, steps * network.epochs))
+
+
 def _pipeline(data, network, seed):
     """The classifier from images to labels."""
     return Pipeline(
@@ -174,10 +163,9 @@ def _pipeline(data, network, seed):
                 "network",
                 NNClassifier(
                     network.layers,
-                    optimizer="adam",
+                    optimizer=_optimizer(data, network),
                     batch_size=network.batch,
                     epochs=network.epochs,
-                    callbacks=network.callbacks,
                     random_state=seed,
                     verbose=1,
                     # Stops nothing so patiently, but gives the validation curve.
