@@ -126,10 +126,11 @@ def sources_of(x, y=None, sample_weight=None, several=(False, False)):
         If something is no array of numbers, or numbers of rows differ.
     """
     inputs, outputs = several
+    shared = None if outputs else outputs  # one weight of a sample may do for all outputs
     sources = (
         _sources(x, "x", False, inputs),
         None if y is None else _sources(y, "y", True, outputs),
-        None if sample_weight is None else _sources(sample_weight, "sample_weight", False, outputs),
+        None if sample_weight is None else _sources(sample_weight, "sample_weight", False, shared),
     )
     first, *others = leaves(sources)
     if first.rows == 0:

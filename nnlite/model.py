@@ -61,7 +61,7 @@ class Model(Trainer, Layer):
         self.history = None
         self.optimizer = self.loss = None
         self._loss_tracker = metrics.Mean("loss")
-        self._metrics, self._weighted_metrics = [], []
+        self._goals = None
         self.run_eagerly, self.n_threads = False, None
 
     def _follow(self, graph):

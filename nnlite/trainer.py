@@ -1,6 +1,6 @@
 """Trainer: what every model does with data: compile, fit, evaluate, predict."""
 
-from nnlite import losses, metrics, ops, optimizers, training
+from nnlite import ops, optimizers, training
 from nnlite.batches import ArrayBatches, Span, StreamBatches, yields_batches
 from nnlite.callbacks import Callback
 from nnlite.data import (
@@ -11,6 +11,7 @@ from nnlite.data import (
     split,
     unpack_x_y_sample_weight,
 )
+from nnlite.goals import Goals, is_nested, names_of
 from nnlite.layers.core import positive_int
 from nnlite.symbolic import mapped
 
@@ -28,6 +29,7 @@ class Trainer:
         weighted_metrics=None,
         run_eagerly=False,
         n_threads=None,
+        loss_weights=None,
         **kwargs,
     ):
         """Say how to train.
@@ -36,28 +38,58 @@ class Trainer:
         ----------
         optimizer : str or Optimizer
         loss : str, Loss or function
+            Of a model with several outputs one for all of them, a list of one for each, or a dict
+            by the outputs' names; None for an output without a loss.
         metrics : list of str, Metric or function, optional
+            Of several outputs a list with an entry for each, or a dict by name; an entry is one
+            metric, a list of them or None.
         weighted_metrics : list, optional
             Metrics that take sample weights into account.
         run_eagerly : bool, default False
             Run every step in Python, so that values inside `call` can be looked at.
         n_threads : int, optional
             At most this many threads; by default as many as the work is worth.
+        loss_weights : float, or list or dict of float, optional
+            What the loss of each output is multiplied by in the total; 1 by default.
         """
         if kwargs.keys() - {"jit_compile", "steps_per_execution"}:
             raise TypeError(f"compile: unknown arguments {', '.join(kwargs)}")
         self.optimizer = optimizers.get(optimizer)
-        self.loss = None if loss is None else losses.get(loss)
-        self._metrics = _metric_list(metrics)
-        self._weighted_metrics = _metric_list(weighted_metrics)
+        self._compiled = {
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+        }
+        names, self._goals, self.loss = self._output_names(), None, loss
+        if names is not None or not is_nested(loss):  # else the first batch tells
+            self._goals = Goals(names, **self._compiled)
+        if names is None and self._goals is not None:
+            self.loss = next(iter(self._goals)).loss
         self.run_eagerly = bool(run_eagerly)
         self.n_threads = None if n_threads is None else positive_int("n_threads", n_threads)
         self._plans.clear()
 
+    def _output_names(self):
+        """The names of several outputs; None if there is one only, or it is not known yet."""
+        shape = self.output_shape
+        known = None if self._graph is None else [s.name for s in self.outputs]
+        return None if shape is None or _is_shape(shape) else names_of(shape, known)
+
+    def _goals_of(self, outputs):
+        """The goals for such outputs."""
+        names = names_of(outputs, self._output_names())
+        if self._goals is None or names != self._goals.names:
+            self._goals = Goals(names, **self._compiled)
+        return self._goals
+
     @property
     def metrics(self):
-        """The running figures: the loss, then the compiled metrics."""
-        return [self._loss_tracker, *self._metrics, *self._weighted_metrics]
+        """The running figures: the loss, then the losses of several outputs and the metrics."""
+        return [self._loss_tracker, *(m for _, m in self._figures())]
+
+    def _figures(self):
+        return () if self._goals is None else self._goals.figures()
 
     def reset_metrics(self):
         """Forget all batches."""
@@ -66,43 +98,51 @@ class Trainer:
 
     def metric_results(self):
         """The running figures by name."""
-        results = {}
-        for prefix, group in (
-            ("", [self._loss_tracker, *self._metrics]),
-            ("weighted_", self._weighted_metrics),
-        ):
-            for m in group:
-                base = name = prefix + m.name if m.name in results else m.name
-                number = 0
-                while name in results:
-                    number += 1
-                    name = f"{base}_{number}"
-                results[name] = m.figure()
-        return results
+        figures = [("loss", self._loss_tracker), *self._figures()]
+        return {name: m.figure() for name, m in figures}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
         """The loss of a batch, regularization penalties included: a scalar tensor."""
+        goals, total = self._goals_of(y_pred), None
         if y is None:
-            raise ValueError(f"y: expected targets for the loss {self.loss.name!r}, got None")
-        total = self.loss(y, y_pred, sample_weight)
+            names = [repr(g.loss.name) for g in goals if g.loss is not None]
+            raise ValueError(f"y: expected targets for the loss {', '.join(names)}, got None")
+        for goal, *data in self._by_output(goals, y, y_pred, sample_weight):
+            if goal.loss is None:
+                continue
+            loss = goal.loss(*data)
+            if goal.tracker is not None:
+                goal.tracker.update_state(loss, _samples(loss, data[1]))
+            loss = loss if goal.weight == 1.0 else loss * goal.weight
+            total = loss if total is None else total + loss
         for penalty in self.losses:
-            total = total + penalty
+            total = penalty if total is None else total + penalty
         return total
+
+    def _by_output(self, goals, y, y_pred, sample_weight):
+        """(goal, y, y_pred, sample_weight) of each output."""
+        return zip(
+            goals,
+            goals.spread("y", y),
+            goals.spread("y_pred", y_pred),
+            goals.spread("sample_weight", sample_weight, shared=True),
+        )
 
     def track(self, loss, x, y, y_pred, sample_weight):
         """Take a batch into account in all running figures."""
+        goals = self._goals_of(y_pred)
+        count = _samples(loss, goals.spread("y_pred", y_pred)[0])
         if (
             sample_weight is not None
             and getattr(self.loss, "reduction", "") == "mean_with_sample_weight"
         ):
             count = ops.sum(sample_weight)  # the mean over batches is the mean over samples, too
-        else:
-            count = ops.full_like(loss, y_pred.shape[0])
         self._loss_tracker.update_state(loss, count)
-        for m in self._metrics:
-            m.update_state(y, y_pred)
-        for m in self._weighted_metrics:
-            m.update_state(y, y_pred, sample_weight)
+        for goal, targets, outputs, weight in self._by_output(goals, y, y_pred, sample_weight):
+            for m in goal.metrics:
+                m.update_state(targets, outputs)
+            for m in goal.weighted_metrics:
+                m.update_state(targets, outputs, weight)
         return self.metric_results()
 
     def train_step(self, data):
@@ -138,8 +178,17 @@ class Trainer:
             x.as_column()
         if not self.built:
             training.dry_run(self, mapped(x, Source, lambda s: (None, *s.row_shape)))
-        if isinstance(y, Source) and self.loss is not None and _is_shape(self.output_shape):
-            self.loss.check_targets(y.array, self.output_shape)
+        if y is not None and self._goals is not None and self.output_shape is not None:
+            self._check_targets(y, sample_weight)
+
+    def _check_targets(self, y, sample_weight):
+        goals = self._goals_of(None if _is_shape(self.output_shape) else self.output_shape)
+        shape = self.output_shape
+        shapes = [shape] if _is_shape(shape) else goals.spread("outputs", shape)
+        goals.spread("sample_weight", sample_weight, shared=True)
+        for goal, targets, shape in zip(goals, goals.spread("y", y), shapes):
+            if goal.loss is not None and targets is not None:
+                goal.loss.check_targets(targets.array, shape)
 
     def _several(self):
         """Whether a list of inputs, and one of outputs, is one entry for each; None if it is not
@@ -411,9 +460,6 @@ def _figures(logs, return_dict):
     return logs if return_dict else values if len(values) > 1 else values[0]
 
 
-def _metric_list(given):
-    if given is None:
-        return []
-    if isinstance(given, (str, metrics.Metric)) or callable(given):
-        given = [given]
-    return [metrics.get(m) for m in given]
+def _samples(loss, outputs):
+    """The number of samples of a batch, as a tensor beside its loss."""
+    return ops.full_like(loss, outputs.shape[0])

@@ -32,7 +32,7 @@ ORDER = """
     layers.layer layers.core layers.images layers.conv layers.pooling layers.normalization
     layers.activation layers.regularization layers.shaping layers.merging
     layers.preprocessing layers
-    data batches callbacks.callback callbacks.records callbacks.control callbacks
+    data batches goals callbacks.callback callbacks.records callbacks.control callbacks
     training trainer summary model sequential models nn backend utils
     nnlite versions
     preprocessing.transforms preprocessing.settings preprocessing.iterator preprocessing.image
