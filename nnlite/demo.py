@@ -11,7 +11,6 @@ import os
 import pickle
 import sys
 import time
-import uuid
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +25,7 @@ from nnlite import _engine, dispatch, plotting
 from nnlite.callbacks import EarlyStopping
 from nnlite.datasets import mnist
 from nnlite.estimators import NNClassifier
+from nnlite.files import write_whole
 from nnlite.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D
 from nnlite.optimizers import Adam
 from nnlite.progress import ProgressBar
@@ -303,7 +303,7 @@ def _show_search(search):
 
 def _keep(pipeline, data, path):
     """Pickle the pipeline, load it again, and say whether it predicts the same bits."""
-    _write(path, pickle.dumps(pipeline))
+    write_whole(path, pickle.dumps(pipeline))
     again = pickle.loads(path.read_bytes())
     before, after = pipeline.predict_proba(data.x_test), again.predict_proba(data.x_test)
     same = before.dtype == after.dtype and before.tobytes() == after.tobytes()
@@ -329,18 +329,8 @@ def _draw(path, data, trained):
     except ImportError as error:
         _row("report", f"not drawn: {error}")
     else:
-        _write(path, picture.getvalue())
+        write_whole(path, picture.getvalue())
         _row("report", path)
-
-
-def _write(path, content):
-    """Put a file in its place, all of it or nothing."""
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _say(text):

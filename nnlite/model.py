@@ -183,11 +183,42 @@ class Model(Trainer, Layer):
         given = self.input_shape_given
         return None if given is None else (None, *given)
 
-    def summary(self, line_length=None, print_fn=None):
-        """Print the layers with their output shapes and numbers of parameters."""
+    def summary(
+        self,
+        line_length=None,
+        positions=None,
+        print_fn=None,
+        expand_nested=False,
+        show_trainable=False,
+        layer_range=None,
+    ):
+        """Print the layers with their output shapes and numbers of parameters.
+
+        Parameters
+        ----------
+        line_length : int, optional
+            Width of the table; by default 88, or 108 where a column says which layer takes what, or
+            what fits the terminal. Cells that are too narrow for their text have several lines.
+        positions : list of float, optional
+            Where the columns end, as shares of the width.
+        print_fn : function of str, default print
+        expand_nested : bool, default False
+            List the layers of models within the model, too.
+        show_trainable : bool, default False
+            A column says whether training changes the layers that have weights.
+        layer_range : (str, str), optional
+            The names, or regular expressions for them, of the first and the last layer to list.
+        """
         from nnlite.summary import summary
 
-        (print_fn or print)(summary(self, line_length))
+        text = summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
+        (print_fn or print)(text)
+
+    def _repr_html_(self):
+        """What a notebook shows: the summary, and a picture if it is a small one."""
+        from nnlite.diagram import model_html
+
+        return model_html(self)
 
 
 def name_apart(layers):

@@ -1,13 +1,22 @@
 """Pictures of a training: curves and misread images. Matplotlib is needed only when one is drawn.
 
-Nothing here touches pyplot: no window opens, no global state changes, and any thread may draw.
+Only `plot_history` uses pyplot, and only where the user does or where a notebook runs; nothing else
+changes its state, and any thread may draw.
 """
+
+import io
+import sys
 
 import numpy as np
 
+from nnlite.drawing import check_ending
+from nnlite.files import write_whole
+
 __all__ = ["demo_report", "plot_history", "plot_misread"]
 
-TRAIN, VALIDATION, WRONG = "#1f6feb", "#e8710a", "#c62828"
+TRAIN, HELD, WRONG = "#1f6feb", "#e8710a", "#c62828"
+VALIDATION_PREFIX = "val_"
+LOOK = {"dpi": 110, "layout": "constrained", "facecolor": "white"}
 CURVES_HEIGHT, HEADING_HEIGHT, ROW_HEIGHT = 3.4, 0.6, 1.45  # inches
 
 
@@ -18,72 +27,120 @@ def _new_figure(size):
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError("pictures need matplotlib: pip install matplotlib") from error
-    figure = Figure(figsize=size, dpi=110, layout="constrained", facecolor="white")
+    figure = Figure(size, **LOOK)
     FigureCanvasAgg(figure)
     return figure
 
 
-def _curve(ax, history, figure, label):
-    """Draw one figure of the history over the epochs, counted from 1."""
+def _shown_figure(size):
+    """A figure that a notebook shows below the cell and `pyplot.show()` in a window, where one of
+    them is in use; else one that belongs to nobody."""
+    if "matplotlib.pyplot" not in sys.modules and "ipykernel" not in sys.modules:
+        return _new_figure(size)
+    try:
+        from matplotlib import pyplot
+    except ImportError:
+        return _new_figure(size)  # says what is missing
+    return pyplot.figure(figsize=size, **LOOK)
+
+
+def _label(figure):
+    """'mean_squared_error' -> 'Mean squared error'."""
+    label = figure.replace("_", " ")
+    return label[:1].upper() + label[1:]
+
+
+def _curve(ax, history, figure, first):
+    """Draw one figure of the history over the epochs, which are counted from `first`."""
     from matplotlib.ticker import MaxNLocator
 
-    last = 1
-    for prefix, name, color in (("", "training", TRAIN), ("val_", "validation", VALIDATION)):
+    last, pair = first, VALIDATION_PREFIX + figure in history
+    for prefix, name, color in (("", "training", TRAIN), (VALIDATION_PREFIX, "validation", HELD)):
         values = history.get(prefix + figure)
         if values is not None and len(values):
-            epochs, last = np.arange(1, len(values) + 1), max(last, len(values))
+            epochs = np.arange(first, first + len(values))
+            last = max(last, epochs[-1])
             marker = "o" if len(values) <= 30 else None
             ax.plot(epochs, values, color=color, label=name, marker=marker, markersize=4)
-    ax.set_title(f"{label} per epoch", loc="left", fontsize=11, fontweight="bold")
+    ax.set_title(f"{_label(figure)} per epoch", loc="left", fontsize=11, fontweight="bold")
     ax.set_xlabel("epoch")
-    ax.set_xlim(0.5, last + 0.5)
-    ax.set_ylabel(label.lower())
+    ax.set_xlim(first - 0.5, last + 0.5)
+    ax.set_ylabel(_label(figure).lower())
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="#e5e7eb", linewidth=0.8)
     ax.set_axisbelow(True)
-    ax.legend(frameon=False)
+    if pair or figure != "learning_rate":
+        ax.legend(frameon=False)
 
 
-def plot_history(history, ax=None):
-    """The loss, and the accuracy if it was measured, over the epochs of a training.
+def _figures(history):
+    """The names of the figures to draw, the loss first, each with or without its validation's."""
+    names = ["loss"]
+    for key, values in history.items():
+        name = key.removeprefix(VALIDATION_PREFIX)
+        try:
+            np.asarray(values, float).reshape(len(values))
+        except (TypeError, ValueError):
+            continue  # not a number for each epoch: a callback's own notes
+        if name not in names:
+            names.append(name)
+    return names
+
+
+def plot_history(history, ax=None, path=None):
+    """The loss, each metric, and whatever else was noted, over the epochs of a training.
 
     Parameters
     ----------
     history : History or dict of str to list of float
         What `Model.fit` returns, or an estimator's `history_`.
-    ax : matplotlib Axes, or a sequence of two, optional
-        Where to draw; a single one takes the loss alone. By default a new figure's.
+    ax : matplotlib Axes, or a sequence of them, optional
+        Where to draw: a figure of the history on each, the loss first, as far as they go. By
+        default those of a new figure. A notebook shows that one below the cell, and in a program
+        that uses pyplot `pyplot.show()` does; without pyplot it belongs to no window.
+    path : str or path, optional
+        Where the picture is written, too; its ending (.png, .svg, .pdf) says how, PNG without one.
 
     Returns
     -------
     list of Axes
-        Their `figure` can be saved (`savefig`).
 
     Raises
     ------
     ImportError
         If matplotlib is not installed.
     ValueError
-        If there is no loss in the history.
+        If there is no loss in the history, or for another ending of `path`.
 
     Examples
     --------
     >>> from nnlite.plotting import plot_history
-    >>> axes = plot_history({"loss": [0.9, 0.5], "val_loss": [0.8, 0.6]})
+    >>> axes = plot_history({"loss": [0.9, 0.5], "val_loss": [0.8, 0.6]}, path="curves.png")
     >>> axes[0].get_xlabel()
     'epoch'
     """
+    form = None if path is None else check_ending(path, "plot_history: expected path")
+    first = (getattr(history, "epoch", None) or [0])[0] + 1
     history = getattr(history, "history", history)
     if "loss" not in history:
         found = ", ".join(history) or "an empty one"
         raise ValueError(f"plot_history: expected a history with a loss, got {found}")
-    drawn = [("loss", "Loss"), ("accuracy", "Accuracy")][: 2 if "accuracy" in history else 1]
+    names = _figures(history)
     if ax is None:
-        ax = _new_figure((5 * len(drawn), 3.6)).subplots(1, len(drawn), squeeze=False)[0]
-    axes = list(np.ravel(ax))
-    for one, (figure, label) in zip(axes, drawn):
-        _curve(one, history, figure, label)
+        columns = 2 if len(names) == 4 else min(3, len(names))
+        rows = -(-len(names) // columns)
+        figure = _shown_figure((5 * columns, 3.6 * rows))
+        ax = figure.subplots(rows, columns, squeeze=False)
+        for unused in ax.ravel()[len(names) :]:
+            unused.remove()
+    axes = list(np.ravel(ax))[: len(names)]
+    for one, name in zip(axes, names):
+        _curve(one, history, name, first)
+    if path is not None:
+        content = io.BytesIO()
+        axes[0].get_figure(root=True).savefig(content, format=form)
+        write_whole(path, content.getvalue())
     return axes
 
 

@@ -1,48 +1,242 @@
-"""The table that `Model.summary` prints."""
+"""The table that `Model.summary` prints, also as HTML."""
+
+import html
+import re
+import shutil
+import textwrap
+from itertools import pairwise
+
+from nnlite.model import Model
+from nnlite.outline import HOW_TO_BUILD, Outline
+
+# Where the columns end, as shares of the width: Keras's.
+PLAIN, CONNECTED = (0.45, 0.80, 1.0), (0.3, 0.56, 0.74, 1.0)
+NARROWEST = 4  # characters of a column
+KEPT = "\u00a0"  # a space within a shape: no line breaks there, if there is room
 
 
-def summary(model, line_length=None):
-    """Layers, output shapes and numbers of parameters, as text."""
-    rows = [
-        (f"{x.name} ({type(x).__name__})", str(x.output_shape or "?"), f"{x.count_params():,}")
-        for x in model.layers
+class Row:
+    """A layer or function of a model, once however often it is called.
+
+    Attributes
+    ----------
+    name, kind, shape, params, connected, trainable : str
+        As they are shown.
+    depth : int
+        Within how many nested models.
+    """
+
+    def __init__(self, calls, depth):
+        self.first, self.depth = calls[0], depth
+        self.name, self.kind = self.first.name, self.first.kind
+        shapes = calls[-1].output_shapes
+        self.shape = "?" if not shapes else str(shapes[0]) if len(shapes) == 1 else f"{shapes}"
+        layer = self.first.layer
+        self.params = f"{layer.count_params() if layer is not None else 0:,}"
+        if layer is not None and not layer.built and not shapes:
+            self.params += " (unbuilt)"
+        taken = [f"{c.name}[{c.turn}][{k}]" for call in calls for c, k in call.inputs]
+        self.connected = ", ".join(taken) or "-"
+        has_weights = layer is not None and layer.weights
+        self.trainable = "-" if not has_weights else "Y" if layer.trainable else "N"
+
+
+def rows_of(outline, expand_nested=False, layer_range=None, depth=0):
+    """The rows of the table; with `expand_nested` those of the models in the model, too."""
+    groups = {}
+    for call in outline.calls:
+        groups.setdefault(id(call.layer or call), []).append(call)
+    rows = []
+    for calls in _within(list(groups.values()), layer_range):
+        rows.append(Row(calls, depth))
+        if expand_nested and isinstance(calls[0].layer, Model):
+            rows += rows_of(Outline(calls[0].layer), True, None, depth + 1)
+    return rows
+
+
+def _within(groups, layer_range):
+    """The groups of calls from the first to the last name, which may be regular expressions."""
+    if layer_range is None:
+        return groups
+    if len(layer_range) != 2 or not all(isinstance(name, str) for name in layer_range):
+        raise ValueError(f"summary: expected layer_range (first, last), got {layer_range!r}")
+    ends = []
+    for name in layer_range:
+        found = [k for k, calls in enumerate(groups) if re.match(name, calls[0].name)]
+        if not found:
+            names = ", ".join(calls[0].name for calls in groups)
+            raise ValueError(f"summary: layer_range: no layer matches {name!r}; there are {names}")
+        ends.append(found)
+    first, last = sorted(ends)
+    return groups[first[0] : last[-1] + 1]
+
+
+def totals(model):
+    """(what, number of parameters, bytes) of all, trainable, other and the optimizer's."""
+    trainable = model.trainable_weights
+    others = model.non_trainable_weights
+    optimizer = model.optimizer.variables if getattr(model.optimizer, "built", False) else []
+    groups = [
+        ("Total", [*trainable, *others, *optimizer]),
+        ("Trainable", trainable),
+        ("Non-trainable", others),
     ]
-    heads = ("Layer (type)", "Output Shape", "Param #")
-    widths = [max(len(r[k]) for r in [heads, *rows]) for k in range(3)]
-    if line_length is not None:
-        widths[0] = max(widths[0], line_length - widths[1] - widths[2] - 10)
-
-    def rule(left, middle, right, fill="─"):
-        return left + middle.join(fill * (w + 2) for w in widths) + right
-
-    def line(cells):
-        a, b, c = cells
-        return f"│ {a:<{widths[0]}} │ {b:<{widths[1]}} │ {c:>{widths[2]}} │"
-
-    table = [
-        rule("┌", "┬", "┐"),
-        line(heads),
-        rule("├", "┼", "┤"),
-        *map(line, rows),
-        rule("└", "┴", "┘"),
+    if optimizer:
+        groups.append(("Optimizer", optimizer))
+    return [
+        (what, sum(v.size for v in group), sum(v._data.nbytes for v in group))
+        for what, group in groups
     ]
-    trainable = sum(v.size for v in model.trainable_weights)
-    total = model.count_params()
-    size = sum(v._data.nbytes for v in model.weights)
-    return "\n".join(
-        [
-            f'Model: "{model.name}"',
-            *table,
-            f" Total params: {total:,} ({_bytes(size)})",
-            f" Trainable params: {trainable:,}",
-            f" Non-trainable params: {total - trainable:,}",
-        ]
+
+
+def summary(
+    model,
+    line_length=None,
+    positions=None,
+    expand_nested=False,
+    show_trainable=False,
+    layer_range=None,
+):
+    """Layers, output shapes and numbers of parameters, as text. See `Model.summary`."""
+    outline = Outline(model)
+    chain = outline.is_chain or not outline.connected
+    heads = ["Layer (type)", "Output Shape", "Param #"]
+    aligned = [str.ljust, str.ljust, str.rjust]
+    length, ends = (88, positions or PLAIN) if chain else (108, positions or CONNECTED)
+    if not chain:
+        heads, aligned = [*heads, "Connected to"], [*aligned, str.ljust]
+    if show_trainable:
+        heads, aligned = [*heads, "Trainable"], [*aligned, str.center]
+        length, ends = length + 12, [*(0.9 * end for end in ends), 1.0]
+    if line_length is None:
+        line_length = min(length, shutil.get_terminal_size().columns - 4)
+    cells = [heads]
+    for row in rows_of(outline, expand_nested, layer_range):
+        indent = "   " * row.depth + "└ " if row.depth else ""
+        line = [f"{indent}{row.name} ({row.kind})", row.shape, row.params]
+        line += [] if chain else [row.connected]
+        cells.append([*line, row.trainable] if show_trainable else line)
+    heads[2] = heads[2].replace(" ", KEPT)
+    for line in cells[1:]:
+        line[1] = re.sub(r", (?=[^(]*\))", f",{KEPT}", line[1])
+    widths = _widths(line_length, ends, cells)
+    lines = [f'Model: "{model.name}"', *_table(cells, widths, aligned)]
+    lines += [f" {what} params: {n:,} ({_bytes(size)})" for what, n, size in totals(model)]
+    if not model.built:
+        lines += textwrap.wrap(
+            f"The model is not built yet: {HOW_TO_BUILD}.",
+            line_length,
+            initial_indent=" ",
+            subsequent_indent=" ",
+        )
+    return "\n".join(lines)
+
+
+def _widths(line_length, ends, rows):
+    """How many characters each column holds: its share of the line, but wide columns give to those
+    that would have to break a word."""
+    columns = len(rows[0])
+    if len(ends) != columns or list(ends) != sorted(ends) or not 0 < ends[0] <= ends[-1] <= 1:
+        raise ValueError(
+            f"summary: expected positions as {columns} rising shares of the width, got {ends}"
+        )
+    room = line_length - 3 * columns - 1
+    edges = [0, *(round(end * room) for end in ends)]
+    widths = [b - a for a, b in pairwise(edges)]
+    if room < NARROWEST * columns:
+        raise ValueError(
+            f"summary: expected a line_length with room for {columns} columns, got {line_length}"
+        )
+    while min(widths) < NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+        widths[widths.index(min(widths))] += 1
+    needs = [max(_longest_word(row[k]) for row in rows) for k in range(columns)]
+    while True:
+        spare = [width - need for width, need in zip(widths, needs)]
+        short = [k for k in range(columns) if spare[k] < 0]
+        if not short or max(spare) <= 0:
+            return widths
+        widths[spare.index(max(spare))] -= 1
+        widths[min(short, key=needs.__getitem__)] += 1
+
+
+def _longest_word(text):
+    indent = len(text) - len(text.lstrip(" └"))
+    return indent + max(map(len, text[indent:].split(" ")))
+
+
+def _table(rows, widths, aligned):
+    """The lines of a table with a heading, as Keras draws it."""
+
+    def rule(left, fill, middle, right):
+        return left + middle.join(fill * (width + 2) for width in widths) + right
+
+    def lines(cells, bar):
+        parts = [_wrapped(cell, width) for cell, width in zip(cells, widths)]
+        for k in range(max(map(len, parts))):
+            texts = [part[k] if k < len(part) else "" for part in parts]
+            padded = [align(t, width) for align, t, width in zip(aligned, texts, widths)]
+            yield f"{bar} " + f" {bar} ".join(padded) + f" {bar}"
+
+    heading, *rest = rows
+    table = [rule("┏", "━", "┳", "┓"), *lines(heading, "┃"), rule("┡", "━", "╇", "┩")]
+    for number, row in enumerate(rest):
+        if number:
+            table.append(rule("├", "─", "┼", "┤"))
+        table += lines(row, "│")
+    return [*table, rule("└", "─", "┴", "┘")]
+
+
+def _wrapped(text, width):
+    """A text in lines of at most `width` characters, broken at spaces where that is possible."""
+    if _longest_word(text) > width:
+        text = text.replace(KEPT, " ")
+    indent = len(text) - len(text.lstrip(" └"))
+    if indent >= width:
+        text, indent = text[indent:], 0
+    first, rest = text[:indent], text[indent:]
+    lines = textwrap.wrap(
+        rest, width, initial_indent=first, subsequent_indent=" " * indent, break_on_hyphens=False
     )
+    return [line.replace(KEPT, " ") for line in lines]
 
 
 def _bytes(n):
-    for unit in ("B", "KB", "MB"):
+    for unit in ("B", "KB", "MB", "GB"):
         if n < 1024:
             return f"{n:.2f} {unit}"
         n /= 1024
-    return f"{n:.2f} GB"
+    return f"{n:.2f} TB"
+
+
+LINE = "1px solid rgba(128,128,128,0.35)"
+CELL = f"padding:3px 12px;border-bottom:{LINE};text-align:"
+
+
+def summary_html(model):
+    """The summary as an HTML table that reads on light and dark pages; see `Model._repr_html_`."""
+    outline = Outline(model)
+    chain = outline.is_chain or not outline.connected
+    heads = ["Layer (type)", "Output Shape", "Param #", *([] if chain else ["Connected to"])]
+    sides = ["left", "left", "right", "left"]
+    lines = []
+    for row in rows_of(outline):
+        kind = f'<span style="opacity:0.7">({html.escape(row.kind)})</span>'
+        cells = [f"{html.escape(row.name)} {kind}", row.shape, row.params]
+        cells += [] if chain else [html.escape(row.connected)]
+        lines.append(_html_row("td", cells, sides))
+    counts = " · ".join(f"{what} params: {n:,} ({_bytes(size)})" for what, n, size in totals(model))
+    unbuilt = "" if model.built else f"<div>The model is not built yet: {HOW_TO_BUILD}.</div>"
+    return (
+        f"<div><b>Model: {html.escape(model.name)}</b></div>"
+        '<table style="border-collapse:collapse;margin:6px 0;background:transparent;color:inherit">'
+        f"<thead>{_html_row('th', heads, sides)}</thead><tbody>{''.join(lines)}</tbody></table>"
+        f'<div style="opacity:0.8">{counts}</div>{unbuilt}'
+    )
+
+
+def _html_row(tag, cells, sides):
+    inside = "".join(
+        f'<{tag} style="{CELL}{side}">{cell}</{tag}>' for cell, side in zip(cells, sides)
+    )
+    return f'<tr style="background:transparent">{inside}</tr>'

@@ -1,13 +1,15 @@
-"""What Keras keeps under `keras.utils`: one-hot targets, seeds."""
+"""What Keras keeps under `keras.utils`: one-hot targets, seeds, pictures of models."""
 
 import numpy as np
 
 from nnlite.config import set_random_seed
 from nnlite.data import unpack_x_y_sample_weight
+from nnlite.diagram import plot_model
 
 __all__ = [
     "PyDataset",
     "Sequence",
+    "plot_model",
     "set_random_seed",
     "to_categorical",
     "unpack_x_y_sample_weight",

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Each module may import those before it. "nnlite" is nnlite/__init__.py.
 ORDER = """
-    _engine config tensor dispatch symbolic
+    _engine config files tensor dispatch symbolic
     ops.operands ops.elementwise ops.shape ops.slicing ops.reduce ops.activation ops.linear ops.loss
     ops.metric ops.optimizer ops.random ops.conv ops.pool ops.norm ops.image ops
     autodiff plan registry progress
@@ -33,7 +33,8 @@ ORDER = """
     layers.activation layers.regularization layers.shaping layers.merging
     layers.preprocessing layers
     data batches goals callbacks.callback callbacks.records callbacks.control callbacks
-    training trainer summary model sequential models nn backend utils
+    training trainer model sequential models nn backend
+    outline summary layout drawing boxes diagram utils
     nnlite versions
     preprocessing.transforms preprocessing.settings preprocessing.iterator preprocessing.image
     preprocessing
@@ -45,6 +46,9 @@ LAZY = {
     ("nnlite", "importlib"),
     ("nnlite", "_engine"),  # in a `try` that explains an unbuilt source folder
     ("__main__", "demo"),
+    ("callbacks.records", "plotting"),
+    ("drawing", "matplotlib"),
+    ("model", "diagram"),
     ("model", "summary"),
     ("plotting", "matplotlib"),
     ("preprocessing.iterator", "PIL"),

@@ -1,4 +1,4 @@
-"""Model and Sequential: building, summary, evaluating, predicting, copies, precision."""
+"""Model and Sequential: building, evaluating, predicting, copies, precision."""
 
 import copy
 import pickle
@@ -143,88 +143,6 @@ def test_sequential_config_has_every_layer_and_gives_a_fresh_model():
     assert not any(a is b for a in again.layers for b in model.layers)
     assert not np.array_equal(again.get_weights()[0], model.get_weights()[0])
     assert "Dense(units=8, activation='relu', input_shape=(6,))" in repr(model)
-
-
-# Summary
-
-MISSION = [
-    (
-        535_818,
-        lambda: [
-            layers.Dense(512, "relu", input_shape=(784,)),
-            layers.Dense(256, "relu"),
-            layers.Dense(10, "softmax"),
-        ],
-    ),
-    (
-        8_874,
-        lambda: [
-            layers.Dense(64, "relu", input_dim=100),
-            layers.Dense(32, "relu"),
-            layers.Dense(10, "softmax"),
-        ],
-    ),
-    (
-        26,
-        lambda: [
-            layers.Dense(3, "relu", input_shape=(3,)),
-            layers.Dense(2, "relu"),
-            layers.Dense(2, "sigmoid"),
-        ],
-    ),
-]
-
-
-@pytest.mark.parametrize("count, make", MISSION)
-def test_parameter_counts_of_the_mission(count, make):
-    model, lines = keras.Sequential(make()), []
-    assert model.count_params() == count == sum(w.size for w in model.get_weights())
-    model.summary(print_fn=lines.append)
-    assert f"Total params: {count:,}" in "\n".join(lines)
-
-
-def test_summary_shows_layers_shapes_and_counts(capsys):
-    model = classifier()
-    model.layers[0].trainable = False
-    model.summary()
-    text = capsys.readouterr().out
-    assert 'Model: "sequential"' in text.splitlines()[0]
-    for cells in (
-        ("Layer (type)", "Output Shape", "Param #"),
-        ("dense (Dense)", "(None, 8)", "56"),
-        ("dropout (Dropout)", "(None, 8)", "0"),
-        ("dense_1 (Dense)", "(None, 3)", "27"),
-    ):
-        assert any(
-            [c.strip() for c in row.strip("│").split("│")] == list(cells)
-            for row in text.splitlines()
-        )
-    assert "Total params: 83 (332.00 B)" in text
-    assert "Trainable params: 27" in text and "Non-trainable params: 56" in text
-    assert len({len(row) for row in text.splitlines() if row[0] in "┌│├└"}) == 1
-
-
-def test_summary_of_nested_deferred_and_subclassed_models():
-    nested = keras.Sequential([classifier(), layers.Dense(1)], name="whole")
-    deferred, subclassed = keras.Sequential([layers.Dense(2)]), TwoLayers()
-    texts = []
-    for model in (nested, deferred, subclassed):
-        model.summary(print_fn=texts.append)
-    assert 'Model: "whole"' in texts[0] and "sequential (Sequential)" in texts[0]
-    assert "(None, 3)" in texts[0] and "Total params: 87" in texts[0]
-    assert "Total params: 0" in texts[1]
-    subclassed(X)
-    subclassed.summary(print_fn=texts.append)
-    assert "Total params: 33" in texts[3] and "dense_1 (Dense)" in texts[3]
-
-
-def test_summary_can_be_made_wider():
-    widths = []
-    for width in (None, 120):
-        classifier().summary(
-            line_length=width, print_fn=lambda t: widths.append(len(t.splitlines()[1]))
-        )
-    assert widths[1] == 120 > widths[0]
 
 
 # evaluate, predict, *_on_batch

@@ -27,6 +27,22 @@ class History(Callback):
         for key, value in (logs or {}).items():
             self.history.setdefault(key, []).append(value)
 
+    def plot(self, path=None):
+        """Draw every figure over the epochs; see `nnlite.plotting.plot_history`.
+
+        Parameters
+        ----------
+        path : str or path, optional
+            Where the picture is written, too: .png, .svg or .pdf.
+
+        Returns
+        -------
+        list of Axes
+        """
+        from nnlite.plotting import plot_history
+
+        return plot_history(self, path=path)
+
 
 class ProgbarLogger(Callback):
     """Shows a progress bar for each epoch, or with `verbose=2` a line."""

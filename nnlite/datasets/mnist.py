@@ -4,14 +4,12 @@ Nothing is believed: whatever its origin, a file counts only if its header, its 
 SHA-256 of its unpacked content are MNIST's. (The packed bytes differ from copy to copy.)
 """
 
-import contextlib
 import gzip
 import hashlib
 import http.client
 import io
 import os
 import urllib.request
-import uuid
 import warnings
 import zipfile
 import zlib
@@ -19,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nnlite.files import write_whole
 from nnlite.progress import ProgressBar
 
 __all__ = ["load_data"]
@@ -206,11 +205,9 @@ def _received(url, name):
 
 def _keep(packed, file):
     """Put a file in its place, all of it or nothing; warn where that is impossible."""
-    beside = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(packed)
-        os.replace(beside, file)
+        write_whole(file, packed)
     except OSError as error:
         warnings.warn(
             f"MNIST was downloaded, but cannot be kept in {file.parent}: {error.strerror}. "
@@ -218,9 +215,6 @@ def _keep(packed, file):
             RuntimeWarning,
             stacklevel=4,
         )
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
 
 
 def _read_archive(path):

@@ -1,0 +1,333 @@
+"""Pictures of models: a box for each call of a layer or function, a line for each tensor.
+
+What is called is read from the model's outline, places come from `layout`, and `drawing` writes or
+paints; this module knows what boxes look like.
+"""
+
+from nnlite.boxes import SMALL, SOFT, Box
+from nnlite.drawing import Drawing, check_ending, shortened, text_width
+from nnlite.files import write_whole
+from nnlite.layout import Edge, Layout
+from nnlite.model import Model
+from nnlite.outline import HOW_TO_BUILD, Outline
+from nnlite.summary import summary_html
+
+WHERE = "plot_model: expected to_file"
+LINE, FRAME_FILL = "#7b8794", "#64748b"
+MARGIN, ARROW = 14, 6
+UNCONNECTED = (
+    "layers in the order in which they were set;",
+    "only the model's call says how they are connected",
+)
+FRAME, HEADING = 16, 24  # of a nested model: the space around what is in it, and its name's
+
+
+class Diagram:
+    """The picture of a model, as `plot_model` returns it; a notebook shows it.
+
+    Parameters
+    ----------
+    model : Model
+    rankdir : {'TB', 'LR'}
+    dpi : int
+    **shown : bool
+        As `plot_model` takes them.
+    """
+
+    def __init__(self, model, rankdir="TB", dpi=200, expand_nested=False, **shown):
+        if rankdir not in ("TB", "LR"):
+            raise ValueError(
+                "plot_model: expected rankdir 'TB' (top to bottom) or 'LR' (left to right), "
+                f"got {rankdir!r}"
+            )
+        if not isinstance(model, Model):
+            raise TypeError(f"plot_model: expected a Model, got {model!r}")
+        if not model.built:
+            raise ValueError(
+                f"plot_model: expected a built model, got {model.name!r}: {HOW_TO_BUILD}"
+            )
+        self.dpi = dpi
+        style = _Style(rankdir == "LR", expand_nested, shown)
+        outline = Outline(model)
+        content = _Arrangement(outline, style)
+        width, height = content.size
+        notes = () if outline.connected else UNCONNECTED
+        width = max([width, *(text_width(note, SMALL) for note in notes)])
+        drawing = Drawing(
+            width + 2 * MARGIN, height + 2 * MARGIN + 14 * len(notes), f"Model {model.name}"
+        )
+        content.draw(drawing, MARGIN + (width - content.size[0]) / 2, MARGIN)
+        for k, note in enumerate(notes):
+            drawing.text(MARGIN + width / 2, height + MARGIN + 16 + 14 * k, note, SMALL, SOFT)
+        self.drawing = drawing
+
+    @property
+    def svg(self):
+        """The picture as an SVG document, a str."""
+        return self.drawing.svg()
+
+    def _repr_svg_(self):
+        return self.svg
+
+    def save(self, path):
+        """Write the picture; the ending of the name says how: .svg, .png or .pdf.
+
+        Parameters
+        ----------
+        path : str or path
+            Without an ending it is a PNG named so.
+        """
+        form = check_ending(path, WHERE)
+        content = self.svg.encode() if form == "svg" else self.drawing.image(form, self.dpi)
+        write_whole(path, content)
+
+
+def plot_model(
+    model,
+    to_file="model.png",
+    show_shapes=False,
+    show_dtype=False,
+    show_layer_names=False,
+    rankdir="TB",
+    expand_nested=False,
+    dpi=200,
+    show_layer_activations=False,
+    show_trainable=False,
+):
+    """Draw a model: a box for each layer or function, arrows along the way of the data.
+
+    Nothing else need be installed for SVG; other files are painted by matplotlib. A layer that is
+    called several times has a box for each call. The layers of a subclassed model stand in the
+    order in which they were set, without arrows: only its `call` knows how they are connected.
+
+    Parameters
+    ----------
+    model : Model
+        Built: its shapes are known.
+    to_file : str or path, default 'model.png'
+        Ends in .svg, .png or .pdf; None writes no file.
+    show_shapes : bool, default False
+        What goes in and what comes out.
+    show_dtype : bool, default False
+        The type of the outputs.
+    show_layer_names : bool, default False
+        The names, besides the classes.
+    rankdir : {'TB', 'LR'}, default 'TB'
+        From top to bottom, or from left to right.
+    expand_nested : bool, default False
+        Draw what is in models within the model, too.
+    dpi : int, default 200
+        Resolution of a PNG, in pixels per inch; lowered for a picture of more than 60,000 pixels
+        in height or width.
+    show_layer_activations : bool, default False
+        The activation of each layer that has one.
+    show_trainable : bool, default False
+        Whether training changes a layer that has weights.
+
+    Returns
+    -------
+    Diagram
+        Shows itself in a notebook; its `svg` is the document and `save(path)` writes it.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed and the file is not an SVG.
+    TypeError
+        If `model` is no Model.
+    ValueError
+        If the model is not built, or for another `rankdir` or ending; nothing is written then.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> from nnlite import layers, utils
+    >>> inputs = nnlite.Input((8,))
+    >>> outputs = layers.add([layers.Dense(8, "relu")(inputs), inputs])
+    >>> model = nnlite.Model(inputs, outputs)
+    >>> diagram = utils.plot_model(model, "model.svg", show_shapes=True)
+    >>> diagram.svg[:4]
+    '<svg'
+    """
+    if to_file is not None:
+        check_ending(to_file, WHERE)
+    diagram = Diagram(
+        model,
+        rankdir,
+        dpi,
+        expand_nested,
+        names=show_layer_names,
+        shapes=show_shapes,
+        dtype=show_dtype,
+        activation=show_layer_activations,
+        trainable=show_trainable,
+    )
+    if to_file is not None:
+        diagram.save(to_file)
+    return diagram
+
+
+class _Style:
+    """What is shown, and in which direction."""
+
+    def __init__(self, sideways, expand, shown):
+        self.sideways, self.expand, self.shown = sideways, expand, shown
+
+    def shows(self, what):
+        return self.shown.get(what, False)
+
+    def turned(self, pair):
+        """(across, along) for (width, height) or (x, y), and the reverse."""
+        return tuple(reversed(pair)) if self.sideways else tuple(pair)
+
+
+class _Arrangement:
+    """The boxes and lines of an outline; `framed` ones have ports where lines enter and leave."""
+
+    def __init__(self, outline, style, framed=False):
+        self.style = style
+        ports = len(outline.entries) if framed else 0
+        calls = outline.calls
+        self.parts = [_Port()] * ports + [self._part(call) for call in calls]
+        place = {id(call): k for k, call in enumerate(calls, ports)}
+        edges = [
+            self._edge(place[id(source)], output, k, index)
+            for k, call in enumerate(calls, ports)
+            for index, (source, output) in enumerate(call.inputs)
+        ]
+        self.entries = list(range(ports))
+        self.exits = []
+        if framed:
+            for k, call in enumerate(outline.entries):
+                edges.append(self._edge(k, 0, place[id(call)], outline.entries[:k].count(call)))
+            for call, output in outline.exits:
+                self.exits.append(len(self.parts))
+                self.parts.append(_Port())
+                edges.append(self._edge(place[id(call)], output, self.exits[-1], 0))
+        edges = list({edge.key: edge for edge in edges}.values())
+        ranks = None if outline.connected else range(len(calls))
+        sizes = [style.turned(part.size) for part in self.parts]
+        self.layout = Layout(sizes, edges, set(self.exits), ranks)
+        self.size = style.turned(self.layout.size)
+
+    def _part(self, call):
+        if self.style.expand and isinstance(call.layer, Model):
+            outline = Outline(call.layer)
+            if outline.connected and outline.calls:
+                return _Frame(call, outline, self.style)
+        return Box(call, self.style)
+
+    def _edge(self, source, output, target, index):
+        out, into = self.parts[source].exit(output), self.parts[target].entry(index)
+        return Edge(source, target, out, into)
+
+    def draw(self, drawing, x, y):
+        """Paint it all with the upper left corner at (x, y)."""
+        for edge, route in zip(self.layout.edges, self.layout.routes):
+            self._draw_line(drawing, x, y, route, self.parts[edge.target].takes_arrows)
+        for part, across, along in zip(self.parts, self.layout.across, self.layout.along):
+            left, top = self.style.turned((across, along))
+            width, height = part.size
+            if self.style.sideways:
+                top -= height / 2
+            else:
+                left -= width / 2
+            part.draw(drawing, x + left, y + top)
+
+    def _draw_line(self, drawing, x, y, route, arrow):
+        """A line through the points of a route, straight within the ranks and curved between."""
+
+        def at(across, along):
+            dx, dy = self.style.turned((across, along))
+            return x + dx, y + dy
+
+        *route, (across, tip) = route
+        end = tip - ARROW if arrow else tip
+        route[-1] = across, min(route[-1][1], end)
+        route.append((across, end))
+        path = [("M", [at(*route[0])]), ("L", [at(*route[1])])]
+        for (a, end_of_one), (b, begin), (_, end) in zip(route[1::2], route[2::2], route[3::2]):
+            middle = (end_of_one + begin) / 2
+            if a == b:
+                path.append(("L", [at(b, begin)]))
+            else:
+                path.append(("C", [at(a, middle), at(b, middle), at(b, begin)]))
+            path.append(("L", [at(b, end)]))
+        drawing.curve(path, LINE, 1.3)
+        if arrow:
+            half = ARROW * 0.55
+            tips = [(across, tip), (across - half, end - 1), (across + half, end - 1)]
+            drawing.polygon([at(*point) for point in tips], LINE)
+
+
+class _Port:
+    """Where lines enter or leave a nested model: a point."""
+
+    size, takes_arrows = (0.0, 0.0), False
+
+    def entry(self, _):
+        return 0.0
+
+    exit = entry
+
+    def draw(self, drawing, x, y):
+        pass
+
+
+class _Frame:
+    """The picture of a nested model, within a frame that bears its name."""
+
+    takes_arrows = False
+
+    def __init__(self, call, outline, style):
+        self.inside = _Arrangement(outline, style, framed=True)
+        self.name = shortened(f"{call.name} ({call.kind})", 60)
+        if call.turns > 1:
+            self.name += f", call {call.turn + 1} of {call.turns}"
+        label = text_width(self.name, SMALL) + 24
+        across, along = self.inside.layout.size
+        if style.sideways:
+            self.before, after = HEADING, FRAME
+            while text_width(self.name, SMALL) + 24 > along and len(self.name) > 3:
+                self.name = shortened(self.name, len(self.name) - 2)
+        else:
+            entry = min((self.inside.layout.across[k] for k in self.inside.entries), default=label)
+            self.before = after = max(FRAME, label - entry)  # no line in crosses the name
+        self.across = self.before + across + after
+        self.size = style.turned((self.across, along))
+        self.shift = style.turned((self.before, 0))
+
+    def _offset(self, port):
+        return self.before + self.inside.layout.across[port] - self.across / 2
+
+    def entry(self, index):
+        """How far from the middle of the frame, across, a line for this input ends."""
+        entries = self.inside.entries
+        return self._offset(entries[min(index, len(entries) - 1)])
+
+    def exit(self, output):
+        """How far from the middle of the frame, across, a line for this output begins."""
+        exits = self.inside.exits
+        return self._offset(exits[min(output, len(exits) - 1)])
+
+    def draw(self, drawing, x, y):
+        """Paint it with its upper left corner at (x, y)."""
+        width, height = self.size
+        drawing.rect(x, y, width, height, FRAME_FILL, SOFT, (8, 8), opacity=0.08, dashed=True)
+        drawing.text(x + 10, y + 16, self.name, SMALL, SOFT, anchor="start")
+        self.inside.draw(drawing, x + self.shift[0], y + self.shift[1])
+
+
+SMALL_ENOUGH = 16  # calls of a model that a notebook shows a picture of
+
+
+def model_html(model):
+    """The summary of a model, and its picture if that is small, as HTML for a notebook."""
+    table = summary_html(model)
+    if not model.built or len(Outline(model).calls) > SMALL_ENOUGH:
+        return f"<div>{table}</div>"
+    picture = Diagram(model, activation=True).svg
+    return (
+        '<div style="display:flex;flex-wrap:wrap;gap:24px;align-items:flex-start">'
+        f"<div>{table}</div><div>{picture}</div></div>"
+    )

@@ -1,0 +1,302 @@
+"""Where the boxes and lines of a picture of a graph go.
+
+Boxes stand in ranks, each below all that lead to it; a line that passes a rank has a place in it as
+a box has, so no line runs through a box (Sugiyama, Tagawa and Toda, "Methods for visual
+understanding of hierarchical system structures", 1981). Places within ranks follow Brandes and
+Köpf, "Fast and simple horizontal coordinate assignment", 2001: four layouts, leaning left and
+right, upwards and downwards, of which each box takes the mean of the middle two. A line that
+another way bypasses, as past a residual block, pulls at nothing: the way through the block is
+straight and the short cut stands beside it.
+
+"Along" is the direction in which the graph runs, "across" the other one.
+"""
+
+from bisect import bisect_right, insort
+from itertools import pairwise
+
+RANK_GAP, SLOPE, WIDEST_GAP = 30, 0.09, 66  # along, and how it grows with what lines run across
+GAP, LINE_GAP = 22, 12  # across: between boxes, and beside lines
+SWEEPS = 16
+
+
+class Edge:
+    """A line from one box to another.
+
+    Parameters
+    ----------
+    source, target : int
+    out, into : float, default 0
+        Where it leaves and enters, across, from the middle of the boxes.
+    """
+
+    def __init__(self, source, target, out=0.0, into=0.0):
+        self.source, self.target, self.out, self.into = source, target, out, into
+
+    @property
+    def key(self):
+        return self.source, self.target, self.out, self.into
+
+
+class Layout:
+    """The places of boxes and the ways of lines.
+
+    Parameters
+    ----------
+    sizes : list of (float, float)
+        Across and along, for each box.
+    edges : list of Edge
+        Each box comes after those that lead to it.
+    last : set of int
+        Boxes that stand in a rank of their own, after all others.
+    ranks : list of int, optional
+        The rank of each box; by default that follows from the edges.
+
+    Attributes
+    ----------
+    across, along : list of float
+        The middle of each box across, its beginning along.
+    routes : list of list of (float, float)
+        For each edge points (across, along), two for each rank that it touches: it runs straight
+        from the first to the second of such a pair, and swings to the next pair.
+    size : (float, float)
+    """
+
+    def __init__(self, sizes, edges, last=frozenset(), ranks=None):
+        self.sizes, self.edges = list(sizes), edges
+        self.count = len(sizes)
+        self.rank = _ranks(self.count, edges, last) if ranks is None else list(ranks)
+        self._add_waypoints()
+        self.order = _ordered(self.rank, self.segments, self.leans)
+        self.x = _coordinates(self.order, self._widths(), self._pulling(), self.count)
+        self._finish()
+
+    def _add_waypoints(self):
+        """Give each line a place in every rank that it passes; lines from one source share them."""
+        bypassed = _bypassed(self.count, self.edges)
+        points = {}
+        self.ways = []
+        self.segments = {}  # (upper, lower) -> whether it pulls
+        self.leans = {}  # (upper, lower) -> where it meets its ends, as shares of their widths
+        for k, edge in enumerate(self.edges):
+            way = [edge.source]
+            for r in range(self.rank[edge.source] + 1, self.rank[edge.target]):
+                key = (edge.source, edge.out, r)
+                if key not in points:
+                    points[key] = len(self.rank)
+                    self.rank.append(r)
+                    self.sizes.append((0.0, 0.0))
+                way.append(points[key])
+            way.append(edge.target)
+            self.ways.append(way)
+            for a, b in pairwise(way):
+                inner = a >= self.count and b >= self.count
+                pulls = inner or k not in bypassed
+                self.segments[a, b] = self.segments.get((a, b), False) or pulls
+                self.leans[a, b] = [0.0, 0.0]
+            if edge.out:
+                self.leans[way[0], way[1]][0] = edge.out / self.sizes[edge.source][0]
+            if edge.into:
+                self.leans[way[-2], way[-1]][1] = edge.into / self.sizes[edge.target][0]
+
+    def _widths(self):
+        return [
+            across + (GAP if k < self.count else 2 * LINE_GAP)
+            for k, (across, _) in enumerate(self.sizes)
+        ]
+
+    def _pulling(self):
+        return [segment for segment, pulls in self.segments.items() if pulls]
+
+    def _finish(self):
+        """Places along, the ways of the lines, and the size of it all; everything from 0."""
+        left = min((self.x[k] - self.sizes[k][0] / 2 for k in range(len(self.x))), default=0)
+        self.across = [x - left for x in self.x]
+        right = max((x + size[0] / 2 for x, size in zip(self.across, self.sizes)), default=0)
+        swing = [0.0] * len(self.order)
+        for a, b in self.segments:
+            swing[self.rank[a]] = max(swing[self.rank[a]], abs(self.x[a] - self.x[b]))
+        begins, depths, at = [], [], 0.0
+        for r, members in enumerate(self.order):
+            begins.append(at)
+            depths.append(max(self.sizes[k][1] for k in members))
+            at += depths[r] + min(WIDEST_GAP, RANK_GAP + SLOPE * swing[r])
+        self.along = [
+            begins[r] + (depths[r] - self.sizes[k][1]) / 2 for k, r in enumerate(self.rank)
+        ]
+        self.size = (right, begins[-1] + depths[-1] if begins else 0.0)
+        self.routes = []
+        for edge, way in zip(self.edges, self.ways):
+            route = []
+            for k in way:
+                r = self.rank[k]
+                x = self.across[k]
+                begin, end = begins[r], begins[r] + depths[r]
+                if k == edge.source:
+                    x, begin = x + edge.out, self.along[k] + self.sizes[k][1]
+                elif k == edge.target:
+                    x, end = x + edge.into, self.along[k]
+                route += [(x, begin), (x, end)]
+            self.routes.append(route)
+
+
+def _ranks(count, edges, last):
+    """The rank of each box: the length of the longest way to it."""
+    rank = [0] * count
+    for edge in sorted(edges, key=lambda edge: edge.target):
+        rank[edge.target] = max(rank[edge.target], rank[edge.source] + 1)
+    if last:
+        deepest = max((rank[k] for k in range(count) if k not in last), default=-1)
+        for k in last:
+            rank[k] = deepest + 1
+    return rank
+
+
+def _bypassed(count, edges):
+    """The numbers of the edges whose ends another, longer way connects as well."""
+    after = [[] for _ in range(count)]
+    for edge in edges:
+        after[edge.source].append(edge.target)
+    reached = [0] * count  # bit sets
+    for k in reversed(range(count)):
+        for successor in after[k]:
+            reached[k] |= 1 << successor | reached[successor]
+    return {
+        k
+        for k, edge in enumerate(edges)
+        if any(reached[s] >> edge.target & 1 for s in after[edge.source] if s != edge.target)
+    }
+
+
+def _neighbours(nodes, segments):
+    above, below = [[] for _ in range(nodes)], [[] for _ in range(nodes)]
+    for a, b in segments:
+        above[b].append(a)
+        below[a].append(b)
+    return above, below
+
+
+def _ordered(rank, segments, leans):
+    """The members of each rank in an order with few crossings: each goes to the mean of its
+    neighbours' places in the rank before, then in the rank after, and so on; the best is kept."""
+    ranks = [[] for _ in range(max(rank, default=-1) + 1)]
+    for k, r in enumerate(rank):
+        ranks[r].append(k)
+    above, below = _neighbours(len(rank), segments)
+    best, fewest = [list(members) for members in ranks], None
+    for sweep in range(SWEEPS):
+        down, swapped = sweep % 2 == 0, sweep % 4 > 1  # swapped: those of equal means
+        place = {k: i for members in ranks for i, k in enumerate(members)}
+        for members in ranks if down else reversed(ranks):
+            neighbours = above if down else below
+            means = {
+                k: sum(
+                    place[n] + (leans[n, k][0] if down else leans[k, n][1]) for n in neighbours[k]
+                )
+                / len(neighbours[k])
+                if neighbours[k]
+                else place[k]
+                for k in members
+            }
+            if swapped:
+                members.reverse()
+            members.sort(key=means.__getitem__)
+            place.update({k: i for i, k in enumerate(members)})
+        crossings = sum(_crossings(members, below, place, leans) for members in ranks)
+        if fewest is None or crossings < fewest:
+            best, fewest = [list(members) for members in ranks], crossings
+        if not fewest:
+            break
+    return best
+
+
+def _crossings(members, below, place, leans):
+    """How many pairs of lines cross between a rank and the next one."""
+    lines = [
+        (place[k] + leans[k, n][0], place[n] + leans[k, n][1]) for k in members for n in below[k]
+    ]
+    crossings, seen = 0, []
+    for _, end in sorted(lines):
+        crossings += len(seen) - bisect_right(seen, end)
+        insort(seen, end)
+    return crossings
+
+
+def _coordinates(order, widths, segments, boxes):
+    """The middles of all boxes and waypoints across."""
+    above, below = _neighbours(len(widths), segments)
+    layouts = []
+    for upwards in (False, True):
+        ranks = order[::-1] if upwards else order
+        neighbours = below if upwards else above
+        for mirrored in (False, True):
+            side = [members[::-1] for members in ranks] if mirrored else ranks
+            x = _packed(side, _aligned(side, neighbours, boxes), widths)
+            layouts.append([-v for v in x] if mirrored else x)
+    if not widths:
+        return []
+    spans = [
+        (min(v - w / 2 for v, w in zip(x, widths)), max(v + w / 2 for v, w in zip(x, widths)))
+        for x in layouts
+    ]
+    narrowest = min(spans, key=lambda span: span[1] - span[0])
+    for number, (x, span) in enumerate(zip(layouts, spans)):
+        side = number % 2  # layouts meet at the edge that they lean to
+        layouts[number] = [v + narrowest[side] - span[side] for v in x]
+    return [sum(sorted(places)[1:3]) / 2 for places in zip(*layouts)]
+
+
+def _aligned(ranks, neighbours, boxes):
+    """The block that each member belongs to: members of a block stand in one line.
+
+    Each joins the block of the middle one of its neighbours in the rank before, unless the line
+    would cross one that was drawn already or that is part of a longer straight line.
+    """
+    place = {k: i for members in ranks for i, k in enumerate(members)}
+    block = {k: k for members in ranks for k in members}
+    for members in ranks:
+        inner = [(place[n], place[k]) for k in members for n in neighbours[k] if min(n, k) >= boxes]
+        reached = -1
+        for k in members:
+            found = sorted(neighbours[k], key=place.__getitem__)
+            if not found:
+                continue
+            middle = (len(found) - 1) // 2
+            for n in dict.fromkeys((found[middle], found[len(found) // 2])):
+                crosses = min(n, k) < boxes and any(
+                    (a - place[n]) * (b - place[k]) < 0 for a, b in inner
+                )
+                if place[n] > reached and not crosses:
+                    block[k], reached = block[n], place[n]
+                    break
+    return block
+
+
+def _packed(ranks, block, widths):
+    """Coordinates with all blocks as far to the left as they can be, then each as near to what is
+    on its right as it can be without widening the picture."""
+    after, before = {b: {} for b in block.values()}, {b: {} for b in block.values()}
+    for members in ranks:
+        for a, b in pairwise(members):
+            apart = (widths[a] + widths[b]) / 2
+            a, b = block[a], block[b]
+            after[a][b] = before[b][a] = max(apart, after[a].get(b, 0))
+    x = {}
+    order = _sorted_blocks(after, before)
+    for b in order:
+        x[b] = max((x[a] + apart for a, apart in before[b].items()), default=widths[b] / 2)
+    for b in reversed(order):
+        if after[b]:
+            x[b] = max(x[b], min(x[c] - apart for c, apart in after[b].items()))
+    return [x[block[k]] for k in range(len(widths))]
+
+
+def _sorted_blocks(after, before):
+    """The blocks, each after those on its left."""
+    left = {b: len(found) for b, found in before.items()}
+    order = [b for b, n in left.items() if not n]
+    for b in order:
+        for c in after[b]:
+            left[c] -= 1
+            if not left[c]:
+                order.append(c)
+    return order
