@@ -6,8 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-FILES = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz",
-         "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
+FILES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
 
 
 def folder():
@@ -36,8 +40,14 @@ def mnist(row_shape):
         arrays = [_read_idx(place / file) for file in FILES]
     else:
         rng = np.random.default_rng(0)
-        arrays = [part for n in (60_000, 10_000) for part in (
-            rng.integers(0, 256, (n, 28, 28), np.uint8), rng.integers(0, 10, n, np.uint8))]
+        arrays = [
+            part
+            for n in (60_000, 10_000)
+            for part in (
+                rng.integers(0, 256, (n, 28, 28), np.uint8),
+                rng.integers(0, 10, n, np.uint8),
+            )
+        ]
     images = [a.reshape(-1, *row_shape) / np.float32(255) for a in arrays[::2]]
     labels = [a.astype(np.int32) for a in arrays[1::2]]
     return (images[0], labels[0]), (images[1], labels[1])

@@ -11,22 +11,105 @@ import argparse
 import json
 import statistics
 import sys
+from dataclasses import replace
 
 import data
 import timing
-from libraries import LIBRARIES, Workload
+from libraries import Keras, KerasXla, Nnlite, Sklearn, Workload
+from library_jax import Jax, JaxScan
+from library_torch import Torch, TorchChannelsLast
 
-WORKLOADS = {w.name: w for w in [
-    Workload("mlp", (784,), [
-        ("Dense", {"units": 512, "activation": "relu"}),
-        ("Dense", {"units": 256, "activation": "relu"}),
-        ("Dense", {"units": 10}),
-    ], "Adam", 1e-3, batch=128, steps=468, epochs=2),
-    Workload("tiny", (784,), [
-        ("Dense", {"units": 32, "activation": "relu"}),
-        ("Dense", {"units": 10}),
-    ], "Adam", 1e-3, batch=32, steps=1875, epochs=5),
-]}
+LIBRARIES = {
+    "nnlite": Nnlite,
+    "torch": Torch,
+    "torch-nhwc": TorchChannelsLast,
+    "jax-step": Jax,
+    "jax-scan": JaxScan,
+    "keras": Keras,
+    "keras-xla": KerasXla,
+    "sklearn": Sklearn,
+}
+
+
+def _known(table, workload):
+    """Raise if a layer of the net has no translation yet."""
+    for kind, _ in workload.layers:
+        if kind not in table:
+            raise NotImplementedError(f"no translation of the layer {kind} here yet")
+
+
+WORKLOADS = {
+    w.name: w
+    for w in [
+        Workload(
+            "mlp",
+            (784,),
+            [
+                ("Dense", {"units": 512, "activation": "relu"}),
+                ("Dense", {"units": 256, "activation": "relu"}),
+                ("Dense", {"units": 10}),
+            ],
+            "Adam",
+            1e-3,
+            batch=128,
+            steps=468,
+            epochs=2,
+        ),
+        Workload(
+            "tiny",
+            (784,),
+            [
+                ("Dense", {"units": 32, "activation": "relu"}),
+                ("Dense", {"units": 10}),
+            ],
+            "Adam",
+            1e-3,
+            batch=32,
+            steps=1875,
+            epochs=5,
+        ),
+        Workload(
+            "cnn",
+            (28, 28, 1),
+            [
+                ("Conv2D", {"filters": 32, "kernel_size": 3, "activation": "relu"}),
+                ("MaxPooling2D", {"pool_size": 2}),
+                ("Conv2D", {"filters": 64, "kernel_size": 3, "activation": "relu"}),
+                ("MaxPooling2D", {"pool_size": 2}),
+                ("Conv2D", {"filters": 64, "kernel_size": 3, "activation": "relu"}),
+                ("Flatten", {}),
+                ("Dense", {"units": 64, "activation": "relu"}),
+                ("Dense", {"units": 10}),
+            ],
+            "Adam",
+            1e-3,
+            batch=64,
+            steps=300,
+            epochs=1,
+            slice=100,
+        ),
+        Workload(
+            "lenet",
+            (28, 28, 1),
+            [
+                ("Conv2D", {"filters": 6, "kernel_size": 5, "activation": "relu"}),
+                ("MaxPooling2D", {"pool_size": 2}),
+                ("Conv2D", {"filters": 16, "kernel_size": 5, "activation": "relu"}),
+                ("MaxPooling2D", {"pool_size": 2}),
+                ("Flatten", {}),
+                ("Dense", {"units": 120, "activation": "relu"}),
+                ("Dense", {"units": 84, "activation": "relu"}),
+                ("Dense", {"units": 10}),
+            ],
+            "SGD",
+            0.1,
+            batch=128,
+            steps=468,
+            epochs=1,
+            slice=100,
+        ),
+    ]
+}
 
 # The mean loss of the first round: the deviation from nnlite's that float32 rounding explains.
 # Libraries with initial weights of their own are only asked to learn about as much.
@@ -64,11 +147,14 @@ def disagreements(losses, accuracies):
     for name, loss in losses.items():
         own = LIBRARIES[name.split()[0]].own_weights
         if abs(loss / losses["nnlite"] - 1) > (OWN_START if own else SAME_START):
-            found.append(f"{name}: mean loss {loss:.4f} in the first round, "
-                         f"nnlite {losses['nnlite']:.4f}")
+            found.append(
+                f"{name}: mean loss {loss:.4f} in the first round, nnlite {losses['nnlite']:.4f}"
+            )
         if abs(accuracies[name] - accuracies["nnlite"]) > ACCURACY:
-            found.append(f"{name}: test accuracy {accuracies[name]:.4f} at the end, "
-                         f"nnlite {accuracies['nnlite']:.4f}")
+            found.append(
+                f"{name}: test accuracy {accuracies[name]:.4f} at the end, "
+                f"nnlite {accuracies['nnlite']:.4f}"
+            )
     return found
 
 
@@ -110,11 +196,27 @@ def training_table(workload, result):
     for name in sorted(seconds, key=lambda name: statistics.median(seconds[name])):
         rate = timing.Spread.of(workload.batch * steps / s / 1000 for s in seconds[name])
         cpu = statistics.median(result["cpu_seconds"][name])
-        rows.append([name, rate.text("{:.1f}"), against_nnlite(seconds, name),
-                     f"{cpu / steps * 1e6:.0f}", f"{result['first_loss'][name]:.4f}",
-                     f"{result['accuracy'][name]:.4f}"])
-    return timing.table(["library", "1000 samples/s", "nnlite is faster by", "CPU us/step",
-                         "loss of round 0", "test accuracy"], rows)
+        rows.append(
+            [
+                name,
+                rate.text("{:.1f}"),
+                against_nnlite(seconds, name),
+                f"{cpu / steps * 1e6:.0f}",
+                f"{result['first_loss'][name]:.4f}",
+                f"{result['accuracy'][name]:.4f}",
+            ]
+        )
+    return timing.table(
+        [
+            "library",
+            "1000 samples/s",
+            "nnlite is faster by",
+            "CPU us/step",
+            "loss of round 0",
+            "test accuracy",
+        ],
+        rows,
+    )
 
 
 def prediction_table(predictions):
@@ -122,8 +224,10 @@ def prediction_table(predictions):
     for count, seconds in predictions.items():
         for name in sorted(seconds, key=lambda name: statistics.median(seconds[name])):
             spread = timing.Spread.of(s * 1e6 for s in seconds[name])
-            rows.append([count, name, spread.text("{:.1f}"), against_nnlite(seconds, name)])
-    return timing.table(["rows", "library", "us a call", "nnlite is faster by"], rows)
+            rate = f"{1000 * count / spread.median:.1f}"
+            rows.append([count, name, spread.text("{:.1f}"), rate, against_nnlite(seconds, name)])
+    header = ["rows", "library", "us a call", "1000 rows/s", "nnlite is faster by"]
+    return timing.table(header, rows)
 
 
 def verdict(seconds):
@@ -147,8 +251,10 @@ def run(workload, options):
 
     try:
         result = measure_training(workload, workers, options.rounds, progress)
-        result["predictions"] = {n: measure_prediction(workers, n, options.rounds)
-                                 for n in (PREDICTED_ROWS if options.predict else ())}
+        result["predictions"] = {
+            n: measure_prediction(workers, n, options.rounds)
+            for n in (PREDICTED_ROWS if options.predict else ())
+        }
     finally:
         for worker in workers:
             worker.close()
@@ -158,8 +264,10 @@ def run(workload, options):
 
 
 def report(workload, result):
-    print(f"\n{workload.text}; data: {data.name()}; {len(result['seconds']['nnlite'])} rounds; "
-          f"load average {result['load'][0]:.1f} before, {result['load'][1]:.1f} after\n")
+    print(
+        f"\n{workload.text}; data: {data.name()}; {len(result['seconds']['nnlite'])} rounds; "
+        f"load average {result['load'][0]:.1f} before, {result['load'][1]:.1f} after\n"
+    )
     print(training_table(workload, result))
     print("\n" + verdict(result["seconds"]))
     if result["predictions"]:
@@ -174,14 +282,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workload", nargs="+", default=list(WORKLOADS), choices=WORKLOADS)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2],
-                        help="peers are measured with each; nnlite chooses, up to the largest")
+    parser.add_argument("--steps", type=int, help="fewer for each epoch, to try a command out")
+    parser.add_argument(
+        "--threads",
+        nargs="+",
+        type=int,
+        default=[1, 2],
+        help="peers are measured with each; nnlite chooses, up to the largest",
+    )
     parser.add_argument("--peers", nargs="+", choices=LIBRARIES, default=list(LIBRARIES))
     parser.add_argument("--predict", action="store_true", help="time prediction too")
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
     options = parser.parse_args()
     options.peers = ["nnlite", *(name for name in options.peers if name != "nnlite")]
-    results = {name: run(WORKLOADS[name], options) for name in options.workload}
+    workloads = [WORKLOADS[name] for name in options.workload]
+    if options.steps:
+        workloads = [replace(w, steps=min(options.steps, w.steps)) for w in workloads]
+    results = {workload.name: run(workload, options) for workload in workloads}
     if options.json:
         with open(options.json, "w") as file:
             json.dump(results, file, indent=1)

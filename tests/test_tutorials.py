@@ -25,7 +25,7 @@ SAID = {  # what must stand in the output: the numbers that Keras gives
         "LeNet",
     ],
     "from_keras_to_tensorflow": ["MLP, test acc", "ReLU6, test acc", "CNN, test acc"],
-    "layers_and_models": ["fives: recall"],
+    "layers_and_models": ["five or more: recall"],
     "a_simple_network": ["Epoch 10/10"],
 }
 

@@ -55,11 +55,11 @@ model.fit(X_train, y_train, epochs=1)  # not in the tutorial
 accuracy = model.evaluate(X_test, y_test)[1]
 
 # The tutorial reads a recall from a model that was compiled without it: here it is compiled with
-# it, for the question whether a digit is a five.
+# it, for the question whether a digit is five or more.
 model = Sequential([Flatten(input_shape=(28, 28, 1)), Dense(1, activation="sigmoid")])
 model.compile("adam", "binary_crossentropy", metrics=["accuracy", "recall", "precision"])
-model.fit(X_train, y_train == 5, epochs=10)
-recall = model.evaluate(X_test, y_test == 5)[2]
-precision = model.evaluate(X_test, y_test == 5)[3]
+model.fit(X_train, y_train >= 5, epochs=1)
+recall = model.evaluate(X_test, y_test >= 5)[2]
+precision = model.evaluate(X_test, y_test >= 5)[3]
 f1_score = 2 * (precision * recall) / (precision + recall)
-print(f"accuracy {accuracy:.4f}; fives: recall {recall:.3f}, F1 {f1_score:.3f}")
+print(f"accuracy {accuracy:.4f}; five or more: recall {recall:.3f}, F1 {f1_score:.3f}")

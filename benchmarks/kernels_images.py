@@ -1,0 +1,251 @@
+"""Kernels of images: convolutions, pooling, batch normalization; forward, and each gradient."""
+
+import math
+
+import calls
+from calls import Kernel, numbers, overwriting, repeated
+
+# N, H, W, C, filters, window, padding: the layers of `training.py`'s cnn and lenet, then two of
+# deeper nets.
+CONVOLUTIONS = [
+    (64, 28, 28, 1, 32, 3, "valid"),
+    (64, 13, 13, 32, 64, 3, "valid"),
+    (64, 5, 5, 64, 64, 3, "valid"),
+    (128, 28, 28, 1, 6, 5, "valid"),
+    (128, 12, 12, 6, 16, 5, "valid"),
+    (64, 32, 32, 3, 64, 3, "same"),
+    (8, 56, 56, 64, 64, 3, "same"),
+]
+POOLED = [(64, 26, 26, 32), (64, 11, 11, 64), (128, 24, 24, 6), (128, 8, 8, 16), (64, 32, 32, 64)]
+NORMALIZED = [(64, 26, 26, 32), (64, 11, 11, 64), (8, 56, 56, 64), (128, 512)]
+
+
+def convolutions():
+    """conv: with bias; conv_dw: the gradients of kernel and bias; conv_dx: that of the images,
+    where these are not a net's input."""
+    kernels = []
+    for *shape, padding in CONVOLUTIONS:
+        N, H, W, C, F, K = shape
+        pixels = H * W if padding == "same" else (H - K + 1) * (W - K + 1)
+        kernels += [
+            Kernel(op, tuple(shape), (padding,), flops=2 * N * pixels * F * K * K * C)
+            for op in ("conv", "conv_dw", "conv_dx")
+            if op != "conv_dx" or C > 3
+        ]
+    return kernels
+
+
+def pools():
+    """Windows of 2 x 2 that do not overlap."""
+    kernels = []
+    for N, H, W, C in POOLED:
+        shape, pixels = (N, H, W, C, 2), N * C * (H * W + (H // 2) * (W // 2))
+        kernels += [
+            Kernel("max_pool", shape, bytes=4 * pixels),
+            Kernel("max_pool_dx", shape, bytes=8 * pixels),  # it has to know where the maxima were
+            Kernel("average_pool", shape, bytes=4 * pixels),
+            Kernel("average_pool_dx", shape, bytes=4 * pixels),
+        ]
+    return kernels
+
+
+def norms():
+    """In training with the moving averages' update; all three gradients; in inference."""
+    kernels = []
+    for shape in NORMALIZED:
+        n = math.prod(shape)
+        kernels += [
+            Kernel("batch_norm", shape, bytes=8 * n),
+            Kernel("batch_norm_gradients", shape, bytes=12 * n),
+            Kernel("batch_norm_inference", shape, bytes=8 * n),
+        ]
+    return kernels
+
+
+class Nnlite(calls.Nnlite):
+    def _conv(self, *arguments):
+        *_, C, F, K, padding = arguments
+        operands = numbers(*arguments[:4]), numbers(K, K, C, F), numbers(F)
+        return lambda x, w, b: self.ops.conv2d(x, w, b, padding=padding), operands
+
+    def conv(self, *arguments):
+        make, operands = self._conv(*arguments)
+        return self._plan(make, *operands)
+
+    def conv_dw(self, *arguments):
+        return self._gradient_plan(*self._conv(*arguments), [1, 2])
+
+    def conv_dx(self, *arguments):
+        return self._gradient_plan(*self._conv(*arguments), [0])
+
+    def max_pool(self, *shape):
+        return self._plan(lambda x: self.ops.max_pool2d(x, shape[4]), numbers(*shape[:4]))
+
+    def max_pool_dx(self, *shape):
+        x = numbers(*shape[:4])
+        return self._gradient_plan(lambda x: self.ops.max_pool2d(x, shape[4]), [x], [0])
+
+    def average_pool(self, *shape):
+        return self._plan(lambda x: self.ops.average_pool2d(x, shape[4]), numbers(*shape[:4]))
+
+    def average_pool_dx(self, *shape):
+        x = numbers(*shape[:4])
+        return self._gradient_plan(lambda x: self.ops.average_pool2d(x, shape[4]), [x], [0])
+
+    def _normalization(self, shape):
+        layer = self.nnlite.layers.BatchNormalization()
+        layer.build(shape)
+        return layer
+
+    def batch_norm(self, *shape):
+        layer = self._normalization(shape)
+        return self._plan(lambda x: layer(x, training=True), numbers(*shape))
+
+    def batch_norm_gradients(self, *shape):
+        def make(x, gamma, beta):
+            return self.ops.batch_norm(x, gamma, beta)[0]
+
+        channels = shape[-1]
+        operands = [numbers(*shape), numbers(channels), numbers(channels)]
+        return self._gradient_plan(make, operands, [0, 1, 2])
+
+    def batch_norm_inference(self, *shape):
+        layer = self._normalization(shape)
+        return self._plan(lambda x: layer(x, training=False), numbers(*shape))
+
+
+class Torch(calls.Torch):
+    """Images in memory with their channels first, as is PyTorch's default."""
+
+    format = "contiguous_format"
+
+    def _arranged(self, x):
+        return x.clone(memory_format=getattr(self.torch, self.format)) if x.ndim == 4 else x
+
+    def _images(self, *shape, seed=0):
+        """Numbers (N, height, width, channels) or (N, channels), as PyTorch takes them."""
+        x = self._numbers(*shape, seed=seed)
+        return self._arranged(x.permute(0, 3, 1, 2)) if x.ndim == 4 else x
+
+    def _arrays(self, kernel, results):
+        axes = (2, 3, 1, 0) if kernel.op == "conv_dw" else (0, 2, 3, 1)
+        return [(r.permute(axes) if r.ndim == 4 else r).contiguous().numpy() for r in results]
+
+    def _conv(self, N, H, W, C, F, K, padding):
+        """x, w, b and how the window moves over x."""
+        kernel = self._arranged(self._numbers(K, K, C, F).permute(3, 2, 0, 1))
+        pad = K // 2 if padding == "same" else 0
+        return (
+            self._images(N, H, W, C),
+            kernel,
+            self._numbers(F),
+            ((1, 1), (pad, pad), (1, 1), False, (0, 0), 1),
+        )
+
+    def conv(self, *arguments):
+        x, w, b, window = self._conv(*arguments)
+        return repeated(self.aten.convolution, x, w, b, *window)
+
+    def _conv_gradients(self, arguments, wanted):
+        x, w, b, window = self._conv(*arguments)
+        N, F, H, W = self.aten.convolution(x, w, b, *window).shape
+        dy, sizes = self._images(N, H, W, F, seed=1), list(b.shape)
+
+        def call():
+            dx, dw, db = self.aten.convolution_backward(dy, x, w, sizes, *window, wanted)
+            return [dx] if wanted[0] else [dw, db]
+
+        return repeated(call)
+
+    def conv_dw(self, *arguments):
+        return self._conv_gradients(arguments, [False, True, True])
+
+    def conv_dx(self, *arguments):
+        return self._conv_gradients(arguments, [True, False, False])
+
+    def _pool(self, N, H, W, C, size):
+        """x, dy, windows."""
+        return (
+            self._images(N, H, W, C),
+            self._images(N, H // size, W // size, C, seed=1),
+            [[size, size], [size, size], [0, 0]],
+        )
+
+    def max_pool(self, *shape):
+        x, y, windows = self._pool(*shape)
+        at = self.torch.empty_like(y, dtype=self.torch.int64)
+        call = self.aten.max_pool2d_with_indices.out
+        return overwriting(y, repeated(call, x, *windows, out=y, indices=at))
+
+    def max_pool_dx(self, *shape):
+        x, dy, windows = self._pool(*shape)
+        _, at = self.aten.max_pool2d_with_indices(x, *windows)
+        return repeated(
+            self.aten.max_pool2d_with_indices_backward.grad_input,
+            dy,
+            x,
+            *windows,
+            [1, 1],
+            False,
+            at,
+            grad_input=self.torch.empty_like(x),
+        )
+
+    def average_pool(self, *shape):
+        x, y, windows = self._pool(*shape)
+        return repeated(self.aten.avg_pool2d.out, x, *windows, out=y)
+
+    def average_pool_dx(self, *shape):
+        x, dy, windows = self._pool(*shape)
+        return repeated(
+            self.aten.avg_pool2d_backward.grad_input,
+            dy,
+            x,
+            *windows,
+            False,
+            True,
+            None,
+            grad_input=self.torch.empty_like(x),
+        )
+
+    def _batch_norm(self, shape, training):
+        x = self._images(*shape)
+        gamma, beta, mean, variance = (
+            self.torch.full((shape[-1],), value) for value in (1.0, 0.0, 0.0, 1.0)
+        )
+        y = self.torch.empty_like(x)
+        statistics = {n: self.torch.empty_like(gamma) for n in ("save_mean", "save_invstd")}
+        settings = mean, variance, training, 0.01, 1e-3
+        call = self.aten.native_batch_norm.out
+        return overwriting(y, repeated(call, x, gamma, beta, *settings, out=y, **statistics))
+
+    def batch_norm(self, *shape):
+        return self._batch_norm(shape, True)
+
+    def batch_norm_inference(self, *shape):
+        return self._batch_norm(shape, False)
+
+    def batch_norm_gradients(self, *shape):
+        x, dy = self._images(*shape), self._images(*shape, seed=1)
+        gamma, beta = self._numbers(shape[-1]), self._numbers(shape[-1])
+        _, mean, inv_std = self.aten.native_batch_norm(x, gamma, beta, None, None, True, 0.01, 1e-3)
+        return repeated(
+            self.aten.native_batch_norm_backward,
+            dy,
+            x,
+            gamma,
+            None,
+            None,
+            mean,
+            inv_std,
+            True,
+            1e-3,
+            [True, True, True],
+        )
+
+
+class TorchChannelsLast(Torch):
+    format = "channels_last"
+
+
+LIBRARIES = {"nnlite": Nnlite, "torch": Torch, "torch-nhwc": TorchChannelsLast}

@@ -1,0 +1,128 @@
+"""PyTorch at its best. A new kind of layer is one entry of `LAYERS`."""
+
+from libraries import EPSILON, Library
+
+
+def _dense(nn, weights, units, activation=None):
+    layer = nn.Linear(weights[0].shape[0], units)
+    return _loaded(nn, layer, weights, (1, 0), activation)
+
+
+def _conv2d(nn, weights, filters, kernel_size, activation=None, padding="valid"):
+    layer = nn.Conv2d(weights[0].shape[2], filters, kernel_size, padding=padding)
+    return _loaded(nn, layer, weights, (3, 2, 0, 1), activation)
+
+
+def _loaded(nn, layer, weights, axes, activation):
+    """The layer with the first two weights, whose kernel's axes PyTorch has in this order."""
+    kernel, bias = weights[:2]
+    del weights[:2]
+    layer.weight.data.copy_(layer.weight.new_tensor(kernel.transpose(axes)))
+    layer.bias.data.copy_(layer.bias.new_tensor(bias))
+    return [layer, *_activation(nn, activation)]
+
+
+def _flatten(nn, weights):
+    return [_permute(nn, 0, 2, 3, 1), nn.Flatten()]  # Keras's order of the features
+
+
+def _permute(nn, *axes):
+    class Permute(nn.Module):
+        def forward(self, x):
+            return x.permute(*axes)
+
+    return Permute()
+
+
+def _activation(nn, activation):
+    return {None: [], "relu": [nn.ReLU(inplace=True)], "tanh": [nn.Tanh()]}[activation]
+
+
+# Layer -> function of (torch.nn, weights in Keras's order, of which it takes its own from the
+# front, arguments): a list of modules.
+LAYERS = {
+    "Conv2D": _conv2d,
+    "Dense": _dense,
+    "Flatten": _flatten,
+    "MaxPooling2D": lambda nn, weights, pool_size: [nn.MaxPool2d(pool_size)],
+}
+
+
+class Torch(Library):
+    """PyTorch: fused optimizer, index_select for the rows, no value read before the round's end.
+
+    Images lie in memory with their channels first, as is PyTorch's default.
+    """
+
+    def build(self):
+        import torch
+
+        torch.set_num_threads(self.threads)
+        torch.set_flush_denormal(True)
+        self.torch = torch
+        self.rows, self.labels = self._arranged(self.x), torch.from_numpy(self.y).long()
+        self._need(LAYERS)
+
+    def _arranged(self, x):
+        """Rows in memory as the model takes them."""
+        x = self.torch.from_numpy(x)
+        if x.ndim < 4:
+            return x
+        return x.permute(0, 3, 1, 2).clone(memory_format=self.torch.contiguous_format)
+
+    def load(self, weights):
+        nn, weights = self.torch.nn, list(weights)
+        self.model = self._made(
+            [
+                module
+                for kind, given in self.workload.layers
+                for module in LAYERS[kind](nn, weights, **given)
+            ]
+        )
+        more = {"eps": EPSILON} if self.workload.optimizer == "Adam" else {}
+        self.optimizer = getattr(self.torch.optim, self.workload.optimizer)(
+            self.model.parameters(), lr=self.workload.learning_rate, fused=True, **more
+        )
+
+    def _made(self, modules):
+        """The model, of modules that take images with channels first."""
+        return self.torch.nn.Sequential(*modules)
+
+    def train(self, shuffle):
+        losses = [loss for _ in range(self.workload.epochs) for loss in self._epoch(shuffle)]
+        return self.torch.stack(losses).mean().item()
+
+    def _epoch(self, shuffle):
+        torch, batch = self.torch, self.workload.batch
+        order = torch.randperm(len(self.rows)) if shuffle else None
+        for start in range(0, len(self.rows), batch):
+            if shuffle:
+                index = order[start : start + batch]
+                x, y = self.rows.index_select(0, index), self.labels.index_select(0, index)
+            else:
+                x, y = self.rows[start : start + batch], self.labels[start : start + batch]
+            self.optimizer.zero_grad(set_to_none=True)
+            loss = torch.nn.functional.cross_entropy(self.model(x), y)
+            loss.backward()
+            self.optimizer.step()
+            yield loss.detach()
+
+    def _outputs(self, x):
+        with self.torch.inference_mode():
+            return self.model(self._arranged(x)).softmax(1).numpy()
+
+
+class TorchChannelsLast(Torch):
+    """The same for images with their channels last, in memory and in all layers."""
+
+    def build(self):
+        if len(self.workload.row_shape) != 3:
+            raise NotImplementedError(f"no images in {self.workload.name}")
+        super().build()
+
+    def _arranged(self, x):
+        return self.torch.from_numpy(x)
+
+    def _made(self, modules):
+        model = super()._made([_permute(self.torch.nn, 0, 3, 1, 2), *modules])
+        return model.to(memory_format=self.torch.channels_last)
