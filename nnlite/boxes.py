@@ -4,26 +4,30 @@ asked for."""
 from nnlite.drawing import shortened, text_width
 from nnlite.model import Model
 
-# (filling of the heading, outline) by family: the module of a layer's class, or the class itself
-# where a module has several.
-FAMILIES = {
-    "InputLayer": ("#e2e8f0", "#64748b"),
-    "Dense": ("#dbeafe", "#3b82f6"),
-    "Activation": ("#fef3c7", "#d97706"),
-    "Dropout": ("#fce7f3", "#db2777"),
-    "Flatten": ("#ede9e3", "#8a7f72"),
-    "Reshape": ("#ede9e3", "#8a7f72"),
-    "conv": ("#ccfbf1", "#0d9488"),
-    "pooling": ("#fee2e2", "#dc2626"),
-    "normalization": ("#ede9fe", "#7c3aed"),
-    "activation": ("#fef3c7", "#d97706"),
-    "regularization": ("#fce7f3", "#db2777"),
-    "shaping": ("#ede9e3", "#8a7f72"),
-    "merging": ("#dcfce7", "#16a34a"),
-    "model": ("#e0e7ff", "#4f46e5"),
-    "function": ("#f1f5f9", "#94a3b8"),
-}
+# (filling of the heading, outline)
+INPUT, WEIGHTS, FILTERS = ("#e2e8f0", "#64748b"), ("#dbeafe", "#3b82f6"), ("#ccfbf1", "#0d9488")
+POOLS, NORMAL, BENDS = ("#fee2e2", "#dc2626"), ("#ede9fe", "#7c3aed"), ("#fef3c7", "#d97706")
+NOISE, SHAPES, MEETS = ("#fce7f3", "#db2777"), ("#ede9e3", "#8a7f72"), ("#dcfce7", "#16a34a")
+MODELS, FUNCTIONS = ("#e0e7ff", "#4f46e5"), ("#f1f5f9", "#94a3b8")
 OTHER = ("#ffedd5", "#ea580c")
+
+# Of a layer's family: the module of its class, or the class itself where a module has several.
+COLOURS = {
+    "InputLayer": INPUT,
+    "Dense": WEIGHTS,
+    "Activation": BENDS,
+    "Dropout": NOISE,
+    "Flatten": SHAPES,
+    "Reshape": SHAPES,
+    "conv": FILTERS,
+    "pooling": POOLS,
+    "normalization": NORMAL,
+    "activation": BENDS,
+    "regularization": NOISE,
+    "shaping": SHAPES,
+    "preprocessing": SHAPES,
+    "merging": MEETS,
+}
 INK, SOFT, PAPER = "#0f172a", "#64748b", "#ffffff"
 
 TITLE, SMALL, BODY = 12, 10, 10.5  # sizes of the text
@@ -39,7 +43,6 @@ class Box:
 
     def __init__(self, call, style):
         self.call = call
-        self.family = family(call)
         self.title = call.name if call.layer is None else call.kind
         self.lines = []
         if style.shows("names") and call.name != self.title:
@@ -64,7 +67,7 @@ class Box:
 
     def draw(self, drawing, x, y):
         """Paint the box with its upper left corner at (x, y)."""
-        fill, outline = self.family
+        fill, outline = colours(self.call)
         width, height = self.size
         below = RADIUS if not self.rows else 0
         tip = f"{self.call.name} ({self.call.kind})"
@@ -126,14 +129,14 @@ def shape_lines(shapes):
     return lines
 
 
-def family(call):
-    """The colours of a call."""
+def colours(call):
+    """(filling of the heading, outline) for a call."""
     if call.layer is None:
-        return FAMILIES["function"]
+        return FUNCTIONS
     if isinstance(call.layer, Model):
-        return FAMILIES["model"]
+        return MODELS
     for cls in type(call.layer).__mro__:
         for family in (cls.__name__, cls.__module__.rpartition(".")[2]):
-            if cls.__module__.startswith("nnlite.") and family in FAMILIES:
-                return FAMILIES[family]
+            if cls.__module__.startswith("nnlite.") and family in COLOURS:
+                return COLOURS[family]
     return OTHER

@@ -301,6 +301,23 @@ def test_texts_are_as_wide_as_estimated(bold):
         assert drawn_width(text, 100, bold) <= text_width(text, 100, bold == "bold")
 
 
+def test_colours_tell_families_apart():
+    class Doubled(layers.Dense):
+        pass
+
+    class Own(layers.Layer):
+        def call(self, inputs):
+            return inputs
+
+    inputs = keras.Input((3,))
+    x = layers.ReLU()(Doubled(3)(layers.Dense(3)(inputs)))
+    model = keras.Model(inputs, Own()(ops.relu(x)))
+    page = Page(utils.plot_model(model, None).svg)
+    fills = [e.get("fill") for e in page.root if e.get("fill", "").startswith("#") and e.get("d")]
+    fills = [fill for fill in fills if fill != "#7b8794"]
+    assert fills[1] == fills[2] and len(set(fills)) == 5 == len(fills) - 1
+
+
 # Files
 
 
