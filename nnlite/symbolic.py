@@ -78,8 +78,9 @@ class Node:
     """
 
     def __init__(self, function, args, kwargs):
-        self.function, self.args, self.kwargs = function, args, kwargs
-        self.outputs = None
+        self.function, self.outputs = function, None
+        # Copies of lists: the caller may go on to change its own.
+        self.args, self.kwargs = mapped((args, kwargs), Symbol, lambda symbol: symbol)
 
     @property
     def name(self):
@@ -215,7 +216,7 @@ class Graph:
 
     def layers(self, kind):
         """The objects of class `kind` that are called, inputs first, each once."""
-        called = [s.node.function for s in symbols_of(self.inputs)]
+        called = [_start_of(s) for s in symbols_of(self.inputs)]
         called += [node.function for node in self.nodes]
         return list({id(f): f for f in called if isinstance(f, kind)}.values())
 
@@ -232,7 +233,7 @@ class Graph:
             return copies[id(function)]
 
         for symbol in symbols_of(self.inputs):
-            made[id(symbol)] = input_symbol(once(symbol.node.function), symbol.shape, symbol.dtype)
+            made[id(symbol)] = input_symbol(once(_start_of(symbol)), symbol.shape, symbol.dtype)
         for node in self.nodes:
             args, kwargs = mapped((node.args, node.kwargs), Symbol, lambda symbol: made[id(symbol)])
             outputs = once(node.function)(*args, **kwargs)
@@ -255,11 +256,23 @@ class Graph:
         def place(symbol):
             return _Place(numbers[id(symbol)])
 
-        steps = [(s.node.function, (), {}, number(s)) for s in symbols_of(self.inputs)]
+        steps = [(_start_of(s), (), {}, number(s)) for s in symbols_of(self.inputs)]
         for node in self.nodes:
             args, kwargs = mapped((node.args, node.kwargs), Symbol, place)
             steps.append((node.function, args, kwargs, mapped(node.outputs, Symbol, number)))
         return steps, shapes, *mapped((self.inputs, self.outputs), Symbol, place)
+
+
+class _Start:
+    """Stands where a model begins with what a layer makes that is no part of it."""
+
+    def __init__(self, name):
+        self.name = name
+
+
+def _start_of(symbol):
+    """The input layer of a symbol that a graph begins with."""
+    return _Start(symbol.name) if symbol.node.inputs else symbol.node.function
 
 
 class _Place(int):

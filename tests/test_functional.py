@@ -149,6 +149,23 @@ def test_copies_predict_the_same_bits_and_stand_alone(copied):
     assert features.predict(X).shape == (20, 5)
 
 
+def test_a_model_may_begin_in_the_middle_of_another():
+    model = branched()
+    left = model.get_layer("left")
+    rest = keras.Model(left.output, ops.relu(left.output))
+    assert left not in rest.layers and rest.weights == []
+    values = RNG.normal(size=(4, 5)).astype("float32")
+    for same in (rest, pickle.loads(pickle.dumps(rest)), rest.changed()):
+        np.testing.assert_array_equal(same.predict(values), np.maximum(values, 0))
+
+
+def test_a_list_of_symbols_may_be_changed_after_it_was_used():
+    inputs = keras.Input((6,))
+    symbols = [inputs, layers.Dense(3)(inputs)]
+    symbols.append(layers.concatenate(symbols))
+    assert keras.Model(inputs, symbols[-1]).output_shape == (None, 9)
+
+
 def test_a_deep_graph_can_be_pickled():
     inputs = x = keras.Input((6,))
     for _ in range(700):
