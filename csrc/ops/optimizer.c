@@ -279,7 +279,7 @@ NNL_INLINE void ftrl(const nnl_call *call, nnl_team *team, real root(real, real)
         s[i] = fmadd(g[i], g[i], s[i]);
         const real after = root(s[i], power);
         z[i] += fmadd(shrinkage, p[i], g[i]) - (after - before) / lr * p[i];
-        const real limited = maximum_of(minimum_of(z[i], l1), -l1);
+        const real limited = z[i] > l1 ? l1 : z[i] < -l1 ? -l1 : z[i];
         p[i] = (limited - z[i]) / (after / lr + twice_l2);
     }
 }

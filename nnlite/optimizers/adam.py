@@ -85,7 +85,7 @@ class AdamW(Adam):
     Parameters
     ----------
     learning_rate : float, LearningRateSchedule or callable, default 0.001
-    weight_decay : float, default 0.004
+    weight_decay : float or None, default 0.004
     beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
     epsilon : float, default 1e-7
     amsgrad : bool, default False

@@ -76,6 +76,7 @@ class Optimizer(Configurable):
         "global_clipnorm": "[0, inf)",
     }
     _clips = ("clipnorm", "clipvalue", "global_clipnorm")
+    _may_be_none = ("weight_decay", *_clips)
     _unsupported = ("use_ema", "loss_scale_factor", "gradient_accumulation_steps")
     _no_settings = ("learning_rate", "lr")  # to set these changes no plan
 
@@ -128,7 +129,7 @@ class Optimizer(Configurable):
         for name, default in self._signature().items():
             if name in self._intervals and name != "learning_rate":
                 value = getattr(self, name, default)
-                if not (value is None and default is None):
+                if value is not None or name not in self._may_be_none:
                     check_number(owner, name, value, self._intervals[name])
         given = [f"{name}={getattr(self, name)!r}" for name in self._clips if getattr(self, name)]
         if len(given) > 1:
