@@ -216,7 +216,7 @@ class Model(Trainer, Layer):
 
     def _repr_html_(self):
         """What a notebook shows: the summary, and a picture if it is a small one."""
-        from nnlite.diagram import model_html
+        from nnlite.pictures.diagram import model_html
 
         return model_html(self)
 

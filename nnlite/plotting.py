@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 
-from nnlite.drawing import check_ending
 from nnlite.files import write_whole
+from nnlite.pictures.drawing import check_ending
 
 __all__ = ["demo_report", "plot_history", "plot_misread"]
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from nnlite.config import set_random_seed
 from nnlite.data import unpack_x_y_sample_weight
-from nnlite.diagram import plot_model
+from nnlite.pictures import plot_model
 
 __all__ = [
     "PyDataset",

@@ -5,13 +5,13 @@
 
 import itertools
 
+import cases_conv
 import cases_images
+import cases_metrics
 import cases_optimizers
 import cases_slicing
-import conv_cases
-import metric_cases
 import numpy as np
-from loss_cases import (
+from cases_losses import (
     cross_entropies,
     cross_entropy_gradients,
     sigmoid_entropies,
@@ -362,8 +362,8 @@ CASES = {
     + [Case([np.array(SPECIAL), KEYS[1]], {"rate": 0.5})],
     **cases_slicing.CASES,
     **cases_images.CASES,
-    **metric_cases.CASES,
-    **conv_cases.CASES,
+    **cases_metrics.CASES,
+    **cases_conv.CASES,
     **cases_optimizers.CASES,
 }
 
@@ -420,7 +420,7 @@ ULP = {
     "linear": 5,
     **cases_slicing.ULP,
     **cases_images.ULP,
-    **metric_cases.ULP,
-    **conv_cases.ULP,
+    **cases_metrics.ULP,
+    **cases_conv.ULP,
     **cases_optimizers.ULP,
 }

@@ -34,7 +34,8 @@ ORDER = """
     layers.preprocessing layers
     data batches goals callbacks.callback callbacks.records callbacks.control callbacks
     training trainer model sequential models nn backend
-    outline summary layout drawing boxes diagram utils
+    pictures.layout pictures.drawing pictures.outline summary pictures.boxes pictures.diagram
+    pictures utils
     nnlite versions
     preprocessing.transforms preprocessing.settings preprocessing.iterator preprocessing.image
     preprocessing
@@ -47,8 +48,8 @@ LAZY = {
     ("nnlite", "_engine"),  # in a `try` that explains an unbuilt source folder
     ("__main__", "demo"),
     ("callbacks.records", "plotting"),
-    ("drawing", "matplotlib"),
-    ("model", "diagram"),
+    ("pictures.drawing", "matplotlib"),
+    ("model", "pictures.diagram"),
     ("model", "summary"),
     ("plotting", "matplotlib"),
     ("preprocessing.iterator", "PIL"),

@@ -1,14 +1,14 @@
 """Edge 2: every gradient rule is the numerical gradient, in float64; the tape that uses them."""
 
-import conv_cases
-import gradient_cases
-import gradient_cases_images
+import cases_conv
+import cases_gradients
+import cases_gradients_images
 import numpy as np
 import pytest
 import samples
+from cases_gradients import Smooth
+from cases_gradients_images import OUTPUTS
 from cases_images import ONCE_ONLY as ONCE_ONLY_IMAGES
-from gradient_cases import Smooth
-from gradient_cases_images import OUTPUTS
 
 import nnlite
 from nnlite import config, dispatch, layers, losses, ops, optimizers
@@ -16,10 +16,10 @@ from nnlite.autodiff import GradientTape
 from nnlite.dispatch import OPS
 from nnlite.tensor import Tensor, Variable
 
-GRADIENTS = gradient_cases.GRADIENTS | gradient_cases_images.GRADIENTS
+GRADIENTS = cases_gradients.GRADIENTS | cases_gradients_images.GRADIENTS
 GRADIENTS |= {
-    name: [gradient_cases.Smooth(*case) for case in some]
-    for name, some in conv_cases.GRADIENTS.items()
+    name: [cases_gradients.Smooth(*case) for case in some]
+    for name, some in cases_conv.GRADIENTS.items()
 }
 DIFFERENTIABLE = sorted(name for name, op in OPS.items() if callable(op.gradient))
 # Their rules end in a fused op that has no rule of its own.

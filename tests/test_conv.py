@@ -4,11 +4,11 @@ That kernels equal their oracles, on any number of threads, and rules the numeri
 tested for all ops at once by `test_ops.py` and `test_autodiff.py`.
 """
 
-import conv_cases
+import cases_conv
 import numpy as np
 import pytest
-from conv_cases import CASES
-from conv_oracle import conv2d
+from cases_conv import CASES
+from oracle_conv import conv2d
 from samples import Case, normal
 from test_ops import run, same_bits
 
@@ -185,7 +185,7 @@ def test_conv2d_computes_the_convolution(real):
     layer = layers.Conv2D(5, (3, 2), strides=(2, 1), padding="same", dilation_rate=1)
     x = normal(2, 6, 7, 3)
     got = layer(x).numpy()
-    a = conv_cases.window_attributes("conv2d", x.shape, (3, 2, 3, 5), (2, 1), "same", 1)
+    a = cases_conv.window_attributes("conv2d", x.shape, (3, 2, 3, 5), (2, 1), "same", 1)
     want = conv2d(x, layer.get_weights()[0].astype(float), {**a, "groups": 1}, got.shape[1:3])
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from layer_cases_images import CASES, normalized
+from cases_layers import CASES, normalized
 from small_models import arrays_equal, data
 
 import nnlite as keras

@@ -7,8 +7,8 @@ tested for all ops at once by `test_ops.py` and `test_autodiff.py`.
 import numpy as np
 import pytest
 import threadpoolctl
+from cases_gradients import Smooth
 from cases_images import pools
-from gradient_cases import Smooth
 from oracle_activations import ACTIVATIONS, SLOPES, normal_cdf
 from samples import Case, normal, rng, sweep
 from test_autodiff import check_gradient, double  # noqa: F401

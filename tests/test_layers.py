@@ -3,7 +3,7 @@
 import copy
 import pickle
 
-import layer_cases_images
+import cases_layers
 import numpy as np
 import pytest
 import test_functional
@@ -57,8 +57,8 @@ CASES = {
 }
 
 
-CASES |= layer_cases_images.CASES
-ACTIVATIONS |= layer_cases_images.ACTIVATIONS
+CASES |= cases_layers.CASES
+ACTIVATIONS |= cases_layers.ACTIVATIONS
 
 
 @pytest.fixture(params=CASES)

@@ -1,16 +1,16 @@
 """Edge 1: every kernel gives the oracle's values, on every ISA and in both precisions."""
 
 import cases
-import conv_oracle
 import numpy as np
 import oracle
+import oracle_conv
 import oracle_images
 import pytest
 import samples
 import threadpoolctl
 from cases import CASES, ULP
 from cases_images import IN_PLACE as IN_PLACE_IMAGES
-from loss_cases import rows_of_logits
+from cases_losses import rows_of_logits
 from oracle import philox4x32, random_words
 
 from nnlite import dispatch, ops
@@ -18,7 +18,7 @@ from nnlite.dispatch import OPS
 from nnlite.ops.random import seed_state
 from nnlite.tensor import REALS, Tensor, Variable
 
-ORACLE = oracle.ORACLE | oracle_images.ORACLE | conv_oracle.oracle(oracle.activate)
+ORACLE = oracle.ORACLE | oracle_images.ORACLE | oracle_conv.oracle(oracle.activate)
 
 KERNELS = sorted(name for name, op in OPS.items() if not op.view)
 ISAS = list(dict.fromkeys(e.isa for e in dispatch._all_engines))

@@ -1,7 +1,7 @@
 """What convolutions are tested with: their parts of `CASES`, `ULP` and `GRADIENTS`."""
 
 import numpy as np
-from conv_oracle import (
+from oracle_conv import (
     conv2d,
     conv2d_gradient_input,
     conv2d_gradient_kernel,
@@ -93,7 +93,7 @@ def forward_cases(function, depthwise=False):
     return found
 
 
-def gradient_cases(function, of, depthwise=False):
+def cases_gradients(function, of, depthwise=False):
     """Each shape; `of` is 'x' or 'w'."""
     found = []
     for x, w, dy, window in triples(depthwise):
@@ -108,11 +108,11 @@ def gradient_cases(function, of, depthwise=False):
 
 CASES = {
     "conv2d": forward_cases(conv2d),
-    "conv2d_gradient_input": gradient_cases(conv2d_gradient_input, "x"),
-    "conv2d_gradient_kernel": gradient_cases(conv2d_gradient_kernel, "w"),
+    "conv2d_gradient_input": cases_gradients(conv2d_gradient_input, "x"),
+    "conv2d_gradient_kernel": cases_gradients(conv2d_gradient_kernel, "w"),
     "depthwise_conv2d": forward_cases(depthwise_conv2d, True),
-    "depthwise_gradient_input": gradient_cases(depthwise_gradient_input, "x", True),
-    "depthwise_gradient_kernel": gradient_cases(depthwise_gradient_kernel, "w", True),
+    "depthwise_gradient_input": cases_gradients(depthwise_gradient_input, "x", True),
+    "depthwise_gradient_kernel": cases_gradients(depthwise_gradient_kernel, "w", True),
 }
 
 ULP = {name: 5 for name in CASES}

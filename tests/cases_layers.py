@@ -4,9 +4,9 @@
 A case is a layer, the shape of its input, and what it computes from (x, weights).
 """
 
-import conv_oracle
 import numpy as np
 import oracle_activations
+import oracle_conv
 from oracle_activations import elu, gated
 
 from nnlite import layers
@@ -138,17 +138,17 @@ CASES = {
     "Conv2D": (
         lambda: layers.Conv2D(4, (3, 2), strides=2, activation="relu"),
         IMAGES,
-        lambda x, w: np.maximum(conv_oracle.conv2d(x, w[0], STRIDED, (2, 3)) + w[1], 0),
+        lambda x, w: np.maximum(oracle_conv.conv2d(x, w[0], STRIDED, (2, 3)) + w[1], 0),
     ),
     "DepthwiseConv2D": (
         lambda: layers.DepthwiseConv2D((3, 2), strides=2, depth_multiplier=2),
         IMAGES,
-        lambda x, w: conv_oracle.depthwise_conv2d(x, w[0], STRIDED, (2, 3)) + w[1],
+        lambda x, w: oracle_conv.depthwise_conv2d(x, w[0], STRIDED, (2, 3)) + w[1],
     ),
     "SeparableConv2D": (
         lambda: layers.SeparableConv2D(4, (3, 2), strides=2),
         IMAGES,
-        lambda x, w: conv_oracle.depthwise_conv2d(x, w[0], STRIDED, (2, 3)) @ w[1][0, 0] + w[2],
+        lambda x, w: oracle_conv.depthwise_conv2d(x, w[0], STRIDED, (2, 3)) @ w[1][0, 0] + w[2],
     ),
     "UpSampling2D": (
         lambda: layers.UpSampling2D((2, 3)),

@@ -1,8 +1,8 @@
 """Where the gradient rules of `cases_images.py`'s ops are compared with differences."""
 
 import numpy as np
+from cases_gradients import Smooth
 from cases_images import pools
-from gradient_cases import Smooth
 from samples import normal, rng
 
 from nnlite.ops.activation import GATES

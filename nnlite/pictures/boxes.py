@@ -1,8 +1,8 @@
 """What a call looks like in the picture of a model: a coloured heading, and a table of what was
 asked for."""
 
-from nnlite.drawing import shortened, text_width
 from nnlite.model import Model
+from nnlite.pictures.drawing import shortened, text_width
 
 # (filling of the heading, outline)
 INPUT, WEIGHTS, FILTERS = ("#e2e8f0", "#64748b"), ("#dbeafe", "#3b82f6"), ("#ccfbf1", "#0d9488")

@@ -4,12 +4,12 @@ What is called is read from the model's outline, places come from `layout`, and 
 paints; this module knows what boxes look like.
 """
 
-from nnlite.boxes import SMALL, SOFT, Box
-from nnlite.drawing import Drawing, check_ending, shortened, text_width
 from nnlite.files import write_whole
-from nnlite.layout import Edge, Layout
 from nnlite.model import Model
-from nnlite.outline import HOW_TO_BUILD, Outline
+from nnlite.pictures.boxes import SMALL, SOFT, Box
+from nnlite.pictures.drawing import Drawing, check_ending, shortened, text_width
+from nnlite.pictures.layout import Edge, Layout
+from nnlite.pictures.outline import HOW_TO_BUILD, Outline
 from nnlite.summary import summary_html
 
 WHERE = "plot_model: expected to_file"
