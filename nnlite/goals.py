@@ -1,5 +1,6 @@
 """Goals: what each output of a model is trained for, and the figures that measure it."""
 
+import numbers
 from dataclasses import dataclass
 
 from nnlite import losses
@@ -174,10 +175,20 @@ def _goal(name, loss, weight, measured, weighted):
     return Goal(
         name,
         None if loss is None else losses.get(loss),
-        1.0 if weight is None else float(weight),
+        1.0 if weight is None else _number(weight),
         _metrics(measured),
         _metrics(weighted),
     )
+
+
+def _number(weight):
+    """The weight of a loss as a float."""
+    if isinstance(weight, bool) or not isinstance(weight, numbers.Real):
+        raise TypeError(
+            f"loss_weights: expected a number for each output, got {weight!r}; metrics are given "
+            "by name: metrics=[...]"
+        )
+    return float(weight)
 
 
 def _metrics(given):

@@ -25,11 +25,11 @@ class Trainer:
         self,
         optimizer="rmsprop",
         loss=None,
+        loss_weights=None,
         metrics=None,
         weighted_metrics=None,
         run_eagerly=False,
         n_threads=None,
-        loss_weights=None,
         **kwargs,
     ):
         """Say how to train.
@@ -40,6 +40,8 @@ class Trainer:
         loss : str, Loss or function
             Of a model with several outputs one for all of them, a list of one for each, or a dict
             by the outputs' names; None for an output without a loss.
+        loss_weights : float, or list or dict of float, optional
+            What the loss of each output is multiplied by in the total; 1 by default.
         metrics : list of str, Metric or function, optional
             Of several outputs a list with an entry for each, or a dict by name; an entry is one
             metric, a list of them or None.
@@ -49,8 +51,6 @@ class Trainer:
             Run every step in Python, so that values inside `call` can be looked at.
         n_threads : int, optional
             At most this many threads; by default as many as the work is worth.
-        loss_weights : float, or list or dict of float, optional
-            What the loss of each output is multiplied by in the total; 1 by default.
         """
         if kwargs.keys() - {"jit_compile", "steps_per_execution"}:
             raise TypeError(f"compile: unknown arguments {', '.join(kwargs)}")

@@ -264,3 +264,9 @@ def test_training_equals_kerass(monkeypatch):
 
 
 XS_YS = (XS[list], YS[list])
+
+
+def test_metrics_in_the_place_of_loss_weights_are_an_error_that_says_so():
+    model = keras.Sequential([layers.Dense(1, input_shape=(2,))])
+    with pytest.raises(TypeError, match=r"loss_weights: expected a number.*metrics=\["):
+        model.compile("sgd", "mse", ["mae"])
