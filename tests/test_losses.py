@@ -452,3 +452,9 @@ def test_what_does_not_fit_says_what_was_expected_and_what_came(call, message):
 def test_loss_of_a_wrong_kind_is_a_type_error():
     with pytest.raises(TypeError, match=r"expected a loss, its name or a function, got 3"):
         losses.get(3)
+
+
+@pytest.mark.parametrize("delta", [0, -1.0, float("nan")])
+def test_huber_refuses_a_delta_that_is_not_positive(delta):
+    with pytest.raises(ValueError, match="huber: expected delta to be positive"):
+        losses.Huber(delta)([[0.0]], [[1.0]])

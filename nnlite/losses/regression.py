@@ -43,6 +43,8 @@ def huber(y_true, y_pred, delta=1.0):
 
     P. J. Huber: "Robust estimation of a location parameter", Annals of Statistics 35 (1964).
     """
+    if not delta > 0:
+        raise ValueError(f"huber: expected delta to be positive, got {delta!r}")
     y_true, y_pred = broadcasting("huber", y_true, y_pred)
     error = ops.abs(y_pred - y_true)
     # Written without a choice, so that an infinite error has a gradient.
