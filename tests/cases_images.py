@@ -12,7 +12,7 @@ from samples import LENGTHS, Case, normal, rng, sweep
 
 from nnlite.ops.activation import GATES
 from nnlite.ops.image import FILL_MODES
-from nnlite.ops.pool import _along
+from nnlite.ops.windows import windows_along
 
 # Images, windows, strides: the fast path, overlaps, gaps, wider than the image, thin.
 IMAGES = [(0, 4, 4, 3), (1, 1, 1, 1), (2, 5, 7, 3), (3, 8, 8, 16), (1, 6, 6, 130), (2, 4, 3, 17)]
@@ -38,7 +38,7 @@ def pools():
     ):
         if padding == "valid" and (shape[1] < window[0] or shape[2] < window[1]):
             continue
-        along = [_along(n, p, s, padding) for n, p, s in zip(shape[1:3], window, stride)]
+        along = [windows_along(n, p, s, padding) for n, p, s in zip(shape[1:3], window, stride)]
         yield (
             shape,
             {

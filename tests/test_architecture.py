@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = """
     _engine config files tensor dispatch symbolic
     ops.operands ops.elementwise ops.shape ops.slicing ops.reduce ops.activation ops.linear ops.loss
-    ops.metric ops.optimizer ops.random ops.conv ops.pool ops.norm ops.image ops
+    ops.metric ops.optimizer ops.random ops.windows ops.conv ops.pool ops.norm ops.image ops
     autodiff plan registry progress
     initializers regularizers activations
     losses.loss losses.margin losses.probabilistic losses.regression losses.similarity losses

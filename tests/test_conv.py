@@ -90,7 +90,7 @@ def test_separable_is_depthwise_then_pointwise(real):
 @pytest.mark.parametrize(
     "message, function",
     {
-        r"conv2d: expected images \(N, height": lambda: ops.conv2d(
+        r"expected images of shape \(N, height": lambda: ops.conv2d(
             np.ones((3, 3)), np.ones((1,) * 4)
         ),
         "expected a kernel of 4 axes": lambda: ops.conv2d(np.ones((1,) * 4), np.ones((3, 3))),
@@ -118,7 +118,7 @@ def test_separable_is_depthwise_then_pointwise(real):
         "expected an activation of .*, got 'swish'": lambda: ops.conv2d(
             np.ones((1,) * 4), np.ones((1,) * 4), activation="swish"
         ),
-        "depthwise_conv2d: expected images": lambda: ops.depthwise_conv2d(
+        "expected images of shape": lambda: ops.depthwise_conv2d(
             np.ones((3, 3)), np.ones((1,) * 4)
         ),
         "images of 2 channels": lambda: ops.depthwise_conv2d(

@@ -3,7 +3,7 @@
 from nnlite import activations, ops
 from nnlite.layers.core import positive_int
 from nnlite.layers.images import ImageLayer
-from nnlite.ops.conv import pair
+from nnlite.ops.windows import pair
 
 
 class _Convolution(ImageLayer):

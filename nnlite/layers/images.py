@@ -2,6 +2,7 @@
 
 from nnlite import config
 from nnlite.layers.layer import Layer
+from nnlite.ops.windows import check_images
 
 
 class ImageLayer(Layer):
@@ -23,9 +24,4 @@ class ImageLayer(Layer):
         known = config.image_data_format()
         if self.data_format not in (None, known):
             raise ValueError(f"expected data_format {known!r}, got {self.data_format!r}")
-        self.check_images(input_shape)
-
-    def check_images(self, shape):
-        """Raise ValueError if that is no shape of images."""
-        if len(shape) != 4:
-            raise ValueError(f"expected images (N, height, width, channels), got shape {shape}")
+        check_images(input_shape)

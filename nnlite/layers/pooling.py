@@ -2,6 +2,7 @@
 
 from nnlite import ops
 from nnlite.layers.images import ImageLayer
+from nnlite.ops.windows import check_images
 
 
 class _Pooling2D(ImageLayer):
@@ -87,7 +88,7 @@ class _GlobalPooling2D(ImageLayer):
         self.keepdims = keepdims
 
     def call(self, inputs):
-        self.check_images(inputs.shape)
+        check_images(inputs.shape)
         return self._reduce(inputs, (1, 2), self.keepdims)
 
 

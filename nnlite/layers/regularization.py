@@ -8,6 +8,7 @@ from nnlite.config import next_seed
 from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
 from nnlite.ops.random import seed_state
+from nnlite.ops.windows import check_images
 
 
 class _Noise(Layer):
@@ -186,6 +187,6 @@ class SpatialDropout2D(_Noise, ImageLayer):
         self.rate, self.seed = rate, seed
 
     def disturbed(self, inputs, key):
-        self.check_images(inputs.shape)
+        check_images(inputs.shape)
         whole = ops.ones((inputs.shape[0], 1, 1, inputs.shape[3]), inputs.dtype)
         return inputs * ops.dropout(whole, key, self.rate)

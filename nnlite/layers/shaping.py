@@ -6,6 +6,7 @@ from nnlite import ops
 from nnlite.layers.core import positive_int
 from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
+from nnlite.ops.windows import check_images
 
 
 def _margins(name, value):
@@ -93,7 +94,7 @@ class Cropping2D(ImageLayer):
         self._sides = _margins("cropping", self.cropping)
 
     def call(self, inputs):
-        self.check_images(inputs.shape)
+        check_images(inputs.shape)
         if any(n <= sum(cut) for n, cut in zip(inputs.shape[1:3], self._sides)):
             raise ValueError(
                 "expected images of which something is left after cropping "

@@ -1,13 +1,14 @@
 """Convolutions of images (N, height, width, channels): of all channels, or of each by itself."""
 
 import math
-from numbers import Integral, Real
+from numbers import Integral
 
 from nnlite.dispatch import Op
 from nnlite.ops.activation import KINDS, activation_gradient
 from nnlite.ops.operands import call, operands
 from nnlite.ops.reduce import sum_to
 from nnlite.ops.shape import reshape
+from nnlite.ops.windows import check_images, padding_of, pair, windows_along
 
 # The geometry of a window, in C's order; `groups` is only conv2d's.
 _WINDOW = {
@@ -22,39 +23,18 @@ _FUSED = {"kind": int, "alpha": float}
 _SIZE = {"out_h": None, "out_w": None}
 
 
-def pair(name, value):
-    """(height, width) from an integer of at least 1 or two of them; integral floats count."""
-    both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    whole = [isinstance(v, Real) and not isinstance(v, bool) and v >= 1 and not v % 1 for v in both]
-    if len(both) != 2 or not all(whole):
-        raise ValueError(f"expected {name} to be a positive integer or two of them, got {value!r}")
-    return int(both[0]), int(both[1])
-
-
-def _along(size, window, stride, dilation, padding):
-    """(size of the result, padding before) along one axis."""
-    covered = (window - 1) * dilation + 1
-    if padding == "valid":
-        return (size - covered) // stride + 1, 0
-    out = -(-size // stride)
-    return out, max((out - 1) * stride + covered - size, 0) // 2
-
-
 def window_attributes(name, x, kernel, strides, padding, dilation_rate):
     """The attributes of a window over images of a shape, checked."""
-    padding = padding.lower() if isinstance(padding, str) else padding
-    if padding not in ("valid", "same"):
-        raise ValueError(f"{name}: expected padding 'valid' or 'same', got {padding!r}")
-    if len(x) != 4:
-        raise ValueError(f"{name}: expected images (N, height, width, channels), got shape {x}")
+    padding = padding_of(padding)
+    check_images(x)
     if len(kernel) != 4 or 0 in kernel:
         raise ValueError(f"{name}: expected a kernel of 4 axes, none of size 0, got shape {kernel}")
     (stride_h, stride_w), (dilation_h, dilation_w) = (
         pair("strides", strides),
         pair("dilation_rate", dilation_rate),
     )
-    out_h, pad_top = _along(x[1], kernel[0], stride_h, dilation_h, padding)
-    out_w, pad_left = _along(x[2], kernel[1], stride_w, dilation_w, padding)
+    out_h, pad_top = windows_along(x[1], kernel[0], stride_h, padding, dilation_h)
+    out_w, pad_left = windows_along(x[2], kernel[1], stride_w, padding, dilation_w)
     if out_h < 1 or out_w < 1:
         raise ValueError(
             f"{name}: expected images of at least "

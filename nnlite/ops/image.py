@@ -6,8 +6,8 @@ import numpy as np
 
 from nnlite.dispatch import Op
 from nnlite.ops.operands import call, constant, operands
-from nnlite.ops.pool import pair
 from nnlite.ops.shape import broadcast_to, reshape
+from nnlite.ops.windows import check_images, pair
 
 
 def _pad_gradient(c, dy, need):
@@ -25,10 +25,7 @@ Op(
 
 def _images(x):
     (x,) = operands(x)
-    if x.ndim != 4:
-        raise ValueError(
-            f"expected images of shape (N, height, width, channels), got shape {x.shape}"
-        )
+    check_images(x.shape)
     return x
 
 
@@ -82,7 +79,7 @@ def upsample2d(x, size=(2, 2)):
     array([1., 1., 2., 2.], dtype=float32)
     """
     x = _images(x)
-    down, right = pair(size, "size")
+    down, right = pair("size", size)
     n, height, width, channels = x.shape
     spread = broadcast_to(
         reshape(x, (n, height, 1, width, 1, channels)), (n, height, down, width, right, channels)

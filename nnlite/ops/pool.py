@@ -1,9 +1,8 @@
 """Pooling: the largest or the mean of each window of an image (N, height, width, channels)."""
 
-import numbers
-
 from nnlite.dispatch import Op
 from nnlite.ops.operands import call, operands
+from nnlite.ops.windows import check_images, padding_of, pair, windows_along
 from nnlite.tensor import Routed
 
 _ATTRS = {
@@ -54,44 +53,19 @@ Op("average_pool2d", infer=_infer_pool, gradient=_average_gradient, attrs=_ATTRS
 Op("average_pool2d_gradient", infer=_infer_average_gradient, gradient=_average_again, attrs=_ATTRS)
 
 
-def pair(value, name):
-    """Two positive integers, from one or from a pair of them."""
-    both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(both) != 2 or not all(
-        isinstance(n, numbers.Real) and not isinstance(n, bool) and n >= 1 and n % 1 == 0
-        for n in both
-    ):
-        raise ValueError(
-            f"expected {name} to be a positive integer or a pair of them, got {value!r}"
-        )
-    return int(both[0]), int(both[1])
-
-
-def _along(size, pool, stride, padding):
-    """(length of the result, padding before it) along an axis; odd padding ends after the image."""
-    if padding == "valid":
-        return (size - pool) // stride + 1, 0
-    length = -(-size // stride)
-    return length, max((length - 1) * stride + pool - size, 0) // 2
-
-
 def _pool(name, x, pool_size, strides, padding):
     (x,) = operands(x)
-    pool = pair(pool_size, "pool_size")
-    stride = pool if strides is None else pair(strides, "strides")
-    if padding not in ("valid", "same"):
-        raise ValueError(f"expected padding 'valid' or 'same', got {padding!r}")
-    if x.ndim != 4:
-        raise ValueError(
-            f"expected images of shape (N, height, width, channels), got shape {x.shape}"
-        )
+    pool = pair("pool_size", pool_size)
+    stride = pool if strides is None else pair("strides", strides)
+    padding = padding_of(padding)
+    check_images(x.shape)
     if padding == "valid" and (x.shape[1] < pool[0] or x.shape[2] < pool[1]):
         raise ValueError(
             f"expected images of at least {pool[0]} x {pool[1]} pixels for pool_size {pool} and no "
             f"padding, got shape {x.shape}"
         )
     (height, top), (width, left) = (
-        _along(n, p, s, padding) for n, p, s in zip(x.shape[1:3], pool, stride)
+        windows_along(n, p, s, padding) for n, p, s in zip(x.shape[1:3], pool, stride)
     )
     return call(
         name,

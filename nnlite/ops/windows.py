@@ -1,0 +1,39 @@
+"""What convolutions and poolings share: sizes in pairs, and the windows that fit along an axis."""
+
+from numbers import Real
+
+
+def pair(name, value):
+    """(height, width) from an integer of at least 1 or two of them; integral floats count."""
+    both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    whole = [isinstance(v, Real) and not isinstance(v, bool) and v >= 1 and not v % 1 for v in both]
+    if len(both) != 2 or not all(whole):
+        raise ValueError(
+            f"expected {name} to be a positive integer or a pair of them, got {value!r}"
+        )
+    return int(both[0]), int(both[1])
+
+
+def padding_of(padding):
+    """'valid' or 'same'."""
+    lower = padding.lower() if isinstance(padding, str) else padding
+    if lower not in ("valid", "same"):
+        raise ValueError(f"expected padding 'valid' or 'same', got {padding!r}")
+    return lower
+
+
+def check_images(shape):
+    """Raise a ValueError if this is not a shape of images."""
+    if len(shape) != 4:
+        raise ValueError(
+            f"expected images of shape (N, height, width, channels), got shape {shape}"
+        )
+
+
+def windows_along(size, window, stride, padding, dilation=1):
+    """(their number, padding before) along one axis; padding of odd size ends after the image."""
+    covered = (window - 1) * dilation + 1
+    if padding == "valid":
+        return (size - covered) // stride + 1, 0
+    count = -(-size // stride)
+    return count, max((count - 1) * stride + covered - size, 0) // 2
