@@ -42,9 +42,12 @@ keras = sys.modules[__name__]  # `import nnlite as tf`: what a tutorial calls tf
 
 # Imported when first used: they bring scikit-learn, or are rarely needed.
 _LAZY = {
+    "MLP": "architecture",
     "NNClassifier": "estimators",
     "NNRegressor": "estimators",
+    "Stack": "architecture",
     "__version__": "versions",
+    "architecture": None,
     "show_versions": "versions",
     "datasets": None,
     "estimators": None,
@@ -53,16 +56,19 @@ _LAZY = {
 }
 
 __all__ = [
+    "MLP",
     "GradientTape",
     "Input",
     "Model",
     "NNClassifier",
     "NNRegressor",
     "Sequential",
+    "Stack",
     "Tensor",
     "Variable",
     "__version__",
     "activations",
+    "architecture",
     "backend",
     "callbacks",
     "constant",

@@ -1,17 +1,39 @@
-"""The settings that both estimators share: which values are legal, and what they mean."""
+"""The settings that both estimators share: which values are legal, what they mean, and how each is
+read and changed by its name."""
 
 import numbers
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from nnlite.callbacks import EarlyStopping
+from nnlite import optimizers
+from nnlite.architecture import (
+    MLP,
+    Stack,
+    check_names,
+    hidden_layers,
+    sizes_of,
+    steps_of,
+    with_step,
+)
+from nnlite.callbacks import Callback, EarlyStopping
+from nnlite.config import Configurable
 from nnlite.layers.core import positive_int
+from nnlite.specs import adjusted, deep_settings, grouped, is_absent, spec_of
+
+EARLY_STOPPING_ROWS = 500
 
 
 def is_auto(value):
     """Whether a setting is the string 'auto'; arrays never are."""
     return isinstance(value, str) and value == "auto"
+
+
+def whole(value):
+    """A float without a fraction as an int, as searches may deliver it; anything else as it is."""
+    floating = isinstance(value, (float, np.floating)) and value == value // 1
+    return int(value) if floating else value
 
 
 def _accepts(check, *args):
@@ -21,11 +43,6 @@ def _accepts(check, *args):
     except ValueError:
         return False
     return True
-
-
-def is_list_of(values, kinds):
-    """Whether these are a list or tuple of objects of some classes."""
-    return isinstance(values, (list, tuple)) and all(isinstance(v, kinds) for v in values)
 
 
 # Name -> whether a value is legal, and what is; specs are checked as they are copied.
@@ -44,10 +61,10 @@ LEGAL = {
         "a number in (0, 1)",
     ),
     "random_state": (
-        lambda v: _accepts(check_random_state, v),
+        lambda v: _accepts(check_random_state, whole(v)),
         "None, an integer in [0, 2**32) or a RandomState",
     ),
-    "verbose": (lambda v: isinstance(v, numbers.Integral) and 0 <= v <= 2, "0, 1 or 2"),
+    "verbose": (lambda v: isinstance(v, (numbers.Real, np.bool_)) and v in (0, 1, 2), "0, 1 or 2"),
     "n_threads": (
         lambda v: v is None or _accepts(positive_int, "", v),
         "None or a positive integer",
@@ -60,28 +77,37 @@ LEGAL = {
 
 _PARAMETERS = """Parameters
     ----------
-    layers : Layer or list of Layer, default None
-        The hidden layers; None entries are left out. None makes a multilayer perceptron of
-        `hidden_layer_sizes` and `activation`, which mean nothing otherwise; it flattens images.
+    layers : list of Layer, Layer, Stack, MLP, int, tuple of int, str or function, default None
+        The hidden layers. In a list or Stack an entry is a Layer or (name, Layer); None and
+        'passthrough' in the place of a Layer leave it out. A name, or that of its type and place,
+        is that of a setting: `hidden`, `hidden__units`, `dropout_1__rate`.
+        Sizes such as 64, (64, 32) or '64-32' make a multilayer perceptron with `activation`, None
+        one of `hidden_layer_sizes`; they flatten images.
+        A function `build(meta, depth=2)` returns any of these, or a compiled Model with its output
+        layer; its keyword arguments are settings, `layers__depth`. `meta` has `sample_shape`,
+        `n_features`, `n_outputs` and `task`; a function may do without it.
         Where the first layer says what a sample looks like (`input_shape`, `Input`), X may be rows
         of as many values: `Conv2D(32, 3, input_shape=(28, 28, 1))` takes rows of 784 pixels.
-    hidden_layer_sizes : int or sequence of int, default (100,)
+    hidden_layer_sizes : int, sequence of int or str such as '64-32', default (100,)
     activation : str or function, default 'relu'
     optimizer : str or Optimizer, default 'adam'
-        An object's settings can be searched: `optimizer__learning_rate`.
-    learning_rate : float, default None
-        None is the optimizer's own.
+        Its settings can be searched, also those of a name: `optimizer__beta_1`.
+    learning_rate : float or LearningRateSchedule, default None
+        None is the optimizer's own, `optimizer__learning_rate`. Any other value is what that name
+        reads, and is changed by it.
     batch_size : int or 'auto', default 'auto'
         'auto' is min(200, n_samples).
     epochs : int, default 200
     early_stopping : 'auto', bool or EarlyStopping, default 'auto'
         True stops when the loss on held-out rows has not improved for 10 epochs, and keeps the best
         weights; 'auto' does so from 500 rows up. An EarlyStopping says it in detail; rows are held
-        out if what it monitors begins with 'val_'.
+        out if what it monitors begins with 'val_'. `early_stopping__patience` and the like make an
+        EarlyStopping of True and of 'auto', and have no effect on False.
     validation_fraction : float in (0, 1), default 0.1
         The part of the rows held out, the same of each class where that is possible.
     callbacks : Callback or list of Callback, default None
-        `fit` uses copies.
+        `fit` uses copies. Entries can have names as those of `layers` do; without one they are
+        `reduce_lr_on_plateau_1` and the like.
     random_state : int, RandomState or None, default None
         The same int gives the same bits, on any number of threads.
     verbose : {0, 1, 2}, default 0
@@ -109,6 +135,202 @@ _ATTRIBUTES = """model_ : Sequential
     dtype_ : dtype
         The precision that was chosen: float32 or float64.
 """
+
+# Settings that hold specs: where there is none, a nested name has no effect.
+_SPECS = ("layers", "optimizer", "learning_rate", "early_stopping", "callbacks")
+_LISTS = ("layers", "callbacks")
+
+
+class Searchable(BaseEstimator):
+    """An estimator of which every setting has a name, those of its specs too.
+
+    A spec that was given is never changed, as others may share it: the estimator gets a copy.
+    """
+
+    def get_params(self, deep=True):
+        """The settings by name.
+
+        Parameters
+        ----------
+        deep : bool, default True
+            Also the steps of `layers` and `callbacks` by their names, and the settings of
+            specs as `hidden__units` and `optimizer__learning_rate`.
+        """
+        own = super().get_params(deep=False)
+        if not deep:
+            return own
+        found = {}
+        for name, value in own.items():
+            for step, spec in steps_of(value, own) if name in _LISTS else ():
+                if step is not None:
+                    found[step] = spec
+                    found.update((f"{step}__{k}", v) for k, v in deep_settings(spec).items())
+            if not (name == "early_stopping" and is_auto(value)):  # stays 'auto' when set again
+                settings = deep_settings(self._spec(name, value))
+                found.update((f"{name}__{k}", v) for k, v in settings.items())
+        found.pop("optimizer__lr", None)  # Keras's older name
+        if own["learning_rate"] is not None:
+            found = {k: v for k, v in found.items() if not k.startswith("optimizer__learning_rate")}
+            found["optimizer__learning_rate"] = own["learning_rate"]
+            rate = deep_settings(self._spec("learning_rate", own["learning_rate"]))
+            found.update((f"optimizer__learning_rate__{k}", v) for k, v in rate.items())
+        return {**found, **own}
+
+    def set_params(self, **params):
+        """Change settings by name: whole ones first, then steps, then what is in them.
+
+        The order of the names does not matter. Values are checked by `fit`. What is nested in a
+        step that is None or 'passthrough' has no effect. Returns self.
+
+        Raises
+        ------
+        ValueError
+            If there is no setting of a name; nothing is changed then.
+        """
+        before = dict(vars(self))
+        settings = BaseEstimator.get_params(self, deep=False)
+        whole, nested = grouped(params)
+        try:
+            for name in sorted(whole, key=lambda name: name not in settings):
+                if name in settings:
+                    setattr(self, name, whole[name])
+                else:
+                    self._set_step(name, whole[name])
+            for name, inner in nested.items():
+                self._set_nested(name, inner)
+        except ValueError:
+            vars(self).update(before)
+            raise
+        return self
+
+    def _spec(self, name, value):
+        """The object with settings that a setting's value stands for, or None."""
+        if name == "optimizer":
+            found = optimizer_of(value)
+            if found is not None and (rate := found.get_params(deep=False).get("lr")) is not None:
+                found = found.changed(learning_rate=rate, lr=None)
+            return found
+        if name == "early_stopping":
+            value = stopping_of(value)
+        return spec_of(name, value) if name in _SPECS or isinstance(value, Configurable) else None
+
+    def _find(self, name):
+        """(setting, place, step) of a step by its name."""
+        settings = BaseEstimator.get_params(self, deep=False)
+        for setting in _LISTS:
+            for place, (step, spec) in enumerate(steps_of(settings[setting], settings)):
+                if step == name:
+                    return setting, place, spec
+        raise ValueError(
+            f"Invalid parameter {name!r} for estimator {type(self).__name__}. "
+            f"Valid parameters are: {', '.join(sorted(self.get_params()))}"
+        )
+
+    def _set_step(self, name, step):
+        setting, place, _ = self._find(name)
+        setattr(self, setting, with_step(getattr(self, setting), place, step, name))
+
+    def _set_nested(self, name, inner):
+        """Replace a spec by a copy with changed settings."""
+        if name == "optimizer" and "lr" in inner:
+            inner = {"learning_rate": inner["lr"], **inner}
+            del inner["lr"]
+        if name == "optimizer" and self.learning_rate is not None:
+            inner = self._routed(inner)
+        if name not in BaseEstimator.get_params(self, deep=False):
+            setting, place, step = self._find(name)
+            if not is_absent(step):
+                changed = self._adjusted(name, step, step, inner)
+                setattr(self, setting, with_step(getattr(self, setting), place, changed))
+            return
+        value = getattr(self, name)
+        absent = is_absent(value) or (isinstance(value, (bool, np.bool_)) and not value)
+        if inner and not (absent and name in _SPECS):
+            setattr(self, name, self._adjusted(name, value, self._spec(name, value), inner))
+
+    def _adjusted(self, name, value, spec, inner):
+        if not (isinstance(spec, Configurable) or callable(spec)):
+            raise ValueError(
+                f"Invalid parameter {f'{name}__{next(iter(inner))}'!r}: {name} is {value!r}, which "
+                f"has no settings. Valid parameters are: {', '.join(sorted(self.get_params()))}"
+            )
+        return adjusted(spec, inner)
+
+    def _routed(self, inner):
+        """Set the learning rate that is given apart from the optimizer; the rest of `inner`."""
+        own, nested = grouped(inner)
+        self.learning_rate = own.pop("learning_rate", self.learning_rate)
+        if "learning_rate" in nested:
+            self._set_nested("learning_rate", nested.pop("learning_rate"))
+        return {k: v for k, v in inner.items() if k.partition("__")[0] in (*own, *nested)}
+
+    # What fit makes of the settings
+
+    def _check_settings(self):
+        """Raise for any setting that is wrong, before any work."""
+        for name, (is_legal, legal) in LEGAL.items():
+            if not is_legal(value := getattr(self, name)):
+                raise ValueError(f"{name}: expected {legal}, got {value!r}")
+        for specs in (self._layer_specs, self._optimizer_spec, self._callbacks):
+            specs()
+        settings = BaseEstimator.get_params(self, deep=False)
+        lists = {name: settings[name] for name in _LISTS if steps_of(settings[name])}
+        check_names(settings, lists)
+
+    def _layer_specs(self, meta=None):
+        """Fresh copies of the hidden layers; a compiled Model if a function made one.
+
+        Without `meta`, what is known of the data, only settings are checked.
+        """
+        layers = self.layers
+        if layers is None:
+            layers = MLP(sizes_of("hidden_layer_sizes", self.hidden_layer_sizes), self.activation)
+        return hidden_layers(layers, self.activation, meta)
+
+    def _optimizer_spec(self, given=None):
+        """A fresh optimizer with this estimator's learning rate; `given` is a compiled Model's."""
+        optimizer = (optimizers.get(self.optimizer) if given is None else given).changed()
+        if self.learning_rate is not None:
+            rate = {"learning_rate": self.learning_rate, "lr": None}  # `lr`: Keras's older name
+            known = optimizer.get_params(deep=False)
+            optimizer = optimizer.changed(**{k: v for k, v in rate.items() if k in known})
+        optimizer._check()
+        return optimizer
+
+    def _callbacks(self):
+        """Fresh copies of the callbacks."""
+        given = [] if self.callbacks is None else self.callbacks
+        given = [given] if isinstance(given, Callback) else given
+        steps = [step for _, step in steps_of(given)]
+        legal = isinstance(given, (list, tuple, Stack)) and len(steps) == len(
+            given.layers if isinstance(given, Stack) else given
+        )
+        if not legal or not all(isinstance(s, Callback) or is_absent(s) for s in steps):
+            raise TypeError(f"callbacks: expected Callback objects, got {self.callbacks!r}")
+        return [step.changed() for step in steps if not is_absent(step)]
+
+    def _stopping(self, rows):
+        """A fresh EarlyStopping for so many rows, or None."""
+        if is_auto(self.early_stopping) and rows < EARLY_STOPPING_ROWS:
+            return None
+        found = stopping_of(self.early_stopping)
+        return None if found is None else found.changed()
+
+
+def optimizer_of(value):
+    """The Optimizer that a name or a class stands for; None if there is none."""
+    try:
+        return optimizers.get(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def stopping_of(value):
+    """The EarlyStopping that `early_stopping=` stands for; None if there is none."""
+    if isinstance(value, EarlyStopping):
+        return value
+    wanted = is_auto(value) or (isinstance(value, (bool, np.bool_)) and bool(value))
+    return EarlyStopping(patience=10, restore_best_weights=True) if wanted else None
 
 
 def documented(cls):

@@ -5,9 +5,10 @@ optimizer, callbacks) are settings: what was given is never built or changed, `f
 """
 
 import math
+import warnings
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier
+from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -18,25 +19,24 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from nnlite import config, losses, optimizers, samples, training
+from nnlite import config, losses, samples, training
+from nnlite.architecture import check_outputs, compiled_loss, meta_of
 from nnlite.batches import ArrayBatches
-from nnlite.callbacks import Callback, EarlyStopping, History
-from nnlite.config import Configurable
+from nnlite.callbacks import History
 from nnlite.data import sources_of
-from nnlite.estimator_settings import LEGAL, documented, is_auto, is_list_of
-from nnlite.layers import Dense, Flatten, Layer
-from nnlite.layers.core import positive_int
+from nnlite.estimator_settings import Searchable, documented, is_auto, whole
+from nnlite.layers import Dense
+from nnlite.model import Model
 from nnlite.sequential import Sequential
-from nnlite.symbolic import layer_of
 
 # Small float64 data are trained in float64: what scikit-learn's own MLP does, and what its checks
 # of sample weights need. Past these sizes float32 is twice as fast and no less good.
 FLOAT64_VALUES = 16_384
 FLOAT64_WEIGHTS = 20_000
-EARLY_STOPPING_ROWS = 500
+LARGEST_OUTPUT = 1e16  # squares of errors of more overflow float32 when they are summed
 
 
-class _NeuralNetwork(BaseEstimator):
+class _NeuralNetwork(Searchable):
     """What classifier and regressor share."""
 
     def __init__(
@@ -76,19 +76,6 @@ class _NeuralNetwork(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-    def set_params(self, **params):
-        """Change settings by name; `optimizer__learning_rate` is one of the optimizer's.
-
-        Others may share a spec, so the estimator gets a changed copy of it. Returns self.
-        """
-        for name in {key.partition("__")[0] for key in params if "__" in key}:
-            spec = params.get(name, getattr(self, name, None))
-            if isinstance(spec, Configurable):
-                params[name] = spec.changed()
-            elif hasattr(self, name):
-                raise ValueError(f"{name}: expected an object with settings, got {spec!r}")
-        return super().set_params(**params)
 
     def fit(self, X, y, sample_weight=None):
         """Train from scratch.
@@ -183,55 +170,8 @@ class _NeuralNetwork(BaseEstimator):
         if stopping is not None and self.n_iter_:
             self.best_epoch_ = stopping.best_epoch + 1
 
-    def _check_settings(self):
-        """Raise for any setting that is wrong, before any work."""
-        for name, (is_legal, legal) in LEGAL.items():
-            if not is_legal(value := getattr(self, name)):
-                raise ValueError(f"{name}: expected {legal}, got {value!r}")
-        for specs in (self._layer_specs, self._optimizer_spec, self._callbacks):
-            specs()
-
-    def _layer_specs(self):
-        """Fresh copies of the hidden layers."""
-        if self.layers is None:
-            sizes = self.hidden_layer_sizes
-            sizes = sizes if hasattr(sizes, "__iter__") and not isinstance(sizes, str) else [sizes]
-            return [Dense(positive_int("hidden_layer_sizes", n), self.activation) for n in sizes]
-        specs = [self.layers] if isinstance(self.layers, Layer) else self.layers
-        if isinstance(specs, (list, tuple)):
-            specs = [layer_of(spec) for spec in specs]
-        if not is_list_of(specs, (Layer, type(None))):
-            raise TypeError(f"layers: expected a list of layers such as Dense(64), got {specs!r}")
-        return [spec.changed() for spec in specs if spec is not None]
-
-    def _optimizer_spec(self):
-        """A fresh optimizer with this estimator's learning rate."""
-        optimizer = optimizers.get(self.optimizer).changed()
-        if self.learning_rate is not None:
-            rate = {"learning_rate": self.learning_rate, "lr": None}  # `lr`: Keras's older name
-            known = optimizer.get_params()
-            optimizer = optimizer.changed(**{k: v for k, v in rate.items() if k in known})
-        optimizer._check()
-        return optimizer
-
-    def _callbacks(self):
-        """Fresh copies of the callbacks."""
-        given = [] if self.callbacks is None else self.callbacks
-        given = [given] if isinstance(given, Callback) else given
-        if not is_list_of(given, Callback):
-            raise TypeError(f"callbacks: expected Callback objects, got {given!r}")
-        return [c.changed() for c in given]
-
-    def _stopping(self, rows):
-        """A fresh EarlyStopping for so many rows, or None."""
-        given = self.early_stopping
-        if isinstance(given, EarlyStopping):
-            return given.changed()
-        wanted = rows >= EARLY_STOPPING_ROWS if is_auto(given) else given
-        return EarlyStopping(patience=10, restore_best_weights=True) if wanted else None
-
     def _seed(self):
-        return int(check_random_state(self.random_state).randint(2**31))
+        return int(check_random_state(whole(self.random_state)).randint(2**31))
 
     def _validated(self, X, y, reset):
         """X and y, checked by scikit-learn's rules; samples may have any shape."""
@@ -276,8 +216,8 @@ class _NeuralNetwork(BaseEstimator):
         if self.dtype == "auto" and small and model.count_params() > FLOAT64_WEIGHTS:
             model = self._built(X, seed, "float32")
         model.compile(
-            self._optimizer_spec(),
-            self._loss(),
+            self._optimizer_spec(model.optimizer),
+            self._loss() if model.optimizer is None else compiled_loss(model, self._loss()),
             weighted_metrics=self._metrics,
             n_threads=self.n_threads,
         )
@@ -285,11 +225,12 @@ class _NeuralNetwork(BaseEstimator):
 
     def _built(self, X, seed, real):
         with config.precision(real), config.seeded(seed):
-            hidden = self._layer_specs()
-            if self.layers is None and X.ndim > 2:
-                hidden.insert(0, Flatten())
+            output = self._output_layer()
+            meta = meta_of(X.shape[1:], output)
+            hidden = self._layer_specs(meta)
             try:
-                model = Sequential([*hidden, self._output_layer()])
+                compiled = isinstance(hidden, Model)
+                model = hidden if compiled else Sequential([*hidden, output])
                 model.build((None, *X.shape[1:]))
             except ValueError as error:
                 error.args = (f"{error}{samples.advice(error, X)}",)
@@ -300,6 +241,8 @@ class _NeuralNetwork(BaseEstimator):
                 f"layers: expected the last to give one row per sample, got shape {last}; "
                 "end with Flatten()"
             )
+        if compiled:
+            check_outputs(model, meta)
         return model
 
     def _outputs(self, X):
@@ -308,10 +251,28 @@ class _NeuralNetwork(BaseEstimator):
         X = samples.stacked(X)
         samples.check_as_fitted(X, self._sample_shape)
         X = validate_data(self, X, reset=False, dtype="numeric", allow_nd=True)
-        return self.model_.predict(samples.arranged(X, self.model_.input_shape[1:]))
+        outputs = self.model_.predict(samples.arranged(X, self.model_.input_shape[1:]))
+        return _finite(outputs, 1 / max(2, outputs.shape[1]) if is_classifier(self) else 0)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")
+
+
+def _finite(outputs, instead):
+    """Outputs that can be scored: `instead` in a row that overflowed, with a RuntimeWarning, as
+    when the training diverged. No score is NaN or infinite then, which would end a search."""
+    if np.abs(outputs).max(initial=0) <= LARGEST_OUTPUT:  # which is not so where one is NaN
+        return outputs
+    outputs = outputs.copy()
+    rows = ~(np.abs(outputs) <= LARGEST_OUTPUT).all(axis=1)
+    outputs[rows] = instead
+    warnings.warn(
+        f"{rows.sum()} of {len(rows)} predictions are too large, infinite or NaN, as the "
+        f"training diverged, and are replaced by {instead:.3g}; a smaller learning rate may help",
+        RuntimeWarning,
+        stacklevel=training.levels_to_the_caller(),
+    )
+    return outputs
 
 
 def _with_weights(X, target, sample_weight):

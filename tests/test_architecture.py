@@ -39,7 +39,8 @@ ORDER = """
     nnlite versions
     preprocessing.transforms preprocessing.settings preprocessing.iterator preprocessing.image
     preprocessing
-    samples estimator_settings estimators datasets.mnist datasets plotting demo __main__
+    samples specs architecture estimator_settings estimators
+    datasets.mnist datasets plotting demo __main__
 """.split()
 
 # Imports inside of a function or of a `try`: what is optional, or is loaded when it is first used.

@@ -188,7 +188,8 @@ def test_one_row_and_one_column():
 
 
 @pytest.mark.parametrize("name, value, words", [
-    ("layers", -1, "a list of layers such as Dense"),
+    ("layers", -1, "layers to be a positive integer, got -1"),
+    ("layers", "64-x", "layers to be a positive integer, got '64-x'"),
     ("layers", "relu", "a list of layers such as Dense"),
     ("layers", Dense, "a list of layers such as Dense"),
     ("layers", [Dense(3), 4], "a list of layers such as Dense"),
@@ -200,7 +201,7 @@ def test_one_row_and_one_column():
     ("hidden_layer_sizes", 0, "positive integer, got 0"),
     ("hidden_layer_sizes", (3, -1), "positive integer, got -1"),
     ("hidden_layer_sizes", 2.5, "positive integer, got 2.5"),
-    ("hidden_layer_sizes", "64", "positive integer, got '64'"),
+    ("hidden_layer_sizes", "wide", "positive integer, got 'wide'"),
     ("hidden_layer_sizes", None, "positive integer, got None"),
     ("activation", "rleu", "unknown activation 'rleu'; known: .*relu"),
     ("activation", 3, "activation, its name or a function, got 3"),

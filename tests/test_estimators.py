@@ -120,8 +120,6 @@ def test_nested_settings_change_a_copy_of_the_spec():
 
 
 def test_names_that_are_no_settings_are_refused():
-    with pytest.raises(ValueError, match="optimizer: expected an object with settings, got 'adam'"):
-        classifier().set_params(optimizer__learning_rate=0.1)
     with pytest.raises(ValueError, match="no setting 'lerning_rate'; it has learning_rate"):
         classifier(optimizer=Adam()).set_params(optimizer__lerning_rate=0.1)
     for name in ("lerning_rate", "optimiser__learning_rate"):
@@ -172,7 +170,7 @@ def test_docstrings_name_every_setting_and_result(estimator):
     assert "{parameters}" not in words and "{attributes}" not in words
     fitted = estimator(epochs=1, callbacks=None).fit(pandas.DataFrame({"a": [0.0, 1.0]}), [0, 1])
     learned = [name for name in vars(fitted) if name.endswith("_")]
-    for name in [*estimator().get_params(), *learned]:
+    for name in [*estimator().get_params(deep=False), *learned]:
         assert name in words or f"{name}," in words, name
 
 
