@@ -1,7 +1,9 @@
 """The settings that both estimators share: which values are legal, what they mean, and how each is
 read and changed by its name."""
 
+import inspect
 import numbers
+from collections.abc import Mapping
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -45,6 +47,13 @@ def _accepts(check, *args):
     return True
 
 
+def is_dict_of_weights(values):
+    """Whether this is a dict of numbers of at least 0."""
+    return isinstance(values, Mapping) and all(
+        isinstance(v, numbers.Real) and 0 <= v < np.inf for v in values.values()
+    )
+
+
 # Name -> whether a value is legal, and what is; specs are checked as they are copied.
 LEGAL = {
     "batch_size": (
@@ -60,6 +69,12 @@ LEGAL = {
         lambda v: isinstance(v, numbers.Real) and 0 < v < 1,
         "a number in (0, 1)",
     ),
+    "scoring": (
+        lambda v: v is None or isinstance(v, str) or callable(v),
+        "None, the name of a scorer or a function of (estimator, X, y)",
+    ),
+    "refit_full": (lambda v: isinstance(v, (bool, np.bool_)), "True or False"),
+    "warm_start": (lambda v: isinstance(v, (bool, np.bool_)), "True or False"),
     "random_state": (
         lambda v: _accepts(check_random_state, whole(v)),
         "None, an integer in [0, 2**32) or a RandomState",
@@ -100,11 +115,22 @@ _PARAMETERS = """Parameters
     epochs : int, default 200
     early_stopping : 'auto', bool or EarlyStopping, default 'auto'
         True stops when the loss on held-out rows has not improved for 10 epochs, and keeps the best
-        weights; 'auto' does so from 500 rows up. An EarlyStopping says it in detail; rows are held
-        out if what it monitors begins with 'val_'. `early_stopping__patience` and the like make an
-        EarlyStopping of True and of 'auto', and have no effect on False.
+        weights; 'auto' does so from 500 rows up, and where `fit` is given `X_val`. An
+        EarlyStopping says it in detail; rows are held out if what it monitors begins with 'val_'.
+        `early_stopping__patience` and the like make an EarlyStopping of True and of 'auto', and
+        have no effect on False.
     validation_fraction : float in (0, 1), default 0.1
         The part of the rows held out, the same of each class where that is possible.
+    scoring : str or function of (estimator, X, y), default None
+        A scorer of scikit-learn, such as 'roc_auc', or a function as these are. It scores the
+        held-out rows after each epoch, without weights, as 'val_score'; early stopping as True or
+        'auto' then goes by it. Of no effect where no rows are held out.
+    refit_full : bool, default False
+        Whether, after early stopping on rows held out of X, a new network is trained on all of X
+        for the best number of epochs. `history_` and what is read off it stay those of the first.
+    warm_start : bool, default False
+        Whether `fit` goes on from the weights that another `fit` reached, for `epochs` more; X and
+        y must have the same columns and labels.
     callbacks : Callback or list of Callback, default None
         `fit` uses copies. Entries can have names as those of `layers` do; without one they are
         `reduce_lr_on_plateau_1` and the like.
@@ -314,7 +340,9 @@ class Searchable(BaseEstimator):
         if is_auto(self.early_stopping) and rows < EARLY_STOPPING_ROWS:
             return None
         found = stopping_of(self.early_stopping)
-        return None if found is None else found.changed()
+        if found is None or self.scoring is None or found is self.early_stopping:
+            return None if found is None else found.changed()
+        return found.changed(monitor="val_score")
 
 
 def optimizer_of(value):
@@ -334,7 +362,15 @@ def stopping_of(value):
 
 
 def documented(cls):
-    """Put what both estimators share into the class's docstring."""
+    """Put what both estimators share into the class's docstring, and the settings that its
+    constructor takes as `**settings` into the signature: scikit-learn reads them there."""
+    found = {}
+    for base in reversed(cls.__mro__[:-1]):
+        if "__init__" in vars(base):
+            found.update(inspect.signature(base.__init__).parameters)
+    if "__init__" in vars(cls):
+        named = [p for p in found.values() if p.kind != p.VAR_KEYWORD]
+        cls.__init__.__signature__ = inspect.Signature(named)
     for mark, text in (("{parameters}\n", _PARAMETERS), ("{attributes}\n", _ATTRIBUTES)):
         cls.__doc__ = (cls.__doc__ or "").replace(mark, text)
     return cls

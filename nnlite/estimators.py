@@ -6,28 +6,30 @@ optimizer, callbacks) are settings: what was given is never built or changed, `f
 
 import math
 import warnings
+from functools import partial
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier
-from sklearn.model_selection import train_test_split
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import column_or_1d
 
-from nnlite import config, losses, samples, training
+from nnlite import config, held_out, samples, training
 from nnlite.architecture import check_outputs, compiled_loss, meta_of
 from nnlite.batches import ArrayBatches
 from nnlite.callbacks import History
 from nnlite.data import sources_of
-from nnlite.estimator_settings import Searchable, documented, is_auto, whole
-from nnlite.layers import Dense
+from nnlite.estimator_settings import (
+    Searchable,
+    documented,
+    is_auto,
+    is_dict_of_weights,
+    whole,
+)
 from nnlite.model import Model
 from nnlite.sequential import Sequential
+from nnlite.targets import Logits, Numbers, target_of_labels
+from nnlite.weights import weights_of, without_zeros
 
 # Small float64 data are trained in float64: what scikit-learn's own MLP does, and what its checks
 # of sample weights need. Past these sizes float32 is twice as fast and no less good.
@@ -51,6 +53,9 @@ class _NeuralNetwork(Searchable):
         epochs=200,
         early_stopping="auto",
         validation_fraction=0.1,
+        scoring=None,
+        refit_full=False,
+        warm_start=False,
         callbacks=None,
         random_state=None,
         verbose=0,
@@ -66,6 +71,9 @@ class _NeuralNetwork(Searchable):
         self.epochs = epochs
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.scoring = scoring
+        self.refit_full = refit_full
+        self.warm_start = warm_start
         self.callbacks = callbacks
         self.random_state = random_state
         self.verbose = verbose
@@ -77,8 +85,8 @@ class _NeuralNetwork(Searchable):
         tags.input_tags.three_d_array = True
         return tags
 
-    def fit(self, X, y, sample_weight=None):
-        """Train from scratch.
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
+        """Train: from scratch, or on from the weights there are if `warm_start` is set.
 
         Parameters
         ----------
@@ -91,6 +99,8 @@ class _NeuralNetwork(Searchable):
             Labels of any kind for a classifier; numbers for a regressor, also several each.
         sample_weight : array-like, shape (n_samples,), optional
             At least 0, not all 0. The loss is divided by their sum; rows of weight 0 are left out.
+        X_val, y_val, sample_weight_val : array-like, optional
+            Rows to look at after each epoch, for early stopping too, instead of a part of X.
 
         Returns
         -------
@@ -104,16 +114,27 @@ class _NeuralNetwork(Searchable):
             At Ctrl-C; the estimator is fitted then, with the weights reached so far.
         """
         self._check_settings()
-        X, y = self._validated(X, y, reset=True)
-        self._learn_target(y)
-        X, *target = _with_weights(X, self._encoded(y), sample_weight)
-        rows, seed, held_out = len(X), self._seed(), None
-        model = self._model(X, seed, small_in_float64=True)
-        data = samples.arranged(X, model.input_shape[1:]), *target
-        stopping = self._stopping(rows)
-        if stopping is not None and str(stopping.monitor).startswith("val_"):
-            data, held_out = self._hold_out(data, seed)
-        self._train(model, seed + 1, data, 0, int(self.epochs), held_out, stopping)
+        again = self.warm_start and hasattr(self, "model_")
+        X, y = samples.validated(self, X, y, reset=not again)
+        if not again:
+            self._learn_target(y)
+        rows, seed = self._data(X, y, sample_weight), self._seed()
+        held = held_out.given(self, X_val, y_val, sample_weight_val)
+        model = self.model_ if again else self._model(rows[0], seed, small_in_float64=True)
+        stopping = self._stopping(len(rows[0]) if held is None else math.inf)
+        every, splits = rows, held is None and _monitors_held_out(stopping)
+        if splits:
+            parts = held_out.split(
+                len(rows[0]), self.validation_fraction, self._target.strata(rows[1]), seed
+            )
+            rows, held = ([None if a is None else a[part] for a in rows] for part in parts)
+        passes = self.n_iter_ if again else 0
+        seeds = seed + 1 + passes
+        self._train(model, seeds, rows, passes, passes + int(self.epochs), held, stopping)
+        if splits and self.refit_full:
+            figures, model = self.history_, self._model(every[0], seed, small_in_float64=True)
+            self._train(model, seeds, every, 0, self.best_epoch_)
+            self._keep(model, figures, stopping)
         return self
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
@@ -125,31 +146,41 @@ class _NeuralNetwork(Searchable):
                 f"{self.early_stopping!r}"
             )
         first = not hasattr(self, "model_")
-        X, y = self._validated(X, y, reset=first)
+        X, y = samples.validated(self, X, y, reset=first)
         if first:
-            self._learn_target(y if classes is None else classes)
-        X, *target = _with_weights(X, self._encoded(y), sample_weight)
+            self._learn_target(y, classes)
+        rows = self._data(X, y, sample_weight)
         passes, seed = 0 if first else self.n_iter_, self._seed()
-        model = self._model(X, seed) if first else self.model_
-        data = samples.arranged(X, model.input_shape[1:]), *target
-        self._train(model, seed + 1 + passes, data, passes, passes + 1)
+        model = self._model(rows[0], seed) if first else self.model_
+        self._train(model, seed + 1 + passes, rows, passes, passes + 1)
         return self
 
-    def _train(self, model, seed, data, passes, epochs, held_out=None, stopping=None):
+    def _train(self, model, seed, rows, passes, epochs, held=None, stopping=None):
         """Run the epochs after the first `passes`; keep what was learned, at Ctrl-C too."""
         if self.layers is not None and not passes:
-            samples.warn_of_channels_first(data[0])
-        history = History()
+            samples.warn_of_channels_first(rows[0])
+        history, callbacks = History(), self._callbacks()
         if passes:
-            history.history = {k: list(v) for k, v in self.history_.items() if k[:4] != "val_"}
-        callbacks = [*self._callbacks(), *([] if stopping is None else [stopping]), history]
-        batch = min(200 if is_auto(self.batch_size) else int(self.batch_size), len(data[0]))
+            history.history = {
+                name: list(values)
+                for name, values in self.history_.items()
+                if held is not None or not name.startswith("val_")
+            }
+        if held is not None and self.scoring is not None:
+            callbacks.insert(0, held_out.Score(self, self.scoring, held[0], held[3]))
+        callbacks += [history] if stopping is None else [stopping, history]
+        batch = min(200 if is_auto(self.batch_size) else int(self.batch_size), len(rows[0]))
+
+        def batches(data, size):
+            x = samples.arranged(data[0], model.input_shape[1:])
+            return ArrayBatches(sources_of(x, *data[1:3]), size)
+
         try:
             with config.precision(model.real), config.seeded(seed):
                 training.fit(
                     model,
-                    ArrayBatches(sources_of(*data), batch).shuffled(),
-                    None if held_out is None else ArrayBatches(held_out, batch),
+                    batches(rows, batch).shuffled(),
+                    None if held is None else batches(held, batch),
                     epochs,
                     callbacks,
                     int(self.verbose),
@@ -162,7 +193,8 @@ class _NeuralNetwork(Searchable):
 
     def _keep(self, model, history, stopping):
         """What was learned."""
-        self.model_, self.dtype_, self.history_ = model, np.dtype(model.real), history
+        self._adopt(model)
+        self.dtype_, self.history_ = np.dtype(model.real), history
         self.loss_curve_ = history.get("loss", [])
         self.validation_loss_curve_ = history.get("val_loss")
         self.n_iter_ = self.best_epoch_ = len(self.loss_curve_)
@@ -170,43 +202,19 @@ class _NeuralNetwork(Searchable):
         if stopping is not None and self.n_iter_:
             self.best_epoch_ = stopping.best_epoch + 1
 
+    def _adopt(self, model):
+        """Predict with this model from now on."""
+        self.model_ = model
+
+    def _check_settings(self):
+        super()._check_settings()
+        if self.warm_start and self.refit_full:
+            raise ValueError("refit_full: expected False with warm_start=True, got True")
+        if self.scoring is not None:
+            check_scoring(self, scoring=self.scoring)
+
     def _seed(self):
         return int(check_random_state(whole(self.random_state)).randint(2**31))
-
-    def _validated(self, X, y, reset):
-        """X and y, checked by scikit-learn's rules; samples may have any shape."""
-        X = samples.stacked(X)
-        samples.check_lengths(X, y)
-        if not reset:
-            samples.check_as_fitted(X, self._sample_shape)
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            dtype="numeric",
-            allow_nd=True,
-            multi_output=True,
-            y_numeric=not is_classifier(self),
-        )
-        self._sample_shape = X.shape[1:]
-        if not isinstance(y, np.ndarray):
-            raise TypeError(f"y: expected a dense array, got {type(y).__name__}; use its toarray()")
-        return X, y
-
-    def _hold_out(self, data, seed):
-        """The rows to train on, and those kept for early stopping, as sources."""
-        rows, fraction = len(data[0]), self.validation_fraction
-        if math.ceil(rows * fraction) >= rows:
-            raise ValueError(f"validation_fraction: {fraction} of {rows} rows leaves none to train")
-        options = {"test_size": fraction, "random_state": seed}
-        strata = data[1].reshape(-1) if is_classifier(self) else None
-        try:
-            parts = train_test_split(np.arange(rows), stratify=strata, **options)
-        except ValueError:  # a class with too few rows to be in both parts
-            parts = train_test_split(np.arange(rows), **options)
-        kept, held = ([None if a is None else a[part] for a in data] for part in parts)
-        return kept, sources_of(*held)
 
     def _model(self, X, seed, small_in_float64=False):
         """The model, built and compiled, in the precision that the data and its size ask for."""
@@ -215,17 +223,18 @@ class _NeuralNetwork(Searchable):
         model = self._built(X, seed, real)
         if self.dtype == "auto" and small and model.count_params() > FLOAT64_WEIGHTS:
             model = self._built(X, seed, "float32")
+        loss = self._target.loss()
         model.compile(
             self._optimizer_spec(model.optimizer),
-            self._loss() if model.optimizer is None else compiled_loss(model, self._loss()),
-            weighted_metrics=self._metrics,
+            loss if model.optimizer is None else compiled_loss(model, loss),
+            weighted_metrics=self._target.metrics(),
             n_threads=self.n_threads,
         )
         return model
 
     def _built(self, X, seed, real):
         with config.precision(real), config.seeded(seed):
-            output = self._output_layer()
+            output = self._target.output_layer()
             meta = meta_of(X.shape[1:], output)
             hidden = self._layer_specs(meta)
             try:
@@ -245,14 +254,20 @@ class _NeuralNetwork(Searchable):
             check_outputs(model, meta)
         return model
 
+    def _data(self, X, y, sample_weight):
+        """X, the targets and weights that the network is trained on, and y."""
+        target = self._target.encode(y)
+        weight = weights_of(X, sample_weight, self._class_factors(target))
+        X, target, y, weight = without_zeros(weight, X, target, y)
+        return X, target, weight, y
+
+    def _class_factors(self, target):
+        """What multiplies weights by those of classes, or None."""
+
     def _outputs(self, X):
         """The model's outputs for the rows of X."""
-        check_is_fitted(self)
-        X = samples.stacked(X)
-        samples.check_as_fitted(X, self._sample_shape)
-        X = validate_data(self, X, reset=False, dtype="numeric", allow_nd=True)
-        outputs = self.model_.predict(samples.arranged(X, self.model_.input_shape[1:]))
-        return _finite(outputs, 1 / max(2, outputs.shape[1]) if is_classifier(self) else 0)
+        rows = samples.for_prediction(self, X)
+        return _finite(self.model_.predict(rows), self._target.neutral)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")
@@ -275,29 +290,27 @@ def _finite(outputs, instead):
     return outputs
 
 
-def _with_weights(X, target, sample_weight):
-    """X, target and weights; without rows of weight 0, as a batch of them has a loss of 0 / 0."""
-    if sample_weight is None:
-        return X, target, None
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    if not weight.any():
-        raise ValueError("sample_weight: expected at least one non-zero weight, all are zero")
-    weight = weight / weight.max()
-    kept = weight > 0
-    return (X, target, weight) if kept.all() else (X[kept], target[kept], weight[kept])
+def _monitors_held_out(stopping):
+    """Whether an EarlyStopping looks at rows that are not trained on."""
+    return stopping is not None and str(stopping.monitor).startswith("val_")
 
 
 @documented
 class NNClassifier(ClassifierMixin, _NeuralNetwork):
     """A neural network that classifies.
 
-    The output layer is added: one sigmoid unit for two classes, a softmax for more.
+    The output layer is added: one sigmoid unit for two classes, a softmax for more, a sigmoid unit
+    for each column where y is a matrix of 0 and 1 (several labels for each sample).
 
     {parameters}
+    class_weight : dict of label to weight, 'balanced' or None, default None
+        What the weight of a sample is multiplied by, 1 for labels that are not named; 'balanced'
+        gives all classes the same sum of weights.
+
     Attributes
     ----------
     classes_ : array
-        The labels, sorted.
+        The labels, sorted; of a matrix of labels the numbers of its columns.
     {attributes}
     Examples
     --------
@@ -308,34 +321,36 @@ class NNClassifier(ClassifierMixin, _NeuralNetwork):
     True
     """
 
-    _metrics = ("accuracy",)
+    def __init__(self, layers=None, *, class_weight=None, **settings):
+        super().__init__(layers, **settings)
+        self.class_weight = class_weight
 
-    def _learn_target(self, y):
-        self.classes_ = np.unique(_labels(y))
-        if len(self.classes_) < 2:
-            raise ValueError(f"y: expected at least 2 classes, got 1 class: {self.classes_[0]!r}")
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
-    def _encoded(self, y):
-        """Class numbers of labels: int32, or for two classes a real column."""
-        y = _labels(y)
-        try:
-            codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-            unknown = y[self.classes_[codes] != y]
-        except TypeError:  # of a kind that cannot be compared
-            unknown = y
-        if len(unknown):
-            raise ValueError(f"y: expected labels of {self.classes_!r}, got {unknown[0]!r}")
-        return codes.astype(np.int32) if len(self.classes_) > 2 else codes[:, None].astype(float)
+    def _check_settings(self):
+        super()._check_settings()
+        value = self.class_weight
+        balanced = isinstance(value, str) and value == "balanced"
+        if not (value is None or balanced or is_dict_of_weights(value)):
+            raise ValueError(
+                "class_weight: expected None, 'balanced' or a dict of labels to weights of at "
+                f"least 0, got {value!r}"
+            )
 
-    def _output_layer(self):
-        if len(self.classes_) == 2:
-            return Dense(1, "sigmoid")
-        return Dense(len(self.classes_), "softmax")
+    def _learn_target(self, y, classes=None):
+        self._target = target_of_labels(y, classes)
+        self.classes_ = self._target.classes
 
-    def _loss(self):
-        binary = len(self.classes_) == 2
-        loss = losses.BinaryCrossentropy if binary else losses.SparseCategoricalCrossentropy
-        return loss(reduction="mean_with_sample_weight")
+    def _class_factors(self, target):
+        if self.class_weight is not None:
+            return partial(self._target.class_weights, target, self.class_weight)
+
+    def _adopt(self, model):
+        super()._adopt(model)
+        self._logits_model = Logits(model)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """One pass over more rows. With dtype='auto' a first call trains in float32.
@@ -345,43 +360,55 @@ class NNClassifier(ClassifierMixin, _NeuralNetwork):
         X, y, sample_weight
             As for `fit`.
         classes : array-like, optional
-            Every label that may ever come; required at the first call.
+            Every label that may ever come; required at the first call, unless y is a matrix of a
+            column for each label.
         """
         classes = None if classes is None else np.unique(column_or_1d(classes))
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                "class_weight: expected None or a dict for partial_fit, which does not see all "
+                f"rows, got {self.class_weight!r}"
+            )
         if not hasattr(self, "model_"):
-            if classes is None:
+            if classes is None and (np.ndim(y) < 2 or np.shape(y)[1] < 2):
                 raise ValueError("classes: expected all labels at the first partial_fit, got None")
         elif classes is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(f"classes: expected {self.classes_!r} as before, got {classes!r}")
         return self._partial_fit(X, y, sample_weight, classes)
 
     def predict_proba(self, X):
-        """The probability of each class of `classes_`, an array of shape (n_samples, n_classes)."""
-        p = self._outputs(X)
-        return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
+        """The probability of each class of `classes_`, an array of shape (n_samples, n_classes).
+
+        Of a target of several labels the probability of each label, (n_samples, n_labels).
+        """
+        outputs = self._outputs(X)
+        return self._target.probabilities(outputs)
 
     def predict_log_proba(self, X):
-        """The logarithm of `predict_proba`."""
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+        """The logarithm of `predict_proba`, computed without rounding small ones to 0."""
+        logits = self._logits(X)
+        return self._target.log_probabilities(logits)
+
+    def decision_function(self, X):
+        """What the last sigmoid or softmax is applied to: the logits.
+
+        Of two classes shape (n_samples,), above 0 where the second is the more probable; otherwise
+        (n_samples, n_classes).
+        """
+        logits = self._logits(X)
+        return self._target.decision(logits)
 
     def predict(self, X):
-        """The most probable label of each row, an array of shape (n_samples,)."""
-        p = self._outputs(X)
-        codes = (p[:, 0] > 0.5).astype(int) if p.shape[1] == 1 else p.argmax(axis=1)
-        return self.classes_[codes]
+        """The most probable label of each row, an array of shape (n_samples,).
 
+        Of a target of several labels a matrix of 0 and 1, the labels of probability above 0.5.
+        """
+        outputs = self._outputs(X)
+        return self._target.decode(outputs)
 
-def _labels(y):
-    """Labels as a vector."""
-    y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-    check_classification_targets(y)
-    if y.ndim != 1:
-        raise ValueError(
-            f"y: expected one label per sample (no multilabel), got shape {y.shape}; if they are "
-            "one-hot: y.argmax(axis=1)"
-        )
-    return y
+    def _logits(self, X):
+        rows = samples.for_prediction(self, X)
+        return _finite(self._logits_model.predict(rows), 0)
 
 
 @documented
@@ -405,31 +432,14 @@ class NNRegressor(RegressorMixin, _NeuralNetwork):
     True
     """
 
-    _metrics = None
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
 
-    def _learn_target(self, y):
-        self.n_outputs_ = math.prod(y.shape[1:])
-        self._one_dimensional = y.ndim == 1
-
-    def _encoded(self, y):
-        """Targets as a matrix of floats."""
-        if y.dtype.kind not in "biuf":
-            raise ValueError(f"y: expected numbers, got values of type {y.dtype}")
-        target = y.reshape(len(y), -1)
-        if target.shape[1] != self.n_outputs_:
-            raise ValueError(f"y: expected {self.n_outputs_} columns again, got shape {y.shape}")
-        return target if target.dtype.kind == "f" else target.astype(np.float64)
-
-    def _output_layer(self):
-        return Dense(self.n_outputs_)
-
-    def _loss(self):
-        return losses.MeanSquaredError(reduction="mean_with_sample_weight")
+    def _learn_target(self, y, classes=None):
+        self._target = Numbers(y)
+        self.n_outputs_ = self._target.units
 
     def partial_fit(self, X, y, sample_weight=None):
         """One pass over more rows; see `fit`. With dtype='auto' a first call trains in float32."""
@@ -437,5 +447,5 @@ class NNRegressor(RegressorMixin, _NeuralNetwork):
 
     def predict(self, X):
         """The predicted values, (n_samples,) or (n_samples, n_outputs) as y was in `fit`."""
-        values = self._outputs(X)
-        return values[:, 0] if self._one_dimensional else values
+        outputs = self._outputs(X)
+        return self._target.decode(outputs)

@@ -5,8 +5,48 @@ import math
 import warnings
 
 import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from nnlite import training
+
+
+def validated(estimator, X, y, reset):
+    """X and y for a fit, checked by scikit-learn's rules; samples may have any shape.
+
+    With `reset` the estimator remembers what a sample looks like.
+    """
+    X = stacked(X)
+    check_lengths(X, y)
+    if not reset:
+        check_as_fitted(X, estimator._sample_shape)
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        reset=reset,
+        multi_output=True,
+        y_numeric=not is_classifier(estimator),
+        **NUMBERS,
+    )
+    if reset:
+        estimator._sample_shape = X.shape[1:]
+    if not isinstance(y, np.ndarray):
+        raise TypeError(f"y: expected a dense array, got {type(y).__name__}; use its toarray()")
+    return X, y
+
+
+def for_prediction(estimator, X):
+    """X as the model of a fitted estimator takes it, checked."""
+    check_is_fitted(estimator)
+    X = stacked(X)
+    check_as_fitted(X, estimator._sample_shape)
+    X = validate_data(estimator, X, reset=False, **NUMBERS)
+    return arranged(X, estimator.model_.input_shape[1:])
+
+
+# How scikit-learn is to check X: any type of numbers, samples of any shape.
+NUMBERS = {"dtype": "numeric", "allow_nd": True}
 
 
 def stacked(X):

@@ -1,0 +1,73 @@
+"""Rows held out of an estimator's training: which ones, and a score of them after each epoch."""
+
+import copy
+import math
+
+import numpy as np
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import train_test_split
+
+from nnlite import samples
+from nnlite.callbacks import Callback
+
+
+def split(rows, fraction, strata, seed):
+    """The numbers of the rows to train on, and of those held out.
+
+    Parameters
+    ----------
+    rows : int
+    fraction : float
+        Of the rows, to be held out.
+    strata : array or None
+        What is to be in both parts in the same proportions, where that is possible.
+    seed : int
+    """
+    if math.ceil(rows * fraction) >= rows:
+        raise ValueError(f"validation_fraction: {fraction} of {rows} rows leaves none to train")
+    options = {"test_size": fraction, "random_state": seed}
+    try:
+        return train_test_split(np.arange(rows), stratify=strata, **options)
+    except ValueError:  # a class with too few rows to be in both parts
+        return train_test_split(np.arange(rows), **options)
+
+
+def given(estimator, X_val, y_val, sample_weight_val):
+    """The rows that a fit was given to look at after each epoch, as the estimator's `_data`, or
+    None."""
+    named = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+    beside = " and ".join(name for name, value in named.items() if value is not None)
+    if not beside:
+        return None
+    for name in ("X_val", "y_val"):
+        if named[name] is None:
+            raise ValueError(f"{name}: expected rows, as there is {beside}, got None")
+    try:
+        X, y = samples.validated(estimator, X_val, y_val, reset=False)
+        return estimator._data(X, y, sample_weight_val)
+    except (ValueError, TypeError) as error:
+        error.args = (f"X_val, y_val: {error}",)
+        raise
+
+
+class Score(Callback):
+    """Adds 'val_score', a scorer's figure for the held-out rows, to the figures of each epoch.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Predicts with the model that is being trained.
+    scoring : str or function of (estimator, X, y)
+    X, y : arrays
+    """
+
+    def __init__(self, estimator, scoring, X, y):
+        self.scorer = check_scoring(estimator, scoring=scoring)
+        self.estimator, self.X, self.y = copy.copy(estimator), X, y
+        self.estimator.__dict__.pop("feature_names_in_", None)  # these rows are plain arrays
+
+    def on_train_begin(self, logs=None):
+        self.estimator._adopt(self.model)
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_score"] = float(self.scorer(self.estimator, self.X, self.y))

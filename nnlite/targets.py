@@ -1,0 +1,274 @@
+"""The kinds of targets that estimators learn, one class each: how y becomes what a network is
+trained on, which output layer, loss and metrics that takes, and how outputs become predictions."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d
+
+from nnlite import losses, metrics
+from nnlite.layers import Dense
+from nnlite.model import Model
+
+
+class Target:
+    """What all kinds have.
+
+    Attributes
+    ----------
+    units : int
+        Of the output layer.
+    activation : str or None
+        Of the output layer.
+    neutral : float
+        What stands for an output that is not finite.
+    """
+
+    activation = None
+    neutral = 0.0
+
+    def output_layer(self):
+        """A fresh output layer."""
+        return Dense(self.units, self.activation)
+
+    def loss(self):
+        """A fresh loss, whose mean over samples is weighted."""
+        return self._loss(reduction="mean_with_sample_weight")
+
+    def metrics(self):
+        """Figures beside the loss, which are weighted too."""
+        return None
+
+    def strata(self, encoded):
+        """What to stratify a split by, a vector; None for a plain split."""
+        return None
+
+
+class Numbers(Target):
+    """One or several numbers for each sample."""
+
+    _loss = losses.MeanSquaredError
+
+    def __init__(self, y):
+        self.units, self.one_dimensional = math.prod(y.shape[1:]), y.ndim == 1
+
+    def encode(self, y):
+        """A matrix of floats."""
+        if y.dtype.kind not in "biuf":
+            raise ValueError(f"y: expected numbers, got values of type {y.dtype}")
+        target = y.reshape(len(y), -1)
+        if target.shape[1] != self.units:
+            raise ValueError(f"y: expected {self.units} columns again, got shape {y.shape}")
+        return target if target.dtype.kind == "f" else target.astype(np.float64)
+
+    def decode(self, outputs):
+        """Predictions in the shape that y had."""
+        return outputs[:, 0] if self.one_dimensional else outputs
+
+
+class _Labels(Target):
+    """One label of some classes for each sample.
+
+    Attributes
+    ----------
+    classes : array
+        The labels, sorted.
+    """
+
+    def __init__(self, classes):
+        self.classes = classes
+
+    def codes(self, y):
+        """The number of each label among the classes."""
+        y = _labels(y)
+        try:
+            codes = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
+            unknown = y[self.classes[codes] != y]
+        except TypeError:  # of a kind that cannot be compared
+            unknown = y
+        if len(unknown):
+            raise ValueError(f"y: expected labels of {self.classes!r}, got {unknown[0]!r}")
+        return codes
+
+    def metrics(self):
+        return ["accuracy"]
+
+    def strata(self, encoded):
+        return encoded.reshape(-1)
+
+    def class_weights(self, encoded, class_weight, sample_weight):
+        """A weight for each sample, that of its class times its own.
+
+        'balanced' gives each class the same sum of weights.
+        """
+        codes = encoded.reshape(-1).astype(np.intp)
+        given = np.ones(len(codes)) if sample_weight is None else sample_weight
+        factors = np.ones(len(self.classes))
+        if isinstance(class_weight, Mapping):
+            for label, factor in class_weight.items():
+                of_label = self.classes == label
+                if not np.any(of_label):
+                    raise ValueError(
+                        f"class_weight: expected labels of {self.classes!r}, got {label!r}"
+                    )
+                factors[of_label] = factor
+        else:
+            sums = np.bincount(codes, given, minlength=len(factors))
+            np.divide(sums.sum(), sums * np.count_nonzero(sums), out=factors, where=sums > 0)
+        return given * factors[codes]
+
+
+class Binary(_Labels):
+    """Two classes: one sigmoid unit, the probability of the second; a compiled model may also end
+    with a softmax of two."""
+
+    units, activation, neutral = 1, "sigmoid", 0.5
+    _loss = losses.BinaryCrossentropy
+
+    def encode(self, y):
+        """A real column of 0 and 1."""
+        return self.codes(y)[:, None].astype(float)
+
+    def decode(self, outputs):
+        return self.classes[(self.probabilities(outputs)[:, 1] > 0.5).astype(int)]
+
+    def probabilities(self, outputs):
+        return outputs if outputs.shape[1] == 2 else np.hstack([1 - outputs, outputs])
+
+    def log_probabilities(self, logits):
+        decision = self.decision(logits)[:, None]
+        return -np.logaddexp(0, np.hstack([decision, -decision]))
+
+    def decision(self, logits):
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits[:, 0]
+
+
+class Multiclass(_Labels):
+    """More than two classes: a softmax."""
+
+    activation = "softmax"
+    _loss = losses.SparseCategoricalCrossentropy
+
+    @property
+    def units(self):
+        return len(self.classes)
+
+    @property
+    def neutral(self):
+        return 1 / len(self.classes)
+
+    def encode(self, y):
+        """Class numbers."""
+        return self.codes(y).astype(np.int32)
+
+    def decode(self, outputs):
+        return self.classes[outputs.argmax(axis=1)]
+
+    def probabilities(self, outputs):
+        return outputs
+
+    def log_probabilities(self, logits):
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+    def decision(self, logits):
+        return logits
+
+
+class Multilabel(Target):
+    """Any number of labels for each sample, a matrix of 0 and 1: one sigmoid unit for each.
+
+    Attributes
+    ----------
+    classes : array
+        The numbers of y's columns.
+    """
+
+    activation, neutral = "sigmoid", 0.5
+    _loss = losses.BinaryCrossentropy
+
+    def __init__(self, y):
+        self.units = y.shape[1]
+        self.classes = np.arange(self.units)
+
+    def metrics(self):
+        return [metrics.BinaryAccuracy(name="accuracy")]
+
+    def encode(self, y):
+        """A real matrix of 0 and 1."""
+        if y.ndim != 2 or y.shape[1] != self.units or not np.isin(y, (0, 1)).all():
+            raise ValueError(
+                f"y: expected {self.units} columns of 0 and 1 again, got shape {y.shape}"
+            )
+        return y.astype(float)
+
+    def decode(self, outputs):
+        return (outputs > 0.5).astype(int)
+
+    def probabilities(self, outputs):
+        return outputs
+
+    def log_probabilities(self, logits):
+        return -np.logaddexp(0, -logits)
+
+    def decision(self, logits):
+        return logits
+
+    def class_weights(self, encoded, class_weight, sample_weight):
+        raise ValueError(
+            "class_weight: expected None, as each sample may have several labels, got "
+            f"{class_weight!r}"
+        )
+
+
+def target_of_labels(y, classes=None):
+    """The kind of target that labels are.
+
+    Parameters
+    ----------
+    y : array
+    classes : array, optional
+        Every label that there may be, sorted; by default those in y.
+
+    Raises
+    ------
+    ValueError
+        If these are no labels of classes, or of one class only.
+    """
+    if y.ndim == 2 and y.shape[1] > 1 and type_of_target(y, "y") == "multilabel-indicator":
+        return Multilabel(y)
+    labels = _labels(y)
+    classes = np.unique(labels) if classes is None else classes
+    if len(classes) < 2:
+        raise ValueError(f"y: expected at least 2 classes, got 1 class: {classes[0]!r}")
+    return (Binary if len(classes) == 2 else Multiclass)(classes)
+
+
+def _labels(y):
+    """Labels as a vector."""
+    y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+    check_classification_targets(y)
+    if y.ndim != 1:
+        raise ValueError(
+            "y: expected one label per sample, or a matrix of 0 and 1 with a column for each "
+            f"label, got shape {y.shape}"
+        )
+    return y
+
+
+class Logits(Model):
+    """What goes into the last activation of a model, a softmax or sigmoid.
+
+    Parameters
+    ----------
+    model : Model
+    """
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self._real = model, model.real
+
+    def call(self, inputs):
+        return self.model(inputs, training=False).logits[1]
