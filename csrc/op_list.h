@@ -55,6 +55,7 @@ NNL_OP(sum_abs, reduce_scratch)
 /* shape.c */
 NNL_OP(transpose, no_scratch)
 NNL_OP(gather, no_scratch)
+NNL_OP(gather_csr, no_scratch)
 NNL_OP(one_hot, no_scratch)
 NNL_OP(assign, no_scratch)
 /* slicing.c */

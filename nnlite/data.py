@@ -76,17 +76,94 @@ class Source:
         """Samples that are one number each become samples of one feature."""
         self.array, self.row_shape = self.array[:, None], (1,)
 
-    def placeholder(self):
-        """A tensor that stands for the array's memory in a trace."""
-        return Tensor((), "int32")
+    def values(self, rows):
+        """Some rows as an array: a slice, or an array of row numbers."""
+        return self.array[rows]
 
-    def read(self, source, index, count):
+    def placeholders(self):
+        """Tensors that stand for the array's memory in a trace."""
+        return [Tensor((), "int32")]
+
+    def feeds(self, start, step):
+        """(memory, where to begin, by how much to move on in a step), in bytes, for each of the
+        placeholders, if row `start` comes first and `step` rows make a step; 0 where rows are
+        gathered by index."""
+        return [(self.array, start * self.row_bytes * (step > 0), step * self.row_bytes)]
+
+    def read(self, placeholders, index, count):
         """`count` rows as a tensor: those of `index`, or consecutive ones where it is None."""
+        (source,) = placeholders
         dtype = "int32" if self.integer else config.floatx()
         rows = count if index is None else self.rows
         return ops.gather(
             source, index, count, self.row_shape, dtype, self.code, self.row_bytes, rows
         )
+
+
+class SparseSource(Source):
+    """A sparse matrix of which each batch is made dense, never the whole.
+
+    Parameters
+    ----------
+    values : sparse matrix or array of SciPy
+        Of any format; CSR is read in place if its values are floats.
+    name : str
+        For messages.
+    """
+
+    integer = False
+
+    def __init__(self, values, name):
+        matrix = values.tocsr()
+        if len(matrix.shape) != 2 or matrix.dtype.kind not in "biuf":
+            raise TypeError(
+                f"{name}: expected a sparse matrix of numbers, got shape {matrix.shape} of type "
+                f"{matrix.dtype}"
+            )
+        if not matrix.has_canonical_format:
+            matrix = matrix.copy()
+            matrix.sum_duplicates()
+        self.array, self.name = matrix, name
+        self.rows, self.row_shape = matrix.shape[0], matrix.shape[1:]
+        entries = matrix.data
+        if entries.dtype.name not in ("float32", "float64"):
+            entries = entries.astype(np.float32 if entries.dtype.itemsize < 4 else np.float64)
+        self.code = SOURCE_CODES[entries.dtype.name]
+        self._entries = np.ascontiguousarray(entries)
+        self._columns = np.ascontiguousarray(matrix.indices, np.int32)
+        self._begin = np.ascontiguousarray(matrix.indptr, np.int64)
+
+    @property
+    def layout(self):
+        return ("csr", self.code, self.row_shape)
+
+    def check_finite(self):
+        if not np.isfinite(self._entries).all():
+            raise ValueError(
+                f"{self.name}: expected finite values, got NaN or infinity; impute or remove those "
+                "rows"
+            )
+
+    def values(self, rows):
+        return self.array[rows].toarray()
+
+    def placeholders(self):
+        return [Tensor((), "int32") for _ in range(3)]
+
+    def feeds(self, start, step):
+        begin = (self._begin, 8 * start * (step > 0), 8 * step)
+        return [(self._entries, 0, 0), (self._columns, 0, 0), begin]
+
+    def read(self, placeholders, index, count):
+        rows = count if index is None else self.rows
+        shape = (count, *self.row_shape)
+        return ops.gather_csr(*placeholders, index, shape, config.floatx(), self.code, rows)
+
+
+def source_of(values, name, labels=False):
+    """The Source of an array, dense or sparse."""
+    sparse = hasattr(values, "tocsr")
+    return SparseSource(values, name) if sparse else Source(values, name, labels)
 
 
 def _rows_are_contiguous(array):
@@ -147,16 +224,16 @@ def sources_of(x, y=None, sample_weight=None, several=(False, False)):
 
 def _sources(values, name, labels, several):
     if isinstance(values, Mapping) and several is not False:
-        return {k: Source(v, f"{name}[{k!r}]", labels) for k, v in values.items()}
+        return {k: source_of(v, f"{name}[{k!r}]", labels) for k, v in values.items()}
     if isinstance(values, (list, tuple)) and values:
         if several is None:
             several = all(np.ndim(v) and hasattr(v, "shape") for v in values)
         if several:
             return [
-                None if v is None else Source(v, f"{name}[{k}]", labels)
+                None if v is None else source_of(v, f"{name}[{k}]", labels)
                 for k, v in enumerate(values)
             ]
-    return Source(values, name, labels)
+    return source_of(values, name, labels)
 
 
 def leaves(sources):

@@ -82,7 +82,7 @@ class _NeuralNetwork(Searchable):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
+        tags.input_tags.three_d_array = tags.input_tags.sparse = True
         return tags
 
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
@@ -121,11 +121,11 @@ class _NeuralNetwork(Searchable):
         rows, seed = self._data(X, y, sample_weight), self._seed()
         held = held_out.given(self, X_val, y_val, sample_weight_val)
         model = self.model_ if again else self._model(rows[0], seed, small_in_float64=True)
-        stopping = self._stopping(len(rows[0]) if held is None else math.inf)
+        stopping = self._stopping(rows[0].shape[0] if held is None else math.inf)
         every, splits = rows, held is None and _monitors_held_out(stopping)
         if splits:
             parts = held_out.split(
-                len(rows[0]), self.validation_fraction, self._target.strata(rows[1]), seed
+                rows[0].shape[0], self.validation_fraction, self._target.strata(rows[1]), seed
             )
             rows, held = ([None if a is None else a[part] for a in rows] for part in parts)
         passes = self.n_iter_ if again else 0
@@ -169,7 +169,7 @@ class _NeuralNetwork(Searchable):
         if held is not None and self.scoring is not None:
             callbacks.insert(0, held_out.Score(self, self.scoring, held[0], held[3]))
         callbacks += [history] if stopping is None else [stopping, history]
-        batch = min(200 if is_auto(self.batch_size) else int(self.batch_size), len(rows[0]))
+        batch = min(200 if is_auto(self.batch_size) else int(self.batch_size), rows[0].shape[0])
 
         def batches(data, size):
             x = samples.arranged(data[0], model.input_shape[1:])
@@ -218,7 +218,9 @@ class _NeuralNetwork(Searchable):
 
     def _model(self, X, seed, small_in_float64=False):
         """The model, built and compiled, in the precision that the data and its size ask for."""
-        small = small_in_float64 and X.dtype.str[1:] == "f8" and X.size <= FLOAT64_VALUES
+        small = (
+            small_in_float64 and X.dtype.str[1:] == "f8" and math.prod(X.shape) <= FLOAT64_VALUES
+        )
         real = ("float64" if small else "float32") if self.dtype == "auto" else self.dtype
         model = self._built(X, seed, real)
         if self.dtype == "auto" and small and model.count_params() > FLOAT64_WEIGHTS:

@@ -45,8 +45,8 @@ def for_prediction(estimator, X):
     return arranged(X, estimator.model_.input_shape[1:])
 
 
-# How scikit-learn is to check X: any type of numbers, samples of any shape.
-NUMBERS = {"dtype": "numeric", "allow_nd": True}
+# How scikit-learn is to check X: any type of numbers, samples of any shape, sparse rows too.
+NUMBERS = {"dtype": "numeric", "allow_nd": True, "accept_sparse": "csr"}
 
 
 def stacked(X):
@@ -99,7 +99,8 @@ def arranged(X, shape):
     given = X.shape[1:]
     if given == shape:
         return X
-    if given == (math.prod(shape),) or (*given, 1) == shape:
+    dense = isinstance(X, np.ndarray)
+    if dense and (given == (math.prod(shape),) or (*given, 1) == shape):
         return X.reshape(len(X), *shape)
     rows = f" or {_shown([math.prod(shape)])}" if len(shape) > 1 else ""
     raise ValueError(

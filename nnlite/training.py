@@ -52,8 +52,9 @@ class Step:
         feeds = []
 
         def read(source):
-            feeds.append(source.placeholder())
-            return source.read(feeds[-1], index, batch)
+            placeholders = source.placeholders()
+            feeds.extend(placeholders)
+            return source.read(placeholders, index, batch)
 
         with config.precision(model.real), Recording(executing=False) as trace:
             data = mapped(sources, Source, read)
@@ -73,8 +74,7 @@ class Step:
         the results, filled from `row` on."""
         feeds = []
         for s in leaves(span.sources):
-            step = 0 if self.indexed else s.row_bytes
-            feeds.append((s.array, span.start * step, self.batch * step))
+            feeds += s.feeds(span.start, 0 if self.indexed else self.batch)
         if self.indexed:
             step = span.index.itemsize
             feeds.append((span.index, span.start * step, self.batch * step))
@@ -122,7 +122,7 @@ def eager_batches(model, kind, span):
         rows = rows if span.index is None else span.index[rows]
 
         def read(s, rows=rows):
-            values = np.ascontiguousarray(s.array[rows], "int32" if s.integer else model.real)
+            values = np.ascontiguousarray(s.values(rows), "int32" if s.integer else model.real)
             return Tensor(values.shape, str(values.dtype), values)
 
         with config.precision(model.real):
@@ -341,7 +341,7 @@ def predict_rows(model, batch, rows_a_step=PREDICT_ROWS):
     rows, x = batch.size, batch.sources[:1]
     if model.run_eagerly:
         part = slice(batch.start, batch.start + rows)
-        inputs = mapped(x[0], Source, lambda s: s.array[part])
+        inputs = mapped(x[0], Source, lambda s: s.values(part))
         return mapped(model(inputs, training=False), Tensor, lambda y: y.numpy())
     size = min(rows_a_step, 1 << (rows.bit_length() - 1))
     step = step_of(model, "predict", Span(x, 0, size, 1))

@@ -262,6 +262,32 @@ def gathers():
     return found
 
 
+def sparse_gathers():
+    """Both types of entries, full, empty and no rows, good and bad indices and columns."""
+    found = []
+    dense = np.where(np.abs(normal(13, 6)) > 0.7, normal(13, 6), 0)
+    dense[3] = 0
+    begin = np.concatenate([[0], np.cumsum((dense != 0).sum(axis=1))])
+    for kind, (index, bad) in itertools.product(
+        ("float32", "float64"),
+        [(None, None), ([3, 0, 12, 12], None), ([], None), ([1, 13, -1], 1), ([0, 1, 2, 5], 2)],
+    ):
+        columns = dense.nonzero()[1].astype(np.int32)
+        if bad == 2:
+            columns[begin[2]] = 6
+        attrs = {
+            "code": SOURCE_CODES[kind],
+            "rows": 13,
+            "shape": (13 if index is None else len(index), 6),
+            "dtype": "real",
+        }
+        memory = [dense[dense != 0].astype(kind), columns, begin.astype(np.int64)]
+        given = [memory[0].view(np.uint8), memory[1], memory[2].view(np.uint8)]
+        given += [] if index is None else [np.array(index, np.int32)]
+        found.append(Case(lambda real, g=given: g, attrs, bad=bad))
+    return found
+
+
 def one_hots():
     """Labels of any shape."""
     found = []
@@ -339,6 +365,7 @@ CASES = {
     ],
     "transpose": transposes(),
     "gather": gathers(),
+    "gather_csr": sparse_gathers(),
     "one_hot": one_hots(),
     "assign": [
         Case([normal(*s), normal(*s, seed=1)]) for s in [(n,) for n in LENGTHS] + [(), (3, 4)]
@@ -396,7 +423,8 @@ ULP = {
         0,
     ),
     **dict.fromkeys(
-        ("add", "subtract", "multiply", "divide", "sqrt", "square", "cast", "gather"), 0.5
+        ("add", "subtract", "multiply", "divide", "sqrt", "square", "cast", "gather", "gather_csr"),
+        0.5,
     ),
     "log": 0.8,
     "power": 1,

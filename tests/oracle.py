@@ -116,6 +116,18 @@ def gather(source, index, attrs):
     return out.reshape(attrs["count"], *attrs["row_shape"])
 
 
+def gather_csr(entries, columns, begin, index, attrs):
+    """Rows of a sparse matrix; zeros for a bad index."""
+    entries = entries.view(["f4", "f8"][attrs["code"]])
+    begin = begin.view(np.int64)
+    out = np.zeros(attrs["shape"])
+    for i, row in enumerate(range(len(out)) if index is None else index):
+        for k in range(begin[row], begin[row + 1]) if 0 <= row < attrs["rows"] else ():
+            if 0 <= columns[k] < out.shape[1]:
+                out[i, columns[k]] = entries[k]
+    return out
+
+
 def truncated(x):
     """int32 of a real number: towards zero, the nearest that fits, 0 of NaN."""
     info = np.iinfo(np.int32)
@@ -260,6 +272,7 @@ ORACLE = {
     "slice_gradient": lambda x, a: [slice_gradient(x[0], a)],
     "concatenate": lambda x, a: [np.concatenate(x, a["axis"])],
     "gather": lambda x, a: [gather(x[0], x[1] if len(x) == 2 else None, a)],
+    "gather_csr": lambda x, a: [gather_csr(*x[:3], x[3] if len(x) == 4 else None, a)],
     "one_hot": lambda x, a: [one_hot(x[0], a["classes"])],
     "assign": lambda x, a: [x[1]],
     "softmax_cross_entropy": lambda x, a: [softmax_cross_entropy(*x, **a)],

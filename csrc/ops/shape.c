@@ -1,4 +1,5 @@
-/* shape.c: ops that move elements and compute nothing: transpose, gather, one_hot, assign. */
+/* shape.c: ops that move elements and compute nothing: transpose, gather, gather_csr, one_hot,
+ * assign. */
 #include "../parallel.h"
 #include "../vec.h"
 
@@ -231,6 +232,36 @@ static void op_gather(const nnl_call *call, nnl_team *team) {
         } else {
             memset(y, 0, (size_t)(width * c.out_size));
             nnl_report(team, i);
+        }
+    }
+}
+
+/* out[i] = row index[i] of a sparse matrix, zeros included; without an index, row i. A bad index or
+ * column: zeros in its place, and the row is reported.
+ * in    values (float or double), their columns int32, where each row begins among them int64
+ *       [rows + 1], index int32 [n] or absent
+ * out   real [n, columns]
+ * attr  element type of the values (FROM_FLOAT32 or FROM_FLOAT64), rows of the matrix */
+static void op_gather_csr(const nnl_call *call, nnl_team *team) {
+    const float *narrow = call->in[0].data;
+    const double *wide = call->attr[0].i == FROM_FLOAT64 ? call->in[0].data : NULL;
+    const int32_t *column = call->in[1].data, *index = call->n_in > 3 ? call->in[3].data : NULL;
+    const int64_t *begin = call->in[2].data, rows = call->attr[1].i;
+    const int64_t n = call->out[0].shape[0], columns = call->out[0].shape[1];
+    const nnl_range part = nnl_share(n, 1, team);
+    for (int64_t i = part.begin; i < part.end; i++) {
+        const int64_t row = index ? index[i] : i;
+        real *y = (real *)call->out[0].data + i * columns;
+        memset(y, 0, (size_t)columns * sizeof *y);
+        if (row < 0 || row >= rows) {
+            nnl_report(team, i);
+            continue;
+        }
+        for (int64_t k = begin[row]; k < begin[row + 1]; k++) {
+            if (column[k] < 0 || column[k] >= columns)
+                nnl_report(team, i);
+            else
+                y[column[k]] = wide ? (real)wide[k] : (real)narrow[k];
         }
     }
 }

@@ -103,6 +103,7 @@ from nnlite.ops.shape import (
     broadcast_to,
     full_like,
     gather,
+    gather_csr,
     one_hot,
     ones,
     ones_like,

@@ -156,6 +156,50 @@ def gather(source, index, count, row_shape, dtype, code, row_bytes, rows):
     )
 
 
+def _infer_gather_csr(values, columns, begin, index=None, *, shape, **_):
+    if index is not None and index != shape[:1]:
+        raise ValueError(f"gather_csr: expected an index of shape {shape[:1]}, got {index}")
+    return [shape]
+
+
+Op(
+    "gather_csr",
+    infer=_infer_gather_csr,
+    outputs=("given",),
+    attrs={"code": int, "rows": int, "shape": None, "dtype": None},
+    gradient="none",
+    work=lambda inputs, outputs: math.prod(outputs[0]),
+)
+
+
+def gather_csr(values, columns, begin, index, shape, dtype, code, rows):
+    """Rows of a sparse matrix in the caller's memory, with their zeros.
+
+    Parameters
+    ----------
+    values, columns, begin : Tensor
+        Stand for memory: the entries, of element type `code` (float32 or float64 of
+        `SOURCE_CODES`), the int32 column of each, and where each row begins, int64.
+    index : Tensor or None
+        int32 row numbers; None reads rows in order.
+    shape : tuple
+        Of the result.
+    dtype : {'float32', 'float64'}
+        Of the result.
+    rows : int
+        Of the matrix.
+    """
+    given = [values, columns, begin]
+    return call(
+        "gather_csr",
+        given if index is None else [*given, index],
+        code=code,
+        rows=rows,
+        shape=tuple(shape),
+        dtype=dtype,
+    )
+
+
 def _infer_one_hot(x, classes, **_):
     if classes < 0:
         raise ValueError(f"one_hot: expected a number of classes, got {classes}")

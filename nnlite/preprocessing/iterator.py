@@ -39,8 +39,8 @@ def images_of(x):
 
 def read_rows(source, rows, real):
     """Some of the images, as an array of `real` of their own."""
-    memory = source.placeholder()
-    memory._data = source.array
+    memory = source.placeholders()
+    memory[0]._data = source.array
     with config.precision(real):
         return source.read(memory, convert_to_tensor(np.asarray(rows, np.int32)), len(rows)).numpy()
 
