@@ -53,6 +53,7 @@ _LAZY = {
     "estimators": None,
     "plotting": None,
     "preprocessing": None,
+    "wrappers": None,
 }
 
 __all__ = [
@@ -90,6 +91,7 @@ __all__ = [
     "schedules",
     "show_versions",
     "utils",
+    "wrappers",
     "zeros",
 ]
 

@@ -111,6 +111,7 @@ def set_random_seed(seed):
 _signature_of = functools.lru_cache(1024)(inspect.signature)  # a fit makes dozens of objects
 
 
+@functools.lru_cache(1024)
 def snake_case(name):
     """'MaxPooling2D' -> 'max_pooling2d', as Keras names layers."""
     name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
@@ -266,6 +267,8 @@ def fresh(value):
         return type(value)(fresh(v) for v in value)
     if type(value) is dict:
         return {key: fresh(v) for key, v in value.items()}
+    if value is None or type(value) in (str, bool, int, float):
+        return value
     return copy.deepcopy(value)
 
 

@@ -1,7 +1,7 @@
 """`nnlite demo`, the library's main job in one go: train, measure, search, keep, draw.
 
 It is a scikit-learn user's morning: a Pipeline with a network in it, first of dense layers, then of
-convolutions; a grid search, a pickle that gives the same bits when it is loaded again, and a
+convolutions; a search, a pickle that gives the same bits when it is loaded again, and a
 picture.
 """
 
@@ -22,6 +22,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from nnlite import _engine, dispatch, plotting
+from nnlite.architecture import Stack
 from nnlite.callbacks import EarlyStopping
 from nnlite.datasets import mnist
 from nnlite.estimators import NNClassifier
@@ -33,6 +34,7 @@ from nnlite.schedules import CosineDecay
 from nnlite.versions import __version__
 
 SEARCHED_ROWS, SEARCHED_EPOCHS, FOLDS = 3_000, 5, 3
+TRIED, TRIED_AT_RANDOM, SHOWN = 16, 8, 6  # settings of the Bayesian search
 
 
 class Network(NamedTuple):
@@ -189,30 +191,73 @@ class CountedAccuracy:
         return score
 
 
-def _search(pipeline, data):
-    """A finished GridSearchCV over learning rates and layers, on some of the images."""
-    grid = {
-        "network__learning_rate": [0.0003, 0.001, 0.003],
-        "network__layers": [
-            [Dense(64, activation="relu")],
-            [Dense(256, activation="relu"), Dense(128, activation="relu")],
-        ],
-    }
-    fits = FOLDS * math.prod(len(values) for values in grid.values())
-    bar = ProgressBar(fits, "Fits", unit="fit")
-    search = GridSearchCV(
-        clone(pipeline).set_params(
-            network__early_stopping=False,
-            network__epochs=SEARCHED_EPOCHS,
-            network__batch_size=32,
-            network__verbose=0,
+def _searched(pipeline):
+    """The pipeline whose settings are searched."""
+    return clone(pipeline).set_params(
+        network__early_stopping=False,
+        network__epochs=SEARCHED_EPOCHS,
+        network__batch_size=32,
+        network__verbose=0,
+    )
+
+
+def _bayes_search(pipeline, data, seed):
+    """A BayesSearchCV over the architecture and the optimizer, to be fitted."""
+    from skopt import BayesSearchCV
+    from skopt.space import Categorical, Real
+
+    shape = (*data.x_train.shape[1:], 1)
+    architectures = [
+        Stack(Dense(64, activation="relu")),
+        Stack(Dense(256, activation="relu"), Dropout(0.2)),
+        Stack(Dense(256, activation="relu"), Dense(64, activation="relu")),
+        Stack(
+            Conv2D(8, (3, 3), activation="relu", padding="same", input_shape=shape),
+            MaxPooling2D((2, 2)),
+            Flatten(),
+            Dense(64, activation="relu"),
         ),
-        grid,
-        scoring=CountedAccuracy(bar),
+    ]
+    space = {
+        "network__layers": Categorical(architectures),
+        "network__optimizer": Categorical(["adam", "rmsprop", "sgd"]),
+        "network__learning_rate": Real(1e-4, 1e-1, "log-uniform"),
+    }
+    return BayesSearchCV(
+        _searched(pipeline),
+        space,
+        n_iter=TRIED,
+        optimizer_kwargs={"n_initial_points": TRIED_AT_RANDOM},
         cv=FOLDS,
-        refit=False,
+        random_state=seed,
         error_score="raise",
     )
+
+
+def _grid_search(pipeline):
+    """A GridSearchCV over layers and learning rates, to be fitted."""
+    grid = {
+        "network__layers": [
+            Stack(Dense(64, activation="relu")),
+            Stack(Dense(256, activation="relu"), Dense(128, activation="relu")),
+        ],
+        "network__learning_rate": [0.0003, 0.001, 0.003],
+    }
+    return GridSearchCV(_searched(pipeline), grid, cv=FOLDS, error_score="raise")
+
+
+def _search(pipeline, data, seed):
+    """A finished search on some of the images: Bayesian, or else a grid."""
+    try:
+        search, tried = _bayes_search(pipeline, data, seed), TRIED
+        _heading("Bayesian search")
+    except ImportError:
+        search = _grid_search(pipeline)
+        tried = math.prod(len(values) for values in search.param_grid.values())
+        _heading("Grid search")
+        _say("  (a Bayesian one with scikit-optimize: pip install scikit-optimize)")
+    bar = ProgressBar(FOLDS * tried, "Fits", unit="fit")
+    search.set_params(scoring=CountedAccuracy(bar))
     try:
         search.fit(data.x_train[:SEARCHED_ROWS], data.y_train[:SEARCHED_ROWS])
     finally:
@@ -258,14 +303,14 @@ def demo(which=None, epochs=None, output="nnlite-demo", seed=0):
     trained = {network.name: _train(data, network, seed) for network in networks}
     first, *_, last = trained.values()
 
-    _heading("Grid search")
-    _show_search(_search(first.pipeline, data))
+    search = _search(first.pipeline, data, seed)
+    _show_search(search)
 
     _heading("Results")
     for name, one in trained.items():
         _row(name.lower(), f"{one.accuracy:.2%} in {one.seconds:.1f} seconds")
     same = _keep(last.pipeline, data, output / "model.pkl")
-    _draw(output / "report.png", data, trained)
+    _draw(output / "report.png", data, trained, search)
     _row("all in", f"{time.perf_counter() - began:.1f} seconds")
     return 0 if same else 1
 
@@ -291,14 +336,31 @@ def _train(data, network, seed):
 
 
 def _show_search(search):
-    """Print a table of what was tried."""
+    """Print a table of the best settings that were tried."""
     results = search.cv_results_
-    _say(f"  {'learning rate':<17}{'hidden layers':<16}accuracy in {FOLDS} folds")
-    for at, tried in enumerate(results["params"]):
-        sizes = "-".join(str(layer.units) for layer in tried["network__layers"])
+    order = np.argsort(-np.asarray(results["mean_test_score"]), kind="stable")
+    _say(f"  {'accuracy':<16}{'optimizer':<11}{'rate':<9}hidden layers")
+    for at in order[:SHOWN]:
+        tried = results["params"][at]
         mean, spread = results["mean_test_score"][at], results["std_test_score"][at]
+        accuracy = f"{mean:.1%} ± {spread:.1%}"
+        optimizer = tried.get("network__optimizer", "adam")
+        rate, layers = f"{tried['network__learning_rate']:.2g}", _brief(tried["network__layers"])
         best = "  best" if at == search.best_index_ else ""
-        _say(f"  {tried['network__learning_rate']:<17}{sizes:<16}{mean:.1%} ± {spread:.1%}{best}")
+        _say(f"  {accuracy:<16}{optimizer:<11}{rate:<9}{layers}{best}")
+    _say(f"  ... of {len(order)} settings, in {FOLDS} folds each")
+
+
+def _brief(architecture):
+    """An architecture in few words."""
+    words = {
+        Dense: lambda layer: str(layer.units),
+        Conv2D: lambda layer: f"{layer.filters} filters",
+        Dropout: lambda layer: f"dropout {layer.rate}",
+        MaxPooling2D: lambda layer: "pooled",
+    }
+    layers = [words[type(x)](x) for x in architecture.layers if type(x) in words]
+    return ", ".join(layers)
 
 
 def _keep(pipeline, data, path):
@@ -317,15 +379,21 @@ def _keep(pipeline, data, path):
     return same
 
 
-def _draw(path, data, trained):
+def _draw(path, data, trained, search):
     """Write the picture, or say why there is none."""
     picture = io.BytesIO()
     histories = {f"{name}, {one.accuracy:.2%}": one.history for name, one in trained.items()}
     *_, (name, last) = trained.items()
     count = f"{len(data.x_test):,} test images"
+    best = search.best_estimator_["network"].model_
+    rows = f"{min(SEARCHED_ROWS, len(data.x_train)):,} images"
+    found = f"Search on {rows}: {search.best_score_:.2%} in {FOLDS} folds; the best architecture"
+    searched = found, search, best
     title = f"{data.name}: the {name.lower()} reads {last.accuracy:.2%} of {count}"
     try:
-        plotting.demo_report(picture, histories, data.x_test, data.y_test, last.predictions, title)
+        plotting.demo_report(
+            picture, histories, data.x_test, data.y_test, last.predictions, title, searched
+        )
     except ImportError as error:
         _row("report", f"not drawn: {error}")
     else:

@@ -269,13 +269,13 @@ class _NeuralNetwork(Searchable):
     def _outputs(self, X):
         """The model's outputs for the rows of X."""
         rows = samples.for_prediction(self, X)
-        return _finite(self.model_.predict(rows), self._target.neutral)
+        return finite(self.model_.predict(rows), self._target.neutral)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")
 
 
-def _finite(outputs, instead):
+def finite(outputs, instead):
     """Outputs that can be scored: `instead` in a row that overflowed, with a RuntimeWarning, as
     when the training diverged. No score is NaN or infinite then, which would end a search."""
     if np.abs(outputs).max(initial=0) <= LARGEST_OUTPUT:  # which is not so where one is NaN
@@ -410,7 +410,7 @@ class NNClassifier(ClassifierMixin, _NeuralNetwork):
 
     def _logits(self, X):
         rows = samples.for_prediction(self, X)
-        return _finite(self._logits_model.predict(rows), 0)
+        return finite(self._logits_model.predict(rows), 0)
 
 
 @documented

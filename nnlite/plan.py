@@ -132,14 +132,11 @@ class Plan:
         steps, pending = [], []
         for s, c in enumerate(self.calls):
             alone = works[s] < ALONE
-            reads, writes = self._touched(s, c)
-            wait = any(
-                not (alone and other_alone) and (_meet(writes, r | w) or _meet(reads, w))
-                for other_alone, r, w in pending
-            )
+            touched = self._touched(s, c)
+            wait = any(_clash(touched, t) for other, t in pending if not (alone and other))
             if wait:
                 pending = []
-            pending.append((alone, reads, writes))
+            pending.append((alone, touched))
             scratch = self.blocks.get(("scratch", s))
             steps.append(
                 (
@@ -159,13 +156,13 @@ class Plan:
         return (block.place, block.where, t.shape)
 
     def _touched(self, s, c):
-        """The memory that a call reads and the memory that it writes, as sets of ranges."""
-        writes = {self._range(t) for t in c.outputs}
-        writes |= {self._range(c.inputs[i]) for i in c.op.writes}
+        """The ranges of memory that a call touches, and whether it writes each."""
+        touched = [(*self._range(t), i in c.op.writes) for i, t in enumerate(c.inputs)]
+        touched += [(*self._range(t), True) for t in c.outputs]
         if ("scratch", s) in self.blocks:
             b = self.blocks["scratch", s]
-            writes.add((ARENA, b.where, b.where + b.size))
-        return {self._range(t) for t in c.inputs}, writes
+            touched.append((ARENA, b.where, b.where + b.size, True))
+        return touched
 
     def _range(self, t):
         b = self.blocks[id(self._root(t))]
@@ -175,9 +172,13 @@ class Plan:
         return (b.place, key, key + 1)
 
 
-def _meet(some, others):
-    """Whether any two ranges of memory overlap."""
-    return any(p == q and a < d and c < b for p, a, b in some for q, c, d in others)
+def _clash(some, others):
+    """Whether any two ranges of memory overlap and one of them is written."""
+    for p, a, b, written in some:
+        for q, c, d, writes in others:
+            if p == q and a < d and c < b and (written or writes):
+                return True
+    return False
 
 
 def _needed(calls, results):

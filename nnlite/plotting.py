@@ -1,7 +1,8 @@
-"""Pictures of a training: curves and misread images. Matplotlib is needed only when one is drawn.
+"""Pictures of a training: curves and misread images; of a search: its progress. Matplotlib is
+needed only when one is drawn.
 
-Only `plot_history` uses pyplot, and only where the user does or where a notebook runs; nothing else
-changes its state, and any thread may draw.
+Only `plot_history` and `plot_search` use pyplot, and only where the user does or where a notebook
+runs; nothing else changes its state, and any thread may draw.
 """
 
 import io
@@ -10,14 +11,16 @@ import sys
 import numpy as np
 
 from nnlite.files import write_whole
+from nnlite.pictures.diagram import Diagram
 from nnlite.pictures.drawing import check_ending
 
-__all__ = ["demo_report", "plot_history", "plot_misread"]
+__all__ = ["demo_report", "plot_history", "plot_misread", "plot_search"]
 
 TRAIN, HELD, WRONG = "#1f6feb", "#e8710a", "#c62828"
 VALIDATION_PREFIX = "val_"
 LOOK = {"dpi": 110, "layout": "constrained", "facecolor": "white"}
 CURVES_HEIGHT, HEADING_HEIGHT, ROW_HEIGHT = 3.4, 0.6, 1.45  # inches
+SEARCH_HEIGHT, MODEL_HEIGHT, WIDTH = 2.8, 1.0, 10
 
 
 def _new_figure(size):
@@ -67,11 +70,16 @@ def _curve(ax, history, figure, first):
     ax.set_xlim(first - 0.5, last + 0.5)
     ax.set_ylabel(_label(figure).lower())
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _plain(ax)
+    if pair or figure != "learning_rate":
+        ax.legend(frameon=False)
+
+
+def _plain(ax):
+    """Lines where the eye needs them."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="#e5e7eb", linewidth=0.8)
     ax.set_axisbelow(True)
-    if pair or figure != "learning_rate":
-        ax.legend(frameon=False)
 
 
 def _figures(history):
@@ -138,10 +146,80 @@ def plot_history(history, ax=None, path=None):
     for one, name in zip(axes, names):
         _curve(one, history, name, first)
     if path is not None:
-        content = io.BytesIO()
-        axes[0].get_figure(root=True).savefig(content, format=form)
-        write_whole(path, content.getvalue())
+        _save(axes[0], path, form)
     return axes
+
+
+def _save(ax, path, form):
+    """Write the picture that these Axes are in."""
+    content = io.BytesIO()
+    ax.get_figure(root=True).savefig(content, format=form)
+    write_whole(path, content.getvalue())
+
+
+def plot_search(search, ax=None, path=None):
+    """The score of each setting that a search tried, in that order, and the best so far.
+
+    Parameters
+    ----------
+    search : GridSearchCV, BayesSearchCV, ... or sequence of float
+        A search that was fitted, or the scores themselves.
+    ax, path
+        As of `plot_history`.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If nothing was tried, or for another ending of `path`.
+
+    Examples
+    --------
+    >>> from nnlite.plotting import plot_search
+    >>> ax = plot_search([0.5, 0.8, 0.7])
+    >>> ax.get_lines()[-1].get_ydata().tolist()
+    [0.5, 0.8, 0.8]
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    form = None if path is None else check_ending(path, "plot_search: expected path")
+    results = getattr(search, "cv_results_", None)
+    scores = np.asarray(search if results is None else results["mean_test_score"], float)
+    if scores.ndim != 1 or not np.isfinite(scores).any():
+        raise ValueError(f"plot_search: expected scores of a fitted search, got {search!r}")
+    ax = _shown_figure((7, 3.6)).subplots() if ax is None else ax
+    tried = np.arange(1, len(scores) + 1)
+    best = np.fmax.accumulate(scores)
+    middle = np.nanquantile(scores, 0.25)
+    low = middle - max(best[-1] - middle, 1e-9)  # far below the rest lies what diverged
+    far = ~(scores >= low)
+    ax.plot(tried[~far], scores[~far], "o", color=HELD, markersize=4, label="setting tried")
+    if far.any():
+        ax.plot(tried[far], np.full(far.sum(), low), "v", color=WRONG, markersize=5, label="worse")
+    ax.plot(tried, best, color=TRAIN, drawstyle="steps-post", label="best so far")
+    ax.set_title("Score of each setting", loc="left", fontsize=11, fontweight="bold")
+    ax.set_xlabel("setting")
+    ax.set_ylabel("mean score")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _plain(ax)
+    ax.legend(frameon=False, loc="lower right")
+    if path is not None:
+        _save(ax, path, form)
+    return ax
+
+
+def _draw_model(model, ax):
+    """The layers of a model from left to right."""
+    from matplotlib.image import imread
+
+    drawing = Diagram(model, "LR", activation=True, shapes=True).drawing
+    ax.imshow(imread(io.BytesIO(drawing.image("png", 200))))
+    ax.set_axis_off()
 
 
 def plot_misread(images, labels, predictions, figure=None, rows=4, columns=8):
@@ -208,8 +286,8 @@ def _rows(images, rows, columns):
     return max(1, min(rows, -(-images // columns)))
 
 
-def demo_report(path, histories, images, labels, predictions, title):
-    """Write the picture of `nnlite demo`: curves above, misread images below.
+def demo_report(path, histories, images, labels, predictions, title, search=None):
+    """Write the picture of `nnlite demo`: curves above, a search, misread images below.
 
     Parameters
     ----------
@@ -220,6 +298,8 @@ def demo_report(path, histories, images, labels, predictions, title):
     images : array, shape (N, height, width)
     labels, predictions : array, shape (N,)
     title : str
+    search : (str, search, Model), optional
+        A heading, a fitted search, and a model with the best architecture that it found.
 
     Raises
     ------
@@ -238,14 +318,28 @@ def demo_report(path, histories, images, labels, predictions, title):
     b'PNG'
     """
     rows = _rows(np.count_nonzero(np.asarray(labels) != np.asarray(predictions)), 4, 8)
-    heights = [CURVES_HEIGHT] * len(histories) + [HEADING_HEIGHT + ROW_HEIGHT * rows]
-    figure = _new_figure((10, sum(heights)))
+    heights = [CURVES_HEIGHT] * len(histories) + [SEARCH_HEIGHT + MODEL_HEIGHT] * (
+        search is not None
+    )
+    heights += [HEADING_HEIGHT + ROW_HEIGHT * rows]
+    figure = _new_figure((WIDTH, sum(heights)))
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     figure.suptitle(title, fontsize=14, fontweight="bold")
-    *upper, lower = figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0.04)
-    for part, (name, history) in zip(upper, histories.items()):
+    parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0.04))
+    for name, history in histories.items():
+        part = next(parts)
         part.suptitle(name, x=0.01, ha="left", fontsize=11, fontweight="bold")
         for ax in plot_history(history, part.subplots(1, 2 if "accuracy" in history else 1)):
             ax.set_title(ax.get_title(loc="left"), loc="left", fontsize=10)
-    plot_misread(images, labels, predictions, lower)
+    if search is not None:
+        _draw_search(next(parts), *search)
+    plot_misread(images, labels, predictions, next(parts))
     figure.savefig(path, format="png")
+
+
+def _draw_search(part, name, search, model):
+    """A search's progress, and the best architecture below."""
+    part.suptitle(name, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    upper, lower = part.subfigures(2, 1, height_ratios=[SEARCH_HEIGHT, MODEL_HEIGHT])
+    plot_search(search, upper.subplots()).set_title("", loc="left")
+    _draw_model(model, lower.add_axes((0.01, 0, 0.98, 1)))

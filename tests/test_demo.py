@@ -45,7 +45,7 @@ def test_demo_says_how_well_and_how_fast_it_trained(finished):
     assert min(accuracies_in(text)) > 90
     assert len(re.findall(r"  seconds +[\d.]+\n", text)) == 2
     assert len(re.findall(r"samples/second +[\d,]+\n", text)) == 2
-    assert text.count("Epoch 8/8") == 2 and "18/18" in text
+    assert text.count("Epoch 8/8") == 2 and re.search("Fits =+ (48/48|18/18) ", text)
 
 
 def test_demo_sums_up_both_networks(finished):
@@ -60,12 +60,31 @@ def test_what_is_kept_is_the_convolutional_network(finished):
     assert isinstance(network.layers[0], Conv2D) and network.input_shape == (None, 8, 8, 1)
 
 
+ROW = re.compile(r"^ +([\d.]+)% ± [\d.]+% +(\w+) +([\d.e-]+) +(\d.*?)(  best)?$", re.MULTILINE)
+
+
 def test_demo_marks_one_setting_of_the_search_as_best(finished):
-    row = re.compile(r"^ +0\.\d+ +[\d-]+ +([\d.]+)% ± [\d.]+%(  best)?$", re.MULTILINE)
-    tried = row.findall(finished[1])
+    tried = ROW.findall(finished[1])
     assert len(tried) == 6
-    best = [float(score) for score, mark in tried if mark]
-    assert best == [max(float(score) for score, _ in tried)]
+    scores = [float(score) for score, *_ in tried]
+    assert scores == sorted(scores, reverse=True)
+    assert [bool(mark) for *_, mark in tried] == [True] + 5 * [False]
+
+
+def test_demo_searches_architecture_and_optimizer(finished):
+    pytest.importorskip("skopt")
+    text = finished[1]
+    assert "Bayesian search" in text and "of 16 settings" in text and "Grid search" not in text
+    assert float(ROW.search(text)[1]) > 90
+
+
+def test_demo_without_scikit_optimize_searches_a_grid(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "skopt", None)
+    arguments = ["demo", "--data", "digits", "--epochs", "1", "--output", str(tmp_path)]
+    assert main(arguments) == 0
+    text = capsys.readouterr().out
+    assert "Grid search" in text and "pip install scikit-optimize" in text
+    assert "of 6 settings" in text
 
 
 def test_demo_writes_nothing_but_its_two_files(finished):
@@ -78,7 +97,7 @@ def test_report_is_a_png_of_readable_size(finished):
     head = (finished[0] / "nnlite-demo" / "report.png").read_bytes()[:24]
     width, height = struct.unpack(">2i", head[16:])
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
-    assert 800 <= width <= 2000 and 600 <= height <= 2000
+    assert 800 <= width <= 2000 and 600 <= height <= 2500
 
 
 def test_model_predicts_the_same_bits_in_another_process(finished):
@@ -210,6 +229,16 @@ def test_curves_count_epochs_from_one():
 def test_history_without_a_loss_is_an_error():
     with pytest.raises(ValueError, match="expected a history with a loss, got mse"):
         plotting.plot_history({"mse": [1.0]})
+
+
+def test_progress_of_a_search_shows_the_best_so_far(tmp_path):
+    ax = plotting.plot_search([0.8, 0.9, 0.85, 0.1, 0.88], path=tmp_path / "search.png")
+    tried, far, best = ax.get_lines()
+    assert tried.get_xdata().tolist() == [1, 2, 3, 5] and far.get_xdata().tolist() == [4]
+    assert best.get_ydata().tolist() == [0.8, 0.9, 0.9, 0.9, 0.9]
+    assert (tmp_path / "search.png").read_bytes()[1:4] == b"PNG"
+    with pytest.raises(ValueError, match="expected scores of a fitted search"):
+        plotting.plot_search([])
 
 
 def test_misread_images_are_shown_with_both_labels():

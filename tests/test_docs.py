@@ -1,0 +1,36 @@
+"""The documents' code runs: what stands in blocks marked ```python run, one after the other."""
+
+import pathlib
+import re
+
+import pytest
+
+DOCS = pathlib.Path(__file__).parents[1] / "docs"
+BLOCK = re.compile(r"^```python run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(path):
+    """Line -> the code that begins there."""
+    text = path.read_text()
+    return {text.count("\n", 0, m.start(1)) + 1: m[1] for m in BLOCK.finditer(text)}
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda p: p.stem)
+def test_code_of_a_document_runs(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "document"}
+    for line, code in blocks(path).items():
+        exec(compile("\n" * (line - 1) + code, path.name, "exec"), names)
+
+
+def test_migration_runs_an_after_for_every_before():
+    text = (DOCS / "migration.md").read_text()
+    parts = text.split("\n## ")[1:]
+    assert [p.splitlines()[0].split()[-1] for p in parts] == ["MLPClassifier", "SciKeras", "skorch"]
+    assert all("```python\n" in part and "```python run\n" in part for part in parts)
+
+
+def test_files_that_documents_link_to_are_there():
+    for path in [*DOCS.glob("*.md"), DOCS.parent / "README.md"]:
+        for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+            assert (path.parent / link).exists(), f"{path.name}: {link}"
