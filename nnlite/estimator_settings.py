@@ -24,7 +24,7 @@ from nnlite.config import Configurable
 from nnlite.layers.core import positive_int
 from nnlite.specs import adjusted, deep_settings, grouped, is_absent, spec_of
 
-EARLY_STOPPING_ROWS = 500
+EARLY_STOPPING_ROWS, PATIENCE = 500, 30
 
 
 def is_auto(value):
@@ -56,6 +56,14 @@ def is_dict_of_weights(values):
 
 # Name -> whether a value is legal, and what is; specs are checked as they are copied.
 LEGAL = {
+    "normalize": (
+        lambda v: is_auto(v) or isinstance(v, (bool, np.bool_)),
+        "'auto', True or False",
+    ),
+    "schedule": (
+        lambda v: v is None or is_auto(v) or (isinstance(v, str) and v == "cosine"),
+        "'auto', 'cosine' or None",
+    ),
     "batch_size": (
         lambda v: is_auto(v) or _accepts(positive_int, "", v),
         "'auto' or a positive integer",
@@ -103,18 +111,31 @@ _PARAMETERS = """Parameters
         `n_features`, `n_outputs` and `task`; a function may do without it.
         Where the first layer says what a sample looks like (`input_shape`, `Input`), X may be rows
         of as many values: `Conv2D(32, 3, input_shape=(28, 28, 1))` takes rows of 784 pixels.
-    hidden_layer_sizes : int, sequence of int or str such as '64-32', default (100,)
+    hidden_layer_sizes : int, sequence of int or str such as '64-32', default (256,)
     activation : str or function, default 'relu'
+    normalize : 'auto', True or False, default 'auto'
+        A layer before the others brings each column of X to mean 0 and variance 1, by the
+        statistics of the rows of `fit` (weighted; of the first `partial_fit`), and far-out values
+        to at most 8: no scaler is needed. 'auto' does so for rows of numbers, not for images, nor
+        before a layer that has a scale of its own (normalization, `Rescaling`, `Embedding`). True
+        does it for all, images by channel. Of a sparse X only the scale is changed. A regressor
+        also learns its targets at mean 0 and variance 1, in which unit its losses are; `predict`
+        maps back. False does nothing of this, nor does 'auto' where a function makes the
+        network.
     optimizer : str or Optimizer, default 'adam'
         Its settings can be searched, also those of a name: `optimizer__beta_1`.
     learning_rate : float or LearningRateSchedule, default None
         None is the optimizer's own, `optimizer__learning_rate`. Any other value is what that name
         reads, and is changed by it.
+    schedule : 'auto', 'cosine' or None, default 'auto'
+        'cosine' lets the learning rate fall to nearly 0, along half a cosine over the epochs; so
+        does 'auto', unless the optimizer has a schedule or a callback sets the rate. None leaves it
+        as it is, as `partial_fit` always does.
     batch_size : int or 'auto', default 'auto'
-        'auto' is min(200, n_samples).
+        'auto' is 64, or 256 for 10,000 rows and more; never more than there are rows.
     epochs : int, default 200
     early_stopping : 'auto', bool or EarlyStopping, default 'auto'
-        True stops when the loss on held-out rows has not improved for 10 epochs, and keeps the best
+        True stops when the loss on held-out rows has not improved for 30 epochs, and keeps the best
         weights; 'auto' does so from 500 rows up, and where `fit` is given `X_val`. An
         EarlyStopping says it in detail; rows are held out if what it monitors begins with 'val_'.
         `early_stopping__patience` and the like make an EarlyStopping of True and of 'auto', and
@@ -358,7 +379,7 @@ def stopping_of(value):
     if isinstance(value, EarlyStopping):
         return value
     wanted = is_auto(value) or (isinstance(value, (bool, np.bool_)) and bool(value))
-    return EarlyStopping(patience=10, restore_best_weights=True) if wanted else None
+    return EarlyStopping(patience=PATIENCE, restore_best_weights=True) if wanted else None
 
 
 def documented(cls):

@@ -14,10 +14,11 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import column_or_1d
 
-from nnlite import config, held_out, samples, training
+from nnlite import config, defaults, held_out, samples, scaling, training
 from nnlite.architecture import check_outputs, compiled_loss, meta_of
 from nnlite.batches import ArrayBatches
 from nnlite.callbacks import History
+from nnlite.config import Configurable
 from nnlite.data import sources_of
 from nnlite.estimator_settings import (
     Searchable,
@@ -45,10 +46,12 @@ class _NeuralNetwork(Searchable):
         self,
         layers=None,
         *,
-        hidden_layer_sizes=(100,),
+        hidden_layer_sizes=(256,),
         activation="relu",
+        normalize="auto",
         optimizer="adam",
         learning_rate=None,
+        schedule="auto",
         batch_size="auto",
         epochs=200,
         early_stopping="auto",
@@ -65,8 +68,10 @@ class _NeuralNetwork(Searchable):
         self.layers = layers
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.normalize = normalize
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.batch_size = batch_size
         self.epochs = epochs
         self.early_stopping = early_stopping
@@ -118,9 +123,9 @@ class _NeuralNetwork(Searchable):
         X, y = samples.validated(self, X, y, reset=not again)
         if not again:
             self._learn_target(y)
-        rows, seed = self._data(X, y, sample_weight), self._seed()
+        rows, seed = self._data(X, y, sample_weight, learn=not again), self._seed()
         held = held_out.given(self, X_val, y_val, sample_weight_val)
-        model = self.model_ if again else self._model(rows[0], seed, small_in_float64=True)
+        model = self.model_ if again else self._model(rows, seed, small_in_float64=True)
         stopping = self._stopping(rows[0].shape[0] if held is None else math.inf)
         every, splits = rows, held is None and _monitors_held_out(stopping)
         if splits:
@@ -132,7 +137,7 @@ class _NeuralNetwork(Searchable):
         seeds = seed + 1 + passes
         self._train(model, seeds, rows, passes, passes + int(self.epochs), held, stopping)
         if splits and self.refit_full:
-            figures, model = self.history_, self._model(every[0], seed, small_in_float64=True)
+            figures, model = self.history_, self._model(every, seed, small_in_float64=True)
             self._train(model, seeds, every, 0, self.best_epoch_)
             self._keep(model, figures, stopping)
         return self
@@ -149,9 +154,9 @@ class _NeuralNetwork(Searchable):
         X, y = samples.validated(self, X, y, reset=first)
         if first:
             self._learn_target(y, classes)
-        rows = self._data(X, y, sample_weight)
+        rows = self._data(X, y, sample_weight, learn=first)
         passes, seed = 0 if first else self.n_iter_, self._seed()
-        model = self._model(rows[0], seed) if first else self.model_
+        model = self._model(rows, seed) if first else self.model_
         self._train(model, seed + 1 + passes, rows, passes, passes + 1)
         return self
 
@@ -159,7 +164,10 @@ class _NeuralNetwork(Searchable):
         """Run the epochs after the first `passes`; keep what was learned, at Ctrl-C too."""
         if self.layers is not None and not passes:
             samples.warn_of_channels_first(rows[0])
-        history, callbacks = History(), self._callbacks()
+        history, own = History(), self._callbacks()
+        schedule = self._decided("schedule")
+        falling = defaults.annealing(schedule, model.optimizer, own, epochs - passes)
+        callbacks = [*falling, *own]
         if passes:
             history.history = {
                 name: list(values)
@@ -169,7 +177,7 @@ class _NeuralNetwork(Searchable):
         if held is not None and self.scoring is not None:
             callbacks.insert(0, held_out.Score(self, self.scoring, held[0], held[3]))
         callbacks += [history] if stopping is None else [stopping, history]
-        batch = min(200 if is_auto(self.batch_size) else int(self.batch_size), rows[0].shape[0])
+        batch = defaults.batch_rows(self.batch_size, rows[0].shape[0])
 
         def batches(data, size):
             x = samples.arranged(data[0], model.input_shape[1:])
@@ -216,15 +224,16 @@ class _NeuralNetwork(Searchable):
     def _seed(self):
         return int(check_random_state(whole(self.random_state)).randint(2**31))
 
-    def _model(self, X, seed, small_in_float64=False):
+    def _model(self, rows, seed, small_in_float64=False):
         """The model, built and compiled, in the precision that the data and its size ask for."""
+        X, _, weight, _ = rows
         small = (
             small_in_float64 and X.dtype.str[1:] == "f8" and math.prod(X.shape) <= FLOAT64_VALUES
         )
         real = ("float64" if small else "float32") if self.dtype == "auto" else self.dtype
-        model = self._built(X, seed, real)
+        model = self._built(X, seed, real, weight)
         if self.dtype == "auto" and small and model.count_params() > FLOAT64_WEIGHTS:
-            model = self._built(X, seed, "float32")
+            model = self._built(X, seed, "float32", weight)
         loss = self._target.loss()
         model.compile(
             self._optimizer_spec(model.optimizer),
@@ -234,13 +243,15 @@ class _NeuralNetwork(Searchable):
         )
         return model
 
-    def _built(self, X, seed, real):
+    def _built(self, X, seed, real, weight):
         with config.precision(real), config.seeded(seed):
             output = self._target.output_layer()
             meta = meta_of(X.shape[1:], output)
             hidden = self._layer_specs(meta)
             try:
                 compiled = isinstance(hidden, Model)
+                if not compiled:
+                    hidden = self._on_scale(hidden, X, weight)
                 model = hidden if compiled else Sequential([*hidden, output])
                 model.build((None, *X.shape[1:]))
             except ValueError as error:
@@ -256,12 +267,29 @@ class _NeuralNetwork(Searchable):
             check_outputs(model, meta)
         return model
 
-    def _data(self, X, y, sample_weight):
-        """X, the targets and weights that the network is trained on, and y."""
+    def _decided(self, name):
+        """A setting, where 'auto' leaves scales and rates to a function that makes the network."""
+        value = getattr(self, name)
+        made = callable(self.layers) and not isinstance(self.layers, Configurable)
+        return None if made and is_auto(value) else value
+
+    def _on_scale(self, hidden, X, weight):
+        """The hidden layers behind one that normalises, where that is wanted."""
+        flat = hidden[:1] if self.layers is None and X.ndim > 2 else []
+        rows = X.reshape(len(X), -1) if flat else X
+        return flat + scaling.scaled(hidden[len(flat) :], rows, weight, self._decided("normalize"))
+
+    def _data(self, X, y, sample_weight, learn=False):
+        """X, the targets and weights that the network is trained on, and y.
+
+        With `learn` the target takes its scale from them.
+        """
         target = self._target.encode(y)
         weight = weights_of(X, sample_weight, self._class_factors(target))
         X, target, y, weight = without_zeros(weight, X, target, y)
-        return X, target, weight, y
+        if learn and self._decided("normalize"):
+            self._target.learn_scale(target, weight)
+        return X, self._target.scaled(target), weight, y
 
     def _class_factors(self, target):
         """What multiplies weights by those of classes, or None."""

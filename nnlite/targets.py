@@ -11,6 +11,7 @@ from sklearn.utils.validation import column_or_1d
 from nnlite import losses, metrics
 from nnlite.layers import Dense
 from nnlite.model import Model
+from nnlite.scaling import moments
 
 
 class Target:
@@ -45,6 +46,13 @@ class Target:
         """What to stratify a split by, a vector; None for a plain split."""
         return None
 
+    def learn_scale(self, encoded, weight):
+        """Remember on which scale a network is to learn these."""
+
+    def scaled(self, encoded):
+        """Encoded targets on that scale."""
+        return encoded
+
 
 class Numbers(Target):
     """One or several numbers for each sample."""
@@ -53,6 +61,7 @@ class Numbers(Target):
 
     def __init__(self, y):
         self.units, self.one_dimensional = math.prod(y.shape[1:]), y.ndim == 1
+        self._scale = None
 
     def encode(self, y):
         """A matrix of floats."""
@@ -63,8 +72,20 @@ class Numbers(Target):
             raise ValueError(f"y: expected {self.units} columns again, got shape {y.shape}")
         return target if target.dtype.kind == "f" else target.astype(np.float64)
 
+    def learn_scale(self, encoded, weight):
+        self._scale = moments(encoded, weight)
+
+    def scaled(self, encoded):
+        if self._scale is None:
+            return encoded
+        mean, deviation = self._scale
+        return (encoded - mean) / deviation
+
     def decode(self, outputs):
         """Predictions in the shape that y had."""
+        if self._scale is not None:
+            mean, deviation = (part.astype(outputs.dtype) for part in self._scale)
+            outputs = outputs * deviation + mean
         return outputs[:, 0] if self.one_dimensional else outputs
 
 

@@ -39,7 +39,8 @@ ORDER = """
     nnlite versions
     preprocessing.transforms preprocessing.settings preprocessing.iterator preprocessing.image
     preprocessing
-    samples targets weights held_out specs architecture estimator_settings estimators
+    samples scaling targets weights held_out specs architecture estimator_settings defaults
+    estimators
     wrappers.scikit_learn wrappers
     datasets.mnist datasets plotting demo __main__
 """.split()

@@ -16,7 +16,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from nnlite import NNClassifier, NNRegressor, estimators, ops, training
+from nnlite import NNClassifier, NNRegressor, estimator_settings, estimators, ops, training
 from nnlite.callbacks import Callback, EarlyStopping
 from nnlite.layers import Activation, Dense, Dropout, Flatten, Input, Reshape
 from nnlite.optimizers import SGD, Adam, Optimizer
@@ -54,7 +54,8 @@ def weights(estimator):
     (np.array([4, 2]), [4, 2, 3]),
 ])
 def test_hidden_layer_sizes(sizes, units):
-    fitted = classifier(hidden_layer_sizes=sizes, activation="tanh", epochs=1).fit(IRIS, KIND)
+    fitted = classifier(hidden_layer_sizes=sizes, activation="tanh", epochs=1, normalize=False)
+    fitted.fit(IRIS, KIND)
     assert [layer.kernel.shape[1] for layer in fitted.model_.layers] == units
     assert all(layer.activation == "tanh" for layer in fitted.model_.layers[:-1])
 
@@ -90,7 +91,7 @@ def test_fit_builds_copies_and_leaves_every_spec_alone():
 
 def test_a_layer_given_twice_is_two_layers():
     hidden = Dense(4)
-    fitted = classifier([hidden, hidden]).fit(IRIS, KIND)
+    fitted = classifier([hidden, hidden], normalize=False).fit(IRIS, KIND)
     first, second, _ = fitted.model_.layers
     assert first.kernel is not second.kernel and not hidden.built
 
@@ -246,7 +247,7 @@ def test_small_float64_data_are_trained_in_float64_and_all_else_in_float32():
         assert fitted.dtype_ == fitted.predict_proba(X).dtype == fitted.model_.weights[0].dtype
         return str(fitted.dtype_)
 
-    assert dtype_of(128, 128) == "float64"  # 16,384 values
+    assert dtype_of(128, 128, hidden_layer_sizes=100) == "float64"  # 16,384 values
     assert dtype_of(129, 128) == "float32"
     # 4 features: 6 * units + 1 weights
     assert dtype_of(20, 4, hidden_layer_sizes=3333) == "float64"  # 19,999
@@ -273,7 +274,8 @@ def test_a_precision_once_chosen_is_kept():
 @pytest.mark.parametrize("batch_size", [16, "auto"])
 def test_the_loss_is_divided_by_the_sum_of_the_weights(batch_size):
     w = np.random.RandomState(0).uniform(0, 5, len(IRIS))
-    still = {"epochs": 1, "learning_rate": 0, "batch_size": batch_size}
+    still = {"epochs": 1, "learning_rate": 0, "batch_size": batch_size,
+             "normalize": False}
     for y in (KIND, KIND == 2):
         fitted = classifier(**still).fit(IRIS, y, w)
         expected = log_loss(y, fitted.predict_proba(IRIS), sample_weight=w)
@@ -347,7 +349,7 @@ def test_the_best_weights_are_restored(held_out, kind):
     w = np.random.RandomState(0).uniform(0.5, 2, len(DIGIT))
     fitted = make(epochs=300, learning_rate=0.02).fit(DIGITS / 16, y, w)
     curve = fitted.validation_loss_curve_
-    assert fitted.n_iter_ == len(curve) == fitted.best_epoch_ + 10 < 300
+    assert fitted.n_iter_ == len(curve) == fitted.best_epoch_ + estimator_settings.PATIENCE < 300
     assert fitted.best_epoch_ == np.argmin(curve) + 1
     again = training.evaluate(fitted.model_, held_out["held"])
     assert again["loss"] == min(curve)

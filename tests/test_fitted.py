@@ -24,12 +24,16 @@ ODD = np.arange(150) % 2 == 1
 TRAIN, HELD = (IRIS[~ODD], KIND[~ODD]), (IRIS[ODD], KIND[ODD])
 
 
+# Rows and rates as they are: what is tested here is computed by hand from them.
+PLAIN = {"normalize": False, "schedule": None, "batch_size": 200}
+
+
 def classifier(*args, **settings):
-    return NNClassifier(*args, **{"epochs": 5, "random_state": 0, **settings})
+    return NNClassifier(*args, **{"epochs": 5, "random_state": 0, **PLAIN, **settings})
 
 
 def regressor(*args, **settings):
-    return NNRegressor(*args, **{"epochs": 5, "random_state": 0, **settings})
+    return NNRegressor(*args, **{"epochs": 5, "random_state": 0, **PLAIN, **settings})
 
 
 def weights(fitted):
@@ -81,7 +85,7 @@ def test_a_warm_start_with_early_stopping_keeps_its_curves_together():
 def test_given_rows_take_the_place_of_a_split(early_stopping):
     fitted = classifier(epochs=300, learning_rate=0.05, early_stopping=early_stopping)
     fitted.fit(*TRAIN, X_val=HELD[0], y_val=HELD[1])
-    assert fitted.n_iter_ == fitted.best_epoch_ + 10 < 300
+    assert fitted.n_iter_ == fitted.best_epoch_ + 30 < 300
     loss = log_loss(HELD[1], fitted.predict_proba(HELD[0]))
     assert_allclose(loss, min(fitted.history_["val_loss"]), rtol=1e-9)
     # All of X is trained on.
@@ -154,14 +158,14 @@ def test_early_stopping_goes_by_a_scorer(scoring):
         return accuracy_score(y, estimator.predict(X))
 
     given = share_right if scoring == "own" else scoring
-    fitted = classifier(epochs=60, learning_rate=0.01, early_stopping=True, scoring=given)
+    fitted = classifier(epochs=120, learning_rate=0.01, early_stopping=True, scoring=given)
     fitted.fit(DIGITS, DIGIT)
     if scoring is None:
         assert "val_score" not in fitted.history_
         return
     scores = fitted.history_["val_score"]
     assert fitted.best_epoch_ == np.argmax(scores) + 1
-    assert fitted.n_iter_ == len(scores) == fitted.best_epoch_ + 10
+    assert fitted.n_iter_ == len(scores) == fitted.best_epoch_ + 30
     figure = {"neg_log_loss": "val_loss"}.get(scoring, "val_accuracy")
     sign = -1 if scoring == "neg_log_loss" else 1
     assert_allclose(scores, sign * np.array(fitted.history_[figure]), rtol=1e-5)

@@ -31,8 +31,12 @@ IRIS, KIND = load_iris(return_X_y=True)
 IMAGES = np.random.RandomState(0).rand(150, 6, 6, 1).astype(np.float32)
 
 
+# Rows and rates as they are, and batches of all rows.
+PLAIN = {"normalize": False, "schedule": None, "batch_size": 200}
+
+
 def classifier(*args, **kwargs):
-    return NNClassifier(*args, **{"epochs": 2, "random_state": 0, **kwargs})
+    return NNClassifier(*args, **{"epochs": 2, "random_state": 0, **PLAIN, **kwargs})
 
 
 def units(estimator, X=IRIS):
