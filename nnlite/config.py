@@ -181,10 +181,6 @@ class Configurable:
                 given[name] = value
         return given
 
-    def _setting(self, name):
-        """The value of one constructor argument, as given or as defaulted."""
-        return self._given[name] if name in self._given else self._signature()[name]
-
     def get_config(self):
         """The arguments of the constructor as a dict; `from_config` makes an equal object from
         it."""

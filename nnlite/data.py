@@ -314,3 +314,46 @@ def split(sources, fraction):
         raise ValueError(f"validation_split: {fraction} of {rows} samples leaves one part empty")
     parts = slice(at), slice(at, None)
     return [mapped(sources, Source, lambda s, part=part: s.array[part]) for part in parts]
+
+
+def to_categorical(x, num_classes=None):
+    """One-hot rows from integer labels.
+
+    Parameters
+    ----------
+    x : integer array, shape (N,), (N, 1) or (...)
+        Labels in [0, num_classes).
+    num_classes : int, optional
+        By default the largest label + 1.
+
+    Returns
+    -------
+    array of float64, shape (N, num_classes) or (..., num_classes)
+
+    Raises
+    ------
+    ValueError
+        For labels that are no integers or out of range.
+
+    Examples
+    --------
+    >>> from nnlite import utils
+    >>> utils.to_categorical([0, 2], 3)
+    array([[1., 0., 0.],
+           [0., 0., 1.]])
+    """
+    labels = np.asarray(x)
+    if labels.size and not np.array_equal(labels, labels.astype(np.int64)):
+        raise ValueError("to_categorical: expected integer labels")
+    labels = labels.astype(np.int64)
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    classes = (
+        int(labels.max()) + 1 if num_classes is None and labels.size else int(num_classes or 0)
+    )
+    if labels.size and (labels.min() < 0 or labels.max() >= classes):
+        bad = labels.min() if labels.min() < 0 else labels.max()
+        raise ValueError(f"to_categorical: expected labels in [0, {classes}), got {bad}")
+    rows = np.zeros((labels.size, classes))
+    rows[np.arange(labels.size), labels.reshape(-1)] = 1.0
+    return rows.reshape(*labels.shape, classes)

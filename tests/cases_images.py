@@ -3,6 +3,7 @@
 An op of several outputs has a `scale` that gives one for each.
 """
 
+import functools
 import itertools
 
 import numpy as np
@@ -134,6 +135,10 @@ def affine_matrices(n, kind):
     return m.view(np.int32)
 
 
+def _largest_pixel(inputs, result):
+    return np.abs(inputs[0]).max(initial=0.75)
+
+
 def affine_transforms():
     """All modes and orders on sides of one pixel, of less and more than are worked on together."""
     found = []
@@ -144,8 +149,7 @@ def affine_transforms():
         ):  # fmt: skip
             attrs = {"mode": mode, "smooth": smooth, "cval": 0.75}
             inputs = [normal(*shape), affine_matrices(shape[0], kind)]
-            largest = lambda i, y: np.abs(i[0]).max(initial=0.75)  # noqa: E731
-            found.append(Case(inputs, attrs, largest if smooth else None))
+            found.append(Case(inputs, attrs, _largest_pixel if smooth else None))
     return found
 
 
@@ -305,7 +309,7 @@ def gated_gradients():
     """The same, within a range in which x * x does not overflow."""
     found = []
     for kind in GATES.values():
-        scale = lambda i, y, k=kind: gated_scale(i, y, k, gradient=True)  # noqa: E731
+        scale = functools.partial(gated_scale, kind=kind, gradient=True)
         found.append(Case(gated_sweep, {"gate": kind}, scale))
         found += [Case([normal(n), 3 * normal(n, seed=1)], {"gate": kind}, scale) for n in LENGTHS]
     return found

@@ -29,3 +29,10 @@ def real(request):
     """Each precision, as `floatx()`."""
     with config.precision(request.param):
         yield request.param
+
+
+@pytest.fixture
+def double():
+    """Everything in float64."""
+    with config.precision("float64"):
+        yield

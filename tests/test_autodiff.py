@@ -11,7 +11,7 @@ from cases_gradients_images import OUTPUTS
 from cases_images import ONCE_ONLY as ONCE_ONLY_IMAGES
 
 import nnlite
-from nnlite import config, dispatch, layers, losses, ops, optimizers
+from nnlite import dispatch, layers, losses, ops, optimizers
 from nnlite.autodiff import GradientTape
 from nnlite.dispatch import OPS
 from nnlite.tensor import Tensor, Variable
@@ -29,13 +29,6 @@ ONCE_ONLY = {
     "sigmoid_cross_entropy": "sigmoid_cross_entropy_gradient",
     **ONCE_ONLY_IMAGES,
 }
-
-
-@pytest.fixture
-def double():
-    """Everything in float64."""
-    with config.precision("float64"):
-        yield
 
 
 def tensors(arrays):

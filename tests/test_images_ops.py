@@ -11,7 +11,7 @@ from cases_gradients import Smooth
 from cases_images import pools
 from oracle_activations import ACTIVATIONS, SLOPES, normal_cdf
 from samples import Case, normal, rng, sweep
-from test_autodiff import check_gradient, double  # noqa: F401
+from test_autodiff import check_gradient
 from test_ops import run, same_bits, ulp_off
 
 import nnlite
@@ -24,7 +24,7 @@ from nnlite.tensor import Tensor, Variable
 # --- functions composed of several ops
 
 
-def test_composed_functions_have_numerical_gradients(double):  # noqa: F811
+def test_composed_functions_have_numerical_gradients(double):
     x = normal(2, 3, 4, 5)
     for function in [
         lambda v: ops.sum(ops.square(ops.upsample2d(v[0], (2, 3)))),

@@ -161,7 +161,7 @@ def test_learning_rate_has_its_default_and_two_names(cls, default):
 
 @pytest.mark.parametrize("cls", RULES)
 @pytest.mark.parametrize("name", ["learning_rate", "lr"])
-def test_learning_rate_can_be_changed_between_steps(cls, name):
+def test_learning_rate_can_be_changed_between_steps(cls, name, double):
     weights, gradients = problem(4)
     rates = [0.1, 0.1, 0.02, 0.3]
     variables, optimizer = [keras.Variable(w) for w in weights], cls(0.5)
@@ -171,7 +171,7 @@ def test_learning_rate_can_be_changed_between_steps(cls, name):
         assert float(optimizer.learning_rate) == pytest.approx(rate)
         optimizer.apply_gradients(zip(step, variables))
     for v, w in zip(variables, expected_path(cls, {}, weights, gradients, rates)[-1]):
-        np.testing.assert_allclose(v.numpy(), w, rtol=2e-5, atol=1e-5)
+        np.testing.assert_allclose(v.numpy(), w, **CLOSE["float64"])
 
 
 def test_learning_rate_changed_by_a_callback_counts_from_the_next_batch_on():

@@ -29,7 +29,8 @@ def gradients(between, pool, strides, activation, padding):
 @pytest.mark.parametrize("pool, strides", [(2, 2), (3, 2), (2, 3), (3, 1)])
 def test_gradients_are_those_of_the_whole_image(pool, strides, activation, padding):
     short = gradients(lambda y: y, pool, strides, activation, padding)
-    # Through a sum with nothing the gradient is a tensor like any other.
+    # A sum hands on the very gradient of the pooling, but not for the convolution's own output; a
+    # product makes a tensor like any other of it.
     whole = gradients(lambda y: y + 0.0, pool, strides, activation, padding)
     plain = gradients(lambda y: y * 1.0, pool, strides, activation, padding)
     for a, b, c in zip(short, whole, plain):
