@@ -4,6 +4,7 @@ Constructors store, `fit` validates and builds, a trailing underscore means lear
 optimizer, callbacks) are settings: what was given is never built or changed, `fit` works on copies.
 """
 
+import copy
 import math
 import warnings
 from functools import partial
@@ -27,7 +28,9 @@ from nnlite.estimator_settings import (
     is_dict_of_weights,
     whole,
 )
+from nnlite.fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from nnlite.model import Model
+from nnlite.pictures.blocks import block_of
 from nnlite.sequential import Sequential
 from nnlite.targets import Logits, Numbers, target_of_labels
 from nnlite.weights import weights_of, without_zeros
@@ -39,7 +42,7 @@ FLOAT64_WEIGHTS = 20_000
 LARGEST_OUTPUT = 1e16  # squares of errors of more overflow float32 when they are summed
 
 
-class _NeuralNetwork(Searchable):
+class _NeuralNetwork(CallbackSupportMixin, Searchable):
     """What classifier and regressor share."""
 
     def __init__(
@@ -90,6 +93,7 @@ class _NeuralNetwork(Searchable):
         tags.input_tags.three_d_array = tags.input_tags.sparse = True
         return tags
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
         """Train: from scratch, or on from the weights there are if `warm_start` is set.
 
@@ -119,6 +123,8 @@ class _NeuralNetwork(Searchable):
             At Ctrl-C; the estimator is fitted then, with the weights reached so far.
         """
         self._check_settings()
+        phases = 2 if self.refit_full else 1
+        tasks = FitTasks(self, phases * int(self.epochs), X, y, sample_weight)
         again = self.warm_start and hasattr(self, "model_")
         X, y = samples.validated(self, X, y, reset=not again)
         if not again:
@@ -135,11 +141,12 @@ class _NeuralNetwork(Searchable):
             rows, held = ([None if a is None else a[part] for a in rows] for part in parts)
         passes = self.n_iter_ if again else 0
         seeds = seed + 1 + passes
-        self._train(model, seeds, rows, passes, passes + int(self.epochs), held, stopping)
+        self._train(model, seeds, rows, passes, passes + int(self.epochs), held, stopping, tasks)
         if splits and self.refit_full:
             figures, model = self.history_, self._model(every, seed, small_in_float64=True)
-            self._train(model, seeds, every, 0, self.best_epoch_)
+            self._train(model, seeds, every, 0, self.best_epoch_, tasks=tasks)
             self._keep(model, figures, stopping)
+        tasks.finish()
         return self
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
@@ -160,7 +167,7 @@ class _NeuralNetwork(Searchable):
         self._train(model, seed + 1 + passes, rows, passes, passes + 1)
         return self
 
-    def _train(self, model, seed, rows, passes, epochs, held=None, stopping=None):
+    def _train(self, model, seed, rows, passes, epochs, held=None, stopping=None, tasks=None):
         """Run the epochs after the first `passes`; keep what was learned, at Ctrl-C too."""
         if self.layers is not None and not passes:
             samples.warn_of_channels_first(rows[0])
@@ -176,7 +183,7 @@ class _NeuralNetwork(Searchable):
             }
         if held is not None and self.scoring is not None:
             callbacks.insert(0, held_out.Score(self, self.scoring, held[0], held[3]))
-        callbacks += [history] if stopping is None else [stopping, history]
+        callbacks += [c for c in (stopping, history, tasks) if c is not None]
         batch = defaults.batch_rows(self.batch_size, rows[0].shape[0])
 
         def batches(data, size):
@@ -209,6 +216,12 @@ class _NeuralNetwork(Searchable):
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
         if stopping is not None and self.n_iter_:
             self.best_epoch_ = stopping.best_epoch + 1
+
+    def as_fitted(self, model):
+        """A fitted copy of this estimator, with a copy of a model that is still being trained."""
+        fitted, model = copy.copy(self), copy.deepcopy(model)
+        fitted._keep(model, model.history.history, None)
+        return fitted
 
     def _adopt(self, model):
         """Predict with this model from now on."""
@@ -301,6 +314,9 @@ class _NeuralNetwork(Searchable):
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")
+
+    def _sk_visual_block_(self):
+        return block_of(self)
 
 
 def finite(outputs, instead):

@@ -189,9 +189,10 @@ def fit(
     validation_freq : int or collection of int
         Every how many epochs to evaluate, or after which of them, counted from 1.
     """
-    history = History()
-    callbacks = [*callbacks, *([ProgbarLogger(verbose)] if verbose else []), history]
-    model.history = history
+    callbacks = [*callbacks, *([ProgbarLogger(verbose)] if verbose else [])]
+    if not any(isinstance(c, History) for c in callbacks):
+        callbacks.append(History())
+    history = model.history = next(c for c in callbacks if isinstance(c, History))
     model._warned_not_finite = False
     params = {"epochs": epochs, "steps": steps or data.steps, "verbose": verbose}
     introduce(callbacks, model, {**params, "do_validation": validation is not None})
@@ -280,9 +281,10 @@ def _warn_once(model, logs):
 
 
 def levels_to_the_caller():
-    """The `stacklevel` of whoever called into nnlite."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith("nnlite."):
+    """The `stacklevel` of whoever called into nnlite; `sklearn.callback` wraps the estimators'
+    fit."""
+    frame, level, ours = sys._getframe(1), 1, ("nnlite.", "sklearn.callback.")
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(ours):
         frame, level = frame.f_back, level + 1
     return level
 

@@ -34,13 +34,13 @@ ORDER = """
     layers.preprocessing layers
     data batches goals callbacks.callback callbacks.records callbacks.control callbacks
     training trainer model sequential models nn backend
-    pictures.layout pictures.drawing pictures.outline summary pictures.boxes pictures.diagram
-    pictures utils
+    pictures.layout pictures.drawing pictures.outline summary pictures.blocks pictures.boxes
+    pictures.diagram pictures utils
     nnlite versions
     preprocessing.transforms preprocessing.settings preprocessing.iterator preprocessing.image
     preprocessing
     samples scaling targets weights held_out specs architecture estimator_settings defaults
-    estimators
+    fit_tasks estimators
     wrappers.scikit_learn wrappers
     datasets.mnist datasets plotting demo __main__
 """.split()
@@ -51,6 +51,7 @@ LAZY = {
     ("nnlite", "_engine"),  # in a `try` that explains an unbuilt source folder
     ("__main__", "demo"),
     ("demo", "skopt"),
+    ("fit_tasks", "sklearn"),  # its callbacks, which are new
     ("callbacks.records", "plotting"),
     ("pictures.drawing", "matplotlib"),
     ("model", "pictures.diagram"),
@@ -122,7 +123,7 @@ def test_scikit_learn_is_imported_by_what_makes_up_estimators_and_demo_alone():
         m for m in SOURCES for other, _ in imports(SOURCES[m]) if other in ("sklearn", "scipy")
     }
     around = {"estimators", "estimator_settings", "samples", "targets", "weights", "held_out"}
-    theirs = {*around, "wrappers.scikit_learn"}
+    theirs = {*around, "fit_tasks", "wrappers.scikit_learn"}
     assert users <= theirs | {"demo", "datasets.mnist"}
 
 

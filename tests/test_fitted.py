@@ -14,6 +14,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from nnlite import NNClassifier, NNRegressor
 from nnlite.callbacks import Callback, EarlyStopping, ReduceLROnPlateau
+from nnlite.layers import Dense, Dropout
 
 IRIS, KIND = load_iris(return_X_y=True)
 DIGITS, DIGIT = load_digits(return_X_y=True)
@@ -250,3 +251,29 @@ def test_a_fit_that_fails_leaves_the_estimator_as_it_was():
 def test_best_epochs_in_a_pipeline():
     pipe = make_pipeline(StandardScaler(), classifier(early_stopping=True, scoring="accuracy"))
     assert pipe.fit(IRIS, KIND).score(IRIS, KIND) > 0.3
+
+
+# --- in a notebook
+
+
+def test_a_notebook_shows_the_layers_with_shapes_and_parameters():
+    X, y = load_iris(return_X_y=True)
+    estimator = NNClassifier([Dense(64, "relu"), Dropout(0.2)], epochs=1)
+    before = estimator._repr_html_()
+    assert "NNClassifier" in before and "parameters</div>" not in before
+    estimator.fit(X, y)
+    for shown in (estimator, make_pipeline(StandardScaler(), estimator)):
+        page = shown._repr_html_()
+        places = [
+            page.index(text)
+            for text in ("input_scaling", "dense: Dense", "dropout: Dropout", "dense_1: Dense")
+        ]
+        assert places == sorted(places)
+        assert "(None, 64), 320 parameters" in page and "(None, 3), 195 parameters" in page
+
+
+def test_a_notebook_shows_the_layers_of_the_best_estimator_of_a_search():
+    X, y = load_iris(return_X_y=True)
+    search = GridSearchCV(NNClassifier(epochs=1), {"layers": [(5,), (7, 6)]}, cv=2).fit(X, y)
+    units = search.best_params_["layers"][0]
+    assert f"(None, {units}), {units * 5} parameters" in search._repr_html_()

@@ -1,0 +1,39 @@
+"""How a fitted estimator looks in a notebook: its layers in scikit-learn's diagram, also within
+those of pipelines and searches."""
+
+from types import SimpleNamespace
+
+from nnlite.pictures.outline import Outline
+from nnlite.summary import rows_of
+
+
+def block_of(estimator):
+    """What scikit-learn asks for as `_sk_visual_block_`: a box, or several one below the other."""
+    model = getattr(estimator, "model_", None)
+    if model is None:
+        return _block("single", estimator, type(estimator).__name__, str(estimator))
+    boxes = [
+        _block(
+            "single",
+            row.name,
+            f"{row.name}: {row.kind}",
+            repr(row.first.layer),
+            f"{row.shape}, {row.params} parameters",
+        )
+        for row in rows_of(Outline(model))
+    ]
+    return _block("serial", boxes, [None] * len(boxes), [None] * len(boxes))
+
+
+def _block(kind, estimators, names, name_details, name_caption=None):
+    block = SimpleNamespace(
+        kind=kind,
+        estimators=estimators,
+        names=names,
+        name_details=name_details,
+        name_caption=name_caption,
+        doc_link_label=None,
+        dash_wrapped=True,
+    )
+    block._sk_visual_block_ = lambda: block
+    return block
