@@ -18,7 +18,8 @@ enum {
     NNL_SELU,
     NNL_SOFTPLUS,
     NNL_SOFTSIGN,
-    NNL_HARD_SIGMOID
+    NNL_HARD_SIGMOID,
+    NNL_ISRU
 };
 
 /* Above 0, selu is SCALE x, below SCALE_ALPHA (e^x - 1). G. Klambauer, T. Unterthiner, A. Mayr, S.
@@ -35,10 +36,18 @@ NNL_INLINE real selu_of(real x) {
 /* log(1 + e^x). */
 NNL_INLINE real softplus_of(real x) { return relu_of(x) + real_log1p(real_exp(-real_abs(x))); }
 NNL_INLINE real softsign_of(real x) { return x / (1 + real_abs(x)); }
+/* The inverse square root unit, x / sqrt(1 + (x / limit)^2). B. Carlile et al.: "Improving deep
+ * learning by inverse square root linear units", arXiv 1710.09967, 2017. */
+NNL_INLINE real isru_of(real x, real limit) {
+    const real far = (real)1e9; /* its square is finite, and the result rounds to the limit */
+    real r = x / limit;
+    r = r < -far ? -far : r > far ? far : r;
+    return limit * (r / real_sqrt(fmadd(r, r, 1)));
+}
 NNL_INLINE real hard_sigmoid_of(real x) { return capped_relu_of((x + 3) * (real)(1. / 6), 1); }
 
 /* y = act(x), n values; y may be x. NaN stays NaN. `alpha` is the slope of leaky_relu below zero,
- * the limit of elu (as -alpha), the most that capped_relu gives. */
+ * the limit of elu (as -alpha) and of isru, the most that capped_relu gives. */
 static inline void activate(real *y, const real *x, int64_t n, int kind, double alpha) {
     const real a = (real)alpha;
     switch (kind) {
@@ -81,6 +90,10 @@ static inline void activate(real *y, const real *x, int64_t n, int kind, double 
     case NNL_HARD_SIGMOID:
         NNL_INDEPENDENT
         for (int64_t i = 0; i < n; i++) y[i] = hard_sigmoid_of(x[i]);
+        break;
+    case NNL_ISRU:
+        NNL_INDEPENDENT
+        for (int64_t i = 0; i < n; i++) y[i] = isru_of(x[i], a);
         break;
     default:
         if (y != x) memmove(y, x, (size_t)n * sizeof *y);
@@ -143,6 +156,13 @@ static inline void activate_gradient(real *dx, const real *dy, const real *y, in
         for (int64_t i = 0; i < n; i++) {
             const real share = dy[i] * (real)(1. / 6);
             dx[i] = (y[i] > 0) & (y[i] < 1) ? share : 0;
+        }
+        break;
+    case NNL_ISRU: /* (1 - (y / a)^2)^(3/2) */
+        NNL_INDEPENDENT
+        for (int64_t i = 0; i < n; i++) {
+            const real r = y[i] / a, rest = (1 - r) * (1 + r), left = rest < 0 ? 0 : rest;
+            dx[i] = dy[i] * (left * real_sqrt(left));
         }
         break;
     default:

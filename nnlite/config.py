@@ -108,7 +108,18 @@ def set_random_seed(seed):
     _settings["random"] = _generator(int(seed))
 
 
-_signature_of = functools.lru_cache(1024)(inspect.signature)  # a fit makes dozens of objects
+@functools.lru_cache(1024)
+def _signature_of(init):
+    """The signature of a constructor; its arguments by name, and whether each is required, or None
+    where some have no name or place; whether it takes more by name. A fit makes dozens of objects:
+    this is kept."""
+    signature = inspect.signature(init)
+    parameters = list(signature.parameters.values())[1:]
+    open_ended = bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD
+    named = parameters[:-1] if open_ended else parameters
+    plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in named)
+    required = {p.name: p.default is p.empty for p in named}
+    return signature, required if plain else None, open_ended
 
 
 @functools.lru_cache(1024)
@@ -165,7 +176,13 @@ class Configurable:
 
     @classmethod
     def _bind(cls, self, args, kwargs):
-        signature = _signature_of(cls.__init__)
+        signature, names, open_ended = _signature_of(cls.__init__)
+        if names is not None and len(args) <= len(names):
+            given = dict(zip(names, args))
+            fits = kwargs.keys().isdisjoint(given) and (open_ended or kwargs.keys() <= names.keys())
+            given.update(kwargs)
+            if fits and all(n in given for n, required in names.items() if required):
+                return given
         try:
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:

@@ -47,6 +47,11 @@ def _accepts(check, *args):
     return True
 
 
+def _is_seed(value):
+    """Whether this is an int that scikit-learn takes; to make a RandomState of it takes long."""
+    return isinstance(value, numbers.Integral) and 0 <= value < 2**32
+
+
 def is_dict_of_weights(values):
     """Whether this is a dict of numbers of at least 0."""
     return isinstance(values, Mapping) and all(
@@ -84,7 +89,7 @@ LEGAL = {
     "refit_full": (lambda v: isinstance(v, (bool, np.bool_)), "True or False"),
     "warm_start": (lambda v: isinstance(v, (bool, np.bool_)), "True or False"),
     "random_state": (
-        lambda v: _accepts(check_random_state, whole(v)),
+        lambda v: _is_seed(whole(v)) or _accepts(check_random_state, v),
         "None, an integer in [0, 2**32) or a RandomState",
     ),
     "verbose": (lambda v: isinstance(v, (numbers.Real, np.bool_)) and v in (0, 1, 2), "0, 1 or 2"),

@@ -27,6 +27,13 @@ class Block:
     first: int
     last: int
 
+    def range(self):
+        """(kind of memory, begin, end)."""
+        if self.place == ARENA:
+            return (ARENA, self.where, self.where + self.size)
+        key = id(self.where) if self.place == MEMORY else self.where
+        return (self.place, key, key + 1)
+
 
 class Plan:
     """A trace made ready to run.
@@ -55,6 +62,7 @@ class Plan:
             c.op.work([t.shape for t in c.inputs], [t.shape for t in c.outputs]) for c in self.calls
         ]
         self.work = sum(works)
+        self.attrs = [c.op.c_attrs(c.attrs) for c in self.calls]
         self.blocks = self._lay_out()
         arena_bytes = _place([b for b in self.blocks.values() if b.place == ARENA])
         self.program = Program(
@@ -103,10 +111,11 @@ class Plan:
     def _lay_out(self):
         """A block for every root tensor, by id, and for every call's scratch, by ('scratch',
         step)."""
-        blocks = {}
+        blocks, self.operands = {}, []
         for number, t in enumerate([*self.feeds, *self.results]):
             blocks[id(self._root(t))] = Block(FEED, number, 0, 0, 0)
         for s, c in enumerate(self.calls):
+            operands = []
             for t in (*c.inputs, *c.outputs):
                 root = self._root(t)
                 block = blocks.get(id(root))
@@ -117,11 +126,13 @@ class Plan:
                         block = Block(ARENA, None, root.size * np.dtype(root.dtype).itemsize, s, s)
                     blocks[id(root)] = block
                 block.last = s
+                operands.append((t.shape, block))
+            self.operands.append(operands)
             scratch = self.engine.scratch(
                 self.engine.op_ids[c.op.name],
                 tuple(t.shape for t in c.inputs),
                 tuple(t.shape for t in c.outputs),
-                c.op.c_attrs(c.attrs),
+                self.attrs[s],
                 self.max_threads,
             )
             if scratch:
@@ -138,12 +149,13 @@ class Plan:
                 pending = []
             pending.append((alone, touched))
             scratch = self.blocks.get(("scratch", s))
+            refs = tuple((block.place, block.where, shape) for shape, block in self.operands[s])
             steps.append(
                 (
                     self.engine.op_ids[c.op.name],
-                    tuple(self._ref(t) for t in c.inputs),
-                    tuple(self._ref(t) for t in c.outputs),
-                    c.op.c_attrs(c.attrs),
+                    refs[: len(c.inputs)],
+                    refs[len(c.inputs) :],
+                    self.attrs[s],
                     scratch.where if scratch else -1,
                     wait,
                     alone,
@@ -151,25 +163,16 @@ class Plan:
             )
         return steps
 
-    def _ref(self, t):
-        block = self.blocks[id(self._root(t))]
-        return (block.place, block.where, t.shape)
-
     def _touched(self, s, c):
         """The ranges of memory that a call touches, and whether it writes each."""
-        touched = [(*self._range(t), i in c.op.writes) for i, t in enumerate(c.inputs)]
-        touched += [(*self._range(t), True) for t in c.outputs]
+        inputs = len(c.inputs)
+        touched = [
+            (*block.range(), i >= inputs or i in c.op.writes)
+            for i, (_, block) in enumerate(self.operands[s])
+        ]
         if ("scratch", s) in self.blocks:
-            b = self.blocks["scratch", s]
-            touched.append((ARENA, b.where, b.where + b.size, True))
+            touched.append((*self.blocks["scratch", s].range(), True))
         return touched
-
-    def _range(self, t):
-        b = self.blocks[id(self._root(t))]
-        if b.place == ARENA:
-            return (ARENA, b.where, b.where + b.size)
-        key = id(b.where) if b.place == MEMORY else b.where
-        return (b.place, key, key + 1)
 
 
 def _clash(some, others):

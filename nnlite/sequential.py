@@ -37,7 +37,9 @@ class Sequential(Model):
         super().__init__(name=name, trainable=trainable)
         self._layers, self._shape = [], None
         for layer in layers or ():
-            self.add(layer)
+            self._append(layer)
+        if self._layers and self._layers[0].input_shape_given is not None:
+            self._start_from(self._layers[0].input_shape_given)
 
     @property
     def sublayers(self):
@@ -50,14 +52,7 @@ class Sequential(Model):
 
     def add(self, layer):
         """Append a layer; built at once if the shape of its input is known."""
-        layer = layer_of(layer)
-        if not isinstance(layer, Layer):
-            raise TypeError(f"Sequential.add: expected a layer, got {layer!r}")
-        name = layer._given.get("name")
-        if any(layer is x or (name and name == x._given.get("name")) for x in self._layers):
-            raise ValueError(f"Sequential.add: layer {layer.name!r} is in the model already")
-        self._layers.append(layer)
-        name_apart(self._layers)
+        layer = self._append(layer)
         try:
             if len(self._layers) == 1 and layer.input_shape_given is not None:
                 self._start_from(layer.input_shape_given)
@@ -66,7 +61,19 @@ class Sequential(Model):
         except (ValueError, TypeError):
             self.pop()
             raise
+
+    def _append(self, layer):
+        """Append a layer that is to be built."""
+        layer = layer_of(layer)
+        if not isinstance(layer, Layer):
+            raise TypeError(f"Sequential.add: expected a layer, got {layer!r}")
+        name = layer._given.get("name")
+        if any(layer is x or (name and name == x._given.get("name")) for x in self._layers):
+            raise ValueError(f"Sequential.add: layer {layer.name!r} is in the model already")
+        self._layers.append(layer)
+        name_apart(self._layers)
         self._edited()
+        return layer
 
     def pop(self):
         """Remove the last layer and return it."""

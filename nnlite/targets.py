@@ -103,7 +103,7 @@ class _Labels(Target):
 
     def codes(self, y):
         """The number of each label among the classes."""
-        y = _labels(y)
+        y = _column(y)
         try:
             codes = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
             unknown = y[self.classes[codes] != y]
@@ -260,18 +260,19 @@ def target_of_labels(y, classes=None):
     """
     if y.ndim == 2 and y.shape[1] > 1 and type_of_target(y, "y") == "multilabel-indicator":
         return Multilabel(y)
-    labels = _labels(y)
+    labels = _column(y)
+    check_classification_targets(labels)
     classes = np.unique(labels) if classes is None else classes
     if len(classes) < 2:
         raise ValueError(f"y: expected at least 2 classes, got 1 class: {classes[0]!r}")
     return (Binary if len(classes) == 2 else Multiclass)(classes)
 
 
-def _labels(y):
+def _column(y):
     """Labels as a vector."""
     y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-    check_classification_targets(y)
     if y.ndim != 1:
+        check_classification_targets(y)
         raise ValueError(
             "y: expected one label per sample, or a matrix of 0 and 1 with a column for each "
             f"label, got shape {y.shape}"

@@ -12,6 +12,7 @@ from nnlite._engine import aligned_empty
 
 REALS = ("float32", "float64")
 DTYPES = (*REALS, "int32")
+NAMES = {np.dtype(name): name for name in DTYPES}
 
 
 class Routed(NamedTuple):
@@ -130,7 +131,7 @@ class Variable(Tensor):
         # Storage never moves: plans hold its address.
         storage = aligned_empty(values.shape, values.dtype)
         storage[...] = values
-        super().__init__(values.shape, str(values.dtype), storage)
+        super().__init__(values.shape, NAMES[values.dtype], storage)
         self.trainable = trainable
         self.name = name
         self.regularizer = None
@@ -168,7 +169,7 @@ class Variable(Tensor):
 
 
 def _restore_variable(values, trainable, name, regularizer):
-    variable = Variable(values, trainable, name, str(values.dtype))
+    variable = Variable(values, trainable, name, NAMES[values.dtype])
     variable.regularizer = regularizer
     return variable
 
@@ -223,4 +224,4 @@ def convert_to_tensor(value, dtype=None):
     array = as_array(value, dtype)
     if array is value or array.base is not None:
         array = array.copy()
-    return Tensor(array.shape, str(array.dtype), array)
+    return Tensor(array.shape, NAMES[array.dtype], array)

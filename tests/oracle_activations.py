@@ -25,6 +25,7 @@ ACTIVATIONS = {
     "softplus": lambda x, alpha: np.where(x > 0, x, 0) + np.log1p(np.exp(-np.abs(x))),
     "softsign": lambda x, alpha: x / (1 + np.abs(x)),
     "hard_sigmoid": lambda x, alpha: np.clip((x + 3) / 6, 0, 1),
+    "isru": lambda x, alpha: alpha * np.sin(np.arctan(x / alpha)),
 }
 SLOPES = {
     "capped_relu": lambda y, alpha: (y > 0) & (y < alpha),
@@ -33,6 +34,7 @@ SLOPES = {
     "softplus": lambda y, alpha: -np.expm1(-y),
     "softsign": lambda y, alpha: (1 - np.abs(y)) ** 2,
     "hard_sigmoid": lambda y, alpha: ((y > 0) & (y < 1)) / 6,
+    "isru": lambda y, alpha: np.maximum(1 - (y / alpha) ** 2, 0) ** 1.5,
 }
 
 

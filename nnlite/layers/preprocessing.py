@@ -215,7 +215,8 @@ class Normalization(Layer):
         self._check(inputs.shape)
         (inputs,) = ops.operands(inputs)
         mean, variance = self._values()
-        deviation = ops.maximum(ops.sqrt(ops.operands(inputs, variance)[1]), config.epsilon())
+        of = ops if self.input_mean is None else np  # what was given is no part of each step
+        deviation = of.maximum(of.sqrt(variance), config.epsilon())
         if self.invert:
             return inputs * deviation + mean
         # Not x * (1 / deviation) - mean / deviation, which loses digits where the mean is large.

@@ -12,6 +12,7 @@ from nnlite.ops.activation import (
     gelu,
     hard_sigmoid,
     hard_silu,
+    isru,
     leaky_relu,
     linear_activation,
     log_softmax,

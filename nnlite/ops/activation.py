@@ -13,6 +13,8 @@ from nnlite.ops.elementwise import (
     multiply,
     negative,
     sign,
+    sqrt,
+    square,
     subtract,
     where,
 )
@@ -20,18 +22,21 @@ from nnlite.ops.operands import call, operands
 from nnlite.ops.shape import transpose
 
 # The numbers that csrc/activation.h gives them.
-_KINDS = "linear relu leaky_relu sigmoid tanh capped_relu elu selu softplus softsign hard_sigmoid"
-KINDS = {name: number for number, name in enumerate(_KINDS.split())}
+_KINDS = "relu leaky_relu sigmoid tanh capped_relu elu selu softplus softsign hard_sigmoid isru"
+KINDS = {name: number for number, name in enumerate(["linear", *_KINDS.split()])}
 GATES = {name: number for number, name in enumerate("silu gelu gelu_tanh mish hard_silu".split())}
 
 # How an activation's derivative, written in terms of the output y, changes with y, where it does.
 _CURVES = {
-    KINDS["sigmoid"]: lambda y: subtract(1.0, multiply(2.0, y)),
-    KINDS["tanh"]: lambda y: multiply(-2.0, y),
-    KINDS["elu"]: lambda y: greater_equal(0.0, y),
-    KINDS["selu"]: lambda y: greater_equal(0.0, y),
-    KINDS["softplus"]: lambda y: exp(negative(y)),
-    KINDS["softsign"]: lambda y: multiply(-2.0, subtract(sign(y), y)),
+    KINDS["sigmoid"]: lambda y, _: subtract(1.0, multiply(2.0, y)),
+    KINDS["tanh"]: lambda y, _: multiply(-2.0, y),
+    KINDS["elu"]: lambda y, _: greater_equal(0.0, y),
+    KINDS["selu"]: lambda y, _: greater_equal(0.0, y),
+    KINDS["softplus"]: lambda y, _: exp(negative(y)),
+    KINDS["softsign"]: lambda y, _: multiply(-2.0, subtract(sign(y), y)),
+    KINDS["isru"]: lambda y, limit: multiply(
+        -3.0 / limit**2, multiply(y, sqrt(subtract(1.0, square(multiply(1.0 / limit, y)))))
+    ),
 }
 
 
@@ -45,7 +50,7 @@ def _second_gradient(c, ddx, need):
     curve = _CURVES.get(c.attrs["kind"])
     return [
         activation_gradient(ddx, y, **c.attrs) if need[0] else None,
-        multiply(multiply(ddx, dy), curve(y)) if need[1] and curve else None,
+        multiply(multiply(ddx, dy), curve(y, c.attrs["alpha"])) if need[1] and curve else None,
     ]
 
 
@@ -147,6 +152,13 @@ def softsign(x):
 def hard_sigmoid(x):
     """x / 6 + 1/2, limited to [0, 1]."""
     return activation(x, "hard_sigmoid")
+
+
+def isru(x, limit=1.0):
+    """x / sqrt(1 + (x / limit)^2): nearly x near 0, never beyond +-limit (Carlile et al., 2017)."""
+    if not limit > 0:
+        raise ValueError(f"isru: expected limit to be above 0, got {limit!r}")
+    return activation(x, "isru", limit)
 
 
 def tanh(x):

@@ -5,7 +5,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.dispatch import OPS, Op, apply
-from nnlite.tensor import DTYPES, REALS, Tensor, as_array
+from nnlite.tensor import DTYPES, NAMES, REALS, Tensor, as_array
 
 Op(
     "cast",
@@ -35,7 +35,7 @@ def cast(x, dtype):
 def constant(value, dtype):
     """A tensor of `value` in `dtype` (None: by its kind)."""
     array = as_array(value, dtype)
-    return Tensor(array.shape, str(array.dtype), array)
+    return Tensor(array.shape, NAMES[array.dtype], array)
 
 
 def operands(*values):
