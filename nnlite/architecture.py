@@ -352,12 +352,13 @@ def _called(function, activation, meta):
 # Models that a function compiled
 
 
-def check_outputs(model, meta):
-    """Raise a ValueError if a compiled model does not end with the outputs that a task needs."""
+def check_outputs(model, meta, name="layers"):
+    """Raise a ValueError if a compiled model does not end with the outputs that a task needs; it
+    begins with the name of the setting."""
     legal = (1, 2) if meta.task == "binary" else (meta.n_outputs,)
     if model.output_shape[-1] not in legal:
         raise ValueError(
-            f"layers: expected a compiled model with {' or '.join(map(str, legal))} outputs for "
+            f"{name}: expected a compiled model with {' or '.join(map(str, legal))} outputs for "
             f"this {meta.task} target, got {model.output_shape[-1]}"
         )
 

@@ -82,6 +82,10 @@ LEGAL = {
         lambda v: isinstance(v, numbers.Real) and 0 < v < 1,
         "a number in (0, 1)",
     ),
+    "validation_split": (
+        lambda v: isinstance(v, numbers.Real) and 0 <= v < 1,
+        "a number in [0, 1)",
+    ),
     "scoring": (
         lambda v: v is None or isinstance(v, str) or callable(v),
         "None, the name of a scorer or a function of (estimator, X, y)",
@@ -155,8 +159,8 @@ _PARAMETERS = """Parameters
         Whether, after early stopping on rows held out of X, a new network is trained on all of X
         for the best number of epochs. `history_` and what is read off it stay those of the first.
     warm_start : bool, default False
-        Whether `fit` goes on from the weights that another `fit` reached, for `epochs` more; X and
-        y must have the same columns and labels.
+        Whether `fit` goes on from the weights that another `fit` reached, for `epochs` more, with a
+        fresh optimizer if its settings were changed; X and y must have the same columns and labels.
     callbacks : Callback or list of Callback, default None
         `fit` uses copies. Entries can have names as those of `layers` do; without one they are
         `reduce_lr_on_plateau_1` and the like.
@@ -221,7 +225,7 @@ class Searchable(BaseEstimator):
                 settings = deep_settings(self._spec(name, value))
                 found.update((f"{name}__{k}", v) for k, v in settings.items())
         found.pop("optimizer__lr", None)  # Keras's older name
-        if own["learning_rate"] is not None:
+        if own.get("learning_rate") is not None:
             found = {k: v for k, v in found.items() if not k.startswith("optimizer__learning_rate")}
             found["optimizer__learning_rate"] = own["learning_rate"]
             rate = deep_settings(self._spec("learning_rate", own["learning_rate"]))
@@ -251,6 +255,7 @@ class Searchable(BaseEstimator):
             for name, inner in nested.items():
                 self._set_nested(name, inner)
         except ValueError:
+            vars(self).clear()
             vars(self).update(before)
             raise
         return self
@@ -270,7 +275,7 @@ class Searchable(BaseEstimator):
         """(setting, place, step) of a step by its name."""
         settings = BaseEstimator.get_params(self, deep=False)
         for setting in _LISTS:
-            for place, (step, spec) in enumerate(steps_of(settings[setting], settings)):
+            for place, (step, spec) in enumerate(steps_of(settings.get(setting), settings)):
                 if step == name:
                     return setting, place, spec
         raise ValueError(
@@ -320,13 +325,13 @@ class Searchable(BaseEstimator):
 
     def _check_settings(self):
         """Raise for any setting that is wrong, before any work."""
+        settings = BaseEstimator.get_params(self, deep=False)
         for name, (is_legal, legal) in LEGAL.items():
-            if not is_legal(value := getattr(self, name)):
-                raise ValueError(f"{name}: expected {legal}, got {value!r}")
+            if name in settings and not is_legal(settings[name]):
+                raise ValueError(f"{name}: expected {legal}, got {settings[name]!r}")
         for specs in (self._layer_specs, self._optimizer_spec, self._callbacks):
             specs()
-        settings = BaseEstimator.get_params(self, deep=False)
-        lists = {name: settings[name] for name in _LISTS if steps_of(settings[name])}
+        lists = {name: settings[name] for name in _LISTS if steps_of(settings.get(name))}
         check_names(settings, lists)
 
     def _layer_specs(self, meta=None):

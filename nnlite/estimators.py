@@ -6,7 +6,6 @@ optimizer, callbacks) are settings: what was given is never built or changed, `f
 
 import copy
 import math
-import warnings
 from functools import partial
 
 import numpy as np
@@ -32,14 +31,14 @@ from nnlite.fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from nnlite.model import Model
 from nnlite.pictures.blocks import block_of
 from nnlite.sequential import Sequential
-from nnlite.targets import Logits, Numbers, target_of_labels
+from nnlite.specs import settings_of
+from nnlite.targets import Logits, Numbers, finite, target_of_labels
 from nnlite.weights import weights_of, without_zeros
 
 # Small float64 data are trained in float64: what scikit-learn's own MLP does, and what its checks
 # of sample weights need. Past these sizes float32 is twice as fast and no less good.
 FLOAT64_VALUES = 16_384
 FLOAT64_WEIGHTS = 20_000
-LARGEST_OUTPUT = 1e16  # squares of errors of more overflow float32 when they are summed
 
 
 class _NeuralNetwork(CallbackSupportMixin, Searchable):
@@ -131,13 +130,11 @@ class _NeuralNetwork(CallbackSupportMixin, Searchable):
             self._learn_target(y)
         rows, seed = self._data(X, y, sample_weight, learn=not again), self._seed()
         held = held_out.given(self, X_val, y_val, sample_weight_val)
-        model = self.model_ if again else self._model(rows, seed, small_in_float64=True)
+        model = self._resumed() if again else self._model(rows, seed, small_in_float64=True)
         stopping = self._stopping(rows[0].shape[0] if held is None else math.inf)
-        every, splits = rows, held is None and _monitors_held_out(stopping)
+        every, splits = rows, held is None and self._holds_out(stopping)
         if splits:
-            parts = held_out.split(
-                rows[0].shape[0], self.validation_fraction, self._target.strata(rows[1]), seed
-            )
+            parts = self._parts(rows, seed)
             rows, held = ([None if a is None else a[part] for a in rows] for part in parts)
         passes = self.n_iter_ if again else 0
         seeds = seed + 1 + passes
@@ -148,6 +145,23 @@ class _NeuralNetwork(CallbackSupportMixin, Searchable):
             self._keep(model, figures, stopping)
         tasks.finish()
         return self
+
+    def _holds_out(self, stopping):
+        """Whether rows are held out where `fit` is given none to look at: an EarlyStopping does."""
+        return stopping is not None and str(stopping.monitor).startswith("val_")
+
+    def _parts(self, rows, seed):
+        """The numbers of the rows to train on, and of those held out."""
+        strata = self._target.strata(rows[1])
+        return held_out.split(rows[0].shape[0], self.validation_fraction, strata, seed)
+
+    def _as_the_loss_takes(self, model, target):
+        """Encoded targets for the loss of a model."""
+        return target
+
+    def _in_order(self, batches):
+        """The batches in the order of an epoch: another one each time."""
+        return batches.shuffled()
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         """One pass over the rows, going on from the weights there are."""
@@ -188,13 +202,14 @@ class _NeuralNetwork(CallbackSupportMixin, Searchable):
 
         def batches(data, size):
             x = samples.arranged(data[0], model.input_shape[1:])
-            return ArrayBatches(sources_of(x, *data[1:3]), size)
+            target = self._as_the_loss_takes(model, data[1])
+            return ArrayBatches(sources_of(x, target, data[2]), size)
 
         try:
             with config.precision(model.real), config.seeded(seed):
                 training.fit(
                     model,
-                    batches(rows, batch).shuffled(),
+                    self._in_order(batches(rows, batch)),
                     None if held is None else batches(held, batch),
                     epochs,
                     callbacks,
@@ -247,6 +262,19 @@ class _NeuralNetwork(CallbackSupportMixin, Searchable):
         model = self._built(X, seed, real, weight)
         if self.dtype == "auto" and small and model.count_params() > FLOAT64_WEIGHTS:
             model = self._built(X, seed, "float32", weight)
+        self._optimizer_made = model.optimizer  # by a function that compiled the model
+        self._compile(model)
+        return model
+
+    def _resumed(self):
+        """The model there is; with a fresh optimizer if its settings have changed."""
+        wanted = self._optimizer_spec(self._optimizer_made)
+        if wanted is not None and wanted != self.model_.optimizer:
+            self.model_.optimizer = wanted
+        return self.model_
+
+    def _compile(self, model):
+        """Say how to train a model that was built."""
         loss = self._target.loss()
         model.compile(
             self._optimizer_spec(model.optimizer),
@@ -254,7 +282,8 @@ class _NeuralNetwork(CallbackSupportMixin, Searchable):
             weighted_metrics=self._target.metrics(),
             n_threads=self.n_threads,
         )
-        return model
+
+    _check_outputs = staticmethod(check_outputs)
 
     def _built(self, X, seed, real, weight):
         with config.precision(real), config.seeded(seed):
@@ -277,7 +306,7 @@ class _NeuralNetwork(CallbackSupportMixin, Searchable):
                 "end with Flatten()"
             )
         if compiled:
-            check_outputs(model, meta)
+            self._check_outputs(model, meta)
         return model
 
     def _decided(self, name):
@@ -317,28 +346,6 @@ class _NeuralNetwork(CallbackSupportMixin, Searchable):
 
     def _sk_visual_block_(self):
         return block_of(self)
-
-
-def finite(outputs, instead):
-    """Outputs that can be scored: `instead` in a row that overflowed, with a RuntimeWarning, as
-    when the training diverged. No score is NaN or infinite then, which would end a search."""
-    if np.abs(outputs).max(initial=0) <= LARGEST_OUTPUT:  # which is not so where one is NaN
-        return outputs
-    outputs = outputs.copy()
-    rows = ~(np.abs(outputs) <= LARGEST_OUTPUT).all(axis=1)
-    outputs[rows] = instead
-    warnings.warn(
-        f"{rows.sum()} of {len(rows)} predictions are too large, infinite or NaN, as the "
-        f"training diverged, and are replaced by {instead:.3g}; a smaller learning rate may help",
-        RuntimeWarning,
-        stacklevel=training.levels_to_the_caller(),
-    )
-    return outputs
-
-
-def _monitors_held_out(stopping):
-    """Whether an EarlyStopping looks at rows that are not trained on."""
-    return stopping is not None and str(stopping.monitor).startswith("val_")
 
 
 @documented
@@ -397,6 +404,7 @@ class NNClassifier(ClassifierMixin, _NeuralNetwork):
     def _adopt(self, model):
         super()._adopt(model)
         self._logits_model = Logits(model)
+        self._from_logits = bool(settings_of(model.loss).get("from_logits"))
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """One pass over more rows. With dtype='auto' a first call trains in float32.
@@ -451,6 +459,12 @@ class NNClassifier(ClassifierMixin, _NeuralNetwork):
         """
         outputs = self._outputs(X)
         return self._target.decode(outputs)
+
+    def _outputs(self, X):
+        """Probabilities, also by a compiled model whose outputs are logits."""
+        if getattr(self, "_from_logits", False):
+            return np.exp(self._target.log_probabilities(self._logits(X)))
+        return super()._outputs(X)
 
     def _logits(self, X):
         rows = samples.for_prediction(self, X)

@@ -2,16 +2,19 @@
 trained on, which output layer, loss and metrics that takes, and how outputs become predictions."""
 
 import math
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from nnlite import losses, metrics
+from nnlite import losses, metrics, training
 from nnlite.layers import Dense
 from nnlite.model import Model
 from nnlite.scaling import moments
+
+LARGEST_OUTPUT = 1e16  # squares of errors of more overflow float32 when they are summed
 
 
 class Target:
@@ -25,6 +28,8 @@ class Target:
         Of the output layer.
     neutral : float
         What stands for an output that is not finite.
+    kind : str
+        As scikit-learn's `type_of_target` and SciKeras call it.
     """
 
     activation = None
@@ -57,7 +62,7 @@ class Target:
 class Numbers(Target):
     """One or several numbers for each sample."""
 
-    _loss = losses.MeanSquaredError
+    _loss, kind = losses.MeanSquaredError, "continuous"
 
     def __init__(self, y):
         self.units, self.one_dimensional = math.prod(y.shape[1:]), y.ndim == 1
@@ -146,7 +151,7 @@ class Binary(_Labels):
     with a softmax of two."""
 
     units, activation, neutral = 1, "sigmoid", 0.5
-    _loss = losses.BinaryCrossentropy
+    _loss, kind = losses.BinaryCrossentropy, "binary"
 
     def encode(self, y):
         """A real column of 0 and 1."""
@@ -170,7 +175,7 @@ class Multiclass(_Labels):
     """More than two classes: a softmax."""
 
     activation = "softmax"
-    _loss = losses.SparseCategoricalCrossentropy
+    _loss, kind = losses.SparseCategoricalCrossentropy, "multiclass"
 
     @property
     def units(self):
@@ -198,6 +203,31 @@ class Multiclass(_Labels):
         return logits
 
 
+class OneHot(Multiclass):
+    """One of several classes for each sample, given as columns of 0 and a single 1.
+
+    Attributes
+    ----------
+    classes : array
+        The numbers of y's columns.
+    """
+
+    kind = "multiclass-onehot"
+
+    def __init__(self, y):
+        super().__init__(np.arange(y.shape[1]))
+
+    def codes(self, y):
+        if y.shape[1:] != (self.units,) or not (np.sort(y)[:, -2:] == (0, 1)).all():
+            raise ValueError(
+                f"y: expected {self.units} columns of 0 and a single 1 again, got shape {y.shape}"
+            )
+        return y.argmax(axis=1)
+
+    def decode(self, outputs):
+        return np.eye(self.units, dtype=int)[outputs.argmax(axis=1)]
+
+
 class Multilabel(Target):
     """Any number of labels for each sample, a matrix of 0 and 1: one sigmoid unit for each.
 
@@ -208,7 +238,7 @@ class Multilabel(Target):
     """
 
     activation, neutral = "sigmoid", 0.5
-    _loss = losses.BinaryCrossentropy
+    _loss, kind = losses.BinaryCrossentropy, "multilabel-indicator"
 
     def __init__(self, y):
         self.units = y.shape[1]
@@ -281,7 +311,8 @@ def _column(y):
 
 
 class Logits(Model):
-    """What goes into the last activation of a model, a softmax or sigmoid.
+    """What goes into the last activation of a model, a softmax or sigmoid; its outputs if there is
+    none of these.
 
     Parameters
     ----------
@@ -293,4 +324,22 @@ class Logits(Model):
         self.model, self._real = model, model.real
 
     def call(self, inputs):
-        return self.model(inputs, training=False).logits[1]
+        outputs = self.model(inputs, training=False)
+        return outputs if outputs.logits is None else outputs.logits[1]
+
+
+def finite(outputs, instead):
+    """Outputs that can be scored: `instead` in a row that overflowed, with a RuntimeWarning, as
+    when the training diverged. No score is NaN or infinite then, which would end a search."""
+    if np.abs(outputs).max(initial=0) <= LARGEST_OUTPUT:  # which is not so where one is NaN
+        return outputs
+    outputs = outputs.copy()
+    rows = ~(np.abs(outputs) <= LARGEST_OUTPUT).all(axis=1)
+    outputs[rows] = instead
+    warnings.warn(
+        f"{rows.sum()} of {len(rows)} predictions are too large, infinite or NaN, as the "
+        f"training diverged, and are replaced by {instead:.3g}; a smaller learning rate may help",
+        RuntimeWarning,
+        stacklevel=training.levels_to_the_caller(),
+    )
+    return outputs

@@ -15,6 +15,9 @@ from sklearn.utils.estimator_checks import check_estimator, parametrize_with_che
 from nnlite import NNClassifier, NNRegressor
 from nnlite.callbacks import EarlyStopping
 from nnlite.layers import Activation, BatchNormalization, Dense, Dropout, Input, Reshape
+from nnlite.models import Sequential
+from nnlite.optimizers import Adam
+from nnlite.wrappers.scikit_learn import KerasClassifier, KerasRegressor
 
 IRIS, KIND = load_iris(return_X_y=True)
 ROWS, VALUES = make_regression(120, 6, noise=1.0, random_state=0)
@@ -45,7 +48,21 @@ def array_api(monkeypatch):
     monkeypatch.setenv("SCIPY_ARRAY_API", "1")
 
 
-@parametrize_with_checks([NNClassifier(), NNRegressor()])
+def build(meta):
+    """A model for whatever a check has for targets."""
+    units = meta.get("n_classes_", meta["n_outputs_"])
+    several = meta["target_type_"] == "multilabel-indicator"
+    last = "sigmoid" if several else "softmax" if "classes_" in meta else "linear"
+    return Sequential([Dense(16, "relu"), Dense(units, last)])
+
+
+# The checks of weights need whole batches, those of scores a few epochs.
+OF_KERAS = {"model": build, "optimizer": Adam(0.1), "epochs": 3, "batch_size": 64}
+
+
+@parametrize_with_checks([
+    NNClassifier(), NNRegressor(), KerasClassifier(**OF_KERAS), KerasRegressor(**OF_KERAS),
+])
 def test_estimators_keep_the_contract(estimator, check):
     try:
         check(estimator)

@@ -61,6 +61,18 @@ def test_a_warm_start_goes_on(make, X, y):
     assert cold.n_iter_ == 5 and weights(cold) == weights(make(batch_size=16).fit(X, y))
 
 
+@pytest.mark.parametrize("name", ["learning_rate", "optimizer__learning_rate"])
+def test_a_warm_start_takes_a_changed_learning_rate(name):
+    warm = classifier(warm_start=True, schedule=None).fit(IRIS, KIND)
+    optimizer, before = warm.model_.optimizer, weights(warm)
+    warm.set_params(**{name: 1e-12}).fit(IRIS, KIND)
+    for a, b in zip(before, weights(warm)):
+        assert_allclose(np.frombuffer(a), np.frombuffer(b), rtol=1e-6, atol=1e-9)
+    assert warm.model_.optimizer is not optimizer
+    optimizer = warm.model_.optimizer
+    assert warm.fit(IRIS, KIND).model_.optimizer is optimizer
+
+
 def test_what_a_warm_start_cannot_go_on_with():
     warm = classifier(warm_start=True).fit(IRIS, KIND)
     with pytest.raises(ValueError, match=r"y: expected labels of .*got .*3"):

@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
@@ -23,6 +23,7 @@ from nnlite.layers import (
     Flatten,
     Input,
 )
+from nnlite.losses import BinaryCrossentropy, SparseCategoricalCrossentropy
 from nnlite.optimizers import SGD, Adam
 from nnlite.optimizers.schedules import ExponentialDecay
 from nnlite.regularizers import L2
@@ -159,6 +160,25 @@ def test_a_compiled_model_for_two_classes(outputs, activation, loss):
 
     fitted = classifier(model, epochs=60, learning_rate=0.02).fit(IRIS, KIND == 0)
     assert fitted.score(IRIS, KIND == 0) > 0.95 and fitted.predict_proba(IRIS).shape == (150, 2)
+
+
+@pytest.mark.parametrize("loss, outputs", [
+    (SparseCategoricalCrossentropy(from_logits=True), 3), (BinaryCrossentropy(True), 1),
+])
+def test_a_compiled_model_whose_outputs_are_logits(loss, outputs):
+    def model(last):
+        made = nnlite.Sequential([Dense(8, "relu"), Dense(outputs, last)])
+        made.compile("adam", loss.changed(from_logits=last is None))
+        return made
+
+    y = KIND if outputs == 3 else KIND == 0
+    settings = {"epochs": 40, "learning_rate": 0.02}
+    fitted = classifier(lambda: model(None), **settings).fit(IRIS, y)
+    same = classifier(lambda: model("softmax" if outputs == 3 else "sigmoid"), **settings)
+    same.fit(IRIS, y)
+    assert_allclose(fitted.predict_proba(IRIS), same.predict_proba(IRIS), rtol=1e-5, atol=1e-12)
+    assert_allclose(fitted.decision_function(IRIS), same.decision_function(IRIS), rtol=1e-5)
+    assert fitted.score(IRIS, y) == same.score(IRIS, y) > 0.9
 
 
 def test_a_compiled_model_of_a_regression_keeps_its_loss():

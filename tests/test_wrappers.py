@@ -3,7 +3,9 @@
 import pickle
 
 import numpy as np
+import pandas
 import pytest
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris, make_regression
 from sklearn.exceptions import NotFittedError
@@ -12,7 +14,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import nnlite as keras
+from nnlite.callbacks import EarlyStopping
 from nnlite.layers import Dense
+from nnlite.losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    Huber,
+    Loss,
+    SparseCategoricalCrossentropy,
+)
 from nnlite.optimizers import SGD, Adam
 from nnlite.wrappers.scikit_learn import KerasClassifier, KerasRegressor
 
@@ -168,6 +178,15 @@ def test_same_seed_same_bits_and_pickles_keep_them():
     assert a.predict_proba(X).tobytes() == again.predict_proba(X).tobytes()
 
 
+def test_seed_of_the_process_is_that_of_a_fit_without_one():
+    def fitted(seed):
+        keras.utils.set_random_seed(seed)
+        return [KerasClassifier(sparse).fit(X, Y).predict_proba(X).tobytes() for _ in range(2)]
+
+    first, second = fitted(3)
+    assert [first, second] == fitted(3) != fitted(4) and first != second
+
+
 def test_weights_of_classes_and_rows():
     rows, labels = X[:120], Y[:120]
     balanced = KerasClassifier(sparse, class_weight="balanced", random_state=0).fit(rows, labels)
@@ -189,6 +208,149 @@ def test_pipeline_and_processes():
     two = GridSearchCV(pipeline, grid, cv=3, n_jobs=2).fit(X, NAMES)
     assert alone.cv_results_["mean_test_score"].tolist() == two.cv_results_[
         "mean_test_score"].tolist()
+
+
+def test_last_rows_are_those_of_the_validation_split():
+    fitted = KerasClassifier(sparse, units=3, validation_split=0.2, epochs=1, random_state=0)
+    fitted.fit(X, Y // 2)
+    alone = KerasClassifier(sparse, units=3, epochs=1, random_state=0)
+    alone.fit(X[:120], Y[:120] // 2, validation_data=(X[120:], Y[120:] // 2))
+    assert fitted.history_ == alone.history_ and "val_loss" in fitted.history_
+
+
+def test_rows_keep_their_order_without_shuffle():
+    def ones():
+        return keras.Sequential([Dense(3, "softmax", kernel_initializer="ones")])
+
+    model = ones()
+    model.compile("rmsprop", "sparse_categorical_crossentropy")
+    model.fit(X, Y, shuffle=False, batch_size=32)
+    fitted = KerasClassifier(ones, shuffle=False, dtype="float32").fit(X, Y)
+    for a, b in zip(fitted.model_.get_weights(), model.get_weights()):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_arguments_of_fit_hold_for_this_once():
+    classifier = KerasClassifier(sparse, epochs=3)
+    assert classifier.fit(X, Y, epochs=2, batch_size=50).n_iter_ == 2
+    assert classifier.model_.history.params["steps"] == 3
+    assert classifier.epochs == 3 and classifier.batch_size == 32
+    with pytest.raises(ValueError, match="epochs"):
+        classifier.fit(X, Y, epochs=0)
+    assert classifier.epochs == 3
+    with pytest.raises(TypeError, match="fit: no argument initial_epoch"):
+        classifier.fit(X, Y, initial_epoch=2)
+
+
+def test_model_is_trained_by_the_loss_and_the_metrics_it_was_compiled_with():
+    def squares():
+        model = uncompiled()
+        model.compile("adam", "mse", metrics=["accuracy", keras.metrics.AUC(name="auc")])
+        return model
+
+    fitted = KerasClassifier(squares, epochs=2, validation_split=0.2).fit(X, NAMES)
+    assert fitted.model_.loss.name == "mean_squared_error"
+    names = {"loss", "accuracy", "auc"}
+    assert set(fitted.history_) == names | {f"val_{name}" for name in names}
+
+
+class Cubic(Loss):
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(keras.ops.abs(y_true - y_pred) ** 3, axis=-1)
+
+
+def cubes(y_true, y_pred):
+    return keras.ops.mean(keras.ops.abs(y_true - y_pred) ** 3, axis=-1)
+
+
+@pytest.mark.parametrize("loss", [cubes, Cubic, Cubic(), CategoricalCrossentropy(
+    label_smoothing=0.1), "kl_divergence"])
+def test_loss_of_any_kind(loss):
+    fitted = KerasClassifier(uncompiled, loss=loss, optimizer=Adam(0.05), epochs=30, random_state=0)
+    assert fitted.fit(X, NAMES).score(X, NAMES) > 0.9
+
+
+@pytest.mark.parametrize("loss, outputs", [
+    (SparseCategoricalCrossentropy(from_logits=True), 3), (BinaryCrossentropy(True), 1),
+    (CategoricalCrossentropy(from_logits=True), 3), (CategoricalCrossentropy(from_logits=True), 2),
+])
+def test_outputs_that_are_logits(loss, outputs):
+    def create():
+        return keras.Sequential([Dense(8, "relu"), Dense(outputs)])
+
+    y = NAMES if outputs == 3 else NAMES == "setosa"
+    fitted = KerasClassifier(create, loss=loss, optimizer=Adam(0.05), epochs=30, random_state=0)
+    proba = fitted.fit(X, y).predict_proba(X)
+    assert (proba >= 0).all() and np.allclose(proba.sum(axis=1), 1, atol=1e-6)
+    assert fitted.score(X, y) > 0.9
+    assert np.array_equal(fitted.predict(X), fitted.classes_[proba.argmax(axis=1)])
+
+
+@pytest.mark.parametrize("labels", [[1, 2, 3], [5, 7]])
+def test_more_outputs_than_labels(labels):
+    rows = Y < len(labels)
+    y = np.array(labels)[Y[rows]]
+    fitted = KerasClassifier(uncompiled, outputs=10, optimizer=Adam(0.05), epochs=30)
+    fitted.fit(X[rows], y)
+    proba = fitted.predict_proba(X)
+    assert proba.shape == (150, len(labels)) and np.allclose(proba.sum(axis=1), 1, atol=1e-6)
+    assert np.allclose(fitted.predict_log_proba(X), np.log(proba), atol=1e-4)
+    assert set(fitted.predict(X)) == set(labels) and fitted.score(X[rows], y) > 0.9
+
+
+def test_all_that_the_other_estimators_do():
+    settings = {"units": 16, "optimizer": Adam(0.05), "random_state": 0}
+    steady = KerasClassifier(sparse, epochs=5, warm_start=True, **settings).fit(X, NAMES)
+    assert steady.fit(X, NAMES).n_iter_ == 10
+    streamed = KerasClassifier(sparse, **settings)
+    for _ in range(30):
+        streamed.partial_fit(csr_array(X), NAMES, classes=np.unique(NAMES))
+    assert streamed.score(csr_array(X), NAMES) > 0.9
+    assert streamed.decision_function(X).shape == (150, 3)
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    assert KerasClassifier(sparse).fit(frame, NAMES).feature_names_in_.tolist() == list("abcd")
+    stopped = KerasClassifier(sparse, epochs=200, early_stopping=True, **settings)
+    stopped.set_params(early_stopping__patience=2, early_stopping__min_delta=0.05).fit(X, NAMES)
+    assert stopped.n_iter_ < 100 and stopped.best_epoch_ == stopped.n_iter_ - 2
+
+
+def test_one_hot_labels_in_parts_and_by_weight_of_classes():
+    one_hot = np.eye(3)[Y]
+    fitted = KerasClassifier(uncompiled, optimizer=Adam(0.05), class_weight={0: 2, 1: 1, 2: 1})
+    for _ in range(30):
+        fitted.partial_fit(X, one_hot)
+    assert fitted.target_type_ == "multiclass-onehot" and fitted.score(X, one_hot) > 0.9
+    with pytest.raises(ValueError, match="3 columns of 0 and a single 1 again"):
+        fitted.partial_fit(X, 1 - one_hot)
+    several = KerasClassifier(lambda meta: keras.Sequential([Dense(3, "sigmoid")]))
+    several.fit(X, 1 - one_hot)
+    assert several.target_type_ == "multilabel-indicator" and several.predict(X).shape == (150, 3)
+
+
+@pytest.mark.parametrize("function", [
+    lambda layers, activation, normalize, schedule, hidden_layer_sizes, learning_rate: sparse(),
+    lambda **arguments: sparse(),
+])
+def test_arguments_may_be_called_as_settings_of_the_other_estimators_are(function):
+    arguments = {
+        "layers": None, "activation": 3, "normalize": "x", "schedule": 1, "learning_rate": -1,
+        "hidden_layer_sizes": None,
+    }
+    fitted = clone(KerasClassifier(function, **arguments)).fit(X, Y)
+    params = fitted.get_params()
+    assert {name: params[name] for name in arguments} == arguments
+    assert fitted.model_.optimizer.learning_rate.item() == pytest.approx(0.05)
+
+
+def test_set_params_changes_nothing_where_a_name_is_unknown():
+    classifier = KerasClassifier(sparse, callbacks=[EarlyStopping("loss")])
+    before = classifier.get_params(deep=False)
+    with pytest.raises(ValueError, match="Invalid parameter 'nope'"):
+        classifier.set_params(epochs=7, units=3, model__units=4, nope=1)
+    assert classifier.get_params(deep=False) == before
+    assert classifier.set_params(rate=2, build_fn=line).rate == 2
+    classifier.set_params(early_stopping_1__patience=4, loss=Huber()).set_params(loss__delta=3)
+    assert classifier.callbacks[0].patience == 4 and classifier.loss.delta == 3
 
 
 def test_regressor():
@@ -214,8 +376,8 @@ def test_diverged_candidates_score_finitely_badly():
     (lambda: KerasClassifier(), TypeError, "build_fn: expected a function"),
     (lambda: KerasClassifier(uncompiled()), TypeError, "expected a function"),
     (lambda: KerasClassifier(lambda: 3), TypeError, "expected it to return a model"),
-    (lambda: KerasClassifier(sparse, unit=3), ValueError, "no setting 'unit'; it has .*units"),
-    (lambda: KerasClassifier(uncompiled, outputs=2), ValueError, "expected a model of 3 outputs"),
+    (lambda: KerasClassifier(sparse, unit=3), ValueError, "unit: no setting, .*are units"),
+    (lambda: KerasClassifier(uncompiled, outputs=2), ValueError, "build_fn: .*with 3 outputs"),
     (lambda: KerasClassifier(sparse, epochs=0), ValueError, "epochs"),
 ])
 def test_wrong_settings_are_errors_of_fit(make, error, said):
@@ -224,7 +386,7 @@ def test_wrong_settings_are_errors_of_fit(make, error, said):
 
 
 def test_unknown_setting_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"no setting 'unit'; it has .*batch_size.*units"):
+    with pytest.raises(ValueError, match=r"Invalid parameter 'unit'.*batch_size.*units"):
         KerasClassifier(sparse).set_params(unit=3)
 
 

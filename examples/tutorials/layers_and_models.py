@@ -1,4 +1,4 @@
-"""Keras layers and models: stacks, regularizers and initializers, a CNN, its evaluation.
+"""Keras layers and models: stacks, regularizers and initializers, a CNN, a grid search, evaluation.
 
     python examples/tutorials/layers_and_models.py
 """
@@ -46,6 +46,35 @@ model.add(Flatten())
 model.add(Dense(128, activation="relu"))
 model.add(Dense(10, activation="softmax"))
 model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+
+# --- Grid search
+
+from sklearn.model_selection import GridSearchCV  # not in the tutorial
+
+from nnlite.optimizers import Adam  # not in the tutorial
+from nnlite.wrappers.scikit_learn import KerasClassifier
+
+
+def create_model(learning_rate, batch_size):
+    model = Sequential()
+    model.add(Dense(10, activation="relu", input_dim=784))
+    model.add(Dense(10, activation="softmax"))
+    model.compile(
+        optimizer=Adam(learning_rate=learning_rate),
+        loss="categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+(images, labels), _ = keras.datasets.mnist.load_data()  # not in the tutorial
+X_train, y_train = images.reshape(-1, 784)[:10_000] / 255, labels[:10_000]  # not in the tutorial
+
+param_grid = {"learning_rate": [0.001, 0.005, 0.01], "batch_size": [32, 64, 128]}
+classifier = KerasClassifier(build_fn=create_model, epochs=10)
+grid_search = GridSearchCV(classifier, param_grid, cv=5)
+grid_result = grid_search.fit(X_train, y_train)
+print(f"best of the grid: {grid_result.best_params_}, accuracy {grid_result.best_score_:.3f}")
 
 # --- Accuracy, recall, F1
 

@@ -1,54 +1,52 @@
 """KerasClassifier and KerasRegressor: a function that makes a compiled model, as an estimator.
 
 The arguments of that function are settings of the estimator: a search finds them by their names.
-Everything else is what `Model.fit` does. `NNClassifier` needs no function, and does more.
+All else is `NNClassifier`'s and `NNRegressor`'s, but for Keras's defaults and for one rule: the
+model is trained as it was compiled, on targets such as its loss takes.
 """
 
-import contextlib
 import inspect
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier
-from sklearn.utils import check_random_state, compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from nnlite import config, optimizers
-from nnlite.callbacks import Callback
-from nnlite.estimators import finite
-from nnlite.layers.core import positive_int
+from nnlite import config, losses, optimizers
+from nnlite.architecture import check_outputs
+from nnlite.estimator_settings import documented
+from nnlite.estimators import NNClassifier, NNRegressor
+from nnlite.layers import Layer
 from nnlite.model import Model
+from nnlite.specs import settings_of
+from nnlite.targets import Binary, Multilabel, OneHot
 
 # A prefix says whose setting it is: `model__units` is the same argument as `units`.
 MODEL, OPTIMIZER = "model__", "optimizer__"
 
 
-class _KerasEstimator(BaseEstimator):
-    """What both wrappers share.
+@documented
+class _KerasEstimator:
+    """A function that makes a model, as an estimator.
 
     Parameters
     ----------
     build_fn : function
         Returns a model, compiled or not. It is given those settings of the estimator that it has
-        arguments for, and, where it asks for them, `meta` (a dict: `n_features_in_`, `X_shape_`,
-        `n_outputs_` and a classifier's `classes_`, `n_classes_`) and `compile_kwargs` (`optimizer`,
-        `loss`, `metrics`).
+        arguments for, and, where it asks for them, `meta` (a dict of what `fit` learned of the
+        data: `n_features_in_`, `X_shape_`, `n_outputs_`, `target_type_` and a classifier's
+        `classes_`, `n_classes_`) and `compile_kwargs` (`optimizer`, `loss`, `metrics`).
     model : function, optional
         The same, under SciKeras's name.
     optimizer, loss, metrics : optional
         As of `Model.compile`, for a model that comes uncompiled; by default 'rmsprop', a loss that
         fits the targets, and none. The optimizer takes the place of a compiled model's.
-    batch_size : int, default 32
+    batch_size : int or 'auto', default 32
     epochs : int, default 1
     validation_split : float in [0, 1), default 0.0
+        The part of the rows, the last ones, that each epoch is evaluated on.
     shuffle : bool, default True
-    callbacks : Callback or list of Callback, optional
-        `fit` uses copies.
-    class_weight : dict of label to weight, or 'balanced', optional
-        Of a classifier.
-    verbose : {0, 1, 2}, default 0
-    random_state : int, RandomState or None, default None
-        The same int gives the same bits.
+        Whether every epoch has the rows in another order.
+    early_stopping, validation_fraction, scoring, refit_full, warm_start, callbacks, random_state, \
+verbose, n_threads, dtype, class_weight
+        As of `NNClassifier`, but no early stopping by default. `class_weight` is a classifier's.
     **arguments
         Arguments of the function, also as `model__name`; settings of the optimizer as
         `optimizer__name`.
@@ -58,8 +56,10 @@ class _KerasEstimator(BaseEstimator):
     model_ : Model
     history_ : dict of str to list of float
     n_iter_ : int
-        Epochs run.
+        Epochs run. There are all other attributes of `NNClassifier`, too.
     """
+
+    layers = ()  # a setting of `NNClassifier` that the function stands in for
 
     def __init__(
         self,
@@ -73,223 +73,222 @@ class _KerasEstimator(BaseEstimator):
         epochs=1,
         validation_split=0.0,
         shuffle=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        scoring=None,
+        refit_full=False,
+        warm_start=False,
         callbacks=None,
-        class_weight=None,
-        verbose=0,
         random_state=None,
+        verbose=0,
+        n_threads=None,
+        dtype="auto",
+        class_weight=None,
         **arguments,
     ):
-        self.build_fn = build_fn
-        self.model = model
-        self.optimizer = optimizer
-        self.loss = loss
-        self.metrics = metrics
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.validation_split = validation_split
-        self.shuffle = shuffle
-        self.callbacks = callbacks
-        self.class_weight = class_weight
-        self.verbose = verbose
-        self.random_state = random_state
-        self.__dict__.update(arguments)
+        settings = {k: v for k, v in locals().items() if k not in ("self", "arguments")}
+        vars(self).update(settings, **arguments)
+
+    # Settings
 
     @classmethod
     def _get_param_names(cls):
-        """Of all constructors: those of a subclass may pass on what they do not name."""
-        names = inspect.signature(_KerasEstimator.__init__).parameters
-        own = super()._get_param_names()
-        return sorted({*own, *(n for n in names if n not in ("self", "arguments"))})
+        """Of the constructors of this class and of those that pass on what they do not name."""
+        ours = cls.__mro__[: cls.__mro__.index(_KerasEstimator) + 1]
+        found = [inspect.signature(c.__init__).parameters for c in ours if "__init__" in vars(c)]
+        named = (p for parameters in found for p in parameters.values())
+        return sorted({p.name for p in named if p.kind is not p.VAR_KEYWORD} - {"self"})
 
-    def _arguments(self):
-        """The settings that are not in the constructor's signature, as they were given."""
+    def _arguments(self, prefix=""):
+        """The settings that no constructor names and that have a prefix, without it."""
         own = self._get_param_names()
         return {
-            name: value
+            name.removeprefix(prefix): value
             for name, value in vars(self).items()
-            if name not in own and name[0] != "_" and name[-1] != "_"
+            if not (name in own or name[0] == "_" or _is_learned(name)) and name.startswith(prefix)
         }
 
-    def _defaults(self):
-        """Name -> default of the function's arguments; Parameter.empty for one without.
+    @property
+    def _function(self):
+        return self.model if self.build_fn is None else self.build_fn
 
-        None in place of the dict if it takes any.
-        """
-        function = self.build_fn if self.build_fn is not None else self.model
-        if not callable(function) or isinstance(function, Model):
+    def _parameters(self):
+        """What the function takes: inspect.Parameter by name."""
+        try:
+            return inspect.signature(self._function).parameters
+        except (TypeError, ValueError):  # no function
             return {}
-        parameters = inspect.signature(function).parameters.values()
-        if any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return None
-        return {p.name: p.default for p in parameters if p.kind is not p.VAR_POSITIONAL}
+
+    def _takes(self, name):
+        """Whether this is an argument of the function or a setting of the optimizer."""
+        known, plain = self._parameters(), name.removeprefix(MODEL)
+        any_other = "__" not in plain and any(p.kind is p.VAR_KEYWORD for p in known.values())
+        return plain in known or any_other or name.startswith(OPTIMIZER)
 
     def get_params(self, deep=True):
-        """The settings by name, the arguments of the function among them."""
-        params = super().get_params(deep)
-        for name, default in (self._defaults() or {}).items():
-            if default is not inspect.Parameter.empty and MODEL + name not in vars(self):
-                params.setdefault(name, default)
-        return {**params, **self._arguments()}
+        """The settings by name, those in specs and the arguments of the function among them."""
+        defaults = {
+            p.name: p.default
+            for p in self._parameters().values()
+            if deep and p.default is not p.empty and MODEL + p.name not in vars(self)
+        }
+        return {**defaults, **super().get_params(deep), **self._arguments()}
 
-    def set_params(self, **params):
-        """Change settings by name; see the class for which there are. Returns self."""
-        own = self._get_param_names()
-        for name in own:
-            if name in params:
-                setattr(self, name, params[name])
-        for name, value in params.items():
-            if name not in own:
-                self._check_known(name)
-                setattr(self, name, value)
-        return self
+    def _set_step(self, name, value):
+        if self._takes(name):
+            setattr(self, name, value)
+        else:
+            super()._set_step(name, value)
 
-    def _check_known(self, name):
-        """Raise unless a setting is an argument of the function, or the optimizer's."""
-        known = self._defaults()
-        if known is None or name.startswith(OPTIMIZER) or name.removeprefix(MODEL) in known:
-            return
-        names = sorted({*self._get_param_names(), *known})
-        raise ValueError(
-            f"{type(self).__name__}: no setting {name!r}; it has {', '.join(names)}, and the "
-            "optimizer's as optimizer__name"
-        )
+    def _set_nested(self, name, inner):
+        taken = {k: v for k, v in inner.items() if self._takes(f"{name}__{k}")}
+        vars(self).update((f"{name}__{k}", v) for k, v in taken.items())
+        if others := {k: v for k, v in inner.items() if k not in taken}:
+            super()._set_nested(name, others)
 
-    def fit(self, X, y, sample_weight=None, **fit_arguments):
+    def _check_settings(self):
+        super()._check_settings()
+        for name in self._arguments():
+            if not self._takes(name):
+                raise ValueError(
+                    f"{name}: no setting, nor an argument of build_fn, whose arguments are "
+                    f"{', '.join(self._parameters()) or 'none'}"
+                )
+
+    # Training
+
+    def fit(self, X, y, sample_weight=None, validation_data=None, **settings):
         """Make a model by the function and train it.
 
         Parameters
         ----------
-        X : array-like, shape (n_samples, ...)
-        y : array-like, shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like, shape (n_samples,), optional
-        **fit_arguments
-            As of `Model.fit`, for this once: `epochs`, `validation_data`, ...
+        X, y, sample_weight
+            As of `NNClassifier.fit`.
+        validation_data : tuple (X_val, y_val) or (X_val, y_val, sample_weight_val), optional
+        **settings
+            `epochs`, `batch_size`, `callbacks` and others of the estimator, for this once.
 
         Returns
         -------
         self
         """
-        for name in self._arguments():
-            self._check_known(name)
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            dtype="numeric",
-            allow_nd=True,
-            multi_output=True,
-            y_numeric=not is_classifier(self),
-        )
-        self._learn_target(y)
-        sample_weight = self._weights(X, y, sample_weight)
-        seed = self.random_state
-        if seed is not None:
-            seed = int(check_random_state(seed).randint(2**31))
-        with contextlib.nullcontext() if seed is None else config.seeded(seed):
-            model = self._built(X)
-            self._fit_model(model, X, y, sample_weight, fit_arguments)
-        return self
+        if unknown := settings.keys() - {*self._get_param_names()}:
+            raise TypeError(f"fit: no argument {', '.join(unknown)}; it takes settings by name")
+        lasting = {name: getattr(self, name) for name in settings}
+        vars(self).update(settings)
+        try:
+            return super().fit(X, y, sample_weight, *(validation_data or ()))
+        finally:
+            vars(self).update(lasting)
 
-    def _fit_model(self, model, X, y, sample_weight, fit_arguments):
-        callbacks = [] if self.callbacks is None else self.callbacks
-        callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks
-        settings = {
-            "batch_size": positive_int("batch_size", self.batch_size or 32),
-            "epochs": positive_int("epochs", self.epochs),
-            "validation_split": self.validation_split,
-            "shuffle": self.shuffle,
-            "callbacks": [c.changed() for c in callbacks],
-            "verbose": self.verbose,
-            **fit_arguments,
-        }
-        held_out = settings.get("validation_data")
-        if held_out is not None:
-            x_val, y_val, *rest = held_out
-            settings["validation_data"] = (x_val, self._encoded(np.asarray(y_val), model), *rest)
-        history = model.fit(X, self._encoded(y, model), sample_weight=sample_weight, **settings)
-        self.model_, self.history_ = model, history.history
-        self.n_iter_ = len(self.history_["loss"])
+    def _seed(self):
+        """By default what follows from `keras.utils.set_random_seed`, as for a model alone."""
+        alone = self.random_state is None
+        return config.next_seed() % 2**31 if alone else super()._seed()
 
-    def _weights(self, X, y, sample_weight):
-        """A weight for each row, or None where all are 1."""
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        if self.class_weight is None or not is_classifier(self):
-            return sample_weight
-        by_class = compute_sample_weight(self.class_weight, y)
-        return by_class if sample_weight is None else by_class * sample_weight
+    def _decided(self, name):
+        """Of scales and rates the function decides."""
 
-    def _built(self, X):
-        """A fresh model, built for X and compiled."""
-        function = self.build_fn if self.build_fn is not None else self.model
-        if not callable(function) or isinstance(function, Model):
-            raise TypeError(
-                f"build_fn: expected a function that returns a model, got {function!r}"
-                + ("; NNClassifier(layers=[...]) takes layers" if function is not None else "")
+    def _holds_out(self, stopping):
+        return self.validation_split > 0 or super()._holds_out(stopping)
+
+    def _parts(self, rows, seed):
+        if not self.validation_split:
+            return super()._parts(rows, seed)
+        count = rows[0].shape[0]
+        kept = int(count * (1 - self.validation_split))
+        if not 0 < kept < count:
+            raise ValueError(
+                f"validation_split: expected some of {count} rows and not all, got "
+                f"{self.validation_split}"
             )
-        model = function(**self._given_to(function, X))
-        if not isinstance(model, Model):
-            raise TypeError(f"build_fn: expected it to return a model, got {model!r}")
-        model.build((None, *X.shape[1:]))
-        if model.optimizer is None:
-            loss = self._default_loss(model) if self.loss is None else self.loss
-            model.compile(self._optimizer(self.optimizer), loss, metrics=self.metrics)
-        elif self.optimizer is not None or self._nested(OPTIMIZER):
-            theirs = model.optimizer if self.optimizer is None else self.optimizer
-            model.optimizer = self._optimizer(theirs)
-        return model
+        return np.split(np.arange(count), [kept])
 
-    def _optimizer(self, given):
-        """A fresh optimizer with the settings that the estimator has for it."""
-        optimizer = optimizers.get("rmsprop" if given is None else given)
-        return optimizer.changed(**self._nested(OPTIMIZER))
+    def _in_order(self, batches):
+        return super()._in_order(batches) if self.shuffle else batches
 
-    def _nested(self, prefix):
-        """The settings given with a prefix, without it."""
-        given = self._arguments().items()
-        return {k.removeprefix(prefix): v for k, v in given if k.startswith(prefix)}
+    def _learn_target(self, y, classes=None):
+        super()._learn_target(y, classes)
+        self.X_shape_ = (len(y), *self._sample_shape)
 
-    def _given_to(self, function, X):
-        """The function's arguments: what was given, or follows from the data."""
-        defaults = self._defaults()
-        arguments = {k: v for k, v in self._arguments().items() if "__" not in k}
-        arguments.update(self._nested(MODEL))
-        if defaults is None:
-            return arguments
-        own = self._get_param_names()
-        for name, default in defaults.items():
-            if name in arguments:
+    def _layer_specs(self, meta=None):
+        """The model that the function makes; without `meta` only settings are checked."""
+        if not callable(self._function) or isinstance(self._function, Layer):
+            raise TypeError(
+                f"build_fn: expected a function that returns a model, got {self._function!r}; "
+                "NNClassifier(layers=[...]) takes layers"
+            )
+        given = self._given()
+        made = [] if meta is None else self._function(**given)
+        if meta is not None and not isinstance(made, Model):
+            raise TypeError(f"build_fn: expected it to return a model, got {made!r}")
+        return made
+
+    def _given(self):
+        """What the function is called with: what was given, or follows from the data."""
+        own, settings = self._get_param_names(), vars(self)
+        given = {name: value for name, value in self._arguments().items() if "__" not in name}
+        given.update(self._arguments(MODEL))
+        for name, p in self._parameters().items():
+            if name in given or p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
                 continue
             if name == "meta":
-                about = {"n_features_in_": X.shape[1], "X_shape_": X.shape}
-                arguments[name] = {**self._about_target(), **about}
+                given[name] = {k: v for k, v in settings.items() if _is_learned(k)}
             elif name == "compile_kwargs":
-                arguments[name] = {
-                    "optimizer": self._optimizer(self.optimizer),
-                    "loss": self.loss,
-                    "metrics": self.metrics,
-                }
-            elif name in own and not (getattr(self, name) is None and default is not None):
-                arguments[name] = getattr(self, name)
-            elif default is inspect.Parameter.empty:
+                given[name] = self._compile_arguments()
+            elif name in own and not (settings[name] is None and p.default is not None):
+                given[name] = settings[name]
+            elif p.default is p.empty:
                 raise ValueError(
-                    f"{name}: expected a value for this argument of {function.__name__}, as in "
-                    f"{type(self).__name__}({function.__name__}, {name}=...)"
+                    f"{name}: expected a value for this argument of build_fn, as in "
+                    f"{type(self).__name__}(build_fn, {name}=...)"
                 )
-        return arguments
+        return given
 
-    def _outputs(self, X):
-        check_is_fitted(self, "model_")
-        X = validate_data(self, X, reset=False, dtype="numeric", allow_nd=True)
-        outputs = self.model_.predict(X)
-        return finite(outputs, 1 / max(2, outputs.shape[1]) if is_classifier(self) else 0)
+    def _compile_arguments(self):
+        """How a model is compiled that the function leaves uncompiled."""
+        optimizer = self._optimizer_spec("rmsprop")
+        return {"optimizer": optimizer, "loss": self.loss, "metrics": self.metrics}
+
+    def _optimizer_spec(self, given=None):
+        chosen = given if self.optimizer is None else self.optimizer
+        if chosen is None:  # that of a model which is not made yet
+            return None
+        optimizer = optimizers.get(chosen).changed(**self._arguments(OPTIMIZER))
+        optimizer._check()
+        return optimizer
+
+    def _check_outputs(self, model, meta):
+        check_outputs(model, meta, "build_fn")
+
+    def _compile(self, model):
+        """As it was, but with this estimator's optimizer, and by the weighted mean of the loss."""
+        if model.optimizer is None:
+            how = self._compile_arguments()
+            if self.loss is None:
+                two = isinstance(self._target, Binary) and model.output_shape[-1] > 1
+                how["loss"] = "sparse_categorical_crossentropy" if two else self._target.loss()
+        else:
+            how = {**model._compiled, "optimizer": self._optimizer_spec(model.optimizer)}
+        if isinstance(how["loss"], str) or callable(how["loss"]):
+            loss = losses.get(how["loss"])
+            if settings_of(loss).get("reduction") in ("sum_over_batch_size", "mean"):
+                how["loss"] = loss.changed(reduction="mean_with_sample_weight")
+        threads = self.n_threads or model.n_threads
+        model.compile(**how, run_eagerly=model.run_eagerly, n_threads=threads)
 
 
-class KerasClassifier(ClassifierMixin, _KerasEstimator):
+def _is_learned(name):
+    """Whether this is the name of something that `fit` learned."""
+    return name[0] != "_" and name[-1] == "_"
+
+
+class KerasClassifier(_KerasEstimator, NNClassifier):
     """A function that makes a compiled Keras model, as a classifier.
 
     Labels may be of any kind; they become what the model's loss takes: numbers of classes for a
-    sparse one, columns of 0 and 1 for any other. y may be columns of 0 and 1 itself.
+    sparse one, columns of 0 and 1 for any other. y may be columns of 0 and 1 itself; where every
+    row of it has a single 1, `predict` gives such rows.
 
     Parameters
     ----------
@@ -301,7 +300,7 @@ class KerasClassifier(ClassifierMixin, _KerasEstimator):
     Attributes
     ----------
     classes_ : array
-        The labels, sorted.
+        The labels, sorted; of a matrix of labels the numbers of its columns.
 
     Examples
     --------
@@ -322,81 +321,39 @@ class KerasClassifier(ClassifierMixin, _KerasEstimator):
     True
     """
 
-    def _learn_target(self, y):
-        check_classification_targets(y)
-        self._columns = y.ndim == 2 and y.shape[1] > 1
-        self.classes_ = np.arange(y.shape[1]) if self._columns else np.unique(y)
-        self.n_classes_ = len(self.classes_)
+    def _learn_target(self, y, classes=None):
+        super()._learn_target(y, classes)
+        self.n_classes_, self.n_outputs_ = len(self.classes_), 1
+        if isinstance(self._target, Multilabel) and (y.sum(axis=1) == 1).all():
+            self._target = OneHot(y)
+        self.target_type_ = self._target.kind
 
-    def _about_target(self):
-        return {
-            "classes_": self.classes_,
-            "n_classes_": self.n_classes_,
-            "n_outputs_": 1,
-            "target_type_": (
-                "multilabel-indicator"
-                if self._columns
-                else "binary"
-                if self.n_classes_ == 2
-                else "multiclass"
-            ),
-        }
+    def _check_outputs(self, model, meta):
+        """More outputs than labels are legal: labels need not begin at 0."""
+        if meta.task == "multilabel" or model.output_shape[-1] <= self.n_classes_:
+            super()._check_outputs(model, meta)
 
-    def _default_loss(self, model):
-        if model.output_shape[-1] == 1 or (self._columns and not self._one_of_each(model)):
-            return "binary_crossentropy"
-        return "categorical_crossentropy" if self._columns else "sparse_categorical_crossentropy"
+    def _as_the_loss_takes(self, model, target):
+        """Columns of 0 and 1, but for a loss that is called sparse."""
+        width = model.output_shape[-1]
+        if isinstance(self._target, Multilabel) or width == 1:
+            return target
+        target = target.reshape(-1).astype(np.int32)
+        sparse = "sparse" in f"{type(model.loss).__name__} {model.loss}".lower()
+        return target if sparse else np.eye(width, dtype=model.real)[target]
 
-    def _one_of_each(self, model):
-        """Whether the model's outputs for a row are the probabilities of one choice."""
-        last = model.layers[-1]
-        return "softmax" in str(getattr(last, "activation", last.name))
+    def _adopt(self, model):
+        super()._adopt(model)
+        self._from_logits = self._from_logits or model.output_shape[-1] > self.n_classes_
 
-    def _encoded(self, y, model):
-        """Labels as the model's loss takes them."""
-        if self._columns:
-            return y
-        y, width = y.reshape(-1), model.output_shape[-1]
-        if width < self.n_classes_ - (width == 1):
-            raise ValueError(
-                f"build_fn: expected a model of {self.n_classes_} outputs, one for each class of "
-                f"y, got output shape {model.output_shape}"
-            )
-        codes = np.searchsorted(self.classes_, y).clip(max=self.n_classes_ - 1)
-        if (unknown := y[self.classes_[codes] != y]).size:
-            raise ValueError(f"y: expected labels of {self.classes_!r}, got {unknown[0]!r}")
-        if width == 1:
-            return codes[:, None].astype(np.float32)
-        if "sparse" in (getattr(model.loss, "name", None) or str(model.loss)):
-            return codes.astype(np.int32)
-        return np.eye(width, dtype=np.float32)[codes]
-
-    def predict_proba(self, X):
-        """The probability of each class of `classes_`, an array of shape (n_samples, n_classes)."""
-        p = self._outputs(X)
-        if p.shape[1] == 1:
-            p = np.hstack([1 - p, p])
-        elif p.shape[1] > self.n_classes_:  # outputs that no label of y stands for
-            p = p[:, : self.n_classes_]
-            p = p / p.sum(axis=1, keepdims=True)
-        return p
-
-    def predict(self, X):
-        """The most probable label of each row; columns of 0 and 1 where `fit` was given those."""
-        p = self.predict_proba(X)
-        if not self._columns:
-            return self.classes_[p.argmax(axis=1)]
-        if self._one_of_each(self.model_):
-            return np.eye(self.n_classes_, dtype=int)[p.argmax(axis=1)]
-        return (p > 0.5).astype(int)
+    def _logits(self, X):
+        """Of the labels that there are."""
+        return super()._logits(X)[:, : self.n_classes_]
 
 
-class KerasRegressor(RegressorMixin, _KerasEstimator):
+class KerasRegressor(_KerasEstimator, NNRegressor):
     __doc__ = (
-        _KerasEstimator.__doc__.replace(
-            "What both wrappers share.",
-            "A function that makes a compiled Keras model, as a regressor.",
-        )
+        _KerasEstimator.__doc__.replace("as an estimator", "as a regressor")
         + """
     Examples
     --------
@@ -415,24 +372,6 @@ class KerasRegressor(RegressorMixin, _KerasEstimator):
     """
     )
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
-    def _learn_target(self, y):
-        self._one_dimensional, self.n_outputs_ = y.ndim == 1, y[0].size
-
-    def _about_target(self):
-        return {"n_outputs_": self.n_outputs_, "target_type_": "continuous"}
-
-    def _default_loss(self, model):
-        return "mean_squared_error"
-
-    def _encoded(self, y, model):
-        return y.reshape(len(y), -1)
-
-    def predict(self, X):
-        """The predicted values, (n_samples,) or (n_samples, n_outputs) as y was in `fit`."""
-        values = self._outputs(X)
-        return values[:, 0] if self._one_dimensional else values
+    def _learn_target(self, y, classes=None):
+        super()._learn_target(y, classes)
+        self.target_type_ = self._target.kind
