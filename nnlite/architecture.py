@@ -7,12 +7,13 @@ import dataclasses
 import inspect
 import math
 import numbers
+import warnings
 
 import numpy as np
 
-from nnlite import losses
+from nnlite import losses, training
 from nnlite.config import Configurable, fresh, frozen, snake_case
-from nnlite.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer
+from nnlite.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer, Softmax
 from nnlite.layers.core import positive_int
 from nnlite.model import Model
 from nnlite.sequential import Sequential
@@ -192,12 +193,15 @@ def sizes_of(name, value):
         Of the setting, for messages.
     value : int, sequence of int or str such as '64-32'
     """
-    parts = [value]
+    parts = value.tolist() if isinstance(value, np.ndarray) else value
     if isinstance(value, str):
         parts = [int(p) if p.strip().isdecimal() else value for p in value.split("-")]
-    elif hasattr(value, "__iter__"):
-        parts = list(value)
-    return [positive_int(name, n) for n in parts]
+    try:
+        ordered = isinstance(parts, (list, tuple, range))
+        return [positive_int(name, n) for n in (parts if ordered else [parts])]
+    except ValueError as error:
+        error.args = (f"{error}; sizes are such as 64, (64, 32) or '64-32'",)
+        raise
 
 
 # Steps: the entries of a list or Stack, or of `callbacks=`
@@ -321,8 +325,40 @@ def hidden_layers(layers, activation="relu", meta=None):
     legal = single or isinstance(layers, (list, tuple, Stack))
     if not legal or not all(isinstance(s, Layer) or is_absent(s) for _, s in steps):
         raise TypeError(f"layers: expected {FORMS}, got {layers!r}")
+    if isinstance(layers, Model) and layers.optimizer is not None:
+        raise TypeError(
+            f"layers: expected {FORMS}, got a compiled model; give the function that makes it"
+        )
     entries = [layers] if single else _entries(layers)
-    return [_fresh_layer(e, s) for e, (_, s) in zip(entries, steps) if not is_absent(s)]
+    found = [_fresh_layer(e, s) for e, (_, s) in zip(entries, steps) if not is_absent(s)]
+    if found:
+        check_last(found[-1], meta)
+    return found
+
+
+def check_last(layer, meta=None):
+    """Tell users that their last layer seems to be an output layer, which is added behind it.
+
+    A softmax is an error: behind it little can be learned. A sigmoid with as many units as there
+    are outputs may be meant as a hidden layer, and is a warning; it takes a Meta to see that.
+    """
+    while isinstance(layer, Sequential) and layer.sublayers:
+        layer = layer.sublayers[-1]
+    given = {"activation": "softmax"} if isinstance(layer, Softmax) else settings_of(layer)
+    activation = given.get("activation")
+    activation = getattr(activation, "__name__", activation)
+    found = f"layers: expected hidden layers, as the estimator adds the output layer, got {layer!r}"
+    if isinstance(activation, str) and activation == "softmax":
+        raise ValueError(
+            f"{found} as the last; leave it out, or give a function that returns a compiled model"
+        )
+    outputs = meta is not None and meta.task in ("binary", "multilabel") and meta.n_outputs
+    if isinstance(activation, str) and activation == "sigmoid" and given.get("units") == outputs:
+        warnings.warn(
+            f"{found} as the last; leave it out unless it is meant to be hidden",
+            UserWarning,
+            stacklevel=training.levels_to_the_caller(),
+        )
 
 
 def _fresh_layer(entry, step):

@@ -21,6 +21,7 @@ from nnlite.architecture import (
 )
 from nnlite.callbacks import Callback, EarlyStopping
 from nnlite.config import Configurable
+from nnlite.layers import Layer
 from nnlite.layers.core import positive_int
 from nnlite.specs import adjusted, deep_settings, grouped, is_absent, spec_of
 
@@ -42,7 +43,7 @@ def _accepts(check, *args):
     """Whether a check does not raise."""
     try:
         check(*args)
-    except ValueError:
+    except (TypeError, ValueError):
         return False
     return True
 
@@ -61,6 +62,15 @@ def is_dict_of_weights(values):
 
 # Name -> whether a value is legal, and what is; specs are checked as they are copied.
 LEGAL = {
+    "activation": (lambda v: not isinstance(v, type), "the name of an activation or a function"),
+    "optimizer": (
+        lambda v: not isinstance(v, type) or issubclass(v, optimizers.Optimizer),
+        "the name of an optimizer or an Optimizer",
+    ),
+    "learning_rate": (
+        lambda v: not isinstance(v, (type, Layer)),
+        "None, a number in [0, inf) or a LearningRateSchedule",
+    ),
     "normalize": (
         lambda v: is_auto(v) or isinstance(v, (bool, np.bool_)),
         "'auto', True or False",
@@ -379,9 +389,10 @@ class Searchable(BaseEstimator):
 def optimizer_of(value):
     """The Optimizer that a name or a class stands for; None if there is none."""
     try:
-        return optimizers.get(value)
+        found = optimizers.get(value)
     except (TypeError, ValueError):
         return None
+    return found if isinstance(found, optimizers.Optimizer) else None
 
 
 def stopping_of(value):

@@ -46,7 +46,8 @@ def given(estimator, X_val, y_val, sample_weight_val):
         X, y = samples.validated(estimator, X_val, y_val, reset=False)
         return estimator._data(X, y, sample_weight_val)
     except (ValueError, TypeError) as error:
-        error.args = (f"X_val, y_val: {error}",)
+        names = "X_val, y_val" + ", sample_weight_val" * (sample_weight_val is not None)
+        error.args = (f"{names}: {error}",)
         raise
 
 
@@ -70,4 +71,8 @@ class Score(Callback):
         self.estimator._adopt(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["val_score"] = float(self.scorer(self.estimator, self.X, self.y))
+        try:
+            logs["val_score"] = float(self.scorer(self.estimator, self.X, self.y))
+        except (AttributeError, TypeError, ValueError) as error:  # it does not suit such targets
+            error.args = (f"scoring: {self.scorer!r} gave no number: {error}",)
+            raise

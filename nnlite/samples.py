@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import assert_all_finite, check_is_fitted, validate_data
 
 from nnlite import training
 
@@ -20,15 +20,8 @@ def validated(estimator, X, y, reset):
     check_lengths(X, y)
     if not reset:
         check_as_fitted(X, estimator._sample_shape)
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        reset=reset,
-        multi_output=True,
-        y_numeric=not is_classifier(estimator),
-        **NUMBERS,
-    )
+    of_numbers = not is_classifier(estimator)
+    X, y = checked(estimator, X, plain(y), reset=reset, multi_output=True, y_numeric=of_numbers)
     if reset:
         estimator._sample_shape = X.shape[1:]
     if not isinstance(y, np.ndarray):
@@ -43,12 +36,97 @@ def for_prediction(estimator, X):
         check_is_fitted(estimator)
         X = stacked(X)
         check_as_fitted(X, estimator._sample_shape)
-        X = validate_data(estimator, X, reset=False, **NUMBERS)
+        X = checked(estimator, X, reset=False)
     return arranged(X, estimator.model_.input_shape[1:])
 
 
 # How scikit-learn is to check X: any type of numbers, samples of any shape, sparse rows too.
 NUMBERS = {"dtype": "numeric", "allow_nd": True, "accept_sparse": "csr"}
+
+
+def checked(estimator, X, *y, **options):
+    """What scikit-learn's `validate_data` makes of X, or X and y; X is of numbers for certain."""
+    _check_unmasked("X", X)
+    _check_undated(X)
+    try:
+        found = validate_data(estimator, X, *y, **options, **NUMBERS)
+        rows = found[0] if y else found
+        if rows.dtype.kind == "O":  # of a DataFrame with categorical columns
+            rows = rows.astype(np.float64)
+            assert_all_finite(rows, input_name="X")
+        if rows.dtype.kind not in "biuf":
+            raise TypeError("it takes booleans, integers or floats")
+    except (TypeError, ValueError) as error:
+        error.args = (f"{_without_numbers(X)}{error}",)
+        raise
+    if not all(rows.shape):
+        raise ValueError(f"X: expected at least one value in a sample, got shape {rows.shape}")
+    return (rows, *found[1:]) if y else rows
+
+
+def _without_numbers(X):
+    """The beginning of a message that says which part of X is not numbers; '' if all are."""
+    names = getattr(X, "columns", None) if hasattr(X, "shape") else None
+    parts = {"values": X} if names is None else {f"column {name!r}": X[name] for name in names}
+    for part, values in parts.items():
+        if (kind := _kind_without_numbers(values)) is not None:
+            advice = "" if names is None else "; encode it, as by OneHotEncoder, or leave it out"
+            return f"X: expected numbers, got {part} of type {kind}{advice}: "
+    return ""
+
+
+def _kind_without_numbers(values):
+    """The dtype of values that cannot be turned into numbers, or None."""
+    try:
+        values = np.asarray(values)
+    except ValueError:  # rows of several lengths
+        return None
+    if values.ndim == 0 or values.dtype.kind in "biufc":
+        return None
+    try:
+        if values.dtype.kind == "O":
+            values.astype(np.float64)
+            return None
+    except (TypeError, ValueError):
+        pass
+    return values.dtype
+
+
+def plain(y):
+    """Targets in NumPy's types, of which none is missing."""
+    _check_unmasked("y", y)
+    y = np.asarray(y) if hasattr(y, "null_count") else y  # of polars
+    missing = getattr(y, "isna", None)
+    if missing is not None:  # of pandas, whose nullable numbers would become floats
+        missing = np.asarray(missing())
+        kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+        y = y if missing.any() else np.asarray(y, dtype=kind)
+    elif isinstance(y, (list, tuple)) or getattr(getattr(y, "dtype", None), "kind", "") == "O":
+        missing = np.array([target is None for target in np.ravel(y)] if np.ndim(y) else [])
+    if missing is not None and missing.any():
+        rows = np.flatnonzero(missing.reshape(len(y), -1).any(axis=1))
+        raise ValueError(
+            f"y: expected a target for each row, got NaN or None for {len(rows)} of {len(y)} "
+            f"rows, the first of them {rows[0]}"
+        )
+    return y
+
+
+def _check_undated(X):
+    """Raise if columns of a DataFrame of polars are dates, of which it would make day numbers."""
+    kinds = X.schema.items() if hasattr(X, "null_count") and hasattr(X, "schema") else ()
+    for name, kind in kinds:
+        if kind.is_temporal():
+            raise TypeError(
+                f"X: expected numbers, got column {name!r} of type {kind}; make numbers of it, as "
+                "the day of the week"
+            )
+
+
+def _check_unmasked(name, values):
+    """Raise if some are masked, which scikit-learn would take for the values behind the mask."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(f"{name}: expected no masked values; fill them or leave their rows out")
 
 
 def stacked(X):

@@ -96,8 +96,8 @@ def grouped(settings):
     """(settings without '__', first name -> the rest of those with it)."""
     own, nested = {}, {}
     for key, value in settings.items():
-        name, _, rest = key.partition("__")
-        if rest:
+        name, nests, rest = key.partition("__")
+        if nests:
             nested.setdefault(name, {})[rest] = value
         else:
             own[name] = value

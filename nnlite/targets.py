@@ -134,7 +134,7 @@ class _Labels(Target):
         factors = np.ones(len(self.classes))
         if isinstance(class_weight, Mapping):
             for label, factor in class_weight.items():
-                of_label = self.classes == label
+                of_label = self.classes == label if np.ndim(label) == 0 else False
                 if not np.any(of_label):
                     raise ValueError(
                         f"class_weight: expected labels of {self.classes!r}, got {label!r}"
@@ -251,7 +251,8 @@ class Multilabel(Target):
         """A real matrix of 0 and 1."""
         if y.ndim != 2 or y.shape[1] != self.units or not np.isin(y, (0, 1)).all():
             raise ValueError(
-                f"y: expected {self.units} columns of 0 and 1 again, got shape {y.shape}"
+                f"y: expected {self.units} columns of 0 and 1, a row for each sample, got shape "
+                f"{y.shape} with values {np.unique(y)[:5].tolist()}"
             )
         return y.astype(float)
 
@@ -294,8 +295,19 @@ def target_of_labels(y, classes=None):
     check_classification_targets(labels)
     classes = np.unique(labels) if classes is None else classes
     if len(classes) < 2:
-        raise ValueError(f"y: expected at least 2 classes, got 1 class: {classes[0]!r}")
+        count = f"{len(classes)} class{'' if len(classes) == 1 else 'es'}"
+        raise ValueError(f"y: expected at least 2 classes, got {count}: {classes.tolist()}")
     return (Binary if len(classes) == 2 else Multiclass)(classes)
+
+
+def labels_of(classes):
+    """The labels given as `classes=`, sorted."""
+    try:
+        return np.unique(column_or_1d(classes))
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"classes: expected a list of labels of one kind, got {classes!r}"
+        ) from None
 
 
 def _column(y):

@@ -22,7 +22,13 @@ def weights_of(X, sample_weight, factors=None):
     """
     weight = None
     if sample_weight is not None:
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        try:
+            weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        except (TypeError, ValueError) as error:
+            error.args = (f"sample_weight: {error}",)
+            raise
         weight = _of_largest_one("sample_weight", weight)
     if factors is not None:
         weight = _of_largest_one("class_weight", factors(weight))

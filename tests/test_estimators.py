@@ -16,7 +16,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from nnlite import NNClassifier, NNRegressor, estimator_settings, estimators, ops, training
+from nnlite import NNClassifier, NNRegressor, estimator_settings, ops, training
 from nnlite.callbacks import Callback, EarlyStopping
 from nnlite.layers import Activation, Dense, Dropout, Flatten, Input, Reshape
 from nnlite.optimizers import SGD, Adam, Optimizer
@@ -327,7 +327,7 @@ def held_out(monkeypatch):
         seen.update(train=data, held=held)
         return fit(model, data, held, *rest)
 
-    monkeypatch.setattr(estimators.training, "fit", spy)
+    monkeypatch.setattr(training, "fit", spy)
     return seen
 
 

@@ -113,7 +113,7 @@ def test_several_labels_are_held_out_and_streamed():
     streamed = classifier().partial_fit(WORDS, TOPICS).partial_fit(WORDS[:9], TOPICS[:9] > 0)
     assert streamed.n_iter_ == 2
     for wrong in (TOPICS[:, :3], TOPICS[:, 0], 2 * TOPICS):
-        with pytest.raises(ValueError, match="expected 4 columns of 0 and 1 again"):
+        with pytest.raises(ValueError, match="expected 4 columns of 0 and 1"):
             streamed.partial_fit(WORDS, wrong)
     with pytest.raises(ValueError, match="class_weight: expected None, as each sample may have"):
         classifier(class_weight={0: 2}).fit(WORDS, TOPICS)

@@ -1,0 +1,343 @@
+"""How an estimator fits: from settings and data to a trained Model, and from rows to its outputs.
+
+Constructors store, `fit` validates and builds, a trailing underscore means learned. Specs (layers,
+optimizer, callbacks) are settings: what was given is never built or changed, `fit` works on copies.
+"""
+
+import copy
+import math
+
+import numpy as np
+from sklearn.metrics import check_scoring
+from sklearn.utils import check_random_state
+
+from nnlite import config, defaults, held_out, samples, scaling, training
+from nnlite.architecture import check_outputs, compiled_loss, meta_of
+from nnlite.batches import ArrayBatches
+from nnlite.callbacks import History
+from nnlite.config import Configurable
+from nnlite.data import sources_of
+from nnlite.estimator_settings import Searchable, is_auto, whole
+from nnlite.fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
+from nnlite.model import Model
+from nnlite.pictures.blocks import block_of
+from nnlite.sequential import Sequential
+from nnlite.targets import finite
+from nnlite.weights import weights_of, without_zeros
+
+# Small float64 data are trained in float64: what scikit-learn's own MLP does, and what its checks
+# of sample weights need. Past these sizes float32 is twice as fast and no less good.
+FLOAT64_VALUES = 16_384
+FLOAT64_WEIGHTS = 20_000
+
+
+class NeuralNetwork(CallbackSupportMixin, Searchable):
+    """What classifier and regressor share."""
+
+    def __init__(
+        self,
+        layers=None,
+        *,
+        hidden_layer_sizes=(256,),
+        activation="relu",
+        normalize="auto",
+        optimizer="adam",
+        learning_rate=None,
+        schedule="auto",
+        batch_size="auto",
+        epochs=200,
+        early_stopping="auto",
+        validation_fraction=0.1,
+        scoring=None,
+        refit_full=False,
+        warm_start=False,
+        callbacks=None,
+        random_state=None,
+        verbose=0,
+        n_threads=None,
+        dtype="auto",
+    ):
+        self.layers = layers
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.normalize = normalize
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.scoring = scoring
+        self.refit_full = refit_full
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+        self.n_threads = n_threads
+        self.dtype = dtype
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = tags.input_tags.sparse = True
+        return tags
+
+    @with_callbacks
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
+        """Train: from scratch, or on from the weights there are if `warm_start` is set.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features) or (n_samples, height, width, channels)
+            Finite numbers; float32, float64, integers and uint8 are read in place, as the values
+            they are: pixels are not scaled. Where the first layer has an `input_shape`, rows of as
+            many values are read in that shape, and so are images without an axis for their one
+            channel.
+        y : array-like, shape (n_samples,) or (n_samples, n_outputs)
+            Labels of any kind for a classifier; numbers for a regressor, also several each.
+        sample_weight : array-like, shape (n_samples,), optional
+            At least 0, not all 0. The loss is divided by their sum; rows of weight 0 are left out.
+        X_val, y_val, sample_weight_val : array-like, optional
+            Rows to look at after each epoch, for early stopping too, instead of a part of X.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a setting or the data are wrong; the message names it and says what was expected.
+        KeyboardInterrupt
+            At Ctrl-C; the estimator is fitted then, with the weights reached so far.
+        """
+        self._check_settings()
+        phases = 2 if self.refit_full else 1
+        tasks = FitTasks(self, phases * int(self.epochs), X, y, sample_weight)
+        again = self.warm_start and hasattr(self, "model_")
+        X, y = samples.validated(self, X, y, reset=not again)
+        if not again:
+            self._learn_target(y)
+        rows, seed = self._data(X, y, sample_weight, learn=not again), self._seed()
+        held = held_out.given(self, X_val, y_val, sample_weight_val)
+        model = self._resumed() if again else self._model(rows, seed, small_in_float64=True)
+        stopping = self._stopping(rows[0].shape[0] if held is None else math.inf)
+        every, splits = rows, held is None and self._holds_out(stopping)
+        if splits:
+            parts = self._parts(rows, seed)
+            rows, held = ([None if a is None else a[part] for a in rows] for part in parts)
+        passes = self.n_iter_ if again else 0
+        seeds = seed + 1 + passes
+        self._train(model, seeds, rows, passes, passes + int(self.epochs), held, stopping, tasks)
+        if splits and self.refit_full:
+            figures, model = self.history_, self._model(every, seed, small_in_float64=True)
+            self._train(model, seeds, every, 0, self.best_epoch_, tasks=tasks)
+            self._keep(model, figures, stopping)
+        tasks.finish()
+        return self
+
+    def _holds_out(self, stopping):
+        """Whether rows are held out where `fit` is given none to look at: an EarlyStopping does."""
+        return stopping is not None and str(stopping.monitor).startswith("val_")
+
+    def _parts(self, rows, seed):
+        """The numbers of the rows to train on, and of those held out."""
+        strata = self._target.strata(rows[1])
+        return held_out.split(rows[0].shape[0], self.validation_fraction, strata, seed)
+
+    def _as_the_loss_takes(self, model, target):
+        """Encoded targets for the loss of a model."""
+        return target
+
+    def _in_order(self, batches):
+        """The batches in the order of an epoch: another one each time."""
+        return batches.shuffled()
+
+    def _partial_fit(self, X, y, sample_weight, classes=None):
+        """One pass over the rows, going on from the weights there are."""
+        self._check_settings()
+        if self._stopping(0) is not None:
+            raise ValueError(
+                "early_stopping: expected 'auto' or False for partial_fit, got "
+                f"{self.early_stopping!r}"
+            )
+        first = not hasattr(self, "model_")
+        X, y = samples.validated(self, X, y, reset=first)
+        if first:
+            self._learn_target(y, classes)
+        rows = self._data(X, y, sample_weight, learn=first)
+        passes, seed = 0 if first else self.n_iter_, self._seed()
+        model = self._model(rows, seed) if first else self.model_
+        self._train(model, seed + 1 + passes, rows, passes, passes + 1)
+        return self
+
+    def _train(self, model, seed, rows, passes, epochs, held=None, stopping=None, tasks=None):
+        """Run the epochs after the first `passes`; keep what was learned, at Ctrl-C too."""
+        if self.layers is not None and not passes:
+            samples.warn_of_channels_first(rows[0])
+        history, own = History(), self._callbacks()
+        schedule = self._decided("schedule")
+        falling = defaults.annealing(schedule, model.optimizer, own, epochs - passes)
+        callbacks = [*falling, *own]
+        if passes:
+            history.history = {
+                name: list(values)
+                for name, values in self.history_.items()
+                if held is not None or not name.startswith("val_")
+            }
+        if held is not None and self.scoring is not None:
+            callbacks.insert(0, held_out.Score(self, self.scoring, held[0], held[3]))
+        callbacks += [c for c in (stopping, history, tasks) if c is not None]
+        batch = defaults.batch_rows(self.batch_size, rows[0].shape[0])
+
+        def batches(data, size):
+            x = samples.arranged(data[0], model.input_shape[1:])
+            target = self._as_the_loss_takes(model, data[1])
+            return ArrayBatches(sources_of(x, target, data[2]), size)
+
+        try:
+            with config.precision(model.real), config.seeded(seed):
+                training.fit(
+                    model,
+                    self._in_order(batches(rows, batch)),
+                    None if held is None else batches(held, batch),
+                    epochs,
+                    callbacks,
+                    int(self.verbose),
+                    passes,
+                )
+        except KeyboardInterrupt:
+            self._keep(model, history.history, stopping)
+            raise
+        self._keep(model, history.history, stopping)
+
+    def _keep(self, model, history, stopping):
+        """What was learned."""
+        self._adopt(model)
+        self.dtype_, self.history_ = np.dtype(model.real), history
+        self.loss_curve_ = history.get("loss", [])
+        self.validation_loss_curve_ = history.get("val_loss")
+        self.n_iter_ = self.best_epoch_ = len(self.loss_curve_)
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
+        if stopping is not None and self.n_iter_:
+            self.best_epoch_ = stopping.best_epoch + 1
+
+    def as_fitted(self, model):
+        """A fitted copy of this estimator, with a copy of a model that is still being trained."""
+        fitted, model = copy.copy(self), copy.deepcopy(model)
+        fitted._keep(model, model.history.history, None)
+        return fitted
+
+    def _adopt(self, model):
+        """Predict with this model from now on."""
+        self.model_ = model
+
+    def _check_settings(self):
+        super()._check_settings()
+        if self.warm_start and self.refit_full:
+            raise ValueError("refit_full: expected False with warm_start=True, got True")
+        if self.scoring is not None:
+            check_scoring(self, scoring=self.scoring)
+
+    def _seed(self):
+        return int(check_random_state(whole(self.random_state)).randint(2**31))
+
+    def _model(self, rows, seed, small_in_float64=False):
+        """The model, built and compiled, in the precision that the data and its size ask for."""
+        X, _, weight, _ = rows
+        small = (
+            small_in_float64 and X.dtype.str[1:] == "f8" and math.prod(X.shape) <= FLOAT64_VALUES
+        )
+        real = ("float64" if small else "float32") if self.dtype == "auto" else self.dtype
+        model = self._built(X, seed, real, weight)
+        if self.dtype == "auto" and small and model.count_params() > FLOAT64_WEIGHTS:
+            model = self._built(X, seed, "float32", weight)
+        self._optimizer_made = model.optimizer  # by a function that compiled the model
+        self._compile(model)
+        return model
+
+    def _resumed(self):
+        """The model there is; with a fresh optimizer if its settings have changed."""
+        wanted = self._optimizer_spec(self._optimizer_made)
+        if wanted is not None and wanted != self.model_.optimizer:
+            self.model_.optimizer = wanted
+        return self.model_
+
+    def _compile(self, model):
+        """Say how to train a model that was built."""
+        loss = self._target.loss()
+        model.compile(
+            self._optimizer_spec(model.optimizer),
+            loss if model.optimizer is None else compiled_loss(model, loss),
+            weighted_metrics=self._target.metrics(),
+            n_threads=self.n_threads,
+        )
+
+    _check_outputs = staticmethod(check_outputs)
+
+    def _built(self, X, seed, real, weight):
+        with config.precision(real), config.seeded(seed):
+            output = self._target.output_layer()
+            meta = meta_of(X.shape[1:], output)
+            hidden = self._layer_specs(meta)
+            try:
+                compiled = isinstance(hidden, Model)
+                if not compiled:
+                    hidden = self._on_scale(hidden, X, weight)
+                model = hidden if compiled else Sequential([*hidden, output])
+                model.build((None, *X.shape[1:]))
+            except ValueError as error:
+                error.args = (f"{error}{samples.advice(error, X)}",)
+                raise
+        if len(model.output_shape) != 2:
+            last = model.layers[-2].output_shape if hidden else (None, *X.shape[1:])
+            raise ValueError(
+                f"layers: expected the last to give one row per sample, got shape {last}; "
+                "end with Flatten()"
+            )
+        if compiled:
+            self._check_outputs(model, meta)
+            if self._decided("normalize"):
+                raise ValueError(
+                    "normalize: expected 'auto' or False for a compiled model, whose inputs come "
+                    f"as they are, got {self.normalize!r}; a Normalization layer can be its first"
+                )
+        return model
+
+    def _decided(self, name):
+        """A setting, where 'auto' leaves scales and rates to a function that makes the network."""
+        value = getattr(self, name)
+        made = callable(self.layers) and not isinstance(self.layers, Configurable)
+        return None if made and is_auto(value) else value
+
+    def _on_scale(self, hidden, X, weight):
+        """The hidden layers behind one that normalises, where that is wanted."""
+        flat = hidden[:1] if self.layers is None and X.ndim > 2 else []
+        rows = X.reshape(len(X), -1) if flat else X
+        return flat + scaling.scaled(hidden[len(flat) :], rows, weight, self._decided("normalize"))
+
+    def _data(self, X, y, sample_weight, learn=False):
+        """X, the targets and weights that the network is trained on, and y.
+
+        With `learn` the target takes its scale from them.
+        """
+        target = self._target.encode(y)
+        weight = weights_of(X, sample_weight, self._class_factors(target))
+        X, target, y, weight = without_zeros(weight, X, target, y)
+        if learn and self._decided("normalize"):
+            self._target.learn_scale(target, weight)
+        return X, self._target.scaled(target), weight, y
+
+    def _class_factors(self, target):
+        """What multiplies weights by those of classes, or None."""
+
+    def _outputs(self, X):
+        """The model's outputs for the rows of X."""
+        rows = samples.for_prediction(self, X)
+        return finite(self.model_.predict(rows), self._target.neutral)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "model_")
+
+    def _sk_visual_block_(self):
+        return block_of(self)
