@@ -41,27 +41,64 @@ int nnl_runs_here(const nnl_engine *engine) {
 /* libgomp's threads do not exist in a forked child, and waiting for them would hang it: one
  * thread there. */
 static _Atomic int forked;
-static _Atomic int runs_under_way;
+static nnl_at_work at_work;
 
 static void in_child(void) {
     atomic_store(&forked, 1);
-    atomic_store(&runs_under_way, 0);
+    atomic_store(&at_work.runs, 0);
+    atomic_store(&at_work.threads, 0);
 }
 
 void nnl_watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
 
+static _Atomic int quota, pretended; /* 0: none */
+
+void nnl_set_quota(int cores) { atomic_store(&quota, cores); }
+void nnl_pretend_cores(int cores) { atomic_store(&pretended, cores); }
+
+static int smaller(int a, int b) { return a < b ? a : b; }
+static int larger(int a, int b) { return a > b ? a : b; }
+
 int nnl_max_threads(void) {
 #ifdef _OPENMP
-    return atomic_load(&forked) ? 1 : omp_get_max_threads();
+    /* Within a parallel region of someone else's, OpenMP would give one thread, too. */
+    if (atomic_load(&forked) || omp_get_active_level() >= omp_get_max_active_levels()) return 1;
+    int cores = atomic_load(&pretended), most = atomic_load(&quota);
+    if (!cores) {
+        cores = omp_get_num_procs(); /* those of the affinity mask, as it is now */
+        if (most) cores = smaller(cores, most);
+    }
+    return smaller(omp_get_max_threads(), cores);
 #else
     return 1;
 #endif
 }
 
-int nnl_enter(int wanted) {
-    int share = nnl_max_threads() / (atomic_fetch_add(&runs_under_way, 1) + 1);
-    if (wanted > 0 && wanted < share) share = wanted;
-    return share > 1 ? share : 1;
+nnl_grant nnl_enter(int wanted) {
+    int limit = wanted == 1 ? 1 : nnl_max_threads();
+    int share = limit / (atomic_fetch_add(&at_work.runs, 1) + 1);
+    int seen = atomic_load(&at_work.threads), threads;
+    do {
+        threads = larger(1, larger(share, limit - seen));
+        if (wanted > 0) threads = smaller(threads, wanted);
+    } while (!atomic_compare_exchange_weak(&at_work.threads, &seen, seen + threads));
+    return (nnl_grant){.threads = threads, .limit = limit, .at_work = &at_work};
 }
 
-void nnl_leave(void) { atomic_fetch_sub(&runs_under_way, 1); }
+void nnl_leave(const nnl_grant *grant) {
+    atomic_fetch_sub(&at_work.threads, grant->threads);
+    atomic_fetch_sub(&at_work.runs, 1);
+}
+
+int64_t nnl_run(const nnl_engine *engine, const nnl_program *program, int64_t runs, int wanted,
+                nnl_status *status) {
+    int64_t done = 0;
+    do {
+        nnl_grant grant = nnl_enter(wanted);
+        done = engine->run(program, done, runs, &grant, status);
+        nnl_leave(&grant);
+    } while (done < runs && atomic_load(&status->first_bad) == NNL_FINE);
+    return done;
+}
+
+nnl_at_work nnl_all_at_work(void) { return at_work; }

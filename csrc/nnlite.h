@@ -87,15 +87,28 @@ typedef struct {
     int32_t n_steps, n_bindings;
 } nnl_program;
 
+/* What is running in this process now. */
+typedef struct {
+    _Atomic int runs, threads;
+} nnl_at_work;
+
+/* The threads that a run was given, out of `limit` that all runs of the process share. */
+typedef struct {
+    int threads, limit;
+    const nnl_at_work *at_work;
+} nnl_grant;
+
 typedef struct {
     const char *isa;
     int32_t real_size, n_ops;
     const char *const *names;
     const nnl_op_fn *ops;
     const nnl_scratch_fn *scratch;
-    /* Runs the program up to `runs` times with a team of `threads`; returns how many runs were
-     * finished. Stops after a run in which `status` was set. */
-    int64_t (*run)(const nnl_program *program, int64_t runs, int threads, nnl_status *status);
+    /* Does runs number `begin` to `end` of the program with a team of the size granted; returns
+     * the number of the next one. Stops after a run in which `status` was set, and after one in
+     * which so many others came that the team is larger than its share. */
+    int64_t (*run)(const nnl_program *program, int64_t begin, int64_t end, const nnl_grant *grant,
+                   nnl_status *status);
 } nnl_engine;
 
 #endif

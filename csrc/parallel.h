@@ -37,6 +37,7 @@ typedef struct nnl_barrier {
     _Alignas(64) _Atomic int arrived;
     _Alignas(64) _Atomic int phase;
     _Atomic int sleepers;
+    bool stop; /* thread 0 decides, the others read it behind the barrier */
 } nnl_barrier;
 
 /* About 50 us of spinning: longer than any step's imbalance on an idle machine. A thread that

@@ -37,46 +37,55 @@ static void walk(const nnl_program *p, nnl_team *team) {
     }
 }
 
-static int64_t run_as(const nnl_program *p, int64_t runs, nnl_team *team) {
+/* Whether a team must become smaller: there are more threads than cores, and it has more than its
+ * share of them. */
+static bool crowded(const nnl_grant *grant) {
+    const nnl_at_work *all = grant->at_work;
+    return grant->threads > 1 && atomic_load(&all->threads) > grant->limit &&
+           grant->threads > grant->limit / atomic_load(&all->runs);
+}
+
+static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, const nnl_grant *grant,
+                      nnl_team *team) {
     unsigned saved = flush_denormals();
-    int64_t done = 0;
-    while (done < runs) {
+    int64_t next = begin;
+    while (next < end) {
         if (team->id == 0)
             for (int b = 0; b < p->n_bindings; b++) {
                 const nnl_feed *feed = &p->feeds[p->bindings[b].feed];
-                p->bindings[b].tensor->data = (void *)(feed->data + done * feed->stride);
+                p->bindings[b].tensor->data = (void *)(feed->data + next * feed->stride);
             }
         nnl_wait(team);
         walk(p, team);
+        if (team->id == 0) team->barrier->stop = crowded(grant);
         nnl_wait(team);
-        done++;
-        /* No thread can set the status again before all have read it: the barrier above is in
-         * between. */
-        if (atomic_load(&team->status->first_bad) != NNL_FINE) break;
+        next++;
+        /* No thread can set the status or `stop` again before all have read it: the barrier above
+         * is in between. */
+        if (atomic_load(&team->status->first_bad) != NNL_FINE || team->barrier->stop) break;
     }
     restore_denormals(saved);
-    return done;
+    return next;
 }
 
-static int64_t run(const nnl_program *program, int64_t runs, int threads, nnl_status *status) {
+static int64_t run(const nnl_program *program, int64_t begin, int64_t end, const nnl_grant *grant,
+                   nnl_status *status) {
     nnl_barrier barrier = {0};
-    int64_t done = 0;
+    int64_t next = begin;
     atomic_store(&status->first_bad, NNL_FINE);
 #ifdef _OPENMP
-    if (threads > 1) {
-#pragma omp parallel num_threads(threads)
+    if (grant->threads > 1) {
+#pragma omp parallel num_threads(grant->threads)
         {
             nnl_team team = {.id = omp_get_thread_num(), .size = omp_get_num_threads(),
                              .barrier = &barrier, .status = status};
-            int64_t mine = run_as(program, runs, &team);
-            if (team.id == 0) done = mine;
+            int64_t mine = run_as(program, begin, end, grant, &team);
+            if (team.id == 0) next = mine;
         }
-        return done;
+        return next;
     }
-#else
-    (void)threads;
 #endif
     nnl_team team = {.id = 0, .size = 1, .barrier = &barrier, .status = status};
-    done = run_as(program, runs, &team);
-    return done;
+    next = run_as(program, begin, end, grant, &team);
+    return next;
 }

@@ -51,21 +51,30 @@ cdef extern from "nnlite.h" nogil:
         nnl_binding *bindings
         nnl_feed *feeds
         int32_t n_steps, n_bindings
+    ctypedef struct nnl_at_work:
+        int runs, threads
+    ctypedef struct nnl_grant:
+        int threads
     ctypedef struct nnl_engine:
         const char *isa
         int32_t real_size, n_ops
         const char **names
         const nnl_op_fn *ops
         const nnl_scratch_fn *scratch
-        int64_t (*run)(const nnl_program *, int64_t, int, nnl_status *) noexcept nogil
+        int64_t (*run)(const nnl_program *, int64_t, int64_t, const nnl_grant *,
+                       nnl_status *) noexcept nogil
 
 cdef extern from "engines.h" nogil:
     const nnl_engine **nnl_engines
     int nnl_runs_here(const nnl_engine *)
     void nnl_watch_forks()
-    int nnl_enter(int)
-    void nnl_leave()
     int nnl_max_threads()
+    void nnl_set_quota(int)
+    void nnl_pretend_cores(int)
+    nnl_grant nnl_enter(int)
+    void nnl_leave(const nnl_grant *)
+    int64_t nnl_run(const nnl_engine *, const nnl_program *, int64_t, int, nnl_status *)
+    nnl_at_work nnl_all_at_work()
 
 cdef extern from "<stdlib.h>" nogil:
     int posix_memalign(void **, size_t, size_t)
@@ -79,11 +88,33 @@ cdef enum:
 ARENA, MEMORY, FEED = 0, 1, 2  # where a tensor of a program lies
 
 nnl_watch_forks()
+cdef int _usual = nnl_max_threads()
 
 
 def max_threads():
-    """How many threads a run that is alone may use."""
+    """How many threads a run that is alone may use, if it begins here and now."""
     return nnl_max_threads()
+
+
+def most_threads():
+    """How many a run may ever use, also when a limit that holds now is lifted."""
+    return max(_usual, nnl_max_threads())
+
+
+def set_quota(int cores):
+    """Use no more cores than these, of all that the process may run on; 0 lifts it."""
+    nnl_set_quota(cores)
+
+
+def pretend_cores(int cores):
+    """For tests of larger teams: as if there were so many cores; 0 ends it."""
+    nnl_pretend_cores(cores)
+
+
+def at_work():
+    """How many runs are under way in this process, and with how many threads in all."""
+    now = nnl_all_at_work()
+    return now.runs, now.threads
 
 
 cdef void *_aligned(size_t size) except? NULL:
@@ -166,7 +197,7 @@ cdef class Engine:
         cdef nnl_status status
         cdef int64_t scratch
         cdef int k = 0
-        cdef int team
+        cdef nnl_grant grant
         for a in inputs:
             _look_at(&tensors[k], a)
             k += 1
@@ -181,19 +212,19 @@ cdef class Engine:
         step.call.out, step.call.n_out = tensors + step.call.n_in, len(outputs)
         step.call.attr = values
         program.steps, program.n_steps = &step, 1
-        team = nnl_enter(threads)
+        grant = nnl_enter(threads)
         try:
-            scratch = self.c.scratch[op](&step.call, team)
+            scratch = self.c.scratch[op](&step.call, grant.threads)
             if scratch:
                 step.scratch = _aligned(scratch)
             if threads == 1:
-                self.c.run(&program, 1, 1, &status)
+                self.c.run(&program, 0, 1, &grant, &status)
             else:
                 with nogil:
-                    self.c.run(&program, 1, team, &status)
+                    self.c.run(&program, 0, 1, &grant, &status)
         finally:
             free(step.scratch)
-            nnl_leave()
+            nnl_leave(&grant)
         return -1 if status.first_bad == NNL_FINE else status.first_bad
 
 
@@ -352,7 +383,7 @@ cdef class Program:
         cdef Context *c
         cdef nnl_status status
         cdef int64_t done
-        cdef int k = 0, team
+        cdef int k = 0
         cdef char *start
         c = <Context *><uintptr_t>self.idle.pop() if self.idle else self._new_context()
         try:
@@ -361,10 +392,8 @@ cdef class Program:
                 c.program.feeds[k].data = start + <int64_t>offset
                 c.program.feeds[k].stride = stride
                 k += 1
-            team = nnl_enter(threads)
             with nogil:
-                done = self.engine.c.run(&c.program, runs, team, &status)
-                nnl_leave()
+                done = nnl_run(self.engine.c, &c.program, runs, threads, &status)
         finally:
             self.idle.append(<uintptr_t>c)
         if status.first_bad == NNL_FINE:

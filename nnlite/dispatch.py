@@ -10,8 +10,8 @@ import threading
 
 import numpy as np
 
-from nnlite import config
-from nnlite._engine import built_isas, engines
+from nnlite import config, cores
+from nnlite._engine import built_isas, engines, set_quota
 from nnlite.tensor import REALS, Tensor, Variable
 
 OPS = {}
@@ -172,6 +172,7 @@ def use_isa(name=None):
 
 
 use_isa()
+set_quota(cores.quota())
 
 
 def engine(real):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnlite._engine import ARENA, FEED, MEMORY, Program, max_threads
+from nnlite._engine import ARENA, FEED, MEMORY, Program, most_threads
 from nnlite.dispatch import bad_index, engine
 
 ALIGN = 64  # bytes: a cache line
@@ -51,7 +51,7 @@ class Plan:
 
     def __init__(self, recording, feeds=(), results=(), real="float32"):
         self.engine = engine(real)
-        self.max_threads = max_threads()  # scratch memory is laid out for no more
+        self.max_threads = most_threads()  # scratch memory is laid out for no more
         self.feeds = list(feeds)
         self.results = list(results)
         calls = _needed(recording.calls, self.results)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Each module may import those before it. "nnlite" is nnlite/__init__.py.
 ORDER = """
-    _engine config files tensor dispatch symbolic
+    _engine config cores files tensor dispatch symbolic
     ops.operands ops.elementwise ops.shape ops.slicing ops.reduce ops.activation ops.linear ops.loss
     ops.metric ops.optimizer ops.random ops.windows ops.conv ops.pool ops.norm ops.image ops
     autodiff plan registry progress

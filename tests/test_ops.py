@@ -7,11 +7,11 @@ import oracle_conv
 import oracle_images
 import pytest
 import samples
-import threadpoolctl
 from cases import CASES, ULP
 from cases_images import IN_PLACE as IN_PLACE_IMAGES
 from cases_losses import rows_of_logits
 from oracle import philox4x32, random_words
+from teams import team_of
 
 from nnlite import dispatch, ops
 from nnlite.dispatch import OPS
@@ -163,7 +163,7 @@ def test_result_does_not_depend_on_thread_count(name, real):
     for isa in ISAS:
         alone = [run(name, case, isa, real, threads=1) for case in CASES[name]]
         for threads in (2, 3):
-            with threadpoolctl.threadpool_limits(threads, user_api="openmp"):
+            with team_of(threads):
                 for case, (one, bad) in zip(CASES[name], alone):
                     many, also_bad = run(name, case, isa, real, threads=threads)
                     shapes = [a.shape for a in case.arrays(real)]

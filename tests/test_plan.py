@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import samples
-import threadpoolctl
 from nnlite._engine import ARENA, MEMORY, Program
 from numpy.lib.array_utils import byte_bounds
+from teams import team_of
 
 import nnlite.plan as plan_module
 from nnlite import autodiff, config, dispatch, layers, ops, optimizers, regularizers
@@ -162,7 +162,7 @@ def test_planned_training_is_eager_training(name, optimizer, real):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_training_does_not_depend_on_thread_count(name, isa, real):
-    with threadpoolctl.threadpool_limits(3, user_api="openmp"):
+    with team_of(3):
         assert_same_bits(
             trained(name, real, isa, n_threads=1), trained(name, real, isa, n_threads=2)
         )
@@ -347,7 +347,7 @@ def hazards(x):
 
 
 def test_many_runs_over_many_hazards_give_the_same_bits_with_any_threads():
-    with threadpoolctl.threadpool_limits(3, user_api="openmp"):
+    with team_of(3):
         results = []
         for threads in (1, 2, 3):
             plan = traced(hazards)

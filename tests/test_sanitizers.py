@@ -72,12 +72,23 @@ class NnlProgram(ctypes.Structure):
     ]
 
 
+class NnlGrant(ctypes.Structure):
+    """The threads of a run that is alone: `at_work` counts (runs, threads)."""
+
+    _fields_ = [
+        ("threads", ctypes.c_int),
+        ("limit", ctypes.c_int),
+        ("at_work", ctypes.POINTER(ctypes.c_int * 2)),
+    ]
+
+
 SCRATCH = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.POINTER(NnlCall), ctypes.c_int)
 RUN = ctypes.CFUNCTYPE(
     ctypes.c_int64,
     ctypes.POINTER(NnlProgram),
     ctypes.c_int64,
-    ctypes.c_int,
+    ctypes.c_int64,
+    ctypes.POINTER(NnlGrant),
     ctypes.POINTER(ctypes.c_int64),
 )
 
@@ -152,7 +163,9 @@ def call(engine, number, op, case, real, threads, memory):
     size = engine.scratch[number](step.call, threads)
     step.scratch = memory.take(size, aligned=True) if size else None
     status = ctypes.c_int64()
-    done = engine.run(NnlProgram(ctypes.pointer(step), None, None, 1, 0), 1, threads, status)
+    program = NnlProgram(ctypes.pointer(step), None, None, 1, 0)
+    grant = NnlGrant(threads, threads, ctypes.pointer((ctypes.c_int * 2)(1, threads)))
+    done = engine.run(program, 0, 1, grant, status)
     assert done == 1
     memory.release()
     return -1 if status.value == 2**63 - 1 else status.value
