@@ -140,7 +140,7 @@ _PARAMETERS = """Parameters
         does it for all, images by channel. Of a sparse X only the scale is changed. A regressor
         also learns its targets at mean 0 and variance 1, in which unit its losses are; `predict`
         maps back. False does nothing of this, nor does 'auto' where a function makes the
-        network.
+        network; True is an error where it makes a compiled model.
     optimizer : str or Optimizer, default 'adam'
         Its settings can be searched, also those of a name: `optimizer__beta_1`.
     learning_rate : float or LearningRateSchedule, default None

@@ -78,7 +78,10 @@ class Numbers(Target):
         return target if target.dtype.kind == "f" else target.astype(np.float64)
 
     def learn_scale(self, encoded, weight):
+        if (largest := np.abs(encoded).max()) > 1e150:
+            raise ValueError(f"y: expected values whose squares are finite, got {largest:.3g}")
         self._scale = moments(encoded, weight)
+        self._beyond_float32 = largest > np.finfo(np.float32).max / LARGEST_OUTPUT
 
     def scaled(self, encoded):
         if self._scale is None:
@@ -89,6 +92,8 @@ class Numbers(Target):
     def decode(self, outputs):
         """Predictions in the shape that y had."""
         if self._scale is not None:
+            if self._beyond_float32:
+                outputs = outputs.astype(np.float64)
             mean, deviation = (part.astype(outputs.dtype) for part in self._scale)
             outputs = outputs * deviation + mean
         return outputs[:, 0] if self.one_dimensional else outputs

@@ -316,6 +316,16 @@ def test_numbers_that_are_none(y, words):
         regressor().fit(IRIS, y)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_huge_numbers_are_learned_as_well_as_others(dtype):
+    huge = regressor(dtype=dtype, normalize=True, epochs=50).fit(IRIS, LENGTH * 1e39)
+    usual = regressor(dtype=dtype, normalize=True, epochs=50).fit(IRIS, LENGTH)
+    expected = usual.predict(IRIS).astype(np.float64) * 1e39
+    np.testing.assert_allclose(huge.predict(IRIS), expected, rtol=1e-4)
+    with pytest.raises(ValueError, match="y: expected values whose squares are finite, got"):
+        regressor(dtype=dtype).fit(IRIS, LENGTH * 1e300)
+
+
 # Weights
 
 
