@@ -10,11 +10,11 @@ import pytest
 from cases_conv import CASES
 from oracle_conv import conv2d
 from samples import Case, normal
+from teams import team_of
 from test_ops import run, same_bits
 
 import nnlite
 from nnlite import layers, ops
-from nnlite.plan import max_threads
 
 
 @pytest.mark.parametrize("name", ["conv2d", "depthwise_conv2d", "conv2d_gradient_input"])
@@ -223,8 +223,6 @@ def test_other_names_are_the_layers_themselves():
 @pytest.mark.parametrize("threads", [1, 2])
 def test_training_by_a_plan_equals_training_eagerly_bitwise(threads):
     """The rules that become part of a plan, with as many threads."""
-    if threads > max_threads():
-        pytest.skip("needs as many cores")
     x, y = normal(40, 9, 9, 2), np.arange(40) % 3
 
     def trained(**how):
@@ -242,5 +240,6 @@ def test_training_by_a_plan_equals_training_eagerly_bitwise(threads):
         model.fit(x, y, epochs=2, batch_size=16, shuffle=False, verbose=0)
         return model.get_weights()
 
-    planned, eager = trained(), trained(run_eagerly=True)
+    with team_of(threads):
+        planned, eager = trained(n_threads=threads), trained(run_eagerly=True)
     assert all(same_bits(a, b) for a, b in zip(planned, eager))
