@@ -176,7 +176,7 @@ ACTIVATIONS = {
     **{
         name: lambda x, f=f: f(x, 1.0)
         for name, f in oracle_activations.ACTIVATIONS.items()
-        if name != "capped_relu"
+        if name not in ("capped_relu", "isru")  # which layers know no name of
     },
     **{name: lambda x, k=k: gated(x, k) for name, k in GATES.items() if name != "gelu_tanh"},
     "swish": lambda x: gated(x, GATES["silu"]),
