@@ -38,9 +38,9 @@ NNL_INLINE real softplus_of(real x) { return relu_of(x) + real_log1p(real_exp(-r
 NNL_INLINE real softsign_of(real x) { return x / (1 + real_abs(x)); }
 /* The inverse square root unit, x / sqrt(1 + (x / limit)^2). B. Carlile et al.: "Improving deep
  * learning by inverse square root linear units", arXiv 1710.09967, 2017. */
-NNL_INLINE real isru_of(real x, real limit) {
+NNL_INLINE real isru_of(real x, real limit, real inverse) {
     const real far = (real)1e9; /* its square is finite, and the result rounds to the limit */
-    real r = x / limit;
+    real r = x * inverse;
     r = r < -far ? -far : r > far ? far : r;
     return limit * (r / real_sqrt(fmadd(r, r, 1)));
 }
@@ -91,10 +91,12 @@ static inline void activate(real *y, const real *x, int64_t n, int kind, double 
         NNL_INDEPENDENT
         for (int64_t i = 0; i < n; i++) y[i] = hard_sigmoid_of(x[i]);
         break;
-    case NNL_ISRU:
+    case NNL_ISRU: {
+        const real inverse = 1 / a;
         NNL_INDEPENDENT
-        for (int64_t i = 0; i < n; i++) y[i] = isru_of(x[i], a);
+        for (int64_t i = 0; i < n; i++) y[i] = isru_of(x[i], a, inverse);
         break;
+    }
     default:
         if (y != x) memmove(y, x, (size_t)n * sizeof *y);
     }
@@ -277,12 +279,11 @@ static inline int64_t rows_per_block(int64_t classes) {
  * together, as one array. */
 static inline void exp_of_rows(real *y, real *largest, const real *x, int64_t rows,
                                int64_t classes) {
+    row_maxima(largest, x, rows, classes);
     for (int64_t row = 0; row < rows; row++) {
-        const real *z = x + row * classes;
-        const real most = row_max(z, classes);
+        const real *z = x + row * classes, most = largest[row];
         NNL_INDEPENDENT
         for (int64_t j = 0; j < classes; j++) y[row * classes + j] = z[j] - most;
-        largest[row] = most;
     }
     NNL_INDEPENDENT
     for (int64_t i = 0; i < rows * classes; i++) y[i] = real_exp(y[i]);
@@ -292,20 +293,22 @@ static inline void exp_of_rows(real *y, real *largest, const real *x, int64_t ro
  * y is not x. */
 static inline void log_softmax_of_rows(real *restrict y, const real *restrict x, int64_t rows,
                                        int64_t classes) {
-    real largest[SOFTMAX_BLOCK];
+    real largest[SOFTMAX_BLOCK], sums[SOFTMAX_BLOCK];
     exp_of_rows(y, largest, x, rows, classes);
+    row_sums(sums, y, rows, classes);
     for (int64_t row = 0; row < rows; row++, y += classes, x += classes) {
-        const real log_sum = real_log(row_sum(y, classes)), most = largest[row];
+        const real log_sum = real_log(sums[row]), most = largest[row];
         for (int64_t j = 0; j < classes; j++) y[j] = x[j] - most - log_sum;
     }
 }
 
 /* y = e^x / sum(e^x) of each of a few rows: at most rows_per_block, or one. y may be x. */
 static inline void softmax_of_rows(real *y, const real *x, int64_t rows, int64_t classes) {
-    real largest[SOFTMAX_BLOCK];
+    real largest[SOFTMAX_BLOCK], sums[SOFTMAX_BLOCK];
     exp_of_rows(y, largest, x, rows, classes);
+    row_sums(sums, y, rows, classes);
     for (int64_t row = 0; row < rows; row++, y += classes) {
-        const real scale = 1 / row_sum(y, classes);
+        const real scale = 1 / sums[row];
         NNL_INDEPENDENT
         for (int64_t j = 0; j < classes; j++) y[j] *= scale;
     }

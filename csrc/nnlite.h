@@ -46,14 +46,30 @@ typedef struct nnl_status {
 #define NNL_FINE INT64_MAX
 #define NNL_STEP_SHIFT 40
 
+/* Rows that the next run of the program will gather: rows index[row] ... index[end - 1] of a
+ * source, each of so many bytes, `stride` bytes apart; of row `row` the first `offset` bytes were
+ * fetched. */
+typedef struct {
+    const char *source;
+    const int32_t *index;
+    int64_t row, end, rows, stride, bytes, offset;
+} nnl_ahead;
+
 /* The threads that run an op together; every one of them enters the op. `scratch` is shared by
  * the team. */
-typedef struct {
+typedef struct nnl_team {
     int id, size;
     void *scratch;
     struct nnl_barrier *barrier;
     struct nnl_status *status;
     int64_t step;
+    /* A step that takes this op's output, or NULL: the op does it for each piece of the output,
+     * while that is near. A piece is elements `begin` to `end`; all, where `end` is 0. */
+    const struct nnl_step *then;
+    int64_t begin, end;
+    /* Whether another run of the program follows; what this thread may fetch for it meanwhile. */
+    int more;
+    nnl_ahead ahead;
 } nnl_team;
 
 typedef void (*nnl_op_fn)(const nnl_call *call, nnl_team *team);
@@ -61,12 +77,12 @@ typedef void (*nnl_op_fn)(const nnl_call *call, nnl_team *team);
 typedef int64_t (*nnl_scratch_fn)(const nnl_call *call, int threads);
 
 /* One step of a program. `wait`: a barrier stands before it. `alone`: thread 0 does it by
- * itself. */
-typedef struct {
+ * itself. `follows`: the step before does it, piece by piece. */
+typedef struct nnl_step {
     nnl_op_fn op;
     nnl_call call;
     void *scratch;
-    int8_t wait, alone;
+    int8_t wait, alone, follows;
 } nnl_step;
 
 /* A feed is memory of the caller's that moves on by `stride` bytes at each run; `tensor` looks at

@@ -28,11 +28,13 @@ static void walk(const nnl_program *p, nnl_team *team) {
     nnl_team alone = {.id = 0, .size = 1, .status = team->status};
     for (int s = 0; s < p->n_steps; s++) {
         const nnl_step *step = &p->steps[s];
+        if (step->follows) continue;
         if (step->wait) nnl_wait(team);
         nnl_team *who = step->alone ? &alone : team;
         if (step->alone && team->id != 0) continue;
         who->step = s;
         who->scratch = step->scratch;
+        who->then = s + 1 < p->n_steps && step[1].follows ? step + 1 : NULL;
         step->op(&step->call, who);
     }
 }
@@ -55,6 +57,7 @@ static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, const nn
                 const nnl_feed *feed = &p->feeds[p->bindings[b].feed];
                 p->bindings[b].tensor->data = (void *)(feed->data + next * feed->stride);
             }
+        team->more = next + 1 < end;
         nnl_wait(team);
         walk(p, team);
         if (team->id == 0) team->barrier->stop = crowded(grant);

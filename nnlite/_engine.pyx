@@ -39,7 +39,7 @@ cdef extern from "nnlite.h" nogil:
         nnl_op_fn op
         nnl_call call
         void *scratch
-        int8_t wait, alone
+        int8_t wait, alone, follows
     ctypedef struct nnl_feed:
         const char *data
         int64_t stride
@@ -262,7 +262,7 @@ cdef class Program:
     Parameters
     ----------
     engine : Engine
-    steps : list of (op, inputs, outputs, attrs, scratch, wait, alone)
+    steps : list of (op, inputs, outputs, attrs, scratch, wait, alone, follows)
         `inputs` and `outputs` are tuples of (place, where, shape): (ARENA, byte offset, shape),
         (MEMORY, array, shape) or (FEED, index, shape); `scratch` is an offset in the arena, or -1.
     arena_bytes, n_feeds : int
@@ -294,9 +294,10 @@ cdef class Program:
         if not (self.steps and self.tensors and self.places and self.attrs and self.scratch):
             raise MemoryError("nnlite: no memory for a plan")
         for s in range(self.n_steps):
-            op, inputs, outputs, attrs, scratch, wait, alone = steps[s]
+            op, inputs, outputs, attrs, scratch, wait, alone, follows = steps[s]
             self.steps[s].op = engine.c.ops[<int>op]
             self.steps[s].wait, self.steps[s].alone = wait, alone
+            self.steps[s].follows = follows
             self.steps[s].call.n_in, self.steps[s].call.n_out = len(inputs), len(outputs)
             self.steps[s].call.attr = self.attrs + a
             _set_attrs(self.attrs + a, attrs)

@@ -42,6 +42,10 @@ class Op:
         The output is the input's memory under another shape; there is no C function.
     work : callable, optional
         Input shapes and output shapes -> multiply-adds; by default the number of elements.
+    pieces : {'gives', None} or int
+        'gives': while a piece of the output is near, the C function can do another step for it
+        (`nnl_team.then`). A number: the C function can be such a step, for the pieces of this
+        input.
     """
 
     def __init__(
@@ -54,8 +58,9 @@ class Op:
         writes=(),
         view=False,
         work=None,
+        pieces=None,
     ):
-        self.name, self.infer, self.gradient = name, infer, gradient
+        self.name, self.infer, self.gradient, self.pieces = name, infer, gradient, pieces
         self.attrs, self.outputs, self.writes, self.view = attrs or {}, outputs, writes, view
         self._work = work
         if name in OPS:

@@ -4,12 +4,14 @@ The planner keeps the recorded order. It drops calls that nobody needs, gives ea
 the arena for just as long as it lives, and puts a barrier only before a step that touches memory
 which another thread may still be working on. """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from nnlite._engine import ARENA, FEED, MEMORY, Program, most_threads
 from nnlite.dispatch import bad_index, engine
+from nnlite.tensor import Variable
 
 ALIGN = 64  # bytes: a cache line
 ALONE = 4096  # multiply-adds: a step of fewer is done by thread 0 while the others go on
@@ -54,7 +56,7 @@ class Plan:
         self.max_threads = most_threads()  # scratch memory is laid out for no more
         self.feeds = list(feeds)
         self.results = list(results)
-        calls = _needed(recording.calls, self.results)
+        calls = _paired(_needed(recording.calls, self.results))
         self.roots = _view_roots(calls)
         self.calls = [c for c in calls if not c.op.view]
         self.variables = [t for c in self.calls for i, t in enumerate(c.inputs) if i in c.op.writes]
@@ -142,12 +144,19 @@ class Plan:
     def _steps(self, works):
         steps, pending = [], []
         for s, c in enumerate(self.calls):
+            follows = s > 0 and _is_pair(self.calls[s - 1], c)
+            pair = not follows and c is not self.calls[-1] and _is_pair(c, self.calls[s + 1])
             alone = works[s] < ALONE
             touched = self._touched(s, c)
-            wait = any(_clash(touched, t) for other, t in pending if not (alone and other))
+            if pair:
+                touched += self._touched(s + 1, self.calls[s + 1])
+            wait = not follows and any(
+                _clash(touched, t) for other, t in pending if not (alone and other)
+            )
             if wait:
                 pending = []
-            pending.append((alone, touched))
+            if not follows:
+                pending.append((alone, touched))
             scratch = self.blocks.get(("scratch", s))
             refs = tuple((block.place, block.where, shape) for shape, block in self.operands[s])
             steps.append(
@@ -159,6 +168,7 @@ class Plan:
                     scratch.where if scratch else -1,
                     wait,
                     alone,
+                    follows,
                 )
             )
         return steps
@@ -192,6 +202,39 @@ def _needed(calls, results):
             kept.append(call)
             wanted.update(id(t) for t in call.inputs)
     return kept[::-1]
+
+
+def _is_pair(product, update):
+    """Whether the second call takes what the first gives, piece by piece."""
+    return (
+        product.op.pieces == "gives"
+        and isinstance(update.op.pieces, int)
+        and update.inputs[update.op.pieces] is product.outputs[0]
+    )
+
+
+def _paired(calls):
+    """The calls, but each product that only an update reads right before that update: its pieces
+    are then taken while they are in the caches."""
+    readers = Counter(id(t) for call in calls for t in call.inputs)
+    makers = {
+        id(call.outputs[0]): call
+        for call in calls
+        if call.op.pieces == "gives" and not any(isinstance(t, Variable) for t in call.inputs)
+    }
+    late = {}
+    for call in calls:
+        if isinstance(call.op.pieces, int):
+            gradient = id(call.inputs[call.op.pieces])
+            if gradient in makers and readers[gradient] == 1:
+                late[id(call)] = makers[gradient]
+    moved = {id(call) for call in late.values()}
+    return [
+        c
+        for call in calls
+        if id(call) not in moved
+        for c in ([late[id(call)], call] if id(call) in late else [call])
+    ]
 
 
 def _view_roots(calls):

@@ -257,7 +257,8 @@ PLANS = {
 
 @pytest.fixture(params=PLANS)
 def lowered(request, monkeypatch):
-    """(call, memory read, memory written, barrier before, one thread alone) of each step."""
+    """Of each step (call, memory read, memory written, barrier before, one thread alone, whether
+    the step before does it)."""
     given = []
     monkeypatch.setattr(plan_module, "Program", lambda *args: given.append(args) or Program(*args))
     plan = PLANS[request.param]()
@@ -272,7 +273,7 @@ def lowered(request, monkeypatch):
         return (place, *byte_bounds(where)) if place == MEMORY else (place, where, where + 1)
 
     found = []
-    for call, (op, inputs, outputs, attrs, scratch, wait, alone) in zip(
+    for call, (op, inputs, outputs, attrs, scratch, wait, alone, follows) in zip(
         plan.calls, steps, strict=True
     ):
         reads = [bytes_of(t, x) for t, x in zip(call.inputs, inputs, strict=True)]
@@ -283,7 +284,7 @@ def lowered(request, monkeypatch):
         if size:
             assert 0 <= scratch and scratch + size <= arena_bytes
             written.append((ARENA, scratch, scratch + size))
-        found.append((call, reads, written, wait, alone))
+        found.append((call, reads, written, wait, alone, follows))
     assert len(found) >= 3
     return found
 
@@ -299,7 +300,7 @@ def test_live_tensors_never_overlap(lowered):
     (A view has no step of its own; it is looked up by where it lies.)
     """
     root, content = {}, {}
-    for call, reads, written, _, _ in lowered:
+    for call, reads, written, *_ in lowered:
         for t, place in zip(call.inputs, reads):
             if place[0] == ARENA and place[1] < place[2]:
                 assert place in content, call
@@ -315,11 +316,18 @@ def test_live_tensors_never_overlap(lowered):
 
 
 def test_barrier_stands_wherever_threads_could_meet(lowered):
-    for j, (call, reads, written, _, alone) in enumerate(lowered):
+    steps = []
+    for call, reads, written, wait, alone, follows in lowered:
+        if follows:  # each thread does it for what it has just written itself
+            reads, written = steps[-1][1] + reads, steps[-1][2] + written
+            steps[-1] = (steps[-1][0], reads, written, *steps[-1][3:])
+        else:
+            steps.append((call, reads, written, wait, alone))
+    for j, (call, reads, written, _, alone) in enumerate(steps):
         for i in range(j - 1, -1, -1):
-            if lowered[i + 1][3]:  # all threads are done with step i
+            if steps[i + 1][3]:  # all threads are done with step i
                 break
-            before, earlier_reads, earlier_written, _, was_alone = lowered[i]
+            before, earlier_reads, earlier_written, _, was_alone = steps[i]
             hazard = meet(written, earlier_reads + earlier_written) or meet(reads, earlier_written)
             assert not hazard or (alone and was_alone), (before, call)
 
@@ -333,6 +341,34 @@ def test_plan_gives_what_its_function_gives(name, real):
     plan.run([(x, 0, 0), (out, 0, 0)], threads=2)
     with config.precision(real):
         assert_same_bits([out], [function(Tensor((6, 8), real, x)).numpy()])
+
+
+# Rows of the gradient in one strip and in many; fewer than a tile; many blocks of k; columns in
+# one block and in several; a batch of one row.
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(
+    "inputs, units, batch",
+    [(30, 70, 16), (700, 130, 20), (2, 9, 8), (1, 300, 8), (50, 400, 500), (40, 5, 1)],
+)
+def test_updates_by_pieces_are_updates_of_the_whole(inputs, units, batch, threads):
+    x, y = samples.normal(3 * batch, inputs), samples.normal(3 * batch, units, seed=1)
+
+    def trained(**how):
+        with config.seeded(1):
+            model = Sequential([layers.Dense(units, input_shape=(inputs,))])
+            model.compile("adam", "mse", **how)
+            model.fit(x, y, epochs=2, batch_size=batch, shuffle=False, verbose=0)
+            if not how:
+                model.train_on_batch(x[:batch], y[:batch])
+                (step,) = model._plans.values()
+                names = [c.op.name for c in step.plan.calls]
+                assert names[names.index("matmul") + 1] == "adam_update"
+            else:
+                model.train_on_batch(x[:batch], y[:batch])
+            return model.get_weights()
+
+    with team_of(threads):
+        assert_same_bits(trained(), trained(run_eagerly=True))
 
 
 def hazards(x):

@@ -57,6 +57,8 @@ class NnlStep(ctypes.Structure):
         ("scratch", ctypes.c_void_p),
         ("wait", ctypes.c_int8),
         ("alone", ctypes.c_int8),
+        ("follows", ctypes.c_int8),
+        ("follows", ctypes.c_int8),
     ]
 
 

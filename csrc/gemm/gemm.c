@@ -10,12 +10,19 @@
 #include "microkernel.h"
 #include "pack.c"
 
-/* A block of B is KC deep and at most NC wide, half a megabyte; with a strip of A as deep as that,
- * 20 kB, the first cache has room for what passes by. */
-enum { KC = 384, NC = (512 << 10) / (KC * NR * (int)sizeof(real)) * NR };
+/* A block of B is at most KC deep and half a megabyte large; with a strip of A as deep as that, 20
+ * kB, the first cache has room for what passes by. */
+enum { KC = 384, BLOCK = (512 << 10) / (NR * (int)sizeof(real)) };
 
 /* A strip of a transposed A is packed when at least so many panels are to read it. */
 enum { PACK_STRIP = 3 };
+
+/* So many finished elements are handed on together: they are still in the first caches, and what
+ * the next step computes once for all of them has not much weight. */
+enum { HANDED_ON = 4096 };
+
+/* An array of so many bytes does not stay in the second cache between two steps. */
+enum { FAR = 256 << 10, MOST_AHEAD = 4 };
 
 static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t length(nnl_range r) { return r.end - r.begin; }
@@ -28,9 +35,12 @@ static nnl_range piece(nnl_range r, int64_t grain, int64_t i, int64_t n) {
                        min_of(r.begin + grains * (i + 1) / n * grain, r.end)};
 }
 
+/* Columns of a block. */
+static int64_t block_width(int64_t K) { return BLOCK / min_of(K + 1, KC) * NR; }
+
 /* Reals in a thread's packed block and strip; never none, so that there is an address. */
 static int64_t block_size(int64_t N, int64_t K) {
-    return min_of(pieces(N, NR) * NR, NC) * min_of(K + 1, KC);
+    return min_of(pieces(N, NR) * NR, block_width(K)) * min_of(K + 1, KC);
 }
 static int64_t strip_size(int64_t K) { return STRIP * min_of(K + 1, KC); }
 static int64_t thread_size(int64_t N, int64_t K) {
@@ -51,6 +61,11 @@ typedef struct {
     nnl_range rows, columns;
     const nnl_epilogue *epilogue;
     real *block, *strip;
+    nnl_team *team;
+    int64_t handed; /* elements of C up to here were handed on, if they are handed on by strips */
+    bool by_strips;
+    const real *ahead[MOST_AHEAD];
+    int n_ahead;
 } nnl_job;
 
 /* The tile's c: n columns from j on, and their bias if these k are the last. */
@@ -90,6 +105,42 @@ static void place_b(nnl_tile *t, const nnl_job *job, real *panel, int64_t k, int
     }
 }
 
+/* What the step that takes C by pieces reads and writes beside it, where that is too much to be
+ * near: the tiles of a strip fetch what the next strip will need, each as many lines as it has
+ * k. */
+static void find_ahead(nnl_job *job, int64_t M) {
+    const nnl_call *then = &job->team->then->call;
+    if (M * job->ldc * (int64_t)sizeof(real) < FAR) return;
+    for (int i = 0; i < then->n_in && job->n_ahead < MOST_AHEAD; i++)
+        if (then->in[i].data != job->C && nnl_size(&then->in[i]) == M * job->ldc)
+            job->ahead[job->n_ahead++] = then->in[i].data;
+}
+
+static void place_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, int64_t tile) {
+    const int64_t tiles = pieces(length(next) * job->ldc * (int64_t)sizeof(real), 64 * (t->K + 1));
+    const int64_t which = tile / tiles;
+    t->ahead_step = which < job->n_ahead ? 64 : 0;
+    t->ahead = (const char *)t->a;
+    if (t->ahead_step)
+        t->ahead = (const char *)(job->ahead[which] + next.begin * job->ldc) +
+                   tile % tiles * 64 * t->K;
+}
+
+/* The tile's ahead: lines of a row that the next run of the program will gather. */
+static void place_row_ahead(nnl_tile *t, nnl_ahead *rows) {
+    const int64_t row = rows->index[rows->row];
+    if (row < 0 || row >= rows->rows) {
+        rows->offset = rows->bytes;
+    } else { /* no further than its end */
+        t->ahead = rows->source + row * rows->stride + rows->offset;
+        t->ahead_step = min_of(64, (rows->bytes - rows->offset) / (t->K + 1) + 1);
+        rows->offset += t->ahead_step * t->K;
+    }
+    if (rows->offset < rows->bytes) return;
+    rows->offset = 0;
+    if (++rows->row == rows->end) rows->end = 0;
+}
+
 /* Done when a strip is complete: it is still near, and longer than the rows of a tile. */
 static void activate_strip(const nnl_job *job, nnl_range rows, nnl_range columns) {
     if (!job->epilogue || job->epilogue->activation == NNL_LINEAR) return;
@@ -100,24 +151,47 @@ static void activate_strip(const nnl_job *job, nnl_range rows, nnl_range columns
         activate(c, c, n, job->epilogue->activation, job->epilogue->alpha);
 }
 
+/* The step that takes C by pieces does these elements. */
+static void hand_on(nnl_team *team, int64_t begin, int64_t end) {
+    nnl_team piece = *team;
+    piece.then = NULL, piece.begin = begin, piece.end = end;
+    if (begin < end) team->then->op(&team->then->call, &piece);
+}
+
+/* The same for whole rows up to this one, once they are enough or the last. */
+static void hand_on_rows(nnl_job *job, int64_t row) {
+    const int64_t end = row * job->ldc;
+    if (end - job->handed < HANDED_ON && row < job->rows.end) return;
+    hand_on(job->team, job->handed, end);
+    job->handed = end;
+}
+
 /* C[rows, columns] = (C or 0) + A[rows, k] B[k, columns]; then the epilogue, after the last k. */
-static void multiply_block(const nnl_job *job, nnl_range columns, nnl_range k) {
+static void multiply_block(nnl_job *job, nnl_range columns, nnl_range k) {
     const bool last = k.end == job->K;
     nnl_tile t = {.K = length(k), .ldc = job->ldc, .resume = k.begin > 0};
     int64_t strips = pieces(length(job->rows), MR), panels = pieces(length(columns), NR);
+    /* Rows of B as long as a panel's lie as if packed. */
+    const bool packed = job->B.ld == NR && !job->B.transposed && length(columns) == NR;
     for (int64_t s = 0; s < strips; s++) {
         nnl_range rows = piece(job->rows, 1, s, strips);
+        const nnl_range next = piece(job->rows, 1, s + 1 < strips ? s + 1 : s, strips);
         place_a(&t, job, rows, k.begin, panels);
+        t.ahead = (const char *)t.a;
         for (int64_t j = columns.begin; j < columns.end; j += NR) {
             real *panel = job->block + (j - columns.begin) * t.K;
             place_c(&t, job, rows, j, min_of(columns.end - j, NR), last);
             t.b = panel;
             t.b_k = NR;
             t.keep = NULL;
-            if (s == 0) place_b(&t, job, panel, k.begin, j, strips > 1);
+            t.ahead_step = 0;
+            if (job->n_ahead) place_ahead(&t, job, next, (j - columns.begin) / NR);
+            if (!t.ahead_step && job->team->ahead.end) place_row_ahead(&t, &job->team->ahead);
+            if (s == 0 || packed) place_b(&t, job, panel, k.begin, j, strips > 1 && !packed);
             multiply_panel(&t);
         }
         if (last) activate_strip(job, rows, columns);
+        if (last && job->by_strips) hand_on_rows(job, rows.end);
     }
 }
 
@@ -125,6 +199,7 @@ static void multiply_block(const nnl_job *job, nnl_range columns, nnl_range k) {
 static void multiply_few_rows(const nnl_job *job) {
     nnl_tile t = {.K = job->K, .ldc = job->ldc, .b_k = job->B.ld};
     place_a(&t, job, job->rows, 0, 0);
+    t.ahead = (const char *)t.a;
     for (int64_t j = job->columns.begin; j < job->columns.end; j += t.n) {
         int64_t n = job->columns.end - j;
         place_c(&t, job, job->rows, j, n >= THIN_NR ? THIN_NR : min_of(n, NR), true);
@@ -153,23 +228,30 @@ static int threads_down(int64_t M, int64_t N, int threads) {
 
 static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, real *C,
                  int64_t ldc, const nnl_epilogue *epilogue, nnl_team *team) {
-    int down = threads_down(M, N, team->size), across = team->size / down;
+    /* What takes C by pieces takes them best as whole rows. */
+    int down = team->then ? team->size : threads_down(M, N, team->size), across = team->size / down;
     real *mine = (real *)team->scratch + team->id * thread_size(N, K);
     nnl_job job = {.A = A, .B = B, .C = C, .K = K, .ldc = ldc, .epilogue = epilogue,
                    .rows = piece((nnl_range){0, M}, 1, team->id % down, down),
                    .columns = piece((nnl_range){0, N}, NR, team->id / down, across),
-                   .block = mine, .strip = mine + block_size(N, K)};
+                   .block = mine, .strip = mine + block_size(N, K), .team = team};
     if (length(job.rows) == 0 || length(job.columns) == 0) return;
     /* Nothing will be read of them; but there may be no address at all. */
     if (K == 0) job.A = job.B = (nnl_operand){mine, 0, false};
 
     if (length(job.rows) <= THIN_MR && !B.transposed) {
         multiply_few_rows(&job);
+        if (team->then) hand_on(team, job.rows.begin * ldc, job.rows.end * ldc);
         return;
     }
-    int64_t j_blocks = pieces(length(job.columns), NC), k_blocks = K ? pieces(K, KC) : 1;
+    const int64_t j_blocks = pieces(length(job.columns), block_width(K));
+    const int64_t k_blocks = K ? pieces(K, KC) : 1;
+    job.by_strips = team->then && j_blocks == 1;
+    job.handed = job.rows.begin * ldc;
+    if (job.by_strips) find_ahead(&job, M);
     for (int64_t j = 0; j < j_blocks; j++)
         for (int64_t k = 0; k < k_blocks; k++)
             multiply_block(&job, piece(job.columns, NR, j, j_blocks),
                            piece((nnl_range){0, K}, 1, k, k_blocks));
+    if (team->then && !job.by_strips) hand_on(team, job.rows.begin * ldc, job.rows.end * ldc);
 }

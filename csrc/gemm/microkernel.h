@@ -51,6 +51,8 @@ typedef struct {
     int rows;
     bool resume;      /* c holds the sums over the k that came before */
     const real *bias; /* of these n columns; NULL: there is none, or more k is to come */
+    const char *ahead; /* memory that is fetched meanwhile, `ahead_step` bytes further for each k */
+    int64_t ahead_step;
 } nnl_tile;
 
 /* Rows of A that are addressed from one pointer: base, base + 1, 2 and 3 row lengths. With a
@@ -69,6 +71,7 @@ enum { AHEAD = 8 };
 NNL_INLINE void accumulate(const int mr, const int nv, const nnl_way way, vec acc[MR][THIN_NV],
                            const nnl_tile *t) {
     const int64_t K = t->K, n = t->n, a_row = t->a_row, a_k = t->a_k, b_k = t->b_k;
+    const char *ahead = t->ahead;
     const real *b = t->b, *a[(MR + GROUP - 1) / GROUP];
     real *keep = t->keep;
 #pragma GCC unroll 16
@@ -93,6 +96,8 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_way way, vec ac
         }
 #pragma GCC unroll 16
         for (int g = 0; g * GROUP < mr; g++) a[g] += a_k;
+        __builtin_prefetch(ahead, 0, 2);
+        ahead += t->ahead_step;
     }
 }
 

@@ -8,7 +8,7 @@ static void log_sums_of_rows(real *log_sum, real *largest, const real *z, int64_
     real e[SOFTMAX_BLOCK];
     if (classes <= SOFTMAX_BLOCK) {
         exp_of_rows(e, largest, z, rows, classes);
-        for (int64_t row = 0; row < rows; row++) log_sum[row] = row_sum(e + row * classes, classes);
+        row_sums(log_sum, e, rows, classes);
     } else { /* one row only, in pieces */
         *largest = row_max(z, classes);
         *log_sum = 0;

@@ -14,8 +14,9 @@ static void op_increment(const nnl_call *call, nnl_team *team) {
     if (team->id == 0) ++*(int32_t *)call->in[0].data;
 }
 
-/* This thread's part of the param. */
+/* This thread's part of the param: its share, or the piece whose gradient was just computed. */
 NNL_INLINE nnl_range part_of_param(const nnl_call *call, const nnl_team *team) {
+    if (team->end) return (nnl_range){team->begin, team->end};
     return nnl_share(nnl_size(&call->in[0]), NNL_LINE, team);
 }
 NNL_INLINE real number(const nnl_call *call, int input) { return *(real *)call->in[input].data; }
@@ -178,7 +179,7 @@ NNL_INLINE void adam(const nnl_call *call, nnl_team *team, bool amsgrad) {
         m[i] = averaged(m[i], g[i], share1);
         v[i] = averaged_square(v[i], g[i], share2);
         if (amsgrad) top[i] = maximum_of(top[i], v[i]);
-        p[i] -= rate * m[i] / (real_sqrt(amsgrad ? top[i] : v[i]) + epsilon);
+        p[i] -= rate * m[i] * real_reciprocal(real_sqrt(amsgrad ? top[i] : v[i]) + epsilon);
     }
 }
 

@@ -202,6 +202,10 @@ static void convert_elements(char *y, const char *x, int64_t n, const conversion
         convert_to_real((real *)y, x, n, c->type);
 }
 
+/* A batch of so many bytes is worth fetching early; a larger one would be gone again from the
+ * second cache before it is needed. */
+enum { FAR_ROWS = 16 << 10, MOST_ROWS = 256 << 10 };
+
 /* out[i] = source[index[i]], converted; without an index, out[i] = source[i]. A bad index:
  * zeros, and reported.
  * in    source (any memory whose rows are contiguous and lie `stride` bytes apart), index int32
@@ -234,6 +238,11 @@ static void op_gather(const nnl_call *call, nnl_team *team) {
             nnl_report(team, i);
         }
     }
+    /* The rows of the next run lie anywhere in memory: whoever has time fetches them. */
+    if (team->more && index && n * stride >= FAR_ROWS && n * stride <= MOST_ROWS)
+        team->ahead = (nnl_ahead){.source = source, .index = index + n, .row = part.begin,
+                                  .end = part.end, .rows = rows, .stride = stride,
+                                  .bytes = width * size_of_element(c.type)};
 }
 
 /* out[i] = row index[i] of a sparse matrix, zeros included; without an index, row i. A bad index or

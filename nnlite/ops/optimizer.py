@@ -55,7 +55,9 @@ def _rule(name, formula, slots=(), numbers=("learning_rate",), attrs=None, gradi
                 )
         return _one_number(name, *rest[len(arrays) - 1 :])
 
-    Op(name, infer=infer, attrs=attrs, outputs=(), writes=tuple(range(1 + len(slots))))
+    writes = tuple(range(1 + len(slots)))
+    pieces = len(writes) if gradient else None
+    Op(name, infer=infer, attrs=attrs, outputs=(), writes=writes, pieces=pieces)
     parameter = inspect.Parameter
     signature = inspect.Signature(
         [parameter(what, parameter.POSITIONAL_OR_KEYWORD) for what in (*inputs, *attrs)]
