@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -74,8 +75,36 @@ int nnl_max_threads(void) {
 #endif
 }
 
+/* Where other processes need cores too, a team does without some until this moment, in
+ * milliseconds; then it tries again. A try that fails makes the next wait twice as long. */
+enum { SHORTEST_MS = 50, LONGEST_MS = 800 };
+static _Atomic int cores_left = 0, wait_ms = SHORTEST_MS;
+static _Atomic int64_t until_ms = 0;
+
+static int64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * (int64_t)1000 + now.tv_nsec / 1000000;
+}
+
+void nnl_disturbed(void) {
+    if (atomic_load(&pretended)) return; /* a team larger than the machine always is */
+    int wait = atomic_load(&wait_ms);
+    atomic_fetch_add(&cores_left, 1);
+    atomic_store(&until_ms, now_ms() + wait);
+    atomic_store(&wait_ms, smaller(2 * wait, LONGEST_MS));
+}
+
+static int without_cores_left(int limit) {
+    int left = atomic_load(&cores_left);
+    if (limit == 1 || left == 0 || atomic_load(&pretended)) return limit;
+    if (now_ms() < atomic_load(&until_ms)) return larger(1, limit - left);
+    atomic_store(&cores_left, 0);
+    return limit;
+}
+
 nnl_grant nnl_enter(int wanted) {
-    int limit = wanted == 1 ? 1 : nnl_max_threads();
+    int limit = wanted == 1 ? 1 : without_cores_left(nnl_max_threads());
     int share = limit / (atomic_fetch_add(&at_work.runs, 1) + 1);
     int seen = atomic_load(&at_work.threads), threads;
     do {
@@ -97,6 +126,10 @@ int64_t nnl_run(const nnl_engine *engine, const nnl_program *program, int64_t ru
         nnl_grant grant = nnl_enter(wanted);
         done = engine->run(program, done, runs, &grant, status);
         nnl_leave(&grant);
+        if (grant.disturbed)
+            nnl_disturbed();
+        else if (grant.threads > 1 && atomic_load(&cores_left) == 0)
+            atomic_store(&wait_ms, SHORTEST_MS);
     } while (done < runs && atomic_load(&status->first_bad) == NNL_FINE);
     return done;
 }

@@ -25,6 +25,10 @@ void nnl_pretend_cores(int cores); /* for tests of larger teams; 0: look */
 nnl_grant nnl_enter(int wanted);
 void nnl_leave(const nnl_grant *grant);
 
+/* Take note that a team had to wait for cores: for a while, runs of this process leave one more
+ * core to others. */
+void nnl_disturbed(void);
+
 /* Runs the program up to `runs` times; returns how many were finished. Between two of them the
  * team makes room for runs that began after it. */
 int64_t nnl_run(const nnl_engine *engine, const nnl_program *program, int64_t runs, int wanted,

@@ -108,10 +108,12 @@ typedef struct {
     _Atomic int runs, threads;
 } nnl_at_work;
 
-/* The threads that a run was given, out of `limit` that all runs of the process share. */
+/* The threads that a run was given, out of `limit` that all runs of the process share. `disturbed`:
+ * whether they had to wait for each other too often, as when other processes take their cores. */
 typedef struct {
     int threads, limit;
     const nnl_at_work *at_work;
+    int disturbed;
 } nnl_grant;
 
 typedef struct {
@@ -121,9 +123,9 @@ typedef struct {
     const nnl_op_fn *ops;
     const nnl_scratch_fn *scratch;
     /* Does runs number `begin` to `end` of the program with a team of the size granted; returns
-     * the number of the next one. Stops after a run in which `status` was set, and after one in
-     * which so many others came that the team is larger than its share. */
-    int64_t (*run)(const nnl_program *program, int64_t begin, int64_t end, const nnl_grant *grant,
+     * the number of the next one. Stops after a run in which `status` was set, after one in which
+     * so many others came that the team is larger than its share, and when it is disturbed. */
+    int64_t (*run)(const nnl_program *program, int64_t begin, int64_t end, nnl_grant *grant,
                    nnl_status *status);
 } nnl_engine;
 

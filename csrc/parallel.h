@@ -36,7 +36,7 @@ static inline void nnl_wake(_Atomic int *word) { (void)word; }
 typedef struct nnl_barrier {
     _Alignas(64) _Atomic int arrived;
     _Alignas(64) _Atomic int phase;
-    _Atomic int sleepers;
+    _Atomic int sleepers, slept; /* who sleeps now; how often anyone did */
     bool stop; /* thread 0 decides, the others read it behind the barrier */
 } nnl_barrier;
 
@@ -61,6 +61,7 @@ static inline void nnl_wait(const nnl_team *team) {
         if (atomic_load_explicit(&b->phase, memory_order_acquire) != phase) return;
         nnl_pause();
     }
+    atomic_fetch_add(&b->slept, 1);
     atomic_fetch_add(&b->sleepers, 1);
     while (atomic_load(&b->phase) == phase) nnl_sleep(&b->phase, phase);
     atomic_fetch_sub(&b->sleepers, 1);

@@ -47,7 +47,15 @@ static bool crowded(const nnl_grant *grant) {
            grant->threads > grant->limit / atomic_load(&all->runs);
 }
 
-static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, const nnl_grant *grant,
+/* Whether at one barrier out of four or more a thread fell asleep, because its partner most likely
+ * had no core: with one thread less, none would have to. (On an idle machine it is one out of forty
+ * or fewer; beside a process that takes one of two cores, nearly each.) */
+static bool disturbed(const nnl_barrier *b) {
+    const int slept = atomic_load_explicit(&b->slept, memory_order_relaxed);
+    return slept >= 8 && slept >= atomic_load_explicit(&b->phase, memory_order_relaxed) / 4;
+}
+
+static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, nnl_grant *grant,
                       nnl_team *team) {
     unsigned saved = flush_denormals();
     int64_t next = begin;
@@ -60,7 +68,10 @@ static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, const nn
         team->more = next + 1 < end;
         nnl_wait(team);
         walk(p, team);
-        if (team->id == 0) team->barrier->stop = crowded(grant);
+        if (team->id == 0) {
+            grant->disturbed = disturbed(team->barrier);
+            team->barrier->stop = grant->disturbed || crowded(grant);
+        }
         nnl_wait(team);
         next++;
         /* No thread can set the status or `stop` again before all have read it: the barrier above
@@ -71,7 +82,7 @@ static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, const nn
     return next;
 }
 
-static int64_t run(const nnl_program *program, int64_t begin, int64_t end, const nnl_grant *grant,
+static int64_t run(const nnl_program *program, int64_t begin, int64_t end, nnl_grant *grant,
                    nnl_status *status) {
     nnl_barrier barrier = {0};
     int64_t next = begin;

@@ -61,7 +61,7 @@ cdef extern from "nnlite.h" nogil:
         const char **names
         const nnl_op_fn *ops
         const nnl_scratch_fn *scratch
-        int64_t (*run)(const nnl_program *, int64_t, int64_t, const nnl_grant *,
+        int64_t (*run)(const nnl_program *, int64_t, int64_t, nnl_grant *,
                        nnl_status *) noexcept nogil
 
 cdef extern from "engines.h" nogil:
@@ -73,6 +73,7 @@ cdef extern from "engines.h" nogil:
     void nnl_pretend_cores(int)
     nnl_grant nnl_enter(int)
     void nnl_leave(const nnl_grant *)
+    void nnl_disturbed()
     int64_t nnl_run(const nnl_engine *, const nnl_program *, int64_t, int, nnl_status *)
     nnl_at_work nnl_all_at_work()
 
@@ -109,6 +110,11 @@ def set_quota(int cores):
 def pretend_cores(int cores):
     """For tests of larger teams: as if there were so many cores; 0 ends it."""
     nnl_pretend_cores(cores)
+
+
+def leave_a_core():
+    """For tests: as if a team had just had to wait for a core that another process uses."""
+    nnl_disturbed()
 
 
 def at_work():

@@ -31,6 +31,18 @@ def eventually(true, seconds=30):
     return now
 
 
+@pytest.mark.skipif(_engine.max_threads() < 2, reason="needs two cores")
+def test_a_team_that_is_disturbed_leaves_a_core_to_others_for_a_while():
+    def granted():
+        with Busy(_engine.max_threads(), _engine.max_threads()):
+            assert eventually(lambda: _engine.at_work()[0] == 1)
+            return _engine.at_work()[1]
+
+    _engine.leave_a_core()
+    assert granted() == max(1, _engine.max_threads() - 1)
+    assert eventually(lambda: granted() == _engine.max_threads())
+
+
 class Busy:
     """A run that goes on in a thread of its own until the block ends: it wants `threads` where
     `limit` are allowed."""
