@@ -16,7 +16,8 @@ from nnlite.tensor import Variable
 ALIGN = 64  # bytes: a cache line
 ALONE = 4096  # multiply-adds: a step of fewer is done by thread 0 while the others go on
 # A run of fewer multiply-adds is done by one thread: barriers would eat what a second one gives.
-ENOUGH_FOR_TWO = 1 << 21
+# Unless it reads more bytes of weights than stay near one core: several cores hold more.
+ENOUGH_FOR_TWO, MUCH_MEMORY = 1 << 21, 1 << 20
 
 
 @dataclass
@@ -66,6 +67,7 @@ class Plan:
         self.work = sum(works)
         self.attrs = [c.op.c_attrs(c.attrs) for c in self.calls]
         self.blocks = self._lay_out()
+        self.memory = sum(b.size for b in self.blocks.values() if b.place == MEMORY)
         arena_bytes = _place([b for b in self.blocks.values() if b.place == ARENA])
         self.program = Program(
             self.engine, self._steps(works), arena_bytes, len(self.feeds) + len(self.results)
@@ -81,9 +83,8 @@ class Plan:
 
     def threads(self, wanted=None):
         """The size of the team: `wanted`, or one for small work and all there are for more."""
-        return min(
-            wanted or (1 if self.work < ENOUGH_FOR_TWO else self.max_threads), self.max_threads
-        )
+        enough = self.work >= ENOUGH_FOR_TWO or self.memory >= MUCH_MEMORY
+        return min(wanted or (self.max_threads if enough else 1), self.max_threads)
 
     def run(self, feeds, runs=1, threads=None):
         """Run up to `runs` times; returns how many were finished.

@@ -59,9 +59,9 @@ typedef struct {
  * pointer or an offset for every row the general registers would not suffice. */
 enum { GROUP = 4 };
 
-/* How b is read: whole vectors; whole vectors, which are also left packed in `keep`; no more
- * than n columns. */
-typedef enum { WHOLE, KEEPING, EDGE } nnl_way;
+/* How b is read: whole vectors, packed; whole vectors where they lie; these, which are also left
+ * packed in `keep`; no more than n columns. */
+typedef enum { WHOLE, IN_PLACE, KEEPING, EDGE } nnl_way;
 
 /* Rows of b that are fetched early while it is read in place, from row to row too far apart for the
  * processor to see it coming. */
@@ -83,10 +83,8 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_way way, vec ac
         for (int j = 0; j < nv; j++) {
             const real *p = b + k * b_k + j * LANES;
             bk[j] = way == EDGE ? vec_load_first(p, n - j * LANES) : vec_load(p);
-            if (way == KEEPING) {
-                vec_store(keep + k * NR + j * LANES, bk[j]);
-                __builtin_prefetch(p + AHEAD * b_k);
-            }
+            if (way == KEEPING) vec_store(keep + k * NR + j * LANES, bk[j]);
+            if (way == KEEPING || way == IN_PLACE) __builtin_prefetch(p + AHEAD * b_k);
         }
 #pragma GCC unroll 16
         for (int i = 0; i < mr; i++) {
@@ -147,7 +145,7 @@ NNL_INLINE void panel_tile(const int mr, const nnl_tile *t) {
 NNL_INLINE void thin_tile(const int mr, const nnl_tile *t) {
     if (mr > THIN_MR) return;
     if (t->n == THIN_NR)
-        tile(mr, THIN_NV, WHOLE, t);
+        tile(mr, THIN_NV, IN_PLACE, t);
     else
         tile(mr, NV, EDGE, t);
 }
