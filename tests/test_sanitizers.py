@@ -58,7 +58,6 @@ class NnlStep(ctypes.Structure):
         ("wait", ctypes.c_int8),
         ("alone", ctypes.c_int8),
         ("follows", ctypes.c_int8),
-        ("follows", ctypes.c_int8),
     ]
 
 
@@ -81,6 +80,7 @@ class NnlGrant(ctypes.Structure):
         ("threads", ctypes.c_int),
         ("limit", ctypes.c_int),
         ("at_work", ctypes.POINTER(ctypes.c_int * 2)),
+        ("disturbed", ctypes.c_int),
     ]
 
 
@@ -179,6 +179,9 @@ def main(libraries):
 
     from nnlite.dispatch import OPS
 
+    # Rows, columns and depth of a gradient: a strip and many, few rows, many blocks of all three.
+    pairs = [(1, 9, 3), (3, 40, 5), (30, 70, 16), (300, 40, 2), (20, 340, 400), (400, 90, 7)]
+
     memory, calls = Memory(), 0
     for library in libraries:
         isa, real = Path(library).stem.split("_")
@@ -192,7 +195,44 @@ def main(libraries):
                     bad = call(engine, number, OPS[name], case, REALS[real], threads, memory)
                     assert bad == (-1 if case.bad is None else case.bad), (name, bad)
                     calls += 1
+        for shape in pairs:
+            for threads in (1, 2):
+                update_by_pieces(engine, shape, REALS[real], threads, memory)
     print(calls)
+
+
+def update_by_pieces(engine, shape, real, threads, memory):
+    """A product whose output an update takes piece by piece, as plans have them."""
+    M, N, K = shape
+    names = [engine.names[k].decode() for k in range(engine.n_ops)]
+    size, rng = np.dtype(real).itemsize, np.random.default_rng(0)
+    arrays = [rng.random(s).astype(real) for s in ((K, M), (K, N))]
+    factors = tensors(memory, [(a.shape, size) for a in arrays], arrays)
+    gradient = tensors(memory, [((M, N), size)])
+    slots = [np.ones((M, N), real)] * 3 + [np.zeros((M, N), real), np.ones((), real)]
+    given = [*slots, np.ones((), np.int32)]
+    update = tensors(memory, [(a.shape, a.itemsize) for a in given], given)
+    update[3].data = gradient[0].data
+    steps, attrs = (NnlStep * 2)(), [(NnlAttr * 2)(), (NnlAttr * 3)()]
+    for number, (name, inputs, values, counts) in enumerate((
+        ("matmul", factors, (1, 0), (2, 1)),
+        ("adam_update", update, (0.9, 0.999, 1e-7), (6, 0)),
+    )):  # fmt: skip
+        for k, v in enumerate(values):
+            setattr(attrs[number][k], "f" if isinstance(v, float) else "i", v)
+        steps[number].op = engine.ops[names.index(name)]
+        steps[number].call = NnlCall(inputs, gradient, attrs[number], *counts)
+    scratch = engine.scratch[names.index("matmul")](steps[0].call, threads)
+    steps[0].scratch = memory.take(scratch, aligned=True)
+    steps[1].follows = 1
+    status, program = ctypes.c_int64(), NnlProgram(steps, None, None, 2, 0)
+    grant = NnlGrant(threads, threads, ctypes.pointer((ctypes.c_int * 2)(1, threads)))
+    assert engine.run(program, 0, 1, grant, status) == 1
+    moment = np.empty((M, N), real)
+    ctypes.memmove(moment.ctypes.data, update[1].data, moment.nbytes)
+    expected = 1 + 0.1 * (arrays[0].astype(float).T @ arrays[1] - 1)
+    np.testing.assert_allclose(moment, expected, rtol=1e-5)
+    memory.release()
 
 
 def built(folder, compiler, isa, real):
