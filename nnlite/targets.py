@@ -297,7 +297,8 @@ def target_of_labels(y, classes=None):
     if y.ndim == 2 and y.shape[1] > 1 and type_of_target(y, "y") == "multilabel-indicator":
         return Multilabel(y)
     labels = _column(y)
-    check_classification_targets(labels)
+    if labels.dtype.kind not in "biuUS":  # these are labels, and it would look at each
+        check_classification_targets(labels)
     classes = np.unique(labels) if classes is None else classes
     if len(classes) < 2:
         count = f"{len(classes)} class{'' if len(classes) == 1 else 'es'}"
