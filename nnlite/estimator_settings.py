@@ -174,6 +174,8 @@ _PARAMETERS = """Parameters
     callbacks : Callback or list of Callback, default None
         `fit` uses copies. Entries can have names as those of `layers` do; without one they are
         `reduce_lr_on_plateau_1` and the like.
+        Those of scikit-learn (from 1.9 on: `ProgressBar`, `ScoringMonitor`) go to `set_callbacks`
+        instead, of the estimator or of a search around it; they see every epoch.
     random_state : int, RandomState or None, default None
         The same int gives the same bits, on any number of threads.
     verbose : {0, 1, 2}, default 0
