@@ -10,6 +10,7 @@ shuffle. See benchmarks/README.md.
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -292,13 +293,22 @@ def main():
     )
     parser.add_argument("--peers", nargs="+", choices=LIBRARIES, default=list(LIBRARIES))
     parser.add_argument("--predict", action="store_true", help="time prediction too")
+    parser.add_argument(
+        "--busy", type=int, default=0, help="beside so many processes that never rest"
+    )
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
     options = parser.parse_args()
     options.peers = ["nnlite", *(name for name in options.peers if name != "nnlite")]
     workloads = [WORKLOADS[name] for name in options.workload]
     if options.steps:
         workloads = [replace(w, steps=min(options.steps, w.steps)) for w in workloads]
-    results = {workload.name: run(workload, options) for workload in workloads}
+    restless = [sys.executable, "-c", "while True: pass"]
+    restless = [subprocess.Popen(restless) for _ in range(options.busy)]
+    try:
+        results = {workload.name: run(workload, options) for workload in workloads}
+    finally:
+        for process in restless:
+            process.kill()
     if options.json:
         with open(options.json, "w") as file:
             json.dump(results, file, indent=1)

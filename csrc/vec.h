@@ -69,12 +69,12 @@ NNL_INLINE real real_abs(real x) {
     return REAL_IS_FLOAT ? __builtin_fabsf((float)x) : __builtin_fabs(x);
 }
 NNL_INLINE real real_sqrt(real x) { return REAL_IS_FLOAT ? __builtin_sqrtf(x) : __builtin_sqrt(x); }
-/* 1 / x for x > 0, 0.6 ulp: an estimate from the bits, off by at most 12 %, and three steps of
- * Newton's. Loops that wait for divisions run up to 1.7 times as fast with it. Of x = 0 the result
- * is not finite, of x > 2^126 it is 2^-126. */
+/* 1 / x for x > 0, 0.501 ulp: an estimate from the bits, off by at most 5.1 %, and three steps of
+ * Newton's. Loops that wait for divisions run up to 1.6 times as fast with it. Of x = 0 the result
+ * is not finite, of x > 2^125 it is 2^-125. */
 NNL_INLINE real real_reciprocal(real x) {
     if (!REAL_IS_FLOAT) return 1 / x;
-    x = x > (real)0x1p126 ? (real)0x1p126 : x;
+    x = x > (real)0x1p125 ? (real)0x1p125 : x;
     real y = real_of((real_bits)0x7ef311c7 - bits_of(x));
     y *= fmadd(-x, y, 2);
     y *= fmadd(-x, y, 2);

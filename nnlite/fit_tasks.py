@@ -43,6 +43,11 @@ class FitTasks(Callback):
         The most that there will be.
     X, y, sample_weight : array-like
         What `fit` was given; it is what a ScoringMonitor scores.
+
+    Attributes
+    ----------
+    history : History
+        Of the training that is looked at; it comes before this callback.
     """
 
     def __init__(self, estimator, epochs, X, y, sample_weight=None):
@@ -56,7 +61,7 @@ class FitTasks(Callback):
         self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
     def on_epoch_end(self, epoch, logs=None):
-        stop = self._ended(self.epoch, lambda: self.estimator.as_fitted(self.model))
+        stop = self._ended(self.epoch, lambda: self.estimator.as_fitted(self.model, self.history))
         self.model.stop_training = self.model.stop_training or stop
 
     def finish(self):

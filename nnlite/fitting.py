@@ -188,6 +188,8 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
         if held is not None and self.scoring is not None:
             callbacks.insert(0, held_out.Score(self, self.scoring, held[0], held[3]))
         callbacks += [c for c in (stopping, history, tasks) if c is not None]
+        if tasks is not None:
+            tasks.history = history
         batch = defaults.batch_rows(self.batch_size, rows[0].shape[0])
 
         def batches(data, size):
@@ -222,10 +224,10 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
         if stopping is not None and self.n_iter_:
             self.best_epoch_ = stopping.best_epoch + 1
 
-    def as_fitted(self, model):
+    def as_fitted(self, model, history):
         """A fitted copy of this estimator, with a copy of a model that is still being trained."""
-        fitted, model = copy.copy(self), copy.deepcopy(model)
-        fitted._keep(model, model.history.history, None)
+        fitted = copy.copy(self)
+        fitted._keep(copy.deepcopy(model), copy.deepcopy(history.history), None)
         return fitted
 
     def _adopt(self, model):

@@ -189,10 +189,9 @@ def fit(
     validation_freq : int or collection of int
         Every how many epochs to evaluate, or after which of them, counted from 1.
     """
-    callbacks = [*callbacks, *([ProgbarLogger(verbose)] if verbose else [])]
-    if not any(isinstance(c, History) for c in callbacks):
-        callbacks.append(History())
-    history = model.history = next(c for c in callbacks if isinstance(c, History))
+    history = History()
+    callbacks = [*callbacks, *([ProgbarLogger(verbose)] if verbose else []), history]
+    model.history = history
     model._warned_not_finite = False
     params = {"epochs": epochs, "steps": steps or data.steps, "verbose": verbose}
     introduce(callbacks, model, {**params, "do_validation": validation is not None})

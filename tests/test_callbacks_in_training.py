@@ -240,3 +240,16 @@ def test_settings_are_inert_and_make_an_equal_callback(kind):
     assert {k: callback.get_config()[k] for k in CASES[kind]} == CASES[kind]
     assert kind.from_config(callback.get_config()) == callback == callback.changed()
     assert kind(**dict.fromkeys(CASES[kind], "nonsense")) != callback or not CASES[kind]
+
+
+def test_the_history_of_a_fit_is_its_own_beside_one_that_was_given():
+    """What a callback adds it has, and nothing of an earlier fit."""
+
+    class Adds(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["added"] = 1.0
+
+    model, given = classifier(), callbacks.History()
+    for _ in range(2):
+        history = model.fit(X, LABELS, epochs=2, verbose=0, callbacks=[given, Adds()])
+        assert len(history.history["loss"]) == len(history.history["added"]) == 2

@@ -371,6 +371,17 @@ def test_updates_by_pieces_are_updates_of_the_whole(inputs, units, batch, thread
         assert_same_bits(trained(), trained(run_eagerly=True))
 
 
+def test_large_weights_are_read_on_several_cores_and_small_ones_on_one():
+    def threads(units):
+        model = Sequential([layers.Dense(units, input_shape=(500,))])
+        model.predict(np.zeros((1, 500)), verbose=0)
+        (step,) = model._plans.values()
+        return step.plan.threads()
+
+    with team_of(3):
+        assert (threads(400), threads(600)) == (1, 3)  # 0.8 and 1.2 megabytes
+
+
 def hazards(x):
     """Sixty steps, small ones that one thread does and large ones that all share."""
     v = Variable(np.zeros((6, 8)))

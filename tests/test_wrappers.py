@@ -392,3 +392,8 @@ def test_unknown_setting_lists_the_known_ones():
 
 def test_wrappers_are_where_keras_2_had_them():
     assert keras.wrappers.scikit_learn.KerasClassifier is KerasClassifier
+
+
+def test_a_regressor_has_no_weights_of_classes():
+    with pytest.raises(ValueError, match="class_weight: expected None for a regressor"):
+        KerasRegressor(line, class_weight="balanced").fit([[0.0], [1.0]], [0.0, 1.0])

@@ -8,6 +8,7 @@ model is trained as it was compiled, on targets such as its loss takes.
 import inspect
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from nnlite import config, losses, optimizers
 from nnlite.architecture import check_outputs
@@ -148,6 +149,10 @@ verbose, n_threads, dtype, class_weight
 
     def _check_settings(self):
         super()._check_settings()
+        if self.class_weight is not None and not is_classifier(self):
+            raise ValueError(
+                f"class_weight: expected None for a regressor, got {self.class_weight!r}"
+            )
         for name in self._arguments():
             if not self._takes(name):
                 raise ValueError(
