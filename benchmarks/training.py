@@ -302,8 +302,8 @@ def main():
     workloads = [WORKLOADS[name] for name in options.workload]
     if options.steps:
         workloads = [replace(w, steps=min(options.steps, w.steps)) for w in workloads]
-    restless = [sys.executable, "-c", "while True: pass"]
-    restless = [subprocess.Popen(restless) for _ in range(options.busy)]
+    endless = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"
+    restless = [subprocess.Popen([sys.executable, "-c", endless]) for _ in range(options.busy)]
     try:
         results = {workload.name: run(workload, options) for workload in workloads}
     finally:
