@@ -67,6 +67,10 @@ static inline void nnl_wait(const nnl_team *team) {
     atomic_fetch_sub(&b->sleepers, 1);
 }
 
+static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+/* How many pieces of a size n has. */
+static inline int64_t pieces(int64_t n, int64_t size) { return (n + size - 1) / size; }
+
 typedef struct {
     int64_t begin, end;
 } nnl_range;
@@ -74,7 +78,7 @@ typedef struct {
 /* This thread's part of n items, in whole blocks of `grain` (1 = any cut), the same for every op
  * of one shape. */
 static inline nnl_range nnl_share(int64_t n, int64_t grain, const nnl_team *team) {
-    int64_t blocks = (n + grain - 1) / grain;
+    const int64_t blocks = pieces(n, grain);
     nnl_range r = {blocks * team->id / team->size * grain,
                    blocks * (team->id + 1) / team->size * grain};
     if (r.begin > n) r.begin = n;

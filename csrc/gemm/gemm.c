@@ -24,9 +24,7 @@ enum { HANDED_ON = 4096 };
 /* An array of so many bytes does not stay in the second cache between two steps. */
 enum { FAR = 256 << 10, MOST_AHEAD = 4 };
 
-static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t length(nnl_range r) { return r.end - r.begin; }
-static inline int64_t pieces(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 /* Piece i of n that share r out evenly, in whole grains. */
 static nnl_range piece(nnl_range r, int64_t grain, int64_t i, int64_t n) {
@@ -68,6 +66,13 @@ typedef struct {
     int n_ahead;
 } nnl_job;
 
+/* What all tiles of a job have in common. */
+static nnl_tile start_tile(const nnl_job *job, int64_t K) {
+    nnl_tile t = {.K = K, .b_k = job->B.ld};
+    for (int i = 0; i < MR; i++) t.c_row[i] = i * job->ldc;
+    return t;
+}
+
 /* The tile's c: n columns from j on, and their bias if these k are the last. */
 static void place_c(nnl_tile *t, const nnl_job *job, nnl_range rows, int64_t j, int64_t n,
                     bool last) {
@@ -80,9 +85,9 @@ static void place_c(nnl_tile *t, const nnl_job *job, nnl_range rows, int64_t j, 
 /* The tile's a: a strip of A, in place or packed. */
 static void place_a(nnl_tile *t, const nnl_job *job, nnl_range rows, int64_t k, int64_t panels) {
     const nnl_operand *A = &job->A;
-    t->a_row = A->transposed ? 1 : A->ld;
-    t->a_k = A->transposed ? A->ld : 1;
-    t->a = A->data + rows.begin * t->a_row + k * t->a_k;
+    t->form = A->transposed ? COLUMNS : ROWS;
+    t->a = A->data + (A->transposed ? k * A->ld + rows.begin : rows.begin * A->ld + k);
+    t->a_row = t->a_k = A->ld;
     if (A->transposed && panels >= PACK_STRIP) {
         pack(job->strip, STRIP, (nnl_piece){t->a, A->ld, t->K, length(rows), false});
         t->a = job->strip;
@@ -117,26 +122,21 @@ static void find_ahead(nnl_job *job, int64_t M) {
 }
 
 static void place_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, int64_t tile) {
-    const int64_t tiles = pieces(length(next) * job->ldc * (int64_t)sizeof(real), 64 * (t->K + 1));
-    const int64_t which = tile / tiles;
-    t->ahead_step = which < job->n_ahead ? 64 : 0;
-    t->ahead = (const char *)t->a;
-    if (t->ahead_step)
-        t->ahead = (const char *)(job->ahead[which] + next.begin * job->ldc) +
-                   tile % tiles * 64 * t->K;
+    const int64_t lines = pieces(length(next) * job->ldc, NNL_LINE);
+    const int64_t tiles = pieces(lines, t->K + 1), from = tile % tiles * t->K;
+    if (tile / tiles >= job->n_ahead) return;
+    t->ahead = (const char *)(job->ahead[tile / tiles] + next.begin * job->ldc + from * NNL_LINE);
+    t->ahead_lines = min_of(t->K, lines - from);
 }
 
 /* The tile's ahead: lines of a row that the next run of the program will gather. */
 static void place_row_ahead(nnl_tile *t, nnl_ahead *rows) {
-    const int64_t row = rows->index[rows->row];
-    if (row < 0 || row >= rows->rows) {
-        rows->offset = rows->bytes;
-    } else { /* no further than its end */
-        t->ahead = rows->source + row * rows->stride + rows->offset;
-        t->ahead_step = min_of(64, (rows->bytes - rows->offset) / (t->K + 1) + 1);
-        rows->offset += t->ahead_step * t->K;
-    }
-    if (rows->offset < rows->bytes) return;
+    const int64_t row = rows->index[rows->row], rest = pieces(rows->bytes - rows->offset, 64);
+    const bool valid = row >= 0 && row < rows->rows;
+    t->ahead = rows->source + (valid ? row * rows->stride + rows->offset : 0);
+    t->ahead_lines = valid ? min_of(rest, t->K) : 0;
+    rows->offset += t->ahead_lines * 64;
+    if (valid && rows->offset < rows->bytes) return;
     rows->offset = 0;
     if (++rows->row == rows->end) rows->end = 0;
 }
@@ -169,7 +169,8 @@ static void hand_on_rows(nnl_job *job, int64_t row) {
 /* C[rows, columns] = (C or 0) + A[rows, k] B[k, columns]; then the epilogue, after the last k. */
 static void multiply_block(nnl_job *job, nnl_range columns, nnl_range k) {
     const bool last = k.end == job->K;
-    nnl_tile t = {.K = length(k), .ldc = job->ldc, .resume = k.begin > 0};
+    nnl_tile t = start_tile(job, length(k));
+    t.resume = k.begin > 0;
     int64_t strips = pieces(length(job->rows), MR), panels = pieces(length(columns), NR);
     /* Rows of B as long as a panel's lie as if packed. */
     const bool packed = job->B.ld == NR && !job->B.transposed && length(columns) == NR;
@@ -177,16 +178,15 @@ static void multiply_block(nnl_job *job, nnl_range columns, nnl_range k) {
         nnl_range rows = piece(job->rows, 1, s, strips);
         const nnl_range next = piece(job->rows, 1, s + 1 < strips ? s + 1 : s, strips);
         place_a(&t, job, rows, k.begin, panels);
-        t.ahead = (const char *)t.a;
         for (int64_t j = columns.begin; j < columns.end; j += NR) {
             real *panel = job->block + (j - columns.begin) * t.K;
             place_c(&t, job, rows, j, min_of(columns.end - j, NR), last);
             t.b = panel;
             t.b_k = NR;
             t.keep = NULL;
-            t.ahead_step = 0;
+            t.ahead_lines = 0;
             if (job->n_ahead) place_ahead(&t, job, next, (j - columns.begin) / NR);
-            if (!t.ahead_step && job->team->ahead.end) place_row_ahead(&t, &job->team->ahead);
+            if (!t.ahead_lines && job->team->ahead.end) place_row_ahead(&t, &job->team->ahead);
             if (s == 0 || packed) place_b(&t, job, panel, k.begin, j, strips > 1 && !packed);
             multiply_panel(&t);
         }
@@ -197,9 +197,8 @@ static void multiply_block(nnl_job *job, nnl_range columns, nnl_range k) {
 
 /* At most THIN_MR rows meet each element of B once: nothing is packed. */
 static void multiply_few_rows(const nnl_job *job) {
-    nnl_tile t = {.K = job->K, .ldc = job->ldc, .b_k = job->B.ld};
+    nnl_tile t = start_tile(job, job->K);
     place_a(&t, job, job->rows, 0, 0);
-    t.ahead = (const char *)t.a;
     for (int64_t j = job->columns.begin; j < job->columns.end; j += t.n) {
         int64_t n = job->columns.end - j;
         place_c(&t, job, job->rows, j, n >= THIN_NR ? THIN_NR : min_of(n, NR), true);

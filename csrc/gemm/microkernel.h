@@ -1,9 +1,9 @@
 /* microkernel.h: a tile of C that stays in registers while k runs: the loop that takes the time.
  *
  * The loop is written once, over a vector type and the few operations that microkernel_<isa>.h
- * supplies along with the tile's shape: MR rows of NV vectors. Height and width are constants
- * wherever a tile is instantiated, so the compiler unrolls the loops over them and gives each
- * accumulator a register. */
+ * supplies along with the tile's shape: MR rows of NV vectors. Height and width, and how A and B
+ * are read, are constants wherever a tile is instantiated, so the compiler unrolls the loops over
+ * them and gives each accumulator a register. */
 #ifndef NNL_MICROKERNEL_H
 #define NNL_MICROKERNEL_H
 
@@ -41,144 +41,216 @@ NNL_INLINE vec vec_zip(vec a, vec b, const int first) {
     return __builtin_shuffle(a, b, from);
 }
 
-/* Where a tile finds its operands: a[i * a_row + k * a_k], b[k * b_k + j] and c[i * ldc + j]. Of c
- * only the n columns are touched. b is read in whole vectors, and so is padded to that, unless
+/* Where element (i, k) of a lies. ROWS: a[i * a_row + k]. COLUMNS: a[i + k * a_k]. ANYWHERE:
+ * a[a_places[i] + step[k]], so that the patches of an image are rows of A though they were never
+ * copied: the rows are pixels and the steps go through the window, or the rows are places in the
+ * window and the steps go through pixels. */
+typedef enum { ROWS, COLUMNS, ANYWHERE } nnl_form;
+
+/* How b is read: whole vectors; these, which are also left packed in `keep`; whole vectors that
+ * lie so far apart that the processor does not see them coming; no more than n columns. */
+typedef enum { WHOLE, KEEPING, FAR_APART, EDGE } nnl_way;
+
+/* What a tile computes: c[c_row[i] + j] = (c or 0) + the sum over k of a[i, k] b[k * b_k + j]
+ * (+ bias[j]). Of c and bias only n columns are touched; b is padded to whole vectors, unless
  * the tile is an EDGE. */
 typedef struct {
+    nnl_form form;
     const real *a, *b;
     real *c, *keep; /* keep: where to leave b packed, or NULL */
-    int64_t a_row, a_k, b_k, ldc, n, K;
+    int64_t a_row, a_k, b_k, n, K;
+    const int64_t *step;
+    int64_t a_places[MR], c_row[MR];
     int rows;
-    bool resume;      /* c holds the sums over the k that came before */
-    const real *bias; /* of these n columns; NULL: there is none, or more k is to come */
-    const char *ahead; /* memory that is fetched meanwhile, `ahead_step` bytes further for each k */
-    int64_t ahead_step;
+    bool resume;       /* c holds the sums over the k that came before */
+    const real *bias;  /* NULL: there is none, or more k is to come */
+    const char *ahead; /* memory that is fetched meanwhile: so many lines */
+    int64_t ahead_lines;
 } nnl_tile;
 
 /* Rows of A that are addressed from one pointer: base, base + 1, 2 and 3 row lengths. With a
  * pointer or an offset for every row the general registers would not suffice. */
 enum { GROUP = 4 };
 
-/* How b is read: whole vectors, packed; whole vectors where they lie; these, which are also left
- * packed in `keep`; no more than n columns. */
-typedef enum { WHOLE, IN_PLACE, KEEPING, EDGE } nnl_way;
+enum {
+    AHEAD = 8,  /* rows of b that are fetched early, where they lie FAR_APART */
+    FETCH = 16, /* k between two times that lines of `ahead` are fetched */
+};
 
-/* Rows of b that are fetched early while it is read in place, from row to row too far apart for the
- * processor to see it coming. */
-enum { AHEAD = 8 };
+/* Which pointers into a there are. */
+NNL_INLINE int pointers(const int mr, const nnl_form form) {
+    return form == ROWS ? (mr + GROUP - 1) / GROUP : form == COLUMNS ? 1 : mr;
+}
 
-/* acc[i][j] += a[i, k] b[k, j], for all k. */
-NNL_INLINE void accumulate(const int mr, const int nv, const nnl_way way, vec acc[MR][THIN_NV],
-                           const nnl_tile *t) {
-    const int64_t K = t->K, n = t->n, a_row = t->a_row, a_k = t->a_k, b_k = t->b_k;
-    const char *ahead = t->ahead;
-    const real *b = t->b, *a[(MR + GROUP - 1) / GROUP];
+/* acc[i][j] += a[i, k] b[k, j], for all k. Every instruction beside the multiply-adds counts: an
+ * addition of addresses can take the place of one of them. */
+NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, const nnl_way way,
+                           vec acc[MR][THIN_NV], const nnl_tile *t) {
+    const int64_t K = t->K, n = t->n, a_row = t->a_row, b_k = t->b_k, *step = t->step;
+    const int64_t a_k = form == ROWS ? 1 : t->a_k, fetch = t->ahead_lines ? FETCH : K;
+    const int64_t lines = t->ahead_lines ? pieces(t->ahead_lines * FETCH, K) : 0;
+    const char *ahead = t->ahead, *fetched = ahead + 64 * t->ahead_lines;
+    const real *b = t->b, *a[MR];
     real *keep = t->keep;
 #pragma GCC unroll 16
-    for (int g = 0; g * GROUP < mr; g++) a[g] = t->a + g * GROUP * a_row;
+    for (int g = 0; g < pointers(mr, form); g++)
+        a[g] = t->a + (form == ANYWHERE ? t->a_places[g] : g * GROUP * a_row);
 
-    for (int64_t k = 0; k < K; k++) {
-        vec bk[THIN_NV];
+    for (int64_t k = 0; k < K;) {
+        for (int64_t l = 0; l < lines && ahead < fetched; l++, ahead += 64)
+            __builtin_prefetch(ahead, 0, 2);
+        for (const int64_t end = min_of(K, k + fetch); k < end; k++, b += b_k) {
+            const int64_t at = form == ANYWHERE ? step[k] : 0;
+            vec bk[THIN_NV];
 #pragma GCC unroll 16
-        for (int j = 0; j < nv; j++) {
-            const real *p = b + k * b_k + j * LANES;
-            bk[j] = way == EDGE ? vec_load_first(p, n - j * LANES) : vec_load(p);
-            if (way == KEEPING) vec_store(keep + k * NR + j * LANES, bk[j]);
-            if (way == KEEPING || way == IN_PLACE) __builtin_prefetch(p + AHEAD * b_k);
+            for (int j = 0; j < nv; j++) {
+                bk[j] = way == EDGE ? vec_load_first(b + j * LANES, n - j * LANES)
+                                    : vec_load(b + j * LANES);
+                if (way == KEEPING) vec_store(keep + j * LANES, bk[j]);
+                if (way == KEEPING || way == FAR_APART)
+                    __builtin_prefetch(b + j * LANES + AHEAD * b_k);
+            }
+#pragma GCC unroll 16
+            for (int i = 0; i < mr; i++) {
+                const vec ai = vec_broadcast(form == ROWS      ? a[i / GROUP][i % GROUP * a_row]
+                                             : form == COLUMNS ? a[0][i]
+                                                               : a[i][at]);
+#pragma GCC unroll 16
+                for (int j = 0; j < nv; j++) acc[i][j] = vec_fmadd(ai, bk[j], acc[i][j]);
+            }
+            if (way == KEEPING) keep += NR;
+            if (form != ANYWHERE) {
+#pragma GCC unroll 16
+                for (int g = 0; g < pointers(mr, form); g++) a[g] += a_k;
+            }
         }
-#pragma GCC unroll 16
-        for (int i = 0; i < mr; i++) {
-            vec ai = vec_broadcast(a[i / GROUP][i % GROUP * a_row]);
-#pragma GCC unroll 16
-            for (int j = 0; j < nv; j++) acc[i][j] = vec_fmadd(ai, bk[j], acc[i][j]);
-        }
-#pragma GCC unroll 16
-        for (int g = 0; g * GROUP < mr; g++) a[g] += a_k;
-        __builtin_prefetch(ahead, 0, 2);
-        ahead += t->ahead_step;
     }
 }
 
-/* c = (c or 0) + a b (+ bias) */
-NNL_INLINE void tile(const int mr, const int nv, const nnl_way way, const nnl_tile *t) {
+/* A tile of whole vectors, nv of them, in c as in b. */
+NNL_INLINE void tile(const int mr, const int nv, const nnl_form form, const nnl_way way,
+                     const nnl_tile *t) {
     vec acc[MR][THIN_NV];
-    const bool full = t->n == nv * LANES;
+    if (mr > MR) return;
 #pragma GCC unroll 16
     for (int i = 0; i < mr; i++)
 #pragma GCC unroll 16
+        for (int j = 0; j < nv; j++)
+            acc[i][j] = t->resume ? vec_load(t->c + t->c_row[i] + j * LANES) : (vec){0};
+
+    accumulate(mr, nv, form, way, acc, t);
+
+    if (t->bias) {
+#pragma GCC unroll 16
         for (int j = 0; j < nv; j++) {
-            const real *c = t->c + i * t->ldc + j * LANES;
-            acc[i][j] = (vec){0};
-            if (t->resume) acc[i][j] = full ? vec_load(c) : vec_load_first(c, t->n - j * LANES);
-        }
-
-    accumulate(mr, nv, way, acc, t);
-
+            const vec bias = vec_load(t->bias + j * LANES);
 #pragma GCC unroll 16
-    for (int j = 0; j < nv; j++) {
-        const int64_t n = t->n - j * LANES;
-        const vec bias = t->bias ? vec_load_first(t->bias + j * LANES, n) : (vec){0};
-#pragma GCC unroll 16
-        for (int i = 0; i < mr; i++) {
-            real *c = t->c + i * t->ldc + j * LANES;
-            const vec sum = t->bias ? acc[i][j] + bias : acc[i][j];
-            if (full)
-                vec_store(c, sum);
-            else
-                vec_store_first(c, sum, n);
+            for (int i = 0; i < mr; i++) acc[i][j] += bias;
         }
     }
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+#pragma GCC unroll 16
+        for (int j = 0; j < nv; j++) vec_store(t->c + t->c_row[i] + j * LANES, acc[i][j]);
 }
 
-NNL_INLINE void panel_tile(const int mr, const nnl_tile *t) {
-    if (mr > MR) return;
+NNL_INLINE void panel_tile(const int mr, const nnl_form form, const nnl_tile *t) {
     if (t->n <= LANES)
-        tile(mr, 1, WHOLE, t);
-    else if (t->keep)
-        tile(mr, NV, KEEPING, t);
+        tile(mr, 1, form, WHOLE, t);
+    else if (form != ANYWHERE && t->keep)
+        tile(mr, NV, form, KEEPING, t);
     else
-        tile(mr, NV, WHOLE, t);
+        tile(mr, NV, form, WHOLE, t);
 }
 
-/* So few accumulators are in use that a tile must be wide for the multiply-adds not to wait for
- * each other. */
-NNL_INLINE void thin_tile(const int mr, const nnl_tile *t) {
-    if (mr > THIN_MR) return;
-    if (t->n == THIN_NR)
-        tile(mr, THIN_NV, IN_PLACE, t);
-    else
-        tile(mr, NV, EDGE, t);
-}
-
-/* 1 .. MR rows by at most NR columns; b is packed, or to be. */
-static void multiply_panel(const nnl_tile *t) {
+NNL_INLINE void panel_tiles(const nnl_form form, const nnl_tile *t) {
     _Static_assert(MR <= 14, "a case for every height");
     switch (t->rows) {
-    case 1: panel_tile(1, t); break;
-    case 2: panel_tile(2, t); break;
-    case 3: panel_tile(3, t); break;
-    case 4: panel_tile(4, t); break;
-    case 5: panel_tile(5, t); break;
-    case 6: panel_tile(6, t); break;
-    case 7: panel_tile(7, t); break;
-    case 8: panel_tile(8, t); break;
-    case 9: panel_tile(9, t); break;
-    case 10: panel_tile(10, t); break;
-    case 11: panel_tile(11, t); break;
-    case 12: panel_tile(12, t); break;
-    case 13: panel_tile(13, t); break;
-    case 14: panel_tile(14, t); break;
+    case 1: panel_tile(1, form, t); break;
+    case 2: panel_tile(2, form, t); break;
+    case 3: panel_tile(3, form, t); break;
+    case 4: panel_tile(4, form, t); break;
+    case 5: panel_tile(5, form, t); break;
+    case 6: panel_tile(6, form, t); break;
+    case 7: panel_tile(7, form, t); break;
+    case 8: panel_tile(8, form, t); break;
+    case 9: panel_tile(9, form, t); break;
+    case 10: panel_tile(10, form, t); break;
+    case 11: panel_tile(11, form, t); break;
+    case 12: panel_tile(12, form, t); break;
+    case 13: panel_tile(13, form, t); break;
+    case 14: panel_tile(14, form, t); break;
     }
 }
 
-/* 1 .. THIN_MR rows by THIN_NR columns, or at most NR; b is read in place. */
-static void multiply_thin(const nnl_tile *t) {
+static void multiply_rows(const nnl_tile *t) { panel_tiles(ROWS, t); }
+static void multiply_columns(const nnl_tile *t) { panel_tiles(COLUMNS, t); }
+static void multiply_anywhere(const nnl_tile *t) { panel_tiles(ANYWHERE, t); }
+
+/* 1 .. MR rows by one or NV whole vectors. */
+static void multiply_vectors(const nnl_tile *t) {
+    switch (t->form) {
+    case ROWS: multiply_rows(t); break;
+    case COLUMNS: multiply_columns(t); break;
+    case ANYWHERE: multiply_anywhere(t); break;
+    }
+}
+
+/* 1 .. THIN_MR rows by THIN_NR columns, or at most NR. So few accumulators are in use that a tile
+ * must be wide for the multiply-adds not to wait for each other. */
+NNL_INLINE void thin_tile(const int mr, const nnl_form form, const nnl_tile *t) {
+    if (mr > THIN_MR) return;
+    if (t->n == THIN_NR)
+        tile(mr, THIN_NV, form, FAR_APART, t);
+    else
+        tile(mr, NV, form, EDGE, t);
+}
+
+NNL_INLINE void thin_tiles(const nnl_form form, const nnl_tile *t) {
     _Static_assert(THIN_MR <= 3, "a case for every height");
     switch (t->rows) {
-    case 1: thin_tile(1, t); break;
-    case 2: thin_tile(2, t); break;
-    case 3: thin_tile(3, t); break;
+    case 1: thin_tile(1, form, t); break;
+    case 2: thin_tile(2, form, t); break;
+    case 3: thin_tile(3, form, t); break;
     }
+}
+
+static void multiply_thin_vectors(const nnl_tile *t) {
+    if (t->form == ROWS)
+        thin_tiles(ROWS, t);
+    else
+        thin_tiles(COLUMNS, t);
+}
+
+/* A tile whose columns do not fill whole vectors is computed in a corner of its own. */
+static void multiply_in_corner(const nnl_tile *t, void (*multiply)(const nnl_tile *)) {
+    real corner[MR * NR], bias[NR] = {0};
+    const size_t size = (size_t)t->n * sizeof *corner;
+    nnl_tile in = *t;
+    in.c = corner, in.bias = t->bias ? bias : NULL;
+    if (t->bias) memcpy(bias, t->bias, size);
+    for (int i = 0; i < t->rows; i++) {
+        in.c_row[i] = i * NR;
+        if (t->resume) memcpy(corner + i * NR, t->c + t->c_row[i], size);
+    }
+    multiply(&in);
+    for (int i = 0; i < t->rows; i++) memcpy(t->c + t->c_row[i], corner + i * NR, size);
+}
+
+/* 1 .. MR rows by at most NR columns. */
+static void multiply_panel(const nnl_tile *t) {
+    if (t->n == LANES || t->n == NR)
+        multiply_vectors(t);
+    else
+        multiply_in_corner(t, multiply_vectors);
+}
+
+/* 1 .. THIN_MR rows by THIN_NR columns, or at most NR; b is read where it lies. */
+static void multiply_thin(const nnl_tile *t) {
+    if (t->n == THIN_NR || t->n == NR)
+        multiply_thin_vectors(t);
+    else
+        multiply_in_corner(t, multiply_thin_vectors);
 }
 
 #endif

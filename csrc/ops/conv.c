@@ -5,7 +5,7 @@
  * of its own. Where a window reaches over the border, the rows of x under it are copied once with
  * zeros around them: a tap in the padding adds 0 * w, whoever computes it. */
 #include "../activation.h"
-#include "../gemm/scattered.h"
+#include "../gemm/microkernel.h"
 
 typedef struct {
     int64_t N, H, W, C, KH, KW, OH, OW, F;
@@ -165,11 +165,11 @@ typedef struct {
     int64_t image, row, column;
 } nnl_place;
 
-static void place_pixels(nnl_scattered *t, const nnl_conv *g, const nnl_view *v, int64_t rows,
+static void place_pixels(nnl_tile *t, const nnl_conv *g, const nnl_view *v, int64_t rows,
                          nnl_place *at, int64_t count) {
     t->rows = (int)count;
     for (int64_t i = 0; i < count; i++) {
-        t->a_row[i] = at->image * v->image + at->row * g->stride_h * v->row +
+        t->a_places[i] = at->image * v->image + at->row * g->stride_h * v->row +
                       at->column * g->stride_w * v->pixel;
         t->c_row[i] = i * g->F;
         if (++at->column < g->OW) continue;
@@ -192,7 +192,7 @@ static void activate_rows(real *y, int64_t rows, int64_t n, int64_t ld,
 /* y of one band, for some of the panels. */
 static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, nnl_range panels,
                           const real *packed, real *y, const nnl_epilogue *epilogue,
-                          nnl_scattered *t) {
+                          nnl_tile *t) {
     const int64_t pixels = band.images * band.rows * g->OW, strips = pieces(pixels, MR);
     const nnl_range all = columns_of(panels, g->Fg);
     nnl_place at = {0};
@@ -207,7 +207,7 @@ static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, n
             t->c = c + f.column;
             t->n = f.n;
             t->bias = epilogue->bias ? epilogue->bias + f.column : NULL;
-            multiply_scattered(t);
+            multiply_panel(t);
         }
         activate_rows(c + all.begin, length(strip), length(all), g->F, epilogue);
     }
@@ -237,7 +237,7 @@ static void turn_product(real *y, const real *product, int64_t F, int64_t n, con
 
 /* One row of y; x: the first pixel under its first window. */
 static void convolve_turned_row(const nnl_conv *g, const nnl_view *v, const real *x, real *room,
-                                real *y, const real *bias, nnl_scattered *t) {
+                                real *y, const real *bias, nnl_tile *t) {
     for (int64_t ow = 0; ow < g->OW; ow += NR) {
         real *to = room;
         t->n = min_of(NR, g->OW - ow);
@@ -247,7 +247,7 @@ static void convolve_turned_row(const nnl_conv *g, const nnl_view *v, const real
                 for (int64_t l = 0; l < t->n; l += LANES)
                     vec_store(to + l, vec_load_first(from + l, t->n - l));
             }
-        multiply_scattered(t);
+        multiply_panel(t);
         turn_product(y + ow * g->F, t->c, g->F, t->n, bias);
     }
 }
@@ -255,10 +255,10 @@ static void convolve_turned_row(const nnl_conv *g, const nnl_view *v, const real
 /* y of one band; `room` has turned_room, `step` room for K. */
 static void convolve_turned(const nnl_conv *g, const nnl_view *v, nnl_band band, const real *w,
                             real *room, int64_t *step, real *y, const nnl_epilogue *epilogue) {
-    nnl_scattered t = {.a = w, .b = room, .c = room + g->K * NR, .step = step, .K = g->K,
-                       .b_k = NR, .rows = (int)g->F};
+    nnl_tile t = {.form = ANYWHERE, .a = w, .b = room, .c = room + g->K * NR, .step = step,
+                  .K = g->K, .b_k = NR, .rows = (int)g->F};
     for (int64_t k = 0; k < g->K; k++) step[k] = k * g->F;
-    for (int f = 0; f < t.rows; f++) t.a_row[f] = f, t.c_row[f] = f * NR;
+    for (int f = 0; f < t.rows; f++) t.a_places[f] = f, t.c_row[f] = f * NR;
     for (int64_t r = 0; r < band.images * band.rows; r++, y += g->OW * g->F) {
         const int64_t at = r / band.rows * v->image + r % band.rows * g->stride_h * v->row;
         convolve_turned_row(g, v, v->data + at, room, y, epilogue->bias, &t);
@@ -291,7 +291,7 @@ static void op_conv2d(const nnl_call *call, nnl_team *team) {
     if (length(part.panels) == 0 || nnl_size(&call->out[0]) == 0) return;
     const int64_t blocks = pieces(length(part.panels) * g.K * NR, PACKED_BLOCK);
     const int64_t cuts = min_of(blocks, length(part.panels));
-    nnl_scattered t = {.step = step, .K = g.K, .b_k = NR};
+    nnl_tile t = {.form = ANYWHERE, .step = step, .K = g.K, .b_k = NR};
     for (int64_t r = part.rows.begin; r < part.rows.end;) {
         const nnl_band band = next_band(most, r, part.rows.end, g.OH);
         const nnl_view v = view_of(&g, call->in[0].data, band, r, mine + indices);

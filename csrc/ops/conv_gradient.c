@@ -3,7 +3,7 @@
  * dx takes one tap of the kernel after the other: the pixels of dy, times that tap, are added to
  * the pixels of dx that lie under it; no product is computed that the padding would throw away.
  * dw is a product whose sums run over all pixels of all images, and is cut into chunks. */
-#include "../gemm/scattered.h"
+#include "../gemm/microkernel.h"
 
 /* Panel p of tap t of the transposed kernel: columns c of one group, [Fg][NR]. */
 static void pack_transposed_kernel(const nnl_conv *g, const real *w, real *packed,
@@ -36,7 +36,7 @@ typedef struct {
     nnl_range panels;
 } nnl_tap;
 
-static void flush_tap(const nnl_tap *tap, nnl_scattered *t) {
+static void flush_tap(const nnl_tap *tap, nnl_tile *t) {
     const nnl_conv *g = tap->g;
     for (int64_t p = tap->panels.begin; t->rows && p < tap->panels.end; p++) {
         const nnl_panel c = panel_of(p, g->Cg);
@@ -44,7 +44,7 @@ static void flush_tap(const nnl_tap *tap, nnl_scattered *t) {
         t->b = tap->packed + p * g->Fg * NR;
         t->c = tap->dx + c.column;
         t->n = c.n;
-        multiply_scattered(t);
+        multiply_panel(t);
     }
     t->rows = 0;
 }
@@ -52,7 +52,7 @@ static void flush_tap(const nnl_tap *tap, nnl_scattered *t) {
 /* dx of rows h of image n += dy w[kh, kw]^T, as rows of the tile t, which goes whenever it is
  * full. */
 static void scatter_tap(const nnl_tap *tap, int64_t n, nnl_range h, int64_t kh, int64_t kw,
-                        nnl_scattered *t) {
+                        nnl_tile *t) {
     const nnl_conv *g = tap->g;
     const int64_t down = kh * g->dilation_h - g->top, right = kw * g->dilation_w - g->left;
     const nnl_range oh = under_tap(g->OH, g->stride_h, down, h);
@@ -62,7 +62,7 @@ static void scatter_tap(const nnl_tap *tap, int64_t n, nnl_range h, int64_t kh, 
                       to = (n * g->H + i * g->stride_h + down) * g->W + right;
         for (int64_t j = ow.begin; j < ow.end;) {
             const int64_t some = min_of(MR - t->rows, ow.end - j);
-            int64_t *a = t->a_row + t->rows, *c = t->c_row + t->rows;
+            int64_t *a = t->a_places + t->rows, *c = t->c_row + t->rows;
             for (int64_t k = 0; k < some; k++) {
                 a[k] = (from + j + k) * g->F;
                 c[k] = (to + (j + k) * g->stride_w) * g->C;
@@ -75,7 +75,7 @@ static void scatter_tap(const nnl_tap *tap, int64_t n, nnl_range h, int64_t kh, 
 }
 
 /* dx of one band: the taps one after the other, so that each element has its chain of sums. */
-static void scatter_band(const nnl_tap *all, nnl_band band, int64_t at, nnl_scattered *t) {
+static void scatter_band(const nnl_tap *all, nnl_band band, int64_t at, nnl_tile *t) {
     const nnl_conv *g = all->g;
     const int64_t n = at / g->H, h = at % g->H;
     const int64_t panels = panels_of(g->groups, g->Cg);
@@ -117,7 +117,7 @@ static void add_row(real *to, const real *from, int64_t n) {
 
 /* wide += what one row of dy adds by one row of the kernel. */
 static void add_joined_taps(const nnl_conv *g, const real *dy, const real *packed, real *wide,
-                            nnl_scattered *t) {
+                            nnl_tile *t) {
     const int64_t n = g->KW * g->C, ld = tile_row(g), strips = pieces(g->OW, MR);
     real *product = wide + wide_row(g);
     for (int64_t s = 0; s < strips; s++) {
@@ -125,14 +125,14 @@ static void add_joined_taps(const nnl_conv *g, const real *dy, const real *packe
         t->a = dy + strip.begin * g->F;
         t->rows = (int)length(strip);
         for (int i = 0; i < t->rows; i++) {
-            t->a_row[i] = i * g->F;
+            t->a_places[i] = i * g->F;
             t->c_row[i] = i * ld;
         }
         for (int64_t j = 0; j < n; j += NR) {
             t->b = packed + j * g->F;
             t->c = product + j;
             t->n = min_of(NR, n - j);
-            multiply_scattered(t);
+            multiply_panel(t);
         }
         for (int64_t i = 0; i < t->rows; i++)
             add_row(wide + (strip.begin + i) * g->stride_w * g->C, product + i * ld, n);
@@ -141,7 +141,7 @@ static void add_joined_taps(const nnl_conv *g, const real *dy, const real *packe
 
 /* Row h of an image's dx. */
 static void join_row(const nnl_conv *g, const real *dy, const real *packed, real *dx, int64_t h,
-                     real *wide, nnl_scattered *t) {
+                     real *wide, nnl_tile *t) {
     const int64_t columns = covered_columns(g, g->OW), left = min_of(g->left, columns);
     const int64_t inside = min_of(g->W, columns - left) * g->C;
     memset(wide, 0, (size_t)(columns * g->C) * sizeof *wide);
@@ -156,7 +156,7 @@ static void join_row(const nnl_conv *g, const real *dy, const real *packed, real
 
 /* dx of all images by joined taps; `mine` has room for wide_row and a tile. */
 static void join_taps(const nnl_conv *g, const real *dy, const real *packed, real *dx, real *mine,
-                      nnl_scattered *t, const nnl_team *team) {
+                      nnl_tile *t, const nnl_team *team) {
     const nnl_range rows = nnl_share(g->N * g->H, 1, team);
     t->resume = false;
     for (int64_t r = rows.begin; r < rows.end; r++)
@@ -166,7 +166,7 @@ static void join_taps(const nnl_conv *g, const real *dy, const real *packed, rea
 
 /* dx of this thread's part, tap by tap. */
 static void scatter_taps(const nnl_conv *g, const real *dy, const real *packed, real *dx,
-                         nnl_scattered *t, const nnl_team *team) {
+                         nnl_tile *t, const nnl_team *team) {
     const nnl_band most = band_of(g->H, g->W, BAND);
     const nnl_part part = part_of(g->N * g->H, g->W, panels_of(g->groups, g->Cg), team);
     const nnl_tap all = {g, dy, packed, dx, part.panels};
@@ -200,7 +200,7 @@ static void op_conv2d_gradient_input(const nnl_call *call, nnl_team *team) {
     nnl_wait(team);
 
     if (nnl_size(&call->out[0]) == 0) return;
-    nnl_scattered t = {.step = steps, .K = g.Fg, .b_k = NR, .resume = true};
+    nnl_tile t = {.form = ANYWHERE, .step = steps, .K = g.Fg, .b_k = NR, .resume = true};
     if (joins_taps(&g))
         join_taps(&g, call->in[0].data, packed, call->out[0].data,
                   rest + team->id * (wide_row(&g) + MR * tile_row(&g)), &t, team);
@@ -261,12 +261,12 @@ static void pixel_steps(const nnl_conv *g, const nnl_view *v, nnl_band band, int
 }
 
 /* dw's rows `strip` of group's K, against all columns, over one band. */
-static void place_taps(nnl_scattered *t, const nnl_conv *g, const nnl_view *v, nnl_range strip) {
+static void place_taps(nnl_tile *t, const nnl_conv *g, const nnl_view *v, nnl_range strip) {
     int64_t c = strip.begin % g->Cg, kw = strip.begin / g->Cg % g->KW,
             kh = strip.begin / g->Cg / g->KW;
     t->rows = (int)length(strip);
     for (int i = 0; i < t->rows; i++) {
-        t->a_row[i] = kh * g->dilation_h * v->row + kw * g->dilation_w * v->pixel + c;
+        t->a_places[i] = kh * g->dilation_h * v->row + kw * g->dilation_w * v->pixel + c;
         t->c_row[i] = i * g->F;
         if (++c < g->Cg) continue;
         c = 0;
@@ -278,7 +278,7 @@ static void place_taps(nnl_scattered *t, const nnl_conv *g, const nnl_view *v, n
 
 /* dw of some rows += the sum over one band's pixels; dy: of the band. */
 static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_range rows,
-                     real *packed, real *dw, nnl_scattered *t) {
+                     real *packed, real *dw, nnl_tile *t) {
     const int64_t panels = panels_of(g->groups, g->Fg), strips = pieces(length(rows), MR);
     for (int64_t p = 0; p < panels; p++) {
         const nnl_panel f = panel_of(p, g->Fg);
@@ -292,7 +292,7 @@ static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_r
             const nnl_range strip = piece(rows, 1, s, strips);
             place_taps(t, g, v, strip);
             t->c = dw + strip.begin * g->F + f.column;
-            multiply_scattered(t);
+            multiply_panel(t);
         }
     }
 }
@@ -300,7 +300,7 @@ static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_r
 /* One chunk's sums of some rows of dw. */
 static void sum_conv_chunk(const nnl_call *call, const nnl_conv *g, const nnl_kernel_plan *plan,
                            nnl_range pixel_rows, nnl_range rows, real *dw, real *mine) {
-    nnl_scattered t = {.step = (int64_t *)mine};
+    nnl_tile t = {.form = ANYWHERE, .step = (int64_t *)mine};
     real *packed = plan->packed ? mine + plan->steps + plan->padded : NULL;
     for (int64_t r = pixel_rows.begin; r < pixel_rows.end;) {
         const nnl_band band = next_band(plan->most, r, pixel_rows.end, g->OH);
