@@ -21,8 +21,10 @@ enum { PACK_STRIP = 3 };
  * the next step computes once for all of them has not much weight. */
 enum { HANDED_ON = 4096 };
 
-/* An array of so many bytes does not stay in the second cache between two steps. */
-enum { FAR = 256 << 10, MOST_AHEAD = 4 };
+/* An array of so many reals does not stay in the second cache between two steps; of so many, not
+ * even between two uses in one. */
+enum { FAR = (256 << 10) / (int)sizeof(real), LARGE = 8 * FAR };
+enum { MOST_AHEAD = 4 };
 
 static inline int64_t length(nnl_range r) { return r.end - r.begin; }
 
@@ -107,21 +109,23 @@ static void place_b(nnl_tile *t, const nnl_job *job, real *panel, int64_t k, int
         t->b = B->data + k * B->ld + j;
         t->b_k = B->ld;
         t->keep = more ? panel : NULL;
+        t->b_next = t->b + NR;
     }
 }
 
 /* What the step that takes C by pieces reads and writes beside it, where that is too much to be
- * near: the tiles of a strip fetch what the next strip will need, each as many lines as it has
- * k. */
+ * near. */
 static void find_ahead(nnl_job *job, int64_t M) {
     const nnl_call *then = &job->team->then->call;
-    if (M * job->ldc * (int64_t)sizeof(real) < FAR) return;
+    if (M * job->ldc < FAR) return;
     for (int i = 0; i < then->n_in && job->n_ahead < MOST_AHEAD; i++)
         if (then->in[i].data != job->C && nnl_size(&then->in[i]) == M * job->ldc)
             job->ahead[job->n_ahead++] = then->in[i].data;
 }
 
-static void place_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, int64_t tile) {
+/* Of it, what the next strip will need: the tiles of a strip fetch it, each as many lines as it has
+ * k. */
+static void place_taker_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, int64_t tile) {
     const int64_t lines = pieces(length(next) * job->ldc, NNL_LINE);
     const int64_t tiles = pieces(lines, t->K + 1), from = tile % tiles * t->K;
     if (tile / tiles >= job->n_ahead) return;
@@ -129,7 +133,24 @@ static void place_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, int64_t
     t->ahead_lines = min_of(t->K, lines - from);
 }
 
-/* The tile's ahead: lines of a row that the next run of the program will gather. */
+/* Piece `tile` of `tiles` of what of a large A comes next: the next block of k of a transposed one;
+ * else the next strip, if it is read as a whole. Both are read in an order in which the processor
+ * does not see their lines coming. */
+static void place_a_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, nnl_range k,
+                          int64_t tile, int64_t tiles) {
+    const nnl_operand *A = &job->A;
+    const nnl_range deeper = {k.end, min_of(k.end + length(k), job->K)};
+    const nnl_range which = A->transposed ? deeper : next;
+    /* Only what is read to the end of each row lies together. */
+    const bool together = A->transposed ? 2 * length(job->rows) > A->ld
+                                        : length(k) == job->K && A->ld == job->K;
+    const nnl_range part = piece((nnl_range){which.begin * A->ld, which.end * A->ld}, NNL_LINE,
+                                 tile, tiles);
+    t->ahead = (const char *)(A->data + part.begin);
+    t->ahead_lines = together ? pieces(length(part), NNL_LINE) : 0;
+}
+
+/* Lines of a row that the next run of the program will gather. */
 static void place_row_ahead(nnl_tile *t, nnl_ahead *rows) {
     const int64_t row = rows->index[rows->row], rest = pieces(rows->bytes - rows->offset, 64);
     const bool valid = row >= 0 && row < rows->rows;
@@ -139,6 +160,18 @@ static void place_row_ahead(nnl_tile *t, nnl_ahead *rows) {
     if (valid && rows->offset < rows->bytes) return;
     rows->offset = 0;
     if (++rows->row == rows->end) rows->end = 0;
+}
+
+/* What tile p of strip s may fetch, of all that comes later. */
+static void look_ahead(nnl_tile *t, nnl_job *job, nnl_range next, nnl_range k, int64_t s,
+                       int64_t strips, int64_t p, int64_t panels) {
+    const bool turned = job->A.transposed;
+    t->ahead_lines = 0;
+    if (job->n_ahead) place_taker_ahead(t, job, next, p);
+    if (!t->ahead_lines && length(job->rows) * job->K >= LARGE)
+        place_a_ahead(t, job, next, k, turned ? s * panels + p : p,
+                      turned ? strips * panels : panels);
+    if (!t->ahead_lines && job->team->ahead.end) place_row_ahead(t, &job->team->ahead);
 }
 
 /* Done when a strip is complete: it is still near, and longer than the rows of a tile. */
@@ -178,15 +211,14 @@ static void multiply_block(nnl_job *job, nnl_range columns, nnl_range k) {
         nnl_range rows = piece(job->rows, 1, s, strips);
         const nnl_range next = piece(job->rows, 1, s + 1 < strips ? s + 1 : s, strips);
         place_a(&t, job, rows, k.begin, panels);
-        for (int64_t j = columns.begin; j < columns.end; j += NR) {
-            real *panel = job->block + (j - columns.begin) * t.K;
+        for (int64_t p = 0; p < panels; p++) {
+            const int64_t j = columns.begin + p * NR;
+            real *panel = job->block + p * NR * t.K;
             place_c(&t, job, rows, j, min_of(columns.end - j, NR), last);
             t.b = panel;
             t.b_k = NR;
             t.keep = NULL;
-            t.ahead_lines = 0;
-            if (job->n_ahead) place_ahead(&t, job, next, (j - columns.begin) / NR);
-            if (!t.ahead_lines && job->team->ahead.end) place_row_ahead(&t, &job->team->ahead);
+            look_ahead(&t, job, next, k, s, strips, p, panels);
             if (s == 0 || packed) place_b(&t, job, panel, k.begin, j, strips > 1 && !packed);
             multiply_panel(&t);
         }
@@ -206,6 +238,40 @@ static void multiply_few_rows(const nnl_job *job) {
         multiply_thin(&t);
     }
     activate_strip(job, job->rows, job->columns);
+}
+
+/* Fewer columns than a vector has lanes, and a transposed A: its columns lie in vectors, so that
+ * the product turned round, with them for columns, is full ones. The sums are the same. */
+static bool turns_round(const nnl_job *job) {
+    const int64_t n = length(job->columns);
+    return job->A.transposed && !job->B.transposed && 4 * n <= 3 * LANES && n <= MR && job->K;
+}
+
+static void multiply_turned(const nnl_job *job) {
+    real product[MR * NR];
+    const nnl_operand *A = &job->A, *B = &job->B;
+    const int64_t n = length(job->columns);
+    const real *bias = job->epilogue ? job->epilogue->bias : NULL;
+    nnl_tile t = {.form = COLUMNS, .a_k = B->ld, .b_k = A->ld,
+                  .c = product, .rows = (int)n};
+    for (int i = 0; i < t.rows; i++) t.c_row[i] = i * NR;
+    for (int64_t m = job->rows.begin; m < job->rows.end; m += NR) {
+        t.n = min_of(NR, job->rows.end - m);
+        for (int64_t k = 0; k < job->K; k += t.K) {
+            t.K = min_of(KC, job->K - k);
+            t.resume = k > 0;
+            t.a = B->data + job->columns.begin + k * B->ld;
+            t.b = A->data + m + k * A->ld;
+            if (t.n % LANES) {
+                pack(job->block, NR, (nnl_piece){t.b, A->ld, t.K, t.n, false});
+                t.b = job->block, t.b_k = NR;
+            }
+            multiply_panel(&t);
+        }
+        unpack_turned(job->C + m * job->ldc + job->columns.begin, job->ldc, product, n, t.n,
+                      bias ? bias + job->columns.begin : NULL);
+        activate_strip(job, (nnl_range){m, m + t.n}, job->columns);
+    }
 }
 
 /* The team stands as a grid over C: how many threads one below the other? Of the grids that its
@@ -240,6 +306,11 @@ static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, 
 
     if (length(job.rows) <= THIN_MR && !B.transposed) {
         multiply_few_rows(&job);
+        if (team->then) hand_on(team, job.rows.begin * ldc, job.rows.end * ldc);
+        return;
+    }
+    if (turns_round(&job)) {
+        multiply_turned(&job);
         if (team->then) hand_on(team, job.rows.begin * ldc, job.rows.end * ldc);
         return;
     }

@@ -64,7 +64,8 @@ typedef struct {
     int rows;
     bool resume;       /* c holds the sums over the k that came before */
     const real *bias;  /* NULL: there is none, or more k is to come */
-    const char *ahead; /* memory that is fetched meanwhile: so many lines */
+    const real *b_next; /* the b of the next tile, if this one is kept */
+    const char *ahead;  /* memory that is fetched meanwhile: so many lines */
     int64_t ahead_lines;
 } nnl_tile;
 
@@ -73,8 +74,8 @@ typedef struct {
 enum { GROUP = 4 };
 
 enum {
-    AHEAD = 8,  /* rows of b that are fetched early, where they lie FAR_APART */
-    FETCH = 16, /* k between two times that lines of `ahead` are fetched */
+    EARLY = 32, /* k by which rows of b are fetched early where they lie */
+    SOME = 16,  /* k between two looks at what is to be fetched */
 };
 
 /* Which pointers into a there are. */
@@ -87,9 +88,10 @@ NNL_INLINE int pointers(const int mr, const nnl_form form) {
 NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, const nnl_way way,
                            vec acc[MR][THIN_NV], const nnl_tile *t) {
     const int64_t K = t->K, n = t->n, a_row = t->a_row, b_k = t->b_k, *step = t->step;
-    const int64_t a_k = form == ROWS ? 1 : t->a_k, fetch = t->ahead_lines ? FETCH : K;
-    const int64_t lines = t->ahead_lines ? pieces(t->ahead_lines * FETCH, K) : 0;
-    const char *ahead = t->ahead, *fetched = ahead + 64 * t->ahead_lines;
+    const int64_t a_k = form == ROWS ? 1 : t->a_k;
+    const int64_t some = way == KEEPING || t->ahead_lines ? SOME : K;
+    const int64_t lines = t->ahead_lines ? pieces(t->ahead_lines * SOME, K) : 0;
+    const char *ahead = t->ahead, *ahead_end = ahead + 64 * t->ahead_lines;
     const real *b = t->b, *a[MR];
     real *keep = t->keep;
 #pragma GCC unroll 16
@@ -97,9 +99,13 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, cons
         a[g] = t->a + (form == ANYWHERE ? t->a_places[g] : g * GROUP * a_row);
 
     for (int64_t k = 0; k < K;) {
-        for (int64_t l = 0; l < lines && ahead < fetched; l++, ahead += 64)
+        for (int64_t l = 0; l < lines && ahead < ahead_end; l++, ahead += 64)
             __builtin_prefetch(ahead, 0, 2);
-        for (const int64_t end = min_of(K, k + fetch); k < end; k++, b += b_k) {
+        const char *early = (const char *)(b + EARLY * b_k);
+        if (way == KEEPING && k + EARLY >= K)
+            early = (const char *)(t->b_next + (k + EARLY - K) * b_k);
+        const int64_t to_early = early - (const char *)b;
+        for (const int64_t end = min_of(K, k + some); k < end; k++, b += b_k) {
             const int64_t at = form == ANYWHERE ? step[k] : 0;
             vec bk[THIN_NV];
 #pragma GCC unroll 16
@@ -108,7 +114,7 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, cons
                                     : vec_load(b + j * LANES);
                 if (way == KEEPING) vec_store(keep + j * LANES, bk[j]);
                 if (way == KEEPING || way == FAR_APART)
-                    __builtin_prefetch(b + j * LANES + AHEAD * b_k);
+                    __builtin_prefetch((const char *)(b + j * LANES) + to_early);
             }
 #pragma GCC unroll 16
             for (int i = 0; i < mr; i++) {

@@ -62,3 +62,17 @@ static void pack_columns(real *panel, int64_t width, const nnl_piece *p) {
 static void pack(real *panel, int64_t width, nnl_piece p) {
     (p.k_contiguous ? pack_columns : pack_rows)(panel, width, &p);
 }
+
+/* c[j * ldc + i] = panel[i * NR + j] (+ bias[i]), for `rows` <= LANES rows i and n columns j. */
+static void unpack_turned(real *c, int64_t ldc, const real *panel, int64_t rows, int64_t n,
+                          const real *bias) {
+    const vec b = bias ? vec_load_first(bias, rows) : (vec){0};
+    for (int64_t j = 0; j < n; j += LANES) {
+        vec square[LANES];
+        for (int i = 0; i < LANES; i++)
+            square[i] = i < rows ? vec_load(panel + i * NR + j) : (vec){0};
+        transpose(square);
+        for (int l = 0; l < LANES && j + l < n; l++)
+            vec_store_first(c + (j + l) * ldc, bias ? square[l] + b : square[l], rows);
+    }
+}

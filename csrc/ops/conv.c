@@ -222,19 +222,6 @@ static bool turns(const nnl_conv *g) {
 /* Reals for NR pixels' windows [K][NR] and their results [F][NR]. */
 static int64_t turned_room(const nnl_conv *g) { return turns(g) ? (g->K + g->F) * NR : 0; }
 
-/* y [n][F] = product [F][NR] turned, plus the bias. */
-static void turn_product(real *y, const real *product, int64_t F, int64_t n, const real *bias) {
-    const vec b = bias ? vec_load_first(bias, F) : (vec){0};
-    for (int64_t j = 0; j < n; j += LANES) {
-        vec square[LANES];
-        for (int f = 0; f < LANES; f++)
-            square[f] = f < F ? vec_load(product + f * NR + j) : (vec){0};
-        transpose(square);
-        for (int l = 0; l < LANES && j + l < n; l++)
-            vec_store_first(y + (j + l) * F, bias ? square[l] + b : square[l], F);
-    }
-}
-
 /* One row of y; x: the first pixel under its first window. */
 static void convolve_turned_row(const nnl_conv *g, const nnl_view *v, const real *x, real *room,
                                 real *y, const real *bias, nnl_tile *t) {
@@ -248,7 +235,7 @@ static void convolve_turned_row(const nnl_conv *g, const nnl_view *v, const real
                     vec_store(to + l, vec_load_first(from + l, t->n - l));
             }
         multiply_panel(t);
-        turn_product(y + ow * g->F, t->c, g->F, t->n, bias);
+        unpack_turned(y + ow * g->F, g->F, t->c, g->F, t->n, bias);
     }
 }
 
