@@ -1,5 +1,6 @@
 """The rows that benchmarks train on: MNIST where it is there, else noise of the same shape."""
 
+import functools
 import gzip
 import os
 from pathlib import Path
@@ -33,8 +34,12 @@ def _read_idx(path):
     return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
 
 
+@functools.lru_cache(maxsize=1)
 def mnist(row_shape):
-    """(x_train, y_train), (x_test, y_test): float32 rows of this shape in [0, 1], int32 labels."""
+    """(x_train, y_train), (x_test, y_test): float32 rows of this shape in [0, 1], int32 labels.
+
+    Read once in a process, whoever asks.
+    """
     place = folder()
     if place:
         arrays = [_read_idx(place / file) for file in FILES]
@@ -51,3 +56,10 @@ def mnist(row_shape):
     images = [a.reshape(-1, *row_shape) / np.float32(255) for a in arrays[::2]]
     labels = [a.astype(np.int32) for a in arrays[1::2]]
     return (images[0], labels[0]), (images[1], labels[1])
+
+
+def noise(row_shape, count):
+    """The same, of this many rows that have no meaning, for measures of time alone."""
+    rng = np.random.default_rng(0)
+    rows = rng.random((count, *row_shape), np.float32), rng.integers(0, 10, count, np.int32)
+    return rows, rows

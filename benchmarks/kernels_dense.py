@@ -136,9 +136,9 @@ class Nnlite(calls.Nnlite):
 
         source, order = row_source(rows, columns)
         given = Source(source, "x")
-        place, index = given.placeholder(), Tensor((rows,), "int32")
+        (place,), index = given.placeholders(), Tensor((rows,), "int32")
         run = self._plan(
-            lambda: given.read(place, index, rows),
+            lambda: given.read([place], index, rows),
             feeds=[(place, source, 0), (index, order, rows * 4)],
         )
         return cycled(run, len(order) // rows)

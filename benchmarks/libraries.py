@@ -12,6 +12,9 @@ import data
 import numpy as np
 
 EPSILON = 1e-7  # of Adam, in all libraries
+# Keras's defaults, for the libraries that have others.
+L2 = 0.01  # of the regularizer "l2": what it multiplies the sum of squares by
+NORM_EPSILON, NORM_MOMENTUM = 1e-3, 0.99  # of BatchNormalization
 
 
 @dataclass
@@ -32,6 +35,8 @@ class Workload:
         Of one round.
     slice : int, default 10,000
         Rows that a peer predicts at once, so that what lies between its layers stays in the cache.
+    noise : bool, default False
+        The rows are noise of any shape, instead of MNIST.
     """
 
     name: str
@@ -43,11 +48,16 @@ class Workload:
     steps: int
     epochs: int
     slice: int = 10_000
+    noise: bool = False
 
     @property
     def rows(self):
         """Of one epoch: full batches only."""
         return self.batch * self.steps
+
+    def data(self):
+        """(x, y) for training, and for tests."""
+        return data.noise(self.row_shape, self.rows) if self.noise else data.mnist(self.row_shape)
 
     @property
     def text(self):
@@ -66,11 +76,12 @@ class Workload:
 class Library:
     """Base of all: the rows, and what every library says in the same way."""
 
+    package = None  # what is imported
     own_weights = False  # the library cannot be given initial weights
 
     def __init__(self, workload, threads):
         self.workload, self.threads = workload, threads
-        (x, y), self.test = data.mnist(workload.row_shape)
+        (x, y), self.test = workload.data()
         self.x, self.y = x[: workload.rows], y[: workload.rows]
         self.build()
 
@@ -108,6 +119,8 @@ class Library:
 
 class Nnlite(Library):
     """nnlite as its users run it: `Model.fit` and `Model.predict`, threads chosen by itself."""
+
+    package = "nnlite"
 
     def build(self):
         import nnlite
@@ -148,6 +161,7 @@ class Nnlite(Library):
 class Keras(Nnlite):
     """Keras on TensorFlow: many steps for each call of its compiled function."""
 
+    package = "keras"
     STEPS_A_CALL = 32
     jit_compile = "auto"  # by XLA only where there is another device than a CPU
 
@@ -174,6 +188,7 @@ class KerasXla(Keras):
 class Sklearn(Library):
     """scikit-learn's MLPClassifier, an epoch for each partial_fit; it initialises by itself."""
 
+    package = "sklearn.neural_network"
     own_weights = True
 
     def build(self):

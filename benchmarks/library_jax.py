@@ -1,14 +1,70 @@
 """JAX at its best. A new kind of layer is one entry of `LAYERS`."""
 
 import numpy as np
-from libraries import EPSILON, Library
+from libraries import EPSILON, L2, NORM_EPSILON, NORM_MOMENTUM, Library
 
 
-def _dense(jax, weights, units, activation=None):
+class Training:
+    """What some layers need or leave in a step of training.
+
+    Attributes
+    ----------
+    averages : dict
+        The number of a layer -> what its last weights, which have no gradient, become.
+    penalty : scalar
+        Added to the loss.
+    """
+
+    def __init__(self, jax, key):
+        self.jax, self.key, self.layer, self.averages, self.penalty = jax, key, 0, {}, 0.0
+
+    def bits(self, count):
+        """Random uint16 numbers, two of each that is drawn."""
+        key = self.jax.random.fold_in(self.key, self.layer)
+        drawn = self.jax.random.bits(key, (-(-count // 2),))
+        return self.jax.lax.bitcast_convert_type(drawn, "uint16").reshape(-1)[:count]
+
+
+def _dense(jax, weights, units, activation=None, kernel_regularizer=None):
     own = weights[:2]
     del weights[:2]
     f = _activation(jax, activation)
-    return own, lambda own, x: f(x @ own[0] + own[1])
+
+    def dense(own, x, training):
+        if training and kernel_regularizer == "l2":
+            training.penalty += L2 * (own[0] ** 2).sum()
+        return f(x @ own[0] + own[1])
+
+    return own, dense
+
+
+def _batch_normalization(jax, weights):
+    own = weights[:4]
+    del weights[:4]
+
+    def normalization(own, x, training):
+        gamma, beta, mean, variance = own
+        if training:
+            axes = tuple(range(x.ndim - 1))
+            batch = x.mean(axes), x.var(axes)
+            training.averages[training.layer] = [
+                old + (new - old) * (1 - NORM_MOMENTUM) for old, new in zip(own[2:], batch)
+            ]
+            mean, variance = batch
+        return (x - mean) * (jax.lax.rsqrt(variance + NORM_EPSILON) * gamma) + beta
+
+    return own, normalization
+
+
+def _dropout(jax, weights, rate):
+    kept = np.uint16(round((1 - rate) * 2**16))
+
+    def dropout(own, x, training):
+        if not training:
+            return x
+        return jax.numpy.where(training.bits(x.size).reshape(x.shape) < kept, x / (1 - rate), 0.0)
+
+    return [], dropout
 
 
 def _conv2d(jax, weights, filters, kernel_size, activation=None, padding="valid"):
@@ -16,7 +72,7 @@ def _conv2d(jax, weights, filters, kernel_size, activation=None, padding="valid"
     del weights[:2]
     f = _activation(jax, activation)
 
-    def convolution(own, x):
+    def convolution(own, x, training):
         y = jax.lax.conv_general_dilated(
             x, own[0], (1, 1), padding.upper(), dimension_numbers=("NHWC", "HWIO", "NHWC")
         )
@@ -28,7 +84,7 @@ def _conv2d(jax, weights, filters, kernel_size, activation=None, padding="valid"
 def _max_pooling2d(jax, weights, pool_size):
     """Faster by reshaping, where windows do not overlap, than by `lax.reduce_window`."""
 
-    def pool(own, x):
+    def pool(own, x, training):
         n, h, w, c = x.shape
         h, w = h // pool_size, w // pool_size
         x = x[:, : h * pool_size, : w * pool_size]
@@ -41,12 +97,20 @@ def _activation(jax, activation):
     return {None: lambda x: x, "relu": jax.nn.relu, "tanh": jax.numpy.tanh}[activation]
 
 
+def _activation_layer(jax, weights, activation):
+    f = _activation(jax, activation)
+    return [], lambda own, x, training: f(x)
+
+
 # Layer -> function of (jax, weights in Keras's order, of which it takes its own from the front,
-# arguments): the layer's weights and a function of (weights, x).
+# arguments): the layer's weights and a function of (weights, x, a Training or None).
 LAYERS = {
+    "Activation": _activation_layer,
+    "BatchNormalization": _batch_normalization,
     "Conv2D": _conv2d,
     "Dense": _dense,
-    "Flatten": lambda jax, weights: ([], lambda own, x: x.reshape(len(x), -1)),
+    "Dropout": _dropout,
+    "Flatten": lambda jax, weights: ([], lambda own, x, training: x.reshape(len(x), -1)),
     "MaxPooling2D": _max_pooling2d,
 }
 
@@ -74,6 +138,7 @@ OPTIMIZERS = {"Adam": _adam, "SGD": _sgd}
 class Jax(Library):
     """JAX: one step as a jitted function whose state is donated; rows are gathered inside it."""
 
+    package = "jax"
     most_steps_a_call = 1
 
     def build(self):
@@ -98,22 +163,32 @@ class Jax(Library):
         self.call = jax.jit(self._steps, donate_argnums=0)
         self.forward = jax.jit(lambda own, x: jax.nn.softmax(self._logits(own, x)))
 
-    def _logits(self, own, x):
-        for f, weights in zip(self.functions, own):
-            x = f(weights, x)
+    def _logits(self, own, x, training=None):
+        for number, (f, weights) in enumerate(zip(self.functions, own)):
+            if training:
+                training.layer = number
+            x = f(weights, x, training)
         return x
 
-    def _loss(self, own, x, y):
-        log = self.jax.nn.log_softmax(self._logits(own, x))
-        return -self.jax.numpy.take_along_axis(log, y[:, None], 1).mean()
+    def _loss(self, own, x, y, key):
+        """The loss, and the moving averages after it."""
+        training = Training(self.jax, key)
+        log = self.jax.nn.log_softmax(self._logits(own, x, training))
+        loss = -self.jax.numpy.take_along_axis(log, y[:, None], 1).mean()
+        return loss + training.penalty, training.averages
 
     def _step(self, carry, x, y, order):
         """(steps done, sum of losses, weights, slots of the optimizer) -> the same a step later."""
         t, total, own, *slots = carry
         batch = self.workload.batch
         index = self.jax.lax.dynamic_slice(order, (t % self.workload.steps * batch,), (batch,))
-        loss, grads = self.jax.value_and_grad(self._loss)(own, x[index], y[index])
-        return (t + 1, total + loss, *self.update(t + 1, own, *slots, grads))
+        key = self.jax.random.fold_in(self.jax.random.key(0), t)
+        loss = self.jax.value_and_grad(self._loss, has_aux=True)
+        (loss, averages), grads = loss(own, x[index], y[index], key)
+        own, *slots = self.update(t + 1, own, *slots, grads)
+        for number, moved in averages.items():
+            own[number] = own[number][: -len(moved)] + moved
+        return (t + 1, total + loss, own, *slots)
 
     def _steps(self, carry, x, y, order):
         if self.steps_a_call == 1:

@@ -1,10 +1,11 @@
 """PyTorch at its best. A new kind of layer is one entry of `LAYERS`."""
 
-from libraries import EPSILON, Library
+from libraries import EPSILON, L2, NORM_EPSILON, NORM_MOMENTUM, Library
 
 
-def _dense(nn, weights, units, activation=None):
+def _dense(nn, weights, units, activation=None, kernel_regularizer=None):
     layer = nn.Linear(weights[0].shape[0], units)
+    layer.weight.l2 = {None: 0.0, "l2": L2}[kernel_regularizer]
     return _loaded(nn, layer, weights, (1, 0), activation)
 
 
@@ -20,6 +21,34 @@ def _loaded(nn, layer, weights, axes, activation):
     layer.weight.data.copy_(layer.weight.new_tensor(kernel.transpose(axes)))
     layer.bias.data.copy_(layer.bias.new_tensor(bias))
     return [layer, *_activation(nn, activation)]
+
+
+def _batch_normalization(nn, weights):
+    """Of dense layers. The moving variance is the unbiased one, 1.008 times Keras's at 128 rows."""
+    layer = nn.BatchNorm1d(len(weights[0]), NORM_EPSILON, 1 - NORM_MOMENTUM)
+    for own, given in zip(
+        (layer.weight, layer.bias, layer.running_mean, layer.running_var), weights
+    ):
+        own.data.copy_(own.new_tensor(given))
+    del weights[:4]
+    return [layer]
+
+
+def _dropout(nn, weights, rate):
+    """A third of nn.Dropout's time: 16 random bits an element, four elements a number."""
+    import torch
+
+    below = round((1 - rate) * 2**16) - 2**15
+
+    class Dropout(nn.Module):
+        def forward(self, x):
+            if not self.training:
+                return x
+            drawn = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+            kept = drawn.view(torch.int16)[: x.numel()].view(x.shape).lt(below)
+            return x * kept.to(x.dtype).mul_(1 / (1 - rate))
+
+    return [Dropout()]
 
 
 def _flatten(nn, weights):
@@ -41,8 +70,11 @@ def _activation(nn, activation):
 # Layer -> function of (torch.nn, weights in Keras's order, of which it takes its own from the
 # front, arguments): a list of modules.
 LAYERS = {
+    "Activation": lambda nn, weights, activation: _activation(nn, activation),
+    "BatchNormalization": _batch_normalization,
     "Conv2D": _conv2d,
     "Dense": _dense,
+    "Dropout": _dropout,
     "Flatten": _flatten,
     "MaxPooling2D": lambda nn, weights, pool_size: [nn.MaxPool2d(pool_size)],
 }
@@ -53,6 +85,8 @@ class Torch(Library):
 
     Images lie in memory with their channels first, as is PyTorch's default.
     """
+
+    package = "torch"
 
     def build(self):
         import torch
@@ -79,17 +113,30 @@ class Torch(Library):
                 for module in LAYERS[kind](nn, weights, **given)
             ]
         )
+        self.model.eval()
         more = {"eps": EPSILON} if self.workload.optimizer == "Adam" else {}
         self.optimizer = getattr(self.torch.optim, self.workload.optimizer)(
-            self.model.parameters(), lr=self.workload.learning_rate, fused=True, **more
+            self._groups(), lr=self.workload.learning_rate, fused=True, **more
         )
+
+    def _groups(self):
+        """The parameters for the optimizer, which adds the gradient of their L2 penalties."""
+        groups = {}
+        for parameter in self.model.parameters():
+            groups.setdefault(getattr(parameter, "l2", 0.0), []).append(parameter)
+        self.penalties = [
+            (l2, p.detach().view(-1)) for l2, own in groups.items() if l2 for p in own
+        ]
+        return [{"params": own, "weight_decay": 2 * l2} for l2, own in groups.items()]
 
     def _made(self, modules):
         """The model, of modules that take images with channels first."""
         return self.torch.nn.Sequential(*modules)
 
     def train(self, shuffle):
+        self.model.train()
         losses = [loss for _ in range(self.workload.epochs) for loss in self._epoch(shuffle)]
+        self.model.eval()
         return self.torch.stack(losses).mean().item()
 
     def _epoch(self, shuffle):
@@ -104,8 +151,9 @@ class Torch(Library):
             self.optimizer.zero_grad(set_to_none=True)
             loss = torch.nn.functional.cross_entropy(self.model(x), y)
             loss.backward()
+            total = sum((l2 * w.dot(w) for l2, w in self.penalties), loss.detach())
             self.optimizer.step()
-            yield loss.detach()
+            yield total
 
     def _outputs(self, x):
         with self.torch.inference_mode():

@@ -31,14 +31,6 @@ LIBRARIES = {
     "sklearn": Sklearn,
 }
 
-
-def _known(table, workload):
-    """Raise if a layer of the net has no translation yet."""
-    for kind, _ in workload.layers:
-        if kind not in table:
-            raise NotImplementedError(f"no translation of the layer {kind} here yet")
-
-
 WORKLOADS = {
     w.name: w
     for w in [
@@ -68,6 +60,25 @@ WORKLOADS = {
             batch=32,
             steps=1875,
             epochs=5,
+        ),
+        Workload(
+            "mlpbn",
+            (784,),
+            [
+                ("Dense", {"units": 512, "activation": "relu"}),
+                ("BatchNormalization", {}),
+                ("Dropout", {"rate": 0.2}),
+                ("Dense", {"units": 512, "kernel_regularizer": "l2"}),
+                ("BatchNormalization", {}),
+                ("Activation", {"activation": "relu"}),
+                ("Dropout", {"rate": 0.2}),
+                ("Dense", {"units": 10}),
+            ],
+            "Adam",
+            1e-3,
+            batch=128,
+            steps=468,
+            epochs=1,
         ),
         Workload(
             "cnn",
@@ -119,17 +130,20 @@ ACCURACY = 0.02  # of the test set, after all rounds (each library shuffles for 
 PREDICTED_ROWS = (1, 10_000)
 
 
-def contestants(workload, libraries, threads):
-    """Entries for `timing.start`: nnlite chooses its threads, the others run with each number."""
-    wanted = []
+def contestants(libraries, threads):
+    """(name, class, threads): nnlite chooses its threads, the others run with each number."""
     for name in libraries:
-        if name == "nnlite":
-            wanted.append((name, LIBRARIES[name], (workload, max(threads)), max(threads)))
-        elif name == "sklearn":  # its threads are NumPy's
-            wanted.append((name, LIBRARIES[name], (workload, max(threads)), max(threads)))
+        if name in ("nnlite", "sklearn"):  # sklearn's threads are NumPy's
+            yield name, LIBRARIES[name], max(threads)
         else:
-            wanted += [(f"{name} {n}t", LIBRARIES[name], (workload, n), n) for n in threads]
-    return wanted
+            yield from ((f"{name} {n}t", LIBRARIES[name], n) for n in threads)
+
+
+def start(workload, libraries, threads):
+    """Workers that train this, and why others are missing."""
+    return timing.start(
+        (name, library, (workload, n), n) for name, library, n in contestants(libraries, threads)
+    )
 
 
 def warm_up(workers):
@@ -244,7 +258,7 @@ def verdict(seconds):
 def run(workload, options):
     """Measure one workload and print its tables; returns all figures."""
     before = timing.load()
-    workers, missing = timing.start(contestants(workload, options.peers, options.threads))
+    workers, missing = start(workload, options.peers, options.threads)
 
     def progress(number, name, answer):
         rate = workload.rows * workload.epochs / answer.seconds / 1000
