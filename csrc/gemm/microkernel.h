@@ -25,6 +25,9 @@ enum {
 
 #define NNL_INLINE static inline __attribute__((always_inline))
 
+/* n columns, filled up to whole vectors. */
+static inline int64_t whole_vectors(int64_t n) { return pieces(n, LANES) * LANES; }
+
 NNL_INLINE vec vec_load(const real *p) {
     vec v;
     memcpy(&v, p, sizeof v);

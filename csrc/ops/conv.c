@@ -226,16 +226,17 @@ static int64_t turned_room(const nnl_conv *g) { return turns(g) ? (g->K + g->F) 
 static void convolve_turned_row(const nnl_conv *g, const nnl_view *v, const real *x, real *room,
                                 real *y, const real *bias, nnl_tile *t) {
     for (int64_t ow = 0; ow < g->OW; ow += NR) {
+        const int64_t n = min_of(NR, g->OW - ow);
         real *to = room;
-        t->n = min_of(NR, g->OW - ow);
         for (int64_t i = 0; i < g->KH; i++)
             for (int64_t j = 0; j < g->KW; j++, to += NR) {
                 const real *from = x + i * g->dilation_h * v->row + j * g->dilation_w + ow;
-                for (int64_t l = 0; l < t->n; l += LANES)
-                    vec_store(to + l, vec_load_first(from + l, t->n - l));
+                for (int64_t l = 0; l < n; l += LANES)
+                    vec_store(to + l, vec_load_first(from + l, n - l));
             }
+        t->n = whole_vectors(n);
         multiply_panel(t);
-        unpack_turned(y + ow * g->F, g->F, t->c, g->F, t->n, bias);
+        unpack_turned(y + ow * g->F, g->F, t->c, g->F, n, bias);
     }
 }
 

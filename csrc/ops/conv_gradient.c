@@ -1,92 +1,151 @@
 /* conv_gradient.c: the gradients of conv2d, letters as there.
  *
- * dx takes one tap of the kernel after the other: the pixels of dy, times that tap, are added to
- * the pixels of dx that lie under it; no product is computed that the padding would throw away.
- * dw is a product whose sums run over all pixels of all images, and is cut into chunks. */
+ * dx is a product like y: its rows are pixels of dx, and k goes through the taps of the kernel that
+ * lie over them. Pixels under the same taps are computed together, so that no product is computed
+ * that the padding would throw away. dw is a product whose sums run over all pixels of all images,
+ * and is cut into chunks. */
 #include "../gemm/microkernel.h"
 
-/* Panel p of tap t of the transposed kernel: columns c of one group, [Fg][NR]. */
+/* One axis of a convolution. Position x of dx lies under tap k of the window at o of dy where
+ * o stride + k dilation - before = x. */
+typedef struct {
+    int64_t size, o_size, taps, stride, dilation, before;
+} nnl_axis;
+
+static nnl_axis rows_axis(const nnl_conv *g) {
+    return (nnl_axis){g->H, g->OH, g->KH, g->stride_h, g->dilation_h, g->top};
+}
+static nnl_axis columns_axis(const nnl_conv *g) {
+    return (nnl_axis){g->W, g->OW, g->KW, g->stride_w, g->dilation_w, g->left};
+}
+
+/* The taps over one position are so many apart, and their o. */
+static int64_t taps_apart(const nnl_axis *a) {
+    int64_t n = 1;
+    while (n * a->dilation % a->stride) n++;
+    return n;
+}
+static int64_t o_apart(const nnl_axis *a) { return taps_apart(a) * a->dilation / a->stride; }
+
+/* The place of a tap when those over one position shall stand side by side. */
+static int64_t rank_of(const nnl_axis *a, int64_t tap) {
+    const int64_t apart = taps_apart(a);
+    int64_t rank = tap / apart;
+    for (int64_t r = 0; r < tap % apart; r++) rank += pieces(a->taps - r, apart);
+    return rank;
+}
+
+/* n positions at, at + stride, ... of dx that lie under the same taps: `taps` of them, in the order
+ * of their ranks from `rank` on. o: where the first position has the first tap. */
+typedef struct {
+    int64_t at, n, rank, taps, o;
+} nnl_run;
+
+/* The first of an axis' runs that begins at `at`. */
+static nnl_run run_at(const nnl_axis *a, int64_t at) {
+    nnl_run run = {.at = at};
+    for (int64_t k = 0; k < a->taps; k++) {
+        const int64_t from = at + a->before - k * a->dilation;
+        if (from < 0 || from % a->stride || from / a->stride >= a->o_size) continue;
+        if (run.taps++ == 0) run.rank = rank_of(a, k), run.o = from / a->stride;
+    }
+    return run;
+}
+
+/* All runs of an axis, of which there are at most as many as positions. */
+static int64_t find_runs(const nnl_axis *a, nnl_run *runs) {
+    int64_t n = 0;
+    for (int64_t first = 0; first < a->stride; first++)
+        for (int64_t at = first; at < a->size; at += a->stride) {
+            const nnl_run run = run_at(a, at);
+            if (at == first || runs[n - 1].rank != run.rank || runs[n - 1].taps != run.taps)
+                runs[n++] = run;
+            runs[n - 1].n++;
+        }
+    return n;
+}
+
+/* Panel p of the transposed kernel, [taps in the order of their ranks, Fg][NR]: columns c of one
+ * group. */
 static void pack_transposed_kernel(const nnl_conv *g, const real *w, real *packed,
                                    const nnl_team *team) {
-    const int64_t panels = panels_of(g->groups, g->Cg);
-    const nnl_range mine = nnl_share(g->KH * g->KW * panels, 1, team);
+    const nnl_axis rows = rows_axis(g), columns = columns_axis(g);
+    const int64_t taps = g->KH * g->KW;
+    const nnl_range mine = nnl_share(panels_of(g->groups, g->Cg) * taps, 1, team);
     for (int64_t i = mine.begin; i < mine.end; i++) {
-        const int64_t tap = i / panels;
-        const nnl_panel c = panel_of(i % panels, g->Cg);
-        pack(packed + i * g->Fg * NR, NR,
+        const int64_t tap = i % taps;
+        const nnl_panel c = panel_of(i / taps, g->Cg);
+        const int64_t rank = rank_of(&rows, tap / g->KW) * g->KW + rank_of(&columns, tap % g->KW);
+        pack(packed + (i / taps * taps + rank) * g->Fg * NR, NR,
              (nnl_piece){w + (tap * g->Cg + c.within) * g->F + c.group * g->Fg, g->F, g->Fg, c.n,
                          true});
     }
 }
 
-/* The o in [0, size) with begin <= o stride + shift < end. */
-static nnl_range under_tap(int64_t size, int64_t stride, int64_t shift, nnl_range covered) {
-    const int64_t from = covered.begin - shift, to = covered.end - shift;
-    nnl_range r = {from > 0 ? pieces(from, stride) : 0, to > 0 ? pieces(to, stride) : 0};
-    if (r.end > size) r.end = size;
-    if (r.begin > r.end) r.begin = r.end;
-    return r;
+/* From the o of the first tap through the others. */
+static void tap_steps(const nnl_conv *g, int64_t *step) {
+    const nnl_axis rows = rows_axis(g), columns = columns_axis(g);
+    for (int64_t i = 0; i < g->KH; i++)
+        for (int64_t j = 0; j < g->KW; j++)
+            for (int64_t f = 0; f < g->Fg; f++)
+                *step++ = f - (i * o_apart(&rows) * g->OW + j * o_apart(&columns)) * g->F;
 }
 
-/* One tap's tiles over a band of dx. */
+/* What dx is computed from, and what of it. */
 typedef struct {
     const nnl_conv *g;
-    const real *dy, *packed; /* packed: of this tap */
+    const real *dy, *packed;
     real *dx;
     nnl_range panels;
-} nnl_tap;
+} nnl_source;
 
-static void flush_tap(const nnl_tap *tap, nnl_tile *t) {
-    const nnl_conv *g = tap->g;
-    for (int64_t p = tap->panels.begin; t->rows && p < tap->panels.end; p++) {
+/* The tile's pixels, which lie under the taps of two runs. */
+static void flush_pixels(const nnl_source *from, const nnl_run *down, const nnl_run *across,
+                         nnl_tile *t) {
+    const nnl_conv *g = from->g;
+    const nnl_axis rows = rows_axis(g);
+    /* Taps of several rows stand side by side only if all of each are there. */
+    const int64_t together = across->taps == g->KW ? down->taps : 1;
+    for (int64_t p = from->panels.begin; t->rows && p < from->panels.end; p++) {
         const nnl_panel c = panel_of(p, g->Cg);
-        t->a = tap->dy + c.group * g->Fg;
-        t->b = tap->packed + p * g->Fg * NR;
-        t->c = tap->dx + c.column;
+        t->c = from->dx + c.column;
         t->n = c.n;
-        multiply_panel(t);
+        t->K = together * across->taps * g->Fg;
+        for (int64_t i = 0; i < down->taps; i += together) {
+            const int64_t rank = (down->rank + i) * g->KW + across->rank;
+            t->a = from->dy + c.group * g->Fg - i * o_apart(&rows) * g->OW * g->F;
+            t->b = from->packed + (p * g->KH * g->KW + rank) * g->Fg * NR;
+            t->resume = i > 0;
+            multiply_panel(t);
+        }
     }
     t->rows = 0;
 }
 
-/* dx of rows h of image n += dy w[kh, kw]^T, as rows of the tile t, which goes whenever it is
- * full. */
-static void scatter_tap(const nnl_tap *tap, int64_t n, nnl_range h, int64_t kh, int64_t kw,
-                        nnl_tile *t) {
-    const nnl_conv *g = tap->g;
-    const int64_t down = kh * g->dilation_h - g->top, right = kw * g->dilation_w - g->left;
-    const nnl_range oh = under_tap(g->OH, g->stride_h, down, h);
-    const nnl_range ow = under_tap(g->OW, g->stride_w, right, (nnl_range){0, g->W});
-    for (int64_t i = oh.begin; i < oh.end; i++) {
-        const int64_t from = (n * g->OH + i) * g->OW,
-                      to = (n * g->H + i * g->stride_h + down) * g->W + right;
-        for (int64_t j = ow.begin; j < ow.end;) {
-            const int64_t some = min_of(MR - t->rows, ow.end - j);
-            int64_t *a = t->a_places + t->rows, *c = t->c_row + t->rows;
-            for (int64_t k = 0; k < some; k++) {
-                a[k] = (from + j + k) * g->F;
-                c[k] = (to + (j + k) * g->stride_w) * g->C;
+/* dx of the pixels of two runs, in rows h of images n; as rows of the tile t, which goes whenever
+ * it is full. */
+static void gather_pixels(const nnl_source *from, nnl_range n, nnl_range h, const nnl_run *down,
+                          const nnl_run *across, nnl_tile *t) {
+    const nnl_conv *g = from->g;
+    const nnl_range columns = columns_of(from->panels, g->Cg);
+    const bool none = down->taps * across->taps == 0;
+    for (int64_t image = n.begin; image < n.end; image++)
+        for (int64_t i = 0; i < down->n; i++) {
+            const int64_t row = down->at + i * g->stride_h;
+            if (row < h.begin || row >= h.end) continue;
+            for (int64_t j = 0; j < across->n; j++) {
+                const int64_t a = (image * g->OH + down->o + i) * g->OW + across->o + j;
+                const int64_t c = (image * g->H + row) * g->W + across->at + j * g->stride_w;
+                t->a_places[t->rows] = a * g->F;
+                t->c_row[t->rows] = c * g->C;
+                if (none)
+                    memset(from->dx + c * g->C + columns.begin, 0,
+                           (size_t)length(columns) * sizeof *from->dx);
+                else if (++t->rows == MR)
+                    flush_pixels(from, down, across, t);
             }
-            j += some;
-            t->rows += (int)some;
-            if (t->rows == MR) flush_tap(tap, t);
         }
-    }
-}
-
-/* dx of one band: the taps one after the other, so that each element has its chain of sums. */
-static void scatter_band(const nnl_tap *all, nnl_band band, int64_t at, nnl_tile *t) {
-    const nnl_conv *g = all->g;
-    const int64_t n = at / g->H, h = at % g->H;
-    const int64_t panels = panels_of(g->groups, g->Cg);
-    nnl_tap tap = *all;
-    for (int64_t kh = 0; kh < g->KH; kh++)
-        for (int64_t kw = 0; kw < g->KW; kw++) {
-            tap.packed = all->packed + (kh * g->KW + kw) * panels * g->Fg * NR;
-            for (int64_t i = 0; i < band.images; i++)
-                scatter_tap(&tap, n + i, (nnl_range){h, h + band.rows}, kh, kw, t);
-            flush_tap(&tap, t);
-        }
+    flush_pixels(from, down, across, t);
 }
 
 /* Few channels would fill a tile badly: then the taps of a row of the window are columns of one
@@ -129,9 +188,9 @@ static void add_joined_taps(const nnl_conv *g, const real *dy, const real *packe
             t->c_row[i] = i * ld;
         }
         for (int64_t j = 0; j < n; j += NR) {
-            t->b = packed + j * g->F;
+            t->b = packed + j * g->KH * g->F;
             t->c = product + j;
-            t->n = min_of(NR, n - j);
+            t->n = whole_vectors(min_of(NR, n - j));
             multiply_panel(t);
         }
         for (int64_t i = 0; i < t->rows; i++)
@@ -144,11 +203,13 @@ static void join_row(const nnl_conv *g, const real *dy, const real *packed, real
                      real *wide, nnl_tile *t) {
     const int64_t columns = covered_columns(g, g->OW), left = min_of(g->left, columns);
     const int64_t inside = min_of(g->W, columns - left) * g->C;
+    const nnl_axis rows = rows_axis(g);
     memset(wide, 0, (size_t)(columns * g->C) * sizeof *wide);
     for (int64_t kh = 0; kh < g->KH; kh++) {
         const int64_t down = h + g->top - kh * g->dilation_h, oh = down / g->stride_h;
         if (down < 0 || down % g->stride_h || oh >= g->OH) continue;
-        add_joined_taps(g, dy + oh * g->OW * g->F, packed + kh * tile_row(g) * g->F, wide, t);
+        add_joined_taps(g, dy + oh * g->OW * g->F, packed + rank_of(&rows, kh) * g->F * NR, wide,
+                        t);
     }
     memcpy(dx, wide + left * g->C, (size_t)inside * sizeof *dx);
     memset(dx + inside, 0, (size_t)(g->W * g->C - inside) * sizeof *dx);
@@ -158,29 +219,42 @@ static void join_row(const nnl_conv *g, const real *dy, const real *packed, real
 static void join_taps(const nnl_conv *g, const real *dy, const real *packed, real *dx, real *mine,
                       nnl_tile *t, const nnl_team *team) {
     const nnl_range rows = nnl_share(g->N * g->H, 1, team);
-    t->resume = false;
     for (int64_t r = rows.begin; r < rows.end; r++)
         join_row(g, dy + r / g->H * g->OH * g->OW * g->F, packed, dx + r * g->W * g->C, r % g->H,
                  mine, t);
 }
 
-/* dx of this thread's part, tap by tap. */
-static void scatter_taps(const nnl_conv *g, const real *dy, const real *packed, real *dx,
-                         nnl_tile *t, const nnl_team *team) {
+/* dx of this thread's part; `runs` has room for those of both axes. */
+static void gather_taps(const nnl_conv *g, const real *dy, const real *packed, real *dx,
+                        nnl_run *runs, nnl_tile *t, const nnl_team *team) {
+    const nnl_axis rows = rows_axis(g), columns = columns_axis(g);
+    const int64_t down = find_runs(&rows, runs), across = find_runs(&columns, runs + g->H);
     const nnl_band most = band_of(g->H, g->W, BAND);
     const nnl_part part = part_of(g->N * g->H, g->W, panels_of(g->groups, g->Cg), team);
-    const nnl_tap all = {g, dy, packed, dx, part.panels};
-    if (length(part.panels) == 0) return;
-    const nnl_range c = columns_of(part.panels, g->Cg);
-    for (int64_t r = part.rows.begin; r < part.rows.end;) {
+    const int64_t taps = g->KH * g->KW * g->Fg * NR;
+    const int64_t cuts = min_of(length(part.panels),
+                                pieces(length(part.panels) * taps, PACKED_BLOCK));
+    for (int64_t r = part.rows.begin; r < part.rows.end && cuts;) {
         const nnl_band band = next_band(most, r, part.rows.end, g->H);
-        const int64_t pixels = band.images * band.rows * g->W;
-        real *at = dx + r * g->W * g->C + c.begin;
-        for (int64_t i = 0; i < pixels; i++)
-            memset(at + i * g->C, 0, (size_t)length(c) * sizeof *at);
-        scatter_band(&all, band, r, t);
+        const nnl_range n = {r / g->H, r / g->H + band.images};
+        const nnl_range h = {r % g->H, r % g->H + band.rows};
+        for (int64_t b = 0; b < cuts; b++) {
+            const nnl_source from = {g, dy, packed, dx, piece(part.panels, 1, b, cuts)};
+            for (int64_t i = 0; i < down; i++)
+                for (int64_t j = 0; j < across; j++)
+                    gather_pixels(&from, n, h, &runs[i], &runs[g->H + j], t);
+        }
         r += band.images * band.rows;
     }
+}
+
+/* Reals of the packed kernel, and of what each thread needs beside it. */
+static int64_t packed_size(const nnl_conv *g) {
+    return g->KH * g->KW * panels_of(g->groups, g->Cg) * g->Fg * NR;
+}
+static int64_t room_for_dx(const nnl_conv *g) {
+    return joins_taps(g) ? wide_row(g) + MR * tile_row(g)
+                         : lines((g->H + g->W) * (int64_t)(sizeof(nnl_run) / sizeof(real)));
 }
 
 /* dx[n, h, w, c] = the sum of dy[n, oh, ow, f] w[kh, kw, c, f] over the kh, kw, f whose window has
@@ -193,27 +267,25 @@ static void op_conv2d_gradient_input(const nnl_call *call, nnl_team *team) {
     const nnl_conv g = conv_of(&call->out[0], &call->in[1], &call->in[0], call->attr);
     const nnl_conv packing = joins_taps(&g) ? joined(g) : g;
     int64_t *steps = team->scratch;
-    real *packed = (real *)team->scratch + lines_of_indices(g.Fg);
-    real *rest = packed + packing.KH * packing.KW * panels_of(g.groups, packing.Cg) * g.Fg * NR;
-    for (int64_t f = 0; team->id == 0 && f < g.Fg; f++) steps[f] = f;
+    real *packed = (real *)team->scratch + lines_of_indices(g.KH * g.KW * g.Fg);
+    real *mine = packed + packed_size(&packing) + team->id * room_for_dx(&g);
+    if (team->id == 0) tap_steps(&g, steps);
     pack_transposed_kernel(&packing, call->in[1].data, packed, team);
     nnl_wait(team);
 
     if (nnl_size(&call->out[0]) == 0) return;
-    nnl_tile t = {.form = ANYWHERE, .step = steps, .K = g.Fg, .b_k = NR, .resume = true};
+    nnl_tile t = {.form = ANYWHERE, .step = steps, .K = g.Fg, .b_k = NR};
     if (joins_taps(&g))
-        join_taps(&g, call->in[0].data, packed, call->out[0].data,
-                  rest + team->id * (wide_row(&g) + MR * tile_row(&g)), &t, team);
+        join_taps(&g, call->in[0].data, packed, call->out[0].data, mine, &t, team);
     else
-        scatter_taps(&g, call->in[0].data, packed, call->out[0].data, &t, team);
+        gather_taps(&g, call->in[0].data, packed, call->out[0].data, (nnl_run *)mine, &t, team);
 }
 
 static int64_t conv2d_gradient_input_scratch(const nnl_call *call, int threads) {
     const nnl_conv g = conv_of(&call->out[0], &call->in[1], &call->in[0], call->attr);
     const nnl_conv packing = joins_taps(&g) ? joined(g) : g;
-    const int64_t packed = packing.KH * packing.KW * panels_of(g.groups, packing.Cg) * g.Fg * NR;
-    const int64_t mine = joins_taps(&g) ? wide_row(&g) + MR * tile_row(&g) : 0;
-    return (lines_of_indices(g.Fg) + packed + mine * threads) * (int64_t)sizeof(real);
+    return (lines_of_indices(g.KH * g.KW * g.Fg) + packed_size(&packing) +
+            room_for_dx(&g) * threads) * (int64_t)sizeof(real);
 }
 
 /* --- dw */
