@@ -51,8 +51,9 @@ NNL_INLINE vec vec_zip(vec a, vec b, const int first) {
 typedef enum { ROWS, COLUMNS, ANYWHERE } nnl_form;
 
 /* How b is read: whole vectors; these, which are also left packed in `keep`; whole vectors that
- * lie so far apart that the processor does not see them coming; no more than n columns. */
-typedef enum { WHOLE, KEEPING, FAR_APART, EDGE } nnl_way;
+ * lie so far apart that the processor does not see them coming; whole vectors, of which those of k
+ * begin at b[step[k]]; no more than n columns. */
+typedef enum { WHOLE, KEEPING, FAR_APART, STEPPING, EDGE } nnl_way;
 
 /* What a tile computes: c[c_row[i] + j] = (c or 0) + the sum over k of a[i, k] b[k * b_k + j]
  * (+ bias[j]). Of c and bias only n columns are touched; b is padded to whole vectors, unless
@@ -62,7 +63,7 @@ typedef struct {
     const real *a, *b;
     real *c, *keep; /* keep: where to leave b packed, or NULL */
     int64_t a_row, a_k, b_k, n, K;
-    const int64_t *step;
+    const int64_t *step; /* of a ANYWHERE, or of the b of COLUMNS; else NULL */
     int64_t a_places[MR], c_row[MR];
     int rows;
     bool resume;       /* c holds the sums over the k that came before */
@@ -108,16 +109,17 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, cons
         if (way == KEEPING && k + EARLY >= K)
             early = (const char *)(t->b_next + (k + EARLY - K) * b_k);
         const int64_t to_early = early - (const char *)b;
-        for (const int64_t end = min_of(K, k + some); k < end; k++, b += b_k) {
-            const int64_t at = form == ANYWHERE ? step[k] : 0;
+        for (const int64_t end = min_of(K, k + some); k < end; k++) {
+            const int64_t at = form == ANYWHERE || way == STEPPING ? step[k] : 0;
+            const real *from = way == STEPPING ? b + at : b;
             vec bk[THIN_NV];
 #pragma GCC unroll 16
             for (int j = 0; j < nv; j++) {
-                bk[j] = way == EDGE ? vec_load_first(b + j * LANES, n - j * LANES)
-                                    : vec_load(b + j * LANES);
+                bk[j] = way == EDGE ? vec_load_first(from + j * LANES, n - j * LANES)
+                                    : vec_load(from + j * LANES);
                 if (way == KEEPING) vec_store(keep + j * LANES, bk[j]);
                 if (way == KEEPING || way == FAR_APART)
-                    __builtin_prefetch((const char *)(b + j * LANES) + to_early);
+                    __builtin_prefetch((const char *)(from + j * LANES) + to_early);
             }
 #pragma GCC unroll 16
             for (int i = 0; i < mr; i++) {
@@ -127,6 +129,7 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, cons
 #pragma GCC unroll 16
                 for (int j = 0; j < nv; j++) acc[i][j] = vec_fmadd(ai, bk[j], acc[i][j]);
             }
+            if (way != STEPPING) b += b_k;
             if (way == KEEPING) keep += NR;
             if (form != ANYWHERE) {
 #pragma GCC unroll 16
@@ -164,7 +167,12 @@ NNL_INLINE void tile(const int mr, const int nv, const nnl_form form, const nnl_
 }
 
 NNL_INLINE void panel_tile(const int mr, const nnl_form form, const nnl_tile *t) {
-    if (t->n <= LANES)
+    const bool stepping = form == COLUMNS && t->step;
+    if (t->n <= LANES && stepping)
+        tile(mr, 1, form, STEPPING, t);
+    else if (stepping)
+        tile(mr, NV, form, STEPPING, t);
+    else if (t->n <= LANES)
         tile(mr, 1, form, WHOLE, t);
     else if (form != ANYWHERE && t->keep)
         tile(mr, NV, form, KEEPING, t);

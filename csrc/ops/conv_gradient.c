@@ -297,27 +297,37 @@ enum {
     MOST_CHUNKS = 8,        /* of a large kernel */
     CHUNKS_ROOM = 1 << 16,  /* reals that the sums of all chunks may take for there to be more */
     PACK_FROM = 64,         /* rows of dw to which dy is worth packing */
-    GRADIENT_BAND = 256     /* pixels whose x and dy stay in the second cache */
+    GRADIENT_BAND = 256,    /* pixels whose x and dy stay in the second cache */
+    TURNED_BAND = 512       /* the same, where dy is not read in the first */
 };
 
 typedef struct {
     int64_t chunks, parts; /* parts: of the rows of dw, for threads to share a chunk */
     int64_t steps, padded, packed, mine; /* reals of a thread's scratch, and of all of it */
     nnl_band most;
+    bool turned;
 } nnl_kernel_plan;
+
+/* Taps whose places in x lie side by side. */
+static int64_t taps_together(const nnl_conv *g) {
+    return g->dilation_w == 1 && g->groups == 1 ? g->KW * g->Cg : g->Cg;
+}
 
 static nnl_kernel_plan plan_kernel_gradient(const nnl_conv *g) {
     const int64_t pixels = g->N * g->OH * g->OW, size = g->K * g->F;
     const int64_t fit = size ? CHUNKS_ROOM / size : 1;
     int64_t chunks = min_of(pixels / CHUNK, fit > MOST_CHUNKS ? fit : MOST_CHUNKS);
     chunks = min_of(chunks, g->N * g->OH);
-    nnl_kernel_plan plan = {.chunks = chunks > 1 ? chunks : 1,
-                            .most = band_of(g->OH, g->OW, GRADIENT_BAND)};
+    const bool turned = g->groups == 1 && taps_together(g) % LANES == 0;
+    nnl_kernel_plan plan = {
+        .chunks = chunks > 1 ? chunks : 1,
+        .turned = turned,
+        .most = band_of(g->OH, g->OW, turned ? TURNED_BAND : GRADIENT_BAND)};
     const int64_t rows = min_of(plan.most.images, g->N) * min_of(plan.most.rows, g->OH);
     plan.steps = lines_of_indices(rows * g->OW);
     plan.padded = lines(padded_size(g, plan.most));
     /* Read often, or not in whole vectors. */
-    const bool pack = g->Fg % LANES || (g->F > NR && g->K >= PACK_FROM);
+    const bool pack = !plan.turned && (g->Fg % LANES || (g->F > NR && g->K >= PACK_FROM));
     plan.packed = pack ? lines(rows * g->OW * NR) : 0;
     plan.mine = plan.steps + plan.padded + plan.packed;
     return plan;
@@ -369,6 +379,31 @@ static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_r
     }
 }
 
+/* The same into dw turned round, [F][K]: its rows are filters, the columns taps, of which many lie
+ * side by side in x. */
+static void sum_turned_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_range rows,
+                            real *dw, nnl_tile *t) {
+    const int64_t together = taps_together(g), strips = pieces(g->F, MR);
+    t->form = COLUMNS;
+    t->a_k = g->F;
+    for (int64_t k = rows.begin, n; k < rows.end; k += n) {
+        const int64_t i = k / together, rest = together - k % together;
+        const int64_t kh = i * together / g->Cg / g->KW, kw = i * together / g->Cg % g->KW;
+        n = min_of(min_of(NR, rest), rows.end - k);
+        t->n = n;
+        t->b = v->data + kh * g->dilation_h * v->row + kw * g->dilation_w * v->pixel +
+               k % together;
+        for (int64_t s = 0; s < strips; s++) {
+            const nnl_range strip = piece((nnl_range){0, g->F}, 1, s, strips);
+            t->rows = (int)length(strip);
+            for (int f = 0; f < t->rows; f++) t->c_row[f] = f * g->K;
+            t->a = dy + strip.begin;
+            t->c = dw + strip.begin * g->K + k;
+            multiply_panel(t);
+        }
+    }
+}
+
 /* One chunk's sums of some rows of dw. */
 static void sum_conv_chunk(const nnl_call *call, const nnl_conv *g, const nnl_kernel_plan *plan,
                            nnl_range pixel_rows, nnl_range rows, real *dw, real *mine) {
@@ -380,25 +415,40 @@ static void sum_conv_chunk(const nnl_call *call, const nnl_conv *g, const nnl_ke
         const int64_t pixels = band.images * band.rows * g->OW;
         pixel_steps(g, &v, band, (int64_t *)mine);
         t.K = pixels;
-        sum_band(g, &v, (const real *)call->in[1].data + r * g->OW * g->F, rows, packed, dw,
-                 &t);
+        const real *dy = (const real *)call->in[1].data + r * g->OW * g->F;
+        if (plan->turned)
+            sum_turned_band(g, &v, dy, rows, dw, &t);
+        else
+            sum_band(g, &v, dy, rows, packed, dw, &t);
         t.resume = true;
         r += band.images * band.rows;
     }
 }
 
-/* dw[i] = the chunks' sums, first to last. */
-static void add_conv_chunks(real *dw, const real *sums, int64_t chunks, int64_t size,
-                            const nnl_team *team) {
-    const nnl_range part = nnl_share(size, NNL_LINE, team);
-    for (int64_t i = part.begin; i < part.end; i += NNL_LINE) {
-        const int64_t n = min_of(NNL_LINE, part.end - i);
-        real sum[NNL_LINE];
-        memcpy(sum, sums + i, (size_t)n * sizeof *sum);
-        for (int64_t c = 1; c < chunks; c++)
-            for (int64_t j = 0; j < n; j++) sum[j] += sums[c * size + i + j];
-        memcpy(dw + i, sum, (size_t)n * sizeof *sum);
-    }
+/* to[i] = the sums of all chunks, first to last, which are `size` apart. */
+static void sum_of_chunks(real *restrict to, const real *restrict sums, int64_t n, int64_t chunks,
+                       int64_t size) {
+    memcpy(to, sums, (size_t)n * sizeof *to);
+    for (int64_t c = 1; c < chunks; c++)
+        for (int64_t i = 0; i < n; i++) to[i] += sums[c * size + i];
+}
+
+/* dw from its chunks. */
+static void join_chunks(real *dw, const real *sums, const nnl_conv *g,
+                        const nnl_kernel_plan *plan, const nnl_team *team) {
+    const int64_t size = g->K * g->F;
+    const nnl_range part = nnl_share(plan->turned ? g->K : size, NNL_LINE, team);
+    if (!plan->turned)
+        for (int64_t i = part.begin; i < part.end; i += NNL_LINE)
+            sum_of_chunks(dw + i, sums + i, min_of(NNL_LINE, part.end - i), plan->chunks, size);
+    for (int64_t k = part.begin; plan->turned && k < part.end; k += NR)
+        for (int64_t f = 0; f < g->F; f += LANES) {
+            const int64_t n = min_of(NR, part.end - k), rows = min_of(LANES, g->F - f);
+            real square[LANES * NR];
+            for (int64_t i = 0; i < rows; i++)
+                sum_of_chunks(square + i * NR, sums + (f + i) * g->K + k, n, plan->chunks, size);
+            unpack_turned(dw + k * g->F + f, g->F, square, rows, n, NULL);
+        }
 }
 
 /* dw[kh, kw, c, f] = the sum over n, oh, ow of dy[n, oh, ow, f] times the x under that tap.
@@ -410,7 +460,8 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
     const nnl_kernel_plan plan = plan_kernel_gradient(&g);
     const int64_t size = g.K * g.F, pixel_rows = g.N * g.OH;
     real *dw = call->out[0].data, *sums = team->scratch;
-    real *mine = sums + (plan.chunks > 1 ? lines(plan.chunks * size) : 0) + team->id * plan.mine;
+    const bool apart = plan.chunks > 1 || plan.turned;
+    real *mine = sums + (apart ? lines(plan.chunks * size) : 0) + team->id * plan.mine;
     if (nnl_size(&call->in[1]) == 0) {
         if (team->id == 0) memset(dw, 0, (size_t)size * sizeof *dw);
         return;
@@ -419,19 +470,20 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
     const nnl_range items = nnl_share(plan.chunks * parts, 1, team);
     for (int64_t i = items.begin; i < items.end; i++) {
         const int64_t chunk = i / parts;
-        const nnl_range rows = piece((nnl_range){0, g.K}, 1, i % parts, parts);
+        const nnl_range rows = piece((nnl_range){0, g.K}, plan.turned ? LANES : 1, i % parts, parts);
         sum_conv_chunk(call, &g, &plan,
                        piece((nnl_range){0, pixel_rows}, 1, chunk, plan.chunks), rows,
-                       plan.chunks > 1 ? sums + chunk * size : dw, mine);
+                       apart ? sums + chunk * size : dw, mine);
     }
-    if (plan.chunks == 1) return;
+    if (!apart) return;
     nnl_wait(team);
-    add_conv_chunks(dw, sums, plan.chunks, size, team);
+    join_chunks(dw, sums, &g, &plan, team);
 }
 
 static int64_t conv2d_gradient_kernel_scratch(const nnl_call *call, int threads) {
     const nnl_conv g = conv_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
     const nnl_kernel_plan plan = plan_kernel_gradient(&g);
-    const int64_t sums = plan.chunks > 1 ? lines(plan.chunks * g.K * g.F) : 0;
+    const bool apart = plan.chunks > 1 || plan.turned;
+    const int64_t sums = apart ? lines(plan.chunks * g.K * g.F) : 0;
     return (sums + plan.mine * threads) * (int64_t)sizeof(real);
 }
