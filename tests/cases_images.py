@@ -17,6 +17,8 @@ from nnlite.ops.windows import windows_along
 
 # Images, windows, strides: the fast path, overlaps, gaps, wider than the image, thin.
 IMAGES = [(0, 4, 4, 3), (1, 1, 1, 1), (2, 5, 7, 3), (3, 8, 8, 16), (1, 6, 6, 130), (2, 4, 3, 17)]
+# The fast path of pooling, several pixels to a vector: all in whole vectors, and with a rest.
+WIDE = [(2, 3, 79, 1), (1, 4, 64, 2), (1, 4, 34, 2), (1, 2, 23, 3), (2, 5, 19, 6), (1, 2, 24, 8)]
 EMPTY = [(2, 4, 4, 0), (1, 0, 4, 2), (1, 3, 0, 2)]
 WINDOWS = [
     ((2, 2), (2, 2)),
@@ -34,8 +36,9 @@ WINDOWS = [
 
 def pools():
     """(shape of x, attributes) of each image with each window that fits."""
-    for shape, (window, stride), padding in itertools.product(
-        IMAGES + EMPTY, WINDOWS, ("valid", "same")
+    for shape, (window, stride), padding in itertools.chain(
+        itertools.product(IMAGES + EMPTY, WINDOWS, ("valid", "same")),
+        itertools.product(WIDE, WINDOWS[:1], ("valid", "same")),
     ):
         if padding == "valid" and (shape[1] < window[0] or shape[2] < window[1]):
             continue

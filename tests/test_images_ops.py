@@ -167,6 +167,18 @@ def test_batch_statistics_lose_nothing_to_a_large_mean(isa, real):
         np.testing.assert_allclose(variance.numpy(), exact.var(0), rtol=4 * unit)
 
 
+def test_batch_statistics_lose_little_to_first_rows_unlike_the_others(isa, real):
+    noise = rng("outliers").standard_normal((5000, 3))
+    for count in (1, 8, 21, 168):  # 21 * 3 channels are a wide row, 8 of which are looked at first
+        x = noise.astype(real)
+        x[:count] += 1000
+        _, mean, variance = ops.batch_norm(x, np.ones(3, real), np.zeros(3, real))
+        exact = x.astype(np.longdouble)
+        unit = np.finfo(real).eps
+        np.testing.assert_allclose(mean.numpy(), exact.mean(0), rtol=0, atol=1000 * unit)
+        np.testing.assert_allclose(variance.numpy(), exact.var(0), rtol=32 * unit)
+
+
 def test_result_of_batch_norm_has_mean_0_and_variance_1(isa, real):
     x = (normal(300, 40) * 3 + 1).astype(real)
     y, _, _ = ops.batch_norm(x, np.ones(40), np.zeros(40), 0.0)

@@ -1,14 +1,14 @@
 /* norm.c: batch normalization over the last axis (of x seen as [R, C]) and layer normalization
  * along it.
  *
- * Sums over R are cut into chunks whose number depends on the shape alone; a chunk is read from
- * memory once, and its sums are added in double, in order. A narrow x is seen as a wider one of
- * fewer rows. S. Ioffe, C. Szegedy: "Batch normalization", ICML 2015; J. L. Ba, J. R. Kiros,
- * G. E. Hinton: "Layer normalization", arXiv 1607.06450, 2016. */
+ * Sums over R are cut into chunks whose number depends on the shape alone; a chunk is read once,
+ * and its sums are added in double, in order. A narrow x is seen as a wider one of fewer rows.
+ * S. Ioffe, C. Szegedy: "Batch normalization", ICML 2015; J. L. Ba, J. R. Kiros, G. E. Hinton:
+ * "Layer normalization", arXiv 1607.06450, 2016. */
 #include "../parallel.h"
 #include "../vec.h"
 
-enum { NORM_ROWS = 64, NORM_WIDTH = 64, NORM_TILE = 128 };
+enum { NORM_ROWS = 64, NORM_WIDTH = 64, NORM_TILE = 128, FIRST_ROWS = 8, ROWS_AT_ONCE = 8 };
 
 /* How [R, C] is cut. `groups` rows are taken as one wide row of groups * C columns. */
 typedef struct {
@@ -82,17 +82,19 @@ NNL_INLINE void add_row_pairs(pair_of_sums sums, const real *restrict dy, const 
     real *restrict plain = sums.plain, *restrict product = sums.product;
     const real *restrict center = sums.center;
     int64_t row = 0;
-    for (; row + 4 <= rows; row += 4, x += 4 * stride, dy += 4 * stride)
+    for (; row + ROWS_AT_ONCE <= rows; row += ROWS_AT_ONCE) {
         for (int64_t j = 0; j < width; j++) {
-            real p = plain[j], q = product[j];
-            for (int r = 0; r < 4; r++) {
+            real p = 0, q = 0; /* few terms, then one addition to the large sums: less is lost */
+            for (int r = 0; r < ROWS_AT_ONCE; r++) {
                 const real d = x[j + r * stride] - center[j], w = by_dy ? dy[j + r * stride] : d;
                 p += w;
                 q = fmadd(w, d, q);
             }
-            plain[j] = p;
-            product[j] = q;
+            plain[j] += p;
+            product[j] += q;
         }
+        x += ROWS_AT_ONCE * stride, dy += ROWS_AT_ONCE * stride;
+    }
     for (; row < rows; row++, x += stride, dy += stride)
         for (int64_t j = 0; j < width; j++) {
             const real d = x[j] - center[j], w = by_dy ? dy[j] : d;
@@ -115,15 +117,19 @@ NNL_INLINE void chunk_sums(real plain[NORM_TILE], real product[NORM_TILE], const
     add_groups(product, s, k->width);
 }
 
-/* The mean of each of a chunk's columns, to rounding, once for each row of a wide row. */
-static void chunk_means(real mean[NORM_TILE], const real *x, const norm_shape *s,
+/* The mean of the first rows of each of a chunk's columns, once for each row of a wide row. That is
+ * near enough to the mean of all: no m of n numbers have a mean further from it than sqrt(n / m)
+ * standard deviations, which here is less than three. */
+static void first_means(real mean[NORM_TILE], const real *x, const norm_shape *s,
                         const norm_chunk *k) {
     const int64_t row = s->groups * k->width, stride = s->groups * s->C;
+    const int64_t wide = k->wide < FIRST_ROWS ? k->wide : FIRST_ROWS;
+    const int64_t rest = wide < FIRST_ROWS ? k->rest : 0;
     memset(mean, 0, (size_t)row * sizeof *mean);
-    add_plain_rows(mean, x, k->wide, stride, row);
-    add_plain_rows(mean, x + k->wide * stride, k->rest, s->C, k->width);
+    add_plain_rows(mean, x, wide, stride, row);
+    add_plain_rows(mean, x + wide * stride, rest, s->C, k->width);
     add_groups(mean, s, k->width);
-    for (int64_t j = 0; j < k->width; j++) mean[j] /= (real)k->count;
+    for (int64_t j = 0; j < k->width; j++) mean[j] /= (real)(wide * s->groups + rest);
     for (int64_t g = 1; g < s->groups; g++)
         memcpy(mean + g * k->width, mean, (size_t)k->width * sizeof *mean);
 }
@@ -140,15 +146,15 @@ static real *coefficients_of(const norm_shape *s, const nnl_team *team) {
 }
 
 /* Mean, seen from the first row of x, and sum of squared deviations of each column of each of this
- * thread's chunks, to scratch. Deviations are from the chunk's own mean, and what its rounding
- * changes is put right: nothing is lost when the mean is large. */
+ * thread's chunks, to scratch. Deviations are from a value near the chunk's own mean, and what
+ * that changes is put right: nothing is lost when the mean is large. */
 static void moments_of_chunks(const real *x, const norm_shape *s, const nnl_team *team) {
     double *partial = team->scratch;
     const nnl_range part = nnl_share(s->chunks * s->tiles, 1, team);
     for (int64_t item = part.begin; item < part.end; item++) {
         const norm_chunk k = norm_chunk_at(s, item);
         real center[NORM_TILE], sum[NORM_TILE], square[NORM_TILE];
-        chunk_means(center, x + k.at, s, &k);
+        first_means(center, x + k.at, s, &k);
         chunk_sums(sum, square, x + k.at, x + k.at, center, s, &k, false);
         double *mean = partial + 2 * k.index * s->C + k.column, *squares = mean + s->C;
         for (int64_t j = 0; j < k.width; j++) {
@@ -196,11 +202,12 @@ static void normalize_rows(real *restrict y, const real *restrict x, const real 
         for (int64_t j = 0; j < width; j++) y[j] = fmadd(x[j] - p[j], q[j], r[j]);
 }
 
-/* The same of every row of this thread's chunks, those that it has read before. */
+/* The same of every row of this thread's chunks: those that it has read before, the last ones
+ * first, as these may still be in its cache. */
 static void normalize_chunks(real *y, const real *x, const real *p, const real *q, const real *r,
                              const norm_shape *s, const nnl_team *team) {
     const nnl_range part = nnl_share(s->chunks * s->tiles, 1, team);
-    for (int64_t item = part.begin; item < part.end; item++) {
+    for (int64_t item = part.end - 1; item >= part.begin; item--) {
         const norm_chunk k = norm_chunk_at(s, item);
         const int64_t row = s->groups * k.width, stride = s->groups * s->C, end = k.wide * stride;
         real wide_p[NORM_TILE], wide_q[NORM_TILE], wide_r[NORM_TILE];
@@ -291,11 +298,11 @@ static void join_gradient_sums(const norm_gradient *g, const double *partial, co
     }
 }
 
-/* dx of this thread's chunks, those that it has read before. */
+/* dx of this thread's chunks, those that it has read before, the last ones first. */
 static void denormalize_chunks(real *dx, const norm_gradient *g, const norm_shape *s,
                                const nnl_team *team) {
     const nnl_range part = nnl_share(s->chunks * s->tiles, 1, team);
-    for (int64_t item = part.begin; item < part.end; item++) {
+    for (int64_t item = part.end - 1; item >= part.begin; item--) {
         const norm_chunk k = norm_chunk_at(s, item);
         const int64_t row = s->groups * k.width, stride = s->groups * s->C, at = k.at,
                       rest = k.at + k.wide * stride;

@@ -2,7 +2,8 @@
  * lies outside is never the largest and is not counted.
  *
  * x [N, H, W, C] gives y [N, OH, OW, C]; window (oh, ow) begins at row oh * stride_h - pad_top and
- * column ow * stride_w - pad_left. Loops run over the channels of one pixel. */
+ * column ow * stride_w - pad_left. Loops run over the channels of one pixel or, in
+ * the windows that most networks have, over vectors of several pixels' channels. */
 #include "../gemm/microkernel.h"
 #include "../parallel.h"
 #include "../vec.h"
@@ -78,30 +79,118 @@ NNL_INLINE vec vec_first_largest(vec best, vec x) {
     return (vec)((m & (vec_mask)x) | (~m & (vec_mask)best));
 }
 
-/* y of one row of such windows, whose pixels lie in the row a of the image and the one below. */
-static void largest_of_tiles(real *y, const real *a, const pool_shape *s) {
-    const int64_t C = s->C;
-    const real *b = a + s->W * C;
-    for (int64_t ow = 0; ow < s->OW; ow++, y += C, a += 2 * C, b += 2 * C)
-        for (int64_t c = 0; c < C; c += LANES) {
-            const int64_t n = C - c;
-            vec best = vec_load_first(a + c, n);
-            best = vec_first_largest(best, vec_load_first(a + C + c, n));
-            best = vec_first_largest(best, vec_load_first(b + c, n));
-            best = vec_first_largest(best, vec_load_first(b + C + c, n));
-            vec_store_first(y + c, best, n);
-        }
+/* A row of tiles is worked on in steps of a vector for each of a tile's four pixels. It holds
+ * channels of one tile (then there are as many `pieces` as tiles) or, where these are so few that
+ * it has room for those of several, of as many tiles as fit (`narrow`). In a row of the image left
+ * and right pixels then alternate in two vectors. `left` and `right` say which lanes of these two
+ * are whose, `first` and `second` what goes where when they are put back.
+ *
+ * A piece has `width` values of each pixel: `whole` steps, `step` values apart, store whole
+ * vectors, whose last lanes the next step may store again; a last one stores the `rest`, if any. */
+typedef struct {
+    int64_t C, pieces, width, whole, step, rest;
+    bool narrow;
+    vec_mask left, right, first, second;
+} tiling;
+
+static tiling plan_tiling(const pool_shape *s) {
+    tiling t = {.C = s->C, .pieces = s->OW, .width = s->C, .step = LANES};
+    const int64_t C = s->C > 0 ? s->C : 1;
+    t.narrow = LANES / C > 1;
+    if (t.narrow) t.pieces = 1, t.width = s->OW * s->C, t.step = LANES / C * C;
+    t.whole = t.width < LANES ? 0 : (t.width - LANES) / t.step + 1;
+    t.rest = t.width - t.whole * t.step;
+    for (int64_t l = 0; l < LANES; l++) {
+        t.left[l] = l / C * 2 * C + l % C;
+        t.right[l] = t.left[l] + C;
+    }
+    for (int64_t l = 0; l < 2 * LANES; l++) {
+        const int64_t from = l / (2 * C) * C + l % C + l / C % 2 * LANES;
+        if (l < LANES)
+            t.first[l] = from;
+        else
+            t.second[l - LANES] = from;
+    }
+    return t;
+}
+
+/* n values of each the left and the right pixels of a row of the image. */
+typedef struct {
+    vec left, right;
+} pixel_pair;
+
+NNL_INLINE pixel_pair load_pair(const real *x, int64_t n, const tiling *t, bool narrow) {
+    if (!narrow) return (pixel_pair){vec_load_first(x, n), vec_load_first(x + t->C, n)};
+    const vec a = vec_load_first(x, 2 * n), b = vec_load_first(x + LANES, 2 * n - LANES);
+    return (pixel_pair){__builtin_shuffle(a, b, t->left), __builtin_shuffle(a, b, t->right)};
+}
+
+NNL_INLINE void store_pair(real *x, pixel_pair p, int64_t n, const tiling *t, bool narrow) {
+    if (!narrow) {
+        vec_store_first(x, p.left, n);
+        vec_store_first(x + t->C, p.right, n);
+    } else {
+        vec_store_first(x, __builtin_shuffle(p.left, p.right, t->first), 2 * n);
+        vec_store_first(x + LANES, __builtin_shuffle(p.left, p.right, t->second), 2 * n - LANES);
+    }
+}
+
+/* Memory of a row of tiles: y and dy, and of x and dx the upper one of two rows that are `below`
+ * apart. What an operation does not take is NULL. */
+typedef struct {
+    real *y, *dx;
+    const real *dy, *x;
+    int64_t below;
+} tile_memory;
+
+/* An operation on n values of each pixel, those of y from `at` and those of x from `above` on. */
+typedef void tile_op(const tile_memory *m, int64_t at, int64_t above, int64_t n, const tiling *t,
+                     bool narrow);
+
+NNL_INLINE void for_tiles_as(tile_op f, const tile_memory *m, const tiling *t, bool narrow) {
+    int64_t at = 0;
+    for (int64_t piece = 0; piece < t->pieces; piece++, at += t->width) {
+        int64_t j = 0;
+        for (int64_t k = 0; k < t->whole; k++, j += t->step)
+            f(m, at + j, 2 * at + (narrow ? 2 * j : j), LANES, t, narrow);
+        if (t->rest) f(m, at + j, 2 * at + (narrow ? 2 * j : j), t->rest, t, narrow);
+    }
+}
+
+NNL_INLINE void for_tiles(tile_op f, const tile_memory *m, const tiling *t) {
+    if (t->narrow)
+        for_tiles_as(f, m, t, true);
+    else
+        for_tiles_as(f, m, t, false);
+}
+
+NNL_INLINE void largest_of_tiles(const tile_memory *m, int64_t at, int64_t above, int64_t n,
+                                 const tiling *t, bool narrow) {
+    const pixel_pair a = load_pair(m->x + above, n, t, narrow);
+    const pixel_pair b = load_pair(m->x + above + m->below, n, t, narrow);
+    const vec largest = vec_first_largest(vec_first_largest(a.left, a.right), b.left);
+    vec_store_first(m->y + at, vec_first_largest(largest, b.right), n);
+}
+
+NNL_INLINE void mean_of_tiles(const tile_memory *m, int64_t at, int64_t above, int64_t n,
+                              const tiling *t, bool narrow) {
+    const pixel_pair a = load_pair(m->x + above, n, t, narrow);
+    const pixel_pair b = load_pair(m->x + above + m->below, n, t, narrow);
+    vec_store_first(m->y + at, (a.left + a.right + b.left + b.right) * (real)0.25, n);
 }
 
 NNL_INLINE void pool(const nnl_call *call, const nnl_team *team, bool mean) {
     const pool_shape s = plan_pool(&call->in[0], &call->out[0], call->attr);
-    const bool tiles = !mean && are_tiles(&s);
+    const bool tiles = are_tiles(&s);
+    const tiling t = plan_tiling(&s);
     const nnl_range part = nnl_share(s.N * s.OH, 1, team);
     for (int64_t row = part.begin; row < part.end; row++) {
         const real *image = (const real *)call->in[0].data + row / s.OH * s.H * s.W * s.C;
         real *y = (real *)call->out[0].data + row * s.OW * s.C;
         if (tiles) {
-            largest_of_tiles(y, image + row % s.OH * 2 * s.W * s.C, &s);
+            const tile_memory m = {.y = y, .x = image + row % s.OH * 2 * s.W * s.C,
+                                   .below = s.W * s.C};
+            for_tiles(mean ? mean_of_tiles : largest_of_tiles, &m, &t);
             continue;
         }
         for (int64_t ow = 0; ow < s.OW; ow++, y += s.C) {
@@ -146,29 +235,48 @@ NNL_INLINE vec vec_take(vec *left, vec x, vec y) {
     return taken;
 }
 
+NNL_INLINE void spread_to_largest_of_tiles(const tile_memory *m, int64_t at, int64_t above,
+                                           int64_t n, const tiling *t, bool narrow) {
+    const vec y = vec_load_first(m->y + at, n);
+    vec left = vec_load_first(m->dy + at, n);
+    const real *x = m->x + above;
+    real *dx = m->dx + above;
+    for (int row = 0; row < 2; row++, x += m->below, dx += m->below) {
+        pixel_pair p = load_pair(x, n, t, narrow);
+        p.left = vec_take(&left, p.left, y);
+        p.right = vec_take(&left, p.right, y);
+        store_pair(dx, p, n, t, narrow);
+    }
+}
+
+NNL_INLINE void spread_evenly_to_tiles(const tile_memory *m, int64_t at, int64_t above, int64_t n,
+                                       const tiling *t, bool narrow) {
+    const vec share = vec_load_first(m->dy + at, n) * (real)0.25;
+    store_pair(m->dx + above, (pixel_pair){share, share}, n, t, narrow);
+    store_pair(m->dx + above + m->below, (pixel_pair){share, share}, n, t, narrow);
+}
+
 /* The rows of dx under row oh of windows that are tiles; image n. */
-static void spread_to_tiles(const nnl_call *call, const pool_shape *s, int64_t n, int64_t oh) {
-    const int64_t C = s->C, row = s->W * C, above = (n * s->H + 2 * oh) * row;
-    const int64_t at = (n * s->OH + oh) * s->OW * C;
-    const real *dy = (const real *)call->in[0].data + at, *y = (const real *)call->in[2].data + at;
-    const real *x = (const real *)call->in[1].data + above;
+static void spread_to_tiles(const nnl_call *call, const pool_shape *s, const tiling *t, int64_t n,
+                            int64_t oh) {
+    const int64_t row = s->W * s->C, above = (n * s->H + 2 * oh) * row;
+    const int64_t at = (n * s->OH + oh) * s->OW * s->C;
     real *dx = (real *)call->out[0].data + above;
-    const int64_t places[4] = {0, C, row, row + C};
-    for (int64_t ow = 0; ow < s->OW; ow++, y += C, dy += C, x += 2 * C, dx += 2 * C)
-        for (int64_t c = 0; c < C; c += LANES) {
-            const vec largest = vec_load_first(y + c, C - c);
-            vec left = vec_load_first(dy + c, C - c);
-#pragma GCC unroll 4
-            for (int p = 0; p < 4; p++) {
-                const vec pixel = vec_load_first(x + places[p] + c, C - c);
-                vec_store_first(dx + places[p] + c, vec_take(&left, pixel, largest), C - c);
-            }
-        }
-    const size_t beside = (size_t)(row - 2 * s->OW * C) * sizeof *dx;
-    memset(dx, 0, beside);
-    memset(dx + row, 0, beside);
+    tile_memory m = {.dy = (const real *)call->in[0].data + at, .dx = dx, .below = row};
+    if (call->n_in > 1) {
+        m.x = (const real *)call->in[1].data + above;
+        m.y = (real *)call->in[2].data + at;
+        for_tiles(spread_to_largest_of_tiles, &m, t);
+    } else {
+        for_tiles(spread_evenly_to_tiles, &m, t);
+    }
+    const int64_t used = 2 * s->OW * s->C;
+    if (used < row) {
+        memset(dx + used, 0, (size_t)(row - used) * sizeof *dx);
+        memset(dx + row + used, 0, (size_t)(row - used) * sizeof *dx);
+    }
     if (oh == s->OH - 1)
-        memset(dx + row + row - 2 * s->OW * C, 0, (size_t)((s->H - 2 * s->OH) * row) * sizeof *dx);
+        memset(dx + 2 * row, 0, (size_t)((s->H - 2 * s->OH) * row) * sizeof *dx);
 }
 
 /* dx += the gradient of one window of the maximum, in rows `rows` of dx only. */
@@ -254,9 +362,10 @@ static void pool_gradient(const nnl_call *call, const nnl_team *team) {
         memset(call->out[0].data, 0, (size_t)nnl_size(&call->out[0]) * sizeof(real));
     const nnl_range part = nnl_share(s.N * s.OH, 1, team);
     const int64_t most = s.stride_h >= s.pool_h ? 1 : s.OH;
-    if (call->n_in > 1 && are_tiles(&s)) {
+    if (are_tiles(&s)) {
+        const tiling t = plan_tiling(&s);
         for (int64_t band = part.begin; band < part.end; band++)
-            spread_to_tiles(call, &s, band / s.OH, band % s.OH);
+            spread_to_tiles(call, &s, &t, band / s.OH, band % s.OH);
         return;
     }
     for (int64_t band = part.begin; band < part.end;) {
