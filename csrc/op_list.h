@@ -5,8 +5,9 @@ NNL_OP(linear, linear_scratch)
 NNL_OP(matmul, matmul_scratch)
 /* conv.c */
 NNL_OP(conv2d, conv2d_scratch)
-/* conv_gradient.c */
+/* conv_gradient_input.c */
 NNL_OP(conv2d_gradient_input, conv2d_gradient_input_scratch)
+/* conv_gradient_kernel.c */
 NNL_OP(conv2d_gradient_kernel, conv2d_gradient_kernel_scratch)
 /* depthwise.c */
 NNL_OP(depthwise_conv2d, depthwise_conv2d_scratch)

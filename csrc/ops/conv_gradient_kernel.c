@@ -1,0 +1,205 @@
+/* conv_gradient_kernel.c: the gradient of conv2d with respect to its kernel, letters as there.
+ *
+ * dw is a product whose sums run over all pixels of all images, and is cut into chunks. Its rows
+ * are taps and its columns filters; or, where many taps lie side by side in x, the other way
+ * round. */
+#include "../gemm/microkernel.h"
+
+/* dw is summed over pixels in chunks of whole rows of pixels; their number depends on shapes
+ * alone, and small kernels, whose sums cost little to keep, have more of them. */
+enum {
+    CHUNK = 1024,           /* pixels, at least */
+    MOST_CHUNKS = 8,        /* of a large kernel */
+    CHUNKS_ROOM = 1 << 16,  /* reals that the sums of all chunks may take for there to be more */
+    PACK_FROM = 64,         /* rows of dw to which dy is worth packing */
+    GRADIENT_BAND = 256,    /* pixels whose x and dy stay in the second cache */
+    TURNED_BAND = 512       /* the same, where dy is not read in the first */
+};
+
+typedef struct {
+    int64_t chunks, parts; /* parts: of the rows of dw, for threads to share a chunk */
+    int64_t steps, padded, packed, mine; /* reals of a thread's scratch, and of all of it */
+    nnl_band most;
+    bool turned;
+} nnl_kernel_plan;
+
+/* Taps whose places in x lie side by side. */
+static int64_t taps_together(const nnl_conv *g) {
+    return g->dilation_w == 1 && g->groups == 1 ? g->KW * g->Cg : g->Cg;
+}
+
+static nnl_kernel_plan plan_kernel_gradient(const nnl_conv *g) {
+    const int64_t pixels = g->N * g->OH * g->OW, size = g->K * g->F;
+    const int64_t fit = size ? CHUNKS_ROOM / size : 1;
+    int64_t chunks = min_of(pixels / CHUNK, fit > MOST_CHUNKS ? fit : MOST_CHUNKS);
+    chunks = min_of(chunks, g->N * g->OH);
+    const bool turned = g->groups == 1 && taps_together(g) % LANES == 0;
+    nnl_kernel_plan plan = {
+        .chunks = chunks > 1 ? chunks : 1,
+        .turned = turned,
+        .most = band_of(g->OH, g->OW, turned ? TURNED_BAND : GRADIENT_BAND)};
+    const int64_t rows = min_of(plan.most.images, g->N) * min_of(plan.most.rows, g->OH);
+    plan.steps = lines_of_indices(rows * g->OW);
+    plan.padded = lines(padded_size(g, plan.most));
+    /* Read often, or not in whole vectors. */
+    const bool pack = !plan.turned && (g->Fg % LANES || (g->F > NR && g->K >= PACK_FROM));
+    plan.packed = pack ? lines(rows * g->OW * NR) : 0;
+    plan.mine = plan.steps + plan.padded + plan.packed;
+    return plan;
+}
+
+/* Through the first taps of a band's pixels. */
+static void pixel_steps(const nnl_conv *g, const nnl_view *v, nnl_band band, int64_t *step) {
+    for (int64_t n = 0; n < band.images; n++)
+        for (int64_t i = 0; i < band.rows; i++) {
+            const int64_t row = n * v->image + i * g->stride_h * v->row;
+            for (int64_t j = 0; j < g->OW; j++) *step++ = row + j * g->stride_w * v->pixel;
+        }
+}
+
+/* dw's rows `strip` of group's K, against all columns, over one band. */
+static void place_taps(nnl_tile *t, const nnl_conv *g, const nnl_view *v, nnl_range strip) {
+    int64_t c = strip.begin % g->Cg, kw = strip.begin / g->Cg % g->KW,
+            kh = strip.begin / g->Cg / g->KW;
+    t->rows = (int)length(strip);
+    for (int i = 0; i < t->rows; i++) {
+        t->a_places[i] = kh * g->dilation_h * v->row + kw * g->dilation_w * v->pixel + c;
+        t->c_row[i] = i * g->F;
+        if (++c < g->Cg) continue;
+        c = 0;
+        if (++kw < g->KW) continue;
+        kw = 0;
+        kh++;
+    }
+}
+
+/* dw of some rows += the sum over one band's pixels; dy: of the band. */
+static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_range rows,
+                     real *packed, real *dw, nnl_tile *t) {
+    const int64_t panels = panels_of(g->groups, g->Fg), strips = pieces(length(rows), MR);
+    for (int64_t p = 0; p < panels; p++) {
+        const nnl_panel f = panel_of(p, g->Fg);
+        if (packed)
+            pack(packed, NR, (nnl_piece){dy + f.column, g->F, t->K, f.n, false});
+        t->a = v->data + f.group * g->Cg;
+        t->b = packed ? packed : dy + f.column;
+        t->b_k = packed ? NR : g->F;
+        t->n = f.n;
+        for (int64_t s = 0; s < strips; s++) {
+            const nnl_range strip = piece(rows, 1, s, strips);
+            place_taps(t, g, v, strip);
+            t->c = dw + strip.begin * g->F + f.column;
+            multiply_panel(t);
+        }
+    }
+}
+
+/* The same into dw turned round, [F][K]: its rows are filters, the columns taps, of which many lie
+ * side by side in x. */
+static void sum_turned_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_range rows,
+                            real *dw, nnl_tile *t) {
+    const int64_t together = taps_together(g), strips = pieces(g->F, MR);
+    t->form = COLUMNS;
+    t->a_k = g->F;
+    for (int64_t k = rows.begin, n; k < rows.end; k += n) {
+        const int64_t i = k / together, rest = together - k % together;
+        const int64_t kh = i * together / g->Cg / g->KW, kw = i * together / g->Cg % g->KW;
+        n = min_of(min_of(NR, rest), rows.end - k);
+        t->n = n;
+        t->b = v->data + kh * g->dilation_h * v->row + kw * g->dilation_w * v->pixel +
+               k % together;
+        for (int64_t s = 0; s < strips; s++) {
+            const nnl_range strip = piece((nnl_range){0, g->F}, 1, s, strips);
+            t->rows = (int)length(strip);
+            for (int f = 0; f < t->rows; f++) t->c_row[f] = f * g->K;
+            t->a = dy + strip.begin;
+            t->c = dw + strip.begin * g->K + k;
+            multiply_panel(t);
+        }
+    }
+}
+
+/* One chunk's sums of some rows of dw. */
+static void sum_conv_chunk(const nnl_call *call, const nnl_conv *g, const nnl_kernel_plan *plan,
+                           nnl_range pixel_rows, nnl_range rows, real *dw, real *mine) {
+    nnl_tile t = {.form = ANYWHERE, .step = (int64_t *)mine};
+    real *packed = plan->packed ? mine + plan->steps + plan->padded : NULL;
+    for (int64_t r = pixel_rows.begin; r < pixel_rows.end;) {
+        const nnl_band band = next_band(plan->most, r, pixel_rows.end, g->OH);
+        const nnl_view v = view_of(g, call->in[0].data, band, r, mine + plan->steps);
+        const int64_t pixels = band.images * band.rows * g->OW;
+        pixel_steps(g, &v, band, (int64_t *)mine);
+        t.K = pixels;
+        const real *dy = (const real *)call->in[1].data + r * g->OW * g->F;
+        if (plan->turned)
+            sum_turned_band(g, &v, dy, rows, dw, &t);
+        else
+            sum_band(g, &v, dy, rows, packed, dw, &t);
+        t.resume = true;
+        r += band.images * band.rows;
+    }
+}
+
+/* to[i] = the sums of all chunks, first to last, which are `size` apart. */
+static void sum_of_chunks(real *restrict to, const real *restrict sums, int64_t n, int64_t chunks,
+                       int64_t size) {
+    memcpy(to, sums, (size_t)n * sizeof *to);
+    for (int64_t c = 1; c < chunks; c++)
+        for (int64_t i = 0; i < n; i++) to[i] += sums[c * size + i];
+}
+
+/* dw from its chunks. */
+static void join_chunks(real *dw, const real *sums, const nnl_conv *g,
+                        const nnl_kernel_plan *plan, const nnl_team *team) {
+    const int64_t size = g->K * g->F;
+    const nnl_range part = nnl_share(plan->turned ? g->K : size, NNL_LINE, team);
+    if (!plan->turned)
+        for (int64_t i = part.begin; i < part.end; i += NNL_LINE)
+            sum_of_chunks(dw + i, sums + i, min_of(NNL_LINE, part.end - i), plan->chunks, size);
+    for (int64_t k = part.begin; plan->turned && k < part.end; k += NR)
+        for (int64_t f = 0; f < g->F; f += LANES) {
+            const int64_t n = min_of(NR, part.end - k), rows = min_of(LANES, g->F - f);
+            real square[LANES * NR];
+            for (int64_t i = 0; i < rows; i++)
+                sum_of_chunks(square + i * NR, sums + (f + i) * g->K + k, n, plan->chunks, size);
+            unpack_turned(dw + k * g->F + f, g->F, square, rows, n, NULL);
+        }
+}
+
+/* dw[kh, kw, c, f] = the sum over n, oh, ow of dy[n, oh, ow, f] times the x under that tap.
+ * in    x [N, H, W, C], dy [N, OH, OW, F]
+ * out   dw [KH, KW, C / groups, F]
+ * attr  as conv2d, from 2 on */
+static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
+    const nnl_conv g = conv_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
+    const nnl_kernel_plan plan = plan_kernel_gradient(&g);
+    const int64_t size = g.K * g.F, pixel_rows = g.N * g.OH;
+    real *dw = call->out[0].data, *sums = team->scratch;
+    const bool apart = plan.chunks > 1 || plan.turned;
+    real *mine = sums + (apart ? lines(plan.chunks * size) : 0) + team->id * plan.mine;
+    if (nnl_size(&call->in[1]) == 0) {
+        if (team->id == 0) memset(dw, 0, (size_t)size * sizeof *dw);
+        return;
+    }
+    const int64_t parts = plan.chunks % team->size ? team->size : 1;
+    const nnl_range items = nnl_share(plan.chunks * parts, 1, team);
+    for (int64_t i = items.begin; i < items.end; i++) {
+        const int64_t chunk = i / parts;
+        const nnl_range rows = piece((nnl_range){0, g.K}, plan.turned ? LANES : 1, i % parts,
+                                     parts);
+        sum_conv_chunk(call, &g, &plan,
+                       piece((nnl_range){0, pixel_rows}, 1, chunk, plan.chunks), rows,
+                       apart ? sums + chunk * size : dw, mine);
+    }
+    if (!apart) return;
+    nnl_wait(team);
+    join_chunks(dw, sums, &g, &plan, team);
+}
+
+static int64_t conv2d_gradient_kernel_scratch(const nnl_call *call, int threads) {
+    const nnl_conv g = conv_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
+    const nnl_kernel_plan plan = plan_kernel_gradient(&g);
+    const bool apart = plan.chunks > 1 || plan.turned;
+    const int64_t sums = apart ? lines(plan.chunks * g.K * g.F) : 0;
+    return (sums + plan.mine * threads) * (int64_t)sizeof(real);
+}
