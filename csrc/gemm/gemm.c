@@ -1,4 +1,5 @@
-/* gemm.c: each thread has a rectangle of C and packs for itself, so that none waits for another.
+/* gemm.c: each thread has a rectangle of C and packs for itself, so that none waits for another
+ * (but for a few rows by a large B).
  *
  *     for a block of columns of B, for a block of k:    packed, in the second cache
  *         for a strip of rows of A:                     in the first cache
@@ -228,16 +229,30 @@ static void multiply_block(nnl_job *job, nnl_range columns, nnl_range k) {
 }
 
 /* At most THIN_MR rows meet each element of B once: nothing is packed. */
-static void multiply_few_rows(const nnl_job *job) {
-    nnl_tile t = start_tile(job, job->K);
-    place_a(&t, job, job->rows, 0, 0);
-    for (int64_t j = job->columns.begin; j < job->columns.end; j += t.n) {
-        int64_t n = job->columns.end - j;
-        place_c(&t, job, job->rows, j, n >= THIN_NR ? THIN_NR : min_of(n, NR), true);
-        t.b = job->B.data + j;
+static void multiply_few_rows(const nnl_job *job, nnl_range columns, nnl_range k) {
+    const bool last = k.end == job->K;
+    nnl_tile t = start_tile(job, length(k));
+    t.resume = k.begin > 0;
+    place_a(&t, job, job->rows, k.begin, 0);
+    for (int64_t j = columns.begin; j < columns.end; j += t.n) {
+        const int64_t n = columns.end - j;
+        place_c(&t, job, job->rows, j, n >= THIN_NR ? THIN_NR : min_of(n, NR), last);
+        t.b = job->B.data + k.begin * job->B.ld + j;
         multiply_thin(&t);
     }
-    activate_strip(job, job->rows, job->columns);
+    if (last) activate_strip(job, job->rows, columns);
+}
+
+/* The same for a large B, of which each thread reads other columns in each of as many turns as
+ * there are threads: always the same columns would all lie in a part of its second cache. */
+static void multiply_few_rows_in_turns(const nnl_job *job, int64_t N) {
+    const nnl_team *team = job->team;
+    for (int turn = 0; turn < team->size; turn++) {
+        if (turn) nnl_wait(team);
+        const int64_t which = (team->id + turn) % team->size;
+        multiply_few_rows(job, piece((nnl_range){0, N}, NR, which, team->size),
+                          piece((nnl_range){0, job->K}, 1, turn, team->size));
+    }
 }
 
 /* Fewer columns than a vector has lanes, and a transposed A: its columns lie in vectors, so that
@@ -300,12 +315,17 @@ static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, 
                    .rows = piece((nnl_range){0, M}, 1, team->id % down, down),
                    .columns = piece((nnl_range){0, N}, NR, team->id / down, across),
                    .block = mine, .strip = mine + block_size(N, K), .team = team};
+    if (M <= THIN_MR && !B.transposed && !team->then && N * K >= FAR) {
+        job.rows = (nnl_range){0, M};
+        multiply_few_rows_in_turns(&job, N);
+        return;
+    }
     if (length(job.rows) == 0 || length(job.columns) == 0) return;
     /* Nothing will be read of them; but there may be no address at all. */
     if (K == 0) job.A = job.B = (nnl_operand){mine, 0, false};
 
     if (length(job.rows) <= THIN_MR && !B.transposed) {
-        multiply_few_rows(&job);
+        multiply_few_rows(&job, job.columns, (nnl_range){0, K});
         if (team->then) hand_on(team, job.rows.begin * ldc, job.rows.end * ldc);
         return;
     }

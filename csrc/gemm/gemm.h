@@ -23,7 +23,7 @@ typedef struct {
 } nnl_epilogue;
 
 /* A [M, K], B [K, N], C [M, N] with rows ldc apart; epilogue NULL: none. All threads of the team
- * enter; none waits for another in here, so C is complete only after the team's next barrier.
+ * enter; C is complete only after the team's next barrier.
  * Where a step takes C by pieces (team->then), ldc is N. */
 static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, real *C,
                  int64_t ldc, const nnl_epilogue *epilogue, nnl_team *team);

@@ -214,7 +214,10 @@ class Optimizer(Configurable):
         for name, first in first_values.items():
             if name not in made:
                 made[name] = Variable(
-                    np.full(variable.shape, first), False, f"{variable.name}/{name}", variable.dtype
+                    np.full(variable.shape, first, variable.dtype),
+                    False,
+                    f"{variable.name}/{name}",
+                    variable.dtype,
                 )
         return [made[name] for name in first_values]
 
