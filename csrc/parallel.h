@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <string.h>
+#include <time.h>
 
 #include "nnlite.h"
 
@@ -26,17 +27,44 @@ static inline void nnl_sleep(_Atomic int *word, int seen) {
 static inline void nnl_wake(_Atomic int *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
+/* The core that this thread is on. */
+static inline int nnl_core(void) {
+    unsigned core = 0;
+    syscall(SYS_getcpu, &core, NULL, NULL);
+    return (int)core;
+}
+/* Leaves a core for any other that this thread may use. */
+static inline void nnl_leave_core(int core) {
+    unsigned long all[16] = {0}, others[16];
+    const int bits = 8 * (int)sizeof *all;
+    if (core >= 16 * bits || syscall(SYS_sched_getaffinity, 0, sizeof all, all) < 0) return;
+    memcpy(others, all, sizeof all);
+    others[core / bits] &= ~(1ul << core % bits);
+    /* Fails where no other is left. */
+    if (syscall(SYS_sched_setaffinity, 0, sizeof others, others) == 0)
+        syscall(SYS_sched_setaffinity, 0, sizeof all, all);
+}
 #else
 static inline void nnl_sleep(_Atomic int *word, int seen) { (void)word, (void)seen, sched_yield(); }
 static inline void nnl_wake(_Atomic int *word) { (void)word; }
+static inline int nnl_core(void) { return -1; }
+static inline void nnl_leave_core(int core) { (void)core; }
 #endif
+
+static inline int64_t nnl_microseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * (int64_t)1000000 + now.tv_nsec / 1000;
+}
 
 /* The counters lie a cache line apart: threads that wait read `phase` while others still write
  * `arrived`. */
 typedef struct nnl_barrier {
     _Alignas(64) _Atomic int arrived;
     _Alignas(64) _Atomic int phase;
-    _Atomic int sleepers, slept; /* who sleeps now; how often anyone did */
+    _Atomic int sleepers; /* who sleeps now */
+    _Atomic int core;     /* where the last of those was that woke others */
+    _Atomic int64_t asleep; /* microseconds that anyone was */
     bool stop; /* thread 0 decides, the others read it behind the barrier */
 } nnl_barrier;
 
@@ -54,17 +82,23 @@ static inline void nnl_wait(const nnl_team *team) {
         atomic_store_explicit(&b->arrived, 0, memory_order_relaxed);
         /* Whoever is not yet counted as asleep will see the new phase before it sleeps. */
         atomic_store(&b->phase, phase + 1);
-        if (atomic_load(&b->sleepers)) nnl_wake(&b->phase);
+        if (atomic_load(&b->sleepers)) {
+            atomic_store(&b->core, nnl_core());
+            nnl_wake(&b->phase);
+        }
         return;
     }
     for (int spin = 0; spin < NNL_SPINS; spin++) {
         if (atomic_load_explicit(&b->phase, memory_order_acquire) != phase) return;
         nnl_pause();
     }
-    atomic_fetch_add(&b->slept, 1);
+    const int64_t began = nnl_microseconds();
     atomic_fetch_add(&b->sleepers, 1);
     while (atomic_load(&b->phase) == phase) nnl_sleep(&b->phase, phase);
     atomic_fetch_sub(&b->sleepers, 1);
+    atomic_fetch_add(&b->asleep, nnl_microseconds() - began);
+    /* Threads that take turns at being asleep may be left on one core: none seems to need more. */
+    if (nnl_core() == atomic_load(&b->core)) nnl_leave_core(nnl_core());
 }
 
 static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -47,17 +47,19 @@ static bool crowded(const nnl_grant *grant) {
            grant->threads > grant->limit / atomic_load(&all->runs);
 }
 
-/* Whether at one barrier out of four or more a thread fell asleep, because its partner most likely
- * had no core: with one thread less, none would have to. (On an idle machine it is one out of forty
- * or fewer; beside a process that takes one of two cores, nearly each.) */
-static bool disturbed(const nnl_barrier *b) {
-    const int slept = atomic_load_explicit(&b->slept, memory_order_relaxed);
-    return slept >= 8 && slept >= atomic_load_explicit(&b->phase, memory_order_relaxed) / 4;
+/* Whether threads slept for a quarter of the time or more, because their partners most likely had
+ * no core: with one thread less, none would have to. (On an idle machine they sleep when they first
+ * meet, if at all; beside a process that takes one of two cores, most of the time.) */
+static bool disturbed(const nnl_barrier *b, int64_t began) {
+    enum { NOTICED_US = 2000 };
+    const int64_t asleep = atomic_load_explicit(&b->asleep, memory_order_relaxed);
+    return asleep >= NOTICED_US && asleep >= (nnl_microseconds() - began) / 4;
 }
 
 static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, nnl_grant *grant,
                       nnl_team *team) {
     unsigned saved = flush_denormals();
+    const int64_t began = nnl_microseconds();
     int64_t next = begin;
     while (next < end) {
         if (team->id == 0)
@@ -69,7 +71,7 @@ static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, nnl_gran
         nnl_wait(team);
         walk(p, team);
         if (team->id == 0) {
-            grant->disturbed = disturbed(team->barrier);
+            grant->disturbed = disturbed(team->barrier, began);
             team->barrier->stop = grant->disturbed || crowded(grant);
         }
         nnl_wait(team);
