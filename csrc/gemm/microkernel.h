@@ -44,7 +44,8 @@ NNL_INLINE vec vec_zip(vec a, vec b, const int first) {
     return __builtin_shuffle(a, b, from);
 }
 
-/* Where element (i, k) of a lies. ROWS: a[i * a_row + k]. COLUMNS: a[i + k * a_k]. ANYWHERE:
+/* Where element (i, k) of a lies. ROWS: a[i * a_row + k]; where k goes in runs that do not lie
+ * together, a[i * a_row + step[k]]. COLUMNS: a[i + k * a_k]. ANYWHERE:
  * a[a_places[i] + step[k]], so that the patches of an image are rows of A though they were never
  * copied: the rows are pixels and the steps go through the window, or the rows are places in the
  * window and the steps go through pixels. */
@@ -63,7 +64,8 @@ typedef struct {
     const real *a, *b;
     real *c, *keep; /* keep: where to leave b packed, or NULL */
     int64_t a_row, a_k, b_k, n, K;
-    const int64_t *step; /* of a ANYWHERE, or of the b of COLUMNS; else NULL */
+    const int64_t *step; /* of a ANYWHERE, of its runs of ROWS, of the b of COLUMNS; else NULL */
+    int64_t run;         /* k of a run */
     int64_t a_places[MR], c_row[MR];
     int rows;
     bool resume;       /* c holds the sums over the k that came before */
@@ -93,7 +95,8 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, cons
                            vec acc[MR][THIN_NV], const nnl_tile *t) {
     const int64_t K = t->K, n = t->n, a_row = t->a_row, b_k = t->b_k, *step = t->step;
     const int64_t a_k = form == ROWS ? 1 : t->a_k;
-    const int64_t some = way == KEEPING || t->ahead_lines ? SOME : K;
+    const bool in_runs = form == ROWS && step;
+    const int64_t some = in_runs ? t->run : way == KEEPING || t->ahead_lines ? SOME : K;
     const int64_t lines = t->ahead_lines ? pieces(t->ahead_lines * SOME, K) : 0;
     const char *ahead = t->ahead, *ahead_end = ahead + 64 * t->ahead_lines;
     const real *b = t->b, *a[MR];
@@ -105,6 +108,9 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, cons
     for (int64_t k = 0; k < K;) {
         for (int64_t l = 0; l < lines && ahead < ahead_end; l++, ahead += 64)
             __builtin_prefetch(ahead, 0, 2);
+#pragma GCC unroll 16
+        for (int g = 0; in_runs && g < pointers(mr, form); g++)
+            a[g] = t->a + step[k] + g * GROUP * a_row;
         const char *early = (const char *)(b + EARLY * b_k);
         if (way == KEEPING && k + EARLY >= K)
             early = (const char *)(t->b_next + (k + EARLY - K) * b_k);

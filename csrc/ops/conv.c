@@ -151,6 +151,11 @@ static void pack_kernel(const nnl_conv *g, const real *w, real *packed, const nn
     }
 }
 
+/* Taps whose places in x lie side by side. */
+static int64_t taps_together(const nnl_conv *g) {
+    return g->dilation_w == 1 && g->groups == 1 ? g->KW * g->Cg : g->Cg;
+}
+
 /* Through a window: its rows, columns and channels. */
 static void window_steps(const nnl_conv *g, const nnl_view *v, int64_t *step) {
     for (int64_t i = 0; i < g->KH; i++)
@@ -180,6 +185,21 @@ static void place_pixels(nnl_tile *t, const nnl_conv *g, const nnl_view *v, int6
     }
 }
 
+/* Rows of a tile that lie evenly are addressed from a few pointers, while k goes through a run. */
+enum { LONG_RUN = 8 };
+
+/* The tile's form and a, of its places and its runs of k; x: from where these count. */
+static void place_a_rows(nnl_tile *t, const real *x, int64_t run) {
+    const int64_t apart = t->rows > 1 ? t->a_places[1] - t->a_places[0] : 0;
+    bool even = run >= LONG_RUN;
+    for (int i = 1; even && i < t->rows; i++)
+        even = t->a_places[i] == t->a_places[0] + i * apart;
+    t->form = even ? ROWS : ANYWHERE;
+    t->a = even ? x + t->a_places[0] : x;
+    t->a_row = apart;
+    t->run = run;
+}
+
 /* Rows of n columns, ld apart. */
 static void activate_rows(real *y, int64_t rows, int64_t n, int64_t ld,
                           const nnl_epilogue *epilogue) {
@@ -193,16 +213,21 @@ static void activate_rows(real *y, int64_t rows, int64_t n, int64_t ld,
 static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, nnl_range panels,
                           const real *packed, real *y, const nnl_epilogue *epilogue,
                           nnl_tile *t) {
-    const int64_t pixels = band.images * band.rows * g->OW, strips = pieces(pixels, MR);
+    const int64_t rows = band.images * band.rows, run = taps_together(g);
     const nnl_range all = columns_of(panels, g->Fg);
+    /* Strips of one row of pixels each, where these are long enough to lie evenly. */
+    const bool by_rows = run >= LONG_RUN && g->OW >= MR;
+    const int64_t parts = by_rows ? rows : 1, wide = by_rows ? g->OW : rows * g->OW;
+    const int64_t strips = pieces(wide, MR);
     nnl_place at = {0};
-    for (int64_t s = 0; s < strips; s++) {
-        const nnl_range strip = piece((nnl_range){0, pixels}, 1, s, strips);
+    for (int64_t s = 0; s < parts * strips; s++) {
+        const nnl_range part = {s / strips * wide, (s / strips + 1) * wide};
+        const nnl_range strip = piece(part, 1, s % strips, strips);
         place_pixels(t, g, v, band.rows, &at, length(strip));
         real *c = y + strip.begin * g->F;
         for (int64_t p = panels.begin; p < panels.end; p++) {
             const nnl_panel f = panel_of(p, g->Fg);
-            t->a = v->data + f.group * g->Cg;
+            place_a_rows(t, v->data + f.group * g->Cg, run);
             t->b = packed + p * g->K * NR;
             t->c = c + f.column;
             t->n = f.n;

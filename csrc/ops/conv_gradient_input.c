@@ -112,7 +112,7 @@ static void flush_pixels(const nnl_source *from, const nnl_run *down, const nnl_
         t->K = together * across->taps * g->Fg;
         for (int64_t i = 0; i < down->taps; i += together) {
             const int64_t rank = (down->rank + i) * g->KW + across->rank;
-            t->a = from->dy + c.group * g->Fg - i * o_apart(&rows) * g->OW * g->F;
+            place_a_rows(t, from->dy + c.group * g->Fg - i * o_apart(&rows) * g->OW * g->F, g->Fg);
             t->b = from->packed + (p * g->KH * g->KW + rank) * g->Fg * NR;
             t->resume = i > 0;
             multiply_panel(t);
@@ -140,7 +140,7 @@ static void gather_pixels(const nnl_source *from, nnl_range n, nnl_range h, cons
                 if (none)
                     memset(from->dx + c * g->C + columns.begin, 0,
                            (size_t)length(columns) * sizeof *from->dx);
-                else if (++t->rows == MR)
+                else if (++t->rows == MR || (j + 1 == across->n && across->n >= MR))
                     flush_pixels(from, down, across, t);
             }
         }

@@ -23,11 +23,6 @@ typedef struct {
     bool turned;
 } nnl_kernel_plan;
 
-/* Taps whose places in x lie side by side. */
-static int64_t taps_together(const nnl_conv *g) {
-    return g->dilation_w == 1 && g->groups == 1 ? g->KW * g->Cg : g->Cg;
-}
-
 static nnl_kernel_plan plan_kernel_gradient(const nnl_conv *g) {
     const int64_t pixels = g->N * g->OH * g->OW, size = g->K * g->F;
     const int64_t fit = size ? CHUNKS_ROOM / size : 1;
@@ -88,6 +83,12 @@ static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_r
         for (int64_t s = 0; s < strips; s++) {
             const nnl_range strip = piece(rows, 1, s, strips);
             place_taps(t, g, v, strip);
+            if (panels > 1) { /* a panel is not all of dy's rows: the next band's are fetched */
+                const nnl_range next = piece((nnl_range){t->K * g->F, 2 * t->K * g->F}, NNL_LINE,
+                                             p * strips + s, panels * strips);
+                t->ahead = (const char *)(dy + next.begin);
+                t->ahead_lines = length(next) / NNL_LINE;
+            }
             t->c = dw + strip.begin * g->F + f.column;
             multiply_panel(t);
         }
