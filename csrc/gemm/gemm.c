@@ -132,6 +132,7 @@ static void place_taker_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, i
     if (tile / tiles >= job->n_ahead) return;
     t->ahead = (const char *)(job->ahead[tile / tiles] + next.begin * job->ldc + from * NNL_LINE);
     t->ahead_lines = min_of(t->K, lines - from);
+    t->ahead_k = FEW;
 }
 
 /* Piece `tile` of `tiles` of what of a large A comes next: the next block of k of a transposed one;
@@ -168,6 +169,7 @@ static void look_ahead(nnl_tile *t, nnl_job *job, nnl_range next, nnl_range k, i
                        int64_t strips, int64_t p, int64_t panels) {
     const bool turned = job->A.transposed;
     t->ahead_lines = 0;
+    t->ahead_k = SOME;
     if (job->n_ahead) place_taker_ahead(t, job, next, p);
     if (!t->ahead_lines && length(job->rows) * job->K >= LARGE)
         place_a_ahead(t, job, next, k, turned ? s * panels + p : p,

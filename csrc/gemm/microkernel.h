@@ -68,11 +68,11 @@ typedef struct {
     int64_t run;         /* k of a run */
     int64_t a_places[MR], c_row[MR];
     int rows;
-    bool resume;       /* c holds the sums over the k that came before */
-    const real *bias;  /* NULL: there is none, or more k is to come */
+    bool resume;        /* c holds the sums over the k that came before */
+    const real *bias;   /* NULL: there is none, or more k is to come */
     const real *b_next; /* the b of the next tile, if this one is kept */
-    const char *ahead;  /* memory that is fetched meanwhile: so many lines */
-    int64_t ahead_lines;
+    const char *ahead;  /* memory that is fetched meanwhile: so many lines, some every so many k */
+    int64_t ahead_lines, ahead_k;
 } nnl_tile;
 
 /* Rows of A that are addressed from one pointer: base, base + 1, 2 and 3 row lengths. With a
@@ -82,9 +82,10 @@ enum { GROUP = 4 };
 enum {
     EARLY = 32, /* k by which rows of b are fetched early where they lie */
     SOME = 16,  /* k between two looks at what is to be fetched */
+    FEW = 4     /* the same for what comes from far: many lines at once would hold up the others */
 };
 
-/* Which pointers into a there are. */
+/* How many pointers into a there are. */
 NNL_INLINE int pointers(const int mr, const nnl_form form) {
     return form == ROWS ? (mr + GROUP - 1) / GROUP : form == COLUMNS ? 1 : mr;
 }
@@ -96,8 +97,11 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, cons
     const int64_t K = t->K, n = t->n, a_row = t->a_row, b_k = t->b_k, *step = t->step;
     const int64_t a_k = form == ROWS ? 1 : t->a_k;
     const bool in_runs = form == ROWS && step;
-    const int64_t some = in_runs ? t->run : way == KEEPING || t->ahead_lines ? SOME : K;
-    const int64_t lines = t->ahead_lines ? pieces(t->ahead_lines * SOME, K) : 0;
+    const int64_t some = in_runs          ? t->run
+                         : t->ahead_lines ? t->ahead_k
+                         : way == KEEPING ? SOME
+                                          : K;
+    const int64_t lines = t->ahead_lines ? pieces(t->ahead_lines * some, K) : 0;
     const char *ahead = t->ahead, *ahead_end = ahead + 64 * t->ahead_lines;
     const real *b = t->b, *a[MR];
     real *keep = t->keep;

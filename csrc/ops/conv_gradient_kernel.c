@@ -88,6 +88,7 @@ static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_r
                                              p * strips + s, panels * strips);
                 t->ahead = (const char *)(dy + next.begin);
                 t->ahead_lines = length(next) / NNL_LINE;
+                t->ahead_k = SOME;
             }
             t->c = dw + strip.begin * g->F + f.column;
             multiply_panel(t);
