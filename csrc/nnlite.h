@@ -109,7 +109,7 @@ typedef struct {
 } nnl_at_work;
 
 /* The threads that a run was given, out of `limit` that all runs of the process share. `disturbed`:
- * whether they had to wait for each other too often, as when other processes take their cores. */
+ * whether they had to wait for each other too long, as when other processes take their cores. */
 typedef struct {
     int threads, limit;
     const nnl_at_work *at_work;

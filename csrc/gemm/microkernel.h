@@ -45,7 +45,7 @@ NNL_INLINE vec vec_zip(vec a, vec b, const int first) {
 }
 
 /* Where element (i, k) of a lies. ROWS: a[i * a_row + k]; where k goes in runs that do not lie
- * together, a[i * a_row + step[k]]. COLUMNS: a[i + k * a_k]. ANYWHERE:
+ * together, a[a_places[0] + i * a_row + step[k]]. COLUMNS: a[i + k * a_k]. ANYWHERE:
  * a[a_places[i] + step[k]], so that the patches of an image are rows of A though they were never
  * copied: the rows are pixels and the steps go through the window, or the rows are places in the
  * window and the steps go through pixels. */
@@ -114,7 +114,7 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, cons
             __builtin_prefetch(ahead, 0, 2);
 #pragma GCC unroll 16
         for (int g = 0; in_runs && g < pointers(mr, form); g++)
-            a[g] = t->a + step[k] + g * GROUP * a_row;
+            a[g] = t->a + t->a_places[0] + step[k] + g * GROUP * a_row;
         const char *early = (const char *)(b + EARLY * b_k);
         if (way == KEEPING && k + EARLY >= K)
             early = (const char *)(t->b_next + (k + EARLY - K) * b_k);

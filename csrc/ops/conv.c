@@ -175,7 +175,7 @@ static void place_pixels(nnl_tile *t, const nnl_conv *g, const nnl_view *v, int6
     t->rows = (int)count;
     for (int64_t i = 0; i < count; i++) {
         t->a_places[i] = at->image * v->image + at->row * g->stride_h * v->row +
-                      at->column * g->stride_w * v->pixel;
+                         at->column * g->stride_w * v->pixel;
         t->c_row[i] = i * g->F;
         if (++at->column < g->OW) continue;
         at->column = 0;
@@ -188,14 +188,13 @@ static void place_pixels(nnl_tile *t, const nnl_conv *g, const nnl_view *v, int6
 /* Rows of a tile that lie evenly are addressed from a few pointers, while k goes through a run. */
 enum { LONG_RUN = 8 };
 
-/* The tile's form and a, of its places and its runs of k; x: from where these count. */
-static void place_a_rows(nnl_tile *t, const real *x, int64_t run) {
+/* The tile's form, from its places and the length of its runs of k. */
+static void choose_form(nnl_tile *t, int64_t run) {
     const int64_t apart = t->rows > 1 ? t->a_places[1] - t->a_places[0] : 0;
     bool even = run >= LONG_RUN;
     for (int i = 1; even && i < t->rows; i++)
         even = t->a_places[i] == t->a_places[0] + i * apart;
     t->form = even ? ROWS : ANYWHERE;
-    t->a = even ? x + t->a_places[0] : x;
     t->a_row = apart;
     t->run = run;
 }
@@ -224,10 +223,11 @@ static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, n
         const nnl_range part = {s / strips * wide, (s / strips + 1) * wide};
         const nnl_range strip = piece(part, 1, s % strips, strips);
         place_pixels(t, g, v, band.rows, &at, length(strip));
+        choose_form(t, run);
         real *c = y + strip.begin * g->F;
         for (int64_t p = panels.begin; p < panels.end; p++) {
             const nnl_panel f = panel_of(p, g->Fg);
-            place_a_rows(t, v->data + f.group * g->Cg, run);
+            t->a = v->data + f.group * g->Cg;
             t->b = packed + p * g->K * NR;
             t->c = c + f.column;
             t->n = f.n;

@@ -105,6 +105,7 @@ static void flush_pixels(const nnl_source *from, const nnl_run *down, const nnl_
     const nnl_axis rows = rows_axis(g);
     /* Taps of several rows stand side by side only if all of each are there. */
     const int64_t together = across->taps == g->KW ? down->taps : 1;
+    choose_form(t, g->Fg);
     for (int64_t p = from->panels.begin; t->rows && p < from->panels.end; p++) {
         const nnl_panel c = panel_of(p, g->Cg);
         t->c = from->dx + c.column;
@@ -112,7 +113,7 @@ static void flush_pixels(const nnl_source *from, const nnl_run *down, const nnl_
         t->K = together * across->taps * g->Fg;
         for (int64_t i = 0; i < down->taps; i += together) {
             const int64_t rank = (down->rank + i) * g->KW + across->rank;
-            place_a_rows(t, from->dy + c.group * g->Fg - i * o_apart(&rows) * g->OW * g->F, g->Fg);
+            t->a = from->dy + c.group * g->Fg - i * o_apart(&rows) * g->OW * g->F;
             t->b = from->packed + (p * g->KH * g->KW + rank) * g->Fg * NR;
             t->resume = i > 0;
             multiply_panel(t);

@@ -17,7 +17,8 @@ enum {
 };
 
 typedef struct {
-    int64_t chunks, parts; /* parts: of the rows of dw, for threads to share a chunk */
+    int64_t chunks;
+    int64_t sums; /* reals of all chunks' sums, if they stand apart from dw */
     int64_t steps, padded, packed, mine; /* reals of a thread's scratch, and of all of it */
     nnl_band most;
     bool turned;
@@ -34,10 +35,11 @@ static nnl_kernel_plan plan_kernel_gradient(const nnl_conv *g) {
         .turned = turned,
         .most = band_of(g->OH, g->OW, turned ? TURNED_BAND : GRADIENT_BAND)};
     const int64_t rows = min_of(plan.most.images, g->N) * min_of(plan.most.rows, g->OH);
+    plan.sums = plan.chunks > 1 || turned ? lines(plan.chunks * size) : 0;
     plan.steps = lines_of_indices(rows * g->OW);
     plan.padded = lines(padded_size(g, plan.most));
     /* Read often, or not in whole vectors. */
-    const bool pack = !plan.turned && (g->Fg % LANES || (g->F > NR && g->K >= PACK_FROM));
+    const bool pack = !turned && (g->Fg % LANES || (g->F > NR && g->K >= PACK_FROM));
     plan.packed = pack ? lines(rows * g->OW * NR) : 0;
     plan.mine = plan.steps + plan.padded + plan.packed;
     return plan;
@@ -144,7 +146,7 @@ static void sum_conv_chunk(const nnl_call *call, const nnl_conv *g, const nnl_ke
 
 /* to[i] = the sums of all chunks, first to last, which are `size` apart. */
 static void sum_of_chunks(real *restrict to, const real *restrict sums, int64_t n, int64_t chunks,
-                       int64_t size) {
+                          int64_t size) {
     memcpy(to, sums, (size_t)n * sizeof *to);
     for (int64_t c = 1; c < chunks; c++)
         for (int64_t i = 0; i < n; i++) to[i] += sums[c * size + i];
@@ -177,8 +179,7 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
     const nnl_kernel_plan plan = plan_kernel_gradient(&g);
     const int64_t size = g.K * g.F, pixel_rows = g.N * g.OH;
     real *dw = call->out[0].data, *sums = team->scratch;
-    const bool apart = plan.chunks > 1 || plan.turned;
-    real *mine = sums + (apart ? lines(plan.chunks * size) : 0) + team->id * plan.mine;
+    real *mine = sums + plan.sums + team->id * plan.mine;
     if (nnl_size(&call->in[1]) == 0) {
         if (team->id == 0) memset(dw, 0, (size_t)size * sizeof *dw);
         return;
@@ -191,9 +192,9 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
                                      parts);
         sum_conv_chunk(call, &g, &plan,
                        piece((nnl_range){0, pixel_rows}, 1, chunk, plan.chunks), rows,
-                       apart ? sums + chunk * size : dw, mine);
+                       plan.sums ? sums + chunk * size : dw, mine);
     }
-    if (!apart) return;
+    if (!plan.sums) return;
     nnl_wait(team);
     join_chunks(dw, sums, &g, &plan, team);
 }
@@ -201,7 +202,5 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
 static int64_t conv2d_gradient_kernel_scratch(const nnl_call *call, int threads) {
     const nnl_conv g = conv_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
     const nnl_kernel_plan plan = plan_kernel_gradient(&g);
-    const bool apart = plan.chunks > 1 || plan.turned;
-    const int64_t sums = apart ? lines(plan.chunks * g.K * g.F) : 0;
-    return (sums + plan.mine * threads) * (int64_t)sizeof(real);
+    return (plan.sums + plan.mine * threads) * (int64_t)sizeof(real);
 }
