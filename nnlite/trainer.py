@@ -1,5 +1,7 @@
 """Trainer: what every model does with data: compile, fit, evaluate, predict."""
 
+import numpy as np
+
 from nnlite import ops, optimizers, training
 from nnlite.batches import ArrayBatches, Span, StreamBatches, yields_batches
 from nnlite.callbacks import Callback
@@ -395,6 +397,10 @@ class Trainer:
         -------
         array, or list or dict of them for several outputs
         """
+        if x.__class__ is np.ndarray and batch_size is steps is callbacks is None:
+            y = training.predict_again(self, x)
+            if y is not None:
+                return y
         size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)
         callbacks = _callback_list("predict", callbacks)
         if yields_batches(x):

@@ -353,6 +353,9 @@ def predict_rows(model, batch, rows_a_step=PREDICT_ROWS):
         return arrays[-1]
 
     outputs = mapped(step.outputs, Tensor, room)
+    if rows == size and x[0].__class__ is Source and isinstance(step.outputs, Tensor):
+        array = x[0].array
+        model._plans[array.dtype, array.shape, array.strides] = step
     done, pace, full = 0, 1, rows // size
     while done < full:
         began = time.perf_counter()
@@ -364,6 +367,17 @@ def predict_rows(model, batch, rows_a_step=PREDICT_ROWS):
         span = Span(x, batch.start + rows - size, size, 1)
         step.run(span, model.n_threads, arrays, rows - size)
     return outputs
+
+
+def predict_again(model, x):
+    """The outputs for an array just like one before: same type, shape and strides, and a step for
+    all of its rows. None if there was none."""
+    step = model._plans.get((x.dtype, x.shape, x.strides))
+    if step is None or model._plans_made_at != edits.count:
+        return None
+    y = np.empty(step.outputs.shape, step.outputs.dtype)
+    step.plan.run([(x, 0, 0), (y, 0, 0)], 1, model.n_threads)
+    return y
 
 
 def dry_run(model, shapes):

@@ -184,6 +184,30 @@ def test_predictions_of_a_subset_are_bitwise_the_subset_of_the_predictions(rows)
     assert np.array_equal(model.predict_on_batch(x[:rows]), full[:rows])
 
 
+def test_what_an_earlier_prediction_found_out_is_used_only_where_it_holds():
+    x = np.random.default_rng(1).normal(size=(4, D)).astype("float32")
+    model = classifier()
+    first = model.predict(x)
+    again = model.predict(x)
+    assert again is not first and np.array_equal(again, first)
+    alike = {
+        "the other order in memory": np.asfortranarray(x),
+        "every second row": np.repeat(x, 2, axis=0)[::2],
+        "float64": x.astype("float64"),
+        "the other order of bytes": x.astype(">f4"),
+        "a list": x.tolist(),
+    }
+    for name, rows in alike.items():
+        for _ in range(2):
+            assert np.array_equal(model.predict(rows), first), name
+    model.layers[-1].kernel.assign(-model.layers[-1].kernel.numpy())
+    assert not np.array_equal(model.predict(x), first)
+    model.layers[0].activation = "tanh"
+    assert np.array_equal(model.predict(x), model(x).numpy())
+    model.compile("sgd", "mse", run_eagerly=True)
+    assert np.array_equal(model.predict(x), model(x).numpy())
+
+
 def test_predict_needs_no_compile():
     model = keras.Sequential([layers.Dense(2)])
     assert model.predict(X).shape == (N, 2)
