@@ -63,9 +63,12 @@ typedef struct nnl_team {
     struct nnl_barrier *barrier;
     struct nnl_status *status;
     int64_t step;
-    /* A step that takes this op's output, or NULL: the op does it for each piece of the output,
-     * while that is near. A piece is elements `begin` to `end`; all, where `end` is 0. */
+    /* A step that takes this op's output, or NULL: the op, which has no output then, does it for
+     * each piece of the output while that is near. */
     const struct nnl_step *then;
+    /* For such a step, the piece: elements `begin` to `end`, the first of which is at `piece`.
+     * NULL: there are no pieces. */
+    const real *piece;
     int64_t begin, end;
     /* Whether another run of the program follows; what this thread may fetch for it meanwhile. */
     int more;

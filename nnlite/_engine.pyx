@@ -86,7 +86,7 @@ cdef extern from "<sys/mman.h>" nogil:
 
 cdef enum:
     MAX_OPERANDS = 16
-ARENA, MEMORY, FEED = 0, 1, 2  # where a tensor of a program lies
+ARENA, MEMORY, FEED, NOWHERE = 0, 1, 2, 3  # where a tensor of a program lies
 
 nnl_watch_forks()
 cdef int _usual = nnl_max_threads()
@@ -270,7 +270,8 @@ cdef class Program:
     engine : Engine
     steps : list of (op, inputs, outputs, attrs, scratch, wait, alone, follows)
         `inputs` and `outputs` are tuples of (place, where, shape): (ARENA, byte offset, shape),
-        (MEMORY, array, shape) or (FEED, index, shape); `scratch` is an offset in the arena, or -1.
+        (MEMORY, array, shape), (FEED, index, shape) or, of what is handed on by pieces and never
+        stored, (NOWHERE, 0, shape); `scratch` is an offset in the arena, or -1.
     arena_bytes, n_feeds : int
     """
 

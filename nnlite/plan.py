@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnlite._engine import ARENA, FEED, MEMORY, Program, most_threads
+from nnlite._engine import ARENA, FEED, MEMORY, NOWHERE, Program, most_threads
 from nnlite.dispatch import bad_index, engine
-from nnlite.tensor import Variable
 
 ALIGN = 64  # bytes: a cache line
 ALONE = 4096  # multiply-adds: a step of fewer is done by thread 0 while the others go on
@@ -25,7 +24,7 @@ class Block:
     """One piece of memory: a tensor's (with all its views) or a step's scratch."""
 
     place: int
-    where: object  # ARENA: byte offset; MEMORY: an array; FEED: its number
+    where: object  # ARENA: byte offset; MEMORY: an array; FEED: its number; NOWHERE: 0
     size: int
     first: int
     last: int
@@ -57,8 +56,9 @@ class Plan:
         self.max_threads = most_threads()  # scratch memory is laid out for no more
         self.feeds = list(feeds)
         self.results = list(results)
-        calls = _paired(_needed(recording.calls, self.results))
+        calls = _needed(recording.calls, self.results)
         self.roots = _view_roots(calls)
+        calls, self.handed = self._paired(calls)
         self.calls = [c for c in calls if not c.op.view]
         self.variables = [t for c in self.calls for i, t in enumerate(c.inputs) if i in c.op.writes]
         works = [
@@ -111,6 +111,33 @@ class Plan:
     def _root(self, tensor):
         return self.roots.get(id(tensor), tensor)
 
+    def _paired(self, calls):
+        """The calls in the order in which they are done, and the tensors that are never stored, by
+        id: of a product that only one call reads, and that call takes by pieces. It is done right
+        before that call, if nothing that it reads is overwritten meanwhile."""
+        readers = Counter(id(t) for call in calls for t in call.inputs)
+        readers.update(id(t) for t in self.results)
+        makers, order, handed = {}, [], set()
+        for call in calls:
+            taken = call.inputs[call.op.pieces] if isinstance(call.op.pieces, int) else None
+            if id(taken) in makers:
+                product = makers.pop(id(taken))
+                order.remove(product)
+                order.append(product)
+                handed.add(id(taken))
+            order.append(call)
+            overwritten = {id(self._root(call.inputs[i])) for i in call.op.writes}
+            for t, product in list(makers.items()):
+                if any(id(self._root(x)) in overwritten for x in product.inputs):
+                    del makers[t]
+            if call.op.pieces == "gives" and readers[id(call.outputs[0])] == 1:
+                makers[id(call.outputs[0])] = call
+        return order, handed
+
+    def _follows(self, call):
+        """Whether the call before it does it, piece by piece."""
+        return any(id(t) in self.handed for t in call.inputs)
+
     def _lay_out(self):
         """A block for every root tensor, by id, and for every call's scratch, by ('scratch',
         step)."""
@@ -118,38 +145,42 @@ class Plan:
         for number, t in enumerate([*self.feeds, *self.results]):
             blocks[id(self._root(t))] = Block(FEED, number, 0, 0, 0)
         for s, c in enumerate(self.calls):
+            at = s - self._follows(c)  # what takes pieces is done at the same time as what gives
             operands = []
             for t in (*c.inputs, *c.outputs):
                 root = self._root(t)
                 block = blocks.get(id(root))
                 if block is None:
-                    if root._data is not None:
-                        block = Block(MEMORY, root._data, root._data.nbytes, s, s)
+                    if id(root) in self.handed:
+                        block = Block(NOWHERE, 0, 0, at, at)
+                    elif root._data is not None:
+                        block = Block(MEMORY, root._data, root._data.nbytes, at, at)
                     else:
-                        block = Block(ARENA, None, root.size * np.dtype(root.dtype).itemsize, s, s)
+                        size = root.size * np.dtype(root.dtype).itemsize
+                        block = Block(ARENA, None, size, at, at)
                     blocks[id(root)] = block
-                block.last = s
+                block.last = at
                 operands.append((t.shape, block))
             self.operands.append(operands)
             scratch = self.engine.scratch(
                 self.engine.op_ids[c.op.name],
                 tuple(t.shape for t in c.inputs),
-                tuple(t.shape for t in c.outputs),
+                tuple(t.shape for t in c.outputs if id(t) not in self.handed),
                 self.attrs[s],
                 self.max_threads,
             )
             if scratch:
-                blocks["scratch", s] = Block(ARENA, None, scratch, s, s)
+                blocks["scratch", s] = Block(ARENA, None, scratch, at, at)
         return blocks
 
     def _steps(self, works):
         steps, pending = [], []
         for s, c in enumerate(self.calls):
-            follows = s > 0 and _is_pair(self.calls[s - 1], c)
-            pair = not follows and c is not self.calls[-1] and _is_pair(c, self.calls[s + 1])
+            follows = self._follows(c)
+            gives = any(id(t) in self.handed for t in c.outputs)
             alone = works[s] < ALONE
             touched = self._touched(s, c)
-            if pair:
+            if gives:
                 touched += self._touched(s + 1, self.calls[s + 1])
             wait = not follows and any(
                 _clash(touched, t) for other, t in pending if not (alone and other)
@@ -164,7 +195,7 @@ class Plan:
                 (
                     self.engine.op_ids[c.op.name],
                     refs[: len(c.inputs)],
-                    refs[len(c.inputs) :],
+                    () if gives else refs[len(c.inputs) :],
                     self.attrs[s],
                     scratch.where if scratch else -1,
                     wait,
@@ -180,6 +211,7 @@ class Plan:
         touched = [
             (*block.range(), i >= inputs or i in c.op.writes)
             for i, (_, block) in enumerate(self.operands[s])
+            if block.place != NOWHERE
         ]
         if ("scratch", s) in self.blocks:
             touched.append((*self.blocks["scratch", s].range(), True))
@@ -203,39 +235,6 @@ def _needed(calls, results):
             kept.append(call)
             wanted.update(id(t) for t in call.inputs)
     return kept[::-1]
-
-
-def _is_pair(product, update):
-    """Whether the second call takes what the first gives, piece by piece."""
-    return (
-        product.op.pieces == "gives"
-        and isinstance(update.op.pieces, int)
-        and update.inputs[update.op.pieces] is product.outputs[0]
-    )
-
-
-def _paired(calls):
-    """The calls, but each product that only an update reads right before that update: its pieces
-    are then taken while they are in the caches."""
-    readers = Counter(id(t) for call in calls for t in call.inputs)
-    makers = {
-        id(call.outputs[0]): call
-        for call in calls
-        if call.op.pieces == "gives" and not any(isinstance(t, Variable) for t in call.inputs)
-    }
-    late = {}
-    for call in calls:
-        if isinstance(call.op.pieces, int):
-            gradient = id(call.inputs[call.op.pieces])
-            if gradient in makers and readers[gradient] == 1:
-                late[id(call)] = makers[gradient]
-    moved = {id(call) for call in late.values()}
-    return [
-        c
-        for call in calls
-        if id(call) not in moved
-        for c in ([late[id(call)], call] if id(call) in late else [call])
-    ]
 
 
 def _view_roots(calls):

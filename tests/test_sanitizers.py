@@ -208,20 +208,19 @@ def update_by_pieces(engine, shape, real, threads, memory):
     size, rng = np.dtype(real).itemsize, np.random.default_rng(0)
     arrays = [rng.random(s).astype(real) for s in ((K, M), (K, N))]
     factors = tensors(memory, [(a.shape, size) for a in arrays], arrays)
-    gradient = tensors(memory, [((M, N), size)])
     slots = [np.ones((M, N), real)] * 3 + [np.zeros((M, N), real), np.ones((), real)]
     given = [*slots, np.ones((), np.int32)]
     update = tensors(memory, [(a.shape, a.itemsize) for a in given], given)
-    update[3].data = gradient[0].data
+    update[3].data = None  # never stored
     steps, attrs = (NnlStep * 2)(), [(NnlAttr * 2)(), (NnlAttr * 3)()]
     for number, (name, inputs, values, counts) in enumerate((
-        ("matmul", factors, (1, 0), (2, 1)),
+        ("matmul", factors, (1, 0), (2, 0)),
         ("adam_update", update, (0.9, 0.999, 1e-7), (6, 0)),
     )):  # fmt: skip
         for k, v in enumerate(values):
             setattr(attrs[number][k], "f" if isinstance(v, float) else "i", v)
         steps[number].op = engine.ops[names.index(name)]
-        steps[number].call = NnlCall(inputs, gradient, attrs[number], *counts)
+        steps[number].call = NnlCall(inputs, None, attrs[number], *counts)
     scratch = engine.scratch[names.index("matmul")](steps[0].call, threads)
     steps[0].scratch = memory.take(scratch, aligned=True)
     steps[1].follows = 1

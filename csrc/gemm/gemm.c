@@ -48,10 +48,23 @@ static int64_t thread_size(int64_t N, int64_t K) {
     return pieces(block_size(N, K) + strip_size(K), NNL_LINE) * NNL_LINE;
 }
 
-static int64_t gemm_scratch(int64_t M, int64_t N, int64_t K, bool a_transposed, bool b_transposed,
-                            int threads) {
-    (void)M, (void)a_transposed, (void)b_transposed;
+static int64_t gemm_scratch(int64_t N, int64_t K, int threads) {
     return thread_size(N, K) * threads * (int64_t)sizeof(real);
+}
+
+/* Rows of C that a thread keeps until a step takes them: all where each is complete only in the
+ * end. */
+static int64_t kept_rows(int64_t M, int64_t N, int64_t K) {
+    const bool by_strips = K <= KC && N <= block_width(K);
+    /* Fewer elements than HANDED_ON, and then a strip or what is turned round at a time. */
+    return by_strips && N ? min_of(M, HANDED_ON / N + MR + NR) : M;
+}
+static int64_t kept_size(int64_t M, int64_t N, int64_t K) {
+    return pieces(kept_rows(M, N, K) * N, NNL_LINE) * NNL_LINE;
+}
+
+static int64_t gemm_pieces(int64_t M, int64_t N, int64_t K, int threads) {
+    return kept_size(M, N, K) * (kept_rows(M, N, K) < M ? threads : 1) * (int64_t)sizeof(real);
 }
 
 /* What one thread does, and the memory where it packs. */
@@ -63,11 +76,17 @@ typedef struct {
     const nnl_epilogue *epilogue;
     real *block, *strip;
     nnl_team *team;
-    int64_t handed; /* elements of C up to here were handed on, if they are handed on by strips */
-    bool by_strips;
+    int64_t first;  /* the row that lies at C */
+    int64_t handed; /* rows up to this one were handed on */
+    bool by_strips; /* whether rows are handed on as soon as they are enough; */
+    bool rolling;   /* the next ones then take their place */
     const real *ahead[MOST_AHEAD];
     int n_ahead;
 } nnl_job;
+
+static real *row_of_c(const nnl_job *job, int64_t row) {
+    return job->C + (row - job->first) * job->ldc;
+}
 
 /* What all tiles of a job have in common. */
 static nnl_tile start_tile(const nnl_job *job, int64_t K) {
@@ -79,7 +98,7 @@ static nnl_tile start_tile(const nnl_job *job, int64_t K) {
 /* The tile's c: n columns from j on, and their bias if these k are the last. */
 static void place_c(nnl_tile *t, const nnl_job *job, nnl_range rows, int64_t j, int64_t n,
                     bool last) {
-    t->c = job->C + rows.begin * job->ldc + j;
+    t->c = row_of_c(job, rows.begin) + j;
     t->n = n;
     t->rows = (int)length(rows);
     t->bias = last && job->epilogue && job->epilogue->bias ? job->epilogue->bias + j : NULL;
@@ -120,7 +139,7 @@ static void find_ahead(nnl_job *job, int64_t M) {
     const nnl_call *then = &job->team->then->call;
     if (M * job->ldc < FAR) return;
     for (int i = 0; i < then->n_in && job->n_ahead < MOST_AHEAD; i++)
-        if (then->in[i].data != job->C && nnl_size(&then->in[i]) == M * job->ldc)
+        if (then->in[i].data && nnl_size(&then->in[i]) == M * job->ldc)
             job->ahead[job->n_ahead++] = then->in[i].data;
 }
 
@@ -180,26 +199,24 @@ static void look_ahead(nnl_tile *t, nnl_job *job, nnl_range next, nnl_range k, i
 /* Done when a strip is complete: it is still near, and longer than the rows of a tile. */
 static void activate_strip(const nnl_job *job, nnl_range rows, nnl_range columns) {
     if (!job->epilogue || job->epilogue->activation == NNL_LINEAR) return;
-    real *c = job->C + rows.begin * job->ldc + columns.begin;
+    real *c = row_of_c(job, rows.begin) + columns.begin;
     int64_t count = length(rows), n = length(columns);
     if (n == job->ldc) n *= count, count = 1;
     for (int64_t i = 0; i < count; i++, c += job->ldc)
         activate(c, c, n, job->epilogue->activation, job->epilogue->alpha);
 }
 
-/* The step that takes C by pieces does these elements. */
-static void hand_on(nnl_team *team, int64_t begin, int64_t end) {
-    nnl_team piece = *team;
-    piece.then = NULL, piece.begin = begin, piece.end = end;
-    if (begin < end) team->then->op(&team->then->call, &piece);
-}
-
-/* The same for whole rows up to this one, once they are enough or the last. */
-static void hand_on_rows(nnl_job *job, int64_t row) {
-    const int64_t end = row * job->ldc;
-    if (end - job->handed < HANDED_ON && row < job->rows.end) return;
-    hand_on(job->team, job->handed, end);
-    job->handed = end;
+/* The step that takes C by pieces does the rows up to this one, once they are enough or the
+ * last. */
+static void hand_on(nnl_job *job, int64_t row) {
+    const int64_t begin = job->handed * job->ldc, end = row * job->ldc;
+    if (end - begin < HANDED_ON && row < job->rows.end) return;
+    nnl_team team = *job->team;
+    team.then = NULL;
+    team.piece = row_of_c(job, job->handed), team.begin = begin, team.end = end;
+    if (begin < end) job->team->then->op(&job->team->then->call, &team);
+    job->handed = row;
+    if (job->rolling) job->first = row;
 }
 
 /* C[rows, columns] = (C or 0) + A[rows, k] B[k, columns]; then the epilogue, after the last k. */
@@ -226,7 +243,7 @@ static void multiply_block(nnl_job *job, nnl_range columns, nnl_range k) {
             multiply_panel(&t);
         }
         if (last) activate_strip(job, rows, columns);
-        if (last && job->by_strips) hand_on_rows(job, rows.end);
+        if (last && job->by_strips) hand_on(job, rows.end);
     }
 }
 
@@ -264,7 +281,7 @@ static bool turns_round(const nnl_job *job) {
     return job->A.transposed && !job->B.transposed && 4 * n <= 3 * LANES && n <= MR && job->K;
 }
 
-static void multiply_turned(const nnl_job *job) {
+static void multiply_turned(nnl_job *job) {
     real product[MR * NR];
     const nnl_operand *A = &job->A, *B = &job->B;
     const int64_t n = length(job->columns);
@@ -285,9 +302,10 @@ static void multiply_turned(const nnl_job *job) {
             }
             multiply_panel(&t);
         }
-        unpack_turned(job->C + m * job->ldc + job->columns.begin, job->ldc, product, n, t.n,
+        unpack_turned(row_of_c(job, m) + job->columns.begin, job->ldc, product, n, t.n,
                       bias ? bias + job->columns.begin : NULL);
         activate_strip(job, (nnl_range){m, m + t.n}, job->columns);
+        if (job->team->then) hand_on(job, m + t.n);
     }
 }
 
@@ -308,6 +326,16 @@ static int threads_down(int64_t M, int64_t N, int threads) {
     return best;
 }
 
+/* Room for what a thread keeps of C, behind what all of them pack. */
+static void place_pieces(nnl_job *job, int64_t M) {
+    const int64_t N = job->ldc, K = job->K;
+    job->rolling = kept_rows(M, N, K) < M;
+    job->C = (real *)job->team->scratch + job->team->size * thread_size(N, K) +
+             (job->rolling ? job->team->id * kept_size(M, N, K) : 0);
+    job->handed = job->rows.begin;
+    job->first = job->rolling ? job->rows.begin : 0;
+}
+
 static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, real *C,
                  int64_t ldc, const nnl_epilogue *epilogue, nnl_team *team) {
     /* What takes C by pieces takes them best as whole rows. */
@@ -323,27 +351,26 @@ static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, 
         return;
     }
     if (length(job.rows) == 0 || length(job.columns) == 0) return;
+    if (team->then) place_pieces(&job, M);
     /* Nothing will be read of them; but there may be no address at all. */
     if (K == 0) job.A = job.B = (nnl_operand){mine, 0, false};
 
     if (length(job.rows) <= THIN_MR && !B.transposed) {
         multiply_few_rows(&job, job.columns, (nnl_range){0, K});
-        if (team->then) hand_on(team, job.rows.begin * ldc, job.rows.end * ldc);
+        if (team->then) hand_on(&job, job.rows.end);
         return;
     }
     if (turns_round(&job)) {
         multiply_turned(&job);
-        if (team->then) hand_on(team, job.rows.begin * ldc, job.rows.end * ldc);
         return;
     }
     const int64_t j_blocks = pieces(length(job.columns), block_width(K));
     const int64_t k_blocks = K ? pieces(K, KC) : 1;
     job.by_strips = team->then && j_blocks == 1;
-    job.handed = job.rows.begin * ldc;
     if (job.by_strips) find_ahead(&job, M);
     for (int64_t j = 0; j < j_blocks; j++)
         for (int64_t k = 0; k < k_blocks; k++)
             multiply_block(&job, piece(job.columns, NR, j, j_blocks),
                            piece((nnl_range){0, K}, 1, k, k_blocks));
-    if (team->then && !job.by_strips) hand_on(team, job.rows.begin * ldc, job.rows.end * ldc);
+    if (team->then && !job.by_strips) hand_on(&job, job.rows.end);
 }

@@ -17,9 +17,9 @@ static void op_activation(const nnl_call *call, nnl_team *team) {
  * out   dx, may be dy or y
  * attr  kind, alpha */
 static void op_activation_gradient(const nnl_call *call, nnl_team *team) {
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    const nnl_range part = nnl_my_part(nnl_size(&call->out[0]), team);
     activate_gradient((real *)call->out[0].data + part.begin,
-                      (const real *)call->in[0].data + part.begin,
+                      nnl_taken(&call->in[0], team) + part.begin,
                       (const real *)call->in[1].data + part.begin, part.end - part.begin,
                       (int)call->attr[0].i, call->attr[1].f);
 }

@@ -17,23 +17,24 @@ static void op_linear(const nnl_call *call, nnl_team *team) {
 
 static int64_t linear_scratch(const nnl_call *call, int threads) {
     const nnl_tensor *w = &call->in[1];
-    int64_t K = w->shape[0], N = w->shape[1], M = nnl_size(&call->out[0]) / (N ? N : 1);
-    return gemm_scratch(M, N, K, false, false, threads);
+    return gemm_scratch(w->shape[1], w->shape[0], threads);
 }
 
 /* y = op(a) op(b), where op transposes or does nothing
  * in    a [M, K] or [K, M], b [K, N] or [N, K]
- * out   y [M, N]
+ * out   y [M, N]; none where the step that follows takes it by pieces
  * attr  0 transpose a, 1 transpose b */
 static void op_matmul(const nnl_call *call, nnl_team *team) {
-    const nnl_tensor *a = &call->in[0], *b = &call->in[1], *y = &call->out[0];
-    bool ta = call->attr[0].i != 0, tb = call->attr[1].i != 0;
-    gemm(y->shape[0], y->shape[1], a->shape[ta ? 0 : 1], (nnl_operand){a->data, a->shape[1], ta},
-         (nnl_operand){b->data, b->shape[1], tb}, y->data, y->shape[1], NULL, team);
+    const nnl_tensor *a = &call->in[0], *b = &call->in[1];
+    const bool ta = call->attr[0].i != 0, tb = call->attr[1].i != 0;
+    const int64_t M = a->shape[ta], N = b->shape[!tb], K = a->shape[!ta];
+    gemm(M, N, K, (nnl_operand){a->data, a->shape[1], ta}, (nnl_operand){b->data, b->shape[1], tb},
+         call->n_out ? call->out[0].data : NULL, N, NULL, team);
 }
 
 static int64_t matmul_scratch(const nnl_call *call, int threads) {
-    const nnl_tensor *a = &call->in[0], *y = &call->out[0];
-    bool ta = call->attr[0].i != 0, tb = call->attr[1].i != 0;
-    return gemm_scratch(y->shape[0], y->shape[1], a->shape[ta ? 0 : 1], ta, tb, threads);
+    const nnl_tensor *a = &call->in[0], *b = &call->in[1];
+    const bool ta = call->attr[0].i != 0, tb = call->attr[1].i != 0;
+    const int64_t M = a->shape[ta], N = b->shape[!tb], K = a->shape[!ta];
+    return gemm_scratch(N, K, threads) + (call->n_out ? 0 : gemm_pieces(M, N, K, threads));
 }

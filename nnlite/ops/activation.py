@@ -56,7 +56,13 @@ def _second_gradient(c, ddx, need):
 
 _ATTRS = {"kind": int, "alpha": float}
 Op("activation", infer=lambda x, **_: [x], attrs=_ATTRS, gradient=_activation_gradient)
-Op("activation_gradient", infer=lambda dy, y, **_: [y], attrs=_ATTRS, gradient=_second_gradient)
+Op(
+    "activation_gradient",
+    infer=lambda dy, y, **_: [y],
+    attrs=_ATTRS,
+    gradient=_second_gradient,
+    pieces=0,
+)
 
 
 def activation_gradient(dy, y, kind, alpha):
