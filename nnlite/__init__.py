@@ -5,8 +5,11 @@ scikit-learn estimators whose every setting can be searched."""
 
 import sys
 
+from nnlite import cores
+
 try:
-    from nnlite import _engine  # noqa: F401
+    with cores.calm_openmp():
+        from nnlite import _engine  # noqa: F401
 except ImportError as error:
     raise ImportError(
         f"nnlite's compiled engine cannot be imported ({error}). In a source folder that was not "

@@ -319,6 +319,32 @@ def test_a_fit_inside_of_a_parallel_region_is_one_thread_of_it():
     assert {line.split("-")[1] for lines in printed for line in lines} == {bits}
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts as Linux does")
+def test_threads_sleep_soon_after_their_work():
+    code = """
+        import os, time
+        from teams import digest_of_a_fit
+        from nnlite import _engine
+        _engine.pretend_cores(2)
+        digest_of_a_fit(n_threads=2)
+        threads = [f"/proc/self/task/{t}/schedstat" for t in os.listdir("/proc/self/task")]
+        before = [int(open(t).read().split()[0]) for t in threads]
+        digest_of_a_fit(n_threads=1)
+        time.sleep(0.2)
+        after = [int(open(t).read().split()[0]) for t in threads]
+        print(len(threads), *sorted(b - a for a, b in zip(before, after)))
+        print(os.environ.get("GOMP_SPINCOUNT"))
+    """
+    if not threadpoolctl.ThreadpoolController().select(prefix="libgomp").lib_controllers:
+        pytest.skip("OpenMP is not libgomp here")
+    unset = dict.fromkeys(("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"))
+    threads, *spent, said = python(code, **unset)
+    assert int(threads) >= 2 and said == "None"
+    assert all(int(t) < 1e6 for t in spent[:-1]), spent  # nanoseconds; the last is Python's own
+    *_, said = python(code, **{**unset, "GOMP_SPINCOUNT": "7"})
+    assert said == "7"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform cannot fork")
 def test_a_child_forked_while_another_thread_runs_starts_afresh():
     code = """

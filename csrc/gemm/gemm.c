@@ -254,8 +254,8 @@ static void multiply_few_rows(const nnl_job *job, nnl_range columns, nnl_range k
     t.resume = k.begin > 0;
     place_a(&t, job, job->rows, k.begin, 0);
     for (int64_t j = columns.begin; j < columns.end; j += t.n) {
-        const int64_t n = columns.end - j;
-        place_c(&t, job, job->rows, j, n >= THIN_NR ? THIN_NR : min_of(n, NR), last);
+        const int64_t n = thin_width((int)length(job->rows), columns.end - j);
+        place_c(&t, job, job->rows, j, n, last);
         t.b = job->B.data + k.begin * job->B.ld + j;
         multiply_thin(&t);
     }

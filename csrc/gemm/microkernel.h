@@ -19,7 +19,8 @@
 
 enum {
     NR = NV * LANES,                          /* columns of a panel, a piece of packed B */
-    THIN_NR = THIN_NV * LANES,                /* columns of a thin tile, which reads B in place */
+    THIN_NR = THIN_NV * LANES,                /* columns of a thin tile, which reads B in place; */
+    LONG_NR = LONG_NV * LANES,                /* of one that has a single row */
     STRIP = (MR + LANES - 1) / LANES * LANES, /* from one k to the next in a packed strip of A */
 };
 
@@ -51,10 +52,9 @@ NNL_INLINE vec vec_zip(vec a, vec b, const int first) {
  * window and the steps go through pixels. */
 typedef enum { ROWS, COLUMNS, ANYWHERE } nnl_form;
 
-/* How b is read: whole vectors; these, which are also left packed in `keep`; whole vectors that
- * lie so far apart that the processor does not see them coming; whole vectors, of which those of k
- * begin at b[step[k]]; no more than n columns. */
-typedef enum { WHOLE, KEEPING, FAR_APART, STEPPING, EDGE } nnl_way;
+/* How b is read: whole vectors; these, which are also left packed in `keep`; whole vectors, of
+ * which those of k begin at b[step[k]]; no more than n columns. */
+typedef enum { WHOLE, KEEPING, STEPPING, EDGE } nnl_way;
 
 /* What a tile computes: c[c_row[i] + j] = (c or 0) + the sum over k of a[i, k] b[k * b_k + j]
  * (+ bias[j]). Of c and bias only n columns are touched; b is padded to whole vectors, unless
@@ -93,7 +93,7 @@ NNL_INLINE int pointers(const int mr, const nnl_form form) {
 /* acc[i][j] += a[i, k] b[k, j], for all k. Every instruction beside the multiply-adds counts: an
  * addition of addresses can take the place of one of them. */
 NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, const nnl_way way,
-                           vec acc[MR][THIN_NV], const nnl_tile *t) {
+                           vec acc[MR][LONG_NV], const nnl_tile *t) {
     const int64_t K = t->K, n = t->n, a_row = t->a_row, b_k = t->b_k, *step = t->step;
     const int64_t a_k = form == ROWS ? 1 : t->a_k;
     const bool in_runs = form == ROWS && step;
@@ -122,13 +122,13 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, cons
         for (const int64_t end = min_of(K, k + some); k < end; k++) {
             const int64_t at = form == ANYWHERE || way == STEPPING ? step[k] : 0;
             const real *from = way == STEPPING ? b + at : b;
-            vec bk[THIN_NV];
+            vec bk[LONG_NV];
 #pragma GCC unroll 16
             for (int j = 0; j < nv; j++) {
                 bk[j] = way == EDGE ? vec_load_first(from + j * LANES, n - j * LANES)
                                     : vec_load(from + j * LANES);
                 if (way == KEEPING) vec_store(keep + j * LANES, bk[j]);
-                if (way == KEEPING || way == FAR_APART)
+                if (way == KEEPING)
                     __builtin_prefetch((const char *)(from + j * LANES) + to_early);
             }
 #pragma GCC unroll 16
@@ -152,7 +152,7 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, cons
 /* A tile of whole vectors, nv of them, in c as in b. */
 NNL_INLINE void tile(const int mr, const int nv, const nnl_form form, const nnl_way way,
                      const nnl_tile *t) {
-    vec acc[MR][THIN_NV];
+    vec acc[MR][LONG_NV];
     if (mr > MR) return;
 #pragma GCC unroll 16
     for (int i = 0; i < mr; i++)
@@ -223,12 +223,20 @@ static void multiply_vectors(const nnl_tile *t) {
     }
 }
 
-/* 1 .. THIN_MR rows by THIN_NR columns, or at most NR. So few accumulators are in use that a tile
- * must be wide for the multiply-adds not to wait for each other. */
+/* The columns of a thin tile, of n that are left. */
+static int64_t thin_width(int rows, int64_t n) {
+    return rows == 1 && n >= LONG_NR ? LONG_NR : n >= THIN_NR ? THIN_NR : min_of(n, NR);
+}
+
+/* 1 .. THIN_MR rows by as many columns as thin_width() says. So few accumulators are in use that a
+ * tile must be wide for the multiply-adds not to wait for each other; and the longer the pieces are
+ * in which it reads b, the faster they come. */
 NNL_INLINE void thin_tile(const int mr, const nnl_form form, const nnl_tile *t) {
     if (mr > THIN_MR) return;
-    if (t->n == THIN_NR)
-        tile(mr, THIN_NV, form, FAR_APART, t);
+    if (mr == 1 && t->n == LONG_NR)
+        tile(1, LONG_NV, form, WHOLE, t);
+    else if (t->n == THIN_NR)
+        tile(mr, THIN_NV, form, WHOLE, t);
     else
         tile(mr, NV, form, EDGE, t);
 }
@@ -272,9 +280,9 @@ static void multiply_panel(const nnl_tile *t) {
         multiply_in_corner(t, multiply_vectors);
 }
 
-/* 1 .. THIN_MR rows by THIN_NR columns, or at most NR; b is read where it lies. */
+/* 1 .. THIN_MR rows by as many columns as thin_width() says; b is read where it lies. */
 static void multiply_thin(const nnl_tile *t) {
-    if (t->n == THIN_NR || t->n == NR)
+    if (t->n >= NR)
         multiply_thin_vectors(t);
     else
         multiply_in_corner(t, multiply_thin_vectors);

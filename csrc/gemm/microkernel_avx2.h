@@ -2,7 +2,7 @@
 #include <immintrin.h>
 
 #define VEC_BYTES 32
-enum { MR = 6, NV = 2, THIN_MR = 1, THIN_NV = 8 };
+enum { MR = 6, NV = 2, THIN_MR = 1, THIN_NV = 8, LONG_NV = 8 };
 
 typedef real vec __attribute__((vector_size(VEC_BYTES)));
 enum { LANES = VEC_BYTES / sizeof(real) };

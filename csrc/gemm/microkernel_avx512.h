@@ -2,7 +2,7 @@
 #include <immintrin.h>
 
 #define VEC_BYTES 64
-enum { MR = 14, NV = 2, THIN_MR = 3, THIN_NV = 8 };
+enum { MR = 14, NV = 2, THIN_MR = 3, THIN_NV = 8, LONG_NV = 16 };
 
 typedef real vec __attribute__((vector_size(VEC_BYTES)));
 enum { LANES = VEC_BYTES / sizeof(real) };

@@ -1,6 +1,6 @@
 /* microkernel_generic.h: any CPU: 16-byte vectors in the notation of GCC, no fused multiply-add. */
 #define VEC_BYTES 16
-enum { MR = 5, NV = 2, THIN_MR = 1, THIN_NV = 8 };
+enum { MR = 5, NV = 2, THIN_MR = 1, THIN_NV = 8, LONG_NV = 8 };
 
 typedef real vec __attribute__((vector_size(VEC_BYTES)));
 enum { LANES = VEC_BYTES / sizeof(real) };
