@@ -46,8 +46,8 @@ class Source:
             array = array.astype(array.dtype.newbyteorder("="))
         if array.dtype not in CODES:
             array = array.astype(np.float32 if array.dtype.itemsize < 4 else np.float64)
-        if not _rows_are_contiguous(array):
-            array = np.ascontiguousarray(array)
+        if not (_rows_are_contiguous(array) and array.flags.aligned):
+            array = np.require(array, requirements="CA")
         integer = labels and array.dtype.kind in "biu"
         if integer and array.size and array.dtype.itemsize >= 4:
             info = np.iinfo(np.int32)
@@ -82,9 +82,16 @@ class Source:
         """Some rows as an array: a slice, or an array of row numbers."""
         return self.array[rows]
 
-    def placeholders(self):
-        """Tensors that stand for the array's memory in a trace."""
-        return [Tensor((), "int32")]
+    @property
+    def dtype(self):
+        """What a step reads rows as."""
+        return "int32" if self.integer else config.floatx()
+
+    def placeholders(self, index, count):
+        """Tensors that stand for the array's memory in a trace: for `count` rows, where consecutive
+        ones can be read as they lie."""
+        lies = self.array.dtype == self.dtype and self.row_bytes == self.array[:1].nbytes
+        return [Tensor((count, *self.row_shape) if lies and index is None else (), self.dtype)]
 
     def feeds(self, start, step):
         """(memory, where to begin, by how much to move on in a step), in bytes, for each of the
@@ -95,10 +102,11 @@ class Source:
     def read(self, placeholders, index, count):
         """`count` rows as a tensor: those of `index`, or consecutive ones where it is None."""
         (source,) = placeholders
-        dtype = "int32" if self.integer else config.floatx()
+        if source.shape:
+            return source
         rows = count if index is None else self.rows
         return ops.gather(
-            source, index, count, self.row_shape, dtype, self.code, self.row_bytes, rows
+            source, index, count, self.row_shape, self.dtype, self.code, self.row_bytes, rows
         )
 
 
@@ -149,7 +157,7 @@ class SparseSource(Source):
     def values(self, rows):
         return self.array[rows].toarray()
 
-    def placeholders(self):
+    def placeholders(self, index, count):
         return [Tensor((), "int32") for _ in range(3)]
 
     def feeds(self, start, step):

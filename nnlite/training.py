@@ -52,7 +52,7 @@ class Step:
         feeds = []
 
         def read(source):
-            placeholders = source.placeholders()
+            placeholders = source.placeholders(index, batch)
             feeds.extend(placeholders)
             return source.read(placeholders, index, batch)
 
@@ -373,7 +373,7 @@ def predict_again(model, x):
     """The outputs for an array just like one before: same type, shape and strides, and a step for
     all of its rows. None if there was none."""
     step = model._plans.get((x.dtype, x.shape, x.strides))
-    if step is None or model._plans_made_at != edits.count:
+    if step is None or model._plans_made_at != edits.count or not x.flags.aligned:
         return None
     y = np.empty(step.outputs.shape, step.outputs.dtype)
     step.plan.run([(x, 0, 0), (y, 0, 0)], 1, model.n_threads)

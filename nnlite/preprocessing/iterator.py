@@ -39,10 +39,11 @@ def images_of(x):
 
 def read_rows(source, rows, real):
     """Some of the images, as an array of `real` of their own."""
-    memory = source.placeholders()
-    memory[0]._data = source.array
+    index, count = convert_to_tensor(np.asarray(rows, np.int32)), len(rows)
     with config.precision(real):
-        return source.read(memory, convert_to_tensor(np.asarray(rows, np.int32)), len(rows)).numpy()
+        memory = source.placeholders(index, count)
+        memory[0]._data = source.array
+        return source.read(memory, index, count).numpy()
 
 
 def seed_of(seed):
