@@ -46,15 +46,6 @@ typedef struct nnl_status {
 #define NNL_FINE INT64_MAX
 #define NNL_STEP_SHIFT 40
 
-/* Rows that the next run of the program will gather: rows index[row] ... index[end - 1] of a
- * source, each of so many bytes, `stride` bytes apart; of row `row` the first `offset` bytes were
- * fetched. */
-typedef struct {
-    const char *source;
-    const int32_t *index;
-    int64_t row, end, rows, stride, bytes, offset;
-} nnl_ahead;
-
 /* The threads that run an op together; every one of them enters the op. `scratch` is shared by
  * the team. */
 typedef struct nnl_team {
@@ -70,9 +61,6 @@ typedef struct nnl_team {
      * NULL: there are no pieces. */
     const real *piece;
     int64_t begin, end;
-    /* Whether another run of the program follows; what this thread may fetch for it meanwhile. */
-    int more;
-    nnl_ahead ahead;
 } nnl_team;
 
 typedef void (*nnl_op_fn)(const nnl_call *call, nnl_team *team);

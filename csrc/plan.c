@@ -67,7 +67,6 @@ static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, nnl_gran
                 const nnl_feed *feed = &p->feeds[p->bindings[b].feed];
                 p->bindings[b].tensor->data = (void *)(feed->data + next * feed->stride);
             }
-        team->more = next + 1 < end;
         nnl_wait(team);
         walk(p, team);
         if (team->id == 0) {

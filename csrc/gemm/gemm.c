@@ -171,20 +171,8 @@ static void place_a_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, nnl_r
     t->ahead_lines = together ? pieces(length(part), NNL_LINE) : 0;
 }
 
-/* Lines of a row that the next run of the program will gather. */
-static void place_row_ahead(nnl_tile *t, nnl_ahead *rows) {
-    const int64_t row = rows->index[rows->row], rest = pieces(rows->bytes - rows->offset, 64);
-    const bool valid = row >= 0 && row < rows->rows;
-    t->ahead = rows->source + (valid ? row * rows->stride + rows->offset : 0);
-    t->ahead_lines = valid ? min_of(rest, t->K) : 0;
-    rows->offset += t->ahead_lines * 64;
-    if (valid && rows->offset < rows->bytes) return;
-    rows->offset = 0;
-    if (++rows->row == rows->end) rows->end = 0;
-}
-
 /* What tile p of strip s may fetch, of all that comes later. */
-static void look_ahead(nnl_tile *t, nnl_job *job, nnl_range next, nnl_range k, int64_t s,
+static void look_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, nnl_range k, int64_t s,
                        int64_t strips, int64_t p, int64_t panels) {
     const bool turned = job->A.transposed;
     t->ahead_lines = 0;
@@ -193,7 +181,6 @@ static void look_ahead(nnl_tile *t, nnl_job *job, nnl_range next, nnl_range k, i
     if (!t->ahead_lines && length(job->rows) * job->K >= LARGE)
         place_a_ahead(t, job, next, k, turned ? s * panels + p : p,
                       turned ? strips * panels : panels);
-    if (!t->ahead_lines && job->team->ahead.end) place_row_ahead(t, &job->team->ahead);
 }
 
 /* Done when a strip is complete: it is still near, and longer than the rows of a tile. */
