@@ -23,7 +23,9 @@ from nnlite.tensor import Tensor
 
 CALL_SECONDS = 0.1  # of work handed to C at a time
 PLANS_KEPT = 32  # per model
-PREDICT_ROWS = 256  # of one inference step
+# Rows of one inference step: at most so many, and so few that what is between the layers stays in a
+# second cache; or is no more than the weights, which each step reads.
+PREDICT_ROWS, PREDICT_BYTES = 512, 2 << 20
 STOP = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 
 
@@ -333,7 +335,7 @@ def _joined(parts):
     return np.concatenate(parts)
 
 
-def predict_rows(model, batch, rows_a_step=PREDICT_ROWS):
+def predict_rows(model, batch):
     """The outputs for the rows of a batch of any size.
 
     A row's result does not depend on the rows beside it, so the last step may overlap the one
@@ -344,8 +346,12 @@ def predict_rows(model, batch, rows_a_step=PREDICT_ROWS):
         part = slice(batch.start, batch.start + rows)
         inputs = mapped(x[0], Source, lambda s: s.values(part))
         return mapped(model(inputs, training=False), Tensor, lambda y: y.numpy())
-    size = min(rows_a_step, 1 << (rows.bit_length() - 1))
+    size = power_of_two(min(PREDICT_ROWS, rows))
     step = step_of(model, "predict", Span(x, 0, size, 1))
+    excess = step.plan.arena_bytes / max(PREDICT_BYTES, step.plan.memory)
+    if excess > 1 and size > 1:
+        size = power_of_two(max(1, int(size / excess)))
+        step = step_of(model, "predict", Span(x, 0, size, 1))
     arrays = []
 
     def room(y):
@@ -378,6 +384,11 @@ def predict_again(model, x):
     y = np.empty(step.outputs.shape, step.outputs.dtype)
     step.plan.run([(x, 0, 0), (y, 0, 0)], 1, model.n_threads)
     return y
+
+
+def power_of_two(number):
+    """The largest power of two that is no larger."""
+    return 1 << (number.bit_length() - 1)
 
 
 def dry_run(model, shapes):

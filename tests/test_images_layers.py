@@ -97,6 +97,17 @@ def test_prediction_of_some_images_is_some_of_the_predictions():
         assert np.array_equal(model.predict(x[rows], verbose=0), whole[rows])
 
 
+def test_what_is_between_the_layers_of_a_prediction_stays_in_a_cache():
+    model = keras.Sequential(
+        [layers.Conv2D(16, 3, input_shape=(64, 64, 3)), layers.GlobalAveragePooling2D()]
+    )
+    x = data((41, 64, 64, 3))
+    y = model.predict(x)
+    sizes = {step.batch: step.plan.arena_bytes for step in model._plans.values()}
+    assert sizes[min(sizes)] <= 2 << 20 < 2 * sizes[min(sizes)] and min(sizes) > 1
+    assert np.array_equal(y, np.concatenate([model.predict(x[k : k + 1]) for k in range(41)]))
+
+
 # Batch normalization
 
 
