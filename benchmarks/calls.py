@@ -25,10 +25,16 @@ class Kernel:
         What the method takes.
     settings : tuple of str
         What it takes besides.
-    flops, bytes : int
-        The work; each operand counts once for being read and once for being written.
-    memory : int
-        Bytes that the operands take, where it is not `bytes`.
+    stride : int
+        By how many pixels a window moves, where it is not 1. The method takes it last.
+    flops : int
+        Of a product or a convolution, which are limited by these.
+    read, written : int
+        Bytes of the arrays that any other kernel reads and writes.
+    readings : int
+        How many times it has to go over what it reads.
+    in_place : bool
+        It writes where it has read.
     random : bool
         Results are drawn, so that those of two libraries differ.
     """
@@ -36,18 +42,26 @@ class Kernel:
     op: str
     shape: tuple
     settings: tuple = ()
+    stride: int = 1
     flops: int = 0
-    bytes: int = 0
-    memory: int = 0
+    read: int = 0
+    written: int = 0
+    readings: int = 1
+    in_place: bool = False
     random: bool = False
 
     @property
     def text(self):
-        return " ".join([self.op, "x".join(str(n) for n in self.shape), *self.settings])
+        stride = f"/{self.stride}" if self.stride > 1 else ""
+        return " ".join([self.op, "x".join(str(n) for n in self.shape) + stride, *self.settings])
 
     @property
     def arguments(self):
-        return (*self.shape, *self.settings)
+        return (*self.shape, *self.settings, *([self.stride] if self.stride > 1 else []))
+
+    @property
+    def bytes(self):
+        return self.readings * self.read + self.written
 
     def smallest(self):
         """The same on single elements: what a call costs before it computes anything."""
@@ -163,7 +177,7 @@ class Nnlite(Library):
             made = make(*variables)
         results = made if isinstance(made, list) else [] if made is None else [made]
         plan = self.Plan(trace, [f for f, _, _ in feeds], results, "float32")
-        written = [numbers(*t.shape) for t in results]
+        written = [numbers(*t.shape).view(t.dtype) for t in results]
         memory = [(array, 0, stride) for _, array, stride in feeds]
         memory += [(array, 0, 0) for array in written]
         return overwriting(written, lambda count: plan.run(memory, count, self.threads))

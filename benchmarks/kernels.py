@@ -3,7 +3,9 @@
     python benchmarks/kernels.py --rounds 5 --only conv
 
 Products and convolutions in GFLOP/s and as a share of what the machine can multiply and add;
-kernels that move memory in GB/s and as a share of what it can read and write over as many bytes.
+kernels that move memory in GB/s and as a share of what it reaches when it reads and writes as many
+bytes and does nothing else. Below: the forward pass and the gradients of each convolution together;
+kernels that move memory and reach neither of AIMS.
 The results of all libraries are compared before they are timed. See benchmarks/README.md.
 """
 
@@ -16,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import kernels_dense as dense
@@ -24,6 +27,8 @@ import numpy as np
 import timing
 
 ATTEMPTS, STEADY = 4, 1.5  # see measure()
+AIMS = {"ratio": 1.5, "share": 0.8}  # a kernel that moves memory should reach one of these
+LEAST = 16384  # operands of fewer bytes are in the first cache just as these are
 AGREE = 1e-5  # how far results may be from nnlite's, as a part of the largest: rounding
 
 # Name -> the kernels, and the libraries that have them.
@@ -57,34 +62,40 @@ def limits():
             return None
         library = ctypes.CDLL(str(made))
     library.peak_flops.restype = library.peak_bytes.restype = ctypes.c_double
-    library.peak_bytes.argtypes = [ctypes.c_int64, ctypes.c_int]
+    library.peak_bytes.argtypes = 2 * [ctypes.c_int64] + 3 * [ctypes.c_int]
     return library
 
 
 class Limits:
-    """What the machine can do: flop/s, and bytes/s over a working set, the best of all tries."""
+    """What the machine can do: flop/s, or bytes/s of a kernel's reads and writes, the best of all
+    tries."""
 
     def __init__(self, threads):
         self.library, self.threads, self.best = limits(), threads, {}
 
-    def try_again(self, kernel):
+    def measure(self, kernel):
         """Measure what limits this kernel."""
         if self.library is None:
             return
-        size = self._size(kernel)
+        traffic = self._traffic(kernel)
         rate = (
-            self.library.peak_bytes(size, self.threads)
-            if size
+            self.library.peak_bytes(*traffic, self.threads)
+            if traffic
             else self.library.peak_flops(self.threads)
         )
-        self.best[size] = max(rate, self.best.get(size, 0.0))
+        self.best[traffic] = max(rate, self.best.get(traffic, 0.0))
 
     def of(self, kernel):
-        return self.best.get(self._size(kernel), float("nan"))
+        return self.best.get(self._traffic(kernel), float("nan"))
 
     @staticmethod
-    def _size(kernel):
-        return 0 if kernel.flops else max(4096, kernel.memory or kernel.bytes)
+    def _traffic(kernel):
+        """What limits.c takes, or None."""
+        if kernel.flops:
+            return None
+        scale = max(1, LEAST // (kernel.read + kernel.written))
+        sizes = scale * kernel.read, scale * kernel.written
+        return *sizes, kernel.readings, int(kernel.in_place)
 
 
 def measure(kernel, having, rounds):
@@ -160,8 +171,7 @@ def run(family, kernels, threads, options):
                 "disagreements": differing,
                 **figures(kernel, seconds),
             }
-            for _ in range(3):
-                machine.try_again(kernel)
+            machine.measure(kernel)
             print(f"  {kernel.text}", file=sys.stderr)
     finally:
         for worker in workers:
@@ -177,6 +187,7 @@ def run(family, kernels, threads, options):
     )
     print(rate_table(results))
     print("\n" + summary(results))
+    print(both_ways(kernels, results) if family == "conv" else short_of_aims(kernels, results))
     for line in itertools.chain(*(r["disagreements"] for r in results.values())):
         print(f"DISAGREEMENT: {line}")
     return results
@@ -202,6 +213,53 @@ def summary(results):
     return (
         f"Geometric mean of nnlite / best peer: {mean:.2f}; "
         f"lowest: {compared[worst]:.2f} ({worst})."
+    )
+
+
+def short_of_aims(kernels, results):
+    """Which kernels that move memory reach none of AIMS."""
+    movers = [k.text for k in kernels if not k.flops]
+    if not movers:
+        return ""
+    short = [
+        f"{text} ({results[text]['ratio'][0]:.2f}, {results[text]['share']:.0%})"
+        for text in movers
+        if results[text]["ratio"]
+        and results[text]["ratio"][0] < AIMS["ratio"]
+        and not results[text]["share"] >= AIMS["share"]
+    ]
+    return (
+        f"Under {AIMS['ratio']} times the best peer and under {AIMS['share']:.0%} of the limit: "
+        f"{', '.join(short) or '-'}."
+    )
+
+
+def both_ways(kernels, results, peer="torch-nhwc"):
+    """Of each convolution the forward pass and the gradients together, against a peer's."""
+    together = {}
+    for kernel in kernels:
+        seconds = results[kernel.text]["seconds"]
+        if peer in seconds:
+            together.setdefault(replace(kernel, op="conv").text, []).append((kernel.op, seconds))
+    if not together:
+        return ""
+    lines, medians = [], []
+    for text, parts in together.items():
+        sums = {
+            name: [sum(r) for r in zip(*(s[name] for _, s in parts))] for name in ("nnlite", peer)
+        }
+        ratio = timing.ratios(sums, "nnlite", peer)
+        medians.append(ratio.median)
+        lines.append(
+            f"{text.removeprefix('conv ')}, {' + '.join(op for op, _ in parts)}: {ratio.text()}"
+        )
+    mean = statistics.geometric_mean(medians)
+    return "\n".join(
+        [
+            f"\nForward and backward together, nnlite / {peer}:",
+            *lines,
+            f"Geometric mean: {mean:.2f}.",
+        ]
     )
 
 

@@ -42,23 +42,27 @@ def movers():
     for shape in ((32, 32), (128, 512), (128, 8192)):
         n = shape[0] * shape[1]
         kernels += [
-            Kernel("relu", shape, bytes=8 * n),
-            Kernel("relu_gradient", shape, bytes=12 * n),
-            Kernel("dropout", shape, bytes=8 * n, random=True),
-            Kernel("column_sum", shape, bytes=4 * (n + shape[1])),
+            Kernel("relu", shape, read=4 * n, written=4 * n),
+            Kernel("relu_gradient", shape, read=8 * n, written=4 * n),
+            Kernel("dropout", shape, read=4 * n, written=4 * n, random=True),
+            Kernel("dropout_gradient", shape, read=4 * n, written=4 * n, random=True),
+            Kernel("column_sum", shape, read=4 * n, written=4 * shape[1]),
         ]
     for rows, classes in ((32, 10), (128, 10), (128, 1000)):
         n = rows * classes
         kernels += [
-            Kernel("cross_entropy", (rows, classes), bytes=4 * n + 8 * rows),
-            Kernel("cross_entropy_gradient", (rows, classes), bytes=8 * n + 8 * rows),
+            Kernel("softmax", (rows, classes), read=4 * n, written=4 * n),
+            Kernel("argmax", (rows, classes), read=4 * n, written=4 * rows),
+            Kernel("cross_entropy", (rows, classes), read=4 * (n + rows), written=4 * rows),
+            Kernel("cross_entropy_gradient", (rows, classes), read=4 * n + 8 * rows, written=4 * n),
         ]
     kernels += [
-        Kernel("adam", (n,), bytes=28 * n, memory=16 * n)
+        Kernel("adam", (n,), read=16 * n, written=12 * n, in_place=True)
         for n in (32 * 10, 784 * 32, 512 * 256, 784 * 512)
     ]
     kernels += [
-        Kernel("gather", shape, bytes=8 * shape[0] * shape[1]) for shape in ((32, 784), (128, 784))
+        Kernel("gather", (rows, 784), read=4 * rows * 784, written=4 * rows * 784)
+        for rows in (32, 128)
     ]
     return kernels
 
@@ -104,6 +108,14 @@ class Nnlite(calls.Nnlite):
 
         key = seed_state(1)
         return self._plan(lambda x: dropout(x, key, 0.5), numbers(*shape))
+
+    dropout_gradient = dropout  # the same op, with the same key
+
+    def softmax(self, *shape):
+        return self._plan(self.ops.softmax, numbers(*shape))
+
+    def argmax(self, *shape):
+        return self._plan(self.ops.argmax, numbers(*shape))
 
     def column_sum(self, *shape):
         return self._plan(lambda x: self.ops.sum(x, axis=0), numbers(*shape))
@@ -199,6 +211,22 @@ class Torch(calls.Torch):
 
     def dropout(self, *shape):
         return repeated(self.torch.native_dropout, self._numbers(*shape), 0.5, True)
+
+    def dropout_gradient(self, *shape):
+        dy = self._numbers(*shape)
+        _, mask = self.torch.native_dropout(dy, 0.5, True)
+        return repeated(
+            self.aten.native_dropout_backward.out, dy, mask, 2.0, out=self._numbers(*shape)
+        )
+
+    def softmax(self, *shape):
+        return repeated(
+            self.aten._softmax.out, self._numbers(*shape), -1, False, out=self._numbers(*shape)
+        )
+
+    def argmax(self, *shape):
+        out = self.torch.empty(shape[:-1], dtype=self.torch.int64)
+        return repeated(self.torch.argmax, self._numbers(*shape), -1, out=out)
 
     def column_sum(self, *shape):
         return repeated(self.torch.sum, self._numbers(*shape), 0, out=self._numbers(shape[1]))

@@ -5,16 +5,18 @@ import math
 import calls
 from calls import Kernel, numbers, overwriting, repeated
 
-# N, H, W, C, filters, window, padding: the layers of `training.py`'s cnn and lenet, then two of
-# deeper nets.
+# N, H, W, C, filters, window, stride, padding: the layers of `training.py`'s cnn and lenet, then
+# some of deeper nets. A stride of 2 has an odd image: all libraries then pad both of its sides.
 CONVOLUTIONS = [
-    (64, 28, 28, 1, 32, 3, "valid"),
-    (64, 13, 13, 32, 64, 3, "valid"),
-    (64, 5, 5, 64, 64, 3, "valid"),
-    (128, 28, 28, 1, 6, 5, "valid"),
-    (128, 12, 12, 6, 16, 5, "valid"),
-    (64, 32, 32, 3, 64, 3, "same"),
-    (8, 56, 56, 64, 64, 3, "same"),
+    (64, 28, 28, 1, 32, 3, 1, "valid"),
+    (64, 13, 13, 32, 64, 3, 1, "valid"),
+    (64, 5, 5, 64, 64, 3, 1, "valid"),
+    (128, 28, 28, 1, 6, 5, 1, "valid"),
+    (128, 12, 12, 6, 16, 5, 1, "valid"),
+    (64, 32, 32, 3, 64, 3, 1, "same"),
+    (8, 56, 56, 64, 64, 3, 1, "same"),
+    (64, 14, 14, 64, 64, 1, 1, "valid"),
+    (64, 27, 27, 32, 64, 3, 2, "same"),
 ]
 POOLED = [(64, 26, 26, 32), (64, 11, 11, 64), (128, 24, 24, 6), (128, 8, 8, 16), (64, 32, 32, 64)]
 NORMALIZED = [(64, 26, 26, 32), (64, 11, 11, 64), (8, 56, 56, 64), (128, 512)]
@@ -24,11 +26,13 @@ def convolutions():
     """conv: with bias; conv_dw: the gradients of kernel and bias; conv_dx: that of the images,
     where these are not a net's input."""
     kernels = []
-    for *shape, padding in CONVOLUTIONS:
+    for *shape, stride, padding in CONVOLUTIONS:
         N, H, W, C, F, K = shape
-        pixels = H * W if padding == "same" else (H - K + 1) * (W - K + 1)
+        lost = 0 if padding == "same" else K - 1
+        pixels = math.ceil((H - lost) / stride) * math.ceil((W - lost) / stride)
+        flops = 2 * N * pixels * F * K * K * C
         kernels += [
-            Kernel(op, tuple(shape), (padding,), flops=2 * N * pixels * F * K * K * C)
+            Kernel(op, tuple(shape), (padding,), stride, flops=flops)
             for op in ("conv", "conv_dw", "conv_dx")
             if op != "conv_dx" or C > 3
         ]
@@ -39,34 +43,35 @@ def pools():
     """Windows of 2 x 2 that do not overlap."""
     kernels = []
     for N, H, W, C in POOLED:
-        shape, pixels = (N, H, W, C, 2), N * C * (H * W + (H // 2) * (W // 2))
+        shape, x, y = (N, H, W, C, 2), 4 * N * H * W * C, 4 * N * (H // 2) * (W // 2) * C
         kernels += [
-            Kernel("max_pool", shape, bytes=4 * pixels),
-            Kernel("max_pool_dx", shape, bytes=8 * pixels),  # it has to know where the maxima were
-            Kernel("average_pool", shape, bytes=4 * pixels),
-            Kernel("average_pool_dx", shape, bytes=4 * pixels),
+            Kernel("max_pool", shape, read=x, written=y),
+            # Where the maxima were is found again in x; PyTorch reads indices, twice as long as y.
+            Kernel("max_pool_dx", shape, read=x + y, written=x),
+            Kernel("average_pool", shape, read=x, written=y),
+            Kernel("average_pool_dx", shape, read=y, written=x),
         ]
     return kernels
 
 
 def norms():
-    """In training with the moving averages' update; all three gradients; in inference."""
+    """In training with the moving averages' update; all three gradients; in inference. In the first
+    two nothing can be written before all has been read, which is then read again."""
     kernels = []
     for shape in NORMALIZED:
-        n = math.prod(shape)
+        x = 4 * math.prod(shape)
         kernels += [
-            Kernel("batch_norm", shape, bytes=8 * n),
-            Kernel("batch_norm_gradients", shape, bytes=12 * n),
-            Kernel("batch_norm_inference", shape, bytes=8 * n),
+            Kernel("batch_norm", shape, read=x, written=x, readings=2),
+            Kernel("batch_norm_gradients", shape, read=2 * x, written=x, readings=2),
+            Kernel("batch_norm_inference", shape, read=x, written=x),
         ]
     return kernels
 
 
 class Nnlite(calls.Nnlite):
-    def _conv(self, *arguments):
-        *_, C, F, K, padding = arguments
-        operands = numbers(*arguments[:4]), numbers(K, K, C, F), numbers(F)
-        return lambda x, w, b: self.ops.conv2d(x, w, b, padding=padding), operands
+    def _conv(self, N, H, W, C, F, K, padding, stride=1):
+        operands = numbers(N, H, W, C), numbers(K, K, C, F), numbers(F)
+        return lambda x, w, b: self.ops.conv2d(x, w, b, stride, padding), operands
 
     def conv(self, *arguments):
         make, operands = self._conv(*arguments)
@@ -131,7 +136,7 @@ class Torch(calls.Torch):
         axes = (2, 3, 1, 0) if kernel.op == "conv_dw" else (0, 2, 3, 1)
         return [(r.permute(axes) if r.ndim == 4 else r).contiguous().numpy() for r in results]
 
-    def _conv(self, N, H, W, C, F, K, padding):
+    def _conv(self, N, H, W, C, F, K, padding, stride=1):
         """x, w, b and how the window moves over x."""
         kernel = self._arranged(self._numbers(K, K, C, F).permute(3, 2, 0, 1))
         pad = K // 2 if padding == "same" else 0
@@ -139,7 +144,7 @@ class Torch(calls.Torch):
             self._images(N, H, W, C),
             kernel,
             self._numbers(F),
-            ((1, 1), (pad, pad), (1, 1), False, (0, 0), 1),
+            ((stride, stride), (pad, pad), (1, 1), False, (0, 0), 1),
         )
 
     def conv(self, *arguments):

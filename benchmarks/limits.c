@@ -1,5 +1,7 @@
 /* limits.c: what this machine can do at most: multiply-adds from registers, and bytes to and from memory. */
+#include <math.h>
 #include <omp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -26,38 +28,106 @@ static float multiply_adds(int64_t times) {
     return total;
 }
 
-/* Floating-point operations per second of a team. */
-double peak_flops(int threads) {
-    const int64_t times = 4 * 1000 * 1000;
-    volatile float sink = 0;
-    double began = omp_get_wtime();
-#pragma omp parallel num_threads(threads)
-    {
-        float total = multiply_adds(times);
-        if (total != 0) sink = total;
-    }
-    return 2.0 * LANES * CHAINS * times * threads / (omp_get_wtime() - began);
-}
+/* Of each measurement the fastest part counts: each is short, so that some are not interrupted by
+ * other processes. */
+enum { PARTS = 50, PART_BYTES = 30 * 1000 * 1000, PART_SUMS = 500 * 1000 };
 
-/* Bytes per second, read and written, when a team goes over `bytes` of memory in place, again and again. */
-double peak_bytes(int64_t bytes, int threads) {
-    const int64_t n = bytes / (int64_t)sizeof(vec) / threads, times = 1 + (int64_t)4e8 / bytes;
-    vec *memory = aligned_alloc(64, (size_t)(n * threads) * sizeof(vec));
-    double began = 0;
-#pragma omp parallel num_threads(threads)
-    {
-        vec *mine = memory + n * omp_get_thread_num();
-        for (int64_t i = 0; i < n; i++) mine[i] = (vec){0};
+/* When the slowest thread of a team is here. */
+static double time_of_all(void) {
+    static double now;
 #pragma omp barrier
 #pragma omp master
-        began = omp_get_wtime();
+    now = omp_get_wtime();
 #pragma omp barrier
-        for (int64_t t = 0; t < times; t++) {
-            for (int64_t i = 0; i < n; i++) mine[i] += 1.0f;
-            __asm__ volatile("" ::: "memory");
-        }
+    return now;
+}
+
+/* Floating-point operations per second of a team. */
+double peak_flops(int threads) {
+    volatile float sink = 0;
+    double fastest = INFINITY;
+#pragma omp parallel num_threads(threads)
+    for (int part = 0; part < PARTS; part++) {
+        const double began = time_of_all();
+        const float total = multiply_adds(PART_SUMS);
+        if (total != 0) sink = total;
+        const double taken = time_of_all() - began;
+#pragma omp master
+        fastest = taken < fastest ? taken : fastest;
     }
-    double seconds = omp_get_wtime() - began;
-    free(memory);
-    return 2.0 * n * threads * sizeof(vec) * times / seconds;
+    (void)sink;
+    return 2.0 * LANES * CHAINS * PART_SUMS * threads / fastest;
+}
+
+/* What a kernel does to memory: how many vectors it reads, how many times over, and how many it
+ * writes: some of those that it has just read (`in_place`), or others. */
+typedef struct {
+    int64_t read, written, larger;
+    double reads, writes; /* for each vector of the larger array */
+    int readings;
+    bool in_place;
+} traffic;
+
+enum { PIECE = 32 }; /* vectors of the larger array, before a look at the other one */
+
+static void read_all(const vec *from, int64_t n) {
+#pragma GCC unroll 8
+    for (int64_t i = 0; i < n; i++) __asm__ volatile("" : : "x"(from[i]));
+}
+
+static void write_all(vec *to, int64_t n) {
+    const vec value = {1};
+#pragma GCC unroll 8
+    for (int64_t i = 0; i < n; i++) to[i] = value;
+    __asm__ volatile("" ::: "memory");
+}
+
+/* Loads and stores, and nothing else: both arrays are gone through once, at the same time. */
+static void read_and_write(const vec *from, vec *to, const traffic *t) {
+    int64_t in = 0, out = 0;
+    for (int64_t at = 0; at < t->larger;) {
+        at = at + PIECE < t->larger ? at + PIECE : t->larger;
+        const int64_t in_end = (int64_t)(t->reads * (double)at + 0.5);
+        const int64_t out_end = (int64_t)(t->writes * (double)at + 0.5);
+        read_all(from + in, in_end - in);
+        write_all(to + (t->in_place ? in : out), out_end - out);
+        in = in_end, out = out_end;
+    }
+}
+
+static vec *vectors(int64_t n) {
+    return aligned_alloc(64, (size_t)(n + n % 2 + 2) * sizeof(vec)); /* a multiple of 64 bytes */
+}
+
+/* Bytes per second, each counted whenever it is read or written, when each thread of a team does
+ * that to its share of the memory, again and again. In place no more is written than read. */
+double peak_bytes(int64_t read, int64_t written, int readings, int in_place, int threads) {
+    const int64_t share = (int64_t)sizeof(vec) * threads;
+    traffic t = {.read = read / share, .written = written / share, .readings = readings,
+                 .in_place = in_place};
+    t.larger = t.read > t.written ? t.read : t.written;
+    t.reads = (double)t.read / (double)t.larger;
+    t.writes = (double)t.written / (double)t.larger;
+    const int64_t bytes = (t.read * readings + t.written) * share;
+    const int64_t times = 1 + PART_BYTES / bytes;
+    double fastest = INFINITY;
+#pragma omp parallel num_threads(threads)
+    {
+        vec *from = vectors(t.read), *to = t.in_place ? from : vectors(t.written);
+        write_all(from, t.read);
+        write_all(to, t.written);
+        for (int part = 0; part < PARTS; part++) {
+            const double began = time_of_all();
+            for (int64_t k = 0; k < times; k++) {
+                for (int again = 1; again < t.readings; again++) read_all(from, t.read);
+                read_and_write(from, to, &t);
+            }
+            const double taken = time_of_all() - began;
+#pragma omp master
+            fastest = taken < fastest ? taken : fastest;
+        }
+        free(from);
+        if (!t.in_place) free(to);
+    }
+    return (double)(bytes * times) / fastest;
 }

@@ -275,11 +275,41 @@ static inline int64_t rows_per_block(int64_t classes) {
     return classes < SOFTMAX_BLOCK ? SOFTMAX_BLOCK / classes : 1;
 }
 
-/* y = e^(x - largest), largest = max(x), for each of a few rows. Narrow rows go through exp
- * together, as one array. */
-static inline void exp_of_rows(real *y, real *largest, const real *x, int64_t rows,
+/* y = e^(x - most) of a row, and the sum of that in the order of row_sum; y may be x. Where a whole
+ * vector does not fit at the end, the last one holds some elements that had their turn before. */
+static inline real exp_and_sum(real *y, const real *x, int64_t n, real most) {
+    if (n < ROW_LANES) {
+        for (int64_t j = 0; j < n; j++) y[j] = real_exp(x[j] - most);
+        return row_sum(y, n);
+    }
+    real lane[ROW_LANES] = {0}, last[2 * ROW_LANES] = {0};
+    const real *end = x + n - ROW_LANES, *rest = last + ROW_LANES - n % ROW_LANES;
+    NNL_LANES
+    for (int j = 0; j < ROW_LANES; j++) last[j] = real_exp(end[j] - most);
+    for (int64_t i = 0; i + ROW_LANES <= n; i += ROW_LANES) {
+        NNL_LANES NNL_INDEPENDENT
+        for (int j = 0; j < ROW_LANES; j++) {
+            const real e = real_exp(x[i + j] - most);
+            y[i + j] = e;
+            lane[j] += e;
+        }
+    }
+    NNL_LANES
+    for (int j = 0; j < ROW_LANES; j++) lane[j] += rest[j];
+    memcpy(y + n - ROW_LANES, last, ROW_LANES * sizeof *y);
+    return row_sum(lane, ROW_LANES);
+}
+
+/* For each of a few rows largest = max(x), y = e^(x - largest) and the sum of y. Narrow rows go
+ * through exp together, as one array. */
+static inline void exp_of_rows(real *y, real *sums, real *largest, const real *x, int64_t rows,
                                int64_t classes) {
     row_maxima(largest, x, rows, classes);
+    if (classes >= ROW_LANES) {
+        for (int64_t row = 0, at = 0; row < rows; row++, at += classes)
+            sums[row] = exp_and_sum(y + at, x + at, classes, largest[row]);
+        return;
+    }
     for (int64_t row = 0; row < rows; row++) {
         const real *z = x + row * classes, most = largest[row];
         NNL_INDEPENDENT
@@ -287,6 +317,7 @@ static inline void exp_of_rows(real *y, real *largest, const real *x, int64_t ro
     }
     NNL_INDEPENDENT
     for (int64_t i = 0; i < rows * classes; i++) y[i] = real_exp(y[i]);
+    row_sums(sums, y, rows, classes);
 }
 
 /* y = x - max(x) - log(sum(e^(x - max(x)))) of each of a few rows: at most rows_per_block, or one.
@@ -294,10 +325,10 @@ static inline void exp_of_rows(real *y, real *largest, const real *x, int64_t ro
 static inline void log_softmax_of_rows(real *restrict y, const real *restrict x, int64_t rows,
                                        int64_t classes) {
     real largest[SOFTMAX_BLOCK], sums[SOFTMAX_BLOCK];
-    exp_of_rows(y, largest, x, rows, classes);
-    row_sums(sums, y, rows, classes);
+    exp_of_rows(y, sums, largest, x, rows, classes);
+    for (int64_t row = 0; row < rows; row++) sums[row] = real_log(sums[row]);
     for (int64_t row = 0; row < rows; row++, y += classes, x += classes) {
-        const real log_sum = real_log(sums[row]), most = largest[row];
+        const real log_sum = sums[row], most = largest[row];
         for (int64_t j = 0; j < classes; j++) y[j] = x[j] - most - log_sum;
     }
 }
@@ -305,8 +336,7 @@ static inline void log_softmax_of_rows(real *restrict y, const real *restrict x,
 /* y = e^x / sum(e^x) of each of a few rows: at most rows_per_block, or one. y may be x. */
 static inline void softmax_of_rows(real *y, const real *x, int64_t rows, int64_t classes) {
     real largest[SOFTMAX_BLOCK], sums[SOFTMAX_BLOCK];
-    exp_of_rows(y, largest, x, rows, classes);
-    row_sums(sums, y, rows, classes);
+    exp_of_rows(y, sums, largest, x, rows, classes);
     for (int64_t row = 0; row < rows; row++, y += classes) {
         const real scale = 1 / sums[row];
         NNL_INDEPENDENT

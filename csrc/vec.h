@@ -333,6 +333,8 @@ NNL_INLINE real fold_row(const real *x, const real *y, int64_t n, real start,
 
 NNL_INLINE real sum_of(real a, real b) { return a + b; }
 NNL_INLINE real larger_of(real a, real b) { return b > a ? b : a; }
+/* Whether a comes before b among the largest: NaN before all numbers. */
+NNL_INLINE int is_larger(real a, real b) { return (a > b) | ((a != a) & (b == b)); }
 NNL_INLINE real lane_plus_x(real lane, real x, real y) { return (void)y, lane + x; }
 NNL_INLINE real lane_plus_product(real lane, real x, real y) { return fmadd(x, y, lane); }
 NNL_INLINE real larger_of_lane_and_x(real lane, real x, real y) {
@@ -347,9 +349,27 @@ static inline real row_dot(const real *x, const real *y, int64_t n) {
     return fold_row(x, y, n, 0, lane_plus_product, sum_of);
 }
 
-/* The largest of a row, -inf if there is none; NaN is passed over. */
+/* lane[j] = the larger of that and x[j]. */
+NNL_INLINE void take_larger(real lane[ROW_LANES], const real *x) {
+    NNL_LANES
+    for (int j = 0; j < ROW_LANES; j++) lane[j] = larger_of(lane[j], x[j]);
+}
+
+/* The largest of a row, -inf if there is none; NaN is passed over. The order does not matter: the
+ * last elements may be looked at twice, and two lots of lanes do not wait for each other. */
 static inline real row_max(const real *x, int64_t n) {
-    return fold_row(x, x, n, -REAL_INFINITY, larger_of_lane_and_x, larger_of);
+    if (n < ROW_LANES) return fold_row(x, x, n, -REAL_INFINITY, larger_of_lane_and_x, larger_of);
+    real even[ROW_LANES], odd[ROW_LANES];
+    for (int j = 0; j < ROW_LANES; j++) even[j] = odd[j] = -REAL_INFINITY;
+    int64_t i = 0;
+    for (; i + 2 * ROW_LANES <= n; i += 2 * ROW_LANES) {
+        take_larger(even, x + i);
+        take_larger(odd, x + i + ROW_LANES);
+    }
+    if (i + ROW_LANES <= n) take_larger(even, x + i);
+    take_larger(odd, x + n - ROW_LANES);
+    take_larger(even, odd);
+    return fold_row(even, even, ROW_LANES, -REAL_INFINITY, larger_of_lane_and_x, larger_of);
 }
 
 /* Each row of a few, folded as fold_row folds it. Where rows are narrow an element waits for the
@@ -376,7 +396,10 @@ static inline void row_sums(real *out, const real *x, int64_t rows, int64_t n) {
 }
 
 static inline void row_maxima(real *out, const real *x, int64_t rows, int64_t n) {
-    fold_rows(out, x, rows, n, -REAL_INFINITY, larger_of_lane_and_x, larger_of);
+    if (n < ROW_LANES)
+        fold_rows(out, x, rows, n, -REAL_INFINITY, larger_of_lane_and_x, larger_of);
+    else
+        for (int64_t row = 0; row < rows; row++) out[row] = row_max(x + row * n, n);
 }
 
 #endif

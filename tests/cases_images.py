@@ -75,10 +75,12 @@ def max_pools():
 
 
 def max_pool_gradients():
-    """Of images with ties."""
+    """Of images with ties, and with NaN."""
     found = []
-    for s, a in pools():
+    for (s, a), holed in itertools.product(pools(), (False, True)):
         x = rough(normal(*s))
+        if holed:
+            x.reshape(-1)[::23] = np.nan
         inputs = [normal(s[0], *a["size"], s[3], seed=1), x, pool(x, a, np.max)]
         attrs = {k: v for k, v in a.items() if k != "size"}
         found.append(

@@ -4,6 +4,8 @@ import numpy as np
 from samples import LENGTHS, Case, labels, normal, sweep
 
 ROWS = [(n, c) for n in (0, 1, 2, 17, 103) for c in (1, 2, 3, 10, 16, 33)] + [
+    (2, 31),
+    (2, 48),
     (3, 1000),
     (2, 1024),
     (2, 1025),

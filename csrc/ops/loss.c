@@ -7,15 +7,13 @@ static void log_sums_of_rows(real *log_sum, real *largest, const real *z, int64_
                              int64_t classes) {
     real e[SOFTMAX_BLOCK];
     if (classes <= SOFTMAX_BLOCK) {
-        exp_of_rows(e, largest, z, rows, classes);
-        row_sums(log_sum, e, rows, classes);
+        exp_of_rows(e, log_sum, largest, z, rows, classes);
     } else { /* one row only, in pieces */
         *largest = row_max(z, classes);
         *log_sum = 0;
         for (int64_t at = 0; at < classes; at += SOFTMAX_BLOCK) {
             const int64_t count = classes - at < SOFTMAX_BLOCK ? classes - at : SOFTMAX_BLOCK;
-            for (int64_t j = 0; j < count; j++) e[j] = real_exp(z[at + j] - *largest);
-            *log_sum += row_sum(e, count);
+            *log_sum += exp_and_sum(e, z + at, count, *largest);
         }
     }
     for (int64_t row = 0; row < rows; row++) log_sum[row] = real_log(log_sum[row]);
@@ -99,9 +97,10 @@ static void op_softmax_cross_entropy_gradient(const nnl_call *call, nnl_team *te
             }
             const int32_t label = ((const int32_t *)call->in[1].data)[n];
             if (is_class(label, L)) {
-                dz[label] -= 1;
+                const real own = dz[label] - 1; /* apart: vectors would wait for a single store */
                 NNL_INDEPENDENT
                 for (int64_t j = 0; j < L; j++) dz[j] *= dloss[n];
+                dz[label] = own * dloss[n];
             } else {
                 memset(dz, 0, (size_t)L * sizeof *dz);
                 nnl_report(team, n);

@@ -118,9 +118,6 @@ static void op_accumulate_counts(const nnl_call *call, nnl_team *team) {
             add_compensated(counts[cell * C + c], sum[cell * C + c]);
 }
 
-/* Whether a precedes b among the largest: NaN before all numbers, as for argmax. */
-static inline bool is_larger(real a, real b) { return (a > b) | ((a != a) & (b == b)); }
-
 /* out[n] = the places of the k largest of row n, the largest first, equal ones from left to
  * right.
  * in    x [N, L]

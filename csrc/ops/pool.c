@@ -135,7 +135,7 @@ NNL_INLINE void store_pair(real *x, pixel_pair p, int64_t n, const tiling *t, bo
     }
 }
 
-/* Memory of a row of tiles: y and dy, and of x and dx the upper one of two rows that are `below`
+/* Memory of a row of tiles: y or dy, and of x and dx the upper one of two rows that are `below`
  * apart. What an operation does not take is NULL. */
 typedef struct {
     real *y, *dx;
@@ -164,12 +164,16 @@ NNL_INLINE void for_tiles(tile_op f, const tile_memory *m, const tiling *t) {
         for_tiles_as(f, m, t, false);
 }
 
+NNL_INLINE vec largest_of_four(pixel_pair a, pixel_pair b) {
+    const vec upper = vec_first_largest(a.left, a.right);
+    return vec_first_largest(vec_first_largest(upper, b.left), b.right);
+}
+
 NNL_INLINE void largest_of_tiles(const tile_memory *m, int64_t at, int64_t above, int64_t n,
                                  const tiling *t, bool narrow) {
     const pixel_pair a = load_pair(m->x + above, n, t, narrow);
     const pixel_pair b = load_pair(m->x + above + m->below, n, t, narrow);
-    const vec largest = vec_first_largest(vec_first_largest(a.left, a.right), b.left);
-    vec_store_first(m->y + at, vec_first_largest(largest, b.right), n);
+    vec_store_first(m->y + at, largest_of_four(a, b), n);
 }
 
 NNL_INLINE void mean_of_tiles(const tile_memory *m, int64_t at, int64_t above, int64_t n,
@@ -235,18 +239,20 @@ NNL_INLINE vec vec_take(vec *left, vec x, vec y) {
     return taken;
 }
 
+/* The maxima are found again: less work than reading them. */
 NNL_INLINE void spread_to_largest_of_tiles(const tile_memory *m, int64_t at, int64_t above,
                                            int64_t n, const tiling *t, bool narrow) {
-    const vec y = vec_load_first(m->y + at, n);
+    const pixel_pair a = load_pair(m->x + above, n, t, narrow);
+    const pixel_pair b = load_pair(m->x + above + m->below, n, t, narrow);
+    const vec y = largest_of_four(a, b);
     vec left = vec_load_first(m->dy + at, n);
-    const real *x = m->x + above;
-    real *dx = m->dx + above;
-    for (int row = 0; row < 2; row++, x += m->below, dx += m->below) {
-        pixel_pair p = load_pair(x, n, t, narrow);
-        p.left = vec_take(&left, p.left, y);
-        p.right = vec_take(&left, p.right, y);
-        store_pair(dx, p, n, t, narrow);
-    }
+    pixel_pair da, db; /* in the order of a window's pixels */
+    da.left = vec_take(&left, a.left, y);
+    da.right = vec_take(&left, a.right, y);
+    db.left = vec_take(&left, b.left, y);
+    db.right = vec_take(&left, b.right, y);
+    store_pair(m->dx + above, da, n, t, narrow);
+    store_pair(m->dx + above + m->below, db, n, t, narrow);
 }
 
 NNL_INLINE void spread_evenly_to_tiles(const tile_memory *m, int64_t at, int64_t above, int64_t n,
@@ -265,7 +271,6 @@ static void spread_to_tiles(const nnl_call *call, const pool_shape *s, const til
     tile_memory m = {.dy = (const real *)call->in[0].data + at, .dx = dx, .below = row};
     if (call->n_in > 1) {
         m.x = (const real *)call->in[1].data + above;
-        m.y = (real *)call->in[2].data + at;
         for_tiles(spread_to_largest_of_tiles, &m, t);
     } else {
         for_tiles(spread_evenly_to_tiles, &m, t);

@@ -178,12 +178,61 @@ static void op_reduce_max(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* The first place of the largest; the first NaN if there is one. */
+/* Elements of narrow rows worked on together, which stay in the level 1 cache, and how wide such
+ * rows are at most. */
+enum { ARGMAX_BLOCK = 1024, ARGMAX_NARROW = 64, ARGMAX_LANES = 2 * ROW_LANES };
+
+/* Of each of a few narrow rows the first place of the largest; of the first NaN if there is one.
+ * From each element on, the largest of the next 2, 4, 8 ... elements is that of two shorter runs,
+ * the first of which counts where they are equal. */
+static void argmax_of_narrow_rows(int32_t *index, const real *x, int64_t rows, int64_t n) {
+    real largest[ARGMAX_BLOCK];
+    int32_t place[ARGMAX_BLOCK];
+    memcpy(largest, x, (size_t)(rows * n) * sizeof *x);
+    memset(place, 0, (size_t)(rows * n) * sizeof *place);
+    for (int64_t have = 1, next; have < n; have = next) {
+        next = min_of(2 * have, n);
+        const int32_t on = (int32_t)(next - have);
+        for (int64_t i = 0; i + next <= rows * n; i++) {
+            const real a = largest[i], b = largest[i + on];
+            const int32_t at = place[i], from_b = place[i + on] + on;
+            largest[i] = is_larger(b, a) ? b : a;
+            place[i] = is_larger(b, a) ? from_b : at;
+        }
+    }
+    for (int64_t row = 0; row < rows; row++) index[row] = n > 0 ? place[row * n] : 0;
+}
+
+/* The same of a row of at least ARGMAX_LANES elements: of each lane, and then of the lanes. */
 static int32_t argmax_of_row(const real *x, int64_t n) {
-    const real largest = row_max_or_nan(x, n);
-    for (int64_t r = 0; r < n; r++)
-        if (x[r] == largest || x[r] != x[r]) return (int32_t)r;
-    return 0;
+    real largest[ARGMAX_LANES];
+    int32_t place[ARGMAX_LANES];
+    for (int32_t j = 0; j < ARGMAX_LANES; j++) largest[j] = x[j], place[j] = j;
+    for (int64_t i = ARGMAX_LANES; i < n; i += ARGMAX_LANES) {
+        if (i + ARGMAX_LANES > n) i = n - ARGMAX_LANES; /* some twice: the first place counts */
+        NNL_LANES
+        for (int32_t j = 0; j < ARGMAX_LANES; j++) {
+            const int larger = is_larger(x[i + j], largest[j]);
+            largest[j] = larger ? x[i + j] : largest[j];
+            place[j] = larger ? (int32_t)i + j : place[j];
+        }
+    }
+    int best = 0;
+    for (int j = 1; j < ARGMAX_LANES; j++) {
+        const bool equal = !is_larger(largest[best], largest[j]) & (place[j] < place[best]);
+        best = is_larger(largest[j], largest[best]) | equal ? j : best;
+    }
+    return place[best];
+}
+
+static void argmax_of_rows(int32_t *index, const real *x, int64_t rows, int64_t n) {
+    const int64_t step = n > ARGMAX_NARROW ? 1 : n > 0 ? ARGMAX_BLOCK / n : ARGMAX_BLOCK;
+    for (int64_t row = 0; row < rows; row += step) {
+        if (n <= ARGMAX_NARROW)
+            argmax_of_narrow_rows(index + row, x + row * n, min_of(step, rows - row), n);
+        else
+            index[row] = argmax_of_row(x + row * n, n);
+    }
 }
 
 /* The same for columns b ... b + width - 1 of [R, B]. */
@@ -195,9 +244,9 @@ static void argmax_of_columns(int32_t *index, const real *x, int64_t R, int64_t 
     }
     for (int64_t r = 1; r < R; r++)
         for (int64_t j = 0; j < width; j++) {
-            const real value = x[r * B + j], best = largest[j];
-            const bool better = (value > best) | ((value != value) & (best == best));
-            largest[j] = better ? value : best;
+            const real value = x[r * B + j];
+            const bool better = is_larger(value, largest[j]);
+            largest[j] = better ? value : largest[j];
             index[j] = better ? (int32_t)r : index[j];
         }
 }
@@ -211,13 +260,14 @@ static void op_argmax(const nnl_call *call, nnl_team *team) {
     int32_t *out = call->out[0].data;
     const int64_t A = call->attr[0].i, R = call->attr[1].i, B = call->attr[2].i;
     const nnl_range part = nnl_share(A * B, 16, team);
+    if (B == 1) {
+        argmax_of_rows(out + part.begin, x + part.begin * R, part.end - part.begin, R);
+        return;
+    }
     for (int64_t i = part.begin; i < part.end;) {
         const real *first = x + i / B * R * B + i % B;
         const int64_t width = columns_at(i, part.end, B, SUM_WIDTH);
-        if (B == 1)
-            out[i] = argmax_of_row(first, R);
-        else
-            argmax_of_columns(out + i, first, R, B, width);
+        argmax_of_columns(out + i, first, R, B, width);
         i += width;
     }
 }
