@@ -50,6 +50,7 @@ CONVOLUTIONS = [
     ((2, 4, 35, 24), (3, 3, 20), 1, "same", 1, 1),
     ((2, 6, 40, 32), (2, 2, 20), 1, "valid", (2, 3), 1),
     ((2, 6, 40, 32), (2, 3, 18), 2, "same", 1, 1),
+    ((1, 100, 100, 32), (1, 1, 24), 1, "same", 1, 1),  # more than the second cache holds
 ]
 # x, (KH, KW, M), strides, padding, dilation
 DEPTHWISE = [
@@ -97,15 +98,21 @@ def forward_cases(function, depthwise=False):
 
 
 def cases_gradients(function, of, depthwise=False):
-    """Each shape; `of` is 'x' or 'w'."""
+    """Each shape; `of` is 'x' or 'w'. The bias's gradient is asked for in turns."""
+
+    def scale(inputs, a):
+        x, y = map(np.abs, inputs)
+        of_kernel = function(x, y, a)
+        return (of_kernel, y.sum(axis=(0, 1, 2))) if a.get("with_bias") else of_kernel
+
     found = []
-    for x, w, dy, window in triples(depthwise):
+    for i, (x, w, dy, window) in enumerate(triples(depthwise)):
         a = {k: v for k, v in window.items() if k not in ("out_h", "out_w")}
         a["shape"] = (x if of == "x" else w).shape
         inputs = [dy, w] if of == "x" else [x, dy]
-        found.append(
-            Case(inputs, a, scale=lambda x, y, a=a: function(np.abs(x[0]), np.abs(x[1]), a))
-        )
+        if function is conv2d_gradient_kernel:
+            a["with_bias"] = i % 3 > 0
+        found.append(Case(inputs, a, scale=lambda x, y, a=a: scale(x, a)))
     return found
 
 
@@ -135,7 +142,8 @@ def smooth(depthwise):
         forward = "depthwise_conv2d" if depthwise else "conv2d"
         yield forward, inputs, {**fused, **window}, (0, 1, 2)[: len(inputs)]
         yield f"{name}_gradient_input", [dy, w], {**a, "shape": x.shape}, (0, 1)
-        yield f"{name}_gradient_kernel", [x, dy], {**a, "shape": w.shape}, (0, 1)
+        more = {} if depthwise else {"with_bias": bool(i % 2)}
+        yield f"{name}_gradient_kernel", [x, dy], {**a, "shape": w.shape, **more}, (0, 1)
 
 
 # (inputs, attributes, which of the inputs) for each op

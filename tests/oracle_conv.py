@@ -110,7 +110,10 @@ def oracle(activate):
     return {
         "conv2d": lambda x, a: [with_bias(conv2d, x, a)],
         "conv2d_gradient_input": lambda x, a: [conv2d_gradient_input(*x, a)],
-        "conv2d_gradient_kernel": lambda x, a: [conv2d_gradient_kernel(*x, a)],
+        "conv2d_gradient_kernel": lambda x, a: [
+            conv2d_gradient_kernel(*x, a),
+            *([x[1].sum(axis=(0, 1, 2))] if a["with_bias"] else []),
+        ],
         "depthwise_conv2d": lambda x, a: [with_bias(depthwise_conv2d, x, a)],
         "depthwise_gradient_input": lambda x, a: [depthwise_gradient_input(*x, a)],
         "depthwise_gradient_kernel": lambda x, a: [depthwise_gradient_kernel(*x, a)],

@@ -15,6 +15,8 @@ from test_ops import run, same_bits
 
 import nnlite
 from nnlite import layers, ops
+from nnlite.dispatch import OPS, apply
+from nnlite.ops.conv import window_attributes
 
 
 @pytest.mark.parametrize("name", ["conv2d", "depthwise_conv2d", "conv2d_gradient_input"])
@@ -74,10 +76,37 @@ def test_long_sum_of_a_kernel_gradient_stays_accurate(isa):
         "dilation_w": 1,
         "groups": 1,
         "shape": (1, 1, 1, 8),
+        "with_bias": True,
     }
-    (dw,), _ = run("conv2d_gradient_kernel", Case([x, dy], a), isa, "float32")
+    (dw, db), _ = run("conv2d_gradient_kernel", Case([x, dy], a), isa, "float32")
     want = np.einsum("nhwc,nhwf->cf", x, dy)
     assert np.abs(dw[0, 0] / want - 1).max() < 2e-6
+    assert np.abs(db / dy.sum(axis=(0, 1, 2)) - 1).max() < 2e-7
+
+
+@pytest.mark.parametrize("trained", [(True, True), (True, False), (False, True), (False, False)])
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_gradients_of_kernel_and_bias_are_the_same_alone_and_together(depthwise, trained):
+    convolve = ops.depthwise_conv2d if depthwise else ops.conv2d
+    x, w, b = (nnlite.Variable(normal(*s)) for s in [(2, 5, 6, 3), (3, 2, 3, 4), (12,)])
+    b = b if depthwise else nnlite.Variable(normal(4))
+    with nnlite.GradientTape(persistent=True) as tape:
+        y = ops.square(convolve(x, w, b))
+    want = tape.gradient(y, [w, b])
+    some = [v for v, wanted in zip([w, b], trained) if wanted]
+    got = tape.gradient(y, [x, *some])[1:]
+    for g, e in zip(got, [e for e, wanted in zip(want, trained) if wanted]):
+        np.testing.assert_allclose(g.numpy(), e.numpy(), rtol=1e-5)
+
+
+def test_gradient_of_a_biass_gradient_alone_is_one():
+    x, dy = nnlite.Variable(normal(2, 4, 4, 3)), nnlite.Variable(normal(2, 3, 3, 5))
+    window = window_attributes("conv2d", x.shape, (2, 2, 3, 5), 1, "valid", 1)
+    attrs = {**window, "groups": 1, "shape": (2, 2, 3, 5), "with_bias": True}
+    with nnlite.GradientTape() as tape:
+        _, db = apply(OPS["conv2d_gradient_kernel"], [x, dy], attrs)
+    to_x, to_dy = tape.gradient(db, [x, dy])
+    assert to_x is None and to_dy.shape == dy.shape and (to_dy.numpy() == 1).all()
 
 
 def test_separable_is_depthwise_then_pointwise(real):

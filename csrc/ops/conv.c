@@ -136,6 +136,45 @@ static nnl_range columns_of(nnl_range panels, int64_t width) {
     return (nnl_range){panel_of(panels.begin, width).column, last.column + last.n};
 }
 
+enum {
+    SECOND_CACHE = 1 << 19, /* reals */
+    SELDOM = 64             /* k of a tile of COLUMNS between two looks at what is to be fetched */
+};
+
+/* Memory that comes next: two stretches of it, of which tiles in turns fetch some lines while they
+ * run. A result's lines, too, are fetched before they are written. */
+typedef struct {
+    const char *at[2], *end[2];
+    int64_t lines[2];
+    int turn;
+} nnl_fetch;
+
+/* Rows `next`, out of so many, of images a, and the same part of images b. About so many tiles come
+ * before. Nothing, where both may still be near from what was done before. */
+static nnl_fetch fetch_of(nnl_range next, int64_t rows, const nnl_tensor *a, const nnl_tensor *b,
+                          int64_t tiles) {
+    const bool much = nnl_size(a) + nnl_size(b) > SECOND_CACHE;
+    const nnl_tensor *of[2] = {a, b};
+    nnl_fetch f = {.turn = 0};
+    for (int i = 0; i < 2; i++) {
+        const int64_t size = much ? nnl_size(of[i]) : 0;
+        const real *data = of[i]->data;
+        f.at[i] = (const char *)(data + size * next.begin / rows);
+        f.end[i] = (const char *)(data + size * min_of(next.end, rows) / rows);
+        f.lines[i] = pieces((f.end[i] - f.at[i]) / 64, pieces(tiles, 2));
+    }
+    return f;
+}
+
+/* What the tile shall fetch, a few lines every `some` k. */
+static void fetch_some(nnl_fetch *f, nnl_tile *t, int64_t some) {
+    const int i = f->turn++ % 2;
+    t->ahead = f->at[i];
+    t->ahead_lines = min_of(f->lines[i], (f->end[i] - f->at[i]) / 64);
+    t->ahead_k = some;
+    f->at[i] += 64 * t->ahead_lines;
+}
+
 /* --- y = act(conv(x, w) + b) */
 
 enum {
@@ -211,7 +250,7 @@ static void activate_rows(real *y, int64_t rows, int64_t n, int64_t ld,
 /* y of one band, for some of the panels. */
 static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, nnl_range panels,
                           const real *packed, real *y, const nnl_epilogue *epilogue,
-                          nnl_tile *t) {
+                          nnl_fetch *fetch, nnl_tile *t) {
     const int64_t rows = band.images * band.rows, run = taps_together(g);
     const nnl_range all = columns_of(panels, g->Fg);
     /* Strips of one row of pixels each, where these are long enough to lie evenly. */
@@ -232,6 +271,7 @@ static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, n
             t->c = c + f.column;
             t->n = f.n;
             t->bias = epilogue->bias ? epilogue->bias + f.column : NULL;
+            if (by_rows) fetch_some(fetch, t, t->K); /* at each run */
             multiply_panel(t);
         }
         activate_rows(c + all.begin, length(strip), length(all), g->F, epilogue);
@@ -316,8 +356,13 @@ static void op_conv2d(const nnl_call *call, nnl_team *team) {
             continue;
         }
         window_steps(&g, &v, step);
+        const int64_t rows = band.images * band.rows;
+        nnl_fetch fetch = fetch_of((nnl_range){r, r + rows}, g.N * g.OH, &call->out[0],
+                                   &call->in[0],
+                                   pieces(rows * g.OW, MR) * length(part.panels));
         for (int64_t b = 0; b < cuts; b++)
-            convolve_band(&g, &v, band, piece(part.panels, 1, b, cuts), packed, y, &epilogue, &t);
+            convolve_band(&g, &v, band, piece(part.panels, 1, b, cuts), packed, y, &epilogue,
+                          &fetch, &t);
     }
 }
 

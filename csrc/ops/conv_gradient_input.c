@@ -96,6 +96,7 @@ typedef struct {
     const real *dy, *packed;
     real *dx;
     nnl_range panels;
+    nnl_fetch *fetch;
 } nnl_source;
 
 /* The tile's pixels, which lie under the taps of two runs. */
@@ -116,7 +117,9 @@ static void flush_pixels(const nnl_source *from, const nnl_run *down, const nnl_
             t->a = from->dy + c.group * g->Fg - i * o_apart(&rows) * g->OW * g->F;
             t->b = from->packed + (p * g->KH * g->KW + rank) * g->Fg * NR;
             t->resume = i > 0;
+            if (t->form == ROWS) fetch_some(from->fetch, t, t->K); /* at each run */
             multiply_panel(t);
+            t->ahead_lines = 0;
         }
     }
     t->rows = 0;
@@ -225,8 +228,8 @@ static void join_taps(const nnl_conv *g, const real *dy, const real *packed, rea
 }
 
 /* dx of this thread's part; `runs` has room for those of both axes. */
-static void gather_taps(const nnl_conv *g, const real *dy, const real *packed, real *dx,
-                        nnl_run *runs, nnl_tile *t, const nnl_team *team) {
+static void gather_taps(const nnl_conv *g, const nnl_tensor *dy, const real *packed,
+                        const nnl_tensor *dx, nnl_run *runs, nnl_tile *t, const nnl_team *team) {
     const nnl_axis rows = rows_axis(g), columns = columns_axis(g);
     const int64_t down = find_runs(&rows, runs), across = find_runs(&columns, runs + g->H);
     const nnl_band most = band_of(g->H, g->W, BAND);
@@ -238,13 +241,17 @@ static void gather_taps(const nnl_conv *g, const real *dy, const real *packed, r
         const nnl_band band = next_band(most, r, part.rows.end, g->H);
         const nnl_range n = {r / g->H, r / g->H + band.images};
         const nnl_range h = {r % g->H, r % g->H + band.rows};
+        const int64_t rows = band.images * band.rows;
+        r += rows;
+        nnl_fetch fetch = fetch_of((nnl_range){r, r + rows}, g->N * g->H, dx, dy,
+                                   pieces(rows * g->W, MR) * length(part.panels));
         for (int64_t b = 0; b < cuts; b++) {
-            const nnl_source from = {g, dy, packed, dx, piece(part.panels, 1, b, cuts)};
+            const nnl_source from = {g, dy->data, packed, dx->data,
+                                     piece(part.panels, 1, b, cuts), &fetch};
             for (int64_t i = 0; i < down; i++)
                 for (int64_t j = 0; j < across; j++)
                     gather_pixels(&from, n, h, &runs[i], &runs[g->H + j], t);
         }
-        r += band.images * band.rows;
     }
 }
 
@@ -278,7 +285,7 @@ static void op_conv2d_gradient_input(const nnl_call *call, nnl_team *team) {
     if (joins_taps(&g))
         join_taps(&g, call->in[0].data, packed, call->out[0].data, mine, &t, team);
     else
-        gather_taps(&g, call->in[0].data, packed, call->out[0].data, (nnl_run *)mine, &t, team);
+        gather_taps(&g, &call->in[0], packed, &call->out[0], (nnl_run *)mine, &t, team);
 }
 
 static int64_t conv2d_gradient_input_scratch(const nnl_call *call, int threads) {

@@ -1,8 +1,9 @@
-/* conv_gradient_kernel.c: the gradient of conv2d with respect to its kernel, letters as there.
+/* conv_gradient_kernel.c: the gradients of conv2d with respect to its kernel and its bias, letters
+ * as there.
  *
  * dw is a product whose sums run over all pixels of all images, and is cut into chunks. Its rows
  * are taps and its columns filters; or, where many taps lie side by side in x, the other way
- * round. */
+ * round. The bias's gradient is summed of dy while that is near. */
 #include "../gemm/microkernel.h"
 
 /* dw is summed over pixels in chunks of whole rows of pixels; their number depends on shapes
@@ -16,26 +17,33 @@ enum {
     TURNED_BAND = 512       /* the same, where dy is not read in the first */
 };
 
+static int64_t lines_of_doubles(int64_t n) {
+    return lines(n * (int64_t)(sizeof(double) / sizeof(real)));
+}
+
 typedef struct {
     int64_t chunks;
     int64_t sums; /* reals of all chunks' sums, if they stand apart from dw */
+    int64_t bias; /* the same of db's, which are double */
     int64_t steps, padded, packed, mine; /* reals of a thread's scratch, and of all of it */
     nnl_band most;
     bool turned;
 } nnl_kernel_plan;
 
-static nnl_kernel_plan plan_kernel_gradient(const nnl_conv *g) {
+static nnl_kernel_plan plan_kernel_gradient(const nnl_conv *g, bool with_bias) {
     const int64_t pixels = g->N * g->OH * g->OW, size = g->K * g->F;
     const int64_t fit = size ? CHUNKS_ROOM / size : 1;
     int64_t chunks = min_of(pixels / CHUNK, fit > MOST_CHUNKS ? fit : MOST_CHUNKS);
     chunks = min_of(chunks, g->N * g->OH);
-    const bool turned = g->groups == 1 && taps_together(g) % LANES == 0;
+    /* Of whole vectors; how the bias's gradient is summed must not depend on their length. */
+    const bool turned = g->groups == 1 && taps_together(g) % ROW_LANES == 0;
     nnl_kernel_plan plan = {
         .chunks = chunks > 1 ? chunks : 1,
         .turned = turned,
         .most = band_of(g->OH, g->OW, turned ? TURNED_BAND : GRADIENT_BAND)};
     const int64_t rows = min_of(plan.most.images, g->N) * min_of(plan.most.rows, g->OH);
     plan.sums = plan.chunks > 1 || turned ? lines(plan.chunks * size) : 0;
+    plan.bias = with_bias ? lines_of_doubles(plan.chunks * g->F) : 0;
     plan.steps = lines_of_indices(rows * g->OW);
     plan.padded = lines(padded_size(g, plan.most));
     /* Read often, or not in whole vectors. */
@@ -101,7 +109,7 @@ static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_r
 /* The same into dw turned round, [F][K]: its rows are filters, the columns taps, of which many lie
  * side by side in x. */
 static void sum_turned_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_range rows,
-                            real *dw, nnl_tile *t) {
+                            real *dw, nnl_fetch *fetch, nnl_tile *t) {
     const int64_t together = taps_together(g), strips = pieces(g->F, MR);
     t->form = COLUMNS;
     t->a_k = g->F;
@@ -118,14 +126,28 @@ static void sum_turned_band(const nnl_conv *g, const nnl_view *v, const real *dy
             for (int f = 0; f < t->rows; f++) t->c_row[f] = f * g->K;
             t->a = dy + strip.begin;
             t->c = dw + strip.begin * g->K + k;
+            fetch_some(fetch, t, SELDOM);
             multiply_panel(t);
         }
     }
 }
 
-/* One chunk's sums of some rows of dw. */
+/* db += the sums of dy over so many pixels. */
+static void sum_bias(double *db, const real *dy, int64_t pixels, int64_t F) {
+    const sum_shape s = plan_sum(1, pixels, F);
+    real sum[COLUMN_TILE];
+    for (int64_t at = 0; at < pixels; at += s.chunk_rows)
+        for (int64_t f = 0; f < F; f += COLUMN_TILE) {
+            const int64_t n = min_of(COLUMN_TILE, F - f);
+            sum_chunk(sum, dy + at * F + f, min_of(s.chunk_rows, pixels - at), n, &s, itself_of);
+            for (int64_t j = 0; j < n; j++) db[f + j] += (double)sum[j];
+        }
+}
+
+/* One chunk's sums of some rows of dw, and of db unless that is NULL. */
 static void sum_conv_chunk(const nnl_call *call, const nnl_conv *g, const nnl_kernel_plan *plan,
-                           nnl_range pixel_rows, nnl_range rows, real *dw, real *mine) {
+                           nnl_range pixel_rows, nnl_range rows, real *dw, double *db,
+                           real *mine) {
     nnl_tile t = {.form = ANYWHERE, .step = (int64_t *)mine};
     real *packed = plan->packed ? mine + plan->steps + plan->padded : NULL;
     for (int64_t r = pixel_rows.begin; r < pixel_rows.end;) {
@@ -135,12 +157,16 @@ static void sum_conv_chunk(const nnl_call *call, const nnl_conv *g, const nnl_ke
         pixel_steps(g, &v, band, (int64_t *)mine);
         t.K = pixels;
         const real *dy = (const real *)call->in[1].data + r * g->OW * g->F;
+        r += band.images * band.rows;
+        nnl_fetch fetch = fetch_of((nnl_range){r, r + band.images * band.rows}, g->N * g->OH,
+                                   &call->in[1], &call->in[0],
+                                   pieces(g->K, NR) * pieces(g->F, MR));
         if (plan->turned)
-            sum_turned_band(g, &v, dy, rows, dw, &t);
+            sum_turned_band(g, &v, dy, rows, dw, &fetch, &t);
         else
             sum_band(g, &v, dy, rows, packed, dw, &t);
+        if (db) sum_bias(db, dy, pixels, g->F);
         t.resume = true;
-        r += band.images * band.rows;
     }
 }
 
@@ -170,18 +196,32 @@ static void join_chunks(real *dw, const real *sums, const nnl_conv *g,
         }
 }
 
-/* dw[kh, kw, c, f] = the sum over n, oh, ow of dy[n, oh, ow, f] times the x under that tap.
+/* db from its chunks. */
+static void join_bias(real *db, const double *sums, int64_t F, int64_t chunks,
+                      const nnl_team *team) {
+    const nnl_range part = nnl_share(F, NNL_LINE, team);
+    for (int64_t f = part.begin; f < part.end; f++) {
+        double sum = 0;
+        for (int64_t c = 0; c < chunks; c++) sum += sums[c * F + f];
+        db[f] = (real)sum;
+    }
+}
+
+/* dw[kh, kw, c, f] = the sum over n, oh, ow of dy[n, oh, ow, f] times the x under that tap, and
+ * db[f] = that of dy[n, oh, ow, f].
  * in    x [N, H, W, C], dy [N, OH, OW, F]
- * out   dw [KH, KW, C / groups, F]
+ * out   dw [KH, KW, C / groups, F], db [F] (may be left out)
  * attr  as conv2d, from 2 on */
 static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
     const nnl_conv g = conv_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
-    const nnl_kernel_plan plan = plan_kernel_gradient(&g);
+    const nnl_kernel_plan plan = plan_kernel_gradient(&g, call->n_out == 2);
     const int64_t size = g.K * g.F, pixel_rows = g.N * g.OH;
     real *dw = call->out[0].data, *sums = team->scratch;
-    real *mine = sums + plan.sums + team->id * plan.mine;
+    double *bias_sums = (double *)(sums + plan.sums);
+    real *mine = sums + plan.sums + plan.bias + team->id * plan.mine;
     if (nnl_size(&call->in[1]) == 0) {
-        if (team->id == 0) memset(dw, 0, (size_t)size * sizeof *dw);
+        for (int i = 0; i < call->n_out && team->id == 0; i++)
+            memset(call->out[i].data, 0, (size_t)nnl_size(&call->out[i]) * sizeof *dw);
         return;
     }
     const int64_t parts = plan.chunks % team->size ? team->size : 1;
@@ -190,17 +230,20 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
         const int64_t chunk = i / parts;
         const nnl_range rows = piece((nnl_range){0, g.K}, plan.turned ? LANES : 1, i % parts,
                                      parts);
+        double *db = plan.bias && i % parts == 0 ? bias_sums + chunk * g.F : NULL;
+        if (db) memset(db, 0, (size_t)g.F * sizeof *db);
         sum_conv_chunk(call, &g, &plan,
                        piece((nnl_range){0, pixel_rows}, 1, chunk, plan.chunks), rows,
-                       plan.sums ? sums + chunk * size : dw, mine);
+                       plan.sums ? sums + chunk * size : dw, db, mine);
     }
-    if (!plan.sums) return;
+    if (!plan.sums && !plan.bias) return;
     nnl_wait(team);
-    join_chunks(dw, sums, &g, &plan, team);
+    if (plan.sums) join_chunks(dw, sums, &g, &plan, team);
+    if (plan.bias) join_bias(call->out[1].data, bias_sums, g.F, plan.chunks, team);
 }
 
 static int64_t conv2d_gradient_kernel_scratch(const nnl_call *call, int threads) {
     const nnl_conv g = conv_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
-    const nnl_kernel_plan plan = plan_kernel_gradient(&g);
-    return (plan.sums + plan.mine * threads) * (int64_t)sizeof(real);
+    const nnl_kernel_plan plan = plan_kernel_gradient(&g, call->n_out == 2);
+    return (plan.sums + plan.bias + plan.mine * threads) * (int64_t)sizeof(real);
 }

@@ -3,11 +3,11 @@
 import math
 from numbers import Integral
 
-from nnlite.dispatch import Op
+from nnlite.dispatch import OPS, Op, apply
 from nnlite.ops.activation import KINDS, activation_gradient
 from nnlite.ops.operands import call, operands
 from nnlite.ops.reduce import sum_to
-from nnlite.ops.shape import reshape
+from nnlite.ops.shape import broadcast_to, reshape
 from nnlite.ops.windows import check_images, padding_of, pair, windows_along
 
 # The geometry of a window, in C's order; `groups` is only conv2d's.
@@ -70,13 +70,10 @@ def _check_bias(bias, features):
         raise ValueError(f"expected a bias of shape {(features,)}, got {bias}")
 
 
-def _bias_gradient(dz, need):
-    """[] where there is no bias."""
-    if len(need) < 3:
-        return []
+def _bias_gradient(dz):
     dz = dz if dz.routed is None else dz.routed.values  # the rest of it is zero
     pixels, features = math.prod(dz.shape[:-1]), dz.shape[-1]
-    return [sum_to(reshape(dz, (pixels, features)), (features,)) if need[2] else None]
+    return sum_to(reshape(dz, (pixels, features)), (features,))
 
 
 # --- conv2d
@@ -99,15 +96,21 @@ def _conv2d_gradient(c, dy, need):
     dz = activation_gradient(dy, y, c.attrs["kind"], c.attrs["alpha"])
     window = _geometry(c.attrs, "groups")
     dx = call("conv2d_gradient_input", [dz, w], **window, shape=x.shape) if need[0] else None
-    dw = call("conv2d_gradient_kernel", [x, dz], **window, shape=w.shape) if need[1] else None
-    return [dx, dw, *_bias_gradient(dz, need)]
+    dw, db, with_bias = None, None, need[2:] == [True]
+    if need[1]:
+        attrs = {**window, "shape": w.shape, "with_bias": with_bias}
+        dw, *with_it = apply(OPS["conv2d_gradient_kernel"], [x, dz], attrs)
+        db = with_it[0] if with_bias else None
+    elif with_bias:
+        db = _bias_gradient(dz)
+    return [dx, dw, db][: len(need)]
 
 
-def _plain(c, x, w, name):
-    """The convolution whose gradient the call is: linear in both operands."""
+def _plain(c, given, name):
+    """The convolution whose gradient the call is: linear in each operand."""
     window = _geometry(c.attrs, *(["groups"] if name == "conv2d" else []))
     out_h, out_w = c.inputs[1 if c.op.name.endswith("kernel") else 0].shape[1:3]
-    return call(name, [x, w], kind=0, alpha=0.0, **window, out_h=out_h, out_w=out_w)
+    return call(name, given, kind=0, alpha=0.0, **window, out_h=out_h, out_w=out_w)
 
 
 def _input_gradient_rule(name):
@@ -117,7 +120,7 @@ def _input_gradient_rule(name):
     def rule(c, ddx, need):
         dy, w = c.inputs
         window = {k: v for k, v in c.attrs.items() if k != "shape"}
-        to_dy = _plain(c, ddx, w, name) if need[0] else None
+        to_dy = _plain(c, [ddx, w], name) if need[0] else None
         to_w = call(kernel, [ddx, dy], **window, shape=w.shape) if need[1] else None
         return [to_dy, to_w]
 
@@ -125,14 +128,19 @@ def _input_gradient_rule(name):
 
 
 def _kernel_gradient_rule(name):
-    """Of dw = f(x, dy)."""
+    """Of dw, and db where it was asked for, = f(x, dy)."""
     image = name.removesuffix("_conv2d") + "_gradient_input"
 
-    def rule(c, ddw, need):
+    def rule(c, ddw, ddb=None, *, need):
         x, dy = c.inputs
-        window = {k: v for k, v in c.attrs.items() if k != "shape"}
-        to_x = call(image, [dy, ddw], **window, shape=x.shape) if need[0] else None
-        to_dy = _plain(c, x, ddw, name) if need[1] else None
+        window = {k: v for k, v in c.attrs.items() if k not in ("shape", "with_bias")}
+        to_x = to_dy = None
+        if ddw is None:
+            to_dy = broadcast_to(ddb, dy.shape) if need[1] else None
+        else:
+            to_x = call(image, [dy, ddw], **window, shape=x.shape) if need[0] else None
+            given = [x, ddw] if ddb is None else [x, ddw, ddb]
+            to_dy = _plain(c, given, name) if need[1] else None
         return [to_x, to_dy]
 
     return rule
@@ -148,6 +156,10 @@ def _gradient_input_work(inputs, outputs):
 
 def _gradient_kernel_work(inputs, outputs):
     return math.prod(inputs[1]) * math.prod(outputs[0][:3])
+
+
+def _infer_gradient_kernel(x, dy, *, shape, with_bias=False, **_):
+    return [shape, dy[3:]] if with_bias else [shape]
 
 
 Op(
@@ -166,10 +178,11 @@ Op(
 )
 Op(
     "conv2d_gradient_kernel",
-    infer=lambda x, dy, shape, **_: [shape],
+    infer=_infer_gradient_kernel,
     work=_gradient_kernel_work,
     gradient=_kernel_gradient_rule("conv2d"),
-    attrs={**_WINDOW, "groups": int, "shape": None},
+    attrs={**_WINDOW, "groups": int, "shape": None, "with_bias": None},
+    outputs=("real", "real"),
 )
 
 
@@ -239,7 +252,8 @@ def _depthwise_gradient(c, dy, need):
     window = _geometry(c.attrs)
     dx = call("depthwise_gradient_input", [dz, w], **window, shape=x.shape) if need[0] else None
     dw = call("depthwise_gradient_kernel", [x, dz], **window, shape=w.shape) if need[1] else None
-    return [dx, dw, *_bias_gradient(dz, need)]
+    db = _bias_gradient(dz) if need[2:] == [True] else None
+    return [dx, dw, db][: len(need)]
 
 
 def _depthwise_work(inputs, outputs):
