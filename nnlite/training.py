@@ -359,9 +359,10 @@ def predict_rows(model, batch):
         return arrays[-1]
 
     outputs = mapped(step.outputs, Tensor, room)
-    if rows == size and x[0].__class__ is Source and isinstance(step.outputs, Tensor):
+    if x[0].__class__ is Source and isinstance(step.outputs, Tensor):
         array = x[0].array
-        model._plans[array.dtype, array.shape, array.strides] = step
+        if len(array) == rows == size:  # the whole of it, in one step
+            model._plans[array.dtype, array.shape, array.strides] = step
     done, pace, full = 0, 1, rows // size
     while done < full:
         began = time.perf_counter()
