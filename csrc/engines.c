@@ -77,7 +77,7 @@ int nnl_max_threads(void) {
 
 /* Where other processes need cores too, a team does without some until this moment, in
  * milliseconds; then it tries again. A try that fails makes the next wait twice as long. */
-enum { SHORTEST_MS = 50, LONGEST_MS = 800 };
+enum { SHORTEST_MS = 5, LONGEST_MS = 800 };
 static _Atomic int cores_left = 0, wait_ms = SHORTEST_MS;
 static _Atomic int64_t until_ms = 0;
 

@@ -90,10 +90,13 @@ static int64_t run(const nnl_program *program, int64_t begin, int64_t end, nnl_g
     atomic_store(&status->first_bad, NNL_FINE);
 #ifdef _OPENMP
     if (grant->threads > 1) {
+        const int core = nnl_core();
 #pragma omp parallel num_threads(grant->threads)
         {
             nnl_team team = {.id = omp_get_thread_num(), .size = omp_get_num_threads(),
                              .barrier = &barrier, .status = status};
+            /* The system may wake a thread where the one that calls it is running. */
+            if (team.id > 0 && core >= 0 && nnl_core() == core) nnl_leave_core(core);
             int64_t mine = run_as(program, begin, end, grant, &team);
             if (team.id == 0) next = mine;
         }
