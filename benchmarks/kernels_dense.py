@@ -148,7 +148,8 @@ class Nnlite(calls.Nnlite):
 
         source, order = row_source(rows, columns)
         given = Source(source, "x")
-        (place,), index = given.placeholders(), Tensor((rows,), "int32")
+        index = Tensor((rows,), "int32")
+        (place,) = given.placeholders(index, rows)
         run = self._plan(
             lambda: given.read([place], index, rows),
             feeds=[(place, source, 0), (index, order, rows * 4)],
