@@ -42,7 +42,8 @@ def serve(pipe, factory, arguments):
         pass
     except BaseException as error:
         kind = "missing" if isinstance(error, (ImportError, NotImplementedError)) else "failed"
-        pipe.send((kind, f"{type(error).__name__}: {error}\n{traceback.format_exc()}"))
+        name = "" if isinstance(error, NotImplementedError) else f"{type(error).__name__}: "
+        pipe.send((kind, f"{name}{error}\n{traceback.format_exc()}"))
 
 
 class Missing(Exception):

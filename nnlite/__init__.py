@@ -3,13 +3,14 @@
 `import nnlite as keras` carries a Keras tutorial over; `NNClassifier` and `NNRegressor` are
 scikit-learn estimators whose every setting can be searched."""
 
+import importlib
 import sys
 
 from nnlite import cores
 
 try:
     with cores.calm_openmp():
-        from nnlite import _engine  # noqa: F401
+        importlib.import_module("nnlite._engine")
 except ImportError as error:
     raise ImportError(
         f"nnlite's compiled engine cannot be imported ({error}). In a source folder that was not "
@@ -102,8 +103,6 @@ __all__ = [
 def __getattr__(name):
     if name not in _LAZY:
         raise AttributeError(f"module 'nnlite' has no attribute {name!r}")
-    import importlib
-
     module = importlib.import_module(f"nnlite.{_LAZY[name] or name}")
     value = module if _LAZY[name] is None else getattr(module, name)
     globals()[name] = value

@@ -102,11 +102,18 @@ def step_of(model, kind, span):
         step = model._plans.get(key)
         if step is None:
             step = Step(model, kind, span.sources, span.size, indexed)
-            while len(model._plans) >= PLANS_KEPT:
-                model._plans.pop(next(iter(model._plans)))
-            model._plans[key] = step
+            keep(model, key, step)
             model._plans_made_at = edits.count
     return step
+
+
+def keep(model, key, step):
+    """Remember a Step by a key of its own, and forget the oldest when they are too many."""
+    with model._lock:
+        model._plans.pop(key, None)
+        while len(model._plans) >= PLANS_KEPT:
+            model._plans.pop(next(iter(model._plans)))
+        model._plans[key] = step
 
 
 def run_span(model, kind, span):
@@ -362,7 +369,7 @@ def predict_rows(model, batch):
     if x[0].__class__ is Source and isinstance(step.outputs, Tensor):
         array = x[0].array
         if len(array) == rows == size:  # the whole of it, in one step
-            model._plans[array.dtype, array.shape, array.strides] = step
+            keep(model, (array.dtype, array.shape, array.strides), step)
     done, pace, full = 0, 1, rows // size
     while done < full:
         began = time.perf_counter()

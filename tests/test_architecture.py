@@ -47,8 +47,6 @@ ORDER = """
 
 # Imports inside of a function or of a `try`: what is optional, or is loaded when it is first used.
 LAZY = {
-    ("nnlite", "importlib"),
-    ("nnlite", "_engine"),  # in a `try` that explains an unbuilt source folder
     ("__main__", "demo"),
     ("demo", "skopt"),
     ("fit_tasks", "sklearn"),  # its callbacks, which are new

@@ -323,7 +323,7 @@ def test_a_fit_inside_of_a_parallel_region_is_one_thread_of_it():
     assert {line.split("-")[1] for lines in printed for line in lines} == {bits}
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts as Linux does")
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs /proc, as on Linux")
 def test_threads_sleep_soon_after_their_work():
     code = """
         import os, time

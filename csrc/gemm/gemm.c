@@ -76,16 +76,15 @@ typedef struct {
     const nnl_epilogue *epilogue;
     real *block, *strip;
     nnl_team *team;
-    int64_t first;  /* the row that lies at C */
     int64_t handed; /* rows up to this one were handed on */
     bool by_strips; /* whether rows are handed on as soon as they are enough; */
-    bool rolling;   /* the next ones then take their place */
+    bool rolling;   /* the next ones then take their place: row `handed` lies at C */
     const real *ahead[MOST_AHEAD];
     int n_ahead;
 } nnl_job;
 
 static real *row_of_c(const nnl_job *job, int64_t row) {
-    return job->C + (row - job->first) * job->ldc;
+    return job->C + (row - (job->rolling ? job->handed : 0)) * job->ldc;
 }
 
 /* What all tiles of a job have in common. */
@@ -203,7 +202,6 @@ static void hand_on(nnl_job *job, int64_t row) {
     team.piece = row_of_c(job, job->handed), team.begin = begin, team.end = end;
     if (begin < end) job->team->then->op(&job->team->then->call, &team);
     job->handed = row;
-    if (job->rolling) job->first = row;
 }
 
 /* C[rows, columns] = (C or 0) + A[rows, k] B[k, columns]; then the epilogue, after the last k. */
@@ -320,7 +318,6 @@ static void place_pieces(nnl_job *job, int64_t M) {
     job->C = (real *)job->team->scratch + job->team->size * thread_size(N, K) +
              (job->rolling ? job->team->id * kept_size(M, N, K) : 0);
     job->handed = job->rows.begin;
-    job->first = job->rolling ? job->rows.begin : 0;
 }
 
 static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, real *C,
