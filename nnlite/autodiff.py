@@ -1,7 +1,7 @@
 """Gradients: one backward walk over a recording, each op's rule written in ops.
 
 On a tape the rules run as they are called; in a trace they are recorded, and become part of the
-plan. """
+plan."""
 
 from nnlite import ops
 from nnlite.dispatch import Recording

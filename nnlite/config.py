@@ -3,7 +3,7 @@
 
 The one idea: a class's constructor signature is the only list of its settings. What was passed is
 recorded before `__init__` runs, and everything else (`get_config`, `get_params`, `repr`, copies) is
-read off that. """
+read off that."""
 
 import contextlib
 import copy

@@ -2,7 +2,7 @@
 
 An `Op` is one row: the C function's name, the shapes it gives, its gradient. A `Recording` is the
 list of calls made while it was active; one that does not execute is a trace, which `plan` turns
-into a program. """
+into a program."""
 
 import math
 import os

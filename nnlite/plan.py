@@ -2,7 +2,7 @@
 
 The planner keeps the recorded order. It drops calls that nobody needs, gives each tensor a place in
 the arena for just as long as it lives, and puts a barrier only before a step that touches memory
-which another thread may still be working on. """
+which another thread may still be working on."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -147,8 +147,18 @@ def _largest_pixel(inputs, result):
 def affine_transforms():
     """All modes and orders on sides of one pixel, of less and more than are worked on together."""
     found = []
-    for shape in [(0, 4, 4, 3), (2, 4, 4, 0), (1, 0, 4, 2), (1, 3, 0, 2), (3, 1, 1, 1),
-                  (3, 1, 9, 2), (1, 17, 13, 1), (2, 5, 7, 3), (1, 3, 70, 1), (1, 2, 129, 5)]:
+    for shape in [
+        (0, 4, 4, 3),
+        (2, 4, 4, 0),
+        (1, 0, 4, 2),
+        (1, 3, 0, 2),
+        (3, 1, 1, 1),
+        (3, 1, 9, 2),
+        (1, 17, 13, 1),
+        (2, 5, 7, 3),
+        (1, 3, 70, 1),
+        (1, 2, 129, 5),
+    ]:
         for kind, mode, smooth in itertools.product(
             ("same", "moved", "halves", "any"), FILL_MODES.values(), (0, 1)
         ):  # fmt: skip

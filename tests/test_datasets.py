@@ -164,7 +164,8 @@ DAMAGE = {
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"])
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damaged_file_in_nnlite_data_is_named_and_left_alone(
-        damage, name, small, monkeypatch, tmp_path):
+    damage, name, small, monkeypatch, tmp_path
+):
     change, message = DAMAGE[damage]
     small[name] = damaged = change(gzip.decompress(small[name]))
     put(tmp_path / "mnist", small)
@@ -243,7 +244,8 @@ def test_broken_download_leaves_nothing(error, small, cache, monkeypatch):
             return b"\x1f\x8b"
 
     monkeypatch.setattr(
-        urllib.request, "urlopen", lambda url, timeout=None: contextlib.nullcontext(Answer()))
+        urllib.request, "urlopen", lambda url, timeout=None: contextlib.nullcontext(Answer())
+    )
     with pytest.raises(OSError if error is ConnectionResetError else error):
         mnist.load_data()
     assert listed(cache) == []
@@ -269,7 +271,7 @@ def test_cache_that_cannot_be_written_is_a_warning(small, cache, server):
 def archived(small):
     """The arrays of `small` under Keras's names."""
     return {
-        key: np.frombuffer(gzip.decompress(packed), np.uint8)[-int(np.prod(shape)):].reshape(shape)
+        key: np.frombuffer(gzip.decompress(packed), np.uint8)[-int(np.prod(shape)) :].reshape(shape)
         for key, packed, (shape, _) in zip(mnist.ARCHIVED, small.values(), mnist.FILES.values())
     }
 

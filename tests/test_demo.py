@@ -21,8 +21,13 @@ GIVEN = os.environ.get("NNLITE_DATA", "")
 def run(folder, *arguments, **environment):
     """Run `nnlite ...` in another process and in that folder."""
     return subprocess.run(
-        [sys.executable, "-m", "nnlite", *arguments], cwd=folder, capture_output=True, text=True,
-        timeout=900, env={**os.environ, **environment})
+        [sys.executable, "-m", "nnlite", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        env={**os.environ, **environment},
+    )
 
 
 def accuracies_in(text):
@@ -109,7 +114,8 @@ def test_model_predicts_the_same_bits_in_another_process(finished):
         "sys.stdout.buffer.write(model.predict_proba(load_digits().images).tobytes())"
     )
     there = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, check=True).stdout
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, check=True
+    ).stdout
     with open(folder / "nnlite-demo" / "model.pkl", "rb") as file:
         model = pickle.load(file)
     assert there == model.predict_proba(load_digits().images).tobytes()
@@ -121,7 +127,8 @@ def test_same_seed_gives_the_same_model(finished, tmp_path):
     done = run(tmp_path, "demo", "--data", "digits", "--epochs", "8", "--output", str(out))
     assert accuracies_in(done.stdout) == accuracies_in(text)
     first, second = (
-        pickle.loads((f / "model.pkl").read_bytes()) for f in (folder / "nnlite-demo", out))
+        pickle.loads((f / "model.pkl").read_bytes()) for f in (folder / "nnlite-demo", out)
+    )
     for a, b in zip(first["network"].model_.get_weights(), second["network"].model_.get_weights()):
         assert a.tobytes() == b.tobytes()
 
@@ -203,12 +210,15 @@ def test_versions_are_those_of_show_versions(tmp_path):
     assert "numpy" in done.stdout
 
 
-@pytest.mark.parametrize("arguments, said", [
-    (["dmeo"], "choose from"),
-    (["demo", "--data", "cifar"], "choose from"),
-    (["demo", "--epochs", "0"], "expected an integer from 1, got '0'"),
-    (["demo", "--seed", "-1"], "seed"),
-])
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["dmeo"], "choose from"),
+        (["demo", "--data", "cifar"], "choose from"),
+        (["demo", "--epochs", "0"], "expected an integer from 1, got '0'"),
+        (["demo", "--seed", "-1"], "seed"),
+    ],
+)
 def test_wrong_command_line_says_what_there_is(arguments, said, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -274,7 +284,8 @@ def test_drawing_leaves_pyplot_alone(tmp_path):
 def test_line_of_progress_fits_the_terminal(columns, total):
     figures = "loss: 0.1234 - accuracy: 0.9512 - val_loss: 0.1234 - val_accuracy: 0.9512"
     line = progress.layout("Epoch 1/5", total, figures, columns).format(
-        desc="Epoch 1/5", bar="", n_fmt=total, total_fmt=total, elapsed="00:01")
+        desc="Epoch 1/5", bar="", n_fmt=total, total_fmt=total, elapsed="00:01"
+    )
     assert len(line) <= columns
     brief = figures.replace(":", "").replace(" - ", " ")
     assert line.endswith((figures, brief))

@@ -60,9 +60,14 @@ def build(meta):
 OF_KERAS = {"model": build, "optimizer": Adam(0.1), "epochs": 3, "batch_size": 64}
 
 
-@parametrize_with_checks([
-    NNClassifier(), NNRegressor(), KerasClassifier(**OF_KERAS), KerasRegressor(**OF_KERAS),
-])
+@parametrize_with_checks(
+    [
+        NNClassifier(),
+        NNRegressor(),
+        KerasClassifier(**OF_KERAS),
+        KerasRegressor(**OF_KERAS),
+    ]
+)
 def test_estimators_keep_the_contract(estimator, check):
     try:
         check(estimator)
@@ -71,13 +76,17 @@ def test_estimators_keep_the_contract(estimator, check):
 
 
 @pytest.mark.parametrize("estimator", [NNClassifier, NNRegressor])
-@pytest.mark.parametrize("hidden", [
-    # It draws one mask for a row of weight 2, and two for the row repeated.
-    [Dense(32, "relu"), Dropout(0.2)],
-    # Its statistics are those of the rows, whatever their weights are.
-    [Dense(8), BatchNormalization(), Activation("relu")],
-    [Dense(8), BatchNormalization(), Activation("relu"), Dropout(0.1)],
-], ids=["Dropout", "BatchNormalization", "both"])
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        # It draws one mask for a row of weight 2, and two for the row repeated.
+        [Dense(32, "relu"), Dropout(0.2)],
+        # Its statistics are those of the rows, whatever their weights are.
+        [Dense(8), BatchNormalization(), Activation("relu")],
+        [Dense(8), BatchNormalization(), Activation("relu"), Dropout(0.1)],
+    ],
+    ids=["Dropout", "BatchNormalization", "both"],
+)
 def test_some_layers_break_the_equivalence_of_weight_and_repetition_alone(estimator, hidden):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -92,11 +101,19 @@ def test_some_layers_break_the_equivalence_of_weight_and_repetition_alone(estima
 # Targets
 
 
-@pytest.mark.parametrize("labels", [
-    ["setosa", "versicolor", "virginica"], [-7, 0, 1_000_000_000_000], [0.0, 1.0, 2.0],
-    np.array(["a", "bb", "c"], dtype=object), np.array([3, 1, 2], dtype=np.uint8),
-    pandas.Categorical(["x", "y", "z"]), pandas.array(["x", "y", "z"], dtype="string"),
-], ids=["str", "int", "float", "object", "uint8", "categorical", "string"])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["setosa", "versicolor", "virginica"],
+        [-7, 0, 1_000_000_000_000],
+        [0.0, 1.0, 2.0],
+        np.array(["a", "bb", "c"], dtype=object),
+        np.array([3, 1, 2], dtype=np.uint8),
+        pandas.Categorical(["x", "y", "z"]),
+        pandas.array(["x", "y", "z"], dtype="string"),
+    ],
+    ids=["str", "int", "float", "object", "uint8", "categorical", "string"],
+)
 @pytest.mark.parametrize("classes", [2, 3])
 def test_labels_of_every_kind(labels, classes):
     rows = KIND < classes
@@ -169,10 +186,19 @@ def every_other(a):
     return np.repeat(np.repeat(a, 2, axis=0), 2, axis=1)[::2, ::2]
 
 
-@pytest.mark.parametrize("layout", [
-    read_only, every_other, np.asfortranarray, lambda a: a.astype(a.dtype.newbyteorder(">")),
-    lambda a: a[::-1].copy()[::-1], lambda a: list(a), pandas.DataFrame,
-], ids=["read-only", "strided", "F", "big-endian", "backwards", "list", "frame"])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        read_only,
+        every_other,
+        np.asfortranarray,
+        lambda a: a.astype(a.dtype.newbyteorder(">")),
+        lambda a: a[::-1].copy()[::-1],
+        lambda a: list(a),
+        pandas.DataFrame,
+    ],
+    ids=["read-only", "strided", "F", "big-endian", "backwards", "list", "frame"],
+)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_layouts_of_rows(layout, dtype):
     X = IRIS.astype(dtype)
@@ -207,57 +233,68 @@ def test_one_row_and_one_column():
 # Errors
 
 
-@pytest.mark.parametrize("name, value, words", [
-    ("layers", -1, "layers to be a positive integer, got -1"),
-    ("layers", "64-x", "layers to be a positive integer, got '64-x'"),
-    ("layers", "relu", "a list of layers such as Dense"),
-    ("layers", Dense, "a list of layers such as Dense"),
-    ("layers", [Dense(3), 4], "a list of layers such as Dense"),
-    ("layers", [Dense(-3)], "layer 'dense'.*units to be a positive integer, got -3"),
-    ("layers", [Dense(3, "rleu")], "layer 'dense'.*unknown activation 'rleu'; known: .*relu"),
-    ("layers", [Dropout(1.5)], r"layer 'dropout'.*rate in \[0, 1\), got 1.5"),
-    ("layers", [Reshape((2, 2))], r"one row per sample, got shape \(None, 2, 2\); end with Fl"),
-    ("layers", [Input((5,)), Dense(3)], r"X: expected shape \(N, 5\), as the first layer's inp"),
-    ("hidden_layer_sizes", 0, "positive integer, got 0"),
-    ("hidden_layer_sizes", (3, -1), "positive integer, got -1"),
-    ("hidden_layer_sizes", 2.5, "positive integer, got 2.5"),
-    ("hidden_layer_sizes", "wide", "positive integer, got 'wide'"),
-    ("hidden_layer_sizes", None, "positive integer, got None"),
-    ("activation", "rleu", "unknown activation 'rleu'; known: .*relu"),
-    ("activation", 3, "activation, its name or a function, got 3"),
-    ("optimizer", "adm", "unknown optimizer 'adm'; known: adadelta, adagrad, adam, "),
-    ("optimizer", 3, "optimizer, its name or a function, got 3"),
-    ("optimizer", None, "optimizer, its name or a function, got None"),
-    ("learning_rate", -1, r"learning_rate in \[0, inf\), got -1"),
-    ("learning_rate", "fast", r"learning_rate in \[0, inf\), got 'fast'"),
-    ("learning_rate", np.nan, r"learning_rate in \[0, inf\), got nan"),
-    ("batch_size", 0, "'auto' or a positive integer, got 0"),
-    ("batch_size", "all", "'auto' or a positive integer, got 'all'"),
-    ("batch_size", 2.5, "'auto' or a positive integer, got 2.5"),
-    ("batch_size", None, "'auto' or a positive integer, got None"),
-    ("batch_size", [32], "'auto' or a positive integer, got"),
-    ("epochs", 0, "a positive integer, got 0"),
-    ("epochs", "many", "a positive integer, got 'many'"),
-    ("epochs", np.inf, "a positive integer, got inf"),
-    ("early_stopping", 3, "'auto', True, False or an EarlyStopping, got 3"),
-    ("early_stopping", None, "'auto', True, False or an EarlyStopping, got None"),
-    ("early_stopping", EarlyStopping(patience=-1), "patience of at least 0, got -1"),
-    ("early_stopping", EarlyStopping(mode="best"), "mode 'auto', 'min' or 'max', got 'best'"),
-    ("early_stopping", EarlyStopping("val_auc"), "'val_auc' is not among the figures loss, acc"),
-    ("validation_fraction", 0, r"a number in \(0, 1\), got 0"),
-    ("validation_fraction", 1.0, r"a number in \(0, 1\), got 1.0"),
-    ("validation_fraction", None, r"a number in \(0, 1\), got None"),
-    ("callbacks", 3, "Callback objects, got 3"),
-    ("callbacks", [EarlyStopping], "Callback objects, got"),
-    ("random_state", -1, r"None, an integer in \[0, 2\*\*32\) or a RandomState, got -1"),
-    ("random_state", "seed", "or a RandomState, got 'seed'"),
-    ("verbose", 3, "0, 1 or 2, got 3"),
-    ("verbose", "auto", "0, 1 or 2, got 'auto'"),
-    ("n_threads", 0, "None or a positive integer, got 0"),
-    ("n_threads", -1, "None or a positive integer, got -1"),
-    ("dtype", "float16", "'auto', 'float32' or 'float64', got 'float16'"),
-    ("dtype", None, "'auto', 'float32' or 'float64', got None"),
-])
+@pytest.mark.parametrize(
+    "name, value, words",
+    [
+        ("layers", -1, "layers to be a positive integer, got -1"),
+        ("layers", "64-x", "layers to be a positive integer, got '64-x'"),
+        ("layers", "relu", "a list of layers such as Dense"),
+        ("layers", Dense, "a list of layers such as Dense"),
+        ("layers", [Dense(3), 4], "a list of layers such as Dense"),
+        ("layers", [Dense(-3)], "layer 'dense'.*units to be a positive integer, got -3"),
+        ("layers", [Dense(3, "rleu")], "layer 'dense'.*unknown activation 'rleu'; known: .*relu"),
+        ("layers", [Dropout(1.5)], r"layer 'dropout'.*rate in \[0, 1\), got 1.5"),
+        ("layers", [Reshape((2, 2))], r"one row per sample, got shape \(None, 2, 2\); end with Fl"),
+        (
+            "layers",
+            [Input((5,)), Dense(3)],
+            r"X: expected shape \(N, 5\), as the first layer's inp",
+        ),
+        ("hidden_layer_sizes", 0, "positive integer, got 0"),
+        ("hidden_layer_sizes", (3, -1), "positive integer, got -1"),
+        ("hidden_layer_sizes", 2.5, "positive integer, got 2.5"),
+        ("hidden_layer_sizes", "wide", "positive integer, got 'wide'"),
+        ("hidden_layer_sizes", None, "positive integer, got None"),
+        ("activation", "rleu", "unknown activation 'rleu'; known: .*relu"),
+        ("activation", 3, "activation, its name or a function, got 3"),
+        ("optimizer", "adm", "unknown optimizer 'adm'; known: adadelta, adagrad, adam, "),
+        ("optimizer", 3, "optimizer, its name or a function, got 3"),
+        ("optimizer", None, "optimizer, its name or a function, got None"),
+        ("learning_rate", -1, r"learning_rate in \[0, inf\), got -1"),
+        ("learning_rate", "fast", r"learning_rate in \[0, inf\), got 'fast'"),
+        ("learning_rate", np.nan, r"learning_rate in \[0, inf\), got nan"),
+        ("batch_size", 0, "'auto' or a positive integer, got 0"),
+        ("batch_size", "all", "'auto' or a positive integer, got 'all'"),
+        ("batch_size", 2.5, "'auto' or a positive integer, got 2.5"),
+        ("batch_size", None, "'auto' or a positive integer, got None"),
+        ("batch_size", [32], "'auto' or a positive integer, got"),
+        ("epochs", 0, "a positive integer, got 0"),
+        ("epochs", "many", "a positive integer, got 'many'"),
+        ("epochs", np.inf, "a positive integer, got inf"),
+        ("early_stopping", 3, "'auto', True, False or an EarlyStopping, got 3"),
+        ("early_stopping", None, "'auto', True, False or an EarlyStopping, got None"),
+        ("early_stopping", EarlyStopping(patience=-1), "patience of at least 0, got -1"),
+        ("early_stopping", EarlyStopping(mode="best"), "mode 'auto', 'min' or 'max', got 'best'"),
+        (
+            "early_stopping",
+            EarlyStopping("val_auc"),
+            "'val_auc' is not among the figures loss, acc",
+        ),
+        ("validation_fraction", 0, r"a number in \(0, 1\), got 0"),
+        ("validation_fraction", 1.0, r"a number in \(0, 1\), got 1.0"),
+        ("validation_fraction", None, r"a number in \(0, 1\), got None"),
+        ("callbacks", 3, "Callback objects, got 3"),
+        ("callbacks", [EarlyStopping], "Callback objects, got"),
+        ("random_state", -1, r"None, an integer in \[0, 2\*\*32\) or a RandomState, got -1"),
+        ("random_state", "seed", "or a RandomState, got 'seed'"),
+        ("verbose", 3, "0, 1 or 2, got 3"),
+        ("verbose", "auto", "0, 1 or 2, got 'auto'"),
+        ("n_threads", 0, "None or a positive integer, got 0"),
+        ("n_threads", -1, "None or a positive integer, got -1"),
+        ("dtype", "float16", "'auto', 'float32' or 'float64', got 'float16'"),
+        ("dtype", None, "'auto', 'float32' or 'float64', got None"),
+    ],
+)
 def test_a_wrong_setting_is_an_error_of_fit_that_names_it(name, value, words):
     estimator = classifier(**{name: value})
     with pytest.raises((ValueError, TypeError), match=words) as raised:
@@ -267,27 +304,30 @@ def test_a_wrong_setting_is_an_error_of_fit_that_names_it(name, value, words):
         estimator.predict(IRIS)
 
 
-@pytest.mark.parametrize("X, y, weight, words", [
-    (IRIS[:0], KIND[:0], None, "0 sample"),
-    (IRIS[:, :0], KIND, None, "0 feature"),
-    (IRIS[0], KIND, None, "Expected 2D array"),
-    (IRIS[:10], KIND, None, "inconsistent numbers of samples"),
-    (WITH_NAN, KIND, None, "NaN"),
-    (WITH_INFINITY, KIND, None, "infinity"),
-    (IRIS + 1j, KIND, None, "Complex data"),
-    ([["a"], ["b"]], [0, 1], None, "could not convert|numeric"),
-    (IRIS, None, None, "requires y"),
-    (IRIS, KIND * 0, None, "at least 2 classes, got 1 class"),
-    (IRIS, IRIS[:, 0], None, "continuous"),
-    (IRIS, np.c_[KIND, KIND], None, r"[Mm]ulticlass-multioutput|one label per sample"),
-    (IRIS, csr_array(np.c_[KIND == 0, KIND == 1]), None, "y: expected a dense array"),
-    (IRIS, np.where(KIND == 1, np.nan, KIND), None, "NaN"),
-    (IRIS, KIND, -np.ones(150), "[Nn]egative"),
-    (IRIS, KIND, np.full(150, np.nan), "NaN"),
-    (IRIS, KIND, np.zeros(150), "at least one non-zero"),
-    (IRIS, KIND, np.ones(149), "sample_weight.*149"),
-    (IRIS, KIND, np.ones((150, 2)), "1D|2-?[dD]|weight"),
-])
+@pytest.mark.parametrize(
+    "X, y, weight, words",
+    [
+        (IRIS[:0], KIND[:0], None, "0 sample"),
+        (IRIS[:, :0], KIND, None, "0 feature"),
+        (IRIS[0], KIND, None, "Expected 2D array"),
+        (IRIS[:10], KIND, None, "inconsistent numbers of samples"),
+        (WITH_NAN, KIND, None, "NaN"),
+        (WITH_INFINITY, KIND, None, "infinity"),
+        (IRIS + 1j, KIND, None, "Complex data"),
+        ([["a"], ["b"]], [0, 1], None, "could not convert|numeric"),
+        (IRIS, None, None, "requires y"),
+        (IRIS, KIND * 0, None, "at least 2 classes, got 1 class"),
+        (IRIS, IRIS[:, 0], None, "continuous"),
+        (IRIS, np.c_[KIND, KIND], None, r"[Mm]ulticlass-multioutput|one label per sample"),
+        (IRIS, csr_array(np.c_[KIND == 0, KIND == 1]), None, "y: expected a dense array"),
+        (IRIS, np.where(KIND == 1, np.nan, KIND), None, "NaN"),
+        (IRIS, KIND, -np.ones(150), "[Nn]egative"),
+        (IRIS, KIND, np.full(150, np.nan), "NaN"),
+        (IRIS, KIND, np.zeros(150), "at least one non-zero"),
+        (IRIS, KIND, np.ones(149), "sample_weight.*149"),
+        (IRIS, KIND, np.ones((150, 2)), "1D|2-?[dD]|weight"),
+    ],
+)
 def test_wrong_data_are_errors(X, y, weight, words):
     estimator = classifier()
     with pytest.raises((ValueError, TypeError), match=words):
@@ -296,12 +336,16 @@ def test_wrong_data_are_errors(X, y, weight, words):
         estimator.predict(IRIS)
 
 
-@pytest.mark.parametrize("y, words", [
-    (["a"] * 120, "could not convert|expected numbers"),
-    (VALUES + 1j, "Complex"),
-    (np.r_[np.inf, VALUES[1:]], "infinity"),
-    (csr_array(VALUES[:, None]), "y: expected a dense array"),
-], ids=["str", "complex", "infinity", "sparse"])
+@pytest.mark.parametrize(
+    "y, words",
+    [
+        (["a"] * 120, "could not convert|expected numbers"),
+        (VALUES + 1j, "Complex"),
+        (np.r_[np.inf, VALUES[1:]], "infinity"),
+        (csr_array(VALUES[:, None]), "y: expected a dense array"),
+    ],
+    ids=["str", "complex", "infinity", "sparse"],
+)
 def test_wrong_targets_of_a_regression_are_errors(y, words):
     with pytest.raises((ValueError, TypeError), match=words):
         regressor().fit(ROWS, y)
@@ -338,8 +382,13 @@ def test_errors_of_predict():
         with pytest.raises(NotFittedError, match="Call 'fit'"):
             estimator.predict(IRIS)
         estimator.fit(IRIS, y)
-        for X, words in ((IRIS[:0], "0 sample"), (IRIS[:, :3], "3 features.*4 features"),
-                         (WITH_NAN, "NaN"), (WITH_INFINITY, "infinity"), (IRIS[0], "2D array")):
+        for X, words in (
+            (IRIS[:0], "0 sample"),
+            (IRIS[:, :3], "3 features.*4 features"),
+            (WITH_NAN, "NaN"),
+            (WITH_INFINITY, "infinity"),
+            (IRIS[0], "2D array"),
+        ):
             with pytest.raises(ValueError, match=words):
                 estimator.predict(X)
 

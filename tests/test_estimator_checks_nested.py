@@ -45,10 +45,16 @@ def failed(estimator):
     return {r["check_name"]: r["exception"] for r in results if r["status"] != "passed"}
 
 
-@pytest.mark.parametrize("tool, estimator", [
-    (pipeline, CLASSIFIER), (pipeline, REGRESSOR), (grid_search, CLASSIFIER),
-    (random_search, REGRESSOR), (bayesian_search, CLASSIFIER),
-])
+@pytest.mark.parametrize(
+    "tool, estimator",
+    [
+        (pipeline, CLASSIFIER),
+        (pipeline, REGRESSOR),
+        (grid_search, CLASSIFIER),
+        (random_search, REGRESSOR),
+        (bayesian_search, CLASSIFIER),
+    ],
+)
 def test_inside_of_a_tool_no_other_check_fails_than_with_any_estimator(
     tool, estimator, monkeypatch
 ):

@@ -54,8 +54,10 @@ def mapped(a, mode, path):
 
 
 ROWS = {
-    **{kind: lambda a, kind=kind: a.astype(kind)
-       for kind in ("f4", "f8", "i8", "i4", "i2", "u1", ">f8", ">f4", ">i4", "O", "longdouble")},
+    **{
+        kind: lambda a, kind=kind: a.astype(kind)
+        for kind in ("f4", "f8", "i8", "i4", "i2", "u1", ">f8", ">f4", ">i4", "O", "longdouble")
+    },
     "F": np.asfortranarray,
     "every other": lambda a: np.repeat(a, 2, axis=1)[:, ::2],
     "backwards": lambda a: a[:, ::-1].copy()[:, ::-1],
@@ -108,9 +110,10 @@ def test_rows_in_a_file(tmp_path, layout, mode):
 
 
 @pytest.mark.parametrize("kind", ["f8", "f4", "i8", "u1"])
-@pytest.mark.parametrize("form", [
-    f"{form}_{kind}" for form in ("csr", "csc", "coo", "bsr") for kind in ("matrix", "array")
-])
+@pytest.mark.parametrize(
+    "form",
+    [f"{form}_{kind}" for form in ("csr", "csc", "coo", "bsr") for kind in ("matrix", "array")],
+)
 def test_sparse_rows(form, kind):
     X = getattr(scipy.sparse, form)(WHOLE.astype(kind))
     fitted = classifier(normalize=False).fit(X, KIND)
@@ -127,14 +130,19 @@ def enumerated(values):
 
 
 LABELS = {
-    "list": list, "text": np.asarray, "objects": lambda y: y.astype(object),
-    "Series": pandas.Series, "Index": pandas.Index, "DataFrame": pandas.DataFrame,
+    "list": list,
+    "text": np.asarray,
+    "objects": lambda y: y.astype(object),
+    "Series": pandas.Series,
+    "Index": pandas.Index,
+    "DataFrame": pandas.DataFrame,
     "with an index": lambda y: pandas.Series(y, index=np.arange(150)[::-1]),
     "Categorical": pandas.Categorical,
     "ordered": lambda y: pandas.Series(pandas.Categorical(y, list("wvu"), ordered=True)),
     "unused": lambda y: pandas.Series(pandas.Categorical(y, list("zwvu"))),
     "string": lambda y: pandas.Series(y, dtype="string"),
-    "polars": series, "polars categories": enumerated,
+    "polars": series,
+    "polars categories": enumerated,
 }
 
 
@@ -158,10 +166,19 @@ def test_nullable_whole_numbers_stay_whole(kind):
     assert fitted.predict(WHOLE).dtype == bool
 
 
-@pytest.mark.parametrize("form", [
-    list, pandas.Series, lambda y: pandas.array(y, dtype="Float64"), lambda y: y.astype(object),
-    lambda y: y.astype(">f8"), lambda y: np.repeat(y, 2)[::2], series,
-], ids=["list", "Series", "Float64", "objects", "big-endian", "every other", "polars"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        list,
+        pandas.Series,
+        lambda y: pandas.array(y, dtype="Float64"),
+        lambda y: y.astype(object),
+        lambda y: y.astype(">f8"),
+        lambda y: np.repeat(y, 2)[::2],
+        series,
+    ],
+    ids=["list", "Series", "Float64", "objects", "big-endian", "every other", "polars"],
+)
 def test_numbers_as_targets(form):
     fitted = regressor(normalize=True).fit(WHOLE, form(LENGTH))
     np.testing.assert_array_equal(outputs(fitted, WHOLE), expected(regressor))
@@ -177,7 +194,8 @@ def test_missing_and_dated_values_of_polars():
     with pytest.raises(ValueError, match="X contains NaN"):
         classifier().fit(polars.DataFrame({"a": [None, *LENGTH[1:].tolist()]}), KIND)
     dated = polars.DataFrame({"a": LENGTH}).with_columns(
-        polars.lit("2020-01-01").str.to_date().alias("day"))
+        polars.lit("2020-01-01").str.to_date().alias("day")
+    )
     with pytest.raises(TypeError, match="X: expected numbers, got column 'day' of type Date"):
         classifier().fit(dated, KIND)
     named = polars.DataFrame({"a": LENGTH, "kind": NAMES})
@@ -197,4 +215,5 @@ def test_a_search_whose_processes_map_the_rows_into_memory():
     with joblib.parallel_config("loky", max_nbytes="100K"):
         two.fit(X, y)
     np.testing.assert_array_equal(
-        one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
+        one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"]
+    )

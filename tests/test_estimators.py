@@ -49,10 +49,17 @@ def weights(estimator):
 # Settings
 
 
-@pytest.mark.parametrize("sizes, units", [
-    ((), [3]), (7, [7, 3]), (np.int64(7), [7, 3]), ((5, 6), [5, 6, 3]), ([5, 6.0], [5, 6, 3]),
-    (np.array([4, 2]), [4, 2, 3]),
-])
+@pytest.mark.parametrize(
+    "sizes, units",
+    [
+        ((), [3]),
+        (7, [7, 3]),
+        (np.int64(7), [7, 3]),
+        ((5, 6), [5, 6, 3]),
+        ([5, 6.0], [5, 6, 3]),
+        (np.array([4, 2]), [4, 2, 3]),
+    ],
+)
 def test_hidden_layer_sizes(sizes, units):
     fitted = classifier(hidden_layer_sizes=sizes, activation="tanh", epochs=1, normalize=False)
     fitted.fit(IRIS, KIND)
@@ -60,12 +67,19 @@ def test_hidden_layer_sizes(sizes, units):
     assert all(layer.activation == "tanh" for layer in fitted.model_.layers[:-1])
 
 
-@pytest.mark.parametrize("layers, units", [
-    (Dense(7), [7, 3]), ([], [3]), ((Dense(4), None, Dense(5)), [4, 5, 3]), ([None], [3]),
-    ([Input((4,)), Dense(6, "relu")], [6, 3]), ([Reshape((2, 2)), Flatten(), Dense(6)], [6, 3]),
-    ([Dense(4), Activation(lambda x: ops.maximum(x, 0.0))], [4, 3]),
-    ([Dense(5, name="output"), Dense(2, name="dense")], [5, 2, 3]),
-])
+@pytest.mark.parametrize(
+    "layers, units",
+    [
+        (Dense(7), [7, 3]),
+        ([], [3]),
+        ((Dense(4), None, Dense(5)), [4, 5, 3]),
+        ([None], [3]),
+        ([Input((4,)), Dense(6, "relu")], [6, 3]),
+        ([Reshape((2, 2)), Flatten(), Dense(6)], [6, 3]),
+        ([Dense(4), Activation(lambda x: ops.maximum(x, 0.0))], [4, 3]),
+        ([Dense(5, name="output"), Dense(2, name="dense")], [5, 2, 3]),
+    ],
+)
 def test_layers(layers, units):
     fitted = classifier(layers, epochs=1).fit(IRIS, KIND)
     assert [x.kernel.shape[1] for x in fitted.model_.layers if isinstance(x, Dense)] == units
@@ -97,8 +111,11 @@ def test_a_layer_given_twice_is_two_layers():
 
 
 def test_clone_has_the_settings_and_nothing_learned():
-    estimator = classifier([Dense(8), Dropout(0.2)], optimizer=SGD(0.1, momentum=0.9),
-                           early_stopping=EarlyStopping(patience=3)).fit(IRIS, KIND)
+    estimator = classifier(
+        [Dense(8), Dropout(0.2)],
+        optimizer=SGD(0.1, momentum=0.9),
+        early_stopping=EarlyStopping(patience=3),
+    ).fit(IRIS, KIND)
     copied = clone(estimator)
     assert repr(copied) == repr(estimator) and not hasattr(copied, "model_")
     assert copied.layers[0] is not estimator.layers[0]
@@ -151,16 +168,24 @@ def test_an_optimizer_of_the_users_own():
 
 def test_numbers_of_every_kind_are_settings():
     plain = classifier(batch_size=32, epochs=3, learning_rate=0.01, n_threads=1).fit(IRIS, KIND)
-    other = classifier(batch_size=32.0, epochs=np.float64(3), learning_rate=np.float64(0.01),
-                       n_threads=np.int8(1), random_state=np.int64(0), verbose=False)
+    other = classifier(
+        batch_size=32.0,
+        epochs=np.float64(3),
+        learning_rate=np.float64(0.01),
+        n_threads=np.int8(1),
+        random_state=np.int64(0),
+        verbose=False,
+    )
     assert bits(other.fit(IRIS, KIND)) == bits(plain)
 
 
 def test_repr_names_what_was_changed():
     estimator = NNClassifier([Dense(32, activation="relu"), Dropout(0.2)], optimizer=Adam(0.01))
     shown = " ".join(repr(estimator).split())
-    assert shown == ("NNClassifier(layers=[Dense(units=32, activation='relu'), Dropout(rate=0.2)], "
-                     "optimizer=Adam(learning_rate=0.01))")
+    assert shown == (
+        "NNClassifier(layers=[Dense(units=32, activation='relu'), Dropout(rate=0.2)], "
+        "optimizer=Adam(learning_rate=0.01))"
+    )
     assert "NNClassifier" in estimator._repr_html_()
     assert "not fitted" in estimator._repr_html_().lower()
 
@@ -178,8 +203,11 @@ def test_docstrings_name_every_setting_and_result(estimator):
 # Copies
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))],
-                         ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "duplicate",
+    [copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))],
+    ids=["deepcopy", "pickle"],
+)
 @pytest.mark.parametrize("kind", [NNClassifier, NNRegressor])
 def test_copies_fit_and_predict_the_same_bits(kind, duplicate):
     estimator = kind([Dense(8), Dropout(0.3)], epochs=5, random_state=0)
@@ -274,8 +302,7 @@ def test_a_precision_once_chosen_is_kept():
 @pytest.mark.parametrize("batch_size", [16, "auto"])
 def test_the_loss_is_divided_by_the_sum_of_the_weights(batch_size):
     w = np.random.RandomState(0).uniform(0, 5, len(IRIS))
-    still = {"epochs": 1, "learning_rate": 0, "batch_size": batch_size,
-             "normalize": False}
+    still = {"epochs": 1, "learning_rate": 0, "batch_size": batch_size, "normalize": False}
     for y in (KIND, KIND == 2):
         fitted = classifier(**still).fit(IRIS, y, w)
         expected = log_loss(y, fitted.predict_proba(IRIS), sample_weight=w)

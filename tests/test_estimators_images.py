@@ -42,7 +42,11 @@ BRIGHT = COLORS.mean((1, 2, 3)) > 127
 def cnn(filters=4, rate=0.0, **kwargs):
     """Hidden layers for the digits."""
     return [
-        Conv2D(filters, 3, activation="relu", **kwargs), MaxPooling2D(), Dropout(rate), Flatten()]
+        Conv2D(filters, 3, activation="relu", **kwargs),
+        MaxPooling2D(),
+        Dropout(rate),
+        Flatten(),
+    ]
 
 
 def classifier(*args, **kwargs):
@@ -83,10 +87,15 @@ def test_images_are_classified():
     assert fitted.model_.input_shape == (None, 8, 8, 1)
 
 
-@pytest.mark.parametrize("hidden", [
-    cnn(input_shape=(8, 8, 1)), [Input((8, 8, 1)), *cnn()],
-    [nnlite.Sequential([Input((8, 8, 1)), *cnn()])],
-], ids=["input_shape", "Input", "Sequential"])
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        cnn(input_shape=(8, 8, 1)),
+        [Input((8, 8, 1)), *cnn()],
+        [nnlite.Sequential([Input((8, 8, 1)), *cnn()])],
+    ],
+    ids=["input_shape", "Input", "Sequential"],
+)
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 def test_rows_are_images_where_the_first_layer_declares_their_shape(hidden, dtype):
     settings = {"dtype": "float32"}
@@ -96,8 +105,9 @@ def test_rows_are_images_where_the_first_layer_declares_their_shape(hidden, dtyp
         fitted = classifier(hidden, **settings).fit(X, LABELS)
         assert fitted.n_features_in_ == X.shape[1]
         assert bits(fitted, X) == bits(plain)
-        assert bits(fitted.partial_fit(X, LABELS), X) == bits(clone(fitted).fit(X, LABELS)
-                                                              .partial_fit(X, LABELS), X)
+        assert bits(fitted.partial_fit(X, LABELS), X) == bits(
+            clone(fitted).fit(X, LABELS).partial_fit(X, LABELS), X
+        )
 
 
 def test_reshape_makes_images_of_rows():
@@ -143,19 +153,23 @@ def test_numbers_are_predicted_from_images():
 
 def test_small_float64_images_are_trained_in_float64():
     for rows, dtype in ((256, "float64"), (257, "float32")):
-        fitted = classifier(cnn(), early_stopping=False).fit(DIGITS[:rows].reshape(-1, 8, 8, 1),
-                                                             DIGIT[:rows])
+        fitted = classifier(cnn(), early_stopping=False).fit(
+            DIGITS[:rows].reshape(-1, 8, 8, 1), DIGIT[:rows]
+        )
         assert fitted.dtype_ == dtype
 
 
 # Read in place
 
 
-@pytest.mark.parametrize("X", [IMAGES, ROWS, IMAGES[..., 0], IMAGES[::2]],
-                         ids=["images", "rows", "without channels", "every other"])
+@pytest.mark.parametrize(
+    "X",
+    [IMAGES, ROWS, IMAGES[..., 0], IMAGES[::2]],
+    ids=["images", "rows", "without channels", "every other"],
+)
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "int16"])
 def test_pixels_are_read_where_they_lie(read, X, dtype):
-    X, y = X.astype(dtype)[:], LABELS[:len(X)]
+    X, y = X.astype(dtype)[:], LABELS[: len(X)]
     fitted = classifier(cnn(input_shape=(8, 8, 1)), epochs=1).fit(X, y).partial_fit(X, y)
     fitted.predict(X)
     assert len(read) == 3
@@ -208,8 +222,9 @@ def test_pixels_that_make_a_training_diverge_are_named_as_the_cause():
 
 
 def test_copies_of_a_cnn_predict_and_train_the_same_bits():
-    estimator = classifier([Conv2D(4, 3), BatchNormalization(), Activation("relu"), Dropout(0.3),
-                            Flatten()])
+    estimator = classifier(
+        [Conv2D(4, 3), BatchNormalization(), Activation("relu"), Dropout(0.3), Flatten()]
+    )
     fitted = clone(estimator).fit(IMAGES, LABELS)
     same = pickle.loads(pickle.dumps(fitted))
     assert bits(same) == bits(fitted) == bits(clone(fitted).fit(IMAGES, LABELS))
@@ -218,8 +233,9 @@ def test_copies_of_a_cnn_predict_and_train_the_same_bits():
 
 
 def test_predictions_of_a_subset_are_the_subset_of_the_predictions():
-    fitted = classifier([Conv2D(5, 3, padding="same"), BatchNormalization(), MaxPooling2D(),
-                         Flatten()]).fit(IMAGES, LABELS)
+    fitted = classifier(
+        [Conv2D(5, 3, padding="same"), BatchNormalization(), MaxPooling2D(), Flatten()]
+    ).fit(IMAGES, LABELS)
     everything = fitted.predict_proba(IMAGES)
     for count in (1, 2, 7, 255, 257, 300):
         rows = np.random.RandomState(count).permutation(300)[:count]
@@ -229,8 +245,11 @@ def test_predictions_of_a_subset_are_the_subset_of_the_predictions():
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_filters_and_dropout_are_searched_in_a_pipeline(n_jobs):
     pipeline = make_pipeline(MaxAbsScaler(), classifier(epochs=5, learning_rate=0.01))
-    grid = {"nnclassifier__layers": [cnn(f, r, input_shape=(8, 8, 1))
-                                     for f in (1, 8) for r in (0.0, 0.25)]}
+    grid = {
+        "nnclassifier__layers": [
+            cnn(f, r, input_shape=(8, 8, 1)) for f in (1, 8) for r in (0.0, 0.25)
+        ]
+    }
     search = GridSearchCV(pipeline, grid, cv=3, n_jobs=n_jobs, error_score="raise")
     search.fit(ROWS, LABELS)
     assert search.best_params_["nnclassifier__layers"][0].filters == 8
@@ -238,16 +257,20 @@ def test_filters_and_dropout_are_searched_in_a_pipeline(n_jobs):
 
 
 def test_cross_validation_of_images():
-    scores = cross_val_score(classifier(cnn(8), epochs=15, learning_rate=0.01), IMAGES, LABELS,
-                             cv=3)
+    scores = cross_val_score(
+        classifier(cnn(8), epochs=15, learning_rate=0.01), IMAGES, LABELS, cv=3
+    )
     assert scores.min() > 0.6
 
 
 def test_weights_and_early_stopping_of_images():
     w = np.ones(300)
     w[::3] = 0
-    settings = {"early_stopping": EarlyStopping(patience=1, restore_best_weights=True),
-                "epochs": 30, "learning_rate": 0.1}
+    settings = {
+        "early_stopping": EarlyStopping(patience=1, restore_best_weights=True),
+        "epochs": 30,
+        "learning_rate": 0.1,
+    }
     weighted = classifier(cnn(), **settings).fit(IMAGES, LABELS, w)
     removed = classifier(cnn(), **settings).fit(IMAGES[w > 0], LABELS[w > 0], w[w > 0])
     assert bits(weighted) == bits(removed) and weighted.n_iter_ < 30
@@ -281,10 +304,14 @@ def test_layers_of_images_learn_inside_of_an_estimator(inside):
 
 
 @pytest.mark.parametrize("rows, batch_size", [(33, 32), (1, 1), (5, 1), (201, "auto")])
-@pytest.mark.parametrize("hidden", [
-    [Dense(8), BatchNormalization(), Activation("relu"), Dropout(0.1)],
-    [Reshape((8, 8, 1)), Conv2D(3, 8), BatchNormalization(), Flatten()],
-], ids=["rows", "images"])
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        [Dense(8), BatchNormalization(), Activation("relu"), Dropout(0.1)],
+        [Reshape((8, 8, 1)), Conv2D(3, 8), BatchNormalization(), Flatten()],
+    ],
+    ids=["rows", "images"],
+)
 def test_a_batch_of_one_row_is_normalized_without_nan(hidden, rows, batch_size):
     settings = {"batch_size": batch_size, "early_stopping": False}
     fitted = regressor(hidden, **settings).fit(ROWS[:rows], LABELS[:rows])
@@ -314,29 +341,64 @@ SQUARE = np.zeros((10, 3, 16, 16), np.uint8)
 MIXED = [IMAGES[0], IMAGES[1], np.zeros((9, 8, 1))]
 
 
-@pytest.mark.parametrize("hidden, X, words", [
-    (cnn(), ROWS, r"got shape \(None, 64\); for rows of pixels give the first layer input_shape="),
-    ([MaxPooling2D(), Flatten()], ROWS, "for rows of pixels give the first layer input_shape="),
-    (cnn(), IMAGES[..., 0], r"got shape \(None, 8, 8\); X\[..., np.newaxis\] gives images"),
-    (cnn(input_shape=(28, 28, 1)), ROWS, r"X: expected shape \(N, 28, 28, 1\) or \(N, 784\), "
-     r"as the first layer's input_shape says, got \(300, 64\)$"),
-    ([Input((5,)), Dense(3)], ROWS, r"X: expected shape \(N, 5\), as the first .*\(300, 64\)$"),
-    ([Dense(3, input_dim=64)], IMAGES, r"got \(300, 8, 8, 1\); X.reshape\(300, 64\) may be meant"),
-    (cnn(input_shape=(8, 8, 1)), IMAGES.reshape(-1, 4, 16), r"X.reshape\(300, 8, 8, 1\) may be"),
-    (cnn(input_shape=(10, 9, 3)), CHANNELS_FIRST, r"got \(60, 3, 10, 9\); channels come last: np."),
-    (cnn(), MIXED, r"images of one size, got shapes \(8, 8, 1\) and \(9, 8, 1\); crop or resize"),
-    (cnn(), np.array([*MIXED, None], object)[:3], r"got shapes \(8, 8, 1\) and \(9, 8, 1\); crop"),
-    ([Conv2D(4, 3)], IMAGES, r"one row per sample, got shape \(None, 6, 6, 4\); end with Flatten"),
-    ([Dense(4)], IMAGES, r"one row per sample, got shape \(None, 8, 8, 4\); end with Flatten"),
-    ([], IMAGES, r"one row per sample, got shape \(None, 8, 8, 1\); end with Flatten"),
-    (cnn(), IMAGES[:, :2], "expected images of at least"),
-    (cnn(), IMAGES[:0], "0 sample"),
-    (cnn(), IMAGES[:, :0], "size|sizes|shape"),
-    (cnn(), np.where(IMAGES > 15, np.nan, IMAGES), "NaN"),
-    (cnn(), IMAGES + 1j, "Complex"),
-    (cnn(), IMAGES.astype(str), "numeric"),
-    (cnn(), LABELS, "Expected 2D array, got 1D"),
-])
+@pytest.mark.parametrize(
+    "hidden, X, words",
+    [
+        (
+            cnn(),
+            ROWS,
+            r"got shape \(None, 64\); for rows of pixels give the first layer input_shape=",
+        ),
+        ([MaxPooling2D(), Flatten()], ROWS, "for rows of pixels give the first layer input_shape="),
+        (cnn(), IMAGES[..., 0], r"got shape \(None, 8, 8\); X\[..., np.newaxis\] gives images"),
+        (
+            cnn(input_shape=(28, 28, 1)),
+            ROWS,
+            r"X: expected shape \(N, 28, 28, 1\) or \(N, 784\), "
+            r"as the first layer's input_shape says, got \(300, 64\)$",
+        ),
+        ([Input((5,)), Dense(3)], ROWS, r"X: expected shape \(N, 5\), as the first .*\(300, 64\)$"),
+        (
+            [Dense(3, input_dim=64)],
+            IMAGES,
+            r"got \(300, 8, 8, 1\); X.reshape\(300, 64\) may be meant",
+        ),
+        (
+            cnn(input_shape=(8, 8, 1)),
+            IMAGES.reshape(-1, 4, 16),
+            r"X.reshape\(300, 8, 8, 1\) may be",
+        ),
+        (
+            cnn(input_shape=(10, 9, 3)),
+            CHANNELS_FIRST,
+            r"got \(60, 3, 10, 9\); channels come last: np.",
+        ),
+        (
+            cnn(),
+            MIXED,
+            r"images of one size, got shapes \(8, 8, 1\) and \(9, 8, 1\); crop or resize",
+        ),
+        (
+            cnn(),
+            np.array([*MIXED, None], object)[:3],
+            r"got shapes \(8, 8, 1\) and \(9, 8, 1\); crop",
+        ),
+        (
+            [Conv2D(4, 3)],
+            IMAGES,
+            r"one row per sample, got shape \(None, 6, 6, 4\); end with Flatten",
+        ),
+        ([Dense(4)], IMAGES, r"one row per sample, got shape \(None, 8, 8, 4\); end with Flatten"),
+        ([], IMAGES, r"one row per sample, got shape \(None, 8, 8, 1\); end with Flatten"),
+        (cnn(), IMAGES[:, :2], "expected images of at least"),
+        (cnn(), IMAGES[:0], "0 sample"),
+        (cnn(), IMAGES[:, :0], "size|sizes|shape"),
+        (cnn(), np.where(IMAGES > 15, np.nan, IMAGES), "NaN"),
+        (cnn(), IMAGES + 1j, "Complex"),
+        (cnn(), IMAGES.astype(str), "numeric"),
+        (cnn(), LABELS, "Expected 2D array, got 1D"),
+    ],
+)
 def test_wrong_images_are_errors_that_say_what_to_do(hidden, X, words):
     y = np.resize([0, 1], len(X))
     with pytest.raises(ValueError, match=words):
@@ -355,34 +417,54 @@ def test_channels_first_are_noticed():
         classifier().fit(SQUARE, np.arange(10) % 2)
 
 
-@pytest.mark.parametrize("X, y, words", [
-    (IMAGES, LABELS[:-1], r"y: expected 300 targets.*\(300, 8, 8, 1\)\), got 299$"),
-    (np.moveaxis(IMAGES, 0, -1), LABELS, r"got 300; samples come first: np.moveaxis\(X, 3, 0\)"),
-    (IMAGES[0], LABELS[:1], r"expected 8 targets.*\(8, 8, 1\)\), got 1; samples come first"),
-    (IMAGES, None, "requires y"),
-])
+@pytest.mark.parametrize(
+    "X, y, words",
+    [
+        (IMAGES, LABELS[:-1], r"y: expected 300 targets.*\(300, 8, 8, 1\)\), got 299$"),
+        (
+            np.moveaxis(IMAGES, 0, -1),
+            LABELS,
+            r"got 300; samples come first: np.moveaxis\(X, 3, 0\)",
+        ),
+        (IMAGES[0], LABELS[:1], r"expected 8 targets.*\(8, 8, 1\)\), got 1; samples come first"),
+        (IMAGES, None, "requires y"),
+    ],
+)
 def test_there_is_one_target_for_each_image(X, y, words):
     with pytest.raises(ValueError, match=words):
         classifier(cnn()).fit(X, y)
 
 
-@pytest.mark.parametrize("X, words", [
-    (COLORS[:, :9], r"expected shape \(N, 10, 9, 3\) as in fit, got \(60, 9, 9, 3\)$"),
-    (COLORS[:, :, :8], r"expected shape \(N, 10, 9, 3\) as in fit, got \(60, 10, 8, 3\)$"),
-    (COLORS[..., :1], r"expected shape \(N, 10, 9, 3\) as in fit, got \(60, 10, 9, 1\)$"),
-    (COLORS[0], r"got \(10, 9, 3\); a single sample goes as X\[np.newaxis\]"),
-    (CHANNELS_FIRST, r"got \(60, 3, 10, 9\); channels come last: np.moveaxis\(X, 1, -1\)"),
-    (COLORS.reshape(60, -1), r"got \(60, 270\); X.reshape\(60, 10, 9, 3\) may be meant"),
-    (COLORS.swapaxes(1, 2), r"expected shape \(N, 10, 9, 3\) as in fit, got \(60, 9, 10, 3\)$"),
-    (COLORS.reshape(60, -1).tolist(), r"expected shape \(N, 10, 9, 3\) as in fit, got \(60, 270\)"),
-    ([COLORS[0], COLORS[1][:5]], r"images of one size, got shapes \(10, 9, 3\) and \(5, 9, 3\)"),
-    (COLORS[:0], "0 sample"),
-])
+@pytest.mark.parametrize(
+    "X, words",
+    [
+        (COLORS[:, :9], r"expected shape \(N, 10, 9, 3\) as in fit, got \(60, 9, 9, 3\)$"),
+        (COLORS[:, :, :8], r"expected shape \(N, 10, 9, 3\) as in fit, got \(60, 10, 8, 3\)$"),
+        (COLORS[..., :1], r"expected shape \(N, 10, 9, 3\) as in fit, got \(60, 10, 9, 1\)$"),
+        (COLORS[0], r"got \(10, 9, 3\); a single sample goes as X\[np.newaxis\]"),
+        (CHANNELS_FIRST, r"got \(60, 3, 10, 9\); channels come last: np.moveaxis\(X, 1, -1\)"),
+        (COLORS.reshape(60, -1), r"got \(60, 270\); X.reshape\(60, 10, 9, 3\) may be meant"),
+        (COLORS.swapaxes(1, 2), r"expected shape \(N, 10, 9, 3\) as in fit, got \(60, 9, 10, 3\)$"),
+        (
+            COLORS.reshape(60, -1).tolist(),
+            r"expected shape \(N, 10, 9, 3\) as in fit, got \(60, 270\)",
+        ),
+        (
+            [COLORS[0], COLORS[1][:5]],
+            r"images of one size, got shapes \(10, 9, 3\) and \(5, 9, 3\)",
+        ),
+        (COLORS[:0], "0 sample"),
+    ],
+)
 def test_what_is_predicted_looks_as_what_was_fitted(X, words):
     fitted = classifier([Conv2D(2, 3), Flatten()]).fit(COLORS, BRIGHT)
     before = bits(fitted, COLORS)
-    for method in (fitted.predict, fitted.predict_proba, lambda X: fitted.score(X, [0] * len(X)),
-                   lambda X: fitted.partial_fit(X, [0] * len(X))):
+    for method in (
+        fitted.predict,
+        fitted.predict_proba,
+        lambda X: fitted.score(X, [0] * len(X)),
+        lambda X: fitted.partial_fit(X, [0] * len(X)),
+    ):
         with pytest.raises(ValueError, match=words):
             method(X)
     assert bits(fitted, COLORS) == before

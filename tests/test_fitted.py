@@ -123,17 +123,20 @@ def test_weights_of_given_rows():
     assert_allclose(fitted.validation_loss_curve_, [expected], rtol=1e-9)
 
 
-@pytest.mark.parametrize("given, words", [
-    ({"X_val": HELD[0]}, "y_val: expected rows, as there is X_val, got None"),
-    ({"y_val": HELD[1]}, "X_val: expected rows, as there is y_val, got None"),
-    ({"sample_weight_val": HELD[1]}, "X_val: expected rows, as there is sample_weight_val"),
-    ({"X_val": HELD[0][:, :3], "y_val": HELD[1]}, "X_val, y_val: .*3 features"),
-    ({"X_val": HELD[0], "y_val": HELD[1][:9]}, "X_val, y_val: .*inconsistent"),
-    ({"X_val": HELD[0], "y_val": HELD[1] + 1}, "X_val, y_val: y: expected labels of"),
-    ({"X_val": HELD[0] * np.nan, "y_val": HELD[1]}, "X_val, y_val: .*NaN"),
-    ({"X_val": HELD[0], "y_val": HELD[1], "sample_weight_val": np.ones(3)}, "y_val, .*3,"),
-    ({"X_val": HELD[0], "y_val": HELD[1], "sample_weight_val": np.zeros(75)}, "non-zero"),
-])
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"X_val": HELD[0]}, "y_val: expected rows, as there is X_val, got None"),
+        ({"y_val": HELD[1]}, "X_val: expected rows, as there is y_val, got None"),
+        ({"sample_weight_val": HELD[1]}, "X_val: expected rows, as there is sample_weight_val"),
+        ({"X_val": HELD[0][:, :3], "y_val": HELD[1]}, "X_val, y_val: .*3 features"),
+        ({"X_val": HELD[0], "y_val": HELD[1][:9]}, "X_val, y_val: .*inconsistent"),
+        ({"X_val": HELD[0], "y_val": HELD[1] + 1}, "X_val, y_val: y: expected labels of"),
+        ({"X_val": HELD[0] * np.nan, "y_val": HELD[1]}, "X_val, y_val: .*NaN"),
+        ({"X_val": HELD[0], "y_val": HELD[1], "sample_weight_val": np.ones(3)}, "y_val, .*3,"),
+        ({"X_val": HELD[0], "y_val": HELD[1], "sample_weight_val": np.zeros(75)}, "non-zero"),
+    ],
+)
 def test_wrong_rows_to_look_at(given, words):
     with pytest.raises(ValueError, match=words):
         classifier().fit(*TRAIN, **given)
@@ -141,9 +144,7 @@ def test_wrong_rows_to_look_at(given, words):
 
 def test_given_rows_are_routed_through_a_pipeline_and_a_search():
     with sklearn.config_context(enable_metadata_routing=True):
-        network = classifier(epochs=200, learning_rate=0.05).set_fit_request(
-            X_val=True, y_val=True
-        )
+        network = classifier(epochs=200, learning_rate=0.05).set_fit_request(X_val=True, y_val=True)
         pipe = Pipeline([("same", FunctionTransformer(lambda X: X)), ("net", network)])
         pipe.fit(*TRAIN, X_val=HELD[0], y_val=HELD[1])
         assert pipe[-1].n_iter_ == len(pipe[-1].validation_loss_curve_) < 200
@@ -211,9 +212,14 @@ def test_a_scorer_of_a_regression():
     assert len(fitted.history_["val_score"]) == 3
 
 
-@pytest.mark.parametrize("scoring, words", [
-    ("acuracy", "acuracy"), (3, "scoring: expected None, the name"), (["accuracy"], "scoring: exp"),
-])
+@pytest.mark.parametrize(
+    "scoring, words",
+    [
+        ("acuracy", "acuracy"),
+        (3, "scoring: expected None, the name"),
+        (["accuracy"], "scoring: exp"),
+    ],
+)
 def test_wrong_scorers(scoring, words):
     with pytest.raises(ValueError, match=words):
         classifier(scoring=scoring).fit(IRIS, KIND)

@@ -40,9 +40,18 @@ def test_plain_rows_give_the_bits_of_checked_ones(kind, dtype, rows, checked, mo
     assert checked and fast.dtype == slow.dtype and fast.tobytes() == slow.tobytes()
 
 
-@pytest.mark.parametrize("given", [
-    X[::2], np.asfortranarray(X), X.astype(np.float16), X.astype(">f8"), X.tolist(), X.astype(int),
-], ids=["strided", "fortran", "float16", "big-endian", "list", "int"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        X[::2],
+        np.asfortranarray(X),
+        X.astype(np.float16),
+        X.astype(">f8"),
+        X.tolist(),
+        X.astype(int),
+    ],
+    ids=["strided", "fortran", "float16", "big-endian", "list", "int"],
+)
 def test_anything_else_is_checked(given, checked):
     fitted = NNClassifier(epochs=1, random_state=0).fit(X, Y)
     checked.clear()

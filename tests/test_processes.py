@@ -53,8 +53,14 @@ def python(code, folder, **environment):
     """What a fresh interpreter prints; a variable of None is unset there."""
     variables = {**os.environ, **environment}
     variables = {name: value for name, value in variables.items() if value is not None}
-    return subprocess.run([sys.executable, "-c", code], cwd=folder, env=variables, text=True,
-                          capture_output=True, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=variables,
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
 
 
 # Copied to a fresh interpreter: fits as `wide` does and prints what it got.
@@ -125,7 +131,7 @@ def test_two_threads_fit_two_models_at_once():
 @pytest.mark.parametrize("rows", [len(DIGITS), 1])
 def test_eight_threads_predict_with_one_model(rows):
     fitted = wide().fit(DIGITS, DIGIT)
-    parts = [DIGITS[k * 7:k * 7 + rows] for k in range(8)]
+    parts = [DIGITS[k * 7 : k * 7 + rows] for k in range(8)]
     serial = [bits(fitted, part) for part in parts]
     fitted = pickle.loads(pickle.dumps(fitted))  # without plans, so that all want to make one
     again = in_threads([lambda part=part: [bits(fitted, part) for _ in range(5)] for part in parts])
@@ -185,8 +191,11 @@ def test_a_grid_search_over_learning_rate_batch_size_and_layers():
 def test_a_pickle_predicts_the_same_bits_in_another_process(tmp_path):
     fitted = wide().fit(DIGITS, DIGIT)
     (tmp_path / "fitted").write_bytes(pickle.dumps((fitted, DIGITS)))
-    there = python("import hashlib, pickle; fitted, X = pickle.load(open('fitted', 'rb')); "
-                   "print(hashlib.sha256(fitted.predict_proba(X).tobytes()).hexdigest())", tmp_path)
+    there = python(
+        "import hashlib, pickle; fitted, X = pickle.load(open('fitted', 'rb')); "
+        "print(hashlib.sha256(fitted.predict_proba(X).tobytes()).hexdigest())",
+        tmp_path,
+    )
     assert there.stdout.strip() == bits(fitted), there.stderr
 
 
@@ -228,7 +237,8 @@ def test_import_brings_numpy_alone(tmp_path):
 def test_a_thousand_fits_do_not_grow_memory(tmp_path):
     # After the warm-up memory levels out 0 to 3 MB higher, where the allocator has room for any
     # order of requests. What one of these fits makes is 50 kB: had it been kept, 50 MB would be.
-    there = python("""
+    there = python(
+        """
 import gc, os
 import numpy as np
 from nnlite import NNClassifier
@@ -246,7 +256,10 @@ def fit(times):
 
 before = fit(100)
 print(fit(1000) - before)
-""", tmp_path, OMP_NUM_THREADS="1")
+""",
+        tmp_path,
+        OMP_NUM_THREADS="1",
+    )
     assert there.returncode == 0, there.stderr
     assert int(there.stdout) < 5_000_000
 

@@ -109,9 +109,14 @@ def normalized(estimator):
     return isinstance(estimator.model_.layers[0], scaling.InputScaling)
 
 
-@pytest.mark.parametrize("first", [
-    Normalization(mean=0.0, variance=2.0), Rescaling(0.5), BatchNormalization(),
-])
+@pytest.mark.parametrize(
+    "first",
+    [
+        Normalization(mean=0.0, variance=2.0),
+        Rescaling(0.5),
+        BatchNormalization(),
+    ],
+)
 def test_auto_leaves_a_first_layer_with_a_scale_of_its_own(first):
     def fitted(**settings):
         layers = [first, Dense(4)]
@@ -127,8 +132,11 @@ def test_auto_leaves_images_and_true_scales_their_channels():
     layers = [Conv2D(2, 3), Flatten()]
     plain = NNClassifier(layers, epochs=1).fit(images, y)
     assert not normalized(plain)
-    assert not normalized(NNClassifier([Conv2D(2, 3, input_shape=(5, 5, 2)), Flatten()], epochs=1)
-                          .fit(images.reshape(30, -1), y))
+    assert not normalized(
+        NNClassifier([Conv2D(2, 3, input_shape=(5, 5, 2)), Flatten()], epochs=1).fit(
+            images.reshape(30, -1), y
+        )
+    )
     scaled = NNClassifier(layers, epochs=1, normalize=True).fit(images, y)
     assert_allclose(scaled.model_.layers[0].input_mean, images.mean((0, 1, 2)))
 

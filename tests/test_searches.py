@@ -59,23 +59,36 @@ GRIDS = {
     "compiled": (classifier(create_model), {"layers__width": [4, 8], "layers__rate": [0.0, 0.2]}),
     "nested": (
         classifier([("hidden", Dense(8)), ("drop", Dropout(0.1))]),
-        {"hidden__units": [4, 8], "hidden__kernel_regularizer": [None, "l1", L2(0.1)],
-         "drop__rate": [0.0, 0.5]},
+        {
+            "hidden__units": [4, 8],
+            "hidden__kernel_regularizer": [None, "l1", L2(0.1)],
+            "drop__rate": [0.0, 0.5],
+        },
     ),
     "conditional": (
         classifier([Dense(8), Dropout(0.1)]),
-        {"dropout_1": [None, Dropout(0.2), "passthrough"], "dropout_1__rate": [0.1, 0.3],
-         "hidden_layer_sizes": [3]},
+        {
+            "dropout_1": [None, Dropout(0.2), "passthrough"],
+            "dropout_1__rate": [0.1, 0.3],
+            "hidden_layer_sizes": [3],
+        },
     ),
     "optimizer": (
         classifier([Dense(8)], learning_rate=None),
-        {"optimizer": ["adam", SGD(), Adam(beta_1=0.8)], "optimizer__learning_rate": [0.1, 0.01],
-         "layers": [[Dense(4)], Stack(Dense(3))]},
+        {
+            "optimizer": ["adam", SGD(), Adam(beta_1=0.8)],
+            "optimizer__learning_rate": [0.1, 0.01],
+            "layers": [[Dense(4)], Stack(Dense(3))],
+        },
     ),
     "callbacks": (
         classifier(callbacks=[ReduceLROnPlateau("loss")]),
-        {"reduce_lr_on_plateau_1__factor": [0.5, 0.1], "early_stopping": [False, True],
-         "early_stopping__patience": [2, 3], "batch_size": [16, 32.0]},
+        {
+            "reduce_lr_on_plateau_1__factor": [0.5, 0.1],
+            "early_stopping": [False, True],
+            "early_stopping__patience": [2, 3],
+            "batch_size": [16, 32.0],
+        },
     ),
 }
 
@@ -103,27 +116,57 @@ def test_two_jobs_find_the_same(backend):
     with parallel_backend(backend):
         two = found(GridSearchCV(classifier(), grid, cv=2, n_jobs=2))
     np.testing.assert_array_equal(
-        one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
+        one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"]
+    )
 
 
 def test_random_and_halving_searches():
-    space = {"layers": ["4", Stack(Dense(5)), MLP()], "optimizer": ["adam", "sgd"],
-             "optimizer__learning_rate": loguniform(1e-3, 1), "batch_size": randint(8, 64)}
+    space = {
+        "layers": ["4", Stack(Dense(5)), MLP()],
+        "optimizer": ["adam", "sgd"],
+        "optimizer__learning_rate": loguniform(1e-3, 1),
+        "batch_size": randint(8, 64),
+    }
     found(RandomizedSearchCV(classifier(), space, n_iter=4, cv=2, random_state=0), 4)
     halving = HalvingGridSearchCV(
-        classifier(MLP()), {"layers__depth": [1, 2, 3], "layers__width": [4, 8]}, cv=2,
-        resource="epochs", min_resources=1, max_resources=4, factor=2, random_state=0)
+        classifier(MLP()),
+        {"layers__depth": [1, 2, 3], "layers__width": [4, 8]},
+        cv=2,
+        resource="epochs",
+        min_resources=1,
+        max_resources=4,
+        factor=2,
+        random_state=0,
+    )
     assert found(halving).n_iterations_ >= 2
 
 
 def test_pipelines_and_nested_estimators():
     pipeline = Pipeline([("scale", StandardScaler()), ("net", classifier([("hidden", Dense(8))]))])
-    found(GridSearchCV(pipeline, {
-        "scale": [None, StandardScaler()], "net__hidden__units": [3, 4],
-        "net__hidden": [Dense(2, "tanh"), Dense(2, kernel_regularizer="l2")]}, cv=2), 8)
+    found(
+        GridSearchCV(
+            pipeline,
+            {
+                "scale": [None, StandardScaler()],
+                "net__hidden__units": [3, 4],
+                "net__hidden": [Dense(2, "tanh"), Dense(2, kernel_regularizer="l2")],
+            },
+            cv=2,
+        ),
+        8,
+    )
     for nested in (OneVsRestClassifier(pipeline), CalibratedClassifierCV(pipeline, cv=2)):
-        found(GridSearchCV(nested, {"estimator__net__hidden__units": [3, 4],
-                                    "estimator__net__optimizer__learning_rate": [0.1]}, cv=2), 2)
+        found(
+            GridSearchCV(
+                nested,
+                {
+                    "estimator__net__hidden__units": [3, 4],
+                    "estimator__net__optimizer__learning_rate": [0.1],
+                },
+                cv=2,
+            ),
+            2,
+        )
     targets = TransformedTargetRegressor(NNRegressor(MLP(), epochs=2), transformer=StandardScaler())
     search = GridSearchCV(targets, {"regressor__layers__depth": [1, 2]}, cv=2)
     search.fit(IRIS[:, :3], IRIS[:, 3])
@@ -147,24 +190,49 @@ def test_bayesian_searches(jobs):
     space = skopt.space
     estimator = classifier([("hidden", Dense(8)), ("drop", Dropout(0.1))], learning_rate=None)
     searches = [
-        (classifier(), {
-            "layers": space.Categorical([Stack(Dense(4)), Stack(Dense(4), Dropout(0.2)), MLP()]),
-            "learning_rate": space.Real(1e-3, 0.1, "log-uniform")}),
-        (classifier(), {"layers": space.Categorical(["8-4", "8", 4]),
-                        "batch_size": space.Integer(8, 32)}),
-        (estimator, {
-            "hidden__units": space.Integer(2, 8), "drop__rate": space.Real(0.0, 0.5),
-            "drop": space.Categorical([None, Dropout(0.1)]),
-            "optimizer": space.Categorical(["adam", SGD(momentum=0.5)]),
-            "optimizer__learning_rate": space.Real(1e-3, 1.0, "log-uniform")}),
-        (classifier(MLP()), {"layers__depth": space.Integer(1, 3),
-                             "layers__width": space.Integer(2, 9)}),
+        (
+            classifier(),
+            {
+                "layers": space.Categorical(
+                    [Stack(Dense(4)), Stack(Dense(4), Dropout(0.2)), MLP()]
+                ),
+                "learning_rate": space.Real(1e-3, 0.1, "log-uniform"),
+            },
+        ),
+        (
+            classifier(),
+            {"layers": space.Categorical(["8-4", "8", 4]), "batch_size": space.Integer(8, 32)},
+        ),
+        (
+            estimator,
+            {
+                "hidden__units": space.Integer(2, 8),
+                "drop__rate": space.Real(0.0, 0.5),
+                "drop": space.Categorical([None, Dropout(0.1)]),
+                "optimizer": space.Categorical(["adam", SGD(momentum=0.5)]),
+                "optimizer__learning_rate": space.Real(1e-3, 1.0, "log-uniform"),
+            },
+        ),
+        (
+            classifier(MLP()),
+            {"layers__depth": space.Integer(1, 3), "layers__width": space.Integer(2, 9)},
+        ),
         (classifier(build), {"layers__depth": (1, 3), "layers__width": (2, 9)}),
     ]
     for estimator, dimensions in searches[:: 1 if jobs == 1 else 2]:
-        found(skopt.BayesSearchCV(estimator, dimensions, n_iter=4, cv=2, n_jobs=jobs,
-                                  n_points=jobs, random_state=0,
-                                  optimizer_kwargs={"n_initial_points": 3}), 4)
+        found(
+            skopt.BayesSearchCV(
+                estimator,
+                dimensions,
+                n_iter=4,
+                cv=2,
+                n_jobs=jobs,
+                n_points=jobs,
+                random_state=0,
+                optimizer_kwargs={"n_initial_points": 3},
+            ),
+            4,
+        )
 
 
 @pytest.mark.usefixtures("one_thread")
@@ -176,7 +244,11 @@ def test_a_diverged_candidate_does_not_end_a_bayesian_search():
         search = skopt.BayesSearchCV(
             NNRegressor(epochs=2, random_state=0, batch_size=8),
             {"learning_rate": skopt.space.Categorical([1e-3, 1e10, 1e30])},
-            n_iter=5, cv=2, random_state=0, optimizer_kwargs={"n_initial_points": 2})
+            n_iter=5,
+            cv=2,
+            random_state=0,
+            optimizer_kwargs={"n_initial_points": 2},
+        )
         search.fit(IRIS[:, :3], IRIS[:, 3])
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
@@ -189,9 +261,14 @@ def test_optuna():
         warnings.simplefilter("ignore")
         search = integration.OptunaSearchCV(
             classifier(MLP(), learning_rate=None),
-            {"layers": kinds.CategoricalDistribution(["4", 5, Stack(Dense(3))]),
-             "optimizer__learning_rate": kinds.FloatDistribution(1e-3, 0.1, log=True)},
-            n_trials=3, cv=2, random_state=0)
+            {
+                "layers": kinds.CategoricalDistribution(["4", 5, Stack(Dense(3))]),
+                "optimizer__learning_rate": kinds.FloatDistribution(1e-3, 0.1, log=True),
+            },
+            n_trials=3,
+            cv=2,
+            random_state=0,
+        )
         search.fit(IRIS, KIND)
     assert np.isfinite(search.best_score_)
 
@@ -213,8 +290,15 @@ def test_dask():
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_a_diverged_network_predicts_and_scores_numbers(rate, optimizer, early_stopping):
-    settings = {"learning_rate": rate, "optimizer": optimizer, "batch_size": 16, "epochs": 5,
-                "random_state": 0, "layers": "8-8", "early_stopping": early_stopping}
+    settings = {
+        "learning_rate": rate,
+        "optimizer": optimizer,
+        "batch_size": 16,
+        "epochs": 5,
+        "random_state": 0,
+        "layers": "8-8",
+        "early_stopping": early_stopping,
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         for y in (KIND, KIND == 1):

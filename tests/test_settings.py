@@ -1,21 +1,17 @@
-"""Settings of estimators: what `layers=` may be, how each setting is named, read and changed."""
+"""Settings of estimators: how each is named, read and changed."""
 
-import functools
 import itertools
-import pickle
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.datasets import load_iris
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+from small_settings import IMAGES, IRIS, KIND, bits, build, classifier, units, wide
 
 import nnlite
 from nnlite import MLP, NNClassifier, NNRegressor, Stack
 from nnlite.callbacks import EarlyStopping, ReduceLROnPlateau
 from nnlite.layers import (
-    Activation,
     BatchNormalization,
     Conv2D,
     Dense,
@@ -23,214 +19,9 @@ from nnlite.layers import (
     Flatten,
     Input,
 )
-from nnlite.losses import BinaryCrossentropy, SparseCategoricalCrossentropy
 from nnlite.optimizers import SGD, Adam
 from nnlite.optimizers.schedules import ExponentialDecay
 from nnlite.regularizers import L2
-
-IRIS, KIND = load_iris(return_X_y=True)
-IMAGES = np.random.RandomState(0).rand(150, 6, 6, 1).astype(np.float32)
-
-
-# Rows and rates as they are, and batches of all rows.
-PLAIN = {"normalize": False, "schedule": None, "batch_size": 200}
-
-
-def classifier(*args, **kwargs):
-    return NNClassifier(*args, **{"epochs": 2, "random_state": 0, **PLAIN, **kwargs})
-
-
-def units(estimator, X=IRIS):
-    """Sizes of the Dense layers, without the last."""
-    layers = estimator.fit(X, KIND).model_.layers
-    return [x.kernel.shape[1] for x in layers if isinstance(x, Dense)][:-1]
-
-
-def bits(estimator):
-    return estimator.fit(IRIS, KIND).predict_proba(IRIS).tobytes()
-
-
-def build(meta, depth=2, width=8, activation="relu", optimizer="adam"):
-    assert meta.n_features == 4 and meta.sample_shape == (4,)
-    assert meta.n_outputs == 3 and meta.task == "multiclass"
-    return [Dense(width, activation) for _ in range(depth)]
-
-
-def wide(width=32):
-    return width
-
-
-def without_meta(width=8, rate=0.0):
-    return Stack(Dense(width), Dropout(rate))
-
-
-def compiled(meta, width=6, loss="categorical_crossentropy", units=3):
-    model = nnlite.Sequential([Dense(width, "relu"), Dense(units, "softmax")])
-    model.compile(SGD(0.5), loss)
-    return model
-
-
-# What layers= may be
-
-
-@pytest.mark.parametrize("layers, expected", [
-    (64, [64]), (np.int64(7), [7]), (7.0, [7]), (np.float64(7), [7]), ("7", [7]), ("7-5", [7, 5]),
-    (np.str_("7-5"), [7, 5]), ((7, 5), [7, 5]), ([7, 5.0], [7, 5]), (np.array([7, 5]), [7, 5]),
-    (Stack(), []), (Stack(Dense(4), None, "passthrough", Dense(3)), [4, 3]),
-    ([("a", Dense(4)), ("b", None), ("c", "passthrough"), Dense(5)], [4, 5]),
-    (MLP((4, 3)), [4, 3]), (MLP("4-3"), [4, 3]), (MLP(5), [5]), (MLP(()), []), (MLP(depth=0), []),
-    (MLP((4, 3), depth=1), [4]), (MLP((4, 3), depth=4.0), [4, 3, 3, 3]),
-    (MLP((4, 3), width=6), [6, 6]), (MLP(depth=3, width=np.float64(2)), [2, 2, 2]),
-    (MLP((), depth=2, width=5), [5, 5]),
-    (build, [8, 8]), (functools.partial(build, depth=1, width=3), [3]), (without_meta, [8]),
-    (lambda: None, []), (lambda: "5-4", [5, 4]), (lambda meta: MLP(meta.n_outputs), [3]),
-    (lambda *, meta: meta.n_features, [4]), (lambda n=2, meta=None: (n, meta.n_features), [2, 4]),
-    (lambda n=2, /, *, meta: (n, meta.n_features), [2, 4]), (lambda m, /: m.n_features, [4]),
-    (functools.partial(lambda sizes, meta: (sizes, meta.n_outputs), 5), [5, 3]),
-    (compiled, [6]), (lambda m: nnlite.Sequential([Dense(m.n_features)]), []),
-])
-def test_forms_of_layers(layers, expected):
-    estimator = classifier(layers, activation="tanh")
-    assert units(estimator) == expected
-    if isinstance(layers, (str, int, float)):
-        assert estimator.model_.layers[0].activation == "tanh"
-    assert units(clone(estimator)) == expected
-
-
-def test_hidden_layer_sizes_may_be_a_string():
-    assert units(classifier(hidden_layer_sizes="7-5")) == [7, 5]
-
-
-@pytest.mark.parametrize("layers", ["7-5", 7, MLP((7, 5)), MLP((7,), dropout=0.1), None])
-def test_sizes_flatten_images(layers):
-    fitted = classifier(layers).fit(IMAGES, KIND)
-    assert isinstance(fitted.model_.layers[0], Flatten)
-    assert fitted.predict(IMAGES).shape == (150,)
-
-
-def test_an_mlp_of_all_its_parts():
-    made = MLP((4, 3), "selu", dropout=0.5, batch_norm=True).layers()
-    assert [type(x) for x in made] == [Dense, BatchNormalization, Activation, Dropout] * 2
-    assert [x.activation for x in made[2::4]] == ["selu"] * 2
-    assert MLP(width=4) == MLP(width=4) != MLP(width=5)
-
-
-def test_stacks_are_equal_by_their_settings():
-    one = Stack(Dense(4, kernel_regularizer=L2(0.1)))
-    same = Stack(Dense(4, kernel_regularizer=L2()))
-    assert one != same and one != [Dense(4)] and len({one, same}) == 2
-    same = Stack(Dense(4.0, kernel_regularizer=L2(0.1)))
-    assert one == same and hash(one) == hash(same)
-    assert Stack(Dense(4)) != Stack(("hidden", Dense(4))) != Stack(Dropout(4))
-    assert not any(hasattr(one, name) for name in ("__len__", "__getitem__", "__array__"))
-    assert np.array(one).item() is one
-    assert pickle.loads(pickle.dumps(one)) == one == clone(one) and clone(one) is not one
-    assert repr(Stack(Dense(4), None)) == "Stack(Dense(units=4), None)"
-
-
-def test_layers_have_the_names_of_their_steps():
-    fitted = classifier([("hidden", Dense(4)), Dense(3, name="own"), ("x", Dense(2, name="y"))])
-    assert [x.name for x in fitted.fit(IRIS, KIND).model_.layers][:3] == ["hidden", "own", "y"]
-
-
-# A compiled model
-
-
-@pytest.mark.parametrize("loss, outputs", [
-    ("categorical_crossentropy", 3), ("sparse_categorical_crossentropy", 3),
-])
-def test_a_compiled_model_is_trained_as_it_was_compiled(loss, outputs):
-    fitted = classifier(functools.partial(compiled, loss=loss), epochs=30).fit(IRIS, KIND)
-    plain = classifier([Dense(6, "relu")], optimizer=SGD(0.5), epochs=30).fit(IRIS, KIND)
-    assert_array_equal(fitted.predict_proba(IRIS), plain.predict_proba(IRIS))
-    slow = classifier(compiled, learning_rate=0.0).fit(IRIS, KIND)
-    assert len(set(slow.loss_curve_)) == 1
-
-
-@pytest.mark.parametrize("outputs, activation, loss", [
-    (1, "sigmoid", "binary_crossentropy"), (2, "softmax", "categorical_crossentropy"),
-    (2, "softmax", "sparse_categorical_crossentropy"),
-])
-def test_a_compiled_model_for_two_classes(outputs, activation, loss):
-    def model(meta):
-        assert meta.task == "binary" and meta.n_outputs == 1
-        made = nnlite.Sequential([Dense(8, "relu"), Dense(outputs, activation)])
-        made.compile("adam", loss)
-        return made
-
-    fitted = classifier(model, epochs=60, learning_rate=0.02).fit(IRIS, KIND == 0)
-    assert fitted.score(IRIS, KIND == 0) > 0.95 and fitted.predict_proba(IRIS).shape == (150, 2)
-
-
-@pytest.mark.parametrize("loss, outputs", [
-    (SparseCategoricalCrossentropy(from_logits=True), 3), (BinaryCrossentropy(True), 1),
-])
-def test_a_compiled_model_whose_outputs_are_logits(loss, outputs):
-    def model(last):
-        made = nnlite.Sequential([Dense(8, "relu"), Dense(outputs, last)])
-        made.compile("adam", loss.changed(from_logits=last is None))
-        return made
-
-    y = KIND if outputs == 3 else KIND == 0
-    settings = {"epochs": 40, "learning_rate": 0.02}
-    fitted = classifier(lambda: model(None), **settings).fit(IRIS, y)
-    same = classifier(lambda: model("softmax" if outputs == 3 else "sigmoid"), **settings)
-    same.fit(IRIS, y)
-    assert_allclose(fitted.predict_proba(IRIS), same.predict_proba(IRIS), rtol=1e-5, atol=1e-12)
-    assert_allclose(fitted.decision_function(IRIS), same.decision_function(IRIS), rtol=1e-5)
-    assert fitted.score(IRIS, y) == same.score(IRIS, y) > 0.9
-
-
-def test_a_compiled_model_of_a_regression_keeps_its_loss():
-    def model(meta):
-        assert meta.task == "regression"
-        made = nnlite.Sequential([Dense(8), Dense(meta.n_outputs)])
-        made.compile("adam", "mae")
-        return made
-
-    fitted = NNRegressor(model, epochs=1, learning_rate=0.0, random_state=0)
-    fitted.fit(IRIS, IRIS[:, :2])
-    error = np.abs(fitted.predict(IRIS) - IRIS[:, :2]).mean()
-    assert fitted.loss_ == pytest.approx(error, rel=1e-6)
-
-
-@pytest.mark.parametrize("layers, words", [
-    (functools.partial(compiled, units=2), "compiled model with 3 outputs.*multiclass.*got 2"),
-    (functools.partial(compiled, loss="mse"), "compiled with a cross-entropy, got MeanSq"),
-    (lambda: build, "expected the function to return layers"),
-    (lambda: [Dense(3), 4], "a list of layers such as Dense"),
-    (MLP(depth=-1), "depth to be a positive integer, got -1"),
-    (MLP(width=0), "width to be a positive integer, got 0"),
-    (MLP("a"), "units to be a positive integer, got 'a'"),
-    (MLP(dropout=-0.1), r"dropout to be in \[0, 1\), got -0.1"),
-    (MLP(dropout="x"), r"dropout to be a number in \[0, 1\), got 'x'"),
-    (MLP(batch_norm="yes"), "batch_norm to be True or False, got 'yes'"),
-    (MLP(depth=2, units=()), "width= where depth= is given"),
-    (Stack(3), "a list of layers such as Dense"), (Stack("relu"), "a list of layers such as"),
-    (["64-32"], "a list of layers such as Dense"), ({}, "a list of layers such as Dense"),
-    ([("epochs", Dense(3))], "none of the estimator's settings, got 'epochs'"),
-    ([("a__b", Dense(3))], "without '__'.*got 'a__b'"), ([("", Dense(3))], "names of steps"),
-    ([("a", Dense(3)), ("a", Dense(3))], "every step's name once, got 'a' twice"),
-    ([("a", 3)], "a list of layers such as Dense"),
-])
-def test_wrong_layers_are_errors_of_fit(layers, words):
-    estimator = clone(classifier(layers))
-    estimator.get_params()
-    with pytest.raises((ValueError, TypeError), match=words):
-        estimator.fit(IRIS, KIND)
-
-
-def test_a_name_of_a_layer_and_of_a_callback():
-    both = classifier([("a", Dense(3))], callbacks=[("a", EarlyStopping("loss"))])
-    with pytest.raises(ValueError, match="callbacks: expected every step's name once, got 'a' tw"):
-        both.fit(IRIS, KIND)
-
-
-def test_estimators_of_all_forms_are_shown():
-    for layers in (Stack(("a", Dense(3)), None), MLP(), build, "3-4", [("a", None), Dense(3)]):
-        assert "NNClassifier" in classifier(layers)._repr_html_()
-        assert repr(layers).split("(")[0][:9] in repr(classifier(layers))
-
 
 # Names
 
@@ -240,11 +31,28 @@ def names(estimator, *starts):
 
 
 def test_steps_are_named_by_type_and_place():
-    layers = [Input((4,)), Dense(4), Dropout(0.1), Dense(3), Dense(2, name="mine"), None,
-              ("dense_2", Dense(5)), BatchNormalization(), Dense(2, name="epochs")]
+    layers = [
+        Input((4,)),
+        Dense(4),
+        Dropout(0.1),
+        Dense(3),
+        Dense(2, name="mine"),
+        None,
+        ("dense_2", Dense(5)),
+        BatchNormalization(),
+        Dense(2, name="epochs"),
+    ]
     found = names(classifier(layers), "dense", "drop", "mine", "batch_n", "input")
-    assert found == ["input_layer_1", "dense_1", "dropout_1", "dense_3", "mine", "dense_2",
-                     "batch_normalization_1", "dense_4"]
+    assert found == [
+        "input_layer_1",
+        "dense_1",
+        "dropout_1",
+        "dense_3",
+        "mine",
+        "dense_2",
+        "batch_normalization_1",
+        "dense_4",
+    ]
     for given in (tuple(layers), Stack(*layers)):
         assert names(classifier(given), *found) == found
     assert classifier(layers).get_params()["epochs"] == 2
@@ -273,10 +81,16 @@ def test_every_argument_of_every_step_has_a_name(kind):
     assert read["hidden__kernel_regularizer__l2"] == 0
     assert read["hidden__kernel_initializer"] == "glorot_uniform"
     assert read["dense_1__kernel_regularizer__l1"] == 0.01
-    estimator.set_params(hidden__units=7, drop__rate=0.1, hidden__kernel_regularizer__l2=0.5,
-                         hidden__kernel_initializer="he_normal", dense_1__units=3,
-                         dense_1__kernel_regularizer__l1=0.2,
-                         dense_1__bias_initializer__value=3.0, dense_1__bias_initializer="constant")
+    estimator.set_params(
+        hidden__units=7,
+        drop__rate=0.1,
+        hidden__kernel_regularizer__l2=0.5,
+        hidden__kernel_initializer="he_normal",
+        dense_1__units=3,
+        dense_1__kernel_regularizer__l1=0.2,
+        dense_1__bias_initializer__value=3.0,
+        dense_1__bias_initializer="constant",
+    )
     assert type(estimator.layers) is type(given) and units(estimator) == [7, 3]
     hidden, drop, dense = estimator.model_.layers[:3]
     assert hidden.kernel_regularizer.l2 == 0.5 and drop.rate == 0.1
@@ -293,7 +107,11 @@ def test_settings_of_an_mlp_of_a_layer_and_of_a_function():
     assert units(searched) == [4, 4, 4] == units(clone(searched))
     assert searched.get_params()["layers__depth"] == 3 and classifier(build).layers is build
     assert set(k for k in searched.get_params() if k.startswith("layers__")) == {
-        "layers__depth", "layers__width", "layers__activation", "layers__optimizer"}
+        "layers__depth",
+        "layers__width",
+        "layers__activation",
+        "layers__optimizer",
+    }
     assert units(classifier(lambda **kw: kw["n"]).set_params(layers__n=5)) == [5]
     with pytest.raises(ValueError, match="build: no setting 'deep'; it has depth, width, act"):
         classifier(build).set_params(layers__deep=3)
@@ -302,8 +120,9 @@ def test_settings_of_an_mlp_of_a_layer_and_of_a_function():
 def test_callbacks_have_names():
     plateau, stop = ReduceLROnPlateau("loss"), EarlyStopping("loss")
     estimator = classifier(callbacks=[plateau, ("stop", stop), ReduceLROnPlateau("loss")])
-    estimator.set_params(reduce_lr_on_plateau_2__factor=0.3, stop__patience=np.int64(4),
-                         reduce_lr_on_plateau_1=None)
+    estimator.set_params(
+        reduce_lr_on_plateau_2__factor=0.3, stop__patience=np.int64(4), reduce_lr_on_plateau_1=None
+    )
     assert estimator.get_params()["reduce_lr_on_plateau_2__factor"] == 0.3
     first, second = estimator.fit(IRIS, KIND)._callbacks()
     assert first == EarlyStopping("loss", patience=4) and second.factor == 0.3
@@ -355,8 +174,15 @@ def test_early_stopping_has_settings(given):
 # set_params
 
 
-SETTINGS = {"layers": [("a", Dense(4)), Dense(3)], "a": Dense(9), "a__units": 5, "dense_1": None,
-            "dense_1__units": 7, "optimizer__momentum": 0.5, "optimizer": "sgd"}
+SETTINGS = {
+    "layers": [("a", Dense(4)), Dense(3)],
+    "a": Dense(9),
+    "a__units": 5,
+    "dense_1": None,
+    "dense_1__units": 7,
+    "optimizer__momentum": 0.5,
+    "optimizer": "sgd",
+}
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(SETTINGS))[::487])
@@ -369,7 +195,8 @@ def test_the_order_of_names_does_not_matter(order):
 def test_settings_of_what_is_not_there_have_no_effect():
     none = {"layers__depth": 3, "callbacks__patience": 2, "learning_rate__decay_rate": 2}
     estimator = classifier(early_stopping=False, callbacks=None).set_params(
-        **none, early_stopping__patience=3)
+        **none, early_stopping__patience=3
+    )
     assert repr(estimator) == repr(classifier(early_stopping=False, callbacks=None))
     for nothing in (None, "passthrough"):
         estimator = classifier([("drop", nothing), Dense(3)]).set_params(drop__rate=0.5)
@@ -379,8 +206,12 @@ def test_settings_of_what_is_not_there_have_no_effect():
 
 
 def test_setting_what_was_read_changes_nothing():
-    for estimator in (classifier(), classifier([Dense(4), Dropout(0.1)], optimizer=Adam(lr=0.1)),
-                      classifier(MLP(), learning_rate=0.05), classifier(build)):
+    for estimator in (
+        classifier(),
+        classifier([Dense(4), Dropout(0.1)], optimizer=Adam(lr=0.1)),
+        classifier(MLP(), learning_rate=0.05),
+        classifier(build),
+    ):
         before = bits(clone(estimator))
         assert bits(clone(estimator.set_params(**estimator.get_params()))) == before
 
@@ -407,11 +238,22 @@ def test_the_layers_of_a_sequential_are_steps():
     assert len(model.layers) == 3 and model.layers[0].units == 4
 
 
-@pytest.mark.parametrize("name", [
-    "dense_3", "dense_3__units", "layers__depth", "units", "epochs__x", "optimiser__rate",
-    "optimizer__lerning_rate", "dense_1__unit", "dense_1__kernel_regularizer__l3",
-    "dense_1__units__x", "early_stopping__patiens",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dense_3",
+        "dense_3__units",
+        "layers__depth",
+        "units",
+        "epochs__x",
+        "optimiser__rate",
+        "optimizer__lerning_rate",
+        "dense_1__unit",
+        "dense_1__kernel_regularizer__l3",
+        "dense_1__units__x",
+        "early_stopping__patiens",
+    ],
+)
 def test_unknown_names_list_those_known_and_change_nothing(name):
     estimator = classifier([Dense(4), Dense(3)], optimizer="adam")
     before = repr(estimator)
@@ -420,8 +262,25 @@ def test_unknown_names_list_those_known_and_change_nothing(name):
     assert repr(estimator) == before
 
 
-@pytest.mark.parametrize("value", [-1, 3.0, "helloworld", np.array(1.0), [1], {}, [], (), None,
-                                   np.arange(3), lambda: 3, object(), "passthrough", ("a", 1)])
+@pytest.mark.parametrize(
+    "value",
+    [
+        -1,
+        3.0,
+        "helloworld",
+        np.array(1.0),
+        [1],
+        {},
+        [],
+        (),
+        None,
+        np.arange(3),
+        lambda: 3,
+        object(),
+        "passthrough",
+        ("a", 1),
+    ],
+)
 def test_any_value_is_stored_and_read(value):
     for name in classifier().get_params(deep=False):
         estimator = classifier().set_params(**{name: value})
@@ -435,10 +294,17 @@ def test_any_value_is_stored_and_read(value):
 
 def test_whole_numbers_of_every_kind():
     def fitted(kind):
-        return bits(classifier(
-            MLP((kind(8), kind(4)), dropout=np.float32(0.25), batch_norm=np.bool_(True)),
-            epochs=kind(3), batch_size=kind(16), random_state=kind(3), verbose=kind(0),
-            n_threads=kind(1), early_stopping=EarlyStopping(patience=kind(2))))
+        return bits(
+            classifier(
+                MLP((kind(8), kind(4)), dropout=np.float32(0.25), batch_norm=np.bool_(True)),
+                epochs=kind(3),
+                batch_size=kind(16),
+                random_state=kind(3),
+                verbose=kind(0),
+                n_threads=kind(1),
+                early_stopping=EarlyStopping(patience=kind(2)),
+            )
+        )
 
     assert fitted(float) == fitted(np.float64) == fitted(np.int32) == fitted(int)
     layers = [Conv2D(2.0, 3, input_shape=(6, 6, 1)), Flatten(), Dense(np.float64(4))]
@@ -453,16 +319,25 @@ def array_api(monkeypatch):
     monkeypatch.setenv("SCIPY_ARRAY_API", "1")
 
 
-@parametrize_with_checks([
-    NNClassifier(layers=MLP(width=16)), NNRegressor(layers=Stack(("hidden", Dense(32, "relu")))),
-])
+@parametrize_with_checks(
+    [
+        NNClassifier(layers=MLP(width=16)),
+        NNRegressor(layers=Stack(("hidden", Dense(32, "relu")))),
+    ]
+)
 def test_estimators_of_specs_keep_the_contract(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("layers", [
-    [("hidden", Dense(16, "relu")), ("drop", None)], "32", wide,
-    [Dense(16, "relu"), Dense(16, "relu", kernel_regularizer=L2(1e-4))],
-], ids=["named", "sizes", "function", "regularized"])
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [("hidden", Dense(16, "relu")), ("drop", None)],
+        "32",
+        wide,
+        [Dense(16, "relu"), Dense(16, "relu", kernel_regularizer=L2(1e-4))],
+    ],
+    ids=["named", "sizes", "function", "regularized"],
+)
 def test_other_forms_keep_it_too(layers):
     check_estimator(NNClassifier(layers), on_skip=None)

@@ -19,8 +19,15 @@ RNG = np.random.RandomState(0)
 DENSE = np.where(RNG.rand(150, 40) < 0.1, RNG.randn(150, 40), 0)
 KIND = (DENSE[:, :3] + 0.1).argmax(axis=1)
 FORMATS = [
-    sparse.csr_array, sparse.csr_matrix, sparse.csc_array, sparse.csc_matrix, sparse.coo_array,
-    sparse.lil_array, sparse.dok_array, sparse.bsr_array, sparse.dia_array,
+    sparse.csr_array,
+    sparse.csr_matrix,
+    sparse.csc_array,
+    sparse.csc_matrix,
+    sparse.coo_array,
+    sparse.lil_array,
+    sparse.dok_array,
+    sparse.bsr_array,
+    sparse.dia_array,
 ]
 
 

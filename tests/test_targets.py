@@ -170,15 +170,18 @@ def test_a_class_weight_of_0_leaves_the_class_out():
     assert_array_equal(without.classes_, np.unique(NAMES))
 
 
-@pytest.mark.parametrize("weight, words", [
-    ("fair", "class_weight: expected None, 'balanced' or a dict .*got 'fair'"),
-    (3, "class_weight: expected None, 'balanced' or a dict"),
-    ({"setosa": -1}, "class_weight: .* at least 0"),
-    ({"setosa": "much"}, "class_weight: .* at least 0"),
-    ({"setosa": np.nan}, "class_weight: .* at least 0"),
-    ({"rose": 2}, "class_weight: expected labels of .*virginica.*got 'rose'"),
-    (dict.fromkeys(np.unique(NAMES), 0), "class_weight: expected at least one non-zero"),
-])
+@pytest.mark.parametrize(
+    "weight, words",
+    [
+        ("fair", "class_weight: expected None, 'balanced' or a dict .*got 'fair'"),
+        (3, "class_weight: expected None, 'balanced' or a dict"),
+        ({"setosa": -1}, "class_weight: .* at least 0"),
+        ({"setosa": "much"}, "class_weight: .* at least 0"),
+        ({"setosa": np.nan}, "class_weight: .* at least 0"),
+        ({"rose": 2}, "class_weight: expected labels of .*virginica.*got 'rose'"),
+        (dict.fromkeys(np.unique(NAMES), 0), "class_weight: expected at least one non-zero"),
+    ],
+)
 def test_wrong_class_weights(weight, words):
     with pytest.raises(ValueError, match=words):
         classifier(class_weight=weight).fit(IRIS, NAMES)

@@ -206,8 +206,9 @@ def test_pipeline_and_processes():
     grid = {"kerasclassifier__units": [4, 16]}
     alone = GridSearchCV(pipeline, grid, cv=3).fit(X, NAMES)
     two = GridSearchCV(pipeline, grid, cv=3, n_jobs=2).fit(X, NAMES)
-    assert alone.cv_results_["mean_test_score"].tolist() == two.cv_results_[
-        "mean_test_score"].tolist()
+    assert (
+        alone.cv_results_["mean_test_score"].tolist() == two.cv_results_["mean_test_score"].tolist()
+    )
 
 
 def test_last_rows_are_those_of_the_validation_split():
@@ -263,17 +264,23 @@ def cubes(y_true, y_pred):
     return keras.ops.mean(keras.ops.abs(y_true - y_pred) ** 3, axis=-1)
 
 
-@pytest.mark.parametrize("loss", [cubes, Cubic, Cubic(), CategoricalCrossentropy(
-    label_smoothing=0.1), "kl_divergence"])
+@pytest.mark.parametrize(
+    "loss", [cubes, Cubic, Cubic(), CategoricalCrossentropy(label_smoothing=0.1), "kl_divergence"]
+)
 def test_loss_of_any_kind(loss):
     fitted = KerasClassifier(uncompiled, loss=loss, optimizer=Adam(0.05), epochs=30, random_state=0)
     assert fitted.fit(X, NAMES).score(X, NAMES) > 0.9
 
 
-@pytest.mark.parametrize("loss, outputs", [
-    (SparseCategoricalCrossentropy(from_logits=True), 3), (BinaryCrossentropy(True), 1),
-    (CategoricalCrossentropy(from_logits=True), 3), (CategoricalCrossentropy(from_logits=True), 2),
-])
+@pytest.mark.parametrize(
+    "loss, outputs",
+    [
+        (SparseCategoricalCrossentropy(from_logits=True), 3),
+        (BinaryCrossentropy(True), 1),
+        (CategoricalCrossentropy(from_logits=True), 3),
+        (CategoricalCrossentropy(from_logits=True), 2),
+    ],
+)
 def test_outputs_that_are_logits(loss, outputs):
     def create():
         return keras.Sequential([Dense(8, "relu"), Dense(outputs)])
@@ -327,13 +334,20 @@ def test_one_hot_labels_in_parts_and_by_weight_of_classes():
     assert several.target_type_ == "multilabel-indicator" and several.predict(X).shape == (150, 3)
 
 
-@pytest.mark.parametrize("function", [
-    lambda layers, activation, normalize, schedule, hidden_layer_sizes, learning_rate: sparse(),
-    lambda **arguments: sparse(),
-])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda layers, activation, normalize, schedule, hidden_layer_sizes, learning_rate: sparse(),
+        lambda **arguments: sparse(),
+    ],
+)
 def test_arguments_may_be_called_as_settings_of_the_other_estimators_are(function):
     arguments = {
-        "layers": None, "activation": 3, "normalize": "x", "schedule": 1, "learning_rate": -1,
+        "layers": None,
+        "activation": 3,
+        "normalize": "x",
+        "schedule": 1,
+        "learning_rate": -1,
         "hidden_layer_sizes": None,
     }
     fitted = clone(KerasClassifier(function, **arguments)).fit(X, Y)
@@ -371,15 +385,18 @@ def test_diverged_candidates_score_finitely_badly():
     assert np.isfinite(scores).all()
 
 
-@pytest.mark.parametrize("make, error, said", [
-    (lambda: KerasClassifier(create_model), ValueError, "learning_rate: expected a value"),
-    (lambda: KerasClassifier(), TypeError, "build_fn: expected a function"),
-    (lambda: KerasClassifier(uncompiled()), TypeError, "expected a function"),
-    (lambda: KerasClassifier(lambda: 3), TypeError, "expected it to return a model"),
-    (lambda: KerasClassifier(sparse, unit=3), ValueError, "unit: no setting, .*are units"),
-    (lambda: KerasClassifier(uncompiled, outputs=2), ValueError, "build_fn: .*with 3 outputs"),
-    (lambda: KerasClassifier(sparse, epochs=0), ValueError, "epochs"),
-])
+@pytest.mark.parametrize(
+    "make, error, said",
+    [
+        (lambda: KerasClassifier(create_model), ValueError, "learning_rate: expected a value"),
+        (lambda: KerasClassifier(), TypeError, "build_fn: expected a function"),
+        (lambda: KerasClassifier(uncompiled()), TypeError, "expected a function"),
+        (lambda: KerasClassifier(lambda: 3), TypeError, "expected it to return a model"),
+        (lambda: KerasClassifier(sparse, unit=3), ValueError, "unit: no setting, .*are units"),
+        (lambda: KerasClassifier(uncompiled, outputs=2), ValueError, "build_fn: .*with 3 outputs"),
+        (lambda: KerasClassifier(sparse, epochs=0), ValueError, "epochs"),
+    ],
+)
 def test_wrong_settings_are_errors_of_fit(make, error, said):
     with pytest.raises(error, match=said):
         make().fit(X, Y)
