@@ -23,10 +23,10 @@ from sklearn.preprocessing import FunctionTransformer
 
 from nnlite import _engine, dispatch, plotting
 from nnlite.architecture import Stack
+from nnlite.atomic_write import write_whole
 from nnlite.callbacks import EarlyStopping
 from nnlite.datasets import mnist
 from nnlite.estimators import NNClassifier
-from nnlite.files import write_whole
 from nnlite.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D
 from nnlite.optimizers import Adam
 from nnlite.progress import ProgressBar

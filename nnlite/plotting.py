@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from nnlite.files import write_whole
+from nnlite.atomic_write import write_whole
 from nnlite.pictures.diagram import Diagram
 from nnlite.pictures.drawing import check_ending
 

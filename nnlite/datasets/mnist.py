@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnlite.files import write_whole
+from nnlite.atomic_write import write_whole
 from nnlite.progress import ProgressBar
 
 __all__ = ["load_data"]

@@ -4,7 +4,7 @@ What is called is read from the model's outline, places come from `layout`, and 
 paints; this module knows what boxes look like.
 """
 
-from nnlite.files import write_whole
+from nnlite.atomic_write import write_whole
 from nnlite.model import Model
 from nnlite.pictures.boxes import SMALL, SOFT, Box
 from nnlite.pictures.drawing import Drawing, check_ending, shortened, text_width

@@ -18,7 +18,7 @@ def write_whole(path, content):
     Examples
     --------
     >>> from pathlib import Path
-    >>> from nnlite.files import write_whole
+    >>> from nnlite.atomic_write import write_whole
     >>> write_whole("note.txt", b"whole")
     >>> Path("note.txt").read_text()
     'whole'
