@@ -144,7 +144,7 @@ class Nnlite(calls.Nnlite):
 
     def gather(self, rows, columns):
         from nnlite.data import Source
-        from nnlite.tensor import Tensor
+        from nnlite.engine.tensor import Tensor
 
         source, order = row_source(rows, columns)
         given = Source(source, "x")

@@ -6,11 +6,11 @@ scikit-learn estimators whose every setting can be searched."""
 import importlib
 import sys
 
-from nnlite import cores
+from nnlite.engine import cpu_quota
 
 try:
-    with cores.calm_openmp():
-        importlib.import_module("nnlite._engine")
+    with cpu_quota.calm_openmp():
+        importlib.import_module("nnlite.engine._engine")
 except ImportError as error:
     raise ImportError(
         f"nnlite's compiled engine cannot be imported ({error}). In a source folder that was not "
@@ -35,11 +35,11 @@ from nnlite import (
     utils,
 )
 from nnlite.autodiff import GradientTape
+from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 from nnlite.layers import Input
 from nnlite.model import Model
 from nnlite.ops import ones, zeros
 from nnlite.sequential import Sequential
-from nnlite.tensor import Tensor, Variable, convert_to_tensor
 
 constant = convert_to_tensor
 keras = sys.modules[__name__]  # `import nnlite as tf`: what a tutorial calls tf.keras is here

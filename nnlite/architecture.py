@@ -13,12 +13,12 @@ import numpy as np
 
 from nnlite import losses, training
 from nnlite.config import Configurable, fresh, frozen, snake_case
+from nnlite.engine.symbolic import layer_of
 from nnlite.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer, Softmax
 from nnlite.layers.core import positive_int
 from nnlite.model import Model
 from nnlite.sequential import Sequential
 from nnlite.specs import is_absent, is_function, meta_argument, settings_of
-from nnlite.symbolic import layer_of
 
 FORMS = (
     "a list of layers such as Dense(64) (or of names and layers), a Stack or an MLP, sizes such "

@@ -4,8 +4,8 @@ On a tape the rules run as they are called; in a trace they are recorded, and be
 plan."""
 
 from nnlite import ops
-from nnlite.dispatch import Recording
-from nnlite.tensor import Tensor, Variable
+from nnlite.engine.dispatch import Recording
+from nnlite.engine.tensor import Tensor, Variable
 
 
 def gradients(recording, target, sources, seed=None):

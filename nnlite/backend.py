@@ -4,7 +4,7 @@ All take tensors, variables, arrays, lists and numbers. Comparisons give 1 and 0
 """
 
 from nnlite import config, losses, nn, ops
-from nnlite.tensor import Tensor, Variable, convert_to_tensor
+from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 
 epsilon, set_epsilon = config.epsilon, config.set_epsilon
 floatx, set_floatx = config.floatx, config.set_floatx

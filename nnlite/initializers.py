@@ -11,7 +11,7 @@ import numpy as np
 
 from nnlite import config, registry
 from nnlite.config import Configurable, next_seed
-from nnlite.tensor import Tensor
+from nnlite.engine.tensor import Tensor
 
 
 def compute_fans(shape):

@@ -3,9 +3,9 @@
 import threading
 
 from nnlite import config, metrics
+from nnlite.engine.symbolic import Graph, Symbol, mapped, symbols_of
+from nnlite.engine.tensor import Tensor
 from nnlite.layers.layer import Layer
-from nnlite.symbolic import Graph, Symbol, mapped, symbols_of
-from nnlite.tensor import Tensor
 from nnlite.trainer import Trainer
 from nnlite.training import dry_run
 

@@ -6,8 +6,8 @@ arrays. `name=` is accepted where TensorFlow has it, and means nothing here.
 
 from nnlite import activations, ops
 from nnlite.config import next_seed
+from nnlite.engine.symbolic import deferrable
 from nnlite.ops.random import seed_state
-from nnlite.symbolic import deferrable
 
 __all__ = [
     "avg_pool",

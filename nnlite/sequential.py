@@ -4,12 +4,12 @@ import numbers
 
 from nnlite import config
 from nnlite.config import edits, fresh
-from nnlite.dispatch import Recording
+from nnlite.engine.dispatch import Recording
+from nnlite.engine.symbolic import chained, input_symbol, layer_of
+from nnlite.engine.tensor import Tensor
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
 from nnlite.model import Model, name_apart
-from nnlite.symbolic import chained, input_symbol, layer_of
-from nnlite.tensor import Tensor
 
 
 class Sequential(Model):

@@ -13,9 +13,9 @@ from nnlite.data import (
     split,
     unpack_x_y_sample_weight,
 )
+from nnlite.engine.symbolic import mapped
 from nnlite.goals import Goals, is_nested, names_of
 from nnlite.layers.core import positive_int
-from nnlite.symbolic import mapped
 
 
 class Trainer:

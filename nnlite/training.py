@@ -16,10 +16,10 @@ from nnlite.batches import ArrayBatches, Span
 from nnlite.callbacks import EarlyStopping, History, ProgbarLogger
 from nnlite.config import edits
 from nnlite.data import Source, leaves, packed, unpack_x_y_sample_weight
-from nnlite.dispatch import Recording
-from nnlite.plan import Plan
-from nnlite.symbolic import mapped
-from nnlite.tensor import Tensor
+from nnlite.engine.dispatch import Recording
+from nnlite.engine.plan import Plan
+from nnlite.engine.symbolic import mapped
+from nnlite.engine.tensor import Tensor
 
 CALL_SECONDS = 0.1  # of work handed to C at a time
 PLANS_KEPT = 32  # per model

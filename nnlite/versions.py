@@ -3,7 +3,7 @@
 import importlib.metadata
 import platform
 
-from nnlite import _engine, dispatch
+from nnlite.engine import _engine, dispatch
 
 __version__ = importlib.metadata.version("nnlite")
 

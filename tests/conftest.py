@@ -9,9 +9,13 @@ import sys
 _root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:] = [p for p in sys.path if os.path.abspath(p or os.getcwd()) != _root]
 
-import pytest  # noqa: E402
+import pytest
 
-from nnlite import _engine, config, dispatch  # noqa: E402
+from nnlite import config
+from nnlite.engine import (
+    _engine,
+    dispatch,
+)
 
 ISAS = list(dict.fromkeys(e.isa for e in _engine.engines()))
 

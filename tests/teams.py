@@ -6,7 +6,8 @@ import hashlib
 import threadpoolctl
 from sklearn.datasets import load_digits
 
-from nnlite import NNClassifier, _engine
+from nnlite import NNClassifier
+from nnlite.engine import _engine
 from nnlite.layers import Dense, Dropout
 
 

@@ -12,30 +12,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnlite import dispatch
-from nnlite.dispatch import OPS
+from nnlite.engine import dispatch
+from nnlite.engine.dispatch import OPS
 
 ROOT = Path(__file__).resolve().parent.parent
 
 # Each module may import those before it. "nnlite" is nnlite/__init__.py.
 ORDER = """
-    _engine config cores atomic_write tensor dispatch symbolic ops.operands ops.elementwise
-    ops.shape ops.slicing ops.reduce ops.activation ops.linear ops.loss ops.metric ops.optimizer
-    ops.random ops.windows ops.conv ops.pool ops.norm ops.image ops autodiff plan registry
-    progress initializers regularizers activations losses.loss losses.margin
-    losses.probabilistic losses.regression losses.similarity losses metrics.metric
-    metrics.accuracy metrics.confusion metrics.curves metrics.means metrics.overlap metrics.r2
-    metrics schedules optimizers.schedules optimizers.optimizer optimizers.momentum
-    optimizers.adagrad optimizers.adam optimizers layers.layer layers.core layers.images
-    layers.conv layers.pooling layers.normalization layers.activation layers.regularization
-    layers.shaping layers.merging layers.preprocessing layers data batches goals
-    callbacks.callback callbacks.records callbacks.control callbacks training trainer model
-    sequential models nn backend pictures.layout pictures.drawing pictures.outline summary
-    pictures.blocks pictures.boxes pictures.diagram pictures utils nnlite versions
-    preprocessing.transforms preprocessing.settings preprocessing.iterator preprocessing.image
-    preprocessing samples scaling targets weights held_out specs architecture estimator_settings
-    defaults fit_tasks fitting estimators wrappers.scikit_learn wrappers datasets.mnist datasets
-    plotting demo __main__
+    engine engine._engine config engine.cpu_quota atomic_write engine.tensor engine.dispatch
+    engine.symbolic ops.operands ops.elementwise ops.shape ops.slicing ops.reduce ops.activation
+    ops.linear ops.loss ops.metric ops.optimizer ops.random ops.windows ops.conv ops.pool
+    ops.norm ops.image ops autodiff engine.plan registry progress initializers regularizers
+    activations losses.loss losses.margin losses.probabilistic losses.regression
+    losses.similarity losses metrics.metric metrics.accuracy metrics.confusion metrics.curves
+    metrics.means metrics.overlap metrics.r2 metrics schedules optimizers.schedules
+    optimizers.optimizer optimizers.momentum optimizers.adagrad optimizers.adam optimizers
+    layers.layer layers.core layers.images layers.conv layers.pooling layers.normalization
+    layers.activation layers.regularization layers.shaping layers.merging layers.preprocessing
+    layers data batches goals callbacks.callback callbacks.records callbacks.control callbacks
+    training trainer model sequential models nn backend pictures.layout pictures.drawing
+    pictures.outline summary pictures.blocks pictures.boxes pictures.diagram pictures utils
+    nnlite versions preprocessing.transforms preprocessing.settings preprocessing.iterator
+    preprocessing.image preprocessing samples scaling targets weights held_out specs
+    architecture estimator_settings defaults fit_tasks fitting estimators wrappers.scikit_learn
+    wrappers datasets.mnist datasets plotting demo __main__
 """.split()
 
 # Imports inside of a function or of a `try`: what is optional, or is loaded when it is first used.
@@ -88,7 +88,7 @@ def imports(path):
 
 
 def test_every_module_has_its_place_in_the_order():
-    assert set(SOURCES) | {"_engine"} == set(ORDER)
+    assert set(SOURCES) | {"engine._engine"} == set(ORDER)
 
 
 @pytest.mark.parametrize("module", sorted(SOURCES))
@@ -190,7 +190,7 @@ def test_every_c_op_is_explained_and_defined_once():
 def modules():
     """Every module of the package that can be imported here."""
     for name in ORDER:
-        if name not in ("_engine", "__main__"):
+        if name not in ("engine._engine", "__main__"):
             yield importlib.import_module("nnlite" if name == "nnlite" else f"nnlite.{name}")
 
 

@@ -11,10 +11,11 @@ from cases_gradients_images import OUTPUTS
 from cases_images import ONCE_ONLY as ONCE_ONLY_IMAGES
 
 import nnlite
-from nnlite import dispatch, layers, losses, ops, optimizers
+from nnlite import layers, losses, ops, optimizers
 from nnlite.autodiff import GradientTape
-from nnlite.dispatch import OPS
-from nnlite.tensor import Tensor, Variable
+from nnlite.engine import dispatch
+from nnlite.engine.dispatch import OPS
+from nnlite.engine.tensor import Tensor, Variable
 
 GRADIENTS = cases_gradients.GRADIENTS | cases_gradients_images.GRADIENTS
 GRADIENTS |= {

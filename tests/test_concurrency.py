@@ -109,9 +109,9 @@ def test_memory_does_not_grow_with_plans_that_the_garbage_collector_finds():
         import gc, resource
         import numpy as np
         from nnlite import ops
-        from nnlite.dispatch import Recording
-        from nnlite.plan import Plan
-        from nnlite.tensor import Tensor
+        from nnlite.engine.dispatch import Recording
+        from nnlite.engine.plan import Plan
+        from nnlite.engine.tensor import Tensor
 
         def plan_in_a_cycle():
             feed = Tensor((1 << 20,), "float32")

@@ -15,7 +15,7 @@ from test_ops import run, same_bits
 
 import nnlite
 from nnlite import layers, ops
-from nnlite.dispatch import OPS, apply
+from nnlite.engine.dispatch import OPS, apply
 from nnlite.ops.conv import window_attributes
 
 

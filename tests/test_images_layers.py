@@ -8,8 +8,8 @@ from small_models import arrays_equal, data
 import nnlite as keras
 from nnlite import layers, ops, optimizers, regularizers
 from nnlite.autodiff import GradientTape
+from nnlite.engine.tensor import Variable
 from nnlite.layers import BatchNormalization, Dense
-from nnlite.tensor import Variable
 
 ALIASES = {
     "MaxPool2D": "MaxPooling2D",

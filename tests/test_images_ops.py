@@ -15,11 +15,12 @@ from test_autodiff import check_gradient
 from test_ops import run, same_bits, ulp_off
 
 import nnlite
-from nnlite import dispatch, ops
+from nnlite import ops
 from nnlite.autodiff import GradientTape, gradients
+from nnlite.engine import dispatch
+from nnlite.engine.plan import Plan
+from nnlite.engine.tensor import Tensor, Variable
 from nnlite.ops.activation import KINDS
-from nnlite.plan import Plan
-from nnlite.tensor import Tensor, Variable
 
 # --- functions composed of several ops
 

@@ -11,7 +11,7 @@ from sklearn import metrics as sk
 
 import nnlite as keras
 from nnlite import layers, losses, metrics, ops
-from nnlite.tensor import Variable
+from nnlite.engine.tensor import Variable
 
 CASE_LIST = [
     pytest.param(name, *case, id=f"{name}-{k}")

@@ -13,10 +13,11 @@ from cases_losses import rows_of_logits
 from oracle import philox4x32, random_words
 from teams import team_of
 
-from nnlite import dispatch, ops
-from nnlite.dispatch import OPS
+from nnlite import ops
+from nnlite.engine import dispatch
+from nnlite.engine.dispatch import OPS
+from nnlite.engine.tensor import REALS, Tensor, Variable
 from nnlite.ops.random import seed_state
-from nnlite.tensor import REALS, Tensor, Variable
 
 ORACLE = oracle.ORACLE | oracle_images.ORACLE | oracle_conv.oracle(oracle.activate)
 

@@ -5,16 +5,17 @@ import math
 import numpy as np
 import pytest
 import samples
-from nnlite._engine import ARENA, MEMORY, Program
+from nnlite.engine._engine import ARENA, MEMORY, Program
 from numpy.lib.array_utils import byte_bounds
 from teams import team_of
 
-import nnlite.plan as plan_module
-from nnlite import autodiff, config, dispatch, layers, ops, optimizers, regularizers
-from nnlite.dispatch import Recording
+import nnlite.engine.plan as plan_module
+from nnlite import autodiff, config, layers, ops, optimizers, regularizers
+from nnlite.engine import dispatch
+from nnlite.engine.dispatch import Recording
+from nnlite.engine.plan import Plan
+from nnlite.engine.tensor import Tensor, Variable
 from nnlite.models import Model, Sequential
-from nnlite.plan import Plan
-from nnlite.tensor import Tensor, Variable
 
 ISAS = list(dict.fromkeys(e.isa for e in dispatch._all_engines))
 

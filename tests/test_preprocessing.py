@@ -9,7 +9,8 @@ from samples import normal
 from test_transforms import EVERYTHING, grey
 
 import nnlite
-from nnlite import dispatch, layers
+from nnlite import layers
+from nnlite.engine import dispatch
 from nnlite.preprocessing import transforms
 from nnlite.preprocessing.image import ImageDataGenerator
 from nnlite.preprocessing.iterator import NumpyArrayIterator

@@ -177,7 +177,7 @@ def main(libraries):
     """Run every case of every op with the engines of these libraries."""
     from cases import CASES
 
-    from nnlite.dispatch import OPS
+    from nnlite.engine.dispatch import OPS
 
     # Rows, columns and depth of a gradient: a strip and many, few rows, many blocks of all three.
     pairs = [(1, 9, 3), (3, 40, 5), (30, 70, 16), (300, 40, 2), (20, 340, 400), (400, 90, 7)]
@@ -277,7 +277,7 @@ def sanitizer_of(compiler):
 
 
 def test_ops_are_clean_under_the_sanitizers(tmp_path):
-    from nnlite import dispatch
+    from nnlite.engine import dispatch
 
     compiler = shutil.which("gcc")
     if compiler is None or not (CSRC / "engine.c").exists():

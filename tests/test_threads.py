@@ -15,10 +15,11 @@ import threadpoolctl
 from joblib import Parallel, delayed
 from teams import digest_of_a_fit, team_of
 
-from nnlite import _engine, cores, ops
-from nnlite.dispatch import Recording
-from nnlite.plan import Plan
-from nnlite.tensor import Tensor, Variable
+from nnlite import ops
+from nnlite.engine import _engine, cpu_quota
+from nnlite.engine.dispatch import Recording
+from nnlite.engine.plan import Plan
+from nnlite.engine.tensor import Tensor, Variable
 
 HERE = os.path.dirname(__file__)
 
@@ -227,7 +228,7 @@ def test_a_quota_limits():
         _engine.set_quota(1)
         assert _engine.max_threads() == 1
     finally:
-        _engine.set_quota(cores.quota())
+        _engine.set_quota(cpu_quota.quota())
 
 
 @pytest.mark.parametrize(
@@ -251,11 +252,11 @@ def test_the_quota_of_control_groups_is_read(tmp_path, groups, files, granted):
     for name, text in {"proc/self/cgroup": groups, **files}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text + "\n")
-    assert cores.quota(tmp_path) == granted
+    assert cpu_quota.quota(tmp_path) == granted
 
 
 def test_without_control_groups_there_is_no_quota(tmp_path):
-    assert cores.quota(tmp_path) == 0
+    assert cpu_quota.quota(tmp_path) == 0
 
 
 def test_the_quota_is_applied_at_import():

@@ -1,6 +1,7 @@
 """Layers: settings, weights, and `call` written in `nnlite.ops`."""
 
 from nnlite import config
+from nnlite.engine.symbolic import input_symbol
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from nnlite.layers.conv import (
     Conv2D,
@@ -48,7 +49,6 @@ from nnlite.layers.regularization import (
     SpatialDropout2D,
 )
 from nnlite.layers.shaping import Cropping2D, Permute, RepeatVector, UpSampling2D, ZeroPadding2D
-from nnlite.symbolic import input_symbol
 
 __all__ = [
     "ELU",

@@ -6,10 +6,11 @@ import threading
 
 import numpy as np
 
-from nnlite import config, dispatch, initializers, regularizers
+from nnlite import config, initializers, regularizers
 from nnlite.config import Configurable, edits, snake_case
-from nnlite.symbolic import is_symbolic, mapped, note, symbols_of
-from nnlite.tensor import Tensor, Variable, convert_to_tensor
+from nnlite.engine import dispatch
+from nnlite.engine.symbolic import is_symbolic, mapped, note, symbols_of
+from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 
 _here = threading.local()  # .training: what the layer that is calling was told
 

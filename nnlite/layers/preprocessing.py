@@ -6,8 +6,8 @@ import numbers
 import numpy as np
 
 from nnlite import config, ops
+from nnlite.engine.tensor import Tensor
 from nnlite.layers.layer import Layer
-from nnlite.tensor import Tensor
 
 _AT_ONCE = 1 << 20  # numbers of an array that `adapt` turns into float64 at a time
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from nnlite import config, ops
 from nnlite.config import Configurable
-from nnlite.tensor import Tensor, convert_to_tensor
+from nnlite.engine.tensor import Tensor, convert_to_tensor
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", "mean_with_sample_weight", None)
 

@@ -4,9 +4,9 @@ import numpy as np
 
 from nnlite import config, initializers, ops
 from nnlite.config import Configurable
-from nnlite.dispatch import tracing
+from nnlite.engine.dispatch import tracing
+from nnlite.engine.tensor import Tensor, Variable
 from nnlite.losses.loss import Loss, OfFunction, weights_like
-from nnlite.tensor import Tensor, Variable
 
 
 class MetricVariable(Variable):

@@ -6,6 +6,7 @@ composed of them; the kernels are in `csrc/ops/` under the same name.
 
 from inspect import isfunction as _isfunction
 
+from nnlite.engine.symbolic import deferrable as _deferrable
 from nnlite.ops.activation import (
     activation,
     elu,
@@ -114,7 +115,6 @@ from nnlite.ops.shape import (
     zeros_like,
 )
 from nnlite.ops.slicing import concatenate, expand_dims, flip, split, squeeze, stack
-from nnlite.symbolic import deferrable as _deferrable
 
 __all__ = [name for name in dir() if not name.startswith("_")]
 

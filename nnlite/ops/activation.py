@@ -4,7 +4,7 @@ Those in `KINDS` have gradients by their outputs, and `linear` fuses them. Those
 times a function of x.
 """
 
-from nnlite.dispatch import Op
+from nnlite.engine.dispatch import Op
 from nnlite.ops.elementwise import (
     clip,
     exp,

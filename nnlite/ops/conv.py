@@ -3,7 +3,7 @@
 import math
 from numbers import Integral
 
-from nnlite.dispatch import OPS, Op, apply
+from nnlite.engine.dispatch import OPS, Op, apply
 from nnlite.ops.activation import KINDS, activation_gradient
 from nnlite.ops.operands import call, operands
 from nnlite.ops.reduce import sum_to

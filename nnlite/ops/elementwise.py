@@ -3,9 +3,9 @@
 import numpy as np
 
 from nnlite import config
-from nnlite.dispatch import Op
+from nnlite.engine.dispatch import Op
+from nnlite.engine.tensor import Tensor
 from nnlite.ops.operands import call, operands
-from nnlite.tensor import Tensor
 
 
 def _broadcast(*shapes, **_):

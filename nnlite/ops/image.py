@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from nnlite.dispatch import Op
+from nnlite.engine.dispatch import Op
 from nnlite.ops.operands import call, constant, operands
 from nnlite.ops.shape import broadcast_to, reshape
 from nnlite.ops.windows import check_images, pair

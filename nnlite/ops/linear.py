@@ -2,7 +2,7 @@
 
 import math
 
-from nnlite.dispatch import Op
+from nnlite.engine.dispatch import Op
 from nnlite.ops.activation import KINDS, activation_gradient
 from nnlite.ops.operands import call, operands
 from nnlite.ops.reduce import sum_to

@@ -1,8 +1,8 @@
 """Cross-entropies of logits, each as one op."""
 
-from nnlite.dispatch import Op
+from nnlite.engine.dispatch import Op
+from nnlite.engine.tensor import Tensor
 from nnlite.ops.operands import call, operands
-from nnlite.tensor import Tensor
 
 
 def _infer_softmax(logits, target, dense):

@@ -8,7 +8,7 @@ float32 alone would stop counting.
 import math
 from numbers import Integral
 
-from nnlite.dispatch import OPS, Op, apply
+from nnlite.engine.dispatch import OPS, Op, apply
 from nnlite.ops.elementwise import where
 from nnlite.ops.operands import call, operands
 from nnlite.ops.reduce import sum

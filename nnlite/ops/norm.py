@@ -1,6 +1,6 @@
 """Normalization: of each channel over a batch, and of each row over its channels."""
 
-from nnlite.dispatch import OPS, Op, apply
+from nnlite.engine.dispatch import OPS, Op, apply
 from nnlite.ops.elementwise import add, divide, multiply, subtract
 from nnlite.ops.operands import operands
 from nnlite.ops.shape import broadcast_to

@@ -4,8 +4,8 @@ precision."""
 import numpy as np
 
 from nnlite import config
-from nnlite.dispatch import OPS, Op, apply
-from nnlite.tensor import DTYPES, NAMES, REALS, Tensor, as_array
+from nnlite.engine.dispatch import OPS, Op, apply
+from nnlite.engine.tensor import DTYPES, NAMES, REALS, Tensor, as_array
 
 Op(
     "cast",

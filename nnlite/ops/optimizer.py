@@ -8,9 +8,9 @@ from 1. Formulas, and where each epsilon goes, are Keras's; sources stand in csr
 import inspect
 import math
 
-from nnlite.dispatch import OPS, Op, apply
+from nnlite.engine.dispatch import OPS, Op, apply
+from nnlite.engine.tensor import Tensor
 from nnlite.ops.operands import operands
-from nnlite.tensor import Tensor
 
 
 def _one_number(name, *shapes):

@@ -1,9 +1,9 @@
 """Pooling: the largest or the mean of each window of an image (N, height, width, channels)."""
 
-from nnlite.dispatch import Op
+from nnlite.engine.dispatch import Op
+from nnlite.engine.tensor import Routed
 from nnlite.ops.operands import call, operands
 from nnlite.ops.windows import check_images, padding_of, pair, windows_along
-from nnlite.tensor import Routed
 
 _ATTRS = {
     **dict.fromkeys(("pool_h", "pool_w", "stride_h", "stride_w", "pad_top", "pad_left"), int),

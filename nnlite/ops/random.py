@@ -7,9 +7,9 @@ threads.
 import numpy as np
 
 from nnlite import config
-from nnlite.dispatch import Op
+from nnlite.engine.dispatch import Op
+from nnlite.engine.tensor import Variable
 from nnlite.ops.operands import call, operands
-from nnlite.tensor import Variable
 
 
 def _with_key(name, key, shape):

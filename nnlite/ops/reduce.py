@@ -4,7 +4,8 @@ those."""
 import math
 from numbers import Integral
 
-from nnlite.dispatch import Op
+from nnlite.engine.dispatch import Op
+from nnlite.engine.tensor import Tensor
 from nnlite.ops.elementwise import (
     divide,
     equal,
@@ -18,7 +19,6 @@ from nnlite.ops.elementwise import (
 )
 from nnlite.ops.operands import call, operands
 from nnlite.ops.shape import broadcast_to, reshape
-from nnlite.tensor import Tensor
 
 
 def _infer_reduce(x, before, reduced, after):

@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from nnlite import config
-from nnlite.dispatch import OPS, Op, apply
+from nnlite.engine.dispatch import OPS, Op, apply
+from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 from nnlite.ops.operands import call, constant, integers, operands
-from nnlite.tensor import Tensor, Variable, convert_to_tensor
 
 
 def _infer_reshape(x, shape, dtype):

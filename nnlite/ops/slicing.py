@@ -3,10 +3,10 @@
 import itertools
 import numbers
 
-from nnlite.dispatch import MAX_NDIM, Op
+from nnlite.engine.dispatch import MAX_NDIM, Op
+from nnlite.engine.tensor import Tensor
 from nnlite.ops.operands import call, operands
 from nnlite.ops.shape import reshape
-from nnlite.tensor import Tensor
 
 _BEGINS = tuple(f"begin_{d}" for d in range(MAX_NDIM))
 _STEPS = tuple(f"step_{d}" for d in range(MAX_NDIM))

@@ -4,8 +4,8 @@ at zero. Each has Keras's epsilon."""
 import functools
 
 from nnlite import ops
+from nnlite.engine.tensor import Variable
 from nnlite.optimizers.optimizer import Optimizer
-from nnlite.tensor import Variable
 
 
 class _Moments(Optimizer):

@@ -7,9 +7,9 @@ import numpy as np
 
 from nnlite import config, ops
 from nnlite.config import Configurable, edits
-from nnlite.dispatch import tracing
+from nnlite.engine.dispatch import tracing
+from nnlite.engine.tensor import REALS, Tensor, Variable
 from nnlite.schedules import LearningRateSchedule, check_number
-from nnlite.tensor import REALS, Tensor, Variable
 
 
 class Optimizer(Configurable):

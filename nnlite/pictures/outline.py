@@ -3,9 +3,9 @@ that a model's summary and its picture show."""
 
 from itertools import pairwise
 
+from nnlite.engine.symbolic import symbols_of
 from nnlite.layers.layer import Layer
 from nnlite.sequential import Sequential
-from nnlite.symbolic import symbols_of
 
 HOW_TO_BUILD = (
     "call build((None, ...)) with the shape of its input, or call it on data; a Sequential may "

@@ -8,9 +8,9 @@ import numpy as np
 
 from nnlite import config
 from nnlite.data import Source
+from nnlite.engine.tensor import convert_to_tensor
 from nnlite.layers.core import positive_int
 from nnlite.preprocessing import transforms
-from nnlite.tensor import convert_to_tensor
 
 
 def images_of(x):

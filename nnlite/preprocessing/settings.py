@@ -5,8 +5,8 @@ import numbers
 
 import numpy as np
 
+from nnlite.engine.tensor import REALS
 from nnlite.ops.image import FILL_MODES
-from nnlite.tensor import REALS
 
 
 def _is_number(value):

@@ -8,8 +8,8 @@ noted layers and functions again, on tensors."""
 import functools
 import operator
 
-from nnlite.dispatch import Recording
-from nnlite.tensor import Tensor
+from nnlite.engine.dispatch import Recording
+from nnlite.engine.tensor import Tensor
 
 
 class Symbol:

@@ -10,9 +10,10 @@ import threading
 
 import numpy as np
 
-from nnlite import config, cores
-from nnlite._engine import built_isas, engines, set_quota
-from nnlite.tensor import REALS, Tensor, Variable
+from nnlite import config
+from nnlite.engine import cpu_quota
+from nnlite.engine._engine import built_isas, engines, set_quota
+from nnlite.engine.tensor import REALS, Tensor, Variable
 
 OPS = {}
 MAX_NDIM = 6  # as NNL_MAX_NDIM in csrc/nnlite.h
@@ -177,7 +178,7 @@ def use_isa(name=None):
 
 
 use_isa()
-set_quota(cores.quota())
+set_quota(cpu_quota.quota())
 
 
 def engine(real):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnlite import config
-from nnlite._engine import aligned_empty
+from nnlite.engine._engine import aligned_empty
 
 REALS = ("float32", "float64")
 DTYPES = (*REALS, "int32")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnlite._engine import ARENA, FEED, MEMORY, NOWHERE, Program, most_threads
-from nnlite.dispatch import bad_index, engine
+from nnlite.engine._engine import ARENA, FEED, MEMORY, NOWHERE, Program, most_threads
+from nnlite.engine.dispatch import bad_index, engine
 
 ALIGN = 64  # bytes: a cache line
 ALONE = 4096  # multiply-adds: a step of fewer is done by thread 0 while the others go on

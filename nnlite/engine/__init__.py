@@ -1,0 +1,1 @@
+"""The engine: tensors, the one door that every op passes, and plans that run in C."""
