@@ -30,8 +30,8 @@ from nnlite.engine import _engine, dispatch
 from nnlite.estimators import NNClassifier
 from nnlite.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D
 from nnlite.optimizers import Adam
+from nnlite.optimizers.schedules import CosineDecay
 from nnlite.progress import ProgressBar
-from nnlite.schedules import CosineDecay
 from nnlite.versions import __version__
 
 SEARCHED_ROWS, SEARCHED_EPOCHS, FOLDS = 3_000, 5, 3

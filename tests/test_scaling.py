@@ -12,7 +12,7 @@ from nnlite import NNClassifier, NNRegressor, defaults, scaling
 from nnlite.callbacks import Callback, LearningRateScheduler
 from nnlite.layers import BatchNormalization, Conv2D, Dense, Flatten, Normalization, Rescaling
 from nnlite.optimizers import Adam
-from nnlite.schedules import ExponentialDecay
+from nnlite.optimizers.schedules import ExponentialDecay
 
 RANDOM = np.random.RandomState(0)
 WINE, KIND = load_wine(return_X_y=True)

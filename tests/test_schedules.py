@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import nnlite as keras
-from nnlite import config, layers, ops, schedules
+from nnlite import config, layers, ops
 from nnlite.config import Configurable
-from nnlite.optimizers import SGD, Adam, AdamW, Nadam
-from nnlite.schedules import (
+from nnlite.optimizers import SGD, Adam, AdamW, Nadam, schedules
+from nnlite.optimizers.schedules import (
     CosineDecay,
     CosineDecayRestarts,
     ExponentialDecay,

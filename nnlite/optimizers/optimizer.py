@@ -9,7 +9,7 @@ from nnlite import config, ops
 from nnlite.config import Configurable, edits
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import REALS, Tensor, Variable
-from nnlite.schedules import LearningRateSchedule, check_number
+from nnlite.optimizers.schedules import LearningRateSchedule, check_number
 
 
 class Optimizer(Configurable):

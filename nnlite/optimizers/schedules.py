@@ -1,23 +1,465 @@
-"""Keras's path of `nnlite.schedules`."""
+"""Schedules: the learning rate as a function of the step, written in ops and so part of a training
+plan. They are given to an optimizer as its `learning_rate`, or called with a step by themselves.
 
-from nnlite.schedules import (
-    CosineDecay,
-    CosineDecayRestarts,
-    ExponentialDecay,
-    InverseTimeDecay,
-    LearningRateSchedule,
-    OneCycle,
-    PiecewiseConstantDecay,
-    PolynomialDecay,
-)
+Names, arguments and formulas are Keras's. Steps count from 0 and are taken as reals of the model's
+precision, which float32 holds exactly up to 2^24."""
 
-__all__ = [
-    "CosineDecay",
-    "CosineDecayRestarts",
-    "ExponentialDecay",
-    "InverseTimeDecay",
-    "LearningRateSchedule",
-    "OneCycle",
-    "PiecewiseConstantDecay",
-    "PolynomialDecay",
-]
+import math
+import numbers
+
+from nnlite import ops
+from nnlite.config import Configurable
+
+
+def check_number(owner, name, value, interval):
+    """Raise a ValueError unless a setting is a number in an interval written such as '[0, 1)'."""
+    low, high = map(float, interval[1:-1].split(","))
+    if (
+        not isinstance(value, numbers.Real)
+        or isinstance(value, bool)
+        or not (low <= value if interval[0] == "[" else low < value)
+        or not (value <= high if interval[-1] == "]" else value < high)
+    ):
+        raise ValueError(f"{owner}: expected {name} in {interval}, got {value!r}")
+
+
+class LearningRateSchedule(Configurable):
+    """Base of all: the learning rate of each step.
+
+    To write one, define `rate(self, step)`, where `step` is a real tensor, with `nnlite.ops`; or,
+    as in Keras, `__call__(self, step)`, where it is an int32 Variable. A training plan runs many
+    steps without Python: what depends on the step must be computed from it by ops.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> class SquareRoot(nnlite.optimizers.schedules.LearningRateSchedule):
+    ...     def __init__(self, first):
+    ...         self.first = first
+    ...     def rate(self, step):
+    ...         return self.first / nnlite.ops.sqrt(step + 1.0)
+    >>> float(SquareRoot(2.0)(3))
+    1.0
+    >>> optimizer = nnlite.optimizers.SGD(learning_rate=SquareRoot(0.5))
+    """
+
+    # What a setting of this name must be, in all schedules.
+    _intervals = {
+        "initial_learning_rate": "[0, inf)",
+        "end_learning_rate": "[0, inf)",
+        "max_learning_rate": "[0, inf)",
+        "warmup_target": "[0, inf)",
+        "decay_steps": "(0, inf)",
+        "first_decay_steps": "(0, inf)",
+        "warmup_steps": "[0, inf)",
+        "total_steps": "[1, inf)",
+        "decay_rate": "[0, inf)",
+        "power": "[0, inf)",
+        "alpha": "[0, inf)",
+        "t_mul": "[1, inf)",
+        "m_mul": "[0, inf)",
+        "pct_start": "[0, 1]",
+        "div_factor": "(0, inf)",
+        "final_div_factor": "(0, inf)",
+    }
+
+    def check(self):
+        """Raise a ValueError if a setting is out of range."""
+        for name, default in self._signature().items():
+            value = getattr(self, name, default)
+            if name in self._intervals and not (value is None and default is None):
+                check_number(type(self).__name__, name, value, self._intervals[name])
+
+    def __call__(self, step):
+        """The learning rate.
+
+        Parameters
+        ----------
+        step : int, array-like or tensor
+            From 0 on.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `step`: `float(schedule(100))`, or a whole curve,
+            `schedule(np.arange(1000))`.
+        """
+        self.check()
+        return self.rate(ops.operands(step)[0])
+
+    def rate(self, step):
+        """The learning rate at `step`, a real tensor."""
+        raise TypeError(f"{type(self).__name__}: a schedule must define rate(step)")
+
+
+class _Decay(LearningRateSchedule):
+    """What `ExponentialDecay` and `InverseTimeDecay` share: a rate, its decay, stairs if asked."""
+
+    def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False, name=None):
+        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.decay_rate, self.staircase = decay_rate, staircase
+        self.name = name or type(self).__name__
+
+    def _periods(self, step):
+        periods = step / self.decay_steps
+        return ops.floor(periods) if self.staircase else periods
+
+
+class ExponentialDecay(_Decay):
+    """initial_learning_rate * decay_rate ^ (step / decay_steps).
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+        At least 0.
+    decay_steps : int
+        Positive.
+    decay_rate : float
+        At least 0.
+    staircase : bool, default False
+        Whether the exponent is rounded down to a whole number.
+    name : str, optional
+
+    Examples
+    --------
+    >>> from nnlite import schedules
+    >>> round(float(schedules.ExponentialDecay(0.1, 100, 0.5)(200)), 6)
+    0.025
+    """
+
+    def rate(self, step):
+        return self.initial_learning_rate * ops.power(self.decay_rate, self._periods(step))
+
+
+class InverseTimeDecay(_Decay):
+    """initial_learning_rate / (1 + decay_rate * step / decay_steps).
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+        At least 0.
+    decay_steps : int
+        Positive.
+    decay_rate : float
+        At least 0.
+    staircase : bool, default False
+        Whether step / decay_steps is rounded down to a whole number.
+    name : str, optional
+
+    Examples
+    --------
+    >>> from nnlite import schedules
+    >>> round(float(schedules.InverseTimeDecay(0.1, 100, 0.5)(200)), 6)
+    0.05
+    """
+
+    def rate(self, step):
+        return self.initial_learning_rate / (1.0 + self.decay_rate * self._periods(step))
+
+
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """values[i] up to and including step boundaries[i], the last value after them all.
+
+    Parameters
+    ----------
+    boundaries : sequence of number
+        Increasing.
+    values : sequence of float
+        One more than boundaries; at least 0.
+    name : str, default 'PiecewiseConstant'
+
+    Examples
+    --------
+    >>> from nnlite import schedules
+    >>> schedules.PiecewiseConstantDecay([2, 4], [1.0, 0.5, 0.25])([0, 2, 3, 9]).numpy().tolist()
+    [1.0, 1.0, 0.5, 0.25]
+    """
+
+    def __init__(self, boundaries, values, name="PiecewiseConstant"):
+        self.boundaries, self.values, self.name = boundaries, values, name
+
+    def check(self):
+        """Raise a ValueError if boundaries and values do not fit."""
+        owner = type(self).__name__
+        boundaries, values = list(self.boundaries), list(self.values)
+        for name, given in (("boundaries", boundaries), ("values", values)):
+            for number in given:
+                check_number(owner, name, number, "[0, inf)")
+        if len(values) != len(boundaries) + 1:
+            raise ValueError(
+                f"{owner}: expected one value more than boundaries, got {len(values)} values and "
+                f"{len(boundaries)} boundaries"
+            )
+        if boundaries != sorted(set(boundaries)):
+            raise ValueError(f"{owner}: expected increasing boundaries, got {boundaries}")
+
+    def rate(self, step):
+        *values, rate = self.values
+        rate = ops.full_like(step, rate)
+        for boundary, value in list(zip(self.boundaries, values))[::-1]:
+            rate = ops.where(step <= boundary, value, rate)
+        return rate
+
+
+class PolynomialDecay(LearningRateSchedule):
+    """(initial_learning_rate - end_learning_rate) * (1 - step / decay_steps) ^ power +
+    end_learning_rate.
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+        At least 0.
+    decay_steps : int
+        Positive; from then on the rate is `end_learning_rate`.
+    end_learning_rate : float, default 0.0001
+    power : float, default 1.0
+        At least 0.
+    cycle : bool, default False
+        Whether to go on with twice, three times, ... `decay_steps` each time that they are over.
+    name : str, default 'PolynomialDecay'
+
+    Examples
+    --------
+    >>> from nnlite import schedules
+    >>> schedules.PolynomialDecay(1.0, 100, 0.0, power=2.0)(50).item()
+    0.25
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate,
+        decay_steps,
+        end_learning_rate=0.0001,
+        power=1.0,
+        cycle=False,
+        name="PolynomialDecay",
+    ):
+        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.end_learning_rate, self.power, self.cycle = end_learning_rate, power, cycle
+        self.name = name
+
+    def rate(self, step):
+        if self.cycle:
+            steps = self.decay_steps * ops.maximum(ops.ceil(step / self.decay_steps), 1.0)
+        else:
+            steps, step = self.decay_steps, ops.minimum(step, self.decay_steps)
+        fall = self.initial_learning_rate - self.end_learning_rate
+        return fall * ops.power(1.0 - step / steps, self.power) + self.end_learning_rate
+
+
+def _half_cosine(fraction):
+    """From 1 to 0, flat at both ends, as `fraction` goes from 0 to 1."""
+    return 0.5 * (1.0 + ops.cos(math.pi * fraction))
+
+
+class CosineDecay(LearningRateSchedule):
+    """Half a cosine from a rate down to `alpha` times that rate, after a linear warm-up if asked.
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+        At least 0.
+    decay_steps : int
+        Positive; how long the fall takes.
+    alpha : float, default 0.0
+        What remains, as a fraction of the highest rate.
+    name : str, default 'CosineDecay'
+    warmup_target : float, optional
+        Where the warm-up ends and the fall begins; None is without, from `initial_learning_rate`.
+    warmup_steps : int, default 0
+        How long the warm-up takes.
+
+    Notes
+    -----
+    I. Loshchilov, F. Hutter: "SGDR: stochastic gradient descent with warm restarts", ICLR 2017,
+    equation 5; the warm-up is that of P. Goyal et al.: "Accurate, large minibatch SGD", 2017.
+
+    Examples
+    --------
+    >>> from nnlite import schedules
+    >>> warm = schedules.CosineDecay(0.0, 100, warmup_target=1.0, warmup_steps=10)
+    >>> [round(float(warm(step)), 4) for step in (0, 5, 10, 60, 110)]
+    [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate,
+        decay_steps,
+        alpha=0.0,
+        name="CosineDecay",
+        warmup_target=None,
+        warmup_steps=0,
+    ):
+        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.alpha, self.name = alpha, name
+        self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
+
+    def _fall(self, top, step):
+        fraction = ops.minimum(step, self.decay_steps) / self.decay_steps
+        return top * ((1.0 - self.alpha) * _half_cosine(fraction) + self.alpha)
+
+    def rate(self, step):
+        if self.warmup_target is None:
+            return self._fall(self.initial_learning_rate, step)
+        rise = (self.warmup_target - self.initial_learning_rate) * (step / self.warmup_steps)
+        return ops.where(
+            step < self.warmup_steps,
+            rise + self.initial_learning_rate,
+            self._fall(self.warmup_target, step - self.warmup_steps),
+        )
+
+
+class CosineDecayRestarts(LearningRateSchedule):
+    """Half a cosine from the rate down to `alpha` times `initial_learning_rate`, again and again.
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+        At least 0.
+    first_decay_steps : int
+        Positive; how long the first period takes.
+    t_mul : float, default 2.0
+        At least 1: by how much each period is longer than the one before.
+    m_mul : float, default 1.0
+        By how much the rate at each restart is larger than at the one before.
+    alpha : float, default 0.0
+        The lowest rate, as a fraction of `initial_learning_rate`.
+    name : str, default 'SGDRDecay'
+
+    Notes
+    -----
+    I. Loshchilov, F. Hutter: "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
+    A restart takes place at the very step at which the period before is over.
+
+    Examples
+    --------
+    >>> from nnlite import schedules
+    >>> sgdr = schedules.CosineDecayRestarts(1.0, 10, m_mul=0.5)
+    >>> [round(float(sgdr(step)), 4) for step in (0, 5, 10, 20, 30)]
+    [1.0, 0.5, 0.5, 0.25, 0.25]
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate,
+        first_decay_steps,
+        t_mul=2.0,
+        m_mul=1.0,
+        alpha=0.0,
+        name="SGDRDecay",
+    ):
+        self.initial_learning_rate, self.first_decay_steps = (
+            initial_learning_rate,
+            first_decay_steps,
+        )
+        self.t_mul, self.m_mul, self.alpha, self.name = t_mul, m_mul, alpha, name
+
+    def _period(self, step):
+        """The number of the period, and how much of it is over."""
+        periods = step / self.first_decay_steps  # in first periods
+        if self.t_mul == 1:
+            number = ops.floor(periods)
+            return number, periods - number
+        growth = self.t_mul - 1.0
+
+        def begin(number):
+            return (ops.power(self.t_mul, number) - 1.0) / growth
+
+        number = ops.floor(ops.log(1.0 + periods * growth) / math.log(self.t_mul))
+        # Next to a restart the logarithm's rounding decides: the restarts themselves are compared.
+        reached = periods * (1.0 + 1e-6)
+        number = number + (reached >= begin(number + 1.0)) - (reached < begin(number))
+        return number, (periods - begin(number)) / ops.power(self.t_mul, number)
+
+    def rate(self, step):
+        number, fraction = self._period(step)
+        height = ops.power(self.m_mul, number)
+        part = (1.0 - self.alpha) * (height * _half_cosine(fraction)) + self.alpha
+        return self.initial_learning_rate * part
+
+
+class OneCycle(LearningRateSchedule):
+    """Up to a high rate and down to almost nothing: one cycle over the whole training.
+
+    Parameters
+    ----------
+    max_learning_rate : float
+        The top, at least 0.
+    total_steps : int
+        Steps of the whole training: epochs times batches per epoch. The rate stays at the end's.
+    pct_start : float in [0, 1], default 0.3
+        The part of the steps in which the rate rises.
+    anneal_strategy : {'cos', 'linear'}, default 'cos'
+    div_factor : float, default 25.0
+        The first rate is `max_learning_rate / div_factor`.
+    final_div_factor : float, default 1e4
+        The last rate is the first one divided by this.
+    three_phase : bool, default False
+        Whether the fall is in two parts: as long as the rise down to the first rate, then on to
+        the last; `pct_start` is then at most 0.5.
+    name : str, default 'OneCycle'
+
+    Notes
+    -----
+    L. N. Smith, N. Topin: "Super-convergence: very fast training of neural networks using large
+    learning rates", SPIE 11006, 2019. Names, defaults and where phases begin are PyTorch's
+    OneCycleLR; momentum is not varied.
+
+    Examples
+    --------
+    >>> from nnlite import schedules
+    >>> cycle = schedules.OneCycle(1.0, total_steps=100, pct_start=0.31)
+    >>> [round(float(cycle(step)), 4) for step in (0, 15, 30, 99)]
+    [0.04, 0.52, 1.0, 0.0]
+    """
+
+    def __init__(
+        self,
+        max_learning_rate,
+        total_steps,
+        pct_start=0.3,
+        anneal_strategy="cos",
+        div_factor=25.0,
+        final_div_factor=1e4,
+        three_phase=False,
+        name="OneCycle",
+    ):
+        self.max_learning_rate, self.total_steps = max_learning_rate, total_steps
+        self.pct_start, self.anneal_strategy = pct_start, anneal_strategy
+        self.div_factor, self.final_div_factor = div_factor, final_div_factor
+        self.three_phase, self.name = three_phase, name
+
+    def check(self):
+        """Raise a ValueError if a setting is out of range."""
+        super().check()
+        owner = type(self).__name__
+        if self.anneal_strategy not in ("cos", "linear"):
+            raise ValueError(
+                f"{owner}: expected anneal_strategy 'cos' or 'linear', got {self.anneal_strategy!r}"
+            )
+        if self.three_phase:
+            check_number(owner, "pct_start of three phases", self.pct_start, "[0, 0.5]")
+
+    def _phases(self):
+        """(last step, rate at its beginning, rate at that step) of each phase."""
+        first, top = self.max_learning_rate / self.div_factor, self.max_learning_rate
+        end, rise = self.total_steps - 1, self.pct_start * self.total_steps - 1
+        last = first / self.final_div_factor
+        if self.three_phase:
+            return [(rise, first, top), (2 * rise, top, first), (end, first, last)]
+        return [(rise, first, top), (end, top, last)]
+
+    def rate(self, step):
+        rates, begin = [], 0.0
+        for end, first, last in self._phases():
+            left = 1.0 - ops.clip((step - begin) / ((end - begin) or 1.0), 0.0, 1.0)
+            # Added to the smaller of the two, so that it keeps its digits.
+            small, large, part = (last, first, left) if last < first else (first, last, 1.0 - left)
+            part = _half_cosine(1.0 - part) if self.anneal_strategy == "cos" else part
+            rates.append((end, small + (large - small) * part))
+            begin = end
+        (_, rate), *before = rates[::-1]
+        for end, earlier in before:
+            rate = ops.where(step <= end, earlier, rate)
+        return rate
