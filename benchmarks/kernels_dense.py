@@ -143,7 +143,7 @@ class Nnlite(calls.Nnlite):
         return overwriting(p, self._plan(make, *state, np.float32([1e-3])[0], np.int32([10])[0]))
 
     def gather(self, rows, columns):
-        from nnlite.data import Source
+        from nnlite.data.sources import Source
         from nnlite.engine.tensor import Tensor
 
         source, order = row_source(rows, columns)

@@ -13,10 +13,10 @@ from sklearn.utils import check_random_state
 
 from nnlite import config, defaults, held_out, samples, scaling, training
 from nnlite.architecture import check_outputs, compiled_loss, meta_of
-from nnlite.batches import ArrayBatches
 from nnlite.callbacks import History
 from nnlite.config import Configurable
-from nnlite.data import sources_of
+from nnlite.data.batches import ArrayBatches
+from nnlite.data.sources import sources_of
 from nnlite.estimator_settings import Searchable, is_auto, whole
 from nnlite.fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from nnlite.model import Model

@@ -3,9 +3,9 @@
 import numpy as np
 
 from nnlite import ops, optimizers, training
-from nnlite.batches import ArrayBatches, Span, StreamBatches, yields_batches
 from nnlite.callbacks import Callback
-from nnlite.data import (
+from nnlite.data.batches import ArrayBatches, Span, StreamBatches, yields_batches
+from nnlite.data.sources import (
     Source,
     by_class,
     leaves,

@@ -12,10 +12,10 @@ import warnings
 import numpy as np
 
 from nnlite import autodiff, config, ops
-from nnlite.batches import ArrayBatches, Span
 from nnlite.callbacks import EarlyStopping, History, ProgbarLogger
 from nnlite.config import edits
-from nnlite.data import Source, leaves, packed, unpack_x_y_sample_weight
+from nnlite.data.batches import ArrayBatches, Span
+from nnlite.data.sources import Source, leaves, packed, unpack_x_y_sample_weight
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.plan import Plan
 from nnlite.engine.symbolic import mapped

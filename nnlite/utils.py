@@ -1,8 +1,8 @@
 """What Keras keeps under `keras.utils`, by its names; each stands where it belongs."""
 
-from nnlite.batches import PyDataset
 from nnlite.config import set_random_seed
-from nnlite.data import to_categorical, unpack_x_y_sample_weight
+from nnlite.data.batches import PyDataset
+from nnlite.data.sources import to_categorical, unpack_x_y_sample_weight
 from nnlite.pictures import plot_model
 
 Sequence = PyDataset

@@ -17,8 +17,9 @@ from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils import get_tags
 
 import nnlite
-from nnlite import NNClassifier, NNRegressor, data, layers
+from nnlite import NNClassifier, NNRegressor, layers
 from nnlite.callbacks import EarlyStopping
+from nnlite.data import sources
 from nnlite.layers import (
     Activation,
     BatchNormalization,
@@ -65,14 +66,14 @@ def bits(estimator, X=IMAGES):
 @pytest.fixture
 def read(monkeypatch):
     """The Sources through which X reaches the engine."""
-    seen, init = [], data.Source.__init__
+    seen, init = [], sources.Source.__init__
 
     def spy(source, values, name, labels=False):
         init(source, values, name, labels)
         if name == "x":
             seen.append(source)
 
-    monkeypatch.setattr(data.Source, "__init__", spy)
+    monkeypatch.setattr(sources.Source, "__init__", spy)
     return seen
 
 

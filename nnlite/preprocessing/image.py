@@ -8,7 +8,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.config import Configurable
-from nnlite.data import Source
+from nnlite.data.sources import Source
 from nnlite.layers.core import positive_int
 from nnlite.preprocessing import transforms
 from nnlite.preprocessing.iterator import NumpyArrayIterator, images_of, read_rows, seed_of

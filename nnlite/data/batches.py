@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnlite.config import next_seed
-from nnlite.data import leaves
+from nnlite.data.sources import leaves
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Data: where rows lie, and how batches are made of them."""
