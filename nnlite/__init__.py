@@ -37,9 +37,9 @@ from nnlite import (
 from nnlite.autodiff import GradientTape
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 from nnlite.layers import Input
-from nnlite.model import Model
+from nnlite.models.model import Model
+from nnlite.models.sequential import Sequential
 from nnlite.ops import ones, zeros
-from nnlite.sequential import Sequential
 
 constant = convert_to_tensor
 keras = sys.modules[__name__]  # `import nnlite as tf`: what a tutorial calls tf.keras is here

@@ -16,8 +16,8 @@ from nnlite.config import Configurable, fresh, frozen, snake_case
 from nnlite.engine.symbolic import layer_of
 from nnlite.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer, Softmax
 from nnlite.layers.core import positive_int
-from nnlite.model import Model
-from nnlite.sequential import Sequential
+from nnlite.models.model import Model
+from nnlite.models.sequential import Sequential
 from nnlite.specs import is_absent, is_function, meta_argument, settings_of
 
 FORMS = (

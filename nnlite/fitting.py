@@ -19,9 +19,9 @@ from nnlite.data.batches import ArrayBatches
 from nnlite.data.sources import sources_of
 from nnlite.estimator_settings import Searchable, is_auto, whole
 from nnlite.fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
-from nnlite.model import Model
+from nnlite.models.model import Model
+from nnlite.models.sequential import Sequential
 from nnlite.pictures.blocks import block_of
-from nnlite.sequential import Sequential
 from nnlite.targets import finite
 from nnlite.weights import weights_of, without_zeros
 

@@ -6,7 +6,7 @@ import shutil
 import textwrap
 from itertools import pairwise
 
-from nnlite.model import Model
+from nnlite.models.model import Model
 from nnlite.pictures.outline import HOW_TO_BUILD, Outline
 
 # Where the columns end, as shares of the width: Keras's.

@@ -11,7 +11,7 @@ from sklearn.utils.validation import column_or_1d
 
 from nnlite import losses, metrics, training
 from nnlite.layers import Dense
-from nnlite.model import Model
+from nnlite.models.model import Model
 from nnlite.scaling import moments
 
 LARGEST_OUTPUT = 1e16  # squares of errors of more overflow float32 when they are summed

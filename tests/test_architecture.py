@@ -30,7 +30,7 @@ ORDER = """
     layers.core layers.images layers.conv layers.pooling layers.normalization layers.activation
     layers.regularization layers.shaping layers.merging layers.preprocessing layers data
     data.sources data.batches goals callbacks.callback callbacks.records callbacks.control
-    callbacks training trainer model sequential models nn backend pictures.layout
+    callbacks training trainer models.model models.sequential models nn backend pictures.layout
     pictures.drawing pictures.outline summary pictures.blocks pictures.boxes pictures.diagram
     pictures utils nnlite versions preprocessing.transforms preprocessing.settings
     preprocessing.iterator preprocessing.image preprocessing samples scaling targets weights
@@ -45,8 +45,8 @@ LAZY = {
     ("fit_tasks", "sklearn"),  # its callbacks, which are new
     ("callbacks.records", "plotting"),
     ("pictures.drawing", "matplotlib"),
-    ("model", "pictures.diagram"),
-    ("model", "summary"),
+    ("models.model", "pictures.diagram"),
+    ("models.model", "summary"),
     ("plotting", "matplotlib"),
     ("preprocessing.iterator", "PIL"),
     ("progress", "tqdm"),

@@ -1,7 +1,7 @@
 """What a call looks like in the picture of a model: a coloured heading, and a table of what was
 asked for."""
 
-from nnlite.model import Model
+from nnlite.models.model import Model
 from nnlite.pictures.drawing import shortened, text_width
 
 # (filling of the heading, outline)

@@ -5,7 +5,7 @@ paints; this module knows what boxes look like.
 """
 
 from nnlite.atomic_write import write_whole
-from nnlite.model import Model
+from nnlite.models.model import Model
 from nnlite.pictures.boxes import SMALL, SOFT, Box
 from nnlite.pictures.drawing import Drawing, check_ending, shortened, text_width
 from nnlite.pictures.layout import Edge, Layout

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from nnlite.engine.symbolic import symbols_of
 from nnlite.layers.layer import Layer
-from nnlite.sequential import Sequential
+from nnlite.models.sequential import Sequential
 
 HOW_TO_BUILD = (
     "call build((None, ...)) with the shape of its input, or call it on data; a Sequential may "

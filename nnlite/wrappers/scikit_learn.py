@@ -15,7 +15,7 @@ from nnlite.architecture import check_outputs
 from nnlite.estimator_settings import documented
 from nnlite.estimators import NNClassifier, NNRegressor
 from nnlite.layers import Layer
-from nnlite.model import Model
+from nnlite.models.model import Model
 from nnlite.specs import settings_of
 from nnlite.targets import Binary, Multilabel, OneHot
 

@@ -9,7 +9,7 @@ from nnlite.engine.symbolic import chained, input_symbol, layer_of
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
-from nnlite.model import Model, name_apart
+from nnlite.models.model import Model, name_apart
 
 
 class Sequential(Model):
