@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 
-from nnlite import config, defaults, held_out, samples, scaling, training
+from nnlite import config, defaults, held_out, samples, scaling
 from nnlite.architecture import check_outputs, compiled_loss, meta_of
 from nnlite.callbacks import History
 from nnlite.config import Configurable
@@ -23,6 +23,7 @@ from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
 from nnlite.pictures.blocks import block_of
 from nnlite.targets import finite
+from nnlite.training import loop
 from nnlite.weights import weights_of, without_zeros
 
 # Small float64 data are trained in float64: what scikit-learn's own MLP does, and what its checks
@@ -199,7 +200,7 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
 
         try:
             with config.precision(model.real), config.seeded(seed):
-                training.fit(
+                loop.fit(
                     model,
                     self._in_order(batches(rows, batch)),
                     None if held is None else batches(held, batch),

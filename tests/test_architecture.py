@@ -29,13 +29,14 @@ ORDER = """
     optimizers.momentum optimizers.adagrad optimizers.adam optimizers schedules layers.layer
     layers.core layers.images layers.conv layers.pooling layers.normalization layers.activation
     layers.regularization layers.shaping layers.merging layers.preprocessing layers data
-    data.sources data.batches goals callbacks.callback callbacks.records callbacks.control
-    callbacks training trainer models.model models.sequential models nn backend pictures.layout
-    pictures.drawing pictures.outline summary pictures.blocks pictures.boxes pictures.diagram
-    pictures utils nnlite versions preprocessing.transforms preprocessing.settings
-    preprocessing.iterator preprocessing.image preprocessing samples scaling targets weights
-    held_out specs architecture estimator_settings defaults fit_tasks fitting estimators
-    wrappers.scikit_learn wrappers datasets.mnist datasets plotting demo __main__
+    data.sources data.batches training training.objectives callbacks.callback callbacks.records
+    callbacks.control callbacks training.loop training.trainer models.model models.sequential
+    models nn backend pictures.layout pictures.drawing pictures.outline summary pictures.blocks
+    pictures.boxes pictures.diagram pictures utils nnlite versions preprocessing.transforms
+    preprocessing.settings preprocessing.iterator preprocessing.image preprocessing samples
+    scaling targets weights held_out specs architecture estimator_settings defaults fit_tasks
+    fitting estimators wrappers.scikit_learn wrappers datasets.mnist datasets plotting demo
+    __main__
 """.split()
 
 # Imports inside of a function or of a `try`: what is optional, or is loaded when it is first used.

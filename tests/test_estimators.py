@@ -16,10 +16,11 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from nnlite import NNClassifier, NNRegressor, estimator_settings, ops, training
+from nnlite import NNClassifier, NNRegressor, estimator_settings, ops
 from nnlite.callbacks import Callback, EarlyStopping
 from nnlite.layers import Activation, Dense, Dropout, Flatten, Input, Reshape
 from nnlite.optimizers import SGD, Adam, Optimizer
+from nnlite.training import loop
 
 IRIS, KIND = load_iris(return_X_y=True)
 DIGITS, DIGIT = load_digits(return_X_y=True)
@@ -348,13 +349,13 @@ def test_a_class_of_weight_zero_is_still_a_class():
 @pytest.fixture
 def held_out(monkeypatch):
     """What `fit` hands to the training loop."""
-    seen, fit = {}, training.fit
+    seen, fit = {}, loop.fit
 
     def spy(model, data, held, *rest):
         seen.update(train=data, held=held)
         return fit(model, data, held, *rest)
 
-    monkeypatch.setattr(training, "fit", spy)
+    monkeypatch.setattr(loop, "fit", spy)
     return seen
 
 
@@ -378,7 +379,7 @@ def test_the_best_weights_are_restored(held_out, kind):
     curve = fitted.validation_loss_curve_
     assert fitted.n_iter_ == len(curve) == fitted.best_epoch_ + estimator_settings.PATIENCE < 300
     assert fitted.best_epoch_ == np.argmin(curve) + 1
-    again = training.evaluate(fitted.model_, held_out["held"])
+    again = loop.evaluate(fitted.model_, held_out["held"])
     assert again["loss"] == min(curve)
 
 

@@ -6,8 +6,8 @@ from nnlite import config, metrics
 from nnlite.engine.symbolic import Graph, Symbol, mapped, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.layer import Layer
-from nnlite.trainer import Trainer
-from nnlite.training import dry_run
+from nnlite.training.loop import dry_run
+from nnlite.training.trainer import Trainer
 
 
 class Model(Trainer, Layer):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnlite import ops, optimizers, training
+from nnlite import ops, optimizers
 from nnlite.callbacks import Callback
 from nnlite.data.batches import ArrayBatches, Span, StreamBatches, yields_batches
 from nnlite.data.sources import (
@@ -14,8 +14,9 @@ from nnlite.data.sources import (
     unpack_x_y_sample_weight,
 )
 from nnlite.engine.symbolic import mapped
-from nnlite.goals import Goals, is_nested, names_of
 from nnlite.layers.core import positive_int
+from nnlite.training import loop
+from nnlite.training.objectives import Goals, is_nested, names_of
 
 
 class Trainer:
@@ -152,7 +153,7 @@ class Trainer:
 
         It is written in ops and traced once, so it runs in C even with a GradientTape inside.
         """
-        return training.train_step(self, data)
+        return loop.train_step(self, data)
 
     def test_step(self, data):
         """One step of evaluation on a batch."""
@@ -179,7 +180,7 @@ class Trainer:
         if isinstance(x, Source) and not x.row_shape and self.input_shape == (None, 1):
             x.as_column()
         if not self.built:
-            training.dry_run(self, mapped(x, Source, lambda s: (None, *s.row_shape)))
+            loop.dry_run(self, mapped(x, Source, lambda s: (None, *s.row_shape)))
         if y is not None and self._goals is not None and self.output_shape is not None:
             self._check_targets(y, sample_weight)
 
@@ -326,7 +327,7 @@ class Trainer:
                     "validation_steps: expected a number, as validation_data can be gone through "
                     "only once, got None"
                 )
-        return training.fit(
+        return loop.fit(
             self,
             batches.shuffled() if shuffle else batches,
             validation,
@@ -373,8 +374,8 @@ class Trainer:
         size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)
         callbacks = _callback_list("evaluate", callbacks)
         batches = self._batches((x, y, sample_weight), size, finite=False)
-        training.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
-        return _figures(training.evaluate(self, batches, steps, callbacks), return_dict)
+        loop.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
+        return _figures(loop.evaluate(self, batches, steps, callbacks), return_dict)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """The outputs for every row of `x`.
@@ -398,7 +399,7 @@ class Trainer:
         array, or list or dict of them for several outputs
         """
         if x.__class__ is np.ndarray and batch_size is steps is callbacks is None:
-            y = training.predict_again(self, x)
+            y = loop.predict_again(self, x)
             if y is not None:
                 return y
         size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)
@@ -410,11 +411,11 @@ class Trainer:
             self._ready_for(*sources)
             rows = leaves(sources)[0].rows
             if steps is None and not callbacks:
-                return training.predict_rows(self, Span(sources, 0, rows, 1))
+                return loop.predict_rows(self, Span(sources, 0, rows, 1))
             seen = steps is not None or any(c.wants_batches("predict") for c in callbacks)
             batches = ArrayBatches(sources, size if seen else rows)
-        training.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
-        return training.predict(self, batches, steps, callbacks)
+        loop.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
+        return loop.predict(self, batches, steps, callbacks)
 
     def _inputs(self, item):
         return sources_of(unpack_x_y_sample_weight(item)[0], several=self._several())
@@ -425,7 +426,7 @@ class Trainer:
         sources = self._sources((x, y, sample_weight), class_weight)
         self._ready_for(*sources)
         self.reset_metrics()
-        training.run_batches(self, "train", [Span(sources, 0, leaves(sources)[0].rows, 1)])
+        loop.run_batches(self, "train", [Span(sources, 0, leaves(sources)[0].rows, 1)])
         return _figures(self.metric_results(), return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
@@ -434,7 +435,7 @@ class Trainer:
         sources = self._sources((x, y, sample_weight), finite=False)
         self._ready_for(*sources)
         self.reset_metrics()
-        training.run_batches(self, "test", [Span(sources, 0, leaves(sources)[0].rows, 1)])
+        loop.run_batches(self, "test", [Span(sources, 0, leaves(sources)[0].rows, 1)])
         return _figures(self.metric_results(), return_dict)
 
     def predict_on_batch(self, x):

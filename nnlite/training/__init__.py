@@ -1,0 +1,1 @@
+"""Training: objectives, compiled steps, the loops, and the part of a Model that uses them."""
