@@ -26,10 +26,12 @@ except ImportError:
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0, stratify=y)
 
-pipeline = Pipeline([
-    ("scale", MinMaxScaler()),
-    ("net", NNClassifier(epochs=10, batch_size=32, random_state=0)),
-])
+pipeline = Pipeline(
+    [
+        ("scale", MinMaxScaler()),
+        ("net", NNClassifier(epochs=10, batch_size=32, random_state=0)),
+    ]
+)
 architectures = [  # each is one value: a Stack of layers, or the sizes of hidden layers
     "64",
     "128-64",

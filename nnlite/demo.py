@@ -21,7 +21,6 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from nnlite import plotting
 from nnlite.architecture import Stack
 from nnlite.atomic_write import write_whole
 from nnlite.callbacks import EarlyStopping
@@ -33,6 +32,7 @@ from nnlite.optimizers import Adam
 from nnlite.optimizers.schedules import CosineDecay
 from nnlite.progress import ProgressBar
 from nnlite.versions import __version__
+from nnlite.visualization import curves
 
 SEARCHED_ROWS, SEARCHED_EPOCHS, FOLDS = 3_000, 5, 3
 TRIED, TRIED_AT_RANDOM, SHOWN = 16, 8, 6  # settings of the Bayesian search
@@ -392,7 +392,7 @@ def _draw(path, data, trained, search):
     searched = found, search, best
     title = f"{data.name}: the {name.lower()} reads {last.accuracy:.2%} of {count}"
     try:
-        plotting.demo_report(
+        curves.demo_report(
             picture, histories, data.x_test, data.y_test, last.predictions, title, searched
         )
     except ImportError as error:

@@ -21,9 +21,9 @@ from nnlite.estimator_settings import Searchable, is_auto, whole
 from nnlite.fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
-from nnlite.pictures.blocks import block_of
 from nnlite.targets import finite
 from nnlite.training import loop
+from nnlite.visualization.blocks import block_of
 from nnlite.weights import weights_of, without_zeros
 
 # Small float64 data are trained in float64: what scikit-learn's own MLP does, and what its checks

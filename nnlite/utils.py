@@ -3,7 +3,7 @@
 from nnlite.config import set_random_seed
 from nnlite.data.batches import PyDataset
 from nnlite.data.sources import to_categorical, unpack_x_y_sample_weight
-from nnlite.pictures import plot_model
+from nnlite.visualization import plot_model
 
 Sequence = PyDataset
 

@@ -31,11 +31,12 @@ ORDER = """
     layers.regularization layers.shaping layers.merging layers.preprocessing layers data
     data.sources data.batches training training.objectives callbacks.callback callbacks.records
     callbacks.control callbacks training.loop training.trainer models.model models.sequential
-    models nn backend pictures.layout pictures.drawing pictures.outline summary pictures.blocks
-    pictures.boxes pictures.diagram pictures utils nnlite versions preprocessing.transforms
-    preprocessing.settings preprocessing.iterator preprocessing.image preprocessing samples
-    scaling targets weights held_out specs architecture estimator_settings defaults fit_tasks
-    fitting estimators wrappers.scikit_learn wrappers datasets.mnist datasets plotting demo
+    models nn backend visualization visualization.graph_layout visualization.canvas
+    visualization.outline visualization.summary visualization.blocks visualization.node_box
+    visualization.diagram utils nnlite versions preprocessing.transforms preprocessing.settings
+    preprocessing.iterator preprocessing.image preprocessing samples scaling targets weights
+    held_out specs architecture estimator_settings defaults fit_tasks fitting estimators
+    wrappers.scikit_learn wrappers datasets.mnist datasets visualization.curves plotting demo
     __main__
 """.split()
 
@@ -44,11 +45,11 @@ LAZY = {
     ("__main__", "demo"),
     ("demo", "skopt"),
     ("fit_tasks", "sklearn"),  # its callbacks, which are new
-    ("callbacks.records", "plotting"),
-    ("pictures.drawing", "matplotlib"),
-    ("models.model", "pictures.diagram"),
-    ("models.model", "summary"),
-    ("plotting", "matplotlib"),
+    ("callbacks.records", "visualization.curves"),
+    ("visualization.canvas", "matplotlib"),
+    ("models.model", "visualization.diagram"),
+    ("models.model", "visualization.summary"),
+    ("visualization.curves", "matplotlib"),
     ("preprocessing.iterator", "PIL"),
     ("progress", "tqdm"),
 }

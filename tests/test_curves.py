@@ -7,7 +7,7 @@ import sys
 import pytest
 from small_models import LABELS, X, classifier
 
-from nnlite import plotting
+from nnlite.visualization import curves
 
 
 def test_a_history_draws_all_its_figures(tmp_path):
@@ -33,21 +33,21 @@ def test_epochs_are_counted_from_where_the_training_began():
 
 def test_notes_that_are_no_numbers_are_left_out():
     notes = {"loss": [1, 2], "weights": [[1, 2], [3, 4]], "words": ["a", "b"], "val_f1": [0, 1]}
-    assert [ax.get_ylabel() for ax in plotting.plot_history(notes)] == ["loss", "f1"]
+    assert [ax.get_ylabel() for ax in curves.plot_history(notes)] == ["loss", "f1"]
 
 
 def test_given_axes_are_drawn_on():
-    given = plotting.plot_history({"loss": [1], "a": [1], "b": [1]})[1:]
+    given = curves.plot_history({"loss": [1], "a": [1], "b": [1]})[1:]
     for ax in given:
         ax.clear()
-    assert plotting.plot_history({"loss": [1.0], "b": [2.0]}, given) == given
+    assert curves.plot_history({"loss": [1.0], "b": [2.0]}, given) == given
     assert [ax.get_ylabel() for ax in given] == ["loss", "b"]
-    assert len(plotting.plot_history({"loss": [1.0], "b": [2.0]}, given[0])) == 1
+    assert len(curves.plot_history({"loss": [1.0], "b": [2.0]}, given[0])) == 1
 
 
 def test_a_wrong_ending_is_an_error_before_anything_is_drawn():
     with pytest.raises(ValueError, match=r"plot_history: expected path to end in .*, got 'a.jpg'"):
-        plotting.plot_history({"loss": [1.0]}, path="a.jpg")
+        curves.plot_history({"loss": [1.0]}, path="a.jpg")
 
 
 @pytest.mark.parametrize("imported, figures", [("matplotlib.pyplot", 1), ("matplotlib", 0)])

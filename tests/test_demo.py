@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from nnlite import demo, plotting, progress
+from nnlite import demo, progress
 from nnlite.__main__ import main
 from nnlite.layers import Conv2D
+from nnlite.visualization import curves
 
 GIVEN = os.environ.get("NNLITE_DATA", "")
 
@@ -228,7 +229,7 @@ def test_wrong_command_line_says_what_there_is(arguments, said, capsys):
 
 def test_curves_count_epochs_from_one():
     history = {"loss": [3, 2, 1], "accuracy": [0.1, 0.2, 0.3], "val_loss": [4, 3, 2]}
-    loss, accuracy = plotting.plot_history(history)
+    loss, accuracy = curves.plot_history(history)
     training, validation = loss.get_lines()
     assert training.get_xdata().tolist() == [1, 2, 3] and list(training.get_ydata()) == [3, 2, 1]
     assert list(validation.get_ydata()) == [4, 3, 2]
@@ -238,35 +239,35 @@ def test_curves_count_epochs_from_one():
 
 def test_history_without_a_loss_is_an_error():
     with pytest.raises(ValueError, match="expected a history with a loss, got mse"):
-        plotting.plot_history({"mse": [1.0]})
+        curves.plot_history({"mse": [1.0]})
 
 
 def test_progress_of_a_search_shows_the_best_so_far(tmp_path):
-    ax = plotting.plot_search([0.8, 0.9, 0.85, 0.1, 0.88], path=tmp_path / "search.png")
+    ax = curves.plot_search([0.8, 0.9, 0.85, 0.1, 0.88], path=tmp_path / "search.png")
     tried, far, best = ax.get_lines()
     assert tried.get_xdata().tolist() == [1, 2, 3, 5] and far.get_xdata().tolist() == [4]
     assert best.get_ydata().tolist() == [0.8, 0.9, 0.9, 0.9, 0.9]
     assert (tmp_path / "search.png").read_bytes()[1:4] == b"PNG"
     with pytest.raises(ValueError, match="expected scores of a fitted search"):
-        plotting.plot_search([])
+        curves.plot_search([])
 
 
 def test_misread_images_are_shown_with_both_labels():
     labels = np.arange(10)
-    figure = plotting.plot_misread(np.zeros((10, 4, 4)), labels, labels // 5 * 5, rows=2, columns=3)
+    figure = curves.plot_misread(np.zeros((10, 4, 4)), labels, labels // 5 * 5, rows=2, columns=3)
     shown = [ax.get_title() for ax in figure.axes]
     assert shown == [f"{k} read as {k // 5 * 5}" for k in (1, 2, 3, 4, 6, 7)]
     assert figure.texts[0].get_text() == "8 of 10 misread, the first 6"
 
 
 def test_nothing_misread_is_no_error():
-    figure = plotting.plot_misread(np.zeros((2, 4, 4)), [1, 2], [1, 2])
+    figure = curves.plot_misread(np.zeros((2, 4, 4)), [1, 2], [1, 2])
     assert figure.texts[0].get_text() == "0 of 2 misread"
 
 
 def test_misread_needs_arrays_that_fit():
     with pytest.raises(ValueError, match=r"got shapes \(2, 16\), \(2,\) and \(2,\)"):
-        plotting.plot_misread(np.zeros((2, 16)), [1, 2], [1, 2])
+        curves.plot_misread(np.zeros((2, 16)), [1, 2], [1, 2])
 
 
 def test_drawing_leaves_pyplot_alone(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 from pages import apart
 
-from nnlite.pictures.layout import Edge, Layout
+from nnlite.visualization.graph_layout import Edge, Layout
 
 
 def test_random_graphs_have_room_for_every_box_and_line():

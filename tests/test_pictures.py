@@ -12,8 +12,8 @@ from small_models import TwoLayers, X, classifier
 
 import nnlite as keras
 from nnlite import layers, ops, utils
-from nnlite.pictures.diagram import Diagram
-from nnlite.pictures.drawing import Drawing, shortened, text_width
+from nnlite.visualization.canvas import Drawing, shortened, text_width
+from nnlite.visualization.diagram import Diagram
 
 EVERYTHING = {
     "show_shapes": True,

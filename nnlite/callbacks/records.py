@@ -39,7 +39,7 @@ class History(Callback):
         -------
         list of Axes
         """
-        from nnlite.plotting import plot_history
+        from nnlite.visualization.curves import plot_history
 
         return plot_history(self, path=path)
 

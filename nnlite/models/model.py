@@ -209,14 +209,14 @@ class Model(Trainer, Layer):
         layer_range : (str, str), optional
             The names, or regular expressions for them, of the first and the last layer to list.
         """
-        from nnlite.summary import summary
+        from nnlite.visualization.summary import summary
 
         text = summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
         (print_fn or print)(text)
 
     def _repr_html_(self):
         """What a notebook shows: the summary, and a picture if it is a small one."""
-        from nnlite.pictures.diagram import model_html
+        from nnlite.visualization.diagram import model_html
 
         return model_html(self)
 

@@ -49,7 +49,7 @@ def text_width(text, size, bold=False):
 
     Examples
     --------
-    >>> from nnlite.pictures.drawing import text_width
+    >>> from nnlite.visualization.canvas import text_width
     >>> text_width("Dense", 10)
     31.6
     """

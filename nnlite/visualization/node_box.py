@@ -2,7 +2,7 @@
 asked for."""
 
 from nnlite.models.model import Model
-from nnlite.pictures.drawing import shortened, text_width
+from nnlite.visualization.canvas import shortened, text_width
 
 # (filling of the heading, outline)
 INPUT, WEIGHTS, FILTERS = ("#e2e8f0", "#64748b"), ("#dbeafe", "#3b82f6"), ("#ccfbf1", "#0d9488")

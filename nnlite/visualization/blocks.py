@@ -3,8 +3,8 @@ those of pipelines and searches."""
 
 from types import SimpleNamespace
 
-from nnlite.pictures.outline import Outline
-from nnlite.summary import rows_of
+from nnlite.visualization.outline import Outline
+from nnlite.visualization.summary import rows_of
 
 
 def block_of(estimator):

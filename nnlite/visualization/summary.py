@@ -7,7 +7,7 @@ import textwrap
 from itertools import pairwise
 
 from nnlite.models.model import Model
-from nnlite.pictures.outline import HOW_TO_BUILD, Outline
+from nnlite.visualization.outline import HOW_TO_BUILD, Outline
 
 # Where the columns end, as shares of the width: Keras's.
 PLAIN, CONNECTED = (0.45, 0.80, 1.0), (0.3, 0.56, 0.74, 1.0)

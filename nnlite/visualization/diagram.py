@@ -6,11 +6,11 @@ paints; this module knows what boxes look like.
 
 from nnlite.atomic_write import write_whole
 from nnlite.models.model import Model
-from nnlite.pictures.boxes import SMALL, SOFT, Box
-from nnlite.pictures.drawing import Drawing, check_ending, shortened, text_width
-from nnlite.pictures.layout import Edge, Layout
-from nnlite.pictures.outline import HOW_TO_BUILD, Outline
-from nnlite.summary import summary_html
+from nnlite.visualization.canvas import Drawing, check_ending, shortened, text_width
+from nnlite.visualization.graph_layout import Edge, Layout
+from nnlite.visualization.node_box import SMALL, SOFT, Box
+from nnlite.visualization.outline import HOW_TO_BUILD, Outline
+from nnlite.visualization.summary import summary_html
 
 WHERE = "plot_model: expected to_file"
 LINE, FRAME_FILL = "#7b8794", "#64748b"

@@ -1,0 +1,345 @@
+"""Pictures of a training: curves and misread images; of a search: its progress. Matplotlib is
+needed only when one is drawn.
+
+Only `plot_history` and `plot_search` use pyplot, and only where the user does or where a notebook
+runs; nothing else changes its state, and any thread may draw.
+"""
+
+import io
+import sys
+
+import numpy as np
+
+from nnlite.atomic_write import write_whole
+from nnlite.visualization.canvas import check_ending
+from nnlite.visualization.diagram import Diagram
+
+__all__ = ["demo_report", "plot_history", "plot_misread", "plot_search"]
+
+TRAIN, HELD, WRONG = "#1f6feb", "#e8710a", "#c62828"
+VALIDATION_PREFIX = "val_"
+LOOK = {"dpi": 110, "layout": "constrained", "facecolor": "white"}
+CURVES_HEIGHT, HEADING_HEIGHT, ROW_HEIGHT = 3.4, 0.6, 1.45  # inches
+SEARCH_HEIGHT, MODEL_HEIGHT, WIDTH = 2.8, 1.0, 10
+
+
+def _new_figure(size):
+    """A figure that belongs to no window."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install matplotlib") from error
+    figure = Figure(size, **LOOK)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _shown_figure(size):
+    """A figure that a notebook shows below the cell and `pyplot.show()` in a window, where one of
+    them is in use; else one that belongs to nobody."""
+    if "matplotlib.pyplot" not in sys.modules and "ipykernel" not in sys.modules:
+        return _new_figure(size)
+    try:
+        from matplotlib import pyplot
+    except ImportError:
+        return _new_figure(size)  # says what is missing
+    return pyplot.figure(figsize=size, **LOOK)
+
+
+def _label(figure):
+    """'mean_squared_error' -> 'Mean squared error'."""
+    label = figure.replace("_", " ")
+    return label[:1].upper() + label[1:]
+
+
+def _curve(ax, history, figure, first):
+    """Draw one figure of the history over the epochs, which are counted from `first`."""
+    from matplotlib.ticker import MaxNLocator
+
+    last, pair = first, VALIDATION_PREFIX + figure in history
+    for prefix, name, color in (("", "training", TRAIN), (VALIDATION_PREFIX, "validation", HELD)):
+        values = history.get(prefix + figure)
+        if values is not None and len(values):
+            epochs = np.arange(first, first + len(values))
+            last = max(last, epochs[-1])
+            marker = "o" if len(values) <= 30 else None
+            ax.plot(epochs, values, color=color, label=name, marker=marker, markersize=4)
+    ax.set_title(f"{_label(figure)} per epoch", loc="left", fontsize=11, fontweight="bold")
+    ax.set_xlabel("epoch")
+    ax.set_xlim(first - 0.5, last + 0.5)
+    ax.set_ylabel(_label(figure).lower())
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _plain(ax)
+    if pair or figure != "learning_rate":
+        ax.legend(frameon=False)
+
+
+def _plain(ax):
+    """Lines where the eye needs them."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", color="#e5e7eb", linewidth=0.8)
+    ax.set_axisbelow(True)
+
+
+def _figures(history):
+    """The names of the figures to draw, the loss first, each with or without its validation's."""
+    names = ["loss"]
+    for key, values in history.items():
+        name = key.removeprefix(VALIDATION_PREFIX)
+        try:
+            np.asarray(values, float).reshape(len(values))
+        except (TypeError, ValueError):
+            continue  # not a number for each epoch: a callback's own notes
+        if name not in names:
+            names.append(name)
+    return names
+
+
+def plot_history(history, ax=None, path=None):
+    """The loss, each metric, and whatever else was noted, over the epochs of a training.
+
+    Parameters
+    ----------
+    history : History or dict of str to list of float
+        What `Model.fit` returns, or an estimator's `history_`.
+    ax : matplotlib Axes, or a sequence of them, optional
+        Where to draw: a figure of the history on each, the loss first, as far as they go. By
+        default those of a new figure. A notebook shows that one below the cell, and in a program
+        that uses pyplot `pyplot.show()` does; without pyplot it belongs to no window.
+    path : str or path, optional
+        Where the picture is written, too; its ending (.png, .svg, .pdf) says how, PNG without one.
+
+    Returns
+    -------
+    list of Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If there is no loss in the history, or for another ending of `path`.
+
+    Examples
+    --------
+    >>> from nnlite.plotting import plot_history
+    >>> axes = plot_history({"loss": [0.9, 0.5], "val_loss": [0.8, 0.6]}, path="curves.png")
+    >>> axes[0].get_xlabel()
+    'epoch'
+    """
+    form = None if path is None else check_ending(path, "plot_history: expected path")
+    first = (getattr(history, "epoch", None) or [0])[0] + 1
+    history = getattr(history, "history", history)
+    if "loss" not in history:
+        found = ", ".join(history) or "an empty one"
+        raise ValueError(f"plot_history: expected a history with a loss, got {found}")
+    names = _figures(history)
+    if ax is None:
+        columns = 2 if len(names) == 4 else min(3, len(names))
+        rows = -(-len(names) // columns)
+        figure = _shown_figure((5 * columns, 3.6 * rows))
+        ax = figure.subplots(rows, columns, squeeze=False)
+        for unused in ax.ravel()[len(names) :]:
+            unused.remove()
+    axes = list(np.ravel(ax))[: len(names)]
+    for one, name in zip(axes, names):
+        _curve(one, history, name, first)
+    if path is not None:
+        _save(axes[0], path, form)
+    return axes
+
+
+def _save(ax, path, form):
+    """Write the picture that these Axes are in."""
+    content = io.BytesIO()
+    ax.get_figure(root=True).savefig(content, format=form)
+    write_whole(path, content.getvalue())
+
+
+def plot_search(search, ax=None, path=None):
+    """The score of each setting that a search tried, in that order, and the best so far.
+
+    Parameters
+    ----------
+    search : GridSearchCV, BayesSearchCV, ... or sequence of float
+        A search that was fitted, or the scores themselves.
+    ax, path
+        As of `plot_history`.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If nothing was tried, or for another ending of `path`.
+
+    Examples
+    --------
+    >>> from nnlite.plotting import plot_search
+    >>> ax = plot_search([0.5, 0.8, 0.7])
+    >>> ax.get_lines()[-1].get_ydata().tolist()
+    [0.5, 0.8, 0.8]
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    form = None if path is None else check_ending(path, "plot_search: expected path")
+    results = getattr(search, "cv_results_", None)
+    scores = np.asarray(search if results is None else results["mean_test_score"], float)
+    if scores.ndim != 1 or not np.isfinite(scores).any():
+        raise ValueError(f"plot_search: expected scores of a fitted search, got {search!r}")
+    ax = _shown_figure((7, 3.6)).subplots() if ax is None else ax
+    tried = np.arange(1, len(scores) + 1)
+    best = np.fmax.accumulate(scores)
+    middle = np.nanquantile(scores, 0.25)
+    low = middle - max(best[-1] - middle, 1e-9)  # far below the rest lies what diverged
+    far = ~(scores >= low)
+    ax.plot(tried[~far], scores[~far], "o", color=HELD, markersize=4, label="setting tried")
+    if far.any():
+        ax.plot(tried[far], np.full(far.sum(), low), "v", color=WRONG, markersize=5, label="worse")
+    ax.plot(tried, best, color=TRAIN, drawstyle="steps-post", label="best so far")
+    ax.set_title("Score of each setting", loc="left", fontsize=11, fontweight="bold")
+    ax.set_xlabel("setting")
+    ax.set_ylabel("mean score")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _plain(ax)
+    ax.legend(frameon=False, loc="lower right")
+    if path is not None:
+        _save(ax, path, form)
+    return ax
+
+
+def _draw_model(model, ax):
+    """The layers of a model from left to right."""
+    from matplotlib.image import imread
+
+    drawing = Diagram(model, "LR", activation=True, shapes=True).drawing
+    ax.imshow(imread(io.BytesIO(drawing.image("png", 200))))
+    ax.set_axis_off()
+
+
+def plot_misread(images, labels, predictions, figure=None, rows=4, columns=8):
+    """The first images whose prediction is wrong, with the true and the predicted label.
+
+    Parameters
+    ----------
+    images : array, shape (N, height, width)
+    labels, predictions : array, shape (N,)
+    figure : matplotlib Figure or SubFigure, optional
+        Where to draw; by default a new figure.
+    rows, columns : int, default 4 and 8
+        At most so many images; no more rows than they fill are drawn.
+
+    Returns
+    -------
+    Figure or SubFigure
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If the arrays do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnlite.plotting import plot_misread
+    >>> figure = plot_misread(np.zeros((2, 8, 8)), [3, 5], [3, 6])
+    >>> figure.axes[0].get_title()
+    '5 read as 6'
+    """
+    images, labels, predictions = np.asarray(images), np.asarray(labels), np.asarray(predictions)
+    if images.ndim != 3 or labels.shape != (len(images),) or predictions.shape != (len(images),):
+        raise ValueError(
+            "plot_misread: expected images (N, height, width), labels (N,) and predictions (N,), "
+            f"got shapes {images.shape}, {labels.shape} and {predictions.shape}"
+        )
+    wrong = np.flatnonzero(labels != predictions)
+    shown = wrong[: rows * columns]
+    rows = _rows(len(shown), rows, columns)
+    if figure is None:
+        figure = _new_figure((1.25 * columns, HEADING_HEIGHT + ROW_HEIGHT * rows))
+    title = f"{len(wrong):,} of {len(images):,} misread"
+    if len(shown) < len(wrong):
+        title += f", the first {len(shown)}"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax, at in zip(grid, shown):
+        ax.imshow(images[at], cmap="gray_r", interpolation="nearest")
+        ax.set_title(f"{labels[at]} read as {predictions[at]}", fontsize=9, color=WRONG, pad=3)
+    for ax in grid[: len(shown)]:
+        ax.set_xticks([])
+        ax.set_yticks([])
+        ax.spines[:].set_color("#d1d5db")
+    for ax in grid[len(shown) :]:
+        ax.set_axis_off()
+    return figure
+
+
+def _rows(images, rows, columns):
+    """How many rows of a grid some images fill: at least one."""
+    return max(1, min(rows, -(-images // columns)))
+
+
+def demo_report(path, histories, images, labels, predictions, title, search=None):
+    """Write the picture of `nnlite demo`: curves above, a search, misread images below.
+
+    Parameters
+    ----------
+    path : str, path or binary file
+        Where the PNG is written.
+    histories : dict of str to dict of str to list of float
+        The history of each network by its name; each has a row of curves.
+    images : array, shape (N, height, width)
+    labels, predictions : array, shape (N,)
+    title : str
+    search : (str, search, Model), optional
+        A heading, a fitted search, and a model with the best architecture that it found.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> from nnlite.plotting import demo_report
+    >>> picture = io.BytesIO()
+    >>> histories = {"Network": {"loss": [0.9, 0.5]}}
+    >>> demo_report(picture, histories, np.zeros((2, 8, 8)), [3, 5], [3, 6], "Two")
+    >>> picture.getvalue()[1:4]
+    b'PNG'
+    """
+    rows = _rows(np.count_nonzero(np.asarray(labels) != np.asarray(predictions)), 4, 8)
+    heights = [CURVES_HEIGHT] * len(histories) + [SEARCH_HEIGHT + MODEL_HEIGHT] * (
+        search is not None
+    )
+    heights += [HEADING_HEIGHT + ROW_HEIGHT * rows]
+    figure = _new_figure((WIDTH, sum(heights)))
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+    figure.suptitle(title, fontsize=14, fontweight="bold")
+    parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0.04))
+    for name, history in histories.items():
+        part = next(parts)
+        part.suptitle(name, x=0.01, ha="left", fontsize=11, fontweight="bold")
+        for ax in plot_history(history, part.subplots(1, 2 if "accuracy" in history else 1)):
+            ax.set_title(ax.get_title(loc="left"), loc="left", fontsize=10)
+    if search is not None:
+        _draw_search(next(parts), *search)
+    plot_misread(images, labels, predictions, next(parts))
+    figure.savefig(path, format="png")
+
+
+def _draw_search(part, name, search, model):
+    """A search's progress, and the best architecture below."""
+    part.suptitle(name, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    upper, lower = part.subfigures(2, 1, height_ratios=[SEARCH_HEIGHT, MODEL_HEIGHT])
+    plot_search(search, upper.subplots()).set_title("", loc="left")
+    _draw_model(model, lower.add_axes((0.01, 0, 0.98, 1)))
