@@ -29,7 +29,7 @@ ORDER = """
     optimizers.momentum optimizers.adagrad optimizers.adam optimizers schedules layers.layer
     layers.core layers.images layers.conv layers.pooling layers.normalization layers.activation
     layers.regularization layers.shaping layers.merging layers.preprocessing layers data
-    data.sources data.batches training training.objectives callbacks.callback callbacks.records
+    data.sources data.batches training training.objectives callbacks.callback callbacks.loggers
     callbacks.control callbacks training.loop training.trainer models.model models.sequential
     models nn backend visualization visualization.graph_layout visualization.canvas
     visualization.outline visualization.summary visualization.blocks visualization.node_box
@@ -45,7 +45,7 @@ LAZY = {
     ("__main__", "demo"),
     ("demo", "skopt"),
     ("fit_tasks", "sklearn"),  # its callbacks, which are new
-    ("callbacks.records", "visualization.curves"),
+    ("callbacks.loggers", "visualization.curves"),
     ("visualization.canvas", "matplotlib"),
     ("models.model", "visualization.diagram"),
     ("models.model", "visualization.summary"),

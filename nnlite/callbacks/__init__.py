@@ -7,7 +7,7 @@ from nnlite.callbacks.control import (
     ReduceLROnPlateau,
     TerminateOnNaN,
 )
-from nnlite.callbacks.records import CSVLogger, History, ProgbarLogger
+from nnlite.callbacks.loggers import CSVLogger, History, ProgbarLogger
 
 __all__ = [
     "CSVLogger",
