@@ -33,11 +33,11 @@ ORDER = """
     callbacks.control callbacks training.loop training.trainer models.model models.sequential
     models nn backend visualization visualization.graph_layout visualization.canvas
     visualization.outline visualization.summary visualization.blocks visualization.node_box
-    visualization.diagram utils nnlite versions preprocessing.transforms preprocessing.settings
-    preprocessing.iterator preprocessing.image preprocessing samples scaling targets weights
-    held_out specs architecture estimator_settings defaults fit_tasks fitting estimators
-    wrappers.scikit_learn wrappers datasets.mnist datasets visualization.curves plotting demo
-    __main__
+    visualization.diagram utils nnlite versions preprocessing.transforms
+    preprocessing.parameter_checks preprocessing.iterator preprocessing.image preprocessing
+    samples scaling targets weights held_out specs architecture estimator_settings defaults
+    fit_tasks fitting estimators wrappers.scikit_learn wrappers datasets.mnist datasets
+    visualization.curves plotting demo __main__
 """.split()
 
 # Imports inside of a function or of a `try`: what is optional, or is loaded when it is first used.

@@ -12,7 +12,7 @@ from nnlite.data.sources import Source
 from nnlite.layers.core import positive_int
 from nnlite.preprocessing import transforms
 from nnlite.preprocessing.iterator import NumpyArrayIterator, images_of, read_rows, seed_of
-from nnlite.preprocessing.settings import check
+from nnlite.preprocessing.parameter_checks import check
 
 STATISTICS_ROWS = 1024  # images that `fit` looks at together
 
