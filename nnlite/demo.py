@@ -21,12 +21,12 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from nnlite.architecture import Stack
 from nnlite.atomic_write import write_whole
 from nnlite.callbacks import EarlyStopping
 from nnlite.datasets import mnist
 from nnlite.engine import _engine, dispatch
 from nnlite.estimators import NNClassifier
+from nnlite.estimators.architecture import Stack
 from nnlite.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D
 from nnlite.optimizers import Adam
 from nnlite.optimizers.schedules import CosineDecay

@@ -31,12 +31,14 @@ ORDER = """
     layers.regularization layers.shaping layers.merging layers.preprocessing layers data
     data.sources data.batches training training.objectives callbacks.callback callbacks.loggers
     callbacks.control callbacks training.loop training.trainer models.model models.sequential
-    models nn backend visualization visualization.graph_layout visualization.canvas
-    visualization.outline visualization.summary visualization.blocks visualization.node_box
-    visualization.diagram utils nnlite versions preprocessing.transforms
-    preprocessing.parameter_checks preprocessing.iterator preprocessing.image preprocessing
-    samples scaling targets weights held_out specs architecture estimator_settings defaults
-    fit_tasks fitting estimators wrappers.scikit_learn wrappers datasets.mnist datasets
+    models nn backend visualization.graph_layout visualization.canvas visualization.outline
+    visualization.summary estimators.html_repr visualization.node_box visualization.diagram
+    visualization utils nnlite versions preprocessing.transforms preprocessing.parameter_checks
+    preprocessing.iterator preprocessing.image preprocessing estimators.input_validation
+    estimators.scaling estimators.targets estimators.sample_weight estimators.validation_split
+    estimators.nested_params estimators.architecture estimators.parameters estimators.defaults
+    estimators.sklearn_callbacks estimators.base estimators.classifier estimators.regressor
+    estimators architecture wrappers.scikit_learn wrappers datasets.mnist datasets
     visualization.curves plotting demo __main__
 """.split()
 
@@ -44,7 +46,7 @@ ORDER = """
 LAZY = {
     ("__main__", "demo"),
     ("demo", "skopt"),
-    ("fit_tasks", "sklearn"),  # its callbacks, which are new
+    ("estimators.sklearn_callbacks", "sklearn"),  # its callbacks, which are new
     ("callbacks.loggers", "visualization.curves"),
     ("visualization.canvas", "matplotlib"),
     ("models.model", "visualization.diagram"),
@@ -115,9 +117,8 @@ def test_scikit_learn_is_imported_by_what_makes_up_estimators_and_demo_alone():
     users = {
         m for m in SOURCES for other, _ in imports(SOURCES[m]) if other in ("sklearn", "scipy")
     }
-    around = {"estimators", "estimator_settings", "samples", "targets", "weights", "held_out"}
-    theirs = {*around, "fit_tasks", "fitting", "wrappers.scikit_learn"}
-    assert users <= theirs | {"demo", "datasets.mnist"}
+    around = {u for u in SOURCES if u.startswith("estimators.")} | {"wrappers.scikit_learn"}
+    assert users <= around | {"demo", "datasets.mnist"}
 
 
 def loaded_by(statement):

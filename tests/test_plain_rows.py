@@ -8,7 +8,8 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
-from nnlite import NNClassifier, NNRegressor, samples
+from nnlite import NNClassifier, NNRegressor
+from nnlite.estimators import input_validation
 
 X, Y = load_iris(return_X_y=True)
 
@@ -16,13 +17,13 @@ X, Y = load_iris(return_X_y=True)
 @pytest.fixture
 def checked(monkeypatch):
     """A list that grows by each call of validate_data."""
-    calls, original = [], samples.validate_data
+    calls, original = [], input_validation.validate_data
 
     def counting(*args, **kwargs):
         calls.append(1)
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(samples, "validate_data", counting)
+    monkeypatch.setattr(input_validation, "validate_data", counting)
     return calls
 
 
@@ -35,7 +36,7 @@ def test_plain_rows_give_the_bits_of_checked_ones(kind, dtype, rows, checked, mo
     checked.clear()
     fast = fitted.predict(part)
     assert not checked
-    monkeypatch.setattr(samples, "is_plain", lambda *_: False)
+    monkeypatch.setattr(input_validation, "is_plain", lambda *_: False)
     slow = fitted.predict(part)
     assert checked and fast.dtype == slow.dtype and fast.tobytes() == slow.tobytes()
 
@@ -89,5 +90,7 @@ def test_large_finite_values_do_not_warn():
     large = np.full((2, 4), 1e38, np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert not samples.is_plain(large, (4,))  # its sum is not finite: scikit-learn looks
+        assert not input_validation.is_plain(
+            large, (4,)
+        )  # its sum is not finite: scikit-learn looks
         fitted.predict(large / 1e30)

@@ -67,7 +67,8 @@ def python(code, folder, **environment):
 # Copied to a fresh interpreter: fits as `wide` does and prints what it got.
 FIT = """
 from sklearn.datasets import load_digits
-from nnlite import NNClassifier, _engine, dispatch
+from nnlite import NNClassifier
+from nnlite.engine import _engine, dispatch
 from nnlite.layers import Dense, Dropout
 import hashlib
 X, y = load_digits(return_X_y=True)
@@ -202,7 +203,7 @@ def test_a_pickle_predicts_the_same_bits_in_another_process(tmp_path):
 
 def test_the_environment_chooses_the_instruction_set(tmp_path):
     for isa in dict.fromkeys(e.isa for e in _engine.engines()):
-        code = "from nnlite import dispatch; print(dispatch.engine('float64').isa)"
+        code = "from nnlite.engine import dispatch; print(dispatch.engine('float64').isa)"
         there = python(code, tmp_path, NNLITE_ISA=isa)
         assert there.stdout.strip() == isa, there.stderr
 

@@ -8,8 +8,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.datasets import load_iris, load_wine, make_regression
 
-from nnlite import NNClassifier, NNRegressor, defaults, scaling
+from nnlite import NNClassifier, NNRegressor
 from nnlite.callbacks import Callback, LearningRateScheduler
+from nnlite.estimators import defaults, scaling
 from nnlite.layers import BatchNormalization, Conv2D, Dense, Flatten, Normalization, Rescaling
 from nnlite.optimizers import Adam
 from nnlite.optimizers.schedules import ExponentialDecay

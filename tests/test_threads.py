@@ -202,7 +202,7 @@ def usual():
 
 
 FIT = """
-    from nnlite import _engine
+    from nnlite.engine import _engine
     from teams import digest_of_a_fit
     print(_engine.max_threads(), digest_of_a_fit())
 """
@@ -268,7 +268,7 @@ def test_the_quota_is_applied_at_import():
             if str(self) == "/sys/fs/cgroup/cpu.max": return "100000 100000"
             return real(self, *args, **kwargs)
         Path.read_text = read
-        from nnlite import _engine
+        from nnlite.engine import _engine
         print(_engine.max_threads())
     """
     assert python(code, OMP_NUM_THREADS=None) == ["1"]
@@ -307,7 +307,7 @@ def test_a_fit_inside_of_a_parallel_region_is_one_thread_of_it():
         import ctypes, os
         import threadpoolctl
         from teams import digest_of_a_fit
-        from nnlite import _engine
+        from nnlite.engine import _engine
         library = ctypes.CDLL(os.environ["LIBRARY"])
         def work(_):
             print(f"{_engine.max_threads()}-{digest_of_a_fit()}\\n", end="")
@@ -329,7 +329,7 @@ def test_threads_sleep_soon_after_their_work():
     code = """
         import os, time
         from teams import digest_of_a_fit
-        from nnlite import _engine
+        from nnlite.engine import _engine
         _engine.pretend_cores(2)
         digest_of_a_fit(n_threads=2)
         threads = [f"/proc/self/task/{t}/schedstat" for t in os.listdir("/proc/self/task")]
@@ -356,7 +356,7 @@ def test_a_child_forked_while_another_thread_runs_starts_afresh():
         import os, signal, sys, warnings
         from test_threads import Busy, eventually
         from teams import digest_of_a_fit
-        from nnlite import _engine
+        from nnlite.engine import _engine
         warnings.simplefilter("ignore", DeprecationWarning)
         print(digest_of_a_fit(n_threads=2), flush=True)
         with Busy(2, limit=2):

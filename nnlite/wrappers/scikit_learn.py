@@ -11,13 +11,13 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from nnlite import config, losses, optimizers
-from nnlite.architecture import check_outputs
-from nnlite.estimator_settings import documented
 from nnlite.estimators import NNClassifier, NNRegressor
+from nnlite.estimators.architecture import check_outputs
+from nnlite.estimators.nested_params import settings_of
+from nnlite.estimators.parameters import documented
+from nnlite.estimators.targets import Binary, Multilabel, OneHot
 from nnlite.layers import Layer
 from nnlite.models.model import Model
-from nnlite.specs import settings_of
-from nnlite.targets import Binary, Multilabel, OneHot
 
 # A prefix says whose setting it is: `model__units` is the same argument as `units`.
 MODEL, OPTIMIZER = "model__", "optimizer__"

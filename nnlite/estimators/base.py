@@ -11,20 +11,21 @@ import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 
-from nnlite import config, defaults, held_out, samples, scaling
-from nnlite.architecture import check_outputs, compiled_loss, meta_of
+from nnlite import config
 from nnlite.callbacks import History
 from nnlite.config import Configurable
 from nnlite.data.batches import ArrayBatches
 from nnlite.data.sources import sources_of
-from nnlite.estimator_settings import Searchable, is_auto, whole
-from nnlite.fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
+from nnlite.estimators import defaults, input_validation, scaling, validation_split
+from nnlite.estimators.architecture import check_outputs, compiled_loss, meta_of
+from nnlite.estimators.html_repr import block_of
+from nnlite.estimators.parameters import Searchable, is_auto, whole
+from nnlite.estimators.sample_weight import weights_of, without_zeros
+from nnlite.estimators.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from nnlite.estimators.targets import finite
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
-from nnlite.targets import finite
 from nnlite.training import loop
-from nnlite.visualization.blocks import block_of
-from nnlite.weights import weights_of, without_zeros
 
 # Small float64 data are trained in float64: what scikit-learn's own MLP does, and what its checks
 # of sample weights need. Past these sizes float32 is twice as fast and no less good.
@@ -116,11 +117,11 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
         phases = 2 if self.refit_full else 1
         tasks = FitTasks(self, phases * int(self.epochs), X, y, sample_weight)
         again = self.warm_start and hasattr(self, "model_")
-        X, y = samples.validated(self, X, y, reset=not again)
+        X, y = input_validation.validated(self, X, y, reset=not again)
         if not again:
             self._learn_target(y)
         rows, seed = self._data(X, y, sample_weight, learn=not again), self._seed()
-        held = held_out.given(self, X_val, y_val, sample_weight_val)
+        held = validation_split.given(self, X_val, y_val, sample_weight_val)
         model = self._resumed() if again else self._model(rows, seed, small_in_float64=True)
         stopping = self._stopping(rows[0].shape[0] if held is None else math.inf)
         every, splits = rows, held is None and self._holds_out(stopping)
@@ -144,7 +145,7 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
     def _parts(self, rows, seed):
         """The numbers of the rows to train on, and of those held out."""
         strata = self._target.strata(rows[1])
-        return held_out.split(rows[0].shape[0], self.validation_fraction, strata, seed)
+        return validation_split.split(rows[0].shape[0], self.validation_fraction, strata, seed)
 
     def _as_the_loss_takes(self, model, target):
         """Encoded targets for the loss of a model."""
@@ -163,7 +164,7 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
                 f"{self.early_stopping!r}"
             )
         first = not hasattr(self, "model_")
-        X, y = samples.validated(self, X, y, reset=first)
+        X, y = input_validation.validated(self, X, y, reset=first)
         if first:
             self._learn_target(y, classes)
         rows = self._data(X, y, sample_weight, learn=first)
@@ -175,7 +176,7 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
     def _train(self, model, seed, rows, passes, epochs, held=None, stopping=None, tasks=None):
         """Run the epochs after the first `passes`; keep what was learned, at Ctrl-C too."""
         if self.layers is not None and not passes:
-            samples.warn_of_channels_first(rows[0])
+            input_validation.warn_of_channels_first(rows[0])
         history, own = History(), self._callbacks()
         schedule = self._decided("schedule")
         falling = defaults.annealing(schedule, model.optimizer, own, epochs - passes)
@@ -187,14 +188,14 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
                 if held is not None or not name.startswith("val_")
             }
         if held is not None and self.scoring is not None:
-            callbacks.insert(0, held_out.Score(self, self.scoring, held[0], held[3]))
+            callbacks.insert(0, validation_split.Score(self, self.scoring, held[0], held[3]))
         callbacks += [c for c in (stopping, history, tasks) if c is not None]
         if tasks is not None:
             tasks.history = history
         batch = defaults.batch_rows(self.batch_size, rows[0].shape[0])
 
         def batches(data, size):
-            x = samples.arranged(data[0], model.input_shape[1:])
+            x = input_validation.arranged(data[0], model.input_shape[1:])
             target = self._as_the_loss_takes(model, data[1])
             return ArrayBatches(sources_of(x, target, data[2]), size)
 
@@ -290,7 +291,7 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
                 model = hidden if compiled else Sequential([*hidden, output])
                 model.build((None, *X.shape[1:]))
             except ValueError as error:
-                error.args = (f"{error}{samples.advice(error, X)}",)
+                error.args = (f"{error}{input_validation.advice(error, X)}",)
                 raise
         if len(model.output_shape) != 2:
             last = model.layers[-2].output_shape if hidden else (None, *X.shape[1:])
@@ -336,7 +337,7 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
 
     def _outputs(self, X):
         """The model's outputs for the rows of X."""
-        rows = samples.for_prediction(self, X)
+        rows = input_validation.for_prediction(self, X)
         return finite(self.model_.predict(rows), self._target.neutral)
 
     def __sklearn_is_fitted__(self):

@@ -16,7 +16,7 @@ stochastic gradient descent with warm restarts", ICLR 2017 (the cosine).
 import math
 
 from nnlite.callbacks import Callback, LearningRateScheduler, ReduceLROnPlateau
-from nnlite.estimator_settings import is_auto
+from nnlite.estimators.parameters import is_auto
 
 # Small enough for many steps where rows are few, large enough for speed where they are many.
 BATCH, LARGE_BATCH, MANY_ROWS = 64, 256, 10_000

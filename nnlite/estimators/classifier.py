@@ -1,15 +1,15 @@
-"""Scikit-learn's contract around a Model: `NNClassifier` and `NNRegressor`."""
+"""NNClassifier: scikit-learn's contract around a Model that classifies."""
 
 from functools import partial
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin
 
-from nnlite import samples
-from nnlite.estimator_settings import documented, is_dict_of_weights
-from nnlite.fitting import NeuralNetwork
-from nnlite.specs import settings_of
-from nnlite.targets import Logits, Numbers, finite, labels_of, target_of_labels
+from nnlite.estimators import input_validation
+from nnlite.estimators.base import NeuralNetwork
+from nnlite.estimators.nested_params import settings_of
+from nnlite.estimators.parameters import documented, is_dict_of_weights
+from nnlite.estimators.targets import Logits, finite, labels_of, target_of_labels
 
 
 @documented
@@ -131,45 +131,5 @@ class NNClassifier(ClassifierMixin, NeuralNetwork):
         return super()._outputs(X)
 
     def _logits(self, X):
-        rows = samples.for_prediction(self, X)
+        rows = input_validation.for_prediction(self, X)
         return finite(self._logits_model.predict(rows), 0)
-
-
-@documented
-class NNRegressor(RegressorMixin, NeuralNetwork):
-    """A neural network that predicts numbers, one or several for each row.
-
-    The output layer is added and linear, the loss is the mean squared error.
-
-    {parameters}
-    Attributes
-    ----------
-    n_outputs_ : int
-        Numbers predicted for each row.
-    {attributes}
-    Examples
-    --------
-    >>> from nnlite import NNRegressor
-    >>> from sklearn.datasets import make_regression
-    >>> X, y = make_regression(200, 5, random_state=0)
-    >>> NNRegressor(random_state=0, learning_rate=0.05).fit(X, y).score(X, y) > 0.9
-    True
-    """
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
-    def _learn_target(self, y, classes=None):
-        self._target = Numbers(y)
-        self.n_outputs_ = self._target.units
-
-    def partial_fit(self, X, y, sample_weight=None):
-        """One pass over more rows; see `fit`. With dtype='auto' a first call trains in float32."""
-        return self._partial_fit(X, y, sample_weight)
-
-    def predict(self, X):
-        """The predicted values, (n_samples,) or (n_samples, n_outputs) as y was in `fit`."""
-        outputs = self._outputs(X)
-        return self._target.decode(outputs)

@@ -8,7 +8,8 @@ import math
 
 import numpy as np
 
-from nnlite import ops, samples
+from nnlite import ops
+from nnlite.estimators import input_validation
 from nnlite.layers import BatchNormalization, LayerNormalization, Normalization, Rescaling, Reshape
 
 _AT_ONCE = 1 << 16  # values of X that are turned into float64 at a time: they fit the cache
@@ -34,7 +35,7 @@ def scaled(layers, X, weight, normalize):
     shape = X.shape[1:] if shape is None else (shape,) if np.ndim(shape) == 0 else tuple(shape)
     if not normalize or (isinstance(normalize, str) and not _wants_scaling(first, shape)):
         return layers
-    mean, deviation = moments(X if _is_sparse(X) else samples.arranged(X, shape), weight)
+    mean, deviation = moments(X if _is_sparse(X) else input_validation.arranged(X, shape), weight)
     return [InputScaling(mean=mean, variance=deviation**2, input_shape=shape), *layers]
 
 

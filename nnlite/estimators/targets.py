@@ -10,9 +10,9 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from nnlite import losses, metrics
+from nnlite.estimators.scaling import moments
 from nnlite.layers import Dense
 from nnlite.models.model import Model
-from nnlite.scaling import moments
 from nnlite.training import loop
 
 LARGEST_OUTPUT = 1e16  # squares of errors of more overflow float32 when they are summed

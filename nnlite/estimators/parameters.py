@@ -10,7 +10,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from nnlite import optimizers
-from nnlite.architecture import (
+from nnlite.callbacks import Callback, EarlyStopping
+from nnlite.config import Configurable
+from nnlite.estimators.architecture import (
     MLP,
     Stack,
     check_names,
@@ -19,11 +21,9 @@ from nnlite.architecture import (
     steps_of,
     with_step,
 )
-from nnlite.callbacks import Callback, EarlyStopping
-from nnlite.config import Configurable
+from nnlite.estimators.nested_params import adjusted, deep_settings, grouped, is_absent, spec_of
 from nnlite.layers import Layer
 from nnlite.layers.core import positive_int
-from nnlite.specs import adjusted, deep_settings, grouped, is_absent, spec_of
 
 EARLY_STOPPING_ROWS, PATIENCE = 500, 30
 

@@ -1,0 +1,47 @@
+"""NNRegressor: scikit-learn's contract around a Model that predicts numbers."""
+
+from sklearn.base import RegressorMixin
+
+from nnlite.estimators.base import NeuralNetwork
+from nnlite.estimators.parameters import documented
+from nnlite.estimators.targets import Numbers
+
+
+@documented
+class NNRegressor(RegressorMixin, NeuralNetwork):
+    """A neural network that predicts numbers, one or several for each row.
+
+    The output layer is added and linear, the loss is the mean squared error.
+
+    {parameters}
+    Attributes
+    ----------
+    n_outputs_ : int
+        Numbers predicted for each row.
+    {attributes}
+    Examples
+    --------
+    >>> from nnlite import NNRegressor
+    >>> from sklearn.datasets import make_regression
+    >>> X, y = make_regression(200, 5, random_state=0)
+    >>> NNRegressor(random_state=0, learning_rate=0.05).fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _learn_target(self, y, classes=None):
+        self._target = Numbers(y)
+        self.n_outputs_ = self._target.units
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """One pass over more rows; see `fit`. With dtype='auto' a first call trains in float32."""
+        return self._partial_fit(X, y, sample_weight)
+
+    def predict(self, X):
+        """The predicted values, (n_samples,) or (n_samples, n_outputs) as y was in `fit`."""
+        outputs = self._outputs(X)
+        return self._target.decode(outputs)
