@@ -7,15 +7,13 @@ import inspect
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import ROOT
 
 from nnlite.engine import dispatch
 from nnlite.engine.dispatch import OPS
-
-ROOT = Path(__file__).resolve().parent.parent
 
 # Each module may import those before it. "nnlite" is nnlite/__init__.py.
 ORDER = """

@@ -1,11 +1,11 @@
 """The documents' code runs: what stands in blocks marked ```python run, one after the other."""
 
-import pathlib
 import re
 
 import pytest
+from paths import ROOT
 
-DOCS = pathlib.Path(__file__).parents[1] / "docs"
+DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```python run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import ROOT, pythonpath
 
-CSRC = Path(__file__).resolve().parent.parent / "csrc"
+CSRC = ROOT / "csrc"
 FLAGS = {
     "generic": [],
     "avx2": ["-mavx2", "-mfma"],
@@ -302,7 +303,7 @@ def test_ops_are_clean_under_the_sanitizers(tmp_path):
             "ASAN_OPTIONS": "detect_leaks=0",
             "OMP_NUM_THREADS": "2",
             "UBSAN_OPTIONS": "print_stacktrace=1",
-            "PYTHONPATH": str(Path(__file__).parent),
+            "PYTHONPATH": pythonpath(__file__),
         },
     )
     assert done.returncode == 0, done.stderr[-4000:]

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 import samples
+from paths import pythonpath
 from test_plan import ISAS, assert_same_bits, trained, wide
 
 from nnlite import config
@@ -48,7 +49,7 @@ def test_two_threads_fit_two_models_at_once():
 
 def python(code, **environment):
     """What a fresh interpreter prints, given a minute."""
-    env = {**os.environ, "PYTHONPATH": os.path.dirname(__file__), **environment}
+    env = {**os.environ, "PYTHONPATH": pythonpath(__file__), **environment}
     done = subprocess.run(
         [sys.executable, "-P", "-c", textwrap.dedent(code)],
         capture_output=True,

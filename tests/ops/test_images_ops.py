@@ -9,10 +9,10 @@ import pytest
 import threadpoolctl
 from cases_gradients import Smooth
 from cases_images import pools
+from gradients import check_gradient
+from kernels import run, same_bits, ulp_off
 from oracle_activations import ACTIVATIONS, SLOPES, normal_cdf
 from samples import Case, normal, rng, sweep
-from test_autodiff import check_gradient
-from test_ops import run, same_bits, ulp_off
 
 import nnlite
 from nnlite import ops

@@ -13,6 +13,7 @@ import pytest
 import samples
 import threadpoolctl
 from joblib import Parallel, delayed
+from paths import pythonpath
 from teams import digest_of_a_fit, team_of
 
 from nnlite import ops
@@ -81,7 +82,7 @@ class Busy:
 
 def python(code, **environment):
     """What a fresh interpreter prints; a variable of None is unset there."""
-    variables = {**os.environ, "PYTHONPATH": HERE, **environment}
+    variables = {**os.environ, "PYTHONPATH": pythonpath(__file__), **environment}
     if "PYTHONPATH" in os.environ:
         variables["PYTHONPATH"] += os.pathsep + os.environ["PYTHONPATH"]
     variables = {name: value for name, value in variables.items() if value is not None}

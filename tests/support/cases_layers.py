@@ -196,3 +196,14 @@ ACTIVATIONS = {
     "exponential": np.exp,
     "log_softmax": lambda x: x - np.log(np.exp(x).sum(-1, keepdims=True)),
 }
+
+# What merging layers give of two arrays.
+MERGED = {
+    "Add": lambda a, b: a + b,
+    "Subtract": lambda a, b: a - b,
+    "Multiply": lambda a, b: a * b,
+    "Average": lambda a, b: (a + b) / 2,
+    "Maximum": np.maximum,
+    "Minimum": np.minimum,
+    "Concatenate": lambda a, b: np.concatenate([a, b], axis=-1),
+}

@@ -8,10 +8,10 @@ import cases_conv
 import numpy as np
 import pytest
 from cases_conv import CASES
+from kernels import run, same_bits
 from oracle_conv import conv2d
 from samples import Case, normal
 from teams import team_of
-from test_ops import run, same_bits
 
 import nnlite
 from nnlite import layers, ops

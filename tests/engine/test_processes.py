@@ -16,6 +16,7 @@ import pytest
 import threadpoolctl
 from joblib import parallel_config
 from numpy.testing import assert_array_equal
+from paths import ROOT
 from sklearn.datasets import load_digits, load_iris
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -27,7 +28,6 @@ from nnlite.callbacks import Callback
 from nnlite.engine import _engine, dispatch
 from nnlite.layers import Dense, Dropout
 
-ROOT = Path(__file__).resolve().parents[1]
 IRIS, KIND = load_iris(return_X_y=True)
 DIGITS, DIGIT = load_digits(return_X_y=True)
 DIGITS = DIGITS[:600] / 16

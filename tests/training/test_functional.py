@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from cases_layers import MERGED
 
 import nnlite as keras
 from nnlite import layers, ops
@@ -190,17 +191,6 @@ def test_a_sequential_stays_usable_after_its_layers_were_popped():
     model.add(layers.Dense(2))
     features = keras.Model(model.input, model.output)
     np.testing.assert_array_equal(features.predict(X), model.predict(X))
-
-
-MERGED = {
-    "Add": lambda a, b: a + b,
-    "Subtract": lambda a, b: a - b,
-    "Multiply": lambda a, b: a * b,
-    "Average": lambda a, b: (a + b) / 2,
-    "Maximum": np.maximum,
-    "Minimum": np.minimum,
-    "Concatenate": lambda a, b: np.concatenate([a, b], axis=-1),
-}
 
 
 @pytest.mark.parametrize("name", MERGED)
