@@ -9,8 +9,9 @@ import numbers
 
 import numpy as np
 
-from nnlite import config, registry
-from nnlite.config import Configurable, next_seed
+from nnlite import config, configurable, registry
+from nnlite.config import next_seed
+from nnlite.configurable import Configurable
 from nnlite.engine.tensor import Tensor
 
 
@@ -355,7 +356,7 @@ _CLASSES = (
     Orthogonal,
     Identity,
 )
-_BY_NAME = {config.snake_case(cls.__name__): cls for cls in _CLASSES} | {
+_BY_NAME = {configurable.snake_case(cls.__name__): cls for cls in _CLASSES} | {
     "zero": Zeros,
     "one": Ones,
     "normal": RandomNormal,

@@ -1,7 +1,7 @@
 """Look-up by name: `get('adam')`, `get('Adam')` and `get(Adam())` all mean the same, and errors
 list what there is."""
 
-from nnlite.config import snake_case
+from nnlite.configurable import snake_case
 
 
 def find(kind, identifier, names, accepts):

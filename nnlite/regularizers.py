@@ -4,7 +4,7 @@ import math
 import numbers
 
 from nnlite import ops, registry
-from nnlite.config import Configurable
+from nnlite.configurable import Configurable
 
 
 def _rate(owner, name, value):

@@ -1,6 +1,6 @@
 """Callback: the methods that `fit`, `evaluate` and `predict` call on the way."""
 
-from nnlite.config import Configurable
+from nnlite.configurable import Configurable
 
 
 class Callback(Configurable):

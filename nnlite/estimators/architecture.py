@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 
 from nnlite import losses
-from nnlite.config import Configurable, fresh, frozen, snake_case
+from nnlite.configurable import Configurable, fresh, frozen, snake_case
 from nnlite.engine.symbolic import layer_of
 from nnlite.estimators.nested_params import is_absent, is_function, meta_argument, settings_of
 from nnlite.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer, Softmax

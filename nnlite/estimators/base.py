@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from nnlite import config
 from nnlite.callbacks import History
-from nnlite.config import Configurable
+from nnlite.configurable import Configurable
 from nnlite.data.batches import ArrayBatches
 from nnlite.data.sources import sources_of
 from nnlite.estimators import defaults, input_validation, scaling, validation_split

@@ -7,7 +7,7 @@ import functools
 import inspect
 
 from nnlite import initializers, regularizers
-from nnlite.config import Configurable, fresh
+from nnlite.configurable import Configurable, fresh
 from nnlite.layers import Layer
 
 _OPEN_ENDED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from nnlite import optimizers
 from nnlite.callbacks import Callback, EarlyStopping
-from nnlite.config import Configurable
+from nnlite.configurable import Configurable
 from nnlite.estimators.architecture import (
     MLP,
     Stack,

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 
 from nnlite import config, initializers, regularizers
-from nnlite.config import Configurable, edits, snake_case
+from nnlite.configurable import Configurable, edits, snake_case
 from nnlite.engine import dispatch
 from nnlite.engine.symbolic import is_symbolic, mapped, note, symbols_of
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor

@@ -1,7 +1,7 @@
 """Losses: how wrong a batch of predictions is. Functions give one value per sample, classes reduce
 them."""
 
-from nnlite import config, registry
+from nnlite import config, configurable, registry
 from nnlite.losses.loss import Loss, LossFunctionWrapper, reduce, weights_like
 from nnlite.losses.margin import (
     CategoricalHinge,
@@ -58,7 +58,7 @@ from nnlite.losses.similarity import (
 
 _CLASSES = [v for v in globals().values() if isinstance(v, type) and issubclass(v, Loss)]
 _BY_NAME = {
-    config.snake_case(c.__name__): c for c in _CLASSES if c not in (Loss, LossFunctionWrapper)
+    configurable.snake_case(c.__name__): c for c in _CLASSES if c not in (Loss, LossFunctionWrapper)
 }
 _BY_NAME |= {
     alias: _BY_NAME[name]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nnlite import config, ops
-from nnlite.config import Configurable
+from nnlite import configurable, ops
+from nnlite.configurable import Configurable
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", "mean_with_sample_weight", None)
@@ -104,7 +104,7 @@ class Loss(OfFunction):
 
     def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
         self.reduction, self.dtype = reduction, dtype
-        self.name = name or config.snake_case(type(self).__name__)
+        self.name = name or configurable.snake_case(type(self).__name__)
 
     def call(self, y_true, y_pred):
         """One value per sample."""

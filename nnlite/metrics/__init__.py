@@ -1,6 +1,6 @@
 """Metrics: running figures over batches, exact however many there are."""
 
-from nnlite import config, losses, registry
+from nnlite import config, configurable, losses, registry
 from nnlite.metrics.accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -62,7 +62,7 @@ _CLASSES = {
     for v in globals().values()
     if isinstance(v, type) and issubclass(v, Metric) and v not in (Metric, MeanMetricWrapper)
 }
-_BY_NAME = {config.snake_case(c.__name__): c for c in _CLASSES}
+_BY_NAME = {configurable.snake_case(c.__name__): c for c in _CLASSES}
 _BY_NAME |= {
     alias: _BY_NAME[name]
     for alias, name in {

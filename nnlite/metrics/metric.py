@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nnlite import config, initializers, ops
-from nnlite.config import Configurable
+from nnlite import config, configurable, initializers, ops
+from nnlite.configurable import Configurable
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.losses.loss import Loss, OfFunction, weights_like
@@ -67,7 +67,7 @@ class Metric(Configurable):
     """
 
     def __init__(self, name=None, dtype=None):
-        self.name = name or config.snake_case(type(self).__name__)
+        self.name = name or configurable.snake_case(type(self).__name__)
         self.dtype = dtype
         self._variables = []
 

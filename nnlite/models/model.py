@@ -2,7 +2,7 @@
 
 import threading
 
-from nnlite import config, metrics
+from nnlite import config, configurable, metrics
 from nnlite.engine.symbolic import Graph, Symbol, mapped, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.layer import Layer
@@ -227,7 +227,7 @@ def name_apart(layers):
     for layer in layers:
         if layer._given.get("name"):
             continue
-        base, number = config.snake_case(type(layer).__name__), 0
+        base, number = configurable.snake_case(type(layer).__name__), 0
         name = base
         while name in used:
             number += 1

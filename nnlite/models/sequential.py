@@ -3,7 +3,7 @@
 import numbers
 
 from nnlite import config
-from nnlite.config import edits, fresh
+from nnlite.configurable import edits, fresh
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.symbolic import chained, input_symbol, layer_of
 from nnlite.engine.tensor import Tensor

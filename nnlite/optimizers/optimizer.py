@@ -5,8 +5,8 @@ import inspect
 
 import numpy as np
 
-from nnlite import config, ops
-from nnlite.config import Configurable, edits
+from nnlite import config, configurable, ops
+from nnlite.configurable import Configurable, edits
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import REALS, Tensor, Variable
 from nnlite.optimizers.schedules import LearningRateSchedule, check_number
@@ -101,7 +101,7 @@ class Optimizer(Configurable):
                 f"{type(self).__name__}: unknown argument {', '.join(map(repr, unknown))}. "
                 f"It takes {', '.join(self._signature())}"
             )
-        self.name = name or config.snake_case(type(self).__name__)
+        self.name = name or configurable.snake_case(type(self).__name__)
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.use_ema, self.ema_momentum = use_ema, ema_momentum

@@ -8,7 +8,7 @@ import math
 import numbers
 
 from nnlite import ops
-from nnlite.config import Configurable
+from nnlite.configurable import Configurable
 
 
 def check_number(owner, name, value, interval):

@@ -7,7 +7,7 @@ import numbers
 import numpy as np
 
 from nnlite import config
-from nnlite.config import Configurable
+from nnlite.configurable import Configurable
 from nnlite.data.sources import Source
 from nnlite.layers.core import positive_int
 from nnlite.preprocessing import transforms

@@ -11,9 +11,9 @@ import warnings
 
 import numpy as np
 
-from nnlite import autodiff, config, ops
+from nnlite import autodiff, config, configurable, ops
 from nnlite.callbacks import EarlyStopping, History, ProgbarLogger
-from nnlite.config import edits
+from nnlite.configurable import edits
 from nnlite.data.batches import ArrayBatches, Span
 from nnlite.data.sources import Source, leaves, packed, unpack_x_y_sample_weight
 from nnlite.engine.dispatch import Recording
@@ -94,7 +94,7 @@ def step_of(model, kind, span):
             key.append((s.layout, s.rows if indexed else 0))
         else:
             rows = mapped(s, Source, lambda s: (s.layout, s.rows if indexed else 0))
-            key.append(config.frozen(rows))
+            key.append(configurable.frozen(rows))
     key = tuple(key)
     with model._lock:
         if model._plans_made_at != edits.count:

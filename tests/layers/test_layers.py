@@ -10,7 +10,7 @@ from cases_layers import MERGED
 from small_models import Scale, arrays_equal, data
 
 import nnlite as keras
-from nnlite import config, layers, ops
+from nnlite import configurable, layers, ops
 from nnlite.layers import Activation, Dense, Dropout, Flatten, Input, InputLayer, Reshape
 
 
@@ -102,7 +102,7 @@ def test_config_round_trip_gives_an_equal_unbuilt_layer(case):
     layer(x)
     copied = type(layer).from_config(layer.get_config())
     assert type(copied) is type(layer) and not copied.built and copied.weights == []
-    assert config.frozen(copied) == config.frozen(layer)
+    assert configurable.frozen(copied) == configurable.frozen(layer)
     assert copied.get_config() == layer.get_config()
     assert copied(x).shape == layer(x).shape
 
@@ -114,7 +114,7 @@ def test_copy_has_the_same_settings_weights_and_bits(case, built, how):
     before = layer(x).numpy() if built else None
     copied = pickle.loads(pickle.dumps(layer)) if how == "pickle" else copy.deepcopy(layer)
     assert copied is not layer and copied.built == built
-    assert config.frozen(copied) == config.frozen(layer)
+    assert configurable.frozen(copied) == configurable.frozen(layer)
     assert arrays_equal(copied.get_weights(), layer.get_weights())
     if built:
         assert np.array_equal(copied(x).numpy(), before)
@@ -127,7 +127,7 @@ def test_copy_has_the_same_settings_weights_and_bits(case, built, how):
 def test_repr_rebuilds_the_layer(case):
     layer, _, _ = case
     names = {**vars(layers), "Scale": Scale, "doubled": doubled}
-    assert config.frozen(eval(repr(layer), names)) == config.frozen(layer)
+    assert configurable.frozen(eval(repr(layer), names)) == configurable.frozen(layer)
 
 
 def test_layers_are_compared_by_identity():

@@ -9,7 +9,7 @@ import pytest
 
 import nnlite as keras
 from nnlite import config, layers, ops
-from nnlite.config import Configurable
+from nnlite.configurable import Configurable
 from nnlite.optimizers import SGD, Adam, AdamW, Nadam, schedules
 from nnlite.optimizers.schedules import (
     CosineDecay,
