@@ -17,7 +17,7 @@ from nnlite.engine.dispatch import OPS
 
 # Each module may import those before it. "nnlite" is nnlite/__init__.py.
 ORDER = """
-    engine engine._engine config configurable engine.cpu_quota atomic_write engine.tensor
+    engine engine._engine config configurable tree engine.cpu_quota atomic_write engine.tensor
     engine.dispatch engine.symbolic ops.operands ops.elementwise ops.shape ops.slicing
     ops.reduce ops.activation ops.linear ops.loss ops.metric ops.optimizer ops.random
     ops.windows ops.conv ops.pool ops.norm ops.image ops autodiff engine.plan registry progress

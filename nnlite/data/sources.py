@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from nnlite import config, ops
-from nnlite.engine.symbolic import mapped
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.shape import SOURCE_CODES
+from nnlite.tree import mapped
 
 CODES = {np.dtype(name): code for name, code in SOURCE_CODES.items()}  # a name takes 1 us to find
 

@@ -10,6 +10,7 @@ import operator
 
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.tensor import Tensor
+from nnlite.tree import _leaves, mapped
 
 
 class Symbol:
@@ -95,17 +96,6 @@ class Node:
         """The result of the call with something else for each symbol."""
         args = mapped(self.args, Symbol, replace)
         return self.function(*args, **mapped(self.kwargs, Symbol, replace))
-
-
-def mapped(structure, kind, function):
-    """Lists, tuples and dicts like `structure`, with function(x) for each x of a class in them."""
-    if isinstance(structure, kind):
-        return function(structure)
-    if isinstance(structure, dict):
-        return {key: mapped(value, kind, function) for key, value in structure.items()}
-    if type(structure) in (list, tuple):
-        return type(structure)(mapped(value, kind, function) for value in structure)
-    return structure
 
 
 def symbols_of(structure):
@@ -314,15 +304,6 @@ def chained(symbol, layer, shape):
     node.outputs = Symbol(shape, symbol.dtype, node)
     layer.noted_as(node)
     return node.outputs
-
-
-def _leaves(structure):
-    """What is in lists, tuples and dicts."""
-    if isinstance(structure, dict):
-        structure = list(structure.values())
-    if type(structure) in (list, tuple):
-        return [leaf for value in structure for leaf in _leaves(value)]
-    return [structure]
 
 
 def _sorted_nodes(inputs, outputs):

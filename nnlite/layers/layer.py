@@ -9,8 +9,9 @@ import numpy as np
 from nnlite import config, initializers, regularizers
 from nnlite.configurable import Configurable, edits, snake_case
 from nnlite.engine import dispatch
-from nnlite.engine.symbolic import is_symbolic, mapped, note, symbols_of
+from nnlite.engine.symbolic import is_symbolic, note, symbols_of
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
+from nnlite.tree import mapped
 
 _here = threading.local()  # .training: what the layer that is calling was told
 

@@ -3,11 +3,12 @@
 import threading
 
 from nnlite import config, configurable, metrics
-from nnlite.engine.symbolic import Graph, Symbol, mapped, symbols_of
+from nnlite.engine.symbolic import Graph, Symbol, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.layer import Layer
 from nnlite.training.loop import dry_run
 from nnlite.training.trainer import Trainer
+from nnlite.tree import mapped
 
 
 class Model(Trainer, Layer):

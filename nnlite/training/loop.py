@@ -18,8 +18,8 @@ from nnlite.data.batches import ArrayBatches, Span
 from nnlite.data.sources import Source, leaves, packed, unpack_x_y_sample_weight
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.plan import Plan
-from nnlite.engine.symbolic import mapped
 from nnlite.engine.tensor import Tensor
+from nnlite.tree import mapped
 
 CALL_SECONDS = 0.1  # of work handed to C at a time
 PLANS_KEPT = 32  # per model

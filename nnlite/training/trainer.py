@@ -13,10 +13,10 @@ from nnlite.data.sources import (
     split,
     unpack_x_y_sample_weight,
 )
-from nnlite.engine.symbolic import mapped
 from nnlite.layers.core import positive_int
 from nnlite.training import loop
 from nnlite.training.objectives import Goals, is_nested, names_of
+from nnlite.tree import mapped
 
 
 class Trainer:
