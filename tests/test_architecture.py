@@ -17,22 +17,22 @@ from nnlite.engine.dispatch import OPS
 
 # Each module may import those before it. "nnlite" is nnlite/__init__.py.
 ORDER = """
-    engine engine._engine config configurable tree engine.cpu_quota atomic_write engine.tensor
-    engine.dispatch engine.symbolic ops.operands ops.elementwise ops.shape ops.slicing
-    ops.reduce ops.activation ops.linear ops.loss ops.metric ops.optimizer ops.random
-    ops.windows ops.conv ops.pool ops.norm ops.image ops autodiff engine.plan registry progress
-    initializers regularizers activations losses.loss losses.margin losses.probabilistic
-    losses.regression losses.similarity losses metrics.metric metrics.accuracy metrics.confusion
-    metrics.curves metrics.means metrics.overlap metrics.r2 metrics optimizers.schedules
-    optimizers.optimizer optimizers.momentum optimizers.adagrad optimizers.adam optimizers
-    schedules layers.layer layers.core layers.images layers.conv layers.pooling
-    layers.normalization layers.activation layers.regularization layers.shaping layers.merging
-    layers.preprocessing layers data data.sources data.batches training training.objectives
-    callbacks.callback callbacks.loggers callbacks.control callbacks training.loop
-    training.trainer models.model models.sequential models nn backend visualization.graph_layout
-    visualization.canvas visualization.outline visualization.summary estimators.html_repr
-    visualization.node_box visualization.diagram visualization utils nnlite versions
-    preprocessing.transforms preprocessing.parameter_checks preprocessing.iterator
+    engine engine._engine config configurable tree warn engine.cpu_quota atomic_write
+    engine.tensor engine.dispatch engine.symbolic ops.operands ops.elementwise ops.shape
+    ops.slicing ops.reduce ops.activation ops.linear ops.loss ops.metric ops.optimizer
+    ops.random ops.windows ops.conv ops.pool ops.norm ops.image ops autodiff engine.plan
+    registry progress initializers regularizers activations losses.loss losses.margin
+    losses.probabilistic losses.regression losses.similarity losses metrics.metric
+    metrics.accuracy metrics.confusion metrics.curves metrics.means metrics.overlap metrics.r2
+    metrics optimizers.schedules optimizers.optimizer optimizers.momentum optimizers.adagrad
+    optimizers.adam optimizers schedules layers.layer layers.core layers.images layers.conv
+    layers.pooling layers.normalization layers.activation layers.regularization layers.shaping
+    layers.merging layers.preprocessing layers data data.sources data.batches training
+    training.objectives callbacks.callback callbacks.loggers callbacks.control callbacks
+    training.loop training.trainer models.model models.sequential models nn backend
+    visualization.graph_layout visualization.canvas visualization.outline visualization.summary
+    estimators.html_repr visualization.node_box visualization.diagram visualization utils nnlite
+    versions preprocessing.transforms preprocessing.parameter_checks preprocessing.iterator
     preprocessing.image preprocessing estimators.input_validation estimators.scaling
     estimators.targets estimators.sample_weight estimators.validation_split
     estimators.nested_params estimators.architecture estimators.parameters estimators.defaults

@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from nnlite import losses
+from nnlite import losses, warn
 from nnlite.configurable import Configurable, fresh, frozen, snake_case
 from nnlite.engine.symbolic import layer_of
 from nnlite.estimators.nested_params import is_absent, is_function, meta_argument, settings_of
@@ -19,7 +19,6 @@ from nnlite.layers import Activation, BatchNormalization, Dense, Dropout, Flatte
 from nnlite.layers.core import positive_int
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
-from nnlite.training import loop
 
 FORMS = (
     "a list of layers such as Dense(64) (or of names and layers), a Stack or an MLP, sizes such "
@@ -358,7 +357,7 @@ def check_last(layer, meta=None):
         warnings.warn(
             f"{found} as the last; leave it out unless it is meant to be hidden",
             UserWarning,
-            stacklevel=loop.levels_to_the_caller(),
+            stacklevel=warn.levels_to_the_caller(),
         )
 
 

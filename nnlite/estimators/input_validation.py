@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, validate_data
 
-from nnlite.training import loop
+from nnlite import warn
 
 
 def validated(estimator, X, y, reset):
@@ -209,7 +209,7 @@ def warn_of_channels_first(X):
             f"X of shape {X.shape} is read as images (N, height, width, channels). If the channels "
             "come first in it: np.moveaxis(X, 1, -1)",
             UserWarning,
-            stacklevel=loop.levels_to_the_caller(),
+            stacklevel=warn.levels_to_the_caller(),
         )
 
 

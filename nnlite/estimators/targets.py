@@ -9,11 +9,10 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from nnlite import losses, metrics
+from nnlite import losses, metrics, warn
 from nnlite.estimators.scaling import moments
 from nnlite.layers import Dense
 from nnlite.models.model import Model
-from nnlite.training import loop
 
 LARGEST_OUTPUT = 1e16  # squares of errors of more overflow float32 when they are summed
 
@@ -359,6 +358,6 @@ def finite(outputs, instead):
         f"{rows.sum()} of {len(rows)} predictions are too large, infinite or NaN, as the "
         f"training diverged, and are replaced by {instead:.3g}; a smaller learning rate may help",
         RuntimeWarning,
-        stacklevel=loop.levels_to_the_caller(),
+        stacklevel=warn.levels_to_the_caller(),
     )
     return outputs

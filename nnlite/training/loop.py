@@ -5,7 +5,6 @@ runs many at a time.
 signals (Ctrl-C) and moves the progress bar. Where a call returns cannot change a bit."""
 
 import contextlib
-import sys
 import time
 import warnings
 
@@ -20,6 +19,7 @@ from nnlite.engine.dispatch import Recording
 from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor
 from nnlite.tree import mapped
+from nnlite.warn import levels_to_the_caller
 
 CALL_SECONDS = 0.1  # of work handed to C at a time
 PLANS_KEPT = 32  # per model
@@ -286,15 +286,6 @@ def _warn_once(model, logs):
             RuntimeWarning,
             stacklevel=levels_to_the_caller(),
         )
-
-
-def levels_to_the_caller():
-    """The `stacklevel` of whoever called into nnlite; `sklearn.callback` wraps the estimators'
-    fit."""
-    frame, level, ours = sys._getframe(1), 1, ("nnlite.", "sklearn.callback.")
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(ours):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def evaluate(model, data, steps=None, callbacks=()):
