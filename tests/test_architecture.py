@@ -29,7 +29,7 @@ ORDER = """
     layers.pooling layers.normalization layers.activation layers.regularization layers.shaping
     layers.merging layers.preprocessing layers data data.sources data.batches training
     training.objectives callbacks.callback callbacks.loggers callbacks.control callbacks
-    training.loop training.trainer models.model models.sequential models nn backend
+    training.loop training.trainer models.graph models.model models.sequential models nn backend
     visualization.graph_layout visualization.canvas visualization.outline visualization.summary
     estimators.html_repr visualization.node_box visualization.diagram visualization utils nnlite
     versions preprocessing.transforms preprocessing.parameter_checks preprocessing.iterator

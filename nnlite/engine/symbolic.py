@@ -10,7 +10,7 @@ import operator
 
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.tensor import Tensor
-from nnlite.tree import _leaves, mapped
+from nnlite.tree import mapped
 
 
 class Symbol:
@@ -146,146 +146,6 @@ def deferrable(function):
     return op
 
 
-class Graph:
-    """The nodes that lead from input symbols to output symbols, in an order in which they can run.
-
-    Parameters
-    ----------
-    inputs, outputs : Symbol, or list, tuple or dict of them
-
-    Raises
-    ------
-    ValueError
-        If an output depends on an input that is not among `inputs`.
-    """
-
-    def __init__(self, inputs, outputs):
-        self.inputs, self.outputs = inputs, outputs
-        for what, given in (("inputs", inputs), ("outputs", outputs)):
-            if not symbols_of(given) or len(symbols_of(given)) != len(_leaves(given)):
-                raise TypeError(
-                    f"Model: expected {what} made by Input and by layers called on it, "
-                    f"got {given!r}"
-                )
-        self.nodes = _sorted_nodes(symbols_of(inputs), symbols_of(outputs))
-
-    def run(self, inputs):
-        """The outputs for tensors in the place of the inputs."""
-        values = {id(s): t for s, t in zip(symbols_of(self.inputs), self._matched(inputs))}
-        for node in self.nodes:
-            results = node.call_with(lambda s: values[id(s)])
-            for symbol, tensor in zip(symbols_of(node.outputs), _leaves(results)):
-                values[id(symbol)] = tensor
-        return mapped(self.outputs, Symbol, lambda s: values[id(s)])
-
-    def _matched(self, inputs):
-        """One tensor for each input symbol, from a tensor, a list, or a dict by name."""
-        symbols = symbols_of(self.inputs)
-        if isinstance(inputs, dict):
-            keys = self.inputs if isinstance(self.inputs, dict) else [s.name for s in symbols]
-            missing = [k for k in keys if k not in inputs]
-            if missing:
-                raise ValueError(
-                    f"expected inputs named {', '.join(keys)}, got {', '.join(inputs)}"
-                )
-            inputs = [inputs[k] for k in keys]
-        tensors = _leaves(inputs)
-        if len(tensors) != len(symbols):
-            raise ValueError(
-                f"expected {len(symbols)} inputs ({', '.join(s.name for s in symbols)}), "
-                f"got {len(tensors)}"
-            )
-        for symbol, tensor in zip(symbols, tensors):
-            if len(tensor.shape) != len(symbol.shape) or any(
-                n is not None and n != m for n, m in zip(symbol.shape[1:], tensor.shape[1:])
-            ):
-                raise ValueError(
-                    f"expected input {symbol.name!r} of shape {symbol.shape}, got {tensor.shape}"
-                )
-        return tensors
-
-    def layers(self, kind):
-        """The objects of class `kind` that are called, inputs first, each once."""
-        called = [_start_of(s) for s in symbols_of(self.inputs)]
-        called += [node.function for node in self.nodes]
-        return list({id(f): f for f in called if isinstance(f, kind)}.values())
-
-    def copied(self, copy):
-        """The same graph with `copy(layer or function)` for everything that it calls.
-
-        Where the copies are built already nothing is computed.
-        """
-        copies, made = {}, {}
-
-        def once(function):
-            if id(function) not in copies:
-                copies[id(function)] = copy(function)
-            return copies[id(function)]
-
-        for symbol in symbols_of(self.inputs):
-            made[id(symbol)] = input_symbol(once(_start_of(symbol)), symbol.shape, symbol.dtype)
-        for node in self.nodes:
-            args, kwargs = mapped((node.args, node.kwargs), Symbol, lambda symbol: made[id(symbol)])
-            outputs = once(node.function)(*args, **kwargs)
-            for old, new in zip(symbols_of(node.outputs), symbols_of(outputs)):
-                made[id(old)] = new
-        return Graph(*mapped((self.inputs, self.outputs), Symbol, lambda s: made[id(s)]))
-
-    def __reduce__(self):
-        return _restored, self._flat()
-
-    def _flat(self):
-        """The graph without references from symbol to symbol, which would nest as deep as it."""
-        numbers, shapes = {}, []
-
-        def number(symbol):
-            numbers[id(symbol)] = len(numbers)
-            shapes.append((symbol.shape, symbol.dtype))
-            return _Place(numbers[id(symbol)])
-
-        def place(symbol):
-            return _Place(numbers[id(symbol)])
-
-        steps = [(_start_of(s), (), {}, number(s)) for s in symbols_of(self.inputs)]
-        for node in self.nodes:
-            args, kwargs = mapped((node.args, node.kwargs), Symbol, place)
-            steps.append((node.function, args, kwargs, mapped(node.outputs, Symbol, number)))
-        return steps, shapes, *mapped((self.inputs, self.outputs), Symbol, place)
-
-
-class _Start:
-    """Stands where a model begins with what a layer makes that is no part of it."""
-
-    def __init__(self, name):
-        self.name = name
-
-
-def _start_of(symbol):
-    """The input layer of a symbol that a graph begins with."""
-    return _Start(symbol.name) if symbol.node.inputs else symbol.node.function
-
-
-class _Place(int):
-    """The number of a symbol in a flat graph."""
-
-
-def _restored(steps, shapes, inputs, outputs):
-    """The graph of its flat form; nothing is computed."""
-    symbols = {}
-
-    def symbol(place):
-        return symbols[place]
-
-    for function, args, kwargs, places in steps:
-        node = Node(function, *mapped((args, kwargs), _Place, symbol))
-        node.outputs = mapped(places, _Place, lambda p, node=node: Symbol(*shapes[p], node))
-        for place, made in zip(_leaves(places), symbols_of(node.outputs)):
-            symbols[place] = made
-        if args and hasattr(function, "noted_as"):
-            function.noted_as(node)
-    return Graph(*mapped((inputs, outputs), _Place, symbol))
-
-
 def input_symbol(layer, shape, dtype):
     """The symbol that an input layer stands for."""
     node = Node(layer, (), {})
@@ -304,25 +164,3 @@ def chained(symbol, layer, shape):
     node.outputs = Symbol(shape, symbol.dtype, node)
     layer.noted_as(node)
     return node.outputs
-
-
-def _sorted_nodes(inputs, outputs):
-    """The nodes between, each after those that it needs."""
-    known, found = {id(s.node) for s in inputs}, []
-    waiting = [s.node for s in reversed(outputs)]
-    while waiting:
-        node = waiting[-1]
-        needed = [s.node for s in node.inputs if id(s.node) not in known]
-        if id(node) in known or not needed:
-            waiting.pop()
-            if id(node) in known:
-                continue
-            if not node.inputs:
-                raise ValueError(
-                    f"Model: the outputs depend on input {node.name!r}, which is not in inputs="
-                )
-            known.add(id(node))
-            found.append(node)
-        else:
-            waiting.extend(reversed(needed))
-    return found
