@@ -29,10 +29,11 @@ ORDER = """
     layers.pooling layers.normalization layers.activation layers.regularization layers.shaping
     layers.merging layers.preprocessing layers data data.sources data.batches training
     training.objectives callbacks.callback callbacks.loggers callbacks.control callbacks
-    training.loop training.trainer models.graph models.model models.sequential models nn backend
-    visualization.graph_layout visualization.canvas visualization.outline visualization.summary
-    estimators.html_repr visualization.node_box visualization.diagram visualization utils nnlite
-    versions preprocessing.transforms preprocessing.parameter_checks preprocessing.iterator
+    training.step_cache training.loop training.prediction training.trainer models.graph
+    models.model models.sequential models nn backend visualization.graph_layout
+    visualization.canvas visualization.outline visualization.summary estimators.html_repr
+    visualization.node_box visualization.diagram visualization utils nnlite versions
+    preprocessing.transforms preprocessing.parameter_checks preprocessing.iterator
     preprocessing.image preprocessing estimators.input_validation estimators.scaling
     estimators.targets estimators.sample_weight estimators.validation_split
     estimators.nested_params estimators.architecture estimators.parameters estimators.defaults

@@ -7,7 +7,7 @@ from nnlite.engine.symbolic import Symbol, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph
-from nnlite.training.loop import dry_run
+from nnlite.training.step_cache import dry_run
 from nnlite.training.trainer import Trainer
 from nnlite.tree import mapped
 

@@ -14,7 +14,7 @@ from nnlite.data.sources import (
     unpack_x_y_sample_weight,
 )
 from nnlite.layers.core import positive_int
-from nnlite.training import loop
+from nnlite.training import loop, prediction, step_cache
 from nnlite.training.objectives import Goals, is_nested, names_of
 from nnlite.tree import mapped
 
@@ -153,7 +153,7 @@ class Trainer:
 
         It is written in ops and traced once, so it runs in C even with a GradientTape inside.
         """
-        return loop.train_step(self, data)
+        return step_cache.train_step(self, data)
 
     def test_step(self, data):
         """One step of evaluation on a batch."""
@@ -180,7 +180,7 @@ class Trainer:
         if isinstance(x, Source) and not x.row_shape and self.input_shape == (None, 1):
             x.as_column()
         if not self.built:
-            loop.dry_run(self, mapped(x, Source, lambda s: (None, *s.row_shape)))
+            step_cache.dry_run(self, mapped(x, Source, lambda s: (None, *s.row_shape)))
         if y is not None and self._goals is not None and self.output_shape is not None:
             self._check_targets(y, sample_weight)
 
@@ -399,7 +399,7 @@ class Trainer:
         array, or list or dict of them for several outputs
         """
         if x.__class__ is np.ndarray and batch_size is steps is callbacks is None:
-            y = loop.predict_again(self, x)
+            y = prediction.predict_again(self, x)
             if y is not None:
                 return y
         size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)
@@ -411,11 +411,11 @@ class Trainer:
             self._ready_for(*sources)
             rows = leaves(sources)[0].rows
             if steps is None and not callbacks:
-                return loop.predict_rows(self, Span(sources, 0, rows, 1))
+                return prediction.predict_rows(self, Span(sources, 0, rows, 1))
             seen = steps is not None or any(c.wants_batches("predict") for c in callbacks)
             batches = ArrayBatches(sources, size if seen else rows)
         loop.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
-        return loop.predict(self, batches, steps, callbacks)
+        return prediction.predict(self, batches, steps, callbacks)
 
     def _inputs(self, item):
         return sources_of(unpack_x_y_sample_weight(item)[0], several=self._several())

@@ -9,7 +9,7 @@ from small_models import LABELS, D, L, N, TwoLayers, X, Y, arrays_equal, classif
 
 import nnlite as keras
 from nnlite import config, layers, optimizers
-from nnlite.training import loop
+from nnlite.training import step_cache
 
 # Building
 
@@ -201,11 +201,11 @@ def test_what_an_earlier_prediction_found_out_is_used_only_where_it_holds():
     for name, rows in alike.items():
         for _ in range(2):
             assert np.array_equal(model.predict(rows), first), name
-    for wider in range(loop.PLANS_KEPT + 1):  # as many ways to lie in memory are not all kept
+    for wider in range(step_cache.PLANS_KEPT + 1):  # as many ways to lie in memory are not all kept
         row = np.zeros((2, D + wider), "float32")[:1, :D]
         row[:] = x[:1]
         assert np.array_equal(model.predict(row), first[:1])
-    assert len(model._plans) <= loop.PLANS_KEPT
+    assert len(model._plans) <= step_cache.PLANS_KEPT
     model.layers[-1].kernel.assign(-model.layers[-1].kernel.numpy())
     assert not np.array_equal(model.predict(x), first)
     model.layers[0].activation = "tanh"

@@ -1,0 +1,106 @@
+"""Prediction: the outputs for every row, as many rows at a time as the caches hold."""
+
+import contextlib
+import time
+
+import numpy as np
+
+from nnlite.configurable import edits
+from nnlite.data.batches import Span
+from nnlite.data.sources import Source
+from nnlite.engine.tensor import Tensor
+from nnlite.training.loop import _ran_out, call, next_pace
+from nnlite.training.step_cache import keep, step_of
+from nnlite.tree import mapped
+
+# Rows of one inference step: at most so many, and so few that what is between the layers stays in a
+# second cache; or is no more than the weights, which each step reads.
+PREDICT_ROWS, PREDICT_BYTES = 512, 2 << 20
+
+
+def predict(model, data, steps=None, callbacks=()):
+    """The outputs for every row of some batches."""
+    model.stop_predicting = False
+    call(callbacks, "on_predict_begin")
+    by_batch = [c for c in callbacks if c.wants_batches("predict")]
+    parts = []
+    with contextlib.closing(data.epoch(steps, anew=True)) as spans:
+        for batch in (span.part(k, 1) for span in spans for k in range(span.count)):
+            call(by_batch, "on_predict_batch_begin", len(parts), {})
+            parts.append(predict_rows(model, batch))
+            call(by_batch, "on_predict_batch_end", len(parts) - 1, {"outputs": parts[-1]})
+            if model.stop_predicting:
+                break
+    if not model.stop_predicting and len(parts) < (steps or 1):
+        _ran_out(data.name, len(parts), "of the prediction", False)
+    call(callbacks, "on_predict_end")
+    return _joined(parts)
+
+
+def _joined(parts):
+    """The outputs of all batches, one after the other."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if isinstance(first, dict):
+        return {key: _joined([p[key] for p in parts]) for key in first}
+    if isinstance(first, (list, tuple)):
+        return type(first)(_joined(list(entries)) for entries in zip(*parts))
+    return np.concatenate(parts)
+
+
+def predict_rows(model, batch):
+    """The outputs for the rows of a batch of any size.
+
+    A row's result does not depend on the rows beside it, so the last step may overlap the one
+    before.
+    """
+    rows, x = batch.size, batch.sources[:1]
+    if model.run_eagerly:
+        part = slice(batch.start, batch.start + rows)
+        inputs = mapped(x[0], Source, lambda s: s.values(part))
+        return mapped(model(inputs, training=False), Tensor, lambda y: y.numpy())
+    size = power_of_two(min(PREDICT_ROWS, rows))
+    step = step_of(model, "predict", Span(x, 0, size, 1))
+    excess = step.plan.arena_bytes / max(PREDICT_BYTES, step.plan.memory)
+    if excess > 1 and size > 1:
+        size = power_of_two(max(1, int(size / excess)))
+        step = step_of(model, "predict", Span(x, 0, size, 1))
+    arrays = []
+
+    def room(y):
+        arrays.append(np.empty((rows, *y.shape[1:]), y.dtype))
+        return arrays[-1]
+
+    outputs = mapped(step.outputs, Tensor, room)
+    if x[0].__class__ is Source and isinstance(step.outputs, Tensor):
+        array = x[0].array
+        if len(array) == rows == size:  # the whole of it, in one step
+            keep(model, (array.dtype, array.shape, array.strides), step)
+    done, pace, full = 0, 1, rows // size
+    while done < full:
+        began = time.perf_counter()
+        span = Span(x, batch.start + done * size, size, min(pace, full - done))
+        finished = step.run(span, model.n_threads, arrays, done * size)
+        done += finished
+        pace = next_pace(finished, time.perf_counter() - began)
+    if rows % size:
+        span = Span(x, batch.start + rows - size, size, 1)
+        step.run(span, model.n_threads, arrays, rows - size)
+    return outputs
+
+
+def predict_again(model, x):
+    """The outputs for an array just like one before: same type, shape and strides, and a step for
+    all of its rows. None if there was none."""
+    step = model._plans.get((x.dtype, x.shape, x.strides))
+    if step is None or model._plans_made_at != edits.count or not x.flags.aligned:
+        return None
+    y = np.empty(step.outputs.shape, step.outputs.dtype)
+    step.plan.run([(x, 0, 0), (y, 0, 0)], 1, model.n_threads)
+    return y
+
+
+def power_of_two(number):
+    """The largest power of two that is no larger."""
+    return 1 << (number.bit_length() - 1)
