@@ -1,8 +1,10 @@
 """What Keras keeps under `keras.utils`, by its names; each stands where it belongs."""
 
+import numpy as np
+
 from nnlite.config import set_random_seed
-from nnlite.data.batches import PyDataset
-from nnlite.data.sources import to_categorical, unpack_x_y_sample_weight
+from nnlite.data.py_dataset import PyDataset
+from nnlite.data.sources import unpack_x_y_sample_weight
 from nnlite.visualization import plot_model
 
 Sequence = PyDataset
@@ -15,3 +17,46 @@ __all__ = [
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
+
+
+def to_categorical(x, num_classes=None):
+    """One-hot rows from integer labels.
+
+    Parameters
+    ----------
+    x : integer array, shape (N,), (N, 1) or (...)
+        Labels in [0, num_classes).
+    num_classes : int, optional
+        By default the largest label + 1.
+
+    Returns
+    -------
+    array of float64, shape (N, num_classes) or (..., num_classes)
+
+    Raises
+    ------
+    ValueError
+        For labels that are no integers or out of range.
+
+    Examples
+    --------
+    >>> from nnlite import utils
+    >>> utils.to_categorical([0, 2], 3)
+    array([[1., 0., 0.],
+           [0., 0., 1.]])
+    """
+    labels = np.asarray(x)
+    if labels.size and not np.array_equal(labels, labels.astype(np.int64)):
+        raise ValueError("to_categorical: expected integer labels")
+    labels = labels.astype(np.int64)
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    classes = (
+        int(labels.max()) + 1 if num_classes is None and labels.size else int(num_classes or 0)
+    )
+    if labels.size and (labels.min() < 0 or labels.max() >= classes):
+        bad = labels.min() if labels.min() < 0 else labels.max()
+        raise ValueError(f"to_categorical: expected labels in [0, {classes}), got {bad}")
+    rows = np.zeros((labels.size, classes))
+    rows[np.arange(labels.size), labels.reshape(-1)] = 1.0
+    return rows.reshape(*labels.shape, classes)

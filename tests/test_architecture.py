@@ -27,10 +27,10 @@ ORDER = """
     metrics optimizers.schedules optimizers.optimizer optimizers.momentum optimizers.adagrad
     optimizers.adam optimizers schedules layers.layer layers.core layers.images layers.conv
     layers.pooling layers.normalization layers.activation layers.regularization layers.shaping
-    layers.merging layers.preprocessing layers data data.sources data.batches training
-    training.objectives callbacks.callback callbacks.loggers callbacks.control callbacks
-    training.step_cache training.loop training.prediction training.trainer models.graph
-    models.model models.sequential models nn backend visualization.graph_layout
+    layers.merging layers.preprocessing layers data data.sources data.batches data.py_dataset
+    training training.objectives callbacks.callback callbacks.loggers callbacks.control
+    callbacks training.step_cache training.loop training.prediction training.trainer
+    models.graph models.model models.sequential models nn backend visualization.graph_layout
     visualization.canvas visualization.outline visualization.summary estimators.html_repr
     visualization.node_box visualization.diagram visualization utils nnlite versions
     preprocessing.transforms preprocessing.parameter_checks preprocessing.iterator

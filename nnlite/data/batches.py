@@ -217,50 +217,6 @@ def ahead(items):
             yield item
 
 
-class PyDataset:
-    """Base of data that give their batches by number: define `__len__`, the number of batches, and
-    `__getitem__(index)`, which returns x, (x, y) or (x, y, sample_weight).
-
-    `fit` takes the batches of each epoch in a new random order unless `shuffle=False`, and fetches
-    one ahead in a second thread. `Sequence` is another name of this class.
-
-    Parameters
-    ----------
-    workers, use_multiprocessing, max_queue_size
-        Kept for Keras's signature, and ignored.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import nnlite
-    >>> class Multiples(nnlite.utils.PyDataset):
-    ...     def __len__(self):
-    ...         return 3
-    ...     def __getitem__(self, index):
-    ...         x = np.full((4, 1), index)
-    ...         return x, 2 * x
-    >>> model = nnlite.Sequential([nnlite.layers.Dense(1, "linear", False, "ones")])
-    >>> model.compile("sgd", "mse")
-    >>> history = model.fit(Multiples(), verbose=0)
-    """
-
-    def __init__(self, workers=1, use_multiprocessing=False, max_queue_size=10):
-        self.workers, self.use_multiprocessing = workers, use_multiprocessing
-        self.max_queue_size = max_queue_size
-
-    def __len__(self):
-        raise NotImplementedError(f"{type(self).__name__}: define __len__, the number of batches")
-
-    def __getitem__(self, index):
-        raise NotImplementedError(f"{type(self).__name__}: define __getitem__(index)")
-
-    def on_epoch_begin(self):
-        """Called before each pass over the batches."""
-
-    def on_epoch_end(self):
-        """Called after each pass over the batches."""
-
-
 def yields_batches(x):
     """Whether an object is no array but a source of batches."""
     if any(hasattr(x, name) for name in ("shape", "__array__", "__array_interface__")):
