@@ -35,7 +35,7 @@ ORDER = """
     visualization.node_box visualization.diagram visualization utils nnlite versions
     preprocessing.transforms preprocessing.parameter_checks preprocessing.iterator
     preprocessing.image preprocessing estimators.input_validation estimators.scaling
-    estimators.targets estimators.sample_weight estimators.validation_split
+    estimators.logits estimators.targets estimators.sample_weight estimators.validation_split
     estimators.nested_params estimators.architecture estimators.parameters estimators.defaults
     estimators.sklearn_callbacks estimators.base estimators.classifier estimators.regressor
     estimators architecture wrappers.scikit_learn wrappers datasets.mnist datasets

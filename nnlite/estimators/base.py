@@ -19,10 +19,10 @@ from nnlite.data.sources import sources_of
 from nnlite.estimators import defaults, input_validation, scaling, validation_split
 from nnlite.estimators.architecture import check_outputs, compiled_loss, meta_of
 from nnlite.estimators.html_repr import block_of
+from nnlite.estimators.logits import finite
 from nnlite.estimators.parameters import Searchable, is_auto, whole
 from nnlite.estimators.sample_weight import weights_of, without_zeros
 from nnlite.estimators.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
-from nnlite.estimators.targets import finite
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
 from nnlite.training import loop
