@@ -20,9 +20,9 @@ ORDER = """
     engine engine._engine config configurable tree warn engine.cpu_quota atomic_write
     engine.tensor engine.dispatch engine.symbolic ops.operands ops.elementwise ops.shape
     ops.slicing ops.reduce ops.activation ops.linear ops.loss ops.metric ops.optimizer
-    ops.random ops.windows ops.conv ops.pool ops.norm ops.image ops autodiff engine.plan
-    registry progress initializers regularizers activations losses.loss losses.margin
-    losses.probabilistic losses.regression losses.similarity losses metrics.metric
+    ops.random ops.windows ops.conv ops.pool ops.norm ops.image ops autodiff engine.passes
+    engine.plan registry progress initializers regularizers activations losses.loss
+    losses.margin losses.probabilistic losses.regression losses.similarity losses metrics.metric
     metrics.accuracy metrics.confusion metrics.curves metrics.means metrics.overlap metrics.r2
     metrics optimizers.schedules optimizers.optimizer optimizers.momentum optimizers.adagrad
     optimizers.adam optimizers schedules layers.layer layers.core layers.images layers.conv

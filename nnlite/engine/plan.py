@@ -11,6 +11,7 @@ import numpy as np
 
 from nnlite.engine._engine import ARENA, FEED, MEMORY, NOWHERE, Program, most_threads
 from nnlite.engine.dispatch import bad_index, engine
+from nnlite.engine.passes import _needed, _view_roots
 
 ALIGN = 64  # bytes: a cache line
 ALONE = 4096  # multiply-adds: a step of fewer is done by thread 0 while the others go on
@@ -225,26 +226,6 @@ def _clash(some, others):
             if p == q and a < d and c < b and (written or writes):
                 return True
     return False
-
-
-def _needed(calls, results):
-    """The calls that write a Variable or lead to one that does, or to a result."""
-    wanted, kept = {id(t) for t in results}, []
-    for call in reversed(calls):
-        if call.op.writes or any(id(t) in wanted for t in call.outputs):
-            kept.append(call)
-            wanted.update(id(t) for t in call.inputs)
-    return kept[::-1]
-
-
-def _view_roots(calls):
-    """The tensor whose memory each view looks at, by the view's id."""
-    roots = {}
-    for call in calls:
-        if call.op.view:
-            source = call.inputs[0]
-            roots[id(call.outputs[0])] = roots.get(id(source), source)
-    return roots
 
 
 def _place(blocks):
