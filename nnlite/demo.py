@@ -32,7 +32,7 @@ from nnlite.optimizers import Adam
 from nnlite.optimizers.schedules import CosineDecay
 from nnlite.progress import ProgressBar
 from nnlite.versions import __version__
-from nnlite.visualization import curves
+from nnlite.visualization import report
 
 SEARCHED_ROWS, SEARCHED_EPOCHS, FOLDS = 3_000, 5, 3
 TRIED, TRIED_AT_RANDOM, SHOWN = 16, 8, 6  # settings of the Bayesian search
@@ -392,7 +392,7 @@ def _draw(path, data, trained, search):
     searched = found, search, best
     title = f"{data.name}: the {name.lower()} reads {last.accuracy:.2%} of {count}"
     try:
-        curves.demo_report(
+        report.demo_report(
             picture, histories, data.x_test, data.y_test, last.predictions, title, searched
         )
     except ImportError as error:

@@ -39,7 +39,7 @@ ORDER = """
     estimators.nested_params estimators.architecture estimators.parameters estimators.defaults
     estimators.sklearn_callbacks estimators.base estimators.classifier estimators.regressor
     estimators architecture wrappers.scikit_learn wrappers datasets.mnist datasets
-    visualization.curves plotting demo __main__
+    visualization.curves visualization.report plotting demo __main__
 """.split()
 
 # Imports inside of a function or of a `try`: what is optional, or is loaded when it is first used.

@@ -12,18 +12,16 @@ import numpy as np
 
 from nnlite.atomic_write import write_whole
 from nnlite.visualization.canvas import check_ending
-from nnlite.visualization.diagram import Diagram
 
-__all__ = ["demo_report", "plot_history", "plot_misread", "plot_search"]
+__all__ = ["plot_history", "plot_misread", "plot_search"]
 
 TRAIN, HELD, WRONG = "#1f6feb", "#e8710a", "#c62828"
 VALIDATION_PREFIX = "val_"
 LOOK = {"dpi": 110, "layout": "constrained", "facecolor": "white"}
-CURVES_HEIGHT, HEADING_HEIGHT, ROW_HEIGHT = 3.4, 0.6, 1.45  # inches
-SEARCH_HEIGHT, MODEL_HEIGHT, WIDTH = 2.8, 1.0, 10
+HEADING_HEIGHT, ROW_HEIGHT = 0.6, 1.45  # inches, of misread images
 
 
-def _new_figure(size):
+def new_figure(size):
     """A figure that belongs to no window."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -39,11 +37,11 @@ def _shown_figure(size):
     """A figure that a notebook shows below the cell and `pyplot.show()` in a window, where one of
     them is in use; else one that belongs to nobody."""
     if "matplotlib.pyplot" not in sys.modules and "ipykernel" not in sys.modules:
-        return _new_figure(size)
+        return new_figure(size)
     try:
         from matplotlib import pyplot
     except ImportError:
-        return _new_figure(size)  # says what is missing
+        return new_figure(size)  # says what is missing
     return pyplot.figure(figsize=size, **LOOK)
 
 
@@ -213,15 +211,6 @@ def plot_search(search, ax=None, path=None):
     return ax
 
 
-def _draw_model(model, ax):
-    """The layers of a model from left to right."""
-    from matplotlib.image import imread
-
-    drawing = Diagram(model, "LR", activation=True, shapes=True).drawing
-    ax.imshow(imread(io.BytesIO(drawing.image("png", 200))))
-    ax.set_axis_off()
-
-
 def plot_misread(images, labels, predictions, figure=None, rows=4, columns=8):
     """The first images whose prediction is wrong, with the true and the predicted label.
 
@@ -261,9 +250,9 @@ def plot_misread(images, labels, predictions, figure=None, rows=4, columns=8):
         )
     wrong = np.flatnonzero(labels != predictions)
     shown = wrong[: rows * columns]
-    rows = _rows(len(shown), rows, columns)
+    rows = rows_needed(len(shown), rows, columns)
     if figure is None:
-        figure = _new_figure((1.25 * columns, HEADING_HEIGHT + ROW_HEIGHT * rows))
+        figure = new_figure((1.25 * columns, HEADING_HEIGHT + ROW_HEIGHT * rows))
     title = f"{len(wrong):,} of {len(images):,} misread"
     if len(shown) < len(wrong):
         title += f", the first {len(shown)}"
@@ -281,65 +270,6 @@ def plot_misread(images, labels, predictions, figure=None, rows=4, columns=8):
     return figure
 
 
-def _rows(images, rows, columns):
+def rows_needed(images, rows, columns):
     """How many rows of a grid some images fill: at least one."""
     return max(1, min(rows, -(-images // columns)))
-
-
-def demo_report(path, histories, images, labels, predictions, title, search=None):
-    """Write the picture of `nnlite demo`: curves above, a search, misread images below.
-
-    Parameters
-    ----------
-    path : str, path or binary file
-        Where the PNG is written.
-    histories : dict of str to dict of str to list of float
-        The history of each network by its name; each has a row of curves.
-    images : array, shape (N, height, width)
-    labels, predictions : array, shape (N,)
-    title : str
-    search : (str, search, Model), optional
-        A heading, a fitted search, and a model with the best architecture that it found.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
-
-    Examples
-    --------
-    >>> import io
-    >>> import numpy as np
-    >>> from nnlite.plotting import demo_report
-    >>> picture = io.BytesIO()
-    >>> histories = {"Network": {"loss": [0.9, 0.5]}}
-    >>> demo_report(picture, histories, np.zeros((2, 8, 8)), [3, 5], [3, 6], "Two")
-    >>> picture.getvalue()[1:4]
-    b'PNG'
-    """
-    rows = _rows(np.count_nonzero(np.asarray(labels) != np.asarray(predictions)), 4, 8)
-    heights = [CURVES_HEIGHT] * len(histories) + [SEARCH_HEIGHT + MODEL_HEIGHT] * (
-        search is not None
-    )
-    heights += [HEADING_HEIGHT + ROW_HEIGHT * rows]
-    figure = _new_figure((WIDTH, sum(heights)))
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
-    figure.suptitle(title, fontsize=14, fontweight="bold")
-    parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0.04))
-    for name, history in histories.items():
-        part = next(parts)
-        part.suptitle(name, x=0.01, ha="left", fontsize=11, fontweight="bold")
-        for ax in plot_history(history, part.subplots(1, 2 if "accuracy" in history else 1)):
-            ax.set_title(ax.get_title(loc="left"), loc="left", fontsize=10)
-    if search is not None:
-        _draw_search(next(parts), *search)
-    plot_misread(images, labels, predictions, next(parts))
-    figure.savefig(path, format="png")
-
-
-def _draw_search(part, name, search, model):
-    """A search's progress, and the best architecture below."""
-    part.suptitle(name, x=0.01, ha="left", fontsize=11, fontweight="bold")
-    upper, lower = part.subfigures(2, 1, height_ratios=[SEARCH_HEIGHT, MODEL_HEIGHT])
-    plot_search(search, upper.subplots()).set_title("", loc="left")
-    _draw_model(model, lower.add_axes((0.01, 0, 0.98, 1)))
