@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import graphlib
 import importlib
 import inspect
 import re
@@ -15,46 +16,15 @@ from paths import ROOT
 from nnlite.engine import dispatch
 from nnlite.engine.dispatch import OPS
 
-# Each module may import those before it. "nnlite" is nnlite/__init__.py.
-ORDER = """
-    engine engine._engine config configurable tree warn engine.cpu_quota atomic_write
-    engine.tensor engine.dispatch engine.symbolic ops.operands ops.elementwise ops.shape
-    ops.slicing ops.reduce ops.activation ops.linear ops.loss ops.metric ops.optimizer
-    ops.random ops.windows ops.conv ops.pool ops.norm ops.image ops autodiff engine.passes
-    engine.plan registry progress initializers regularizers activations losses.loss
-    losses.margin losses.probabilistic losses.regression losses.similarity losses metrics.metric
-    metrics.accuracy metrics.confusion metrics.curves metrics.means metrics.overlap metrics.r2
-    metrics optimizers.schedules optimizers.optimizer optimizers.momentum optimizers.adagrad
-    optimizers.adam optimizers schedules layers.layer layers.core layers.images layers.conv
-    layers.pooling layers.normalization layers.activation layers.regularization layers.shaping
-    layers.merging layers.preprocessing layers data data.sources data.batches data.py_dataset
-    training training.objectives callbacks.callback callbacks.loggers callbacks.control
-    callbacks training.step_cache training.loop training.prediction training.trainer
-    models.graph models.model models.sequential models nn backend visualization.graph_layout
-    visualization.canvas visualization.outline visualization.summary estimators.html_repr
-    visualization.node_box visualization.diagram visualization utils nnlite versions
-    preprocessing.transforms preprocessing.parameter_checks preprocessing.iterator
-    preprocessing.image preprocessing estimators.input_validation estimators.scaling
-    estimators.logits estimators.targets estimators.sample_weight estimators.validation_split
-    estimators.nested_params estimators.architecture estimators.parameters estimators.defaults
-    estimators.sklearn_callbacks estimators.base estimators.classifier estimators.regressor
-    estimators architecture wrappers.scikit_learn wrappers datasets.mnist datasets
-    visualization.curves visualization.report plotting demo __main__
-""".split()
+# The names in nnlite/ in the order in which they may import each other.
+FLOORS = re.search(
+    r"^```floors\n(.*?)^```$", (ROOT / "docs" / "architecture.md").read_text(), re.M | re.S
+)[1].split()
 
-# Imports inside of a function or of a `try`: what is optional, or is loaded when it is first used.
-LAZY = {
-    ("__main__", "demo"),
-    ("demo", "skopt"),
-    ("estimators.sklearn_callbacks", "sklearn"),  # its callbacks, which are new
-    ("callbacks.loggers", "visualization.curves"),
-    ("visualization.canvas", "matplotlib"),
-    ("models.model", "visualization.diagram"),
-    ("models.model", "visualization.summary"),
-    ("visualization.curves", "matplotlib"),
-    ("preprocessing.iterator", "PIL"),
-    ("progress", "tqdm"),
-}
+# What may be imported inside a function or a `try`: packages that not everyone has, scikit-learn,
+# and by the command line what it runs.
+OPTIONAL = {"PIL", "matplotlib", "skopt", "sklearn", "tqdm"}
+LAZY = {("__main__", "demo")}
 
 
 def sources():
@@ -87,30 +57,47 @@ def imports(path):
             assert node.level == 0, f"{path.name}: relative import"
             for alias in node.names:
                 inner = named(f"{node.module}.{alias.name}")
-                known = node.module.startswith("nnlite") and inner in ORDER
+                known = node.module.startswith("nnlite") and inner in SOURCES
                 yield inner if known else named(node.module), node in tree.body
 
 
-def test_every_module_has_its_place_in_the_order():
-    assert set(SOURCES) | {"engine._engine"} == set(ORDER)
+def floor(module):
+    """The place of a module in FLOORS."""
+    return FLOORS.index("__init__" if module == "nnlite" else module.split(".")[0])
+
+
+def test_every_file_and_folder_has_its_floor():
+    tops = {"__init__" if m == "nnlite" else m.split(".")[0] for m in SOURCES}
+    assert tops == set(FLOORS) and len(FLOORS) == len(set(FLOORS))
 
 
 @pytest.mark.parametrize("module", sorted(SOURCES))
-def test_imports_go_one_way(module):
+def test_imports_go_down(module):
     for other, _ in imports(SOURCES[module]):
-        if other in ORDER and (module, other) not in LAZY:
-            assert ORDER.index(other) < ORDER.index(module), f"{module} imports {other}"
+        if other in SOURCES and (module, other) not in LAZY:
+            same = other.split(".")[0] == module.split(".")[0]
+            assert same or floor(other) < floor(module), f"{module} imports {other}"
+
+
+def test_no_imports_form_a_circle():
+    needs = {
+        m: {
+            other for other, _ in imports(SOURCES[m]) if other in SOURCES and (m, other) not in LAZY
+        }
+        for m in SOURCES
+    }
+    assert len(list(graphlib.TopologicalSorter(needs).static_order())) == len(SOURCES)
 
 
 @pytest.mark.parametrize("module", sorted(SOURCES))
 def test_imports_stand_at_the_top(module):
-    inside = {(module, other) for other, top in imports(SOURCES[module]) if not top}
-    assert inside <= LAZY
+    inside = {other for other, top in imports(SOURCES[module]) if not top}
+    assert all(other in OPTIONAL or (module, other) in LAZY for other in inside)
 
 
 def test_list_of_lazy_imports_is_not_longer_than_needed():
     used = {(m, other) for m in SOURCES for other, top in imports(SOURCES[m]) if not top}
-    assert LAZY == used
+    assert used >= LAZY and {other for _, other in used - LAZY} == OPTIONAL
 
 
 def test_scikit_learn_is_imported_by_what_makes_up_estimators_and_demo_alone():
@@ -192,8 +179,8 @@ def test_every_c_op_is_explained_and_defined_once():
 
 def modules():
     """Every module of the package that can be imported here."""
-    for name in ORDER:
-        if name not in ("engine._engine", "__main__"):
+    for name in SOURCES:
+        if name != "__main__":
             yield importlib.import_module("nnlite" if name == "nnlite" else f"nnlite.{name}")
 
 

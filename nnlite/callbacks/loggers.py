@@ -8,6 +8,7 @@ import numpy as np
 
 from nnlite import progress
 from nnlite.callbacks.callback import Callback
+from nnlite.visualization.curves import plot_history
 
 
 class History(Callback):
@@ -39,8 +40,6 @@ class History(Callback):
         -------
         list of Axes
         """
-        from nnlite.visualization.curves import plot_history
-
         return plot_history(self, path=path)
 
 

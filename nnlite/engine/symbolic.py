@@ -156,11 +156,3 @@ def input_symbol(layer, shape, dtype):
 def layer_of(value):
     """The layer that an `Input` stands for; anything but a symbol is itself."""
     return value.node.function if isinstance(value, Symbol) else value
-
-
-def chained(symbol, layer, shape):
-    """The symbol of a layer that is called on one, where its shape is known already."""
-    node = Node(layer, (symbol,), {})
-    node.outputs = Symbol(shape, symbol.dtype, node)
-    layer.noted_as(node)
-    return node.outputs

@@ -78,6 +78,8 @@ class Layer(Configurable):
         ["built", "stop_training", "stop_evaluating", "stop_predicting", "n_threads", "history"]
     )
 
+    _is_model = False  # whether it is drawn as layers within a frame
+
     # A layer is that layer, whatever its settings: two Dense(64) are two layers.
     __eq__ = object.__eq__
     __hash__ = object.__hash__

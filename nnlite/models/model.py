@@ -10,6 +10,8 @@ from nnlite.models.graph import Graph
 from nnlite.training.step_cache import dry_run
 from nnlite.training.trainer import Trainer
 from nnlite.tree import mapped
+from nnlite.visualization.diagram import model_html
+from nnlite.visualization.summary import summary
 
 
 class Model(Trainer, Layer):
@@ -44,6 +46,8 @@ class Model(Trainer, Layer):
     >>> MyModel()(nnlite.ones((1, 3))).shape
     (1, 2)
     """
+
+    _is_model = True
 
     def __init__(self, inputs=None, outputs=None, name=None, trainable=True, **kwargs):
         super().__init__(name=name, trainable=trainable, **kwargs)
@@ -101,6 +105,11 @@ class Model(Trainer, Layer):
         copy = self._graph.copied(lambda part: part.changed() if isinstance(part, Layer) else part)
         config = {**self._given, "inputs": copy.inputs, "outputs": copy.outputs, **params}
         return type(self)(**config)
+
+    def _called_graph(self):
+        """The graph that `call` runs; None while there is none, or where a subclass defines
+        `call`."""
+        return self._graph if type(self).call is Model.call else None
 
     def call(self, inputs):
         if self._graph is None:
@@ -211,15 +220,11 @@ class Model(Trainer, Layer):
         layer_range : (str, str), optional
             The names, or regular expressions for them, of the first and the last layer to list.
         """
-        from nnlite.visualization.summary import summary
-
         text = summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
         (print_fn or print)(text)
 
     def _repr_html_(self):
         """What a notebook shows: the summary, and a picture if it is a small one."""
-        from nnlite.visualization.diagram import model_html
-
         return model_html(self)
 
 

@@ -4,11 +4,10 @@ import numbers
 
 from nnlite import config
 from nnlite.configurable import edits, fresh
-from nnlite.engine.dispatch import Recording
-from nnlite.engine.symbolic import chained, input_symbol, layer_of
-from nnlite.engine.tensor import Tensor
+from nnlite.engine.symbolic import input_symbol, layer_of
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
+from nnlite.models.graph import Graph
 from nnlite.models.model import Model, name_apart
 
 
@@ -35,7 +34,7 @@ class Sequential(Model):
 
     def __init__(self, layers=None, name=None, trainable=True):
         super().__init__(name=name, trainable=trainable)
-        self._layers, self._shape = [], None
+        self._layers = []
         for layer in layers or ():
             self._append(layer)
         if self._layers and self._layers[0].input_shape_given is not None:
@@ -57,7 +56,7 @@ class Sequential(Model):
             if len(self._layers) == 1 and layer.input_shape_given is not None:
                 self._start_from(layer.input_shape_given)
             elif self.built:
-                self._extend([layer])
+                self._connect(self._graph.inputs, self._graph.outputs, [layer])
         except (ValueError, TypeError):
             self.pop()
             raise
@@ -80,11 +79,14 @@ class Sequential(Model):
         if not self._layers:
             raise IndexError(f"model {self.name!r}: there is no layer to pop")
         layer = self._layers.pop()
-        if self._layers:
-            self._shape = self._layers[-1].output_shape
-        else:
-            self._shape, self.input_shape_given, self.built = None, None, False
         self._edited()
+        if not self._layers:
+            self._graph, self._output_shape = None, None
+            self.input_shape_given, self.built = None, False
+        elif self.built:
+            inputs = self._graph.inputs
+            outputs = self._layers[-1].output if self.layers else inputs
+            self._follow(Graph(inputs, outputs))
         return layer
 
     def _edited(self):
@@ -97,7 +99,16 @@ class Sequential(Model):
         """The model that `get_config` described, of fresh layers."""
         return cls(**fresh(config))
 
+    def build(self, input_shape):
+        """Build every layer for samples of `input_shape[1:]`."""
+        if not self.built:
+            self._start_from(input_shape[1:])
+
+    def _build_for(self, inputs):
+        self.build((None, *inputs.shape[1:]))
+
     def _start_from(self, shape):
+        """Build the layers for samples of a shape."""
         if not self._layers:
             raise ValueError("expected at least one layer, got none: call add first")
         shape = (shape,) if isinstance(shape, numbers.Number) else tuple(shape)
@@ -107,54 +118,26 @@ class Sequential(Model):
                     f"layer {self._layers[0].name!r}: expected an input_shape of positive "
                     f"integers, got {shape}"
                 )
-        self.input_shape_given = shape
         self._real = self._real or config.floatx()
-        self._shape = (None, *shape)
-        self.built = True
-        self._extend(self._layers)
+        first = self._layers[0]
+        start = first if isinstance(first, InputLayer) else InputLayer(shape)
+        symbol = input_symbol(start, (None, *shape), self.real)
+        self._connect(symbol, symbol, self.layers)
 
-    def _extend(self, layers):
-        """Build layers on top of what is there, by a trace on one sample."""
+    def _connect(self, inputs, outputs, layers):
+        """Become the chain that ends with these layers, each called on what the one before
+        made."""
         with config.precision(self.real):
-            x = Tensor((1, *self._shape[1:]), self.real)
-            with Recording(executing=False):
-                for layer in layers:
-                    x = layer(x, training=False)
-        self._shape = (None, *x.shape[1:])
-        self._connect()
-
-    def _connect(self):
-        """Let the layers have symbols: `input` and `output`."""
-        symbol = input_symbol(InputLayer(self.input_shape_given), self.input_shape, self.real)
-        for layer in self.layers:
-            layer.__dict__.pop("_node", None)
-            symbol = chained(symbol, layer, layer.output_shape)
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        if self.built and self.layers:
-            self._connect()
-
-    @property
-    def input(self):
-        """The symbol that the model begins with."""
-        return self.layers[0].input
-
-    @property
-    def output(self):
-        """The symbol that the model ends with."""
-        return self.layers[-1].output
-
-    def build(self, input_shape):
-        """Build every layer for samples of `input_shape[1:]`."""
-        if not self.built:
-            self._start_from(input_shape[1:])
-
-    @property
-    def output_shape(self):
-        return self._shape
+            for layer in layers:
+                layer.__dict__.pop("_node", None)  # `layer.input` is what it has here
+                outputs = layer(outputs)
+            self._follow(Graph(inputs, outputs))
 
     def call(self, inputs):
+        # Not by the graph: here each layer itself says what it cannot take.
         for layer in self._layers:
             inputs = layer(inputs)
         return inputs
+
+    def _called_graph(self):
+        return self._graph if type(self).call is Sequential.call else None

@@ -5,7 +5,6 @@ paints; this module knows what boxes look like.
 """
 
 from nnlite.atomic_write import write_whole
-from nnlite.models.model import Model
 from nnlite.visualization.canvas import Drawing, check_ending, shortened, text_width
 from nnlite.visualization.graph_layout import Edge, Layout
 from nnlite.visualization.node_box import SMALL, SOFT, Box
@@ -40,7 +39,7 @@ class Diagram:
                 "plot_model: expected rankdir 'TB' (top to bottom) or 'LR' (left to right), "
                 f"got {rankdir!r}"
             )
-        if not isinstance(model, Model):
+        if not getattr(model, "_is_model", False):
             raise TypeError(f"plot_model: expected a Model, got {model!r}")
         if not model.built:
             raise ValueError(
@@ -211,7 +210,7 @@ class _Arrangement:
         self.size = style.turned(self.layout.size)
 
     def _part(self, call):
-        if self.style.expand and isinstance(call.layer, Model):
+        if self.style.expand and call.is_model:
             outline = Outline(call.layer)
             if outline.connected and outline.calls:
                 return _Frame(call, outline, self.style)

@@ -1,7 +1,6 @@
 """What a call looks like in the picture of a model: a coloured heading, and a table of what was
 asked for."""
 
-from nnlite.models.model import Model
 from nnlite.visualization.canvas import shortened, text_width
 
 # (filling of the heading, outline)
@@ -133,7 +132,7 @@ def colours(call):
     """(filling of the heading, outline) for a call."""
     if call.layer is None:
         return FUNCTIONS
-    if isinstance(call.layer, Model):
+    if call.is_model:
         return MODELS
     for cls in type(call.layer).__mro__:
         for family in (cls.__name__, cls.__module__.rpartition(".")[2]):

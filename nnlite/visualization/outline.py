@@ -5,7 +5,6 @@ from itertools import pairwise
 
 from nnlite.engine.symbolic import symbols_of
 from nnlite.layers.layer import Layer
-from nnlite.models.sequential import Sequential
 
 HOW_TO_BUILD = (
     "call build((None, ...)) with the shape of its input, or call it on data; a Sequential may "
@@ -44,6 +43,11 @@ class Call:
         return self.function if isinstance(self.function, Layer) else None
 
     @property
+    def is_model(self):
+        """Whether a model is called, whose own layers can be drawn, too."""
+        return self.layer is not None and self.layer._is_model
+
+    @property
     def kind(self):
         """The class of the layer."""
         return "function" if self.layer is None else type(self.layer).__name__
@@ -72,10 +76,11 @@ class Outline:
     def __init__(self, model):
         self.entries, self.exits = [], []
         self.connected = True
-        if model._graph is not None:
-            self._follow(model._graph)
+        graph = model._called_graph()
+        if graph is not None:
+            self._follow(graph, model.layers or model.sublayers)
         else:
-            self.connected = isinstance(model, Sequential) and type(model).call is Sequential.call
+            self.connected = False
             self._list(model)
         _count_turns(self.calls)
         _name_functions_apart(self.calls)
@@ -89,38 +94,33 @@ class Outline:
             and all(call.turns == 1 for call in self.calls)
         )
 
-    def _follow(self, graph):
-        made = {}
-        begins = list(dict.fromkeys(s.node for s in symbols_of(graph.inputs)))
+    def _follow(self, graph, layers):
+        """Every call of a graph; its beginnings are shown where they are layers of the model."""
+        made, inputs = {}, symbols_of(graph.inputs)
+        begins = list(dict.fromkeys(s.node for s in inputs))
+        shown = [node for node in begins if node.function in layers]
         self.calls = []
-        for node in [*begins, *graph.nodes]:
+        for node in [*shown, *graph.nodes]:
             taken = [] if node in begins else node.inputs
             outputs = symbols_of(node.outputs)
             call = Call(
                 node.function,
-                [made[id(s)] for s in taken],
+                [made[id(s)] for s in taken if id(s) in made],
                 [s.shape for s in taken],
                 [s.shape for s in outputs],
                 [s.dtype for s in outputs],
             )
             made.update({id(s): (call, k) for k, s in enumerate(outputs)})
             self.calls.append(call)
-        self.entries = [made[id(s)][0] for s in symbols_of(graph.inputs)]
-        self.exits = [made[id(s)] for s in symbols_of(graph.outputs)]
+            if node in begins or any(s.node in begins and id(s) not in made for s in taken):
+                self.entries.append(call)
+        self.exits = [made[id(s)] for s in symbols_of(graph.outputs) if id(s) in made]
 
     def _list(self, model):
         self.calls = []
-        shapes = flat_shapes(model.input_shape) if model.built else []
         for layer in model.layers or model.sublayers:
-            outputs = flat_shapes(layer.output_shape)
-            call = Call(layer, (), (), outputs, [model.real] * len(outputs))
-            if self.connected:
-                call.inputs, call.input_shapes = [(c, 0) for c in self.calls[-1:]], shapes
-            self.calls.append(call)
-            shapes = outputs
-        if self.connected:
-            self.entries = self.calls[:1]
-            self.exits = [(call, 0) for call in self.calls[-1:]]
+            shapes = flat_shapes(layer.output_shape)
+            self.calls.append(Call(layer, (), (), shapes, [model.real] * len(shapes)))
 
 
 def flat_shapes(structure):

@@ -6,7 +6,6 @@ import shutil
 import textwrap
 from itertools import pairwise
 
-from nnlite.models.model import Model
 from nnlite.visualization.outline import HOW_TO_BUILD, Outline
 
 # Where the columns end, as shares of the width: Keras's.
@@ -49,7 +48,7 @@ def rows_of(outline, expand_nested=False, layer_range=None, depth=0):
     rows = []
     for calls in _within(list(groups.values()), layer_range):
         rows.append(Row(calls, depth))
-        if expand_nested and isinstance(calls[0].layer, Model):
+        if expand_nested and calls[0].is_model:
             rows += rows_of(Outline(calls[0].layer), True, None, depth + 1)
     return rows
 
