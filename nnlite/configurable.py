@@ -126,11 +126,10 @@ class Configurable:
                     params.update((f"{name}__{key}", v) for key, v in nested.items())
         return params
 
-    def changed(self, **params):
-        """A fresh, unbuilt copy with some settings changed; nested ones as `outer__inner`."""
-        config = fresh(Configurable.get_config(self))
+    def _clone(self, **overrides):
+        config = clone(Configurable.get_config(self))
         nested = {}
-        for key, value in params.items():
+        for key, value in overrides.items():
             name, _, rest = key.partition("__")
             if name not in config and name not in self._signature():
                 raise ValueError(
@@ -141,18 +140,18 @@ class Configurable:
             else:
                 config[name] = value
         for name, inner in nested.items():
-            config[name] = config[name].changed(**inner)
+            config[name] = clone(config[name], **inner)
         return type(self)(**config)
 
     def __sklearn_clone__(self):
         """What scikit-learn's `clone` makes of it, inside of an estimator that a search copies."""
-        return self.changed()
+        return self._clone()
 
     def set_params(self, **params):
         """Change settings in place, as long as nothing was built from them; returns the object."""
-        fresh = self.changed(**params)
+        other = self._clone(**params)
         self.__dict__.clear()
-        self.__dict__.update(fresh.__dict__)
+        self.__dict__.update(other.__dict__)
         return self
 
     def __repr__(self):
@@ -176,14 +175,26 @@ def _same(a, b):
     return type(a) is type(b) and not isinstance(a, np.ndarray) and a == b
 
 
-def fresh(value):
-    """A copy of a setting in which nothing is built or learned."""
+def clone(value, **overrides):
+    """A copy of a setting in which nothing is built or learned.
+
+    Parameters
+    ----------
+    value : Configurable, or anything that a setting may be
+    **overrides
+        Of a Configurable, settings that are to differ; nested ones as `outer__inner`.
+
+    Raises
+    ------
+    ValueError
+        If there is no setting of a name.
+    """
     if isinstance(value, Configurable):
-        return value.changed()
+        return value._clone(**overrides)
     if type(value) in (list, tuple):
-        return type(value)(fresh(v) for v in value)
+        return type(value)(clone(v) for v in value)
     if type(value) is dict:
-        return {key: fresh(v) for key, v in value.items()}
+        return {key: clone(v) for key, v in value.items()}
     if value is None or type(value) in (str, bool, int, float):
         return value
     return copy.deepcopy(value)

@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 
 from nnlite import losses, warn
-from nnlite.configurable import Configurable, fresh, frozen, snake_case
+from nnlite.configurable import Configurable, clone, frozen, snake_case
 from nnlite.engine.symbolic import layer_of
 from nnlite.estimators.nested_params import is_absent, is_function, meta_argument, settings_of
 from nnlite.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer, Softmax
@@ -61,7 +61,7 @@ class Stack:
 
     def __sklearn_clone__(self):
         """A copy of fresh layers."""
-        return Stack(*fresh(self.layers))
+        return Stack(*clone(self.layers))
 
 
 class MLP(Configurable):
@@ -133,7 +133,7 @@ Dense(units=32, activation='relu')]
             else:
                 found += [Dense(units, self.activation)]
             found += [Dropout(self.dropout)] * bool(self.dropout)
-        return fresh(found)
+        return clone(found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -364,8 +364,8 @@ def check_last(layer, meta=None):
 def _fresh_layer(entry, step):
     """A copy of a layer, under the name that its step was given."""
     if _is_named(entry) and "name" in step._signature() and not step._given.get("name"):
-        return step.changed(name=entry[0])
-    return step.changed()
+        return clone(step, name=entry[0])
+    return clone(step)
 
 
 def _called(function, activation, meta):
@@ -405,13 +405,13 @@ def compiled_loss(model, loss):
     given, reduction = model.loss, "mean_with_sample_weight"
     sparse, binary = losses.SparseCategoricalCrossentropy, losses.BinaryCrossentropy
     if not isinstance(loss, (sparse, binary)):
-        return given.changed(reduction=reduction)
+        return clone(given, reduction=reduction)
     if not isinstance(given, (sparse, binary, losses.CategoricalCrossentropy)):
         raise ValueError(
             f"layers: expected a classifier's model compiled with a cross-entropy, got {given!r}"
         )
     if isinstance(given, binary):
-        return given.changed(reduction=reduction)
+        return clone(given, reduction=reduction)
     if settings_of(given).get("label_smoothing"):
         raise ValueError("layers: label_smoothing is not supported in a classifier's model")
     return sparse(from_logits=settings_of(given)["from_logits"], reduction=reduction)

@@ -7,7 +7,7 @@ import functools
 import inspect
 
 from nnlite import initializers, regularizers
-from nnlite.configurable import Configurable, fresh
+from nnlite.configurable import Configurable, clone
 from nnlite.layers import Layer
 
 _OPEN_ENDED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -139,8 +139,8 @@ def _with_settings(spec, settings, known=()):
             raise ValueError(f"{of}: no setting {name!r}; it has {', '.join(names)}")
     if isinstance(spec, Configurable):
         try:
-            return spec.changed(**settings)
+            return clone(spec, **settings)
         except (TypeError, ValueError):  # of a constructor that checks; it does so in `fit` again
-            config = {**fresh(settings_of(spec)), **settings}
+            config = {**clone(settings_of(spec)), **settings}
             return type(spec).__new__(type(spec), **config)
     return functools.partial(spec, **settings) if settings else spec

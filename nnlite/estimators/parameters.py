@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from nnlite import optimizers
 from nnlite.callbacks import Callback, EarlyStopping
-from nnlite.configurable import Configurable
+from nnlite.configurable import Configurable, clone
 from nnlite.estimators.architecture import (
     MLP,
     Stack,
@@ -277,7 +277,7 @@ class Searchable(BaseEstimator):
         if name == "optimizer":
             found = optimizer_of(value)
             if found is not None and (rate := found.get_params(deep=False).get("lr")) is not None:
-                found = found.changed(learning_rate=rate, lr=None)
+                found = clone(found, learning_rate=rate, lr=None)
             return found
         if name == "early_stopping":
             value = stopping_of(value)
@@ -358,11 +358,11 @@ class Searchable(BaseEstimator):
 
     def _optimizer_spec(self, given=None):
         """A fresh optimizer with this estimator's learning rate; `given` is a compiled Model's."""
-        optimizer = (optimizers.get(self.optimizer) if given is None else given).changed()
+        optimizer = clone(optimizers.get(self.optimizer) if given is None else given)
         if self.learning_rate is not None:
             rate = {"learning_rate": self.learning_rate, "lr": None}  # `lr`: Keras's older name
             known = optimizer.get_params(deep=False)
-            optimizer = optimizer.changed(**{k: v for k, v in rate.items() if k in known})
+            optimizer = clone(optimizer, **{k: v for k, v in rate.items() if k in known})
         optimizer._check()
         return optimizer
 
@@ -376,7 +376,7 @@ class Searchable(BaseEstimator):
         )
         if not legal or not all(isinstance(s, Callback) or is_absent(s) for s in steps):
             raise TypeError(f"callbacks: expected Callback objects, got {self.callbacks!r}")
-        return [step.changed() for step in steps if not is_absent(step)]
+        return [clone(step) for step in steps if not is_absent(step)]
 
     def _stopping(self, rows):
         """A fresh EarlyStopping for so many rows, or None."""
@@ -384,8 +384,8 @@ class Searchable(BaseEstimator):
             return None
         found = stopping_of(self.early_stopping)
         if found is None or self.scoring is None or found is self.early_stopping:
-            return None if found is None else found.changed()
-        return found.changed(monitor="val_score")
+            return None if found is None else clone(found)
+        return clone(found, monitor="val_score")
 
 
 def optimizer_of(value):

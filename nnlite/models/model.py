@@ -3,6 +3,7 @@
 import threading
 
 from nnlite import config, configurable, metrics
+from nnlite.configurable import clone
 from nnlite.engine.symbolic import Symbol, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.layer import Layer
@@ -98,12 +99,11 @@ class Model(Trainer, Layer):
         if symbols:
             self._given.update(inputs=self._graph.inputs, outputs=self._graph.outputs)
 
-    def changed(self, **params):
-        """A fresh, unbuilt copy with some settings changed."""
+    def _clone(self, **overrides):
         if "outputs" not in self._given:
-            return super().changed(**params)
-        copy = self._graph.copied(lambda part: part.changed() if isinstance(part, Layer) else part)
-        config = {**self._given, "inputs": copy.inputs, "outputs": copy.outputs, **params}
+            return super()._clone(**overrides)
+        copy = self._graph.copied(lambda part: clone(part) if isinstance(part, Layer) else part)
+        config = {**self._given, "inputs": copy.inputs, "outputs": copy.outputs, **overrides}
         return type(self)(**config)
 
     def _called_graph(self):

@@ -3,7 +3,7 @@
 import numbers
 
 from nnlite import config
-from nnlite.configurable import edits, fresh
+from nnlite.configurable import clone, edits
 from nnlite.engine.symbolic import input_symbol, layer_of
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
@@ -97,7 +97,7 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config):
         """The model that `get_config` described, of fresh layers."""
-        return cls(**fresh(config))
+        return cls(**clone(config))
 
     def build(self, input_shape):
         """Build every layer for samples of `input_shape[1:]`."""

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from nnlite import config, losses, optimizers
+from nnlite.configurable import clone
 from nnlite.estimators import NNClassifier, NNRegressor
 from nnlite.estimators.architecture import check_outputs
 from nnlite.estimators.nested_params import settings_of
@@ -259,7 +260,7 @@ verbose, n_threads, dtype, class_weight
         chosen = given if self.optimizer is None else self.optimizer
         if chosen is None:  # that of a model which is not made yet
             return None
-        optimizer = optimizers.get(chosen).changed(**self._arguments(OPTIMIZER))
+        optimizer = clone(optimizers.get(chosen), **self._arguments(OPTIMIZER))
         optimizer._check()
         return optimizer
 
@@ -278,7 +279,7 @@ verbose, n_threads, dtype, class_weight
         if isinstance(how["loss"], str) or callable(how["loss"]):
             loss = losses.get(how["loss"])
             if settings_of(loss).get("reduction") in ("sum_over_batch_size", "mean"):
-                how["loss"] = loss.changed(reduction="mean_with_sample_weight")
+                how["loss"] = clone(loss, reduction="mean_with_sample_weight")
         threads = self.n_threads or model.n_threads
         model.compile(**how, run_eagerly=model.run_eagerly, n_threads=threads)
 

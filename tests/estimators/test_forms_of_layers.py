@@ -19,7 +19,7 @@ from small_settings import (
 )
 
 import nnlite
-from nnlite import MLP, NNRegressor, Stack
+from nnlite import MLP, NNRegressor, Stack, configurable
 from nnlite.callbacks import EarlyStopping
 from nnlite.layers import (
     Activation,
@@ -167,7 +167,7 @@ def test_a_compiled_model_for_two_classes(outputs, activation, loss):
 def test_a_compiled_model_whose_outputs_are_logits(loss, outputs):
     def model(last):
         made = nnlite.Sequential([Dense(8, "relu"), Dense(outputs, last)])
-        made.compile("adam", loss.changed(from_logits=last is None))
+        made.compile("adam", configurable.clone(loss, from_logits=last is None))
         return made
 
     y = KIND if outputs == 3 else KIND == 0

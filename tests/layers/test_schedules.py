@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nnlite as keras
-from nnlite import config, layers, ops
+from nnlite import config, configurable, layers, ops
 from nnlite.configurable import Configurable
 from nnlite.optimizers import SGD, Adam, AdamW, Nadam, schedules
 from nnlite.optimizers.schedules import (
@@ -357,5 +357,5 @@ def test_copied_model_goes_on_at_its_step(how):
 def test_settings_of_a_schedule_can_be_searched():
     optimizer = Adam(ExponentialDecay(0.1, 10, 0.5))
     assert optimizer.get_params()["learning_rate__decay_rate"] == 0.5
-    changed = optimizer.changed(learning_rate__decay_rate=0.9)
+    changed = configurable.clone(optimizer, learning_rate__decay_rate=0.9)
     assert changed == Adam(ExponentialDecay(0.1, 10, 0.9)) != optimizer

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from small_models import LABELS, D, X, Y, arrays_equal, classifier, line, trained
 
-from nnlite import callbacks
+from nnlite import callbacks, configurable
 
 # The learning rate
 
@@ -238,7 +238,7 @@ def test_every_callback_has_a_case():
 def test_settings_are_inert_and_make_an_equal_callback(kind):
     callback = kind(**CASES[kind])
     assert {k: callback.get_config()[k] for k in CASES[kind]} == CASES[kind]
-    assert kind.from_config(callback.get_config()) == callback == callback.changed()
+    assert kind.from_config(callback.get_config()) == callback == configurable.clone(callback)
     assert kind(**dict.fromkeys(CASES[kind], "nonsense")) != callback or not CASES[kind]
 
 

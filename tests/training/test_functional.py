@@ -8,7 +8,7 @@ import pytest
 from cases_layers import MERGED
 
 import nnlite as keras
-from nnlite import layers, ops
+from nnlite import configurable, layers, ops
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 6)).astype("float32")
@@ -156,7 +156,7 @@ def test_a_model_may_begin_in_the_middle_of_another():
     rest = keras.Model(left.output, ops.relu(left.output))
     assert left not in rest.layers and rest.weights == []
     values = RNG.normal(size=(4, 5)).astype("float32")
-    for same in (rest, pickle.loads(pickle.dumps(rest)), rest.changed()):
+    for same in (rest, pickle.loads(pickle.dumps(rest)), configurable.clone(rest)):
         np.testing.assert_array_equal(same.predict(values), np.maximum(values, 0))
 
 
@@ -178,7 +178,7 @@ def test_a_deep_graph_can_be_pickled():
 
 def test_a_changed_copy_has_fresh_layers_of_the_same_shape():
     model = branched()
-    other = model.changed(name="other")
+    other = configurable.clone(model, name="other")
     assert other.name == "other" and other.count_params() == model.count_params()
     assert not {id(w) for w in other.weights} & {id(w) for w in model.weights}
     rebuilt = keras.Model.from_config(model.get_config())
