@@ -6,7 +6,7 @@ arrays. `name=` is accepted where TensorFlow has it, and means nothing here.
 
 from nnlite import activations, ops
 from nnlite.config import next_seed
-from nnlite.engine.symbolic import deferrable
+from nnlite.engine.symbolic import supports_symbols
 from nnlite.ops.random import seed_state
 
 __all__ = [
@@ -117,7 +117,7 @@ def _dropout(x, rate, noise_shape=None, seed=None, name=None):
     return ops.multiply(x, ops.dropout(ops.ones(noise_shape, x.dtype), random_key(seed), rate))
 
 
-dropout = deferrable(_dropout)
+dropout = supports_symbols(_dropout)
 dropout.__module__, dropout.__name__, dropout.__qualname__ = __name__, "dropout", "dropout"
 
 

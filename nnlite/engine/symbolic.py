@@ -53,18 +53,18 @@ class Symbol:
         return f"<Symbol {self.name!r} shape={self.shape} dtype={self.dtype}>"
 
 
-def _noted(function, swapped=False):
+def symbolic_operator(function, swapped=False):
     """An operator on symbols that notes itself down."""
     if swapped:
-        return lambda self, other: note(function, (other, self), {})
-    return lambda self, *others: note(function, (self, *others), {})
+        return lambda self, other: symbolic_call(function, (other, self), {})
+    return lambda self, *others: symbolic_call(function, (self, *others), {})
 
 
 for _name in ("add", "sub", "mul", "truediv", "pow"):
-    setattr(Symbol, f"__{_name}__", _noted(getattr(operator, _name)))
-    setattr(Symbol, f"__r{_name}__", _noted(getattr(operator, _name), swapped=True))
+    setattr(Symbol, f"__{_name}__", symbolic_operator(getattr(operator, _name)))
+    setattr(Symbol, f"__r{_name}__", symbolic_operator(getattr(operator, _name), swapped=True))
 for _name in ("gt", "ge", "lt", "le", "neg", "abs", "getitem"):
-    setattr(Symbol, f"__{_name}__", _noted(getattr(operator, _name)))
+    setattr(Symbol, f"__{_name}__", symbolic_operator(getattr(operator, _name)))
 
 
 class Node:
@@ -118,7 +118,7 @@ def is_symbolic(values):
     return False
 
 
-def note(function, args, kwargs):
+def symbolic_call(function, args, kwargs):
     """The symbols that a call on symbols makes; their shapes come from a trace on one sample."""
     node = Node(function, args, kwargs)
     with Recording(executing=False):
@@ -133,13 +133,13 @@ def _one_sample(symbol):
     return Tensor((1, *symbol.shape[1:]) if symbol.shape else (), symbol.dtype)
 
 
-def deferrable(function):
+def supports_symbols(function):
     """Let a function of tensors be noted down when it is called on symbols."""
 
     @functools.wraps(function)
     def op(*args, **kwargs):
         if is_symbolic(args) or (kwargs and is_symbolic(kwargs.values())):
-            return note(op, args, kwargs)
+            return symbolic_call(op, args, kwargs)
         return function(*args, **kwargs)
 
     op.__module__ = "nnlite.ops"  # where it is found, so that models that use it can be pickled

@@ -236,7 +236,7 @@ def steps_of(value, taken=()):
 
 def _entries(value):
     if isinstance(value, Sequential):
-        return value.sublayers
+        return value._sublayers
     return value.layers if isinstance(value, Stack) else value
 
 
@@ -342,8 +342,8 @@ def check_last(layer, meta=None):
     A softmax is an error: behind it little can be learned. A sigmoid with as many units as there
     are outputs may be meant as a hidden layer, and is a warning; it takes a Meta to see that.
     """
-    while isinstance(layer, Sequential) and layer.sublayers:
-        layer = layer.sublayers[-1]
+    while isinstance(layer, Sequential) and layer._sublayers:
+        layer = layer._sublayers[-1]
     given = {"activation": "softmax"} if isinstance(layer, Softmax) else settings_of(layer)
     activation = given.get("activation")
     activation = getattr(activation, "__name__", activation)

@@ -200,7 +200,7 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
             return ArrayBatches(sources_of(x, target, data[2]), size)
 
         try:
-            with config.precision(model.real), config.seeded(seed):
+            with config.precision(model._precision), config.seeded(seed):
                 loop.fit(
                     model,
                     self._in_order(batches(rows, batch)),
@@ -218,7 +218,7 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
     def _keep(self, model, history, stopping):
         """What was learned."""
         self._adopt(model)
-        self.dtype_, self.history_ = np.dtype(model.real), history
+        self.dtype_, self.history_ = np.dtype(model._precision), history
         self.loss_curve_ = history.get("loss", [])
         self.validation_loss_curve_ = history.get("val_loss")
         self.n_iter_ = self.best_epoch_ = len(self.loss_curve_)

@@ -21,7 +21,7 @@ class Logits(Model):
 
     def __init__(self, model):
         super().__init__()
-        self.model, self._real = model, model.real
+        self.model, self._real = model, model._precision
 
     def call(self, inputs):
         outputs = self.model(inputs, training=False)

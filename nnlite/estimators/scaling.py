@@ -31,7 +31,7 @@ class InputScaling(Normalization):
 def scaled(layers, X, weight, normalize):
     """`layers`, behind one that brings X to scale where `normalize` asks for it."""
     first = layers[0] if layers else None
-    shape = getattr(first, "input_shape_given", None)
+    shape = getattr(first, "_given_input_shape", None)
     shape = X.shape[1:] if shape is None else (shape,) if np.ndim(shape) == 0 else tuple(shape)
     if not normalize or (isinstance(normalize, str) and not _wants_scaling(first, shape)):
         return layers

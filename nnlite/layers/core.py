@@ -27,11 +27,11 @@ class InputLayer(Layer):
 
     def __init__(self, shape=None, batch_size=None, dtype=None, name=None, **kwargs):
         super().__init__(name=name, dtype=dtype, **kwargs)
-        shape = self.input_shape_given if shape is None else shape
+        shape = self._given_input_shape if shape is None else shape
         if shape is None:
             raise ValueError("Input: expected shape=, what one sample looks like without the batch")
-        self.input_shape_given = (shape,) if isinstance(shape, numbers.Integral) else tuple(shape)
-        self.shape = self.input_shape_given
+        self._given_input_shape = (shape,) if isinstance(shape, numbers.Integral) else tuple(shape)
+        self.shape = self._given_input_shape
 
     def call(self, inputs):
         return inputs

@@ -9,7 +9,7 @@ import numpy as np
 from nnlite import config, initializers, regularizers
 from nnlite.configurable import Configurable, edits, snake_case
 from nnlite.engine import dispatch
-from nnlite.engine.symbolic import is_symbolic, note, symbols_of
+from nnlite.engine.symbolic import is_symbolic, symbolic_call, symbols_of
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 from nnlite.tree import mapped
 
@@ -70,7 +70,7 @@ class Layer(Configurable):
         self._name = name
         self.trainable = trainable
         self.built = False
-        self.input_shape_given = (input_dim,) if input_dim is not None else input_shape
+        self._given_input_shape = (input_dim,) if input_dim is not None else input_shape
         self._output_shape = None
 
     # Public attributes that no plan depends on.
@@ -98,7 +98,7 @@ class Layer(Configurable):
         return self.__dict__.get("_name") or snake_case(type(self).__name__)
 
     @property
-    def sublayers(self):
+    def _sublayers(self):
         """The layers directly inside, in the order in which they were set."""
         found = {}
         for value in self.__dict__.get("_tracked", {}).values():
@@ -165,7 +165,7 @@ class Layer(Configurable):
         """(Variable, whether training may change it), own first, then the inner layers' in
         order."""
         own = [(v, v.trainable and self.trainable) for v in self._own_weights()]
-        for layer in self.sublayers:
+        for layer in self._sublayers:
             own += [(v, t and self.trainable) for v, t in layer._all_weights()]
         unique = {}
         for v, t in own:
@@ -235,7 +235,7 @@ class Layer(Configurable):
         """The shape of the last result, None for the batch; None before the layer was called."""
         return self._output_shape
 
-    def noted_as(self, node):
+    def _record_call(self, node):
         """Take note of the first call on symbols, for `input` and `output`."""
         self.__dict__.setdefault("_node", node)
 
@@ -271,8 +271,8 @@ class Layer(Configurable):
         if is_symbolic((inputs, args, kwargs)):
             if training is not None:
                 kwargs["training"] = training
-            outputs = note(self, (inputs, *args), kwargs)
-            self.noted_as(symbols_of(outputs)[0].node)
+            outputs = symbolic_call(self, (inputs, *args), kwargs)
+            self._record_call(symbols_of(outputs)[0].node)
             return outputs
         outer = getattr(_here, "training", None)
         training = outer if training is None else training

@@ -139,8 +139,8 @@ def _restored(steps, shapes, inputs, outputs):
         node.outputs = mapped(places, _Place, lambda p, node=node: Symbol(*shapes[p], node))
         for place, made in zip(_leaves(places), symbols_of(node.outputs)):
             symbols[place] = made
-        if args and hasattr(function, "noted_as"):
-            function.noted_as(node)
+        if args and hasattr(function, "_record_call"):
+            function._record_call(node)
     return Graph(*mapped((inputs, outputs), _Place, symbol))
 
 

@@ -76,10 +76,10 @@ class Model(Trainer, Layer):
         self._graph = graph
         self._real = config.floatx()
         self.built = True
-        name_apart(self.sublayers)
+        name_apart(self._sublayers)
         self._output_shape = mapped(graph.outputs, Symbol, lambda s: s.shape)
         if isinstance(graph.inputs, Symbol):
-            self.input_shape_given = graph.inputs.shape[1:]
+            self._given_input_shape = graph.inputs.shape[1:]
 
     # Symbols refer to each other as deep as a model is; a graph is pickled flat, they are not.
     def __getnewargs_ex__(self):
@@ -137,23 +137,23 @@ class Model(Trainer, Layer):
         return symbols_of(self.output)
 
     @property
-    def sublayers(self):
-        return super().sublayers if self._graph is None else self._graph.layers(Layer)
+    def _sublayers(self):
+        return super()._sublayers if self._graph is None else self._graph.layers(Layer)
 
     def __setattr__(self, name, value):
         super().__setattr__(name, value)
         if name[0] != "_" and name in self.__dict__.get("_tracked", ()):
-            name_apart(self.sublayers)
+            name_apart(self._sublayers)
 
     @property
-    def real(self):
+    def _precision(self):
         """The model's precision: `floatx()` when it was built."""
         return self._real or config.floatx()
 
     @property
     def layers(self):
         """The layers of the model."""
-        return self.sublayers
+        return self._sublayers
 
     def get_layer(self, name=None, index=None):
         """The layer of this name, or at this place."""
@@ -169,10 +169,10 @@ class Model(Trainer, Layer):
     def _build_for(self, inputs):
         if type(self).build is not Model.build:
             return super()._build_for(inputs)
-        name_apart(self.sublayers)
+        name_apart(self._sublayers)
         # Nothing of its own to build: the layers inside are built as `call` reaches them.
         if isinstance(inputs, Tensor):
-            self.input_shape_given = inputs.shape[1:]
+            self._given_input_shape = inputs.shape[1:]
         self.built = True
 
     def build(self, input_shape):
@@ -191,7 +191,7 @@ class Model(Trainer, Layer):
         """What a batch looks like, None for its size; None before the model is built."""
         if self._graph is not None:
             return mapped(self._graph.inputs, Symbol, lambda s: s.shape)
-        given = self.input_shape_given
+        given = self._given_input_shape
         return None if given is None else (None, *given)
 
     def summary(

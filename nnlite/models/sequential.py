@@ -37,11 +37,11 @@ class Sequential(Model):
         self._layers = []
         for layer in layers or ():
             self._append(layer)
-        if self._layers and self._layers[0].input_shape_given is not None:
-            self._start_from(self._layers[0].input_shape_given)
+        if self._layers and self._layers[0]._given_input_shape is not None:
+            self._start_from(self._layers[0]._given_input_shape)
 
     @property
-    def sublayers(self):
+    def _sublayers(self):
         return self._layers
 
     @property
@@ -53,8 +53,8 @@ class Sequential(Model):
         """Append a layer; built at once if the shape of its input is known."""
         layer = self._append(layer)
         try:
-            if len(self._layers) == 1 and layer.input_shape_given is not None:
-                self._start_from(layer.input_shape_given)
+            if len(self._layers) == 1 and layer._given_input_shape is not None:
+                self._start_from(layer._given_input_shape)
             elif self.built:
                 self._connect(self._graph.inputs, self._graph.outputs, [layer])
         except (ValueError, TypeError):
@@ -82,7 +82,7 @@ class Sequential(Model):
         self._edited()
         if not self._layers:
             self._graph, self._output_shape = None, None
-            self.input_shape_given, self.built = None, False
+            self._given_input_shape, self.built = None, False
         elif self.built:
             inputs = self._graph.inputs
             outputs = self._layers[-1].output if self.layers else inputs
@@ -121,13 +121,13 @@ class Sequential(Model):
         self._real = self._real or config.floatx()
         first = self._layers[0]
         start = first if isinstance(first, InputLayer) else InputLayer(shape)
-        symbol = input_symbol(start, (None, *shape), self.real)
+        symbol = input_symbol(start, (None, *shape), self._precision)
         self._connect(symbol, symbol, self.layers)
 
     def _connect(self, inputs, outputs, layers):
         """Become the chain that ends with these layers, each called on what the one before
         made."""
-        with config.precision(self.real):
+        with config.precision(self._precision):
             for layer in layers:
                 layer.__dict__.pop("_node", None)  # `layer.input` is what it has here
                 outputs = layer(outputs)

@@ -6,7 +6,7 @@ composed of them; the kernels are in `csrc/ops/` under the same name.
 
 from inspect import isfunction as _isfunction
 
-from nnlite.engine.symbolic import deferrable as _deferrable
+from nnlite.engine.symbolic import supports_symbols as _supports_symbols
 from nnlite.ops.activation import (
     activation,
     elu,
@@ -121,4 +121,4 @@ __all__ = [name for name in dir() if not name.startswith("_")]
 # On symbols, what is called is noted down instead, as a part of a functional model.
 for _name in __all__:
     if _isfunction(globals()[_name]):
-        globals()[_name] = _deferrable(globals()[_name])
+        globals()[_name] = _supports_symbols(globals()[_name])

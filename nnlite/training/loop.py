@@ -38,10 +38,12 @@ def eager_batches(model, kind, span):
         rows = rows if span.index is None else span.index[rows]
 
         def read(s, rows=rows):
-            values = np.ascontiguousarray(s.values(rows), "int32" if s.integer else model.real)
+            values = np.ascontiguousarray(
+                s.values(rows), "int32" if s.integer else model._precision
+            )
             return Tensor(values.shape, str(values.dtype), values)
 
-        with config.precision(model.real):
+        with config.precision(model._precision):
             getattr(model, f"{kind}_step")(packed(mapped(span.sources, Source, read)))
 
 
@@ -64,7 +66,7 @@ def run_batches(model, kind, spans, callbacks=()):
             pace = next_pace(count, time.perf_counter() - began)
             at, done = at + finished, done + finished
             if by_batch or watching:
-                logs = model.metric_results()
+                logs = model.get_metrics_result()
                 call(by_batch, f"on_{kind}_batch_end", done - 1, logs)
                 call(watching, "on_progress", done, logs)
             if getattr(model, STOP[kind]):
@@ -130,7 +132,7 @@ def fit(
                 )
             if not done:
                 break
-            logs = model.metric_results()
+            logs = model.get_metrics_result()
             _warn_once(model, logs)
             if validation is not None and _is_due(epoch, validation_freq):
                 figures = evaluate(model, validation, validation_steps, callbacks)
@@ -204,6 +206,6 @@ def evaluate(model, data, steps=None, callbacks=()):
         done = run_batches(model, "test", spans, callbacks)
     if not model.stop_evaluating and done < (steps or 1):
         _ran_out(data.name, done, "of the evaluation", False)
-    logs = model.metric_results()
+    logs = model.get_metrics_result()
     call(callbacks, "on_test_end", logs)
     return logs

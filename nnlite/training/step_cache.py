@@ -40,7 +40,7 @@ class Step:
             feeds.extend(placeholders)
             return source.read(placeholders, index, batch)
 
-        with config.precision(model.real), Recording(executing=False) as trace:
+        with config.precision(model._precision), Recording(executing=False) as trace:
             data = mapped(sources, Source, read)
             outputs = getattr(model, f"{kind}_step")(data[0] if kind == "predict" else packed(data))
             # Of a result that is a view of something older, a copy is handed out.
@@ -51,7 +51,9 @@ class Step:
             )
         self.results = []
         mapped(self.outputs, Tensor, self.results.append)
-        self.plan = Plan(trace, feeds + ([index] if indexed else []), self.results, model.real)
+        self.plan = Plan(
+            trace, feeds + ([index] if indexed else []), self.results, model._precision
+        )
 
     def run(self, span, threads, outputs=(), row=0):
         """Run up to `span.count` batches; returns how many were finished. `outputs` are arrays for
@@ -101,7 +103,7 @@ def keep(model, key, step):
 def dry_run(model, shapes):
     """Build a model by tracing it on one sample of a shape (None, ...), or of several."""
     with Recording(executing=False):
-        x = mapped(shapes, tuple, lambda shape: Tensor((1, *shape[1:]), model.real))
+        x = mapped(shapes, tuple, lambda shape: Tensor((1, *shape[1:]), model._precision))
         model(x, training=False)
 
 

@@ -99,7 +99,7 @@ class Trainer:
         for m in self.metrics:
             m.reset_state()
 
-    def metric_results(self):
+    def get_metrics_result(self):
         """The running figures by name."""
         figures = [("loss", self._loss_tracker), *self._figures()]
         return {name: m.figure() for name, m in figures}
@@ -146,7 +146,7 @@ class Trainer:
                 m.update_state(targets, outputs)
             for m in goal.weighted_metrics:
                 m.update_state(targets, outputs, weight)
-        return self.metric_results()
+        return self.get_metrics_result()
 
     def train_step(self, data):
         """One step of training on a batch; override it to train in another way.
@@ -427,7 +427,7 @@ class Trainer:
         self._ready_for(*sources)
         self.reset_metrics()
         loop.run_batches(self, "train", [Span(sources, 0, leaves(sources)[0].rows, 1)])
-        return _figures(self.metric_results(), return_dict)
+        return _figures(self.get_metrics_result(), return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """The loss and metrics of one batch."""
@@ -436,7 +436,7 @@ class Trainer:
         self._ready_for(*sources)
         self.reset_metrics()
         loop.run_batches(self, "test", [Span(sources, 0, leaves(sources)[0].rows, 1)])
-        return _figures(self.metric_results(), return_dict)
+        return _figures(self.get_metrics_result(), return_dict)
 
     def predict_on_batch(self, x):
         """The outputs for one batch."""

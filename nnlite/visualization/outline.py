@@ -78,7 +78,7 @@ class Outline:
         self.connected = True
         graph = model._called_graph()
         if graph is not None:
-            self._follow(graph, model.layers or model.sublayers)
+            self._follow(graph, model.layers or model._sublayers)
         else:
             self.connected = False
             self._list(model)
@@ -118,9 +118,9 @@ class Outline:
 
     def _list(self, model):
         self.calls = []
-        for layer in model.layers or model.sublayers:
+        for layer in model.layers or model._sublayers:
             shapes = flat_shapes(layer.output_shape)
-            self.calls.append(Call(layer, (), (), shapes, [model.real] * len(shapes)))
+            self.calls.append(Call(layer, (), (), shapes, [model._precision] * len(shapes)))
 
 
 def flat_shapes(structure):

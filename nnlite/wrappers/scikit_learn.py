@@ -346,7 +346,7 @@ class KerasClassifier(_KerasEstimator, NNClassifier):
             return target
         target = target.reshape(-1).astype(np.int32)
         sparse = "sparse" in f"{type(model.loss).__name__} {model.loss}".lower()
-        return target if sparse else np.eye(width, dtype=model.real)[target]
+        return target if sparse else np.eye(width, dtype=model._precision)[target]
 
     def _adopt(self, model):
         super()._adopt(model)

@@ -38,7 +38,7 @@ def test_layers_set_as_attributes_or_appended_to_lists_are_found_in_order():
     block = Block()
     block(data((2, 5)))
     assert [w.shape for w in block.get_weights()] == [(5, 2), (2,), (2, 3), (3,), (3, 4), (4,)]
-    assert [layer.units for layer in block.sublayers] == [2, 3, 4]
+    assert [layer.units for layer in block._sublayers] == [2, 3, 4]
 
 
 def test_layers_in_a_dict_are_found():
@@ -80,7 +80,7 @@ def test_replaced_attribute_is_forgotten():
 
     layer = Holder()
     layer.inner = None
-    assert layer.sublayers == []
+    assert layer._sublayers == []
 
 
 def test_layer_without_call_says_so():
