@@ -7,6 +7,7 @@ read off that."""
 import copy
 import functools
 import inspect
+import itertools
 import re
 
 import numpy as np
@@ -33,11 +34,28 @@ def snake_case(name):
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-class edits:
-    """How often a public attribute of any layer or optimizer was set: what was traced before is
-    then traced again."""
+class structure_version:
+    """When a setting that a compiled step may depend on last changed.
 
-    count = 0
+    Each change of a public attribute gives its layer or optimizer a number that no other has. A
+    model compiles its steps again when the numbers of its own parts differ from before.
+    """
+
+    _numbers = itertools.count(1)
+    latest = 0  # changes with every change in the process: while it does not, nothing need be read
+
+    @classmethod
+    def advance(cls, part):
+        """Take note that a layer or optimizer has changed."""
+        part.__dict__["_version"] = number = next(cls._numbers)
+        cls.latest = number
+
+    @classmethod
+    def of(cls, part):
+        """The number of a layer or optimizer in its present state."""
+        if "_version" not in part.__dict__:  # a copy, or out of a pickle
+            part.__dict__["_version"] = next(cls._numbers)
+        return part.__dict__["_version"]
 
 
 class Configurable:

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 
 from nnlite import config, initializers, regularizers
-from nnlite.configurable import Configurable, edits, snake_case
+from nnlite.configurable import Configurable, snake_case, structure_version
 from nnlite.engine import dispatch
 from nnlite.engine.symbolic import is_symbolic, symbolic_call, symbols_of
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
@@ -85,13 +85,13 @@ class Layer(Configurable):
     __hash__ = object.__hash__
 
     def __setattr__(self, name, value):
-        if name[0] != "_" and name not in self._state_not_settings:
-            edits.count += 1
         if isinstance(value, (Layer, Variable, list, tuple, dict)):  # those may be filled later
             self.__dict__.setdefault("_tracked", {})[name] = value
         elif name in self.__dict__.get("_tracked", ()):
             del self._tracked[name]
         object.__setattr__(self, name, value)
+        if name[0] != "_" and name not in self._state_not_settings:
+            structure_version.advance(self)
 
     @property
     def name(self):
@@ -256,7 +256,7 @@ class Layer(Configurable):
         return self._first_node().outputs
 
     def __getstate__(self):
-        return {key: value for key, value in self.__dict__.items() if key != "_node"}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_node", "_version")}
 
     def __call__(self, inputs, *args, training=None, **kwargs):
         """The layer's result; builds it first if need be.

@@ -1,14 +1,12 @@
 """Models: layers that can be compiled, trained, evaluated and asked for predictions."""
 
-import threading
-
 from nnlite import config, configurable, metrics
 from nnlite.configurable import clone
 from nnlite.engine.symbolic import Symbol, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph
-from nnlite.training.step_cache import dry_run
+from nnlite.training.step_cache import StepCache, build_by_tracing
 from nnlite.training.trainer import Trainer
 from nnlite.tree import mapped
 from nnlite.visualization.diagram import model_html
@@ -59,10 +57,7 @@ class Model(Trainer, Layer):
     def _start(self):
         self._graph = None
         self._real = None
-        self._lock = threading.RLock()
-        self.__dict__.update(
-            _plans={}, _plans_made_at=0
-        )  # not through __setattr__: no part of a pickle
+        self._step_cache = StepCache()
         self._warned_not_finite = False
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.history = None
@@ -87,7 +82,6 @@ class Model(Trainer, Layer):
 
     def __getstate__(self):
         state = super().__getstate__()
-        state["_lock"], state["_plans"] = None, {}
         state["_given"] = self.__getnewargs_ex__()[1]
         state["_given_symbols"] = "outputs" in self._given
         return state
@@ -95,7 +89,6 @@ class Model(Trainer, Layer):
     def __setstate__(self, state):
         symbols = state.pop("_given_symbols", False)
         self.__dict__.update(state)
-        self._lock = threading.RLock()
         if symbols:
             self._given.update(inputs=self._graph.inputs, outputs=self._graph.outputs)
 
@@ -178,7 +171,7 @@ class Model(Trainer, Layer):
     def build(self, input_shape):
         """Build every layer for samples of `input_shape[1:]`."""
         if not self.built:
-            dry_run(self, input_shape)
+            build_by_tracing(self, input_shape)
 
     def __call__(self, inputs, *args, training=None, **kwargs):
         if self._real is None:

@@ -3,7 +3,7 @@
 import numbers
 
 from nnlite import config
-from nnlite.configurable import clone, edits
+from nnlite.configurable import clone, structure_version
 from nnlite.engine.symbolic import input_symbol, layer_of
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
@@ -92,7 +92,7 @@ class Sequential(Model):
     def _edited(self):
         """Take note that the list of layers changed."""
         self._given["layers"] = list(self._layers)
-        edits.count += 1
+        structure_version.advance(self)
 
     @classmethod
     def from_config(cls, config):

@@ -6,7 +6,7 @@ import inspect
 import numpy as np
 
 from nnlite import config, configurable, ops
-from nnlite.configurable import Configurable, edits
+from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import REALS, Tensor, Variable
 from nnlite.optimizers.schedules import LearningRateSchedule, check_number
@@ -115,9 +115,9 @@ class Optimizer(Configurable):
         self.iterations = Variable(0, trainable=False, name="iterations", dtype="int32")
 
     def __setattr__(self, name, value):
-        if name[0] != "_" and name not in self._no_settings:
-            edits.count += 1
         object.__setattr__(self, name, value)
+        if name[0] != "_" and name not in self._no_settings:
+            structure_version.advance(self)
 
     def _check(self):
         """Raise a ValueError if a setting is out of range or not supported."""
@@ -160,7 +160,7 @@ class Optimizer(Configurable):
     def learning_rate(self, value):
         if callable(value) and not isinstance(value, Tensor):
             self._source, self._rate = value, None
-            edits.count += 1
+            structure_version.advance(self)
         elif callable(self._source):
             raise TypeError(
                 f"{type(self).__name__}: the learning rate is computed by {self._source!r} and "
@@ -311,7 +311,9 @@ class Optimizer(Configurable):
         )
 
     def __getstate__(self):
-        return {**self.__dict__, "_slots": list(self._slots.values())}
+        state = {**self.__dict__, "_slots": list(self._slots.values())}
+        state.pop("_version", None)
+        return state
 
     def __setstate__(self, state):
         slots = {id(variable): (variable, made) for variable, made in state["_slots"]}

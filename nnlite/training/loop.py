@@ -15,7 +15,6 @@ from nnlite.callbacks import EarlyStopping, History, ProgbarLogger
 from nnlite.data.batches import ArrayBatches
 from nnlite.data.sources import Source, packed
 from nnlite.engine.tensor import Tensor
-from nnlite.training.step_cache import step_of
 from nnlite.tree import mapped
 from nnlite.warn import levels_to_the_caller
 
@@ -28,7 +27,7 @@ def run_span(model, kind, span):
     if model.run_eagerly:
         eager_batches(model, kind, span)
         return span.count
-    return step_of(model, kind, span).run(span, model.n_threads)
+    return model._step_cache.step(model, kind, span).run(span, model.n_threads)
 
 
 def eager_batches(model, kind, span):
@@ -113,10 +112,10 @@ def fit(
     model._warned_not_finite = False
     params = {"epochs": epochs, "steps": steps or data.steps, "verbose": verbose}
     introduce(callbacks, model, {**params, "do_validation": validation is not None})
-    model._plans.clear()  # settings may have changed since
+    model._step_cache.clear()  # settings may have changed since
     if isinstance(validation, ArrayBatches) and not model.run_eagerly:
         for span in validation.epoch(anew=True):
-            step_of(model, "test", span)  # that it fits, before any work
+            model._step_cache.step(model, "test", span)  # that it fits, before any work
     model.stop_training, logs = False, {}
     try:
         call(callbacks, "on_train_begin")
@@ -148,7 +147,7 @@ def fit(
                 c.on_train_end()
         raise
     finally:
-        model._plans.clear()  # and with them their working memory
+        model._step_cache.clear()  # and with the steps their working memory
     call(callbacks, "on_train_end", logs)
     return history
 

@@ -5,12 +5,10 @@ import time
 
 import numpy as np
 
-from nnlite.configurable import edits
 from nnlite.data.batches import Span
 from nnlite.data.sources import Source
 from nnlite.engine.tensor import Tensor
 from nnlite.training.loop import _ran_out, call, next_pace
-from nnlite.training.step_cache import keep, step_of
 from nnlite.tree import mapped
 
 # Rows of one inference step: at most so many, and so few that what is between the layers stays in a
@@ -61,11 +59,11 @@ def predict_rows(model, batch):
         inputs = mapped(x[0], Source, lambda s: s.values(part))
         return mapped(model(inputs, training=False), Tensor, lambda y: y.numpy())
     size = power_of_two(min(PREDICT_ROWS, rows))
-    step = step_of(model, "predict", Span(x, 0, size, 1))
+    step = model._step_cache.step(model, "predict", Span(x, 0, size, 1))
     excess = step.plan.arena_bytes / max(PREDICT_BYTES, step.plan.memory)
     if excess > 1 and size > 1:
         size = power_of_two(max(1, int(size / excess)))
-        step = step_of(model, "predict", Span(x, 0, size, 1))
+        step = model._step_cache.step(model, "predict", Span(x, 0, size, 1))
     arrays = []
 
     def room(y):
@@ -76,7 +74,7 @@ def predict_rows(model, batch):
     if x[0].__class__ is Source and isinstance(step.outputs, Tensor):
         array = x[0].array
         if len(array) == rows == size:  # the whole of it, in one step
-            keep(model, (array.dtype, array.shape, array.strides), step)
+            model._step_cache.keep((array.dtype, array.shape, array.strides), step)
     done, pace, full = 0, 1, rows // size
     while done < full:
         began = time.perf_counter()
@@ -90,11 +88,11 @@ def predict_rows(model, batch):
     return outputs
 
 
-def predict_again(model, x):
+def predict_cached(model, x):
     """The outputs for an array just like one before: same type, shape and strides, and a step for
     all of its rows. None if there was none."""
-    step = model._plans.get((x.dtype, x.shape, x.strides))
-    if step is None or model._plans_made_at != edits.count or not x.flags.aligned:
+    step = model._step_cache.find(model, (x.dtype, x.shape, x.strides))
+    if step is None or not x.flags.aligned:
         return None
     y = np.empty(step.outputs.shape, step.outputs.dtype)
     step.plan.run([(x, 0, 0), (y, 0, 0)], 1, model.n_threads)

@@ -1,7 +1,9 @@
 """Compiled steps: each kind of step of a model is traced once per layout of its data, and kept."""
 
+import threading
+
 from nnlite import autodiff, config, configurable, ops
-from nnlite.configurable import edits
+from nnlite.configurable import structure_version
 from nnlite.data.sources import Source, leaves, packed, unpack_x_y_sample_weight
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.plan import Plan
@@ -11,7 +13,7 @@ from nnlite.tree import mapped
 PLANS_KEPT = 32  # per model
 
 
-class Step:
+class CompiledStep:
     """One kind of step over batches of one size, ready to run: a plan and how its feeds move.
 
     Parameters
@@ -69,8 +71,75 @@ class Step:
         return self.plan.run(feeds, span.count, threads)
 
 
-def step_of(model, kind, span):
-    """The model's Step for this layout of data; traced when it is first asked for."""
+class StepCache:
+    """The compiled steps of one model, by the layout of their data.
+
+    They are dropped when a part of this model has changed, and only then: other models may come,
+    go and change meanwhile.
+    """
+
+    def __init__(self):
+        self.steps = {}
+        self._lock = threading.RLock()
+        self._structure = self._latest = None
+
+    def __reduce__(self):  # copies and pickles begin empty
+        return (StepCache, ())
+
+    def clear(self):
+        """Drop the steps, and with them their working memory."""
+        with self._lock:
+            self.steps.clear()
+
+    def find(self, model, key):
+        """The step kept under a key, or None; drops all of them if the model has changed."""
+        if self._latest != structure_version.latest:
+            with self._lock:
+                latest, structure = structure_version.latest, _structure_of(model)
+                if structure != self._structure:
+                    self.steps.clear()
+                self._structure, self._latest = structure, latest
+        return self.steps.get(key)
+
+    def keep(self, key, step):
+        """Keep a step under a key, and forget the oldest when they are too many."""
+        with self._lock:
+            self.steps.pop(key, None)
+            while len(self.steps) >= PLANS_KEPT:
+                self.steps.pop(next(iter(self.steps)))
+            self.steps[key] = step
+
+    def step(self, model, kind, span):
+        """The model's step for this layout of data; traced when it is first asked for."""
+        key = _layout_key(kind, span)
+        with self._lock:
+            step = self.find(model, key)
+            if step is None:
+                step = CompiledStep(model, kind, span.sources, span.size, span.index is not None)
+                self._latest = structure_version.latest  # tracing may have built layers
+                self._structure = _structure_of(model)
+                self.keep(key, step)
+        return step
+
+
+def _structure_of(model):
+    """The versions of all layers in a model, and of its optimizer."""
+    found, waiting = [], [model]
+    seen = {id(model)}
+    while waiting:
+        layer = waiting.pop()
+        found.append(structure_version.of(layer))
+        for inner in layer._sublayers:
+            if id(inner) not in seen:
+                seen.add(id(inner))
+                waiting.append(inner)
+    if model.optimizer is not None:
+        found.append(structure_version.of(model.optimizer))
+    return found
+
+
+def _layout_key(kind, span):
+    """What a step over the batches of a span depends on, apart from the model."""
     indexed = span.index is not None
     key = [kind, span.size, indexed]
     for s in span.sources:
@@ -79,28 +148,10 @@ def step_of(model, kind, span):
         else:
             rows = mapped(s, Source, lambda s: (s.layout, s.rows if indexed else 0))
             key.append(configurable.frozen(rows))
-    key = tuple(key)
-    with model._lock:
-        if model._plans_made_at != edits.count:
-            model._plans.clear()
-        step = model._plans.get(key)
-        if step is None:
-            step = Step(model, kind, span.sources, span.size, indexed)
-            keep(model, key, step)
-            model._plans_made_at = edits.count
-    return step
+    return tuple(key)
 
 
-def keep(model, key, step):
-    """Remember a Step by a key of its own, and forget the oldest when they are too many."""
-    with model._lock:
-        model._plans.pop(key, None)
-        while len(model._plans) >= PLANS_KEPT:
-            model._plans.pop(next(iter(model._plans)))
-        model._plans[key] = step
-
-
-def dry_run(model, shapes):
+def build_by_tracing(model, shapes):
     """Build a model by tracing it on one sample of a shape (None, ...), or of several."""
     with Recording(executing=False):
         x = mapped(shapes, tuple, lambda shape: Tensor((1, *shape[1:]), model._precision))

@@ -71,7 +71,7 @@ class Trainer:
             self.loss = next(iter(self._goals)).loss
         self.run_eagerly = bool(run_eagerly)
         self.n_threads = None if n_threads is None else positive_int("n_threads", n_threads)
-        self._plans.clear()
+        self._step_cache.clear()
 
     def _output_names(self):
         """The names of several outputs; None if there is one only, or it is not known yet."""
@@ -180,7 +180,7 @@ class Trainer:
         if isinstance(x, Source) and not x.row_shape and self.input_shape == (None, 1):
             x.as_column()
         if not self.built:
-            step_cache.dry_run(self, mapped(x, Source, lambda s: (None, *s.row_shape)))
+            step_cache.build_by_tracing(self, mapped(x, Source, lambda s: (None, *s.row_shape)))
         if y is not None and self._goals is not None and self.output_shape is not None:
             self._check_targets(y, sample_weight)
 
@@ -399,7 +399,7 @@ class Trainer:
         array, or list or dict of them for several outputs
         """
         if x.__class__ is np.ndarray and batch_size is steps is callbacks is None:
-            y = prediction.predict_again(self, x)
+            y = prediction.predict_cached(self, x)
             if y is not None:
                 return y
         size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)

@@ -248,7 +248,7 @@ def training_plan(name):
         model.compile("adam", loss)
         x, y = data(name, 24)
         model.train_on_batch(x, y)
-    (step,) = model._plans.values()
+    (step,) = model._step_cache.steps.values()
     return step.plan
 
 
@@ -370,7 +370,7 @@ def test_what_takes_a_product_by_pieces_gives_what_it_gives_of_the_whole(
             model.fit(x, y, epochs=2, batch_size=batch, shuffle=False, verbose=0)
             if not how:
                 model.train_on_batch(x[:batch], y[:batch])
-                (step,) = model._plans.values()
+                (step,) = model._step_cache.steps.values()
                 names = [c.op.name for c in step.plan.calls]
                 after = {names[k + 1] for k, name in enumerate(names) if name == "matmul"}
                 assert after == {"activation_gradient", "adam_update"}
@@ -386,7 +386,7 @@ def test_large_weights_are_read_on_several_cores_and_small_ones_on_one():
     def threads(units):
         model = Sequential([layers.Dense(units, input_shape=(500,))])
         model.predict(np.zeros((1, 500)), verbose=0)
-        step = next(iter(model._plans.values()))
+        step = next(iter(model._step_cache.steps.values()))
         return step.plan.threads()
 
     with team_of(3):

@@ -103,7 +103,7 @@ def test_what_is_between_the_layers_of_a_prediction_stays_in_a_cache():
     )
     x = data((41, 64, 64, 3))
     y = model.predict(x)
-    sizes = {step.batch: step.plan.arena_bytes for step in model._plans.values()}
+    sizes = {step.batch: step.plan.arena_bytes for step in model._step_cache.steps.values()}
     assert sizes[min(sizes)] <= 2 << 20 < 2 * sizes[min(sizes)] and min(sizes) > 1
     assert np.array_equal(y, np.concatenate([model.predict(x[k : k + 1]) for k in range(41)]))
 

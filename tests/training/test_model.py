@@ -205,7 +205,7 @@ def test_what_an_earlier_prediction_found_out_is_used_only_where_it_holds():
         row = np.zeros((2, D + wider), "float32")[:1, :D]
         row[:] = x[:1]
         assert np.array_equal(model.predict(row), first[:1])
-    assert len(model._plans) <= step_cache.PLANS_KEPT
+    assert len(model._step_cache.steps) <= step_cache.PLANS_KEPT
     model.layers[-1].kernel.assign(-model.layers[-1].kernel.numpy())
     assert not np.array_equal(model.predict(x), first)
     model.layers[0].activation = "tanh"
