@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 import nnlite as keras
-from nnlite import layers, losses, optimizers
+from nnlite import layers, losses, metrics, optimizers
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(2048, 8)).astype("float32")
@@ -23,6 +23,7 @@ class Regression(keras.Model):
         super().__init__()
         self.hidden = layers.Dense(64, activation="tanh")
         self.out = layers.Dense(1)
+        self.loss_tracker = metrics.Mean("loss")
 
     def call(self, inputs):
         return self.out(self.hidden(inputs))
@@ -34,7 +35,8 @@ class Regression(keras.Model):
             loss = mse(y, y_pred)
         gradients = tape.gradient(loss, self.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
-        return self.track(loss, x, y, y_pred, None)
+        self.loss_tracker.update_state(loss)
+        return {"loss": self.loss_tracker.result()}  # a mean over the epoch
 
 
 keras.utils.set_random_seed(0)

@@ -1,8 +1,10 @@
 """Layer: the base of all layers and models. It keeps track of weights and inner layers, and names
 itself in errors."""
 
+import functools
 import inspect
 import threading
+from types import FunctionType, MethodType
 
 import numpy as np
 
@@ -85,6 +87,8 @@ class Layer(Configurable):
     __hash__ = object.__hash__
 
     def __setattr__(self, name, value):
+        if name[0] != "_":
+            self._refuse_taken(name, value)
         if isinstance(value, (Layer, Variable, list, tuple, dict)):  # those may be filled later
             self.__dict__.setdefault("_tracked", {})[name] = value
         elif name in self.__dict__.get("_tracked", ()):
@@ -93,9 +97,34 @@ class Layer(Configurable):
         if name[0] != "_" and name not in self._state_not_settings:
             structure_version.advance(self)
 
+    @classmethod
+    def _refuse_taken(cls, name, value):
+        """Raise AttributeError for an attribute that would hide a part of this class that nnlite
+        itself uses; functions may take the place of methods."""
+        taken = getattr(cls, name, None)
+        if isinstance(taken, property):
+            hidden = taken.fset is None and taken.fget.__module__.startswith("nnlite.")
+        else:
+            ours = isinstance(taken, (FunctionType, MethodType)) and taken.__module__
+            replaced = isinstance(value, (FunctionType, MethodType, functools.partial))
+            hidden = ours and ours.startswith("nnlite.") and not replaced
+        if hidden:
+            kind = "property" if isinstance(taken, property) else "method"
+            owner = "model" if cls._is_model else "layer"
+            raise AttributeError(
+                f"{cls.__name__}: {name!r} is a {kind} that every {owner} needs; choose another "
+                f"name for this attribute, {value!r}"
+            )
+
     @property
     def name(self):
+        """The layer's name: as it was given, else its class's in snake case, numbered in a
+        model."""
         return self.__dict__.get("_name") or snake_case(type(self).__name__)
+
+    @name.setter
+    def name(self, value):
+        self._name = value
 
     @property
     def _sublayers(self):

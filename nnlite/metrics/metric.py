@@ -1,5 +1,7 @@
 """Metric: the base of all metrics; and those that are means and sums of what they are given."""
 
+import functools
+
 import numpy as np
 
 from nnlite import config, configurable, initializers, ops
@@ -35,6 +37,41 @@ class MetricVariable(Variable):
         return MetricVariable(self._data, False, self.name, self.dtype)
 
 
+class MetricResult:
+    """What `result()` gives inside a traced step: the promise of a value, which a step may return.
+
+    It is read after the step has run. Nothing can be computed from it before.
+
+    Parameters
+    ----------
+    metric : Metric
+    """
+
+    def __init__(self, metric):
+        self.metric = metric
+
+    def numpy(self, *args, **kwargs):
+        """Raises RuntimeError: there is no value yet."""
+        raise RuntimeError(
+            f"metric {self.metric.name!r} has no value inside a traced step: a step may return "
+            "what result() gives, but not compute with it; compile(run_eagerly=True) lets it"
+        )
+
+    __array__ = __float__ = __int__ = __bool__ = item = numpy
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = numpy
+    __truediv__ = __rtruediv__ = __pow__ = __neg__ = __lt__ = __le__ = __gt__ = __ge__ = numpy
+
+
+def _promised(result):
+    """A metric's `result`, for which a promise stands inside a traced step."""
+
+    @functools.wraps(result)
+    def promised(self):
+        return MetricResult(self) if tracing() else result(self)
+
+    return promised
+
+
 class Metric(Configurable):
     """Base of all: a figure over all batches since `reset_state`, kept up in Variables.
 
@@ -65,6 +102,10 @@ class Metric(Configurable):
     >>> metric([[1.0]], [[2.0]]).item()
     3.0
     """
+
+    def __init_subclass__(cls):
+        if "result" in vars(cls):
+            cls.result = _promised(cls.result)
 
     def __init__(self, name=None, dtype=None):
         self.name = name or configurable.snake_case(type(self).__name__)
@@ -114,16 +155,10 @@ class Metric(Configurable):
         """The figure over all batches since `reset_state`."""
         raise TypeError(f"{type(self).__name__}: a metric must define result()")
 
-    def figure(self):
-        """`result()` as logs hold it: a Python float, or an array of several.
-
-        Inside of a traced step, where nothing is computed yet, NaN.
-        """
-        if tracing():
-            return float("nan")
-        values = self.result()
-        values = np.asarray(values._data if isinstance(values, Tensor) else values)
-        return values.item() if values.size == 1 else values
+    def _logged(self):
+        """`result()` as logs hold it; inside a traced step, the promise of it."""
+        result = self.result()
+        return result if isinstance(result, MetricResult) else as_logged(result)
 
     def reset_state(self):
         """Forget all batches."""
@@ -155,6 +190,12 @@ class Metric(Configurable):
     def _sums(self):
         """What `_running` holds, arrays in double; none before the first update."""
         return [v._data.astype(np.float64).reshape(-1, 2).sum(axis=1) for v in self._variables]
+
+
+def as_logged(value):
+    """A value as logs hold it: a Python float, or an array of several."""
+    values = np.asarray(value._data if isinstance(value, Tensor) else value)
+    return values.item() if values.size == 1 else values
 
 
 class Mean(Metric):

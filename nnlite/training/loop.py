@@ -15,6 +15,8 @@ from nnlite.callbacks import EarlyStopping, History, ProgbarLogger
 from nnlite.data.batches import ArrayBatches
 from nnlite.data.sources import Source, packed
 from nnlite.engine.tensor import Tensor
+from nnlite.metrics.metric import as_logged
+from nnlite.training.step_cache import returned_logs
 from nnlite.tree import mapped
 from nnlite.warn import levels_to_the_caller
 
@@ -23,15 +25,16 @@ STOP = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_pr
 
 
 def run_span(model, kind, span):
-    """Run up to `span.count` batches; returns how many were finished."""
+    """Run up to `span.count` batches; returns how many were finished, and a function that gives
+    what the last of them returned."""
     if model.run_eagerly:
-        eager_batches(model, kind, span)
-        return span.count
-    return model._step_cache.step(model, kind, span).run(span, model.n_threads)
+        return span.count, eager_batches(model, kind, span)
+    return model._step_cache.step(model, kind, span).run_logged(span, model.n_threads)
 
 
 def eager_batches(model, kind, span):
-    """The same batches one by one in Python, as `compile(run_eagerly=True)` asks."""
+    """The same batches one by one in Python, as `compile(run_eagerly=True)` asks; returns a
+    function that gives what the last of them returned."""
     for start in range(span.start, span.start + span.count * span.size, span.size):
         rows = slice(start, start + span.size)
         rows = rows if span.index is None else span.index[rows]
@@ -43,34 +46,36 @@ def eager_batches(model, kind, span):
             return Tensor(values.shape, str(values.dtype), values)
 
         with config.precision(model._precision):
-            getattr(model, f"{kind}_step")(packed(mapped(span.sources, Source, read)))
+            returned = getattr(model, f"{kind}_step")(packed(mapped(span.sources, Source, read)))
+    logs = returned_logs(model, kind, returned)
+    return lambda: {name: as_logged(value) for name, value in logs.items()}
 
 
 def run_batches(model, kind, spans, callbacks=()):
-    """Run every batch of some spans; returns how many that were.
+    """Run every batch of some spans; returns how many that were, and the logs after the last.
 
     About CALL_SECONDS of work are handed over at a time; a callback with methods for batches gets
     to act around each.
     """
     by_batch = [c for c in callbacks if c.wants_batches(kind)]
     watching = [c for c in callbacks if kind == "train" and c.overrides("on_progress")]
-    done, pace = 0, 1
+    done, pace, logs = 0, 1, dict
     for span in spans:
         at = 0
         while at < span.count:
             count = 1 if by_batch or model.run_eagerly else min(pace, span.count - at)
             call(by_batch, f"on_{kind}_batch_begin", done, {})
             began = time.perf_counter()
-            finished = run_span(model, kind, span.part(at, count))
+            finished, logs = run_span(model, kind, span.part(at, count))
             pace = next_pace(count, time.perf_counter() - began)
             at, done = at + finished, done + finished
             if by_batch or watching:
-                logs = model.get_metrics_result()
-                call(by_batch, f"on_{kind}_batch_end", done - 1, logs)
-                call(watching, "on_progress", done, logs)
+                seen = logs()
+                call(by_batch, f"on_{kind}_batch_end", done - 1, seen)
+                call(watching, "on_progress", done, seen)
             if getattr(model, STOP[kind]):
-                return done
-    return done
+                return done, logs()
+    return done, logs()
 
 
 def next_pace(count, seconds):
@@ -123,7 +128,7 @@ def fit(
             model.reset_metrics()
             call(callbacks, "on_epoch_begin", epoch)
             with contextlib.closing(data.epoch(steps)) as spans:
-                done = run_batches(model, "train", spans, callbacks)
+                done, logs = run_batches(model, "train", spans, callbacks)
             dry = not model.stop_training and done < (steps or 1)
             if dry:
                 _ran_out(
@@ -131,7 +136,6 @@ def fit(
                 )
             if not done:
                 break
-            logs = model.get_metrics_result()
             _warn_once(model, logs)
             if validation is not None and _is_due(epoch, validation_freq):
                 figures = evaluate(model, validation, validation_steps, callbacks)
@@ -202,9 +206,8 @@ def evaluate(model, data, steps=None, callbacks=()):
     call(callbacks, "on_test_begin")
     model.reset_metrics()
     with contextlib.closing(data.epoch(steps, anew=True)) as spans:
-        done = run_batches(model, "test", spans, callbacks)
+        done, logs = run_batches(model, "test", spans, callbacks)
     if not model.stop_evaluating and done < (steps or 1):
         _ran_out(data.name, done, "of the evaluation", False)
-    logs = model.get_metrics_result()
     call(callbacks, "on_test_end", logs)
     return logs

@@ -2,12 +2,15 @@
 
 import threading
 
-from nnlite import autodiff, config, configurable, ops
+import numpy as np
+
+from nnlite import config, configurable, ops
 from nnlite.configurable import structure_version
-from nnlite.data.sources import Source, leaves, packed, unpack_x_y_sample_weight
+from nnlite.data.sources import Source, leaves, packed
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor
+from nnlite.metrics.metric import MetricResult, as_logged
 from nnlite.tree import mapped
 
 PLANS_KEPT = 32  # per model
@@ -29,11 +32,12 @@ class CompiledStep:
     Attributes
     ----------
     outputs : Tensor, or list or dict of them
-        What 'predict' computes.
+        What the step returned: of 'train' and 'test' a dict of tensors, results of metrics and
+        numbers.
     """
 
     def __init__(self, model, kind, sources, batch, indexed):
-        self.batch, self.indexed = batch, indexed
+        self.kind, self.batch, self.indexed = kind, batch, indexed
         index = Tensor((batch,), "int32") if indexed else None
         feeds = []
 
@@ -44,22 +48,28 @@ class CompiledStep:
 
         with config.precision(model._precision), Recording(executing=False) as trace:
             data = mapped(sources, Source, read)
-            outputs = getattr(model, f"{kind}_step")(data[0] if kind == "predict" else packed(data))
-            # Of a result that is a view of something older, a copy is handed out.
-            self.outputs = mapped(
-                outputs if kind == "predict" else None,
-                Tensor,
-                lambda y: ops.broadcast_to(y, y.shape),
-            )
+            if kind == "predict":
+                self.outputs = mapped(model.predict_step(data[0]), Tensor, _copied)
+            else:
+                logs = returned_logs(model, kind, getattr(model, f"{kind}_step")(packed(data)))
+                self.outputs = {name: _copied_if_traced(value) for name, value in logs.items()}
         self.results = []
-        mapped(self.outputs, Tensor, self.results.append)
-        self.plan = Plan(
-            trace, feeds + ([index] if indexed else []), self.results, model._precision
-        )
+        mapped(self.outputs, Tensor, lambda y: y._data is None and self.results.append(y))
+        feeds += [index] if indexed else []
+        self.plan = Plan(trace, feeds, self.results, model._precision)
 
     def run(self, span, threads, outputs=(), row=0):
-        """Run up to `span.count` batches; returns how many were finished. `outputs` are arrays for
-        the results, filled from `row` on."""
+        """Run up to `span.count` batches; returns how many were finished.
+
+        Parameters
+        ----------
+        span : Span
+        threads : int or None
+        outputs : list of array
+            For the results. Predictions fill them from `row` on; what a training or test step
+            returns is overwritten by each batch.
+        row : int
+        """
         feeds = []
         for s in leaves(span.sources):
             feeds += s.feeds(span.start, 0 if self.indexed else self.batch)
@@ -67,8 +77,56 @@ class CompiledStep:
             step = span.index.itemsize
             feeds.append((span.index, span.start * step, self.batch * step))
         for o in outputs:
-            feeds.append((o, row * o.strides[0], self.batch * o.strides[0]))
+            stride = o.strides[0] if self.kind == "predict" else 0
+            feeds.append((o, row * stride, self.batch * stride))
         return self.plan.run(feeds, span.count, threads)
+
+    def run_logged(self, span, threads):
+        """Run up to `span.count` batches of a training or test step.
+
+        Returns
+        -------
+        done : int
+        logs : function
+            Gives what the last step returned, as callbacks see it.
+        """
+        arrays = [np.empty(y.shape, y.dtype) for y in self.results]
+        done = self.run(span, threads, arrays)
+
+        def logs():
+            values = iter(arrays)
+            return {
+                name: _value_after(next(values) if isinstance(y, Tensor) and y._data is None else y)
+                for name, y in self.outputs.items()
+            }
+
+        return done, logs
+
+
+def returned_logs(model, kind, returned):
+    """What a step returned, as a dict; the running metrics if it returned nothing."""
+    if returned is None:
+        return model.get_metrics_result()
+    if not isinstance(returned, dict):
+        raise TypeError(
+            f"{kind}_step: expected it to return a dict of names to values, as "
+            f"get_metrics_result() gives, got {returned!r}"
+        )
+    return returned
+
+
+def _copied(y):
+    """A tensor of its own: what is a view of something older would be overwritten with that."""
+    return ops.broadcast_to(y, y.shape)
+
+
+def _copied_if_traced(value):
+    return _copied(value) if isinstance(value, Tensor) and value._data is None else value
+
+
+def _value_after(value):
+    """A value of logs, after the step."""
+    return value.metric._logged() if isinstance(value, MetricResult) else as_logged(value)
 
 
 class StepCache:
@@ -156,15 +214,3 @@ def build_by_tracing(model, shapes):
     with Recording(executing=False):
         x = mapped(shapes, tuple, lambda shape: Tensor((1, *shape[1:]), model._precision))
         model(x, training=False)
-
-
-def train_step(model, data):
-    """The default `Model.train_step`: forward, loss, gradients, update, figures."""
-    x, y, sample_weight = unpack_x_y_sample_weight(data)
-    with autodiff.GradientTape() as tape:
-        y_pred = model(x, training=True)
-        loss = model.compute_loss(x, y, y_pred, sample_weight)
-    variables = model.trainable_variables
-    grads = tape.gradient(loss, variables)
-    model.optimizer.apply_gradients(zip(grads, variables))
-    return model.track(loss, x, y, y_pred, sample_weight)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnlite import ops, optimizers
+from nnlite import autodiff, ops, optimizers
 from nnlite.callbacks import Callback
 from nnlite.data.batches import ArrayBatches, Span, StreamBatches, yields_batches
 from nnlite.data.sources import (
@@ -14,6 +14,7 @@ from nnlite.data.sources import (
     unpack_x_y_sample_weight,
 )
 from nnlite.layers.core import positive_int
+from nnlite.metrics.metric import Metric
 from nnlite.training import loop, prediction, step_cache
 from nnlite.training.objectives import Goals, is_nested, names_of
 from nnlite.tree import mapped
@@ -88,8 +89,10 @@ class Trainer:
 
     @property
     def metrics(self):
-        """The running figures: the loss, then the losses of several outputs and the metrics."""
-        return [self._loss_tracker, *(m for _, m in self._figures())]
+        """The running metrics: the loss, then the losses of several outputs, the metrics that
+        `compile` was given, and those that are attributes of the model."""
+        own = [m for name, m in vars(self).items() if name[0] != "_" and isinstance(m, Metric)]
+        return [self._loss_tracker, *(m for _, m in self._figures()), *own]
 
     def _figures(self):
         return () if self._goals is None else self._goals.figures()
@@ -101,8 +104,11 @@ class Trainer:
 
     def get_metrics_result(self):
         """The running figures by name."""
-        figures = [("loss", self._loss_tracker), *self._figures()]
-        return {name: m.figure() for name, m in figures}
+        found = dict([("loss", self._loss_tracker), *self._figures()])
+        for m in self.metrics:
+            if not any(m is other for other in found.values()):
+                found.setdefault(m.name, m)
+        return {name: m._logged() for name, m in found.items()}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
         """The loss of a batch, regularization penalties included: a scalar tensor."""
@@ -131,8 +137,8 @@ class Trainer:
             goals.spread("sample_weight", sample_weight, shared=True),
         )
 
-    def track(self, loss, x, y, y_pred, sample_weight):
-        """Take a batch into account in all running figures."""
+    def _track_loss(self, loss, y_pred, sample_weight):
+        """Take the loss of a batch into account in the running mean."""
         goals = self._goals_of(y_pred)
         count = _samples(loss, goals.spread("y_pred", y_pred)[0])
         if (
@@ -141,6 +147,22 @@ class Trainer:
         ):
             count = ops.sum(sample_weight)  # the mean over batches is the mean over samples, too
         self._loss_tracker.update_state(loss, count)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Take a batch into account in the metrics that `compile` was given.
+
+        Parameters
+        ----------
+        x, y, y_pred, sample_weight : tensor, or list or dict of them
+            As of `compute_loss`.
+
+        Returns
+        -------
+        dict of str to float
+            All running values, that of the loss too. Inside a traced step they are promises, which
+            the step can return.
+        """
+        goals = self._goals_of(y_pred)
         for goal, targets, outputs, weight in self._by_output(goals, y, y_pred, sample_weight):
             for m in goal.metrics:
                 m.update_state(targets, outputs)
@@ -152,19 +174,55 @@ class Trainer:
         """One step of training on a batch; override it to train in another way.
 
         It is written in ops and traced once, so it runs in C even with a GradientTape inside.
+
+        Parameters
+        ----------
+        data : tuple
+            (x,), (x, y) or (x, y, sample_weight) of tensors.
+
+        Returns
+        -------
+        dict of str to tensor
+            What callbacks, `History` and the progress bar show, by name: after some batches, the
+            values of the last of them. Results of metrics are means over the epoch.
         """
-        return step_cache.train_step(self, data)
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        with autodiff.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x, y, y_pred, sample_weight)
+        variables = self.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        self.optimizer.apply_gradients(zip(gradients, variables))
+        self._track_loss(loss, y_pred, sample_weight)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, data):
-        """One step of evaluation on a batch."""
+        """One step of evaluation on a batch; override it to evaluate in another way.
+
+        Parameters
+        ----------
+        data : tuple
+            As of `train_step`.
+
+        Returns
+        -------
+        dict of str to tensor
+            What `evaluate` returns, as of `train_step`.
+        """
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
-        return self.track(
-            self.compute_loss(x, y, y_pred, sample_weight), x, y, y_pred, sample_weight
-        )
+        loss = self.compute_loss(x, y, y_pred, sample_weight)
+        self._track_loss(loss, y_pred, sample_weight)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data):
-        """The outputs for a batch."""
+        """The outputs for a batch.
+
+        Parameters
+        ----------
+        data : tensor, or list or dict of them
+            The inputs alone.
+        """
         return self(data, training=False)
 
     def _need(self):
@@ -426,8 +484,9 @@ class Trainer:
         sources = self._sources((x, y, sample_weight), class_weight)
         self._ready_for(*sources)
         self.reset_metrics()
-        loop.run_batches(self, "train", [Span(sources, 0, leaves(sources)[0].rows, 1)])
-        return _figures(self.get_metrics_result(), return_dict)
+        span = Span(sources, 0, leaves(sources)[0].rows, 1)
+        _, logs = loop.run_batches(self, "train", [span])
+        return _figures(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """The loss and metrics of one batch."""
@@ -435,8 +494,9 @@ class Trainer:
         sources = self._sources((x, y, sample_weight), finite=False)
         self._ready_for(*sources)
         self.reset_metrics()
-        loop.run_batches(self, "test", [Span(sources, 0, leaves(sources)[0].rows, 1)])
-        return _figures(self.get_metrics_result(), return_dict)
+        span = Span(sources, 0, leaves(sources)[0].rows, 1)
+        _, logs = loop.run_batches(self, "test", [span])
+        return _figures(logs, return_dict)
 
     def predict_on_batch(self, x):
         """The outputs for one batch."""

@@ -95,7 +95,8 @@ class Tape(Model):
         self.optimizer.apply_gradients(
             [(g * scale, v) for g, v in zip(grads, self.trainable_variables)]
         )
-        return self.track(loss, x, y, y_pred, None)
+        self._track_loss(loss, y_pred, None)
+        return self.compute_metrics(x, y, y_pred)
 
 
 MODELS = {

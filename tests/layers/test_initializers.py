@@ -178,7 +178,7 @@ def test_constant_takes_an_array():
 
 @pytest.mark.parametrize("name", CASES)
 def test_found_in_camel_case_snake_case_and_as_a_lower_case_factory(name):
-    snake = keras.config.snake_case(name)
+    snake = keras.configurable.snake_case(name)
     cls = getattr(initializers, name)
     assert type(initializers.get(name)) is type(initializers.get(snake)) is cls
     assert type(getattr(initializers, snake)()) is cls

@@ -172,7 +172,7 @@ def test_every_name_of_a_loss_or_metric_means_the_same():
     for name in of_metrics.keys() - absent - needy:
         assert type(metrics.get(name)).__name__ == of_metrics[name].__name__
     for name in needy:
-        assert metrics._BY_NAME[nnlite.config.snake_case(name)].__name__ in REQUIRED
+        assert metrics._BY_NAME[nnlite.configurable.snake_case(name)].__name__ in REQUIRED
 
 
 # Arguments without a default.

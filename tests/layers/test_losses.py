@@ -87,7 +87,7 @@ def test_golden_values(value, expected):
 @pytest.mark.parametrize("name", CASES)
 def test_loss_is_found_by_class_name_snake_case_class_and_instance(name):
     cls = getattr(losses, name)
-    snake = keras.config.snake_case(name)
+    snake = keras.configurable.snake_case(name)
     found = [losses.get(x) for x in (name, snake, cls, cls())]
     assert all(type(x) is cls for x in found)
     assert {x.name for x in found} == {"huber_loss" if name == "Huber" else snake}
@@ -110,7 +110,7 @@ def test_short_names_are_known_in_capitals_too(alias, cls):
 def test_function_of_a_loss_gives_one_value_for_each_sample(
     name, y_true, y_pred, arguments, expected
 ):
-    function = getattr(losses, keras.config.snake_case(name))
+    function = getattr(losses, keras.configurable.snake_case(name))
     got = function(y_true, y_pred, **arguments).numpy()
     np.testing.assert_allclose(got, expected, **CLOSE["float32"])
 
@@ -239,7 +239,7 @@ def test_classes_may_lie_along_any_axis(name, axis):
     rng = np.random.default_rng(0)
     p, y = rng.random((3, 4, L)), rng.random((3, 4, L))
     labels = rng.integers(0, L, (3, 4))
-    function = getattr(losses, keras.config.snake_case(name))
+    function = getattr(losses, keras.configurable.snake_case(name))
     target = labels if "sparse" in function.__name__ else np.moveaxis(y, -1, axis)
     got = function(target, np.moveaxis(p, -1, axis), axis=axis).numpy()
     expected = function(labels if "sparse" in function.__name__ else y, p).numpy()

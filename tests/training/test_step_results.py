@@ -1,0 +1,204 @@
+"""What a step of one's own returns is what callbacks, the history and `evaluate` report."""
+
+import numpy as np
+import pytest
+from small_models import TwoLayers, data
+
+import nnlite as keras
+from nnlite import layers, metrics, ops
+
+X, Y = data((50, 6)), data((50, 1), seed=1)
+
+
+class Returning(TwoLayers):
+    """Steps that return what a function makes of the loss."""
+
+    def __init__(self, returned):
+        super().__init__()
+        self.returned = returned
+        self.seen = metrics.Mean("seen")
+
+    def step(self, data):
+        x, y = data[:2]
+        with keras.GradientTape() as tape:
+            loss = self.compute_loss(x, y, self(x))
+        self.seen.update_state(loss)
+        return loss, tape
+
+    def train_step(self, data):
+        loss, tape = self.step(data)
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+        return self.returned(self, loss)
+
+    def test_step(self, data):
+        return self.returned(self, self.step(data)[0])
+
+
+class Batches(keras.callbacks.Callback):
+    """Keeps the logs of every batch."""
+
+    def __init__(self):
+        self.logs = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.logs.append(logs)
+
+
+def fitted(returned, watch=(), **how):
+    keras.utils.set_random_seed(3)
+    model = Returning(returned)
+    model.compile("sgd", "mse", **how)
+    return model, model.fit(X, Y, batch_size=20, epochs=3, verbose=0, callbacks=list(watch))
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_tensor_that_a_step_returns_is_the_value_of_the_last_batch(eager):
+    watch = Batches()
+    model, history = fitted(lambda m, loss: {"loss": loss}, [watch], run_eagerly=eager)
+    assert list(history.history) == ["loss"] and len(watch.logs) == 9
+    assert [logs["loss"] for logs in watch.logs[2::3]] == history.history["loss"]
+    assert 0 < history.history["loss"][-1] and len({log["loss"] for log in watch.logs}) == 9
+    value = model.evaluate(X[:20], Y[:20], batch_size=20)
+    assert value == pytest.approx(np.mean((model.predict(X[:20]) - Y[:20]) ** 2), rel=1e-5)
+
+
+def test_eager_and_planned_steps_report_the_same():
+    def returned(model, loss):
+        return {"loss": loss, "twice": 2.0 * loss, "both": ops.stack([loss, loss]), "rate": 0.5}
+
+    planned, eager = fitted(returned)[1].history, fitted(returned, run_eagerly=True)[1].history
+    assert list(planned) == ["loss", "twice", "both", "rate"]
+    for name in planned:
+        assert np.array_equal(planned[name], eager[name])
+    assert planned["twice"] == [2 * v for v in planned["loss"]] and planned["rate"] == [0.5] * 3
+    assert planned["both"][0].shape == (2,)
+
+
+def test_results_of_metrics_are_means_over_the_epoch():
+    def returned(model, loss):
+        return {m.name: m.result() for m in model.metrics if m.name == "seen"}
+
+    watch = Batches()
+    _, history = fitted(lambda m, loss: {**returned(m, loss), "last": loss}, [watch])
+    last = [logs["last"] for logs in watch.logs]
+    assert history.history["seen"][0] == pytest.approx(np.mean(last[:3]), rel=1e-6)
+    assert history.history["seen"][2] == pytest.approx(np.mean(last[6:]), rel=1e-6)
+
+
+def test_a_step_that_returns_nothing_reports_the_running_metrics():
+    _, history = fitted(lambda m, loss: None)
+    assert list(history.history) == ["loss", "seen"]
+
+
+def test_a_variable_is_read_after_the_step():
+    _, history = fitted(lambda m, loss: {"rate": m.optimizer.learning_rate})
+    assert history.history["rate"] == pytest.approx([0.01] * 3)
+
+
+def test_what_is_no_dict_is_an_error_that_says_what_is_expected():
+    with pytest.raises(TypeError, match="train_step: expected it to return a dict"):
+        fitted(lambda m, loss: loss)
+
+
+def test_a_metric_has_no_value_inside_a_traced_step():
+    with pytest.raises(RuntimeError, match="metric 'seen' has no value inside a traced step"):
+        fitted(lambda m, loss: {"loss": m.seen.result() * 2})
+    history = fitted(lambda m, loss: {"loss": m.seen.result() * 2}, run_eagerly=True)[1]
+    assert history.history["loss"][0] > 0
+
+
+def test_early_stopping_watches_what_a_step_returns():
+    stop = keras.callbacks.EarlyStopping("mine", mode="min")
+    _, history = fitted(lambda m, loss: {"mine": 0.0 * loss}, [stop])
+    assert len(history.epoch) == 2
+
+
+class Ordinary(keras.Model):
+    """Attributes of ordinary names."""
+
+    def __init__(self):
+        super().__init__()
+        self.real = layers.Dense(3)
+        self.track, self.changed, self.losses_seen = layers.Dense(2), [1], 0
+        self.sublayers, self.noted_as, self.metric_results = 5, "x", {}
+        self.clone, self.figure, self.edits = None, None, None
+
+    def call(self, x):
+        return self.track(self.real(x))
+
+
+def test_attributes_of_any_ordinary_name_are_the_users():
+    model = Ordinary()
+    model.compile("sgd", "mse", metrics=["mae"])
+    model.fit(X, Y, verbose=0)
+    copy = keras.Sequential([Ordinary(), layers.Dense(1)])
+    assert model.count_params() == 29 and copy(X).shape == (50, 1)
+    assert (model.sublayers, model.changed, model.clone) == (5, [1], None)
+
+
+@pytest.mark.parametrize(
+    "name", ["metrics", "losses", "weights", "layers", "input", "fit", "summary"]
+)
+def test_a_name_that_the_library_needs_is_refused_with_the_reason(name):
+    with pytest.raises(AttributeError, match=f"{name!r} .*choose another name"):
+        setattr(TwoLayers(), name, layers.Dense(2))
+
+
+def test_a_method_may_be_replaced_by_a_function():
+    model = TwoLayers()
+    model.call = lambda inputs: inputs
+    model.name = "mine"
+    assert model.name == "mine" and model(X).shape == X.shape
+
+
+def traces(model, monkeypatch):
+    """Counts the steps that are traced, whoever's they are."""
+    from nnlite.training import step_cache
+
+    made, init = [], step_cache.CompiledStep.__init__
+
+    def spy(self, *args):
+        made.append(args[0])
+        init(self, *args)
+
+    monkeypatch.setattr(step_cache.CompiledStep, "__init__", spy)
+    return made
+
+
+class Elsewhere(keras.callbacks.Callback):
+    """Makes and changes a model that has nothing to do with the one in training."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        other = keras.Sequential([layers.Dense(2, input_shape=(3,))])
+        other.layers[0].trainable = False
+
+
+def test_other_models_leave_a_models_steps_alone(monkeypatch):
+    model = TwoLayers()
+    made = traces(model, monkeypatch)
+    model.compile("sgd", "mse")
+    model.fit(X, Y, batch_size=25, epochs=4, verbose=0, callbacks=Elsewhere())
+    model.predict(X)
+    Elsewhere().on_epoch_end(0)
+    model.predict(X)
+    assert made == [model, model]
+
+
+@pytest.mark.parametrize("change", ["setting", "list", "optimizer"])
+def test_a_change_deep_in_a_model_makes_its_steps_anew(monkeypatch, change):
+    inner = keras.Sequential([layers.Dense(4, input_shape=(6,)), layers.Dropout(0.0)])
+    model = keras.Sequential([inner, layers.Dense(1)])
+    model.compile("sgd", "mse")
+    made = traces(model, monkeypatch)
+    model.train_on_batch(X, Y)
+    model.train_on_batch(X, Y)
+    assert len(made) == 1
+    if change == "setting":
+        inner.layers[1].rate = 0.5
+    elif change == "list":
+        inner.add(layers.Activation("tanh"))
+    else:
+        model.optimizer.momentum = 0.5
+    model.train_on_batch(X, Y)
+    assert len(made) == 2
