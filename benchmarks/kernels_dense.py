@@ -143,11 +143,11 @@ class Nnlite(calls.Nnlite):
         return overwriting(p, self._plan(make, *state, np.float32([1e-3])[0], np.int32([10])[0]))
 
     def gather(self, rows, columns):
-        from nnlite.data.sources import Source
+        from nnlite.data.sources import ArraySource
         from nnlite.engine.tensor import Tensor
 
         source, order = row_source(rows, columns)
-        given = Source(source, "x")
+        given = ArraySource(source, "x")
         index = Tensor((rows,), "int32")
         (place,) = given.placeholders(index, rows)
         run = self._plan(

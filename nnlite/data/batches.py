@@ -1,6 +1,7 @@
-"""Where batches come from: arrays in memory, or anything that yields batches.
+"""Batches: `make_batches` is the one place where they are made, of arrays in memory or of anything
+that yields them.
 
-Both give an epoch as `Span`s: stretches of batches that C can run one after the other."""
+Both kinds give an epoch as `BatchRange`s: runs of batches that C can do one after the other."""
 
 import array
 import collections.abc
@@ -11,11 +12,79 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnlite.config import next_seed
-from nnlite.data.sources import leaves
+from nnlite.data.sources import (
+    apply_class_weight,
+    leaves,
+    sources_of,
+    unpack_x_y_sample_weight,
+)
+from nnlite.errors import prefixed
+
+
+def make_batches(model, data, size, name="x", class_weight=None, finite=True, inputs_only=False):
+    """The batches of some data, for which the model is built, and against which it is checked.
+
+    Parameters
+    ----------
+    model : Model
+    data : tuple
+        (x, y, sample_weight): arrays, Sources, lists or dicts of them, or None; or what yields
+        batches and twice None.
+    size : int or None
+        Rows of a batch of arrays; None: all of them.
+    name : str
+        Of the data, for messages.
+    class_weight : dict, optional
+    finite : bool, default True
+        Whether NaN and infinity are errors.
+    inputs_only : bool, default False
+        Whether only the x of a batch is looked at, as for predictions.
+
+    Returns
+    -------
+    ArrayBatches or IterableBatches
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the data are not numbers, do not fit together or do not fit the model.
+    """
+
+    def read(item):
+        return make_sources(model, item[: 1 if inputs_only else 3], class_weight, finite)
+
+    if not yields_batches(data[0]):
+        sources = read(data)
+        model._prepare_for(*sources)
+        return ArrayBatches(sources, size)
+    for what, given in zip(("y", "sample_weight"), data[1:]):
+        if given is not None:
+            raise ValueError(
+                f"{what}: expected None beside batches, which bring their own, got "
+                f"{type(given).__name__}"
+            )
+    batches = IterableBatches(
+        data[0],
+        name,
+        lambda item: read(unpack_x_y_sample_weight(item)),
+        lambda sources: model._prepare_for(*sources),
+    )
+    if not model.built and not inputs_only:
+        model._prepare_for(*batches.first())
+    return batches
+
+
+def make_sources(model, data, class_weight=None, finite=True):
+    """(x, y, sample_weight) as Sources for a model; see `make_batches`."""
+    sources = sources_of(*data, multi_input=model._multi_input(), integer=model._integer_inputs())
+    sources = apply_class_weight(sources, class_weight)
+    for s in leaves(sources) if finite else ():
+        s.check_finite()
+    return sources
 
 
 @dataclass
-class Span:
+class BatchRange:
     """`count` batches of `size` rows each, in memory.
 
     Attributes
@@ -35,7 +104,7 @@ class Span:
     count: int
     index: object = None
 
-    def part(self, first, count):
+    def slice(self, first, count):
         """`count` of the batches from batch `first` on."""
         return replace(self, start=self.start + first * self.size, count=count)
 
@@ -47,8 +116,8 @@ class ArrayBatches:
     ----------
     sources : tuple
         (x, y, sample_weight) of Sources.
-    size : int
-        Rows of a batch; the last one of a pass may have fewer.
+    size : int or None
+        Rows of a batch, the last of a pass may have fewer; None: all rows.
     gathered : bool, default False
         Whether rows are gathered by number, rather than read as they lie.
 
@@ -58,12 +127,12 @@ class ArrayBatches:
         Batches of one pass over all rows.
     """
 
-    name, once = "x", False
+    name, single_pass = "x", False
 
     def __init__(self, sources, size, gathered=False):
         self.sources, self.gathered, self.rng = sources, gathered, None
         self.rows = leaves(sources)[0].rows
-        self.size = min(size, self.rows)
+        self.size = self.rows if size is None else min(size, self.rows)
         self.steps = -(-self.rows // self.size)
         self._at, self._index = 0, None
 
@@ -72,13 +141,29 @@ class ArrayBatches:
         self.gathered, self.rng = True, _generator()
         return self
 
-    def epoch(self, steps=None, anew=False):
-        """Spans of the next `steps` batches, of one pass by default; a pass that ends before is
-        followed by another one. With `anew` a pass begins, and there is no other."""
-        if anew or steps is None:
+    def all(self):
+        """All rows as one batch."""
+        return BatchRange(self.sources, 0, self.rows, 1)
+
+    def epoch(self, steps=None, restart=False):
+        """The next batches.
+
+        Parameters
+        ----------
+        steps : int, optional
+            How many; by default those of one pass. A pass that ends before is followed by
+            another one.
+        restart : bool, default False
+            Whether a new pass begins, and ends after all rows at the latest.
+
+        Yields
+        ------
+        BatchRange
+        """
+        if restart or steps is None:
             self._at = 0
         left, full = steps or self.steps, self.rows // self.size
-        left = min(left, self.steps) if anew else left
+        left = min(left, self.steps) if restart else left
         while left:
             if self._at == 0:
                 self._index = self._order() if self.gathered else None
@@ -87,7 +172,7 @@ class ArrayBatches:
                 count, size = min(left, full - self._at), self.size
             else:
                 count, size = 1, self.rows - start
-            yield Span(self.sources, start, size, count, self._index)
+            yield BatchRange(self.sources, start, size, count, self._index)
             self._at = (self._at + count) % self.steps
             left -= count
 
@@ -96,15 +181,15 @@ class ArrayBatches:
         return rows if self.rng is None else self.rng.permutation(rows)
 
 
-class StreamBatches:
+class IterableBatches:
     """Batches that an object yields: x, (x, y) or (x, y, sample_weight) each.
 
     Parameters
     ----------
     batches : iterable, or object with `__getitem__` and `__len__`
-        One that has both is asked for its batches by number, in any order; of another with
-        `__len__` so many are taken for a pass. `on_epoch_begin` and `on_epoch_end` are called
-        around each pass if there are such methods.
+        One that has both gives its batches by number, in any order; of another with `__len__` that
+        many are one pass. `on_epoch_begin` and `on_epoch_end` are called around each pass if there
+        are such methods.
     name : str
         For messages.
     read : function
@@ -116,86 +201,98 @@ class StreamBatches:
     ----------
     steps : int or None
         Batches of one pass; None if it is not known.
-    once : bool
-        Whether it can be gone through once only: an iterator of unknown length.
+    single_pass : bool
+        Whether only one pass can be made: an iterator of unknown length.
+    random_access : bool
+        Whether batches are asked for by number.
     """
 
     def __init__(self, batches, name, read, check):
         self.batches, self.name, self.rng = batches, name, None
         self.read, self.check = read, check
-        self.by_number = hasattr(batches, "__getitem__") and hasattr(batches, "__len__")
+        self.random_access = hasattr(batches, "__getitem__") and hasattr(batches, "__len__")
         try:
             self.steps = len(batches)
         except TypeError:
             self.steps = None
         if self.steps == 0:
             raise ValueError(f"{name}: expected at least one batch, got none")
-        self.once = self.steps is None and hasattr(batches, "__next__")
-        self._iterator, self._peeked, self._done = None, [], 0
+        self.single_pass = self.steps is None and hasattr(batches, "__next__")
+        self._pass = None  # the iterator of the pass that is under way
+        self._done = 0  # batches of it
+        self._first = []  # the item that `first` took, which the pass begins with
 
     def shuffled(self):
         """Take batches that can be asked for by number in a new random order in each pass; returns
         self."""
-        if self.by_number:
+        if self.random_access:
             self.rng = _generator()
         return self
 
     def first(self):
         """The sources of the first batch, which is not lost."""
-        if self.by_number:
+        if self.random_access:
             return self._read(0, self.batches[0])
-        if not self._peeked:
-            self._peeked = list(itertools.islice(iter(self.batches), 1))
-        if not self._peeked:
+        if not self._first:
+            self._first = list(itertools.islice(iter(self.batches), 1))
+        if not self._first:
             raise ValueError(f"{self.name}: expected at least one batch, got none")
-        return self._read(0, self._peeked[0])
+        return self._read(0, self._first[0])
 
-    def epoch(self, steps=None, anew=False):
-        """Spans of the next `steps` batches, of one pass by default; a pass that ends before is
-        followed by another one, if that has batches. With `anew` a pass begins, where it can, and
-        there is no other."""
-        if (anew or steps is None) and not self.once:
-            self._iterator = None
+    def epoch(self, steps=None, restart=False):
+        """The next batches, each a BatchRange of its own.
+
+        Parameters
+        ----------
+        steps : int, optional
+            How many; by default those of one pass. A pass that ends before is followed by
+            another one, if that has batches.
+        restart : bool, default False
+            Whether a new pass begins, where that is possible, and no other follows it.
+
+        Yields
+        ------
+        BatchRange
+        """
+        if (restart or steps is None) and not self.single_pass:
+            self._pass = None
         while steps is None or steps > 0:
-            if self._iterator is None:
+            if self._pass is None:
                 self._begin()
             most = [n for n in (steps, self.steps and self.steps - self._done) if n is not None]
-            items = itertools.islice(self._iterator, min(most, default=None))
-            fresh, seen = self._done == 0, 0
-            for sources in ahead(self._read(self._done + k, x) for k, x in enumerate(items)):
+            items = itertools.islice(self._pass, min(most, default=None))
+            is_new, seen = self._done == 0, 0
+            for sources in prefetch(self._read(self._done + k, x) for k, x in enumerate(items)):
                 seen += 1
                 self.check(sources)
-                yield Span(sources, 0, leaves(sources)[0].rows, 1)
+                yield BatchRange(sources, 0, leaves(sources)[0].rows, 1)
             self._done += seen
             if steps is not None:
                 steps -= seen
             if steps != 0 or self._done == self.steps:
                 self._end()
-            if steps is None or anew or (fresh and not seen):
+            if steps is None or restart or (is_new and not seen):
                 return
 
     def _begin(self):
         _call(self.batches, "on_epoch_begin")
         self._done = 0
-        if self.by_number:
+        if self.random_access:
             numbers = range(self.steps) if self.rng is None else self.rng.permutation(self.steps)
-            self._iterator = (self.batches[int(k)] for k in numbers)
+            self._pass = (self.batches[int(k)] for k in numbers)
         else:
-            self._iterator = iter(self.batches)
-            if self._iterator is self.batches:
-                self._iterator = itertools.chain(self._peeked, self._iterator)
-            self._peeked = []
+            self._pass = iter(self.batches)
+            if self._pass is self.batches:
+                self._pass = itertools.chain(self._first, self._pass)
+            self._first = []
 
     def _end(self):
-        self._iterator = None
+        self._pass = None
         _call(self.batches, "on_epoch_end")
 
     def _read(self, number, item):
-        try:
+        with prefixed(f"batch {number} of {self.name}: "):
             return self.read(item)
-        except (ValueError, TypeError) as error:
-            error.args = (f"batch {number} of {self.name}: {error}",)
-            raise
 
 
 def _call(batches, method):
@@ -203,11 +300,11 @@ def _call(batches, method):
         getattr(batches, method)()
 
 
-def ahead(items):
+def prefetch(items):
     """The items of an iterator, each fetched in a second thread while the one before is worked on.
 
-    Never more than one is fetched ahead, and none after the end was seen; an exception comes out
-    where its item would have.
+    At most one is fetched before it is asked for, and none after the end was seen; an exception
+    comes out where its item would have.
     """
     end = object()
     with ThreadPoolExecutor(1, "nnlite-batches") as thread:

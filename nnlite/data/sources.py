@@ -1,4 +1,4 @@
-"""Data as training reads it: arrays stay where they are, and each step gathers its rows by
+"""Sources: data as training reads it. Arrays stay where they are; each step gathers its rows by
 index.
 
 What goes into a step is (x, y, sample_weight), each a `Source`, None, or for models of several
@@ -14,25 +14,61 @@ from nnlite.ops.shape import SOURCE_CODES
 from nnlite.tree import mapped
 
 CODES = {np.dtype(name): code for name, code in SOURCE_CODES.items()}  # a name takes 1 us to find
+INT32 = np.iinfo(np.int32)
 
 
 class Source:
-    """An array whose rows are samples, read in place whatever its element type.
+    """Rows of samples that steps read in place.
+
+    Attributes
+    ----------
+    array : array or sparse matrix
+    name : str
+        For messages: 'x', 'y', 'sample_weight'.
+    rows : int
+    row_shape : tuple of int
+    integer : bool
+        Whether rows are read as int32, rather than as real numbers.
+    layout : tuple
+        What a plan that reads the source depends on, its number of rows aside.
+    """
+
+    integer = False
+
+    @property
+    def dtype(self):
+        """What a step reads rows as."""
+        return "int32" if self.integer else config.floatx()
+
+    def check_finite(self):
+        """Raise ValueError if a value is NaN or infinite."""
+        if not _is_finite(self._numbers()):
+            raise ValueError(
+                f"{self.name}: expected finite values, got NaN or infinity; impute or remove those "
+                "rows"
+            )
+
+    def slice(self, rows):
+        """The Source of some consecutive rows, which stay where they are."""
+        return source_of(self.array[rows], self.name, self.integer)
+
+
+class ArraySource(Source):
+    """An array whose rows are samples, of any element type.
 
     Parameters
     ----------
     values : array-like
         Floats, integers or booleans; rows along the first axis.
     name : str
-        For messages: 'x', 'y', 'sample_weight'.
-    labels : bool, default False
-        Integers stay integers (int32) instead of becoming real, unless they are too large.
+        For messages.
+    integer : bool or 'if possible', default False
+        Whether values stay integers (int32). True: others are an error, as for token ids;
+        'if possible': integers do that int32 holds, as for labels.
     """
 
-    def __init__(self, values, name, labels=False):
+    def __init__(self, values, name, integer=False):
         array = _array(values, name)
-        if array.dtype.kind not in "biufO":
-            raise TypeError(f"{name}: expected numbers, got values of type {array.dtype}")
         if array.dtype.kind == "O":
             try:
                 array = array.astype(np.float64)
@@ -40,39 +76,30 @@ class Source:
                 raise TypeError(
                     f"{name}: expected numbers, got values of type {array.dtype}"
                 ) from None
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"{name}: expected numbers, got values of type {array.dtype}")
         if array.ndim == 0:
             raise ValueError(f"{name}: expected one row per sample, got a single number")
+        if integer is True:
+            array = _whole(array, name)
         if not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))
         if array.dtype not in CODES:
             array = array.astype(np.float32 if array.dtype.itemsize < 4 else np.float64)
         if not (_rows_are_contiguous(array) and array.flags.aligned):
             array = np.require(array, requirements="CA")
-        integer = labels and array.dtype.kind in "biu"
-        if integer and array.size and array.dtype.itemsize >= 4:
-            info = np.iinfo(np.int32)
-            integer = info.min <= array.min() and array.max() <= info.max
-        self.array, self.name, self.integer = array, name, integer
+        self.integer = bool(integer) and array.dtype.kind in "biu" and _fits_int32(array)
+        self.array, self.name = array, name
         self.rows, self.row_shape = len(array), array.shape[1:]
         self.row_bytes = array.strides[0] if self.rows > 1 else array[:1].nbytes
         self.code = CODES[array.dtype]
 
     @property
     def layout(self):
-        """What a plan that reads this array depends on, its number of rows aside."""
         return (self.code, self.row_bytes, self.row_shape, self.integer)
 
-    def check_finite(self):
-        """Raise ValueError if a value is NaN or infinite."""
-        # The sum is finite for nearly all finite data, and ten times faster than looking at each
-        # value.
-        if self.array.dtype.kind == "f" and self.array.size:
-            with np.errstate(all="ignore"):
-                if not np.isfinite(self.array.sum()) and not np.isfinite(self.array).all():
-                    raise ValueError(
-                        f"{self.name}: expected finite values, got NaN or infinity; "
-                        "impute or remove those rows"
-                    )
+    def _numbers(self):
+        return self.array
 
     def as_column(self):
         """Samples that are one number each become samples of one feature."""
@@ -81,11 +108,6 @@ class Source:
     def values(self, rows):
         """Some rows as an array: a slice, or an array of row numbers."""
         return self.array[rows]
-
-    @property
-    def dtype(self):
-        """What a step reads rows as."""
-        return "int32" if self.integer else config.floatx()
 
     def placeholders(self, index, count):
         """Tensors that stand for the array's memory in a trace: for `count` rows, where consecutive
@@ -121,8 +143,6 @@ class SparseSource(Source):
         For messages.
     """
 
-    integer = False
-
     def __init__(self, values, name):
         matrix = values.tocsr()
         if len(matrix.shape) != 2 or matrix.dtype.kind not in "biuf":
@@ -147,12 +167,8 @@ class SparseSource(Source):
     def layout(self):
         return ("csr", self.code, self.row_shape)
 
-    def check_finite(self):
-        if not np.isfinite(self._entries).all():
-            raise ValueError(
-                f"{self.name}: expected finite values, got NaN or infinity; impute or remove those "
-                "rows"
-            )
+    def _numbers(self):
+        return self._entries
 
     def values(self, rows):
         return self.array[rows].toarray()
@@ -170,10 +186,44 @@ class SparseSource(Source):
         return ops.gather_csr(*placeholders, index, shape, config.floatx(), self.code, rows)
 
 
-def source_of(values, name, labels=False):
-    """The Source of an array, dense or sparse."""
+def source_of(values, name, integer=False):
+    """The Source of an array, dense or sparse; a Source is its own."""
+    if isinstance(values, Source):
+        return values
     sparse = hasattr(values, "tocsr")
-    return SparseSource(values, name) if sparse else Source(values, name, labels)
+    return SparseSource(values, name) if sparse else ArraySource(values, name, integer)
+
+
+def _is_finite(array):
+    """Whether no value is NaN or infinite."""
+    if array.dtype.kind != "f":
+        return True
+    with np.errstate(all="ignore"):
+        # The sum is finite for nearly all finite data, and ten times faster than a look at each
+        # value.
+        return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
+
+
+def _fits_int32(array):
+    """Whether int32 holds these integers."""
+    if not array.size or array.dtype.itemsize < 4:
+        return True
+    return bool(INT32.min <= array.min() and array.max() <= INT32.max)
+
+
+def _whole(array, name):
+    """Numbers that are to be integers, of an integer type that int32 holds."""
+    if array.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            whole = array.astype(np.int64)
+        if not np.array_equal(whole, array):
+            raise ValueError(f"{name}: expected integers, as the input's dtype says, got fractions")
+        array = whole
+    if not _fits_int32(array):
+        raise ValueError(
+            f"{name}: expected integers of the range of int32, got {array.min()} to {array.max()}"
+        )
+    return array
 
 
 def _rows_are_contiguous(array):
@@ -197,27 +247,31 @@ def _array(values, name):
         ) from None
 
 
-def sources_of(x, y=None, sample_weight=None, several=(False, False)):
+def sources_of(x, y=None, sample_weight=None, multi_input=(False, False), integer=()):
     """(x, y, sample_weight) as Sources of the same number of rows, at least one.
 
     Parameters
     ----------
     x, y, sample_weight : array-like, or list or dict of them
-    several : pair of bool or None
+    multi_input : pair of bool or None
         Whether a list is one entry for each input, or output, rather than one array. None: it is
         if its entries are arrays.
+    integer : collection of int and str
+        The numbers, in order, and names of the inputs that stay integers.
 
     Raises
     ------
     TypeError, ValueError
         If something is no array of numbers, or numbers of rows differ.
     """
-    inputs, outputs = several
+    inputs, outputs = multi_input
     shared = None if outputs else outputs  # one weight of a sample may do for all outputs
     sources = (
-        _sources(x, "x", False, inputs),
-        None if y is None else _sources(y, "y", True, outputs),
-        None if sample_weight is None else _sources(sample_weight, "sample_weight", False, shared),
+        _sources(x, "x", inputs, lambda key: key in integer),
+        None if y is None else _sources(y, "y", outputs, lambda key: "if possible"),
+        None
+        if sample_weight is None
+        else _sources(sample_weight, "sample_weight", shared, lambda key: False),
     )
     first, *others = leaves(sources)
     if first.rows == 0:
@@ -232,25 +286,25 @@ def sources_of(x, y=None, sample_weight=None, several=(False, False)):
     return sources
 
 
-def _sources(values, name, labels, several):
+def _sources(values, name, several, integer):
     if isinstance(values, Mapping) and several is not False:
-        return {k: source_of(v, f"{name}[{k!r}]", labels) for k, v in values.items()}
+        return {k: source_of(v, f"{name}[{k!r}]", integer(k)) for k, v in values.items()}
     if isinstance(values, (list, tuple)) and values:
         if several is None:
             several = all(np.ndim(v) and hasattr(v, "shape") for v in values)
-        if several:
+        if several or isinstance(values[0], Source):
             return [
-                None if v is None else source_of(v, f"{name}[{k}]", labels)
+                None if v is None else source_of(v, f"{name}[{k}]", integer(k))
                 for k, v in enumerate(values)
             ]
-    return source_of(values, name, labels)
+    return source_of(values, name, integer(0))
 
 
 def leaves(sources):
     """The Sources in (x, y, sample_weight) or a part of it, in order."""
     found = []
     for s in sources:
-        if s.__class__ is Source:  # nearly always
+        if s.__class__ is ArraySource:  # nearly always
             found.append(s)
         else:
             mapped(s, Source, found.append)
@@ -288,7 +342,7 @@ def packed(data):
     return tuple(data)
 
 
-def by_class(sources, class_weight):
+def apply_class_weight(sources, class_weight):
     """Sources in which each sample's weight is multiplied by that of its class, 1 if it has
     none."""
     if class_weight is None:
@@ -310,11 +364,11 @@ def by_class(sources, class_weight):
                 f"sample_weight: expected shape {weights.shape}, got {weight.array.shape}"
             )
         weights = weights * weight.array
-    return x, y, Source(weights, "sample_weight")
+    return x, y, ArraySource(weights, "sample_weight")
 
 
 def split(sources, fraction):
-    """The arrays of some Sources: the first part for training, the last `fraction` for
+    """Sources of the first rows, for training, and of the last `fraction` of them, for
     validation."""
     if not 0 < fraction < 1:
         raise ValueError(f"validation_split: expected a number in (0, 1), got {fraction!r}")
@@ -323,4 +377,4 @@ def split(sources, fraction):
     if at == 0 or at == rows:
         raise ValueError(f"validation_split: {fraction} of {rows} samples leaves one part empty")
     parts = slice(at), slice(at, None)
-    return [mapped(sources, Source, lambda s, part=part: s.array[part]) for part in parts]
+    return [mapped(sources, Source, lambda s, part=part: s.slice(part)) for part in parts]

@@ -14,8 +14,7 @@ from sklearn.utils import check_random_state
 from nnlite import config
 from nnlite.callbacks import History
 from nnlite.configurable import Configurable
-from nnlite.data.batches import ArrayBatches
-from nnlite.data.sources import sources_of
+from nnlite.data.batches import make_batches
 from nnlite.estimators import defaults, input_validation, scaling, validation_split
 from nnlite.estimators.architecture import check_outputs, compiled_loss, meta_of
 from nnlite.estimators.html_repr import block_of
@@ -197,18 +196,17 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
         def batches(data, size):
             x = input_validation.arranged(data[0], model.input_shape[1:])
             target = self._as_the_loss_takes(model, data[1])
-            return ArrayBatches(sources_of(x, target, data[2]), size)
+            return make_batches(model, (x, target, data[2]), size, finite=False)
 
         try:
             with config.precision(model._precision), config.seeded(seed):
                 loop.fit(
                     model,
                     self._in_order(batches(rows, batch)),
-                    None if held is None else batches(held, batch),
-                    epochs,
-                    callbacks,
-                    int(self.verbose),
-                    passes,
+                    range(passes, epochs),
+                    validation=None if held is None else loop.Validation(batches(held, batch)),
+                    callbacks=callbacks,
+                    verbose=int(self.verbose),
                 )
         except KeyboardInterrupt:
             self._keep(model, history.history, stopping)

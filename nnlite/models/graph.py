@@ -25,11 +25,12 @@ class Graph:
                     f"Model: expected {what} made by Input and by layers called on it, "
                     f"got {given!r}"
                 )
-        self.nodes = _sorted_nodes(symbols_of(inputs), symbols_of(outputs))
+        self.input_symbols = symbols_of(inputs)
+        self.nodes = _sorted_nodes(self.input_symbols, symbols_of(outputs))
 
     def run(self, inputs):
         """The outputs for tensors in the place of the inputs."""
-        values = {id(s): t for s, t in zip(symbols_of(self.inputs), self._matched(inputs))}
+        values = {id(s): t for s, t in zip(self.input_symbols, self._matched(inputs))}
         for node in self.nodes:
             results = node.call_with(lambda s: values[id(s)])
             for symbol, tensor in zip(symbols_of(node.outputs), _leaves(results)):
@@ -38,7 +39,7 @@ class Graph:
 
     def _matched(self, inputs):
         """One tensor for each input symbol, from a tensor, a list, or a dict by name."""
-        symbols = symbols_of(self.inputs)
+        symbols = self.input_symbols
         if isinstance(inputs, dict):
             keys = self.inputs if isinstance(self.inputs, dict) else [s.name for s in symbols]
             missing = [k for k in keys if k not in inputs]

@@ -58,12 +58,11 @@ class Model(Trainer, Layer):
         self._graph = None
         self._real = None
         self._step_cache = StepCache()
-        self._warned_not_finite = False
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.history = None
         self.optimizer = self.loss = None
         self._loss_tracker = metrics.Mean("loss")
-        self._goals = None
+        self._objectives = None
         self.run_eagerly, self.n_threads = False, None
 
     def _follow(self, graph):

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.configurable import Configurable
-from nnlite.data.sources import Source
+from nnlite.data.sources import ArraySource
 from nnlite.layers.core import positive_int
 from nnlite.preprocessing import transforms
 from nnlite.preprocessing.iterator import NumpyArrayIterator, images_of, read_rows, seed_of
@@ -190,7 +190,7 @@ class ImageDataGenerator(Configurable):
             raise ValueError(f"x: expected an image (height, width, channels), got shape {x.shape}")
         given = {**transforms.DEFAULTS, **transform_parameters}
         p = {name: None if v is None else np.array([v]) for name, v in given.items()}
-        return self._transformed(read_rows(Source(x[None], "x"), [0], self.real()), p)[0]
+        return self._transformed(read_rows(ArraySource(x[None], "x"), [0], self.real()), p)[0]
 
     def random_transform(self, x, seed=None):
         """An image, (height, width, channels), changed at random."""

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from nnlite import config
-from nnlite.data.sources import Source
+from nnlite.data.sources import ArraySource
 from nnlite.engine.tensor import convert_to_tensor
 from nnlite.layers.core import positive_int
 from nnlite.preprocessing import transforms
@@ -20,7 +20,7 @@ def images_of(x):
             "x: expected one array of images (N, height, width, channels), got a "
             f"{type(x).__name__} of arrays of different shapes"
         )
-    source = Source(x, "x")
+    source = ArraySource(x, "x")
     if source.array.ndim != 4:
         raise ValueError(
             "x: expected images of shape (N, height, width, channels), got shape "
@@ -114,7 +114,7 @@ class NumpyArrayIterator:
             None if a is None else a[part] for a in (x, y, sample_weight)
         )
         self.n, self.shuffle, self.seed = len(self.x), bool(shuffle), seed_of(seed)
-        self._source = Source(self.x, "x")
+        self._source = ArraySource(self.x, "x")
         self.epoch = self.batch_index = 0
         self._order = None
         self._pictures = None

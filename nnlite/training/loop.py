@@ -7,6 +7,7 @@ signals (Ctrl-C) and moves the progress bar. Where a call returns cannot change 
 import contextlib
 import time
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,20 +25,27 @@ CALL_SECONDS = 0.1  # of work handed to C at a time
 STOP = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 
 
-def run_span(model, kind, span):
-    """Run up to `span.count` batches; returns how many were finished, and a function that gives
-    what the last of them returned."""
+def run_range(model, kind, batch_range):
+    """Run up to `batch_range.count` batches.
+
+    Returns
+    -------
+    done : int
+        How many were finished.
+    logs : function
+        Gives what the step of the last of them returned.
+    """
     if model.run_eagerly:
-        return span.count, eager_batches(model, kind, span)
-    return model._step_cache.step(model, kind, span).run_logged(span, model.n_threads)
+        return batch_range.count, eager_batches(model, kind, batch_range)
+    return model._step_cache.step(model, kind, batch_range).run_logged(batch_range, model.n_threads)
 
 
-def eager_batches(model, kind, span):
-    """The same batches one by one in Python, as `compile(run_eagerly=True)` asks; returns a
-    function that gives what the last of them returned."""
-    for start in range(span.start, span.start + span.count * span.size, span.size):
-        rows = slice(start, start + span.size)
-        rows = rows if span.index is None else span.index[rows]
+def eager_batches(model, kind, batches):
+    """The same batches one by one in Python, as `compile(run_eagerly=True)` asks; gives `logs`."""
+    for k in range(batches.count):
+        start = batches.start + k * batches.size
+        rows = slice(start, start + batches.size)
+        rows = rows if batches.index is None else batches.index[rows]
 
         def read(s, rows=rows):
             values = np.ascontiguousarray(
@@ -46,13 +54,14 @@ def eager_batches(model, kind, span):
             return Tensor(values.shape, str(values.dtype), values)
 
         with config.precision(model._precision):
-            returned = getattr(model, f"{kind}_step")(packed(mapped(span.sources, Source, read)))
+            data = packed(mapped(batches.sources, Source, read))
+            returned = getattr(model, f"{kind}_step")(data)
     logs = returned_logs(model, kind, returned)
     return lambda: {name: as_logged(value) for name, value in logs.items()}
 
 
-def run_batches(model, kind, spans, callbacks=()):
-    """Run every batch of some spans; returns how many that were, and the logs after the last.
+def run_batches(model, kind, ranges, callbacks=()):
+    """Run every batch of some ranges; returns how many that were, and the logs after the last.
 
     About CALL_SECONDS of work are handed over at a time; a callback with methods for batches gets
     to act around each.
@@ -60,13 +69,13 @@ def run_batches(model, kind, spans, callbacks=()):
     by_batch = [c for c in callbacks if c.wants_batches(kind)]
     watching = [c for c in callbacks if kind == "train" and c.overrides("on_progress")]
     done, pace, logs = 0, 1, dict
-    for span in spans:
+    for batch_range in ranges:
         at = 0
-        while at < span.count:
-            count = 1 if by_batch or model.run_eagerly else min(pace, span.count - at)
+        while at < batch_range.count:
+            count = 1 if by_batch or model.run_eagerly else min(pace, batch_range.count - at)
             call(by_batch, f"on_{kind}_batch_begin", done, {})
             began = time.perf_counter()
-            finished, logs = run_span(model, kind, span.part(at, count))
+            finished, logs = run_range(model, kind, batch_range.slice(at, count))
             pace = next_pace(count, time.perf_counter() - began)
             at, done = at + finished, done + finished
             if by_batch or watching:
@@ -84,64 +93,79 @@ def next_pace(count, seconds):
     return max(1, min(most, int(count * CALL_SECONDS / max(seconds, 1e-6))))
 
 
-def fit(
-    model,
-    data,
-    validation,
-    epochs,
-    callbacks,
-    verbose,
-    initial_epoch=0,
-    steps=None,
-    validation_steps=None,
-    validation_freq=1,
-):
+@dataclass
+class Validation:
+    """Data to evaluate a model on between epochs.
+
+    Attributes
+    ----------
+    batches : ArrayBatches or IterableBatches
+    steps : int or None
+        Batches of an evaluation; None: one pass.
+    frequency : int or collection of int
+        Every how many epochs to evaluate, or after which of them, counted from 1.
+    """
+
+    batches: object
+    steps: int = None
+    frequency: object = 1
+
+    def is_due(self, epoch):
+        """Whether an evaluation follows this epoch, counted from 0."""
+        counted = epoch + 1
+        if np.iterable(self.frequency):
+            return counted in self.frequency
+        return counted % self.frequency == 0
+
+
+def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), verbose=0):
     """The training loop; everything was checked by `Model.fit`.
 
     Parameters
     ----------
     model : Model
-    data : ArrayBatches or StreamBatches
-    validation : the same, or None
-    epochs : int
+    batches : ArrayBatches or IterableBatches
+    epochs : range
+        The numbers of the epochs, counted from 0.
+    steps : int or None
+        Batches of an epoch; None: one pass.
+    validation : Validation or None
     callbacks : list of Callback
     verbose : {0, 1, 2}
-    initial_epoch : int
-    steps, validation_steps : int or None
-    validation_freq : int or collection of int
-        Every how many epochs to evaluate, or after which of them, counted from 1.
+
+    Returns
+    -------
+    History
     """
     history = History()
     callbacks = [*callbacks, *([ProgbarLogger(verbose)] if verbose else []), history]
     model.history = history
-    model._warned_not_finite = False
-    params = {"epochs": epochs, "steps": steps or data.steps, "verbose": verbose}
+    params = {"epochs": epochs.stop, "steps": steps or batches.steps, "verbose": verbose}
     introduce(callbacks, model, {**params, "do_validation": validation is not None})
     model._step_cache.clear()  # settings may have changed since
-    if isinstance(validation, ArrayBatches) and not model.run_eagerly:
-        for span in validation.epoch(anew=True):
-            model._step_cache.step(model, "test", span)  # that it fits, before any work
-    model.stop_training, logs = False, {}
+    if validation is not None and not model.run_eagerly:
+        _trace(model, validation.batches)
+    model.stop_training, logs, diverged = False, {}, False
     try:
         call(callbacks, "on_train_begin")
-        for epoch in range(initial_epoch, epochs):
+        for epoch in epochs:
             model.reset_metrics()
             call(callbacks, "on_epoch_begin", epoch)
-            with contextlib.closing(data.epoch(steps)) as spans:
-                done, logs = run_batches(model, "train", spans, callbacks)
-            dry = not model.stop_training and done < (steps or 1)
-            if dry:
-                _ran_out(
-                    data.name, done, f"of epoch {epoch + 1} of {epochs}", epoch > initial_epoch
-                )
+            with contextlib.closing(batches.epoch(steps)) as ranges:
+                done, seen = run_batches(model, "train", ranges, callbacks)
+            ran_out = not model.stop_training and done < (steps or 1)
+            if ran_out:
+                where = f"of epoch {epoch + 1} of {epochs.stop}"
+                say_ran_out(batches.name, done, where, epoch > epochs.start)
             if not done:
                 break
-            _warn_once(model, logs)
-            if validation is not None and _is_due(epoch, validation_freq):
-                figures = evaluate(model, validation, validation_steps, callbacks)
-                logs.update({f"val_{name}": value for name, value in figures.items()})
+            logs = seen
+            diverged = diverged or _warn_if_diverged(logs)
+            if validation is not None and validation.is_due(epoch):
+                values = evaluate(model, validation.batches, validation.steps, callbacks)
+                logs.update({f"val_{name}": value for name, value in values.items()})
             call(callbacks, "on_epoch_end", epoch, logs)
-            if model.stop_training or dry:
+            if model.stop_training or ran_out:
                 break
     except KeyboardInterrupt:
         # The weights are those of the last finished steps; the best ones come back if they were
@@ -154,6 +178,13 @@ def fit(
         model._step_cache.clear()  # and with the steps their working memory
     call(callbacks, "on_train_end", logs)
     return history
+
+
+def _trace(model, batches):
+    """Trace the evaluation of arrays, so that what does not fit is an error before any work."""
+    if isinstance(batches, ArrayBatches):
+        for batch_range in batches.epoch(restart=True):
+            model._step_cache.step(model, "test", batch_range)
 
 
 def introduce(callbacks, model, params):
@@ -169,13 +200,7 @@ def call(callbacks, method, *args):
         getattr(c, method)(*args)
 
 
-def _is_due(epoch, frequency):
-    """Whether validation follows this epoch."""
-    counted = epoch + 1
-    return counted in frequency if np.iterable(frequency) else counted % frequency == 0
-
-
-def _ran_out(name, done, where, began):
+def say_ran_out(name, done, where, began):
     """Data that end too early: an error if there were none at all, else a warning."""
     if not done and not began:
         raise ValueError(f"{name}: expected at least one batch, got none")
@@ -188,26 +213,27 @@ def _ran_out(name, done, where, began):
     )
 
 
-def _warn_once(model, logs):
-    """A loss that is no longer finite: say what the cause most likely is."""
-    if not np.isfinite(logs.get("loss", 0.0)) and not model._warned_not_finite:
-        model._warned_not_finite = True
-        warnings.warn(
-            f"the loss became {logs['loss']}: the training diverged. Lower the learning rate, or "
-            "scale the input (pixels / 255, StandardScaler) and regression targets",
-            RuntimeWarning,
-            stacklevel=levels_to_the_caller(),
-        )
+def _warn_if_diverged(logs):
+    """Warn of a loss that is no longer finite, and say whether it is so."""
+    if np.all(np.isfinite(logs.get("loss", 0.0))):
+        return False
+    warnings.warn(
+        f"the loss became {logs['loss']}: the training diverged. Lower the learning rate, or "
+        "scale the input (pixels / 255, StandardScaler) and regression targets",
+        RuntimeWarning,
+        stacklevel=levels_to_the_caller(),
+    )
+    return True
 
 
-def evaluate(model, data, steps=None, callbacks=()):
+def evaluate(model, batches, steps=None, callbacks=()):
     """The figures of the model on some data, by name."""
     model.stop_evaluating = False
     call(callbacks, "on_test_begin")
     model.reset_metrics()
-    with contextlib.closing(data.epoch(steps, anew=True)) as spans:
-        done, logs = run_batches(model, "test", spans, callbacks)
+    with contextlib.closing(batches.epoch(steps, restart=True)) as ranges:
+        done, logs = run_batches(model, "test", ranges, callbacks)
     if not model.stop_evaluating and done < (steps or 1):
-        _ran_out(data.name, done, "of the evaluation", False)
+        say_ran_out(batches.name, done, "of the evaluation", False)
     call(callbacks, "on_test_end", logs)
     return logs

@@ -1,4 +1,4 @@
-"""Goals: what each output of a model is trained for, and the figures that measure it."""
+"""Objectives: what each output of a model is trained for, and the metrics that measure it."""
 
 import numbers
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from nnlite.metrics import get as metric
 
 
 @dataclass
-class Goal:
+class Objective:
     """What one output is trained for.
 
     Attributes
@@ -32,8 +32,8 @@ class Goal:
     tracker: object = None
 
 
-class Goals:
-    """The goals of all outputs, in order.
+class Objectives:
+    """The objectives of all outputs, in order.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ class Goals:
             self._each("metrics", metrics, partly=True),
             self._each("weighted_metrics", weighted_metrics, partly=True),
         )
-        self.goals = [_goal(*entries) for entries in zip(names or [None], *settings)]
-        with_loss = [g for g in self.goals if g.loss is not None]
+        self.objectives = [_objective(*entries) for entries in zip(names or [None], *settings)]
+        with_loss = [g for g in self.objectives if g.loss is not None]
         for g in with_loss if len(with_loss) > 1 else ():
             g.tracker = Mean(f"{g.name}_loss")
 
     def __iter__(self):
-        return iter(self.goals)
+        return iter(self.objectives)
 
     def _each(self, what, given, shared=False, partly=False):
         """The setting of each output."""
@@ -86,7 +86,7 @@ class Goals:
             )
         return list(given)
 
-    def spread(self, what, values, shared=False):
+    def per_output(self, what, values, shared=False):
         """The entry of each output in a list or dict of them; with `shared` one for all may
         do."""
         if self.names is None:
@@ -110,14 +110,14 @@ class Goals:
             )
         return list(values)
 
-    def figures(self):
-        """(name, Metric) of each running figure but the total loss, in the order of
+    def named_metrics(self):
+        """(name, Metric) of each running metric but the total loss, in the order of
         `evaluate`."""
-        found = {g.tracker.name: g.tracker for g in self.goals if g.tracker is not None}
+        found = {g.tracker.name: g.tracker for g in self.objectives if g.tracker is not None}
         for group in ("metrics", "weighted_metrics"):
-            for goal in self.goals:
-                start = "" if goal.name is None else f"{goal.name}_"
-                for m in getattr(goal, group):
+            for objective in self.objectives:
+                start = "" if objective.name is None else f"{objective.name}_"
+                for m in getattr(objective, group):
                     name = start + m.name
                     if name in found and group == "weighted_metrics":
                         name = f"{start}weighted_{m.name}"
@@ -171,8 +171,8 @@ def _flat(given):
     return [] if given is None else [given]
 
 
-def _goal(name, loss, weight, measured, weighted):
-    return Goal(
+def _objective(name, loss, weight, measured, weighted):
+    return Objective(
         name,
         None if loss is None else losses.get(loss),
         1.0 if weight is None else _number(weight),

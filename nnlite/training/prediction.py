@@ -5,32 +5,32 @@ import time
 
 import numpy as np
 
-from nnlite.data.batches import Span
-from nnlite.data.sources import Source
+from nnlite.data.batches import BatchRange
+from nnlite.data.sources import ArraySource, Source
 from nnlite.engine.tensor import Tensor
-from nnlite.training.loop import _ran_out, call, next_pace
+from nnlite.training.loop import call, next_pace, say_ran_out
 from nnlite.tree import mapped
 
-# Rows of one inference step: at most so many, and so few that what is between the layers stays in a
-# second cache; or is no more than the weights, which each step reads.
+# The most rows of one inference step, and the most bytes of results between its layers: they stay
+# in the L2 cache then. Weights may be larger; as many bytes of results may be, too.
 PREDICT_ROWS, PREDICT_BYTES = 512, 2 << 20
 
 
-def predict(model, data, steps=None, callbacks=()):
+def predict(model, batches, steps=None, callbacks=()):
     """The outputs for every row of some batches."""
     model.stop_predicting = False
     call(callbacks, "on_predict_begin")
     by_batch = [c for c in callbacks if c.wants_batches("predict")]
     parts = []
-    with contextlib.closing(data.epoch(steps, anew=True)) as spans:
-        for batch in (span.part(k, 1) for span in spans for k in range(span.count)):
+    with contextlib.closing(batches.epoch(steps, restart=True)) as ranges:
+        for batch in (run.slice(k, 1) for run in ranges for k in range(run.count)):
             call(by_batch, "on_predict_batch_begin", len(parts), {})
             parts.append(predict_rows(model, batch))
             call(by_batch, "on_predict_batch_end", len(parts) - 1, {"outputs": parts[-1]})
             if model.stop_predicting:
                 break
     if not model.stop_predicting and len(parts) < (steps or 1):
-        _ran_out(data.name, len(parts), "of the prediction", False)
+        say_ran_out(batches.name, len(parts), "of the prediction", False)
     call(callbacks, "on_predict_end")
     return _joined(parts)
 
@@ -59,11 +59,11 @@ def predict_rows(model, batch):
         inputs = mapped(x[0], Source, lambda s: s.values(part))
         return mapped(model(inputs, training=False), Tensor, lambda y: y.numpy())
     size = power_of_two(min(PREDICT_ROWS, rows))
-    step = model._step_cache.step(model, "predict", Span(x, 0, size, 1))
+    step = model._step_cache.step(model, "predict", BatchRange(x, 0, size, 1))
     excess = step.plan.arena_bytes / max(PREDICT_BYTES, step.plan.memory)
     if excess > 1 and size > 1:
         size = power_of_two(max(1, int(size / excess)))
-        step = model._step_cache.step(model, "predict", Span(x, 0, size, 1))
+        step = model._step_cache.step(model, "predict", BatchRange(x, 0, size, 1))
     arrays = []
 
     def room(y):
@@ -71,20 +71,20 @@ def predict_rows(model, batch):
         return arrays[-1]
 
     outputs = mapped(step.outputs, Tensor, room)
-    if x[0].__class__ is Source and isinstance(step.outputs, Tensor):
+    if x[0].__class__ is ArraySource and not x[0].integer and isinstance(step.outputs, Tensor):
         array = x[0].array
         if len(array) == rows == size:  # the whole of it, in one step
             model._step_cache.keep((array.dtype, array.shape, array.strides), step)
     done, pace, full = 0, 1, rows // size
     while done < full:
         began = time.perf_counter()
-        span = Span(x, batch.start + done * size, size, min(pace, full - done))
-        finished = step.run(span, model.n_threads, arrays, done * size)
+        batch_range = BatchRange(x, batch.start + done * size, size, min(pace, full - done))
+        finished = step.run(batch_range, model.n_threads, arrays, done * size)
         done += finished
         pace = next_pace(finished, time.perf_counter() - began)
     if rows % size:
-        span = Span(x, batch.start + rows - size, size, 1)
-        step.run(span, model.n_threads, arrays, rows - size)
+        batch_range = BatchRange(x, batch.start + rows - size, size, 1)
+        step.run(batch_range, model.n_threads, arrays, rows - size)
     return outputs
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from nnlite import config, configurable, ops
 from nnlite.configurable import structure_version
-from nnlite.data.sources import Source, leaves, packed
+from nnlite.data.sources import ArraySource, Source, leaves, packed
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor
@@ -23,31 +23,32 @@ class CompiledStep:
     ----------
     model : Model
     kind : {'train', 'test', 'predict'}
-    sources : tuple
-        (x, y, sample_weight) of Sources.
-    batch : int
-    indexed : bool
-        Whether batches are gathered by row numbers, rather than read in order.
+    batches : BatchRange
+        Batches of the layout that the step is for: rows are gathered by number if they have an
+        index, else read in order.
 
     Attributes
     ----------
+    batch : int
+        Rows of a batch.
     outputs : Tensor, or list or dict of them
         What the step returned: of 'train' and 'test' a dict of tensors, results of metrics and
         numbers.
     """
 
-    def __init__(self, model, kind, sources, batch, indexed):
-        self.kind, self.batch, self.indexed = kind, batch, indexed
-        index = Tensor((batch,), "int32") if indexed else None
+    def __init__(self, model, kind, batches):
+        self.kind, self.batch = kind, batches.size
+        self.indexed = batches.index is not None
+        index = Tensor((self.batch,), "int32") if self.indexed else None
         feeds = []
 
         def read(source):
-            placeholders = source.placeholders(index, batch)
+            placeholders = source.placeholders(index, self.batch)
             feeds.extend(placeholders)
-            return source.read(placeholders, index, batch)
+            return source.read(placeholders, index, self.batch)
 
         with config.precision(model._precision), Recording(executing=False) as trace:
-            data = mapped(sources, Source, read)
+            data = mapped(batches.sources, Source, read)
             if kind == "predict":
                 self.outputs = mapped(model.predict_step(data[0]), Tensor, _copied)
             else:
@@ -55,15 +56,15 @@ class CompiledStep:
                 self.outputs = {name: _copied_if_traced(value) for name, value in logs.items()}
         self.results = []
         mapped(self.outputs, Tensor, lambda y: y._data is None and self.results.append(y))
-        feeds += [index] if indexed else []
+        feeds += [index] if self.indexed else []
         self.plan = Plan(trace, feeds, self.results, model._precision)
 
-    def run(self, span, threads, outputs=(), row=0):
-        """Run up to `span.count` batches; returns how many were finished.
+    def run(self, batches, threads, outputs=(), row=0):
+        """Run up to `batches.count` batches; returns how many were finished.
 
         Parameters
         ----------
-        span : Span
+        batches : BatchRange
         threads : int or None
         outputs : list of array
             For the results. Predictions fill them from `row` on; what a training or test step
@@ -71,18 +72,18 @@ class CompiledStep:
         row : int
         """
         feeds = []
-        for s in leaves(span.sources):
-            feeds += s.feeds(span.start, 0 if self.indexed else self.batch)
+        for s in leaves(batches.sources):
+            feeds += s.feeds(batches.start, 0 if self.indexed else self.batch)
         if self.indexed:
-            step = span.index.itemsize
-            feeds.append((span.index, span.start * step, self.batch * step))
+            step = batches.index.itemsize
+            feeds.append((batches.index, batches.start * step, self.batch * step))
         for o in outputs:
             stride = o.strides[0] if self.kind == "predict" else 0
             feeds.append((o, row * stride, self.batch * stride))
-        return self.plan.run(feeds, span.count, threads)
+        return self.plan.run(feeds, batches.count, threads)
 
-    def run_logged(self, span, threads):
-        """Run up to `span.count` batches of a training or test step.
+    def run_logged(self, batches, threads):
+        """Run up to `batches.count` batches of a training or test step.
 
         Returns
         -------
@@ -91,7 +92,7 @@ class CompiledStep:
             Gives what the last step returned, as callbacks see it.
         """
         arrays = [np.empty(y.shape, y.dtype) for y in self.results]
-        done = self.run(span, threads, arrays)
+        done = self.run(batches, threads, arrays)
 
         def logs():
             values = iter(arrays)
@@ -167,13 +168,13 @@ class StepCache:
                 self.steps.pop(next(iter(self.steps)))
             self.steps[key] = step
 
-    def step(self, model, kind, span):
+    def step(self, model, kind, batches):
         """The model's step for this layout of data; traced when it is first asked for."""
-        key = _layout_key(kind, span)
+        key = _layout_key(kind, batches)
         with self._lock:
             step = self.find(model, key)
             if step is None:
-                step = CompiledStep(model, kind, span.sources, span.size, span.index is not None)
+                step = CompiledStep(model, kind, batches)
                 self._latest = structure_version.latest  # tracing may have built layers
                 self._structure = _structure_of(model)
                 self.keep(key, step)
@@ -196,12 +197,12 @@ def _structure_of(model):
     return found
 
 
-def _layout_key(kind, span):
-    """What a step over the batches of a span depends on, apart from the model."""
-    indexed = span.index is not None
-    key = [kind, span.size, indexed]
-    for s in span.sources:
-        if s.__class__ is Source:
+def _layout_key(kind, batches):
+    """What a step over the batches of a batches depends on, apart from the model."""
+    indexed = batches.index is not None
+    key = [kind, batches.size, indexed]
+    for s in batches.sources:
+        if s.__class__ is ArraySource:
             key.append((s.layout, s.rows if indexed else 0))
         else:
             rows = mapped(s, Source, lambda s: (s.layout, s.rows if indexed else 0))

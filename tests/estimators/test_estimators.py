@@ -352,9 +352,9 @@ def held_out(monkeypatch):
     """What `fit` hands to the training loop."""
     seen, fit = {}, loop.fit
 
-    def spy(model, data, held, *rest):
-        seen.update(train=data, held=held)
-        return fit(model, data, held, *rest)
+    def spy(model, batches, epochs, validation=None, **rest):
+        seen.update(train=batches, held=validation and validation.batches)
+        return fit(model, batches, epochs, validation=validation, **rest)
 
     monkeypatch.setattr(loop, "fit", spy)
     return seen

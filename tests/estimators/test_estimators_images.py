@@ -66,14 +66,14 @@ def bits(estimator, X=IMAGES):
 @pytest.fixture
 def read(monkeypatch):
     """The Sources through which X reaches the engine."""
-    seen, init = [], sources.Source.__init__
+    seen, init = [], sources.ArraySource.__init__
 
     def spy(source, values, name, labels=False):
         init(source, values, name, labels)
         if name == "x":
             seen.append(source)
 
-    monkeypatch.setattr(sources.Source, "__init__", spy)
+    monkeypatch.setattr(sources.ArraySource, "__init__", spy)
     return seen
 
 

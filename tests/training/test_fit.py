@@ -196,9 +196,9 @@ def test_class_weight_is_the_sample_weight_of_each_class_and_a_missing_class_has
         return model.get_weights()
 
     weight = np.array([3.0, 1.0, 0.5])[LABELS]
-    by_class = fitted(class_weight={0: 3.0, 2: 0.5})
-    assert arrays_equal(by_class, fitted(sample_weight=weight))
-    assert not np.array_equal(by_class[0], fitted()[0])
+    apply_class_weight = fitted(class_weight={0: 3.0, 2: 0.5})
+    assert arrays_equal(apply_class_weight, fitted(sample_weight=weight))
+    assert not np.array_equal(apply_class_weight[0], fitted()[0])
     both = fitted(class_weight={0: 3.0, 2: 0.5}, sample_weight=np.arange(N) / N)
     assert arrays_equal(both, fitted(sample_weight=weight * np.arange(N) / N))
 

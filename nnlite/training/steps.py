@@ -1,0 +1,174 @@
+"""Steps: what a model computes of one batch to train, to evaluate and to predict."""
+
+from nnlite import autodiff, ops
+from nnlite.data.sources import unpack_x_y_sample_weight
+from nnlite.metrics.metric import Metric
+from nnlite.training.objectives import Objectives, names_of
+
+
+class Steps:
+    """The part of a Model that says what happens with a batch: the losses and metrics of its
+    outputs, and the three steps that a subclass may override."""
+
+    def _output_names(self):
+        """The names of several outputs; None if there is one only, or it is not known yet."""
+        shape = self.output_shape
+        known = None if self._graph is None else [s.name for s in self.outputs]
+        return None if shape is None or is_shape(shape) else names_of(shape, known)
+
+    def _objectives_for(self, outputs):
+        """The objectives for such outputs."""
+        names = names_of(outputs, self._output_names())
+        if self._objectives is None or names != self._objectives.names:
+            self._objectives = Objectives(names, **self._compiled)
+        return self._objectives
+
+    @property
+    def metrics(self):
+        """The running metrics: the loss, then the losses of several outputs, the metrics that
+        `compile` was given, and those that are attributes of the model."""
+        own = [m for name, m in vars(self).items() if name[0] != "_" and isinstance(m, Metric)]
+        return [self._loss_tracker, *(m for _, m in self._named_metrics()), *own]
+
+    def _named_metrics(self):
+        return () if self._objectives is None else self._objectives.named_metrics()
+
+    def reset_metrics(self):
+        """Forget all batches."""
+        for m in self.metrics:
+            m.reset_state()
+
+    def get_metrics_result(self):
+        """The running figures by name."""
+        found = dict([("loss", self._loss_tracker), *self._named_metrics()])
+        for m in self.metrics:
+            if not any(m is other for other in found.values()):
+                found.setdefault(m.name, m)
+        return {name: m._logged() for name, m in found.items()}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+        """The loss of a batch, regularization penalties included: a scalar tensor."""
+        objectives, total = self._objectives_for(y_pred), None
+        if y is None:
+            names = [repr(g.loss.name) for g in objectives if g.loss is not None]
+            raise ValueError(f"y: expected targets for the loss {', '.join(names)}, got None")
+        for objective, *data in self._by_output(objectives, y, y_pred, sample_weight):
+            if objective.loss is None:
+                continue
+            loss = objective.loss(*data)
+            if objective.tracker is not None:
+                objective.tracker.update_state(loss, _samples(loss, data[1]))
+            loss = loss if objective.weight == 1.0 else loss * objective.weight
+            total = loss if total is None else total + loss
+        for penalty in self.losses:
+            total = penalty if total is None else total + penalty
+        return total
+
+    def _by_output(self, objectives, y, y_pred, sample_weight):
+        """(objective, y, y_pred, sample_weight) of each output."""
+        return zip(
+            objectives,
+            objectives.per_output("y", y),
+            objectives.per_output("y_pred", y_pred),
+            objectives.per_output("sample_weight", sample_weight, shared=True),
+        )
+
+    def _track_loss(self, loss, y_pred, sample_weight):
+        """Take the loss of a batch into account in the running mean."""
+        objectives = self._objectives_for(y_pred)
+        count = _samples(loss, objectives.per_output("y_pred", y_pred)[0])
+        if (
+            sample_weight is not None
+            and getattr(self.loss, "reduction", "") == "mean_with_sample_weight"
+        ):
+            count = ops.sum(sample_weight)  # the mean over batches is the mean over samples, too
+        self._loss_tracker.update_state(loss, count)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Take a batch into account in the metrics that `compile` was given.
+
+        Parameters
+        ----------
+        x, y, y_pred, sample_weight : tensor, or list or dict of them
+            As of `compute_loss`.
+
+        Returns
+        -------
+        dict of str to float
+            All running values, that of the loss too. Inside a traced step they are promises, which
+            the step can return.
+        """
+        objectives = self._objectives_for(y_pred)
+        for objective, targets, outputs, weight in self._by_output(
+            objectives, y, y_pred, sample_weight
+        ):
+            for m in objective.metrics:
+                m.update_state(targets, outputs)
+            for m in objective.weighted_metrics:
+                m.update_state(targets, outputs, weight)
+        return self.get_metrics_result()
+
+    def train_step(self, data):
+        """One step of training on a batch; override it to train in another way.
+
+        It is written in ops and traced once, so it runs in C even with a GradientTape inside.
+
+        Parameters
+        ----------
+        data : tuple
+            (x,), (x, y) or (x, y, sample_weight) of tensors.
+
+        Returns
+        -------
+        dict of str to tensor
+            What callbacks, `History` and the progress bar show, by name: after some batches, the
+            values of the last of them. Results of metrics are means over the epoch.
+        """
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        with autodiff.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x, y, y_pred, sample_weight)
+        variables = self.trainable_variables
+        gradients = tape.gradient(loss, variables)
+        self.optimizer.apply_gradients(zip(gradients, variables))
+        self._track_loss(loss, y_pred, sample_weight)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def test_step(self, data):
+        """One step of evaluation on a batch; override it to evaluate in another way.
+
+        Parameters
+        ----------
+        data : tuple
+            As of `train_step`.
+
+        Returns
+        -------
+        dict of str to tensor
+            What `evaluate` returns, as of `train_step`.
+        """
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        y_pred = self(x, training=False)
+        loss = self.compute_loss(x, y, y_pred, sample_weight)
+        self._track_loss(loss, y_pred, sample_weight)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def predict_step(self, data):
+        """The outputs for a batch.
+
+        Parameters
+        ----------
+        data : tensor, or list or dict of them
+            The inputs alone.
+        """
+        return self(data, training=False)
+
+
+def is_shape(shape):
+    """Whether it is one shape, not a list or dict of them."""
+    return isinstance(shape, tuple) and not any(isinstance(n, (tuple, list, dict)) for n in shape)
+
+
+def _samples(loss, outputs):
+    """The number of samples of a batch, as a tensor beside its loss."""
+    return ops.full_like(loss, outputs.shape[0])
