@@ -120,7 +120,8 @@ def Input(shape=None, batch_size=None, dtype=None, name=None):
     batch_size
         Kept for Keras's signature.
     dtype : str, optional
-        'int32' for indices; numbers of any other type are read as the model's precision.
+        'int32' or 'int64' for indices, such as token ids: they stay integers, as int32. Numbers of
+        any other type are read as the model's precision.
     name : str, optional
 
     Returns
@@ -140,5 +141,5 @@ def Input(shape=None, batch_size=None, dtype=None, name=None):
     layer = InputLayer(shape, batch_size=batch_size, dtype=dtype, name=name)
     if None in layer.shape:
         raise ValueError(f"Input: expected sizes that are known, got shape {layer.shape}")
-    precision = "int32" if dtype == "int32" else config.floatx()
+    precision = "int32" if layer._reads_integers else config.floatx()
     return input_symbol(layer, (None, *layer.shape), precision)

@@ -32,6 +32,11 @@ class InputLayer(Layer):
             raise ValueError("Input: expected shape=, what one sample looks like without the batch")
         self._given_input_shape = (shape,) if isinstance(shape, numbers.Integral) else tuple(shape)
         self.shape = self._given_input_shape
+        self.dtype = dtype
+
+    @property
+    def _reads_integers(self):
+        return self.dtype in ("int32", "int64")
 
     def call(self, inputs):
         return inputs

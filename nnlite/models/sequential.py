@@ -121,7 +121,8 @@ class Sequential(Model):
         self._real = self._real or config.floatx()
         first = self._layers[0]
         start = first if isinstance(first, InputLayer) else InputLayer(shape)
-        symbol = input_symbol(start, (None, *shape), self._precision)
+        dtype = "int32" if start._reads_integers else self._precision
+        symbol = input_symbol(start, (None, *shape), dtype)
         self._connect(symbol, symbol, self.layers)
 
     def _connect(self, inputs, outputs, layers):
