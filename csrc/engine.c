@@ -2,8 +2,8 @@
  * Everything is static but the nnl_engine at the end; the build defines NNL_ISA and NNL_REAL. */
 #include "nnlite.h"
 #include "parallel.h"
-#include "vec.h"
-#include "philox.h"
+#include "math/vec.h"
+#include "math/philox.h"
 
 #include "gemm/gemm.c"
 #include "ops/linear.c"

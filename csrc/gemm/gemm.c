@@ -7,7 +7,7 @@
  *
  * The first strip reads B where the caller has it, and leaves it packed for those that follow. */
 #include "gemm.h"
-#include "../activation.h"
+#include "../math/activation.h"
 #include "microkernel.h"
 #include "pack.c"
 

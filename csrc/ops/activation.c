@@ -1,5 +1,5 @@
 /* activation.c: the ops of activation.h, and softmax and its logarithm over the last axis. */
-#include "../activation.h"
+#include "../math/activation.h"
 #include "../parallel.h"
 
 /* y = act(x).

@@ -4,7 +4,7 @@
  * The kernel, or its transpose, is packed by the team; then each thread computes rows of images
  * of its own. Where a window reaches over the border, the rows of x under it are copied once with
  * zeros around them: a tap in the padding adds 0 * w, whoever computes it. */
-#include "../activation.h"
+#include "../math/activation.h"
 #include "../gemm/microkernel.h"
 
 typedef struct {

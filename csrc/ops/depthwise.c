@@ -3,7 +3,7 @@
  * Letters as in conv.c, with M results for each channel: w [KH, KW, C, M], y [N, OH, OW, C * M],
  * result c * M + m belongs to channel c. The kernel is turned once to [M, KH, KW, C], so that all
  * loops run over channels side by side. Taps in the padding are left out. */
-#include "../activation.h"
+#include "../math/activation.h"
 #include "../gemm/microkernel.h"
 
 /* Vectors of channels that are summed together, in registers. */

@@ -5,8 +5,8 @@
  * word i % PHILOX_WORDS of group i / PHILOX_WORDS as philox_words() lays it out, that is, word
  * (i / 16) % 4 of block i / 64 * 16 + i % 16. */
 #include "../parallel.h"
-#include "../philox.h"
-#include "../vec.h"
+#include "../math/philox.h"
+#include "../math/vec.h"
 
 static philox_stream stream_of(const nnl_tensor *key) {
     uint64_t seed_and_counter[2];

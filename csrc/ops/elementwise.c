@@ -2,7 +2,7 @@
  * finds runs of elements in which every operand moves on by 0 or 1; the loops over a run are
  * then plain and fast. */
 #include "../parallel.h"
-#include "../vec.h"
+#include "../math/vec.h"
 
 enum { MOST_OPERANDS = 3 };
 

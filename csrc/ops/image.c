@@ -1,6 +1,6 @@
 /* image.c: images with a margin, and images that are turned, moved, stretched. */
 #include "../parallel.h"
-#include "../vec.h"
+#include "../math/vec.h"
 
 /* y = x moved by `top` rows and `left` columns; zeros where there is no x, and what falls outside
  * of y is cut off. So the offsets -top and -left take back what top and left did.

@@ -1,5 +1,5 @@
 /* loss.c: losses taken straight from logits, where they are accurate, and their gradients. */
-#include "../activation.h"
+#include "../math/activation.h"
 #include "../parallel.h"
 
 /* Of a few rows: the largest logit, and log(sum_j e^(z_j - largest)). */

@@ -6,7 +6,7 @@
  * update. Formulas, and where each epsilon goes, are Keras's. What is the same for all elements is
  * computed in double and rounded once. */
 #include "../parallel.h"
-#include "../vec.h"
+#include "../math/vec.h"
 
 /* counter += 1.
  * in    counter* int32 [1] */

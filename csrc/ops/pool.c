@@ -6,7 +6,7 @@
  * the windows that most networks have, over vectors of several pixels' channels. */
 #include "../gemm/microkernel.h"
 #include "../parallel.h"
-#include "../vec.h"
+#include "../math/vec.h"
 
 typedef struct {
     int64_t N, H, W, C, OH, OW, pool_h, pool_w, stride_h, stride_w, pad_top, pad_left;

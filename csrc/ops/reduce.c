@@ -6,7 +6,7 @@
  * are added in double, in the order of the chunks. So no float takes part in more than about
  * CHUNK_ROWS additions of float, however long the sum. */
 #include "../parallel.h"
-#include "../vec.h"
+#include "../math/vec.h"
 
 enum { CHUNK_ROWS = 64, SUM_WIDTH = 64, COLUMN_TILE = 128 };
 

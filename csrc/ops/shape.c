@@ -1,7 +1,7 @@
 /* shape.c: ops that move elements and compute nothing: transpose, gather, gather_csr, one_hot,
  * assign. */
 #include "../parallel.h"
-#include "../vec.h"
+#include "../math/vec.h"
 
 /* A permutation of dimensions, seen from the output: strides of the input in the order of the
  * output's dimensions, neighbours that stay neighbours merged. */

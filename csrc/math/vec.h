@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "nnlite.h"
+#include "../nnlite.h"
 
 /* Before a loop whose iterations are independent though its pointers may be equal (an op done in
  * place). */
