@@ -1,7 +1,7 @@
 /* engine.c: the library for one instruction set and one precision, as a single translation unit.
  * Everything is static but the nnl_engine at the end; the build defines NNL_ISA and NNL_REAL. */
 #include "nnlite.h"
-#include "parallel.h"
+#include "runtime/parallel.h"
 #include "math/vec.h"
 #include "math/philox.h"
 
@@ -23,7 +23,7 @@
 #include "ops/norm.c"
 #include "ops/image.c"
 #include "ops/optimizer.c"
-#include "plan.c"
+#include "runtime/plan.c"
 
 static int64_t no_scratch(const nnl_call *call, int threads) {
     (void)call, (void)threads;

@@ -64,7 +64,7 @@ cdef extern from "nnlite.h" nogil:
         int64_t (*run)(const nnl_program *, int64_t, int64_t, nnl_grant *,
                        nnl_status *) noexcept nogil
 
-cdef extern from "engines.h" nogil:
+cdef extern from "runtime/engines.h" nogil:
     const nnl_engine **nnl_engines
     int nnl_runs_here(const nnl_engine *)
     void nnl_watch_forks()

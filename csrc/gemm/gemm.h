@@ -6,7 +6,7 @@
 #ifndef NNL_GEMM_H
 #define NNL_GEMM_H
 
-#include "../parallel.h"
+#include "../runtime/parallel.h"
 
 /* A matrix in memory: element (r, s) is data[r * ld + s], or data[s * ld + r] when transposed. */
 typedef struct {

@@ -1,6 +1,6 @@
 /* activation.c: the ops of activation.h, and softmax and its logarithm over the last axis. */
 #include "../math/activation.h"
-#include "../parallel.h"
+#include "../runtime/parallel.h"
 
 /* y = act(x).
  * in    x

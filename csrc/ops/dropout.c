@@ -4,7 +4,7 @@
  * A key is an int32[4] of bit patterns: seed (low, high), counter (low, high). Element i takes
  * word i % PHILOX_WORDS of group i / PHILOX_WORDS as philox_words() lays it out, that is, word
  * (i / 16) % 4 of block i / 64 * 16 + i % 16. */
-#include "../parallel.h"
+#include "../runtime/parallel.h"
 #include "../math/philox.h"
 #include "../math/vec.h"
 

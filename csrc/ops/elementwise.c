@@ -1,7 +1,7 @@
 /* elementwise.c: arithmetic on one, two or three tensors with NumPy's broadcasting. One walker
  * finds runs of elements in which every operand moves on by 0 or 1; the loops over a run are
  * then plain and fast. */
-#include "../parallel.h"
+#include "../runtime/parallel.h"
 #include "../math/vec.h"
 
 enum { MOST_OPERANDS = 3 };

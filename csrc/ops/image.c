@@ -1,5 +1,5 @@
 /* image.c: images with a margin, and images that are turned, moved, stretched. */
-#include "../parallel.h"
+#include "../runtime/parallel.h"
 #include "../math/vec.h"
 
 /* y = x moved by `top` rows and `left` columns; zeros where there is no x, and what falls outside

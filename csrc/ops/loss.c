@@ -1,6 +1,6 @@
 /* loss.c: losses taken straight from logits, where they are accurate, and their gradients. */
 #include "../math/activation.h"
-#include "../parallel.h"
+#include "../runtime/parallel.h"
 
 /* Of a few rows: the largest logit, and log(sum_j e^(z_j - largest)). */
 static void log_sums_of_rows(real *log_sum, real *largest, const real *z, int64_t rows,

@@ -3,7 +3,7 @@
  *
  * A running number is a pair {sum, what does not fit into it}. A batch's part of it is summed in
  * double, by one thread, in the order of the rows. */
-#include "../parallel.h"
+#include "../runtime/parallel.h"
 
 /* w v, or v where w is NULL. */
 NNL_INLINE double weighted(const real *v, const real *w, int64_t i) {

@@ -5,7 +5,7 @@
  * and its sums are added in double, in order. A narrow x is seen as a wider one of fewer rows.
  * S. Ioffe, C. Szegedy: "Batch normalization", ICML 2015; J. L. Ba, J. R. Kiros, G. E. Hinton:
  * "Layer normalization", arXiv 1607.06450, 2016. */
-#include "../parallel.h"
+#include "../runtime/parallel.h"
 #include "../math/vec.h"
 
 enum { NORM_ROWS = 64, NORM_WIDTH = 64, NORM_TILE = 128, FIRST_ROWS = 8, ROWS_AT_ONCE = 8 };

@@ -5,7 +5,7 @@
  * then grad, lr [1] and, where corrections depend on it, t int32 [1], which is 1 at the first
  * update. Formulas, and where each epsilon goes, are Keras's. What is the same for all elements is
  * computed in double and rounded once. */
-#include "../parallel.h"
+#include "../runtime/parallel.h"
 #include "../math/vec.h"
 
 /* counter += 1.

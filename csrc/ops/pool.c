@@ -5,7 +5,7 @@
  * column ow * stride_w - pad_left. Loops run over the channels of one pixel or, in
  * the windows that most networks have, over vectors of several pixels' channels. */
 #include "../gemm/microkernel.h"
-#include "../parallel.h"
+#include "../runtime/parallel.h"
 #include "../math/vec.h"
 
 typedef struct {

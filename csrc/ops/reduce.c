@@ -5,7 +5,7 @@
  * columns side by side, where a narrow x is seen as a wider one of fewer rows. Sums of chunks
  * are added in double, in the order of the chunks. So no float takes part in more than about
  * CHUNK_ROWS additions of float, however long the sum. */
-#include "../parallel.h"
+#include "../runtime/parallel.h"
 #include "../math/vec.h"
 
 enum { CHUNK_ROWS = 64, SUM_WIDTH = 64, COLUMN_TILE = 128 };

@@ -1,6 +1,6 @@
 /* shape.c: ops that move elements and compute nothing: transpose, gather, gather_csr, one_hot,
  * assign. */
-#include "../parallel.h"
+#include "../runtime/parallel.h"
 #include "../math/vec.h"
 
 /* A permutation of dimensions, seen from the output: strides of the input in the order of the

@@ -1,6 +1,6 @@
 /* slicing.c: parts of a tensor and what is made of parts: slice, its gradient, concatenate. The
  * first two move bytes, so that real and int32 tensors share them. */
-#include "../parallel.h"
+#include "../runtime/parallel.h"
 #include "../math/vec.h"
 
 /* A part of a tensor: along each dimension `size` entries from `begin` on, `step` apart. Trailing

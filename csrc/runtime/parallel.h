@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "nnlite.h"
+#include "../nnlite.h"
 
 #if defined(__x86_64__)
 #define nnl_pause() __builtin_ia32_pause()

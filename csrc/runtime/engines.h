@@ -2,7 +2,7 @@
 #ifndef NNL_ENGINES_H
 #define NNL_ENGINES_H
 
-#include "nnlite.h"
+#include "../nnlite.h"
 
 /* Every engine of this build, best instruction set first, ended by NULL. */
 extern const nnl_engine *const nnl_engines[];
