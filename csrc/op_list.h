@@ -3,13 +3,13 @@
 /* linear.c */
 NNL_OP(linear, linear_scratch)
 NNL_OP(matmul, matmul_scratch)
-/* conv.c */
+/* conv/forward.c */
 NNL_OP(conv2d, conv2d_scratch)
-/* conv_gradient_input.c */
+/* conv/gradient_input.c */
 NNL_OP(conv2d_gradient_input, conv2d_gradient_input_scratch)
-/* conv_gradient_kernel.c */
+/* conv/gradient_kernel.c */
 NNL_OP(conv2d_gradient_kernel, conv2d_gradient_kernel_scratch)
-/* depthwise.c */
+/* conv/depthwise.c */
 NNL_OP(depthwise_conv2d, depthwise_conv2d_scratch)
 NNL_OP(depthwise_gradient_input, depthwise_gradient_input_scratch)
 NNL_OP(depthwise_gradient_kernel, depthwise_gradient_kernel_scratch)

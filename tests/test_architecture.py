@@ -187,11 +187,11 @@ def test_every_c_op_has_one_row_in_python_and_the_reverse():
 
 
 def test_every_c_op_is_explained_and_defined_once():
-    text = "".join(p.read_text() for p in sorted((ROOT / "csrc" / "ops").glob("*.c")))
+    text = "".join(p.read_text() for p in sorted((ROOT / "csrc" / "ops").rglob("*.c")))
     for name in OPS:
         if not OPS[name].view:
             assert len(re.findall(rf"^static void op_{name}\(", text, re.MULTILINE)) == 1
-    assert all("/*" in p.read_text().splitlines()[0] for p in (ROOT / "csrc" / "ops").glob("*.c"))
+    assert all("/*" in p.read_text().splitlines()[0] for p in (ROOT / "csrc" / "ops").rglob("*.c"))
 
 
 def modules():

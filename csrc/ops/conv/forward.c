@@ -1,11 +1,11 @@
-/* conv.c: convolution and its gradients, as products whose rows are read in the images in place.
+/* forward.c: convolution and its gradients, as products whose rows are read in the images in place.
  *
  * Letters: images x [N, H, W, C], kernels w [KH, KW, C / groups, F], results y [N, OH, OW, F].
  * The kernel, or its transpose, is packed by the team; then each thread computes rows of images
  * of its own. Where a window reaches over the border, the rows of x under it are copied once with
  * zeros around them: a tap in the padding adds 0 * w, whoever computes it. */
-#include "../math/activation.h"
-#include "../gemm/microkernel.h"
+#include "../../math/activation.h"
+#include "../../gemm/microkernel.h"
 
 typedef struct {
     int64_t N, H, W, C, KH, KW, OH, OW, F;

@@ -1,10 +1,10 @@
-/* conv_gradient_kernel.c: the gradients of conv2d with respect to its kernel and its bias, letters
+/* gradient_kernel.c: the gradients of conv2d with respect to its kernel and its bias, letters
  * as there.
  *
  * dw is a product whose sums run over all pixels of all images, and is cut into chunks. Its rows
  * are taps and its columns filters; or, where many taps lie side by side in x, the other way
  * round. The bias's gradient is summed of dy while that is near. */
-#include "../gemm/microkernel.h"
+#include "../../gemm/microkernel.h"
 
 /* dw is summed over pixels in chunks of whole rows of pixels; their number depends on shapes
  * alone, and small kernels, whose sums cost little to keep, have more of them. */

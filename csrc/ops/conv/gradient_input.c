@@ -1,9 +1,9 @@
-/* conv_gradient_input.c: the gradient of conv2d with respect to the images, letters as there.
+/* gradient_input.c: the gradient of conv2d with respect to the images, letters as there.
  *
  * dx is a product like y: its rows are pixels of dx, and k goes through the taps of the kernel that
  * lie over them. Pixels under the same taps are computed together, so that no product is computed
  * that the padding would throw away. */
-#include "../gemm/microkernel.h"
+#include "../../gemm/microkernel.h"
 
 /* One axis of a convolution. Position x of dx lies under tap k of the window at o of dy where
  * o stride + k dilation - before = x. */

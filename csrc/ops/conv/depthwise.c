@@ -1,10 +1,10 @@
 /* depthwise.c: convolution of each channel by itself, vectorised over channels.
  *
- * Letters as in conv.c, with M results for each channel: w [KH, KW, C, M], y [N, OH, OW, C * M],
+ * Letters as in forward.c, with M results for each channel: w [KH, KW, C, M], y [N, OH, OW, C * M],
  * result c * M + m belongs to channel c. The kernel is turned once to [M, KH, KW, C], so that all
  * loops run over channels side by side. Taps in the padding are left out. */
-#include "../math/activation.h"
-#include "../gemm/microkernel.h"
+#include "../../math/activation.h"
+#include "../../gemm/microkernel.h"
 
 /* Vectors of channels that are summed together, in registers. */
 enum { MOST_VECTORS = 4 };
