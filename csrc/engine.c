@@ -1,9 +1,6 @@
 /* engine.c: the library for one instruction set and one precision, as a single translation unit.
  * Everything is static but the nnl_engine at the end; the build defines NNL_ISA and NNL_REAL. */
 #include "nnlite.h"
-#include "runtime/parallel.h"
-#include "math/vec.h"
-#include "math/philox.h"
 
 #include "gemm/gemm.c"
 #include "ops/linear.c"

@@ -24,6 +24,13 @@ typedef struct {
     int32_t ndim;
 } nnl_tensor;
 
+/* How many elements a tensor has. */
+static inline int64_t nnl_size(const nnl_tensor *t) {
+    int64_t n = 1;
+    for (int d = 0; d < t->ndim; d++) n *= t->shape[d];
+    return n;
+}
+
 /* The type of each attribute is declared in the op's Python row, and the value is cast there. */
 typedef union {
     int64_t i;

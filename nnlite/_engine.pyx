@@ -64,9 +64,11 @@ cdef extern from "nnlite.h" nogil:
         int64_t (*run)(const nnl_program *, int64_t, int64_t, nnl_grant *,
                        nnl_status *) noexcept nogil
 
-cdef extern from "runtime/engines.h" nogil:
+cdef extern from "runtime/isa.h" nogil:
     const nnl_engine **nnl_engines
     int nnl_runs_here(const nnl_engine *)
+
+cdef extern from "runtime/thread_budget.h" nogil:
     void nnl_watch_forks()
     int nnl_max_threads()
     void nnl_set_quota(int)

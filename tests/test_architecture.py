@@ -4,7 +4,9 @@ import ast
 import doctest
 import importlib
 import inspect
+import platform
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -175,6 +177,34 @@ def test_files_are_short_enough_to_read():
     ]
     assert not too_long
     assert not too_wide, f"{len(too_wide)} lines of more than 100 columns: {too_wide[:20]} ..."
+
+
+C_FILES = sorted(p for p in (ROOT / "csrc").rglob("*.[ch]") if p.name != "op_list.h")
+C_FLAGS = ["-std=gnu11", "-fsyntax-only", "-DNNL_ISA=generic", "-DNNL_REAL=float"]
+OWN_FLAGS = {  # of the files that need an instruction set
+    "microkernel_avx2.h": ["-mavx2", "-mfma"],
+    "microkernel_avx512.h": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"],
+}
+
+
+@pytest.mark.parametrize("path", C_FILES, ids=lambda p: str(p.relative_to(ROOT / "csrc")))
+def test_every_c_file_compiles_alone(path):
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+    flags = [*C_FLAGS, "-Wall", "-Wextra", "-Wno-unused-function", *OWN_FLAGS.get(path.name, [])]
+    if path.name in OWN_FLAGS and platform.machine() != "x86_64":
+        pytest.skip("not for this CPU")
+    done = subprocess.run(
+        [compiler, "-x", "c", *flags, str(path)], capture_output=True, text=True, cwd=ROOT
+    )
+    # What gemm.h declares is defined once, in gemm.c; engine.c compiles both together.
+    wrong = [
+        line
+        for line in done.stderr.splitlines()
+        if re.search("(error|warning): ", line) and "used but never defined" not in line
+    ]
+    assert done.returncode == 0 and not wrong, done.stderr
 
 
 def test_every_c_op_has_one_row_in_python_and_the_reverse():

@@ -6,14 +6,17 @@
  *             for a panel of the block's columns:       one tile of C, in registers
  *
  * The first strip reads B where the caller has it, and leaves it packed for those that follow. */
-#include "gemm.h"
-#include "../math/activation.h"
-#include "microkernel.h"
-#include "pack.c"
+#include <stdbool.h>
+#include <stdint.h>
 
-/* A block of B is at most KC deep and half a megabyte large; with a strip of A as deep as that, 20
- * kB, the first cache has room for what passes by. */
-enum { KC = 384, BLOCK = (512 << 10) / (NR * (int)sizeof(real)) };
+#include "gemm.h"
+
+#include "../math/activation.h"
+#include "../runtime/barrier.h"
+#include "../runtime/shares.h"
+#include "blocking.h"
+#include "microkernel.h"
+#include "pack.h"
 
 /* A strip of a transposed A is packed when at least so many panels are to read it. */
 enum { PACK_STRIP = 3 };
@@ -27,27 +30,6 @@ enum { HANDED_ON = 4096 };
 enum { FAR = (256 << 10) / (int)sizeof(real), LARGE = 8 * FAR };
 enum { MOST_AHEAD = 4 };
 
-static inline int64_t length(nnl_range r) { return r.end - r.begin; }
-
-/* Piece i of n that share r out evenly, in whole grains. */
-static nnl_range piece(nnl_range r, int64_t grain, int64_t i, int64_t n) {
-    int64_t grains = pieces(length(r), grain);
-    return (nnl_range){min_of(r.begin + grains * i / n * grain, r.end),
-                       min_of(r.begin + grains * (i + 1) / n * grain, r.end)};
-}
-
-/* Columns of a block. */
-static int64_t block_width(int64_t K) { return BLOCK / min_of(K + 1, KC) * NR; }
-
-/* Reals in a thread's packed block and strip; never none, so that there is an address. */
-static int64_t block_size(int64_t N, int64_t K) {
-    return min_of(pieces(N, NR) * NR, block_width(K)) * min_of(K + 1, KC);
-}
-static int64_t strip_size(int64_t K) { return STRIP * min_of(K + 1, KC); }
-static int64_t thread_size(int64_t N, int64_t K) {
-    return pieces(block_size(N, K) + strip_size(K), NNL_LINE) * NNL_LINE;
-}
-
 static int64_t gemm_scratch(int64_t N, int64_t K, int threads) {
     return thread_size(N, K) * threads * (int64_t)sizeof(real);
 }
@@ -60,7 +42,7 @@ static int64_t kept_rows(int64_t M, int64_t N, int64_t K) {
     return by_strips && N ? min_of(M, HANDED_ON / N + MR + NR) : M;
 }
 static int64_t kept_size(int64_t M, int64_t N, int64_t K) {
-    return pieces(kept_rows(M, N, K) * N, NNL_LINE) * NNL_LINE;
+    return ceil_div(kept_rows(M, N, K) * N, NNL_LINE) * NNL_LINE;
 }
 
 static int64_t gemm_pieces(int64_t M, int64_t N, int64_t K, int threads) {
@@ -145,8 +127,8 @@ static void find_ahead(nnl_job *job, int64_t M) {
 /* Of it, what the next strip will need: the tiles of a strip fetch it, each as many lines as it has
  * k. */
 static void place_taker_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, int64_t tile) {
-    const int64_t lines = pieces(length(next) * job->ldc, NNL_LINE);
-    const int64_t tiles = pieces(lines, t->K + 1), from = tile % tiles * t->K;
+    const int64_t lines = ceil_div(length(next) * job->ldc, NNL_LINE);
+    const int64_t tiles = ceil_div(lines, t->K + 1), from = tile % tiles * t->K;
     if (tile / tiles >= job->n_ahead) return;
     t->ahead = (const char *)(job->ahead[tile / tiles] + next.begin * job->ldc + from * NNL_LINE);
     t->ahead_lines = min_of(t->K, lines - from);
@@ -164,10 +146,10 @@ static void place_a_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, nnl_r
     /* Only what is read to the end of each row lies together. */
     const bool together = A->transposed ? 2 * length(job->rows) > A->ld
                                         : length(k) == job->K && A->ld == job->K;
-    const nnl_range part = piece((nnl_range){which.begin * A->ld, which.end * A->ld}, NNL_LINE,
+    const nnl_range part = even_share((nnl_range){which.begin * A->ld, which.end * A->ld}, NNL_LINE,
                                  tile, tiles);
     t->ahead = (const char *)(A->data + part.begin);
-    t->ahead_lines = together ? pieces(length(part), NNL_LINE) : 0;
+    t->ahead_lines = together ? ceil_div(length(part), NNL_LINE) : 0;
 }
 
 /* What tile p of strip s may fetch, of all that comes later. */
@@ -209,12 +191,12 @@ static void multiply_block(nnl_job *job, nnl_range columns, nnl_range k) {
     const bool last = k.end == job->K;
     nnl_tile t = start_tile(job, length(k));
     t.resume = k.begin > 0;
-    int64_t strips = pieces(length(job->rows), MR), panels = pieces(length(columns), NR);
+    int64_t strips = ceil_div(length(job->rows), MR), panels = ceil_div(length(columns), NR);
     /* Rows of B as long as a panel's lie as if packed. */
     const bool packed = job->B.ld == NR && !job->B.transposed && length(columns) == NR;
     for (int64_t s = 0; s < strips; s++) {
-        nnl_range rows = piece(job->rows, 1, s, strips);
-        const nnl_range next = piece(job->rows, 1, s + 1 < strips ? s + 1 : s, strips);
+        nnl_range rows = even_share(job->rows, 1, s, strips);
+        const nnl_range next = even_share(job->rows, 1, s + 1 < strips ? s + 1 : s, strips);
         place_a(&t, job, rows, k.begin, panels);
         for (int64_t p = 0; p < panels; p++) {
             const int64_t j = columns.begin + p * NR;
@@ -254,8 +236,8 @@ static void multiply_few_rows_in_turns(const nnl_job *job, int64_t N) {
     for (int turn = 0; turn < team->size; turn++) {
         if (turn) nnl_wait(team);
         const int64_t which = (team->id + turn) % team->size;
-        multiply_few_rows(job, piece((nnl_range){0, N}, NR, which, team->size),
-                          piece((nnl_range){0, job->K}, 1, turn, team->size));
+        multiply_few_rows(job, even_share((nnl_range){0, N}, NR, which, team->size),
+                          even_share((nnl_range){0, job->K}, 1, turn, team->size));
     }
 }
 
@@ -294,23 +276,6 @@ static void multiply_turned(nnl_job *job) {
     }
 }
 
-/* The team stands as a grid over C: how many threads one below the other? Of the grids that its
- * size allows, the best is the one whose busiest thread has least to do. A panel's width of one
- * row is the unit; a panel costs PACKING more, and the width of a row of A half a unit, since it
- * has to come from far. */
-static int threads_down(int64_t M, int64_t N, int threads) {
-    enum { PACKING = 6 };
-    int64_t least = INT64_MAX;
-    int best = 1;
-    for (int down = 1; down <= threads; down++) {
-        if (threads % down) continue;
-        int64_t rows = pieces(M, down), panels = pieces(pieces(N, NR), threads / down);
-        int64_t cost = panels * (rows + PACKING) + rows / 2;
-        if (cost < least) least = cost, best = down;
-    }
-    return best;
-}
-
 /* Room for what a thread keeps of C, behind what all of them pack. */
 static void place_pieces(nnl_job *job, int64_t M) {
     const int64_t N = job->ldc, K = job->K;
@@ -326,8 +291,8 @@ static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, 
     int down = team->then ? team->size : threads_down(M, N, team->size), across = team->size / down;
     real *mine = (real *)team->scratch + team->id * thread_size(N, K);
     nnl_job job = {.A = A, .B = B, .C = C, .K = K, .ldc = ldc, .epilogue = epilogue,
-                   .rows = piece((nnl_range){0, M}, 1, team->id % down, down),
-                   .columns = piece((nnl_range){0, N}, NR, team->id / down, across),
+                   .rows = even_share((nnl_range){0, M}, 1, team->id % down, down),
+                   .columns = even_share((nnl_range){0, N}, NR, team->id / down, across),
                    .block = mine, .strip = mine + block_size(N, K), .team = team};
     if (M <= THIN_MR && !B.transposed && !team->then && N * K >= FAR) {
         job.rows = (nnl_range){0, M};
@@ -348,13 +313,13 @@ static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, 
         multiply_turned(&job);
         return;
     }
-    const int64_t j_blocks = pieces(length(job.columns), block_width(K));
-    const int64_t k_blocks = K ? pieces(K, KC) : 1;
+    const int64_t j_blocks = ceil_div(length(job.columns), block_width(K));
+    const int64_t k_blocks = K ? ceil_div(K, KC) : 1;
     job.by_strips = team->then && j_blocks == 1;
     if (job.by_strips) find_ahead(&job, M);
     for (int64_t j = 0; j < j_blocks; j++)
         for (int64_t k = 0; k < k_blocks; k++)
-            multiply_block(&job, piece(job.columns, NR, j, j_blocks),
-                           piece((nnl_range){0, K}, 1, k, k_blocks));
+            multiply_block(&job, even_share(job.columns, NR, j, j_blocks),
+                           even_share((nnl_range){0, K}, 1, k, k_blocks));
     if (team->then && !job.by_strips) hand_on(&job, job.rows.end);
 }

@@ -6,7 +6,10 @@
 #ifndef NNL_GEMM_H
 #define NNL_GEMM_H
 
-#include "../runtime/parallel.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../nnlite.h"
 
 /* A matrix in memory: element (r, s) is data[r * ld + s], or data[s * ld + r] when transposed. */
 typedef struct {

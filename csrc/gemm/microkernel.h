@@ -7,7 +7,12 @@
 #ifndef NNL_MICROKERNEL_H
 #define NNL_MICROKERNEL_H
 
-#include "gemm.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../math/vec.h"
+#include "../runtime/shares.h"
 
 #if defined(__AVX512F__)
 #include "microkernel_avx512.h"
@@ -24,10 +29,8 @@ enum {
     STRIP = (MR + LANES - 1) / LANES * LANES, /* from one k to the next in a packed strip of A */
 };
 
-#define NNL_INLINE static inline __attribute__((always_inline))
-
 /* n columns, filled up to whole vectors. */
-static inline int64_t whole_vectors(int64_t n) { return pieces(n, LANES) * LANES; }
+static inline int64_t whole_vectors(int64_t n) { return ceil_div(n, LANES) * LANES; }
 
 NNL_INLINE vec vec_load(const real *p) {
     vec v;
@@ -101,7 +104,7 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, cons
                          : t->ahead_lines ? t->ahead_k
                          : way == KEEPING ? SOME
                                           : K;
-    const int64_t lines = t->ahead_lines ? pieces(t->ahead_lines * some, K) : 0;
+    const int64_t lines = t->ahead_lines ? ceil_div(t->ahead_lines * some, K) : 0;
     const char *ahead = t->ahead, *ahead_end = ahead + 64 * t->ahead_lines;
     const real *b = t->b, *a[MR];
     real *keep = t->keep;

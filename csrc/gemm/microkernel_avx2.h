@@ -1,5 +1,11 @@
 /* microkernel_avx2.h: 16 registers of 32 bytes: 6 x 2 accumulate, 2 hold B, 1 a value of A. */
+#ifndef NNL_MICROKERNEL_AVX2_H
+#define NNL_MICROKERNEL_AVX2_H
+
 #include <immintrin.h>
+#include <stdint.h>
+
+#include "../nnlite.h"
 
 #define VEC_BYTES 32
 enum { MR = 6, NV = 2, THIN_MR = 1, THIN_NV = 8, LONG_NV = 8 };
@@ -28,3 +34,5 @@ static inline vec vec_load_first(const real *p, int64_t n) {
 static inline void vec_store_first(real *p, vec x, int64_t n) {
     _Generic(*p, float: _mm256_maskstore_ps, double: _mm256_maskstore_pd)(p, first_lanes(n), x);
 }
+
+#endif

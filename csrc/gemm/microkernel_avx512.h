@@ -1,5 +1,11 @@
 /* microkernel_avx512.h: 32 registers of 64 bytes: 14 x 2 accumulate, 2 hold B, 1 a value of A. */
+#ifndef NNL_MICROKERNEL_AVX512_H
+#define NNL_MICROKERNEL_AVX512_H
+
 #include <immintrin.h>
+#include <stdint.h>
+
+#include "../nnlite.h"
 
 #define VEC_BYTES 64
 enum { MR = 14, NV = 2, THIN_MR = 3, THIN_NV = 8, LONG_NV = 16 };
@@ -28,3 +34,5 @@ static inline vec vec_load_first(const real *p, int64_t n) {
 static inline void vec_store_first(real *p, vec x, int64_t n) {
     _Generic(*p, float: _mm512_mask_storeu_ps, double: _mm512_mask_storeu_pd)(p, first_lanes(n), x);
 }
+
+#endif

@@ -1,4 +1,11 @@
 /* microkernel_generic.h: any CPU: 16-byte vectors in the notation of GCC, no fused multiply-add. */
+#ifndef NNL_MICROKERNEL_GENERIC_H
+#define NNL_MICROKERNEL_GENERIC_H
+
+#include <stdint.h>
+
+#include "../nnlite.h"
+
 #define VEC_BYTES 16
 enum { MR = 5, NV = 2, THIN_MR = 1, THIN_NV = 8, LONG_NV = 8 };
 
@@ -19,3 +26,5 @@ static inline vec vec_load_first(const real *p, int64_t n) {
 static inline void vec_store_first(real *p, vec x, int64_t n) {
     for (int l = 0; l < LANES && l < n; l++) p[l] = x[l];
 }
+
+#endif

@@ -69,6 +69,10 @@ NNL_INLINE real real_abs(real x) {
     return REAL_IS_FLOAT ? __builtin_fabsf((float)x) : __builtin_fabs(x);
 }
 NNL_INLINE real real_sqrt(real x) { return REAL_IS_FLOAT ? __builtin_sqrtf(x) : __builtin_sqrt(x); }
+NNL_INLINE real sign_of(real x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
+/* NaN in either operand is the result, as in NumPy. */
+NNL_INLINE real maximum_of(real a, real b) { return ((a > b) | (a != a)) ? a : b; }
+NNL_INLINE real minimum_of(real a, real b) { return ((a < b) | (a != a)) ? a : b; }
 /* 1 / x for x > 0, 0.501 ulp: an estimate from the bits, off by at most 5.1 %, and three steps of
  * Newton's. Loops that wait for divisions run up to 1.6 times as fast with it. Of x = 0 the result
  * is not finite, of x > 2^125 it is 2^-125. */

@@ -1,6 +1,9 @@
 /* activation.c: the ops of activation.h, and softmax and its logarithm over the last axis. */
+#include <stdint.h>
+
 #include "../math/activation.h"
-#include "../runtime/parallel.h"
+#include "../math/vec.h"
+#include "../runtime/shares.h"
 
 /* y = act(x).
  * in    x
@@ -68,7 +71,7 @@ NNL_INLINE void softmax_like(const nnl_call *call, const nnl_team *team,
     const int64_t step = rows_per_block(shape.classes);
     for (int64_t row = part.begin; row < part.end; row += step) {
         const int64_t at = row * shape.classes,
-                      count = part.end - row < step ? part.end - row : step;
+                      count = min_of(part.end - row, step);
         f(y + at, x + at, count, shape.classes);
     }
 }

@@ -1,8 +1,13 @@
 /* elementwise.c: arithmetic on one, two or three tensors with NumPy's broadcasting. One walker
  * finds runs of elements in which every operand moves on by 0 or 1; the loops over a run are
  * then plain and fast. */
-#include "../runtime/parallel.h"
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
 #include "../math/vec.h"
+#include "../runtime/shares.h"
 
 enum { MOST_OPERANDS = 3 };
 
@@ -60,7 +65,7 @@ static __attribute__((noinline)) void begin_walk(broadcast_walk *w, const nnl_te
     }
     memcpy(w->step, w->stride[last], sizeof w->step);
     const int64_t left = w->shape[last] - w->index[last];
-    w->count = left < part.end - part.begin ? left : part.end - part.begin;
+    w->count = min_of(left, length(part));
 }
 
 /* Goes on to the next run; its count is 0 after the last. */
@@ -125,7 +130,6 @@ NNL_INLINE void binary(const nnl_call *call, const nnl_team *team, real f(real, 
 
 NNL_INLINE real negative_of(real x) { return -x; }
 NNL_INLINE real square_of(real x) { return x * x; }
-NNL_INLINE real sign_of(real x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 NNL_INLINE real floor_of(real x) {
     return REAL_IS_FLOAT ? __builtin_floorf((float)x) : __builtin_floor(x);
 }
@@ -138,9 +142,6 @@ NNL_INLINE real sin_of(real x) {
 NNL_INLINE real difference_of(real a, real b) { return a - b; }
 NNL_INLINE real product_of(real a, real b) { return a * b; }
 NNL_INLINE real quotient_of(real a, real b) { return a / b; }
-/* NaN in either operand is the result, as in NumPy. */
-NNL_INLINE real maximum_of(real a, real b) { return ((a > b) | (a != a)) ? a : b; }
-NNL_INLINE real minimum_of(real a, real b) { return ((a < b) | (a != a)) ? a : b; }
 NNL_INLINE real squared_difference_of(real a, real b) { return (a - b) * (a - b); }
 NNL_INLINE real equal_of(real a, real b) { return a == b; }
 NNL_INLINE real greater_of(real a, real b) { return a > b; }

@@ -1,4 +1,11 @@
 /* linear.c: the ops that are one matrix product. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "../gemm/gemm.h"
 
 /* y = act(x w + b)

@@ -3,7 +3,12 @@
  *
  * A running number is a pair {sum, what does not fit into it}. A batch's part of it is summed in
  * double, by one thread, in the order of the rows. */
-#include "../runtime/parallel.h"
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../math/vec.h"
+#include "../runtime/shares.h"
 
 /* w v, or v where w is NULL. */
 NNL_INLINE double weighted(const real *v, const real *w, int64_t i) {

@@ -5,8 +5,12 @@
  * then grad, lr [1] and, where corrections depend on it, t int32 [1], which is 1 at the first
  * update. Formulas, and where each epsilon goes, are Keras's. What is the same for all elements is
  * computed in double and rounded once. */
-#include "../runtime/parallel.h"
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "../math/vec.h"
+#include "../runtime/shares.h"
 
 /* counter += 1.
  * in    counter* int32 [1] */

@@ -4,9 +4,13 @@
  * x [N, H, W, C] gives y [N, OH, OW, C]; window (oh, ow) begins at row oh * stride_h - pad_top and
  * column ow * stride_w - pad_left. Loops run over the channels of one pixel or, in
  * the windows that most networks have, over vectors of several pixels' channels. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
 #include "../gemm/microkernel.h"
-#include "../runtime/parallel.h"
 #include "../math/vec.h"
+#include "../runtime/shares.h"
 
 typedef struct {
     int64_t N, H, W, C, OH, OW, pool_h, pool_w, stride_h, stride_w, pad_top, pad_left;
@@ -28,10 +32,10 @@ typedef struct {
 
 static inline pool_window window_at(const pool_shape *s, int64_t oh, int64_t ow) {
     pool_window w = {.top = oh * s->stride_h - s->pad_top, .left = ow * s->stride_w - s->pad_left};
-    w.bottom = w.top + s->pool_h < s->H ? w.top + s->pool_h : s->H;
-    w.right = w.left + s->pool_w < s->W ? w.left + s->pool_w : s->W;
-    w.top = w.top > 0 ? w.top : 0;
-    w.left = w.left > 0 ? w.left : 0;
+    w.bottom = min_of(w.top + s->pool_h, s->H);
+    w.right = min_of(w.left + s->pool_w, s->W);
+    w.top = max_of(w.top, 0);
+    w.left = max_of(w.left, 0);
     return w;
 }
 
@@ -303,7 +307,7 @@ static void spread_to_largest(real *restrict dx, const real *restrict dy, const 
         return;
     }
     for (int64_t first = 0; first < C; first += POOL_CHANNELS) {
-        const int64_t n = C - first < POOL_CHANNELS ? C - first : POOL_CHANNELS;
+        const int64_t n = min_of(C - first, POOL_CHANNELS);
         real left[POOL_CHANNELS];
         memcpy(left, dy + first, (size_t)n * sizeof *left);
         for (int64_t h = w.top; h < w.bottom && h < rows.end; h++)
@@ -322,7 +326,7 @@ static void spread_to_largest(real *restrict dx, const real *restrict dy, const 
 static void spread_evenly(real *restrict dx, const real *restrict dy, const pool_shape *s,
                           pool_window w, nnl_range rows) {
     const real share = share_of_pixel(&w);
-    const int64_t top = w.top > rows.begin ? w.top : rows.begin;
+    const int64_t top = max_of(w.top, rows.begin);
     for (int64_t h = top; h < w.bottom && h < rows.end; h++)
         for (int64_t i = w.left; i < w.right; i++) {
             real *pixel = dx + (h * s->W + i) * s->C;
@@ -375,7 +379,7 @@ static void pool_gradient(const nnl_call *call, const nnl_team *team) {
     }
     for (int64_t band = part.begin; band < part.end;) {
         const int64_t n = band / s.OH, first = band % s.OH;
-        int64_t count = s.OH - first < most ? s.OH - first : most;
+        int64_t count = min_of(s.OH - first, most);
         if (count > part.end - band) count = part.end - band;
         pool_gradient_of_bands(call, &s, n, first, first + count);
         band += count;

@@ -1,7 +1,11 @@
 /* shape.c: ops that move elements and compute nothing: transpose, gather, gather_csr, one_hot,
  * assign. */
-#include "../runtime/parallel.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
 #include "../math/vec.h"
+#include "../runtime/shares.h"
 
 /* A permutation of dimensions, seen from the output: strides of the input in the order of the
  * output's dimensions, neighbours that stay neighbours merged. */
@@ -76,14 +80,14 @@ static void transpose_matrices(real *y, const real *x, const permutation *p, int
     int64_t y_stride = 1;
     for (int d = across + 1; d <= last; d++) y_stride *= p->shape[d];
     const int64_t rows = p->shape[across], columns = p->shape[last], x_stride = p->stride[last];
-    const int64_t tiles = (rows + TRANSPOSE_TILE - 1) / TRANSPOSE_TILE;
+    const int64_t tiles = ceil_div(rows, TRANSPOSE_TILE);
     const nnl_range part = nnl_share(n / (rows * columns) * tiles, 1, team);
     for (int64_t item = part.begin; item < part.end; item++) {
         const place start = place_of(p, item / tiles, across);
         const int64_t i = item % tiles * TRANSPOSE_TILE;
-        const int64_t height = rows - i < TRANSPOSE_TILE ? rows - i : TRANSPOSE_TILE;
+        const int64_t height = min_of(rows - i, TRANSPOSE_TILE);
         for (int64_t j = 0; j < columns; j += TRANSPOSE_TILE) {
-            const int64_t width = columns - j < TRANSPOSE_TILE ? columns - j : TRANSPOSE_TILE;
+            const int64_t width = min_of(columns - j, TRANSPOSE_TILE);
             transpose_tile(y + start.y + i * y_stride + j, y_stride, x + start.x + i + j * x_stride,
                            x_stride, height, width);
         }

@@ -7,7 +7,8 @@
 #include <omp.h>
 #endif
 
-#include "parallel.h"
+#include "../nnlite.h"
+#include "barrier.h"
 
 /* Denormal numbers cost a hundred times an ordinary multiply: treat them as zero while our code
  * runs. */

@@ -3,8 +3,14 @@
  * Letters as in forward.c, with M results for each channel: w [KH, KW, C, M], y [N, OH, OW, C * M],
  * result c * M + m belongs to channel c. The kernel is turned once to [M, KH, KW, C], so that all
  * loops run over channels side by side. Taps in the padding are left out. */
-#include "../../math/activation.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
 #include "../../gemm/microkernel.h"
+#include "../../math/activation.h"
+#include "../../runtime/barrier.h"
+#include "../../runtime/shares.h"
 
 /* Vectors of channels that are summed together, in registers. */
 enum { MOST_VECTORS = 4 };
@@ -33,7 +39,7 @@ static void turn_kernel(const nnl_depthwise *g, const real *w, real *turned, nnl
 }
 
 static int64_t turned_size(const nnl_tensor *w) {
-    return pieces(nnl_size(w), NNL_LINE) * NNL_LINE;
+    return ceil_div(nnl_size(w), NNL_LINE) * NNL_LINE;
 }
 
 /* Vectors for the next n channels: 4, 2 or 1. The last one may not be full. */
@@ -71,8 +77,8 @@ NNL_INLINE void add_products(const int nv, vec sum[MOST_VECTORS], const real *x,
 
 /* The taps k in [0, K) for which 0 <= first + k * dilation < size. */
 static nnl_range taps_inside(int64_t first, int64_t K, int64_t dilation, int64_t size) {
-    const int64_t begin = first < 0 ? pieces(-first, dilation) : 0;
-    const int64_t end = first < size ? pieces(size - first, dilation) : 0;
+    const int64_t begin = first < 0 ? ceil_div(-first, dilation) : 0;
+    const int64_t end = first < size ? ceil_div(size - first, dilation) : 0;
     return (nnl_range){min_of(begin, K), min_of(end, K)};
 }
 
@@ -241,7 +247,7 @@ enum { DEPTHWISE_CHUNKS = 16, DEPTHWISE_CHUNK = 256 /* pixels, at least */ };
 
 static int64_t depthwise_chunks(const nnl_depthwise *g) {
     const int64_t chunks = min_of(g->N * g->OH * g->OW / DEPTHWISE_CHUNK, DEPTHWISE_CHUNKS);
-    return min_of(chunks, g->N * g->OH) > 1 ? min_of(chunks, g->N * g->OH) : 1;
+    return max_of(min_of(chunks, g->N * g->OH), 1);
 }
 
 /* dw[c] += the sum over `pixels` of x[pixel][c] dy[pixel][c M], n channels. */
@@ -317,7 +323,7 @@ static void op_depthwise_gradient_kernel(const nnl_call *call, nnl_team *team) {
     real *sums = team->scratch, *dw = call->out[0].data;
     const nnl_range mine = nnl_share(chunks, 1, team);
     for (int64_t i = mine.begin; i < mine.end; i++)
-        sum_depthwise_chunk(call, &g, piece((nnl_range){0, g.N * g.OH}, 1, i, chunks),
+        sum_depthwise_chunk(call, &g, even_share((nnl_range){0, g.N * g.OH}, 1, i, chunks),
                             sums + i * size);
     nnl_wait(team);
     const nnl_range part = nnl_share(taps * g.C, NNL_LINE, team);

@@ -3,7 +3,15 @@
  * dx is a product like y: its rows are pixels of dx, and k goes through the taps of the kernel that
  * lie over them. Pixels under the same taps are computed together, so that no product is computed
  * that the padding would throw away. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
 #include "../../gemm/microkernel.h"
+#include "../../gemm/pack.h"
+#include "../../runtime/barrier.h"
+#include "../../runtime/shares.h"
+#include "geometry.h"
 
 /* One axis of a convolution. Position x of dx lies under tap k of the window at o of dy where
  * o stride + k dilation - before = x. */
@@ -30,7 +38,7 @@ static int64_t o_apart(const nnl_axis *a) { return taps_apart(a) * a->dilation /
 static int64_t rank_of(const nnl_axis *a, int64_t tap) {
     const int64_t apart = taps_apart(a);
     int64_t rank = tap / apart;
-    for (int64_t r = 0; r < tap % apart; r++) rank += pieces(a->taps - r, apart);
+    for (int64_t r = 0; r < tap % apart; r++) rank += ceil_div(a->taps - r, apart);
     return rank;
 }
 
@@ -180,10 +188,10 @@ static void add_row(real *to, const real *from, int64_t n) {
 /* wide += what one row of dy adds by one row of the kernel. */
 static void add_joined_taps(const nnl_conv *g, const real *dy, const real *packed, real *wide,
                             nnl_tile *t) {
-    const int64_t n = g->KW * g->C, ld = tile_row(g), strips = pieces(g->OW, MR);
+    const int64_t n = g->KW * g->C, ld = tile_row(g), strips = ceil_div(g->OW, MR);
     real *product = wide + wide_row(g);
     for (int64_t s = 0; s < strips; s++) {
-        const nnl_range strip = piece((nnl_range){0, g->OW}, 1, s, strips);
+        const nnl_range strip = even_share((nnl_range){0, g->OW}, 1, s, strips);
         t->a = dy + strip.begin * g->F;
         t->rows = (int)length(strip);
         for (int i = 0; i < t->rows; i++) {
@@ -236,7 +244,7 @@ static void gather_taps(const nnl_conv *g, const nnl_tensor *dy, const real *pac
     const nnl_part part = part_of(g->N * g->H, g->W, panels_of(g->groups, g->Cg), team);
     const int64_t taps = g->KH * g->KW * g->Fg * NR;
     const int64_t cuts = min_of(length(part.panels),
-                                pieces(length(part.panels) * taps, PACKED_BLOCK));
+                                ceil_div(length(part.panels) * taps, PACKED_BLOCK));
     for (int64_t r = part.rows.begin; r < part.rows.end && cuts;) {
         const nnl_band band = next_band(most, r, part.rows.end, g->H);
         const nnl_range n = {r / g->H, r / g->H + band.images};
@@ -244,10 +252,10 @@ static void gather_taps(const nnl_conv *g, const nnl_tensor *dy, const real *pac
         const int64_t rows = band.images * band.rows;
         r += rows;
         nnl_fetch fetch = fetch_of((nnl_range){r, r + rows}, g->N * g->H, dx, dy,
-                                   pieces(rows * g->W, MR) * length(part.panels));
+                                   ceil_div(rows * g->W, MR) * length(part.panels));
         for (int64_t b = 0; b < cuts; b++) {
             const nnl_source from = {g, dy->data, packed, dx->data,
-                                     piece(part.panels, 1, b, cuts), &fetch};
+                                     even_share(part.panels, 1, b, cuts), &fetch};
             for (int64_t i = 0; i < down; i++)
                 for (int64_t j = 0; j < across; j++)
                     gather_pixels(&from, n, h, &runs[i], &runs[g->H + j], t);

@@ -4,7 +4,16 @@
  * dw is a product whose sums run over all pixels of all images, and is cut into chunks. Its rows
  * are taps and its columns filters; or, where many taps lie side by side in x, the other way
  * round. The bias's gradient is summed of dy while that is near. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
 #include "../../gemm/microkernel.h"
+#include "../../gemm/pack.h"
+#include "../../math/column_sums.h"
+#include "../../runtime/barrier.h"
+#include "../../runtime/shares.h"
+#include "geometry.h"
 
 /* dw is summed over pixels in chunks of whole rows of pixels; their number depends on shapes
  * alone, and small kernels, whose sums cost little to keep, have more of them. */
@@ -33,12 +42,12 @@ typedef struct {
 static nnl_kernel_plan plan_kernel_gradient(const nnl_conv *g, bool with_bias) {
     const int64_t pixels = g->N * g->OH * g->OW, size = g->K * g->F;
     const int64_t fit = size ? CHUNKS_ROOM / size : 1;
-    int64_t chunks = min_of(pixels / CHUNK, fit > MOST_CHUNKS ? fit : MOST_CHUNKS);
+    int64_t chunks = min_of(pixels / CHUNK, max_of(fit, MOST_CHUNKS));
     chunks = min_of(chunks, g->N * g->OH);
     /* Of whole vectors; how the bias's gradient is summed must not depend on their length. */
     const bool turned = g->groups == 1 && taps_together(g) % ROW_LANES == 0;
     nnl_kernel_plan plan = {
-        .chunks = chunks > 1 ? chunks : 1,
+        .chunks = max_of(chunks, 1),
         .turned = turned,
         .most = band_of(g->OH, g->OW, turned ? TURNED_BAND : GRADIENT_BAND)};
     const int64_t rows = min_of(plan.most.images, g->N) * min_of(plan.most.rows, g->OH);
@@ -81,7 +90,7 @@ static void place_taps(nnl_tile *t, const nnl_conv *g, const nnl_view *v, nnl_ra
 /* dw of some rows += the sum over one band's pixels; dy: of the band. */
 static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_range rows,
                      real *packed, real *dw, nnl_tile *t) {
-    const int64_t panels = panels_of(g->groups, g->Fg), strips = pieces(length(rows), MR);
+    const int64_t panels = panels_of(g->groups, g->Fg), strips = ceil_div(length(rows), MR);
     for (int64_t p = 0; p < panels; p++) {
         const nnl_panel f = panel_of(p, g->Fg);
         if (packed)
@@ -91,11 +100,12 @@ static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_r
         t->b_k = packed ? NR : g->F;
         t->n = f.n;
         for (int64_t s = 0; s < strips; s++) {
-            const nnl_range strip = piece(rows, 1, s, strips);
+            const nnl_range strip = even_share(rows, 1, s, strips);
             place_taps(t, g, v, strip);
             if (panels > 1) { /* a panel is not all of dy's rows: the next band's are fetched */
-                const nnl_range next = piece((nnl_range){t->K * g->F, 2 * t->K * g->F}, NNL_LINE,
-                                             p * strips + s, panels * strips);
+                const nnl_range next =
+                    even_share((nnl_range){t->K * g->F, 2 * t->K * g->F}, NNL_LINE,
+                               p * strips + s, panels * strips);
                 t->ahead = (const char *)(dy + next.begin);
                 t->ahead_lines = length(next) / NNL_LINE;
                 t->ahead_k = SOME;
@@ -110,7 +120,7 @@ static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_r
  * side by side in x. */
 static void sum_turned_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_range rows,
                             real *dw, nnl_fetch *fetch, nnl_tile *t) {
-    const int64_t together = taps_together(g), strips = pieces(g->F, MR);
+    const int64_t together = taps_together(g), strips = ceil_div(g->F, MR);
     t->form = COLUMNS;
     t->a_k = g->F;
     for (int64_t k = rows.begin, n; k < rows.end; k += n) {
@@ -121,7 +131,7 @@ static void sum_turned_band(const nnl_conv *g, const nnl_view *v, const real *dy
         t->b = v->data + kh * g->dilation_h * v->row + kw * g->dilation_w * v->pixel +
                k % together;
         for (int64_t s = 0; s < strips; s++) {
-            const nnl_range strip = piece((nnl_range){0, g->F}, 1, s, strips);
+            const nnl_range strip = even_share((nnl_range){0, g->F}, 1, s, strips);
             t->rows = (int)length(strip);
             for (int f = 0; f < t->rows; f++) t->c_row[f] = f * g->K;
             t->a = dy + strip.begin;
@@ -160,7 +170,7 @@ static void sum_conv_chunk(const nnl_call *call, const nnl_conv *g, const nnl_ke
         r += band.images * band.rows;
         nnl_fetch fetch = fetch_of((nnl_range){r, r + band.images * band.rows}, g->N * g->OH,
                                    &call->in[1], &call->in[0],
-                                   pieces(g->K, NR) * pieces(g->F, MR));
+                                   ceil_div(g->K, NR) * ceil_div(g->F, MR));
         if (plan->turned)
             sum_turned_band(g, &v, dy, rows, dw, &fetch, &t);
         else
@@ -228,12 +238,12 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
     const nnl_range items = nnl_share(plan.chunks * parts, 1, team);
     for (int64_t i = items.begin; i < items.end; i++) {
         const int64_t chunk = i / parts;
-        const nnl_range rows = piece((nnl_range){0, g.K}, plan.turned ? LANES : 1, i % parts,
+        const nnl_range rows = even_share((nnl_range){0, g.K}, plan.turned ? LANES : 1, i % parts,
                                      parts);
         double *db = plan.bias && i % parts == 0 ? bias_sums + chunk * g.F : NULL;
         if (db) memset(db, 0, (size_t)g.F * sizeof *db);
         sum_conv_chunk(call, &g, &plan,
-                       piece((nnl_range){0, pixel_rows}, 1, chunk, plan.chunks), rows,
+                       even_share((nnl_range){0, pixel_rows}, 1, chunk, plan.chunks), rows,
                        plan.sums ? sums + chunk * size : dw, db, mine);
     }
     if (!plan.sums && !plan.bias) return;

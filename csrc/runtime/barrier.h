@@ -1,10 +1,12 @@
-/* parallel.h: what the threads of a team do with each other: wait, share out a range, report a
- * bad index. */
-#ifndef NNL_PARALLEL_H
-#define NNL_PARALLEL_H
+/* barrier.h: how the threads of a team wait for each other: a barrier that spins, then sleeps, and
+ * moves a thread off a core that another thread of the team needs. */
+#ifndef NNL_BARRIER_H
+#define NNL_BARRIER_H
 
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <time.h>
 
@@ -99,50 +101,6 @@ static inline void nnl_wait(const nnl_team *team) {
     atomic_fetch_add(&b->asleep, nnl_microseconds() - began);
     /* Threads that take turns at being asleep may be left on one core: none seems to need more. */
     if (nnl_core() == atomic_load(&b->core)) nnl_leave_core(nnl_core());
-}
-
-static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
-/* How many pieces of a size n has. */
-static inline int64_t pieces(int64_t n, int64_t size) { return (n + size - 1) / size; }
-
-typedef struct {
-    int64_t begin, end;
-} nnl_range;
-
-/* This thread's part of n items, in whole blocks of `grain` (1 = any cut), the same for every op
- * of one shape. */
-static inline nnl_range nnl_share(int64_t n, int64_t grain, const nnl_team *team) {
-    const int64_t blocks = pieces(n, grain);
-    nnl_range r = {blocks * team->id / team->size * grain,
-                   blocks * (team->id + 1) / team->size * grain};
-    if (r.begin > n) r.begin = n;
-    if (r.end > n) r.end = n;
-    return r;
-}
-
-/* Elements of a cache line: the grain for writing, so that no two threads write one line. */
-#define NNL_LINE ((int64_t)(64 / sizeof(real)))
-
-/* Of n elements those that this thread does: its share, or the piece that it was handed. */
-static inline nnl_range nnl_my_part(int64_t n, const nnl_team *team) {
-    return team->piece ? (nnl_range){team->begin, team->end} : nnl_share(n, NNL_LINE, team);
-}
-/* The operand of which there may be no more than a piece: where element 0 is, or would be. */
-static inline const real *nnl_taken(const nnl_tensor *operand, const nnl_team *team) {
-    return team->piece ? team->piece - team->begin : operand->data;
-}
-
-static inline void nnl_report(const nnl_team *team, int64_t element) {
-    int64_t mine = (team->step << NNL_STEP_SHIFT) + element;
-    int64_t seen = atomic_load(&team->status->first_bad);
-    while (mine < seen && !atomic_compare_exchange_weak(&team->status->first_bad, &seen, mine)) {
-    }
-}
-
-static inline int64_t nnl_size(const nnl_tensor *t) {
-    int64_t n = 1;
-    for (int d = 0; d < t->ndim; d++) n *= t->shape[d];
-    return n;
 }
 
 #endif

@@ -1,14 +1,10 @@
-/* engines.h: what exists once per process, whatever engines there are. */
-#ifndef NNL_ENGINES_H
-#define NNL_ENGINES_H
+/* thread_budget.h: the rules by which the runs of a process share its cores. */
+#ifndef NNL_THREAD_BUDGET_H
+#define NNL_THREAD_BUDGET_H
+
+#include <stdint.h>
 
 #include "../nnlite.h"
-
-/* Every engine of this build, best instruction set first, ended by NULL. */
-extern const nnl_engine *const nnl_engines[];
-
-/* Whether this CPU (and its operating system) can run the engine. */
-int nnl_runs_here(const nnl_engine *engine);
 
 /* Registers what must happen when the process forks; called once, at import. */
 void nnl_watch_forks(void);

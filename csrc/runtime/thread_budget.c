@@ -1,43 +1,14 @@
-/* engines.c: the list of engines, the choice among them, and the rules for sharing the machine's
- * threads. */
+/* thread_budget.c: how many threads each run gets of the cores that this process may use. */
 #include <pthread.h>
-#include <stddef.h>
-#include <string.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <time.h>
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
-#include "engines.h"
-
-#define ENGINE(isa) extern const nnl_engine nnl_engine_##isa##_float, nnl_engine_##isa##_double;
-ENGINE(generic)
-#if defined(__x86_64__)
-ENGINE(avx2)
-ENGINE(avx512)
-#endif
-#undef ENGINE
-
-#define ENGINE(isa) &nnl_engine_##isa##_float, &nnl_engine_##isa##_double,
-const nnl_engine *const nnl_engines[] = {
-#if defined(__x86_64__)
-    ENGINE(avx512) ENGINE(avx2)
-#endif
-    ENGINE(generic) NULL,
-};
-
-int nnl_runs_here(const nnl_engine *engine) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (!strcmp(engine->isa, "avx512"))
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("fma");
-    if (!strcmp(engine->isa, "avx2"))
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#endif
-    return !strcmp(engine->isa, "generic");
-}
+#include "shares.h"
+#include "thread_budget.h"
 
 /* libgomp's threads do not exist in a forked child, and waiting for them would hang it: one
  * thread there. */
@@ -57,9 +28,6 @@ static _Atomic int quota, pretended; /* 0: none */
 void nnl_set_quota(int cores) { atomic_store(&quota, cores); }
 void nnl_pretend_cores(int cores) { atomic_store(&pretended, cores); }
 
-static int smaller(int a, int b) { return a < b ? a : b; }
-static int larger(int a, int b) { return a > b ? a : b; }
-
 int nnl_max_threads(void) {
 #ifdef _OPENMP
     /* Within a parallel region of someone else's, OpenMP would give one thread, too. */
@@ -67,9 +35,9 @@ int nnl_max_threads(void) {
     int cores = atomic_load(&pretended), most = atomic_load(&quota);
     if (!cores) {
         cores = omp_get_num_procs(); /* those of the affinity mask, as it is now */
-        if (most) cores = smaller(cores, most);
+        if (most) cores = min_of(cores, most);
     }
-    return smaller(omp_get_max_threads(), cores);
+    return min_of(omp_get_max_threads(), cores);
 #else
     return 1;
 #endif
@@ -92,13 +60,13 @@ void nnl_disturbed(void) {
     int wait = atomic_load(&wait_ms);
     atomic_fetch_add(&cores_left, 1);
     atomic_store(&until_ms, now_ms() + wait);
-    atomic_store(&wait_ms, smaller(2 * wait, LONGEST_MS));
+    atomic_store(&wait_ms, min_of(2 * wait, LONGEST_MS));
 }
 
 static int without_cores_left(int limit) {
     int left = atomic_load(&cores_left);
     if (limit == 1 || left == 0 || atomic_load(&pretended)) return limit;
-    if (now_ms() < atomic_load(&until_ms)) return larger(1, limit - left);
+    if (now_ms() < atomic_load(&until_ms)) return max_of(1, limit - left);
     atomic_store(&cores_left, 0);
     return limit;
 }
@@ -108,8 +76,8 @@ nnl_grant nnl_enter(int wanted) {
     int share = limit / (atomic_fetch_add(&at_work.runs, 1) + 1);
     int seen = atomic_load(&at_work.threads), threads;
     do {
-        threads = larger(1, larger(share, limit - seen));
-        if (wanted > 0) threads = smaller(threads, wanted);
+        threads = max_of(1, max_of(share, limit - seen));
+        if (wanted > 0) threads = min_of(threads, wanted);
     } while (!atomic_compare_exchange_weak(&at_work.threads, &seen, seen + threads));
     return (nnl_grant){.threads = threads, .limit = limit, .at_work = &at_work};
 }

@@ -1,5 +1,10 @@
-/* pack.c: pieces of an operand, copied into the order in which the micro-kernel reads them. */
-#include "gemm.h"
+/* pack.h: pieces of an operand, copied into the order in which the micro-kernel reads them. */
+#ifndef NNL_PACK_H
+#define NNL_PACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "microkernel.h"
 
 /* A piece of an operand, turned so that k runs down: n <= NR columns of B, or n <= MR rows of A.
@@ -76,3 +81,5 @@ static void unpack_turned(real *c, int64_t ldc, const real *panel, int64_t rows,
             vec_store_first(c + (j + l) * ldc, bias ? square[l] + b : square[l], rows);
     }
 }
+
+#endif
