@@ -61,13 +61,13 @@ typedef struct nnl_team {
     struct nnl_barrier *barrier;
     struct nnl_status *status;
     int64_t step;
-    /* A step that takes this op's output, or NULL: the op, which has no output then, does it for
-     * each piece of the output while that is near. */
-    const struct nnl_step *then;
-    /* For such a step, the piece: elements `begin` to `end`, the first of which is at `piece`.
-     * NULL: there are no pieces. */
-    const real *piece;
-    int64_t begin, end;
+    /* A step that is fused to this op, or NULL: the op does it for each tile of its output while
+     * the tile is in cache, and the output is never stored (gemm/fusion.h). */
+    const struct nnl_step *consumer;
+    /* For such a step: elements tile_begin ... tile_end - 1 of the fused operand, the first of
+     * which is at `tile`. NULL: the operand is whole. */
+    const real *tile;
+    int64_t tile_begin, tile_end;
 } nnl_team;
 
 typedef void (*nnl_op_fn)(const nnl_call *call, nnl_team *team);
@@ -75,12 +75,12 @@ typedef void (*nnl_op_fn)(const nnl_call *call, nnl_team *team);
 typedef int64_t (*nnl_scratch_fn)(const nnl_call *call, int threads);
 
 /* One step of a program. `wait`: a barrier stands before it. `alone`: thread 0 does it by
- * itself. `follows`: the step before does it, piece by piece. */
+ * itself. `fused`: it is the consumer of the step before, which does it tile by tile. */
 typedef struct nnl_step {
     nnl_op_fn op;
     nnl_call call;
     void *scratch;
-    int8_t wait, alone, follows;
+    int8_t wait, alone, fused;
 } nnl_step;
 
 /* A feed is memory of the caller's that moves on by `stride` bytes at each run; `tensor` looks at

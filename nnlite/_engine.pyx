@@ -39,7 +39,7 @@ cdef extern from "nnlite.h" nogil:
         nnl_op_fn op
         nnl_call call
         void *scratch
-        int8_t wait, alone, follows
+        int8_t wait, alone, fused
     ctypedef struct nnl_feed:
         const char *data
         int64_t stride
@@ -88,7 +88,7 @@ cdef extern from "<sys/mman.h>" nogil:
 
 cdef enum:
     MAX_OPERANDS = 16
-ARENA, MEMORY, FEED, NOWHERE = 0, 1, 2, 3  # where a tensor of a program lies
+ARENA, MEMORY, FEED, FUSED = 0, 1, 2, 3  # where a tensor of a program lies
 
 nnl_watch_forks()
 cdef int _usual = nnl_max_threads()
@@ -270,10 +270,10 @@ cdef class Program:
     Parameters
     ----------
     engine : Engine
-    steps : list of (op, inputs, outputs, attrs, scratch, wait, alone, follows)
+    steps : list of (op, inputs, outputs, attrs, scratch, wait, alone, fused)
         `inputs` and `outputs` are tuples of (place, where, shape): (ARENA, byte offset, shape),
-        (MEMORY, array, shape), (FEED, index, shape) or, of what is handed on by pieces and never
-        stored, (NOWHERE, 0, shape); `scratch` is an offset in the arena, or -1.
+        (MEMORY, array, shape), (FEED, index, shape) or, of what a fused step reads and nobody
+        stores, (FUSED, 0, shape); `scratch` is an offset in the arena, or -1.
     arena_bytes, n_feeds : int
     """
 
@@ -303,10 +303,10 @@ cdef class Program:
         if not (self.steps and self.tensors and self.places and self.attrs and self.scratch):
             raise MemoryError("nnlite: no memory for a plan")
         for s in range(self.n_steps):
-            op, inputs, outputs, attrs, scratch, wait, alone, follows = steps[s]
+            op, inputs, outputs, attrs, scratch, wait, alone, fused = steps[s]
             self.steps[s].op = engine.c.ops[<int>op]
             self.steps[s].wait, self.steps[s].alone = wait, alone
-            self.steps[s].follows = follows
+            self.steps[s].fused = fused
             self.steps[s].call.n_in, self.steps[s].call.n_out = len(inputs), len(outputs)
             self.steps[s].call.attr = self.attrs + a
             _set_attrs(self.attrs + a, attrs)

@@ -44,7 +44,7 @@ class Op:
         Input shapes and output shapes -> multiply-adds; by default the number of elements.
     pieces : {'gives', None} or int
         'gives': while a piece of the output is near, the C function can do another step for it
-        (`nnl_team.then`). A number: the C function can be such a step, for the pieces of this
+        (`nnl_team.consumer`). A number: the C function can be such a step, for the pieces of this
         input.
     """
 

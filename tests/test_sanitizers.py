@@ -57,7 +57,7 @@ class NnlStep(ctypes.Structure):
         ("scratch", ctypes.c_void_p),
         ("wait", ctypes.c_int8),
         ("alone", ctypes.c_int8),
-        ("follows", ctypes.c_int8),
+        ("fused", ctypes.c_int8),
     ]
 
 
@@ -223,7 +223,7 @@ def update_by_pieces(engine, shape, real, threads, memory):
         steps[number].call = NnlCall(inputs, None, attrs[number], *counts)
     scratch = engine.scratch[names.index("matmul")](steps[0].call, threads)
     steps[0].scratch = memory.take(scratch, aligned=True)
-    steps[1].follows = 1
+    steps[1].fused = 1
     status, program = ctypes.c_int64(), NnlProgram(steps, None, None, 2, 0)
     grant = NnlGrant(threads, threads, ctypes.pointer((ctypes.c_int * 2)(1, threads)))
     assert engine.run(program, 0, 1, grant, status) == 1

@@ -15,58 +15,19 @@
 #include "../runtime/barrier.h"
 #include "../runtime/shares.h"
 #include "blocking.h"
+#include "fusion.h"
+#include "job.h"
 #include "microkernel.h"
 #include "pack.h"
 
 /* A strip of a transposed A is packed when at least so many panels are to read it. */
 enum { PACK_STRIP = 3 };
 
-/* So many finished elements are handed on together: they are still in the first caches, and what
- * the next step computes once for all of them has not much weight. */
-enum { HANDED_ON = 4096 };
-
 /* An array of so many reals does not stay in the second cache between two steps; of so many, not
  * even between two uses in one. */
 enum { FAR = (256 << 10) / (int)sizeof(real), LARGE = 8 * FAR };
-enum { MOST_AHEAD = 4 };
-
 static int64_t gemm_scratch(int64_t N, int64_t K, int threads) {
     return thread_size(N, K) * threads * (int64_t)sizeof(real);
-}
-
-/* Rows of C that a thread keeps until a step takes them: all where each is complete only in the
- * end. */
-static int64_t kept_rows(int64_t M, int64_t N, int64_t K) {
-    const bool by_strips = K <= KC && N <= block_width(K);
-    /* Fewer elements than HANDED_ON, and then a strip or what is turned round at a time. */
-    return by_strips && N ? min_of(M, HANDED_ON / N + MR + NR) : M;
-}
-static int64_t kept_size(int64_t M, int64_t N, int64_t K) {
-    return ceil_div(kept_rows(M, N, K) * N, NNL_LINE) * NNL_LINE;
-}
-
-static int64_t gemm_pieces(int64_t M, int64_t N, int64_t K, int threads) {
-    return kept_size(M, N, K) * (kept_rows(M, N, K) < M ? threads : 1) * (int64_t)sizeof(real);
-}
-
-/* What one thread does, and the memory where it packs. */
-typedef struct {
-    nnl_operand A, B;
-    real *C;
-    int64_t K, ldc;
-    nnl_range rows, columns;
-    const nnl_epilogue *epilogue;
-    real *block, *strip;
-    nnl_team *team;
-    int64_t handed; /* rows up to this one were handed on */
-    bool by_strips; /* whether rows are handed on as soon as they are enough; */
-    bool rolling;   /* the next ones then take their place: row `handed` lies at C */
-    const real *ahead[MOST_AHEAD];
-    int n_ahead;
-} nnl_job;
-
-static real *row_of_c(const nnl_job *job, int64_t row) {
-    return job->C + (row - (job->rolling ? job->handed : 0)) * job->ldc;
 }
 
 /* What all tiles of a job have in common. */
@@ -114,19 +75,18 @@ static void place_b(nnl_tile *t, const nnl_job *job, real *panel, int64_t k, int
     }
 }
 
-/* What the step that takes C by pieces reads and writes beside it, where that is too much to be
- * near. */
+/* What the consumer reads and writes beside C, where that is too much to be in L2. */
 static void find_ahead(nnl_job *job, int64_t M) {
-    const nnl_call *then = &job->team->then->call;
+    const nnl_call *consumer = &job->team->consumer->call;
     if (M * job->ldc < FAR) return;
-    for (int i = 0; i < then->n_in && job->n_ahead < MOST_AHEAD; i++)
-        if (then->in[i].data && nnl_size(&then->in[i]) == M * job->ldc)
-            job->ahead[job->n_ahead++] = then->in[i].data;
+    for (int i = 0; i < consumer->n_in && job->n_ahead < MOST_AHEAD; i++)
+        if (consumer->in[i].data && nnl_size(&consumer->in[i]) == M * job->ldc)
+            job->ahead[job->n_ahead++] = consumer->in[i].data;
 }
 
 /* Of it, what the next strip will need: the tiles of a strip fetch it, each as many lines as it has
  * k. */
-static void place_taker_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, int64_t tile) {
+static void place_consumer_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, int64_t tile) {
     const int64_t lines = ceil_div(length(next) * job->ldc, NNL_LINE);
     const int64_t tiles = ceil_div(lines, t->K + 1), from = tile % tiles * t->K;
     if (tile / tiles >= job->n_ahead) return;
@@ -158,7 +118,7 @@ static void look_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, nnl_rang
     const bool turned = job->A.transposed;
     t->ahead_lines = 0;
     t->ahead_k = SOME;
-    if (job->n_ahead) place_taker_ahead(t, job, next, p);
+    if (job->n_ahead) place_consumer_ahead(t, job, next, p);
     if (!t->ahead_lines && length(job->rows) * job->K >= LARGE)
         place_a_ahead(t, job, next, k, turned ? s * panels + p : p,
                       turned ? strips * panels : panels);
@@ -172,18 +132,6 @@ static void activate_strip(const nnl_job *job, nnl_range rows, nnl_range columns
     if (n == job->ldc) n *= count, count = 1;
     for (int64_t i = 0; i < count; i++, c += job->ldc)
         activate(c, c, n, job->epilogue->activation, job->epilogue->alpha);
-}
-
-/* The step that takes C by pieces does the rows up to this one, once they are enough or the
- * last. */
-static void hand_on(nnl_job *job, int64_t row) {
-    const int64_t begin = job->handed * job->ldc, end = row * job->ldc;
-    if (end - begin < HANDED_ON && row < job->rows.end) return;
-    nnl_team team = *job->team;
-    team.then = NULL;
-    team.piece = row_of_c(job, job->handed), team.begin = begin, team.end = end;
-    if (begin < end) job->team->then->op(&job->team->then->call, &team);
-    job->handed = row;
 }
 
 /* C[rows, columns] = (C or 0) + A[rows, k] B[k, columns]; then the epilogue, after the last k. */
@@ -210,7 +158,7 @@ static void multiply_block(nnl_job *job, nnl_range columns, nnl_range k) {
             multiply_panel(&t);
         }
         if (last) activate_strip(job, rows, columns);
-        if (last && job->by_strips) hand_on(job, rows.end);
+        if (last && job->early) consume_tile(job, rows.end);
     }
 }
 
@@ -272,41 +220,33 @@ static void multiply_turned(nnl_job *job) {
         unpack_turned(row_of_c(job, m) + job->columns.begin, job->ldc, product, n, t.n,
                       bias ? bias + job->columns.begin : NULL);
         activate_strip(job, (nnl_range){m, m + t.n}, job->columns);
-        if (job->team->then) hand_on(job, m + t.n);
+        if (job->team->consumer) consume_tile(job, m + t.n);
     }
-}
-
-/* Room for what a thread keeps of C, behind what all of them pack. */
-static void place_pieces(nnl_job *job, int64_t M) {
-    const int64_t N = job->ldc, K = job->K;
-    job->rolling = kept_rows(M, N, K) < M;
-    job->C = (real *)job->team->scratch + job->team->size * thread_size(N, K) +
-             (job->rolling ? job->team->id * kept_size(M, N, K) : 0);
-    job->handed = job->rows.begin;
 }
 
 static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, real *C,
                  int64_t ldc, const nnl_epilogue *epilogue, nnl_team *team) {
-    /* What takes C by pieces takes them best as whole rows. */
-    int down = team->then ? team->size : threads_down(M, N, team->size), across = team->size / down;
+    /* A consumer gets whole rows. */
+    const int down = team->consumer ? team->size : threads_down(M, N, team->size);
+    const int across = team->size / down;
     real *mine = (real *)team->scratch + team->id * thread_size(N, K);
     nnl_job job = {.A = A, .B = B, .C = C, .K = K, .ldc = ldc, .epilogue = epilogue,
                    .rows = even_share((nnl_range){0, M}, 1, team->id % down, down),
                    .columns = even_share((nnl_range){0, N}, NR, team->id / down, across),
                    .block = mine, .strip = mine + block_size(N, K), .team = team};
-    if (M <= THIN_MR && !B.transposed && !team->then && N * K >= FAR) {
+    if (M <= THIN_MR && !B.transposed && !team->consumer && N * K >= FAR) {
         job.rows = (nnl_range){0, M};
         multiply_few_rows_in_turns(&job, N);
         return;
     }
     if (length(job.rows) == 0 || length(job.columns) == 0) return;
-    if (team->then) place_pieces(&job, M);
+    if (team->consumer) start_fusion(&job, M);
     /* Nothing will be read of them; but there may be no address at all. */
     if (K == 0) job.A = job.B = (nnl_operand){mine, 0, false};
 
     if (length(job.rows) <= THIN_MR && !B.transposed) {
         multiply_few_rows(&job, job.columns, (nnl_range){0, K});
-        if (team->then) hand_on(&job, job.rows.end);
+        if (team->consumer) consume_tile(&job, job.rows.end);
         return;
     }
     if (turns_round(&job)) {
@@ -315,11 +255,11 @@ static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, 
     }
     const int64_t j_blocks = ceil_div(length(job.columns), block_width(K));
     const int64_t k_blocks = K ? ceil_div(K, KC) : 1;
-    job.by_strips = team->then && j_blocks == 1;
-    if (job.by_strips) find_ahead(&job, M);
+    job.early = team->consumer && j_blocks == 1;
+    if (job.early) find_ahead(&job, M);
     for (int64_t j = 0; j < j_blocks; j++)
         for (int64_t k = 0; k < k_blocks; k++)
             multiply_block(&job, even_share(job.columns, NR, j, j_blocks),
                            even_share((nnl_range){0, K}, 1, k, k_blocks));
-    if (team->then && !job.by_strips) hand_on(&job, job.rows.end);
+    if (team->consumer && !job.early) consume_tile(&job, job.rows.end);
 }

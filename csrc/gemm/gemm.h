@@ -27,13 +27,13 @@ typedef struct {
 
 /* A [M, K], B [K, N], C [M, N] with rows ldc apart; epilogue NULL: none. All threads of the team
  * enter; C is complete only after the team's next barrier.
- * Where a step takes C by pieces (team->then), there is no C and ldc is N. */
+ * Of a product fused to a consumer (fusion.h) C is NULL and ldc is N. */
 static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, real *C,
                  int64_t ldc, const nnl_epilogue *epilogue, nnl_team *team);
 
-/* Bytes that team->scratch (64-byte aligned) must hold for a team of up to `threads`; and more of
- * them where a step takes C by pieces. */
+/* Bytes that team->scratch (64-byte aligned) must hold for a team of up to `threads`; and how many
+ * more of a product fused to a consumer. */
 static int64_t gemm_scratch(int64_t N, int64_t K, int threads);
-static int64_t gemm_pieces(int64_t M, int64_t N, int64_t K, int threads);
+static int64_t gemm_fusion_scratch(int64_t M, int64_t N, int64_t K, int threads);
 
 #endif

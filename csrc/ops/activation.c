@@ -1,6 +1,7 @@
 /* activation.c: the ops of activation.h, and softmax and its logarithm over the last axis. */
 #include <stdint.h>
 
+#include "../gemm/fusion.h"
 #include "../math/activation.h"
 #include "../math/vec.h"
 #include "../runtime/shares.h"
@@ -20,9 +21,9 @@ static void op_activation(const nnl_call *call, nnl_team *team) {
  * out   dx, may be dy or y
  * attr  kind, alpha */
 static void op_activation_gradient(const nnl_call *call, nnl_team *team) {
-    const nnl_range part = nnl_my_part(nnl_size(&call->out[0]), team);
+    const nnl_range part = fused_range(nnl_size(&call->out[0]), team);
     activate_gradient((real *)call->out[0].data + part.begin,
-                      nnl_taken(&call->in[0], team) + part.begin,
+                      fused_operand(&call->in[0], team) + part.begin,
                       (const real *)call->in[1].data + part.begin, part.end - part.begin,
                       (int)call->attr[0].i, call->attr[1].f);
 }

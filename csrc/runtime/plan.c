@@ -29,13 +29,13 @@ static void walk(const nnl_program *p, nnl_team *team) {
     nnl_team alone = {.id = 0, .size = 1, .status = team->status};
     for (int s = 0; s < p->n_steps; s++) {
         const nnl_step *step = &p->steps[s];
-        if (step->follows) continue;
+        if (step->fused) continue;
         if (step->wait) nnl_wait(team);
         nnl_team *who = step->alone ? &alone : team;
         if (step->alone && team->id != 0) continue;
         who->step = s;
         who->scratch = step->scratch;
-        who->then = s + 1 < p->n_steps && step[1].follows ? step + 1 : NULL;
+        who->consumer = s + 1 < p->n_steps && step[1].fused ? step + 1 : NULL;
         step->op(&step->call, who);
     }
 }

@@ -35,15 +35,6 @@ static inline nnl_range nnl_share(int64_t n, int64_t grain, const nnl_team *team
 /* Elements of a cache line: the grain for writing, so that no two threads write one line. */
 #define NNL_LINE ((int64_t)(64 / sizeof(real)))
 
-/* Of n elements those that this thread does: its share, or the piece that it was handed. */
-static inline nnl_range nnl_my_part(int64_t n, const nnl_team *team) {
-    return team->piece ? (nnl_range){team->begin, team->end} : nnl_share(n, NNL_LINE, team);
-}
-/* The operand of which there may be no more than a piece: where element 0 is, or would be. */
-static inline const real *nnl_taken(const nnl_tensor *operand, const nnl_team *team) {
-    return team->piece ? team->piece - team->begin : operand->data;
-}
-
 static inline void nnl_report(const nnl_team *team, int64_t element) {
     int64_t mine = (team->step << NNL_STEP_SHIFT) + element;
     int64_t seen = atomic_load(&team->status->first_bad);
