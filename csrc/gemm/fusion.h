@@ -26,7 +26,7 @@
 /* Of n elements those that this thread computes: the tile, or its share of all. */
 static inline nnl_range fused_range(int64_t n, const nnl_team *team) {
     return team->tile ? (nnl_range){team->tile_begin, team->tile_end}
-                      : nnl_share(n, NNL_LINE, team);
+                      : nnl_share(n, NNL_CACHE_LINE, team);
 }
 
 /* Where element 0 of the operand lies; where only a tile of it exists, where it would lie. */
@@ -49,7 +49,7 @@ static int64_t buffer_rows(int64_t M, int64_t N, int64_t K) {
 }
 
 static int64_t buffer_size(int64_t M, int64_t N, int64_t K) {
-    return ceil_div(buffer_rows(M, N, K) * N, NNL_LINE) * NNL_LINE;
+    return ceil_div(buffer_rows(M, N, K) * N, NNL_CACHE_LINE) * NNL_CACHE_LINE;
 }
 
 static int64_t gemm_fusion_scratch(int64_t M, int64_t N, int64_t K, int threads) {
@@ -61,7 +61,7 @@ static int64_t gemm_fusion_scratch(int64_t M, int64_t N, int64_t K, int threads)
 static void start_fusion(nnl_job *job, int64_t M) {
     const int64_t N = job->ldc, K = job->K;
     job->reuse_buffer = buffer_rows(M, N, K) < M;
-    job->C = (real *)job->team->scratch + job->team->size * thread_size(N, K) +
+    job->C = (real *)job->team->scratch + job->team->size * packing_size(N, K) +
              (job->reuse_buffer ? job->team->id * buffer_size(M, N, K) : 0);
     job->consumed = job->rows.begin;
 }

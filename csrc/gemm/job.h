@@ -9,7 +9,7 @@
 #include "../runtime/shares.h"
 #include "gemm.h"
 
-enum { MOST_AHEAD = 4 };
+enum { MOST_PREFETCHED = 4 };
 
 typedef struct {
     nnl_operand A, B;
@@ -17,14 +17,14 @@ typedef struct {
     int64_t K, ldc;
     nnl_range rows, columns; /* this thread's rectangle of C */
     const nnl_epilogue *epilogue;
-    real *block, *strip; /* where it packs B and A */
+    real *packed_b, *packed_a; /* room for a block of B and a micro-panel of A */
     nnl_team *team;
     /* Of a fused product (fusion.h): */
     int64_t consumed;  /* the consumer has had the rows before this one */
     bool early;        /* rows are complete, and consumed, while later ones are still computed */
     bool reuse_buffer; /* C holds no more rows than are not consumed yet: row `consumed` is first */
-    const real *ahead[MOST_AHEAD];
-    int n_ahead;
+    const real *consumer_reads[MOST_PREFETCHED]; /* operands that are worth prefetching */
+    int n_consumer_reads;
 } nnl_job;
 
 static inline real *row_of_c(const nnl_job *job, int64_t row) {

@@ -27,8 +27,8 @@ static inline __mmask16 first_lanes(int64_t n) {
 }
 
 static inline vec vec_load_first(const real *p, int64_t n) {
-    return _Generic(*p, float: _mm512_maskz_loadu_ps,
-                        double: _mm512_maskz_loadu_pd)(first_lanes(n), p);
+    const __mmask16 mask = first_lanes(n);
+    return _Generic(*p, float: _mm512_maskz_loadu_ps, double: _mm512_maskz_loadu_pd)(mask, p);
 }
 
 static inline void vec_store_first(real *p, vec x, int64_t n) {

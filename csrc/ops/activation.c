@@ -11,7 +11,7 @@
  * out   y, the shape of x, may be x
  * attr  kind (NNL_RELU ...), alpha (see activate) */
 static void op_activation(const nnl_call *call, nnl_team *team) {
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
     activate((real *)call->out[0].data + part.begin, (const real *)call->in[0].data + part.begin,
              part.end - part.begin, (int)call->attr[0].i, call->attr[1].f);
 }
@@ -33,7 +33,7 @@ static void op_activation_gradient(const nnl_call *call, nnl_team *team) {
  * out   y, the shape of x, may be x
  * attr  gate (NNL_SILU ...) */
 static void op_gated_activation(const nnl_call *call, nnl_team *team) {
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
     activate_gated((real *)call->out[0].data + part.begin,
                    (const real *)call->in[0].data + part.begin, part.end - part.begin,
                    (int)call->attr[0].i);
@@ -44,7 +44,7 @@ static void op_gated_activation(const nnl_call *call, nnl_team *team) {
  * out   dx, may be dy or x
  * attr  gate */
 static void op_gated_activation_gradient(const nnl_call *call, nnl_team *team) {
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
     activate_gated_gradient((real *)call->out[0].data + part.begin,
                             (const real *)call->in[0].data + part.begin,
                             (const real *)call->in[1].data + part.begin, part.end - part.begin,

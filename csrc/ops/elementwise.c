@@ -92,7 +92,7 @@ static void fill(real *y, real value, int64_t n) {
 NNL_INLINE void unary(const nnl_call *call, const nnl_team *team, real f(real)) {
     const real *x = call->in[0].data;
     real *y = call->out[0].data;
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
     NNL_INDEPENDENT
     for (int64_t i = part.begin; i < part.end; i++) y[i] = f(x[i]);
 }
@@ -123,7 +123,8 @@ NNL_INLINE void binary(const nnl_call *call, const nnl_team *team, real f(real, 
     const real *a = call->in[0].data, *b = call->in[1].data;
     real *y = call->out[0].data;
     broadcast_walk w;
-    begin_walk(&w, call->in, 2, &call->out[0], nnl_share(nnl_size(&call->out[0]), NNL_LINE, team));
+    begin_walk(&w, call->in, 2, &call->out[0],
+               nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team));
     for (; w.count > 0; next_run(&w))
         binary_run(y + w.at, a + w.offset[0], w.step[0], b + w.offset[1], w.step[1], w.count, f);
 }
@@ -220,7 +221,8 @@ static void where_run(real *y, const real *cond, const real *a, int64_t a_step, 
 static void op_where(const nnl_call *call, nnl_team *team) {
     real *y = call->out[0].data;
     broadcast_walk w;
-    begin_walk(&w, call->in, 3, &call->out[0], nnl_share(nnl_size(&call->out[0]), NNL_LINE, team));
+    begin_walk(&w, call->in, 3, &call->out[0],
+               nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team));
     for (; w.count > 0; next_run(&w)) {
         const real *cond = (const real *)call->in[0].data + w.offset[0];
         const real *a = (const real *)call->in[1].data + w.offset[1];
@@ -241,7 +243,8 @@ static void op_broadcast_to(const nnl_call *call, nnl_team *team) {
     const real *x = call->in[0].data;
     real *y = call->out[0].data;
     broadcast_walk w;
-    begin_walk(&w, call->in, 1, &call->out[0], nnl_share(nnl_size(&call->out[0]), NNL_LINE, team));
+    begin_walk(&w, call->in, 1, &call->out[0],
+               nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team));
     for (; w.count > 0; next_run(&w)) copy_run(y + w.at, x + w.offset[0], w.step[0], w.count);
 }
 

@@ -120,7 +120,7 @@ static void op_softmax_cross_entropy_gradient(const nnl_call *call, nnl_team *te
 static void op_sigmoid_cross_entropy(const nnl_call *call, nnl_team *team) {
     const real *z = call->in[0].data, *t = call->in[1].data;
     real *loss = call->out[0].data;
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
     NNL_INDEPENDENT
     for (int64_t i = part.begin; i < part.end; i++) {
         const real positive = z[i] < 0 ? 0 : z[i];
@@ -134,7 +134,7 @@ static void op_sigmoid_cross_entropy(const nnl_call *call, nnl_team *team) {
 static void op_sigmoid_cross_entropy_gradient(const nnl_call *call, nnl_team *team) {
     const real *z = call->in[0].data, *t = call->in[1].data, *dloss = call->in[2].data;
     real *dz = call->out[0].data;
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
     NNL_INDEPENDENT
     for (int64_t i = part.begin; i < part.end; i++) dz[i] = dloss[i] * (real_sigmoid(z[i]) - t[i]);
 }

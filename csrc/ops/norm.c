@@ -238,7 +238,7 @@ static void op_batch_norm(const nnl_call *call, nnl_team *team) {
     real *scale = coefficients_of(&s, team);
     moments_of_chunks(x, &s, team);
     nnl_wait(team);
-    const nnl_range part = nnl_share(s.C, NNL_LINE, team);
+    const nnl_range part = nnl_share(s.C, NNL_CACHE_LINE, team);
     for (int64_t j = part.begin; j < part.end; j += NORM_TILE)
         join_moments(mean + j, variance + j, (double *)team->scratch + j, x + j, &s,
                      min_of(part.end - j, NORM_TILE));
@@ -339,7 +339,7 @@ static void op_batch_norm_gradient(const nnl_call *call, nnl_team *team) {
                              .epsilon = call->attr[0].f};
     gradient_sums_of_chunks(g.dy, g.x, g.mean, &s, team);
     nnl_wait(team);
-    const nnl_range part = nnl_share(s.C, NNL_LINE, team);
+    const nnl_range part = nnl_share(s.C, NNL_CACHE_LINE, team);
     for (int64_t j = part.begin; j < part.end; j += NORM_TILE)
         join_gradient_sums(&g, team->scratch, &s, j,
                            min_of(part.end - j, NORM_TILE));
@@ -369,7 +369,7 @@ static void op_moving_update(const nnl_call *call, nnl_team *team) {
     real *moving = call->in[0].data;
     const real *batch = call->in[1].data;
     const real keep = (real)call->attr[0].f, share = (real)(1 - call->attr[0].f);
-    const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_CACHE_LINE, team);
     NNL_INDEPENDENT
     for (int64_t i = part.begin; i < part.end; i++)
         moving[i] = fmadd(moving[i], keep, batch[i] * share);
@@ -455,7 +455,7 @@ static void op_layer_norm_gradient(const nnl_call *call, nnl_team *team) {
                                     mean[row], inv_std[row], C);
     }
     nnl_wait(team);
-    const nnl_range columns = nnl_share(C, NNL_LINE, team);
+    const nnl_range columns = nnl_share(C, NNL_CACHE_LINE, team);
     for (int64_t j = columns.begin; j < columns.end; j++) {
         double sum = 0, product = 0;
         for (int64_t k = 0; k < chunks; k++) {

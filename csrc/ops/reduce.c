@@ -56,7 +56,7 @@ static inline int64_t columns_at(int64_t i, int64_t end, int64_t B, int64_t most
 
 /* out[a][b] = the chunks' sums, first to last. */
 static void add_chunks(real *out, const double *partial, const sum_shape *s, const nnl_team *team) {
-    const nnl_range part = nnl_share(s->A * s->B, NNL_LINE, team);
+    const nnl_range part = nnl_share(s->A * s->B, NNL_CACHE_LINE, team);
     for (int64_t i = part.begin; i < part.end;) {
         const double *p = partial + i / s->B * s->chunks * s->B + i % s->B;
         const int64_t width = columns_at(i, part.end, s->B, SUM_WIDTH);
@@ -109,7 +109,7 @@ static void op_reduce_max(const nnl_call *call, nnl_team *team) {
     const real *x = call->in[0].data;
     real *out = call->out[0].data;
     const int64_t A = call->attr[0].i, R = call->attr[1].i, B = call->attr[2].i;
-    const nnl_range part = nnl_share(A * B, NNL_LINE, team);
+    const nnl_range part = nnl_share(A * B, NNL_CACHE_LINE, team);
     for (int64_t i = part.begin; i < part.end;) {
         const real *first = x + i / B * R * B + i % B;
         const int64_t width = columns_at(i, part.end, B, B);

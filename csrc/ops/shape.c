@@ -208,7 +208,7 @@ static void convert_elements(char *y, const char *x, int64_t n, const conversion
 
 /* The rows of a batch lie anywhere in memory: while one is read, the beginning of the next is
  * fetched, so much that the processor sees the rest coming. */
-NNL_INLINE void fetch_row(const char *row, int64_t bytes) {
+NNL_INLINE void prefetch_row(const char *row, int64_t bytes) {
     enum { BEGINNING = 4096 };
     for (int64_t b = 0; b < min_of(bytes, BEGINNING); b += 64) __builtin_prefetch(row + b, 0, 2);
 }
@@ -240,7 +240,7 @@ static void op_gather(const nnl_call *call, nnl_team *team) {
         char *y = out + i * width * c.out_size;
         const int64_t next = index && i + 1 < part.end ? index[i + 1] : -1;
         if (next >= 0 && next < rows)
-            fetch_row(source + next * stride, width * size_of_element(c.type));
+            prefetch_row(source + next * stride, width * size_of_element(c.type));
         if (row >= 0 && row < rows) {
             convert_elements(y, source + row * stride, width, &c);
         } else {
@@ -300,7 +300,7 @@ static void op_one_hot(const nnl_call *call, nnl_team *team) {
 /* target = x.
  * in    target, written, and x, real, of one shape. No output, or one that is the target. */
 static void op_assign(const nnl_call *call, nnl_team *team) {
-    const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_CACHE_LINE, team);
     real *target = call->in[0].data;
     const real *x = call->in[1].data;
     if (target != x)

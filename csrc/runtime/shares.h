@@ -33,7 +33,7 @@ static inline nnl_range nnl_share(int64_t n, int64_t grain, const nnl_team *team
 }
 
 /* Elements of a cache line: the grain for writing, so that no two threads write one line. */
-#define NNL_LINE ((int64_t)(64 / sizeof(real)))
+#define NNL_CACHE_LINE ((int64_t)(64 / sizeof(real)))
 
 static inline void nnl_report(const nnl_team *team, int64_t element) {
     int64_t mine = (team->step << NNL_STEP_SHIFT) + element;

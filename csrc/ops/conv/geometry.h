@@ -9,6 +9,7 @@
 
 #include "../../gemm/blocking.h"
 #include "../../gemm/microkernel.h"
+#include "../../gemm/prefetch.h"
 #include "../../nnlite.h"
 #include "../../runtime/shares.h"
 
@@ -27,9 +28,9 @@ typedef struct {
 static nnl_conv conv_of(const nnl_tensor *x, const nnl_tensor *w, const nnl_tensor *y,
                         const nnl_attr *attr) {
     const int64_t *a = x->shape, *k = w->shape, *b = y->shape;
-    nnl_conv g = {a[0], a[1], a[2], a[3], k[0], k[1], b[1], b[2], b[3],
-                  attr[0].i, attr[1].i, attr[2].i, attr[3].i, attr[4].i, attr[5].i, attr[6].i,
-                  .Cg = k[2], .Fg = b[3] / attr[6].i};
+    nnl_conv g = {a[0],      a[1],      a[2],      a[3],      k[0],       k[1],
+                  b[1],      b[2],      b[3],      attr[0].i, attr[1].i,  attr[2].i,
+                  attr[3].i, attr[4].i, attr[5].i, attr[6].i, .Cg = k[2], .Fg = b[3] / attr[6].i};
     g.K = g.KH * g.KW * g.Cg;
     return g;
 }
@@ -111,7 +112,7 @@ static nnl_view view_of(const nnl_conv *g, const real *x, nnl_band band, int64_t
 }
 
 /* Rounded up to whole cache lines. */
-static int64_t lines(int64_t reals) { return ceil_div(reals, NNL_LINE) * NNL_LINE; }
+static int64_t lines(int64_t reals) { return ceil_div(reals, NNL_CACHE_LINE) * NNL_CACHE_LINE; }
 static int64_t lines_of_indices(int64_t n) {
     return lines(n * (int64_t)(sizeof(int64_t) / sizeof(real)));
 }
@@ -146,45 +147,6 @@ static nnl_range columns_of(nnl_range panels, int64_t width) {
     return (nnl_range){panel_of(panels.begin, width).column, last.column + last.n};
 }
 
-enum {
-    SECOND_CACHE = 1 << 19, /* reals */
-    SELDOM = 64             /* k of a tile of COLUMNS between two looks at what is to be fetched */
-};
-
-/* Memory that comes next: two stretches of it, of which tiles in turns fetch some lines while they
- * run. A result's lines, too, are fetched before they are written. */
-typedef struct {
-    const char *at[2], *end[2];
-    int64_t lines[2];
-    int turn;
-} nnl_fetch;
-
-/* Rows `next`, out of so many, of images a, and the same part of images b. About so many tiles come
- * before. Nothing, where both may still be near from what was done before. */
-static nnl_fetch fetch_of(nnl_range next, int64_t rows, const nnl_tensor *a, const nnl_tensor *b,
-                          int64_t tiles) {
-    const bool much = nnl_size(a) + nnl_size(b) > SECOND_CACHE;
-    const nnl_tensor *of[2] = {a, b};
-    nnl_fetch f = {.turn = 0};
-    for (int i = 0; i < 2; i++) {
-        const int64_t size = much ? nnl_size(of[i]) : 0;
-        const real *data = of[i]->data;
-        f.at[i] = (const char *)(data + size * next.begin / rows);
-        f.end[i] = (const char *)(data + size * min_of(next.end, rows) / rows);
-        f.lines[i] = ceil_div((f.end[i] - f.at[i]) / 64, ceil_div(tiles, 2));
-    }
-    return f;
-}
-
-/* What the tile shall fetch, a few lines every `some` k. */
-static void fetch_some(nnl_fetch *f, nnl_tile *t, int64_t some) {
-    const int i = f->turn++ % 2;
-    t->ahead = f->at[i];
-    t->ahead_lines = min_of(f->lines[i], (f->end[i] - f->at[i]) / 64);
-    t->ahead_k = some;
-    f->at[i] += 64 * t->ahead_lines;
-}
-
 /* Taps whose places in x lie side by side. */
 static int64_t taps_together(const nnl_conv *g) {
     return g->dilation_w == 1 && g->groups == 1 ? g->KW * g->Cg : g->Cg;
@@ -194,12 +156,11 @@ static int64_t taps_together(const nnl_conv *g) {
 enum { LONG_RUN = 8 };
 
 /* The tile's form, from its places and the length of its runs of k. */
-static void choose_form(nnl_tile *t, int64_t run) {
-    const int64_t apart = t->rows > 1 ? t->a_places[1] - t->a_places[0] : 0;
+static void choose_a_access(nnl_tile *t, int64_t run) {
+    const int64_t apart = t->rows > 1 ? t->a_offset[1] - t->a_offset[0] : 0;
     bool even = run >= LONG_RUN;
-    for (int i = 1; even && i < t->rows; i++)
-        even = t->a_places[i] == t->a_places[0] + i * apart;
-    t->form = even ? ROWS : ANYWHERE;
+    for (int i = 1; even && i < t->rows; i++) even = t->a_offset[i] == t->a_offset[0] + i * apart;
+    t->a_access = even ? A_ROW_MAJOR : A_GATHERED;
     t->a_row = apart;
     t->run = run;
 }
