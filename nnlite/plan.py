@@ -178,17 +178,17 @@ class Plan:
         for s, c in enumerate(self.calls):
             fused = self._is_fused(c)
             gives = any(id(t) in self.handed for t in c.outputs)
-            alone = works[s] < ALONE
+            single_thread = works[s] < ALONE
             touched = self._touched(s, c)
             if gives:
                 touched += self._touched(s + 1, self.calls[s + 1])
             wait = not fused and any(
-                _clash(touched, t) for other, t in pending if not (alone and other)
+                _clash(touched, t) for other, t in pending if not (single_thread and other)
             )
             if wait:
                 pending = []
             if not fused:
-                pending.append((alone, touched))
+                pending.append((single_thread, touched))
             scratch = self.blocks.get(("scratch", s))
             refs = tuple((block.place, block.where, shape) for shape, block in self.operands[s])
             steps.append(
@@ -199,7 +199,7 @@ class Plan:
                     self.attrs[s],
                     scratch.where if scratch else -1,
                     wait,
-                    alone,
+                    single_thread,
                     fused,
                 )
             )

@@ -273,7 +273,7 @@ def lowered(request, monkeypatch):
         return (place, *byte_bounds(where)) if place == MEMORY else (place, where, where + 1)
 
     found = []
-    for call, (op, inputs, outputs, attrs, scratch, wait, alone, fused) in zip(
+    for call, (op, inputs, outputs, attrs, scratch, wait, single_thread, fused) in zip(
         plan.calls, steps, strict=True
     ):
         reads = [bytes_of(t, x) for t, x in zip(call.inputs, inputs, strict=True)]
@@ -285,7 +285,7 @@ def lowered(request, monkeypatch):
         if size:
             assert 0 <= scratch and scratch + size <= arena_bytes
             written.append((ARENA, scratch, scratch + size))
-        found.append((call, stored, reads, written, wait, alone, fused))
+        found.append((call, stored, reads, written, wait, single_thread, fused))
     assert len(found) >= 3
     return found
 
@@ -321,19 +321,19 @@ def test_live_tensors_never_overlap(lowered):
 
 def test_barrier_stands_wherever_threads_could_meet(lowered):
     steps = []
-    for call, _, reads, written, wait, alone, fused in lowered:
+    for call, _, reads, written, wait, single_thread, fused in lowered:
         if fused:  # each thread does it for what it has just written itself
             reads, written = steps[-1][1] + reads, steps[-1][2] + written
             steps[-1] = (steps[-1][0], reads, written, *steps[-1][3:])
         else:
-            steps.append((call, reads, written, wait, alone))
-    for j, (call, reads, written, _, alone) in enumerate(steps):
+            steps.append((call, reads, written, wait, single_thread))
+    for j, (call, reads, written, _, single_thread) in enumerate(steps):
         for i in range(j - 1, -1, -1):
             if steps[i + 1][3]:  # all threads are done with step i
                 break
-            before, earlier_reads, earlier_written, _, was_alone = steps[i]
+            before, earlier_reads, earlier_written, _, was_single_thread = steps[i]
             hazard = meet(written, earlier_reads + earlier_written) or meet(reads, earlier_written)
-            assert not hazard or (alone and was_alone), (before, call)
+            assert not hazard or (single_thread and was_single_thread), (before, call)
 
 
 @pytest.mark.parametrize("name", ["views", "long_sums", "writes"])

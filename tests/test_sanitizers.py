@@ -56,7 +56,7 @@ class NnlStep(ctypes.Structure):
         ("call", NnlCall),
         ("scratch", ctypes.c_void_p),
         ("wait", ctypes.c_int8),
-        ("alone", ctypes.c_int8),
+        ("single_thread", ctypes.c_int8),
         ("fused", ctypes.c_int8),
     ]
 
@@ -73,14 +73,14 @@ class NnlProgram(ctypes.Structure):
     ]
 
 
-class NnlGrant(ctypes.Structure):
-    """The threads of a run that is alone: `at_work` counts (runs, threads)."""
+class NnlThreadBudget(ctypes.Structure):
+    """The threads of a run that is alone: `active_runs` counts (runs, threads)."""
 
     _fields_ = [
         ("threads", ctypes.c_int),
         ("limit", ctypes.c_int),
-        ("at_work", ctypes.POINTER(ctypes.c_int * 2)),
-        ("disturbed", ctypes.c_int),
+        ("active_runs", ctypes.POINTER(ctypes.c_int * 2)),
+        ("preempted", ctypes.c_int),
     ]
 
 
@@ -90,7 +90,7 @@ RUN = ctypes.CFUNCTYPE(
     ctypes.POINTER(NnlProgram),
     ctypes.c_int64,
     ctypes.c_int64,
-    ctypes.POINTER(NnlGrant),
+    ctypes.POINTER(NnlThreadBudget),
     ctypes.POINTER(ctypes.c_int64),
 )
 
@@ -166,8 +166,8 @@ def call(engine, number, op, case, real, threads, memory):
     step.scratch = memory.take(size, aligned=True) if size else None
     status = ctypes.c_int64()
     program = NnlProgram(ctypes.pointer(step), None, None, 1, 0)
-    grant = NnlGrant(threads, threads, ctypes.pointer((ctypes.c_int * 2)(1, threads)))
-    done = engine.run(program, 0, 1, grant, status)
+    budget = NnlThreadBudget(threads, threads, ctypes.pointer((ctypes.c_int * 2)(1, threads)))
+    done = engine.run(program, 0, 1, budget, status)
     assert done == 1
     memory.release()
     return -1 if status.value == 2**63 - 1 else status.value
@@ -225,8 +225,8 @@ def update_by_pieces(engine, shape, real, threads, memory):
     steps[0].scratch = memory.take(scratch, aligned=True)
     steps[1].fused = 1
     status, program = ctypes.c_int64(), NnlProgram(steps, None, None, 2, 0)
-    grant = NnlGrant(threads, threads, ctypes.pointer((ctypes.c_int * 2)(1, threads)))
-    assert engine.run(program, 0, 1, grant, status) == 1
+    budget = NnlThreadBudget(threads, threads, ctypes.pointer((ctypes.c_int * 2)(1, threads)))
+    assert engine.run(program, 0, 1, budget, status) == 1
     moment = np.empty((M, N), real)
     ctypes.memmove(moment.ctypes.data, update[1].data, moment.nbytes)
     expected = 1 + 0.1 * (arrays[0].astype(float).T @ arrays[1] - 1)

@@ -1,5 +1,5 @@
-/* barrier.h: how the threads of a team wait for each other: a barrier that spins, then sleeps, and
- * moves a thread off a core that another thread of the team needs. */
+/* barrier.h: how the threads of a team wait for each other. A barrier spins for a while, then
+ * sleeps. Afterwards a thread moves off the core of the thread that woke it. */
 #ifndef NNL_BARRIER_H
 #define NNL_BARRIER_H
 
@@ -22,35 +22,36 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-/* Sleeps until woken, unless `word` no longer holds `seen`. */
+/* Sleeps until nnl_wake. Returns at once if `word` no longer holds `seen`. */
 static inline void nnl_sleep(_Atomic int *word, int seen) {
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
 }
 static inline void nnl_wake(_Atomic int *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
-/* The core that this thread is on. */
-static inline int nnl_core(void) {
+/* The core that this thread runs on. */
+static inline int nnl_current_core(void) {
     unsigned core = 0;
     syscall(SYS_getcpu, &core, NULL, NULL);
     return (int)core;
 }
-/* Leaves a core for any other that this thread may use. */
-static inline void nnl_leave_core(int core) {
+/* Moves this thread from `core` to another core that it may use, if there is one. */
+static inline void nnl_move_off_core(int core) {
     unsigned long all[16] = {0}, others[16];
     const int bits = 8 * (int)sizeof *all;
     if (core >= 16 * bits || syscall(SYS_sched_getaffinity, 0, sizeof all, all) < 0) return;
     memcpy(others, all, sizeof all);
     others[core / bits] &= ~(1ul << core % bits);
-    /* Fails where no other is left. */
+    /* The first call moves the thread; it fails if no core is left. The second restores the mask.
+     */
     if (syscall(SYS_sched_setaffinity, 0, sizeof others, others) == 0)
         syscall(SYS_sched_setaffinity, 0, sizeof all, all);
 }
 #else
 static inline void nnl_sleep(_Atomic int *word, int seen) { (void)word, (void)seen, sched_yield(); }
 static inline void nnl_wake(_Atomic int *word) { (void)word; }
-static inline int nnl_core(void) { return -1; }
-static inline void nnl_leave_core(int core) { (void)core; }
+static inline int nnl_current_core(void) { return -1; }
+static inline void nnl_move_off_core(int core) { (void)core; }
 #endif
 
 static inline int64_t nnl_microseconds(void) {
@@ -59,33 +60,33 @@ static inline int64_t nnl_microseconds(void) {
     return now.tv_sec * (int64_t)1000000 + now.tv_nsec / 1000;
 }
 
-/* The counters lie a cache line apart: threads that wait read `phase` while others still write
+/* The two counters have a cache line each: waiting threads read `phase` while others still write
  * `arrived`. */
 typedef struct nnl_barrier {
     _Alignas(64) _Atomic int arrived;
     _Alignas(64) _Atomic int phase;
-    _Atomic int sleepers; /* who sleeps now */
-    _Atomic int core;     /* where the last of those was that woke others */
-    _Atomic int64_t asleep; /* microseconds that anyone was */
-    bool stop; /* thread 0 decides, the others read it behind the barrier */
+    _Atomic int sleepers;   /* threads that sleep now */
+    _Atomic int waker_core; /* where the last thread that woke others was running */
+    _Atomic int64_t asleep; /* microseconds that threads have slept, in all */
+    bool stop;              /* thread 0 sets it, the others read it behind the next barrier */
 } nnl_barrier;
 
 /* About 50 us of spinning: longer than any step's imbalance on an idle machine. A thread that
- * waits longer has most likely lost its partner's core to another process. It sleeps then, which
- * leaves its own core for the partner to move to. */
+ * waits longer has most likely been preempted, or the thread that it waits for has. It sleeps then,
+ * and so offers its core to the other thread. */
 #define NNL_SPINS 5000
 
-/* All threads of the team arrive before any leaves; what they wrote is then seen by all. */
+/* All threads of the team arrive before any leaves. Each then sees what the others wrote. */
 static inline void nnl_wait(const nnl_team *team) {
     if (team->size == 1) return;
     nnl_barrier *b = team->barrier;
     int phase = atomic_load_explicit(&b->phase, memory_order_relaxed);
     if (atomic_fetch_add_explicit(&b->arrived, 1, memory_order_acq_rel) == team->size - 1) {
         atomic_store_explicit(&b->arrived, 0, memory_order_relaxed);
-        /* Whoever is not yet counted as asleep will see the new phase before it sleeps. */
+        /* A thread that is not counted in `sleepers` yet sees the new phase before it sleeps. */
         atomic_store(&b->phase, phase + 1);
         if (atomic_load(&b->sleepers)) {
-            atomic_store(&b->core, nnl_core());
+            atomic_store(&b->waker_core, nnl_current_core());
             nnl_wake(&b->phase);
         }
         return;
@@ -99,8 +100,9 @@ static inline void nnl_wait(const nnl_team *team) {
     while (atomic_load(&b->phase) == phase) nnl_sleep(&b->phase, phase);
     atomic_fetch_sub(&b->sleepers, 1);
     atomic_fetch_add(&b->asleep, nnl_microseconds() - began);
-    /* Threads that take turns at being asleep may be left on one core: none seems to need more. */
-    if (nnl_core() == atomic_load(&b->core)) nnl_leave_core(nnl_core());
+    /* After sleeping, move off the waker's core. The scheduler may otherwise keep both threads on
+     * one core, because one of them sleeps whenever the other runs. */
+    if (nnl_current_core() == atomic_load(&b->waker_core)) nnl_move_off_core(nnl_current_core());
 }
 
 #endif

@@ -12,15 +12,17 @@ ENGINE(avx512)
 #endif
 #undef ENGINE
 
-#define ENGINE(isa) &nnl_engine_##isa##_float, &nnl_engine_##isa##_double,
+#define ENGINE(isa) &nnl_engine_##isa##_float, &nnl_engine_##isa##_double
 const nnl_engine *const nnl_engines[] = {
 #if defined(__x86_64__)
-    ENGINE(avx512) ENGINE(avx2)
+    ENGINE(avx512),
+    ENGINE(avx2),
 #endif
-    ENGINE(generic) NULL,
+    ENGINE(generic),
+    NULL,
 };
 
-int nnl_runs_here(const nnl_engine *engine) {
+int nnl_is_supported(const nnl_engine *engine) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (!strcmp(engine->isa, "avx512"))

@@ -4,10 +4,10 @@
 
 #include "../nnlite.h"
 
-/* Every engine of this build, best instruction set first, ended by NULL. */
+/* Every engine of this build, the best instruction set first; NULL ends the list. */
 extern const nnl_engine *const nnl_engines[];
 
-/* Whether this CPU (and its operating system) can run the engine. */
-int nnl_runs_here(const nnl_engine *engine);
+/* Whether this CPU and its operating system can run the engine. */
+int nnl_is_supported(const nnl_engine *engine);
 
 #endif

@@ -1,17 +1,20 @@
 /* plan.c: one team of threads walks a program of steps, many times over, without leaving C.
  *
- * Steps stand in the order in which they were recorded. A barrier stands before a step only where
- * it touches memory that another thread may still be working on (the planner knows), and one ends
- * each run. */
+ * Steps stand in the order in which Python recorded them. The planner puts a barrier before a step
+ * only if the step touches memory that another thread may still be working on. Each run ends with
+ * a barrier. */
 #ifdef _OPENMP
 #include <omp.h>
 #endif
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "../nnlite.h"
 #include "barrier.h"
 
-/* Denormal numbers cost a hundred times an ordinary multiply: treat them as zero while our code
- * runs. */
+/* An operation on a denormal number takes a hundred times as long as another. While our code runs
+ * the CPU takes denormals for zero. */
 #if defined(__x86_64__)
 #include <immintrin.h>
 static inline unsigned flush_denormals(void) {
@@ -25,14 +28,15 @@ static inline unsigned flush_denormals(void) { return 0; }
 static inline void restore_denormals(unsigned saved) { (void)saved; }
 #endif
 
+/* Does all steps once, as one thread of the team. */
 static void walk(const nnl_program *p, nnl_team *team) {
-    nnl_team alone = {.id = 0, .size = 1, .status = team->status};
+    nnl_team single = {.id = 0, .size = 1, .status = team->status};
     for (int s = 0; s < p->n_steps; s++) {
         const nnl_step *step = &p->steps[s];
-        if (step->fused) continue;
+        if (step->fused) continue; /* the producer has done it */
         if (step->wait) nnl_wait(team);
-        nnl_team *who = step->alone ? &alone : team;
-        if (step->alone && team->id != 0) continue;
+        nnl_team *who = step->single_thread ? &single : team;
+        if (step->single_thread && team->id != 0) continue;
         who->step = s;
         who->scratch = step->scratch;
         who->consumer = s + 1 < p->n_steps && step[1].fused ? step + 1 : NULL;
@@ -40,24 +44,26 @@ static void walk(const nnl_program *p, nnl_team *team) {
     }
 }
 
-/* Whether a team must become smaller: there are more threads than cores, and it has more than its
- * share of them. */
-static bool crowded(const nnl_grant *grant) {
-    const nnl_at_work *all = grant->at_work;
-    return grant->threads > 1 && atomic_load(&all->threads) > grant->limit &&
-           grant->threads > grant->limit / atomic_load(&all->runs);
+/* Whether the team must become smaller: all runs together have more threads than the limit, and
+ * this one has more than an equal share of the limit. */
+static bool is_oversubscribed(const nnl_thread_budget *budget) {
+    const nnl_active_runs *all = budget->active_runs;
+    return budget->threads > 1 && atomic_load(&all->threads) > budget->limit &&
+           budget->threads > budget->limit / atomic_load(&all->runs);
 }
 
-/* Whether threads slept for a quarter of the time or more, because their partners most likely had
- * no core: with one thread less, none would have to. (On an idle machine they sleep when they first
- * meet, if at all; beside a process that takes one of two cores, most of the time.) */
-static bool disturbed(const nnl_barrier *b, int64_t began) {
-    enum { NOTICED_US = 2000 };
+/* Whether threads slept at barriers for a quarter of the time or more. Then the threads that they
+ * waited for most likely had no core, and a team with one thread less would not wait. On an idle
+ * machine threads sleep when they first meet, if at all; beside a process that takes one of two
+ * cores they sleep most of the time. */
+static bool was_preempted(const nnl_barrier *b, int64_t began) {
+    enum { NOTICEABLE_US = 2000 };
     const int64_t asleep = atomic_load_explicit(&b->asleep, memory_order_relaxed);
-    return asleep >= NOTICED_US && asleep >= (nnl_microseconds() - began) / 4;
+    return asleep >= NOTICEABLE_US && asleep >= (nnl_microseconds() - began) / 4;
 }
 
-static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, nnl_grant *grant,
+/* Does the runs begin ... end - 1 as one thread of the team; returns the number of the next. */
+static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, nnl_thread_budget *budget,
                       nnl_team *team) {
     unsigned saved = flush_denormals();
     const int64_t began = nnl_microseconds();
@@ -71,40 +77,43 @@ static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, nnl_gran
         nnl_wait(team);
         walk(p, team);
         if (team->id == 0) {
-            grant->disturbed = disturbed(team->barrier, began);
-            team->barrier->stop = grant->disturbed || crowded(grant);
+            budget->preempted = was_preempted(team->barrier, began);
+            team->barrier->stop = budget->preempted || is_oversubscribed(budget);
         }
         nnl_wait(team);
         next++;
-        /* No thread can set the status or `stop` again before all have read it: the barrier above
-         * is in between. */
-        if (atomic_load(&team->status->first_bad) != NNL_FINE || team->barrier->stop) break;
+        /* All threads read the same status and `stop` here: the barrier at the beginning of the
+         * next run stands before anything that can set them. */
+        const int64_t invalid = atomic_load(&team->status->first_invalid_index);
+        if (invalid != NNL_NO_ERROR || team->barrier->stop) break;
     }
     restore_denormals(saved);
     return next;
 }
 
-static int64_t run(const nnl_program *program, int64_t begin, int64_t end, nnl_grant *grant,
-                   nnl_status *status) {
+static int64_t run(const nnl_program *program, int64_t begin, int64_t end,
+                   nnl_thread_budget *budget, nnl_status *status) {
     nnl_barrier barrier = {0};
     int64_t next = begin;
-    atomic_store(&status->first_bad, NNL_FINE);
+    atomic_store(&status->first_invalid_index, NNL_NO_ERROR);
 #ifdef _OPENMP
-    if (grant->threads > 1) {
-        const int core = nnl_core();
-#pragma omp parallel num_threads(grant->threads)
+    if (budget->threads > 1) {
+        const int core = nnl_current_core();
+#pragma omp parallel num_threads(budget->threads)
         {
-            nnl_team team = {.id = omp_get_thread_num(), .size = omp_get_num_threads(),
-                             .barrier = &barrier, .status = status};
-            /* The system may wake a thread where the one that calls it is running. */
-            if (team.id > 0 && core >= 0 && nnl_core() == core) nnl_leave_core(core);
-            int64_t mine = run_as(program, begin, end, grant, &team);
+            nnl_team team = {.id = omp_get_thread_num(),
+                             .size = omp_get_num_threads(),
+                             .barrier = &barrier,
+                             .status = status};
+            /* The scheduler may wake a thread on the core of the calling thread. */
+            if (team.id > 0 && core >= 0 && nnl_current_core() == core) nnl_move_off_core(core);
+            int64_t mine = run_as(program, begin, end, budget, &team);
             if (team.id == 0) next = mine;
         }
         return next;
     }
 #endif
     nnl_team team = {.id = 0, .size = 1, .barrier = &barrier, .status = status};
-    next = run_as(program, begin, end, grant, &team);
+    next = run_as(program, begin, end, budget, &team);
     return next;
 }

@@ -10,29 +10,29 @@
 #include "shares.h"
 #include "thread_budget.h"
 
-/* libgomp's threads do not exist in a forked child, and waiting for them would hang it: one
- * thread there. */
+/* A forked child has none of libgomp's threads, and would wait for them for ever. It uses one
+ * thread. */
 static _Atomic int forked;
-static nnl_at_work at_work;
+static nnl_active_runs active_runs;
 
 static void in_child(void) {
     atomic_store(&forked, 1);
-    atomic_store(&at_work.runs, 0);
-    atomic_store(&at_work.threads, 0);
+    atomic_store(&active_runs.runs, 0);
+    atomic_store(&active_runs.threads, 0);
 }
 
 void nnl_watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
 
-static _Atomic int quota, pretended; /* 0: none */
+static _Atomic int quota, simulated_cores; /* 0: none */
 
 void nnl_set_quota(int cores) { atomic_store(&quota, cores); }
-void nnl_pretend_cores(int cores) { atomic_store(&pretended, cores); }
+void nnl_simulate_cores(int cores) { atomic_store(&simulated_cores, cores); }
 
 int nnl_max_threads(void) {
 #ifdef _OPENMP
-    /* Within a parallel region of someone else's, OpenMP would give one thread, too. */
+    /* Within a parallel region of the caller's OpenMP gives one thread, too. */
     if (atomic_load(&forked) || omp_get_active_level() >= omp_get_max_active_levels()) return 1;
-    int cores = atomic_load(&pretended), most = atomic_load(&quota);
+    int cores = atomic_load(&simulated_cores), most = atomic_load(&quota);
     if (!cores) {
         cores = omp_get_num_procs(); /* those of the affinity mask, as it is now */
         if (most) cores = min_of(cores, most);
@@ -43,11 +43,11 @@ int nnl_max_threads(void) {
 #endif
 }
 
-/* Where other processes need cores too, a team does without some until this moment, in
- * milliseconds; then it tries again. A try that fails makes the next wait twice as long. */
+/* Where other processes need cores, teams yield some to them until yield_until_ms, and then try
+ * again to use all. Each try that fails makes the next time twice as long. */
 enum { SHORTEST_MS = 5, LONGEST_MS = 800 };
-static _Atomic int cores_left = 0, wait_ms = SHORTEST_MS;
-static _Atomic int64_t until_ms = 0;
+static _Atomic int cores_yielded = 0, yield_ms = SHORTEST_MS;
+static _Atomic int64_t yield_until_ms = 0;
 
 static int64_t now_ms(void) {
     struct timespec now;
@@ -55,51 +55,52 @@ static int64_t now_ms(void) {
     return now.tv_sec * (int64_t)1000 + now.tv_nsec / 1000000;
 }
 
-void nnl_disturbed(void) {
-    if (atomic_load(&pretended)) return; /* a team larger than the machine always is */
-    int wait = atomic_load(&wait_ms);
-    atomic_fetch_add(&cores_left, 1);
-    atomic_store(&until_ms, now_ms() + wait);
-    atomic_store(&wait_ms, min_of(2 * wait, LONGEST_MS));
+void nnl_note_preemption(void) {
+    /* A simulated team is larger than the machine, so its threads are preempted all the time. */
+    if (atomic_load(&simulated_cores)) return;
+    int ms = atomic_load(&yield_ms);
+    atomic_fetch_add(&cores_yielded, 1);
+    atomic_store(&yield_until_ms, now_ms() + ms);
+    atomic_store(&yield_ms, min_of(2 * ms, LONGEST_MS));
 }
 
-static int without_cores_left(int limit) {
-    int left = atomic_load(&cores_left);
-    if (limit == 1 || left == 0 || atomic_load(&pretended)) return limit;
-    if (now_ms() < atomic_load(&until_ms)) return max_of(1, limit - left);
-    atomic_store(&cores_left, 0);
+static int without_yielded_cores(int limit) {
+    int yielded = atomic_load(&cores_yielded);
+    if (limit == 1 || yielded == 0 || atomic_load(&simulated_cores)) return limit;
+    if (now_ms() < atomic_load(&yield_until_ms)) return max_of(1, limit - yielded);
+    atomic_store(&cores_yielded, 0);
     return limit;
 }
 
-nnl_grant nnl_enter(int wanted) {
-    int limit = wanted == 1 ? 1 : without_cores_left(nnl_max_threads());
-    int share = limit / (atomic_fetch_add(&at_work.runs, 1) + 1);
-    int seen = atomic_load(&at_work.threads), threads;
+nnl_thread_budget nnl_acquire_threads(int wanted) {
+    int limit = wanted == 1 ? 1 : without_yielded_cores(nnl_max_threads());
+    int share = limit / (atomic_fetch_add(&active_runs.runs, 1) + 1);
+    int seen = atomic_load(&active_runs.threads), threads;
     do {
         threads = max_of(1, max_of(share, limit - seen));
         if (wanted > 0) threads = min_of(threads, wanted);
-    } while (!atomic_compare_exchange_weak(&at_work.threads, &seen, seen + threads));
-    return (nnl_grant){.threads = threads, .limit = limit, .at_work = &at_work};
+    } while (!atomic_compare_exchange_weak(&active_runs.threads, &seen, seen + threads));
+    return (nnl_thread_budget){.threads = threads, .limit = limit, .active_runs = &active_runs};
 }
 
-void nnl_leave(const nnl_grant *grant) {
-    atomic_fetch_sub(&at_work.threads, grant->threads);
-    atomic_fetch_sub(&at_work.runs, 1);
+void nnl_release_threads(const nnl_thread_budget *budget) {
+    atomic_fetch_sub(&active_runs.threads, budget->threads);
+    atomic_fetch_sub(&active_runs.runs, 1);
 }
 
 int64_t nnl_run(const nnl_engine *engine, const nnl_program *program, int64_t runs, int wanted,
                 nnl_status *status) {
     int64_t done = 0;
     do {
-        nnl_grant grant = nnl_enter(wanted);
-        done = engine->run(program, done, runs, &grant, status);
-        nnl_leave(&grant);
-        if (grant.disturbed)
-            nnl_disturbed();
-        else if (grant.threads > 1 && atomic_load(&cores_left) == 0)
-            atomic_store(&wait_ms, SHORTEST_MS);
-    } while (done < runs && atomic_load(&status->first_bad) == NNL_FINE);
+        nnl_thread_budget budget = nnl_acquire_threads(wanted);
+        done = engine->run(program, done, runs, &budget, status);
+        nnl_release_threads(&budget);
+        if (budget.preempted)
+            nnl_note_preemption();
+        else if (budget.threads > 1 && atomic_load(&cores_yielded) == 0)
+            atomic_store(&yield_ms, SHORTEST_MS);
+    } while (done < runs && atomic_load(&status->first_invalid_index) == NNL_NO_ERROR);
     return done;
 }
 
-nnl_at_work nnl_all_at_work(void) { return at_work; }
+nnl_active_runs nnl_count_active_runs(void) { return active_runs; }
