@@ -287,7 +287,8 @@ static inline real exp_and_sum(real *y, const real *x, int64_t n, real most) {
     NNL_LANES
     for (int j = 0; j < ROW_LANES; j++) last[j] = real_exp(end[j] - most);
     for (int64_t i = 0; i + ROW_LANES <= n; i += ROW_LANES) {
-        NNL_LANES NNL_INDEPENDENT
+        NNL_LANES
+        NNL_INDEPENDENT
         for (int j = 0; j < ROW_LANES; j++) {
             const real e = real_exp(x[i + j] - most);
             y[i + j] = e;

@@ -45,10 +45,9 @@ static void op_gated_activation(const nnl_call *call, nnl_team *team) {
  * attr  gate */
 static void op_gated_activation_gradient(const nnl_call *call, nnl_team *team) {
     const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
-    activate_gated_gradient((real *)call->out[0].data + part.begin,
-                            (const real *)call->in[0].data + part.begin,
-                            (const real *)call->in[1].data + part.begin, part.end - part.begin,
-                            (int)call->attr[0].i);
+    activate_gated_gradient(
+        (real *)call->out[0].data + part.begin, (const real *)call->in[0].data + part.begin,
+        (const real *)call->in[1].data + part.begin, part.end - part.begin, (int)call->attr[0].i);
 }
 
 /* The last axis of a tensor, and how many rows of it there are. */
@@ -71,8 +70,7 @@ NNL_INLINE void softmax_like(const nnl_call *call, const nnl_team *team,
     const nnl_range part = nnl_share(shape.rows, 1, team);
     const int64_t step = rows_per_block(shape.classes);
     for (int64_t row = part.begin; row < part.end; row += step) {
-        const int64_t at = row * shape.classes,
-                      count = min_of(part.end - row, step);
+        const int64_t at = row * shape.classes, count = min_of(part.end - row, step);
         f(y + at, x + at, count, shape.classes);
     }
 }

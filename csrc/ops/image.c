@@ -125,8 +125,8 @@ NNL_INLINE void read_places(real *restrict y, const real *restrict image, const 
             real value = image[above + left];
             if (smooth) {
                 const real upper = between(value, image[above + right], column->part[j]);
-                const real lower =
-                    between(image[below + left], image[below + right], column->part[j]);
+                const real lower = between(image[below + left], image[below + right],
+                                           column->part[j]);
                 value = between(upper, lower, row->part[j]);
             }
             y[j * C + c] = inside ? value : cval;

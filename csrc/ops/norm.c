@@ -66,8 +66,8 @@ static void add_groups(real sum[NORM_TILE], const norm_shape *s, int64_t width) 
 
 /* sum[j] += x[0][j] + x[1][j] + ..., row after row; four rows at a time only to save loads and
  * stores. */
-static void add_plain_rows(real *restrict sum, const real *restrict x, int64_t rows,
-                           int64_t stride, int64_t width) {
+static void add_plain_rows(real *restrict sum, const real *restrict x, int64_t rows, int64_t stride,
+                           int64_t width) {
     int64_t row = 0;
     for (; row + 4 <= rows; row += 4, x += 4 * stride)
         for (int64_t j = 0; j < width; j++)
@@ -331,18 +331,22 @@ static void denormalize_chunks(real *dx, const norm_gradient *g, const norm_shap
 static void op_batch_norm_gradient(const nnl_call *call, nnl_team *team) {
     const norm_shape s = plan_norm(&call->in[0]);
     real *coefficients = coefficients_of(&s, team);
-    const norm_gradient g = {.dy = call->in[0].data, .x = call->in[1].data,
-                             .gamma = call->in[2].data, .mean = call->in[3].data,
-                             .variance = call->in[4].data, .dgamma = call->out[1].data,
-                             .dbeta = call->out[2].data, .a = coefficients,
-                             .b = coefficients + s.C, .c = coefficients + 2 * s.C,
+    const norm_gradient g = {.dy = call->in[0].data,
+                             .x = call->in[1].data,
+                             .gamma = call->in[2].data,
+                             .mean = call->in[3].data,
+                             .variance = call->in[4].data,
+                             .dgamma = call->out[1].data,
+                             .dbeta = call->out[2].data,
+                             .a = coefficients,
+                             .b = coefficients + s.C,
+                             .c = coefficients + 2 * s.C,
                              .epsilon = call->attr[0].f};
     gradient_sums_of_chunks(g.dy, g.x, g.mean, &s, team);
     nnl_wait(team);
     const nnl_range part = nnl_share(s.C, NNL_CACHE_LINE, team);
     for (int64_t j = part.begin; j < part.end; j += NORM_TILE)
-        join_gradient_sums(&g, team->scratch, &s, j,
-                           min_of(part.end - j, NORM_TILE));
+        join_gradient_sums(&g, team->scratch, &s, j, min_of(part.end - j, NORM_TILE));
     nnl_wait(team);
     denormalize_chunks(call->out[0].data, &g, &s, team);
 }
@@ -446,8 +450,7 @@ static void op_layer_norm_gradient(const nnl_call *call, nnl_team *team) {
     const int64_t C = s.C, chunks = ceil_div(s.R, LAYER_NORM_ROWS);
     const nnl_range part = nnl_share(chunks, 1, team);
     for (int64_t k = part.begin; k < part.end; k++) {
-        const int64_t first = k * LAYER_NORM_ROWS,
-                      end = min_of(first + LAYER_NORM_ROWS, s.R);
+        const int64_t first = k * LAYER_NORM_ROWS, end = min_of(first + LAYER_NORM_ROWS, s.R);
         real *own = partial + 2 * k * C;
         memset(own, 0, (size_t)(2 * C) * sizeof *own);
         for (int64_t row = first; row < end; row++)

@@ -18,11 +18,18 @@ typedef struct {
 
 /* attr  pool_h, pool_w, stride_h, stride_w, pad_top, pad_left */
 static pool_shape plan_pool(const nnl_tensor *x, const nnl_tensor *y, const nnl_attr *attr) {
-    return (pool_shape){.N = x->shape[0], .H = x->shape[1], .W = x->shape[2], .C = x->shape[3],
-                        .OH = y->shape[1], .OW = y->shape[2],
-                        .pool_h = attr[0].i, .pool_w = attr[1].i,
-                        .stride_h = attr[2].i, .stride_w = attr[3].i,
-                        .pad_top = attr[4].i, .pad_left = attr[5].i};
+    return (pool_shape){.N = x->shape[0],
+                        .H = x->shape[1],
+                        .W = x->shape[2],
+                        .C = x->shape[3],
+                        .OH = y->shape[1],
+                        .OW = y->shape[2],
+                        .pool_h = attr[0].i,
+                        .pool_w = attr[1].i,
+                        .stride_h = attr[2].i,
+                        .stride_w = attr[3].i,
+                        .pad_top = attr[4].i,
+                        .pad_left = attr[5].i};
 }
 
 /* Rows top ... bottom - 1 and columns left ... right - 1 of the image; may be empty. */
@@ -196,8 +203,8 @@ NNL_INLINE void pool(const nnl_call *call, const nnl_team *team, bool mean) {
         const real *image = (const real *)call->in[0].data + row / s.OH * s.H * s.W * s.C;
         real *y = (real *)call->out[0].data + row * s.OW * s.C;
         if (tiles) {
-            const tile_memory m = {.y = y, .x = image + row % s.OH * 2 * s.W * s.C,
-                                   .below = s.W * s.C};
+            const tile_memory m = {
+                .y = y, .x = image + row % s.OH * 2 * s.W * s.C, .below = s.W * s.C};
             for_tiles(mean ? mean_of_tiles : largest_of_tiles, &m, &t);
             continue;
         }
@@ -284,8 +291,7 @@ static void spread_to_tiles(const nnl_call *call, const pool_shape *s, const til
         memset(dx + used, 0, (size_t)(row - used) * sizeof *dx);
         memset(dx + row + used, 0, (size_t)(row - used) * sizeof *dx);
     }
-    if (oh == s->OH - 1)
-        memset(dx + 2 * row, 0, (size_t)((s->H - 2 * s->OH) * row) * sizeof *dx);
+    if (oh == s->OH - 1) memset(dx + 2 * row, 0, (size_t)((s->H - 2 * s->OH) * row) * sizeof *dx);
 }
 
 /* dx += the gradient of one window of the maximum, in rows `rows` of dx only. */
