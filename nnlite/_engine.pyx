@@ -19,7 +19,7 @@ cdef extern from "nnlite.h" nogil:
     enum: NNL_STEP_SHIFT
     ctypedef struct nnl_tensor:
         void *data
-        int64_t shape[6]
+        int64_t shape[NNL_MAX_NDIM]
         int32_t ndim
     ctypedef union nnl_attr:
         int64_t i
@@ -89,6 +89,7 @@ cdef extern from "<sys/mman.h>" nogil:
 cdef enum:
     MAX_OPERANDS = 16
 ARENA, MEMORY, FEED, FUSED = 0, 1, 2, 3  # where a tensor of a program lies
+MAX_NDIM = NNL_MAX_NDIM
 
 nnl_watch_forks()
 cdef int _usual = nnl_max_threads()

@@ -11,11 +11,10 @@ import threading
 import numpy as np
 
 from nnlite import config, cores
-from nnlite._engine import built_isas, engines, set_quota
+from nnlite._engine import MAX_NDIM, built_isas, engines, set_quota
 from nnlite.tensor import REALS, Tensor, Variable
 
 OPS = {}
-MAX_NDIM = 6  # as NNL_MAX_NDIM in csrc/nnlite.h
 
 
 class Op:

@@ -16,6 +16,9 @@ import pytest
 
 from nnlite import dispatch
 from nnlite.dispatch import OPS
+from nnlite.ops.activation import GATES, KINDS
+from nnlite.ops.image import FILL_MODES
+from nnlite.ops.shape import SOURCE_CODES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -214,6 +217,23 @@ def test_every_c_op_has_one_row_in_python_and_the_reverse():
     assert sorted(listed) == sorted(name for name, op in OPS.items() if not op.view)
     for engine in dispatch._all_engines:
         assert list(engine.op_ids) == listed
+
+
+# Where C names the values of an attribute, and the Python table of their numbers.
+NUMBERED = [
+    ("math/activation.h", "NNL_", "linear", KINDS),
+    ("math/activation.h", "NNL_", "silu", GATES),
+    ("ops/shape.c", "FROM_", "float32", SOURCE_CODES),
+    ("ops/image.c", "FILL_", "constant", FILL_MODES),
+]
+
+
+@pytest.mark.parametrize("path, prefix, first, numbers", NUMBERED, ids=lambda v: str(v)[:20])
+def test_c_and_python_number_the_values_of_an_attribute_alike(path, prefix, first, numbers):
+    text = (ROOT / "csrc" / path).read_text()
+    (names,) = re.findall(rf"enum \{{(\s*{prefix}{first.upper()},[^}}]*)\}}", text)
+    in_c = [name.strip().removeprefix(prefix).lower() for name in names.split(",")]
+    assert in_c == list(numbers) and list(numbers.values()) == list(range(len(in_c)))
 
 
 def test_every_c_op_is_explained_and_defined_once():

@@ -347,8 +347,8 @@ def test_plan_gives_what_its_function_gives(name, real):
         assert_same_bits([out], [function(Tensor((6, 8), real, x)).numpy()])
 
 
-# Rows of the gradient in one strip and in many; fewer than a tile; many blocks of k; columns in
-# one block and in several; a batch of one row.
+# Rows of the gradient in one micro-panel and in many; fewer than a tile; many blocks of k; columns
+# in one block and in several; a batch of one row.
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize(
     "inputs, units, batch",

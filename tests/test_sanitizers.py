@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nnlite._engine import MAX_NDIM
 
 CSRC = Path(__file__).resolve().parent.parent / "csrc"
 FLAGS = {
@@ -25,9 +26,13 @@ REALS = {"float": "float32", "double": "float64"}
 
 
 class NnlTensor(ctypes.Structure):
-    """As in csrc/nnlite.h; so are the others."""
+    """As in csrc/nnlite.h, as are the others: see the test of their layout."""
 
-    _fields_ = [("data", ctypes.c_void_p), ("shape", ctypes.c_int64 * 6), ("ndim", ctypes.c_int32)]
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("shape", ctypes.c_int64 * MAX_NDIM),
+        ("ndim", ctypes.c_int32),
+    ]
 
 
 class NnlAttr(ctypes.Union):
@@ -40,9 +45,9 @@ class NnlCall(ctypes.Structure):
     """One call."""
 
     _fields_ = [
-        ("inputs", ctypes.POINTER(NnlTensor)),
-        ("outputs", ctypes.POINTER(NnlTensor)),
-        ("attrs", ctypes.POINTER(NnlAttr)),
+        ("in", ctypes.POINTER(NnlTensor)),
+        ("out", ctypes.POINTER(NnlTensor)),
+        ("attr", ctypes.POINTER(NnlAttr)),
         ("n_in", ctypes.c_int),
         ("n_out", ctypes.c_int),
     ]
@@ -179,7 +184,7 @@ def main(libraries):
 
     from nnlite.dispatch import OPS
 
-    # Rows, columns and depth of a gradient: a strip and many, few rows, many blocks of all three.
+    # Rows, columns, depth of a gradient: one micro-panel and many, few rows, many blocks of each.
     pairs = [(1, 9, 3), (3, 40, 5), (30, 70, 16), (300, 40, 2), (20, 340, 400), (400, 90, 7)]
 
     memory, calls = Memory(), 0
@@ -274,6 +279,38 @@ def sanitizer_of(compiler):
     )
     path = found.stdout.strip()
     return path if os.path.isabs(path) and os.path.exists(path) else None
+
+
+def test_structures_lie_in_memory_as_in_c(tmp_path):
+    compiler = shutil.which("cc")
+    if compiler is None or not (CSRC / "nnlite.h").exists():
+        pytest.skip("needs a C compiler and the source in csrc/")
+    structures = {
+        "nnl_tensor": NnlTensor,
+        "nnl_attr": NnlAttr,
+        "nnl_call": NnlCall,
+        "nnl_step": NnlStep,
+        "nnl_program": NnlProgram,
+        "nnl_thread_budget": NnlThreadBudget,
+        "nnl_engine": NnlEngine,
+    }
+    expected, asked = [], []
+    for name, structure in structures.items():
+        expected.append(ctypes.sizeof(structure))
+        asked.append(f"sizeof({name})")
+        for field, _ in structure._fields_:
+            expected.append(getattr(structure, field).offset)
+            asked.append(f"offsetof({name}, {field})")
+    source = tmp_path / "layout.c"
+    source.write_text(
+        f'#include <stddef.h>\n#include <stdio.h>\n#include "{CSRC / "nnlite.h"}"\n'
+        "int main(void) { size_t all[] = {" + ", ".join(asked) + "};\n"
+        'for (size_t i = 0; i < sizeof all / sizeof *all; i++) printf("%zu ", all[i]); }\n'
+    )
+    subprocess.run([compiler, "-std=gnu11", str(source), "-o", str(tmp_path / "a")], check=True)
+    printed = subprocess.run([str(tmp_path / "a")], capture_output=True, text=True, check=True)
+    found = [int(n) for n in printed.stdout.split()]
+    assert dict(zip(asked, found, strict=True)) == dict(zip(asked, expected))
 
 
 def test_ops_are_clean_under_the_sanitizers(tmp_path):
