@@ -1,5 +1,6 @@
 /* engine.c: the library for one instruction set and one precision, as a single translation unit.
- * Everything is static but the nnl_engine at the end; the build defines NNL_ISA and NNL_REAL. */
+ * Everything in it is static, except the nnl_engine at the end. The build defines NNL_ISA and
+ * NNL_REAL. */
 #include "nnlite.h"
 
 #include "gemm/gemm.c"

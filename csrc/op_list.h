@@ -1,5 +1,5 @@
-/* op_list.h: every op once, with the function that tells its scratch memory. Included wherever
- * all ops are needed. */
+/* op_list.h: every op once, with the function that returns the bytes of its scratch. engine.c
+ * includes this list for each of its tables. */
 /* linear.c */
 NNL_OP(linear, linear_scratch)
 NNL_OP(matmul, matmul_scratch)

@@ -1,4 +1,5 @@
-/* microkernel_avx512.h: 32 registers of 64 bytes: 14 x 2 accumulate, 2 hold B, 1 a value of A. */
+/* microkernel_avx512.h: tiles for the 32 registers of AVX-512, each of 64 bytes. 14 x 2 of them are
+ * accumulators, 2 hold a row of B, and 1 a value of A. */
 #ifndef NNL_MICROKERNEL_AVX512_H
 #define NNL_MICROKERNEL_AVX512_H
 
@@ -21,7 +22,7 @@ static inline vec vec_fmadd(vec a, vec b, vec c) {
     return _Generic((real)0, float: _mm512_fmadd_ps, double: _mm512_fmadd_pd)(a, b, c);
 }
 
-/* One bit per lane, set in the first n. */
+/* A mask with one bit for each lane: those of the first n lanes are set. */
 static inline __mmask16 first_lanes(int64_t n) {
     return n >= LANES ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1);
 }

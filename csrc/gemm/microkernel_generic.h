@@ -1,4 +1,5 @@
-/* microkernel_generic.h: any CPU: 16-byte vectors in the notation of GCC, no fused multiply-add. */
+/* microkernel_generic.h: tiles for any CPU, with GCC's 16-byte vectors and without a fused
+ * multiply-add. */
 #ifndef NNL_MICROKERNEL_GENERIC_H
 #define NNL_MICROKERNEL_GENERIC_H
 
@@ -12,7 +13,7 @@ enum { MR = 5, NV = 2, THIN_MR = 1, THIN_NV = 8, LONG_NV = 8 };
 typedef real vec __attribute__((vector_size(VEC_BYTES)));
 enum { LANES = VEC_BYTES / sizeof(real) };
 
-/* A scalar operand is spread over the lanes, and x - 0 is x, even for x = -0. */
+/* GCC spreads a scalar operand over the lanes. x - 0 is x, also for x = -0. */
 static inline vec vec_broadcast(real x) { return x - (vec){0}; }
 
 static inline vec vec_fmadd(vec a, vec b, vec c) { return a * b + c; }

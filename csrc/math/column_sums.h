@@ -1,7 +1,7 @@
-/* column_sums.h: sums over one axis, in an order that depends on the shape alone.
+/* column_sums.h: sums over one axis, in an order that depends on the shape only.
  *
- * x is seen as [A, R, B] and summed over R. R is cut into chunks; a chunk is summed for many
- * columns side by side, where a narrow x is seen as a wider one of fewer rows. */
+ * x is read as [A, R, B] and summed over R. R is cut into chunks, and a chunk is summed for many
+ * columns side by side. If B is small, several rows are read as one wide row. */
 #ifndef NNL_COLUMN_SUMS_H
 #define NNL_COLUMN_SUMS_H
 
@@ -13,7 +13,7 @@
 
 enum { CHUNK_ROWS = 64, SUM_WIDTH = 64, COLUMN_TILE = 128 };
 
-/* How [A, R, B] is summed. `groups` rows are taken as one wide row of groups * B columns. */
+/* How [A, R, B] is summed. `groups` rows are read as one wide row of groups * B columns. */
 typedef struct {
     int64_t A, R, B, groups, chunk_rows, chunks, tiles;
 } sum_shape;
@@ -29,8 +29,8 @@ static sum_shape plan_sum(int64_t A, int64_t R, int64_t B) {
 NNL_INLINE real itself_of(real x) { return x; }
 NNL_INLINE real squared(real x) { return x * x; }
 
-/* sum[j] += f(x[0][j]) + f(x[1][j]) + ..., row after row; eight rows at a time only to save
- * loads and stores. */
+/* sum[j] += f(x[0][j]) + f(x[1][j]) + ..., row after row. The loop takes eight rows at a time to
+ * load and store sum[j] less often; the order of the additions is that of the rows. */
 NNL_INLINE void add_rows(real *restrict sum, const real *restrict x, int64_t rows, int64_t stride,
                          int64_t width, real f(real)) {
     int64_t row = 0;
@@ -51,10 +51,11 @@ NNL_INLINE void add_rows(real *restrict sum, const real *restrict x, int64_t row
         for (int64_t j = 0; j < width; j++) sum[j] += f(x[j]);
 }
 
-/* The sums of `width` columns over one chunk's rows, from x on; B columns lie between rows. */
+/* sum[j] = the sum of f over column j of a chunk: `rows` rows, s->B elements apart, from x on. The
+ * sums of the rows in a wide row are added pairwise at the end. */
 NNL_INLINE void sum_chunk(real sum[COLUMN_TILE], const real *x, int64_t rows, int64_t width,
                           const sum_shape *s, real f(real)) {
-    if (rows < ROW_LANES && width == 1) { /* not worth the loops below, and in the same order */
+    if (rows < ROW_LANES && width == 1) { /* the same order, without the loops below */
         *sum = 0;
         for (int64_t row = 0; row < rows; row++) *sum += f(x[row * s->B]);
         return;
