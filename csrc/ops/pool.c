@@ -91,24 +91,24 @@ NNL_INLINE vec vec_first_largest(vec best, vec x) {
 }
 
 /* A row of tiles is worked on in steps of a vector for each of a tile's four pixels. It holds
- * channels of one tile (then there are as many `pieces` as tiles) or, where these are so few that
+ * channels of one tile (then there are as many `spans` as tiles) or, where these are so few that
  * it has room for those of several, of as many tiles as fit (`narrow`). In a row of the image left
  * and right pixels then alternate in two vectors. `left` and `right` say which lanes of these two
  * are whose, `first` and `second` what goes where when they are put back.
  *
- * A piece has `width` values of each pixel: `whole` steps, `step` values apart, store whole
+ * A span has `width` values of each pixel: `whole` steps, `step` values apart, store whole
  * vectors, whose last lanes the next step may store again; a last one stores the `rest`, if any. */
 typedef struct {
-    int64_t C, pieces, width, whole, step, rest;
+    int64_t C, spans, width, whole, step, rest;
     bool narrow;
     vec_mask left, right, first, second;
 } tiling;
 
 static tiling plan_tiling(const pool_shape *s) {
-    tiling t = {.C = s->C, .pieces = s->OW, .width = s->C, .step = LANES};
+    tiling t = {.C = s->C, .spans = s->OW, .width = s->C, .step = LANES};
     const int64_t C = s->C > 0 ? s->C : 1;
     t.narrow = LANES / C > 1;
-    if (t.narrow) t.pieces = 1, t.width = s->OW * s->C, t.step = LANES / C * C;
+    if (t.narrow) t.spans = 1, t.width = s->OW * s->C, t.step = LANES / C * C;
     t.whole = t.width < LANES ? 0 : (t.width - LANES) / t.step + 1;
     t.rest = t.width - t.whole * t.step;
     for (int64_t l = 0; l < LANES; l++) {
@@ -160,7 +160,7 @@ typedef void tile_op(const tile_memory *m, int64_t at, int64_t above, int64_t n,
 
 NNL_INLINE void for_tiles_as(tile_op f, const tile_memory *m, const tiling *t, bool narrow) {
     int64_t at = 0;
-    for (int64_t piece = 0; piece < t->pieces; piece++, at += t->width) {
+    for (int64_t span = 0; span < t->spans; span++, at += t->width) {
         int64_t j = 0;
         for (int64_t k = 0; k < t->whole; k++, j += t->step)
             f(m, at + j, 2 * at + (narrow ? 2 * j : j), LANES, t, narrow);

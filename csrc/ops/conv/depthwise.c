@@ -1,6 +1,6 @@
 /* depthwise.c: convolution of each channel by itself, vectorised over channels.
  *
- * Letters as in forward.c, with M results for each channel: w [KH, KW, C, M], y [N, OH, OW, C * M],
+ * Letters as in geometry.h, and M results for each channel: w [KH, KW, C, M], y [N, OH, OW, C * M],
  * result c * M + m belongs to channel c. The kernel is transposed once to [M, KH, KW, C], so that
  * all loops run over channels side by side. Taps in the padding are left out. */
 #include <stdbool.h>

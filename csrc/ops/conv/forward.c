@@ -1,9 +1,9 @@
-/* forward.c: convolution and its gradients, as products whose rows are read in the images in place.
+/* forward.c: conv2d as a matrix product. Its rows are the windows of x, read in place; its columns
+ * are filters. Letters as in geometry.h.
  *
- * Letters: images x [N, H, W, C], kernels w [KH, KW, C / groups, F], results y [N, OH, OW, F].
- * The kernel, or its transpose, is packed by the team; then each thread computes rows of images
- * of its own. Where a window reaches over the border, the rows of x under it are copied once with
- * zeros around them: a tap in the padding adds 0 * w, whoever computes it. */
+ * The team packs the kernel. Then each thread computes rows of images of its own. If windows reach
+ * over the border, a band of x is copied first, with zeros around it. A tap in the padding always
+ * adds 0 * w, so the bits do not depend on how the work is divided. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -69,7 +69,7 @@ static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, n
                           nnl_prefetch *prefetch, nnl_tile *t) {
     const int64_t rows = band.images * band.rows, run = taps_together(g);
     const nnl_range all = columns_of(panels, g->Fg);
-    /* Strips of one row of pixels each, where these are long enough to lie evenly. */
+    /* Micro-panels of one row of pixels each, where these are long enough to lie evenly. */
     const bool by_rows = run >= LONG_RUN && g->OW >= MR;
     const int64_t parts = by_rows ? rows : 1, wide = by_rows ? g->OW : rows * g->OW;
     const int64_t a_panels = ceil_div(wide, MR);
@@ -94,8 +94,9 @@ static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, n
     }
 }
 
-/* With one channel and few filters, pixels that lie side by side are the columns of the product
- * and the filters its rows: so the vectors are full. The sums are the same. */
+/* Whether the product is computed transposed: pixels that lie side by side are its columns and
+ * filters its rows. With one channel and few filters only this fills the vectors. The order of the
+ * sums is the same. */
 static bool is_conv_better_transposed(const nnl_conv *g) {
     return g->C == 1 && g->stride_w == 1 && 2 * g->F <= LANES && 2 * g->OW >= NR;
 }

@@ -1,5 +1,8 @@
-/* geometry.h: what the convolutions share: their shapes, images read under windows, and how the
- * team divides the work. */
+/* geometry.h: what conv2d and its gradients share: shapes, images read through windows, and how the
+ * team divides the work.
+ *
+ * Letters: images x [N, H, W, C], kernels w [KH, KW, C / groups, F], results y [N, OH, OW, F].
+ * A *tap* is one place (kh, kw) of a kernel. */
 #ifndef NNL_CONV_GEOMETRY_H
 #define NNL_CONV_GEOMETRY_H
 
@@ -15,7 +18,7 @@
 
 enum {
     BAND = 512,            /* pixels of the result in a band */
-    PACKED_BLOCK = 1 << 18 /* reals of packed B that the second cache holds */
+    PACKED_BLOCK = 1 << 18 /* reals of packed B that stay in L2 */
 };
 
 typedef struct {
@@ -152,10 +155,11 @@ static int64_t taps_together(const nnl_conv *g) {
     return g->dilation_w == 1 && g->groups == 1 ? g->KW * g->Cg : g->Cg;
 }
 
-/* Rows of a tile that lie evenly are addressed from a few pointers, while k goes through a run. */
+/* If the rows of a tile lie at equal distances and runs of k are at least this long, the rows are
+ * addressed from a few pointers. Else each has an offset of its own. */
 enum { LONG_RUN = 8 };
 
-/* The tile's form, from its places and the length of its runs of k. */
+/* How the tile reads A. `run`: elements of k that lie side by side. */
 static void choose_a_access(nnl_tile *t, int64_t run) {
     const int64_t apart = t->rows > 1 ? t->a_offset[1] - t->a_offset[0] : 0;
     bool even = run >= LONG_RUN;

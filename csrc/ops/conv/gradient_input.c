@@ -1,4 +1,5 @@
-/* gradient_input.c: the gradient of conv2d with respect to the images, letters as there.
+/* gradient_input.c: the gradient of conv2d with respect to the images. Letters as in
+ * geometry.h.
  *
  * dx is a product like y: its rows are pixels of dx, and k goes through the taps of the kernel that
  * lie over them. Pixels under the same taps are computed together, so that no product is computed

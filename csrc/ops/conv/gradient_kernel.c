@@ -1,9 +1,9 @@
-/* gradient_kernel.c: the gradients of conv2d with respect to its kernel and its bias, letters
- * as there.
+/* gradient_kernel.c: the gradients of conv2d with respect to its kernel and its bias. Letters as in
+ * geometry.h.
  *
- * dw is a product whose sums run over all pixels of all images, and is cut into chunks. Its rows
- * are taps and its columns filters; or, where many taps lie side by side in x, the other way
- * round. The bias's gradient is summed of dy while that is near. */
+ * dw is a product whose sums run over all pixels of all images, and these are cut into chunks. The
+ * rows of the product are taps and its columns filters; it is computed transposed where many taps
+ * lie side by side in x. The gradient of the bias is summed from dy while dy is in cache. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
