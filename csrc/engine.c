@@ -1,17 +1,15 @@
 /* engine.c: the library for one instruction set and one precision, as a single translation unit.
- * Everything is static but the nnl_engine at the end; the build defines NNL_ISA and NNL_REAL. */
+ * Everything in it is static, except the nnl_engine at the end. The build defines NNL_ISA and
+ * NNL_REAL. */
 #include "nnlite.h"
-#include "parallel.h"
-#include "vec.h"
-#include "philox.h"
 
 #include "gemm/gemm.c"
 #include "ops/linear.c"
 #include "ops/reduce.c"
-#include "ops/conv.c"
-#include "ops/conv_gradient_input.c"
-#include "ops/conv_gradient_kernel.c"
-#include "ops/depthwise.c"
+#include "ops/conv/forward.c"
+#include "ops/conv/gradient_input.c"
+#include "ops/conv/gradient_kernel.c"
+#include "ops/conv/depthwise.c"
 #include "ops/elementwise.c"
 #include "ops/activation.c"
 #include "ops/shape.c"
@@ -23,7 +21,7 @@
 #include "ops/norm.c"
 #include "ops/image.c"
 #include "ops/optimizer.c"
-#include "plan.c"
+#include "runtime/plan.c"
 
 static int64_t no_scratch(const nnl_call *call, int threads) {
     (void)call, (void)threads;

@@ -1,8 +1,8 @@
 /* nnlite.h: the contract between Python and C. Every op is one function of one type, and it
  * cannot fail.
  *
- * The whole library is compiled once per instruction set and precision as a single translation
- * unit (engine.c), with everything static but one `nnl_engine`. `real` is its precision. */
+ * The library is compiled once for each instruction set and precision, as a single translation
+ * unit (engine.c) in which everything is static but one `nnl_engine`. `real` is its precision. */
 #ifndef NNLITE_H
 #define NNLITE_H
 
@@ -16,7 +16,7 @@ typedef NNL_REAL real;
 
 #define NNL_MAX_NDIM 6
 
-/* Row-major and contiguous; does not own its memory. Holds `real`s or int32s: each op knows
+/* Row-major and contiguous. It does not own its memory. It holds `real`s or int32s: each op knows
  * which. */
 typedef struct {
     void *data;
@@ -24,7 +24,14 @@ typedef struct {
     int32_t ndim;
 } nnl_tensor;
 
-/* The type of each attribute is declared in the op's Python row, and the value is cast there. */
+/* How many elements a tensor has. */
+static inline int64_t nnl_size(const nnl_tensor *t) {
+    int64_t n = 1;
+    for (int d = 0; d < t->ndim; d++) n *= t->shape[d];
+    return n;
+}
+
+/* The op's Python row declares the type of each attribute, and Python casts the value to it. */
 typedef union {
     int64_t i;
     double f;
@@ -37,51 +44,52 @@ typedef struct {
     int n_in, n_out;
 } nnl_call;
 
-/* Where an op that reads indices says that one was out of range: step * 2^40 + element, the
- * lowest of all that were met, so that the report does not depend on threads. NNL_FINE when none
- * was. */
+/* Where an op met an index that was out of range: step * 2^NNL_STEP_SHIFT + element. Of several the
+ * lowest is kept, so the report does not depend on the number of threads. NNL_NO_ERROR: none. */
 typedef struct nnl_status {
-    _Atomic int64_t first_bad;
+    _Atomic int64_t first_invalid_index;
 } nnl_status;
-#define NNL_FINE INT64_MAX
+#define NNL_NO_ERROR INT64_MAX
 #define NNL_STEP_SHIFT 40
 
-/* The threads that run an op together; every one of them enters the op. `scratch` is shared by
- * the team. */
+/* One of the threads that run an op together. Every thread enters the op, with a team of its own
+ * that differs in `id`. All share the same `scratch`. */
 typedef struct nnl_team {
     int id, size;
     void *scratch;
     struct nnl_barrier *barrier;
     struct nnl_status *status;
-    int64_t step;
-    /* A step that takes this op's output, or NULL: the op, which has no output then, does it for
-     * each piece of the output while that is near. */
-    const struct nnl_step *then;
-    /* For such a step, the piece: elements `begin` to `end`, the first of which is at `piece`.
-     * NULL: there are no pieces. */
-    const real *piece;
-    int64_t begin, end;
+    int64_t step; /* number of the step in the program */
+    /* A step that is fused to this op, or NULL. The op does that step for each tile of its output
+     * while the tile is in cache, and never stores the output (gemm/fusion.h). */
+    const struct nnl_step *consumer;
+    /* For a fused step: elements tile_begin ... tile_end - 1 of the fused operand, the first of
+     * which is at `tile`. NULL: the whole operand is in memory. */
+    const real *tile;
+    int64_t tile_begin, tile_end;
 } nnl_team;
 
 typedef void (*nnl_op_fn)(const nnl_call *call, nnl_team *team);
 /* Bytes of scratch that a call needs when up to `threads` threads run it. */
 typedef int64_t (*nnl_scratch_fn)(const nnl_call *call, int threads);
 
-/* One step of a program. `wait`: a barrier stands before it. `alone`: thread 0 does it by
- * itself. `follows`: the step before does it, piece by piece. */
+/* One step of a program. */
 typedef struct nnl_step {
     nnl_op_fn op;
     nnl_call call;
     void *scratch;
-    int8_t wait, alone, follows;
+    int8_t wait;          /* a barrier stands before it */
+    int8_t single_thread; /* thread 0 does it, the others go on */
+    int8_t fused;         /* the step before does it, tile by tile */
 } nnl_step;
 
-/* A feed is memory of the caller's that moves on by `stride` bytes at each run; `tensor` looks at
- * it. */
+/* Memory of the caller's. `data` is its address in run 0, and it moves on by `stride` bytes with
+ * each run. */
 typedef struct {
     const char *data;
     int64_t stride;
 } nnl_feed;
+/* A tensor of a program that looks at a feed. */
 typedef struct {
     nnl_tensor *tensor;
     int32_t feed;
@@ -94,18 +102,18 @@ typedef struct {
     int32_t n_steps, n_bindings;
 } nnl_program;
 
-/* What is running in this process now. */
+/* The runs that are under way in this process, and their threads. */
 typedef struct {
     _Atomic int runs, threads;
-} nnl_at_work;
+} nnl_active_runs;
 
-/* The threads that a run was given, out of `limit` that all runs of the process share. `disturbed`:
- * whether they had to wait for each other too long, as when other processes take their cores. */
+/* The threads of one run. */
 typedef struct {
-    int threads, limit;
-    const nnl_at_work *at_work;
-    int disturbed;
-} nnl_grant;
+    int threads; /* that this run was given ... */
+    int limit;   /* ... of those that all runs of the process may have together */
+    const nnl_active_runs *active_runs;
+    int preempted; /* set by the run: its threads waited for each other too long */
+} nnl_thread_budget;
 
 typedef struct {
     const char *isa;
@@ -113,11 +121,11 @@ typedef struct {
     const char *const *names;
     const nnl_op_fn *ops;
     const nnl_scratch_fn *scratch;
-    /* Does runs number `begin` to `end` of the program with a team of the size granted; returns
-     * the number of the next one. Stops after a run in which `status` was set, after one in which
-     * so many others came that the team is larger than its share, and when it is disturbed. */
-    int64_t (*run)(const nnl_program *program, int64_t begin, int64_t end, nnl_grant *grant,
-                   nnl_status *status);
+    /* Does runs number begin ... end - 1 of the program, with budget->threads threads. Returns the
+     * number of the next run. Stops early when an op reports an invalid index, when other runs
+     * have begun and this one has more than its share of the threads, and when it is preempted. */
+    int64_t (*run)(const nnl_program *program, int64_t begin, int64_t end,
+                   nnl_thread_budget *budget, nnl_status *status);
 } nnl_engine;
 
 #endif

@@ -1,15 +1,15 @@
-/* op_list.h: every op once, with the function that tells its scratch memory. Included wherever
- * all ops are needed. */
+/* op_list.h: every op once, with the function that returns the bytes of its scratch. engine.c
+ * includes this list for each of its tables. */
 /* linear.c */
 NNL_OP(linear, linear_scratch)
 NNL_OP(matmul, matmul_scratch)
-/* conv.c */
+/* conv/forward.c */
 NNL_OP(conv2d, conv2d_scratch)
-/* conv_gradient_input.c */
+/* conv/gradient_input.c */
 NNL_OP(conv2d_gradient_input, conv2d_gradient_input_scratch)
-/* conv_gradient_kernel.c */
+/* conv/gradient_kernel.c */
 NNL_OP(conv2d_gradient_kernel, conv2d_gradient_kernel_scratch)
-/* depthwise.c */
+/* conv/depthwise.c */
 NNL_OP(depthwise_conv2d, depthwise_conv2d_scratch)
 NNL_OP(depthwise_gradient_input, depthwise_gradient_input_scratch)
 NNL_OP(depthwise_gradient_kernel, depthwise_gradient_kernel_scratch)

@@ -5,7 +5,9 @@ import doctest
 import graphlib
 import importlib
 import inspect
+import platform
 import re
+import shutil
 import subprocess
 import sys
 
@@ -15,6 +17,9 @@ from paths import ROOT
 
 from nnlite.engine import dispatch
 from nnlite.engine.dispatch import OPS
+from nnlite.ops.activation import GATES, KINDS
+from nnlite.ops.image import FILL_MODES
+from nnlite.ops.shape import SOURCE_CODES
 
 # The names in nnlite/ in the order in which they may import each other.
 FLOORS = re.search(
@@ -160,6 +165,34 @@ def test_files_are_short_enough_to_read():
     assert not too_wide, f"{len(too_wide)} lines of more than 100 columns: {too_wide[:20]} ..."
 
 
+C_FILES = sorted(p for p in (ROOT / "csrc").rglob("*.[ch]") if p.name != "op_list.h")
+C_FLAGS = ["-std=gnu11", "-fsyntax-only", "-DNNL_ISA=generic", "-DNNL_REAL=float"]
+OWN_FLAGS = {  # of the files that need an instruction set
+    "microkernel_avx2.h": ["-mavx2", "-mfma"],
+    "microkernel_avx512.h": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"],
+}
+
+
+@pytest.mark.parametrize("path", C_FILES, ids=lambda p: str(p.relative_to(ROOT / "csrc")))
+def test_every_c_file_compiles_alone(path):
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+    flags = [*C_FLAGS, "-Wall", "-Wextra", "-Wno-unused-function", *OWN_FLAGS.get(path.name, [])]
+    if path.name in OWN_FLAGS and platform.machine() != "x86_64":
+        pytest.skip("not for this CPU")
+    done = subprocess.run(
+        [compiler, "-x", "c", *flags, str(path)], capture_output=True, text=True, cwd=ROOT
+    )
+    # What gemm.h declares is defined once, in gemm.c; engine.c compiles both together.
+    wrong = [
+        line
+        for line in done.stderr.splitlines()
+        if re.search("(error|warning): ", line) and "used but never defined" not in line
+    ]
+    assert done.returncode == 0 and not wrong, done.stderr
+
+
 def test_every_c_op_has_one_row_in_python_and_the_reverse():
     text = (ROOT / "csrc" / "op_list.h").read_text()
     listed = re.findall(r"^NNL_OP\((\w+), \w+\)", text, re.MULTILINE)
@@ -169,12 +202,29 @@ def test_every_c_op_has_one_row_in_python_and_the_reverse():
         assert list(engine.op_ids) == listed
 
 
+# Where C names the values of an attribute, and the Python table of their numbers.
+NUMBERED = [
+    ("math/activation.h", "NNL_", "linear", KINDS),
+    ("math/activation.h", "NNL_", "silu", GATES),
+    ("ops/shape.c", "FROM_", "float32", SOURCE_CODES),
+    ("ops/image.c", "FILL_", "constant", FILL_MODES),
+]
+
+
+@pytest.mark.parametrize("path, prefix, first, numbers", NUMBERED, ids=lambda v: str(v)[:20])
+def test_c_and_python_number_the_values_of_an_attribute_alike(path, prefix, first, numbers):
+    text = (ROOT / "csrc" / path).read_text()
+    (names,) = re.findall(rf"enum \{{(\s*{prefix}{first.upper()},[^}}]*)\}}", text)
+    in_c = [name.strip().removeprefix(prefix).lower() for name in names.split(",")]
+    assert in_c == list(numbers) and list(numbers.values()) == list(range(len(in_c)))
+
+
 def test_every_c_op_is_explained_and_defined_once():
-    text = "".join(p.read_text() for p in sorted((ROOT / "csrc" / "ops").glob("*.c")))
+    text = "".join(p.read_text() for p in sorted((ROOT / "csrc" / "ops").rglob("*.c")))
     for name in OPS:
         if not OPS[name].view:
             assert len(re.findall(rf"^static void op_{name}\(", text, re.MULTILINE)) == 1
-    assert all("/*" in p.read_text().splitlines()[0] for p in (ROOT / "csrc" / "ops").glob("*.c"))
+    assert all("/*" in p.read_text().splitlines()[0] for p in (ROOT / "csrc" / "ops").rglob("*.c"))
 
 
 def modules():

@@ -1,189 +1,83 @@
-/* gemm.c: each thread has a rectangle of C and packs for itself, so that none waits for another
- * (but for a few rows by a large B).
+/* gemm.c: each thread computes a rectangle of C and packs A and B for itself, so that no thread
+ * waits for another. (The one exception is a few rows by a large B.)
  *
- *     for a block of columns of B, for a block of k:    packed, in the second cache
- *         for a strip of rows of A:                     in the first cache
- *             for a panel of the block's columns:       one tile of C, in registers
+ *     for a block of columns of B, for a block of k:    packed, in L2
+ *         for a micro-panel of rows of A:               in L1
+ *             for a micro-panel of the block's columns: one tile of C, in registers
  *
- * The first strip reads B where the caller has it, and leaves it packed for those that follow. */
+ * The first micro-panel of A reads B from the caller's memory, and the micro-kernel leaves B packed
+ * for the others. */
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "gemm.h"
-#include "../activation.h"
+
+#include "../math/activation.h"
+#include "../runtime/barrier.h"
+#include "../runtime/shares.h"
+#include "blocking.h"
+#include "fusion.h"
+#include "job.h"
 #include "microkernel.h"
-#include "pack.c"
+#include "pack.h"
+#include "prefetch.h"
 
-/* A block of B is at most KC deep and half a megabyte large; with a strip of A as deep as that, 20
- * kB, the first cache has room for what passes by. */
-enum { KC = 384, BLOCK = (512 << 10) / (NR * (int)sizeof(real)) };
-
-/* A strip of a transposed A is packed when at least so many panels are to read it. */
-enum { PACK_STRIP = 3 };
-
-/* So many finished elements are handed on together: they are still in the first caches, and what
- * the next step computes once for all of them has not much weight. */
-enum { HANDED_ON = 4096 };
-
-/* An array of so many reals does not stay in the second cache between two steps; of so many, not
- * even between two uses in one. */
-enum { FAR = (256 << 10) / (int)sizeof(real), LARGE = 8 * FAR };
-enum { MOST_AHEAD = 4 };
-
-static inline int64_t length(nnl_range r) { return r.end - r.begin; }
-
-/* Piece i of n that share r out evenly, in whole grains. */
-static nnl_range piece(nnl_range r, int64_t grain, int64_t i, int64_t n) {
-    int64_t grains = pieces(length(r), grain);
-    return (nnl_range){min_of(r.begin + grains * i / n * grain, r.end),
-                       min_of(r.begin + grains * (i + 1) / n * grain, r.end)};
-}
-
-/* Columns of a block. */
-static int64_t block_width(int64_t K) { return BLOCK / min_of(K + 1, KC) * NR; }
-
-/* Reals in a thread's packed block and strip; never none, so that there is an address. */
-static int64_t block_size(int64_t N, int64_t K) {
-    return min_of(pieces(N, NR) * NR, block_width(K)) * min_of(K + 1, KC);
-}
-static int64_t strip_size(int64_t K) { return STRIP * min_of(K + 1, KC); }
-static int64_t thread_size(int64_t N, int64_t K) {
-    return pieces(block_size(N, K) + strip_size(K), NNL_LINE) * NNL_LINE;
-}
+/* A micro-panel of a transposed A is packed when at least this many micro-panels of B read it. */
+enum { PACK_A_FROM = 3 };
 
 static int64_t gemm_scratch(int64_t N, int64_t K, int threads) {
-    return thread_size(N, K) * threads * (int64_t)sizeof(real);
-}
-
-/* Rows of C that a thread keeps until a step takes them: all where each is complete only in the
- * end. */
-static int64_t kept_rows(int64_t M, int64_t N, int64_t K) {
-    const bool by_strips = K <= KC && N <= block_width(K);
-    /* Fewer elements than HANDED_ON, and then a strip or what is turned round at a time. */
-    return by_strips && N ? min_of(M, HANDED_ON / N + MR + NR) : M;
-}
-static int64_t kept_size(int64_t M, int64_t N, int64_t K) {
-    return pieces(kept_rows(M, N, K) * N, NNL_LINE) * NNL_LINE;
-}
-
-static int64_t gemm_pieces(int64_t M, int64_t N, int64_t K, int threads) {
-    return kept_size(M, N, K) * (kept_rows(M, N, K) < M ? threads : 1) * (int64_t)sizeof(real);
-}
-
-/* What one thread does, and the memory where it packs. */
-typedef struct {
-    nnl_operand A, B;
-    real *C;
-    int64_t K, ldc;
-    nnl_range rows, columns;
-    const nnl_epilogue *epilogue;
-    real *block, *strip;
-    nnl_team *team;
-    int64_t handed; /* rows up to this one were handed on */
-    bool by_strips; /* whether rows are handed on as soon as they are enough; */
-    bool rolling;   /* the next ones then take their place: row `handed` lies at C */
-    const real *ahead[MOST_AHEAD];
-    int n_ahead;
-} nnl_job;
-
-static real *row_of_c(const nnl_job *job, int64_t row) {
-    return job->C + (row - (job->rolling ? job->handed : 0)) * job->ldc;
+    return packing_size(N, K) * threads * (int64_t)sizeof(real);
 }
 
 /* What all tiles of a job have in common. */
 static nnl_tile start_tile(const nnl_job *job, int64_t K) {
     nnl_tile t = {.K = K, .b_k = job->B.ld};
-    for (int i = 0; i < MR; i++) t.c_row[i] = i * job->ldc;
+    for (int i = 0; i < MR; i++) t.c_offset[i] = i * job->ldc;
     return t;
 }
 
-/* The tile's c: n columns from j on, and their bias if these k are the last. */
-static void place_c(nnl_tile *t, const nnl_job *job, nnl_range rows, int64_t j, int64_t n,
-                    bool last) {
+/* The tile's C: n columns from j on. The bias is added with the last k. */
+static void set_c(nnl_tile *t, const nnl_job *job, nnl_range rows, int64_t j, int64_t n,
+                  bool last) {
     t->c = row_of_c(job, rows.begin) + j;
     t->n = n;
     t->rows = (int)length(rows);
     t->bias = last && job->epilogue && job->epilogue->bias ? job->epilogue->bias + j : NULL;
 }
 
-/* The tile's a: a strip of A, in place or packed. */
-static void place_a(nnl_tile *t, const nnl_job *job, nnl_range rows, int64_t k, int64_t panels) {
+/* The tile's micro-panel of A, in place or packed. */
+static void set_a(nnl_tile *t, const nnl_job *job, nnl_range rows, int64_t k, int64_t b_panels) {
     const nnl_operand *A = &job->A;
-    t->form = A->transposed ? COLUMNS : ROWS;
+    t->a_access = A->transposed ? A_COLUMN_MAJOR : A_ROW_MAJOR;
     t->a = A->data + (A->transposed ? k * A->ld + rows.begin : rows.begin * A->ld + k);
     t->a_row = t->a_k = A->ld;
-    if (A->transposed && panels >= PACK_STRIP) {
-        pack(job->strip, STRIP, (nnl_piece){t->a, A->ld, t->K, length(rows), false});
-        t->a = job->strip;
-        t->a_k = STRIP;
+    if (A->transposed && b_panels >= PACK_A_FROM) {
+        pack(job->packed_a, PACKED_MR, (nnl_pack_source){t->a, A->ld, t->K, length(rows), false});
+        t->a = job->packed_a;
+        t->a_k = PACKED_MR;
     }
 }
 
-/* The tile's b as the first strip finds it: in place, and to be kept if more strips follow; where
- * it cannot be read in place, packed. */
-static void place_b(nnl_tile *t, const nnl_job *job, real *panel, int64_t k, int64_t j, bool more) {
+/* The tile's micro-panel of B, for the first micro-panel of A. Where the micro-kernel can read B in
+ * place it does so, and packs it into `panel` if more micro-panels of A follow; else B is packed
+ * here. */
+static void set_b(nnl_tile *t, const nnl_job *job, real *panel, int64_t k, int64_t j, bool more) {
     const nnl_operand *B = &job->B;
     if (B->transposed) {
-        pack(panel, NR, (nnl_piece){B->data + j * B->ld + k, B->ld, t->K, t->n, true});
+        pack(panel, NR, (nnl_pack_source){B->data + j * B->ld + k, B->ld, t->K, t->n, true});
     } else if (t->n < NR) {
-        pack(panel, NR, (nnl_piece){B->data + k * B->ld + j, B->ld, t->K, t->n, false});
+        pack(panel, NR, (nnl_pack_source){B->data + k * B->ld + j, B->ld, t->K, t->n, false});
     } else {
         t->b = B->data + k * B->ld + j;
         t->b_k = B->ld;
-        t->keep = more ? panel : NULL;
+        t->pack_b = more ? panel : NULL;
         t->b_next = t->b + NR;
     }
 }
 
-/* What the step that takes C by pieces reads and writes beside it, where that is too much to be
- * near. */
-static void find_ahead(nnl_job *job, int64_t M) {
-    const nnl_call *then = &job->team->then->call;
-    if (M * job->ldc < FAR) return;
-    for (int i = 0; i < then->n_in && job->n_ahead < MOST_AHEAD; i++)
-        if (then->in[i].data && nnl_size(&then->in[i]) == M * job->ldc)
-            job->ahead[job->n_ahead++] = then->in[i].data;
-}
-
-/* Of it, what the next strip will need: the tiles of a strip fetch it, each as many lines as it has
- * k. */
-static void place_taker_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, int64_t tile) {
-    const int64_t lines = pieces(length(next) * job->ldc, NNL_LINE);
-    const int64_t tiles = pieces(lines, t->K + 1), from = tile % tiles * t->K;
-    if (tile / tiles >= job->n_ahead) return;
-    t->ahead = (const char *)(job->ahead[tile / tiles] + next.begin * job->ldc + from * NNL_LINE);
-    t->ahead_lines = min_of(t->K, lines - from);
-    t->ahead_k = FEW;
-}
-
-/* Piece `tile` of `tiles` of what of a large A comes next: the next block of k of a transposed one;
- * else the next strip, if it is read as a whole. Both are read in an order in which the processor
- * does not see their lines coming. */
-static void place_a_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, nnl_range k,
-                          int64_t tile, int64_t tiles) {
-    const nnl_operand *A = &job->A;
-    const nnl_range deeper = {k.end, min_of(k.end + length(k), job->K)};
-    const nnl_range which = A->transposed ? deeper : next;
-    /* Only what is read to the end of each row lies together. */
-    const bool together = A->transposed ? 2 * length(job->rows) > A->ld
-                                        : length(k) == job->K && A->ld == job->K;
-    const nnl_range part = piece((nnl_range){which.begin * A->ld, which.end * A->ld}, NNL_LINE,
-                                 tile, tiles);
-    t->ahead = (const char *)(A->data + part.begin);
-    t->ahead_lines = together ? pieces(length(part), NNL_LINE) : 0;
-}
-
-/* What tile p of strip s may fetch, of all that comes later. */
-static void look_ahead(nnl_tile *t, const nnl_job *job, nnl_range next, nnl_range k, int64_t s,
-                       int64_t strips, int64_t p, int64_t panels) {
-    const bool turned = job->A.transposed;
-    t->ahead_lines = 0;
-    t->ahead_k = SOME;
-    if (job->n_ahead) place_taker_ahead(t, job, next, p);
-    if (!t->ahead_lines && length(job->rows) * job->K >= LARGE)
-        place_a_ahead(t, job, next, k, turned ? s * panels + p : p,
-                      turned ? strips * panels : panels);
-}
-
-/* Done when a strip is complete: it is still near, and longer than the rows of a tile. */
-static void activate_strip(const nnl_job *job, nnl_range rows, nnl_range columns) {
+/* Applies the activation to rows that are complete. They are still in cache, and longer than the
+ * rows of one tile. */
+static void activate_c(const nnl_job *job, nnl_range rows, nnl_range columns) {
     if (!job->epilogue || job->epilogue->activation == NNL_LINEAR) return;
     real *c = row_of_c(job, rows.begin) + columns.begin;
     int64_t count = length(rows), n = length(columns);
@@ -192,88 +86,78 @@ static void activate_strip(const nnl_job *job, nnl_range rows, nnl_range columns
         activate(c, c, n, job->epilogue->activation, job->epilogue->alpha);
 }
 
-/* The step that takes C by pieces does the rows up to this one, once they are enough or the
- * last. */
-static void hand_on(nnl_job *job, int64_t row) {
-    const int64_t begin = job->handed * job->ldc, end = row * job->ldc;
-    if (end - begin < HANDED_ON && row < job->rows.end) return;
-    nnl_team team = *job->team;
-    team.then = NULL;
-    team.piece = row_of_c(job, job->handed), team.begin = begin, team.end = end;
-    if (begin < end) job->team->then->op(&job->team->then->call, &team);
-    job->handed = row;
-}
-
 /* C[rows, columns] = (C or 0) + A[rows, k] B[k, columns]; then the epilogue, after the last k. */
 static void multiply_block(nnl_job *job, nnl_range columns, nnl_range k) {
     const bool last = k.end == job->K;
     nnl_tile t = start_tile(job, length(k));
     t.resume = k.begin > 0;
-    int64_t strips = pieces(length(job->rows), MR), panels = pieces(length(columns), NR);
-    /* Rows of B as long as a panel's lie as if packed. */
+    int64_t a_panels = ceil_div(length(job->rows), MR), b_panels = ceil_div(length(columns), NR);
+    /* A B that is one micro-panel wide lies in memory as if it were packed. */
     const bool packed = job->B.ld == NR && !job->B.transposed && length(columns) == NR;
-    for (int64_t s = 0; s < strips; s++) {
-        nnl_range rows = piece(job->rows, 1, s, strips);
-        const nnl_range next = piece(job->rows, 1, s + 1 < strips ? s + 1 : s, strips);
-        place_a(&t, job, rows, k.begin, panels);
-        for (int64_t p = 0; p < panels; p++) {
+    for (int64_t i = 0; i < a_panels; i++) {
+        nnl_range rows = even_share(job->rows, 1, i, a_panels);
+        const nnl_range next = even_share(job->rows, 1, i + 1 < a_panels ? i + 1 : i, a_panels);
+        set_a(&t, job, rows, k.begin, b_panels);
+        for (int64_t p = 0; p < b_panels; p++) {
             const int64_t j = columns.begin + p * NR;
-            real *panel = job->block + p * NR * t.K;
-            place_c(&t, job, rows, j, min_of(columns.end - j, NR), last);
+            real *panel = job->packed_b + p * NR * t.K;
+            set_c(&t, job, rows, j, min_of(columns.end - j, NR), last);
             t.b = panel;
             t.b_k = NR;
-            t.keep = NULL;
-            look_ahead(&t, job, next, k, s, strips, p, panels);
-            if (s == 0 || packed) place_b(&t, job, panel, k.begin, j, strips > 1 && !packed);
-            multiply_panel(&t);
+            t.pack_b = NULL;
+            choose_prefetch(&t, job, next, k, i, a_panels, p, b_panels);
+            if (i == 0 || packed) set_b(&t, job, panel, k.begin, j, a_panels > 1 && !packed);
+            multiply_tile(&t);
         }
-        if (last) activate_strip(job, rows, columns);
-        if (last && job->by_strips) hand_on(job, rows.end);
+        if (last) activate_c(job, rows, columns);
+        if (last && job->early) consume_tile(job, rows.end);
     }
 }
 
-/* At most THIN_MR rows meet each element of B once: nothing is packed. */
+/* At most THIN_MR rows: each element of B is read once, so nothing is packed. */
 static void multiply_few_rows(const nnl_job *job, nnl_range columns, nnl_range k) {
     const bool last = k.end == job->K;
     nnl_tile t = start_tile(job, length(k));
     t.resume = k.begin > 0;
-    place_a(&t, job, job->rows, k.begin, 0);
+    set_a(&t, job, job->rows, k.begin, 0);
     for (int64_t j = columns.begin; j < columns.end; j += t.n) {
         const int64_t n = thin_width((int)length(job->rows), columns.end - j);
-        place_c(&t, job, job->rows, j, n, last);
+        set_c(&t, job, job->rows, j, n, last);
         t.b = job->B.data + k.begin * job->B.ld + j;
-        multiply_thin(&t);
+        multiply_thin_tile(&t);
     }
-    if (last) activate_strip(job, job->rows, columns);
+    if (last) activate_c(job, job->rows, columns);
 }
 
-/* The same for a large B, of which each thread reads other columns in each of as many turns as
- * there are threads: always the same columns would all lie in a part of its second cache. */
+/* The same for a large B. The work is done in as many turns as there are threads, and in each turn
+ * a thread reads other columns of B. A fixed range of columns of each row of B would map to a part
+ * of the sets of its L2 only. */
 static void multiply_few_rows_in_turns(const nnl_job *job, int64_t N) {
     const nnl_team *team = job->team;
     for (int turn = 0; turn < team->size; turn++) {
         if (turn) nnl_wait(team);
         const int64_t which = (team->id + turn) % team->size;
-        multiply_few_rows(job, piece((nnl_range){0, N}, NR, which, team->size),
-                          piece((nnl_range){0, job->K}, 1, turn, team->size));
+        multiply_few_rows(job, even_share((nnl_range){0, N}, NR, which, team->size),
+                          even_share((nnl_range){0, job->K}, 1, turn, team->size));
     }
 }
 
-/* Fewer columns than a vector has lanes, and a transposed A: its columns lie in vectors, so that
- * the product turned round, with them for columns, is full ones. The sums are the same. */
-static bool turns_round(const nnl_job *job) {
+/* Whether C^T = B^T A^T is computed. With a transposed A and fewer columns of B than a vector has
+ * lanes, the vectors are full only if they run along the rows of C. The order of the sums is the
+ * same. */
+static bool is_better_transposed(const nnl_job *job) {
     const int64_t n = length(job->columns);
     return job->A.transposed && !job->B.transposed && 4 * n <= 3 * LANES && n <= MR && job->K;
 }
 
-static void multiply_turned(nnl_job *job) {
+static void multiply_transposed(nnl_job *job) {
     real product[MR * NR];
     const nnl_operand *A = &job->A, *B = &job->B;
     const int64_t n = length(job->columns);
     const real *bias = job->epilogue ? job->epilogue->bias : NULL;
-    nnl_tile t = {.form = COLUMNS, .a_k = B->ld, .b_k = A->ld,
-                  .c = product, .rows = (int)n};
-    for (int i = 0; i < t.rows; i++) t.c_row[i] = i * NR;
+    nnl_tile t = {
+        .a_access = A_COLUMN_MAJOR, .a_k = B->ld, .b_k = A->ld, .c = product, .rows = (int)n};
+    for (int i = 0; i < t.rows; i++) t.c_offset[i] = i * NR;
     for (int64_t m = job->rows.begin; m < job->rows.end; m += NR) {
         t.n = min_of(NR, job->rows.end - m);
         for (int64_t k = 0; k < job->K; k += t.K) {
@@ -282,79 +166,65 @@ static void multiply_turned(nnl_job *job) {
             t.a = B->data + job->columns.begin + k * B->ld;
             t.b = A->data + m + k * A->ld;
             if (t.n % LANES) {
-                pack(job->block, NR, (nnl_piece){t.b, A->ld, t.K, t.n, false});
-                t.b = job->block, t.b_k = NR;
+                pack(job->packed_b, NR, (nnl_pack_source){t.b, A->ld, t.K, t.n, false});
+                t.b = job->packed_b, t.b_k = NR;
             }
-            multiply_panel(&t);
+            multiply_tile(&t);
         }
-        unpack_turned(row_of_c(job, m) + job->columns.begin, job->ldc, product, n, t.n,
-                      bias ? bias + job->columns.begin : NULL);
-        activate_strip(job, (nnl_range){m, m + t.n}, job->columns);
-        if (job->team->then) hand_on(job, m + t.n);
+        unpack_transposed(row_of_c(job, m) + job->columns.begin, job->ldc, product, n, t.n,
+                          bias ? bias + job->columns.begin : NULL);
+        activate_c(job, (nnl_range){m, m + t.n}, job->columns);
+        if (job->team->consumer) consume_tile(job, m + t.n);
     }
 }
 
-/* The team stands as a grid over C: how many threads one below the other? Of the grids that its
- * size allows, the best is the one whose busiest thread has least to do. A panel's width of one
- * row is the unit; a panel costs PACKING more, and the width of a row of A half a unit, since it
- * has to come from far. */
-static int threads_down(int64_t M, int64_t N, int threads) {
-    enum { PACKING = 6 };
-    int64_t least = INT64_MAX;
-    int best = 1;
-    for (int down = 1; down <= threads; down++) {
-        if (threads % down) continue;
-        int64_t rows = pieces(M, down), panels = pieces(pieces(N, NR), threads / down);
-        int64_t cost = panels * (rows + PACKING) + rows / 2;
-        if (cost < least) least = cost, best = down;
-    }
-    return best;
-}
-
-/* Room for what a thread keeps of C, behind what all of them pack. */
-static void place_pieces(nnl_job *job, int64_t M) {
-    const int64_t N = job->ldc, K = job->K;
-    job->rolling = kept_rows(M, N, K) < M;
-    job->C = (real *)job->team->scratch + job->team->size * thread_size(N, K) +
-             (job->rolling ? job->team->id * kept_size(M, N, K) : 0);
-    job->handed = job->rows.begin;
+/* The general case: block by block. */
+static void multiply_blocks(nnl_job *job, int64_t M) {
+    const bool fused = job->team->consumer != NULL;
+    const int64_t K = job->K, j_blocks = ceil_div(length(job->columns), block_width(K));
+    const int64_t k_blocks = K ? ceil_div(K, KC) : 1;
+    job->early = fused && j_blocks == 1;
+    if (job->early) find_consumer_reads(job, M);
+    for (int64_t j = 0; j < j_blocks; j++)
+        for (int64_t k = 0; k < k_blocks; k++)
+            multiply_block(job, even_share(job->columns, NR, j, j_blocks),
+                           even_share((nnl_range){0, K}, 1, k, k_blocks));
+    if (fused && !job->early) consume_tile(job, job->rows.end);
 }
 
 static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, real *C,
                  int64_t ldc, const nnl_epilogue *epilogue, nnl_team *team) {
-    /* What takes C by pieces takes them best as whole rows. */
-    int down = team->then ? team->size : threads_down(M, N, team->size), across = team->size / down;
-    real *mine = (real *)team->scratch + team->id * thread_size(N, K);
-    nnl_job job = {.A = A, .B = B, .C = C, .K = K, .ldc = ldc, .epilogue = epilogue,
-                   .rows = piece((nnl_range){0, M}, 1, team->id % down, down),
-                   .columns = piece((nnl_range){0, N}, NR, team->id / down, across),
-                   .block = mine, .strip = mine + block_size(N, K), .team = team};
-    if (M <= THIN_MR && !B.transposed && !team->then && N * K >= FAR) {
+    /* A consumer takes whole rows of C. */
+    const int down = team->consumer ? team->size : threads_down(M, N, team->size);
+    const int across = team->size / down;
+    real *mine = (real *)team->scratch + team->id * packing_size(N, K);
+    nnl_job job = {.A = A,
+                   .B = B,
+                   .C = C,
+                   .K = K,
+                   .ldc = ldc,
+                   .epilogue = epilogue,
+                   .rows = even_share((nnl_range){0, M}, 1, team->id % down, down),
+                   .columns = even_share((nnl_range){0, N}, NR, team->id / down, across),
+                   .packed_b = mine,
+                   .packed_a = mine + packed_b_size(N, K),
+                   .team = team};
+    if (M <= THIN_MR && !B.transposed && !team->consumer && N * K >= EVICTED_BETWEEN_STEPS) {
         job.rows = (nnl_range){0, M};
         multiply_few_rows_in_turns(&job, N);
         return;
     }
     if (length(job.rows) == 0 || length(job.columns) == 0) return;
-    if (team->then) place_pieces(&job, M);
-    /* Nothing will be read of them; but there may be no address at all. */
+    if (team->consumer) start_fusion(&job, M);
+    /* An operand without elements may have no address. Any address will do, as nothing is read. */
     if (K == 0) job.A = job.B = (nnl_operand){mine, 0, false};
 
     if (length(job.rows) <= THIN_MR && !B.transposed) {
         multiply_few_rows(&job, job.columns, (nnl_range){0, K});
-        if (team->then) hand_on(&job, job.rows.end);
-        return;
+        if (team->consumer) consume_tile(&job, job.rows.end);
+    } else if (is_better_transposed(&job)) {
+        multiply_transposed(&job);
+    } else {
+        multiply_blocks(&job, M);
     }
-    if (turns_round(&job)) {
-        multiply_turned(&job);
-        return;
-    }
-    const int64_t j_blocks = pieces(length(job.columns), block_width(K));
-    const int64_t k_blocks = K ? pieces(K, KC) : 1;
-    job.by_strips = team->then && j_blocks == 1;
-    if (job.by_strips) find_ahead(&job, M);
-    for (int64_t j = 0; j < j_blocks; j++)
-        for (int64_t k = 0; k < k_blocks; k++)
-            multiply_block(&job, piece(job.columns, NR, j, j_blocks),
-                           piece((nnl_range){0, K}, 1, k, k_blocks));
-    if (team->then && !job.by_strips) hand_on(&job, job.rows.end);
 }

@@ -1,13 +1,19 @@
-/* microkernel.h: a tile of C that stays in registers while k runs: the loop that takes the time.
+/* microkernel.h: computes one tile of C, which stays in registers while k runs. This loop takes
+ * most of the time of every product and convolution.
  *
- * The loop is written once, over a vector type and the few operations that microkernel_<isa>.h
- * supplies along with the tile's shape: MR rows of NV vectors. Height and width, and how A and B
- * are read, are constants wherever a tile is instantiated, so the compiler unrolls the loops over
- * them and gives each accumulator a register. */
+ * The loop is written once, over a vector type and a few operations that microkernel_<isa>.h
+ * supplies along with the tile's shape: MR rows of NV vectors. Height, width and the ways to read A
+ * and B are constants wherever the loop is instantiated, so the compiler unrolls it and keeps each
+ * accumulator in a register. */
 #ifndef NNL_MICROKERNEL_H
 #define NNL_MICROKERNEL_H
 
-#include "gemm.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../math/vec.h"
+#include "../runtime/shares.h"
 
 #if defined(__AVX512F__)
 #include "microkernel_avx512.h"
@@ -18,16 +24,15 @@
 #endif
 
 enum {
-    NR = NV * LANES,                          /* columns of a panel, a piece of packed B */
-    THIN_NR = THIN_NV * LANES,                /* columns of a thin tile, which reads B in place; */
-    LONG_NR = LONG_NV * LANES,                /* of one that has a single row */
-    STRIP = (MR + LANES - 1) / LANES * LANES, /* from one k to the next in a packed strip of A */
+    NR = NV * LANES,           /* columns of a tile, and of a micro-panel of B */
+    THIN_NR = THIN_NV * LANES, /* columns of a thin tile, which reads B in place ... */
+    LONG_NR = LONG_NV * LANES, /* ... and of one that has a single row */
+    /* From one k to the next in a packed micro-panel of A: MR, rounded up to whole vectors. */
+    PACKED_MR = (MR + LANES - 1) / LANES * LANES,
 };
 
-#define NNL_INLINE static inline __attribute__((always_inline))
-
-/* n columns, filled up to whole vectors. */
-static inline int64_t whole_vectors(int64_t n) { return pieces(n, LANES) * LANES; }
+/* n columns, rounded up to whole vectors. */
+static inline int64_t whole_vectors(int64_t n) { return ceil_div(n, LANES) * LANES; }
 
 NNL_INLINE vec vec_load(const real *p) {
     vec v;
@@ -45,122 +50,134 @@ NNL_INLINE vec vec_zip(vec a, vec b, const int first) {
     return __builtin_shuffle(a, b, from);
 }
 
-/* Where element (i, k) of a lies. ROWS: a[i * a_row + k]; where k goes in runs that do not lie
- * together, a[a_places[0] + i * a_row + step[k]]. COLUMNS: a[i + k * a_k]. ANYWHERE:
- * a[a_places[i] + step[k]], so that the patches of an image are rows of A though they were never
- * copied: the rows are pixels and the steps go through the window, or the rows are places in the
- * window and the steps go through pixels. */
-typedef enum { ROWS, COLUMNS, ANYWHERE } nnl_form;
+/* Where element (i, k) of a micro-panel of A lies.
+ * A_ROW_MAJOR:    a[i * a_row + k]. If k goes through runs that do not lie side by side, then
+ *                 a[a_offset[0] + i * a_row + k_offset[k]].
+ * A_COLUMN_MAJOR: a[i + k * a_k].
+ * A_GATHERED:     a[a_offset[i] + k_offset[k]]. So the windows of an image are rows of A although
+ *                 nobody copied them: the rows are pixels and k goes through the window, or the
+ *                 rows are places in the window and k goes through pixels. */
+typedef enum { A_ROW_MAJOR, A_COLUMN_MAJOR, A_GATHERED } nnl_a_access;
 
-/* How b is read: whole vectors; these, which are also left packed in `keep`; whole vectors, of
- * which those of k begin at b[step[k]]; no more than n columns. */
-typedef enum { WHOLE, KEEPING, STEPPING, EDGE } nnl_way;
+/* How the micro-panel of B is read.
+ * B_VECTORS:  whole vectors.
+ * B_PACKING:  the same, and they are also stored to pack_b.
+ * B_GATHERED: whole vectors; those of k begin at b[k_offset[k]].
+ * B_MASKED:   no more than n columns. */
+typedef enum { B_VECTORS, B_PACKING, B_GATHERED, B_MASKED } nnl_b_access;
 
-/* What a tile computes: c[c_row[i] + j] = (c or 0) + the sum over k of a[i, k] b[k * b_k + j]
- * (+ bias[j]). Of c and bias only n columns are touched; b is padded to whole vectors, unless
- * the tile is an EDGE. */
+/* One tile: c[c_offset[i] + j] = (c or 0) + the sum over k of a[i, k] b[k * b_k + j] (+ bias[j]).
+ * Of c and bias only n columns are touched. b is padded to whole vectors, except if B_MASKED. */
 typedef struct {
-    nnl_form form;
+    nnl_a_access a_access;
     const real *a, *b;
-    real *c, *keep; /* keep: where to leave b packed, or NULL */
+    real *c, *pack_b; /* pack_b: where to leave b packed, or NULL */
     int64_t a_row, a_k, b_k, n, K;
-    const int64_t *step; /* of a ANYWHERE, of its runs of ROWS, of the b of COLUMNS; else NULL */
-    int64_t run;         /* k of a run */
-    int64_t a_places[MR], c_row[MR];
+    const int64_t *k_offset; /* NULL: k is not gathered */
+    int64_t run;             /* length of the runs of k, if A_ROW_MAJOR has k_offset */
+    int64_t a_offset[MR], c_offset[MR];
     int rows;
-    bool resume;        /* c holds the sums over the k that came before */
-    const real *bias;   /* NULL: there is none, or more k is to come */
-    const real *b_next; /* the b of the next tile, if this one is kept */
-    const char *ahead;  /* memory that is fetched meanwhile: so many lines, some every so many k */
-    int64_t ahead_lines, ahead_k;
+    bool resume;        /* c holds the sums over earlier k */
+    const real *bias;   /* NULL: no bias, or later k follow */
+    const real *b_next; /* the b of the next tile, if this tile packs b */
+    /* Memory to prefetch into L2 meanwhile: some lines every prefetch_interval steps of k. */
+    const char *prefetch;
+    int64_t prefetch_lines, prefetch_interval;
 } nnl_tile;
 
-/* Rows of A that are addressed from one pointer: base, base + 1, 2 and 3 row lengths. With a
- * pointer or an offset for every row the general registers would not suffice. */
-enum { GROUP = 4 };
+/* Rows of A that are addressed from one pointer, at 0, 1, 2 and 3 times a_row. With a pointer for
+ * each row the general registers would not suffice. */
+enum { ROWS_PER_POINTER = 4 };
 
 enum {
-    EARLY = 32, /* k by which rows of b are fetched early where they lie */
-    SOME = 16,  /* k between two looks at what is to be fetched */
-    FEW = 4     /* the same for what comes from far: many lines at once would hold up the others */
+    /* B that is read in place is prefetched into L1 this many steps of k early. */
+    B_PREFETCH_DISTANCE = 32,
+    /* Steps of k between two prefetches into L2. At a short interval few lines are asked for at
+     * once, which suits lines that come from memory: many would hold up the loads of the tile. */
+    PREFETCH_INTERVAL_SHORT = 4,
+    PREFETCH_INTERVAL_MEDIUM = 16,
+    PREFETCH_INTERVAL_LONG = 64
 };
 
-/* How many pointers into a there are. */
-NNL_INLINE int pointers(const int mr, const nnl_form form) {
-    return form == ROWS ? (mr + GROUP - 1) / GROUP : form == COLUMNS ? 1 : mr;
+/* How many pointers into A there are. */
+NNL_INLINE int a_pointers(const int mr, const nnl_a_access a_access) {
+    return a_access == A_ROW_MAJOR      ? (mr + ROWS_PER_POINTER - 1) / ROWS_PER_POINTER
+           : a_access == A_COLUMN_MAJOR ? 1
+                                        : mr;
 }
 
-/* acc[i][j] += a[i, k] b[k, j], for all k. Every instruction beside the multiply-adds counts: an
- * addition of addresses can take the place of one of them. */
-NNL_INLINE void accumulate(const int mr, const int nv, const nnl_form form, const nnl_way way,
-                           vec acc[MR][LONG_NV], const nnl_tile *t) {
-    const int64_t K = t->K, n = t->n, a_row = t->a_row, b_k = t->b_k, *step = t->step;
-    const int64_t a_k = form == ROWS ? 1 : t->a_k;
-    const bool in_runs = form == ROWS && step;
-    const int64_t some = in_runs          ? t->run
-                         : t->ahead_lines ? t->ahead_k
-                         : way == KEEPING ? SOME
-                                          : K;
-    const int64_t lines = t->ahead_lines ? pieces(t->ahead_lines * some, K) : 0;
-    const char *ahead = t->ahead, *ahead_end = ahead + 64 * t->ahead_lines;
+/* acc[i][j] += a[i, k] b[k, j], for all k. Each instruction beside the multiply-adds counts: an
+ * addition of addresses may take the place of a multiply-add. */
+NNL_INLINE void accumulate(const int mr, const int nv, const nnl_a_access a_access,
+                           const nnl_b_access b_access, vec acc[MR][LONG_NV], const nnl_tile *t) {
+    const int64_t K = t->K, n = t->n, a_row = t->a_row, b_k = t->b_k, *k_offset = t->k_offset;
+    const int64_t a_k = a_access == A_ROW_MAJOR ? 1 : t->a_k;
+    const bool in_runs = a_access == A_ROW_MAJOR && k_offset;
+    const int64_t interval = in_runs                 ? t->run
+                             : t->prefetch_lines     ? t->prefetch_interval
+                             : b_access == B_PACKING ? PREFETCH_INTERVAL_MEDIUM
+                                                     : K;
+    const int64_t lines = t->prefetch_lines ? ceil_div(t->prefetch_lines * interval, K) : 0;
+    const char *prefetch = t->prefetch, *prefetch_end = prefetch + 64 * t->prefetch_lines;
     const real *b = t->b, *a[MR];
-    real *keep = t->keep;
+    real *pack_b = t->pack_b;
 #pragma GCC unroll 16
-    for (int g = 0; g < pointers(mr, form); g++)
-        a[g] = t->a + (form == ANYWHERE ? t->a_places[g] : g * GROUP * a_row);
+    for (int g = 0; g < a_pointers(mr, a_access); g++)
+        a[g] = t->a + (a_access == A_GATHERED ? t->a_offset[g] : g * ROWS_PER_POINTER * a_row);
 
     for (int64_t k = 0; k < K;) {
-        for (int64_t l = 0; l < lines && ahead < ahead_end; l++, ahead += 64)
-            __builtin_prefetch(ahead, 0, 2);
+        for (int64_t l = 0; l < lines && prefetch < prefetch_end; l++, prefetch += 64)
+            __builtin_prefetch(prefetch, 0, 2);
 #pragma GCC unroll 16
-        for (int g = 0; in_runs && g < pointers(mr, form); g++)
-            a[g] = t->a + t->a_places[0] + step[k] + g * GROUP * a_row;
-        const char *early = (const char *)(b + EARLY * b_k);
-        if (way == KEEPING && k + EARLY >= K)
-            early = (const char *)(t->b_next + (k + EARLY - K) * b_k);
+        for (int g = 0; in_runs && g < a_pointers(mr, a_access); g++)
+            a[g] = t->a + t->a_offset[0] + k_offset[k] + g * ROWS_PER_POINTER * a_row;
+        const char *early = (const char *)(b + B_PREFETCH_DISTANCE * b_k);
+        if (b_access == B_PACKING && k + B_PREFETCH_DISTANCE >= K)
+            early = (const char *)(t->b_next + (k + B_PREFETCH_DISTANCE - K) * b_k);
         const int64_t to_early = early - (const char *)b;
-        for (const int64_t end = min_of(K, k + some); k < end; k++) {
-            const int64_t at = form == ANYWHERE || way == STEPPING ? step[k] : 0;
-            const real *from = way == STEPPING ? b + at : b;
+        for (const int64_t end = min_of(K, k + interval); k < end; k++) {
+            const int64_t at = a_access == A_GATHERED || b_access == B_GATHERED ? k_offset[k] : 0;
+            const real *from = b_access == B_GATHERED ? b + at : b;
             vec bk[LONG_NV];
 #pragma GCC unroll 16
             for (int j = 0; j < nv; j++) {
-                bk[j] = way == EDGE ? vec_load_first(from + j * LANES, n - j * LANES)
-                                    : vec_load(from + j * LANES);
-                if (way == KEEPING) vec_store(keep + j * LANES, bk[j]);
-                if (way == KEEPING)
+                bk[j] = b_access == B_MASKED ? vec_load_first(from + j * LANES, n - j * LANES)
+                                             : vec_load(from + j * LANES);
+                if (b_access == B_PACKING) vec_store(pack_b + j * LANES, bk[j]);
+                if (b_access == B_PACKING)
                     __builtin_prefetch((const char *)(from + j * LANES) + to_early);
             }
 #pragma GCC unroll 16
             for (int i = 0; i < mr; i++) {
-                const vec ai = vec_broadcast(form == ROWS      ? a[i / GROUP][i % GROUP * a_row]
-                                             : form == COLUMNS ? a[0][i]
-                                                               : a[i][at]);
+                const vec ai = vec_broadcast(
+                    a_access == A_ROW_MAJOR ? a[i / ROWS_PER_POINTER][i % ROWS_PER_POINTER * a_row]
+                    : a_access == A_COLUMN_MAJOR ? a[0][i]
+                                                 : a[i][at]);
 #pragma GCC unroll 16
                 for (int j = 0; j < nv; j++) acc[i][j] = vec_fmadd(ai, bk[j], acc[i][j]);
             }
-            if (way != STEPPING) b += b_k;
-            if (way == KEEPING) keep += NR;
-            if (form != ANYWHERE) {
+            if (b_access != B_GATHERED) b += b_k;
+            if (b_access == B_PACKING) pack_b += NR;
+            if (a_access != A_GATHERED) {
 #pragma GCC unroll 16
-                for (int g = 0; g < pointers(mr, form); g++) a[g] += a_k;
+                for (int g = 0; g < a_pointers(mr, a_access); g++) a[g] += a_k;
             }
         }
     }
 }
 
-/* A tile of whole vectors, nv of them, in c as in b. */
-NNL_INLINE void tile(const int mr, const int nv, const nnl_form form, const nnl_way way,
-                     const nnl_tile *t) {
+/* A tile of nv whole vectors, in c as in b. */
+NNL_INLINE void compute_tile(const int mr, const int nv, const nnl_a_access a_access,
+                             const nnl_b_access b_access, const nnl_tile *t) {
     vec acc[MR][LONG_NV];
     if (mr > MR) return;
 #pragma GCC unroll 16
     for (int i = 0; i < mr; i++)
 #pragma GCC unroll 16
         for (int j = 0; j < nv; j++)
-            acc[i][j] = t->resume ? vec_load(t->c + t->c_row[i] + j * LANES) : (vec){0};
+            acc[i][j] = t->resume ? vec_load(t->c + t->c_offset[i] + j * LANES) : (vec){0};
 
-    accumulate(mr, nv, form, way, acc, t);
+    accumulate(mr, nv, a_access, b_access, acc, t);
 
     if (t->bias) {
 #pragma GCC unroll 16
@@ -173,54 +190,58 @@ NNL_INLINE void tile(const int mr, const int nv, const nnl_form form, const nnl_
 #pragma GCC unroll 16
     for (int i = 0; i < mr; i++)
 #pragma GCC unroll 16
-        for (int j = 0; j < nv; j++) vec_store(t->c + t->c_row[i] + j * LANES, acc[i][j]);
+        for (int j = 0; j < nv; j++) vec_store(t->c + t->c_offset[i] + j * LANES, acc[i][j]);
 }
 
-NNL_INLINE void panel_tile(const int mr, const nnl_form form, const nnl_tile *t) {
-    const bool stepping = form == COLUMNS && t->step;
-    if (t->n <= LANES && stepping)
-        tile(mr, 1, form, STEPPING, t);
-    else if (stepping)
-        tile(mr, NV, form, STEPPING, t);
+NNL_INLINE void tile_of_height(const int mr, const nnl_a_access a_access, const nnl_tile *t) {
+    const bool gathered = a_access == A_COLUMN_MAJOR && t->k_offset;
+    if (t->n <= LANES && gathered)
+        compute_tile(mr, 1, a_access, B_GATHERED, t);
+    else if (gathered)
+        compute_tile(mr, NV, a_access, B_GATHERED, t);
     else if (t->n <= LANES)
-        tile(mr, 1, form, WHOLE, t);
-    else if (form != ANYWHERE && t->keep)
-        tile(mr, NV, form, KEEPING, t);
+        compute_tile(mr, 1, a_access, B_VECTORS, t);
+    else if (a_access != A_GATHERED && t->pack_b)
+        compute_tile(mr, NV, a_access, B_PACKING, t);
     else
-        tile(mr, NV, form, WHOLE, t);
+        compute_tile(mr, NV, a_access, B_VECTORS, t);
 }
 
-NNL_INLINE void panel_tiles(const nnl_form form, const nnl_tile *t) {
+NNL_INLINE void tile_of_any_height(const nnl_a_access a_access, const nnl_tile *t) {
     _Static_assert(MR <= 14, "a case for every height");
+    // clang-format off
     switch (t->rows) {
-    case 1: panel_tile(1, form, t); break;
-    case 2: panel_tile(2, form, t); break;
-    case 3: panel_tile(3, form, t); break;
-    case 4: panel_tile(4, form, t); break;
-    case 5: panel_tile(5, form, t); break;
-    case 6: panel_tile(6, form, t); break;
-    case 7: panel_tile(7, form, t); break;
-    case 8: panel_tile(8, form, t); break;
-    case 9: panel_tile(9, form, t); break;
-    case 10: panel_tile(10, form, t); break;
-    case 11: panel_tile(11, form, t); break;
-    case 12: panel_tile(12, form, t); break;
-    case 13: panel_tile(13, form, t); break;
-    case 14: panel_tile(14, form, t); break;
+    case 1: tile_of_height(1, a_access, t); break;
+    case 2: tile_of_height(2, a_access, t); break;
+    case 3: tile_of_height(3, a_access, t); break;
+    case 4: tile_of_height(4, a_access, t); break;
+    case 5: tile_of_height(5, a_access, t); break;
+    case 6: tile_of_height(6, a_access, t); break;
+    case 7: tile_of_height(7, a_access, t); break;
+    case 8: tile_of_height(8, a_access, t); break;
+    case 9: tile_of_height(9, a_access, t); break;
+    case 10: tile_of_height(10, a_access, t); break;
+    case 11: tile_of_height(11, a_access, t); break;
+    case 12: tile_of_height(12, a_access, t); break;
+    case 13: tile_of_height(13, a_access, t); break;
+    case 14: tile_of_height(14, a_access, t); break;
     }
+    // clang-format on
 }
 
-static void multiply_rows(const nnl_tile *t) { panel_tiles(ROWS, t); }
-static void multiply_columns(const nnl_tile *t) { panel_tiles(COLUMNS, t); }
-static void multiply_anywhere(const nnl_tile *t) { panel_tiles(ANYWHERE, t); }
+static void tile_row_major(const nnl_tile *t) { tile_of_any_height(A_ROW_MAJOR, t); }
+static void tile_column_major(const nnl_tile *t) { tile_of_any_height(A_COLUMN_MAJOR, t); }
+static void tile_gathered(const nnl_tile *t) { tile_of_any_height(A_GATHERED, t); }
 
 /* 1 .. MR rows by one or NV whole vectors. */
 static void multiply_vectors(const nnl_tile *t) {
-    switch (t->form) {
-    case ROWS: multiply_rows(t); break;
-    case COLUMNS: multiply_columns(t); break;
-    case ANYWHERE: multiply_anywhere(t); break;
+    // clang-format off
+    switch (t->a_access) {
+    case A_ROW_MAJOR: tile_row_major(t); break;
+    case A_COLUMN_MAJOR: tile_column_major(t); break;
+    case A_GATHERED: tile_gathered(t); break;
     }
+    // clang-format on
 }
 
 /* The columns of a thin tile, of n that are left. */
@@ -228,64 +249,67 @@ static int64_t thin_width(int rows, int64_t n) {
     return rows == 1 && n >= LONG_NR ? LONG_NR : n >= THIN_NR ? THIN_NR : min_of(n, NR);
 }
 
-/* 1 .. THIN_MR rows by as many columns as thin_width() says. So few accumulators are in use that a
- * tile must be wide for the multiply-adds not to wait for each other; and the longer the pieces are
- * in which it reads b, the faster they come. */
-NNL_INLINE void thin_tile(const int mr, const nnl_form form, const nnl_tile *t) {
+/* 1 .. THIN_MR rows by thin_width() columns. With few rows a tile must be wide: a multiply-add
+ * waits for the one before it in the same accumulator, so many accumulators must be in use. Wide
+ * tiles also read B in long stretches, which come faster from memory. */
+NNL_INLINE void thin_tile_of_height(const int mr, const nnl_a_access a_access, const nnl_tile *t) {
     if (mr > THIN_MR) return;
     if (mr == 1 && t->n == LONG_NR)
-        tile(1, LONG_NV, form, WHOLE, t);
+        compute_tile(1, LONG_NV, a_access, B_VECTORS, t);
     else if (t->n == THIN_NR)
-        tile(mr, THIN_NV, form, WHOLE, t);
+        compute_tile(mr, THIN_NV, a_access, B_VECTORS, t);
     else
-        tile(mr, NV, form, EDGE, t);
+        compute_tile(mr, NV, a_access, B_MASKED, t);
 }
 
-NNL_INLINE void thin_tiles(const nnl_form form, const nnl_tile *t) {
+NNL_INLINE void thin_tile_of_any_height(const nnl_a_access a_access, const nnl_tile *t) {
     _Static_assert(THIN_MR <= 3, "a case for every height");
+    // clang-format off
     switch (t->rows) {
-    case 1: thin_tile(1, form, t); break;
-    case 2: thin_tile(2, form, t); break;
-    case 3: thin_tile(3, form, t); break;
+    case 1: thin_tile_of_height(1, a_access, t); break;
+    case 2: thin_tile_of_height(2, a_access, t); break;
+    case 3: thin_tile_of_height(3, a_access, t); break;
     }
+    // clang-format on
 }
 
 static void multiply_thin_vectors(const nnl_tile *t) {
-    if (t->form == ROWS)
-        thin_tiles(ROWS, t);
+    if (t->a_access == A_ROW_MAJOR)
+        thin_tile_of_any_height(A_ROW_MAJOR, t);
     else
-        thin_tiles(COLUMNS, t);
+        thin_tile_of_any_height(A_COLUMN_MAJOR, t);
 }
 
-/* A tile whose columns do not fill whole vectors is computed in a corner of its own. */
-static void multiply_in_corner(const nnl_tile *t, void (*multiply)(const nnl_tile *)) {
-    real corner[MR * NR], bias[NR] = {0};
-    const size_t size = (size_t)t->n * sizeof *corner;
+/* A tile whose columns do not fill whole vectors is computed in a buffer, and its n columns are
+ * copied from there. */
+static void multiply_in_buffer(const nnl_tile *t, void (*multiply)(const nnl_tile *)) {
+    real buffer[MR * NR], bias[NR] = {0};
+    const size_t size = (size_t)t->n * sizeof *buffer;
     nnl_tile in = *t;
-    in.c = corner, in.bias = t->bias ? bias : NULL;
+    in.c = buffer, in.bias = t->bias ? bias : NULL;
     if (t->bias) memcpy(bias, t->bias, size);
     for (int i = 0; i < t->rows; i++) {
-        in.c_row[i] = i * NR;
-        if (t->resume) memcpy(corner + i * NR, t->c + t->c_row[i], size);
+        in.c_offset[i] = i * NR;
+        if (t->resume) memcpy(buffer + i * NR, t->c + t->c_offset[i], size);
     }
     multiply(&in);
-    for (int i = 0; i < t->rows; i++) memcpy(t->c + t->c_row[i], corner + i * NR, size);
+    for (int i = 0; i < t->rows; i++) memcpy(t->c + t->c_offset[i], buffer + i * NR, size);
 }
 
 /* 1 .. MR rows by at most NR columns. */
-static void multiply_panel(const nnl_tile *t) {
+static void multiply_tile(const nnl_tile *t) {
     if (t->n == LANES || t->n == NR)
         multiply_vectors(t);
     else
-        multiply_in_corner(t, multiply_vectors);
+        multiply_in_buffer(t, multiply_vectors);
 }
 
-/* 1 .. THIN_MR rows by as many columns as thin_width() says; b is read where it lies. */
-static void multiply_thin(const nnl_tile *t) {
+/* 1 .. THIN_MR rows by thin_width() columns; b is read where it lies. */
+static void multiply_thin_tile(const nnl_tile *t) {
     if (t->n >= NR)
         multiply_thin_vectors(t);
     else
-        multiply_in_corner(t, multiply_thin_vectors);
+        multiply_in_buffer(t, multiply_thin_vectors);
 }
 
 #endif

@@ -1,5 +1,12 @@
-/* microkernel_avx2.h: 16 registers of 32 bytes: 6 x 2 accumulate, 2 hold B, 1 a value of A. */
+/* microkernel_avx2.h: tiles for the 16 registers of AVX2, each of 32 bytes. 6 x 2 of them are
+ * accumulators, 2 hold a row of B, and 1 a value of A. */
+#ifndef NNL_MICROKERNEL_AVX2_H
+#define NNL_MICROKERNEL_AVX2_H
+
 #include <immintrin.h>
+#include <stdint.h>
+
+#include "../nnlite.h"
 
 #define VEC_BYTES 32
 enum { MR = 6, NV = 2, THIN_MR = 1, THIN_NV = 8, LONG_NV = 8 };
@@ -15,7 +22,7 @@ static inline vec vec_fmadd(vec a, vec b, vec c) {
     return _Generic((real)0, float: _mm256_fmadd_ps, double: _mm256_fmadd_pd)(a, b, c);
 }
 
-/* The sign bit of each 32-bit word is set in the first n lanes. */
+/* A mask of 32-bit words: in the first n lanes the sign bits are set. */
 static inline __m256i first_lanes(int64_t n) {
     int words = (int)(n >= LANES ? 8 : n <= 0 ? 0 : n * (8 / LANES));
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(words), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -28,3 +35,5 @@ static inline vec vec_load_first(const real *p, int64_t n) {
 static inline void vec_store_first(real *p, vec x, int64_t n) {
     _Generic(*p, float: _mm256_maskstore_ps, double: _mm256_maskstore_pd)(p, first_lanes(n), x);
 }
+
+#endif

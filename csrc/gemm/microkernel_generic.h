@@ -1,11 +1,19 @@
-/* microkernel_generic.h: any CPU: 16-byte vectors in the notation of GCC, no fused multiply-add. */
+/* microkernel_generic.h: tiles for any CPU, with GCC's 16-byte vectors and without a fused
+ * multiply-add. */
+#ifndef NNL_MICROKERNEL_GENERIC_H
+#define NNL_MICROKERNEL_GENERIC_H
+
+#include <stdint.h>
+
+#include "../nnlite.h"
+
 #define VEC_BYTES 16
 enum { MR = 5, NV = 2, THIN_MR = 1, THIN_NV = 8, LONG_NV = 8 };
 
 typedef real vec __attribute__((vector_size(VEC_BYTES)));
 enum { LANES = VEC_BYTES / sizeof(real) };
 
-/* A scalar operand is spread over the lanes, and x - 0 is x, even for x = -0. */
+/* GCC spreads a scalar operand over the lanes. x - 0 is x, also for x = -0. */
 static inline vec vec_broadcast(real x) { return x - (vec){0}; }
 
 static inline vec vec_fmadd(vec a, vec b, vec c) { return a * b + c; }
@@ -19,3 +27,5 @@ static inline vec vec_load_first(const real *p, int64_t n) {
 static inline void vec_store_first(real *p, vec x, int64_t n) {
     for (int l = 0; l < LANES && l < n; l++) p[l] = x[l];
 }
+
+#endif

@@ -1,13 +1,17 @@
 /* activation.c: the ops of activation.h, and softmax and its logarithm over the last axis. */
-#include "../activation.h"
-#include "../parallel.h"
+#include <stdint.h>
+
+#include "../gemm/fusion.h"
+#include "../math/activation.h"
+#include "../math/vec.h"
+#include "../runtime/shares.h"
 
 /* y = act(x).
  * in    x
  * out   y, the shape of x, may be x
  * attr  kind (NNL_RELU ...), alpha (see activate) */
 static void op_activation(const nnl_call *call, nnl_team *team) {
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
     activate((real *)call->out[0].data + part.begin, (const real *)call->in[0].data + part.begin,
              part.end - part.begin, (int)call->attr[0].i, call->attr[1].f);
 }
@@ -17,9 +21,9 @@ static void op_activation(const nnl_call *call, nnl_team *team) {
  * out   dx, may be dy or y
  * attr  kind, alpha */
 static void op_activation_gradient(const nnl_call *call, nnl_team *team) {
-    const nnl_range part = nnl_my_part(nnl_size(&call->out[0]), team);
+    const nnl_range part = fused_range(nnl_size(&call->out[0]), team);
     activate_gradient((real *)call->out[0].data + part.begin,
-                      nnl_taken(&call->in[0], team) + part.begin,
+                      fused_operand(&call->in[0], team) + part.begin,
                       (const real *)call->in[1].data + part.begin, part.end - part.begin,
                       (int)call->attr[0].i, call->attr[1].f);
 }
@@ -29,7 +33,7 @@ static void op_activation_gradient(const nnl_call *call, nnl_team *team) {
  * out   y, the shape of x, may be x
  * attr  gate (NNL_SILU ...) */
 static void op_gated_activation(const nnl_call *call, nnl_team *team) {
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
     activate_gated((real *)call->out[0].data + part.begin,
                    (const real *)call->in[0].data + part.begin, part.end - part.begin,
                    (int)call->attr[0].i);
@@ -40,11 +44,10 @@ static void op_gated_activation(const nnl_call *call, nnl_team *team) {
  * out   dx, may be dy or x
  * attr  gate */
 static void op_gated_activation_gradient(const nnl_call *call, nnl_team *team) {
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
-    activate_gated_gradient((real *)call->out[0].data + part.begin,
-                            (const real *)call->in[0].data + part.begin,
-                            (const real *)call->in[1].data + part.begin, part.end - part.begin,
-                            (int)call->attr[0].i);
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
+    activate_gated_gradient(
+        (real *)call->out[0].data + part.begin, (const real *)call->in[0].data + part.begin,
+        (const real *)call->in[1].data + part.begin, part.end - part.begin, (int)call->attr[0].i);
 }
 
 /* The last axis of a tensor, and how many rows of it there are. */
@@ -67,8 +70,7 @@ NNL_INLINE void softmax_like(const nnl_call *call, const nnl_team *team,
     const nnl_range part = nnl_share(shape.rows, 1, team);
     const int64_t step = rows_per_block(shape.classes);
     for (int64_t row = part.begin; row < part.end; row += step) {
-        const int64_t at = row * shape.classes,
-                      count = part.end - row < step ? part.end - row : step;
+        const int64_t at = row * shape.classes, count = min_of(part.end - row, step);
         f(y + at, x + at, count, shape.classes);
     }
 }

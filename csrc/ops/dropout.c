@@ -4,9 +4,13 @@
  * A key is an int32[4] of bit patterns: seed (low, high), counter (low, high). Element i takes
  * word i % PHILOX_WORDS of group i / PHILOX_WORDS as philox_words() lays it out, that is, word
  * (i / 16) % 4 of block i / 64 * 16 + i % 16. */
-#include "../parallel.h"
-#include "../philox.h"
-#include "../vec.h"
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../math/philox.h"
+#include "../math/vec.h"
+#include "../runtime/shares.h"
 
 static philox_stream stream_of(const nnl_tensor *key) {
     uint64_t seed_and_counter[2];
@@ -48,7 +52,7 @@ static void op_random_uniform(const nnl_call *call, nnl_team *team) {
         for (int j = 0; j < STEP; j++)
             values[j] = REAL_IS_FLOAT ? (real)(int32_t)(words[j] >> 8) * (real)0x1p-24
                                       : uniform_of(words[j], words[j + PHILOX_WORDS - STEP]);
-        int64_t count = part.end - i < STEP ? part.end - i : STEP;
+        int64_t count = min_of(part.end - i, STEP);
         memcpy(y + i, values, (size_t)count * sizeof *y);
     }
 }
@@ -83,7 +87,7 @@ static void op_random_normal(const nnl_call *call, nnl_team *team) {
             values[j] = radius * at.cosine;
             values[j + HALF] = radius * at.sine;
         }
-        int64_t count = part.end - i < STEP ? part.end - i : STEP;
+        int64_t count = min_of(part.end - i, STEP);
         memcpy(y + i, values, (size_t)count * sizeof *y);
     }
 }
@@ -104,7 +108,7 @@ static void op_dropout(const nnl_call *call, nnl_team *team) {
     for (int64_t i = part.begin; i < part.end; i += PHILOX_WORDS) {
         uint32_t words[PHILOX_WORDS];
         philox_words(words, i / PHILOX_WORDS, &stream);
-        int64_t count = part.end - i < PHILOX_WORDS ? part.end - i : PHILOX_WORDS;
+        int64_t count = min_of(part.end - i, PHILOX_WORDS);
         NNL_INDEPENDENT
         for (int64_t j = 0; j < count; j++) {
             const real kept = x[i + j] * scale;

@@ -1,8 +1,13 @@
 /* elementwise.c: arithmetic on one, two or three tensors with NumPy's broadcasting. One walker
  * finds runs of elements in which every operand moves on by 0 or 1; the loops over a run are
  * then plain and fast. */
-#include "../parallel.h"
-#include "../vec.h"
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../math/vec.h"
+#include "../runtime/shares.h"
 
 enum { MOST_OPERANDS = 3 };
 
@@ -60,7 +65,7 @@ static __attribute__((noinline)) void begin_walk(broadcast_walk *w, const nnl_te
     }
     memcpy(w->step, w->stride[last], sizeof w->step);
     const int64_t left = w->shape[last] - w->index[last];
-    w->count = left < part.end - part.begin ? left : part.end - part.begin;
+    w->count = min_of(left, length(part));
 }
 
 /* Goes on to the next run; its count is 0 after the last. */
@@ -87,7 +92,7 @@ static void fill(real *y, real value, int64_t n) {
 NNL_INLINE void unary(const nnl_call *call, const nnl_team *team, real f(real)) {
     const real *x = call->in[0].data;
     real *y = call->out[0].data;
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
     NNL_INDEPENDENT
     for (int64_t i = part.begin; i < part.end; i++) y[i] = f(x[i]);
 }
@@ -118,14 +123,14 @@ NNL_INLINE void binary(const nnl_call *call, const nnl_team *team, real f(real, 
     const real *a = call->in[0].data, *b = call->in[1].data;
     real *y = call->out[0].data;
     broadcast_walk w;
-    begin_walk(&w, call->in, 2, &call->out[0], nnl_share(nnl_size(&call->out[0]), NNL_LINE, team));
+    begin_walk(&w, call->in, 2, &call->out[0],
+               nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team));
     for (; w.count > 0; next_run(&w))
         binary_run(y + w.at, a + w.offset[0], w.step[0], b + w.offset[1], w.step[1], w.count, f);
 }
 
 NNL_INLINE real negative_of(real x) { return -x; }
 NNL_INLINE real square_of(real x) { return x * x; }
-NNL_INLINE real sign_of(real x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 NNL_INLINE real floor_of(real x) {
     return REAL_IS_FLOAT ? __builtin_floorf((float)x) : __builtin_floor(x);
 }
@@ -138,9 +143,6 @@ NNL_INLINE real sin_of(real x) {
 NNL_INLINE real difference_of(real a, real b) { return a - b; }
 NNL_INLINE real product_of(real a, real b) { return a * b; }
 NNL_INLINE real quotient_of(real a, real b) { return a / b; }
-/* NaN in either operand is the result, as in NumPy. */
-NNL_INLINE real maximum_of(real a, real b) { return ((a > b) | (a != a)) ? a : b; }
-NNL_INLINE real minimum_of(real a, real b) { return ((a < b) | (a != a)) ? a : b; }
 NNL_INLINE real squared_difference_of(real a, real b) { return (a - b) * (a - b); }
 NNL_INLINE real equal_of(real a, real b) { return a == b; }
 NNL_INLINE real greater_of(real a, real b) { return a > b; }
@@ -219,7 +221,8 @@ static void where_run(real *y, const real *cond, const real *a, int64_t a_step, 
 static void op_where(const nnl_call *call, nnl_team *team) {
     real *y = call->out[0].data;
     broadcast_walk w;
-    begin_walk(&w, call->in, 3, &call->out[0], nnl_share(nnl_size(&call->out[0]), NNL_LINE, team));
+    begin_walk(&w, call->in, 3, &call->out[0],
+               nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team));
     for (; w.count > 0; next_run(&w)) {
         const real *cond = (const real *)call->in[0].data + w.offset[0];
         const real *a = (const real *)call->in[1].data + w.offset[1];
@@ -240,7 +243,8 @@ static void op_broadcast_to(const nnl_call *call, nnl_team *team) {
     const real *x = call->in[0].data;
     real *y = call->out[0].data;
     broadcast_walk w;
-    begin_walk(&w, call->in, 1, &call->out[0], nnl_share(nnl_size(&call->out[0]), NNL_LINE, team));
+    begin_walk(&w, call->in, 1, &call->out[0],
+               nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team));
     for (; w.count > 0; next_run(&w)) copy_run(y + w.at, x + w.offset[0], w.step[0], w.count);
 }
 

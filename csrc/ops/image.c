@@ -1,6 +1,10 @@
 /* image.c: images with a margin, and images that are turned, moved, stretched. */
-#include "../parallel.h"
-#include "../vec.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../math/vec.h"
+#include "../runtime/shares.h"
 
 /* y = x moved by `top` rows and `left` columns; zeros where there is no x, and what falls outside
  * of y is cut off. So the offsets -top and -left take back what top and left did.
@@ -12,7 +16,7 @@ static void op_pad2d(const nnl_call *call, nnl_team *team) {
     const int64_t H = in->shape[1], W = in->shape[2], C = in->shape[3];
     const int64_t OH = out->shape[1], OW = out->shape[2];
     const int64_t top = call->attr[0].i, left = call->attr[1].i;
-    int64_t first = left > 0 ? left : 0, end = left + W < OW ? left + W : OW;
+    int64_t first = max_of(left, 0), end = min_of(left + W, OW);
     if (first > OW) first = OW;
     if (end < first) end = first;
     const nnl_range part = nnl_share(out->shape[0] * OH, 1, team);
@@ -121,8 +125,8 @@ NNL_INLINE void read_places(real *restrict y, const real *restrict image, const 
             real value = image[above + left];
             if (smooth) {
                 const real upper = between(value, image[above + right], column->part[j]);
-                const real lower =
-                    between(image[below + left], image[below + right], column->part[j]);
+                const real lower = between(image[below + left], image[below + right],
+                                           column->part[j]);
                 value = between(upper, lower, row->part[j]);
             }
             y[j * C + c] = inside ? value : cval;
@@ -167,7 +171,7 @@ static void op_affine_transform(const nnl_call *call, nnl_team *team) {
         const warp_line columns = {m[5] + m[3] * i, m[4], (int32_t)W, (int32_t)C};
         for (int32_t first = 0; first < W; first += WARP_PIXELS, y += WARP_PIXELS * C) {
             const int32_t rest = (int32_t)W - first;
-            const int32_t count = rest < WARP_PIXELS ? rest : WARP_PIXELS;
+            const int32_t count = (int32_t)min_of(rest, WARP_PIXELS);
             warp_side row, column;
             find_places_in(&row, rows, first, count, smooth, mode);
             find_places_in(&column, columns, first, count, smooth, mode);

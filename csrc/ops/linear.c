@@ -1,4 +1,11 @@
 /* linear.c: the ops that are one matrix product. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "../gemm/gemm.h"
 
 /* y = act(x w + b)
@@ -22,7 +29,7 @@ static int64_t linear_scratch(const nnl_call *call, int threads) {
 
 /* y = op(a) op(b), where op transposes or does nothing
  * in    a [M, K] or [K, M], b [K, N] or [N, K]
- * out   y [M, N]; none where the step that follows takes it by pieces
+ * out   y [M, N]; none where a consumer is fused (gemm/fusion.h)
  * attr  0 transpose a, 1 transpose b */
 static void op_matmul(const nnl_call *call, nnl_team *team) {
     const nnl_tensor *a = &call->in[0], *b = &call->in[1];
@@ -36,5 +43,5 @@ static int64_t matmul_scratch(const nnl_call *call, int threads) {
     const nnl_tensor *a = &call->in[0], *b = &call->in[1];
     const bool ta = call->attr[0].i != 0, tb = call->attr[1].i != 0;
     const int64_t M = a->shape[ta], N = b->shape[!tb], K = a->shape[!ta];
-    return gemm_scratch(N, K, threads) + (call->n_out ? 0 : gemm_pieces(M, N, K, threads));
+    return gemm_scratch(N, K, threads) + (call->n_out ? 0 : gemm_fusion_scratch(M, N, K, threads));
 }

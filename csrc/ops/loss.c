@@ -1,6 +1,11 @@
 /* loss.c: losses taken straight from logits, where they are accurate, and their gradients. */
-#include "../activation.h"
-#include "../parallel.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../math/activation.h"
+#include "../math/vec.h"
+#include "../runtime/shares.h"
 
 /* Of a few rows: the largest logit, and log(sum_j e^(z_j - largest)). */
 static void log_sums_of_rows(real *log_sum, real *largest, const real *z, int64_t rows,
@@ -12,7 +17,7 @@ static void log_sums_of_rows(real *log_sum, real *largest, const real *z, int64_
         *largest = row_max(z, classes);
         *log_sum = 0;
         for (int64_t at = 0; at < classes; at += SOFTMAX_BLOCK) {
-            const int64_t count = classes - at < SOFTMAX_BLOCK ? classes - at : SOFTMAX_BLOCK;
+            const int64_t count = min_of(classes - at, SOFTMAX_BLOCK);
             *log_sum += exp_and_sum(e, z + at, count, *largest);
         }
     }
@@ -24,7 +29,7 @@ static real loss_of_probabilities(const real *t, const real *z, real largest, re
                                   int64_t classes) {
     real each[SOFTMAX_BLOCK], loss = 0;
     for (int64_t at = 0; at < classes; at += SOFTMAX_BLOCK) {
-        const int64_t count = classes - at < SOFTMAX_BLOCK ? classes - at : SOFTMAX_BLOCK;
+        const int64_t count = min_of(classes - at, SOFTMAX_BLOCK);
         for (int64_t j = 0; j < count; j++) each[j] = log_sum + (largest - z[at + j]);
         loss += row_dot(t + at, each, count);
     }
@@ -48,7 +53,7 @@ static void op_softmax_cross_entropy(const nnl_call *call, nnl_team *team) {
     const nnl_range part = nnl_share(N, 1, team);
     const int64_t step = rows_per_block(L);
     for (int64_t first = part.begin; first < part.end; first += step) {
-        const int64_t rows = part.end - first < step ? part.end - first : step;
+        const int64_t rows = min_of(part.end - first, step);
         real log_sum[SOFTMAX_BLOCK], largest[SOFTMAX_BLOCK];
         log_sums_of_rows(log_sum, largest, (const real *)call->in[0].data + first * L, rows, L);
         for (int64_t k = 0; k < rows; k++) {
@@ -60,7 +65,7 @@ static void op_softmax_cross_entropy(const nnl_call *call, nnl_team *team) {
             } else {
                 const int32_t label = ((const int32_t *)call->in[1].data)[n];
                 loss[n] = is_class(label, L) ? log_sum[k] + (largest[k] - z[label]) : 0;
-                if (!is_class(label, L)) nnl_report(team, n);
+                if (!is_class(label, L)) nnl_report_invalid_index(team, n);
             }
         }
     }
@@ -86,7 +91,7 @@ static void op_softmax_cross_entropy_gradient(const nnl_call *call, nnl_team *te
     const nnl_range part = nnl_share(N, 1, team);
     const int64_t step = rows_per_block(L);
     for (int64_t first = part.begin; first < part.end; first += step) {
-        const int64_t rows = part.end - first < step ? part.end - first : step;
+        const int64_t rows = min_of(part.end - first, step);
         real *dz = (real *)call->out[0].data + first * L;
         softmax_of_rows(dz, (const real *)call->in[0].data + first * L, rows, L);
         for (int64_t n = first; n < first + rows; n++, dz += L) {
@@ -103,7 +108,7 @@ static void op_softmax_cross_entropy_gradient(const nnl_call *call, nnl_team *te
                 dz[label] = own * dloss[n];
             } else {
                 memset(dz, 0, (size_t)L * sizeof *dz);
-                nnl_report(team, n);
+                nnl_report_invalid_index(team, n);
             }
         }
     }
@@ -115,7 +120,7 @@ static void op_softmax_cross_entropy_gradient(const nnl_call *call, nnl_team *te
 static void op_sigmoid_cross_entropy(const nnl_call *call, nnl_team *team) {
     const real *z = call->in[0].data, *t = call->in[1].data;
     real *loss = call->out[0].data;
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
     NNL_INDEPENDENT
     for (int64_t i = part.begin; i < part.end; i++) {
         const real positive = z[i] < 0 ? 0 : z[i];
@@ -129,7 +134,7 @@ static void op_sigmoid_cross_entropy(const nnl_call *call, nnl_team *team) {
 static void op_sigmoid_cross_entropy_gradient(const nnl_call *call, nnl_team *team) {
     const real *z = call->in[0].data, *t = call->in[1].data, *dloss = call->in[2].data;
     real *dz = call->out[0].data;
-    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
     NNL_INDEPENDENT
     for (int64_t i = part.begin; i < part.end; i++) dz[i] = dloss[i] * (real_sigmoid(z[i]) - t[i]);
 }

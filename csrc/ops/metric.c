@@ -3,7 +3,12 @@
  *
  * A running number is a pair {sum, what does not fit into it}. A batch's part of it is summed in
  * double, by one thread, in the order of the rows. */
-#include "../parallel.h"
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../math/vec.h"
+#include "../runtime/shares.h"
 
 /* w v, or v where w is NULL. */
 NNL_INLINE double weighted(const real *v, const real *w, int64_t i) {
@@ -62,7 +67,7 @@ static void op_accumulate(const nnl_call *call, nnl_team *team) {
 static void op_accumulate_products(const nnl_call *call, nnl_team *team) {
     const int64_t N = call->in[1].shape[0], C = call->in[1].shape[1];
     real(*sums)[2] = call->in[0].data;
-    const nnl_range part = nnl_share(C, NNL_LINE, team);
+    const nnl_range part = nnl_share(C, NNL_CACHE_LINE, team);
     for (int64_t c = part.begin; c < part.end; c++) {
         double sum = 0;
         for (int64_t at = c; at < N * C; at += C) {
@@ -103,7 +108,7 @@ static void op_accumulate_counts(const nnl_call *call, nnl_team *team) {
     const real *label = call->in[2].data, *score = call->in[3].data;
     const real *weight = call->n_in == 5 ? call->in[4].data : NULL;
     double *sum = team->scratch;
-    const nnl_range part = nnl_share(C, NNL_LINE, team);
+    const nnl_range part = nnl_share(C, NNL_CACHE_LINE, team);
     for (int64_t cell = 0; cell < R * B; cell++)
         for (int64_t c = part.begin; c < part.end; c++) sum[cell * C + c] = 0;
     for (int64_t n = 0; n < call->in[2].shape[0]; n++)

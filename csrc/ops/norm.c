@@ -5,8 +5,14 @@
  * and its sums are added in double, in order. A narrow x is seen as a wider one of fewer rows.
  * S. Ioffe, C. Szegedy: "Batch normalization", ICML 2015; J. L. Ba, J. R. Kiros, G. E. Hinton:
  * "Layer normalization", arXiv 1607.06450, 2016. */
-#include "../parallel.h"
-#include "../vec.h"
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../math/vec.h"
+#include "../runtime/barrier.h"
+#include "../runtime/shares.h"
 
 enum { NORM_ROWS = 64, NORM_WIDTH = 64, NORM_TILE = 128, FIRST_ROWS = 8, ROWS_AT_ONCE = 8 };
 
@@ -21,8 +27,8 @@ static norm_shape plan_norm(const nnl_tensor *x) {
     s.R = nnl_size(x) / s.C;
     s.groups = s.C < NORM_WIDTH ? NORM_WIDTH / s.C : 1;
     s.chunk_rows = s.groups * NORM_ROWS;
-    s.chunks = (s.R + s.chunk_rows - 1) / s.chunk_rows;
-    s.tiles = (s.C + NORM_TILE - 1) / NORM_TILE;
+    s.chunks = ceil_div(s.R, s.chunk_rows);
+    s.tiles = ceil_div(s.C, NORM_TILE);
     return s;
 }
 
@@ -36,10 +42,10 @@ static norm_chunk norm_chunk_at(const norm_shape *s, int64_t item) {
     norm_chunk k = {.index = item / s->tiles, .column = item % s->tiles * NORM_TILE};
     const int64_t row = k.index * s->chunk_rows;
     k.at = row * s->C + k.column;
-    k.count = s->R - row < s->chunk_rows ? s->R - row : s->chunk_rows;
+    k.count = min_of(s->R - row, s->chunk_rows);
     k.wide = k.count / s->groups;
     k.rest = k.count % s->groups;
-    k.width = s->C - k.column < NORM_TILE ? s->C - k.column : NORM_TILE;
+    k.width = min_of(s->C - k.column, NORM_TILE);
     return k;
 }
 
@@ -60,8 +66,8 @@ static void add_groups(real sum[NORM_TILE], const norm_shape *s, int64_t width) 
 
 /* sum[j] += x[0][j] + x[1][j] + ..., row after row; four rows at a time only to save loads and
  * stores. */
-static void add_plain_rows(real *restrict sum, const real *restrict x, int64_t rows,
-                           int64_t stride, int64_t width) {
+static void add_plain_rows(real *restrict sum, const real *restrict x, int64_t rows, int64_t stride,
+                           int64_t width) {
     int64_t row = 0;
     for (; row + 4 <= rows; row += 4, x += 4 * stride)
         for (int64_t j = 0; j < width; j++)
@@ -123,7 +129,7 @@ NNL_INLINE void chunk_sums(real plain[NORM_TILE], real product[NORM_TILE], const
 static void first_means(real mean[NORM_TILE], const real *x, const norm_shape *s,
                         const norm_chunk *k) {
     const int64_t row = s->groups * k->width, stride = s->groups * s->C;
-    const int64_t wide = k->wide < FIRST_ROWS ? k->wide : FIRST_ROWS;
+    const int64_t wide = min_of(k->wide, FIRST_ROWS);
     const int64_t rest = wide < FIRST_ROWS ? k->rest : 0;
     memset(mean, 0, (size_t)row * sizeof *mean);
     add_plain_rows(mean, x, wide, stride, row);
@@ -167,7 +173,7 @@ static void moments_of_chunks(const real *x, const norm_shape *s, const nnl_team
 
 static inline double rows_of_chunk(const norm_shape *s, int64_t i) {
     const int64_t left = s->R - i * s->chunk_rows;
-    return (double)(left < s->chunk_rows ? left : s->chunk_rows);
+    return (double)min_of(left, s->chunk_rows);
 }
 
 /* Mean and biased variance of `width` columns, of those of the chunks (T. F. Chan, G. H. Golub, R.
@@ -232,10 +238,10 @@ static void op_batch_norm(const nnl_call *call, nnl_team *team) {
     real *scale = coefficients_of(&s, team);
     moments_of_chunks(x, &s, team);
     nnl_wait(team);
-    const nnl_range part = nnl_share(s.C, NNL_LINE, team);
+    const nnl_range part = nnl_share(s.C, NNL_CACHE_LINE, team);
     for (int64_t j = part.begin; j < part.end; j += NORM_TILE)
         join_moments(mean + j, variance + j, (double *)team->scratch + j, x + j, &s,
-                     part.end - j < NORM_TILE ? part.end - j : NORM_TILE);
+                     min_of(part.end - j, NORM_TILE));
     for (int64_t j = part.begin; j < part.end; j++)
         scale[j] = gamma[j] / real_sqrt(variance[j] + (real)call->attr[0].f);
     nnl_wait(team);
@@ -325,18 +331,22 @@ static void denormalize_chunks(real *dx, const norm_gradient *g, const norm_shap
 static void op_batch_norm_gradient(const nnl_call *call, nnl_team *team) {
     const norm_shape s = plan_norm(&call->in[0]);
     real *coefficients = coefficients_of(&s, team);
-    const norm_gradient g = {.dy = call->in[0].data, .x = call->in[1].data,
-                             .gamma = call->in[2].data, .mean = call->in[3].data,
-                             .variance = call->in[4].data, .dgamma = call->out[1].data,
-                             .dbeta = call->out[2].data, .a = coefficients,
-                             .b = coefficients + s.C, .c = coefficients + 2 * s.C,
+    const norm_gradient g = {.dy = call->in[0].data,
+                             .x = call->in[1].data,
+                             .gamma = call->in[2].data,
+                             .mean = call->in[3].data,
+                             .variance = call->in[4].data,
+                             .dgamma = call->out[1].data,
+                             .dbeta = call->out[2].data,
+                             .a = coefficients,
+                             .b = coefficients + s.C,
+                             .c = coefficients + 2 * s.C,
                              .epsilon = call->attr[0].f};
     gradient_sums_of_chunks(g.dy, g.x, g.mean, &s, team);
     nnl_wait(team);
-    const nnl_range part = nnl_share(s.C, NNL_LINE, team);
+    const nnl_range part = nnl_share(s.C, NNL_CACHE_LINE, team);
     for (int64_t j = part.begin; j < part.end; j += NORM_TILE)
-        join_gradient_sums(&g, team->scratch, &s, j,
-                           part.end - j < NORM_TILE ? part.end - j : NORM_TILE);
+        join_gradient_sums(&g, team->scratch, &s, j, min_of(part.end - j, NORM_TILE));
     nnl_wait(team);
     denormalize_chunks(call->out[0].data, &g, &s, team);
 }
@@ -363,7 +373,7 @@ static void op_moving_update(const nnl_call *call, nnl_team *team) {
     real *moving = call->in[0].data;
     const real *batch = call->in[1].data;
     const real keep = (real)call->attr[0].f, share = (real)(1 - call->attr[0].f);
-    const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_CACHE_LINE, team);
     NNL_INDEPENDENT
     for (int64_t i = part.begin; i < part.end; i++)
         moving[i] = fmadd(moving[i], keep, batch[i] * share);
@@ -398,7 +408,7 @@ enum { LAYER_NORM_ROWS = 16 };
 static int64_t layer_norm_gradient_scratch(const nnl_call *call, int threads) {
     (void)threads;
     const norm_shape s = plan_norm(&call->in[0]);
-    return (s.R + LAYER_NORM_ROWS - 1) / LAYER_NORM_ROWS * 2 * s.C * (int64_t)sizeof(real);
+    return ceil_div(s.R, LAYER_NORM_ROWS) * 2 * s.C * (int64_t)sizeof(real);
 }
 
 /* dx of one row, and what it adds to dgamma and dbeta. */
@@ -408,7 +418,7 @@ static void layer_norm_gradient_row(real *restrict dx, real *restrict dgamma, re
                                     int64_t C) {
     real sum = 0, product = 0;
     for (int64_t first = 0; first < C; first += NORM_TILE) {
-        const int64_t n = C - first < NORM_TILE ? C - first : NORM_TILE;
+        const int64_t n = min_of(C - first, NORM_TILE);
         real along[NORM_TILE];
         for (int64_t j = 0; j < n; j++) {
             const real hat = (x[first + j] - mean) * inv_std;
@@ -437,11 +447,10 @@ static void op_layer_norm_gradient(const nnl_call *call, nnl_team *team) {
     const real *mean = call->in[3].data, *inv_std = call->in[4].data;
     real *dx = call->out[0].data, *dgamma = call->out[1].data, *dbeta = call->out[2].data;
     real *partial = team->scratch;
-    const int64_t C = s.C, chunks = (s.R + LAYER_NORM_ROWS - 1) / LAYER_NORM_ROWS;
+    const int64_t C = s.C, chunks = ceil_div(s.R, LAYER_NORM_ROWS);
     const nnl_range part = nnl_share(chunks, 1, team);
     for (int64_t k = part.begin; k < part.end; k++) {
-        const int64_t first = k * LAYER_NORM_ROWS,
-                      end = first + LAYER_NORM_ROWS < s.R ? first + LAYER_NORM_ROWS : s.R;
+        const int64_t first = k * LAYER_NORM_ROWS, end = min_of(first + LAYER_NORM_ROWS, s.R);
         real *own = partial + 2 * k * C;
         memset(own, 0, (size_t)(2 * C) * sizeof *own);
         for (int64_t row = first; row < end; row++)
@@ -449,7 +458,7 @@ static void op_layer_norm_gradient(const nnl_call *call, nnl_team *team) {
                                     mean[row], inv_std[row], C);
     }
     nnl_wait(team);
-    const nnl_range columns = nnl_share(C, NNL_LINE, team);
+    const nnl_range columns = nnl_share(C, NNL_CACHE_LINE, team);
     for (int64_t j = columns.begin; j < columns.end; j++) {
         double sum = 0, product = 0;
         for (int64_t k = 0; k < chunks; k++) {

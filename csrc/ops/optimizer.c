@@ -5,8 +5,13 @@
  * then grad, lr [1] and, where corrections depend on it, t int32 [1], which is 1 at the first
  * update. Formulas, and where each epsilon goes, are Keras's. What is the same for all elements is
  * computed in double and rounded once. */
-#include "../parallel.h"
-#include "../vec.h"
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../gemm/fusion.h"
+#include "../math/vec.h"
+#include "../runtime/shares.h"
 
 /* counter += 1.
  * in    counter* int32 [1] */
@@ -14,9 +19,9 @@ static void op_increment(const nnl_call *call, nnl_team *team) {
     if (team->id == 0) ++*(int32_t *)call->in[0].data;
 }
 
-/* This thread's part of the param: its share, or the piece whose gradient was just computed. */
+/* This thread's part of the param: its share, or the tile whose gradient was just computed. */
 NNL_INLINE nnl_range part_of_param(const nnl_call *call, const nnl_team *team) {
-    return nnl_my_part(nnl_size(&call->in[0]), team);
+    return fused_range(nnl_size(&call->in[0]), team);
 }
 NNL_INLINE real number(const nnl_call *call, int input) { return *(real *)call->in[input].data; }
 NNL_INLINE int32_t counter(const nnl_call *call, int input) {
@@ -47,7 +52,7 @@ static void op_decay_weights(const nnl_call *call, nnl_team *team) {
  * in    param*, grad, lr */
 static void op_sgd_update(const nnl_call *call, nnl_team *team) {
     real *p = call->in[0].data;
-    const real *g = nnl_taken(&call->in[1], team);
+    const real *g = fused_operand(&call->in[1], team);
     const real lr = number(call, 2);
     const nnl_range part = part_of_param(call, team);
     NNL_INDEPENDENT
@@ -60,7 +65,7 @@ static void op_sgd_update(const nnl_call *call, nnl_team *team) {
  * attr  momentum, nesterov (0 or 1) */
 static void op_momentum_update(const nnl_call *call, nnl_team *team) {
     real *p = call->in[0].data, *m = call->in[1].data;
-    const real *g = nnl_taken(&call->in[2], team);
+    const real *g = fused_operand(&call->in[2], team);
     const real lr = number(call, 3), momentum = (real)call->attr[0].f;
     const nnl_range part = part_of_param(call, team);
     if (call->attr[1].i) {
@@ -90,7 +95,7 @@ NNL_INLINE void rmsprop(const nnl_call *call, nnl_team *team, bool momentum, boo
     real *m = momentum ? call->in[2].data : NULL;
     real *a = centered ? call->in[2 + momentum].data : NULL;
     const int after_slots = 2 + momentum + centered;
-    const real *g = nnl_taken(&call->in[after_slots], team), lr = number(call, after_slots + 1);
+    const real *g = fused_operand(&call->in[after_slots], team), lr = number(call, after_slots + 1);
     const real share = (real)(1 - call->attr[0].f), epsilon = (real)call->attr[1].f;
     const real kept = momentum ? (real)call->attr[2].f : 0;
     const nnl_range part = part_of_param(call, team);
@@ -132,7 +137,7 @@ static void op_rmsprop_centered_momentum_update(const nnl_call *call, nnl_team *
  * attr  epsilon */
 static void op_adagrad_update(const nnl_call *call, nnl_team *team) {
     real *p = call->in[0].data, *s = call->in[1].data;
-    const real *g = nnl_taken(&call->in[2], team);
+    const real *g = fused_operand(&call->in[2], team);
     const real lr = number(call, 3), epsilon = (real)call->attr[0].f;
     const nnl_range part = part_of_param(call, team);
     NNL_INDEPENDENT
@@ -149,7 +154,7 @@ static void op_adagrad_update(const nnl_call *call, nnl_team *team) {
  * attr  rho, epsilon */
 static void op_adadelta_update(const nnl_call *call, nnl_team *team) {
     real *p = call->in[0].data, *v = call->in[1].data, *d = call->in[2].data;
-    const real *g = nnl_taken(&call->in[3], team), lr = number(call, 4);
+    const real *g = fused_operand(&call->in[3], team), lr = number(call, 4);
     const real share = (real)(1 - call->attr[0].f), epsilon = (real)call->attr[1].f;
     const nnl_range part = part_of_param(call, team);
     NNL_INDEPENDENT
@@ -167,7 +172,7 @@ static void op_adadelta_update(const nnl_call *call, nnl_team *team) {
 NNL_INLINE void adam(const nnl_call *call, nnl_team *team, bool amsgrad) {
     real *p = call->in[0].data, *m = call->in[1].data, *v = call->in[2].data;
     real *top = amsgrad ? call->in[3].data : NULL;
-    const real *g = nnl_taken(&call->in[3 + amsgrad], team);
+    const real *g = fused_operand(&call->in[3 + amsgrad], team);
     const double lr = number(call, 4 + amsgrad), t = counter(call, 5 + amsgrad);
     const double beta1 = call->attr[0].f, beta2 = call->attr[1].f;
     const real rate = (real)(lr * sqrt(1 - pow(beta2, t)) / (1 - pow(beta1, t)));
@@ -197,7 +202,7 @@ static void op_amsgrad_update(const nnl_call *call, nnl_team *team) { adam(call,
  * attr  beta1, beta2, epsilon */
 static void op_adamax_update(const nnl_call *call, nnl_team *team) {
     real *p = call->in[0].data, *m = call->in[1].data, *u = call->in[2].data;
-    const real *g = nnl_taken(&call->in[3], team);
+    const real *g = fused_operand(&call->in[3], team);
     const double lr = number(call, 4), beta1 = call->attr[0].f;
     const real rate = (real)(lr / (1 - pow(beta1, counter(call, 5))));
     const real share1 = (real)(1 - beta1), beta2 = (real)call->attr[1].f,
@@ -222,7 +227,7 @@ static double nadam_momentum(double beta1, double t) { return beta1 * (1 - 0.5 *
  * attr  beta1, beta2, epsilon */
 static void op_nadam_update(const nnl_call *call, nnl_team *team) {
     real *p = call->in[0].data, *m = call->in[1].data, *v = call->in[2].data;
-    const real *g = nnl_taken(&call->in[3], team);
+    const real *g = fused_operand(&call->in[3], team);
     const double lr = number(call, 4), t = counter(call, 5);
     const double beta1 = call->attr[0].f, beta2 = call->attr[1].f;
     const double now = nadam_momentum(beta1, t), next = nadam_momentum(beta1, t + 1);
@@ -256,7 +261,7 @@ static void op_nadam_advance(const nnl_call *call, nnl_team *team) {
  * attr  beta1, beta2 */
 static void op_lion_update(const nnl_call *call, nnl_team *team) {
     real *p = call->in[0].data, *m = call->in[1].data;
-    const real *g = nnl_taken(&call->in[2], team), lr = number(call, 3);
+    const real *g = fused_operand(&call->in[2], team), lr = number(call, 3);
     const real share1 = (real)(1 - call->attr[0].f), share2 = (real)(1 - call->attr[1].f);
     const nnl_range part = part_of_param(call, team);
     NNL_INDEPENDENT
@@ -270,7 +275,7 @@ NNL_INLINE real root_of(real x, real power) { return (void)power, real_sqrt(x); 
 /* `root` is a square root or, not vectorised, any power. */
 NNL_INLINE void ftrl(const nnl_call *call, nnl_team *team, real root(real, real)) {
     real *p = call->in[0].data, *s = call->in[1].data, *z = call->in[2].data;
-    const real *g = nnl_taken(&call->in[3], team);
+    const real *g = fused_operand(&call->in[3], team);
     const real lr = number(call, 4), power = (real)-call->attr[0].f;
     const real l1 = (real)call->attr[1].f, shrinkage = (real)(2 * call->attr[3].f);
     const real twice_l2 = (real)(2 * call->attr[2].f + call->attr[4].f / lr);

@@ -4,9 +4,13 @@
  * x [N, H, W, C] gives y [N, OH, OW, C]; window (oh, ow) begins at row oh * stride_h - pad_top and
  * column ow * stride_w - pad_left. Loops run over the channels of one pixel or, in
  * the windows that most networks have, over vectors of several pixels' channels. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
 #include "../gemm/microkernel.h"
-#include "../parallel.h"
-#include "../vec.h"
+#include "../math/vec.h"
+#include "../runtime/shares.h"
 
 typedef struct {
     int64_t N, H, W, C, OH, OW, pool_h, pool_w, stride_h, stride_w, pad_top, pad_left;
@@ -14,11 +18,18 @@ typedef struct {
 
 /* attr  pool_h, pool_w, stride_h, stride_w, pad_top, pad_left */
 static pool_shape plan_pool(const nnl_tensor *x, const nnl_tensor *y, const nnl_attr *attr) {
-    return (pool_shape){.N = x->shape[0], .H = x->shape[1], .W = x->shape[2], .C = x->shape[3],
-                        .OH = y->shape[1], .OW = y->shape[2],
-                        .pool_h = attr[0].i, .pool_w = attr[1].i,
-                        .stride_h = attr[2].i, .stride_w = attr[3].i,
-                        .pad_top = attr[4].i, .pad_left = attr[5].i};
+    return (pool_shape){.N = x->shape[0],
+                        .H = x->shape[1],
+                        .W = x->shape[2],
+                        .C = x->shape[3],
+                        .OH = y->shape[1],
+                        .OW = y->shape[2],
+                        .pool_h = attr[0].i,
+                        .pool_w = attr[1].i,
+                        .stride_h = attr[2].i,
+                        .stride_w = attr[3].i,
+                        .pad_top = attr[4].i,
+                        .pad_left = attr[5].i};
 }
 
 /* Rows top ... bottom - 1 and columns left ... right - 1 of the image; may be empty. */
@@ -28,10 +39,10 @@ typedef struct {
 
 static inline pool_window window_at(const pool_shape *s, int64_t oh, int64_t ow) {
     pool_window w = {.top = oh * s->stride_h - s->pad_top, .left = ow * s->stride_w - s->pad_left};
-    w.bottom = w.top + s->pool_h < s->H ? w.top + s->pool_h : s->H;
-    w.right = w.left + s->pool_w < s->W ? w.left + s->pool_w : s->W;
-    w.top = w.top > 0 ? w.top : 0;
-    w.left = w.left > 0 ? w.left : 0;
+    w.bottom = min_of(w.top + s->pool_h, s->H);
+    w.right = min_of(w.left + s->pool_w, s->W);
+    w.top = max_of(w.top, 0);
+    w.left = max_of(w.left, 0);
     return w;
 }
 
@@ -80,24 +91,24 @@ NNL_INLINE vec vec_first_largest(vec best, vec x) {
 }
 
 /* A row of tiles is worked on in steps of a vector for each of a tile's four pixels. It holds
- * channels of one tile (then there are as many `pieces` as tiles) or, where these are so few that
+ * channels of one tile (then there are as many `spans` as tiles) or, where these are so few that
  * it has room for those of several, of as many tiles as fit (`narrow`). In a row of the image left
  * and right pixels then alternate in two vectors. `left` and `right` say which lanes of these two
  * are whose, `first` and `second` what goes where when they are put back.
  *
- * A piece has `width` values of each pixel: `whole` steps, `step` values apart, store whole
+ * A span has `width` values of each pixel: `whole` steps, `step` values apart, store whole
  * vectors, whose last lanes the next step may store again; a last one stores the `rest`, if any. */
 typedef struct {
-    int64_t C, pieces, width, whole, step, rest;
+    int64_t C, spans, width, whole, step, rest;
     bool narrow;
     vec_mask left, right, first, second;
 } tiling;
 
 static tiling plan_tiling(const pool_shape *s) {
-    tiling t = {.C = s->C, .pieces = s->OW, .width = s->C, .step = LANES};
+    tiling t = {.C = s->C, .spans = s->OW, .width = s->C, .step = LANES};
     const int64_t C = s->C > 0 ? s->C : 1;
     t.narrow = LANES / C > 1;
-    if (t.narrow) t.pieces = 1, t.width = s->OW * s->C, t.step = LANES / C * C;
+    if (t.narrow) t.spans = 1, t.width = s->OW * s->C, t.step = LANES / C * C;
     t.whole = t.width < LANES ? 0 : (t.width - LANES) / t.step + 1;
     t.rest = t.width - t.whole * t.step;
     for (int64_t l = 0; l < LANES; l++) {
@@ -149,7 +160,7 @@ typedef void tile_op(const tile_memory *m, int64_t at, int64_t above, int64_t n,
 
 NNL_INLINE void for_tiles_as(tile_op f, const tile_memory *m, const tiling *t, bool narrow) {
     int64_t at = 0;
-    for (int64_t piece = 0; piece < t->pieces; piece++, at += t->width) {
+    for (int64_t span = 0; span < t->spans; span++, at += t->width) {
         int64_t j = 0;
         for (int64_t k = 0; k < t->whole; k++, j += t->step)
             f(m, at + j, 2 * at + (narrow ? 2 * j : j), LANES, t, narrow);
@@ -192,8 +203,8 @@ NNL_INLINE void pool(const nnl_call *call, const nnl_team *team, bool mean) {
         const real *image = (const real *)call->in[0].data + row / s.OH * s.H * s.W * s.C;
         real *y = (real *)call->out[0].data + row * s.OW * s.C;
         if (tiles) {
-            const tile_memory m = {.y = y, .x = image + row % s.OH * 2 * s.W * s.C,
-                                   .below = s.W * s.C};
+            const tile_memory m = {
+                .y = y, .x = image + row % s.OH * 2 * s.W * s.C, .below = s.W * s.C};
             for_tiles(mean ? mean_of_tiles : largest_of_tiles, &m, &t);
             continue;
         }
@@ -280,8 +291,7 @@ static void spread_to_tiles(const nnl_call *call, const pool_shape *s, const til
         memset(dx + used, 0, (size_t)(row - used) * sizeof *dx);
         memset(dx + row + used, 0, (size_t)(row - used) * sizeof *dx);
     }
-    if (oh == s->OH - 1)
-        memset(dx + 2 * row, 0, (size_t)((s->H - 2 * s->OH) * row) * sizeof *dx);
+    if (oh == s->OH - 1) memset(dx + 2 * row, 0, (size_t)((s->H - 2 * s->OH) * row) * sizeof *dx);
 }
 
 /* dx += the gradient of one window of the maximum, in rows `rows` of dx only. */
@@ -303,7 +313,7 @@ static void spread_to_largest(real *restrict dx, const real *restrict dy, const 
         return;
     }
     for (int64_t first = 0; first < C; first += POOL_CHANNELS) {
-        const int64_t n = C - first < POOL_CHANNELS ? C - first : POOL_CHANNELS;
+        const int64_t n = min_of(C - first, POOL_CHANNELS);
         real left[POOL_CHANNELS];
         memcpy(left, dy + first, (size_t)n * sizeof *left);
         for (int64_t h = w.top; h < w.bottom && h < rows.end; h++)
@@ -322,7 +332,7 @@ static void spread_to_largest(real *restrict dx, const real *restrict dy, const 
 static void spread_evenly(real *restrict dx, const real *restrict dy, const pool_shape *s,
                           pool_window w, nnl_range rows) {
     const real share = share_of_pixel(&w);
-    const int64_t top = w.top > rows.begin ? w.top : rows.begin;
+    const int64_t top = max_of(w.top, rows.begin);
     for (int64_t h = top; h < w.bottom && h < rows.end; h++)
         for (int64_t i = w.left; i < w.right; i++) {
             real *pixel = dx + (h * s->W + i) * s->C;
@@ -375,7 +385,7 @@ static void pool_gradient(const nnl_call *call, const nnl_team *team) {
     }
     for (int64_t band = part.begin; band < part.end;) {
         const int64_t n = band / s.OH, first = band % s.OH;
-        int64_t count = s.OH - first < most ? s.OH - first : most;
+        int64_t count = min_of(s.OH - first, most);
         if (count > part.end - band) count = part.end - band;
         pool_gradient_of_bands(call, &s, n, first, first + count);
         band += count;

@@ -5,23 +5,14 @@
  * columns side by side, where a narrow x is seen as a wider one of fewer rows. Sums of chunks
  * are added in double, in the order of the chunks. So no float takes part in more than about
  * CHUNK_ROWS additions of float, however long the sum. */
-#include "../parallel.h"
-#include "../vec.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 
-enum { CHUNK_ROWS = 64, SUM_WIDTH = 64, COLUMN_TILE = 128 };
-
-/* How [A, R, B] is summed. `groups` rows are taken as one wide row of groups * B columns. */
-typedef struct {
-    int64_t A, R, B, groups, chunk_rows, chunks, tiles;
-} sum_shape;
-
-static sum_shape plan_sum(int64_t A, int64_t R, int64_t B) {
-    sum_shape s = {.A = A, .R = R, .B = B, .groups = B > 0 && B < SUM_WIDTH ? SUM_WIDTH / B : 1};
-    s.chunk_rows = s.groups * CHUNK_ROWS;
-    s.chunks = (R + s.chunk_rows - 1) / s.chunk_rows;
-    s.tiles = (B + COLUMN_TILE - 1) / COLUMN_TILE;
-    return s;
-}
+#include "../math/column_sums.h"
+#include "../math/vec.h"
+#include "../runtime/barrier.h"
+#include "../runtime/shares.h"
 
 /* A sum of all elements is [1, n, 1]: so a call that has no attributes needs none. */
 static sum_shape plan_sum_of(const nnl_call *call) {
@@ -36,49 +27,6 @@ static int64_t reduce_scratch(const nnl_call *call, int threads) {
     return s.chunks > 1 ? s.A * s.chunks * s.B * (int64_t)sizeof(double) : 0;
 }
 
-NNL_INLINE real itself_of(real x) { return x; }
-NNL_INLINE real squared(real x) { return x * x; }
-
-/* sum[j] += f(x[0][j]) + f(x[1][j]) + ..., row after row; eight rows at a time only to save
- * loads and stores. */
-NNL_INLINE void add_rows(real *restrict sum, const real *restrict x, int64_t rows, int64_t stride,
-                         int64_t width, real f(real)) {
-    int64_t row = 0;
-    for (; row + 8 <= rows; row += 8, x += 8 * stride)
-        for (int64_t j = 0; j < width; j++) {
-            real s = sum[j];
-            s += f(x[j]);
-            s += f(x[j + stride]);
-            s += f(x[j + 2 * stride]);
-            s += f(x[j + 3 * stride]);
-            s += f(x[j + 4 * stride]);
-            s += f(x[j + 5 * stride]);
-            s += f(x[j + 6 * stride]);
-            s += f(x[j + 7 * stride]);
-            sum[j] = s;
-        }
-    for (; row < rows; row++, x += stride)
-        for (int64_t j = 0; j < width; j++) sum[j] += f(x[j]);
-}
-
-/* The sums of `width` columns over one chunk's rows, from x on; B columns lie between rows. */
-NNL_INLINE void sum_chunk(real sum[COLUMN_TILE], const real *x, int64_t rows, int64_t width,
-                          const sum_shape *s, real f(real)) {
-    if (rows < ROW_LANES && width == 1) { /* not worth the loops below, and in the same order */
-        *sum = 0;
-        for (int64_t row = 0; row < rows; row++) *sum += f(x[row * s->B]);
-        return;
-    }
-    int64_t groups = rows < ROW_LANES ? 1 : rows / 4 < s->groups ? rows / 4 : s->groups;
-    memset(sum, 0, (size_t)(groups * width) * sizeof *sum);
-    add_rows(sum, x, rows / groups, groups * s->B, groups * width, f);
-    add_rows(sum, x + rows / groups * groups * s->B, rows % groups, s->B, width, f);
-    for (; groups > 1; groups = (groups + 1) / 2) {
-        const int64_t upper = (groups + 1) / 2 * width;
-        for (int64_t j = 0; j < groups / 2 * width; j++) sum[j] += sum[upper + j];
-    }
-}
-
 /* Sums this thread's chunks, each to a row of scratch, or to its place in `out` if there is one
  * chunk only. */
 NNL_INLINE void sum_chunks(real *out, const real *x, const sum_shape *s, const nnl_team *team,
@@ -89,8 +37,8 @@ NNL_INLINE void sum_chunks(real *out, const real *x, const sum_shape *s, const n
         const int64_t tile = item % s->tiles, row = item / s->tiles;
         const int64_t a = row / s->chunks, first = row % s->chunks * s->chunk_rows,
                       column = tile * COLUMN_TILE;
-        const int64_t rows = s->R - first < s->chunk_rows ? s->R - first : s->chunk_rows;
-        const int64_t width = s->B - column < COLUMN_TILE ? s->B - column : COLUMN_TILE;
+        const int64_t rows = min_of(s->R - first, s->chunk_rows);
+        const int64_t width = min_of(s->B - column, COLUMN_TILE);
         real sum[COLUMN_TILE];
         sum_chunk(sum, x + (a * s->R + first) * s->B + column, rows, width, s, f);
         if (s->chunks == 1)
@@ -102,13 +50,13 @@ NNL_INLINE void sum_chunks(real *out, const real *x, const sum_shape *s, const n
 
 /* Of outputs i ... end - 1, as many as share the index a and fit into `most`. */
 static inline int64_t columns_at(int64_t i, int64_t end, int64_t B, int64_t most) {
-    int64_t count = B - i % B < end - i ? B - i % B : end - i;
-    return count < most ? count : most;
+    int64_t count = min_of(B - i % B, end - i);
+    return min_of(count, most);
 }
 
 /* out[a][b] = the chunks' sums, first to last. */
 static void add_chunks(real *out, const double *partial, const sum_shape *s, const nnl_team *team) {
-    const nnl_range part = nnl_share(s->A * s->B, NNL_LINE, team);
+    const nnl_range part = nnl_share(s->A * s->B, NNL_CACHE_LINE, team);
     for (int64_t i = part.begin; i < part.end;) {
         const double *p = partial + i / s->B * s->chunks * s->B + i % s->B;
         const int64_t width = columns_at(i, part.end, s->B, SUM_WIDTH);
@@ -161,7 +109,7 @@ static void op_reduce_max(const nnl_call *call, nnl_team *team) {
     const real *x = call->in[0].data;
     real *out = call->out[0].data;
     const int64_t A = call->attr[0].i, R = call->attr[1].i, B = call->attr[2].i;
-    const nnl_range part = nnl_share(A * B, NNL_LINE, team);
+    const nnl_range part = nnl_share(A * B, NNL_CACHE_LINE, team);
     for (int64_t i = part.begin; i < part.end;) {
         const real *first = x + i / B * R * B + i % B;
         const int64_t width = columns_at(i, part.end, B, B);

@@ -1,7 +1,11 @@
 /* shape.c: ops that move elements and compute nothing: transpose, gather, gather_csr, one_hot,
  * assign. */
-#include "../parallel.h"
-#include "../vec.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../math/vec.h"
+#include "../runtime/shares.h"
 
 /* A permutation of dimensions, seen from the output: strides of the input in the order of the
  * output's dimensions, neighbours that stay neighbours merged. */
@@ -76,14 +80,14 @@ static void transpose_matrices(real *y, const real *x, const permutation *p, int
     int64_t y_stride = 1;
     for (int d = across + 1; d <= last; d++) y_stride *= p->shape[d];
     const int64_t rows = p->shape[across], columns = p->shape[last], x_stride = p->stride[last];
-    const int64_t tiles = (rows + TRANSPOSE_TILE - 1) / TRANSPOSE_TILE;
+    const int64_t tiles = ceil_div(rows, TRANSPOSE_TILE);
     const nnl_range part = nnl_share(n / (rows * columns) * tiles, 1, team);
     for (int64_t item = part.begin; item < part.end; item++) {
         const place start = place_of(p, item / tiles, across);
         const int64_t i = item % tiles * TRANSPOSE_TILE;
-        const int64_t height = rows - i < TRANSPOSE_TILE ? rows - i : TRANSPOSE_TILE;
+        const int64_t height = min_of(rows - i, TRANSPOSE_TILE);
         for (int64_t j = 0; j < columns; j += TRANSPOSE_TILE) {
-            const int64_t width = columns - j < TRANSPOSE_TILE ? columns - j : TRANSPOSE_TILE;
+            const int64_t width = min_of(columns - j, TRANSPOSE_TILE);
             transpose_tile(y + start.y + i * y_stride + j, y_stride, x + start.x + i + j * x_stride,
                            x_stride, height, width);
         }
@@ -204,7 +208,7 @@ static void convert_elements(char *y, const char *x, int64_t n, const conversion
 
 /* The rows of a batch lie anywhere in memory: while one is read, the beginning of the next is
  * fetched, so much that the processor sees the rest coming. */
-NNL_INLINE void fetch_row(const char *row, int64_t bytes) {
+NNL_INLINE void prefetch_row(const char *row, int64_t bytes) {
     enum { BEGINNING = 4096 };
     for (int64_t b = 0; b < min_of(bytes, BEGINNING); b += 64) __builtin_prefetch(row + b, 0, 2);
 }
@@ -236,12 +240,12 @@ static void op_gather(const nnl_call *call, nnl_team *team) {
         char *y = out + i * width * c.out_size;
         const int64_t next = index && i + 1 < part.end ? index[i + 1] : -1;
         if (next >= 0 && next < rows)
-            fetch_row(source + next * stride, width * size_of_element(c.type));
+            prefetch_row(source + next * stride, width * size_of_element(c.type));
         if (row >= 0 && row < rows) {
             convert_elements(y, source + row * stride, width, &c);
         } else {
             memset(y, 0, (size_t)(width * c.out_size));
-            nnl_report(team, i);
+            nnl_report_invalid_index(team, i);
         }
     }
 }
@@ -264,12 +268,12 @@ static void op_gather_csr(const nnl_call *call, nnl_team *team) {
         real *y = (real *)call->out[0].data + i * columns;
         memset(y, 0, (size_t)columns * sizeof *y);
         if (row < 0 || row >= rows) {
-            nnl_report(team, i);
+            nnl_report_invalid_index(team, i);
             continue;
         }
         for (int64_t k = begin[row]; k < begin[row + 1]; k++) {
             if (column[k] < 0 || column[k] >= columns)
-                nnl_report(team, i);
+                nnl_report_invalid_index(team, i);
             else
                 y[column[k]] = wide ? (real)wide[k] : (real)narrow[k];
         }
@@ -289,14 +293,14 @@ static void op_one_hot(const nnl_call *call, nnl_team *team) {
         if (label[i] >= 0 && label[i] < L)
             y[i * L + label[i]] = 1;
         else
-            nnl_report(team, i);
+            nnl_report_invalid_index(team, i);
     }
 }
 
 /* target = x.
  * in    target, written, and x, real, of one shape. No output, or one that is the target. */
 static void op_assign(const nnl_call *call, nnl_team *team) {
-    const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_LINE, team);
+    const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_CACHE_LINE, team);
     real *target = call->in[0].data;
     const real *x = call->in[1].data;
     if (target != x)

@@ -1,7 +1,11 @@
 /* slicing.c: parts of a tensor and what is made of parts: slice, its gradient, concatenate. The
  * first two move bytes, so that real and int32 tensors share them. */
-#include "../parallel.h"
-#include "../vec.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../math/vec.h"
+#include "../runtime/shares.h"
 
 /* A part of a tensor: along each dimension `size` entries from `begin` on, `step` apart. Trailing
  * dimensions that are taken whole, and the one before them if its entries are neighbours, make one

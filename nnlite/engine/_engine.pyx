@@ -15,11 +15,11 @@ cnp.import_array()
 
 cdef extern from "nnlite.h" nogil:
     enum: NNL_MAX_NDIM
-    int64_t NNL_FINE
+    int64_t NNL_NO_ERROR
     enum: NNL_STEP_SHIFT
     ctypedef struct nnl_tensor:
         void *data
-        int64_t shape[6]
+        int64_t shape[NNL_MAX_NDIM]
         int32_t ndim
     ctypedef union nnl_attr:
         int64_t i
@@ -30,7 +30,7 @@ cdef extern from "nnlite.h" nogil:
         const nnl_attr *attr
         int n_in, n_out
     ctypedef struct nnl_status:
-        int64_t first_bad
+        int64_t first_invalid_index
     ctypedef struct nnl_team:
         int size
     ctypedef void (*nnl_op_fn)(const nnl_call *, nnl_team *) noexcept nogil
@@ -39,7 +39,7 @@ cdef extern from "nnlite.h" nogil:
         nnl_op_fn op
         nnl_call call
         void *scratch
-        int8_t wait, alone, follows
+        int8_t wait, single_thread, fused
     ctypedef struct nnl_feed:
         const char *data
         int64_t stride
@@ -51,9 +51,9 @@ cdef extern from "nnlite.h" nogil:
         nnl_binding *bindings
         nnl_feed *feeds
         int32_t n_steps, n_bindings
-    ctypedef struct nnl_at_work:
+    ctypedef struct nnl_active_runs:
         int runs, threads
-    ctypedef struct nnl_grant:
+    ctypedef struct nnl_thread_budget:
         int threads
     ctypedef struct nnl_engine:
         const char *isa
@@ -61,21 +61,23 @@ cdef extern from "nnlite.h" nogil:
         const char **names
         const nnl_op_fn *ops
         const nnl_scratch_fn *scratch
-        int64_t (*run)(const nnl_program *, int64_t, int64_t, nnl_grant *,
+        int64_t (*run)(const nnl_program *, int64_t, int64_t, nnl_thread_budget *,
                        nnl_status *) noexcept nogil
 
-cdef extern from "engines.h" nogil:
+cdef extern from "runtime/isa.h" nogil:
     const nnl_engine **nnl_engines
-    int nnl_runs_here(const nnl_engine *)
+    int nnl_is_supported(const nnl_engine *)
+
+cdef extern from "runtime/thread_budget.h" nogil:
     void nnl_watch_forks()
     int nnl_max_threads()
     void nnl_set_quota(int)
-    void nnl_pretend_cores(int)
-    nnl_grant nnl_enter(int)
-    void nnl_leave(const nnl_grant *)
-    void nnl_disturbed()
+    void nnl_simulate_cores(int)
+    nnl_thread_budget nnl_acquire_threads(int)
+    void nnl_release_threads(const nnl_thread_budget *)
+    void nnl_note_preemption()
     int64_t nnl_run(const nnl_engine *, const nnl_program *, int64_t, int, nnl_status *)
-    nnl_at_work nnl_all_at_work()
+    nnl_active_runs nnl_count_active_runs()
 
 cdef extern from "<stdlib.h>" nogil:
     int posix_memalign(void **, size_t, size_t)
@@ -86,14 +88,15 @@ cdef extern from "<sys/mman.h>" nogil:
 
 cdef enum:
     MAX_OPERANDS = 16
-ARENA, MEMORY, FEED, NOWHERE = 0, 1, 2, 3  # where a tensor of a program lies
+ARENA, MEMORY, FEED, FUSED = 0, 1, 2, 3  # where a tensor of a program lies
+MAX_NDIM = NNL_MAX_NDIM
 
 nnl_watch_forks()
 cdef int _usual = nnl_max_threads()
 
 
 def max_threads():
-    """How many threads a run that is alone may use, if it begins here and now."""
+    """How many threads a run may use if it begins here and now, and no other run is under way."""
     return nnl_max_threads()
 
 
@@ -107,19 +110,19 @@ def set_quota(int cores):
     nnl_set_quota(cores)
 
 
-def pretend_cores(int cores):
-    """For tests of larger teams: as if there were so many cores; 0 ends it."""
-    nnl_pretend_cores(cores)
+def simulate_cores(int cores):
+    """For tests of large teams: as if the machine had this many cores; 0 ends it."""
+    nnl_simulate_cores(cores)
 
 
-def leave_a_core():
-    """For tests: as if a team had just had to wait for a core that another process uses."""
-    nnl_disturbed()
+def simulate_preemption():
+    """For tests: as if another process had just taken a core from a team."""
+    nnl_note_preemption()
 
 
-def at_work():
-    """How many runs are under way in this process, and with how many threads in all."""
-    now = nnl_all_at_work()
+def active_runs():
+    """(runs that are under way in this process, their threads in all)."""
+    now = nnl_count_active_runs()
     return now.runs, now.threads
 
 
@@ -203,7 +206,7 @@ cdef class Engine:
         cdef nnl_status status
         cdef int64_t scratch
         cdef int k = 0
-        cdef nnl_grant grant
+        cdef nnl_thread_budget budget
         for a in inputs:
             _look_at(&tensors[k], a)
             k += 1
@@ -218,20 +221,20 @@ cdef class Engine:
         step.call.out, step.call.n_out = tensors + step.call.n_in, len(outputs)
         step.call.attr = values
         program.steps, program.n_steps = &step, 1
-        grant = nnl_enter(threads)
+        budget = nnl_acquire_threads(threads)
         try:
-            scratch = self.c.scratch[op](&step.call, grant.threads)
+            scratch = self.c.scratch[op](&step.call, budget.threads)
             if scratch:
                 step.scratch = _aligned(scratch)
             if threads == 1:
-                self.c.run(&program, 0, 1, &grant, &status)
+                self.c.run(&program, 0, 1, &budget, &status)
             else:
                 with nogil:
-                    self.c.run(&program, 0, 1, &grant, &status)
+                    self.c.run(&program, 0, 1, &budget, &status)
         finally:
             free(step.scratch)
-            nnl_leave(&grant)
-        return -1 if status.first_bad == NNL_FINE else status.first_bad
+            nnl_release_threads(&budget)
+        return -1 if status.first_invalid_index == NNL_NO_ERROR else status.first_invalid_index
 
 
 def engines():
@@ -239,7 +242,7 @@ def engines():
     cdef int k = 0
     found = []
     while nnl_engines[k] is not NULL:
-        if nnl_runs_here(nnl_engines[k]):
+        if nnl_is_supported(nnl_engines[k]):
             found.append(Engine.wrap(nnl_engines[k]))
         k += 1
     return found
@@ -268,10 +271,10 @@ cdef class Program:
     Parameters
     ----------
     engine : Engine
-    steps : list of (op, inputs, outputs, attrs, scratch, wait, alone, follows)
+    steps : list of (op, inputs, outputs, attrs, scratch, wait, single_thread, fused)
         `inputs` and `outputs` are tuples of (place, where, shape): (ARENA, byte offset, shape),
-        (MEMORY, array, shape), (FEED, index, shape) or, of what is handed on by pieces and never
-        stored, (NOWHERE, 0, shape); `scratch` is an offset in the arena, or -1.
+        (MEMORY, array, shape), (FEED, index, shape) or, of what a fused step reads and nobody
+        stores, (FUSED, 0, shape); `scratch` is an offset in the arena, or -1.
     arena_bytes, n_feeds : int
     """
 
@@ -301,10 +304,10 @@ cdef class Program:
         if not (self.steps and self.tensors and self.places and self.attrs and self.scratch):
             raise MemoryError("nnlite: no memory for a plan")
         for s in range(self.n_steps):
-            op, inputs, outputs, attrs, scratch, wait, alone, follows = steps[s]
+            op, inputs, outputs, attrs, scratch, wait, single_thread, fused = steps[s]
             self.steps[s].op = engine.c.ops[<int>op]
-            self.steps[s].wait, self.steps[s].alone = wait, alone
-            self.steps[s].follows = follows
+            self.steps[s].wait, self.steps[s].single_thread = wait, single_thread
+            self.steps[s].fused = fused
             self.steps[s].call.n_in, self.steps[s].call.n_out = len(inputs), len(outputs)
             self.steps[s].call.attr = self.attrs + a
             _set_attrs(self.attrs + a, attrs)
@@ -404,10 +407,10 @@ cdef class Program:
                 done = nnl_run(self.engine.c, &c.program, runs, threads, &status)
         finally:
             self.idle.append(<uintptr_t>c)
-        if status.first_bad == NNL_FINE:
+        if status.first_invalid_index == NNL_NO_ERROR:
             return done, None
-        return done, (status.first_bad >> NNL_STEP_SHIFT,
-                      status.first_bad & ((<int64_t>1 << NNL_STEP_SHIFT) - 1))
+        return done, (status.first_invalid_index >> NNL_STEP_SHIFT,
+                      status.first_invalid_index & ((<int64_t>1 << NNL_STEP_SHIFT) - 1))
 
 
 cdef void _free_context(Context *c):

@@ -1,6 +1,7 @@
 """How many cores this process may use: Linux's control groups tell a container what it was given.
 
-The affinity mask, OpenMP's limit and how runs share what is there are C's (csrc/engines.c)."""
+The affinity mask, OpenMP's limit and how runs share what is there are C's
+(csrc/runtime/thread_budget.c)."""
 
 import contextlib
 import math

@@ -12,11 +12,10 @@ import numpy as np
 
 from nnlite import config
 from nnlite.engine import cpu_quota
-from nnlite.engine._engine import built_isas, engines, set_quota
+from nnlite.engine._engine import MAX_NDIM, built_isas, engines, set_quota
 from nnlite.engine.tensor import REALS, Tensor, Variable
 
 OPS = {}
-MAX_NDIM = 6  # as NNL_MAX_NDIM in csrc/nnlite.h
 
 
 class Op:
@@ -45,7 +44,7 @@ class Op:
         Input shapes and output shapes -> multiply-adds; by default the number of elements.
     pieces : {'gives', None} or int
         'gives': while a piece of the output is near, the C function can do another step for it
-        (`nnl_team.then`). A number: the C function can be such a step, for the pieces of this
+        (`nnl_team.consumer`). A number: the C function can be such a step, for the pieces of this
         input.
     """
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnlite.engine._engine import ARENA, FEED, MEMORY, NOWHERE, Program, most_threads
+from nnlite.engine._engine import ARENA, FEED, FUSED, MEMORY, Program, most_threads
 from nnlite.engine.dispatch import bad_index, engine
 from nnlite.engine.passes import _needed, _view_roots
 
@@ -25,7 +25,7 @@ class Block:
     """One piece of memory: a tensor's (with all its views) or a step's scratch."""
 
     place: int
-    where: object  # ARENA: byte offset; MEMORY: an array; FEED: its number; NOWHERE: 0
+    where: object  # ARENA: byte offset; MEMORY: an array; FEED: its number; FUSED: 0
     size: int
     first: int
     last: int
@@ -135,7 +135,7 @@ class Plan:
                 makers[id(call.outputs[0])] = call
         return order, handed
 
-    def _follows(self, call):
+    def _is_fused(self, call):
         """Whether the call before it does it, piece by piece."""
         return any(id(t) in self.handed for t in call.inputs)
 
@@ -146,14 +146,14 @@ class Plan:
         for number, t in enumerate([*self.feeds, *self.results]):
             blocks[id(self._root(t))] = Block(FEED, number, 0, 0, 0)
         for s, c in enumerate(self.calls):
-            at = s - self._follows(c)  # what takes pieces is done at the same time as what gives
+            at = s - self._is_fused(c)  # what takes pieces is done at the same time as what gives
             operands = []
             for t in (*c.inputs, *c.outputs):
                 root = self._root(t)
                 block = blocks.get(id(root))
                 if block is None:
                     if id(root) in self.handed:
-                        block = Block(NOWHERE, 0, 0, at, at)
+                        block = Block(FUSED, 0, 0, at, at)
                     elif root._data is not None:
                         block = Block(MEMORY, root._data, root._data.nbytes, at, at)
                     else:
@@ -177,19 +177,19 @@ class Plan:
     def _steps(self, works):
         steps, pending = [], []
         for s, c in enumerate(self.calls):
-            follows = self._follows(c)
+            fused = self._is_fused(c)
             gives = any(id(t) in self.handed for t in c.outputs)
-            alone = works[s] < ALONE
+            single_thread = works[s] < ALONE
             touched = self._touched(s, c)
             if gives:
                 touched += self._touched(s + 1, self.calls[s + 1])
-            wait = not follows and any(
-                _clash(touched, t) for other, t in pending if not (alone and other)
+            wait = not fused and any(
+                _clash(touched, t) for other, t in pending if not (single_thread and other)
             )
             if wait:
                 pending = []
-            if not follows:
-                pending.append((alone, touched))
+            if not fused:
+                pending.append((single_thread, touched))
             scratch = self.blocks.get(("scratch", s))
             refs = tuple((block.place, block.where, shape) for shape, block in self.operands[s])
             steps.append(
@@ -200,8 +200,8 @@ class Plan:
                     self.attrs[s],
                     scratch.where if scratch else -1,
                     wait,
-                    alone,
-                    follows,
+                    single_thread,
+                    fused,
                 )
             )
         return steps
@@ -212,7 +212,7 @@ class Plan:
         touched = [
             (*block.range(), i >= inputs or i in c.op.writes)
             for i, (_, block) in enumerate(self.operands[s])
-            if block.place != NOWHERE
+            if block.place != FUSED
         ]
         if ("scratch", s) in self.blocks:
             touched.append((*self.blocks["scratch", s].range(), True))

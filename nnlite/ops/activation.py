@@ -21,7 +21,7 @@ from nnlite.ops.elementwise import (
 from nnlite.ops.operands import call, operands
 from nnlite.ops.shape import transpose
 
-# The numbers that csrc/activation.h gives them.
+# The numbers that csrc/math/activation.h gives them; a test compares the two.
 _KINDS = "relu leaky_relu sigmoid tanh capped_relu elu selu softplus softsign hard_sigmoid isru"
 KINDS = {name: number for number, name in enumerate(["linear", *_KINDS.split()])}
 GATES = {name: number for number, name in enumerate("silu gelu gelu_tanh mish hard_silu".split())}

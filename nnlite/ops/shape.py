@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from nnlite import config
-from nnlite.engine.dispatch import OPS, Op, apply
+from nnlite.engine.dispatch import MAX_NDIM, OPS, Op, apply
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 from nnlite.ops.operands import call, constant, integers, operands
 
@@ -72,7 +72,7 @@ Op(
     "transpose",
     infer=_infer_transpose,
     gradient=_transpose_gradient,
-    attrs={"axes": None, **{f"axis_{d}": int for d in range(6)}},
+    attrs={"axes": None, **{f"axis_{d}": int for d in range(MAX_NDIM)}},
 )
 
 
@@ -80,7 +80,7 @@ def transpose(x, axes=None):
     """`x` with its axes in another order (reversed by default)."""
     (x,) = operands(x)
     axes = tuple(range(x.ndim))[::-1] if axes is None else tuple(a % x.ndim for a in axes)
-    padded = (*axes, *range(x.ndim, 6))
+    padded = (*axes, *range(x.ndim, MAX_NDIM))
     return call("transpose", [x], axes=axes, **{f"axis_{d}": a for d, a in enumerate(padded)})
 
 

@@ -275,11 +275,11 @@ def lowered(request, monkeypatch):
         return (place, *byte_bounds(where)) if place == MEMORY else (place, where, where + 1)
 
     found = []
-    for call, (op, inputs, outputs, attrs, scratch, wait, alone, follows) in zip(
+    for call, (op, inputs, outputs, attrs, scratch, wait, single_thread, fused) in zip(
         plan.calls, steps, strict=True
     ):
         reads = [bytes_of(t, x) for t, x in zip(call.inputs, inputs, strict=True)]
-        stored = call.outputs if outputs else []  # what is handed on by pieces is not
+        stored = call.outputs if outputs else []  # what a fused step reads is not
         written = [bytes_of(t, x) for t, x in zip(stored, outputs, strict=True)]
         written += [reads[i] for i in call.op.writes]
         in_shapes, out_shapes = ([t.shape for t in some] for some in (call.inputs, stored))
@@ -287,7 +287,7 @@ def lowered(request, monkeypatch):
         if size:
             assert 0 <= scratch and scratch + size <= arena_bytes
             written.append((ARENA, scratch, scratch + size))
-        found.append((call, stored, reads, written, wait, alone, follows))
+        found.append((call, stored, reads, written, wait, single_thread, fused))
     assert len(found) >= 3
     return found
 
@@ -303,9 +303,9 @@ def test_live_tensors_never_overlap(lowered):
     (A view has no step of its own; it is looked up by where it lies.)
     """
     root, content, busy = {}, {}, []
-    for call, stored, reads, written, _, _, follows in lowered:
+    for call, stored, reads, written, _, _, fused in lowered:
         outputs = written[: len(stored)]
-        assert not follows or not meet(outputs, busy), call  # the step before still works there
+        assert not fused or not meet(outputs, busy), call  # the step before still works there
         busy = reads + written
         for t, place in zip(call.inputs, reads):
             if place[0] == ARENA and place[1] < place[2]:
@@ -323,19 +323,19 @@ def test_live_tensors_never_overlap(lowered):
 
 def test_barrier_stands_wherever_threads_could_meet(lowered):
     steps = []
-    for call, _, reads, written, wait, alone, follows in lowered:
-        if follows:  # each thread does it for what it has just written itself
+    for call, _, reads, written, wait, single_thread, fused in lowered:
+        if fused:  # each thread does it for what it has just written itself
             reads, written = steps[-1][1] + reads, steps[-1][2] + written
             steps[-1] = (steps[-1][0], reads, written, *steps[-1][3:])
         else:
-            steps.append((call, reads, written, wait, alone))
-    for j, (call, reads, written, _, alone) in enumerate(steps):
+            steps.append((call, reads, written, wait, single_thread))
+    for j, (call, reads, written, _, single_thread) in enumerate(steps):
         for i in range(j - 1, -1, -1):
             if steps[i + 1][3]:  # all threads are done with step i
                 break
-            before, earlier_reads, earlier_written, _, was_alone = steps[i]
+            before, earlier_reads, earlier_written, _, was_single_thread = steps[i]
             hazard = meet(written, earlier_reads + earlier_written) or meet(reads, earlier_written)
-            assert not hazard or (alone and was_alone), (before, call)
+            assert not hazard or (single_thread and was_single_thread), (before, call)
 
 
 @pytest.mark.parametrize("name", ["views", "long_sums", "writes"])
@@ -349,8 +349,8 @@ def test_plan_gives_what_its_function_gives(name, real):
         assert_same_bits([out], [function(Tensor((6, 8), real, x)).numpy()])
 
 
-# Rows of the gradient in one strip and in many; fewer than a tile; many blocks of k; columns in
-# one block and in several; a batch of one row.
+# Rows of the gradient in one micro-panel and in many; fewer than a tile; many blocks of k; columns
+# in one block and in several; a batch of one row.
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize(
     "inputs, units, batch",

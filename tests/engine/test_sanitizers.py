@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nnlite.engine._engine import MAX_NDIM
 from paths import ROOT, pythonpath
 
 CSRC = ROOT / "csrc"
@@ -26,9 +27,13 @@ REALS = {"float": "float32", "double": "float64"}
 
 
 class NnlTensor(ctypes.Structure):
-    """As in csrc/nnlite.h; so are the others."""
+    """As in csrc/nnlite.h, as are the others: see the test of their layout."""
 
-    _fields_ = [("data", ctypes.c_void_p), ("shape", ctypes.c_int64 * 6), ("ndim", ctypes.c_int32)]
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("shape", ctypes.c_int64 * MAX_NDIM),
+        ("ndim", ctypes.c_int32),
+    ]
 
 
 class NnlAttr(ctypes.Union):
@@ -41,9 +46,9 @@ class NnlCall(ctypes.Structure):
     """One call."""
 
     _fields_ = [
-        ("inputs", ctypes.POINTER(NnlTensor)),
-        ("outputs", ctypes.POINTER(NnlTensor)),
-        ("attrs", ctypes.POINTER(NnlAttr)),
+        ("in", ctypes.POINTER(NnlTensor)),
+        ("out", ctypes.POINTER(NnlTensor)),
+        ("attr", ctypes.POINTER(NnlAttr)),
         ("n_in", ctypes.c_int),
         ("n_out", ctypes.c_int),
     ]
@@ -57,8 +62,8 @@ class NnlStep(ctypes.Structure):
         ("call", NnlCall),
         ("scratch", ctypes.c_void_p),
         ("wait", ctypes.c_int8),
-        ("alone", ctypes.c_int8),
-        ("follows", ctypes.c_int8),
+        ("single_thread", ctypes.c_int8),
+        ("fused", ctypes.c_int8),
     ]
 
 
@@ -74,14 +79,14 @@ class NnlProgram(ctypes.Structure):
     ]
 
 
-class NnlGrant(ctypes.Structure):
-    """The threads of a run that is alone: `at_work` counts (runs, threads)."""
+class NnlThreadBudget(ctypes.Structure):
+    """The threads of a run that is alone: `active_runs` counts (runs, threads)."""
 
     _fields_ = [
         ("threads", ctypes.c_int),
         ("limit", ctypes.c_int),
-        ("at_work", ctypes.POINTER(ctypes.c_int * 2)),
-        ("disturbed", ctypes.c_int),
+        ("active_runs", ctypes.POINTER(ctypes.c_int * 2)),
+        ("preempted", ctypes.c_int),
     ]
 
 
@@ -91,7 +96,7 @@ RUN = ctypes.CFUNCTYPE(
     ctypes.POINTER(NnlProgram),
     ctypes.c_int64,
     ctypes.c_int64,
-    ctypes.POINTER(NnlGrant),
+    ctypes.POINTER(NnlThreadBudget),
     ctypes.POINTER(ctypes.c_int64),
 )
 
@@ -167,8 +172,8 @@ def call(engine, number, op, case, real, threads, memory):
     step.scratch = memory.take(size, aligned=True) if size else None
     status = ctypes.c_int64()
     program = NnlProgram(ctypes.pointer(step), None, None, 1, 0)
-    grant = NnlGrant(threads, threads, ctypes.pointer((ctypes.c_int * 2)(1, threads)))
-    done = engine.run(program, 0, 1, grant, status)
+    budget = NnlThreadBudget(threads, threads, ctypes.pointer((ctypes.c_int * 2)(1, threads)))
+    done = engine.run(program, 0, 1, budget, status)
     assert done == 1
     memory.release()
     return -1 if status.value == 2**63 - 1 else status.value
@@ -180,7 +185,7 @@ def main(libraries):
 
     from nnlite.engine.dispatch import OPS
 
-    # Rows, columns and depth of a gradient: a strip and many, few rows, many blocks of all three.
+    # Rows, columns, depth of a gradient: one micro-panel and many, few rows, many blocks of each.
     pairs = [(1, 9, 3), (3, 40, 5), (30, 70, 16), (300, 40, 2), (20, 340, 400), (400, 90, 7)]
 
     memory, calls = Memory(), 0
@@ -224,10 +229,10 @@ def update_by_pieces(engine, shape, real, threads, memory):
         steps[number].call = NnlCall(inputs, None, attrs[number], *counts)
     scratch = engine.scratch[names.index("matmul")](steps[0].call, threads)
     steps[0].scratch = memory.take(scratch, aligned=True)
-    steps[1].follows = 1
+    steps[1].fused = 1
     status, program = ctypes.c_int64(), NnlProgram(steps, None, None, 2, 0)
-    grant = NnlGrant(threads, threads, ctypes.pointer((ctypes.c_int * 2)(1, threads)))
-    assert engine.run(program, 0, 1, grant, status) == 1
+    budget = NnlThreadBudget(threads, threads, ctypes.pointer((ctypes.c_int * 2)(1, threads)))
+    assert engine.run(program, 0, 1, budget, status) == 1
     moment = np.empty((M, N), real)
     ctypes.memmove(moment.ctypes.data, update[1].data, moment.nbytes)
     expected = 1 + 0.1 * (arrays[0].astype(float).T @ arrays[1] - 1)
@@ -275,6 +280,38 @@ def sanitizer_of(compiler):
     )
     path = found.stdout.strip()
     return path if os.path.isabs(path) and os.path.exists(path) else None
+
+
+def test_structures_lie_in_memory_as_in_c(tmp_path):
+    compiler = shutil.which("cc")
+    if compiler is None or not (CSRC / "nnlite.h").exists():
+        pytest.skip("needs a C compiler and the source in csrc/")
+    structures = {
+        "nnl_tensor": NnlTensor,
+        "nnl_attr": NnlAttr,
+        "nnl_call": NnlCall,
+        "nnl_step": NnlStep,
+        "nnl_program": NnlProgram,
+        "nnl_thread_budget": NnlThreadBudget,
+        "nnl_engine": NnlEngine,
+    }
+    expected, asked = [], []
+    for name, structure in structures.items():
+        expected.append(ctypes.sizeof(structure))
+        asked.append(f"sizeof({name})")
+        for field, _ in structure._fields_:
+            expected.append(getattr(structure, field).offset)
+            asked.append(f"offsetof({name}, {field})")
+    source = tmp_path / "layout.c"
+    source.write_text(
+        f'#include <stddef.h>\n#include <stdio.h>\n#include "{CSRC / "nnlite.h"}"\n'
+        "int main(void) { size_t all[] = {" + ", ".join(asked) + "};\n"
+        'for (size_t i = 0; i < sizeof all / sizeof *all; i++) printf("%zu ", all[i]); }\n'
+    )
+    subprocess.run([compiler, "-std=gnu11", str(source), "-o", str(tmp_path / "a")], check=True)
+    printed = subprocess.run([str(tmp_path / "a")], capture_output=True, text=True, check=True)
+    found = [int(n) for n in printed.stdout.split()]
+    assert dict(zip(asked, found, strict=True)) == dict(zip(asked, expected))
 
 
 def test_ops_are_clean_under_the_sanitizers(tmp_path):

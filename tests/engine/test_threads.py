@@ -34,14 +34,14 @@ def eventually(true, seconds=30):
 
 
 @pytest.mark.skipif(_engine.max_threads() < 2, reason="needs two cores")
-def test_a_team_that_is_disturbed_leaves_a_core_to_others_for_a_while():
+def test_a_team_that_is_preempted_leaves_a_core_to_others_for_a_while():
     def granted():
         with Busy(_engine.max_threads(), _engine.max_threads()):
-            assert eventually(lambda: _engine.at_work()[0] == 1)
-            return _engine.at_work()[1]
+            assert eventually(lambda: _engine.active_runs()[0] == 1)
+            return _engine.active_runs()[1]
 
     def granted_after():
-        _engine.leave_a_core()
+        _engine.simulate_preemption()
         return granted()
 
     # The while is short at first, and twice as long each time.
@@ -100,8 +100,8 @@ def python(code, **environment):
 @pytest.mark.parametrize("wanted, granted", [(1, 1), (2, 2), (4, 4), (64, 4)])
 def test_a_run_that_is_alone_gets_what_it_wants_of_the_cores(wanted, granted):
     with team_of(4), Busy(wanted, limit=4):
-        assert eventually(lambda: _engine.at_work() == (1, granted))
-    assert _engine.at_work() == (0, 0)
+        assert eventually(lambda: _engine.active_runs() == (1, granted))
+    assert _engine.active_runs() == (0, 0)
 
 
 @pytest.mark.parametrize("user_api", [None, "openmp"])
@@ -110,7 +110,7 @@ def test_a_limit_by_threadpoolctl_holds_for_runs_and_for_no_longer(user_api):
         with threadpoolctl.threadpool_limits(2, user_api=user_api):
             assert _engine.max_threads() == 2
         with Busy(4, limit=2):
-            assert eventually(lambda: _engine.at_work() == (1, 2))
+            assert eventually(lambda: _engine.active_runs() == (1, 2))
         assert _engine.max_threads() == 4
     libraries = threadpoolctl.ThreadpoolController().select(user_api="openmp")
     assert libraries.lib_controllers, "threadpoolctl does not see the library of threads"
@@ -131,29 +131,29 @@ def test_a_plan_made_under_a_limit_outgrows_it():
 def test_runs_share_the_cores_and_the_first_makes_room():
     with team_of(4):
         with Busy(64, limit=4):
-            assert eventually(lambda: _engine.at_work() == (1, 4))
+            assert eventually(lambda: _engine.active_runs() == (1, 4))
             with Busy(1, limit=4):
-                assert eventually(lambda: _engine.at_work() == (2, 4))  # 3 and 1
+                assert eventually(lambda: _engine.active_runs() == (2, 4))  # 3 and 1
                 with Busy(64, limit=4):
-                    assert eventually(lambda: _engine.at_work() == (3, 4))
-            assert eventually(lambda: _engine.at_work()[0] == 1)
+                    assert eventually(lambda: _engine.active_runs() == (3, 4))
+            assert eventually(lambda: _engine.active_runs()[0] == 1)
         with Busy(64, limit=4), Busy(64, limit=4), Busy(64, limit=4), Busy(64, limit=4):
-            assert eventually(lambda: _engine.at_work() == (4, 4))
+            assert eventually(lambda: _engine.active_runs() == (4, 4))
 
 
 def test_a_newcomer_gets_its_equal_share_at_once():
     with team_of(4):
         with Busy(64, limit=4) as first:
-            assert eventually(lambda: _engine.at_work() == (1, 4))
+            assert eventually(lambda: _engine.active_runs() == (1, 4))
             with Busy(64, limit=4):
-                assert eventually(lambda: _engine.at_work() == (2, 4))
+                assert eventually(lambda: _engine.active_runs() == (2, 4))
                 first.stop()
-                assert _engine.at_work() == (1, 2)
+                assert _engine.active_runs() == (1, 2)
 
 
 def test_more_runs_than_cores_get_a_thread_each():
     with team_of(2), Busy(64, 2), Busy(64, 2), Busy(64, 2), Busy(64, 2):
-        assert eventually(lambda: _engine.at_work() == (4, 4))
+        assert eventually(lambda: _engine.active_runs() == (4, 4))
 
 
 def sums(x):
@@ -178,9 +178,9 @@ def test_a_team_that_becomes_smaller_on_the_way_changes_no_bit():
     fill(alone, threads=1)
 
     def visit():
-        assert eventually(lambda: _engine.at_work() == (1, 2))
+        assert eventually(lambda: _engine.active_runs() == (1, 2))
         with Busy(1, limit=2):
-            seen.append(eventually(lambda: _engine.at_work() == (2, 2)))
+            seen.append(eventually(lambda: _engine.active_runs() == (2, 2)))
             seen.append(not beside[-1].any())  # the long run is still under way
 
     seen = []
@@ -331,7 +331,7 @@ def test_threads_sleep_soon_after_their_work():
         import os, time
         from teams import digest_of_a_fit
         from nnlite.engine import _engine
-        _engine.pretend_cores(2)
+        _engine.simulate_cores(2)
         digest_of_a_fit(n_threads=2)
         threads = [f"/proc/self/task/{t}/schedstat" for t in os.listdir("/proc/self/task")]
         before = [int(open(t).read().split()[0]) for t in threads]
@@ -361,11 +361,11 @@ def test_a_child_forked_while_another_thread_runs_starts_afresh():
         warnings.simplefilter("ignore", DeprecationWarning)
         print(digest_of_a_fit(n_threads=2), flush=True)
         with Busy(2, limit=2):
-            assert eventually(lambda: _engine.at_work()[0] == 1)
+            assert eventually(lambda: _engine.active_runs()[0] == 1)
             child = os.fork()
             if child == 0:
                 signal.alarm(30)  # nothing else would end it if it hung
-                print(*_engine.at_work(), _engine.max_threads(), digest_of_a_fit(), flush=True)
+                print(*_engine.active_runs(), _engine.max_threads(), digest_of_a_fit(), flush=True)
                 os._exit(0)
             _, status = os.waitpid(child, 0)
         print(_engine.max_threads(), digest_of_a_fit())

@@ -400,7 +400,7 @@ CASES = {
 
 # Units in the last place of a result (or of its case's `scale`) that an op may be off. 0: exactly
 # the oracle's number, 0.5: that number correctly rounded. The elementary functions have the bounds
-# that csrc/vec.h states; for the others, every rounding of the formula is at most a unit.
+# that csrc/math/vec.h states; for the others, every rounding of the formula is at most a unit.
 ULP = {
     **dict.fromkeys(
         (

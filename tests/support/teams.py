@@ -14,13 +14,13 @@ from nnlite.layers import Dense, Dropout
 @contextlib.contextmanager
 def team_of(threads):
     """A run that is alone may use so many threads, in the calling thread."""
-    _engine.pretend_cores(threads)
+    _engine.simulate_cores(threads)
     try:
         with threadpoolctl.threadpool_limits(threads, user_api="openmp"):
             assert _engine.max_threads() == threads
             yield
     finally:
-        _engine.pretend_cores(0)
+        _engine.simulate_cores(0)
 
 
 def digest_of_a_fit(**settings):

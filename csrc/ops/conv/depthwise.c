@@ -1,10 +1,16 @@
 /* depthwise.c: convolution of each channel by itself, vectorised over channels.
  *
- * Letters as in conv.c, with M results for each channel: w [KH, KW, C, M], y [N, OH, OW, C * M],
- * result c * M + m belongs to channel c. The kernel is turned once to [M, KH, KW, C], so that all
- * loops run over channels side by side. Taps in the padding are left out. */
-#include "../activation.h"
-#include "../gemm/microkernel.h"
+ * Letters as in geometry.h, and M results for each channel: w [KH, KW, C, M], y [N, OH, OW, C * M],
+ * result c * M + m belongs to channel c. The kernel is transposed once to [M, KH, KW, C], so that
+ * all loops run over channels side by side. Taps in the padding are left out. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../../gemm/microkernel.h"
+#include "../../math/activation.h"
+#include "../../runtime/barrier.h"
+#include "../../runtime/shares.h"
 
 /* Vectors of channels that are summed together, in registers. */
 enum { MOST_VECTORS = 4 };
@@ -17,23 +23,25 @@ typedef struct {
 static nnl_depthwise depthwise_of(const nnl_tensor *x, const nnl_tensor *w, const nnl_tensor *y,
                                   const nnl_attr *attr) {
     const int64_t *a = x->shape, *k = w->shape;
-    return (nnl_depthwise){a[0], a[1], a[2], a[3], k[0], k[1], k[3], y->shape[1], y->shape[2],
-                           attr[0].i, attr[1].i, attr[2].i, attr[3].i, attr[4].i, attr[5].i};
+    return (nnl_depthwise){a[0],      a[1],      a[2],        a[3],        k[0],
+                           k[1],      k[3],      y->shape[1], y->shape[2], attr[0].i,
+                           attr[1].i, attr[2].i, attr[3].i,   attr[4].i,   attr[5].i};
 }
 
-/* turned[m][tap][c] = w[tap][c][m]. All threads do their share, and wait. */
-static void turn_kernel(const nnl_depthwise *g, const real *w, real *turned, nnl_team *team) {
+/* transposed[m][tap][c] = w[tap][c][m]. All threads do their share, and wait. */
+static void transpose_kernel(const nnl_depthwise *g, const real *w, real *transposed,
+                             nnl_team *team) {
     const int64_t taps = g->KH * g->KW;
     const nnl_range mine = nnl_share(g->M * taps, 1, team);
     for (int64_t i = mine.begin; i < mine.end; i++) {
         const real *from = w + i % taps * g->C * g->M + i / taps;
-        for (int64_t c = 0; c < g->C; c++) turned[i * g->C + c] = from[c * g->M];
+        for (int64_t c = 0; c < g->C; c++) transposed[i * g->C + c] = from[c * g->M];
     }
     nnl_wait(team);
 }
 
-static int64_t turned_size(const nnl_tensor *w) {
-    return pieces(nnl_size(w), NNL_LINE) * NNL_LINE;
+static int64_t transposed_size(const nnl_tensor *w) {
+    return ceil_div(nnl_size(w), NNL_CACHE_LINE) * NNL_CACHE_LINE;
 }
 
 /* Vectors for the next n channels: 4, 2 or 1. The last one may not be full. */
@@ -71,8 +79,8 @@ NNL_INLINE void add_products(const int nv, vec sum[MOST_VECTORS], const real *x,
 
 /* The taps k in [0, K) for which 0 <= first + k * dilation < size. */
 static nnl_range taps_inside(int64_t first, int64_t K, int64_t dilation, int64_t size) {
-    const int64_t begin = first < 0 ? pieces(-first, dilation) : 0;
-    const int64_t end = first < size ? pieces(size - first, dilation) : 0;
+    const int64_t begin = first < 0 ? ceil_div(-first, dilation) : 0;
+    const int64_t end = first < size ? ceil_div(size - first, dilation) : 0;
     return (nnl_range){min_of(begin, K), min_of(end, K)};
 }
 
@@ -89,9 +97,8 @@ NNL_INLINE void depthwise_channels(const int nv, const nnl_depthwise *g, const n
     vec sum[MOST_VECTORS] = {{0}};
     for (int64_t i = v->kh.begin; i < v->kh.end; i++)
         for (int64_t j = v->kw.begin; j < v->kw.end; j++)
-            add_products(nv, sum,
-                         v->x + (i * g->dilation_h * g->W + j * g->dilation_w) * g->C + c, 1,
-                         w + (i * g->KW + j) * g->C, 1, n);
+            add_products(nv, sum, v->x + (i * g->dilation_h * g->W + j * g->dilation_w) * g->C + c,
+                         1, w + (i * g->KW + j) * g->C, 1, n);
 #pragma GCC unroll 4
     for (int j = 0; j < nv; j++) {
         const int64_t left = nv > 1 ? LANES : n, at = (c + j * LANES) * g->M + m;
@@ -136,11 +143,10 @@ static void depthwise_row(const nnl_depthwise *g, const real *x, const real *w, 
  * attr  0 activation (see activation.h), 1 its alpha, 2 stride_h, 3 stride_w, 4 top, 5 left,
  *       6 dilation_h, 7 dilation_w */
 static void op_depthwise_conv2d(const nnl_call *call, nnl_team *team) {
-    const nnl_depthwise g =
-        depthwise_of(&call->in[0], &call->in[1], &call->out[0], call->attr + 2);
+    const nnl_depthwise g = depthwise_of(&call->in[0], &call->in[1], &call->out[0], call->attr + 2);
     const real *x = call->in[0].data, *bias = call->n_in == 3 ? call->in[2].data : NULL;
     const int64_t row = g.OW * g.C * g.M;
-    turn_kernel(&g, call->in[1].data, team->scratch, team);
+    transpose_kernel(&g, call->in[1].data, team->scratch, team);
     const nnl_range mine = nnl_share(g.N * g.OH, 1, team);
     for (int64_t r = mine.begin; r < mine.end; r++) {
         real *y = (real *)call->out[0].data + r * row;
@@ -151,7 +157,7 @@ static void op_depthwise_conv2d(const nnl_call *call, nnl_team *team) {
 
 static int64_t depthwise_conv2d_scratch(const nnl_call *call, int threads) {
     (void)threads;
-    return turned_size(&call->in[1]) * (int64_t)sizeof(real);
+    return transposed_size(&call->in[1]) * (int64_t)sizeof(real);
 }
 
 /* The taps k for which h - k * dilation is o * stride with 0 <= o < O, lowest first: k = first,
@@ -188,8 +194,7 @@ NNL_INLINE void gather_channels(const int nv, const int64_t M, const nnl_depthwi
                 add_products(nv, sum, from + m, M, tap + m * taps * g->C, 1, n);
         }
 #pragma GCC unroll 4
-    for (int j = 0; j < nv; j++)
-        store_channels(dx + c + j * LANES, 1, nv > 1 ? LANES : n, sum[j]);
+    for (int j = 0; j < nv; j++) store_channels(dx + c + j * LANES, 1, nv > 1 ? LANES : n, sum[j]);
 }
 
 static void gather_pixel(const nnl_depthwise *g, const real *dy, const real *w, real *dx,
@@ -217,8 +222,8 @@ static void gather_pixel(const nnl_depthwise *g, const real *dy, const real *w, 
 static void op_depthwise_gradient_input(const nnl_call *call, nnl_team *team) {
     const nnl_depthwise g = depthwise_of(&call->out[0], &call->in[1], &call->in[0], call->attr);
     real *w = team->scratch;
-    nnl_taps *right = (nnl_taps *)(w + turned_size(&call->in[1])) + team->id * g.W;
-    turn_kernel(&g, call->in[1].data, w, team);
+    nnl_taps *right = (nnl_taps *)(w + transposed_size(&call->in[1])) + team->id * g.W;
+    transpose_kernel(&g, call->in[1].data, w, team);
     for (int64_t i = 0; i < g.W; i++)
         right[i] = taps_above(i + g.left, g.KW, g.dilation_w, g.stride_w, g.OW);
     const nnl_range mine = nnl_share(g.N * g.H, 1, team);
@@ -226,8 +231,7 @@ static void op_depthwise_gradient_input(const nnl_call *call, nnl_team *team) {
         const real *dy = (const real *)call->in[0].data + r / g.H * g.OH * g.OW * g.C * g.M;
         const nnl_taps down = taps_above(r % g.H + g.top, g.KH, g.dilation_h, g.stride_h, g.OH);
         real *dx = (real *)call->out[0].data + r * g.W * g.C;
-        for (int64_t i = 0; i < g.W; i++, dx += g.C)
-            gather_pixel(&g, dy, w, dx, &down, &right[i]);
+        for (int64_t i = 0; i < g.W; i++, dx += g.C) gather_pixel(&g, dy, w, dx, &down, &right[i]);
     }
 }
 
@@ -241,7 +245,7 @@ enum { DEPTHWISE_CHUNKS = 16, DEPTHWISE_CHUNK = 256 /* pixels, at least */ };
 
 static int64_t depthwise_chunks(const nnl_depthwise *g) {
     const int64_t chunks = min_of(g->N * g->OH * g->OW / DEPTHWISE_CHUNK, DEPTHWISE_CHUNKS);
-    return min_of(chunks, g->N * g->OH) > 1 ? min_of(chunks, g->N * g->OH) : 1;
+    return max_of(min_of(chunks, g->N * g->OH), 1);
 }
 
 /* dw[c] += the sum over `pixels` of x[pixel][c] dy[pixel][c M], n channels. */
@@ -312,15 +316,15 @@ static void sum_depthwise_chunk(const nnl_call *call, const nnl_depthwise *g, nn
  * attr  as depthwise_conv2d, from 2 on */
 static void op_depthwise_gradient_kernel(const nnl_call *call, nnl_team *team) {
     const nnl_depthwise g = depthwise_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
-    const int64_t chunks = depthwise_chunks(&g), size = turned_size(&call->out[0]);
+    const int64_t chunks = depthwise_chunks(&g), size = transposed_size(&call->out[0]);
     const int64_t taps = g.KH * g.KW;
     real *sums = team->scratch, *dw = call->out[0].data;
     const nnl_range mine = nnl_share(chunks, 1, team);
     for (int64_t i = mine.begin; i < mine.end; i++)
-        sum_depthwise_chunk(call, &g, piece((nnl_range){0, g.N * g.OH}, 1, i, chunks),
+        sum_depthwise_chunk(call, &g, even_share((nnl_range){0, g.N * g.OH}, 1, i, chunks),
                             sums + i * size);
     nnl_wait(team);
-    const nnl_range part = nnl_share(taps * g.C, NNL_LINE, team);
+    const nnl_range part = nnl_share(taps * g.C, NNL_CACHE_LINE, team);
     for (int64_t i = part.begin; i < part.end; i++)
         for (int64_t m = 0; m < g.M; m++) {
             const real *at = sums + m * taps * g.C + i;
@@ -333,5 +337,5 @@ static void op_depthwise_gradient_kernel(const nnl_call *call, nnl_team *team) {
 static int64_t depthwise_gradient_kernel_scratch(const nnl_call *call, int threads) {
     const nnl_depthwise g = depthwise_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
     (void)threads;
-    return depthwise_chunks(&g) * turned_size(&call->out[0]) * (int64_t)sizeof(real);
+    return depthwise_chunks(&g) * transposed_size(&call->out[0]) * (int64_t)sizeof(real);
 }

@@ -1,9 +1,9 @@
-/* philox.h: Philox4x32-10, random bits as a pure function of a counter and a key, so any thread
- * can make any part.
+/* philox.h: Philox4x32-10, random bits as a function of a counter and a key. So each thread can
+ * compute its part of an array by itself.
  *
  * J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: "Parallel random numbers: as easy as 1, 2,
- * 3", SC 2011. A block is 4 words of 32 bits; a group of blocks is made at once, a few side by
- * side in vectors of 64-bit lanes. */
+ * 3", SC 2011. A block is 4 words of 32 bits. Blocks are computed in groups, in vectors of 64-bit
+ * lanes with a block in each lane. */
 #ifndef NNL_PHILOX_H
 #define NNL_PHILOX_H
 
@@ -15,13 +15,14 @@
 
 enum { PHILOX_BLOCKS = 16, PHILOX_WORDS = 4 * PHILOX_BLOCKS };
 
-/* All blocks of one key and counter, with the keys of the ten rounds. */
+/* The stream of blocks of one key and counter, with the keys of the ten rounds. */
 typedef struct {
     uint64_t round_key[10][2];
     uint64_t counter;
 } philox_stream;
 
-/* Between rounds the key is raised by the golden ratio and by sqrt(3) - 1. */
+/* From round to round the golden ratio and sqrt(3) - 1, as 32-bit fractions, are added to the key.
+ */
 static inline philox_stream philox_start(uint64_t key, uint64_t counter) {
     philox_stream stream = {.counter = counter};
     uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
@@ -42,8 +43,8 @@ enum { PHILOX_LANES = 2 };
 typedef uint64_t philox_wide __attribute__((vector_size(8 * PHILOX_LANES)));
 typedef uint32_t philox_narrow __attribute__((vector_size(4 * PHILOX_LANES)));
 
-/* The product of the lower half of each lane and m. x86 has an instruction that compilers do not
- * find. */
+/* The product of m and the lower half of each lane. x86 has an instruction for this which compilers
+ * do not find by themselves. */
 NNL_INLINE philox_wide multiply_lower_halves(philox_wide a, uint32_t m) {
 #if defined(__AVX512F__)
     return (philox_wide)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(m));
@@ -81,9 +82,9 @@ NNL_INLINE void store_lower_halves(uint32_t *words, philox_wide word) {
     memcpy(words, &narrow, sizeof narrow);
 }
 
-/* The words of the blocks group * PHILOX_BLOCKS + (0 ... PHILOX_BLOCKS - 1) of a stream: first
- * word 0 of each of them, then word 1 of each, and so on. The 128-bit counter of a block is its
- * number and the stream's counter. */
+/* The words of the blocks group * PHILOX_BLOCKS + (0 ... PHILOX_BLOCKS - 1) of a stream: word 0 of
+ * each block, then word 1 of each, and so on. The 128-bit counter of a block consists of its number
+ * (lower half) and the stream's counter. */
 static inline void philox_words(uint32_t words[PHILOX_WORDS], int64_t group,
                                 const philox_stream *stream) {
     philox_wide lane = {0};

@@ -1,12 +1,13 @@
-/* activation.h: the activations, as loops that ops share: elementwise ones, whose gradients read
- * the output alone; gated ones, x times a function of x, whose gradients read x; and the softmax of
- * a few rows. */
+/* activation.h: the activations, as loops that several ops call.
+ *
+ * There are three kinds: elementwise activations, whose gradients read the output only; gated ones,
+ * x times a function of x, whose gradients read x; and the softmax of rows. */
 #ifndef NNL_ACTIVATION_H
 #define NNL_ACTIVATION_H
 
 #include "vec.h"
 
-/* The names in nnlite/ops/activation.py, in its order. */
+/* nnlite/ops/activation.py has the same names and numbers; a test compares them. */
 enum {
     NNL_LINEAR,
     NNL_RELU,
@@ -22,8 +23,8 @@ enum {
     NNL_ISRU
 };
 
-/* Above 0, selu is SCALE x, below SCALE_ALPHA (e^x - 1). G. Klambauer, T. Unterthiner, A. Mayr, S.
- * Hochreiter: "Self-normalizing neural networks", NIPS 2017. */
+/* selu(x) = SCALE x for x > 0, else SCALE_ALPHA (e^x - 1). G. Klambauer, T. Unterthiner, A. Mayr,
+ * S. Hochreiter: "Self-normalizing neural networks", NIPS 2017. */
 #define SELU_SCALE ((real)1.0507009873554804934)
 #define SELU_SCALE_ALPHA ((real)1.7580993408473768599)
 
@@ -39,7 +40,7 @@ NNL_INLINE real softsign_of(real x) { return x / (1 + real_abs(x)); }
 /* The inverse square root unit, x / sqrt(1 + (x / limit)^2). B. Carlile et al.: "Improving deep
  * learning by inverse square root linear units", arXiv 1710.09967, 2017. */
 NNL_INLINE real isru_of(real x, real limit, real inverse) {
-    const real far = (real)1e9; /* its square is finite, and the result rounds to the limit */
+    const real far = (real)1e9; /* its square is finite, and beyond the result is the limit */
     real r = x * inverse;
     r = r < -far ? -far : r > far ? far : r;
     return limit * (r / real_sqrt(fmadd(r, r, 1)));
@@ -47,7 +48,7 @@ NNL_INLINE real isru_of(real x, real limit, real inverse) {
 NNL_INLINE real hard_sigmoid_of(real x) { return capped_relu_of((x + 3) * (real)(1. / 6), 1); }
 
 /* y = act(x), n values; y may be x. NaN stays NaN. `alpha` is the slope of leaky_relu below zero,
- * the limit of elu (as -alpha) and of isru, the most that capped_relu gives. */
+ * the maximum of capped_relu and the limit of isru; the limit of elu is -alpha. */
 static inline void activate(real *y, const real *x, int64_t n, int kind, double alpha) {
     const real a = (real)alpha;
     switch (kind) {
@@ -102,7 +103,7 @@ static inline void activate(real *y, const real *x, int64_t n, int kind, double 
     }
 }
 
-/* dx = dy * act'(x), written in terms of y = act(x); n values; dx may be dy or y. */
+/* dx = dy * act'(x), computed from y = act(x); n values; dx may be dy or y. */
 static inline void activate_gradient(real *dx, const real *dy, const real *y, int64_t n, int kind,
                                      double alpha) {
     const real a = (real)alpha;
@@ -110,7 +111,7 @@ static inline void activate_gradient(real *dx, const real *dy, const real *y, in
     case NNL_RELU:
         NNL_INDEPENDENT
         for (int64_t i = 0; i < n; i++) {
-            const real whole = dy[i]; /* read in both cases, so that the loop has no branch */
+            const real whole = dy[i]; /* read in both cases, so the loop has no branch */
             dx[i] = y[i] > 0 ? whole : 0;
         }
         break;
@@ -172,15 +173,15 @@ static inline void activate_gradient(real *dx, const real *dy, const real *y, in
     }
 }
 
-/* The gates, named in nnlite/ops/activation.py, in its order. */
+/* nnlite/ops/activation.py has the same names and numbers; a test compares them. */
 enum { NNL_SILU, NNL_GELU, NNL_GELU_TANH, NNL_MISH, NNL_HARD_SILU };
 
-/* What x is multiplied by, and its derivative with respect to x. */
+/* The factor of x, and the derivative of that factor with respect to x. */
 typedef struct {
     real value, slope;
 } gate_parts;
 
-/* sigmoid(x), and s (1 - s) without the loss that forming 1 - s would cause. */
+/* s = sigmoid(x) and s (1 - s), where 1 - s would lose digits and is not formed. */
 NNL_INLINE gate_parts silu_gate(real x) {
     const real e = real_exp(-real_abs(x)), r = 1 / (1 + e);
     return (gate_parts){x < 0 ? e * r : r, e * r * r};
@@ -267,16 +268,17 @@ static inline void activate_gated_gradient(real *dx, const real *dy, const real 
     }
 }
 
-/* Elements worked on together: they stay in the level 1 cache. */
+/* Elements of the rows that are worked on together. They stay in L1. */
 enum { SOFTMAX_BLOCK = 1024 };
 
-/* At least one row, at most SOFTMAX_BLOCK. */
+/* How many rows are worked on together: at least one, at most SOFTMAX_BLOCK. */
 static inline int64_t rows_per_block(int64_t classes) {
     return classes < SOFTMAX_BLOCK ? SOFTMAX_BLOCK / classes : 1;
 }
 
-/* y = e^(x - most) of a row, and the sum of that in the order of row_sum; y may be x. Where a whole
- * vector does not fit at the end, the last one holds some elements that had their turn before. */
+/* y = e^(x - most) for a row; returns the sum of y in the order of row_sum. y may be x. If n is not
+ * a multiple of ROW_LANES, the last vector overlaps the one before it. The overlap is not summed
+ * twice: `rest` points to the new elements, followed by zeros. */
 static inline real exp_and_sum(real *y, const real *x, int64_t n, real most) {
     if (n < ROW_LANES) {
         for (int64_t j = 0; j < n; j++) y[j] = real_exp(x[j] - most);
@@ -287,7 +289,8 @@ static inline real exp_and_sum(real *y, const real *x, int64_t n, real most) {
     NNL_LANES
     for (int j = 0; j < ROW_LANES; j++) last[j] = real_exp(end[j] - most);
     for (int64_t i = 0; i + ROW_LANES <= n; i += ROW_LANES) {
-        NNL_LANES NNL_INDEPENDENT
+        NNL_LANES
+        NNL_INDEPENDENT
         for (int j = 0; j < ROW_LANES; j++) {
             const real e = real_exp(x[i + j] - most);
             y[i + j] = e;
@@ -300,8 +303,8 @@ static inline real exp_and_sum(real *y, const real *x, int64_t n, real most) {
     return row_sum(lane, ROW_LANES);
 }
 
-/* For each of a few rows largest = max(x), y = e^(x - largest) and the sum of y. Narrow rows go
- * through exp together, as one array. */
+/* For each row largest = max(x), y = e^(x - largest) and sums = the sum of y. Rows of fewer
+ * elements than ROW_LANES go through exp together, as one array. */
 static inline void exp_of_rows(real *y, real *sums, real *largest, const real *x, int64_t rows,
                                int64_t classes) {
     row_maxima(largest, x, rows, classes);
@@ -320,8 +323,8 @@ static inline void exp_of_rows(real *y, real *sums, real *largest, const real *x
     row_sums(sums, y, rows, classes);
 }
 
-/* y = x - max(x) - log(sum(e^(x - max(x)))) of each of a few rows: at most rows_per_block, or one.
- * y is not x. */
+/* y = x - max(x) - log(sum(e^(x - max(x)))) for each row, of which there are at most
+ * rows_per_block(classes). y is not x. */
 static inline void log_softmax_of_rows(real *restrict y, const real *restrict x, int64_t rows,
                                        int64_t classes) {
     real largest[SOFTMAX_BLOCK], sums[SOFTMAX_BLOCK];
@@ -333,7 +336,8 @@ static inline void log_softmax_of_rows(real *restrict y, const real *restrict x,
     }
 }
 
-/* y = e^x / sum(e^x) of each of a few rows: at most rows_per_block, or one. y may be x. */
+/* y = e^x / sum(e^x) for each row, of which there are at most rows_per_block(classes). y may be x.
+ */
 static inline void softmax_of_rows(real *y, const real *x, int64_t rows, int64_t classes) {
     real largest[SOFTMAX_BLOCK], sums[SOFTMAX_BLOCK];
     exp_of_rows(y, sums, largest, x, rows, classes);

@@ -1,11 +1,11 @@
-/* vec.h: elementary functions as plain C without branches, so that the compiler vectorises any
- * loop over them.
+/* vec.h: elementary functions in plain C without branches, so the compiler vectorises every loop
+ * over them.
  *
- * They use IEEE multiply, add, fused multiply-add, divide and integer operations only. A value
- * therefore has the same bits at every place of an array and on every instruction set that has a
- * fused multiply-add. The `ulp` given are the largest errors found among 10^8 floats spread
- * over all bit patterns and 6 * 10^7 random doubles. Denormal arguments and results count as zero
- * (plan.c sets the CPU to do the same). */
+ * They use IEEE multiply, add, fused multiply-add, divide and integer operations only. The result
+ * for a value therefore has the same bits at every place of an array, and on every instruction set
+ * that has a fused multiply-add. Errors are given in ulp, units in the last place: the largest
+ * found among 10^8 floats over all bit patterns and 6 * 10^7 random doubles. Denormal arguments and
+ * results count as zero, and plan.c sets the CPU to do the same. */
 #ifndef NNL_VEC_H
 #define NNL_VEC_H
 
@@ -14,29 +14,29 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "nnlite.h"
+#include "../nnlite.h"
 
-/* Before a loop whose iterations are independent though its pointers may be equal (an op done in
- * place). */
+/* Before a loop whose pointers may be equal, as in an op done in place. It tells the compiler that
+ * the iterations are independent all the same. */
 #if defined(__clang__)
 #define NNL_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define NNL_INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
-/* Before a loop over ROW_LANES: gcc would unroll it to scalars, instead of making it one or a
- * few vectors. */
+/* Before a loop over ROW_LANES. GCC would otherwise unroll it into scalars, where it can become one
+ * vector or a few. */
 #if defined(__clang__)
 #define NNL_LANES
 #else
 #define NNL_LANES _Pragma("GCC unroll 1")
 #endif
 
-/* For the shared loops that take a function of one element: inlined, it becomes part of the
- * loop. */
+/* For functions of one element and for loops that take such a function. Inlined, the function
+ * becomes part of the loop, and the loop is vectorised. */
 #define NNL_INLINE static inline __attribute__((always_inline))
 
-/* A compile-time constant: the compiler keeps one branch of every `if` on it. */
+/* A constant: of every `if` on it the compiler keeps one branch. */
 #define REAL_IS_FLOAT (sizeof(real) == sizeof(float))
 typedef __typeof__(__builtin_choose_expr(REAL_IS_FLOAT, (uint32_t)0, (uint64_t)0)) real_bits;
 enum { MANTISSA_BITS = REAL_IS_FLOAT ? 23 : 52, EXPONENT_BIAS = REAL_IS_FLOAT ? 127 : 1023 };
@@ -44,7 +44,7 @@ enum { MANTISSA_BITS = REAL_IS_FLOAT ? 23 : 52, EXPONENT_BIAS = REAL_IS_FLOAT ? 
 #define REAL_LARGEST ((real)(REAL_IS_FLOAT ? FLT_MAX : DBL_MAX))
 #define REAL_SMALLEST_NORMAL ((real)(REAL_IS_FLOAT ? FLT_MIN : DBL_MIN))
 
-/* a * b + c, rounded once where the CPU can. */
+/* a * b + c, rounded once if the CPU can do so. */
 NNL_INLINE real fmadd(real a, real b, real c) {
 #if defined(__FMA__) || defined(__aarch64__)
     return REAL_IS_FLOAT ? __builtin_fmaf(a, b, c) : __builtin_fma(a, b, c);
@@ -69,9 +69,13 @@ NNL_INLINE real real_abs(real x) {
     return REAL_IS_FLOAT ? __builtin_fabsf((float)x) : __builtin_fabs(x);
 }
 NNL_INLINE real real_sqrt(real x) { return REAL_IS_FLOAT ? __builtin_sqrtf(x) : __builtin_sqrt(x); }
-/* 1 / x for x > 0, 0.501 ulp: an estimate from the bits, off by at most 5.1 %, and three steps of
- * Newton's. Loops that wait for divisions run up to 1.6 times as fast with it. Of x = 0 the result
- * is not finite, of x > 2^125 it is 2^-125. */
+NNL_INLINE real sign_of(real x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
+/* NaN in either operand is the result, as in NumPy. */
+NNL_INLINE real maximum_of(real a, real b) { return ((a > b) | (a != a)) ? a : b; }
+NNL_INLINE real minimum_of(real a, real b) { return ((a < b) | (a != a)) ? a : b; }
+/* 1 / x for x > 0, 0.501 ulp. An estimate from the bits of x, off by at most 5.1 %, is improved by
+ * three steps of Newton's method. Loops that wait for divisions run up to 1.6 times as fast with
+ * it. For x = 0 the result is not finite, for x > 2^125 it is 2^-125. */
 NNL_INLINE real real_reciprocal(real x) {
     if (!REAL_IS_FLOAT) return 1 / x;
     x = x > (real)0x1p125 ? (real)0x1p125 : x;
@@ -84,12 +88,13 @@ NNL_INLINE real real_pow(real x, real y) {
     return REAL_IS_FLOAT ? __builtin_powf(x, y) : __builtin_pow(x, y);
 }
 
-/* ln 2 in two parts; the upper one has so few bits that its product with an exponent is exact. */
+/* ln 2 in two parts. The upper part has few bits, so its product with an exponent is exact. */
 #define LN2_UPPER ((real)(REAL_IS_FLOAT ? 0.693359375 : 6.93147180369123816490e-01))
 #define LN2_LOWER ((real)(REAL_IS_FLOAT ? -2.12194440054690583e-4 : 1.90821492927058770002e-10))
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2. Adding 1.5 * 2^MANTISSA_BITS rounds to an integer, and
- * leaves it in the lowest bits of the sum: shifted to the exponent's place, these are n. */
+/* x = n ln 2 + r with |r| <= ln 2 / 2. Adding 1.5 * 2^MANTISSA_BITS to x / ln 2 rounds it to the
+ * integer n and leaves n in the lowest bits of the sum. `exponent` is n, shifted to the place of
+ * the exponent. */
 typedef struct {
     real r;
     real_bits exponent;
@@ -124,7 +129,7 @@ NNL_INLINE real short_expm1(real r) {
     return fmadd(r * r, q, r);
 }
 
-/* e^x. Overflows to infinity, is 0 where the result would be denormal, and NaN stays NaN. 1.1
+/* e^x. It overflows to infinity, and is 0 where the result would be denormal. NaN stays NaN. 1.1
  * ulp, double 1.2. */
 NNL_INLINE real real_exp(real x) {
     const real highest = REAL_IS_FLOAT ? 88.72283 : 709.782712893384;
@@ -135,9 +140,9 @@ NNL_INLINE real real_exp(real x) {
     return x < lowest ? 0 : y;
 }
 
-/* The natural logarithm, by log(m) = 2 artanh(s), s = (m - 1) / (m + 1) with m in [sqrt(1/2),
- * sqrt(2)), arranged as in FreeBSD's msun so that little is lost near x = 1. log(0) = -inf, of a
- * negative number NaN. 0.9 ulp. */
+/* The natural logarithm: log(m) = 2 artanh(s) with s = (m - 1) / (m + 1) and m in [sqrt(1/2),
+ * sqrt(2)). The terms are arranged as in FreeBSD's msun, so little is lost near x = 1. log(0) is
+ * -inf, the logarithm of a negative number NaN. 0.9 ulp. */
 NNL_INLINE real real_log(real x) {
     const real magic = REAL_IS_FLOAT ? 0x1p23 : 0x1p52;
     const real_bits one = bits_of(1), root_half = bits_of((real)0.70710678118654752440);
@@ -164,13 +169,13 @@ NNL_INLINE real real_log(real x) {
     return x < REAL_SMALLEST_NORMAL ? below : y;
 }
 
-/* log(1 + x) for finite x >= 0; what the addition 1 + x loses is put back. 1.2 ulp. */
+/* log(1 + x) for finite x >= 0. The rounding error of 1 + x is corrected. 1.2 ulp. */
 NNL_INLINE real real_log1p(real x) {
     real u = 1 + x;
     return real_log(u) + (x - (u - 1)) / u;
 }
 
-/* e^x - 1 for x <= 0; nothing is lost near 0. 1.5 ulp. */
+/* e^x - 1 for x <= 0, accurate near 0. 1.5 ulp. */
 NNL_INLINE real real_expm1(real x) {
     const real enough = REAL_IS_FLOAT ? -20 : -40; /* it rounds to -1 before that */
     exp_parts p = split_exp(x < enough ? enough : x);
@@ -178,8 +183,8 @@ NNL_INLINE real real_expm1(real x) {
     return fmadd(power, short_expm1(p.r), power - 1);
 }
 
-/* tanh(x) = -y / (y + 2) with y = expm1(-2 |x|), which is exact for small x. 2.6 ulp, double
- * 2.8. */
+/* tanh(|x|) = -y / (y + 2) with y = e^(-2 |x|) - 1, which is accurate for small x, and the sign of
+ * x. 2.6 ulp, double 2.8. */
 NNL_INLINE real real_tanh(real x) {
     const real enough = REAL_IS_FLOAT ? 10 : 20; /* tanh rounds to 1 before that */
     real a = real_abs(x);
@@ -194,7 +199,7 @@ NNL_INLINE real real_tanh(real x) {
 /* 1 / (1 + e^-x). 2.5 ulp. */
 NNL_INLINE real real_sigmoid(real x) { return 1 / (1 + real_exp(-x)); }
 
-/* What was lost when x * x was rounded to `square`, exactly. */
+/* x * x - square, exactly, where `square` is x * x rounded. */
 NNL_INLINE real rest_of_square(real x, real square) {
 #if defined(__FMA__) || defined(__aarch64__)
     return fmadd(x, x, -square);
@@ -205,15 +210,16 @@ NNL_INLINE real rest_of_square(real x, real square) {
 #endif
 }
 
-/* Of the standard normal distribution: e^(-x^2 / 2), and the probability of less than x. */
+/* Of the standard normal distribution: gauss = e^(-x^2 / 2), below = the probability of a value
+ * less than x. */
 typedef struct {
     real gauss, below;
 } normal_parts;
 
-/* The upper tail, for a = |x|, is e^(-a^2 / 2) p(s) / (a + K) with s = (a - K) / (a + K), where the
- * polynomial p interpolates at Chebyshev nodes (after M. M. Shepherd, J. G. Laframboise:
- * "Chebyshev approximation of (1 + 2x) exp(x^2) erfc x", Math. Comp. 36, 1981). Rounding a^2 is
- * made up for, so that small tails are as exact as large ones. 5 ulp, double 7. */
+/* With a = |x| the upper tail is e^(-a^2 / 2) p(s) / (a + K), s = (a - K) / (a + K). The polynomial
+ * p interpolates at Chebyshev nodes (after M. M. Shepherd, J. G. Laframboise: "Chebyshev
+ * approximation of (1 + 2x) exp(x^2) erfc x", Math. Comp. 36, 1981). The rounding error of a^2 is
+ * corrected, so small tails are as accurate as large ones. 5 ulp, double 7. */
 NNL_INLINE normal_parts real_normal(real x) {
     const real K = REAL_IS_FLOAT ? 4 : 5, enough = REAL_IS_FLOAT ? 14 : 39;
     real a = real_abs(x);
@@ -264,7 +270,8 @@ typedef struct {
     real cosine, sine;
 } circle_point;
 
-/* For 0 <= u <= 1: by the nearest quarter turn, and what is left of u. 1.5 ulp of 1. */
+/* For 0 <= u <= 1: u is a multiple of a quarter turn plus a rest v with |v| <= 1/8, and polynomials
+ * give cosine and sine of the rest. 1.5 ulp of 1. */
 NNL_INLINE circle_point real_circle(real u) {
     const real magic = REAL_IS_FLOAT ? 0x1.8p23 : 0x1.8p52;
     real sum = fmadd(4, u, magic), v = fmadd((real)-0.25, sum - magic, u), z = v * v, c, s;
@@ -299,19 +306,20 @@ NNL_INLINE circle_point real_circle(real u) {
                           real_of(sine ^ ((quarters << to_sign) & sign))};
 }
 
-/* Towards zero; what does not fit becomes the nearest int32 that does, NaN becomes 0. */
+/* Rounded towards zero. A value out of range becomes the nearest int32, NaN becomes 0. */
 NNL_INLINE int32_t int32_of(double x) {
     x = x < INT32_MIN ? INT32_MIN : x;
     x = x > INT32_MAX ? INT32_MAX : x;
     return x == x ? (int32_t)x : 0;
 }
 
-/* A row is summed in lanes that are added pairwise at its end: fast, accurate, and in an order
- * that depends on the row's length alone. Rows shorter than this are summed from left to right. */
+/* A row is summed in this many lanes, which are added pairwise at its end. That is fast and
+ * accurate, and the order depends on the row's length only. Rows shorter than this are summed from
+ * left to right. */
 #define ROW_LANES 16
 
-/* start folded with every f(x[i], y[i]); `f` adds an element to a lane and `join` adds two
- * lanes. */
+/* Folds a row: `f` adds the elements x[i] and y[i] to a lane, which begins at `start`, and `join`
+ * adds two lanes. */
 NNL_INLINE real fold_row(const real *x, const real *y, int64_t n, real start,
                          real f(real lane, real x, real y), real join(real a, real b)) {
     if (n < ROW_LANES) {
@@ -333,7 +341,7 @@ NNL_INLINE real fold_row(const real *x, const real *y, int64_t n, real start,
 
 NNL_INLINE real sum_of(real a, real b) { return a + b; }
 NNL_INLINE real larger_of(real a, real b) { return b > a ? b : a; }
-/* Whether a comes before b among the largest: NaN before all numbers. */
+/* Whether a > b, where NaN is larger than all numbers. */
 NNL_INLINE int is_larger(real a, real b) { return (a > b) | ((a != a) & (b == b)); }
 NNL_INLINE real lane_plus_x(real lane, real x, real y) { return (void)y, lane + x; }
 NNL_INLINE real lane_plus_product(real lane, real x, real y) { return fmadd(x, y, lane); }
@@ -349,14 +357,15 @@ static inline real row_dot(const real *x, const real *y, int64_t n) {
     return fold_row(x, y, n, 0, lane_plus_product, sum_of);
 }
 
-/* lane[j] = the larger of that and x[j]. */
+/* lane[j] = max(lane[j], x[j]). */
 NNL_INLINE void take_larger(real lane[ROW_LANES], const real *x) {
     NNL_LANES
     for (int j = 0; j < ROW_LANES; j++) lane[j] = larger_of(lane[j], x[j]);
 }
 
-/* The largest of a row, -inf if there is none; NaN is passed over. The order does not matter: the
- * last elements may be looked at twice, and two lots of lanes do not wait for each other. */
+/* The largest of a row, -inf if the row is empty; NaN is skipped. The order does not matter here.
+ * So the last vector may overlap the one before it, and two sets of lanes are used, which do not
+ * wait for each other. */
 static inline real row_max(const real *x, int64_t n) {
     if (n < ROW_LANES) return fold_row(x, x, n, -REAL_INFINITY, larger_of_lane_and_x, larger_of);
     real even[ROW_LANES], odd[ROW_LANES];
@@ -372,8 +381,8 @@ static inline real row_max(const real *x, int64_t n) {
     return fold_row(even, even, ROW_LANES, -REAL_INFINITY, larger_of_lane_and_x, larger_of);
 }
 
-/* Each row of a few, folded as fold_row folds it. Where rows are narrow an element waits for the
- * one before it: several rows at a time then wait together. */
+/* fold_row for each row. In a short row each addition waits for the one before it, so several rows
+ * are folded side by side. */
 NNL_INLINE void fold_rows(real *out, const real *x, int64_t rows, int64_t n, real start,
                           real f(real lane, real x, real y), real join(real a, real b)) {
     enum { TOGETHER = 8 };

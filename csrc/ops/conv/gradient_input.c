@@ -1,9 +1,18 @@
-/* conv_gradient_input.c: the gradient of conv2d with respect to the images, letters as there.
+/* gradient_input.c: the gradient of conv2d with respect to the images. Letters as in
+ * geometry.h.
  *
  * dx is a product like y: its rows are pixels of dx, and k goes through the taps of the kernel that
  * lie over them. Pixels under the same taps are computed together, so that no product is computed
  * that the padding would throw away. */
-#include "../gemm/microkernel.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../../gemm/microkernel.h"
+#include "../../gemm/pack.h"
+#include "../../runtime/barrier.h"
+#include "../../runtime/shares.h"
+#include "geometry.h"
 
 /* One axis of a convolution. Position x of dx lies under tap k of the window at o of dy where
  * o stride + k dilation - before = x. */
@@ -30,7 +39,7 @@ static int64_t o_apart(const nnl_axis *a) { return taps_apart(a) * a->dilation /
 static int64_t rank_of(const nnl_axis *a, int64_t tap) {
     const int64_t apart = taps_apart(a);
     int64_t rank = tap / apart;
-    for (int64_t r = 0; r < tap % apart; r++) rank += pieces(a->taps - r, apart);
+    for (int64_t r = 0; r < tap % apart; r++) rank += ceil_div(a->taps - r, apart);
     return rank;
 }
 
@@ -76,18 +85,18 @@ static void pack_transposed_kernel(const nnl_conv *g, const real *w, real *packe
         const nnl_panel c = panel_of(i / taps, g->Cg);
         const int64_t rank = rank_of(&rows, tap / g->KW) * g->KW + rank_of(&columns, tap % g->KW);
         pack(packed + (i / taps * taps + rank) * g->Fg * NR, NR,
-             (nnl_piece){w + (tap * g->Cg + c.within) * g->F + c.group * g->Fg, g->F, g->Fg, c.n,
-                         true});
+             (nnl_pack_source){w + (tap * g->Cg + c.within) * g->F + c.group * g->Fg, g->F, g->Fg,
+                               c.n, true});
     }
 }
 
 /* From the o of the first tap through the others. */
-static void tap_steps(const nnl_conv *g, int64_t *step) {
+static void tap_offsets(const nnl_conv *g, int64_t *k_offset) {
     const nnl_axis rows = rows_axis(g), columns = columns_axis(g);
     for (int64_t i = 0; i < g->KH; i++)
         for (int64_t j = 0; j < g->KW; j++)
             for (int64_t f = 0; f < g->Fg; f++)
-                *step++ = f - (i * o_apart(&rows) * g->OW + j * o_apart(&columns)) * g->F;
+                *k_offset++ = f - (i * o_apart(&rows) * g->OW + j * o_apart(&columns)) * g->F;
 }
 
 /* What dx is computed from, and what of it. */
@@ -96,7 +105,7 @@ typedef struct {
     const real *dy, *packed;
     real *dx;
     nnl_range panels;
-    nnl_fetch *fetch;
+    nnl_prefetch *prefetch;
 } nnl_source;
 
 /* The tile's pixels, which lie under the taps of two runs. */
@@ -106,7 +115,7 @@ static void flush_pixels(const nnl_source *from, const nnl_run *down, const nnl_
     const nnl_axis rows = rows_axis(g);
     /* Taps of several rows stand side by side only if all of each are there. */
     const int64_t together = across->taps == g->KW ? down->taps : 1;
-    choose_form(t, g->Fg);
+    choose_a_access(t, g->Fg);
     for (int64_t p = from->panels.begin; t->rows && p < from->panels.end; p++) {
         const nnl_panel c = panel_of(p, g->Cg);
         t->c = from->dx + c.column;
@@ -117,9 +126,10 @@ static void flush_pixels(const nnl_source *from, const nnl_run *down, const nnl_
             t->a = from->dy + c.group * g->Fg - i * o_apart(&rows) * g->OW * g->F;
             t->b = from->packed + (p * g->KH * g->KW + rank) * g->Fg * NR;
             t->resume = i > 0;
-            if (t->form == ROWS) fetch_some(from->fetch, t, t->K); /* at each run */
-            multiply_panel(t);
-            t->ahead_lines = 0;
+            if (t->a_access == A_ROW_MAJOR)
+                prefetch_some(from->prefetch, t, t->K); /* at each run */
+            multiply_tile(t);
+            t->prefetch_lines = 0;
         }
     }
     t->rows = 0;
@@ -139,8 +149,8 @@ static void gather_pixels(const nnl_source *from, nnl_range n, nnl_range h, cons
             for (int64_t j = 0; j < across->n; j++) {
                 const int64_t a = (image * g->OH + down->o + i) * g->OW + across->o + j;
                 const int64_t c = (image * g->H + row) * g->W + across->at + j * g->stride_w;
-                t->a_places[t->rows] = a * g->F;
-                t->c_row[t->rows] = c * g->C;
+                t->a_offset[t->rows] = a * g->F;
+                t->c_offset[t->rows] = c * g->C;
                 if (none)
                     memset(from->dx + c * g->C + columns.begin, 0,
                            (size_t)length(columns) * sizeof *from->dx);
@@ -180,24 +190,24 @@ static void add_row(real *to, const real *from, int64_t n) {
 /* wide += what one row of dy adds by one row of the kernel. */
 static void add_joined_taps(const nnl_conv *g, const real *dy, const real *packed, real *wide,
                             nnl_tile *t) {
-    const int64_t n = g->KW * g->C, ld = tile_row(g), strips = pieces(g->OW, MR);
+    const int64_t n = g->KW * g->C, ld = tile_row(g), a_panels = ceil_div(g->OW, MR);
     real *product = wide + wide_row(g);
-    for (int64_t s = 0; s < strips; s++) {
-        const nnl_range strip = piece((nnl_range){0, g->OW}, 1, s, strips);
-        t->a = dy + strip.begin * g->F;
-        t->rows = (int)length(strip);
+    for (int64_t s = 0; s < a_panels; s++) {
+        const nnl_range a_panel = even_share((nnl_range){0, g->OW}, 1, s, a_panels);
+        t->a = dy + a_panel.begin * g->F;
+        t->rows = (int)length(a_panel);
         for (int i = 0; i < t->rows; i++) {
-            t->a_places[i] = i * g->F;
-            t->c_row[i] = i * ld;
+            t->a_offset[i] = i * g->F;
+            t->c_offset[i] = i * ld;
         }
         for (int64_t j = 0; j < n; j += NR) {
             t->b = packed + j * g->KH * g->F;
             t->c = product + j;
             t->n = whole_vectors(min_of(NR, n - j));
-            multiply_panel(t);
+            multiply_tile(t);
         }
         for (int64_t i = 0; i < t->rows; i++)
-            add_row(wide + (strip.begin + i) * g->stride_w * g->C, product + i * ld, n);
+            add_row(wide + (a_panel.begin + i) * g->stride_w * g->C, product + i * ld, n);
     }
 }
 
@@ -236,18 +246,18 @@ static void gather_taps(const nnl_conv *g, const nnl_tensor *dy, const real *pac
     const nnl_part part = part_of(g->N * g->H, g->W, panels_of(g->groups, g->Cg), team);
     const int64_t taps = g->KH * g->KW * g->Fg * NR;
     const int64_t cuts = min_of(length(part.panels),
-                                pieces(length(part.panels) * taps, PACKED_BLOCK));
+                                ceil_div(length(part.panels) * taps, PACKED_BLOCK));
     for (int64_t r = part.rows.begin; r < part.rows.end && cuts;) {
         const nnl_band band = next_band(most, r, part.rows.end, g->H);
         const nnl_range n = {r / g->H, r / g->H + band.images};
         const nnl_range h = {r % g->H, r % g->H + band.rows};
         const int64_t rows = band.images * band.rows;
         r += rows;
-        nnl_fetch fetch = fetch_of((nnl_range){r, r + rows}, g->N * g->H, dx, dy,
-                                   pieces(rows * g->W, MR) * length(part.panels));
+        nnl_prefetch prefetch = plan_prefetch((nnl_range){r, r + rows}, g->N * g->H, dx, dy,
+                                              ceil_div(rows * g->W, MR) * length(part.panels));
         for (int64_t b = 0; b < cuts; b++) {
-            const nnl_source from = {g, dy->data, packed, dx->data,
-                                     piece(part.panels, 1, b, cuts), &fetch};
+            const nnl_source from = {
+                g, dy->data, packed, dx->data, even_share(part.panels, 1, b, cuts), &prefetch};
             for (int64_t i = 0; i < down; i++)
                 for (int64_t j = 0; j < across; j++)
                     gather_pixels(&from, n, h, &runs[i], &runs[g->H + j], t);
@@ -273,15 +283,15 @@ static int64_t room_for_dx(const nnl_conv *g) {
 static void op_conv2d_gradient_input(const nnl_call *call, nnl_team *team) {
     const nnl_conv g = conv_of(&call->out[0], &call->in[1], &call->in[0], call->attr);
     const nnl_conv packing = joins_taps(&g) ? joined(g) : g;
-    int64_t *steps = team->scratch;
+    int64_t *k_offsets = team->scratch;
     real *packed = (real *)team->scratch + lines_of_indices(g.KH * g.KW * g.Fg);
     real *mine = packed + packed_size(&packing) + team->id * room_for_dx(&g);
-    if (team->id == 0) tap_steps(&g, steps);
+    if (team->id == 0) tap_offsets(&g, k_offsets);
     pack_transposed_kernel(&packing, call->in[1].data, packed, team);
     nnl_wait(team);
 
     if (nnl_size(&call->out[0]) == 0) return;
-    nnl_tile t = {.form = ANYWHERE, .step = steps, .K = g.Fg, .b_k = NR};
+    nnl_tile t = {.a_access = A_GATHERED, .k_offset = k_offsets, .K = g.Fg, .b_k = NR};
     if (joins_taps(&g))
         join_taps(&g, call->in[0].data, packed, call->out[0].data, mine, &t, team);
     else
@@ -292,5 +302,6 @@ static int64_t conv2d_gradient_input_scratch(const nnl_call *call, int threads) 
     const nnl_conv g = conv_of(&call->out[0], &call->in[1], &call->in[0], call->attr);
     const nnl_conv packing = joins_taps(&g) ? joined(g) : g;
     return (lines_of_indices(g.KH * g.KW * g.Fg) + packed_size(&packing) +
-            room_for_dx(&g) * threads) * (int64_t)sizeof(real);
+            room_for_dx(&g) * threads) *
+           (int64_t)sizeof(real);
 }

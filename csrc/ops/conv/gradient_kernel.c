@@ -1,20 +1,29 @@
-/* conv_gradient_kernel.c: the gradients of conv2d with respect to its kernel and its bias, letters
- * as there.
+/* gradient_kernel.c: the gradients of conv2d with respect to its kernel and its bias. Letters as in
+ * geometry.h.
  *
- * dw is a product whose sums run over all pixels of all images, and is cut into chunks. Its rows
- * are taps and its columns filters; or, where many taps lie side by side in x, the other way
- * round. The bias's gradient is summed of dy while that is near. */
-#include "../gemm/microkernel.h"
+ * dw is a product whose sums run over all pixels of all images, and these are cut into chunks. The
+ * rows of the product are taps and its columns filters; it is computed transposed where many taps
+ * lie side by side in x. The gradient of the bias is summed from dy while dy is in cache. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../../gemm/microkernel.h"
+#include "../../gemm/pack.h"
+#include "../../math/column_sums.h"
+#include "../../runtime/barrier.h"
+#include "../../runtime/shares.h"
+#include "geometry.h"
 
 /* dw is summed over pixels in chunks of whole rows of pixels; their number depends on shapes
  * alone, and small kernels, whose sums cost little to keep, have more of them. */
 enum {
-    CHUNK = 1024,           /* pixels, at least */
-    MOST_CHUNKS = 8,        /* of a large kernel */
-    CHUNKS_ROOM = 1 << 16,  /* reals that the sums of all chunks may take for there to be more */
-    PACK_FROM = 64,         /* rows of dw to which dy is worth packing */
-    GRADIENT_BAND = 256,    /* pixels whose x and dy stay in the second cache */
-    TURNED_BAND = 512       /* the same, where dy is not read in the first */
+    CHUNK = 1024,          /* pixels, at least */
+    MOST_CHUNKS = 8,       /* of a large kernel */
+    CHUNKS_ROOM = 1 << 16, /* reals that the sums of all chunks may take for there to be more */
+    PACK_FROM = 64,        /* rows of dw to which dy is worth packing */
+    GRADIENT_BAND = 256,   /* pixels whose x and dy stay in the second cache */
+    TRANSPOSED_BAND = 512  /* the same, where dy is not read in the first */
 };
 
 static int64_t lines_of_doubles(int64_t n) {
@@ -25,51 +34,51 @@ typedef struct {
     int64_t chunks;
     int64_t sums; /* reals of all chunks' sums, if they stand apart from dw */
     int64_t bias; /* the same of db's, which are double */
-    int64_t steps, padded, packed, mine; /* reals of a thread's scratch, and of all of it */
+    int64_t k_offsets, padded, packed, mine; /* reals of a thread's scratch, and of all of it */
     nnl_band most;
-    bool turned;
+    bool transposed;
 } nnl_kernel_plan;
 
 static nnl_kernel_plan plan_kernel_gradient(const nnl_conv *g, bool with_bias) {
     const int64_t pixels = g->N * g->OH * g->OW, size = g->K * g->F;
     const int64_t fit = size ? CHUNKS_ROOM / size : 1;
-    int64_t chunks = min_of(pixels / CHUNK, fit > MOST_CHUNKS ? fit : MOST_CHUNKS);
+    int64_t chunks = min_of(pixels / CHUNK, max_of(fit, MOST_CHUNKS));
     chunks = min_of(chunks, g->N * g->OH);
     /* Of whole vectors; how the bias's gradient is summed must not depend on their length. */
-    const bool turned = g->groups == 1 && taps_together(g) % ROW_LANES == 0;
+    const bool transposed = g->groups == 1 && taps_together(g) % ROW_LANES == 0;
     nnl_kernel_plan plan = {
-        .chunks = chunks > 1 ? chunks : 1,
-        .turned = turned,
-        .most = band_of(g->OH, g->OW, turned ? TURNED_BAND : GRADIENT_BAND)};
+        .chunks = max_of(chunks, 1),
+        .transposed = transposed,
+        .most = band_of(g->OH, g->OW, transposed ? TRANSPOSED_BAND : GRADIENT_BAND)};
     const int64_t rows = min_of(plan.most.images, g->N) * min_of(plan.most.rows, g->OH);
-    plan.sums = plan.chunks > 1 || turned ? lines(plan.chunks * size) : 0;
+    plan.sums = plan.chunks > 1 || transposed ? lines(plan.chunks * size) : 0;
     plan.bias = with_bias ? lines_of_doubles(plan.chunks * g->F) : 0;
-    plan.steps = lines_of_indices(rows * g->OW);
+    plan.k_offsets = lines_of_indices(rows * g->OW);
     plan.padded = lines(padded_size(g, plan.most));
     /* Read often, or not in whole vectors. */
-    const bool pack = !turned && (g->Fg % LANES || (g->F > NR && g->K >= PACK_FROM));
+    const bool pack = !transposed && (g->Fg % LANES || (g->F > NR && g->K >= PACK_FROM));
     plan.packed = pack ? lines(rows * g->OW * NR) : 0;
-    plan.mine = plan.steps + plan.padded + plan.packed;
+    plan.mine = plan.k_offsets + plan.padded + plan.packed;
     return plan;
 }
 
 /* Through the first taps of a band's pixels. */
-static void pixel_steps(const nnl_conv *g, const nnl_view *v, nnl_band band, int64_t *step) {
+static void pixel_offsets(const nnl_conv *g, const nnl_view *v, nnl_band band, int64_t *k_offset) {
     for (int64_t n = 0; n < band.images; n++)
         for (int64_t i = 0; i < band.rows; i++) {
             const int64_t row = n * v->image + i * g->stride_h * v->row;
-            for (int64_t j = 0; j < g->OW; j++) *step++ = row + j * g->stride_w * v->pixel;
+            for (int64_t j = 0; j < g->OW; j++) *k_offset++ = row + j * g->stride_w * v->pixel;
         }
 }
 
-/* dw's rows `strip` of group's K, against all columns, over one band. */
-static void place_taps(nnl_tile *t, const nnl_conv *g, const nnl_view *v, nnl_range strip) {
-    int64_t c = strip.begin % g->Cg, kw = strip.begin / g->Cg % g->KW,
-            kh = strip.begin / g->Cg / g->KW;
-    t->rows = (int)length(strip);
+/* dw's rows `a_panel` of group's K, against all columns, over one band. */
+static void set_taps(nnl_tile *t, const nnl_conv *g, const nnl_view *v, nnl_range a_panel) {
+    int64_t c = a_panel.begin % g->Cg, kw = a_panel.begin / g->Cg % g->KW,
+            kh = a_panel.begin / g->Cg / g->KW;
+    t->rows = (int)length(a_panel);
     for (int i = 0; i < t->rows; i++) {
-        t->a_places[i] = kh * g->dilation_h * v->row + kw * g->dilation_w * v->pixel + c;
-        t->c_row[i] = i * g->F;
+        t->a_offset[i] = kh * g->dilation_h * v->row + kw * g->dilation_w * v->pixel + c;
+        t->c_offset[i] = i * g->F;
         if (++c < g->Cg) continue;
         c = 0;
         if (++kw < g->KW) continue;
@@ -81,53 +90,52 @@ static void place_taps(nnl_tile *t, const nnl_conv *g, const nnl_view *v, nnl_ra
 /* dw of some rows += the sum over one band's pixels; dy: of the band. */
 static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_range rows,
                      real *packed, real *dw, nnl_tile *t) {
-    const int64_t panels = panels_of(g->groups, g->Fg), strips = pieces(length(rows), MR);
+    const int64_t panels = panels_of(g->groups, g->Fg), a_panels = ceil_div(length(rows), MR);
     for (int64_t p = 0; p < panels; p++) {
         const nnl_panel f = panel_of(p, g->Fg);
-        if (packed)
-            pack(packed, NR, (nnl_piece){dy + f.column, g->F, t->K, f.n, false});
+        if (packed) pack(packed, NR, (nnl_pack_source){dy + f.column, g->F, t->K, f.n, false});
         t->a = v->data + f.group * g->Cg;
         t->b = packed ? packed : dy + f.column;
         t->b_k = packed ? NR : g->F;
         t->n = f.n;
-        for (int64_t s = 0; s < strips; s++) {
-            const nnl_range strip = piece(rows, 1, s, strips);
-            place_taps(t, g, v, strip);
+        for (int64_t s = 0; s < a_panels; s++) {
+            const nnl_range a_panel = even_share(rows, 1, s, a_panels);
+            set_taps(t, g, v, a_panel);
             if (panels > 1) { /* a panel is not all of dy's rows: the next band's are fetched */
-                const nnl_range next = piece((nnl_range){t->K * g->F, 2 * t->K * g->F}, NNL_LINE,
-                                             p * strips + s, panels * strips);
-                t->ahead = (const char *)(dy + next.begin);
-                t->ahead_lines = length(next) / NNL_LINE;
-                t->ahead_k = SOME;
+                const nnl_range next = even_share((nnl_range){t->K * g->F, 2 * t->K * g->F},
+                                                  NNL_CACHE_LINE, p * a_panels + s,
+                                                  panels * a_panels);
+                t->prefetch = (const char *)(dy + next.begin);
+                t->prefetch_lines = length(next) / NNL_CACHE_LINE;
+                t->prefetch_interval = PREFETCH_INTERVAL_MEDIUM;
             }
-            t->c = dw + strip.begin * g->F + f.column;
-            multiply_panel(t);
+            t->c = dw + a_panel.begin * g->F + f.column;
+            multiply_tile(t);
         }
     }
 }
 
-/* The same into dw turned round, [F][K]: its rows are filters, the columns taps, of which many lie
- * side by side in x. */
-static void sum_turned_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_range rows,
-                            real *dw, nnl_fetch *fetch, nnl_tile *t) {
-    const int64_t together = taps_together(g), strips = pieces(g->F, MR);
-    t->form = COLUMNS;
+/* The same into the transposed dw, [F][K]: its rows are filters, the columns taps, of which many
+ * lie side by side in x. */
+static void sum_transposed_band(const nnl_conv *g, const nnl_view *v, const real *dy,
+                                nnl_range rows, real *dw, nnl_prefetch *prefetch, nnl_tile *t) {
+    const int64_t together = taps_together(g), a_panels = ceil_div(g->F, MR);
+    t->a_access = A_COLUMN_MAJOR;
     t->a_k = g->F;
     for (int64_t k = rows.begin, n; k < rows.end; k += n) {
         const int64_t i = k / together, rest = together - k % together;
         const int64_t kh = i * together / g->Cg / g->KW, kw = i * together / g->Cg % g->KW;
         n = min_of(min_of(NR, rest), rows.end - k);
         t->n = n;
-        t->b = v->data + kh * g->dilation_h * v->row + kw * g->dilation_w * v->pixel +
-               k % together;
-        for (int64_t s = 0; s < strips; s++) {
-            const nnl_range strip = piece((nnl_range){0, g->F}, 1, s, strips);
-            t->rows = (int)length(strip);
-            for (int f = 0; f < t->rows; f++) t->c_row[f] = f * g->K;
-            t->a = dy + strip.begin;
-            t->c = dw + strip.begin * g->K + k;
-            fetch_some(fetch, t, SELDOM);
-            multiply_panel(t);
+        t->b = v->data + kh * g->dilation_h * v->row + kw * g->dilation_w * v->pixel + k % together;
+        for (int64_t s = 0; s < a_panels; s++) {
+            const nnl_range a_panel = even_share((nnl_range){0, g->F}, 1, s, a_panels);
+            t->rows = (int)length(a_panel);
+            for (int f = 0; f < t->rows; f++) t->c_offset[f] = f * g->K;
+            t->a = dy + a_panel.begin;
+            t->c = dw + a_panel.begin * g->K + k;
+            prefetch_some(prefetch, t, PREFETCH_INTERVAL_LONG);
+            multiply_tile(t);
         }
     }
 }
@@ -146,23 +154,22 @@ static void sum_bias(double *db, const real *dy, int64_t pixels, int64_t F) {
 
 /* One chunk's sums of some rows of dw, and of db unless that is NULL. */
 static void sum_conv_chunk(const nnl_call *call, const nnl_conv *g, const nnl_kernel_plan *plan,
-                           nnl_range pixel_rows, nnl_range rows, real *dw, double *db,
-                           real *mine) {
-    nnl_tile t = {.form = ANYWHERE, .step = (int64_t *)mine};
-    real *packed = plan->packed ? mine + plan->steps + plan->padded : NULL;
+                           nnl_range pixel_rows, nnl_range rows, real *dw, double *db, real *mine) {
+    nnl_tile t = {.a_access = A_GATHERED, .k_offset = (int64_t *)mine};
+    real *packed = plan->packed ? mine + plan->k_offsets + plan->padded : NULL;
     for (int64_t r = pixel_rows.begin; r < pixel_rows.end;) {
         const nnl_band band = next_band(plan->most, r, pixel_rows.end, g->OH);
-        const nnl_view v = view_of(g, call->in[0].data, band, r, mine + plan->steps);
+        const nnl_view v = view_of(g, call->in[0].data, band, r, mine + plan->k_offsets);
         const int64_t pixels = band.images * band.rows * g->OW;
-        pixel_steps(g, &v, band, (int64_t *)mine);
+        pixel_offsets(g, &v, band, (int64_t *)mine);
         t.K = pixels;
         const real *dy = (const real *)call->in[1].data + r * g->OW * g->F;
         r += band.images * band.rows;
-        nnl_fetch fetch = fetch_of((nnl_range){r, r + band.images * band.rows}, g->N * g->OH,
-                                   &call->in[1], &call->in[0],
-                                   pieces(g->K, NR) * pieces(g->F, MR));
-        if (plan->turned)
-            sum_turned_band(g, &v, dy, rows, dw, &fetch, &t);
+        nnl_prefetch prefetch = plan_prefetch((nnl_range){r, r + band.images * band.rows},
+                                              g->N * g->OH, &call->in[1], &call->in[0],
+                                              ceil_div(g->K, NR) * ceil_div(g->F, MR));
+        if (plan->transposed)
+            sum_transposed_band(g, &v, dy, rows, dw, &prefetch, &t);
         else
             sum_band(g, &v, dy, rows, packed, dw, &t);
         if (db) sum_bias(db, dy, pixels, g->F);
@@ -179,27 +186,28 @@ static void sum_of_chunks(real *restrict to, const real *restrict sums, int64_t 
 }
 
 /* dw from its chunks. */
-static void join_chunks(real *dw, const real *sums, const nnl_conv *g,
-                        const nnl_kernel_plan *plan, const nnl_team *team) {
+static void join_chunks(real *dw, const real *sums, const nnl_conv *g, const nnl_kernel_plan *plan,
+                        const nnl_team *team) {
     const int64_t size = g->K * g->F;
-    const nnl_range part = nnl_share(plan->turned ? g->K : size, NNL_LINE, team);
-    if (!plan->turned)
-        for (int64_t i = part.begin; i < part.end; i += NNL_LINE)
-            sum_of_chunks(dw + i, sums + i, min_of(NNL_LINE, part.end - i), plan->chunks, size);
-    for (int64_t k = part.begin; plan->turned && k < part.end; k += NR)
+    const nnl_range part = nnl_share(plan->transposed ? g->K : size, NNL_CACHE_LINE, team);
+    if (!plan->transposed)
+        for (int64_t i = part.begin; i < part.end; i += NNL_CACHE_LINE)
+            sum_of_chunks(dw + i, sums + i, min_of(NNL_CACHE_LINE, part.end - i), plan->chunks,
+                          size);
+    for (int64_t k = part.begin; plan->transposed && k < part.end; k += NR)
         for (int64_t f = 0; f < g->F; f += LANES) {
             const int64_t n = min_of(NR, part.end - k), rows = min_of(LANES, g->F - f);
             real square[LANES * NR];
             for (int64_t i = 0; i < rows; i++)
                 sum_of_chunks(square + i * NR, sums + (f + i) * g->K + k, n, plan->chunks, size);
-            unpack_turned(dw + k * g->F + f, g->F, square, rows, n, NULL);
+            unpack_transposed(dw + k * g->F + f, g->F, square, rows, n, NULL);
         }
 }
 
 /* db from its chunks. */
 static void join_bias(real *db, const double *sums, int64_t F, int64_t chunks,
                       const nnl_team *team) {
-    const nnl_range part = nnl_share(F, NNL_LINE, team);
+    const nnl_range part = nnl_share(F, NNL_CACHE_LINE, team);
     for (int64_t f = part.begin; f < part.end; f++) {
         double sum = 0;
         for (int64_t c = 0; c < chunks; c++) sum += sums[c * F + f];
@@ -228,12 +236,12 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
     const nnl_range items = nnl_share(plan.chunks * parts, 1, team);
     for (int64_t i = items.begin; i < items.end; i++) {
         const int64_t chunk = i / parts;
-        const nnl_range rows = piece((nnl_range){0, g.K}, plan.turned ? LANES : 1, i % parts,
-                                     parts);
+        const nnl_range rows = even_share((nnl_range){0, g.K}, plan.transposed ? LANES : 1,
+                                          i % parts, parts);
         double *db = plan.bias && i % parts == 0 ? bias_sums + chunk * g.F : NULL;
         if (db) memset(db, 0, (size_t)g.F * sizeof *db);
         sum_conv_chunk(call, &g, &plan,
-                       piece((nnl_range){0, pixel_rows}, 1, chunk, plan.chunks), rows,
+                       even_share((nnl_range){0, pixel_rows}, 1, chunk, plan.chunks), rows,
                        plan.sums ? sums + chunk * size : dw, db, mine);
     }
     if (!plan.sums && !plan.bias) return;

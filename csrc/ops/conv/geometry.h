@@ -1,0 +1,172 @@
+/* geometry.h: what conv2d and its gradients share: shapes, images read through windows, and how the
+ * team divides the work.
+ *
+ * Letters: images x [N, H, W, C], kernels w [KH, KW, C / groups, F], results y [N, OH, OW, F].
+ * A *tap* is one place (kh, kw) of a kernel. */
+#ifndef NNL_CONV_GEOMETRY_H
+#define NNL_CONV_GEOMETRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../../gemm/blocking.h"
+#include "../../gemm/microkernel.h"
+#include "../../gemm/prefetch.h"
+#include "../../nnlite.h"
+#include "../../runtime/shares.h"
+
+enum {
+    BAND = 512,            /* pixels of the result in a band */
+    PACKED_BLOCK = 1 << 18 /* reals of packed B that stay in L2 */
+};
+
+typedef struct {
+    int64_t N, H, W, C, KH, KW, OH, OW, F;
+    int64_t stride_h, stride_w, top, left, dilation_h, dilation_w, groups;
+    int64_t Cg, Fg, K; /* channels of a group on both sides; KH KW Cg */
+} nnl_conv;
+
+/* attr  stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups */
+static nnl_conv conv_of(const nnl_tensor *x, const nnl_tensor *w, const nnl_tensor *y,
+                        const nnl_attr *attr) {
+    const int64_t *a = x->shape, *k = w->shape, *b = y->shape;
+    nnl_conv g = {a[0],      a[1],      a[2],      a[3],      k[0],       k[1],
+                  b[1],      b[2],      b[3],      attr[0].i, attr[1].i,  attr[2].i,
+                  attr[3].i, attr[4].i, attr[5].i, attr[6].i, .Cg = k[2], .Fg = b[3] / attr[6].i};
+    g.K = g.KH * g.KW * g.Cg;
+    return g;
+}
+
+/* Rows and columns of an image that `rows` rows, or columns, of windows cover. */
+static int64_t covered_rows(const nnl_conv *g, int64_t rows) {
+    return (rows - 1) * g->stride_h + (g->KH - 1) * g->dilation_h + 1;
+}
+static int64_t covered_columns(const nnl_conv *g, int64_t columns) {
+    return (columns - 1) * g->stride_w + (g->KW - 1) * g->dilation_w + 1;
+}
+
+static bool reaches_over_border(const nnl_conv *g) {
+    return g->top || g->left || covered_rows(g, g->OH) > g->H || covered_columns(g, g->OW) > g->W;
+}
+
+/* What is worked on between two packings: `rows` rows of one image of the result, or `images`
+ * whole ones. */
+typedef struct {
+    int64_t images, rows;
+} nnl_band;
+
+/* About `pixels` of an image of rows x columns, at least one row. */
+static nnl_band band_of(int64_t rows, int64_t columns, int64_t pixels) {
+    const int64_t image = rows * columns;
+    if (image <= pixels) return (nnl_band){image ? pixels / image : 1, rows};
+    return (nnl_band){1, columns < pixels ? pixels / columns : 1};
+}
+
+/* The part of a band that begins at row `at` of all rows of all images and ends before `end`. */
+static nnl_band next_band(nnl_band most, int64_t at, int64_t end, int64_t image_rows) {
+    const int64_t row = at % image_rows, left = end - at;
+    if (row == 0 && left >= image_rows && most.rows == image_rows)
+        return (nnl_band){min_of(most.images, left / image_rows), image_rows};
+    return (nnl_band){1, min_of(min_of(most.rows, image_rows - row), left)};
+}
+
+/* A band of x under its windows: element (image, row, column, c) is data[image * .. + c]. */
+typedef struct {
+    const real *data;
+    int64_t image, row, pixel;
+} nnl_view;
+
+/* Reals that a thread needs for the padded copy of a band. */
+static int64_t padded_size(const nnl_conv *g, nnl_band most) {
+    if (!reaches_over_border(g)) return 0;
+    return min_of(most.images, g->N) * covered_rows(g, min_of(most.rows, g->OH)) *
+           covered_columns(g, g->OW) * g->C;
+}
+
+/* One row of x, from column -left on, with zeros where there is none. */
+static void copy_padded_row(real *to, const real *x, const nnl_conv *g, int64_t columns) {
+    const int64_t before = min_of(g->left, columns), inside = min_of(g->W, columns - before);
+    const int64_t after = columns - before - inside;
+    memset(to, 0, (size_t)(before * g->C) * sizeof *to);
+    if (x)
+        memcpy(to + before * g->C, x, (size_t)(inside * g->C) * sizeof *to);
+    else
+        memset(to + before * g->C, 0, (size_t)(inside * g->C) * sizeof *to);
+    memset(to + (before + inside) * g->C, 0, (size_t)(after * g->C) * sizeof *to);
+}
+
+/* The band that begins at row `at` of all rows of results; `copy` has room for padded_size. */
+static nnl_view view_of(const nnl_conv *g, const real *x, nnl_band band, int64_t at, real *copy) {
+    const int64_t n = at / g->OH, first = at % g->OH * g->stride_h - g->top;
+    if (!reaches_over_border(g))
+        return (nnl_view){x + (n * g->H + first) * g->W * g->C, g->H * g->W * g->C, g->W * g->C,
+                          g->C};
+    const int64_t rows = covered_rows(g, band.rows), columns = covered_columns(g, g->OW);
+    const nnl_view v = {copy, rows * columns * g->C, columns * g->C, g->C};
+    for (int64_t i = 0; i < band.images; i++)
+        for (int64_t r = 0; r < rows; r++) {
+            const int64_t h = first + r;
+            const real *row = x + ((n + i) * g->H + h) * g->W * g->C;
+            copy_padded_row(copy + i * v.image + r * v.row, h >= 0 && h < g->H ? row : NULL, g,
+                            columns);
+        }
+    return v;
+}
+
+/* Rounded up to whole cache lines. */
+static int64_t lines(int64_t reals) { return ceil_div(reals, NNL_CACHE_LINE) * NNL_CACHE_LINE; }
+static int64_t lines_of_indices(int64_t n) {
+    return lines(n * (int64_t)(sizeof(int64_t) / sizeof(real)));
+}
+
+/* How the team shares rows and columns of a product: this thread's part of both. */
+typedef struct {
+    nnl_range rows, panels;
+} nnl_part;
+
+static nnl_part part_of(int64_t rows, int64_t pixels_of_row, int64_t panels, const nnl_team *team) {
+    const int down = threads_down(rows * pixels_of_row, panels * NR, team->size);
+    return (nnl_part){even_share((nnl_range){0, rows}, 1, team->id % down, down),
+                      even_share((nnl_range){0, panels}, 1, team->id / down, team->size / down)};
+}
+
+/* The columns of a product, `width` for each group, stand in panels of NR that hold columns of one
+ * group only. Panel p: its group, its first column in that group and of all, its columns. */
+typedef struct {
+    int64_t group, within, column, n;
+} nnl_panel;
+
+static int64_t panels_of(int64_t groups, int64_t width) { return groups * ceil_div(width, NR); }
+
+static nnl_panel panel_of(int64_t p, int64_t width) {
+    const int64_t group = p / ceil_div(width, NR), within = p % ceil_div(width, NR) * NR;
+    return (nnl_panel){group, within, group * width + within, min_of(NR, width - within)};
+}
+
+/* All columns of some panels. */
+static nnl_range columns_of(nnl_range panels, int64_t width) {
+    const nnl_panel last = panel_of(panels.end - 1, width);
+    return (nnl_range){panel_of(panels.begin, width).column, last.column + last.n};
+}
+
+/* Taps whose places in x lie side by side. */
+static int64_t taps_together(const nnl_conv *g) {
+    return g->dilation_w == 1 && g->groups == 1 ? g->KW * g->Cg : g->Cg;
+}
+
+/* If the rows of a tile lie at equal distances and runs of k are at least this long, the rows are
+ * addressed from a few pointers. Else each has an offset of its own. */
+enum { LONG_RUN = 8 };
+
+/* How the tile reads A. `run`: elements of k that lie side by side. */
+static void choose_a_access(nnl_tile *t, int64_t run) {
+    const int64_t apart = t->rows > 1 ? t->a_offset[1] - t->a_offset[0] : 0;
+    bool even = run >= LONG_RUN;
+    for (int i = 1; even && i < t->rows; i++) even = t->a_offset[i] == t->a_offset[0] + i * apart;
+    t->a_access = even ? A_ROW_MAJOR : A_GATHERED;
+    t->a_row = apart;
+    t->run = run;
+}
+
+#endif

@@ -1,0 +1,119 @@
+/* plan.c: one team of threads walks a program of steps, many times over, without leaving C.
+ *
+ * Steps stand in the order in which Python recorded them. The planner puts a barrier before a step
+ * only if the step touches memory that another thread may still be working on. Each run ends with
+ * a barrier. */
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../nnlite.h"
+#include "barrier.h"
+
+/* An operation on a denormal number takes a hundred times as long as another. While our code runs
+ * the CPU takes denormals for zero. */
+#if defined(__x86_64__)
+#include <immintrin.h>
+static inline unsigned flush_denormals(void) {
+    unsigned saved = _mm_getcsr();
+    _mm_setcsr(saved | 0x8040); /* FTZ, DAZ */
+    return saved;
+}
+static inline void restore_denormals(unsigned saved) { _mm_setcsr(saved); }
+#else
+static inline unsigned flush_denormals(void) { return 0; }
+static inline void restore_denormals(unsigned saved) { (void)saved; }
+#endif
+
+/* Does all steps once, as one thread of the team. */
+static void walk(const nnl_program *p, nnl_team *team) {
+    nnl_team single = {.id = 0, .size = 1, .status = team->status};
+    for (int s = 0; s < p->n_steps; s++) {
+        const nnl_step *step = &p->steps[s];
+        if (step->fused) continue; /* the producer has done it */
+        if (step->wait) nnl_wait(team);
+        nnl_team *who = step->single_thread ? &single : team;
+        if (step->single_thread && team->id != 0) continue;
+        who->step = s;
+        who->scratch = step->scratch;
+        who->consumer = s + 1 < p->n_steps && step[1].fused ? step + 1 : NULL;
+        step->op(&step->call, who);
+    }
+}
+
+/* Whether the team must become smaller: all runs together have more threads than the limit, and
+ * this one has more than an equal share of the limit. */
+static bool is_oversubscribed(const nnl_thread_budget *budget) {
+    const nnl_active_runs *all = budget->active_runs;
+    return budget->threads > 1 && atomic_load(&all->threads) > budget->limit &&
+           budget->threads > budget->limit / atomic_load(&all->runs);
+}
+
+/* Whether threads slept at barriers for a quarter of the time or more. Then the threads that they
+ * waited for most likely had no core, and a team with one thread less would not wait. On an idle
+ * machine threads sleep when they first meet, if at all; beside a process that takes one of two
+ * cores they sleep most of the time. */
+static bool was_preempted(const nnl_barrier *b, int64_t began) {
+    enum { NOTICEABLE_US = 2000 };
+    const int64_t asleep = atomic_load_explicit(&b->asleep, memory_order_relaxed);
+    return asleep >= NOTICEABLE_US && asleep >= (nnl_microseconds() - began) / 4;
+}
+
+/* Does the runs begin ... end - 1 as one thread of the team; returns the number of the next. */
+static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, nnl_thread_budget *budget,
+                      nnl_team *team) {
+    unsigned saved = flush_denormals();
+    const int64_t began = nnl_microseconds();
+    int64_t next = begin;
+    while (next < end) {
+        if (team->id == 0)
+            for (int b = 0; b < p->n_bindings; b++) {
+                const nnl_feed *feed = &p->feeds[p->bindings[b].feed];
+                p->bindings[b].tensor->data = (void *)(feed->data + next * feed->stride);
+            }
+        nnl_wait(team);
+        walk(p, team);
+        if (team->id == 0) {
+            budget->preempted = was_preempted(team->barrier, began);
+            team->barrier->stop = budget->preempted || is_oversubscribed(budget);
+        }
+        nnl_wait(team);
+        next++;
+        /* All threads read the same status and `stop` here: the barrier at the beginning of the
+         * next run stands before anything that can set them. */
+        const int64_t invalid = atomic_load(&team->status->first_invalid_index);
+        if (invalid != NNL_NO_ERROR || team->barrier->stop) break;
+    }
+    restore_denormals(saved);
+    return next;
+}
+
+static int64_t run(const nnl_program *program, int64_t begin, int64_t end,
+                   nnl_thread_budget *budget, nnl_status *status) {
+    nnl_barrier barrier = {0};
+    int64_t next = begin;
+    atomic_store(&status->first_invalid_index, NNL_NO_ERROR);
+#ifdef _OPENMP
+    if (budget->threads > 1) {
+        const int core = nnl_current_core();
+#pragma omp parallel num_threads(budget->threads)
+        {
+            nnl_team team = {.id = omp_get_thread_num(),
+                             .size = omp_get_num_threads(),
+                             .barrier = &barrier,
+                             .status = status};
+            /* The scheduler may wake a thread on the core of the calling thread. */
+            if (team.id > 0 && core >= 0 && nnl_current_core() == core) nnl_move_off_core(core);
+            int64_t mine = run_as(program, begin, end, budget, &team);
+            if (team.id == 0) next = mine;
+        }
+        return next;
+    }
+#endif
+    nnl_team team = {.id = 0, .size = 1, .barrier = &barrier, .status = status};
+    next = run_as(program, begin, end, budget, &team);
+    return next;
+}
