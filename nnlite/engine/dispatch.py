@@ -42,10 +42,14 @@ class Op:
         The output is the input's memory under another shape; there is no C function.
     work : callable, optional
         Input shapes and output shapes -> multiply-adds; by default the number of elements.
-    pieces : {'gives', None} or int
-        'gives': while a piece of the output is near, the C function can do another step for it
-        (`nnl_team.consumer`). A number: the C function can be such a step, for the pieces of this
-        input.
+    fuses : 'producer' or None
+        'producer': the C function can hand each finished tile of its output to the op that reads
+        it, while the tile is in cache (csrc/gemm/fusion.h).
+    fused_input : int or None
+        The input of which the C function can take such tiles; it is a consumer then.
+    in_place : tuple of int
+        Inputs whose memory the output may take, if they have its shape and are read for the last
+        time.
     """
 
     def __init__(
@@ -58,9 +62,12 @@ class Op:
         writes=(),
         view=False,
         work=None,
-        pieces=None,
+        fuses=None,
+        fused_input=None,
+        in_place=(),
     ):
-        self.name, self.infer, self.gradient, self.pieces = name, infer, gradient, pieces
+        self.name, self.infer, self.gradient = name, infer, gradient
+        self.fuses, self.fused_input, self.in_place = fuses, fused_input, in_place
         self.attrs, self.outputs, self.writes, self.view = attrs or {}, outputs, writes, view
         self._work = work
         if name in OPS:
@@ -257,13 +264,14 @@ def execute(op, inputs, outputs, attrs, real):
         raise bad_index(op, ".".join(_here.scopes), bad)
 
 
-# Below this many multiply-adds (about 20 us on one core) a second thread costs more than it gives.
-ENOUGH_FOR_TWO = 1 << 18
+# Fewer multiply-adds than this, about 20 us on one core, are done by one thread: starting a second
+# one costs more than it saves.
+MIN_PARALLEL_WORK_EAGER = 1 << 18
 
 
 def threads_for(work):
     """1 for little work, else 0: as many as there are. The bits are the same."""
-    return 1 if work < ENOUGH_FOR_TWO else 0
+    return 1 if work < MIN_PARALLEL_WORK_EAGER else 0
 
 
 def bad_index(op, where, element):

@@ -1,8 +1,14 @@
-"""Passes over a trace before it becomes a plan: calls that nobody needs, views."""
+"""Passes over the calls of a trace, before they become a plan.
+
+Each takes calls and gives calls or facts about them: which are needed, which tensors are views,
+which pairs of calls are fused, which results take the place of an operand."""
+
+from collections import Counter
+from dataclasses import dataclass
 
 
-def _needed(calls, results):
-    """The calls that write a Variable or lead to one that does, or to a result."""
+def drop_unneeded(calls, results):
+    """The calls that write a Variable, or lead to one that does, or to a result."""
     wanted, kept = {id(t) for t in results}, []
     for call in reversed(calls):
         if call.op.writes or any(id(t) in wanted for t in call.outputs):
@@ -11,11 +17,90 @@ def _needed(calls, results):
     return kept[::-1]
 
 
-def _view_roots(calls):
-    """The tensor whose memory each view looks at, by the view's id."""
-    roots = {}
+class Roots:
+    """The tensor whose memory each tensor is: its own, or of a view that of its source."""
+
+    def __init__(self, calls):
+        self._of_view = {}
+        for call in calls:
+            if call.op.view:
+                self._of_view[id(call.outputs[0])] = self.of(call.inputs[0])
+
+    def of(self, tensor):
+        return self._of_view.get(id(tensor), tensor)
+
+
+@dataclass
+class Fusion:
+    """Calls in the order in which they run, of which some pairs run as one.
+
+    The producer, a matrix product, hands each finished tile of its output to its consumer, the next
+    call, which the C function of the producer calls for that tile (csrc/gemm/fusion.h). The tensor
+    between the two is never stored. Each element is computed as by two separate steps, so the bits
+    are the same.
+
+    Attributes
+    ----------
+    calls : list of Call
+    tensors : set of int
+        The ids of the tensors between producers and consumers.
+    """
+
+    calls: list
+    tensors: set
+
+    def is_producer(self, call):
+        """Whether the next call consumes this one's output."""
+        return any(id(t) in self.tensors for t in call.outputs)
+
+    def is_consumer(self, call):
+        """Whether the call before runs this one, tile by tile."""
+        return any(id(t) in self.tensors for t in call.inputs)
+
+
+def fuse(calls, results, roots):
+    """Fuse each product with the call that reads it, where the rows of both ops allow it.
+
+    A product waits for its consumer: it runs right before it. It is fused if nothing else reads
+    its output, and if none of its operands is overwritten while it waits.
+    """
+    readers = Counter(id(t) for call in calls for t in call.inputs)
+    readers.update(id(t) for t in results)
+    waiting, order, tensors = {}, [], set()  # waiting: producers by the id of their output
     for call in calls:
-        if call.op.view:
-            source = call.inputs[0]
-            roots[id(call.outputs[0])] = roots.get(id(source), source)
-    return roots
+        i = call.op.fused_input
+        if i is not None and id(call.inputs[i]) in waiting:
+            producer = waiting.pop(id(call.inputs[i]))
+            order.remove(producer)
+            order.append(producer)
+            tensors.add(id(call.inputs[i]))
+        order.append(call)
+        written = {id(roots.of(call.inputs[i])) for i in call.op.writes}
+        for t, producer in list(waiting.items()):
+            if any(id(roots.of(x)) in written for x in producer.inputs):
+                del waiting[t]
+        if call.op.fuses == "producer" and readers[id(call.outputs[0])] == 1:
+            waiting[id(call.outputs[0])] = call
+    return Fusion([c for c in order if not c.op.view], tensors)
+
+
+def take_in_place(fusion, roots):
+    """The operand whose memory the output of a call takes, by the id of the output's root.
+
+    The op's row names such operands (`in_place`). One will do if it has the output's shape and
+    type, is read there for the last time, and is not read in another shape by the same call.
+    """
+    last = {id(roots.of(t)): call for call in fusion.calls for t in call.inputs}
+    taken = {}
+    for call in fusion.calls:
+        if fusion.is_producer(call) or fusion.is_consumer(call):
+            continue
+        for i in call.op.in_place:
+            x, y = call.inputs[i], call.outputs[0]
+            root = roots.of(x)
+            same = [t.shape == y.shape for t in call.inputs if roots.of(t) is root]
+            fits = root.size == y.size and x.dtype == y.dtype and all(same)
+            if fits and last[id(root)] is call and root._data is None:
+                taken[id(y)] = root
+                break
+    return taken

@@ -4,20 +4,20 @@ The planner keeps the recorded order. It drops calls that nobody needs, gives ea
 the arena for just as long as it lives, and puts a barrier only before a step that touches memory
 which another thread may still be working on."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from nnlite.engine._engine import ARENA, FEED, FUSED, MEMORY, Program, most_threads
 from nnlite.engine.dispatch import bad_index, engine
-from nnlite.engine.passes import _needed, _view_roots
+from nnlite.engine.passes import Roots, drop_unneeded, fuse, take_in_place
 
 ALIGN = 64  # bytes: a cache line
-ALONE = 4096  # multiply-adds: a step of fewer is done by thread 0 while the others go on
-# A run of fewer multiply-adds is done by one thread: barriers would eat what a second one gives.
-# Unless it reads more bytes of weights than stay near one core: several cores hold more.
-ENOUGH_FOR_TWO, MUCH_MEMORY = 1 << 21, 1 << 20
+# Fewer multiply-adds than this are done by thread 0, while the others go on to the next step.
+MIN_SHARED_WORK = 4096
+# A run of fewer multiply-adds is done by one thread: barriers would cost what a second one saves.
+# But a run that reads more bytes of weights than an L2 cache holds uses the caches of all cores.
+MIN_PARALLEL_WORK, MIN_PARALLEL_BYTES = 1 << 21, 1 << 20
 
 
 @dataclass
@@ -57,10 +57,10 @@ class Plan:
         self.max_threads = most_threads()  # scratch memory is laid out for no more
         self.feeds = list(feeds)
         self.results = list(results)
-        calls = _needed(recording.calls, self.results)
-        self.roots = _view_roots(calls)
-        calls, self.handed = self._paired(calls)
-        self.calls = [c for c in calls if not c.op.view]
+        calls = drop_unneeded(recording.calls, self.results)
+        self.roots = Roots(calls)
+        self.fusion = fuse(calls, self.results, self.roots)
+        self.calls = self.fusion.calls
         self.variables = [t for c in self.calls for i, t in enumerate(c.inputs) if i in c.op.writes]
         works = [
             c.op.work([t.shape for t in c.inputs], [t.shape for t in c.outputs]) for c in self.calls
@@ -68,8 +68,9 @@ class Plan:
         self.work = sum(works)
         self.attrs = [c.op.c_attrs(c.attrs) for c in self.calls]
         self.blocks = self._lay_out()
-        self.memory = sum(b.size for b in self.blocks.values() if b.place == MEMORY)
-        arena_bytes = _place([b for b in self.blocks.values() if b.place == ARENA])
+        blocks = list({id(b): b for b in self.blocks.values()}.values())
+        self.memory = sum(b.size for b in blocks if b.place == MEMORY)
+        arena_bytes = _place([b for b in blocks if b.place == ARENA])
         self.program = Program(
             self.engine, self._steps(works), arena_bytes, len(self.feeds) + len(self.results)
         )
@@ -84,7 +85,7 @@ class Plan:
 
     def threads(self, wanted=None):
         """The size of the team: `wanted`, or one for small work and all there are for more."""
-        enough = self.work >= ENOUGH_FOR_TWO or self.memory >= MUCH_MEMORY
+        enough = self.work >= MIN_PARALLEL_WORK or self.memory >= MIN_PARALLEL_BYTES
         return min(wanted or (self.max_threads if enough else 1), self.max_threads)
 
     def run(self, feeds, runs=1, threads=None):
@@ -109,64 +110,28 @@ class Plan:
             raise bad_index(self.calls[step].op, self.calls[step].scope, element)
         return done
 
-    def _root(self, tensor):
-        return self.roots.get(id(tensor), tensor)
-
-    def _paired(self, calls):
-        """The calls in the order in which they are done, and the tensors that are never stored, by
-        id: of a product that only one call reads, and that call takes by pieces. It is done right
-        before that call, if nothing that it reads is overwritten meanwhile."""
-        readers = Counter(id(t) for call in calls for t in call.inputs)
-        readers.update(id(t) for t in self.results)
-        makers, order, handed = {}, [], set()
-        for call in calls:
-            taken = call.inputs[call.op.pieces] if isinstance(call.op.pieces, int) else None
-            if id(taken) in makers:
-                product = makers.pop(id(taken))
-                order.remove(product)
-                order.append(product)
-                handed.add(id(taken))
-            order.append(call)
-            overwritten = {id(self._root(call.inputs[i])) for i in call.op.writes}
-            for t, product in list(makers.items()):
-                if any(id(self._root(x)) in overwritten for x in product.inputs):
-                    del makers[t]
-            if call.op.pieces == "gives" and readers[id(call.outputs[0])] == 1:
-                makers[id(call.outputs[0])] = call
-        return order, handed
-
-    def _is_fused(self, call):
-        """Whether the call before it does it, piece by piece."""
-        return any(id(t) in self.handed for t in call.inputs)
-
     def _lay_out(self):
         """A block for every root tensor, by id, and for every call's scratch, by ('scratch',
         step)."""
+        in_place = take_in_place(self.fusion, self.roots)
         blocks, self.operands = {}, []
         for number, t in enumerate([*self.feeds, *self.results]):
-            blocks[id(self._root(t))] = Block(FEED, number, 0, 0, 0)
+            blocks[id(self.roots.of(t))] = Block(FEED, number, 0, 0, 0)
         for s, c in enumerate(self.calls):
-            at = s - self._is_fused(c)  # what takes pieces is done at the same time as what gives
+            at = s - self.fusion.is_consumer(c)  # it runs at the same time as its producer
             operands = []
             for t in (*c.inputs, *c.outputs):
-                root = self._root(t)
+                root = self.roots.of(t)
                 block = blocks.get(id(root))
                 if block is None:
-                    if id(root) in self.handed:
-                        block = Block(FUSED, 0, 0, at, at)
-                    elif root._data is not None:
-                        block = Block(MEMORY, root._data, root._data.nbytes, at, at)
-                    else:
-                        size = root.size * np.dtype(root.dtype).itemsize
-                        block = Block(ARENA, None, size, at, at)
-                    blocks[id(root)] = block
+                    block = blocks[id(root)] = self._block_for(root, at, blocks, in_place)
                 block.last = at
                 operands.append((t.shape, block))
             self.operands.append(operands)
             scratch = self.engine.scratch(
                 self.engine.op_ids[c.op.name],
                 tuple(t.shape for t in c.inputs),
-                tuple(t.shape for t in c.outputs if id(t) not in self.handed),
+                tuple(t.shape for t in c.outputs if id(t) not in self.fusion.tensors),
                 self.attrs[s],
                 self.max_threads,
             )
@@ -174,14 +139,24 @@ class Plan:
                 blocks["scratch", s] = Block(ARENA, None, scratch, at, at)
         return blocks
 
+    def _block_for(self, root, at, blocks, in_place):
+        """The memory of a tensor that is first met in step `at`."""
+        if id(root) in self.fusion.tensors:
+            return Block(FUSED, 0, 0, at, at)
+        if root._data is not None:
+            return Block(MEMORY, root._data, root._data.nbytes, at, at)
+        operand = in_place.get(id(root))
+        if operand is not None and blocks[id(operand)].place == ARENA:
+            return blocks[id(operand)]
+        return Block(ARENA, None, root.size * np.dtype(root.dtype).itemsize, at, at)
+
     def _steps(self, works):
         steps, pending = [], []
         for s, c in enumerate(self.calls):
-            fused = self._is_fused(c)
-            gives = any(id(t) in self.handed for t in c.outputs)
-            single_thread = works[s] < ALONE
+            fused, produces = self.fusion.is_consumer(c), self.fusion.is_producer(c)
+            single_thread = works[s] < MIN_SHARED_WORK
             touched = self._touched(s, c)
-            if gives:
+            if produces:
                 touched += self._touched(s + 1, self.calls[s + 1])
             wait = not fused and any(
                 _clash(touched, t) for other, t in pending if not (single_thread and other)
@@ -196,7 +171,7 @@ class Plan:
                 (
                     self.engine.op_ids[c.op.name],
                     refs[: len(c.inputs)],
-                    () if gives else refs[len(c.inputs) :],
+                    () if produces else refs[len(c.inputs) :],
                     self.attrs[s],
                     scratch.where if scratch else -1,
                     wait,

@@ -55,13 +55,20 @@ def _second_gradient(c, ddx, need):
 
 
 _ATTRS = {"kind": int, "alpha": float}
-Op("activation", infer=lambda x, **_: [x], attrs=_ATTRS, gradient=_activation_gradient)
+Op(
+    "activation",
+    infer=lambda x, **_: [x],
+    attrs=_ATTRS,
+    gradient=_activation_gradient,
+    in_place=(0,),
+)
 Op(
     "activation_gradient",
     infer=lambda dy, y, **_: [y],
     attrs=_ATTRS,
     gradient=_second_gradient,
-    pieces=0,
+    fused_input=0,
+    in_place=(0, 1),
 )
 
 
@@ -185,8 +192,14 @@ Op(
     infer=lambda x, **_: [x],
     attrs={"gate": int},
     gradient=lambda c, dy, need: [call("gated_activation_gradient", [dy, c.inputs[0]], **c.attrs)],
+    in_place=(0,),
 )
-Op("gated_activation_gradient", infer=lambda dy, x, **_: [x], attrs={"gate": int})
+Op(
+    "gated_activation_gradient",
+    infer=lambda dy, x, **_: [x],
+    attrs={"gate": int},
+    in_place=(0, 1),
+)
 
 
 def silu(x):
@@ -227,8 +240,9 @@ for _name in ("softmax", "log_softmax"):
         _name,
         infer=_at_least_one_axis,
         gradient=lambda c, dy, need, name=_name: [call(f"{name}_gradient", [dy, c.outputs[0]])],
+        in_place=(0,) if _name == "softmax" else (),
     )
-    Op(f"{_name}_gradient", infer=_at_least_one_axis)
+    Op(f"{_name}_gradient", infer=_at_least_one_axis, in_place=(0, 1))
 
 
 def _along(axis, function, x):

@@ -17,7 +17,7 @@ def _broadcast(*shapes, **_):
 
 
 def _unary(name, gradient):
-    Op(name, infer=lambda x: [x], gradient=gradient)
+    Op(name, infer=lambda x: [x], gradient=gradient, in_place=(0,))
 
     def function(x):
         return call(name, operands(x))
@@ -27,7 +27,7 @@ def _unary(name, gradient):
 
 
 def _binary(name, gradient):
-    Op(name, infer=_broadcast, gradient=gradient)
+    Op(name, infer=_broadcast, gradient=gradient, in_place=(0, 1))
 
     def function(x1, x2):
         return call(name, operands(x1, x2))
@@ -122,7 +122,7 @@ def _where_gradient(c, dy, need):
     ]
 
 
-Op("where", infer=_broadcast, gradient=_where_gradient)
+Op("where", infer=_broadcast, gradient=_where_gradient, in_place=(0, 1, 2))
 
 
 def where(condition, x1, x2):

@@ -42,7 +42,7 @@ Op(
     gradient=_matmul_gradient,
     attrs={"transpose_a": int, "transpose_b": int},
     work=_matmul_work,
-    pieces="gives",
+    fuses="producer",
 )
 
 

@@ -28,6 +28,7 @@ Op(
     "softmax_cross_entropy_gradient",
     infer=lambda logits, target, dloss, **_: [logits],
     attrs={"dense": int},
+    in_place=(0,),
 )
 
 

@@ -56,8 +56,8 @@ def _rule(name, formula, slots=(), numbers=("learning_rate",), attrs=None, gradi
         return _one_number(name, *rest[len(arrays) - 1 :])
 
     writes = tuple(range(1 + len(slots)))
-    pieces = len(writes) if gradient else None
-    Op(name, infer=infer, attrs=attrs, outputs=(), writes=writes, pieces=pieces)
+    fused_input = len(writes) if gradient else None
+    Op(name, infer=infer, attrs=attrs, outputs=(), writes=writes, fused_input=fused_input)
     parameter = inspect.Parameter
     signature = inspect.Signature(
         [parameter(what, parameter.POSITIONAL_OR_KEYWORD) for what in (*inputs, *attrs)]

@@ -312,8 +312,10 @@ def test_live_tensors_never_overlap(lowered):
                 assert place in content, call
                 if id(t) in root:
                     assert content[place] == root[id(t)], call
+        in_place = [reads[i] for i in call.op.in_place]
         for place in outputs:
-            assert not meet([place], reads) or place[0] != ARENA, call
+            others = [r for r in reads if not (r == place and r in in_place)]
+            assert not meet([place], others) or place[0] != ARENA, call
         for k, place in enumerate(written):
             content = {p: t for p, t in content.items() if not meet([p], [place])}
             if k < len(stored):
@@ -347,38 +349,6 @@ def test_plan_gives_what_its_function_gives(name, real):
     plan.run([(x, 0, 0), (out, 0, 0)], threads=2)
     with config.precision(real):
         assert_same_bits([out], [function(Tensor((6, 8), real, x)).numpy()])
-
-
-# Rows of the gradient in one micro-panel and in many; fewer than a tile; many blocks of k; columns
-# in one block and in several; a batch of one row.
-@pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize(
-    "inputs, units, batch",
-    [(30, 70, 16), (700, 130, 20), (2, 9, 8), (1, 300, 8), (50, 400, 500), (40, 5, 1)],
-)
-def test_what_takes_a_product_by_pieces_gives_what_it_gives_of_the_whole(
-    inputs, units, batch, threads
-):
-    x, y = samples.normal(3 * batch, inputs), samples.normal(3 * batch, units, seed=1)
-
-    def trained(**how):
-        with config.seeded(1):
-            hidden = layers.Dense(inputs + 1, "relu", input_shape=(inputs,))
-            model = Sequential([hidden, layers.Dense(units)])
-            model.compile("adam", "mse", **how)
-            model.fit(x, y, epochs=2, batch_size=batch, shuffle=False, verbose=0)
-            if not how:
-                model.train_on_batch(x[:batch], y[:batch])
-                (step,) = model._step_cache.steps.values()
-                names = [c.op.name for c in step.plan.calls]
-                after = {names[k + 1] for k, name in enumerate(names) if name == "matmul"}
-                assert after == {"activation_gradient", "adam_update"}
-            else:
-                model.train_on_batch(x[:batch], y[:batch])
-            return model.get_weights()
-
-    with team_of(threads):
-        assert_same_bits(trained(), trained(run_eagerly=True))
 
 
 def test_large_weights_are_read_on_several_cores_and_small_ones_on_one():

@@ -1,0 +1,124 @@
+"""Passes over a trace: what is dropped, what is fused, what takes the place of an operand."""
+
+import numpy as np
+import pytest
+import samples
+from nnlite.engine._engine import ARENA
+from small_models import arrays_equal
+from teams import team_of
+
+from nnlite import config, layers, ops
+from nnlite.engine.dispatch import Recording
+from nnlite.engine.passes import drop_unneeded
+from nnlite.engine.plan import Plan
+from nnlite.engine.tensor import Tensor, Variable
+from nnlite.models import Sequential
+
+
+def planned(function, *shapes):
+    """The plan of a function of tensors, and what it gives for normal values."""
+    feeds = [Tensor(shape, "float32") for shape in shapes]
+    with Recording(executing=False) as trace:
+        result = function(*feeds)
+    plan = Plan(trace, feeds, [result])
+    values = [samples.normal(*shape, seed=k) for k, shape in enumerate(shapes)]
+    out = np.empty(result.shape, "float32")
+    plan.run([(a, 0, 0) for a in (*values, out)], threads=2)
+    with config.precision("float32"):
+        expected = function(*(Tensor(a.shape, "float32", a) for a in values)).numpy()
+    return plan, out, expected
+
+
+def arena_blocks(plan):
+    """How many pieces of the arena the operands of a plan have."""
+    return len({id(b) for step in plan.operands for _, b in step if b.place == ARENA})
+
+
+def chain(x):
+    for _ in range(5):
+        x = ops.tanh(x * 0.5)
+    return x
+
+
+def read_again(x):
+    y = ops.tanh(x * 0.5)
+    return ops.exp(y) + y * 2.0
+
+
+def read_in_two_shapes(x):
+    y = ops.tanh(x)
+    return ops.add(y, ops.reshape(y, (1, 64)))  # each row of a matrix, and all of it
+
+
+def broadcast(x, row):
+    return ops.exp(ops.multiply(x * 2.0, ops.tanh(row)))
+
+
+@pytest.mark.parametrize(
+    "function, shapes, blocks",
+    [
+        (chain, [(40, 30)], 1),
+        (read_again, [(40, 30)], 2),
+        (broadcast, [(40, 30), (30,)], 2),
+        (read_in_two_shapes, [(1, 64)], 1),
+    ],
+)
+def test_a_result_takes_the_place_of_an_operand_that_is_read_for_the_last_time(
+    function, shapes, blocks
+):
+    plan, out, expected = planned(function, *shapes)
+    assert np.array_equal(out, expected, equal_nan=True)
+    constants = [b for step in plan.operands for _, b in step if b.place == ARENA and b.size <= 8]
+    assert arena_blocks(plan) - len({id(b) for b in constants}) == blocks
+
+
+def test_an_operand_that_is_repeated_keeps_its_place():
+    """A row that is added to each row of a matrix, and of which the matrix is made."""
+
+    def outer(row):
+        y = ops.tanh(row)
+        return ops.add(ops.broadcast_to(y, (64, 64)), y)
+
+    _, out, expected = planned(outer, (1, 64))
+    assert np.array_equal(out, expected, equal_nan=True)
+
+
+def test_calls_that_nobody_needs_are_dropped():
+    x, v = Tensor((3,), "float32"), Variable(np.zeros(3, "float32"))
+    with Recording(executing=False) as trace:
+        ops.exp(x)
+        ops.assign(v, ops.tanh(x))
+        y = ops.sqrt(x)
+    kept = drop_unneeded(trace.calls, [y])
+    assert [c.op.name for c in trace.calls] == ["exp", "activation", "assign", "sqrt"]
+    assert [c.op.name for c in kept] == ["activation", "assign", "sqrt"]
+
+
+# Rows of the gradient in one micro-panel and in many; fewer than a tile; many blocks of k; columns
+# in one block and in several; a batch of one row.
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(
+    "inputs, units, batch",
+    [(30, 70, 16), (700, 130, 20), (2, 9, 8), (1, 300, 8), (50, 400, 500), (40, 5, 1)],
+)
+def test_a_fused_product_gives_what_two_steps_give(inputs, units, batch, threads):
+    x, y = samples.normal(3 * batch, inputs), samples.normal(3 * batch, units, seed=1)
+
+    def trained(**how):
+        with config.seeded(1):
+            hidden = layers.Dense(inputs + 1, "relu", input_shape=(inputs,))
+            model = Sequential([hidden, layers.Dense(units)])
+            model.compile("adam", "mse", **how)
+            model.fit(x, y, epochs=2, batch_size=batch, shuffle=False, verbose=0)
+            if not how:
+                model.train_on_batch(x[:batch], y[:batch])
+                (step,) = model._step_cache.steps.values()
+                names = [c.op.name for c in step.plan.calls]
+                after = {names[k + 1] for k, name in enumerate(names) if name == "matmul"}
+                assert after == {"activation_gradient", "adam_update"}
+            else:
+                model.train_on_batch(x[:batch], y[:batch])
+            return model.get_weights()
+
+    with team_of(threads):
+        assert arrays_equal(trained(), trained(run_eagerly=True))
