@@ -10,6 +10,7 @@ import numbers
 import numpy as np
 
 from nnlite import config, configurable, registry
+from nnlite.checks import check_number, is_number
 from nnlite.config import next_seed
 from nnlite.configurable import Configurable
 from nnlite.engine.tensor import Tensor
@@ -64,12 +65,12 @@ class Initializer(Configurable):
         """A float64 array of `shape`."""
         raise TypeError(f"{type(self).__name__}: an initializer must define values(shape, rng)")
 
-    def number(self, name, least=-math.inf):
-        """The setting `name`, checked to be a number of at least `least`."""
+    def _number(self, name, least=-math.inf):
+        """The setting `name` as a float, checked to be finite and at least `least`."""
         value = getattr(self, name)
-        if not isinstance(value, numbers.Real) or not least <= value < math.inf:
-            bound = "a number" if least == -math.inf else f"a number of at least {least}"
-            raise ValueError(f"{type(self).__name__}: expected {name} to be {bound}, got {value!r}")
+        expected = "to be a number" if least == -math.inf else f"to be a number of at least {least}"
+        owner = type(self).__name__
+        check_number(name, value, f"[{least}, inf)", owner=owner, expected=expected)
         return float(value)
 
 
@@ -127,7 +128,7 @@ class RandomNormal(Initializer):
         self.mean, self.stddev, self.seed = mean, stddev, seed
 
     def values(self, shape, rng):
-        return rng.normal(self.number("mean"), self.number("stddev", 0), shape)
+        return rng.normal(self._number("mean"), self._number("stddev", 0), shape)
 
 
 class RandomUniform(Initializer):
@@ -144,8 +145,8 @@ class RandomUniform(Initializer):
         self.minval, self.maxval, self.seed = minval, maxval, seed
 
     def values(self, shape, rng):
-        low = self.number("minval")
-        return rng.uniform(low, self.number("maxval", low), shape)
+        low = self._number("minval")
+        return rng.uniform(low, self._number("maxval", low), shape)
 
 
 def _truncated(rng, shape, stddev):
@@ -171,7 +172,7 @@ class TruncatedNormal(Initializer):
         self.mean, self.stddev, self.seed = mean, stddev, seed
 
     def values(self, shape, rng):
-        return self.number("mean") + _truncated(rng, shape, self.number("stddev", 0))
+        return self._number("mean") + _truncated(rng, shape, self._number("stddev", 0))
 
 
 # The standard deviation of a unit normal cut at two standard deviations.
@@ -200,7 +201,7 @@ class VarianceScaling(Initializer):
             raise ValueError(
                 f"VarianceScaling: expected a mode of {', '.join(fans)}, got {self.mode!r}"
             )
-        if not self.scale > 0:
+        if not is_number(self.scale, "(0, inf]"):
             raise ValueError(f"VarianceScaling: expected a positive scale, got {self.scale!r}")
         variance = self.scale / max(1.0, fans[self.mode])
         if self.distribution == "uniform":
@@ -311,7 +312,7 @@ class Orthogonal(Initializer):
         rows, columns = math.prod(shape[:-1]), shape[-1]
         q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
         q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)
-        return self.number("gain") * (q if rows >= columns else q.T).reshape(shape)
+        return self._number("gain") * (q if rows >= columns else q.T).reshape(shape)
 
 
 class Identity(Initializer):
@@ -335,7 +336,7 @@ class Identity(Initializer):
     def values(self, shape, rng):
         if len(shape) != 2:
             raise ValueError(f"Identity: expected a weight of 2 dimensions, got shape {shape}")
-        return self.number("gain") * np.eye(*shape)
+        return self._number("gain") * np.eye(*shape)
 
 
 _CLASSES = (

@@ -1,18 +1,8 @@
 """Regularizers: a penalty on a weight, added to the loss."""
 
-import math
-import numbers
-
 from nnlite import ops, registry
+from nnlite.checks import check_number
 from nnlite.configurable import Configurable
-
-
-def _rate(owner, name, value):
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value < math.inf:
-        raise ValueError(
-            f"{owner}: expected {name} to be a finite number of at least 0, got {value!r}"
-        )
-    return float(value)
 
 
 class Regularizer(Configurable):
@@ -41,8 +31,15 @@ class L1L2(Regularizer):
         self.l1, self.l2 = l1, l2
 
     def __call__(self, weight):
-        name = type(self).__name__
-        l1, l2 = _rate(name, "l1", self.l1), _rate(name, "l2", self.l2)
+        for name in ("l1", "l2"):
+            check_number(
+                name,
+                getattr(self, name),
+                "[0, inf)",
+                owner=type(self).__name__,
+                expected="to be a finite number of at least 0",
+            )
+        l1, l2 = float(self.l1), float(self.l2)
         penalty = None
         if l1:
             penalty = l1 * ops.sum_abs(weight)

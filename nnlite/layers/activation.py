@@ -1,8 +1,7 @@
 """Activations that have settings of their own, or weights, as layers."""
 
-import numbers
-
 from nnlite import ops
+from nnlite.checks import check_number
 from nnlite.layers.layer import Layer
 
 
@@ -17,8 +16,7 @@ class _Function(Layer):
             value = getattr(self, name)
             if value is None and self._signature()[name] is None:
                 continue
-            if not isinstance(value, numbers.Real) or isinstance(value, bool) or not value >= 0:
-                raise ValueError(f"expected {name} to be a number of at least 0, got {value!r}")
+            check_number(name, value, "[0, inf]", expected="to be a number of at least 0")
 
     def call(self, inputs):
         return self._function(inputs, **{name: getattr(self, name) for name in self._settings})

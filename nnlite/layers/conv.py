@@ -1,7 +1,7 @@
 """Layers that slide a window over images (N, height, width, channels)."""
 
 from nnlite import activations, ops
-from nnlite.layers.core import positive_int
+from nnlite.checks import positive_int
 from nnlite.layers.images import ImageLayer
 from nnlite.ops.windows import pair
 

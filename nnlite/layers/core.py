@@ -5,21 +5,10 @@ import math
 import numbers
 
 from nnlite import activations, config, ops
+from nnlite.checks import check_number, positive_int
 from nnlite.config import next_seed
 from nnlite.layers.layer import Layer
 from nnlite.ops.random import seed_state
-
-
-def positive_int(name, value):
-    """A size: integral floats and NumPy integers count as integers."""
-    if (
-        not isinstance(value, numbers.Real)
-        or isinstance(value, bool)
-        or not value >= 1
-        or value % 1
-    ):
-        raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
-    return int(value)
 
 
 class InputLayer(Layer):
@@ -147,8 +136,7 @@ class Dropout(Layer):
         self.rate, self.seed = rate, seed
 
     def build(self, input_shape):
-        if not isinstance(self.rate, numbers.Real) or not 0 <= self.rate < 1:
-            raise ValueError(f"expected rate in [0, 1), got {self.rate!r}")
+        check_number("rate", self.rate, "[0, 1)")
         self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
 
     def call(self, inputs, training=False):

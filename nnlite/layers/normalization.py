@@ -1,8 +1,7 @@
 """Normalization layers: mean 0 and variance 1 along an axis, then scaled and moved as learned."""
 
-import numbers
-
 from nnlite import ops
+from nnlite.checks import check_number
 from nnlite.layers.layer import Layer
 
 
@@ -39,8 +38,7 @@ class _Normalization(Layer):
             raise ValueError(
                 f"expected axis -1, the channels, got {self.axis!r} (input shape {input_shape})"
             )
-        if not isinstance(self.epsilon, numbers.Real) or not self.epsilon >= 0:
-            raise ValueError(f"expected epsilon of at least 0, got {self.epsilon!r}")
+        check_number("epsilon", self.epsilon, "[0, inf]", expected="of at least 0")
         shape = input_shape[-1:]
         self.gamma = self.beta = None
         if self.scale:
@@ -127,9 +125,7 @@ class BatchNormalization(_Normalization):
         self.moving_variance_initializer = moving_variance_initializer
 
     def build(self, input_shape):
-        momentum = self.momentum
-        if not isinstance(momentum, numbers.Real) or not 0 <= momentum <= 1:
-            raise ValueError(f"expected momentum in [0, 1], got {momentum!r}")
+        check_number("momentum", self.momentum, "[0, 1]")
         super().build(input_shape)
         self.moving_mean = self.add_weight(
             input_shape[-1:], self.moving_mean_initializer, trainable=False, name="moving_mean"

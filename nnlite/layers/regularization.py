@@ -1,9 +1,9 @@
 """Layers that disturb their input while training, and pass it on otherwise."""
 
 import math
-import numbers
 
 from nnlite import ops
+from nnlite.checks import check_number
 from nnlite.config import next_seed
 from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
@@ -12,27 +12,27 @@ from nnlite.ops.windows import check_images
 
 
 class _Noise(Layer):
-    """Base: a layer with a strength, a seed, and what it does while it trains, `disturbed`."""
+    """Base: a layer with a strength, a seed, and a random transform for training, `_add_noise`."""
 
-    _strength, _below = "rate", 1
+    _strength = "rate"  # the name of the setting
 
     def build(self, input_shape):
         super().build(input_shape)
-        name, value = self._strength, getattr(self, self._strength)
-        if not isinstance(value, numbers.Real) or not 0 <= value < self._below:
-            within = "in [0, 1)" if self._below == 1 else "of at least 0"
-            raise ValueError(f"expected {name} {within}, got {value!r}")
+        self._check_strength(getattr(self, self._strength))
         self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
 
-    def disturbed(self, inputs, key):
-        """The result while training; `key` is for one random op."""
+    def _check_strength(self, value):
+        check_number(self._strength, value, "[0, 1)")
+
+    def _add_noise(self, inputs, key):
+        """The result while training; `key` is the key of one random op."""
         raise NotImplementedError
 
     def call(self, inputs, training=False):
         if not training or not getattr(self, self._strength):
             return inputs
         (inputs,) = ops.operands(inputs)
-        return self.disturbed(inputs, ops.random_key(self.seed_state))
+        return self._add_noise(inputs, ops.random_key(self.seed_state))
 
 
 class GaussianNoise(_Noise):
@@ -58,13 +58,16 @@ class GaussianNoise(_Noise):
     True
     """
 
-    _strength, _below = "stddev", math.inf
+    _strength = "stddev"
 
     def __init__(self, stddev, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.stddev, self.seed = stddev, seed
 
-    def disturbed(self, inputs, key):
+    def _check_strength(self, value):
+        check_number("stddev", value, "[0, inf)", expected="of at least 0")
+
+    def _add_noise(self, inputs, key):
         return inputs + ops.random_normal(key, inputs.shape, inputs.dtype) * self.stddev
 
 
@@ -98,7 +101,7 @@ class GaussianDropout(_Noise):
         super().__init__(**kwargs)
         self.rate, self.seed = rate, seed
 
-    def disturbed(self, inputs, key):
+    def _add_noise(self, inputs, key):
         noise = ops.random_normal(key, inputs.shape, inputs.dtype)
         return inputs * (noise * math.sqrt(self.rate / (1 - self.rate)) + 1.0)
 
@@ -139,7 +142,7 @@ class AlphaDropout(_Noise):
         super().__init__(**kwargs)
         self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
 
-    def disturbed(self, inputs, key):
+    def _add_noise(self, inputs, key):
         shape = inputs.shape
         if self.noise_shape is not None:
             given = tuple(self.noise_shape)
@@ -186,7 +189,7 @@ class SpatialDropout2D(_Noise, ImageLayer):
         super().__init__(data_format, **kwargs)
         self.rate, self.seed = rate, seed
 
-    def disturbed(self, inputs, key):
+    def _add_noise(self, inputs, key):
         check_images(inputs.shape)
         whole = ops.ones((inputs.shape[0], 1, 1, inputs.shape[3]), inputs.dtype)
         return inputs * ops.dropout(whole, key, self.rate)

@@ -3,7 +3,7 @@
 import numbers
 
 from nnlite import ops
-from nnlite.layers.core import positive_int
+from nnlite.checks import positive_int
 from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
 from nnlite.ops.windows import check_images

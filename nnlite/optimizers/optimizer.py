@@ -6,10 +6,11 @@ import inspect
 import numpy as np
 
 from nnlite import config, configurable, ops
+from nnlite.checks import check_number
 from nnlite.configurable import Configurable, edits
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import REALS, Tensor, Variable
-from nnlite.optimizers.schedules import LearningRateSchedule, check_number
+from nnlite.optimizers.schedules import LearningRateSchedule
 
 
 class Optimizer(Configurable):
@@ -125,12 +126,12 @@ class Optimizer(Configurable):
         if isinstance(self._source, LearningRateSchedule):
             self._source.check()
         elif not callable(self._source):
-            check_number(owner, "learning_rate", self._source, self._intervals["learning_rate"])
+            self._check_rate(self._source)
         for name, default in self._signature().items():
             if name in self._intervals and name != "learning_rate":
                 value = getattr(self, name, default)
                 if value is not None or name not in self._may_be_none:
-                    check_number(owner, name, value, self._intervals[name])
+                    check_number(name, value, self._intervals[name], owner)
         given = [f"{name}={getattr(self, name)!r}" for name in self._clips if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(
@@ -140,6 +141,11 @@ class Optimizer(Configurable):
             if getattr(self, name):
                 raise ValueError(f"{owner}: {name} is not supported")
 
+    def _check_rate(self, value):
+        """Raise a ValueError unless a value can be the learning rate."""
+        interval = self._intervals["learning_rate"]
+        check_number("learning_rate", value, interval, type(self).__name__)
+
     @property
     def learning_rate(self):
         """The learning rate: a Variable, which can be assigned between steps; or, of a schedule or
@@ -147,9 +153,7 @@ class Optimizer(Configurable):
         if callable(self._source):
             return self._computed_rate()
         if self._rate is None:
-            check_number(
-                type(self).__name__, "learning_rate", self._source, self._intervals["learning_rate"]
-            )
+            self._check_rate(self._source)
             # Until the precision of the weights is known, nothing is lost of the number given.
             self._rate = Variable(
                 float(self._source), False, "learning_rate", self._real or "float64"
@@ -169,9 +173,7 @@ class Optimizer(Configurable):
             )
         else:
             value = value.item() if isinstance(value, (Tensor, np.ndarray)) else value
-            check_number(
-                type(self).__name__, "learning_rate", value, self._intervals["learning_rate"]
-            )
+            self._check_rate(value)
             self.learning_rate.assign(float(value))
 
     lr = learning_rate

@@ -5,22 +5,10 @@ Names, arguments and formulas are Keras's. Steps count from 0 and are taken as r
 precision, which float32 holds exactly up to 2^24."""
 
 import math
-import numbers
 
 from nnlite import ops
+from nnlite.checks import check_number
 from nnlite.configurable import Configurable
-
-
-def check_number(owner, name, value, interval):
-    """Raise a ValueError unless a setting is a number in an interval written such as '[0, 1)'."""
-    low, high = map(float, interval[1:-1].split(","))
-    if (
-        not isinstance(value, numbers.Real)
-        or isinstance(value, bool)
-        or not (low <= value if interval[0] == "[" else low < value)
-        or not (value <= high if interval[-1] == "]" else value < high)
-    ):
-        raise ValueError(f"{owner}: expected {name} in {interval}, got {value!r}")
 
 
 class LearningRateSchedule(Configurable):
@@ -68,7 +56,7 @@ class LearningRateSchedule(Configurable):
         for name, default in self._signature().items():
             value = getattr(self, name, default)
             if name in self._intervals and not (value is None and default is None):
-                check_number(type(self).__name__, name, value, self._intervals[name])
+                check_number(name, value, self._intervals[name], type(self).__name__)
 
     def __call__(self, step):
         """The learning rate.
@@ -184,7 +172,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         boundaries, values = list(self.boundaries), list(self.values)
         for name, given in (("boundaries", boundaries), ("values", values)):
             for number in given:
-                check_number(owner, name, number, "[0, inf)")
+                check_number(name, number, "[0, inf)", owner)
         if len(values) != len(boundaries) + 1:
             raise ValueError(
                 f"{owner}: expected one value more than boundaries, got {len(values)} values and "
@@ -439,7 +427,7 @@ class OneCycle(LearningRateSchedule):
                 f"{owner}: expected anneal_strategy 'cos' or 'linear', got {self.anneal_strategy!r}"
             )
         if self.three_phase:
-            check_number(owner, "pct_start of three phases", self.pct_start, "[0, 0.5]")
+            check_number("pct_start of three phases", self.pct_start, "[0, 0.5]", owner)
 
     def _phases(self):
         """(last step, rate at its beginning, rate at that step) of each phase."""

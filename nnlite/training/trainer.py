@@ -4,6 +4,7 @@ import numpy as np
 
 from nnlite import ops, optimizers
 from nnlite.callbacks import Callback
+from nnlite.checks import positive_int
 from nnlite.data.batches import ArrayBatches, Span, StreamBatches, yields_batches
 from nnlite.data.sources import (
     Source,
@@ -13,7 +14,6 @@ from nnlite.data.sources import (
     split,
     unpack_x_y_sample_weight,
 )
-from nnlite.layers.core import positive_int
 from nnlite.training import loop, prediction, step_cache
 from nnlite.training.objectives import Goals, is_nested, names_of
 from nnlite.tree import mapped
