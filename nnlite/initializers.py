@@ -15,6 +15,51 @@ from nnlite.config import next_seed
 from nnlite.configurable import Configurable
 from nnlite.engine.tensor import Tensor
 
+__all__ = [
+    "Constant",
+    "FanInUniform",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
+    "IdentityInitializer",
+    "Initializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "Orthogonal",
+    "OrthogonalInitializer",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+    "constant",
+    "fan_in_uniform",
+    "get",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "identity",
+    "identity_initializer",
+    "lecun_normal",
+    "lecun_uniform",
+    "normal",
+    "one",
+    "ones",
+    "orthogonal",
+    "orthogonal_initializer",
+    "random_normal",
+    "random_uniform",
+    "truncated_normal",
+    "uniform",
+    "variance_scaling",
+    "zero",
+    "zeros",
+]
+
 
 def compute_fans(shape):
     """(fan_in, fan_out) of a weight: its last two axes, times the window of a convolution.
@@ -365,8 +410,18 @@ _BY_NAME = {configurable.snake_case(cls.__name__): cls for cls in _CLASSES} | {
     "orthogonal_initializer": Orthogonal,
     "identity_initializer": Identity,
 }
-globals().update(_BY_NAME)  # `initializers.he_normal()`, as tutorials write it
-OrthogonalInitializer, IdentityInitializer = Orthogonal, Identity
+# Lower case as tutorials write it: `initializers.he_normal()`.
+zeros = zero = Zeros
+ones = one = Ones
+random_normal = normal = RandomNormal
+random_uniform = uniform = RandomUniform
+constant, truncated_normal, variance_scaling = Constant, TruncatedNormal, VarianceScaling
+glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
+he_uniform, he_normal = HeUniform, HeNormal
+lecun_uniform, lecun_normal = LecunUniform, LecunNormal
+fan_in_uniform = FanInUniform
+orthogonal = orthogonal_initializer = OrthogonalInitializer = Orthogonal
+identity = identity_initializer = IdentityInitializer = Identity
 
 
 def get(identifier):

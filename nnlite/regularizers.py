@@ -4,6 +4,17 @@ from nnlite import ops, registry
 from nnlite.checks import check_number
 from nnlite.configurable import Configurable
 
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "Regularizer",
+    "get",
+    "l1",
+    "l1_l2",
+    "l2",
+]
+
 
 class Regularizer(Configurable):
     """Base of all: subclasses define `__call__(weight)`, a scalar tensor."""

@@ -1,6 +1,6 @@
 """Metrics: running figures over batches, exact however many there are."""
 
-from nnlite import config, configurable, losses, registry
+from nnlite import configurable, losses, registry
 from nnlite.metrics.accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -57,6 +57,64 @@ from nnlite.metrics.metric import Mean, MeanMetricWrapper, Metric, Sum
 from nnlite.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from nnlite.metrics.r2 import R2Score
 
+__all__ = [
+    "AUC",
+    "Accuracy",
+    "BinaryAccuracy",
+    "BinaryCrossentropy",
+    "BinaryIoU",
+    "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "ConcordanceCorrelation",
+    "CosineSimilarity",
+    "F1Score",
+    "FBetaScore",
+    "FalseNegatives",
+    "FalsePositives",
+    "Hinge",
+    "IoU",
+    "KLDivergence",
+    "LogCoshError",
+    "Mean",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanIoU",
+    "MeanMetricWrapper",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Metric",
+    "OneHotIoU",
+    "OneHotMeanIoU",
+    "PearsonCorrelation",
+    "Poisson",
+    "Precision",
+    "PrecisionAtRecall",
+    "R2Score",
+    "Recall",
+    "RecallAtPrecision",
+    "RootMeanSquaredError",
+    "SensitivityAtSpecificity",
+    "SparseCategoricalAccuracy",
+    "SparseCategoricalCrossentropy",
+    "SparseTopKCategoricalAccuracy",
+    "SpecificityAtSensitivity",
+    "SquaredHinge",
+    "Sum",
+    "TopKCategoricalAccuracy",
+    "TrueNegatives",
+    "TruePositives",
+    "binary_accuracy",
+    "categorical_accuracy",
+    "concordance_correlation",
+    "cosine_similarity",
+    "get",
+    "pearson_correlation",
+    "sparse_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy",
+    "top_k_categorical_accuracy",
+]
+
 _CLASSES = {
     v
     for v in globals().values()
@@ -90,6 +148,3 @@ def get(identifier):
     if isinstance(identifier, str):
         found.name = identifier
     return found
-
-
-__all__ = [name for name in dir() if not name.startswith("_")]

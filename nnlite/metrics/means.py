@@ -3,7 +3,7 @@
 import math
 
 from nnlite import config, losses, ops
-from nnlite.losses.loss import broadcasting
+from nnlite.losses.loss import broadcasting, weights_like
 from nnlite.metrics.metric import Mean, SampleMean
 
 
@@ -122,7 +122,7 @@ class SparseCategoricalCrossentropy(SampleMean):
             counted = 1.0 - ops.equal(y_true, float(self.ignore_class))
             counted = ops.reshape(counted, values.shape)
             if sample_weight is not None:
-                counted = counted * losses.weights_like(values, sample_weight)
+                counted = counted * weights_like(values, sample_weight)
             sample_weight = counted
         Mean.update_state(self, values, sample_weight)
 

@@ -10,6 +10,17 @@ from nnlite import ops
 from nnlite.checks import check_number
 from nnlite.configurable import Configurable
 
+__all__ = [
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "LearningRateSchedule",
+    "OneCycle",
+    "PiecewiseConstantDecay",
+    "PolynomialDecay",
+]
+
 
 class LearningRateSchedule(Configurable):
     """Base of all: the learning rate of each step.
