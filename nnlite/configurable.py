@@ -14,9 +14,10 @@ import numpy as np
 
 @functools.lru_cache(1024)
 def _signature_of(init):
-    """The signature of a constructor; its arguments by name, and whether each is required, or None
-    where some have no name or place; whether it takes more by name. A fit makes dozens of objects:
-    this is kept."""
+    """Of a constructor: (signature, name -> whether it is required, whether it has `**kwargs`).
+
+    The second is None if an argument is positional-only or keyword-only. The result is cached: a
+    fit makes dozens of objects."""
     signature = inspect.signature(init)
     parameters = list(signature.parameters.values())[1:]
     open_ended = bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD
@@ -34,8 +35,8 @@ def snake_case(name):
 
 
 class edits:
-    """How often a public attribute of any layer or optimizer was set: what was traced before is
-    then traced again."""
+    """Counts how often a public attribute of any layer or optimizer was set. A changed count means
+    that earlier traces may be out of date."""
 
     count = 0
 
@@ -58,8 +59,8 @@ class Configurable:
 
     @classmethod
     def _signature(cls):
-        """Name -> default of each constructor argument, `**kwargs` of a subclass looked up in its
-        bases."""
+        """Name -> default of each constructor argument. Where a class takes `**kwargs`, those of
+        its base follow."""
         own = cls.__dict__.get("_signature_cache")
         if own is None:
             own, open_ended = {}, False
@@ -103,8 +104,12 @@ class Configurable:
         return given
 
     def get_config(self):
-        """The arguments of the constructor as a dict; `from_config` makes an equal object from
-        it."""
+        """The constructor's arguments as a dict, from which `from_config` makes an equal object.
+
+        Returns
+        -------
+        dict
+        """
         return {
             name: self._given.get(name, default)
             for name, default in self._signature().items()
@@ -113,11 +118,31 @@ class Configurable:
 
     @classmethod
     def from_config(cls, config):
-        """The object that `get_config` described."""
+        """Make the object that a config describes.
+
+        Parameters
+        ----------
+        config : dict
+            As `get_config` returns it.
+
+        Returns
+        -------
+        object of this class
+        """
         return cls(**config)
 
     def get_params(self, deep=True):
-        """The settings by name; with `deep`, those of nested objects as `outer__inner`."""
+        """The settings by name.
+
+        Parameters
+        ----------
+        deep : bool, default True
+            Whether to include the settings of nested objects, as `outer__inner`.
+
+        Returns
+        -------
+        dict
+        """
         params = Configurable.get_config(self)
         if deep:
             for name, value in list(params.items()):
@@ -144,11 +169,26 @@ class Configurable:
         return type(self)(**config)
 
     def __sklearn_clone__(self):
-        """What scikit-learn's `clone` makes of it, inside of an estimator that a search copies."""
+        """The copy that scikit-learn's `clone` makes, as a search does of an estimator's parts."""
         return self._clone()
 
     def set_params(self, **params):
-        """Change settings in place, as long as nothing was built from them; returns the object."""
+        """Change settings in place. Weights, slots and other state are lost, as in a new object.
+
+        Parameters
+        ----------
+        **params
+            New values by name; those of nested objects as `outer__inner`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there is no setting of a name.
+        """
         other = self._clone(**params)
         self.__dict__.clear()
         self.__dict__.update(other.__dict__)
@@ -171,18 +211,18 @@ class Configurable:
 
 
 def _same(a, b):
-    """Whether two settings are plainly the same (arrays never are)."""
+    """Whether two settings have one type and are equal. Arrays never count as equal."""
     return type(a) is type(b) and not isinstance(a, np.ndarray) and a == b
 
 
 def clone(value, **overrides):
-    """A copy of a setting in which nothing is built or learned.
+    """A copy of a setting without built or learned state.
 
     Parameters
     ----------
-    value : Configurable, or anything that a setting may be
+    value : Configurable, or any other value of a setting
     **overrides
-        Of a Configurable, settings that are to differ; nested ones as `outer__inner`.
+        New values of settings, for a Configurable; nested ones as `outer__inner`.
 
     Raises
     ------
@@ -201,7 +241,13 @@ def clone(value, **overrides):
 
 
 def frozen(value):
-    """A hashable form of a setting; equal settings have equal forms."""
+    """A hashable form of a setting. Equal settings have equal forms.
+
+    Parameters
+    ----------
+    value : Configurable, dict, list, tuple, array, number, or any hashable object
+        An unhashable object of another kind is told apart by its identity.
+    """
     if isinstance(value, Configurable):
         return (type(value), frozen(Configurable.get_config(value)))
     if isinstance(value, dict):

@@ -8,6 +8,8 @@ import types
 import pytest
 from paths import ROOT
 
+from nnlite.configurable import Configurable
+
 PUBLIC = [
     "nnlite",
     *(
@@ -30,25 +32,25 @@ MODULES_IN_ALL = {
 
 
 def explained(docstring):
-    """The names in the Parameters section of a numpydoc docstring, and what is said of each."""
+    """What the Parameters section of a numpydoc docstring says of each name."""
     docstring = inspect.cleandoc(docstring or "")
-    found = re.search(r"^Parameters\n-+\n(.*?)(?=^\S.*\n-+$|\Z)", docstring, re.M | re.S)
-    entries = re.findall(r"^(\S.*)\n?((?:^(?:[ ].*)?\n?)*)", found[1], re.M) if found else []
-    return {
-        name.strip(" *"): text for head, text in entries for name in head.split(" : ")[0].split(",")
-    }
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\S[^\n]*\n-+$|\Z)", docstring, re.M | re.S)
+    known, names = {}, []
+    for line in section[1].splitlines() if section else ():
+        if re.match(r"\S", line):
+            names = [name.strip(" *") for name in line.split(" : ")[0].split(",")]
+        for name in names:
+            known[name] = f"{known.get(name, '')}\n{line}"
+    return known
 
 
 def explained_of_class(cls):
     """What a class's docstring explains; `**kwargs` that are "Of `Base`" are explained there."""
     known = explained(inspect.getdoc(cls))
-    takes_more = [n for n in ("kwargs", "options", "settings") if n in known]
-    for name in takes_more:
-        for base in cls.__mro__[1:]:
-            if f"`{base.__name__}`" in known[name]:
-                known = explained_of_class(base) | known
-    if takes_more:
-        known["unknown"] = "refused"  # takes what nobody takes, for an error that says so
+    further = known.get("kwargs", "") + known.get("options", "")
+    for base in cls.__mro__[1:]:
+        if f"`{base.__name__}`" in further:
+            known = explained_of_class(base) | known
     return known
 
 
@@ -72,8 +74,12 @@ def missing_in(module):
         value = getattr(module, name)
         if not is_ours(value):
             continue
+        name = getattr(value, "__name__", name)  # of an alias, the first name
         if inspect.isclass(value):
-            missing += unexplained(name, value, explained_of_class(value))
+            # A Configurable's `__new__` takes any arguments: its `__init__` says which.
+            constructor = value.__init__ if issubclass(value, Configurable) else value
+            if constructor is not object.__init__:
+                missing += unexplained(name, constructor, explained_of_class(value))
             for method, function in inspect.getmembers(value, inspect.isroutine):
                 if method[0] != "_" and is_ours(function):
                     owner = getattr(function, "__qualname__", f"{name}.{method}")

@@ -1,4 +1,4 @@
-"""Layers that disturb their input while training, and pass it on otherwise."""
+"""Layers that add noise while training, and return their input unchanged otherwise."""
 
 import math
 
@@ -36,13 +36,14 @@ class _Noise(Layer):
 
 
 class GaussianNoise(_Noise):
-    """While training, x plus normal numbers of mean 0.
+    """While training, x plus normal noise of mean 0.
 
     Parameters
     ----------
     stddev : float of at least 0
-        Their standard deviation.
+        The standard deviation of the noise.
     seed : int, optional
+        By default the next seed of the process.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -72,7 +73,7 @@ class GaussianNoise(_Noise):
 
 
 class GaussianDropout(_Noise):
-    """While training, x times normal numbers of mean 1 and variance rate / (1 - rate).
+    """While training, x times normal noise of mean 1 and variance rate / (1 - rate).
 
     N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov: "Dropout: a simple way
     to prevent neural networks from overfitting", JMLR 15, 2014, section 10.
@@ -80,8 +81,9 @@ class GaussianDropout(_Noise):
     Parameters
     ----------
     rate : float in [0, 1)
-        The numbers vary as much as those that `Dropout(rate)` multiplies with.
+        The noise has the variance of the factors in `Dropout(rate)`.
     seed : int, optional
+        By default the next seed of the process.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -106,13 +108,14 @@ class GaussianDropout(_Noise):
         return inputs * (noise * math.sqrt(self.rate / (1 - self.rate)) + 1.0)
 
 
-# What selu tends to for large negative inputs.
+# The limit of selu(x) for x towards -infinity.
 _LEAST_SELU = -1.0507009873554805 * 1.6732632423543772
 
 
 class AlphaDropout(_Noise):
-    """While training, each value is the least of selu with probability `rate`; all are then moved
-    and scaled so that mean 0 and variance 1 stay what they are.
+    """While training, each value is set to the lower limit of selu with probability `rate`.
+
+    All values are then scaled and shifted, so that inputs of mean 0 and variance 1 keep both.
 
     G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter: "Self-normalizing neural networks", NIPS
     2017.
@@ -121,8 +124,10 @@ class AlphaDropout(_Noise):
     ----------
     rate : float in [0, 1)
     noise_shape : tuple of int, optional
-        With the batch; one draw serves all values along the axes where it has 1.
+        The shape of the random mask, with the batch. Values along an axis of size 1 share one draw;
+        None in it stands for the input's size.
     seed : int, optional
+        By default the next seed of the process.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -160,7 +165,8 @@ class AlphaDropout(_Noise):
 
 
 class SpatialDropout2D(_Noise, ImageLayer):
-    """While training, each channel of an image is 0 with probability `rate`, else x / (1 - rate).
+    """While training, each channel of an image becomes 0 with probability `rate`, else
+    x / (1 - rate).
 
     J. Tompson, R. Goroshin, A. Jain, Y. LeCun, C. Bregler: "Efficient object localization using
     convolutional networks", CVPR 2015.
@@ -170,12 +176,13 @@ class SpatialDropout2D(_Noise, ImageLayer):
     rate : float in [0, 1)
     data_format : {'channels_last'}, optional
     seed : int, optional
+        By default the next seed of the process.
     **kwargs
         Of `Layer`: name, input_shape.
 
     Notes
     -----
-    Input (N, height, width, channels), output the same.
+    Input (N, H, W, C), output the same.
 
     Examples
     --------
