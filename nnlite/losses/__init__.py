@@ -1,5 +1,5 @@
-"""Losses: how wrong a batch of predictions is. Functions give one value per sample, classes reduce
-them."""
+"""Losses: the error of a batch of predictions. Functions return one value per sample; classes
+reduce these values to a scalar."""
 
 from nnlite import configurable, registry
 from nnlite.losses.loss import Loss, LossFunctionWrapper
@@ -128,7 +128,26 @@ _BY_NAME |= {
 
 
 def get(identifier):
-    """A loss from its name ('mean_squared_error', 'MeanSquaredError', 'mse', ...), its class,
-    itself or a function."""
+    """The loss object for an identifier.
+
+    Parameters
+    ----------
+    identifier : str, type, Loss or callable
+        - a name: 'mean_squared_error', 'MeanSquaredError', 'mse', ...,
+        - a subclass of Loss,
+        - a Loss, which is returned itself,
+        - a function `f(y_true, y_pred)` that returns one value per sample.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If the identifier is of another kind.
+    """
     found = registry.find("loss", identifier, _BY_NAME, callable)
     return found if isinstance(found, Loss) else LossFunctionWrapper(found)
