@@ -106,7 +106,7 @@ def circle(
     gamma=80.0,
     margin=0.4,
 ):
-    """The circle loss: small if embeddings are similar within a class and dissimilar between classes.
+    """The circle loss: embeddings become similar within a class and dissimilar between classes.
 
     Y. Sun et al.: "Circle loss: a unified perspective of pair similarity optimization", CVPR 2020.
 

@@ -1,4 +1,4 @@
-"""Metrics: running figures over batches, exact however many there are."""
+"""Metrics: running values over batches. The split into batches does not change them."""
 
 from nnlite import configurable, losses, registry
 from nnlite.metrics.accuracy import (
@@ -136,12 +136,31 @@ _BY_NAME |= {
         "rmse": "root_mean_squared_error",
     }.items()
 }
-_BY_NAME = losses._BY_NAME | _BY_NAME  # every loss has a mean, too
+_BY_NAME = losses._BY_NAME | _BY_NAME  # the mean of any loss is a metric, too
 
 
 def get(identifier):
-    """A metric from its name ('accuracy', 'AUC', 'mae', ..., or a loss's), its class, itself, or a
-    function or a loss whose mean is taken. A string becomes its name in logs."""
+    """The metric object for an identifier.
+
+    Parameters
+    ----------
+    identifier : str, type, Metric, Loss or callable
+        - a name of a metric or a loss: 'accuracy', 'AUC', 'mae', ...; it becomes the key in logs,
+        - a subclass of Metric,
+        - a Metric, which is returned itself,
+        - a Loss, or a function `f(y_true, y_pred)`: the metric is its mean over samples.
+
+    Returns
+    -------
+    Metric
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If the identifier is of another kind.
+    """
     found = registry.find("metric", identifier, _BY_NAME, callable)
     if not isinstance(found, Metric):
         found = MeanMetricWrapper(found)
