@@ -1,5 +1,5 @@
-"""Optimizer: what all rules share. The learning rate, weight decay, clipping, the slots of each
-weight; every change is an op, so a step is part of a training plan."""
+"""Optimizer: the base of all rules, with the learning rate, weight decay, clipping and the slots of
+each weight. Every change is an op, so that a step is part of a training plan."""
 
 import inspect
 
@@ -14,31 +14,45 @@ from nnlite.optimizers.schedules import LearningRateSchedule
 
 
 class Optimizer(Configurable):
-    """Base of all: changes weights by their gradients.
+    """Base of all optimizers: changes weights by their gradients.
 
-    To write one, define `update_step(self, gradient, variable, learning_rate, *slots)` with
-    `nnlite.ops`, and `slots(self)` where something is kept for each weight.
+    To write an optimizer, define `update_step(self, gradient, variable, learning_rate, *slots)`
+    with `nnlite.ops`. If it keeps values for each weight, such as averages, define also
+    `slots(self)`.
 
     Parameters
     ----------
-    learning_rate : float, LearningRateSchedule or callable
-        At least 0. A callable takes the step, an int32 Variable that counts from 0, or nothing;
-        a training plan runs many steps without Python, so it must compute a tensor by ops, or
-        return a Variable.
-    weight_decay : float, optional
-        At least 0. Before the step each weight loses `learning_rate * weight_decay` of itself.
-    clipnorm : float, optional
-        The gradient of each weight is scaled down to this norm if its own is larger. At most one
-        of `clipnorm`, `clipvalue` and `global_clipnorm` can be given; 0 is as None.
-    clipvalue : float, optional
-        Each element of a gradient is limited to [-clipvalue, clipvalue].
-    global_clipnorm : float, optional
-        All gradients are scaled down together if their common norm is larger.
-    use_ema, loss_scale_factor, gradient_accumulation_steps
-        Not supported (with `ema_momentum` and `ema_overwrite_frequency`).
+    learning_rate : float of at least 0, LearningRateSchedule or callable, default 0.01
+        A callable takes the step, an int32 Variable that counts from 0, or no argument. It must
+        compute a tensor with ops or return a Variable: a training plan runs many steps without
+        Python.
+    weight_decay : float of at least 0, optional
+        Before each step: w -= learning_rate * weight_decay * w.
+    clipnorm : float of at least 0, optional
+        The gradient of each weight is scaled down to this norm if its norm is larger. 0 means None.
+    clipvalue : float of at least 0, optional
+        Each element of a gradient is limited to [-clipvalue, clipvalue]. 0 means None.
+    global_clipnorm : float of at least 0, optional
+        All gradients are scaled down together to this norm if their common norm is larger. 0 means
+        None.
+    use_ema, ema_momentum, ema_overwrite_frequency
+        Not supported; accepted for Keras's signature.
+    loss_scale_factor, gradient_accumulation_steps
+        Not supported; accepted for Keras's signature.
     name : str, optional
+        By default the class's name in snake case.
     lr : float, optional
         Another name for `learning_rate`.
+    **unknown
+        Any other argument is refused.
+
+    Raises
+    ------
+    TypeError
+        If an argument is unknown.
+    ValueError
+        At the first step, if a setting is out of range, or if more than one of `clipnorm`,
+        `clipvalue` and `global_clipnorm` is given.
 
     Examples
     --------
@@ -57,7 +71,7 @@ class Optimizer(Configurable):
     0.71
     """
 
-    # What a setting of this name must be, in all optimizers.
+    # The interval of a setting of this name, in all optimizers.
     _intervals = {
         "learning_rate": "[0, inf)",
         "momentum": "[0, 1)",
@@ -79,7 +93,7 @@ class Optimizer(Configurable):
     _clips = ("clipnorm", "clipvalue", "global_clipnorm")
     _may_be_none = ("weight_decay", *_clips)
     _unsupported = ("use_ema", "loss_scale_factor", "gradient_accumulation_steps")
-    _no_settings = ("learning_rate", "lr")  # to set these changes no plan
+    _no_settings = ("learning_rate", "lr")  # a plan stays valid if these are set
 
     def __init__(
         self,
@@ -109,9 +123,9 @@ class Optimizer(Configurable):
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
-        self._source = learning_rate if lr is None else lr  # a number, or what computes the rate
-        self._rate = None  # the Variable, if it is a number
-        self._real = None  # the precision, once built
+        self._source = learning_rate if lr is None else lr  # a number, schedule or callable
+        self._rate = None  # a Variable, if the source is a number
+        self._real = None  # the precision of the weights, once built
         self._slots = {}  # id of a weight -> (the weight, its slots by name)
         self.iterations = Variable(0, trainable=False, name="iterations", dtype="int32")
 
@@ -148,13 +162,16 @@ class Optimizer(Configurable):
 
     @property
     def learning_rate(self):
-        """The learning rate: a Variable, which can be assigned between steps; or, of a schedule or
-        callable, the tensor that it gives for the next step."""
+        """The learning rate.
+
+        - A Variable if a number was given. It can be set between steps.
+        - The tensor for the next step if a schedule or callable was given.
+        """
         if callable(self._source):
             return self._computed_rate()
         if self._rate is None:
             self._check_rate(self._source)
-            # Until the precision of the weights is known, nothing is lost of the number given.
+            # In float64 until the precision of the weights is known, so that no digit is lost.
             self._rate = Variable(
                 float(self._source), False, "learning_rate", self._real or "float64"
             )
@@ -179,7 +196,7 @@ class Optimizer(Configurable):
     lr = learning_rate
 
     def _computed_rate(self):
-        """What the schedule or callable gives for the step that `iterations` stands at."""
+        """The learning rate that the schedule or callable computes for step `iterations`."""
         source = self._source
         with config.precision(self._real or config.floatx()):
             takes_step = isinstance(source, LearningRateSchedule) or _takes_one(source)
@@ -194,10 +211,16 @@ class Optimizer(Configurable):
 
     @property
     def built(self):
+        """Whether the slots were made."""
         return self._real is not None
 
     def build(self, variables):
-        """Make the slots of each variable; those that exist already are kept."""
+        """Make the slots of each variable. Existing slots are kept.
+
+        Parameters
+        ----------
+        variables : list of Variable
+        """
         if not self.built and variables:
             self._check()
             self._real = variables[0].dtype
@@ -207,7 +230,13 @@ class Optimizer(Configurable):
             self._slots_of(v)
 
     def slots(self):
-        """Name -> first value of each Variable that is kept for a weight, of its shape."""
+        """The Variables that are kept for each weight and have its shape.
+
+        Returns
+        -------
+        dict
+            Name -> initial value, a float.
+        """
         return {}
 
     def _slots_of(self, variable):
@@ -240,11 +269,14 @@ class Optimizer(Configurable):
         Parameters
         ----------
         grads_and_vars : iterable of (tensor or array, Variable)
-            Pairs without a gradient (None) are left alone.
+            A pair whose gradient is None is skipped.
 
-        Returns
-        -------
-        None
+        Raises
+        ------
+        TypeError
+            If a variable is not a Variable of floats.
+        ValueError
+            If a gradient and its variable differ in shape.
         """
         pairs = list(grads_and_vars)
         self.apply([grad for grad, _ in pairs], [variable for _, variable in pairs])
@@ -254,10 +286,15 @@ class Optimizer(Configurable):
 
         Parameters
         ----------
-        grads : list of tensor or array
-            None leaves a variable alone.
+        grads : list of tensor, array or None
+            One gradient for each variable. A variable whose gradient is None is skipped.
         trainable_variables : list of Variable, optional
             By default those that the optimizer was built with.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `apply_gradients`.
         """
         if trainable_variables is None:
             trainable_variables = [v for v, _ in self._slots.values()]
@@ -273,7 +310,7 @@ class Optimizer(Configurable):
         if not pairs:
             ops.increment(self.iterations)
             return
-        rate = self.learning_rate  # of a schedule, for the steps before this one
+        rate = self.learning_rate  # of a schedule, for the number of steps before this one
         grads = self._clipped([g for g, _ in pairs])
         ops.increment(self.iterations)
         if self.weight_decay:
@@ -295,17 +332,17 @@ class Optimizer(Configurable):
             self.update_step(grad, v, learning_rate, *self._slots_of(v))
 
     def update_step(self, gradient, variable, learning_rate, *slots):
-        """Change one variable.
+        """Change one variable. During the first step `self.iterations` is 1.
 
         Parameters
         ----------
         gradient : Tensor
-            Of the variable's shape and precision, clipped.
+            The clipped gradient, of the variable's shape and precision.
         variable : Variable
         learning_rate : Tensor
             Of one element.
         *slots : Variable
-            As `slots()` orders them. `self.iterations` is 1 at the first step.
+            In the order of `slots()`.
         """
         raise TypeError(
             f"{type(self).__name__}: an optimizer must define update_step(gradient, variable, "
@@ -330,7 +367,7 @@ def _takes_one(function):
 
 
 def _updatable(variable, grad):
-    """Whether there is a gradient; raises a TypeError for what is not a float Variable."""
+    """Whether there is a gradient. Raises a TypeError if `variable` is not a float Variable."""
     if not isinstance(variable, Variable) or variable.dtype not in REALS:
         got = type(variable).__name__
         got = f"one of {variable.dtype}" if isinstance(variable, Variable) else got
@@ -350,8 +387,7 @@ def _gradient_for(variable, grad):
 
 
 def _limited(grads, norm):
-    """The gradients scaled down together so that the norm of all their elements is at most
-    `norm`."""
+    """The gradients, scaled down together so that the norm of all elements is at most `norm`."""
     total, *more = [ops.sum_squares(g) for g in grads]
     for square in more:
         total = total + square
