@@ -1,8 +1,7 @@
 """Configurable: an object that knows the arguments it was made with.
 
-The one idea: a class's constructor signature is the only list of its settings. What was passed is
-recorded before `__init__` runs, and everything else (`get_config`, `get_params`, `repr`, copies) is
-read off that."""
+The one idea: the signature of a class's constructor is the only list of its settings. Arguments are
+recorded before `__init__` runs. `get_config`, `get_params`, `repr` and copies use that record."""
 
 import copy
 import functools
@@ -44,9 +43,18 @@ class edits:
 class Configurable:
     """An object that knows the arguments it was made with.
 
-    Subclasses write an ordinary `__init__`; `get_config`, `from_config`, `get_params`,
-    `set_params`, `repr`, equality and copies follow from its signature. A subclass may define its
-    own `get_config`.
+    A subclass defines an ordinary `__init__`. Its signature determines `get_config`, `from_config`,
+    `get_params`, `set_params`, `repr`, equality and copies. A subclass may override `get_config`.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        The arguments of the subclass's `__init__`.
+
+    Raises
+    ------
+    TypeError
+        If they do not fit its signature.
     """
 
     def __new__(cls, *args, **kwargs):

@@ -35,7 +35,7 @@ class InputLayer(Layer):
         super().__init__(name=name, dtype=dtype, **kwargs)
         shape = self._given_input_shape if shape is None else shape
         if shape is None:
-            raise ValueError("Input: expected shape=, what one sample looks like without the batch")
+            raise ValueError("Input: expected shape=, the shape of one sample without the batch")
         self._given_input_shape = (shape,) if isinstance(shape, numbers.Integral) else tuple(shape)
         self.shape = self._given_input_shape
 

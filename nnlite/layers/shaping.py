@@ -107,7 +107,7 @@ class UpSampling2D(ImageLayer):
     Parameters
     ----------
     size : int or (int, int), default (2, 2)
-        How often each row, and each column, is repeated.
+        The number of copies of each row, and of each column.
     data_format : {'channels_last'}, optional
     interpolation : {'nearest'}, default 'nearest'
     **kwargs

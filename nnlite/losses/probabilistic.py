@@ -226,13 +226,13 @@ def binary_focal_crossentropy(
     y_true = _smoothed(y_true, label_smoothing, 2)
     logits = _logits(y_pred, "sigmoid", from_logits)
     if logits is None:
-        yes = clip_probability(y_pred)
-        no, loss = 1.0 - yes, _binary(y_true, yes)
+        p1 = clip_probability(y_pred)
+        p0, loss = 1.0 - p1, _binary(y_true, p1)
     else:
-        yes, no = ops.sigmoid(logits), ops.sigmoid(-logits)
+        p1, p0 = ops.sigmoid(logits), ops.sigmoid(-logits)
         loss = ops.sigmoid_cross_entropy(logits, y_true)
     # 1 - p, at least epsilon(): a power below 1 has an infinite slope at 0.
-    missed = ops.maximum(y_true * no + (1.0 - y_true) * yes, config.epsilon())
+    missed = ops.maximum(y_true * p0 + (1.0 - y_true) * p1, config.epsilon())
     loss = ops.power(missed, gamma) * loss
     if apply_class_balancing:
         loss = loss * (y_true * alpha + (1.0 - y_true) * (1.0 - alpha))

@@ -138,9 +138,9 @@ def circle(
     different = 1.0 - same
     if remove_diagonal:
         same = same * (1.0 - np.eye(*same.shape))
-    near = -gamma * ops.maximum(margin + distance, 0.0) * (margin - distance)
-    far = gamma * ops.maximum(1.0 + margin - distance, 0.0) * (1.0 - margin - distance)
-    return ops.softplus(_log_sum_exp(near, same) + _log_sum_exp(far, different))
+    positives = -gamma * ops.maximum(margin + distance, 0.0) * (margin - distance)
+    negatives = gamma * ops.maximum(1.0 + margin - distance, 0.0) * (1.0 - margin - distance)
+    return ops.softplus(_log_sum_exp(positives, same) + _log_sum_exp(negatives, different))
 
 
 class CosineSimilarity(Loss):

@@ -97,7 +97,7 @@ class Thresholded(Counting):
     def _levels(self):
         """The thresholds as an array, in the order given."""
         given = self.thresholds
-        if given is None:  # with top_k all k largest scores are positive, so no score is too low
+        if given is None:  # with top_k, the k largest scores are positive at any value
             return np.array([0.5 if self.top_k is None else -np.inf])
         levels = np.atleast_1d(np.asarray(given, np.float64))
         if levels.ndim != 1 or not np.all((levels >= 0) & (levels <= 1)):
