@@ -157,42 +157,42 @@ GlorotUniform = _scaled(
     1.0,
     "fan_avg",
     "uniform",
-    f"Uniform in (-a, a), a = sqrt(6 / (fan_in + fan_out)); also called Xavier's. {_GLOROT}",
+    f"Uniform in (-a, a), a = sqrt(6 / (fan_in + fan_out)); also called Xavier's.{_GLOROT}",
 )
 GlorotNormal = _scaled(
     "GlorotNormal",
     1.0,
     "fan_avg",
     "truncated_normal",
-    f"Truncated normal of variance 2 / (fan_in + fan_out). {_GLOROT}",
+    f"Truncated normal of variance 2 / (fan_in + fan_out).{_GLOROT}",
 )
 HeUniform = _scaled(
     "HeUniform",
     2.0,
     "fan_in",
     "uniform",
-    f"Uniform in (-a, a), a = sqrt(6 / fan_in); for relu. {_HE}",
+    f"Uniform in (-a, a), a = sqrt(6 / fan_in); for relu.{_HE}",
 )
 HeNormal = _scaled(
     "HeNormal",
     2.0,
     "fan_in",
     "truncated_normal",
-    f"Truncated normal of variance 2 / fan_in; for relu. {_HE}",
+    f"Truncated normal of variance 2 / fan_in; for relu.{_HE}",
 )
 LecunUniform = _scaled(
     "LecunUniform",
     1.0,
     "fan_in",
     "uniform",
-    f"Uniform in (-a, a), a = sqrt(3 / fan_in). {_LECUN}",
+    f"Uniform in (-a, a), a = sqrt(3 / fan_in).{_LECUN}",
 )
 LecunNormal = _scaled(
     "LecunNormal",
     1.0,
     "fan_in",
     "truncated_normal",
-    f"Truncated normal of variance 1 / fan_in; for selu. {_LECUN}",
+    f"Truncated normal of variance 1 / fan_in; for selu.{_LECUN}",
 )
 FanInUniform = _scaled(
     "FanInUniform",

@@ -120,10 +120,8 @@ class Thresholded(Counting):
     def result(self):
         """The value so far: a float; for a list of several thresholds an array."""
         levels = self._levels()
-        values = np.empty(len(levels))
-        values[np.argsort(levels, kind="stable")] = self._from_counts(*self._counts_at(levels))[
-            :, 0
-        ]
+        values, order = np.empty(len(levels)), np.argsort(levels, kind="stable")
+        values[order] = self._from_counts(*self._counts_at(levels))[:, 0]
         return values.item() if len(levels) == 1 else values
 
 
