@@ -89,6 +89,7 @@ class Configurable:
 
     @classmethod
     def _bind(cls, self, args, kwargs):
+        """The arguments of a call of the constructor by name; a TypeError if they do not fit."""
         signature, names, open_ended = _signature_of(cls.__init__)
         if names is not None and len(args) <= len(names):
             given = dict(zip(names, args))
@@ -160,6 +161,7 @@ class Configurable:
         return params
 
     def _clone(self, **overrides):
+        """A new object with the same settings, but for those given."""
         config = clone(Configurable.get_config(self))
         nested = {}
         for key, value in overrides.items():

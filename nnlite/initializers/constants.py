@@ -6,7 +6,7 @@ from nnlite.initializers.initializer import Initializer
 
 
 class Constant(Initializer):
-    """A constant.
+    """One value for all elements, or a given array.
 
     Parameters
     ----------
@@ -33,14 +33,14 @@ class Constant(Initializer):
 
 
 class Zeros(Initializer):
-    """Zeros."""
+    """All values 0."""
 
     def values(self, shape, rng):
         return np.zeros(shape)
 
 
 class Ones(Initializer):
-    """Ones."""
+    """All values 1."""
 
     def values(self, shape, rng):
         return np.ones(shape)

@@ -13,7 +13,7 @@ from nnlite.engine.tensor import Tensor
 
 
 def compute_fans(shape):
-    """(fan_in, fan_out): the number of inputs of an output of a layer, and the reverse.
+    """(fan_in, fan_out) of a weight: the number of inputs per output, and of outputs per input.
 
     - A matrix (C, F) has (C, F).
     - A convolution's kernel (KH, KW, C, F) has (KH * KW * C, KH * KW * F).

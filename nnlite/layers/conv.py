@@ -166,6 +166,7 @@ class _Depthwise(_Convolution):
         self.depthwise_constraint = depthwise_constraint
 
     def _add_depthwise(self, size, channels, name):
+        """Make the kernel (KH, KW, C, depth_multiplier)."""
         multiplier = positive_int("depth_multiplier", self.depth_multiplier)
         return self._add("depthwise", (*size, channels, multiplier), name)
 

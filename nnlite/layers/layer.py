@@ -208,7 +208,7 @@ class Layer(Configurable):
 
     @property
     def weights(self):
-        """All weights as Variables, trainable or not, in the order in which they were made."""
+        """All weights as Variables, trainable or not: the layer's own, then its inner layers'."""
         return [v for v, _ in self._all_weights()]
 
     variables = weights

@@ -206,6 +206,8 @@ class Dot(Merge):
 
 
 def _function(cls, name):
+    """A function that calls a new layer of a class on its inputs."""
+
     def merge(inputs, *settings, **named):
         return cls(*settings, **named)(inputs)
 

@@ -117,6 +117,7 @@ class Normalization(Layer):
         self.built = True
 
     def _axes(self, ndim):
+        """The axes kept, as sorted numbers of at least 0."""
         axes = () if self.axis is None else self.axis
         axes = (axes,) if isinstance(axes, numbers.Integral) else tuple(axes)
         for axis in axes:
@@ -197,6 +198,7 @@ class Normalization(Layer):
         return n, mean.squeeze(over), ((x - mean) ** 2).sum(over)
 
     def _check(self, shape):
+        """Raise a ValueError unless an input has the sizes that the layer was built for."""
         expected = self._shape
         if self._kept and (
             len(shape) != len(expected) or any(shape[d] != expected[d] for d in self._kept)
@@ -205,6 +207,7 @@ class Normalization(Layer):
             raise ValueError(f"expected an input of shape {shown}, got shape {tuple(shape)}")
 
     def _values(self):
+        """Mean and variance in the shape that broadcasts to the input."""
         if self.input_mean is not None:
             return self._given_values
         return [ops.reshape(v, self._shape) for v in (self.adapt_mean, self.adapt_variance)]

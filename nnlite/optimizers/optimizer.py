@@ -240,6 +240,7 @@ class Optimizer(Configurable):
         return {}
 
     def _slots_of(self, variable):
+        """The slots of a variable in the order of `slots()`; missing ones are made."""
         _, made = self._slots.setdefault(id(variable), (variable, {}))
         first_values = self.slots()
         for name, first in first_values.items():
@@ -319,6 +320,7 @@ class Optimizer(Configurable):
         self._update(grads, variables, rate)
 
     def _clipped(self, grads):
+        """The gradients, clipped as the settings say."""
         if self.clipnorm:
             return [_limited([g], self.clipnorm)[0] for g in grads]
         if self.global_clipnorm:
@@ -328,6 +330,7 @@ class Optimizer(Configurable):
         return grads
 
     def _update(self, grads, variables, learning_rate):
+        """Change each variable with `update_step`."""
         for grad, v in zip(grads, variables):
             self.update_step(grad, v, learning_rate, *self._slots_of(v))
 

@@ -115,6 +115,7 @@ class _Decay(LearningRateSchedule):
         self.name = name or type(self).__name__
 
     def _periods(self, step):
+        """step / decay_steps, rounded down with `staircase`."""
         periods = step / self.decay_steps
         return ops.floor(periods) if self.staircase else periods
 
@@ -306,6 +307,7 @@ class CosineDecay(LearningRateSchedule):
         self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
 
     def _fall(self, top, step):
+        """The rate `step` steps after the rate was `top`."""
         fraction = ops.minimum(step, self.decay_steps) / self.decay_steps
         return top * ((1.0 - self.alpha) * _half_cosine(fraction) + self.alpha)
 
