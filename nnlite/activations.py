@@ -1,7 +1,7 @@
 """Activations by Keras's names: functions of a tensor, an array or a list.
 
-Those with kernels of their own are in `nnlite.ops`, the others are composed of ops here. Those in
-`FUSED` cost a Dense layer or a convolution no pass of their own.
+Activations that have their own kernel are ops of `nnlite.ops`; the others are composed of ops here.
+A Dense layer or a convolution computes those in `FUSED` in the same pass as its product.
 """
 
 from nnlite import ops, registry
@@ -24,53 +24,183 @@ from nnlite.ops import (
     tanh,
 )
 
+__all__ = [
+    "celu",
+    "elu",
+    "exponential",
+    "gelu",
+    "get",
+    "glu",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "sparsemax",
+    "squareplus",
+    "swish",
+    "tanh",
+    "tanh_shrink",
+    "threshold",
+]
+
 swish, hard_swish = silu, hard_silu
 
 
 def linear(x):
-    """x itself."""
+    """x itself, as a tensor.
+
+    Parameters
+    ----------
+    x : tensor or array-like
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
+    """
     return ops.linear_activation(x)
 
 
 def exponential(x):
-    """exp(x)."""
+    """exp(x).
+
+    Parameters
+    ----------
+    x : tensor or array-like
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
+    """
     return ops.exp(x)
 
 
 def log_sigmoid(x):
-    """log(sigmoid(x)), without overflow."""
+    """log(sigmoid(x)), computed without overflow.
+
+    Parameters
+    ----------
+    x : tensor or array-like
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
+    """
     return ops.negative(softplus(ops.negative(x)))
 
 
 def hard_tanh(x):
-    """x limited to [-1, 1]."""
+    """x limited to [-1, 1].
+
+    Parameters
+    ----------
+    x : tensor or array-like
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
+    """
     return ops.clip(x, -1.0, 1.0)
 
 
 def hard_shrink(x, threshold=0.5):
-    """x where |x| is greater than `threshold`, else 0."""
+    """x if |x| > threshold, else 0.
+
+    Parameters
+    ----------
+    x : tensor or array-like
+    threshold : float, default 0.5
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
+    """
     return ops.where(ops.greater(ops.abs(x), threshold), x, 0.0)
 
 
 def soft_shrink(x, threshold=0.5):
-    """x moved towards 0 by `threshold`, as far as 0."""
+    """sign(x) * max(|x| - threshold, 0).
+
+    Parameters
+    ----------
+    x : tensor or array-like
+    threshold : float, default 0.5
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
+    """
     return ops.subtract(x, ops.clip(x, -threshold, threshold))
 
 
 def tanh_shrink(x):
-    """x - tanh(x)."""
+    """x - tanh(x).
+
+    Parameters
+    ----------
+    x : tensor or array-like
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
+    """
     return ops.subtract(x, tanh(x))
 
 
 def threshold(x, threshold, default_value):
-    """x where it is greater than `threshold`, else `default_value`."""
+    """x if x > threshold, else default_value.
+
+    Parameters
+    ----------
+    x : tensor or array-like
+    threshold : float
+    default_value : float
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
+    """
     return ops.where(ops.greater(x, threshold), x, default_value)
 
 
 def celu(x, alpha=1.0):
-    """x where it is positive, else `alpha * (exp(x / alpha) - 1)`, for a positive `alpha`.
+    """x if x > 0, else alpha * (exp(x / alpha) - 1).
 
     J. T. Barron: "Continuously differentiable exponential linear units", arXiv 1704.07483, 2017.
+
+    Parameters
+    ----------
+    x : tensor or array-like
+    alpha : float above 0, default 1.0
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
     """
     if not alpha > 0:
         raise ValueError(f"celu: expected alpha to be positive, got {alpha!r}")
@@ -78,37 +208,94 @@ def celu(x, alpha=1.0):
 
 
 def glu(x, axis=-1):
-    """a * sigmoid(b), where a and b are the halves of x along `axis`, whose size is even.
+    """a * sigmoid(b), where a and b are the halves of x along an axis.
 
     Y. N. Dauphin, A. Fan, M. Auli, D. Grangier: "Language modeling with gated convolutional
     networks", ICML 2017.
+
+    Parameters
+    ----------
+    x : tensor or array-like
+    axis : int, default -1
+        Its size must be even.
+
+    Returns
+    -------
+    Tensor
+        Half as large along `axis`.
     """
     a, b = ops.split(x, 2, axis)
     return ops.multiply(a, sigmoid(b))
 
 
 def squareplus(x, b=4):
-    """(x + sqrt(x^2 + b)) / 2 (Barron, 2021)."""
+    """(x + sqrt(x^2 + b)) / 2.
+
+    J. T. Barron: "Squareplus: a softplus-like algebraic rectifier", arXiv 2112.11687, 2021.
+
+    Parameters
+    ----------
+    x : tensor or array-like
+    b : float, default 4
+        Larger values make the bend at 0 wider.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
+    """
     return ops.multiply(ops.add(x, ops.sqrt(ops.add(ops.square(x), b))), 0.5)
 
 
 def sparse_plus(x):
-    """0 up to -1, x from 1 on, and (x + 1)^2 / 4 in between."""
+    """0 if x <= -1, (x + 1)^2 / 4 if -1 < x < 1, x if x >= 1.
+
+    Parameters
+    ----------
+    x : tensor or array-like
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
+    """
     bend = ops.multiply(ops.square(ops.add(ops.clip(x, -1.0, 1.0), 1.0)), 0.25)
     return ops.add(bend, ops.maximum(ops.subtract(x, 1.0), 0.0))
 
 
 def sparse_sigmoid(x):
-    """(x + 1) / 2, limited to [0, 1]."""
+    """(x + 1) / 2, limited to [0, 1].
+
+    Parameters
+    ----------
+    x : tensor or array-like
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
+    """
     return ops.clip(ops.multiply(ops.add(x, 1.0), 0.5), 0.0, 1.0)
 
 
 def sparsemax(x, axis=-1):
-    """The distribution nearest to x along `axis`: max(x - t, 0), with the t that makes its sum 1.
+    """max(x - t, 0) with the t for which the sum along an axis is 1.
 
-    Compares all pairs along the axis instead of sorting it: meant for up to some hundred classes.
+    This is the distribution with the smallest Euclidean distance to x. All pairs along the axis are
+    compared instead of sorted, so time and memory are quadratic in the number of classes.
 
     A. F. T. Martins, R. F. Astudillo: "From softmax to sparsemax", ICML 2016.
+
+    Parameters
+    ----------
+    x : tensor or array-like
+    axis : int, default -1
+        The axis of the classes.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
     """
     x = linear(x)
     if not -x.ndim <= axis < x.ndim:
@@ -162,7 +349,8 @@ _BY_NAME = {function.__name__: function for function in _FUNCTIONS} | {
     "hard_swish": hard_silu,
 }
 
-# What `ops.linear` computes in one pass: kind and alpha. Not sigmoid: a loss wants its logits.
+# The activations that `ops.linear` computes in the same pass -> the op's kind and alpha. Sigmoid is
+# not one of them: a loss needs its logits.
 FUSED = {
     linear: ("linear", 0.0),
     relu: ("relu", 0.0),
@@ -178,7 +366,26 @@ FUSED = {
 
 
 def get(identifier):
-    """An activation from its name, or a function written in `nnlite.ops`; None is linear."""
+    """The activation for an identifier.
+
+    Parameters
+    ----------
+    identifier : str, callable or None
+        - a name: 'relu', 'softmax', ...,
+        - a function written in `nnlite.ops`, which is returned itself,
+        - None, for `linear`.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If the identifier is of another kind.
+    """
     if identifier is None:
         return linear
     return registry.find("activation", identifier, _BY_NAME, callable)

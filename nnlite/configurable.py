@@ -1,8 +1,7 @@
 """Configurable: an object that knows the arguments it was made with.
 
-The one idea: a class's constructor signature is the only list of its settings. What was passed is
-recorded before `__init__` runs, and everything else (`get_config`, `get_params`, `repr`, copies) is
-read off that."""
+The one idea: the signature of a class's constructor is the only list of its settings. Arguments are
+recorded before `__init__` runs. `get_config`, `get_params`, `repr` and copies use that record."""
 
 import copy
 import functools
@@ -15,9 +14,10 @@ import numpy as np
 
 @functools.lru_cache(1024)
 def _signature_of(init):
-    """The signature of a constructor; its arguments by name, and whether each is required, or None
-    where some have no name or place; whether it takes more by name. A fit makes dozens of objects:
-    this is kept."""
+    """Of a constructor: (signature, name -> whether it is required, whether it has `**kwargs`).
+
+    The second is None if an argument is positional-only or keyword-only. The result is cached: a
+    fit makes dozens of objects."""
     signature = inspect.signature(init)
     parameters = list(signature.parameters.values())[1:]
     open_ended = bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD
@@ -61,9 +61,18 @@ class structure_version:
 class Configurable:
     """An object that knows the arguments it was made with.
 
-    Subclasses write an ordinary `__init__`; `get_config`, `from_config`, `get_params`,
-    `set_params`, `repr`, equality and copies follow from its signature. A subclass may define its
-    own `get_config`.
+    A subclass defines an ordinary `__init__`. Its signature determines `get_config`, `from_config`,
+    `get_params`, `set_params`, `repr`, equality and copies. A subclass may override `get_config`.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        The arguments of the subclass's `__init__`.
+
+    Raises
+    ------
+    TypeError
+        If they do not fit its signature.
     """
 
     def __new__(cls, *args, **kwargs):
@@ -76,8 +85,8 @@ class Configurable:
 
     @classmethod
     def _signature(cls):
-        """Name -> default of each constructor argument, `**kwargs` of a subclass looked up in its
-        bases."""
+        """Name -> default of each constructor argument. Where a class takes `**kwargs`, those of
+        its base follow."""
         own = cls.__dict__.get("_signature_cache")
         if own is None:
             own, open_ended = {}, False
@@ -98,6 +107,7 @@ class Configurable:
 
     @classmethod
     def _bind(cls, self, args, kwargs):
+        """The arguments of a call of the constructor by name; a TypeError if they do not fit."""
         signature, names, open_ended = _signature_of(cls.__init__)
         if names is not None and len(args) <= len(names):
             given = dict(zip(names, args))
@@ -121,8 +131,12 @@ class Configurable:
         return given
 
     def get_config(self):
-        """The arguments of the constructor as a dict; `from_config` makes an equal object from
-        it."""
+        """The constructor's arguments as a dict, from which `from_config` makes an equal object.
+
+        Returns
+        -------
+        dict
+        """
         return {
             name: self._given.get(name, default)
             for name, default in self._signature().items()
@@ -131,11 +145,31 @@ class Configurable:
 
     @classmethod
     def from_config(cls, config):
-        """The object that `get_config` described."""
+        """Make the object that a config describes.
+
+        Parameters
+        ----------
+        config : dict
+            As `get_config` returns it.
+
+        Returns
+        -------
+        object of this class
+        """
         return cls(**config)
 
     def get_params(self, deep=True):
-        """The settings by name; with `deep`, those of nested objects as `outer__inner`."""
+        """The settings by name.
+
+        Parameters
+        ----------
+        deep : bool, default True
+            Whether to include the settings of nested objects, as `outer__inner`.
+
+        Returns
+        -------
+        dict
+        """
         params = Configurable.get_config(self)
         if deep:
             for name, value in list(params.items()):
@@ -145,6 +179,7 @@ class Configurable:
         return params
 
     def _clone(self, **overrides):
+        """A new object with the same settings, but for those given."""
         config = clone(Configurable.get_config(self))
         nested = {}
         for key, value in overrides.items():
@@ -162,11 +197,26 @@ class Configurable:
         return type(self)(**config)
 
     def __sklearn_clone__(self):
-        """What scikit-learn's `clone` makes of it, inside of an estimator that a search copies."""
+        """The copy that scikit-learn's `clone` makes, as a search does of an estimator's parts."""
         return self._clone()
 
     def set_params(self, **params):
-        """Change settings in place, as long as nothing was built from them; returns the object."""
+        """Change settings in place. Weights, slots and other state are lost, as in a new object.
+
+        Parameters
+        ----------
+        **params
+            New values by name; those of nested objects as `outer__inner`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there is no setting of a name.
+        """
         other = self._clone(**params)
         self.__dict__.clear()
         self.__dict__.update(other.__dict__)
@@ -189,18 +239,18 @@ class Configurable:
 
 
 def _same(a, b):
-    """Whether two settings are plainly the same (arrays never are)."""
+    """Whether two settings have one type and are equal. Arrays never count as equal."""
     return type(a) is type(b) and not isinstance(a, np.ndarray) and a == b
 
 
 def clone(value, **overrides):
-    """A copy of a setting in which nothing is built or learned.
+    """A copy of a setting without built or learned state.
 
     Parameters
     ----------
-    value : Configurable, or anything that a setting may be
+    value : Configurable, or any other value of a setting
     **overrides
-        Of a Configurable, settings that are to differ; nested ones as `outer__inner`.
+        New values of settings, for a Configurable; nested ones as `outer__inner`.
 
     Raises
     ------
@@ -219,7 +269,13 @@ def clone(value, **overrides):
 
 
 def frozen(value):
-    """A hashable form of a setting; equal settings have equal forms."""
+    """A hashable form of a setting. Equal settings have equal forms.
+
+    Parameters
+    ----------
+    value : Configurable, dict, list, tuple, array, number, or any hashable object
+        An unhashable object of another kind is told apart by its identity.
+    """
     if isinstance(value, Configurable):
         return (type(value), frozen(Configurable.get_config(value)))
     if isinstance(value, dict):

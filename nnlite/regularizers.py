@@ -1,22 +1,33 @@
 """Regularizers: a penalty on a weight, added to the loss."""
 
-import math
-import numbers
-
 from nnlite import ops, registry
+from nnlite.checks import check_number
 from nnlite.configurable import Configurable
 
-
-def _rate(owner, name, value):
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not 0 <= value < math.inf:
-        raise ValueError(
-            f"{owner}: expected {name} to be a finite number of at least 0, got {value!r}"
-        )
-    return float(value)
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "Regularizer",
+    "get",
+    "l1",
+    "l1_l2",
+    "l2",
+]
 
 
 class Regularizer(Configurable):
-    """Base of all: subclasses define `__call__(weight)`, a scalar tensor."""
+    """Base of all regularizers: a subclass defines `__call__(weight)`, a scalar tensor.
+
+    Examples
+    --------
+    >>> from nnlite import ops, regularizers
+    >>> class Largest(regularizers.Regularizer):
+    ...     def __call__(self, weight):
+    ...         return 0.5 * ops.max(ops.abs(weight))
+    >>> Largest()([1.0, -3.0]).item()
+    1.5
+    """
 
     def __call__(self, weight):
         raise TypeError(f"{type(self).__name__}: a regularizer must define __call__(weight)")
@@ -27,8 +38,8 @@ class L1L2(Regularizer):
 
     Parameters
     ----------
-    l1 : float, default 0.0
-    l2 : float, default 0.0
+    l1 : float of at least 0, default 0.0
+    l2 : float of at least 0, default 0.0
 
     Examples
     --------
@@ -41,8 +52,15 @@ class L1L2(Regularizer):
         self.l1, self.l2 = l1, l2
 
     def __call__(self, weight):
-        name = type(self).__name__
-        l1, l2 = _rate(name, "l1", self.l1), _rate(name, "l2", self.l2)
+        for name in ("l1", "l2"):
+            check_number(
+                name,
+                getattr(self, name),
+                "[0, inf)",
+                owner=type(self).__name__,
+                expected="to be a finite number of at least 0",
+            )
+        l1, l2 = float(self.l1), float(self.l2)
         penalty = None
         if l1:
             penalty = l1 * ops.sum_abs(weight)
@@ -57,7 +75,7 @@ class L1(L1L2):
 
     Parameters
     ----------
-    l1 : float, default 0.01
+    l1 : float of at least 0, default 0.01
     """
 
     def __init__(self, l1=0.01):
@@ -69,7 +87,7 @@ class L2(L1L2):
 
     Parameters
     ----------
-    l2 : float, default 0.01
+    l2 : float of at least 0, default 0.01
     """
 
     def __init__(self, l2=0.01):
@@ -81,7 +99,27 @@ _BY_NAME = {"l1": L1, "l2": L2, "l1_l2": L1L2, "l1l2": L1L2}
 
 
 def get(identifier):
-    """A regularizer from its name, itself or a function; None stays None."""
+    """The regularizer for an identifier.
+
+    Parameters
+    ----------
+    identifier : str, type, Regularizer, callable or None
+        - a name: 'l1', 'l2', 'l1_l2',
+        - a subclass of Regularizer,
+        - a Regularizer or any function of a weight, which is returned itself,
+        - None, for no regularizer.
+
+    Returns
+    -------
+    Regularizer, callable or None
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If the identifier is of another kind.
+    """
     return (
         None if identifier is None else registry.find("regularizer", identifier, _BY_NAME, callable)
     )

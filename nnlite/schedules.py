@@ -1,4 +1,4 @@
-"""Learning-rate schedules, also found as `nnlite.schedules`."""
+"""Learning-rate schedules: the classes of `nnlite.optimizers.schedules` under a shorter path."""
 
 from nnlite.optimizers.schedules import (
     CosineDecay,

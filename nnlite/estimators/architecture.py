@@ -12,11 +12,11 @@ import warnings
 import numpy as np
 
 from nnlite import losses, warn
+from nnlite.checks import positive_int
 from nnlite.configurable import Configurable, clone, frozen, snake_case
 from nnlite.engine.symbolic import layer_of
 from nnlite.estimators.nested_params import is_absent, is_function, meta_argument, settings_of
 from nnlite.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer, Softmax
-from nnlite.layers.core import positive_int
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
 

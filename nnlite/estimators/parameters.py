@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from nnlite import optimizers
 from nnlite.callbacks import Callback, EarlyStopping
+from nnlite.checks import positive_int
 from nnlite.configurable import Configurable, clone
 from nnlite.estimators.architecture import (
     MLP,
@@ -23,7 +24,6 @@ from nnlite.estimators.architecture import (
 )
 from nnlite.estimators.nested_params import adjusted, deep_settings, grouped, is_absent, spec_of
 from nnlite.layers import Layer
-from nnlite.layers.core import positive_int
 
 EARLY_STOPPING_ROWS, PATIENCE = 500, 30
 

@@ -110,15 +110,14 @@ __all__ = [
 
 
 def Input(shape=None, batch_size=None, dtype=None, name=None):
-    """What one sample looks like: the symbol that a functional `Model` begins with, or the first
-    entry of a Sequential.
+    """A symbol for the input of a functional `Model`; in a Sequential, the shape of its input.
 
     Parameters
     ----------
     shape : tuple of int
-        Without the batch.
-    batch_size
-        Kept for Keras's signature.
+        The shape of one sample, without the batch.
+    batch_size : int, optional
+        Ignored; accepted for Keras's signature.
     dtype : str, optional
         'int32' or 'int64' for indices, such as token ids: they stay integers, as int32. Numbers of
         any other type are read as the model's precision.
@@ -127,6 +126,11 @@ def Input(shape=None, batch_size=None, dtype=None, name=None):
     Returns
     -------
     Symbol
+
+    Raises
+    ------
+    ValueError
+        If `shape` is missing or a size in it is None.
 
     Examples
     --------

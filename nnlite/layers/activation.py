@@ -1,14 +1,13 @@
-"""Activations that have settings of their own, or weights, as layers."""
-
-import numbers
+"""Activations as layers: those with settings or weights."""
 
 from nnlite import ops
+from nnlite.checks import check_number
 from nnlite.layers.layer import Layer
 
 
 class _Function(Layer):
-    """Base: an activation of `nnlite.ops`, whose settings are the layer's: numbers of at least 0,
-    or None where that is the default."""
+    """Base: a function of `nnlite.ops` whose settings are attributes of the layer. Each setting is
+    a number of at least 0, or None if that is its default."""
 
     _settings = ()
 
@@ -17,23 +16,23 @@ class _Function(Layer):
             value = getattr(self, name)
             if value is None and self._signature()[name] is None:
                 continue
-            if not isinstance(value, numbers.Real) or isinstance(value, bool) or not value >= 0:
-                raise ValueError(f"expected {name} to be a number of at least 0, got {value!r}")
+            check_number(name, value, "[0, inf]", expected="to be a number of at least 0")
 
     def call(self, inputs):
         return self._function(inputs, **{name: getattr(self, name) for name in self._settings})
 
 
 class ReLU(_Function):
-    """max(x, 0), with an upper limit, a slope below and a threshold if asked.
+    """max(x, 0), optionally with an upper limit, a threshold and a slope below the threshold.
 
     Parameters
     ----------
     max_value : float of at least 0, optional
-        The most that the result can be.
+        Upper limit of the result.
     negative_slope : float of at least 0, default 0.0
         Up to the threshold the result is `negative_slope * (x - threshold)`.
     threshold : float of at least 0, default 0.0
+        Values above pass unchanged.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -57,7 +56,7 @@ class ReLU(_Function):
 
 
 class LeakyReLU(_Function):
-    """x where it is positive, else `negative_slope * x`.
+    """x if x > 0, else `negative_slope * x`.
 
     Parameters
     ----------
@@ -85,11 +84,15 @@ class LeakyReLU(_Function):
 
 
 class ELU(_Function):
-    """x where it is positive, else `alpha * (exp(x) - 1)`.
+    """x if x > 0, else `alpha * (exp(x) - 1)`.
+
+    D.-A. Clevert, T. Unterthiner, S. Hochreiter: "Fast and accurate deep network learning by
+    exponential linear units (ELUs)", ICLR 2016.
 
     Parameters
     ----------
     alpha : float of at least 0, default 1.0
+        Minus the limit for large negative x.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -113,7 +116,7 @@ class ELU(_Function):
 
 
 class PReLU(Layer):
-    """x where it is positive, else `alpha * x` with a learned alpha.
+    """x if x > 0, else `alpha * x` with a learned alpha.
 
     K. He, X. Zhang, S. Ren, J. Sun: "Delving deep into rectifiers", ICCV 2015.
 
@@ -124,14 +127,15 @@ class PReLU(Layer):
     alpha_constraint : None
         Not supported.
     shared_axes : int or list of int, optional
-        Axes along which one alpha serves all; (1, 2) gives an image one for each channel.
+        Axes, counted from 1, along which all values share one alpha. (1, 2) gives one alpha per
+        channel of an image.
     **kwargs
         Of `Layer`: name, trainable, input_shape.
 
     Notes
     -----
-    Input (N, ...), output the same; weights: alpha, of the shape of one sample, 1 along shared
-    axes.
+    Input (N, ...), output the same. Weight: alpha, of the shape of one sample with size 1 along
+    shared axes.
 
     Examples
     --------
@@ -184,6 +188,7 @@ class Softmax(Layer):
     Parameters
     ----------
     axis : int, default -1
+        The axis of the classes.
     **kwargs
         Of `Layer`: name, input_shape.
 

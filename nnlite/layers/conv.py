@@ -1,16 +1,16 @@
-"""Layers that slide a window over images (N, height, width, channels)."""
+"""Layers that slide a window over images (N, H, W, C)."""
 
 from nnlite import activations, ops
-from nnlite.layers.core import positive_int
+from nnlite.checks import positive_int
 from nnlite.layers.images import ImageLayer
 from nnlite.ops.windows import pair
 
 
 class _Convolution(ImageLayer):
-    """What the layers have in common: the window, the bias, the activation.
+    """Base: the window, the bias and the activation.
 
-    A subclass writes out the arguments up to `activation`, in the order that Keras has for it; the
-    rest is given by name, and what is not the subclass's own arrives here.
+    A subclass lists the arguments up to `activation` in Keras's order. The others are keyword
+    arguments; those that the subclass does not list are arguments of this class.
     """
 
     def __init__(
@@ -47,11 +47,12 @@ class _Convolution(ImageLayer):
         self.bias = self._add("bias", (features,)) if self.use_bias else None
 
     def _add_kernels(self, size, channels):
-        """Make the kernels for images of so many channels; returns those of the result."""
+        """Make the kernels for images with a number of channels; returns the number of the
+        result's channels."""
         raise NotImplementedError
 
     def _add(self, settings, shape, name=None):
-        """A weight made as the arguments `settings`_initializer, ... say."""
+        """Make a weight with the `{settings}_initializer`, `_regularizer` and `_constraint`."""
         return self.add_weight(
             shape,
             getattr(self, f"{settings}_initializer"),
@@ -61,7 +62,7 @@ class _Convolution(ImageLayer):
         )
 
     def _activated(self, function, *operands, **settings):
-        """The function with its activation, fused where that can be."""
+        """The convolution with its activation, in one op if the op can apply the activation."""
         if self._function in activations.FUSED:
             kind, alpha = activations.FUSED[self._function]
             return function(*operands, **settings, activation=kind, alpha=alpha)
@@ -74,18 +75,20 @@ class Conv2D(_Convolution):
     Parameters
     ----------
     filters : int
-        Channels of the result.
-    kernel_size : int or two of them
-        Height and width of the filters.
-    strides : int or two of them, default (1, 1)
+        F, the number of channels of the result.
+    kernel_size : int or (int, int)
+        KH, KW: height and width of the filters, in pixels.
+    strides : int or (int, int), default (1, 1)
+        Distance of neighbouring windows, in pixels.
     padding : {'valid', 'same'}, default 'valid'
-        'same': zeros around the images, so that the result has ceil(size / stride) rows and
-        columns.
+        - 'valid': windows lie within the image.
+        - 'same': zeros around the image, so that OH = ceil(H / stride) and OW = ceil(W / stride).
     data_format : {'channels_last'}, optional
-    dilation_rate : int or two of them, default (1, 1)
-        Distance of a filter's elements.
+    dilation_rate : int or (int, int), default (1, 1)
+        Distance of neighbouring elements of a filter, in pixels.
     groups : int, default 1
-        Channels and filters in equal groups that do not see each other.
+        Channels and filters are split into this number of equal groups; the filters of a group see
+        only its channels.
     activation : str or function, optional
     use_bias : bool, default True
     kernel_initializer : str or Initializer, default 'glorot_uniform'
@@ -98,8 +101,7 @@ class Conv2D(_Convolution):
 
     Notes
     -----
-    Input (N, height, width, channels), output (N, new height, new width, filters); weights: kernel
-    (kernel height, kernel width, channels / groups, filters), bias (filters,).
+    Input (N, H, W, C), output (N, OH, OW, F). Weights: kernel (KH, KW, C / groups, F), bias (F,).
 
     Examples
     --------
@@ -146,7 +148,7 @@ class Conv2D(_Convolution):
 
 
 class _Depthwise(_Convolution):
-    """What the layers that convolve each channel by itself have in common: those kernels."""
+    """Base of the layers that convolve each channel separately: the kernels for that."""
 
     def __init__(
         self,
@@ -164,23 +166,25 @@ class _Depthwise(_Convolution):
         self.depthwise_constraint = depthwise_constraint
 
     def _add_depthwise(self, size, channels, name):
+        """Make the kernel (KH, KW, C, depth_multiplier)."""
         multiplier = positive_int("depth_multiplier", self.depth_multiplier)
         return self._add("depthwise", (*size, channels, multiplier), name)
 
 
 class DepthwiseConv2D(_Depthwise):
-    """activation(convolution of each channel with filters of its own + bias).
+    """activation(convolution of each channel with its own filters + bias).
 
     Parameters
     ----------
-    kernel_size : int or two of them
-        Height and width of the filters.
-    strides : int or two of them, default (1, 1)
+    kernel_size : int or (int, int)
+        KH, KW: height and width of the filters, in pixels.
+    strides : int or (int, int), default (1, 1)
     padding : {'valid', 'same'}, default 'valid'
+        As for `Conv2D`.
     depth_multiplier : int, default 1
-        Results for each channel.
+        D, the number of filters for each channel.
     data_format : {'channels_last'}, optional
-    dilation_rate : int or two of them, default (1, 1)
+    dilation_rate : int or (int, int), default (1, 1)
     activation : str or function, optional
     use_bias : bool, default True
     depthwise_initializer : str or Initializer, default 'glorot_uniform'
@@ -193,9 +197,7 @@ class DepthwiseConv2D(_Depthwise):
 
     Notes
     -----
-    Input (N, height, width, channels), output (N, new height, new width, channels *
-    depth_multiplier); weights: kernel (kernel height, kernel width, channels, depth_multiplier),
-    bias (channels * depth_multiplier,).
+    Input (N, H, W, C), output (N, OH, OW, C * D). Weights: kernel (KH, KW, C, D), bias (C * D,).
 
     Examples
     --------
@@ -227,20 +229,23 @@ class DepthwiseConv2D(_Depthwise):
 
 
 class SeparableConv2D(_Depthwise):
-    """Each channel convolved by itself, then all mixed pixel by pixel, plus bias and activation.
+    """A depthwise convolution, then a 1 x 1 convolution over all channels, bias and activation.
+
+    F. Chollet: "Xception: deep learning with depthwise separable convolutions", CVPR 2017.
 
     Parameters
     ----------
     filters : int
-        Channels of the result.
-    kernel_size : int or two of them
-        Height and width of the first part's filters.
-    strides : int or two of them, default (1, 1)
+        F, the number of channels of the result.
+    kernel_size : int or (int, int)
+        KH, KW: height and width of the depthwise filters, in pixels.
+    strides : int or (int, int), default (1, 1)
     padding : {'valid', 'same'}, default 'valid'
+        As for `Conv2D`.
     data_format : {'channels_last'}, optional
-    dilation_rate : int or two of them, default (1, 1)
+    dilation_rate : int or (int, int), default (1, 1)
     depth_multiplier : int, default 1
-        Results of the first part for each channel.
+        D, the number of depthwise filters for each channel.
     activation : str or function, optional
     use_bias : bool, default True
     depthwise_initializer, pointwise_initializer : str or Initializer, default 'glorot_uniform'
@@ -253,9 +258,8 @@ class SeparableConv2D(_Depthwise):
 
     Notes
     -----
-    Input (N, height, width, channels), output (N, new height, new width, filters); weights:
-    depthwise kernel (kernel height, kernel width, channels, depth_multiplier), pointwise kernel
-    (1, 1, channels * depth_multiplier, filters), bias (filters,).
+    Input (N, H, W, C), output (N, OH, OW, F). Weights: depthwise_kernel (KH, KW, C, D),
+    pointwise_kernel (1, 1, C * D, F), bias (F,).
 
     Examples
     --------

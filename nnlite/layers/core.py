@@ -5,31 +5,37 @@ import math
 import numbers
 
 from nnlite import activations, config, ops
+from nnlite.checks import check_number, positive_int
 from nnlite.config import next_seed
 from nnlite.layers.layer import Layer
 from nnlite.ops.random import seed_state
 
 
-def positive_int(name, value):
-    """A size: integral floats and NumPy integers count as integers."""
-    if (
-        not isinstance(value, numbers.Real)
-        or isinstance(value, bool)
-        or not value >= 1
-        or value % 1
-    ):
-        raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
-    return int(value)
-
-
 class InputLayer(Layer):
-    """Says what one sample looks like; passes its input on."""
+    """The input of a model: has the shape of one sample and returns its input unchanged.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of one sample, without the batch; or `input_shape` or `input_dim` instead.
+    batch_size : int, optional
+        Ignored; accepted for Keras's signature.
+    dtype, name
+        As for `Layer`.
+    **kwargs
+        Of `Layer`: input_shape, input_dim.
+
+    Raises
+    ------
+    ValueError
+        Without a shape.
+    """
 
     def __init__(self, shape=None, batch_size=None, dtype=None, name=None, **kwargs):
         super().__init__(name=name, dtype=dtype, **kwargs)
         shape = self._given_input_shape if shape is None else shape
         if shape is None:
-            raise ValueError("Input: expected shape=, what one sample looks like without the batch")
+            raise ValueError("Input: expected shape=, the shape of one sample without the batch")
         self._given_input_shape = (shape,) if isinstance(shape, numbers.Integral) else tuple(shape)
         self.shape = self._given_input_shape
         self.dtype = dtype
@@ -48,7 +54,7 @@ class Dense(Layer):
     Parameters
     ----------
     units : int
-        Size of the last axis of the result, at least 1.
+        U, the size of the last axis of the result; at least 1.
     activation : str or function, optional
     use_bias : bool, default True
     kernel_initializer : str or Initializer, default 'glorot_uniform'
@@ -59,7 +65,7 @@ class Dense(Layer):
 
     Notes
     -----
-    Input (..., features), output (..., units); weights: kernel (features, units), bias (units,).
+    Input (N, ..., C), output (N, ..., U). Weights: kernel (C, U), bias (U,).
 
     Examples
     --------
@@ -108,12 +114,24 @@ class Dense(Layer):
 
 
 class Activation(Layer):
-    """A function of every element (or row, for softmax).
+    """An activation function as a layer.
 
     Parameters
     ----------
     activation : str or function
         A name such as 'relu', or any Python function written in `nnlite.ops`.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input of any shape, output the same.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.Activation("relu")([[-1.0, 2.0]]).numpy()
+    array([[0., 2.]], dtype=float32)
     """
 
     def __init__(self, activation, **kwargs):
@@ -128,7 +146,10 @@ class Activation(Layer):
 
 
 class Dropout(Layer):
-    """While training, each value is 0 with probability `rate` and x / (1 - rate) otherwise.
+    """While training, each value becomes 0 with probability `rate`, else x / (1 - rate).
+
+    N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov: "Dropout: a simple way
+    to prevent neural networks from overfitting", JMLR 15, 2014.
 
     Parameters
     ----------
@@ -136,6 +157,13 @@ class Dropout(Layer):
     noise_shape : None
         Not supported.
     seed : int, optional
+        By default the next seed of the process.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input of any shape, output the same.
 
     Examples
     --------
@@ -152,8 +180,7 @@ class Dropout(Layer):
         self.rate, self.seed = rate, seed
 
     def build(self, input_shape):
-        if not isinstance(self.rate, numbers.Real) or not 0 <= self.rate < 1:
-            raise ValueError(f"expected rate in [0, 1), got {self.rate!r}")
+        check_number("rate", self.rate, "[0, 1)")
         self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
 
     def call(self, inputs, training=False):
@@ -163,7 +190,20 @@ class Dropout(Layer):
 
 
 class Flatten(Layer):
-    """(N, a, b, ...) -> (N, a * b * ...); (N,) -> (N, 1)."""
+    """(N, a, b, ...) -> (N, a * b * ...); (N,) -> (N, 1).
+
+    Parameters
+    ----------
+    data_format : {'channels_last'}, optional
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.Flatten()(nnlite.ones((2, 4, 5))).shape
+    (2, 20)
+    """
 
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
@@ -175,12 +215,21 @@ class Flatten(Layer):
 
 
 class Reshape(Layer):
-    """Each sample under another shape; one entry may be -1.
+    """Each sample in another shape.
 
     Parameters
     ----------
     target_shape : tuple of int
-        Without the batch.
+        The new shape of one sample, without the batch. One entry may be -1: it follows from the
+        others.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.Reshape((2, -1))(nnlite.ones((3, 8))).shape
+    (3, 2, 4)
     """
 
     def __init__(self, target_shape, **kwargs):

@@ -1,4 +1,4 @@
-"""The base of all layers of images, which are (N, height, width, channels) always."""
+"""The base of all layers of images. Images are always (N, H, W, C)."""
 
 from nnlite import config
 from nnlite.layers.layer import Layer
@@ -11,7 +11,7 @@ class ImageLayer(Layer):
     Parameters
     ----------
     data_format : {'channels_last'}, optional
-        The only order of axes that there is.
+        The only order of axes that is supported.
     **kwargs
         Of `Layer`.
     """

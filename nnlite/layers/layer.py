@@ -1,5 +1,5 @@
-"""Layer: the base of all layers and models. It keeps track of weights and inner layers, and names
-itself in errors."""
+"""Layer: the base of all layers and models. It tracks its weights and inner layers, and adds its
+name to errors."""
 
 import functools
 import inspect
@@ -21,21 +21,32 @@ _here = threading.local()  # .training: what the layer that is calling was told
 class Layer(Configurable):
     """A part of a model: settings, weights, and a function of tensors.
 
-    To write one, define `call(self, x)` with `nnlite.ops`, and where it has weights `build(self,
-    input_shape)`, which makes them with `add_weight`. Settings are remembered by themselves.
+    To write a layer, define `call(self, x)` with `nnlite.ops`. If it has weights, define also
+    `build(self, input_shape)` and make them there with `add_weight`. The constructor's arguments
+    are recorded automatically, for `get_config` and copies.
 
     Parameters
     ----------
     name : str, optional
-        By default the class's name in snake case; a model numbers those that are equal.
+        By default the class's name in snake case. A model numbers layers of equal names.
     trainable : bool, default True
         Whether training changes the layer's weights.
     dtype : {'float32', 'float64'}, optional
-        Kept for Keras's signature: a model has one precision, `floatx()` when it is built.
+        Ignored; accepted for Keras's signature. A model has one precision: `floatx()` at the time
+        when it is built.
     input_shape : tuple of int, optional
-        What one sample looks like, for the first layer of a Sequential; `input_dim=n` means `(n,)`.
+        The shape of one sample, for the first layer of a Sequential.
+    input_dim : int, optional
+        `input_dim=n` means `input_shape=(n,)`.
     activity_regularizer : None
         Not supported.
+    **unknown
+        Any other argument is refused.
+
+    Raises
+    ------
+    TypeError
+        If an argument is unknown.
 
     Examples
     --------
@@ -128,7 +139,7 @@ class Layer(Configurable):
 
     @property
     def _sublayers(self):
-        """The layers directly inside, in the order in which they were set."""
+        """The layers directly inside this one, in the order in which attributes were set."""
         found = {}
         for value in self.__dict__.get("_tracked", {}).values():
             for layer in _parts(value):
@@ -137,10 +148,30 @@ class Layer(Configurable):
         return list(found.values())
 
     def build(self, input_shape):
-        """Make the weights; `input_shape` begins with None for the batch (a list of shapes where
-        the input is a list)."""
+        """Make the weights. The first call of the layer calls `build` once, before `call`.
+
+        Parameters
+        ----------
+        input_shape : tuple
+            The shape of the input with None for the batch; a list of shapes if the input is a list.
+        """
 
     def call(self, inputs):
+        """Compute the result: the function that a subclass defines with `nnlite.ops`.
+
+        Parameters
+        ----------
+        inputs : Tensor
+            With the batch as its first axis; a list or dict of tensors if the layer was called on
+            one.
+        training : bool
+            Whether the call is part of training. Given to a subclass whose `call` takes it.
+
+        Returns
+        -------
+        Tensor
+            Or a list or dict of tensors.
+        """
         raise TypeError("a layer must define call(self, inputs)")
 
     def add_weight(
@@ -157,11 +188,13 @@ class Layer(Configurable):
 
         Parameters
         ----------
-        shape : tuple of int
+        shape : tuple of int, default ()
         initializer : str, Initializer or function of a shape, default 'glorot_uniform'
         dtype : {'float32', 'float64'}, default `floatx()`
         trainable : bool, default True
+            Whether training changes the weight.
         regularizer : str, Regularizer or function of the weight, optional
+            Its value is added to the loss.
         name : str, default 'weight'
         constraint : None
             Not supported.
@@ -191,8 +224,8 @@ class Layer(Configurable):
         return own
 
     def _all_weights(self):
-        """(Variable, whether training may change it), own first, then the inner layers' in
-        order."""
+        """(Variable, whether training changes it) of each weight: this layer's own, then those of
+        the inner layers."""
         own = [(v, v.trainable and self.trainable) for v in self._own_weights()]
         for layer in self._sublayers:
             own += [(v, t and self.trainable) for v, t in layer._all_weights()]
@@ -203,8 +236,7 @@ class Layer(Configurable):
 
     @property
     def weights(self):
-        """Every weight as a Variable, trainable ones and others, in the order in which they were
-        made."""
+        """All weights as Variables, trainable or not: the layer's own, then its inner layers'."""
         return [v for v, _ in self._all_weights()]
 
     variables = weights
@@ -218,26 +250,31 @@ class Layer(Configurable):
 
     @property
     def non_trainable_weights(self):
-        """The weights that training leaves alone."""
+        """The weights that training does not change."""
         return [v for v, t in self._all_weights() if not t]
 
     non_trainable_variables = non_trainable_weights
 
     def count_params(self):
-        """How many numbers the weights hold."""
+        """The number of elements of all weights, an int."""
         return sum(v.size for v in self.weights)
 
     def get_weights(self):
-        """Copies of the weights, a list of arrays."""
+        """Copies of all weights: a list of arrays, in the order of `weights`."""
         return [v.numpy() for v in self.weights]
 
     def set_weights(self, weights):
-        """Copy arrays into the weights, in `get_weights`' order.
+        """Copy arrays into the weights.
+
+        Parameters
+        ----------
+        weights : list of array
+            In the order of `get_weights`.
 
         Raises
         ------
         ValueError
-            If their number or a shape differs; nothing is changed then.
+            If the number of arrays or a shape differs. No weight is changed then.
         """
         own, weights = self.weights, list(weights)
         if len(weights) != len(own):
@@ -256,16 +293,16 @@ class Layer(Configurable):
 
     @property
     def losses(self):
-        """The regularization penalties, scalar tensors."""
+        """The regularization penalties of the trainable weights, a list of scalar tensors."""
         return [v.regularizer(v) for v, t in self._all_weights() if t and v.regularizer is not None]
 
     @property
     def output_shape(self):
-        """The shape of the last result, None for the batch; None before the layer was called."""
+        """The shape of the last result, with None for the batch; None before the first call."""
         return self._output_shape
 
     def _record_call(self, node):
-        """Take note of the first call on symbols, for `input` and `output`."""
+        """Keep the node of the first call on symbols, for `input` and `output`."""
         self.__dict__.setdefault("_node", node)
 
     def _first_node(self):
@@ -281,21 +318,25 @@ class Layer(Configurable):
 
     @property
     def output(self):
-        """The symbol, or list of them, that the layer's first call on symbols made."""
+        """The symbol, or list of them, that the layer's first call on symbols returned."""
         return self._first_node().outputs
 
     def __getstate__(self):
         return {k: v for k, v in self.__dict__.items() if k not in ("_node", "_version")}
 
     def __call__(self, inputs, *args, training=None, **kwargs):
-        """The layer's result; builds it first if need be.
+        """Build the layer at the first call, and return its result.
 
         Parameters
         ----------
         inputs : tensor or array-like, or a list or dict of them
-            On symbols (`Input`) the call is noted down, for a functional `Model`.
+            On symbols (`Input`) the call is recorded, for a functional `Model`.
+        *args
+            Further positional arguments of `call`.
         training : bool, optional
-            By default what the calling layer was told, else False.
+            By default the value that the calling layer was given; False without such a layer.
+        **kwargs
+            Further arguments of `call`.
         """
         if is_symbolic((inputs, args, kwargs)):
             if training is not None:
@@ -336,14 +377,14 @@ class Layer(Configurable):
 
 
 def _parts(value):
-    """What is directly inside a list, tuple or dict; anything else is its own part."""
+    """The elements of a list, tuple or dict; for anything else, the object itself."""
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, (list, tuple)) else (value,)
 
 
 def _as_tensors(inputs):
-    """A tensor, or several where several were given: a list or dict of tensors or arrays."""
+    """The inputs of a call as a tensor; as a list or dict of tensors if several were given."""
     if isinstance(inputs, dict):
         return {key: convert_to_tensor(x) for key, x in inputs.items()}
     if isinstance(inputs, (list, tuple)) and any(
@@ -354,7 +395,7 @@ def _as_tensors(inputs):
 
 
 def _say_where(error, layer):
-    """Put the name of the innermost layer in front of an error's message."""
+    """Put the layer's name in front of an error's message, unless an inner layer has done so."""
     if not hasattr(error, "of_layer"):
         error.of_layer = layer.name
         error.args = (f"layer {layer.name!r} ({type(layer).__name__}): {error}",)

@@ -1,19 +1,19 @@
-"""Layers of several inputs: sums, products, extremes and concatenations, each also as a function
-(`layers.add([a, b])`)."""
+"""Layers of several inputs: sums, products, extremes, concatenations and dot products. Each is a
+function, too: `layers.add([a, b])`."""
 
 from nnlite import ops
 from nnlite.layers.layer import Layer
 
 
 class Merge(Layer):
-    """Base of the layers that take a list of tensors and combine them one after another.
+    """Base of the layers that take a list of tensors and combine them pair by pair.
 
-    The shapes broadcast, the batch aside.
+    Shapes broadcast, except for the batch.
     """
 
     @staticmethod
-    def combine(a, b):
-        raise TypeError("a merging layer must define combine(a, b)")
+    def _combine(a, b):
+        raise TypeError("a merging layer must define _combine(a, b)")
 
     def build(self, input_shape):
         if not isinstance(input_shape, list) or len(input_shape) < self._least:
@@ -26,12 +26,17 @@ class Merge(Layer):
     def call(self, inputs):
         total = inputs[0]
         for x in inputs[1:]:
-            total = self.combine(total, x)
+            total = self._combine(total, x)
         return total
 
 
 class Add(Merge):
     """The sum of the inputs.
+
+    Parameters
+    ----------
+    **kwargs
+        Of `Layer`: name, input_shape.
 
     Examples
     --------
@@ -40,39 +45,69 @@ class Add(Merge):
     array([[2., 2.]], dtype=float32)
     """
 
-    combine = staticmethod(ops.add)
+    _combine = staticmethod(ops.add)
 
 
 class Multiply(Merge):
-    """The product of the inputs."""
+    """The product of the inputs.
 
-    combine = staticmethod(ops.multiply)
+    Parameters
+    ----------
+    **kwargs
+        Of `Layer`: name, input_shape.
+    """
+
+    _combine = staticmethod(ops.multiply)
 
 
 class Maximum(Merge):
-    """The largest of the inputs, element by element."""
+    """The largest of the inputs, element by element.
 
-    combine = staticmethod(ops.maximum)
+    Parameters
+    ----------
+    **kwargs
+        Of `Layer`: name, input_shape.
+    """
+
+    _combine = staticmethod(ops.maximum)
 
 
 class Minimum(Merge):
-    """The smallest of the inputs, element by element."""
+    """The smallest of the inputs, element by element.
 
-    combine = staticmethod(ops.minimum)
+    Parameters
+    ----------
+    **kwargs
+        Of `Layer`: name, input_shape.
+    """
+
+    _combine = staticmethod(ops.minimum)
 
 
 class Average(Add):
-    """The mean of the inputs."""
+    """The mean of the inputs.
+
+    Parameters
+    ----------
+    **kwargs
+        Of `Layer`: name, input_shape.
+    """
 
     def call(self, inputs):
         return super().call(inputs) / len(inputs)
 
 
 class Subtract(Merge):
-    """The first of two inputs minus the second."""
+    """The first of two inputs minus the second.
+
+    Parameters
+    ----------
+    **kwargs
+        Of `Layer`: name, input_shape.
+    """
 
     _least = 2
-    combine = staticmethod(ops.subtract)
+    _combine = staticmethod(ops.subtract)
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -86,7 +121,15 @@ class Concatenate(Merge):
     Parameters
     ----------
     axis : int, default -1
-        All other axes must be the same.
+        The inputs must have the same size along all other axes.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.Concatenate()([nnlite.ones((2, 3)), nnlite.ones((2, 5))]).shape
+    (2, 8)
     """
 
     def __init__(self, axis=-1, **kwargs):
@@ -98,15 +141,27 @@ class Concatenate(Merge):
 
 
 class Dot(Merge):
-    """The dot products of two inputs along an axis of each: (N, a, d) and (N, b, d) give (N, a, b),
-    (N, d) and (N, d) give (N, 1).
+    """The dot products of two inputs along an axis of each.
 
     Parameters
     ----------
     axes : int or (int, int)
-        The axes that are summed over, the batch is 0.
+        The axis of each input that is summed over. The batch is axis 0.
     normalize : bool, default False
-        Divide each vector by its length first: the cosine of the angle.
+        Divide each vector by its length first, which gives the cosine of the angle.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    With axes=-1, inputs (N, a, d) and (N, b, d) give (N, a, b); (N, d) and (N, d) give (N, 1).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> a, b = nnlite.constant([[1.0, 2.0]]), nnlite.constant([[3.0, 4.0]])
+    >>> nnlite.layers.Dot(axes=1)([a, b]).numpy()
+    array([[11.]], dtype=float32)
     """
 
     _least = 2
@@ -151,11 +206,24 @@ class Dot(Merge):
 
 
 def _function(cls, name):
+    """A function that calls a new layer of a class on its inputs."""
+
     def merge(inputs, *settings, **named):
         return cls(*settings, **named)(inputs)
 
     merge.__name__ = merge.__qualname__ = name
-    merge.__doc__ = f"`{cls.__name__}` of a list of tensors or symbols, after it the settings."
+    merge.__doc__ = f"""`{cls.__name__}` as a function.
+
+    Parameters
+    ----------
+    inputs : list of tensor, array or symbol
+    *settings, **named
+        The arguments of `{cls.__name__}`.
+
+    Returns
+    -------
+    Tensor or Symbol
+    """
     return merge
 
 

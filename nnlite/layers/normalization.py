@@ -1,13 +1,12 @@
-"""Normalization layers: mean 0 and variance 1 along an axis, then scaled and moved as learned."""
-
-import numbers
+"""Normalization layers: mean 0 and variance 1, then a learned scale and offset."""
 
 from nnlite import ops
+from nnlite.checks import check_number
 from nnlite.layers.layer import Layer
 
 
 class _Normalization(Layer):
-    """Base: gamma and beta along the last axis, and the check of what was asked for."""
+    """Base: gamma and beta along the last axis, and the checks of the settings."""
 
     def __init__(
         self,
@@ -39,8 +38,7 @@ class _Normalization(Layer):
             raise ValueError(
                 f"expected axis -1, the channels, got {self.axis!r} (input shape {input_shape})"
             )
-        if not isinstance(self.epsilon, numbers.Real) or not self.epsilon >= 0:
-            raise ValueError(f"expected epsilon of at least 0, got {self.epsilon!r}")
+        check_number("epsilon", self.epsilon, "[0, inf]", expected="of at least 0")
         shape = input_shape[-1:]
         self.gamma = self.beta = None
         if self.scale:
@@ -61,18 +59,18 @@ class _Normalization(Layer):
             )
 
     def _scale_and_center(self, inputs):
-        """gamma and beta, or what stands for one that there is not."""
+        """gamma and beta; ones and zeros if the layer has none."""
         shape = inputs.shape[-1:]
         gamma = ops.ones(shape, inputs.dtype) if self.gamma is None else self.gamma
         return gamma, ops.zeros(shape, inputs.dtype) if self.beta is None else self.beta
 
 
 class BatchNormalization(_Normalization):
-    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, by the statistics of each channel.
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with the statistics of each channel.
 
-    While training they are those of the batch, over all axes but the last. Else, and whenever
-    `trainable` is False, they are moving averages of those that training met, and the layer is one
-    multiply-add: moving = moving * momentum + batch * (1 - momentum), with the biased variance.
+    - While training, the statistics are those of the batch, over all axes but the last.
+    - Otherwise, or if `trainable` is False, they are moving averages over the batches of training:
+      moving = moving * momentum + batch * (1 - momentum), with the biased variance.
 
     S. Ioffe, C. Szegedy: "Batch normalization: accelerating deep network training by reducing
     internal covariate shift", ICML 2015.
@@ -80,11 +78,14 @@ class BatchNormalization(_Normalization):
     Parameters
     ----------
     axis : int, default -1
-        The axis of the channels: the last.
+        The axis of the channels. Only the last axis is supported.
     momentum : float in [0, 1], default 0.99
-    epsilon : float, default 0.001
-    center, scale : bool, default True
-        Whether there is a beta, and a gamma.
+        The weight of the old moving average.
+    epsilon : float of at least 0, default 0.001
+    center : bool, default True
+        Whether the layer has beta.
+    scale : bool, default True
+        Whether the layer has gamma.
     beta_initializer, gamma_initializer : str or Initializer, default 'zeros' and 'ones'
     moving_mean_initializer : str or Initializer, default 'zeros'
     moving_variance_initializer : str or Initializer, default 'ones'
@@ -96,8 +97,8 @@ class BatchNormalization(_Normalization):
 
     Notes
     -----
-    Input (N, ..., channels), output the same; weights: gamma, beta, and, not trainable,
-    moving_mean, moving_variance, each of shape (channels,).
+    Input (N, ..., C), output the same. Weights, each (C,): gamma, beta, and, not trainable,
+    moving_mean and moving_variance.
 
     Examples
     --------
@@ -127,9 +128,7 @@ class BatchNormalization(_Normalization):
         self.moving_variance_initializer = moving_variance_initializer
 
     def build(self, input_shape):
-        momentum = self.momentum
-        if not isinstance(momentum, numbers.Real) or not 0 <= momentum <= 1:
-            raise ValueError(f"expected momentum in [0, 1], got {momentum!r}")
+        check_number("momentum", self.momentum, "[0, 1]")
         super().build(input_shape)
         self.moving_mean = self.add_weight(
             input_shape[-1:], self.moving_mean_initializer, trainable=False, name="moving_mean"
@@ -154,17 +153,21 @@ class BatchNormalization(_Normalization):
 
 
 class LayerNormalization(_Normalization):
-    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, by the statistics of each row.
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with the statistics of each row.
+
+    A row is the last axis. The layer does the same while training and otherwise.
 
     J. L. Ba, J. R. Kiros, G. E. Hinton: "Layer normalization", arXiv 1607.06450, 2016.
 
     Parameters
     ----------
     axis : int, default -1
-        The axis of the channels: the last.
-    epsilon : float, default 0.001
-    center, scale : bool, default True
-        Whether there is a beta, and a gamma.
+        The axis of the channels. Only the last axis is supported.
+    epsilon : float of at least 0, default 0.001
+    center : bool, default True
+        Whether the layer has beta.
+    scale : bool, default True
+        Whether the layer has gamma.
     beta_initializer, gamma_initializer : str or Initializer, default 'zeros' and 'ones'
     beta_regularizer, gamma_regularizer : str or Regularizer, optional
     beta_constraint, gamma_constraint : None
@@ -174,7 +177,7 @@ class LayerNormalization(_Normalization):
 
     Notes
     -----
-    Input (N, ..., channels), output the same; weights: gamma, beta, each of shape (channels,).
+    Input (N, ..., C), output the same. Weights, each (C,): gamma, beta.
 
     Examples
     --------

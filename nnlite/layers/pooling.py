@@ -1,4 +1,4 @@
-"""Pooling layers: an image is made smaller, window by window or as a whole."""
+"""Pooling layers: one value from each window of an image, or from each channel."""
 
 from nnlite import ops
 from nnlite.layers.images import ImageLayer
@@ -26,20 +26,20 @@ class MaxPooling2D(_Pooling2D):
 
     Parameters
     ----------
-    pool_size : int or pair of int, default (2, 2)
-        Height and width of a window.
-    strides : int or pair of int, optional
-        From one window to the next; by default `pool_size`.
+    pool_size : int or (int, int), default (2, 2)
+        Height and width of a window, in pixels.
+    strides : int or (int, int), optional
+        Distance of neighbouring windows, in pixels; by default `pool_size`.
     padding : {'valid', 'same'}, default 'valid'
-        'valid': only windows that lie within the image, (n - pool) // stride + 1 along an axis.
-        'same': ceil(n / stride) windows; what lies beyond the edge is never the largest.
+        - 'valid': windows lie within the image: (n - pool) // stride + 1 along an axis of size n.
+        - 'same': ceil(n / stride) windows. Pixels outside the image are not counted.
     data_format : {'channels_last'}, optional
     **kwargs
         Of `Layer`: name, input_shape.
 
     Notes
     -----
-    Input (N, height, width, channels), output (N, new height, new width, channels).
+    Input (N, H, W, C), output (N, OH, OW, C).
 
     Examples
     --------
@@ -52,14 +52,14 @@ class MaxPooling2D(_Pooling2D):
 
 
 class AveragePooling2D(_Pooling2D):
-    """The mean of each window; what lies beyond the edge of the image is not counted.
+    """The mean of each window. Pixels outside the image are not counted.
 
     Parameters
     ----------
-    pool_size : int or pair of int, default (2, 2)
-        Height and width of a window.
-    strides : int or pair of int, optional
-        From one window to the next; by default `pool_size`.
+    pool_size : int or (int, int), default (2, 2)
+        Height and width of a window, in pixels.
+    strides : int or (int, int), optional
+        Distance of neighbouring windows, in pixels; by default `pool_size`.
     padding : {'valid', 'same'}, default 'valid'
         As for `MaxPooling2D`.
     data_format : {'channels_last'}, optional
@@ -68,7 +68,7 @@ class AveragePooling2D(_Pooling2D):
 
     Notes
     -----
-    Input (N, height, width, channels), output (N, new height, new width, channels).
+    Input (N, H, W, C), output (N, OH, OW, C).
 
     Examples
     --------
@@ -99,13 +99,13 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
     ----------
     data_format : {'channels_last'}, optional
     keepdims : bool, default False
-        Whether the result keeps a height and a width, both 1.
+        Whether the result keeps the axes of height and width, with size 1.
     **kwargs
         Of `Layer`: name, input_shape.
 
     Notes
     -----
-    Input (N, height, width, channels), output (N, channels) or (N, 1, 1, channels).
+    Input (N, H, W, C), output (N, C), or (N, 1, 1, C) with `keepdims`.
 
     Examples
     --------
@@ -124,13 +124,13 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
     ----------
     data_format : {'channels_last'}, optional
     keepdims : bool, default False
-        Whether the result keeps a height and a width, both 1.
+        Whether the result keeps the axes of height and width, with size 1.
     **kwargs
         Of `Layer`: name, input_shape.
 
     Notes
     -----
-    Input (N, height, width, channels), output (N, channels) or (N, 1, 1, channels).
+    Input (N, H, W, C), output (N, C), or (N, 1, 1, C) with `keepdims`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Layers that bring data to a scale on which a network learns: by given numbers, or by the data."""
+"""Layers that scale their input: by given numbers, or by statistics of the data."""
 
 import math
 import numbers
@@ -9,7 +9,7 @@ from nnlite import config, ops
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.layer import Layer
 
-_AT_ONCE = 1 << 20  # numbers of an array that `adapt` turns into float64 at a time
+_AT_ONCE = 1 << 20  # the number of elements that `adapt` converts to float64 at a time
 
 
 class Rescaling(Layer):
@@ -17,15 +17,15 @@ class Rescaling(Layer):
 
     Parameters
     ----------
-    scale : float, or list of float along the last axis
-        1 / 255 brings the bytes of images into [0, 1].
-    offset : float, or list of float, default 0.0
+    scale : float, or list of C floats
+        1 / 255 maps pixels in [0, 255] to [0, 1].
+    offset : float, or list of C floats, default 0.0
     **kwargs
         Of `Layer`: name, input_shape.
 
     Notes
     -----
-    Input of any shape, integers too; output the same, of real numbers.
+    Input (..., C) of real numbers or integers, output of the same shape and of real numbers.
 
     Examples
     --------
@@ -53,27 +53,31 @@ class Rescaling(Layer):
 
 
 class Normalization(Layer):
-    """(x - mean) / sqrt(variance), with the mean and variance of data that the layer was shown.
+    """(x - mean) / sqrt(variance), with the mean and variance of the training data.
 
-    Call `adapt` on the data before training; until then nothing is changed. Or give both numbers.
-    Where the data do not vary, x - mean is divided by `epsilon()`, 1e-7.
+    There are two ways to set them:
+
+    - Call `adapt` on the data before training. Until then mean is 0 and variance is 1.
+    - Give both to the constructor.
+
+    A standard deviation below `epsilon()`, 1e-7, counts as `epsilon()`.
 
     Parameters
     ----------
     axis : int, tuple of int or None, default -1
-        Axes that keep a mean and variance for each of their entries, such as features or channels;
-        None has one of each for everything.
+        The axes whose entries, such as features or channels, have a mean and variance each. None:
+        one mean and variance for all values.
     mean, variance : float or array, optional
-        Instead of `adapt`: a number each, or arrays that fit the axes kept.
+        Instead of `adapt`: numbers, or arrays with the sizes of `axis`.
     invert : bool, default False
-        x * sqrt(variance) + mean instead: takes back what the same layer without it does.
+        Compute x * sqrt(variance) + mean instead, the inverse.
     **kwargs
         Of `Layer`: name, input_shape.
 
     Notes
     -----
-    Input (N, ...), output the same; weights, none of them trainable and none where they were
-    given: mean and variance, of the sizes of the axes kept, and count, an integer.
+    Input (N, ...), output the same. Weights, not trainable: mean and variance, with the sizes of
+    `axis`, and count, an integer. There are none if mean and variance were given.
 
     Examples
     --------
@@ -106,13 +110,14 @@ class Normalization(Layer):
             self.adapt_variance = self.add_weight(
                 kept_shape, "ones", trainable=False, name="variance"
             )
-            # Nobody reads it: it has its place among the weights that Keras saves.
+            # Unused. Keras saves a count too, so the lists of weights correspond.
             self.count = self.add_weight((), "zeros", "int32", trainable=False, name="count")
         else:
             self._given_values = self._given_for(kept_shape)
         self.built = True
 
     def _axes(self, ndim):
+        """The axes kept, as sorted numbers of at least 0."""
         axes = () if self.axis is None else self.axis
         axes = (axes,) if isinstance(axes, numbers.Integral) else tuple(axes)
         for axis in axes:
@@ -121,7 +126,7 @@ class Normalization(Layer):
         return sorted({axis % ndim for axis in axes})
 
     def _given_for(self, kept_shape):
-        """mean and variance as given, in the shape that broadcasts to the input."""
+        """The given mean and variance, in the shape that broadcasts to the input."""
         if self.input_mean is None or self.input_variance is None:
             raise ValueError(
                 "expected mean and variance together, or none of them, "
@@ -143,19 +148,23 @@ class Normalization(Layer):
         return found
 
     def adapt(self, data):
-        """Set mean and variance to those of data; what earlier calls set is forgotten.
+        """Set mean and variance to those of data. Earlier calls have no effect on the result.
 
-        Sums are in float64, part by part, so that neither a large mean nor many rows cost accuracy.
+        Sums are in float64 and over chunks, so a large mean or many rows cost no accuracy. T. F.
+        Chan, G. H. Golub, R. J. LeVeque: "Algorithms for computing the sample variance", The
+        American Statistician 37 (1983).
 
         Parameters
         ----------
-        data : array (N, ...), or an iterable of such arrays
-            Read once.
+        data : array, shape (N, ...), or an iterable of such arrays
+            An iterable is read once.
 
         Raises
         ------
         ValueError
-            Without data, if shapes do not fit, or if the layer was given its numbers.
+            - if there are no data,
+            - if shapes do not fit,
+            - if mean and variance were given to the constructor.
         """
         if self.input_mean is not None or self.input_variance is not None:
             raise ValueError(
@@ -169,7 +178,7 @@ class Normalization(Layer):
             n, part_mean, part_squares = self._moments(part)
             if not n:
                 continue
-            # Chan, Golub & LeVeque, 1983: the squares about the mean of both parts.
+            # The sum of squares about the mean of both parts (Chan, Golub & LeVeque, 1983).
             off, count = part_mean - mean, count + n
             mean = mean + off * (n / count)
             squares = squares + part_squares + off**2 * (n * (count - n) / count)
@@ -179,7 +188,7 @@ class Normalization(Layer):
         self.adapt_variance.assign(squares / count)
 
     def _moments(self, x):
-        """(how many, mean, sum of squares about it) of each entry kept."""
+        """(count, mean, sum of squares about the mean) for each entry of the axes kept."""
         over = tuple(d for d in range(x.ndim) if d not in self._kept)
         n = math.prod(x.shape[d] for d in over)
         if not n:
@@ -189,6 +198,7 @@ class Normalization(Layer):
         return n, mean.squeeze(over), ((x - mean) ** 2).sum(over)
 
     def _check(self, shape):
+        """Raise a ValueError unless an input has the sizes that the layer was built for."""
         expected = self._shape
         if self._kept and (
             len(shape) != len(expected) or any(shape[d] != expected[d] for d in self._kept)
@@ -197,6 +207,7 @@ class Normalization(Layer):
             raise ValueError(f"expected an input of shape {shown}, got shape {tuple(shape)}")
 
     def _values(self):
+        """Mean and variance in the shape that broadcasts to the input."""
         if self.input_mean is not None:
             return self._given_values
         return [ops.reshape(v, self._shape) for v in (self.adapt_mean, self.adapt_variance)]
@@ -215,11 +226,11 @@ class Normalization(Layer):
         self._check(inputs.shape)
         (inputs,) = ops.operands(inputs)
         mean, variance = self._values()
-        of = ops if self.input_mean is None else np  # what was given is no part of each step
+        of = ops if self.input_mean is None else np  # given numbers: computed once, not each step
         deviation = of.maximum(of.sqrt(variance), config.epsilon())
         if self.invert:
             return inputs * deviation + mean
-        # Not x * (1 / deviation) - mean / deviation, which loses digits where the mean is large.
+        # x * (1 / deviation) - mean / deviation would lose digits if the mean is large.
         return (inputs - mean) / deviation
 
 
@@ -232,7 +243,7 @@ def _numbers(name, value):
 
 
 def _parts_of(data):
-    """Arrays of not too many numbers, from an array or an iterable of arrays."""
+    """Chunks of about `_AT_ONCE` elements, from an array or an iterable of arrays."""
     for batch in [data] if hasattr(data, "shape") else data:
         batch = batch.numpy() if isinstance(batch, Tensor) else np.asarray(batch)
         if batch.dtype.kind not in "biuf" or not batch.ndim:

@@ -1,9 +1,9 @@
-"""Layers that disturb their input while training, and pass it on otherwise."""
+"""Layers that add noise while training, and return their input unchanged otherwise."""
 
 import math
-import numbers
 
 from nnlite import ops
+from nnlite.checks import check_number
 from nnlite.config import next_seed
 from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
@@ -12,37 +12,38 @@ from nnlite.ops.windows import check_images
 
 
 class _Noise(Layer):
-    """Base: a layer with a strength, a seed, and what it does while it trains, `disturbed`."""
+    """Base: a layer with a strength, a seed, and a random transform for training, `_add_noise`."""
 
-    _strength, _below = "rate", 1
+    _strength = "rate"  # the name of the setting
 
     def build(self, input_shape):
         super().build(input_shape)
-        name, value = self._strength, getattr(self, self._strength)
-        if not isinstance(value, numbers.Real) or not 0 <= value < self._below:
-            within = "in [0, 1)" if self._below == 1 else "of at least 0"
-            raise ValueError(f"expected {name} {within}, got {value!r}")
+        self._check_strength(getattr(self, self._strength))
         self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
 
-    def disturbed(self, inputs, key):
-        """The result while training; `key` is for one random op."""
+    def _check_strength(self, value):
+        check_number(self._strength, value, "[0, 1)")
+
+    def _add_noise(self, inputs, key):
+        """The result while training; `key` is the key of one random op."""
         raise NotImplementedError
 
     def call(self, inputs, training=False):
         if not training or not getattr(self, self._strength):
             return inputs
         (inputs,) = ops.operands(inputs)
-        return self.disturbed(inputs, ops.random_key(self.seed_state))
+        return self._add_noise(inputs, ops.random_key(self.seed_state))
 
 
 class GaussianNoise(_Noise):
-    """While training, x plus normal numbers of mean 0.
+    """While training, x plus normal noise of mean 0.
 
     Parameters
     ----------
     stddev : float of at least 0
-        Their standard deviation.
+        The standard deviation of the noise.
     seed : int, optional
+        By default the next seed of the process.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -58,18 +59,21 @@ class GaussianNoise(_Noise):
     True
     """
 
-    _strength, _below = "stddev", math.inf
+    _strength = "stddev"
 
     def __init__(self, stddev, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.stddev, self.seed = stddev, seed
 
-    def disturbed(self, inputs, key):
+    def _check_strength(self, value):
+        check_number("stddev", value, "[0, inf)", expected="of at least 0")
+
+    def _add_noise(self, inputs, key):
         return inputs + ops.random_normal(key, inputs.shape, inputs.dtype) * self.stddev
 
 
 class GaussianDropout(_Noise):
-    """While training, x times normal numbers of mean 1 and variance rate / (1 - rate).
+    """While training, x times normal noise of mean 1 and variance rate / (1 - rate).
 
     N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov: "Dropout: a simple way
     to prevent neural networks from overfitting", JMLR 15, 2014, section 10.
@@ -77,8 +81,9 @@ class GaussianDropout(_Noise):
     Parameters
     ----------
     rate : float in [0, 1)
-        The numbers vary as much as those that `Dropout(rate)` multiplies with.
+        The noise has the variance of the factors in `Dropout(rate)`.
     seed : int, optional
+        By default the next seed of the process.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -98,18 +103,19 @@ class GaussianDropout(_Noise):
         super().__init__(**kwargs)
         self.rate, self.seed = rate, seed
 
-    def disturbed(self, inputs, key):
+    def _add_noise(self, inputs, key):
         noise = ops.random_normal(key, inputs.shape, inputs.dtype)
         return inputs * (noise * math.sqrt(self.rate / (1 - self.rate)) + 1.0)
 
 
-# What selu tends to for large negative inputs.
+# The limit of selu(x) for x towards -infinity.
 _LEAST_SELU = -1.0507009873554805 * 1.6732632423543772
 
 
 class AlphaDropout(_Noise):
-    """While training, each value is the least of selu with probability `rate`; all are then moved
-    and scaled so that mean 0 and variance 1 stay what they are.
+    """While training, each value is set to the lower limit of selu with probability `rate`.
+
+    All values are then scaled and shifted, so that inputs of mean 0 and variance 1 keep both.
 
     G. Klambauer, T. Unterthiner, A. Mayr, S. Hochreiter: "Self-normalizing neural networks", NIPS
     2017.
@@ -118,8 +124,10 @@ class AlphaDropout(_Noise):
     ----------
     rate : float in [0, 1)
     noise_shape : tuple of int, optional
-        With the batch; one draw serves all values along the axes where it has 1.
+        The shape of the random mask, with the batch. Values along an axis of size 1 share one draw;
+        None in it stands for the input's size.
     seed : int, optional
+        By default the next seed of the process.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -139,7 +147,7 @@ class AlphaDropout(_Noise):
         super().__init__(**kwargs)
         self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
 
-    def disturbed(self, inputs, key):
+    def _add_noise(self, inputs, key):
         shape = inputs.shape
         if self.noise_shape is not None:
             given = tuple(self.noise_shape)
@@ -157,7 +165,8 @@ class AlphaDropout(_Noise):
 
 
 class SpatialDropout2D(_Noise, ImageLayer):
-    """While training, each channel of an image is 0 with probability `rate`, else x / (1 - rate).
+    """While training, each channel of an image becomes 0 with probability `rate`, else
+    x / (1 - rate).
 
     J. Tompson, R. Goroshin, A. Jain, Y. LeCun, C. Bregler: "Efficient object localization using
     convolutional networks", CVPR 2015.
@@ -167,12 +176,13 @@ class SpatialDropout2D(_Noise, ImageLayer):
     rate : float in [0, 1)
     data_format : {'channels_last'}, optional
     seed : int, optional
+        By default the next seed of the process.
     **kwargs
         Of `Layer`: name, input_shape.
 
     Notes
     -----
-    Input (N, height, width, channels), output the same.
+    Input (N, H, W, C), output the same.
 
     Examples
     --------
@@ -186,7 +196,7 @@ class SpatialDropout2D(_Noise, ImageLayer):
         super().__init__(data_format, **kwargs)
         self.rate, self.seed = rate, seed
 
-    def disturbed(self, inputs, key):
+    def _add_noise(self, inputs, key):
         check_images(inputs.shape)
         whole = ops.ones((inputs.shape[0], 1, 1, inputs.shape[3]), inputs.dtype)
         return inputs * ops.dropout(whole, key, self.rate)

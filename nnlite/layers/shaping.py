@@ -1,16 +1,16 @@
-"""Layers that move, repeat, add or cut off elements, without arithmetic."""
+"""Layers that pad, crop, repeat or reorder elements, without arithmetic."""
 
 import numbers
 
 from nnlite import ops
-from nnlite.layers.core import positive_int
+from nnlite.checks import positive_int
 from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
 from nnlite.ops.windows import check_images
 
 
 def _margins(name, value):
-    """((top, bottom), (left, right)) from an int, a pair of int, or that itself."""
+    """((top, bottom), (left, right)) from an int, a pair of int or a pair of pairs."""
     both = value if isinstance(value, (tuple, list)) else (value, value)
     sides = [n if isinstance(n, (tuple, list)) else (n, n) for n in both]
     numbers_given = [n for side in sides for n in side]
@@ -28,20 +28,19 @@ def _margins(name, value):
 
 
 class ZeroPadding2D(ImageLayer):
-    """Zeros around each image.
+    """Add zeros around each image.
 
     Parameters
     ----------
-    padding : int, pair of int, or ((top, bottom), (left, right)), default (1, 1)
-        Rows above and below, columns to the left and to the right.
+    padding : int, (int, int), or ((top, bottom), (left, right)), default (1, 1)
+        The number of rows to add above and below, and of columns to the left and to the right.
     data_format : {'channels_last'}, optional
     **kwargs
         Of `Layer`: name, input_shape.
 
     Notes
     -----
-    Input (N, height, width, channels), output (N, height + top + bottom, width + left + right,
-    channels).
+    Input (N, H, W, C), output (N, H + top + bottom, W + left + right, C).
 
     Examples
     --------
@@ -63,20 +62,19 @@ class ZeroPadding2D(ImageLayer):
 
 
 class Cropping2D(ImageLayer):
-    """Rows and columns cut off from each image.
+    """Cut off rows and columns at the edges of each image.
 
     Parameters
     ----------
-    cropping : int, pair of int, or ((top, bottom), (left, right)), default ((0, 0), (0, 0))
-        Rows above and below, columns to the left and to the right.
+    cropping : int, (int, int), or ((top, bottom), (left, right)), default ((0, 0), (0, 0))
+        The number of rows to cut off above and below, and of columns to the left and to the right.
     data_format : {'channels_last'}, optional
     **kwargs
         Of `Layer`: name, input_shape.
 
     Notes
     -----
-    Input (N, height, width, channels), output (N, height - top - bottom, width - left - right,
-    channels).
+    Input (N, H, W, C), output (N, H - top - bottom, W - left - right, C).
 
     Examples
     --------
@@ -104,12 +102,12 @@ class Cropping2D(ImageLayer):
 
 
 class UpSampling2D(ImageLayer):
-    """Each pixel repeated.
+    """Repeat each row and each column of images.
 
     Parameters
     ----------
-    size : int or pair of int, default (2, 2)
-        How often, down and to the right.
+    size : int or (int, int), default (2, 2)
+        The number of copies of each row, and of each column.
     data_format : {'channels_last'}, optional
     interpolation : {'nearest'}, default 'nearest'
     **kwargs
@@ -117,7 +115,7 @@ class UpSampling2D(ImageLayer):
 
     Notes
     -----
-    Input (N, height, width, channels), output (N, height * size[0], width * size[1], channels).
+    Input (N, H, W, C), output (N, H * size[0], W * size[1], C).
 
     Examples
     --------
@@ -140,12 +138,12 @@ class UpSampling2D(ImageLayer):
 
 
 class Permute(Layer):
-    """The axes of each sample in another order.
+    """Reorder the axes of each sample.
 
     Parameters
     ----------
     dims : tuple of int
-        The axes to take, counted from 1, the first after the batch: (2, 1) swaps two.
+        The axes in the new order. Axis 1 is the first one after the batch: (2, 1) swaps two axes.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -179,18 +177,18 @@ class Permute(Layer):
 
 
 class RepeatVector(Layer):
-    """Each sample, a vector, repeated.
+    """Repeat each sample, a vector.
 
     Parameters
     ----------
     n : int
-        How often, at least 1.
+        T, the number of copies; at least 1.
     **kwargs
         Of `Layer`: name, input_shape.
 
     Notes
     -----
-    Input (N, features), output (N, n, features).
+    Input (N, C), output (N, T, C).
 
     Examples
     --------

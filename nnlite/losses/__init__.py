@@ -1,8 +1,8 @@
-"""Losses: how wrong a batch of predictions is. Functions give one value per sample, classes reduce
-them."""
+"""Losses: the error of a batch of predictions. Functions return one value per sample; classes
+reduce these values to a scalar."""
 
-from nnlite import config, configurable, registry
-from nnlite.losses.loss import Loss, LossFunctionWrapper, reduce, weights_like
+from nnlite import configurable, registry
+from nnlite.losses.loss import Loss, LossFunctionWrapper
 from nnlite.losses.margin import (
     CategoricalHinge,
     Hinge,
@@ -56,6 +56,56 @@ from nnlite.losses.similarity import (
     tversky,
 )
 
+__all__ = [
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalHinge",
+    "Circle",
+    "CosineSimilarity",
+    "Dice",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
+    "Loss",
+    "LossFunctionWrapper",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Pinball",
+    "Poisson",
+    "Quantile",
+    "SparseCategoricalCrossentropy",
+    "SquaredHinge",
+    "Tversky",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+    "circle",
+    "cosine_similarity",
+    "dice",
+    "get",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "pinball",
+    "poisson",
+    "quantile",
+    "sparse_categorical_crossentropy",
+    "squared_hinge",
+    "tversky",
+]
+
 _CLASSES = [v for v in globals().values() if isinstance(v, type) and issubclass(v, Loss)]
 _BY_NAME = {
     configurable.snake_case(c.__name__): c for c in _CLASSES if c not in (Loss, LossFunctionWrapper)
@@ -78,10 +128,26 @@ _BY_NAME |= {
 
 
 def get(identifier):
-    """A loss from its name ('mean_squared_error', 'MeanSquaredError', 'mse', ...), its class,
-    itself or a function."""
+    """The loss object for an identifier.
+
+    Parameters
+    ----------
+    identifier : str, type, Loss or callable
+        - a name: 'mean_squared_error', 'MeanSquaredError', 'mse', ...,
+        - a subclass of Loss,
+        - a Loss, which is returned itself,
+        - a function `f(y_true, y_pred)` that returns one value per sample.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If the identifier is of another kind.
+    """
     found = registry.find("loss", identifier, _BY_NAME, callable)
     return found if isinstance(found, Loss) else LossFunctionWrapper(found)
-
-
-__all__ = [name for name in dir() if not name.startswith("_")]

@@ -1,4 +1,4 @@
-"""Loss: the base of all losses, and what they share: shapes that fit, weights, reductions."""
+"""Loss: the base of all losses, and what they share: checks of shapes, weights, reductions."""
 
 import numpy as np
 
@@ -10,12 +10,12 @@ REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", "mean_with_sample_we
 
 
 def as_outputs(y_pred):
-    """Outputs as a real tensor."""
+    """Outputs as a tensor of real numbers."""
     return y_pred if isinstance(y_pred, Tensor) else ops.operands(convert_to_tensor(y_pred))[0]
 
 
 def _reshaped(y_pred, shape):
-    """Outputs under another shape; those of a sigmoid still know their logits."""
+    """Outputs in another shape. The outputs of a sigmoid keep their logits."""
     result = ops.reshape(y_pred, shape)
     if y_pred.logits is not None and y_pred.logits[0] == "sigmoid":
         result.logits = ("sigmoid", ops.reshape(y_pred.logits[1], shape))
@@ -23,10 +23,11 @@ def _reshaped(y_pred, shape):
 
 
 def same_rank(y_true, y_pred):
-    """Both as tensors of as many axes, where one lacks the last axis of the other.
+    """Targets and outputs as tensors with the same number of axes, if one lacks the last axis.
 
-    As in Keras, a last axis of size 1 is added to shape (N,) and else taken from the longer one.
-    Targets that lack the last axis of several outputs are the same for all of them.
+    - A last axis of size 1 is added to shape (N,), otherwise removed from the longer one, as in
+      Keras.
+    - Targets that lack the last axis of several outputs are repeated for each of them.
     """
     y_pred = as_outputs(y_pred)
     y_true = ops.operands(y_pred, y_true)[1]
@@ -44,7 +45,7 @@ def same_rank(y_true, y_pred):
 
 
 def broadcasting(name, y_true, y_pred):
-    """Both as tensors whose shapes broadcast together."""
+    """Targets and outputs as tensors whose shapes broadcast; `name` is for the error."""
     y_true, y_pred = same_rank(y_true, y_pred)
     try:
         np.broadcast_shapes(y_true.shape, y_pred.shape)
@@ -56,7 +57,7 @@ def broadcasting(name, y_true, y_pred):
 
 
 def equal_shapes(name, y_true, y_pred):
-    """Both as tensors of one shape."""
+    """Targets and outputs as tensors of one shape; `name` is for the error."""
     given = np.shape(y_true)
     y_true, y_pred = same_rank(y_true, y_pred)
     if y_true.shape != y_pred.shape:
@@ -66,31 +67,47 @@ def equal_shapes(name, y_true, y_pred):
 
 
 class OfFunction(Configurable):
-    """An object around a function of targets and outputs: the settings that its class adds to
-    those of `plain` are the function's further arguments."""
+    """Base: an object that calls a function of targets and outputs.
+
+    The settings that the class has beyond those of `plain` are further arguments of the function.
+    """
 
     function = None  # as `staticmethod`
     plain = Configurable
 
     def values_of(self, y_true, y_pred):
-        """What the function gives."""
+        """Call the function.
+
+        Parameters
+        ----------
+        y_true, y_pred : tensors
+            Targets and outputs.
+
+        Returns
+        -------
+        Tensor
+            One value per sample.
+        """
         further = self._signature().keys() - self.plain._signature().keys()
         settings = {name: getattr(self, name) for name in further}
         return type(self).function(y_true, y_pred, **settings)
 
 
 class Loss(OfFunction):
-    """Base of all: `call(y_true, y_pred)` gives one value per sample, the object reduces them.
+    """Base of all losses: `call(y_true, y_pred)` returns one value per sample, and calling the
+    object reduces the values.
 
     Parameters
     ----------
-    reduction : str or None
-        'sum_over_batch_size' or 'mean' (default): sum(weight * loss) / number of values; 'sum';
-        'none' or None; 'mean_with_sample_weight': sum(weight * loss) / sum(weight).
+    reduction : str or None, default 'sum_over_batch_size'
+        - 'sum_over_batch_size' or 'mean': sum(weight * loss) / number of values,
+        - 'mean_with_sample_weight': sum(weight * loss) / sum(weight),
+        - 'sum': sum(weight * loss),
+        - 'none' or None: weight * loss of each sample.
     name : str, optional
         By default the class's name in snake case.
     dtype : str, optional
-        Kept for Keras's signature: a loss has the precision of the model's outputs.
+        Ignored; accepted for Keras's signature. A loss has the precision of the model's outputs.
 
     Examples
     --------
@@ -107,20 +124,64 @@ class Loss(OfFunction):
         self.name = name or configurable.snake_case(type(self).__name__)
 
     def call(self, y_true, y_pred):
-        """One value per sample."""
+        """The loss of each sample.
+
+        Parameters
+        ----------
+        y_true, y_pred : tensors
+            Targets and outputs.
+
+        Returns
+        -------
+        Tensor
+            One value per sample.
+        """
         if type(self).function is None:
             raise TypeError(f"{type(self).__name__}: a loss must define call(y_true, y_pred)")
         return self.values_of(y_true, y_pred)
 
     def counted(self, y_true, values):
-        """1 for each of the values that counts and 0 for those to be left out; None: all count."""
+        """Which values a mean is taken over.
+
+        Parameters
+        ----------
+        y_true : tensor
+            Targets.
+        values : Tensor
+            What `call` returned.
+
+        Returns
+        -------
+        Tensor or None
+            1 for a value that counts, 0 for one that does not. None: all count.
+        """
 
     def check_targets(self, y, output_shape):
-        """Raise ValueError if values of the array `y` cannot be targets of such outputs, before any
-        work."""
+        """Raise a ValueError if an array cannot be the targets of a model; called before training.
+
+        Parameters
+        ----------
+        y : array
+            All targets.
+        output_shape : tuple
+            Of the model's output, with None for the batch.
+        """
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        """The reduced loss of `y_pred`, a scalar tensor (per sample with reduction='none')."""
+        """The reduced loss.
+
+        Parameters
+        ----------
+        y_true, y_pred : tensors or array-like
+            Targets and outputs.
+        sample_weight : tensor or array-like, optional
+            One weight for each sample, or for each value of the loss.
+
+        Returns
+        -------
+        Tensor
+            A scalar; with reduction 'none' one value per sample.
+        """
         y_pred = as_outputs(y_pred)
         values = self.call(y_true, y_pred)
         return reduce(values, sample_weight, self.reduction, self.counted(y_true, values))
@@ -130,14 +191,14 @@ Loss.plain = Loss
 
 
 class LossFunctionWrapper(Loss):
-    """A loss made of a function `f(y_true, y_pred)` written in `nnlite.ops`.
+    """A loss from a function `f(y_true, y_pred)` written in `nnlite.ops`.
 
     Parameters
     ----------
     fn : callable
-        Gives one value per sample.
+        Returns one value per sample.
     reduction, name, dtype
-        As for `Loss`; the name is by default the function's.
+        As for `Loss`. By default the name is the function's.
 
     Examples
     --------
@@ -155,8 +216,11 @@ class LossFunctionWrapper(Loss):
 
 
 def weights_like(values, sample_weight):
-    """Sample weights as a tensor that broadcasts to `values`: one for each sample, or for each
-    value. One value for the whole batch takes weights of any shape."""
+    """Sample weights as a tensor that broadcasts to `values`.
+
+    There may be one weight for each sample or one for each value. If `values` is a scalar, for the
+    whole batch, weights may have any shape.
+    """
     values, weight = ops.operands(values, sample_weight)
     given = weight.shape
     if values.shape == ():
@@ -173,7 +237,7 @@ def weights_like(values, sample_weight):
 
 
 def reduce(values, sample_weight, reduction, counted=None):
-    """One number from one loss per sample.
+    """Reduce one loss per sample to a scalar.
 
     Parameters
     ----------
@@ -181,7 +245,7 @@ def reduce(values, sample_weight, reduction, counted=None):
     sample_weight : tensor or None
     reduction : one of `REDUCTIONS`
     counted : tensor of 0 and 1 like `values`, optional
-        Means are taken over those that are 1, everything else gives 0.
+        The values that a mean is taken over; the others become 0.
     """
     if reduction not in REDUCTIONS:
         raise ValueError(
@@ -203,5 +267,5 @@ def reduce(values, sample_weight, reduction, counted=None):
 
 
 def _divided(total, by):
-    """total / by; 0 where that is 0 / 0."""
+    """total / by; 0 for 0 / 0."""
     return total / (by + ops.equal(by, 0.0))

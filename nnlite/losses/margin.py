@@ -1,11 +1,11 @@
-"""Hinge losses: zero for what is right by a margin of 1."""
+"""Hinge losses: zero for outputs that are right by a margin of at least 1."""
 
 from nnlite import ops
 from nnlite.losses.loss import Loss, broadcasting
 
 
 def _signs(y_true):
-    """Targets of -1 and 1; if all are 0 or 1, these stand for them."""
+    """Targets as -1 and 1. If all targets are 0 or 1, 0 becomes -1."""
     is_binary = ops.min(ops.equal(y_true, 0.0) + ops.equal(y_true, 1.0))
     return y_true + is_binary * (y_true - 1.0)
 
@@ -20,23 +20,46 @@ def hinge(y_true, y_pred):
 
     Parameters
     ----------
-    y_true : tensor, shape (..., L)
+    y_true : tensor, shape (..., F)
         -1 or 1. If all targets of the batch are 0 or 1, 0 stands for -1.
-    y_pred : tensor, shape (..., L)
+    y_pred : tensor, shape (..., F)
+
+    Returns
+    -------
+    Tensor, shape (...)
     """
     return ops.mean(_shortfall("hinge", y_true, y_pred), axis=-1)
 
 
 def squared_hinge(y_true, y_pred):
-    """max(1 - y_true * y_pred, 0)^2, the mean over the last axis; targets as for `hinge`."""
+    """max(1 - y_true * y_pred, 0)^2, the mean over the last axis.
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors, shape (..., F)
+        As for `hinge`.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
     return ops.mean(ops.square(_shortfall("squared_hinge", y_true, y_pred)), axis=-1)
 
 
 def categorical_hinge(y_true, y_pred):
-    """max(1 + the largest wrong output - the right output, 0) over the last axis, for one-hot
-    targets.
+    """max(1 + largest output of a wrong class - output of the right class, 0).
 
-    As in Keras, outputs enter as `(1 - y_true) * y_pred`: the right class's place counts as 0.
+    As in Keras, the largest is that of `(1 - y_true) * y_pred`, which is 0 for the right class.
+
+    Parameters
+    ----------
+    y_true : tensor, shape (..., L)
+        One-hot rows.
+    y_pred : tensor, shape (..., L)
+
+    Returns
+    -------
+    Tensor, shape (...)
     """
     y_true, y_pred = broadcasting("categorical_hinge", y_true, y_pred)
     right = ops.sum(y_true * y_pred, axis=-1)
@@ -46,6 +69,11 @@ def categorical_hinge(y_true, y_pred):
 
 class Hinge(Loss):
     """The hinge loss of -1/1 or 0/1 targets; see `hinge`.
+
+    Parameters
+    ----------
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
 
     Examples
     --------
@@ -60,6 +88,11 @@ class Hinge(Loss):
 class SquaredHinge(Loss):
     """The squared hinge loss; see `squared_hinge`.
 
+    Parameters
+    ----------
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
+
     Examples
     --------
     >>> from nnlite import losses
@@ -72,6 +105,11 @@ class SquaredHinge(Loss):
 
 class CategoricalHinge(Loss):
     """The hinge loss of one-hot targets; see `categorical_hinge`.
+
+    Parameters
+    ----------
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """Losses of probabilities: cross-entropies, plain and focal, and their relatives.
 
-Outputs of a softmax or sigmoid know the logits that they were computed from; a cross-entropy takes
-those, where it is accurate, as Keras does on TensorFlow. Other probabilities are kept `epsilon()`
-away from 0 and 1, so that no logarithm and no gradient is infinite.
+The output of a softmax or sigmoid keeps the logits that it was computed from. A cross-entropy is
+computed from them, which is more accurate, as Keras does on TensorFlow. Other probabilities are
+limited to [epsilon(), 1 - epsilon()], so that no logarithm and no gradient is infinite.
 """
 
 import numpy as np
@@ -13,10 +13,11 @@ from nnlite.ops.elementwise import clip_probability
 
 
 def _logits(y_pred, of, from_logits):
-    """What a softmax or sigmoid output was computed from, when that is known; else `y_pred` if it
-    is logits.
+    """The logits of `y_pred`, or None if they are unknown.
 
-    As in Keras, `from_logits=True` on the output of a softmax or sigmoid does not apply it twice.
+    - If `y_pred` is the output of `of`, 'softmax' or 'sigmoid', the logits that it was computed
+      from. As in Keras, this holds for `from_logits=True`, too.
+    - Otherwise `y_pred` if `from_logits`.
     """
     if y_pred.logits is not None and y_pred.logits[0] == of:
         return y_pred.logits[1]
@@ -24,17 +25,17 @@ def _logits(y_pred, of, from_logits):
 
 
 def _distribution(y_pred):
-    """Rows that sum to 1, kept away from 0 and 1."""
+    """Rows rescaled to sum to 1, then limited to [epsilon(), 1 - epsilon()]."""
     return clip_probability(y_pred / ops.sum(y_pred, axis=-1, keepdims=True))
 
 
 def _rows(x):
-    """The last axis kept, all others joined."""
+    """`x` as a matrix: all axes but the last become one."""
     return ops.reshape(x, (-1, x.shape[-1]))
 
 
 def _smoothed(y_true, smoothing, classes):
-    """Targets pulled towards 1 / classes."""
+    """Targets * (1 - smoothing) + smoothing / classes."""
     if not 0 <= smoothing <= 1:
         raise ValueError(f"label_smoothing: expected a number from 0 to 1, got {smoothing!r}")
     return y_true * (1.0 - smoothing) + smoothing / classes if smoothing else y_true
@@ -60,9 +61,11 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     y_pred : tensor, shape (..., L)
         Probabilities (rescaled to sum to 1), or logits.
     from_logits : bool, default False
+        Whether `y_pred` are logits.
     label_smoothing : float in [0, 1], default 0.0
+        Targets become y_true * (1 - label_smoothing) + label_smoothing / L.
     axis : int, default -1
-        Where the classes are.
+        The axis of the classes.
 
     Returns
     -------
@@ -82,8 +85,9 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
 def categorical_focal_crossentropy(
     y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
 ):
-    """-sum(alpha * (1 - y_pred)^gamma * y_true * log(y_pred)) over the classes: samples that are
-    easy count little.
+    """-sum(alpha * (1 - y_pred)^gamma * y_true * log(y_pred)) over the classes.
+
+    Samples that are predicted well have little weight.
 
     T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollár: "Focal loss for dense object detection",
     ICCV 2017.
@@ -95,6 +99,11 @@ def categorical_focal_crossentropy(
     alpha : float or sequence of L floats, default 0.25
         The weight of all classes, or of each.
     gamma : float of at least 0, default 2.0
+        The larger, the less weight have samples that are predicted well; 0 weights all equally.
+
+    Returns
+    -------
+    Tensor, shape (...)
     """
     y_true, y_pred = equal_shapes("categorical_focal_crossentropy", y_true, y_pred)
     y_true, y_pred = _with_axis_last(y_true, axis), _with_axis_last(y_pred, axis)
@@ -115,10 +124,11 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     y_pred : tensor, shape (..., L)
         Probabilities, or logits.
     from_logits : bool, default False
+        Whether `y_pred` are logits.
     ignore_class : int, optional
-        Samples with this label, which may lie outside of [0, L), have the loss 0.
+        Samples with this label have the loss 0. It may lie outside [0, L).
     axis : int, default -1
-        Where the classes are in `y_pred`.
+        The axis of the classes in `y_pred`.
 
     Returns
     -------
@@ -147,7 +157,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
 
 
 def _differs(y_true, label):
-    """1 where a label is another, else 0."""
+    """1 for labels other than `label`, else 0."""
     return 1.0 - ops.equal(y_true, float(label))
 
 
@@ -156,13 +166,21 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
 
     Parameters
     ----------
-    y_true : tensor, shape (..., L)
+    y_true : tensor, shape (..., F)
         In [0, 1].
-    y_pred : tensor, shape (..., L)
+    y_pred : tensor, shape (..., F)
         Probabilities, or logits.
     from_logits : bool, default False
+        Whether `y_pred` are logits.
     label_smoothing : float in [0, 1], default 0.0
+        Targets become y_true * (1 - label_smoothing) + label_smoothing / 2.
     axis : int or tuple of int, default -1
+        The axes of the mean.
+
+    Returns
+    -------
+    Tensor
+        Without `axis`.
     """
     y_true, y_pred = equal_shapes("binary_crossentropy", y_true, y_pred)
     y_true = _smoothed(y_true, label_smoothing, 2)
@@ -186,29 +204,35 @@ def binary_focal_crossentropy(
     label_smoothing=0.0,
     axis=-1,
 ):
-    """(1 - p)^gamma times the binary cross-entropy, where p is the probability given to the truth;
-    the mean over `axis`. For the source see `categorical_focal_crossentropy`.
+    """(1 - p)^gamma * binary cross-entropy, where p is the probability of the true class; the mean
+    over `axis`. For the source see `categorical_focal_crossentropy`.
 
     Parameters
     ----------
     y_true, y_pred, from_logits, label_smoothing, axis
         As for `binary_crossentropy`.
     apply_class_balancing : bool, default False
-        Whether ones are weighted by `alpha` and zeros by `1 - alpha`.
+        Whether targets 1 have the weight `alpha` and targets 0 the weight `1 - alpha`.
     alpha : float in [0, 1], default 0.25
     gamma : float of at least 0, default 2.0
+        The larger, the less weight have samples that are predicted well; 0 weights all equally.
+
+    Returns
+    -------
+    Tensor
+        Without `axis`.
     """
     y_true, y_pred = equal_shapes("binary_focal_crossentropy", y_true, y_pred)
     y_true = _smoothed(y_true, label_smoothing, 2)
     logits = _logits(y_pred, "sigmoid", from_logits)
     if logits is None:
-        yes = clip_probability(y_pred)
-        no, loss = 1.0 - yes, _binary(y_true, yes)
+        p1 = clip_probability(y_pred)
+        p0, loss = 1.0 - p1, _binary(y_true, p1)
     else:
-        yes, no = ops.sigmoid(logits), ops.sigmoid(-logits)
+        p1, p0 = ops.sigmoid(logits), ops.sigmoid(-logits)
         loss = ops.sigmoid_cross_entropy(logits, y_true)
-    # What was not given to the truth, never 0: the slope of a power below 1 is infinite there.
-    missed = ops.maximum(y_true * no + (1.0 - y_true) * yes, config.epsilon())
+    # 1 - p, at least epsilon(): a power below 1 has an infinite slope at 0.
+    missed = ops.maximum(y_true * p0 + (1.0 - y_true) * p1, config.epsilon())
     loss = ops.power(missed, gamma) * loss
     if apply_class_balancing:
         loss = loss * (y_true * alpha + (1.0 - y_true) * (1.0 - alpha))
@@ -216,20 +240,54 @@ def binary_focal_crossentropy(
 
 
 def kl_divergence(y_true, y_pred):
-    """sum(y_true * log(y_true / y_pred)) over the last axis; both kept within [epsilon(), 1]."""
+    """sum(y_true * log(y_true / y_pred)) over the last axis.
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors, shape (..., L)
+        Distributions, limited to [epsilon(), 1]. Shapes broadcast.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
     y_true, y_pred = broadcasting("kl_divergence", y_true, y_pred)
     y_true, y_pred = (ops.clip(y, config.epsilon(), 1.0) for y in (y_true, y_pred))
     return ops.sum(y_true * ops.log(y_true / y_pred), axis=-1)
 
 
 def poisson(y_true, y_pred):
-    """y_pred - y_true * log(y_pred + epsilon()), the mean over the last axis: for counts."""
+    """y_pred - y_true * log(y_pred + epsilon()), the mean over the last axis.
+
+    Parameters
+    ----------
+    y_true : tensor, shape (..., F)
+        Counts. Shapes broadcast.
+    y_pred : tensor, shape (..., F)
+        Predicted means of the counts.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
     y_true, y_pred = broadcasting("poisson", y_true, y_pred)
     return ops.mean(y_pred - y_true * ops.log(y_pred + config.epsilon()), axis=-1)
 
 
 class _Crossentropy(Loss):
-    """The settings of cross-entropies with targets of the outputs' shape."""
+    """Base of the cross-entropies whose targets have the shape of the outputs.
+
+    Parameters
+    ----------
+    from_logits : bool, default False
+        Whether outputs are logits.
+    label_smoothing : float in [0, 1], default 0.0
+        Targets become y_true * (1 - label_smoothing) + label_smoothing / number of classes.
+    axis : int, default -1
+        The axis of the classes.
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
+    """
 
     def __init__(self, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs):
         super().__init__(**kwargs)
@@ -237,8 +295,20 @@ class _Crossentropy(Loss):
 
 
 class CategoricalCrossentropy(_Crossentropy):
-    """Cross-entropy with targets that are distributions (one-hot rows); see
-    `categorical_crossentropy`.
+    """Cross-entropy with targets that are distributions, such as one-hot rows.
+
+    See `categorical_crossentropy`.
+
+    Parameters
+    ----------
+    from_logits : bool, default False
+        Whether outputs are logits.
+    label_smoothing : float in [0, 1], default 0.0
+        Targets become y_true * (1 - label_smoothing) + label_smoothing / L.
+    axis : int, default -1
+        The axis of the classes.
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
 
     Examples
     --------
@@ -252,7 +322,19 @@ class CategoricalCrossentropy(_Crossentropy):
 
 
 class CategoricalFocalCrossentropy(_Crossentropy):
-    """Cross-entropy in which easy samples count little; see `categorical_focal_crossentropy`.
+    """Cross-entropy with little weight for samples that are predicted well.
+
+    See `categorical_focal_crossentropy`.
+
+    Parameters
+    ----------
+    alpha : float or sequence of L floats, default 0.25
+        The weight of all classes, or of each.
+    gamma : float of at least 0, default 2.0
+        The larger, the less weight have samples that are predicted well.
+    **kwargs
+        from_logits, label_smoothing, axis, as for `CategoricalCrossentropy`; of `Loss`: reduction,
+        name, dtype.
 
     Examples
     --------
@@ -271,7 +353,16 @@ class CategoricalFocalCrossentropy(_Crossentropy):
 class SparseCategoricalCrossentropy(Loss):
     """Cross-entropy with integer labels; see `sparse_categorical_crossentropy`.
 
-    With `ignore_class`, means are taken over the other samples.
+    Parameters
+    ----------
+    from_logits : bool, default False
+        Whether outputs are logits.
+    ignore_class : int, optional
+        Samples with this label do not count: the mean is taken over the others.
+    axis : int, default -1
+        The axis of the classes in the outputs.
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
 
     Examples
     --------
@@ -310,7 +401,18 @@ class SparseCategoricalCrossentropy(Loss):
 
 
 class BinaryCrossentropy(_Crossentropy):
-    """Cross-entropy of independent yes/no targets; see `binary_crossentropy`.
+    """Cross-entropy of independent binary targets; see `binary_crossentropy`.
+
+    Parameters
+    ----------
+    from_logits : bool, default False
+        Whether outputs are logits.
+    label_smoothing : float in [0, 1], default 0.0
+        Targets become y_true * (1 - label_smoothing) + label_smoothing / 2.
+    axis : int or tuple of int, default -1
+        The axes of the mean.
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
 
     Examples
     --------
@@ -323,7 +425,20 @@ class BinaryCrossentropy(_Crossentropy):
 
 
 class BinaryFocalCrossentropy(_Crossentropy):
-    """Binary cross-entropy in which easy samples count little; see `binary_focal_crossentropy`.
+    """Binary cross-entropy with little weight for samples that are predicted well.
+
+    See `binary_focal_crossentropy`.
+
+    Parameters
+    ----------
+    apply_class_balancing : bool, default False
+        Whether targets 1 have the weight `alpha` and targets 0 the weight `1 - alpha`.
+    alpha : float in [0, 1], default 0.25
+    gamma : float of at least 0, default 2.0
+        The larger, the less weight have samples that are predicted well.
+    **kwargs
+        from_logits, label_smoothing, axis, as for `BinaryCrossentropy`; of `Loss`: reduction, name,
+        dtype.
 
     Examples
     --------
@@ -340,7 +455,12 @@ class BinaryFocalCrossentropy(_Crossentropy):
 
 
 class KLDivergence(Loss):
-    """How far a predicted distribution is from the true one; see `kl_divergence`.
+    """The Kullback-Leibler divergence of two distributions; see `kl_divergence`.
+
+    Parameters
+    ----------
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
 
     Examples
     --------
@@ -353,7 +473,12 @@ class KLDivergence(Loss):
 
 
 class Poisson(Loss):
-    """The loss of counts whose mean is predicted; see `poisson`.
+    """The loss of counts, for a model that predicts their mean; see `poisson`.
+
+    Parameters
+    ----------
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
 
     Examples
     --------

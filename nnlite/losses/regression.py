@@ -1,4 +1,4 @@
-"""Losses of numbers: how far predictions are from targets. All are means over the last axis."""
+"""Losses of regression: the differences of targets and outputs, the mean over the last axis."""
 
 import math
 
@@ -9,19 +9,49 @@ from nnlite.losses.loss import Loss, broadcasting
 
 
 def mean_squared_error(y_true, y_pred):
-    """(y_true - y_pred)^2, the mean over the last axis. Shapes broadcast."""
+    """(y_true - y_pred)^2, the mean over the last axis.
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors, shape (..., F)
+        Targets and outputs. Shapes broadcast.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
     y_true, y_pred = broadcasting("mean_squared_error", y_true, y_pred)
     return ops.mean(ops.squared_difference(y_pred, y_true), axis=-1)
 
 
 def mean_absolute_error(y_true, y_pred):
-    """|y_true - y_pred|, the mean over the last axis. Its gradient is 0 where they are equal."""
+    """|y_true - y_pred|, the mean over the last axis. Its gradient is 0 for equal values.
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors, shape (..., F)
+        Targets and outputs. Shapes broadcast.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
     y_true, y_pred = broadcasting("mean_absolute_error", y_true, y_pred)
     return ops.mean(ops.abs(y_pred - y_true), axis=-1)
 
 
 def mean_absolute_percentage_error(y_true, y_pred):
-    """100 * |y_true - y_pred| / max(|y_true|, epsilon()), the mean over the last axis."""
+    """100 * |y_true - y_pred| / max(|y_true|, epsilon()), the mean over the last axis, in percent.
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors, shape (..., F)
+        Targets and outputs. Shapes broadcast.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
     y_true, y_pred = broadcasting("mean_absolute_percentage_error", y_true, y_pred)
     size = ops.maximum(ops.abs(y_true), config.epsilon())
     return 100.0 * ops.mean(ops.abs((y_pred - y_true) / size), axis=-1)
@@ -30,7 +60,16 @@ def mean_absolute_percentage_error(y_true, y_pred):
 def mean_squared_logarithmic_error(y_true, y_pred):
     """(log(1 + y_true) - log(1 + y_pred))^2, the mean over the last axis.
 
-    Values below `epsilon()` count as that.
+    Values below `epsilon()` count as `epsilon()`.
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors, shape (..., F)
+        Targets and outputs. Shapes broadcast.
+
+    Returns
+    -------
+    Tensor, shape (...)
     """
     y_true, y_pred = broadcasting("mean_squared_logarithmic_error", y_true, y_pred)
     logs = [ops.log(ops.maximum(y, config.epsilon()) + 1.0) for y in (y_pred, y_true)]
@@ -38,22 +77,44 @@ def mean_squared_logarithmic_error(y_true, y_pred):
 
 
 def huber(y_true, y_pred, delta=1.0):
-    """e^2 / 2 where |e| <= delta, else delta * |e| - delta^2 / 2, for e = y_true - y_pred; the
-    mean over the last axis.
+    """e^2 / 2 if |e| <= delta, else delta * |e| - delta^2 / 2, with e = y_true - y_pred; the mean
+    over the last axis.
 
-    P. J. Huber: "Robust estimation of a location parameter", Annals of Statistics 35 (1964).
+    P. J. Huber: "Robust estimation of a location parameter", Annals of Mathematical Statistics 35
+    (1964).
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors, shape (..., F)
+        Targets and outputs. Shapes broadcast.
+    delta : float above 0, default 1.0
+        The largest error of the quadratic part.
+
+    Returns
+    -------
+    Tensor, shape (...)
     """
     if not delta > 0:
         raise ValueError(f"huber: expected delta to be positive, got {delta!r}")
     y_true, y_pred = broadcasting("huber", y_true, y_pred)
     error = ops.abs(y_pred - y_true)
-    # Written without a choice, so that an infinite error has a gradient.
+    # Without a branch on |e|, so that an infinite error has a finite gradient.
     within = ops.minimum(error, float(delta))
     return ops.mean(0.5 * ops.square(within) + delta * (error - within), axis=-1)
 
 
 def log_cosh(y_true, y_pred):
-    """log(cosh(y_pred - y_true)), the mean over the last axis; it does not overflow."""
+    """log(cosh(y_pred - y_true)), the mean over the last axis, computed without overflow.
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors, shape (..., F)
+        Targets and outputs. Shapes broadcast.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
     y_true, y_pred = broadcasting("log_cosh", y_true, y_pred)
     error = ops.abs(y_pred - y_true)
     return ops.mean(error + ops.softplus(-2.0 * error) - math.log(2.0), axis=-1)
@@ -62,15 +123,19 @@ def log_cosh(y_true, y_pred):
 def quantile(y_true, y_pred, quantile=0.5):
     """max(quantile * e, (quantile - 1) * e) for e = y_true - y_pred, the mean over the last axis.
 
-    The prediction for which it is least is that quantile of the targets. R. Koenker, G. Bassett:
-    "Regression quantiles", Econometrica 46 (1978).
+    The constant prediction of the smallest loss is that quantile of the targets. R. Koenker,
+    G. Bassett: "Regression quantiles", Econometrica 46 (1978).
 
     Parameters
     ----------
-    y_true : tensor, shape (..., L), (..., 1) or (...)
-    y_pred : tensor, shape (..., L)
-    quantile : float or sequence of L floats in (0, 1), default 0.5
+    y_true : tensor, shape (..., F), (..., 1) or (...)
+    y_pred : tensor, shape (..., F)
+    quantile : float or sequence of F floats in (0, 1), default 0.5
         One for all outputs, or one for each.
+
+    Returns
+    -------
+    Tensor, shape (...)
     """
     y_true, y_pred = broadcasting("quantile", y_true, y_pred)
     level = np.asarray(quantile, np.float64)
@@ -88,6 +153,11 @@ def quantile(y_true, y_pred, quantile=0.5):
 class MeanSquaredError(Loss):
     """The mean of squared differences; see `mean_squared_error`.
 
+    Parameters
+    ----------
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
+
     Examples
     --------
     >>> from nnlite import losses
@@ -100,6 +170,11 @@ class MeanSquaredError(Loss):
 
 class MeanAbsoluteError(Loss):
     """The mean of absolute differences; see `mean_absolute_error`.
+
+    Parameters
+    ----------
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
 
     Examples
     --------
@@ -114,6 +189,11 @@ class MeanAbsoluteError(Loss):
 class MeanAbsolutePercentageError(Loss):
     """The mean difference in percent of the target; see `mean_absolute_percentage_error`.
 
+    Parameters
+    ----------
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
+
     Examples
     --------
     >>> from nnlite import losses
@@ -127,6 +207,11 @@ class MeanAbsolutePercentageError(Loss):
 class MeanSquaredLogarithmicError(Loss):
     """The mean of squared differences of logarithms; see `mean_squared_logarithmic_error`.
 
+    Parameters
+    ----------
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
+
     Examples
     --------
     >>> from nnlite import losses
@@ -138,12 +223,15 @@ class MeanSquaredLogarithmicError(Loss):
 
 
 class Huber(Loss):
-    """Squared near zero, linear beyond; see `huber`.
+    """Quadratic for small errors, linear for large ones; see `huber`.
 
     Parameters
     ----------
-    delta : float, default 1.0
-        Where the one becomes the other.
+    delta : float above 0, default 1.0
+        The largest error of the quadratic part.
+    name : str, default 'huber_loss'
+    **kwargs
+        Of `Loss`: reduction, dtype.
 
     Examples
     --------
@@ -160,7 +248,12 @@ class Huber(Loss):
 
 
 class LogCosh(Loss):
-    """Like half the square near zero and linear far off, smooth throughout; see `log_cosh`.
+    """About e^2 / 2 for small errors e and |e| - log(2) for large ones; see `log_cosh`.
+
+    Parameters
+    ----------
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
 
     Examples
     --------
@@ -173,13 +266,15 @@ class LogCosh(Loss):
 
 
 class Quantile(Loss):
-    """The pinball loss, whose best prediction is a quantile of the targets; see `quantile`.
+    """The pinball loss: trains a model to predict a quantile of the targets; see `quantile`.
 
     Parameters
     ----------
-    quantile : float or sequence of floats in (0, 1), default 0.5
-        One for all outputs, or one for each: with `Dense(3)` and (0.05, 0.5, 0.95) a model gives
-        the median and an interval that holds 90 % of the targets.
+    quantile : float or sequence of F floats in (0, 1), default 0.5
+        One for all outputs, or one for each. With `Dense(3)` and (0.05, 0.5, 0.95) a model predicts
+        the median and an interval for 90 % of the targets.
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
 
     Examples
     --------

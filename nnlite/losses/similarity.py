@@ -1,4 +1,4 @@
-"""Losses of likeness: angles between vectors, overlap of regions, distances within classes."""
+"""Losses of similarity: angles between vectors, overlap of regions, distances of embeddings."""
 
 import numpy as np
 
@@ -7,22 +7,36 @@ from nnlite.losses.loss import Loss, as_outputs, broadcasting, equal_shapes
 
 
 def _unit(x, axis):
-    """`x` divided by its length along `axis`, which counts as `epsilon()` at least."""
+    """`x` divided by its length along `axis`. A length below `epsilon()` counts as `epsilon()`."""
     squares = ops.sum(ops.square(x), axis=axis, keepdims=True)
     return x / ops.sqrt(ops.maximum(squares, config.epsilon() ** 2))
 
 
 def cosine_similarity(y_true, y_pred, axis=-1):
-    """-cos of the angle between y_true and y_pred along `axis`: from -1, alike, to 1, opposite.
+    """-cos of the angle between y_true and y_pred along `axis`.
 
-    0 where one of them is zero.
+    - -1 for the same direction,
+    - 1 for opposite directions,
+    - 0 if one of the vectors is zero.
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors, shape (..., F)
+        Targets and outputs. Shapes broadcast.
+    axis : int, default -1
+        The axis of the vectors.
+
+    Returns
+    -------
+    Tensor
+        Without `axis`.
     """
     y_true, y_pred = broadcasting("cosine_similarity", y_true, y_pred)
     return -ops.sum(_unit(y_true, axis) * _unit(y_pred, axis), axis=axis)
 
 
 def dice(y_true, y_pred, axis=None):
-    """1 - 2 * sum(y_true * y_pred) / (sum(y_true) + sum(y_pred)): how little two regions overlap.
+    """1 - 2 * sum(y_true * y_pred) / (sum(y_true) + sum(y_pred)): 0 for regions that coincide.
 
     F. Milletari, N. Navab, S.-A. Ahmadi: "V-Net", 3DV 2016.
 
@@ -31,7 +45,12 @@ def dice(y_true, y_pred, axis=None):
     y_true, y_pred : tensors of one shape
         In [0, 1].
     axis : int or tuple of int, optional
-        What is summed over, by default all, which gives one value for the whole batch.
+        The axes of the sums. By default all axes, which gives one value for the whole batch.
+
+    Returns
+    -------
+    Tensor
+        Without the axes summed over.
     """
     y_true, y_pred = equal_shapes("dice", y_true, y_pred)
     both = ops.sum(y_true * y_pred, axis=axis)
@@ -40,11 +59,28 @@ def dice(y_true, y_pred, axis=None):
 
 
 def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
-    """1 - both / (both + alpha * missed + beta * false): `dice` with a weight for each mistake.
+    """1 - both / (both + alpha * missed + beta * false): `dice` with a weight for each error.
 
-    Here both = sum(y_true * y_pred), missed = sum(y_true * (1 - y_pred)) and false = sum((1 -
-    y_true) * y_pred). S. S. M. Salehi, D. Erdogmus, A. Gholipour: "Tversky loss function for image
-    segmentation", MLMI 2017.
+    Here both = sum(y_true * y_pred), missed = sum(y_true * (1 - y_pred)) and
+    false = sum((1 - y_true) * y_pred).
+    S. S. M. Salehi, D. Erdogmus, A. Gholipour: "Tversky loss function for image segmentation",
+    MLMI 2017.
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors of one shape
+        In [0, 1].
+    alpha : float, default 0.5
+        The weight of false negatives.
+    beta : float, default 0.5
+        The weight of false positives.
+    axis : int or tuple of int, optional
+        The axes of the sums. By default all axes, which gives one value for the whole batch.
+
+    Returns
+    -------
+    Tensor
+        Without the axes summed over.
     """
     y_true, y_pred = equal_shapes("tversky", y_true, y_pred)
     both = ops.sum(y_true * y_pred, axis=axis)
@@ -54,7 +90,7 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
 
 
 def _log_sum_exp(x, mask):
-    """log(sum(exp(x))) of each row over where `mask` is 1; hugely negative where it nowhere is."""
+    """log(sum(exp(x))) of each row, over the entries with mask 1; about -1e30 if there are none."""
     x = ops.where(mask, x, -1e30)
     largest = ops.max(x, axis=1, keepdims=True)
     total = ops.log(ops.sum(ops.exp(x - largest), axis=1))
@@ -70,7 +106,7 @@ def circle(
     gamma=80.0,
     margin=0.4,
 ):
-    """The circle loss: draws embeddings of one class together and those of others apart.
+    """The circle loss: embeddings become similar within a class and dissimilar between classes.
 
     Y. Sun et al.: "Circle loss: a unified perspective of pair similarity optimization", CVPR 2020.
 
@@ -78,14 +114,16 @@ def circle(
     ----------
     y_true : integer tensor, shape (N,) or (N, 1)
         Labels.
-    y_pred : tensor, shape (N, D)
+    y_pred : tensor, shape (N, F)
         Embeddings of length 1.
-    ref_labels, ref_embeddings : tensors of M rows, optional
-        What each is compared with, by default the batch itself.
+    ref_labels, ref_embeddings : tensors of R rows, optional
+        The references that each sample is compared with; by default the batch itself.
     remove_diagonal : bool, default True
-        Whether the n-th sample is not compared with the n-th reference.
+        Leave out the comparison of the n-th sample with the n-th reference.
     gamma : float, default 80.0
+        The scale of the exponents.
     margin : float, default 0.4
+        The relaxation m of the paper.
 
     Returns
     -------
@@ -100,13 +138,20 @@ def circle(
     different = 1.0 - same
     if remove_diagonal:
         same = same * (1.0 - np.eye(*same.shape))
-    near = -gamma * ops.maximum(margin + distance, 0.0) * (margin - distance)
-    far = gamma * ops.maximum(1.0 + margin - distance, 0.0) * (1.0 - margin - distance)
-    return ops.softplus(_log_sum_exp(near, same) + _log_sum_exp(far, different))
+    positives = -gamma * ops.maximum(margin + distance, 0.0) * (margin - distance)
+    negatives = gamma * ops.maximum(1.0 + margin - distance, 0.0) * (1.0 - margin - distance)
+    return ops.softplus(_log_sum_exp(positives, same) + _log_sum_exp(negatives, different))
 
 
 class CosineSimilarity(Loss):
     """-cos of the angle between targets and outputs; see `cosine_similarity`.
+
+    Parameters
+    ----------
+    axis : int, default -1
+        The axis of the vectors.
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
 
     Examples
     --------
@@ -123,7 +168,14 @@ class CosineSimilarity(Loss):
 
 
 class Dice(Loss):
-    """How little two regions overlap; see `dice`.
+    """1 minus the overlap of two regions; see `dice`.
+
+    Parameters
+    ----------
+    axis : int or tuple of int, optional
+        The axes of the sums; by default all.
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
 
     Examples
     --------
@@ -140,7 +192,18 @@ class Dice(Loss):
 
 
 class Tversky(Loss):
-    """How little two regions overlap, with a weight for each mistake; see `tversky`.
+    """1 minus the overlap of two regions, with a weight for each kind of error; see `tversky`.
+
+    Parameters
+    ----------
+    alpha : float, default 0.5
+        The weight of false negatives.
+    beta : float, default 0.5
+        The weight of false positives.
+    axis : int or tuple of int, optional
+        The axes of the sums; by default all.
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
 
     Examples
     --------
@@ -157,7 +220,18 @@ class Tversky(Loss):
 
 
 class Circle(Loss):
-    """Draws embeddings of one class together; see `circle`. Means are taken over what is not 0.
+    """The circle loss of embeddings; see `circle`. The mean is taken over values above 0.
+
+    Parameters
+    ----------
+    gamma : float, default 80.0
+        The scale of the exponents.
+    margin : float, default 0.4
+        The relaxation m of the paper.
+    remove_diagonal : bool, default True
+        Leave out the comparison of a sample with itself.
+    **kwargs
+        Of `Loss`: reduction, name, dtype.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""Metrics: running figures over batches, exact however many there are."""
+"""Metrics: running values over batches. The split into batches does not change them."""
 
-from nnlite import config, configurable, losses, registry
+from nnlite import configurable, losses, registry
 from nnlite.metrics.accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -57,6 +57,64 @@ from nnlite.metrics.metric import Mean, MeanMetricWrapper, Metric, Sum
 from nnlite.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from nnlite.metrics.r2 import R2Score
 
+__all__ = [
+    "AUC",
+    "Accuracy",
+    "BinaryAccuracy",
+    "BinaryCrossentropy",
+    "BinaryIoU",
+    "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "ConcordanceCorrelation",
+    "CosineSimilarity",
+    "F1Score",
+    "FBetaScore",
+    "FalseNegatives",
+    "FalsePositives",
+    "Hinge",
+    "IoU",
+    "KLDivergence",
+    "LogCoshError",
+    "Mean",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanIoU",
+    "MeanMetricWrapper",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Metric",
+    "OneHotIoU",
+    "OneHotMeanIoU",
+    "PearsonCorrelation",
+    "Poisson",
+    "Precision",
+    "PrecisionAtRecall",
+    "R2Score",
+    "Recall",
+    "RecallAtPrecision",
+    "RootMeanSquaredError",
+    "SensitivityAtSpecificity",
+    "SparseCategoricalAccuracy",
+    "SparseCategoricalCrossentropy",
+    "SparseTopKCategoricalAccuracy",
+    "SpecificityAtSensitivity",
+    "SquaredHinge",
+    "Sum",
+    "TopKCategoricalAccuracy",
+    "TrueNegatives",
+    "TruePositives",
+    "binary_accuracy",
+    "categorical_accuracy",
+    "concordance_correlation",
+    "cosine_similarity",
+    "get",
+    "pearson_correlation",
+    "sparse_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy",
+    "top_k_categorical_accuracy",
+]
+
 _CLASSES = {
     v
     for v in globals().values()
@@ -78,18 +136,34 @@ _BY_NAME |= {
         "rmse": "root_mean_squared_error",
     }.items()
 }
-_BY_NAME = losses._BY_NAME | _BY_NAME  # every loss has a mean, too
+_BY_NAME = losses._BY_NAME | _BY_NAME  # the mean of any loss is a metric, too
 
 
 def get(identifier):
-    """A metric from its name ('accuracy', 'AUC', 'mae', ..., or a loss's), its class, itself, or a
-    function or a loss whose mean is taken. A string becomes its name in logs."""
+    """The metric object for an identifier.
+
+    Parameters
+    ----------
+    identifier : str, type, Metric, Loss or callable
+        - a name of a metric or a loss: 'accuracy', 'AUC', 'mae', ...; it becomes the key in logs,
+        - a subclass of Metric,
+        - a Metric, which is returned itself,
+        - a Loss, or a function `f(y_true, y_pred)`: the metric is its mean over samples.
+
+    Returns
+    -------
+    Metric
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If the identifier is of another kind.
+    """
     found = registry.find("metric", identifier, _BY_NAME, callable)
     if not isinstance(found, Metric):
         found = MeanMetricWrapper(found)
     if isinstance(identifier, str):
         found.name = identifier
     return found
-
-
-__all__ = [name for name in dir() if not name.startswith("_")]

@@ -1,4 +1,4 @@
-"""Accuracies: the share of samples for which the right class is predicted."""
+"""Accuracies: the fraction of samples whose predicted class is right."""
 
 import numpy as np
 
@@ -7,14 +7,27 @@ from nnlite.metrics.metric import SampleMean
 
 
 def _matches(labels, y_pred):
-    """1 where the largest of the last axis is the label."""
+    """1 if the argmax of the last axis is the label, else 0."""
     found = ops.cast(ops.argmax(y_pred, axis=-1), config.floatx())
     return ops.equal(ops.reshape(labels, found.shape), found)
 
 
 def accuracy(y_true, y_pred):
-    """Keras's 'accuracy': `binary_accuracy` for one output, `sparse_categorical_accuracy` for
-    integer labels, else `categorical_accuracy`; by the shapes of targets and predictions."""
+    """Keras's 'accuracy': one of three functions, by the shapes of targets and outputs.
+
+    - one output: `binary_accuracy`,
+    - integer labels of several outputs: `sparse_categorical_accuracy`,
+    - otherwise: `categorical_accuracy`.
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors
+        As for the function chosen.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
     y_true, y_pred = ops.operands(y_true, y_pred)
     if y_pred.shape[-1] == 1:
         return binary_accuracy(y_true, y_pred)
@@ -24,7 +37,20 @@ def accuracy(y_true, y_pred):
 
 
 def binary_accuracy(y_true, y_pred, threshold=0.5):
-    """The share of the last axis where (y_pred > threshold) is y_true."""
+    """The fraction of the last axis where (y_pred > threshold) equals y_true.
+
+    Parameters
+    ----------
+    y_true : tensor, shape (..., F)
+        0 or 1. The last axis may be missing for one output.
+    y_pred : tensor, shape (..., F)
+        Scores.
+    threshold : float, default 0.5
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
     y_true, y_pred = ops.operands(y_true, y_pred)
     if y_true.ndim == y_pred.ndim - 1:
         y_true = ops.reshape(y_true, (*y_true.shape, 1))
@@ -32,34 +58,75 @@ def binary_accuracy(y_true, y_pred, threshold=0.5):
 
 
 def categorical_accuracy(y_true, y_pred):
-    """1 where y_pred and the one-hot y_true are largest at the same place, else 0."""
+    """1 if y_true and y_pred have the same argmax, else 0.
+
+    Parameters
+    ----------
+    y_true : tensor, shape (..., L)
+        One-hot rows.
+    y_pred : tensor, shape (..., L)
+        Scores.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
     y_true, y_pred = ops.operands(y_true, y_pred)
     return _matches(ops.cast(ops.argmax(y_true, axis=-1), config.floatx()), y_pred)
 
 
 def sparse_categorical_accuracy(y_true, y_pred):
-    """1 where argmax(y_pred) is the label, else 0; y_true has shape (...) or (..., 1)."""
+    """1 if the argmax of y_pred is the label, else 0.
+
+    Parameters
+    ----------
+    y_true : integer tensor, shape (...) or (..., 1)
+        Labels in [0, L).
+    y_pred : tensor, shape (..., L)
+        Scores.
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
     (y_pred,) = ops.operands(y_pred)
     return _matches(ops.operands(y_true)[0], y_pred)
 
 
 def top_k_categorical_accuracy(y_true, y_pred, k=5):
-    """1 where the place of the largest of the one-hot y_true is among the k largest of y_pred,
-    else 0; places that tie with the k-th are among them."""
+    """1 if the true class has one of the k largest scores, else 0.
+
+    Parameters
+    ----------
+    y_true : tensor, shape (..., L)
+        One-hot rows.
+    y_pred : tensor, shape (..., L)
+        Scores. A score equal to the k-th largest counts as one of the k largest.
+    k : int, default 5
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
     return sparse_top_k_categorical_accuracy(ops.argmax(y_true, axis=-1), y_pred, k)
 
 
 def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
-    """1 where the label is among the k largest of y_pred, else 0; those that tie with the k-th are
-    among them.
+    """1 if the label has one of the k largest scores, else 0.
 
     Parameters
     ----------
     y_true : integer tensor, shape (...) or (..., 1)
+        Labels in [0, L).
     y_pred : tensor, shape (..., L)
-        Scores; with `from_sorted_ids`, classes from the likeliest on.
+        Scores. A score equal to the k-th largest counts as one of the k largest.
     k : int, default 5
     from_sorted_ids : bool, default False
+        Whether `y_pred` holds class numbers instead, the most probable class first.
+
+    Returns
+    -------
+    Tensor, shape (...)
     """
     (y_pred,) = ops.operands(y_pred)
     classes = y_pred.shape[-1]
@@ -75,14 +142,27 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
 
 
 class Accuracy(SampleMean):
-    """Keras's 'accuracy': binary, sparse or categorical, by the shapes of targets and
-    predictions."""
+    """Keras's 'accuracy': binary, sparse or categorical, by the shapes; see `accuracy`.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    """
 
     function = staticmethod(accuracy)
 
 
 class BinaryAccuracy(SampleMean):
-    """The share of values on the right side of `threshold`."""
+    """The fraction of values on the right side of a threshold; see `binary_accuracy`.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    threshold : float, default 0.5
+        Scores above are predicted 1.
+    """
 
     function = staticmethod(binary_accuracy)
 
@@ -92,19 +172,37 @@ class BinaryAccuracy(SampleMean):
 
 
 class CategoricalAccuracy(SampleMean):
-    """The share of samples whose one-hot target and prediction are largest at the same place."""
+    """The fraction of samples whose predicted class is that of the one-hot target.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    """
 
     function = staticmethod(categorical_accuracy)
 
 
 class SparseCategoricalAccuracy(SampleMean):
-    """The share of samples whose label is where the prediction is largest."""
+    """The fraction of samples whose predicted class is the label.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    """
 
     function = staticmethod(sparse_categorical_accuracy)
 
 
 class TopKCategoricalAccuracy(SampleMean):
-    """The share of samples whose one-hot target is among the k likeliest classes.
+    """The fraction of samples whose true class has one of the k largest scores; one-hot targets.
+
+    Parameters
+    ----------
+    k : int, default 5
+    name, dtype
+        As for `Metric`.
 
     Examples
     --------
@@ -121,7 +219,15 @@ class TopKCategoricalAccuracy(SampleMean):
 
 
 class SparseTopKCategoricalAccuracy(SampleMean):
-    """The share of samples whose label is among the k likeliest classes.
+    """The fraction of samples whose label has one of the k largest scores.
+
+    Parameters
+    ----------
+    k : int, default 5
+    name, dtype
+        As for `Metric`.
+    from_sorted_ids : bool, default False
+        Whether outputs are class numbers instead of scores, the most probable class first.
 
     Examples
     --------

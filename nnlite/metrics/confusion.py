@@ -1,11 +1,12 @@
-"""What is predicted against what is true: counts, precision, recall, F-scores.
+"""Counts of true and false positives and negatives; precision, recall and F-scores.
 
-The one idea: all of these, and the curves and the IoU metrics too, are read off one running
-histogram of scores between thresholds, for each truth and, where classes are told apart, for each
-class. Counts add up exactly, so the figure over batches is the figure of all.
+The one idea: these metrics, and the curves, are computed from one running histogram: how often a
+score lies between two neighbouring thresholds, for positive and for negative targets. There is a
+histogram for all outputs together, or one for each output. Counts add up exactly, so the value over
+batches is the value of all samples.
 
-Targets have the outputs' shape, 0 for no and anything else for yes. Integer labels of several
-outputs, of shape (N,) or (N, 1) as a softmax is trained with, count as one-hot rows.
+Targets have the shape of the outputs: 0 is negative, any other value is positive. Integer labels
+of several outputs, of shape (N,) or (N, 1), count as one-hot rows.
 """
 
 import numpy as np
@@ -16,19 +17,19 @@ from nnlite.metrics.metric import Metric
 
 
 class Counting(Metric):
-    """Base of what is computed from how often each truth met a score between two thresholds."""
+    """Base of the metrics that are computed from the histogram."""
 
-    def count(self, thresholds, y_true, y_pred, sample_weight=None, columns=1):
-        """Take a batch into account.
+    def _count(self, thresholds, y_true, y_pred, sample_weight=None, columns=1):
+        """Add a batch to the histogram.
 
         Parameters
         ----------
         thresholds : array, shape (T,)
-            Rising.
-        y_true, y_pred : tensors, shape (..., L)
-        sample_weight : tensor that broadcasts to (..., L), optional
+            Increasing.
+        y_true, y_pred : tensors, shape (..., F)
+        sample_weight : tensor that broadcasts to (..., F), optional
         columns : int, default 1
-            1 counts all outputs together, L each apart.
+            1 to count all outputs together, F to count each separately.
         """
         (running,) = self._running((2, len(thresholds) + 1, columns, 2))
         truth = 1.0 - ops.equal(y_true, 0.0)
@@ -38,9 +39,9 @@ class Counting(Metric):
         tensors = [ops.reshape(t, (-1, columns)) for t in tensors]
         ops.accumulate_counts(running, ops.operands(y_pred, thresholds)[1], *tensors)
 
-    def table(self, thresholds):
-        """(true negatives, false negatives, false positives, true positives) of each threshold in
-        each column, arrays of shape (T, columns)."""
+    def _counts_at(self, thresholds):
+        """(true negatives, false negatives, false positives, true positives) at each threshold:
+        arrays of shape (T, columns)."""
         bins = len(thresholds) + 1
         (counts,) = self._sums() or [np.zeros(2 * bins)]
         counts = counts.reshape(2, bins, -1)
@@ -48,8 +49,8 @@ class Counting(Metric):
         above = counts[:, :0:-1].cumsum(axis=1)[:, ::-1]
         return below[0], below[1], above[0], above[1]
 
-    def aligned(self, y_true, y_pred):
-        """Targets and outputs of one shape (..., L); labels of several outputs become one-hot."""
+    def _aligned(self, y_true, y_pred):
+        """Targets and outputs of one shape; labels of several outputs become one-hot rows."""
         (y_pred,) = ops.operands(y_pred)
         classes = y_pred.shape[-1] if y_pred.shape else 1
         if classes > 1 and y_pred.ndim > 1:
@@ -61,7 +62,7 @@ class Counting(Metric):
 
 
 def weighted_columns(y_pred, sample_weight, columns):
-    """Weights of samples, or None, times one weight for each output, or None."""
+    """The product of sample weights and weights of the outputs. Either may be None, for ones."""
     weight = None if sample_weight is None else weights_like(y_pred, sample_weight)
     if columns is None:
         return weight
@@ -70,8 +71,7 @@ def weighted_columns(y_pred, sample_weight, columns):
 
 
 def only(class_id, y_pred):
-    """A weight for each output: 1 for that of one class, 0 for others; None if no class is
-    given."""
+    """Weights of the outputs: 1 for that of a class, 0 for the others; None without a class."""
     if class_id is None:
         return None
     classes = y_pred.shape[-1] if y_pred.ndim > 1 else 1
@@ -81,12 +81,12 @@ def only(class_id, y_pred):
 
 
 def ratio(part, whole):
-    """part / whole; 0 where that is nothing of nothing."""
+    """part / whole; 0 where `whole` is 0."""
     return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=np.asarray(whole) != 0)
 
 
 class Thresholded(Counting):
-    """Base of figures at given thresholds: `of_table(tn, fn, fp, tp)` gives them."""
+    """Base of the metrics at given thresholds: `_from_counts(tn, fn, fp, tp)` computes them."""
 
     top_k = class_id = None
 
@@ -97,7 +97,7 @@ class Thresholded(Counting):
     def _levels(self):
         """The thresholds as an array, in the order given."""
         given = self.thresholds
-        if given is None:  # the k likeliest are predicted, whatever their scores are
+        if given is None:  # with top_k, the k largest scores are positive at any value
             return np.array([0.5 if self.top_k is None else -np.inf])
         levels = np.atleast_1d(np.asarray(given, np.float64))
         if levels.ndim != 1 or not np.all((levels >= 0) & (levels <= 1)):
@@ -105,76 +105,103 @@ class Thresholded(Counting):
         return levels
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Take one batch into account."""
-        y_true, y_pred = self.aligned(y_true, y_pred)
+        y_true, y_pred = self._aligned(y_true, y_pred)
         weight = weighted_columns(y_pred, sample_weight, only(self.class_id, y_pred))
         if self.top_k is not None:
             _, places = ops.top_k(y_pred, self.top_k)
             chosen = ops.sum(ops.one_hot(places, y_pred.shape[-1], y_pred.dtype), axis=-2)
             y_pred = ops.where(chosen, y_pred, -np.inf)
-        self.count(np.sort(self._levels()), y_true, y_pred, weight)
+        self._count(np.sort(self._levels()), y_true, y_pred, weight)
 
-    def of_table(self, tn, fn, fp, tp):
-        """The figure at each threshold, from arrays."""
-        raise TypeError(f"{type(self).__name__}: must define of_table(tn, fn, fp, tp)")
+    def _from_counts(self, tn, fn, fp, tp):
+        """The metric value at each threshold, from arrays of counts."""
+        raise TypeError(f"{type(self).__name__}: must define _from_counts(tn, fn, fp, tp)")
 
     def result(self):
-        """The figure so far: a Python float, or an array of one for each threshold if a list of
-        them was given."""
+        """The value so far: a float; for a list of several thresholds an array."""
         levels = self._levels()
-        figures = np.empty(len(levels))
-        figures[np.argsort(levels, kind="stable")] = self.of_table(*self.table(levels))[:, 0]
-        return figures.item() if len(levels) == 1 else figures
+        values, order = np.empty(len(levels)), np.argsort(levels, kind="stable")
+        values[order] = self._from_counts(*self._counts_at(levels))[:, 0]
+        return values.item() if len(levels) == 1 else values
 
 
 class TrueNegatives(Thresholded):
-    """How often no was predicted for no.
+    """The number of negative targets that are predicted negative.
 
     Parameters
     ----------
     thresholds : float or list of floats in [0, 1], default 0.5
-        Scores above are a yes. A list gives an array of figures.
+        Scores above a threshold are predicted positive. A list gives an array of values.
+    name, dtype
+        As for `Metric`.
     """
 
-    def of_table(self, tn, fn, fp, tp):
+    def _from_counts(self, tn, fn, fp, tp):
         return tn
 
 
 class FalseNegatives(Thresholded):
-    """How often no was predicted for yes; `thresholds` as for `TrueNegatives`."""
-
-    def of_table(self, tn, fn, fp, tp):
-        return fn
-
-
-class FalsePositives(Thresholded):
-    """How often yes was predicted for no; `thresholds` as for `TrueNegatives`."""
-
-    def of_table(self, tn, fn, fp, tp):
-        return fp
-
-
-class TruePositives(Thresholded):
-    """How often yes was predicted for yes; `thresholds` as for `TrueNegatives`."""
-
-    def of_table(self, tn, fn, fp, tp):
-        return tp
-
-
-class Precision(Thresholded):
-    """The share of predictions of yes that are right; 0 if there are none.
-
-    All outputs are counted together. Integer labels of several outputs count as one-hot rows; for
-    a softmax of two, `class_id=1` gives the precision of class 1.
+    """The number of positive targets that are predicted negative.
 
     Parameters
     ----------
     thresholds : float or list of floats in [0, 1], default 0.5
-        Scores above are a yes. A list gives an array of figures.
+        Scores above a threshold are predicted positive. A list gives an array of values.
+    name, dtype
+        As for `Metric`.
+    """
+
+    def _from_counts(self, tn, fn, fp, tp):
+        return fn
+
+
+class FalsePositives(Thresholded):
+    """The number of negative targets that are predicted positive.
+
+    Parameters
+    ----------
+    thresholds : float or list of floats in [0, 1], default 0.5
+        Scores above a threshold are predicted positive. A list gives an array of values.
+    name, dtype
+        As for `Metric`.
+    """
+
+    def _from_counts(self, tn, fn, fp, tp):
+        return fp
+
+
+class TruePositives(Thresholded):
+    """The number of positive targets that are predicted positive.
+
+    Parameters
+    ----------
+    thresholds : float or list of floats in [0, 1], default 0.5
+        Scores above a threshold are predicted positive. A list gives an array of values.
+    name, dtype
+        As for `Metric`.
+    """
+
+    def _from_counts(self, tn, fn, fp, tp):
+        return tp
+
+
+class Precision(Thresholded):
+    """True positives / predicted positives; 0 if nothing is predicted positive.
+
+    All outputs are counted together. Integer labels of several outputs count as one-hot rows. For
+    a softmax of two classes, `class_id=1` gives the precision of class 1.
+
+    Parameters
+    ----------
+    thresholds : float or list of floats in [0, 1], default 0.5
+        Scores above a threshold are predicted positive. A list gives an array of values.
     top_k : int, optional
-        Only the k largest outputs of a sample can be a yes; without `thresholds`, all of them are.
+        Only the k largest scores of a sample can be predicted positive. Without `thresholds` all k
+        are.
     class_id : int, optional
         Count this output only.
+    name, dtype
+        As for `Metric`.
 
     Examples
     --------
@@ -189,13 +216,21 @@ class Precision(Thresholded):
         super().__init__(thresholds, name, dtype)
         self.top_k, self.class_id = top_k, class_id
 
-    def of_table(self, tn, fn, fp, tp):
+    def _from_counts(self, tn, fn, fp, tp):
         return ratio(tp, tp + fp)
 
 
 class Recall(Precision):
-    """The share of what is a yes that is predicted as one; 0 if there is none. Arguments as for
-    `Precision`.
+    """True positives / positive targets; 0 if there are no positive targets.
+
+    Parameters
+    ----------
+    thresholds : float or list of floats in [0, 1], default 0.5
+        Scores above a threshold are predicted positive. A list gives an array of values.
+    top_k, class_id
+        As for `Precision`.
+    name, dtype
+        As for `Metric`.
 
     Examples
     --------
@@ -204,7 +239,7 @@ class Recall(Precision):
     0.5
     """
 
-    def of_table(self, tn, fn, fp, tp):
+    def _from_counts(self, tn, fn, fp, tp):
         return ratio(tp, tp + fn)
 
 
@@ -214,13 +249,18 @@ class FBetaScore(Counting):
     Parameters
     ----------
     average : {None, 'micro', 'macro', 'weighted'}, default None
-        None gives an array of one figure for each class, of one output a float. 'micro' counts all
-        classes together; 'macro' is their mean, 'weighted' that by how often each is true.
+        - None: an array of one value for each class; a float for one output.
+        - 'micro': counts all classes together.
+        - 'macro': the mean over classes.
+        - 'weighted': the mean over classes, weighted by the number of positive targets.
     beta : float above 0, default 1.0
-        How much more recall matters than precision.
+        The weight of recall relative to precision.
     threshold : float in (0, 1], optional
-        Scores above are a yes; by default the largest of several outputs is, and one output is
-        where it exceeds 0.5.
+        Scores above are predicted positive. By default the largest of several outputs is, and one
+        output is if it exceeds 0.5.
+    name : str, default 'fbeta_score'
+    dtype
+        As for `Metric`.
 
     Examples
     --------
@@ -244,22 +284,21 @@ class FBetaScore(Counting):
             raise ValueError(f"threshold: expected a number in (0, 1], got {self.threshold!r}")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Take one batch into account."""
         self._check()
-        y_true, y_pred = self.aligned(y_true, y_pred)
+        y_true, y_pred = self._aligned(y_true, y_pred)
         weight = weighted_columns(y_pred, sample_weight, None)
         columns = y_pred.shape[-1] if y_pred.ndim > 1 else 1
         threshold = self.threshold or 0.5
         if self.threshold is None and columns > 1:
             largest = ops.max(y_pred, axis=-1, keepdims=True)
-            not_zero = ops.greater(ops.abs(y_pred), 1e-9)  # a row of zeros predicts nothing
+            not_zero = ops.greater(ops.abs(y_pred), 1e-9)  # a row of zeros has no positives
             y_pred = ops.greater_equal(y_pred, largest) * not_zero
-        self.count([threshold], y_true, y_pred, weight, columns)
+        self._count([threshold], y_true, y_pred, weight, columns)
 
     def result(self):
-        """The score so far: a Python float, or an array of one for each class."""
+        """The value so far: a float, or an array of one value for each class."""
         self._check()
-        _, fn, fp, tp = (t[0] for t in self.table([0.5]))
+        _, fn, fp, tp = (t[0] for t in self._counts_at([0.5]))
         if self.average == "micro":
             fn, fp, tp = (t.sum(keepdims=True) for t in (fn, fp, tp))
         b = self.beta**2
@@ -270,7 +309,15 @@ class FBetaScore(Counting):
 
 
 class F1Score(FBetaScore):
-    """2 * precision * recall / (precision + recall); arguments as for `FBetaScore`.
+    """2 * precision * recall / (precision + recall).
+
+    Parameters
+    ----------
+    average, threshold
+        As for `FBetaScore`.
+    name : str, default 'f1_score'
+    dtype
+        As for `Metric`.
 
     Examples
     --------

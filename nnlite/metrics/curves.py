@@ -1,4 +1,4 @@
-"""Figures over all thresholds: areas under curves, and the best of one figure given another."""
+"""Metrics over many thresholds: areas under curves, and the best rate given another rate."""
 
 import numpy as np
 
@@ -7,41 +7,46 @@ from nnlite.metrics.confusion import Counting, only, ratio, weighted_columns
 
 
 def even_thresholds(number):
-    """So many thresholds from 0 to 1 (just 0.5 if it is one)."""
+    """An array of evenly spaced thresholds from 0 to 1; a single threshold is 0.5."""
     return np.arange(number) / (number - 1) if number > 1 else np.array([0.5])
 
 
 class AUC(Counting):
     """The area under the ROC or precision-recall curve.
 
-    The curve is known at `num_thresholds` points: scores between two thresholds count as equal, as
-    in Keras. The area under the ROC curve is then exactly that of the scores so rounded, whatever
-    the batches; it is off the exact one by at most half the share of (yes, no) pairs whose scores
-    lie between the same two thresholds. A network sure of itself crowds its scores near 0 and 1:
-    more thresholds are cheap.
+    The curve has `num_thresholds` points, as in Keras: scores between two neighbouring thresholds
+    count as equal. The area under the ROC curve then differs from the exact one by at most half the
+    fraction of (positive, negative) pairs whose scores lie between the same two thresholds. If many
+    scores are close to 0 or 1, use more thresholds: they are cheap.
 
-    All outputs are counted together; `multi_label=True` takes the mean of the areas of each, which
-    for a softmax is the mean of one class against the rest. Integer labels of several outputs count
-    as one-hot rows.
+    All outputs are counted together. `multi_label=True` takes the mean of the areas of all outputs,
+    which for a softmax is the mean of each class against the rest. Integer labels of several
+    outputs count as one-hot rows.
 
     Parameters
     ----------
     num_thresholds : int of at least 2, default 200
-        From 0 to 1, both ends included, where everything, or nothing, is a yes.
+        Evenly spaced. At the first all scores are predicted positive, at the last none.
     curve : {'ROC', 'PR', 'PRGAIN'}, default 'ROC'
     summation_method : {'interpolation', 'majoring', 'minoring'}, default 'interpolation'
-        Between thresholds: trapezoids (for 'PR' the curve of J. Davis and M. Goadrich, ICML 2006),
-        the larger or the smaller height.
+        The height of the curve between two points:
+
+        - 'interpolation': the mean of both; for 'PR' the curve of J. Davis, M. Goadrich: "The
+          relationship between precision-recall and ROC curves", ICML 2006,
+        - 'majoring': the larger,
+        - 'minoring': the smaller.
+    name, dtype
+        As for `Metric`.
     thresholds : list of floats in [0, 1], optional
-        Instead of evenly spaced ones; both ends are added.
+        Used instead of evenly spaced ones. Both ends are added.
     multi_label : bool, default False
-        Whether to take the mean of one area for each output.
+        Whether to take the mean of the areas of all outputs.
     num_labels : int, optional
-        Kept for Keras's signature.
+        Ignored; accepted for Keras's signature.
     label_weights : list of floats, optional
-        What each output counts.
+        One weight for each output.
     from_logits : bool, default False
-        Whether outputs are put through a sigmoid first.
+        Whether outputs are logits: a sigmoid is applied to them.
 
     Examples
     --------
@@ -85,22 +90,21 @@ class AUC(Counting):
             inner = even_thresholds(self.num_thresholds)[1:-1]
         else:
             raise ValueError(f"num_thresholds: expected 2 or more, got {self.num_thresholds!r}")
-        # Where everything and where nothing is a yes, whatever the scores are.
+        # At -inf all scores are predicted positive, at inf none.
         return np.concatenate([[-np.inf], inner, [np.inf]])
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Take one batch into account."""
         levels = self._levels()
-        y_true, y_pred = self.aligned(y_true, y_pred)
+        y_true, y_pred = self._aligned(y_true, y_pred)
         if self.from_logits:
             y_pred = ops.sigmoid(y_pred)
         columns = None if self.multi_label else self.label_weights
         weight = weighted_columns(y_pred, sample_weight, columns)
-        self.count(levels, y_true, y_pred, weight, y_pred.shape[-1] if self.multi_label else 1)
+        self._count(levels, y_true, y_pred, weight, y_pred.shape[-1] if self.multi_label else 1)
 
     def result(self):
-        """The area so far, a Python float."""
-        table = self.table(self._levels())
+        """The area so far, a float."""
+        table = self._counts_at(self._levels())
         curve = str(self.curve).upper()
         if curve == "PR" and self.summation_method == "interpolation":
             areas = _area_of_precision_recall(*table)
@@ -126,8 +130,10 @@ def _precision_recall(tn, fn, fp, tp):
 
 
 def _gains(tn, fn, fp, tp):
-    """Recall gain and precision gain (P. Flach, M. Kull: "Precision-recall-gain curves", NeurIPS
-    2015), with 0 and 1 where nothing true is found, and no recall gain below 0."""
+    """Recall gain and precision gain. Without true positives they are 0 and 1; a negative recall
+    gain counts as 0.
+
+    P. Flach, M. Kull: "Precision-recall-gain curves", NeurIPS 2015."""
     odds = ratio(tp + fn, tn + fp)
     recall = np.where(tp == 0, 0.0, 1 - odds * ratio(fn, tp))
     precision = np.where(tp == 0, 1.0, 1 - odds * ratio(fp, tp))
@@ -138,8 +144,10 @@ _CURVES = {"ROC": _roc, "PR": _precision_recall, "PRGAIN": _gains}
 
 
 def _area_of_precision_recall(tn, fn, fp, tp):
-    """Between two thresholds true positives are taken to be linear in all positives, so precision
-    = slope + intercept / positives; its integral over recall."""
+    """The integral of precision over recall.
+
+    Between two thresholds, true positives are linear in predicted positives, so precision = slope +
+    intercept / predicted positives."""
     positives = tp + fp
     found, change = tp[:-1] - tp[1:], positives[:-1] - positives[1:]
     slope = ratio(found, change)
@@ -150,43 +158,46 @@ def _area_of_precision_recall(tn, fn, fp, tp):
 
 
 class _BestGiven(Counting):
-    """The largest of one figure over the thresholds where another is at least a given value."""
+    """Base: the largest value of one rate over the thresholds where another is at least `least`."""
 
-    def __init__(self, given, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(self, least, num_thresholds=200, class_id=None, name=None, dtype=None):
         super().__init__(name, dtype)
-        self._given_figure = given
+        self._least = least
         self.num_thresholds, self.class_id = num_thresholds, class_id
 
     def _levels(self):
-        if not 0 <= self._given_figure <= 1:
+        if not 0 <= self._least <= 1:
             raise ValueError(
-                f"metric {self.name!r}: expected a number from 0 to 1, got {self._given_figure!r}"
+                f"metric {self.name!r}: expected a number from 0 to 1, got {self._least!r}"
             )
         if not self.num_thresholds > 0:
             raise ValueError(f"num_thresholds: expected 1 or more, got {self.num_thresholds!r}")
         return even_thresholds(self.num_thresholds)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Take one batch into account."""
         levels = self._levels()
-        y_true, y_pred = self.aligned(y_true, y_pred)
+        y_true, y_pred = self._aligned(y_true, y_pred)
         weight = weighted_columns(y_pred, sample_weight, only(self.class_id, y_pred))
-        self.count(levels, y_true, y_pred, weight)
+        self._count(levels, y_true, y_pred, weight)
 
-    def _best(self, wanted, figure):
-        return float(np.max(figure, where=wanted >= self._given_figure, initial=0.0))
+    def _best(self, constrained, rate):
+        return float(np.max(rate, where=constrained >= self._least, initial=0.0))
 
 
 class SensitivityAtSpecificity(_BestGiven):
-    """The largest recall of yes at thresholds where the recall of no is at least `specificity`.
+    """The largest sensitivity at thresholds where the specificity is at least a given value.
+
+    Sensitivity is the recall of positive targets, specificity that of negative ones.
 
     Parameters
     ----------
     specificity : float in [0, 1]
     num_thresholds : int, default 200
-        Evenly spaced from 0 to 1.
+        The number of thresholds, evenly spaced from 0 to 1.
     class_id : int, optional
-        Count this output only.
+        Count this output only. By default all outputs are counted together.
+    name, dtype
+        As for `Metric`.
 
     Examples
     --------
@@ -201,45 +212,80 @@ class SensitivityAtSpecificity(_BestGiven):
         self.specificity = specificity
 
     def result(self):
-        """The best so far, a Python float."""
-        tn, fn, fp, tp = self.table(self._levels())
+        """The value so far, a float."""
+        tn, fn, fp, tp = self._counts_at(self._levels())
         return self._best(ratio(tn, tn + fp), ratio(tp, tp + fn))
 
 
 class SpecificityAtSensitivity(_BestGiven):
-    """The largest recall of no at thresholds where the recall of yes is at least `sensitivity`."""
+    """The largest specificity at thresholds where the sensitivity is at least a given value.
+
+    Sensitivity is the recall of positive targets, specificity that of negative ones.
+
+    Parameters
+    ----------
+    sensitivity : float in [0, 1]
+    num_thresholds : int, default 200
+        The number of thresholds, evenly spaced from 0 to 1.
+    class_id : int, optional
+        Count this output only. By default all outputs are counted together.
+    name, dtype
+        As for `Metric`.
+    """
 
     def __init__(self, sensitivity, num_thresholds=200, class_id=None, name=None, dtype=None):
         super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
         self.sensitivity = sensitivity
 
     def result(self):
-        """The best so far, a Python float."""
-        tn, fn, fp, tp = self.table(self._levels())
+        """The value so far, a float."""
+        tn, fn, fp, tp = self._counts_at(self._levels())
         return self._best(ratio(tp, tp + fn), ratio(tn, tn + fp))
 
 
 class PrecisionAtRecall(_BestGiven):
-    """The largest precision at thresholds where the recall is at least `recall`."""
+    """The largest precision at thresholds where the recall is at least a given value.
+
+    Parameters
+    ----------
+    recall : float in [0, 1]
+    num_thresholds : int, default 200
+        The number of thresholds, evenly spaced from 0 to 1.
+    class_id : int, optional
+        Count this output only. By default all outputs are counted together.
+    name, dtype
+        As for `Metric`.
+    """
 
     def __init__(self, recall, num_thresholds=200, class_id=None, name=None, dtype=None):
         super().__init__(recall, num_thresholds, class_id, name, dtype)
         self.recall = recall
 
     def result(self):
-        """The best so far, a Python float."""
-        _, fn, fp, tp = self.table(self._levels())
+        """The value so far, a float."""
+        _, fn, fp, tp = self._counts_at(self._levels())
         return self._best(ratio(tp, tp + fn), ratio(tp, tp + fp))
 
 
 class RecallAtPrecision(_BestGiven):
-    """The largest recall at thresholds where the precision is at least `precision`."""
+    """The largest recall at thresholds where the precision is at least a given value.
+
+    Parameters
+    ----------
+    precision : float in [0, 1]
+    num_thresholds : int, default 200
+        The number of thresholds, evenly spaced from 0 to 1.
+    class_id : int, optional
+        Count this output only. By default all outputs are counted together.
+    name, dtype
+        As for `Metric`.
+    """
 
     def __init__(self, precision, num_thresholds=200, class_id=None, name=None, dtype=None):
         super().__init__(precision, num_thresholds, class_id, name, dtype)
         self.precision = precision
 
     def result(self):
-        """The best so far, a Python float."""
-        _, fn, fp, tp = self.table(self._levels())
+        """The value so far, a float."""
+        _, fn, fp, tp = self._counts_at(self._levels())
         return self._best(ratio(tp, tp + fp), ratio(tp, tp + fn))

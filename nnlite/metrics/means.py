@@ -1,20 +1,31 @@
-"""Metrics that are means of losses and the like, one value per sample."""
+"""Metrics that are means over samples, such as the means of losses."""
 
 import math
 
 from nnlite import config, losses, ops
-from nnlite.losses.loss import broadcasting
+from nnlite.losses.loss import broadcasting, weights_like
 from nnlite.metrics.metric import Mean, SampleMean
 
 
 class MeanSquaredError(SampleMean):
-    """The mean of squared differences."""
+    """The mean of squared differences.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    """
 
     function = staticmethod(losses.mean_squared_error)
 
 
 class RootMeanSquaredError(MeanSquaredError):
     """The root of the mean of squared differences.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
 
     Examples
     --------
@@ -29,25 +40,50 @@ class RootMeanSquaredError(MeanSquaredError):
 
 
 class MeanAbsoluteError(SampleMean):
-    """The mean of absolute differences."""
+    """The mean of absolute differences.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    """
 
     function = staticmethod(losses.mean_absolute_error)
 
 
 class MeanAbsolutePercentageError(SampleMean):
-    """The mean difference in percent of the target."""
+    """The mean absolute difference in percent of the target.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    """
 
     function = staticmethod(losses.mean_absolute_percentage_error)
 
 
 class MeanSquaredLogarithmicError(SampleMean):
-    """The mean of squared differences of log(1 + y)."""
+    """The mean of squared differences of log(1 + y).
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    """
 
     function = staticmethod(losses.mean_squared_logarithmic_error)
 
 
 class LogCoshError(SampleMean):
-    """The mean of log(cosh(difference))."""
+    """The mean of log(cosh(y_pred - y_true)).
+
+    Parameters
+    ----------
+    name : str, default 'logcosh'
+    dtype
+        As for `Metric`.
+    """
 
     function = staticmethod(losses.log_cosh)
 
@@ -56,37 +92,77 @@ class LogCoshError(SampleMean):
 
 
 class Hinge(SampleMean):
-    """The mean hinge loss of -1/1 or 0/1 targets."""
+    """The mean hinge loss of -1/1 or 0/1 targets.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    """
 
     function = staticmethod(losses.hinge)
 
 
 class SquaredHinge(SampleMean):
-    """The mean squared hinge loss of -1/1 or 0/1 targets."""
+    """The mean squared hinge loss of -1/1 or 0/1 targets.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    """
 
     function = staticmethod(losses.squared_hinge)
 
 
 class CategoricalHinge(SampleMean):
-    """The mean hinge loss of one-hot targets."""
+    """The mean hinge loss of one-hot targets.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    """
 
     function = staticmethod(losses.categorical_hinge)
 
 
 class KLDivergence(SampleMean):
-    """The mean Kullback-Leibler divergence of predicted from true distributions."""
+    """The mean Kullback-Leibler divergence of true and predicted distributions.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    """
 
     function = staticmethod(losses.kl_divergence)
 
 
 class Poisson(SampleMean):
-    """The mean Poisson loss."""
+    """The mean Poisson loss.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    """
 
     function = staticmethod(losses.poisson)
 
 
 class BinaryCrossentropy(SampleMean):
-    """The mean cross-entropy of yes/no targets; arguments as for the loss."""
+    """The mean cross-entropy of binary targets.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    from_logits : bool, default False
+        Whether outputs are logits.
+    label_smoothing : float in [0, 1], default 0.0
+        As for the loss.
+    """
 
     function = staticmethod(losses.binary_crossentropy)
 
@@ -96,7 +172,19 @@ class BinaryCrossentropy(SampleMean):
 
 
 class CategoricalCrossentropy(SampleMean):
-    """The mean cross-entropy with one-hot targets; arguments as for the loss."""
+    """The mean cross-entropy with one-hot targets.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    from_logits : bool, default False
+        Whether outputs are logits.
+    label_smoothing : float in [0, 1], default 0.0
+        As for the loss.
+    axis : int, default -1
+        The axis of the classes.
+    """
 
     function = staticmethod(losses.categorical_crossentropy)
 
@@ -106,8 +194,19 @@ class CategoricalCrossentropy(SampleMean):
 
 
 class SparseCategoricalCrossentropy(SampleMean):
-    """The mean cross-entropy with integer labels; arguments as for the loss. Samples of the
-    `ignore_class` are left out."""
+    """The mean cross-entropy with integer labels.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    from_logits : bool, default False
+        Whether outputs are logits.
+    ignore_class : int, optional
+        Samples with this label do not count.
+    axis : int, default -1
+        The axis of the classes.
+    """
 
     function = staticmethod(losses.sparse_categorical_crossentropy)
 
@@ -116,30 +215,44 @@ class SparseCategoricalCrossentropy(SampleMean):
         self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Take one batch into account."""
         values = self.values_of(y_true, y_pred)
         if self.ignore_class is not None:
             counted = 1.0 - ops.equal(y_true, float(self.ignore_class))
             counted = ops.reshape(counted, values.shape)
             if sample_weight is not None:
-                counted = counted * losses.weights_like(values, sample_weight)
+                counted = counted * weights_like(values, sample_weight)
             sample_weight = counted
         Mean.update_state(self, values, sample_weight)
 
 
 class _AlongAxis(SampleMean):
+    """Base of the metrics whose function takes an axis."""
+
     def __init__(self, name=None, dtype=None, axis=-1):
         super().__init__(name, dtype)
         self.axis = axis
 
 
 def cosine_similarity(y_true, y_pred, axis=-1):
-    """cos of the angle between y_true and y_pred along `axis`: 1 if alike, -1 if opposite."""
+    """cos of the angle between y_true and y_pred: 1 for the same direction, -1 for the opposite.
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors, shape (..., F)
+        Targets and outputs. Shapes broadcast.
+    axis : int, default -1
+        The axis of the vectors.
+
+    Returns
+    -------
+    Tensor
+        Without `axis`.
+    """
     return -losses.cosine_similarity(y_true, y_pred, axis)
 
 
 def _moments(name, y_true, y_pred, axis):
-    """Both, their means, and their variances and covariance along `axis`."""
+    """The means of targets and outputs along `axis`; their variances and their covariance."""
     both = broadcasting(name, y_true, y_pred)
     means = [ops.mean(y, axis=axis, keepdims=True) for y in both]
     a, b = (y - mean for y, mean in zip(both, means))
@@ -147,17 +260,41 @@ def _moments(name, y_true, y_pred, axis):
 
 
 def pearson_correlation(y_true, y_pred, axis=-1):
-    """The correlation of y_true and y_pred along `axis`, one for each sample."""
+    """Pearson's correlation of y_true and y_pred: covariance / both standard deviations.
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors, shape (..., F)
+        Targets and outputs. Shapes broadcast.
+    axis : int, default -1
+        The axis of the pairs.
+
+    Returns
+    -------
+    Tensor
+        Without `axis`.
+    """
     _, (a, b, ab) = _moments("pearson_correlation", y_true, y_pred, axis)
     return ops.mean(ab / ops.sqrt(a) / ops.sqrt(b), axis=axis)
 
 
 def concordance_correlation(y_true, y_pred, axis=-1):
-    """2 * covariance / (both variances + squared difference of the means) along `axis`: how close
-    pairs are to being equal.
+    """2 * covariance / (sum of variances + squared difference of means): 1 if all pairs are equal.
 
     L. I.-K. Lin: "A concordance correlation coefficient to evaluate reproducibility", Biometrics
     45 (1989).
+
+    Parameters
+    ----------
+    y_true, y_pred : tensors, shape (..., F)
+        Targets and outputs. Shapes broadcast.
+    axis : int, default -1
+        The axis of the pairs.
+
+    Returns
+    -------
+    Tensor
+        Without `axis`.
     """
     means, (a, b, ab) = _moments("concordance_correlation", y_true, y_pred, axis)
     spread = a + b + ops.squared_difference(*means)
@@ -166,6 +303,13 @@ def concordance_correlation(y_true, y_pred, axis=-1):
 
 class CosineSimilarity(_AlongAxis):
     """The mean cosine of the angle between targets and outputs; see `cosine_similarity`.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    axis : int, default -1
+        The axis of the vectors.
 
     Examples
     --------
@@ -178,12 +322,28 @@ class CosineSimilarity(_AlongAxis):
 
 
 class PearsonCorrelation(_AlongAxis):
-    """The mean over samples of the correlation within one; see `pearson_correlation`."""
+    """The mean over samples of the correlation of each; see `pearson_correlation`.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    axis : int, default -1
+        The axis of the pairs.
+    """
 
     function = staticmethod(pearson_correlation)
 
 
 class ConcordanceCorrelation(_AlongAxis):
-    """The mean over samples of the concordance within one; see `concordance_correlation`."""
+    """The mean over samples of the concordance of each; see `concordance_correlation`.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
+    axis : int, default -1
+        The axis of the pairs.
+    """
 
     function = staticmethod(concordance_correlation)

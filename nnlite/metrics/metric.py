@@ -1,4 +1,4 @@
-"""Metric: the base of all metrics; and those that are means and sums of what they are given."""
+"""Metric: the base of all metrics; Mean, Sum, and means of functions of targets and outputs."""
 
 import functools
 
@@ -12,22 +12,50 @@ from nnlite.losses.loss import Loss, OfFunction, weights_like
 
 
 class MetricVariable(Variable):
-    """A Variable of a metric: assigned inside of a traced step, it changes whenever the step
+    """A Variable of a metric. An assignment inside a traced step is repeated whenever the step
     runs."""
 
     def assign(self, value):
-        """Overwrite the variable with `value` (same shape); returns the variable."""
+        """Overwrite the variable.
+
+        Parameters
+        ----------
+        value : tensor or array-like
+            Of the same shape.
+
+        Returns
+        -------
+        self
+        """
         if not tracing():
             return super().assign(value)
         ops.assign(self, value)
         return self
 
     def assign_add(self, value):
-        """Add `value`; returns the variable."""
+        """Add a value.
+
+        Parameters
+        ----------
+        value : tensor or array-like
+
+        Returns
+        -------
+        self
+        """
         return self.assign(ops.add(self, value))
 
     def assign_sub(self, value):
-        """Subtract `value`; returns the variable."""
+        """Subtract a value.
+
+        Parameters
+        ----------
+        value : tensor or array-like
+
+        Returns
+        -------
+        self
+        """
         return self.assign(ops.subtract(self, value))
 
     def __reduce__(self):
@@ -73,17 +101,17 @@ def _promised(result):
 
 
 class Metric(Configurable):
-    """Base of all: a figure over all batches since `reset_state`, kept up in Variables.
+    """Base of all metrics: a value over all batches since `reset_state`, computed from Variables.
 
-    To write one, make Variables with `add_weight`, change them in `update_state` with ops, and
-    compute the figure from them in `result`. `update_state` is traced, like a layer's `call`.
+    To write a metric, make Variables with `add_weight`, change them in `update_state` with ops, and
+    compute the value from them in `result`. `update_state` is traced, like a layer's `call`.
 
     Parameters
     ----------
     name : str, optional
         The key in logs; by default the class's name in snake case.
     dtype : str, optional
-        Kept for Keras's signature: a metric has the precision of its model.
+        Ignored; accepted for Keras's signature. A metric has the precision of its model.
 
     Examples
     --------
@@ -114,7 +142,7 @@ class Metric(Configurable):
 
     @property
     def variables(self):
-        """The Variables that hold what was met so far."""
+        """The Variables that hold the state, a list."""
         return list(self._variables)
 
     def add_variable(self, shape=(), initializer="zeros", dtype=None, aggregation=None, name=None):
@@ -122,11 +150,11 @@ class Metric(Configurable):
 
         Parameters
         ----------
-        shape : tuple of int
+        shape : tuple of int, default ()
         initializer : str, Initializer or function of a shape, default 'zeros'
         dtype : {'float32', 'float64'}, default `floatx()`
         aggregation : str, optional
-            Kept for Keras's signature.
+            Ignored; accepted for Keras's signature.
         name : str, optional
 
         Returns
@@ -141,18 +169,36 @@ class Metric(Configurable):
         return variable
 
     def add_weight(self, shape=(), initializer="zeros", dtype=None, name=None):
-        """Make a Variable of this metric; see `add_variable`."""
+        """Make a Variable of this metric; `reset_state` sets it to 0.
+
+        Parameters
+        ----------
+        shape, initializer, dtype, name
+            As for `add_variable`.
+
+        Returns
+        -------
+        Variable
+        """
         return self.add_variable(shape, initializer, dtype, name=name)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Take one batch into account."""
+        """Update the state with one batch.
+
+        Parameters
+        ----------
+        y_true, y_pred : tensors or array-like
+            Targets and outputs.
+        sample_weight : tensor or array-like, optional
+            One weight for each sample, or for each value.
+        """
         raise TypeError(
             f"{type(self).__name__}: a metric must define update_state(y_true, y_pred, "
             "sample_weight=None)"
         )
 
     def result(self):
-        """The figure over all batches since `reset_state`."""
+        """The value over all batches since `reset_state`."""
         raise TypeError(f"{type(self).__name__}: a metric must define result()")
 
     def _logged(self):
@@ -161,17 +207,23 @@ class Metric(Configurable):
         return result if isinstance(result, MetricResult) else as_logged(result)
 
     def reset_state(self):
-        """Forget all batches."""
+        """Set all Variables to 0, as before the first batch."""
         for v in self.variables:
             v.assign(np.zeros(v.shape))
 
     def __call__(self, *args, **kwargs):
-        """Update, and return the result so far."""
+        """Update the state, and return the value so far.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            The arguments of `update_state`.
+        """
         self.update_state(*args, **kwargs)
         return self.result()
 
     def _running(self, *shapes):
-        """The Variables of the metrics here: pairs of a sum and what rounding took from it.
+        """The Variables of nnlite's own metrics: pairs of a sum and its rounding error.
 
         They are made at the first update, when shapes and the precision of the model are known.
         """
@@ -188,7 +240,7 @@ class Metric(Configurable):
         return self._variables
 
     def _sums(self):
-        """What `_running` holds, arrays in double; none before the first update."""
+        """The sums of `_running` as float64 arrays; an empty list before the first update."""
         return [v._data.astype(np.float64).reshape(-1, 2).sum(axis=1) for v in self._variables]
 
 
@@ -199,7 +251,12 @@ def as_logged(value):
 
 
 class Mean(Metric):
-    """The weighted mean of the values it is given.
+    """The weighted mean of values.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
 
     Examples
     --------
@@ -211,7 +268,14 @@ class Mean(Metric):
     """
 
     def update_state(self, values, sample_weight=None):
-        """Take values into account, each with its weight."""
+        """Add values to the mean.
+
+        Parameters
+        ----------
+        values : tensor or array-like
+        sample_weight : tensor or array-like, optional
+            One weight for each sample, or for each value.
+        """
         if sample_weight is not None:
             sample_weight = weights_like(values, sample_weight)
             (values,) = ops.operands(values)
@@ -223,14 +287,19 @@ class Mean(Metric):
         ops.accumulate(*self._running((4,)), values, sample_weight)
 
     def result(self):
-        """The mean so far, a Python float (0.0 of none)."""
+        """The mean so far, a float; 0.0 without values."""
         for total, count in self._sums():
             return float(total / count) if count else 0.0
         return 0.0
 
 
 class Sum(Mean):
-    """The weighted sum of the values it is given.
+    """The weighted sum of values.
+
+    Parameters
+    ----------
+    name, dtype
+        As for `Metric`.
 
     Examples
     --------
@@ -240,35 +309,43 @@ class Sum(Mean):
     """
 
     def result(self):
-        """The sum so far, a Python float."""
+        """The sum so far, a float."""
         return float(sum(total for total, _ in self._sums()))
 
 
 class SampleMean(Mean, OfFunction):
-    """The weighted mean of a function of targets and outputs that gives one value per sample.
+    """The weighted mean over samples of a function of targets and outputs.
 
-    A subclass names it as `function`; what its constructor takes beyond `name` and `dtype` are the
-    function's further arguments.
+    A subclass sets `function`, which returns one value per sample. The arguments of its constructor
+    beyond `name` and `dtype` are further arguments of the function.
     """
 
     plain = Metric
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Take one batch into account."""
+        """Add one batch to the mean.
+
+        Parameters
+        ----------
+        y_true, y_pred : tensors or array-like
+            Targets and outputs.
+        sample_weight : tensor or array-like, optional
+            One weight for each sample, or for each value.
+        """
         super().update_state(self.values_of(y_true, y_pred), sample_weight)
 
 
 class MeanMetricWrapper(SampleMean):
-    """The mean of a function `f(y_true, y_pred)` written in `nnlite.ops`, or of a loss.
+    """The mean over samples of a loss, or of a function `f(y_true, y_pred)` written in ops.
 
     Parameters
     ----------
     fn : callable or Loss
-        Gives one value per sample.
+        Returns one value per sample.
     name : str, optional
-        By default the function's.
+        By default the name of the function or loss.
     dtype : str, optional
-        Kept for Keras's signature.
+        Ignored; accepted for Keras's signature.
 
     Examples
     --------

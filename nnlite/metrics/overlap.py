@@ -1,4 +1,4 @@
-"""Intersection over union: how well regions, or sets of samples, of each class overlap."""
+"""Intersection over union: the overlap of the true and the predicted samples of a class."""
 
 import numpy as np
 
@@ -9,20 +9,26 @@ from nnlite.metrics.metric import Metric
 
 
 class IoU(Metric):
-    """The mean over some classes of both / either: how often a class is true and predicted, over
-    how often it is one of these. Classes that are neither true nor predicted are left out.
+    """Intersection over union, the mean over given classes.
+
+    Of a class it is (samples of this label that are predicted as this class) / (samples of this
+    label or predicted as this class). Classes without such samples are left out of the mean.
 
     Parameters
     ----------
     num_classes : int
-        Samples whose label or prediction is not in [0, num_classes) are left out.
+        L. Samples whose label or prediction is not in [0, L) do not count.
     target_class_ids : sequence of int
-        The classes whose mean is taken.
+        The classes that the mean is taken over.
+    name, dtype
+        As for `Metric`.
     ignore_class : int, optional
-        Samples of this label are left out.
+        Samples of this label do not count.
     sparse_y_true, sparse_y_pred : bool, default True
-        Whether targets and predictions are class numbers; if not, the largest along `axis` counts.
+        Whether targets, and predictions, are class numbers. Otherwise they have one value per
+        class, and the class is the argmax along `axis`.
     axis : int, default -1
+        The axis of the classes.
 
     Examples
     --------
@@ -48,7 +54,6 @@ class IoU(Metric):
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Take one batch into account."""
         if not self.sparse_y_true:
             y_true = ops.argmax(y_true, axis=self.axis)
         if not self.sparse_y_pred:
@@ -67,7 +72,7 @@ class IoU(Metric):
         )
 
     def result(self):
-        """The mean so far, a Python float (0.0 of none)."""
+        """The mean so far, a float; 0.0 without samples."""
         classes = list(self.target_class_ids)
         if not all(0 <= c < self.num_classes for c in classes):
             raise ValueError(
@@ -81,7 +86,15 @@ class IoU(Metric):
 
 
 class MeanIoU(IoU):
-    """The mean over all classes of both / either; arguments as for `IoU`."""
+    """Intersection over union, the mean over all classes; see `IoU`.
+
+    Parameters
+    ----------
+    num_classes, ignore_class, sparse_y_true, sparse_y_pred, axis
+        As for `IoU`.
+    name, dtype
+        As for `Metric`.
+    """
 
     def __init__(
         self,
@@ -106,7 +119,17 @@ class MeanIoU(IoU):
 
 
 class OneHotIoU(IoU):
-    """`IoU` of one-hot targets and of scores, or of class numbers with `sparse_y_pred`."""
+    """`IoU` of one-hot targets.
+
+    Parameters
+    ----------
+    num_classes, target_class_ids, ignore_class, axis
+        As for `IoU`.
+    name, dtype
+        As for `Metric`.
+    sparse_y_pred : bool, default False
+        Whether predictions are class numbers instead of scores.
+    """
 
     def __init__(
         self,
@@ -124,7 +147,17 @@ class OneHotIoU(IoU):
 
 
 class OneHotMeanIoU(MeanIoU):
-    """`MeanIoU` of one-hot targets and of scores, or of class numbers with `sparse_y_pred`."""
+    """`MeanIoU` of one-hot targets.
+
+    Parameters
+    ----------
+    num_classes, ignore_class, axis
+        As for `IoU`.
+    name, dtype
+        As for `Metric`.
+    sparse_y_pred : bool, default False
+        Whether predictions are class numbers instead of scores.
+    """
 
     def __init__(
         self,
@@ -139,7 +172,16 @@ class OneHotMeanIoU(MeanIoU):
 
 
 class BinaryIoU(IoU):
-    """`IoU` of yes/no targets and of scores, of which those of at least `threshold` are a yes.
+    """`IoU` of binary targets.
+
+    Parameters
+    ----------
+    target_class_ids : sequence of int, default (0, 1)
+        The classes that the mean is taken over.
+    threshold : float, default 0.5
+        Scores of at least this are predicted as class 1.
+    name, dtype
+        As for `Metric`.
 
     Examples
     --------
@@ -153,5 +195,4 @@ class BinaryIoU(IoU):
         self.threshold = threshold
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Take one batch into account."""
         super().update_state(y_true, ops.greater_equal(y_pred, self.threshold), sample_weight)

@@ -1,4 +1,4 @@
-"""The share of the targets' variance that predictions explain."""
+"""R^2: the fraction of the targets' variance that predictions explain."""
 
 import warnings
 
@@ -13,14 +13,20 @@ from nnlite.metrics.metric import Metric
 class R2Score(Metric):
     """1 - sum((y_true - y_pred)^2) / sum((y_true - mean(y_true))^2), for each output.
 
-    As in scikit-learn, targets that are all equal give 1 if they are met and else 0.
+    As in scikit-learn, the value of targets that are all equal is 1 if all predictions are exact,
+    else 0.
 
     Parameters
     ----------
     class_aggregation : {'uniform_average', 'variance_weighted_average', None}
-        The mean over outputs (default), that weighted by their variance, or an array of all.
+        - 'uniform_average', the default: the mean over outputs,
+        - 'variance_weighted_average': the mean over outputs, weighted by their variance,
+        - None: an array of one value for each output.
     num_regressors : int, default 0
-        Of how many features the figure is adjusted for: 1 - (1 - R^2) (n - 1) / (n - features - 1).
+        The number of features p for the adjusted value 1 - (1 - R^2) * (n - 1) / (n - p - 1), n
+        being the number of samples. 0 means no adjustment.
+    name, dtype
+        As for `Metric`.
 
     Examples
     --------
@@ -45,7 +51,6 @@ class R2Score(Metric):
             raise ValueError(f"num_regressors: expected 0 or more, got {self.num_regressors!r}")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Take one batch into account."""
         self._check()
         y_true, y_pred = equal_shapes(f"metric {self.name!r}", y_true, y_pred)
         ones = ops.ones_like(y_pred)
@@ -59,12 +64,13 @@ class R2Score(Metric):
             ops.accumulate_products(sums, *factors)
 
     def result(self):
-        """The figure so far: a Python float, or an array of one for each output (0.0 of none)."""
+        """The value so far: a float, or an array of one value for each output; 0.0 without
+        samples."""
         samples, weight, y, squares, residual = self._sums() or np.zeros((5, 1))
         if not samples.any():
             return 0.0
         variance = squares - y * ratio(y, weight)
-        # What rounding leaves of equal targets is no variance.
+        # The variance of equal targets may be a rounding error instead of 0.
         variance = np.where(variance > 1e-12 * squares, variance, 0.0)
         scores = np.where(variance == 0, residual == 0, 1 - ratio(residual, variance))
         if self.class_aggregation == "uniform_average":
@@ -81,7 +87,7 @@ class R2Score(Metric):
         if free <= 0:
             warnings.warn(
                 f"metric {self.name!r}: {samples:g} samples are too few for {self.num_regressors} "
-                "features; the figure is not adjusted",
+                "features; the value is not adjusted",
                 RuntimeWarning,
                 stacklevel=3,
             )

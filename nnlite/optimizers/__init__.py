@@ -1,5 +1,5 @@
-"""Optimizers: how gradients change weights. Each rule is one op, so it is part of a training
-plan."""
+"""Optimizers: rules that change weights by their gradients. Each rule is one op, so that it is part
+of a training plan."""
 
 from nnlite import registry
 from nnlite.optimizers import schedules
@@ -31,7 +31,26 @@ _BY_NAME = {
 
 
 def get(identifier):
-    """An optimizer from its name, in any case, its class or itself."""
+    """The optimizer for an identifier.
+
+    Parameters
+    ----------
+    identifier : str, type or Optimizer
+        - a name, in upper or lower case: 'adam', 'SGD', ...,
+        - a subclass of Optimizer,
+        - an Optimizer, which is returned itself.
+
+    Returns
+    -------
+    Optimizer
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If the identifier is of another kind.
+    """
     if isinstance(identifier, str) and identifier.lower() in _BY_NAME:
         identifier = identifier.lower()
     return registry.find("optimizer", identifier, _BY_NAME, lambda o: isinstance(o, Optimizer))

@@ -1,11 +1,11 @@
-"""Rules that divide by the size of past gradients: Adagrad, Adadelta, RMSprop, Ftrl."""
+"""Rules that divide by the magnitude of past gradients: Adagrad, Adadelta, RMSprop, Ftrl."""
 
 from nnlite import ops
 from nnlite.optimizers.optimizer import Optimizer
 
 
 class Adagrad(Optimizer):
-    """Each weight's steps become smaller by the sum of all its squared gradients.
+    """Gradient descent divided by the root of the sum of all squared gradients.
 
     s += g^2; w -= learning_rate * g / sqrt(s + epsilon).
     J. Duchi, E. Hazan, Y. Singer: "Adaptive subgradient methods for online learning and stochastic
@@ -14,11 +14,11 @@ class Adagrad(Optimizer):
     Parameters
     ----------
     learning_rate : float, LearningRateSchedule or callable, default 0.001
-    initial_accumulator_value : float, default 0.1
-        Where s begins, at least 0.
-    epsilon : float, default 1e-7
+    initial_accumulator_value : float of at least 0, default 0.1
+        The initial value of s.
+    epsilon : float of at least 0, default 1e-7
     **options
-        `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, `lr`: see `Optimizer`.
+        Of `Optimizer`: weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr.
 
     Examples
     --------
@@ -36,24 +36,25 @@ class Adagrad(Optimizer):
     def slots(self):
         return {"accumulator": self.initial_accumulator_value}
 
-    def update_step(self, gradient, variable, learning_rate, accumulator):
-        ops.adagrad_update(variable, accumulator, gradient, learning_rate, self.epsilon)
+    def update_step(self, gradient, variable, learning_rate, *slots):
+        ops.adagrad_update(variable, *slots, gradient, learning_rate, self.epsilon)
 
 
 class Adadelta(Optimizer):
-    """Steps in the unit of the weights, from averages of squared gradients and squared steps.
+    """Steps in the unit of the weights, from averages of squared gradients and of squared steps.
 
     v = rho * v + (1 - rho) * g^2; step = g * sqrt(d + epsilon) / sqrt(v + epsilon);
     d = rho * d + (1 - rho) * step^2; w -= learning_rate * step.
-    M. D. Zeiler: "ADADELTA: an adaptive learning rate method", 2012; its learning rate is 1.
+    M. D. Zeiler: "ADADELTA: an adaptive learning rate method", arXiv 1212.5701, 2012; the paper has
+    a learning rate of 1.
 
     Parameters
     ----------
     learning_rate : float, LearningRateSchedule or callable, default 0.001
     rho : float in [0, 1), default 0.95
-    epsilon : float, default 1e-7
+    epsilon : float of at least 0, default 1e-7
     **options
-        `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, `lr`: see `Optimizer`.
+        Of `Optimizer`: weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr.
 
     Examples
     --------
@@ -76,23 +77,26 @@ class Adadelta(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """The gradient divided by the root of its mean square.
+    """Gradient descent divided by the root of the gradients' mean square.
 
     v = rho * v + (1 - rho) * g^2; step = learning_rate * g / sqrt(v + epsilon); w -= step.
-    With momentum, m = momentum * m + step and w -= m. Centered, v less the square of the average
-    gradient, which is the variance, stands under the root.
-    T. Tieleman, G. Hinton: "Lecture 6.5 - RMSprop", 2012; centered: A. Graves: "Generating
-    sequences with recurrent neural networks", 2013.
+
+    - With momentum: m = momentum * m + step; w -= m.
+    - Centered: a = rho * a + (1 - rho) * g, and the root is that of v - a^2 + epsilon.
+
+    T. Tieleman, G. Hinton: "Lecture 6.5 - RMSprop", 2012. Centered: A. Graves: "Generating
+    sequences with recurrent neural networks", arXiv 1308.0850, 2013.
 
     Parameters
     ----------
     learning_rate : float, LearningRateSchedule or callable, default 0.001
     rho : float in [0, 1), default 0.9
     momentum : float in [0, 1), default 0.0
-    epsilon : float, default 1e-7
+    epsilon : float of at least 0, default 1e-7
     centered : bool, default False
+        Whether to divide by the root of the variance instead of the mean square.
     **options
-        `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, `lr`: see `Optimizer`.
+        Of `Optimizer`: weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr.
 
     Examples
     --------
@@ -134,7 +138,7 @@ class RMSprop(Optimizer):
 
 
 class Ftrl(Optimizer):
-    """Follow the regularized leader: sparse weights for wide linear models.
+    """Follow the regularized leader: for linear models with many features and sparse weights.
 
     With s' = s + g^2 and p = -learning_rate_power: z += g + 2 * l2_shrinkage * w - (s'^p - s^p) /
     learning_rate * w; w = (z limited to [-l1, l1] - z) / (s'^p / learning_rate + 2 * l2 + beta /
@@ -145,15 +149,16 @@ class Ftrl(Optimizer):
     ----------
     learning_rate : float, LearningRateSchedule or callable, default 0.001
         Above 0 at every step.
-    learning_rate_power : float, default -0.5
-        At most 0.
-    initial_accumulator_value : float, default 0.1
-        Where s begins, at least 0.
-    l1_regularization_strength, l2_regularization_strength : float, default 0.0
-    l2_shrinkage_regularization_strength : float, default 0.0
-    beta : float, default 0.0
+    learning_rate_power : float of at most 0, default -0.5
+    initial_accumulator_value : float of at least 0, default 0.1
+        The initial value of s.
+    l1_regularization_strength, l2_regularization_strength : float of at least 0, default 0.0
+        l1 and l2.
+    l2_shrinkage_regularization_strength : float of at least 0, default 0.0
+        l2_shrinkage.
+    beta : float of at least 0, default 0.0
     **options
-        `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, `lr`: see `Optimizer`.
+        Of `Optimizer`: weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr.
 
     Examples
     --------

@@ -1,5 +1,5 @@
-"""Adam and its kin: averaged gradients divided by the size of past ones, both freed of their start
-at zero. Each has Keras's epsilon."""
+"""Adam and its variants: averages of gradients divided by averages of their magnitude. Both are
+corrected for their start at zero. Epsilon is added as in Keras."""
 
 import functools
 
@@ -9,7 +9,7 @@ from nnlite.optimizers.optimizer import Optimizer
 
 
 class _Moments(Optimizer):
-    """What all of them share: two averages, their settings, and one op that takes the step too."""
+    """Base: two averages, their settings, and one op that takes the step, too."""
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **options):
         super().__init__(learning_rate, **options)
@@ -35,19 +35,19 @@ class Adam(_Moments):
     """Adam (D. P. Kingma, J. Ba: "Adam: a method for stochastic optimization", ICLR 2015).
 
     m = beta_1 * m + (1 - beta_1) * g; v = beta_2 * v + (1 - beta_2) * g^2;
-    w -= learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon): epsilon is
-    added to the uncorrected root.
+    w -= learning_rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(v) + epsilon).
+    Epsilon is added to the uncorrected root.
 
     Parameters
     ----------
     learning_rate : float, LearningRateSchedule or callable, default 0.001
     beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
-    epsilon : float, default 1e-7
+    epsilon : float of at least 0, default 1e-7
     amsgrad : bool, default False
-        Divide by the root of the largest v so far (S. J. Reddi, S. Kale, S. Kumar: "On the
-        convergence of Adam and beyond", ICLR 2018).
+        Whether to divide by the root of the largest v so far (S. J. Reddi, S. Kale, S. Kumar: "On
+        the convergence of Adam and beyond", ICLR 2018).
     **options
-        `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, `lr`: see `Optimizer`.
+        Of `Optimizer`: weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr.
 
     Examples
     --------
@@ -85,12 +85,13 @@ class AdamW(Adam):
     Parameters
     ----------
     learning_rate : float, LearningRateSchedule or callable, default 0.001
-    weight_decay : float or None, default 0.004
+    weight_decay : float of at least 0, or None, default 0.004
     beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
-    epsilon : float, default 1e-7
+    epsilon : float of at least 0, default 1e-7
     amsgrad : bool, default False
+        As for `Adam`.
     **options
-        `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, `lr`: see `Optimizer`.
+        Of `Optimizer`: clipnorm, clipvalue, global_clipnorm, name, lr.
 
     Examples
     --------
@@ -117,7 +118,7 @@ class AdamW(Adam):
 
 
 class Adamax(_Moments):
-    """Adam by the largest gradient in place of the mean square (the same paper, section 7.1).
+    """Adam with the largest gradient instead of the mean square (the same paper, section 7.1).
 
     m = beta_1 * m + (1 - beta_1) * g; u = max(beta_2 * u, |g|);
     w -= learning_rate / (1 - beta_1^t) * m / (u + epsilon).
@@ -126,9 +127,9 @@ class Adamax(_Moments):
     ----------
     learning_rate : float, LearningRateSchedule or callable, default 0.001
     beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
-    epsilon : float, default 1e-7
+    epsilon : float of at least 0, default 1e-7
     **options
-        `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, `lr`: see `Optimizer`.
+        Of `Optimizer`: weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr.
 
     Examples
     --------
@@ -158,9 +159,9 @@ class Nadam(_Moments):
     ----------
     learning_rate : float, LearningRateSchedule or callable, default 0.001
     beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
-    epsilon : float, default 1e-7
+    epsilon : float of at least 0, default 1e-7
     **options
-        `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, `lr`: see `Optimizer`.
+        Of `Optimizer`: weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr.
 
     Examples
     --------

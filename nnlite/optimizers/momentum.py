@@ -1,22 +1,28 @@
-"""Rules that follow the gradient, or the sign of it, with momentum: SGD, Lion."""
+"""Rules that follow the gradient or its sign, with momentum: SGD, Lion."""
 
 from nnlite import ops
 from nnlite.optimizers.optimizer import Optimizer
 
 
 class SGD(Optimizer):
-    """Gradient descent, with momentum if asked (Keras's form, the learning rate inside it).
+    """Gradient descent, optionally with momentum.
 
-    m = momentum * m - learning_rate * g; w += m (nesterov: w += momentum * m - learning_rate * g;
-    I. Sutskever et al.: "On the importance of initialization and momentum", ICML 2013).
+    - Without momentum: w -= learning_rate * g.
+    - With momentum: m = momentum * m - learning_rate * g; w += m.
+    - With Nesterov's momentum: m as above; w += momentum * m - learning_rate * g.
+
+    The learning rate is inside m, as in Keras.
+    I. Sutskever, J. Martens, G. Dahl, G. Hinton: "On the importance of initialization and momentum
+    in deep learning", ICML 2013.
 
     Parameters
     ----------
     learning_rate : float, LearningRateSchedule or callable, default 0.01
     momentum : float in [0, 1), default 0.0
     nesterov : bool, default False
+        Whether to use Nesterov's momentum.
     **options
-        `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, `lr`: see `Optimizer`.
+        Of `Optimizer`: weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr.
 
     Examples
     --------
@@ -44,18 +50,19 @@ class SGD(Optimizer):
 
 
 class Lion(Optimizer):
-    """Steps of one size, by the sign of an average of gradients.
+    """Steps of equal size, in the direction of the sign of averaged gradients.
 
     w -= learning_rate * sign(beta_1 * m + (1 - beta_1) * g); m = beta_2 * m + (1 - beta_2) * g.
-    X. Chen et al.: "Symbolic discovery of optimization algorithms", NeurIPS 2023. Its authors
-    advise a learning rate 3 to 10 times smaller than Adam's, and as much more weight decay.
+    X. Chen et al.: "Symbolic discovery of optimization algorithms", NeurIPS 2023. The authors
+    recommend a learning rate 3 to 10 times smaller than Adam's, and a weight decay larger by the
+    same factor.
 
     Parameters
     ----------
     learning_rate : float, LearningRateSchedule or callable, default 0.001
     beta_1, beta_2 : float in [0, 1), default 0.9 and 0.99
     **options
-        `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`, `name`, `lr`: see `Optimizer`.
+        Of `Optimizer`: weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr.
 
     Examples
     --------
@@ -73,5 +80,5 @@ class Lion(Optimizer):
     def slots(self):
         return {"momentum": 0.0}
 
-    def update_step(self, gradient, variable, learning_rate, momentum):
-        ops.lion_update(variable, momentum, gradient, learning_rate, self.beta_1, self.beta_2)
+    def update_step(self, gradient, variable, learning_rate, *slots):
+        ops.lion_update(variable, *slots, gradient, learning_rate, self.beta_1, self.beta_2)

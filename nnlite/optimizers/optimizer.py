@@ -1,43 +1,58 @@
-"""Optimizer: what all rules share. The learning rate, weight decay, clipping, the slots of each
-weight; every change is an op, so a step is part of a training plan."""
+"""Optimizer: the base of all rules, with the learning rate, weight decay, clipping and the slots of
+each weight. Every change is an op, so that a step is part of a training plan."""
 
 import inspect
 
 import numpy as np
 
 from nnlite import config, configurable, ops
+from nnlite.checks import check_number
 from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import REALS, Tensor, Variable
-from nnlite.optimizers.schedules import LearningRateSchedule, check_number
+from nnlite.optimizers.schedules import LearningRateSchedule
 
 
 class Optimizer(Configurable):
-    """Base of all: changes weights by their gradients.
+    """Base of all optimizers: changes weights by their gradients.
 
-    To write one, define `update_step(self, gradient, variable, learning_rate, *slots)` with
-    `nnlite.ops`, and `slots(self)` where something is kept for each weight.
+    To write an optimizer, define `update_step(self, gradient, variable, learning_rate, *slots)`
+    with `nnlite.ops`. If it keeps values for each weight, such as averages, define also
+    `slots(self)`.
 
     Parameters
     ----------
-    learning_rate : float, LearningRateSchedule or callable
-        At least 0. A callable takes the step, an int32 Variable that counts from 0, or nothing;
-        a training plan runs many steps without Python, so it must compute a tensor by ops, or
-        return a Variable.
-    weight_decay : float, optional
-        At least 0. Before the step each weight loses `learning_rate * weight_decay` of itself.
-    clipnorm : float, optional
-        The gradient of each weight is scaled down to this norm if its own is larger. At most one
-        of `clipnorm`, `clipvalue` and `global_clipnorm` can be given; 0 is as None.
-    clipvalue : float, optional
-        Each element of a gradient is limited to [-clipvalue, clipvalue].
-    global_clipnorm : float, optional
-        All gradients are scaled down together if their common norm is larger.
-    use_ema, loss_scale_factor, gradient_accumulation_steps
-        Not supported (with `ema_momentum` and `ema_overwrite_frequency`).
+    learning_rate : float of at least 0, LearningRateSchedule or callable, default 0.01
+        A callable takes the step, an int32 Variable that counts from 0, or no argument. It must
+        compute a tensor with ops or return a Variable: a training plan runs many steps without
+        Python.
+    weight_decay : float of at least 0, optional
+        Before each step: w -= learning_rate * weight_decay * w.
+    clipnorm : float of at least 0, optional
+        The gradient of each weight is scaled down to this norm if its norm is larger. 0 means None.
+    clipvalue : float of at least 0, optional
+        Each element of a gradient is limited to [-clipvalue, clipvalue]. 0 means None.
+    global_clipnorm : float of at least 0, optional
+        All gradients are scaled down together to this norm if their common norm is larger. 0 means
+        None.
+    use_ema, ema_momentum, ema_overwrite_frequency
+        Not supported; accepted for Keras's signature.
+    loss_scale_factor, gradient_accumulation_steps
+        Not supported; accepted for Keras's signature.
     name : str, optional
+        By default the class's name in snake case.
     lr : float, optional
         Another name for `learning_rate`.
+    **unknown
+        Any other argument is refused.
+
+    Raises
+    ------
+    TypeError
+        If an argument is unknown.
+    ValueError
+        At the first step, if a setting is out of range, or if more than one of `clipnorm`,
+        `clipvalue` and `global_clipnorm` is given.
 
     Examples
     --------
@@ -56,7 +71,7 @@ class Optimizer(Configurable):
     0.71
     """
 
-    # What a setting of this name must be, in all optimizers.
+    # The interval of a setting of this name, in all optimizers.
     _intervals = {
         "learning_rate": "[0, inf)",
         "momentum": "[0, 1)",
@@ -78,7 +93,7 @@ class Optimizer(Configurable):
     _clips = ("clipnorm", "clipvalue", "global_clipnorm")
     _may_be_none = ("weight_decay", *_clips)
     _unsupported = ("use_ema", "loss_scale_factor", "gradient_accumulation_steps")
-    _no_settings = ("learning_rate", "lr")  # to set these changes no plan
+    _no_settings = ("learning_rate", "lr")  # a plan stays valid if these are set
 
     def __init__(
         self,
@@ -108,9 +123,9 @@ class Optimizer(Configurable):
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
-        self._source = learning_rate if lr is None else lr  # a number, or what computes the rate
-        self._rate = None  # the Variable, if it is a number
-        self._real = None  # the precision, once built
+        self._source = learning_rate if lr is None else lr  # a number, schedule or callable
+        self._rate = None  # a Variable, if the source is a number
+        self._real = None  # the precision of the weights, once built
         self._slots = {}  # id of a weight -> (the weight, its slots by name)
         self.iterations = Variable(0, trainable=False, name="iterations", dtype="int32")
 
@@ -125,12 +140,12 @@ class Optimizer(Configurable):
         if isinstance(self._source, LearningRateSchedule):
             self._source.check()
         elif not callable(self._source):
-            check_number(owner, "learning_rate", self._source, self._intervals["learning_rate"])
+            self._check_rate(self._source)
         for name, default in self._signature().items():
             if name in self._intervals and name != "learning_rate":
                 value = getattr(self, name, default)
                 if value is not None or name not in self._may_be_none:
-                    check_number(owner, name, value, self._intervals[name])
+                    check_number(name, value, self._intervals[name], owner)
         given = [f"{name}={getattr(self, name)!r}" for name in self._clips if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(
@@ -140,17 +155,23 @@ class Optimizer(Configurable):
             if getattr(self, name):
                 raise ValueError(f"{owner}: {name} is not supported")
 
+    def _check_rate(self, value):
+        """Raise a ValueError unless a value can be the learning rate."""
+        interval = self._intervals["learning_rate"]
+        check_number("learning_rate", value, interval, type(self).__name__)
+
     @property
     def learning_rate(self):
-        """The learning rate: a Variable, which can be assigned between steps; or, of a schedule or
-        callable, the tensor that it gives for the next step."""
+        """The learning rate.
+
+        - A Variable if a number was given. It can be set between steps.
+        - The tensor for the next step if a schedule or callable was given.
+        """
         if callable(self._source):
             return self._computed_rate()
         if self._rate is None:
-            check_number(
-                type(self).__name__, "learning_rate", self._source, self._intervals["learning_rate"]
-            )
-            # Until the precision of the weights is known, nothing is lost of the number given.
+            self._check_rate(self._source)
+            # In float64 until the precision of the weights is known, so that no digit is lost.
             self._rate = Variable(
                 float(self._source), False, "learning_rate", self._real or "float64"
             )
@@ -169,15 +190,13 @@ class Optimizer(Configurable):
             )
         else:
             value = value.item() if isinstance(value, (Tensor, np.ndarray)) else value
-            check_number(
-                type(self).__name__, "learning_rate", value, self._intervals["learning_rate"]
-            )
+            self._check_rate(value)
             self.learning_rate.assign(float(value))
 
     lr = learning_rate
 
     def _computed_rate(self):
-        """What the schedule or callable gives for the step that `iterations` stands at."""
+        """The learning rate that the schedule or callable computes for step `iterations`."""
         source = self._source
         with config.precision(self._real or config.floatx()):
             takes_step = isinstance(source, LearningRateSchedule) or _takes_one(source)
@@ -192,10 +211,16 @@ class Optimizer(Configurable):
 
     @property
     def built(self):
+        """Whether the slots were made."""
         return self._real is not None
 
     def build(self, variables):
-        """Make the slots of each variable; those that exist already are kept."""
+        """Make the slots of each variable. Existing slots are kept.
+
+        Parameters
+        ----------
+        variables : list of Variable
+        """
         if not self.built and variables:
             self._check()
             self._real = variables[0].dtype
@@ -205,10 +230,17 @@ class Optimizer(Configurable):
             self._slots_of(v)
 
     def slots(self):
-        """Name -> first value of each Variable that is kept for a weight, of its shape."""
+        """The Variables that are kept for each weight and have its shape.
+
+        Returns
+        -------
+        dict
+            Name -> initial value, a float.
+        """
         return {}
 
     def _slots_of(self, variable):
+        """The slots of a variable in the order of `slots()`; missing ones are made."""
         _, made = self._slots.setdefault(id(variable), (variable, {}))
         first_values = self.slots()
         for name, first in first_values.items():
@@ -238,11 +270,14 @@ class Optimizer(Configurable):
         Parameters
         ----------
         grads_and_vars : iterable of (tensor or array, Variable)
-            Pairs without a gradient (None) are left alone.
+            A pair whose gradient is None is skipped.
 
-        Returns
-        -------
-        None
+        Raises
+        ------
+        TypeError
+            If a variable is not a Variable of floats.
+        ValueError
+            If a gradient and its variable differ in shape.
         """
         pairs = list(grads_and_vars)
         self.apply([grad for grad, _ in pairs], [variable for _, variable in pairs])
@@ -252,10 +287,15 @@ class Optimizer(Configurable):
 
         Parameters
         ----------
-        grads : list of tensor or array
-            None leaves a variable alone.
+        grads : list of tensor, array or None
+            One gradient for each variable. A variable whose gradient is None is skipped.
         trainable_variables : list of Variable, optional
             By default those that the optimizer was built with.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for `apply_gradients`.
         """
         if trainable_variables is None:
             trainable_variables = [v for v, _ in self._slots.values()]
@@ -271,7 +311,7 @@ class Optimizer(Configurable):
         if not pairs:
             ops.increment(self.iterations)
             return
-        rate = self.learning_rate  # of a schedule, for the steps before this one
+        rate = self.learning_rate  # of a schedule, for the number of steps before this one
         grads = self._clipped([g for g, _ in pairs])
         ops.increment(self.iterations)
         if self.weight_decay:
@@ -280,6 +320,7 @@ class Optimizer(Configurable):
         self._update(grads, variables, rate)
 
     def _clipped(self, grads):
+        """The gradients, clipped as the settings say."""
         if self.clipnorm:
             return [_limited([g], self.clipnorm)[0] for g in grads]
         if self.global_clipnorm:
@@ -289,21 +330,22 @@ class Optimizer(Configurable):
         return grads
 
     def _update(self, grads, variables, learning_rate):
+        """Change each variable with `update_step`."""
         for grad, v in zip(grads, variables):
             self.update_step(grad, v, learning_rate, *self._slots_of(v))
 
     def update_step(self, gradient, variable, learning_rate, *slots):
-        """Change one variable.
+        """Change one variable. During the first step `self.iterations` is 1.
 
         Parameters
         ----------
         gradient : Tensor
-            Of the variable's shape and precision, clipped.
+            The clipped gradient, of the variable's shape and precision.
         variable : Variable
         learning_rate : Tensor
             Of one element.
         *slots : Variable
-            As `slots()` orders them. `self.iterations` is 1 at the first step.
+            In the order of `slots()`.
         """
         raise TypeError(
             f"{type(self).__name__}: an optimizer must define update_step(gradient, variable, "
@@ -330,7 +372,7 @@ def _takes_one(function):
 
 
 def _updatable(variable, grad):
-    """Whether there is a gradient; raises a TypeError for what is not a float Variable."""
+    """Whether there is a gradient. Raises a TypeError if `variable` is not a float Variable."""
     if not isinstance(variable, Variable) or variable.dtype not in REALS:
         got = type(variable).__name__
         got = f"one of {variable.dtype}" if isinstance(variable, Variable) else got
@@ -350,8 +392,7 @@ def _gradient_for(variable, grad):
 
 
 def _limited(grads, norm):
-    """The gradients scaled down together so that the norm of all their elements is at most
-    `norm`."""
+    """The gradients, scaled down together so that the norm of all elements is at most `norm`."""
     total, *more = [ops.sum_squares(g) for g in grads]
     for square in more:
         total = total + square

@@ -1,34 +1,37 @@
 """Schedules: the learning rate as a function of the step, written in ops and so part of a training
-plan. They are given to an optimizer as its `learning_rate`, or called with a step by themselves.
+plan. A schedule is the `learning_rate` of an optimizer; it may be called with a step, too.
 
-Names, arguments and formulas are Keras's. Steps count from 0 and are taken as reals of the model's
-precision, which float32 holds exactly up to 2^24."""
+Names, arguments and formulas are Keras's. Steps count from 0. They are real numbers of the model's
+precision; float32 represents them exactly up to 2^24."""
 
 import math
-import numbers
 
 from nnlite import ops
+from nnlite.checks import check_number
 from nnlite.configurable import Configurable
 
-
-def check_number(owner, name, value, interval):
-    """Raise a ValueError unless a setting is a number in an interval written such as '[0, 1)'."""
-    low, high = map(float, interval[1:-1].split(","))
-    if (
-        not isinstance(value, numbers.Real)
-        or isinstance(value, bool)
-        or not (low <= value if interval[0] == "[" else low < value)
-        or not (value <= high if interval[-1] == "]" else value < high)
-    ):
-        raise ValueError(f"{owner}: expected {name} in {interval}, got {value!r}")
+__all__ = [
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "LearningRateSchedule",
+    "OneCycle",
+    "PiecewiseConstantDecay",
+    "PolynomialDecay",
+]
 
 
 class LearningRateSchedule(Configurable):
-    """Base of all: the learning rate of each step.
+    """Base of all schedules: the learning rate of each step.
 
-    To write one, define `rate(self, step)`, where `step` is a real tensor, with `nnlite.ops`; or,
-    as in Keras, `__call__(self, step)`, where it is an int32 Variable. A training plan runs many
-    steps without Python: what depends on the step must be computed from it by ops.
+    To write a schedule, define one of these with `nnlite.ops`:
+
+    - `rate(self, step)`, where `step` is a tensor of real numbers,
+    - `__call__(self, step)`, as in Keras, where `step` is an int32 Variable.
+
+    A training plan runs many steps without Python, so the rate must be computed from the step by
+    ops.
 
     Examples
     --------
@@ -43,7 +46,7 @@ class LearningRateSchedule(Configurable):
     >>> optimizer = nnlite.optimizers.SGD(learning_rate=SquareRoot(0.5))
     """
 
-    # What a setting of this name must be, in all schedules.
+    # The interval of a setting of this name, in all schedules.
     _intervals = {
         "initial_learning_rate": "[0, inf)",
         "end_learning_rate": "[0, inf)",
@@ -68,7 +71,7 @@ class LearningRateSchedule(Configurable):
         for name, default in self._signature().items():
             value = getattr(self, name, default)
             if name in self._intervals and not (value is None and default is None):
-                check_number(type(self).__name__, name, value, self._intervals[name])
+                check_number(name, value, self._intervals[name], type(self).__name__)
 
     def __call__(self, step):
         """The learning rate.
@@ -81,19 +84,30 @@ class LearningRateSchedule(Configurable):
         Returns
         -------
         Tensor
-            Of the shape of `step`: `float(schedule(100))`, or a whole curve,
-            `schedule(np.arange(1000))`.
+            Of the shape of `step`: `float(schedule(100))` is one rate, `schedule(np.arange(1000))`
+            a curve.
         """
         self.check()
         return self.rate(ops.operands(step)[0])
 
     def rate(self, step):
-        """The learning rate at `step`, a real tensor."""
+        """The learning rate.
+
+        Parameters
+        ----------
+        step : Tensor
+            Of real numbers.
+
+        Returns
+        -------
+        Tensor
+            Of the shape of `step`.
+        """
         raise TypeError(f"{type(self).__name__}: a schedule must define rate(step)")
 
 
 class _Decay(LearningRateSchedule):
-    """What `ExponentialDecay` and `InverseTimeDecay` share: a rate, its decay, stairs if asked."""
+    """Base of `ExponentialDecay` and `InverseTimeDecay`: a rate, its decay, optional stairs."""
 
     def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False, name=None):
         self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
@@ -101,6 +115,7 @@ class _Decay(LearningRateSchedule):
         self.name = name or type(self).__name__
 
     def _periods(self, step):
+        """step / decay_steps, rounded down with `staircase`."""
         periods = step / self.decay_steps
         return ops.floor(periods) if self.staircase else periods
 
@@ -110,14 +125,12 @@ class ExponentialDecay(_Decay):
 
     Parameters
     ----------
-    initial_learning_rate : float
-        At least 0.
-    decay_steps : int
-        Positive.
-    decay_rate : float
-        At least 0.
+    initial_learning_rate : float of at least 0
+    decay_steps : number above 0
+        In steps.
+    decay_rate : float of at least 0
     staircase : bool, default False
-        Whether the exponent is rounded down to a whole number.
+        Whether step / decay_steps is rounded down to an integer.
     name : str, optional
 
     Examples
@@ -136,14 +149,12 @@ class InverseTimeDecay(_Decay):
 
     Parameters
     ----------
-    initial_learning_rate : float
-        At least 0.
-    decay_steps : int
-        Positive.
-    decay_rate : float
-        At least 0.
+    initial_learning_rate : float of at least 0
+    decay_steps : number above 0
+        In steps.
+    decay_rate : float of at least 0
     staircase : bool, default False
-        Whether step / decay_steps is rounded down to a whole number.
+        Whether step / decay_steps is rounded down to an integer.
     name : str, optional
 
     Examples
@@ -158,14 +169,14 @@ class InverseTimeDecay(_Decay):
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):
-    """values[i] up to and including step boundaries[i], the last value after them all.
+    """values[i] up to and including step boundaries[i], values[-1] after the last boundary.
 
     Parameters
     ----------
     boundaries : sequence of number
-        Increasing.
-    values : sequence of float
-        One more than boundaries; at least 0.
+        Steps in increasing order.
+    values : sequence of float of at least 0
+        One value more than boundaries.
     name : str, default 'PiecewiseConstant'
 
     Examples
@@ -184,7 +195,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         boundaries, values = list(self.boundaries), list(self.values)
         for name, given in (("boundaries", boundaries), ("values", values)):
             for number in given:
-                check_number(owner, name, number, "[0, inf)")
+                check_number(name, number, "[0, inf)", owner)
         if len(values) != len(boundaries) + 1:
             raise ValueError(
                 f"{owner}: expected one value more than boundaries, got {len(values)} values and "
@@ -207,15 +218,14 @@ class PolynomialDecay(LearningRateSchedule):
 
     Parameters
     ----------
-    initial_learning_rate : float
-        At least 0.
-    decay_steps : int
-        Positive; from then on the rate is `end_learning_rate`.
-    end_learning_rate : float, default 0.0001
-    power : float, default 1.0
-        At least 0.
+    initial_learning_rate : float of at least 0
+    decay_steps : number above 0
+        The number of steps after which the rate is `end_learning_rate`.
+    end_learning_rate : float of at least 0, default 0.0001
+    power : float of at least 0, default 1.0
     cycle : bool, default False
-        Whether to go on with twice, three times, ... `decay_steps` each time that they are over.
+        Whether, after `decay_steps`, the decay continues with 2, then 3, ... times `decay_steps` in
+        the formula.
     name : str, default 'PolynomialDecay'
 
     Examples
@@ -248,31 +258,32 @@ class PolynomialDecay(LearningRateSchedule):
 
 
 def _half_cosine(fraction):
-    """From 1 to 0, flat at both ends, as `fraction` goes from 0 to 1."""
+    """Half a cosine: falls from 1 to 0 while `fraction` rises from 0 to 1."""
     return 0.5 * (1.0 + ops.cos(math.pi * fraction))
 
 
 class CosineDecay(LearningRateSchedule):
-    """Half a cosine from a rate down to `alpha` times that rate, after a linear warm-up if asked.
+    """Half a cosine from a rate down to `alpha` times that rate, after an optional linear warm-up.
 
     Parameters
     ----------
-    initial_learning_rate : float
-        At least 0.
-    decay_steps : int
-        Positive; how long the fall takes.
-    alpha : float, default 0.0
-        What remains, as a fraction of the highest rate.
+    initial_learning_rate : float of at least 0
+        The rate of step 0.
+    decay_steps : number above 0
+        The number of steps of the decay, after the warm-up.
+    alpha : float of at least 0, default 0.0
+        The last rate, as a fraction of the highest.
     name : str, default 'CosineDecay'
-    warmup_target : float, optional
-        Where the warm-up ends and the fall begins; None is without, from `initial_learning_rate`.
-    warmup_steps : int, default 0
-        How long the warm-up takes.
+    warmup_target : float of at least 0, optional
+        The rate at the end of the warm-up. None: there is no warm-up.
+    warmup_steps : number of at least 0, default 0
+        The number of steps of the warm-up.
 
     Notes
     -----
     I. Loshchilov, F. Hutter: "SGDR: stochastic gradient descent with warm restarts", ICLR 2017,
-    equation 5; the warm-up is that of P. Goyal et al.: "Accurate, large minibatch SGD", 2017.
+    equation 5. Warm-up: P. Goyal et al.: "Accurate, large minibatch SGD: training ImageNet in 1
+    hour", arXiv 1706.02677, 2017.
 
     Examples
     --------
@@ -296,6 +307,7 @@ class CosineDecay(LearningRateSchedule):
         self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
 
     def _fall(self, top, step):
+        """The rate `step` steps after the rate was `top`."""
         fraction = ops.minimum(step, self.decay_steps) / self.decay_steps
         return top * ((1.0 - self.alpha) * _half_cosine(fraction) + self.alpha)
 
@@ -311,26 +323,25 @@ class CosineDecay(LearningRateSchedule):
 
 
 class CosineDecayRestarts(LearningRateSchedule):
-    """Half a cosine from the rate down to `alpha` times `initial_learning_rate`, again and again.
+    """Half a cosine from a rate down to `alpha * initial_learning_rate`, in repeated periods.
 
     Parameters
     ----------
-    initial_learning_rate : float
-        At least 0.
-    first_decay_steps : int
-        Positive; how long the first period takes.
-    t_mul : float, default 2.0
-        At least 1: by how much each period is longer than the one before.
-    m_mul : float, default 1.0
-        By how much the rate at each restart is larger than at the one before.
-    alpha : float, default 0.0
+    initial_learning_rate : float of at least 0
+    first_decay_steps : number above 0
+        The length of the first period, in steps.
+    t_mul : float of at least 1, default 2.0
+        The length of each period divided by that of the period before.
+    m_mul : float of at least 0, default 1.0
+        The rate at each restart divided by that at the restart before.
+    alpha : float of at least 0, default 0.0
         The lowest rate, as a fraction of `initial_learning_rate`.
     name : str, default 'SGDRDecay'
 
     Notes
     -----
     I. Loshchilov, F. Hutter: "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
-    A restart takes place at the very step at which the period before is over.
+    If a period ends at step n, the restart is at step n.
 
     Examples
     --------
@@ -356,8 +367,8 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.t_mul, self.m_mul, self.alpha, self.name = t_mul, m_mul, alpha, name
 
     def _period(self, step):
-        """The number of the period, and how much of it is over."""
-        periods = step / self.first_decay_steps  # in first periods
+        """The number of the period, from 0, and the fraction of it that is over."""
+        periods = step / self.first_decay_steps  # the step in units of the first period
         if self.t_mul == 1:
             number = ops.floor(periods)
             return number, periods - number
@@ -367,7 +378,7 @@ class CosineDecayRestarts(LearningRateSchedule):
             return (ops.power(self.t_mul, number) - 1.0) / growth
 
         number = ops.floor(ops.log(1.0 + periods * growth) / math.log(self.t_mul))
-        # Next to a restart the logarithm's rounding decides: the restarts themselves are compared.
+        # At a restart the logarithm may round to the wrong period: compare with both restarts.
         reached = periods * (1.0 + 1e-6)
         number = number + (reached >= begin(number + 1.0)) - (reached < begin(number))
         return number, (periods - begin(number)) / ops.power(self.t_mul, number)
@@ -380,31 +391,33 @@ class CosineDecayRestarts(LearningRateSchedule):
 
 
 class OneCycle(LearningRateSchedule):
-    """Up to a high rate and down to almost nothing: one cycle over the whole training.
+    """One cycle over the whole training: up to a high rate, then down to a very small one.
 
     Parameters
     ----------
-    max_learning_rate : float
-        The top, at least 0.
-    total_steps : int
-        Steps of the whole training: epochs times batches per epoch. The rate stays at the end's.
+    max_learning_rate : float of at least 0
+        The highest rate.
+    total_steps : number of at least 1
+        The number of steps of the training: epochs * batches per epoch. Later steps have the last
+        rate.
     pct_start : float in [0, 1], default 0.3
-        The part of the steps in which the rate rises.
+        The fraction of the steps in which the rate rises; at most 0.5 with three phases.
     anneal_strategy : {'cos', 'linear'}, default 'cos'
-    div_factor : float, default 25.0
+        The shape of the rise and the fall.
+    div_factor : float above 0, default 25.0
         The first rate is `max_learning_rate / div_factor`.
-    final_div_factor : float, default 1e4
-        The last rate is the first one divided by this.
+    final_div_factor : float above 0, default 1e4
+        The last rate is the first rate divided by this.
     three_phase : bool, default False
-        Whether the fall is in two parts: as long as the rise down to the first rate, then on to
-        the last; `pct_start` is then at most 0.5.
+        Whether the fall has two phases: down to the first rate, as long as the rise, then down to
+        the last rate.
     name : str, default 'OneCycle'
 
     Notes
     -----
     L. N. Smith, N. Topin: "Super-convergence: very fast training of neural networks using large
-    learning rates", SPIE 11006, 2019. Names, defaults and where phases begin are PyTorch's
-    OneCycleLR; momentum is not varied.
+    learning rates", SPIE 11006, 2019. Names, defaults and the first step of each phase are those of
+    PyTorch's OneCycleLR. Momentum is constant.
 
     Examples
     --------
@@ -439,10 +452,10 @@ class OneCycle(LearningRateSchedule):
                 f"{owner}: expected anneal_strategy 'cos' or 'linear', got {self.anneal_strategy!r}"
             )
         if self.three_phase:
-            check_number(owner, "pct_start of three phases", self.pct_start, "[0, 0.5]")
+            check_number("pct_start of three phases", self.pct_start, "[0, 0.5]", owner)
 
     def _phases(self):
-        """(last step, rate at its beginning, rate at that step) of each phase."""
+        """(last step, first rate, last rate) of each phase."""
         first, top = self.max_learning_rate / self.div_factor, self.max_learning_rate
         end, rise = self.total_steps - 1, self.pct_start * self.total_steps - 1
         last = first / self.final_div_factor
@@ -454,7 +467,7 @@ class OneCycle(LearningRateSchedule):
         rates, begin = [], 0.0
         for end, first, last in self._phases():
             left = 1.0 - ops.clip((step - begin) / ((end - begin) or 1.0), 0.0, 1.0)
-            # Added to the smaller of the two, so that it keeps its digits.
+            # Adding to the smaller rate keeps its digits.
             small, large, part = (last, first, left) if last < first else (first, last, 1.0 - left)
             part = _half_cosine(1.0 - part) if self.anneal_strategy == "cos" else part
             rates.append((end, small + (large - small) * part))

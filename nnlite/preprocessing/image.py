@@ -7,9 +7,9 @@ import numbers
 import numpy as np
 
 from nnlite import config
+from nnlite.checks import positive_int
 from nnlite.configurable import Configurable
 from nnlite.data.sources import ArraySource
-from nnlite.layers.core import positive_int
 from nnlite.preprocessing import transforms
 from nnlite.preprocessing.iterator import NumpyArrayIterator, images_of, read_rows, seed_of
 from nnlite.preprocessing.parameter_checks import check

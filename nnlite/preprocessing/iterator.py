@@ -7,9 +7,9 @@ import warnings
 import numpy as np
 
 from nnlite import config
+from nnlite.checks import positive_int
 from nnlite.data.sources import ArraySource
 from nnlite.engine.tensor import convert_to_tensor
-from nnlite.layers.core import positive_int
 from nnlite.preprocessing import transforms
 
 

@@ -4,9 +4,9 @@ import numpy as np
 
 from nnlite import optimizers
 from nnlite.callbacks import Callback
+from nnlite.checks import positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, split, unpack_x_y_sample_weight
-from nnlite.layers.core import positive_int
 from nnlite.training import loop, prediction, step_cache
 from nnlite.training.objectives import Objectives, is_nested
 from nnlite.training.steps import Steps, is_shape

@@ -1,0 +1,133 @@
+"""Initializers: the initial values of weights. Each is called on a shape and returns a tensor.
+
+Random initializers draw from NumPy's Philox generator: a seed gives the same values everywhere. An
+instance returns the same values at each call, as in Keras. A layer uses another seed for each of
+its weights."""
+
+from nnlite import configurable, registry
+from nnlite.initializers.constants import Constant, Identity, Ones, Zeros
+from nnlite.initializers.initializer import Initializer, compute_fans, draw
+from nnlite.initializers.random import (
+    FanInUniform,
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    LecunNormal,
+    LecunUniform,
+    Orthogonal,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+    VarianceScaling,
+)
+
+__all__ = [
+    "Constant",
+    "FanInUniform",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
+    "IdentityInitializer",
+    "Initializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "Orthogonal",
+    "OrthogonalInitializer",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+    "compute_fans",
+    "constant",
+    "draw",
+    "fan_in_uniform",
+    "get",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "identity",
+    "identity_initializer",
+    "lecun_normal",
+    "lecun_uniform",
+    "normal",
+    "one",
+    "ones",
+    "orthogonal",
+    "orthogonal_initializer",
+    "random_normal",
+    "random_uniform",
+    "truncated_normal",
+    "uniform",
+    "variance_scaling",
+    "zero",
+    "zeros",
+]
+
+_CLASSES = (
+    Constant,
+    Zeros,
+    Ones,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+    VarianceScaling,
+    GlorotUniform,
+    GlorotNormal,
+    HeUniform,
+    HeNormal,
+    LecunUniform,
+    LecunNormal,
+    FanInUniform,
+    Orthogonal,
+    Identity,
+)
+_BY_NAME = {configurable.snake_case(cls.__name__): cls for cls in _CLASSES} | {
+    "zero": Zeros,
+    "one": Ones,
+    "normal": RandomNormal,
+    "uniform": RandomUniform,
+    "orthogonal_initializer": Orthogonal,
+    "identity_initializer": Identity,
+}
+# Lower case as tutorials write it: `initializers.he_normal()`.
+zeros = zero = Zeros
+ones = one = Ones
+random_normal = normal = RandomNormal
+random_uniform = uniform = RandomUniform
+constant, truncated_normal, variance_scaling = Constant, TruncatedNormal, VarianceScaling
+glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
+he_uniform, he_normal = HeUniform, HeNormal
+lecun_uniform, lecun_normal = LecunUniform, LecunNormal
+fan_in_uniform = FanInUniform
+orthogonal = orthogonal_initializer = OrthogonalInitializer = Orthogonal
+identity = identity_initializer = IdentityInitializer = Identity
+
+
+def get(identifier):
+    """The initializer for an identifier.
+
+    Parameters
+    ----------
+    identifier : str, type, Initializer or callable
+        - a name: 'he_normal', 'HeNormal', ...,
+        - a subclass of Initializer,
+        - an Initializer or any function `f(shape, dtype)`, which is returned itself.
+
+    Returns
+    -------
+    Initializer or callable
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If the identifier is of another kind.
+    """
+    return registry.find("initializer", identifier, _BY_NAME, callable)

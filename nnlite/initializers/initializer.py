@@ -1,0 +1,113 @@
+"""Initializer: the base of all initializers. It turns a shape and a seed into a tensor."""
+
+import math
+import numbers
+
+import numpy as np
+
+from nnlite import config
+from nnlite.checks import check_number
+from nnlite.config import next_seed
+from nnlite.configurable import Configurable
+from nnlite.engine.tensor import Tensor
+
+
+def compute_fans(shape):
+    """(fan_in, fan_out) of a weight: the number of inputs per output, and of outputs per input.
+
+    - A matrix (C, F) has (C, F).
+    - A convolution's kernel (KH, KW, C, F) has (KH * KW * C, KH * KW * F).
+    - A vector has its size twice, a scalar (1, 1).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of the weight.
+    """
+    if len(shape) < 1:
+        return 1, 1
+    if len(shape) == 1:
+        return shape[0], shape[0]
+    field = math.prod(shape[:-2])
+    return shape[-2] * field, shape[-1] * field
+
+
+class Initializer(Configurable):
+    """Base of all initializers: a function of a shape.
+
+    To write an initializer, define `values(self, shape, rng)`.
+
+    Examples
+    --------
+    >>> from nnlite import initializers
+    >>> class Exponential(initializers.Initializer):
+    ...     def values(self, shape, rng):
+    ...         return rng.exponential(0.1, shape)
+    >>> Exponential()((3, 2)).shape
+    (3, 2)
+    """
+
+    def __call__(self, shape, dtype=None, seed=None):
+        """The values of a weight.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        dtype : {'float32', 'float64'}, default `floatx()`
+        seed : int, optional
+            Used if the initializer has no seed.
+
+        Returns
+        -------
+        Tensor
+        """
+        dtype = dtype or config.floatx()
+        if getattr(self, "seed", None) is not None:
+            seed = self.seed
+        elif seed is None:
+            seed = self.__dict__.setdefault("_own_seed", next_seed())
+        if not isinstance(seed, numbers.Integral) or seed < 0:
+            raise ValueError(
+                f"{type(self).__name__}: expected seed to be an integer of at least 0, got {seed!r}"
+            )
+        rng = np.random.Generator(np.random.Philox(int(seed)))
+        values = np.ascontiguousarray(self.values(tuple(shape), rng), dtype).reshape(shape)
+        return Tensor(values.shape, dtype, values)
+
+    def values(self, shape, rng):
+        """The values of a weight, as an array; the function that a subclass defines.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        array of float64
+        """
+        raise TypeError(f"{type(self).__name__}: an initializer must define values(shape, rng)")
+
+    def _number(self, name, least=-math.inf):
+        """The setting `name` as a float, checked to be finite and at least `least`."""
+        value = getattr(self, name)
+        expected = "to be a number" if least == -math.inf else f"to be a number of at least {least}"
+        owner = type(self).__name__
+        check_number(name, value, f"[{least}, inf)", owner=owner, expected=expected)
+        return float(value)
+
+
+def draw(initializer, shape, dtype):
+    """The values of one weight.
+
+    Parameters
+    ----------
+    initializer : Initializer or function of a shape
+        Without a seed, an Initializer gets the next seed of the process.
+    shape : tuple of int
+    dtype : {'float32', 'float64'}
+    """
+    seed = next_seed()
+    if isinstance(initializer, Initializer):
+        return initializer(shape, dtype=dtype, seed=seed)
+    return initializer(shape, dtype=dtype)

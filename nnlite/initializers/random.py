@@ -1,0 +1,247 @@
+"""Random initializers: normal or uniform values scaled by the shape, and orthogonal matrices."""
+
+import math
+
+import numpy as np
+
+from nnlite.checks import is_number
+from nnlite.initializers.initializer import Initializer, compute_fans
+
+
+class RandomNormal(Initializer):
+    """Normal values.
+
+    Parameters
+    ----------
+    mean : float, default 0.0
+    stddev : float of at least 0, default 0.05
+        The standard deviation.
+    seed : int, optional
+        By default each weight gets the next seed of the process.
+    """
+
+    def __init__(self, mean=0.0, stddev=0.05, seed=None):
+        self.mean, self.stddev, self.seed = mean, stddev, seed
+
+    def values(self, shape, rng):
+        return rng.normal(self._number("mean"), self._number("stddev", 0), shape)
+
+
+class RandomUniform(Initializer):
+    """Uniform values in [minval, maxval).
+
+    Parameters
+    ----------
+    minval : float, default -0.05
+    maxval : float of at least `minval`, default 0.05
+    seed : int, optional
+        By default each weight gets the next seed of the process.
+    """
+
+    def __init__(self, minval=-0.05, maxval=0.05, seed=None):
+        self.minval, self.maxval, self.seed = minval, maxval, seed
+
+    def values(self, shape, rng):
+        low = self._number("minval")
+        return rng.uniform(low, self._number("maxval", low), shape)
+
+
+def _truncated(rng, shape, stddev):
+    """Normal values; those beyond two standard deviations are drawn again."""
+    values = rng.standard_normal(shape)
+    while (far := np.abs(values) > 2).any():
+        values[far] = rng.standard_normal(int(far.sum()))
+    return values * stddev
+
+
+class TruncatedNormal(Initializer):
+    """Normal values within two standard deviations of the mean.
+
+    Parameters
+    ----------
+    mean : float, default 0.0
+    stddev : float of at least 0, default 0.05
+        The standard deviation before truncation. That of the values is 0.88 times as large.
+    seed : int, optional
+        By default each weight gets the next seed of the process.
+    """
+
+    def __init__(self, mean=0.0, stddev=0.05, seed=None):
+        self.mean, self.stddev, self.seed = mean, stddev, seed
+
+    def values(self, shape, rng):
+        return self._number("mean") + _truncated(rng, shape, self._number("stddev", 0))
+
+
+# The standard deviation of a standard normal truncated at -2 and 2.
+_CUT_STDDEV = 0.87962566103423978
+
+
+class VarianceScaling(Initializer):
+    """Random values of mean 0 and variance scale / n, where n depends on the shape of the weight.
+
+    Parameters
+    ----------
+    scale : float above 0, default 1.0
+    mode : {'fan_in', 'fan_out', 'fan_avg'}, default 'fan_in'
+        n: the inputs of an output, the outputs of an input, or the mean of both.
+    distribution : {'truncated_normal', 'untruncated_normal', 'uniform'}, default 'truncated_normal'
+    seed : int, optional
+        By default each weight gets the next seed of the process.
+
+    Examples
+    --------
+    >>> from nnlite import initializers
+    >>> w = initializers.VarianceScaling(2.0, seed=0)((100, 500)).numpy()
+    >>> bool(abs(w.var() - 2.0 / 100) < 1e-3)
+    True
+    """
+
+    def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None):
+        self.scale, self.mode, self.distribution, self.seed = scale, mode, distribution, seed
+
+    def values(self, shape, rng):
+        fan_in, fan_out = compute_fans(shape)
+        fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
+        if self.mode not in fans:
+            raise ValueError(
+                f"VarianceScaling: expected a mode of {', '.join(fans)}, got {self.mode!r}"
+            )
+        if not is_number(self.scale, "(0, inf]"):
+            raise ValueError(f"VarianceScaling: expected a positive scale, got {self.scale!r}")
+        variance = self.scale / max(1.0, fans[self.mode])
+        if self.distribution == "uniform":
+            limit = math.sqrt(3.0 * variance)
+            return rng.uniform(-limit, limit, shape)
+        if self.distribution in ("truncated_normal", "normal"):
+            return _truncated(rng, shape, math.sqrt(variance) / _CUT_STDDEV)
+        if self.distribution == "untruncated_normal":
+            return rng.normal(0.0, math.sqrt(variance), shape)
+        raise ValueError(
+            "VarianceScaling: expected a distribution of truncated_normal, untruncated_normal, "
+            f"uniform, got {self.distribution!r}"
+        )
+
+
+def _scaled(name, scale, mode, distribution, text):
+    """A subclass of VarianceScaling with fixed scale, mode and distribution."""
+
+    def __init__(self, seed=None):
+        VarianceScaling.__init__(self, scale, mode, distribution, seed)
+
+    doc = f"""{text}
+
+    Parameters
+    ----------
+    seed : int, optional
+        By default each weight gets the next seed of the process.
+    """
+    return type(
+        name, (VarianceScaling,), {"__init__": __init__, "__doc__": doc, "__module__": __name__}
+    )
+
+
+_GLOROT = """
+
+    X. Glorot, Y. Bengio: "Understanding the difficulty of training deep feedforward neural
+    networks", AISTATS 2010."""
+_HE = """
+
+    K. He, X. Zhang, S. Ren, J. Sun: "Delving deep into rectifiers", ICCV 2015."""
+_LECUN = """
+
+    Y. LeCun, L. Bottou, G. B. Orr, K.-R. Müller: "Efficient backprop", 1998."""
+
+GlorotUniform = _scaled(
+    "GlorotUniform",
+    1.0,
+    "fan_avg",
+    "uniform",
+    f"Uniform in (-a, a), a = sqrt(6 / (fan_in + fan_out)); also called Xavier's.{_GLOROT}",
+)
+GlorotNormal = _scaled(
+    "GlorotNormal",
+    1.0,
+    "fan_avg",
+    "truncated_normal",
+    f"Truncated normal of variance 2 / (fan_in + fan_out).{_GLOROT}",
+)
+HeUniform = _scaled(
+    "HeUniform",
+    2.0,
+    "fan_in",
+    "uniform",
+    f"Uniform in (-a, a), a = sqrt(6 / fan_in); for relu.{_HE}",
+)
+HeNormal = _scaled(
+    "HeNormal",
+    2.0,
+    "fan_in",
+    "truncated_normal",
+    f"Truncated normal of variance 2 / fan_in; for relu.{_HE}",
+)
+LecunUniform = _scaled(
+    "LecunUniform",
+    1.0,
+    "fan_in",
+    "uniform",
+    f"Uniform in (-a, a), a = sqrt(3 / fan_in).{_LECUN}",
+)
+LecunNormal = _scaled(
+    "LecunNormal",
+    1.0,
+    "fan_in",
+    "truncated_normal",
+    f"Truncated normal of variance 1 / fan_in; for selu.{_LECUN}",
+)
+FanInUniform = _scaled(
+    "FanInUniform",
+    1 / 3,
+    "fan_in",
+    "uniform",
+    """Uniform in (-a, a), a = 1 / sqrt(fan_in): the default of PyTorch's linear layers.
+
+    The fan_in of a bias is its size. For the bias of a layer with n inputs, which is random in
+    PyTorch, use `RandomUniform(-n**-0.5, n**-0.5)`.""",
+)
+
+
+class Orthogonal(Initializer):
+    """Orthonormal rows or columns, whichever are fewer, times a gain.
+
+    The values are Q of the QR decomposition of a random normal matrix. Signs are chosen so that the
+    diagonal of R is positive, which makes all orthogonal matrices equally likely. All axes but the
+    last count as one.
+
+    A. M. Saxe, J. L. McClelland, S. Ganguli: "Exact solutions to the nonlinear dynamics of learning
+    in deep linear neural networks", ICLR 2014.
+
+    Parameters
+    ----------
+    gain : float, default 1.0
+        The factor of all values.
+    seed : int, optional
+        By default each weight gets the next seed of the process.
+
+    Examples
+    --------
+    >>> from nnlite import initializers
+    >>> w = initializers.Orthogonal(seed=0)((5, 3)).numpy()
+    >>> (w.T @ w).round(6) + 0.0
+    array([[1., 0., 0.],
+           [0., 1., 0.],
+           [0., 0., 1.]], dtype=float32)
+    """
+
+    def __init__(self, gain=1.0, seed=None):
+        self.gain, self.seed = gain, seed
+
+    def values(self, shape, rng):
+        if len(shape) < 2:
+            raise ValueError(
+                f"Orthogonal: expected a weight of at least 2 dimensions, got shape {shape}"
+            )
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+        q *= np.where(np.diagonal(r) < 0, -1.0, 1.0)
+        return self._number("gain") * (q if rows >= columns else q.T).reshape(shape)
