@@ -15,23 +15,25 @@ DTYPES = (*REALS, "int32")
 NAMES = {np.dtype(name): name for name in DTYPES}
 
 
-class Routed(NamedTuple):
-    """What is known of a gradient that is another's entries, each at one place, and zero elsewhere.
+class ArgmaxGradient(NamedTuple):
+    """The sparse form of a gradient that is zero except where a maximum was selected.
 
     Attributes
     ----------
     values : Tensor
-        The entries.
-    chosen, source : Tensor
-        What the places held when they were chosen, and the tensor that they were chosen from.
-    again : function
-        Other entries -> the tensor that has them at the same places.
+        The entries of the gradient at the selected positions.
+    selected : Tensor
+        The entries of `source` at the selected positions.
+    source : Tensor
+        The tensor from which the maxima were selected.
+    rescatter : function
+        Takes other values; returns the gradient that has them at the selected positions.
     """
 
     values: "Tensor"
-    chosen: "Tensor"
+    selected: "Tensor"
     source: "Tensor"
-    again: Callable
+    rescatter: Callable
 
 
 class Tensor:
@@ -48,7 +50,7 @@ class Tensor:
     """
 
     __array_priority__ = 100  # array + tensor is a tensor
-    routed = None  # of the gradient of max pooling: a `Routed`
+    sparse_grad = None  # an `ArgmaxGradient` for the gradient of max pooling
 
     def __init__(self, shape, dtype, data=None):
         self.shape = shape

@@ -70,8 +70,9 @@ def activation_gradient(dy, y, kind, alpha):
     """The gradient with respect to an activation's input, from `dy` and its output `y`."""
     if kind == 0:
         return dy
-    if dy.routed is not None and dy.routed.source is y:  # elsewhere it is zero, before as after
-        return dy.routed.again(activation_gradient(*dy.routed[:2], kind, alpha))
+    sparse = dy.sparse_grad
+    if sparse is not None and sparse.source is y:  # the result is zero where dy is
+        return sparse.rescatter(activation_gradient(sparse.values, sparse.selected, kind, alpha))
     return call("activation_gradient", [dy, y], kind=kind, alpha=alpha)
 
 

@@ -71,7 +71,7 @@ def _check_bias(bias, features):
 
 
 def _bias_gradient(dz):
-    dz = dz if dz.routed is None else dz.routed.values  # all other elements are 0
+    dz = dz if dz.sparse_grad is None else dz.sparse_grad.values  # all other elements are 0
     pixels, features = math.prod(dz.shape[:-1]), dz.shape[-1]
     return sum_to(reshape(dz, (pixels, features)), (features,))
 

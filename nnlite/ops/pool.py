@@ -1,7 +1,7 @@
 """Pooling: the maximum or the mean of each window of images (N, H, W, C)."""
 
 from nnlite.engine.dispatch import Op
-from nnlite.engine.tensor import Routed
+from nnlite.engine.tensor import ArgmaxGradient
 from nnlite.ops.operands import call, operands
 from nnlite.ops.windows import check_images, padding_of, pair, windows_along
 
@@ -25,13 +25,15 @@ def _windows(c):
 
 
 def _max_gradient(c, dy, need):
-    return [_routed(dy, c.inputs[0], c.outputs[0], _windows(c))]
+    return [_scatter_to_maxima(dy, c.inputs[0], c.outputs[0], _windows(c))]
 
 
-def _routed(dy, x, y, windows):
-    """`dy` at the largest pixels of x; whoever takes it next may work on the few numbers instead"""
+def _scatter_to_maxima(dy, x, y, windows):
+    """`dy` at the maxima of x, 0 elsewhere; its `sparse_grad` lets other rules use `dy` alone."""
     dx = call("max_pool2d_gradient", [dy, x, y], **windows)
-    dx.routed = Routed(dy, y, x, lambda values: _routed(values, x, y, windows))
+    dx.sparse_grad = ArgmaxGradient(
+        dy, y, x, lambda values: _scatter_to_maxima(values, x, y, windows)
+    )
     return dx
 
 
