@@ -69,8 +69,7 @@ class Callback(Configurable):
 
         Parameters
         ----------
-        logs : dict
-            Empty.
+        logs : None
         """
 
     def on_train_end(self, logs=None):
@@ -89,8 +88,7 @@ class Callback(Configurable):
         ----------
         epoch : int
             Number of the epoch, from 0.
-        logs : dict
-            Empty.
+        logs : None
         """
 
     def on_epoch_end(self, epoch, logs=None):
@@ -167,8 +165,7 @@ class Callback(Configurable):
 
         Parameters
         ----------
-        logs : dict
-            Empty.
+        logs : None
         """
 
     def on_test_end(self, logs=None):
@@ -207,8 +204,7 @@ class Callback(Configurable):
 
         Parameters
         ----------
-        logs : dict
-            Empty.
+        logs : None
         """
 
     def on_predict_end(self, logs=None):
@@ -216,8 +212,7 @@ class Callback(Configurable):
 
         Parameters
         ----------
-        logs : dict
-            Empty.
+        logs : None
         """
 
     def on_predict_batch_begin(self, batch, logs=None):
