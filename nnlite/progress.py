@@ -1,7 +1,7 @@
-"""The progress bar of long work: tqdm's where it is installed, else plain text.
+"""Progress bars: by tqdm if it is installed, else as plain text.
 
-A line is made to fit the terminal: the figures matter most, then the bar, then the counts. Where
-nobody watches (a file, a pipe), only the last state of each bar is written.
+A line fits the terminal: the values of the logs come first, then the bar, then the counts. If the
+output is not a terminal (a file, a pipe), only the last state of each bar is written.
 """
 
 import shutil
@@ -13,52 +13,56 @@ REDRAW_SECONDS = 0.1
 
 
 def shown(logs):
-    """'loss: 0.1234 - accuracy: 0.9876'."""
+    """The logs as text: 'loss: 0.1234 - accuracy: 0.9876'."""
     return " - ".join(f"{k}: {_number(v)}" for k, v in logs.items())
 
 
 def _number(v):
-    """'0.9876', or '[0.9876 0.1234]' of a figure that is several."""
+    """A value as text: '0.9876', or '[0.9876 0.1234]' for an array."""
     if getattr(v, "ndim", 0):
         return f"[{' '.join(map(_number, v))}]"
     return f"{v:{'.4g' if abs(v) < 1e-3 else '.4f'}}"
 
 
 def counted(amount, unit):
-    """'1875', or '9.9M' of bytes, which are the unit 'B'."""
+    """An amount as text: '1875', or '9.9M' for the unit 'B' (bytes)."""
     for power, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if unit == "B" else ():
         if amount >= power:
             return f"{amount / power:.1f}{prefix}"
     return str(amount)
 
 
-def layout(label, total, figures, columns):
-    """The fullest format of a line, in tqdm's terms, that fits into so many columns."""
-    brief = figures.replace(" - ", " ").replace(": ", " ")
+def layout(label, total, logs, columns):
+    """The most detailed format of a line, as tqdm's `bar_format`, that fits into `columns`.
+
+    `total` and `logs` are texts.
+    """
+    brief = logs.replace(" - ", " ").replace(": ", " ")
     template, text = "{desc} {elapsed}", brief
     bar = f"{{desc}} {{bar:{BAR}}} "
-    for fuller, its_text, size in (
-        (bar + "{n_fmt}/{total_fmt} {elapsed}", figures, BAR + 2 * len(total) + 3),
-        (bar + "{elapsed}", figures, BAR + 1),
+    for longer_template, longer_text, size in (
+        (bar + "{n_fmt}/{total_fmt} {elapsed}", logs, BAR + 2 * len(total) + 3),
+        (bar + "{elapsed}", logs, BAR + 1),
         (bar + "{elapsed}", brief, BAR + 1),
     ):
-        if len(label) + size + len(" 00:00 ") + len(its_text) <= columns:
-            template, text = fuller, its_text
+        if len(label) + size + len(" 00:00 ") + len(longer_text) <= columns:
+            template, text = longer_template, longer_text
             break
     text = text.replace("{", "{{").replace("}", "}}")
     return f"{template} {text}".rstrip()
 
 
 class ProgressBar:
-    """A bar over `total` units of work.
+    """The progress of `total` units of work.
 
     Parameters
     ----------
     total : int
-        0 if it is not known.
+        0 if it is unknown.
     label : str
+        Text before the bar.
     unit : str, default 'step'
-        'B' counts bytes.
+        'B' means bytes, which are shown with the prefixes k, M and G.
 
     Examples
     --------
@@ -77,7 +81,7 @@ class ProgressBar:
         self._live = sys.stdout.isatty()
 
     def update(self, done, logs=None):
-        """Show that `done` units are finished."""
+        """Show that `done` units are finished, and the logs."""
         self.done = done
         if self._bar is not None:
             self._describe(logs or {})
@@ -88,7 +92,7 @@ class ProgressBar:
             self._drawn = time.perf_counter()
 
     def close(self, logs=None):
-        """Finish the line with the last figures."""
+        """End the line, with the final logs."""
         if self._bar is not None:
             self._describe(logs or {})
             self._bar.close()
@@ -97,7 +101,7 @@ class ProgressBar:
             print(f"{start}{self._line(logs or {})}", flush=True)
 
     def _describe(self, logs):
-        """Set what tqdm writes around its bar."""
+        """Set the text that tqdm writes around its bar."""
         if self._in_notebook:
             self._bar.set_postfix_str(shown(logs), refresh=False)
         else:
@@ -121,7 +125,7 @@ class ProgressBar:
 
 
 def _tqdm(total, label, unit, in_notebook):
-    """tqdm's bar where somebody watches and it is installed, else None."""
+    """tqdm's bar if it is installed and a terminal or notebook shows it, else None."""
     if not (in_notebook or sys.stderr.isatty()):
         return None
     try:
@@ -133,6 +137,6 @@ def _tqdm(total, label, unit, in_notebook):
         return None
 
     class Bar(tqdm):
-        monitor_interval = 0  # no thread that watches the bar: it would be in the way of a fork
+        monitor_interval = 0  # no monitor thread: it would disturb a fork
 
     return Bar(total=total or None, desc=label, unit=unit, unit_scale=unit == "B", leave=True)
