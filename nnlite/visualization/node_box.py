@@ -1,5 +1,4 @@
-"""What a call looks like in the picture of a model: a coloured heading, and a table of what was
-asked for."""
+"""The box of a call in the picture of a model: a coloured heading, and a table of details."""
 
 from nnlite.visualization.canvas import shortened, text_width
 
@@ -10,7 +9,7 @@ NOISE, SHAPES, MEETS = ("#fce7f3", "#db2777"), ("#ede9e3", "#8a7f72"), ("#dcfce7
 MODELS, FUNCTIONS = ("#e0e7ff", "#4f46e5"), ("#f1f5f9", "#94a3b8")
 OTHER = ("#ffedd5", "#ea580c")
 
-# Of a layer's family: the module of its class, or the class itself where a module has several.
+# By the module of a layer's class, or by the class if its module has several families.
 COLOURS = {
     "InputLayer": INPUT,
     "Dense": WEIGHTS,
@@ -31,12 +30,12 @@ INK, SOFT, PAPER = "#0f172a", "#64748b", "#ffffff"
 
 TITLE, SMALL, BODY = 12, 10, 10.5  # sizes of the text
 PAD, ROW, RADIUS = 10, 19, 6
-LONGEST = 44  # characters of a name
-MOST_SHAPES = 6  # different ones in a box
+MAX_NAME = 44  # characters
+MAX_SHAPES = 6  # different shapes in a box
 
 
 class Box:
-    """The picture of one call: a heading, and a table of what is asked for."""
+    """The box of one call: a heading, and a table of the details that `style` shows."""
 
     takes_arrows = True
 
@@ -45,10 +44,10 @@ class Box:
         self.title = call.name if call.layer is None else call.kind
         self.lines = []
         if style.shows("names") and call.name != self.title:
-            self.lines.append(shortened(call.name, LONGEST))
+            self.lines.append(shortened(call.name, MAX_NAME))
         if call.turns > 1:
             self.lines.append(f"call {call.turn + 1} of {call.turns}")
-        self.title = shortened(self.title, LONGEST)
+        self.title = shortened(self.title, MAX_NAME)
         self.rows = table(call, style)
         self.label_width = max((text_width(a, BODY) + 2 * PAD for a, _ in self.rows), default=0)
         values = [text_width(v, BODY) + 2 * PAD for _, lines in self.rows for v in lines]
@@ -59,13 +58,13 @@ class Box:
         self.size = width, self.heading + sum(ROW * len(lines) for _, lines in self.rows)
 
     def entry(self, _):
-        """How far from the middle of the box, across, a line for this input ends."""
+        """The position across at which the line of an input ends, from the middle of the box."""
         return 0.0
 
     exit = entry
 
     def draw(self, drawing, x, y):
-        """Paint the box with its upper left corner at (x, y)."""
+        """Draw the box with its upper left corner at (x, y)."""
         fill, outline = colours(self.call)
         width, height = self.size
         below = RADIUS if not self.rows else 0
@@ -110,11 +109,11 @@ def table(call, style):
 
 def _activation(given):
     name = given if isinstance(given, str) else getattr(given, "__name__", type(given).__name__)
-    return "linear" if given is None else shortened(name, LONGEST)
+    return "linear" if given is None else shortened(name, MAX_NAME)
 
 
 def shape_lines(shapes):
-    """A line for each shape; equal ones share a line."""
+    """A line of text for each shape; equal adjacent shapes share a line."""
     runs = []
     for shape in shapes:
         if runs and runs[-1][0] == shape:
@@ -122,9 +121,9 @@ def shape_lines(shapes):
         else:
             runs.append([shape, 1])
     lines = [f"{shape}" if n == 1 else f"{n} × {shape}" for shape, n in runs]
-    if len(lines) > MOST_SHAPES:
-        more = sum(n for _, n in runs[MOST_SHAPES - 1 :])
-        lines[MOST_SHAPES - 1 :] = [f"and {more} more"]
+    if len(lines) > MAX_SHAPES:
+        more = sum(n for _, n in runs[MAX_SHAPES - 1 :])
+        lines[MAX_SHAPES - 1 :] = [f"and {more} more"]
     return lines
 
 
