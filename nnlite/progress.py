@@ -8,23 +8,23 @@ import shutil
 import sys
 import time
 
-BAR = 12  # columns
+BAR_WIDTH = 12  # columns
 REDRAW_SECONDS = 0.1
 
 
-def shown(logs):
+def format_logs(logs):
     """The logs as text: 'loss: 0.1234 - accuracy: 0.9876'."""
-    return " - ".join(f"{k}: {_number(v)}" for k, v in logs.items())
+    return " - ".join(f"{k}: {_format_value(v)}" for k, v in logs.items())
 
 
-def _number(v):
+def _format_value(v):
     """A value as text: '0.9876', or '[0.9876 0.1234]' for an array."""
     if getattr(v, "ndim", 0):
-        return f"[{' '.join(map(_number, v))}]"
+        return f"[{' '.join(map(_format_value, v))}]"
     return f"{v:{'.4g' if abs(v) < 1e-3 else '.4f'}}"
 
 
-def counted(amount, unit):
+def format_amount(amount, unit):
     """An amount as text: '1875', or '9.9M' for the unit 'B' (bytes)."""
     for power, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if unit == "B" else ():
         if amount >= power:
@@ -32,18 +32,18 @@ def counted(amount, unit):
     return str(amount)
 
 
-def layout(label, total, logs, columns):
+def line_format(label, total, logs, columns):
     """The most detailed format of a line, as tqdm's `bar_format`, that fits into `columns`.
 
     `total` and `logs` are texts.
     """
     brief = logs.replace(" - ", " ").replace(": ", " ")
     template, text = "{desc} {elapsed}", brief
-    bar = f"{{desc}} {{bar:{BAR}}} "
+    bar = f"{{desc}} {{bar:{BAR_WIDTH}}} "
     for longer_template, longer_text, size in (
-        (bar + "{n_fmt}/{total_fmt} {elapsed}", logs, BAR + 2 * len(total) + 3),
-        (bar + "{elapsed}", logs, BAR + 1),
-        (bar + "{elapsed}", brief, BAR + 1),
+        (bar + "{n_fmt}/{total_fmt} {elapsed}", logs, BAR_WIDTH + 2 * len(total) + 3),
+        (bar + "{elapsed}", logs, BAR_WIDTH + 1),
+        (bar + "{elapsed}", brief, BAR_WIDTH + 1),
     ):
         if len(label) + size + len(" 00:00 ") + len(longer_text) <= columns:
             template, text = longer_template, longer_text
@@ -62,7 +62,7 @@ class ProgressBar:
     label : str
         Text before the bar.
     unit : str, default 'step'
-        'B' means bytes, which are shown with the prefixes k, M and G.
+        'B' means bytes, which are format_logs with the prefixes k, M and G.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class ProgressBar:
 
     def __init__(self, total, label, unit="step"):
         self.total, self.label, self.unit = total, label, unit
-        self.done, self.began, self._drawn = 0, time.perf_counter(), 0.0
+        self.done, self.start_time, self._drawn = 0, time.perf_counter(), 0.0
         self._in_notebook = "ipykernel" in sys.modules
         self._bar = _tqdm(total, label, unit, self._in_notebook)
         self._live = sys.stdout.isatty()
@@ -103,21 +103,21 @@ class ProgressBar:
     def _describe(self, logs):
         """Set the text that tqdm writes around its bar."""
         if self._in_notebook:
-            self._bar.set_postfix_str(shown(logs), refresh=False)
+            self._bar.set_postfix_str(format_logs(logs), refresh=False)
         else:
-            columns, total = shutil.get_terminal_size().columns - 1, counted(self.total, self.unit)
-            self._bar.bar_format = layout(self.label, total, shown(logs), columns)
+            columns, total = shutil.get_terminal_size().columns - 1, format_amount(self.total, self.unit)
+            self._bar.bar_format = line_format(self.label, total, format_logs(logs), columns)
 
     def _line(self, logs):
         """The whole line without tqdm."""
         columns = shutil.get_terminal_size().columns - 1 if self._live else 1000
-        total = counted(self.total, self.unit) if self.total else "?"
-        filled = BAR * min(self.done, self.total) // max(1, self.total)
-        minutes, seconds = divmod(int(time.perf_counter() - self.began), 60)
-        line = layout(self.label, total, shown(logs), columns).format(
+        total = format_amount(self.total, self.unit) if self.total else "?"
+        filled = BAR_WIDTH * min(self.done, self.total) // max(1, self.total)
+        minutes, seconds = divmod(int(time.perf_counter() - self.start_time), 60)
+        line = line_format(self.label, total, format_logs(logs), columns).format(
             desc=self.label,
-            bar="=" * filled + "." * (BAR - filled),
-            n_fmt=counted(self.done, self.unit),
+            bar="=" * filled + "." * (BAR_WIDTH - filled),
+            n_fmt=format_amount(self.done, self.unit),
             total_fmt=total,
             elapsed=f"{minutes:02}:{seconds:02}",
         )

@@ -68,7 +68,7 @@ class ProgbarLogger(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.verbose == 2:
-            print(f"Epoch {epoch + 1}/{self.params['epochs']} - {progress.shown(logs)}", flush=True)
+            print(f"Epoch {epoch + 1}/{self.params['epochs']} - {progress.format_logs(logs)}", flush=True)
         elif self._bar is not None:
             self._bar.close(logs)
             self._bar = None
