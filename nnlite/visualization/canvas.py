@@ -10,8 +10,9 @@ import unicodedata
 from pathlib import Path
 
 FONTS = "'DejaVu Sans', Helvetica, Arial, sans-serif"
-CHINESE = ("Noto Sans CJK SC", "Noto Sans SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei")
-CORNER = 0.45  # distance of a corner's control points from the corner, as a share of its radius
+CJK_FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei")
+# Distance of a rounded corner's control points from the corner, as a share of its radius.
+CORNER_CONTROL = 0.45
 MAX_PIXELS = 60_000  # of one side of an image; matplotlib's limit is 65,536
 
 # Widths of the characters from space to tilde in 1/100 of the font's size, for DejaVu Sans, which
@@ -70,15 +71,15 @@ def shortened(text, longest):
     return f"{text[: longest // 2]}…{text[len(text) + 1 + longest // 2 - longest :]}"
 
 
-def check_ending(path, what):
+def format_of(path, what):
     """The format of a file by its ending: 'svg', 'png' (also without an ending) or 'pdf'.
 
     `what` is the beginning of the error message for another ending.
     """
-    form = Path(path).suffix.lower().removeprefix(".") or "png"
-    if form not in ("svg", "png", "pdf"):
+    file_format = Path(path).suffix.lower().removeprefix(".") or "png"
+    if file_format not in ("svg", "png", "pdf"):
         raise ValueError(f"{what} to end in .svg, .png or .pdf, got {str(path)!r}")
-    return form
+    return file_format
 
 
 class Drawing:
@@ -145,7 +146,7 @@ class Drawing:
             f"<title>{_escaped(self.title)}</title>\n{body}\n</svg>\n"
         )
 
-    def image(self, form, dpi):
+    def image(self, file_format, dpi):
         """The drawing as bytes in a format of matplotlib, such as 'png' or 'pdf'.
 
         The resolution is lowered if a side would have more than 60,000 pixels.
@@ -155,7 +156,8 @@ class Drawing:
             from matplotlib.figure import Figure
         except ImportError as error:
             raise ImportError(
-                f"a {form} picture needs matplotlib: pip install matplotlib; an .svg needs nothing"
+                f"a {file_format} picture needs matplotlib: pip install matplotlib; "
+                "an .svg needs nothing"
             ) from error
         dpi = min(dpi, MAX_PIXELS * 72 / max(self.width, self.height))
         figure = Figure(figsize=(self.width / 72, self.height / 72), facecolor="white")
@@ -164,20 +166,20 @@ class Drawing:
         ax.set_xlim(0, self.width)
         ax.set_ylim(self.height, 0)
         ax.set_axis_off()
-        fonts = _installed_fonts(shape["text"] for kind, shape in self.shapes if kind == "text")
+        fonts = _fonts_for(shape["text"] for kind, shape in self.shapes if kind == "text")
         for order, (kind, shape) in enumerate(self.shapes):
             if kind == "path":
-                ax.add_patch(_painted_path(order, **shape))
+                ax.add_patch(_matplotlib_path(order, **shape))
             else:
-                _paint_text(ax, order, fonts, **shape)
+                _matplotlib_text(ax, order, fonts, **shape)
         content = io.BytesIO()
-        figure.savefig(content, format=form, dpi=dpi)
+        figure.savefig(content, format=file_format, dpi=dpi)
         return content.getvalue()
 
 
 def _rounded(left, top, right, bottom, upper, lower):
     """The path of a rectangle with rounded corners."""
-    a, b = upper * CORNER, lower * CORNER
+    a, b = upper * CORNER_CONTROL, lower * CORNER_CONTROL
     return [
         ("M", [(left + upper, top)]),
         ("L", [(right - upper, top)]),
@@ -219,7 +221,7 @@ def _svg_text(x, y, text, size, color, bold, anchor):
     )
 
 
-def _painted_path(order, path, fill, stroke, line=1.0, opacity=1.0, dashed=False, tip=""):
+def _matplotlib_path(order, path, fill, stroke, line=1.0, opacity=1.0, dashed=False, tip=""):
     from matplotlib.colors import to_rgba
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
@@ -237,7 +239,7 @@ def _painted_path(order, path, fill, stroke, line=1.0, opacity=1.0, dashed=False
     )
 
 
-def _paint_text(ax, order, fonts, x, y, text, size, color, bold, anchor):
+def _matplotlib_text(ax, order, fonts, x, y, text, size, color, bold, anchor):
     side = {"start": "left", "middle": "center", "end": "right"}[anchor]
     ax.text(
         x,
@@ -254,12 +256,12 @@ def _paint_text(ax, order, fonts, x, y, text, size, color, bold, anchor):
     )
 
 
-def _installed_fonts(texts):
+def _fonts_for(texts):
     """The fonts for some texts: matplotlib's, and an installed Chinese one if they need it."""
     from matplotlib import font_manager
 
     fonts = ["DejaVu Sans"]
     if any(ord(letter) > 0x2E7F for text in texts for letter in text):
         known = {font.name for font in font_manager.fontManager.ttflist}
-        fonts += [name for name in CHINESE if name in known][:1]
+        fonts += [name for name in CJK_FONTS if name in known][:1]
     return fonts

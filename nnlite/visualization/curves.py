@@ -11,13 +11,13 @@ import sys
 import numpy as np
 
 from nnlite.atomic_write import write_whole
-from nnlite.visualization.canvas import check_ending
+from nnlite.visualization.canvas import format_of
 
 __all__ = ["plot_history", "plot_misread", "plot_search"]
 
-TRAIN, HELD, WRONG = "#1f6feb", "#e8710a", "#c62828"
+TRAINING, VALIDATION, WRONG = "#1f6feb", "#e8710a", "#c62828"
 VALIDATION_PREFIX = "val_"
-LOOK = {"dpi": 110, "layout": "constrained", "facecolor": "white"}
+FIGURE_STYLE = {"dpi": 110, "layout": "constrained", "facecolor": "white"}
 HEADING_HEIGHT, ROW_HEIGHT = 0.6, 1.45  # inches, of misread images
 
 
@@ -28,12 +28,12 @@ def new_figure(size):
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError("pictures need matplotlib: pip install matplotlib") from error
-    figure = Figure(size, **LOOK)
+    figure = Figure(size, **FIGURE_STYLE)
     FigureCanvasAgg(figure)
     return figure
 
 
-def _shown_figure(size):
+def _pyplot_figure(size):
     """A figure of pyplot if the user imported it or a notebook runs, else one without a window."""
     if "matplotlib.pyplot" not in sys.modules and "ipykernel" not in sys.modules:
         return new_figure(size)
@@ -41,7 +41,7 @@ def _shown_figure(size):
         from matplotlib import pyplot
     except ImportError:
         return new_figure(size)  # raises an error that names matplotlib
-    return pyplot.figure(figsize=size, **LOOK)
+    return pyplot.figure(figsize=size, **FIGURE_STYLE)
 
 
 def _label(name):
@@ -55,7 +55,10 @@ def _curve(ax, history, key, first):
     from matplotlib.ticker import MaxNLocator
 
     last, has_validation = first, VALIDATION_PREFIX + key in history
-    for prefix, name, color in (("", "training", TRAIN), (VALIDATION_PREFIX, "validation", HELD)):
+    for prefix, name, color in (
+        ("", "training", TRAINING),
+        (VALIDATION_PREFIX, "validation", VALIDATION),
+    ):
         values = history.get(prefix + key)
         if values is not None and len(values):
             epochs = np.arange(first, first + len(values))
@@ -67,12 +70,12 @@ def _curve(ax, history, key, first):
     ax.set_xlim(first - 0.5, last + 0.5)
     ax.set_ylabel(_label(key).lower())
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _plain(ax)
+    _style_axes(ax)
     if has_validation or key != "learning_rate":
         ax.legend(frameon=False)
 
 
-def _plain(ax):
+def _style_axes(ax):
     """Hide the upper and right border and show horizontal grid lines."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="#e5e7eb", linewidth=0.8)
@@ -124,7 +127,7 @@ def plot_history(history, ax=None, path=None):
     >>> axes[0].get_xlabel()
     'epoch'
     """
-    form = None if path is None else check_ending(path, "plot_history: expected path")
+    file_format = None if path is None else format_of(path, "plot_history: expected path")
     first = (getattr(history, "epoch", None) or [0])[0] + 1
     history = getattr(history, "history", history)
     if "loss" not in history:
@@ -134,7 +137,7 @@ def plot_history(history, ax=None, path=None):
     if ax is None:
         columns = 2 if len(names) == 4 else min(3, len(names))
         rows = -(-len(names) // columns)
-        figure = _shown_figure((5 * columns, 3.6 * rows))
+        figure = _pyplot_figure((5 * columns, 3.6 * rows))
         ax = figure.subplots(rows, columns, squeeze=False)
         for unused in ax.ravel()[len(names) :]:
             unused.remove()
@@ -142,14 +145,14 @@ def plot_history(history, ax=None, path=None):
     for one, name in zip(axes, names):
         _curve(one, history, name, first)
     if path is not None:
-        _save(axes[0], path, form)
+        _save(axes[0], path, file_format)
     return axes
 
 
-def _save(ax, path, form):
+def _save(ax, path, file_format):
     """Write the figure that contains these Axes to a file."""
     content = io.BytesIO()
-    ax.get_figure(root=True).savefig(content, format=form)
+    ax.get_figure(root=True).savefig(content, format=file_format)
     write_whole(path, content.getvalue())
 
 
@@ -185,29 +188,33 @@ def plot_search(search, ax=None, path=None):
     """
     from matplotlib.ticker import MaxNLocator
 
-    form = None if path is None else check_ending(path, "plot_search: expected path")
+    file_format = None if path is None else format_of(path, "plot_search: expected path")
     results = getattr(search, "cv_results_", None)
     scores = np.asarray(search if results is None else results["mean_test_score"], float)
     if scores.ndim != 1 or not np.isfinite(scores).any():
         raise ValueError(f"plot_search: expected scores of a fitted search, got {search!r}")
-    ax = _shown_figure((7, 3.6)).subplots() if ax is None else ax
+    ax = _pyplot_figure((7, 3.6)).subplots() if ax is None else ax
     tried = np.arange(1, len(scores) + 1)
     best = np.fmax.accumulate(scores)
-    middle = np.nanquantile(scores, 0.25)
-    low = middle - max(best[-1] - middle, 1e-9)  # diverged settings score far lower
-    far = ~(scores >= low)
-    ax.plot(tried[~far], scores[~far], "o", color=HELD, markersize=4, label="setting tried")
-    if far.any():
-        ax.plot(tried[far], np.full(far.sum(), low), "v", color=WRONG, markersize=5, label="worse")
-    ax.plot(tried, best, color=TRAIN, drawstyle="steps-post", label="best so far")
+    lower_quartile = np.nanquantile(scores, 0.25)
+    low = lower_quartile - max(best[-1] - lower_quartile, 1e-9)  # diverged settings score far lower
+    worse = ~(scores >= low)
+    ax.plot(
+        tried[~worse], scores[~worse], "o", color=VALIDATION, markersize=4, label="setting tried"
+    )
+    if worse.any():
+        ax.plot(
+            tried[worse], np.full(worse.sum(), low), "v", color=WRONG, markersize=5, label="worse"
+        )
+    ax.plot(tried, best, color=TRAINING, drawstyle="steps-post", label="best so far")
     ax.set_title("Score of each setting", loc="left", fontsize=11, fontweight="bold")
     ax.set_xlabel("setting")
     ax.set_ylabel("mean score")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _plain(ax)
+    _style_axes(ax)
     ax.legend(frameon=False, loc="lower right")
     if path is not None:
-        _save(ax, path, form)
+        _save(ax, path, file_format)
     return ax
 
 

@@ -4,20 +4,21 @@
 """
 
 from nnlite.atomic_write import write_whole
-from nnlite.visualization.canvas import Drawing, check_ending, shortened, text_width
+from nnlite.visualization.canvas import Drawing, format_of, shortened, text_width
 from nnlite.visualization.graph_layout import Edge, Layout
-from nnlite.visualization.node_box import SMALL, SOFT, Box
+from nnlite.visualization.node_box import MUTED, SMALL, Box
 from nnlite.visualization.outline import HOW_TO_BUILD, Outline
 from nnlite.visualization.summary import summary_html
 
-WHERE = "plot_model: expected to_file"
-LINE, FRAME_FILL = "#7b8794", "#64748b"
+ERROR_PREFIX = "plot_model: expected to_file"
+LINE_COLOR, FRAME_FILL = "#7b8794", "#64748b"
 MARGIN, ARROW = 14, 6
 UNCONNECTED = (  # the note below the picture of a subclassed model
     "layers in the order in which they were set;",
     "only the model's call says how they are connected",
 )
-FRAME, HEADING = 16, 24  # of a nested model: the space around its boxes, and that for its name
+# The space around the boxes of a nested model, and above them for its name.
+FRAME_MARGIN, FRAME_HEADING = 16, 24
 
 
 class Diagram:
@@ -56,7 +57,7 @@ class Diagram:
         )
         content.draw(drawing, MARGIN + (width - content.size[0]) / 2, MARGIN)
         for k, note in enumerate(notes):
-            drawing.text(MARGIN + width / 2, height + MARGIN + 16 + 14 * k, note, SMALL, SOFT)
+            drawing.text(MARGIN + width / 2, height + MARGIN + 16 + 14 * k, note, SMALL, MUTED)
         self.drawing = drawing
 
     @property
@@ -75,8 +76,10 @@ class Diagram:
         path : str or path
             Ends in .svg, .png or .pdf; without an ending the file is a PNG.
         """
-        form = check_ending(path, WHERE)
-        content = self.svg.encode() if form == "svg" else self.drawing.image(form, self.dpi)
+        file_format = format_of(path, ERROR_PREFIX)
+        content = (
+            self.svg.encode() if file_format == "svg" else self.drawing.image(file_format, self.dpi)
+        )
         write_whole(path, content)
 
 
@@ -148,7 +151,7 @@ def plot_model(
     '<svg'
     """
     if to_file is not None:
-        check_ending(to_file, WHERE)
+        format_of(to_file, ERROR_PREFIX)
     diagram = Diagram(
         model,
         rankdir,
@@ -168,15 +171,15 @@ def plot_model(
 class _Style:
     """The details that boxes show, and the direction of the picture."""
 
-    def __init__(self, sideways, expand, shown):
-        self.sideways, self.expand, self.shown = sideways, expand, shown
+    def __init__(self, left_to_right, expand, shown):
+        self.left_to_right, self.expand, self.shown = left_to_right, expand, shown
 
     def shows(self, what):
         return self.shown.get(what, False)
 
-    def turned(self, pair):
+    def oriented(self, pair):
         """Convert between (width, height) or (x, y) and (across, along)."""
-        return tuple(reversed(pair)) if self.sideways else tuple(pair)
+        return tuple(reversed(pair)) if self.left_to_right else tuple(pair)
 
 
 class _Arrangement:
@@ -190,9 +193,9 @@ class _Arrangement:
         ports = len(outline.entries) if framed else 0
         calls = outline.calls
         self.parts = [_Port()] * ports + [self._part(call) for call in calls]
-        place = {id(call): k for k, call in enumerate(calls, ports)}
+        index_of = {id(call): k for k, call in enumerate(calls, ports)}
         edges = [
-            self._edge(place[id(source)], output, k, index)
+            self._edge(index_of[id(source)], output, k, index)
             for k, call in enumerate(calls, ports)
             for index, (source, output) in enumerate(call.inputs)
         ]
@@ -200,16 +203,16 @@ class _Arrangement:
         self.exits = []
         if framed:
             for k, call in enumerate(outline.entries):
-                edges.append(self._edge(k, 0, place[id(call)], outline.entries[:k].count(call)))
+                edges.append(self._edge(k, 0, index_of[id(call)], outline.entries[:k].count(call)))
             for call, output in outline.exits:
                 self.exits.append(len(self.parts))
                 self.parts.append(_Port())
-                edges.append(self._edge(place[id(call)], output, self.exits[-1], 0))
+                edges.append(self._edge(index_of[id(call)], output, self.exits[-1], 0))
         edges = list({edge.key: edge for edge in edges}.values())
         ranks = None if outline.connected else range(len(calls))
-        sizes = [style.turned(part.size) for part in self.parts]
+        sizes = [style.oriented(part.size) for part in self.parts]
         self.layout = Layout(sizes, edges, set(self.exits), ranks)
-        self.size = style.turned(self.layout.size)
+        self.size = style.oriented(self.layout.size)
 
     def _part(self, call):
         if self.style.expand and call.is_model:
@@ -219,17 +222,17 @@ class _Arrangement:
         return Box(call, self.style)
 
     def _edge(self, source, output, target, index):
-        out, into = self.parts[source].exit(output), self.parts[target].entry(index)
-        return Edge(source, target, out, into)
+        out, entry = self.parts[source].exit(output), self.parts[target].entry(index)
+        return Edge(source, target, out, entry)
 
     def draw(self, drawing, x, y):
         """Draw boxes and lines, with the upper left corner at (x, y)."""
         for edge, route in zip(self.layout.edges, self.layout.routes):
-            self._draw_line(drawing, x, y, route, self.parts[edge.target].takes_arrows)
+            self._draw_line(drawing, x, y, route, self.parts[edge.target].has_arrows)
         for part, across, along in zip(self.parts, self.layout.across, self.layout.along):
-            left, top = self.style.turned((across, along))
+            left, top = self.style.oriented((across, along))
             width, height = part.size
-            if self.style.sideways:
+            if self.style.left_to_right:
                 top -= height / 2
             else:
                 left -= width / 2
@@ -239,7 +242,7 @@ class _Arrangement:
         """Draw a line along a route, straight within the ranks and curved between them."""
 
         def at(across, along):
-            dx, dy = self.style.turned((across, along))
+            dx, dy = self.style.oriented((across, along))
             return x + dx, y + dy
 
         *route, (across, tip) = route
@@ -254,17 +257,17 @@ class _Arrangement:
             else:
                 path.append(("C", [at(a, middle), at(b, middle), at(b, begin)]))
             path.append(("L", [at(b, end)]))
-        drawing.curve(path, LINE, 1.3)
+        drawing.curve(path, LINE_COLOR, 1.3)
         if arrow:
             half = ARROW * 0.55
             tips = [(across, tip), (across - half, end - 1), (across + half, end - 1)]
-            drawing.polygon([at(*point) for point in tips], LINE)
+            drawing.polygon([at(*point) for point in tips], LINE_COLOR)
 
 
 class _Port:
     """The point at which a line enters or leaves a nested model."""
 
-    size, takes_arrows = (0.0, 0.0), False
+    size, has_arrows = (0.0, 0.0), False
 
     def entry(self, _):
         return 0.0
@@ -278,25 +281,25 @@ class _Port:
 class _Frame:
     """The picture of a nested model, in a frame with its name."""
 
-    takes_arrows = False
+    has_arrows = False
 
     def __init__(self, call, outline, style):
         self.inside = _Arrangement(outline, style, framed=True)
         self.name = shortened(f"{call.name} ({call.kind})", 60)
-        if call.turns > 1:
-            self.name += f", call {call.turn + 1} of {call.turns}"
+        if call.call_count > 1:
+            self.name += f", call {call.call_number + 1} of {call.call_count}"
         label = text_width(self.name, SMALL) + 24
         across, along = self.inside.layout.size
-        if style.sideways:
-            self.before, after = HEADING, FRAME
+        if style.left_to_right:
+            self.before, after = FRAME_HEADING, FRAME_MARGIN
             while text_width(self.name, SMALL) + 24 > along and len(self.name) > 3:
                 self.name = shortened(self.name, len(self.name) - 2)
         else:
             entry = min((self.inside.layout.across[k] for k in self.inside.entries), default=label)
-            self.before = after = max(FRAME, label - entry)  # no input line crosses the name
+            self.before = after = max(FRAME_MARGIN, label - entry)  # no input line crosses the name
         self.across = self.before + across + after
-        self.size = style.turned((self.across, along))
-        self.shift = style.turned((self.before, 0))
+        self.size = style.oriented((self.across, along))
+        self.shift = style.oriented((self.before, 0))
 
     def _offset(self, port):
         return self.before + self.inside.layout.across[port] - self.across / 2
@@ -314,8 +317,8 @@ class _Frame:
     def draw(self, drawing, x, y):
         """Draw the frame, with its upper left corner at (x, y), and its content."""
         width, height = self.size
-        drawing.rect(x, y, width, height, FRAME_FILL, SOFT, (8, 8), opacity=0.08, dashed=True)
-        drawing.text(x + 10, y + 16, self.name, SMALL, SOFT, anchor="start")
+        drawing.rect(x, y, width, height, FRAME_FILL, MUTED, (8, 8), opacity=0.08, dashed=True)
+        drawing.text(x + 10, y + 16, self.name, SMALL, MUTED, anchor="start")
         self.inside.draw(drawing, x + self.shift[0], y + self.shift[1])
 
 

@@ -68,37 +68,37 @@ class Layout:
         self.count = len(sizes)
         self.rank = _ranks(self.count, edges, last) if ranks is None else list(ranks)
         self._add_waypoints()
-        self.order = _ordered(self.rank, self.segments, self.leans)
-        self.x = _coordinates(self.order, self._widths(), self._pulling(), self.count)
+        self.order = _order(self.rank, self.segments, self.offsets)
+        self.x = _coordinates(self.order, self._widths(), self._attracting(), self.count)
         self._finish()
 
     def _add_waypoints(self):
         """Add a waypoint for each rank that a line passes; lines from one source share them."""
         bypassed = _bypassed(self.count, self.edges)
-        points = {}
-        self.ways = []
+        waypoints = {}
+        self.paths = []
         self.segments = {}  # (upper, lower) -> whether it attracts its ends
-        self.leans = {}  # (upper, lower) -> where it meets its ends, as shares of their widths
+        self.offsets = {}  # (upper, lower) -> where it meets its ends, as shares of their widths
         for k, edge in enumerate(self.edges):
-            way = [edge.source]
+            path = [edge.source]
             for r in range(self.rank[edge.source] + 1, self.rank[edge.target]):
                 key = (edge.source, edge.out, r)
-                if key not in points:
-                    points[key] = len(self.rank)
+                if key not in waypoints:
+                    waypoints[key] = len(self.rank)
                     self.rank.append(r)
                     self.sizes.append((0.0, 0.0))
-                way.append(points[key])
-            way.append(edge.target)
-            self.ways.append(way)
-            for a, b in pairwise(way):
+                path.append(waypoints[key])
+            path.append(edge.target)
+            self.paths.append(path)
+            for a, b in pairwise(path):
                 inner = a >= self.count and b >= self.count
-                pulls = inner or k not in bypassed
-                self.segments[a, b] = self.segments.get((a, b), False) or pulls
-                self.leans[a, b] = [0.0, 0.0]
+                attracts = inner or k not in bypassed
+                self.segments[a, b] = self.segments.get((a, b), False) or attracts
+                self.offsets[a, b] = [0.0, 0.0]
             if edge.out:
-                self.leans[way[0], way[1]][0] = edge.out / self.sizes[edge.source][0]
+                self.offsets[path[0], path[1]][0] = edge.out / self.sizes[edge.source][0]
             if edge.into:
-                self.leans[way[-2], way[-1]][1] = edge.into / self.sizes[edge.target][0]
+                self.offsets[path[-2], path[-1]][1] = edge.into / self.sizes[edge.target][0]
 
     def _widths(self):
         return [
@@ -106,8 +106,8 @@ class Layout:
             for k, (across, _) in enumerate(self.sizes)
         ]
 
-    def _pulling(self):
-        return [segment for segment, pulls in self.segments.items() if pulls]
+    def _attracting(self):
+        return [segment for segment, attracts in self.segments.items() if attracts]
 
     def _finish(self):
         """Compute positions along, routes, and the total size; all coordinates begin at 0."""
@@ -127,9 +127,9 @@ class Layout:
         ]
         self.size = (right, begins[-1] + depths[-1] if begins else 0.0)
         self.routes = []
-        for edge, way in zip(self.edges, self.ways):
+        for edge, path in zip(self.edges, self.paths):
             route = []
-            for k in way:
+            for k in path:
                 r = self.rank[k]
                 x = self.across[k]
                 begin, end = begins[r], begins[r] + depths[r]
@@ -177,7 +177,7 @@ def _neighbours(nodes, segments):
     return above, below
 
 
-def _ordered(rank, segments, leans):
+def _order(rank, segments, offsets):
     """The members of each rank in an order with few crossings, by the barycentre method.
 
     Sweeps alternate downwards and upwards: they sort the members of a rank by the mean position of
@@ -187,7 +187,7 @@ def _ordered(rank, segments, leans):
     for k, r in enumerate(rank):
         ranks[r].append(k)
     above, below = _neighbours(len(rank), segments)
-    best, fewest = [list(members) for members in ranks], None
+    best, best_crossings = [list(members) for members in ranks], None
     for sweep in range(SWEEPS):
         down, swapped = sweep % 2 == 0, sweep % 4 > 1  # swapped: members with equal means
         place = {k: i for members in ranks for i, k in enumerate(members)}
@@ -195,7 +195,8 @@ def _ordered(rank, segments, leans):
             neighbours = above if down else below
             means = {
                 k: sum(
-                    place[n] + (leans[n, k][0] if down else leans[k, n][1]) for n in neighbours[k]
+                    place[n] + (offsets[n, k][0] if down else offsets[k, n][1])
+                    for n in neighbours[k]
                 )
                 / len(neighbours[k])
                 if neighbours[k]
@@ -206,18 +207,20 @@ def _ordered(rank, segments, leans):
                 members.reverse()
             members.sort(key=means.__getitem__)
             place.update({k: i for i, k in enumerate(members)})
-        crossings = sum(_crossings(members, below, place, leans) for members in ranks)
-        if fewest is None or crossings < fewest:
-            best, fewest = [list(members) for members in ranks], crossings
-        if not fewest:
+        crossings = sum(_crossings(members, below, place, offsets) for members in ranks)
+        if best_crossings is None or crossings < best_crossings:
+            best, best_crossings = [list(members) for members in ranks], crossings
+        if not best_crossings:
             break
     return best
 
 
-def _crossings(members, below, place, leans):
+def _crossings(members, below, place, offsets):
     """The number of pairs of lines that cross between a rank and the next one."""
     lines = [
-        (place[k] + leans[k, n][0], place[n] + leans[k, n][1]) for k in members for n in below[k]
+        (place[k] + offsets[k, n][0], place[n] + offsets[k, n][1])
+        for k in members
+        for n in below[k]
     ]
     crossings, seen = 0, []
     for _, end in sorted(lines):
@@ -235,7 +238,7 @@ def _coordinates(order, widths, segments, boxes):
         neighbours = below if upwards else above
         for mirrored in (False, True):
             side = [members[::-1] for members in ranks] if mirrored else ranks
-            x = _packed(side, _aligned(side, neighbours, boxes), widths)
+            x = _pack(side, _align(side, neighbours, boxes), widths)
             layouts.append([-v for v in x] if mirrored else x)
     if not widths:
         return []
@@ -250,7 +253,7 @@ def _coordinates(order, widths, segments, boxes):
     return [sum(sorted(places)[1:3]) / 2 for places in zip(*layouts)]
 
 
-def _aligned(ranks, neighbours, boxes):
+def _align(ranks, neighbours, boxes):
     """The block of each member; the members of a block are on one straight line.
 
     A member joins the block of the median of its neighbours in the rank before, unless the line
@@ -276,7 +279,7 @@ def _aligned(ranks, neighbours, boxes):
     return block
 
 
-def _packed(ranks, block, widths):
+def _pack(ranks, block, widths):
     """Coordinates across: blocks are first placed as far to the left as possible.
 
     Each block then moves as far to the right as its right neighbours allow.
@@ -284,20 +287,20 @@ def _packed(ranks, block, widths):
     after, before = {b: {} for b in block.values()}, {b: {} for b in block.values()}
     for members in ranks:
         for a, b in pairwise(members):
-            apart = (widths[a] + widths[b]) / 2
+            distance = (widths[a] + widths[b]) / 2
             a, b = block[a], block[b]
-            after[a][b] = before[b][a] = max(apart, after[a].get(b, 0))
+            after[a][b] = before[b][a] = max(distance, after[a].get(b, 0))
     x = {}
-    order = _sorted_blocks(after, before)
+    order = _topological_order(after, before)
     for b in order:
-        x[b] = max((x[a] + apart for a, apart in before[b].items()), default=widths[b] / 2)
+        x[b] = max((x[a] + distance for a, distance in before[b].items()), default=widths[b] / 2)
     for b in reversed(order):
         if after[b]:
-            x[b] = max(x[b], min(x[c] - apart for c, apart in after[b].items()))
+            x[b] = max(x[b], min(x[c] - distance for c, distance in after[b].items()))
     return [x[block[k]] for k in range(len(widths))]
 
 
-def _sorted_blocks(after, before):
+def _topological_order(after, before):
     """The blocks in topological order, from left to right."""
     waiting_for = {b: len(found) for b, found in before.items()}
     order = [b for b, n in waiting_for.items() if not n]

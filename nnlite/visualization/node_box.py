@@ -2,31 +2,38 @@
 
 from nnlite.visualization.canvas import shortened, text_width
 
-# (filling of the heading, outline)
-INPUT, WEIGHTS, FILTERS = ("#e2e8f0", "#64748b"), ("#dbeafe", "#3b82f6"), ("#ccfbf1", "#0d9488")
-POOLS, NORMAL, BENDS = ("#fee2e2", "#dc2626"), ("#ede9fe", "#7c3aed"), ("#fef3c7", "#d97706")
-NOISE, SHAPES, MEETS = ("#fce7f3", "#db2777"), ("#ede9e3", "#8a7f72"), ("#dcfce7", "#16a34a")
-MODELS, FUNCTIONS = ("#e0e7ff", "#4f46e5"), ("#f1f5f9", "#94a3b8")
+# (filling of the heading, outline) of each family of layers
+INPUT = ("#e2e8f0", "#64748b")
+DENSE = ("#dbeafe", "#3b82f6")
+CONVOLUTION = ("#ccfbf1", "#0d9488")
+POOLING = ("#fee2e2", "#dc2626")
+NORMALIZATION = ("#ede9fe", "#7c3aed")
+ACTIVATION = ("#fef3c7", "#d97706")
+REGULARIZATION = ("#fce7f3", "#db2777")
+SHAPING = ("#ede9e3", "#8a7f72")
+MERGING = ("#dcfce7", "#16a34a")
+MODEL = ("#e0e7ff", "#4f46e5")
+FUNCTION = ("#f1f5f9", "#94a3b8")
 OTHER = ("#ffedd5", "#ea580c")
 
 # By the module of a layer's class, or by the class if its module has several families.
 COLOURS = {
     "InputLayer": INPUT,
-    "Dense": WEIGHTS,
-    "Activation": BENDS,
-    "Dropout": NOISE,
-    "Flatten": SHAPES,
-    "Reshape": SHAPES,
-    "conv": FILTERS,
-    "pooling": POOLS,
-    "normalization": NORMAL,
-    "activation": BENDS,
-    "regularization": NOISE,
-    "shaping": SHAPES,
-    "preprocessing": SHAPES,
-    "merging": MEETS,
+    "Dense": DENSE,
+    "Activation": ACTIVATION,
+    "Dropout": REGULARIZATION,
+    "Flatten": SHAPING,
+    "Reshape": SHAPING,
+    "conv": CONVOLUTION,
+    "pooling": POOLING,
+    "normalization": NORMALIZATION,
+    "activation": ACTIVATION,
+    "regularization": REGULARIZATION,
+    "shaping": SHAPING,
+    "preprocessing": SHAPING,
+    "merging": MERGING,
 }
-INK, SOFT, PAPER = "#0f172a", "#64748b", "#ffffff"
+TEXT_COLOR, MUTED, BACKGROUND = "#0f172a", "#64748b", "#ffffff"
 
 TITLE, SMALL, BODY = 12, 10, 10.5  # sizes of the text
 PAD, ROW, RADIUS = 10, 19, 6
@@ -37,7 +44,7 @@ MAX_SHAPES = 6  # different shapes in a box
 class Box:
     """The box of one call: a heading, and a table of the details that `style` shows."""
 
-    takes_arrows = True
+    has_arrows = True
 
     def __init__(self, call, style):
         self.call = call
@@ -45,8 +52,8 @@ class Box:
         self.lines = []
         if style.shows("names") and call.name != self.title:
             self.lines.append(shortened(call.name, MAX_NAME))
-        if call.turns > 1:
-            self.lines.append(f"call {call.turn + 1} of {call.turns}")
+        if call.call_count > 1:
+            self.lines.append(f"call {call.call_number + 1} of {call.call_count}")
         self.title = shortened(self.title, MAX_NAME)
         self.rows = table(call, style)
         self.label_width = max((text_width(a, BODY) + 2 * PAD for a, _ in self.rows), default=0)
@@ -70,18 +77,18 @@ class Box:
         below = RADIUS if not self.rows else 0
         tip = f"{self.call.name} ({self.call.kind})"
         if self.rows:
-            drawing.rect(x, y, width, height, PAPER, radius=(RADIUS, RADIUS))
+            drawing.rect(x, y, width, height, BACKGROUND, radius=(RADIUS, RADIUS))
         drawing.rect(x, y, width, self.heading, fill, radius=(RADIUS, below))
-        drawing.text(x + width / 2, y + 17, self.title, TITLE, INK, bold=True)
+        drawing.text(x + width / 2, y + 17, self.title, TITLE, TEXT_COLOR, bold=True)
         for k, line in enumerate(self.lines):
-            drawing.text(x + width / 2, y + 31 + 14 * k, line, SMALL, INK)
+            drawing.text(x + width / 2, y + 31 + 14 * k, line, SMALL, TEXT_COLOR)
         top = y + self.heading
         for label, values in self.rows:
             drawing.curve([("M", [(x, top)]), ("L", [(x + width, top)])], outline, 0.6)
-            drawing.text(x + PAD, top + 13.5, label, BODY, SOFT, anchor="start")
+            drawing.text(x + PAD, top + 13.5, label, BODY, MUTED, anchor="start")
             for value in values:
                 drawing.text(
-                    x + self.label_width + PAD, top + 13.5, value, BODY, INK, anchor="start"
+                    x + self.label_width + PAD, top + 13.5, value, BODY, TEXT_COLOR, anchor="start"
                 )
                 top += ROW
         if self.rows:
@@ -130,9 +137,9 @@ def shape_lines(shapes):
 def colours(call):
     """(filling of the heading, outline) for a call."""
     if call.layer is None:
-        return FUNCTIONS
+        return FUNCTION
     if call.is_model:
-        return MODELS
+        return MODEL
     for cls in type(call.layer).__mro__:
         for family in (cls.__name__, cls.__module__.rpartition(".")[2]):
             if cls.__module__.startswith("nnlite.") and family in COLOURS:

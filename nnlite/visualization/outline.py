@@ -28,8 +28,8 @@ class Call:
     ----------
     name : str
         Unique: functions are numbered as layers are.
-    turn, turns : int
-        This is call number `turn`, from 0, of the `turns` calls of its layer.
+    call_number, call_count : int
+        This is call number `call_number`, from 0, of the `call_count` calls of its layer.
     """
 
     def __init__(self, function, inputs=(), input_shapes=(), output_shapes=(), dtypes=()):
@@ -37,7 +37,7 @@ class Call:
         self.input_shapes, self.output_shapes = list(input_shapes), list(output_shapes)
         self.dtypes = list(dtypes)
         self.name = getattr(function, "name", None) or function.__name__
-        self.turn, self.turns = 0, 1
+        self.call_number, self.call_count = 0, 1
 
     @property
     def layer(self):
@@ -84,8 +84,8 @@ class Outline:
         else:
             self.connected = False
             self._list(model)
-        _count_turns(self.calls)
-        _name_functions_apart(self.calls)
+        _number_calls(self.calls)
+        _number_functions(self.calls)
 
     @property
     def is_chain(self):
@@ -93,7 +93,7 @@ class Outline:
         return (
             all(call.inputs == [(before, 0)] for before, call in pairwise(self.calls))
             and len(self.entries) == 1
-            and all(call.turns == 1 for call in self.calls)
+            and all(call.call_count == 1 for call in self.calls)
         )
 
     def _follow(self, graph, layers):
@@ -138,17 +138,17 @@ def flat_shapes(structure):
     return [shape for part in structure for shape in flat_shapes(part)]
 
 
-def _count_turns(calls):
-    turns = {}
+def _number_calls(calls):
+    calls_by_layer = {}
     for call in calls:
         if call.layer is not None:
-            turns.setdefault(id(call.layer), []).append(call)
-    for same in turns.values():
-        for turn, call in enumerate(same):
-            call.turn, call.turns = turn, len(same)
+            calls_by_layer.setdefault(id(call.layer), []).append(call)
+    for group in calls_by_layer.values():
+        for number, call in enumerate(group):
+            call.call_number, call.call_count = number, len(group)
 
 
-def _name_functions_apart(calls):
+def _number_functions(calls):
     used = {call.name for call in calls if call.layer is not None}
     for call in calls:
         if call.layer is None:

@@ -38,7 +38,7 @@ class Row:
         self.params = f"{layer.count_params() if layer is not None else 0:,}"
         if layer is not None and not layer.built and not shapes:
             self.params += " (unbuilt)"
-        taken = [f"{c.name}[{c.turn}][{k}]" for call in calls for c, k in call.inputs]
+        taken = [f"{c.name}[{c.call_number}][{k}]" for call in calls for c, k in call.inputs]
         self.connected = ", ".join(taken) or "-"
         has_weights = layer is not None and layer.weights
         self.trainable = "-" if not has_weights else "Y" if layer.trainable else "N"
