@@ -105,7 +105,8 @@ class ProgressBar:
         if self._in_notebook:
             self._bar.set_postfix_str(format_logs(logs), refresh=False)
         else:
-            columns, total = shutil.get_terminal_size().columns - 1, format_amount(self.total, self.unit)
+            columns = shutil.get_terminal_size().columns - 1
+            total = format_amount(self.total, self.unit)
             self._bar.bar_format = line_format(self.label, total, format_logs(logs), columns)
 
     def _line(self, logs):

@@ -68,7 +68,8 @@ class ProgbarLogger(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.verbose == 2:
-            print(f"Epoch {epoch + 1}/{self.params['epochs']} - {progress.format_logs(logs)}", flush=True)
+            label = f"Epoch {epoch + 1}/{self.params['epochs']}"
+            print(f"{label} - {progress.format_logs(logs)}", flush=True)
         elif self._bar is not None:
             self._bar.close(logs)
             self._bar = None
