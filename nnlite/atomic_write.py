@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writing of files."""
 
 import contextlib
 import os
@@ -7,8 +7,9 @@ from pathlib import Path
 
 
 def write_whole(path, content):
-    """Put a file in its place: written beside it first, then renamed, so that nobody ever sees half
-    of it.
+    """Write a file completely or not at all.
+
+    The content goes to a temporary file in the same folder, which then takes the file's name.
 
     Parameters
     ----------
@@ -24,10 +25,10 @@ def write_whole(path, content):
     'whole'
     """
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
     finally:
-        with contextlib.suppress(OSError):  # the error that led here says more
-            beside.unlink()
+        with contextlib.suppress(OSError):  # it was renamed, or an earlier error is more useful
+            temporary.unlink()

@@ -1,7 +1,7 @@
-"""Gradients: one backward walk over a recording, each op's rule written in ops.
+"""Gradients: one backward walk over a recording, with one rule for each op.
 
-On a tape the rules run as they are called; in a trace they are recorded, and become part of the
-plan."""
+The rules are written in ops: on a tape they run immediately, in a trace they are recorded and
+become part of the plan."""
 
 from nnlite import ops
 from nnlite.engine.dispatch import Recording
@@ -15,10 +15,10 @@ def gradients(recording, target, sources, seed=None):
     ----------
     recording : Recording
     target : Tensor
-        Summed, if it has more than one element.
+        If it has more than one element, the gradients are those of its sum.
     sources : list of Tensor
     seed : Tensor, optional
-        Of the target's shape: the gradient that arrives at the target (default ones).
+        The gradient with respect to the target, of its shape; by default ones.
 
     Returns
     -------
@@ -26,12 +26,12 @@ def gradients(recording, target, sources, seed=None):
         None where the target does not depend on the source.
     """
     calls = list(recording.calls)
-    on_path = _marked(calls, sources)
-    arrived = {}
+    on_path = _dependents(calls, sources)
+    grads = {}  # by the id of the tensor
     if id(target) in on_path:
-        arrived[id(target)] = ops.ones_like(target) if seed is None else seed
+        grads[id(target)] = ops.ones_like(target) if seed is None else seed
     for call in reversed(calls):
-        dys = [arrived.get(id(y)) for y in call.outputs]
+        dys = [grads.get(id(y)) for y in call.outputs]
         need = [id(x) in on_path for x in call.inputs]
         if call.op.gradient == "none" or not any(need) or all(dy is None for dy in dys):
             continue
@@ -47,29 +47,29 @@ def gradients(recording, target, sources, seed=None):
             if dx is None:
                 continue
             dx = ops.sum_to(dx, x.shape)
-            known = arrived.get(id(x))
-            arrived[id(x)] = dx if known is None else ops.add(known, dx)
-    return [arrived.get(id(source)) for source in sources]
+            known = grads.get(id(x))
+            grads[id(x)] = dx if known is None else ops.add(known, dx)
+    return [grads.get(id(source)) for source in sources]
 
 
-def _marked(calls, sources):
-    """The ids of tensors that depend on a source."""
-    marked = {id(s) for s in sources}
+def _dependents(calls, sources):
+    """The ids of the sources and of the tensors that depend on them."""
+    found = {id(s) for s in sources}
     for call in calls:
-        if call.op.gradient != "none" and any(id(x) in marked for x in call.inputs):
-            marked.update(id(y) for y in call.outputs)
-    return marked
+        if call.op.gradient != "none" and any(id(x) in found for x in call.inputs):
+            found.update(id(y) for y in call.outputs)
+    return found
 
 
 class GradientTape:
-    """Records what is computed inside its `with` block, to differentiate it afterwards.
+    """Records the ops inside its `with` block, for gradients afterwards.
 
     Parameters
     ----------
     persistent : bool, default False
         Whether `gradient` may be called more than once.
     watch_accessed_variables : bool, default True
-        Kept for TensorFlow's signature; every tensor of the block can be a source.
+        Ignored, for TensorFlow's signature: every tensor of the block can be a source.
 
     Examples
     --------
@@ -94,7 +94,12 @@ class GradientTape:
         self._recording.__exit__(*exc)
 
     def watch(self, tensor):
-        """Nothing to do: every tensor used in the block is watched."""
+        """Do nothing: every tensor of the block can be a source.
+
+        Parameters
+        ----------
+        tensor : Tensor
+        """
 
     def gradient(self, target, sources, output_gradients=None, unconnected_gradients="none"):
         """The gradients of `target` with respect to `sources`.
@@ -102,16 +107,23 @@ class GradientTape:
         Parameters
         ----------
         target : Tensor
-            Computed inside the block; summed if it has more than one element.
-        sources : Tensor or (nested) list of them
+            Computed inside the block. If it has more than one element, the gradients are those of
+            its sum.
+        sources : Tensor or list of Tensor
         output_gradients : Tensor, optional
-            What arrives at `target` (default ones).
+            The gradient with respect to `target`, of its shape; by default ones.
         unconnected_gradients : {'none', 'zero'}, default 'none'
-            What stands for a source that `target` does not depend on.
+            The gradient for a source on which `target` does not depend: None or zeros.
 
         Returns
         -------
         Tensor or None, or a list of them
+
+        Raises
+        ------
+        RuntimeError
+            If a tape that is not persistent is asked a second time, or a variable was assigned
+            after its use in the block.
         """
         if self._used and not self.persistent:
             raise RuntimeError(

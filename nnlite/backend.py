@@ -1,10 +1,90 @@
-"""Keras 2's `keras.backend`, imported as K: its names for what `nnlite.ops` and others compute.
+"""Keras 2's `keras.backend`, usually imported as K: its names for functions of `nnlite.ops`.
 
-All take tensors, variables, arrays, lists and numbers. Comparisons give 1 and 0.
+The functions accept tensors, variables, arrays, lists and numbers. Comparisons return 1 and 0.
 """
 
 from nnlite import config, losses, nn, ops
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
+
+__all__ = [
+    "abs",
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "batch_flatten",
+    "binary_crossentropy",
+    "cast",
+    "categorical_crossentropy",
+    "clear_session",
+    "clip",
+    "concatenate",
+    "constant",
+    "count_params",
+    "dot",
+    "dropout",
+    "dtype",
+    "elu",
+    "epsilon",
+    "equal",
+    "eval",
+    "exp",
+    "expand_dims",
+    "flatten",
+    "floatx",
+    "get_value",
+    "greater",
+    "greater_equal",
+    "image_data_format",
+    "int_shape",
+    "l2_normalize",
+    "less",
+    "less_equal",
+    "log",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "ndim",
+    "not_equal",
+    "one_hot",
+    "ones",
+    "ones_like",
+    "permute_dimensions",
+    "pow",
+    "random_normal",
+    "random_uniform",
+    "relu",
+    "reshape",
+    "set_epsilon",
+    "set_floatx",
+    "set_value",
+    "shape",
+    "sigmoid",
+    "sign",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_categorical_crossentropy",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "std",
+    "sum",
+    "switch",
+    "tanh",
+    "transpose",
+    "update",
+    "update_add",
+    "update_sub",
+    "var",
+    "variable",
+    "where",
+    "zeros",
+    "zeros_like",
+]
 
 epsilon, set_epsilon = config.epsilon, config.set_epsilon
 floatx, set_floatx = config.floatx, config.set_floatx
@@ -25,24 +105,48 @@ dropout, l2_normalize = nn.dropout, nn.l2_normalize
 
 
 def clear_session():
-    """Nothing: models share no state that would have to be cleared."""
+    """Do nothing: models share no state."""
 
 
 def constant(value, dtype=None, shape=None, name=None):
-    """A tensor of `value`, by default in `floatx()`, repeated to fill `shape`."""
+    """A tensor of `value`.
+
+    Parameters
+    ----------
+    value : array-like
+    dtype : {'float32', 'float64', 'int32'}, default `floatx()`
+    shape : tuple of int, optional
+        The shape to which `value` is broadcast; by default its own.
+    name : str, optional
+        Ignored.
+    """
     tensor = convert_to_tensor(value, dtype or floatx())
     return tensor if shape is None else ops.broadcast_to(tensor, shape)
 
 
 def variable(value, dtype=None, name="variable", constraint=None):
-    """A Variable that begins as `value`, by default in `floatx()`."""
+    """A Variable with the initial value `value`.
+
+    Parameters
+    ----------
+    value : array-like
+    dtype : {'float32', 'float64', 'int32'}, default `floatx()`
+    name : str, default 'variable'
+    constraint : None
+        Not supported: anything else is a ValueError.
+    """
     if constraint is not None:
         raise ValueError("variable: constraints are not supported")
     return Variable(value, name=name, dtype=dtype or floatx())
 
 
 def get_value(x):
-    """The values of a tensor or variable as an array."""
+    """The values of a tensor as a NumPy array.
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return convert_to_tensor(x).numpy()
 
 
@@ -50,27 +154,56 @@ eval = get_value
 
 
 def set_value(x, value):
-    """Copy an array into a variable."""
+    """Copy an array into a variable.
+
+    Parameters
+    ----------
+    x : Variable
+    value : array-like of the same shape
+    """
     x.assign(value)
 
 
 def update(x, new_x):
-    """Make `new_x` the value of a variable, as a step of what is computed."""
+    """Overwrite a variable; inside of a model this becomes a step of its computation.
+
+    Parameters
+    ----------
+    x : Variable
+    new_x : tensor of the same shape
+    """
     ops.assign(x, new_x)
 
 
 def update_add(x, increment):
-    """Add to a variable, as a step of what is computed."""
+    """Add to a variable; inside of a model this becomes a step of its computation.
+
+    Parameters
+    ----------
+    x : Variable
+    increment : tensor of the same shape
+    """
     ops.assign(x, ops.add(x, increment))
 
 
 def update_sub(x, decrement):
-    """Subtract from a variable, as a step of what is computed."""
+    """Subtract from a variable; inside of a model this becomes a step of its computation.
+
+    Parameters
+    ----------
+    x : Variable
+    decrement : tensor of the same shape
+    """
     ops.assign(x, ops.subtract(x, decrement))
 
 
 def shape(x):
-    """The sizes of the axes, a tuple; None for the batch of a symbol."""
+    """The shape of a tensor, a tuple; that of a symbol has None for the batch size.
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return tuple(x.shape) if hasattr(x, "shape") else convert_to_tensor(x).shape
 
 
@@ -78,48 +211,106 @@ int_shape = shape
 
 
 def ndim(x):
-    """How many axes there are."""
+    """The number of axes of a tensor.
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return len(shape(x))
 
 
 def count_params(x):
-    """How many elements there are."""
+    """The number of elements of a tensor.
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return convert_to_tensor(x).size
 
 
 def dtype(x):
-    """'float32', 'float64' or 'int32'."""
+    """The dtype of a tensor: 'float32', 'float64' or 'int32'.
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return x.dtype if isinstance(x, Tensor) else convert_to_tensor(x).dtype
 
 
 def relu(x, alpha=0.0, max_value=None, threshold=0.0):
-    """max(x, 0), with a slope `alpha` below the threshold and an upper limit if asked."""
+    """max(x, 0), for the default arguments.
+
+    Parameters
+    ----------
+    x : tensor
+    alpha : float, default 0.0
+        Below the threshold the result is `alpha * (x - threshold)`.
+    max_value : float, optional
+        The upper limit of the result; None: there is none.
+    threshold : float, default 0.0
+    """
     return ops.relu(x, alpha, max_value, threshold)
 
 
 def dot(x, y):
-    """The product of x (..., K) with a matrix y (K, N)."""
+    """The product of a tensor with a matrix.
+
+    Parameters
+    ----------
+    x : tensor, shape (..., K)
+    y : tensor, shape (K, N)
+
+    Returns
+    -------
+    Tensor, shape (..., N)
+    """
     return ops.linear(x, y)
 
 
 def expand_dims(x, axis=-1):
-    """`x` with a new axis of one entry, by default at the end."""
+    """`x` with a new axis of size 1.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int, default -1
+        The position of the new axis in the result.
+    """
     return ops.expand_dims(x, axis)
 
 
 def flatten(x):
-    """All elements along one axis."""
+    """All elements along one axis.
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return ops.reshape(x, (-1,))
 
 
 def batch_flatten(x):
-    """The elements of each sample along one axis."""
+    """The elements of each sample along one axis, of shape (N, elements).
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return ops.reshape(x, (shape(x)[0], -1))
 
 
 def switch(condition, then_expression, else_expression):
-    """The one where `condition` is not 0, else the other; either may be a function without
-    arguments. A condition for each sample serves its whole row."""
+    """`then_expression` where `condition` is not 0, else `else_expression`.
+
+    Parameters
+    ----------
+    condition : tensor
+        If it has fewer axes than the expressions, it gets axes of size 1 at the end.
+    then_expression, else_expression : tensor, or function without arguments that returns one
+    """
     a, b = (f() if callable(f) else f for f in (then_expression, else_expression))
     extra = ndim(a) - ndim(condition)
     if ndim(condition) and extra > 0:
@@ -128,33 +319,78 @@ def switch(condition, then_expression, else_expression):
 
 
 def random_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
-    """Normal numbers; with a seed, the same at each call outside of a model."""
+    """Normal random numbers.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    mean : float, default 0.0
+    stddev : float, default 1.0
+    dtype : {'float32', 'float64'}, default `floatx()`
+    seed : int, optional
+        Outside of a model, calls with the same seed return the same numbers.
+    """
     noise = ops.random_normal(nn.random_key(seed), shape, dtype)
     return ops.add(ops.multiply(noise, stddev), mean)
 
 
 def random_uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
-    """Uniform numbers in [minval, maxval); with a seed, the same at each call outside of a
-    model."""
+    """Uniform random numbers in [minval, maxval).
+
+    Parameters
+    ----------
+    shape : tuple of int
+    minval : float, default 0.0
+    maxval : float, default 1.0
+    dtype : {'float32', 'float64'}, default `floatx()`
+    seed : int, optional
+        Outside of a model, calls with the same seed return the same numbers.
+    """
     noise = ops.random_uniform(nn.random_key(seed), shape, dtype)
     return ops.add(ops.multiply(noise, maxval - minval), minval)
 
 
 def binary_crossentropy(target, output, from_logits=False):
-    """The cross-entropy of each element of `output`, probabilities or logits."""
+    """The binary cross-entropy of each element.
+
+    Parameters
+    ----------
+    target, output : tensors of one shape
+        Targets in [0, 1]; probabilities, or logits if `from_logits`.
+    from_logits : bool, default False
+    """
     target, output = ops.expand_dims(target, -1), ops.expand_dims(output, -1)
     return losses.binary_crossentropy(target, output, from_logits)
 
 
 def categorical_crossentropy(target, output, from_logits=False, axis=-1):
-    """The cross-entropy of each row of probabilities or logits; the classes are on the last
-    axis."""
+    """The cross-entropy of each row.
+
+    Parameters
+    ----------
+    target, output : tensors, shape (..., L)
+        Distributions over classes; probabilities, or logits if `from_logits`.
+    from_logits : bool, default False
+    axis : int, default -1
+        Must be the last axis.
+    """
     _only_last(axis, output)
     return losses.categorical_crossentropy(target, output, from_logits)
 
 
 def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
-    """The same for integer targets."""
+    """The cross-entropy of each row, with integer labels.
+
+    Parameters
+    ----------
+    target : integer tensor, shape (...)
+        Labels in [0, L).
+    output : tensor, shape (..., L)
+        Probabilities, or logits if `from_logits`.
+    from_logits : bool, default False
+    axis : int, default -1
+        Must be the last axis.
+    """
     _only_last(axis, output)
     return losses.sparse_categorical_crossentropy(target, output, from_logits)
 

@@ -1,8 +1,7 @@
-"""`nnlite demo`, the library's main job in one go: train, measure, search, keep, draw.
+"""`nnlite demo`: train, evaluate, search, save and plot, as a scikit-learn user would.
 
-It is a scikit-learn user's morning: a Pipeline with a network in it, first of dense layers, then of
-convolutions; a search, a pickle that gives the same bits when it is loaded again, and a
-picture.
+It trains Pipelines with a dense and with a convolutional network, runs a search, pickles the second
+Pipeline, checks that the loaded one predicts the same bits, and draws a picture.
 """
 
 import io
@@ -39,18 +38,18 @@ TRIED, TRIED_AT_RANDOM, SHOWN = 16, 8, 6  # settings of the Bayesian search
 
 
 class Network(NamedTuple):
-    """What the demo trains, and how."""
+    """A network that the demo trains, with its training settings."""
 
     name: str
     about: str
     layers: list[Layer]
     batch: int
     epochs: int
-    rate: float | None  # from which the learning rate falls to 0; None: Adam's own, which stays
+    rate: float | None  # initial learning rate, which falls to 0; None: Adam's constant default
 
 
 class Trained(NamedTuple):
-    """A network that was trained, and how that went."""
+    """A trained network and its results."""
 
     pipeline: Pipeline
     history: dict
@@ -60,7 +59,7 @@ class Trained(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Images with their labels, and what the demo needs to know about them."""
+    """A data set, with the settings of the demo for it."""
 
     name: str
     x_train: np.ndarray
@@ -73,9 +72,9 @@ class Data(NamedTuple):
 
 
 def scale_pixels(images, white):
-    """Images (N, height, width) with pixels up to `white`, as rows of float32 in [0, 1].
+    """Images (N, H, W) with pixels in [0, white] as rows of float32 in [0, 1].
 
-    Part of the pickled pipeline: whoever loads it imports this function.
+    The pickled pipeline refers to this function; a program that loads it imports `nnlite.demo`.
 
     Examples
     --------
@@ -137,7 +136,7 @@ def _convolutional(about, layers, batch, epochs):
 
 
 def _load(which, seed):
-    """What was asked for; if nothing was, MNIST, or digits in its place."""
+    """The data set `which`; for None MNIST, or digits if MNIST is not available."""
     if which == "digits":
         return _digits(seed)
     try:
@@ -150,7 +149,7 @@ def _load(which, seed):
 
 
 def _optimizer(data, network):
-    """Adam, with half a wave of cosine for the learning rate if the network asks for one."""
+    """Adam, with a cosine decay of the learning rate if the network has an initial one."""
     if network.rate is None:
         return Adam()
     steps = math.ceil((len(data.x_train) - data.held_out) / network.batch)
@@ -171,7 +170,7 @@ def _pipeline(data, network, seed):
                     epochs=network.epochs,
                     random_state=seed,
                     verbose=1,
-                    # Stops nothing so patiently, but gives the validation curve.
+                    # With this patience it never stops; it provides the validation curve.
                     early_stopping=EarlyStopping(patience=network.epochs),
                     validation_fraction=data.held_out / len(data.x_train),
                 ),
@@ -181,7 +180,7 @@ def _pipeline(data, network, seed):
 
 
 class CountedAccuracy:
-    """The accuracy, as a scorer that moves a progress bar each time."""
+    """The accuracy as a scorer that advances a progress bar."""
 
     def __init__(self, bar):
         self.bar = bar
@@ -193,7 +192,7 @@ class CountedAccuracy:
 
 
 def _searched(pipeline):
-    """The pipeline whose settings are searched."""
+    """A copy of the pipeline with shorter training, for the search."""
     return clone(pipeline).set_params(
         network__early_stopping=False,
         network__epochs=SEARCHED_EPOCHS,
@@ -203,7 +202,7 @@ def _searched(pipeline):
 
 
 def _bayes_search(pipeline, data, seed):
-    """A BayesSearchCV over the architecture and the optimizer, to be fitted."""
+    """An unfitted BayesSearchCV over architectures, optimizers and learning rates."""
     from skopt import BayesSearchCV
     from skopt.space import Categorical, Real
 
@@ -236,7 +235,7 @@ def _bayes_search(pipeline, data, seed):
 
 
 def _grid_search(pipeline):
-    """A GridSearchCV over layers and learning rates, to be fitted."""
+    """An unfitted GridSearchCV over layers and learning rates."""
     grid = {
         "network__layers": [
             Stack(Dense(64, activation="relu")),
@@ -248,7 +247,7 @@ def _grid_search(pipeline):
 
 
 def _search(pipeline, data, seed):
-    """A finished search on some of the images: Bayesian, or else a grid."""
+    """A fitted search on some of the images: BayesSearchCV if it is installed, else a grid."""
     try:
         search, tried = _bayes_search(pipeline, data, seed), TRIED
         _heading("Bayesian search")
@@ -267,17 +266,18 @@ def _search(pipeline, data, seed):
 
 
 def demo(which=None, epochs=None, output="nnlite-demo", seed=0):
-    """Run the demo; everything it has to say is printed.
+    """Run the demo and print its results.
 
     Parameters
     ----------
     which : {'mnist', 'digits'}, optional
-        By default MNIST, and digits where it cannot be had.
+        By default MNIST, or digits if MNIST is not available.
     epochs : int, optional
-        Of each network; by default 5 and 3 on MNIST, 20 on digits.
+        Epochs of each network; by default 5 and 3 on MNIST, 20 on digits.
     output : str or path, default 'nnlite-demo'
-        The folder in which `model.pkl` and `report.png` are written.
+        Folder to which `model.pkl` and `report.png` are written.
     seed : int, default 0
+        Determines the split of digits, the initial weights and the order of the batches.
 
     Returns
     -------
@@ -287,7 +287,7 @@ def demo(which=None, epochs=None, output="nnlite-demo", seed=0):
     Raises
     ------
     OSError
-        If the folder cannot be written, or MNIST was asked for and cannot be had.
+        If the folder cannot be written, or `which` is MNIST and it is not available.
     """
     began = time.perf_counter()
     output = Path(output)
@@ -317,7 +317,7 @@ def demo(which=None, epochs=None, output="nnlite-demo", seed=0):
 
 
 def _train(data, network, seed):
-    """Train a network, and print how that went."""
+    """Train a network and print its results."""
     _heading(network.name)
     _row("network", f"{network.about}, relu and softmax")
     _row("training", f"Adam, batches of {network.batch}, {network.epochs} epochs")
@@ -353,7 +353,7 @@ def _show_search(search):
 
 
 def _brief(architecture):
-    """An architecture in few words."""
+    """A short description of an architecture."""
     words = {
         Dense: lambda layer: str(layer.units),
         Conv2D: lambda layer: f"{layer.filters} filters",
@@ -365,7 +365,7 @@ def _brief(architecture):
 
 
 def _keep(pipeline, data, path):
-    """Pickle the pipeline, load it again, and say whether it predicts the same bits."""
+    """Pickle the pipeline, load it, and return whether the loaded one predicts the same bits."""
     write_whole(path, pickle.dumps(pipeline))
     again = pickle.loads(path.read_bytes())
     before, after = pipeline.predict_proba(data.x_test), again.predict_proba(data.x_test)
@@ -381,7 +381,7 @@ def _keep(pipeline, data, path):
 
 
 def _draw(path, data, trained, search):
-    """Write the picture, or say why there is none."""
+    """Write the picture, or print why it cannot be drawn."""
     picture = io.BytesIO()
     histories = {f"{name}, {one.accuracy:.2%}": one.history for name, one in trained.items()}
     *_, (name, last) = trained.items()

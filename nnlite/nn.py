@@ -1,7 +1,7 @@
-"""TensorFlow's `tf.nn`: its names and arguments for functions that are written elsewhere.
+"""TensorFlow's `tf.nn`: its names and arguments for functions of `nnlite.ops`.
 
-All take tensors, arrays, lists and numbers, and give tensors, which NumPy and Matplotlib read as
-arrays. `name=` is accepted where TensorFlow has it, and means nothing here.
+The functions accept tensors, arrays, lists and numbers. They return tensors, which NumPy and
+Matplotlib read as arrays. TensorFlow's argument `name` is accepted and ignored.
 """
 
 from nnlite import activations, ops
@@ -42,19 +42,27 @@ __all__ = [
 ]
 
 
+_FEATURES = """Parameters
+----------
+features : tensor
+name : str, optional
+    Ignored.
+"""
+
+
 def _named(function, doc):
-    """The function with TensorFlow's further argument `name`."""
+    """`function` with TensorFlow's additional argument `name`."""
 
     def named(features, name=None):
         return function(features)
 
     named.__name__ = named.__qualname__ = function.__name__
-    named.__doc__ = doc
+    named.__doc__ = f"{doc}\n\n{_FEATURES}"
     return named
 
 
 relu = _named(ops.relu, "max(x, 0).")
-relu6 = _named(ops.relu6, "x limited to [0, 6].")
+relu6 = _named(ops.relu6, "x clipped to [0, 6].")
 elu = _named(ops.elu, "x where it is positive, else exp(x) - 1.")
 selu = _named(ops.selu, "1.0507 * elu(x, 1.6733).")
 sigmoid = _named(ops.sigmoid, "1 / (1 + exp(-x)).")
@@ -64,17 +72,40 @@ softsign = _named(ops.softsign, "x / (1 + |x|).")
 
 
 def leaky_relu(features, alpha=0.2, name=None):
-    """x where it is positive, else `alpha * x`."""
+    """x where it is positive, else `alpha * x`.
+
+    Parameters
+    ----------
+    features : tensor
+    alpha : float, default 0.2
+    name : str, optional
+        Ignored.
+    """
     return ops.leaky_relu(features, alpha)
 
 
 def gelu(features, approximate=False, name=None):
-    """x * P(X < x) for a standard normal X, or its approximation by tanh."""
+    """x * P(X < x) for a standard normal X.
+
+    Parameters
+    ----------
+    features : tensor
+    approximate : bool, default False
+        Whether to compute the approximation by tanh instead.
+    name : str, optional
+        Ignored.
+    """
     return ops.gelu(features, approximate)
 
 
 def silu(features, beta=1.0):
-    """x * sigmoid(beta * x)."""
+    """x * sigmoid(beta * x).
+
+    Parameters
+    ----------
+    features : tensor
+    beta : float, default 1.0
+    """
     if beta == 1:
         return ops.silu(features)
     return ops.multiply(features, ops.sigmoid(ops.multiply(features, beta)))
@@ -84,32 +115,50 @@ swish = silu
 
 
 def softmax(logits, axis=-1, name=None):
-    """exp(x) / sum(exp(x)) along an axis, by default the last."""
+    """exp(x) / sum(exp(x)) along an axis.
+
+    Parameters
+    ----------
+    logits : tensor
+    axis : int, default -1
+    name : str, optional
+        Ignored.
+    """
     return ops.softmax(logits, -1 if axis is None else axis)
 
 
 def log_softmax(logits, axis=-1, name=None):
-    """log(softmax(x)) along an axis, by default the last."""
+    """log(softmax(x)) along an axis.
+
+    Parameters
+    ----------
+    logits : tensor
+    axis : int, default -1
+    name : str, optional
+        Ignored.
+    """
     return ops.log_softmax(logits, -1 if axis is None else axis)
 
 
 def random_key(seed):
-    """A key for one random op, of a stream of its own: that of `seed`, or of the next one."""
+    """A key for one random op, made from `seed`, or from the next seed of nnlite if it is None."""
     return ops.random_key(seed_state(next_seed() if seed is None else int(seed)))
 
 
 def _dropout(x, rate, noise_shape=None, seed=None, name=None):
-    """Each element 0 with probability `rate`, else x / (1 - rate): always, as in training.
+    """0 with probability `rate`, else x / (1 - rate), for each element, in training or not.
 
     Parameters
     ----------
     x : tensor
     rate : float in [0, 1)
     noise_shape : tuple of int, optional
-        One draw serves all elements along the axes where it has 1.
+        Shape of the mask, which broadcasts to that of x; by default that of x.
     seed : int, optional
-        Each call with the same seed drops the same elements; in a model that is trained, each step
-        draws anew all the same.
+        Calls with the same seed drop the same elements. Each training step of a model draws a new
+        mask nevertheless.
+    name : str, optional
+        Ignored.
     """
     (x,) = ops.operands(x)
     if noise_shape is None:
@@ -122,7 +171,7 @@ dropout.__module__, dropout.__name__, dropout.__qualname__ = __name__, "dropout"
 
 
 def _height_and_width(name, value):
-    """TensorFlow's 1, 2 or 4 numbers, (1, height, width, 1), as one or two."""
+    """One number or (height, width) from TensorFlow's 1, 2 or 4 numbers, (1, height, width, 1)."""
     if not isinstance(value, (list, tuple)) or len(value) == 2:
         return value
     if len(value) == 1:
@@ -146,11 +195,19 @@ def conv2d(input, filters, strides, padding, data_format="NHWC", dilations=None,
 
     Parameters
     ----------
-    input : tensor, shape (N, height, width, channels)
-    filters : tensor, shape (filter height, filter width, channels, filters)
-    strides, dilations : int, pair of int or (1, height, width, 1)
+    input : tensor, shape (N, H, W, C)
+    filters : tensor, shape (KH, KW, C, F)
+    strides : int, pair of int or (1, height, width, 1)
+        In pixels.
     padding : {'VALID', 'SAME'}
     data_format : {'NHWC'}
+    dilations : int, pair of int or (1, height, width, 1), default 1
+    name : str, optional
+        Ignored.
+
+    Returns
+    -------
+    Tensor, shape (N, OH, OW, F)
 
     Examples
     --------
@@ -167,9 +224,20 @@ def conv2d(input, filters, strides, padding, data_format="NHWC", dilations=None,
 def depthwise_conv2d(
     input, filter, strides, padding, data_format="NHWC", dilations=None, name=None
 ):
-    """Convolution of each channel with filters of its own; arguments as for `conv2d`.
+    """Convolution of each channel with its own filters.
 
-    `filter` has the shape (filter height, filter width, channels, filters for each channel).
+    Parameters
+    ----------
+    input : tensor, shape (N, H, W, C)
+    filter : tensor, shape (KH, KW, C, multiplier)
+    strides, padding, data_format, dilations
+        As for `conv2d`.
+    name : str, optional
+        Ignored.
+
+    Returns
+    -------
+    Tensor, shape (N, OH, OW, C * multiplier)
     """
     _only_nhwc(data_format)
     steps = _height_and_width("strides", strides)
@@ -178,14 +246,40 @@ def depthwise_conv2d(
 
 
 def max_pool2d(input, ksize, strides, padding, data_format="NHWC", name=None):
-    """The largest value of each window of `ksize`, given like `strides` as for `conv2d`."""
+    """The maximum of each window.
+
+    Parameters
+    ----------
+    input : tensor, shape (N, H, W, C)
+    ksize : int, pair of int or (1, height, width, 1)
+        Size of a window, in pixels.
+    strides : int, pair of int or (1, height, width, 1)
+        Distance between windows, in pixels.
+    padding : {'VALID', 'SAME'}
+    data_format : {'NHWC'}
+    name : str, optional
+        Ignored.
+    """
     _only_nhwc(data_format)
     size, steps = _height_and_width("ksize", ksize), _height_and_width("strides", strides)
     return ops.max_pool2d(input, size, steps, _padding(padding))
 
 
 def avg_pool2d(input, ksize, strides, padding, data_format="NHWC", name=None):
-    """The mean of each window of `ksize`, given like `strides` as for `conv2d`."""
+    """The mean of each window.
+
+    Parameters
+    ----------
+    input : tensor, shape (N, H, W, C)
+    ksize : int, pair of int or (1, height, width, 1)
+        Size of a window, in pixels.
+    strides : int, pair of int or (1, height, width, 1)
+        Distance between windows, in pixels.
+    padding : {'VALID', 'SAME'}
+    data_format : {'NHWC'}
+    name : str, optional
+        Ignored.
+    """
     _only_nhwc(data_format)
     size, steps = _height_and_width("ksize", ksize), _height_and_width("strides", strides)
     return ops.average_pool2d(input, size, steps, _padding(padding))
@@ -195,7 +289,16 @@ max_pool, avg_pool = max_pool2d, avg_pool2d
 
 
 def bias_add(value, bias, data_format=None, name=None):
-    """value + bias, the bias along the last axis."""
+    """value + bias.
+
+    Parameters
+    ----------
+    value : tensor, shape (..., C)
+    bias : tensor, shape (C,)
+    data_format : {None, 'NHWC'}
+    name : str, optional
+        Ignored.
+    """
     _only_nhwc(data_format)
     return ops.add(value, bias)
 
@@ -203,7 +306,14 @@ def bias_add(value, bias, data_format=None, name=None):
 def batch_normalization(x, mean, variance, offset, scale, variance_epsilon, name=None):
     """(x - mean) / sqrt(variance + variance_epsilon) * scale + offset.
 
-    `offset` and `scale` may be None.
+    Parameters
+    ----------
+    x : tensor
+    mean, variance : tensors of shapes that broadcast
+    offset, scale : tensor of a shape that broadcasts, or None
+    variance_epsilon : float
+    name : str, optional
+        Ignored.
     """
     y = ops.divide(ops.subtract(x, mean), ops.sqrt(ops.add(variance, variance_epsilon)))
     y = y if scale is None else ops.multiply(y, scale)
@@ -211,28 +321,66 @@ def batch_normalization(x, mean, variance, offset, scale, variance_epsilon, name
 
 
 def moments(x, axes, shift=None, keepdims=False, name=None):
-    """(mean, variance) over `axes`; `shift` is ignored, as in TensorFlow."""
+    """The mean and the biased variance over axes.
+
+    Parameters
+    ----------
+    x : tensor
+    axes : int, sequence of int or None
+        None: all axes.
+    shift
+        Ignored, as in TensorFlow.
+    keepdims : bool, default False
+        Whether the reduced axes remain with size 1.
+    name : str, optional
+        Ignored.
+
+    Returns
+    -------
+    mean, variance : Tensors
+    """
     return ops.mean(x, axes, keepdims), ops.var(x, axes, keepdims)
 
 
 def l2_normalize(x, axis=None, epsilon=1e-12, name=None):
-    """x / sqrt(max(sum(x * x), epsilon)), the sum over `axis` (None: everything)."""
+    """x / sqrt(max(sum(x * x), epsilon)).
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int or sequence of int, optional
+        Axes of the sum; by default all.
+    epsilon : float, default 1e-12
+    name : str, optional
+        Ignored.
+    """
     total = ops.sum(ops.square(x), axis, True)
     return ops.divide(x, ops.sqrt(ops.maximum(total, epsilon)))
 
 
 def l2_loss(t, name=None):
-    """sum(t * t) / 2."""
+    """sum(t * t) / 2.
+
+    Parameters
+    ----------
+    t : tensor
+    name : str, optional
+        Ignored.
+    """
     return ops.multiply(ops.sum_squares(t), 0.5)
 
 
 def softmax_cross_entropy_with_logits(labels, logits, axis=-1, name=None):
-    """-sum(labels * log(softmax(logits))) along an axis, one number for each row.
+    """-sum(labels * log(softmax(logits))) along an axis.
 
     Parameters
     ----------
-    labels, logits : tensors of one shape (..., L)
-        Each row of labels is a distribution over classes.
+    labels, logits : tensors of one shape
+        Each row of labels, along `axis`, is a distribution over classes.
+    axis : int, default -1
+        The axis of the classes; the result does not have it.
+    name : str, optional
+        Ignored.
 
     Examples
     --------
@@ -249,7 +397,14 @@ def sparse_softmax_cross_entropy_with_logits(labels, logits, name=None):
     Parameters
     ----------
     labels : integer tensor, shape (...)
+        In [0, L).
     logits : tensor, shape (..., L)
+    name : str, optional
+        Ignored.
+
+    Returns
+    -------
+    Tensor, shape (...)
     """
     logits = activations.linear(logits)
     rows = ops.reshape(logits, (-1, logits.shape[-1]))
@@ -258,5 +413,13 @@ def sparse_softmax_cross_entropy_with_logits(labels, logits, name=None):
 
 
 def sigmoid_cross_entropy_with_logits(labels=None, logits=None, name=None):
-    """-labels * log(sigmoid(logits)) - (1 - labels) * log(1 - sigmoid(logits)) for each element."""
+    """-labels * log(sigmoid(logits)) - (1 - labels) * log(1 - sigmoid(logits)) for each element.
+
+    Parameters
+    ----------
+    labels, logits : tensors of one shape
+        Labels in [0, 1].
+    name : str, optional
+        Ignored.
+    """
     return ops.sigmoid_cross_entropy(logits, labels)

@@ -1,4 +1,4 @@
-"""Pictures of trainings and searches, by their public path."""
+"""Plots of trainings and searches: the public place of these functions."""
 
 from nnlite.visualization.curves import plot_history, plot_misread, plot_search
 from nnlite.visualization.report import demo_report

@@ -1,64 +1,68 @@
-"""The progress bar of long work: tqdm's where it is installed, else plain text.
+"""Progress bars: by tqdm if it is installed, else as plain text.
 
-A line is made to fit the terminal: the figures matter most, then the bar, then the counts. Where
-nobody watches (a file, a pipe), only the last state of each bar is written.
+A line fits the terminal: the values of the logs come first, then the bar, then the counts. If the
+output is not a terminal (a file, a pipe), only the last state of each bar is written.
 """
 
 import shutil
 import sys
 import time
 
-BAR = 12  # columns
+BAR_WIDTH = 12  # columns
 REDRAW_SECONDS = 0.1
 
 
-def shown(logs):
-    """'loss: 0.1234 - accuracy: 0.9876'."""
-    return " - ".join(f"{k}: {_number(v)}" for k, v in logs.items())
+def format_logs(logs):
+    """The logs as text: 'loss: 0.1234 - accuracy: 0.9876'."""
+    return " - ".join(f"{k}: {_format_value(v)}" for k, v in logs.items())
 
 
-def _number(v):
-    """'0.9876', or '[0.9876 0.1234]' of a figure that is several."""
+def _format_value(v):
+    """A value as text: '0.9876', or '[0.9876 0.1234]' for an array."""
     if getattr(v, "ndim", 0):
-        return f"[{' '.join(map(_number, v))}]"
+        return f"[{' '.join(map(_format_value, v))}]"
     return f"{v:{'.4g' if abs(v) < 1e-3 else '.4f'}}"
 
 
-def counted(amount, unit):
-    """'1875', or '9.9M' of bytes, which are the unit 'B'."""
+def format_amount(amount, unit):
+    """An amount as text: '1875', or '9.9M' for the unit 'B' (bytes)."""
     for power, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if unit == "B" else ():
         if amount >= power:
             return f"{amount / power:.1f}{prefix}"
     return str(amount)
 
 
-def layout(label, total, figures, columns):
-    """The fullest format of a line, in tqdm's terms, that fits into so many columns."""
-    brief = figures.replace(" - ", " ").replace(": ", " ")
+def line_format(label, total, logs, columns):
+    """The most detailed format of a line, as tqdm's `bar_format`, that fits into `columns`.
+
+    `total` and `logs` are texts.
+    """
+    brief = logs.replace(" - ", " ").replace(": ", " ")
     template, text = "{desc} {elapsed}", brief
-    bar = f"{{desc}} {{bar:{BAR}}} "
-    for fuller, its_text, size in (
-        (bar + "{n_fmt}/{total_fmt} {elapsed}", figures, BAR + 2 * len(total) + 3),
-        (bar + "{elapsed}", figures, BAR + 1),
-        (bar + "{elapsed}", brief, BAR + 1),
+    bar = f"{{desc}} {{bar:{BAR_WIDTH}}} "
+    for longer_template, longer_text, size in (
+        (bar + "{n_fmt}/{total_fmt} {elapsed}", logs, BAR_WIDTH + 2 * len(total) + 3),
+        (bar + "{elapsed}", logs, BAR_WIDTH + 1),
+        (bar + "{elapsed}", brief, BAR_WIDTH + 1),
     ):
-        if len(label) + size + len(" 00:00 ") + len(its_text) <= columns:
-            template, text = fuller, its_text
+        if len(label) + size + len(" 00:00 ") + len(longer_text) <= columns:
+            template, text = longer_template, longer_text
             break
     text = text.replace("{", "{{").replace("}", "}}")
     return f"{template} {text}".rstrip()
 
 
 class ProgressBar:
-    """A bar over `total` units of work.
+    """The progress of `total` units of work.
 
     Parameters
     ----------
     total : int
-        0 if it is not known.
+        0 if it is unknown.
     label : str
+        Text before the bar.
     unit : str, default 'step'
-        'B' counts bytes.
+        'B' means bytes, which are format_logs with the prefixes k, M and G.
 
     Examples
     --------
@@ -71,13 +75,13 @@ class ProgressBar:
 
     def __init__(self, total, label, unit="step"):
         self.total, self.label, self.unit = total, label, unit
-        self.done, self.began, self._drawn = 0, time.perf_counter(), 0.0
+        self.done, self.start_time, self._drawn = 0, time.perf_counter(), 0.0
         self._in_notebook = "ipykernel" in sys.modules
         self._bar = _tqdm(total, label, unit, self._in_notebook)
         self._live = sys.stdout.isatty()
 
     def update(self, done, logs=None):
-        """Show that `done` units are finished."""
+        """Show that `done` units are finished, and the logs."""
         self.done = done
         if self._bar is not None:
             self._describe(logs or {})
@@ -88,7 +92,7 @@ class ProgressBar:
             self._drawn = time.perf_counter()
 
     def close(self, logs=None):
-        """Finish the line with the last figures."""
+        """End the line, with the final logs."""
         if self._bar is not None:
             self._describe(logs or {})
             self._bar.close()
@@ -97,23 +101,24 @@ class ProgressBar:
             print(f"{start}{self._line(logs or {})}", flush=True)
 
     def _describe(self, logs):
-        """Set what tqdm writes around its bar."""
+        """Set the text that tqdm writes around its bar."""
         if self._in_notebook:
-            self._bar.set_postfix_str(shown(logs), refresh=False)
+            self._bar.set_postfix_str(format_logs(logs), refresh=False)
         else:
-            columns, total = shutil.get_terminal_size().columns - 1, counted(self.total, self.unit)
-            self._bar.bar_format = layout(self.label, total, shown(logs), columns)
+            columns = shutil.get_terminal_size().columns - 1
+            total = format_amount(self.total, self.unit)
+            self._bar.bar_format = line_format(self.label, total, format_logs(logs), columns)
 
     def _line(self, logs):
         """The whole line without tqdm."""
         columns = shutil.get_terminal_size().columns - 1 if self._live else 1000
-        total = counted(self.total, self.unit) if self.total else "?"
-        filled = BAR * min(self.done, self.total) // max(1, self.total)
-        minutes, seconds = divmod(int(time.perf_counter() - self.began), 60)
-        line = layout(self.label, total, shown(logs), columns).format(
+        total = format_amount(self.total, self.unit) if self.total else "?"
+        filled = BAR_WIDTH * min(self.done, self.total) // max(1, self.total)
+        minutes, seconds = divmod(int(time.perf_counter() - self.start_time), 60)
+        line = line_format(self.label, total, format_logs(logs), columns).format(
             desc=self.label,
-            bar="=" * filled + "." * (BAR - filled),
-            n_fmt=counted(self.done, self.unit),
+            bar="=" * filled + "." * (BAR_WIDTH - filled),
+            n_fmt=format_amount(self.done, self.unit),
             total_fmt=total,
             elapsed=f"{minutes:02}:{seconds:02}",
         )
@@ -121,7 +126,7 @@ class ProgressBar:
 
 
 def _tqdm(total, label, unit, in_notebook):
-    """tqdm's bar where somebody watches and it is installed, else None."""
+    """tqdm's bar if it is installed and a terminal or notebook shows it, else None."""
     if not (in_notebook or sys.stderr.isatty()):
         return None
     try:
@@ -133,6 +138,6 @@ def _tqdm(total, label, unit, in_notebook):
         return None
 
     class Bar(tqdm):
-        monitor_interval = 0  # no thread that watches the bar: it would be in the way of a fork
+        monitor_interval = 0  # no monitor thread: it would disturb a fork
 
     return Bar(total=total or None, desc=label, unit=unit, unit_scale=unit == "B", leave=True)

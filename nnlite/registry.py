@@ -1,21 +1,28 @@
-"""Look-up by name: `get('adam')`, `get('Adam')` and `get(Adam())` all mean the same, and errors
-list what there is."""
+"""Objects by name: `get('adam')`, `get('Adam')` and `get(Adam())` are equivalent."""
 
 from nnlite.configurable import snake_case
 
 
 def find(kind, identifier, names, accepts):
-    """The object that `identifier` means.
+    """The object that `identifier` refers to.
 
     Parameters
     ----------
     kind : str
-        For messages: 'optimizer', 'loss', ...
+        For error messages: 'optimizer', 'loss', ...
     identifier : str, class or object
+        A class is called without arguments; an object is returned unchanged.
     names : dict of str to class or function
-        Keyed in snake case.
+        The keys are in snake case.
     accepts : callable
-        Whether an object can be used as it is.
+        Takes an object; returns whether it is valid.
+
+    Raises
+    ------
+    TypeError
+        If `accepts` rejects an object.
+    ValueError
+        If no object has the name.
     """
     if isinstance(identifier, str):
         found = names.get(identifier) or names.get(snake_case(identifier))

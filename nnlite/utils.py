@@ -1,4 +1,4 @@
-"""What Keras keeps under `keras.utils`, by its names; each stands where it belongs."""
+"""The names of `keras.utils`; most functions are defined in other modules."""
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def to_categorical(x, num_classes=None):
     Raises
     ------
     ValueError
-        For labels that are no integers or out of range.
+        For labels that are not integers or out of range.
 
     Examples
     --------

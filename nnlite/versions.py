@@ -1,4 +1,4 @@
-"""What is installed and what runs: the first thing to paste into a bug report."""
+"""Versions of packages, and the engine in use, for bug reports."""
 
 import importlib.metadata
 import platform
@@ -9,7 +9,7 @@ __version__ = importlib.metadata.version("nnlite")
 
 
 def show_versions():
-    """Print versions, the engines of this build, the one in use, and threads.
+    """Print package versions, the engine in use, the engines of this build, and the threads.
 
     Examples
     --------

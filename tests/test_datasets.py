@@ -272,7 +272,7 @@ def archived(small):
     """The arrays of `small` under Keras's names."""
     return {
         key: np.frombuffer(gzip.decompress(packed), np.uint8)[-int(np.prod(shape)) :].reshape(shape)
-        for key, packed, (shape, _) in zip(mnist.ARCHIVED, small.values(), mnist.FILES.values())
+        for key, packed, (shape, _) in zip(mnist.ARCHIVE_KEYS, small.values(), mnist.FILES.values())
     }
 
 

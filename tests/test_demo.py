@@ -283,13 +283,13 @@ def test_drawing_leaves_pyplot_alone(tmp_path):
 @pytest.mark.parametrize("columns", [79, 99, 119])
 @pytest.mark.parametrize("total", ["18", "430", "123456"])
 def test_line_of_progress_fits_the_terminal(columns, total):
-    figures = "loss: 0.1234 - accuracy: 0.9512 - val_loss: 0.1234 - val_accuracy: 0.9512"
-    line = progress.layout("Epoch 1/5", total, figures, columns).format(
+    logs = "loss: 0.1234 - accuracy: 0.9512 - val_loss: 0.1234 - val_accuracy: 0.9512"
+    line = progress.line_format("Epoch 1/5", total, logs, columns).format(
         desc="Epoch 1/5", bar="", n_fmt=total, total_fmt=total, elapsed="00:01"
     )
     assert len(line) <= columns
-    brief = figures.replace(":", "").replace(" - ", " ")
-    assert line.endswith((figures, brief))
+    brief = logs.replace(":", "").replace(" - ", " ")
+    assert line.endswith((logs, brief))
 
 
 def test_progress_writes_one_line_where_nobody_watches(capsys):

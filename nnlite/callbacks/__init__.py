@@ -1,4 +1,4 @@
-"""Callbacks: what happens between epochs and batches of `fit`, `evaluate` and `predict`."""
+"""Callbacks: objects that `fit`, `evaluate` and `predict` call between epochs and batches."""
 
 from nnlite.callbacks.callback import Callback, LambdaCallback
 from nnlite.callbacks.control import (

@@ -1,17 +1,23 @@
-"""Callback: the methods that `fit`, `evaluate` and `predict` call on the way."""
+"""Callback: methods that `fit`, `evaluate` and `predict` call while they run."""
 
 from nnlite.configurable import Configurable
 
 
 class Callback(Configurable):
-    """Base of all: override any of the `on_...` methods; `self.model` is the model at work.
+    """Base class of callbacks: a subclass overrides some of the methods `on_...`.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        The arguments of a subclass's constructor.
 
     Attributes
     ----------
     model : Model
+        The model that runs.
     params : dict
-        In a training 'epochs', 'steps' (None while the number of batches is not known), 'verbose'
-        and 'do_validation'.
+        In `fit`: 'epochs', 'steps' (None if the number of batches is unknown), 'verbose' and
+        'do_validation'.
 
     Examples
     --------
@@ -30,97 +36,246 @@ class Callback(Configurable):
     params = None
 
     def set_model(self, model):
-        """Called before anything else."""
+        """Set the attribute `model`; called before all other methods.
+
+        Parameters
+        ----------
+        model : Model
+        """
         self.model = model
 
     def set_params(self, *args, **params):
-        """What is about to be done (epochs, steps) when `fit` calls it, settings of the callback by
-        name otherwise."""
+        """Set the attribute `params` if `fit` calls it, else settings of the callback by name.
+
+        Parameters
+        ----------
+        *args
+            From `fit`: the dict `params`.
+        **params
+            New values of settings.
+
+        Returns
+        -------
+        Callback
+            Itself.
+        """
         if args:
             self.params = args[0]
             return self
         return super().set_params(**params)
 
     def on_train_begin(self, logs=None):
-        """Before the first epoch."""
+        """Called before the first epoch.
+
+        Parameters
+        ----------
+        logs : None
+        """
 
     def on_train_end(self, logs=None):
-        """After the last epoch; `logs` holds its figures."""
+        """Called after the last epoch.
+
+        Parameters
+        ----------
+        logs : dict
+            The loss and the metric values of the last epoch.
+        """
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Before each epoch, counted from 0."""
+        """Called before each epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 0.
+        logs : None
+        """
 
     def on_epoch_end(self, epoch, logs=None):
-        """After each epoch; `logs` holds its figures. What is added to it, the callbacks that
-        follow and `History` see."""
+        """Called after each epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 0.
+        logs : dict
+            The loss and the metric values of the epoch, those of validation data under 'val_...'.
+            Later callbacks and `History` see entries that a callback adds.
+        """
 
     def on_progress(self, done, logs=None):
-        """In an epoch of training, several times a second: after `done` batches, with the figures
-        so far."""
+        """Called several times a second during an epoch of training.
+
+        Parameters
+        ----------
+        done : int
+            Batches of the epoch that are finished.
+        logs : dict
+            The loss and the metric values of the epoch so far.
+        """
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Before each batch. Overriding it makes `fit` return to Python between batches."""
+        """Called before each batch of training; `fit` then returns to Python between batches.
+
+        Parameters
+        ----------
+        batch : int
+            Number of the batch, from 0.
+        logs : dict
+            Empty.
+        """
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch, logs=None):
-        """After each batch, with the figures of the epoch so far. Overriding it makes `fit` return
-        to Python between batches."""
+        """Called after each batch of training; `fit` then returns to Python between batches.
+
+        Parameters
+        ----------
+        batch : int
+            Number of the batch, from 0.
+        logs : dict
+            The loss and the metric values of the epoch so far.
+        """
         self.on_batch_end(batch, logs)
 
     def on_batch_begin(self, batch, logs=None):
-        """Another name of `on_train_batch_begin`."""
+        """Another name of `on_train_batch_begin`.
+
+        Parameters
+        ----------
+        batch : int
+            Number of the batch, from 0.
+        logs : dict
+            Empty.
+        """
 
     def on_batch_end(self, batch, logs=None):
-        """Another name of `on_train_batch_end`."""
+        """Another name of `on_train_batch_end`.
+
+        Parameters
+        ----------
+        batch : int
+            Number of the batch, from 0.
+        logs : dict
+            The loss and the metric values of the epoch so far.
+        """
 
     def on_test_begin(self, logs=None):
-        """Before an evaluation, of validation data too."""
+        """Called before an evaluation, including one of validation data.
+
+        Parameters
+        ----------
+        logs : None
+        """
 
     def on_test_end(self, logs=None):
-        """After an evaluation; `logs` holds its figures."""
+        """Called after an evaluation.
+
+        Parameters
+        ----------
+        logs : dict
+            The loss and the metric values.
+        """
 
     def on_test_batch_begin(self, batch, logs=None):
-        """Before each batch of an evaluation."""
+        """Called before each batch of an evaluation.
+
+        Parameters
+        ----------
+        batch : int
+            Number of the batch, from 0.
+        logs : dict
+            Empty.
+        """
 
     def on_test_batch_end(self, batch, logs=None):
-        """After each batch of an evaluation, with the figures so far."""
+        """Called after each batch of an evaluation.
+
+        Parameters
+        ----------
+        batch : int
+            Number of the batch, from 0.
+        logs : dict
+            The loss and the metric values so far.
+        """
 
     def on_predict_begin(self, logs=None):
-        """Before a prediction."""
+        """Called before a prediction.
+
+        Parameters
+        ----------
+        logs : None
+        """
 
     def on_predict_end(self, logs=None):
-        """After a prediction."""
+        """Called after a prediction.
+
+        Parameters
+        ----------
+        logs : None
+        """
 
     def on_predict_batch_begin(self, batch, logs=None):
-        """Before each batch of a prediction."""
+        """Called before each batch of a prediction.
+
+        Parameters
+        ----------
+        batch : int
+            Number of the batch, from 0.
+        logs : dict
+            Empty.
+        """
 
     def on_predict_batch_end(self, batch, logs=None):
-        """After each batch of a prediction; `logs` holds its 'outputs'."""
+        """Called after each batch of a prediction.
+
+        Parameters
+        ----------
+        batch : int
+            Number of the batch, from 0.
+        logs : dict
+            The predictions of the batch, as 'outputs'.
+        """
 
     def overrides(self, *methods):
-        """Whether this callback has a method of its own for any of these."""
+        """Whether this callback overrides one of some methods.
+
+        Parameters
+        ----------
+        *methods : str
+            Their names.
+        """
         return any(
             getattr(getattr(self, name), "__func__", None) is not getattr(Callback, name)
             for name in methods
         )
 
     def wants_batches(self, kind="train"):
-        """Whether it has a method for the batches of a training ('train'), an evaluation ('test')
-        or a prediction ('predict')."""
+        """Whether this callback overrides a method that is called for each batch.
+
+        Parameters
+        ----------
+        kind : {'train', 'test', 'predict'}, default 'train'
+            The batches of a training, an evaluation or a prediction.
+        """
         names = [f"on_{kind}_batch_begin", f"on_{kind}_batch_end"]
         return self.overrides(*names, *(["on_batch_begin", "on_batch_end"] * (kind == "train")))
 
 
 class LambdaCallback(Callback):
-    """Functions as a callback, each under the name of the method that it stands for.
+    """A callback made of functions, each with the name of the method that it replaces.
 
     Parameters
     ----------
     on_epoch_begin, on_epoch_end : function of (epoch, logs), optional
-    on_train_begin, on_train_end, ... : function of (logs), optional
-        Also for test and predict.
-    on_train_batch_begin, on_train_batch_end, ... : function of (batch, logs), optional
-        Also for test and predict; `on_batch_begin` and `on_batch_end` are other names of these.
+    on_train_begin, on_train_end : function of (logs), optional
+    on_train_batch_begin, on_train_batch_end : function of (batch, logs), optional
+    on_batch_begin, on_batch_end : function of (batch, logs), optional
+        Other names of `on_train_batch_begin` and `on_train_batch_end`.
+    on_test_begin, on_test_end : function of (logs), optional
+    on_test_batch_begin, on_test_batch_end : function of (batch, logs), optional
+    on_predict_begin, on_predict_end : function of (logs), optional
+    on_predict_batch_begin, on_predict_batch_end : function of (batch, logs), optional
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Callbacks that steer a training: stop it, or change the learning rate."""
+"""Callbacks that stop a training or change its learning rate."""
 
 import inspect
 import math
@@ -8,7 +8,7 @@ from nnlite.callbacks.callback import Callback
 
 
 class _Monitor(Callback):
-    """What callbacks share that watch one figure: the settings `monitor`, `mode`, `min_delta`."""
+    """Base of callbacks that watch one entry of the logs: `monitor`, `mode`, `min_delta`."""
 
     def on_train_begin(self, logs=None):
         if self.mode not in ("auto", "min", "max"):
@@ -22,21 +22,23 @@ class _Monitor(Callback):
     def _error(self, expected, got):
         return ValueError(f"{type(self).__name__}: expected {expected}, got {got!r}")
 
-    def _figure(self, logs):
-        """The figure of this epoch; None in an epoch without validation that others have."""
+    def _value(self, logs):
+        """The monitored value; None if it is one of validation and this epoch has none."""
         if self.monitor in logs:
             return logs[self.monitor]
         validates = (self.params or {}).get("do_validation", False)
         if validates and self.monitor[:4] == "val_" and not any(k[:4] == "val_" for k in logs):
             return None
         raise ValueError(
-            f"{type(self).__name__}: monitor {self.monitor!r} is not among the figures "
-            f"{', '.join(logs)}; a 'val_' figure needs validation_data or validation_split"
+            f"{type(self).__name__}: monitor {self.monitor!r} is not among the logs "
+            f"{', '.join(logs)}; a 'val_' value needs validation_data or validation_split"
         )
 
     def _improves(self, value, than):
-        """Whether a figure is better than another by more than `min_delta`: NaN never is, and
-        anything is better than NaN or None."""
+        """Whether a value is better than another one by more than `min_delta`.
+
+        NaN is never better; any other value is better than NaN and None.
+        """
         if math.isnan(value):
             return False
         if than is None or math.isnan(than):
@@ -49,23 +51,26 @@ class _Monitor(Callback):
 
 
 class EarlyStopping(_Monitor):
-    """Stops the training when a figure no longer improves.
+    """Stops the training when a monitored value no longer improves.
 
     Parameters
     ----------
     monitor : str, default 'val_loss'
+        The entry of the logs to watch.
     min_delta : float, default 0
         An improvement is a change by more than this.
     patience : int, default 0
-        Epochs without improvement after which training stops.
+        Number of epochs without improvement after which training stops.
     verbose : int, default 0
+        1 prints a line when training stops.
     mode : {'auto', 'min', 'max'}, default 'auto'
-        Whether less or more is better; 'auto' reads it off the name.
+        Whether lower or higher values are better; 'auto' infers it from the name.
     baseline : float, optional
-        A value that must be beaten.
+        Patience is only renewed by values that are better than this.
     restore_best_weights : bool, default False
-        Whether the weights of the best epoch are put back at the end.
+        Whether to restore the weights of the best epoch at the end.
     start_from_epoch : int, default 0
+        The first epoch, from 0, whose value counts.
 
     Examples
     --------
@@ -94,7 +99,7 @@ class EarlyStopping(_Monitor):
         self.stopped_epoch, self.best_epoch, self.best_weights = 0, 0, None
 
     def on_epoch_end(self, epoch, logs=None):
-        value = self._figure(logs or {})
+        value = self._value(logs or {})
         if value is None or epoch < self.start_from_epoch:
             return
         if self.restore_best_weights and self.best_weights is None:
@@ -121,27 +126,28 @@ class EarlyStopping(_Monitor):
 
 
 class ReduceLROnPlateau(_Monitor):
-    """Lowers the learning rate when a figure no longer improves.
+    """Lowers the learning rate when a monitored value no longer improves.
 
-    After each epoch `logs` holds the `learning_rate` that it was trained with.
+    It adds the `learning_rate` of each epoch to the logs.
 
     Parameters
     ----------
     monitor : str, default 'val_loss'
+        The entry of the logs to watch.
     factor : float in [0, 1), default 0.1
-        What the learning rate is multiplied by.
+        Factor by which the learning rate is multiplied.
     patience : int, default 10
-        Epochs without improvement after which it is.
+        Number of epochs without improvement after which the learning rate is lowered.
     verbose : int, default 0
         1 prints a line at each change.
     mode : {'auto', 'min', 'max'}, default 'auto'
-        Whether less or more is better; 'auto' reads it off the name.
+        Whether lower or higher values are better; 'auto' infers it from the name.
     min_delta : float, default 1e-4
         An improvement is a change by more than this.
     cooldown : int, default 0
-        Epochs after a change in which none is counted as without improvement.
+        Number of epochs after a change in which patience is not counted.
     min_lr : float, default 0.0
-        The learning rate is not set to less.
+        Lower limit of the learning rate.
 
     Examples
     --------
@@ -176,7 +182,7 @@ class ReduceLROnPlateau(_Monitor):
     def on_epoch_end(self, epoch, logs=None):
         logs = {} if logs is None else logs
         logs["learning_rate"] = rate = float(self.model.optimizer.learning_rate)
-        value = self._figure(logs)
+        value = self._value(logs)
         if value is None:
             return
         if self.cooldown_counter > 0:
@@ -186,7 +192,7 @@ class ReduceLROnPlateau(_Monitor):
             self.best, self.wait = value, 0
         elif self.cooldown_counter == 0:
             self.wait += 1
-            # The rate may be min_lr rounded to the model's precision.
+            # The optimizer rounds min_lr to the model's precision.
             if self.wait >= self.patience and rate > self.min_lr * (1 + 1e-6):
                 self._lower(rate, epoch)
 
@@ -201,12 +207,12 @@ class ReduceLROnPlateau(_Monitor):
 class LearningRateScheduler(Callback):
     """Sets the learning rate before each epoch.
 
-    After each epoch `logs` holds the `learning_rate` that it was trained with.
+    It adds the `learning_rate` of each epoch to the logs.
 
     Parameters
     ----------
     schedule : function of (epoch, learning_rate) or of (epoch)
-        The epoch counts from 0, `learning_rate` is the present one; returns the new one.
+        Takes the number of the epoch, from 0, and the current learning rate; returns the new one.
     verbose : int, default 0
         1 prints a line at each epoch.
 
@@ -244,13 +250,12 @@ class LearningRateScheduler(Callback):
 class TerminateOnNaN(Callback):
     """Stops the training when the loss is NaN or infinite.
 
-    It looks several times a second and after every epoch, not after every batch: the batches until
-    then are as lost.
+    It checks several times a second and after every epoch, not after every batch.
 
     Parameters
     ----------
     raise_error : bool, default False
-        Whether to raise a RuntimeError rather than to stop.
+        Whether to raise RuntimeError instead.
 
     Examples
     --------
@@ -282,6 +287,6 @@ def _takes_two(function):
         inspect.signature(function).bind(0, 0.0)
     except TypeError:
         return False
-    except ValueError:  # written in C, without a signature
+    except ValueError:  # a C function without a signature
         pass
     return True

@@ -1,4 +1,4 @@
-"""Callbacks that keep or show the figures of a training."""
+"""Callbacks that store, show or write the logs of a training."""
 
 import csv
 import os
@@ -12,12 +12,14 @@ from nnlite.visualization.curves import plot_history
 
 
 class History(Callback):
-    """The figures of every epoch, as `fit` returns them.
+    """Stores the logs of every epoch; `fit` returns it.
 
     Attributes
     ----------
     history : dict of str to list of float
+        The values of each entry of the logs, one for each epoch.
     epoch : list of int
+        The numbers of the epochs, from 0.
     """
 
     def __init__(self):
@@ -29,12 +31,12 @@ class History(Callback):
             self.history.setdefault(key, []).append(value)
 
     def plot(self, path=None):
-        """Draw every figure over the epochs; see `nnlite.plotting.plot_history`.
+        """Plot every entry of the logs over the epochs; see `nnlite.plotting.plot_history`.
 
         Parameters
         ----------
         path : str or path, optional
-            Where the picture is written, too: .png, .svg or .pdf.
+            File to which the picture is also written: .png, .svg or .pdf.
 
         Returns
         -------
@@ -44,7 +46,13 @@ class History(Callback):
 
 
 class ProgbarLogger(Callback):
-    """Shows a progress bar for each epoch, or with `verbose=2` a line."""
+    """Shows the progress of a training.
+
+    Parameters
+    ----------
+    verbose : {1, 2}, default 1
+        1: a progress bar for each epoch. 2: a line after each epoch.
+    """
 
     def __init__(self, verbose=1):
         self.verbose, self._bar = verbose, None
@@ -60,7 +68,8 @@ class ProgbarLogger(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.verbose == 2:
-            print(f"Epoch {epoch + 1}/{self.params['epochs']} - {progress.shown(logs)}", flush=True)
+            label = f"Epoch {epoch + 1}/{self.params['epochs']}"
+            print(f"{label} - {progress.format_logs(logs)}", flush=True)
         elif self._bar is not None:
             self._bar.close(logs)
             self._bar = None
@@ -72,9 +81,10 @@ class ProgbarLogger(Callback):
 
 
 class CSVLogger(Callback):
-    """Writes a line for each epoch to a file: the epoch, counted from 0, then the figures by name.
+    """Writes the logs of each epoch to a CSV file.
 
-    Every line is in the file when its epoch is over, whatever happens then.
+    Columns are the epoch, from 0, and the entries of the logs in alphabetical order. Each line is
+    written at the end of its epoch, so an interrupted training loses none.
 
     Parameters
     ----------
@@ -82,7 +92,7 @@ class CSVLogger(Callback):
     separator : str, default ','
         One character.
     append : bool, default False
-        Whether lines are added to a file that exists, rather than written in its place.
+        Whether to add lines to an existing file; otherwise it is overwritten.
 
     Examples
     --------
@@ -107,7 +117,7 @@ class CSVLogger(Callback):
                 f"CSVLogger: expected a separator of one character, got {self.separator!r}"
             )
         self._keys = None
-        # Opened for each line: nothing is left open when a training is interrupted.
+        # The file is opened for each line: an interrupted training leaves no open file.
         with open(self.filename, "a" if self.append else "w", encoding="utf-8"):
             pass
 
@@ -118,7 +128,7 @@ class CSVLogger(Callback):
             if self._keys is None:
                 self._keys = sorted(logs)
                 if not any(key.startswith("val_") for key in self._keys):
-                    # The first epoch may be one without validation.
+                    # The first epoch may have no validation.
                     if (self.params or {}).get("do_validation", True):
                         self._keys += [f"val_{key}" for key in self._keys]
             writer = csv.writer(file, delimiter=self.separator, lineterminator="\n")
@@ -128,7 +138,7 @@ class CSVLogger(Callback):
 
 
 def _cell(value):
-    """A figure as it is written; several of them as a list in quotes."""
+    """A value as it is written; an array becomes a list in quotes."""
     if isinstance(value, str) or not isinstance(value, Iterable) or np.ndim(value) == 0:
         return value
     return f'"[{", ".join(map(str, value))}]"'

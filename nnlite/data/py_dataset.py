@@ -1,17 +1,18 @@
-"""PyDataset: the base of data that give their batches by number."""
+"""PyDataset: the base class of data sets that return batches by number."""
 
 
 class PyDataset:
-    """Base of data that give their batches by number: define `__len__`, the number of batches, and
-    `__getitem__(index)`, which returns x, (x, y) or (x, y, sample_weight).
+    """Base class of data sets that return batches by number.
 
-    `fit` takes the batches of each epoch in a new random order unless `shuffle=False`, and fetches
-    one ahead in a second thread. `Sequence` is another name of this class.
+    A subclass defines `__len__`, the number of batches, and `__getitem__(index)`, which returns x,
+    (x, y) or (x, y, sample_weight). `fit` uses the batches of each epoch in a new random order
+    unless `shuffle=False`, and prefetches one batch in a second thread. `Sequence` is another name
+    of this class.
 
     Parameters
     ----------
     workers, use_multiprocessing, max_queue_size
-        Kept for Keras's signature, and ignored.
+        Ignored, for Keras's signature.
 
     Examples
     --------
@@ -39,7 +40,7 @@ class PyDataset:
         raise NotImplementedError(f"{type(self).__name__}: define __getitem__(index)")
 
     def on_epoch_begin(self):
-        """Called before each pass over the batches."""
+        """Called before each epoch."""
 
     def on_epoch_end(self):
-        """Called after each pass over the batches."""
+        """Called after each epoch."""

@@ -1,4 +1,4 @@
-"""Data sets under Keras's names; nothing is looked for before a `load_data` is called."""
+"""Data sets under Keras's names; only `load_data` reads or downloads files."""
 
 from nnlite.datasets import mnist
 

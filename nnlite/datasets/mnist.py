@@ -1,7 +1,7 @@
-"""MNIST, 70,000 images of handwritten digits: from a folder, from the cache, or downloaded once.
+"""MNIST, 70,000 images of handwritten digits, from a folder, from the cache, or downloaded once.
 
-Nothing is believed: whatever its origin, a file counts only if its header, its length and the
-SHA-256 of its unpacked content are MNIST's. (The packed bytes differ from copy to copy.)
+Every file is checked: its header, its length and the SHA-256 of its unpacked content must be
+MNIST's. (The compressed bytes differ between copies.)
 """
 
 import gzip
@@ -47,26 +47,28 @@ FILES = {
         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ),
 }
-ARCHIVED = ("x_train", "y_train", "x_test", "y_test")  # the same four in Keras's mnist.npz
+ARCHIVE_KEYS = ("x_train", "y_train", "x_test", "y_test")  # the same four in Keras's mnist.npz
 
 
 class DamagedFile(OSError):
-    """A file is there, but it is not the one it should be."""
+    """A file exists but does not have the expected content."""
 
 
 def load_data(path="mnist.npz"):
-    """The images and labels of MNIST.
+    """Load the images and labels of MNIST.
 
-    Each of the four original files (`train-images-idx3-ubyte.gz`, ...) is taken from the first
-    place that has it: the subfolder `mnist` of the folder that the environment variable NNLITE_DATA
-    names; the cache, `nnlite/mnist` in XDG_CACHE_HOME (by default `~/.cache`); the public mirrors,
-    from which it is written to the cache.
+    Each of the four original files (`train-images-idx3-ubyte.gz`, ...) is read from the first
+    place that has it:
+
+    1. the folder `mnist` in the folder that the environment variable NNLITE_DATA names;
+    2. the cache, `nnlite/mnist` in XDG_CACHE_HOME (by default `~/.cache`);
+    3. public mirrors; the file is then written to the cache.
 
     Parameters
     ----------
     path : str or path, default 'mnist.npz'
-        As in Keras. An absolute path of an archive like Keras's `mnist.npz` is read, if it exists,
-        in place of the four files.
+        If it is the absolute path of an existing archive like Keras's `mnist.npz`, the archive is
+        read instead of the four files. Otherwise it is ignored.
 
     Returns
     -------
@@ -77,7 +79,8 @@ def load_data(path="mnist.npz"):
     Raises
     ------
     OSError
-        If a file can neither be found nor downloaded, or is not MNIST's; it says what to do.
+        If a file can neither be found nor downloaded, or is not MNIST's. The message explains how
+        to provide it.
 
     References
     ----------
@@ -108,7 +111,7 @@ def _load(name):
         if file.is_file():
             try:
                 return _unpacked(file.read_bytes(), name, file)
-            except DamagedFile as error:  # the user's folder: told of, never changed
+            except DamagedFile as error:  # the user's folder is never changed
                 raise DamagedFile(f"{error}. Replace it, or unset NNLITE_DATA") from None
         problems.append(f"{file}: no such file")
     file = _cache_folder() / name
@@ -119,14 +122,14 @@ def _load(name):
         problems.append(str(error))
     for mirror in MIRRORS:
         try:
-            packed = _received(mirror + name, name)
+            packed = _download(mirror + name, name)
             array = _unpacked(packed, name, mirror + name)
         except DamagedFile as error:
             problems.append(str(error))
         except (OSError, http.client.HTTPException) as error:
             problems.append(f"{mirror + name}: {error or type(error).__name__}")
         else:
-            _keep(packed, file)
+            _write_to_cache(packed, file)
             return array
     raise OSError(
         "MNIST is not on this machine and could not be downloaded. Put these files\n  "
@@ -138,9 +141,9 @@ def _load(name):
 
 
 def _cache_folder():
-    """Where downloaded files are kept; made when the first is written."""
+    """The folder for downloaded files; it is created when the first one is written."""
     given = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(given):  # the XDG specification: relative ones are to be ignored
+    if os.path.isabs(given):  # relative paths are ignored, by the XDG specification
         return Path(given, "nnlite", "mnist")
     try:
         return Path.home() / ".cache" / "nnlite" / "mnist"
@@ -153,10 +156,10 @@ def _cache_folder():
 
 
 def _unpacked(packed, name, origin):
-    """The array in a gzipped idx file; DamagedFile if anything about it is not as it should be.
+    """The array in a gzipped idx file; DamagedFile if its content is not the expected one.
 
-    An idx file is two zeros, the type of its elements (8: uint8), the number of its dimensions, the
-    dimensions as big-endian int32, and the elements.
+    An idx file consists of two zeros, the type of its elements (8: uint8), the number of its
+    dimensions, the dimensions as big-endian int32, and the elements.
     """
     shape, sha256 = FILES[name]
     start = 4 + 4 * len(shape)
@@ -182,12 +185,12 @@ def _unpacked(packed, name, origin):
     if hashlib.sha256(content).hexdigest() != sha256:
         raise DamagedFile(f"{origin}: expected the SHA-256 {sha256} when unpacked, got another")
     array = np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-    return array.copy()  # bytes cannot be written to, arrays can
+    return array.copy()  # a view of bytes would be read-only
 
 
-def _received(url, name):
-    """What the address answers, with a progress bar; DamagedFile if it is too long."""
-    longest = 1024 + int(np.prod(FILES[name][0]))  # it is packed, after all
+def _download(url, name):
+    """The content of an address, with a progress bar; DamagedFile if it is too long."""
+    longest = 1024 + int(np.prod(FILES[name][0]))  # the unpacked size is an upper limit
     parts, done = [], 0
     with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
         bar = ProgressBar(answer.length or 0, f"Downloading {name}", unit="B")
@@ -203,8 +206,8 @@ def _received(url, name):
     return b"".join(parts)
 
 
-def _keep(packed, file):
-    """Put a file in its place, all of it or nothing; warn where that is impossible."""
+def _write_to_cache(packed, file):
+    """Write a file as a whole; warn if that is impossible."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, packed)
@@ -221,12 +224,12 @@ def _read_archive(path):
     """The four arrays of an .npz archive like Keras's."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = [archive[key] for key in ARCHIVED]
+            arrays = [archive[key] for key in ARCHIVE_KEYS]
     except (TypeError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DamagedFile(
-            f"{path}: expected an .npz archive of {', '.join(ARCHIVED)}, got one with: {error}"
+            f"{path}: expected an .npz archive of {', '.join(ARCHIVE_KEYS)}, got one with: {error}"
         ) from None
-    for key, array, (shape, _) in zip(ARCHIVED, arrays, FILES.values()):
+    for key, array, (shape, _) in zip(ARCHIVE_KEYS, arrays, FILES.values()):
         if array.shape != shape or array.dtype != np.uint8:
             raise DamagedFile(
                 f"{path}: expected {key} to be uint8 {shape}, got {array.dtype} {array.shape}"

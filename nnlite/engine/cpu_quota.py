@@ -1,22 +1,25 @@
-"""How many cores this process may use: Linux's control groups tell a container what it was given.
+"""The number of cores that this process may use, by the CPU limit of Linux control groups.
 
-The affinity mask, OpenMP's limit and how runs share what is there are C's
-(csrc/runtime/thread_budget.c)."""
+csrc/runtime/thread_budget.c adds the affinity mask and OpenMP's limit, and shares the cores among
+runs."""
 
 import contextlib
 import math
 import os
 from pathlib import Path, PurePosixPath
 
-# Rounds of waiting for more work before a thread sleeps: 10 to 25 us. Waking it takes about 50.
+# Iterations for which an idle thread spins before it sleeps: 10 to 25 us. Waking it takes about
+# 50 us.
 SPINS = "1500"
 
 
 @contextlib.contextmanager
 def calm_openmp():
-    """GNU's OpenMP, if it is loaded meanwhile, lets its threads sleep soon after their work. By
-    default they spin for milliseconds, on cores that Python or others need. What the environment
-    says about it already stands."""
+    """Make threads of GNU OpenMP sleep soon after their work, if it is loaded inside of the block.
+
+    By default they spin for milliseconds, on cores that other threads need. Settings of the
+    user's environment take precedence.
+    """
     ours = not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys()
     if ours:
         os.environ["GOMP_SPINCOUNT"] = SPINS
@@ -28,35 +31,35 @@ def calm_openmp():
 
 
 def quota(root="/"):
-    """Cores' worth of time that the control groups grant, rounded up; 0 without a limit.
+    """The CPU limit of the control groups in cores, rounded up; 0 without a limit.
 
     Parameters
     ----------
-    root : str or Path
-        Where /proc and /sys lie.
+    root : str or Path, default '/'
+        The folder that contains /proc and /sys.
     """
     root = Path(root)
     try:
         groups = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:  # not Linux, or not allowed to know
+    except OSError:  # not Linux, or not readable
         return 0
-    granted = []
+    limits = []
     for group in groups:
         _, controllers, path = group.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
             continue
         folder = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
-        # A limit of any group above holds too. A container sees its own group as the uppermost.
-        for above in [PurePosixPath(path), *PurePosixPath(path).parents]:
-            granted += _granted(folder / str(above).lstrip("/"), bool(controllers))
-    return math.ceil(min(granted, default=0))
+        # Limits of all parent groups apply too. A container sees its own group as the root.
+        for group_path in [PurePosixPath(path), *PurePosixPath(path).parents]:
+            limits += _limit(folder / str(group_path).lstrip("/"), bool(controllers))
+    return math.ceil(min(limits, default=0))
 
 
-def _granted(folder, old):
-    """[cores] of one group, of the old or the new kind of files; [] where there is no limit."""
-    names = ["cpu.cfs_quota_us", "cpu.cfs_period_us"] if old else ["cpu.max"]
+def _limit(folder, version_1):
+    """[cores] of one group, of version 1 or 2 of control groups; [] without a limit."""
+    names = ["cpu.cfs_quota_us", "cpu.cfs_period_us"] if version_1 else ["cpu.max"]
     try:
         time, period = map(int, " ".join((folder / n).read_text() for n in names).split())
-    except (OSError, ValueError):  # no such group here; 'max'
+    except (OSError, ValueError):  # there is no such group; or its limit is 'max'
         return []
     return [time / period] if time > 0 and period > 0 else []

@@ -1,9 +1,9 @@
-"""Functional models: a `Symbol` stands for a tensor that a model will compute, a `Graph` is what
-leads from some symbols to others.
+"""Functional models: symbols, and the nodes that compute them.
 
-A layer or a function of `nnlite.ops` that is called on a symbol is not run but noted down, as the
-`Node` that makes other symbols; their shapes come from a trace on one sample. A `Graph` calls the
-noted layers and functions again, on tensors."""
+A `Symbol` is a placeholder of a tensor that a model will compute. A call of a layer or of a
+function of `nnlite.ops` on a symbol does not run: a `Node` records it and makes the symbols of its
+results, whose shapes come from a trace on one sample. A `Graph` later calls the recorded layers
+and functions on tensors."""
 
 import functools
 import operator
@@ -14,15 +14,15 @@ from nnlite.tree import mapped
 
 
 class Symbol:
-    """A tensor of a model that is being put together: a shape, and what makes it.
+    """A placeholder of a tensor in a functional model.
 
-    Attributes
+    Parameters
     ----------
     shape : tuple
-        None first, for the batch.
+        The first entry is None, for the batch size.
     dtype : str
     node : Node
-        The call that makes it.
+        The call that computes it.
     """
 
     __array_priority__ = 100  # array + symbol is a symbol
@@ -37,11 +37,11 @@ class Symbol:
 
     @property
     def name(self):
-        """That of the layer or function that makes it."""
+        """The name of the layer or function that computes it."""
         return self.node.name
 
     def numpy(self):
-        """Raises TypeError: a symbol has no values."""
+        """Raise TypeError: a symbol has no values."""
         raise TypeError(
             f"symbol {self.name!r} of shape {self.shape} has no values: it stands for what a model "
             "will compute. Use functions of nnlite.ops on it, and call the finished Model on data"
@@ -54,7 +54,7 @@ class Symbol:
 
 
 def symbolic_operator(function, swapped=False):
-    """An operator on symbols that notes itself down."""
+    """A method of Symbol that records a call of an operator."""
     if swapped:
         return lambda self, other: symbolic_call(function, (other, self), {})
     return lambda self, *others: symbolic_call(function, (self, *others), {})
@@ -68,19 +68,22 @@ for _name in ("gt", "ge", "lt", "le", "neg", "abs", "getitem"):
 
 
 class Node:
-    """A call of a layer or function, noted down.
+    """A recorded call of a layer or function.
 
-    Attributes
+    Parameters
     ----------
     function : Layer or callable
     args, kwargs : tuple and dict
-        Some entries, or entries of lists, tuples and dicts in them, are symbols.
+        Symbols are among the values, or in lists, tuples and dicts among them.
+
+    Attributes
+    ----------
     outputs : Symbol, or list, tuple or dict of them
     """
 
     def __init__(self, function, args, kwargs):
         self.function, self.outputs = function, None
-        # Copies of lists: the caller may go on to change its own.
+        # Copies of the containers: the caller may change its own later.
         self.args, self.kwargs = mapped((args, kwargs), Symbol, lambda symbol: symbol)
 
     @property
@@ -93,7 +96,7 @@ class Node:
         return symbols_of((self.args, self.kwargs))
 
     def call_with(self, replace):
-        """The result of the call with something else for each symbol."""
+        """Call the function with `replace(symbol)` in place of each symbol."""
         args = mapped(self.args, Symbol, replace)
         return self.function(*args, **mapped(self.kwargs, Symbol, replace))
 
@@ -119,7 +122,10 @@ def is_symbolic(values):
 
 
 def symbolic_call(function, args, kwargs):
-    """The symbols that a call on symbols makes; their shapes come from a trace on one sample."""
+    """Record a call on symbols; return the symbols of its results.
+
+    Their shapes come from a trace on one sample.
+    """
     node = Node(function, args, kwargs)
     with Recording(executing=False):
         results = node.call_with(_one_sample)
@@ -134,7 +140,7 @@ def _one_sample(symbol):
 
 
 def supports_symbols(function):
-    """Let a function of tensors be noted down when it is called on symbols."""
+    """A version of a function of tensors whose calls on symbols are recorded."""
 
     @functools.wraps(function)
     def op(*args, **kwargs):
@@ -142,17 +148,17 @@ def supports_symbols(function):
             return symbolic_call(op, args, kwargs)
         return function(*args, **kwargs)
 
-    op.__module__ = "nnlite.ops"  # where it is found, so that models that use it can be pickled
+    op.__module__ = "nnlite.ops"  # its public place, by which models that use it are pickled
     return op
 
 
 def input_symbol(layer, shape, dtype):
-    """The symbol that an input layer stands for."""
+    """The symbol of an input layer."""
     node = Node(layer, (), {})
     node.outputs, layer._output_shape = Symbol(shape, dtype, node), shape
     return node.outputs
 
 
 def layer_of(value):
-    """The layer that an `Input` stands for; anything but a symbol is itself."""
+    """The input layer of a symbol that `Input` returned; other values are returned unchanged."""
     return value.node.function if isinstance(value, Symbol) else value

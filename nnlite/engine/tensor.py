@@ -1,5 +1,4 @@
-"""Tensor and Variable: a contiguous array of one precision, or inside a trace the promise of
-one."""
+"""Tensor, a contiguous array of one precision or its placeholder in a trace; and Variable."""
 
 import math
 from collections.abc import Callable
@@ -15,46 +14,50 @@ DTYPES = (*REALS, "int32")
 NAMES = {np.dtype(name): name for name in DTYPES}
 
 
-class Routed(NamedTuple):
-    """What is known of a gradient that is another's entries, each at one place, and zero elsewhere.
+class ArgmaxGradient(NamedTuple):
+    """The sparse form of a gradient that is zero except where a maximum was selected.
 
     Attributes
     ----------
     values : Tensor
-        The entries.
-    chosen, source : Tensor
-        What the places held when they were chosen, and the tensor that they were chosen from.
-    again : function
-        Other entries -> the tensor that has them at the same places.
+        The entries of the gradient at the selected positions.
+    selected : Tensor
+        The entries of `source` at the selected positions.
+    source : Tensor
+        The tensor from which the maxima were selected.
+    rescatter : function
+        Takes other values; returns the gradient that has them at the selected positions.
     """
 
     values: "Tensor"
-    chosen: "Tensor"
+    selected: "Tensor"
     source: "Tensor"
-    again: Callable
+    rescatter: Callable
 
 
 class Tensor:
-    """A contiguous array of `real` (float32 or float64) or int32 values.
+    """A contiguous array of float32, float64 or int32 values.
 
-    Made by ops, by `convert_to_tensor` and by `ones`, `zeros`, ...; inside a traced `call` or
-    `train_step` a tensor has a shape but no values yet, and asking for them is an error that says
-    so.
+    Ops, `convert_to_tensor`, `ones` and `zeros` return tensors. Inside of a traced `call` or
+    `train_step` a tensor has a shape but no values yet: methods that need values raise
+    RuntimeError.
 
-    Attributes
+    Parameters
     ----------
     shape : tuple of int
     dtype : {'float32', 'float64', 'int32'}
+    data : array, optional
+        The values; None inside of a trace.
     """
 
     __array_priority__ = 100  # array + tensor is a tensor
-    routed = None  # of the gradient of max pooling: a `Routed`
+    sparse_grad = None  # an `ArgmaxGradient` for the gradient of max pooling
 
     def __init__(self, shape, dtype, data=None):
         self.shape = shape
         self.dtype = dtype
         self._data = data
-        self.logits = None  # of a softmax or sigmoid: what it was computed from, for the loss
+        self.logits = None  # of a result of softmax or sigmoid: its name and its input
 
     @property
     def ndim(self):
@@ -65,7 +68,7 @@ class Tensor:
         return math.prod(self.shape)
 
     def numpy(self):
-        """The values, as a NumPy array of the tensor's own (a copy)."""
+        """A copy of the values as a NumPy array."""
         if self._data is None:
             raise RuntimeError(
                 f"Tensor of shape {self.shape}: it has no values here. A model's `call` and "
@@ -106,17 +109,17 @@ class Tensor:
 
 
 class Variable(Tensor):
-    """A tensor that persists and that ops may overwrite: a weight, a statistic, a counter.
+    """A tensor that persists and that ops may overwrite, such as a weight or a counter.
 
     Parameters
     ----------
     initial_value : array-like
         Copied.
     trainable : bool, default True
+        Whether optimizers update it.
     name : str, default 'variable'
-    dtype : str, optional
-        By default `floatx()` for floats and int32 for integers (Python floats and ints alike follow
-        their own kind).
+    dtype : {'float32', 'float64', 'int32'}, optional
+        By default `floatx()` for floats and int32 for integers.
 
     Examples
     --------
@@ -128,7 +131,7 @@ class Variable(Tensor):
 
     def __init__(self, initial_value, trainable=True, name="variable", dtype=None):
         values = as_array(initial_value, dtype)
-        # Storage never moves: plans hold its address.
+        # The storage never moves: plans hold its address.
         storage = aligned_empty(values.shape, values.dtype)
         storage[...] = values
         super().__init__(values.shape, NAMES[values.dtype], storage)
@@ -139,11 +142,21 @@ class Variable(Tensor):
 
     @property
     def value(self):
-        """The current value as a tensor; works both as `v.value` and as `v.value()`."""
+        """A copy of the current value as a tensor, as `v.value` or as `v.value()`."""
         return CurrentValue(self.shape, self.dtype, self._data.copy())
 
     def assign(self, value):
-        """Copy `value` (same shape) into the variable; returns the variable."""
+        """Copy a value into the variable.
+
+        Parameters
+        ----------
+        value : array-like of the same shape
+
+        Returns
+        -------
+        Variable
+            Itself.
+        """
         values = as_array(value, self.dtype)
         if values.shape != self.shape:
             raise ValueError(
@@ -154,11 +167,31 @@ class Variable(Tensor):
         return self
 
     def assign_add(self, value):
-        """Add `value` in place; returns the variable."""
+        """Add a value in place.
+
+        Parameters
+        ----------
+        value : array-like of the same shape
+
+        Returns
+        -------
+        Variable
+            Itself.
+        """
         return self.assign(self._data + as_array(value, self.dtype))
 
     def assign_sub(self, value):
-        """Subtract `value` in place; returns the variable."""
+        """Subtract a value in place.
+
+        Parameters
+        ----------
+        value : array-like of the same shape
+
+        Returns
+        -------
+        Variable
+            Itself.
+        """
         return self.assign(self._data - as_array(value, self.dtype))
 
     def __reduce__(self):
@@ -175,7 +208,7 @@ def _restore_variable(values, trainable, name, regularizer):
 
 
 class CurrentValue(Tensor):
-    """A copy of a variable's value; calling it returns it (TensorFlow's `v.value()`)."""
+    """A copy of a variable's value; a call returns itself, as in TensorFlow's `v.value()`."""
 
     def __call__(self):
         return self
@@ -185,7 +218,7 @@ def as_array(value, dtype=None):
     """`value` as a contiguous NumPy array of one of the three dtypes."""
     if isinstance(value, Tensor):
         if value._data is None:
-            value.numpy()  # raises, and says why
+            value.numpy()  # raises RuntimeError
         value = value._data
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":

@@ -1,7 +1,8 @@
-"""Everything that can be computed with tensors: functions of tensors, arrays and numbers.
+"""Functions of tensors, arrays and numbers, with gradients, of which models and losses consist.
 
-Each has its gradient. A family's file holds the rows of its primitive ops and the functions
-composed of them; the kernels are in `csrc/ops/` under the same name.
+`__all__` lists what users compose; the other names serve nnlite itself. The file of a family holds
+the rows of its primitive ops and the functions composed of them. The C kernels are in `csrc/ops/`
+under the same name.
 """
 
 from inspect import isfunction as _isfunction
@@ -116,9 +117,103 @@ from nnlite.ops.shape import (
 )
 from nnlite.ops.slicing import concatenate, expand_dims, flip, split, squeeze, stack
 
-__all__ = [name for name in dir() if not name.startswith("_")]
+__all__ = [
+    "abs",
+    "add",
+    "affine_transform",
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "assign",
+    "average_pool2d",
+    "batch_norm",
+    "broadcast_to",
+    "cast",
+    "ceil",
+    "clip",
+    "concatenate",
+    "conv2d",
+    "cos",
+    "depthwise_conv2d",
+    "divide",
+    "dropout",
+    "elu",
+    "equal",
+    "exp",
+    "expand_dims",
+    "flip",
+    "floor",
+    "full_like",
+    "gelu",
+    "greater",
+    "greater_equal",
+    "hard_sigmoid",
+    "hard_silu",
+    "isru",
+    "layer_norm",
+    "leaky_relu",
+    "less",
+    "less_equal",
+    "linear",
+    "log",
+    "log_softmax",
+    "matmul",
+    "max",
+    "max_pool2d",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "mish",
+    "multiply",
+    "negative",
+    "not_equal",
+    "one_hot",
+    "ones",
+    "ones_like",
+    "pad2d",
+    "power",
+    "random_key",
+    "random_normal",
+    "random_uniform",
+    "relu",
+    "relu6",
+    "reshape",
+    "scale_shift",
+    "selu",
+    "separable_conv2d",
+    "sigmoid",
+    "sigmoid_cross_entropy",
+    "sign",
+    "silu",
+    "sin",
+    "softmax",
+    "softmax_cross_entropy",
+    "softplus",
+    "softsign",
+    "split",
+    "sqrt",
+    "square",
+    "squared_difference",
+    "squeeze",
+    "stack",
+    "std",
+    "subtract",
+    "sum",
+    "sum_abs",
+    "sum_squares",
+    "tanh",
+    "top_k",
+    "transpose",
+    "upsample2d",
+    "var",
+    "where",
+    "zeros",
+    "zeros_like",
+]
 
-# On symbols, what is called is noted down instead, as a part of a functional model.
-for _name in __all__:
-    if _isfunction(globals()[_name]):
-        globals()[_name] = _supports_symbols(globals()[_name])
+# A call on symbols is not run: it becomes a node of a functional model.
+for _name, _value in list(globals().items()):
+    if _isfunction(_value) and not _name.startswith("_"):
+        globals()[_name] = _supports_symbols(_value)

@@ -1,7 +1,7 @@
-"""Activations as ops; softmax and sigmoid remember their logits, for a loss that rounds once.
+"""Activations. The results of softmax and sigmoid remember their logits, for the cross-entropies.
 
-Those in `KINDS` have gradients by their outputs, and `linear` fuses them. Those in `GATES` are x
-times a function of x.
+Activations in `KINDS` have derivatives that follow from their outputs: `linear` and `conv2d` can
+apply them to their results. Activations in `GATES` are x times a function of x.
 """
 
 from nnlite.engine.dispatch import Op
@@ -26,7 +26,8 @@ _KINDS = "relu leaky_relu sigmoid tanh capped_relu elu selu softplus softsign ha
 KINDS = {name: number for number, name in enumerate(["linear", *_KINDS.split()])}
 GATES = {name: number for number, name in enumerate("silu gelu gelu_tanh mish hard_silu".split())}
 
-# How an activation's derivative, written in terms of the output y, changes with y, where it does.
+# For each activation whose derivative f'(y), a function of its output y, is not piecewise constant:
+# the derivative of f' with respect to y.
 _CURVES = {
     KINDS["sigmoid"]: lambda y, _: subtract(1.0, multiply(2.0, y)),
     KINDS["tanh"]: lambda y, _: multiply(-2.0, y),
@@ -45,7 +46,7 @@ def _activation_gradient(c, dy, need):
 
 
 def _second_gradient(c, ddx, need):
-    """Of dx = dy * f'(y): linear in dy; with respect to y only where f' does not jump."""
+    """Gradients of dx = dy * f'(y) with respect to dy, and to y if it has a rule in `_CURVES`."""
     dy, y = c.inputs
     curve = _CURVES.get(c.attrs["kind"])
     return [
@@ -73,26 +74,27 @@ Op(
 
 
 def activation_gradient(dy, y, kind, alpha):
-    """The gradient before an activation, from the gradient after it and its output `y`."""
+    """The gradient with respect to an activation's input, from `dy` and its output `y`."""
     if kind == 0:
         return dy
-    if dy.routed is not None and dy.routed.source is y:  # elsewhere it is zero, before as after
-        return dy.routed.again(activation_gradient(*dy.routed[:2], kind, alpha))
+    sparse = dy.sparse_grad
+    if sparse is not None and sparse.source is y:  # the result is zero where dy is
+        return sparse.rescatter(activation_gradient(sparse.values, sparse.selected, kind, alpha))
     return call("activation_gradient", [dy, y], kind=kind, alpha=alpha)
 
 
 def activation(x, kind, alpha=0.0):
-    """One of the fusable activations by its name in `KINDS`."""
+    """The activation that has the name `kind` in `KINDS`, with the parameter `alpha`."""
     return call("activation", operands(x), kind=KINDS[kind], alpha=alpha)
 
 
 def linear_activation(x):
-    """x itself."""
+    """x itself, as a tensor."""
     return operands(x)[0]
 
 
 def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
-    """max(x, 0), element by element; NaN stays NaN.
+    """max(x, 0) for each element; NaN stays NaN.
 
     Parameters
     ----------
@@ -100,9 +102,9 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     negative_slope : float, default 0.0
         Below the threshold the result is `negative_slope * (x - threshold)`.
     max_value : float, optional
-        The most that the result can be.
+        The upper limit of the result; None: there is none.
     threshold : float, default 0.0
-        Values up to it count as negative.
+        Elements up to the threshold are treated as negative.
 
     Examples
     --------
@@ -127,20 +129,41 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
 
 
 def relu6(x):
-    """x limited to [0, 6]."""
+    """x clipped to [0, 6].
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return activation(x, "capped_relu", 6.0)
 
 
 def leaky_relu(x, negative_slope=0.2):
-    """x where it is positive, else `negative_slope * x`."""
+    """x where it is positive, else `negative_slope * x`.
+
+    Parameters
+    ----------
+    x : tensor
+    negative_slope : float, default 0.2
+    """
     return relu(x, negative_slope)
 
 
 def elu(x, alpha=1.0):
-    """x where it is positive, else `alpha * (exp(x) - 1)`, for `alpha` of at least 0.
+    """x where it is positive, else `alpha * (exp(x) - 1)`.
 
     D.-A. Clevert, T. Unterthiner, S. Hochreiter: "Fast and accurate deep network learning by
     exponential linear units", ICLR 2016.
+
+    Parameters
+    ----------
+    x : tensor
+    alpha : float of at least 0, default 1.0
+
+    Raises
+    ------
+    ValueError
+        If `alpha` is negative.
     """
     if not alpha >= 0:
         raise ValueError(f"elu: expected alpha to be at least 0, got {alpha!r}")
@@ -148,39 +171,81 @@ def elu(x, alpha=1.0):
 
 
 def selu(x):
-    """1.0507 * elu(x, 1.6733): keeps mean 0 and variance 1 (Klambauer et al., 2017)."""
+    """1.0507 * elu(x, 1.6733), which keeps mean 0 and variance 1 (Klambauer et al., 2017).
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return activation(x, "selu")
 
 
 def softplus(x):
-    """log(1 + exp(x))."""
+    """log(1 + exp(x)).
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return activation(x, "softplus")
 
 
 def softsign(x):
-    """x / (1 + |x|)."""
+    """x / (1 + |x|).
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return activation(x, "softsign")
 
 
 def hard_sigmoid(x):
-    """x / 6 + 1/2, limited to [0, 1]."""
+    """x / 6 + 1/2, clipped to [0, 1].
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return activation(x, "hard_sigmoid")
 
 
 def isru(x, limit=1.0):
-    """x / sqrt(1 + (x / limit)^2): nearly x near 0, never beyond +-limit (Carlile et al., 2017)."""
+    """The inverse square root unit, x / sqrt(1 + (x / limit)^2) (Carlile et al., 2017).
+
+    Parameters
+    ----------
+    x : tensor
+    limit : float above 0, default 1.0
+        The result lies in (-limit, limit).
+
+    Raises
+    ------
+    ValueError
+        If `limit` is not positive.
+    """
     if not limit > 0:
         raise ValueError(f"isru: expected limit to be above 0, got {limit!r}")
     return activation(x, "isru", limit)
 
 
 def tanh(x):
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent.
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return activation(x, "tanh")
 
 
 def sigmoid(x):
-    """1 / (1 + exp(-x)). A cross-entropy of the result is computed from `x`."""
+    """1 / (1 + exp(-x)). The cross-entropies compute from `x` if they are given the result.
+
+    Parameters
+    ----------
+    x : tensor
+    """
     (x,) = operands(x)
     y = activation(x, "sigmoid")
     y.logits = ("sigmoid", x)
@@ -203,7 +268,12 @@ Op(
 
 
 def silu(x):
-    """x * sigmoid(x), also called swish (Ramachandran, Zoph & Le, 2017)."""
+    """x * sigmoid(x), also called swish (Ramachandran, Zoph & Le, 2017).
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return call("gated_activation", operands(x), gate=GATES["silu"])
 
 
@@ -214,18 +284,28 @@ def gelu(x, approximate=False):
     ----------
     x : tensor
     approximate : bool, default False
-        x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2 instead.
+        Whether to compute x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2 instead.
     """
     return call("gated_activation", operands(x), gate=GATES["gelu_tanh" if approximate else "gelu"])
 
 
 def mish(x):
-    """x * tanh(softplus(x)) (Misra, 2020)."""
+    """x * tanh(softplus(x)) (Misra, 2020).
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return call("gated_activation", operands(x), gate=GATES["mish"])
 
 
 def hard_silu(x):
-    """x * hard_sigmoid(x)."""
+    """x * hard_sigmoid(x).
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return call("gated_activation", operands(x), gate=GATES["hard_silu"])
 
 
@@ -246,7 +326,7 @@ for _name in ("softmax", "log_softmax"):
 
 
 def _along(axis, function, x):
-    """The function of the last axis, of another one."""
+    """Apply `function`, which works along the last axis, along `axis`."""
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(
             f"softmax: expected an axis within {x.ndim} dimensions, got {axis} (shape {x.shape})"
@@ -257,7 +337,20 @@ def _along(axis, function, x):
 
 
 def softmax(x, axis=-1):
-    """exp(x) / sum(exp(x)) along `axis`. A cross-entropy along the last is computed from `x`."""
+    """exp(x) / sum(exp(x)) along an axis.
+
+    A cross-entropy along the last axis computes from `x` if it is given the result.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int, default -1
+
+    Raises
+    ------
+    ValueError
+        If `x` has no such axis, or its last axis has no entry.
+    """
     (x,) = operands(x)
     if axis not in (-1, x.ndim - 1):
         return _along(axis, softmax, x)
@@ -267,6 +360,12 @@ def softmax(x, axis=-1):
 
 
 def log_softmax(x, axis=-1):
-    """The logarithm of softmax(x) along `axis`: x - log(sum(exp(x))), without overflow."""
+    """The logarithm of softmax(x) along an axis: x - log(sum(exp(x))), without overflow.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int, default -1
+    """
     (x,) = operands(x)
     return call("log_softmax", [x]) if axis in (-1, x.ndim - 1) else _along(axis, log_softmax, x)

@@ -1,4 +1,4 @@
-"""Convolutions of images (N, height, width, channels): of all channels, or of each by itself."""
+"""Convolutions of images (N, H, W, C), across all channels or within each channel."""
 
 import math
 from numbers import Integral
@@ -10,7 +10,7 @@ from nnlite.ops.reduce import sum_to
 from nnlite.ops.shape import broadcast_to, reshape
 from nnlite.ops.windows import check_images, padding_of, pair, windows_along
 
-# The geometry of a window, in C's order; `groups` is only conv2d's.
+# The attributes of a window in C's order; conv2d has `groups` after them.
 _WINDOW = {
     "stride_h": int,
     "stride_w": int,
@@ -24,7 +24,7 @@ _SIZE = {"out_h": None, "out_w": None}
 
 
 def window_attributes(name, x, kernel, strides, padding, dilation_rate):
-    """The attributes of a window over images of a shape, checked."""
+    """The checked attributes of a window over images; `x` and `kernel` are shapes."""
     padding = padding_of(padding)
     check_images(x)
     if len(kernel) != 4 or 0 in kernel:
@@ -71,7 +71,7 @@ def _check_bias(bias, features):
 
 
 def _bias_gradient(dz):
-    dz = dz if dz.routed is None else dz.routed.values  # the rest of it is zero
+    dz = dz if dz.sparse_grad is None else dz.sparse_grad.values  # all other elements are 0
     pixels, features = math.prod(dz.shape[:-1]), dz.shape[-1]
     return sum_to(reshape(dz, (pixels, features)), (features,))
 
@@ -106,21 +106,21 @@ def _conv2d_gradient(c, dy, need):
     return [dx, dw, db][: len(need)]
 
 
-def _plain(c, given, name):
-    """The convolution whose gradient the call is: linear in each operand."""
+def _convolve(c, given, name):
+    """The convolution of which the call `c` is a gradient, of the operands `given`."""
     window = _geometry(c.attrs, *(["groups"] if name == "conv2d" else []))
     out_h, out_w = c.inputs[1 if c.op.name.endswith("kernel") else 0].shape[1:3]
     return call(name, given, kind=0, alpha=0.0, **window, out_h=out_h, out_w=out_w)
 
 
 def _input_gradient_rule(name):
-    """Of dx = f(dy, w), by the op `name` and its gradients."""
+    """The gradient rule of dx = f(dy, w), the input gradient of the op `name`."""
     kernel = name.removesuffix("_conv2d") + "_gradient_kernel"
 
     def rule(c, ddx, need):
         dy, w = c.inputs
         window = {k: v for k, v in c.attrs.items() if k != "shape"}
-        to_dy = _plain(c, [ddx, w], name) if need[0] else None
+        to_dy = _convolve(c, [ddx, w], name) if need[0] else None
         to_w = call(kernel, [ddx, dy], **window, shape=w.shape) if need[1] else None
         return [to_dy, to_w]
 
@@ -128,7 +128,7 @@ def _input_gradient_rule(name):
 
 
 def _kernel_gradient_rule(name):
-    """Of dw, and db where it was asked for, = f(x, dy)."""
+    """The gradient rule of dw (and db) = f(x, dy), the kernel gradient of the op `name`."""
     image = name.removesuffix("_conv2d") + "_gradient_input"
 
     def rule(c, ddw, ddb=None, *, need):
@@ -140,7 +140,7 @@ def _kernel_gradient_rule(name):
         else:
             to_x = call(image, [dy, ddw], **window, shape=x.shape) if need[0] else None
             given = [x, ddw] if ddb is None else [x, ddw, ddb]
-            to_dy = _plain(c, given, name) if need[1] else None
+            to_dy = _convolve(c, given, name) if need[1] else None
         return [to_x, to_dy]
 
     return rule
@@ -201,24 +201,30 @@ def conv2d(
 
     Parameters
     ----------
-    x : tensor, shape (N, height, width, channels)
-    kernel : tensor, shape (kernel height, kernel width, channels / groups, filters)
-    bias : tensor of shape (filters,), optional
-    strides, dilation_rate : int or two of them, default 1
-        Along height and width.
-    padding : {'valid', 'same'}
-        'same': zeros around, so that the result's size is ceil(size / stride); where their number
-        is odd, the last row or column is the additional one.
-    groups : int
-        Filters of a group see the channels of the same group only.
+    x : tensor, shape (N, H, W, C)
+    kernel : tensor, shape (KH, KW, C / groups, F)
+    bias : tensor of shape (F,), optional
+    strides, dilation_rate : int or pair of int, default 1
+        Along height and width, in pixels.
+    padding : {'valid', 'same'}, default 'valid'
+        'valid': no padding. 'same': zeros around the image so that OH = ceil(H / stride) and
+        OW = ceil(W / stride); if their number is odd, the extra row or column is the last.
+    groups : int, default 1
+        Number of equal groups of channels and filters; filters see the channels of their group.
     activation : str, default 'linear'
-        One of `nnlite.ops.activation.KINDS`.
-    alpha : float
-        Its parameter, such as the slope of leaky_relu below 0.
+        One of 'linear', 'relu', 'leaky_relu', 'sigmoid', 'tanh', 'capped_relu', 'elu', 'selu',
+        'softplus', 'softsign', 'hard_sigmoid' and 'isru'.
+    alpha : float, default 0.0
+        Parameter of the activation, e.g. the slope of 'leaky_relu' below 0.
 
     Returns
     -------
-    Tensor, shape (N, new height, new width, filters)
+    Tensor, shape (N, OH, OW, F)
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, and for other values of the arguments.
 
     Examples
     --------
@@ -236,7 +242,7 @@ def conv2d(
     )
 
 
-# --- each channel by itself
+# --- depthwise_conv2d and separable_conv2d
 
 
 def _infer_depthwise(x, w, b=None, *, out_h, out_w, **_):
@@ -301,20 +307,20 @@ def depthwise_conv2d(
     activation="linear",
     alpha=0.0,
 ):
-    """activation(convolution of each channel with kernels of its own + bias).
+    """activation(convolution of each channel with its own kernels + bias).
 
     Parameters
     ----------
-    x : tensor, shape (N, height, width, channels)
-    kernel : tensor, shape (kernel height, kernel width, channels, multiplier)
-    bias : tensor of shape (channels * multiplier,), optional
+    x : tensor, shape (N, H, W, C)
+    kernel : tensor, shape (KH, KW, C, multiplier)
+    bias : tensor of shape (C * multiplier,), optional
     strides, padding, dilation_rate, activation, alpha
         As for `conv2d`.
 
     Returns
     -------
-    Tensor, shape (N, new height, new width, channels * multiplier)
-        Those of the first channel first.
+    Tensor, shape (N, OH, OW, C * multiplier)
+        The results of the first channel come first.
 
     Examples
     --------
@@ -340,22 +346,22 @@ def separable_conv2d(
     activation="linear",
     alpha=0.0,
 ):
-    """Each channel convolved by itself, then mixed with the others, pixel by pixel.
+    """A depthwise convolution, then a 1 x 1 convolution that mixes the channels of each pixel.
 
     Parameters
     ----------
-    x : tensor, shape (N, height, width, channels)
-    depthwise_kernel : tensor, shape (kernel height, kernel width, channels, multiplier)
-    pointwise_kernel : tensor, shape (1, 1, channels * multiplier, filters)
-    bias : tensor of shape (filters,), optional
+    x : tensor, shape (N, H, W, C)
+    depthwise_kernel : tensor, shape (KH, KW, C, multiplier)
+    pointwise_kernel : tensor, shape (1, 1, C * multiplier, F)
+    bias : tensor of shape (F,), optional
     strides, padding, dilation_rate
-        Of the first part, as for `conv2d`.
+        Of the depthwise convolution, as for `conv2d`.
     activation, alpha
-        Of the second.
+        Of the 1 x 1 convolution, as for `conv2d`.
 
     Returns
     -------
-    Tensor, shape (N, new height, new width, filters)
+    Tensor, shape (N, OH, OW, F)
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Element by element, with NumPy's broadcasting: arithmetic, powers, comparisons, choice."""
+"""Elementwise arithmetic, powers, comparisons and selection, with NumPy's broadcasting."""
 
 import numpy as np
 
@@ -65,14 +65,13 @@ def _divide_gradient(c, dy, need):
 def _power_gradient(c, dy, need):
     (a, b), (y,) = c.inputs, c.outputs
     da = multiply(dy, multiply(b, power(a, subtract(b, 1.0)))) if need[0] else None
-    # Where a is 0 the derivative with respect to b is 0 (a^b is flat there for b > 0), not 0 * log
-    # 0.
+    # At a = 0 and b > 0, a^b does not change with b: the derivative is 0, where 0 * log(0) is NaN.
     safe_log = log(where(greater(a, 0.0), a, 1.0)) if need[1] else None
     return [da, multiply(dy, multiply(y, safe_log)) if need[1] else None]
 
 
-def _choice_gradient(c, dy, need):
-    """Of maximum and minimum: to the operand that was taken; both get half where they are equal."""
+def _selection_gradient(c, dy, need):
+    """Of maximum and minimum: all to the selected operand, half to each where they are equal."""
     (a, b), (y,) = c.inputs, c.outputs
     tie = multiply(equal(a, b), 0.5)
     return [
@@ -90,8 +89,8 @@ def _squared_difference_gradient(c, dy, need):
 multiply = _binary("multiply", _multiply_gradient)
 divide = _binary("divide", _divide_gradient)
 power = _binary("power", _power_gradient)
-maximum = _binary("maximum", _choice_gradient)
-minimum = _binary("minimum", _choice_gradient)
+maximum = _binary("maximum", _selection_gradient)
+minimum = _binary("minimum", _selection_gradient)
 squared_difference = _binary("squared_difference", _squared_difference_gradient)
 equal = _binary("equal", "none")
 greater = _binary("greater", "none")
@@ -99,17 +98,32 @@ greater_equal = _binary("greater_equal", "none")
 
 
 def not_equal(x1, x2):
-    """1 where x1 != x2, else 0; NaN differs from everything."""
+    """1 where x1 != x2, else 0; NaN differs from everything.
+
+    Parameters
+    ----------
+    x1, x2 : tensors of shapes that broadcast
+    """
     return subtract(1.0, equal(x1, x2))
 
 
 def less(x1, x2):
-    """1 where x1 < x2, else 0."""
+    """1 where x1 < x2, else 0.
+
+    Parameters
+    ----------
+    x1, x2 : tensors of shapes that broadcast
+    """
     return greater(x2, x1)
 
 
 def less_equal(x1, x2):
-    """1 where x1 <= x2, else 0."""
+    """1 where x1 <= x2, else 0.
+
+    Parameters
+    ----------
+    x1, x2 : tensors of shapes that broadcast
+    """
     return greater_equal(x2, x1)
 
 
@@ -126,17 +140,33 @@ Op("where", infer=_broadcast, gradient=_where_gradient, in_place=(0, 1, 2))
 
 
 def where(condition, x1, x2):
-    """x1 where `condition` is not 0, else x2; shapes broadcast."""
+    """x1 where `condition` is not 0, else x2.
+
+    Parameters
+    ----------
+    condition, x1, x2 : tensors of shapes that broadcast
+    """
     return call("where", operands(condition, x1, x2))
 
 
 def ceil(x):
-    """The smallest whole number that is not below x."""
+    """The smallest integer of at least x, for each element.
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return negative(floor(negative(x)))
 
 
 def clip(x, x_min, x_max):
-    """`x` limited to [x_min, x_max]; the gradient passes where it was within."""
+    """`x` limited to [x_min, x_max]; the gradient passes where `x` is within.
+
+    Parameters
+    ----------
+    x : tensor
+    x_min, x_max : float or tensor of a shape that broadcasts
+    """
     return minimum(maximum(x, x_min), x_max)
 
 
@@ -147,7 +177,7 @@ _DOCS = {
     sqrt: "The square root: NaN below 0.",
     square: "x * x.",
     sign: "-1, 0 or 1.",
-    floor: "The largest whole number that is not above x.",
+    floor: "The largest integer of at most x.",
     cos: "The cosine of x in radians.",
     sin: "The sine of x in radians.",
     abs: "|x|.",
@@ -163,12 +193,17 @@ _DOCS = {
     greater: "1 where x1 > x2, else 0.",
     greater_equal: "1 where x1 >= x2, else 0.",
 }
+_ONE = "x : tensor"
+_TWO = "x1, x2 : tensors of shapes that broadcast"
 for _function, _text in _DOCS.items():
-    _function.__doc__ = f"{_text}\n\nElement by element, with NumPy's broadcasting."
+    _inputs = _ONE if _function.__code__.co_argcount == 1 else _TWO
+    _function.__doc__ = (
+        f"{_text}\n\nComputed for each element.\n\nParameters\n----------\n{_inputs}\n"
+    )
 
 
 def _operators():
-    """Python's operators on tensors."""
+    """Give tensors Python's operators."""
 
     def swapped(f):
         return lambda self, other: f(other, self)
@@ -192,5 +227,5 @@ _operators()
 
 
 def clip_probability(p):
-    """`p` kept `epsilon()` away from 0 and 1."""
+    """`p` clipped to [epsilon(), 1 - epsilon()]."""
     return clip(p, config.epsilon(), 1.0 - config.epsilon())

@@ -1,4 +1,4 @@
-"""Images (N, height, width, channels) made larger or smaller, or turned, moved and stretched."""
+"""Ops on images (N, H, W, C): padding, upsampling and affine transformations."""
 
 import math
 
@@ -30,17 +30,17 @@ def _images(x):
 
 
 def pad2d(x, padding):
-    """Zeros around each image.
+    """Add zeros around each image.
 
     Parameters
     ----------
-    x : tensor, shape (N, height, width, channels)
-    padding : ((top, bottom), (left, right))
-        Rows and columns to add; negative numbers cut them off.
+    x : tensor, shape (N, H, W, C)
+    padding : ((top, bottom), (left, right)) of int
+        Rows and columns to add; negative numbers remove them.
 
     Returns
     -------
-    Tensor, shape (N, height + top + bottom, width + left + right, channels)
+    Tensor, shape (N, H + top + bottom, W + left + right, C)
 
     Examples
     --------
@@ -60,17 +60,17 @@ def pad2d(x, padding):
 
 
 def upsample2d(x, size=(2, 2)):
-    """Each pixel repeated.
+    """Repeat each row and each column of images.
 
     Parameters
     ----------
-    x : tensor, shape (N, height, width, channels)
+    x : tensor, shape (N, H, W, C)
     size : int or pair of int, default (2, 2)
-        How often, down and to the right.
+        Repetitions of each row and of each column.
 
     Returns
     -------
-    Tensor, shape (N, height * size[0], width * size[1], channels)
+    Tensor, shape (N, H * size[0], W * size[1], C)
 
     Examples
     --------
@@ -81,13 +81,13 @@ def upsample2d(x, size=(2, 2)):
     x = _images(x)
     down, right = pair("size", size)
     n, height, width, channels = x.shape
-    spread = broadcast_to(
+    repeated = broadcast_to(
         reshape(x, (n, height, 1, width, 1, channels)), (n, height, down, width, right, channels)
     )
-    return reshape(spread, (n, height * down, width * right, channels))
+    return reshape(repeated, (n, height * down, width * right, channels))
 
 
-# The codes of csrc/ops/image.c for how an image goes on beyond its sides.
+# The codes of csrc/ops/image.c for the values outside of an image.
 FILL_MODES = {name: code for code, name in enumerate(["constant", "nearest", "reflect", "wrap"])}
 
 
@@ -99,7 +99,7 @@ def _infer_affine_transform(x, matrices, **_):
     return [x]
 
 
-# No gradient rule: images are data here, and asking for one is an error.
+# There is no gradient rule: images are data here. A gradient through this op is an error.
 Op(
     "affine_transform",
     infer=_infer_affine_transform,
@@ -108,24 +108,24 @@ Op(
 
 
 def affine_transform(images, matrices, fill_mode="nearest", cval=0.0, order=1):
-    """Each image turned, moved, stretched or sheared by a matrix of its own.
+    """Transform each image by its own affine matrix.
 
-    Pixel (i, j) of a result is the image at row ``m[0] * i + m[1] * j + m[2]`` and column
-    ``m[3] * i + m[4] * j + m[5]``, as `scipy.ndimage.affine_transform` has it for each channel.
-    There is no gradient.
+    Pixel (i, j) of a result is the image's value at row ``m[0] * i + m[1] * j + m[2]`` and column
+    ``m[3] * i + m[4] * j + m[5]``, as in `scipy.ndimage.affine_transform` on each channel. There
+    is no gradient.
 
     Parameters
     ----------
-    images : tensor, shape (N, height, width, channels)
+    images : tensor, shape (N, H, W, C)
     matrices : array of float64, shape (N, 6)
-        A row m for each image; values, not a tensor of a trace.
+        A row m for each image; its values must be known when the function is called.
     fill_mode : {'nearest', 'constant', 'reflect', 'wrap'}, default 'nearest'
-        How an image goes on beyond its sides: aaaa|abcd|dddd, kkkk|abcd|kkkk with k = `cval`,
+        The values outside of an image abcd: aaaa|abcd|dddd, kkkk|abcd|kkkk with k = `cval`,
         dcba|abcd|dcba, or abc|abcd|bcd.
     cval : float, default 0
-        The value outside, for 'constant'.
+        The value outside for `fill_mode='constant'`.
     order : {1, 0}, default 1
-        Between four pixels, or the nearest one's value.
+        1: bilinear interpolation. 0: the nearest pixel.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Matrix products: `linear` is a whole Dense layer, `matmul` also serves all its gradients."""
+"""Matrix products: `linear` computes a Dense layer, `matmul` its gradients."""
 
 import math
 
@@ -47,12 +47,14 @@ Op(
 
 
 def matmul(x1, x2, transpose_a=False, transpose_b=False):
-    """The product of two matrices, each transposed first if asked.
+    """The product of two matrices.
 
     Parameters
     ----------
-    x1, x2 : tensor, shapes (M, K) and (K, N)
+    x1 : tensor, shape (M, K), or (K, M) if `transpose_a`
+    x2 : tensor, shape (K, N), or (N, K) if `transpose_b`
     transpose_a, transpose_b : bool, default False
+        Whether to transpose `x1`, or `x2`, before the product.
 
     Returns
     -------
@@ -103,16 +105,17 @@ def linear(x, kernel, bias=None, activation="linear", alpha=0.0):
 
     Parameters
     ----------
-    x : tensor, shape (..., features)
-    kernel : tensor, shape (features, units)
-    bias : tensor of shape (units,), optional
-    activation : {'linear', 'relu', 'leaky_relu', 'sigmoid', 'tanh'}
-    alpha : float
-        The slope of leaky_relu below 0.
+    x : tensor, shape (..., C), at least 2 dimensions
+    kernel : tensor, shape (C, U)
+    bias : tensor of shape (U,), optional
+    activation : str, default 'linear'
+        As for `conv2d`.
+    alpha : float, default 0.0
+        Parameter of the activation, e.g. the slope of 'leaky_relu' below 0.
 
     Returns
     -------
-    Tensor, shape (..., units)
+    Tensor, shape (..., U)
     """
     if activation not in KINDS:
         raise ValueError(

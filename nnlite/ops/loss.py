@@ -1,4 +1,4 @@
-"""Cross-entropies of logits, each as one op."""
+"""Cross-entropies that are computed from logits, each by one op."""
 
 from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import Tensor
@@ -39,7 +39,7 @@ def softmax_cross_entropy(logits, target):
     ----------
     logits : tensor, shape (N, L)
     target : int32 tensor of shape (N,), or real tensor of shape (N, L)
-        Labels in [0, L), or a distribution over classes for each row.
+        Labels in [0, L), or a distribution over the L classes for each row.
 
     Returns
     -------
@@ -65,6 +65,11 @@ Op("sigmoid_cross_entropy_gradient", infer=_infer_sigmoid)
 
 
 def sigmoid_cross_entropy(logits, target):
-    """-target * log(sigmoid(logits)) - (1 - target) * log(1 - sigmoid(logits)), element by
-    element."""
+    """-target * log(sigmoid(logits)) - (1 - target) * log(1 - sigmoid(logits)) for each element.
+
+    Parameters
+    ----------
+    logits, target : tensors of one shape
+        Targets in [0, 1].
+    """
     return call("sigmoid_cross_entropy", operands(logits, target))

@@ -1,8 +1,8 @@
-"""What metrics are made of: exact running sums and counts, and the largest of a row.
+"""The ops of metrics: running sums and counts, and the largest entries of a row.
 
-A running number is a pair in a Variable, a sum and what rounding took from it; their sum in double
-is the number. It loses nothing over millions of batches, and counts stay exact beyond 2^24, where
-float32 alone would stop counting.
+A running sum is a pair in a Variable: the sum and its rounding error; the value is the sum of both
+in double precision. It does not lose precision over millions of batches, and counts stay exact
+beyond 2^24, where float32 alone would stop counting.
 """
 
 import math
@@ -27,15 +27,15 @@ Op("accumulate", infer=_infer_accumulate, outputs=(), writes=(0,))
 
 
 def accumulate(state, values, weights=None):
-    """Add to a running weighted sum and to its count, losing nothing to rounding over millions of
-    batches.
+    """Add values to a running weighted sum and their weights to its count.
 
     Parameters
     ----------
     state : Variable, shape (4,)
-        sum, what rounding took from it, count, what rounding took from that.
-    values : tensor of n elements
-    weights : tensor of n elements, optional
+        The sum, its rounding error, the count, its rounding error.
+    values : tensor
+    weights : tensor of the shape of `values`, optional
+        By default 1 for each value.
     """
     inputs = [state, *operands(values)] if weights is None else [state, *operands(values, weights)]
     apply(OPS["accumulate"], inputs, {})
@@ -56,15 +56,14 @@ Op("accumulate_products", infer=_infer_products, outputs=(), writes=(0,))
 
 
 def accumulate_products(sums, *factors):
-    """Add to the running sum of each column the products of some factors, summed over rows in
-    double.
+    """Add the products of some factors, summed over rows in double, to each column's running sum.
 
     Parameters
     ----------
     sums : Variable, shape (C, 2)
-        Pairs of a sum and what rounding took from it.
+        For each column a sum and its rounding error.
     *factors : tensors, shape (N, C)
-        One to four.
+        One to four of them.
 
     Examples
     --------
@@ -109,19 +108,19 @@ Op(
 
 
 def accumulate_counts(counts, thresholds, labels, scores, weights=None):
-    """Add a batch to running histograms: how often each label met a score between two thresholds.
+    """Add a batch to running histograms of scores, one for each label.
 
     Parameters
     ----------
     counts : Variable, shape (R, B, C, 2)
-        For each label 0 ... R - 1, each bin and each column a pair of a count and what rounding
-        took from it. A score is in bin b if it exceeds b of the thresholds.
+        A count and its rounding error for each of R labels, B bins and C columns. A score is in
+        bin b if it exceeds b of the thresholds.
     thresholds : tensor, shape (B - 1,)
-        Rising.
+        In ascending order.
     labels, scores : tensors, shape (N, C)
-        Another label than 0 ... R - 1 is passed over. A score of NaN exceeds no threshold.
+        Labels outside of [0, R) are ignored. A score of NaN exceeds no threshold.
     weights : tensor, shape (N, C), optional
-        What each counts, by default 1.
+        The weight of each score in its count, by default 1.
 
     Examples
     --------
@@ -152,7 +151,9 @@ Op(
 
 
 def top_k(x, k):
-    """The k largest along the last axis, the largest first; of equal ones the first comes first.
+    """The k largest entries along the last axis, in descending order.
+
+    Among equal entries the one with the lowest index comes first.
 
     Parameters
     ----------
@@ -175,7 +176,7 @@ def top_k(x, k):
     classes = x.shape[-1] if x.shape else 0
     if not isinstance(k, Integral) or not 1 <= k <= classes:
         raise ValueError(f"top_k: expected k from 1 to {classes} (shape {x.shape}), got {k!r}")
-    found = call("top_k", [reshape(x, (-1, classes))], k=int(k))
-    indices = reshape(found, (*x.shape[:-1], k))
-    here = one_hot(indices, classes, x.dtype)
-    return sum(where(here, reshape(x, (*x.shape[:-1], 1, classes)), 0.0), axis=-1), indices
+    indices = call("top_k", [reshape(x, (-1, classes))], k=int(k))
+    indices = reshape(indices, (*x.shape[:-1], k))
+    selected = one_hot(indices, classes, x.dtype)
+    return sum(where(selected, reshape(x, (*x.shape[:-1], 1, classes)), 0.0), axis=-1), indices

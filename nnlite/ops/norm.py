@@ -1,4 +1,4 @@
-"""Normalization: of each channel over a batch, and of each row over its channels."""
+"""Normalization of each channel over the batch, or of each row over its channels."""
 
 from nnlite.engine.dispatch import OPS, Op, apply
 from nnlite.ops.elementwise import add, divide, multiply, subtract
@@ -57,21 +57,20 @@ Op(
 
 
 def batch_norm(x, gamma, beta, epsilon=0.001):
-    """(x - mean) * gamma / sqrt(variance + epsilon) + beta, by the mean and variance of each
-    channel.
+    """(x - mean) * gamma / sqrt(variance + epsilon) + beta, with each channel's mean and variance.
 
     S. Ioffe, C. Szegedy: "Batch normalization", ICML 2015.
 
     Parameters
     ----------
-    x : tensor, shape (..., channels)
-    gamma, beta : tensors, shape (channels,)
+    x : tensor, shape (..., C), at least 2 dimensions
+    gamma, beta : tensors, shape (C,)
     epsilon : float, default 0.001
 
     Returns
     -------
-    y : Tensor, shape (..., channels)
-    mean, variance : Tensors, shape (channels,)
+    y : Tensor, shape (..., C)
+    mean, variance : Tensors, shape (C,)
         Over all axes but the last; the variance is the biased one.
 
     Examples
@@ -98,8 +97,12 @@ Op("scale_shift", infer=_infer_scale_shift, gradient=_scale_shift_gradient)
 
 
 def scale_shift(x, scale, shift):
-    """x * scale + shift, rounded once, with a scale and a shift for each channel (the last
-    axis).
+    """x * scale + shift, rounded once.
+
+    Parameters
+    ----------
+    x : tensor, shape (..., C), at least 2 dimensions
+    scale, shift : tensors, shape (C,)
     """
     return apply(OPS["scale_shift"], operands(x, scale, shift), {})[0]
 
@@ -121,8 +124,13 @@ Op(
 
 
 def moving_update(variable, batch, momentum):
-    """variable = variable * momentum + batch * (1 - momentum), as a step of the recorded
-    computation.
+    """Overwrite a Variable with variable * momentum + batch * (1 - momentum).
+
+    Parameters
+    ----------
+    variable : Variable
+    batch : tensor of the same shape
+    momentum : float
     """
     apply(OPS["moving_update"], operands(variable, batch), {"momentum": float(momentum)})
 
@@ -152,19 +160,19 @@ Op(
 
 
 def layer_norm(x, gamma, beta, epsilon=0.001):
-    """(x - mean) * gamma / sqrt(variance + epsilon) + beta, by the mean and variance of each row.
+    """(x - mean) * gamma / sqrt(variance + epsilon) + beta, with each row's mean and variance.
 
     J. L. Ba, J. R. Kiros, G. E. Hinton: "Layer normalization", arXiv 1607.06450, 2016.
 
     Parameters
     ----------
-    x : tensor, shape (..., channels)
-    gamma, beta : tensors, shape (channels,)
+    x : tensor, shape (..., C), at least 2 dimensions
+    gamma, beta : tensors, shape (C,)
     epsilon : float, default 0.001
 
     Returns
     -------
-    Tensor, shape (..., channels)
+    Tensor, shape (..., C)
 
     Examples
     --------

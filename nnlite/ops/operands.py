@@ -1,5 +1,4 @@
-"""What functions of ops accept: tensors, arrays, lists and numbers become tensors of one
-precision."""
+"""Conversion of operands: tensors, arrays, lists and numbers become tensors of one precision."""
 
 import numpy as np
 
@@ -17,9 +16,14 @@ Op(
 
 
 def cast(x, dtype):
-    """`x` in another dtype: 'float32', 'float64' or 'int32' (truncated towards zero).
+    """`x` in another dtype, without a gradient.
 
-    Only eager tensors change precision: a model, and so a trace, has one. No gradient passes.
+    Parameters
+    ----------
+    x : tensor
+        A real tensor of a trace cannot change its precision: a model has one.
+    dtype : {'float32', 'float64', 'int32'}
+        Real numbers are truncated towards zero for 'int32'.
     """
     if dtype not in DTYPES:
         raise ValueError(f"cast: expected {', '.join(DTYPES)}, got {dtype!r}")
@@ -33,14 +37,16 @@ def cast(x, dtype):
 
 
 def constant(value, dtype):
-    """A tensor of `value` in `dtype` (None: by its kind)."""
+    """A tensor of `value` in `dtype`; None: `floatx()` for floats, int32 for integers."""
     array = as_array(value, dtype)
     return Tensor(array.shape, NAMES[array.dtype], array)
 
 
 def operands(*values):
-    """The values as real tensors of one precision: that of the first real tensor among them, else
-    `floatx()`."""
+    """The values as real tensors of one precision.
+
+    It is the precision of the first real tensor among them, else `floatx()`.
+    """
     real = next((v.dtype for v in values if isinstance(v, Tensor) and v.dtype in REALS), None)
     real = real or config.floatx()
     return [
@@ -50,7 +56,7 @@ def operands(*values):
 
 
 def integers(value, what):
-    """The value as an int32 tensor; floats that are whole numbers are accepted from arrays."""
+    """The value as an int32 tensor; arrays may hold floats without a fractional part."""
     if isinstance(value, Tensor):
         return value if value.dtype == "int32" else cast(value, "int32")
     array = np.asarray(value)
@@ -62,5 +68,5 @@ def integers(value, what):
 
 
 def call(name, inputs, **attrs):
-    """The single output of the op `name`."""
+    """Apply the op `name` and return its only output."""
     return apply(OPS[name], inputs, attrs)[0]

@@ -1,8 +1,9 @@
-"""Updates of weights in place, each rule one op over one variable.
+"""Update rules of optimizers: each is one op that overwrites one variable.
 
-All rules take the Variable `param`, their slots (Variables of its shape, kept from step to step),
-then the gradient, the learning rate and, where corrections depend on it, the int32 `step`, counted
-from 1. Formulas, and where each epsilon goes, are Keras's; sources stand in csrc/ops/optimizer.c.
+The arguments of a rule are the Variable `param`, its slots (Variables of the same shape that
+persist from step to step), the gradient, the learning rate, and for some rules the int32 `step`,
+counted from 1. Formulas, including the place of each epsilon, are Keras's. csrc/ops/optimizer.c
+names the papers.
 """
 
 import inspect
@@ -29,19 +30,19 @@ def increment(counter):
 
 
 def _rule(name, formula, slots=(), numbers=("learning_rate",), attrs=None, gradient=True):
-    """The row of an op that overwrites `param` and its slots, and the function that calls it.
+    """Register an op that overwrites `param` and its slots; return the function that calls it.
 
     Parameters
     ----------
     name : str
     formula : str
-        Becomes the docstring.
+        The docstring of the function.
     slots : tuple of str
     numbers : tuple of str
-        Inputs of one element; those called `step` are int32.
+        Inputs of one element; `step` is int32.
     attrs : dict of str to type
     gradient : bool
-        Whether there is one among the inputs.
+        Whether the gradient is an input.
     """
     arrays = ("param", *slots, *(("grad",) if gradient else ()))
     inputs, attrs = (*arrays, *numbers), attrs or {}
@@ -137,7 +138,7 @@ adam_update = _rule(
 )
 amsgrad_update = _rule(
     "amsgrad_update",
-    "As `adam_update`, by `top`, the largest v so far, in place of v.",
+    "As `adam_update`, with `top`, the largest v so far, in place of v.",
     slots=("m", "v", "top"),
     numbers=_COUNTED,
     attrs=_ADAM,
@@ -152,8 +153,8 @@ adamax_update = _rule(
 )
 nadam_update = _rule(
     "nadam_update",
-    "Adam with Nesterov's momentum. The share of momentum at step t is b(t) = beta_1 (1 - 0.96^t / "
-    "2); `product` is b(1) ... b(step - 1), as `nadam_advance` keeps it.",
+    "Adam with Nesterov's momentum. The momentum of step t is b(t) = beta_1 (1 - 0.96^t / 2); "
+    "`product` is b(1) ... b(step - 1), which `nadam_advance` updates.",
     slots=("m", "v"),
     numbers=(*_COUNTED, "product"),
     attrs=_ADAM,
@@ -183,5 +184,5 @@ Op(
 
 
 def nadam_advance(product: Tensor, step, beta_1):
-    """Multiply `product` by the share of momentum of this step, after the step's updates."""
+    """Multiply `product` by the momentum of this step, after the updates of the step."""
     apply(OPS["nadam_advance"], [product, step], {"beta_1": float(beta_1)})

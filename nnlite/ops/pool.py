@@ -1,7 +1,7 @@
-"""Pooling: the largest or the mean of each window of an image (N, height, width, channels)."""
+"""Pooling: the maximum or the mean of each window of images (N, H, W, C)."""
 
 from nnlite.engine.dispatch import Op
-from nnlite.engine.tensor import Routed
+from nnlite.engine.tensor import ArgmaxGradient
 from nnlite.ops.operands import call, operands
 from nnlite.ops.windows import check_images, padding_of, pair, windows_along
 
@@ -20,18 +20,20 @@ def _infer_average_gradient(dy, size, **_):
 
 
 def _windows(c):
-    """The attributes of a call but for the size of its result."""
+    """The attributes of a call without the size of its result."""
     return {name: value for name, value in c.attrs.items() if name != "size"}
 
 
 def _max_gradient(c, dy, need):
-    return [_routed(dy, c.inputs[0], c.outputs[0], _windows(c))]
+    return [_scatter_to_maxima(dy, c.inputs[0], c.outputs[0], _windows(c))]
 
 
-def _routed(dy, x, y, windows):
-    """`dy` at the largest pixels of x; whoever takes it next may work on the few numbers instead"""
+def _scatter_to_maxima(dy, x, y, windows):
+    """`dy` at the maxima of x, 0 elsewhere; its `sparse_grad` lets other rules use `dy` alone."""
     dx = call("max_pool2d_gradient", [dy, x, y], **windows)
-    dx.routed = Routed(dy, y, x, lambda values: _routed(values, x, y, windows))
+    dx.sparse_grad = ArgmaxGradient(
+        dy, y, x, lambda values: _scatter_to_maxima(values, x, y, windows)
+    )
     return dx
 
 
@@ -39,7 +41,7 @@ def _average_gradient(c, dy, need):
     return [call("average_pool2d_gradient", [dy], size=c.inputs[0].shape[1:3], **_windows(c))]
 
 
-def _average_again(c, ddx, need):
+def _average_second_gradient(c, ddx, need):
     return [call("average_pool2d", [ddx], size=c.inputs[0].shape[1:3], **_windows(c))]
 
 
@@ -50,7 +52,12 @@ Op(
     attrs={name: kind for name, kind in _ATTRS.items() if name != "size"},
 )
 Op("average_pool2d", infer=_infer_pool, gradient=_average_gradient, attrs=_ATTRS)
-Op("average_pool2d_gradient", infer=_infer_average_gradient, gradient=_average_again, attrs=_ATTRS)
+Op(
+    "average_pool2d_gradient",
+    infer=_infer_average_gradient,
+    gradient=_average_second_gradient,
+    attrs=_ATTRS,
+)
 
 
 def _pool(name, x, pool_size, strides, padding):
@@ -81,24 +88,24 @@ def _pool(name, x, pool_size, strides, padding):
 
 
 def max_pool2d(x, pool_size, strides=None, padding="valid"):
-    """The largest value of each window; NaN if there is one.
+    """The maximum of each window; NaN if the window has one.
+
+    The gradient goes to the first maximum of a window.
 
     Parameters
     ----------
-    x : tensor, shape (N, height, width, channels)
+    x : tensor, shape (N, H, W, C)
     pool_size : int or pair of int
-        Height and width of a window.
-    strides : int or pair of int, default `pool_size`
-        From one window to the next.
-    padding : {'valid', 'same'}
-        'valid': windows lie within the image, (n - pool) // stride + 1 of them along an axis.
-        'same': ceil(n / stride), where windows may reach over the edge; what lies there is never
-        the largest.
+        Height and width of a window, in pixels.
+    strides : int or pair of int, optional
+        Distance between windows, in pixels; by default `pool_size`.
+    padding : {'valid', 'same'}, default 'valid'
+        'valid': windows lie within the image; OH = (H - pool_size) // stride + 1. 'same':
+        OH = ceil(H / stride); pixels beyond the edge are ignored.
 
     Returns
     -------
-    Tensor, shape (N, new height, new width, channels)
-        Its gradient goes to the first of the largest values of a window.
+    Tensor, shape (N, OH, OW, C)
 
     Examples
     --------
@@ -112,17 +119,17 @@ def max_pool2d(x, pool_size, strides=None, padding="valid"):
 
 
 def average_pool2d(x, pool_size, strides=None, padding="valid"):
-    """The mean of each window; what lies beyond the edge is not counted.
+    """The mean of each window; pixels beyond the edge do not count.
 
     Parameters
     ----------
-    x : tensor, shape (N, height, width, channels)
+    x : tensor, shape (N, H, W, C)
     pool_size, strides, padding
         As for `max_pool2d`.
 
     Returns
     -------
-    Tensor, shape (N, new height, new width, channels)
+    Tensor, shape (N, OH, OW, C)
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Random ops. A key names a stream of Philox numbers; who has the key can draw the same ones again.
+"""Random ops: a key determines a stream of Philox random numbers.
 
-So dropout's gradient is dropout with the same key, nothing is stored, and bits do not depend on
-threads.
+The same key gives the same numbers again. The gradient of dropout is therefore dropout with the
+same key: no mask is stored, and results do not depend on the number of threads.
 """
 
 import numpy as np
@@ -28,13 +28,23 @@ Op(
 
 
 def seed_state(seed):
-    """The Variable from which `random_key` draws, for a 64-bit seed."""
+    """The Variable from which `random_key` makes keys, for a 64-bit seed."""
     words = np.array([seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF, 0, 0], np.uint32)
     return Variable(words.view(np.int32), trainable=False, name="seed_state", dtype="int32")
 
 
 def random_key(state):
-    """A fresh key, int32 of shape (4,); `state`, made by `seed_state`, moves on."""
+    """The next key of a state, which determines the numbers of one random op.
+
+    Parameters
+    ----------
+    state : Variable
+        Made by `nnlite.ops.random.seed_state(seed)`; it advances to the next key.
+
+    Returns
+    -------
+    int32 Tensor, shape (4,)
+    """
     return call("random_key", [state])
 
 
@@ -47,7 +57,15 @@ Op(
 
 
 def random_uniform(key, shape, dtype=None):
-    """Uniform numbers in [0, 1)."""
+    """Uniform random numbers in [0, 1).
+
+    Parameters
+    ----------
+    key : int32 Tensor, shape (4,)
+        Made by `random_key`.
+    shape : tuple of int
+    dtype : {'float32', 'float64'}, default `floatx()`
+    """
     return call("random_uniform", [key], shape=tuple(shape), dtype=dtype or config.floatx())
 
 
@@ -60,7 +78,15 @@ Op(
 
 
 def random_normal(key, shape, dtype=None):
-    """Normal numbers of mean 0 and standard deviation 1."""
+    """Normal random numbers of mean 0 and standard deviation 1.
+
+    Parameters
+    ----------
+    key : int32 Tensor, shape (4,)
+        Made by `random_key`.
+    shape : tuple of int
+    dtype : {'float32', 'float64'}, default `floatx()`
+    """
     return call("random_normal", [key], shape=tuple(shape), dtype=dtype or config.floatx())
 
 
@@ -79,5 +105,13 @@ Op(
 
 
 def dropout(x, key, rate):
-    """Each element 0 with probability `rate`, else x / (1 - rate) (Srivastava et al., 2014)."""
+    """0 with probability `rate`, else x / (1 - rate), for each element (Srivastava et al., 2014).
+
+    Parameters
+    ----------
+    x : tensor
+    key : int32 Tensor, shape (4,)
+        Made by `random_key`.
+    rate : float in [0, 1)
+    """
     return call("dropout", [*operands(x), key], rate=float(rate))

@@ -1,5 +1,7 @@
-"""Sums, means, extremes along axes. C reduces the middle of (A, R, B); any axes are a chain of
-those."""
+"""Reductions along axes: sums, means, extremes and their positions.
+
+The C kernels reduce the middle axis of (A, R, B). Other axes take several such calls.
+"""
 
 import math
 from numbers import Integral
@@ -34,8 +36,8 @@ def _sum_gradient(c, dy, need):
 def _max_gradient(c, dy, need):
     (x,), (y,) = c.inputs, c.outputs
     a, r, b = (c.attrs[k] for k in ("before", "reduced", "after"))
-    chosen = equal(reshape(x, (a, r, b)), reshape(y, (a, 1, b)))
-    shared = divide(chosen, sum(chosen, axis=1, keepdims=True))
+    maxima = equal(reshape(x, (a, r, b)), reshape(y, (a, 1, b)))
+    shared = divide(maxima, sum(maxima, axis=1, keepdims=True))
     return [reshape(multiply(shared, reshape(dy, (a, 1, b))), x.shape)]
 
 
@@ -46,7 +48,7 @@ Op("argmax", infer=_infer_reduce, gradient="none", attrs=_ATTRS, outputs=("int32
 
 
 def _axes(axis, shape, name):
-    """The axes to reduce, sorted, from None, an int or a tuple."""
+    """The axes to reduce, in ascending order, from None (all), an int or a tuple."""
     ndim = len(shape)
     axes = range(ndim) if axis is None else [axis] if isinstance(axis, Integral) else list(axis)
     for a in axes:
@@ -61,7 +63,7 @@ def _reduce(op, x, axis, keepdims):
     shape = x.shape
     axes = _axes(axis, shape, op)
     while axes:
-        # The last run of neighbouring axes at once.
+        # One call reduces the last group of adjacent axes.
         last = first = axes.pop()
         while axes and axes[-1] == first - 1:
             first = axes.pop()
@@ -83,56 +85,141 @@ def _reduce(op, x, axis, keepdims):
 
 
 def sum(x, axis=None, keepdims=False):
-    """The sum over `axis` (None: all; an int or a tuple), in an order that depends on shapes
-    alone."""
+    """The sum over axes, added in an order that depends only on the shape.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int or tuple of int, optional
+        By default all axes.
+    keepdims : bool, default False
+        Whether the reduced axes remain with size 1.
+    """
     return _reduce("reduce_sum", operands(x)[0], axis, keepdims)
 
 
 def mean(x, axis=None, keepdims=False):
-    """The mean over `axis`: NaN of nothing."""
+    """The mean over axes; NaN of no elements.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int or tuple of int, optional
+        By default all axes.
+    keepdims : bool, default False
+        Whether the reduced axes remain with size 1.
+    """
     (x,) = operands(x)
     count = math.prod([x.shape[a] for a in _axes(axis, x.shape, "mean")])
     return divide(sum(x, axis, keepdims), float(count))
 
 
 def var(x, axis=None, keepdims=False):
-    """The mean over `axis` of the squared distances from the mean."""
+    """The biased variance over axes.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int or tuple of int, optional
+        By default all axes.
+    keepdims : bool, default False
+        Whether the reduced axes remain with size 1.
+    """
     (x,) = operands(x)
     return mean(square(subtract(x, mean(x, axis, keepdims=True))), axis, keepdims)
 
 
 def std(x, axis=None, keepdims=False):
-    """The square root of `var`."""
+    """The standard deviation over axes, the square root of `var`.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int or tuple of int, optional
+        By default all axes.
+    keepdims : bool, default False
+        Whether the reduced axes remain with size 1.
+    """
     return sqrt(var(x, axis, keepdims))
 
 
 def max(x, axis=None, keepdims=False):
-    """The largest over `axis`; NaN if one is. Equal ones share the gradient."""
+    """The maximum over axes; NaN if there is one. Equal maxima share the gradient.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int or tuple of int, optional
+        By default all axes.
+    keepdims : bool, default False
+        Whether the reduced axes remain with size 1.
+    """
     return _reduce("reduce_max", operands(x)[0], axis, keepdims)
 
 
 def min(x, axis=None, keepdims=False):
-    """The smallest over `axis`; NaN if one is."""
+    """The minimum over axes; NaN if there is one. Equal minima share the gradient.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int or tuple of int, optional
+        By default all axes.
+    keepdims : bool, default False
+        Whether the reduced axes remain with size 1.
+    """
     return negative(max(negative(x), axis, keepdims))
 
 
 def argmax(x, axis=-1):
-    """The index of the first largest along one axis, int32; the tensor loses that axis."""
+    """The index of the first maximum along an axis, int32.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int, default -1
+        The result does not have this axis.
+    """
     return _reduce("argmax", operands(x)[0], axis, False)
 
 
 def argmin(x, axis=-1):
-    """The index of the first smallest along one axis, int32; the tensor loses that axis."""
+    """The index of the first minimum along an axis, int32.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int, default -1
+        The result does not have this axis.
+    """
     return argmax(negative(x), axis)
 
 
 def any(x, axis=None, keepdims=False):
-    """1 where something over `axis` is not 0, else 0."""
+    """1 if any element over axes is not 0, else 0.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int or tuple of int, optional
+        By default all axes.
+    keepdims : bool, default False
+        Whether the reduced axes remain with size 1.
+    """
     return max(not_equal(x, 0.0), axis, keepdims)
 
 
 def all(x, axis=None, keepdims=False):
-    """1 where nothing over `axis` is 0, else 0."""
+    """1 if no element over axes is 0, else 0.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int or tuple of int, optional
+        By default all axes.
+    keepdims : bool, default False
+        Whether the reduced axes remain with size 1.
+    """
     return min(not_equal(x, 0.0), axis, keepdims)
 
 
@@ -151,17 +238,27 @@ Op("sum_abs", infer=lambda x: [()], gradient=_sum_abs_gradient)
 
 
 def sum_squares(x):
-    """The sum of x * x over all elements, a tensor of shape ()."""
+    """The sum of x * x over all elements, of shape ().
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return call("sum_squares", operands(x))
 
 
 def sum_abs(x):
-    """The sum of |x| over all elements, a tensor of shape ()."""
+    """The sum of |x| over all elements, of shape ().
+
+    Parameters
+    ----------
+    x : tensor
+    """
     return call("sum_abs", operands(x))
 
 
 def sum_to(x: Tensor, shape):
-    """`x` summed down to `shape`, from which it could have been broadcast."""
+    """`x` summed to `shape`, which broadcasts to the shape of x."""
     if x.shape == tuple(shape):
         return x
     extra = x.ndim - len(shape)

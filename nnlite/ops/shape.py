@@ -1,4 +1,4 @@
-"""Shapes, places and copies: reshape (free), transpose, broadcast, gather, one-hot, constants."""
+"""Reshaping, transposing, broadcasting, gathering rows, one-hot encoding and constants."""
 
 import math
 
@@ -33,11 +33,23 @@ Op(
 
 
 def reshape(x, newshape):
-    """The same elements in the same order under another shape; one entry may be -1. No copy."""
+    """The same elements in the same order in another shape, without a copy.
+
+    Parameters
+    ----------
+    x : tensor
+    newshape : sequence of int
+        One entry may be -1: it follows from the number of elements.
+
+    Raises
+    ------
+    ValueError
+        If the new shape has another number of elements.
+    """
     x = convert_to_tensor(x) if not isinstance(x, Tensor) else x
     shape = tuple(int(n) for n in newshape)
     if isinstance(x, Variable) and x.dtype != "int32":
-        x = broadcast_to(x, x.shape)  # its memory may be overwritten later: look at a copy
+        x = broadcast_to(x, x.shape)  # its memory may be overwritten later
     if shape == x.shape:
         return x
     return call("reshape", [x], shape=shape, dtype=x.dtype)
@@ -49,12 +61,19 @@ def _infer_broadcast(x, shape):
     return [shape]
 
 
-# The gradient is summed to the input's shape by the walk, as for every op that broadcasts.
+# autodiff.gradients sums the gradient to the input's shape, as for every op that broadcasts.
 Op("broadcast_to", infer=_infer_broadcast, attrs={"shape": None}, gradient=lambda c, dy, need: [dy])
 
 
 def broadcast_to(x, shape):
-    """`x` repeated along new and unit axes to fill `shape`."""
+    """`x` repeated along new axes and axes of size 1.
+
+    Parameters
+    ----------
+    x : tensor
+    shape : tuple of int
+        The shape of the result.
+    """
     return call("broadcast_to", operands(x), shape=tuple(shape))
 
 
@@ -77,7 +96,14 @@ Op(
 
 
 def transpose(x, axes=None):
-    """`x` with its axes in another order (reversed by default)."""
+    """`x` with its axes in another order.
+
+    Parameters
+    ----------
+    x : tensor
+    axes : sequence of int, optional
+        Axis d of the result is axis `axes[d]` of x; by default in reverse order.
+    """
     (x,) = operands(x)
     axes = tuple(range(x.ndim))[::-1] if axes is None else tuple(a % x.ndim for a in axes)
     padded = (*axes, *range(x.ndim, MAX_NDIM))
@@ -86,7 +112,7 @@ def transpose(x, axes=None):
 
 Tensor.T = property(lambda self: transpose(self))
 
-# The codes of csrc/ops/shape.c for the element types of a source that `gather` reads in place.
+# The codes of csrc/ops/shape.c for the element types that `gather` reads.
 SOURCE_CODES = {
     name: code
     for code, name in enumerate(
@@ -132,16 +158,25 @@ Op(
 
 
 def gather(source, index, count, row_shape, dtype, code, row_bytes, rows):
-    """Rows of an array in the caller's memory, as the trace of a training step reads its batch.
+    """Rows of an array in the caller's memory: a traced training step reads its batch so.
 
     Parameters
     ----------
     source : Tensor
-        Stands for memory of element type `code` (`SOURCE_CODES`), rows `row_bytes` apart.
-    index : Tensor or None
-        int32 row numbers; None reads `count` rows in order.
-    dtype : str
-        Of the result: 'float32', 'float64' or 'int32'.
+        Placeholder for the array.
+    index : int32 Tensor or None
+        Row numbers; None reads `count` rows in order.
+    count : int
+        Number of rows to read.
+    row_shape : tuple of int
+    dtype : {'float32', 'float64', 'int32'}
+        Of the result.
+    code : int
+        Element type of the array, as in `SOURCE_CODES`.
+    row_bytes : int
+        Distance between rows, in bytes.
+    rows : int
+        Number of rows of the array.
     """
     return call(
         "gather",
@@ -173,21 +208,22 @@ Op(
 
 
 def gather_csr(values, columns, begin, index, shape, dtype, code, rows):
-    """Rows of a sparse matrix in the caller's memory, with their zeros.
+    """Rows of a CSR matrix in the caller's memory, as a dense tensor.
 
     Parameters
     ----------
     values, columns, begin : Tensor
-        Stand for memory: the entries, of element type `code` (float32 or float64 of
-        `SOURCE_CODES`), the int32 column of each, and where each row begins, int64.
-    index : Tensor or None
-        int32 row numbers; None reads rows in order.
-    shape : tuple
+        Placeholders for the entries, their int32 columns, and the int64 start of each row.
+    index : int32 Tensor or None
+        Row numbers; None reads rows in order.
+    shape : tuple of int
         Of the result.
     dtype : {'float32', 'float64'}
         Of the result.
+    code : int
+        Type of the entries, float32 or float64, as in `SOURCE_CODES`.
     rows : int
-        Of the matrix.
+        Number of rows of the matrix.
     """
     given = [values, columns, begin]
     return call(
@@ -210,13 +246,18 @@ Op("one_hot", infer=_infer_one_hot, attrs={"classes": None, "dtype": None}, grad
 
 
 def one_hot(x, num_classes, dtype=None):
-    """1 at each label's place, 0 elsewhere, along a new last axis.
+    """One-hot vectors of labels, along a new last axis.
 
     Parameters
     ----------
-    x : integer tensor of labels in [0, num_classes)
+    x : integer tensor, shape (...)
+        Labels in [0, num_classes).
     num_classes : int
-    dtype : str, default `floatx()`
+    dtype : {'float32', 'float64'}, default `floatx()`
+
+    Returns
+    -------
+    Tensor, shape (..., num_classes)
 
     Raises
     ------
@@ -241,30 +282,64 @@ Op("assign", infer=_infer_assign, outputs=(), writes=(0,))
 
 
 def assign(variable, value):
-    """Overwrite a Variable with `value` (same shape), as a step of the recorded computation."""
+    """Overwrite a Variable; inside of a model this becomes a step of its computation.
+
+    Parameters
+    ----------
+    variable : Variable
+    value : tensor of the same shape
+    """
     apply(OPS["assign"], operands(variable, value), {})
 
 
 def ones(shape, dtype=None):
-    """A tensor of ones; `dtype` is `floatx()` by default."""
+    """A tensor of ones.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+    dtype : {'float32', 'float64', 'int32'}, default `floatx()`
+    """
     return constant(np.ones(shape), dtype or config.floatx())
 
 
 def zeros(shape, dtype=None):
-    """A tensor of zeros; `dtype` is `floatx()` by default."""
+    """A tensor of zeros.
+
+    Parameters
+    ----------
+    shape : int or tuple of int
+    dtype : {'float32', 'float64', 'int32'}, default `floatx()`
+    """
     return constant(np.zeros(shape), dtype or config.floatx())
 
 
 def full_like(x, value):
-    """A tensor of x's shape and precision with one value everywhere."""
+    """A tensor of x's shape and precision whose elements are all `value`.
+
+    Parameters
+    ----------
+    x : Tensor
+    value : float
+    """
     return broadcast_to(constant(value, x.dtype), x.shape)
 
 
 def ones_like(x):
-    """Ones of x's shape and precision."""
+    """Ones of x's shape and precision.
+
+    Parameters
+    ----------
+    x : Tensor
+    """
     return full_like(x, 1.0)
 
 
 def zeros_like(x):
-    """Zeros of x's shape and precision."""
+    """Zeros of x's shape and precision.
+
+    Parameters
+    ----------
+    x : Tensor
+    """
     return full_like(x, 0.0)

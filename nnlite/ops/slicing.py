@@ -1,4 +1,4 @@
-"""Parts of tensors, and tensors made of parts: slices (`x[1:, 0]`), concatenate, stack, split."""
+"""Slices of tensors (`x[1:, 0]`), and ops that concatenate, stack, split and flip them."""
 
 import itertools
 import numbers
@@ -10,7 +10,7 @@ from nnlite.ops.shape import reshape
 
 _BEGINS = tuple(f"begin_{d}" for d in range(MAX_NDIM))
 _STEPS = tuple(f"step_{d}" for d in range(MAX_NDIM))
-_AT_ONCE = 8  # inputs of one concatenate in C
+_MAX_INPUTS = 8  # of one concatenate in C
 
 
 def _slice_gradient(c, dy, need):
@@ -36,7 +36,7 @@ Op(
 
 
 def _range_of(key, n, axis):
-    """(begin, size, step) of what an index or slice takes of an axis of `n` entries."""
+    """(begin, size, step) of an index or slice along an axis of `n` entries."""
     if isinstance(key, slice):
         begin, stop, step = key.indices(n)
         return begin, len(range(begin, stop, step)), step
@@ -48,7 +48,13 @@ def _range_of(key, n, axis):
 
 
 def getitem(x, key):
-    """`x[key]`: integers, slices (any step), None and `...`, as NumPy; a copy, with its gradient.
+    """`x[key]`, a copy with a gradient.
+
+    Parameters
+    ----------
+    x : Tensor
+    key : int, slice, None, `...`, or a tuple of them
+        As for a NumPy array.
 
     Raises
     ------
@@ -92,7 +98,7 @@ def getitem(x, key):
 
 
 def _iterate(x):
-    """The entries along the first axis; a tensor of shape () has none, as NumPy says."""
+    """The entries along the first axis; TypeError for a tensor of shape (), as in NumPy."""
     if not x.shape:
         raise TypeError("iteration over a tensor of shape ()")
     return (x[k] for k in range(len(x)))
@@ -138,12 +144,12 @@ def _axis(axis, ndim, name):
 
 
 def concatenate(xs, axis=-1):
-    """Tensors one after another along an axis; all other axes are the same.
+    """Join tensors along an axis.
 
     Parameters
     ----------
     xs : list of tensor
-        At least one.
+        At least one; their shapes may differ along `axis` only.
     axis : int, default -1
 
     Raises
@@ -156,21 +162,35 @@ def concatenate(xs, axis=-1):
     xs = operands(*xs)
     if len(xs) == 1:
         return xs[0]
-    while len(xs) > _AT_ONCE:
-        xs = [concatenate(xs[k : k + _AT_ONCE], axis) for k in range(0, len(xs), _AT_ONCE)]
+    while len(xs) > _MAX_INPUTS:
+        xs = [concatenate(xs[k : k + _MAX_INPUTS], axis) for k in range(0, len(xs), _MAX_INPUTS)]
     axis = _axis(axis, max(xs[0].ndim, 1), "concatenate")
     return call("concatenate", list(xs), axis=axis)
 
 
 def stack(xs, axis=0):
-    """Tensors of one shape along a new axis."""
+    """Join tensors of one shape along a new axis.
+
+    Parameters
+    ----------
+    xs : list of tensor
+    axis : int, default 0
+        The position of the new axis.
+    """
     xs = operands(*xs)
     axis = _axis(axis, xs[0].ndim + 1, "stack")
     return concatenate([reshape(x, (*x.shape[:axis], 1, *x.shape[axis:])) for x in xs], axis)
 
 
 def split(x, parts, axis=0):
-    """A list of tensors: `parts` of equal size, or cut before each of a list of places.
+    """Cut a tensor along an axis into a list of tensors.
+
+    Parameters
+    ----------
+    x : tensor
+    parts : int or list of int
+        The number of equal parts, or the indices at which parts after the first begin.
+    axis : int, default 0
 
     Raises
     ------
@@ -192,21 +212,46 @@ def split(x, parts, axis=0):
 
 
 def flip(x, axis):
-    """`x` with the order along an axis (or each of several) turned round."""
+    """`x` with its entries along axes in reverse order.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int or tuple of int
+    """
     (x,) = operands(x)
     axes = {_axis(a, x.ndim, "flip") for a in (axis if isinstance(axis, (tuple, list)) else [axis])}
     return x[tuple(slice(None, None, -1) if d in axes else slice(None) for d in range(x.ndim))]
 
 
 def expand_dims(x, axis):
-    """`x` with a new axis of one entry before `axis`."""
+    """`x` with a new axis of size 1.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int
+        The position of the new axis in the result.
+    """
     (x,) = operands(x)
     axis = _axis(axis, x.ndim + 1, "expand_dims")
     return reshape(x, (*x.shape[:axis], 1, *x.shape[axis:]))
 
 
 def squeeze(x, axis=None):
-    """`x` without one of its axes of one entry, or without all of them."""
+    """`x` without axes of size 1.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int, optional
+        The axis to remove; by default all axes of size 1.
+
+    Raises
+    ------
+    ValueError
+        If the size along `axis` is not 1.
+    """
     (x,) = operands(x)
     if axis is None:
         return reshape(x, tuple(n for n in x.shape if n != 1))

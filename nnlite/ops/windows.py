@@ -1,4 +1,4 @@
-"""What convolutions and poolings share: sizes in pairs, and the windows that fit along an axis."""
+"""Helpers of convolution and pooling: pairs of sizes, and the number of windows along an axis."""
 
 from numbers import Real
 
@@ -15,7 +15,7 @@ def pair(name, value):
 
 
 def padding_of(padding):
-    """'valid' or 'same'."""
+    """`padding` in lower case; ValueError unless it is 'valid' or 'same'."""
     lower = padding.lower() if isinstance(padding, str) else padding
     if lower not in ("valid", "same"):
         raise ValueError(f"expected padding 'valid' or 'same', got {padding!r}")
@@ -23,7 +23,7 @@ def padding_of(padding):
 
 
 def check_images(shape):
-    """Raise a ValueError if this is not a shape of images."""
+    """Raise ValueError unless `shape` is a shape of images, (N, H, W, C)."""
     if len(shape) != 4:
         raise ValueError(
             f"expected images of shape (N, height, width, channels), got shape {shape}"
@@ -31,7 +31,10 @@ def check_images(shape):
 
 
 def windows_along(size, window, stride, padding, dilation=1):
-    """(their number, padding before) along one axis; padding of odd size ends after the image."""
+    """(number of windows, padding before the image) along one axis of `size` pixels.
+
+    If the padding is odd, its larger half comes after the image.
+    """
     covered = (window - 1) * dilation + 1
     if padding == "valid":
         return (size - covered) // stride + 1, 0

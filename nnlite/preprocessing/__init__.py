@@ -1,4 +1,4 @@
-"""What is done to data before it is learned from, under Keras's names."""
+"""Preprocessing of training data, under Keras's names."""
 
 from nnlite.preprocessing import image
 

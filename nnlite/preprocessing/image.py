@@ -1,5 +1,4 @@
-"""Images made ready for training, a batch at a time: normalized, and changed at random so that no
-epoch sees the same ones."""
+"""Normalization and random transformation of images, batch by batch (data augmentation)."""
 
 import math
 import numbers
@@ -14,74 +13,80 @@ from nnlite.preprocessing import transforms
 from nnlite.preprocessing.iterator import NumpyArrayIterator, images_of, read_rows, seed_of
 from nnlite.preprocessing.parameter_checks import check
 
-STATISTICS_ROWS = 1024  # images that `fit` looks at together
+__all__ = ["ImageDataGenerator", "NumpyArrayIterator"]
+
+STATISTICS_ROWS = 1024  # images that `fit` processes together
 
 
 class ImageDataGenerator(Configurable):
-    """Batches of images, turned, shifted, zoomed, flipped and normalized at random as they are
-    asked for.
+    """Makes batches of randomly transformed and normalized images.
 
-    Whatever is left at its default is not done. The numbers drawn for an image depend on the seed,
-    the epoch and the image's position in it alone.
+    By default nothing is transformed or normalized. The random numbers of an image depend only on
+    the seed, the epoch, and the position of the image in the epoch.
 
     Parameters
     ----------
-    featurewise_center, featurewise_std_normalization : bool, default False
-        Subtract the mean of each channel; divide by its standard deviation + 1e-6 (and subtract the
-        mean). Both are those of the data given to `fit`.
-    samplewise_center, samplewise_std_normalization : bool, default False
-        The same with the mean and the deviation of all of an image's own values.
+    featurewise_center : bool, default False
+        Whether to subtract the mean of each channel over the data given to `fit`.
+    samplewise_center : bool, default False
+        Whether to subtract the mean of each image.
+    featurewise_std_normalization : bool, default False
+        Whether to subtract the mean of each channel and to divide by its standard deviation + 1e-6,
+        both over the data given to `fit`.
+    samplewise_std_normalization : bool, default False
+        Whether to subtract the mean of each image and to divide by its standard deviation + 1e-6.
     zca_whitening : bool, default False
-        Make the pixels of the data given to `fit` uncorrelated with as little change as possible
-        (A. J. Bell, T. J. Sejnowski: "The independent components of natural scenes are edge
-        filters", 1997); subtracts the mean, too, and takes the place of
-        `featurewise_std_normalization`.
+        Whether to decorrelate the pixels with the least change of the images, by the data given to
+        `fit` (A. J. Bell, T. J. Sejnowski: "The independent components of natural scenes are edge
+        filters", 1997). The mean is subtracted too; `featurewise_std_normalization` is ignored.
     zca_epsilon : float, default 1e-6
-        Added to the singular values before dividing by them.
+        Added to the singular values before the division by them.
     rotation_range : float, default 0
-        Turn by up to so many degrees either way.
-    width_shift_range, height_shift_range : float, int or 1-D array-like, default 0
-        Shift along the width, or the height. A float below 1: by up to this part of the side,
-        either way; another float: by up to so many pixels; an int n: by a whole number of pixels in
-        (-n, n); several numbers: by one of them, either way, all of them parts of the side if all
-        are below 1.
+        Rotation angles are in [-rotation_range, rotation_range], in degrees.
+    width_shift_range, height_shift_range : float, int or sequence of float, default 0
+        A float r below 1: shifts in [-r, r] times the width, or height. Another float: in [-r, r]
+        pixels. An int n: by an integer of pixels in (-n, n). A sequence: by one of its numbers,
+        with a random sign; in pixels, or as fractions if all are below 1.
     brightness_range : pair of float, optional
-        Multiply by a factor from this range. Values are taken for grey levels and cut off at 255.
-        Images with values outside of [0, 255] are stretched to it meanwhile. Grey levels are not
-        rounded.
+        The range of a factor for grey levels, which are then clipped to [0, 255] but not rounded.
+        An image with values outside of [0, 255] is scaled to this range before and back after.
     shear_range : float, default 0
-        Shear by up to so many degrees either way.
+        Shear angles are in [-shear_range, shear_range], in degrees.
     zoom_range : float or pair of float, default 0
-        How many times the image's width, and height, a result shows (below 1 it is nearer); each
-        drawn from [lower, upper], which a single number z makes [1 - z, 1 + z].
+        The range [lower, upper] of two factors: a result shows that multiple of the image's width
+        and height (below 1: magnified). A number z means [1 - z, 1 + z].
     channel_shift_range : float, default 0
-        Add up to this much, either way, within the image's least and largest value.
+        Offsets are in [-channel_shift_range, channel_shift_range]; the result is clipped to the
+        minimum and maximum of the image.
     fill_mode : {'nearest', 'constant', 'reflect', 'wrap'}, default 'nearest'
-        What is outside of an image, see `ops.affine_transform`; `cval` (0) if constant.
+        Values outside of an image, see `ops.affine_transform`.
+    cval : float, default 0
+        The value outside for `fill_mode='constant'`.
     horizontal_flip, vertical_flip : bool, default False
-        Whether half of the images are mirrored left to right, upside down.
+        Whether to mirror a random half of the images left to right, or upside down.
     rescale : float, optional
-        Multiply by this, after all random changes.
+        Factor for all values, after the random transformations.
     preprocessing_function : callable, optional
-        Called with each image, (height, width, channels), after all random changes and before
-        `rescale`; returns one of the same shape.
+        Takes and returns an image, (H, W, C), after the random transformations and before
+        `rescale`.
     data_format : {None, 'channels_last'}
     validation_split : float in [0, 1), default 0
-        The first part of the data, which `flow` gives for `subset='validation'`.
+        Fraction of the data, the first images, that `flow` returns for `subset='validation'`.
     interpolation_order : {1, 0}, default 1
-        Between pixels, or the nearest pixel.
+        1: bilinear interpolation. 0: the nearest pixel.
     dtype : {'float32', 'float64'}, default `floatx()`
 
     Attributes
     ----------
-    mean, std : array of shape (1, 1, channels), or None
+    mean, std : array of shape (1, 1, C), or None
         Set by `fit`.
-    zca_whitening_matrix : array of shape (D, D), D = height * width * channels, or None
+    zca_whitening_matrix : array of shape (H * W * C, H * W * C), or None
+        Set by `fit`.
 
     Raises
     ------
     ValueError
-        For settings out of range: when they are first used, not before.
+        For settings out of range, when they are first used.
 
     Examples
     --------
@@ -125,7 +130,7 @@ class ImageDataGenerator(Configurable):
         self.mean = self.std = self.zca_whitening_matrix = None
 
     def zoom_limits(self):
-        """The lower and the upper end of `zoom_range`."""
+        """The lower and the upper limit of `zoom_range`."""
         z = self.zoom_range
         return (1 - z, 1 + z) if isinstance(z, numbers.Real) else tuple(z)
 
@@ -134,27 +139,28 @@ class ImageDataGenerator(Configurable):
         return config.floatx() if self.dtype is None else np.dtype(self.dtype).name
 
     def check(self):
-        """Raise ValueError for a setting that cannot be."""
+        """Raise ValueError for a setting out of range."""
         check(self)
 
-    # --- one image
+    # --- transformations of one image
 
     def get_random_transform(self, img_shape, seed=None):
-        """What could be done to an image.
+        """Draw the parameters of a random transformation.
 
         Parameters
         ----------
-        img_shape : (height, width, channels)
+        img_shape : (H, W, C)
         seed : int, optional
-            By default one that `nnlite.utils.set_random_seed` decides.
+            By default the next one that follows from `nnlite.utils.set_random_seed`.
 
         Returns
         -------
         dict
-            'theta' and 'shear' in degrees; 'tx' and 'ty', from where in x (to the right) and y
-            (down) pixels are taken; 'zx' and 'zy', over how much of the width and the height the
-            result reaches; 'flip_horizontal', 'flip_vertical'; 'channel_shift_intensity' and
-            'brightness', or None.
+            * 'theta', 'shear': angles in degrees;
+            * 'tx', 'ty': offsets in pixels, to the right and down, of the pixels that are read;
+            * 'zx', 'zy': multiples of the width and the height that the result shows;
+            * 'flip_horizontal', 'flip_vertical': bool;
+            * 'channel_shift_intensity', 'brightness': float or None.
         """
         self.check()
         if len(img_shape) != 3:
@@ -166,13 +172,13 @@ class ImageDataGenerator(Configurable):
         return {name: None if v is None else v[0].item() for name, v in p.items()}
 
     def apply_transform(self, x, transform_parameters):
-        """An image changed as said.
+        """Transform an image.
 
         Parameters
         ----------
-        x : array, shape (height, width, channels)
+        x : array, shape (H, W, C)
         transform_parameters : dict
-            As `get_random_transform` gives it; what is missing is not done.
+            As `get_random_transform` returns it; missing entries have no effect.
 
         Returns
         -------
@@ -193,7 +199,18 @@ class ImageDataGenerator(Configurable):
         return self._transformed(read_rows(ArraySource(x[None], "x"), [0], self.real()), p)[0]
 
     def random_transform(self, x, seed=None):
-        """An image, (height, width, channels), changed at random."""
+        """Transform an image at random.
+
+        Parameters
+        ----------
+        x : array, shape (H, W, C)
+        seed : int, optional
+            By default the next one that follows from `nnlite.utils.set_random_seed`.
+
+        Returns
+        -------
+        array, shape of x
+        """
         return self.apply_transform(x, self.get_random_transform(np.shape(x), seed))
 
     def _transformed(self, images, p):
@@ -204,12 +221,12 @@ class ImageDataGenerator(Configurable):
     # --- normalization
 
     def standardize(self, x):
-        """Images normalized as the settings say; nothing random.
+        """Normalize images by the settings, without random transformations.
 
         Parameters
         ----------
-        x : array, shape (height, width, channels) or (N, height, width, channels)
-            Changed in place if it is an array of floats, as in Keras.
+        x : array, shape (H, W, C) or (N, H, W, C)
+            Overwritten if it is an array of floats, as in Keras.
 
         Returns
         -------
@@ -218,7 +235,7 @@ class ImageDataGenerator(Configurable):
         Raises
         ------
         RuntimeError
-            If `fit` was to be called before.
+            If the settings need statistics and `fit` was not called.
         """
         self.check()
         x = np.asarray(x)
@@ -232,7 +249,7 @@ class ImageDataGenerator(Configurable):
         return self._standardized(x[None])[0] if x.ndim == 3 else self._standardized(x)
 
     def _standardized(self, x):
-        """A batch of floats, changed in place where that is possible."""
+        """A normalized batch of floats; `x` may be overwritten."""
         each = (1, 2, 3)
         if self.preprocessing_function is not None:
             x = self._preprocessed(x)
@@ -262,7 +279,7 @@ class ImageDataGenerator(Configurable):
         return np.stack(images).astype(x.dtype) if images else x
 
     def _centers(self):
-        """Whether the mean of the data is subtracted."""
+        """Whether a setting needs the mean of the data."""
         return self.featurewise_center or self.featurewise_std_normalization or self.zca_whitening
 
     def _learned(self, name, shape):
@@ -281,19 +298,19 @@ class ImageDataGenerator(Configurable):
         return value
 
     def fit(self, x, augment=False, rounds=1, seed=None):
-        """Learn the mean, the deviation and the whitening matrix, as far as the settings ask for
-        them; without such settings nothing is learned.
+        """Compute the mean, the standard deviation and the whitening matrix that the settings need.
 
-        Images are rescaled first. They are read a part at a time: `x` is not copied.
+        Images are rescaled first. They are read part by part: `x` is not copied.
 
         Parameters
         ----------
-        x : array, shape (N, height, width, channels)
+        x : array, shape (N, H, W, C)
         augment : bool, default False
-            Whether to learn from images changed at random.
+            Whether to compute them from randomly transformed images.
         rounds : int, default 1
-            How many times to go through the data, each time with other changes.
+            Number of passes over the data, with different transformations, if `augment`.
         seed : int, optional
+            By default the next one that follows from `nnlite.utils.set_random_seed`.
 
         Raises
         ------
@@ -320,7 +337,7 @@ class ImageDataGenerator(Configurable):
             self.std = np.sqrt(squares / pixels).astype(self.real()).reshape(1, 1, -1)
 
     def _parts(self, source, rounds, seed):
-        """The data that `fit` learns from; the same each time."""
+        """The images that `fit` uses, part by part; the same at each call."""
         for epoch in range(max(rounds, 1)):
             for first in range(0, source.rows, STATISTICS_ROWS):
                 rows = np.arange(first, min(first + STATISTICS_ROWS, source.rows))
@@ -328,8 +345,10 @@ class ImageDataGenerator(Configurable):
                 yield self._read(source, rows, u, self.rescale)
 
     def _whitening(self, parts, mean, count):
-        """V (sqrt(N) / (S + epsilon)) V^T, where U S V^T is the centered data: S and V are those of
-        the triangle R of its QR decomposition as well, which is found a part at a time."""
+        """V (sqrt(N) / (S + epsilon)) V^T, where U S V^T is the SVD of the centered data.
+
+        S and V are also those of R in the QR decomposition of the data, computed part by part.
+        """
         triangle = None
         for part in parts:
             rows = (part - mean).reshape(len(part), -1)
@@ -341,7 +360,7 @@ class ImageDataGenerator(Configurable):
     # --- batches
 
     def _read(self, source, rows, u, rescale=None):
-        """Some images, multiplied, then changed at random by the numbers u unless they are None."""
+        """Some images, rescaled, then transformed by the random numbers u unless they are None."""
         images = read_rows(source, rows, self.real())
         if rescale:
             images *= rescale
@@ -350,8 +369,20 @@ class ImageDataGenerator(Configurable):
         return self._transformed(images, transforms.parameters(self, u, *source.row_shape[:2]))
 
     def batch(self, source, rows, u):
-        """Some images of a Source as training takes them, changed by the numbers u of
-        `transforms.uniform`."""
+        """A batch of transformed and normalized images.
+
+        Parameters
+        ----------
+        source : Source
+        rows : int array, shape (N,)
+            The numbers of the images.
+        u : array, shape (N, transforms.COLUMNS)
+            Random numbers from `transforms.uniform`.
+
+        Returns
+        -------
+        array, shape (N, H, W, C)
+        """
         return self._standardized(self._read(source, rows, u))
 
     def flow(
@@ -368,33 +399,42 @@ class ImageDataGenerator(Configurable):
         ignore_class_split=False,
         subset=None,
     ):
-        """Batches without end, for `Model.fit` or a `for` loop that is left by `break`.
+        """An endless iterator over batches, for `Model.fit` or a `for` loop with a `break`.
 
         Parameters
         ----------
-        x : array, shape (N, height, width, channels)
-            Floats, integers or uint8; read in place, only batches are converted.
+        x : array, shape (N, H, W, C)
+            Integers or floats; `x` is not copied, only batches are converted.
         y : array, shape (N, ...), optional
         batch_size : int, default 32
             The last batch of an epoch may be smaller.
         shuffle : bool, default True
-            Whether each epoch takes the images in an order of its own.
+            Whether each epoch has its own random order.
         sample_weight : array, shape (N,), optional
         seed : int, optional
-            Decides everything, on any number of threads. By default one that
-            `nnlite.utils.set_random_seed` decides.
+            Determines the order and the transformations, for any number of threads. By default the
+            next one that follows from `nnlite.utils.set_random_seed`.
         save_to_dir : str, optional
-            A folder for pictures of every image of every batch, called
-            PREFIX_ROW_EPOCH.FORMAT with `save_prefix` and `save_format`; needs Pillow.
+            Folder to which every image of every batch is written, as
+            `<save_prefix>_<row>_<epoch>.<save_format>`; needs Pillow.
+        save_prefix : str, default ''
+        save_format : str, default 'png'
         ignore_class_split : bool, default False
-            Do not ask that both subsets have the same values in y.
+            Whether the subsets may have different values in y.
         subset : {'training', 'validation'}, optional
             A part of the data: see `validation_split`.
 
         Returns
         -------
         NumpyArrayIterator
-            Of x alone, (x, y) or (x, y, sample_weight).
+            Its batches are x, (x, y) or (x, y, sample_weight).
+
+        Raises
+        ------
+        ImportError
+            If `save_to_dir` is given and Pillow is not installed.
+        ValueError
+            For arrays that do not fit together, and for other values of the arguments.
         """
         return NumpyArrayIterator(
             x,

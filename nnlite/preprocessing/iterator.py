@@ -1,4 +1,4 @@
-"""Batches of images from arrays in the caller's memory, changed at random, in random order."""
+"""Batches of randomly transformed images, from arrays that are read in place."""
 
 import numbers
 import os
@@ -14,7 +14,7 @@ from nnlite.preprocessing import transforms
 
 
 def images_of(x):
-    """Images (N, height, width, channels) to be read in place, checked."""
+    """A checked Source of images (N, H, W, C), which are read in place."""
     if isinstance(x, (tuple, list)) and len({np.shape(image) for image in x}) > 1:
         raise ValueError(
             "x: expected one array of images (N, height, width, channels), got a "
@@ -38,7 +38,7 @@ def images_of(x):
 
 
 def read_rows(source, rows, real):
-    """Some of the images, as an array of `real` of their own."""
+    """A copy of some rows of a source, in the precision `real`."""
     index, count = convert_to_tensor(np.asarray(rows, np.int32)), len(rows)
     with config.precision(real):
         memory = source.placeholders(index, count)
@@ -47,7 +47,7 @@ def read_rows(source, rows, real):
 
 
 def seed_of(seed):
-    """A seed given, or the next of `config.next_seed`."""
+    """The checked seed; for None the next one of nnlite."""
     if seed is None:
         return config.next_seed()
     if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or not 0 <= seed < 2**64:
@@ -56,7 +56,7 @@ def seed_of(seed):
 
 
 def _companion(values, name, n):
-    """y or the weights, one row for each of n images."""
+    """y or sample_weight as a checked array with one row for each of n images."""
     if values is None:
         return None
     values = np.asarray(values)
@@ -68,20 +68,26 @@ def _companion(values, name, n):
 
 
 class NumpyArrayIterator:
-    """What `ImageDataGenerator.flow` returns: batches by number, or one after the other without
-    end.
+    """Batches of images, by number or in an endless iteration; made by `ImageDataGenerator.flow`.
 
-    ``iterator[i]`` is batch i of the current epoch, the same each time; `next` goes through an
-    epoch and then on to the next one, whose order and changes are others. See
-    `ImageDataGenerator.flow` for the parameters.
+    ``iterator[i]`` is batch i of the current epoch, the same at each call. After the last batch of
+    an epoch, `next` begins another one, with a new order and new transformations.
+
+    Parameters
+    ----------
+    x, y, batch_size, shuffle, sample_weight, seed
+        As for `ImageDataGenerator.flow`; `shuffle` is False by default.
+    image_data_generator : ImageDataGenerator
+        Its settings determine transformations and normalization.
+    save_to_dir, save_prefix, save_format, subset, ignore_class_split
+        As for `ImageDataGenerator.flow`.
 
     Attributes
     ----------
     n : int
         Number of images.
-    batch_size, seed, epoch : int
-    shuffle : bool
-    x, y, sample_weight : array
+    epoch : int
+        Number of the current epoch, from 0.
     """
 
     def __init__(
@@ -122,7 +128,7 @@ class NumpyArrayIterator:
             self._pictures = (_pillow(), save_to_dir, save_prefix, save_format)
 
     def _part(self, subset, n):
-        """The images of a subset: the first ones are for validation."""
+        """The slice of images of a subset; the first images are for validation."""
         if subset is None:
             return slice(None)
         if subset not in ("training", "validation"):
@@ -153,7 +159,7 @@ class NumpyArrayIterator:
         return (x, self.y[rows], *weights)
 
     def _rows(self):
-        """The order of the current epoch."""
+        """The row numbers of the images in the order of the current epoch."""
         if self._order is None or self._order[0] != self.epoch:
             rows = np.arange(self.n)
             if self.shuffle:
@@ -172,16 +178,16 @@ class NumpyArrayIterator:
         return batch
 
     def on_epoch_end(self):
-        """Go on to the next epoch: another order, other changes."""
+        """Begin the next epoch, with a new order and new transformations."""
         self.epoch += 1
         self.batch_index = 0
 
     def reset(self):
-        """Let `next` begin the current epoch anew."""
+        """Restart the current epoch."""
         self.batch_index = 0
 
     def _save(self, images, rows):
-        """A picture of each image, its least value black and its largest white."""
+        """Write each image to a file, with its minimum as black and its maximum as white."""
         pillow, folder, prefix, form = self._pictures
         for image, row in zip(images, rows):
             levels = image - image.min()
@@ -191,7 +197,7 @@ class NumpyArrayIterator:
 
 
 def _check_classes(y, part):
-    """Both subsets must have the same values."""
+    """Raise ValueError unless both subsets have the same values of y."""
     outside = np.ones(len(y), bool)
     outside[part] = False
     if not np.array_equal(np.unique(y[part]), np.unique(y[outside])):

@@ -1,4 +1,4 @@
-"""What the settings of an ImageDataGenerator may be."""
+"""The valid settings of an ImageDataGenerator."""
 
 import math
 import numbers
@@ -10,7 +10,7 @@ from nnlite.ops.image import FILL_MODES
 
 
 def _is_number(value):
-    """Whether it is a finite real number."""
+    """Whether a value is a finite real number."""
     is_real = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
     return is_real and math.isfinite(value)
 
@@ -77,7 +77,7 @@ _RULES = {
 
 
 def check(generator):
-    """Raise ValueError for the first setting that cannot be."""
+    """Raise ValueError for the first setting of an ImageDataGenerator that is invalid."""
     for name, (allowed, expected) in _RULES.items():
         value = getattr(generator, name)
         if not allowed(value):

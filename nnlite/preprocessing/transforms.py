@@ -1,9 +1,8 @@
-"""Random transformations of images, those of a whole batch at once: numbers, what they mean, what
-they do.
+"""Random transformations of a batch of images: random numbers, parameters, and their application.
 
-A sample's numbers follow from a seed, the epoch and its position in the epoch alone, and each kind
-of transformation has columns of its own: two generators of one seed turn an image and its mask
-alike, whatever else they are asked for, on any number of threads.
+The random numbers of a sample depend only on the seed, the epoch, and the sample's position in the
+epoch. Each kind of transformation has its own columns of numbers. Two generators with one seed
+therefore rotate an image and its mask alike, whatever their other settings.
 """
 
 import numbers
@@ -12,10 +11,10 @@ import numpy as np
 
 from nnlite import config, ops
 
-# Columns of `uniform`: what each number decides.
+# The columns of `uniform`, named by what they determine.
 THETA, TX, TX_SIGN, TY, TY_SIGN, SHEAR, ZX, ZY, FLIP_X, FLIP_Y, CHANNEL, BRIGHTNESS = range(12)
 COLUMNS = 12
-_PER_COUNT = 4  # numbers that Philox gives for each value of its counter
+_PER_COUNT = 4  # numbers of Philox for each value of its counter
 
 DEFAULTS = {
     "theta": 0.0,
@@ -37,19 +36,18 @@ def _generator(seed, epoch, *counter):
 
 
 def uniform(seed, epoch, first, count):
-    """Numbers in [0, 1) of the samples at positions first, first + 1, ... of an epoch, a row of
-    COLUMNS each."""
+    """Random numbers in [0, 1), shape (count, COLUMNS), of the samples from position `first` on."""
     generator = _generator(seed, epoch, first * (COLUMNS // _PER_COUNT), 0, 0, 0)
     return generator.random((count, COLUMNS))
 
 
 def permutation(seed, epoch, n):
-    """The order in which an epoch takes n samples."""
+    """The random order of n samples in an epoch."""
     return _generator(seed, epoch, 0, 0, 0, 1).permutation(n)
 
 
 def _shift(amount, side, u, sign):
-    """Pixels for each sample; `amount` is what `width_shift_range` may be."""
+    """The shift of each sample in pixels; `amount` is a setting such as `width_shift_range`."""
     if isinstance(amount, numbers.Real) and not isinstance(amount, numbers.Integral):
         pixels = (2 * u - 1) * amount
     else:
@@ -60,8 +58,13 @@ def _shift(amount, side, u, sign):
 
 
 def parameters(settings, u, height, width):
-    """What the numbers u mean under the settings of an ImageDataGenerator: for each name of
-    DEFAULTS an array of one value per image, or None."""
+    """The parameters that the random numbers u give with the settings of an ImageDataGenerator.
+
+    Returns
+    -------
+    dict
+        For each name of DEFAULTS an array with one value for each image, or None.
+    """
     low, high = settings.zoom_limits()
     found = {
         "theta": (2 * u[:, THETA] - 1) * settings.rotation_range,
@@ -84,10 +87,10 @@ def parameters(settings, u, height, width):
 
 
 def matrices(p, height, width):
-    """For `ops.affine_transform`: where each pixel of a result comes from.
+    """The matrices for `ops.affine_transform`, which map pixels of a result to pixels of its image.
 
-    From the centre of the image, with x to the right and y down, that is rotation * shift * shear *
-    zoom of the pixel's place, mirrored beforehand if the result is to be flipped:
+    With coordinates from the centre of the image, x to the right and y down, the map is rotation *
+    shift * shear * zoom, after mirroring if the result is flipped:
 
         [cos theta  -sin theta] ( [1  -sin shear] [zx  0] [x]   [tx] )
         [sin theta   cos theta] ( [0   cos shear] [0  zy] [y] + [ty] )
@@ -104,22 +107,24 @@ def matrices(p, height, width):
     return np.stack([y_of_y, y_of_x, moved_y, x_of_y, x_of_x, moved_x], axis=1)
 
 
-_IN_PLACE = np.array([1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
+_IDENTITY = np.array([1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
 
 
 def transform(images, p, fill_mode, cval, order):
-    """The images after their transformations: matrix and flips, channel shift, brightness.
+    """Transform images: first their geometry, then channel shift, then brightness.
 
     Parameters
     ----------
-    images : array of float32 or float64, shape (N, height, width, channels)
+    images : array of float32 or float64, shape (N, H, W, C)
     p : dict
-        As `parameters` gives it.
+        As `parameters` returns it.
+    fill_mode, cval, order
+        As for `ops.affine_transform`.
     """
-    where = matrices(p, *images.shape[1:3])
-    if (where != _IN_PLACE).any():
+    maps = matrices(p, *images.shape[1:3])
+    if (maps != _IDENTITY).any():
         with config.precision(str(images.dtype)):
-            images = ops.affine_transform(images, where, fill_mode, cval, order).numpy()
+            images = ops.affine_transform(images, maps, fill_mode, cval, order).numpy()
     if p["channel_shift_intensity"] is not None:
         images = _shift_channels(images, _each(p["channel_shift_intensity"], images))
     if p["brightness"] is not None:
@@ -128,12 +133,12 @@ def transform(images, p, fill_mode, cval, order):
 
 
 def _each(values, images):
-    """One value for each image, to be multiplied or added."""
+    """One value for each image, in a shape that broadcasts to the images."""
     return np.asarray(values).astype(images.dtype).reshape(-1, 1, 1, 1)
 
 
 def _limits(images):
-    """The least and the largest value of each image."""
+    """The minimum and the maximum of each image."""
     axes = (1, 2, 3)
     return images.min(axes, keepdims=True, initial=np.inf), images.max(
         axes, keepdims=True, initial=-np.inf
@@ -146,8 +151,11 @@ def _shift_channels(images, intensity):
 
 
 def _brighten(images, factor):
-    """Grey levels of 0 to 255 times a factor, at most 255; for the time being, images with other
-    values are stretched to that range. The fourth channel, transparency, is left alone."""
+    """Grey levels times a factor, clipped to [0, 255].
+
+    Images with other values are scaled to this range before and back after. The fourth channel,
+    transparency, does not change.
+    """
     low, high = _limits(images)
     other = (low < 0) | (high > 255)
     span = np.where(high > low, high - low, 1)

@@ -1,5 +1,9 @@
-"""Pictures of models: what is called (`outline`), where boxes and lines go (`layout`), what they
-look like (`boxes`), SVG and paint (`drawing`), and `plot_model` (`diagram`)."""
+"""Pictures and tables of models, and plots of trainings.
+
+`outline` lists the calls in a model, `graph_layout` places boxes and lines, `node_box` draws a box,
+`canvas` writes SVG or paints with matplotlib, and `diagram` has `plot_model`. `summary` makes the
+table of a model; `curves` and `report` plot trainings and searches.
+"""
 
 from nnlite.visualization.diagram import plot_model
 

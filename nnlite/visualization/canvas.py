@@ -1,7 +1,7 @@
-"""A drawing of rectangles, texts and curves that is written as SVG, or painted by matplotlib.
+"""Drawings of rectangles, texts and curves, as SVG or through matplotlib.
 
-Lengths are in points, 1/72 inch on paper and one pixel of a browser; the origin is the upper left
-corner.
+Lengths are in points: 1/72 inch on paper, one pixel in a browser. The origin is the upper left
+corner, and y grows downwards.
 """
 
 import html
@@ -10,12 +10,13 @@ import unicodedata
 from pathlib import Path
 
 FONTS = "'DejaVu Sans', Helvetica, Arial, sans-serif"
-CHINESE = ("Noto Sans CJK SC", "Noto Sans SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei")
-CORNER = 0.45  # how far a rounded corner's control points lie from its ends, as a share of it
-MOST_PIXELS = 60_000  # of one side of an image; matplotlib ends at 65,536
+CJK_FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei")
+# Distance of a rounded corner's control points from the corner, as a share of its radius.
+CORNER_CONTROL = 0.45
+MAX_PIXELS = 60_000  # of one side of an image; matplotlib's limit is 65,536
 
-# Widths of the characters from the space to the tilde in 1/100 of the font's size, those of DejaVu
-# Sans, which is wider than Helvetica and Arial.
+# Widths of the characters from space to tilde in 1/100 of the font's size, for DejaVu Sans, which
+# is wider than Helvetica and Arial.
 _NORMAL = [
     *(32, 40, 46, 84, 64, 95, 78, 27, 39, 39, 50, 84, 32, 36, 32, 34, 64, 64, 64, 64, 64, 64, 64),
     *(64, 64, 64, 34, 34, 84, 84, 84, 53, 100, 68, 69, 70, 77, 63, 58, 77, 75, 29, 29, 66, 56, 86),
@@ -33,19 +34,18 @@ _BOLD = [
 
 
 def text_width(text, size, bold=False):
-    """How wide a line of text is, or a little less than that.
+    """The approximate width of a line of text, in points.
 
     Parameters
     ----------
     text : str
     size : float
-        Of the font, in points.
+        Size of the font, in points.
     bold : bool, default False
 
     Returns
     -------
     float
-        In points.
 
     Examples
     --------
@@ -65,31 +65,32 @@ def text_width(text, size, bold=False):
 
 
 def shortened(text, longest):
-    """The text, with an ellipsis in its middle where it has more characters than `longest`."""
+    """The text, with an ellipsis in its middle if it has more characters than `longest`."""
     if len(text) <= longest:
         return text
     return f"{text[: longest // 2]}…{text[len(text) + 1 + longest // 2 - longest :]}"
 
 
-def check_ending(path, what):
-    """'svg', 'png' or 'pdf', from the name of a file; without an ending 'png'.
+def format_of(path, what):
+    """The format of a file by its ending: 'svg', 'png' (also without an ending) or 'pdf'.
 
-    `what` begins the message of the ValueError for another one.
+    `what` is the beginning of the error message for another ending.
     """
-    form = Path(path).suffix.lower().removeprefix(".") or "png"
-    if form not in ("svg", "png", "pdf"):
+    file_format = Path(path).suffix.lower().removeprefix(".") or "png"
+    if file_format not in ("svg", "png", "pdf"):
         raise ValueError(f"{what} to end in .svg, .png or .pdf, got {str(path)!r}")
-    return form
+    return file_format
 
 
 class Drawing:
-    """Shapes in the order in which they are painted.
+    """A list of shapes, painted in order.
 
     Parameters
     ----------
     width, height : float
+        In points.
     title : str
-        What the drawing shows, for those who cannot see it.
+        A description of the drawing for screen readers.
     """
 
     def __init__(self, width, height, title):
@@ -97,26 +98,26 @@ class Drawing:
         self.shapes = []
 
     def rect(self, x, y, width, height, fill="none", stroke="none", radius=(0, 0), **style):
-        """A rectangle; `radius` is that of its upper and its lower corners.
+        """Add a rectangle; `radius` holds the radii of its upper and of its lower corners.
 
-        Further keywords: `opacity` of the filling, `dashed`, `line` (its thickness), and `tip`,
-        what a browser says when the mouse is over it.
+        Other keywords: `opacity` of the filling, `dashed`, `line` (width of the outline), and
+        `tip`, the tooltip in a browser.
         """
         top, bottom = radius
         path = _rounded(x, y, x + width, y + height, top, bottom)
         self.shapes.append(("path", {"path": path, "fill": fill, "stroke": stroke, **style}))
 
     def curve(self, path, stroke, line=1.0):
-        """A line through a path: [("M", points), ("L", points), ("C", points), ...]."""
+        """Add a line along an SVG path: [("M", points), ("L", points), ("C", points), ...]."""
         self.shapes.append(("path", {"path": path, "fill": "none", "stroke": stroke, "line": line}))
 
     def polygon(self, points, fill):
-        """A filled polygon."""
+        """Add a filled polygon."""
         path = [("M", points[:1]), *(("L", [p]) for p in points[1:]), ("Z", [])]
         self.shapes.append(("path", {"path": path, "fill": fill, "stroke": "none"}))
 
     def text(self, x, y, text, size, color, bold=False, anchor="middle"):
-        """A line of text whose baseline is at y; `anchor` is 'start', 'middle' or 'end'."""
+        """Add a line of text with its baseline at y; `anchor` is 'start', 'middle' or 'end'."""
         self.shapes.append(
             (
                 "text",
@@ -133,7 +134,7 @@ class Drawing:
         )
 
     def svg(self):
-        """The drawing as an SVG document, without a background: it reads on light and dark."""
+        """The drawing as an SVG document, without a background, for light and dark pages."""
         width, height = f"{self.width:.0f}", f"{self.height:.0f}"
         body = "\n".join(
             _svg_path(**shape) if kind == "path" else _svg_text(**shape)
@@ -145,39 +146,40 @@ class Drawing:
             f"<title>{_escaped(self.title)}</title>\n{body}\n</svg>\n"
         )
 
-    def image(self, form, dpi):
-        """The drawing as bytes of a 'png', 'pdf' or another form that matplotlib writes.
+    def image(self, file_format, dpi):
+        """The drawing as bytes in a format of matplotlib, such as 'png' or 'pdf'.
 
-        The resolution is lowered where a side would have more than 60,000 pixels.
+        The resolution is lowered if a side would have more than 60,000 pixels.
         """
         try:
             from matplotlib.backends.backend_agg import FigureCanvasAgg
             from matplotlib.figure import Figure
         except ImportError as error:
             raise ImportError(
-                f"a {form} picture needs matplotlib: pip install matplotlib; an .svg needs nothing"
+                f"a {file_format} picture needs matplotlib: pip install matplotlib; "
+                "an .svg needs nothing"
             ) from error
-        dpi = min(dpi, MOST_PIXELS * 72 / max(self.width, self.height))
+        dpi = min(dpi, MAX_PIXELS * 72 / max(self.width, self.height))
         figure = Figure(figsize=(self.width / 72, self.height / 72), facecolor="white")
         FigureCanvasAgg(figure)
         ax = figure.add_axes((0, 0, 1, 1))
         ax.set_xlim(0, self.width)
         ax.set_ylim(self.height, 0)
         ax.set_axis_off()
-        fonts = _installed_fonts(shape["text"] for kind, shape in self.shapes if kind == "text")
+        fonts = _fonts_for(shape["text"] for kind, shape in self.shapes if kind == "text")
         for order, (kind, shape) in enumerate(self.shapes):
             if kind == "path":
-                ax.add_patch(_painted_path(order, **shape))
+                ax.add_patch(_matplotlib_path(order, **shape))
             else:
-                _paint_text(ax, order, fonts, **shape)
+                _matplotlib_text(ax, order, fonts, **shape)
         content = io.BytesIO()
-        figure.savefig(content, format=form, dpi=dpi)
+        figure.savefig(content, format=file_format, dpi=dpi)
         return content.getvalue()
 
 
 def _rounded(left, top, right, bottom, upper, lower):
     """The path of a rectangle with rounded corners."""
-    a, b = upper * CORNER, lower * CORNER
+    a, b = upper * CORNER_CONTROL, lower * CORNER_CONTROL
     return [
         ("M", [(left + upper, top)]),
         ("L", [(right - upper, top)]),
@@ -193,7 +195,7 @@ def _rounded(left, top, right, bottom, upper, lower):
 
 
 def _escaped(text):
-    """Text that may stand in XML: characters that XML has no place for become a question mark."""
+    """The text escaped for XML; control characters become question marks."""
     return html.escape("".join(c if c.isprintable() or c in "\t\n" else "?" for c in text))
 
 
@@ -219,7 +221,7 @@ def _svg_text(x, y, text, size, color, bold, anchor):
     )
 
 
-def _painted_path(order, path, fill, stroke, line=1.0, opacity=1.0, dashed=False, tip=""):
+def _matplotlib_path(order, path, fill, stroke, line=1.0, opacity=1.0, dashed=False, tip=""):
     from matplotlib.colors import to_rgba
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
@@ -237,7 +239,7 @@ def _painted_path(order, path, fill, stroke, line=1.0, opacity=1.0, dashed=False
     )
 
 
-def _paint_text(ax, order, fonts, x, y, text, size, color, bold, anchor):
+def _matplotlib_text(ax, order, fonts, x, y, text, size, color, bold, anchor):
     side = {"start": "left", "middle": "center", "end": "right"}[anchor]
     ax.text(
         x,
@@ -254,13 +256,12 @@ def _paint_text(ax, order, fonts, x, y, text, size, color, bold, anchor):
     )
 
 
-def _installed_fonts(texts):
-    """matplotlib's own font, then one with Chinese characters where some are needed and one is
-    installed."""
+def _fonts_for(texts):
+    """The fonts for some texts: matplotlib's, and an installed Chinese one if they need it."""
     from matplotlib import font_manager
 
     fonts = ["DejaVu Sans"]
     if any(ord(letter) > 0x2E7F for text in texts for letter in text):
         known = {font.name for font in font_manager.fontManager.ttflist}
-        fonts += [name for name in CHINESE if name in known][:1]
+        fonts += [name for name in CJK_FONTS if name in known][:1]
     return fonts

@@ -1,8 +1,8 @@
-"""Pictures of a training: curves and misread images; of a search: its progress. Matplotlib is
-needed only when one is drawn.
+"""Plots of a training (curves, misclassified images) and of a search (scores).
 
-Only `plot_history` and `plot_search` use pyplot, and only where the user does or where a notebook
-runs; nothing else changes its state, and any thread may draw.
+Matplotlib is imported when something is drawn. pyplot is used only by `plot_history` and
+`plot_search`, and only if the user imported it or a notebook runs. Otherwise its state does not
+change, and any thread may draw.
 """
 
 import io
@@ -11,102 +11,103 @@ import sys
 import numpy as np
 
 from nnlite.atomic_write import write_whole
-from nnlite.visualization.canvas import check_ending
+from nnlite.visualization.canvas import format_of
 
 __all__ = ["plot_history", "plot_misread", "plot_search"]
 
-TRAIN, HELD, WRONG = "#1f6feb", "#e8710a", "#c62828"
+TRAINING, VALIDATION, WRONG = "#1f6feb", "#e8710a", "#c62828"
 VALIDATION_PREFIX = "val_"
-LOOK = {"dpi": 110, "layout": "constrained", "facecolor": "white"}
+FIGURE_STYLE = {"dpi": 110, "layout": "constrained", "facecolor": "white"}
 HEADING_HEIGHT, ROW_HEIGHT = 0.6, 1.45  # inches, of misread images
 
 
 def new_figure(size):
-    """A figure that belongs to no window."""
+    """A figure that pyplot does not manage."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError("pictures need matplotlib: pip install matplotlib") from error
-    figure = Figure(size, **LOOK)
+    figure = Figure(size, **FIGURE_STYLE)
     FigureCanvasAgg(figure)
     return figure
 
 
-def _shown_figure(size):
-    """A figure that a notebook shows below the cell and `pyplot.show()` in a window, where one of
-    them is in use; else one that belongs to nobody."""
+def _pyplot_figure(size):
+    """A figure of pyplot if the user imported it or a notebook runs, else one without a window."""
     if "matplotlib.pyplot" not in sys.modules and "ipykernel" not in sys.modules:
         return new_figure(size)
     try:
         from matplotlib import pyplot
     except ImportError:
-        return new_figure(size)  # says what is missing
-    return pyplot.figure(figsize=size, **LOOK)
+        return new_figure(size)  # raises an error that names matplotlib
+    return pyplot.figure(figsize=size, **FIGURE_STYLE)
 
 
-def _label(figure):
+def _label(name):
     """'mean_squared_error' -> 'Mean squared error'."""
-    label = figure.replace("_", " ")
+    label = name.replace("_", " ")
     return label[:1].upper() + label[1:]
 
 
-def _curve(ax, history, figure, first):
-    """Draw one figure of the history over the epochs, which are counted from `first`."""
+def _curve(ax, history, key, first):
+    """Plot one entry of the history over the epochs, which are numbered from `first`."""
     from matplotlib.ticker import MaxNLocator
 
-    last, pair = first, VALIDATION_PREFIX + figure in history
-    for prefix, name, color in (("", "training", TRAIN), (VALIDATION_PREFIX, "validation", HELD)):
-        values = history.get(prefix + figure)
+    last, has_validation = first, VALIDATION_PREFIX + key in history
+    for prefix, name, color in (
+        ("", "training", TRAINING),
+        (VALIDATION_PREFIX, "validation", VALIDATION),
+    ):
+        values = history.get(prefix + key)
         if values is not None and len(values):
             epochs = np.arange(first, first + len(values))
             last = max(last, epochs[-1])
             marker = "o" if len(values) <= 30 else None
             ax.plot(epochs, values, color=color, label=name, marker=marker, markersize=4)
-    ax.set_title(f"{_label(figure)} per epoch", loc="left", fontsize=11, fontweight="bold")
+    ax.set_title(f"{_label(key)} per epoch", loc="left", fontsize=11, fontweight="bold")
     ax.set_xlabel("epoch")
     ax.set_xlim(first - 0.5, last + 0.5)
-    ax.set_ylabel(_label(figure).lower())
+    ax.set_ylabel(_label(key).lower())
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _plain(ax)
-    if pair or figure != "learning_rate":
+    _style_axes(ax)
+    if has_validation or key != "learning_rate":
         ax.legend(frameon=False)
 
 
-def _plain(ax):
-    """Lines where the eye needs them."""
+def _style_axes(ax):
+    """Hide the upper and right border and show horizontal grid lines."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="#e5e7eb", linewidth=0.8)
     ax.set_axisbelow(True)
 
 
-def _figures(history):
-    """The names of the figures to draw, the loss first, each with or without its validation's."""
+def _keys(history):
+    """The entries of the history to plot, without the prefix 'val_'; the loss comes first."""
     names = ["loss"]
     for key, values in history.items():
         name = key.removeprefix(VALIDATION_PREFIX)
         try:
             np.asarray(values, float).reshape(len(values))
         except (TypeError, ValueError):
-            continue  # not a number for each epoch: a callback's own notes
+            continue  # not one number for each epoch
         if name not in names:
             names.append(name)
     return names
 
 
 def plot_history(history, ax=None, path=None):
-    """The loss, each metric, and whatever else was noted, over the epochs of a training.
+    """Plot the loss, the metrics and other logs of a training over its epochs.
 
     Parameters
     ----------
     history : History or dict of str to list of float
-        What `Model.fit` returns, or an estimator's `history_`.
+        The result of `Model.fit`, or an estimator's `history_`.
     ax : matplotlib Axes, or a sequence of them, optional
-        Where to draw: a figure of the history on each, the loss first, as far as they go. By
-        default those of a new figure. A notebook shows that one below the cell, and in a program
-        that uses pyplot `pyplot.show()` does; without pyplot it belongs to no window.
+        Axes to draw on, one for each entry of the history, the loss first; further entries are not
+        drawn. By default the axes of a new figure, which a notebook or `pyplot.show()` shows.
     path : str or path, optional
-        Where the picture is written, too; its ending (.png, .svg, .pdf) says how, PNG without one.
+        File to which the picture is also written: .png (default), .svg or .pdf.
 
     Returns
     -------
@@ -117,7 +118,7 @@ def plot_history(history, ax=None, path=None):
     ImportError
         If matplotlib is not installed.
     ValueError
-        If there is no loss in the history, or for another ending of `path`.
+        If the history has no loss, or for another ending of `path`.
 
     Examples
     --------
@@ -126,17 +127,17 @@ def plot_history(history, ax=None, path=None):
     >>> axes[0].get_xlabel()
     'epoch'
     """
-    form = None if path is None else check_ending(path, "plot_history: expected path")
+    file_format = None if path is None else format_of(path, "plot_history: expected path")
     first = (getattr(history, "epoch", None) or [0])[0] + 1
     history = getattr(history, "history", history)
     if "loss" not in history:
         found = ", ".join(history) or "an empty one"
         raise ValueError(f"plot_history: expected a history with a loss, got {found}")
-    names = _figures(history)
+    names = _keys(history)
     if ax is None:
         columns = 2 if len(names) == 4 else min(3, len(names))
         rows = -(-len(names) // columns)
-        figure = _shown_figure((5 * columns, 3.6 * rows))
+        figure = _pyplot_figure((5 * columns, 3.6 * rows))
         ax = figure.subplots(rows, columns, squeeze=False)
         for unused in ax.ravel()[len(names) :]:
             unused.remove()
@@ -144,26 +145,28 @@ def plot_history(history, ax=None, path=None):
     for one, name in zip(axes, names):
         _curve(one, history, name, first)
     if path is not None:
-        _save(axes[0], path, form)
+        _save(axes[0], path, file_format)
     return axes
 
 
-def _save(ax, path, form):
-    """Write the picture that these Axes are in."""
+def _save(ax, path, file_format):
+    """Write the figure that contains these Axes to a file."""
     content = io.BytesIO()
-    ax.get_figure(root=True).savefig(content, format=form)
+    ax.get_figure(root=True).savefig(content, format=file_format)
     write_whole(path, content.getvalue())
 
 
 def plot_search(search, ax=None, path=None):
-    """The score of each setting that a search tried, in that order, and the best so far.
+    """Plot the score of each setting that a search tried, in order, and the best score so far.
 
     Parameters
     ----------
     search : GridSearchCV, BayesSearchCV, ... or sequence of float
-        A search that was fitted, or the scores themselves.
-    ax, path
-        As of `plot_history`.
+        A fitted search, or the scores.
+    ax : matplotlib Axes, optional
+        By default those of a new figure.
+    path : str or path, optional
+        File to which the picture is also written: .png (default), .svg or .pdf.
 
     Returns
     -------
@@ -174,7 +177,7 @@ def plot_search(search, ax=None, path=None):
     ImportError
         If matplotlib is not installed.
     ValueError
-        If nothing was tried, or for another ending of `path`.
+        If there is no finite score, or for another ending of `path`.
 
     Examples
     --------
@@ -185,43 +188,47 @@ def plot_search(search, ax=None, path=None):
     """
     from matplotlib.ticker import MaxNLocator
 
-    form = None if path is None else check_ending(path, "plot_search: expected path")
+    file_format = None if path is None else format_of(path, "plot_search: expected path")
     results = getattr(search, "cv_results_", None)
     scores = np.asarray(search if results is None else results["mean_test_score"], float)
     if scores.ndim != 1 or not np.isfinite(scores).any():
         raise ValueError(f"plot_search: expected scores of a fitted search, got {search!r}")
-    ax = _shown_figure((7, 3.6)).subplots() if ax is None else ax
+    ax = _pyplot_figure((7, 3.6)).subplots() if ax is None else ax
     tried = np.arange(1, len(scores) + 1)
     best = np.fmax.accumulate(scores)
-    middle = np.nanquantile(scores, 0.25)
-    low = middle - max(best[-1] - middle, 1e-9)  # far below the rest lies what diverged
-    far = ~(scores >= low)
-    ax.plot(tried[~far], scores[~far], "o", color=HELD, markersize=4, label="setting tried")
-    if far.any():
-        ax.plot(tried[far], np.full(far.sum(), low), "v", color=WRONG, markersize=5, label="worse")
-    ax.plot(tried, best, color=TRAIN, drawstyle="steps-post", label="best so far")
+    lower_quartile = np.nanquantile(scores, 0.25)
+    low = lower_quartile - max(best[-1] - lower_quartile, 1e-9)  # diverged settings score far lower
+    worse = ~(scores >= low)
+    ax.plot(
+        tried[~worse], scores[~worse], "o", color=VALIDATION, markersize=4, label="setting tried"
+    )
+    if worse.any():
+        ax.plot(
+            tried[worse], np.full(worse.sum(), low), "v", color=WRONG, markersize=5, label="worse"
+        )
+    ax.plot(tried, best, color=TRAINING, drawstyle="steps-post", label="best so far")
     ax.set_title("Score of each setting", loc="left", fontsize=11, fontweight="bold")
     ax.set_xlabel("setting")
     ax.set_ylabel("mean score")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _plain(ax)
+    _style_axes(ax)
     ax.legend(frameon=False, loc="lower right")
     if path is not None:
-        _save(ax, path, form)
+        _save(ax, path, file_format)
     return ax
 
 
 def plot_misread(images, labels, predictions, figure=None, rows=4, columns=8):
-    """The first images whose prediction is wrong, with the true and the predicted label.
+    """Show the first misclassified images with their true and predicted labels.
 
     Parameters
     ----------
-    images : array, shape (N, height, width)
+    images : array, shape (N, H, W)
     labels, predictions : array, shape (N,)
     figure : matplotlib Figure or SubFigure, optional
-        Where to draw; by default a new figure.
+        Figure to draw on; by default a new one.
     rows, columns : int, default 4 and 8
-        At most so many images; no more rows than they fill are drawn.
+        The largest number of rows, and the number of images in a row.
 
     Returns
     -------
@@ -271,5 +278,5 @@ def plot_misread(images, labels, predictions, figure=None, rows=4, columns=8):
 
 
 def rows_needed(images, rows, columns):
-    """How many rows of a grid some images fill: at least one."""
+    """The number of rows that `images` images fill: at least 1, at most `rows`."""
     return max(1, min(rows, -(-images // columns)))

@@ -1,12 +1,13 @@
-"""Where the boxes and lines of a picture of a graph go.
+"""Layered layout of a graph: the positions of boxes, and the routes of the lines between them.
 
-Boxes stand in ranks, each below all that lead to it; a line that passes a rank has a place in it as
-a box has, so no line runs through a box (Sugiyama, Tagawa and Toda, "Methods for visual
-understanding of hierarchical system structures", 1981). Places within ranks follow Brandes and
-Köpf, "Fast and simple horizontal coordinate assignment", 2001: four layouts, leaning left and
-right, upwards and downwards, of which each box takes the mean of the middle two. A line that
-another way bypasses, as past a residual block, pulls at nothing: the way through the block is
-straight and the short cut stands beside it.
+Boxes are in ranks; the rank of a box is below those of its predecessors. A line that passes a rank
+has a waypoint in it, which takes up space like a box, so no line crosses a box (Sugiyama, Tagawa
+and Toda, "Methods for visual understanding of hierarchical system structures", 1981). Positions
+within ranks follow Brandes and Köpf, "Fast and simple horizontal coordinate assignment", 2001:
+there are four layouts, aligned to the left or right and computed downwards or upwards, and each box
+gets the mean of the middle two of its positions. A line that skips a longer path, such as the
+shortcut of a residual block, does not attract its ends: the path is straight, and the shortcut is
+beside it.
 
 "Along" is the direction in which the graph runs, "across" the other one.
 """
@@ -14,9 +15,10 @@ straight and the short cut stands beside it.
 from bisect import bisect_right, insort
 from itertools import pairwise
 
-RANK_GAP, SLOPE, WIDEST_GAP = 30, 0.09, 66  # along, and how it grows with what lines run across
+# Along: the gap between ranks is RANK_GAP + SLOPE * (the widest swing of a line), at most MAX_GAP.
+RANK_GAP, SLOPE, MAX_GAP = 30, 0.09, 66
 GAP, LINE_GAP = 22, 12  # across: between boxes, and beside lines
-SWEEPS = 16
+SWEEPS = 16  # at most, to reduce crossings
 
 
 class Edge:
@@ -26,7 +28,7 @@ class Edge:
     ----------
     source, target : int
     out, into : float, default 0
-        Where it leaves and enters, across, from the middle of the boxes.
+        The positions across at which it leaves and enters, from the middle of the boxes.
     """
 
     def __init__(self, source, target, out=0.0, into=0.0):
@@ -38,27 +40,27 @@ class Edge:
 
 
 class Layout:
-    """The places of boxes and the ways of lines.
+    """The positions of boxes and the routes of lines.
 
     Parameters
     ----------
     sizes : list of (float, float)
-        Across and along, for each box.
+        The sizes across and along of the boxes, which are in topological order.
     edges : list of Edge
-        Each box comes after those that lead to it.
     last : set of int
-        Boxes that stand in a rank of their own, after all others.
+        Boxes that form the last rank.
     ranks : list of int, optional
-        The rank of each box; by default that follows from the edges.
+        The rank of each box; by default it follows from the edges.
 
     Attributes
     ----------
     across, along : list of float
-        The middle of each box across, its beginning along.
+        The middle of each box across, and its beginning along.
     routes : list of list of (float, float)
-        For each edge points (across, along), two for each rank that it touches: it runs straight
-        from the first to the second of such a pair, and swings to the next pair.
+        For each edge its points (across, along), two for each rank that it touches: the line is
+        straight from the first to the second of such a pair, and curved to the next pair.
     size : (float, float)
+        Across and along.
     """
 
     def __init__(self, sizes, edges, last=frozenset(), ranks=None):
@@ -66,37 +68,37 @@ class Layout:
         self.count = len(sizes)
         self.rank = _ranks(self.count, edges, last) if ranks is None else list(ranks)
         self._add_waypoints()
-        self.order = _ordered(self.rank, self.segments, self.leans)
-        self.x = _coordinates(self.order, self._widths(), self._pulling(), self.count)
+        self.order = _order(self.rank, self.segments, self.offsets)
+        self.x = _coordinates(self.order, self._widths(), self._attracting(), self.count)
         self._finish()
 
     def _add_waypoints(self):
-        """Give each line a place in every rank that it passes; lines from one source share them."""
+        """Add a waypoint for each rank that a line passes; lines from one source share them."""
         bypassed = _bypassed(self.count, self.edges)
-        points = {}
-        self.ways = []
-        self.segments = {}  # (upper, lower) -> whether it pulls
-        self.leans = {}  # (upper, lower) -> where it meets its ends, as shares of their widths
+        waypoints = {}
+        self.paths = []
+        self.segments = {}  # (upper, lower) -> whether it attracts its ends
+        self.offsets = {}  # (upper, lower) -> where it meets its ends, as shares of their widths
         for k, edge in enumerate(self.edges):
-            way = [edge.source]
+            path = [edge.source]
             for r in range(self.rank[edge.source] + 1, self.rank[edge.target]):
                 key = (edge.source, edge.out, r)
-                if key not in points:
-                    points[key] = len(self.rank)
+                if key not in waypoints:
+                    waypoints[key] = len(self.rank)
                     self.rank.append(r)
                     self.sizes.append((0.0, 0.0))
-                way.append(points[key])
-            way.append(edge.target)
-            self.ways.append(way)
-            for a, b in pairwise(way):
+                path.append(waypoints[key])
+            path.append(edge.target)
+            self.paths.append(path)
+            for a, b in pairwise(path):
                 inner = a >= self.count and b >= self.count
-                pulls = inner or k not in bypassed
-                self.segments[a, b] = self.segments.get((a, b), False) or pulls
-                self.leans[a, b] = [0.0, 0.0]
+                attracts = inner or k not in bypassed
+                self.segments[a, b] = self.segments.get((a, b), False) or attracts
+                self.offsets[a, b] = [0.0, 0.0]
             if edge.out:
-                self.leans[way[0], way[1]][0] = edge.out / self.sizes[edge.source][0]
+                self.offsets[path[0], path[1]][0] = edge.out / self.sizes[edge.source][0]
             if edge.into:
-                self.leans[way[-2], way[-1]][1] = edge.into / self.sizes[edge.target][0]
+                self.offsets[path[-2], path[-1]][1] = edge.into / self.sizes[edge.target][0]
 
     def _widths(self):
         return [
@@ -104,11 +106,11 @@ class Layout:
             for k, (across, _) in enumerate(self.sizes)
         ]
 
-    def _pulling(self):
-        return [segment for segment, pulls in self.segments.items() if pulls]
+    def _attracting(self):
+        return [segment for segment, attracts in self.segments.items() if attracts]
 
     def _finish(self):
-        """Places along, the ways of the lines, and the size of it all; everything from 0."""
+        """Compute positions along, routes, and the total size; all coordinates begin at 0."""
         left = min((self.x[k] - self.sizes[k][0] / 2 for k in range(len(self.x))), default=0)
         self.across = [x - left for x in self.x]
         right = max((x + size[0] / 2 for x, size in zip(self.across, self.sizes)), default=0)
@@ -119,15 +121,15 @@ class Layout:
         for r, members in enumerate(self.order):
             begins.append(at)
             depths.append(max(self.sizes[k][1] for k in members))
-            at += depths[r] + min(WIDEST_GAP, RANK_GAP + SLOPE * swing[r])
+            at += depths[r] + min(MAX_GAP, RANK_GAP + SLOPE * swing[r])
         self.along = [
             begins[r] + (depths[r] - self.sizes[k][1]) / 2 for k, r in enumerate(self.rank)
         ]
         self.size = (right, begins[-1] + depths[-1] if begins else 0.0)
         self.routes = []
-        for edge, way in zip(self.edges, self.ways):
+        for edge, path in zip(self.edges, self.paths):
             route = []
-            for k in way:
+            for k in path:
                 r = self.rank[k]
                 x = self.across[k]
                 begin, end = begins[r], begins[r] + depths[r]
@@ -140,7 +142,7 @@ class Layout:
 
 
 def _ranks(count, edges, last):
-    """The rank of each box: the length of the longest way to it."""
+    """The rank of each box: the length of the longest path to it."""
     rank = [0] * count
     for edge in sorted(edges, key=lambda edge: edge.target):
         rank[edge.target] = max(rank[edge.target], rank[edge.source] + 1)
@@ -152,7 +154,7 @@ def _ranks(count, edges, last):
 
 
 def _bypassed(count, edges):
-    """The numbers of the edges whose ends another, longer way connects as well."""
+    """The numbers of the edges whose ends are also connected by a longer path."""
     after = [[] for _ in range(count)]
     for edge in edges:
         after[edge.source].append(edge.target)
@@ -175,22 +177,26 @@ def _neighbours(nodes, segments):
     return above, below
 
 
-def _ordered(rank, segments, leans):
-    """The members of each rank in an order with few crossings: each goes to the mean of its
-    neighbours' places in the rank before, then in the rank after, and so on; the best is kept."""
+def _order(rank, segments, offsets):
+    """The members of each rank in an order with few crossings, by the barycentre method.
+
+    Sweeps alternate downwards and upwards: they sort the members of a rank by the mean position of
+    their neighbours in the rank before. The order with the fewest crossings is returned.
+    """
     ranks = [[] for _ in range(max(rank, default=-1) + 1)]
     for k, r in enumerate(rank):
         ranks[r].append(k)
     above, below = _neighbours(len(rank), segments)
-    best, fewest = [list(members) for members in ranks], None
+    best, best_crossings = [list(members) for members in ranks], None
     for sweep in range(SWEEPS):
-        down, swapped = sweep % 2 == 0, sweep % 4 > 1  # swapped: those of equal means
+        down, swapped = sweep % 2 == 0, sweep % 4 > 1  # swapped: members with equal means
         place = {k: i for members in ranks for i, k in enumerate(members)}
         for members in ranks if down else reversed(ranks):
             neighbours = above if down else below
             means = {
                 k: sum(
-                    place[n] + (leans[n, k][0] if down else leans[k, n][1]) for n in neighbours[k]
+                    place[n] + (offsets[n, k][0] if down else offsets[k, n][1])
+                    for n in neighbours[k]
                 )
                 / len(neighbours[k])
                 if neighbours[k]
@@ -201,18 +207,20 @@ def _ordered(rank, segments, leans):
                 members.reverse()
             members.sort(key=means.__getitem__)
             place.update({k: i for i, k in enumerate(members)})
-        crossings = sum(_crossings(members, below, place, leans) for members in ranks)
-        if fewest is None or crossings < fewest:
-            best, fewest = [list(members) for members in ranks], crossings
-        if not fewest:
+        crossings = sum(_crossings(members, below, place, offsets) for members in ranks)
+        if best_crossings is None or crossings < best_crossings:
+            best, best_crossings = [list(members) for members in ranks], crossings
+        if not best_crossings:
             break
     return best
 
 
-def _crossings(members, below, place, leans):
-    """How many pairs of lines cross between a rank and the next one."""
+def _crossings(members, below, place, offsets):
+    """The number of pairs of lines that cross between a rank and the next one."""
     lines = [
-        (place[k] + leans[k, n][0], place[n] + leans[k, n][1]) for k in members for n in below[k]
+        (place[k] + offsets[k, n][0], place[n] + offsets[k, n][1])
+        for k in members
+        for n in below[k]
     ]
     crossings, seen = 0, []
     for _, end in sorted(lines):
@@ -222,7 +230,7 @@ def _crossings(members, below, place, leans):
 
 
 def _coordinates(order, widths, segments, boxes):
-    """The middles of all boxes and waypoints across."""
+    """The middle of each box and waypoint, across."""
     above, below = _neighbours(len(widths), segments)
     layouts = []
     for upwards in (False, True):
@@ -230,7 +238,7 @@ def _coordinates(order, widths, segments, boxes):
         neighbours = below if upwards else above
         for mirrored in (False, True):
             side = [members[::-1] for members in ranks] if mirrored else ranks
-            x = _packed(side, _aligned(side, neighbours, boxes), widths)
+            x = _pack(side, _align(side, neighbours, boxes), widths)
             layouts.append([-v for v in x] if mirrored else x)
     if not widths:
         return []
@@ -240,16 +248,16 @@ def _coordinates(order, widths, segments, boxes):
     ]
     narrowest = min(spans, key=lambda span: span[1] - span[0])
     for number, (x, span) in enumerate(zip(layouts, spans)):
-        side = number % 2  # layouts meet at the edge that they lean to
+        side = number % 2  # layouts are aligned at the side to which they lean
         layouts[number] = [v + narrowest[side] - span[side] for v in x]
     return [sum(sorted(places)[1:3]) / 2 for places in zip(*layouts)]
 
 
-def _aligned(ranks, neighbours, boxes):
-    """The block that each member belongs to: members of a block stand in one line.
+def _align(ranks, neighbours, boxes):
+    """The block of each member; the members of a block are on one straight line.
 
-    Each joins the block of the middle one of its neighbours in the rank before, unless the line
-    would cross one that was drawn already or that is part of a longer straight line.
+    A member joins the block of the median of its neighbours in the rank before, unless the line
+    between them crosses an earlier such line or one between two waypoints.
     """
     place = {k: i for members in ranks for i, k in enumerate(members)}
     block = {k: k for members in ranks for k in members}
@@ -271,32 +279,34 @@ def _aligned(ranks, neighbours, boxes):
     return block
 
 
-def _packed(ranks, block, widths):
-    """Coordinates with all blocks as far to the left as they can be, then each as near to what is
-    on its right as it can be without widening the picture."""
+def _pack(ranks, block, widths):
+    """Coordinates across: blocks are first placed as far to the left as possible.
+
+    Each block then moves as far to the right as its right neighbours allow.
+    """
     after, before = {b: {} for b in block.values()}, {b: {} for b in block.values()}
     for members in ranks:
         for a, b in pairwise(members):
-            apart = (widths[a] + widths[b]) / 2
+            distance = (widths[a] + widths[b]) / 2
             a, b = block[a], block[b]
-            after[a][b] = before[b][a] = max(apart, after[a].get(b, 0))
+            after[a][b] = before[b][a] = max(distance, after[a].get(b, 0))
     x = {}
-    order = _sorted_blocks(after, before)
+    order = _topological_order(after, before)
     for b in order:
-        x[b] = max((x[a] + apart for a, apart in before[b].items()), default=widths[b] / 2)
+        x[b] = max((x[a] + distance for a, distance in before[b].items()), default=widths[b] / 2)
     for b in reversed(order):
         if after[b]:
-            x[b] = max(x[b], min(x[c] - apart for c, apart in after[b].items()))
+            x[b] = max(x[b], min(x[c] - distance for c, distance in after[b].items()))
     return [x[block[k]] for k in range(len(widths))]
 
 
-def _sorted_blocks(after, before):
-    """The blocks, each after those on its left."""
-    left = {b: len(found) for b, found in before.items()}
-    order = [b for b, n in left.items() if not n]
+def _topological_order(after, before):
+    """The blocks in topological order, from left to right."""
+    waiting_for = {b: len(found) for b, found in before.items()}
+    order = [b for b, n in waiting_for.items() if not n]
     for b in order:
         for c in after[b]:
-            left[c] -= 1
-            if not left[c]:
+            waiting_for[c] -= 1
+            if not waiting_for[c]:
                 order.append(c)
     return order

@@ -1,5 +1,4 @@
-"""What is called in a model, in order, and what each call takes from the calls before it: the facts
-that a model's summary and its picture show."""
+"""The calls of layers and functions in a model, for its summary and its picture."""
 
 from itertools import pairwise
 
@@ -13,21 +12,24 @@ HOW_TO_BUILD = (
 
 
 class Call:
-    """A call of a layer or function within a model.
+    """A call of a layer or function in a model.
+
+    Parameters
+    ----------
+    function : Layer or callable
+    inputs : list of (Call, int)
+        For each input the call that computes it, and the number of the output of that call.
+    input_shapes, output_shapes : list of tuple
+        Empty if unknown.
+    dtypes : list of str
+        The dtypes of the outputs.
 
     Attributes
     ----------
-    function : Layer or callable
     name : str
-        Functions without a name of their own are numbered as layers are.
-    inputs : list of (Call, int)
-        The calls whose outputs it takes, and which of their outputs.
-    input_shapes, output_shapes : list of tuple
-        Empty where they are not known.
-    dtypes : list of str
-        Of the outputs.
-    turn, turns : int
-        Of the `turns` calls of a layer in the model this is number `turn`, from 0.
+        Unique: functions are numbered as layers are.
+    call_number, call_count : int
+        This is call number `call_number`, from 0, of the `call_count` calls of its layer.
     """
 
     def __init__(self, function, inputs=(), input_shapes=(), output_shapes=(), dtypes=()):
@@ -35,7 +37,7 @@ class Call:
         self.input_shapes, self.output_shapes = list(input_shapes), list(output_shapes)
         self.dtypes = list(dtypes)
         self.name = getattr(function, "name", None) or function.__name__
-        self.turn, self.turns = 0, 1
+        self.call_number, self.call_count = 0, 1
 
     @property
     def layer(self):
@@ -44,17 +46,17 @@ class Call:
 
     @property
     def is_model(self):
-        """Whether a model is called, whose own layers can be drawn, too."""
+        """Whether the layer is a model, whose own layers can be drawn too."""
         return self.layer is not None and self.layer._is_model
 
     @property
     def kind(self):
-        """The class of the layer."""
+        """The name of the layer's class."""
         return "function" if self.layer is None else type(self.layer).__name__
 
 
 class Outline:
-    """What is called in a model.
+    """The calls in a model.
 
     Parameters
     ----------
@@ -63,14 +65,14 @@ class Outline:
     Attributes
     ----------
     calls : list of Call
-        Each after those that it needs.
+        In topological order.
     connected : bool
-        Whether it is known which call takes what. It is not for a subclass with a `call` of its
-        own: its layers are given in the order in which they were set, with no inputs.
+        Whether the inputs of the calls are known. They are not for a subclass that defines `call`:
+        its layers are listed without inputs, in the order in which they were set.
     entries : list of Call
-        Those that take the model's inputs.
+        The calls that take the model's inputs.
     exits : list of (Call, int)
-        The model's outputs: which output of which call.
+        For each output of the model the call that computes it, and the number of its output.
     """
 
     def __init__(self, model):
@@ -82,39 +84,41 @@ class Outline:
         else:
             self.connected = False
             self._list(model)
-        _count_turns(self.calls)
-        _name_functions_apart(self.calls)
+        _number_calls(self.calls)
+        _number_functions(self.calls)
 
     @property
     def is_chain(self):
-        """Whether each call takes what the one before it made, and no layer is called twice."""
+        """Whether each call takes the output of the one before, and no layer is called twice."""
         return (
             all(call.inputs == [(before, 0)] for before, call in pairwise(self.calls))
             and len(self.entries) == 1
-            and all(call.turns == 1 for call in self.calls)
+            and all(call.call_count == 1 for call in self.calls)
         )
 
     def _follow(self, graph, layers):
-        """Every call of a graph; its beginnings are shown where they are layers of the model."""
-        made, inputs = {}, symbols_of(graph.inputs)
-        begins = list(dict.fromkeys(s.node for s in inputs))
-        shown = [node for node in begins if node.function in layers]
+        """List the calls of a graph; input nodes are listed if their layers are in the model."""
+        producers, inputs = {}, symbols_of(graph.inputs)
+        input_nodes = list(dict.fromkeys(s.node for s in inputs))
+        listed = [node for node in input_nodes if node.function in layers]
         self.calls = []
-        for node in [*shown, *graph.nodes]:
-            taken = [] if node in begins else node.inputs
+        for node in [*listed, *graph.nodes]:
+            taken = [] if node in input_nodes else node.inputs
             outputs = symbols_of(node.outputs)
             call = Call(
                 node.function,
-                [made[id(s)] for s in taken if id(s) in made],
+                [producers[id(s)] for s in taken if id(s) in producers],
                 [s.shape for s in taken],
                 [s.shape for s in outputs],
                 [s.dtype for s in outputs],
             )
-            made.update({id(s): (call, k) for k, s in enumerate(outputs)})
+            producers.update({id(s): (call, k) for k, s in enumerate(outputs)})
             self.calls.append(call)
-            if node in begins or any(s.node in begins and id(s) not in made for s in taken):
+            if node in input_nodes or any(
+                s.node in input_nodes and id(s) not in producers for s in taken
+            ):
                 self.entries.append(call)
-        self.exits = [made[id(s)] for s in symbols_of(graph.outputs) if id(s) in made]
+        self.exits = [producers[id(s)] for s in symbols_of(graph.outputs) if id(s) in producers]
 
     def _list(self, model):
         self.calls = []
@@ -124,7 +128,7 @@ class Outline:
 
 
 def flat_shapes(structure):
-    """The shapes in a shape, or in lists, tuples and dicts of shapes."""
+    """A list of the shapes in nested lists, tuples and dicts, or of a single shape."""
     if structure is None:
         return []
     if isinstance(structure, dict):
@@ -134,17 +138,17 @@ def flat_shapes(structure):
     return [shape for part in structure for shape in flat_shapes(part)]
 
 
-def _count_turns(calls):
-    turns = {}
+def _number_calls(calls):
+    calls_by_layer = {}
     for call in calls:
         if call.layer is not None:
-            turns.setdefault(id(call.layer), []).append(call)
-    for same in turns.values():
-        for turn, call in enumerate(same):
-            call.turn, call.turns = turn, len(same)
+            calls_by_layer.setdefault(id(call.layer), []).append(call)
+    for group in calls_by_layer.values():
+        for number, call in enumerate(group):
+            call.call_number, call.call_count = number, len(group)
 
 
-def _name_functions_apart(calls):
+def _number_functions(calls):
     used = {call.name for call in calls if call.layer is not None}
     for call in calls:
         if call.layer is None:

@@ -1,4 +1,4 @@
-"""The picture that `nnlite demo` writes: curves, a search, misread images."""
+"""The picture that `nnlite demo` writes: curves, a search, and misclassified images."""
 
 import io
 
@@ -19,7 +19,7 @@ WIDTH, CURVES_HEIGHT, SEARCH_HEIGHT, MODEL_HEIGHT = 10, 3.4, 2.8, 1.0  # inches
 
 
 def _draw_model(model, ax):
-    """The layers of a model from left to right."""
+    """Draw the layers of a model from left to right."""
     from matplotlib.image import imread
 
     drawing = Diagram(model, "LR", activation=True, shapes=True).drawing
@@ -28,19 +28,19 @@ def _draw_model(model, ax):
 
 
 def demo_report(path, histories, images, labels, predictions, title, search=None):
-    """Write the picture of `nnlite demo`: curves above, a search, misread images below.
+    """Write the picture of `nnlite demo`: curves, a search, and misclassified images.
 
     Parameters
     ----------
     path : str, path or binary file
-        Where the PNG is written.
+        File for the PNG.
     histories : dict of str to dict of str to list of float
-        The history of each network by its name; each has a row of curves.
-    images : array, shape (N, height, width)
+        The histories of the networks by their names; each fills a row.
+    images : array, shape (N, H, W)
     labels, predictions : array, shape (N,)
     title : str
     search : (str, search, Model), optional
-        A heading, a fitted search, and a model with the best architecture that it found.
+        A heading, a fitted search, and a model with the best architecture found.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def demo_report(path, histories, images, labels, predictions, title, search=None
 
 
 def _draw_search(part, name, search, model):
-    """A search's progress, and the best architecture below."""
+    """Draw the scores of a search, and the best architecture below."""
     part.suptitle(name, x=0.01, ha="left", fontsize=11, fontweight="bold")
     upper, lower = part.subfigures(2, 1, height_ratios=[SEARCH_HEIGHT, MODEL_HEIGHT])
     plot_search(search, upper.subplots()).set_title("", loc="left")

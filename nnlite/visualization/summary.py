@@ -1,4 +1,4 @@
-"""The table that `Model.summary` prints, also as HTML."""
+"""The table that `Model.summary` prints, as text and as HTML."""
 
 import html
 import re
@@ -8,21 +8,25 @@ from itertools import pairwise
 
 from nnlite.visualization.outline import HOW_TO_BUILD, Outline
 
-# Where the columns end, as shares of the width: Keras's.
+# The ends of the columns as shares of the width, as in Keras.
 PLAIN, CONNECTED = (0.45, 0.80, 1.0), (0.3, 0.56, 0.74, 1.0)
-NARROWEST = 4  # characters of a column
-KEPT = "\u00a0"  # a space within a shape: no line breaks there, if there is room
+MIN_WIDTH = 4  # characters of a column
+NO_BREAK_SPACE = "\u00a0"  # within a shape: lines break there only if they must
 
 
 class Row:
-    """A layer or function of a model, once however often it is called.
+    """The row of a layer or function, for all of its calls.
+
+    Parameters
+    ----------
+    calls : list of Call
+    depth : int
+        Number of nested models that contain it.
 
     Attributes
     ----------
     name, kind, shape, params, connected, trainable : str
-        As they are shown.
-    depth : int
-        Within how many nested models.
+        The texts of the columns.
     """
 
     def __init__(self, calls, depth):
@@ -34,14 +38,14 @@ class Row:
         self.params = f"{layer.count_params() if layer is not None else 0:,}"
         if layer is not None and not layer.built and not shapes:
             self.params += " (unbuilt)"
-        taken = [f"{c.name}[{c.turn}][{k}]" for call in calls for c, k in call.inputs]
+        taken = [f"{c.name}[{c.call_number}][{k}]" for call in calls for c, k in call.inputs]
         self.connected = ", ".join(taken) or "-"
         has_weights = layer is not None and layer.weights
         self.trainable = "-" if not has_weights else "Y" if layer.trainable else "N"
 
 
 def rows_of(outline, expand_nested=False, layer_range=None, depth=0):
-    """The rows of the table; with `expand_nested` those of the models in the model, too."""
+    """The rows of the table; with `expand_nested` also the rows of nested models."""
     groups = {}
     for call in outline.calls:
         groups.setdefault(id(call.layer or call), []).append(call)
@@ -54,7 +58,7 @@ def rows_of(outline, expand_nested=False, layer_range=None, depth=0):
 
 
 def _within(groups, layer_range):
-    """The groups of calls from the first to the last name, which may be regular expressions."""
+    """The groups of calls between the two names in `layer_range`, which are regular expressions."""
     if layer_range is None:
         return groups
     if len(layer_range) != 2 or not all(isinstance(name, str) for name in layer_range):
@@ -71,7 +75,7 @@ def _within(groups, layer_range):
 
 
 def totals(model):
-    """(what, number of parameters, bytes) of all, trainable, other and the optimizer's."""
+    """(label, number, bytes) of all, trainable, non-trainable and the optimizer's parameters."""
     trainable = model.trainable_weights
     others = model.non_trainable_weights
     optimizer = model.optimizer.variables if getattr(model.optimizer, "built", False) else []
@@ -96,7 +100,7 @@ def summary(
     show_trainable=False,
     layer_range=None,
 ):
-    """Layers, output shapes and numbers of parameters, as text. See `Model.summary`."""
+    """The table of layers, output shapes and parameter counts as text; see `Model.summary`."""
     outline = Outline(model)
     chain = outline.is_chain or not outline.connected
     heads = ["Layer (type)", "Output Shape", "Param #"]
@@ -115,9 +119,9 @@ def summary(
         line = [f"{indent}{row.name} ({row.kind})", row.shape, row.params]
         line += [] if chain else [row.connected]
         cells.append([*line, row.trainable] if show_trainable else line)
-    heads[2] = heads[2].replace(" ", KEPT)
+    heads[2] = heads[2].replace(" ", NO_BREAK_SPACE)
     for line in cells[1:]:
-        line[1] = re.sub(r", (?=[^(]*\))", f",{KEPT}", line[1])
+        line[1] = re.sub(r", (?=[^(]*\))", f",{NO_BREAK_SPACE}", line[1])
     widths = _widths(line_length, ends, cells)
     lines = [f'Model: "{model.name}"', *_table(cells, widths, aligned)]
     lines += [f" {what} params: {n:,} ({_bytes(size)})" for what, n, size in totals(model)]
@@ -132,8 +136,10 @@ def summary(
 
 
 def _widths(line_length, ends, rows):
-    """How many characters each column holds: its share of the line, but wide columns give to those
-    that would have to break a word."""
+    """The width of each column in characters: its share of the line.
+
+    Columns with spare width give some to columns whose longest word does not fit.
+    """
     columns = len(rows[0])
     if len(ends) != columns or list(ends) != sorted(ends) or not 0 < ends[0] <= ends[-1] <= 1:
         raise ValueError(
@@ -142,11 +148,11 @@ def _widths(line_length, ends, rows):
     room = line_length - 3 * columns - 1
     edges = [0, *(round(end * room) for end in ends)]
     widths = [b - a for a, b in pairwise(edges)]
-    if room < NARROWEST * columns:
+    if room < MIN_WIDTH * columns:
         raise ValueError(
             f"summary: expected a line_length with room for {columns} columns, got {line_length}"
         )
-    while min(widths) < NARROWEST:
+    while min(widths) < MIN_WIDTH:
         widths[widths.index(max(widths))] -= 1
         widths[widths.index(min(widths))] += 1
     needs = [max(_longest_word(row[k]) for row in rows) for k in range(columns)]
@@ -187,9 +193,9 @@ def _table(rows, widths, aligned):
 
 
 def _wrapped(text, width):
-    """A text in lines of at most `width` characters, broken at spaces where that is possible."""
+    """The lines of a text, of at most `width` characters, broken at spaces if possible."""
     if _longest_word(text) > width:
-        text = text.replace(KEPT, " ")
+        text = text.replace(NO_BREAK_SPACE, " ")
     indent = len(text) - len(text.lstrip(" └"))
     if indent >= width:
         text, indent = text[indent:], 0
@@ -197,7 +203,7 @@ def _wrapped(text, width):
     lines = textwrap.wrap(
         rest, width, initial_indent=first, subsequent_indent=" " * indent, break_on_hyphens=False
     )
-    return [line.replace(KEPT, " ") for line in lines]
+    return [line.replace(NO_BREAK_SPACE, " ") for line in lines]
 
 
 def _bytes(n):
@@ -213,7 +219,7 @@ CELL = f"padding:3px 12px;border-bottom:{LINE};text-align:"
 
 
 def summary_html(model):
-    """The summary as an HTML table that reads on light and dark pages; see `Model._repr_html_`."""
+    """The summary as an HTML table for light and dark pages; see `Model._repr_html_`."""
     outline = Outline(model)
     chain = outline.is_chain or not outline.connected
     heads = ["Layer (type)", "Output Shape", "Param #", *([] if chain else ["Connected to"])]

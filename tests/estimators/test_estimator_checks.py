@@ -278,7 +278,7 @@ def test_one_row_and_one_column():
         (
             "early_stopping",
             EarlyStopping("val_auc"),
-            "'val_auc' is not among the figures loss, acc",
+            "'val_auc' is not among the logs loss, acc",
         ),
         ("validation_fraction", 0, r"a number in \(0, 1\), got 0"),
         ("validation_fraction", 1.0, r"a number in \(0, 1\), got 1.0"),

@@ -138,7 +138,7 @@ def test_sizes_are_no_bytes_sets_or_dicts():
         ({"early_stopping__patience": -1}, "patience of at least 0, got -1"),
         (
             {"early_stopping__monitor": "val_auc"},
-            "'val_auc' is not among the figures loss, accuracy",
+            "'val_auc' is not among the logs loss, accuracy",
         ),
         ({"hidden__units": None}, "layer 'hidden'.*units to be a positive integer, got None"),
         ({"hidden__activation": 3}, "layer 'hidden'.*an activation, its name or a function, got 3"),

@@ -291,8 +291,8 @@ def test_early_stopping_can_be_used_again():
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({}, r"monitor 'val_loss' is not among the figures loss; .*validation"),
-        ({"monitor": "los"}, r"monitor 'los' is not among the figures loss"),
+        ({}, r"monitor 'val_loss' is not among the logs loss; .*validation"),
+        ({"monitor": "los"}, r"monitor 'los' is not among the logs loss"),
         ({"monitor": "loss", "mode": "down"}, r"expected mode 'auto', 'min' or 'max', got 'down'"),
     ],
 )

@@ -78,7 +78,7 @@ def test_reduce_lr_on_plateau_in_fit(capsys):
         ({"cooldown": -1}, "expected cooldown of at least 0, got -1"),
         ({"min_lr": None}, "expected min_lr of at least 0, got None"),
         ({"mode": "up"}, "expected mode 'auto', 'min' or 'max', got 'up'"),
-        ({"monitor": "val_loss"}, "monitor 'val_loss' is not among the figures loss"),
+        ({"monitor": "val_loss"}, "monitor 'val_loss' is not among the logs loss"),
     ],
 )
 def test_reduce_lr_on_plateau_that_cannot_work_is_an_error(settings, message):

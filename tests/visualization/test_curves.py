@@ -10,7 +10,7 @@ from small_models import LABELS, X, classifier
 from nnlite.visualization import curves
 
 
-def test_a_history_draws_all_its_figures(tmp_path):
+def test_a_history_plots_all_its_entries(tmp_path):
     model = classifier(metrics=["accuracy", "sparse_categorical_crossentropy"])
     history = model.fit(X, LABELS, validation_split=0.2, epochs=3, verbose=0)
     history.history["learning_rate"] = [0.1, 0.01, 0.001]

@@ -1,5 +1,5 @@
-"""The gradient of max pooling is that of a few pixels: what is computed from it on the way back may
-work on those alone, and must give what the whole image gives."""
+"""The gradient of max pooling is zero except at the maxima: the rules of what precedes the pooling
+may use its sparse form, and must give the same gradients as the dense form."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ X = RNG.normal(size=(3, 9, 8, 2))
 
 
 def gradients(between, pool, strides, activation, padding):
-    """Of a convolution's weights and images, through an activation and a pooling."""
+    """The gradients of a convolution's images and weights, through an activation and a pooling."""
     with config.precision("float64"):
         keras.utils.set_random_seed(1)
         conv = layers.Conv2D(3, 2, activation=activation, bias_initializer="normal")
@@ -27,18 +27,18 @@ def gradients(between, pool, strides, activation, padding):
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "leaky_relu", "linear"])
 @pytest.mark.parametrize("pool, strides", [(2, 2), (3, 2), (2, 3), (3, 1)])
-def test_gradients_are_those_of_the_whole_image(pool, strides, activation, padding):
-    short = gradients(lambda y: y, pool, strides, activation, padding)
-    # A sum hands on the very gradient of the pooling, but not for the convolution's own output; a
-    # product makes a tensor like any other of it.
-    whole = gradients(lambda y: y + 0.0, pool, strides, activation, padding)
-    plain = gradients(lambda y: y * 1.0, pool, strides, activation, padding)
-    for a, b, c in zip(short, whole, plain):
+def test_sparse_and_dense_form_give_the_same_gradients(pool, strides, activation, padding):
+    sparse = gradients(lambda y: y, pool, strides, activation, padding)
+    # After a sum the gradient keeps its sparse form, but its source is not the convolution's
+    # output. A product gives a dense gradient.
+    other_source = gradients(lambda y: y + 0.0, pool, strides, activation, padding)
+    dense = gradients(lambda y: y * 1.0, pool, strides, activation, padding)
+    for a, b, c in zip(sparse, other_source, dense):
         np.testing.assert_allclose(a, c, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(b, c, rtol=1e-12, atol=1e-12)
 
 
-def test_a_training_step_works_on_the_few_pixels():
+def test_a_training_step_uses_the_sparse_form():
     model = keras.Sequential(
         [layers.Conv2D(4, 3, activation="relu", input_shape=(8, 8, 1)), layers.MaxPooling2D(2)]
     )
