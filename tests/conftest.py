@@ -4,6 +4,7 @@ They test the installed package: the bare source folder has no compiled engine.
 """
 
 import os
+import pathlib
 import sys
 
 _root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -40,3 +41,33 @@ def double():
     """Everything in float64."""
     with config.precision("float64"):
         yield
+
+
+# Quick tests come first, so that a fault shows early; what takes minutes comes last.
+STAGES = ["architecture", "ops", "layers", "training", "visualization", "engine", "estimators"]
+SLOW = ["sanitizers", "datasets", "tutorials", "examples", "demo"]  # tests/test_NAME.py
+_seconds = {}
+
+
+def _stage(path):
+    """The name of the stage that a test file belongs to, and its place among the stages."""
+    folder, name = path.parent.name, path.stem.removeprefix("test_")
+    if name in SLOW:
+        return len(STAGES) + SLOW.index(name), name
+    stage = folder if folder in STAGES else "architecture"
+    return STAGES.index(stage), stage
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: _stage(item.path)[0])
+
+
+def pytest_runtest_logreport(report):
+    stage = _stage(pathlib.Path(report.fspath))
+    _seconds[stage] = _seconds.get(stage, 0.0) + report.duration
+
+
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.section("seconds of each stage")
+    for (_, name), seconds in sorted(_seconds.items()):
+        terminalreporter.write_line(f"{seconds:7.1f}  {name}")

@@ -154,7 +154,14 @@ def no_mnist(monkeypatch):
     monkeypatch.setattr(demo.mnist, "load_data", load_data)
 
 
-def test_digits_take_the_place_of_mnist_and_demo_says_so(no_mnist, tmp_path, capsys):
+@pytest.fixture
+def short_search(monkeypatch):
+    """A search of few settings: for what is not about it."""
+    monkeypatch.setattr(demo, "TRIED", 2)
+    monkeypatch.setattr(demo, "TRIED_AT_RANDOM", 2)
+
+
+def test_digits_take_the_place_of_mnist_and_demo_says_so(no_mnist, short_search, tmp_path, capsys):
     assert main(["demo", "--epochs", "1", "--output", str(tmp_path)]) == 0
     text = capsys.readouterr().out
     assert "MNIST is not on this machine" in text and "digits take its place" in text
@@ -166,7 +173,7 @@ def test_mnist_that_was_asked_for_is_an_error_where_it_cannot_be_had(no_mnist, t
     assert "nnlite demo: MNIST is not on this machine" in capsys.readouterr().err
 
 
-def test_demo_without_matplotlib_says_what_to_install(monkeypatch, tmp_path, capsys):
+def test_demo_without_matplotlib_says_what_to_install(short_search, monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     arguments = ["demo", "--data", "digits", "--epochs", "1", "--output", str(tmp_path)]
     assert main(arguments) == 0
@@ -174,7 +181,9 @@ def test_demo_without_matplotlib_says_what_to_install(monkeypatch, tmp_path, cap
     assert [p.name for p in tmp_path.iterdir()] == ["model.pkl"]
 
 
-def test_demo_fails_if_the_reloaded_model_predicts_other_bits(monkeypatch, tmp_path, capsys):
+def test_demo_fails_if_the_reloaded_model_predicts_other_bits(
+    short_search, monkeypatch, tmp_path, capsys
+):
     class Changed:
         @staticmethod
         def loads(content):
