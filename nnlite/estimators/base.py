@@ -117,7 +117,7 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
         phases = 2 if self.refit_full else 1
         tasks = FitTasks(self, phases * int(self.epochs), X, y, sample_weight)
         again = self.warm_start and hasattr(self, "model_")
-        X, y = input_validation.validated(self, X, y, reset=not again)
+        X, y = input_validation.validate_X_y(self, X, y, reset=not again)
         if not again:
             self._learn_target(y)
         rows, seed = self._data(X, y, sample_weight, learn=not again), self._seed()
@@ -164,7 +164,7 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
                 f"{self.early_stopping!r}"
             )
         first = not hasattr(self, "model_")
-        X, y = input_validation.validated(self, X, y, reset=first)
+        X, y = input_validation.validate_X_y(self, X, y, reset=first)
         if first:
             self._learn_target(y, classes)
         rows = self._data(X, y, sample_weight, learn=first)
@@ -195,7 +195,7 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
         batch = defaults.batch_rows(self.batch_size, rows[0].shape[0])
 
         def batches(data, size):
-            x = input_validation.arranged(data[0], model.input_shape[1:])
+            x = input_validation.reshape_samples(data[0], model.input_shape[1:])
             target = self._as_the_loss_takes(model, data[1])
             return ArrayBatches(sources_of(x, target, data[2]), size)
 
@@ -337,7 +337,7 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
 
     def _outputs(self, X):
         """The model's outputs for the rows of X."""
-        rows = input_validation.for_prediction(self, X)
+        rows = input_validation.validate_X(self, X)
         return finite(self.model_.predict(rows), self._target.neutral)
 
     def __sklearn_is_fitted__(self):

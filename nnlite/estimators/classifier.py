@@ -132,5 +132,5 @@ class NNClassifier(ClassifierMixin, NeuralNetwork):
         return super()._outputs(X)
 
     def _logits(self, X):
-        rows = input_validation.for_prediction(self, X)
+        rows = input_validation.validate_X(self, X)
         return finite(self._logits_model.predict(rows), 0)

@@ -11,17 +11,19 @@ from sklearn.utils.validation import assert_all_finite, check_is_fitted, validat
 from nnlite import warn
 
 
-def validated(estimator, X, y, reset):
+def validate_X_y(estimator, X, y, reset):
     """X and y for a fit, checked by scikit-learn's rules; samples may have any shape.
 
     With `reset` the estimator remembers what a sample looks like.
     """
-    X = stacked(X)
+    X = stack_images(X)
     check_lengths(X, y)
     if not reset:
         check_as_fitted(X, estimator._sample_shape)
     of_numbers = not is_classifier(estimator)
-    X, y = checked(estimator, X, plain(y), reset=reset, multi_output=True, y_numeric=of_numbers)
+    X, y = _validate_data(
+        estimator, X, to_numpy_target(y), reset=reset, multi_output=True, y_numeric=of_numbers
+    )
     if reset:
         estimator._sample_shape = X.shape[1:]
     if not isinstance(y, np.ndarray):
@@ -29,22 +31,22 @@ def validated(estimator, X, y, reset):
     return X, y
 
 
-def for_prediction(estimator, X):
+def validate_X(estimator, X):
     """X as the model of a fitted estimator takes it, checked."""
     named = hasattr(estimator, "feature_names_in_")
-    if named or not hasattr(estimator, "model_") or not is_plain(X, estimator._sample_shape):
+    if named or not hasattr(estimator, "model_") or not is_fast_path(X, estimator._sample_shape):
         check_is_fitted(estimator)
-        X = stacked(X)
+        X = stack_images(X)
         check_as_fitted(X, estimator._sample_shape)
-        X = checked(estimator, X, reset=False)
-    return arranged(X, estimator.model_.input_shape[1:])
+        X = _validate_data(estimator, X, reset=False)
+    return reshape_samples(X, estimator.model_.input_shape[1:])
 
 
 # How scikit-learn is to check X: any type of numbers, samples of any shape, sparse rows too.
 NUMBERS = {"dtype": "numeric", "allow_nd": True, "accept_sparse": "csr"}
 
 
-def checked(estimator, X, *y, **options):
+def _validate_data(estimator, X, *y, **options):
     """What scikit-learn's `validate_data` makes of X, or X and y; X is of numbers for certain."""
     _check_unmasked("X", X)
     _check_undated(X)
@@ -92,7 +94,7 @@ def _kind_without_numbers(values):
     return values.dtype
 
 
-def plain(y):
+def to_numpy_target(y):
     """Targets in NumPy's types, of which none is missing."""
     _check_unmasked("y", y)
     y = np.asarray(y) if hasattr(y, "null_count") else y  # of polars
@@ -129,7 +131,7 @@ def _check_unmasked(name, values):
         raise ValueError(f"{name}: expected no masked values; fill them or leave their rows out")
 
 
-def stacked(X):
+def stack_images(X):
     """Images in a list, or in an array of objects, as one array; anything else as it is."""
     of_objects = getattr(getattr(X, "dtype", None), "kind", "") == "O" and X.ndim == 1
     if not of_objects and not isinstance(X, (list, tuple)):
@@ -146,7 +148,7 @@ def stacked(X):
     return np.stack(images)
 
 
-def is_plain(X, fitted):
+def is_fast_path(X, fitted):
     """Whether there is nothing to find in X: an ordinary array of finite rows as they were fitted.
 
     Scikit-learn takes several times as long to find nothing as a small net to predict a row.
@@ -184,7 +186,7 @@ def check_as_fitted(X, fitted):
     raise ValueError(f"X: expected shape {_shown(fitted)} as in fit, got {shape}{hint}")
 
 
-def arranged(X, shape):
+def reshape_samples(X, shape):
     """X with samples of the shape that the first layer declares.
 
     Rows become images, and images without an axis for their one channel get it.

@@ -35,7 +35,9 @@ def scaled(layers, X, weight, normalize):
     shape = X.shape[1:] if shape is None else (shape,) if np.ndim(shape) == 0 else tuple(shape)
     if not normalize or (isinstance(normalize, str) and not _wants_scaling(first, shape)):
         return layers
-    mean, deviation = moments(X if _is_sparse(X) else input_validation.arranged(X, shape), weight)
+    mean, deviation = moments(
+        X if _is_sparse(X) else input_validation.reshape_samples(X, shape), weight
+    )
     return [InputScaling(mean=mean, variance=deviation**2, input_shape=shape), *layers]
 
 

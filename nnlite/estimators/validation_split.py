@@ -43,7 +43,7 @@ def given(estimator, X_val, y_val, sample_weight_val):
         if named[name] is None:
             raise ValueError(f"{name}: expected rows, as there is {beside}, got None")
     try:
-        X, y = input_validation.validated(estimator, X_val, y_val, reset=False)
+        X, y = input_validation.validate_X_y(estimator, X_val, y_val, reset=False)
         return estimator._data(X, y, sample_weight_val)
     except (ValueError, TypeError) as error:
         names = "X_val, y_val" + ", sample_weight_val" * (sample_weight_val is not None)
