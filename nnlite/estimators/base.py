@@ -121,7 +121,7 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
         if not again:
             self._learn_target(y)
         rows, seed = self._data(X, y, sample_weight, learn=not again), self._seed()
-        held = validation_split.given(self, X_val, y_val, sample_weight_val)
+        held = validation_split.validation_rows(self, X_val, y_val, sample_weight_val)
         model = self._resumed() if again else self._model(rows, seed, small_in_float64=True)
         stopping = self._stopping(rows[0].shape[0] if held is None else math.inf)
         every, splits = rows, held is None and self._holds_out(stopping)
@@ -188,7 +188,9 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
                 if held is not None or not name.startswith("val_")
             }
         if held is not None and self.scoring is not None:
-            callbacks.insert(0, validation_split.Score(self, self.scoring, held[0], held[3]))
+            callbacks.insert(
+                0, validation_split.ScorerCallback(self, self.scoring, held[0], held[3])
+            )
         callbacks += [c for c in (stopping, history, tasks) if c is not None]
         if tasks is not None:
             tasks.history = history

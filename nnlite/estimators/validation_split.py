@@ -32,7 +32,7 @@ def split(rows, fraction, strata, seed):
         return train_test_split(np.arange(rows), **options)
 
 
-def given(estimator, X_val, y_val, sample_weight_val):
+def validation_rows(estimator, X_val, y_val, sample_weight_val):
     """The rows that a fit was given to look at after each epoch, as the estimator's `_data`, or
     None."""
     named = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
@@ -51,7 +51,7 @@ def given(estimator, X_val, y_val, sample_weight_val):
         raise
 
 
-class Score(Callback):
+class ScorerCallback(Callback):
     """Adds 'val_score', a scorer's figure for the held-out rows, to the figures of each epoch.
 
     Parameters
