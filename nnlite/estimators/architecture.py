@@ -14,7 +14,7 @@ import numpy as np
 from nnlite import losses, warn
 from nnlite.configurable import Configurable, clone, frozen, snake_case
 from nnlite.engine.symbolic import layer_of
-from nnlite.estimators.nested_params import is_absent, is_function, meta_argument, settings_of
+from nnlite.estimators.nested_params import is_function, is_passthrough, meta_argument, settings_of
 from nnlite.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer, Softmax
 from nnlite.layers.core import positive_int
 from nnlite.models.model import Model
@@ -323,14 +323,14 @@ def hidden_layers(layers, activation="relu", meta=None):
     single = isinstance(layers, Layer)
     steps = [(None, layers)] if single else steps_of(layers)
     legal = single or isinstance(layers, (list, tuple, Stack))
-    if not legal or not all(isinstance(s, Layer) or is_absent(s) for _, s in steps):
+    if not legal or not all(isinstance(s, Layer) or is_passthrough(s) for _, s in steps):
         raise TypeError(f"layers: expected {FORMS}, got {layers!r}")
     if isinstance(layers, Model) and layers.optimizer is not None:
         raise TypeError(
             f"layers: expected {FORMS}, got a compiled model; give the function that makes it"
         )
     entries = [layers] if single else _entries(layers)
-    found = [_fresh_layer(e, s) for e, (_, s) in zip(entries, steps) if not is_absent(s)]
+    found = [_fresh_layer(e, s) for e, (_, s) in zip(entries, steps) if not is_passthrough(s)]
     if found:
         check_last(found[-1], meta)
     return found

@@ -20,7 +20,7 @@ from nnlite.estimators import defaults, input_validation, scaling, validation_sp
 from nnlite.estimators.architecture import check_outputs, compiled_loss, meta_of
 from nnlite.estimators.html_repr import block_of
 from nnlite.estimators.logits import finite
-from nnlite.estimators.parameters import Searchable, is_auto, whole
+from nnlite.estimators.parameters import Searchable, as_int, is_auto
 from nnlite.estimators.sample_weight import weights_of, without_zeros
 from nnlite.estimators.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from nnlite.models.model import Model
@@ -246,7 +246,7 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
             check_scoring(self, scoring=self.scoring)
 
     def _seed(self):
-        return int(check_random_state(whole(self.random_state)).randint(2**31))
+        return int(check_random_state(as_int(self.random_state)).randint(2**31))
 
     def _model(self, rows, seed, small_in_float64=False):
         """The model, built and compiled, in the precision that the data and its size ask for."""

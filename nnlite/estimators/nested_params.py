@@ -1,7 +1,7 @@
 """Settings inside of specs: an object made with them, or a function with keyword arguments.
 
-The one idea: a spec is never changed; `adjusted` gives a copy with other settings, named as
-`outer__inner`, and `deep_settings` reads all of them."""
+The one idea: a spec is never changed; `clone_with_params` gives a copy with other settings, named
+as `outer__inner`, and `deep_settings` reads all of them."""
 
 import functools
 import inspect
@@ -14,7 +14,7 @@ _OPEN_ENDED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def is_absent(value):
+def is_passthrough(value):
     """Whether a step stands for nothing: None or 'passthrough'."""
     return value is None or (isinstance(value, str) and value == "passthrough")
 
@@ -92,7 +92,7 @@ def deep_settings(spec):
     return found
 
 
-def grouped(settings):
+def group_nested(settings):
     """(settings without '__', first name -> the rest of those with it)."""
     own, nested = {}, {}
     for key, value in settings.items():
@@ -104,7 +104,7 @@ def grouped(settings):
     return own, nested
 
 
-def adjusted(spec, settings):
+def clone_with_params(spec, settings):
     """A copy of a spec with some of its settings changed: whole ones first, then nested ones.
 
     Raises
@@ -112,14 +112,14 @@ def adjusted(spec, settings):
     ValueError
         If there is no setting of a name; the message says which there are.
     """
-    own, nested = grouped(settings)
+    own, nested = group_nested(settings)
     spec = _with_settings(spec, own)
     for name, inner in nested.items():
         value = settings_of(_with_settings(spec, {}, known=[name])).get(name)
         part = spec_of(name, value)
         if part is not None:
-            spec = _with_settings(spec, {name: adjusted(part, inner)})
-        elif not is_absent(value):
+            spec = _with_settings(spec, {name: clone_with_params(part, inner)})
+        elif not is_passthrough(value):
             raise ValueError(f"{name}: no setting {next(iter(inner))!r}; it has none, as {value!r}")
     return spec
 

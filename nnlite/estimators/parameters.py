@@ -21,7 +21,13 @@ from nnlite.estimators.architecture import (
     steps_of,
     with_step,
 )
-from nnlite.estimators.nested_params import adjusted, deep_settings, grouped, is_absent, spec_of
+from nnlite.estimators.nested_params import (
+    clone_with_params,
+    deep_settings,
+    group_nested,
+    is_passthrough,
+    spec_of,
+)
 from nnlite.layers import Layer
 from nnlite.layers.core import positive_int
 
@@ -33,7 +39,7 @@ def is_auto(value):
     return isinstance(value, str) and value == "auto"
 
 
-def whole(value):
+def as_int(value):
     """A float without a fraction as an int, as searches may deliver it; anything else as it is."""
     floating = isinstance(value, (float, np.floating)) and value == value // 1
     return int(value) if floating else value
@@ -103,7 +109,7 @@ LEGAL = {
     "refit_full": (lambda v: isinstance(v, (bool, np.bool_)), "True or False"),
     "warm_start": (lambda v: isinstance(v, (bool, np.bool_)), "True or False"),
     "random_state": (
-        lambda v: _is_seed(whole(v)) or _accepts(check_random_state, v),
+        lambda v: _is_seed(as_int(v)) or _accepts(check_random_state, v),
         "None, an integer in [0, 2**32) or a RandomState",
     ),
     "verbose": (lambda v: isinstance(v, (numbers.Real, np.bool_)) and v in (0, 1, 2), "0, 1 or 2"),
@@ -257,13 +263,13 @@ class Searchable(BaseEstimator):
         """
         before = dict(vars(self))
         settings = BaseEstimator.get_params(self, deep=False)
-        whole, nested = grouped(params)
+        own, nested = group_nested(params)
         try:
-            for name in sorted(whole, key=lambda name: name not in settings):
+            for name in sorted(own, key=lambda name: name not in settings):
                 if name in settings:
-                    setattr(self, name, whole[name])
+                    setattr(self, name, own[name])
                 else:
-                    self._set_step(name, whole[name])
+                    self._set_step(name, own[name])
             for name, inner in nested.items():
                 self._set_nested(name, inner)
         except ValueError:
@@ -308,12 +314,12 @@ class Searchable(BaseEstimator):
             inner = self._routed(inner)
         if name not in BaseEstimator.get_params(self, deep=False):
             setting, place, step = self._find(name)
-            if not is_absent(step):
+            if not is_passthrough(step):
                 changed = self._adjusted(name, step, step, inner)
                 setattr(self, setting, with_step(getattr(self, setting), place, changed))
             return
         value = getattr(self, name)
-        absent = is_absent(value) or (isinstance(value, (bool, np.bool_)) and not value)
+        absent = is_passthrough(value) or (isinstance(value, (bool, np.bool_)) and not value)
         if inner and not (absent and name in _SPECS):
             setattr(self, name, self._adjusted(name, value, self._spec(name, value), inner))
 
@@ -323,11 +329,11 @@ class Searchable(BaseEstimator):
                 f"Invalid parameter {f'{name}__{next(iter(inner))}'!r}: {name} is {value!r}, which "
                 f"has no settings. Valid parameters are: {', '.join(sorted(self.get_params()))}"
             )
-        return adjusted(spec, inner)
+        return clone_with_params(spec, inner)
 
     def _routed(self, inner):
         """Set the learning rate that is given apart from the optimizer; the rest of `inner`."""
-        own, nested = grouped(inner)
+        own, nested = group_nested(inner)
         self.learning_rate = own.pop("learning_rate", self.learning_rate)
         if "learning_rate" in nested:
             self._set_nested("learning_rate", nested.pop("learning_rate"))
@@ -374,9 +380,9 @@ class Searchable(BaseEstimator):
         legal = isinstance(given, (list, tuple, Stack)) and len(steps) == len(
             given.layers if isinstance(given, Stack) else given
         )
-        if not legal or not all(isinstance(s, Callback) or is_absent(s) for s in steps):
+        if not legal or not all(isinstance(s, Callback) or is_passthrough(s) for s in steps):
             raise TypeError(f"callbacks: expected Callback objects, got {self.callbacks!r}")
-        return [clone(step) for step in steps if not is_absent(step)]
+        return [clone(step) for step in steps if not is_passthrough(step)]
 
     def _stopping(self, rows):
         """A fresh EarlyStopping for so many rows, or None."""
