@@ -20,7 +20,7 @@ from nnlite.estimators import defaults, input_validation, scaling, validation_sp
 from nnlite.estimators.architecture import check_outputs, compiled_loss, meta_of
 from nnlite.estimators.html_repr import block_of
 from nnlite.estimators.logits import finite
-from nnlite.estimators.parameters import Searchable, as_int, is_auto
+from nnlite.estimators.parameters import NestedParamsMixin, as_int, is_auto
 from nnlite.estimators.sample_weight import weights_of, without_zeros
 from nnlite.estimators.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from nnlite.models.model import Model
@@ -33,7 +33,7 @@ FLOAT64_VALUES = 16_384
 FLOAT64_WEIGHTS = 20_000
 
 
-class NeuralNetwork(CallbackSupportMixin, Searchable):
+class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
     """What classifier and regressor share."""
 
     def __init__(

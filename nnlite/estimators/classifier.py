@@ -6,15 +6,15 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from nnlite.estimators import input_validation
-from nnlite.estimators.base import NeuralNetwork
+from nnlite.estimators.base import BaseNeuralNetwork
 from nnlite.estimators.logits import Logits, finite
 from nnlite.estimators.nested_params import settings_of
-from nnlite.estimators.parameters import documented, is_dict_of_weights
+from nnlite.estimators.parameters import inject_docs, is_dict_of_weights
 from nnlite.estimators.targets import labels_of, target_of_labels
 
 
-@documented
-class NNClassifier(ClassifierMixin, NeuralNetwork):
+@inject_docs
+class NNClassifier(ClassifierMixin, BaseNeuralNetwork):
     """A neural network that classifies.
 
     The output layer is added: one sigmoid unit for two classes, a softmax for more, a sigmoid unit

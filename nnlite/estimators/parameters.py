@@ -67,7 +67,7 @@ def is_dict_of_weights(values):
 
 
 # Name -> whether a value is legal, and what is; specs are checked as they are copied.
-LEGAL = {
+_PARAMETER_CONSTRAINTS = {
     "activation": (lambda v: not isinstance(v, type), "the name of an activation or a function"),
     "optimizer": (
         lambda v: not isinstance(v, type) or issubclass(v, optimizers.Optimizer),
@@ -215,7 +215,7 @@ _SPECS = ("layers", "optimizer", "learning_rate", "early_stopping", "callbacks")
 _LISTS = ("layers", "callbacks")
 
 
-class Searchable(BaseEstimator):
+class NestedParamsMixin(BaseEstimator):
     """An estimator of which every setting has a name, those of its specs too.
 
     A spec that was given is never changed, as others may share it: the estimator gets a copy.
@@ -344,7 +344,7 @@ class Searchable(BaseEstimator):
     def _check_settings(self):
         """Raise for any setting that is wrong, before any work."""
         settings = BaseEstimator.get_params(self, deep=False)
-        for name, (is_legal, legal) in LEGAL.items():
+        for name, (is_legal, legal) in _PARAMETER_CONSTRAINTS.items():
             if name in settings and not is_legal(settings[name]):
                 raise ValueError(f"{name}: expected {legal}, got {settings[name]!r}")
         for specs in (self._layer_specs, self._optimizer_spec, self._callbacks):
@@ -411,7 +411,7 @@ def stopping_of(value):
     return EarlyStopping(patience=PATIENCE, restore_best_weights=True) if wanted else None
 
 
-def documented(cls):
+def inject_docs(cls):
     """Put what both estimators share into the class's docstring, and the settings that its
     constructor takes as `**settings` into the signature: scikit-learn reads them there."""
     found = {}

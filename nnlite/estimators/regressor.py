@@ -2,13 +2,13 @@
 
 from sklearn.base import RegressorMixin
 
-from nnlite.estimators.base import NeuralNetwork
-from nnlite.estimators.parameters import documented
+from nnlite.estimators.base import BaseNeuralNetwork
+from nnlite.estimators.parameters import inject_docs
 from nnlite.estimators.targets import Numbers
 
 
-@documented
-class NNRegressor(RegressorMixin, NeuralNetwork):
+@inject_docs
+class NNRegressor(RegressorMixin, BaseNeuralNetwork):
     """A neural network that predicts numbers, one or several for each row.
 
     The output layer is added and linear, the loss is the mean squared error.

@@ -15,7 +15,7 @@ from nnlite.configurable import clone
 from nnlite.estimators import NNClassifier, NNRegressor
 from nnlite.estimators.architecture import check_outputs
 from nnlite.estimators.nested_params import settings_of
-from nnlite.estimators.parameters import documented
+from nnlite.estimators.parameters import inject_docs
 from nnlite.estimators.targets import Binary, Multilabel, OneHot
 from nnlite.layers import Layer
 from nnlite.models.model import Model
@@ -24,7 +24,7 @@ from nnlite.models.model import Model
 MODEL, OPTIMIZER = "model__", "optimizer__"
 
 
-@documented
+@inject_docs
 class _KerasEstimator:
     """A function that makes a model, as an estimator.
 
