@@ -144,8 +144,8 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
 
     def _parts(self, rows, seed):
         """The numbers of the rows to train on, and of those held out."""
-        strata = self._target.strata(rows[1])
-        return validation_split.split(rows[0].shape[0], self.validation_fraction, strata, seed)
+        stratify_by = self._target.stratify_by(rows[1])
+        return validation_split.split(rows[0].shape[0], self.validation_fraction, stratify_by, seed)
 
     def _as_the_loss_takes(self, model, target):
         """Encoded targets for the loss of a model."""
@@ -340,7 +340,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
     def _outputs(self, X):
         """The model's outputs for the rows of X."""
         rows = input_validation.validate_X(self, X)
-        return finite(self.model_.predict(rows), self._target.neutral)
+        return finite(self.model_.predict(rows), self._target.fallback)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")

@@ -4,7 +4,7 @@ from sklearn.base import RegressorMixin
 
 from nnlite.estimators.base import BaseNeuralNetwork
 from nnlite.estimators.parameters import inject_docs
-from nnlite.estimators.targets import Numbers
+from nnlite.estimators.targets import ContinuousTarget
 
 
 @inject_docs
@@ -34,7 +34,7 @@ class NNRegressor(RegressorMixin, BaseNeuralNetwork):
         return tags
 
     def _learn_target(self, y, classes=None):
-        self._target = Numbers(y)
+        self._target = ContinuousTarget(y)
         self.n_outputs_ = self._target.units
 
     def partial_fit(self, X, y, sample_weight=None):

@@ -23,14 +23,14 @@ class Target:
         Of the output layer.
     activation : str or None
         Of the output layer.
-    neutral : float
+    fallback : float
         What stands for an output that is not finite.
-    kind : str
+    target_type : str
         As scikit-learn's `type_of_target` and SciKeras call it.
     """
 
     activation = None
-    neutral = 0.0
+    fallback = 0.0
 
     def output_layer(self):
         """A fresh output layer."""
@@ -44,7 +44,7 @@ class Target:
         """Figures beside the loss, which are weighted too."""
         return None
 
-    def strata(self, encoded):
+    def stratify_by(self, encoded):
         """What to stratify a split by, a vector; None for a plain split."""
         return None
 
@@ -56,10 +56,10 @@ class Target:
         return encoded
 
 
-class Numbers(Target):
+class ContinuousTarget(Target):
     """One or several numbers for each sample."""
 
-    _loss, kind = losses.MeanSquaredError, "continuous"
+    _loss, target_type = losses.MeanSquaredError, "continuous"
 
     def __init__(self, y):
         self.units, self.one_dimensional = math.prod(y.shape[1:]), y.ndim == 1
@@ -123,7 +123,7 @@ class _Labels(Target):
     def metrics(self):
         return ["accuracy"]
 
-    def strata(self, encoded):
+    def stratify_by(self, encoded):
         return encoded.reshape(-1)
 
     def class_weights(self, encoded, class_weight, sample_weight):
@@ -152,8 +152,8 @@ class Binary(_Labels):
     """Two classes: one sigmoid unit, the probability of the second; a compiled model may also end
     with a softmax of two."""
 
-    units, activation, neutral = 1, "sigmoid", 0.5
-    _loss, kind = losses.BinaryCrossentropy, "binary"
+    units, activation, fallback = 1, "sigmoid", 0.5
+    _loss, target_type = losses.BinaryCrossentropy, "binary"
 
     def encode(self, y):
         """A real column of 0 and 1."""
@@ -177,14 +177,14 @@ class Multiclass(_Labels):
     """More than two classes: a softmax."""
 
     activation = "softmax"
-    _loss, kind = losses.SparseCategoricalCrossentropy, "multiclass"
+    _loss, target_type = losses.SparseCategoricalCrossentropy, "multiclass"
 
     @property
     def units(self):
         return len(self.classes)
 
     @property
-    def neutral(self):
+    def fallback(self):
         return 1 / len(self.classes)
 
     def encode(self, y):
@@ -214,7 +214,7 @@ class OneHot(Multiclass):
         The numbers of y's columns.
     """
 
-    kind = "multiclass-onehot"
+    target_type = "multiclass-onehot"
 
     def __init__(self, y):
         super().__init__(np.arange(y.shape[1]))
@@ -239,8 +239,8 @@ class Multilabel(Target):
         The numbers of y's columns.
     """
 
-    activation, neutral = "sigmoid", 0.5
-    _loss, kind = losses.BinaryCrossentropy, "multilabel-indicator"
+    activation, fallback = "sigmoid", 0.5
+    _loss, target_type = losses.BinaryCrossentropy, "multilabel-indicator"
 
     def __init__(self, y):
         self.units = y.shape[1]

@@ -11,7 +11,7 @@ from nnlite.callbacks import Callback
 from nnlite.estimators import input_validation
 
 
-def split(rows, fraction, strata, seed):
+def split(rows, fraction, stratify_by, seed):
     """The numbers of the rows to train on, and of those held out.
 
     Parameters
@@ -19,7 +19,7 @@ def split(rows, fraction, strata, seed):
     rows : int
     fraction : float
         Of the rows, to be held out.
-    strata : array or None
+    stratify_by : array or None
         What is to be in both parts in the same proportions, where that is possible.
     seed : int
     """
@@ -27,7 +27,7 @@ def split(rows, fraction, strata, seed):
         raise ValueError(f"validation_fraction: {fraction} of {rows} rows leaves none to train")
     options = {"test_size": fraction, "random_state": seed}
     try:
-        return train_test_split(np.arange(rows), stratify=strata, **options)
+        return train_test_split(np.arange(rows), stratify=stratify_by, **options)
     except ValueError:  # a class with too few rows to be in both parts
         return train_test_split(np.arange(rows), **options)
 

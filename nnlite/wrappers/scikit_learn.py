@@ -332,7 +332,7 @@ class KerasClassifier(_KerasEstimator, NNClassifier):
         self.n_classes_, self.n_outputs_ = len(self.classes_), 1
         if isinstance(self._target, Multilabel) and (y.sum(axis=1) == 1).all():
             self._target = OneHot(y)
-        self.target_type_ = self._target.kind
+        self.target_type_ = self._target.target_type
 
     def _check_outputs(self, model, meta):
         """More outputs than labels are legal: labels need not begin at 0."""
@@ -380,4 +380,4 @@ class KerasRegressor(_KerasEstimator, NNRegressor):
 
     def _learn_target(self, y, classes=None):
         super()._learn_target(y, classes)
-        self.target_type_ = self._target.kind
+        self.target_type_ = self._target.target_type
