@@ -121,20 +121,29 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         if not again:
             self._learn_target(y)
         rows, seed = self._data(X, y, sample_weight, learn=not again), self._seed()
-        held = validation_split.validation_rows(self, X_val, y_val, sample_weight_val)
+        validation = validation_split.validation_rows(self, X_val, y_val, sample_weight_val)
         model = self._resumed() if again else self._model(rows, seed, small_in_float64=True)
-        stopping = self._stopping(rows[0].shape[0] if held is None else math.inf)
-        every, splits = rows, held is None and self._holds_out(stopping)
+        stopping = self._stopping(rows[0].shape[0] if validation is None else math.inf)
+        all_data, splits = rows, validation is None and self._holds_out(stopping)
         if splits:
             parts = self._parts(rows, seed)
-            rows, held = ([None if a is None else a[part] for a in rows] for part in parts)
-        passes = self.n_iter_ if again else 0
-        seeds = seed + 1 + passes
-        self._train(model, seeds, rows, passes, passes + int(self.epochs), held, stopping, tasks)
+            rows, validation = ([None if a is None else a[part] for a in rows] for part in parts)
+        epochs_done = self.n_iter_ if again else 0
+        seeds = seed + 1 + epochs_done
+        self._train(
+            model,
+            seeds,
+            rows,
+            epochs_done,
+            epochs_done + int(self.epochs),
+            validation,
+            stopping,
+            tasks,
+        )
         if splits and self.refit_full:
-            figures, model = self.history_, self._model(every, seed, small_in_float64=True)
-            self._train(model, seeds, every, 0, self.best_epoch_, tasks=tasks)
-            self._keep(model, figures, stopping)
+            figures, model = self.history_, self._model(all_data, seed, small_in_float64=True)
+            self._train(model, seeds, all_data, 0, self.best_epoch_, tasks=tasks)
+            self._store_results(model, figures, stopping)
         tasks.finish()
         return self
 
@@ -151,7 +160,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         """Encoded targets for the loss of a model."""
         return target
 
-    def _in_order(self, batches):
+    def _shuffled(self, batches):
         """The batches in the order of an epoch: another one each time."""
         return batches.shuffled()
 
@@ -168,28 +177,32 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         if first:
             self._learn_target(y, classes)
         rows = self._data(X, y, sample_weight, learn=first)
-        passes, seed = 0 if first else self.n_iter_, self._seed()
+        epochs_done, seed = 0 if first else self.n_iter_, self._seed()
         model = self._model(rows, seed) if first else self.model_
-        self._train(model, seed + 1 + passes, rows, passes, passes + 1)
+        self._train(model, seed + 1 + epochs_done, rows, epochs_done, epochs_done + 1)
         return self
 
-    def _train(self, model, seed, rows, passes, epochs, held=None, stopping=None, tasks=None):
-        """Run the epochs after the first `passes`; keep what was learned, at Ctrl-C too."""
-        if self.layers is not None and not passes:
+    def _train(
+        self, model, seed, rows, epochs_done, epochs, validation=None, stopping=None, tasks=None
+    ):
+        """Run the epochs after the first `epochs_done`; keep what was learned, at Ctrl-C too."""
+        if self.layers is not None and not epochs_done:
             input_validation.warn_of_channels_first(rows[0])
-        history, own = History(), self._callbacks()
-        schedule = self._decided("schedule")
-        falling = defaults.annealing(schedule, model.optimizer, own, epochs - passes)
-        callbacks = [*falling, *own]
-        if passes:
+        history, user_callbacks = History(), self._callbacks()
+        schedule = self._resolve_auto("schedule")
+        falling = defaults.annealing(
+            schedule, model.optimizer, user_callbacks, epochs - epochs_done
+        )
+        callbacks = [*falling, *user_callbacks]
+        if epochs_done:
             history.history = {
                 name: list(values)
                 for name, values in self.history_.items()
-                if held is not None or not name.startswith("val_")
+                if validation is not None or not name.startswith("val_")
             }
-        if held is not None and self.scoring is not None:
+        if validation is not None and self.scoring is not None:
             callbacks.insert(
-                0, validation_split.ScorerCallback(self, self.scoring, held[0], held[3])
+                0, validation_split.ScorerCallback(self, self.scoring, validation[0], validation[3])
             )
         callbacks += [c for c in (stopping, history, tasks) if c is not None]
         if tasks is not None:
@@ -205,21 +218,21 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             with config.precision(model._precision), config.seeded(seed):
                 loop.fit(
                     model,
-                    self._in_order(batches(rows, batch)),
-                    None if held is None else batches(held, batch),
+                    self._shuffled(batches(rows, batch)),
+                    None if validation is None else batches(validation, batch),
                     epochs,
                     callbacks,
                     int(self.verbose),
-                    passes,
+                    epochs_done,
                 )
         except KeyboardInterrupt:
-            self._keep(model, history.history, stopping)
+            self._store_results(model, history.history, stopping)
             raise
-        self._keep(model, history.history, stopping)
+        self._store_results(model, history.history, stopping)
 
-    def _keep(self, model, history, stopping):
+    def _store_results(self, model, history, stopping):
         """What was learned."""
-        self._adopt(model)
+        self._set_model(model)
         self.dtype_, self.history_ = np.dtype(model._precision), history
         self.loss_curve_ = history.get("loss", [])
         self.validation_loss_curve_ = history.get("val_loss")
@@ -231,10 +244,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
     def as_fitted(self, model, history):
         """A fitted copy of this estimator, with a copy of a model that is still being trained."""
         fitted = copy.copy(self)
-        fitted._keep(copy.deepcopy(model), copy.deepcopy(history.history), None)
+        fitted._store_results(copy.deepcopy(model), copy.deepcopy(history.history), None)
         return fitted
 
-    def _adopt(self, model):
+    def _set_model(self, model):
         """Predict with this model from now on."""
         self.model_ = model
 
@@ -289,7 +302,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             try:
                 compiled = isinstance(hidden, Model)
                 if not compiled:
-                    hidden = self._on_scale(hidden, X, weight)
+                    hidden = self._prepend_scaling(hidden, X, weight)
                 model = hidden if compiled else Sequential([*hidden, output])
                 model.build((None, *X.shape[1:]))
             except ValueError as error:
@@ -303,24 +316,26 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             )
         if compiled:
             self._check_outputs(model, meta)
-            if self._decided("normalize"):
+            if self._resolve_auto("normalize"):
                 raise ValueError(
                     "normalize: expected 'auto' or False for a compiled model, whose inputs come "
                     f"as they are, got {self.normalize!r}; a Normalization layer can be its first"
                 )
         return model
 
-    def _decided(self, name):
+    def _resolve_auto(self, name):
         """A setting, where 'auto' leaves scales and rates to a function that makes the network."""
         value = getattr(self, name)
         made = callable(self.layers) and not isinstance(self.layers, Configurable)
         return None if made and is_auto(value) else value
 
-    def _on_scale(self, hidden, X, weight):
+    def _prepend_scaling(self, hidden, X, weight):
         """The hidden layers behind one that normalises, where that is wanted."""
         flat = hidden[:1] if self.layers is None and X.ndim > 2 else []
         rows = X.reshape(len(X), -1) if flat else X
-        return flat + scaling.scaled(hidden[len(flat) :], rows, weight, self._decided("normalize"))
+        return flat + scaling.scaled(
+            hidden[len(flat) :], rows, weight, self._resolve_auto("normalize")
+        )
 
     def _data(self, X, y, sample_weight, learn=False):
         """X, the targets and weights that the network is trained on, and y.
@@ -330,7 +345,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         target = self._target.encode(y)
         weight = weights_of(X, sample_weight, self._class_factors(target))
         X, target, y, weight = without_zeros(weight, X, target, y)
-        if learn and self._decided("normalize"):
+        if learn and self._resolve_auto("normalize"):
             self._target.learn_scale(target, weight)
         return X, self._target.scaled(target), weight, y
 

@@ -66,8 +66,8 @@ class NNClassifier(ClassifierMixin, BaseNeuralNetwork):
         if self.class_weight is not None:
             return partial(self._target.class_weights, target, self.class_weight)
 
-    def _adopt(self, model):
-        super()._adopt(model)
+    def _set_model(self, model):
+        super()._set_model(model)
         self._logits_model = Logits(model)
         self._from_logits = bool(settings_of(model.loss).get("from_logits"))
 

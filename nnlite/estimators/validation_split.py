@@ -68,7 +68,7 @@ class ScorerCallback(Callback):
         self.estimator.__dict__.pop("feature_names_in_", None)  # these rows are plain arrays
 
     def on_train_begin(self, logs=None):
-        self.estimator._adopt(self.model)
+        self.estimator._set_model(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
         try:

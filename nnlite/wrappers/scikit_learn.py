@@ -192,7 +192,7 @@ verbose, n_threads, dtype, class_weight
         alone = self.random_state is None
         return config.next_seed() % 2**31 if alone else super()._seed()
 
-    def _decided(self, name):
+    def _resolve_auto(self, name):
         """Of scales and rates the function decides."""
 
     def _holds_out(self, stopping):
@@ -210,8 +210,8 @@ verbose, n_threads, dtype, class_weight
             )
         return np.split(np.arange(count), [kept])
 
-    def _in_order(self, batches):
-        return super()._in_order(batches) if self.shuffle else batches
+    def _shuffled(self, batches):
+        return super()._shuffled(batches) if self.shuffle else batches
 
     def _learn_target(self, y, classes=None):
         super()._learn_target(y, classes)
@@ -348,8 +348,8 @@ class KerasClassifier(_KerasEstimator, NNClassifier):
         sparse = "sparse" in f"{type(model.loss).__name__} {model.loss}".lower()
         return target if sparse else np.eye(width, dtype=model._precision)[target]
 
-    def _adopt(self, model):
-        super()._adopt(model)
+    def _set_model(self, model):
+        super()._set_model(model)
         self._from_logits = self._from_logits or model.output_shape[-1] > self.n_classes_
 
     def _logits(self, X):
