@@ -21,8 +21,9 @@ from nnlite.estimators.architecture import check_outputs, compiled_loss, meta_of
 from nnlite.estimators.html_repr import block_of
 from nnlite.estimators.logits import finite
 from nnlite.estimators.parameters import NestedParamsMixin, as_int, is_auto
-from nnlite.estimators.sample_weight import weights_of, without_zeros
+from nnlite.estimators.sample_weight import weights_of
 from nnlite.estimators.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from nnlite.estimators.training_data import TrainingData
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
 from nnlite.training import loop
@@ -116,48 +117,40 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         self._check_settings()
         phases = 2 if self.refit_full else 1
         tasks = FitTasks(self, phases * int(self.epochs), X, y, sample_weight)
-        again = self.warm_start and hasattr(self, "model_")
-        X, y = input_validation.validate_X_y(self, X, y, reset=not again)
-        if not again:
+        resumes = self.warm_start and hasattr(self, "model_")
+        X, y = input_validation.validate_X_y(self, X, y, reset=not resumes)
+        if not resumes:
             self._learn_target(y)
-        rows, seed = self._data(X, y, sample_weight, learn=not again), self._seed()
-        validation = validation_split.validation_rows(self, X_val, y_val, sample_weight_val)
-        model = self._resumed() if again else self._model(rows, seed, small_in_float64=True)
-        stopping = self._stopping(rows[0].shape[0] if validation is None else math.inf)
-        all_data, splits = rows, validation is None and self._holds_out(stopping)
+        all_data = self._training_data(X, y, sample_weight, learn_scale=not resumes)
+        seed = self._seed()
+        validation = validation_split.validation_data(self, X_val, y_val, sample_weight_val)
+        model = self._resumed() if resumes else self._model(all_data, seed, small_in_float64=True)
+        stopping = self._stopping(all_data.rows if validation is None else math.inf)
+        data, splits = all_data, validation is None and self._holds_out(stopping)
         if splits:
-            parts = self._parts(rows, seed)
-            rows, validation = ([None if a is None else a[part] for a in rows] for part in parts)
-        epochs_done = self.n_iter_ if again else 0
-        seeds = seed + 1 + epochs_done
-        self._train(
-            model,
-            seeds,
-            rows,
-            epochs_done,
-            epochs_done + int(self.epochs),
-            validation,
-            stopping,
-            tasks,
-        )
+            data, validation = map(all_data.take, self._split(all_data, seed))
+        epochs_done = self.n_iter_ if resumes else 0
+        epochs = epochs_done + int(self.epochs)
+        seed_of_order = seed + 1 + epochs_done
+        self._train(model, seed_of_order, data, epochs_done, epochs, validation, stopping, tasks)
         if splits and self.refit_full:
-            figures, model = self.history_, self._model(all_data, seed, small_in_float64=True)
-            self._train(model, seeds, all_data, 0, self.best_epoch_, tasks=tasks)
-            self._store_results(model, figures, stopping)
+            history, model = self.history_, self._model(all_data, seed, small_in_float64=True)
+            self._train(model, seed_of_order, all_data, 0, self.best_epoch_, tasks=tasks)
+            self._store_results(model, history, stopping)
         tasks.finish()
         return self
 
     def _holds_out(self, stopping):
-        """Whether rows are held out where `fit` is given none to look at: an EarlyStopping does."""
+        """Whether rows are held out if `fit` is given no X_val: an EarlyStopping asks for them."""
         return stopping is not None and str(stopping.monitor).startswith("val_")
 
-    def _parts(self, rows, seed):
-        """The numbers of the rows to train on, and of those held out."""
-        stratify_by = self._target.stratify_by(rows[1])
-        return validation_split.split(rows[0].shape[0], self.validation_fraction, stratify_by, seed)
+    def _split(self, data, seed):
+        """The indices of the rows to train on, and of the rows held out."""
+        stratify_by = self._target.stratify_by(data.target)
+        return validation_split.split(data.rows, self.validation_fraction, stratify_by, seed)
 
-    def _as_the_loss_takes(self, model, target):
-        """Encoded targets for the loss of a model."""
+    def _targets_for_loss(self, model, target):
+        """Encoded targets in the form that the model's loss expects."""
         return target
 
     def _shuffled(self, batches):
@@ -176,24 +169,24 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         X, y = input_validation.validate_X_y(self, X, y, reset=first)
         if first:
             self._learn_target(y, classes)
-        rows = self._data(X, y, sample_weight, learn=first)
+        data = self._training_data(X, y, sample_weight, learn_scale=first)
         epochs_done, seed = 0 if first else self.n_iter_, self._seed()
-        model = self._model(rows, seed) if first else self.model_
-        self._train(model, seed + 1 + epochs_done, rows, epochs_done, epochs_done + 1)
+        model = self._model(data, seed) if first else self.model_
+        self._train(model, seed + 1 + epochs_done, data, epochs_done, epochs_done + 1)
         return self
 
     def _train(
-        self, model, seed, rows, epochs_done, epochs, validation=None, stopping=None, tasks=None
+        self, model, seed, data, epochs_done, epochs, validation=None, stopping=None, tasks=None
     ):
-        """Run the epochs after the first `epochs_done`; keep what was learned, at Ctrl-C too."""
+        """Run the epochs after the first `epochs_done`; store what was learned, at Ctrl-C too."""
         if self.layers is not None and not epochs_done:
-            input_validation.warn_of_channels_first(rows[0])
+            input_validation.warn_of_channels_first(data.X)
         history, user_callbacks = History(), self._callbacks()
         schedule = self._resolve_auto("schedule")
-        falling = defaults.annealing(
+        annealing = defaults.annealing(
             schedule, model.optimizer, user_callbacks, epochs - epochs_done
         )
-        callbacks = [*falling, *user_callbacks]
+        callbacks = [*annealing, *user_callbacks]
         if epochs_done:
             history.history = {
                 name: list(values)
@@ -201,34 +194,37 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
                 if validation is not None or not name.startswith("val_")
             }
         if validation is not None and self.scoring is not None:
-            callbacks.insert(
-                0, validation_split.ScorerCallback(self, self.scoring, validation[0], validation[3])
-            )
+            scorer = validation_split.ScorerCallback(self, self.scoring, validation)
+            callbacks.insert(0, scorer)
         callbacks += [c for c in (stopping, history, tasks) if c is not None]
         if tasks is not None:
             tasks.history = history
-        batch = defaults.batch_rows(self.batch_size, rows[0].shape[0])
-
-        def batches(data, size):
-            x = input_validation.reshape_samples(data[0], model.input_shape[1:])
-            target = self._as_the_loss_takes(model, data[1])
-            return ArrayBatches(sources_of(x, target, data[2]), size)
-
         try:
             with config.precision(model._precision), config.seeded(seed):
-                loop.fit(
-                    model,
-                    self._shuffled(batches(rows, batch)),
-                    None if validation is None else batches(validation, batch),
-                    epochs,
-                    callbacks,
-                    int(self.verbose),
-                    epochs_done,
-                )
+                self._run_epochs(model, data, validation, epochs_done, epochs, callbacks)
         except KeyboardInterrupt:
             self._store_results(model, history.history, stopping)
             raise
         self._store_results(model, history.history, stopping)
+
+    def _run_epochs(self, model, data, validation, epochs_done, epochs, callbacks):
+        """Call the training loop: the one place where an estimator makes batches."""
+        size = defaults.batch_rows(self.batch_size, data.rows)
+
+        def batches(data):
+            x = input_validation.reshape_samples(data.X, model.input_shape[1:])
+            target = self._targets_for_loss(model, data.target)
+            return ArrayBatches(sources_of(x, target, data.sample_weight), size)
+
+        loop.fit(
+            model,
+            self._shuffled(batches(data)),
+            None if validation is None else batches(validation),
+            epochs,
+            callbacks,
+            int(self.verbose),
+            epochs_done,
+        )
 
     def _store_results(self, model, history, stopping):
         """What was learned."""
@@ -261,16 +257,16 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
     def _seed(self):
         return int(check_random_state(as_int(self.random_state)).randint(2**31))
 
-    def _model(self, rows, seed, small_in_float64=False):
+    def _model(self, data, seed, small_in_float64=False):
         """The model, built and compiled, in the precision that the data and its size ask for."""
-        X, _, weight, _ = rows
+        X = data.X
         small = (
             small_in_float64 and X.dtype.str[1:] == "f8" and math.prod(X.shape) <= FLOAT64_VALUES
         )
         real = ("float64" if small else "float32") if self.dtype == "auto" else self.dtype
-        model = self._built(X, seed, real, weight)
+        model = self._built(data, seed, real)
         if self.dtype == "auto" and small and model.count_params() > FLOAT64_WEIGHTS:
-            model = self._built(X, seed, "float32", weight)
+            model = self._built(data, seed, "float32")
         self._optimizer_made = model.optimizer  # by a function that compiled the model
         self._compile(model)
         return model
@@ -294,7 +290,9 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
 
     _check_outputs = staticmethod(check_outputs)
 
-    def _built(self, X, seed, real, weight):
+    def _built(self, data, seed, real):
+        """The model, built with the weights that follow from the seed."""
+        X = data.X
         with config.precision(real), config.seeded(seed):
             output = self._target.output_layer()
             meta = meta_of(X.shape[1:], output)
@@ -302,7 +300,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             try:
                 compiled = isinstance(hidden, Model)
                 if not compiled:
-                    hidden = self._prepend_scaling(hidden, X, weight)
+                    hidden = self._prepend_scaling(hidden, X, data.sample_weight)
                 model = hidden if compiled else Sequential([*hidden, output])
                 model.build((None, *X.shape[1:]))
             except ValueError as error:
@@ -337,17 +335,17 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             hidden[len(flat) :], rows, weight, self._resolve_auto("normalize")
         )
 
-    def _data(self, X, y, sample_weight, learn=False):
-        """X, the targets and weights that the network is trained on, and y.
+    def _training_data(self, X, y, sample_weight, learn_scale=False):
+        """The rows of non-zero weight, with encoded targets.
 
-        With `learn` the target takes its scale from them.
+        With `learn_scale` the target takes its scale from them.
         """
         target = self._target.encode(y)
         weight = weights_of(X, sample_weight, self._class_factors(target))
-        X, target, y, weight = without_zeros(weight, X, target, y)
-        if learn and self._resolve_auto("normalize"):
-            self._target.learn_scale(target, weight)
-        return X, self._target.scaled(target), weight, y
+        data = TrainingData(X, target, weight, y).without_zero_weights()
+        if learn_scale and self._resolve_auto("normalize"):
+            self._target.learn_scale(data.target, data.sample_weight)
+        return data.replace(target=self._target.scaled(data.target))
 
     def _class_factors(self, target):
         """What multiplies weights by those of classes, or None."""

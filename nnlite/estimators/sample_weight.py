@@ -39,11 +39,3 @@ def _of_largest_one(name, weight):
     if not weight.any():
         raise ValueError(f"{name}: expected at least one non-zero weight, all are zero")
     return weight / weight.max()
-
-
-def without_zeros(weight, *arrays):
-    """The arrays and weights without the rows of weight 0: a batch of them has a loss of 0 / 0."""
-    kept = None if weight is None else weight > 0
-    if kept is None or kept.all():
-        return *arrays, weight
-    return *(a[kept] for a in arrays), weight[kept]

@@ -32,9 +32,8 @@ def split(rows, fraction, stratify_by, seed):
         return train_test_split(np.arange(rows), **options)
 
 
-def validation_rows(estimator, X_val, y_val, sample_weight_val):
-    """The rows that a fit was given to look at after each epoch, as the estimator's `_data`, or
-    None."""
+def validation_data(estimator, X_val, y_val, sample_weight_val):
+    """The TrainingData that a fit was given to evaluate after each epoch; None if it has none."""
     named = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
     beside = " and ".join(name for name, value in named.items() if value is not None)
     if not beside:
@@ -44,7 +43,7 @@ def validation_rows(estimator, X_val, y_val, sample_weight_val):
             raise ValueError(f"{name}: expected rows, as there is {beside}, got None")
     try:
         X, y = input_validation.validate_X_y(estimator, X_val, y_val, reset=False)
-        return estimator._data(X, y, sample_weight_val)
+        return estimator._training_data(X, y, sample_weight_val)
     except (ValueError, TypeError) as error:
         names = "X_val, y_val" + ", sample_weight_val" * (sample_weight_val is not None)
         error.args = (f"{names}: {error}",)
@@ -59,12 +58,13 @@ class ScorerCallback(Callback):
     estimator : estimator
         Predicts with the model that is being trained.
     scoring : str or function of (estimator, X, y)
-    X, y : arrays
+    data : TrainingData
+        The held-out rows.
     """
 
-    def __init__(self, estimator, scoring, X, y):
+    def __init__(self, estimator, scoring, data):
         self.scorer = check_scoring(estimator, scoring=scoring)
-        self.estimator, self.X, self.y = copy.copy(estimator), X, y
+        self.estimator, self.X, self.y = copy.copy(estimator), data.X, data.y
         self.estimator.__dict__.pop("feature_names_in_", None)  # these rows are plain arrays
 
     def on_train_begin(self, logs=None):

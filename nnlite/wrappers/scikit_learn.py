@@ -198,17 +198,16 @@ verbose, n_threads, dtype, class_weight
     def _holds_out(self, stopping):
         return self.validation_split > 0 or super()._holds_out(stopping)
 
-    def _parts(self, rows, seed):
+    def _split(self, data, seed):
         if not self.validation_split:
-            return super()._parts(rows, seed)
-        count = rows[0].shape[0]
-        kept = int(count * (1 - self.validation_split))
-        if not 0 < kept < count:
+            return super()._split(data, seed)
+        kept = int(data.rows * (1 - self.validation_split))
+        if not 0 < kept < data.rows:
             raise ValueError(
-                f"validation_split: expected some of {count} rows and not all, got "
+                f"validation_split: expected some of {data.rows} rows and not all, got "
                 f"{self.validation_split}"
             )
-        return np.split(np.arange(count), [kept])
+        return np.split(np.arange(data.rows), [kept])
 
     def _shuffled(self, batches):
         return super()._shuffled(batches) if self.shuffle else batches
@@ -339,7 +338,7 @@ class KerasClassifier(_KerasEstimator, NNClassifier):
         if meta.task == "multilabel" or model.output_shape[-1] <= self.n_classes_:
             super()._check_outputs(model, meta)
 
-    def _as_the_loss_takes(self, model, target):
+    def _targets_for_loss(self, model, target):
         """Columns of 0 and 1, but for a loss that is called sparse."""
         width = model.output_shape[-1]
         if isinstance(self._target, Multilabel) or width == 1:
