@@ -18,20 +18,16 @@ from nnlite.data.batches import ArrayBatches
 from nnlite.data.sources import sources_of
 from nnlite.estimators import defaults, input_validation, scaling, validation_split
 from nnlite.estimators.architecture import check_outputs, compiled_loss, meta_of
+from nnlite.estimators.defaults import is_auto
 from nnlite.estimators.html_repr import block_of
 from nnlite.estimators.logits import finite
-from nnlite.estimators.parameters import NestedParamsMixin, as_int, is_auto
+from nnlite.estimators.parameters import NestedParamsMixin, as_int
 from nnlite.estimators.sample_weight import weights_of
 from nnlite.estimators.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from nnlite.estimators.training_data import TrainingData
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
 from nnlite.training import loop
-
-# Small float64 data are trained in float64: what scikit-learn's own MLP does, and what its checks
-# of sample weights need. Past these sizes float32 is twice as fast and no less good.
-FLOAT64_VALUES = 16_384
-FLOAT64_WEIGHTS = 20_000
 
 
 class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
@@ -259,13 +255,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
 
     def _model(self, data, seed, small_in_float64=False):
         """The model, built and compiled, in the precision that the data and its size ask for."""
-        X = data.X
-        small = (
-            small_in_float64 and X.dtype.str[1:] == "f8" and math.prod(X.shape) <= FLOAT64_VALUES
-        )
+        small = small_in_float64 and defaults.is_small_float64(data.X)
         real = ("float64" if small else "float32") if self.dtype == "auto" else self.dtype
         model = self._built(data, seed, real)
-        if self.dtype == "auto" and small and model.count_params() > FLOAT64_WEIGHTS:
+        if self.dtype == "auto" and small and model.count_params() > defaults.FLOAT64_WEIGHTS:
             model = self._built(data, seed, "float32")
         self._optimizer_made = model.optimizer  # by a function that compiled the model
         self._compile(model)

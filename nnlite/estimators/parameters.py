@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from nnlite import optimizers
 from nnlite.callbacks import Callback, EarlyStopping
 from nnlite.configurable import Configurable, clone
+from nnlite.estimators import defaults
 from nnlite.estimators.architecture import (
     MLP,
     Stack,
@@ -21,6 +22,7 @@ from nnlite.estimators.architecture import (
     steps_of,
     with_step,
 )
+from nnlite.estimators.defaults import is_auto
 from nnlite.estimators.nested_params import (
     clone_with_params,
     deep_settings,
@@ -30,13 +32,6 @@ from nnlite.estimators.nested_params import (
 )
 from nnlite.layers import Layer
 from nnlite.layers.core import positive_int
-
-EARLY_STOPPING_ROWS, PATIENCE = 500, 30
-
-
-def is_auto(value):
-    """Whether a setting is the string 'auto'; arrays never are."""
-    return isinstance(value, str) and value == "auto"
 
 
 def as_int(value):
@@ -286,7 +281,7 @@ class NestedParamsMixin(BaseEstimator):
                 found = clone(found, learning_rate=rate, lr=None)
             return found
         if name == "early_stopping":
-            value = stopping_of(value)
+            value = defaults.early_stopping_of(value)
         return spec_of(name, value) if name in _SPECS or isinstance(value, Configurable) else None
 
     def _find(self, name):
@@ -385,13 +380,8 @@ class NestedParamsMixin(BaseEstimator):
         return [clone(step) for step in steps if not is_passthrough(step)]
 
     def _stopping(self, rows):
-        """A fresh EarlyStopping for so many rows, or None."""
-        if is_auto(self.early_stopping) and rows < EARLY_STOPPING_ROWS:
-            return None
-        found = stopping_of(self.early_stopping)
-        if found is None or self.scoring is None or found is self.early_stopping:
-            return None if found is None else clone(found)
-        return clone(found, monitor="val_score")
+        """A fresh EarlyStopping for a fit of this number of rows, or None."""
+        return defaults.early_stopping(self.early_stopping, rows, self.scoring)
 
 
 def optimizer_of(value):
@@ -401,14 +391,6 @@ def optimizer_of(value):
     except (TypeError, ValueError):
         return None
     return found if isinstance(found, optimizers.Optimizer) else None
-
-
-def stopping_of(value):
-    """The EarlyStopping that `early_stopping=` stands for; None if there is none."""
-    if isinstance(value, EarlyStopping):
-        return value
-    wanted = is_auto(value) or (isinstance(value, (bool, np.bool_)) and bool(value))
-    return EarlyStopping(patience=PATIENCE, restore_best_weights=True) if wanted else None
 
 
 def inject_docs(cls):

@@ -9,8 +9,9 @@ import math
 import numpy as np
 
 from nnlite import ops
-from nnlite.estimators import input_validation
-from nnlite.layers import BatchNormalization, LayerNormalization, Normalization, Rescaling, Reshape
+from nnlite.estimators import defaults, input_validation
+from nnlite.estimators.defaults import is_auto
+from nnlite.layers import Normalization
 
 _AT_ONCE = 1 << 16  # values of X that are turned into float64 at a time: they fit the cache
 _LIMIT = 8.0  # the paper's is 3, for quantiles; here it costs accuracy on the smallest tables
@@ -33,23 +34,12 @@ def scaled(layers, X, weight, normalize):
     first = layers[0] if layers else None
     shape = getattr(first, "_given_input_shape", None)
     shape = X.shape[1:] if shape is None else (shape,) if np.ndim(shape) == 0 else tuple(shape)
-    if not normalize or (isinstance(normalize, str) and not _wants_scaling(first, shape)):
+    if not (defaults.scales(first, shape) if is_auto(normalize) else normalize):
         return layers
     mean, deviation = moments(
         X if _is_sparse(X) else input_validation.reshape_samples(X, shape), weight
     )
     return [InputScaling(mean=mean, variance=deviation**2, input_shape=shape), *layers]
-
-
-def _wants_scaling(first, shape):
-    """What 'auto' means: rows of numbers, unless the first layer has a scale of its own.
-
-    Pixels have one scale in common already (rows that a `Reshape` takes are such, too), and the
-    numbers of tokens have none.
-    """
-    own = (Normalization, Rescaling, BatchNormalization, LayerNormalization, Reshape)
-    names = {kind.__name__ for kind in type(first).__mro__}
-    return len(shape) == 1 and not isinstance(first, own) and "Embedding" not in names
 
 
 def _is_sparse(X):
