@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from nnlite import losses, warn
+from nnlite import errors, losses, warn
 from nnlite.configurable import Configurable, clone, frozen, snake_case
 from nnlite.engine.symbolic import layer_of
 from nnlite.estimators.nested_params import is_function, is_passthrough, meta_argument, settings_of
@@ -196,12 +196,9 @@ def sizes_of(name, value):
     parts = value.tolist() if isinstance(value, np.ndarray) else value
     if isinstance(value, str):
         parts = [int(p) if p.strip().isdecimal() else value for p in value.split("-")]
-    try:
-        ordered = isinstance(parts, (list, tuple, range))
+    ordered = isinstance(parts, (list, tuple, range))
+    with errors.reworded(lambda m: f"{m}; sizes are such as 64, (64, 32) or '64-32'", ValueError):
         return [positive_int(name, n) for n in (parts if ordered else [parts])]
-    except ValueError as error:
-        error.args = (f"{error}; sizes are such as 64, (64, 32) or '64-32'",)
-        raise
 
 
 # Steps: the entries of a list or Stack, or of `callbacks=`

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 
-from nnlite import config
+from nnlite import config, errors
 from nnlite.callbacks import History
 from nnlite.configurable import Configurable
 from nnlite.data.batches import ArrayBatches
@@ -290,15 +290,12 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             output = self._target.output_layer()
             meta = meta_of(X.shape[1:], output)
             hidden = self._layer_specs(meta)
-            try:
-                compiled = isinstance(hidden, Model)
+            compiled = isinstance(hidden, Model)
+            with errors.reworded(lambda m: input_validation.with_advice(m, X), ValueError):
                 if not compiled:
                     hidden = self._prepend_scaling(hidden, X, data.sample_weight)
                 model = hidden if compiled else Sequential([*hidden, output])
                 model.build((None, *X.shape[1:]))
-            except ValueError as error:
-                error.args = (f"{error}{input_validation.advice(error, X)}",)
-                raise
         if len(model.output_shape) != 2:
             last = model.layers[-2].output_shape if hidden else (None, *X.shape[1:])
             raise ValueError(

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, validate_data
 
-from nnlite import warn
+from nnlite import errors, warn
 
 
 def validate_X_y(estimator, X, y, reset):
@@ -50,7 +50,7 @@ def _validate_data(estimator, X, *y, **options):
     """What scikit-learn's `validate_data` makes of X, or X and y; X is of numbers for certain."""
     _check_unmasked("X", X)
     _check_undated(X)
-    try:
+    with errors.reworded(lambda message: f"{_without_numbers(X)}{message}"):
         found = validate_data(estimator, X, *y, **options, **NUMBERS)
         rows = found[0] if y else found
         if rows.dtype.kind == "O":  # of a DataFrame with categorical columns
@@ -58,9 +58,6 @@ def _validate_data(estimator, X, *y, **options):
             assert_all_finite(rows, input_name="X")
         if rows.dtype.kind not in "biuf":
             raise TypeError("it takes booleans, integers or floats")
-    except (TypeError, ValueError) as error:
-        error.args = (f"{_without_numbers(X)}{error}",)
-        raise
     if not all(rows.shape):
         raise ValueError(f"X: expected at least one value in a sample, got shape {rows.shape}")
     return (rows, *found[1:]) if y else rows
@@ -215,11 +212,15 @@ def warn_of_channels_first(X):
         )
 
 
-def advice(error, X):
-    """What to do about X when a model cannot be built for it, to follow the error's message."""
+def with_advice(message, X):
+    """The message of an error of building a model for X, with what to do about X."""
+    return message + _advice(message, X)
+
+
+def _advice(message, X):
     if _channels_first(X.shape):
         return "; channels come last: np.moveaxis(X, 1, -1)"
-    if "expected images" not in str(error) or X.ndim > 3:  # as layers of images put it
+    if "expected images" not in message or X.ndim > 3:  # as layers of images put it
         return ""
     if X.ndim == 3:
         return "; X[..., np.newaxis] gives images an axis for their one channel"

@@ -4,6 +4,8 @@
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
+from nnlite import errors
+
 
 def weights_of(X, sample_weight, factors=None):
     """The weights of the rows of X, of which the largest is 1; None if all are equal by default.
@@ -22,13 +24,10 @@ def weights_of(X, sample_weight, factors=None):
     """
     weight = None
     if sample_weight is not None:
-        try:
+        with errors.prefixed("sample_weight: "):
             weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
-        except (TypeError, ValueError) as error:
-            error.args = (f"sample_weight: {error}",)
-            raise
         weight = _of_largest_one("sample_weight", weight)
     if factors is not None:
         weight = _of_largest_one("class_weight", factors(weight))

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
+from nnlite import errors
 from nnlite.callbacks import Callback
 from nnlite.estimators import input_validation
 
@@ -41,13 +42,10 @@ def validation_data(estimator, X_val, y_val, sample_weight_val):
     for name in ("X_val", "y_val"):
         if named[name] is None:
             raise ValueError(f"{name}: expected rows, as there is {beside}, got None")
-    try:
+    names = "X_val, y_val" + ", sample_weight_val" * (sample_weight_val is not None)
+    with errors.prefixed(f"{names}: "):
         X, y = input_validation.validate_X_y(estimator, X_val, y_val, reset=False)
         return estimator._training_data(X, y, sample_weight_val)
-    except (ValueError, TypeError) as error:
-        names = "X_val, y_val" + ", sample_weight_val" * (sample_weight_val is not None)
-        error.args = (f"{names}: {error}",)
-        raise
 
 
 class ScorerCallback(Callback):
@@ -71,8 +69,6 @@ class ScorerCallback(Callback):
         self.estimator._set_model(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
-        try:
+        unsuited = (AttributeError, TypeError, ValueError)  # to targets such as these
+        with errors.prefixed(f"scoring: {self.scorer!r} gave no number: ", unsuited):
             logs["val_score"] = float(self.scorer(self.estimator, self.X, self.y))
-        except (AttributeError, TypeError, ValueError) as error:  # it does not suit such targets
-            error.args = (f"scoring: {self.scorer!r} gave no number: {error}",)
-            raise
