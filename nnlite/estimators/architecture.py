@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 
 from nnlite import errors, losses, warn
-from nnlite.configurable import Configurable, clone, frozen, snake_case
+from nnlite.configurable import Configurable, clone, frozen, snake_case, unique_name
 from nnlite.engine.symbolic import layer_of
 from nnlite.estimators.nested_params import is_function, is_passthrough, meta_argument, settings_of
 from nnlite.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Layer, Softmax
@@ -222,10 +222,7 @@ def steps_of(value, taken=()):
     used, found = {name for name, _ in entries}, []
     for name, step in entries:
         if name is None and isinstance(step, Configurable):
-            base, number = snake_case(type(step).__name__), 1
-            while f"{base}_{number}" in used:
-                number += 1
-            name = f"{base}_{number}"
+            name = unique_name(snake_case(type(step).__name__), used, start=1)
             used.add(name)
         found.append((name, step))
     return found
