@@ -17,7 +17,8 @@ from nnlite.configurable import Configurable
 from nnlite.data.batches import ArrayBatches
 from nnlite.data.sources import sources_of
 from nnlite.estimators import defaults, input_validation, scaling, validation_split
-from nnlite.estimators.architecture import check_outputs, compiled_loss, meta_of
+from nnlite.estimators.builder import meta_of
+from nnlite.estimators.compiled_model import check_outputs, compiled_loss
 from nnlite.estimators.defaults import is_auto
 from nnlite.estimators.html_repr import block_of
 from nnlite.estimators.logits import finite

@@ -13,15 +13,8 @@ from nnlite import optimizers
 from nnlite.callbacks import Callback, EarlyStopping
 from nnlite.configurable import Configurable, clone
 from nnlite.estimators import defaults
-from nnlite.estimators.architecture import (
-    MLP,
-    Stack,
-    check_names,
-    hidden_layers,
-    sizes_of,
-    steps_of,
-    with_step,
-)
+from nnlite.estimators.architecture import MLP, Stack, sizes_of
+from nnlite.estimators.builder import hidden_layers
 from nnlite.estimators.defaults import is_auto
 from nnlite.estimators.nested_params import (
     clone_with_params,
@@ -30,6 +23,7 @@ from nnlite.estimators.nested_params import (
     is_passthrough,
     spec_of,
 )
+from nnlite.estimators.steps import check_names, steps_of, with_step
 from nnlite.layers import Layer
 from nnlite.layers.core import positive_int
 

@@ -13,7 +13,7 @@ from sklearn.base import is_classifier
 from nnlite import config, losses, optimizers
 from nnlite.configurable import clone
 from nnlite.estimators import NNClassifier, NNRegressor
-from nnlite.estimators.architecture import check_outputs
+from nnlite.estimators.compiled_model import check_outputs
 from nnlite.estimators.nested_params import settings_of
 from nnlite.estimators.parameters import inject_docs
 from nnlite.estimators.targets import Binary, Multilabel, OneHot
