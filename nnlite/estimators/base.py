@@ -13,7 +13,6 @@ from sklearn.utils import check_random_state
 
 from nnlite import config, errors
 from nnlite.callbacks import History
-from nnlite.configurable import Configurable
 from nnlite.data.batches import ArrayBatches
 from nnlite.data.sources import sources_of
 from nnlite.estimators import defaults, input_validation, scaling, validation_split
@@ -176,7 +175,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         self, model, seed, data, epochs_done, epochs, validation=None, stopping=None, tasks=None
     ):
         """Run the epochs after the first `epochs_done`; store what was learned, at Ctrl-C too."""
-        if self.layers is not None and not epochs_done:
+        if not (epochs_done or self._builder().flattens_first):
             input_validation.warn_of_channels_first(data.X)
         history, user_callbacks = History(), self._callbacks()
         schedule = self._resolve_auto("schedule")
@@ -258,9 +257,9 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         """The model, built and compiled, in the precision that the data and its size ask for."""
         small = small_in_float64 and defaults.is_small_float64(data.X)
         real = ("float64" if small else "float32") if self.dtype == "auto" else self.dtype
-        model = self._built(data, seed, real)
+        model = self._build(data, seed, real)
         if self.dtype == "auto" and small and model.count_params() > defaults.FLOAT64_WEIGHTS:
-            model = self._built(data, seed, "float32")
+            model = self._build(data, seed, "float32")
         self._optimizer_made = model.optimizer  # by a function that compiled the model
         self._compile(model)
         return model
@@ -284,26 +283,28 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
 
     _check_outputs = staticmethod(check_outputs)
 
-    def _built(self, data, seed, real):
-        """The model, built with the weights that follow from the seed."""
-        X = data.X
-        with config.precision(real), config.seeded(seed):
+    def _build(self, data, seed, precision):
+        """A fresh model, whose first weights follow from the seed."""
+        X, builder = data.X, self._builder()
+        with config.precision(precision), config.seeded(seed):
             output = self._target.output_layer()
             meta = meta_of(X.shape[1:], output)
-            hidden = self._layer_specs(meta)
-            compiled = isinstance(hidden, Model)
+            made = builder.build(meta)
+            whole_model = isinstance(made, Model)
             with errors.reworded(lambda m: input_validation.with_advice(m, X), ValueError):
-                if not compiled:
-                    hidden = self._prepend_scaling(hidden, X, data.sample_weight)
-                model = hidden if compiled else Sequential([*hidden, output])
+                if whole_model:
+                    model = made
+                else:
+                    hidden = self._prepend_scaling(made, data, builder.flattens_first)
+                    model = Sequential([*hidden, output])
                 model.build((None, *X.shape[1:]))
         if len(model.output_shape) != 2:
-            last = model.layers[-2].output_shape if hidden else (None, *X.shape[1:])
+            last = model.layers[-2].output_shape if made else (None, *X.shape[1:])
             raise ValueError(
                 f"layers: expected the last to give one row per sample, got shape {last}; "
                 "end with Flatten()"
             )
-        if compiled:
+        if whole_model:
             self._check_outputs(model, meta)
             if self._resolve_auto("normalize"):
                 raise ValueError(
@@ -313,18 +314,18 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         return model
 
     def _resolve_auto(self, name):
-        """A setting, where 'auto' leaves scales and rates to a function that makes the network."""
+        """The value of a setting; None for 'auto' if a function makes the network and decides."""
         value = getattr(self, name)
-        made = callable(self.layers) and not isinstance(self.layers, Configurable)
-        return None if made and is_auto(value) else value
+        return None if is_auto(value) and self._builder().decides_scale else value
 
-    def _prepend_scaling(self, hidden, X, weight):
-        """The hidden layers behind one that normalises, where that is wanted."""
-        flat = hidden[:1] if self.layers is None and X.ndim > 2 else []
-        rows = X.reshape(len(X), -1) if flat else X
-        return flat + scaling.scaled(
-            hidden[len(flat) :], rows, weight, self._resolve_auto("normalize")
-        )
+    def _prepend_scaling(self, hidden, data, flattens_first):
+        """The hidden layers behind one that normalizes, if that is wanted."""
+        X, normalize = data.X, self._resolve_auto("normalize")
+        if not (flattens_first and X.ndim > 2):
+            return scaling.scaled(hidden, X, data.sample_weight, normalize)
+        flatten, *others = hidden
+        X = X.reshape(len(X), -1)
+        return [flatten, *scaling.scaled(others, X, data.sample_weight, normalize)]
 
     def _training_data(self, X, y, sample_weight, learn_scale=False):
         """The rows of non-zero weight, with encoded targets.

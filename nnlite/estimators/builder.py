@@ -1,4 +1,7 @@
-"""From `layers=` to fresh layers or a compiled model."""
+"""Builders: what `layers=` says, resolved once into an object that makes networks.
+
+The one idea: `builder_of` decides what a value of `layers=` is; nobody else asks. What was given is
+inert, and each call of `build` makes fresh layers of it."""
 
 import inspect
 import warnings
@@ -18,6 +21,135 @@ FORMS = (
 )
 
 
+def builder_of(layers, activation="relu", hidden_layer_sizes=()):
+    """The builder of what was given as `layers=`.
+
+    Parameters
+    ----------
+    layers : Layer, list, tuple, Stack, MLP, sizes, function or None
+    activation : str or function, default 'relu'
+        Of layers that are given by their sizes alone.
+    hidden_layer_sizes : int, sequence of int or str, default ()
+        The sizes that None stands for.
+
+    Returns
+    -------
+    Builder
+        It raises an error if `layers` is none of these, at `check` and at `build`.
+    """
+    if layers is None:
+        sizes = sizes_of("hidden_layer_sizes", hidden_layer_sizes)
+        return MLPBuilder(MLP(sizes, activation), flattens_first=True)
+    if is_function(layers):
+        return FunctionBuilder(layers, activation)
+    if isinstance(layers, MLP):
+        return MLPBuilder(layers)
+    if is_sizes(layers):
+        return MLPBuilder(MLP(sizes_of("layers", layers), activation))
+    return LayersBuilder(layers)
+
+
+class Builder:
+    """Makes the hidden layers of a network, or a whole model.
+
+    Attributes
+    ----------
+    decides_scale : bool
+        Whether a function makes the network. It decides about scales and rates where the settings
+        of the estimator are 'auto'.
+    flattens_first : bool
+        Whether images are flattened before they are scaled, so that each pixel is a column.
+    """
+
+    decides_scale = False
+    flattens_first = False
+
+    def check(self):
+        """Raise an error if no network can be made, as far as that is known without data."""
+        self.build(None)
+
+    def build(self, meta):
+        """Make a network.
+
+        Parameters
+        ----------
+        meta : Meta or None
+            What is known of the data.
+
+        Returns
+        -------
+        list of Layer, or Model
+            Fresh hidden layers; or, from a function, a whole model with its output layer.
+        """
+        raise NotImplementedError
+
+
+class MLPBuilder(Builder):
+    """Makes the layers of a multilayer perceptron, behind a Flatten where samples are images."""
+
+    def __init__(self, mlp, flattens_first=False):
+        self.mlp, self.flattens_first = mlp, flattens_first
+
+    def build(self, meta):
+        """Fresh layers."""
+        images = meta is not None and len(meta.sample_shape) > 1
+        return [Flatten()] * images + self.mlp.layers()
+
+
+class LayersBuilder(Builder):
+    """Makes copies of the layers that were given: one, or a list, tuple or Stack of them."""
+
+    def __init__(self, layers):
+        self.layers = layers
+
+    def build(self, meta):
+        """Copies of the layers, under the names of their steps; what is left out is not there."""
+        layers = [self.layers] if isinstance(self.layers, Layer) else self.layers
+        steps = [step for _, step in steps_of(layers)]
+        legal = isinstance(layers, (list, tuple, Stack))
+        if not legal or not all(isinstance(s, Layer) or is_passthrough(s) for s in steps):
+            raise TypeError(f"layers: expected {FORMS}, got {self.layers!r}")
+        if isinstance(self.layers, Model) and self.layers.optimizer is not None:
+            raise TypeError(
+                f"layers: expected {FORMS}, got a compiled model; give the function that makes it"
+            )
+        entries = zip(entries_of(layers), steps)
+        found = [_fresh_layer(entry, step) for entry, step in entries if not is_passthrough(step)]
+        if found:
+            check_last(found[-1], meta)
+        return found
+
+
+class FunctionBuilder(Builder):
+    """Calls a function; what it returns is anything that `layers=` may be, or a compiled model."""
+
+    decides_scale = True
+
+    def __init__(self, function, activation="relu"):
+        self.function, self.activation = function, activation
+
+    def check(self):
+        """Nothing is known before the function is called."""
+
+    def build(self, meta):
+        """Call the function: fresh layers, or the compiled Model itself."""
+        made = self._call(meta)
+        if isinstance(made, Model) and made.optimizer is not None:
+            return made
+        if is_function(made):
+            raise TypeError(f"layers: expected the function to return layers, got {made!r}")
+        return builder_of([] if made is None else made, self.activation).build(meta)
+
+    def _call(self, meta):
+        parameters = inspect.signature(self.function).parameters
+        argument = meta_argument(list(parameters.values()))
+        if argument is None:
+            return self.function()
+        if parameters[argument].kind is inspect.Parameter.POSITIONAL_ONLY:
+            return self.function(meta)
+        return self.function(**{argument: meta})
+
+
 def meta_of(sample_shape, output):
     """The Meta of an estimator with this output layer, a Dense."""
     tasks = {"softmax": "multiclass", "sigmoid": "multilabel" if output.units > 1 else "binary"}
@@ -25,69 +157,25 @@ def meta_of(sample_shape, output):
     return Meta(tuple(sample_shape), int(output.units), task)
 
 
-def hidden_layers(layers, activation="relu", meta=None):
-    """Fresh hidden layers of what was given as `layers=`.
-
-    Parameters
-    ----------
-    layers : Layer, list, tuple, Stack, MLP, sizes or function
-    activation : str or function
-        Of layers that are given by their sizes alone.
-    meta : Meta, optional
-        Of the data. Without it a function is not called, but stands for no layer.
-
-    Returns
-    -------
-    list of Layer, or a compiled Model
-        The latter from a function only.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is none of these.
-    """
-    if is_function(layers):
-        return [] if meta is None else _called(layers, activation, meta)
-    perceptron = layers if isinstance(layers, MLP) else None
-    if perceptron is None and is_sizes(layers):
-        perceptron = MLP(sizes_of("layers", layers), activation)
-    if perceptron is not None:
-        images = meta is not None and len(meta.sample_shape) > 1
-        return [Flatten()] * images + perceptron.layers()
-    single = isinstance(layers, Layer)
-    steps = [(None, layers)] if single else steps_of(layers)
-    legal = single or isinstance(layers, (list, tuple, Stack))
-    if not legal or not all(isinstance(s, Layer) or is_passthrough(s) for _, s in steps):
-        raise TypeError(f"layers: expected {FORMS}, got {layers!r}")
-    if isinstance(layers, Model) and layers.optimizer is not None:
-        raise TypeError(
-            f"layers: expected {FORMS}, got a compiled model; give the function that makes it"
-        )
-    entries = [layers] if single else entries_of(layers)
-    found = [_fresh_layer(e, s) for e, (_, s) in zip(entries, steps) if not is_passthrough(s)]
-    if found:
-        check_last(found[-1], meta)
-    return found
-
-
 def check_last(layer, meta=None):
-    """Tell users that their last layer seems to be an output layer, which is added behind it.
+    """Tell users that their last layer seems to be an output layer, which the estimator adds.
 
-    A softmax is an error: behind it little can be learned. A sigmoid with as many units as there
-    are outputs may be meant as a hidden layer, and is a warning; it takes a Meta to see that.
+    A softmax is an error: a network learns little behind it. A sigmoid with as many units as there
+    are outputs is a warning, as it may be meant as a hidden layer; only a Meta tells this number.
     """
     while isinstance(layer, Sequential) and layer._sublayers:
         layer = layer._sublayers[-1]
-    given = {"activation": "softmax"} if isinstance(layer, Softmax) else settings_of(layer)
-    activation = given.get("activation")
+    settings = {"activation": "softmax"} if isinstance(layer, Softmax) else settings_of(layer)
+    activation = settings.get("activation")
     activation = getattr(activation, "__name__", activation)
+    activation = activation if isinstance(activation, str) else None
     found = f"layers: expected hidden layers, as the estimator adds the output layer, got {layer!r}"
-    if isinstance(activation, str) and activation == "softmax":
+    if activation == "softmax":
         raise ValueError(
             f"{found} as the last; leave it out, or give a function that returns a compiled model"
         )
     outputs = meta is not None and meta.task in ("binary", "multilabel") and meta.n_outputs
-    if isinstance(activation, str) and activation == "sigmoid" and given.get("units") == outputs:
+    if activation == "sigmoid" and settings.get("units") == outputs:
         warnings.warn(
             f"{found} as the last; leave it out unless it is meant to be hidden",
             UserWarning,
@@ -100,20 +188,3 @@ def _fresh_layer(entry, step):
     if is_named(entry) and "name" in step._signature() and not step._given.get("name"):
         return clone(step, name=entry[0])
     return clone(step)
-
-
-def _called(function, activation, meta):
-    """What a function given as `layers=` returned: fresh layers, or a compiled Model as it is."""
-    parameters = inspect.signature(function).parameters
-    argument = meta_argument(list(parameters.values()))
-    if argument is None:
-        result = function()
-    elif parameters[argument].kind is inspect.Parameter.POSITIONAL_ONLY:
-        result = function(meta)
-    else:
-        result = function(**{argument: meta})
-    if isinstance(result, Model) and result.optimizer is not None:
-        return result
-    if is_function(result):
-        raise TypeError(f"layers: expected the function to return layers, got {result!r}")
-    return hidden_layers([] if result is None else result, activation, meta)

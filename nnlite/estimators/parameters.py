@@ -13,8 +13,8 @@ from nnlite import optimizers
 from nnlite.callbacks import Callback, EarlyStopping
 from nnlite.configurable import Configurable, clone
 from nnlite.estimators import defaults
-from nnlite.estimators.architecture import MLP, Stack, sizes_of
-from nnlite.estimators.builder import hidden_layers
+from nnlite.estimators.architecture import Stack
+from nnlite.estimators.builder import builder_of
 from nnlite.estimators.defaults import is_auto
 from nnlite.estimators.nested_params import (
     clone_with_params,
@@ -336,20 +336,15 @@ class NestedParamsMixin(BaseEstimator):
         for name, (is_legal, legal) in _PARAMETER_CONSTRAINTS.items():
             if name in settings and not is_legal(settings[name]):
                 raise ValueError(f"{name}: expected {legal}, got {settings[name]!r}")
-        for specs in (self._layer_specs, self._optimizer_spec, self._callbacks):
-            specs()
+        self._builder().check()
+        self._optimizer_spec()
+        self._callbacks()
         lists = {name: settings[name] for name in _LISTS if steps_of(settings.get(name))}
         check_names(settings, lists)
 
-    def _layer_specs(self, meta=None):
-        """Fresh copies of the hidden layers; a compiled Model if a function made one.
-
-        Without `meta`, what is known of the data, only settings are checked.
-        """
-        layers = self.layers
-        if layers is None:
-            layers = MLP(sizes_of("hidden_layer_sizes", self.hidden_layer_sizes), self.activation)
-        return hidden_layers(layers, self.activation, meta)
+    def _builder(self):
+        """What makes the network that `layers` describes."""
+        return builder_of(self.layers, self.activation, self.hidden_layer_sizes)
 
     def _optimizer_spec(self, given=None):
         """A fresh optimizer with this estimator's learning rate; `given` is a compiled Model's."""

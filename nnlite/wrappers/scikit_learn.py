@@ -13,6 +13,7 @@ from sklearn.base import is_classifier
 from nnlite import config, losses, optimizers
 from nnlite.configurable import clone
 from nnlite.estimators import NNClassifier, NNRegressor
+from nnlite.estimators.builder import Builder
 from nnlite.estimators.compiled_model import check_outputs
 from nnlite.estimators.nested_params import settings_of
 from nnlite.estimators.parameters import inject_docs
@@ -22,6 +23,38 @@ from nnlite.models.model import Model
 
 # A prefix says whose setting it is: `model__units` is the same argument as `units`.
 MODEL, OPTIMIZER = "model__", "optimizer__"
+
+
+class ModelBuilder(Builder):
+    """Calls a function that returns a whole model.
+
+    Parameters
+    ----------
+    function : function
+    arguments : function
+        Returns the arguments of the call by name; it is called as late as they are needed.
+    """
+
+    decides_scale = True
+
+    def __init__(self, function, arguments):
+        self.function, self.arguments = function, arguments
+
+    def check(self):
+        """Raise an error if there is no function, or no value for one of its arguments."""
+        if not callable(self.function) or isinstance(self.function, Layer):
+            raise TypeError(
+                f"build_fn: expected a function that returns a model, got {self.function!r}; "
+                "NNClassifier(layers=[...]) takes layers"
+            )
+        self.arguments()
+
+    def build(self, meta):
+        """The model that the function returns, compiled or not."""
+        made = self.function(**self.arguments())
+        if not isinstance(made, Model):
+            raise TypeError(f"build_fn: expected it to return a model, got {made!r}")
+        return made
 
 
 @inject_docs
@@ -60,8 +93,6 @@ verbose, n_threads, dtype, class_weight
     n_iter_ : int
         Epochs run. There are all other attributes of `NNClassifier`, too.
     """
-
-    layers = ()  # a setting of `NNClassifier` that the function stands in for
 
     def __init__(
         self,
@@ -193,7 +224,7 @@ verbose, n_threads, dtype, class_weight
         return config.next_seed() % 2**31 if alone else super()._seed()
 
     def _resolve_auto(self, name):
-        """Of scales and rates the function decides."""
+        """None: the function decides; its arguments may have the names of such settings."""
 
     def _holds_out(self, stopping):
         return self.validation_split > 0 or super()._holds_out(stopping)
@@ -216,21 +247,11 @@ verbose, n_threads, dtype, class_weight
         super()._learn_target(y, classes)
         self.X_shape_ = (len(y), *self._sample_shape)
 
-    def _layer_specs(self, meta=None):
-        """The model that the function makes; without `meta` only settings are checked."""
-        if not callable(self._function) or isinstance(self._function, Layer):
-            raise TypeError(
-                f"build_fn: expected a function that returns a model, got {self._function!r}; "
-                "NNClassifier(layers=[...]) takes layers"
-            )
-        given = self._given()
-        made = [] if meta is None else self._function(**given)
-        if meta is not None and not isinstance(made, Model):
-            raise TypeError(f"build_fn: expected it to return a model, got {made!r}")
-        return made
+    def _builder(self):
+        return ModelBuilder(self._function, self._call_arguments)
 
-    def _given(self):
-        """What the function is called with: what was given, or follows from the data."""
+    def _call_arguments(self):
+        """The arguments of the function: settings, and what follows from the data."""
         own, settings = self._get_param_names(), vars(self)
         given = {name: value for name, value in self._arguments().items() if "__" not in name}
         given.update(self._arguments(MODEL))
