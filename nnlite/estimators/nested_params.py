@@ -104,6 +104,20 @@ def group_nested(settings):
     return own, nested
 
 
+def renamed(settings, name, new_name):
+    """The setting of a name and those nested in it, under another name."""
+    return {new_name + k[len(name) :]: v for k, v in settings.items() if _is_within(k, name)}
+
+
+def without(settings, *names):
+    """The settings but for those of some names and what is nested in them."""
+    return {k: v for k, v in settings.items() if not any(_is_within(k, n) for n in names)}
+
+
+def _is_within(name, outer):
+    return name == outer or name.startswith(f"{outer}__")
+
+
 def clone_with_params(spec, settings):
     """A copy of a spec with some of its settings changed: whole ones first, then nested ones.
 

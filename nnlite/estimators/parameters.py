@@ -21,7 +21,9 @@ from nnlite.estimators.nested_params import (
     deep_settings,
     group_nested,
     is_passthrough,
+    renamed,
     spec_of,
+    without,
 )
 from nnlite.estimators.steps import check_names, steps_of, with_step
 from nnlite.layers import Layer
@@ -231,13 +233,23 @@ class NestedParamsMixin(BaseEstimator):
             if not (name == "early_stopping" and is_auto(value)):  # stays 'auto' when set again
                 settings = deep_settings(self._spec(name, value))
                 found.update((f"{name}__{k}", v) for k, v in settings.items())
-        found.pop("optimizer__lr", None)  # Keras's older name
-        if own.get("learning_rate") is not None:
-            found = {k: v for k, v in found.items() if not k.startswith("optimizer__learning_rate")}
-            found["optimizer__learning_rate"] = own["learning_rate"]
-            rate = deep_settings(self._spec("learning_rate", own["learning_rate"]))
-            found.update((f"optimizer__learning_rate__{k}", v) for k, v in rate.items())
-        return {**found, **own}
+        found.update(own)
+        virtual = self._virtual_params(own)
+        values = [renamed(found, stored, name) for name, stored in virtual.items()]
+        found = without(found, *virtual)
+        for value in values:
+            found.update(value)
+        return without(found, "optimizer__lr")  # which can be set, but is not shown
+
+    def _virtual_params(self, settings):
+        """Which parameters hold the values of those that are only other names.
+
+        `optimizer__lr` is Keras's older name of `optimizer__learning_rate`; both stand for
+        `learning_rate` where that is set. Of several that are set at once the last counts.
+        """
+        apart = settings.get("learning_rate") is not None
+        stored = "learning_rate" if apart else "optimizer__learning_rate"
+        return {"optimizer__lr": stored, "optimizer__learning_rate": stored}
 
     def set_params(self, **params):
         """Change settings by name: whole ones first, then steps, then what is in them.
@@ -252,7 +264,11 @@ class NestedParamsMixin(BaseEstimator):
         """
         before = dict(vars(self))
         settings = BaseEstimator.get_params(self, deep=False)
-        own, nested = group_nested(params)
+        virtual = self._virtual_params({**settings, **params})
+        stored = without(params, *virtual)
+        for name, place in virtual.items():
+            stored.update(renamed(params, name, place))
+        own, nested = group_nested(stored)
         try:
             for name in sorted(own, key=lambda name: name not in settings):
                 if name in settings:
@@ -272,7 +288,7 @@ class NestedParamsMixin(BaseEstimator):
         if name == "optimizer":
             found = optimizer_of(value)
             if found is not None and (rate := found.get_params(deep=False).get("lr")) is not None:
-                found = clone(found, learning_rate=rate, lr=None)
+                found = with_learning_rate(found, rate)
             return found
         if name == "early_stopping":
             value = defaults.early_stopping_of(value)
@@ -296,11 +312,6 @@ class NestedParamsMixin(BaseEstimator):
 
     def _set_nested(self, name, inner):
         """Replace a spec by a copy with changed settings."""
-        if name == "optimizer" and "lr" in inner:
-            inner = {"learning_rate": inner["lr"], **inner}
-            del inner["lr"]
-        if name == "optimizer" and self.learning_rate is not None:
-            inner = self._routed(inner)
         if name not in BaseEstimator.get_params(self, deep=False):
             setting, place, step = self._find(name)
             if not is_passthrough(step):
@@ -309,7 +320,7 @@ class NestedParamsMixin(BaseEstimator):
             return
         value = getattr(self, name)
         absent = is_passthrough(value) or (isinstance(value, (bool, np.bool_)) and not value)
-        if inner and not (absent and name in _SPECS):
+        if not (absent and name in _SPECS):
             setattr(self, name, self._adjusted(name, value, self._spec(name, value), inner))
 
     def _adjusted(self, name, value, spec, inner):
@@ -319,14 +330,6 @@ class NestedParamsMixin(BaseEstimator):
                 f"has no settings. Valid parameters are: {', '.join(sorted(self.get_params()))}"
             )
         return clone_with_params(spec, inner)
-
-    def _routed(self, inner):
-        """Set the learning rate that is given apart from the optimizer; the rest of `inner`."""
-        own, nested = group_nested(inner)
-        self.learning_rate = own.pop("learning_rate", self.learning_rate)
-        if "learning_rate" in nested:
-            self._set_nested("learning_rate", nested.pop("learning_rate"))
-        return {k: v for k, v in inner.items() if k.partition("__")[0] in (*own, *nested)}
 
     # What fit makes of the settings
 
@@ -350,9 +353,7 @@ class NestedParamsMixin(BaseEstimator):
         """A fresh optimizer with this estimator's learning rate; `given` is a compiled Model's."""
         optimizer = clone(optimizers.get(self.optimizer) if given is None else given)
         if self.learning_rate is not None:
-            rate = {"learning_rate": self.learning_rate, "lr": None}  # `lr`: Keras's older name
-            known = optimizer.get_params(deep=False)
-            optimizer = clone(optimizer, **{k: v for k, v in rate.items() if k in known})
+            optimizer = with_learning_rate(optimizer, self.learning_rate)
         optimizer._check()
         return optimizer
 
@@ -380,6 +381,13 @@ def optimizer_of(value):
     except (TypeError, ValueError):
         return None
     return found if isinstance(found, optimizers.Optimizer) else None
+
+
+def with_learning_rate(optimizer, learning_rate):
+    """A copy of an optimizer with this rate, in place of the one of Keras's older name `lr` too."""
+    rate = {"learning_rate": learning_rate, "lr": None}
+    known = optimizer.get_params(deep=False)
+    return clone(optimizer, **{name: value for name, value in rate.items() if name in known})
 
 
 def inject_docs(cls):

@@ -167,6 +167,10 @@ verbose, n_threads, dtype, class_weight
         }
         return {**defaults, **super().get_params(deep), **self._arguments()}
 
+    def _virtual_params(self, settings):
+        """None: settings of the optimizer are kept apart from it, under any name."""
+        return {}
+
     def _set_step(self, name, value):
         if self._takes(name):
             setattr(self, name, value)
