@@ -299,7 +299,9 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
                     model = Sequential([*hidden, output])
                 model.build((None, *X.shape[1:]))
         if len(model.output_shape) != 2:
-            last = model.layers[-2].output_shape if made else (None, *X.shape[1:])
+            last = model.output_shape
+            if not whole_model:
+                last = model.layers[-2].output_shape if made else (None, *X.shape[1:])
             raise ValueError(
                 f"layers: expected the last to give one row per sample, got shape {last}; "
                 "end with Flatten()"
