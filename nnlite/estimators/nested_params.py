@@ -106,15 +106,18 @@ def group_nested(settings):
 
 def renamed(settings, name, new_name):
     """The setting of a name and those nested in it, under another name."""
-    return {new_name + k[len(name) :]: v for k, v in settings.items() if _is_within(k, name)}
+    found = [k for k in settings if k.startswith(name) and _is_within(k, name)]
+    return {new_name + k[len(name) :]: settings[k] for k in found}
 
 
 def without(settings, *names):
     """The settings but for those of some names and what is nested in them."""
-    return {k: v for k, v in settings.items() if not any(_is_within(k, n) for n in names)}
+    found = [k for k in settings if k.startswith(names) and any(_is_within(k, n) for n in names)]
+    return {k: v for k, v in settings.items() if k not in found}
 
 
 def _is_within(name, outer):
+    """Whether this is the name of a setting `outer` or of one nested in it."""
     return name == outer or name.startswith(f"{outer}__")
 
 
