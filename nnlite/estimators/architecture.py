@@ -1,6 +1,6 @@
 """Network architectures as values: `Stack`, `MLP` and sizes for `layers=`, `Meta` for functions.
 
-They are inert: `builder.py` makes fresh layers of them for each network."""
+They hold settings and no weights: `builder.py` makes fresh layers from them for each network."""
 
 import dataclasses
 import math
@@ -15,15 +15,15 @@ from nnlite.layers.core import positive_int
 
 
 class Stack:
-    """Layers one after another as one value: a category of a search.
+    """A sequence of layers as one value, such as a search chooses among.
 
-    Unlike a list it can be hashed and is no sequence, which scikit-optimize asks for.
-    Two with equal settings are equal.
+    Unlike a list, a Stack can be hashed and has no length or items, as scikit-optimize requires.
+    Stacks of equal settings are equal.
 
     Parameters
     ----------
     *layers : Layer, (str, Layer), None or 'passthrough'
-        As in a list; None and 'passthrough' stand for no layer.
+        The entries, as of a list; None and 'passthrough' stand for no layer.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class Stack:
         return f"Stack({', '.join(map(repr, self.layers))})"
 
     def __sklearn_clone__(self):
-        """A copy of fresh layers."""
+        """A copy with fresh layers."""
         return Stack(*clone(self.layers))
 
 
@@ -60,15 +60,16 @@ class MLP(Configurable):
     units : int, sequence of int or str such as '64-32', default (64, 32)
         The sizes of the hidden layers.
     activation : str or function, default 'relu'
+        The activation of every hidden layer.
     dropout : float in [0, 1), default 0.0
-        Above 0 each hidden layer is followed by Dropout at this rate.
+        The rate of a Dropout behind each hidden layer; there is none if the rate is 0.
     batch_norm : bool, default False
         Whether BatchNormalization stands between each layer and its activation.
     depth : int of at least 0, optional
-        The number of hidden layers, in place of that of `units`: the first so many of them, the
-        last repeated where there are too few.
+        The number of hidden layers. It takes the first `depth` sizes of `units`, and repeats the
+        last of them if there are too few.
     width : int, optional
-        The size of every hidden layer, in place of `units`.
+        The size of every hidden layer, in place of those of `units`.
 
     Examples
     --------
@@ -93,7 +94,7 @@ Dense(units=32, activation='relu')]
         self.batch_norm, self.depth, self.width = batch_norm, depth, width
 
     def sizes(self):
-        """The sizes of the hidden layers; raises a ValueError where a setting is wrong."""
+        """The sizes of the hidden layers; raises a ValueError if a setting is wrong."""
         sizes = sizes_of("units", self.units)
         if self.depth is not None:
             depth = 0 if _is_number(self.depth) and self.depth == 0 else self.depth
@@ -106,7 +107,7 @@ Dense(units=32, activation='relu')]
         return sizes
 
     def layers(self):
-        """Fresh layers."""
+        """Fresh hidden layers; raises a ValueError if a setting is wrong."""
         for name, legal in (("dropout", _is_number), ("batch_norm", _is_bool)):
             if not legal(value := getattr(self, name)):
                 expected = "a number in [0, 1)" if name == "dropout" else "True or False"
@@ -115,7 +116,7 @@ Dense(units=32, activation='relu')]
             raise ValueError(f"MLP: expected dropout to be in [0, 1), got {self.dropout!r}")
         found = []
         for units in self.sizes():
-            if self.batch_norm:  # which has a bias of its own
+            if self.batch_norm:  # it has a bias itself
                 found += [Dense(units, use_bias=False), BatchNormalization()]
                 found += [Activation(self.activation)]
             else:
@@ -126,16 +127,17 @@ Dense(units=32, activation='relu')]
 
 @dataclasses.dataclass(frozen=True)
 class Meta:
-    """What a function given as `layers=` may want to know of the data.
+    """What a function for `layers=` is told about the data.
 
-    Attributes
+    Parameters
     ----------
     sample_shape : tuple of int
-        The shape of one row of X.
+        The shape of one sample of X.
     n_outputs : int
-        Units of the output layer: 1 for two classes, the number of classes for more, of targets in
-        a regression.
+        The units of the output layer: 1 for two classes; otherwise one for each class, label or
+        target.
     task : {'binary', 'multiclass', 'multilabel', 'regression'}
+        What the network learns.
     """
 
     sample_shape: tuple
@@ -144,7 +146,7 @@ class Meta:
 
     @property
     def n_features(self):
-        """Numbers in one row of X."""
+        """The number of values in one sample of X."""
         return math.prod(self.sample_shape)
 
 
@@ -157,7 +159,7 @@ def _is_bool(value):
 
 
 def is_sizes(value):
-    """Whether this is meant as sizes of hidden layers: a number, a sequence of them, '64-32'."""
+    """Whether this is a number, a sequence of numbers, or a str with digits such as '64-32'."""
     if isinstance(value, str):
         return any(c.isdigit() for c in value)
     values = np.ravel(value).tolist() if isinstance(value, np.ndarray) else value
@@ -171,8 +173,9 @@ def sizes_of(name, value):
     Parameters
     ----------
     name : str
-        Of the setting, for messages.
+        The name of the setting, for messages.
     value : int, sequence of int or str such as '64-32'
+        The sizes.
     """
     parts = value.tolist() if isinstance(value, np.ndarray) else value
     if isinstance(value, str):

@@ -1,7 +1,7 @@
 """How an estimator fits: from settings and data to a trained Model, and from rows to its outputs.
 
-Constructors store, `fit` validates and builds, a trailing underscore means learned. Specs (layers,
-optimizer, callbacks) are settings: what was given is never built or changed, `fit` works on copies.
+Constructors store, `fit` validates and builds, a trailing underscore means learned. Layers, the
+optimizer and callbacks are settings: `fit` builds and changes copies of them, never the originals.
 """
 
 import copy
@@ -31,7 +31,7 @@ from nnlite.training import loop
 
 
 class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
-    """What classifier and regressor share."""
+    """The base class of NNClassifier and NNRegressor."""
 
     def __init__(
         self,
@@ -83,21 +83,22 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
 
     @with_callbacks
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
-        """Train: from scratch, or on from the weights there are if `warm_start` is set.
+        """Train a new model, or train the fitted one further if `warm_start` is set.
 
         Parameters
         ----------
         X : array-like, shape (n_samples, n_features) or (n_samples, height, width, channels)
-            Finite numbers; float32, float64, integers and uint8 are read in place, as the values
-            they are: pixels are not scaled. Where the first layer has an `input_shape`, rows of as
-            many values are read in that shape, and so are images without an axis for their one
-            channel.
+            Finite numbers. Arrays of float32, float64, integers and uint8 are read in place, and
+            their values are not changed: pixels stay between 0 and 255. If the first layer has an
+            `input_shape`, X may also be rows of as many values, or images without an axis for
+            their single channel.
         y : array-like, shape (n_samples,) or (n_samples, n_outputs)
-            Labels of any kind for a classifier; numbers for a regressor, also several each.
+            Labels of any type for a classifier; for a regressor one or several numbers per row.
         sample_weight : array-like, shape (n_samples,), optional
-            At least 0, not all 0. The loss is divided by their sum; rows of weight 0 are left out.
+            Weights of at least 0, which are not all 0. The loss is divided by their sum. Rows of
+            weight 0 are left out.
         X_val, y_val, sample_weight_val : array-like, optional
-            Rows to look at after each epoch, for early stopping too, instead of a part of X.
+            Validation data, evaluated after each epoch; they take the place of rows held out of X.
 
         Returns
         -------
@@ -106,9 +107,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         Raises
         ------
         ValueError, TypeError
-            If a setting or the data are wrong; the message names it and says what was expected.
+            If a setting or the data are wrong. The message names what is wrong and says what was
+            expected.
         KeyboardInterrupt
-            At Ctrl-C; the estimator is fitted then, with the weights reached so far.
+            At Ctrl-C. The estimator is then fitted with the weights that it has reached.
         """
         self._check_settings()
         phases = 2 if self.refit_full else 1
@@ -127,11 +129,11 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             data, validation = map(all_data.take, self._split(all_data, seed))
         epochs_done = self.n_iter_ if resumes else 0
         epochs = epochs_done + int(self.epochs)
-        seed_of_order = seed + 1 + epochs_done
-        self._train(model, seed_of_order, data, epochs_done, epochs, validation, stopping, tasks)
+        order_seed = seed + 1 + epochs_done
+        self._train(model, order_seed, data, epochs_done, epochs, validation, stopping, tasks)
         if splits and self.refit_full:
             history, model = self.history_, self._model(all_data, seed, small_in_float64=True)
-            self._train(model, seed_of_order, all_data, 0, self.best_epoch_, tasks=tasks)
+            self._train(model, order_seed, all_data, 0, self.best_epoch_, tasks=tasks)
             self._store_results(model, history, stopping)
         tasks.finish()
         return self
@@ -150,11 +152,11 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         return target
 
     def _shuffled(self, batches):
-        """The batches in the order of an epoch: another one each time."""
+        """The batches, with their rows in a new random order in each epoch."""
         return batches.shuffled()
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
-        """One pass over the rows, going on from the weights there are."""
+        """Train for one epoch, from the weights of the fitted model if there is one."""
         self._check_settings()
         if self._stopping(0) is not None:
             raise ValueError(
@@ -174,7 +176,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
     def _train(
         self, model, seed, data, epochs_done, epochs, validation=None, stopping=None, tasks=None
     ):
-        """Run the epochs after the first `epochs_done`; store what was learned, at Ctrl-C too."""
+        """Run the epochs after the first `epochs_done` and store the results, also after Ctrl-C."""
         if not (epochs_done or self._builder().flattens_first):
             input_validation.warn_of_channels_first(data.X)
         history, user_callbacks = History(), self._callbacks()
@@ -223,7 +225,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         )
 
     def _store_results(self, model, history, stopping):
-        """What was learned."""
+        """Set the attributes that end with an underscore."""
         self._set_model(model)
         self.dtype_, self.history_ = np.dtype(model._precision), history
         self.loss_curve_ = history.get("loss", [])
@@ -233,14 +235,14 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         if stopping is not None and self.n_iter_:
             self.best_epoch_ = stopping.best_epoch + 1
 
-    def as_fitted(self, model, history):
+    def _as_fitted(self, model, history):
         """A fitted copy of this estimator, with a copy of a model that is still being trained."""
         fitted = copy.copy(self)
         fitted._store_results(copy.deepcopy(model), copy.deepcopy(history.history), None)
         return fitted
 
     def _set_model(self, model):
-        """Predict with this model from now on."""
+        """Set the model that predicts."""
         self.model_ = model
 
     def _check_settings(self):
@@ -254,25 +256,25 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         return int(check_random_state(as_int(self.random_state)).randint(2**31))
 
     def _model(self, data, seed, small_in_float64=False):
-        """The model, built and compiled, in the precision that the data and its size ask for."""
+        """A fresh model, compiled, in the precision that suits the data and the model's size."""
         small = small_in_float64 and defaults.is_small_float64(data.X)
-        real = ("float64" if small else "float32") if self.dtype == "auto" else self.dtype
-        model = self._build(data, seed, real)
+        precision = ("float64" if small else "float32") if self.dtype == "auto" else self.dtype
+        model = self._build(data, seed, precision)
         if self.dtype == "auto" and small and model.count_params() > defaults.FLOAT64_WEIGHTS:
             model = self._build(data, seed, "float32")
-        self._optimizer_made = model.optimizer  # by a function that compiled the model
+        self._optimizer_made = model.optimizer  # None, unless a function compiled the model
         self._compile(model)
         return model
 
     def _resumed(self):
-        """The model there is; with a fresh optimizer if its settings have changed."""
+        """The fitted model, with a fresh optimizer if the optimizer's settings have changed."""
         wanted = self._optimizer_spec(self._optimizer_made)
         if wanted is not None and wanted != self.model_.optimizer:
             self.model_.optimizer = wanted
         return self.model_
 
     def _compile(self, model):
-        """Say how to train a model that was built."""
+        """Compile a model that was built."""
         loss = self._target.loss()
         model.compile(
             self._optimizer_spec(model.optimizer),
@@ -342,7 +344,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         return data.replace(target=self._target.scaled(data.target))
 
     def _class_factors(self, target):
-        """What multiplies weights by those of classes, or None."""
+        """A function that multiplies sample weights by class weights, or None."""
 
     def _outputs(self, X):
         """The model's outputs for the rows of X."""

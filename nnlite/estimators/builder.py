@@ -1,7 +1,7 @@
 """Builders: what `layers=` says, resolved once into an object that makes networks.
 
-The one idea: `builder_of` decides what a value of `layers=` is; nobody else asks. What was given is
-inert, and each call of `build` makes fresh layers of it."""
+The one idea: `builder_of` alone decides what a value of `layers=` is. The value itself is never
+built: each call of `build` makes fresh layers from it."""
 
 import inspect
 import warnings
@@ -22,20 +22,21 @@ FORMS = (
 
 
 def builder_of(layers, activation="relu", hidden_layer_sizes=()):
-    """The builder of what was given as `layers=`.
+    """The builder for a value of `layers=`.
 
     Parameters
     ----------
     layers : Layer, list, tuple, Stack, MLP, sizes, function or None
+        What an estimator was given.
     activation : str or function, default 'relu'
-        Of layers that are given by their sizes alone.
+        The activation of layers that are given as sizes.
     hidden_layer_sizes : int, sequence of int or str, default ()
         The sizes that None stands for.
 
     Returns
     -------
     Builder
-        It raises an error if `layers` is none of these, at `check` and at `build`.
+        Its `check` and `build` raise an error if `layers` is none of these.
     """
     if layers is None:
         sizes = sizes_of("hidden_layer_sizes", hidden_layer_sizes)
@@ -55,8 +56,8 @@ class Builder:
     Attributes
     ----------
     decides_scale : bool
-        Whether a function makes the network. It decides about scales and rates where the settings
-        of the estimator are 'auto'.
+        Whether a function makes the network. If so, the function decides about scaling and the
+        learning rate where the estimator's settings are 'auto'.
     flattens_first : bool
         Whether images are flattened before they are scaled, so that each pixel is a column.
     """
@@ -65,7 +66,7 @@ class Builder:
     flattens_first = False
 
     def check(self):
-        """Raise an error if no network can be made, as far as that is known without data."""
+        """Raise an error if it is known without data that no network can be made."""
         self.build(None)
 
     def build(self, meta):
@@ -74,18 +75,18 @@ class Builder:
         Parameters
         ----------
         meta : Meta or None
-            What is known of the data.
+            What is known about the data.
 
         Returns
         -------
         list of Layer, or Model
-            Fresh hidden layers; or, from a function, a whole model with its output layer.
+            Fresh hidden layers; or a whole model with its output layer, which a function made.
         """
         raise NotImplementedError
 
 
 class MLPBuilder(Builder):
-    """Makes the layers of a multilayer perceptron, behind a Flatten where samples are images."""
+    """Makes the layers of a multilayer perceptron, and before them a Flatten if X is images."""
 
     def __init__(self, mlp, flattens_first=False):
         self.mlp, self.flattens_first = mlp, flattens_first
@@ -97,13 +98,13 @@ class MLPBuilder(Builder):
 
 
 class LayersBuilder(Builder):
-    """Makes copies of the layers that were given: one, or a list, tuple or Stack of them."""
+    """Copies the layers that were given: one, or a list, tuple or Stack of them."""
 
     def __init__(self, layers):
         self.layers = layers
 
     def build(self, meta):
-        """Copies of the layers, under the names of their steps; what is left out is not there."""
+        """Copies of the layers, with the names of their steps."""
         layers = [self.layers] if isinstance(self.layers, Layer) else self.layers
         steps = [step for _, step in steps_of(layers)]
         legal = isinstance(layers, (list, tuple, Stack))
@@ -121,7 +122,7 @@ class LayersBuilder(Builder):
 
 
 class FunctionBuilder(Builder):
-    """Calls a function; what it returns is anything that `layers=` may be, or a compiled model."""
+    """Calls a function that returns a compiled model, or whatever else `layers=` may be."""
 
     decides_scale = True
 
@@ -129,10 +130,10 @@ class FunctionBuilder(Builder):
         self.function, self.activation = function, activation
 
     def check(self):
-        """Nothing is known before the function is called."""
+        """Do nothing: the function is only called when there are data."""
 
     def build(self, meta):
-        """Call the function: fresh layers, or the compiled Model itself."""
+        """Fresh layers from what the function returns, or its compiled Model as it is."""
         made = self._call(meta)
         if isinstance(made, Model) and made.optimizer is not None:
             return made
@@ -158,10 +159,11 @@ def meta_of(sample_shape, output):
 
 
 def check_last(layer, meta=None):
-    """Tell users that their last layer seems to be an output layer, which the estimator adds.
+    """Raise an error or warn if the last layer seems to be an output layer: the estimator adds it.
 
-    A softmax is an error: a network learns little behind it. A sigmoid with as many units as there
-    are outputs is a warning, as it may be meant as a hidden layer; only a Meta tells this number.
+    A softmax is an error, because the layer behind it would learn little. A sigmoid with one unit
+    for each output is a warning, because it may be meant as a hidden layer; without a Meta the
+    number of outputs is not known.
     """
     while isinstance(layer, Sequential) and layer._sublayers:
         layer = layer._sublayers[-1]
@@ -184,7 +186,7 @@ def check_last(layer, meta=None):
 
 
 def _fresh_layer(entry, step):
-    """A copy of a layer, under the name that its step was given."""
+    """A copy of a layer, with the name that its entry gives it."""
     if is_named(entry) and "name" in step._signature() and not step._given.get("name"):
         return clone(step, name=entry[0])
     return clone(step)

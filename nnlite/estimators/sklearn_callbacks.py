@@ -61,7 +61,7 @@ class FitTasks(Callback):
         self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
     def on_epoch_end(self, epoch, logs=None):
-        stop = self._ended(self.epoch, lambda: self.estimator.as_fitted(self.model, self.history))
+        stop = self._ended(self.epoch, lambda: self.estimator._as_fitted(self.model, self.history))
         self.model.stop_training = self.model.stop_training or stop
 
     def finish(self):

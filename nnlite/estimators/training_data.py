@@ -1,4 +1,4 @@
-"""The rows that an estimator trains or evaluates a network on, with all that belongs to a row."""
+"""The rows that an estimator trains or evaluates a network on, with their targets and weights."""
 
 import dataclasses
 from typing import Any
@@ -8,16 +8,16 @@ from typing import Any
 class TrainingData:
     """Rows with their targets and weights; every array has one entry for each row.
 
-    Attributes
+    Parameters
     ----------
     X : array or sparse matrix
-        The samples as `fit` was given them.
+        The samples, as `fit` received them.
     target : array
         The encoded targets, on the scale on which the network learns them.
     sample_weight : array or None
-        The weights, of which none is 0; None if all are equal.
+        The weights; None if all are equal.
     y : array
-        The targets as `fit` was given them: scorers compare predictions with these.
+        The targets as `fit` received them: scorers compare predictions with these.
     """
 
     X: Any
@@ -31,7 +31,7 @@ class TrainingData:
         return self.X.shape[0]
 
     def take(self, indices):
-        """The data of some rows, by their numbers or by a boolean for each row."""
+        """The data of some rows, selected by indices or by a boolean for each row."""
         weight = self.sample_weight
         return TrainingData(
             self.X[indices],
@@ -41,10 +41,10 @@ class TrainingData:
         )
 
     def without_zero_weights(self):
-        """The data of rows of non-zero weight: a batch of the others has a loss of 0 / 0."""
+        """The rows of non-zero weight. (A batch of rows of weight 0 has a loss of 0 / 0.)"""
         kept = None if self.sample_weight is None else self.sample_weight > 0
         return self if kept is None or kept.all() else self.take(kept)
 
     def replace(self, **arrays):
-        """The same rows with other arrays."""
+        """A copy with some arrays replaced."""
         return dataclasses.replace(self, **arrays)
