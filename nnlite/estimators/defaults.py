@@ -1,11 +1,11 @@
-"""What 'auto' means in the estimators: where a default that depends on the data is decided.
+"""What 'auto' means in the estimators: every default that depends on the data is decided here.
 
-Scaling of the inputs, rows of a batch, early stopping, the falling learning rate, precision. (The
-defaults that are constants stand in the constructor.)
+These are the scaling of inputs, the batch size, early stopping, the schedule of the learning rate
+and the precision. (Defaults that are constants stand in the constructor.)
 
-They were chosen on average over tables of 150 to 50,000 rows, none of them by its name, from what
-is known to make plain networks good on tables: a learning rate that falls to 0, early stopping that
-keeps the best weights, and standardised inputs (`scaling.py`).
+They were chosen for their average over tables of 150 to 50,000 rows; none looks at which table it
+is. The literature knows them to make plain networks good on tables: a learning rate that falls to
+0, early stopping that keeps the best weights, and standardised inputs (`scaling.py`).
 
 A. Kadra, M. Lindauer, F. Hutter, J. Grabocka: "Well-tuned simple nets excel on tabular datasets",
 NeurIPS 2021 (cosine annealing, best weights kept). Y. Gorishniy, I. Rubachev, V. Khrulkov,
@@ -24,11 +24,10 @@ from nnlite.callbacks import Callback, EarlyStopping, LearningRateScheduler, Red
 from nnlite.configurable import clone
 from nnlite.layers import BatchNormalization, LayerNormalization, Normalization, Rescaling, Reshape
 
-# Small enough for many steps where rows are few, large enough for speed where they are many.
+# Few rows need small batches for enough steps per epoch; many rows need large batches for speed.
 BATCH_ROWS, LARGE_BATCH_ROWS, MANY_ROWS = 64, 256, 10_000
 
-# From this number of rows on, a part of them is held out; training ends PATIENCE epochs after the
-# best.
+# From this number of rows on, a part is held out. Training ends PATIENCE epochs after the best.
 EARLY_STOPPING_ROWS, PATIENCE = 500, 30
 
 # Small float64 data are trained in float64: scikit-learn's own MLP does so, and its checks of
@@ -54,10 +53,10 @@ def is_small_float64(X):
 
 
 def scales(first, shape):
-    """Whether a layer that standardises comes before the layer `first`, for samples of a shape.
+    """Whether samples of a shape are scaled before the layer `first`.
 
-    It does for rows of numbers, unless the first layer has a scale of its own. Pixels have one
-    scale in common already (a `Reshape` takes rows of pixels), and the indices of tokens have none.
+    Rows of numbers are scaled, unless the first layer has a scale of its own. Pixels already have
+    one scale in common (rows in front of a `Reshape` are pixels). Indices of tokens have no scale.
     """
     own_scale = (Normalization, Rescaling, BatchNormalization, LayerNormalization, Reshape)
     names = {base.__name__ for base in type(first).__mro__}
@@ -67,7 +66,7 @@ def scales(first, shape):
 def early_stopping(value, rows, scoring=None):
     """A fresh EarlyStopping for a fit of `rows` rows, or None.
 
-    With `scoring` that of True and of 'auto' monitors the score.
+    If there is a `scoring`, the one for True and for 'auto' monitors the score.
     """
     if is_auto(value) and rows < EARLY_STOPPING_ROWS:
         return None
@@ -86,10 +85,15 @@ def early_stopping_of(value):
 
 
 class CosineRate(Callback):
-    """Lets the learning rate fall along half a cosine, from what it is to nearly 0 in the last of
-    `epochs`.
+    """Lowers the learning rate along half a cosine, nearly to 0 in the last epoch.
 
-    Whoever else sets it meanwhile takes over. In the end it is what it was: training can go on.
+    It stops doing so when something else sets the learning rate. At the end of training it
+    restores the first learning rate, so that training can continue.
+
+    Parameters
+    ----------
+    epochs : int
+        The length of the half cosine.
     """
 
     def __init__(self, epochs):
@@ -113,13 +117,14 @@ class CosineRate(Callback):
 
 
 def annealing(schedule, optimizer, callbacks, epochs):
-    """The callback that makes the learning rate fall during so many epochs, in a list, or none."""
+    """The callback that lowers the learning rate over `epochs`, in a list; or an empty list."""
     rates = (optimizer.get_params().get(name) for name in ("learning_rate", "lr"))
-    own = any(callable(rate) for rate in rates)
-    if schedule == "cosine" and own:
+    scheduled = any(callable(rate) for rate in rates)
+    if schedule == "cosine" and scheduled:
         raise ValueError(
             "schedule: expected 'auto' or None, as the optimizer has a schedule, got 'cosine'"
         )
-    own = own or any(isinstance(c, (LearningRateScheduler, ReduceLROnPlateau)) for c in callbacks)
-    wanted = schedule == "cosine" or (is_auto(schedule) and not own)
+    setters = (LearningRateScheduler, ReduceLROnPlateau)
+    scheduled = scheduled or any(isinstance(c, setters) for c in callbacks)
+    wanted = schedule == "cosine" or (is_auto(schedule) and not scheduled)
     return [CosineRate(epochs)] if wanted and epochs > 1 else []
