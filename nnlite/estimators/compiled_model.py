@@ -1,4 +1,4 @@
-"""Models that a function of the user compiled: whether they fit a task, and their loss."""
+"""Models that a user's function compiled: whether they suit a task, and their loss."""
 
 from nnlite import losses
 from nnlite.configurable import clone
@@ -6,8 +6,17 @@ from nnlite.estimators.nested_params import settings_of
 
 
 def check_outputs(model, meta, name="layers"):
-    """Raise a ValueError if a compiled model does not end with the outputs that a task needs; it
-    begins with the name of the setting."""
+    """Raise a ValueError if a compiled model does not have the outputs that a task needs.
+
+    Parameters
+    ----------
+    model : Model
+        The compiled model.
+    meta : Meta
+        The task.
+    name : str, default 'layers'
+        The setting that made the model, for the message.
+    """
     legal = (1, 2) if meta.task == "binary" else (meta.n_outputs,)
     if model.output_shape[-1] not in legal:
         raise ValueError(
@@ -17,18 +26,20 @@ def check_outputs(model, meta, name="layers"):
 
 
 def compiled_loss(model, loss):
-    """The loss to train a compiled model with, on targets as the estimator's own `loss` takes them:
-    class numbers, where a categorical cross-entropy takes rows of 0 and 1."""
-    given, reduction = model.loss, "mean_with_sample_weight"
+    """The loss of a compiled model, for targets as the estimator encodes them for its own `loss`.
+
+    The estimator encodes classes as numbers: a categorical cross-entropy becomes a sparse one.
+    """
+    compiled, reduction = model.loss, "mean_with_sample_weight"
     sparse, binary = losses.SparseCategoricalCrossentropy, losses.BinaryCrossentropy
     if not isinstance(loss, (sparse, binary)):
-        return clone(given, reduction=reduction)
-    if not isinstance(given, (sparse, binary, losses.CategoricalCrossentropy)):
+        return clone(compiled, reduction=reduction)
+    if not isinstance(compiled, (sparse, binary, losses.CategoricalCrossentropy)):
         raise ValueError(
-            f"layers: expected a classifier's model compiled with a cross-entropy, got {given!r}"
+            f"layers: expected a classifier's model compiled with a cross-entropy, got {compiled!r}"
         )
-    if isinstance(given, binary):
-        return clone(given, reduction=reduction)
-    if settings_of(given).get("label_smoothing"):
+    if isinstance(compiled, binary):
+        return clone(compiled, reduction=reduction)
+    if settings_of(compiled).get("label_smoothing"):
         raise ValueError("layers: label_smoothing is not supported in a classifier's model")
-    return sparse(from_logits=settings_of(given)["from_logits"], reduction=reduction)
+    return sparse(from_logits=settings_of(compiled)["from_logits"], reduction=reduction)

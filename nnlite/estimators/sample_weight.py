@@ -1,5 +1,4 @@
-"""Weights of samples as estimators take them: checked, multiplied by those of classes, the largest
-1."""
+"""Sample weights of estimators: checked, multiplied by class weights, scaled to a maximum of 1."""
 
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
@@ -8,19 +7,22 @@ from nnlite import errors
 
 
 def weights_of(X, sample_weight, factors=None):
-    """The weights of the rows of X, of which the largest is 1; None if all are equal by default.
+    """The weights of the rows of X, of which the largest is 1; None if there are no weights.
 
     Parameters
     ----------
     X : array
+        The rows.
     sample_weight : array-like or None
+        The weights that the user gave.
     factors : function of weights, optional
-        Gives each row's weight with that of its class; from None too.
+        Returns the weights (or None) multiplied by class weights.
 
     Raises
     ------
     ValueError
-        If there is not one for each row, or one is negative or not finite, or all are 0.
+        If there is not one weight for each row, if a weight is negative or not finite, or if all
+        weights are 0.
     """
     weight = None
     if sample_weight is not None:

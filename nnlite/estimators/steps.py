@@ -54,8 +54,8 @@ def _entry(entry, taken):
         return entry[0], layer_of(entry[1])
     step = layer_of(entry)
     name = step._given.get("name") if isinstance(step, Layer) else None
-    own = isinstance(name, str) and name and "__" not in name and name not in taken
-    return (name if own else None), step
+    legal = isinstance(name, str) and name and "__" not in name and name not in taken
+    return (name if legal else None), step
 
 
 def with_step(value, number, step, name=None):
@@ -71,14 +71,14 @@ def with_step(value, number, step, name=None):
 
 
 def check_names(settings, lists):
-    """Raise a ValueError if names that were given to steps collide.
+    """Raise a ValueError if names of steps collide with each other or with settings.
 
     Parameters
     ----------
     settings : collection of str
-        The names of the estimator's own settings.
+        The names of the estimator's settings.
     lists : dict of str to object
-        Setting -> what it is.
+        The name of each setting that has steps, and its value.
     """
     used = set()
     for setting, value in lists.items():

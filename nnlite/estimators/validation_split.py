@@ -1,4 +1,4 @@
-"""Rows held out of an estimator's training: which ones, and a score of them after each epoch."""
+"""Validation data of a fit: which rows are held out, and their score after each epoch."""
 
 import copy
 import math
@@ -13,28 +13,30 @@ from nnlite.estimators import input_validation
 
 
 def split(rows, fraction, stratify_by, seed):
-    """The numbers of the rows to train on, and of those held out.
+    """The indices of the rows to train on, and of the rows held out.
 
     Parameters
     ----------
     rows : int
+        The number of rows.
     fraction : float
-        Of the rows, to be held out.
+        The part of the rows to hold out.
     stratify_by : array or None
-        What is to be in both parts in the same proportions, where that is possible.
+        Labels that both parts are to contain in the same proportions, if possible.
     seed : int
+        The seed of the choice.
     """
     if math.ceil(rows * fraction) >= rows:
         raise ValueError(f"validation_fraction: {fraction} of {rows} rows leaves none to train")
     options = {"test_size": fraction, "random_state": seed}
     try:
         return train_test_split(np.arange(rows), stratify=stratify_by, **options)
-    except ValueError:  # a class with too few rows to be in both parts
+    except ValueError:  # a class has too few rows for both parts
         return train_test_split(np.arange(rows), **options)
 
 
 def validation_data(estimator, X_val, y_val, sample_weight_val):
-    """The TrainingData that a fit was given to evaluate after each epoch; None if it has none."""
+    """The validation data that were passed to `fit`, as TrainingData; None if there are none."""
     named = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
     beside = " and ".join(name for name, value in named.items() if value is not None)
     if not beside:
@@ -49,26 +51,31 @@ def validation_data(estimator, X_val, y_val, sample_weight_val):
 
 
 class ScorerCallback(Callback):
-    """Adds 'val_score', a scorer's figure for the held-out rows, to the figures of each epoch.
+    """Adds 'val_score', the score of the validation data, to the logs of each epoch.
 
     Parameters
     ----------
     estimator : estimator
-        Predicts with the model that is being trained.
+        A copy of it predicts with the model in training.
     scoring : str or function of (estimator, X, y)
+        The scorer.
     data : TrainingData
-        The held-out rows.
+        The validation data.
     """
 
     def __init__(self, estimator, scoring, data):
         self.scorer = check_scoring(estimator, scoring=scoring)
         self.estimator, self.X, self.y = copy.copy(estimator), data.X, data.y
-        self.estimator.__dict__.pop("feature_names_in_", None)  # these rows are plain arrays
+        self.estimator.__dict__.pop("feature_names_in_", None)  # X is an array without names
 
     def on_train_begin(self, logs=None):
         self.estimator._set_model(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
-        unsuited = (AttributeError, TypeError, ValueError)  # to targets such as these
+        unsuited = (
+            AttributeError,
+            TypeError,
+            ValueError,
+        )  # errors of a scorer that does not suit the targets
         with errors.prefixed(f"scoring: {self.scorer!r} gave no number: ", unsuited):
             logs["val_score"] = float(self.scorer(self.estimator, self.X, self.y))
