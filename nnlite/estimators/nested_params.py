@@ -94,14 +94,14 @@ def deep_settings(spec):
 
 def group_nested(settings):
     """Split settings in two dicts: those without '__', and name -> {rest: value} of the others."""
-    plain, nested = {}, {}
+    direct, nested = {}, {}
     for key, value in settings.items():
         name, nests, rest = key.partition("__")
         if nests:
             nested.setdefault(name, {})[rest] = value
         else:
-            plain[name] = value
-    return plain, nested
+            direct[name] = value
+    return direct, nested
 
 
 def renamed(settings, name, new_name):
@@ -122,15 +122,15 @@ def _is_within(name, outer):
 
 
 def clone_with_params(spec, settings):
-    """A copy of a spec with some settings changed: the plain ones first, then the nested ones.
+    """A copy of a spec with some settings changed: the direct ones first, then the nested ones.
 
     Raises
     ------
     ValueError
         If there is no setting of a name; the message says which there are.
     """
-    plain, nested = group_nested(settings)
-    spec = _with_settings(spec, plain)
+    direct, nested = group_nested(settings)
+    spec = _with_settings(spec, direct)
     for name, inner in nested.items():
         value = settings_of(_with_settings(spec, {}, known=[name])).get(name)
         part = spec_of(name, value)
@@ -142,7 +142,7 @@ def clone_with_params(spec, settings):
 
 
 def _with_settings(spec, settings, known=()):
-    """A copy with some plain settings changed; it must have settings of the `known` names too."""
+    """A copy with some direct settings changed; it must have settings of the `known` names too."""
     if isinstance(spec, Configurable):
         names = [*spec._signature()]
         open_ended = False

@@ -296,13 +296,13 @@ class NestedParamsMixin(BaseEstimator):
         stored = without(params, *virtual)
         for name, place in virtual.items():
             stored.update(renamed(params, name, place))
-        plain, nested = group_nested(stored)
+        direct, nested = group_nested(stored)
         try:
-            for name in sorted(plain, key=lambda name: name not in settings):
+            for name in sorted(direct, key=lambda name: name not in settings):
                 if name in settings:
-                    setattr(self, name, plain[name])
+                    setattr(self, name, direct[name])
                 else:
-                    self._set_step(name, plain[name])
+                    self._set_step(name, direct[name])
             for name, inner in nested.items():
                 self._set_nested(name, inner)
         except ValueError:

@@ -210,7 +210,7 @@ class Multiclass(_Labels):
 
 
 class OneHot(Multiclass):
-    """One of several classes for each sample; a row of y is 0 but for a single 1.
+    """One of several classes for each sample: each row of y has a single 1 among zeros.
 
     Attributes
     ----------
