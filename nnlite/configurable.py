@@ -34,6 +34,29 @@ def snake_case(name):
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def unique_name(base, taken, start=0):
+    """The first of `base`, `base_1`, `base_2`, ... that is not taken.
+
+    Parameters
+    ----------
+    base : str
+    taken : collection of str
+        The names that are in use.
+    start : int, default 0
+        The lowest number; 0 stands for the base alone.
+
+    Examples
+    --------
+    >>> unique_name("dense", {"dense"}), unique_name("dense", (), start=1)
+    ('dense_1', 'dense_1')
+    """
+    number, name = start, f"{base}_{start}" if start else base
+    while name in taken:
+        number += 1
+        name = f"{base}_{number}"
+    return name
+
+
 class structure_version:
     """When a setting that a compiled step may depend on last changed.
 

@@ -1,13 +1,47 @@
-"""Errors whose messages say where they come from."""
+"""Errors that say what they are about: more words for the message of what is raised in a block."""
 
 import contextlib
 
 
 @contextlib.contextmanager
-def prefixed(prefix):
-    """Put `prefix` before the message of a ValueError or TypeError that leaves the block."""
+def reworded(reword, kinds=(TypeError, ValueError)):
+    """Give the errors that are raised in a `with` block another message.
+
+    Parameters
+    ----------
+    reword : function of str
+        Takes the message and returns the new one. It is called only if there is an error.
+    kinds : class or tuple of classes, default (TypeError, ValueError)
+        The errors that are reworded; all others pass unchanged.
+
+    Examples
+    --------
+    >>> with reworded(lambda message: f"{message}; give a number"):
+    ...     float("one")
+    Traceback (most recent call last):
+    ValueError: could not convert string to float: 'one'; give a number
+    """
     try:
         yield
-    except (ValueError, TypeError) as error:
-        error.args = (f"{prefix}{error}",)
+    except kinds as error:
+        error.args = (reword(str(error)),)
         raise
+
+
+def prefixed(prefix, kinds=(TypeError, ValueError)):
+    """Begin the message of each error that is raised in a `with` block with a prefix.
+
+    Parameters
+    ----------
+    prefix : str
+    kinds : class or tuple of classes, default (TypeError, ValueError)
+        The errors that get the prefix; all others pass unchanged.
+
+    Examples
+    --------
+    >>> with prefixed("units: "):
+    ...     float("one")
+    Traceback (most recent call last):
+    ValueError: units: could not convert string to float: 'one'
+    """
+    return reworded(lambda message: f"{prefix}{message}", kinds)

@@ -1,7 +1,7 @@
 """How an estimator fits: from settings and data to a trained Model, and from rows to its outputs.
 
-Constructors store, `fit` validates and builds, a trailing underscore means learned. Specs (layers,
-optimizer, callbacks) are settings: what was given is never built or changed, `fit` works on copies.
+Constructors store, `fit` validates and builds, a trailing underscore means learned. Layers, the
+optimizer and callbacks are settings: `fit` builds and changes copies of them, never the originals.
 """
 
 import copy
@@ -11,29 +11,26 @@ import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 
-from nnlite import config
+from nnlite import config, errors
 from nnlite.callbacks import History
-from nnlite.configurable import Configurable
 from nnlite.data.batches import make_batches
 from nnlite.estimators import defaults, input_validation, scaling, validation_split
-from nnlite.estimators.architecture import check_outputs, compiled_loss, meta_of
+from nnlite.estimators.builder import meta_of
+from nnlite.estimators.compiled_model import check_outputs, compiled_loss
+from nnlite.estimators.defaults import is_auto
 from nnlite.estimators.html_repr import block_of
 from nnlite.estimators.logits import finite
-from nnlite.estimators.parameters import Searchable, is_auto, whole
-from nnlite.estimators.sample_weight import weights_of, without_zeros
+from nnlite.estimators.parameters import NestedParamsMixin, as_int
+from nnlite.estimators.sample_weight import weights_of
 from nnlite.estimators.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from nnlite.estimators.training_data import TrainingData
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
 from nnlite.training import loop
 
-# Small float64 data are trained in float64: what scikit-learn's own MLP does, and what its checks
-# of sample weights need. Past these sizes float32 is twice as fast and no less good.
-FLOAT64_VALUES = 16_384
-FLOAT64_WEIGHTS = 20_000
 
-
-class NeuralNetwork(CallbackSupportMixin, Searchable):
-    """What classifier and regressor share."""
+class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
+    """The base class of NNClassifier and NNRegressor."""
 
     def __init__(
         self,
@@ -85,21 +82,22 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
 
     @with_callbacks
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
-        """Train: from scratch, or on from the weights there are if `warm_start` is set.
+        """Train a new model, or train the fitted one further if `warm_start` is set.
 
         Parameters
         ----------
         X : array-like, shape (n_samples, n_features) or (n_samples, height, width, channels)
-            Finite numbers; float32, float64, integers and uint8 are read in place, as the values
-            they are: pixels are not scaled. Where the first layer has an `input_shape`, rows of as
-            many values are read in that shape, and so are images without an axis for their one
-            channel.
+            Finite numbers. Arrays of float32, float64, integers and uint8 are read in place, and
+            their values are not changed: pixels stay between 0 and 255. If the first layer has an
+            `input_shape`, X may also be rows of as many values, or images without an axis for
+            their single channel.
         y : array-like, shape (n_samples,) or (n_samples, n_outputs)
-            Labels of any kind for a classifier; numbers for a regressor, also several each.
+            Labels of any type for a classifier; for a regressor one or several numbers per row.
         sample_weight : array-like, shape (n_samples,), optional
-            At least 0, not all 0. The loss is divided by their sum; rows of weight 0 are left out.
+            Weights of at least 0, which are not all 0. The loss is divided by their sum. Rows of
+            weight 0 are left out.
         X_val, y_val, sample_weight_val : array-like, optional
-            Rows to look at after each epoch, for early stopping too, instead of a part of X.
+            Validation data, evaluated after each epoch; they take the place of rows held out of X.
 
         Returns
         -------
@@ -108,54 +106,56 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
         Raises
         ------
         ValueError, TypeError
-            If a setting or the data are wrong; the message names it and says what was expected.
+            If a setting or the data are wrong. The message names what is wrong and says what was
+            expected.
         KeyboardInterrupt
-            At Ctrl-C; the estimator is fitted then, with the weights reached so far.
+            At Ctrl-C. The estimator is then fitted with the weights that it has reached.
         """
         self._check_settings()
         phases = 2 if self.refit_full else 1
         tasks = FitTasks(self, phases * int(self.epochs), X, y, sample_weight)
-        again = self.warm_start and hasattr(self, "model_")
-        X, y = input_validation.validated(self, X, y, reset=not again)
-        if not again:
+        resumes = self.warm_start and hasattr(self, "model_")
+        X, y = input_validation.validate_X_y(self, X, y, reset=not resumes)
+        if not resumes:
             self._learn_target(y)
-        rows, seed = self._data(X, y, sample_weight, learn=not again), self._seed()
-        held = validation_split.given(self, X_val, y_val, sample_weight_val)
-        model = self._resumed() if again else self._model(rows, seed, small_in_float64=True)
-        stopping = self._stopping(rows[0].shape[0] if held is None else math.inf)
-        every, splits = rows, held is None and self._holds_out(stopping)
+        all_data = self._training_data(X, y, sample_weight, learn_scale=not resumes)
+        seed = self._seed()
+        validation = validation_split.validation_data(self, X_val, y_val, sample_weight_val)
+        model = self._resumed() if resumes else self._model(all_data, seed, small_in_float64=True)
+        stopping = self._stopping(all_data.rows if validation is None else math.inf)
+        data, splits = all_data, validation is None and self._holds_out(stopping)
         if splits:
-            parts = self._parts(rows, seed)
-            rows, held = ([None if a is None else a[part] for a in rows] for part in parts)
-        passes = self.n_iter_ if again else 0
-        seeds = seed + 1 + passes
-        self._train(model, seeds, rows, passes, passes + int(self.epochs), held, stopping, tasks)
+            data, validation = map(all_data.take, self._split(all_data, seed))
+        epochs_done = self.n_iter_ if resumes else 0
+        epochs = epochs_done + int(self.epochs)
+        order_seed = seed + 1 + epochs_done
+        self._train(model, order_seed, data, epochs_done, epochs, validation, stopping, tasks)
         if splits and self.refit_full:
-            figures, model = self.history_, self._model(every, seed, small_in_float64=True)
-            self._train(model, seeds, every, 0, self.best_epoch_, tasks=tasks)
-            self._keep(model, figures, stopping)
+            history, model = self.history_, self._model(all_data, seed, small_in_float64=True)
+            self._train(model, order_seed, all_data, 0, self.best_epoch_, tasks=tasks)
+            self._store_results(model, history, stopping)
         tasks.finish()
         return self
 
     def _holds_out(self, stopping):
-        """Whether rows are held out where `fit` is given none to look at: an EarlyStopping does."""
+        """Whether rows are held out if `fit` is given no X_val: an EarlyStopping asks for them."""
         return stopping is not None and str(stopping.monitor).startswith("val_")
 
-    def _parts(self, rows, seed):
-        """The numbers of the rows to train on, and of those held out."""
-        strata = self._target.strata(rows[1])
-        return validation_split.split(rows[0].shape[0], self.validation_fraction, strata, seed)
+    def _split(self, data, seed):
+        """The indices of the rows to train on, and of the rows held out."""
+        stratify_by = self._target.stratify_by(data.target)
+        return validation_split.split(data.rows, self.validation_fraction, stratify_by, seed)
 
-    def _as_the_loss_takes(self, model, target):
-        """Encoded targets for the loss of a model."""
+    def _targets_for_loss(self, model, target):
+        """Encoded targets in the form that the model's loss expects."""
         return target
 
-    def _in_order(self, batches):
-        """The batches in the order of an epoch: another one each time."""
+    def _shuffled(self, batches):
+        """The batches, with their rows in a new random order in each epoch."""
         return batches.shuffled()
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
-        """One pass over the rows, going on from the weights there are."""
+        """Train for one epoch, from the weights of the fitted model if there is one."""
         self._check_settings()
         if self._stopping(0) is not None:
             raise ValueError(
@@ -163,59 +163,68 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
                 f"{self.early_stopping!r}"
             )
         first = not hasattr(self, "model_")
-        X, y = input_validation.validated(self, X, y, reset=first)
+        X, y = input_validation.validate_X_y(self, X, y, reset=first)
         if first:
             self._learn_target(y, classes)
-        rows = self._data(X, y, sample_weight, learn=first)
-        passes, seed = 0 if first else self.n_iter_, self._seed()
-        model = self._model(rows, seed) if first else self.model_
-        self._train(model, seed + 1 + passes, rows, passes, passes + 1)
+        data = self._training_data(X, y, sample_weight, learn_scale=first)
+        epochs_done, seed = 0 if first else self.n_iter_, self._seed()
+        model = self._model(data, seed) if first else self.model_
+        self._train(model, seed + 1 + epochs_done, data, epochs_done, epochs_done + 1)
         return self
 
-    def _train(self, model, seed, rows, passes, epochs, held=None, stopping=None, tasks=None):
-        """Run the epochs after the first `passes`; keep what was learned, at Ctrl-C too."""
-        if self.layers is not None and not passes:
-            input_validation.warn_of_channels_first(rows[0])
-        history, own = History(), self._callbacks()
-        schedule = self._decided("schedule")
-        falling = defaults.annealing(schedule, model.optimizer, own, epochs - passes)
-        callbacks = [*falling, *own]
-        if passes:
+    def _train(
+        self, model, seed, data, epochs_done, epochs, validation=None, stopping=None, tasks=None
+    ):
+        """Run the epochs after the first `epochs_done` and store the results, also after Ctrl-C."""
+        if not (epochs_done or self._builder().flattens_first):
+            input_validation.warn_of_channels_first(data.X)
+        history, user_callbacks = History(), self._callbacks()
+        schedule = self._resolve_auto("schedule")
+        annealing = defaults.annealing(
+            schedule, model.optimizer, user_callbacks, epochs - epochs_done
+        )
+        callbacks = [*annealing, *user_callbacks]
+        if epochs_done:
             history.history = {
                 name: list(values)
                 for name, values in self.history_.items()
-                if held is not None or not name.startswith("val_")
+                if validation is not None or not name.startswith("val_")
             }
-        if held is not None and self.scoring is not None:
-            callbacks.insert(0, validation_split.Score(self, self.scoring, held[0], held[3]))
+        if validation is not None and self.scoring is not None:
+            scorer = validation_split.ScorerCallback(self, self.scoring, validation)
+            callbacks.insert(0, scorer)
         callbacks += [c for c in (stopping, history, tasks) if c is not None]
         if tasks is not None:
             tasks.history = history
-        batch = defaults.batch_rows(self.batch_size, rows[0].shape[0])
-
-        def batches(data, size):
-            x = input_validation.arranged(data[0], model.input_shape[1:])
-            target = self._as_the_loss_takes(model, data[1])
-            return make_batches(model, (x, target, data[2]), size, finite=False)
-
         try:
             with config.precision(model._precision), config.seeded(seed):
-                loop.fit(
-                    model,
-                    self._in_order(batches(rows, batch)),
-                    range(passes, epochs),
-                    validation=None if held is None else loop.Validation(batches(held, batch)),
-                    callbacks=callbacks,
-                    verbose=int(self.verbose),
-                )
+                self._run_epochs(model, data, validation, epochs_done, epochs, callbacks)
         except KeyboardInterrupt:
-            self._keep(model, history.history, stopping)
+            self._store_results(model, history.history, stopping)
             raise
-        self._keep(model, history.history, stopping)
+        self._store_results(model, history.history, stopping)
 
-    def _keep(self, model, history, stopping):
-        """What was learned."""
-        self._adopt(model)
+    def _run_epochs(self, model, data, validation, epochs_done, epochs, callbacks):
+        """Call the training loop: the one place where an estimator makes batches."""
+        size = defaults.batch_rows(self.batch_size, data.rows)
+
+        def batches(data):
+            x = input_validation.reshape_samples(data.X, model.input_shape[1:])
+            target = self._targets_for_loss(model, data.target)
+            return make_batches(model, (x, target, data.sample_weight), size, finite=False)
+
+        loop.fit(
+            model,
+            self._shuffled(batches(data)),
+            range(epochs_done, epochs),
+            validation=None if validation is None else loop.Validation(batches(validation)),
+            callbacks=callbacks,
+            verbose=int(self.verbose),
+        )
+
+    def _store_results(self, model, history, stopping):
+        """Set the attributes that end with an underscore."""
+        self._set_model(model)
         self.dtype_, self.history_ = np.dtype(model._precision), history
         self.loss_curve_ = history.get("loss", [])
         self.validation_loss_curve_ = history.get("val_loss")
@@ -224,14 +233,14 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
         if stopping is not None and self.n_iter_:
             self.best_epoch_ = stopping.best_epoch + 1
 
-    def as_fitted(self, model, history):
+    def _as_fitted(self, model, history):
         """A fitted copy of this estimator, with a copy of a model that is still being trained."""
         fitted = copy.copy(self)
-        fitted._keep(copy.deepcopy(model), copy.deepcopy(history.history), None)
+        fitted._store_results(copy.deepcopy(model), copy.deepcopy(history.history), None)
         return fitted
 
-    def _adopt(self, model):
-        """Predict with this model from now on."""
+    def _set_model(self, model):
+        """Set the model that predicts."""
         self.model_ = model
 
     def _check_settings(self):
@@ -242,31 +251,28 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
             check_scoring(self, scoring=self.scoring)
 
     def _seed(self):
-        return int(check_random_state(whole(self.random_state)).randint(2**31))
+        return int(check_random_state(as_int(self.random_state)).randint(2**31))
 
-    def _model(self, rows, seed, small_in_float64=False):
-        """The model, built and compiled, in the precision that the data and its size ask for."""
-        X, _, weight, _ = rows
-        small = (
-            small_in_float64 and X.dtype.str[1:] == "f8" and math.prod(X.shape) <= FLOAT64_VALUES
-        )
-        real = ("float64" if small else "float32") if self.dtype == "auto" else self.dtype
-        model = self._built(X, seed, real, weight)
-        if self.dtype == "auto" and small and model.count_params() > FLOAT64_WEIGHTS:
-            model = self._built(X, seed, "float32", weight)
-        self._optimizer_made = model.optimizer  # by a function that compiled the model
+    def _model(self, data, seed, small_in_float64=False):
+        """A fresh model, compiled, in the precision that suits the data and the model's size."""
+        small = small_in_float64 and defaults.is_small_float64(data.X)
+        precision = ("float64" if small else "float32") if self.dtype == "auto" else self.dtype
+        model = self._build(data, seed, precision)
+        if self.dtype == "auto" and small and model.count_params() > defaults.FLOAT64_WEIGHTS:
+            model = self._build(data, seed, "float32")
+        self._optimizer_made = model.optimizer  # None, unless a function compiled the model
         self._compile(model)
         return model
 
     def _resumed(self):
-        """The model there is; with a fresh optimizer if its settings have changed."""
+        """The fitted model, with a fresh optimizer if the optimizer's settings have changed."""
         wanted = self._optimizer_spec(self._optimizer_made)
         if wanted is not None and wanted != self.model_.optimizer:
             self.model_.optimizer = wanted
         return self.model_
 
     def _compile(self, model):
-        """Say how to train a model that was built."""
+        """Compile a model that was built."""
         loss = self._target.loss()
         model.compile(
             self._optimizer_spec(model.optimizer),
@@ -277,66 +283,71 @@ class NeuralNetwork(CallbackSupportMixin, Searchable):
 
     _check_outputs = staticmethod(check_outputs)
 
-    def _built(self, X, seed, real, weight):
-        with config.precision(real), config.seeded(seed):
+    def _build(self, data, seed, precision):
+        """A fresh model, whose first weights follow from the seed."""
+        X, builder = data.X, self._builder()
+        with config.precision(precision), config.seeded(seed):
             output = self._target.output_layer()
             meta = meta_of(X.shape[1:], output)
-            hidden = self._layer_specs(meta)
-            try:
-                compiled = isinstance(hidden, Model)
-                if not compiled:
-                    hidden = self._on_scale(hidden, X, weight)
-                model = hidden if compiled else Sequential([*hidden, output])
+            made = builder.build(meta)
+            whole_model = isinstance(made, Model)
+            with errors.reworded(lambda m: input_validation.with_advice(m, X), ValueError):
+                if whole_model:
+                    model = made
+                else:
+                    hidden = self._prepend_scaling(made, data, builder.flattens_first)
+                    model = Sequential([*hidden, output])
                 model.build((None, *X.shape[1:]))
-            except ValueError as error:
-                error.args = (f"{error}{input_validation.advice(error, X)}",)
-                raise
         if len(model.output_shape) != 2:
-            last = model.layers[-2].output_shape if hidden else (None, *X.shape[1:])
+            last = model.output_shape
+            if not whole_model:
+                last = model.layers[-2].output_shape if made else (None, *X.shape[1:])
             raise ValueError(
                 f"layers: expected the last to give one row per sample, got shape {last}; "
                 "end with Flatten()"
             )
-        if compiled:
+        if whole_model:
             self._check_outputs(model, meta)
-            if self._decided("normalize"):
+            if self._resolve_auto("normalize"):
                 raise ValueError(
                     "normalize: expected 'auto' or False for a compiled model, whose inputs come "
                     f"as they are, got {self.normalize!r}; a Normalization layer can be its first"
                 )
         return model
 
-    def _decided(self, name):
-        """A setting, where 'auto' leaves scales and rates to a function that makes the network."""
+    def _resolve_auto(self, name):
+        """The value of a setting; None for 'auto' if a function makes the network and decides."""
         value = getattr(self, name)
-        made = callable(self.layers) and not isinstance(self.layers, Configurable)
-        return None if made and is_auto(value) else value
+        return None if is_auto(value) and self._builder().decides_scale else value
 
-    def _on_scale(self, hidden, X, weight):
-        """The hidden layers behind one that normalises, where that is wanted."""
-        flat = hidden[:1] if self.layers is None and X.ndim > 2 else []
-        rows = X.reshape(len(X), -1) if flat else X
-        return flat + scaling.scaled(hidden[len(flat) :], rows, weight, self._decided("normalize"))
+    def _prepend_scaling(self, hidden, data, flattens_first):
+        """The hidden layers behind one that normalizes, if that is wanted."""
+        X, normalize = data.X, self._resolve_auto("normalize")
+        if not (flattens_first and X.ndim > 2):
+            return scaling.scaled(hidden, X, data.sample_weight, normalize)
+        flatten, *others = hidden
+        X = X.reshape(len(X), -1)
+        return [flatten, *scaling.scaled(others, X, data.sample_weight, normalize)]
 
-    def _data(self, X, y, sample_weight, learn=False):
-        """X, the targets and weights that the network is trained on, and y.
+    def _training_data(self, X, y, sample_weight, learn_scale=False):
+        """The rows of non-zero weight, with encoded targets.
 
-        With `learn` the target takes its scale from them.
+        With `learn_scale` the target takes its scale from them.
         """
         target = self._target.encode(y)
         weight = weights_of(X, sample_weight, self._class_factors(target))
-        X, target, y, weight = without_zeros(weight, X, target, y)
-        if learn and self._decided("normalize"):
-            self._target.learn_scale(target, weight)
-        return X, self._target.scaled(target), weight, y
+        data = TrainingData(X, target, weight, y).without_zero_weights()
+        if learn_scale and self._resolve_auto("normalize"):
+            self._target.learn_scale(data.target, data.sample_weight)
+        return data.replace(target=self._target.scaled(data.target))
 
     def _class_factors(self, target):
-        """What multiplies weights by those of classes, or None."""
+        """A function that multiplies sample weights by class weights, or None."""
 
     def _outputs(self, X):
         """The model's outputs for the rows of X."""
-        rows = input_validation.for_prediction(self, X)
-        return finite(self.model_.predict(rows), self._target.neutral)
+        rows = input_validation.validate_X(self, X)
+        return finite(self.model_.predict(rows), self._target.fallback)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")

@@ -6,29 +6,29 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from nnlite.estimators import input_validation
-from nnlite.estimators.base import NeuralNetwork
+from nnlite.estimators.base import BaseNeuralNetwork
 from nnlite.estimators.logits import Logits, finite
 from nnlite.estimators.nested_params import settings_of
-from nnlite.estimators.parameters import documented, is_dict_of_weights
+from nnlite.estimators.parameters import inject_docs, is_dict_of_weights
 from nnlite.estimators.targets import labels_of, target_of_labels
 
 
-@documented
-class NNClassifier(ClassifierMixin, NeuralNetwork):
+@inject_docs
+class NNClassifier(ClassifierMixin, BaseNeuralNetwork):
     """A neural network that classifies.
 
-    The output layer is added: one sigmoid unit for two classes, a softmax for more, a sigmoid unit
-    for each column where y is a matrix of 0 and 1 (several labels for each sample).
+    The estimator adds the output layer: one sigmoid unit for two classes, a softmax for more
+    classes, one sigmoid unit per column if y is a matrix of 0 and 1 (several labels per sample).
 
     {parameters}
     class_weight : dict of label to weight, 'balanced' or None, default None
-        What the weight of a sample is multiplied by, 1 for labels that are not named; 'balanced'
-        gives all classes the same sum of weights.
+        The factor for the weights of samples of a class; 1 for labels that are not in the dict.
+        'balanced' gives all classes the same sum of weights.
 
     Attributes
     ----------
     classes_ : array
-        The labels, sorted; of a matrix of labels the numbers of its columns.
+        The labels, sorted; if y is a matrix of labels, the indices of its columns.
     {attributes}
     Examples
     --------
@@ -66,21 +66,25 @@ class NNClassifier(ClassifierMixin, NeuralNetwork):
         if self.class_weight is not None:
             return partial(self._target.class_weights, target, self.class_weight)
 
-    def _adopt(self, model):
-        super()._adopt(model)
+    def _set_model(self, model):
+        super()._set_model(model)
         self._logits_model = Logits(model)
         self._from_logits = bool(settings_of(model.loss).get("from_logits"))
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """One pass over more rows. With dtype='auto' a first call trains in float32.
+        """Train for one epoch on more rows. With dtype='auto' the first call trains in float32.
 
         Parameters
         ----------
-        X, y, sample_weight
+        X, y, sample_weight : array-like
             As for `fit`.
         classes : array-like, optional
-            Every label that may ever come; required at the first call, unless y is a matrix of a
-            column for each label.
+            All labels that any call may contain. The first call requires them, unless y is a
+            matrix with a column for each label.
+
+        Returns
+        -------
+        self
         """
         classes = None if classes is None else labels_of(classes)
         if isinstance(self.class_weight, str):
@@ -96,41 +100,74 @@ class NNClassifier(ClassifierMixin, NeuralNetwork):
         return self._partial_fit(X, y, sample_weight, classes)
 
     def predict_proba(self, X):
-        """The probability of each class of `classes_`, an array of shape (n_samples, n_classes).
+        """Predict the probability of each class.
 
-        Of a target of several labels the probability of each label, (n_samples, n_labels).
+        Parameters
+        ----------
+        X : array-like
+            As for `fit`.
+
+        Returns
+        -------
+        array, shape (n_samples, n_classes)
+            In the order of `classes_`. If y was a matrix of labels, the probability of each label.
         """
         outputs = self._outputs(X)
         return self._target.probabilities(outputs)
 
     def predict_log_proba(self, X):
-        """The logarithm of `predict_proba`, computed without rounding small ones to 0."""
+        """Predict the logarithm of `predict_proba`; small probabilities are not rounded to 0.
+
+        Parameters
+        ----------
+        X : array-like
+            As for `fit`.
+
+        Returns
+        -------
+        array, shape (n_samples, n_classes)
+        """
         logits = self._logits(X)
         return self._target.log_probabilities(logits)
 
     def decision_function(self, X):
-        """What the last sigmoid or softmax is applied to: the logits.
+        """Compute the logits: the inputs of the last sigmoid or softmax.
 
-        Of two classes shape (n_samples,), above 0 where the second is the more probable; otherwise
-        (n_samples, n_classes).
+        Parameters
+        ----------
+        X : array-like
+            As for `fit`.
+
+        Returns
+        -------
+        array, shape (n_samples,) or (n_samples, n_classes)
+            The former for two classes: above 0 if the second is the more probable.
         """
         logits = self._logits(X)
         return self._target.decision(logits)
 
     def predict(self, X):
-        """The most probable label of each row, an array of shape (n_samples,).
+        """Predict the most probable label of each row.
 
-        Of a target of several labels a matrix of 0 and 1, the labels of probability above 0.5.
+        Parameters
+        ----------
+        X : array-like
+            As for `fit`.
+
+        Returns
+        -------
+        array, shape (n_samples,) or (n_samples, n_labels)
+            The latter if y was a matrix of labels: 1 for each label of probability above 0.5.
         """
         outputs = self._outputs(X)
         return self._target.decode(outputs)
 
     def _outputs(self, X):
-        """Probabilities, also by a compiled model whose outputs are logits."""
+        """Probabilities, even if a compiled model's outputs are logits."""
         if getattr(self, "_from_logits", False):
             return np.exp(self._target.log_probabilities(self._logits(X)))
         return super()._outputs(X)
 
     def _logits(self, X):
-        rows = input_validation.for_prediction(self, X)
+        rows = input_validation.validate_X(self, X)
         return finite(self._logits_model.predict(rows), 0)

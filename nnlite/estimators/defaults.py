@@ -1,8 +1,11 @@
-"""What 'auto' means in the estimators: batches, early stopping, how the learning rate falls.
+"""What 'auto' means in the estimators: every default that depends on the data is decided here.
 
-Chosen on average over tables of 150 to 50,000 rows, none of them by its name, from what is known to
-make plain networks good on tables: one common recipe with a rate that falls to 0, early stopping
-with the best weights kept, and inputs brought to scale (`scaling.py`).
+These are the scaling of inputs, the batch size, early stopping, the schedule of the learning rate
+and the precision. (Defaults that are constants stand in the constructor.)
+
+They were chosen for their average over tables of 150 to 50,000 rows; none looks at which table it
+is. The literature knows them to make plain networks good on tables: a learning rate that falls to
+0, early stopping that keeps the best weights, and standardised inputs (`scaling.py`).
 
 A. Kadra, M. Lindauer, F. Hutter, J. Grabocka: "Well-tuned simple nets excel on tabular datasets",
 NeurIPS 2021 (cosine annealing, best weights kept). Y. Gorishniy, I. Rubachev, V. Khrulkov,
@@ -15,24 +18,82 @@ stochastic gradient descent with warm restarts", ICLR 2017 (the cosine).
 
 import math
 
-from nnlite.callbacks import Callback, LearningRateScheduler, ReduceLROnPlateau
-from nnlite.estimators.parameters import is_auto
+import numpy as np
 
-# Small enough for many steps where rows are few, large enough for speed where they are many.
-BATCH, LARGE_BATCH, MANY_ROWS = 64, 256, 10_000
+from nnlite.callbacks import Callback, EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
+from nnlite.configurable import clone
+from nnlite.layers import BatchNormalization, LayerNormalization, Normalization, Rescaling, Reshape
+
+# Few rows need small batches for enough steps per epoch; many rows need large batches for speed.
+BATCH_ROWS, LARGE_BATCH_ROWS, MANY_ROWS = 64, 256, 10_000
+
+# From this number of rows on, a part is held out. Training ends PATIENCE epochs after the best.
+EARLY_STOPPING_ROWS, PATIENCE = 500, 30
+
+# Small float64 data are trained in float64: scikit-learn's own MLP does so, and its checks of
+# sample weights need it. Above these sizes float32 is twice as fast and no less good.
+FLOAT64_VALUES = 16_384
+FLOAT64_WEIGHTS = 20_000
+
+
+def is_auto(value):
+    """Whether a setting is the string 'auto'; arrays never are."""
+    return isinstance(value, str) and value == "auto"
 
 
 def batch_rows(batch_size, rows):
-    """Rows of a batch, of so many rows to train on."""
-    auto = LARGE_BATCH if rows >= MANY_ROWS else BATCH
+    """The number of rows in a batch, of `rows` to train on."""
+    auto = LARGE_BATCH_ROWS if rows >= MANY_ROWS else BATCH_ROWS
     return min(auto if is_auto(batch_size) else int(batch_size), rows)
 
 
-class CosineRate(Callback):
-    """Lets the learning rate fall along half a cosine, from what it is to nearly 0 in the last of
-    `epochs`.
+def is_small_float64(X):
+    """Whether these are float64 data that are small enough to be trained in float64."""
+    return X.dtype.str[1:] == "f8" and math.prod(X.shape) <= FLOAT64_VALUES
 
-    Whoever else sets it meanwhile takes over. In the end it is what it was: training can go on.
+
+def scales(first, shape):
+    """Whether samples of a shape are scaled before the layer `first`.
+
+    Rows of numbers are scaled, unless the first layer has a scale of its own. Pixels already have
+    one scale in common (rows in front of a `Reshape` are pixels). Indices of tokens have no scale.
+    """
+    own_scale = (Normalization, Rescaling, BatchNormalization, LayerNormalization, Reshape)
+    names = {base.__name__ for base in type(first).__mro__}
+    return len(shape) == 1 and not isinstance(first, own_scale) and "Embedding" not in names
+
+
+def early_stopping(value, rows, scoring=None):
+    """A fresh EarlyStopping for a fit of `rows` rows, or None.
+
+    If there is a `scoring`, the one for True and for 'auto' monitors the score.
+    """
+    if is_auto(value) and rows < EARLY_STOPPING_ROWS:
+        return None
+    found = early_stopping_of(value)
+    if found is None or scoring is None or found is value:
+        return None if found is None else clone(found)
+    return clone(found, monitor="val_score")
+
+
+def early_stopping_of(value):
+    """The EarlyStopping that `early_stopping=` stands for; None if there is none."""
+    if isinstance(value, EarlyStopping):
+        return value
+    wanted = is_auto(value) or (isinstance(value, (bool, np.bool_)) and bool(value))
+    return EarlyStopping(patience=PATIENCE, restore_best_weights=True) if wanted else None
+
+
+class CosineRate(Callback):
+    """Lowers the learning rate along half a cosine, nearly to 0 in the last epoch.
+
+    It stops doing so when something else sets the learning rate. At the end of training it
+    restores the first learning rate, so that training can continue.
+
+    Parameters
+    ----------
+    epochs : int
+        The length of the half cosine.
     """
 
     def __init__(self, epochs):
@@ -56,13 +117,14 @@ class CosineRate(Callback):
 
 
 def annealing(schedule, optimizer, callbacks, epochs):
-    """The callback that makes the learning rate fall during so many epochs, in a list, or none."""
+    """The callback that lowers the learning rate over `epochs`, in a list; or an empty list."""
     rates = (optimizer.get_params().get(name) for name in ("learning_rate", "lr"))
-    own = any(callable(rate) for rate in rates)
-    if schedule == "cosine" and own:
+    scheduled = any(callable(rate) for rate in rates)
+    if schedule == "cosine" and scheduled:
         raise ValueError(
             "schedule: expected 'auto' or None, as the optimizer has a schedule, got 'cosine'"
         )
-    own = own or any(isinstance(c, (LearningRateScheduler, ReduceLROnPlateau)) for c in callbacks)
-    wanted = schedule == "cosine" or (is_auto(schedule) and not own)
+    setters = (LearningRateScheduler, ReduceLROnPlateau)
+    scheduled = scheduled or any(isinstance(c, setters) for c in callbacks)
+    wanted = schedule == "cosine" or (is_auto(schedule) and not scheduled)
     return [CosineRate(epochs)] if wanted and epochs > 1 else []

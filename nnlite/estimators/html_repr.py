@@ -1,5 +1,6 @@
-"""How a fitted estimator looks in a notebook: its layers in scikit-learn's diagram, also within
-those of pipelines and searches."""
+"""A fitted estimator in scikit-learn's diagrams, which notebooks show: a box for each layer.
+
+Diagrams of pipelines and searches contain these boxes too."""
 
 from types import SimpleNamespace
 
@@ -8,7 +9,10 @@ from nnlite.visualization.summary import rows_of
 
 
 def block_of(estimator):
-    """What scikit-learn asks for as `_sk_visual_block_`: a box, or several one below the other."""
+    """The `_sk_visual_block_` of an estimator: a column with a box for each layer.
+
+    It is a single box if the estimator is not fitted.
+    """
     model = getattr(estimator, "model_", None)
     if model is None:
         return _block("single", estimator, type(estimator).__name__, str(estimator))
@@ -26,6 +30,7 @@ def block_of(estimator):
 
 
 def _block(kind, estimators, names, name_details, name_caption=None):
+    """A block with the attributes that scikit-learn reads."""
     block = SimpleNamespace(
         kind=kind,
         estimators=estimators,

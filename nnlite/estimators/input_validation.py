@@ -1,5 +1,6 @@
-"""X as an estimator takes it: rows of features, or images, in the shape that the first layer asks
-for. No array of numbers is copied; what cannot be meant is an error that says what to do."""
+"""Validation of X and y: rows of features or images, in the shape that the first layer declares.
+
+Arrays of numbers are not copied. An error says what was expected and how to get there."""
 
 import math
 import warnings
@@ -8,20 +9,22 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, validate_data
 
-from nnlite import warn
+from nnlite import errors, warn
 
 
-def validated(estimator, X, y, reset):
+def validate_X_y(estimator, X, y, reset):
     """X and y for a fit, checked by scikit-learn's rules; samples may have any shape.
 
-    With `reset` the estimator remembers what a sample looks like.
+    With `reset` the estimator stores the shape of a sample and the names of columns.
     """
-    X = stacked(X)
+    X = stack_images(X)
     check_lengths(X, y)
     if not reset:
         check_as_fitted(X, estimator._sample_shape)
     of_numbers = not is_classifier(estimator)
-    X, y = checked(estimator, X, plain(y), reset=reset, multi_output=True, y_numeric=of_numbers)
+    X, y = _validate_data(
+        estimator, X, to_numpy_target(y), reset=reset, multi_output=True, y_numeric=of_numbers
+    )
     if reset:
         estimator._sample_shape = X.shape[1:]
     if not isinstance(y, np.ndarray):
@@ -29,26 +32,26 @@ def validated(estimator, X, y, reset):
     return X, y
 
 
-def for_prediction(estimator, X):
-    """X as the model of a fitted estimator takes it, checked."""
+def validate_X(estimator, X):
+    """X for a prediction, checked, with samples of the shape that the fitted model expects."""
     named = hasattr(estimator, "feature_names_in_")
-    if named or not hasattr(estimator, "model_") or not is_plain(X, estimator._sample_shape):
+    if named or not hasattr(estimator, "model_") or not is_fast_path(X, estimator._sample_shape):
         check_is_fitted(estimator)
-        X = stacked(X)
+        X = stack_images(X)
         check_as_fitted(X, estimator._sample_shape)
-        X = checked(estimator, X, reset=False)
-    return arranged(X, estimator.model_.input_shape[1:])
+        X = _validate_data(estimator, X, reset=False)
+    return reshape_samples(X, estimator.model_.input_shape[1:])
 
 
-# How scikit-learn is to check X: any type of numbers, samples of any shape, sparse rows too.
+# Options of scikit-learn's check of X: any type of numbers, samples of any shape, sparse rows too.
 NUMBERS = {"dtype": "numeric", "allow_nd": True, "accept_sparse": "csr"}
 
 
-def checked(estimator, X, *y, **options):
-    """What scikit-learn's `validate_data` makes of X, or X and y; X is of numbers for certain."""
+def _validate_data(estimator, X, *y, **options):
+    """X, or X and y, after scikit-learn's `validate_data`; X is numeric afterwards."""
     _check_unmasked("X", X)
     _check_undated(X)
-    try:
+    with errors.reworded(lambda message: f"{_without_numbers(X)}{message}"):
         found = validate_data(estimator, X, *y, **options, **NUMBERS)
         rows = found[0] if y else found
         if rows.dtype.kind == "O":  # of a DataFrame with categorical columns
@@ -56,16 +59,13 @@ def checked(estimator, X, *y, **options):
             assert_all_finite(rows, input_name="X")
         if rows.dtype.kind not in "biuf":
             raise TypeError("it takes booleans, integers or floats")
-    except (TypeError, ValueError) as error:
-        error.args = (f"{_without_numbers(X)}{error}",)
-        raise
     if not all(rows.shape):
         raise ValueError(f"X: expected at least one value in a sample, got shape {rows.shape}")
     return (rows, *found[1:]) if y else rows
 
 
 def _without_numbers(X):
-    """The beginning of a message that says which part of X is not numbers; '' if all are."""
+    """The beginning of a message: which part of X is not numeric; '' if all of it is."""
     names = getattr(X, "columns", None) if hasattr(X, "shape") else None
     parts = {"values": X} if names is None else {f"column {name!r}": X[name] for name in names}
     for part, values in parts.items():
@@ -76,10 +76,10 @@ def _without_numbers(X):
 
 
 def _kind_without_numbers(values):
-    """The dtype of values that cannot be turned into numbers, or None."""
+    """The dtype of values that cannot be converted to numbers, or None."""
     try:
         values = np.asarray(values)
-    except ValueError:  # rows of several lengths
+    except ValueError:  # rows of different lengths
         return None
     if values.ndim == 0 or values.dtype.kind in "biufc":
         return None
@@ -92,12 +92,12 @@ def _kind_without_numbers(values):
     return values.dtype
 
 
-def plain(y):
-    """Targets in NumPy's types, of which none is missing."""
+def to_numpy_target(y):
+    """Targets in NumPy's types; raises a ValueError if some are missing."""
     _check_unmasked("y", y)
-    y = np.asarray(y) if hasattr(y, "null_count") else y  # of polars
+    y = np.asarray(y) if hasattr(y, "null_count") else y  # a Series of polars
     missing = getattr(y, "isna", None)
-    if missing is not None:  # of pandas, whose nullable numbers would become floats
+    if missing is not None:  # pandas; its nullable numbers would become floats
         missing = np.asarray(missing())
         kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
         y = y if missing.any() else np.asarray(y, dtype=kind)
@@ -113,7 +113,7 @@ def plain(y):
 
 
 def _check_undated(X):
-    """Raise if columns of a DataFrame of polars are dates, of which it would make day numbers."""
+    """Raise if a DataFrame of polars has columns of dates: they would become day numbers."""
     kinds = X.schema.items() if hasattr(X, "null_count") and hasattr(X, "schema") else ()
     for name, kind in kinds:
         if kind.is_temporal():
@@ -124,13 +124,13 @@ def _check_undated(X):
 
 
 def _check_unmasked(name, values):
-    """Raise if some are masked, which scikit-learn would take for the values behind the mask."""
+    """Raise if some values are masked: scikit-learn would use the values behind the mask."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ValueError(f"{name}: expected no masked values; fill them or leave their rows out")
 
 
-def stacked(X):
-    """Images in a list, or in an array of objects, as one array; anything else as it is."""
+def stack_images(X):
+    """A list or an object array of images as one array; anything else unchanged."""
     of_objects = getattr(getattr(X, "dtype", None), "kind", "") == "O" and X.ndim == 1
     if not of_objects and not isinstance(X, (list, tuple)):
         return X
@@ -146,10 +146,11 @@ def stacked(X):
     return np.stack(images)
 
 
-def is_plain(X, fitted):
-    """Whether there is nothing to find in X: an ordinary array of finite rows as they were fitted.
+def is_fast_path(X, fitted):
+    """Whether X needs no further check: an ordinary array of finite rows, as long as in `fit`.
 
-    Scikit-learn takes several times as long to find nothing as a small net to predict a row.
+    scikit-learn's check of such an X takes several times as long as a small network's prediction
+    of a row.
     """
     if type(X) is not np.ndarray or X.ndim != 2 or X.shape[1:] != fitted or not X.size:
         return False
@@ -160,7 +161,7 @@ def is_plain(X, fitted):
 
 
 def check_lengths(X, y):
-    """Raise if there is not one target for each image; rows are left to scikit-learn."""
+    """Raise if there is not one target for each image; scikit-learn checks this for rows."""
     if getattr(X, "ndim", 2) < 3 or not np.shape(y) or np.shape(y)[0] == len(X):
         return
     count, advice = np.shape(y)[0], ""
@@ -173,7 +174,7 @@ def check_lengths(X, y):
 
 
 def check_as_fitted(X, fitted):
-    """Raise if samples have another shape than those of `fit`; rows are left to scikit-learn."""
+    """Raise if samples have another shape than in `fit`; scikit-learn checks this for rows."""
     if getattr(X, "ndim", 2) < 3 and len(fitted) < 2:
         return
     shape = np.shape(X)
@@ -184,16 +185,16 @@ def check_as_fitted(X, fitted):
     raise ValueError(f"X: expected shape {_shown(fitted)} as in fit, got {shape}{hint}")
 
 
-def arranged(X, shape):
+def reshape_samples(X, shape):
     """X with samples of the shape that the first layer declares.
 
-    Rows become images, and images without an axis for their one channel get it.
+    Rows of pixels become images. Images without an axis for their single channel get one.
     """
-    given = X.shape[1:]
-    if given == shape:
+    found = X.shape[1:]
+    if found == shape:
         return X
     dense = isinstance(X, np.ndarray)
-    if dense and (given == (math.prod(shape),) or (*given, 1) == shape):
+    if dense and (found == (math.prod(shape),) or (*found, 1) == shape):
         return X.reshape(len(X), *shape)
     rows = f" or {_shown([math.prod(shape)])}" if len(shape) > 1 else ""
     raise ValueError(
@@ -203,7 +204,7 @@ def arranged(X, shape):
 
 
 def warn_of_channels_first(X):
-    """Warn of what looks like images (N, channels, height, width)."""
+    """Warn if X looks like images of shape (N, channels, height, width)."""
     if _channels_first(X.shape):
         warnings.warn(
             f"X of shape {X.shape} is read as images (N, height, width, channels). If the channels "
@@ -213,11 +214,15 @@ def warn_of_channels_first(X):
         )
 
 
-def advice(error, X):
-    """What to do about X when a model cannot be built for it, to follow the error's message."""
+def with_advice(message, X):
+    """The message of an error in building a model for X, and what to do about X."""
+    return message + _advice(message, X)
+
+
+def _advice(message, X):
     if _channels_first(X.shape):
         return "; channels come last: np.moveaxis(X, 1, -1)"
-    if "expected images" not in str(error) or X.ndim > 3:  # as layers of images put it
+    if "expected images" not in message or X.ndim > 3:  # the words of layers that need images
         return ""
     if X.ndim == 3:
         return "; X[..., np.newaxis] gives images an axis for their one channel"
@@ -230,11 +235,11 @@ def _channels_first(shape):
 
 
 def _hint(shape, expected):
-    """How X of this shape could be given the expected samples."""
-    given = shape[1:]
-    if len(given) == 3 and expected == (*given[1:], given[0]):
+    """The end of a message: how X of this shape could get samples of the expected shape."""
+    found = shape[1:]
+    if len(found) == 3 and expected == (*found[1:], found[0]):
         return "; channels come last: np.moveaxis(X, 1, -1)"
-    if math.prod(given) == math.prod(expected) and sorted(given) != sorted(expected):
+    if math.prod(found) == math.prod(expected) and sorted(found) != sorted(expected):
         return f"; X.reshape{(shape[0], *expected)} may be meant"
     return ""
 

@@ -7,16 +7,16 @@ import numpy as np
 from nnlite import warn
 from nnlite.models.model import Model
 
-LARGEST_OUTPUT = 1e16  # squares of errors of more overflow float32 when they are summed
+LARGEST_OUTPUT = 1e16  # sums of squared errors of larger outputs overflow float32
 
 
 class Logits(Model):
-    """What goes into the last activation of a model, a softmax or sigmoid; its outputs if there is
-    none of these.
+    """The inputs of a model's last activation, a softmax or sigmoid; else the model's outputs.
 
     Parameters
     ----------
     model : Model
+        The model, which shares its weights with this one.
     """
 
     def __init__(self, model):
@@ -29,9 +29,12 @@ class Logits(Model):
 
 
 def finite(outputs, instead):
-    """Outputs that can be scored: `instead` in a row that overflowed, with a RuntimeWarning, as
-    when the training diverged. No score is NaN or infinite then, which would end a search."""
-    if np.abs(outputs).max(initial=0) <= LARGEST_OUTPUT:  # which is not so where one is NaN
+    """Outputs with `instead` in all rows that overflowed, which gives a RuntimeWarning.
+
+    Rows overflow if the training diverged. They would give a score of NaN or infinity, which would
+    end a search.
+    """
+    if np.abs(outputs).max(initial=0) <= LARGEST_OUTPUT:  # false if an output is NaN
         return outputs
     outputs = outputs.copy()
     rows = ~(np.abs(outputs) <= LARGEST_OUTPUT).all(axis=1)

@@ -1,5 +1,5 @@
 """The settings that both estimators share: which values are legal, what they mean, and how each is
-read and changed by its name."""
+read and changed under its name."""
 
 import inspect
 import numbers
@@ -13,30 +13,27 @@ from nnlite import optimizers
 from nnlite.callbacks import Callback, EarlyStopping
 from nnlite.checks import positive_int
 from nnlite.configurable import Configurable, clone
-from nnlite.estimators.architecture import (
-    MLP,
-    Stack,
-    check_names,
-    hidden_layers,
-    sizes_of,
-    steps_of,
-    with_step,
+from nnlite.estimators import defaults
+from nnlite.estimators.architecture import Stack
+from nnlite.estimators.builder import builder_of
+from nnlite.estimators.defaults import is_auto
+from nnlite.estimators.nested_params import (
+    clone_with_params,
+    deep_settings,
+    group_nested,
+    is_passthrough,
+    renamed,
+    spec_of,
+    without,
 )
-from nnlite.estimators.nested_params import adjusted, deep_settings, grouped, is_absent, spec_of
+from nnlite.estimators.steps import check_names, steps_of, with_step
 from nnlite.layers import Layer
 
-EARLY_STOPPING_ROWS, PATIENCE = 500, 30
 
-
-def is_auto(value):
-    """Whether a setting is the string 'auto'; arrays never are."""
-    return isinstance(value, str) and value == "auto"
-
-
-def whole(value):
-    """A float without a fraction as an int, as searches may deliver it; anything else as it is."""
-    floating = isinstance(value, (float, np.floating)) and value == value // 1
-    return int(value) if floating else value
+def as_int(value):
+    """An int for a float without a fraction, which searches may give; other values unchanged."""
+    is_whole = isinstance(value, (float, np.floating)) and value == value // 1
+    return int(value) if is_whole else value
 
 
 def _accepts(check, *args):
@@ -49,7 +46,7 @@ def _accepts(check, *args):
 
 
 def _is_seed(value):
-    """Whether this is an int that scikit-learn takes; to make a RandomState of it takes long."""
+    """Whether this is an int that scikit-learn accepts. (To make a RandomState of it is slow.)"""
     return isinstance(value, numbers.Integral) and 0 <= value < 2**32
 
 
@@ -60,8 +57,8 @@ def is_dict_of_weights(values):
     )
 
 
-# Name -> whether a value is legal, and what is; specs are checked as they are copied.
-LEGAL = {
+# Name -> whether a value is legal, and which values are. Specs are checked when they are copied.
+_PARAMETER_CONSTRAINTS = {
     "activation": (lambda v: not isinstance(v, type), "the name of an activation or a function"),
     "optimizer": (
         lambda v: not isinstance(v, type) or issubclass(v, optimizers.Optimizer),
@@ -103,7 +100,7 @@ LEGAL = {
     "refit_full": (lambda v: isinstance(v, (bool, np.bool_)), "True or False"),
     "warm_start": (lambda v: isinstance(v, (bool, np.bool_)), "True or False"),
     "random_state": (
-        lambda v: _is_seed(whole(v)) or _accepts(check_random_state, v),
+        lambda v: _is_seed(as_int(v)) or _accepts(check_random_state, v),
         "None, an integer in [0, 2**32) or a RandomState",
     ),
     "verbose": (lambda v: isinstance(v, (numbers.Real, np.bool_)) and v in (0, 1, 2), "0, 1 or 2"),
@@ -120,99 +117,115 @@ LEGAL = {
 _PARAMETERS = """Parameters
     ----------
     layers : list of Layer, Layer, Stack, MLP, int, tuple of int, str or function, default None
-        The hidden layers. In a list or Stack an entry is a Layer or (name, Layer); None and
-        'passthrough' in the place of a Layer leave it out. A name, or that of its type and place,
-        is that of a setting: `hidden`, `hidden__units`, `dropout_1__rate`.
-        Sizes such as 64, (64, 32) or '64-32' make a multilayer perceptron with `activation`, None
-        one of `hidden_layer_sizes`; they flatten images.
-        A function `build(meta, depth=2)` returns any of these, or a compiled Model with its output
-        layer; its keyword arguments are settings, `layers__depth`. `meta` has `sample_shape`,
-        `n_features`, `n_outputs` and `task`; a function may do without it.
-        Where the first layer says what a sample looks like (`input_shape`, `Input`), X may be rows
-        of as many values: `Conv2D(32, 3, input_shape=(28, 28, 1))` takes rows of 784 pixels.
+        The hidden layers:
+
+        - A list or Stack. An entry is a Layer or (name, Layer); None or 'passthrough' in the place
+          of a Layer leaves it out. The name of an entry is also the name of a setting: `hidden`,
+          `hidden__units`. An entry without a name is called by its type and number: `dropout_1`,
+          `dropout_1__rate`.
+        - Sizes such as 64, (64, 32) or '64-32': a multilayer perceptron with `activation`, which
+          flattens images.
+        - None: a multilayer perceptron of `hidden_layer_sizes`.
+        - A function `build(meta, depth=2)`. It returns any of these, or a compiled Model with its
+          output layer. Its keyword arguments are settings: `layers__depth`. `meta` has
+          `sample_shape`, `n_features`, `n_outputs` and `task`; a function can do without it.
+
+        If the first layer declares the shape of a sample (`input_shape`, `Input`), X may also be
+        rows of as many values: `Conv2D(32, 3, input_shape=(28, 28, 1))` reads rows of 784 pixels.
     hidden_layer_sizes : int, sequence of int or str such as '64-32', default (256,)
+        The sizes of the hidden layers if `layers` is None.
     activation : str or function, default 'relu'
+        The activation of hidden layers that are given as sizes.
     normalize : 'auto', True or False, default 'auto'
-        A layer before the others brings each column of X to mean 0 and variance 1, by the
-        statistics of the rows of `fit` (weighted; of the first `partial_fit`), and far-out values
-        to at most 8: no scaler is needed. 'auto' does so for rows of numbers, not for images, nor
-        before a layer that has a scale of its own (normalization, `Rescaling`, `Embedding`). True
-        does it for all, images by channel. Of a sparse X only the scale is changed. A regressor
-        also learns its targets at mean 0 and variance 1, in which unit its losses are; `predict`
-        maps back. False does nothing of this, nor does 'auto' where a function makes the
-        network; True is an error where it makes a compiled model.
+        Whether the network begins with a layer that brings each column of X to mean 0 and variance
+        1 and limits outliers to +-8, so that no scaler is needed. Its statistics are those of the
+        rows of `fit` (weighted) or of the first `partial_fit`. A sparse X is scaled, but not
+        shifted. A regressor also learns its targets at mean 0 and variance 1: its losses are in
+        this unit, and `predict` maps back.
+
+        - 'auto' normalizes rows of numbers. It does not normalize images, nor the input of a layer
+          that has a scale of its own (normalization, `Rescaling`, `Embedding`), nor anything if a
+          function makes the network.
+        - True normalizes all inputs, images by channel. It is an error if a function returns a
+          compiled model.
+        - False normalizes neither inputs nor targets.
     optimizer : str or Optimizer, default 'adam'
-        Its settings can be searched, also those of a name: `optimizer__beta_1`.
+        Its settings can be searched, even if it is a name: `optimizer__beta_1`.
     learning_rate : float or LearningRateSchedule, default None
-        None is the optimizer's own, `optimizer__learning_rate`. Any other value is what that name
-        reads, and is changed by it.
+        None leaves the optimizer its own learning rate. Otherwise this is the learning rate, and
+        `optimizer__learning_rate` reads and changes it.
     schedule : 'auto', 'cosine' or None, default 'auto'
-        'cosine' lets the learning rate fall to nearly 0, along half a cosine over the epochs; so
-        does 'auto', unless the optimizer has a schedule or a callback sets the rate. None leaves it
-        as it is, as `partial_fit` always does.
+        'cosine' lowers the learning rate over the epochs along half a cosine, nearly to 0. 'auto'
+        does the same, unless the optimizer has a schedule or a callback sets the learning rate.
+        None does not change it. `partial_fit` never changes it.
     batch_size : int or 'auto', default 'auto'
-        'auto' is 64, or 256 for 10,000 rows and more; never more than there are rows.
+        'auto' is 64, or 256 from 10,000 rows on. A batch never has more rows than there are.
     epochs : int, default 200
+        The number of epochs of a `fit`; early stopping may end it earlier.
     early_stopping : 'auto', bool or EarlyStopping, default 'auto'
-        True stops when the loss on held-out rows has not improved for 30 epochs, and keeps the best
-        weights; 'auto' does so from 500 rows up, and where `fit` is given `X_val`. An
-        EarlyStopping says it in detail; rows are held out if what it monitors begins with 'val_'.
-        `early_stopping__patience` and the like make an EarlyStopping of True and of 'auto', and
-        have no effect on False.
+        True stops when the loss on held-out rows has not improved for 30 epochs, and restores the
+        best weights. 'auto' does so from 500 rows on, and if `fit` is given `X_val`. An
+        EarlyStopping has settings of its own; rows are held out if its `monitor` begins with
+        'val_'. `early_stopping__patience` and the like turn True and 'auto' into an EarlyStopping;
+        they have no effect on False.
     validation_fraction : float in (0, 1), default 0.1
-        The part of the rows held out, the same of each class where that is possible.
+        The part of the rows that is held out, with the same part of each class if possible.
     scoring : str or function of (estimator, X, y), default None
-        A scorer of scikit-learn, such as 'roc_auc', or a function as these are. It scores the
-        held-out rows after each epoch, without weights, as 'val_score'; early stopping as True or
-        'auto' then goes by it. Of no effect where no rows are held out.
+        A scorer of scikit-learn, such as 'roc_auc', or a function like it. It scores the held-out
+        rows after each epoch, without weights, as 'val_score'; early stopping as True or 'auto'
+        then monitors this score. It has no effect if no rows are held out.
     refit_full : bool, default False
         Whether, after early stopping on rows held out of X, a new network is trained on all of X
-        for the best number of epochs. `history_` and what is read off it stay those of the first.
+        for the best number of epochs. `history_` and the attributes that follow from it remain
+        those of the first network.
     warm_start : bool, default False
-        Whether `fit` goes on from the weights that another `fit` reached, for `epochs` more, with a
-        fresh optimizer if its settings were changed; X and y must have the same columns and labels.
+        Whether `fit` continues from the weights of an earlier `fit`, for `epochs` more epochs. The
+        optimizer is a fresh one if its settings were changed. X and y must have the same columns
+        and labels.
     callbacks : Callback or list of Callback, default None
-        `fit` uses copies. Entries can have names as those of `layers` do; without one they are
-        `reduce_lr_on_plateau_1` and the like.
-        Those of scikit-learn (from 1.9 on: `ProgressBar`, `ScoringMonitor`) go to `set_callbacks`
-        instead, of the estimator or of a search around it; they see every epoch.
+        `fit` uses copies. Entries can have names like those of `layers`; an entry without one is
+        called `reduce_lr_on_plateau_1` and the like. Callbacks of scikit-learn (1.9 and later:
+        `ProgressBar`, `ScoringMonitor`) are set with `set_callbacks` instead, on the estimator or
+        on a search around it; they are told of every epoch.
     random_state : int, RandomState or None, default None
         The same int gives the same bits, on any number of threads.
     verbose : {0, 1, 2}, default 0
-        Silent, a progress bar for each epoch, or a line for each.
+        No output, a progress bar per epoch, or a line per epoch.
     n_threads : int, default None
-        At most this many; None is as many as the work is worth.
+        The largest number of threads; None uses as many as the work is worth.
     dtype : {'auto', 'float32', 'float64'}, default 'auto'
-        Precision. 'auto' is float32, except that `fit` trains float64 data of at most 16,384 values
-        in float64 if the network has at most 20,000 weights.
+        The precision. 'auto' is float32; it is float64 if `fit` is given float64 data of at most
+        16,384 values and the network has at most 20,000 weights.
 """
 
 _ATTRIBUTES = """model_ : Sequential
         The trained model.
     history_ : dict of str to list of float
-        Figures of each epoch: 'loss', a classifier's 'accuracy', 'val_loss' of held-out rows, ...
+        The metrics of each epoch: 'loss', a classifier's 'accuracy', 'val_loss' of held-out rows
+        and so on.
     loss_curve_, validation_loss_curve_ : list of float
-        The losses of `history_`; the latter is None where no rows were held out.
+        The losses of `history_`. The latter is None if no rows were held out.
     loss_ : float
-        The last of `loss_curve_`.
+        The last value of `loss_curve_`.
     n_iter_, best_epoch_ : int
-        Epochs run, and which of them early stopping found best; without it the last.
+        The number of epochs that were run, and the one that early stopping found best; the last
+        one without early stopping.
     n_features_in_, feature_names_in_ : int and array of str
-        Columns of the X that was fitted (of images their height, X.shape[1]), and their names if
-        all are strings.
+        The number of columns of X in `fit` (X.shape[1], the height of images), and their names if
+        all of them are strings.
     dtype_ : dtype
-        The precision that was chosen: float32 or float64.
+        The precision that was used: float32 or float64.
 """
 
-# Settings that hold specs: where there is none, a nested name has no effect.
+# Settings that may hold specs. A nested name has no effect if the setting holds none.
 _SPECS = ("layers", "optimizer", "learning_rate", "early_stopping", "callbacks")
 _LISTS = ("layers", "callbacks")
 
 
-class Searchable(BaseEstimator):
-    """An estimator of which every setting has a name, those of its specs too.
+class NestedParamsMixin(BaseEstimator):
+    """An estimator whose settings all have names, also the settings of its specs.
 
-    A spec that was given is never changed, as others may share it: the estimator gets a copy.
+    A spec is never changed, because others may share it: the estimator gets a changed copy.
     """
 
     def get_params(self, deep=True):
@@ -221,34 +234,56 @@ class Searchable(BaseEstimator):
         Parameters
         ----------
         deep : bool, default True
-            Also the steps of `layers` and `callbacks` by their names, and the settings of
-            specs as `hidden__units` and `optimizer__learning_rate`.
+            Whether to add the steps of `layers` and `callbacks` under their names, and the
+            settings of specs as `hidden__units` and `optimizer__learning_rate`.
+
+        Returns
+        -------
+        dict of str to object
         """
-        own = super().get_params(deep=False)
+        settings = super().get_params(deep=False)
         if not deep:
-            return own
+            return settings
         found = {}
-        for name, value in own.items():
-            for step, spec in steps_of(value, own) if name in _LISTS else ():
+        for name, value in settings.items():
+            for step, spec in steps_of(value, settings) if name in _LISTS else ():
                 if step is not None:
                     found[step] = spec
                     found.update((f"{step}__{k}", v) for k, v in deep_settings(spec).items())
             if not (name == "early_stopping" and is_auto(value)):  # stays 'auto' when set again
-                settings = deep_settings(self._spec(name, value))
-                found.update((f"{name}__{k}", v) for k, v in settings.items())
-        found.pop("optimizer__lr", None)  # Keras's older name
-        if own.get("learning_rate") is not None:
-            found = {k: v for k, v in found.items() if not k.startswith("optimizer__learning_rate")}
-            found["optimizer__learning_rate"] = own["learning_rate"]
-            rate = deep_settings(self._spec("learning_rate", own["learning_rate"]))
-            found.update((f"optimizer__learning_rate__{k}", v) for k, v in rate.items())
-        return {**found, **own}
+                nested = deep_settings(self._spec(name, value))
+                found.update((f"{name}__{k}", v) for k, v in nested.items())
+        found.update(settings)
+        virtual = self._virtual_params(settings)
+        values = [renamed(found, stored, name) for name, stored in virtual.items()]
+        found = without(found, *virtual)
+        for value in values:
+            found.update(value)
+        return without(found, "optimizer__lr")  # which can be set, but is not shown
+
+    def _virtual_params(self, settings):
+        """Parameters that are only other names -> the parameter that holds the value.
+
+        `optimizer__lr` is Keras's older name of `optimizer__learning_rate`, and both stand for
+        `learning_rate` if that is not None. If several are set at once, the last of them counts.
+        """
+        is_apart = settings.get("learning_rate") is not None
+        stored = "learning_rate" if is_apart else "optimizer__learning_rate"
+        return {"optimizer__lr": stored, "optimizer__learning_rate": stored}
 
     def set_params(self, **params):
-        """Change settings by name: whole ones first, then steps, then what is in them.
+        """Change settings by name.
 
-        The order of the names does not matter. Values are checked by `fit`. What is nested in a
-        step that is None or 'passthrough' has no effect. Returns self.
+        Parameters
+        ----------
+        **params
+            Settings by the names that `get_params` gives them. Their order does not matter: whole
+            settings are changed first, then steps, then what is nested in them. A name that is
+            nested in None or in 'passthrough' has no effect. `fit` checks the values.
+
+        Returns
+        -------
+        self
 
         Raises
         ------
@@ -257,13 +292,17 @@ class Searchable(BaseEstimator):
         """
         before = dict(vars(self))
         settings = BaseEstimator.get_params(self, deep=False)
-        whole, nested = grouped(params)
+        virtual = self._virtual_params({**settings, **params})
+        stored = without(params, *virtual)
+        for name, place in virtual.items():
+            stored.update(renamed(params, name, place))
+        direct, nested = group_nested(stored)
         try:
-            for name in sorted(whole, key=lambda name: name not in settings):
+            for name in sorted(direct, key=lambda name: name not in settings):
                 if name in settings:
-                    setattr(self, name, whole[name])
+                    setattr(self, name, direct[name])
                 else:
-                    self._set_step(name, whole[name])
+                    self._set_step(name, direct[name])
             for name, inner in nested.items():
                 self._set_nested(name, inner)
         except ValueError:
@@ -277,14 +316,14 @@ class Searchable(BaseEstimator):
         if name == "optimizer":
             found = optimizer_of(value)
             if found is not None and (rate := found.get_params(deep=False).get("lr")) is not None:
-                found = clone(found, learning_rate=rate, lr=None)
+                found = with_learning_rate(found, rate)
             return found
         if name == "early_stopping":
-            value = stopping_of(value)
+            value = defaults.early_stopping_of(value)
         return spec_of(name, value) if name in _SPECS or isinstance(value, Configurable) else None
 
     def _find(self, name):
-        """(setting, place, step) of a step by its name."""
+        """The setting that has a step of this name, the index of the step in it, and the step."""
         settings = BaseEstimator.get_params(self, deep=False)
         for setting in _LISTS:
             for place, (step, spec) in enumerate(steps_of(settings.get(setting), settings)):
@@ -301,20 +340,15 @@ class Searchable(BaseEstimator):
 
     def _set_nested(self, name, inner):
         """Replace a spec by a copy with changed settings."""
-        if name == "optimizer" and "lr" in inner:
-            inner = {"learning_rate": inner["lr"], **inner}
-            del inner["lr"]
-        if name == "optimizer" and self.learning_rate is not None:
-            inner = self._routed(inner)
         if name not in BaseEstimator.get_params(self, deep=False):
             setting, place, step = self._find(name)
-            if not is_absent(step):
+            if not is_passthrough(step):
                 changed = self._adjusted(name, step, step, inner)
                 setattr(self, setting, with_step(getattr(self, setting), place, changed))
             return
         value = getattr(self, name)
-        absent = is_absent(value) or (isinstance(value, (bool, np.bool_)) and not value)
-        if inner and not (absent and name in _SPECS):
+        absent = is_passthrough(value) or (isinstance(value, (bool, np.bool_)) and not value)
+        if not (absent and name in _SPECS):
             setattr(self, name, self._adjusted(name, value, self._spec(name, value), inner))
 
     def _adjusted(self, name, value, spec, inner):
@@ -323,73 +357,56 @@ class Searchable(BaseEstimator):
                 f"Invalid parameter {f'{name}__{next(iter(inner))}'!r}: {name} is {value!r}, which "
                 f"has no settings. Valid parameters are: {', '.join(sorted(self.get_params()))}"
             )
-        return adjusted(spec, inner)
+        return clone_with_params(spec, inner)
 
-    def _routed(self, inner):
-        """Set the learning rate that is given apart from the optimizer; the rest of `inner`."""
-        own, nested = grouped(inner)
-        self.learning_rate = own.pop("learning_rate", self.learning_rate)
-        if "learning_rate" in nested:
-            self._set_nested("learning_rate", nested.pop("learning_rate"))
-        return {k: v for k, v in inner.items() if k.partition("__")[0] in (*own, *nested)}
-
-    # What fit makes of the settings
+    # What `fit` makes from the settings
 
     def _check_settings(self):
         """Raise for any setting that is wrong, before any work."""
         settings = BaseEstimator.get_params(self, deep=False)
-        for name, (is_legal, legal) in LEGAL.items():
+        for name, (is_legal, legal) in _PARAMETER_CONSTRAINTS.items():
             if name in settings and not is_legal(settings[name]):
                 raise ValueError(f"{name}: expected {legal}, got {settings[name]!r}")
-        for specs in (self._layer_specs, self._optimizer_spec, self._callbacks):
-            specs()
+        self._builder().check()
+        self._optimizer_spec()
+        self._callbacks()
         lists = {name: settings[name] for name in _LISTS if steps_of(settings.get(name))}
         check_names(settings, lists)
 
-    def _layer_specs(self, meta=None):
-        """Fresh copies of the hidden layers; a compiled Model if a function made one.
+    def _builder(self):
+        """The builder of the network that `layers` describes."""
+        return builder_of(self.layers, self.activation, self.hidden_layer_sizes)
 
-        Without `meta`, what is known of the data, only settings are checked.
+    def _optimizer_spec(self, of_model=None):
+        """A fresh optimizer with this estimator's learning rate.
+
+        A copy of `of_model`, the optimizer of a compiled Model, if there is one.
         """
-        layers = self.layers
-        if layers is None:
-            layers = MLP(sizes_of("hidden_layer_sizes", self.hidden_layer_sizes), self.activation)
-        return hidden_layers(layers, self.activation, meta)
-
-    def _optimizer_spec(self, given=None):
-        """A fresh optimizer with this estimator's learning rate; `given` is a compiled Model's."""
-        optimizer = clone(optimizers.get(self.optimizer) if given is None else given)
+        optimizer = clone(optimizers.get(self.optimizer) if of_model is None else of_model)
         if self.learning_rate is not None:
-            rate = {"learning_rate": self.learning_rate, "lr": None}  # `lr`: Keras's older name
-            known = optimizer.get_params(deep=False)
-            optimizer = clone(optimizer, **{k: v for k, v in rate.items() if k in known})
+            optimizer = with_learning_rate(optimizer, self.learning_rate)
         optimizer._check()
         return optimizer
 
     def _callbacks(self):
         """Fresh copies of the callbacks."""
-        given = [] if self.callbacks is None else self.callbacks
-        given = [given] if isinstance(given, Callback) else given
-        steps = [step for _, step in steps_of(given)]
-        legal = isinstance(given, (list, tuple, Stack)) and len(steps) == len(
-            given.layers if isinstance(given, Stack) else given
+        callbacks = [] if self.callbacks is None else self.callbacks
+        callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks
+        steps = [step for _, step in steps_of(callbacks)]
+        legal = isinstance(callbacks, (list, tuple, Stack)) and len(steps) == len(
+            callbacks.layers if isinstance(callbacks, Stack) else callbacks
         )
-        if not legal or not all(isinstance(s, Callback) or is_absent(s) for s in steps):
+        if not legal or not all(isinstance(s, Callback) or is_passthrough(s) for s in steps):
             raise TypeError(f"callbacks: expected Callback objects, got {self.callbacks!r}")
-        return [clone(step) for step in steps if not is_absent(step)]
+        return [clone(step) for step in steps if not is_passthrough(step)]
 
     def _stopping(self, rows):
-        """A fresh EarlyStopping for so many rows, or None."""
-        if is_auto(self.early_stopping) and rows < EARLY_STOPPING_ROWS:
-            return None
-        found = stopping_of(self.early_stopping)
-        if found is None or self.scoring is None or found is self.early_stopping:
-            return None if found is None else clone(found)
-        return clone(found, monitor="val_score")
+        """A fresh EarlyStopping for a fit of this number of rows, or None."""
+        return defaults.early_stopping(self.early_stopping, rows, self.scoring)
 
 
 def optimizer_of(value):
-    """The Optimizer that a name or a class stands for; None if there is none."""
+    """The Optimizer that a value such as a name or a class stands for; None if there is none."""
     try:
         found = optimizers.get(value)
     except (TypeError, ValueError):
@@ -397,17 +414,19 @@ def optimizer_of(value):
     return found if isinstance(found, optimizers.Optimizer) else None
 
 
-def stopping_of(value):
-    """The EarlyStopping that `early_stopping=` stands for; None if there is none."""
-    if isinstance(value, EarlyStopping):
-        return value
-    wanted = is_auto(value) or (isinstance(value, (bool, np.bool_)) and bool(value))
-    return EarlyStopping(patience=PATIENCE, restore_best_weights=True) if wanted else None
+def with_learning_rate(optimizer, learning_rate):
+    """A copy of an optimizer with this rate; `lr`, Keras's older name of it, is set to None."""
+    rate = {"learning_rate": learning_rate, "lr": None}
+    known = optimizer.get_params(deep=False)
+    return clone(optimizer, **{name: value for name, value in rate.items() if name in known})
 
 
-def documented(cls):
-    """Put what both estimators share into the class's docstring, and the settings that its
-    constructor takes as `**settings` into the signature: scikit-learn reads them there."""
+def inject_docs(cls):
+    """A class decorator: complete the docstring and the signature of an estimator.
+
+    The docstring gets the parameters and attributes that both estimators share. The signature of
+    the constructor gets the settings that it takes as `**settings`: scikit-learn reads them there.
+    """
     found = {}
     for base in reversed(cls.__mro__[:-1]):
         if "__init__" in vars(base):

@@ -2,22 +2,22 @@
 
 from sklearn.base import RegressorMixin
 
-from nnlite.estimators.base import NeuralNetwork
-from nnlite.estimators.parameters import documented
-from nnlite.estimators.targets import Numbers
+from nnlite.estimators.base import BaseNeuralNetwork
+from nnlite.estimators.parameters import inject_docs
+from nnlite.estimators.targets import ContinuousTarget
 
 
-@documented
-class NNRegressor(RegressorMixin, NeuralNetwork):
-    """A neural network that predicts numbers, one or several for each row.
+@inject_docs
+class NNRegressor(RegressorMixin, BaseNeuralNetwork):
+    """A neural network that predicts one or several numbers for each row.
 
-    The output layer is added and linear, the loss is the mean squared error.
+    The estimator adds a linear output layer; the loss is the mean squared error.
 
     {parameters}
     Attributes
     ----------
     n_outputs_ : int
-        Numbers predicted for each row.
+        How many numbers are predicted for each row.
     {attributes}
     Examples
     --------
@@ -34,14 +34,35 @@ class NNRegressor(RegressorMixin, NeuralNetwork):
         return tags
 
     def _learn_target(self, y, classes=None):
-        self._target = Numbers(y)
+        self._target = ContinuousTarget(y)
         self.n_outputs_ = self._target.units
 
     def partial_fit(self, X, y, sample_weight=None):
-        """One pass over more rows; see `fit`. With dtype='auto' a first call trains in float32."""
+        """Train for one epoch on more rows. With dtype='auto' the first call trains in float32.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array-like
+            As for `fit`.
+
+        Returns
+        -------
+        self
+        """
         return self._partial_fit(X, y, sample_weight)
 
     def predict(self, X):
-        """The predicted values, (n_samples,) or (n_samples, n_outputs) as y was in `fit`."""
+        """Predict the numbers of each row.
+
+        Parameters
+        ----------
+        X : array-like
+            As for `fit`.
+
+        Returns
+        -------
+        array, shape (n_samples,) or (n_samples, n_outputs)
+            In the shape that y had in `fit`.
+        """
         outputs = self._outputs(X)
         return self._target.decode(outputs)

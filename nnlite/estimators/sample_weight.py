@@ -1,34 +1,35 @@
-"""Weights of samples as estimators take them: checked, multiplied by those of classes, the largest
-1."""
+"""Sample weights of estimators: checked, multiplied by class weights, scaled to a maximum of 1."""
 
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
+from nnlite import errors
+
 
 def weights_of(X, sample_weight, factors=None):
-    """The weights of the rows of X, of which the largest is 1; None if all are equal by default.
+    """The weights of the rows of X, of which the largest is 1; None if there are no weights.
 
     Parameters
     ----------
     X : array
+        The rows.
     sample_weight : array-like or None
+        The weights that the user gave.
     factors : function of weights, optional
-        Gives each row's weight with that of its class; from None too.
+        Returns the weights (or None) multiplied by class weights.
 
     Raises
     ------
     ValueError
-        If there is not one for each row, or one is negative or not finite, or all are 0.
+        If there is not one weight for each row, if a weight is negative or not finite, or if all
+        weights are 0.
     """
     weight = None
     if sample_weight is not None:
-        try:
+        with errors.prefixed("sample_weight: "):
             weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
-        except (TypeError, ValueError) as error:
-            error.args = (f"sample_weight: {error}",)
-            raise
         weight = _of_largest_one("sample_weight", weight)
     if factors is not None:
         weight = _of_largest_one("class_weight", factors(weight))
@@ -39,11 +40,3 @@ def _of_largest_one(name, weight):
     if not weight.any():
         raise ValueError(f"{name}: expected at least one non-zero weight, all are zero")
     return weight / weight.max()
-
-
-def without_zeros(weight, *arrays):
-    """The arrays and weights without the rows of weight 0: a batch of them has a loss of 0 / 0."""
-    kept = None if weight is None else weight > 0
-    if kept is None or kept.all():
-        return *arrays, weight
-    return *(a[kept] for a in arrays), weight[kept]

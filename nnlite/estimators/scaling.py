@@ -1,7 +1,7 @@
-"""Inputs and targets on a scale on which a network learns, by statistics of the rows of `fit`.
+"""Scaling of inputs and targets, by statistics of the rows of `fit`, so that a network learns well.
 
-What is learned here becomes a layer of the model: X is never copied, and plans, pickles and
-`model_.predict` contain it. Statistics are weighted, so that a row of weight 2 is two rows.
+The scaling of inputs becomes a layer of the model: X is never copied, and a pickle of the model and
+`model_.predict` include it. Statistics are weighted: a row of weight 2 counts as two rows.
 """
 
 import math
@@ -9,19 +9,21 @@ import math
 import numpy as np
 
 from nnlite import ops
-from nnlite.estimators import input_validation
-from nnlite.layers import BatchNormalization, LayerNormalization, Normalization, Rescaling, Reshape
+from nnlite.estimators import defaults, input_validation
+from nnlite.estimators.defaults import is_auto
+from nnlite.layers import Normalization
 
-_AT_ONCE = 1 << 16  # values of X that are turned into float64 at a time: they fit the cache
-_LIMIT = 8.0  # the paper's is 3, for quantiles; here it costs accuracy on the smallest tables
+_VALUES_AT_A_TIME = 1 << 16  # values of X that are converted to float64: 512 kB stay in the cache
+_LIMIT = 8.0  # the paper's limit of 3, for quantiles, costs accuracy on the smallest tables here
 
 
 class InputScaling(Normalization):
-    """Columns standardised, then y / sqrt(1 + (y / 8)^2): nearly y up to 3, never beyond +-8.
+    """Standardises columns to y and limits them: y / sqrt(1 + (y / 8)^2).
 
-    D. Holzmueller, L. Grinsztajn, I. Steinwart: "Better by default: strong pre-tuned MLPs and
-    boosted trees on tabular data", NeurIPS 2024, section 3 ("smooth clipping"): a few values far
-    out, or a column that is nearly constant, cannot drown the rest.
+    This is nearly y up to 3 and never exceeds +-8. A few outliers, or a column that is nearly
+    constant, cannot dominate the other values. D. Holzmueller, L. Grinsztajn, I. Steinwart: "Better
+    by default: strong pre-tuned MLPs and boosted trees on tabular data", NeurIPS 2024, section 3
+    ("smooth clipping").
     """
 
     def call(self, inputs):
@@ -29,25 +31,16 @@ class InputScaling(Normalization):
 
 
 def scaled(layers, X, weight, normalize):
-    """`layers`, behind one that brings X to scale where `normalize` asks for it."""
+    """The layers, with a layer before them that scales X if `normalize` asks for it."""
     first = layers[0] if layers else None
     shape = getattr(first, "_given_input_shape", None)
     shape = X.shape[1:] if shape is None else (shape,) if np.ndim(shape) == 0 else tuple(shape)
-    if not normalize or (isinstance(normalize, str) and not _wants_scaling(first, shape)):
+    if not (defaults.scales(first, shape) if is_auto(normalize) else normalize):
         return layers
-    mean, deviation = moments(X if _is_sparse(X) else input_validation.arranged(X, shape), weight)
+    mean, deviation = moments(
+        X if _is_sparse(X) else input_validation.reshape_samples(X, shape), weight
+    )
     return [InputScaling(mean=mean, variance=deviation**2, input_shape=shape), *layers]
-
-
-def _wants_scaling(first, shape):
-    """What 'auto' means: rows of numbers, unless the first layer has a scale of its own.
-
-    Pixels have one scale in common already (rows that a `Reshape` takes are such, too), and the
-    numbers of tokens have none.
-    """
-    own = (Normalization, Rescaling, BatchNormalization, LayerNormalization, Reshape)
-    names = {kind.__name__ for kind in type(first).__mro__}
-    return len(shape) == 1 and not isinstance(first, own) and "Embedding" not in names
 
 
 def _is_sparse(X):
@@ -57,8 +50,8 @@ def _is_sparse(X):
 def moments(X, weight=None):
     """The weighted mean and standard deviation of each entry of the last axis, in float64.
 
-    A column that does not vary, but for rounding, has a deviation of 1. Columns of a sparse matrix
-    keep their zeros: the mean is given as 0, and the largest magnitude takes the deviation's place.
+    The deviation of a column that is constant up to rounding is 1. Columns of a sparse matrix keep
+    their zeros: the mean is 0, and the deviation is the largest magnitude.
     """
     if _is_sparse(X):
         largest = abs(X).max(axis=0).toarray().reshape(-1).astype(np.float64)
@@ -67,8 +60,8 @@ def moments(X, weight=None):
     total *= math.prod(X.shape[1:-1])
     mean = _weighted_sums(X, weight, lambda x: x) / total
     variance = _weighted_sums(X, weight, lambda x: (x - mean) ** 2) / total
-    # The rounding of the mean and of the sums: T. Chan et al., "Algorithms for computing the
-    # sample variance", 1983.
+    # A bound on the rounding errors of the mean and of the sums: T. Chan et al., "Algorithms for
+    # computing the sample variance", 1983.
     noise = len(X) * np.finfo(np.float64).eps
     varies = variance > noise * variance + (noise * mean) ** 2
     return mean, np.sqrt(np.where(varies, variance, 1.0))
@@ -77,9 +70,9 @@ def moments(X, weight=None):
 def _weighted_sums(X, weight, of):
     """The sum over rows of weight * of(row), for each entry of the last axis.
 
-    Plain sums in one order: the same bits on any number of threads, of any layout of X.
+    The order of summation is fixed: the bits do not depend on threads or on the layout of X.
     """
-    rows, sums = max(1, _AT_ONCE // math.prod(X.shape[1:])), 0.0
+    rows, sums = max(1, _VALUES_AT_A_TIME // math.prod(X.shape[1:])), 0.0
     for start in range(0, len(X), rows):
         part = of(np.array(X[start : start + rows], np.float64, order="C"))
         if weight is not None:

@@ -1,7 +1,7 @@
-"""scikit-learn's callbacks (from 1.9 on): a fit is a task of theirs, and each epoch one within it.
+"""Callbacks of scikit-learn (1.9 and later): a fit is a task, and each epoch is a subtask of it.
 
-`NNClassifier().set_callbacks(ProgressBar())`, on an estimator or on the search around it, works by
-this. scikit-learn before 1.9 has no `set_callbacks`; nobody looks on there.
+This makes `NNClassifier().set_callbacks(ProgressBar())` work, on an estimator or on a search around
+it. scikit-learn before 1.9 has no such callbacks; the stand-ins below do nothing.
 """
 
 import copy
@@ -13,7 +13,7 @@ try:
 except ImportError:  # before 1.9
 
     class _Unobserved:
-        """The task of a fit that nobody can look at."""
+        """The task of a fit, without callbacks."""
 
         def subcontext(self, **about):
             return self
@@ -33,21 +33,21 @@ except ImportError:  # before 1.9
 
 
 class FitTasks(Callback):
-    """Tells scikit-learn's callbacks of a fit and of its epochs; one of them may end the training.
+    """Tells scikit-learn's callbacks about a fit and its epochs; they may stop the training.
 
     Parameters
     ----------
     estimator : NNClassifier or NNRegressor
-        Whose `fit` is `with_callbacks`.
+        The estimator, whose `fit` is decorated with `with_callbacks`.
     epochs : int
-        The most that there will be.
+        The largest number of epochs.
     X, y, sample_weight : array-like
-        What `fit` was given; it is what a ScoringMonitor scores.
+        The arguments of `fit`, which a ScoringMonitor scores.
 
     Attributes
     ----------
     history : History
-        Of the training that is looked at; it comes before this callback.
+        The history of the training. It must come before this callback in the list.
     """
 
     def __init__(self, estimator, epochs, X, y, sample_weight=None):
@@ -61,15 +61,15 @@ class FitTasks(Callback):
         self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
     def on_epoch_end(self, epoch, logs=None):
-        stop = self._ended(self.epoch, lambda: self.estimator.as_fitted(self.model, self.history))
+        stop = self._ended(self.epoch, lambda: self.estimator._as_fitted(self.model, self.history))
         self.model.stop_training = self.model.stop_training or stop
 
     def finish(self):
-        """After the last epoch, when the estimator is fitted."""
+        """End the task, after the last epoch, when the estimator is fitted."""
         self._ended(self.fit, lambda: copy.copy(self.estimator))
 
     def _ended(self, task, fitted):
-        """Whether a callback wants to stop; `fitted` makes the estimator for those who ask."""
+        """End a task: whether a callback wants to stop. `fitted` makes the estimator on demand."""
         return task.call_on_fit_task_end(
             estimator=self.estimator,
             reconstruction_attributes=lambda: vars(fitted()),

@@ -1,5 +1,7 @@
-"""The kinds of targets that estimators learn, one class each: how y becomes what a network is
-trained on, which output layer, loss and metrics that takes, and how outputs become predictions."""
+"""The types of targets that estimators learn, one class each.
+
+A class says how y is encoded, which output layer, loss and metrics a network needs for it, and how
+outputs become predictions."""
 
 import math
 from collections.abc import Mapping
@@ -15,58 +17,58 @@ from nnlite.layers import Dense
 
 
 class Target:
-    """What all kinds have.
+    """The base class of the types of targets.
 
     Attributes
     ----------
     units : int
-        Of the output layer.
+        The units of the output layer.
     activation : str or None
-        Of the output layer.
-    neutral : float
-        What stands for an output that is not finite.
-    kind : str
-        As scikit-learn's `type_of_target` and SciKeras call it.
+        The activation of the output layer.
+    fallback : float
+        The value that replaces outputs that are not finite.
+    target_type : str
+        The name of the type in scikit-learn's `type_of_target` and in SciKeras.
     """
 
     activation = None
-    neutral = 0.0
+    fallback = 0.0
 
     def output_layer(self):
         """A fresh output layer."""
         return Dense(self.units, self.activation)
 
     def loss(self):
-        """A fresh loss, whose mean over samples is weighted."""
+        """A fresh loss; it is the weighted mean over samples."""
         return self._loss(reduction="mean_with_sample_weight")
 
     def metrics(self):
-        """Figures beside the loss, which are weighted too."""
+        """The weighted metrics besides the loss, or None."""
         return None
 
-    def strata(self, encoded):
-        """What to stratify a split by, a vector; None for a plain split."""
+    def stratify_by(self, encoded):
+        """A vector by which to stratify a split; None if it is not stratified."""
         return None
 
     def learn_scale(self, encoded, weight):
-        """Remember on which scale a network is to learn these."""
+        """Set the scale on which a network learns encoded targets."""
 
     def scaled(self, encoded):
-        """Encoded targets on that scale."""
+        """Encoded targets on the scale that was learned."""
         return encoded
 
 
-class Numbers(Target):
+class ContinuousTarget(Target):
     """One or several numbers for each sample."""
 
-    _loss, kind = losses.MeanSquaredError, "continuous"
+    _loss, target_type = losses.MeanSquaredError, "continuous"
 
     def __init__(self, y):
         self.units, self.one_dimensional = math.prod(y.shape[1:]), y.ndim == 1
         self._scale = None
 
     def encode(self, y):
-        """A matrix of floats."""
+        """Encode numbers as a matrix of floats."""
         if y.dtype.kind not in "biuf":
             raise ValueError(f"y: expected numbers, got values of type {y.dtype}")
         target = y.reshape(len(y), -1)
@@ -87,7 +89,7 @@ class Numbers(Target):
         return (encoded - mean) / deviation
 
     def decode(self, outputs):
-        """Predictions in the shape that y had."""
+        """Predictions from outputs, in the shape that y had."""
         if self._scale is not None:
             if self._beyond_float32:
                 outputs = outputs.astype(np.float64)
@@ -97,7 +99,7 @@ class Numbers(Target):
 
 
 class _Labels(Target):
-    """One label of some classes for each sample.
+    """One label for each sample.
 
     Attributes
     ----------
@@ -109,12 +111,12 @@ class _Labels(Target):
         self.classes = classes
 
     def codes(self, y):
-        """The number of each label among the classes."""
+        """The index of each label in `classes`."""
         y = _column(y)
         try:
             codes = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
             unknown = y[self.classes[codes] != y]
-        except TypeError:  # of a kind that cannot be compared
+        except TypeError:  # labels of this type cannot be compared with the classes
             unknown = y
         if len(unknown):
             raise ValueError(f"y: expected labels of {self.classes!r}, got {unknown[0]!r}")
@@ -123,16 +125,16 @@ class _Labels(Target):
     def metrics(self):
         return ["accuracy"]
 
-    def strata(self, encoded):
+    def stratify_by(self, encoded):
         return encoded.reshape(-1)
 
     def class_weights(self, encoded, class_weight, sample_weight):
-        """A weight for each sample, that of its class times its own.
+        """The weight of each sample times the weight of its class.
 
         'balanced' gives each class the same sum of weights.
         """
         codes = encoded.reshape(-1).astype(np.intp)
-        given = np.ones(len(codes)) if sample_weight is None else sample_weight
+        weight = np.ones(len(codes)) if sample_weight is None else sample_weight
         factors = np.ones(len(self.classes))
         if isinstance(class_weight, Mapping):
             for label, factor in class_weight.items():
@@ -143,20 +145,22 @@ class _Labels(Target):
                     )
                 factors[of_label] = factor
         else:
-            sums = np.bincount(codes, given, minlength=len(factors))
+            sums = np.bincount(codes, weight, minlength=len(factors))
             np.divide(sums.sum(), sums * np.count_nonzero(sums), out=factors, where=sums > 0)
-        return given * factors[codes]
+        return weight * factors[codes]
 
 
 class Binary(_Labels):
-    """Two classes: one sigmoid unit, the probability of the second; a compiled model may also end
-    with a softmax of two."""
+    """Two classes: one sigmoid unit gives the probability of the second.
 
-    units, activation, neutral = 1, "sigmoid", 0.5
-    _loss, kind = losses.BinaryCrossentropy, "binary"
+    A compiled model may also end with a softmax of two units.
+    """
+
+    units, activation, fallback = 1, "sigmoid", 0.5
+    _loss, target_type = losses.BinaryCrossentropy, "binary"
 
     def encode(self, y):
-        """A real column of 0 and 1."""
+        """Encode labels as a column of 0.0 and 1.0."""
         return self.codes(y)[:, None].astype(float)
 
     def decode(self, outputs):
@@ -174,21 +178,21 @@ class Binary(_Labels):
 
 
 class Multiclass(_Labels):
-    """More than two classes: a softmax."""
+    """More than two classes: a softmax with one unit for each."""
 
     activation = "softmax"
-    _loss, kind = losses.SparseCategoricalCrossentropy, "multiclass"
+    _loss, target_type = losses.SparseCategoricalCrossentropy, "multiclass"
 
     @property
     def units(self):
         return len(self.classes)
 
     @property
-    def neutral(self):
+    def fallback(self):
         return 1 / len(self.classes)
 
     def encode(self, y):
-        """Class numbers."""
+        """Encode labels as class numbers."""
         return self.codes(y).astype(np.int32)
 
     def decode(self, outputs):
@@ -206,15 +210,15 @@ class Multiclass(_Labels):
 
 
 class OneHot(Multiclass):
-    """One of several classes for each sample, given as columns of 0 and a single 1.
+    """One of several classes for each sample: each row of y has a single 1 among zeros.
 
     Attributes
     ----------
     classes : array
-        The numbers of y's columns.
+        The indices of the columns of y.
     """
 
-    kind = "multiclass-onehot"
+    target_type = "multiclass-onehot"
 
     def __init__(self, y):
         super().__init__(np.arange(y.shape[1]))
@@ -231,16 +235,16 @@ class OneHot(Multiclass):
 
 
 class Multilabel(Target):
-    """Any number of labels for each sample, a matrix of 0 and 1: one sigmoid unit for each.
+    """Any number of labels for each sample, as a matrix of 0 and 1: one sigmoid unit per label.
 
     Attributes
     ----------
     classes : array
-        The numbers of y's columns.
+        The indices of the columns of y.
     """
 
-    activation, neutral = "sigmoid", 0.5
-    _loss, kind = losses.BinaryCrossentropy, "multilabel-indicator"
+    activation, fallback = "sigmoid", 0.5
+    _loss, target_type = losses.BinaryCrossentropy, "multilabel-indicator"
 
     def __init__(self, y):
         self.units = y.shape[1]
@@ -250,7 +254,7 @@ class Multilabel(Target):
         return [metrics.BinaryAccuracy(name="accuracy")]
 
     def encode(self, y):
-        """A real matrix of 0 and 1."""
+        """Encode labels as a matrix of 0.0 and 1.0."""
         if y.ndim != 2 or y.shape[1] != self.units or not np.isin(y, (0, 1)).all():
             raise ValueError(
                 f"y: expected {self.units} columns of 0 and 1, a row for each sample, got shape "
@@ -278,23 +282,24 @@ class Multilabel(Target):
 
 
 def target_of_labels(y, classes=None):
-    """The kind of target that labels are.
+    """The Target for labels.
 
     Parameters
     ----------
     y : array
+        The labels.
     classes : array, optional
-        Every label that there may be, sorted; by default those in y.
+        All labels that may occur, sorted; by default those in y.
 
     Raises
     ------
     ValueError
-        If these are no labels of classes, or of one class only.
+        If y has no labels, or labels of a single class.
     """
     if y.ndim == 2 and y.shape[1] > 1 and type_of_target(y, "y") == "multilabel-indicator":
         return Multilabel(y)
     labels = _column(y)
-    if labels.dtype.kind not in "biuUS":  # these are labels, and it would look at each
+    if labels.dtype.kind not in "biuUS":  # integers and strings always are labels
         check_classification_targets(labels)
     classes = np.unique(labels) if classes is None else classes
     if len(classes) < 2:
@@ -304,7 +309,7 @@ def target_of_labels(y, classes=None):
 
 
 def labels_of(classes):
-    """The labels given as `classes=`, sorted."""
+    """The labels of the argument `classes`, sorted."""
     try:
         return np.unique(column_or_1d(classes))
     except (TypeError, ValueError):

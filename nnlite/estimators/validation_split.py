@@ -1,4 +1,4 @@
-"""Rows held out of an estimator's training: which ones, and a score of them after each epoch."""
+"""Validation data of a fit: which rows are held out, and their score after each epoch."""
 
 import copy
 import math
@@ -7,34 +7,36 @@ import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
+from nnlite import errors
 from nnlite.callbacks import Callback
 from nnlite.estimators import input_validation
 
 
-def split(rows, fraction, strata, seed):
-    """The numbers of the rows to train on, and of those held out.
+def split(rows, fraction, stratify_by, seed):
+    """The indices of the rows to train on, and of the rows held out.
 
     Parameters
     ----------
     rows : int
+        The number of rows.
     fraction : float
-        Of the rows, to be held out.
-    strata : array or None
-        What is to be in both parts in the same proportions, where that is possible.
+        The part of the rows to hold out.
+    stratify_by : array or None
+        Labels that both parts are to contain in the same proportions, if possible.
     seed : int
+        The seed of the choice.
     """
     if math.ceil(rows * fraction) >= rows:
         raise ValueError(f"validation_fraction: {fraction} of {rows} rows leaves none to train")
     options = {"test_size": fraction, "random_state": seed}
     try:
-        return train_test_split(np.arange(rows), stratify=strata, **options)
-    except ValueError:  # a class with too few rows to be in both parts
+        return train_test_split(np.arange(rows), stratify=stratify_by, **options)
+    except ValueError:  # a class has too few rows for both parts
         return train_test_split(np.arange(rows), **options)
 
 
-def given(estimator, X_val, y_val, sample_weight_val):
-    """The rows that a fit was given to look at after each epoch, as the estimator's `_data`, or
-    None."""
+def validation_data(estimator, X_val, y_val, sample_weight_val):
+    """The validation data that were passed to `fit`, as TrainingData; None if there are none."""
     named = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
     beside = " and ".join(name for name, value in named.items() if value is not None)
     if not beside:
@@ -42,37 +44,38 @@ def given(estimator, X_val, y_val, sample_weight_val):
     for name in ("X_val", "y_val"):
         if named[name] is None:
             raise ValueError(f"{name}: expected rows, as there is {beside}, got None")
-    try:
-        X, y = input_validation.validated(estimator, X_val, y_val, reset=False)
-        return estimator._data(X, y, sample_weight_val)
-    except (ValueError, TypeError) as error:
-        names = "X_val, y_val" + ", sample_weight_val" * (sample_weight_val is not None)
-        error.args = (f"{names}: {error}",)
-        raise
+    names = "X_val, y_val" + ", sample_weight_val" * (sample_weight_val is not None)
+    with errors.prefixed(f"{names}: "):
+        X, y = input_validation.validate_X_y(estimator, X_val, y_val, reset=False)
+        return estimator._training_data(X, y, sample_weight_val)
 
 
-class Score(Callback):
-    """Adds 'val_score', a scorer's figure for the held-out rows, to the figures of each epoch.
+class ScorerCallback(Callback):
+    """Adds 'val_score', the score of the validation data, to the logs of each epoch.
 
     Parameters
     ----------
     estimator : estimator
-        Predicts with the model that is being trained.
+        A copy of it predicts with the model in training.
     scoring : str or function of (estimator, X, y)
-    X, y : arrays
+        The scorer.
+    data : TrainingData
+        The validation data.
     """
 
-    def __init__(self, estimator, scoring, X, y):
+    def __init__(self, estimator, scoring, data):
         self.scorer = check_scoring(estimator, scoring=scoring)
-        self.estimator, self.X, self.y = copy.copy(estimator), X, y
-        self.estimator.__dict__.pop("feature_names_in_", None)  # these rows are plain arrays
+        self.estimator, self.X, self.y = copy.copy(estimator), data.X, data.y
+        self.estimator.__dict__.pop("feature_names_in_", None)  # X is an array without names
 
     def on_train_begin(self, logs=None):
-        self.estimator._adopt(self.model)
+        self.estimator._set_model(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
-        try:
+        unsuited = (
+            AttributeError,
+            TypeError,
+            ValueError,
+        )  # errors of a scorer that does not suit the targets
+        with errors.prefixed(f"scoring: {self.scorer!r} gave no number: ", unsuited):
             logs["val_score"] = float(self.scorer(self.estimator, self.X, self.y))
-        except (AttributeError, TypeError, ValueError) as error:  # it does not suit such targets
-            error.args = (f"scoring: {self.scorer!r} gave no number: {error}",)
-            raise

@@ -1,8 +1,8 @@
 """KerasClassifier and KerasRegressor: a function that makes a compiled model, as an estimator.
 
-The arguments of that function are settings of the estimator: a search finds them by their names.
-All else is `NNClassifier`'s and `NNRegressor`'s, but for Keras's defaults and for one rule: the
-model is trained as it was compiled, on targets such as its loss takes.
+The arguments of that function are settings of the estimator, which a search can change by name.
+Everything else is as in `NNClassifier` and `NNRegressor`, with two exceptions: the defaults are
+Keras's, and the model is trained as it was compiled, on targets in the form that its loss expects.
 """
 
 import inspect
@@ -13,55 +13,95 @@ from sklearn.base import is_classifier
 from nnlite import config, losses, optimizers
 from nnlite.configurable import clone
 from nnlite.estimators import NNClassifier, NNRegressor
-from nnlite.estimators.architecture import check_outputs
+from nnlite.estimators.builder import Builder
+from nnlite.estimators.compiled_model import check_outputs
 from nnlite.estimators.nested_params import settings_of
-from nnlite.estimators.parameters import documented
+from nnlite.estimators.parameters import inject_docs
 from nnlite.estimators.targets import Binary, Multilabel, OneHot
 from nnlite.layers import Layer
 from nnlite.models.model import Model
 
-# A prefix says whose setting it is: `model__units` is the same argument as `units`.
+__all__ = ["KerasClassifier", "KerasRegressor"]
+
+# Prefixes of arguments: `model__units` is the same as `units`, an argument of the function.
 MODEL, OPTIMIZER = "model__", "optimizer__"
 
 
-@documented
+class ModelBuilder(Builder):
+    """Calls a function that returns a whole model.
+
+    Parameters
+    ----------
+    function : function
+        Returns the model.
+    arguments : function
+        Returns the keyword arguments for `function`. It is called when they are needed.
+    """
+
+    decides_scale = True
+
+    def __init__(self, function, arguments):
+        self.function, self.arguments = function, arguments
+
+    def check(self):
+        """Raise an error if there is no function, or no value for one of its arguments."""
+        if not callable(self.function) or isinstance(self.function, Layer):
+            raise TypeError(
+                f"build_fn: expected a function that returns a model, got {self.function!r}; "
+                "NNClassifier(layers=[...]) takes layers"
+            )
+        self.arguments()
+
+    def build(self, meta):
+        """The model that the function returns, compiled or not."""
+        made = self.function(**self.arguments())
+        if not isinstance(made, Model):
+            raise TypeError(f"build_fn: expected it to return a model, got {made!r}")
+        return made
+
+
+@inject_docs
 class _KerasEstimator:
     """A function that makes a model, as an estimator.
 
     Parameters
     ----------
     build_fn : function
-        Returns a model, compiled or not. It is given those settings of the estimator that it has
-        arguments for, and, where it asks for them, `meta` (a dict of what `fit` learned of the
-        data: `n_features_in_`, `X_shape_`, `n_outputs_`, `target_type_` and a classifier's
-        `classes_`, `n_classes_`) and `compile_kwargs` (`optimizer`, `loss`, `metrics`).
+        Returns a model, compiled or not. It is called with the settings of the estimator that it
+        has arguments for. Two arguments have a meaning: `meta` is a dict of what `fit` learned
+        about the data (`n_features_in_`, `X_shape_`, `n_outputs_`, `target_type_`, and of a
+        classifier `classes_`, `n_classes_`), `compile_kwargs` is a dict of `optimizer`, `loss` and
+        `metrics`.
     model : function, optional
-        The same, under SciKeras's name.
+        The same as `build_fn`, under SciKeras's name.
     optimizer, loss, metrics : optional
-        As of `Model.compile`, for a model that comes uncompiled; by default 'rmsprop', a loss that
-        fits the targets, and none. The optimizer takes the place of a compiled model's.
+        As in `Model.compile`, for a model that is not compiled; by default 'rmsprop', a loss that
+        suits the targets, and no metrics. The optimizer replaces that of a compiled model.
     batch_size : int or 'auto', default 32
+        The number of rows in a batch; 'auto' is as in `NNClassifier`.
     epochs : int, default 1
+        The number of epochs of a `fit`.
     validation_split : float in [0, 1), default 0.0
-        The part of the rows, the last ones, that each epoch is evaluated on.
+        The part of the rows, taken from their end, on which each epoch is evaluated.
     shuffle : bool, default True
-        Whether every epoch has the rows in another order.
+        Whether each epoch has the rows in a new random order.
     early_stopping, validation_fraction, scoring, refit_full, warm_start, callbacks, random_state, \
 verbose, n_threads, dtype, class_weight
-        As of `NNClassifier`, but no early stopping by default. `class_weight` is a classifier's.
+        As in `NNClassifier`, but without early stopping by default. `class_weight` is for
+        classifiers only.
     **arguments
-        Arguments of the function, also as `model__name`; settings of the optimizer as
+        Arguments of the function, as `name` or `model__name`, and settings of the optimizer, as
         `optimizer__name`.
 
     Attributes
     ----------
     model_ : Model
+        The trained model.
     history_ : dict of str to list of float
+        The metrics of each epoch.
     n_iter_ : int
-        Epochs run. There are all other attributes of `NNClassifier`, too.
+        The number of epochs that were run. All other attributes are as in `NNClassifier`.
     """
-
-    layers = ()  # a setting of `NNClassifier` that the function stands in for
 
     def __init__(
         self,
@@ -95,19 +135,20 @@ verbose, n_threads, dtype, class_weight
 
     @classmethod
     def _get_param_names(cls):
-        """Of the constructors of this class and of those that pass on what they do not name."""
+        """The arguments of the constructors of this class and of its subclasses."""
         ours = cls.__mro__[: cls.__mro__.index(_KerasEstimator) + 1]
         found = [inspect.signature(c.__init__).parameters for c in ours if "__init__" in vars(c)]
         named = (p for parameters in found for p in parameters.values())
         return sorted({p.name for p in named if p.kind is not p.VAR_KEYWORD} - {"self"})
 
     def _arguments(self, prefix=""):
-        """The settings that no constructor names and that have a prefix, without it."""
-        own = self._get_param_names()
+        """The settings with a prefix that no constructor names, without the prefix."""
+        named = self._get_param_names()
         return {
             name.removeprefix(prefix): value
             for name, value in vars(self).items()
-            if not (name in own or name[0] == "_" or _is_learned(name)) and name.startswith(prefix)
+            if not (name in named or name[0] == "_" or _is_learned(name))
+            and name.startswith(prefix)
         }
 
     @property
@@ -115,7 +156,7 @@ verbose, n_threads, dtype, class_weight
         return self.model if self.build_fn is None else self.build_fn
 
     def _parameters(self):
-        """What the function takes: inspect.Parameter by name."""
+        """The arguments of the function by name, each an inspect.Parameter."""
         try:
             return inspect.signature(self._function).parameters
         except (TypeError, ValueError):  # no function
@@ -123,18 +164,32 @@ verbose, n_threads, dtype, class_weight
 
     def _takes(self, name):
         """Whether this is an argument of the function or a setting of the optimizer."""
-        known, plain = self._parameters(), name.removeprefix(MODEL)
-        any_other = "__" not in plain and any(p.kind is p.VAR_KEYWORD for p in known.values())
-        return plain in known or any_other or name.startswith(OPTIMIZER)
+        known, argument = self._parameters(), name.removeprefix(MODEL)
+        any_other = "__" not in argument and any(p.kind is p.VAR_KEYWORD for p in known.values())
+        return argument in known or any_other or name.startswith(OPTIMIZER)
 
     def get_params(self, deep=True):
-        """The settings by name, those in specs and the arguments of the function among them."""
+        """The settings by name, with the arguments of the function.
+
+        Parameters
+        ----------
+        deep : bool, default True
+            Whether to add the settings of specs, and the defaults of the function's arguments.
+
+        Returns
+        -------
+        dict of str to object
+        """
         defaults = {
             p.name: p.default
             for p in self._parameters().values()
             if deep and p.default is not p.empty and MODEL + p.name not in vars(self)
         }
         return {**defaults, **super().get_params(deep), **self._arguments()}
+
+    def _virtual_params(self, settings):
+        """An empty dict: settings of the optimizer are stored under the names they were given."""
+        return {}
 
     def _set_step(self, name, value):
         if self._takes(name):
@@ -164,15 +219,16 @@ verbose, n_threads, dtype, class_weight
     # Training
 
     def fit(self, X, y, sample_weight=None, validation_data=None, **settings):
-        """Make a model by the function and train it.
+        """Call the function for a model and train the model.
 
         Parameters
         ----------
-        X, y, sample_weight
-            As of `NNClassifier.fit`.
+        X, y, sample_weight : array-like
+            As in `NNClassifier.fit`.
         validation_data : tuple (X_val, y_val) or (X_val, y_val, sample_weight_val), optional
+            Validation data, evaluated after each epoch; they take the place of rows held out of X.
         **settings
-            `epochs`, `batch_size`, `callbacks` and others of the estimator, for this once.
+            `epochs`, `batch_size`, `callbacks` and other settings, for this call only.
 
         Returns
         -------
@@ -180,85 +236,73 @@ verbose, n_threads, dtype, class_weight
         """
         if unknown := settings.keys() - {*self._get_param_names()}:
             raise TypeError(f"fit: no argument {', '.join(unknown)}; it takes settings by name")
-        lasting = {name: getattr(self, name) for name in settings}
+        before = {name: getattr(self, name) for name in settings}
         vars(self).update(settings)
         try:
             return super().fit(X, y, sample_weight, *(validation_data or ()))
         finally:
-            vars(self).update(lasting)
+            vars(self).update(before)
 
     def _seed(self):
-        """By default what follows from `keras.utils.set_random_seed`, as for a model alone."""
-        alone = self.random_state is None
-        return config.next_seed() % 2**31 if alone else super()._seed()
+        """A seed; without a `random_state` it follows from `keras.utils.set_random_seed`."""
+        return super()._seed() if self.random_state is not None else config.next_seed() % 2**31
 
-    def _decided(self, name):
-        """Of scales and rates the function decides."""
+    def _resolve_auto(self, name):
+        """None: the function decides, and its arguments may have the names of such settings."""
 
     def _holds_out(self, stopping):
         return self.validation_split > 0 or super()._holds_out(stopping)
 
-    def _parts(self, rows, seed):
+    def _split(self, data, seed):
         if not self.validation_split:
-            return super()._parts(rows, seed)
-        count = rows[0].shape[0]
-        kept = int(count * (1 - self.validation_split))
-        if not 0 < kept < count:
+            return super()._split(data, seed)
+        kept = int(data.rows * (1 - self.validation_split))
+        if not 0 < kept < data.rows:
             raise ValueError(
-                f"validation_split: expected some of {count} rows and not all, got "
+                f"validation_split: expected some of {data.rows} rows and not all, got "
                 f"{self.validation_split}"
             )
-        return np.split(np.arange(count), [kept])
+        return np.split(np.arange(data.rows), [kept])
 
-    def _in_order(self, batches):
-        return super()._in_order(batches) if self.shuffle else batches
+    def _shuffled(self, batches):
+        return super()._shuffled(batches) if self.shuffle else batches
 
     def _learn_target(self, y, classes=None):
         super()._learn_target(y, classes)
         self.X_shape_ = (len(y), *self._sample_shape)
 
-    def _layer_specs(self, meta=None):
-        """The model that the function makes; without `meta` only settings are checked."""
-        if not callable(self._function) or isinstance(self._function, Layer):
-            raise TypeError(
-                f"build_fn: expected a function that returns a model, got {self._function!r}; "
-                "NNClassifier(layers=[...]) takes layers"
-            )
-        given = self._given()
-        made = [] if meta is None else self._function(**given)
-        if meta is not None and not isinstance(made, Model):
-            raise TypeError(f"build_fn: expected it to return a model, got {made!r}")
-        return made
+    def _builder(self):
+        return ModelBuilder(self._function, self._call_arguments)
 
-    def _given(self):
-        """What the function is called with: what was given, or follows from the data."""
-        own, settings = self._get_param_names(), vars(self)
-        given = {name: value for name, value in self._arguments().items() if "__" not in name}
-        given.update(self._arguments(MODEL))
+    def _call_arguments(self):
+        """The arguments of the function: settings, and what follows from the data."""
+        named, settings = self._get_param_names(), vars(self)
+        found = {name: value for name, value in self._arguments().items() if "__" not in name}
+        found.update(self._arguments(MODEL))
         for name, p in self._parameters().items():
-            if name in given or p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
+            if name in found or p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
                 continue
             if name == "meta":
-                given[name] = {k: v for k, v in settings.items() if _is_learned(k)}
+                found[name] = {k: v for k, v in settings.items() if _is_learned(k)}
             elif name == "compile_kwargs":
-                given[name] = self._compile_arguments()
-            elif name in own and not (settings[name] is None and p.default is not None):
-                given[name] = settings[name]
+                found[name] = self._compile_arguments()
+            elif name in named and not (settings[name] is None and p.default is not None):
+                found[name] = settings[name]
             elif p.default is p.empty:
                 raise ValueError(
                     f"{name}: expected a value for this argument of build_fn, as in "
                     f"{type(self).__name__}(build_fn, {name}=...)"
                 )
-        return given
+        return found
 
     def _compile_arguments(self):
-        """How a model is compiled that the function leaves uncompiled."""
+        """The arguments of `Model.compile` for a model that the function does not compile."""
         optimizer = self._optimizer_spec("rmsprop")
         return {"optimizer": optimizer, "loss": self.loss, "metrics": self.metrics}
 
-    def _optimizer_spec(self, given=None):
-        chosen = given if self.optimizer is None else self.optimizer
-        if chosen is None:  # that of a model which is not made yet
+    def _optimizer_spec(self, of_model=None):
+        chosen = of_model if self.optimizer is None else self.optimizer
+        if chosen is None:  # the optimizer of a model that is not made yet
             return None
         optimizer = clone(optimizers.get(chosen), **self._arguments(OPTIMIZER))
         optimizer._check()
@@ -268,7 +312,7 @@ verbose, n_threads, dtype, class_weight
         check_outputs(model, meta, "build_fn")
 
     def _compile(self, model):
-        """As it was, but with this estimator's optimizer, and by the weighted mean of the loss."""
+        """Compile the model as it was, but with this estimator's optimizer and a weighted mean."""
         if model.optimizer is None:
             how = self._compile_arguments()
             if self.loss is None:
@@ -285,28 +329,33 @@ verbose, n_threads, dtype, class_weight
 
 
 def _is_learned(name):
-    """Whether this is the name of something that `fit` learned."""
+    """Whether this is the name of an attribute that `fit` learned."""
     return name[0] != "_" and name[-1] == "_"
 
 
 class KerasClassifier(_KerasEstimator, NNClassifier):
     """A function that makes a compiled Keras model, as a classifier.
 
-    Labels may be of any kind; they become what the model's loss takes: numbers of classes for a
-    sparse one, columns of 0 and 1 for any other. y may be columns of 0 and 1 itself; where every
-    row of it has a single 1, `predict` gives such rows.
+    Labels may be of any type. They are encoded in the form that the model's loss expects: class
+    numbers for a sparse loss, columns of 0 and 1 for any other loss. y may also be columns of 0
+    and 1 itself; if each of its rows has a single 1, `predict` returns such rows.
 
     Parameters
     ----------
     build_fn : function
         Returns a model; its arguments are settings of the estimator. See `KerasRegressor`.
-    epochs, batch_size, optimizer, callbacks, random_state, ...
-        See `KerasRegressor`, too.
+    model, optimizer, loss, metrics, batch_size, epochs, validation_split, shuffle
+        See `KerasRegressor`.
+    early_stopping, validation_fraction, scoring, refit_full, warm_start, callbacks, random_state, \
+verbose, n_threads, dtype, class_weight
+        As in `NNClassifier`, but without early stopping by default.
+    **arguments
+        See `KerasRegressor`.
 
     Attributes
     ----------
     classes_ : array
-        The labels, sorted; of a matrix of labels the numbers of its columns.
+        The labels, sorted; if y is a matrix of labels, the indices of its columns.
 
     Examples
     --------
@@ -332,15 +381,15 @@ class KerasClassifier(_KerasEstimator, NNClassifier):
         self.n_classes_, self.n_outputs_ = len(self.classes_), 1
         if isinstance(self._target, Multilabel) and (y.sum(axis=1) == 1).all():
             self._target = OneHot(y)
-        self.target_type_ = self._target.kind
+        self.target_type_ = self._target.target_type
 
     def _check_outputs(self, model, meta):
-        """More outputs than labels are legal: labels need not begin at 0."""
+        """Allow more outputs than labels: labels need not begin at 0."""
         if meta.task == "multilabel" or model.output_shape[-1] <= self.n_classes_:
             super()._check_outputs(model, meta)
 
-    def _as_the_loss_takes(self, model, target):
-        """Columns of 0 and 1, but for a loss that is called sparse."""
+    def _targets_for_loss(self, model, target):
+        """Class numbers for a loss with 'sparse' in its name, else columns of 0 and 1."""
         width = model.output_shape[-1]
         if isinstance(self._target, Multilabel) or width == 1:
             return target
@@ -348,12 +397,12 @@ class KerasClassifier(_KerasEstimator, NNClassifier):
         sparse = "sparse" in f"{type(model.loss).__name__} {model.loss}".lower()
         return target if sparse else np.eye(width, dtype=model._precision)[target]
 
-    def _adopt(self, model):
-        super()._adopt(model)
+    def _set_model(self, model):
+        super()._set_model(model)
         self._from_logits = self._from_logits or model.output_shape[-1] > self.n_classes_
 
     def _logits(self, X):
-        """Of the labels that there are."""
+        """The logits of the labels that occur in y, without those of other outputs."""
         return super()._logits(X)[:, : self.n_classes_]
 
 
@@ -380,4 +429,4 @@ class KerasRegressor(_KerasEstimator, NNRegressor):
 
     def _learn_target(self, y, classes=None):
         super()._learn_target(y, classes)
-        self.target_type_ = self._target.kind
+        self.target_type_ = self._target.target_type

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from nnlite import NNClassifier, NNRegressor, ops
 from nnlite.callbacks import Callback, EarlyStopping
-from nnlite.estimators import parameters
+from nnlite.estimators import defaults
 from nnlite.layers import Activation, Dense, Dropout, Flatten, Input, Reshape
 from nnlite.optimizers import SGD, Adam, Optimizer
 from nnlite.training import loop
@@ -378,7 +378,7 @@ def test_the_best_weights_are_restored(held_out, kind):
     w = np.random.RandomState(0).uniform(0.5, 2, len(DIGIT))
     fitted = make(epochs=300, learning_rate=0.02).fit(DIGITS / 16, y, w)
     curve = fitted.validation_loss_curve_
-    assert fitted.n_iter_ == len(curve) == fitted.best_epoch_ + parameters.PATIENCE < 300
+    assert fitted.n_iter_ == len(curve) == fitted.best_epoch_ + defaults.PATIENCE < 300
     assert fitted.best_epoch_ == np.argmin(curve) + 1
     again = loop.evaluate(fitted.model_, held_out["held"])
     assert again["loss"] == min(curve)

@@ -24,6 +24,7 @@ from nnlite.callbacks import EarlyStopping
 from nnlite.layers import (
     Activation,
     BatchNormalization,
+    Conv2D,
     Dense,
     Dropout,
     Flatten,
@@ -178,6 +179,16 @@ def test_a_compiled_model_whose_outputs_are_logits(loss, outputs):
     assert_allclose(fitted.predict_proba(IRIS), same.predict_proba(IRIS), rtol=1e-5, atol=1e-12)
     assert_allclose(fitted.decision_function(IRIS), same.decision_function(IRIS), rtol=1e-5)
     assert fitted.score(IRIS, y) == same.score(IRIS, y) > 0.9
+
+
+def test_a_compiled_model_must_give_one_row_for_each_sample():
+    def model():
+        made = nnlite.Sequential([Conv2D(3, 3)])
+        made.compile("adam", "categorical_crossentropy")
+        return made
+
+    with pytest.raises(ValueError, match=r"one row per sample, got shape \(None, 4, 4, 3\)"):
+        classifier(model).fit(IMAGES, KIND)
 
 
 def test_a_compiled_model_of_a_regression_keeps_its_loss():

@@ -36,7 +36,7 @@ def test_plain_rows_give_the_bits_of_checked_ones(kind, dtype, rows, checked, mo
     checked.clear()
     fast = fitted.predict(part)
     assert not checked
-    monkeypatch.setattr(input_validation, "is_plain", lambda *_: False)
+    monkeypatch.setattr(input_validation, "is_fast_path", lambda *_: False)
     slow = fitted.predict(part)
     assert checked and fast.dtype == slow.dtype and fast.tobytes() == slow.tobytes()
 
@@ -90,7 +90,7 @@ def test_large_finite_values_do_not_warn():
     large = np.full((2, 4), 1e38, np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert not input_validation.is_plain(
+        assert not input_validation.is_fast_path(
             large, (4,)
         )  # its sum is not finite: scikit-learn looks
         fitted.predict(large / 1e30)

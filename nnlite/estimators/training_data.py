@@ -1,0 +1,50 @@
+"""The rows that an estimator trains or evaluates a network on, with their targets and weights."""
+
+import dataclasses
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class TrainingData:
+    """Rows with their targets and weights; every array has one entry for each row.
+
+    Parameters
+    ----------
+    X : array or sparse matrix
+        The samples, as `fit` received them.
+    target : array
+        The encoded targets, on the scale on which the network learns them.
+    sample_weight : array or None
+        The weights; None if all are equal.
+    y : array
+        The targets as `fit` received them: scorers compare predictions with these.
+    """
+
+    X: Any
+    target: Any
+    sample_weight: Any
+    y: Any
+
+    @property
+    def rows(self):
+        """The number of rows."""
+        return self.X.shape[0]
+
+    def take(self, indices):
+        """The data of some rows, selected by indices or by a boolean for each row."""
+        weight = self.sample_weight
+        return TrainingData(
+            self.X[indices],
+            self.target[indices],
+            None if weight is None else weight[indices],
+            self.y[indices],
+        )
+
+    def without_zero_weights(self):
+        """The rows of non-zero weight. (A batch of rows of weight 0 has a loss of 0 / 0.)"""
+        kept = None if self.sample_weight is None else self.sample_weight > 0
+        return self if kept is None or kept.all() else self.take(kept)
+
+    def replace(self, **arrays):
+        """A copy with some arrays replaced."""
+        return dataclasses.replace(self, **arrays)
