@@ -1,21 +1,43 @@
-"""Nested structures: lists, tuples and dicts of what a model takes or gives, as in Keras."""
+"""Nested structures: the lists, tuples and dicts of what a model takes or gives, as in Keras."""
 
 
-def mapped(structure, kind, function):
+def map_structure(function, structure, kind):
     """Lists, tuples and dicts like `structure`, with function(x) for each x of a class in them."""
     if isinstance(structure, kind):
         return function(structure)
     if isinstance(structure, dict):
-        return {key: mapped(value, kind, function) for key, value in structure.items()}
+        return {key: map_structure(function, value, kind) for key, value in structure.items()}
     if type(structure) in (list, tuple):
-        return type(structure)(mapped(value, kind, function) for value in structure)
+        return type(structure)(map_structure(function, value, kind) for value in structure)
     return structure
 
 
-def _leaves(structure):
-    """What is in lists, tuples and dicts."""
+def flatten(structure, is_leaf=None):
+    """What is in nested lists, tuples and dicts, in order.
+
+    Parameters
+    ----------
+    structure : object
+        Anything but a list, tuple or dict is a leaf itself.
+    is_leaf : function, optional
+        Which lists, tuples and dicts are leaves, too.
+
+    Examples
+    --------
+    >>> flatten([1, {"a": 2, "b": (3, None)}])
+    [1, 2, 3, None]
+    >>> flatten([(None, 3), (None, 4)], is_shape)
+    [(None, 3), (None, 4)]
+    """
+    if is_leaf is not None and is_leaf(structure):
+        return [structure]
     if isinstance(structure, dict):
         structure = list(structure.values())
-    if type(structure) in (list, tuple):
-        return [leaf for value in structure for leaf in _leaves(value)]
+    if isinstance(structure, (list, tuple)):
+        return [leaf for value in structure for leaf in flatten(value, is_leaf)]
     return [structure]
+
+
+def is_shape(value):
+    """Whether this is one shape, not a list or dict of them."""
+    return isinstance(value, tuple) and not any(isinstance(n, (tuple, list, dict)) for n in value)

@@ -11,7 +11,7 @@ import numpy as np
 from nnlite import config, ops
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.shape import SOURCE_CODES
-from nnlite.tree import mapped
+from nnlite.tree import flatten, map_structure
 
 CODES = {np.dtype(name): code for name, code in SOURCE_CODES.items()}  # a name takes 1 us to find
 INT32 = np.iinfo(np.int32)
@@ -306,8 +306,8 @@ def leaves(sources):
     for s in sources:
         if s.__class__ is ArraySource:  # nearly always
             found.append(s)
-        else:
-            mapped(s, Source, found.append)
+        elif s is not None:
+            found += [leaf for leaf in flatten(s) if leaf is not None]
     return found
 
 
@@ -377,4 +377,4 @@ def split(sources, fraction):
     if at == 0 or at == rows:
         raise ValueError(f"validation_split: {fraction} of {rows} samples leaves one part empty")
     parts = slice(at), slice(at, None)
-    return [mapped(sources, Source, lambda s, part=part: s.slice(part)) for part in parts]
+    return [map_structure(lambda s, part=part: s.slice(part), sources, Source) for part in parts]

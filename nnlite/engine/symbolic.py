@@ -10,7 +10,7 @@ import operator
 
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.tensor import Tensor
-from nnlite.tree import mapped
+from nnlite.tree import map_structure
 
 
 class Symbol:
@@ -84,7 +84,7 @@ class Node:
     def __init__(self, function, args, kwargs):
         self.function, self.outputs = function, None
         # Copies of the containers: the caller may change its own later.
-        self.args, self.kwargs = mapped((args, kwargs), Symbol, lambda symbol: symbol)
+        self.args, self.kwargs = map_structure(lambda symbol: symbol, (args, kwargs), Symbol)
 
     @property
     def name(self):
@@ -97,14 +97,14 @@ class Node:
 
     def call_with(self, replace):
         """Call the function with `replace(symbol)` in place of each symbol."""
-        args = mapped(self.args, Symbol, replace)
-        return self.function(*args, **mapped(self.kwargs, Symbol, replace))
+        args = map_structure(replace, self.args, Symbol)
+        return self.function(*args, **map_structure(replace, self.kwargs, Symbol))
 
 
 def symbols_of(structure):
     """The symbols in lists, tuples and dicts."""
     found = []
-    mapped(structure, Symbol, found.append)
+    map_structure(found.append, structure, Symbol)
     return found
 
 
@@ -129,8 +129,8 @@ def symbolic_call(function, args, kwargs):
     node = Node(function, args, kwargs)
     with Recording(executing=False):
         results = node.call_with(_one_sample)
-    node.outputs = mapped(
-        results, Tensor, lambda t: Symbol((None, *t.shape[1:]) if t.shape else (), t.dtype, node)
+    node.outputs = map_structure(
+        lambda t: Symbol((None, *t.shape[1:]) if t.shape else (), t.dtype, node), results, Tensor
     )
     return node.outputs
 

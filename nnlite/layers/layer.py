@@ -13,7 +13,7 @@ from nnlite.configurable import Configurable, snake_case, structure_version
 from nnlite.engine import dispatch
 from nnlite.engine.symbolic import is_symbolic, symbolic_call, symbols_of
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
-from nnlite.tree import mapped
+from nnlite.tree import flatten, map_structure
 
 _here = threading.local()  # .training: what the layer that is calling was told
 
@@ -142,7 +142,7 @@ class Layer(Configurable):
         """The layers directly inside this one, in the order in which attributes were set."""
         found = {}
         for value in self.__dict__.get("_tracked", {}).values():
-            for layer in _parts(value):
+            for layer in flatten(value):
                 if isinstance(layer, Layer):
                     found.setdefault(id(layer), layer)
         return list(found.values())
@@ -218,7 +218,7 @@ class Layer(Configurable):
         own = list(self.__dict__.get("_weights", ()))
         seen = {id(v) for v in own}
         for value in self.__dict__.get("_tracked", {}).values():
-            for v in _parts(value):
+            for v in flatten(value):
                 if isinstance(v, Variable) and id(v) not in seen and v.dtype != "int32":
                     own.append(v)
         return own
@@ -360,11 +360,11 @@ class Layer(Configurable):
             raise
         finally:
             _here.training = outer
-        self._output_shape = mapped(outputs, Tensor, lambda y: (None, *y.shape[1:]))
+        self._output_shape = map_structure(lambda y: (None, *y.shape[1:]), outputs, Tensor)
         return outputs
 
     def _build_for(self, inputs):
-        self.build(mapped(inputs, Tensor, lambda x: (None, *x.shape[1:])))
+        self.build(map_structure(lambda x: (None, *x.shape[1:]), inputs, Tensor))
         self.built = True
 
     @classmethod
@@ -374,13 +374,6 @@ class Layer(Configurable):
             parameters = inspect.signature(cls.call).parameters
             known = cls._takes_training_cache = "training" in parameters
         return known
-
-
-def _parts(value):
-    """The elements of a list, tuple or dict; for anything else, the object itself."""
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, (list, tuple)) else (value,)
 
 
 def _as_tensors(inputs):

@@ -1,7 +1,7 @@
 """Graph: what leads from some symbols to others, as a functional model runs it."""
 
 from nnlite.engine.symbolic import Node, Symbol, input_symbol, symbols_of
-from nnlite.tree import _leaves, mapped
+from nnlite.tree import flatten, map_structure
 
 
 class Graph:
@@ -20,7 +20,7 @@ class Graph:
     def __init__(self, inputs, outputs):
         self.inputs, self.outputs = inputs, outputs
         for what, given in (("inputs", inputs), ("outputs", outputs)):
-            if not symbols_of(given) or len(symbols_of(given)) != len(_leaves(given)):
+            if not symbols_of(given) or len(symbols_of(given)) != len(flatten(given)):
                 raise TypeError(
                     f"Model: expected {what} made by Input and by layers called on it, "
                     f"got {given!r}"
@@ -33,9 +33,9 @@ class Graph:
         values = {id(s): t for s, t in zip(self.input_symbols, self._matched(inputs))}
         for node in self.nodes:
             results = node.call_with(lambda s: values[id(s)])
-            for symbol, tensor in zip(symbols_of(node.outputs), _leaves(results)):
+            for symbol, tensor in zip(symbols_of(node.outputs), flatten(results)):
                 values[id(symbol)] = tensor
-        return mapped(self.outputs, Symbol, lambda s: values[id(s)])
+        return map_structure(lambda s: values[id(s)], self.outputs, Symbol)
 
     def _matched(self, inputs):
         """One tensor for each input symbol, from a tensor, a list, or a dict by name."""
@@ -48,7 +48,7 @@ class Graph:
                     f"expected inputs named {', '.join(keys)}, got {', '.join(inputs)}"
                 )
             inputs = [inputs[k] for k in keys]
-        tensors = _leaves(inputs)
+        tensors = flatten(inputs)
         if len(tensors) != len(symbols):
             raise ValueError(
                 f"expected {len(symbols)} inputs ({', '.join(s.name for s in symbols)}), "
@@ -84,11 +84,13 @@ class Graph:
         for symbol in symbols_of(self.inputs):
             made[id(symbol)] = input_symbol(once(_start_of(symbol)), symbol.shape, symbol.dtype)
         for node in self.nodes:
-            args, kwargs = mapped((node.args, node.kwargs), Symbol, lambda symbol: made[id(symbol)])
+            args, kwargs = map_structure(
+                lambda symbol: made[id(symbol)], (node.args, node.kwargs), Symbol
+            )
             outputs = once(node.function)(*args, **kwargs)
             for old, new in zip(symbols_of(node.outputs), symbols_of(outputs)):
                 made[id(old)] = new
-        return Graph(*mapped((self.inputs, self.outputs), Symbol, lambda s: made[id(s)]))
+        return Graph(*map_structure(lambda s: made[id(s)], (self.inputs, self.outputs), Symbol))
 
     def __reduce__(self):
         return _restored, self._flat()
@@ -107,9 +109,9 @@ class Graph:
 
         steps = [(_start_of(s), (), {}, number(s)) for s in symbols_of(self.inputs)]
         for node in self.nodes:
-            args, kwargs = mapped((node.args, node.kwargs), Symbol, place)
-            steps.append((node.function, args, kwargs, mapped(node.outputs, Symbol, number)))
-        return steps, shapes, *mapped((self.inputs, self.outputs), Symbol, place)
+            args, kwargs = map_structure(place, (node.args, node.kwargs), Symbol)
+            steps.append((node.function, args, kwargs, map_structure(number, node.outputs, Symbol)))
+        return steps, shapes, *map_structure(place, (self.inputs, self.outputs), Symbol)
 
 
 class _Start:
@@ -136,13 +138,13 @@ def _restored(steps, shapes, inputs, outputs):
         return symbols[place]
 
     for function, args, kwargs, places in steps:
-        node = Node(function, *mapped((args, kwargs), _Place, symbol))
-        node.outputs = mapped(places, _Place, lambda p, node=node: Symbol(*shapes[p], node))
-        for place, made in zip(_leaves(places), symbols_of(node.outputs)):
+        node = Node(function, *map_structure(symbol, (args, kwargs), _Place))
+        node.outputs = map_structure(lambda p, node=node: Symbol(*shapes[p], node), places, _Place)
+        for place, made in zip(flatten(places), symbols_of(node.outputs)):
             symbols[place] = made
         if args and hasattr(function, "_record_call"):
             function._record_call(node)
-    return Graph(*mapped((inputs, outputs), _Place, symbol))
+    return Graph(*map_structure(symbol, (inputs, outputs), _Place))
 
 
 def _sorted_nodes(inputs, outputs):

@@ -8,7 +8,7 @@ from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph
 from nnlite.training.step_cache import StepCache, build_by_tracing
 from nnlite.training.trainer import Trainer
-from nnlite.tree import mapped
+from nnlite.tree import map_structure
 from nnlite.visualization.diagram import model_html
 from nnlite.visualization.summary import summary
 
@@ -71,7 +71,7 @@ class Model(Trainer, Layer):
         self._real = config.floatx()
         self.built = True
         name_apart(self._sublayers)
-        self._output_shape = mapped(graph.outputs, Symbol, lambda s: s.shape)
+        self._output_shape = map_structure(lambda s: s.shape, graph.outputs, Symbol)
         if isinstance(graph.inputs, Symbol):
             self._given_input_shape = graph.inputs.shape[1:]
 
@@ -182,7 +182,7 @@ class Model(Trainer, Layer):
     def input_shape(self):
         """What a batch looks like, None for its size; None before the model is built."""
         if self._graph is not None:
-            return mapped(self._graph.inputs, Symbol, lambda s: s.shape)
+            return map_structure(lambda s: s.shape, self._graph.inputs, Symbol)
         given = self._given_input_shape
         return None if given is None else (None, *given)
 
@@ -226,11 +226,7 @@ def name_apart(layers):
     for layer in layers:
         if layer._given.get("name"):
             continue
-        base, number = configurable.snake_case(type(layer).__name__), 0
-        name = base
-        while name in used:
-            number += 1
-            name = f"{base}_{number}"
+        name = configurable.unique_name(configurable.snake_case(type(layer).__name__), used)
         used.add(name)
         if layer.name != name:
             layer._name = name

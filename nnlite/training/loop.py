@@ -18,7 +18,7 @@ from nnlite.data.sources import Source, packed
 from nnlite.engine.tensor import Tensor
 from nnlite.metrics.metric import as_logged
 from nnlite.training.step_cache import returned_logs
-from nnlite.tree import mapped
+from nnlite.tree import map_structure
 from nnlite.warn import levels_to_the_caller
 
 CALL_SECONDS = 0.1  # of work handed to C at a time
@@ -54,7 +54,7 @@ def eager_batches(model, kind, batches):
             return Tensor(values.shape, str(values.dtype), values)
 
         with config.precision(model._precision):
-            data = packed(mapped(batches.sources, Source, read))
+            data = packed(map_structure(read, batches.sources, Source))
             returned = getattr(model, f"{kind}_step")(data)
     logs = returned_logs(model, kind, returned)
     return lambda: {name: as_logged(value) for name, value in logs.items()}

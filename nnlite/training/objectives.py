@@ -4,8 +4,10 @@ import numbers
 from dataclasses import dataclass
 
 from nnlite import losses
+from nnlite.configurable import unique_name
 from nnlite.metrics import Mean
 from nnlite.metrics import get as metric
+from nnlite.tree import flatten
 
 
 @dataclass
@@ -121,11 +123,7 @@ class Objectives:
                     name = start + m.name
                     if name in found and group == "weighted_metrics":
                         name = f"{start}weighted_{m.name}"
-                    base, number = name, 0
-                    while name in found or name == "loss":
-                        number += 1
-                        name = f"{base}_{number}"
-                    found[name] = m
+                    found[unique_name(name, {"loss", *found})] = m
         return found.items()
 
 
@@ -143,12 +141,7 @@ def names_of(outputs, known=None):
         return list(outputs)
     names = []
     for k in range(len(outputs)):
-        base = name = known[k] if known else f"output_{k + 1}"
-        number = 0
-        while name in names:
-            number += 1
-            name = f"{base}_{number}"
-        names.append(name)
+        names.append(unique_name(known[k] if known else f"output_{k + 1}", names))
     return names
 
 
@@ -160,15 +153,6 @@ def only(what, given):
             raise ValueError(f"{what}: expected one entry for one output, got {len(entries)}")
         return entries[0]
     return given
-
-
-def _flat(given):
-    """The entries of lists in lists."""
-    if isinstance(given, dict):
-        given = list(given.values())
-    if isinstance(given, (list, tuple)):
-        return [entry for part in given for entry in _flat(part)]
-    return [] if given is None else [given]
 
 
 def _objective(name, loss, weight, measured, weighted):
@@ -192,4 +176,4 @@ def _number(weight):
 
 
 def _metrics(given):
-    return [metric(m) for m in _flat(given)]
+    return [metric(m) for m in flatten(given) if m is not None]

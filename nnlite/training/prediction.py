@@ -9,7 +9,7 @@ from nnlite.data.batches import BatchRange
 from nnlite.data.sources import ArraySource, Source
 from nnlite.engine.tensor import Tensor
 from nnlite.training.loop import call, next_pace, say_ran_out
-from nnlite.tree import mapped
+from nnlite.tree import map_structure
 
 # The most rows of one inference step, and the most bytes of results between its layers: they stay
 # in the L2 cache then. Weights may be larger; as many bytes of results may be, too.
@@ -56,8 +56,8 @@ def predict_rows(model, batch):
     rows, x = batch.size, batch.sources[:1]
     if model.run_eagerly:
         part = slice(batch.start, batch.start + rows)
-        inputs = mapped(x[0], Source, lambda s: s.values(part))
-        return mapped(model(inputs, training=False), Tensor, lambda y: y.numpy())
+        inputs = map_structure(lambda s: s.values(part), x[0], Source)
+        return map_structure(lambda y: y.numpy(), model(inputs, training=False), Tensor)
     size = power_of_two(min(PREDICT_ROWS, rows))
     step = model._step_cache.step(model, "predict", BatchRange(x, 0, size, 1))
     excess = step.plan.arena_bytes / max(PREDICT_BYTES, step.plan.memory)
@@ -70,7 +70,7 @@ def predict_rows(model, batch):
         arrays.append(np.empty((rows, *y.shape[1:]), y.dtype))
         return arrays[-1]
 
-    outputs = mapped(step.outputs, Tensor, room)
+    outputs = map_structure(room, step.outputs, Tensor)
     if x[0].__class__ is ArraySource and not x[0].integer and isinstance(step.outputs, Tensor):
         array = x[0].array
         if len(array) == rows == size:  # the whole of it, in one step

@@ -11,7 +11,7 @@ from nnlite.engine.dispatch import Recording
 from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor
 from nnlite.metrics.metric import MetricResult, as_logged
-from nnlite.tree import mapped
+from nnlite.tree import map_structure
 
 PLANS_KEPT = 32  # per model
 
@@ -48,14 +48,14 @@ class CompiledStep:
             return source.read(placeholders, index, self.batch)
 
         with config.precision(model._precision), Recording(executing=False) as trace:
-            data = mapped(batches.sources, Source, read)
+            data = map_structure(read, batches.sources, Source)
             if kind == "predict":
-                self.outputs = mapped(model.predict_step(data[0]), Tensor, _copied)
+                self.outputs = map_structure(_copied, model.predict_step(data[0]), Tensor)
             else:
                 logs = returned_logs(model, kind, getattr(model, f"{kind}_step")(packed(data)))
                 self.outputs = {name: _copied_if_traced(value) for name, value in logs.items()}
         self.results = []
-        mapped(self.outputs, Tensor, lambda y: y._data is None and self.results.append(y))
+        map_structure(lambda y: y._data is None and self.results.append(y), self.outputs, Tensor)
         feeds += [index] if self.indexed else []
         self.plan = Plan(trace, feeds, self.results, model._precision)
 
@@ -205,7 +205,7 @@ def _layout_key(kind, batches):
         if s.__class__ is ArraySource:
             key.append((s.layout, s.rows if indexed else 0))
         else:
-            rows = mapped(s, Source, lambda s: (s.layout, s.rows if indexed else 0))
+            rows = map_structure(lambda s: (s.layout, s.rows if indexed else 0), s, Source)
             key.append(configurable.frozen(rows))
     return tuple(key)
 
@@ -213,5 +213,5 @@ def _layout_key(kind, batches):
 def build_by_tracing(model, shapes):
     """Build a model by tracing it on one sample of a shape (None, ...), or of several."""
     with Recording(executing=False):
-        x = mapped(shapes, tuple, lambda shape: Tensor((1, *shape[1:]), model._precision))
+        x = map_structure(lambda shape: Tensor((1, *shape[1:]), model._precision), shapes, tuple)
         model(x, training=False)

@@ -4,6 +4,7 @@ from nnlite import autodiff, ops
 from nnlite.data.sources import unpack_x_y_sample_weight
 from nnlite.metrics.metric import Metric
 from nnlite.training.objectives import Objectives, names_of
+from nnlite.tree import is_shape
 
 
 class Steps:
@@ -162,11 +163,6 @@ class Steps:
             The inputs alone.
         """
         return self(data, training=False)
-
-
-def is_shape(shape):
-    """Whether it is one shape, not a list or dict of them."""
-    return isinstance(shape, tuple) and not any(isinstance(n, (tuple, list, dict)) for n in shape)
 
 
 def _samples(loss, outputs):

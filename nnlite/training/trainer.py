@@ -9,8 +9,8 @@ from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields
 from nnlite.data.sources import Source, split, unpack_x_y_sample_weight
 from nnlite.training import loop, prediction, step_cache
 from nnlite.training.objectives import Objectives, is_nested
-from nnlite.training.steps import Steps, is_shape
-from nnlite.tree import mapped
+from nnlite.training.steps import Steps
+from nnlite.tree import is_shape, map_structure
 
 
 class Trainer(Steps):
@@ -80,7 +80,9 @@ class Trainer(Steps):
         if isinstance(x, Source) and not x.row_shape and self.input_shape == (None, 1):
             x.as_column()
         if not self.built:
-            step_cache.build_by_tracing(self, mapped(x, Source, lambda s: (None, *s.row_shape)))
+            step_cache.build_by_tracing(
+                self, map_structure(lambda s: (None, *s.row_shape), x, Source)
+            )
         if y is not None and self._objectives is not None and self.output_shape is not None:
             self._check_targets(y, sample_weight)
 

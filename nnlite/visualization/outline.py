@@ -2,8 +2,10 @@
 
 from itertools import pairwise
 
+from nnlite.configurable import unique_name
 from nnlite.engine.symbolic import symbols_of
 from nnlite.layers.layer import Layer
+from nnlite.tree import flatten, is_shape
 
 HOW_TO_BUILD = (
     "call build((None, ...)) with the shape of its input, or call it on data; a Sequential may "
@@ -129,13 +131,7 @@ class Outline:
 
 def flat_shapes(structure):
     """A list of the shapes in nested lists, tuples and dicts, or of a single shape."""
-    if structure is None:
-        return []
-    if isinstance(structure, dict):
-        structure = list(structure.values())
-    if all(n is None or isinstance(n, int) for n in structure):
-        return [tuple(structure)]
-    return [shape for part in structure for shape in flat_shapes(part)]
+    return [] if structure is None else flatten(structure, is_shape)
 
 
 def _number_calls(calls):
@@ -152,8 +148,5 @@ def _number_functions(calls):
     used = {call.name for call in calls if call.layer is not None}
     for call in calls:
         if call.layer is None:
-            base, number = call.name, 0
-            while call.name in used:
-                number += 1
-                call.name = f"{base}_{number}"
+            call.name = unique_name(call.name, used)
             used.add(call.name)
