@@ -33,15 +33,15 @@ from nnlite.progress import ProgressBar
 from nnlite.versions import __version__
 from nnlite.visualization import report
 
-SEARCHED_ROWS, SEARCHED_EPOCHS, FOLDS = 3_000, 5, 3
-TRIED, TRIED_AT_RANDOM, SHOWN = 16, 8, 6  # settings of the Bayesian search
+SEARCH_ROWS, SEARCH_EPOCHS, FOLDS = 3_000, 5, 3
+SEARCH_SETTINGS, INITIAL_SETTINGS, SHOWN_SETTINGS = 16, 8, 6  # settings of the Bayesian search
 
 
 class Network(NamedTuple):
     """A network that the demo trains, with its training settings."""
 
     name: str
-    about: str
+    description: str
     layers: list[Layer]
     batch: int
     epochs: int
@@ -131,8 +131,8 @@ def _perceptron(sizes, epochs):
     return Network("Multilayer perceptron", sizes, layers, 128, epochs, None)
 
 
-def _convolutional(about, layers, batch, epochs):
-    return Network("Convolutional network", about, layers, batch, epochs, 0.002)
+def _convolutional(description, layers, batch, epochs):
+    return Network("Convolutional network", description, layers, batch, epochs, 0.002)
 
 
 def _load(which, seed):
@@ -144,7 +144,7 @@ def _load(which, seed):
     except OSError as error:
         if which == "mnist":
             raise
-        _say(f"{error}\n\nMNIST cannot be had: scikit-learn's digits take its place.\n")
+        _print(f"{error}\n\nMNIST is not available: scikit-learn's digits take its place.\n")
         return _digits(seed)
 
 
@@ -179,7 +179,7 @@ def _pipeline(data, network, seed):
     )
 
 
-class CountedAccuracy:
+class AccuracyWithProgress:
     """The accuracy as a scorer that advances a progress bar."""
 
     def __init__(self, bar):
@@ -191,11 +191,11 @@ class CountedAccuracy:
         return score
 
 
-def _searched(pipeline):
+def _search_pipeline(pipeline):
     """A copy of the pipeline with shorter training, for the search."""
     return clone(pipeline).set_params(
         network__early_stopping=False,
-        network__epochs=SEARCHED_EPOCHS,
+        network__epochs=SEARCH_EPOCHS,
         network__batch_size=32,
         network__verbose=0,
     )
@@ -224,10 +224,10 @@ def _bayes_search(pipeline, data, seed):
         "network__learning_rate": Real(1e-4, 1e-1, "log-uniform"),
     }
     return BayesSearchCV(
-        _searched(pipeline),
+        _search_pipeline(pipeline),
         space,
-        n_iter=TRIED,
-        optimizer_kwargs={"n_initial_points": TRIED_AT_RANDOM},
+        n_iter=SEARCH_SETTINGS,
+        optimizer_kwargs={"n_initial_points": INITIAL_SETTINGS},
         cv=FOLDS,
         random_state=seed,
         error_score="raise",
@@ -243,23 +243,23 @@ def _grid_search(pipeline):
         ],
         "network__learning_rate": [0.0003, 0.001, 0.003],
     }
-    return GridSearchCV(_searched(pipeline), grid, cv=FOLDS, error_score="raise")
+    return GridSearchCV(_search_pipeline(pipeline), grid, cv=FOLDS, error_score="raise")
 
 
 def _search(pipeline, data, seed):
     """A fitted search on some of the images: BayesSearchCV if it is installed, else a grid."""
     try:
-        search, tried = _bayes_search(pipeline, data, seed), TRIED
+        search, tried = _bayes_search(pipeline, data, seed), SEARCH_SETTINGS
         _heading("Bayesian search")
     except ImportError:
         search = _grid_search(pipeline)
         tried = math.prod(len(values) for values in search.param_grid.values())
         _heading("Grid search")
-        _say("  (a Bayesian one with scikit-optimize: pip install scikit-optimize)")
+        _print("  (a Bayesian one with scikit-optimize: pip install scikit-optimize)")
     bar = ProgressBar(FOLDS * tried, "Fits", unit="fit")
-    search.set_params(scoring=CountedAccuracy(bar))
+    search.set_params(scoring=AccuracyWithProgress(bar))
     try:
-        search.fit(data.x_train[:SEARCHED_ROWS], data.y_train[:SEARCHED_ROWS])
+        search.fit(data.x_train[:SEARCH_ROWS], data.y_train[:SEARCH_ROWS])
     finally:
         bar.close()
     return search
@@ -292,7 +292,7 @@ def demo(which=None, epochs=None, output="nnlite-demo", seed=0):
     began = time.perf_counter()
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
-    _say(
+    _print(
         f"nnlite {__version__}, engine {dispatch.engine('float32').isa}, "
         f"threads {_engine.max_threads()}\n"
     )
@@ -310,7 +310,7 @@ def demo(which=None, epochs=None, output="nnlite-demo", seed=0):
     _heading("Results")
     for name, one in trained.items():
         _row(name.lower(), f"{one.accuracy:.2%} in {one.seconds:.1f} seconds")
-    same = _keep(last.pipeline, data, output / "model.pkl")
+    same = _save_and_reload(last.pipeline, data, output / "model.pkl")
     _draw(output / "report.png", data, trained, search)
     _row("all in", f"{time.perf_counter() - began:.1f} seconds")
     return 0 if same else 1
@@ -319,7 +319,7 @@ def demo(which=None, epochs=None, output="nnlite-demo", seed=0):
 def _train(data, network, seed):
     """Train a network and print its results."""
     _heading(network.name)
-    _row("network", f"{network.about}, relu and softmax")
+    _row("network", f"{network.description}, relu and softmax")
     _row("training", f"Adam, batches of {network.batch}, {network.epochs} epochs")
     pipeline = _pipeline(data, network, seed)
     began = time.perf_counter()
@@ -340,19 +340,19 @@ def _show_search(search):
     """Print a table of the best settings that were tried."""
     results = search.cv_results_
     order = np.argsort(-np.asarray(results["mean_test_score"]), kind="stable")
-    _say(f"  {'accuracy':<16}{'optimizer':<11}{'rate':<9}hidden layers")
-    for at in order[:SHOWN]:
+    _print(f"  {'accuracy':<16}{'optimizer':<11}{'rate':<9}hidden layers")
+    for at in order[:SHOWN_SETTINGS]:
         tried = results["params"][at]
         mean, spread = results["mean_test_score"][at], results["std_test_score"][at]
         accuracy = f"{mean:.1%} ± {spread:.1%}"
         optimizer = tried.get("network__optimizer", "adam")
-        rate, layers = f"{tried['network__learning_rate']:.2g}", _brief(tried["network__layers"])
+        rate, layers = f"{tried['network__learning_rate']:.2g}", _describe(tried["network__layers"])
         best = "  best" if at == search.best_index_ else ""
-        _say(f"  {accuracy:<16}{optimizer:<11}{rate:<9}{layers}{best}")
-    _say(f"  ... of {len(order)} settings, in {FOLDS} folds each")
+        _print(f"  {accuracy:<16}{optimizer:<11}{rate:<9}{layers}{best}")
+    _print(f"  ... of {len(order)} settings, in {FOLDS} folds each")
 
 
-def _brief(architecture):
+def _describe(architecture):
     """A short description of an architecture."""
     words = {
         Dense: lambda layer: str(layer.units),
@@ -364,7 +364,7 @@ def _brief(architecture):
     return ", ".join(layers)
 
 
-def _keep(pipeline, data, path):
+def _save_and_reload(pipeline, data, path):
     """Pickle the pipeline, load it, and return whether the loaded one predicts the same bits."""
     write_whole(path, pickle.dumps(pipeline))
     again = pickle.loads(path.read_bytes())
@@ -387,7 +387,7 @@ def _draw(path, data, trained, search):
     *_, (name, last) = trained.items()
     count = f"{len(data.x_test):,} test images"
     best = search.best_estimator_["network"].model_
-    rows = f"{min(SEARCHED_ROWS, len(data.x_train)):,} images"
+    rows = f"{min(SEARCH_ROWS, len(data.x_train)):,} images"
     found = f"Search on {rows}: {search.best_score_:.2%} in {FOLDS} folds; the best architecture"
     searched = found, search, best
     title = f"{data.name}: the {name.lower()} reads {last.accuracy:.2%} of {count}"
@@ -402,14 +402,14 @@ def _draw(path, data, trained, search):
         _row("report", path)
 
 
-def _say(text):
+def _print(text):
     print(text, flush=True)
 
 
 def _row(name, value):
-    _say(f"  {name:<23}{value}")
+    _print(f"  {name:<23}{value}")
 
 
 def _heading(text):
     bold = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    _say(f"\n\033[1m{text}\033[0m" if bold else f"\n{text}")
+    _print(f"\n\033[1m{text}\033[0m" if bold else f"\n{text}")

@@ -28,7 +28,7 @@ GATES = {name: number for number, name in enumerate("silu gelu gelu_tanh mish ha
 
 # For each activation whose derivative f'(y), a function of its output y, is not piecewise constant:
 # the derivative of f' with respect to y.
-_CURVES = {
+_DERIVATIVE_RULES = {
     KINDS["sigmoid"]: lambda y, _: subtract(1.0, multiply(2.0, y)),
     KINDS["tanh"]: lambda y, _: multiply(-2.0, y),
     KINDS["elu"]: lambda y, _: greater_equal(0.0, y),
@@ -46,12 +46,12 @@ def _activation_gradient(c, dy, need):
 
 
 def _second_gradient(c, ddx, need):
-    """Gradients of dx = dy * f'(y) with respect to dy, and to y if it has a rule in `_CURVES`."""
+    """The gradients of dx = dy * f'(y) with respect to dy and, by `_DERIVATIVE_RULES`, to y."""
     dy, y = c.inputs
-    curve = _CURVES.get(c.attrs["kind"])
+    rule = _DERIVATIVE_RULES.get(c.attrs["kind"])
     return [
         activation_gradient(ddx, y, **c.attrs) if need[0] else None,
-        multiply(multiply(ddx, dy), curve(y, c.attrs["alpha"])) if need[1] and curve else None,
+        multiply(multiply(ddx, dy), rule(y, c.attrs["alpha"])) if need[1] and rule else None,
     ]
 
 
@@ -309,7 +309,7 @@ def hard_silu(x):
     return call("gated_activation", operands(x), gate=GATES["hard_silu"])
 
 
-def _at_least_one_axis(x, *_):
+def _infer_softmax(x, *_):
     if not x or x[-1] == 0:
         raise ValueError(f"softmax: expected a last axis of at least one class, got shape {x}")
     return [x]
@@ -318,14 +318,14 @@ def _at_least_one_axis(x, *_):
 for _name in ("softmax", "log_softmax"):
     Op(
         _name,
-        infer=_at_least_one_axis,
+        infer=_infer_softmax,
         gradient=lambda c, dy, need, name=_name: [call(f"{name}_gradient", [dy, c.outputs[0]])],
         in_place=(0,) if _name == "softmax" else (),
     )
-    Op(f"{_name}_gradient", infer=_at_least_one_axis, in_place=(0, 1))
+    Op(f"{_name}_gradient", infer=_infer_softmax, in_place=(0, 1))
 
 
-def _along(axis, function, x):
+def _along_axis(axis, function, x):
     """Apply `function`, which works along the last axis, along `axis`."""
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(
@@ -353,7 +353,7 @@ def softmax(x, axis=-1):
     """
     (x,) = operands(x)
     if axis not in (-1, x.ndim - 1):
-        return _along(axis, softmax, x)
+        return _along_axis(axis, softmax, x)
     y = call("softmax", [x])
     y.logits = ("softmax", x)
     return y
@@ -368,4 +368,6 @@ def log_softmax(x, axis=-1):
     axis : int, default -1
     """
     (x,) = operands(x)
-    return call("log_softmax", [x]) if axis in (-1, x.ndim - 1) else _along(axis, log_softmax, x)
+    if axis not in (-1, x.ndim - 1):
+        return _along_axis(axis, log_softmax, x)
+    return call("log_softmax", [x])

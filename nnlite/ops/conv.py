@@ -8,7 +8,7 @@ from nnlite.ops.activation import KINDS, activation_gradient
 from nnlite.ops.operands import call, operands
 from nnlite.ops.reduce import sum_to
 from nnlite.ops.shape import broadcast_to, reshape
-from nnlite.ops.windows import check_images, padding_of, pair, windows_along
+from nnlite.ops.windows import check_images, check_padding, pair, windows_along
 
 # The attributes of a window in C's order; conv2d has `groups` after them.
 _WINDOW = {
@@ -20,12 +20,12 @@ _WINDOW = {
     "dilation_w": int,
 }
 _FUSED = {"kind": int, "alpha": float}
-_SIZE = {"out_h": None, "out_w": None}
+_OUTPUT_SIZE = {"out_h": None, "out_w": None}
 
 
 def window_attributes(name, x, kernel, strides, padding, dilation_rate):
     """The checked attributes of a window over images; `x` and `kernel` are shapes."""
-    padding = padding_of(padding)
+    padding = check_padding(padding)
     check_images(x)
     if len(kernel) != 4 or 0 in kernel:
         raise ValueError(f"{name}: expected a kernel of 4 axes, none of size 0, got shape {kernel}")
@@ -53,7 +53,7 @@ def window_attributes(name, x, kernel, strides, padding, dilation_rate):
     }
 
 
-def _kind(name, activation):
+def _activation_number(name, activation):
     if activation not in KINDS:
         raise ValueError(
             f"{name}: expected an activation of {', '.join(KINDS)}, got {activation!r}"
@@ -167,7 +167,7 @@ Op(
     infer=_infer_conv2d,
     gradient=_conv2d_gradient,
     work=_conv2d_work,
-    attrs={**_FUSED, **_WINDOW, "groups": int, **_SIZE},
+    attrs={**_FUSED, **_WINDOW, "groups": int, **_OUTPUT_SIZE},
 )
 Op(
     "conv2d_gradient_input",
@@ -237,9 +237,8 @@ def conv2d(
     given = operands(*([x, kernel] if bias is None else [x, kernel, bias]))
     shapes = given[0].shape, given[1].shape
     window = window_attributes("conv2d", *shapes, strides, padding, dilation_rate)
-    return call(
-        "conv2d", given, kind=_kind("conv2d", activation), alpha=alpha, groups=int(groups), **window
-    )
+    kind = _activation_number("conv2d", activation)
+    return call("conv2d", given, kind=kind, alpha=alpha, groups=int(groups), **window)
 
 
 # --- depthwise_conv2d and separable_conv2d
@@ -279,7 +278,7 @@ Op(
     infer=_infer_depthwise,
     gradient=_depthwise_gradient,
     work=_depthwise_work,
-    attrs={**_FUSED, **_WINDOW, **_SIZE},
+    attrs={**_FUSED, **_WINDOW, **_OUTPUT_SIZE},
 )
 Op(
     "depthwise_gradient_input",
@@ -332,7 +331,7 @@ def depthwise_conv2d(
     given = operands(*([x, kernel] if bias is None else [x, kernel, bias]))
     shapes = given[0].shape, given[1].shape
     window = window_attributes(name, *shapes, strides, padding, dilation_rate)
-    return call(name, given, kind=_kind(name, activation), alpha=alpha, **window)
+    return call(name, given, kind=_activation_number(name, activation), alpha=alpha, **window)
 
 
 def separable_conv2d(

@@ -94,7 +94,7 @@ def _infer_counts(counts, thresholds, labels, scores, weights=None):
     return []
 
 
-def _work_of_counts(inputs, outputs):
+def _counts_work(inputs, outputs):
     return math.prod(inputs[0]) + math.prod(inputs[2]) * (4 + inputs[0][1].bit_length())
 
 
@@ -103,7 +103,7 @@ Op(
     infer=_infer_counts,
     outputs=(),
     writes=(0,),
-    work=_work_of_counts,
+    work=_counts_work,
 )
 
 

@@ -14,14 +14,14 @@ from nnlite.engine.tensor import Tensor
 from nnlite.ops.operands import operands
 
 
-def _one_number(name, *shapes):
+def _check_scalars(name, *shapes):
     for shape in shapes:
         if math.prod(shape) != 1:
             raise ValueError(f"{name}: expected a number, got shape {shape}")
     return []
 
 
-Op("increment", infer=lambda counter: _one_number("increment", counter), outputs=(), writes=(0,))
+Op("increment", infer=lambda counter: _check_scalars("increment", counter), outputs=(), writes=(0,))
 
 
 def increment(counter):
@@ -29,7 +29,7 @@ def increment(counter):
     apply(OPS["increment"], [counter], {})
 
 
-def _rule(name, formula, slots=(), numbers=("learning_rate",), attrs=None, gradient=True):
+def _update_rule(name, formula, slots=(), numbers=("learning_rate",), attrs=None, gradient=True):
     """Register an op that overwrites `param` and its slots; return the function that calls it.
 
     Parameters
@@ -54,7 +54,7 @@ def _rule(name, formula, slots=(), numbers=("learning_rate",), attrs=None, gradi
                 raise ValueError(
                     f"{name}: expected a {what} of the variable's shape {param}, got {shape}"
                 )
-        return _one_number(name, *rest[len(arrays) - 1 :])
+        return _check_scalars(name, *rest[len(arrays) - 1 :])
 
     writes = tuple(range(1 + len(slots)))
     fused_input = len(writes) if gradient else None
@@ -79,18 +79,18 @@ def _rule(name, formula, slots=(), numbers=("learning_rate",), attrs=None, gradi
     return function
 
 
-_COUNTED = ("learning_rate", "step")
+_WITH_STEP = ("learning_rate", "step")
 _BETAS = {"beta_1": float, "beta_2": float}
 _ADAM = {**_BETAS, "epsilon": float}
 
-decay_weights = _rule(
+decay_weights = _update_rule(
     "decay_weights",
     "param -= learning_rate * decay * param.",
     attrs={"decay": float},
     gradient=False,
 )
-sgd_update = _rule("sgd_update", "param -= learning_rate * grad.")
-momentum_update = _rule(
+sgd_update = _update_rule("sgd_update", "param -= learning_rate * grad.")
+momentum_update = _update_rule(
     "momentum_update",
     "velocity = momentum * velocity - learning_rate * grad; param += velocity (nesterov: momentum "
     "* velocity - learning_rate * grad).",
@@ -101,7 +101,7 @@ momentum_update = _rule(
 
 def _rmsprop(kind, *slots):
     momentum = {"momentum": float} if "m" in slots else {}
-    return _rule(
+    return _update_rule(
         f"rmsprop_{kind}update",
         "v += (grad^2 - v)(1 - rho); variance = v, less the square of the average gradient if "
         "centered; step = learning_rate * grad / sqrt(variance + epsilon), with momentum the "
@@ -115,57 +115,57 @@ rmsprop_update = _rmsprop("")
 rmsprop_momentum_update = _rmsprop("momentum_", "m")
 rmsprop_centered_update = _rmsprop("centered_", "average")
 rmsprop_centered_momentum_update = _rmsprop("centered_momentum_", "m", "average")
-adagrad_update = _rule(
+adagrad_update = _update_rule(
     "adagrad_update",
     "accumulator += grad^2; param -= learning_rate * grad / sqrt(accumulator + epsilon).",
     slots=("accumulator",),
     attrs={"epsilon": float},
 )
-adadelta_update = _rule(
+adadelta_update = _update_rule(
     "adadelta_update",
     "v += (grad^2 - v)(1 - rho); step = grad * sqrt(d + epsilon) / sqrt(v + epsilon); d += (step^2 "
     "- d)(1 - rho); param -= learning_rate * step.",
     slots=("v", "d"),
     attrs={"rho": float, "epsilon": float},
 )
-adam_update = _rule(
+adam_update = _update_rule(
     "adam_update",
     "m += (grad - m)(1 - beta_1); v += (grad^2 - v)(1 - beta_2); param -= alpha * m / (sqrt(v) + "
     "epsilon), alpha = learning_rate * sqrt(1 - beta_2^step) / (1 - beta_1^step).",
     slots=("m", "v"),
-    numbers=_COUNTED,
+    numbers=_WITH_STEP,
     attrs=_ADAM,
 )
-amsgrad_update = _rule(
+amsgrad_update = _update_rule(
     "amsgrad_update",
     "As `adam_update`, with `top`, the largest v so far, in place of v.",
     slots=("m", "v", "top"),
-    numbers=_COUNTED,
+    numbers=_WITH_STEP,
     attrs=_ADAM,
 )
-adamax_update = _rule(
+adamax_update = _update_rule(
     "adamax_update",
     "m += (grad - m)(1 - beta_1); u = max(beta_2 * u, |grad|); param -= learning_rate / (1 - "
     "beta_1^step) * m / (u + epsilon).",
     slots=("m", "u"),
-    numbers=_COUNTED,
+    numbers=_WITH_STEP,
     attrs=_ADAM,
 )
-nadam_update = _rule(
+nadam_update = _update_rule(
     "nadam_update",
     "Adam with Nesterov's momentum. The momentum of step t is b(t) = beta_1 (1 - 0.96^t / 2); "
     "`product` is b(1) ... b(step - 1), which `nadam_advance` updates.",
     slots=("m", "v"),
-    numbers=(*_COUNTED, "product"),
+    numbers=(*_WITH_STEP, "product"),
     attrs=_ADAM,
 )
-lion_update = _rule(
+lion_update = _update_rule(
     "lion_update",
     "param -= learning_rate * sign(m + (grad - m)(1 - beta_1)); m += (grad - m)(1 - beta_2).",
     slots=("m",),
     attrs=_BETAS,
 )
-ftrl_update = _rule(
+ftrl_update = _update_rule(
     "ftrl_update",
     "s' = accumulator + grad^2; linear += grad + 2 shrinkage * param - (s'^-power - "
     "accumulator^-power) / learning_rate * param; param = (clip(linear, -l1, l1) - linear) / "
@@ -176,7 +176,7 @@ ftrl_update = _rule(
 
 Op(
     "nadam_advance",
-    infer=lambda product, step, **_: _one_number("nadam_advance", product, step),
+    infer=lambda product, step, **_: _check_scalars("nadam_advance", product, step),
     attrs={"beta_1": float},
     outputs=(),
     writes=(0,),

@@ -3,7 +3,7 @@
 from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import ArgmaxGradient
 from nnlite.ops.operands import call, operands
-from nnlite.ops.windows import check_images, padding_of, pair, windows_along
+from nnlite.ops.windows import check_images, check_padding, pair, windows_along
 
 _ATTRS = {
     **dict.fromkeys(("pool_h", "pool_w", "stride_h", "stride_w", "pad_top", "pad_left"), int),
@@ -64,7 +64,7 @@ def _pool(name, x, pool_size, strides, padding):
     (x,) = operands(x)
     pool = pair("pool_size", pool_size)
     stride = pool if strides is None else pair("strides", strides)
-    padding = padding_of(padding)
+    padding = check_padding(padding)
     check_images(x.shape)
     if padding == "valid" and (x.shape[1] < pool[0] or x.shape[2] < pool[1]):
         raise ValueError(

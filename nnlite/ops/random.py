@@ -12,7 +12,7 @@ from nnlite.engine.tensor import Variable
 from nnlite.ops.operands import call, operands
 
 
-def _with_key(name, key, shape):
+def _check_key(name, key, shape):
     if key != (4,):
         raise ValueError(f"{name}: expected a key of shape (4,), got {key}")
     return [shape]
@@ -20,7 +20,7 @@ def _with_key(name, key, shape):
 
 Op(
     "random_key",
-    infer=lambda state: _with_key("random_key", state, state),
+    infer=lambda state: _check_key("random_key", state, state),
     outputs=("int32",),
     writes=(0,),
     gradient="none",
@@ -50,7 +50,7 @@ def random_key(state):
 
 Op(
     "random_uniform",
-    infer=lambda key, shape, **_: _with_key("random_uniform", key, shape),
+    infer=lambda key, shape, **_: _check_key("random_uniform", key, shape),
     attrs={"shape": None, "dtype": None},
     gradient="none",
 )
@@ -71,7 +71,7 @@ def random_uniform(key, shape, dtype=None):
 
 Op(
     "random_normal",
-    infer=lambda key, shape, **_: _with_key("random_normal", key, shape),
+    infer=lambda key, shape, **_: _check_key("random_normal", key, shape),
     attrs={"shape": None, "dtype": None},
     gradient="none",
 )
@@ -93,7 +93,7 @@ def random_normal(key, shape, dtype=None):
 def _infer_dropout(x, key, rate):
     if not 0 <= rate < 1:
         raise ValueError(f"dropout: expected rate in [0, 1), got {rate}")
-    return _with_key("dropout", key, x)
+    return _check_key("dropout", key, x)
 
 
 Op(

@@ -18,19 +18,19 @@ def _slice_gradient(c, dy, need):
     return [call("slice_gradient", [dy], **attrs)]
 
 
-_PLACES = {"int32": int, **dict.fromkeys(_BEGINS + _STEPS, int), "shape": None, "dtype": None}
+_SLICE_ATTRS = {"int32": int, **dict.fromkeys(_BEGINS + _STEPS, int), "shape": None, "dtype": None}
 Op(
     "slice",
     infer=lambda x, shape, **_: [shape],
     outputs=("given",),
-    attrs=_PLACES,
+    attrs=_SLICE_ATTRS,
     gradient=_slice_gradient,
 )
 Op(
     "slice_gradient",
     infer=lambda dy, shape, **_: [shape],
     outputs=("given",),
-    attrs=_PLACES,
+    attrs=_SLICE_ATTRS,
     gradient=lambda c, dy, need: [call("slice", [dy], **{**c.attrs, "shape": c.inputs[0].shape})],
 )
 
@@ -92,8 +92,8 @@ def getitem(x, key):
         padded = ranges + [(0, 1, 1)] * (MAX_NDIM - x.ndim)
         begins = {name: begin for name, (begin, _, _) in zip(_BEGINS, padded)}
         steps = {name: step for name, (_, _, step) in zip(_STEPS, padded)}
-        places = {"int32": int(x.dtype == "int32"), **begins, **steps}
-        x = call("slice", [x], **places, shape=sizes, dtype=x.dtype)
+        attrs = {"int32": int(x.dtype == "int32"), **begins, **steps}
+        x = call("slice", [x], **attrs, shape=sizes, dtype=x.dtype)
     return reshape(x, shape)
 
 
@@ -203,10 +203,10 @@ def split(x, parts, axis=0):
     if isinstance(parts, numbers.Integral):
         if parts < 1 or n % parts:
             raise ValueError(f"split: {n} entries cannot be cut into {parts} equal parts")
-        places = [n // parts * k for k in range(1, parts)]
+        begins = [n // parts * k for k in range(1, parts)]
     else:
-        places = list(parts)
-    ends = [0, *places, n]
+        begins = list(parts)
+    ends = [0, *begins, n]
     before = [slice(None)] * axis
     return [x[(*before, slice(a, b))] for a, b in itertools.pairwise(ends)]
 

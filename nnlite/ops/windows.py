@@ -14,7 +14,7 @@ def pair(name, value):
     return int(both[0]), int(both[1])
 
 
-def padding_of(padding):
+def check_padding(padding):
     """`padding` in lower case; ValueError unless it is 'valid' or 'same'."""
     lower = padding.lower() if isinstance(padding, str) else padding
     if lower not in ("valid", "same"):

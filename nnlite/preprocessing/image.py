@@ -10,7 +10,7 @@ from nnlite.checks import positive_int
 from nnlite.configurable import Configurable
 from nnlite.data.sources import ArraySource
 from nnlite.preprocessing import transforms
-from nnlite.preprocessing.iterator import NumpyArrayIterator, images_of, read_rows, seed_of
+from nnlite.preprocessing.iterator import NumpyArrayIterator, image_source, read_rows, resolve_seed
 from nnlite.preprocessing.parameter_checks import check
 
 __all__ = ["ImageDataGenerator", "NumpyArrayIterator"]
@@ -167,7 +167,7 @@ class ImageDataGenerator(Configurable):
             raise ValueError(
                 f"expected the shape (height, width, channels) of one image, got {img_shape}"
             )
-        u = transforms.uniform(seed_of(seed), 0, 0, 1)
+        u = transforms.uniform(resolve_seed(seed), 0, 0, 1)
         p = transforms.parameters(self, u, *img_shape[:2])
         return {name: None if v is None else v[0].item() for name, v in p.items()}
 
@@ -250,15 +250,15 @@ class ImageDataGenerator(Configurable):
 
     def _standardized(self, x):
         """A normalized batch of floats; `x` may be overwritten."""
-        each = (1, 2, 3)
+        axes = (1, 2, 3)
         if self.preprocessing_function is not None:
             x = self._preprocessed(x)
         if self.rescale:
             x *= self.rescale
         if (self.samplewise_center or self.samplewise_std_normalization) and x.size:
-            x -= x.mean(each, keepdims=True)
+            x -= x.mean(axes, keepdims=True)
         if self.samplewise_std_normalization and x.size:
-            x /= x.std(each, keepdims=True) + 1e-6
+            x /= x.std(axes, keepdims=True) + 1e-6
         if self._centers():
             x -= self._learned("mean", x.shape)
         if self.zca_whitening:
@@ -318,11 +318,11 @@ class ImageDataGenerator(Configurable):
             For another number of dimensions, no images, or values that are not finite.
         """
         self.check()
-        source = images_of(x)
+        source = image_source(x)
         rounds = positive_int("rounds", rounds)
         if not self._centers():
             return
-        seed, count = seed_of(seed), source.rows * (rounds if augment else 1)
+        seed, count = resolve_seed(seed), source.rows * (rounds if augment else 1)
         pixels = count * math.prod(source.row_shape[:2])
 
         def parts():
@@ -349,12 +349,12 @@ class ImageDataGenerator(Configurable):
 
         S and V are also those of R in the QR decomposition of the data, computed part by part.
         """
-        triangle = None
+        r = None
         for part in parts:
             rows = (part - mean).reshape(len(part), -1)
-            rows = rows if triangle is None else np.vstack([triangle, rows])
-            triangle = np.linalg.qr(rows, mode="r")
-        _, s, vt = np.linalg.svd(triangle, full_matrices=False)
+            rows = rows if r is None else np.vstack([r, rows])
+            r = np.linalg.qr(rows, mode="r")
+        _, s, vt = np.linalg.svd(r, full_matrices=False)
         return ((vt.T * (np.sqrt(count) / (s + self.zca_epsilon))) @ vt).astype(self.real())
 
     # --- batches

@@ -13,7 +13,7 @@ from nnlite.engine.tensor import convert_to_tensor
 from nnlite.preprocessing import transforms
 
 
-def images_of(x):
+def image_source(x):
     """A checked Source of images (N, H, W, C), which are read in place."""
     if isinstance(x, (tuple, list)) and len({np.shape(image) for image in x}) > 1:
         raise ValueError(
@@ -46,7 +46,7 @@ def read_rows(source, rows, real):
         return source.read(memory, index, count).numpy()
 
 
-def seed_of(seed):
+def resolve_seed(seed):
     """The checked seed; for None the next one of nnlite."""
     if seed is None:
         return config.next_seed()
@@ -55,7 +55,7 @@ def seed_of(seed):
     return int(seed)
 
 
-def _companion(values, name, n):
+def _check_rows(values, name, n):
     """y or sample_weight as a checked array with one row for each of n images."""
     if values is None:
         return None
@@ -107,27 +107,27 @@ class NumpyArrayIterator:
     ):
         self.image_data_generator = image_data_generator
         image_data_generator.check()
-        x = images_of(x).array
+        x = image_source(x).array
         self.batch_size = positive_int("batch_size", batch_size)
-        y = _companion(y, "y", len(x))
-        sample_weight = _companion(sample_weight, "sample_weight", len(x))
+        y = _check_rows(y, "y", len(x))
+        sample_weight = _check_rows(sample_weight, "sample_weight", len(x))
         if sample_weight is not None and y is None:
             raise ValueError("sample_weight: expected y beside it, got None")
-        part = self._part(subset, len(x))
+        rows = self._subset_slice(subset, len(x))
         if subset is not None and y is not None and not ignore_class_split:
-            _check_classes(y, part)
+            _check_classes(y, rows)
         self.x, self.y, self.sample_weight = (
-            None if a is None else a[part] for a in (x, y, sample_weight)
+            None if a is None else a[rows] for a in (x, y, sample_weight)
         )
-        self.n, self.shuffle, self.seed = len(self.x), bool(shuffle), seed_of(seed)
+        self.n, self.shuffle, self.seed = len(self.x), bool(shuffle), resolve_seed(seed)
         self._source = ArraySource(self.x, "x")
         self.epoch = self.batch_index = 0
         self._order = None
-        self._pictures = None
+        self._save_settings = None
         if save_to_dir is not None:
-            self._pictures = (_pillow(), save_to_dir, save_prefix, save_format)
+            self._save_settings = (_pillow(), save_to_dir, save_prefix, save_format)
 
-    def _part(self, subset, n):
+    def _subset_slice(self, subset, n):
         """The slice of images of a subset; the first images are for validation."""
         if subset is None:
             return slice(None)
@@ -151,7 +151,7 @@ class NumpyArrayIterator:
         rows = self._rows()[first : first + self.batch_size]
         u = transforms.uniform(self.seed, self.epoch, first, len(rows))
         x = self.image_data_generator.batch(self._source, rows, u)
-        if self._pictures:
+        if self._save_settings:
             self._save(x, rows)
         if self.y is None:
             return x
@@ -188,19 +188,19 @@ class NumpyArrayIterator:
 
     def _save(self, images, rows):
         """Write each image to a file, with its minimum as black and its maximum as white."""
-        pillow, folder, prefix, form = self._pictures
+        pillow, folder, prefix, file_format = self._save_settings
         for image, row in zip(images, rows):
             levels = image - image.min()
             levels = (levels * (255 / (levels.max() or 1))).astype(np.uint8)
             picture = pillow.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
-            picture.save(os.path.join(folder, f"{prefix}_{row}_{self.epoch}.{form}"))
+            picture.save(os.path.join(folder, f"{prefix}_{row}_{self.epoch}.{file_format}"))
 
 
-def _check_classes(y, part):
+def _check_classes(y, rows):
     """Raise ValueError unless both subsets have the same values of y."""
     outside = np.ones(len(y), bool)
-    outside[part] = False
-    if not np.array_equal(np.unique(y[part]), np.unique(y[outside])):
+    outside[rows] = False
+    if not np.array_equal(np.unique(y[rows]), np.unique(y[outside])):
         raise ValueError(
             "subset: expected the same classes in both parts of the data; shuffle x and y, or pass "
             "ignore_class_split=True"

@@ -46,7 +46,7 @@ def permutation(seed, epoch, n):
     return _generator(seed, epoch, 0, 0, 0, 1).permutation(n)
 
 
-def _shift(amount, side, u, sign):
+def _draw_shift(amount, side, u, sign):
     """The shift of each sample in pixels; `amount` is a setting such as `width_shift_range`."""
     if isinstance(amount, numbers.Real) and not isinstance(amount, numbers.Integral):
         pixels = (2 * u - 1) * amount
@@ -66,10 +66,10 @@ def parameters(settings, u, height, width):
         For each name of DEFAULTS an array with one value for each image, or None.
     """
     low, high = settings.zoom_limits()
-    found = {
+    drawn = {
         "theta": (2 * u[:, THETA] - 1) * settings.rotation_range,
-        "tx": _shift(settings.width_shift_range, width, u[:, TX], u[:, TX_SIGN]),
-        "ty": _shift(settings.height_shift_range, height, u[:, TY], u[:, TY_SIGN]),
+        "tx": _draw_shift(settings.width_shift_range, width, u[:, TX], u[:, TX_SIGN]),
+        "ty": _draw_shift(settings.height_shift_range, height, u[:, TY], u[:, TY_SIGN]),
         "shear": (2 * u[:, SHEAR] - 1) * settings.shear_range,
         "zx": low + (high - low) * u[:, ZX],
         "zy": low + (high - low) * u[:, ZY],
@@ -79,11 +79,11 @@ def parameters(settings, u, height, width):
         "brightness": None,
     }
     if settings.channel_shift_range:
-        found["channel_shift_intensity"] = (2 * u[:, CHANNEL] - 1) * settings.channel_shift_range
+        drawn["channel_shift_intensity"] = (2 * u[:, CHANNEL] - 1) * settings.channel_shift_range
     if settings.brightness_range is not None:
         low, high = settings.brightness_range
-        found["brightness"] = low + (high - low) * u[:, BRIGHTNESS]
-    return found
+        drawn["brightness"] = low + (high - low) * u[:, BRIGHTNESS]
+    return drawn
 
 
 def matrices(p, height, width):
@@ -126,13 +126,13 @@ def transform(images, p, fill_mode, cval, order):
         with config.precision(str(images.dtype)):
             images = ops.affine_transform(images, maps, fill_mode, cval, order).numpy()
     if p["channel_shift_intensity"] is not None:
-        images = _shift_channels(images, _each(p["channel_shift_intensity"], images))
+        images = _shift_channels(images, _per_image(p["channel_shift_intensity"], images))
     if p["brightness"] is not None:
-        images = _brighten(images, _each(p["brightness"], images))
+        images = _brighten(images, _per_image(p["brightness"], images))
     return images
 
 
-def _each(values, images):
+def _per_image(values, images):
     """One value for each image, in a shape that broadcasts to the images."""
     return np.asarray(values).astype(images.dtype).reshape(-1, 1, 1, 1)
 
@@ -157,9 +157,9 @@ def _brighten(images, factor):
     transparency, does not change.
     """
     low, high = _limits(images)
-    other = (low < 0) | (high > 255)
+    rescaled = (low < 0) | (high > 255)
     span = np.where(high > low, high - low, 1)
-    start, scale = np.where(other, low, 0), np.where(other, span / 255, 1)
+    start, scale = np.where(rescaled, low, 0), np.where(rescaled, span / 255, 1)
     bright = np.clip((images - start) / scale * factor, 0, 255) * scale + start
     if images.shape[3] == 4:
         bright[..., 3] = images[..., 3]

@@ -156,10 +156,12 @@ WINDOWS = {
 
 def test_every_name_has_a_row():
     assert {name.split()[0] for name in NN} == set(nn.__all__)
-    public = {n for n, f in vars(K).items() if inspect.isfunction(f) and n != "convert_to_tensor"}
-    assert {name.split()[0] for name in BACKEND} | set(APART) == {
-        n for n in public if not n.startswith("_")
-    }
+    assert {name.split()[0] for name in BACKEND} | set(APART) == set(K.__all__)
+
+
+@pytest.mark.parametrize("module", [keras.ops, nn, K])
+def test_public_names_are_functions(module):
+    assert all(inspect.isfunction(getattr(module, name)) for name in module.__all__)
 
 
 @pytest.mark.parametrize("given", ["array", "list", "tensor"])
