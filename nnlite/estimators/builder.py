@@ -39,14 +39,13 @@ def builder_of(layers, activation="relu", hidden_layer_sizes=()):
         Its `check` and `build` raise an error if `layers` is none of these.
     """
     if layers is None:
-        sizes = sizes_of("hidden_layer_sizes", hidden_layer_sizes)
-        return MLPBuilder(MLP(sizes, activation), flattens_first=True)
+        return SizesBuilder("hidden_layer_sizes", hidden_layer_sizes, activation, True)
     if is_function(layers):
         return FunctionBuilder(layers, activation)
     if isinstance(layers, MLP):
         return MLPBuilder(layers)
     if is_sizes(layers):
-        return MLPBuilder(MLP(sizes_of("layers", layers), activation))
+        return SizesBuilder("layers", layers, activation)
     return LayersBuilder(layers)
 
 
@@ -88,13 +87,26 @@ class Builder:
 class MLPBuilder(Builder):
     """Makes the layers of a multilayer perceptron, and before them a Flatten if X is images."""
 
-    def __init__(self, mlp, flattens_first=False):
-        self.mlp, self.flattens_first = mlp, flattens_first
+    def __init__(self, mlp):
+        self.mlp = mlp
 
     def build(self, meta):
         """Fresh layers."""
         images = meta is not None and len(meta.sample_shape) > 1
         return [Flatten()] * images + self.mlp.layers()
+
+
+class SizesBuilder(Builder):
+    """Makes the layers of a multilayer perceptron of some sizes; `setting` is where they stand."""
+
+    def __init__(self, setting, sizes, activation, flattens_first=False):
+        self.setting, self.sizes, self.activation = setting, sizes, activation
+        self.flattens_first = flattens_first
+
+    def build(self, meta):
+        """Fresh layers."""
+        mlp = MLP(sizes_of(self.setting, self.sizes), self.activation)
+        return MLPBuilder(mlp).build(meta)
 
 
 class LayersBuilder(Builder):

@@ -7,9 +7,10 @@ from sklearn.base import ClassifierMixin
 
 from nnlite.estimators import input_validation
 from nnlite.estimators.base import BaseNeuralNetwork
+from nnlite.estimators.docstrings import inject_docs
 from nnlite.estimators.logits import Logits, finite
 from nnlite.estimators.nested_params import settings_of
-from nnlite.estimators.parameters import inject_docs, is_dict_of_weights
+from nnlite.estimators.parameters import is_dict_of_weights
 from nnlite.estimators.targets import labels_of, target_of_labels
 
 

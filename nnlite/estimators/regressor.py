@@ -3,7 +3,7 @@
 from sklearn.base import RegressorMixin
 
 from nnlite.estimators.base import BaseNeuralNetwork
-from nnlite.estimators.parameters import inject_docs
+from nnlite.estimators.docstrings import inject_docs
 from nnlite.estimators.targets import ContinuousTarget
 
 

@@ -15,8 +15,8 @@ from nnlite.configurable import clone
 from nnlite.estimators import NNClassifier, NNRegressor
 from nnlite.estimators.builder import Builder
 from nnlite.estimators.compiled_model import check_outputs
+from nnlite.estimators.docstrings import inject_docs
 from nnlite.estimators.nested_params import settings_of
-from nnlite.estimators.parameters import inject_docs
 from nnlite.estimators.targets import Binary, Multilabel, OneHot
 from nnlite.layers import Layer
 from nnlite.models.model import Model

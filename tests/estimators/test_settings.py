@@ -163,6 +163,18 @@ def test_both_names_of_the_learning_rate_agree():
         assert estimator._optimizer_spec()._source == ExponentialDecay(0.1, 10, 0.5)
 
 
+@pytest.mark.parametrize("learning_rate", [None, 0.3])
+def test_the_order_of_names_of_the_learning_rate_does_not_matter(learning_rate):
+    names = {"optimizer__learning_rate": 0.6, "optimizer__lr": 0.1}
+    for order in (names, dict(reversed(names.items()))):
+        estimator = classifier(learning_rate=learning_rate).set_params(**order)
+        assert estimator.get_params()["optimizer__learning_rate"] == 0.6
+    estimator.set_params(learning_rate=0.4, optimizer__lr=0.2)
+    assert estimator.learning_rate == 0.2 and "optimizer__lr" not in estimator.get_params()
+    estimator.set_params(learning_rate=None, optimizer__lr=0.7)
+    assert estimator.learning_rate is None and estimator._optimizer_spec()._source == 0.7
+
+
 @pytest.mark.parametrize("given", ["auto", True, EarlyStopping(patience=10)])
 def test_early_stopping_has_settings(given):
     estimator = classifier(early_stopping=given).set_params(early_stopping__patience=3.0)

@@ -1,0 +1,124 @@
+"""What both estimators' docstrings share: their settings and the attributes that `fit` sets."""
+
+import inspect
+
+_PARAMETERS = """Parameters
+    ----------
+    layers : list of Layer, Layer, Stack, MLP, int, tuple of int, str or function, default None
+        The hidden layers:
+
+        - A list or Stack. An entry is a Layer or (name, Layer); None or 'passthrough' in the place
+          of a Layer leaves it out. The name of an entry is also the name of a setting: `hidden`,
+          `hidden__units`. An entry without a name is called by its type and number: `dropout_1`,
+          `dropout_1__rate`.
+        - Sizes such as 64, (64, 32) or '64-32': a multilayer perceptron with `activation`, which
+          flattens images.
+        - None: a multilayer perceptron of `hidden_layer_sizes`.
+        - A function `build(meta, depth=2)`. It returns any of these, or a compiled Model with its
+          output layer. Its keyword arguments are settings: `layers__depth`. `meta` has
+          `sample_shape`, `n_features`, `n_outputs` and `task`; a function can do without it.
+
+        If the first layer declares the shape of a sample (`input_shape`, `Input`), X may also be
+        rows of as many values: `Conv2D(32, 3, input_shape=(28, 28, 1))` reads rows of 784 pixels.
+    hidden_layer_sizes : int, sequence of int or str such as '64-32', default (256,)
+        The sizes of the hidden layers if `layers` is None.
+    activation : str or function, default 'relu'
+        The activation of hidden layers that are given as sizes.
+    normalize : 'auto', True or False, default 'auto'
+        Whether the network begins with a layer that brings each column of X to mean 0 and variance
+        1 and limits outliers to +-8, so that no scaler is needed. Its statistics are those of the
+        rows of `fit` (weighted) or of the first `partial_fit`. A sparse X is scaled, but not
+        shifted. A regressor also learns its targets at mean 0 and variance 1: its losses are in
+        this unit, and `predict` maps back.
+
+        - 'auto' normalizes rows of numbers. It does not normalize images, nor the input of a layer
+          that has a scale of its own (normalization, `Rescaling`, `Embedding`), nor anything if a
+          function makes the network.
+        - True normalizes all inputs, images by channel. It is an error if a function returns a
+          compiled model.
+        - False normalizes neither inputs nor targets.
+    optimizer : str or Optimizer, default 'adam'
+        Its settings can be searched, even if it is a name: `optimizer__beta_1`.
+    learning_rate : float or LearningRateSchedule, default None
+        None leaves the optimizer its own learning rate. Otherwise this is the learning rate, and
+        `optimizer__learning_rate` reads and changes it.
+    schedule : 'auto', 'cosine' or None, default 'auto'
+        'cosine' lowers the learning rate over the epochs along half a cosine, nearly to 0. 'auto'
+        does the same, unless the optimizer has a schedule or a callback sets the learning rate.
+        None does not change it. `partial_fit` never changes it.
+    batch_size : int or 'auto', default 'auto'
+        'auto' is 64, or 256 from 10,000 rows on. A batch never has more rows than there are.
+    epochs : int, default 200
+        The number of epochs of a `fit`; early stopping may end it earlier.
+    early_stopping : 'auto', bool or EarlyStopping, default 'auto'
+        True stops when the loss on held-out rows has not improved for 30 epochs, and restores the
+        best weights. 'auto' does so from 500 rows on, and if `fit` is given `X_val`. An
+        EarlyStopping has settings of its own; rows are held out if its `monitor` begins with
+        'val_'. `early_stopping__patience` and the like turn True and 'auto' into an EarlyStopping;
+        they have no effect on False.
+    validation_fraction : float in (0, 1), default 0.1
+        The part of the rows that is held out, with the same part of each class if possible.
+    scoring : str or function of (estimator, X, y), default None
+        A scorer of scikit-learn, such as 'roc_auc', or a function like it. It scores the held-out
+        rows after each epoch, without weights, as 'val_score'; early stopping as True or 'auto'
+        then monitors this score. It has no effect if no rows are held out.
+    refit_full : bool, default False
+        Whether, after early stopping on rows held out of X, a new network is trained on all of X
+        for the best number of epochs. `history_` and the attributes that follow from it remain
+        those of the first network.
+    warm_start : bool, default False
+        Whether `fit` continues from the weights of an earlier `fit`, for `epochs` more epochs. The
+        optimizer is a fresh one if its settings were changed. X and y must have the same columns
+        and labels.
+    callbacks : Callback or list of Callback, default None
+        `fit` uses copies. Entries can have names like those of `layers`; an entry without one is
+        called `reduce_lr_on_plateau_1` and the like. Callbacks of scikit-learn (1.9 and later:
+        `ProgressBar`, `ScoringMonitor`) are set with `set_callbacks` instead, on the estimator or
+        on a search around it; they are told of every epoch.
+    random_state : int, RandomState or None, default None
+        The same int gives the same bits, on any number of threads.
+    verbose : {0, 1, 2}, default 0
+        No output, a progress bar per epoch, or a line per epoch.
+    n_threads : int, default None
+        The largest number of threads; None uses as many as the work is worth.
+    dtype : {'auto', 'float32', 'float64'}, default 'auto'
+        The precision. 'auto' is float32; it is float64 if `fit` is given float64 data of at most
+        16,384 values and the network has at most 20,000 weights.
+"""
+
+_ATTRIBUTES = """model_ : Sequential
+        The trained model.
+    history_ : dict of str to list of float
+        The metrics of each epoch: 'loss', a classifier's 'accuracy', 'val_loss' of held-out rows
+        and so on.
+    loss_curve_, validation_loss_curve_ : list of float
+        The losses of `history_`. The latter is None if no rows were held out.
+    loss_ : float
+        The last value of `loss_curve_`.
+    n_iter_, best_epoch_ : int
+        The number of epochs that were run, and the one that early stopping found best; the last
+        one without early stopping.
+    n_features_in_, feature_names_in_ : int and array of str
+        The number of columns of X in `fit` (X.shape[1], the height of images), and their names if
+        all of them are strings.
+    dtype_ : dtype
+        The precision that was used: float32 or float64.
+"""
+
+
+def inject_docs(cls):
+    """A class decorator: complete the docstring and the signature of an estimator.
+
+    The docstring gets the parameters and attributes that both estimators share. The signature of
+    the constructor gets the settings that it takes as `**settings`: scikit-learn reads them there.
+    """
+    found = {}
+    for base in reversed(cls.__mro__[:-1]):
+        if "__init__" in vars(base):
+            found.update(inspect.signature(base.__init__).parameters)
+    if "__init__" in vars(cls):
+        named = [p for p in found.values() if p.kind != p.VAR_KEYWORD]
+        cls.__init__.__signature__ = inspect.Signature(named)
+    for mark, text in (("{parameters}\n", _PARAMETERS), ("{attributes}\n", _ATTRIBUTES)):
+        cls.__doc__ = (cls.__doc__ or "").replace(mark, text)
+    return cls
