@@ -28,8 +28,18 @@ def precision(real):
 
 
 def set_floatx(value):
-    """Set the precision of tensors and models made from now on: 'float32' (default) or
-    'float64'."""
+    """Set the precision of tensors and models that are made from now on.
+
+    Parameters
+    ----------
+    value : {'float32', 'float64'}
+        'float32' at first.
+
+    Raises
+    ------
+    ValueError
+        For any other value.
+    """
     if value not in ("float32", "float64"):
         raise ValueError(f"set_floatx: expected 'float32' or 'float64', got {value!r}")
     _settings["floatx"] = value
@@ -41,7 +51,17 @@ def epsilon():
 
 
 def set_epsilon(value):
-    """Set `epsilon()`: a positive float."""
+    """Set `epsilon()`.
+
+    Parameters
+    ----------
+    value : float in (0, inf)
+
+    Raises
+    ------
+    ValueError
+        For any other value.
+    """
     if not value > 0:
         raise ValueError(f"set_epsilon: expected a positive number, got {value!r}")
     _settings["epsilon"] = float(value)

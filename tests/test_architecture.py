@@ -257,3 +257,32 @@ def test_docstring_examples_run(tmp_path, monkeypatch):
             assert result.failed == 0, module.__name__
             tried += result.attempted
     assert tried > 50
+
+
+def test_versions_of_the_lint_tools_are_the_same_everywhere():
+    pinned = re.findall(r"((?:ruff|clang-format)==[\d.]+)", (ROOT / "pyproject.toml").read_text())
+    hooks = re.findall(r"\[(.*==.*)\]", (ROOT / ".pre-commit-config.yaml").read_text())
+    assert len(pinned) == 2 and set(hooks) == set(pinned)
+
+
+def test_dir_of_the_package_shows_what_is_public():
+    import nnlite
+
+    assert dir(nnlite) == sorted(nnlite.__all__)
+    assert all(hasattr(nnlite, name) for name in nnlite.__all__)
+
+
+PUBLIC_PATHS = """
+    nnlite.architecture:Stack nnlite.callbacks:EarlyStopping nnlite.datasets.mnist:load_data
+    nnlite.estimators:NNClassifier nnlite.losses:MeanSquaredError nnlite.models:Sequential
+    nnlite.optimizers.schedules:CosineDecay nnlite.plotting:plot_history nnlite.plotting:demo_report
+    nnlite.preprocessing.image:ImageDataGenerator nnlite.schedules:CosineDecay
+    nnlite.utils:to_categorical nnlite.utils:plot_model nnlite.wrappers.scikit_learn:KerasClassifier
+    nnlite.backend:floatx nnlite.nn:relu nnlite.regularizers:l2 nnlite.initializers:GlorotUniform
+""".split()
+
+
+@pytest.mark.parametrize("path", PUBLIC_PATHS)
+def test_public_import_paths_stay(path):
+    module, name = path.split(":")
+    assert hasattr(importlib.import_module(module), name)

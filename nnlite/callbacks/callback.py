@@ -69,7 +69,8 @@ class Callback(Configurable):
 
         Parameters
         ----------
-        logs : None
+        logs : dict
+            Empty.
         """
 
     def on_train_end(self, logs=None):
@@ -88,7 +89,8 @@ class Callback(Configurable):
         ----------
         epoch : int
             Number of the epoch, from 0.
-        logs : None
+        logs : dict
+            Empty.
         """
 
     def on_epoch_end(self, epoch, logs=None):
@@ -165,7 +167,8 @@ class Callback(Configurable):
 
         Parameters
         ----------
-        logs : None
+        logs : dict
+            Empty.
         """
 
     def on_test_end(self, logs=None):
@@ -204,7 +207,8 @@ class Callback(Configurable):
 
         Parameters
         ----------
-        logs : None
+        logs : dict
+            Empty.
         """
 
     def on_predict_end(self, logs=None):
@@ -212,7 +216,8 @@ class Callback(Configurable):
 
         Parameters
         ----------
-        logs : None
+        logs : dict
+            Empty.
         """
 
     def on_predict_batch_begin(self, batch, logs=None):

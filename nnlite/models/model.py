@@ -24,6 +24,11 @@ class Model(Trainer, Layer):
     outputs : symbol, or list or dict of them, optional
         What layers and functions of `nnlite.ops` gave when they were called on `inputs`.
     name : str, optional
+        By default the class's name in snake case.
+    trainable : bool, default True
+        Whether training changes the weights of the layers.
+    **kwargs
+        Of `Layer`: dtype, input_shape, input_dim.
 
     Examples
     --------
@@ -148,7 +153,19 @@ class Model(Trainer, Layer):
         return self._sublayers
 
     def get_layer(self, name=None, index=None):
-        """The layer of this name, or at this place."""
+        """A layer of the model.
+
+        Parameters
+        ----------
+        name : str, optional
+        index : int, optional
+            Its place among `layers`; it goes before the name.
+
+        Raises
+        ------
+        ValueError
+            If there is no layer of this name; the message lists those there are.
+        """
         if index is not None:
             return self.layers[index]
         for layer in self.layers:
@@ -168,7 +185,13 @@ class Model(Trainer, Layer):
         self.built = True
 
     def build(self, input_shape):
-        """Build every layer for samples of `input_shape[1:]`."""
+        """Build every layer.
+
+        Parameters
+        ----------
+        input_shape : tuple, or list or dict of them
+            None for the batch, then the shape of a sample.
+        """
         if not self.built:
             build_by_tracing(self, input_shape)
 

@@ -17,7 +17,12 @@ class Sequential(Model):
     Parameters
     ----------
     layers : list of Layer, optional
+        The first may say what a sample looks like, by `input_shape` or as an `Input`: the model
+        is built at once then.
     name : str, optional
+        By default 'sequential'.
+    trainable : bool, default True
+        Whether training changes the weights of the layers.
 
     Examples
     --------
@@ -50,7 +55,20 @@ class Sequential(Model):
         return [x for x in self._layers if not isinstance(x, InputLayer)]
 
     def add(self, layer):
-        """Append a layer; built at once if the shape of its input is known."""
+        """Append a layer, which is built at once if the shape of its input is known.
+
+        Parameters
+        ----------
+        layer : Layer or symbol of `Input`
+
+        Raises
+        ------
+        TypeError
+            If it is no layer.
+        ValueError
+            If it is in the model already or does not fit what the last layer gives; the model is
+            as before then.
+        """
         layer = self._append(layer)
         try:
             if len(self._layers) == 1 and layer._given_input_shape is not None:
@@ -96,11 +114,22 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config):
-        """The model that `get_config` described, of fresh layers."""
+        """The model that `get_config` described, of copies of the layers.
+
+        Parameters
+        ----------
+        config : dict
+        """
         return cls(**clone(config))
 
     def build(self, input_shape):
-        """Build every layer for samples of `input_shape[1:]`."""
+        """Build every layer.
+
+        Parameters
+        ----------
+        input_shape : tuple
+            None for the batch, then the shape of a sample.
+        """
         if not self.built:
             self._start_from(input_shape[1:])
 

@@ -147,10 +147,10 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
         _trace(model, validation.batches)
     model.stop_training, logs, diverged = False, {}, False
     try:
-        call(callbacks, "on_train_begin")
+        call(callbacks, "on_train_begin", {})
         for epoch in epochs:
             model.reset_metrics()
-            call(callbacks, "on_epoch_begin", epoch)
+            call(callbacks, "on_epoch_begin", epoch, {})
             with contextlib.closing(batches.epoch(steps)) as ranges:
                 done, seen = run_batches(model, "train", ranges, callbacks)
             ran_out = not model.stop_training and done < (steps or 1)
@@ -227,9 +227,9 @@ def _warn_if_diverged(logs):
 
 
 def evaluate(model, batches, steps=None, callbacks=()):
-    """The figures of the model on some data, by name."""
+    """The logs of a model on some data: what its test step returned after the last batch."""
     model.stop_evaluating = False
-    call(callbacks, "on_test_begin")
+    call(callbacks, "on_test_begin", {})
     model.reset_metrics()
     with contextlib.closing(batches.epoch(steps, restart=True)) as ranges:
         done, logs = run_batches(model, "test", ranges, callbacks)

@@ -19,7 +19,7 @@ PREDICT_ROWS, PREDICT_BYTES = 512, 2 << 20
 def predict(model, batches, steps=None, callbacks=()):
     """The outputs for every row of some batches."""
     model.stop_predicting = False
-    call(callbacks, "on_predict_begin")
+    call(callbacks, "on_predict_begin", {})
     by_batch = [c for c in callbacks if c.wants_batches("predict")]
     parts = []
     with contextlib.closing(batches.epoch(steps, restart=True)) as ranges:
@@ -31,7 +31,7 @@ def predict(model, batches, steps=None, callbacks=()):
                 break
     if not model.stop_predicting and len(parts) < (steps or 1):
         say_ran_out(batches.name, len(parts), "of the prediction", False)
-    call(callbacks, "on_predict_end")
+    call(callbacks, "on_predict_end", {})
     return _joined(parts)
 
 

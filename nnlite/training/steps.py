@@ -35,12 +35,12 @@ class Steps:
         return () if self._objectives is None else self._objectives.named_metrics()
 
     def reset_metrics(self):
-        """Forget all batches."""
+        """Reset every metric, as at the start of an epoch."""
         for m in self.metrics:
             m.reset_state()
 
     def get_metrics_result(self):
-        """The running figures by name."""
+        """The running values of `metrics`, by name."""
         found = dict([("loss", self._loss_tracker), *self._named_metrics()])
         for m in self.metrics:
             if not any(m is other for other in found.values()):
@@ -48,7 +48,27 @@ class Steps:
         return {name: m._logged() for name, m in found.items()}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
-        """The loss of a batch, regularization penalties included: a scalar tensor."""
+        """The loss of a batch with all regularization penalties.
+
+        Parameters
+        ----------
+        x : tensor, or list or dict of them
+            The inputs; only a subclass may need them.
+        y, y_pred : tensor, or list or dict of them
+            Targets and outputs.
+        sample_weight : tensor, or list or dict of them, optional
+            Shape (N,).
+
+        Returns
+        -------
+        Tensor
+            A scalar.
+
+        Raises
+        ------
+        ValueError
+            If `y` is None or does not fit the outputs.
+        """
         objectives, total = self._objectives_for(y_pred), None
         if y is None:
             names = [repr(g.loss.name) for g in objectives if g.loss is not None]

@@ -48,6 +48,9 @@ class Trainer(Steps):
             Run every step in Python, so that values inside `call` can be looked at.
         n_threads : int, optional
             At most this many threads; by default as many as the work is worth.
+        **kwargs
+            `jit_compile` and `steps_per_execution` of Keras are accepted and ignored; any other is
+            a TypeError.
         """
         if kwargs.keys() - {"jit_compile", "steps_per_execution"}:
             raise TypeError(f"compile: unknown arguments {', '.join(kwargs)}")
@@ -174,7 +177,7 @@ class Trainer(Steps):
         Returns
         -------
         History
-            Its `history` has one list of floats for each figure.
+            Its `history` has a list for each name in the logs, with a value for each epoch.
 
         Raises
         ------

@@ -202,3 +202,20 @@ def test_a_change_deep_in_a_model_makes_its_steps_anew(monkeypatch, change):
         model.optimizer.momentum = 0.5
     model.train_on_batch(X, Y)
     assert len(made) == 2
+
+
+def test_logs_are_a_dict_for_every_method_of_a_callback():
+    seen = {}
+
+    class Watching(keras.callbacks.Callback):
+        def __getattribute__(self, name):
+            if name.startswith("on_"):
+                return lambda *args: seen.setdefault(name, args[-1])
+            return super().__getattribute__(name)
+
+    model = TwoLayers()
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0, callbacks=Watching())
+    model.evaluate(X, Y, callbacks=Watching())
+    model.predict(X, callbacks=Watching())
+    assert {type(logs) for logs in seen.values()} == {dict} and len(seen) >= 8
