@@ -1,10 +1,7 @@
 """Errors that say what they are about: more words for the message of what is raised in a block."""
 
-import contextlib
 
-
-@contextlib.contextmanager
-def reworded(reword, kinds=(TypeError, ValueError)):
+class reworded:
     """Give the errors that are raised in a `with` block another message.
 
     Parameters
@@ -21,11 +18,16 @@ def reworded(reword, kinds=(TypeError, ValueError)):
     Traceback (most recent call last):
     ValueError: could not convert string to float: 'one'; give a number
     """
-    try:
-        yield
-    except kinds as error:
-        error.args = (reword(str(error)),)
-        raise
+
+    def __init__(self, reword, kinds=(TypeError, ValueError)):
+        self.reword, self.kinds = reword, kinds
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if isinstance(error, self.kinds):
+            error.args = (self.reword(str(error)),)
 
 
 def prefixed(prefix, kinds=(TypeError, ValueError)):

@@ -116,6 +116,7 @@ _PARAMETER_CONSTRAINTS = {
 # Settings that may hold specs. A nested name has no effect if the setting holds none.
 _SPECS = ("layers", "optimizer", "learning_rate", "early_stopping", "callbacks")
 _LISTS = ("layers", "callbacks")
+_OLD_NAME = "optimizer__lr"  # Keras's older name of optimizer__learning_rate
 
 
 class NestedParamsMixin(BaseEstimator):
@@ -150,22 +151,21 @@ class NestedParamsMixin(BaseEstimator):
                 nested = deep_settings(self._spec(name, value))
                 found.update((f"{name}__{k}", v) for k, v in nested.items())
         found.update(settings)
-        virtual = self._virtual_params(settings)
-        values = [renamed(found, stored, name) for name, stored in virtual.items()]
-        found = without(found, *virtual)
-        for value in values:
-            found.update(value)
-        return without(found, "optimizer__lr")  # which can be set, but is not shown
+        found.pop(_OLD_NAME, None)  # it can be set, but is not shown
+        for name, stored in self._virtual_params(settings).items():
+            if name not in (stored, _OLD_NAME):
+                found = without(found, name) | renamed(found, stored, name)
+        return found
 
     def _virtual_params(self, settings):
         """Parameters that are only other names -> the parameter that holds the value.
 
-        `optimizer__lr` is Keras's older name of `optimizer__learning_rate`, and both stand for
-        `learning_rate` if that is not None. If several are set at once, the last of them counts.
+        Both names of the optimizer's learning rate stand for `learning_rate` if that is not None.
+        If several are set at once, the last of them counts.
         """
         is_apart = settings.get("learning_rate") is not None
         stored = "learning_rate" if is_apart else "optimizer__learning_rate"
-        return {"optimizer__lr": stored, "optimizer__learning_rate": stored}
+        return {_OLD_NAME: stored, "optimizer__learning_rate": stored}
 
     def set_params(self, **params):
         """Change settings by name.
