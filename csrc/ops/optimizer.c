@@ -8,8 +8,7 @@
  * t         if the rule depends on it: the number of the update, int32 [1], 1 at the first update
  *
  * The formulas, and the place of epsilon in them, are those of Keras. Factors that are the same for
- * all elements are computed in double and rounded once. gemm/fusion.h explains what a consumer is.
- */
+ * all elements are computed in double and rounded once. Consumers: see gemm/fusion.h. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -383,8 +383,8 @@ static void pool_gradient_of_bands(const nnl_call *call, const pool_shape *s, in
 }
 
 /* Each thread computes bands of dx. If windows do not overlap, it does one band at a time, which
- * stays in cache. If they do, it does as many as it has, because each call repeats the windows that
- * begin before its first band. */
+ * stays in cache. If they do, it does all its bands of an image together, because each call repeats
+ * the windows that begin before its first band. */
 static void pool_gradient(const nnl_call *call, const nnl_team *team) {
     const pool_shape s = plan_pool(&call->out[0], &call->in[0], call->attr);
     if (s.OH == 0 && team->id == 0)

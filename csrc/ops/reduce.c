@@ -152,8 +152,7 @@ static void argmax_of_narrow_rows(int32_t *index, const real *x, int64_t rows, i
     for (int64_t row = 0; row < rows; row++) index[row] = n > 0 ? place[row * n] : 0;
 }
 
-/* The same for one row of at least ARGMAX_LANES elements: first for each lane, then over the lanes.
- */
+/* The same for one row of at least ARGMAX_LANES elements: for each lane, then over the lanes. */
 static int32_t argmax_of_row(const real *x, int64_t n) {
     real largest[ARGMAX_LANES];
     int32_t place[ARGMAX_LANES];

@@ -44,8 +44,7 @@ typedef struct {
     int64_t x, y;
 } offset_pair;
 
-/* The offsets of index `at`, which counts over all dimensions of p except the last one and `skip`.
- */
+/* The offsets of index `at`, which counts over the dimensions of p except the last and `skip`. */
 static offset_pair offsets_of(const permutation *p, int64_t at, int skip) {
     offset_pair offset = {0, 0};
     int64_t y_stride = p->shape[p->ndim - 1];
@@ -184,8 +183,8 @@ static int64_t size_of_element(int type) {
     }
 }
 
-/* How a gather converts: the source's type, the output's type and its bytes, and whether they are
- * the same type, so that rows are copied. */
+/* How a gather converts: from `type` to int32 or real, whose elements have out_size bytes. If it is
+ * the same type, rows are copied. */
 typedef struct {
     int type;
     bool to_int32, same_type;

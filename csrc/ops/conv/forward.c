@@ -98,8 +98,7 @@ static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, n
 }
 
 /* Whether the product is computed transposed: filters are its rows, contiguous pixels its columns.
- * With one channel and few filters only this fills the vectors. The order of the sums is the same.
- */
+ * With one channel and few filters only this fills the vectors. The sums have the same order. */
 static bool is_conv_better_transposed(const nnl_conv *g) {
     return g->C == 1 && g->stride_w == 1 && 2 * g->F <= LANES && 2 * g->OW >= NR;
 }

@@ -85,8 +85,7 @@ static int64_t padded_size(const nnl_conv *g, nnl_band largest) {
            covered_columns(g, g->OW) * g->C;
 }
 
-/* Copies a row of x, beginning with column -left. The padding is 0. If x is NULL, all is padding.
- */
+/* Copies a row of x, beginning with column -left. The padding is 0. NULL is a row of padding. */
 static void copy_padded_row(real *to, const real *x, const nnl_conv *g, int64_t columns) {
     const int64_t before = min_of(g->left, columns), inside = min_of(g->W, columns - before);
     const int64_t after = columns - before - inside;
