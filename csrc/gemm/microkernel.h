@@ -107,7 +107,8 @@ NNL_INLINE int a_pointers(const int mr, const nnl_a_access a_access) {
 }
 
 /* acc[i][j] += a[i, k] b[k, j], for all k. Each instruction beside the multiply-adds counts: an
- * addition of addresses may take the place of a multiply-add. */
+ * addition of addresses may take the place of a multiply-add. It is one function because both loops
+ * move the same pointers. */
 NNL_INLINE void accumulate(const int mr, const int nv, const nnl_a_access a_access,
                            const nnl_b_access b_access, vec acc[MR][LONG_NV], const nnl_tile *t) {
     const int64_t K = t->K, n = t->n, a_row = t->a_row, b_k = t->b_k, *k_offset = t->k_offset;

@@ -48,7 +48,8 @@ NNL_INLINE real isru_of(real x, real limit, real inverse) {
 NNL_INLINE real hard_sigmoid_of(real x) { return capped_relu_of((x + 3) * (real)(1. / 6), 1); }
 
 /* y = act(x), n values; y may be x. NaN stays NaN. `alpha` is the slope of leaky_relu below zero,
- * the maximum of capped_relu and the limit of isru; the limit of elu is -alpha. */
+ * the maximum of capped_relu and the limit of isru; the limit of elu is -alpha. The switch has a
+ * loop for each kind, so that each is vectorised. */
 static inline void activate(real *y, const real *x, int64_t n, int kind, double alpha) {
     const real a = (real)alpha;
     switch (kind) {
@@ -103,7 +104,8 @@ static inline void activate(real *y, const real *x, int64_t n, int kind, double 
     }
 }
 
-/* dx = dy * act'(x), computed from y = act(x); n values; dx may be dy or y. */
+/* dx = dy * act'(x), computed from y = act(x); n values; dx may be dy or y. The switch has a loop
+ * for each kind, as in activate. */
 static inline void activate_gradient(real *dx, const real *dy, const real *y, int64_t n, int kind,
                                      double alpha) {
     const real a = (real)alpha;

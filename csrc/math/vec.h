@@ -219,7 +219,8 @@ typedef struct {
 /* With a = |x| the upper tail is e^(-a^2 / 2) p(s) / (a + K), s = (a - K) / (a + K). The polynomial
  * p interpolates at Chebyshev nodes (after M. M. Shepherd, J. G. Laframboise: "Chebyshev
  * approximation of (1 + 2x) exp(x^2) erfc x", Math. Comp. 36, 1981). The rounding error of a^2 is
- * corrected, so small tails are as accurate as large ones. 5 ulp, double 7. */
+ * corrected, so small tails are as accurate as large ones. 5 ulp, double 7. Most lines of the
+ * function are the coefficients of p in both precisions. */
 NNL_INLINE normal_parts real_normal(real x) {
     const real K = REAL_IS_FLOAT ? 4 : 5, enough = REAL_IS_FLOAT ? 14 : 39;
     real a = real_abs(x);

@@ -1,4 +1,5 @@
-/* activation.c: the ops of activation.h, and softmax and its logarithm over the last axis. */
+/* activation.c: the ops that call the loops of activation.h: elementwise activations, gated ones,
+ * and softmax and its logarithm over the last axis. */
 #include <stdint.h>
 
 #include "../gemm/fusion.h"
@@ -9,16 +10,16 @@
 /* y = act(x).
  * in    x
  * out   y, the shape of x, may be x
- * attr  kind (NNL_RELU ...), alpha (see activate) */
+ * attr  kind (NNL_RELU ...), alpha (see activate in activation.h) */
 static void op_activation(const nnl_call *call, nnl_team *team) {
     const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
     activate((real *)call->out[0].data + part.begin, (const real *)call->in[0].data + part.begin,
              part.end - part.begin, (int)call->attr[0].i, call->attr[1].f);
 }
 
-/* dx = dy * act'(x), by y = act(x).
- * in    dy, y
- * out   dx, may be dy or y
+/* dx = dy * act'(x), computed from y = act(x). May be fused as the consumer of dy (gemm/fusion.h).
+ * in    dy, y, of one shape
+ * out   dx, the same shape, may be dy or y
  * attr  kind, alpha */
 static void op_activation_gradient(const nnl_call *call, nnl_team *team) {
     const nnl_range part = fused_range(nnl_size(&call->out[0]), team);
@@ -28,7 +29,7 @@ static void op_activation_gradient(const nnl_call *call, nnl_team *team) {
                       (int)call->attr[0].i, call->attr[1].f);
 }
 
-/* y = x gate(x).
+/* y = x * gate(x).
  * in    x
  * out   y, the shape of x, may be x
  * attr  gate (NNL_SILU ...) */
@@ -39,9 +40,9 @@ static void op_gated_activation(const nnl_call *call, nnl_team *team) {
                    (int)call->attr[0].i);
 }
 
-/* dx = dy (gate(x) + x gate'(x)).
- * in    dy, x
- * out   dx, may be dy or x
+/* dx = dy * (gate(x) + x * gate'(x)).
+ * in    dy, x, of one shape
+ * out   dx, the same shape, may be dy or x
  * attr  gate */
 static void op_gated_activation_gradient(const nnl_call *call, nnl_team *team) {
     const nnl_range part = nnl_share(nnl_size(&call->out[0]), NNL_CACHE_LINE, team);
@@ -50,7 +51,7 @@ static void op_gated_activation_gradient(const nnl_call *call, nnl_team *team) {
         (const real *)call->in[1].data + part.begin, part.end - part.begin, (int)call->attr[0].i);
 }
 
-/* The last axis of a tensor, and how many rows of it there are. */
+/* A tensor read as rows of `classes` elements, its last axis. */
 typedef struct {
     int64_t rows, classes;
 } row_shape;
@@ -61,6 +62,7 @@ static row_shape rows_of(const nnl_tensor *x) {
     return s;
 }
 
+/* Calls f(y, x, rows, classes) for blocks of this thread's rows. */
 NNL_INLINE void softmax_like(const nnl_call *call, const nnl_team *team,
                              void f(real *, const real *, int64_t, int64_t)) {
     const real *x = call->in[0].data;
@@ -82,7 +84,7 @@ static void op_softmax(const nnl_call *call, nnl_team *team) {
     softmax_like(call, team, softmax_of_rows);
 }
 
-/* y = log(softmax(x)) over the last axis, without rounding softmax first.
+/* y = log(softmax(x)) = x - max(x) - log(sum(e^(x - max(x)))) over the last axis.
  * in    x [..., L]
  * out   y [..., L], not x */
 static void op_log_softmax(const nnl_call *call, nnl_team *team) {
@@ -90,8 +92,8 @@ static void op_log_softmax(const nnl_call *call, nnl_team *team) {
 }
 
 /* dx = y * (dy - sum(dy * y)) over the last axis.
- * in    dy, y [..., L]
- * out   dx [..., L], may be either */
+ * in    dy [..., L], y = softmax(x) [..., L]
+ * out   dx [..., L], may be dy or y */
 static void op_softmax_gradient(const nnl_call *call, nnl_team *team) {
     const row_shape shape = rows_of(&call->in[0]);
     if (shape.rows == 0) return;
@@ -100,15 +102,15 @@ static void op_softmax_gradient(const nnl_call *call, nnl_team *team) {
         const real *dy = (const real *)call->in[0].data + row * shape.classes;
         const real *y = (const real *)call->in[1].data + row * shape.classes;
         real *dx = (real *)call->out[0].data + row * shape.classes;
-        const real mean = row_dot(dy, y, shape.classes);
+        const real weighted_sum = row_dot(dy, y, shape.classes);
         NNL_INDEPENDENT
-        for (int64_t j = 0; j < shape.classes; j++) dx[j] = y[j] * (dy[j] - mean);
+        for (int64_t j = 0; j < shape.classes; j++) dx[j] = y[j] * (dy[j] - weighted_sum);
     }
 }
 
-/* dx = dy - e^y sum(dy) over the last axis.
- * in    dy, y = log_softmax(x) [..., L]
- * out   dx [..., L], may be either */
+/* dx = dy - e^y * sum(dy) over the last axis.
+ * in    dy [..., L], y = log_softmax(x) [..., L]
+ * out   dx [..., L], may be dy or y */
 static void op_log_softmax_gradient(const nnl_call *call, nnl_team *team) {
     const row_shape shape = rows_of(&call->in[0]);
     if (shape.rows == 0) return;

@@ -1,9 +1,9 @@
-/* dropout.c: random keys, uniform and normal numbers, and dropout. A key says everything: the
- * same key gives the same bits again, so nothing but the key is kept for the gradient.
+/* dropout.c: random keys, uniform and normal numbers, and dropout. The key alone determines the
+ * random bits. The gradient of dropout therefore needs no mask, only the same key.
  *
- * A key is an int32[4] of bit patterns: seed (low, high), counter (low, high). Element i takes
- * word i % PHILOX_WORDS of group i / PHILOX_WORDS as philox_words() lays it out, that is, word
- * (i / 16) % 4 of block i / 64 * 16 + i % 16. */
+ * A key is an int32[4] of bit patterns: seed (low, high), counter (low, high). philox_words()
+ * gives the bits in groups of PHILOX_WORDS words. Element i uses word i % PHILOX_WORDS of group
+ * i / PHILOX_WORDS, that is, word (i / 16) % 4 of Philox block i / 64 * 16 + i % 16. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static philox_stream stream_of(const nnl_tensor *key) {
     return philox_start(seed_and_counter[0], seed_and_counter[1]);
 }
 
-/* Takes the next key: out = state; counter of state += 1.
+/* key = state; then the counter of state += 1.
  * in    state int32[4], written
  * out   key int32[4] */
 static void op_random_key(const nnl_call *call, nnl_team *team) {
@@ -30,16 +30,16 @@ static void op_random_key(const nnl_call *call, nnl_team *team) {
     memcpy(call->in[0].data, seed_and_counter, sizeof seed_and_counter);
 }
 
-/* In [0, 1), of 53 bits of two words. */
+/* A number in [0, 1) from 53 bits of two words. */
 NNL_INLINE real uniform_of(uint32_t upper, uint32_t lower) {
     return ((real)(int32_t)(upper >> 5) * (real)0x1p26 + (real)(int32_t)(lower >> 6)) *
            (real)0x1p-53;
 }
 
-/* Uniform numbers in [0, 1): for float the upper 24 bits of a word; for double 53 bits of two
- * words, where element i has words i % 32 (upper bits) and i % 32 + 32 of group i / 32.
+/* Uniform numbers in [0, 1). A float has the upper 24 bits of a word. A double has 53 bits of two
+ * words: element i uses words i % 32 (upper bits) and i % 32 + 32 of group i / 32.
  * in    key int32[4]
- * out   any shape */
+ * out   y [...], any shape */
 static void op_random_uniform(const nnl_call *call, nnl_team *team) {
     enum { STEP = REAL_IS_FLOAT ? PHILOX_WORDS : PHILOX_WORDS / 2 };
     real *y = call->out[0].data;
@@ -57,13 +57,14 @@ static void op_random_uniform(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* Standard normal numbers by G. E. P. Box, M. E. Muller: "A note on the generation of random normal
- * deviates", 1958: sqrt(-2 log u) at the angle 2 pi v, with u > 0. Half of a group's numbers are
- * cosines and half are the sines of the same angles. For float, elements i and i + 32 of a group of
- * 64 take u from 31 bits of word i and v from 24 bits of word i + 32; for double, elements i and
- * i + 16 of a group of 32 take u from 53 bits of words i and i + 16, v from words i + 32, i + 48.
+/* Standard normal numbers: sqrt(-2 log u) times cos(2 pi v) and sin(2 pi v), for u in (0, 1] and v
+ * in [0, 1). The first half of a group of numbers has the cosines, the second half the sines of the
+ * same angles. For float, elements i and i + 32 of a group of 64 have u from 31 bits of word i and
+ * v from 24 bits of word i + 32. For double, elements i and i + 16 of a group of 32 have u from 53
+ * bits of words i and i + 16, and v from words i + 32 and i + 48.
+ * G. E. P. Box, M. E. Muller: "A note on the generation of random normal deviates", 1958.
  * in    key int32[4]
- * out   any shape */
+ * out   y [...], any shape */
 static void op_random_normal(const nnl_call *call, nnl_team *team) {
     enum { STEP = REAL_IS_FLOAT ? PHILOX_WORDS : PHILOX_WORDS / 2, HALF = STEP / 2 };
     real *y = call->out[0].data;
@@ -92,10 +93,12 @@ static void op_random_normal(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* y = x / (1 - rate) where the element is kept, which happens with probability 1 - rate (to
- * 2^-32), else 0 (for NaN too). Applied to dy with the same key it is the gradient.
- * in    x, key int32[4]
- * out   y as x
+/* y = x / (1 - rate) with probability 1 - rate (exact to 2^-32), else 0, also where x is NaN. The
+ * gradient is the same op on dy, with the same key.
+ * N. Srivastava et al.: "Dropout: a simple way to prevent neural networks from overfitting", JMLR
+ * 15, 2014.
+ * in    x [...], key int32[4]
+ * out   y, the shape of x, may be x
  * attr  rate, 0 <= rate < 1 */
 static void op_dropout(const nnl_call *call, nnl_team *team) {
     const real *x = call->in[0].data;

@@ -1,6 +1,6 @@
-/* elementwise.c: arithmetic on one, two or three tensors with NumPy's broadcasting. One walker
- * finds runs of elements in which every operand moves on by 0 or 1; the loops over a run are
- * then plain and fast. */
+/* elementwise.c: arithmetic on one, two or three tensors with NumPy's broadcasting. A walk cuts the
+ * output into runs in which the stride of each operand is 0 or 1, so the loop over a run is
+ * vectorised. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,25 +9,27 @@
 #include "../math/vec.h"
 #include "../runtime/shares.h"
 
-enum { MOST_OPERANDS = 3 };
+enum { MAX_OPERANDS = 3 };
 
-/* A walk through the elements of an output, run by run: `count` elements from number `at` on,
- * for which operand k starts at offset[k] and moves by step[k]. Dimensions of size 1 are left
- * out and neighbours merged where every operand allows it; in the last one each step is then 0
- * or 1. */
+/* A walk through the output, run by run. The current run has `count` elements, beginning with
+ * element `at`. In operand k it begins at offset[k] and has stride step[k].
+ *
+ * The dimensions are those of the output without dimensions of size 1. Two neighbours are merged
+ * into one if that is possible in every operand. In the last dimension each stride is then 0 or 1,
+ * and a run is a part of it. `stride` and `index` are those of the dimensions; `end` is where the
+ * walk ends. */
 typedef struct {
-    int64_t at, count, end, offset[MOST_OPERANDS], step[MOST_OPERANDS];
+    int64_t at, count, end, offset[MAX_OPERANDS], step[MAX_OPERANDS];
     int ndim;
-    int64_t shape[NNL_MAX_NDIM], index[NNL_MAX_NDIM], stride[NNL_MAX_NDIM][MOST_OPERANDS];
+    int64_t shape[NNL_MAX_NDIM], index[NNL_MAX_NDIM], stride[NNL_MAX_NDIM][MAX_OPERANDS];
 } broadcast_walk;
 
-/* Elements between neighbours along dimension d of the output in operand x, 0 where it is
- * repeated. */
+/* The stride of operand x along dimension d of the output: 0 where x is repeated. */
 static int64_t operand_stride(const nnl_tensor *x, const nnl_tensor *out, int d) {
-    int own = d - (out->ndim - x->ndim);
-    if (own < 0 || x->shape[own] == 1) return 0;
+    int x_d = d - (out->ndim - x->ndim);
+    if (x_d < 0 || x->shape[x_d] == 1) return 0;
     int64_t stride = 1;
-    for (int e = own + 1; e < x->ndim; e++) stride *= x->shape[e];
+    for (int e = x_d + 1; e < x->ndim; e++) stride *= x->shape[e];
     return stride;
 }
 
@@ -35,7 +37,7 @@ static void merge_dimensions(broadcast_walk *w, const nnl_tensor *in, int operan
                              const nnl_tensor *out) {
     for (int d = 0; d < out->ndim; d++) {
         if (out->shape[d] == 1) continue;
-        int64_t stride[MOST_OPERANDS] = {0};
+        int64_t stride[MAX_OPERANDS] = {0};
         bool merge = w->ndim > 0;
         for (int k = 0; k < operands; k++) {
             stride[k] = operand_stride(&in[k], out, d);
@@ -49,7 +51,8 @@ static void merge_dimensions(broadcast_walk *w, const nnl_tensor *in, int operan
     if (w->ndim == 0) w->shape[w->ndim++] = 1;
 }
 
-/* Stands at the first run of `part`. Not inlined, like next_run: one copy serves all ops. */
+/* Begins a walk at the first run of `part`. It is not inlined, nor is next_run: all ops share one
+ * copy. */
 static __attribute__((noinline)) void begin_walk(broadcast_walk *w, const nnl_tensor *in,
                                                  int operands, const nnl_tensor *out,
                                                  nnl_range part) {
@@ -68,18 +71,18 @@ static __attribute__((noinline)) void begin_walk(broadcast_walk *w, const nnl_te
     w->count = min_of(left, length(part));
 }
 
-/* Goes on to the next run; its count is 0 after the last. */
+/* Moves to the next run. After the last one, count is 0. */
 static __attribute__((noinline)) void next_run(broadcast_walk *w) {
     int d = w->ndim - 1;
     w->at += w->count;
-    for (int k = 0; k < MOST_OPERANDS; k++) w->offset[k] -= w->index[d] * w->stride[d][k];
+    for (int k = 0; k < MAX_OPERANDS; k++) w->offset[k] -= w->index[d] * w->stride[d][k];
     w->index[d] = 0;
     w->count = w->shape[d] < w->end - w->at ? w->shape[d] : w->end - w->at;
     if (w->count == 0) return;
     while (--d >= 0) {
-        for (int k = 0; k < MOST_OPERANDS; k++) w->offset[k] += w->stride[d][k];
+        for (int k = 0; k < MAX_OPERANDS; k++) w->offset[k] += w->stride[d][k];
         if (++w->index[d] < w->shape[d]) return;
-        for (int k = 0; k < MOST_OPERANDS; k++) w->offset[k] -= w->shape[d] * w->stride[d][k];
+        for (int k = 0; k < MAX_OPERANDS; k++) w->offset[k] -= w->shape[d] * w->stride[d][k];
         w->index[d] = 0;
     }
 }
@@ -97,8 +100,8 @@ NNL_INLINE void unary(const nnl_call *call, const nnl_team *team, real f(real)) 
     for (int64_t i = part.begin; i < part.end; i++) y[i] = f(x[i]);
 }
 
-/* One run. The steps are 0 or 1 and literal where this is called, so that each call is a loop of
- * its own. */
+/* One run. The steps are constants, 0 or 1, wherever this is called, so each call is compiled to a
+ * loop without tests. */
 NNL_INLINE void binary_loop(real *y, const real *a, int a_step, const real *b, int b_step,
                             int64_t n, real f(real, real)) {
     const real first_a = *a, first_b = *b;
@@ -118,7 +121,7 @@ NNL_INLINE void binary_run(real *y, const real *a, int64_t a_step, const real *b
         fill(y, f(*a, *b), n);
 }
 
-/* out = f(a, b), broadcast. */
+/* y = f(a, b), broadcast. */
 NNL_INLINE void binary(const nnl_call *call, const nnl_team *team, real f(real, real)) {
     const real *a = call->in[0].data, *b = call->in[1].data;
     real *y = call->out[0].data;
@@ -150,29 +153,28 @@ NNL_INLINE real greater_equal_of(real a, real b) { return a >= b; }
 
 /* y = f(x).
  * in    x
- * out   y, the shape of x; they may be the same memory */
+ * out   y, the shape of x, may be x */
 static void op_negative(const nnl_call *call, nnl_team *team) { unary(call, team, negative_of); }
 static void op_exp(const nnl_call *call, nnl_team *team) { unary(call, team, real_exp); }
 static void op_log(const nnl_call *call, nnl_team *team) { unary(call, team, real_log); }
 static void op_sqrt(const nnl_call *call, nnl_team *team) { unary(call, team, real_sqrt); }
 static void op_square(const nnl_call *call, nnl_team *team) { unary(call, team, square_of); }
 static void op_abs(const nnl_call *call, nnl_team *team) { unary(call, team, real_abs); }
-/* -1, 0 or 1; NaN of NaN. */
+/* -1, 0 or 1, or NaN if x is NaN. */
 static void op_sign(const nnl_call *call, nnl_team *team) { unary(call, team, sign_of); }
 static void op_floor(const nnl_call *call, nnl_team *team) { unary(call, team, floor_of); }
-/* By the C library, which is not vectorised. */
+/* cos and sin call the C library and are not vectorised. */
 static void op_cos(const nnl_call *call, nnl_team *team) { unary(call, team, cos_of); }
 static void op_sin(const nnl_call *call, nnl_team *team) { unary(call, team, sin_of); }
 
-/* out = f(a, b).
+/* y = f(a, b), broadcast. A comparison gives 1 or 0, and 0 if an operand is NaN.
  * in    a, b
- * out   their shapes broadcast; an operand of that shape may be the same memory. Comparisons
- *       give 1 or 0, and 0 for NaN. */
+ * out   y, the shape to which a and b broadcast, may be an input of that shape */
 static void op_add(const nnl_call *call, nnl_team *team) { binary(call, team, sum_of); }
 static void op_subtract(const nnl_call *call, nnl_team *team) { binary(call, team, difference_of); }
 static void op_multiply(const nnl_call *call, nnl_team *team) { binary(call, team, product_of); }
 static void op_divide(const nnl_call *call, nnl_team *team) { binary(call, team, quotient_of); }
-/* By the C library's pow, which is not vectorised. */
+/* power calls the C library and is not vectorised. */
 static void op_power(const nnl_call *call, nnl_team *team) { binary(call, team, real_pow); }
 static void op_maximum(const nnl_call *call, nnl_team *team) { binary(call, team, maximum_of); }
 static void op_minimum(const nnl_call *call, nnl_team *team) { binary(call, team, minimum_of); }
@@ -185,7 +187,7 @@ static void op_greater_equal(const nnl_call *call, nnl_team *team) {
     binary(call, team, greater_equal_of);
 }
 
-/* y = x, where x is one element (step 0) or n. */
+/* y = x, where x has one element (step 0) or n. */
 static void copy_run(real *y, const real *x, int64_t step, int64_t n) {
     if (step == 0)
         fill(y, *x, n);
@@ -215,9 +217,9 @@ static void where_run(real *y, const real *cond, const real *a, int64_t a_step, 
         where_loop(y, cond, a, 0, b, 0, n);
 }
 
-/* out = cond != 0 ? a : b, broadcast (NaN counts as true).
+/* y = cond != 0 ? a : b, broadcast. So NaN is true.
  * in    cond, a, b
- * out   their shapes broadcast; an operand of that shape may be the same memory */
+ * out   y, the shape to which all three broadcast, may be an input of that shape */
 static void op_where(const nnl_call *call, nnl_team *team) {
     real *y = call->out[0].data;
     broadcast_walk w;
@@ -236,9 +238,9 @@ static void op_where(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* out = x, repeated.
+/* y = x, repeated along the dimensions where x has size 1 or none.
  * in    x
- * out   a shape that x broadcasts to */
+ * out   y, a shape to which x broadcasts, may be x if x has that shape */
 static void op_broadcast_to(const nnl_call *call, nnl_team *team) {
     const real *x = call->in[0].data;
     real *y = call->out[0].data;
@@ -248,9 +250,10 @@ static void op_broadcast_to(const nnl_call *call, nnl_team *team) {
     for (; w.count > 0; next_run(&w)) copy_run(y + w.at, x + w.offset[0], w.step[0], w.count);
 }
 
-/* in    x
- * out   y, the shape of x
- * attr  0: x is int32 and y real; 1: x is real and y int32, truncated */
+/* y = x in the other type. A real is truncated towards 0.
+ * in    x, int32 or real
+ * out   y, the shape of x, real or int32
+ * attr  0: from int32 to real, 1: from real to int32 */
 static void op_cast(const nnl_call *call, nnl_team *team) {
     const nnl_range part = nnl_share(nnl_size(&call->out[0]), 16, team);
     if (call->attr[0].i == 0) {

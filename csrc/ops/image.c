@@ -1,4 +1,4 @@
-/* image.c: images with a margin, and images that are turned, moved, stretched. */
+/* image.c: padding and cropping of images, and affine transforms of them. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -6,8 +6,9 @@
 #include "../math/vec.h"
 #include "../runtime/shares.h"
 
-/* y = x moved by `top` rows and `left` columns; zeros where there is no x, and what falls outside
- * of y is cut off. So the offsets -top and -left take back what top and left did.
+/* y[n, h + top, w + left, c] = x[n, h, w, c]: padding, or cropping if the offsets are negative.
+ * Elements of y that have no x are 0; elements of x that have no place in y are dropped. The
+ * gradient is the same op with the offsets -top and -left.
  * in    x [N, H, W, C]
  * out   y [N, OH, OW, C]
  * attr  top, left */
@@ -34,130 +35,133 @@ static void op_pad2d(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* How an image goes on beyond its sides, as attr[0] of affine_transform names it. */
+/* What an image contains beyond its border: attr[0] of affine_transform. */
 enum { FILL_CONSTANT, FILL_NEAREST, FILL_REFLECT, FILL_WRAP };
 
-/* Pixels of a row worked on together. */
+/* Pixels of a row that are computed together. */
 enum { WARP_PIXELS = 64 };
 
-/* Where coordinates along one side of an image lie: between the pixels that begin `low` and `high`
- * elements from its start, `part` of the way; and whether they are inside. */
+/* Coordinates along one axis of an image, for some pixels of the output. A coordinate is between
+ * two pixels, whose offsets in the image are `low` and `high`, at `fraction` of the distance.
+ * `inside`: whether the coordinate is inside the image. */
 typedef struct {
     int32_t low[WARP_PIXELS], high[WARP_PIXELS], inside[WARP_PIXELS];
-    real part[WARP_PIXELS];
-} warp_side;
+    real fraction[WARP_PIXELS];
+} warp_axis;
 
-/* The coordinate in the image that stands for `at`, where the pixels are 0 ... last; up to one
- * pixel beyond, where the outermost pixel's value holds. Reflections are about the pixels' outer
- * edges; a wrapped image repeats after `last` pixels, as if its last pixel were the first of the
- * next. */
-NNL_INLINE double continued(double at, double last, int mode) {
+/* Maps a coordinate beyond the border to one in the image, whose pixels are 0 ... last. The result
+ * may be up to one pixel beyond; the value is then that of the outermost pixel. A reflection is
+ * about the outer edge of the outermost pixel. A wrapped image has period `last`, so its last pixel
+ * coincides with the first pixel of the next copy. */
+NNL_INLINE double map_inside(double at, double last, int mode) {
     if (mode == FILL_REFLECT) {
-        const double side = last + 1, period = 2 * side, right = at < 0 ? -1 - at : at;
+        const double size = last + 1, period = 2 * size, right = at < 0 ? -1 - at : at;
         const double within = right - period * __builtin_floor(right / period);
-        return within >= side ? period - 1 - within : within;
+        return within >= size ? period - 1 - within : within;
     }
     if (mode == FILL_WRAP) {
-        const double before = at + last * (__builtin_floor(-at / last) + 1);
-        const double behind = at - last * __builtin_floor(at / last);
-        return at < 0 ? before : at > last ? behind : at;
+        const double from_below = at + last * (__builtin_floor(-at / last) + 1);
+        const double from_above = at - last * __builtin_floor(at / last);
+        return at < 0 ? from_below : at > last ? from_above : at;
     }
     return at;
 }
 
-/* A line of coordinates along one side of an image, which has n pixels `stride` elements apart:
- * start + slope * j for the columns j of the output. */
+/* Coordinates along one axis of an image for a row of the output: start + slope * j for column j.
+ * The axis has n pixels with this stride. */
 typedef struct {
     double start, slope;
     int32_t n, stride;
 } warp_line;
 
-/* The places of the coordinates of `count` columns from `first` on. Coordinates are double and
- * never fused, so that all instruction sets agree on which side of a pixel they fall. */
-NNL_INLINE void find_places(warp_side *side, warp_line line, int32_t first, int32_t count,
-                            bool smooth, int mode) {
+/* Computes the coordinates of `count` columns, beginning with column `first`. They are double and
+ * not fused multiply-adds, so that all instruction sets agree on the pixels. */
+NNL_INLINE void find_coordinates(warp_axis *axis, warp_line line, int32_t first, int32_t count,
+                                 bool bilinear, int mode) {
     const double last = line.n - 1;
     NNL_INDEPENDENT
     for (int32_t j = 0; j < count; j++) {
         const double at = line.start + line.slope * (first + j);
-        double in = continued(at, last, mode);
+        double in = map_inside(at, last, mode);
         in = in > 0 ? in : 0; /* NaN too */
         in = in < last ? in : last;
-        in = smooth ? in : __builtin_floor(in + 0.5);
+        in = bilinear ? in : __builtin_floor(in + 0.5);
         const double pixel = __builtin_floor(in);
         const int32_t low = (int32_t)pixel, high = low < line.n - 1 ? low + 1 : low;
-        side->low[j] = low * line.stride;
-        side->high[j] = high * line.stride;
-        side->part[j] = (real)(in - pixel);
-        side->inside[j] = mode != FILL_CONSTANT || ((at >= 0) & (at <= last));
+        axis->low[j] = low * line.stride;
+        axis->high[j] = high * line.stride;
+        axis->fraction[j] = (real)(in - pixel);
+        axis->inside[j] = mode != FILL_CONSTANT || ((at >= 0) & (at <= last));
     }
 }
 
-static void find_places_in(warp_side *side, warp_line line, int32_t first, int32_t count,
-                           bool smooth, int mode) {
+static void find_coordinates_in(warp_axis *axis, warp_line line, int32_t first, int32_t count,
+                                bool bilinear, int mode) {
     switch (mode) {
     case FILL_CONSTANT:
-        find_places(side, line, first, count, smooth, FILL_CONSTANT);
+        find_coordinates(axis, line, first, count, bilinear, FILL_CONSTANT);
         break;
     case FILL_NEAREST:
-        find_places(side, line, first, count, smooth, FILL_NEAREST);
+        find_coordinates(axis, line, first, count, bilinear, FILL_NEAREST);
         break;
     case FILL_REFLECT:
-        find_places(side, line, first, count, smooth, FILL_REFLECT);
+        find_coordinates(axis, line, first, count, bilinear, FILL_REFLECT);
         break;
     default:
-        find_places(side, line, first, count, smooth, FILL_WRAP);
+        find_coordinates(axis, line, first, count, bilinear, FILL_WRAP);
     }
 }
 
-/* Exactly a where a and b are equal. */
-NNL_INLINE real between(real a, real b, real part) { return fmadd(part, b - a, a); }
+/* Linear interpolation. If a and b are equal, the result is exactly a. */
+NNL_INLINE real interpolate(real a, real b, real fraction) { return fmadd(fraction, b - a, a); }
 
-/* y = the image at `count` places; C and smooth are constants wherever that is worth it. */
-NNL_INLINE void read_places(real *restrict y, const real *restrict image, const warp_side *row,
-                            const warp_side *column, int32_t count, int32_t C, real cval,
-                            bool smooth) {
+/* y = the image at `count` coordinates, bilinear or the nearest pixel. The callers pass C and
+ * `bilinear` as constants where a loop of its own is faster. */
+NNL_INLINE void sample_pixels(real *restrict y, const real *restrict image, const warp_axis *row,
+                              const warp_axis *column, int32_t count, int32_t C, real cval,
+                              bool bilinear) {
     for (int32_t j = 0; j < count; j++) {
         const bool inside = row->inside[j] & column->inside[j];
         for (int32_t c = 0; c < C; c++) {
             const int32_t above = row->low[j] + c, below = row->high[j] + c;
             const int32_t left = column->low[j], right = column->high[j];
             real value = image[above + left];
-            if (smooth) {
-                const real upper = between(value, image[above + right], column->part[j]);
-                const real lower = between(image[below + left], image[below + right],
-                                           column->part[j]);
-                value = between(upper, lower, row->part[j]);
+            if (bilinear) {
+                const real upper = interpolate(value, image[above + right], column->fraction[j]);
+                const real lower = interpolate(image[below + left], image[below + right],
+                                               column->fraction[j]);
+                value = interpolate(upper, lower, row->fraction[j]);
             }
             y[j * C + c] = inside ? value : cval;
         }
     }
 }
 
-static void read_places_of(real *restrict y, const real *restrict image, const warp_side *row,
-                           const warp_side *column, int32_t count, int32_t C, real cval,
-                           bool smooth) {
-    if (!smooth)
-        read_places(y, image, row, column, count, C, cval, false);
+static void sample_pixels_of(real *restrict y, const real *restrict image, const warp_axis *row,
+                             const warp_axis *column, int32_t count, int32_t C, real cval,
+                             bool bilinear) {
+    if (!bilinear)
+        sample_pixels(y, image, row, column, count, C, cval, false);
     else if (C == 1)
-        read_places(y, image, row, column, count, 1, cval, true);
+        sample_pixels(y, image, row, column, count, 1, cval, true);
     else if (C == 3)
-        read_places(y, image, row, column, count, 3, cval, true);
+        sample_pixels(y, image, row, column, count, 3, cval, true);
     else
-        read_places(y, image, row, column, count, C, cval, true);
+        sample_pixels(y, image, row, column, count, C, cval, true);
 }
 
-/* y[n, i, j] = x[n] at the row m2 + m0 i + m1 j and the column m5 + m3 i + m4 j, between pixels
- * bilinear or the nearest one's.
- * in    x [N, H, W, C], H W C < 2^31; m int32 [N, 12]: the bit patterns of six doubles, as floats
- *       would decide wrongly at the border of an image
- * out   y as x
- * attr  how x goes on outside (FILL_CONSTANT ...), 1 = bilinear, value outside (FILL_CONSTANT) */
+/* y[n, i, j] = x[n] at row m0 i + m1 j + m2 and column m3 i + m4 j + m5, interpolated between four
+ * pixels or the value of the nearest one.
+ * in    x [N, H, W, C], H W C < 2^31; m int32 [N, 12], the bit patterns of six doubles (in float,
+ *       a coordinate at the border could round to the wrong side of it)
+ * out   y [N, H, W, C]
+ * attr  what is beyond the border (FILL_CONSTANT ...), 0: nearest pixel or 1: bilinear, the value
+ *       beyond the border for FILL_CONSTANT */
 static void op_affine_transform(const nnl_call *call, nnl_team *team) {
     const nnl_tensor *in = &call->in[0];
     const int64_t H = in->shape[1], W = in->shape[2], C = in->shape[3];
     const int mode = (int)call->attr[0].i;
-    const bool smooth = call->attr[1].i;
+    const bool bilinear = call->attr[1].i;
     const real cval = (real)call->attr[2].f;
     if (W * C == 0) return;
     const nnl_range part = nnl_share(in->shape[0] * H, 1, team);
@@ -172,10 +176,10 @@ static void op_affine_transform(const nnl_call *call, nnl_team *team) {
         for (int32_t first = 0; first < W; first += WARP_PIXELS, y += WARP_PIXELS * C) {
             const int32_t rest = (int32_t)W - first;
             const int32_t count = (int32_t)min_of(rest, WARP_PIXELS);
-            warp_side row, column;
-            find_places_in(&row, rows, first, count, smooth, mode);
-            find_places_in(&column, columns, first, count, smooth, mode);
-            read_places_of(y, image, &row, &column, count, (int32_t)C, cval, smooth);
+            warp_axis row, column;
+            find_coordinates_in(&row, rows, first, count, bilinear, mode);
+            find_coordinates_in(&column, columns, first, count, bilinear, mode);
+            sample_pixels_of(y, image, &row, &column, count, (int32_t)C, cval, bilinear);
         }
     }
 }

@@ -1,17 +1,14 @@
 /* linear.c: the ops that are one matrix product. */
 #include <stdbool.h>
-#include <stdint.h>
-
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "../gemm/gemm.h"
 
-/* y = act(x w + b)
- * in    x [..., K], w [K, N], b [N] (may be left out)
+/* y = act(x w + b).
+ * in    x [..., K], w [K, N], optionally b [N]
  * out   y [..., N]
- * attr  0 activation (see activation.h), 1 its alpha */
+ * attr  kind of the activation (NNL_RELU ...), its alpha (see activate in activation.h) */
 static void op_linear(const nnl_call *call, nnl_team *team) {
     const nnl_tensor *w = &call->in[1], *y = &call->out[0];
     int64_t K = w->shape[0], N = w->shape[1], M = nnl_size(y) / (N ? N : 1);
@@ -27,10 +24,11 @@ static int64_t linear_scratch(const nnl_call *call, int threads) {
     return gemm_scratch(w->shape[1], w->shape[0], threads);
 }
 
-/* y = op(a) op(b), where op transposes or does nothing
- * in    a [M, K] or [K, M], b [K, N] or [N, K]
- * out   y [M, N]; none where a consumer is fused (gemm/fusion.h)
- * attr  0 transpose a, 1 transpose b */
+/* y = a b, or a^T b, a b^T, a^T b^T. May be fused as the producer of y (gemm/fusion.h); y has no
+ * memory then.
+ * in    a [M, K] or, transposed, [K, M]; b [K, N] or, transposed, [N, K]
+ * out   y [M, N]
+ * attr  1: a is transposed, 1: b is transposed */
 static void op_matmul(const nnl_call *call, nnl_team *team) {
     const nnl_tensor *a = &call->in[0], *b = &call->in[1];
     const bool ta = call->attr[0].i != 0, tb = call->attr[1].i != 0;

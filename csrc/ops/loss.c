@@ -1,4 +1,5 @@
-/* loss.c: losses taken straight from logits, where they are accurate, and their gradients. */
+/* loss.c: cross-entropies of logits and their gradients. Computed from the logits, a loss keeps its
+ * digits where a probability would round to 0 or 1. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -7,13 +8,14 @@
 #include "../math/vec.h"
 #include "../runtime/shares.h"
 
-/* Of a few rows: the largest logit, and log(sum_j e^(z_j - largest)). */
+/* For each row: the largest logit, and log_sum = log(sum_j e^(z_j - largest)). At most
+ * rows_per_block(classes) rows. */
 static void log_sums_of_rows(real *log_sum, real *largest, const real *z, int64_t rows,
                              int64_t classes) {
     real e[SOFTMAX_BLOCK];
     if (classes <= SOFTMAX_BLOCK) {
         exp_of_rows(e, log_sum, largest, z, rows, classes);
-    } else { /* one row only, in pieces */
+    } else { /* a single row, in blocks */
         *largest = row_max(z, classes);
         *log_sum = 0;
         for (int64_t at = 0; at < classes; at += SOFTMAX_BLOCK) {
@@ -24,7 +26,7 @@ static void log_sums_of_rows(real *log_sum, real *largest, const real *z, int64_
     for (int64_t row = 0; row < rows; row++) log_sum[row] = real_log(log_sum[row]);
 }
 
-/* sum_j t_j (log_sum + (largest - z_j)). */
+/* The loss of one row: sum_j t_j (log_sum + (largest - z_j)). */
 static real loss_of_probabilities(const real *t, const real *z, real largest, real log_sum,
                                   int64_t classes) {
     real each[SOFTMAX_BLOCK], loss = 0;
@@ -40,11 +42,11 @@ static inline bool is_class(int32_t label, int64_t classes) {
     return label >= 0 && label < classes;
 }
 
-/* loss = log(sum_j e^z_j) - z_t, or sum_j t_j (log(sum_j e^z_j) - z_j). A label that is no
- * class: 0, and reported.
- * in    logits z [N, L], target int32 [N] or real [N, L]
+/* loss = log(sum_j e^z_j) - z_t for a label t, or sum_j t_j (log(sum_j e^z_j) - z_j) for
+ * probabilities t. The loss of an invalid label is 0, and its row is reported.
+ * in    logits z [N, L], target t int32 [N] or real [N, L]
  * out   loss [N]
- * attr  0 = labels, 1 = probabilities */
+ * attr  0: t are labels, 1: t are probabilities */
 static void op_softmax_cross_entropy(const nnl_call *call, nnl_team *team) {
     const int64_t N = call->in[0].shape[0], L = call->in[0].shape[1];
     const bool probabilities = call->attr[0].i;
@@ -71,18 +73,18 @@ static void op_softmax_cross_entropy(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* dz = dloss (softmax(z) sum(t) - t), dz holding softmax(z) on entry. */
+/* dz = dloss (softmax(z) sum(t) - t). On entry dz holds softmax(z). */
 static void finish_gradient_of_probabilities(real *dz, const real *t, real dloss, int64_t classes) {
     const real total = row_sum(t, classes);
     NNL_INDEPENDENT
     for (int64_t j = 0; j < classes; j++) dz[j] = dloss * fmadd(dz[j], total, -t[j]);
 }
 
-/* dlogits = dloss (softmax(z) sum(t) - t), where a label is t with a single 1. A label that is
- * no class: zeros.
- * in    logits z [N, L], target int32 [N] or real [N, L], dloss [N]
- * out   dlogits [N, L], may be z
- * attr  0 = labels, 1 = probabilities */
+/* dz = dloss (softmax(z) sum(t) - t), where a label stands for its one-hot vector. The gradient of
+ * an invalid label is zeros, and its row is reported.
+ * in    logits z [N, L], target t int32 [N] or real [N, L], dloss [N]
+ * out   dz [N, L], may be z
+ * attr  0: t are labels, 1: t are probabilities */
 static void op_softmax_cross_entropy_gradient(const nnl_call *call, nnl_team *team) {
     const int64_t N = call->in[0].shape[0], L = call->in[0].shape[1];
     const bool probabilities = call->attr[0].i;
@@ -102,10 +104,11 @@ static void op_softmax_cross_entropy_gradient(const nnl_call *call, nnl_team *te
             }
             const int32_t label = ((const int32_t *)call->in[1].data)[n];
             if (is_class(label, L)) {
-                const real own = dz[label] - 1; /* apart: vectors would wait for a single store */
+                /* Before the loop: its vector loads would wait for a store to dz[label]. */
+                const real at_label = dz[label] - 1;
                 NNL_INDEPENDENT
                 for (int64_t j = 0; j < L; j++) dz[j] *= dloss[n];
-                dz[label] = own * dloss[n];
+                dz[label] = at_label * dloss[n];
             } else {
                 memset(dz, 0, (size_t)L * sizeof *dz);
                 nnl_report_invalid_index(team, n);
@@ -114,9 +117,9 @@ static void op_softmax_cross_entropy_gradient(const nnl_call *call, nnl_team *te
     }
 }
 
-/* loss = max(z, 0) - z t + log(1 + e^-|z|), elementwise: the cross-entropy of sigmoid(z).
- * in    logits z, target t
- * out   loss. All of one shape. */
+/* loss = max(z, 0) - z t + log(1 + e^-|z|), elementwise: the cross-entropy of sigmoid(z) and t.
+ * in    logits z, target t, of one shape
+ * out   loss, the same shape, may be z or t */
 static void op_sigmoid_cross_entropy(const nnl_call *call, nnl_team *team) {
     const real *z = call->in[0].data, *t = call->in[1].data;
     real *loss = call->out[0].data;
@@ -129,8 +132,8 @@ static void op_sigmoid_cross_entropy(const nnl_call *call, nnl_team *team) {
 }
 
 /* dz = dloss (sigmoid(z) - t), elementwise.
- * in    logits z, target t, dloss
- * out   dz. All of one shape. */
+ * in    logits z, target t, dloss, of one shape
+ * out   dz, the same shape, may be z, t or dloss */
 static void op_sigmoid_cross_entropy_gradient(const nnl_call *call, nnl_team *team) {
     const real *z = call->in[0].data, *t = call->in[1].data, *dloss = call->in[2].data;
     real *dz = call->out[0].data;

@@ -1,7 +1,7 @@
-/* metric.c: what metrics are made of: running sums and counts that lose nothing to rounding, and
- * the largest of a row.
+/* metric.c: running sums and counts over batches, from which metrics are computed, and the indices
+ * of the k largest elements of a row.
  *
- * A running number is a pair {sum, what does not fit into it}. A batch's part of it is summed in
+ * A running sum is a pair {sum, rounding error of the sum}. The sum over a batch is computed in
  * double, by one thread, in the order of the rows. */
 #include <math.h>
 #include <stdbool.h>
@@ -10,12 +10,12 @@
 #include "../math/vec.h"
 #include "../runtime/shares.h"
 
-/* w v, or v where w is NULL. */
+/* w[i] v[i], or v[i] if w is NULL. */
 NNL_INLINE double weighted(const real *v, const real *w, int64_t i) {
     return w ? (double)w[i] * (double)v[i] : (double)v[i];
 }
 
-/* The sum of that over n values, in double. */
+/* The sum of `weighted` over n elements. */
 NNL_INLINE double sum_in_double(const real *v, const real *w, int64_t n) {
     double lane[ROW_LANES] = {0}, sum = 0;
     int64_t i = 0;
@@ -28,9 +28,10 @@ NNL_INLINE double sum_in_double(const real *v, const real *w, int64_t n) {
     return sum;
 }
 
-/* Adds to the number sum[0] + sum[1], where sum[1] is what does not fit into sum[0].
- * A. Neumaier: "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", ZAMM 54
- * (1974), here in double and with the two parts normalised. */
+/* Adds a value to the total sum[0] + sum[1]. sum[1] is the rounding error of sum[0]. After each
+ * addition the total is split into sum[0], the nearest real, and the rest.
+ * A. Neumaier: "Rundungsfehleranalyse einiger Verfahren zur Summation endlicher Summen", ZAMM 54,
+ * 1974. */
 static void add_compensated(real sum[2], double value) {
     double total = (double)sum[0] + value;
     double lost = fabs((double)sum[0]) >= fabs(value) ? ((double)sum[0] - total) + value
@@ -44,9 +45,10 @@ static void add_compensated(real sum[2], double value) {
     }
 }
 
-/* state += {sum(w v), sum(w)}, or {sum(v), n} without weights. The mean is (state[0] + state[1])
- * / (state[2] + state[3]).
- * in    state [4], written, values v [n], weights w [n] or absent. No output. */
+/* Two running sums: state[0..1] += sum(w v), state[2..3] += sum(w). Without weights they are sum(v)
+ * and n. The mean is (state[0] + state[1]) / (state[2] + state[3]).
+ * in    state [4], written; values v [n]; optionally weights w [n]
+ * out   none */
 static void op_accumulate(const nnl_call *call, nnl_team *team) {
     if (team->id != 0) return;
     real *state = call->in[0].data;
@@ -62,8 +64,9 @@ static void op_accumulate(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* sums[c] += sum over n of a[n][c] b[n][c] ...
- * in    sums [C][2], written, then 1 to 4 factors [N, C]. No output. */
+/* sums[c] += sum over n of a[n, c] b[n, c] ..., the product of 1 to 4 factors.
+ * in    sums [C, 2], written, a running sum for each c; factors [N, C]
+ * out   none */
 static void op_accumulate_products(const nnl_call *call, nnl_team *team) {
     const int64_t N = call->in[1].shape[0], C = call->in[1].shape[1];
     real(*sums)[2] = call->in[0].data;
@@ -80,7 +83,7 @@ static void op_accumulate_products(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* How many of n rising thresholds a score exceeds; none if it is NaN. */
+/* How many of n rising thresholds the score exceeds: 0 if it is NaN. A binary search. */
 static inline int64_t thresholds_below(const real *threshold, int64_t n, real score) {
     int64_t low = 0;
     while (n > 0) {
@@ -92,16 +95,17 @@ static inline int64_t thresholds_below(const real *threshold, int64_t n, real sc
     return low;
 }
 
-/* Bytes of scratch: this batch's part of every count, in double. */
+/* Bytes of scratch: the batch's counts, in double. */
 static int64_t accumulate_counts_scratch(const nnl_call *call, int threads) {
     (void)threads;
     return nnl_size(&call->in[0]) / 2 * (int64_t)sizeof(double);
 }
 
-/* counts[r][b][c] += the weights of the rows n whose label [n][c] is r and whose score [n][c]
- * exceeds b of the thresholds. A label that is no row's number is passed over.
- * in    counts [R][B][C][2], written, rising thresholds [B - 1], labels [N, C] (whole numbers),
- *       scores [N, C], weights [N, C] or absent (1). No output. */
+/* counts[r, b, c] += the sum of the weights of those n whose label [n, c] is r and whose score
+ * [n, c] exceeds exactly b thresholds. Labels outside 0 ... R - 1 are not counted.
+ * in    counts [R, B, C, 2], written, a running sum for each r, b, c; rising thresholds [B - 1];
+ *       labels [N, C], real whole numbers; scores [N, C]; optionally weights [N, C], else 1
+ * out   none */
 static void op_accumulate_counts(const nnl_call *call, nnl_team *team) {
     const int64_t *shape = call->in[0].shape, R = shape[0], B = shape[1], C = shape[2];
     real(*counts)[2] = call->in[0].data;
@@ -123,10 +127,10 @@ static void op_accumulate_counts(const nnl_call *call, nnl_team *team) {
             add_compensated(counts[cell * C + c], sum[cell * C + c]);
 }
 
-/* out[n] = the places of the k largest of row n, the largest first, equal ones from left to
- * right.
+/* y[n] = the indices of the k largest elements of row n, the largest first. Of equal elements the
+ * one with the lower index comes first. NaN is larger than all numbers.
  * in    x [N, L]
- * out   int32 [N, k], k at most L
+ * out   y int32 [N, k], k <= L
  * attr  k */
 static void op_top_k(const nnl_call *call, nnl_team *team) {
     const int64_t N = call->in[0].shape[0], L = call->in[0].shape[1], k = call->attr[0].i;

@@ -1,8 +1,10 @@
-/* norm.c: batch normalization over the last axis (of x seen as [R, C]) and layer normalization
- * along it.
+/* norm.c: batch normalization of the columns of x, and layer normalization of its rows. x [..., C]
+ * is read as R rows of C columns.
  *
- * Sums over R are cut into chunks whose number depends on the shape alone; a chunk is read once,
- * and its sums are added in double, in order. A narrow x is seen as a wider one of fewer rows.
+ * A sum over R is cut into chunks, and the number of chunks depends on the shape only. Each chunk
+ * is read once. The chunks' sums are added in double, in the order of the chunks. If C is small,
+ * several rows are read as one wide row.
+ *
  * S. Ioffe, C. Szegedy: "Batch normalization", ICML 2015; J. L. Ba, J. R. Kiros, G. E. Hinton:
  * "Layer normalization", arXiv 1607.06450, 2016. */
 #include <math.h>
@@ -14,9 +16,15 @@
 #include "../runtime/barrier.h"
 #include "../runtime/shares.h"
 
-enum { NORM_ROWS = 64, NORM_WIDTH = 64, NORM_TILE = 128, FIRST_ROWS = 8, ROWS_AT_ONCE = 8 };
+enum {
+    NORM_ROWS = 64,  /* wide rows of a chunk */
+    NORM_WIDTH = 64, /* columns below which several rows are read as one wide row */
+    NORM_TILE = 128, /* columns that are summed together */
+    CENTER_ROWS = 8, /* wide rows whose mean is the center of a chunk */
+    ROWS_AT_ONCE = 8
+};
 
-/* How [R, C] is cut. `groups` rows are taken as one wide row of groups * C columns. */
+/* How [R, C] is cut. `groups` rows are read as one wide row of groups * C columns. */
 typedef struct {
     int64_t R, C, groups, chunk_rows, chunks, tiles;
 } norm_shape;
@@ -32,8 +40,8 @@ static norm_shape plan_norm(const nnl_tensor *x) {
     return s;
 }
 
-/* Some rows and columns: `wide` wide rows and then `rest` rows of `width` columns, that do not
- * fill one. `at` is the offset of the first element, `count` the number of rows. */
+/* `count` rows of `width` columns, the first of which is `column`. They form `wide` wide rows, and
+ * `rest` rows are left, too few for another. `at` is the offset of the first element. */
 typedef struct {
     int64_t index, at, count, wide, rest, column, width;
 } norm_chunk;
@@ -49,14 +57,14 @@ static norm_chunk norm_chunk_at(const norm_shape *s, int64_t item) {
     return k;
 }
 
-/* The values of a chunk's columns, once for each row of a wide row. */
+/* Copies the values of a chunk's columns once for each row of a wide row. */
 static void repeat_columns(real wide[NORM_TILE], const real *columns, const norm_shape *s,
                            const norm_chunk *k) {
     for (int64_t g = 0; g < s->groups; g++)
         memcpy(wide + g * k->width, columns + k->column, (size_t)k->width * sizeof *wide);
 }
 
-/* Sums of the rows of a wide row, pairwise: sum[0 ... width - 1]. */
+/* Adds the sums of the rows in a wide row pairwise. The result is sum[0 ... width - 1]. */
 static void add_groups(real sum[NORM_TILE], const norm_shape *s, int64_t width) {
     for (int64_t groups = s->groups; groups > 1; groups = (groups + 1) / 2) {
         const int64_t upper = (groups + 1) / 2 * width;
@@ -64,8 +72,8 @@ static void add_groups(real sum[NORM_TILE], const norm_shape *s, int64_t width) 
     }
 }
 
-/* sum[j] += x[0][j] + x[1][j] + ..., row after row; four rows at a time only to save loads and
- * stores. */
+/* sum[j] += x[0][j] + x[1][j] + ..., row after row. The loop takes four rows at a time to load and
+ * store sum[j] less often. */
 static void add_plain_rows(real *restrict sum, const real *restrict x, int64_t rows, int64_t stride,
                            int64_t width) {
     int64_t row = 0;
@@ -76,23 +84,24 @@ static void add_plain_rows(real *restrict sum, const real *restrict x, int64_t r
         for (int64_t j = 0; j < width; j++) sum[j] += x[j];
 }
 
-/* What a pair of sums is made of: w and w * d, with d = x - center and w = d or, in a gradient,
- * w = dy. */
+/* Two sums for each column, plain = sum(w) and product = sum(w d), where d = x - center. For the
+ * moments of x the weight w is d, for the gradient it is dy. */
 typedef struct {
     real *plain, *product;
     const real *center;
 } pair_of_sums;
 
 NNL_INLINE void add_row_pairs(pair_of_sums sums, const real *restrict dy, const real *restrict x,
-                              int64_t rows, int64_t stride, int64_t width, bool by_dy) {
+                              int64_t rows, int64_t stride, int64_t width, bool weight_is_dy) {
     real *restrict plain = sums.plain, *restrict product = sums.product;
     const real *restrict center = sums.center;
     int64_t row = 0;
     for (; row + ROWS_AT_ONCE <= rows; row += ROWS_AT_ONCE) {
         for (int64_t j = 0; j < width; j++) {
-            real p = 0, q = 0; /* few terms, then one addition to the large sums: less is lost */
+            real p = 0, q = 0; /* short sums first: additions to the long ones round more */
             for (int r = 0; r < ROWS_AT_ONCE; r++) {
-                const real d = x[j + r * stride] - center[j], w = by_dy ? dy[j + r * stride] : d;
+                const real d = x[j + r * stride] - center[j],
+                           w = weight_is_dy ? dy[j + r * stride] : d;
                 p += w;
                 q = fmadd(w, d, q);
             }
@@ -103,34 +112,35 @@ NNL_INLINE void add_row_pairs(pair_of_sums sums, const real *restrict dy, const 
     }
     for (; row < rows; row++, x += stride, dy += stride)
         for (int64_t j = 0; j < width; j++) {
-            const real d = x[j] - center[j], w = by_dy ? dy[j] : d;
+            const real d = x[j] - center[j], w = weight_is_dy ? dy[j] : d;
             plain[j] += w;
             product[j] = fmadd(w, d, product[j]);
         }
 }
 
-/* The sums of a chunk: plain[j] and product[j] of each of its columns. */
+/* plain[j] and product[j] of each column of a chunk. */
 NNL_INLINE void chunk_sums(real plain[NORM_TILE], real product[NORM_TILE], const real *dy,
                            const real *x, const real center[NORM_TILE], const norm_shape *s,
-                           const norm_chunk *k, bool by_dy) {
+                           const norm_chunk *k, bool weight_is_dy) {
     const int64_t row = s->groups * k->width, stride = s->groups * s->C, end = k->wide * stride;
     const pair_of_sums sums = {plain, product, center};
     memset(plain, 0, (size_t)row * sizeof *plain);
     memset(product, 0, (size_t)row * sizeof *product);
-    add_row_pairs(sums, dy, x, k->wide, stride, row, by_dy);
-    add_row_pairs(sums, dy + end, x + end, k->rest, s->C, k->width, by_dy);
+    add_row_pairs(sums, dy, x, k->wide, stride, row, weight_is_dy);
+    add_row_pairs(sums, dy + end, x + end, k->rest, s->C, k->width, weight_is_dy);
     add_groups(plain, s, k->width);
     add_groups(product, s, k->width);
 }
 
-/* The mean of the first rows of each of a chunk's columns, once for each row of a wide row. That is
- * near enough to the mean of all: no m of n numbers have a mean further from it than sqrt(n / m)
- * standard deviations, which here is less than three. */
-static void first_means(real mean[NORM_TILE], const real *x, const norm_shape *s,
-                        const norm_chunk *k) {
+/* The mean of the first rows of each column of a chunk, once for each row of a wide row. It is a
+ * center for the deviations that is near the mean of all rows: the mean of m out of n numbers
+ * differs from the mean of all n by at most sqrt(n / m) standard deviations, here by less than
+ * three. */
+static void estimate_centers(real mean[NORM_TILE], const real *x, const norm_shape *s,
+                             const norm_chunk *k) {
     const int64_t row = s->groups * k->width, stride = s->groups * s->C;
-    const int64_t wide = min_of(k->wide, FIRST_ROWS);
-    const int64_t rest = wide < FIRST_ROWS ? k->rest : 0;
+    const int64_t wide = min_of(k->wide, CENTER_ROWS);
+    const int64_t rest = wide < CENTER_ROWS ? k->rest : 0;
     memset(mean, 0, (size_t)row * sizeof *mean);
     add_plain_rows(mean, x, wide, stride, row);
     add_plain_rows(mean, x + wide * stride, rest, s->C, k->width);
@@ -140,7 +150,8 @@ static void first_means(real mean[NORM_TILE], const real *x, const norm_shape *s
         memcpy(mean + g * k->width, mean, (size_t)k->width * sizeof *mean);
 }
 
-/* Scratch: of every chunk two rows of C doubles, then three rows of C reals. */
+/* Bytes of scratch: for each chunk two rows of C doubles, then three rows of C reals, the
+ * coefficients. */
 static int64_t batch_norm_scratch(const nnl_call *call, int threads) {
     (void)threads;
     const norm_shape s = plan_norm(&call->in[0]);
@@ -151,16 +162,16 @@ static real *coefficients_of(const norm_shape *s, const nnl_team *team) {
     return (real *)((double *)team->scratch + 2 * s->chunks * s->C);
 }
 
-/* Mean, seen from the first row of x, and sum of squared deviations of each column of each of this
- * thread's chunks, to scratch. Deviations are from a value near the chunk's own mean, and what
- * that changes is put right: nothing is lost when the mean is large. */
+/* Stores the moments of each column of this thread's chunks to scratch: mean - x[0], and the sum of
+ * squared deviations from the mean. Deviations are first taken from a center near the mean, so that
+ * a large mean costs no digits; the sums are then corrected for the distance to the mean. */
 static void moments_of_chunks(const real *x, const norm_shape *s, const nnl_team *team) {
     double *partial = team->scratch;
     const nnl_range part = nnl_share(s->chunks * s->tiles, 1, team);
     for (int64_t item = part.begin; item < part.end; item++) {
         const norm_chunk k = norm_chunk_at(s, item);
         real center[NORM_TILE], sum[NORM_TILE], square[NORM_TILE];
-        first_means(center, x + k.at, s, &k);
+        estimate_centers(center, x + k.at, s, &k);
         chunk_sums(sum, square, x + k.at, x + k.at, center, s, &k, false);
         double *mean = partial + 2 * k.index * s->C + k.column, *squares = mean + s->C;
         for (int64_t j = 0; j < k.width; j++) {
@@ -171,16 +182,18 @@ static void moments_of_chunks(const real *x, const norm_shape *s, const nnl_team
     }
 }
 
+/* How many rows chunk i has. */
 static inline double rows_of_chunk(const norm_shape *s, int64_t i) {
     const int64_t left = s->R - i * s->chunk_rows;
     return (double)min_of(left, s->chunk_rows);
 }
 
-/* Mean and biased variance of `width` columns, of those of the chunks (T. F. Chan, G. H. Golub, R.
- * J. LeVeque: "Updating formulae and a pairwise algorithm for computing sample variances", 1979).
- * `partial` and `x` point to the first of these columns. */
-static void join_moments(real *mean, real *variance, const double *partial, const real *x,
-                         const norm_shape *s, int64_t width) {
+/* Mean and biased variance of `width` columns from the moments of their chunks. `partial` and `x`
+ * point to the first of these columns.
+ * T. F. Chan, G. H. Golub, R. J. LeVeque: "Updating formulae and a pairwise algorithm for computing
+ * sample variances", 1979. */
+static void merge_moments(real *mean, real *variance, const double *partial, const real *x,
+                          const norm_shape *s, int64_t width) {
     double sum[NORM_TILE] = {0}, squares[NORM_TILE] = {0};
     for (int64_t i = 0; i < s->chunks; i++) {
         const double rows = rows_of_chunk(s, i), *means = partial + 2 * i * s->C;
@@ -190,8 +203,8 @@ static void join_moments(real *mean, real *variance, const double *partial, cons
     for (int64_t i = 0; i < s->chunks; i++) {
         const double rows = rows_of_chunk(s, i), *means = partial + 2 * i * s->C;
         for (int64_t j = 0; j < width; j++) {
-            const double off = means[j] - sum[j];
-            squares[j] += means[s->C + j] + rows * off * off;
+            const double delta = means[j] - sum[j];
+            squares[j] += means[s->C + j] + rows * delta * delta;
         }
     }
     for (int64_t j = 0; j < width; j++) {
@@ -200,7 +213,7 @@ static void join_moments(real *mean, real *variance, const double *partial, cons
     }
 }
 
-/* y = (x - p) q + r of a few rows, with a value of each of p, q, r for each column. */
+/* y = (x - p) q + r for some rows. p, q and r have one value for each column. */
 static void normalize_rows(real *restrict y, const real *restrict x, const real *restrict p,
                            const real *restrict q, const real *restrict r, int64_t rows,
                            int64_t stride, int64_t width) {
@@ -208,8 +221,8 @@ static void normalize_rows(real *restrict y, const real *restrict x, const real 
         for (int64_t j = 0; j < width; j++) y[j] = fmadd(x[j] - p[j], q[j], r[j]);
 }
 
-/* The same of every row of this thread's chunks: those that it has read before, the last ones
- * first, as these may still be in its cache. */
+/* y = (x - p) q + r for all rows of this thread's chunks. The thread has summed the same chunks
+ * before. It begins with the last one, which may still be in its cache. */
 static void normalize_chunks(real *y, const real *x, const real *p, const real *q, const real *r,
                              const norm_shape *s, const nnl_team *team) {
     const nnl_range part = nnl_share(s->chunks * s->tiles, 1, team);
@@ -226,10 +239,10 @@ static void normalize_chunks(real *y, const real *x, const real *p, const real *
     }
 }
 
-/* y = (x - mean) gamma / sqrt(variance + epsilon) + beta, where mean and the biased variance are
- * those of each column.
+/* y = (x - mean) gamma / sqrt(variance + epsilon) + beta. Mean and biased variance are those of the
+ * columns, NaN if there are no rows.
  * in    x [..., C], gamma [C], beta [C]
- * out   y [..., C], mean [C], variance [C]; NaN of no rows
+ * out   y [..., C], not x; mean [C], variance [C]
  * attr  epsilon */
 static void op_batch_norm(const nnl_call *call, nnl_team *team) {
     const norm_shape s = plan_norm(&call->in[0]);
@@ -240,15 +253,15 @@ static void op_batch_norm(const nnl_call *call, nnl_team *team) {
     nnl_wait(team);
     const nnl_range part = nnl_share(s.C, NNL_CACHE_LINE, team);
     for (int64_t j = part.begin; j < part.end; j += NORM_TILE)
-        join_moments(mean + j, variance + j, (double *)team->scratch + j, x + j, &s,
-                     min_of(part.end - j, NORM_TILE));
+        merge_moments(mean + j, variance + j, (double *)team->scratch + j, x + j, &s,
+                      min_of(part.end - j, NORM_TILE));
     for (int64_t j = part.begin; j < part.end; j++)
         scale[j] = gamma[j] / real_sqrt(variance[j] + (real)call->attr[0].f);
     nnl_wait(team);
     normalize_chunks(call->out[0].data, x, mean, scale, beta, &s, team);
 }
 
-/* Sums of dy and of dy (x - mean) for each column of this thread's chunks, to scratch. */
+/* Stores sum(dy) and sum(dy (x - mean)) of each column of this thread's chunks to scratch. */
 static void gradient_sums_of_chunks(const real *dy, const real *x, const real *mean,
                                     const norm_shape *s, const nnl_team *team) {
     double *partial = team->scratch;
@@ -266,10 +279,10 @@ static void gradient_sums_of_chunks(const real *dy, const real *x, const real *m
     }
 }
 
-/* dx = a (dy - b (x - mean) - c) of a few rows. */
-static void denormalize_rows(real *restrict dx, const real *restrict dy, const real *restrict x,
-                             const real coefficient[4][NORM_TILE], int64_t rows, int64_t stride,
-                             int64_t width) {
+/* dx = a (dy - b (x - mean) - c) for some rows. */
+static void gradient_rows(real *restrict dx, const real *restrict dy, const real *restrict x,
+                          const real coefficient[4][NORM_TILE], int64_t rows, int64_t stride,
+                          int64_t width) {
     const real *a = coefficient[0], *b = coefficient[1];
     const real *c = coefficient[2], *mean = coefficient[3];
     for (int64_t row = 0; row < rows; row++, x += stride, dy += stride, dx += stride)
@@ -277,16 +290,16 @@ static void denormalize_rows(real *restrict dx, const real *restrict dy, const r
             dx[j] = a[j] * (fmadd(-b[j], x[j] - mean[j], dy[j]) - c[j]);
 }
 
-/* What op_batch_norm_gradient is made of. */
+/* The operands of op_batch_norm_gradient, and the coefficients of dx in scratch. */
 typedef struct {
     const real *dy, *x, *gamma, *mean, *variance;
     real *dgamma, *dbeta, *a, *b, *c; /* dx = a (dy - b (x - mean) - c) */
     double epsilon;
 } norm_gradient;
 
-/* dgamma, dbeta and the coefficients of dx for `width` columns from column `first` on. */
-static void join_gradient_sums(const norm_gradient *g, const double *partial, const norm_shape *s,
-                               int64_t first, int64_t width) {
+/* dgamma, dbeta and the coefficients of dx for `width` columns, beginning with `first`. */
+static void finish_gradient_sums(const norm_gradient *g, const double *partial, const norm_shape *s,
+                                 int64_t first, int64_t width) {
     double sum[NORM_TILE] = {0}, product[NORM_TILE] = {0};
     for (int64_t i = 0; i < s->chunks; i++) {
         const double *sums = partial + 2 * i * s->C + first;
@@ -304,8 +317,8 @@ static void join_gradient_sums(const norm_gradient *g, const double *partial, co
     }
 }
 
-/* dx of this thread's chunks, those that it has read before, the last ones first. */
-static void denormalize_chunks(real *dx, const norm_gradient *g, const norm_shape *s,
+/* dx for all rows of this thread's chunks, the last chunk first, as in normalize_chunks. */
+static void gradient_of_chunks(real *dx, const norm_gradient *g, const norm_shape *s,
                                const nnl_team *team) {
     const nnl_range part = nnl_share(s->chunks * s->tiles, 1, team);
     for (int64_t item = part.end - 1; item >= part.begin; item--) {
@@ -317,16 +330,17 @@ static void denormalize_chunks(real *dx, const norm_gradient *g, const norm_shap
         repeat_columns(wide[1], g->b, s, &k);
         repeat_columns(wide[2], g->c, s, &k);
         repeat_columns(wide[3], g->mean, s, &k);
-        denormalize_rows(dx + at, g->dy + at, g->x + at, wide, k.wide, stride, row);
-        denormalize_rows(dx + rest, g->dy + rest, g->x + rest, wide, k.rest, s->C, k.width);
+        gradient_rows(dx + at, g->dy + at, g->x + at, wide, k.wide, stride, row);
+        gradient_rows(dx + rest, g->dy + rest, g->x + rest, wide, k.rest, s->C, k.width);
     }
 }
 
-/* dx, dgamma and dbeta of batch_norm: with d = x - mean and v = variance + epsilon,
- * dbeta = sum(dy), dgamma = sum(dy d) / sqrt(v) and
- * dx = gamma / sqrt(v) (dy - d sum(dy d) / (R v) - sum(dy) / R).
- * in    dy, x [..., C], gamma, mean, variance [C]
- * out   dx [..., C], dgamma, dbeta [C]
+/* The gradients of batch_norm. With d = x - mean, v = variance + epsilon and sums over the R rows:
+ * dbeta = sum(dy)
+ * dgamma = sum(dy d) / sqrt(v)
+ * dx = gamma / sqrt(v) (dy - d sum(dy d) / (R v) - sum(dy) / R)
+ * in    dy [..., C], x [..., C], gamma [C], mean [C], variance [C]
+ * out   dx [..., C], not dy or x; dgamma [C], dbeta [C]
  * attr  epsilon */
 static void op_batch_norm_gradient(const nnl_call *call, nnl_team *team) {
     const norm_shape s = plan_norm(&call->in[0]);
@@ -346,14 +360,14 @@ static void op_batch_norm_gradient(const nnl_call *call, nnl_team *team) {
     nnl_wait(team);
     const nnl_range part = nnl_share(s.C, NNL_CACHE_LINE, team);
     for (int64_t j = part.begin; j < part.end; j += NORM_TILE)
-        join_gradient_sums(&g, team->scratch, &s, j, min_of(part.end - j, NORM_TILE));
+        finish_gradient_sums(&g, team->scratch, &s, j, min_of(part.end - j, NORM_TILE));
     nnl_wait(team);
-    denormalize_chunks(call->out[0].data, &g, &s, team);
+    gradient_of_chunks(call->out[0].data, &g, &s, team);
 }
 
-/* y = a x + b, one multiply-add.
+/* y = a x + b, rounded once.
  * in    x [..., C], a [C], b [C]
- * out   y [..., C] */
+ * out   y [..., C], may be x */
 static void op_scale_shift(const nnl_call *call, nnl_team *team) {
     const norm_shape s = plan_norm(&call->in[0]);
     const real *x = call->in[0].data, *a = call->in[1].data, *b = call->in[2].data;
@@ -366,23 +380,24 @@ static void op_scale_shift(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* moving = moving * momentum + batch * (1 - momentum).
- * in    moving, written, and batch (one shape)
+/* moving = moving * momentum + batch * (1 - momentum): the moving mean or variance.
+ * in    moving, written; batch, the shape of moving
+ * out   none
  * attr  momentum */
 static void op_moving_update(const nnl_call *call, nnl_team *team) {
     real *moving = call->in[0].data;
     const real *batch = call->in[1].data;
-    const real keep = (real)call->attr[0].f, share = (real)(1 - call->attr[0].f);
+    const real momentum = (real)call->attr[0].f, rest = (real)(1 - call->attr[0].f);
     const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_CACHE_LINE, team);
     NNL_INDEPENDENT
     for (int64_t i = part.begin; i < part.end; i++)
-        moving[i] = fmadd(moving[i], keep, batch[i] * share);
+        moving[i] = fmadd(moving[i], momentum, batch[i] * rest);
 }
 
-/* y = (x - mean) inv_std gamma + beta, where mean and inv_std = 1 / sqrt(variance + epsilon) are
- * those of each row.
+/* y = (x - mean) inv_std gamma + beta. mean and inv_std = 1 / sqrt(variance + epsilon) are those of
+ * the rows.
  * in    x [..., C], gamma [C], beta [C]
- * out   y [..., C], mean [...], inv_std [...]
+ * out   y [..., C], not x; mean [...], inv_std [...]
  * attr  epsilon */
 static void op_layer_norm(const nnl_call *call, nnl_team *team) {
     const norm_shape s = plan_norm(&call->in[0]);
@@ -392,26 +407,27 @@ static void op_layer_norm(const nnl_call *call, nnl_team *team) {
     for (int64_t row = part.begin; row < part.end; row++) {
         const real *restrict x = (const real *)call->in[0].data + row * s.C;
         real *restrict y = (real *)call->out[0].data + row * s.C;
-        const real middle = row_sum(x, s.C) / (real)s.C;
-        for (int64_t j = 0; j < s.C; j++) y[j] = x[j] - middle;
+        const real row_mean = row_sum(x, s.C) / (real)s.C;
+        for (int64_t j = 0; j < s.C; j++) y[j] = x[j] - row_mean;
         const real variance = row_dot(y, y, s.C) / (real)s.C;
         const real scale = 1 / real_sqrt(variance + (real)call->attr[0].f);
         for (int64_t j = 0; j < s.C; j++) y[j] = fmadd(y[j] * scale, gamma[j], beta[j]);
-        mean[row] = middle;
+        mean[row] = row_mean;
         inv_std[row] = scale;
     }
 }
 
-/* Rows whose dgamma and dbeta are added before they go to scratch. */
+/* Rows of a chunk. What they add to dgamma and dbeta is summed in one pair of rows of scratch. */
 enum { LAYER_NORM_ROWS = 16 };
 
+/* Bytes of scratch: for each chunk a row of dgamma and a row of dbeta. */
 static int64_t layer_norm_gradient_scratch(const nnl_call *call, int threads) {
     (void)threads;
     const norm_shape s = plan_norm(&call->in[0]);
     return ceil_div(s.R, LAYER_NORM_ROWS) * 2 * s.C * (int64_t)sizeof(real);
 }
 
-/* dx of one row, and what it adds to dgamma and dbeta. */
+/* dx of one row. Adds the row's terms to dgamma and dbeta. dx holds h until the sums are known. */
 static void layer_norm_gradient_row(real *restrict dx, real *restrict dgamma, real *restrict dbeta,
                                     const real *restrict dy, const real *restrict x,
                                     const real *restrict gamma, real mean, real inv_std,
@@ -419,16 +435,16 @@ static void layer_norm_gradient_row(real *restrict dx, real *restrict dgamma, re
     real sum = 0, product = 0;
     for (int64_t first = 0; first < C; first += NORM_TILE) {
         const int64_t n = min_of(C - first, NORM_TILE);
-        real along[NORM_TILE];
+        real dy_hat[NORM_TILE];
         for (int64_t j = 0; j < n; j++) {
             const real hat = (x[first + j] - mean) * inv_std;
             dx[first + j] = hat;
-            along[j] = dy[first + j] * hat;
-            dgamma[first + j] += along[j];
+            dy_hat[j] = dy[first + j] * hat;
+            dgamma[first + j] += dy_hat[j];
             dbeta[first + j] += dy[first + j];
         }
         sum += row_dot(dy + first, gamma + first, n);
-        product += row_dot(along, gamma + first, n);
+        product += row_dot(dy_hat, gamma + first, n);
     }
     sum /= (real)C;
     product /= (real)C;
@@ -436,11 +452,12 @@ static void layer_norm_gradient_row(real *restrict dx, real *restrict dgamma, re
         dx[j] = inv_std * (fmadd(-dx[j], product, dy[j] * gamma[j]) - sum);
 }
 
-/* dx, dgamma and dbeta of layer_norm: with h = (x - mean) inv_std, dbeta = sum(dy) and
- * dgamma = sum(dy h) over rows, and dx = inv_std (dy gamma - mean(dy gamma) - h mean(dy gamma h)).
- * in    dy, x [..., C], gamma [C], mean, inv_std [...]
- * out   dx [..., C], dgamma, dbeta [C]
- * attr  none */
+/* The gradients of layer_norm. With h = (x - mean) inv_std, sums over rows and means over columns:
+ * dbeta = sum(dy)
+ * dgamma = sum(dy h)
+ * dx = inv_std (dy gamma - mean(dy gamma) - h mean(dy gamma h))
+ * in    dy [..., C], x [..., C], gamma [C], mean [...], inv_std [...]
+ * out   dx [..., C], not dy or x; dgamma [C], dbeta [C] */
 static void op_layer_norm_gradient(const nnl_call *call, nnl_team *team) {
     const norm_shape s = plan_norm(&call->in[0]);
     const real *dy = call->in[0].data, *x = call->in[1].data, *gamma = call->in[2].data;
@@ -451,10 +468,10 @@ static void op_layer_norm_gradient(const nnl_call *call, nnl_team *team) {
     const nnl_range part = nnl_share(chunks, 1, team);
     for (int64_t k = part.begin; k < part.end; k++) {
         const int64_t first = k * LAYER_NORM_ROWS, end = min_of(first + LAYER_NORM_ROWS, s.R);
-        real *own = partial + 2 * k * C;
-        memset(own, 0, (size_t)(2 * C) * sizeof *own);
+        real *sums = partial + 2 * k * C;
+        memset(sums, 0, (size_t)(2 * C) * sizeof *sums);
         for (int64_t row = first; row < end; row++)
-            layer_norm_gradient_row(dx + row * C, own, own + C, dy + row * C, x + row * C, gamma,
+            layer_norm_gradient_row(dx + row * C, sums, sums + C, dy + row * C, x + row * C, gamma,
                                     mean[row], inv_std[row], C);
     }
     nnl_wait(team);

@@ -1,9 +1,10 @@
-/* pool.c: the largest or the mean of each window of an image. A window is cut to the image: what
- * lies outside is never the largest and is not counted.
+/* pool.c: the maximum or the mean of each window of an image. A window is cut at the border: the
+ * padding is never the maximum and does not count in the mean.
  *
- * x [N, H, W, C] gives y [N, OH, OW, C]; window (oh, ow) begins at row oh * stride_h - pad_top and
- * column ow * stride_w - pad_left. Loops run over the channels of one pixel or, in
- * the windows that most networks have, over vectors of several pixels' channels. */
+ * x [N, H, W, C] gives y [N, OH, OW, C]. Window (oh, ow) begins at row oh * stride_h - pad_top and
+ * column ow * stride_w - pad_left. The inner loops run over the channels of one pixel. For windows
+ * of 2 x 2 pixels side by side, the most common ones, they run over vectors that can hold several
+ * pixels' channels. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static pool_shape plan_pool(const nnl_tensor *x, const nnl_tensor *y, const nnl_
                         .pad_left = attr[5].i};
 }
 
-/* Rows top ... bottom - 1 and columns left ... right - 1 of the image; may be empty. */
+/* Rows top ... bottom - 1 and columns left ... right - 1 of the image. A window may be empty. */
 typedef struct {
     int64_t top, bottom, left, right;
 } pool_window;
@@ -51,16 +52,17 @@ static inline bool is_two_by_two(const pool_window *w) {
 }
 
 /* 1 / the number of pixels of a window. */
-static inline real share_of_pixel(const pool_window *w) {
+static inline real inverse_count(const pool_window *w) {
     return 1 / (real)((w->bottom - w->top) * (w->right - w->left));
 }
 
-/* The earlier of two equal ones; NaN if either is. */
+/* The larger of both, the first if they are equal, NaN if one of them is NaN. */
 NNL_INLINE real first_largest(real best, real x) { return ((x > best) | (x != x)) ? x : best; }
 
-/* y = start folded with every pixel of a window, in order; x is the image. */
-NNL_INLINE void fold_window(real *restrict y, const real *restrict x, const pool_shape *s,
-                            pool_window w, real start, real f(real, real)) {
+/* y = f(... f(f(start, pixel 0), pixel 1) ...) over the pixels of a window, row by row. x is the
+ * image. */
+NNL_INLINE void reduce_window(real *restrict y, const real *restrict x, const pool_shape *s,
+                              pool_window w, real start, real f(real, real)) {
     const int64_t C = s->C;
     if (is_two_by_two(&w)) {
         const real *a = x + (w.top * s->W + w.left) * C, *b = a + s->W * C;
@@ -75,13 +77,13 @@ NNL_INLINE void fold_window(real *restrict y, const real *restrict x, const pool
         }
 }
 
-/* Windows of 2 x 2 pixels side by side, none cut: as most networks have them. */
-static bool are_tiles(const pool_shape *s) {
+/* Whether the windows are tiles: 2 x 2 pixels, side by side, none of them cut. */
+static bool has_tiles(const pool_shape *s) {
     return s->pool_h == 2 && s->pool_w == 2 && s->stride_h == 2 && s->stride_w == 2 &&
            !s->pad_top && !s->pad_left && 2 * s->OH <= s->H && 2 * s->OW <= s->W;
 }
 
-typedef __typeof__((vec){0} < (vec){0}) vec_mask; /* of each lane all bits, or none */
+typedef __typeof__((vec){0} < (vec){0}) vec_mask; /* in each lane all bits are 1, or all are 0 */
 NNL_INLINE vec vec_where(vec_mask m, vec x) { return (vec)(m & (vec_mask)x); }
 
 /* first_largest, in each lane. */
@@ -90,14 +92,17 @@ NNL_INLINE vec vec_first_largest(vec best, vec x) {
     return (vec)((m & (vec_mask)x) | (~m & (vec_mask)best));
 }
 
-/* A row of tiles is worked on in steps of a vector for each of a tile's four pixels. It holds
- * channels of one tile (then there are as many `spans` as tiles) or, where these are so few that
- * it has room for those of several, of as many tiles as fit (`narrow`). In a row of the image left
- * and right pixels then alternate in two vectors. `left` and `right` say which lanes of these two
- * are whose, `first` and `second` what goes where when they are put back.
+/* How a row of tiles is computed in vectors. A tile has four pixels. Each step of the loop takes a
+ * vector of each pixel. A span is a stretch of the row that the loop steps through.
  *
- * A span has `width` values of each pixel: `whole` steps, `step` values apart, store whole
- * vectors, whose last lanes the next step may store again; a last one stores the `rest`, if any. */
+ * If a vector has no room for the channels of two tiles, a span is one tile. Else (`narrow`) the
+ * span is the whole row, and a vector holds the channels of as many tiles as fit. In a row of the
+ * image, left and right pixels then alternate within two vectors. `left` and `right` are the
+ * shuffles that separate them, `first` and `second` those that interleave them again.
+ *
+ * A span has `width` values of each pixel. `whole` steps, `step` values apart, store whole vectors.
+ * If `step` is less than a vector, the next step overwrites the last lanes. The last step stores
+ * the `rest`. */
 typedef struct {
     int64_t C, spans, width, whole, step, rest;
     bool narrow;
@@ -125,7 +130,7 @@ static tiling plan_tiling(const pool_shape *s) {
     return t;
 }
 
-/* n values of each the left and the right pixels of a row of the image. */
+/* n values of the left pixels and n of the right pixels, from one row of the image. */
 typedef struct {
     vec left, right;
 } pixel_pair;
@@ -146,18 +151,20 @@ NNL_INLINE void store_pair(real *x, pixel_pair p, int64_t n, const tiling *t, bo
     }
 }
 
-/* Memory of a row of tiles: y or dy, and of x and dx the upper one of two rows that are `below`
- * apart. What an operation does not take is NULL. */
+/* The memory of a row of tiles: a row of y or dy, and the upper one of two rows of x and dx. The
+ * lower row is `below` elements further. Arrays that an operation does not use are NULL. */
 typedef struct {
     real *y, *dx;
     const real *dy, *x;
     int64_t below;
 } tile_memory;
 
-/* An operation on n values of each pixel, those of y from `at` and those of x from `above` on. */
+/* An operation on n values of each pixel. They begin at `at` in y, and at `above` in the upper row
+ * of x. */
 typedef void tile_op(const tile_memory *m, int64_t at, int64_t above, int64_t n, const tiling *t,
                      bool narrow);
 
+/* Does the operation on a row of tiles. `narrow` is a constant wherever this is called. */
 NNL_INLINE void for_tiles_as(tile_op f, const tile_memory *m, const tiling *t, bool narrow) {
     int64_t at = 0;
     for (int64_t span = 0; span < t->spans; span++, at += t->width) {
@@ -175,16 +182,16 @@ NNL_INLINE void for_tiles(tile_op f, const tile_memory *m, const tiling *t) {
         for_tiles_as(f, m, t, false);
 }
 
-NNL_INLINE vec largest_of_four(pixel_pair a, pixel_pair b) {
+NNL_INLINE vec max_of_four(pixel_pair a, pixel_pair b) {
     const vec upper = vec_first_largest(a.left, a.right);
     return vec_first_largest(vec_first_largest(upper, b.left), b.right);
 }
 
-NNL_INLINE void largest_of_tiles(const tile_memory *m, int64_t at, int64_t above, int64_t n,
-                                 const tiling *t, bool narrow) {
+NNL_INLINE void max_of_tiles(const tile_memory *m, int64_t at, int64_t above, int64_t n,
+                             const tiling *t, bool narrow) {
     const pixel_pair a = load_pair(m->x + above, n, t, narrow);
     const pixel_pair b = load_pair(m->x + above + m->below, n, t, narrow);
-    vec_store_first(m->y + at, largest_of_four(a, b), n);
+    vec_store_first(m->y + at, max_of_four(a, b), n);
 }
 
 NNL_INLINE void mean_of_tiles(const tile_memory *m, int64_t at, int64_t above, int64_t n,
@@ -196,7 +203,7 @@ NNL_INLINE void mean_of_tiles(const tile_memory *m, int64_t at, int64_t above, i
 
 NNL_INLINE void pool(const nnl_call *call, const nnl_team *team, bool mean) {
     const pool_shape s = plan_pool(&call->in[0], &call->out[0], call->attr);
-    const bool tiles = are_tiles(&s);
+    const bool tiles = has_tiles(&s);
     const tiling t = plan_tiling(&s);
     const nnl_range part = nnl_share(s.N * s.OH, 1, team);
     for (int64_t row = part.begin; row < part.end; row++) {
@@ -205,86 +212,89 @@ NNL_INLINE void pool(const nnl_call *call, const nnl_team *team, bool mean) {
         if (tiles) {
             const tile_memory m = {
                 .y = y, .x = image + row % s.OH * 2 * s.W * s.C, .below = s.W * s.C};
-            for_tiles(mean ? mean_of_tiles : largest_of_tiles, &m, &t);
+            for_tiles(mean ? mean_of_tiles : max_of_tiles, &m, &t);
             continue;
         }
         for (int64_t ow = 0; ow < s.OW; ow++, y += s.C) {
             const pool_window w = window_at(&s, row % s.OH, ow);
             if (!mean) {
-                fold_window(y, image, &s, w, -REAL_INFINITY, first_largest);
+                reduce_window(y, image, &s, w, -REAL_INFINITY, first_largest);
             } else {
-                const real share = share_of_pixel(&w);
-                fold_window(y, image, &s, w, 0, sum_of);
+                const real share = inverse_count(&w);
+                reduce_window(y, image, &s, w, 0, sum_of);
                 for (int64_t c = 0; c < s.C; c++) y[c] *= share;
             }
         }
     }
 }
 
-/* y = max of each window; NaN if there is one.
+/* y = the maximum of each window, NaN if one of its elements is NaN.
  * in    x [N, H, W, C]
  * out   y [N, OH, OW, C]
  * attr  pool_h, pool_w, stride_h, stride_w, pad_top, pad_left */
 static void op_max_pool2d(const nnl_call *call, nnl_team *team) { pool(call, team, false); }
 
-/* y = mean of each window. in, out, attr as max_pool2d. */
+/* y = the mean of each window.
+ * in    x [N, H, W, C]
+ * out   y [N, OH, OW, C]
+ * attr  as max_pool2d */
 static void op_average_pool2d(const nnl_call *call, nnl_team *team) { pool(call, team, true); }
 
-/* Channels worked on together. */
+/* Channels of a window that are computed together. */
 enum { POOL_CHANNELS = 128 };
 
-/* What of a window's gradient no pixel has taken yet is `left`: the first pixel that equals the
- * maximum takes it all. */
-NNL_INLINE real take(real *left, real x, real y) {
+/* The gradient of pixel x in a window whose maximum is y. The first pixel that equals y, or is NaN
+ * as y is, gets the whole gradient: `remaining` is dy until then, and 0 afterwards. */
+NNL_INLINE real claim_gradient(real *remaining, real x, real y) {
     const bool hit = (x == y) | (x != x);
-    const real taken = hit ? *left : 0;
-    *left = hit ? 0 : *left;
+    const real taken = hit ? *remaining : 0;
+    *remaining = hit ? 0 : *remaining;
     return taken;
 }
 
-/* take, in each lane. */
-NNL_INLINE vec vec_take(vec *left, vec x, vec y) {
+/* claim_gradient, in each lane. */
+NNL_INLINE vec vec_claim_gradient(vec *remaining, vec x, vec y) {
     const vec_mask hit = (x == y) | (x != x);
-    const vec taken = vec_where(hit, *left);
-    *left = vec_where(~hit, *left);
+    const vec taken = vec_where(hit, *remaining);
+    *remaining = vec_where(~hit, *remaining);
     return taken;
 }
 
-/* The maxima are found again: less work than reading them. */
-NNL_INLINE void spread_to_largest_of_tiles(const tile_memory *m, int64_t at, int64_t above,
-                                           int64_t n, const tiling *t, bool narrow) {
+/* Computes y once more, which costs less than to read it. */
+NNL_INLINE void gradient_of_max_tiles(const tile_memory *m, int64_t at, int64_t above, int64_t n,
+                                      const tiling *t, bool narrow) {
     const pixel_pair a = load_pair(m->x + above, n, t, narrow);
     const pixel_pair b = load_pair(m->x + above + m->below, n, t, narrow);
-    const vec y = largest_of_four(a, b);
-    vec left = vec_load_first(m->dy + at, n);
-    pixel_pair da, db; /* in the order of a window's pixels */
-    da.left = vec_take(&left, a.left, y);
-    da.right = vec_take(&left, a.right, y);
-    db.left = vec_take(&left, b.left, y);
-    db.right = vec_take(&left, b.right, y);
+    const vec y = max_of_four(a, b);
+    vec remaining = vec_load_first(m->dy + at, n);
+    pixel_pair da, db; /* in the order of the window's pixels */
+    da.left = vec_claim_gradient(&remaining, a.left, y);
+    da.right = vec_claim_gradient(&remaining, a.right, y);
+    db.left = vec_claim_gradient(&remaining, b.left, y);
+    db.right = vec_claim_gradient(&remaining, b.right, y);
     store_pair(m->dx + above, da, n, t, narrow);
     store_pair(m->dx + above + m->below, db, n, t, narrow);
 }
 
-NNL_INLINE void spread_evenly_to_tiles(const tile_memory *m, int64_t at, int64_t above, int64_t n,
+NNL_INLINE void gradient_of_mean_tiles(const tile_memory *m, int64_t at, int64_t above, int64_t n,
                                        const tiling *t, bool narrow) {
     const vec share = vec_load_first(m->dy + at, n) * (real)0.25;
     store_pair(m->dx + above, (pixel_pair){share, share}, n, t, narrow);
     store_pair(m->dx + above + m->below, (pixel_pair){share, share}, n, t, narrow);
 }
 
-/* The rows of dx under row oh of windows that are tiles; image n. */
-static void spread_to_tiles(const nnl_call *call, const pool_shape *s, const tiling *t, int64_t n,
-                            int64_t oh) {
+/* dx of image n under row oh of the windows, if these are tiles. Pixels under no window get 0. */
+static void gradient_of_tile_row(const nnl_call *call, const pool_shape *s, const tiling *t,
+                                 int64_t n, int64_t oh) {
     const int64_t row = s->W * s->C, above = (n * s->H + 2 * oh) * row;
     const int64_t at = (n * s->OH + oh) * s->OW * s->C;
     real *dx = (real *)call->out[0].data + above;
     tile_memory m = {.dy = (const real *)call->in[0].data + at, .dx = dx, .below = row};
     if (call->n_in > 1) {
         m.x = (const real *)call->in[1].data + above;
-        for_tiles(spread_to_largest_of_tiles, &m, t);
+        for_tiles(gradient_of_max_tiles, &m, t);
     } else {
-        for_tiles(spread_evenly_to_tiles, &m, t);
+        for_tiles(gradient_of_mean_tiles, &m, t);
     }
     const int64_t used = 2 * s->OW * s->C;
     if (used < row) {
@@ -294,44 +304,45 @@ static void spread_to_tiles(const nnl_call *call, const pool_shape *s, const til
     if (oh == s->OH - 1) memset(dx + 2 * row, 0, (size_t)((s->H - 2 * s->OH) * row) * sizeof *dx);
 }
 
-/* dx += the gradient of one window of the maximum, in rows `rows` of dx only. */
-static void spread_to_largest(real *restrict dx, const real *restrict dy, const real *restrict x,
-                              const real *restrict y, const pool_shape *s, pool_window w,
-                              nnl_range rows) {
+/* dx += the gradient of the maximum of one window. Only the rows `rows` of dx are touched. */
+static void add_gradient_of_max(real *restrict dx, const real *restrict dy, const real *restrict x,
+                                const real *restrict y, const pool_shape *s, pool_window w,
+                                nnl_range rows) {
     const int64_t C = s->C, at = (w.top * s->W + w.left) * C, below = s->W * C;
     if (is_two_by_two(&w) && w.top >= rows.begin && w.bottom <= rows.end) {
         const real *a = x + at, *b = a + below;
         real *da = dx + at, *db = da + below;
         NNL_INDEPENDENT
         for (int64_t c = 0; c < C; c++) {
-            real left = dy[c];
-            da[c] += take(&left, a[c], y[c]);
-            da[c + C] += take(&left, a[c + C], y[c]);
-            db[c] += take(&left, b[c], y[c]);
-            db[c + C] += take(&left, b[c + C], y[c]);
+            real remaining = dy[c];
+            da[c] += claim_gradient(&remaining, a[c], y[c]);
+            da[c + C] += claim_gradient(&remaining, a[c + C], y[c]);
+            db[c] += claim_gradient(&remaining, b[c], y[c]);
+            db[c + C] += claim_gradient(&remaining, b[c + C], y[c]);
         }
         return;
     }
     for (int64_t first = 0; first < C; first += POOL_CHANNELS) {
         const int64_t n = min_of(C - first, POOL_CHANNELS);
-        real left[POOL_CHANNELS];
-        memcpy(left, dy + first, (size_t)n * sizeof *left);
+        real remaining[POOL_CHANNELS];
+        memcpy(remaining, dy + first, (size_t)n * sizeof *remaining);
         for (int64_t h = w.top; h < w.bottom && h < rows.end; h++)
             for (int64_t i = w.left; i < w.right; i++) {
                 const int64_t pixel = (h * s->W + i) * C + first;
                 if (h < rows.begin)
-                    for (int64_t c = 0; c < n; c++) take(&left[c], x[pixel + c], y[first + c]);
+                    for (int64_t c = 0; c < n; c++)
+                        claim_gradient(&remaining[c], x[pixel + c], y[first + c]);
                 else
                     for (int64_t c = 0; c < n; c++)
-                        dx[pixel + c] += take(&left[c], x[pixel + c], y[first + c]);
+                        dx[pixel + c] += claim_gradient(&remaining[c], x[pixel + c], y[first + c]);
             }
     }
 }
 
-/* dx += the gradient of one window of the mean, in rows `rows` of dx only. */
-static void spread_evenly(real *restrict dx, const real *restrict dy, const pool_shape *s,
-                          pool_window w, nnl_range rows) {
-    const real share = share_of_pixel(&w);
+/* dx += the gradient of the mean of one window. Only the rows `rows` of dx are touched. */
+static void add_gradient_of_mean(real *restrict dx, const real *restrict dy, const pool_shape *s,
+                                 pool_window w, nnl_range rows) {
+    const real share = inverse_count(&w);
     const int64_t top = max_of(w.top, rows.begin);
     for (int64_t h = top; h < w.bottom && h < rows.end; h++)
         for (int64_t i = w.left; i < w.right; i++) {
@@ -340,19 +351,20 @@ static void spread_evenly(real *restrict dx, const real *restrict dy, const pool
         }
 }
 
-/* Rows of dx that belong to row oh of windows: from its first one to that of the next. */
-static inline int64_t first_row_of(const pool_shape *s, int64_t oh) {
+/* The first row of dx in band oh. Band oh begins where windows oh begin and ends where
+ * windows oh + 1 begin. The bands divide the rows of dx among threads. */
+static inline int64_t first_row_of_band(const pool_shape *s, int64_t oh) {
     const int64_t row = oh * s->stride_h - s->pad_top;
     if (oh == s->OH || row > s->H) return s->H;
     return oh == 0 || row < 0 ? 0 : row;
 }
 
-/* dx of rows first_row_of(first) ... first_row_of(end) of image n: zeros, then each window that
- * reaches into them is added, in order. x and y are NULL for the mean. */
+/* dx of the bands first ... end - 1 of image n: zeros, to which each window that covers some of
+ * their rows is added in order. */
 static void pool_gradient_of_bands(const nnl_call *call, const pool_shape *s, int64_t n,
                                    int64_t first, int64_t end) {
     const int64_t image = n * s->H * s->W * s->C, row_size = s->W * s->C;
-    const nnl_range rows = {first_row_of(s, first), first_row_of(s, end)};
+    const nnl_range rows = {first_row_of_band(s, first), first_row_of_band(s, end)};
     real *dx = (real *)call->out[0].data + image;
     const int64_t count = (rows.end - rows.begin) * row_size;
     memset(dx + rows.begin * row_size, 0, (size_t)count * sizeof *dx);
@@ -363,45 +375,48 @@ static void pool_gradient_of_bands(const nnl_call *call, const pool_shape *s, in
             const real *dy = (const real *)call->in[0].data + at;
             const pool_window w = window_at(s, oh, ow);
             if (call->n_in == 1)
-                spread_evenly(dx, dy, s, w, rows);
+                add_gradient_of_mean(dx, dy, s, w, rows);
             else
-                spread_to_largest(dx, dy, (const real *)call->in[1].data + image,
-                                  (const real *)call->in[2].data + at, s, w, rows);
+                add_gradient_of_max(dx, dy, (const real *)call->in[1].data + image,
+                                    (const real *)call->in[2].data + at, s, w, rows);
         }
 }
 
-/* Each thread owns bands of dx. Where windows do not overlap, one band at a time stays in cache. */
+/* Each thread computes bands of dx. If windows do not overlap, it does one band at a time, which
+ * stays in cache. If they do, it does all its bands of an image together, because each call repeats
+ * the windows that begin before its first band. */
 static void pool_gradient(const nnl_call *call, const nnl_team *team) {
     const pool_shape s = plan_pool(&call->out[0], &call->in[0], call->attr);
     if (s.OH == 0 && team->id == 0)
         memset(call->out[0].data, 0, (size_t)nnl_size(&call->out[0]) * sizeof(real));
     const nnl_range part = nnl_share(s.N * s.OH, 1, team);
-    const int64_t most = s.stride_h >= s.pool_h ? 1 : s.OH;
-    if (are_tiles(&s)) {
+    const int64_t limit = s.stride_h >= s.pool_h ? 1 : s.OH;
+    if (has_tiles(&s)) {
         const tiling t = plan_tiling(&s);
         for (int64_t band = part.begin; band < part.end; band++)
-            spread_to_tiles(call, &s, &t, band / s.OH, band % s.OH);
+            gradient_of_tile_row(call, &s, &t, band / s.OH, band % s.OH);
         return;
     }
     for (int64_t band = part.begin; band < part.end;) {
         const int64_t n = band / s.OH, first = band % s.OH;
-        int64_t count = min_of(s.OH - first, most);
+        int64_t count = min_of(s.OH - first, limit);
         if (count > part.end - band) count = part.end - band;
         pool_gradient_of_bands(call, &s, n, first, first + count);
         band += count;
     }
 }
 
-/* dx of max_pool2d: the first of a window's largest pixels takes its gradient, and the sum of all
- * windows that a pixel lies in is formed in their order.
- * in    dy [N, OH, OW, C], x [N, H, W, C], y = max_pool2d(x)
- * out   dx as x
+/* The gradient of max_pool2d. In each window, the first pixel that equals the maximum gets dy. A
+ * pixel of several windows gets their sum, added in the order of the windows.
+ * in    dy [N, OH, OW, C], x [N, H, W, C], y = max_pool2d(x) [N, OH, OW, C]
+ * out   dx [N, H, W, C]
  * attr  as max_pool2d */
 static void op_max_pool2d_gradient(const nnl_call *call, nnl_team *team) {
     pool_gradient(call, team);
 }
 
-/* dx of average_pool2d.
+/* The gradient of average_pool2d: each pixel of a window gets dy / (pixels of the window), summed
+ * over the windows.
  * in    dy [N, OH, OW, C]
  * out   dx [N, H, W, C]
  * attr  as average_pool2d */

@@ -1,10 +1,8 @@
-/* reduce.c: sums and maxima over one axis, in an order of summation that depends on the shape
- * alone.
+/* reduce.c: sums, maxima and indices of maxima over one axis.
  *
- * x is seen as [A, R, B] and reduced over R. R is cut into chunks; a chunk is summed for many
- * columns side by side, where a narrow x is seen as a wider one of fewer rows. Sums of chunks
- * are added in double, in the order of the chunks. So no float takes part in more than about
- * CHUNK_ROWS additions of float, however long the sum. */
+ * x is read as [A, R, B] and reduced over R. A sum is cut into chunks (column_sums.h), whose number
+ * depends on the shape only. The chunks' sums are added in double, in the order of the chunks. So
+ * no float goes through more than about CHUNK_ROWS additions in float, however long the sum is. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -14,7 +12,7 @@
 #include "../runtime/barrier.h"
 #include "../runtime/shares.h"
 
-/* A sum of all elements is [1, n, 1]: so a call that has no attributes needs none. */
+/* A sum of all elements is that of [1, n, 1]. sum_squares and sum_abs have no attributes. */
 static sum_shape plan_sum_of(const nnl_call *call) {
     if (nnl_size(&call->out[0]) == 1) return plan_sum(1, nnl_size(&call->in[0]), 1);
     return plan_sum(call->attr[0].i, call->attr[1].i, call->attr[2].i);
@@ -27,8 +25,8 @@ static int64_t reduce_scratch(const nnl_call *call, int threads) {
     return s.chunks > 1 ? s.A * s.chunks * s.B * (int64_t)sizeof(double) : 0;
 }
 
-/* Sums this thread's chunks, each to a row of scratch, or to its place in `out` if there is one
- * chunk only. */
+/* Sums this thread's chunks. A chunk's sums go to a row of scratch, or to `out` if it is the only
+ * chunk. */
 NNL_INLINE void sum_chunks(real *out, const real *x, const sum_shape *s, const nnl_team *team,
                            real f(real)) {
     double *partial = team->scratch;
@@ -48,13 +46,13 @@ NNL_INLINE void sum_chunks(real *out, const real *x, const sum_shape *s, const n
     }
 }
 
-/* Of outputs i ... end - 1, as many as share the index a and fit into `most`. */
-static inline int64_t columns_at(int64_t i, int64_t end, int64_t B, int64_t most) {
+/* How many of the outputs i ... end - 1 have the same index a as output i; at most `limit`. */
+static inline int64_t columns_at(int64_t i, int64_t end, int64_t B, int64_t limit) {
     int64_t count = min_of(B - i % B, end - i);
-    return min_of(count, most);
+    return min_of(count, limit);
 }
 
-/* out[a][b] = the chunks' sums, first to last. */
+/* out[a, b] = the chunks' sums, added from the first to the last. */
 static void add_chunks(real *out, const double *partial, const sum_shape *s, const nnl_team *team) {
     const nnl_range part = nnl_share(s->A * s->B, NNL_CACHE_LINE, team);
     for (int64_t i = part.begin; i < part.end;) {
@@ -81,17 +79,18 @@ NNL_INLINE void reduce(const nnl_call *call, nnl_team *team, real f(real)) {
     add_chunks(out, team->scratch, &s, team);
 }
 
-/* out[a][b] = sum over r of x[a][r][b].
- * in    x [A, R, B]
- * out   A * B values
+/* y[a, b] = sum over r of x[a, r, b].
+ * in    x, read as [A, R, B]
+ * out   y, read as [A, B]
  * attr  A, R, B */
 static void op_reduce_sum(const nnl_call *call, nnl_team *team) { reduce(call, team, itself_of); }
-/* in    x
- * out   the sum of its squares, or of its absolute values, one value. No attr. */
+/* y = sum(x^2), or sum(|x|).
+ * in    x [...]
+ * out   y, one element */
 static void op_sum_squares(const nnl_call *call, nnl_team *team) { reduce(call, team, squared); }
 static void op_sum_abs(const nnl_call *call, nnl_team *team) { reduce(call, team, real_abs); }
 
-/* The larger; NaN if either is. */
+/* The larger of a and b, NaN if one of them is NaN. */
 NNL_INLINE real larger_or_nan(real a, real b) { return ((b > a) | (b != b)) ? b : a; }
 NNL_INLINE real lane_larger_or_nan(real lane, real x, real y) {
     return (void)y, larger_or_nan(lane, x);
@@ -101,9 +100,9 @@ static real row_max_or_nan(const real *x, int64_t n) {
     return fold_row(x, x, n, -REAL_INFINITY, lane_larger_or_nan, larger_or_nan);
 }
 
-/* out[a][b] = max over r of x[a][r][b], NaN if there is one.
- * in    x [A, R, B]
- * out   A * B values
+/* y[a, b] = max over r of x[a, r, b], NaN if one of the elements is NaN, -inf if R is 0.
+ * in    x, read as [A, R, B]
+ * out   y, read as [A, B]
  * attr  A, R, B */
 static void op_reduce_max(const nnl_call *call, nnl_team *team) {
     const real *x = call->in[0].data;
@@ -126,38 +125,40 @@ static void op_reduce_max(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* Elements of narrow rows worked on together, which stay in the level 1 cache, and how wide such
- * rows are at most. */
-enum { ARGMAX_BLOCK = 1024, ARGMAX_NARROW = 64, ARGMAX_LANES = 2 * ROW_LANES };
+enum {
+    ARGMAX_BLOCK = 1024, /* elements of narrow rows that are computed together, in L1 */
+    ARGMAX_NARROW = 64,  /* elements of the longest narrow row */
+    ARGMAX_LANES = 2 * ROW_LANES
+};
 
-/* Of each of a few narrow rows the first place of the largest; of the first NaN if there is one.
- * From each element on, the largest of the next 2, 4, 8 ... elements is that of two shorter runs,
- * the first of which counts where they are equal. */
+/* For each narrow row the index of its largest element, or of its first NaN. For each element, the
+ * loop finds the largest of the next 2, 4, 8 ... elements as the larger of two shorter runs. If
+ * these are equal, the first run's is taken. The last round is shorter if n is not a power of 2. */
 static void argmax_of_narrow_rows(int32_t *index, const real *x, int64_t rows, int64_t n) {
     real largest[ARGMAX_BLOCK];
     int32_t place[ARGMAX_BLOCK];
     memcpy(largest, x, (size_t)(rows * n) * sizeof *x);
     memset(place, 0, (size_t)(rows * n) * sizeof *place);
-    for (int64_t have = 1, next; have < n; have = next) {
-        next = min_of(2 * have, n);
-        const int32_t on = (int32_t)(next - have);
+    for (int64_t run = 1, next; run < n; run = next) {
+        next = min_of(2 * run, n);
+        const int32_t shift = (int32_t)(next - run);
         for (int64_t i = 0; i + next <= rows * n; i++) {
-            const real a = largest[i], b = largest[i + on];
-            const int32_t at = place[i], from_b = place[i + on] + on;
+            const real a = largest[i], b = largest[i + shift];
+            const int32_t place_a = place[i], place_b = place[i + shift] + shift;
             largest[i] = is_larger(b, a) ? b : a;
-            place[i] = is_larger(b, a) ? from_b : at;
+            place[i] = is_larger(b, a) ? place_b : place_a;
         }
     }
     for (int64_t row = 0; row < rows; row++) index[row] = n > 0 ? place[row * n] : 0;
 }
 
-/* The same of a row of at least ARGMAX_LANES elements: of each lane, and then of the lanes. */
+/* The same for one row of at least ARGMAX_LANES elements: for each lane, then over the lanes. */
 static int32_t argmax_of_row(const real *x, int64_t n) {
     real largest[ARGMAX_LANES];
     int32_t place[ARGMAX_LANES];
     for (int32_t j = 0; j < ARGMAX_LANES; j++) largest[j] = x[j], place[j] = j;
     for (int64_t i = ARGMAX_LANES; i < n; i += ARGMAX_LANES) {
-        if (i + ARGMAX_LANES > n) i = n - ARGMAX_LANES; /* some twice: the first place counts */
+        if (i + ARGMAX_LANES > n) i = n - ARGMAX_LANES; /* the overlap is harmless */
         NNL_LANES
         for (int32_t j = 0; j < ARGMAX_LANES; j++) {
             const int larger = is_larger(x[i + j], largest[j]);
@@ -173,6 +174,7 @@ static int32_t argmax_of_row(const real *x, int64_t n) {
     return place[best];
 }
 
+/* The same for rows of any length. */
 static void argmax_of_rows(int32_t *index, const real *x, int64_t rows, int64_t n) {
     const int64_t step = n > ARGMAX_NARROW ? 1 : n > 0 ? ARGMAX_BLOCK / n : ARGMAX_BLOCK;
     for (int64_t row = 0; row < rows; row += step) {
@@ -183,7 +185,7 @@ static void argmax_of_rows(int32_t *index, const real *x, int64_t rows, int64_t 
     }
 }
 
-/* The same for columns b ... b + width - 1 of [R, B]. */
+/* The same for the first `width` columns of x [R, B]. */
 static void argmax_of_columns(int32_t *index, const real *x, int64_t R, int64_t B, int64_t width) {
     real largest[SUM_WIDTH];
     for (int64_t j = 0; j < width; j++) {
@@ -199,9 +201,9 @@ static void argmax_of_columns(int32_t *index, const real *x, int64_t R, int64_t 
         }
 }
 
-/* out[a][b] = the first r where x[a][r][b] is largest; NaN counts as largest.
- * in    x [A, R, B]
- * out   int32, A * B values
+/* y[a, b] = the lowest r where x[a, r, b] is largest. NaN is larger than all numbers.
+ * in    x, read as [A, R, B]
+ * out   y int32, read as [A, B]
  * attr  A, R, B */
 static void op_argmax(const nnl_call *call, nnl_team *team) {
     const real *x = call->in[0].data;

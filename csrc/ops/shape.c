@@ -1,5 +1,4 @@
-/* shape.c: ops that move elements and compute nothing: transpose, gather, gather_csr, one_hot,
- * assign. */
+/* shape.c: ops that move or convert elements: transpose, gather, gather_csr, one_hot, assign. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -7,8 +6,8 @@
 #include "../math/vec.h"
 #include "../runtime/shares.h"
 
-/* A permutation of dimensions, seen from the output: strides of the input in the order of the
- * output's dimensions, neighbours that stay neighbours merged. */
+/* A permutation of dimensions: the output's dimensions, and the stride of the input along each of
+ * them. Neighbours of the input that remain neighbours are merged into one dimension. */
 typedef struct {
     int ndim;
     int64_t shape[NNL_MAX_NDIM], stride[NNL_MAX_NDIM];
@@ -33,45 +32,45 @@ static permutation plan_transpose(const nnl_tensor *x, const nnl_attr *axes) {
 
 enum { TRANSPOSE_TILE = 16 };
 
-/* y[i][j] = x[j][i] for a tile of at most TRANSPOSE_TILE each way. */
+/* y[i, j] = x[j, i] for a tile of at most TRANSPOSE_TILE rows and columns. */
 static void transpose_tile(real *y, int64_t y_stride, const real *x, int64_t x_stride, int64_t rows,
                            int64_t columns) {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++) y[i * y_stride + j] = x[j * x_stride + i];
 }
 
-/* Where the index `at`, counted over the dimensions 0 ... last of p but `skip`, begins in x and
- * in y. */
+/* Offsets in x and in y. */
 typedef struct {
     int64_t x, y;
-} place;
+} offset_pair;
 
-static place place_of(const permutation *p, int64_t at, int skip) {
-    place where = {0, 0};
+/* The offsets of index `at`, which counts over the dimensions of p except the last and `skip`. */
+static offset_pair offsets_of(const permutation *p, int64_t at, int skip) {
+    offset_pair offset = {0, 0};
     int64_t y_stride = p->shape[p->ndim - 1];
     for (int d = p->ndim - 2; d >= 0; d--) {
         if (d != skip) {
-            where.x += at % p->shape[d] * p->stride[d];
-            where.y += at % p->shape[d] * y_stride;
+            offset.x += at % p->shape[d] * p->stride[d];
+            offset.y += at % p->shape[d] * y_stride;
             at /= p->shape[d];
         }
         y_stride *= p->shape[d];
     }
-    return where;
+    return offset;
 }
 
-/* Where the innermost dimension is the same in both, whole rows of it are copied. */
+/* If the innermost dimension is the same in x and y, its rows are copied whole. */
 static void transpose_rows(real *y, const real *x, const permutation *p, int64_t n,
                            const nnl_team *team) {
     const int last = p->ndim - 1;
     const int64_t length = p->shape[last];
     const nnl_range part = nnl_share(n / length, 1, team);
     for (int64_t row = part.begin; row < part.end; row++)
-        memcpy(y + row * length, x + place_of(p, row, last).x, (size_t)length * sizeof *y);
+        memcpy(y + row * length, x + offsets_of(p, row, last).x, (size_t)length * sizeof *y);
 }
 
-/* Elsewhere, matrices are transposed tile by tile: one of their dimensions is contiguous in x,
- * one in y. */
+/* Otherwise matrices are transposed, tile by tile: their rows are contiguous in y, their columns in
+ * x. */
 static void transpose_matrices(real *y, const real *x, const permutation *p, int64_t n,
                                const nnl_team *team) {
     const int last = p->ndim - 1;
@@ -83,7 +82,7 @@ static void transpose_matrices(real *y, const real *x, const permutation *p, int
     const int64_t tiles = ceil_div(rows, TRANSPOSE_TILE);
     const nnl_range part = nnl_share(n / (rows * columns) * tiles, 1, team);
     for (int64_t item = part.begin; item < part.end; item++) {
-        const place start = place_of(p, item / tiles, across);
+        const offset_pair start = offsets_of(p, item / tiles, across);
         const int64_t i = item % tiles * TRANSPOSE_TILE;
         const int64_t height = min_of(rows - i, TRANSPOSE_TILE);
         for (int64_t j = 0; j < columns; j += TRANSPOSE_TILE) {
@@ -94,9 +93,10 @@ static void transpose_matrices(real *y, const real *x, const permutation *p, int
     }
 }
 
-/* out = x with its dimensions in the order attr[0], attr[1], ... (as numpy.transpose).
- * in    x
- * out   as said; not x */
+/* y = x with its dimensions permuted: dimension d of y is dimension attr[d] of x, as in NumPy.
+ * in    x [...]
+ * out   y, not x
+ * attr  a dimension of x for each dimension of y */
 static void op_transpose(const nnl_call *call, nnl_team *team) {
     const int64_t n = nnl_size(&call->in[0]);
     if (n == 0) return;
@@ -107,7 +107,7 @@ static void op_transpose(const nnl_call *call, nnl_team *team) {
         transpose_matrices(call->out[0].data, call->in[0].data, &p, n, team);
 }
 
-/* The element types of a source, as attr[0] of gather names them. */
+/* The element types of a source: attr[0] of gather and gather_csr. */
 enum {
     FROM_FLOAT32,
     FROM_FLOAT64,
@@ -122,7 +122,7 @@ enum {
     FROM_BOOL
 };
 
-/* y = x, n elements of type T, which may lie at any address. */
+/* y = x, n elements of type T. x need not be aligned. */
 #define CONVERT(T, to) \
     for (int64_t i = 0; i < n; i++) { \
         T value; \
@@ -183,7 +183,8 @@ static int64_t size_of_element(int type) {
     }
 }
 
-/* How a gather reads and writes: which bytes are copied and which are converted. */
+/* How a gather converts: from `type` to int32 or real, whose elements have out_size bytes. If it is
+ * the same type, rows are copied. */
 typedef struct {
     int type;
     bool to_int32, same_type;
@@ -206,20 +207,19 @@ static void convert_elements(char *y, const char *x, int64_t n, const conversion
         convert_to_real((real *)y, x, n, c->type);
 }
 
-/* The rows of a batch lie anywhere in memory: while one is read, the beginning of the next is
- * fetched, so much that the processor sees the rest coming. */
+/* The rows of a batch are anywhere in memory. While one row is read, the beginning of the next is
+ * prefetched, enough of it that the CPU's own prefetcher continues with the rest. */
 NNL_INLINE void prefetch_row(const char *row, int64_t bytes) {
     enum { BEGINNING = 4096 };
     for (int64_t b = 0; b < min_of(bytes, BEGINNING); b += 64) __builtin_prefetch(row + b, 0, 2);
 }
 
-/* out[i] = source[index[i]], converted; without an index, out[i] = source[i]. A bad index:
- * zeros, and reported.
- * in    source (any memory whose rows are contiguous and lie `stride` bytes apart), index int32
- *       [n] or absent
- * out   [n, ...], real or int32
- * attr  element type of the source (FROM_FLOAT32 ...), stride, rows of the source, 1 = out is
- *       int32 */
+/* y[i] = source[index[i]], converted to the type of y. Without an index, y[i] = source[i]. An
+ * invalid index gives a row of zeros and is reported.
+ * in    source, contiguous rows that are `stride` bytes apart; optionally index int32 [n]
+ * out   y [n, ...], real or int32
+ * attr  element type of the source (FROM_FLOAT32 ...), stride, number of rows of the source,
+ *       0: y is real or 1: y is int32 */
 static void op_gather(const nnl_call *call, nnl_team *team) {
     const char *source = call->in[0].data;
     char *out = call->out[0].data;
@@ -228,7 +228,8 @@ static void op_gather(const nnl_call *call, nnl_team *team) {
     if (nnl_size(&call->out[0]) == 0) return;
     const int64_t width = nnl_size(&call->out[0]) / n;
     const int32_t *index = call->n_in > 1 ? call->in[1].data : NULL;
-    if (!index && stride == width * size_of_element(c.type) && n <= rows) { /* one block */
+    if (!index && stride == width * size_of_element(c.type) &&
+        n <= rows) { /* one contiguous block */
         const nnl_range part = nnl_share(n * width, 16, team);
         convert_elements(out + part.begin * c.out_size,
                          source + part.begin * size_of_element(c.type), part.end - part.begin, &c);
@@ -250,11 +251,11 @@ static void op_gather(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* out[i] = row index[i] of a sparse matrix, zeros included; without an index, row i. A bad index or
- * column: zeros in its place, and the row is reported.
- * in    values (float or double), their columns int32, where each row begins among them int64
- *       [rows + 1], index int32 [n] or absent
- * out   real [n, columns]
+/* y[i] = row index[i] of a sparse matrix (compressed sparse rows) as a dense row. Without an index,
+ * row i. An invalid index gives a row of zeros, an invalid column is left out; i is reported.
+ * in    values float or double [stored]; column of each value int32 [stored]; number of the first
+ *       value of each row int64 [rows + 1]; optionally index int32 [n]
+ * out   y real [n, columns]
  * attr  element type of the values (FROM_FLOAT32 or FROM_FLOAT64), rows of the matrix */
 static void op_gather_csr(const nnl_call *call, nnl_team *team) {
     const float *narrow = call->in[0].data;
@@ -280,9 +281,9 @@ static void op_gather_csr(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* out[..., l] = 1 where l is the label, else 0. A label that is no class: zeros, and reported.
+/* y[..., l] = 1 if l is the label, else 0. An invalid label gives zeros and is reported.
  * in    labels int32 [...]
- * out   real [..., L] */
+ * out   y real [..., L] */
 static void op_one_hot(const nnl_call *call, nnl_team *team) {
     const int32_t *label = call->in[0].data;
     real *y = call->out[0].data;
@@ -298,7 +299,8 @@ static void op_one_hot(const nnl_call *call, nnl_team *team) {
 }
 
 /* target = x.
- * in    target, written, and x, real, of one shape. No output, or one that is the target. */
+ * in    target, written; x, the same shape; both real
+ * out   none, or the memory of target */
 static void op_assign(const nnl_call *call, nnl_team *team) {
     const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_CACHE_LINE, team);
     real *target = call->in[0].data;

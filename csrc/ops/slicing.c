@@ -1,5 +1,5 @@
-/* slicing.c: parts of a tensor and what is made of parts: slice, its gradient, concatenate. The
- * first two move bytes, so that real and int32 tensors share them. */
+/* slicing.c: slice, its gradient, concatenate. The first two copy bytes, so they serve real and
+ * int32 tensors. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -7,11 +7,14 @@
 #include "../math/vec.h"
 #include "../runtime/shares.h"
 
-/* A part of a tensor: along each dimension `size` entries from `begin` on, `step` apart. Trailing
- * dimensions that are taken whole, and the one before them if its entries are neighbours, make one
- * row of bytes; the others are counted. */
+/* A part of a tensor: along each dimension `size` entries, beginning with `begin`, `step` apart.
+ *
+ * Trailing dimensions that are in the part as a whole form one contiguous row, together with the
+ * dimension before them if its step is 1. A row of the part has `row` bytes. It begins row_begin
+ * bytes into a row of the whole tensor, which has whole_row bytes. The arrays describe the other
+ * dimensions. */
 typedef struct {
-    int ndim; /* of the dimensions that are counted */
+    int ndim; /* dimensions that are not in the row */
     int64_t whole[NNL_MAX_NDIM], begin[NNL_MAX_NDIM], step[NNL_MAX_NDIM], size[NNL_MAX_NDIM];
     int64_t whole_row, row_begin, row;
 } box;
@@ -44,7 +47,7 @@ static int64_t product(const int64_t *shape, int ndim) {
     return n;
 }
 
-/* Which row of the whole tensor is row `at` of the part. */
+/* The number of the row of the whole tensor that is row `at` of the part. */
 static int64_t whole_row_of(const box *p, int64_t at) {
     int64_t row = 0, stride = 1;
     for (int d = p->ndim - 1; d >= 0; d--) {
@@ -55,7 +58,7 @@ static int64_t whole_row_of(const box *p, int64_t at) {
     return row;
 }
 
-/* Which row of the part is row `at` of the whole tensor, or -1. */
+/* The number of the row of the part that is row `at` of the whole tensor, or -1. */
 static int64_t part_row_of(const box *p, int64_t at) {
     int64_t row = 0, stride = 1;
     for (int d = p->ndim - 1; d >= 0; d--) {
@@ -68,10 +71,11 @@ static int64_t part_row_of(const box *p, int64_t at) {
     return row;
 }
 
-/* out = x[begin[0] + i step[0], begin[1] + j step[1], ...].
- * in    x (real or int32)
- * out   the part, of as many dimensions
- * attr  1 = int32, begin of 6 dimensions, step (not 0) of 6 dimensions */
+/* y[i, j, ...] = x[begin[0] + i step[0], begin[1] + j step[1], ...].
+ * in    x, real or int32
+ * out   y, as many dimensions, the type of x
+ * attr  0: real or 1: int32, begin of NNL_MAX_NDIM dimensions, step (not 0) of NNL_MAX_NDIM
+ *       dimensions */
 static void op_slice(const nnl_call *call, nnl_team *team) {
     if (nnl_size(&call->out[0]) == 0) return;
     const box p = plan_box(&call->in[0], &call->out[0], call->attr);
@@ -82,9 +86,9 @@ static void op_slice(const nnl_call *call, nnl_team *team) {
         memcpy(y + r * p.row, x + whole_row_of(&p, r) * p.whole_row + p.row_begin, (size_t)p.row);
 }
 
-/* out = 0, but the part that slice took, which is dy.
- * in    dy
- * out   of the sliced tensor's shape
+/* dx = dy in the part that slice reads, 0 elsewhere.
+ * in    dy, the shape of slice's y
+ * out   dx, the shape of slice's x
  * attr  as slice */
 static void op_slice_gradient(const nnl_call *call, nnl_team *team) {
     const box p = plan_box(&call->out[0], &call->in[0], call->attr);
@@ -105,9 +109,9 @@ static void op_slice_gradient(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* out = the inputs one after another along an axis.
- * in    one or more tensors that differ along the axis alone
- * out   as said
+/* y = the inputs joined along an axis.
+ * in    one or more real tensors, whose shapes are equal except along the axis
+ * out   y, along the axis as large as all inputs together
  * attr  axis */
 static void op_concatenate(const nnl_call *call, nnl_team *team) {
     const nnl_tensor *y = &call->out[0];

@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""The one binding between Python and C: engines (what can be run) and programs (what is run).
+"""The only binding between Python and C: engines, which run ops, and programs, which run plans.
 
-Shapes are checked before anything reaches this module; here addresses and numbers are only handed
-on.
+`dispatch.apply` checks shapes and types before a call comes here. This module only checks that a
+call fits into its own arrays, and passes addresses and numbers to C.
 """
 
 cimport cython
@@ -87,47 +87,51 @@ cdef extern from "<sys/mman.h>" nogil:
     int MADV_HUGEPAGE
 
 cdef enum:
-    MAX_OPERANDS = 16
-ARENA, MEMORY, FEED, FUSED = 0, 1, 2, 3  # where a tensor of a program lies
-MAX_NDIM = NNL_MAX_NDIM
+    OPERANDS = 16  # inputs and outputs of one call
+    ATTRS = 16     # numbers that C gets of its attributes
+ARENA, MEMORY, FEED, FUSED = 0, 1, 2, 3  # the places where a tensor of a program can be
+MAX_NDIM, MAX_OPERANDS, MAX_ATTRS = NNL_MAX_NDIM, OPERANDS, ATTRS
 
 nnl_watch_forks()
-cdef int _usual = nnl_max_threads()
+cdef int _threads_at_import = nnl_max_threads()
 
 
 def max_threads():
-    """How many threads a run may use if it begins here and now, and no other run is under way."""
+    """The number of threads of a run that begins now, in this thread, if no other run is active."""
     return nnl_max_threads()
 
 
 def most_threads():
-    """How many a run may ever use, also when a limit that holds now is lifted."""
-    return max(_usual, nnl_max_threads())
+    """The largest number of threads that a run can get, now or after a current limit is lifted."""
+    return max(_threads_at_import, nnl_max_threads())
 
 
 def set_quota(int cores):
-    """Use no more cores than these, of all that the process may run on; 0 lifts it."""
+    """Limit the cores that all runs of this process use together; 0 removes the limit."""
     nnl_set_quota(cores)
 
 
 def simulate_cores(int cores):
-    """For tests of large teams: as if the machine had this many cores; 0 ends it."""
+    """For tests of large teams: pretend that the machine has so many cores; 0 ends this."""
     nnl_simulate_cores(cores)
 
 
 def simulate_preemption():
-    """For tests: as if another process had just taken a core from a team."""
+    """For tests: pretend that another process has just taken a core from a team."""
     nnl_note_preemption()
 
 
 def active_runs():
-    """(runs that are under way in this process, their threads in all)."""
+    """The number of runs that this process is executing, and the number of their threads."""
     now = nnl_count_active_runs()
     return now.runs, now.threads
 
 
 cdef void *_aligned(size_t size) except? NULL:
-    """Zeroed memory on a page boundary (of huge pages where it fills some): the caller frees it."""
+    """Zeroed memory that begins on a cache line, or on a huge page if it fills one.
+
+    The caller frees it.
+    """
     cdef void *memory = NULL
     cdef size_t page = 64 if size < (1 << 21) else (1 << 21)
     if posix_memalign(&memory, page, size if size else 64):
@@ -145,7 +149,7 @@ cdef inline void _set_shape(nnl_tensor *t, tuple shape):
         t.shape[d] = shape[d]
 
 
-cdef inline void _look_at(nnl_tensor *t, cnp.ndarray a):
+cdef inline void _point_to(nnl_tensor *t, cnp.ndarray a):
     cdef int d
     t.data = cnp.PyArray_DATA(a)
     t.ndim = cnp.PyArray_NDIM(a)
@@ -163,8 +167,29 @@ cdef inline void _set_attrs(nnl_attr *to, tuple attrs):
             to[k].i = value
 
 
+cdef int _check_counts(Py_ssize_t operands, Py_ssize_t attrs) except -1:
+    """Refuse a call that does not fit into the arrays of `Engine.scratch` and `Engine.call`."""
+    if operands > OPERANDS:
+        raise ValueError(
+            f"expected at most {OPERANDS} inputs and outputs of an op, got {operands}"
+        )
+    if attrs > ATTRS:
+        raise ValueError(f"expected at most {ATTRS} attributes of an op, got {attrs}")
+    return 0
+
+
 cdef class Engine:
-    """The ops of one instruction set and precision."""
+    """The ops of one instruction set and precision.
+
+    Attributes
+    ----------
+    isa : str
+        The instruction set: 'generic', 'avx2' or 'avx512'.
+    real : {'float32', 'float64'}
+        The precision.
+    op_ids : dict of str to int
+        The number of each op by its name in `csrc/op_list.h`.
+    """
 
     cdef const nnl_engine *c
     cdef readonly str isa, real
@@ -183,11 +208,12 @@ cdef class Engine:
         return f"<Engine {self.isa} {self.real}>"
 
     def scratch(self, int op, tuple in_shapes, tuple out_shapes, tuple attrs, int threads):
-        """Bytes of scratch memory that a call of these shapes needs."""
-        cdef nnl_tensor tensors[MAX_OPERANDS]
-        cdef nnl_attr values[MAX_OPERANDS]
+        """The bytes of scratch that a call of these shapes needs with up to `threads` threads."""
+        cdef nnl_tensor tensors[OPERANDS]
+        cdef nnl_attr values[ATTRS]
         cdef nnl_call call
         cdef int k = 0
+        _check_counts(len(in_shapes) + len(out_shapes), len(attrs))
         for shape in in_shapes + out_shapes:
             _set_shape(&tensors[k], shape)
             k += 1
@@ -198,20 +224,38 @@ cdef class Engine:
         return self.c.scratch[op](&call, threads)
 
     def call(self, int op, list inputs, list outputs, tuple attrs, int threads):
-        """Run one op on NumPy arrays; returns the first bad element, or -1."""
-        cdef nnl_tensor tensors[MAX_OPERANDS]
-        cdef nnl_attr values[MAX_OPERANDS]
+        """Run one op on NumPy arrays.
+
+        Parameters
+        ----------
+        op : int
+            The op's number, from `op_ids`.
+        inputs, outputs : list of ndarray
+            C-ordered, of the types that the op expects. The outputs are filled.
+        attrs : tuple of int and float
+            The attributes in C's order.
+        threads : int
+            The largest number of threads to use; 0 means as many as there are.
+
+        Returns
+        -------
+        int
+            The number of the first element whose index was out of range, or -1.
+        """
+        cdef nnl_tensor tensors[OPERANDS]
+        cdef nnl_attr values[ATTRS]
         cdef nnl_step step
         cdef nnl_program program
         cdef nnl_status status
         cdef int64_t scratch
         cdef int k = 0
         cdef nnl_thread_budget budget
+        _check_counts(len(inputs) + len(outputs), len(attrs))
         for a in inputs:
-            _look_at(&tensors[k], a)
+            _point_to(&tensors[k], a)
             k += 1
         for a in outputs:
-            _look_at(&tensors[k], a)
+            _point_to(&tensors[k], a)
             k += 1
         _set_attrs(values, attrs)
         memset(&step, 0, sizeof(step))
@@ -238,7 +282,7 @@ cdef class Engine:
 
 
 def engines():
-    """Every engine of this build that this CPU runs, the best instruction set first."""
+    """The engines of this build that this CPU can run, the best instruction set first."""
     cdef int k = 0
     found = []
     while nnl_engines[k] is not NULL:
@@ -249,7 +293,7 @@ def engines():
 
 
 def built_isas():
-    """The instruction sets of this build, best first, runnable here or not."""
+    """The instruction sets of this build, the best first. This CPU may not have all of them."""
     cdef int k = 0
     names = []
     while nnl_engines[k] is not NULL:
@@ -264,30 +308,42 @@ cdef struct Context:
     nnl_program program
 
 
-@cython.no_gc  # else the garbage collector may empty `idle` before __dealloc__ frees what it lists
+@cython.no_gc  # the garbage collector must not empty `idle` before __dealloc__ frees the contexts
 cdef class Program:
-    """A plan in C's terms: immutable, so that many threads may run it, each in its own context.
+    """A plan as C runs it.
+
+    A program never changes, so several threads may run it at once. Each run has a context of its
+    own: an arena, and the steps with pointers into it. A context is kept for later runs.
 
     Parameters
     ----------
     engine : Engine
     steps : list of (op, inputs, outputs, attrs, scratch, wait, single_thread, fused)
-        `inputs` and `outputs` are tuples of (place, where, shape): (ARENA, byte offset, shape),
-        (MEMORY, array, shape), (FEED, index, shape) or, of what a fused step reads and nobody
-        stores, (FUSED, 0, shape); `scratch` is an offset in the arena, or -1.
-    arena_bytes, n_feeds : int
+        `inputs` and `outputs` are tuples of (place, where, shape):
+
+        - (ARENA, byte offset in the arena, shape)
+        - (MEMORY, array, shape)
+        - (FEED, number of the feed, shape)
+        - (FUSED, 0, shape): the operand between a fused step and its producer, which has no memory
+
+        `scratch` is a byte offset in the arena, or -1 if the step needs none. The flags are those
+        of `nnl_step` in `csrc/nnlite.h`.
+    arena_bytes : int
+        The size of the arena.
+    n_feeds : int
+        The number of feeds, arrays whose address each run gives.
     """
 
     cdef Engine engine
     cdef int n_steps, n_tensors, n_attrs, n_bindings, n_feeds
     cdef readonly int64_t arena_bytes
     cdef nnl_step *steps        # ops, counts and flags; a context adds the pointers
-    cdef nnl_tensor *tensors    # shapes; data holds an address (MEMORY) or an offset (ARENA)
+    cdef nnl_tensor *tensors    # data is an address (MEMORY), an offset (ARENA) or a number (FEED)
     cdef int8_t *places
     cdef nnl_attr *attrs
     cdef int64_t *scratch
-    cdef object keep            # arrays that MEMORY tensors look at
-    cdef list idle              # capsules of contexts that no run is using
+    cdef object keep            # the arrays of MEMORY tensors, so that their memory lives on
+    cdef list idle              # addresses of the contexts that no run is using
 
     def __cinit__(self, Engine engine, list steps, int64_t arena_bytes, int n_feeds):
         cdef int s, t = 0, a = 0
@@ -373,23 +429,24 @@ cdef class Program:
         return c
 
     def run(self, list feeds, int64_t runs, int threads):
-        """Run up to `runs` times without the GIL.
+        """Run the program up to `runs` times without the GIL.
 
         Parameters
         ----------
         feeds : list of (array, offset, stride)
-            Where each feed begins (bytes from the array's start) and what it moves on by at each
-            run.
+            The first run reads a feed `offset` bytes after the array's start, and each further run
+            `stride` bytes after the run before it.
         runs : int
+            The largest number of runs. A run that meets an index out of range is the last.
         threads : int
-            At most this many; 0 means as many as there are.
+            The largest number of threads to use; 0 means as many as there are.
 
         Returns
         -------
         done : int
-            Runs that were finished.
-        bad : None or (step, element)
-            Where an index was out of range.
+            The number of runs that were finished.
+        invalid : None or (step, element)
+            The first index that was out of range: the step that read it, and its element.
         """
         cdef Context *c
         cdef nnl_status status
@@ -423,7 +480,7 @@ cdef void _free_context(Context *c):
 
 
 def aligned_empty(tuple shape, dtype):
-    """A zeroed C-ordered NumPy array that begins on a cache line."""
+    """A C-ordered NumPy array of zeros that begins on a cache line."""
     import numpy as np
     dtype = np.dtype(dtype)
     cdef int64_t size = dtype.itemsize

@@ -12,7 +12,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.engine import cpu_quota
-from nnlite.engine._engine import MAX_NDIM, built_isas, engines, set_quota
+from nnlite.engine._engine import MAX_ATTRS, MAX_NDIM, built_isas, engines, set_quota
 from nnlite.engine.tensor import REALS, Tensor, Variable
 
 OPS = {}
@@ -33,7 +33,8 @@ class Op:
         'none': the op is flat or has integer results, gradients end here. None: there is no rule,
         asking for one is an error.
     attrs : dict of str to type
-        int and float attributes are handed to C in this order; None ones stay in Python.
+        C gets the int and float attributes in this order, at most `MAX_ATTRS` of them; attributes
+        of type None stay in Python.
     outputs : tuple of {'real', 'int32', 'given'}
         The kind of each output; 'given' is the call's attribute `dtype`.
     writes : tuple of int
@@ -74,6 +75,9 @@ class Op:
             raise ValueError(f"op {name!r} has two rows")
         if not view and name not in _all_engines[0].op_ids:
             raise ImportError(f"op {name!r} has no C function: is the build older than the source?")
+        for_c = sum(kind is not None for kind in self.attrs.values())
+        if for_c > MAX_ATTRS:
+            raise ValueError(f"op {name!r}: expected at most {MAX_ATTRS} attributes, got {for_c}")
         OPS[name] = self
 
     def __repr__(self):

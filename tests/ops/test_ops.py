@@ -15,6 +15,7 @@ from kernels import (
     run,
     same_bits,
 )
+from nnlite.engine._engine import MAX_ATTRS, MAX_OPERANDS
 from oracle import philox4x32, random_words
 from teams import team_of
 
@@ -101,6 +102,25 @@ def test_result_may_take_the_place_of_an_input(name, isa, real):
             inputs = case.arrays(real)
             e.call(e.op_ids[name], inputs, [inputs[i]], op.c_attrs(case.attrs_for(real)), 2)
             assert same_bits(inputs[i], want)
+
+
+def test_limits_of_the_binding_are_errors_that_name_them(monkeypatch):
+    e = engine(ISAS[0], "float32")
+    op, x, y = e.op_ids["concatenate"], np.ones((1, 1), np.float32), np.empty((1, 15), np.float32)
+    assert e.call(op, [x] * 15, [y], (1,), 1) == -1 and (y == 1).all()
+    too_many = [
+        (MAX_OPERANDS, 1, "at most 16 inputs and outputs of an op, got 17"),
+        (15, MAX_ATTRS + 1, "at most 16 attributes of an op, got 17"),
+    ]
+    for inputs, attrs, message in too_many:
+        with pytest.raises(ValueError, match=message):
+            e.call(op, [x] * inputs, [y], (1,) * attrs, 1)
+        with pytest.raises(ValueError, match=message):
+            e.scratch(op, ((1, 1),) * inputs, ((1, 15),), (1,) * attrs, 1)
+    monkeypatch.delitem(OPS, "exp")
+    with pytest.raises(ValueError, match="op 'exp': expected at most 16 attributes, got 17"):
+        dispatch.Op("exp", infer=lambda x, **_: [x], attrs={f"attr_{k}": int for k in range(17)})
+    assert "exp" not in OPS
 
 
 @pytest.mark.parametrize("kind", ["matmul", "linear"])

@@ -1,8 +1,9 @@
-/* depthwise.c: convolution of each channel by itself, vectorised over channels.
+/* depthwise.c: convolution of each channel with filters of its own, vectorised over channels.
  *
- * Letters as in geometry.h, and M results for each channel: w [KH, KW, C, M], y [N, OH, OW, C * M],
- * result c * M + m belongs to channel c. The kernel is transposed once to [M, KH, KW, C], so that
- * all loops run over channels side by side. Taps in the padding are left out. */
+ * Letters and terms as in geometry.h. Each channel has M filters: w [KH, KW, C, M] and
+ * y [N, OH, OW, C * M], where result c * M + m is that of channel c. The kernel is first transposed
+ * to [M, KH, KW, C], so that all loops run over contiguous channels. Taps in the padding are
+ * skipped. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -12,8 +13,8 @@
 #include "../../runtime/barrier.h"
 #include "../../runtime/shares.h"
 
-/* Vectors of channels that are summed together, in registers. */
-enum { MOST_VECTORS = 4 };
+/* Vectors of channels that are summed together in registers. */
+enum { MAX_VECTORS = 4 };
 
 typedef struct {
     int64_t N, H, W, C, KH, KW, M, OH, OW;
@@ -28,12 +29,12 @@ static nnl_depthwise depthwise_of(const nnl_tensor *x, const nnl_tensor *w, cons
                            attr[1].i, attr[2].i, attr[3].i,   attr[4].i,   attr[5].i};
 }
 
-/* transposed[m][tap][c] = w[tap][c][m]. All threads do their share, and wait. */
+/* transposed[m, tap, c] = w[tap, c, m]. Each thread does its share and waits for the others. */
 static void transpose_kernel(const nnl_depthwise *g, const real *w, real *transposed,
                              nnl_team *team) {
     const int64_t taps = g->KH * g->KW;
-    const nnl_range mine = nnl_share(g->M * taps, 1, team);
-    for (int64_t i = mine.begin; i < mine.end; i++) {
+    const nnl_range part = nnl_share(g->M * taps, 1, team);
+    for (int64_t i = part.begin; i < part.end; i++) {
         const real *from = w + i % taps * g->C * g->M + i / taps;
         for (int64_t c = 0; c < g->C; c++) transposed[i * g->C + c] = from[c * g->M];
     }
@@ -44,12 +45,12 @@ static int64_t transposed_size(const nnl_tensor *w) {
     return ceil_div(nnl_size(w), NNL_CACHE_LINE) * NNL_CACHE_LINE;
 }
 
-/* Vectors for the next n channels: 4, 2 or 1. The last one may not be full. */
+/* How many vectors to use for the next n channels: 4, 2 or 1. A single one need not be full. */
 static inline int vectors_for(int64_t n) {
-    return n >= MOST_VECTORS * LANES ? MOST_VECTORS : n >= 2 * LANES ? 2 : 1;
+    return n >= MAX_VECTORS * LANES ? MAX_VECTORS : n >= 2 * LANES ? 2 : 1;
 }
 
-/* p[0], p[step], ...: the next n <= LANES of them. */
+/* p[0], p[step], ...: n of them, at most LANES. */
 NNL_INLINE vec load_channels(const real *p, int64_t step, int64_t n) {
     if (step == 1) return n >= LANES ? vec_load(p) : vec_load_first(p, n);
     vec v = {0};
@@ -67,7 +68,7 @@ NNL_INLINE void store_channels(real *p, int64_t step, int64_t n, vec v) {
 }
 
 /* sum[c] += x[c * x_step] w[c * w_step] for n channels in nv vectors. */
-NNL_INLINE void add_products(const int nv, vec sum[MOST_VECTORS], const real *x, int64_t x_step,
+NNL_INLINE void add_products(const int nv, vec sum[MAX_VECTORS], const real *x, int64_t x_step,
                              const real *w, int64_t w_step, int64_t n) {
 #pragma GCC unroll 4
     for (int j = 0; j < nv; j++) {
@@ -84,17 +85,17 @@ static nnl_range taps_inside(int64_t first, int64_t K, int64_t dilation, int64_t
     return (nnl_range){min_of(begin, K), min_of(end, K)};
 }
 
-/* What is read for one pixel: x at its first tap, and which taps are inside the image. */
+/* The window of one pixel: x under its first tap, the taps inside the image, and the kernel. */
 typedef struct {
     const real *x, *w, *bias;
     nnl_range kh, kw;
 } nnl_window;
 
-/* Result m of channels c ... c + n - 1 of one pixel, of which y has room for all. */
+/* Result m of channels c ... c + n - 1 of one pixel. y points to the pixel. */
 NNL_INLINE void depthwise_channels(const int nv, const nnl_depthwise *g, const nnl_window *v,
                                    real *y, int64_t m, int64_t c, int64_t n) {
     const real *w = v->w + m * g->KH * g->KW * g->C + c;
-    vec sum[MOST_VECTORS] = {{0}};
+    vec sum[MAX_VECTORS] = {{0}};
     for (int64_t i = v->kh.begin; i < v->kh.end; i++)
         for (int64_t j = v->kw.begin; j < v->kw.end; j++)
             add_products(nv, sum, v->x + (i * g->dilation_h * g->W + j * g->dilation_w) * g->C + c,
@@ -107,6 +108,7 @@ NNL_INLINE void depthwise_channels(const int nv, const nnl_depthwise *g, const n
     }
 }
 
+/* All results of one pixel. */
 static void depthwise_pixel(const nnl_depthwise *g, const nnl_window *v, real *y) {
     for (int64_t m = 0; m < g->M; m++)
         for (int64_t c = 0; c < g->C;) {
@@ -122,7 +124,7 @@ static void depthwise_pixel(const nnl_depthwise *g, const nnl_window *v, real *y
         }
 }
 
-/* One row of pixels of one image. */
+/* Row oh of y of the image x. */
 static void depthwise_row(const nnl_depthwise *g, const real *x, const real *w, const real *bias,
                           real *y, int64_t oh) {
     const int64_t h = oh * g->stride_h - g->top;
@@ -135,20 +137,20 @@ static void depthwise_row(const nnl_depthwise *g, const real *x, const real *w, 
     }
 }
 
-/* y = act(depthwise(x, w) + b), y[n, oh, ow, c M + m] = sum over kh, kw of
- *     x[n, oh stride_h - top + kh dilation_h, ow stride_w - left + kw dilation_w, c] times
- *     w[kh, kw, c, m]
- * in    x [N, H, W, C], w [KH, KW, C, M], b [C * M] (may be left out)
+/* y = act(conv(x, w) + b), where conv(x, w)[n, oh, ow, c M + m] = the sum over kh, kw of
+ *     x[n, oh stride_h - top + kh dilation_h, ow stride_w - left + kw dilation_w, c] *
+ *     w[kh, kw, c, m].
+ * in    x [N, H, W, C], w [KH, KW, C, M], optionally b [C * M]
  * out   y [N, OH, OW, C * M]
- * attr  0 activation (see activation.h), 1 its alpha, 2 stride_h, 3 stride_w, 4 top, 5 left,
- *       6 dilation_h, 7 dilation_w */
+ * attr  kind of the activation (NNL_RELU ...), its alpha (see activate in activation.h), stride_h,
+ *       stride_w, top, left (the padding), dilation_h, dilation_w */
 static void op_depthwise_conv2d(const nnl_call *call, nnl_team *team) {
     const nnl_depthwise g = depthwise_of(&call->in[0], &call->in[1], &call->out[0], call->attr + 2);
     const real *x = call->in[0].data, *bias = call->n_in == 3 ? call->in[2].data : NULL;
     const int64_t row = g.OW * g.C * g.M;
     transpose_kernel(&g, call->in[1].data, team->scratch, team);
-    const nnl_range mine = nnl_share(g.N * g.OH, 1, team);
-    for (int64_t r = mine.begin; r < mine.end; r++) {
+    const nnl_range part = nnl_share(g.N * g.OH, 1, team);
+    for (int64_t r = part.begin; r < part.end; r++) {
         real *y = (real *)call->out[0].data + r * row;
         depthwise_row(&g, x + r / g.OH * g.H * g.W * g.C, team->scratch, bias, y, r % g.OH);
         activate(y, y, row, (int)call->attr[0].i, call->attr[1].f);
@@ -160,8 +162,9 @@ static int64_t depthwise_conv2d_scratch(const nnl_call *call, int threads) {
     return transposed_size(&call->in[1]) * (int64_t)sizeof(real);
 }
 
-/* The taps k for which h - k * dilation is o * stride with 0 <= o < O, lowest first: k = first,
- * first + step, ...; o is that of `first`, and falls by `fall` from one to the next. */
+/* The taps that are over position h of the padded x in some window o: those k for which
+ * h = o * stride + k * dilation with 0 <= o < O. They are first, first + step, ... below `end`. The
+ * window of the first one is `o`, and from one tap to the next its number falls by `fall`. */
 typedef struct {
     int64_t first, step, end, o, fall;
 } nnl_taps;
@@ -178,12 +181,13 @@ static nnl_taps taps_above(int64_t h, int64_t K, int64_t dilation, int64_t strid
     return t;
 }
 
-/* dx of channels c ... c + n - 1 of one pixel. */
+/* dx of channels c ... c + n - 1 of one pixel. `down` and `right` are the taps over its row and its
+ * column. */
 NNL_INLINE void gather_channels(const int nv, const int64_t M, const nnl_depthwise *g,
                                 const real *dy, const real *w, real *dx, const nnl_taps *down,
                                 const nnl_taps *right, int64_t c, int64_t n) {
     const int64_t taps = g->KH * g->KW;
-    vec sum[MOST_VECTORS] = {{0}};
+    vec sum[MAX_VECTORS] = {{0}};
     for (int64_t kh = down->first, oh = down->o; kh < down->end && oh >= 0;
          kh += down->step, oh -= down->fall)
         for (int64_t kw = right->first, ow = right->o; kw < right->end && ow >= 0;
@@ -197,6 +201,7 @@ NNL_INLINE void gather_channels(const int nv, const int64_t M, const nnl_depthwi
     for (int j = 0; j < nv; j++) store_channels(dx + c + j * LANES, 1, nv > 1 ? LANES : n, sum[j]);
 }
 
+/* dx of one pixel. */
 static void gather_pixel(const nnl_depthwise *g, const real *dy, const real *w, real *dx,
                          const nnl_taps *down, const nnl_taps *right) {
     for (int64_t c = 0; c < g->C;) {
@@ -214,11 +219,11 @@ static void gather_pixel(const nnl_depthwise *g, const real *dy, const real *w, 
     }
 }
 
-/* dx[n, h, w, c] = the sum of dy[n, oh, ow, c M + m] w[kh, kw, c, m] over the kh, kw, m whose
- * window has that element of x under that tap.
+/* dx[n, h, w, c] = the sum over kh, kw, m of dy[n, oh, ow, c M + m] * w[kh, kw, c, m], where
+ * (oh, ow) is the window that has (h, w) under tap (kh, kw).
  * in    dy [N, OH, OW, C * M], w [KH, KW, C, M]
  * out   dx [N, H, W, C]
- * attr  as depthwise_conv2d, from 2 on */
+ * attr  stride_h, stride_w, top, left, dilation_h, dilation_w */
 static void op_depthwise_gradient_input(const nnl_call *call, nnl_team *team) {
     const nnl_depthwise g = depthwise_of(&call->out[0], &call->in[1], &call->in[0], call->attr);
     real *w = team->scratch;
@@ -226,8 +231,8 @@ static void op_depthwise_gradient_input(const nnl_call *call, nnl_team *team) {
     transpose_kernel(&g, call->in[1].data, w, team);
     for (int64_t i = 0; i < g.W; i++)
         right[i] = taps_above(i + g.left, g.KW, g.dilation_w, g.stride_w, g.OW);
-    const nnl_range mine = nnl_share(g.N * g.H, 1, team);
-    for (int64_t r = mine.begin; r < mine.end; r++) {
+    const nnl_range part = nnl_share(g.N * g.H, 1, team);
+    for (int64_t r = part.begin; r < part.end; r++) {
         const real *dy = (const real *)call->in[0].data + r / g.H * g.OH * g.OW * g.C * g.M;
         const nnl_taps down = taps_above(r % g.H + g.top, g.KH, g.dilation_h, g.stride_h, g.OH);
         real *dx = (real *)call->out[0].data + r * g.W * g.C;
@@ -240,18 +245,21 @@ static int64_t depthwise_gradient_input_scratch(const nnl_call *call, int thread
            threads * call->out[0].shape[2] * (int64_t)sizeof(nnl_taps);
 }
 
-/* dw is summed over rows of pixels in chunks whose number depends on shapes alone. */
-enum { DEPTHWISE_CHUNKS = 16, DEPTHWISE_CHUNK = 256 /* pixels, at least */ };
+/* dw is summed over rows of pixels, in chunks whose number depends on shapes only. */
+enum {
+    DEPTHWISE_MAX_CHUNKS = 16,
+    DEPTHWISE_CHUNK = 256 /* pixels of a chunk, at least */
+};
 
 static int64_t depthwise_chunks(const nnl_depthwise *g) {
-    const int64_t chunks = min_of(g->N * g->OH * g->OW / DEPTHWISE_CHUNK, DEPTHWISE_CHUNKS);
+    const int64_t chunks = min_of(g->N * g->OH * g->OW / DEPTHWISE_CHUNK, DEPTHWISE_MAX_CHUNKS);
     return max_of(min_of(chunks, g->N * g->OH), 1);
 }
 
-/* dw[c] += the sum over `pixels` of x[pixel][c] dy[pixel][c M], n channels. */
+/* dw[c] += the sum over pixels of x[pixel, c] * dy[pixel, c M], for n channels. */
 NNL_INLINE void correlate(const int nv, real *dw, const real *x, int64_t x_step, const real *dy,
                           int64_t dy_step, int64_t pixels, int64_t M, int64_t n) {
-    vec sum[MOST_VECTORS];
+    vec sum[MAX_VECTORS];
 #pragma GCC unroll 4
     for (int j = 0; j < nv; j++) sum[j] = load_channels(dw + j * LANES, 1, nv > 1 ? LANES : n);
     for (int64_t i = 0; i < pixels; i++, x += x_step, dy += dy_step)
@@ -260,7 +268,7 @@ NNL_INLINE void correlate(const int nv, real *dw, const real *x, int64_t x_step,
     for (int j = 0; j < nv; j++) store_channels(dw + j * LANES, 1, nv > 1 ? LANES : n, sum[j]);
 }
 
-/* The same for all channels and one m, whatever their number. */
+/* The same for all channels, with one m. */
 static void correlate_pixels(const nnl_depthwise *g, real *dw, const real *x, const real *dy,
                              int64_t pixels) {
     const int64_t M = g->M, x_step = g->stride_w * g->C, dy_step = g->C * M;
@@ -282,7 +290,8 @@ static void correlate_pixels(const nnl_depthwise *g, real *dw, const real *x, co
     }
 }
 
-/* dw [M, KH, KW, C] += what one row of pixels adds to row kh of the kernel. */
+/* dw [M, KH, KW, C] += the sums over one row of pixels, for one row of the kernel. x is the row of
+ * the image under that row of the kernel; dw points to that row of it. */
 static void correlate_row(const nnl_depthwise *g, const real *x, const real *dy, real *dw) {
     for (int64_t kw = 0; kw < g->KW; kw++, dw += g->C) {
         const int64_t shift = kw * g->dilation_w - g->left;
@@ -295,6 +304,7 @@ static void correlate_row(const nnl_depthwise *g, const real *x, const real *dy,
     }
 }
 
+/* dw [M, KH, KW, C] = the sums over some rows of pixels. */
 static void sum_depthwise_chunk(const nnl_call *call, const nnl_depthwise *g, nnl_range rows,
                                 real *dw) {
     memset(dw, 0, (size_t)(g->M * g->KH * g->KW * g->C) * sizeof *dw);
@@ -310,17 +320,18 @@ static void sum_depthwise_chunk(const nnl_call *call, const nnl_depthwise *g, nn
     }
 }
 
-/* dw[kh, kw, c, m] = the sum over n, oh, ow of dy[n, oh, ow, c M + m] times the x under that tap.
+/* dw[kh, kw, c, m] = the sum over n, oh, ow of dy[n, oh, ow, c M + m] times channel c of x under
+ * tap (kh, kw) of that window.
  * in    x [N, H, W, C], dy [N, OH, OW, C * M]
  * out   dw [KH, KW, C, M]
- * attr  as depthwise_conv2d, from 2 on */
+ * attr  stride_h, stride_w, top, left, dilation_h, dilation_w */
 static void op_depthwise_gradient_kernel(const nnl_call *call, nnl_team *team) {
     const nnl_depthwise g = depthwise_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
     const int64_t chunks = depthwise_chunks(&g), size = transposed_size(&call->out[0]);
     const int64_t taps = g.KH * g.KW;
     real *sums = team->scratch, *dw = call->out[0].data;
-    const nnl_range mine = nnl_share(chunks, 1, team);
-    for (int64_t i = mine.begin; i < mine.end; i++)
+    const nnl_range own_chunks = nnl_share(chunks, 1, team);
+    for (int64_t i = own_chunks.begin; i < own_chunks.end; i++)
         sum_depthwise_chunk(call, &g, even_share((nnl_range){0, g.N * g.OH}, 1, i, chunks),
                             sums + i * size);
     nnl_wait(team);

@@ -1,9 +1,9 @@
-/* forward.c: conv2d as a matrix product. Its rows are the windows of x, read in place; its columns
- * are filters. Letters as in geometry.h.
+/* forward.c: conv2d as a matrix product. Its rows are the windows of x, read in place, and its
+ * columns are the filters. Letters and terms as in geometry.h.
  *
- * The team packs the kernel. Then each thread computes rows of images of its own. If windows reach
- * over the border, a band of x is copied first, with zeros around it. A tap in the padding always
- * adds 0 * w, so the bits do not depend on how the work is divided. */
+ * The team packs the kernel. Then each thread computes rows of y, band by band. If windows reach
+ * over the border, x under the band is first copied, with zeros around it. A tap in the padding
+ * always adds 0 * w, so the bits do not depend on how the work is divided. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -17,15 +17,16 @@
 #include "../../runtime/shares.h"
 #include "geometry.h"
 
+/* Packs this thread's share of the panels of w [K, F]. */
 static void pack_kernel(const nnl_conv *g, const real *w, real *packed, const nnl_team *team) {
-    const nnl_range mine = nnl_share(panels_of(g->groups, g->Fg), 1, team);
-    for (int64_t p = mine.begin; p < mine.end; p++) {
+    const nnl_range part = nnl_share(panels_of(g->groups, g->Fg), 1, team);
+    for (int64_t p = part.begin; p < part.end; p++) {
         const nnl_panel f = panel_of(p, g->Fg);
         pack(packed + p * g->K * NR, NR, (nnl_pack_source){w + f.column, g->F, g->K, f.n, false});
     }
 }
 
-/* Through a window: its rows, columns and channels. */
+/* The offset in x of each k, which goes through the rows, columns and channels of a window. */
 static void window_offsets(const nnl_conv *g, const nnl_view *v, int64_t *k_offset) {
     for (int64_t i = 0; i < g->KH; i++)
         for (int64_t j = 0; j < g->KW; j++) {
@@ -34,13 +35,14 @@ static void window_offsets(const nnl_conv *g, const nnl_view *v, int64_t *k_offs
         }
 }
 
-/* Rows of a tile: `count` pixels from (image, row, column) of the band on, in order. */
+/* A pixel of a band. */
 typedef struct {
     int64_t image, row, column;
-} nnl_place;
+} nnl_pixel;
 
+/* The rows of the tile are `count` pixels, beginning with `at`, which moves on to the one after. */
 static void set_pixels(nnl_tile *t, const nnl_conv *g, const nnl_view *v, int64_t rows,
-                       nnl_place *at, int64_t count) {
+                       nnl_pixel *at, int64_t count) {
     t->rows = (int)count;
     for (int64_t i = 0; i < count; i++) {
         t->a_offset[i] = at->image * v->image + at->row * g->stride_h * v->row +
@@ -54,7 +56,7 @@ static void set_pixels(nnl_tile *t, const nnl_conv *g, const nnl_view *v, int64_
     }
 }
 
-/* Rows of n columns, ld apart. */
+/* Applies the activation to rows of n columns, ld apart. */
 static void activate_rows(real *y, int64_t rows, int64_t n, int64_t ld,
                           const nnl_epilogue *epilogue) {
     if (epilogue->activation == NNL_LINEAR) return;
@@ -63,17 +65,18 @@ static void activate_rows(real *y, int64_t rows, int64_t n, int64_t ld,
         activate(y, y, n, epilogue->activation, epilogue->alpha);
 }
 
-/* y of one band, for some of the panels. */
+/* Computes some panels of y of one band. */
 static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, nnl_range panels,
                           const real *packed, real *y, const nnl_epilogue *epilogue,
                           nnl_prefetch *prefetch, nnl_tile *t) {
-    const int64_t rows = band.images * band.rows, run = taps_together(g);
+    const int64_t rows = band.images * band.rows, run = contiguous_length(g);
     const nnl_range all = columns_of(panels, g->Fg);
-    /* Micro-panels of one row of pixels each, where these are long enough to lie evenly. */
+    /* If rows of pixels are long enough, each micro-panel is part of one row: then its windows are
+     * equally far apart. */
     const bool by_rows = run >= LONG_RUN && g->OW >= MR;
     const int64_t parts = by_rows ? rows : 1, wide = by_rows ? g->OW : rows * g->OW;
     const int64_t a_panels = ceil_div(wide, MR);
-    nnl_place at = {0};
+    nnl_pixel at = {0};
     for (int64_t s = 0; s < parts * a_panels; s++) {
         const nnl_range part = {s / a_panels * wide, (s / a_panels + 1) * wide};
         const nnl_range a_panel = even_share(part, 1, s % a_panels, a_panels);
@@ -87,31 +90,30 @@ static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, n
             t->c = c + f.column;
             t->n = f.n;
             t->bias = epilogue->bias ? epilogue->bias + f.column : NULL;
-            if (by_rows) prefetch_some(prefetch, t, t->K); /* at each run */
+            if (by_rows) prefetch_some(prefetch, t, t->K); /* lines at each run of k */
             multiply_tile(t);
         }
         activate_rows(c + all.begin, length(a_panel), length(all), g->F, epilogue);
     }
 }
 
-/* Whether the product is computed transposed: pixels that lie side by side are its columns and
- * filters its rows. With one channel and few filters only this fills the vectors. The order of the
- * sums is the same. */
+/* Whether the product is computed transposed: filters are its rows, contiguous pixels its columns.
+ * With one channel and few filters only this fills the vectors. The sums have the same order. */
 static bool is_conv_better_transposed(const nnl_conv *g) {
     return g->C == 1 && g->stride_w == 1 && 2 * g->F <= LANES && 2 * g->OW >= NR;
 }
 
-/* Reals for NR pixels' windows [K][NR] and their results [F][NR]. */
+/* Reals of a thread's buffer for the windows [K, NR] of NR pixels and their results [F, NR]. */
 static int64_t transposed_scratch(const nnl_conv *g) {
     return is_conv_better_transposed(g) ? (g->K + g->F) * NR : 0;
 }
 
-/* One row of y; x: the first pixel under its first window. */
-static void convolve_transposed_row(const nnl_conv *g, const nnl_view *v, const real *x, real *room,
-                                    real *y, const real *bias, nnl_tile *t) {
+/* One row of y, transposed. x is the first pixel of the row's first window. */
+static void convolve_transposed_row(const nnl_conv *g, const nnl_view *v, const real *x,
+                                    real *buffer, real *y, const real *bias, nnl_tile *t) {
     for (int64_t ow = 0; ow < g->OW; ow += NR) {
         const int64_t n = min_of(NR, g->OW - ow);
-        real *to = room;
+        real *to = buffer;
         for (int64_t i = 0; i < g->KH; i++)
             for (int64_t j = 0; j < g->KW; j++, to += NR) {
                 const real *from = x + i * g->dilation_h * v->row + j * g->dilation_w + ow;
@@ -124,14 +126,14 @@ static void convolve_transposed_row(const nnl_conv *g, const nnl_view *v, const 
     }
 }
 
-/* y of one band; `room` has transposed_scratch, `k_offset` room for K. */
+/* y of one band, transposed. `buffer` has transposed_scratch reals, `k_offset` K numbers. */
 static void convolve_transposed(const nnl_conv *g, const nnl_view *v, nnl_band band, const real *w,
-                                real *room, int64_t *k_offset, real *y,
+                                real *buffer, int64_t *k_offset, real *y,
                                 const nnl_epilogue *epilogue) {
     nnl_tile t = {.a_access = A_GATHERED,
                   .a = w,
-                  .b = room,
-                  .c = room + g->K * NR,
+                  .b = buffer,
+                  .c = buffer + g->K * NR,
                   .k_offset = k_offset,
                   .K = g->K,
                   .b_k = NR,
@@ -140,29 +142,31 @@ static void convolve_transposed(const nnl_conv *g, const nnl_view *v, nnl_band b
     for (int f = 0; f < t.rows; f++) t.a_offset[f] = f, t.c_offset[f] = f * NR;
     for (int64_t r = 0; r < band.images * band.rows; r++, y += g->OW * g->F) {
         const int64_t at = r / band.rows * v->image + r % band.rows * g->stride_h * v->row;
-        convolve_transposed_row(g, v, v->data + at, room, y, epilogue->bias, &t);
+        convolve_transposed_row(g, v, v->data + at, buffer, y, epilogue->bias, &t);
         activate_rows(y, g->OW, g->F, g->F, epilogue);
     }
 }
 
-/* y = act(conv(x, w) + b), y[n, oh, ow, f] = sum over kh, kw, c of
- *     x[n, oh stride_h - top + kh dilation_h, ow stride_w - left + kw dilation_w, c] times
- *     w[kh, kw, c, f], where channels f of a group see channels c of the same group.
- * in    x [N, H, W, C], w [KH, KW, C / groups, F], b [F] (may be left out)
+/* y = act(conv(x, w) + b), where conv(x, w)[n, oh, ow, f] = the sum over kh, kw, c of
+ *     x[n, oh stride_h - top + kh dilation_h, ow stride_w - left + kw dilation_w, c] *
+ *     w[kh, kw, c, f].
+ * x is 0 in the padding. The filters f of a group read the channels c of the same group.
+ * in    x [N, H, W, C], w [KH, KW, C / groups, F], optionally b [F]
  * out   y [N, OH, OW, F]
- * attr  0 activation (see activation.h), 1 its alpha, 2 stride_h, 3 stride_w, 4 top, 5 left,
- *       6 dilation_h, 7 dilation_w, 8 groups */
+ * attr  kind of the activation (NNL_RELU ...), its alpha (see activate in activation.h), stride_h,
+ *       stride_w, top, left (the padding), dilation_h, dilation_w, groups */
 static void op_conv2d(const nnl_call *call, nnl_team *team) {
     const nnl_conv g = conv_of(&call->in[0], &call->in[1], &call->out[0], call->attr + 2);
     const nnl_epilogue epilogue = {.bias = call->n_in == 3 ? call->in[2].data : NULL,
                                    .activation = (int)call->attr[0].i,
                                    .alpha = call->attr[1].f};
-    const nnl_band most = band_of(g.OH, g.OW, BAND);
+    const nnl_band largest = max_band(g.OH, g.OW, BAND);
     const int64_t panels = panels_of(g.groups, g.Fg);
-    const int64_t indices = lines_of_indices(g.K), room = lines(padded_size(&g, most));
+    const int64_t indices = lines_of_indices(g.K), copy = lines(padded_size(&g, largest));
     real *packed = team->scratch;
-    real *mine = packed + panels * g.K * NR + team->id * (indices + room + transposed_scratch(&g));
-    int64_t *k_offset = (int64_t *)mine;
+    real *own_scratch = packed + panels * g.K * NR +
+                        team->id * (indices + copy + transposed_scratch(&g));
+    int64_t *k_offset = (int64_t *)own_scratch;
     pack_kernel(&g, call->in[1].data, packed, team);
     nnl_wait(team);
 
@@ -172,13 +176,13 @@ static void op_conv2d(const nnl_call *call, nnl_team *team) {
     const int64_t cuts = min_of(blocks, length(part.panels));
     nnl_tile t = {.a_access = A_GATHERED, .k_offset = k_offset, .K = g.K, .b_k = NR};
     for (int64_t r = part.rows.begin; r < part.rows.end;) {
-        const nnl_band band = next_band(most, r, part.rows.end, g.OH);
-        const nnl_view v = view_of(&g, call->in[0].data, band, r, mine + indices);
+        const nnl_band band = next_band(largest, r, part.rows.end, g.OH);
+        const nnl_view v = view_of(&g, call->in[0].data, band, r, own_scratch + indices);
         real *y = (real *)call->out[0].data + r * g.OW * g.F;
         r += band.images * band.rows;
         if (is_conv_better_transposed(&g)) {
-            convolve_transposed(&g, &v, band, call->in[1].data, mine + indices + room, k_offset, y,
-                                &epilogue);
+            convolve_transposed(&g, &v, band, call->in[1].data, own_scratch + indices + copy,
+                                k_offset, y, &epilogue);
             continue;
         }
         window_offsets(&g, &v, k_offset);
@@ -194,7 +198,8 @@ static void op_conv2d(const nnl_call *call, nnl_team *team) {
 
 static int64_t conv2d_scratch(const nnl_call *call, int threads) {
     const nnl_conv g = conv_of(&call->in[0], &call->in[1], &call->out[0], call->attr + 2);
-    const int64_t mine = lines_of_indices(g.K) + lines(padded_size(&g, band_of(g.OH, g.OW, BAND))) +
-                         transposed_scratch(&g);
-    return (panels_of(g.groups, g.Fg) * g.K * NR + mine * threads) * (int64_t)sizeof(real);
+    const int64_t own_scratch = lines_of_indices(g.K) +
+                                lines(padded_size(&g, max_band(g.OH, g.OW, BAND))) +
+                                transposed_scratch(&g);
+    return (panels_of(g.groups, g.Fg) * g.K * NR + own_scratch * threads) * (int64_t)sizeof(real);
 }

@@ -1,8 +1,9 @@
-/* geometry.h: what conv2d and its gradients share: shapes, images read through windows, and how the
- * team divides the work.
+/* geometry.h: what conv2d and its gradients have in common: shapes, how windows are read from the
+ * images, and how the team divides the work.
  *
- * Letters: images x [N, H, W, C], kernels w [KH, KW, C / groups, F], results y [N, OH, OW, F].
- * A *tap* is one place (kh, kw) of a kernel. */
+ * Letters: images x [N, H, W, C], kernel w [KH, KW, C / groups, F], results y [N, OH, OW, F].
+ * A *tap* is one position (kh, kw) of the kernel. A *window* is the part of an image under the
+ * kernel; it gives one pixel of y. A *band* is some rows of one image, or some whole images. */
 #ifndef NNL_CONV_GEOMETRY_H
 #define NNL_CONV_GEOMETRY_H
 
@@ -17,17 +18,17 @@
 #include "../../runtime/shares.h"
 
 enum {
-    BAND = 512,            /* pixels of the result in a band */
-    PACKED_BLOCK = 1 << 18 /* reals of packed B that stay in L2 */
+    BAND = 512,            /* pixels of y in a band */
+    PACKED_BLOCK = 1 << 18 /* reals of a packed kernel that stay in L2 */
 };
 
 typedef struct {
     int64_t N, H, W, C, KH, KW, OH, OW, F;
     int64_t stride_h, stride_w, top, left, dilation_h, dilation_w, groups;
-    int64_t Cg, Fg, K; /* channels of a group on both sides; KH KW Cg */
+    int64_t Cg, Fg, K; /* channels of x and of y in a group; KH * KW * Cg */
 } nnl_conv;
 
-/* attr  stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups */
+/* attr  stride_h, stride_w, top, left (the padding), dilation_h, dilation_w, groups */
 static nnl_conv conv_of(const nnl_tensor *x, const nnl_tensor *w, const nnl_tensor *y,
                         const nnl_attr *attr) {
     const int64_t *a = x->shape, *k = w->shape, *b = y->shape;
@@ -38,7 +39,7 @@ static nnl_conv conv_of(const nnl_tensor *x, const nnl_tensor *w, const nnl_tens
     return g;
 }
 
-/* Rows and columns of an image that `rows` rows, or columns, of windows cover. */
+/* How many rows of x `rows` rows of windows cover, and how many columns. */
 static int64_t covered_rows(const nnl_conv *g, int64_t rows) {
     return (rows - 1) * g->stride_h + (g->KH - 1) * g->dilation_h + 1;
 }
@@ -50,41 +51,41 @@ static bool reaches_over_border(const nnl_conv *g) {
     return g->top || g->left || covered_rows(g, g->OH) > g->H || covered_columns(g, g->OW) > g->W;
 }
 
-/* What is worked on between two packings: `rows` rows of one image of the result, or `images`
- * whole ones. */
+/* `rows` rows of one image, or `images` whole images. */
 typedef struct {
     int64_t images, rows;
 } nnl_band;
 
-/* About `pixels` of an image of rows x columns, at least one row. */
-static nnl_band band_of(int64_t rows, int64_t columns, int64_t pixels) {
+/* The largest band of `pixels` pixels: whole images of rows x columns, or rows, at least one. */
+static nnl_band max_band(int64_t rows, int64_t columns, int64_t pixels) {
     const int64_t image = rows * columns;
     if (image <= pixels) return (nnl_band){image ? pixels / image : 1, rows};
     return (nnl_band){1, columns < pixels ? pixels / columns : 1};
 }
 
-/* The part of a band that begins at row `at` of all rows of all images and ends before `end`. */
-static nnl_band next_band(nnl_band most, int64_t at, int64_t end, int64_t image_rows) {
+/* The band that begins at row `at` and ends at row `end` or before, counted over all images. */
+static nnl_band next_band(nnl_band largest, int64_t at, int64_t end, int64_t image_rows) {
     const int64_t row = at % image_rows, left = end - at;
-    if (row == 0 && left >= image_rows && most.rows == image_rows)
-        return (nnl_band){min_of(most.images, left / image_rows), image_rows};
-    return (nnl_band){1, min_of(min_of(most.rows, image_rows - row), left)};
+    if (row == 0 && left >= image_rows && largest.rows == image_rows)
+        return (nnl_band){min_of(largest.images, left / image_rows), image_rows};
+    return (nnl_band){1, min_of(min_of(largest.rows, image_rows - row), left)};
 }
 
-/* A band of x under its windows: element (image, row, column, c) is data[image * .. + c]. */
+/* x under the windows of a band. Element (i, r, j, c) is
+ * data[i * image + r * row + j * pixel + c]. */
 typedef struct {
     const real *data;
     int64_t image, row, pixel;
 } nnl_view;
 
-/* Reals that a thread needs for the padded copy of a band. */
-static int64_t padded_size(const nnl_conv *g, nnl_band most) {
+/* Reals of the padded copy of x under a band, 0 if no window reaches over the border. */
+static int64_t padded_size(const nnl_conv *g, nnl_band largest) {
     if (!reaches_over_border(g)) return 0;
-    return min_of(most.images, g->N) * covered_rows(g, min_of(most.rows, g->OH)) *
+    return min_of(largest.images, g->N) * covered_rows(g, min_of(largest.rows, g->OH)) *
            covered_columns(g, g->OW) * g->C;
 }
 
-/* One row of x, from column -left on, with zeros where there is none. */
+/* Copies a row of x, beginning with column -left. The padding is 0. NULL is a row of padding. */
 static void copy_padded_row(real *to, const real *x, const nnl_conv *g, int64_t columns) {
     const int64_t before = min_of(g->left, columns), inside = min_of(g->W, columns - before);
     const int64_t after = columns - before - inside;
@@ -96,7 +97,8 @@ static void copy_padded_row(real *to, const real *x, const nnl_conv *g, int64_t 
     memset(to + (before + inside) * g->C, 0, (size_t)(after * g->C) * sizeof *to);
 }
 
-/* The band that begins at row `at` of all rows of results; `copy` has room for padded_size. */
+/* x under the band that begins at row `at` of y, in place or, if windows reach over the border,
+ * copied to `copy`, which has room for padded_size reals. */
 static nnl_view view_of(const nnl_conv *g, const real *x, nnl_band band, int64_t at, real *copy) {
     const int64_t n = at / g->OH, first = at % g->OH * g->stride_h - g->top;
     if (!reaches_over_border(g))
@@ -114,13 +116,13 @@ static nnl_view view_of(const nnl_conv *g, const real *x, nnl_band band, int64_t
     return v;
 }
 
-/* Rounded up to whole cache lines. */
+/* Reals, rounded up to whole cache lines. */
 static int64_t lines(int64_t reals) { return ceil_div(reals, NNL_CACHE_LINE) * NNL_CACHE_LINE; }
 static int64_t lines_of_indices(int64_t n) {
     return lines(n * (int64_t)(sizeof(int64_t) / sizeof(real)));
 }
 
-/* How the team shares rows and columns of a product: this thread's part of both. */
+/* The part of a product that a thread computes: rows of pixels, and panels of columns. */
 typedef struct {
     nnl_range rows, panels;
 } nnl_part;
@@ -131,8 +133,9 @@ static nnl_part part_of(int64_t rows, int64_t pixels_of_row, int64_t panels, con
                       even_share((nnl_range){0, panels}, 1, team->id / down, team->size / down)};
 }
 
-/* The columns of a product, `width` for each group, stand in panels of NR that hold columns of one
- * group only. Panel p: its group, its first column in that group and of all, its columns. */
+/* The columns of a product form panels of up to NR. All columns of a panel belong to one group; a
+ * group has `width` columns. A panel has n columns. The number of its first is `within` in the
+ * group, and `column` over all groups. */
 typedef struct {
     int64_t group, within, column, n;
 } nnl_panel;
@@ -144,28 +147,29 @@ static nnl_panel panel_of(int64_t p, int64_t width) {
     return (nnl_panel){group, within, group * width + within, min_of(NR, width - within)};
 }
 
-/* All columns of some panels. */
+/* The columns of some panels. */
 static nnl_range columns_of(nnl_range panels, int64_t width) {
     const nnl_panel last = panel_of(panels.end - 1, width);
     return (nnl_range){panel_of(panels.begin, width).column, last.column + last.n};
 }
 
-/* Taps whose places in x lie side by side. */
-static int64_t taps_together(const nnl_conv *g) {
+/* How many elements of a window are contiguous in x: a row of it or the channels of one tap. */
+static int64_t contiguous_length(const nnl_conv *g) {
     return g->dilation_w == 1 && g->groups == 1 ? g->KW * g->Cg : g->Cg;
 }
 
-/* If the rows of a tile lie at equal distances and runs of k are at least this long, the rows are
- * addressed from a few pointers. Else each has an offset of its own. */
+/* If runs of k are at least this long and the rows of a tile are equally far apart, the rows are
+ * addressed from a few pointers. Else each row has an offset of its own. */
 enum { LONG_RUN = 8 };
 
-/* How the tile reads A. `run`: elements of k that lie side by side. */
+/* How the tile reads A. `run`: how many consecutive k are contiguous in memory. */
 static void choose_a_access(nnl_tile *t, int64_t run) {
-    const int64_t apart = t->rows > 1 ? t->a_offset[1] - t->a_offset[0] : 0;
+    const int64_t distance = t->rows > 1 ? t->a_offset[1] - t->a_offset[0] : 0;
     bool even = run >= LONG_RUN;
-    for (int i = 1; even && i < t->rows; i++) even = t->a_offset[i] == t->a_offset[0] + i * apart;
+    for (int i = 1; even && i < t->rows; i++)
+        even = t->a_offset[i] == t->a_offset[0] + i * distance;
     t->a_access = even ? A_ROW_MAJOR : A_GATHERED;
-    t->a_row = apart;
+    t->a_row = distance;
     t->run = run;
 }
 

@@ -1,9 +1,9 @@
-/* gradient_kernel.c: the gradients of conv2d with respect to its kernel and its bias. Letters as in
- * geometry.h.
+/* gradient_kernel.c: the gradients of conv2d with respect to its kernel and its bias. Letters and
+ * terms as in geometry.h.
  *
- * dw is a product whose sums run over all pixels of all images, and these are cut into chunks. The
- * rows of the product are taps and its columns filters; it is computed transposed where many taps
- * lie side by side in x. The gradient of the bias is summed from dy while dy is in cache. */
+ * dw is a matrix product. Its rows are taps and channels, its columns are filters, and its sums run
+ * over all pixels of y, which are cut into chunks. If many taps are contiguous in x, the product is
+ * computed transposed. The gradient of the bias is summed from dy while dy is in cache. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -15,15 +15,15 @@
 #include "../../runtime/shares.h"
 #include "geometry.h"
 
-/* dw is summed over pixels in chunks of whole rows of pixels; their number depends on shapes
- * alone, and small kernels, whose sums cost little to keep, have more of them. */
+/* A chunk is whole rows of pixels. The number of chunks depends on shapes only. A small kernel has
+ * more of them, because their sums take little memory. */
 enum {
-    CHUNK = 1024,          /* pixels, at least */
-    MOST_CHUNKS = 8,       /* of a large kernel */
-    CHUNKS_ROOM = 1 << 16, /* reals that the sums of all chunks may take for there to be more */
-    PACK_FROM = 64,        /* rows of dw to which dy is worth packing */
-    GRADIENT_BAND = 256,   /* pixels whose x and dy stay in the second cache */
-    TRANSPOSED_BAND = 512  /* the same, where dy is not read in the first */
+    CHUNK = 1024,          /* pixels of a chunk, at least */
+    MAX_CHUNKS = 8,        /* of a large kernel */
+    CHUNKS_SIZE = 1 << 16, /* reals that the sums of a small kernel's chunks may take */
+    PACK_DY_FROM = 64,     /* with so many rows of dw, packing dy costs less than it saves */
+    GRADIENT_BAND = 256,   /* pixels whose x and dy stay in L2 */
+    TRANSPOSED_BAND = 512  /* the same for the transposed product, which does not keep dy in L1 */
 };
 
 static int64_t lines_of_doubles(int64_t n) {
@@ -32,37 +32,39 @@ static int64_t lines_of_doubles(int64_t n) {
 
 typedef struct {
     int64_t chunks;
-    int64_t sums; /* reals of all chunks' sums, if they stand apart from dw */
-    int64_t bias; /* the same of db's, which are double */
-    int64_t k_offsets, padded, packed, mine; /* reals of a thread's scratch, and of all of it */
-    nnl_band most;
+    int64_t sums; /* reals of the chunks' sums in scratch, 0 if the only chunk is summed in dw */
+    int64_t bias; /* reals of the chunks' sums of db, which are doubles; 0 without db */
+    int64_t k_offsets, padded, packed; /* reals of a thread's scratch by use ... */
+    int64_t own_scratch;               /* ... and in all */
+    nnl_band largest;
     bool transposed;
 } nnl_kernel_plan;
 
 static nnl_kernel_plan plan_kernel_gradient(const nnl_conv *g, bool with_bias) {
     const int64_t pixels = g->N * g->OH * g->OW, size = g->K * g->F;
-    const int64_t fit = size ? CHUNKS_ROOM / size : 1;
-    int64_t chunks = min_of(pixels / CHUNK, max_of(fit, MOST_CHUNKS));
+    const int64_t fit = size ? CHUNKS_SIZE / size : 1;
+    int64_t chunks = min_of(pixels / CHUNK, max_of(fit, MAX_CHUNKS));
     chunks = min_of(chunks, g->N * g->OH);
-    /* Of whole vectors; how the bias's gradient is summed must not depend on their length. */
-    const bool transposed = g->groups == 1 && taps_together(g) % ROW_LANES == 0;
+    /* Contiguous elements must fill whole vectors. This choice determines the bands, and these the
+     * order in which db is summed. It therefore must not depend on the length of the vectors. */
+    const bool transposed = g->groups == 1 && contiguous_length(g) % ROW_LANES == 0;
     nnl_kernel_plan plan = {
         .chunks = max_of(chunks, 1),
         .transposed = transposed,
-        .most = band_of(g->OH, g->OW, transposed ? TRANSPOSED_BAND : GRADIENT_BAND)};
-    const int64_t rows = min_of(plan.most.images, g->N) * min_of(plan.most.rows, g->OH);
+        .largest = max_band(g->OH, g->OW, transposed ? TRANSPOSED_BAND : GRADIENT_BAND)};
+    const int64_t rows = min_of(plan.largest.images, g->N) * min_of(plan.largest.rows, g->OH);
     plan.sums = plan.chunks > 1 || transposed ? lines(plan.chunks * size) : 0;
     plan.bias = with_bias ? lines_of_doubles(plan.chunks * g->F) : 0;
     plan.k_offsets = lines_of_indices(rows * g->OW);
-    plan.padded = lines(padded_size(g, plan.most));
-    /* Read often, or not in whole vectors. */
-    const bool pack = !transposed && (g->Fg % LANES || (g->F > NR && g->K >= PACK_FROM));
+    plan.padded = lines(padded_size(g, plan.largest));
+    /* dy is packed if it is read often, or not in whole vectors. */
+    const bool pack = !transposed && (g->Fg % LANES || (g->F > NR && g->K >= PACK_DY_FROM));
     plan.packed = pack ? lines(rows * g->OW * NR) : 0;
-    plan.mine = plan.k_offsets + plan.padded + plan.packed;
+    plan.own_scratch = plan.k_offsets + plan.padded + plan.packed;
     return plan;
 }
 
-/* Through the first taps of a band's pixels. */
+/* The offset in x of each k, which goes through the first taps of a band's pixels. */
 static void pixel_offsets(const nnl_conv *g, const nnl_view *v, nnl_band band, int64_t *k_offset) {
     for (int64_t n = 0; n < band.images; n++)
         for (int64_t i = 0; i < band.rows; i++) {
@@ -71,7 +73,7 @@ static void pixel_offsets(const nnl_conv *g, const nnl_view *v, nnl_band band, i
         }
 }
 
-/* dw's rows `a_panel` of group's K, against all columns, over one band. */
+/* The rows of the tile are the rows `a_panel` of dw: taps and channels of a group. */
 static void set_taps(nnl_tile *t, const nnl_conv *g, const nnl_view *v, nnl_range a_panel) {
     int64_t c = a_panel.begin % g->Cg, kw = a_panel.begin / g->Cg % g->KW,
             kh = a_panel.begin / g->Cg / g->KW;
@@ -87,7 +89,7 @@ static void set_taps(nnl_tile *t, const nnl_conv *g, const nnl_view *v, nnl_rang
     }
 }
 
-/* dw of some rows += the sum over one band's pixels; dy: of the band. */
+/* Some rows of dw += their sums over the pixels of one band. dy is that of the band. */
 static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_range rows,
                      real *packed, real *dw, nnl_tile *t) {
     const int64_t panels = panels_of(g->groups, g->Fg), a_panels = ceil_div(length(rows), MR);
@@ -101,7 +103,7 @@ static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_r
         for (int64_t s = 0; s < a_panels; s++) {
             const nnl_range a_panel = even_share(rows, 1, s, a_panels);
             set_taps(t, g, v, a_panel);
-            if (panels > 1) { /* a panel is not all of dy's rows: the next band's are fetched */
+            if (panels > 1) { /* dy is not read in order: prefetch that of the next band */
                 const nnl_range next = even_share((nnl_range){t->K * g->F, 2 * t->K * g->F},
                                                   NNL_CACHE_LINE, p * a_panels + s,
                                                   panels * a_panels);
@@ -115,19 +117,20 @@ static void sum_band(const nnl_conv *g, const nnl_view *v, const real *dy, nnl_r
     }
 }
 
-/* The same into the transposed dw, [F][K]: its rows are filters, the columns taps, of which many
- * lie side by side in x. */
+/* The same for the transposed dw [F, K], whose rows are filters. Its columns are taps and channels,
+ * many of them contiguous in x. */
 static void sum_transposed_band(const nnl_conv *g, const nnl_view *v, const real *dy,
                                 nnl_range rows, real *dw, nnl_prefetch *prefetch, nnl_tile *t) {
-    const int64_t together = taps_together(g), a_panels = ceil_div(g->F, MR);
+    const int64_t contiguous = contiguous_length(g), a_panels = ceil_div(g->F, MR);
     t->a_access = A_COLUMN_MAJOR;
     t->a_k = g->F;
     for (int64_t k = rows.begin, n; k < rows.end; k += n) {
-        const int64_t i = k / together, rest = together - k % together;
-        const int64_t kh = i * together / g->Cg / g->KW, kw = i * together / g->Cg % g->KW;
+        const int64_t i = k / contiguous, rest = contiguous - k % contiguous;
+        const int64_t kh = i * contiguous / g->Cg / g->KW, kw = i * contiguous / g->Cg % g->KW;
         n = min_of(min_of(NR, rest), rows.end - k);
         t->n = n;
-        t->b = v->data + kh * g->dilation_h * v->row + kw * g->dilation_w * v->pixel + k % together;
+        t->b = v->data + kh * g->dilation_h * v->row + kw * g->dilation_w * v->pixel +
+               k % contiguous;
         for (int64_t s = 0; s < a_panels; s++) {
             const nnl_range a_panel = even_share((nnl_range){0, g->F}, 1, s, a_panels);
             t->rows = (int)length(a_panel);
@@ -140,7 +143,7 @@ static void sum_transposed_band(const nnl_conv *g, const nnl_view *v, const real
     }
 }
 
-/* db += the sums of dy over so many pixels. */
+/* db += the sum of dy over `pixels` pixels. */
 static void sum_bias(double *db, const real *dy, int64_t pixels, int64_t F) {
     const sum_shape s = plan_sum(1, pixels, F);
     real sum[COLUMN_TILE];
@@ -152,16 +155,17 @@ static void sum_bias(double *db, const real *dy, int64_t pixels, int64_t F) {
         }
 }
 
-/* One chunk's sums of some rows of dw, and of db unless that is NULL. */
+/* The sums of one chunk for some rows of dw, and for db unless that is NULL. */
 static void sum_conv_chunk(const nnl_call *call, const nnl_conv *g, const nnl_kernel_plan *plan,
-                           nnl_range pixel_rows, nnl_range rows, real *dw, double *db, real *mine) {
-    nnl_tile t = {.a_access = A_GATHERED, .k_offset = (int64_t *)mine};
-    real *packed = plan->packed ? mine + plan->k_offsets + plan->padded : NULL;
+                           nnl_range pixel_rows, nnl_range rows, real *dw, double *db,
+                           real *own_scratch) {
+    nnl_tile t = {.a_access = A_GATHERED, .k_offset = (int64_t *)own_scratch};
+    real *packed = plan->packed ? own_scratch + plan->k_offsets + plan->padded : NULL;
     for (int64_t r = pixel_rows.begin; r < pixel_rows.end;) {
-        const nnl_band band = next_band(plan->most, r, pixel_rows.end, g->OH);
-        const nnl_view v = view_of(g, call->in[0].data, band, r, mine + plan->k_offsets);
+        const nnl_band band = next_band(plan->largest, r, pixel_rows.end, g->OH);
+        const nnl_view v = view_of(g, call->in[0].data, band, r, own_scratch + plan->k_offsets);
         const int64_t pixels = band.images * band.rows * g->OW;
-        pixel_offsets(g, &v, band, (int64_t *)mine);
+        pixel_offsets(g, &v, band, (int64_t *)own_scratch);
         t.K = pixels;
         const real *dy = (const real *)call->in[1].data + r * g->OW * g->F;
         r += band.images * band.rows;
@@ -177,7 +181,7 @@ static void sum_conv_chunk(const nnl_call *call, const nnl_conv *g, const nnl_ke
     }
 }
 
-/* to[i] = the sums of all chunks, first to last, which are `size` apart. */
+/* to[i] = sums[i] + sums[size + i] + ..., the sums of the chunks added in order. */
 static void sum_of_chunks(real *restrict to, const real *restrict sums, int64_t n, int64_t chunks,
                           int64_t size) {
     memcpy(to, sums, (size_t)n * sizeof *to);
@@ -185,7 +189,7 @@ static void sum_of_chunks(real *restrict to, const real *restrict sums, int64_t 
         for (int64_t i = 0; i < n; i++) to[i] += sums[c * size + i];
 }
 
-/* dw from its chunks. */
+/* dw = the sums of its chunks, transposed if necessary. */
 static void join_chunks(real *dw, const real *sums, const nnl_conv *g, const nnl_kernel_plan *plan,
                         const nnl_team *team) {
     const int64_t size = g->K * g->F;
@@ -204,7 +208,7 @@ static void join_chunks(real *dw, const real *sums, const nnl_conv *g, const nnl
         }
 }
 
-/* db from its chunks. */
+/* db = the sums of its chunks. */
 static void join_bias(real *db, const double *sums, int64_t F, int64_t chunks,
                       const nnl_team *team) {
     const nnl_range part = nnl_share(F, NNL_CACHE_LINE, team);
@@ -215,18 +219,18 @@ static void join_bias(real *db, const double *sums, int64_t F, int64_t chunks,
     }
 }
 
-/* dw[kh, kw, c, f] = the sum over n, oh, ow of dy[n, oh, ow, f] times the x under that tap, and
- * db[f] = that of dy[n, oh, ow, f].
+/* dw[kh, kw, c, f] = the sum over n, oh, ow of dy[n, oh, ow, f] times channel c of x under tap
+ * (kh, kw) of that window. db[f] = the sum over n, oh, ow of dy[n, oh, ow, f].
  * in    x [N, H, W, C], dy [N, OH, OW, F]
- * out   dw [KH, KW, C / groups, F], db [F] (may be left out)
- * attr  as conv2d, from 2 on */
+ * out   dw [KH, KW, C / groups, F], optionally db [F]
+ * attr  stride_h, stride_w, top, left, dilation_h, dilation_w, groups */
 static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
     const nnl_conv g = conv_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
     const nnl_kernel_plan plan = plan_kernel_gradient(&g, call->n_out == 2);
     const int64_t size = g.K * g.F, pixel_rows = g.N * g.OH;
     real *dw = call->out[0].data, *sums = team->scratch;
     double *bias_sums = (double *)(sums + plan.sums);
-    real *mine = sums + plan.sums + plan.bias + team->id * plan.mine;
+    real *own_scratch = sums + plan.sums + plan.bias + team->id * plan.own_scratch;
     if (nnl_size(&call->in[1]) == 0) {
         for (int i = 0; i < call->n_out && team->id == 0; i++)
             memset(call->out[i].data, 0, (size_t)nnl_size(&call->out[i]) * sizeof *dw);
@@ -242,7 +246,7 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
         if (db) memset(db, 0, (size_t)g.F * sizeof *db);
         sum_conv_chunk(call, &g, &plan,
                        even_share((nnl_range){0, pixel_rows}, 1, chunk, plan.chunks), rows,
-                       plan.sums ? sums + chunk * size : dw, db, mine);
+                       plan.sums ? sums + chunk * size : dw, db, own_scratch);
     }
     if (!plan.sums && !plan.bias) return;
     nnl_wait(team);
@@ -253,5 +257,5 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
 static int64_t conv2d_gradient_kernel_scratch(const nnl_call *call, int threads) {
     const nnl_conv g = conv_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
     const nnl_kernel_plan plan = plan_kernel_gradient(&g, call->n_out == 2);
-    return (plan.sums + plan.bias + plan.mine * threads) * (int64_t)sizeof(real);
+    return (plan.sums + plan.bias + plan.own_scratch * threads) * (int64_t)sizeof(real);
 }
