@@ -110,19 +110,18 @@ class ArraySource(Source):
         return self.array[rows]
 
     def placeholders(self, index, count):
-        """Tensors that stand for the array's memory in a trace: for `count` rows, where consecutive
-        ones can be read as they lie."""
+        """The tensors that stand for the array's memory in a trace. Consecutive rows of the model's
+        own type need no gathering: one tensor of `count` rows stands for them."""
         lies = self.array.dtype == self.dtype and self.row_bytes == self.array[:1].nbytes
         return [Tensor((count, *self.row_shape) if lies and index is None else (), self.dtype)]
 
     def feeds(self, start, step):
-        """(memory, where to begin, by how much to move on in a step), in bytes, for each of the
-        placeholders, if row `start` comes first and `step` rows make a step; 0 where rows are
-        gathered by index."""
+        """(memory, offset, stride) in bytes for each placeholder: the first row is `start`, a step
+        moves on by `step` rows. Both are 0 if rows are gathered by index."""
         return [(self.array, start * self.row_bytes * (step > 0), step * self.row_bytes)]
 
     def read(self, placeholders, index, count):
-        """`count` rows as a tensor: those of `index`, or consecutive ones where it is None."""
+        """`count` rows as a tensor: the rows of `index`, or consecutive ones if it is None."""
         (source,) = placeholders
         if source.shape:
             return source

@@ -1,8 +1,7 @@
-"""How a compiled model runs: each kind of step is traced once per batch size, and its plan then
-runs many at a time.
+"""The loops of training and evaluation.
 
-`fit` hands C as many steps as take about a tenth of a second; between such calls Python looks at
-signals (Ctrl-C) and moves the progress bar. Where a call returns cannot change a bit."""
+C runs as many batches in one call as take about a tenth of a second. Between calls Python handles
+signals (Ctrl-C) and moves the progress bar. Where a call ends does not change the bits."""
 
 import contextlib
 import time
@@ -21,7 +20,7 @@ from nnlite.training.step_cache import returned_logs
 from nnlite.tree import map_structure
 from nnlite.warn import levels_to_the_caller
 
-CALL_SECONDS = 0.1  # of work handed to C at a time
+CALL_SECONDS = 0.1  # of work in one call of C
 STOP = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 
 
@@ -61,10 +60,17 @@ def eager_batches(model, kind, batches):
 
 
 def run_batches(model, kind, ranges, callbacks=()):
-    """Run every batch of some ranges; returns how many that were, and the logs after the last.
+    """Run every batch of some ranges.
 
-    About CALL_SECONDS of work are handed over at a time; a callback with methods for batches gets
-    to act around each.
+    A call of C does about CALL_SECONDS of work, or one batch if a callback has methods for
+    batches.
+
+    Returns
+    -------
+    done : int
+        How many batches were run.
+    logs : dict
+        What the step of the last batch returned.
     """
     by_batch = [c for c in callbacks if c.wants_batches(kind)]
     watching = [c for c in callbacks if kind == "train" and c.overrides("on_progress")]
@@ -88,7 +94,7 @@ def run_batches(model, kind, ranges, callbacks=()):
 
 
 def next_pace(count, seconds):
-    """How many steps to hand over next, where `count` of them took so long."""
+    """How many steps the next call of C does, if `count` steps took this long."""
     most = 2 * count if seconds < CALL_SECONDS / 2 else count
     return max(1, min(most, int(count * CALL_SECONDS / max(seconds, 1e-6))))
 
@@ -207,7 +213,7 @@ def say_ran_out(name, done, where, began):
     warnings.warn(
         f"{name} ran out of data after {done} batches {where}. A generator can be gone through "
         "once: let it yield without end and say how many steps to take, or give something that can "
-        "begin anew, such as a keras.utils.PyDataset",
+        "be read again, such as a keras.utils.PyDataset",
         RuntimeWarning,
         stacklevel=levels_to_the_caller(),
     )

@@ -47,7 +47,7 @@ class Trainer(Steps):
         run_eagerly : bool, default False
             Run every step in Python, so that values inside `call` can be looked at.
         n_threads : int, optional
-            At most this many threads; by default as many as the work is worth.
+            The most threads; by default one for small steps and all cores for others.
         **kwargs
             `jit_compile` and `steps_per_execution` of Keras are accepted and ignored; any other is
             a TypeError.
@@ -165,10 +165,10 @@ class Trainer(Steps):
             None if x yields batches.
         initial_epoch : int, default 0
         steps_per_epoch : int, optional
-            Batches of an epoch, the data being gone through as often as it takes; by default one
-            pass. What yields without end needs it.
+            Batches of an epoch; by default one pass over the data. A pass that ends before is
+            followed by another one. A generator without an end needs it.
         validation_steps : int, optional
-            The same for the validation data, of which each evaluation begins anew.
+            The same for the validation data; each evaluation begins with its first batch.
         validation_batch_size : int, optional
             By default `batch_size`.
         validation_freq : int or list of int, default 1
@@ -244,7 +244,7 @@ class Trainer(Steps):
             As of `fit`.
         verbose : ignored
         steps : int, optional
-            At most so many batches.
+            The most batches to take; by default one pass.
         callbacks : Callback or list of them, optional
             Their `on_test_...` methods are called.
         return_dict : bool, default False
@@ -275,7 +275,7 @@ class Trainer(Steps):
             What callbacks see of arrays as a batch, and `steps` counts.
         verbose : ignored
         steps : int, optional
-            At most so many batches.
+            The most batches to take; by default one pass.
         callbacks : Callback or list of them, optional
             Their `on_predict_...` methods are called.
 
