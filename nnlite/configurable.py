@@ -60,25 +60,28 @@ def unique_name(base, taken, start=0):
 class structure_version:
     """When a setting that a compiled step may depend on last changed.
 
-    Each change of a public attribute gives its layer or optimizer a number that no other has. A
-    model compiles its steps again when the numbers of its own parts differ from before.
+    A layer or optimizer in its present state has a number that no other has, and loses it when a
+    public attribute is set. A model compiles its steps again when the numbers of its own parts
+    differ from before. `latest` is another number after each change in the process: while it is the
+    same, no numbers need be compared.
     """
 
     _numbers = itertools.count(1)
-    latest = 0  # changes with every change in the process: while it does not, nothing need be read
-
-    @classmethod
-    def advance(cls, part):
-        """Take note that a layer or optimizer has changed."""
-        part.__dict__["_version"] = number = next(cls._numbers)
-        cls.latest = number
+    latest = 0
 
     @classmethod
     def of(cls, part):
         """The number of a layer or optimizer in its present state."""
-        if "_version" not in part.__dict__:  # a copy, or out of a pickle
-            part.__dict__["_version"] = next(cls._numbers)
-        return part.__dict__["_version"]
+        number = part.__dict__.get("_version")
+        if number is None:
+            number = part.__dict__["_version"] = next(cls._numbers)
+        return number
+
+    @classmethod
+    def advance(cls, part):
+        """Take note that a layer or optimizer is new or has changed."""
+        part.__dict__.pop("_version", None)
+        cls.latest = next(cls._numbers)
 
 
 class Configurable:

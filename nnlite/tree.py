@@ -29,13 +29,10 @@ def flatten(structure, is_leaf=None):
     >>> flatten([(None, 3), (None, 4)], is_shape)
     [(None, 3), (None, 4)]
     """
-    if is_leaf is not None and is_leaf(structure):
+    if not isinstance(structure, (list, tuple, dict)) or (is_leaf and is_leaf(structure)):
         return [structure]
-    if isinstance(structure, dict):
-        structure = list(structure.values())
-    if isinstance(structure, (list, tuple)):
-        return [leaf for value in structure for leaf in flatten(value, is_leaf)]
-    return [structure]
+    values = structure.values() if isinstance(structure, dict) else structure
+    return [leaf for value in values for leaf in flatten(value, is_leaf)]
 
 
 def is_shape(value):

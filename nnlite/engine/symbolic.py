@@ -84,7 +84,10 @@ class Node:
     def __init__(self, function, args, kwargs):
         self.function, self.outputs = function, None
         # Copies of the containers: the caller may change its own later.
-        self.args, self.kwargs = map_structure(lambda symbol: symbol, (args, kwargs), Symbol)
+        self._takes_one = not kwargs and len(args) == 1 and args[0].__class__ is Symbol
+        if not self._takes_one:
+            args, kwargs = map_structure(lambda symbol: symbol, (args, kwargs), Symbol)
+        self.args, self.kwargs = args, kwargs
 
     @property
     def name(self):
@@ -93,16 +96,20 @@ class Node:
     @property
     def inputs(self):
         """The symbols among the arguments."""
-        return symbols_of((self.args, self.kwargs))
+        return [self.args[0]] if self._takes_one else symbols_of((self.args, self.kwargs))
 
     def call_with(self, replace):
         """Call the function with `replace(symbol)` in place of each symbol."""
+        if self._takes_one:
+            return self.function(replace(self.args[0]))
         args = map_structure(replace, self.args, Symbol)
         return self.function(*args, **map_structure(replace, self.kwargs, Symbol))
 
 
 def symbols_of(structure):
     """The symbols in lists, tuples and dicts."""
+    if structure.__class__ is Symbol:
+        return [structure]
     found = []
     map_structure(found.append, structure, Symbol)
     return found

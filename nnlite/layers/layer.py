@@ -11,7 +11,7 @@ import numpy as np
 from nnlite import config, initializers, regularizers
 from nnlite.configurable import Configurable, snake_case, structure_version
 from nnlite.engine import dispatch
-from nnlite.engine.symbolic import is_symbolic, symbolic_call, symbols_of
+from nnlite.engine.symbolic import Symbol, is_symbolic, symbolic_call, symbols_of
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 from nnlite.tree import flatten, map_structure
 
@@ -85,27 +85,34 @@ class Layer(Configurable):
         self.built = False
         self._given_input_shape = (input_dim,) if input_dim is not None else input_shape
         self._output_shape = None
+        structure_version.advance(self)
 
     # Public attributes that no plan depends on.
     _state_not_settings = frozenset(
         ["built", "stop_training", "stop_evaluating", "stop_predicting", "n_threads", "history"]
     )
 
+    _free_names = set()
     _is_model = False  # whether it is drawn as layers within a frame
 
     # A layer is that layer, whatever its settings: two Dense(64) are two layers.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls._free_names = set()  # of attributes that hide nothing of the class
+
     def __setattr__(self, name, value):
-        if name[0] != "_":
+        public = name[0] != "_"
+        if public and name not in self._free_names:
             self._refuse_taken(name, value)
         if isinstance(value, (Layer, Variable, list, tuple, dict)):  # those may be filled later
             self.__dict__.setdefault("_tracked", {})[name] = value
         elif name in self.__dict__.get("_tracked", ()):
             del self._tracked[name]
         object.__setattr__(self, name, value)
-        if name[0] != "_" and name not in self._state_not_settings:
+        if public and "_version" in self.__dict__ and name not in self._state_not_settings:
             structure_version.advance(self)
 
     @classmethod
@@ -113,6 +120,9 @@ class Layer(Configurable):
         """Raise AttributeError for an attribute that would hide a part of this class that nnlite
         itself uses; functions may take the place of methods."""
         taken = getattr(cls, name, None)
+        if taken is None:
+            cls._free_names.add(name)
+            return
         if isinstance(taken, property):
             hidden = taken.fset is None and taken.fget.__module__.startswith("nnlite.")
         else:
@@ -338,7 +348,7 @@ class Layer(Configurable):
         **kwargs
             Further arguments of `call`.
         """
-        if is_symbolic((inputs, args, kwargs)):
+        if inputs.__class__ is Symbol or is_symbolic((inputs, args, kwargs)):
             if training is not None:
                 kwargs["training"] = training
             outputs = symbolic_call(self, (inputs, *args), kwargs)

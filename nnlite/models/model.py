@@ -58,6 +58,7 @@ class Model(Trainer, Layer):
         self._start()
         if inputs is not None or outputs is not None:
             self._follow(Graph(inputs, outputs))
+            name_apart(self._sublayers)
 
     def _start(self):
         self._graph = None
@@ -75,7 +76,6 @@ class Model(Trainer, Layer):
         self._graph = graph
         self._real = config.floatx()
         self.built = True
-        name_apart(self._sublayers)
         self._output_shape = map_structure(lambda s: s.shape, graph.outputs, Symbol)
         if isinstance(graph.inputs, Symbol):
             self._given_input_shape = graph.inputs.shape[1:]

@@ -131,7 +131,7 @@ class Optimizer(Configurable):
 
     def __setattr__(self, name, value):
         object.__setattr__(self, name, value)
-        if name[0] != "_" and name not in self._no_settings:
+        if "_version" in self.__dict__ and name[0] != "_" and name not in self._no_settings:
             structure_version.advance(self)
 
     def _check(self):
