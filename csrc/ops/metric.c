@@ -2,7 +2,7 @@
  * of the k largest elements of a row.
  *
  * A running sum is a pair {sum, rounding error of the sum}. The sum over a batch is computed in
- * double, by one thread, in the order of the rows. */
+ * double by one thread. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 """The only binding between Python and C: engines, which run ops, and programs, which run plans.
 
 `dispatch.apply` checks shapes and types before a call comes here. This module only checks that a
-call fits into its own arrays, and passes addresses and numbers to C.
+call fits into the arrays of fixed length, and passes addresses and numbers to C.
 """
 
 cimport cython
@@ -142,19 +142,27 @@ cdef void *_aligned(size_t size) except? NULL:
     return memory
 
 
-cdef inline void _set_shape(nnl_tensor *t, tuple shape):
+cdef inline Py_ssize_t _checked_ndim(Py_ssize_t ndim) except -1:
+    if ndim > NNL_MAX_NDIM:
+        raise ValueError(f"expected at most {NNL_MAX_NDIM} dimensions, got {ndim}")
+    return ndim
+
+
+cdef inline int _set_shape(nnl_tensor *t, tuple shape) except -1:
     cdef int d
-    t.ndim = len(shape)
+    t.ndim = _checked_ndim(len(shape))
     for d in range(t.ndim):
         t.shape[d] = shape[d]
+    return 0
 
 
-cdef inline void _point_to(nnl_tensor *t, cnp.ndarray a):
+cdef inline int _point_to(nnl_tensor *t, cnp.ndarray a) except -1:
     cdef int d
     t.data = cnp.PyArray_DATA(a)
-    t.ndim = cnp.PyArray_NDIM(a)
+    t.ndim = _checked_ndim(cnp.PyArray_NDIM(a))
     for d in range(t.ndim):
         t.shape[d] = cnp.PyArray_DIM(a, d)
+    return 0
 
 
 cdef inline void _set_attrs(nnl_attr *to, tuple attrs):

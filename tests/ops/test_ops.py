@@ -15,7 +15,7 @@ from kernels import (
     run,
     same_bits,
 )
-from nnlite.engine._engine import MAX_ATTRS, MAX_OPERANDS
+from nnlite.engine._engine import MAX_ATTRS, MAX_NDIM, MAX_OPERANDS
 from oracle import philox4x32, random_words
 from teams import team_of
 
@@ -117,6 +117,10 @@ def test_limits_of_the_binding_are_errors_that_name_them(monkeypatch):
             e.call(op, [x] * inputs, [y], (1,) * attrs, 1)
         with pytest.raises(ValueError, match=message):
             e.scratch(op, ((1, 1),) * inputs, ((1, 15),), (1,) * attrs, 1)
+    with pytest.raises(ValueError, match="at most 6 dimensions, got 7"):
+        e.call(op, [x.reshape((1,) * (MAX_NDIM + 1))], [y], (1,), 1)
+    with pytest.raises(ValueError, match="at most 6 dimensions, got 7"):
+        e.scratch(op, ((1,) * (MAX_NDIM + 1),), ((1, 15),), (1,), 1)
     monkeypatch.delitem(OPS, "exp")
     with pytest.raises(ValueError, match="op 'exp': expected at most 16 attributes, got 17"):
         dispatch.Op("exp", infer=lambda x, **_: [x], attrs={f"attr_{k}": int for k in range(17)})
