@@ -60,8 +60,8 @@ def _sigmoid_gradient(c, dloss, need):
     return [call("sigmoid_cross_entropy_gradient", [*c.inputs, dloss]), None]
 
 
-Op("sigmoid_cross_entropy", infer=_infer_sigmoid, gradient=_sigmoid_gradient)
-Op("sigmoid_cross_entropy_gradient", infer=_infer_sigmoid)
+Op("sigmoid_cross_entropy", infer=_infer_sigmoid, gradient=_sigmoid_gradient, in_place=(0, 1))
+Op("sigmoid_cross_entropy_gradient", infer=_infer_sigmoid, in_place=(0, 1, 2))
 
 
 def sigmoid_cross_entropy(logits, target):

@@ -101,6 +101,7 @@ Op(
     infer=_infer_dropout,
     attrs={"rate": float},
     gradient=lambda c, dy, need: [dropout(dy, c.inputs[1], c.attrs["rate"]), None],
+    in_place=(0,),
 )
 
 

@@ -62,7 +62,13 @@ def _infer_broadcast(x, shape):
 
 
 # autodiff.gradients sums the gradient to the input's shape, as for every op that broadcasts.
-Op("broadcast_to", infer=_infer_broadcast, attrs={"shape": None}, gradient=lambda c, dy, need: [dy])
+Op(
+    "broadcast_to",
+    infer=_infer_broadcast,
+    attrs={"shape": None},
+    gradient=lambda c, dy, need: [dy],
+    in_place=(0,),
+)
 
 
 def broadcast_to(x, shape):
