@@ -105,6 +105,17 @@ def test_list_of_lazy_imports_is_not_longer_than_needed():
     assert used >= LAZY and {other for _, other in used - LAZY} == OPTIONAL
 
 
+def test_batches_are_made_in_one_place():
+    made = {
+        m
+        for m, path in SOURCES.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") in ("ArrayBatches", "IterableBatches", "sources_of")
+    }
+    assert made == {"data.batches"}
+
+
 def test_scikit_learn_is_imported_by_what_makes_up_estimators_and_demo_alone():
     users = {
         m for m in SOURCES for other, _ in imports(SOURCES[m]) if other in ("sklearn", "scipy")

@@ -289,12 +289,11 @@ class Trainer(Steps):
                 return y
         size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)
         callbacks = _callback_list("predict", callbacks)
+        seen = steps is not None or any(c.wants_batches("predict") for c in callbacks)
+        size = size if seen else None  # batches that nobody sees are all rows
         batches = make_batches(self, (x,), size, finite=False, inputs_only=True)
-        if isinstance(batches, ArrayBatches) and steps is None:
-            if not callbacks:
-                return prediction.predict_rows(self, batches.all())
-            if not any(c.wants_batches("predict") for c in callbacks):
-                batches = ArrayBatches(batches.sources, None)
+        if isinstance(batches, ArrayBatches) and not seen and not callbacks:
+            return prediction.predict_rows(self, batches.all())
         loop.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
         return prediction.predict(self, batches, steps, callbacks)
 
