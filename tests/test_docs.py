@@ -6,6 +6,7 @@ import pytest
 from paths import ROOT
 
 DOCS = ROOT / "docs"
+DOCUMENTS = [*DOCS.glob("*.md"), *ROOT.glob("*.md"), ROOT / "csrc" / "README.md"]
 BLOCK = re.compile(r"^```python run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -31,6 +32,14 @@ def test_migration_runs_an_after_for_every_before():
 
 
 def test_files_that_documents_link_to_are_there():
-    for path in [*DOCS.glob("*.md"), DOCS.parent / "README.md"]:
+    for path in DOCUMENTS:
         for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
             assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_files_that_documents_name_are_there(path):
+    """Names in backticks that begin with a folder of the project, but for patterns."""
+    named = re.findall(r"`((?:nnlite|csrc|tests|docs|benchmarks)/[\w./]+)`", path.read_text())
+    missing = [n for n in named if not (ROOT / n).exists() and not re.search("FAMILY|NAME|ISA", n)]
+    assert not missing
