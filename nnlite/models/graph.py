@@ -26,6 +26,7 @@ class Graph:
                     f"got {given!r}"
                 )
         self.input_symbols = symbols_of(inputs)
+        self.has_integer_inputs = any(s.dtype == "int32" for s in self.input_symbols)
         self.nodes = _sorted_nodes(self.input_symbols, symbols_of(outputs))
 
     def run(self, inputs):

@@ -205,7 +205,10 @@ class Model(Trainer, Layer):
     def input_shape(self):
         """What a batch looks like, None for its size; None before the model is built."""
         if self._graph is not None:
-            return map_structure(lambda s: s.shape, self._graph.inputs, Symbol)
+            inputs = self._graph.inputs
+            if inputs.__class__ is Symbol:
+                return inputs.shape
+            return map_structure(lambda s: s.shape, inputs, Symbol)
         given = self._given_input_shape
         return None if given is None else (None, *given)
 

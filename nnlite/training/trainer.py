@@ -108,7 +108,7 @@ class Trainer(Steps):
 
     def _integer_inputs(self):
         """The numbers and names of the inputs that are integers, such as token ids."""
-        if self._graph is None:
+        if self._graph is None or not self._graph.has_integer_inputs:
             return ()
         inputs = self._graph.inputs
         named = inputs.items() if isinstance(inputs, dict) else ()
