@@ -31,6 +31,13 @@ def run(folder, *arguments, **environment):
     )
 
 
+@pytest.fixture
+def short_search(monkeypatch):
+    """A search of few settings: for what is not about it."""
+    monkeypatch.setattr(demo, "SEARCH_SETTINGS", 2)
+    monkeypatch.setattr(demo, "INITIAL_SETTINGS", 2)
+
+
 def accuracies_in(text):
     """The test accuracies that the demo printed, in percent: the perceptron's, the CNN's."""
     dense, convolutional = re.findall(r"test accuracy +([\d.]+)%", text)
@@ -122,11 +129,11 @@ def test_model_predicts_the_same_bits_in_another_process(finished):
     assert there == model.predict_proba(load_digits().images).tobytes()
 
 
-def test_same_seed_gives_the_same_model(finished, tmp_path):
+def test_same_seed_gives_the_same_model(finished, short_search, tmp_path, capsys):
     folder, text = finished
     out = tmp_path / "here"
-    done = run(tmp_path, "demo", "--data", "digits", "--epochs", "8", "--output", str(out))
-    assert accuracies_in(done.stdout) == accuracies_in(text)
+    assert main(["demo", "--data", "digits", "--epochs", "8", "--output", str(out)]) == 0
+    assert accuracies_in(capsys.readouterr().out) == accuracies_in(text)
     first, second = (
         pickle.loads((f / "model.pkl").read_bytes()) for f in (folder / "nnlite-demo", out)
     )
@@ -138,11 +145,11 @@ def test_same_seed_gives_the_same_model(finished, tmp_path):
     not os.path.exists(os.path.join(GIVEN, "mnist", "train-images-idx3-ubyte.gz")),
     reason="NNLITE_DATA names no folder with MNIST in it",
 )
-def test_mnist_is_read_with_at_least_97_5_and_98_8_percent(tmp_path):
-    done = run(tmp_path, "demo")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "MNIST, 60,000 training and 10,000 test images" in done.stdout
-    dense, convolutional = accuracies_in(done.stdout)
+def test_mnist_is_read_with_at_least_97_5_and_98_8_percent(short_search, tmp_path, capsys):
+    assert main(["demo", "--output", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "MNIST, 60,000 training and 10,000 test images" in text
+    dense, convolutional = accuracies_in(text)
     assert dense >= 97.5 and convolutional >= 98.8
 
 
@@ -152,13 +159,6 @@ def no_mnist(monkeypatch):
         raise OSError("MNIST is not on this machine")
 
     monkeypatch.setattr(demo.mnist, "load_data", load_data)
-
-
-@pytest.fixture
-def short_search(monkeypatch):
-    """A search of few settings: for what is not about it."""
-    monkeypatch.setattr(demo, "TRIED", 2)
-    monkeypatch.setattr(demo, "TRIED_AT_RANDOM", 2)
 
 
 def test_digits_take_the_place_of_mnist_and_demo_says_so(no_mnist, short_search, tmp_path, capsys):
