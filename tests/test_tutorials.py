@@ -6,8 +6,8 @@ import re
 import subprocess
 import sys
 
-import numpy as np
 import pytest
+from few_images import RUN, save_images
 
 TUTORIALS = pathlib.Path(__file__).parents[1] / "examples" / "tutorials"
 SAID = {  # what must stand in the output: the numbers that Keras gives
@@ -30,37 +30,9 @@ SAID = {  # what must stand in the output: the numbers that Keras gives
 }
 
 
-def images():
-    """A few hundred images for training and for testing, and their labels."""
-    try:
-        from nnlite.datasets import mnist
-
-        (x, y), (x_test, y_test) = mnist.load_data()
-        return x[:500], y[:500], x_test[:200], y_test[:200]
-    except OSError:
-        digits = pytest.importorskip("sklearn.datasets").load_digits()
-        x = np.kron(digits.images, np.ones((3, 3))).repeat(2, axis=0)[:700] * 255 / 16
-        x, y = np.pad(x, ((0, 0), (2, 2), (2, 2))), digits.target.repeat(2)[:700]
-        return x[:500], y[:500], x[500:], y[500:]
-
-
-RUN = """
-import runpy, sys
-import numpy as np
-from nnlite.datasets import mnist
-few = np.load(sys.argv[1])
-mnist.load_data = lambda: ((few["x"], few["y"]), (few["x_test"], few["y_test"]))
-runpy.run_path(sys.argv[2], run_name="__main__")
-"""
-
-
 @pytest.fixture(scope="module")
 def few_images(tmp_path_factory):
-    """A file with a small MNIST."""
-    path = tmp_path_factory.mktemp("data") / "few.npz"
-    x, y, x_test, y_test = images()
-    np.savez(path, x=x.astype(np.uint8), y=y, x_test=x_test.astype(np.uint8), y_test=y_test)
-    return path
+    return save_images(tmp_path_factory.mktemp("data") / "few.npz")
 
 
 def test_every_tutorial_says_what_is_expected_of_it():
