@@ -143,7 +143,9 @@ class Variable(Tensor):
     @property
     def value(self):
         """A copy of the current value as a tensor, as `v.value` or as `v.value()`."""
-        return CurrentValue(self.shape, self.dtype, self._data.copy())
+        value = CurrentValue(self.shape, self.dtype, self._data.copy())
+        value.variable = self
+        return value
 
     def assign(self, value):
         """Copy a value into the variable.

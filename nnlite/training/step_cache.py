@@ -1,5 +1,6 @@
 """Compiled steps: each kind of step of a model is traced once per layout of its data, and kept."""
 
+import numbers
 import threading
 
 import numpy as np
@@ -113,7 +114,14 @@ def returned_logs(model, kind, returned):
             f"{kind}_step: expected it to return a dict of names to values, as "
             f"get_metrics_result() gives, got {returned!r}"
         )
-    return returned
+    for name, value in returned.items():
+        if not isinstance(value, (Tensor, MetricResult, np.ndarray, numbers.Number, np.generic)):
+            raise TypeError(
+                f"{kind}_step: {name!r}: expected a tensor, the result of a metric or a number, "
+                f"got {value!r}"
+            )
+    # What `variable.value` copied while the step was traced is old when it has run.
+    return {name: getattr(value, "variable", value) for name, value in returned.items()}
 
 
 def _copied(y):

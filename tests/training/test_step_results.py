@@ -96,6 +96,19 @@ def test_a_variable_is_read_after_the_step():
     assert history.history["rate"] == pytest.approx([0.01] * 3)
 
 
+@pytest.mark.parametrize("eager", [False, True])
+def test_the_value_of_a_variable_is_read_after_the_step_too(eager):
+    def returned(model, loss):
+        return {"steps": model.optimizer.iterations.value}
+
+    assert fitted(returned, run_eagerly=eager)[1].history["steps"] == [3, 6, 9]
+
+
+def test_what_logs_cannot_hold_is_an_error_that_names_it():
+    with pytest.raises(TypeError, match="train_step: 'losses': expected a tensor"):
+        fitted(lambda m, loss: {"losses": [loss]})
+
+
 def test_what_is_no_dict_is_an_error_that_says_what_is_expected():
     with pytest.raises(TypeError, match="train_step: expected it to return a dict"):
         fitted(lambda m, loss: loss)
@@ -153,7 +166,7 @@ def test_a_method_may_be_replaced_by_a_function():
 
 
 def traces(model, monkeypatch):
-    """Counts the steps that are traced, whoever's they are."""
+    """A list of the models whose steps are traced from now on."""
     from nnlite.training import step_cache
 
     made, init = [], step_cache.CompiledStep.__init__
