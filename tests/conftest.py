@@ -43,7 +43,7 @@ def double():
         yield
 
 
-# Quick tests come first, so that a fault shows early; what takes minutes comes last.
+# Quick tests come first, so that a fault shows early. Tests that take minutes come last.
 STAGES = ["architecture", "ops", "layers", "training", "visualization", "engine", "estimators"]
 SLOW = ["sanitizers", "datasets", "tutorials", "examples", "demo"]  # tests/test_NAME.py
 _seconds = {}

@@ -112,7 +112,7 @@ def set_quota(int cores):
 
 
 def simulate_cores(int cores):
-    """For tests of large teams: pretend that the machine has so many cores; 0 ends this."""
+    """For tests of large teams: pretend that the machine has `cores` cores; 0 ends this."""
     nnl_simulate_cores(cores)
 
 

@@ -1,4 +1,4 @@
-"""Passes over a trace: what is dropped, what is fused, what takes the place of an operand."""
+"""Passes over a trace: calls are dropped, pairs are fused, results take the place of operands."""
 
 import numpy as np
 import pytest

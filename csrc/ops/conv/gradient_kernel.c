@@ -21,7 +21,7 @@ enum {
     CHUNK = 1024,          /* pixels of a chunk, at least */
     MAX_CHUNKS = 8,        /* of a large kernel */
     CHUNKS_SIZE = 1 << 16, /* reals that the sums of a small kernel's chunks may take */
-    PACK_DY_FROM = 64,     /* with so many rows of dw, packing dy costs less than it saves */
+    PACK_DY_FROM = 64,     /* from this many rows of dw on, packing dy saves more than it costs */
     GRADIENT_BAND = 256,   /* pixels whose x and dy stay in L2 */
     TRANSPOSED_BAND = 512  /* the same for the transposed product, which does not keep dy in L1 */
 };
