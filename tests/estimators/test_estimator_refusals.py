@@ -202,7 +202,7 @@ def test_set_params_of_an_unknown_name_lists_the_known_and_changes_nothing(name,
 @pytest.mark.parametrize(
     "last",
     [Dense(3, "softmax"), Softmax(), Activation("softmax"), Dense(5, nnlite.activations.softmax)],
-    ids=repr,
+    ids=["Dense", "Softmax", "Activation", "function"],
 )
 def test_a_softmax_as_the_last_hidden_layer_is_an_error(last):
     for layers in (
