@@ -1,0 +1,102 @@
+"""Hostile calls of whatever is made from settings: constructors of layers, losses, metrics,
+optimizers, schedules, initializers, regularizers, callbacks; layers, losses and metrics called."""
+
+import inspect
+
+import numpy as np
+from hostile import Call, pool, shown
+
+from nnlite import callbacks, initializers, layers, losses, metrics, optimizers, regularizers
+from nnlite.optimizers import schedules
+
+FAMILIES = [layers, losses, metrics, optimizers, schedules, initializers, regularizers, callbacks]
+# What the constructors need beside the hostile argument.
+NEEDED = {
+    "units": 3, "filters": 2, "kernel_size": 3, "rate": 0.3, "n": 2, "dims": (1,), "axis": -1,
+    "target_shape": (3,), "scale": 0.5, "stddev": 0.1, "num_classes": 3, "sensitivity": 0.5,
+    "specificity": 0.5, "precision": 0.5, "recall": 0.5, "thresholds": [0.5], "fn": "mse",
+    "initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5, "boundaries": [1, 2],
+    "values": [0.1, 0.2, 0.3], "end_learning_rate": 0.01, "schedule": lambda epoch: 0.1, "l": 0.1,
+    "target_class_ids": [0], "first_decay_steps": 10, "activation": "relu", "factor": 0.5,
+    "height_factor": 0.1, "width_factor": 0.1, "filename": None, "function": lambda x: x,
+}  # fmt: skip
+
+
+def classes(family):
+    """The public classes of a module that can be made."""
+    found = [getattr(family, name) for name in family.__all__]
+    return [c for c in found if inspect.isclass(c)]
+
+
+def parameters(cls):
+    """The names of a constructor's arguments, and those without a default."""
+    known = inspect.signature(cls).parameters.values()
+    named = [p for p in known if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    return [p.name for p in named], [p.name for p in named if p.default is p.empty]
+
+
+def constructors(rng, values):
+    """One constructor with one hostile argument."""
+    cls = _one(rng, classes(_one(rng, FAMILIES)))
+    names, needed = parameters(cls)
+    if not names or cls is callbacks.CSVLogger:
+        return None
+    name, value = _one(rng, names), _one(rng, values)
+    settings = {n: NEEDED[n] for n in needed if n in NEEDED} | {name: value}
+    if any(n not in settings for n in needed):
+        return None
+    label = f"{cls.__module__}.{cls.__name__}({name}={shown(value)})"
+    return Call(label, [name, *needed], lambda: cls(**settings))
+
+
+def called_layers(rng, values):
+    """A sound layer on a hostile input."""
+    cls = _one(rng, classes(layers))
+    needed = parameters(cls)[1]
+    if any(n not in NEEDED for n in needed) or cls.__name__ in ("Layer", "InputLayer"):
+        return None
+    value = _one(rng, values)
+    layer = cls(**{n: NEEDED[n] for n in needed})
+    label = f"layers.{cls.__name__}()({shown(value)})"
+    return Call(label, ["inputs", "input", "shape"], lambda: layer(value))
+
+
+def called_losses(rng, values):
+    """A sound loss on a hostile target or prediction."""
+    cls = _one(rng, classes(losses))
+    if parameters(cls)[1]:
+        return None
+    return _on_pairs(rng, values, f"losses.{cls.__name__}()", cls())
+
+
+def called_metrics(rng, values):
+    """A sound metric on a hostile target or prediction."""
+    cls = _one(rng, classes(metrics))
+    needed = parameters(cls)[1]
+    if any(n not in NEEDED for n in needed) or cls is metrics.Metric:
+        return None
+    metric = cls(**{n: NEEDED[n] for n in needed})
+    return _on_pairs(rng, values, f"metrics.{cls.__name__}()", metric)
+
+
+def _on_pairs(rng, values, label, function):
+    given = {"y_true": np.eye(4, 3, dtype="float32"), "y_pred": np.full((4, 3), 0.3, "float32")}
+    name = _one(rng, ["y_true", "y_pred", "sample_weight"])
+    given[name] = _one(rng, values)
+    label = f"{label}({name}={shown(given[name])})"
+    names = ["y_true", "y_pred", "sample_weight", "shape", "labels", "values"]
+    return Call(label, names, lambda: function(**given))
+
+
+def _one(rng, items):
+    return items[rng.integers(len(items))]
+
+
+def calls(rng):
+    """Without end: calls of all kinds."""
+    values = pool()
+    kinds = [constructors, constructors, called_layers, called_losses, called_metrics]
+    while True:
+        call = _one(rng, kinds)(rng, values)
+        if call is not None:
+            yield call
