@@ -17,9 +17,7 @@ OF_ELEMENTS = {
     "MeanSquaredError": lambda y, p: (y - p) ** 2,
     "MeanAbsoluteError": lambda y, p: np.abs(y - p),
     "MeanAbsolutePercentageError": lambda y, p: 100 * np.abs(y - p) / np.maximum(np.abs(y), 1e-7),
-    "MeanSquaredLogarithmicError": lambda y, p: (
-        np.log1p(np.maximum(y, 1e-7)) - np.log1p(p)
-    ) ** 2,
+    "MeanSquaredLogarithmicError": lambda y, p: (np.log1p(np.maximum(y, 1e-7)) - np.log1p(p)) ** 2,
     "Huber": lambda y, p: (y - p) ** 2 / 2,
     "LogCosh": lambda y, p: np.log(np.cosh(y - p)),
     "Quantile": lambda y, p: np.abs(y - p) / 2,
