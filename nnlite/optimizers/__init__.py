@@ -54,9 +54,6 @@ def get(identifier):
     """
     if isinstance(identifier, str) and identifier.lower() in _BY_NAME:
         identifier = identifier.lower()
-    elif isinstance(identifier, dict) and isinstance(name := identifier.get("class_name"), str):
-        identifier = {
-            **identifier,
-            "class_name": name.lower() if name.lower() in _BY_NAME else name,
-        }
+    elif isinstance(identifier, dict) and str(identifier.get("class_name")).lower() in _BY_NAME:
+        identifier = {**identifier, "class_name": identifier["class_name"].lower()}
     return registry.find("optimizer", identifier, _BY_NAME, lambda o: isinstance(o, Optimizer))
