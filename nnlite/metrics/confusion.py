@@ -13,7 +13,7 @@ counts is NaN, the value is NaN.
 import numpy as np
 
 from nnlite import ops
-from nnlite.losses.loss import check_labels, equal_shapes, weights_like
+from nnlite.losses.loss import as_outputs, beside, check_labels, equal_shapes, weights_like
 from nnlite.metrics.metric import Metric
 
 
@@ -69,10 +69,10 @@ class Counting(Metric):
     def _aligned(self, y_true, y_pred):
         """Targets and outputs of one shape; labels of several outputs become one-hot rows. Targets
         of scores that are NaN become NaN."""
-        (y_pred,) = ops.operands(y_pred)
+        y_pred = as_outputs(y_pred)
         classes = y_pred.shape[-1] if y_pred.shape else 1
         if classes > 1 and y_pred.ndim > 1:
-            shape = tuple(getattr(y_true, "shape", np.shape(y_true)))
+            shape = beside(y_pred, y_true).shape
             if shape in (y_pred.shape[:-1], (*y_pred.shape[:-1], 1)):
                 check_labels(y_true, classes)
                 labels = ops.reshape(ops.cast(y_true, "int32"), y_pred.shape[:-1])

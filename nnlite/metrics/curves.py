@@ -82,7 +82,7 @@ class AUC(Counting):
         super().__init__(name, dtype)
         check_choice("curve", str(curve).upper(), tuple(_CURVES), "AUC")
         if thresholds is None:
-            check_setting("num_thresholds", num_thresholds, "int [2, inf)", "AUC")
+            check_setting("num_thresholds", num_thresholds, "int [2, 16777216]", "AUC")
             inner = even_thresholds(int(num_thresholds))[1:-1]
         else:
             inner = np.sort(fractions("thresholds", thresholds))
@@ -90,6 +90,8 @@ class AUC(Counting):
         self.num_thresholds, self.curve = len(self.thresholds), curve
         self.summation_method = summation_method
         self.multi_label, self.num_labels = multi_label, num_labels
+        if label_weights is not None and np.asarray(label_weights).dtype.kind not in "biuf":
+            raise ValueError(f"AUC: expected label_weights to be numbers, got {label_weights!r}")
         self.label_weights, self.from_logits = label_weights, from_logits
 
     def _shapes(self):
@@ -168,7 +170,7 @@ class _BestGiven(Counting):
 
     higher_is_better = True
     _legal = dict.fromkeys(("specificity", "sensitivity", "recall", "precision"), "[0, 1]") | {
-        "num_thresholds": "int [1, inf)",
+        "num_thresholds": "int [1, 16777216]",
         "class_id": "int [0, inf)",
     }
 

@@ -12,7 +12,7 @@ from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.errors import did_you_mean
-from nnlite.optimizers.gradients import gradient_for, limited, takes_one, updatable
+from nnlite.optimizers.gradients import gradient_for, is_trainable, limited, takes_one, updatable
 from nnlite.optimizers.schedules import LearningRateSchedule
 
 
@@ -238,6 +238,8 @@ class Optimizer(Configurable):
         ----------
         variables : list of Variable
         """
+        if not isinstance(variables, (list, tuple)) or not all(map(is_trainable, variables)):
+            raise TypeError(f"build: expected a list of float Variables, got {variables!r}")
         if not self.built and variables:
             self._check()
             self._real = variables[0].dtype
@@ -297,7 +299,7 @@ class Optimizer(Configurable):
         ValueError
             Before the first step, or if number or shapes differ.
         """
-        variables, weights = self.variables, list(weights)
+        variables, weights = self.variables, list(weights) if np.iterable(weights) else []
         if not self.built or len(weights) != len(variables):
             raise ValueError(
                 f"{type(self).__name__}: expected build(variables) before set_weights, and as many "
@@ -321,7 +323,12 @@ class Optimizer(Configurable):
         ValueError
             If a gradient and its variable differ in shape.
         """
-        pairs = list(grads_and_vars)
+        pairs = list(grads_and_vars) if np.iterable(grads_and_vars) else [None]
+        if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
+            raise TypeError(
+                "apply_gradients: expected grads_and_vars to be pairs (gradient, Variable), got "
+                f"{grads_and_vars!r}"
+            )
         self.apply([grad for grad, _ in pairs], [variable for _, variable in pairs])
 
     def apply(self, grads, trainable_variables=None):
@@ -341,6 +348,9 @@ class Optimizer(Configurable):
         """
         if trainable_variables is None:
             trainable_variables = [v for v, _ in self._slots.values()]
+        for name, given in (("grads", grads), ("trainable_variables", trainable_variables)):
+            if isinstance(given, Tensor) or not np.iterable(given):
+                raise TypeError(f"apply: expected {name} to be a list, got {given!r}")
         grads, variables = list(grads), list(trainable_variables)
         if len(grads) != len(variables):
             raise ValueError(
@@ -393,6 +403,11 @@ class Optimizer(Configurable):
         ValueError
             After the first step.
         """
+        for name, given in (("var_list", var_list), ("var_names", var_names)):
+            if not isinstance(given, (list, tuple, type(None))):
+                raise TypeError(
+                    f"exclude_from_weight_decay: expected {name} to be a list, got {given!r}"
+                )
         if self.built:
             raise ValueError(
                 f"{type(self).__name__}: expected exclude_from_weight_decay before the first step"
