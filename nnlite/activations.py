@@ -5,6 +5,7 @@ A Dense layer or a convolution computes those in `FUSED` in the same pass as its
 """
 
 from nnlite import ops, registry
+from nnlite.checks import check_number, check_setting
 from nnlite.ops import (
     elu,
     gelu,
@@ -136,7 +137,8 @@ def hard_shrink(x, threshold=0.5):
     Tensor
         Of the shape of x.
     """
-    return ops.where(ops.greater(ops.abs(x), threshold), x, 0.0)
+    check_number("threshold", threshold, "[0, inf)", "hard_shrink")
+    return ops.where(ops.greater(ops.abs(x), float(threshold)), x, 0.0)
 
 
 def soft_shrink(x, threshold=0.5):
@@ -152,6 +154,7 @@ def soft_shrink(x, threshold=0.5):
     Tensor
         Of the shape of x.
     """
+    check_number("threshold", threshold, "[0, inf)", "soft_shrink")
     return ops.subtract(x, ops.clip(x, -threshold, threshold))
 
 
@@ -184,7 +187,9 @@ def threshold(x, threshold, default_value):
     Tensor
         Of the shape of x.
     """
-    return ops.where(ops.greater(x, threshold), x, default_value)
+    check_number("threshold", threshold, "(-inf, inf)", "threshold")
+    check_number("default_value", default_value, "(-inf, inf)", "threshold")
+    return ops.where(ops.greater(x, float(threshold)), x, float(default_value))
 
 
 def celu(x, alpha=1.0):
@@ -202,8 +207,7 @@ def celu(x, alpha=1.0):
     Tensor
         Of the shape of x.
     """
-    if not alpha > 0:
-        raise ValueError(f"celu: expected alpha to be positive, got {alpha!r}")
+    check_number("alpha", alpha, "(0, inf)", "celu")
     return elu(x) if alpha == 1 else ops.multiply(elu(ops.divide(x, alpha)), alpha)
 
 
@@ -224,7 +228,8 @@ def glu(x, axis=-1):
     Tensor
         Half as large along `axis`.
     """
-    a, b = ops.split(x, 2, axis)
+    check_setting("axis", axis, "int", "glu")
+    a, b = ops.split(x, 2, int(axis))
     return ops.multiply(a, sigmoid(b))
 
 
@@ -298,16 +303,17 @@ def sparsemax(x, axis=-1):
         Of the shape of x.
     """
     x = linear(x)
+    check_setting("axis", axis, "int", "sparsemax")
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(
             f"sparsemax: expected an axis within {x.ndim} dimensions, got {axis} (shape {x.shape})"
         )
-    axis %= x.ndim
+    axis = int(axis) % x.ndim
     mine, theirs = ops.expand_dims(x, axis + 1), ops.expand_dims(x, axis)
     above = ops.greater_equal(theirs, mine)
-    total = ops.sum(ops.multiply(above, theirs), axis + 1)
+    total = ops.sum(ops.where(above, theirs, 0.0), axis + 1)
     kept = ops.greater(ops.add(ops.multiply(ops.sum(above, axis + 1), x), 1.0), total)
-    mass = ops.subtract(ops.sum(ops.multiply(kept, x), axis, True), 1.0)
+    mass = ops.subtract(ops.sum(ops.where(kept, x, 0.0), axis, True), 1.0)
     t = ops.divide(mass, ops.sum(kept, axis, True))
     return ops.maximum(ops.subtract(x, t), 0.0)
 
@@ -370,8 +376,9 @@ def get(identifier):
 
     Parameters
     ----------
-    identifier : str, callable or None
-        - a name: 'relu', 'softmax', ...,
+    identifier : str, dict, callable or None
+        - a name: 'relu', 'softmax', ..., or the name of a registered function,
+        - a dict with the name as its 'config',
         - a function written in `nnlite.ops`, which is returned itself,
         - None, for `linear`.
 

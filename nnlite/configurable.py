@@ -3,6 +3,7 @@
 The one idea: the signature of a class's constructor is the only list of its settings. Arguments are
 recorded before `__init__` runs. `get_config`, `get_params`, `repr` and copies use that record."""
 
+import collections
 import copy
 import functools
 import inspect
@@ -10,6 +11,9 @@ import itertools
 import re
 
 import numpy as np
+
+from nnlite.checks import check_setting
+from nnlite.errors import did_you_mean
 
 
 @functools.lru_cache(1024)
@@ -57,6 +61,21 @@ def unique_name(base, taken, start=0):
     return name
 
 
+_given_names = collections.Counter()  # how often `next_name` was asked for each base
+
+
+def next_name(base):
+    """`base` at the first call of the process, then `base_1`, `base_2`, ..."""
+    number = _given_names[base]
+    _given_names[base] += 1
+    return f"{base}_{number}" if number else base
+
+
+def forget_names():
+    """Let `next_name` begin again."""
+    _given_names.clear()
+
+
 class structure_version:
     """When a setting that a compiled step may depend on last changed.
 
@@ -101,6 +120,9 @@ class Configurable:
         If they do not fit its signature.
     """
 
+    # What `check_setting` may find of a setting of this name, in this class and its subclasses.
+    _legal = {}
+
     def __new__(cls, *args, **kwargs):
         self = object.__new__(cls)
         object.__setattr__(self, "_given", cls._bind(self, args, kwargs))
@@ -144,8 +166,11 @@ class Configurable:
         try:
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
+            known = cls._signature()
+            unknown = [name for name in kwargs if name not in known]
+            meant = did_you_mean(unknown[0], known) if unknown else ""
             raise TypeError(
-                f"{cls.__name__}: {error}. It takes {', '.join(cls._signature())}"
+                f"{cls.__name__}: {error}. It takes {', '.join(known)}{meant}"
             ) from None
         given = {}
         for name, value in list(bound.arguments.items())[1:]:
@@ -156,6 +181,14 @@ class Configurable:
                 given[name] = value
         return given
 
+    def _check_given(self, settings=None):
+        """Raise a ValueError if a setting, by default of those that the constructor was given, is
+        not what `_legal` says. Where the default is None, None is legal."""
+        legal, signature = _legal_of(type(self)), self._signature()
+        for name, value in (self._given if settings is None else settings).items():
+            if name in legal and (value is not None or signature.get(name) is not None):
+                check_setting(name, value, legal[name], type(self).__name__)
+
     def get_config(self):
         """The constructor's arguments as a dict, from which `from_config` makes an equal object.
 
@@ -163,6 +196,10 @@ class Configurable:
         -------
         dict
         """
+        return Configurable._identity(self)
+
+    def _identity(self):
+        """The settings that make two objects equal."""
         return {
             name: self._given.get(name, default)
             for name, default in self._signature().items()
@@ -196,7 +233,7 @@ class Configurable:
         -------
         dict
         """
-        params = Configurable.get_config(self)
+        params = Configurable._identity(self)
         if deep:
             for name, value in list(params.items()):
                 if isinstance(value, Configurable):
@@ -206,13 +243,14 @@ class Configurable:
 
     def _clone(self, **overrides):
         """A new object with the same settings, but for those given."""
-        config = clone(Configurable.get_config(self))
+        config = clone(Configurable._identity(self))
         nested = {}
         for key, value in overrides.items():
             name, _, rest = key.partition("__")
             if name not in config and name not in self._signature():
                 raise ValueError(
                     f"{type(self).__name__}: no setting {name!r}; it has {', '.join(config)}"
+                    f"{did_you_mean(name, config)}"
                 )
             if rest:
                 nested.setdefault(name, {})[rest] = value
@@ -223,8 +261,18 @@ class Configurable:
         return type(self)(**config)
 
     def __sklearn_clone__(self):
-        """The copy that scikit-learn's `clone` makes, as a search does of an estimator's parts."""
-        return self._clone()
+        """The copy that scikit-learn's `clone` makes, as a search does of an estimator's parts. The
+        settings of a search may be out of range until `fit` says so."""
+        return self._unchecked(clone(Configurable._identity(self)))
+
+    @classmethod
+    def _unchecked(cls, settings):
+        """An object with these settings; one that knows them only, if the constructor refuses
+        them."""
+        try:
+            return cls(**settings)
+        except (TypeError, ValueError):
+            return cls.__new__(cls, **settings)
 
     def set_params(self, **params):
         """Change settings in place. Weights, slots and other state are lost, as in a new object.
@@ -262,6 +310,15 @@ class Configurable:
 
     def __hash__(self):
         return hash(frozen(self))
+
+
+@functools.lru_cache(1024)
+def _legal_of(cls):
+    """The `_legal` of a class with those of its bases."""
+    found = {}
+    for klass in reversed(cls.__mro__):
+        found |= vars(klass).get("_legal", {})
+    return found
 
 
 def _same(a, b):
@@ -303,7 +360,7 @@ def frozen(value):
         An unhashable object of another kind is told apart by its identity.
     """
     if isinstance(value, Configurable):
-        return (type(value), frozen(Configurable.get_config(value)))
+        return (type(value), frozen(value._identity()))
     if isinstance(value, dict):
         return ("dict", tuple(sorted((str(k), frozen(v)) for k, v in value.items())))
     if isinstance(value, (list, tuple)):
