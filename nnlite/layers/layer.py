@@ -426,4 +426,3 @@ def _as_tensors(inputs):
     ):
         return [convert_to_tensor(x) for x in inputs]
     return convert_to_tensor(inputs)
-

@@ -134,7 +134,7 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
     if from_sorted_ids:
         found = ops.equal(ops.reshape(labels, (*labels.shape, 1)), y_pred)
         return ops.max(found * (np.arange(classes) < k), axis=-1)
-    here = ops.one_hot(labels, classes, y_pred.dtype)
+    here = ops.one_hot(labels, classes, dtype=y_pred.dtype)
     score = ops.max(ops.where(here, y_pred, -np.inf), axis=-1, keepdims=True)
     # NaN counts as larger than any number.
     larger = ops.sum(1.0 - ops.less_equal(y_pred, score), axis=-1)

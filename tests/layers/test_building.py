@@ -277,7 +277,7 @@ def assigned(self, inputs):
 def test_a_layer_made_in_call_is_refused(body):
     model = calls(body)
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="`call` of 'calls' made the layer .*in `__init__` or"):
+    with pytest.raises(ValueError, match=r"`call` of 'calls' made the layer .*in `__init__` or"):
         model.fit(x, x[:, :2], verbose=0)
 
 
