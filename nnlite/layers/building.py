@@ -6,9 +6,10 @@ and find the layer built. If anything raises, every layer whose build began insi
 import contextlib
 import contextvars
 import functools
-import numbers
 import os
 import threading
+
+import numpy as np
 
 from nnlite.configurable import structure_version
 
@@ -35,11 +36,13 @@ class Active:
 # The innermost call of this thread; None outside of calls and in a build.
 active = contextvars.ContextVar("nnlite layer being called", default=None)
 
-_lock = threading.RLock()
+one_at_a_time = threading.RLock()
 _begun = []  # (layer, its attributes, its containers) as they were before each build of now
 if hasattr(os, "register_at_fork"):  # a child never has layers that are half built
     os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+        before=one_at_a_time.acquire,
+        after_in_parent=one_at_a_time.release,
+        after_in_child=one_at_a_time.release,
     )
 
 
@@ -52,7 +55,7 @@ def transaction(layer=None):
     layer : Layer, optional
         One that is to be as before then, too.
     """
-    with _lock:
+    with one_at_a_time:
         begun = len(_begun)
         _begun.append(None if layer is None else _state(layer))
         try:
@@ -141,7 +144,7 @@ def as_shapes(given):
     if isinstance(given, dict):
         return {key: as_shapes(shape) for key, shape in given.items()}
     if isinstance(given, (list, tuple)):
-        if all(n is None or isinstance(n, numbers.Integral) for n in given):
+        if all(n is None or isinstance(n, (int, np.integer)) for n in given):
             return tuple(n if n is None else int(n) for n in given)
         if all(isinstance(shape, (list, tuple, dict)) for shape in given):
             return type(given)(as_shapes(shape) for shape in given)

@@ -21,8 +21,8 @@ from nnlite.layers.building import (
     as_shapes,
     built_once,
     is_building,
+    one_at_a_time,
     say_where,
-    transaction,
 )
 from nnlite.layers.tracking import Tracked
 from nnlite.tree import flatten, is_shape, map_shapes, map_structure
@@ -129,7 +129,7 @@ class Layer(Tracked):
         sizes = (shape,) if isinstance(shape, numbers.Integral) else shape
         fits = isinstance(sizes, (tuple, list)) and (sizes or argument != "batch_shape")
         if not fits or not all(
-            n is None or (isinstance(n, numbers.Integral) and n > 0) for n in sizes
+            n is None or (isinstance(n, (int, np.integer)) and n > 0) for n in sizes
         ):
             raise ValueError(
                 f"layer {self.name!r}: expected {argument} of positive integers, got {shape!r}"
@@ -370,7 +370,7 @@ class Layer(Tracked):
         return outputs
 
     def _build_for(self, inputs):
-        with transaction(self):
+        with one_at_a_time:
             if not self.built and not is_building(self):
                 self.build(map_structure(lambda x: (None, *x.shape[1:]), inputs, Tensor))
                 self.built = True
