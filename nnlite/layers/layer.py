@@ -1,9 +1,9 @@
 """Layer: the base of all layers and models. It tracks its weights and inner layers, and adds its
 name to errors."""
 
+import contextvars
 import functools
 import inspect
-import threading
 from types import FunctionType, MethodType
 
 import numpy as np
@@ -15,7 +15,7 @@ from nnlite.engine.symbolic import Symbol, is_symbolic, symbolic_call, symbols_o
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 from nnlite.tree import flatten, map_structure
 
-_here = threading.local()  # .training: what the layer that is calling was told
+_training = contextvars.ContextVar("nnlite training", default=None)  # of the layer that is calling
 
 
 class Layer(Configurable):
@@ -334,6 +334,7 @@ class Layer(Configurable):
     def __getstate__(self):
         return {k: v for k, v in self.__dict__.items() if k not in ("_node", "_version")}
 
+    @config.isolated
     def __call__(self, inputs, *args, training=None, **kwargs):
         """Build the layer at the first call, and return its result.
 
@@ -354,9 +355,8 @@ class Layer(Configurable):
             outputs = symbolic_call(self, (inputs, *args), kwargs)
             self._record_call(symbols_of(outputs)[0].node)
             return outputs
-        outer = getattr(_here, "training", None)
-        training = outer if training is None else training
-        _here.training = training
+        training = _training.get() if training is None else training
+        _training.set(training)
         try:
             with dispatch.scope(self.name):
                 inputs = _as_tensors(inputs)
@@ -368,8 +368,6 @@ class Layer(Configurable):
         except (ValueError, TypeError) as error:
             _say_where(error, self)
             raise
-        finally:
-            _here.training = outer
         self._output_shape = map_structure(lambda y: (None, *y.shape[1:]), outputs, Tensor)
         return outputs
 

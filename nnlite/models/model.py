@@ -195,6 +195,7 @@ class Model(Trainer, Layer):
         if not self.built:
             build_by_tracing(self, input_shape)
 
+    @config.isolated
     def __call__(self, inputs, *args, training=None, **kwargs):
         if self._real is None:
             self._real = config.floatx()

@@ -39,6 +39,7 @@ def run_range(model, kind, batch_range):
     return model._step_cache.step(model, kind, batch_range).run_logged(batch_range, model.n_threads)
 
 
+@config.isolated
 def eager_batches(model, kind, batches):
     """The same batches one by one in Python, as `compile(run_eagerly=True)` asks; gives `logs`."""
     for k in range(batches.count):
@@ -151,9 +152,10 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     model._step_cache.clear()  # settings may have changed since
     if validation is not None and not model.run_eagerly:
         _trace(model, validation.batches)
-    model.stop_training, logs, diverged = False, {}, False
+    model.stop_training, logs, diverged, begun = False, {}, False, False
     try:
         call(callbacks, "on_train_begin", {})
+        begun = True
         for epoch in epochs:
             model.reset_metrics()
             call(callbacks, "on_epoch_begin", epoch, {})
@@ -177,7 +179,7 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
         # The weights are those of the last finished steps; the best ones come back if they were
         # kept.
         for c in callbacks:
-            if isinstance(c, (EarlyStopping, ProgbarLogger)):
+            if begun and isinstance(c, (EarlyStopping, ProgbarLogger)):
                 c.on_train_end()
         raise
     finally:

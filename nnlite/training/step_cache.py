@@ -37,6 +37,7 @@ class CompiledStep:
         numbers.
     """
 
+    @config.isolated
     def __init__(self, model, kind, batches):
         self.kind, self.batch = kind, batches.size
         self.indexed = batches.index is not None
@@ -218,6 +219,7 @@ def _layout_key(kind, batches):
     return tuple(key)
 
 
+@config.isolated
 def build_by_tracing(model, shapes):
     """Build a model by tracing it on one sample of a shape (None, ...), or of several."""
     with Recording(executing=False):
