@@ -3,7 +3,6 @@
 C runs as many batches in one call as take about a tenth of a second. Between calls Python handles
 signals (Ctrl-C) and moves the progress bar. Where a call ends does not change the bits."""
 
-import contextlib
 import time
 import warnings
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.callbacks import EarlyStopping, History, ProgbarLogger
-from nnlite.data.batches import ArrayBatches
+from nnlite.data.batches import ArrayBatches, passing
 from nnlite.data.sources import Source, packed
 from nnlite.engine.tensor import Tensor
 from nnlite.metrics.metric import as_logged
@@ -159,7 +158,7 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
         for epoch in epochs:
             model.reset_metrics()
             call(callbacks, "on_epoch_begin", epoch, {})
-            with contextlib.closing(batches.epoch(steps)) as ranges:
+            with passing(batches, steps) as ranges:
                 done, seen = run_batches(model, "train", ranges, callbacks)
             ran_out = not model.stop_training and done < (steps or 1)
             if ran_out:
@@ -175,11 +174,12 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
             call(callbacks, "on_epoch_end", epoch, logs)
             if model.stop_training or ran_out:
                 break
-    except KeyboardInterrupt:
+    except BaseException as error:
+        batches.close()
         # The weights are those of the last finished steps; the best ones come back if they were
         # kept.
-        for c in callbacks:
-            if begun and isinstance(c, (EarlyStopping, ProgbarLogger)):
+        for c in callbacks if begun and isinstance(error, KeyboardInterrupt) else ():
+            if isinstance(c, (EarlyStopping, ProgbarLogger)):
                 c.on_train_end()
         raise
     finally:
@@ -239,7 +239,7 @@ def evaluate(model, batches, steps=None, callbacks=()):
     model.stop_evaluating = False
     call(callbacks, "on_test_begin", {})
     model.reset_metrics()
-    with contextlib.closing(batches.epoch(steps, restart=True)) as ranges:
+    with passing(batches, steps, restart=True) as ranges:
         done, logs = run_batches(model, "test", ranges, callbacks)
     if not model.stop_evaluating and done < (steps or 1):
         say_ran_out(batches.name, done, "of the evaluation", False)

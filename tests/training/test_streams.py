@@ -387,16 +387,23 @@ def test_pass_that_is_stopped_is_closed():
 
 
 INTERRUPTED = """
-import signal, threading, time
+import os, signal, threading, time
 import numpy as np
 import nnlite as keras
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-def batches():
+def batches(seconds=0.05):
     while True:
-        time.sleep(0.05)
         yield np.ones((4, 3)), np.ones(4)
+        time.sleep(seconds)
+
+class Slow(keras.utils.PyDataset):
+    def __len__(self):
+        return 9
+    def __getitem__(self, k):
+        threading.current_thread() is threading.main_thread() or time.sleep(1000)
+        return np.ones((4, 3)), np.ones(4)
 
 model = keras.Sequential([keras.layers.Dense(1, input_shape=(3,))])
 model.compile("sgd", "mse")
@@ -409,6 +416,13 @@ except KeyboardInterrupt:
     print("interrupted", threading.active_count(), flush=True)
 model.fit(batches(), steps_per_epoch=2, verbose=0)
 print("usable", flush=True)
+for data in (batches(1000), Slow()):
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+    try:
+        model.fit(data, verbose=0)
+    except KeyboardInterrupt:
+        print("again", time.monotonic() - began < 1.5, flush=True)
 """
 
 
@@ -425,9 +439,42 @@ def test_ctrl_c_stops_a_fit_on_an_endless_generator(tmp_path):
         assert child.stdout.readline() == "training\n", child.stderr.read()
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=60)
-        assert out == "interrupted 1\nusable\n" and child.returncode == 0, err
+        assert out == "interrupted 1\nusable\nagain True\nagain True\n" and child.returncode == 0, (
+            err
+        )
     finally:
         child.kill()
+
+
+def slow(noted, awake):
+    """Two batches, and one that is long in coming."""
+    try:
+        yield from parts(X, Y)[:2]
+        awake.wait(20)
+        yield parts(X, Y)[2]
+    finally:
+        noted.append("closed")
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["generator", "iterable"])
+@pytest.mark.parametrize("error", [LookupError, KeyboardInterrupt])
+def test_error_does_not_wait_for_a_slow_batch_and_closes_the_generator(own, error):
+    def fail(batch, logs):
+        if batch == 1:
+            raise error
+
+    batches = slow(noted := [], awake := threading.Event())
+    watch = callbacks.LambdaCallback(on_train_batch_end=fail)
+    began = time.monotonic()
+    with pytest.raises(error):
+        line(D).fit(batches if own else Again(batches), verbose=0, callbacks=watch)
+    assert time.monotonic() - began < 5 and not noted  # the thread is in the generator
+    awake.set()
+    for thread in ours():
+        thread.join(20)
+    assert noted == ["closed"] and not ours()
+    with pytest.raises(StopIteration):
+        next(batches)
 
 
 # The bar
