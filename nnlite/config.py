@@ -29,6 +29,19 @@ def isolated(function):
     return call
 
 
+class active:
+    """An attribute of one thread: `isolated` puts it back."""
+
+    def __set_name__(self, owner, name):
+        self.variable = contextvars.ContextVar(f"nnlite {name}", default=None)
+
+    def __get__(self, instance, owner=None):
+        return self.variable.get()
+
+    def __set__(self, instance, value):
+        self.variable.set(value)
+
+
 def floatx():
     """The precision of tensors that nobody gave one: 'float32' or 'float64'."""
     return _precision.get() or _settings["floatx"]

@@ -290,9 +290,7 @@ class IterableBatches:
         )
         try:
             yield reader
-        except (
-            GeneratorExit
-        ):  # no more are needed; the caller may go on with an iterator of its own
+        except GeneratorExit:  # no more are needed; an iterator of the caller's own may be used on
             self._closed |= self._iterator is not self.batches
             raise
         except BaseException:

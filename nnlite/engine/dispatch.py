@@ -173,6 +173,16 @@ def tracing():
     return any(not r.executing for r in active_recordings())
 
 
+# One thread at a time builds and traces. (A trace also makes the variables of metrics.)
+tracing_lock = threading.RLock()
+if hasattr(os, "register_at_fork"):  # so a child has no model that is half built, and no lock
+    os.register_at_fork(
+        before=tracing_lock.acquire,
+        after_in_parent=tracing_lock.release,
+        after_in_child=tracing_lock.release,
+    )
+
+
 class scope:
     """Names what is being computed (a layer), for error messages."""
 
