@@ -59,11 +59,11 @@ def eager_batches(model, kind, batches):
     return lambda: {name: as_logged(value) for name, value in logs.items()}
 
 
-def run_batches(model, kind, ranges, callbacks=()):
+def run_batches(model, kind, ranges, callbacks=(), asked=None):
     """Run every batch of some ranges.
 
     A call of C does about CALL_SECONDS of work, or one batch if a callback has methods for
-    batches.
+    batches. `asked` is the model that may be told to stop, if `model` is a twin of it.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def run_batches(model, kind, ranges, callbacks=()):
                 seen = logs()
                 call(by_batch, f"on_{kind}_batch_end", done - 1, seen)
                 call(watching, "on_progress", done, seen)
-            if getattr(model, STOP[kind]):
+            if getattr(asked or model, STOP[kind]):
                 return done, logs()
     return done, logs()
 
@@ -152,6 +152,8 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     if validation is not None and not model.run_eagerly:
         _trace(model, validation.batches)
     model.stop_training, logs, diverged, begun = False, {}, False, False
+    metrics = model._step_cache.in_use
+    claimed = metrics.acquire(blocking=False)
     try:
         call(callbacks, "on_train_begin", {})
         begun = True
@@ -184,6 +186,8 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
         raise
     finally:
         model._step_cache.clear()  # and with the steps their working memory
+        if claimed:
+            metrics.release()
     call(callbacks, "on_train_end", logs)
     return history
 
@@ -234,13 +238,14 @@ def _warn_if_diverged(logs):
     return True
 
 
-def evaluate(model, batches, steps=None, callbacks=()):
-    """The logs of a model on some data: what its test step returned after the last batch."""
-    model.stop_evaluating = False
+def evaluate(model, batches, steps=None, callbacks=(), twin=None):
+    """The logs of a model on some data: what its test step, or a twin's, returned after the last
+    batch."""
+    model.stop_evaluating, runner = False, twin or model
     call(callbacks, "on_test_begin", {})
-    model.reset_metrics()
+    runner.reset_metrics()
     with passing(batches, steps, restart=True) as ranges:
-        done, logs = run_batches(model, "test", ranges, callbacks)
+        done, logs = run_batches(runner, "test", ranges, callbacks, model)
     if not model.stop_evaluating and done < (steps or 1):
         say_ran_out(batches.name, done, "of the evaluation", False)
     call(callbacks, "on_test_end", logs)

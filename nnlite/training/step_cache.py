@@ -1,6 +1,7 @@
 """Compiled steps: each kind of step of a model is traced once per layout of its data, and kept."""
 
 import numbers
+import threading
 
 import numpy as np
 
@@ -147,6 +148,8 @@ class StepCache:
 
     def __init__(self):
         self.steps = {}
+        self.in_use = threading.Lock()  # the model's metrics, see trackers.py
+        self.twins = []
         self._seen = None, None  # `structure_version.latest`, and the versions of the model's parts
 
     def __reduce__(self):  # copies and pickles begin empty
@@ -156,6 +159,7 @@ class StepCache:
         """Drop the steps, and with them their working memory."""
         with tracing_lock:
             self.steps.clear()
+            self.twins = []
 
     def find(self, model, key):
         """The step kept under a key, or None; drops all of them if the model has changed."""
