@@ -8,6 +8,7 @@ and functions on tensors."""
 import functools
 import operator
 
+from nnlite.config import isolated
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.tensor import Tensor
 from nnlite.tree import map_structure
@@ -153,6 +154,7 @@ def is_symbolic(values):
     return False
 
 
+@isolated
 def symbolic_call(function, args, kwargs):
     """Record a call on symbols; return the symbols of its results.
 

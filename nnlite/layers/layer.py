@@ -16,13 +16,12 @@ from nnlite.engine.symbolic import Node, Symbol, is_symbolic, symbolic_call, sym
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.errors import did_you_mean
 from nnlite.layers.building import (
-    Active,
-    active,
     as_shapes,
     built_once,
+    here,
     is_building,
-    one_at_a_time,
     say_where,
+    transaction,
 )
 from nnlite.layers.tracking import Tracked
 from nnlite.tree import flatten, is_shape, map_shapes, map_structure
@@ -99,18 +98,17 @@ class Layer(Tracked):
         self.built = False
         self._given_batch, self._given_input_shape = None, input_shape
         if batch_shape is not None:
-            self._given_batch, *self._given_input_shape = self._shape_given(
-                "batch_shape", batch_shape
-            )
+            given = self._shape_given("batch_shape", batch_shape)
+            self._given_batch, self._given_input_shape = given[0], given[1:]
         elif input_dim is not None:
             self._given_input_shape = self._shape_given("input_dim", input_dim)
         elif input_shape is not None:
             self._given_input_shape = self._shape_given("input_shape", input_shape)
         self._output_shape = None
         structure_version.advance(self)
-        calling = active.get()
-        if calling is not None:
-            calling.made.append((self, calling.layer, calling.layer._output_shape is not None))
+        if here.made is not None:
+            caller = here.calling
+            here.made.append((self, caller, caller._output_shape is not None))
 
     def __getattr__(self, name):
         if name[:2] != "__" and "_output_shape" not in vars(self):
@@ -211,13 +209,12 @@ class Layer(Tracked):
         >>> layer.losses[0].item()
         2.0
         """
-        calling = active.get()
-        if calling is None:
+        if here.calling is None:
             raise RuntimeError("add_loss: expected to be called in the `call` of a layer")
         run, found = vars(self).get("_added", (None, ()))
         trace = next((weakref.ref(r) for r in dispatch.traces()), None)
         new = [(convert_to_tensor(value), trace) for value in flatten(loss)]
-        self.__dict__["_added"] = calling.made, [*(found if run is calling.made else ()), *new]
+        self.__dict__["_added"] = here.made, [*(found if run is here.made else ()), *new]
 
     @property
     def losses(self):
@@ -321,6 +318,7 @@ class Layer(Tracked):
     def __getstate__(self):
         return {k: v for k, v in self.__dict__.items() if k not in _OF_CALLS}
 
+    @config.isolated
     def __call__(self, inputs, *args, training=None, **kwargs):
         """Build the layer at the first call, and return its result.
 
@@ -341,11 +339,10 @@ class Layer(Tracked):
             outputs = symbolic_call(self, (inputs, *args), kwargs)
             self._record_call(symbols_of(outputs)[0].node)
             return outputs
-        caller = active.get()
-        if training is None and caller is not None:
-            training = caller.training
-        made = [] if caller is None else caller.made
-        outside = active.set(Active(self, training, made))
+        caller, training = here.calling, here.training if training is None else training
+        here.training, here.calling = training, self
+        if caller is None:
+            here.made = []
         try:
             with dispatch.scope(self.name):
                 inputs = _as_tensors(inputs)
@@ -358,19 +355,17 @@ class Layer(Tracked):
                     for y in flatten(outputs):
                         self.add_loss(self.activity_regularizer(y) / max(y.shape[0], 1))
                 if caller is None:
-                    self.__dict__["_run"] = made
-                    if made:
-                        self._refuse_made_in_call(made)
+                    self.__dict__["_run"] = here.made
+                    if here.made:
+                        self._refuse_made_in_call(here.made)
         except (ValueError, TypeError) as error:
             say_where(error, self)
             raise
-        finally:
-            active.reset(outside)
         self._output_shape = map_structure(lambda y: (None, *y.shape[1:]), outputs, Tensor)
         return outputs
 
     def _build_for(self, inputs):
-        with one_at_a_time:
+        with transaction():
             if not self.built and not is_building(self):
                 self.build(map_structure(lambda x: (None, *x.shape[1:]), inputs, Tensor))
                 self.built = True
