@@ -74,6 +74,7 @@ class Layer(Configurable):
                 f"{type(self).__name__}: unknown argument {', '.join(map(repr, unknown))}. "
                 f"It takes {', '.join(self._signature())}"
             )
+        self._check_given()
         if activity_regularizer is not None:
             raise ValueError(f"{type(self).__name__}: activity_regularizer is not supported")
         if not isinstance(name, (str, type(None))):
