@@ -4,6 +4,7 @@ The one idea: a build is a transaction. One thread of the process builds at a ti
 and find the layer built. If anything raises, every layer whose build began inside is as before."""
 
 import contextlib
+import contextvars
 import functools
 import numbers
 import os
@@ -12,24 +13,27 @@ import threading
 from nnlite.configurable import structure_version
 
 
-class _Here(threading.local):
-    """What is being called in this thread.
+class Active:
+    """A call of a layer that is running.
 
     Attributes
     ----------
+    layer : Layer
     training : bool or None
-        What the layer that is calling was told.
-    calling : Layer or None
-        The layer whose `call` runs.
-    made : tuple or None
-        (layer, layer in whose `call`, whether that one was called before) of each layer made since
-        the outermost call began; None outside of a call and in a build.
+        What the layer was told.
+    made : list
+        (layer, layer in whose `call`, whether that one was called before) of each layer that was
+        made since the outermost call began.
     """
 
-    training = calling = made = None
+    __slots__ = ("layer", "made", "training")
+
+    def __init__(self, layer, training, made):
+        self.layer, self.training, self.made = layer, training, made
 
 
-here = _Here()
+# The innermost call of this thread; None outside of calls and in a build.
+active = contextvars.ContextVar("nnlite layer being called", default=None)
 
 _lock = threading.RLock()
 _begun = []  # (layer, its attributes, its containers) as they were before each build of now
@@ -104,21 +108,32 @@ def built_once(build):
                 return build(self, *args, **kwargs)
             if self.built:
                 return
-            calling, made = here.calling, here.made
-            here.calling = here.made = None
+            outside = active.set(None)
             self.__dict__["_building"] = True
             try:
-                build(self, *map(as_shapes, args), **kwargs)
+                _build(build, self, args, kwargs)
             except (ValueError, TypeError) as error:
                 say_where(error, self)
                 raise
             finally:
-                here.calling, here.made = calling, made
+                active.reset(outside)
             self.built = True
-            del self._building
+            del self.__dict__["_building"]
 
     once.runs_once = True
     return once
+
+
+def _build(build, layer, args, kwargs):
+    """Call a `build` with shapes that are shapes; None is enough for a layer that needs none."""
+    if "input_shape" in kwargs:
+        args = (kwargs.pop("input_shape"), *args)
+    if args and args[0] is None:
+        try:
+            return build(layer, *args, **kwargs)
+        except (TypeError, AttributeError):
+            raise TypeError(no_shape(None)) from None
+    return build(layer, *map(as_shapes, args), **kwargs)
 
 
 def as_shapes(given):
@@ -130,9 +145,14 @@ def as_shapes(given):
             return tuple(n if n is None else int(n) for n in given)
         if all(isinstance(shape, (list, tuple, dict)) for shape in given):
             return type(given)(as_shapes(shape) for shape in given)
-    raise TypeError(
-        "input_shape: expected a tuple of the batch, None, and the sizes of a sample, "
-        f"such as (None, 4), got {given!r}"
+    raise TypeError(no_shape(given))
+
+
+def no_shape(given):
+    """The words for what is no shape."""
+    return (
+        "input_shape: expected a tuple of the batch, None, and the sizes of a sample, such as "
+        f"(None, 4), got {given!r}"
     )
 
 

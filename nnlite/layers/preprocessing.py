@@ -161,8 +161,8 @@ class Normalization(Layer):
 
         Parameters
         ----------
-        data : array, shape (N, ...), or an iterable of such arrays
-            An iterable is read once.
+        data : array, shape (N, ...), PyDataset, or an iterable of such arrays
+            An iterable is read once; it must end. Of a tuple (x, y), x is taken.
 
         Raises
         ------
@@ -239,9 +239,31 @@ class Normalization(Layer):
         return (inputs - mean) / deviation
 
 
+def _batches_of(data):
+    """The arrays in data: one, or those of batches."""
+    if hasattr(data, "shape"):
+        yield data
+        return
+    if hasattr(data, "__getitem__") and not hasattr(data, "__iter__"):  # a PyDataset, by number
+        n = data.num_batches if hasattr(data, "num_batches") else len(data)
+        if n is None:
+            raise ValueError(f"adapt: expected data that end, got num_batches None of {data!r}")
+        data = map(data.__getitem__, range(n))
+    if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__iter__"):
+        raise TypeError(f"adapt: expected an array or an iterable of arrays, got {data!r}")
+    for batch in data:
+        of_pair = isinstance(batch, tuple) and any(hasattr(x, "shape") for x in batch)
+        yield batch[0] if of_pair else batch
+
+
 def _parts_of(data):
-    """Chunks of about `_AT_ONCE` elements, from an array or an iterable of arrays."""
-    for batch in [data] if hasattr(data, "shape") else data:
+    """Chunks of about `_AT_ONCE` elements, from an array or batches."""
+    for batch in _batches_of(data):
+        if np.ma.is_masked(batch):
+            raise ValueError(
+                "adapt: expected values that are known, got a masked array with masked ones; take "
+                "its rows without them, or fill them by array.filled(0)"
+            )
         batch = batch.numpy() if isinstance(batch, Tensor) else np.asarray(batch)
         if batch.dtype.kind not in "biuf" or not batch.ndim:
             raise ValueError(

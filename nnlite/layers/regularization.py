@@ -42,7 +42,7 @@ class _Noise(Layer):
         """The shape of the random numbers for inputs of a shape."""
         if self.noise_shape is None:
             return shape
-        given = settings.noise_shape("noise_shape", self.noise_shape)
+        given = self.noise_shape
         if len(given) != len(shape) or any(m not in (1, n, None) for m, n in zip(given, shape)):
             raise ValueError(f"expected noise_shape to fit inputs of shape {shape}, got {given}")
         return tuple(n if m is None else m for m, n in zip(given, shape))
@@ -89,7 +89,8 @@ class Dropout(_Dropout):
 
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
+        self.rate, self.seed = rate, seed
+        self.noise_shape = noise_shape and settings.noise_shape("noise_shape", noise_shape)
 
 
 class GaussianNoise(_Noise):
@@ -199,7 +200,8 @@ class AlphaDropout(_Noise):
 
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
+        self.rate, self.seed = rate, seed
+        self.noise_shape = noise_shape and settings.noise_shape("noise_shape", noise_shape)
 
     def _add_noise(self, inputs, key):
         shape = self._shape_of_draws(inputs.shape)

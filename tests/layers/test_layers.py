@@ -139,7 +139,9 @@ def test_repr_shows_what_was_given_and_hides_defaults():
 
 
 def test_unknown_argument_is_named_with_the_class():
-    with pytest.raises(TypeError, match=r"Dense: unknown argument 'unitz'. It takes units,"):
+    with pytest.raises(
+        TypeError, match=r"Dense: unknown argument 'unitz'; did you mean 'units'\? It takes units,"
+    ):
         Dense(3, unitz=3)
 
 
