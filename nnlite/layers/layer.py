@@ -247,11 +247,13 @@ class Layer(Tracked):
         Parameters
         ----------
         input_shape : tuple, or list or dict of them
-            The size of the batch, or None, then the shape of a sample.
+            The size of the batch, or None, then the shape of a sample. Its sizes may be None, too,
+            where no weight depends on them.
 
         Returns
         -------
         tuple, or list or dict of them
+            With None where the size depends on one that is None.
 
         Examples
         --------
@@ -260,9 +262,25 @@ class Layer(Tracked):
         (None, 3)
         """
         shapes = as_shapes(input_shape)
+        if not any(None in shape[1:] for shape in flatten(shapes, is_shape)):
+            return self._shape_of_result(shapes)
+        # What differs between two sizes, which fit most windows and strides, depends on them.
+        one, other = (self._shape_of_result(shapes, unknown) for unknown in (64, 96))
+        others = iter(flatten(other, is_shape))
+        return map_shapes(
+            lambda s: tuple(a if a == b else None for a, b in zip(s, next(others))), one
+        )
+
+    def _shape_of_result(self, shapes, unknown=None):
+        """The shape of the result for shapes with `unknown` in place of a sample's None."""
         sizes = [shape[0] for shape in flatten(shapes, is_shape) if shape]
         batch = sizes[0] if sizes else None
-        inputs = map_shapes(lambda s: Tensor((batch or 1, *s[1:]), config.floatx()), shapes)
+
+        def sample(shape):
+            known = [unknown if n is None else n for n in shape[1:]]
+            return Tensor((batch or 1, *known), config.floatx())
+
+        inputs = map_shapes(sample, shapes)
         known = self._output_shape
         with Recording(executing=False), config.seeded(0):
             outputs = (self if self.built else clone(self))(inputs)
