@@ -125,6 +125,10 @@ class Layer(Tracked):
             f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
         )
 
+    # Of a layer of one tensor: the least and the largest number of its dimensions, and words for
+    # it. None: whatever comes.
+    _takes = None
+
     def _shape_given(self, argument, shape):
         """A shape that the constructor was given, as a tuple."""
         sizes = (shape,) if isinstance(shape, numbers.Integral) else shape
@@ -370,6 +374,8 @@ class Layer(Tracked):
                 inputs = _as_tensors(inputs)
                 if not self.built:
                     self._build_for(inputs)
+                elif self._takes is not None:
+                    self._check_shapes(map_structure(lambda x: x.shape, inputs, Tensor))
                 if self._takes_training():
                     kwargs["training"] = bool(training)
                 outputs = self.call(inputs, *args, **kwargs)
@@ -388,10 +394,17 @@ class Layer(Tracked):
         self._output_shape = map_structure(lambda y: (None, *y.shape[1:]), outputs, Tensor)
         return outputs
 
+    def _check_shapes(self, shapes):
+        """Raise a ValueError unless inputs of these shapes are what the layer `_takes`."""
+        least, most, words = self._takes
+        if not is_shape(shapes) or not least <= len(shapes) <= most:
+            got = "shape" if is_shape(shapes) else "several tensors, of shapes"
+            raise ValueError(f"expected {words}, got {got} {shapes}")
+
     def _build_for(self, inputs):
         with transaction(self):
             if not self.built and not is_building(self):
-                self.build(map_structure(lambda x: (None, *x.shape[1:]), inputs, Tensor))
+                self.build(map_structure(_shape_of_batches, inputs, Tensor))
                 self.built = True
 
     def _refuse_made_in_call(self, made):
@@ -420,6 +433,10 @@ _SELDOM_GIVEN = frozenset(["activity_regularizer", "batch_shape", "input_dim", "
 _OF_CALLS = frozenset(
     ["_added", "_node", "_run", "_version"]
 )  # attributes that copies begin without
+
+
+def _shape_of_batches(x):
+    return (None, *x.shape[1:]) if x.shape else ()
 
 
 def _as_tensors(inputs):
