@@ -128,7 +128,10 @@ def _build(build, layer, args, kwargs):
             return build(layer, *args, **kwargs)
         except (TypeError, AttributeError):
             raise TypeError(no_shape(None)) from None
-    return build(layer, *map(as_shapes, args), **kwargs)
+    shapes = [*map(as_shapes, args)]
+    if shapes and layer._takes is not None:
+        layer._check_shapes(shapes[0])
+    return build(layer, *shapes, **kwargs)
 
 
 def as_shapes(given):
@@ -138,8 +141,8 @@ def as_shapes(given):
     if isinstance(given, (list, tuple)):
         if all(n is None or isinstance(n, (int, np.integer)) for n in given):
             return tuple(n if n is None else int(n) for n in given)
-        if all(isinstance(shape, (list, tuple, dict)) for shape in given):
-            return type(given)(as_shapes(shape) for shape in given)
+        if all(shape is None or isinstance(shape, (list, tuple, dict)) for shape in given):
+            return type(given)(shape and as_shapes(shape) for shape in given)
     raise TypeError(no_shape(given))
 
 

@@ -89,6 +89,7 @@ class Layer(Tracked):
                 f"{type(self).__name__}: unknown argument {', '.join(map(repr, unknown))}"
                 f"{meant or '.'} It takes {', '.join(self._signature())}"
             )
+        self._check_given()
         if not isinstance(name, (str, type(None))):
             raise TypeError(f"{type(self).__name__}: expected name to be a string, got {name!r}")
         check_setting("trainable", trainable, "bool", type(self).__name__)
@@ -121,6 +122,10 @@ class Layer(Tracked):
         raise AttributeError(
             f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
         )
+
+    # Of a layer of one tensor: the least and the largest number of its dimensions, and words for
+    # it. None: whatever comes.
+    _takes = None
 
     def _shape_given(self, argument, shape):
         """A shape that the constructor was given, as a tuple."""
@@ -243,11 +248,13 @@ class Layer(Tracked):
         Parameters
         ----------
         input_shape : tuple, or list or dict of them
-            The size of the batch, or None, then the shape of a sample.
+            The size of the batch, or None, then the shape of a sample. Its sizes may be None, too,
+            where no weight depends on them.
 
         Returns
         -------
         tuple, or list or dict of them
+            With None where the size depends on one that is None.
 
         Examples
         --------
@@ -256,9 +263,25 @@ class Layer(Tracked):
         (None, 3)
         """
         shapes = as_shapes(input_shape)
+        if not any(None in shape[1:] for shape in flatten(shapes, is_shape)):
+            return self._shape_of_result(shapes)
+        # What differs between two sizes, which fit most windows and strides, depends on them.
+        one, other = (self._shape_of_result(shapes, unknown) for unknown in (64, 96))
+        others = iter(flatten(other, is_shape))
+        return map_shapes(
+            lambda s: tuple(a if a == b else None for a, b in zip(s, next(others))), one
+        )
+
+    def _shape_of_result(self, shapes, unknown=None):
+        """The shape of the result for shapes with `unknown` in place of a sample's None."""
         sizes = [shape[0] for shape in flatten(shapes, is_shape) if shape]
         batch = sizes[0] if sizes else None
-        inputs = map_shapes(lambda s: Tensor((batch or 1, *s[1:]), config.floatx()), shapes)
+
+        def sample(shape):
+            known = [unknown if n is None else n for n in shape[1:]]
+            return Tensor((batch or 1, *known), config.floatx())
+
+        inputs = map_shapes(sample, shapes)
         known = self._output_shape
         with Recording(executing=False), config.seeded(0):
             outputs = (self if self.built else clone(self))(inputs)
@@ -348,6 +371,8 @@ class Layer(Tracked):
                 inputs = _as_tensors(inputs)
                 if not self.built:
                     self._build_for(inputs)
+                elif self._takes is not None:
+                    self._check_shapes(map_structure(lambda x: x.shape, inputs, Tensor))
                 if self._takes_training():
                     kwargs["training"] = bool(training)
                 outputs = self.call(inputs, *args, **kwargs)
@@ -364,10 +389,17 @@ class Layer(Tracked):
         self._output_shape = map_structure(lambda y: (None, *y.shape[1:]), outputs, Tensor)
         return outputs
 
+    def _check_shapes(self, shapes):
+        """Raise a ValueError unless inputs of these shapes are what the layer `_takes`."""
+        least, most, words = self._takes
+        if not is_shape(shapes) or not least <= len(shapes) <= most:
+            got = "shape" if is_shape(shapes) else "several tensors, of shapes"
+            raise ValueError(f"expected {words}, got {got} {shapes}")
+
     def _build_for(self, inputs):
         with transaction():
             if not self.built and not is_building(self):
-                self.build(map_structure(lambda x: (None, *x.shape[1:]), inputs, Tensor))
+                self.build(map_structure(_shape_of_batches, inputs, Tensor))
                 self.built = True
 
     def _refuse_made_in_call(self, made):
@@ -396,6 +428,10 @@ _SELDOM_GIVEN = frozenset(["activity_regularizer", "batch_shape", "input_dim", "
 _OF_CALLS = frozenset(
     ["_added", "_node", "_run", "_version"]
 )  # attributes that copies begin without
+
+
+def _shape_of_batches(x):
+    return (None, *x.shape[1:]) if x.shape else ()
 
 
 def _as_tensors(inputs):
