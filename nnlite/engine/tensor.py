@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from nnlite import config
-from nnlite.engine._engine import aligned_empty
 
 REALS = ("float32", "float64")
 DTYPES = (*REALS, "int32")
@@ -106,6 +105,18 @@ class Tensor:
             else np.array2string(self._data, separator=", ")
         )
         return f"<{type(self).__name__} shape={self.shape} dtype={self.dtype} {values}>"
+
+
+CACHE_LINE = 64
+
+
+def aligned_empty(shape, dtype):
+    """A C-ordered array of zeros that begins on a cache line."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    raw = np.zeros(size + CACHE_LINE, np.uint8)
+    shift = -raw.ctypes.data % CACHE_LINE
+    return raw[shift : shift + size].view(dtype).reshape(shape)
 
 
 class Variable(Tensor):
