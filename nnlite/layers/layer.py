@@ -3,7 +3,6 @@ name to errors."""
 
 import functools
 import inspect
-import threading
 from types import FunctionType, MethodType
 
 import numpy as np
@@ -13,9 +12,8 @@ from nnlite.configurable import Configurable, snake_case, structure_version
 from nnlite.engine import dispatch
 from nnlite.engine.symbolic import Symbol, is_symbolic, symbolic_call, symbols_of
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
+from nnlite.layers.building import built_once, here, is_building, say_where, transaction
 from nnlite.tree import flatten, map_structure
-
-_here = threading.local()  # .training: what the layer that is calling was told
 
 
 class Layer(Configurable):
@@ -86,6 +84,9 @@ class Layer(Configurable):
         self._given_input_shape = (input_dim,) if input_dim is not None else input_shape
         self._output_shape = None
         structure_version.advance(self)
+        if here.made is not None:
+            caller = here.calling
+            here.made = (*here.made, (self, caller, caller._output_shape is not None))
 
     # Public attributes that no plan depends on.
     _state_not_settings = frozenset(
@@ -102,6 +103,8 @@ class Layer(Configurable):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         cls._free_names = set()  # of attributes that hide nothing of the class
+        if not hasattr(cls.build, "runs_once"):
+            cls.build = built_once(cls.build)
 
     def __setattr__(self, name, value):
         public = name[0] != "_"
@@ -157,8 +160,10 @@ class Layer(Configurable):
                     found.setdefault(id(layer), layer)
         return list(found.values())
 
+    @built_once
     def build(self, input_shape):
-        """Make the weights. The first call of the layer calls `build` once, before `call`.
+        """Make the weights. The first call of the layer calls `build` before `call`; if it was
+        called before, it does nothing. A `build` that raises leaves no weights behind.
 
         Parameters
         ----------
@@ -215,6 +220,11 @@ class Layer(Configurable):
         """
         if constraint is not None:
             raise ValueError(f"layer {self.name!r}: constraints are not supported")
+        if here.calling is self and self._output_shape is not None:
+            raise ValueError(
+                f"add_weight: {name!r} would be made in each `call`, and training would change "
+                "none of them: make it once, in `__init__` or `build`"
+            )
         values = initializers.draw(
             initializers.get(initializer), tuple(shape), dtype or config.floatx()
         )
@@ -354,9 +364,11 @@ class Layer(Configurable):
             outputs = symbolic_call(self, (inputs, *args), kwargs)
             self._record_call(symbols_of(outputs)[0].node)
             return outputs
-        outer = getattr(_here, "training", None)
+        outer, caller = here.training, here.calling
         training = outer if training is None else training
-        _here.training = training
+        here.training, here.calling = training, self
+        if caller is None:
+            here.made = ()
         try:
             with dispatch.scope(self.name):
                 inputs = _as_tensors(inputs)
@@ -365,17 +377,36 @@ class Layer(Configurable):
                 if self._takes_training():
                     kwargs["training"] = bool(training)
                 outputs = self.call(inputs, *args, **kwargs)
+                if caller is None and here.made:
+                    self._refuse_made_in_call(here.made)
         except (ValueError, TypeError) as error:
-            _say_where(error, self)
+            say_where(error, self)
             raise
         finally:
-            _here.training = outer
+            here.training, here.calling = outer, caller
+            if caller is None:
+                here.made = None
         self._output_shape = map_structure(lambda y: (None, *y.shape[1:]), outputs, Tensor)
         return outputs
 
     def _build_for(self, inputs):
-        self.build(map_structure(lambda x: (None, *x.shape[1:]), inputs, Tensor))
-        self.built = True
+        with transaction(self):
+            if not self.built and not is_building(self):
+                self.build(map_structure(lambda x: (None, *x.shape[1:]), inputs, Tensor))
+                self.built = True
+
+    def _refuse_made_in_call(self, made):
+        """Raise a ValueError if a layer that was made in `call` has weights that training would not
+        change, or that the next call would make again."""
+        kept = {id(v) for v in self.weights}
+        for layer, caller, again in made:
+            weights = layer.trainable_weights
+            if weights and (again or any(id(v) not in kept for v in weights)):
+                raise ValueError(
+                    f"`call` of {caller.name!r} made the layer {layer!r}, so each call would begin "
+                    "with new weights and training would change none: make it once, in `__init__` "
+                    f"or `build`, and keep it as an attribute (self.{layer.name} = ...)"
+                )
 
     @classmethod
     def _takes_training(cls):
@@ -395,10 +426,3 @@ def _as_tensors(inputs):
     ):
         return [convert_to_tensor(x) for x in inputs]
     return convert_to_tensor(inputs)
-
-
-def _say_where(error, layer):
-    """Put the layer's name in front of an error's message, unless an inner layer has done so."""
-    if not hasattr(error, "of_layer"):
-        error.of_layer = layer.name
-        error.args = (f"layer {layer.name!r} ({type(layer).__name__}): {error}",)

@@ -4,6 +4,7 @@ from nnlite import config, configurable, metrics
 from nnlite.configurable import clone
 from nnlite.engine.symbolic import Symbol, symbols_of
 from nnlite.engine.tensor import Tensor
+from nnlite.layers.building import transaction
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph
 from nnlite.training.step_cache import StepCache, build_by_tracing
@@ -192,13 +193,15 @@ class Model(Trainer, Layer):
         input_shape : tuple, or list or dict of them
             None for the batch, then the shape of a sample.
         """
-        if not self.built:
-            build_by_tracing(self, input_shape)
+        build_by_tracing(self, input_shape)
 
     def __call__(self, inputs, *args, training=None, **kwargs):
-        if self._real is None:
-            self._real = config.floatx()
-        with config.precision(self._real):
+        if not self.built:  # the first call builds the layers inside, or none of them
+            with transaction(self):
+                self._real = self._real or config.floatx()
+                with config.precision(self._real):
+                    return super().__call__(inputs, *args, training=training, **kwargs)
+        with config.precision(self._precision):
             return super().__call__(inputs, *args, training=training, **kwargs)
 
     @property

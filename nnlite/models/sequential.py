@@ -130,11 +130,7 @@ class Sequential(Model):
         input_shape : tuple
             None for the batch, then the shape of a sample.
         """
-        if not self.built:
-            self._start_from(input_shape[1:])
-
-    def _build_for(self, inputs):
-        self.build((None, *inputs.shape[1:]))
+        self._start_from(input_shape[1:])
 
     def _start_from(self, shape):
         """Build the layers for samples of a shape."""

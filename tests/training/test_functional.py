@@ -62,7 +62,7 @@ def test_training_equals_the_same_model_as_a_subclass_bitwise():
 
         def call(self, x):
             left, right = self.left(x), ops.relu(self.right(x)) * 0.5 + 1
-            return self.out(ops.concatenate([left, right, 1 - left[:, ::-2]]))
+            return self.out(ops.concatenate([left, right, 1 - left[:, ::-2]], axis=-1))
 
     y = RNG.integers(0, 3, 20)
     functional, subclass = branched(), Same()
