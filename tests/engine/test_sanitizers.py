@@ -1,5 +1,5 @@
-"""Every op at every shape of `cases.py` under sanitizers: of addresses and undefined behaviour, and of
-threads.
+"""Every op at every shape of `cases.py` under sanitizers: of addresses and undefined behaviour, and
+of threads.
 
 The engine is built anew with them (`bare_engine.py` calls it), one shared library for each
 instruction set and precision. The thread sanitizer does not see how OpenMP's threads wait for each
@@ -59,7 +59,17 @@ def built(folder, compiler, flags, engines):
         library = folder / f"{isa}_{real}.so"
         names = [f"-DNNL_ISA={isa}", f"-DNNL_REAL={real}"]
         source = [str(CSRC / "engine.c"), "-o", str(library), "-lm"]
-        command = [compiler, "-g1", "-fPIC", "-shared", *EXACT, *flags, *FLAGS[isa], *names, *source]
+        command = [
+            compiler,
+            "-g1",
+            "-fPIC",
+            "-shared",
+            *EXACT,
+            *flags,
+            *FLAGS[isa],
+            *names,
+            *source,
+        ]
         subprocess.run(command, check=True, capture_output=True, text=True)
         return str(library)
 

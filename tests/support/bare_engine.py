@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
 from nnlite.engine._engine import MAX_NDIM
 
 REALS = {"float": "float32", "double": "float64"}
