@@ -268,6 +268,9 @@ def apply(op, inputs, attrs):
 
 def execute(op, inputs, outputs, attrs, real):
     """Fill the outputs by running the op's C function."""
+    for t in inputs:
+        if t._data is None:
+            t.numpy()  # raises: it was kept from a trace that is over
     if op.view:
         outputs[0]._data = inputs[0]._data.reshape(outputs[0].shape)
         return

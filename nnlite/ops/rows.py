@@ -46,7 +46,7 @@ def _gather_gradient(c, dy, need):
         return [None] * len(need)
     source, index = c.inputs
     chosen = one_hot(index, source.shape[0], dtype=dy.dtype)
-    dx = matmul(chosen, reshape(dy, (index.size, -1)), transpose_a=True)
+    dx = matmul(chosen, reshape(dy, (index.size, math.prod(dy.shape[1:]))), transpose_a=True)
     return [reshape(dx, source.shape), None]
 
 

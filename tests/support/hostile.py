@@ -18,6 +18,7 @@ import numpy as np
 
 import nnlite
 from nnlite import ops
+from nnlite.engine.tensor import Tensor
 
 PACKAGE = str(Path(nnlite.__file__).parent)
 SECONDS = 1.0  # of one call, at most
@@ -73,6 +74,7 @@ POOL = {
     "...": lambda: ...,
     "slice": lambda: slice(1, 2),
     "symbol": lambda: nnlite.Input((3,)),
+    "traced": lambda: Tensor((2, 3), "float32"),
     "variable": lambda: nnlite.Variable(np.ones((2, 3))),
 }
 # What the functions expect, by the names of their parameters.
@@ -94,6 +96,7 @@ SANE = {
     "shift": lambda name: np.zeros(3),
     "shape": lambda name: (2, 3),
     "newshape": lambda name: (3, 2),
+    "traced": lambda: Tensor((2, 3), "float32"),
     "variable": lambda name: nnlite.Variable(np.ones((2, 3))),
     "xs": lambda name: [np.ones((2, 3)), np.zeros((2, 3))],
     "parts": lambda name: 2,
