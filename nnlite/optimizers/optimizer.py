@@ -212,6 +212,7 @@ class Optimizer(Configurable):
 
     lr = learning_rate
 
+    @config.isolated
     def _computed_rate(self):
         """The learning rate that the schedule or callable computes for step `iterations`."""
         source = self._source
