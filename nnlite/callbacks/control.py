@@ -5,6 +5,7 @@ import math
 import numbers
 
 from nnlite.callbacks.callback import Callback
+from nnlite.terminal import write
 
 
 class _Monitor(Callback):
@@ -118,10 +119,10 @@ class EarlyStopping(_Monitor):
 
     def on_train_end(self, logs=None):
         if self.stopped_epoch and self.verbose:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            write(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose:
-                print(f"Restoring the weights of the best epoch: {self.best_epoch + 1}")
+                write(f"Restoring the weights of the best epoch: {self.best_epoch + 1}")
             self.model.set_weights(self.best_weights)
 
 
@@ -200,7 +201,7 @@ class ReduceLROnPlateau(_Monitor):
         lower = max(rate * self.factor, float(self.min_lr))
         self.model.optimizer.learning_rate = lower
         if self.verbose:
-            print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {lower}.")
+            write(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {lower}.")
         self.cooldown_counter, self.wait = self.cooldown, 0
 
 
@@ -240,7 +241,7 @@ class LearningRateScheduler(Callback):
             )
         optimizer.learning_rate = float(rate)
         if self.verbose:
-            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+            write(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:
@@ -273,7 +274,7 @@ class TerminateOnNaN(Callback):
             return
         if self.raise_error:
             raise RuntimeError(f"TerminateOnNaN: the loss became {loss} by batch {done - 1}")
-        print(f"Batch {done - 1}: Invalid loss, terminating training")
+        write(f"Batch {done - 1}: Invalid loss, terminating training")
         self.model.stop_training = True
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from nnlite import progress
+from nnlite import progress, terminal
 from nnlite.callbacks.callback import Callback
 from nnlite.visualization.curves import plot_history
 
@@ -69,7 +69,7 @@ class ProgbarLogger(Callback):
     def on_epoch_end(self, epoch, logs=None):
         if self.verbose == 2:
             label = f"Epoch {epoch + 1}/{self.params['epochs']}"
-            print(f"{label} - {progress.format_logs(logs)}", flush=True)
+            terminal.write(f"{label} - {progress.format_logs(logs or {})}")
         elif self._bar is not None:
             self._bar.close(logs)
             self._bar = None
