@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nnlite import config, ops
+from nnlite.checks import is_number
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.shape import SOURCE_CODES
 from nnlite.tree import flatten, map_structure
@@ -341,22 +342,44 @@ def packed(data):
     return tuple(data)
 
 
+def check_class_weight(class_weight):
+    """The weights of classes as a dict of int to float; an error if a key is no class number."""
+    if class_weight is None:
+        return None
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f"class_weight: expected a dict of class to weight, got {class_weight!r}")
+    for label, factor in class_weight.items():
+        if not (isinstance(label, np.bool_ | bool) or is_number(label, "(-inf, inf)")) or label % 1:
+            raise ValueError(
+                "class_weight: expected the numbers of classes as keys, such as {0: 1.0, 1: 2.0}, "
+                f"got the key {label!r}"
+            )
+        if not is_number(factor, "[0, inf)"):
+            raise ValueError(
+                f"class_weight: expected a number in [0, inf) for class {label!r}, got {factor!r}"
+            )
+    return {int(label): float(factor) for label, factor in class_weight.items()}
+
+
 def apply_class_weight(sources, class_weight):
     """Sources in which each sample's weight is multiplied by that of its class, 1 if it has
     none."""
     if class_weight is None:
         return sources
-    if not isinstance(class_weight, Mapping):
-        raise TypeError(f"class_weight: expected a dict of class to weight, got {class_weight!r}")
     x, y, weight = sources
     if not isinstance(y, Source) or not isinstance(weight, (Source, type(None))):
         raise ValueError("class_weight: expected the targets of one output")
     labels = y.array
+    if labels.ndim > 2:
+        raise ValueError(
+            "class_weight: expected one class for each sample, as y of shape (N,), (N, 1) or "
+            f"(N, classes), got y of shape {labels.shape}"
+        )
     if labels.ndim == 2 and labels.shape[1] > 1:
         labels = labels.argmax(axis=1)
     weights = np.ones(y.rows)
     for label, factor in class_weight.items():
-        weights[labels.reshape(-1) == int(label)] = factor
+        weights[labels.reshape(-1) == label] = factor
     if weight is not None:
         if weight.array.shape != weights.shape:
             raise ValueError(

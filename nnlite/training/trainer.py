@@ -6,7 +6,7 @@ from nnlite import optimizers
 from nnlite.callbacks import Callback
 from nnlite.checks import positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
-from nnlite.data.sources import Source, split, unpack_x_y_sample_weight
+from nnlite.data.sources import Source, check_class_weight, split, unpack_x_y_sample_weight
 from nnlite.training import loop, prediction, step_cache
 from nnlite.training.objectives import Objectives, is_nested
 from nnlite.training.steps import Steps
@@ -159,8 +159,9 @@ class Trainer(Steps):
         shuffle : bool, default True
             Whether each epoch takes the rows in a new random order; of batches that can be asked
             for by number, the batches. Others come as they come.
-        class_weight : dict of int to float, optional
-            A weight for the samples of each class, 1 for the others.
+        class_weight : dict of int to float of at least 0, optional
+            A weight for the samples of each class, 1 for the others; a class that no sample has may
+            be there.
         sample_weight : array, shape (N,), optional
             None if x yields batches.
         initial_epoch : int, default 0
@@ -187,6 +188,7 @@ class Trainer(Steps):
         self._check_compiled()
         size = _count("batch_size", batch_size, 32)
         validation_size = _count("validation_batch_size", validation_batch_size, size)
+        class_weight = check_class_weight(class_weight)
         epochs = positive_int("epochs", epochs)
         initial_epoch = positive_int("initial_epoch", initial_epoch) if initial_epoch else 0
         steps = _count("steps_per_epoch", steps_per_epoch)
@@ -311,6 +313,7 @@ class Trainer(Steps):
         float, list of float or dict
             The loss and metrics of the batch, as `evaluate` gives them.
         """
+        class_weight = check_class_weight(class_weight)
         batches = self._one_batch((x, y, sample_weight), class_weight=class_weight)
         _, logs = loop.run_batches(self, "train", [batches.all()])
         return _as_evaluated(logs, return_dict)

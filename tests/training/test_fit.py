@@ -201,6 +201,8 @@ def test_class_weight_is_the_sample_weight_of_each_class_and_a_missing_class_has
     assert not np.array_equal(apply_class_weight[0], fitted()[0])
     both = fitted(class_weight={0: 3.0, 2: 0.5}, sample_weight=np.arange(N) / N)
     assert arrays_equal(both, fitted(sample_weight=weight * np.arange(N) / N))
+    absent = fitted(class_weight={np.int8(0): 3, 2.0: np.float32(0.5), 7: 9.0, -1: 9.0})
+    assert arrays_equal(absent, apply_class_weight)
 
 
 def test_metrics_ignore_sample_weights_and_weighted_metrics_use_them():
