@@ -268,7 +268,7 @@ def sources_of(x, y=None, sample_weight=None, multi_input=(False, False), intege
     shared = None if outputs else outputs  # one weight of a sample may do for all outputs
     sources = (
         _sources(x, "x", inputs, lambda key: key in integer),
-        None if y is None else _sources(y, "y", outputs, lambda key: "if possible"),
+        None if y is None else _sources(_alone(y), "y", outputs, lambda key: "if possible"),
         None
         if sample_weight is None
         else _sources(sample_weight, "sample_weight", shared, lambda key: False),
@@ -286,18 +286,44 @@ def sources_of(x, y=None, sample_weight=None, multi_input=(False, False), intege
     return sources
 
 
+def _alone(y):
+    """Targets that are the only entry of a tuple, as a data set may yield them, as they are."""
+    one = isinstance(y, tuple) and len(y) == 1 and np.ndim(getattr(y[0], "shape", 0)) == 1
+    return y[0] if one and len(y[0].shape) else y
+
+
 def _sources(values, name, several, integer):
-    if isinstance(values, Mapping) and several is not False:
-        return {k: source_of(v, f"{name}[{k!r}]", integer(k)) for k, v in values.items()}
+    if isinstance(values, Mapping) and (several is not False or (name != "x" and len(values) == 1)):
+        return {k: _entry(v, f"{name}[{k!r}]", integer(k)) for k, v in values.items()}
     if isinstance(values, (list, tuple)) and values:
         if several is None:
-            several = all(np.ndim(v) and hasattr(v, "shape") for v in values)
+            several = _holds_arrays(values)
         if several or isinstance(values[0], Source):
-            return [
-                None if v is None else source_of(v, f"{name}[{k}]", integer(k))
-                for k, v in enumerate(values)
-            ]
+            return [_entry(v, f"{name}[{k}]", integer(k)) for k, v in enumerate(values)]
     return source_of(values, name, integer(0))
+
+
+def _entry(values, name, integer):
+    """The Source of one of several inputs or outputs, or what is nested in its place."""
+    if values is None:
+        return None
+    several = isinstance(values, (list, tuple)) and len(values) > 0 and _holds_arrays(values)
+    if isinstance(values, Mapping) or several:
+        return _sources(values, name, True, lambda key: integer)
+    return source_of(values, name, integer)
+
+
+def _holds_arrays(values):
+    """Whether a list holds arrays, or lists and dicts of them, rather than being rows of one."""
+    return all(
+        isinstance(v, Mapping)
+        or (
+            np.ndim(v) > 0
+            if hasattr(v, "shape")
+            else isinstance(v, (list, tuple)) and len(v) > 0 and _holds_arrays(v)
+        )
+        for v in values
+    )
 
 
 def leaves(sources):

@@ -8,14 +8,15 @@ from nnlite.checks import positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, check_class_weight, split, unpack_x_y_sample_weight
 from nnlite.training import loop, prediction, step_cache
-from nnlite.training.objectives import Objectives, is_nested
+from nnlite.training.objectives import Objectives
 from nnlite.training.steps import Steps
-from nnlite.tree import is_shape, map_structure
+from nnlite.tree import flatten, is_shape, map_structure
 
 
 class Trainer(Steps):
     """The part of a Model that trains it, and runs it on data."""
 
+    _compiled = None  # the settings of `compile`
     _one_array = False  # whether a list given as data is one array, also while nothing is built
 
     def compile(
@@ -33,8 +34,9 @@ class Trainer(Steps):
 
         Parameters
         ----------
-        optimizer : str or Optimizer
-        loss : str, Loss or function
+        optimizer : str or Optimizer, default 'rmsprop'
+            None of a model that is not trained.
+        loss : str, Loss or function, optional
             Of a model with several outputs one for all of them, a list of one for each, or a dict
             by the outputs' names; None for an output without a loss.
         loss_weights : float, or list or dict of float, optional
@@ -54,7 +56,7 @@ class Trainer(Steps):
         """
         if kwargs.keys() - {"jit_compile", "steps_per_execution"}:
             raise TypeError(f"compile: unknown arguments {', '.join(kwargs)}")
-        self.optimizer = optimizers.get(optimizer)
+        self.optimizer = None if optimizer is None else optimizers.get(optimizer)
         self._compiled = {
             "loss": loss,
             "loss_weights": loss_weights,
@@ -62,19 +64,25 @@ class Trainer(Steps):
             "weighted_metrics": weighted_metrics,
         }
         names, self._objectives, self.loss = self._output_names(), None, loss
-        if names is not None or not is_nested(loss):  # else the first batch tells
-            self._objectives = Objectives(names, **self._compiled)
-        if names is None and self._objectives is not None:
-            self.loss = next(iter(self._objectives)).loss
+        by_output = [_tells_outputs(loss), _tells_outputs(loss_weights)]
+        by_output += [isinstance(m, dict) for m in (metrics, weighted_metrics)]
+        if names is not None or not any(by_output):  # else the first batch tells
+            self._objectives = Objectives(names or "output_1", **self._compiled)
+            if self._objectives.single:
+                self.loss = next(iter(self._objectives)).loss
         self.run_eagerly = bool(run_eagerly)
         self.n_threads = None if n_threads is None else positive_int("n_threads", n_threads)
         self._step_cache.clear()
 
-    def _check_compiled(self):
-        if self.loss is None and type(self).train_step is Trainer.train_step:
+    def _check_compiled(self, step="train_step"):
+        """Raise a RuntimeError unless `compile` gave what a step of the model needs."""
+        if getattr(type(self), step) is not getattr(Trainer, step):
+            return
+        self._settings()
+        if step == "train_step" and self.optimizer is None:
             raise RuntimeError(
-                f"model {self.name!r}: call compile(optimizer=..., loss=...) before training or "
-                "evaluating"
+                f"model {self.name!r}: expected an optimizer to train with, got "
+                "compile(optimizer=None, ...)"
             )
 
     def _prepare_for(self, x, y=None, sample_weight=None):
@@ -91,8 +99,8 @@ class Trainer(Steps):
 
     def _check_targets(self, y, sample_weight):
         shape = self.output_shape
-        objectives = self._objectives_for(None if is_shape(shape) else shape)
-        shapes = [shape] if is_shape(shape) else objectives.per_output("outputs", shape)
+        objectives = self._objectives_for(shape)
+        shapes = flatten(shape, is_shape)
         objectives.per_output("sample_weight", sample_weight, shared=True)
         for objective, targets, shape in zip(objectives, objectives.per_output("y", y), shapes):
             if objective.loss is not None and targets is not None:
@@ -257,7 +265,7 @@ class Trainer(Steps):
             The loss alone if there are no metrics, else [loss, metrics...], or by name with
             `return_dict`.
         """
-        self._check_compiled()
+        self._check_compiled("test_step")
         size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)
         callbacks = _callback_list("evaluate", callbacks)
         batches = make_batches(self, (x, y, sample_weight), size, finite=False)
@@ -314,7 +322,7 @@ class Trainer(Steps):
             The loss and metrics of the batch, as `evaluate` gives them.
         """
         class_weight = check_class_weight(class_weight)
-        batches = self._one_batch((x, y, sample_weight), class_weight=class_weight)
+        batches = self._one_batch("train_step", (x, y, sample_weight), class_weight=class_weight)
         _, logs = loop.run_batches(self, "train", [batches.all()])
         return _as_evaluated(logs, return_dict)
 
@@ -332,13 +340,13 @@ class Trainer(Steps):
         float, list of float or dict
             As `evaluate` gives them.
         """
-        batches = self._one_batch((x, y, sample_weight), finite=False)
+        batches = self._one_batch("test_step", (x, y, sample_weight), finite=False)
         _, logs = loop.run_batches(self, "test", [batches.all()])
         return _as_evaluated(logs, return_dict)
 
-    def _one_batch(self, data, **how):
-        """A batch of its own, with metrics that begin with it."""
-        self._check_compiled()
+    def _one_batch(self, step, data, **how):
+        """A batch of its own for a step, with metrics that begin with it."""
+        self._check_compiled(step)
         batches = make_batches(self, data, None, **how)
         self.reset_metrics()
         return batches
@@ -351,6 +359,11 @@ class Trainer(Steps):
         x : array, or list or dict of them
         """
         return self.predict(x)
+
+
+def _tells_outputs(given):
+    """Whether a setting has entries by outputs, which the first batch makes known."""
+    return isinstance(given, dict) or (isinstance(given, (list, tuple)) and len(given) > 1)
 
 
 def _count(name, value, default=None):
