@@ -4,6 +4,7 @@ C runs as many batches in one call as take about a tenth of a second. Between ca
 signals (Ctrl-C) and moves the progress bar. Where a call ends does not change the bits."""
 
 import contextlib
+import math
 import time
 import warnings
 from dataclasses import dataclass
@@ -62,8 +63,8 @@ def eager_batches(model, kind, batches):
 def run_batches(model, kind, ranges, callbacks=()):
     """Run every batch of some ranges.
 
-    A call of C does about CALL_SECONDS of work, or one batch if a callback has methods for
-    batches.
+    A call of C does about CALL_SECONDS of work. If a callback has methods for batches it is called
+    around groups of as many batches as `compile(steps_per_execution=)` says.
 
     Returns
     -------
@@ -75,21 +76,29 @@ def run_batches(model, kind, ranges, callbacks=()):
     by_batch = [c for c in callbacks if c.wants_batches(kind)]
     watching = [c for c in callbacks if kind == "train" and c.overrides("on_progress")]
     done, pace, logs = 0, 1, dict
+    group = model.steps_per_execution if by_batch else math.inf
+    first = 0  # the first batch of the group under way
     for batch_range in ranges:
         at = 0
         while at < batch_range.count:
-            count = 1 if by_batch or model.run_eagerly else min(pace, batch_range.count - at)
-            call(by_batch, f"on_{kind}_batch_begin", done, {})
+            if done == first:
+                call(by_batch, f"on_{kind}_batch_begin", done, {})
+            most = 1 if model.run_eagerly else min(pace, first + group - done)
             began = time.perf_counter()
-            finished, logs = run_range(model, kind, batch_range.slice(at, count))
-            pace = next_pace(count, time.perf_counter() - began)
+            part = batch_range.slice(at, min(most, batch_range.count - at))
+            finished, logs = run_range(model, kind, part)
+            pace = next_pace(part.count, time.perf_counter() - began)
             at, done = at + finished, done + finished
-            if by_batch or watching:
+            if watching or done == first + group:
                 seen = logs()
-                call(by_batch, f"on_{kind}_batch_end", done - 1, seen)
+                if done == first + group:
+                    first = done
+                    call(by_batch, f"on_{kind}_batch_end", done - 1, seen)
                 call(watching, "on_progress", done, seen)
             if getattr(model, STOP[kind]):
                 return done, logs()
+    if by_batch and done > first:  # the last group has fewer; it ends with the number of a full one
+        call(by_batch, f"on_{kind}_batch_end", first + group - 1, logs())
     return done, logs()
 
 
@@ -160,7 +169,10 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
             with contextlib.closing(batches.epoch(steps)) as ranges:
                 done, seen = run_batches(model, "train", ranges, callbacks)
             ran_out = not model.stop_training and done < (steps or 1)
-            if ran_out:
+            if ran_out and done and not batches.single_pass:
+                say_too_many(batches.name, steps, done)
+                steps, ran_out = done, False
+            elif ran_out:
                 where = f"of epoch {epoch + 1} of {epochs.stop}"
                 say_ran_out(batches.name, done, where, epoch > epochs.start)
             if not done:
@@ -214,6 +226,16 @@ def say_ran_out(name, done, where, began):
         f"{name} ran out of data after {done} batches {where}. A generator can be gone through "
         "once: let it yield without end and say how many steps to take, or give something that can "
         "be read again, such as a keras.utils.PyDataset",
+        RuntimeWarning,
+        stacklevel=levels_to_the_caller(),
+    )
+
+
+def say_too_many(name, steps, most):
+    """Warn of epochs that end with the data."""
+    warnings.warn(
+        f"steps_per_epoch: expected at most {most}, the batches of one pass over {name}, got "
+        f"{steps}; each epoch ends after {most}. For more let a generator yield without end",
         RuntimeWarning,
         stacklevel=levels_to_the_caller(),
     )

@@ -40,9 +40,10 @@ class Steps:
     @property
     def metrics(self):
         """The running metrics: the loss, then the losses of several outputs, the metrics that
-        `compile` was given, and those that are attributes of the model."""
-        own = [m for name, m in vars(self).items() if name[0] != "_" and isinstance(m, Metric)]
-        return [self._loss_tracker, *(m for _, m in self._named_metrics()), *own]
+        `compile` was given, and those that are attributes, or entries of attributes, of the model
+        and its layers."""
+        found = [self._loss_tracker, *(m for _, m in self._named_metrics()), *_metrics_in(self)]
+        return list({id(m): m for m in found}.values())
 
     def _named_metrics(self):
         return () if self._objectives is None else self._objectives.named_metrics()
@@ -206,6 +207,23 @@ class Steps:
             The inputs alone.
         """
         return self(data, training=False)
+
+
+def _metrics_in(model):
+    """The metrics that a model and the layers in it have as attributes or as entries of them; a
+    model inside has its own."""
+    found, waiting, seen = [], [model], set()
+    while waiting:
+        layer = waiting.pop(0)
+        seen.add(id(layer))
+        waiting += [inner for inner in layer._sublayers if id(inner) not in seen]
+        for name, value in vars(layer).items() if layer is model or not layer._is_model else ():
+            if name[0] != "_":
+                entries = value.values() if isinstance(value, dict) else value
+                entries = entries if isinstance(value, (list, tuple, dict)) else [value]
+                if isinstance(next(iter(entries), None), Metric):
+                    found += [m for m in entries if isinstance(m, Metric)]
+    return found
 
 
 def _check_given(objective, measure, targets):

@@ -1,5 +1,7 @@
 """Trainer: what every model does with data: compile, fit, evaluate, predict."""
 
+import inspect
+
 import numpy as np
 
 from nnlite import optimizers
@@ -7,6 +9,7 @@ from nnlite.callbacks import Callback
 from nnlite.checks import positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, check_class_weight, split, unpack_x_y_sample_weight
+from nnlite.errors import did_you_mean
 from nnlite.training import loop, prediction, step_cache
 from nnlite.training.objectives import Objectives
 from nnlite.training.steps import Steps
@@ -16,6 +19,7 @@ from nnlite.tree import flatten, is_shape, map_structure
 class Trainer(Steps):
     """The part of a Model that trains it, and runs it on data."""
 
+    steps_per_execution = 1
     _compiled = None  # the settings of `compile`
     _one_array = False  # whether a list given as data is one array, also while nothing is built
 
@@ -27,8 +31,11 @@ class Trainer(Steps):
         metrics=None,
         weighted_metrics=None,
         run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+        auto_scale_loss=True,
         n_threads=None,
-        **kwargs,
+        **unknown,
     ):
         """Say how to train.
 
@@ -48,14 +55,29 @@ class Trainer(Steps):
             Metrics that take sample weights into account.
         run_eagerly : bool, default False
             Run every step in Python, so that values inside `call` can be looked at.
+        steps_per_execution : int or 'auto', default 1
+            Callbacks that want to see batches see groups of as many: `on_train_batch_begin` before
+            the first, `on_train_batch_end` after the last of them. Nothing else depends on it: what
+            nobody sees runs without Python between batches anyway.
+        jit_compile, auto_scale_loss
+            Ignored; accepted for Keras's signature.
         n_threads : int, optional
             The most threads; by default one for small steps and all cores for others.
-        **kwargs
-            `jit_compile` and `steps_per_execution` of Keras are accepted and ignored; any other is
-            a TypeError.
+        **unknown
+            Any other argument is refused.
+
+        Raises
+        ------
+        TypeError
+            If an argument is unknown or of a wrong kind.
+        ValueError
+            If a name is unknown, or losses or metrics do not fit the outputs.
         """
-        if kwargs.keys() - {"jit_compile", "steps_per_execution"}:
-            raise TypeError(f"compile: unknown arguments {', '.join(kwargs)}")
+        for name in unknown:
+            raise TypeError(
+                f"compile: unknown argument {name!r}; it takes {', '.join(_COMPILE)}"
+                f"{did_you_mean(name, _COMPILE)}"
+            )
         self.optimizer = None if optimizer is None else optimizers.get(optimizer)
         self._compiled = {
             "loss": loss,
@@ -71,6 +93,9 @@ class Trainer(Steps):
             if self._objectives.single:
                 self.loss = next(iter(self._objectives)).loss
         self.run_eagerly = bool(run_eagerly)
+        if steps_per_execution == "auto":
+            steps_per_execution = 1
+        self.steps_per_execution = positive_int("steps_per_execution", steps_per_execution)
         self.n_threads = None if n_threads is None else positive_int("n_threads", n_threads)
         self._step_cache.clear()
 
@@ -174,8 +199,9 @@ class Trainer(Steps):
             None if x yields batches.
         initial_epoch : int, default 0
         steps_per_epoch : int, optional
-            Batches of an epoch; by default one pass over the data. A pass that ends before is
-            followed by another one. A generator without an end needs it.
+            Batches of an epoch; by default one pass over the data, and no more: an epoch ends with
+            the data, with a warning. The next one goes on where this one ended. A generator
+            without an end needs it.
         validation_steps : int, optional
             The same for the validation data; each evaluation begins with its first batch.
         validation_batch_size : int, optional
@@ -216,6 +242,9 @@ class Trainer(Steps):
                 )
             data, held_out = split(make_sources(self, data), validation_split)
         batches = make_batches(self, data, size, class_weight=class_weight)
+        if steps and batches.steps and steps > batches.steps and not batches.renews:
+            loop.say_too_many(batches.name, steps, batches.steps)
+            steps = batches.steps
         validation = None
         if held_out is not None:
             held_out = make_batches(self, held_out, validation_size, "validation_data")
@@ -383,3 +412,6 @@ def _as_evaluated(logs, return_dict):
     """Figures by name, or a list of them, or the only one."""
     values = list(logs.values())
     return logs if return_dict else values if len(values) > 1 else values[0]
+
+
+_COMPILE = [name for name in inspect.signature(Trainer.compile).parameters if name != "self"][:-1]

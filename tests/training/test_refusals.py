@@ -360,7 +360,7 @@ def test_targets_that_do_not_fit_the_loss_are_refused_before_any_work(y, loss, m
             ValueError,
             r"unknown metric 'nope'; known: ",
         ),
-        ({"optimizer": "sgd", "losses": "mse"}, TypeError, r"compile: unknown arguments losses"),
+        ({"optimizer": "sgd", "losses": "mse"}, TypeError, r"compile: unknown argument 'losses'"),
         ({"optimizer": "sgd", "n_threads": 0}, ValueError, r"n_threads .*positive integer, got 0"),
     ],
 )

@@ -323,7 +323,7 @@ def test_targets_may_be_given_only_for_outputs_that_have_a_loss_or_a_metric():
     assert model.evaluate(LEFT, [SIZE, None, SIZE]) == whole
     with pytest.raises(ValueError, match="y: expected entries for the outputs a, b, c, got a"):
         model.fit(LEFT, {"a": SIZE}, verbose=0)
-    with pytest.raises(ValueError, match="y: .*targets for the metric 'mae' of the output 'c'"):
+    with pytest.raises(ValueError, match=r"y: .*targets for the metric 'mae' of the output 'c'"):
         model.fit(LEFT, [SIZE, None, None], verbose=0)
     model.compile("sgd", ["mse", None, None])
     assert model.evaluate(LEFT, SIZE) == pytest.approx(whole[0])
