@@ -4,8 +4,35 @@ import inspect
 import math
 import numbers
 
+import numpy as np
+
+from nnlite import metrics
 from nnlite.callbacks.callback import Callback
+from nnlite.errors import did_you_mean
 from nnlite.terminal import write
+
+
+def higher_is_better(model, name):
+    """Whether a higher value of an entry of the logs is better; None if it cannot be known.
+
+    The metric of that name says so. Losses, errors and what has the name of a loss fall; scores, as
+    scikit-learn calls them, rise.
+
+    Parameters
+    ----------
+    model : Model
+    name : str
+    """
+    name = name.removeprefix("val_")
+    found = dict(getattr(model, "_named_metrics", dict)())
+    for metric in getattr(model, "metrics", ()):
+        found.setdefault(metric.name, metric)
+    known = getattr(found.get(name), "higher_is_better", None)
+    if known is None and name.endswith(("loss", "error")):
+        return False
+    if known is None and name.endswith("score"):
+        return True
+    return metrics.higher_is_better(name) if known is None else known
 
 
 class _Monitor(Callback):
@@ -19,6 +46,7 @@ class _Monitor(Callback):
         if not _is_number(self.min_delta):
             raise self._error("min_delta to be a number", self.min_delta)
         self.wait, self.best = 0, None
+        self._rising = None if self.mode == "auto" else self.mode == "max"
 
     def _error(self, expected, got):
         return ValueError(f"{type(self).__name__}: expected {expected}, got {got!r}")
@@ -26,13 +54,25 @@ class _Monitor(Callback):
     def _value(self, logs):
         """The monitored value; None if it is one of validation and this epoch has none."""
         if self.monitor in logs:
-            return logs[self.monitor]
+            value = logs[self.monitor]
+            if np.ndim(value):
+                raise self._error(f"a monitor of one number, not {self.monitor!r}", value)
+            if self._rising is None:
+                self._rising = higher_is_better(self.model, self.monitor)
+            if self._rising is None:
+                raise self._error(
+                    f"mode 'min' or 'max', as nothing says which values of {self.monitor!r} are "
+                    "better",
+                    self.mode,
+                )
+            return value
         validates = (self.params or {}).get("do_validation", False)
         if validates and self.monitor[:4] == "val_" and not any(k[:4] == "val_" for k in logs):
             return None
         raise ValueError(
             f"{type(self).__name__}: monitor {self.monitor!r} is not among the logs "
-            f"{', '.join(logs)}; a 'val_' value needs validation_data or validation_split"
+            f"{', '.join(logs)}{did_you_mean(self.monitor, logs) or ';'} a 'val_' value needs "
+            "validation_data or validation_split"
         )
 
     def _improves(self, value, than):
@@ -44,11 +84,8 @@ class _Monitor(Callback):
             return False
         if than is None or math.isnan(than):
             return True
-        rising = self.mode == "max" or (
-            self.mode == "auto"
-            and any(k in self.monitor for k in ("acc", "auc", "r2", "score", "precision", "recall"))
-        )
-        return value - abs(self.min_delta) > than if rising else value + abs(self.min_delta) < than
+        margin = abs(self.min_delta)
+        return value - margin > than if self._rising else value + margin < than
 
 
 class EarlyStopping(_Monitor):
@@ -65,7 +102,8 @@ class EarlyStopping(_Monitor):
     verbose : int, default 0
         1 prints a line when training stops.
     mode : {'auto', 'min', 'max'}, default 'auto'
-        Whether lower or higher values are better; 'auto' infers it from the name.
+        Whether lower or higher values are better; 'auto' asks the metric that is watched. Losses
+        and errors fall, scores rise. What does not say which is better is an error.
     baseline : float, optional
         Patience is only renewed by values that are better than this.
     restore_best_weights : bool, default False
@@ -142,7 +180,8 @@ class ReduceLROnPlateau(_Monitor):
     verbose : int, default 0
         1 prints a line at each change.
     mode : {'auto', 'min', 'max'}, default 'auto'
-        Whether lower or higher values are better; 'auto' infers it from the name.
+        Whether lower or higher values are better; 'auto' asks the metric that is watched. Losses
+        and errors fall, scores rise. What does not say which is better is an error.
     min_delta : float, default 1e-4
         An improvement is a change by more than this.
     cooldown : int, default 0

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from nnlite import losses
 from nnlite.configurable import unique_name
-from nnlite.metrics import Mean
-from nnlite.metrics import get as metric
+from nnlite.metrics import Mean, as_metric
 from nnlite.tree import flatten
 
 
@@ -230,7 +229,7 @@ def _structured(names, values, unused):
 def _objective(name, loss, weight, measured, weighted):
     return Objective(
         name,
-        None if loss is None else losses.get(loss),
+        losses.as_loss(loss),
         1.0 if weight is None else _number(weight),
         _metrics(measured),
         _metrics(weighted),
@@ -248,4 +247,4 @@ def _number(weight):
 
 
 def _metrics(given):
-    return [metric(m) for m in flatten(given) if m is not None]
+    return [as_metric(m) for m in flatten(given) if m is not None]

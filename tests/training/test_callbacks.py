@@ -58,7 +58,7 @@ def test_callback_may_add_figures_for_those_after_it_and_for_the_history():
         def on_epoch_end(self, epoch, logs=None):
             logs["ratio"] = float(epoch)
 
-    stop = callbacks.EarlyStopping("ratio", patience=1)
+    stop = callbacks.EarlyStopping("ratio", mode="min", patience=1)
     history = line(D).fit(X, Y, epochs=9, verbose=0, callbacks=[Ratio(), stop]).history
     assert history["ratio"] == [0.0, 1.0]
 
