@@ -7,7 +7,7 @@ from nnlite.callbacks import Callback
 from nnlite.checks import positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, split, unpack_x_y_sample_weight
-from nnlite.training import loop, prediction, step_cache
+from nnlite.training import agreement, loop, prediction, step_cache
 from nnlite.training.objectives import Objectives, is_nested
 from nnlite.training.steps import Steps
 from nnlite.tree import is_shape, map_structure
@@ -97,6 +97,7 @@ class Trainer(Steps):
         for objective, targets, shape in zip(objectives, objectives.per_output("y", y), shapes):
             if objective.loss is not None and targets is not None:
                 objective.loss.check_targets(targets.array, shape)
+                agreement.warn_of_targets(self._advised, objective, targets.array, shape)
 
     def _multi_input(self):
         """Whether a list of inputs, and one of outputs, is one entry for each; None if it is not
@@ -205,6 +206,7 @@ class Trainer(Steps):
                     f"{type(x).__name__}; pass validation_data"
                 )
             data, held_out = split(make_sources(self, data), validation_split)
+        self._advised = set()
         batches = make_batches(self, data, size, class_weight=class_weight)
         validation = None
         if held_out is not None:
