@@ -155,6 +155,7 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     history = History()
     callbacks = [*callbacks, *([ProgbarLogger(verbose)] if verbose else []), history]
     model.history = history
+    model._advised = set() if model._advised is None else model._advised
     params = {"epochs": epochs.stop, "steps": steps or batches.steps, "verbose": verbose}
     introduce(callbacks, model, {**params, "do_validation": validation is not None})
     model._step_cache.clear()  # settings may have changed since
@@ -194,6 +195,7 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
         raise
     finally:
         model._step_cache.clear()  # and with the steps their working memory
+        model._advised = None
     call(callbacks, "on_train_end", logs)
     return history
 

@@ -3,6 +3,7 @@
 from nnlite import autodiff, ops
 from nnlite.data.sources import unpack_x_y_sample_weight
 from nnlite.metrics.metric import Metric
+from nnlite.training import agreement
 from nnlite.training.objectives import Objectives, names_of
 from nnlite.tree import flatten, is_shape
 
@@ -10,6 +11,8 @@ from nnlite.tree import flatten, is_shape
 class Steps:
     """The part of a Model that says what happens with a batch: the losses and metrics of its
     outputs, and the three steps that a subclass may override."""
+
+    _advised = None  # within a fit: what it has warned of
 
     def _output_names(self):
         """The names of the outputs, structured as they are; None if they are not known yet."""
@@ -93,6 +96,7 @@ class Steps:
                 continue
             _check_given(objective, objective.loss, data[0])
             loss = objective.loss(*data)
+            agreement.warn_of_output(self._advised, objective, *data[:2])
             if objective.tracker is not None:
                 objective.tracker.update_state(loss, _samples(loss, data[1]))
             loss = loss if objective.weight == 1.0 else loss * objective.weight

@@ -10,7 +10,7 @@ from nnlite.checks import positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, check_class_weight, split, unpack_x_y_sample_weight
 from nnlite.errors import did_you_mean
-from nnlite.training import loop, prediction, step_cache
+from nnlite.training import agreement, loop, prediction, step_cache
 from nnlite.training.objectives import Objectives
 from nnlite.training.steps import Steps
 from nnlite.tree import flatten, is_shape, map_structure
@@ -130,6 +130,7 @@ class Trainer(Steps):
         for objective, targets, shape in zip(objectives, objectives.per_output("y", y), shapes):
             if objective.loss is not None and targets is not None:
                 objective.loss.check_targets(targets.array, shape)
+                agreement.warn_of_targets(self._advised, objective, targets.array, shape)
 
     def _multi_input(self):
         """Whether a list of inputs, and one of outputs, is one entry for each; None if it is not
@@ -241,6 +242,7 @@ class Trainer(Steps):
                     f"{type(x).__name__}; pass validation_data"
                 )
             data, held_out = split(make_sources(self, data), validation_split)
+        self._advised = set()
         batches = make_batches(self, data, size, class_weight=class_weight)
         if steps and batches.steps and steps > batches.steps and not batches.renews:
             loop.say_too_many(batches.name, steps, batches.steps)
