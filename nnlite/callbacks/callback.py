@@ -307,4 +307,9 @@ class LambdaCallback(Callback):
         on_predict_batch_begin=None,
         on_predict_batch_end=None,
     ):
+        for name, function in self._given.items():
+            if function is not None and not callable(function):
+                raise TypeError(
+                    f"LambdaCallback: expected {name} to be a function, got {function!r}"
+                )
         self.__dict__.update((k, f) for k, f in self._given.items() if f is not None)

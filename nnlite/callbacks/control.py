@@ -2,12 +2,12 @@
 
 import inspect
 import math
-import numbers
 
 import numpy as np
 
 from nnlite import metrics
 from nnlite.callbacks.callback import Callback
+from nnlite.checks import is_number
 from nnlite.errors import did_you_mean
 from nnlite.terminal import write
 
@@ -38,13 +38,14 @@ def higher_is_better(model, name):
 class _Monitor(Callback):
     """Base of callbacks that watch one entry of the logs: `monitor`, `mode`, `min_delta`."""
 
+    _legal = {
+        "monitor": "str",
+        "mode": ("auto", "min", "max"),
+        "patience": "[0, inf]",
+        "min_delta": "(-inf, inf)",
+    }
+
     def on_train_begin(self, logs=None):
-        if self.mode not in ("auto", "min", "max"):
-            raise self._error("mode 'auto', 'min' or 'max'", self.mode)
-        if not _is_number(self.patience) or not self.patience >= 0:
-            raise self._error("a patience of at least 0", self.patience)
-        if not _is_number(self.min_delta):
-            raise self._error("min_delta to be a number", self.min_delta)
         self.wait, self.best = 0, None
         self._rising = None if self.mode == "auto" else self.mode == "max"
 
@@ -118,6 +119,12 @@ class EarlyStopping(_Monitor):
     EarlyStopping(monitor='loss', patience=3)
     """
 
+    _legal = {
+        "baseline": "(-inf, inf)",
+        "restore_best_weights": "bool",
+        "start_from_epoch": "[0, inf]",
+    }
+
     def __init__(
         self,
         monitor="val_loss",
@@ -132,6 +139,7 @@ class EarlyStopping(_Monitor):
         self.monitor, self.min_delta, self.patience = monitor, min_delta, patience
         self.verbose, self.mode, self.baseline = verbose, mode, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self._check_given()
 
     def on_train_begin(self, logs=None):
         super().on_train_begin()
@@ -196,6 +204,8 @@ class ReduceLROnPlateau(_Monitor):
     ReduceLROnPlateau(factor=0.5, patience=3, min_lr=1e-05)
     """
 
+    _legal = {"factor": "[0, 1)", "cooldown": "[0, inf]", "min_lr": "[0, inf)"}
+
     def __init__(
         self,
         monitor="val_loss",
@@ -209,14 +219,10 @@ class ReduceLROnPlateau(_Monitor):
     ):
         self.monitor, self.factor, self.patience, self.verbose = monitor, factor, patience, verbose
         self.mode, self.min_delta, self.cooldown, self.min_lr = mode, min_delta, cooldown, min_lr
+        self._check_given()
 
     def on_train_begin(self, logs=None):
         super().on_train_begin()
-        if not _is_number(self.factor) or not 0 <= self.factor < 1:
-            raise self._error("factor in [0, 1)", self.factor)
-        for name in ("cooldown", "min_lr"):
-            if not _is_number(getattr(self, name)) or not getattr(self, name) >= 0:
-                raise self._error(f"{name} of at least 0", getattr(self, name))
         self.cooldown_counter = 0
 
     def on_epoch_end(self, epoch, logs=None):
@@ -269,12 +275,17 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule, verbose=0):
         self.schedule, self.verbose = schedule, verbose
+        if not callable(schedule):
+            raise TypeError(
+                "LearningRateScheduler: expected schedule to be a function of (epoch, "
+                f"learning_rate), got {schedule!r}"
+            )
 
     def on_epoch_begin(self, epoch, logs=None):
         optimizer = self.model.optimizer
         now = [float(optimizer.learning_rate)] if _takes_two(self.schedule) else []
         rate = self.schedule(epoch, *now)
-        if not _is_number(rate):
+        if not is_number(rate):
             raise ValueError(
                 f"LearningRateScheduler: expected the schedule to return a number, got {rate!r}"
             )
@@ -304,8 +315,11 @@ class TerminateOnNaN(Callback):
     TerminateOnNaN()
     """
 
+    _legal = {"raise_error": "bool"}
+
     def __init__(self, raise_error=False):
         self.raise_error = raise_error
+        self._check_given()
 
     def on_progress(self, done, logs=None):
         loss = (logs or {}).get("loss")
@@ -315,10 +329,6 @@ class TerminateOnNaN(Callback):
             raise RuntimeError(f"TerminateOnNaN: the loss became {loss} by batch {done - 1}")
         write(f"Batch {done - 1}: Invalid loss, terminating training")
         self.model.stop_training = True
-
-
-def _is_number(value):
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _takes_two(function):

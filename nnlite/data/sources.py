@@ -418,8 +418,6 @@ def apply_class_weight(sources, class_weight):
 def split(sources, fraction):
     """Sources of the first rows, for training, and of the last `fraction` of them, for
     validation."""
-    if not 0 < fraction < 1:
-        raise ValueError(f"validation_split: expected a number in (0, 1), got {fraction!r}")
     rows = leaves(sources)[0].rows
     at = int(rows * (1 - fraction))
     if at == 0 or at == rows:

@@ -5,8 +5,10 @@ import inspect
 import numpy as np
 
 from nnlite import optimizers
-from nnlite.callbacks import Callback
-from nnlite.checks import positive_int
+from nnlite.callbacks import TerminateOnNaN
+from nnlite.callbacks import __all__ as CALLBACKS
+from nnlite.callbacks.foreign import as_callbacks
+from nnlite.checks import check_number, check_setting, is_number, positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, check_class_weight, split, unpack_x_y_sample_weight
 from nnlite.errors import did_you_mean
@@ -187,6 +189,7 @@ class Trainer(Steps):
         verbose : {'auto', 0, 1, 2}
             Silent, a progress bar for each epoch ('auto', 1), or a line for each.
         callbacks : Callback or list of them, optional
+            Also those of other libraries: objects that have `set_model` and methods `on_...`.
         validation_split : float in [0, 1), default 0
             The last part of arrays, taken before shuffling, is evaluated after each epoch.
         validation_data : (x, y), (x, y, sample_weight) or what yields batches, optional
@@ -218,23 +221,26 @@ class Trainer(Steps):
         Raises
         ------
         ValueError
-            If shapes do not fit or values are not finite: of arrays before any work.
+            If shapes do not fit or values are not finite: of arrays before any work. (Values that
+            are not finite are not refused beside a callback TerminateOnNaN, which watches the loss
+            that they give.)
         """
         self._check_compiled()
         size = _count("batch_size", batch_size, 32)
         validation_size = _count("validation_batch_size", validation_batch_size, size)
         class_weight = check_class_weight(class_weight)
         epochs = positive_int("epochs", epochs)
-        initial_epoch = positive_int("initial_epoch", initial_epoch) if initial_epoch else 0
+        check_setting("initial_epoch", initial_epoch, "int [0, 2147483647]")
         steps = _count("steps_per_epoch", steps_per_epoch)
         validation_steps = _count("validation_steps", validation_steps)
-        if not isinstance(validation_freq, (list, tuple, set)):
-            validation_freq = positive_int("validation_freq", validation_freq)
-        if verbose not in ("auto", 0, 1, 2):
-            raise ValueError(f"fit: expected verbose 'auto', 0, 1 or 2, got {verbose!r}")
+        validation_freq = _frequency(validation_freq)
+        verbose = _verbosity(verbose)
+        callbacks = as_callbacks(callbacks, CALLBACKS)
+        check_number("validation_split", validation_split, "[0, 1)")
+        _check_not_pairs(x, y)
         data, held_out = (x, y, sample_weight), None
         if validation_data is not None:
-            held_out = unpack_x_y_sample_weight(validation_data)
+            held_out = self._unpacked_validation_data(validation_data)
         elif validation_split:
             if yields_batches(x):
                 raise ValueError(
@@ -243,7 +249,8 @@ class Trainer(Steps):
                 )
             data, held_out = split(make_sources(self, data), validation_split)
         self._advised = set()
-        batches = make_batches(self, data, size, class_weight=class_weight)
+        finite = not any(isinstance(c, TerminateOnNaN) for c in callbacks)
+        batches = make_batches(self, data, size, class_weight=class_weight, finite=finite)
         if steps and batches.steps and steps > batches.steps and not batches.renews:
             loop.say_too_many(batches.name, steps, batches.steps)
             steps = batches.steps
@@ -259,11 +266,29 @@ class Trainer(Steps):
         return loop.fit(
             self,
             batches.shuffled() if shuffle else batches,
-            range(initial_epoch, epochs),
+            range(int(initial_epoch), epochs),
             steps=steps,
             validation=validation,
-            callbacks=_callback_list("fit", callbacks),
-            verbose=1 if verbose == "auto" else verbose,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
+
+    def _unpacked_validation_data(self, given):
+        """(x, y, sample_weight) of `validation_data`, which needs targets as `fit` does."""
+        if not isinstance(given, (tuple, list)) and not yields_batches(given):
+            entries = "one array" if hasattr(given, "shape") else type(given).__name__
+        elif isinstance(given, (tuple, list)) and not 1 <= len(given) <= 3:
+            entries = f"{len(given)} entries"
+        else:
+            x, y, sample_weight = unpack_x_y_sample_weight(given)
+            measured = any(g.needs_targets for g in self._objectives or ())
+            own = type(self).test_step is not Trainer.test_step
+            if y is not None or own or not measured or yields_batches(x):
+                return x, y, sample_weight
+            entries = f"{len(given)} entries, x alone"
+        raise ValueError(
+            "validation_data: expected (x, y), (x, y, sample_weight) or what yields such batches, "
+            f"got {entries}; to hold out a part of x and y pass validation_split=0.2"
         )
 
     def evaluate(
@@ -298,7 +323,7 @@ class Trainer(Steps):
         """
         self._check_compiled("test_step")
         size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)
-        callbacks = _callback_list("evaluate", callbacks)
+        callbacks = as_callbacks(callbacks, CALLBACKS)
         batches = make_batches(self, (x, y, sample_weight), size, finite=False)
         loop.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
         return _as_evaluated(loop.evaluate(self, batches, steps, callbacks), return_dict)
@@ -329,7 +354,7 @@ class Trainer(Steps):
             if y is not None:
                 return y
         size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)
-        callbacks = _callback_list("predict", callbacks)
+        callbacks = as_callbacks(callbacks, CALLBACKS)
         seen = steps is not None or any(c.wants_batches("predict") for c in callbacks)
         size = size if seen else None  # batches that nobody sees are all rows
         batches = make_batches(self, (x,), size, finite=False, inputs_only=True)
@@ -392,6 +417,38 @@ class Trainer(Steps):
         return self.predict(x)
 
 
+def _frequency(given):
+    """`validation_freq`: every how many epochs, or the set of the numbers of epochs."""
+    if isinstance(given, (list, tuple, set, frozenset, range)):
+        return {positive_int("each epoch of validation_freq", n) for n in given}
+    return positive_int("validation_freq", given)
+
+
+def _verbosity(given):
+    """`verbose` as a number."""
+    if isinstance(given, str) and given == "auto":
+        return 1
+    if isinstance(given, bool) or is_number(given):
+        if given in (0, 1, 2):
+            return int(given)
+    raise ValueError(f"expected verbose 'auto', 0, 1 or 2, got {given!r}")
+
+
+def _check_not_pairs(x, y):
+    """Raise a ValueError for pairs of inputs and targets in one list, where x is expected."""
+    if y is not None or not isinstance(x, (list, tuple)) or not x:
+        return
+    if isinstance(x, list) and all(_is_pair(entry) for entry in x):
+        raise ValueError(
+            f"x: expected arrays, as in fit(x, y), got a list of {len(x)} tuples; if they are "
+            "batches (x, y), pass iter(...) of the list, a generator or a utils.PyDataset"
+        )
+
+
+def _is_pair(entry):
+    return isinstance(entry, tuple) and len(entry) in (2, 3) and hasattr(entry[0], "shape")
+
+
 def _tells_outputs(given):
     """Whether a setting has entries by outputs, which the first batch makes known."""
     return isinstance(given, dict) or (isinstance(given, (list, tuple)) and len(given) > 1)
@@ -400,14 +457,6 @@ def _tells_outputs(given):
 def _count(name, value, default=None):
     """A positive number that may be left out."""
     return default if value is None else positive_int(name, value)
-
-
-def _callback_list(method, callbacks):
-    callbacks = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-    for c in callbacks:
-        if not isinstance(c, Callback):
-            raise TypeError(f"{method}: expected a Callback or a list of them, got {c!r}")
-    return callbacks
 
 
 def _as_evaluated(logs, return_dict):
