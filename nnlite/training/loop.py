@@ -17,6 +17,7 @@ from nnlite.data.batches import ArrayBatches
 from nnlite.data.sources import Source, packed
 from nnlite.engine.tensor import Tensor
 from nnlite.metrics.metric import as_logged
+from nnlite.training.agreement import causes_of_nan
 from nnlite.training.step_cache import returned_logs
 from nnlite.tree import map_structure
 from nnlite.warn import levels_to_the_caller
@@ -179,7 +180,7 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
             if not done:
                 break
             logs = seen
-            diverged = diverged or _warn_if_diverged(logs)
+            diverged = diverged or _warn_if_diverged(model, logs)
             if validation is not None and validation.is_due(epoch):
                 values = evaluate(model, validation.batches, validation.steps, callbacks)
                 logs.update({f"val_{name}": value for name, value in values.items()})
@@ -196,6 +197,8 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     finally:
         model._step_cache.clear()  # and with the steps their working memory
         model._advised = None
+    if not diverged:
+        _warn_of_statistics(model)
     call(callbacks, "on_train_end", logs)
     return history
 
@@ -243,17 +246,35 @@ def say_too_many(name, steps, most):
     )
 
 
-def _warn_if_diverged(logs):
+def _warn_if_diverged(model, logs):
     """Warn of a loss that is no longer finite, and say whether it is so."""
     if np.all(np.isfinite(logs.get("loss", 0.0))):
         return False
+    causes = [f"{fault.figure}; {fault.cure}" for fault in causes_of_nan(model._advised)]
+    cause = ". ".join(causes) or (
+        "the training diverged. Lower the learning rate, or scale the input (pixels / 255, "
+        "StandardScaler) and regression targets"
+    )
     warnings.warn(
-        f"the loss became {logs['loss']}: the training diverged. Lower the learning rate, or "
-        "scale the input (pixels / 255, StandardScaler) and regression targets",
+        f"the loss became {logs['loss']}: {cause}",
         RuntimeWarning,
         stacklevel=levels_to_the_caller(),
     )
     return True
+
+
+def _warn_of_statistics(model):
+    """Warn of weights that follow the data, such as a moving variance, and are not finite."""
+    for v in model.non_trainable_weights:
+        if v.dtype != "int32" and not np.isfinite(v._data).all():
+            warnings.warn(
+                f"{v.name} is no longer finite, so predictions mean nothing, although the loss is "
+                f"finite: what it is computed from is too large for {v.dtype}. Scale the input "
+                "(StandardScaler), or call set_floatx('float64')",
+                RuntimeWarning,
+                stacklevel=levels_to_the_caller(),
+            )
+            return
 
 
 def evaluate(model, batches, steps=None, callbacks=()):
