@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from nnlite import metrics
+from nnlite import metrics, ops
 from nnlite.callbacks.callback import Callback
 from nnlite.checks import is_number
 from nnlite.errors import did_you_mean
@@ -51,6 +51,12 @@ class _Monitor(Callback):
 
     def _error(self, expected, got):
         return ValueError(f"{type(self).__name__}: expected {expected}, got {got!r}")
+
+    @property
+    def monitor_op(self):
+        """`ops.greater` or `ops.less`, as values that are better are greater or less; None as long
+        as this is not known."""
+        return {True: ops.greater, False: ops.less}.get(getattr(self, "_rising", None))
 
     def _value(self, logs):
         """The monitored value; None if it is one of validation and this epoch has none."""

@@ -42,10 +42,11 @@ class Steps:
 
     @property
     def metrics(self):
-        """The running metrics: the loss, then the losses of several outputs, the metrics that
-        `compile` was given, and those that are attributes, or entries of attributes, of the model
-        and its layers."""
-        found = [self._loss_tracker, *(m for _, m in self._named_metrics()), *_metrics_in(self)]
+        """The running metrics: after `compile` the loss, the losses of several outputs and the
+        metrics that it was given; and those that are attributes, or entries of attributes, of the
+        model and its layers."""
+        found = [] if self._compiled is None else [self._loss_tracker]
+        found += [*(m for _, m in self._named_metrics()), *_metrics_in(self)]
         return list({id(m): m for m in found}.values())
 
     def _named_metrics(self):
