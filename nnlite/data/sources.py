@@ -240,11 +240,16 @@ def _array(values, name):
     try:
         return np.asarray(values)
     except ValueError:  # ragged
-        shapes = [getattr(v, "shape", None) or f"of {len(v)}" for v in values]
+        shapes = [getattr(v, "shape", None) or _size(v) for v in values]
         raise ValueError(
             f"{name}: expected one array, got a {type(values).__name__} of {len(values)} parts "
             f"that differ in shape: {', '.join(map(str, shapes[:4]))}"
         ) from None
+
+
+def _size(part):
+    """What a message says of a part of a list that is no array."""
+    return f"of {len(part)}" if hasattr(part, "__len__") else repr(part)
 
 
 def sources_of(x, y=None, sample_weight=None, multi_input=(False, False), integer=()):

@@ -8,7 +8,7 @@ from nnlite import config, configurable, initializers, ops
 from nnlite.configurable import Configurable
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, Variable
-from nnlite.losses.loss import Loss, OfFunction, weighted_values, weights_like
+from nnlite.losses.loss import Loss, OfFunction, returned, weighted_values, weights_like
 from nnlite.tree import flatten
 
 
@@ -426,7 +426,7 @@ class MeanMetricWrapper(SampleMean):
 
     def values_of(self, y_true, y_pred):
         function = self.fn.call if isinstance(self.fn, Loss) else self.fn
-        return ops.operands(function(y_true, y_pred))[0]
+        return ops.operands(returned(f"metric {self.name!r}", function(y_true, y_pred)))[0]
 
     def elements_of(self, y_true, y_pred):
         if isinstance(self.fn, Loss):

@@ -11,7 +11,7 @@ from nnlite.callbacks.foreign import as_callbacks
 from nnlite.checks import check_number, check_setting, is_number, positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, check_class_weight, split, unpack_x_y_sample_weight
-from nnlite.errors import did_you_mean
+from nnlite.errors import did_you_mean, prefixed
 from nnlite.training import agreement, loop, prediction, step_cache
 from nnlite.training.objectives import Objectives
 from nnlite.training.steps import Steps
@@ -94,8 +94,8 @@ class Trainer(Steps):
             self._objectives = Objectives(names or "output_1", **self._compiled)
             if self._objectives.single:
                 self.loss = next(iter(self._objectives)).loss
-        self.run_eagerly = bool(run_eagerly)
-        if steps_per_execution == "auto":
+        self.run_eagerly = _flag("run_eagerly", run_eagerly)
+        if isinstance(steps_per_execution, str) and steps_per_execution == "auto":
             steps_per_execution = 1
         self.steps_per_execution = positive_int("steps_per_execution", steps_per_execution)
         self.n_threads = None if n_threads is None else positive_int("n_threads", n_threads)
@@ -131,7 +131,8 @@ class Trainer(Steps):
         objectives.per_output("sample_weight", sample_weight, shared=True)
         for objective, targets, shape in zip(objectives, objectives.per_output("y", y), shapes):
             if objective.loss is not None and targets is not None:
-                objective.loss.check_targets(targets.array, shape)
+                with prefixed("y: "):
+                    objective.loss.check_targets(targets.array, shape)
                 agreement.warn_of_targets(self._advised, objective, targets.array, shape)
 
     def _multi_input(self):
@@ -235,9 +236,12 @@ class Trainer(Steps):
         validation_steps = _count("validation_steps", validation_steps)
         validation_freq = _frequency(validation_freq)
         verbose = _verbosity(verbose)
+        by_batches = isinstance(shuffle, str) and shuffle == "batch"  # as Keras 2 knew it
+        shuffle = by_batches or _flag("shuffle", shuffle)
         callbacks = as_callbacks(callbacks, CALLBACKS)
         check_number("validation_split", validation_split, "[0, 1)")
-        _check_not_pairs(x, y)
+        if y is None:
+            _check_not_pairs(x, one_input=self._multi_input()[0] is False)
         data, held_out = (x, y, sample_weight), None
         if validation_data is not None:
             held_out = self._unpacked_validation_data(validation_data)
@@ -256,7 +260,8 @@ class Trainer(Steps):
             steps = batches.steps
         validation = None
         if held_out is not None:
-            held_out = make_batches(self, held_out, validation_size, "validation_data")
+            with prefixed("validation_data: "):
+                held_out = make_batches(self, held_out, validation_size, "validation_data")
             if held_out.single_pass and validation_steps is None and epochs > initial_epoch + 1:
                 raise ValueError(
                     "validation_steps: expected a number, as validation_data can be gone through "
@@ -424,6 +429,14 @@ def _frequency(given):
     return positive_int("validation_freq", given)
 
 
+def _flag(name, given):
+    """A setting that is true or false; None is false."""
+    is_flag = isinstance(given, (bool, np.bool_)) or (is_number(given) and given in (0, 1))
+    if given is not None and not is_flag:
+        raise ValueError(f"expected {name} to be True or False, got {given!r}")
+    return bool(given)
+
+
 def _verbosity(given):
     """`verbose` as a number."""
     if isinstance(given, str) and given == "auto":
@@ -434,19 +447,32 @@ def _verbosity(given):
     raise ValueError(f"expected verbose 'auto', 0, 1 or 2, got {given!r}")
 
 
-def _check_not_pairs(x, y):
-    """Raise a ValueError for pairs of inputs and targets in one list, where x is expected."""
-    if y is not None or not isinstance(x, (list, tuple)) or not x:
-        return
-    if isinstance(x, list) and all(_is_pair(entry) for entry in x):
+def _check_not_pairs(x, one_input):
+    """Raise a ValueError for inputs and targets in one tuple, or a list of such pairs, where x is
+    expected."""
+    if isinstance(x, list) and x and all(isinstance(entry, tuple) for entry in x):
+        if all(_is_pair(entry) for entry in x):
+            raise ValueError(
+                f"x: expected arrays, as in fit(x, y), got a list of {len(x)} tuples; batches (x, "
+                "y) come from iter(...) of the list, a generator or a utils.PyDataset, and samples "
+                "(x, y) become arrays by x, y = map(np.array, zip(*pairs))"
+            )
+    if isinstance(x, tuple) and len(x) in (2, 3) and one_input and _holds_arrays(x):
         raise ValueError(
-            f"x: expected arrays, as in fit(x, y), got a list of {len(x)} tuples; if they are "
-            "batches (x, y), pass iter(...) of the list, a generator or a utils.PyDataset"
+            f"x: expected one array, got a tuple of {len(x)}; targets are the second argument, as "
+            "in fit(x, y)"
         )
 
 
 def _is_pair(entry):
-    return isinstance(entry, tuple) and len(entry) in (2, 3) and hasattr(entry[0], "shape")
+    if len(entry) not in (2, 3):
+        return False
+    x, y = (isinstance(part, (list, tuple)) for part in entry[:2])
+    return _holds_arrays(entry) or x != y
+
+
+def _holds_arrays(entries):
+    return all(getattr(entry, "shape", ()) for entry in entries)
 
 
 def _tells_outputs(given):

@@ -301,6 +301,12 @@ BAD_FIT = {
         ValueError,
         r"validation_data: expected \(x, y\), .*, got 1 entries, x alone",
     ),
+    "a list of samples": (
+        lambda: ([([0.5] * D, 1), ([0.25] * D, 0)],),
+        {},
+        ValueError,
+        r"x: expected arrays, .*got a list of 2 tuples.*x, y = map\(np.array, zip\(\*pairs\)\)",
+    ),
     "a list of pairs": (
         lambda: ([(X[:9], LABELS[:9]), (X[9:18], LABELS[9:18])],),
         {},
