@@ -8,11 +8,11 @@ from nnlite import optimizers
 from nnlite.callbacks import TerminateOnNaN
 from nnlite.callbacks import __all__ as CALLBACKS
 from nnlite.callbacks.foreign import as_callbacks
-from nnlite.checks import check_number, check_setting, is_number, positive_int
+from nnlite.checks import check_number, check_setting, positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, check_class_weight, split, unpack_x_y_sample_weight
 from nnlite.errors import did_you_mean, prefixed
-from nnlite.training import agreement, loop, prediction, step_cache
+from nnlite.training import agreement, arguments, loop, prediction, step_cache
 from nnlite.training.objectives import Objectives
 from nnlite.training.steps import Steps
 from nnlite.tree import flatten, is_shape, map_structure
@@ -88,13 +88,13 @@ class Trainer(Steps):
             "weighted_metrics": weighted_metrics,
         }
         names, self._objectives, self.loss = self._output_names(), None, loss
-        by_output = [_tells_outputs(loss), _tells_outputs(loss_weights)]
+        by_output = [arguments.tells_outputs(loss), arguments.tells_outputs(loss_weights)]
         by_output += [isinstance(m, dict) for m in (metrics, weighted_metrics)]
         if names is not None or not any(by_output):  # else the first batch tells
             self._objectives = Objectives(names or "output_1", **self._compiled)
             if self._objectives.single:
                 self.loss = next(iter(self._objectives)).loss
-        self.run_eagerly = _flag("run_eagerly", run_eagerly)
+        self.run_eagerly = arguments.flag("run_eagerly", run_eagerly)
         if isinstance(steps_per_execution, str) and steps_per_execution == "auto":
             steps_per_execution = 1
         self.steps_per_execution = positive_int("steps_per_execution", steps_per_execution)
@@ -227,21 +227,21 @@ class Trainer(Steps):
             that they give.)
         """
         self._check_compiled()
-        size = _count("batch_size", batch_size, 32)
-        validation_size = _count("validation_batch_size", validation_batch_size, size)
+        size = arguments.count("batch_size", batch_size, 32)
+        validation_size = arguments.count("validation_batch_size", validation_batch_size, size)
         class_weight = check_class_weight(class_weight)
         epochs = positive_int("epochs", epochs)
         check_setting("initial_epoch", initial_epoch, "int [0, 2147483647]")
-        steps = _count("steps_per_epoch", steps_per_epoch)
-        validation_steps = _count("validation_steps", validation_steps)
-        validation_freq = _frequency(validation_freq)
-        verbose = _verbosity(verbose)
+        steps = arguments.count("steps_per_epoch", steps_per_epoch)
+        validation_steps = arguments.count("validation_steps", validation_steps)
+        validation_freq = arguments.frequency(validation_freq)
+        verbose = arguments.verbosity(verbose)
         by_batches = isinstance(shuffle, str) and shuffle == "batch"  # as Keras 2 knew it
-        shuffle = by_batches or _flag("shuffle", shuffle)
+        shuffle = by_batches or arguments.flag("shuffle", shuffle)
         callbacks = as_callbacks(callbacks, CALLBACKS)
         check_number("validation_split", validation_split, "[0, 1)")
         if y is None:
-            _check_not_pairs(x, one_input=self._multi_input()[0] is False)
+            arguments.check_not_pairs(x, one_input=self._multi_input()[0] is False)
         data, held_out = (x, y, sample_weight), None
         if validation_data is not None:
             held_out = self._unpacked_validation_data(validation_data)
@@ -327,7 +327,7 @@ class Trainer(Steps):
             `return_dict`.
         """
         self._check_compiled("test_step")
-        size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)
+        size, steps = arguments.count("batch_size", batch_size, 32), arguments.count("steps", steps)
         callbacks = as_callbacks(callbacks, CALLBACKS)
         batches = make_batches(self, (x, y, sample_weight), size, finite=False)
         loop.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
@@ -358,7 +358,7 @@ class Trainer(Steps):
             y = prediction.predict_cached(self, x)
             if y is not None:
                 return y
-        size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)
+        size, steps = arguments.count("batch_size", batch_size, 32), arguments.count("steps", steps)
         callbacks = as_callbacks(callbacks, CALLBACKS)
         seen = steps is not None or any(c.wants_batches("predict") for c in callbacks)
         size = size if seen else None  # batches that nobody sees are all rows
@@ -420,69 +420,6 @@ class Trainer(Steps):
         x : array, or list or dict of them
         """
         return self.predict(x)
-
-
-def _frequency(given):
-    """`validation_freq`: every how many epochs, or the set of the numbers of epochs."""
-    if isinstance(given, (list, tuple, set, frozenset, range)):
-        return {positive_int("each epoch of validation_freq", n) for n in given}
-    return positive_int("validation_freq", given)
-
-
-def _flag(name, given):
-    """A setting that is true or false; None is false."""
-    is_flag = isinstance(given, (bool, np.bool_)) or (is_number(given) and given in (0, 1))
-    if given is not None and not is_flag:
-        raise ValueError(f"expected {name} to be True or False, got {given!r}")
-    return bool(given)
-
-
-def _verbosity(given):
-    """`verbose` as a number."""
-    if isinstance(given, str) and given == "auto":
-        return 1
-    if isinstance(given, bool) or is_number(given):
-        if given in (0, 1, 2):
-            return int(given)
-    raise ValueError(f"expected verbose 'auto', 0, 1 or 2, got {given!r}")
-
-
-def _check_not_pairs(x, one_input):
-    """Raise a ValueError for inputs and targets in one tuple, or a list of such pairs, where x is
-    expected."""
-    if isinstance(x, list) and x and all(isinstance(entry, tuple) for entry in x):
-        if all(_is_pair(entry) for entry in x):
-            raise ValueError(
-                f"x: expected arrays, as in fit(x, y), got a list of {len(x)} tuples; batches (x, "
-                "y) come from iter(...) of the list, a generator or a utils.PyDataset, and samples "
-                "(x, y) become arrays by x, y = map(np.array, zip(*pairs))"
-            )
-    if isinstance(x, tuple) and len(x) in (2, 3) and one_input and _holds_arrays(x):
-        raise ValueError(
-            f"x: expected one array, got a tuple of {len(x)}; targets are the second argument, as "
-            "in fit(x, y)"
-        )
-
-
-def _is_pair(entry):
-    if len(entry) not in (2, 3):
-        return False
-    x, y = (isinstance(part, (list, tuple)) for part in entry[:2])
-    return _holds_arrays(entry) or x != y
-
-
-def _holds_arrays(entries):
-    return all(getattr(entry, "shape", ()) for entry in entries)
-
-
-def _tells_outputs(given):
-    """Whether a setting has entries by outputs, which the first batch makes known."""
-    return isinstance(given, dict) or (isinstance(given, (list, tuple)) and len(given) > 1)
-
-
-def _count(name, value, default=None):
-    """A positive number that may be left out."""
-    return default if value is None else positive_int(name, value)
 
 
 def _as_evaluated(logs, return_dict):
