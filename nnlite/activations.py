@@ -370,8 +370,9 @@ def get(identifier):
 
     Parameters
     ----------
-    identifier : str, callable or None
-        - a name: 'relu', 'softmax', ...,
+    identifier : str, dict, callable or None
+        - a name: 'relu', 'softmax', ..., or the name of a registered function,
+        - a dict with the name as its 'config',
         - a function written in `nnlite.ops`, which is returned itself,
         - None, for `linear`.
 

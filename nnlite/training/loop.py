@@ -199,6 +199,8 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
         model._advised = None
     if not diverged:
         _warn_of_statistics(model)
+    if model.optimizer is not None:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     call(callbacks, "on_train_end", logs)
     return history
 

@@ -267,11 +267,18 @@ OUT_OF_RANGE = [
 
 @pytest.mark.parametrize("cls, settings", OUT_OF_RANGE)
 def test_setting_out_of_range_is_named_before_any_work(cls, settings):
-    model, (name,) = small_model(cls(**settings)), settings
-    before, name = model.get_weights(), {"lr": "learning_rate"}.get(name, name)
-    with pytest.raises(ValueError, match=rf"{cls.__name__}: expected {name} in \[.*got "):
-        model.fit(X, Y, verbose=0)
-    assert arrays_equal(model.get_weights(), before)
+    ((name, value),) = settings.items()
+    named = {"lr": "learning_rate"}.get(name, name)
+    with pytest.raises(ValueError, match=rf"{cls.__name__}: expected {named} in \[.*got "):
+        cls(**settings)
+    if named != "learning_rate":
+        optimizer = cls()
+        setattr(optimizer, name, value)
+        model = small_model(optimizer)
+        before = model.get_weights()
+        with pytest.raises(ValueError, match=rf"{cls.__name__}: expected {named} in \[.*got "):
+            model.fit(X, Y, verbose=0)
+        assert arrays_equal(model.get_weights(), before)
 
 
 @pytest.mark.parametrize(
@@ -279,16 +286,16 @@ def test_setting_out_of_range_is_named_before_any_work(cls, settings):
     [
         ({"clipnorm": 1.0, "clipvalue": 1.0}, r"at most one of clipnorm.*clipvalue=1.0"),
         ({"global_clipnorm": 1.0, "clipvalue": 1.0}, r"at most one of .*global_clipnorm=1.0"),
-        ({"use_ema": True}, "use_ema is not supported"),
+        ({"use_ema": 1}, "expected use_ema to be True or False, got 1"),
+        ({"ema_momentum": 2}, r"expected ema_momentum in \[0, 1\], got 2"),
+        ({"name": 3}, "expected name to be a string, got 3"),
         ({"loss_scale_factor": 2.0}, "loss_scale_factor is not supported"),
         ({"gradient_accumulation_steps": 2}, "gradient_accumulation_steps is not supported"),
     ],
 )
 def test_options_that_cannot_be_are_refused(settings, message):
-    v = keras.Variable(1.0)
     with pytest.raises(ValueError, match=f"Adam: .*{message}"):
-        Adam(**settings).apply_gradients([(1.0, v)])
-    assert v.numpy() == 1.0
+        Adam(**settings)
 
 
 @pytest.mark.parametrize("rate", [np.float32(0.25), np.float64(0.25), 1, np.int64(1)])
