@@ -7,7 +7,6 @@ A Dense layer or a convolution computes those in `FUSED` in the same pass as its
 from nnlite import ops, registry
 from nnlite.ops import (
     elu,
-    gelu,
     hard_sigmoid,
     hard_silu,
     leaky_relu,
@@ -76,6 +75,23 @@ def linear(x):
         Of the shape of x.
     """
     return ops.linear_activation(x)
+
+
+def gelu(x, approximate=False):
+    """x * P(X < x) for a standard normal X (Hendrycks & Gimpel, 2016).
+
+    Parameters
+    ----------
+    x : tensor or array-like
+    approximate : bool, default False
+        Whether to compute x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2 instead.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
+    """
+    return ops.gelu(x, approximate)
 
 
 def exponential(x):

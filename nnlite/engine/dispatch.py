@@ -143,6 +143,11 @@ class Recording:
         self.active = False
 
 
+def traces():
+    """The traces that are being recorded in this thread."""
+    return [r for r in _here.recordings if not r.executing]
+
+
 def tracing():
     """Whether ops are only being recorded, in this thread."""
     return any(not r.executing for r in _here.recordings)

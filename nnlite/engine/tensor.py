@@ -72,8 +72,9 @@ class Tensor:
         if self._data is None:
             raise RuntimeError(
                 f"Tensor of shape {self.shape}: it has no values here. A model's `call` and "
-                "`train_step` are traced once and then run in C; pass run_eagerly=True to "
-                "`compile` to look at values inside."
+                "`train_step` are traced once and then run in C: use functions of nnlite.ops on "
+                "it, not NumPy's or `if`; or pass run_eagerly=True to `compile` to look at values "
+                "inside."
             )
         return self._data.copy()
 
@@ -83,6 +84,11 @@ class Tensor:
 
     def item(self):
         """The value of a tensor of one element, as a Python number."""
+        if self.size != 1:
+            raise ValueError(
+                f"expected a tensor of one element, got shape {self.shape}; reduce it first, as by "
+                "ops.all, ops.any or ops.sum"
+            )
         return self.numpy().item()
 
     def __float__(self):
@@ -93,6 +99,17 @@ class Tensor:
 
     def __bool__(self):
         return bool(self.item())
+
+    def __index__(self):
+        if self.dtype != "int32":
+            raise TypeError(f"expected an integer, got a tensor of {self.dtype}")
+        return self.item()
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __round__(self, ndigits=None):
+        return round(self.item(), ndigits)
 
     def __len__(self):
         if not self.shape:
@@ -222,9 +239,17 @@ def as_array(value, dtype=None):
         if value._data is None:
             value.numpy()  # raises RuntimeError
         value = value._data
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"Tensor: expected rows of equal lengths, got {_shown(value)}") from None
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"Tensor: expected numbers, got values of type {array.dtype}")
+        raise TypeError(f"Tensor: expected numbers, got {_kind_of(array)}")
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(
+            "Tensor: expected values that are known, got a masked array with masked ones; fill "
+            "them first, as by array.filled(0)"
+        )
     if dtype is None:
         dtype = config.floatx() if array.dtype.kind == "f" else "int32"
     if dtype not in DTYPES:
@@ -233,6 +258,19 @@ def as_array(value, dtype=None):
         if array.max() > np.iinfo(np.int32).max or array.min() < np.iinfo(np.int32).min:
             raise ValueError("Tensor: an integer is outside of int32's range")
     return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+
+
+def _kind_of(array):
+    """What an array without numbers holds, in words."""
+    if array.dtype != object:
+        return f"values of type {array.dtype}"
+    numbers = (int, float, np.number)
+    return _shown(next((v for v in array.flat if not isinstance(v, numbers)), array))
+
+
+def _shown(value):
+    text = repr(value)
+    return text if len(text) < 100 else f"{text[:96]} ..."
 
 
 def convert_to_tensor(value, dtype=None):

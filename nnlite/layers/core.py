@@ -2,7 +2,6 @@
 shapes."""
 
 import math
-import numbers
 
 from nnlite import activations, config, ops
 from nnlite.checks import check_number, positive_int
@@ -19,25 +18,38 @@ class InputLayer(Layer):
     shape : tuple of int
         The shape of one sample, without the batch; or `input_shape` or `input_dim` instead.
     batch_size : int, optional
-        Ignored; accepted for Keras's signature.
+        The size of a batch, for the shapes of symbols; data may come in batches of any size.
     dtype, name
         As for `Layer`.
+    batch_shape : tuple, optional
+        Instead of both: (batch_size, *shape).
     **kwargs
         Of `Layer`: input_shape, input_dim.
 
     Raises
     ------
     ValueError
-        Without a shape.
+        Without a shape, or with a shape that is given twice.
     """
 
-    def __init__(self, shape=None, batch_size=None, dtype=None, name=None, **kwargs):
-        super().__init__(name=name, dtype=dtype, **kwargs)
-        shape = self._given_input_shape if shape is None else shape
-        if shape is None:
+    def __init__(
+        self, shape=None, batch_size=None, dtype=None, name=None, batch_shape=None, **kwargs
+    ):
+        super().__init__(name=name, dtype=dtype, batch_shape=batch_shape, **kwargs)
+        for other, value in ("shape", shape), ("batch_size", batch_size):
+            if batch_shape is not None and value is not None:
+                raise ValueError(
+                    f"Input: expected either {other} or batch_shape, got {other}={value!r} and "
+                    f"batch_shape={batch_shape!r}"
+                )
+        if shape is not None:
+            self._given_input_shape = self._shape_given("shape", shape)
+        if self._given_input_shape is None:
             raise ValueError("Input: expected shape=, the shape of one sample without the batch")
-        self._given_input_shape = (shape,) if isinstance(shape, numbers.Integral) else tuple(shape)
+        if batch_size is not None:
+            self._given_batch = positive_int("batch_size", batch_size)
         self.shape = self._given_input_shape
+        self.batch_shape = (self._given_batch, *self.shape)
         self.dtype = dtype
 
     @property

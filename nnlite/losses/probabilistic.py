@@ -128,7 +128,9 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
         return ops.reshape(
             ops.softmax_cross_entropy(_rows(logits), ops.reshape(y_true, (-1,))), y_pred.shape[:-1]
         )
-    return categorical_crossentropy(ops.one_hot(y_true, y_pred.shape[-1], y_pred.dtype), y_pred)
+    return categorical_crossentropy(
+        ops.one_hot(y_true, y_pred.shape[-1], dtype=y_pred.dtype), y_pred
+    )
 
 
 def _differs(y_true, label):

@@ -61,7 +61,7 @@ class Counting(Metric):
             if shape in (y_pred.shape[:-1], (*y_pred.shape[:-1], 1)):
                 check_labels(y_true, classes)
                 labels = ops.reshape(ops.cast(y_true, "int32"), y_pred.shape[:-1])
-                y_true = ops.one_hot(labels, classes, y_pred.dtype)
+                y_true = ops.one_hot(labels, classes, dtype=y_pred.dtype)
         y_true, y_pred = equal_shapes(f"metric {self.name!r}", y_true, y_pred)
         return ops.where(ops.equal(y_pred, y_pred), y_true, np.nan), y_pred
 
@@ -125,7 +125,7 @@ class Thresholded(Counting):
         weight = weighted_columns(y_pred, sample_weight, only(self.class_id, y_pred))
         if self.top_k is not None:
             _, places = ops.top_k(y_pred, self.top_k)
-            chosen = ops.sum(ops.one_hot(places, y_pred.shape[-1], y_pred.dtype), axis=-2)
+            chosen = ops.sum(ops.one_hot(places, y_pred.shape[-1], dtype=y_pred.dtype), axis=-2)
             y_pred = ops.where(chosen, y_pred, -np.inf)
         self._count(np.sort(self._levels()), y_true, y_pred, weight)
 

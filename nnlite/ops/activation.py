@@ -4,6 +4,9 @@ Activations in `KINDS` have derivatives that follow from their outputs: `linear`
 apply them to their results. Activations in `GATES` are x times a function of x.
 """
 
+import math
+from numbers import Integral
+
 from nnlite.engine.dispatch import Op
 from nnlite.ops.elementwise import (
     clip,
@@ -19,7 +22,7 @@ from nnlite.ops.elementwise import (
     where,
 )
 from nnlite.ops.operands import call, operands
-from nnlite.ops.shape import transpose
+from nnlite.ops.shape import reshape, transpose
 
 # The numbers that csrc/math/activation.h gives them; a test compares the two.
 _KINDS = "relu leaky_relu sigmoid tanh capped_relu elu selu softplus softsign hard_sigmoid isru"
@@ -277,14 +280,15 @@ def silu(x):
     return call("gated_activation", operands(x), gate=GATES["silu"])
 
 
-def gelu(x, approximate=False):
+def gelu(x, approximate=True):
     """x * P(X < x) for a standard normal X (Hendrycks & Gimpel, 2016).
 
     Parameters
     ----------
     x : tensor
-    approximate : bool, default False
-        Whether to compute x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2 instead.
+    approximate : bool, default True
+        Whether to compute x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2 instead; the
+        layers' 'gelu' is exact.
     """
     return call("gated_activation", operands(x), gate=GATES["gelu_tanh" if approximate else "gelu"])
 
@@ -325,15 +329,21 @@ for _name in ("softmax", "log_softmax"):
     Op(f"{_name}_gradient", infer=_infer_softmax, in_place=(0, 1))
 
 
-def _along_axis(axis, function, x):
-    """Apply `function`, which works along the last axis, along `axis`."""
-    if not -x.ndim <= axis < x.ndim:
+def _along(axis, function, x):
+    """Apply `function`, which works along the last axis, along others."""
+    axes = list(axis) if isinstance(axis, (tuple, list)) else [axis]
+    if not axes or not all(isinstance(a, Integral) and -x.ndim <= a < x.ndim for a in axes):
         raise ValueError(
-            f"softmax: expected an axis within {x.ndim} dimensions, got {axis} (shape {x.shape})"
+            f"softmax: expected an axis within {x.ndim} dimensions, got {axis!r} (shape {x.shape})"
         )
-    order = list(range(x.ndim))
-    order[axis], order[-1] = order[-1], order[axis]
-    return transpose(function(transpose(x, order)), order)
+    axes = sorted({a % x.ndim for a in axes})
+    order = [d for d in range(x.ndim) if d not in axes] + axes
+    rows = transpose(x, order)
+    shape = rows.shape
+    if len(axes) > 1:
+        rows = reshape(rows, (*shape[: -len(axes)], math.prod(shape[-len(axes) :])))
+    back = sorted(range(x.ndim), key=order.__getitem__)
+    return transpose(reshape(function(rows), shape), back)
 
 
 def softmax(x, axis=-1):
@@ -344,7 +354,8 @@ def softmax(x, axis=-1):
     Parameters
     ----------
     x : tensor
-    axis : int, default -1
+    axis : int or tuple of int, default -1
+        Along several axes all their elements together sum to 1.
 
     Raises
     ------
@@ -353,7 +364,7 @@ def softmax(x, axis=-1):
     """
     (x,) = operands(x)
     if axis not in (-1, x.ndim - 1):
-        return _along_axis(axis, softmax, x)
+        return _along(axis, softmax, x)
     y = call("softmax", [x])
     y.logits = ("softmax", x)
     return y
@@ -365,9 +376,9 @@ def log_softmax(x, axis=-1):
     Parameters
     ----------
     x : tensor
-    axis : int, default -1
+    axis : int or tuple of int, default -1
     """
     (x,) = operands(x)
     if axis not in (-1, x.ndim - 1):
-        return _along_axis(axis, log_softmax, x)
+        return _along(axis, log_softmax, x)
     return call("log_softmax", [x])

@@ -1,10 +1,12 @@
 """Reshaping, transposing, broadcasting, gathering rows, one-hot encoding and constants."""
 
 import math
+from numbers import Integral
 
 import numpy as np
 
 from nnlite import config
+from nnlite.checks import is_number
 from nnlite.engine.dispatch import MAX_NDIM, OPS, Op, apply
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 from nnlite.ops.operands import call, constant, integers, operands
@@ -242,40 +244,45 @@ def gather_csr(values, columns, begin, index, shape, dtype, code, rows):
     )
 
 
-def _infer_one_hot(x, classes, **_):
-    if classes < 0:
-        raise ValueError(f"one_hot: expected a number of classes, got {classes}")
-    return [(*x, classes)]
+Op(
+    "one_hot",
+    infer=lambda x, classes, **_: [(*x, classes)],
+    attrs={"classes": None, "dtype": None},
+    gradient="none",
+)
 
 
-Op("one_hot", infer=_infer_one_hot, attrs={"classes": None, "dtype": None}, gradient="none")
-
-
-def one_hot(x, num_classes, dtype=None):
-    """One-hot vectors of labels, along a new last axis.
+def one_hot(x, num_classes, axis=-1, dtype=None):
+    """One-hot vectors of labels, along a new axis.
 
     Parameters
     ----------
     x : integer tensor, shape (...)
         Labels in [0, num_classes).
     num_classes : int
+    axis : int, default -1
+        The axis of the classes in the result.
     dtype : {'float32', 'float64'}, default `floatx()`
 
     Returns
     -------
     Tensor, shape (..., num_classes)
+        If `axis` is -1.
 
     Raises
     ------
     ValueError
         For a label out of range.
     """
-    return call(
-        "one_hot",
-        [integers(x, "one_hot")],
-        classes=int(num_classes),
-        dtype=dtype or config.floatx(),
-    )
+    if not is_number(num_classes, "[0, inf)") or num_classes % 1:
+        raise ValueError(f"one_hot: expected num_classes, a number of classes, got {num_classes!r}")
+    attrs = {"classes": int(num_classes), "dtype": dtype or config.floatx()}
+    y = call("one_hot", [integers(x, "one_hot")], **attrs)
+    if not isinstance(axis, Integral) or not -y.ndim <= axis < y.ndim:
+        raise ValueError(f"one_hot: expected axis in [{-y.ndim}, {y.ndim}), got {axis!r}")
+    order = list(range(y.ndim - 1))
+    order.insert(axis % y.ndim, y.ndim - 1)
+    return y if order[-1] == y.ndim - 1 else transpose(y, order)
 
 
 def _infer_assign(target, x):
@@ -320,32 +327,36 @@ def zeros(shape, dtype=None):
     return constant(np.zeros(shape), dtype or config.floatx())
 
 
-def full_like(x, value):
-    """A tensor of x's shape and precision whose elements are all `value`.
+def full_like(x, fill_value, dtype=None):
+    """A tensor of x's shape whose elements are all `fill_value`.
 
     Parameters
     ----------
-    x : Tensor
-    value : float
+    x : tensor
+    fill_value : float
+    dtype : {'float32', 'float64', 'int32'}, default that of x
     """
-    return broadcast_to(constant(value, x.dtype), x.shape)
+    x = convert_to_tensor(x)
+    return broadcast_to(constant(fill_value, dtype or x.dtype), x.shape)
 
 
-def ones_like(x):
-    """Ones of x's shape and precision.
+def ones_like(x, dtype=None):
+    """Ones of x's shape.
 
     Parameters
     ----------
-    x : Tensor
+    x : tensor
+    dtype : {'float32', 'float64', 'int32'}, default that of x
     """
-    return full_like(x, 1.0)
+    return full_like(x, 1.0, dtype)
 
 
-def zeros_like(x):
-    """Zeros of x's shape and precision.
+def zeros_like(x, dtype=None):
+    """Zeros of x's shape.
 
     Parameters
     ----------
-    x : Tensor
+    x : tensor
+    dtype : {'float32', 'float64', 'int32'}, default that of x
     """
-    return full_like(x, 0.0)
+    return full_like(x, 0.0, dtype)
