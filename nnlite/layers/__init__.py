@@ -10,7 +10,7 @@ from nnlite.layers.conv import (
     SeparableConv2D,
     SeparableConvolution2D,
 )
-from nnlite.layers.core import Activation, Dense, Dropout, Flatten, InputLayer, Reshape
+from nnlite.layers.core import Activation, Dense, Flatten, InputLayer, Reshape
 from nnlite.layers.layer import Layer
 from nnlite.layers.merging import (
     Add,
@@ -44,6 +44,7 @@ from nnlite.layers.pooling import (
 from nnlite.layers.preprocessing import Normalization, Rescaling
 from nnlite.layers.regularization import (
     AlphaDropout,
+    Dropout,
     GaussianDropout,
     GaussianNoise,
     SpatialDropout2D,

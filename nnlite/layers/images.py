@@ -1,6 +1,6 @@
 """The base of all layers of images. Images are always (N, H, W, C)."""
 
-from nnlite import config
+from nnlite.layers import settings
 from nnlite.layers.layer import Layer
 from nnlite.ops.windows import check_images
 
@@ -16,12 +16,11 @@ class ImageLayer(Layer):
         Of `Layer`.
     """
 
+    _legal = {"data_format": settings.DATA_FORMAT}
+
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
         self.data_format = data_format
 
     def build(self, input_shape):
-        known = config.image_data_format()
-        if self.data_format not in (None, known):
-            raise ValueError(f"expected data_format {known!r}, got {self.data_format!r}")
         check_images(input_shape)

@@ -90,6 +90,7 @@ class Layer(Tracked):
                 f"{type(self).__name__}: unknown argument {', '.join(map(repr, unknown))}"
                 f"{meant or '.'} It takes {', '.join(self._signature())}"
             )
+        self._check_given()
         if not isinstance(name, (str, type(None))):
             raise TypeError(f"{type(self).__name__}: expected name to be a string, got {name!r}")
         check_setting("trainable", trainable, "bool", type(self).__name__)

@@ -2,6 +2,7 @@
 function, too: `layers.add([a, b])`."""
 
 from nnlite import ops
+from nnlite.layers import settings
 from nnlite.layers.layer import Layer
 
 
@@ -16,7 +17,8 @@ class Merge(Layer):
         raise TypeError("a merging layer must define _combine(a, b)")
 
     def build(self, input_shape):
-        if not isinstance(input_shape, list) or len(input_shape) < self._least:
+        several = all(isinstance(shape, (tuple, list)) for shape in input_shape)
+        if not several or isinstance(input_shape, dict) or len(input_shape) < self._least:
             raise ValueError(
                 f"expected a list of at least {self._least} inputs, got shape {input_shape}"
             )
@@ -132,6 +134,8 @@ class Concatenate(Merge):
     (2, 8)
     """
 
+    _legal = {"axis": "int"}
+
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
         self.axis = axis
@@ -165,6 +169,8 @@ class Dot(Merge):
     """
 
     _least = 2
+
+    _legal = {"axes": settings.axes, "normalize": "bool"}
 
     def __init__(self, axes, normalize=False, **kwargs):
         super().__init__(**kwargs)

@@ -4,9 +4,12 @@ import math
 
 import numpy as np
 
+from nnlite.checks import check_choice
 from nnlite.engine.dispatch import Op
+from nnlite.ops.elementwise import add, multiply
 from nnlite.ops.operands import call, constant, operands
 from nnlite.ops.shape import broadcast_to, reshape
+from nnlite.ops.slicing import concatenate, split, stack
 from nnlite.ops.windows import check_images, pair
 
 
@@ -59,14 +62,17 @@ def pad2d(x, padding):
     return call("pad2d", [x], top=top, left=left, size=size)
 
 
-def upsample2d(x, size=(2, 2)):
-    """Repeat each row and each column of images.
+def upsample2d(x, size=(2, 2), interpolation="nearest"):
+    """Enlarge images: repeat each row and each column, or interpolate between them.
 
     Parameters
     ----------
     x : tensor, shape (N, H, W, C)
     size : int or pair of int, default (2, 2)
-        Repetitions of each row and of each column.
+        The number of rows for each row, and of columns for each column.
+    interpolation : {'nearest', 'bilinear'}, default 'nearest'
+        'bilinear': values on the lines between the centers of neighbours; beyond those of the
+        outermost pixels, the values of these.
 
     Returns
     -------
@@ -80,11 +86,30 @@ def upsample2d(x, size=(2, 2)):
     """
     x = _images(x)
     down, right = pair("size", size)
+    check_choice("interpolation", interpolation, ("nearest", "bilinear"), "upsample2d")
+    if interpolation == "bilinear":
+        return _interpolated(_interpolated(x, 1, down), 2, right)
     n, height, width, channels = x.shape
     repeated = broadcast_to(
         reshape(x, (n, height, 1, width, 1, channels)), (n, height, down, width, right, channels)
     )
     return reshape(repeated, (n, height * down, width * right, channels))
+
+
+def _interpolated(x, axis, factor):
+    """`x` with `factor` entries for each along an axis, on lines between neighbours' centers."""
+    n = x.shape[axis]
+    if factor == 1 or not n:
+        return x
+    edged = concatenate([split(x, [1], axis)[0], x, split(x, [n - 1], axis)[1]], axis)
+    before, after = split(edged, [n], axis)[0], split(edged, [2], axis)[1]
+    parts = []
+    for k in range(factor):
+        off = (k + 0.5) / factor - 0.5  # from the center of the pixel, in pixels
+        neighbour = before if off < 0 else after
+        parts.append(add(multiply(x, 1 - abs(off)), multiply(neighbour, abs(off))))
+    shape = (*x.shape[:axis], n * factor, *x.shape[axis + 1 :])
+    return reshape(stack(parts, axis + 1), shape)
 
 
 # The codes of csrc/ops/image.c for the values outside of an image.

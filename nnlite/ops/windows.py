@@ -1,16 +1,17 @@
 """Helpers of convolution and pooling: pairs of sizes, and the number of windows along an axis."""
 
-from numbers import Real
+from nnlite.checks import is_number
 
 
 def pair(name, value):
     """(height, width) from an integer of at least 1 or two of them; integral floats count."""
     both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    whole = [isinstance(v, Real) and not isinstance(v, bool) and v >= 1 and not v % 1 for v in both]
-    if len(both) != 2 or not all(whole):
+    if len(both) != 2 or not all(is_number(v, "[1, inf)") and not v % 1 for v in both):
         raise ValueError(
             f"expected {name} to be a positive integer or a pair of them, got {value!r}"
         )
+    if max(both) >= 2**31:
+        raise ValueError(f"expected {name} below 2**31, got {value!r}")
     return int(both[0]), int(both[1])
 
 

@@ -93,18 +93,6 @@ def test_layer_without_call_says_so():
         Layer()(data((2, 3)))
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: Dropout(0.5, noise_shape=(1, 2)),
-        lambda: Flatten(data_format="channels_first"),
-    ],
-)
-def test_what_is_not_supported_is_refused_at_once(make):
-    with pytest.raises(ValueError, match=r"not supported|channels_last"):
-        make()
-
-
 # Names, weights, trainable
 
 

@@ -191,8 +191,8 @@ def test_integral_sizes_of_any_type_are_accepted(units):
 
 @pytest.mark.parametrize("units", [0, -1, 2.5, "8", None, True, [8], np.nan])
 def test_bad_size_names_the_layer_the_argument_and_what_came(units):
-    with pytest.raises(ValueError, match=r"layer 'wide' \(Dense\): expected units to be .*, got "):
-        Dense(units, name="wide")(data((2, 3)))
+    with pytest.raises(ValueError, match=r"Dense: expected units to be a positive integer, got "):
+        Dense(units)
 
 
 @pytest.mark.parametrize(
@@ -256,23 +256,26 @@ def test_custom_activation_can_be_trained_through():
     )
 
 
-@pytest.mark.parametrize("layer", [Dense(2, "swishy"), Activation("swishy")])
-def test_unknown_activation_is_named_and_the_known_ones_listed(layer):
-    with pytest.raises(ValueError, match=r"layer '.*activation 'swishy'; .*known: .*relu.*tanh"):
-        layer(data((2, 3)))
+@pytest.mark.parametrize("make", [lambda f: Dense(2, f), Activation])
+def test_unknown_activation_is_named_and_the_known_ones_listed(make):
+    with pytest.raises(
+        ValueError,
+        match=r"^\w+: activation: .*'swishy'; did you mean 'swish'.* known: .*relu.*tanh",
+    ):
+        make("swishy")
 
 
 def test_activation_that_is_no_function_is_a_type_error():
-    with pytest.raises(TypeError, match=r"layer 'activation' \(Activation\).*5"):
-        Activation(5)(data((2, 3)))
+    with pytest.raises(TypeError, match=r"Activation: activation: expected .*5"):
+        Activation(5)
 
 
 @pytest.mark.parametrize(
     "argument", ["kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"]
 )
 def test_unknown_name_of_an_initializer_or_regularizer_names_the_layer(argument):
-    with pytest.raises(ValueError, match=r"layer 'dense' \(Dense\): unknown .*izer 'nope'; known"):
-        Dense(2, **{argument: "nope"})(data((2, 3)))
+    with pytest.raises(ValueError, match=rf"Dense: {argument}: unknown .*izer 'nope'.* known"):
+        Dense(2, **{argument: "nope"})
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (4, 5, 6), (4,)])
@@ -391,8 +394,8 @@ def test_training_flag_of_an_inner_call_wins_and_does_not_leak():
 
 @pytest.mark.parametrize("rate", [-0.1, 1.5, "half", None, np.nan])
 def test_bad_rate_names_the_layer_and_the_range(rate):
-    with pytest.raises(ValueError, match=r"'drop' \(Dropout\): expected rate in \[0, 1\), got "):
-        Dropout(rate, name="drop")(np.ones((2, 3)))
+    with pytest.raises(ValueError, match=r"Dropout: expected rate in \[0, 1\), got "):
+        Dropout(rate)
 
 
 # Flatten, Reshape, Input
@@ -404,7 +407,7 @@ def test_flatten_keeps_row_major_order_and_gives_vectors_an_axis():
     assert Flatten()(data((3,))).shape == (3, 1)
 
 
-@pytest.mark.parametrize("target", [(4, 4), (-1, 5), (-1, -1), (0, 3), (-2, 6)])
+@pytest.mark.parametrize("target", [(4, 4), (-1, 5), (-1, 0), (0, 3)])
 def test_reshape_that_does_not_fit_names_the_layer_target_and_shape(target):
     with pytest.raises(
         ValueError, match=r"'reshape' \(Reshape\): expected samples.*got shape \(12,\)"
