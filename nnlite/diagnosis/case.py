@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from nnlite import autodiff, config
-from nnlite.data.batches import make_batches, yields_batches
+from nnlite.data.batches import make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, leaves
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.tensor import REALS, Tensor
@@ -75,6 +75,8 @@ class Case:
         Of the batch.
     outputs : list of (objective, array, shape, activation)
         For each output with a loss: what it is trained for, all targets, its shape.
+    refused : str or None
+        Why the losses refuse the targets.
     missed : dict of str to str
         What could not be looked at, and why.
     """
@@ -89,6 +91,7 @@ class Case:
     unused: list = field(default_factory=list)
     loss: float = None
     outputs: list = field(default_factory=list)
+    refused: str = None
     missed: dict = field(default_factory=dict)
 
     @property
@@ -121,8 +124,13 @@ def case_of(model, x, y, **further):
     copied.run_eagerly, copied.history = False, None
     copied.stop_training = False
     copied._check_compiled()
-    sources = make_batches(copied, (x, y, None), None).sources
+    sources = make_sources(copied, (x, y, None))
+    copied._prepare_for(sources[0])
     case = Case(copied, sources, **further)
+    try:
+        copied._prepare_for(*sources)
+    except ValueError as error:
+        case.refused = str(error)
     examined = case.copied()  # a batch changes moving averages
     with config.precision(copied._precision):
         _read_layers(case, examined)
@@ -152,7 +160,7 @@ def _read_layers(case, model):
         outputs = model(x, training=True)
         forward = len(recording.calls)
         objectives = model._objectives_for(outputs) if getattr(model, "_compiled", None) else ()
-        has_loss = any(g.loss is not None for g in objectives)
+        has_loss = case.refused is None and any(g.loss is not None for g in objectives)
         if has_loss:
             loss = model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=weight)
     calls = recording.calls[:forward]
@@ -167,7 +175,11 @@ def _read_layers(case, model):
     variables = [v for vs in own.values() for v in vs]
     gradients = {}
     if loss is None:
-        case.missed["gradients"] = "the model has no loss that compile was given"
+        case.missed["gradients"] = (
+            "the model has no loss that compile was given"
+            if case.refused is None
+            else "the loss refuses the targets"
+        )
     else:
         case.loss = loss.item()
         sources = [*tensors, *variables]

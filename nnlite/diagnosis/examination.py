@@ -8,6 +8,7 @@ from nnlite.models.model import Model
 
 CHECKS = (
     of_data.loss_and_output,
+    of_data.refused_targets,
     of_data.constant_targets,
     of_data.unscaled_inputs,
     of_data.unscaled_targets,
@@ -66,7 +67,8 @@ def doctor(model, X, y, validation_data=None):
     >>> X, y = rng.normal(size=(200, 4)), rng.integers(0, 3, 200)
     >>> model = nnlite.Sequential([nnlite.layers.Dense(3)])
     >>> model.compile("adam", "sparse_categorical_crossentropy")
-    >>> print(nnlite.doctor(model, X, y))
+    >>> [finding.name for finding in nnlite.doctor(model, X, y).findings]
+    ['logits taken as probabilities']
     """
     with config.seeded(SEED):
         case = _case(model, X, y, validation_data)

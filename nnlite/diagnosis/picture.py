@@ -84,7 +84,7 @@ def _draw_outputs(ax, readings, places):
     widest = max((abs(p[k]) for p in parts for k in (0, 2) if np.isfinite(p[k])), default=1.0)
     typical = np.median([p[2] - p[0] for p in parts]) if parts else 1.0
     if widest > 50 * max(typical, 1e-9):
-        ax.set_xscale("symlog", linthresh=max(typical, 1e-6))
+        ax.set_xscale("symlog", linthresh=10.0 ** np.ceil(np.log10(max(typical, 1e-6))))
     ax.set_title("Outputs", loc="left", fontsize=11, fontweight="bold")
     ax.set_xlabel("median and middle 90 %")
 

@@ -2,205 +2,21 @@
 
 import io
 import pickle
+import sys
 
+import networks_examined as nets
 import numpy as np
 import pytest
+from networks_examined import BROKEN, SOUND, THREE, TWO, X, classifier
+from sklearn.linear_model import LogisticRegression
 
 import nnlite
-from nnlite import NNClassifier, NNRegressor, Sequential, layers, losses, ops, optimizers
-from nnlite.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input
-
-RNG = np.random.default_rng(0)
-ROWS = 400
-X = RNG.normal(size=(ROWS, 6)).astype(np.float32)
-THREE = (X @ RNG.normal(size=(6, 3))).argmax(axis=1)
-TWO = (X[:, 0] + X[:, 1] * X[:, 2] > 0).astype(np.int64)
-NUMBERS = (X[:, 0] - 2 * X[:, 1] + np.sin(3 * X[:, 2])).astype(np.float32)
-IMAGES = RNG.uniform(size=(120, 8, 8, 1)).astype(np.float32)
-BRIGHT = (IMAGES.mean(axis=(1, 2, 3)) > 0.5).astype(np.int64)
+from nnlite import NNClassifier, config
+from nnlite.layers import Dense, Dropout
 
 
-def net(hidden, output, loss, optimizer="adam", metrics=("accuracy",), seed=0):
-    """A compiled model of hidden layers, or of the widths of relu layers, and an output layer."""
-    with nnlite.config.seeded(seed):
-        made = [Dense(h, "relu") if isinstance(h, int) else h for h in hidden]
-        model = Sequential([*made, output])
-        model.compile(optimizer, loss, metrics=list(metrics))
-        model.build((None, 6))
-    return model
-
-
-def classifier(*hidden, **settings):
-    """A sound network for three classes."""
-    return net(hidden, Dense(3, "softmax"), "sparse_categorical_crossentropy", **settings)
-
-
-def of_two(*hidden, **settings):
-    """A sound network for two classes."""
-    return net(hidden, Dense(1, "sigmoid"), "binary_crossentropy", **settings)
-
-
-def regressor(*hidden, **settings):
-    """A sound network for numbers."""
-    return net(hidden, Dense(1), "mse", metrics=("mae",), **settings)
-
-
-class Unused(nnlite.Model):
-    """A model that forgot one of its layers."""
-
-    def __init__(self):
-        super().__init__()
-        self.hidden, self.out = Dense(8, "relu"), Dense(3, "softmax")
-        self.extra = Dense(8)
-
-    def call(self, x):
-        self.extra(x)
-        return self.out(self.hidden(x))
-
-
-class Sound(nnlite.Model):
-    """A model of its own class."""
-
-    def __init__(self):
-        super().__init__()
-        self.hidden, self.out = [Dense(16, "relu"), Dense(16, "relu")], Dense(3)
-
-    def call(self, x, training=False):
-        for layer in self.hidden:
-            x = layer(x)
-        return self.out(x)
-
-
-def compiled(model, loss="sparse_categorical_crossentropy"):
-    model.compile("adam", loss, metrics=["accuracy"])
-    return model
-
-
-def dead():
-    model = classifier(32, 16)
-    kernel, bias = model.layers[0].get_weights()
-    bias[:24] = -100
-    model.layers[0].set_weights([kernel, bias])
-    return model
-
-
-def overfitted():
-    model = of_two(64, 64, optimizer=optimizers.Adam(0.01))
-    noise = np.random.default_rng(1).integers(0, 2, 120)
-    model.fit(X[:120], noise, epochs=30, validation_split=0.5, verbose=0)
-    return model, X[:120], noise
-
-
-def functional():
-    inputs, other = Input((6,)), Input((6,))
-    x = layers.concatenate([Dense(16, "relu")(inputs), Dense(16, "relu")(other)])
-    return compiled(nnlite.Model([inputs, other], Dense(3, "softmax")(x)))
-
-
-def convolution():
-    return Sequential([Conv2D(8, 3, activation="relu"), Flatten(), Dense(1, "sigmoid")])
-
-
-DEEP = [Dense(16, "sigmoid") for _ in range(12)]
-LARGE = [Dense(64, "relu", kernel_initializer="random_normal") for _ in range(8)]
-SCALES = np.array([1, 1, 1, 5000, 1, 1], np.float32)
-REPEATED = np.repeat(np.arange(ROWS // 4), 4)
-RARE = (np.arange(ROWS) % 20 == 0).astype(int)
-BROKEN = {
-    "unscaled inputs": lambda: (classifier(16), X * SCALES, THREE),
-    "unscaled targets": lambda: (regressor(16), X, NUMBERS * 1e4),
-    "targets and outputs": lambda: (net([16], Dense(3), "mse", metrics=()), X, THREE),
-    "logits taken as probabilities": lambda: (
-        net([16], Dense(3), "sparse_categorical_crossentropy"),
-        X,
-        THREE,
-    ),
-    "probabilities taken as logits": lambda: (
-        net([16], Dense(3, "softmax"), losses.SparseCategoricalCrossentropy(from_logits=True)),
-        X,
-        THREE,
-    ),
-    "loss and output layer": lambda: (
-        net([16], Dense(3, "sigmoid"), "sparse_categorical_crossentropy"),
-        X,
-        THREE,
-    ),
-    "one-unit softmax": lambda: (net([16], Dense(1, "softmax"), "binary_crossentropy"), X, TWO),
-    "range of the targets": lambda: (of_two(16), X, 2 * TWO - 1),
-    "accuracy of a regression": lambda: (net([16], Dense(1), "mse"), X, NUMBERS),
-    "constant targets": lambda: (classifier(16), X, np.zeros(ROWS, int)),
-    "duplicated rows across the split": lambda: (classifier(16), X[REPEATED], THREE[REPEATED]),
-    "dead units": lambda: (dead(), X, THREE),
-    "saturated units": lambda: (
-        classifier(Dense(16, "tanh", kernel_initializer=nnlite.initializers.RandomNormal(0, 9))),
-        X,
-        THREE,
-    ),
-    "vanishing gradients": lambda: (
-        classifier(*[Dense(16, "sigmoid") for _ in range(12)]),
-        X,
-        THREE,
-    ),
-    "exploding gradients": lambda: (
-        classifier(
-            *[
-                Dense(64, "relu", kernel_initializer=nnlite.initializers.RandomNormal(0, 1))
-                for _ in range(8)
-            ]
-        ),
-        X,
-        THREE,
-    ),
-    "untrained layer": lambda: (compiled(Unused()), X, THREE),
-    "learning rate too high": lambda: (classifier(32, optimizer=optimizers.Adam(3.0)), X, THREE),
-    "learning rate too low": lambda: (classifier(32, optimizer=optimizers.Adam(1e-6)), X, THREE),
-    "class imbalance": lambda: (of_two(16), X, RARE),
-    "overfitting": overfitted,
-}
-SOUND = {
-    "three classes": lambda: (classifier(32), X, THREE),
-    "linear": lambda: (classifier(), X, THREE),
-    "two classes": lambda: (of_two(32, 16), X, TWO),
-    "regression": lambda: (regressor(32), X, NUMBERS),
-    "logits": lambda: (
-        net([16], Dense(3), losses.SparseCategoricalCrossentropy(from_logits=True)),
-        X,
-        THREE,
-    ),
-    "one-hot": lambda: (
-        net([16], Dense(3, "softmax"), "categorical_crossentropy"),
-        X,
-        np.eye(3)[THREE],
-    ),
-    "several labels": lambda: (
-        net([16], Dense(2, "sigmoid"), "binary_crossentropy"),
-        X,
-        np.stack([TWO, 1 - TWO], 1),
-    ),
-    "dropout": lambda: (classifier(64, Dropout(0.5), optimizer="rmsprop"), X, THREE),
-    "batch normalization": lambda: (classifier(32, BatchNormalization(), 32), X, THREE),
-    "momentum": lambda: (classifier(32, optimizer=optimizers.SGD(0.01, 0.9)), X, THREE),
-    "plain descent": lambda: (regressor(16, optimizer="sgd"), X, NUMBERS),
-    "tanh": lambda: (of_two(Dense(32, "tanh"), Dense(32, "tanh")), X, TWO),
-    "deep": lambda: (
-        classifier(*[Dense(32, "relu", kernel_initializer="he_normal") for _ in range(6)]),
-        X,
-        THREE,
-    ),
-    "scaled inside": lambda: (classifier(layers.Rescaling(1 / 255), 32), X * 255, THREE),
-    "images": lambda: (compiled(convolution(), "binary_crossentropy"), IMAGES, BRIGHT),
-    "two inputs": lambda: (functional(), [X, X[::-1]], THREE),
-    "subclass": lambda: (
-        compiled(Sound(), losses.SparseCategoricalCrossentropy(from_logits=True)),
-        X,
-        THREE,
-    ),
-    "mean squared error of 0 and 1": lambda: (net([16], Dense(1, "sigmoid"), "mse"), X, TWO),
-    "classifier": lambda: (NNClassifier((32,)), X * SCALES, THREE.astype(str)),
-    "regressor": lambda: (NNRegressor((32,)), X, NUMBERS * 1e4),
-    "fitted classifier": lambda: (NNClassifier((32,), epochs=20).fit(X, TWO), X, TWO),
-    "fitted regressor": lambda: (NNRegressor((32,), epochs=20).fit(X, NUMBERS), X, NUMBERS),
-}
+def names(diagnosis):
+    return [f.name for f in diagnosis.findings]
 
 
 @pytest.mark.parametrize("fault", BROKEN)
@@ -214,3 +30,147 @@ def test_planted_fault_is_found(fault):
 def test_nothing_is_found_in_a_sound_network(name):
     diagnosis = nnlite.doctor(*SOUND[name]())
     assert diagnosis.findings == [], diagnosis
+
+
+def test_labels_that_the_loss_refuses_are_found_and_say_which():
+    diagnosis = nnlite.doctor(classifier(8), X, THREE + 1)
+    (found,) = diagnosis.findings
+    assert found.name == "labels out of range" and "[0, 3)" in found.figure and "3" in found.figure
+    assert "learning rate" in diagnosis.missed
+
+
+def test_rows_of_validation_data_that_are_among_those_of_x_are_found():
+    model = classifier(8)
+    own = (X[:20], THREE[:20])
+    (found,) = nnlite.doctor(model, X, THREE, validation_data=own).findings
+    assert found.name == "duplicated rows across the split" and "20 of 20" in found.figure
+    apart = (X[:20] + 1, THREE[:20])
+    assert names(nnlite.doctor(model, X, THREE, validation_data=apart)) == []
+
+
+def test_equal_rows_of_few_values_are_no_finding():
+    rows = (X > 0).astype(np.float32)
+    diagnosis = nnlite.doctor(classifier(8), rows, THREE)
+    assert names(diagnosis) == [] and "by chance" in diagnosis.missed["duplicated rows"]
+
+
+def test_frozen_layers_are_but_a_note():
+    (found,) = nnlite.doctor(classifier(Dense(8, trainable=False), 8), X, THREE).findings
+    assert (found.severity, found.name, found.layer) == ("note", "untrained layer", "dense")
+
+
+def test_layers_are_named_and_the_gravest_findings_come_first():
+    diagnosis = nnlite.doctor(*BROKEN["one-unit softmax"]())
+    assert names(diagnosis)[0] == "one-unit softmax"
+    severities = [("error", "warning", "note").index(f.severity) for f in diagnosis.findings]
+    assert severities == sorted(severities)
+    (dead,) = nnlite.doctor(*BROKEN["dead units"]()).findings
+    assert dead.layer == "dense" and dead.figure.startswith("24 of 32")
+
+
+def everything(model):
+    """What an examination might change: weights, state, slots, settings and compiled steps."""
+    return pickle.dumps(model), dict(model._step_cache.steps), model.__dict__.get("_version")
+
+
+def test_the_model_the_data_and_all_seeds_stay_as_they_are():
+    model = classifier(16, Dropout(0.5))
+    model.fit(X, THREE, epochs=2, verbose=0)
+    model.predict(X)
+    before, x = everything(model), X.copy()
+    with config.seeded(3):
+        global_numpy = np.random.get_state()  # noqa: NPY002
+        nnlite.doctor(model, X, THREE)
+        drawn = config.next_seed()
+    assert everything(model) == before and np.array_equal(x, X)
+    assert pickle.dumps(np.random.get_state()) == pickle.dumps(global_numpy)  # noqa: NPY002
+    with config.seeded(3):
+        assert drawn == config.next_seed()
+
+
+def test_a_model_that_is_not_built_is_examined_and_stays_so():
+    model = nnlite.Sequential([Dense(8, "relu"), Dense(3)])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    assert names(nnlite.doctor(model, X, THREE)) == ["logits taken as probabilities"]
+    assert not model.built and not model.weights
+
+
+def test_estimators_are_examined_and_stay_as_they_are():
+    raw = NNClassifier((16,), normalize=False, random_state=np.random.RandomState(0))
+    before = pickle.dumps(raw)
+    (found,) = nnlite.doctor(raw, X * nets.SCALES, TWO).findings
+    assert found.name == "unscaled inputs" and "normalize=True" in found.cure
+    assert pickle.dumps(raw) == before and not hasattr(raw, "model_")
+    fitted = NNClassifier((16,), epochs=2).fit(X, TWO)
+    before = pickle.dumps(fitted)
+    nnlite.doctor(fitted, X, TWO)
+    assert pickle.dumps(fitted) == before
+
+
+def test_what_cannot_be_looked_at_is_said():
+    class Own(nnlite.Sequential):
+        def train_step(self, data):
+            x, _ = data
+            with nnlite.GradientTape() as tape:
+                loss = nnlite.ops.mean(nnlite.ops.square(self(x, training=True)))
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+            return {"loss": loss}
+
+    model = Own([Dense(2)])
+    model.compile("adam")
+    diagnosis = nnlite.doctor(model, X, THREE)
+    assert "gradients" in diagnosis.missed and "not looked at: gradients" in repr(diagnosis)
+
+
+WRONG = {
+    "uncompiled": (lambda: nnlite.Sequential([Dense(3)]), X, THREE, RuntimeError, "call compile"),
+    "width": (lambda: classifier(8), X[:, :4], THREE, ValueError, "6 features .* got shape"),
+    "targets missing": (lambda: classifier(8), X, None, ValueError, "y: expected the targets"),
+    "rows": (lambda: classifier(8), X, THREE[:9], ValueError, "y: expected 400 samples"),
+    "batches": (lambda: classifier(8), iter([X]), THREE, TypeError, "X: expected arrays"),
+    "not a model": (LogisticRegression, X, TWO, TypeError, "model: expected a Model"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_examined_is_an_error_that_says_what_to_do(name):
+    make, x, y, kind, words = WRONG[name]
+    with pytest.raises(kind, match=words):
+        nnlite.doctor(make(), x, y)
+
+
+def strange():
+    model = nnlite.Sequential([Dense(8, "relu", name="<b>schön"), Dense(3, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return nnlite.doctor(model, X * nets.SCALES, THREE)
+
+
+def test_html_escapes_names():
+    html = strange()._repr_html_()
+    assert "&lt;b&gt;schön" in html and "<b>schön" not in html
+    assert "nothing found" in nnlite.doctor(*SOUND["linear"]())._repr_html_()
+
+
+def test_table_fits_the_terminal_and_its_characters(monkeypatch):
+    diagnosis = strange()
+    assert "<b>schön" in repr(diagnosis)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    text = str(diagnosis)
+    assert text.isascii() and "<b>sch?n" in text and "-> scale them" in text
+    assert max(map(len, text.splitlines())) <= 100
+    monkeypatch.setattr(sys, "stdout", None)
+    assert "unscaled inputs" in str(diagnosis)
+
+
+def test_picture_shows_every_layer_and_marks_those_of_findings(tmp_path):
+    pytest.importorskip("matplotlib")
+    diagnosis = nnlite.doctor(*BROKEN["dead units"]())
+    figure = diagnosis.plot(tmp_path / "layers.png")
+    assert (tmp_path / "layers.png").read_bytes()[1:4] == b"PNG"
+    labels = figure.axes[0].get_yticklabels()
+    assert [t.get_text() for t in labels] == ["dense", "dense_1", "dense_2"]
+    assert labels[0].get_color() != labels[1].get_color()
+    assert len(figure.axes[1].lines) == 2
+    with pytest.raises(ValueError, match="path"):
+        diagnosis.plot("layers.xyz")
