@@ -67,7 +67,14 @@ def _draw_outputs(ax, readings, places):
         if not np.isfinite((low, high)).all():
             ax.text(0, place, "not finite", color=WRONG, va="center", fontsize=9)
             continue
-        ax.plot((low, high), (place, place), color=TRAINING, linewidth=7, alpha=0.35)
+        ax.plot(
+            (low, high),
+            (place, place),
+            color=TRAINING,
+            linewidth=7,
+            alpha=0.35,
+            solid_capstyle="butt",
+        )
         ax.plot(middle, place, "|", color=TRAINING, markersize=11, markeredgewidth=2)
         zeros = np.mean(r.output == 0)
         if zeros >= 0.01:

@@ -151,7 +151,12 @@ def test_every_fit_warns_and_nothing_else_does():
     model = compiled(Dense(3), "sparse_categorical_crossentropy")
     assert len(warned(model, LABELS)) == 1 and len(warned(model, LABELS)) == 1
     assert warned_by(model.evaluate, X, LABELS) == [] == warned_by(model.predict, X)
-    assert warned_by(losses.mse, LABELS.astype(np.float32), np.zeros((N, 3), np.float32)) == []
+    assert (
+        warned_by(
+            losses.mean_squared_error, LABELS.astype(np.float32), np.zeros((N, 3), np.float32)
+        )
+        == []
+    )
 
 
 def test_targets_of_batches_are_looked_at():
