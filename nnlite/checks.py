@@ -1,4 +1,4 @@
-"""Checks of numbers that users give. The one idea: an interval is written as in mathematics, such
+"""Checks of settings that users give. The one idea: an interval is written as in mathematics, such
 as '[0, 1)' or '(0, inf)', in the code and in the error message."""
 
 import numbers
@@ -61,8 +61,74 @@ def positive_int(name, value):
     Raises
     ------
     ValueError
-        If the value is not a whole number of at least 1.
+        If the value is not a whole number of at least 1, or not below 2**31.
     """
     if not is_number(value, "[1, inf]") or value % 1:
         raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
+    if value >= 2**31:
+        raise ValueError(f"expected {name} to be a positive integer below 2**31, got {value!r}")
     return int(value)
+
+
+def check_choice(name, value, choices, owner=None):
+    """Raise a ValueError unless a setting is one of some values.
+
+    Parameters
+    ----------
+    name : str
+        The name of the setting.
+    value : anything
+    choices : sequence
+    owner : str, optional
+        The class or function that has the setting.
+
+    Examples
+    --------
+    >>> check_choice("mode", "fan", ("fan_in", "fan_out"), owner="VarianceScaling")
+    Traceback (most recent call last):
+    ValueError: VarianceScaling: expected mode 'fan_in' or 'fan_out', got 'fan'
+    """
+    if not any(type(value) is type(c) and value == c for c in choices):
+        *most, last = map(repr, choices)
+        words = f"{', '.join(most)} or {last}" if most else last
+        prefix = f"{owner}: " if owner else ""
+        raise ValueError(f"{prefix}expected {name} {words}, got {value!r}")
+
+
+def check_setting(name, value, legal, owner=None):
+    """Raise a ValueError unless a setting is what a word says.
+
+    Parameters
+    ----------
+    name : str
+        The name of the setting.
+    value : anything
+    legal : str or tuple
+        An interval, 'int', 'int' and an interval, 'bool', 'str', or a tuple of the legal values.
+    owner : str, optional
+        The class or function that has the setting.
+
+    Examples
+    --------
+    >>> check_setting("k", 0, "int [1, inf)", owner="TopKCategoricalAccuracy")
+    Traceback (most recent call last):
+    ValueError: TopKCategoricalAccuracy: expected k to be an integer in [1, inf), got 0
+    """
+    if isinstance(legal, tuple):
+        check_choice(name, value, legal, owner)
+    elif legal[0] in "[(":
+        check_number(name, value, legal, owner)
+    elif not _is_legal(value, legal):
+        kind, _, interval = legal.partition(" ")
+        words = {"int": "an integer", "bool": "True or False", "str": "a string"}[kind]
+        prefix = f"{owner}: " if owner else ""
+        within = f" in {interval}" if interval else ""
+        raise ValueError(f"{prefix}expected {name} to be {words}{within}, got {value!r}")
+
+
+def _is_legal(value, legal):
+    if legal == "str":
+        return isinstance(value, str)
+    if legal == "bool":
+        return type(value).__name__ in ("bool", "bool_")
+    return is_number(value, legal[4:] or None) and value % 1 == 0

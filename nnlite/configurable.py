@@ -11,6 +11,9 @@ import re
 
 import numpy as np
 
+from nnlite.checks import check_setting
+from nnlite.errors import did_you_mean
+
 
 @functools.lru_cache(1024)
 def _signature_of(init):
@@ -101,6 +104,9 @@ class Configurable:
         If they do not fit its signature.
     """
 
+    # What `check_setting` may find of a setting of this name, in this class and its subclasses.
+    _legal = {}
+
     def __new__(cls, *args, **kwargs):
         self = object.__new__(cls)
         object.__setattr__(self, "_given", cls._bind(self, args, kwargs))
@@ -144,8 +150,10 @@ class Configurable:
         try:
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
+            unknown = [name for name in kwargs if name not in cls._signature()]
+            meant = did_you_mean(unknown[0], cls._signature()) if unknown else ""
             raise TypeError(
-                f"{cls.__name__}: {error}. It takes {', '.join(cls._signature())}"
+                f"{cls.__name__}: {error}{meant or '.'} It takes {', '.join(cls._signature())}"
             ) from None
         given = {}
         for name, value in list(bound.arguments.items())[1:]:
@@ -156,6 +164,14 @@ class Configurable:
                 given[name] = value
         return given
 
+    def _check_given(self):
+        """Raise a ValueError if an argument of the constructor is not what `_legal` says. Where the
+        default is None, None is legal."""
+        legal, signature = _legal_of(type(self)), self._signature()
+        for name, value in self._given.items():
+            if name in legal and (value is not None or signature.get(name) is not None):
+                check_setting(name, value, legal[name], type(self).__name__)
+
     def get_config(self):
         """The constructor's arguments as a dict, from which `from_config` makes an equal object.
 
@@ -163,6 +179,10 @@ class Configurable:
         -------
         dict
         """
+        return Configurable._identity(self)
+
+    def _identity(self):
+        """The settings that make two objects equal."""
         return {
             name: self._given.get(name, default)
             for name, default in self._signature().items()
@@ -196,7 +216,7 @@ class Configurable:
         -------
         dict
         """
-        params = Configurable.get_config(self)
+        params = Configurable._identity(self)
         if deep:
             for name, value in list(params.items()):
                 if isinstance(value, Configurable):
@@ -206,13 +226,14 @@ class Configurable:
 
     def _clone(self, **overrides):
         """A new object with the same settings, but for those given."""
-        config = clone(Configurable.get_config(self))
+        config = clone(Configurable._identity(self))
         nested = {}
         for key, value in overrides.items():
             name, _, rest = key.partition("__")
             if name not in config and name not in self._signature():
                 raise ValueError(
-                    f"{type(self).__name__}: no setting {name!r}; it has {', '.join(config)}"
+                    f"{type(self).__name__}: no setting {name!r}"
+                    f"{did_you_mean(name, config) or ';'} it has {', '.join(config)}"
                 )
             if rest:
                 nested.setdefault(name, {})[rest] = value
@@ -223,8 +244,18 @@ class Configurable:
         return type(self)(**config)
 
     def __sklearn_clone__(self):
-        """The copy that scikit-learn's `clone` makes, as a search does of an estimator's parts."""
-        return self._clone()
+        """The copy that scikit-learn's `clone` makes, as a search does of an estimator's parts. The
+        settings of a search may be out of range until `fit` says so."""
+        return self._unchecked(clone(Configurable._identity(self)))
+
+    @classmethod
+    def _unchecked(cls, settings):
+        """An object with these settings; one that knows them only, if the constructor refuses
+        them."""
+        try:
+            return cls(**settings)
+        except (TypeError, ValueError):
+            return cls.__new__(cls, **settings)
 
     def set_params(self, **params):
         """Change settings in place. Weights, slots and other state are lost, as in a new object.
@@ -262,6 +293,15 @@ class Configurable:
 
     def __hash__(self):
         return hash(frozen(self))
+
+
+@functools.lru_cache(1024)
+def _legal_of(cls):
+    """The `_legal` of a class with those of its bases."""
+    found = {}
+    for klass in reversed(cls.__mro__):
+        found |= vars(klass).get("_legal", {})
+    return found
 
 
 def _same(a, b):
@@ -303,7 +343,7 @@ def frozen(value):
         An unhashable object of another kind is told apart by its identity.
     """
     if isinstance(value, Configurable):
-        return (type(value), frozen(Configurable.get_config(value)))
+        return (type(value), frozen(value._identity()))
     if isinstance(value, dict):
         return ("dict", tuple(sorted((str(k), frozen(v)) for k, v in value.items())))
     if isinstance(value, (list, tuple)):

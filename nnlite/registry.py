@@ -1,6 +1,112 @@
-"""Objects by name: `get('adam')`, `get('Adam')` and `get(Adam())` are equivalent."""
+"""Objects by name: `get('adam')`, `get('Adam')`, `get(Adam())` and `get({'class_name': 'Adam'})`
+are equivalent. Classes and functions of one's own get a name by `register_keras_serializable` or in
+a `custom_object_scope`."""
+
+import threading
 
 from nnlite.configurable import snake_case
+from nnlite.errors import did_you_mean
+
+_objects = {}  # registered name -> class or function, in the whole process
+_names = {}  # class or function -> its registered name
+_scope = threading.local()  # `.objects`: the names that hold inside of `custom_object_scope`
+
+
+def register_keras_serializable(package="Custom", name=None):
+    """A decorator that gives a class or function of one's own a name, by which configs refer to it.
+
+    Parameters
+    ----------
+    package : str, default 'Custom'
+        The registered name is 'package>name'.
+    name : str, optional
+        By default the name of the class or function.
+
+    Raises
+    ------
+    ValueError
+        If a class has no `get_config`.
+
+    Examples
+    --------
+    >>> from nnlite import regularizers, saving
+    >>> @saving.register_keras_serializable(package="mine")
+    ... class Largest(regularizers.Regularizer):
+    ...     pass
+    >>> regularizers.get("mine>Largest")
+    Largest()
+    """
+
+    def register(target):
+        if isinstance(target, type) and not hasattr(target, "get_config"):
+            raise ValueError(
+                f"{target.__name__}: expected a class with get_config() to be registered"
+            )
+        registered = f"{package}>{name or target.__name__}"
+        _objects[registered], _names[target] = target, registered
+        return target
+
+    return register
+
+
+def get_registered_name(obj):
+    """The name under which a class or function was registered; otherwise its own name.
+
+    Parameters
+    ----------
+    obj : class or function
+    """
+    return _names.get(obj, getattr(obj, "__name__", str(obj)))
+
+
+def get_registered_object(name, custom_objects=None, module_objects=None):
+    """The class or function that a name stands for; None if it stands for none.
+
+    Parameters
+    ----------
+    name : str
+    custom_objects, module_objects : dict of str to class or function, optional
+        Where to look, too: after the scope and the registered objects.
+    """
+    for objects in (vars(_scope).get("objects"), _objects, custom_objects, module_objects):
+        if objects and name in objects:
+            return objects[name]
+    return None
+
+
+def get_custom_objects():
+    """The registered classes and functions by name: a dict that may be changed."""
+    return _objects
+
+
+class CustomObjectScope:
+    """A `with` block in which names stand for classes and functions of one's own, in this thread.
+
+    Parameters
+    ----------
+    custom_objects : dict of str to class or function
+
+    Examples
+    --------
+    >>> from nnlite import activations, ops, saving
+    >>> with saving.custom_object_scope({"cube": lambda x: x * x * x}):
+    ...     activations.get("cube")(ops.ones(())).item()
+    1.0
+    """
+
+    def __init__(self, custom_objects):
+        self.custom_objects = dict(custom_objects or {})
+
+    def __enter__(self):
+        self._before = vars(_scope).get("objects", {})
+        _scope.objects = {**self._before, **self.custom_objects}
+        return self
+
+    def __exit__(self, *error):
+        _scope.objects = self._before
+
+
+custom_object_scope = CustomObjectScope
 
 
 def find(kind, identifier, names, accepts):
@@ -10,10 +116,11 @@ def find(kind, identifier, names, accepts):
     ----------
     kind : str
         For error messages: 'optimizer', 'loss', ...
-    identifier : str, class or object
-        A class is called without arguments; an object is returned unchanged.
+    identifier : str, dict, class, object or None
+        A class is called without arguments; an object is returned unchanged, and None as well. A
+        dict has the keys 'class_name' and 'config', the arguments of the class.
     names : dict of str to class or function
-        The keys are in snake case.
+        The keys are in snake case, or the names of classes.
     accepts : callable
         Takes an object; returns whether it is valid.
 
@@ -24,17 +131,49 @@ def find(kind, identifier, names, accepts):
     ValueError
         If no object has the name.
     """
+    if identifier is None:
+        return None
     if isinstance(identifier, str):
-        found = names.get(identifier) or names.get(snake_case(identifier))
-        if found is None:
-            raise ValueError(f"unknown {kind} {identifier!r}; known: {', '.join(sorted(names))}")
+        found = _named(kind, identifier, names)
         return found() if isinstance(found, type) else found
+    if isinstance(identifier, dict):
+        return _configured(kind, identifier, names)
     if isinstance(identifier, type):
-        return identifier()
+        identifier = identifier()
     if accepts(identifier):
         return identifier
     article = "an" if kind[0] in "aeiou" else "a"
     raise TypeError(
         f"expected {article} {kind}, its name or a function, got {identifier!r}; "
-        f"known: {', '.join(sorted(names))}"
+        f"known: {_listed(names)}"
     )
+
+
+def _named(kind, name, names):
+    """The class or function of a name."""
+    found = get_registered_object(name) or names.get(name) or names.get(snake_case(name))
+    if found is None:
+        known = [n for n in names if n.islower()] + [*_objects]
+        raise ValueError(
+            f"unknown {kind} {name!r}{did_you_mean(name, known) or ';'} known: {_listed(names)}"
+        )
+    return found
+
+
+def _listed(names):
+    return ", ".join(sorted(n for n in names if n.islower()))
+
+
+def _configured(kind, config, names):
+    """The object that a dict of 'class_name' and 'config' describes."""
+    name, settings = config.get("class_name"), config.get("config", {})
+    registered = get_registered_object(config.get("registered_name"))
+    if not isinstance(name, str) or not isinstance(settings, (dict, str)):
+        raise ValueError(
+            f"{kind}: expected a dict with a 'class_name' and the 'config' of that class, "
+            f"got {config!r}"
+        )
+    if isinstance(settings, str):  # of a function, its name
+        return registered or _named(kind, settings, names)
+    found = registered or _named(kind, name, names)
+    return found.from_config(settings) if isinstance(found, type) else found

@@ -27,9 +27,9 @@ FLOORS = re.search(
 )[1].split()
 
 # What may be imported inside a function or a `try`: packages that not everyone has, scikit-learn,
-# and by the command line what it runs.
+# by the command line what it runs, and what takes long to import and is needed for a message only.
 OPTIONAL = {"PIL", "matplotlib", "skopt", "sklearn", "tqdm"}
-LAZY = {("__main__", "demo")}
+LAZY = {("__main__", "demo"), ("errors", "difflib")}
 
 
 def sources():

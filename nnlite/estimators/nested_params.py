@@ -155,12 +155,6 @@ def _with_settings(spec, settings, known=()):
             of = getattr(spec, "__name__", type(spec).__name__)
             raise ValueError(f"{of}: no setting {name!r}; it has {', '.join(names)}")
     if isinstance(spec, Configurable):
-        try:
-            return clone(spec, **settings)
-        except (
-            TypeError,
-            ValueError,
-        ):  # the constructor checks its arguments; `fit` calls it again
-            config = {**clone(settings_of(spec)), **settings}
-            return type(spec).__new__(type(spec), **config)
+        # `fit` makes the object again and says what is wrong with its settings.
+        return type(spec)._unchecked({**clone(settings_of(spec)), **settings})
     return functools.partial(spec, **settings) if settings else spec

@@ -106,10 +106,12 @@ __all__ = [
     "tversky",
 ]
 
-_CLASSES = [v for v in globals().values() if isinstance(v, type) and issubclass(v, Loss)]
-_BY_NAME = {
-    configurable.snake_case(c.__name__): c for c in _CLASSES if c not in (Loss, LossFunctionWrapper)
-}
+_CLASSES = [
+    v
+    for v in globals().values()
+    if isinstance(v, type) and issubclass(v, Loss) and v not in (Loss, LossFunctionWrapper)
+]
+_BY_NAME = {configurable.snake_case(c.__name__): c for c in _CLASSES}
 _BY_NAME |= {
     alias: _BY_NAME[name]
     for alias, name in {
@@ -125,22 +127,25 @@ _BY_NAME |= {
         "pinball": "quantile",
     }.items()
 }
+_NAMES = {name: c.function for name, c in _BY_NAME.items()} | {c.__name__: c for c in _CLASSES}
 
 
 def get(identifier):
-    """The loss object for an identifier.
+    """The loss for an identifier.
 
     Parameters
     ----------
-    identifier : str, type, Loss or callable
-        - a name: 'mean_squared_error', 'MeanSquaredError', 'mse', ...,
-        - a subclass of Loss,
-        - a Loss, which is returned itself,
-        - a function `f(y_true, y_pred)` that returns one value per sample.
+    identifier : str, dict, type, Loss, callable or None
+        - a name in snake case: 'mean_squared_error', 'mse', ..., for the function, which gives one
+          value per sample,
+        - the name of a class: 'MeanSquaredError', ..., for a Loss,
+        - a dict of a 'class_name' and its 'config', or a subclass of Loss, for a Loss,
+        - a Loss, or a function `f(y_true, y_pred)`, which is returned itself,
+        - None, which is returned itself.
 
     Returns
     -------
-    Loss
+    Loss, callable or None
 
     Raises
     ------
@@ -149,5 +154,24 @@ def get(identifier):
     TypeError
         If the identifier is of another kind.
     """
-    found = registry.find("loss", identifier, _BY_NAME, callable)
-    return found if isinstance(found, Loss) else LossFunctionWrapper(found)
+    return registry.find("loss", identifier, _NAMES, callable)
+
+
+def as_loss(identifier):
+    """The Loss for an identifier, as a model needs it: that of a function is its mean over the
+    batch.
+
+    Parameters
+    ----------
+    identifier
+        As for `get`.
+
+    Returns
+    -------
+    Loss or None
+    """
+    found = get(identifier)
+    if found is None or isinstance(found, Loss):
+        return found
+    known = [c for c in _CLASSES if c.function is found]
+    return known[0]() if known else LossFunctionWrapper(found)

@@ -1,9 +1,12 @@
 """Loss: the base of all losses, and what they share: checks of shapes, weights, reductions."""
 
+import functools
+
 import numpy as np
 
-from nnlite import configurable, ops
+from nnlite import config, configurable, ops
 from nnlite.configurable import Configurable
+from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", "mean_with_sample_weight", None)
@@ -66,6 +69,53 @@ def equal_shapes(name, y_true, y_pred):
     return y_true, y_pred
 
 
+def check_labels(y_true, classes=None, ignored=None, what="y_true"):
+    """Raise a ValueError unless labels are whole numbers, in [0, classes).
+
+    Inside of a trace there are no values to look at: the labels that `fit` is given are checked
+    before.
+
+    Parameters
+    ----------
+    y_true : tensor or array-like
+    classes : int, optional
+        None: labels may be any whole numbers.
+    ignored : int, optional
+        A label that may be anywhere.
+    what : str
+        The name of the labels in the message.
+    """
+    if isinstance(y_true, Tensor) and (tracing() or y_true._data is None):
+        return
+    y = np.asarray(y_true)
+    if ignored is not None:
+        y = y[y != ignored]
+    if y.size == 0:
+        return
+    if y.dtype.kind == "f" and not np.array_equal(y, np.trunc(y)):
+        raise ValueError(
+            f"{what}: expected integer labels, got values such as {y[y != np.trunc(y)][0]}"
+        )
+    if classes is not None and y.dtype.kind in "biuf" and (y.min() < 0 or y.max() >= classes):
+        bad = y.min() if y.min() < 0 else y.max()
+        raise ValueError(
+            f"{what}: expected labels in [0, {classes}), one for each output, got {bad}"
+        )
+
+
+def mean_of_elements(elements):
+    """A function that gives each element of the outputs a value becomes one that gives each sample
+    their mean over the last axis. `.elements` of it is the first function: weights that are given
+    for each element meet its values."""
+
+    @functools.wraps(elements)
+    def mean(*args, **kwargs):
+        return ops.mean(elements(*args, **kwargs), axis=-1)
+
+    mean.elements = elements
+    return mean
+
+
 class OfFunction(Configurable):
     """Base: an object that calls a function of targets and outputs.
 
@@ -74,6 +124,11 @@ class OfFunction(Configurable):
 
     function = None  # as `staticmethod`
     plain = Configurable
+
+    def _arguments(self):
+        """The further arguments of the function by name."""
+        further = self._signature().keys() - self.plain._signature().keys()
+        return {name: getattr(self, name) for name in further}
 
     def values_of(self, y_true, y_pred):
         """Call the function.
@@ -88,9 +143,57 @@ class OfFunction(Configurable):
         Tensor
             One value per sample.
         """
-        further = self._signature().keys() - self.plain._signature().keys()
-        settings = {name: getattr(self, name) for name in further}
-        return type(self).function(y_true, y_pred, **settings)
+        return type(self).function(y_true, y_pred, **self._arguments())
+
+    def elements_of(self, y_true, y_pred):
+        """The values of which those of `values_of` are means.
+
+        Parameters
+        ----------
+        y_true, y_pred : tensors
+            Targets and outputs.
+
+        Returns
+        -------
+        Tensor or None
+            One value for each element of the outputs; None if the function has none.
+        """
+        elements = getattr(type(self).function, "elements", None)
+        if elements is None:
+            return None
+        settings = {k: v for k, v in self._arguments().items() if k != "axis"}
+        return elements(y_true, y_pred, **settings)
+
+
+def weighted_values(values_of, elements_of, y_true, y_pred, sample_weight):
+    """The values of a batch and the weights that multiply them: how weights meet values, for every
+    loss and mean.
+
+    Weights are those of samples, and of steps in time, ...: their axes are the first axes of the
+    values. Weights with more axes than one value per sample are those of the elements of the
+    outputs. Targets and outputs of shape (N,) are N samples of one element.
+
+    Parameters
+    ----------
+    values_of, elements_of : functions of (y_true, y_pred)
+        One value per sample; one value per element, or None if there is none.
+    y_true, y_pred : tensors
+    sample_weight : tensor, array-like or None
+
+    Returns
+    -------
+    values : Tensor
+    weight : Tensor that broadcasts to `values`, or None
+    """
+    values = values_of(y_true, y_pred)
+    if sample_weight is None:
+        return values, None
+    weight = ops.operands(values, sample_weight)[1]
+    spare = weight.ndim - ops.operands(values)[0].ndim
+    if spare > 1 or (spare == 1 and (values.ndim == 0 or weight.shape[-1] != 1)):
+        elements = elements_of(y_true, y_pred)
+        values = values if elements is None else elements
+    return values, weights_like(values, weight)
 
 
 class Loss(OfFunction):
@@ -103,11 +206,16 @@ class Loss(OfFunction):
         - 'sum_over_batch_size' or 'mean': sum(weight * loss) / number of values,
         - 'mean_with_sample_weight': sum(weight * loss) / sum(weight),
         - 'sum': sum(weight * loss),
-        - 'none' or None: weight * loss of each sample.
+        - 'none' or None: weight * loss of each sample; of each element if each has a weight.
     name : str, optional
         By default the class's name in snake case.
     dtype : str, optional
         Ignored; accepted for Keras's signature. A loss has the precision of the model's outputs.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range.
 
     Examples
     --------
@@ -119,9 +227,31 @@ class Loss(OfFunction):
     14.0
     """
 
+    _legal = {"reduction": REDUCTIONS, "name": "str"}
+
     def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
-        self.reduction, self.dtype = reduction, dtype
+        self._check_given()
+        self.reduction, self._dtype = reduction, dtype
         self.name = name or configurable.snake_case(type(self).__name__)
+
+    @property
+    def dtype(self):
+        """The precision; it follows the model's."""
+        return self._dtype or config.floatx()
+
+    def get_config(self):
+        """The constructor's arguments as a dict, from which `from_config` makes an equal object.
+
+        Returns
+        -------
+        dict
+        """
+        return self._identity()
+
+    def _identity(self):
+        settings = {**super()._identity(), "name": self.name}
+        settings.pop("dtype", None)
+        return settings
 
     def call(self, y_true, y_pred):
         """The loss of each sample.
@@ -175,7 +305,7 @@ class Loss(OfFunction):
         y_true, y_pred : tensors or array-like
             Targets and outputs.
         sample_weight : tensor or array-like, optional
-            One weight for each sample, or for each value of the loss.
+            One weight for each sample, or for each element of the outputs.
 
         Returns
         -------
@@ -183,8 +313,12 @@ class Loss(OfFunction):
             A scalar; with reduction 'none' one value per sample.
         """
         y_pred = as_outputs(y_pred)
-        values = self.call(y_true, y_pred)
-        return reduce(values, sample_weight, self.reduction, self.counted(y_true, values))
+        values, weight = weighted_values(self.call, self._elements, y_true, y_pred, sample_weight)
+        return reduce(values, weight, self.reduction, self.counted(y_true, values))
+
+    def _elements(self, y_true, y_pred):
+        """`elements_of`, unless a subclass has a `call` of its own."""
+        return self.elements_of(y_true, y_pred) if type(self).call is Loss.call else None
 
 
 Loss.plain = Loss
@@ -203,11 +337,14 @@ class LossFunctionWrapper(Loss):
     Examples
     --------
     >>> from nnlite import losses, ops
-    >>> losses.get(lambda y, p: ops.max(ops.abs(y - p), axis=-1))([[1.0, 2.0]], [[1.5, 4.0]]).item()
+    >>> furthest = losses.LossFunctionWrapper(lambda y, p: ops.max(ops.abs(y - p), axis=-1))
+    >>> furthest([[1.0, 2.0]], [[1.5, 4.0]]).item()
     2.0
     """
 
     def __init__(self, fn, reduction="sum_over_batch_size", name=None, dtype=None):
+        if not callable(fn):
+            raise TypeError(f"fn: expected a function of (y_true, y_pred), got {fn!r}")
         super().__init__(reduction, name or getattr(fn, "__name__", "loss"), dtype)
         self.fn = fn
 
@@ -247,10 +384,6 @@ def reduce(values, sample_weight, reduction, counted=None):
     counted : tensor of 0 and 1 like `values`, optional
         The values that a mean is taken over; the others become 0.
     """
-    if reduction not in REDUCTIONS:
-        raise ValueError(
-            f"loss: expected a reduction of {', '.join(map(str, REDUCTIONS))}, got {reduction!r}"
-        )
     weight = None if sample_weight is None else weights_like(values, sample_weight)
     if counted is not None:
         weight = counted if weight is None else counted * weight

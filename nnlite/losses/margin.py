@@ -1,7 +1,7 @@
 """Hinge losses: zero for outputs that are right by a margin of at least 1."""
 
 from nnlite import ops
-from nnlite.losses.loss import Loss, broadcasting
+from nnlite.losses.loss import Loss, broadcasting, mean_of_elements
 
 
 def _signs(y_true):
@@ -15,6 +15,7 @@ def _shortfall(name, y_true, y_pred):
     return ops.maximum(1.0 - _signs(y_true) * y_pred, 0.0)
 
 
+@mean_of_elements
 def hinge(y_true, y_pred):
     """max(1 - y_true * y_pred, 0), the mean over the last axis.
 
@@ -28,9 +29,10 @@ def hinge(y_true, y_pred):
     -------
     Tensor, shape (...)
     """
-    return ops.mean(_shortfall("hinge", y_true, y_pred), axis=-1)
+    return _shortfall("hinge", y_true, y_pred)
 
 
+@mean_of_elements
 def squared_hinge(y_true, y_pred):
     """max(1 - y_true * y_pred, 0)^2, the mean over the last axis.
 
@@ -43,7 +45,7 @@ def squared_hinge(y_true, y_pred):
     -------
     Tensor, shape (...)
     """
-    return ops.mean(ops.square(_shortfall("squared_hinge", y_true, y_pred)), axis=-1)
+    return ops.square(_shortfall("squared_hinge", y_true, y_pred))
 
 
 def categorical_hinge(y_true, y_pred):

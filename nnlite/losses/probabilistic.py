@@ -8,7 +8,15 @@ limited to [epsilon(), 1 - epsilon()], so that no logarithm and no gradient is i
 import numpy as np
 
 from nnlite import config, ops
-from nnlite.losses.loss import Loss, as_outputs, broadcasting, equal_shapes
+from nnlite.checks import check_number
+from nnlite.losses.loss import (
+    Loss,
+    as_outputs,
+    broadcasting,
+    check_labels,
+    equal_shapes,
+    mean_of_elements,
+)
 from nnlite.ops.elementwise import clip_probability
 
 
@@ -36,8 +44,7 @@ def _rows(x):
 
 def _smoothed(y_true, smoothing, classes):
     """Targets * (1 - smoothing) + smoothing / classes."""
-    if not 0 <= smoothing <= 1:
-        raise ValueError(f"label_smoothing: expected a number from 0 to 1, got {smoothing!r}")
+    check_number("label_smoothing", smoothing, "[0, 1]")
     return y_true * (1.0 - smoothing) + smoothing / classes if smoothing else y_true
 
 
@@ -135,6 +142,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     Tensor, shape (...)
     """
     y_pred = _with_axis_last(as_outputs(y_pred), axis)
+    check_labels(y_true, ignored=ignore_class)
     y_true = ops.cast(y_true, "int32")
     if y_true.ndim == y_pred.ndim and y_true.shape[axis] == 1:
         y_true = ops.reshape(_with_axis_last(y_true, axis), y_pred.shape[:-1])
@@ -182,12 +190,19 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
     Tensor
         Without `axis`.
     """
+    return ops.mean(_binary_elements(y_true, y_pred, from_logits, label_smoothing), axis=axis)
+
+
+def _binary_elements(y_true, y_pred, from_logits, label_smoothing):
     y_true, y_pred = equal_shapes("binary_crossentropy", y_true, y_pred)
     y_true = _smoothed(y_true, label_smoothing, 2)
     logits = _logits(y_pred, "sigmoid", from_logits)
     if logits is not None:
-        return ops.mean(ops.sigmoid_cross_entropy(logits, y_true), axis=axis)
-    return ops.mean(_binary(y_true, clip_probability(y_pred)), axis=axis)
+        return ops.sigmoid_cross_entropy(logits, y_true)
+    return _binary(y_true, clip_probability(y_pred))
+
+
+binary_crossentropy.elements = _binary_elements
 
 
 def _binary(y_true, p):
@@ -222,6 +237,15 @@ def binary_focal_crossentropy(
     Tensor
         Without `axis`.
     """
+    elements = _focal_elements(
+        y_true, y_pred, apply_class_balancing, alpha, gamma, from_logits, label_smoothing
+    )
+    return ops.mean(elements, axis=axis)
+
+
+def _focal_elements(
+    y_true, y_pred, apply_class_balancing, alpha, gamma, from_logits, label_smoothing
+):
     y_true, y_pred = equal_shapes("binary_focal_crossentropy", y_true, y_pred)
     y_true = _smoothed(y_true, label_smoothing, 2)
     logits = _logits(y_pred, "sigmoid", from_logits)
@@ -236,7 +260,10 @@ def binary_focal_crossentropy(
     loss = ops.power(missed, gamma) * loss
     if apply_class_balancing:
         loss = loss * (y_true * alpha + (1.0 - y_true) * (1.0 - alpha))
-    return ops.mean(loss, axis=axis)
+    return loss
+
+
+binary_focal_crossentropy.elements = _focal_elements
 
 
 def kl_divergence(y_true, y_pred):
@@ -256,6 +283,7 @@ def kl_divergence(y_true, y_pred):
     return ops.sum(y_true * ops.log(y_true / y_pred), axis=-1)
 
 
+@mean_of_elements
 def poisson(y_true, y_pred):
     """y_pred - y_true * log(y_pred + epsilon()), the mean over the last axis.
 
@@ -271,7 +299,7 @@ def poisson(y_true, y_pred):
     Tensor, shape (...)
     """
     y_true, y_pred = broadcasting("poisson", y_true, y_pred)
-    return ops.mean(y_pred - y_true * ops.log(y_pred + config.epsilon()), axis=-1)
+    return y_pred - y_true * ops.log(y_pred + config.epsilon())
 
 
 class _Crossentropy(Loss):
@@ -288,6 +316,8 @@ class _Crossentropy(Loss):
     **kwargs
         Of `Loss`: reduction, name, dtype.
     """
+
+    _legal = {"from_logits": "bool", "label_smoothing": "[0, 1]"}
 
     def __init__(self, from_logits=False, label_smoothing=0.0, axis=-1, **kwargs):
         super().__init__(**kwargs)
@@ -345,6 +375,8 @@ class CategoricalFocalCrossentropy(_Crossentropy):
 
     function = staticmethod(categorical_focal_crossentropy)
 
+    _legal = {"gamma": "[0, inf)"}
+
     def __init__(self, alpha=0.25, gamma=2.0, **kwargs):
         super().__init__(**kwargs)
         self.alpha, self.gamma = alpha, gamma
@@ -373,6 +405,7 @@ class SparseCategoricalCrossentropy(Loss):
     """
 
     function = staticmethod(sparse_categorical_crossentropy)
+    _legal = {"from_logits": "bool", "ignore_class": "int", "axis": "int"}
 
     def __init__(self, from_logits=False, ignore_class=None, axis=-1, **kwargs):
         super().__init__(**kwargs)
@@ -385,19 +418,7 @@ class SparseCategoricalCrossentropy(Loss):
 
     def check_targets(self, y, output_shape):
         classes = output_shape[self.axis]
-        if self.ignore_class is not None:
-            y = y[y != self.ignore_class]
-        if y.size == 0:
-            return
-        if y.dtype.kind == "f" and not np.array_equal(y, np.trunc(y)):
-            raise ValueError(
-                f"y: expected integer labels, got values such as {y[y != np.trunc(y)][0]}"
-            )
-        if y.min() < 0 or y.max() >= classes:
-            bad = y.min() if y.min() < 0 else y.max()
-            raise ValueError(
-                f"y: expected labels in [0, {classes}), one for each output, got {bad}"
-            )
+        check_labels(y, classes, self.ignore_class, "y")
 
 
 class BinaryCrossentropy(_Crossentropy):
@@ -448,6 +469,8 @@ class BinaryFocalCrossentropy(_Crossentropy):
     """
 
     function = staticmethod(binary_focal_crossentropy)
+
+    _legal = {"apply_class_balancing": "bool", "alpha": "[0, 1]", "gamma": "[0, inf)"}
 
     def __init__(self, apply_class_balancing=False, alpha=0.25, gamma=2.0, **kwargs):
         super().__init__(**kwargs)

@@ -5,9 +5,11 @@ import math
 import numpy as np
 
 from nnlite import config, ops
-from nnlite.losses.loss import Loss, broadcasting
+from nnlite.checks import check_number
+from nnlite.losses.loss import Loss, broadcasting, mean_of_elements
 
 
+@mean_of_elements
 def mean_squared_error(y_true, y_pred):
     """(y_true - y_pred)^2, the mean over the last axis.
 
@@ -21,9 +23,10 @@ def mean_squared_error(y_true, y_pred):
     Tensor, shape (...)
     """
     y_true, y_pred = broadcasting("mean_squared_error", y_true, y_pred)
-    return ops.mean(ops.squared_difference(y_pred, y_true), axis=-1)
+    return ops.squared_difference(y_pred, y_true)
 
 
+@mean_of_elements
 def mean_absolute_error(y_true, y_pred):
     """|y_true - y_pred|, the mean over the last axis. Its gradient is 0 for equal values.
 
@@ -37,9 +40,10 @@ def mean_absolute_error(y_true, y_pred):
     Tensor, shape (...)
     """
     y_true, y_pred = broadcasting("mean_absolute_error", y_true, y_pred)
-    return ops.mean(ops.abs(y_pred - y_true), axis=-1)
+    return ops.abs(y_pred - y_true)
 
 
+@mean_of_elements
 def mean_absolute_percentage_error(y_true, y_pred):
     """100 * |y_true - y_pred| / max(|y_true|, epsilon()), the mean over the last axis, in percent.
 
@@ -54,9 +58,10 @@ def mean_absolute_percentage_error(y_true, y_pred):
     """
     y_true, y_pred = broadcasting("mean_absolute_percentage_error", y_true, y_pred)
     size = ops.maximum(ops.abs(y_true), config.epsilon())
-    return 100.0 * ops.mean(ops.abs((y_pred - y_true) / size), axis=-1)
+    return 100.0 * ops.abs((y_pred - y_true) / size)
 
 
+@mean_of_elements
 def mean_squared_logarithmic_error(y_true, y_pred):
     """(log(1 + y_true) - log(1 + y_pred))^2, the mean over the last axis.
 
@@ -73,9 +78,10 @@ def mean_squared_logarithmic_error(y_true, y_pred):
     """
     y_true, y_pred = broadcasting("mean_squared_logarithmic_error", y_true, y_pred)
     logs = [ops.log(ops.maximum(y, config.epsilon()) + 1.0) for y in (y_pred, y_true)]
-    return ops.mean(ops.squared_difference(*logs), axis=-1)
+    return ops.squared_difference(*logs)
 
 
+@mean_of_elements
 def huber(y_true, y_pred, delta=1.0):
     """e^2 / 2 if |e| <= delta, else delta * |e| - delta^2 / 2, with e = y_true - y_pred; the mean
     over the last axis.
@@ -94,15 +100,15 @@ def huber(y_true, y_pred, delta=1.0):
     -------
     Tensor, shape (...)
     """
-    if not delta > 0:
-        raise ValueError(f"huber: expected delta to be positive, got {delta!r}")
+    check_number("delta", delta, "(0, inf]", "huber")
     y_true, y_pred = broadcasting("huber", y_true, y_pred)
     error = ops.abs(y_pred - y_true)
     # Without a branch on |e|, so that an infinite error has a finite gradient.
     within = ops.minimum(error, float(delta))
-    return ops.mean(0.5 * ops.square(within) + delta * (error - within), axis=-1)
+    return 0.5 * ops.square(within) + delta * (error - within)
 
 
+@mean_of_elements
 def log_cosh(y_true, y_pred):
     """log(cosh(y_pred - y_true)), the mean over the last axis, computed without overflow.
 
@@ -117,9 +123,10 @@ def log_cosh(y_true, y_pred):
     """
     y_true, y_pred = broadcasting("log_cosh", y_true, y_pred)
     error = ops.abs(y_pred - y_true)
-    return ops.mean(error + ops.softplus(-2.0 * error) - math.log(2.0), axis=-1)
+    return error + ops.softplus(-2.0 * error) - math.log(2.0)
 
 
+@mean_of_elements
 def quantile(y_true, y_pred, quantile=0.5):
     """max(quantile * e, (quantile - 1) * e) for e = y_true - y_pred, the mean over the last axis.
 
@@ -138,16 +145,22 @@ def quantile(y_true, y_pred, quantile=0.5):
     Tensor, shape (...)
     """
     y_true, y_pred = broadcasting("quantile", y_true, y_pred)
-    level = np.asarray(quantile, np.float64)
-    if not np.all((level > 0) & (level < 1)):
-        raise ValueError(f"quantile: expected numbers between 0 and 1, got {quantile!r}")
+    level = _levels(quantile)
     if level.shape not in ((), (1,), y_pred.shape[-1:]):
         raise ValueError(
             f"quantile: expected one number, or one for each of {y_pred.shape[-1]} outputs, "
             f"got {quantile!r}"
         )
     error = y_true - y_pred
-    return ops.mean(ops.maximum(error * level, error * (level - 1.0)), axis=-1)
+    return ops.maximum(error * level, error * (level - 1.0))
+
+
+def _levels(quantile):
+    """The numbers of quantiles, each between 0 and 1, as an array."""
+    level = np.asarray(quantile)
+    if level.dtype.kind not in "iuf" or not np.all((level > 0) & (level < 1)):
+        raise ValueError(f"quantile: expected numbers between 0 and 1, got {quantile!r}")
+    return level.astype(np.float64)
 
 
 class MeanSquaredError(Loss):
@@ -241,6 +254,7 @@ class Huber(Loss):
     """
 
     function = staticmethod(huber)
+    _legal = {"delta": "(0, inf]"}
 
     def __init__(self, delta=1.0, name="huber_loss", **kwargs):
         super().__init__(name=name, **kwargs)
@@ -287,6 +301,7 @@ class Quantile(Loss):
 
     def __init__(self, quantile=0.5, **kwargs):
         super().__init__(**kwargs)
+        _levels(quantile)
         self.quantile = quantile
 
 

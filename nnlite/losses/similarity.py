@@ -3,7 +3,7 @@
 import numpy as np
 
 from nnlite import config, ops
-from nnlite.losses.loss import Loss, as_outputs, broadcasting, equal_shapes
+from nnlite.losses.loss import Loss, as_outputs, broadcasting, check_labels, equal_shapes
 
 
 def _unit(x, axis):
@@ -130,6 +130,7 @@ def circle(
     Tensor, shape (N,)
     """
     y_pred = as_outputs(y_pred)
+    check_labels(y_true)
     labels = ops.reshape(ops.operands(y_true)[0], (-1, 1))
     others = labels if ref_labels is None else ops.reshape(ops.operands(ref_labels)[0], (-1, 1))
     references = y_pred if ref_embeddings is None else ops.operands(y_pred, ref_embeddings)[1]
@@ -161,6 +162,7 @@ class CosineSimilarity(Loss):
     """
 
     function = staticmethod(cosine_similarity)
+    _legal = {"axis": "int"}
 
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
@@ -213,6 +215,7 @@ class Tversky(Loss):
     """
 
     function = staticmethod(tversky)
+    _legal = {"alpha": "[0, inf)", "beta": "[0, inf)"}
 
     def __init__(self, alpha=0.5, beta=0.5, axis=None, **kwargs):
         super().__init__(**kwargs)
@@ -242,6 +245,7 @@ class Circle(Loss):
     """
 
     function = staticmethod(circle)
+    _legal = {"gamma": "(0, inf)", "margin": "(-inf, inf)", "remove_diagonal": "bool"}
 
     def __init__(self, gamma=80.0, margin=0.4, remove_diagonal=True, **kwargs):
         super().__init__(**kwargs)

@@ -3,6 +3,7 @@
 from nnlite import configurable, losses, registry
 from nnlite.metrics.accuracy import (
     Accuracy,
+    AccuracyByShape,
     BinaryAccuracy,
     CategoricalAccuracy,
     SparseCategoricalAccuracy,
@@ -118,7 +119,9 @@ __all__ = [
 _CLASSES = {
     v
     for v in globals().values()
-    if isinstance(v, type) and issubclass(v, Metric) and v not in (Metric, MeanMetricWrapper)
+    if isinstance(v, type)
+    and issubclass(v, Metric)
+    and v not in (Metric, MeanMetricWrapper, AccuracyByShape)
 }
 _BY_NAME = {configurable.snake_case(c.__name__): c for c in _CLASSES}
 _BY_NAME |= {
@@ -137,6 +140,7 @@ _BY_NAME |= {
     }.items()
 }
 _BY_NAME = losses._BY_NAME | _BY_NAME  # the mean of any loss is a metric, too
+_NAMES = _BY_NAME | {c.__name__: c for c in _CLASSES}
 
 
 def get(identifier):
@@ -144,15 +148,16 @@ def get(identifier):
 
     Parameters
     ----------
-    identifier : str, type, Metric, Loss or callable
-        - a name of a metric or a loss: 'accuracy', 'AUC', 'mae', ...; it becomes the key in logs,
-        - a subclass of Metric,
+    identifier : str, dict, type, Metric, Loss, callable or None
+        - a name of a metric or a loss: 'AUC', 'mae', ...,
+        - a dict of a 'class_name' and its 'config', or a subclass of Metric,
         - a Metric, which is returned itself,
-        - a Loss, or a function `f(y_true, y_pred)`: the metric is its mean over samples.
+        - a Loss, or a function `f(y_true, y_pred)`: the metric is its mean over samples,
+        - None, which is returned itself.
 
     Returns
     -------
-    Metric
+    Metric or None
 
     Raises
     ------
@@ -161,9 +166,46 @@ def get(identifier):
     TypeError
         If the identifier is of another kind.
     """
-    found = registry.find("metric", identifier, _BY_NAME, callable)
-    if not isinstance(found, Metric):
-        found = MeanMetricWrapper(found)
+    found = registry.find("metric", identifier, _NAMES, callable)
+    return found if found is None or isinstance(found, Metric) else MeanMetricWrapper(found)
+
+
+def higher_is_better(name):
+    """Whether a higher value of the metric or loss of a name is better; None if it is not known.
+
+    Parameters
+    ----------
+    name : str
+        In snake case or an abbreviation, as in logs: 'accuracy', 'mae', ...
+
+    Examples
+    --------
+    >>> from nnlite import metrics
+    >>> metrics.higher_is_better("acc"), metrics.higher_is_better("mae")
+    (True, False)
+    """
+    found = _BY_NAME.get(name)
+    if found is None:
+        return None
+    return False if issubclass(found, losses.Loss) else found.higher_is_better
+
+
+def as_metric(identifier):
+    """The metric for an identifier, as a model needs it.
+
+    A name becomes the key in logs, and 'accuracy' or 'acc' an accuracy that fits the outputs.
+
+    Parameters
+    ----------
+    identifier
+        As for `get`.
+
+    Returns
+    -------
+    Metric
+    """
+    by_shape = isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc")
+    found = AccuracyByShape() if by_shape else get(identifier)
     if isinstance(identifier, str):
         found.name = identifier
     return found

@@ -6,13 +6,14 @@ histogram for all outputs together, or one for each output. Counts add up exactl
 batches is the value of all samples.
 
 Targets have the shape of the outputs: 0 is negative, any other value is positive. Integer labels
-of several outputs, of shape (N,) or (N, 1), count as one-hot rows.
+of several outputs, of shape (N,) or (N, 1), count as one-hot rows. Where a target or a score that
+counts is NaN, the value is NaN.
 """
 
 import numpy as np
 
 from nnlite import ops
-from nnlite.losses.loss import equal_shapes, weights_like
+from nnlite.losses.loss import check_labels, equal_shapes, weights_like
 from nnlite.metrics.metric import Metric
 
 
@@ -31,8 +32,8 @@ class Counting(Metric):
         columns : int, default 1
             1 to count all outputs together, F to count each separately.
         """
-        (running,) = self._running((2, len(thresholds) + 1, columns, 2))
-        truth = 1.0 - ops.equal(y_true, 0.0)
+        (running,) = self._running((3, len(thresholds) + 1, columns, 2))
+        truth = ops.where(ops.equal(y_true, y_true), 1.0 - ops.equal(y_true, 0.0), 2.0)  # 2: NaN
         tensors = [truth, y_pred]
         if sample_weight is not None:
             tensors.append(ops.broadcast_to(sample_weight, y_pred.shape))
@@ -43,22 +44,26 @@ class Counting(Metric):
         """(true negatives, false negatives, false positives, true positives) at each threshold:
         arrays of shape (T, columns)."""
         bins = len(thresholds) + 1
-        (counts,) = self._sums() or [np.zeros(2 * bins)]
-        counts = counts.reshape(2, bins, -1)
+        (counts,) = self._sums() or [np.zeros(3 * bins)]
+        counts = counts.reshape(3, bins, -1)
+        counts[:, :, counts[2].any(axis=0)] = np.nan
         below = counts[:, :-1].cumsum(axis=1)
         above = counts[:, :0:-1].cumsum(axis=1)[:, ::-1]
         return below[0], below[1], above[0], above[1]
 
     def _aligned(self, y_true, y_pred):
-        """Targets and outputs of one shape; labels of several outputs become one-hot rows."""
+        """Targets and outputs of one shape; labels of several outputs become one-hot rows. Targets
+        of scores that are NaN become NaN."""
         (y_pred,) = ops.operands(y_pred)
         classes = y_pred.shape[-1] if y_pred.shape else 1
         if classes > 1 and y_pred.ndim > 1:
             shape = tuple(getattr(y_true, "shape", np.shape(y_true)))
             if shape in (y_pred.shape[:-1], (*y_pred.shape[:-1], 1)):
+                check_labels(y_true, classes)
                 labels = ops.reshape(ops.cast(y_true, "int32"), y_pred.shape[:-1])
-                return ops.one_hot(labels, classes, y_pred.dtype), y_pred
-        return equal_shapes(f"metric {self.name!r}", y_true, y_pred)
+                y_true = ops.one_hot(labels, classes, y_pred.dtype)
+        y_true, y_pred = equal_shapes(f"metric {self.name!r}", y_true, y_pred)
+        return ops.where(ops.equal(y_pred, y_pred), y_true, np.nan), y_pred
 
 
 def weighted_columns(y_pred, sample_weight, columns):
@@ -80,6 +85,15 @@ def only(class_id, y_pred):
     return np.eye(classes)[class_id]
 
 
+def fractions(name, given):
+    """Numbers from 0 to 1, or one, as an array of one axis."""
+    array = np.atleast_1d(np.asarray(given))
+    legal = array.dtype.kind in "iuf" and array.ndim == 1 and array.size > 0
+    if not legal or not np.all((array >= 0) & (array <= 1)):
+        raise ValueError(f"{name}: expected numbers from 0 to 1, got {given!r}")
+    return array.astype(np.float64)
+
+
 def ratio(part, whole):
     """part / whole; 0 where `whole` is 0."""
     return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=np.asarray(whole) != 0)
@@ -89,20 +103,22 @@ class Thresholded(Counting):
     """Base of the metrics at given thresholds: `_from_counts(tn, fn, fp, tp)` computes them."""
 
     top_k = class_id = None
+    _legal = {"top_k": "int [1, inf)", "class_id": "int [0, inf)"}
 
     def __init__(self, thresholds=None, name=None, dtype=None):
         super().__init__(name, dtype)
         self.thresholds = thresholds
+        self._levels()
+
+    def _shapes(self):
+        return ((3, len(self._levels()) + 1, 1, 2),)
 
     def _levels(self):
         """The thresholds as an array, in the order given."""
         given = self.thresholds
         if given is None:  # with top_k, the k largest scores are positive at any value
             return np.array([0.5 if self.top_k is None else -np.inf])
-        levels = np.atleast_1d(np.asarray(given, np.float64))
-        if levels.ndim != 1 or not np.all((levels >= 0) & (levels <= 1)):
-            raise ValueError(f"thresholds: expected numbers from 0 to 1, got {given!r}")
-        return levels
+        return fractions("thresholds", given)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_true, y_pred = self._aligned(y_true, y_pred)
@@ -136,6 +152,8 @@ class TrueNegatives(Thresholded):
         As for `Metric`.
     """
 
+    higher_is_better = True
+
     def _from_counts(self, tn, fn, fp, tp):
         return tn
 
@@ -150,6 +168,8 @@ class FalseNegatives(Thresholded):
     name, dtype
         As for `Metric`.
     """
+
+    higher_is_better = False
 
     def _from_counts(self, tn, fn, fp, tp):
         return fn
@@ -166,6 +186,8 @@ class FalsePositives(Thresholded):
         As for `Metric`.
     """
 
+    higher_is_better = False
+
     def _from_counts(self, tn, fn, fp, tp):
         return fp
 
@@ -180,6 +202,8 @@ class TruePositives(Thresholded):
     name, dtype
         As for `Metric`.
     """
+
+    higher_is_better = True
 
     def _from_counts(self, tn, fn, fp, tp):
         return tp
@@ -211,6 +235,8 @@ class Precision(Thresholded):
     >>> precision.result()
     0.5
     """
+
+    higher_is_better = True
 
     def __init__(self, thresholds=None, top_k=None, class_id=None, name=None, dtype=None):
         super().__init__(thresholds, name, dtype)
@@ -269,22 +295,18 @@ class FBetaScore(Counting):
     0.6666666666666666
     """
 
+    higher_is_better = True
+    _legal = {
+        "average": (None, "micro", "macro", "weighted"),
+        "beta": "(0, inf)",
+        "threshold": "(0, 1]",
+    }
+
     def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
         super().__init__(name, dtype)
         self.average, self.beta, self.threshold = average, beta, threshold
 
-    def _check(self):
-        if self.average not in (None, "micro", "macro", "weighted"):
-            raise ValueError(
-                f"average: expected None, 'micro', 'macro' or 'weighted', got {self.average!r}"
-            )
-        if not self.beta > 0:
-            raise ValueError(f"beta: expected a number above 0, got {self.beta!r}")
-        if self.threshold is not None and not 0 < self.threshold <= 1:
-            raise ValueError(f"threshold: expected a number in (0, 1], got {self.threshold!r}")
-
     def update_state(self, y_true, y_pred, sample_weight=None):
-        self._check()
         y_true, y_pred = self._aligned(y_true, y_pred)
         weight = weighted_columns(y_pred, sample_weight, None)
         columns = y_pred.shape[-1] if y_pred.ndim > 1 else 1
@@ -297,7 +319,6 @@ class FBetaScore(Counting):
 
     def result(self):
         """The value so far: a float, or an array of one value for each class."""
-        self._check()
         _, fn, fp, tp = (t[0] for t in self._counts_at([0.5]))
         if self.average == "micro":
             fn, fp, tp = (t.sum(keepdims=True) for t in (fn, fp, tp))

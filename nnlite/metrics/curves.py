@@ -1,9 +1,12 @@
 """Metrics over many thresholds: areas under curves, and the best rate given another rate."""
 
+import math
+
 import numpy as np
 
 from nnlite import ops
-from nnlite.metrics.confusion import Counting, only, ratio, weighted_columns
+from nnlite.checks import check_choice
+from nnlite.metrics.confusion import Counting, fractions, only, ratio, weighted_columns
 
 
 def even_thresholds(number):
@@ -55,6 +58,15 @@ class AUC(Counting):
     0.75
     """
 
+    higher_is_better = True
+    _legal = {
+        "num_thresholds": "int [2, inf)",
+        "summation_method": ("interpolation", "majoring", "minoring"),
+        "multi_label": "bool",
+        "num_labels": "int [1, inf)",
+        "from_logits": "bool",
+    }
+
     def __init__(
         self,
         num_thresholds=200,
@@ -69,27 +81,22 @@ class AUC(Counting):
         from_logits=False,
     ):
         super().__init__(name, dtype)
+        check_choice("curve", str(curve).upper(), tuple(_CURVES), "AUC")
+        if thresholds is not None:
+            num_thresholds = len(fractions("thresholds", thresholds)) + 2
         self.num_thresholds, self.curve = num_thresholds, curve
         self.summation_method, self.thresholds = summation_method, thresholds
         self.multi_label, self.num_labels = multi_label, num_labels
         self.label_weights, self.from_logits = label_weights, from_logits
 
+    def _shapes(self):
+        return () if self.multi_label else ((3, self.num_thresholds + 1, 1, 2),)
+
     def _levels(self):
-        if str(self.curve).upper() not in ("ROC", "PR", "PRGAIN"):
-            raise ValueError(f"curve: expected 'ROC', 'PR' or 'PRGAIN', got {self.curve!r}")
-        if self.summation_method not in ("interpolation", "majoring", "minoring"):
-            raise ValueError(
-                "summation_method: expected 'interpolation', 'majoring' or 'minoring', got "
-                f"{self.summation_method!r}"
-            )
-        if self.thresholds is not None:
-            inner = np.sort(np.asarray(self.thresholds, np.float64))
-            if not np.all((inner >= 0) & (inner <= 1)):
-                raise ValueError(f"thresholds: expected numbers from 0 to 1, got {inner}")
-        elif self.num_thresholds > 1:
+        if self.thresholds is None:
             inner = even_thresholds(self.num_thresholds)[1:-1]
         else:
-            raise ValueError(f"num_thresholds: expected 2 or more, got {self.num_thresholds!r}")
+            inner = np.sort(np.asarray(self.thresholds, np.float64))
         # At -inf all scores are predicted positive, at inf none.
         return np.concatenate([[-np.inf], inner, [np.inf]])
 
@@ -160,18 +167,21 @@ def _area_of_precision_recall(tn, fn, fp, tp):
 class _BestGiven(Counting):
     """Base: the largest value of one rate over the thresholds where another is at least `least`."""
 
+    higher_is_better = True
+    _legal = dict.fromkeys(("specificity", "sensitivity", "recall", "precision"), "[0, 1]") | {
+        "num_thresholds": "int [1, inf)",
+        "class_id": "int [0, inf)",
+    }
+
     def __init__(self, least, num_thresholds=200, class_id=None, name=None, dtype=None):
         super().__init__(name, dtype)
         self._least = least
         self.num_thresholds, self.class_id = num_thresholds, class_id
 
+    def _shapes(self):
+        return ((3, self.num_thresholds + 1, 1, 2),)
+
     def _levels(self):
-        if not 0 <= self._least <= 1:
-            raise ValueError(
-                f"metric {self.name!r}: expected a number from 0 to 1, got {self._least!r}"
-            )
-        if not self.num_thresholds > 0:
-            raise ValueError(f"num_thresholds: expected 1 or more, got {self.num_thresholds!r}")
         return even_thresholds(self.num_thresholds)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -181,6 +191,8 @@ class _BestGiven(Counting):
         self._count(levels, y_true, y_pred, weight)
 
     def _best(self, constrained, rate):
+        if np.isnan(rate).any():
+            return math.nan
         return float(np.max(rate, where=constrained >= self._least, initial=0.0))
 
 

@@ -7,7 +7,13 @@ from nnlite.losses.loss import broadcasting, weights_like
 from nnlite.metrics.metric import Mean, SampleMean
 
 
-class MeanSquaredError(SampleMean):
+class _Error(SampleMean):
+    """Base of the means of losses: less is better."""
+
+    higher_is_better = False
+
+
+class MeanSquaredError(_Error):
     """The mean of squared differences.
 
     Parameters
@@ -39,7 +45,7 @@ class RootMeanSquaredError(MeanSquaredError):
         return math.sqrt(super().result())
 
 
-class MeanAbsoluteError(SampleMean):
+class MeanAbsoluteError(_Error):
     """The mean of absolute differences.
 
     Parameters
@@ -51,7 +57,7 @@ class MeanAbsoluteError(SampleMean):
     function = staticmethod(losses.mean_absolute_error)
 
 
-class MeanAbsolutePercentageError(SampleMean):
+class MeanAbsolutePercentageError(_Error):
     """The mean absolute difference in percent of the target.
 
     Parameters
@@ -63,7 +69,7 @@ class MeanAbsolutePercentageError(SampleMean):
     function = staticmethod(losses.mean_absolute_percentage_error)
 
 
-class MeanSquaredLogarithmicError(SampleMean):
+class MeanSquaredLogarithmicError(_Error):
     """The mean of squared differences of log(1 + y).
 
     Parameters
@@ -75,7 +81,7 @@ class MeanSquaredLogarithmicError(SampleMean):
     function = staticmethod(losses.mean_squared_logarithmic_error)
 
 
-class LogCoshError(SampleMean):
+class LogCoshError(_Error):
     """The mean of log(cosh(y_pred - y_true)).
 
     Parameters
@@ -91,7 +97,7 @@ class LogCoshError(SampleMean):
         super().__init__(name, dtype)
 
 
-class Hinge(SampleMean):
+class Hinge(_Error):
     """The mean hinge loss of -1/1 or 0/1 targets.
 
     Parameters
@@ -103,7 +109,7 @@ class Hinge(SampleMean):
     function = staticmethod(losses.hinge)
 
 
-class SquaredHinge(SampleMean):
+class SquaredHinge(_Error):
     """The mean squared hinge loss of -1/1 or 0/1 targets.
 
     Parameters
@@ -115,7 +121,7 @@ class SquaredHinge(SampleMean):
     function = staticmethod(losses.squared_hinge)
 
 
-class CategoricalHinge(SampleMean):
+class CategoricalHinge(_Error):
     """The mean hinge loss of one-hot targets.
 
     Parameters
@@ -127,7 +133,7 @@ class CategoricalHinge(SampleMean):
     function = staticmethod(losses.categorical_hinge)
 
 
-class KLDivergence(SampleMean):
+class KLDivergence(_Error):
     """The mean Kullback-Leibler divergence of true and predicted distributions.
 
     Parameters
@@ -139,7 +145,7 @@ class KLDivergence(SampleMean):
     function = staticmethod(losses.kl_divergence)
 
 
-class Poisson(SampleMean):
+class Poisson(_Error):
     """The mean Poisson loss.
 
     Parameters
@@ -151,7 +157,7 @@ class Poisson(SampleMean):
     function = staticmethod(losses.poisson)
 
 
-class BinaryCrossentropy(SampleMean):
+class BinaryCrossentropy(_Error):
     """The mean cross-entropy of binary targets.
 
     Parameters
@@ -165,13 +171,14 @@ class BinaryCrossentropy(SampleMean):
     """
 
     function = staticmethod(losses.binary_crossentropy)
+    _legal = {"from_logits": "bool", "label_smoothing": "[0, 1]"}
 
     def __init__(self, name=None, dtype=None, from_logits=False, label_smoothing=0.0):
         super().__init__(name, dtype)
         self.from_logits, self.label_smoothing = from_logits, label_smoothing
 
 
-class CategoricalCrossentropy(SampleMean):
+class CategoricalCrossentropy(_Error):
     """The mean cross-entropy with one-hot targets.
 
     Parameters
@@ -187,13 +194,14 @@ class CategoricalCrossentropy(SampleMean):
     """
 
     function = staticmethod(losses.categorical_crossentropy)
+    _legal = {"from_logits": "bool", "label_smoothing": "[0, 1]", "axis": "int"}
 
     def __init__(self, name=None, dtype=None, from_logits=False, label_smoothing=0.0, axis=-1):
         super().__init__(name, dtype)
         self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
 
 
-class SparseCategoricalCrossentropy(SampleMean):
+class SparseCategoricalCrossentropy(_Error):
     """The mean cross-entropy with integer labels.
 
     Parameters
@@ -209,6 +217,7 @@ class SparseCategoricalCrossentropy(SampleMean):
     """
 
     function = staticmethod(losses.sparse_categorical_crossentropy)
+    _legal = {"from_logits": "bool", "ignore_class": "int", "axis": "int"}
 
     def __init__(self, name=None, dtype=None, from_logits=False, ignore_class=None, axis=-1):
         super().__init__(name, dtype)
@@ -226,7 +235,10 @@ class SparseCategoricalCrossentropy(SampleMean):
 
 
 class _AlongAxis(SampleMean):
-    """Base of the metrics whose function takes an axis."""
+    """Base of the likenesses along an axis: more is better."""
+
+    higher_is_better = True
+    _legal = {"axis": "int"}
 
     def __init__(self, name=None, dtype=None, axis=-1):
         super().__init__(name, dtype)

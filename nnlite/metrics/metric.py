@@ -8,7 +8,8 @@ from nnlite import config, configurable, initializers, ops
 from nnlite.configurable import Configurable
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, Variable
-from nnlite.losses.loss import Loss, OfFunction, weights_like
+from nnlite.losses.loss import Loss, OfFunction, weighted_values, weights_like
+from nnlite.tree import flatten
 
 
 class MetricVariable(Variable):
@@ -113,10 +114,22 @@ class Metric(Configurable):
     dtype : str, optional
         Ignored; accepted for Keras's signature. A metric has the precision of its model.
 
+    Attributes
+    ----------
+    higher_is_better : bool or None
+        Whether a higher value is better, for callbacks that watch the metric with `mode='auto'`;
+        None, the default of a class of one's own: not known.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range.
+
     Examples
     --------
     >>> from nnlite import metrics, ops
     >>> class LargestError(metrics.Metric):
+    ...     higher_is_better = False
     ...     def __init__(self, name="largest_error", **kwargs):
     ...         super().__init__(name=name, **kwargs)
     ...         self.largest = self.add_weight(name="largest", initializer="zeros")
@@ -135,15 +148,50 @@ class Metric(Configurable):
         if "result" in vars(cls):
             cls.result = _promised(cls.result)
 
+    higher_is_better = None
+    _legal = {"name": "str"}
+
     def __init__(self, name=None, dtype=None):
+        self._check_given()
         self.name = name or configurable.snake_case(type(self).__name__)
-        self.dtype = dtype
+        self._dtype = dtype
         self._variables = []
 
     @property
+    def dtype(self):
+        """The precision that was asked for, by default `floatx()`; values follow the model's."""
+        return self._dtype or config.floatx()
+
+    def get_config(self):
+        """The constructor's arguments as a dict, from which `from_config` makes an equal object.
+
+        Returns
+        -------
+        dict
+        """
+        return {**self._identity(), "dtype": self.dtype}
+
+    def _identity(self):
+        settings = {**super()._identity(), "name": self.name}
+        settings.pop("dtype", None)
+        return settings
+
+    @property
     def variables(self):
-        """The Variables that hold the state, a list."""
-        return list(self._variables)
+        """The Variables that hold the state, a list; with those of Variables and metrics that are
+        attributes."""
+        if not self._variables and (shapes := self._shapes()):
+            self._running(*shapes)
+        found = {id(v): v for v in self._variables}
+        for part in flatten([v for name, v in vars(self).items() if name[0] != "_"]):
+            for v in part.variables if isinstance(part, Metric) else [part]:
+                if isinstance(v, Variable):
+                    found.setdefault(id(v), v)
+        return list(found.values())
+
+    def _shapes(self):
+        """The shapes that `_running` will be asked for, if they are known before data is."""
+        return ()
 
     def add_variable(self, shape=(), initializer="zeros", dtype=None, aggregation=None, name=None):
         """Make a Variable of this metric; `reset_state` sets it to 0.
@@ -286,6 +334,9 @@ class Mean(Metric):
             )
         ops.accumulate(*self._running((4,)), values, sample_weight)
 
+    def _shapes(self):
+        return ((4,),)
+
     def result(self):
         """The mean so far, a float; 0.0 without values."""
         for total, count in self._sums():
@@ -330,9 +381,15 @@ class SampleMean(Mean, OfFunction):
         y_true, y_pred : tensors or array-like
             Targets and outputs.
         sample_weight : tensor or array-like, optional
-            One weight for each sample, or for each value.
+            One weight for each sample, or for each element of the outputs.
         """
-        super().update_state(self.values_of(y_true, y_pred), sample_weight)
+        values, weight = weighted_values(
+            self.values_of, self.elements_of, y_true, y_pred, sample_weight
+        )
+        if weight is None and values.shape == ():  # of targets of shape (N,), N samples
+            elements = self.elements_of(y_true, y_pred)
+            values = values if elements is None else elements
+        super().update_state(values, weight)
 
 
 class MeanMetricWrapper(SampleMean):
@@ -355,11 +412,24 @@ class MeanMetricWrapper(SampleMean):
     """
 
     def __init__(self, fn, name=None, dtype=None):
+        if not callable(fn):
+            raise TypeError(f"fn: expected a Loss or a function of (y_true, y_pred), got {fn!r}")
         super().__init__(
             name or getattr(fn, "__name__", None) or getattr(fn, "name", "metric"), dtype
         )
         self.fn = fn
 
+    @property
+    def higher_is_better(self):
+        """False of a loss; of a function what its attribute of this name says, else None."""
+        return False if isinstance(self.fn, Loss) else getattr(self.fn, "higher_is_better", None)
+
     def values_of(self, y_true, y_pred):
         function = self.fn.call if isinstance(self.fn, Loss) else self.fn
-        return function(y_true, y_pred)
+        return ops.operands(function(y_true, y_pred))[0]
+
+    def elements_of(self, y_true, y_pred):
+        if isinstance(self.fn, Loss):
+            return self.fn._elements(y_true, y_pred)
+        elements = getattr(self.fn, "elements", None)
+        return None if elements is None else elements(y_true, y_pred)

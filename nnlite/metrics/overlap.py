@@ -3,7 +3,7 @@
 import numpy as np
 
 from nnlite import ops
-from nnlite.losses.loss import same_rank, weights_like
+from nnlite.losses.loss import broadcasting, check_labels, weights_like
 from nnlite.metrics.confusion import ratio
 from nnlite.metrics.metric import Metric
 
@@ -17,7 +17,7 @@ class IoU(Metric):
     Parameters
     ----------
     num_classes : int
-        L. Samples whose label or prediction is not in [0, L) do not count.
+        L. The value of samples whose label or prediction is not in [0, L) is an error.
     target_class_ids : sequence of int
         The classes that the mean is taken over.
     name, dtype
@@ -37,6 +37,16 @@ class IoU(Metric):
     0.3333333333333333
     """
 
+    higher_is_better = True
+    _legal = {
+        "num_classes": "int [1, inf)",
+        "ignore_class": "int",
+        "sparse_y_true": "bool",
+        "sparse_y_pred": "bool",
+        "axis": "int",
+        "threshold": "(-inf, inf)",
+    }
+
     def __init__(
         self,
         num_classes,
@@ -52,37 +62,61 @@ class IoU(Metric):
         self.num_classes, self.target_class_ids = num_classes, target_class_ids
         self.ignore_class, self.axis = ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
+        classes = np.asarray([*target_class_ids] if np.iterable(target_class_ids) else None)
+        if classes.dtype.kind not in "iu" or not np.isin(classes, range(num_classes)).all():
+            raise ValueError(
+                f"target_class_ids: expected numbers in [0, {num_classes}), got "
+                f"{target_class_ids!r}"
+            )
+
+    def _shapes(self):
+        return ((self.num_classes + 1, self.num_classes, 1, 2),)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
+        for name, y, sparse in (
+            ("y_true", y_true, self.sparse_y_true),
+            ("y_pred", y_pred, self.sparse_y_pred),
+        ):
+            if sparse:
+                check_labels(y, ignored=self.ignore_class, what=name)
         if not self.sparse_y_true:
             y_true = ops.argmax(y_true, axis=self.axis)
         if not self.sparse_y_pred:
             y_pred = ops.argmax(y_pred, axis=self.axis)
-        y_true, y_pred = same_rank(y_true, ops.operands(y_pred)[0])
-        counted = ops.greater_equal(y_pred, 0.0) * ops.less(y_pred, float(self.num_classes))
+        y_true, y_pred = broadcasting(f"metric {self.name!r}", y_true, ops.operands(y_pred)[0])
+        last = float(self.num_classes)
+        # Those outside are counted under a label of their own, which is an error of `result`.
+        label = ops.where(_within(y_pred, last) * _within(y_true, last), y_true, last)
         if self.ignore_class is not None:
-            counted = counted * (1.0 - ops.equal(y_true, float(self.ignore_class)))
-        tensors = [ops.where(counted, y_true, -1.0), y_pred]
+            label = ops.where(ops.equal(y_true, float(self.ignore_class)), -1.0, label)
+        tensors = [label, y_pred]
         if sample_weight is not None:
             tensors.append(ops.broadcast_to(weights_like(y_pred, sample_weight), y_pred.shape))
         ops.accumulate_counts(
-            *self._running((self.num_classes, self.num_classes, 1, 2)),
+            *self._running(*self._shapes()),
             np.arange(1, self.num_classes) - 0.5,
             *(ops.reshape(t, (-1, 1)) for t in tensors),
         )
 
     def result(self):
         """The mean so far, a float; 0.0 without samples."""
-        classes = list(self.target_class_ids)
-        if not all(0 <= c < self.num_classes for c in classes):
+        classes, number = list(self.target_class_ids), self.num_classes
+        (counts,) = self._sums() or [np.zeros((number + 1) * number)]
+        counts = counts.reshape(number + 1, number)
+        if counts[number].any():
             raise ValueError(
-                f"target_class_ids: expected numbers in [0, {self.num_classes}), got {classes}"
+                f"metric {self.name!r}: expected labels and predictions in [0, {number}), got "
+                "others; give another num_classes, or their label as ignore_class"
             )
-        (counts,) = self._sums() or [np.zeros(self.num_classes**2)]
-        counts = counts.reshape(self.num_classes, self.num_classes)
+        counts = counts[:number]
         both = np.diag(counts)[classes]
         either = (counts.sum(axis=0) + counts.sum(axis=1))[classes] - both
         return float(ratio(ratio(both, either).sum(), np.count_nonzero(either)))
+
+
+def _within(y, classes):
+    """1 for numbers in [0, classes), else 0."""
+    return ops.greater_equal(y, 0.0) * ops.less(y, classes)
 
 
 class MeanIoU(IoU):
@@ -106,9 +140,10 @@ class MeanIoU(IoU):
         sparse_y_pred=True,
         axis=-1,
     ):
+        self._check_given()
         super().__init__(
             num_classes,
-            range(num_classes),
+            range(int(num_classes)),
             name,
             dtype,
             ignore_class,
@@ -195,4 +230,5 @@ class BinaryIoU(IoU):
         self.threshold = threshold
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        super().update_state(y_true, ops.greater_equal(y_pred, self.threshold), sample_weight)
+        y_pred = ops.greater_equal(y_pred, float(self.threshold))
+        super().update_state(y_true, y_pred, sample_weight)

@@ -23,8 +23,8 @@ class R2Score(Metric):
         - 'variance_weighted_average': the mean over outputs, weighted by their variance,
         - None: an array of one value for each output.
     num_regressors : int, default 0
-        The number of features p for the adjusted value 1 - (1 - R^2) * (n - 1) / (n - p - 1), n
-        being the number of samples. 0 means no adjustment.
+        The number of features p for the adjusted value 1 - (1 - R^2) * (n - 1) / (n - p - 1). As in
+        Keras, n is the number of target values: of samples times outputs. 0 means no adjustment.
     name, dtype
         As for `Metric`.
 
@@ -35,23 +35,19 @@ class R2Score(Metric):
     0.875
     """
 
+    higher_is_better = True
+    _legal = {
+        "class_aggregation": (None, "uniform_average", "variance_weighted_average"),
+        "num_regressors": "int [0, inf)",
+    }
+
     def __init__(
         self, class_aggregation="uniform_average", num_regressors=0, name=None, dtype=None
     ):
         super().__init__(name, dtype)
         self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
 
-    def _check(self):
-        if self.class_aggregation not in (None, "uniform_average", "variance_weighted_average"):
-            raise ValueError(
-                "class_aggregation: expected 'uniform_average', 'variance_weighted_average' or "
-                f"None, got {self.class_aggregation!r}"
-            )
-        if not self.num_regressors >= 0:
-            raise ValueError(f"num_regressors: expected 0 or more, got {self.num_regressors!r}")
-
     def update_state(self, y_true, y_pred, sample_weight=None):
-        self._check()
         y_true, y_pred = equal_shapes(f"metric {self.name!r}", y_true, y_pred)
         ones = ops.ones_like(y_pred)
         weight = ones if sample_weight is None else ones * weights_like(y_pred, sample_weight)
@@ -77,7 +73,7 @@ class R2Score(Metric):
             scores = scores.mean()
         elif self.class_aggregation is not None:
             scores = np.average(scores, weights=variance if variance.any() else None)
-        scores = self._adjusted(scores, samples[0])
+        scores = self._adjusted(scores, samples.sum())
         return scores if np.ndim(scores) else float(scores)
 
     def _adjusted(self, scores, samples):
@@ -86,7 +82,7 @@ class R2Score(Metric):
             return scores
         if free <= 0:
             warnings.warn(
-                f"metric {self.name!r}: {samples:g} samples are too few for {self.num_regressors} "
+                f"metric {self.name!r}: {samples:g} targets are too few for {self.num_regressors} "
                 "features; the value is not adjusted",
                 RuntimeWarning,
                 stacklevel=3,

@@ -54,6 +54,8 @@ TARGET_RANGES = {
     losses.poisson: (0, np.inf),
     losses.squared_hinge: (-1, 1),
 }
+# The names of disagreements that make a loss NaN.
+MAKES_NAN = {"logits taken as probabilities", "logarithm of outputs below 0"}
 ACCURACIES = (metrics.Accuracy, metrics.BinaryAccuracy, metrics.CategoricalAccuracy)
 
 PROBABILITIES = {"softmax", "sigmoid", "hard_sigmoid", "capped_relu"}  # activations from 0 to 1
@@ -162,6 +164,8 @@ def of_output(loss, target_shape, output_shape, activation):
                 )
         elif activation not in PROBABILITIES and not (units == 1 and function in CATEGORICAL):
             found.append(_of_logits(loss, function, activation))
+    if function is losses.poisson and activation == "linear":
+        found.append(_of_negative_outputs(loss))
     if function in BROADCASTING and _is_broadcast(target_shape[1:], output_shape[1:]):
         found.append(_of_shapes(loss, target_shape[1:], output_shape[1:]))
     return found
@@ -187,6 +191,15 @@ def _of_logits(loss, function, activation):
         "logits taken as probabilities",
         f"the outputs are those of {made}, but {loss.name} takes them as probabilities",
         f"end with activation='{own}', or without one and with the loss {name}(from_logits=True)",
+    )
+
+
+def _of_negative_outputs(loss):
+    return Disagreement(
+        "logarithm of outputs below 0",
+        "the outputs are those of a layer without an activation, which may be below 0, but "
+        f"{loss.name} takes their logarithm",
+        "end with activation='exponential' or 'softplus'",
     )
 
 
@@ -324,10 +337,26 @@ def warn_of_targets(said, objective, y, output_shape):
         _warn(said, objective, of_targets(objective, y, output_shape))
 
 
+def causes_of_nan(said):
+    """What this fit has warned of that makes a loss NaN, whatever the learning rate is.
+
+    Parameters
+    ----------
+    said : set or None
+        As for `warn_of_output`.
+
+    Returns
+    -------
+    list of Disagreement
+    """
+    return [f for f in said or () if isinstance(f, Disagreement) and f.name in MAKES_NAN]
+
+
 def _warn(said, objective, found):
     where = "" if objective.name is None else f"output {objective.name!r}: "
     for fault in found:
         said.add((objective.name, fault.name))
+        said.add(fault)
         warnings.warn(
             f"{where}{fault.figure}; {fault.cure}", UserWarning, stacklevel=levels_to_the_caller()
         )

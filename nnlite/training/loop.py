@@ -4,6 +4,7 @@ C runs as many batches in one call as take about a tenth of a second. Between ca
 signals (Ctrl-C) and moves the progress bar. Where a call ends does not change the bits."""
 
 import contextlib
+import math
 import time
 import warnings
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from nnlite.data.batches import ArrayBatches
 from nnlite.data.sources import Source, packed
 from nnlite.engine.tensor import Tensor
 from nnlite.metrics.metric import as_logged
+from nnlite.training.agreement import causes_of_nan
 from nnlite.training.step_cache import returned_logs
 from nnlite.tree import map_structure
 from nnlite.warn import levels_to_the_caller
@@ -62,8 +64,8 @@ def eager_batches(model, kind, batches):
 def run_batches(model, kind, ranges, callbacks=()):
     """Run every batch of some ranges.
 
-    A call of C does about CALL_SECONDS of work, or one batch if a callback has methods for
-    batches.
+    A call of C does about CALL_SECONDS of work. If a callback has methods for batches it is called
+    around groups of as many batches as `compile(steps_per_execution=)` says.
 
     Returns
     -------
@@ -75,21 +77,29 @@ def run_batches(model, kind, ranges, callbacks=()):
     by_batch = [c for c in callbacks if c.wants_batches(kind)]
     watching = [c for c in callbacks if kind == "train" and c.overrides("on_progress")]
     done, pace, logs = 0, 1, dict
+    group = model.steps_per_execution if by_batch else math.inf
+    first = 0  # the first batch of the group under way
     for batch_range in ranges:
         at = 0
         while at < batch_range.count:
-            count = 1 if by_batch or model.run_eagerly else min(pace, batch_range.count - at)
-            call(by_batch, f"on_{kind}_batch_begin", done, {})
+            if done == first:
+                call(by_batch, f"on_{kind}_batch_begin", done, {})
+            most = 1 if model.run_eagerly else min(pace, first + group - done)
             began = time.perf_counter()
-            finished, logs = run_range(model, kind, batch_range.slice(at, count))
-            pace = next_pace(count, time.perf_counter() - began)
+            part = batch_range.slice(at, min(most, batch_range.count - at))
+            finished, logs = run_range(model, kind, part)
+            pace = next_pace(part.count, time.perf_counter() - began)
             at, done = at + finished, done + finished
-            if by_batch or watching:
+            if watching or done == first + group:
                 seen = logs()
-                call(by_batch, f"on_{kind}_batch_end", done - 1, seen)
+                if done == first + group:
+                    first = done
+                    call(by_batch, f"on_{kind}_batch_end", done - 1, seen)
                 call(watching, "on_progress", done, seen)
             if getattr(model, STOP[kind]):
                 return done, logs()
+    if by_batch and done > first:  # the last group has fewer; it ends with the number of a full one
+        call(by_batch, f"on_{kind}_batch_end", first + group - 1, logs())
     return done, logs()
 
 
@@ -161,13 +171,16 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
             with contextlib.closing(batches.epoch(steps)) as ranges:
                 done, seen = run_batches(model, "train", ranges, callbacks)
             ran_out = not model.stop_training and done < (steps or 1)
-            if ran_out:
+            if ran_out and done and not batches.single_pass:
+                say_too_many(batches.name, steps, done)
+                steps, ran_out = done, False
+            elif ran_out:
                 where = f"of epoch {epoch + 1} of {epochs.stop}"
                 say_ran_out(batches.name, done, where, epoch > epochs.start)
             if not done:
                 break
             logs = seen
-            diverged = diverged or _warn_if_diverged(logs)
+            diverged = diverged or _warn_if_diverged(model, logs)
             if validation is not None and validation.is_due(epoch):
                 values = evaluate(model, validation.batches, validation.steps, callbacks)
                 logs.update({f"val_{name}": value for name, value in values.items()})
@@ -184,6 +197,8 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     finally:
         model._step_cache.clear()  # and with the steps their working memory
         model._advised = None
+    if not diverged:
+        _warn_of_statistics(model)
     call(callbacks, "on_train_end", logs)
     return history
 
@@ -221,17 +236,45 @@ def say_ran_out(name, done, where, began):
     )
 
 
-def _warn_if_diverged(logs):
+def say_too_many(name, steps, most):
+    """Warn of epochs that end with the data."""
+    warnings.warn(
+        f"steps_per_epoch: expected at most {most}, the batches of one pass over {name}, got "
+        f"{steps}; each epoch ends after {most}. For more let a generator yield without end",
+        RuntimeWarning,
+        stacklevel=levels_to_the_caller(),
+    )
+
+
+def _warn_if_diverged(model, logs):
     """Warn of a loss that is no longer finite, and say whether it is so."""
     if np.all(np.isfinite(logs.get("loss", 0.0))):
         return False
+    causes = [f"{fault.figure}; {fault.cure}" for fault in causes_of_nan(model._advised)]
+    cause = ". ".join(causes) or (
+        "the training diverged. Lower the learning rate, or scale the input (pixels / 255, "
+        "StandardScaler) and regression targets"
+    )
     warnings.warn(
-        f"the loss became {logs['loss']}: the training diverged. Lower the learning rate, or "
-        "scale the input (pixels / 255, StandardScaler) and regression targets",
+        f"the loss became {logs['loss']}: {cause}",
         RuntimeWarning,
         stacklevel=levels_to_the_caller(),
     )
     return True
+
+
+def _warn_of_statistics(model):
+    """Warn of weights that follow the data, such as a moving variance, and are not finite."""
+    for v in model.non_trainable_weights:
+        if v.dtype != "int32" and not np.isfinite(v._data).all():
+            warnings.warn(
+                f"{v.name} is no longer finite, so predictions mean nothing, although the loss is "
+                f"finite: what it is computed from is too large for {v.dtype}. Scale the input "
+                "(StandardScaler), or call set_floatx('float64')",
+                RuntimeWarning,
+                stacklevel=levels_to_the_caller(),
+            )
+            return
 
 
 def evaluate(model, batches, steps=None, callbacks=()):

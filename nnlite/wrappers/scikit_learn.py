@@ -321,7 +321,7 @@ verbose, n_threads, dtype, class_weight
         else:
             how = {**model._compiled, "optimizer": self._optimizer_spec(model.optimizer)}
         if isinstance(how["loss"], str) or callable(how["loss"]):
-            loss = losses.get(how["loss"])
+            loss = losses.as_loss(how["loss"])
             if settings_of(loss).get("reduction") in ("sum_over_batch_size", "mean"):
                 how["loss"] = clone(loss, reduction="mean_with_sample_weight")
         threads = self.n_threads or model.n_threads

@@ -23,7 +23,7 @@ WEIGHTS = np.random.default_rng(2).random(N)
 
 def test_every_metric_has_a_case():
     classes = {c for c in metrics._BY_NAME.values() if issubclass(c, metrics.Metric)}
-    assert {c.__name__ for c in classes} - {"Mean", "Sum"} == set(CASES)
+    assert {c.__name__ for c in classes} - {"Mean", "Sum"} | {"AccuracyByShape"} == set(CASES)
 
 
 @pytest.mark.parametrize("name, arguments, y_true, y_pred, reference", CASE_LIST)
@@ -112,7 +112,7 @@ def test_explained_variance_survives_targets_far_from_zero(isa):
 def test_explained_variance_of_equal_targets_is_1_if_they_are_met_else_0():
     assert metrics.R2Score()([[7.1], [7.1]], [[7.1], [7.1]]) == 1
     assert metrics.R2Score()([[7.1], [7.1], [7.1]], [[7.1], [7.1], [7.5]]) == 0
-    with pytest.warns(RuntimeWarning, match="2 samples are too few for 1 features"):
+    with pytest.warns(RuntimeWarning, match="2 targets are too few for 1 features"):
         assert metrics.R2Score(num_regressors=1)([[1.0], [2.0]], [[1.0], [2.0]]) == 1
 
 
@@ -134,10 +134,27 @@ def test_labels_that_tie_with_the_last_are_among_the_k_largest_and_nan_is_not():
     assert nothing.item() == 0
 
 
-def test_scores_of_nan_are_no_yes():
-    table = {n: getattr(metrics, n)() for n in ("TruePositives", "FalseNegatives")}
-    figures = {n: m([[1.0], [1.0]], [[np.nan], [0.9]]) for n, m in table.items()}
-    assert figures == {"TruePositives": 1, "FalseNegatives": 1}
+COUNTS = ["TruePositives", "Precision", "Recall", "F1Score", "AUC"]
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("column", ["target", "score"])
+def test_value_of_targets_or_scores_that_are_nan_is_nan(name, column):
+    metric = getattr(metrics, name)()
+    y, p = np.array([[1.0], [0.0], [1.0]]), np.array([[0.9], [0.2], [0.8]])
+    assert np.isfinite(metric(y, p))
+    (y if column == "target" else p)[1] = np.nan
+    assert np.isnan(metric(y, p))
+    metric.reset_state()
+    y, p = np.hstack([[[1.0], [0.0], [1.0]], y]), np.hstack([[[0.9], [0.2], [0.8]], p])
+    if name in ("Precision", "Recall"):  # another output does not count
+        assert getattr(metrics, name)(class_id=0)(y, p) == 1
+
+
+def test_best_rate_of_scores_that_are_nan_is_nan():
+    assert np.isnan(metrics.SensitivityAtSpecificity(0.5)([[0], [1]], [[np.nan], [0.9]]))
+    curve = metrics.AUC(multi_label=True, curve="PR")
+    assert np.isnan(curve([[0, 1], [1, 0]], [[0.1, np.nan], [0.9, 0.1]]))
 
 
 def test_mean_of_many_batches_loses_nothing_to_rounding():
@@ -172,7 +189,12 @@ def test_binary_accuracy_takes_a_threshold_and_the_threshold_itself_is_no_yes():
     ],
 )
 def test_accuracy_is_resolved_by_shapes(y_true, y_pred, expected):
-    assert metrics.Accuracy()(y_true, y_pred) == pytest.approx(expected)
+    assert metrics.AccuracyByShape()(y_true, y_pred) == pytest.approx(expected)
+    model = keras.Sequential([layers.Rescaling(1.0, input_shape=np.shape(y_pred[0]))])
+    model.compile("sgd", "mse", metrics=["accuracy", metrics.Accuracy(name="equal")])
+    if np.shape(y_true) == np.shape(y_pred):
+        logs = model.evaluate(np.array(y_pred), np.array(y_true), return_dict=True)
+        assert logs["accuracy"] == pytest.approx(expected) and logs["equal"] == 0
 
 
 @pytest.mark.parametrize(
@@ -355,23 +377,47 @@ def test_metric_of_ones_own_that_is_pickled_goes_on_where_it_was():
         ),
         (lambda: metrics.Recall(class_id=5)(LABELS, P), ValueError, r"class_id: .* 5 outputs"),
         (lambda: metrics.Recall(top_k=6)(LABELS, P), ValueError, r"top_k: expected k from 1 to 5"),
-        (lambda: metrics.AUC(1)([1], [1]), ValueError, r"num_thresholds: expected 2 or more"),
-        (lambda: metrics.AUC(curve="x")([1], [1]), ValueError, r"curve: expected 'ROC', 'PR'"),
+        (
+            lambda: metrics.AUC(1)([1], [1]),
+            ValueError,
+            r"expected num_thresholds to be an integer in \[2, inf\), got 1",
+        ),
+        (
+            lambda: metrics.AUC(curve="x")([1], [1]),
+            ValueError,
+            r"AUC: expected curve 'ROC', 'PR' or",
+        ),
         (
             lambda: metrics.AUC(summation_method="x")([1], [1]),
             ValueError,
-            r"summation_method: expected 'interpolation'",
+            r"expected summation_method 'interpolation'",
         ),
         (lambda: metrics.AUC(thresholds=[3])([1], [1]), ValueError, r"thresholds: .* from 0 to 1"),
-        (lambda: metrics.F1Score("x")(LABELS, P), ValueError, r"average: expected None, 'micro'"),
-        (lambda: metrics.F1Score(threshold=2)(LABELS, P), ValueError, r"threshold: expected"),
-        (lambda: metrics.FBetaScore(beta=0)(LABELS, P), ValueError, r"beta: expected a number"),
-        (lambda: metrics.R2Score("x")(LABELS, P), ValueError, r"class_aggregation: expected"),
+        (
+            lambda: metrics.F1Score("x")(LABELS, P),
+            ValueError,
+            r"F1Score: expected average None, 'micro'",
+        ),
+        (
+            lambda: metrics.F1Score(threshold=2)(LABELS, P),
+            ValueError,
+            r"expected threshold in \(0, 1\], got 2",
+        ),
+        (
+            lambda: metrics.FBetaScore(beta=0)(LABELS, P),
+            ValueError,
+            r"expected beta in \(0, inf\), got 0",
+        ),
+        (
+            lambda: metrics.R2Score("x")(LABELS, P),
+            ValueError,
+            r"expected class_aggregation None, 'uniform",
+        ),
         (lambda: metrics.IoU(2, [2])([0], [0]), ValueError, r"target_class_ids: .* \[0, 2\)"),
         (
             lambda: metrics.PrecisionAtRecall(2.0)([0], [0]),
             ValueError,
-            r"'precision_at_recall': expected a number from 0 to 1, got 2.0",
+            r"PrecisionAtRecall: expected recall in \[0, 1\], got 2.0",
         ),
         (
             lambda: metrics.Precision()(VALUES[:, :2], Q),

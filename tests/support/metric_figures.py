@@ -126,6 +126,10 @@ def iou(labels, found, classes=range(L)):
 
 CASES = {
     "Accuracy": [
+        ({}, LABELS, P.argmax(1), of(sk.accuracy_score, LABELS, P.argmax(1))),
+        ({}, LABELS[:, None], P.argmax(1), of(sk.accuracy_score, LABELS, P.argmax(1))),
+    ],
+    "AccuracyByShape": [
         ({}, LABELS, P, of(sk.accuracy_score, LABELS, P.argmax(1))),
         ({}, LABELS[:, None], P, of(sk.accuracy_score, LABELS, P.argmax(1))),
         ({}, TARGETS, P, of(sk.accuracy_score, TARGETS.argmax(1), P.argmax(1))),

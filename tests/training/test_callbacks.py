@@ -58,7 +58,7 @@ def test_callback_may_add_figures_for_those_after_it_and_for_the_history():
         def on_epoch_end(self, epoch, logs=None):
             logs["ratio"] = float(epoch)
 
-    stop = callbacks.EarlyStopping("ratio", patience=1)
+    stop = callbacks.EarlyStopping("ratio", mode="min", patience=1)
     history = line(D).fit(X, Y, epochs=9, verbose=0, callbacks=[Ratio(), stop]).history
     assert history["ratio"] == [0.0, 1.0]
 
@@ -141,8 +141,9 @@ def test_lambda_callback_stands_for_each_hook(name):
 
 
 def test_lambda_callback_knows_no_other_hook():
-    with pytest.raises(TypeError, match="on_epoch_ends"):
+    with pytest.raises(TypeError, match="no method 'on_epoch_ends'; did you mean 'on_epoch_end'"):
         callbacks.LambdaCallback(on_epoch_ends=print)
+    assert callbacks.LambdaCallback(show=print).show is print
 
 
 def test_evaluation_and_prediction_can_be_stopped():

@@ -242,6 +242,56 @@ def test_callers_generator_can_be_used_on_afterwards():
     assert np.array_equal(next(batches)[0], X[4 * SIZE : 5 * SIZE])
 
 
+@pytest.mark.parametrize("make", [None, ByNumber, Again, Counted], ids=str)
+def test_an_epoch_ends_with_the_data_and_says_so_once(make):
+    model, size = line(D), 20
+    batches = -(-N // size)
+    steps = {"steps_per_epoch": batches + 2, "epochs": 3, "verbose": 0, "shuffle": False}
+    message = f"steps_per_epoch: expected at most {batches}, .* over x, got {batches + 2}; each"
+    with pytest.warns(RuntimeWarning, match=message) as caught:
+        if make is None:
+            history = model.fit(X, Y, batch_size=size, **steps)
+        else:
+            history = model.fit(make(parts(X, Y, size=size)), **steps)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert history.epoch == [0, 1, 2] and int(model.optimizer.iterations) == 3 * batches
+    plain = line(D)
+    plain.fit(X, Y, batch_size=size, epochs=3, shuffle=False, verbose=0)
+    assert arrays_equal(model.get_weights(), plain.get_weights())
+
+
+class NumBatches(utils.PyDataset):
+    """Says its number of batches as `num_batches`; has a batch for every number."""
+
+    def __init__(self, batches, number):
+        super().__init__()
+        self.batches, self.number, self.asked = batches, number, []
+
+    @property
+    def num_batches(self):
+        return self.number
+
+    def __getitem__(self, index):
+        self.asked.append(index)
+        return self.batches[index % len(self.batches)]
+
+
+def test_num_batches_is_the_number_of_batches_and_none_is_no_end_of_them():
+    data = NumBatches(parts(X, Y), 3)
+    assert len(data) == 3
+    line(D).fit(data, epochs=2, verbose=0)
+    assert sorted(set(data.asked[1:])) == [0, 1, 2]
+    data = NumBatches(parts(X, Y), None)
+    model = line(D)
+    model.fit(data, steps_per_epoch=9, epochs=2, verbose=0)
+    assert int(model.optimizer.iterations) == 18 and data.asked[-18:] == list(range(18))
+    for call in (model.fit, model.evaluate, model.predict):
+        with pytest.raises(
+            ValueError, match=r"x: expected a number of steps .*num_batches is None"
+        ):
+            call(data)
+
+
 # Running out
 
 
