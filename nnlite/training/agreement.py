@@ -10,9 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnlite import losses, metrics
+from nnlite import losses
 from nnlite.engine.dispatch import producer
 from nnlite.losses.loss import Loss, LossFunctionWrapper
+from nnlite.metrics.accuracy import (
+    Accuracy,
+    AccuracyByShape,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+)
 from nnlite.ops.activation import GATES, KINDS
 from nnlite.warn import levels_to_the_caller
 
@@ -56,7 +62,7 @@ TARGET_RANGES = {
 }
 # The names of disagreements that make a loss NaN.
 MAKES_NAN = {"logits taken as probabilities", "logarithm of outputs below 0"}
-ACCURACIES = (metrics.Accuracy, metrics.BinaryAccuracy, metrics.CategoricalAccuracy)
+ACCURACIES = (Accuracy, AccuracyByShape, BinaryAccuracy, CategoricalAccuracy)
 
 PROBABILITIES = {"softmax", "sigmoid", "hard_sigmoid", "capped_relu"}  # activations from 0 to 1
 
