@@ -10,13 +10,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnlite import losses, metrics
+from nnlite import losses
 from nnlite.engine.dispatch import producer
 from nnlite.losses.loss import Loss, LossFunctionWrapper
+from nnlite.metrics.accuracy import (
+    Accuracy,
+    AccuracyByShape,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+)
 from nnlite.ops.activation import GATES, KINDS
 from nnlite.warn import levels_to_the_caller
 
-LOOKED_AT = 100_000  # numbers among the targets, at most
+LOOKED_AT = 20_000  # numbers among the targets, at most
 
 CATEGORICAL = {
     losses.categorical_crossentropy,
@@ -56,7 +62,7 @@ TARGET_RANGES = {
 }
 # The names of disagreements that make a loss NaN.
 MAKES_NAN = {"logits taken as probabilities", "logarithm of outputs below 0"}
-ACCURACIES = (metrics.Accuracy, metrics.BinaryAccuracy, metrics.CategoricalAccuracy)
+ACCURACIES = (Accuracy, AccuracyByShape, BinaryAccuracy, CategoricalAccuracy)
 
 PROBABILITIES = {"softmax", "sigmoid", "hard_sigmoid", "capped_relu"}  # activations from 0 to 1
 
@@ -248,6 +254,8 @@ def of_targets(objective, y, output_shape):
     list of Disagreement
     """
     function, found = function_of(objective.loss), []
+    if _is_broadcast(y.shape[1:], tuple(output_shape[1:])):
+        return found  # that is the fault: see `of_output`
     y = some_rows(y)
     if function in TARGET_RANGES:
         low, high = TARGET_RANGES[function]
@@ -258,7 +266,6 @@ def of_targets(objective, y, output_shape):
     if (
         function in REGRESSION
         and any(isinstance(m, ACCURACIES) for m in measured)
-        and not _is_broadcast(y.shape[1:], tuple(output_shape[1:]))
         and not _are_labels(y)
     ):
         name = next(m.name for m in measured if isinstance(m, ACCURACIES))
