@@ -11,6 +11,7 @@ import numpy as np
 from nnlite import config, ops
 from nnlite.checks import is_number
 from nnlite.engine.tensor import Tensor
+from nnlite.errors import prefixed
 from nnlite.ops.shape import SOURCE_CODES
 from nnlite.tree import flatten, map_structure
 
@@ -238,7 +239,8 @@ def _array(values, name):
     if isinstance(values, Mapping):
         raise TypeError(f"{name}: expected one array, got a dict of {', '.join(map(str, values))}")
     try:
-        return np.asarray(values)
+        with prefixed(f"{name}: ", TypeError):  # a symbol has no values
+            return np.asarray(values)
     except ValueError:  # ragged
         shapes = [getattr(v, "shape", None) or _size(v) for v in values]
         raise ValueError(

@@ -5,7 +5,6 @@ computed from them, which is more accurate, as Keras does on TensorFlow. Other p
 limited to [epsilon(), 1 - epsilon()], so that no logarithm and no gradient is infinite.
 """
 
-
 from nnlite import config, ops
 from nnlite.checks import check_number
 from nnlite.losses.loss import (

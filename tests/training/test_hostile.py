@@ -135,7 +135,7 @@ EXPECTED = (ValueError, TypeError, RuntimeError)
 # What an argument may be called beside its own name: where it reaches a layer or a loss, these say
 # what they take; batches in the place of x come without y.
 SYNONYMS = {
-    "x": ["an input", "y: expected None beside batches", "define __len__"],
+    "x": ["expected (an )?input", "y: expected None beside batches", "define __len__"],
     "y": ["expected targets"],
     "validation_data": ["y: expected targets"],
     "metrics": ["metric"],
