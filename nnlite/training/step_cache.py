@@ -149,6 +149,7 @@ class StepCache:
         self.steps = {}
         self._lock = threading.RLock()
         self._structure = self._latest = None
+        self.metrics = None  # the model's, as long as no step is new
 
     def __reduce__(self):  # copies and pickles begin empty
         return (StepCache, ())
@@ -157,6 +158,7 @@ class StepCache:
         """Drop the steps, and with them their working memory."""
         with self._lock:
             self.steps.clear()
+            self.metrics = None
 
     def find(self, model, key):
         """The step kept under a key, or None; drops all of them if the model has changed."""
@@ -164,7 +166,7 @@ class StepCache:
             with self._lock:
                 latest, structure = structure_version.latest, _structure_of(model)
                 if structure != self._structure:
-                    self.steps.clear()
+                    self.clear()
                 self._structure, self._latest = structure, latest
         return self.steps.get(key)
 
@@ -174,7 +176,7 @@ class StepCache:
             self.steps.pop(key, None)
             while len(self.steps) >= PLANS_KEPT:
                 self.steps.pop(next(iter(self.steps)))
-            self.steps[key] = step
+            self.steps[key], self.metrics = step, None
 
     def step(self, model, kind, batches):
         """The model's step for this layout of data; traced when it is first asked for."""
