@@ -9,6 +9,8 @@ class _Function(Layer):
     """Base: a function of `nnlite.ops` whose settings, those in `_legal`, are attributes of the
     layer."""
 
+    _takes = settings.ANY_TENSOR
+
     def call(self, inputs):
         return self._function(inputs, **{name: getattr(self, name) for name in self._legal})
 
@@ -136,6 +138,7 @@ class PReLU(Layer):
     ((2, 5, 5, 3), (1, 1, 3))
     """
 
+    _takes = settings.BATCH
     _legal = {**settings.of_weights("alpha"), "shared_axes": settings.axes}
 
     def __init__(
@@ -196,6 +199,7 @@ class Softmax(Layer):
     array([[0.5, 0.5]], dtype=float32)
     """
 
+    _takes = settings.ANY_TENSOR
     _legal = {"axis": settings.axes}
 
     def __init__(self, axis=-1, **kwargs):

@@ -45,7 +45,6 @@ class _Convolution(ImageLayer):
         self.bias_constraint = bias_constraint
 
     def build(self, input_shape):
-        super().build(input_shape)
         self._window = {
             "strides": pair("strides", self.strides),
             "padding": self.padding,

@@ -85,6 +85,7 @@ class Dense(Layer):
     (2, 3)
     """
 
+    _takes = settings.ROWS
     _legal = {
         "units": positive_int,
         "activation": settings.activation,
@@ -110,8 +111,6 @@ class Dense(Layer):
 
     def build(self, input_shape):
         units = positive_int("units", self.units)
-        if len(input_shape) < 2:
-            raise ValueError(f"expected an input of at least 2 dimensions, got shape {input_shape}")
         self._function = activations.get(self.activation)
         self.kernel = self.add_weight(
             (input_shape[-1], units),
@@ -181,6 +180,7 @@ class Flatten(Layer):
     (2, 20)
     """
 
+    _takes = settings.BATCH
     _legal = {"data_format": settings.DATA_FORMAT}
 
     def __init__(self, data_format=None, **kwargs):
@@ -209,6 +209,7 @@ class Reshape(Layer):
     (3, 2, 4)
     """
 
+    _takes = settings.BATCH
     _legal = {"target_shape": settings.sizes}
 
     def __init__(self, target_shape, **kwargs):

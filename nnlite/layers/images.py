@@ -2,7 +2,6 @@
 
 from nnlite.layers import settings
 from nnlite.layers.layer import Layer
-from nnlite.ops.windows import check_images
 
 
 class ImageLayer(Layer):
@@ -17,10 +16,8 @@ class ImageLayer(Layer):
     """
 
     _legal = {"data_format": settings.DATA_FORMAT}
+    _takes = (4, 4, "images of shape (N, height, width, channels)")
 
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
         self.data_format = data_format
-
-    def build(self, input_shape):
-        check_images(input_shape)

@@ -16,10 +16,9 @@ from nnlite.engine.symbolic import Node, Symbol, is_symbolic, symbolic_call, sym
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.errors import did_you_mean
 from nnlite.layers.building import (
-    Active,
-    active,
     as_shapes,
     built_once,
+    here,
     is_building,
     say_where,
     transaction,
@@ -100,18 +99,17 @@ class Layer(Tracked):
         self.built = False
         self._given_batch, self._given_input_shape = None, input_shape
         if batch_shape is not None:
-            self._given_batch, *self._given_input_shape = self._shape_given(
-                "batch_shape", batch_shape
-            )
+            given = self._shape_given("batch_shape", batch_shape)
+            self._given_batch, self._given_input_shape = given[0], given[1:]
         elif input_dim is not None:
             self._given_input_shape = self._shape_given("input_dim", input_dim)
         elif input_shape is not None:
             self._given_input_shape = self._shape_given("input_shape", input_shape)
         self._output_shape = None
         structure_version.advance(self)
-        calling = active.get()
-        if calling is not None:
-            calling.made.append((self, calling.layer, calling.layer._output_shape is not None))
+        if here.made is not None:
+            caller = here.calling
+            here.made.append((self, caller, caller._output_shape is not None))
 
     def __getattr__(self, name):
         if name[:2] != "__" and "_output_shape" not in vars(self):
@@ -125,12 +123,16 @@ class Layer(Tracked):
             f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
         )
 
+    # Of a layer of one tensor: the least and the largest number of its dimensions, and words for
+    # it. None: whatever comes.
+    _takes = None
+
     def _shape_given(self, argument, shape):
         """A shape that the constructor was given, as a tuple."""
         sizes = (shape,) if isinstance(shape, numbers.Integral) else shape
         fits = isinstance(sizes, (tuple, list)) and (sizes or argument != "batch_shape")
         if not fits or not all(
-            n is None or (isinstance(n, numbers.Integral) and n > 0) for n in sizes
+            n is None or (isinstance(n, (int, np.integer)) and n > 0) for n in sizes
         ):
             raise ValueError(
                 f"layer {self.name!r}: expected {argument} of positive integers, got {shape!r}"
@@ -212,13 +214,12 @@ class Layer(Tracked):
         >>> layer.losses[0].item()
         2.0
         """
-        calling = active.get()
-        if calling is None:
+        if here.calling is None:
             raise RuntimeError("add_loss: expected to be called in the `call` of a layer")
         run, found = vars(self).get("_added", (None, ()))
         trace = next((weakref.ref(r) for r in dispatch.traces()), None)
         new = [(convert_to_tensor(value), trace) for value in flatten(loss)]
-        self.__dict__["_added"] = calling.made, [*(found if run is calling.made else ()), *new]
+        self.__dict__["_added"] = here.made, [*(found if run is here.made else ()), *new]
 
     @property
     def losses(self):
@@ -247,11 +248,13 @@ class Layer(Tracked):
         Parameters
         ----------
         input_shape : tuple, or list or dict of them
-            The size of the batch, or None, then the shape of a sample.
+            The size of the batch, or None, then the shape of a sample. Its sizes may be None, too,
+            where no weight depends on them.
 
         Returns
         -------
         tuple, or list or dict of them
+            With None where the size depends on one that is None.
 
         Examples
         --------
@@ -260,9 +263,25 @@ class Layer(Tracked):
         (None, 3)
         """
         shapes = as_shapes(input_shape)
+        if not any(None in shape[1:] for shape in flatten(shapes, is_shape)):
+            return self._shape_of_result(shapes)
+        # What differs between two sizes, which fit most windows and strides, depends on them.
+        one, other = (self._shape_of_result(shapes, unknown) for unknown in (64, 96))
+        others = iter(flatten(other, is_shape))
+        return map_shapes(
+            lambda s: tuple(a if a == b else None for a, b in zip(s, next(others))), one
+        )
+
+    def _shape_of_result(self, shapes, unknown=None):
+        """The shape of the result for shapes with `unknown` in place of a sample's None."""
         sizes = [shape[0] for shape in flatten(shapes, is_shape) if shape]
         batch = sizes[0] if sizes else None
-        inputs = map_shapes(lambda s: Tensor((batch or 1, *s[1:]), config.floatx()), shapes)
+
+        def sample(shape):
+            known = [unknown if n is None else n for n in shape[1:]]
+            return Tensor((batch or 1, *known), config.floatx())
+
+        inputs = map_shapes(sample, shapes)
         known = self._output_shape
         with Recording(executing=False), config.seeded(0):
             outputs = (self if self.built else clone(self))(inputs)
@@ -322,6 +341,7 @@ class Layer(Tracked):
     def __getstate__(self):
         return {k: v for k, v in self.__dict__.items() if k not in _OF_CALLS}
 
+    @config.isolated
     def __call__(self, inputs, *args, training=None, **kwargs):
         """Build the layer at the first call, and return its result.
 
@@ -342,16 +362,17 @@ class Layer(Tracked):
             outputs = symbolic_call(self, (inputs, *args), kwargs)
             self._record_call(symbols_of(outputs)[0].node)
             return outputs
-        caller = active.get()
-        if training is None and caller is not None:
-            training = caller.training
-        made = [] if caller is None else caller.made
-        outside = active.set(Active(self, training, made))
+        caller, training = here.calling, here.training if training is None else training
+        here.training, here.calling = training, self
+        if caller is None:
+            here.made = []
         try:
             with dispatch.scope(self.name):
                 inputs = _as_tensors(inputs)
                 if not self.built:
                     self._build_for(inputs)
+                elif self._takes is not None:
+                    self._check_shapes(map_structure(lambda x: x.shape, inputs, Tensor))
                 if self._takes_training():
                     kwargs["training"] = bool(training)
                 outputs = self.call(inputs, *args, **kwargs)
@@ -359,21 +380,26 @@ class Layer(Tracked):
                     for y in flatten(outputs):
                         self.add_loss(self.activity_regularizer(y) / max(y.shape[0], 1))
                 if caller is None:
-                    self.__dict__["_run"] = made
-                    if made:
-                        self._refuse_made_in_call(made)
+                    self.__dict__["_run"] = here.made
+                    if here.made:
+                        self._refuse_made_in_call(here.made)
         except (ValueError, TypeError) as error:
             say_where(error, self)
             raise
-        finally:
-            active.reset(outside)
         self._output_shape = map_structure(lambda y: (None, *y.shape[1:]), outputs, Tensor)
         return outputs
 
+    def _check_shapes(self, shapes):
+        """Raise a ValueError unless inputs of these shapes are what the layer `_takes`."""
+        least, most, words = self._takes
+        if not is_shape(shapes) or not least <= len(shapes) <= most:
+            got = "shape" if is_shape(shapes) else "several tensors, of shapes"
+            raise ValueError(f"expected {words}, got {got} {shapes}")
+
     def _build_for(self, inputs):
-        with transaction(self):
+        with transaction():
             if not self.built and not is_building(self):
-                self.build(map_structure(lambda x: (None, *x.shape[1:]), inputs, Tensor))
+                self.build(map_structure(_shape_of_batches, inputs, Tensor))
                 self.built = True
 
     def _refuse_made_in_call(self, made):
@@ -402,6 +428,10 @@ _SELDOM_GIVEN = frozenset(["activity_regularizer", "batch_shape", "input_dim", "
 _OF_CALLS = frozenset(
     ["_added", "_node", "_run", "_version"]
 )  # attributes that copies begin without
+
+
+def _shape_of_batches(x):
+    return (None, *x.shape[1:]) if x.shape else ()
 
 
 def _as_tensors(inputs):

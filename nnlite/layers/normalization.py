@@ -11,6 +11,7 @@ from nnlite.layers.layer import Layer
 class _Normalization(Layer):
     """Base: gamma and beta, one for each entry of the axes, and the inputs with these last."""
 
+    _takes = settings.ROWS
     _legal = {
         "axis": settings.axes,
         "momentum": "[0, 1]",
@@ -43,8 +44,6 @@ class _Normalization(Layer):
         self.beta_constraint, self.gamma_constraint = beta_constraint, gamma_constraint
 
     def build(self, input_shape):
-        if len(input_shape) < 2:
-            raise ValueError(f"expected an input of at least 2 dimensions, got shape {input_shape}")
         self._ndim = len(input_shape)
         self._axes = settings.axes_within("axis", self.axis, self._ndim)
         if 0 in self._axes:

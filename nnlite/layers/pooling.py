@@ -3,7 +3,7 @@
 from nnlite import ops
 from nnlite.layers import settings
 from nnlite.layers.images import ImageLayer
-from nnlite.ops.windows import check_images, pair
+from nnlite.ops.windows import pair
 
 
 class _Pooling2D(ImageLayer):
@@ -88,7 +88,6 @@ class _GlobalPooling2D(ImageLayer):
         self.keepdims = keepdims
 
     def call(self, inputs):
-        check_images(inputs.shape)
         return self._reduce(inputs, (1, 2), self.keepdims)
 
 

@@ -34,6 +34,7 @@ class Rescaling(Layer):
     array([[-1.,  1.]], dtype=float32)
     """
 
+    _takes = settings.ANY_TENSOR
     _legal = {"scale": settings.numbers_of, "offset": settings.numbers_of}
 
     def __init__(self, scale, offset=0.0, **kwargs):
@@ -91,6 +92,7 @@ class Normalization(Layer):
     array([[1., 0.]], dtype=float32)
     """
 
+    _takes = settings.BATCH
     _legal = {
         "axis": settings.axes_or_none,
         "mean": settings.numbers_of,

@@ -9,7 +9,6 @@ from nnlite.layers import settings
 from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
 from nnlite.ops.random import seed_state
-from nnlite.ops.windows import check_images
 
 
 class _Noise(Layer):
@@ -21,11 +20,11 @@ class _Noise(Layer):
         "noise_shape": settings.noise_shape,
         "seed": "int",
     }
+    _takes = settings.ANY_TENSOR
     _strength = "rate"  # the name of the setting
     noise_shape = None
 
     def build(self, input_shape):
-        super().build(input_shape)
         self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
 
     def _add_noise(self, inputs, key):
@@ -211,7 +210,7 @@ class AlphaDropout(_Noise):
         return y * scale - scale * _LEAST_SELU * self.rate
 
 
-class SpatialDropout2D(_Dropout, ImageLayer):
+class SpatialDropout2D(ImageLayer, _Dropout):
     """While training, each channel of an image becomes 0 with probability `rate`, else
     x / (1 - rate).
 
@@ -244,5 +243,4 @@ class SpatialDropout2D(_Dropout, ImageLayer):
         self.rate, self.seed = rate, seed
 
     def _shape_of_draws(self, shape):
-        check_images(shape)
         return (shape[0], 1, 1, shape[3])

@@ -10,6 +10,11 @@ from nnlite import activations, config, initializers, regularizers
 from nnlite.errors import prefixed
 from nnlite.ops.windows import check_padding
 
+# What a layer `_takes`.
+ANY_TENSOR = (0, math.inf, "one tensor")
+BATCH = (1, math.inf, "one tensor with the batch as its first axis")
+ROWS = (2, math.inf, "an input of at least 2 dimensions")
+
 AT_LEAST_0 = "[0, inf]"
 DATA_FORMAT = (config.image_data_format(),)
 

@@ -5,7 +5,7 @@ from nnlite.checks import positive_int
 from nnlite.layers import settings
 from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
-from nnlite.ops.windows import check_images, pair
+from nnlite.ops.windows import pair
 
 
 class ZeroPadding2D(ImageLayer):
@@ -37,7 +37,6 @@ class ZeroPadding2D(ImageLayer):
         self.padding = padding
 
     def build(self, input_shape):
-        super().build(input_shape)
         self._sides = settings.margins("padding", self.padding)
 
     def call(self, inputs):
@@ -73,11 +72,9 @@ class Cropping2D(ImageLayer):
         self.cropping = cropping
 
     def build(self, input_shape):
-        super().build(input_shape)
         self._sides = settings.margins("cropping", self.cropping)
 
     def call(self, inputs):
-        check_images(inputs.shape)
         if any(n <= sum(cut) for n, cut in zip(inputs.shape[1:3], self._sides)):
             raise ValueError(
                 "expected images of which something is left after cropping "
@@ -144,6 +141,7 @@ class Permute(Layer):
     """
 
     _legal = {"dims": settings.permutation}
+    _takes = settings.BATCH
 
     def __init__(self, dims, **kwargs):
         super().__init__(**kwargs)
@@ -183,6 +181,7 @@ class RepeatVector(Layer):
     """
 
     _legal = {"n": positive_int}
+    _takes = (2, 2, "vectors (N, features)")
 
     def __init__(self, n, **kwargs):
         super().__init__(**kwargs)
@@ -192,8 +191,6 @@ class RepeatVector(Layer):
         self._times = positive_int("n", self.n)
 
     def call(self, inputs):
-        if inputs.ndim != 2:
-            raise ValueError(f"expected vectors (N, features), got shape {inputs.shape}")
         return ops.broadcast_to(
             ops.expand_dims(inputs, 1), (inputs.shape[0], self._times, inputs.shape[1])
         )

@@ -7,7 +7,7 @@ from types import FunctionType, MethodType
 from nnlite import config, initializers, regularizers
 from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.tensor import Variable
-from nnlite.layers.building import active
+from nnlite.layers.building import here
 from nnlite.tree import flatten
 
 
@@ -103,8 +103,7 @@ class Tracked(Configurable):
         if constraint is not None:
             raise ValueError(f"layer {self.name!r}: constraints are not supported")
         shape = _checked_shape(shape)
-        calling = active.get()
-        if calling is not None and calling.layer is self and self._output_shape is not None:
+        if here.calling is self and self._output_shape is not None:
             raise ValueError(
                 f"add_weight: {name!r} would be made in each `call`, and training would change "
                 "none of them: make it once, in `__init__` or `build`"

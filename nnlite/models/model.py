@@ -214,6 +214,7 @@ class Model(Trainer, Layer):
         """
         build_by_tracing(self, input_shape)
 
+    @config.isolated
     def __call__(self, inputs, *args, training=None, **kwargs):
         if not self.built:  # the first call builds the layers inside, or none of them
             with transaction(self):

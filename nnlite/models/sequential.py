@@ -174,6 +174,7 @@ class Sequential(Model):
             symbol = input_symbol(start, (first._given_batch, *shape), dtype)
         self._connect(symbol, symbol, self.layers)
 
+    @config.isolated
     def _connect(self, inputs, outputs, layers):
         """Become the chain that ends with these layers, each called on what the one before
         made."""

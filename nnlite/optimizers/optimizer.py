@@ -1,17 +1,18 @@
 """Optimizer: the base of all rules, with the learning rate, weight decay, clipping and the slots of
 each weight. Every change is an op, so that a step is part of a training plan."""
 
-import inspect
 import re
+import warnings
 
 import numpy as np
 
-from nnlite import config, configurable, ops
+from nnlite import config, configurable, ops, warn
 from nnlite.checks import check_number
 from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.dispatch import tracing
-from nnlite.engine.tensor import REALS, Tensor, Variable
+from nnlite.engine.tensor import Tensor, Variable
 from nnlite.errors import did_you_mean
+from nnlite.optimizers.gradients import gradient_for, limited, takes_one, updatable
 from nnlite.optimizers.schedules import LearningRateSchedule
 
 
@@ -211,11 +212,12 @@ class Optimizer(Configurable):
 
     lr = learning_rate
 
+    @config.isolated
     def _computed_rate(self):
         """The learning rate that the schedule or callable computes for step `iterations`."""
         source = self._source
         with config.precision(self._real or config.floatx()):
-            takes_step = isinstance(source, LearningRateSchedule) or _takes_one(source)
+            takes_step = isinstance(source, LearningRateSchedule) or takes_one(source)
             rate = source(self.iterations) if takes_step else source()
             if tracing() and not isinstance(rate, Tensor):
                 raise TypeError(
@@ -284,6 +286,27 @@ class Optimizer(Configurable):
             *(slot for _, made in self._slots.values() for slot in made.values()),
         ]
 
+    def set_weights(self, weights):
+        """Set the values of all `variables`, as `[v.numpy() for v in variables]` gives them.
+
+        Parameters
+        ----------
+        weights : list of array
+
+        Raises
+        ------
+        ValueError
+            Before the first step, or if number or shapes differ.
+        """
+        variables, weights = self.variables, list(weights)
+        if not self.built or len(weights) != len(variables):
+            raise ValueError(
+                f"{type(self).__name__}: expected build(variables) before set_weights, and as many "
+                f"arrays as variables: {len(variables)}, got {len(weights)}"
+            )
+        for variable, value in zip(variables, weights):
+            variable.assign(value)
+
     def apply_gradients(self, grads_and_vars):
         """Change each variable by its gradient.
 
@@ -325,7 +348,7 @@ class Optimizer(Configurable):
                 f"{type(self).__name__}: expected a gradient for each of {len(variables)} "
                 f"variables, got {len(grads)}"
             )
-        pairs = [(_gradient_for(v, g), v) for g, v in zip(grads, variables) if _updatable(v, g)]
+        pairs = [(gradient_for(v, g), v) for g, v in zip(grads, variables) if updatable(v, g)]
         variables = [v for _, v in pairs]
         self.build(variables)
         if grads and not pairs:
@@ -337,6 +360,14 @@ class Optimizer(Configurable):
         if not pairs:
             ops.increment(self.iterations)
             return
+        if len(pairs) < len(grads):
+            left = ", ".join(v.name for g, v in zip(grads, trainable_variables) if g is None)
+            warnings.warn(
+                f"{type(self).__name__}: no gradient for {left}: the loss does not depend on them, "
+                "so they stay as they are",
+                UserWarning,
+                stacklevel=warn.levels_to_the_caller(),
+            )
         rate = self.learning_rate  # of a schedule, for the number of steps before this one
         grads = self._clip_gradients([g for g, _ in pairs])
         ops.increment(self.iterations)
@@ -405,9 +436,9 @@ class Optimizer(Configurable):
     def _clip_gradients(self, grads):
         """The gradients, clipped as the settings say."""
         if self.clipnorm:
-            return [_limited([g], self.clipnorm)[0] for g in grads]
+            return [limited([g], self.clipnorm)[0] for g in grads]
         if self.global_clipnorm:
-            return _limited(grads, self.global_clipnorm)
+            return limited(grads, self.global_clipnorm)
         if self.clipvalue:
             return [ops.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
         return grads
@@ -459,41 +490,3 @@ class Optimizer(Configurable):
     def __setstate__(self, state):
         slots = {id(variable): (variable, made) for variable, made in state["_slots"]}
         self.__dict__.update(state, _slots=slots)
-
-
-def _takes_one(function):
-    """Whether a function can be called with one argument."""
-    try:
-        inspect.signature(function).bind(None)
-    except TypeError:
-        return False
-    return True
-
-
-def _updatable(variable, grad):
-    """Whether there is a gradient. Raises a TypeError if `variable` is not a float Variable."""
-    if not isinstance(variable, Variable) or variable.dtype not in REALS:
-        got = type(variable).__name__
-        got = f"one of {variable.dtype}" if isinstance(variable, Variable) else got
-        raise TypeError(f"apply_gradients: expected float Variables to update, got {got}")
-    return grad is not None
-
-
-def _gradient_for(variable, grad):
-    """The gradient as a tensor of the variable's shape and precision."""
-    tensor = ops.operands(variable, grad)[1]
-    if tensor.shape != variable.shape:
-        raise ValueError(
-            f"apply_gradients: expected a gradient of shape {variable.shape} for "
-            f"{variable.name!r}, got {tensor.shape}"
-        )
-    return tensor
-
-
-def _limited(grads, norm):
-    """The gradients, scaled down together so that the norm of all elements is at most `norm`."""
-    total, *more = [ops.sum_squares(g) for g in grads]
-    for square in more:
-        total = total + square
-    scale = norm / ops.maximum(ops.sqrt(total), norm)
-    return [g * scale for g in grads]

@@ -76,8 +76,7 @@ class LearningRateSchedule(Configurable):
 
     def check(self):
         """Raise a ValueError if a setting is out of range."""
-        settings = {name: getattr(self, name, None) for name in self._signature()}
-        self._check_given({k: v.item() if _is_one(v) else v for k, v in settings.items()})
+        self._check_given({name: getattr(self, name, None) for name in self._signature()})
 
     def __call__(self, step):
         """The learning rate.
@@ -112,16 +111,16 @@ class LearningRateSchedule(Configurable):
         raise TypeError(f"{type(self).__name__}: a schedule must define rate(step)")
 
 
-def _is_one(value):
-    """Whether this is a tensor of one number, such as an optimizer's learning rate."""
-    return isinstance(value, Tensor) and value.shape == () and value._data is not None
+def _number(value):
+    """A tensor of one number, such as an optimizer's learning rate, as a float."""
+    return value.item() if isinstance(value, Tensor) and value.shape == () else value
 
 
 class _Decay(LearningRateSchedule):
     """Base of `ExponentialDecay` and `InverseTimeDecay`: a rate, its decay, optional stairs."""
 
     def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False, name=None):
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.initial_learning_rate, self.decay_steps = _number(initial_learning_rate), decay_steps
         self.decay_rate, self.staircase = decay_rate, staircase
         self.name = name or type(self).__name__
         self.check()
@@ -262,7 +261,7 @@ class PolynomialDecay(LearningRateSchedule):
         cycle=False,
         name="PolynomialDecay",
     ):
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.initial_learning_rate, self.decay_steps = _number(initial_learning_rate), decay_steps
         self.end_learning_rate, self.power, self.cycle = end_learning_rate, power, cycle
         self.name = name
         self.check()
@@ -321,7 +320,7 @@ class CosineDecay(LearningRateSchedule):
         warmup_target=None,
         warmup_steps=0,
     ):
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.initial_learning_rate, self.decay_steps = _number(initial_learning_rate), decay_steps
         self.alpha, self.name = alpha, name
         self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
         self.check()
@@ -380,10 +379,8 @@ class CosineDecayRestarts(LearningRateSchedule):
         alpha=0.0,
         name="SGDRDecay",
     ):
-        self.initial_learning_rate, self.first_decay_steps = (
-            initial_learning_rate,
-            first_decay_steps,
-        )
+        self.initial_learning_rate = _number(initial_learning_rate)
+        self.first_decay_steps = first_decay_steps
         self.t_mul, self.m_mul, self.alpha, self.name = t_mul, m_mul, alpha, name
         self.check()
 

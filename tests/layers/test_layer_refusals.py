@@ -2,6 +2,7 @@
 
 import re
 
+import cases_layers
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -125,7 +126,7 @@ SHAPES = {
             lambda: layers.RepeatVector(2),
             None,
             (2, 3, 4),
-            r"\(N, features\), got shape \(2, 3, 4\)",
+            r"\(N, features\), got shape \(None, 3, 4\)",
         ),
     ],
 }
@@ -153,7 +154,10 @@ SETTINGS = [
     (lambda: layers.Conv2D(2, 3, dilation_rate=2**60), r"dilation_rate below 2\*\*31, got"),
     (lambda: layers.Conv2D(2, 3, padding="full"), "'valid' or 'same', got 'full'"),
     (lambda: layers.Conv2D(2, 3, groups=0), "groups to be a positive integer, got 0"),
-    (lambda: layers.Conv2D(2, 3, activation="rellu"), "activation 'rellu'; did you mean 'relu'"),
+    (
+        lambda: layers.Conv2D(2, 3, activation="rellu"),
+        "activation 'rellu'; known: .*did you mean 'relu'",
+    ),
     (lambda: layers.Conv2D(2, 3, bias_initializer="no"), "bias_initializer: unknown .* 'no'"),
     (lambda: layers.Conv2D(2, 3, bias_constraint="no"), "bias_constraint is not supported"),
     (lambda: layers.Conv2D(4, 3, data_format="channels_first"), r"'channels_last', got 'channels_"),
@@ -233,6 +237,45 @@ def test_wrong_shape_is_refused(make, built_on, shape, message):
     if built_on is not None:
         layer(np.zeros(built_on))
     refused(layer, shape, message)
+
+
+ROWS = np.ones((2, 3))
+HOSTILE = [
+    *(None, "abc", b"ab", 3, 2.5, True, [], {}, {1, 2}, len, int, object(), ["a"], [[1, 2], [3]]),
+    *(np.array([[1, None]], object), ROWS.astype(complex), ROWS.astype("M8[s]"), 2**70),
+    *(np.ma.masked_less(ROWS, 2), np.zeros(3, [("a", "f4")]), np.array([[2**40, 1]]), layers.ELU()),
+    *(np.zeros(shape) for shape in [(), (4,), (2, 3), (2, 3, 4), (2, 6, 6, 3), (1,) * 5, (1,) * 9]),
+    *(np.zeros(shape) for shape in [(0, 3), (0, 6, 6, 3), (2, 0), (2, 0, 6, 3), (2, 6, 6, 0)]),
+    *({"a": ROWS}, [ROWS], [ROWS, ROWS], [ROWS, None], [[ROWS]], [ROWS, ROWS[:1]], (ROWS, ROWS.T)),
+    *(ROWS.astype("f2"), ROWS.astype(np.longdouble), np.full((2, 3), np.nan), (i for i in [1])),
+]
+MAKERS = {name: (make, shape) for name, (make, shape, _) in cases_layers.CASES.items()} | {
+    "Dense": (lambda: layers.Dense(2), (2, 3)),
+    "Activation": (lambda: layers.Activation("tanh"), (2, 3)),
+    "Flatten": (lambda: layers.Flatten(), (2, 3)),
+    "Reshape": (lambda: layers.Reshape((-1, 3)), (2, 3)),
+    "Dropout": (lambda: layers.Dropout(0.5), (2, 3)),
+    **{name: (getattr(layers, name), None) for name in cases_layers.MERGED},
+    "Dot": (lambda: layers.Dot(1), None),
+}
+
+
+@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize("name", MAKERS)
+def test_whatever_comes_in_a_layer_works_or_says_what_is_wrong(name, built):
+    make, shape = MAKERS[name]
+    fitting, worked = [ROWS, ROWS] if shape is None else np.zeros(shape), 0
+    for given in [*HOSTILE, fitting]:
+        layer = make()
+        if built:
+            layer(fitting)
+        try:
+            result = layer(given, training=True)
+            worked += isinstance(result, nnlite.Tensor)
+        except (ValueError, TypeError) as error:
+            words = rf"layer '{layer.name}' \({type(layer).__name__}\): .*(expected|outside)"
+            assert re.match(words, str(error), re.S), (given, str(error))
+    assert worked
 
 
 @pytest.mark.parametrize("make, message", SETTINGS)

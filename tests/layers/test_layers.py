@@ -97,6 +97,41 @@ def test_output_shape_is_known_after_the_call_and_leaves_the_batch_open(case):
     assert layer.output_shape == (None, *y.shape[1:])
 
 
+def test_output_shape_is_computed_without_a_call_as_a_call_gives_it(case):
+    layer, x, _ = case
+    sample = x.shape[1:]
+    expected = type(layer).from_config(layer.get_config())(x).shape
+    for batch in (None, len(x)):
+        assert layer.compute_output_shape((batch, *sample)) == (batch, *expected[1:])
+    assert not layer.built and layer.weights == [] and layer.output_shape is None
+    layer(x)
+    assert layer.compute_output_shape((7, *sample)) == (7, *expected[1:])
+
+
+IMAGES_OF_ANY_SIZE = (None, None, None, 3)
+
+
+@pytest.mark.parametrize(
+    "make, given, expected",
+    [
+        (lambda: layers.Dense(2), (None, None, 3), (None, None, 2)),
+        (lambda: layers.Conv2D(2, 5), IMAGES_OF_ANY_SIZE, (None, None, None, 2)),
+        (lambda: layers.Conv2D(2, 5), (None, None, 9, 3), (None, None, 5, 2)),
+        (lambda: layers.MaxPooling2D(), (4, None, 8, 3), (4, None, 4, 3)),
+        (lambda: layers.GlobalMaxPooling2D(), IMAGES_OF_ANY_SIZE, (None, 3)),
+        (lambda: layers.BatchNormalization(), IMAGES_OF_ANY_SIZE, IMAGES_OF_ANY_SIZE),
+        (lambda: layers.UpSampling2D(), IMAGES_OF_ANY_SIZE, IMAGES_OF_ANY_SIZE),
+        (lambda: layers.Flatten(), IMAGES_OF_ANY_SIZE, (None, None)),
+        (lambda: layers.Permute((2, 1)), (None, 5, None), (None, None, 5)),
+        (lambda: layers.RepeatVector(3), (2, None), (2, 3, None)),
+        (lambda: layers.Concatenate(), [(None, None, 3), (None, None, 2)], (None, None, 5)),
+        (lambda: layers.Concatenate(1), [(None, None, 3), (None, 2, 3)], (None, None, 3)),
+    ],
+)
+def test_sizes_that_depend_on_unknown_ones_are_unknown(make, given, expected):
+    assert make().compute_output_shape(given) == expected
+
+
 def test_config_round_trip_gives_an_equal_unbuilt_layer(case):
     layer, x, _ = case
     layer(x)
@@ -260,7 +295,7 @@ def test_custom_activation_can_be_trained_through():
 def test_unknown_activation_is_named_and_the_known_ones_listed(make):
     with pytest.raises(
         ValueError,
-        match=r"^\w+: activation: .*'swishy'; did you mean 'swish'.* known: .*relu.*tanh",
+        match=r"^\w+: activation: .*'swishy'; known: .*relu.*tanh.*did you mean 'swish'",
     ):
         make("swishy")
 
