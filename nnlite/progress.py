@@ -8,6 +8,8 @@ import shutil
 import sys
 import time
 
+from nnlite.terminal import is_live, write
+
 BAR_WIDTH = 12  # columns
 REDRAW_SECONDS = 0.1
 
@@ -78,7 +80,7 @@ class ProgressBar:
         self.done, self.start_time, self._drawn = 0, time.perf_counter(), 0.0
         self._in_notebook = "ipykernel" in sys.modules
         self._bar = _tqdm(total, label, unit, self._in_notebook)
-        self._live = sys.stdout.isatty()
+        self._live = is_live(sys.stdout)
 
     def update(self, done, logs=None):
         """Show that `done` units are finished, and the logs."""
@@ -88,7 +90,7 @@ class ProgressBar:
             self._bar.update(done - self._bar.n)
         elif self._live and time.perf_counter() - self._drawn > REDRAW_SECONDS:
             columns = shutil.get_terminal_size().columns - 1
-            print(f"\r{self._line(logs or {})[:columns]:<{columns}}", end="", flush=True)
+            write(f"\r{self._line(logs or {})[:columns]:<{columns}}", end="")
             self._drawn = time.perf_counter()
 
     def close(self, logs=None):
@@ -98,7 +100,7 @@ class ProgressBar:
             self._bar.close()
         else:
             start = "\r" if self._live else ""
-            print(f"{start}{self._line(logs or {})}", flush=True)
+            write(f"{start}{self._line(logs or {})}")
 
     def _describe(self, logs):
         """Set the text that tqdm writes around its bar."""
@@ -127,7 +129,7 @@ class ProgressBar:
 
 def _tqdm(total, label, unit, in_notebook):
     """tqdm's bar if it is installed and a terminal or notebook shows it, else None."""
-    if not (in_notebook or sys.stderr.isatty()):
+    if not (in_notebook or is_live(sys.stderr)):
         return None
     try:
         if in_notebook:

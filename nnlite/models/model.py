@@ -10,6 +10,7 @@ from nnlite.errors import did_you_mean
 from nnlite.layers.building import transaction
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph
+from nnlite.terminal import write
 from nnlite.training.step_cache import StepCache, build_by_tracing
 from nnlite.training.trainer import Trainer
 from nnlite.tree import map_structure
@@ -261,7 +262,7 @@ class Model(Trainer, Layer):
             The names, or regular expressions for them, of the first and the last layer to list.
         """
         text = summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
-        (print_fn or print)(text)
+        (print_fn or write)(text)
 
     def _repr_html_(self):
         """What a notebook shows: the summary, and a picture if it is a small one."""

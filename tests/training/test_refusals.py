@@ -1,5 +1,8 @@
 """What does not fit is refused before any work, with what was expected and what came."""
 
+import math
+import re
+
 import numpy as np
 import pytest
 from small_models import LABELS, D, L, N, Seen, X, Y, arrays_equal, classifier, line
@@ -135,6 +138,30 @@ BAD_FIT = {
         TypeError,
         r"class_weight: expected a dict",
     ),
+    **{
+        f"class_weight {name}": (
+            lambda: (X, LABELS),
+            {"class_weight": given},
+            ValueError,
+            rf"class_weight: expected .*{what}",
+        )
+        for name, given, what in (
+            ("of half a class", {0.5: 5.0}, "numbers of classes as keys, .*the key 0.5"),
+            ("of less than a class", {0: 1.0, -0.5: 5.0}, "the key -0.5"),
+            ("of a string", {"0": 2.0}, "the key '0'"),
+            ("of NaN", {np.nan: 2.0}, "the key nan"),
+            ("of None", {None: 2.0}, "the key None"),
+            ("below 0", {0: -1.0}, r"in \[0, inf\) for class 0, got -1.0"),
+            ("NaN", {1: np.nan}, r"in \[0, inf\) for class 1, got nan"),
+            ("None", {1: None}, r"in \[0, inf\) for class 1, got None"),
+        )
+    },
+    "class_weight of sequences": (
+        lambda: (X, np.zeros((N, 2, 2))),
+        {"class_weight": {0: 2.0}},
+        ValueError,
+        r"class_weight: expected one class for each sample, .*got y of shape \(50, 2, 2\)",
+    ),
     "batch_size 0": (
         lambda: (X, LABELS),
         {"batch_size": 0},
@@ -194,7 +221,7 @@ BAD_FIT = {
         lambda: (X, LABELS),
         {"validation_data": (X, LABELS, X, X)},
         ValueError,
-        r"expected \(x,\), \(x, y\) or \(x, y, sample_weight\), got 4",
+        r"validation_data: expected \(x, y\), \(x, y, sample_weight\) or .*, got 4 entries;",
     ),
     "validation width": (
         lambda: (X, LABELS),
@@ -224,13 +251,99 @@ BAD_FIT = {
         lambda: (X, LABELS),
         {"callbacks": [3]},
         TypeError,
-        r"a Callback or a list of them, got 3",
+        r"callbacks: expected Callback objects, got 3",
     ),
     "callbacks": (
         lambda: (X, LABELS),
         {"callbacks": "es"},
         TypeError,
-        r"a Callback or a list of them, got 'e'",
+        r"callbacks: expected Callback objects, got 'es'",
+    ),
+    "callback by name": (
+        lambda: (X, LABELS),
+        {"callbacks": "early_stopping"},
+        TypeError,
+        r"callbacks: expected Callback objects, got 'early_stopping'; write EarlyStopping\(...\)",
+    ),
+    "callback by a name like one": (
+        lambda: (X, LABELS),
+        {"callbacks": ["EarlyStoping"]},
+        TypeError,
+        r"callbacks: .*got 'EarlyStoping'; did you mean 'EarlyStopping'",
+    ),
+    "callback's class": (
+        lambda: (X, LABELS),
+        {"callbacks": [keras.callbacks.EarlyStopping]},
+        TypeError,
+        r"callbacks: .*; make an object of the class: EarlyStopping\(...\)",
+    ),
+    "function as callback": (
+        lambda: (X, LABELS),
+        {"callbacks": print},
+        TypeError,
+        r"callbacks: .*; LambdaCallback\(on_epoch_end=...\) makes one of a function",
+    ),
+    "data that only have an on_epoch_end": (
+        lambda: (X, LABELS),
+        {"callbacks": [keras.utils.PyDataset()]},
+        TypeError,
+        r"callbacks: expected Callback objects, got <",
+    ),
+    "validation_data of x alone": (
+        lambda: (X, LABELS),
+        {"validation_data": X},
+        ValueError,
+        r"validation_data: expected \(x, y\), .*, got one array; .*validation_split=0.2",
+    ),
+    "validation_data of a tuple of x": (
+        lambda: (X, LABELS),
+        {"validation_data": (X,)},
+        ValueError,
+        r"validation_data: expected \(x, y\), .*, got 1 entries, x alone",
+    ),
+    "a list of samples": (
+        lambda: ([([0.5] * D, 1), ([0.25] * D, 0)],),
+        {},
+        ValueError,
+        r"x: expected arrays, .*got a list of 2 tuples.*x, y = map\(np.array, zip\(\*pairs\)\)",
+    ),
+    "a list of pairs": (
+        lambda: ([(X[:9], LABELS[:9]), (X[9:18], LABELS[9:18])],),
+        {},
+        ValueError,
+        r"x: expected arrays, as in fit\(x, y\), got a list of 2 tuples; .*iter",
+    ),
+    **{
+        f"{name}={value!r}": (
+            lambda: (X, LABELS),
+            {name: value},
+            ValueError,
+            rf"expected .*{name} .*, got {re.escape(repr(value))}",
+        )
+        for name, value in (
+            ("epochs", 1e308),
+            ("epochs", 2**31),
+            ("epochs", True),
+            ("batch_size", 2**40),
+            ("initial_epoch", -1),
+            ("initial_epoch", []),
+            ("initial_epoch", math.inf),
+            ("steps_per_epoch", "3"),
+            ("validation_steps", math.nan),
+            ("validation_batch_size", 1e300),
+            ("validation_freq", 0),
+            ("validation_split", "half"),
+            ("validation_split", -0.5),
+            ("verbose", 3),
+            ("verbose", None),
+            ("verbose", "loud"),
+        )
+    },
+    "validation_freq of no epochs": (
+        lambda: (X, LABELS),
+        {"validation_freq": [1, "2"]},
+        ValueError,
+        r"expected each epoch of validation_freq to be a positive integer, got '2'",
     ),
 }
 
@@ -336,7 +449,7 @@ def test_targets_that_do_not_fit_the_loss_are_refused_before_any_work(y, loss, m
             ValueError,
             r"unknown metric 'nope'; known: ",
         ),
-        ({"optimizer": "sgd", "losses": "mse"}, TypeError, r"compile: unknown arguments losses"),
+        ({"optimizer": "sgd", "losses": "mse"}, TypeError, r"compile: unknown argument 'losses'"),
         ({"optimizer": "sgd", "n_threads": 0}, ValueError, r"n_threads .*positive integer, got 0"),
     ],
 )
