@@ -80,7 +80,7 @@ def make_sources(model, data, class_weight=None, finite=True):
     sources = sources_of(*data, multi_input=model._multi_input(), integer=model._integer_inputs())
     sources = apply_class_weight(sources, class_weight)
     for s in leaves(sources) if finite else ():
-        s.check_finite()
+        s.check_finite(model._precision)
     return sources
 
 

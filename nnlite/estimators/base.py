@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from nnlite import config, errors
 from nnlite.callbacks import History
 from nnlite.data.batches import make_batches
+from nnlite.data.sources import check_range
 from nnlite.estimators import defaults, input_validation, scaling, validation_split
 from nnlite.estimators.builder import meta_of
 from nnlite.estimators.compiled_model import check_outputs, compiled_loss
@@ -211,6 +212,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
 
         def batches(data):
             x = input_validation.reshape_samples(data.X, model.input_shape[1:])
+            check_range("X", x, model._precision)
             target = self._targets_for_loss(model, data.target)
             return make_batches(model, (x, target, data.sample_weight), size, finite=False)
 
