@@ -4,6 +4,7 @@ index.
 What goes into a step is (x, y, sample_weight), each a `Source`, None, or for models of several
 inputs or outputs a list or dict of Sources."""
 
+import copy
 from collections.abc import Mapping
 
 import numpy as np
@@ -164,15 +165,24 @@ class SparseSource(Source):
         self._entries = np.ascontiguousarray(entries)
         self._columns = np.ascontiguousarray(matrix.indices, np.int32)
         self._begin = np.ascontiguousarray(matrix.indptr, np.int64)
+        self._first = 0  # the row of the matrix that is the first here
 
     @property
     def layout(self):
         return ("csr", self.code, self.row_shape)
 
     def _numbers(self):
-        return self._entries
+        return self._entries[self._begin[0] : self._begin[-1]]
+
+    def slice(self, rows):
+        start, stop, _ = rows.indices(self.rows)
+        part = copy.copy(self)
+        part.rows, part._begin = stop - start, self._begin[start : stop + 1]
+        part._first += start
+        return part
 
     def values(self, rows):
+        rows = np.arange(self.rows)[rows] + self._first
         return self.array[rows].toarray()
 
     def placeholders(self, index, count):
