@@ -15,7 +15,8 @@ from nnlite.layers.layer import Layer
 from nnlite.training.agreement import activation_of
 from nnlite.tree import flatten, map_structure
 
-ROWS = 256  # of the batch that is run through the model
+ROWS = 256  # of the batch that is run through the model,
+BATCH_BYTES = 200e6  # or fewer, so that the results of all layers take no more than this
 SEED = 0
 
 
@@ -152,9 +153,18 @@ def _tensors(sources, rows, real):
     return [None if s is None else map_structure(read, s, Source) for s in sources]
 
 
+def _batch_rows(model, x):
+    """How many rows a batch may have for the results of all layers to fit into memory."""
+    with Recording(executing=False) as trace:
+        model(map_structure(lambda s: Tensor((1, *s.row_shape), s.dtype), x, Source), training=True)
+    bytes_of_row = 8 * sum(y.size for call in trace.calls for y in call.outputs)
+    return int(np.clip(BATCH_BYTES / max(1, bytes_of_row), 8, ROWS))
+
+
 def _read_layers(case, model):
     """Run a batch through the model, forwards and backwards, and note what each layer did."""
-    x, y, weight = _tensors(case.sources, some_row_numbers(case.rows, ROWS), model._precision)
+    rows = some_row_numbers(case.rows, _batch_rows(model, case.sources[0]))
+    x, y, weight = _tensors(case.sources, rows, model._precision)
     outputs = loss = None
     with Recording() as recording:
         outputs = model(x, training=True)
