@@ -5,6 +5,8 @@ import numbers
 
 from nnlite.errors import prefixed
 
+LARGEST_SIZE = 2**31 - 1  # of an axis, a window, a stride: C multiplies several of them
+
 
 def is_number(value, interval=None):
     """Whether a value is a real number; bools are not.
@@ -63,12 +65,12 @@ def positive_int(name, value):
     Raises
     ------
     ValueError
-        If the value is not a whole number of at least 1, or not below 2**31: no size is.
+        If the value is not a whole number of at least 1, or not below 2**31.
     """
     if not is_number(value, "[1, inf]") or value % 1:
         raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
-    if value >= 2**31:
-        raise ValueError(f"expected {name} to be a positive integer below 2**31, got {value!r}")
+    if value > LARGEST_SIZE:
+        raise ValueError(f"expected {name} to be less than 2**31, got {value!r}")
     return int(value)
 
 

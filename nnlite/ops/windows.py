@@ -1,6 +1,6 @@
 """Helpers of convolution and pooling: pairs of sizes, and the number of windows along an axis."""
 
-from nnlite.checks import is_number
+from nnlite.checks import LARGEST_SIZE, is_number
 
 
 def pair(name, value):
@@ -10,8 +10,8 @@ def pair(name, value):
         raise ValueError(
             f"expected {name} to be a positive integer or a pair of them, got {value!r}"
         )
-    if max(both) >= 2**31:
-        raise ValueError(f"expected {name} below 2**31, got {value!r}")
+    if max(both) > LARGEST_SIZE:
+        raise ValueError(f"expected {name} to be less than 2**31, got {value!r}")
     return int(both[0]), int(both[1])
 
 
