@@ -7,6 +7,7 @@ import numbers
 import numpy as np
 
 from nnlite import activations, config, initializers, regularizers
+from nnlite.checks import LARGEST_SIZE
 from nnlite.errors import prefixed
 from nnlite.ops.windows import check_padding
 
@@ -114,8 +115,8 @@ def sizes(name, value):
         raise ValueError(
             f"expected {name} of non-negative integers, or -1 for one of them, got {name}={value!r}"
         )
-    if math.prod(given) >= 2**31:
-        raise ValueError(f"expected {name} of less than 2**31 elements, got {value!r}")
+    if max(given, default=0) > LARGEST_SIZE:
+        raise ValueError(f"expected {name} to have sizes less than 2**31, got {value!r}")
     return tuple(int(n) for n in given)
 
 
@@ -124,7 +125,7 @@ def margins(name, value):
     both = value if isinstance(value, (tuple, list)) else (value, value)
     sides = [n if isinstance(n, (tuple, list)) else (n, n) for n in both]
     if [len(side) for side in sides] != [2, 2] or not all(
-        _is_int(n) and 0 <= n < 2**31 for side in sides for n in side
+        _is_int(n) and 0 <= n <= LARGEST_SIZE for side in sides for n in side
     ):
         raise ValueError(
             f"expected {name} to be an int of at least 0, a pair of them or a pair of pairs, "
