@@ -2,7 +2,7 @@
 
 from nnlite import config
 from nnlite.configurable import clone, structure_version
-from nnlite.engine.symbolic import input_symbol, layer_of
+from nnlite.engine.symbolic import Symbol, input_symbol, layer_of
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.building import transaction
 from nnlite.layers.core import InputLayer
@@ -43,7 +43,10 @@ class Sequential(Model):
     def __init__(self, layers=None, name=None, trainable=True):
         super().__init__(name=name, trainable=trainable)
         self._layers = []
-        for layer in layers or ():
+        layers = [] if layers is None else layers
+        if isinstance(layers, (Layer, Symbol, str)) or not hasattr(layers, "__iter__"):
+            raise TypeError(f"Sequential: layers: expected a list of layers, got {layers!r}")
+        for layer in layers:
             self._append(layer)
         if self._layers and self._layers[0]._given_input_shape is not None:
             self._start_from(self._layers[0]._given_input_shape)
