@@ -4,7 +4,7 @@ from nnlite import config
 from nnlite.configurable import clone, structure_version
 from nnlite.engine.symbolic import Symbol, input_symbol, layer_of
 from nnlite.engine.tensor import Tensor
-from nnlite.layers.building import transaction
+from nnlite.layers.building import no_shape, transaction
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph, of_rank
@@ -142,10 +142,7 @@ class Sequential(Model):
             None for the batch, then the shape of a sample.
         """
         if not is_shape(input_shape) or not input_shape:
-            raise TypeError(
-                "input_shape: expected a tuple of the batch, None, and the sizes of a sample, "
-                f"such as (None, 4), got {input_shape!r}"
-            )
+            raise TypeError(no_shape(input_shape))
         self._start_from(input_shape[1:])
 
     def _build_for(self, inputs):
