@@ -143,7 +143,7 @@ class Optimizer(Configurable):
         self._slots = {}  # id of a weight -> (the weight, its slots by name)
         self._undecayed = ([], [])  # the Variables, and the patterns of names, without decay
         self.iterations = Variable(0, trainable=False, name="iterations", dtype="int32")
-        self._check()
+        self._check(self._given)
         self.name = name or configurable.next_name(configurable.snake_case(type(self).__name__))
 
     def __setattr__(self, name, value):
@@ -151,19 +151,24 @@ class Optimizer(Configurable):
         if "_version" in self.__dict__ and name[0] != "_" and name not in self._no_settings:
             structure_version.advance(self)
 
-    def _check(self):
-        """Raise a ValueError if a setting is out of range or not supported."""
+    def _check(self, settings=None):
+        """Raise a ValueError if a setting, by default as it is now, is out of range or not
+        supported."""
         owner = type(self).__name__
         if isinstance(self._source, LearningRateSchedule):
             self._source.check()
         elif not callable(self._source):
             self._check_rate(self._source)
-        now = {**self._given, **vars(self)}
-        settings = {name: now.get(name, default) for name, default in self._signature().items()}
-        for name in ("learning_rate", *self._may_be_none):
-            if name == "learning_rate" or settings.get(name) is None:
-                settings.pop(name, None)
-        self._check_given(settings)
+        if settings is None:
+            now = vars(self)
+            settings = {name: now[name] for name in self._signature() if name in now}
+        self._check_given(
+            {
+                name: value
+                for name, value in settings.items()
+                if name != "learning_rate" and (value is not None or name not in self._may_be_none)
+            }
+        )
         given = [f"{name}={getattr(self, name)!r}" for name in self._clips if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(
