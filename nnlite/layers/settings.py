@@ -7,7 +7,7 @@ import numbers
 import numpy as np
 
 from nnlite import activations, config, initializers, regularizers
-from nnlite.checks import LARGEST_SIZE
+from nnlite.checks import LARGEST_SIZE, positive_int
 from nnlite.errors import prefixed
 from nnlite.ops.windows import check_padding
 
@@ -78,6 +78,22 @@ def axes_within(name, value, ndim):
     if len(found) != len(given):
         raise ValueError(f"expected {name} within {ndim} dimensions, each once, got {value!r}")
     return found
+
+
+def axes_of_samples(axis, shape):
+    """The axes of the setting `axis`, none of them the batch, as sorted numbers of at least 1."""
+    found = axes_within("axis", axis, len(shape))
+    if 0 in found:
+        raise ValueError(f"expected axis without the batch, axis 0, got {axis!r}")
+    if any(shape[d] is None for d in found):
+        raise ValueError(f"expected known sizes along axis {axis!r}, got shape {shape}")
+    return found
+
+
+def groups(name, value):
+    """Raise a ValueError unless a setting is a number of groups, or -1."""
+    if not _is_int(value) or value != -1:
+        positive_int(name, value)
 
 
 def permutation(name, value):

@@ -76,6 +76,18 @@ SHAPES = {
         (lambda: layers.LayerNormalization(axis=3), None, (2, 3, 4), "within 3 dimensions, .* 3"),
         (lambda: layers.LayerNormalization(), (2, 3), (2, 5), r"5 channels .*got shape \(3,\)"),
     ],
+    "GroupNormalization": [
+        (lambda: layers.GroupNormalization(), None, (3,), r"2 dimensions, got shape \(None,\)"),
+        (lambda: layers.GroupNormalization(4), None, (2, 3, 6), "in 4 equal groups, got 6"),
+        (lambda: layers.GroupNormalization(1, axis=(1, 2)), None, (2, 3, 6), "expected one axis"),
+    ],
+    "RMSNormalization": [
+        (lambda: layers.RMSNormalization(axis=0), None, (2, 3), "without the batch"),
+        (lambda: layers.RMSNormalization(), (2, 3), (2, 5), r"sizes \(3,\) along axis -1, got"),
+    ],
+    "UnitNormalization": [
+        (lambda: layers.UnitNormalization(axis=2), None, (2, 3), "axis within 2 dimensions"),
+    ],
     "Normalization": [
         (lambda: layers.Normalization(), None, (3,), r"other axes than the batch, got -1"),
         (lambda: layers.Normalization(axis=3), None, (2, 3), "axis within 2 dimensions.* got 3"),
@@ -132,8 +144,8 @@ SHAPES = {
 }
 # They work element by element, or on samples of any shape.
 TAKE_ANYTHING = """
-    Activation AlphaDropout Dropout ELU Flatten GaussianDropout GaussianNoise LeakyReLU ReLU
-    InputLayer Layer
+    Activation ActivityRegularization AlphaDropout Dropout ELU Flatten GaussianDropout GaussianNoise
+    Identity InputLayer Layer LeakyReLU ReLU
 """.split()
 # Their refusals are tested with what else they do, in test_functional.py.
 OF_SEVERAL_INPUTS = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
@@ -167,6 +179,8 @@ SETTINGS = [
     (lambda: layers.BatchNormalization(epsilon=-1.0), r"epsilon in \[0, inf\], got -1.0"),
     (lambda: layers.LayerNormalization(epsilon="a"), r"epsilon in \[0, inf\], got 'a'"),
     (lambda: layers.LayerNormalization(axis=()), r"axis to be an int or several .*, got \(\)"),
+    (lambda: layers.GroupNormalization(0), r"groups to be a positive integer, got 0"),
+    (lambda: layers.ActivityRegularization(-1), r"l1 in \[0, inf\), got -1"),
     (lambda: layers.MaxPooling2D(padding=1), r"'valid' or 'same', got 1"),
     (lambda: layers.MaxPooling2D(strides=0), r"strides to be a positive integer .*, got 0"),
     (lambda: layers.AveragePooling2D(0), r"pool_size to be .*, got 0"),
