@@ -333,9 +333,9 @@ def sparsemax(x, axis=-1):
     x = ops.maximum(x, ops.subtract(ops.max(x, axis, keepdims=True), 2.0))
     mine, theirs = ops.expand_dims(x, axis + 1), ops.expand_dims(x, axis)
     above = ops.greater_equal(theirs, mine)
-    total = ops.sum(ops.where(above, theirs, 0.0), axis + 1)
+    total = ops.sum(ops.multiply(above, theirs), axis + 1)
     kept = ops.greater(ops.add(ops.multiply(ops.sum(above, axis + 1), x), 1.0), total)
-    mass = ops.subtract(ops.sum(ops.where(kept, x, 0.0), axis, True), 1.0)
+    mass = ops.subtract(ops.sum(ops.multiply(kept, x), axis, True), 1.0)
     t = ops.divide(mass, ops.sum(kept, axis, True))
     return ops.maximum(ops.subtract(x, t), 0.0)
 

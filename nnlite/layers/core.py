@@ -176,6 +176,29 @@ class Activation(Layer):
         return self._function(inputs)
 
 
+class Identity(Layer):
+    """The input, unchanged.
+
+    Parameters
+    ----------
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input of any kind, lists and dicts too.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.Identity()([[1.0, 2.0]]).numpy()
+    array([[1., 2.]], dtype=float32)
+    """
+
+    def call(self, inputs):
+        return inputs
+
+
 class Flatten(Layer):
     """(N, a, b, ...) -> (N, a * b * ...); (N,) -> (N, 1).
 

@@ -388,7 +388,7 @@ class Layer(Tracked):
                 outputs = self.call(inputs, *args, **kwargs)
                 if self.activity_regularizer is not None:
                     for y in flatten(outputs):
-                        self.add_loss(self.activity_regularizer(y) / max(y.shape[0], 1))
+                        self.add_loss(self.activity_regularizer(y) / max((y.shape or (1,))[0], 1))
                 if caller is None:
                     self.__dict__["_run"] = here.made
                     if here.made:
