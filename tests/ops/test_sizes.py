@@ -153,23 +153,29 @@ def test_take_keeps_integers_and_refuses_other_numbers():
     assert not hasattr(ops, "gather") and not hasattr(ops, "gather_csr")
 
 
-def test_edited_sparse_matrix_is_refused_before_c_follows_it():
+@pytest.mark.parametrize("kind", ["csr", "csc"])
+def test_edited_sparse_matrix_is_refused_before_c_follows_it(kind):
     sparse = pytest.importorskip("scipy.sparse")
     model = nnlite.Sequential([layers.Dense(2)])
-    good = sparse.random(6, 4, 0.5, "csr", np.float32, random_state=0)
+    good = sparse.random(6, 6, 0.5, kind, np.float32, random_state=0)
     model.predict(good, verbose=0)
+    fitted = nnlite.NNRegressor((), epochs=1).fit(good, np.ones(6))
     for attribute, place, value in [
         ("indptr", -1, 10**6),
         ("indptr", 2, 10**6),
         ("indptr", 1, -5),
         ("indptr", 0, 3),
-        ("indices", 1, 4),
+        ("indices", 1, 6),
         ("indices", 1, -1),
     ]:
         edited = good.copy()
         getattr(edited, attribute)[place] = value
-        with pytest.raises(ValueError, match=f"x: expected the {attribute} of a CSR matrix"):
+        message = f"expected the {attribute} of a {kind.upper()} matrix"
+        with pytest.raises(ValueError, match=f"x: {message}"):
             model.predict(edited, verbose=0)
+        for function in (fitted.predict, lambda X: fitted.fit(X, np.ones(6))):
+            with pytest.raises(ValueError, match=f"X: {message}"):
+                function(edited)
 
 
 def test_tensor_kept_from_a_trace_has_no_values_for_an_op_outside():
