@@ -145,12 +145,27 @@ def test_take_gives_numpys_entries_and_its_gradient_adds_up_theirs(axis, indices
 
 
 def test_take_keeps_integers_and_refuses_other_numbers():
-    assert ops.take(np.array([[5, 6], [7, 8]]), [1], axis=1).numpy().tolist() == [[6], [8]]
+    x = np.array([[5, 6], [7, 2**31 - 1]])
+    assert ops.take(x, [1], axis=1).numpy().tolist() == [[6], [2**31 - 1]]
     with pytest.raises(ValueError, match=r"take: expected indices in \[-2, 2\) .* got 2"):
         ops.take(np.ones((2, 3)), [0, 2], axis=0)
     with pytest.raises(ValueError, match="expected integers"):
         ops.take(np.ones((2, 3)), [0.5])
     assert not hasattr(ops, "gather") and not hasattr(ops, "gather_csr")
+
+
+def test_take_by_numbers_that_a_plan_computes_checks_them_in_c(real):
+    x = np.arange(24.0).reshape(2, 3, 4)
+    index, memory, out = Tensor((2, 2), "int32"), np.array([[2, 0], [1, 1]], np.int32), {}
+    for axis, shape in {0: (2, 2, 3, 4), 1: (2, 2, 2, 4), 2: (2, 3, 2, 2)}.items():
+        given = memory % x.shape[axis]
+        with dispatch.Recording(executing=False) as trace:
+            y = ops.take(x, index, axis)
+        plan, out = Plan(trace, [index], [y], real), np.zeros(shape, real)
+        plan.run([(given, 0, 0), (out, 0, 0)])
+        np.testing.assert_array_equal(out, np.take(x, given, axis))
+        with pytest.raises(ValueError, match="gather: the label or index at position 1"):
+            plan.run([(np.array([[0, 4], [1, 1]], np.int32), 0, 0), (out, 0, 0)])
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc"])
