@@ -150,8 +150,8 @@ def gather_csr(values, columns, begin, index, shape, dtype, code, rows):
 def take(x, indices, axis=None):
     """Entries of `x` along an axis, by their numbers.
 
-    The gradient is a matrix product: it takes time in proportion to both sizes, that of the axis and
-    that of `indices`.
+    The gradient is a matrix product: it takes time in proportion to both sizes, that of the axis
+    and that of `indices`.
 
     Parameters
     ----------
