@@ -10,6 +10,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, validate_data
 
 from nnlite import errors, warn
+from nnlite.data.sources import check_sparse
 
 
 def validate_X_y(estimator, X, y, reset):
@@ -51,6 +52,7 @@ def _validate_data(estimator, X, *y, **options):
     """X, or X and y, after scikit-learn's `validate_data`; X is numeric afterwards."""
     _check_unmasked("X", X)
     _check_undated(X)
+    check_sparse(X, "X")
     with errors.reworded(lambda message: f"{_without_numbers(X)}{message}"):
         found = validate_data(estimator, X, *y, **options, **NUMBERS)
         rows = found[0] if y else found
