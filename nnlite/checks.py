@@ -1,11 +1,13 @@
 """Checks of settings that users give. The one idea: an interval is written as in mathematics, such
 as '[0, 1)' or '(0, inf)', in the code and in the error message."""
 
+import math
 import numbers
 
 from nnlite.errors import prefixed
 
 LARGEST_SIZE = 2**31 - 1  # of an axis, a window, a stride: C multiplies several of them
+MOST_ELEMENTS = 2**36  # of a tensor
 
 
 def is_number(value, interval=None):
@@ -72,6 +74,30 @@ def positive_int(name, value):
     if value > LARGEST_SIZE:
         raise ValueError(f"expected {name} to be less than 2**31, got {value!r}")
     return int(value)
+
+
+def check_shape(name, shape):
+    """A shape that a user gives, an integer or several, as a tuple of int.
+
+    Parameters
+    ----------
+    name : str
+        The name of the argument.
+    shape : anything
+
+    Raises
+    ------
+    TypeError
+        If it is neither an integer nor a sequence of integers.
+    ValueError
+        If a size is negative, or there are more elements than a tensor can have.
+    """
+    sizes = shape if isinstance(shape, (tuple, list)) else [shape]
+    if not all(is_number(n) and n % 1 == 0 for n in sizes):
+        raise TypeError(f"expected {name} to be an integer or several, got {shape!r}")
+    if any(not 0 <= n <= LARGEST_SIZE for n in sizes) or math.prod(sizes) > MOST_ELEMENTS:
+        raise ValueError(f"expected {name} to have sizes from 0 to 2**31 - 1, got {shape!r}")
+    return tuple(int(n) for n in sizes)
 
 
 def check_choice(name, value, choices, owner=None):

@@ -8,7 +8,8 @@ and functions on tensors."""
 import functools
 import operator
 
-from nnlite.engine.dispatch import Recording
+from nnlite.config import isolated
+from nnlite.engine.dispatch import Recording, in_a_layer
 from nnlite.engine.tensor import Tensor
 from nnlite.tree import map_structure
 
@@ -153,6 +154,7 @@ def is_symbolic(values):
     return False
 
 
+@isolated
 def symbolic_call(function, args, kwargs):
     """Record a call on symbols; return the symbols of its results.
 
@@ -175,13 +177,20 @@ def symbolic_call(function, args, kwargs):
 
 
 def supports_symbols(function):
-    """A version of a function of tensors whose calls on symbols are recorded."""
+    """A version of a function of tensors whose calls on symbols are recorded, and whose errors
+    name it unless a layer called it."""
+    name = function.__name__
 
     @functools.wraps(function)
     def op(*args, **kwargs):
         if is_symbolic(args) or (kwargs and is_symbolic(kwargs.values())):
             return symbolic_call(op, args, kwargs)
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except (TypeError, ValueError, RuntimeError) as error:
+            if not str(error).startswith(f"{name}:") and not in_a_layer():
+                error.args = (f"{name}: {error}",)
+            raise
 
     op.__module__ = "nnlite.ops"  # its public place, by which models that use it are pickled
     return op

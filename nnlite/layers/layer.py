@@ -14,12 +14,11 @@ from nnlite.engine import dispatch
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.symbolic import Node, Symbol, is_symbolic, symbolic_call, symbols_of
 from nnlite.engine.tensor import Tensor, convert_to_tensor
-from nnlite.errors import did_you_mean
+from nnlite.errors import did_you_mean, prefixed
 from nnlite.layers.building import (
-    Active,
-    active,
     as_shapes,
     built_once,
+    here,
     is_building,
     say_where,
     transaction,
@@ -96,22 +95,24 @@ class Layer(Tracked):
         check_setting("trainable", trainable, "bool", type(self).__name__)
         self._name = name
         self.trainable = trainable
-        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.activity_regularizer = activity_regularizer
+        if activity_regularizer is not None:
+            with prefixed(f"{type(self).__name__}: activity_regularizer: "):
+                self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
         self._given_batch, self._given_input_shape = None, input_shape
         if batch_shape is not None:
-            self._given_batch, *self._given_input_shape = self._shape_given(
-                "batch_shape", batch_shape
-            )
+            given = self._shape_given("batch_shape", batch_shape)
+            self._given_batch, self._given_input_shape = given[0], given[1:]
         elif input_dim is not None:
             self._given_input_shape = self._shape_given("input_dim", input_dim)
         elif input_shape is not None:
             self._given_input_shape = self._shape_given("input_shape", input_shape)
         self._output_shape = None
         structure_version.advance(self)
-        calling = active.get()
-        if calling is not None:
-            calling.made.append((self, calling.layer, calling.layer._output_shape is not None))
+        if here.made is not None:
+            caller = here.calling
+            here.made.append((self, caller, caller._output_shape is not None))
 
     def __getattr__(self, name):
         if name[:2] != "__" and "_output_shape" not in vars(self):
@@ -134,7 +135,7 @@ class Layer(Tracked):
         sizes = (shape,) if isinstance(shape, numbers.Integral) else shape
         fits = isinstance(sizes, (tuple, list)) and (sizes or argument != "batch_shape")
         if not fits or not all(
-            n is None or (isinstance(n, numbers.Integral) and n > 0) for n in sizes
+            n is None or (isinstance(n, (int, np.integer)) and n > 0) for n in sizes
         ):
             raise ValueError(
                 f"layer {self.name!r}: expected {argument} of positive integers, got {shape!r}"
@@ -216,13 +217,12 @@ class Layer(Tracked):
         >>> layer.losses[0].item()
         2.0
         """
-        calling = active.get()
-        if calling is None:
+        if here.calling is None:
             raise RuntimeError("add_loss: expected to be called in the `call` of a layer")
         run, found = vars(self).get("_added", (None, ()))
         trace = next((weakref.ref(r) for r in dispatch.traces()), None)
         new = [(convert_to_tensor(value), trace) for value in flatten(loss)]
-        self.__dict__["_added"] = calling.made, [*(found if run is calling.made else ()), *new]
+        self.__dict__["_added"] = here.made, [*(found if run is here.made else ()), *new]
 
     @property
     def losses(self):
@@ -298,8 +298,11 @@ class Layer(Tracked):
         ----------
         inputs : symbol, or list or dict of them
         """
+        symbols = symbols_of(inputs)
+        if not symbols or len(symbols) != len(flatten(inputs)):
+            raise TypeError(f"inputs: expected symbols, as Input gives, got {inputs!r}")
         shapes = map_structure(lambda symbol: symbol.shape, inputs, Symbol)
-        node, dtype = Node(self, (inputs,), {}), symbols_of(inputs)[0].dtype
+        node, dtype = Node(self, (inputs,), {}), symbols[0].dtype
         node.outputs = map_shapes(
             lambda shape: Symbol(shape, dtype, node), self.compute_output_shape(shapes)
         )
@@ -344,6 +347,7 @@ class Layer(Tracked):
     def __getstate__(self):
         return {k: v for k, v in self.__dict__.items() if k not in _OF_CALLS}
 
+    @config.isolated
     def __call__(self, inputs, *args, training=None, **kwargs):
         """Build the layer at the first call, and return its result.
 
@@ -364,11 +368,14 @@ class Layer(Tracked):
             outputs = symbolic_call(self, (inputs, *args), kwargs)
             self._record_call(symbols_of(outputs)[0].node)
             return outputs
-        caller = active.get()
-        if training is None and caller is not None:
-            training = caller.training
-        made = [] if caller is None else caller.made
-        outside = active.set(Active(self, training, made))
+        if args or kwargs:
+            self._check_arguments(args, kwargs)
+        if training is not None and training.__class__ is not bool:
+            training = self._flag(training)
+        caller, training = here.calling, here.training if training is None else training
+        here.training, here.calling = training, self
+        if caller is None:
+            here.made = []
         try:
             with dispatch.scope(self.name):
                 inputs = _as_tensors(inputs)
@@ -383,14 +390,12 @@ class Layer(Tracked):
                     for y in flatten(outputs):
                         self.add_loss(self.activity_regularizer(y) / max((y.shape or (1,))[0], 1))
                 if caller is None:
-                    self.__dict__["_run"] = made
-                    if made:
-                        self._refuse_made_in_call(made)
+                    self.__dict__["_run"] = here.made
+                    if here.made:
+                        self._refuse_made_in_call(here.made)
         except (ValueError, TypeError) as error:
             say_where(error, self)
             raise
-        finally:
-            active.reset(outside)
         self._output_shape = map_structure(lambda y: (None, *y.shape[1:]), outputs, Tensor)
         return outputs
 
@@ -402,7 +407,7 @@ class Layer(Tracked):
             raise ValueError(f"expected {words}, got {got} {shapes}")
 
     def _build_for(self, inputs):
-        with transaction(self):
+        with transaction():
             if not self.built and not is_building(self):
                 self.build(map_structure(_shape_of_batches, inputs, Tensor))
                 self.built = True
@@ -419,6 +424,27 @@ class Layer(Tracked):
                     "with new weights and training would change none: make it once, in `__init__` "
                     f"or `build`, and keep it as an attribute (self.{layer.name} = ...)"
                 )
+
+    def _check_arguments(self, args, kwargs):
+        """Raise a TypeError if `call` does not take these beside its inputs."""
+        signature = inspect.signature(self.call)
+        given = {"training": None, **kwargs} if self._takes_training() else kwargs
+        try:
+            signature.bind(None, *args, **given)
+        except TypeError as error:
+            raise TypeError(
+                f"layer {self.name!r} ({type(self).__name__}): expected the arguments of "
+                f"call{signature}: {error}"
+            ) from None
+
+    def _flag(self, training):
+        """`training` as a bool."""
+        if isinstance(training, np.bool_) or (isinstance(training, int) and training in (0, 1)):
+            return bool(training)
+        raise TypeError(
+            f"layer {self.name!r} ({type(self).__name__}): expected training to be True, False or "
+            f"None, got {training!r}"
+        )
 
     @classmethod
     def _takes_training(cls):

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 
-from nnlite.checks import check_choice
+from nnlite.checks import LARGEST_SIZE, check_choice, is_number
 from nnlite.engine.dispatch import Op
+from nnlite.engine.tensor import as_array
 from nnlite.ops.elementwise import add, multiply
-from nnlite.ops.operands import call, constant, operands
+from nnlite.ops.operands import call, constant, number, operands
 from nnlite.ops.shape import broadcast_to, reshape
 from nnlite.ops.slicing import concatenate, expand_dims, split
 from nnlite.ops.windows import check_images, pair
@@ -53,7 +54,15 @@ def pad2d(x, padding):
            [0., 0.]], dtype=float32)
     """
     x = _images(x)
-    (top, bottom), (left, right) = padding
+    rows = padding if isinstance(padding, (tuple, list)) and len(padding) == 2 else [padding]
+    pairs = [(*p,) for p in rows if isinstance(p, (tuple, list)) and len(p) == 2]
+    if len(pairs) != 2 or not all(is_number(n) and n % 1 == 0 for p in pairs for n in p):
+        raise ValueError(
+            f"expected padding to be ((top, bottom), (left, right)), integers, got {padding!r}"
+        )
+    if any(abs(n) > LARGEST_SIZE for p in pairs for n in p):
+        raise ValueError(f"expected padding to be less than 2**31, got {padding!r}")
+    (top, bottom), (left, right) = ((int(n) for n in p) for p in pairs)
     size = (x.shape[1] + top + bottom, x.shape[2] + left + right)
     if min(size) < 0:
         raise ValueError(
@@ -173,7 +182,7 @@ def affine_transform(images, matrices, fill_mode="nearest", cval=0.0, order=1):
     array([3., 2., 1.], dtype=float32)
     """
     images = _images(images)
-    matrices = np.ascontiguousarray(matrices, np.float64)
+    matrices = as_array(matrices, "float64")
     if matrices.shape != (images.shape[0], 6):
         raise ValueError(
             f"affine_transform: expected matrices of shape {(images.shape[0], 6)} for "
@@ -181,12 +190,13 @@ def affine_transform(images, matrices, fill_mode="nearest", cval=0.0, order=1):
         )
     if not np.isfinite(matrices).all():
         raise ValueError("affine_transform: expected finite matrices, got NaN or infinity")
-    if fill_mode not in FILL_MODES:
+    if not isinstance(fill_mode, str) or fill_mode not in FILL_MODES:
         raise ValueError(
             f"fill_mode: expected one of {', '.join(map(repr, FILL_MODES))}, got {fill_mode!r}"
         )
-    if order not in (0, 1):
+    if not is_number(order) or order not in (0, 1):
         raise ValueError(f"order: expected 0 (nearest pixel) or 1 (bilinear), got {order!r}")
     bits = constant(matrices.view(np.int32), "int32")
     mode = FILL_MODES[fill_mode]
-    return call("affine_transform", [images, bits], mode=mode, smooth=int(order), cval=float(cval))
+    cval = number("cval", cval)
+    return call("affine_transform", [images, bits], mode=mode, smooth=int(order), cval=cval)

@@ -18,7 +18,7 @@ def pair(name, value):
 def check_padding(padding):
     """`padding` in lower case; ValueError unless it is 'valid' or 'same'."""
     lower = padding.lower() if isinstance(padding, str) else padding
-    if lower not in ("valid", "same"):
+    if not isinstance(lower, str) or lower not in ("valid", "same"):
         raise ValueError(f"expected padding 'valid' or 'same', got {padding!r}")
     return lower
 
@@ -29,6 +29,22 @@ def check_images(shape):
         raise ValueError(
             f"expected images of shape (N, height, width, channels), got shape {shape}"
         )
+
+
+def equivalent_steps(size, window, stride, dilation=1):
+    """A stride and a dilation that make the same windows over `size` pixels, and are small.
+
+    Time and memory in C grow with both. A stride of the image's size makes one window, as any
+    larger one does. A dilation of twice that size leaves no tap over the image but the one in the
+    middle; larger ones of the same parity leave it in the same place.
+    """
+    stride = min(stride, max(size, 1))
+    beyond = 2 * size + 2
+    if window == 1:
+        dilation = 1
+    elif dilation > beyond:
+        dilation = beyond + (dilation - beyond) % 2
+    return stride, dilation
 
 
 def windows_along(size, window, stride, padding, dilation=1):

@@ -295,7 +295,7 @@ def test_custom_activation_can_be_trained_through():
 def test_unknown_activation_is_named_and_the_known_ones_listed(make):
     with pytest.raises(
         ValueError,
-        match=r"^\w+: activation: .*'swishy'; did you mean 'swish'.* known: .*relu.*tanh",
+        match=r"^\w+: activation: .*'swishy'; known: .*relu.*tanh.*did you mean 'swish'",
     ):
         make("swishy")
 
