@@ -202,7 +202,7 @@ SETTINGS = [
     (lambda: layers.ZeroPadding2D(True), r"padding to be an int"),
     (lambda: layers.Cropping2D(((1, 2), (3,))), r"cropping to be an int"),
     (lambda: layers.UpSampling2D(0), r"size to be a positive integer"),
-    (lambda: layers.UpSampling2D(interpolation="cubic"), r"'nearest' or 'bilinear', got 'cubic'"),
+    (lambda: layers.UpSampling2D(interpolation="cubic"), r"'bicubic', .*, got 'cubic'"),
     (lambda: layers.LeakyReLU(-0.1), r"negative_slope in \[0, inf\], got -0.1"),
     (lambda: layers.ELU(None), r"alpha in \[0, inf\], got None"),
     (lambda: layers.ReLU(max_value=-1), r"max_value in \[0, inf\], got -1"),
