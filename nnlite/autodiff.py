@@ -4,8 +4,9 @@ The rules are written in ops: on a tape they run immediately, in a trace they ar
 become part of the plan."""
 
 from nnlite import ops
+from nnlite.checks import check_choice
 from nnlite.engine.dispatch import Recording
-from nnlite.engine.tensor import Tensor, Variable
+from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 
 
 def gradients(recording, target, sources, seed=None):
@@ -61,7 +62,7 @@ def _dependents(calls, sources):
     return found
 
 
-class GradientTape:
+class GradientTape(Recording):
     """Records the ops inside its `with` block, for gradients afterwards.
 
     Parameters
@@ -82,16 +83,9 @@ class GradientTape:
     """
 
     def __init__(self, persistent=False, watch_accessed_variables=True):
+        super().__init__()
         self.persistent = persistent
-        self._recording = Recording()
         self._used = False
-
-    def __enter__(self):
-        self._recording.__enter__()
-        return self
-
-    def __exit__(self, *exc):
-        self._recording.__exit__(*exc)
 
     def watch(self, tensor):
         """Do nothing: every tensor of the block can be a source.
@@ -133,24 +127,31 @@ class GradientTape:
             raise TypeError(
                 f"GradientTape.gradient: expected a Tensor as target, got {type(target).__name__}"
             )
-        if unconnected_gradients not in ("none", "zero"):
-            raise ValueError(
-                "GradientTape.gradient: expected unconnected_gradients to be 'none' or 'zero', "
-                f"got {unconnected_gradients!r}"
-            )
-        self._used = True
+        check_choice(
+            "unconnected_gradients",
+            unconnected_gradients,
+            ("none", "zero"),
+            "GradientTape.gradient",
+        )
         single = isinstance(sources, Tensor)
-        sources = [sources] if single else list(sources)
-        paused = self._recording.active and not self.persistent
-        if paused:
-            self._recording.__exit__()
-        try:
-            found = gradients(self._recording, target, sources, output_gradients)
-        finally:
-            if paused:
-                self._recording.__enter__()
+        given = [sources] if single else sources
+        if not isinstance(given, (list, tuple)) or not all(isinstance(s, Tensor) for s in given):
+            raise TypeError(
+                "GradientTape.gradient: expected sources to be a Tensor or a list of them, got "
+                f"{sources!r}"
+            )
+        if output_gradients is not None:
+            output_gradients = convert_to_tensor(output_gradients, target.dtype)
+            if output_gradients.shape != target.shape:
+                raise ValueError(
+                    f"GradientTape.gradient: expected output_gradients of shape {target.shape}, "
+                    f"that of the target, got {output_gradients.shape}"
+                )
+        self._used, sources = True, list(given)
+        arguments = (self, target, sources, output_gradients)
+        found = gradients(*arguments) if self.persistent else self._paused(gradients, *arguments)
         if unconnected_gradients == "zero":
             found = [ops.zeros_like(s) if g is None else g for s, g in zip(sources, found)]
         if not self.persistent:
-            self._recording.calls.clear()
+            self.calls.clear()
         return found[0] if single else found

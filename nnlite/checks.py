@@ -4,6 +4,8 @@ as '[0, 1)' or '(0, inf)', in the code and in the error message."""
 import math
 import numbers
 
+from nnlite.errors import prefixed
+
 LARGEST_SIZE = 2**31 - 1  # of an axis, a window, a stride: C multiplies several of them
 MOST_ELEMENTS = 2**36  # of a tensor
 
@@ -65,7 +67,7 @@ def positive_int(name, value):
     Raises
     ------
     ValueError
-        If the value is not a whole number of at least 1.
+        If the value is not a whole number of at least 1, or not below 2**31.
     """
     if not is_number(value, "[1, inf]") or value % 1:
         raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
@@ -131,8 +133,9 @@ def check_setting(name, value, legal, owner=None):
     name : str
         The name of the setting.
     value : anything
-    legal : str or tuple
-        An interval, 'int', 'int' and an interval, 'bool', 'str', or a tuple of the legal values.
+    legal : str, tuple or function
+        An interval, 'int', 'int' and an interval, 'bool', 'str', a tuple of the legal values, or a
+        function of (name, value) that raises an error.
     owner : str, optional
         The class or function that has the setting.
 
@@ -142,7 +145,10 @@ def check_setting(name, value, legal, owner=None):
     Traceback (most recent call last):
     ValueError: TopKCategoricalAccuracy: expected k to be an integer in [1, inf), got 0
     """
-    if isinstance(legal, tuple):
+    if callable(legal):
+        with prefixed(f"{owner}: " if owner else ""):
+            legal(name, value)
+    elif isinstance(legal, tuple):
         check_choice(name, value, legal, owner)
     elif legal[0] in "[(":
         check_number(name, value, legal, owner)

@@ -4,6 +4,7 @@ An `Op` is one row: the C function's name, the shapes it gives, its gradient. A 
 list of calls made while it was active; one that does not execute is a trace, which `plan` turns
 into a program."""
 
+import contextvars
 import math
 import os
 import threading
@@ -119,43 +120,82 @@ class Call:
         return f"<{self.op.name} {shapes[0]} -> {shapes[1]}>"
 
 
-class _Here(threading.local):
-    """What is active in this thread: recordings, and the layers being called."""
-
-    def __init__(self):
-        self.recordings = []
-        self.scopes = []
+_recordings = contextvars.ContextVar("nnlite recordings", default=())
+_scopes = contextvars.ContextVar("nnlite layers being called", default=())
 
 
-_here = _Here()
+class _Leave:
+    """The `__exit__` of a Recording: the release of its lock.
+
+    Ctrl-C may come before or after it, but not within it, as it is a function of C.
+    """
+
+    def __get__(self, recording, owner=None):
+        return (lambda r, *exc: r.__exit__(*exc)) if recording is None else recording._open.__exit__
 
 
 class Recording:
-    """The op calls made in this thread while it is entered; `executing=False` makes it a trace."""
+    """The op calls made in this thread while it is entered; `executing=False` makes it a trace.
+
+    Attributes
+    ----------
+    _open : Lock
+        Locked from the beginning of the `with` block to its end.
+    """
 
     def __init__(self, executing=True):
         self.executing = executing
         self.calls = []
-        self.active = False
+        self._open = threading.Lock()
 
     def __enter__(self):
-        _here.recordings.append(self)
-        self.active = True
-        return self
+        if not self._open.acquire(blocking=False):
+            raise RuntimeError("a recording, or a GradientTape, can be entered by one block a time")
+        try:
+            _recordings.set((*active_recordings(), self))
+            return self
+        except BaseException:
+            self._open.release()
+            raise
 
-    def __exit__(self, *exc):
-        _here.recordings.remove(self)
-        self.active = False
+    __exit__ = _Leave()
+
+    @config.isolated
+    def _paused(self, function, *args):
+        """What a function returns, whose ops are not recorded here."""
+        _recordings.set(tuple(r for r in active_recordings() if r is not self))
+        return function(*args)
+
+
+def active_recordings():
+    """The recordings that are active in this thread."""
+    recordings = _recordings.get()
+    return [r for r in recordings if r._open.locked()] if recordings else ()
+
+
+def traces():
+    """The traces that are being recorded in this thread."""
+    return [r for r in active_recordings() if not r.executing]
 
 
 def in_a_layer():
     """Whether a layer is being called, in this thread."""
-    return bool(_here.scopes)
+    return bool(_scopes.get())
 
 
 def tracing():
     """Whether ops are only being recorded, in this thread."""
-    return any(not r.executing for r in _here.recordings)
+    return any(not r.executing for r in active_recordings())
+
+
+# One thread at a time builds and traces. (A trace also makes the variables of metrics.)
+tracing_lock = threading.RLock()
+if hasattr(os, "register_at_fork"):  # so a child has no model that is half built, and no lock
+    os.register_at_fork(
+        before=tracing_lock.acquire,
+        after_in_parent=tracing_lock.release,
+        after_in_child=tracing_lock.release,
+    )
 
 
 class scope:
@@ -165,10 +205,11 @@ class scope:
         self.name = name
 
     def __enter__(self):
-        _here.scopes.append(self.name)
+        self.before = _scopes.get()
+        _scopes.set((*self.before, self.name))
 
     def __exit__(self, *exc):
-        _here.scopes.pop()
+        _scopes.set(self.before)
 
 
 _all_engines = engines()
@@ -257,10 +298,11 @@ def apply(op, inputs, attrs):
     for i in op.writes:
         if not isinstance(inputs[i], Variable):
             raise TypeError(f"{op.name}: input {i} is overwritten and must be a Variable")
-    if not tracing():
+    recordings = active_recordings()
+    if all(r.executing for r in recordings):
         execute(op, inputs, outputs, attrs, real)
-    for recording in _here.recordings:
-        recording.calls.append(Call(op, inputs, outputs, attrs, ".".join(_here.scopes)))
+    for recording in recordings:
+        recording.calls.append(Call(op, inputs, outputs, attrs, ".".join(_scopes.get())))
     for i in op.writes:
         inputs[i].version += 1
     return outputs
@@ -286,7 +328,7 @@ def execute(op, inputs, outputs, attrs, real):
         threads_for(work),
     )
     if bad >= 0:
-        raise bad_index(op, ".".join(_here.scopes), bad)
+        raise bad_index(op, ".".join(_scopes.get()), bad)
 
 
 # Fewer multiply-adds than this, about 20 us on one core, are done by one thread: starting a second

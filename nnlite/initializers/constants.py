@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nnlite.engine.tensor import as_array
 from nnlite.initializers.initializer import Initializer
 
 
@@ -21,6 +22,12 @@ class Constant(Initializer):
     """
 
     def __init__(self, value=0.0):
+        try:
+            as_array(value)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"Constant: expected value to be a number or an array, got {value!r}"
+            ) from None
         self.value = value
 
     def values(self, shape, rng):
@@ -64,6 +71,7 @@ class Identity(Initializer):
 
     def __init__(self, gain=1.0):
         self.gain = gain
+        self._check_given()
 
     def values(self, shape, rng):
         if len(shape) != 2:

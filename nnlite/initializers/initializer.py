@@ -1,15 +1,14 @@
 """Initializer: the base of all initializers. It turns a shape and a seed into a tensor."""
 
 import math
-import numbers
 
 import numpy as np
 
 from nnlite import config
-from nnlite.checks import check_number
+from nnlite.checks import check_choice, check_number, check_setting, is_number
 from nnlite.config import next_seed
 from nnlite.configurable import Configurable
-from nnlite.engine.tensor import Tensor
+from nnlite.engine.tensor import DTYPES, Tensor
 
 
 def compute_fans(shape):
@@ -24,6 +23,7 @@ def compute_fans(shape):
     shape : tuple of int
         The shape of the weight.
     """
+    shape = _shape(shape, "compute_fans")
     if len(shape) < 1:
         return 1, 1
     if len(shape) == 1:
@@ -47,6 +47,15 @@ class Initializer(Configurable):
     (3, 2)
     """
 
+    _legal = {
+        "seed": "int [0, inf)",
+        "mean": "(-inf, inf)",
+        "stddev": "[0, inf)",
+        "minval": "(-inf, inf)",
+        "maxval": "(-inf, inf)",
+        "gain": "(-inf, inf)",
+    }
+
     def __call__(self, shape, dtype=None, seed=None):
         """The values of a weight.
 
@@ -61,17 +70,16 @@ class Initializer(Configurable):
         -------
         Tensor
         """
-        dtype = dtype or config.floatx()
+        dtype = config.floatx() if dtype is None else dtype
+        check_choice("dtype", dtype, DTYPES, type(self).__name__)
+        shape = _shape(shape, type(self).__name__)
         if getattr(self, "seed", None) is not None:
             seed = self.seed
         elif seed is None:
             seed = self.__dict__.setdefault("_own_seed", next_seed())
-        if not isinstance(seed, numbers.Integral) or seed < 0:
-            raise ValueError(
-                f"{type(self).__name__}: expected seed to be an integer of at least 0, got {seed!r}"
-            )
+        check_setting("seed", seed, "int [0, inf)", type(self).__name__)
         rng = np.random.Generator(np.random.Philox(int(seed)))
-        values = np.ascontiguousarray(self.values(tuple(shape), rng), dtype).reshape(shape)
+        values = np.ascontiguousarray(self.values(shape, rng), dtype).reshape(shape)
         return Tensor(values.shape, dtype, values)
 
     def values(self, shape, rng):
@@ -97,6 +105,14 @@ class Initializer(Configurable):
         return float(value)
 
 
+def _shape(shape, owner):
+    """A shape as a tuple of int."""
+    sizes = tuple(shape) if np.iterable(shape) and not isinstance(shape, (str, dict)) else (None,)
+    if not all(is_number(n, "[0, inf)") and n % 1 == 0 for n in sizes):
+        raise ValueError(f"{owner}: expected shape to be a tuple of integers, got {shape!r}")
+    return tuple(map(int, sizes))
+
+
 def draw(initializer, shape, dtype):
     """The values of one weight.
 
@@ -108,6 +124,8 @@ def draw(initializer, shape, dtype):
     dtype : {'float32', 'float64'}
     """
     seed = next_seed()
+    if not callable(initializer):
+        raise TypeError(f"expected an initializer or a function of a shape, got {initializer!r}")
     if isinstance(initializer, Initializer):
         return initializer(shape, dtype=dtype, seed=seed)
     return initializer(shape, dtype=dtype)

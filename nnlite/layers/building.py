@@ -5,14 +5,15 @@ and find the layer built. If anything raises, every layer whose build began insi
 
 import contextlib
 import functools
-import numbers
-import os
-import threading
 
+import numpy as np
+
+from nnlite.config import active, isolated
 from nnlite.configurable import structure_version
+from nnlite.engine.dispatch import tracing_lock
 
 
-class _Here(threading.local):
+class _Here:
     """What is being called in this thread.
 
     Attributes
@@ -21,22 +22,17 @@ class _Here(threading.local):
         What the layer that is calling was told.
     calling : Layer or None
         The layer whose `call` runs.
-    made : tuple or None
+    made : list or None
         (layer, layer in whose `call`, whether that one was called before) of each layer made since
         the outermost call began; None outside of a call and in a build.
+    begun : list or None
+        The states of layers before each build of the transaction; None outside of one.
     """
 
-    training = calling = made = None
+    training, calling, made, begun = active(), active(), active(), active()
 
 
 here = _Here()
-
-_lock = threading.RLock()
-_begun = []  # (layer, its attributes, its containers) as they were before each build of now
-if hasattr(os, "register_at_fork"):  # a child never has layers that are half built
-    os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
-    )
 
 
 @contextlib.contextmanager
@@ -48,22 +44,26 @@ def transaction(layer=None):
     layer : Layer, optional
         One that is to be as before then, too.
     """
-    with _lock:
-        begun = len(_begun)
-        _begun.append(None if layer is None else _state(layer))
-        try:
-            yield
-        except BaseException:
-            for state in reversed(_begun[begun:]):
-                if state is not None:
+    outer = here.begun
+    try:
+        with tracing_lock:
+            begun = here.begun = [] if layer is None else [_state(layer)]
+            try:
+                yield
+            except BaseException:
+                for state in reversed(begun):
                     _restore(*state)
-            del _begun[begun:]
-            raise
-        if not begun:
-            _begun.clear()
+                raise
+            if outer is not None:
+                outer.extend(begun)
+    finally:
+        here.begun = outer
+        while outer is None and tracing_lock._is_owned():  # Ctrl-C came as it was to be released
+            tracing_lock.release()
 
 
 def _state(layer):
+    """A layer, its attributes, and its containers, as they are now."""
     held = vars(layer)
     kept = [held.get("_tracked"), held.get("_weights")]
     return layer, dict(held), [(c, c.copy()) for c in _containers(kept)]
@@ -82,8 +82,10 @@ def _restore(layer, attributes, containers):
     for container, before in containers:
         container.clear()
         (container.extend if isinstance(container, list) else container.update)(before)
-    vars(layer).clear()
-    vars(layer).update(attributes)
+    held = vars(layer)
+    held.update(attributes)  # never empty, as another thread may look
+    for name in held.keys() - attributes.keys():
+        del held[name]
     structure_version.advance(layer)
 
 
@@ -97,6 +99,7 @@ def built_once(build):
     if hasattr(build, "runs_once"):
         return build
 
+    @isolated
     @functools.wraps(build)
     def once(self, *args, **kwargs):
         with transaction(self):
@@ -104,21 +107,33 @@ def built_once(build):
                 return build(self, *args, **kwargs)
             if self.built:
                 return
-            calling, made = here.calling, here.made
             here.calling = here.made = None
             self.__dict__["_building"] = True
             try:
-                build(self, *map(as_shapes, args), **kwargs)
+                _build(build, self, args, kwargs)
             except (ValueError, TypeError) as error:
                 say_where(error, self)
                 raise
-            finally:
-                here.calling, here.made = calling, made
             self.built = True
-            del self._building
+            del self.__dict__["_building"]
 
     once.runs_once = True
     return once
+
+
+def _build(build, layer, args, kwargs):
+    """Call a `build` with shapes that are shapes; None is enough for a layer that needs none."""
+    if "input_shape" in kwargs:
+        args = (kwargs.pop("input_shape"), *args)
+    if args and args[0] is None:
+        try:
+            return build(layer, *args, **kwargs)
+        except (TypeError, AttributeError):
+            raise TypeError(no_shape(None)) from None
+    shapes = [*map(as_shapes, args)]
+    if shapes and layer._takes is not None:
+        layer._check_shapes(shapes[0])
+    return build(layer, *shapes, **kwargs)
 
 
 def as_shapes(given):
@@ -126,13 +141,18 @@ def as_shapes(given):
     if isinstance(given, dict):
         return {key: as_shapes(shape) for key, shape in given.items()}
     if isinstance(given, (list, tuple)):
-        if all(n is None or isinstance(n, numbers.Integral) for n in given):
+        if all(n is None or isinstance(n, (int, np.integer)) for n in given):
             return tuple(n if n is None else int(n) for n in given)
-        if all(isinstance(shape, (list, tuple, dict)) for shape in given):
-            return type(given)(as_shapes(shape) for shape in given)
-    raise TypeError(
-        "input_shape: expected a tuple of the batch, None, and the sizes of a sample, "
-        f"such as (None, 4), got {given!r}"
+        if all(shape is None or isinstance(shape, (list, tuple, dict)) for shape in given):
+            return type(given)(shape and as_shapes(shape) for shape in given)
+    raise TypeError(no_shape(given))
+
+
+def no_shape(given):
+    """The words for what is no shape."""
+    return (
+        "input_shape: expected a tuple of the batch, None, and the sizes of a sample, such as "
+        f"(None, 4), got {given!r}"
     )
 
 

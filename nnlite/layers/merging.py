@@ -1,8 +1,12 @@
 """Layers of several inputs: sums, products, extremes, concatenations and dot products. Each is a
 function, too: `layers.add([a, b])`."""
 
+import math
+
 from nnlite import ops
+from nnlite.layers import settings
 from nnlite.layers.layer import Layer
+from nnlite.tree import is_shape
 
 
 class Merge(Layer):
@@ -15,13 +19,13 @@ class Merge(Layer):
     def _combine(a, b):
         raise TypeError("a merging layer must define _combine(a, b)")
 
-    def build(self, input_shape):
-        if not isinstance(input_shape, list) or len(input_shape) < self._least:
-            raise ValueError(
-                f"expected a list of at least {self._least} inputs, got shape {input_shape}"
-            )
+    _takes = (1, math.inf, "a list of at least 1 inputs")  # here numbers of tensors
 
-    _least = 1
+    def _check_shapes(self, shapes):
+        least, most, words = self._takes
+        several = isinstance(shapes, (list, tuple)) and all(map(is_shape, shapes))
+        if not several or not least <= len(shapes) <= most:
+            raise ValueError(f"expected {words}, got shape {shapes}")
 
     def call(self, inputs):
         total = inputs[0]
@@ -106,13 +110,8 @@ class Subtract(Merge):
         Of `Layer`: name, input_shape.
     """
 
-    _least = 2
+    _takes = (2, 2, "a list of 2 inputs")
     _combine = staticmethod(ops.subtract)
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        if len(input_shape) != 2:
-            raise ValueError(f"expected a list of 2 inputs, got shapes {input_shape}")
 
 
 class Concatenate(Merge):
@@ -131,6 +130,8 @@ class Concatenate(Merge):
     >>> nnlite.layers.Concatenate()([nnlite.ones((2, 3)), nnlite.ones((2, 5))]).shape
     (2, 8)
     """
+
+    _legal = {"axis": "int"}
 
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
@@ -154,7 +155,8 @@ class Dot(Merge):
 
     Notes
     -----
-    With axes=-1, inputs (N, a, d) and (N, b, d) give (N, a, b); (N, d) and (N, d) give (N, 1).
+    With axes=-1, inputs (N, a, d) and (N, b, d) give (N, a, b); (N, d) and (N, d) give (N, 1). Of
+    other inputs, too, the other axes follow each other.
 
     Examples
     --------
@@ -164,45 +166,42 @@ class Dot(Merge):
     array([[11.]], dtype=float32)
     """
 
-    _least = 2
+    _takes = (2, 2, "a list of 2 inputs")
+    _legal = {"axes": settings.axes, "normalize": "bool"}
 
     def __init__(self, axes, normalize=False, **kwargs):
         super().__init__(**kwargs)
         self.axes, self.normalize = axes, normalize
 
-    def build(self, input_shape):
-        super().build(input_shape)
-        axes = (self.axes, self.axes) if isinstance(self.axes, int) else tuple(self.axes)
-        a, b = input_shape[:2]
-        ranks = [len(a), len(b)]
-        if len(input_shape) != 2 or len(axes) != 2 or not {*ranks} <= {2, 3}:
-            raise ValueError(
-                f"expected two inputs of 2 or 3 dimensions and two axes, got shapes {input_shape} "
-                f"and axes {axes}"
-            )
-        axes = [axis % rank for axis, rank in zip(axes, ranks)]
-        if 0 in axes or a[axes[0]] != b[axes[1]]:
+    def _axes_of(self, a, b):
+        """The axis of inputs of two shapes that is summed over, counted from 0."""
+        axes = settings.axes("axes", self.axes)
+        axes = axes * 2 if len(axes) == 1 else axes
+        if len(axes) != 2 or not all(-len(s) <= d < len(s) for d, s in zip(axes, (a, b))):
+            raise ValueError(f"expected axes of inputs of shapes {a} and {b}, got axes={self.axes}")
+        found = [d % len(s) for d, s in zip(axes, (a, b))]
+        if 0 in found or a[found[0]] != b[found[1]]:
             raise ValueError(
                 f"expected axes of the same size, not that of the batch; got shapes {a} and {b} "
-                f"along axes {tuple(axes)}"
+                f"along axes {tuple(found)}"
             )
-        self._axes = axes
+        return found
 
     def call(self, inputs):
-        rows = []
-        for x, axis in zip(inputs, self._axes):
-            x = ops.reshape(x, (x.shape[0], 1, x.shape[1])) if x.ndim == 2 else x
-            x = ops.transpose(x, (0, 2, 1)) if axis == 1 and inputs[len(rows)].ndim == 3 else x
+        rows, shape = [], []
+        for x, axis in zip(inputs, self._axes_of(*(x.shape for x in inputs))):
+            if axis != x.ndim - 1:
+                x = ops.transpose(x, [d for d in range(x.ndim) if d != axis] + [axis])
+            shape += x.shape[1:-1]
+            x = ops.reshape(x, (x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1]))
             if self.normalize:
                 length = ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True))
                 x = x / ops.maximum(length, 1e-6)
             rows.append(x)
         a, b = rows
         n, p, d = a.shape
-        q = b.shape[1]
-        products = ops.reshape(a, (n, p, 1, d)) * ops.reshape(b, (n, 1, q, d))
-        shape = [n] + [x.shape[1] for x, given in zip(rows, inputs) if given.ndim == 3]
-        return ops.reshape(ops.sum(products, axis=-1), shape if len(shape) > 1 else (n, 1))
+        products = ops.reshape(a, (n, p, 1, d)) * ops.reshape(b, (n, 1, b.shape[1], d))
+        return ops.reshape(ops.sum(products, axis=-1), (n, *shape) if shape else (n, 1))
 
 
 def _function(cls, name):

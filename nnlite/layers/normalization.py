@@ -1,12 +1,27 @@
-"""Normalization layers: mean 0 and variance 1, then a learned scale and offset."""
+"""Normalization layers: mean 0 and variance 1, then a learned scale and offset. The ops normalize
+the last axis; other axes are moved there and back."""
+
+import math
 
 from nnlite import ops
-from nnlite.checks import check_number
+from nnlite.layers import settings
 from nnlite.layers.layer import Layer
 
 
 class _Normalization(Layer):
-    """Base: gamma and beta along the last axis, and the checks of the settings."""
+    """Base: gamma and beta, one for each entry of the axes, and the inputs with these last."""
+
+    _takes = settings.ROWS
+    _legal = {
+        "axis": settings.axes,
+        "momentum": "[0, 1]",
+        "epsilon": settings.AT_LEAST_0,
+        **dict.fromkeys(("center", "scale"), "bool"),
+        **settings.of_weights("beta", "gamma"),
+        **dict.fromkeys(
+            ("moving_mean_initializer", "moving_variance_initializer"), settings.initializer
+        ),
+    }
 
     def __init__(
         self,
@@ -29,17 +44,9 @@ class _Normalization(Layer):
         self.beta_constraint, self.gamma_constraint = beta_constraint, gamma_constraint
 
     def build(self, input_shape):
-        axis = self.axis
-        if isinstance(axis, (list, tuple)) and len(axis) == 1:
-            axis = axis[0]
-        if len(input_shape) < 2:
-            raise ValueError(f"expected an input of at least 2 dimensions, got shape {input_shape}")
-        if axis not in (-1, len(input_shape) - 1):
-            raise ValueError(
-                f"expected axis -1, the channels, got {self.axis!r} (input shape {input_shape})"
-            )
-        check_number("epsilon", self.epsilon, "[0, inf]", expected="of at least 0")
-        shape = input_shape[-1:]
+        self._ndim = len(input_shape)
+        self._axes = settings.axes_of_samples(self.axis, input_shape)
+        shape = self._sizes = tuple(input_shape[d] for d in self._axes)
         self.gamma = self.beta = None
         if self.scale:
             self.gamma = self.add_weight(
@@ -58,17 +65,42 @@ class _Normalization(Layer):
                 constraint=self.beta_constraint,
             )
 
-    def _scale_and_center(self, inputs):
-        """gamma and beta; ones and zeros if the layer has none."""
-        shape = inputs.shape[-1:]
-        gamma = ops.ones(shape, inputs.dtype) if self.gamma is None else self.gamma
-        return gamma, ops.zeros(shape, inputs.dtype) if self.beta is None else self.beta
+    def _one_axis(self):
+        """Raise a ValueError if there is more than one axis of channels."""
+        if len(self._axes) > 1:
+            raise ValueError(f"expected one axis, that of the channels, got axis={self.axis!r}")
+
+    def _scale_and_center(self, dtype):
+        """gamma and beta as vectors; ones and zeros if the layer has none."""
+        n = (math.prod(self._sizes),)
+        gamma = ops.ones(n, dtype) if self.gamma is None else _vector(self.gamma)
+        return gamma, ops.zeros(n, dtype) if self.beta is None else _vector(self.beta)
+
+    def _with_axes_last(self, function, inputs):
+        """What a function gives that takes and returns inputs with the axes as their only last one;
+        with the axes where they were."""
+        if self._axes == [self._ndim - 1]:
+            return function(inputs)
+        sizes = dict(zip(self._axes, self._sizes))
+        shape, expected = inputs.shape, tuple(sizes.get(d) for d in range(self._ndim))
+        if len(shape) != self._ndim or any(shape[d] != n for d, n in sizes.items()):
+            raise ValueError(f"expected an input of shape {expected}, got shape {shape}")
+        order = [*(d for d in range(self._ndim) if d not in sizes), *self._axes]
+        back = [order.index(d) for d in range(self._ndim)]
+        moved = ops.transpose(inputs, order)
+        rows = ops.reshape(moved, (*moved.shape[: -len(sizes)], math.prod(self._sizes)))
+        return ops.transpose(ops.reshape(function(rows), moved.shape), back)
+
+
+def _vector(weight):
+    """A weight as a vector; one that is a vector itself, so that no copy is made."""
+    return weight if weight.ndim == 1 else ops.reshape(weight, (weight.size,))
 
 
 class BatchNormalization(_Normalization):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with the statistics of each channel.
 
-    - While training, the statistics are those of the batch, over all axes but the last.
+    - While training, the statistics are those of the batch, over all axes but that of the channels.
     - Otherwise, or if `trainable` is False, they are moving averages over the batches of training:
       moving = moving * momentum + batch * (1 - momentum), with the biased variance.
 
@@ -78,7 +110,7 @@ class BatchNormalization(_Normalization):
     Parameters
     ----------
     axis : int, default -1
-        The axis of the channels. Only the last axis is supported.
+        The axis of the channels. The last one is the fastest.
     momentum : float in [0, 1], default 0.99
         The weight of the old moving average.
     epsilon : float of at least 0, default 0.001
@@ -128,41 +160,82 @@ class BatchNormalization(_Normalization):
         self.moving_variance_initializer = moving_variance_initializer
 
     def build(self, input_shape):
-        check_number("momentum", self.momentum, "[0, 1]")
         super().build(input_shape)
-        self.moving_mean = self.add_weight(
-            input_shape[-1:], self.moving_mean_initializer, trainable=False, name="moving_mean"
-        )
-        self.moving_variance = self.add_weight(
-            input_shape[-1:],
-            self.moving_variance_initializer,
-            trainable=False,
-            name="moving_variance",
-        )
+        self._one_axis()
+        for name in ("moving_mean", "moving_variance"):
+            initializer = getattr(self, f"{name}_initializer")
+            weight = self.add_weight(self._sizes, initializer, trainable=False, name=name)
+            setattr(self, name, weight)
 
     def call(self, inputs, training=False):
         (inputs,) = ops.operands(inputs)
-        gamma, beta = self._scale_and_center(inputs)
+        gamma, beta = self._scale_and_center(inputs.dtype)
         if training and self.trainable:
-            y, mean, variance = ops.batch_norm(inputs, gamma, beta, self.epsilon)
-            ops.moving_update(self.moving_mean, mean, self.momentum)
-            ops.moving_update(self.moving_variance, variance, self.momentum)
-            return y
+            return self._with_axes_last(lambda x: self._train(x, gamma, beta), inputs)
         scale = gamma / ops.sqrt(self.moving_variance + self.epsilon)
-        return ops.scale_shift(inputs, scale, beta - self.moving_mean * scale)
+        shift = beta - self.moving_mean * scale
+        return self._with_axes_last(lambda x: ops.scale_shift(x, scale, shift), inputs)
+
+    def _train(self, inputs, gamma, beta):
+        y, mean, variance = ops.batch_norm(inputs, gamma, beta, self.epsilon)
+        ops.moving_update(self.moving_mean, mean, self.momentum)
+        ops.moving_update(self.moving_variance, variance, self.momentum)
+        return y
 
 
 class LayerNormalization(_Normalization):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with the statistics of each row.
 
-    A row is the last axis. The layer does the same while training and otherwise.
+    A row is the last axis, or several axes. The layer does the same while training and otherwise.
 
     J. L. Ba, J. R. Kiros, G. E. Hinton: "Layer normalization", arXiv 1607.06450, 2016.
 
     Parameters
     ----------
+    axis : int or tuple of int, default -1
+        The axes that make a row: each has a mean and a variance of its own.
+    epsilon : float of at least 0, default 0.001
+    center : bool, default True
+        Whether the layer has beta.
+    scale : bool, default True
+        Whether the layer has gamma.
+    beta_initializer, gamma_initializer : str or Initializer, default 'zeros' and 'ones'
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
+    beta_constraint, gamma_constraint : None
+        Not supported.
+    **kwargs
+        Of `Layer`: name, trainable, input_shape.
+
+    Notes
+    -----
+    Input (N, ..., C), output the same. Weights, with the sizes of `axis`: gamma, beta.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.LayerNormalization(epsilon=0.0)([[1.0, 3.0]]).numpy()
+    array([[-1.,  1.]], dtype=float32)
+    """
+
+    def call(self, inputs):
+        (inputs,) = ops.operands(inputs)
+        gamma, beta = self._scale_and_center(inputs.dtype)
+        return self._with_axes_last(lambda x: ops.layer_norm(x, gamma, beta, self.epsilon), inputs)
+
+
+class GroupNormalization(_Normalization):
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with the statistics of each sample and
+    group of channels.
+
+    Y. Wu, K. He: "Group normalization", ECCV 2018.
+
+    Parameters
+    ----------
+    groups : int, default 32
+        The channels are split into this number of equal groups. -1: each channel is a group, which
+        is instance normalization.
     axis : int, default -1
-        The axis of the channels. Only the last axis is supported.
+        The axis of the channels.
     epsilon : float of at least 0, default 0.001
     center : bool, default True
         Whether the layer has beta.
@@ -182,10 +255,118 @@ class LayerNormalization(_Normalization):
     Examples
     --------
     >>> import nnlite
-    >>> nnlite.layers.LayerNormalization(epsilon=0.0)([[1.0, 3.0]]).numpy()
-    array([[-1.,  1.]], dtype=float32)
+    >>> layer = nnlite.layers.GroupNormalization(2, epsilon=0.0)
+    >>> layer([[1.0, 3.0, 10.0, 30.0]]).numpy()
+    array([[-1.,  1., -1.,  1.]], dtype=float32)
     """
+
+    _legal = {"groups": settings.groups}
+
+    def __init__(self, groups=32, axis=-1, epsilon=0.001, center=True, scale=True, **kwargs):
+        super().__init__(axis, epsilon, center, scale, **kwargs)
+        self.groups = groups
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self._one_axis()
+        (channels,) = self._sizes
+        self._groups = channels if self.groups == -1 else int(self.groups)
+        if not self._groups or channels % self._groups:
+            raise ValueError(f"expected channels in {self.groups} equal groups, got {channels}")
 
     def call(self, inputs):
         (inputs,) = ops.operands(inputs)
-        return ops.layer_norm(inputs, *self._scale_and_center(inputs), self.epsilon)
+        return self._with_axes_last(self._normalized, inputs)
+
+    def _normalized(self, x):
+        n, places, each = x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1] // self._groups
+        groups = ops.transpose(ops.reshape(x, (n, places, self._groups, each)), (0, 2, 1, 3))
+        rows = ops.reshape(groups, (n, self._groups, places * each))
+        plain = ops.ones((places * each,), x.dtype), ops.zeros((places * each,), x.dtype)
+        y = ops.reshape(ops.layer_norm(rows, *plain, self.epsilon), groups.shape)
+        y = ops.reshape(ops.transpose(y, (0, 2, 1, 3)), x.shape)
+        return ops.scale_shift(y, *self._scale_and_center(x.dtype))
+
+
+class RMSNormalization(Layer):
+    """x / sqrt(mean(x^2) + epsilon) * scale, with the mean of each row.
+
+    B. Zhang, R. Sennrich: "Root mean square layer normalization", NeurIPS 2019.
+
+    Parameters
+    ----------
+    axis : int or tuple of int, default -1
+        The axes that make a row.
+    epsilon : float of at least 0, default 1e-6
+    **kwargs
+        Of `Layer`: name, trainable, input_shape.
+
+    Notes
+    -----
+    Input (N, ..., C), output the same. Weight, with the sizes of `axis`: scale.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.RMSNormalization(epsilon=0.0)([[1.0, 7.0]]).numpy()
+    array([[0.2, 1.4]], dtype=float32)
+    """
+
+    _takes = settings.ROWS
+    _legal = {"axis": settings.axes, "epsilon": settings.AT_LEAST_0}
+
+    def __init__(self, axis=-1, epsilon=1e-6, **kwargs):
+        super().__init__(**kwargs)
+        self.axis, self.epsilon = axis, epsilon
+
+    def build(self, input_shape):
+        sizes = [input_shape[d] for d in settings.axes_of_samples(self.axis, input_shape)]
+        self.scale = self.add_weight(tuple(sizes), "ones", name="scale")
+
+    def call(self, inputs):
+        (inputs,) = ops.operands(inputs)
+        axes = settings.axes_of_samples(self.axis, inputs.shape)
+        if [inputs.shape[d] for d in axes] != [*self.scale.shape]:
+            raise ValueError(
+                f"expected an input with sizes {self.scale.shape} along axis {self.axis!r}, got "
+                f"shape {inputs.shape}"
+            )
+        squares = ops.mean(ops.square(inputs), tuple(axes), keepdims=True)
+        sizes = [n if d in axes else 1 for d, n in enumerate(inputs.shape)]
+        return inputs / ops.sqrt(squares + self.epsilon) * ops.reshape(self.scale, sizes)
+
+
+class UnitNormalization(Layer):
+    """x / sqrt(sum(x^2)), with the sum of each row: rows of length 1.
+
+    Parameters
+    ----------
+    axis : int or tuple of int, default -1
+        The axes that make a row.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, ..., C), output the same. A row shorter than 1e-12 is divided by 1e-12.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.UnitNormalization()([[3.0, 4.0], [0.0, 0.0]]).numpy()
+    array([[0.6, 0.8],
+           [0. , 0. ]], dtype=float32)
+    """
+
+    _takes = settings.ROWS
+    _legal = {"axis": settings.axes}
+
+    def __init__(self, axis=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def call(self, inputs):
+        (inputs,) = ops.operands(inputs)
+        axes = settings.axes_of_samples(self.axis, inputs.shape)
+        squares = ops.sum(ops.square(inputs), tuple(axes), keepdims=True)
+        return inputs / ops.sqrt(ops.maximum(squares, 1e-24))

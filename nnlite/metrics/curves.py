@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from nnlite import ops
-from nnlite.checks import check_choice
+from nnlite.checks import check_choice, check_setting
 from nnlite.metrics.confusion import Counting, fractions, only, ratio, weighted_columns
 
 
@@ -60,7 +60,6 @@ class AUC(Counting):
 
     higher_is_better = True
     _legal = {
-        "num_thresholds": "int [2, inf)",
         "summation_method": ("interpolation", "majoring", "minoring"),
         "multi_label": "bool",
         "num_labels": "int [1, inf)",
@@ -82,32 +81,34 @@ class AUC(Counting):
     ):
         super().__init__(name, dtype)
         check_choice("curve", str(curve).upper(), tuple(_CURVES), "AUC")
-        if thresholds is not None:
-            num_thresholds = len(fractions("thresholds", thresholds)) + 2
-        self.num_thresholds, self.curve = num_thresholds, curve
-        self.summation_method, self.thresholds = summation_method, thresholds
+        if thresholds is None:
+            check_setting("num_thresholds", num_thresholds, "int [2, 16777216]", "AUC")
+            inner = even_thresholds(int(num_thresholds))[1:-1]
+        else:
+            inner = np.sort(fractions("thresholds", thresholds))
+        self.thresholds = [0.0, *inner.tolist(), 1.0]
+        self.num_thresholds, self.curve = len(self.thresholds), curve
+        self.summation_method = summation_method
         self.multi_label, self.num_labels = multi_label, num_labels
+        if label_weights is not None and np.asarray(label_weights).dtype.kind not in "biuf":
+            raise ValueError(f"AUC: expected label_weights to be numbers, got {label_weights!r}")
         self.label_weights, self.from_logits = label_weights, from_logits
 
     def _shapes(self):
         return () if self.multi_label else ((3, self.num_thresholds + 1, 1, 2),)
 
     def _levels(self):
-        if self.thresholds is None:
-            inner = even_thresholds(self.num_thresholds)[1:-1]
-        else:
-            inner = np.sort(np.asarray(self.thresholds, np.float64))
         # At -inf all scores are predicted positive, at inf none.
-        return np.concatenate([[-np.inf], inner, [np.inf]])
+        return np.array([-np.inf, *self.thresholds[1:-1], np.inf])
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         levels = self._levels()
-        y_true, y_pred = self._aligned(y_true, y_pred)
+        labels, y_pred = self._aligned(y_true, y_pred)
         if self.from_logits:
             y_pred = ops.sigmoid(y_pred)
         columns = None if self.multi_label else self.label_weights
         weight = weighted_columns(y_pred, sample_weight, columns)
-        self._count(levels, y_true, y_pred, weight, y_pred.shape[-1] if self.multi_label else 1)
+        self._count(levels, labels, y_pred, weight, y_pred.shape[-1] if self.multi_label else 1)
 
     def result(self):
         """The area so far, a float."""
@@ -169,7 +170,7 @@ class _BestGiven(Counting):
 
     higher_is_better = True
     _legal = dict.fromkeys(("specificity", "sensitivity", "recall", "precision"), "[0, 1]") | {
-        "num_thresholds": "int [1, inf)",
+        "num_thresholds": "int [1, 16777216]",
         "class_id": "int [0, inf)",
     }
 
@@ -186,9 +187,9 @@ class _BestGiven(Counting):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         levels = self._levels()
-        y_true, y_pred = self._aligned(y_true, y_pred)
+        labels, y_pred = self._aligned(y_true, y_pred)
         weight = weighted_columns(y_pred, sample_weight, only(self.class_id, y_pred))
-        self._count(levels, y_true, y_pred, weight)
+        self._count(levels, labels, y_pred, weight)
 
     def _best(self, constrained, rate):
         if np.isnan(rate).any():

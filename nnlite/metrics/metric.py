@@ -8,7 +8,7 @@ from nnlite import config, configurable, initializers, ops
 from nnlite.configurable import Configurable
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, Variable
-from nnlite.losses.loss import Loss, OfFunction, weighted_values, weights_like
+from nnlite.losses.loss import Loss, OfFunction, as_outputs, weighted_values, weights_like
 from nnlite.tree import flatten
 
 
@@ -160,7 +160,7 @@ class Metric(Configurable):
     @property
     def dtype(self):
         """The precision that was asked for, by default `floatx()`; values follow the model's."""
-        return self._dtype or config.floatx()
+        return config.floatx() if self._dtype is None else self._dtype
 
     def get_config(self):
         """The constructor's arguments as a dict, from which `from_config` makes an equal object.
@@ -211,7 +211,8 @@ class Metric(Configurable):
             Its `assign`, `assign_add` and `assign_sub` take tensors.
         """
         dtype = dtype or config.floatx()
-        values = initializers.draw(initializers.get(initializer or "zeros"), tuple(shape), dtype)
+        initializer = initializers.get("zeros" if initializer is None else initializer)
+        values = initializers.draw(initializer, tuple(shape), dtype)
         variable = MetricVariable(values, False, f"{self.name}/{name or 'variable'}", dtype)
         self._variables.append(variable)
         return variable
@@ -298,6 +299,14 @@ def as_logged(value):
     return values.item() if values.size == 1 else values
 
 
+def _halves(variable):
+    """The two halves of a vector as Variables in the same memory."""
+    for name, part in zip(("total", "count"), np.split(variable._data, 2)):
+        half = MetricVariable(part, False, f"{variable.name}/{name}", variable.dtype)
+        half._data = part
+        yield half
+
+
 class Mean(Metric):
     """The weighted mean of values.
 
@@ -324,9 +333,9 @@ class Mean(Metric):
         sample_weight : tensor or array-like, optional
             One weight for each sample, or for each value.
         """
+        values = as_outputs(values, "values")
         if sample_weight is not None:
             sample_weight = weights_like(values, sample_weight)
-            (values,) = ops.operands(values)
             shape = np.broadcast_shapes(values.shape, sample_weight.shape)
             values, sample_weight = (
                 x if x.shape == shape else ops.broadcast_to(x, shape)
@@ -336,6 +345,12 @@ class Mean(Metric):
 
     def _shapes(self):
         return ((4,),)
+
+    @property
+    def variables(self):
+        """The total and the count: Variables of shape (2,), a sum and its rounding error."""
+        state, *others = super().variables
+        return [*_halves(state), *others]
 
     def result(self):
         """The mean so far, a float; 0.0 without values."""
@@ -358,6 +373,17 @@ class Sum(Mean):
     >>> metrics.Sum()([1.0, 3.0], sample_weight=[1.0, 0.5])
     2.5
     """
+
+    @property
+    def variables(self):
+        """The sum: a Variable of shape (2,), the sum and its rounding error."""
+        total, _, *others = super().variables
+        return [total, *others]
+
+    def reset_state(self):
+        """Set the sum to 0."""
+        for v in Mean.variables.fget(self):
+            v.assign(np.zeros(v.shape))
 
     def result(self):
         """The sum so far, a float."""

@@ -1,9 +1,12 @@
 """Intersection over union: the overlap of the true and the predicted samples of a class."""
 
+import warnings
+
 import numpy as np
 
-from nnlite import ops
-from nnlite.losses.loss import broadcasting, check_labels, weights_like
+from nnlite import ops, warn
+from nnlite.checks import is_number
+from nnlite.losses.loss import as_outputs, beside, broadcasting, check_labels, weights_like
 from nnlite.metrics.confusion import ratio
 from nnlite.metrics.metric import Metric
 
@@ -17,7 +20,8 @@ class IoU(Metric):
     Parameters
     ----------
     num_classes : int
-        L. The value of samples whose label or prediction is not in [0, L) is an error.
+        L. Samples whose label or prediction is not in [0, L) do not count, and `result` warns of
+        them.
     target_class_ids : sequence of int
         The classes that the mean is taken over.
     name, dtype
@@ -39,7 +43,7 @@ class IoU(Metric):
 
     higher_is_better = True
     _legal = {
-        "num_classes": "int [1, inf)",
+        "num_classes": "int [1, 16777216]",
         "ignore_class": "int",
         "sparse_y_true": "bool",
         "sparse_y_pred": "bool",
@@ -62,17 +66,21 @@ class IoU(Metric):
         self.num_classes, self.target_class_ids = num_classes, target_class_ids
         self.ignore_class, self.axis = ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
-        classes = np.asarray([*target_class_ids] if np.iterable(target_class_ids) else None)
-        if classes.dtype.kind not in "iu" or not np.isin(classes, range(num_classes)).all():
-            raise ValueError(
-                f"target_class_ids: expected numbers in [0, {num_classes}), got "
-                f"{target_class_ids!r}"
-            )
+        self._warned = False
+        if not isinstance(target_class_ids, range):
+            given = list(target_class_ids) if np.iterable(target_class_ids) else [None]
+            if not all(is_number(c, f"[0, {num_classes})") and c % 1 == 0 for c in given):
+                raise ValueError(
+                    f"target_class_ids: expected numbers in [0, {num_classes}), got "
+                    f"{target_class_ids!r}"
+                )
 
     def _shapes(self):
         return ((self.num_classes + 1, self.num_classes, 1, 2),)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
+        y_pred = as_outputs(y_pred)
+        y_true = beside(y_pred, y_true)
         for name, y, sparse in (
             ("y_true", y_true, self.sparse_y_true),
             ("y_pred", y_pred, self.sparse_y_pred),
@@ -80,12 +88,12 @@ class IoU(Metric):
             if sparse:
                 check_labels(y, ignored=self.ignore_class, what=name)
         if not self.sparse_y_true:
-            y_true = ops.argmax(y_true, axis=self.axis)
+            y_true = ops.operands(ops.argmax(y_true, axis=self.axis))[0]
         if not self.sparse_y_pred:
-            y_pred = ops.argmax(y_pred, axis=self.axis)
-        y_true, y_pred = broadcasting(f"metric {self.name!r}", y_true, ops.operands(y_pred)[0])
+            y_pred = ops.operands(ops.argmax(y_pred, axis=self.axis))[0]
+        y_true, y_pred = broadcasting(f"metric {self.name!r}", y_true, y_pred)
         last = float(self.num_classes)
-        # Those outside are counted under a label of their own, which is an error of `result`.
+        # Those outside are counted under a label of their own, of which `result` warns.
         label = ops.where(_within(y_pred, last) * _within(y_true, last), y_true, last)
         if self.ignore_class is not None:
             label = ops.where(ops.equal(y_true, float(self.ignore_class)), -1.0, label)
@@ -100,13 +108,17 @@ class IoU(Metric):
 
     def result(self):
         """The mean so far, a float; 0.0 without samples."""
-        classes, number = list(self.target_class_ids), self.num_classes
+        classes, number = [int(c) for c in self.target_class_ids], self.num_classes
         (counts,) = self._sums() or [np.zeros((number + 1) * number)]
         counts = counts.reshape(number + 1, number)
-        if counts[number].any():
-            raise ValueError(
+        if counts[number].any() and not self._warned:
+            self._warned = True
+            warnings.warn(
                 f"metric {self.name!r}: expected labels and predictions in [0, {number}), got "
-                "others; give another num_classes, or their label as ignore_class"
+                "others, which do not count; give another num_classes, or their label as "
+                "ignore_class",
+                UserWarning,
+                stacklevel=warn.levels_to_the_caller(),
             )
         counts = counts[:number]
         both = np.diag(counts)[classes]
@@ -230,5 +242,5 @@ class BinaryIoU(IoU):
         self.threshold = threshold
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y_pred = ops.greater_equal(y_pred, float(self.threshold))
+        y_pred = ops.greater_equal(as_outputs(y_pred), float(self.threshold))
         super().update_state(y_true, y_pred, sample_weight)

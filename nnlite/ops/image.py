@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 
-from nnlite.checks import LARGEST_SIZE, is_number
+from nnlite.checks import LARGEST_SIZE, check_choice, is_number
 from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import as_array
+from nnlite.ops.elementwise import add, multiply
 from nnlite.ops.operands import call, constant, number, operands
 from nnlite.ops.shape import broadcast_to, reshape
+from nnlite.ops.slicing import concatenate, expand_dims, split
 from nnlite.ops.windows import check_images, pair
 
 
@@ -69,14 +71,17 @@ def pad2d(x, padding):
     return call("pad2d", [x], top=top, left=left, size=size)
 
 
-def upsample2d(x, size=(2, 2)):
-    """Repeat each row and each column of images.
+def upsample2d(x, size=(2, 2), interpolation="nearest"):
+    """Enlarge images: repeat each row and each column, or interpolate between them.
 
     Parameters
     ----------
     x : tensor, shape (N, H, W, C)
     size : int or pair of int, default (2, 2)
-        Repetitions of each row and of each column.
+        The number of rows for each row, and of columns for each column.
+    interpolation : {'nearest', 'bilinear'}, default 'nearest'
+        'bilinear': values on the lines between the centers of neighbours; beyond those of the
+        outermost pixels, the values of these.
 
     Returns
     -------
@@ -90,11 +95,34 @@ def upsample2d(x, size=(2, 2)):
     """
     x = _images(x)
     down, right = pair("size", size)
+    check_choice("interpolation", interpolation, ("nearest", "bilinear"), "upsample2d")
+    if interpolation == "bilinear":
+        return _interpolated(_interpolated(x, 1, down), 2, right)
     n, height, width, channels = x.shape
     repeated = broadcast_to(
         reshape(x, (n, height, 1, width, 1, channels)), (n, height, down, width, right, channels)
     )
     return reshape(repeated, (n, height * down, width * right, channels))
+
+
+def _interpolated(x, axis, factor):
+    """`x` with `factor` entries for each along an axis, on lines between neighbours' centers."""
+    n = x.shape[axis]
+    if factor == 1 or not n:
+        return x
+    edged = concatenate([split(x, [1], axis)[0], x, split(x, [n - 1], axis)[1]], axis)
+    before, after = split(edged, [n], axis)[0], split(edged, [2], axis)[1]
+    off = (np.arange(factor) + 0.5) / factor - 0.5  # from the center of the pixel, in pixels
+    parts = [
+        multiply(expand_dims(value, axis + 1), weights.reshape(-1, *[1] * (x.ndim - axis - 1)))
+        for value, weights in (
+            (before, np.maximum(-off, 0)),
+            (x, 1 - abs(off)),
+            (after, np.maximum(off, 0)),
+        )
+    ]
+    shape = (*x.shape[:axis], n * factor, *x.shape[axis + 1 :])
+    return reshape(add(add(parts[0], parts[1]), parts[2]), shape)
 
 
 # The codes of csrc/ops/image.c for the values outside of an image.

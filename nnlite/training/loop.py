@@ -3,7 +3,6 @@
 C runs as many batches in one call as take about a tenth of a second. Between calls Python handles
 signals (Ctrl-C) and moves the progress bar. Where a call ends does not change the bits."""
 
-import contextlib
 import time
 import warnings
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.callbacks import EarlyStopping, History, ProgbarLogger
-from nnlite.data.batches import ArrayBatches
+from nnlite.data.batches import ArrayBatches, passing
 from nnlite.data.sources import Source, packed
 from nnlite.engine.tensor import Tensor
 from nnlite.metrics.metric import as_logged
@@ -39,6 +38,7 @@ def run_range(model, kind, batch_range):
     return model._step_cache.step(model, kind, batch_range).run_logged(batch_range, model.n_threads)
 
 
+@config.isolated
 def eager_batches(model, kind, batches):
     """The same batches one by one in Python, as `compile(run_eagerly=True)` asks; gives `logs`."""
     for k in range(batches.count):
@@ -59,11 +59,11 @@ def eager_batches(model, kind, batches):
     return lambda: {name: as_logged(value) for name, value in logs.items()}
 
 
-def run_batches(model, kind, ranges, callbacks=()):
+def run_batches(model, kind, ranges, callbacks=(), asked=None):
     """Run every batch of some ranges.
 
     A call of C does about CALL_SECONDS of work, or one batch if a callback has methods for
-    batches.
+    batches. `asked` is the model that may be told to stop, if `model` is a twin of it.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def run_batches(model, kind, ranges, callbacks=()):
                 seen = logs()
                 call(by_batch, f"on_{kind}_batch_end", done - 1, seen)
                 call(watching, "on_progress", done, seen)
-            if getattr(model, STOP[kind]):
+            if getattr(asked or model, STOP[kind]):
                 return done, logs()
     return done, logs()
 
@@ -151,13 +151,16 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     model._step_cache.clear()  # settings may have changed since
     if validation is not None and not model.run_eagerly:
         _trace(model, validation.batches)
-    model.stop_training, logs, diverged = False, {}, False
+    model.stop_training, logs, diverged, begun = False, {}, False, False
+    metrics = model._step_cache.in_use
+    claimed = metrics.acquire(blocking=False)
     try:
         call(callbacks, "on_train_begin", {})
+        begun = True
         for epoch in epochs:
             model.reset_metrics()
             call(callbacks, "on_epoch_begin", epoch, {})
-            with contextlib.closing(batches.epoch(steps)) as ranges:
+            with passing(batches, steps) as ranges:
                 done, seen = run_batches(model, "train", ranges, callbacks)
             ran_out = not model.stop_training and done < (steps or 1)
             if ran_out:
@@ -173,15 +176,20 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
             call(callbacks, "on_epoch_end", epoch, logs)
             if model.stop_training or ran_out:
                 break
-    except KeyboardInterrupt:
+    except BaseException as error:
+        batches.close()
         # The weights are those of the last finished steps; the best ones come back if they were
         # kept.
-        for c in callbacks:
+        for c in callbacks if begun and isinstance(error, KeyboardInterrupt) else ():
             if isinstance(c, (EarlyStopping, ProgbarLogger)):
                 c.on_train_end()
         raise
     finally:
         model._step_cache.clear()  # and with the steps their working memory
+        if claimed:
+            metrics.release()
+    if model.optimizer is not None:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     call(callbacks, "on_train_end", logs)
     return history
 
@@ -232,13 +240,14 @@ def _warn_if_diverged(logs):
     return True
 
 
-def evaluate(model, batches, steps=None, callbacks=()):
-    """The logs of a model on some data: what its test step returned after the last batch."""
-    model.stop_evaluating = False
+def evaluate(model, batches, steps=None, callbacks=(), twin=None):
+    """The logs of a model on some data: what its test step, or a twin's, returned after the last
+    batch."""
+    model.stop_evaluating, runner = False, twin or model
     call(callbacks, "on_test_begin", {})
-    model.reset_metrics()
-    with contextlib.closing(batches.epoch(steps, restart=True)) as ranges:
-        done, logs = run_batches(model, "test", ranges, callbacks)
+    runner.reset_metrics()
+    with passing(batches, steps, restart=True) as ranges:
+        done, logs = run_batches(runner, "test", ranges, callbacks, model)
     if not model.stop_evaluating and done < (steps or 1):
         say_ran_out(batches.name, done, "of the evaluation", False)
     call(callbacks, "on_test_end", logs)

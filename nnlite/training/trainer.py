@@ -10,6 +10,7 @@ from nnlite.data.sources import Source, split, unpack_x_y_sample_weight
 from nnlite.training import loop, prediction, step_cache
 from nnlite.training.objectives import Objectives, is_nested
 from nnlite.training.steps import Steps
+from nnlite.training.trackers import own_trackers
 from nnlite.tree import is_shape, map_structure
 
 
@@ -260,7 +261,9 @@ class Trainer(Steps):
         callbacks = _callback_list("evaluate", callbacks)
         batches = make_batches(self, (x, y, sample_weight), size, finite=False)
         loop.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
-        return _as_evaluated(loop.evaluate(self, batches, steps, callbacks), return_dict)
+        with own_trackers(self) as twin:
+            logs = loop.evaluate(self, batches, steps, callbacks, twin)
+        return _as_evaluated(logs, return_dict)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """The outputs for every row of `x`.
@@ -311,8 +314,7 @@ class Trainer(Steps):
         float, list of float or dict
             The loss and metrics of the batch, as `evaluate` gives them.
         """
-        batches = self._one_batch((x, y, sample_weight), class_weight=class_weight)
-        _, logs = loop.run_batches(self, "train", [batches.all()])
+        logs = self._one_batch("train", (x, y, sample_weight), class_weight=class_weight)
         return _as_evaluated(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
@@ -329,16 +331,16 @@ class Trainer(Steps):
         float, list of float or dict
             As `evaluate` gives them.
         """
-        batches = self._one_batch((x, y, sample_weight), finite=False)
-        _, logs = loop.run_batches(self, "test", [batches.all()])
+        logs = self._one_batch("test", (x, y, sample_weight), finite=False)
         return _as_evaluated(logs, return_dict)
 
-    def _one_batch(self, data, **how):
-        """A batch of its own, with metrics that begin with it."""
+    def _one_batch(self, kind, data, **how):
+        """The logs of one batch, with metrics that begin with it."""
         self._check_compiled()
         batches = make_batches(self, data, None, **how)
-        self.reset_metrics()
-        return batches
+        with own_trackers(self) as twin:
+            twin.reset_metrics()
+            return loop.run_batches(twin, kind, [batches.all()], asked=self)[1]
 
     def predict_on_batch(self, x):
         """The outputs for one batch.

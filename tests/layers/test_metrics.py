@@ -321,7 +321,7 @@ def test_progress_shows_a_metric_of_several_figures(capsys):
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["f1_score"])
     history = model.fit(VALUES, LABELS, verbose=2).history
     assert history["f1_score"][0].shape == (L,)
-    assert "f1_score: [0." in capsys.readouterr().out
+    assert "f1_score: [0" in capsys.readouterr().out
 
 
 def test_planned_metrics_equal_eager_ones_bitwise():
@@ -380,7 +380,7 @@ def test_metric_of_ones_own_that_is_pickled_goes_on_where_it_was():
         (
             lambda: metrics.AUC(1)([1], [1]),
             ValueError,
-            r"expected num_thresholds to be an integer in \[2, inf\), got 1",
+            r"expected num_thresholds to be an integer in \[2, 16777216\], got 1",
         ),
         (
             lambda: metrics.AUC(curve="x")([1], [1]),
