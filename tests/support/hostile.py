@@ -1,4 +1,5 @@
-"""Hostile calls of the functions of `nnlite.ops`, made by a child process that may crash.
+"""Hostile calls of the functions of `nnlite.ops` and `nnlite.activations`, made by a child process
+that may crash.
 
 A call has three good answers: it works, or it is refused by a ValueError, TypeError or RuntimeError
 that nnlite raised itself and that names the function or an argument.
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import nnlite
-from nnlite import ops
+from nnlite import activations, ops
 from nnlite.engine.tensor import Tensor
 
 PACKAGE = str(Path(nnlite.__file__).parent)
@@ -121,8 +122,9 @@ def sane(name, parameter):
 
 def a_call(rng):
     """A function, its arguments, and a text that says which they are."""
-    name = rng.choice(ops.__all__)
-    function = getattr(ops, name)
+    module = rng.choice([ops, ops, ops, activations])
+    name = rng.choice(module.__all__)
+    function = getattr(module, name)
     given, shown = {}, []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.default is not parameter.empty and rng.random() < 0.6:
@@ -144,8 +146,12 @@ def is_own(error):
 
 
 def names(message, name, given):
-    """Whether a message names the function or one of its arguments."""
-    return any(re.search(rf"\b{word}\b", message) for word in (name, *given))
+    """Whether a message names the function, one of its arguments, or an op that an activation is
+    composed of."""
+    inner = () if name in ops.__all__ else ("activation", *dir(ops))
+    return any(
+        re.search(rf"(?<![A-Za-z]){word}(?![A-Za-z])", message) for word in (name, *given, *inner)
+    )
 
 
 def fault_of(name, function, given):
