@@ -269,7 +269,7 @@ def squareplus(x, b=4):
     # The formula of the definition would subtract infinity from infinity, and lose digits below 0.
     near = ops.clip(x, -1e18, 1e18)  # its square is finite; beyond, b does not matter
     root = ops.sqrt(ops.add(ops.square(near), b))
-    return ops.add(relu(x), ops.divide(0.5 * b, ops.add(ops.abs(x), root)))
+    return ops.add(relu(x), ops.divide(ops.multiply(0.5, b), ops.add(ops.abs(x), root)))
 
 
 def sparse_plus(x):
