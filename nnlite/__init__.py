@@ -31,6 +31,7 @@ from nnlite import (
     ops,
     optimizers,
     regularizers,
+    saving,
     schedules,
     utils,
 )
@@ -92,6 +93,7 @@ __all__ = [
     "optimizers",
     "preprocessing",
     "regularizers",
+    "saving",
     "schedules",
     "show_versions",
     "utils",

@@ -4,6 +4,7 @@ The functions accept tensors, variables, arrays, lists and numbers. Comparisons 
 """
 
 from nnlite import config, losses, nn, ops
+from nnlite.configurable import forget_names
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 
 __all__ = [
@@ -138,7 +139,8 @@ def concatenate(tensors, axis=-1):
 
 
 def clear_session():
-    """Do nothing: models share no state."""
+    """Begin to number the names of optimizers again. Models share no other state."""
+    forget_names()
 
 
 def constant(value, dtype=None, shape=None, name=None):

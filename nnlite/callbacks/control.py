@@ -70,8 +70,8 @@ class _Monitor(Callback):
             return None
         raise ValueError(
             f"{type(self).__name__}: monitor {self.monitor!r} is not among the logs "
-            f"{', '.join(logs)}{did_you_mean(self.monitor, logs) or ';'} a 'val_' value needs "
-            "validation_data or validation_split"
+            f"{', '.join(logs)}; a 'val_' value needs validation_data or validation_split"
+            f"{did_you_mean(self.monitor, logs)}"
         )
 
     def _improves(self, value, than):

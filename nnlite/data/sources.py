@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nnlite import config, ops
+from nnlite import config
 from nnlite.checks import refuse_masked
 from nnlite.engine.tensor import Tensor
-from nnlite.ops.shape import SOURCE_CODES
+from nnlite.ops.rows import SOURCE_CODES, gather, gather_csr
 from nnlite.tree import flatten, map_structure
 
 CODES = {np.dtype(name): code for name, code in SOURCE_CODES.items()}  # a name takes 1 us to find
@@ -130,7 +130,7 @@ class ArraySource(Source):
         if source.shape:
             return source
         rows = count if index is None else self.rows
-        return ops.gather(
+        return gather(
             source, index, count, self.row_shape, self.dtype, self.code, self.row_bytes, rows
         )
 
@@ -153,6 +153,7 @@ class SparseSource(Source):
                 f"{name}: expected a sparse matrix of numbers, got shape {matrix.shape} of type "
                 f"{matrix.dtype}"
             )
+        _check_csr(matrix, name)
         if not matrix.has_canonical_format:
             matrix = matrix.copy()
             matrix.sum_duplicates()
@@ -195,7 +196,28 @@ class SparseSource(Source):
     def read(self, placeholders, index, count):
         rows = count if index is None else self.rows
         shape = (count, *self.row_shape)
-        return ops.gather_csr(*placeholders, index, shape, config.floatx(), self.code, rows)
+        return gather_csr(*placeholders, index, shape, config.floatx(), self.code, rows)
+
+
+def _check_csr(matrix, name):
+    """Refuse a CSR matrix whose arrays point outside of each other: C would follow them."""
+    begin, columns = matrix.indptr, matrix.indices
+    stored = min(len(columns), len(matrix.data))
+    if (
+        len(begin) != matrix.shape[0] + 1
+        or begin[0] != 0
+        or begin[-1] > stored
+        or (begin[1:] < begin[:-1]).any()
+    ):
+        raise ValueError(
+            f"{name}: expected the indptr of a CSR matrix of {matrix.shape[0]} rows to rise from 0 "
+            f"to its {stored} entries at most; was it edited?"
+        )
+    if len(columns) and not 0 <= columns.min() <= columns.max() < matrix.shape[1]:
+        raise ValueError(
+            f"{name}: expected the indices of a CSR matrix to be columns from 0 to "
+            f"{matrix.shape[1] - 1}, got {columns.min()} to {columns.max()}"
+        )
 
 
 def source_of(values, name, integer=False):

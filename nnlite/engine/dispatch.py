@@ -12,6 +12,7 @@ import threading
 import numpy as np
 
 from nnlite import config
+from nnlite.checks import LARGEST_SIZE, MOST_ELEMENTS
 from nnlite.engine import cpu_quota
 from nnlite.engine._engine import MAX_ATTRS, MAX_NDIM, built_isas, engines, set_quota
 from nnlite.engine.tensor import REALS, Tensor, Variable
@@ -86,7 +87,11 @@ class Op:
 
     def c_attrs(self, attrs):
         """The attributes in C's order and types."""
-        return tuple(kind(attrs[name]) for name, kind in self.attrs.items() if kind is not None)
+        values = tuple(kind(attrs[name]) for name, kind in self.attrs.items() if kind is not None)
+        for value in values:
+            if type(value) is int and not -(2**62) < value < 2**62:
+                raise ValueError(f"{self.name}: expected numbers below 2**62, got {value}")
+        return values
 
     def work(self, in_shapes, out_shapes):
         """A rough cost in multiply-adds."""
@@ -166,6 +171,16 @@ def active_recordings():
     """The recordings that are active in this thread."""
     recordings = _recordings.get()
     return [r for r in recordings if r._open.locked()] if recordings else ()
+
+
+def traces():
+    """The traces that are being recorded in this thread."""
+    return [r for r in active_recordings() if not r.executing]
+
+
+def in_a_layer():
+    """Whether a layer is being called, in this thread."""
+    return bool(_scopes.get())
 
 
 def tracing():
@@ -269,6 +284,14 @@ def apply(op, inputs, attrs):
             raise ValueError(
                 f"{op.name}: expected at most {MAX_NDIM} dimensions, got shape {shape}"
             )
+    for shape in shapes:
+        if shape and not (
+            0 <= min(shape) <= max(shape) <= LARGEST_SIZE and math.prod(shape) <= MOST_ELEMENTS
+        ):
+            raise ValueError(
+                f"{op.name}: expected a result with axes of less than 2**31 entries, and of no "
+                f"more than 2**36 elements in all, got shape {shape}"
+            )
     real = real_of(inputs, attrs)
     dtypes = {"real": real, "int32": "int32", "given": attrs.get("dtype")}
     outputs = [Tensor(shape, dtypes[kind]) for shape, kind in zip(shapes, op.outputs)]
@@ -287,6 +310,9 @@ def apply(op, inputs, attrs):
 
 def execute(op, inputs, outputs, attrs, real):
     """Fill the outputs by running the op's C function."""
+    for t in inputs:
+        if t._data is None:
+            t.numpy()  # raises: it was kept from a trace that is over
     if op.view:
         outputs[0]._data = inputs[0]._data.reshape(outputs[0].shape)
         return

@@ -9,7 +9,7 @@ import functools
 import operator
 
 from nnlite.config import isolated
-from nnlite.engine.dispatch import Recording
+from nnlite.engine.dispatch import Recording, in_a_layer
 from nnlite.engine.tensor import Tensor
 from nnlite.tree import map_structure
 
@@ -20,7 +20,7 @@ class Symbol:
     Parameters
     ----------
     shape : tuple
-        The first entry is None, for the batch size.
+        The first entry is the size of a batch, or None if it may be any.
     dtype : str
     node : Node
         The call that computes it.
@@ -158,29 +158,39 @@ def is_symbolic(values):
 def symbolic_call(function, args, kwargs):
     """Record a call on symbols; return the symbols of its results.
 
-    Their shapes come from a trace on one sample.
+    Their shapes come from a trace on one sample, or on as many as a batch is said to have.
     """
     node = Node(function, args, kwargs)
+    batch = next((s.shape[0] for s in node.inputs if s.shape and s.shape[0] is not None), None)
+
+    def samples(symbol):
+        return Tensor((batch or 1, *symbol.shape[1:]) if symbol.shape else (), symbol.dtype)
+
+    def symbol(tensor):
+        shape = (batch and tensor.shape[0], *tensor.shape[1:]) if tensor.shape else ()
+        return Symbol(shape, tensor.dtype, node)
+
     with Recording(executing=False):
-        results = node.call_with(_one_sample)
-    node.outputs = map_structure(
-        lambda t: Symbol((None, *t.shape[1:]) if t.shape else (), t.dtype, node), results, Tensor
-    )
+        results = node.call_with(samples)
+    node.outputs = map_structure(symbol, results, Tensor)
     return node.outputs
 
 
-def _one_sample(symbol):
-    return Tensor((1, *symbol.shape[1:]) if symbol.shape else (), symbol.dtype)
-
-
 def supports_symbols(function):
-    """A version of a function of tensors whose calls on symbols are recorded."""
+    """A version of a function of tensors whose calls on symbols are recorded, and whose errors
+    name it unless a layer called it."""
+    name = function.__name__
 
     @functools.wraps(function)
     def op(*args, **kwargs):
         if is_symbolic(args) or (kwargs and is_symbolic(kwargs.values())):
             return symbolic_call(op, args, kwargs)
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except (TypeError, ValueError, RuntimeError) as error:
+            if not str(error).startswith(f"{name}:") and not in_a_layer():
+                error.args = (f"{name}: {error}",)
+            raise
 
     op.__module__ = "nnlite.ops"  # its public place, by which models that use it are pickled
     return op
@@ -190,6 +200,7 @@ def input_symbol(layer, shape, dtype):
     """The symbol of an input layer."""
     node = Node(layer, (), {})
     node.outputs, layer._output_shape = Symbol(shape, dtype, node), shape
+    layer._record_call(node)
     return node.outputs
 
 

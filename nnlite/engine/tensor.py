@@ -8,7 +8,6 @@ import numpy as np
 
 from nnlite import config
 from nnlite.checks import refuse_masked
-from nnlite.engine._engine import aligned_empty
 
 REALS = ("float32", "float64")
 DTYPES = (*REALS, "int32")
@@ -124,6 +123,18 @@ class Tensor:
             else np.array2string(self._data, separator=", ")
         )
         return f"<{type(self).__name__} shape={self.shape} dtype={self.dtype} {values}>"
+
+
+CACHE_LINE = 64
+
+
+def aligned_empty(shape, dtype):
+    """A C-ordered array of zeros that begins on a cache line."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    raw = np.zeros(size + CACHE_LINE, np.uint8)
+    shift = -raw.ctypes.data % CACHE_LINE
+    return raw[shift : shift + size].view(dtype).reshape(shape)
 
 
 class Variable(Tensor):
@@ -249,7 +260,7 @@ def as_array(value, dtype=None):
     refuse_masked("Tensor", value)
     if dtype is None:
         dtype = config.floatx() if array.dtype.kind == "f" else "int32"
-    if dtype not in DTYPES:
+    if not isinstance(dtype, (str, np.dtype)) or dtype not in DTYPES:
         raise ValueError(f"Tensor: expected a dtype of {', '.join(DTYPES)}, got {dtype!r}")
     if dtype == "int32" and array.dtype.kind in "iu" and array.dtype != np.int32 and array.size:
         if array.max() > np.iinfo(np.int32).max or array.min() < np.iinfo(np.int32).min:
@@ -289,7 +300,7 @@ def convert_to_tensor(value, dtype=None):
     >>> nnlite.convert_to_tensor([[1.0, 2.0]]).shape
     (1, 2)
     """
-    if isinstance(value, Tensor) and dtype in (None, value.dtype):
+    if isinstance(value, Tensor) and (dtype is None or value.dtype is dtype):
         return value
     array = as_array(value, dtype)
     if array is value or array.base is not None:

@@ -5,7 +5,8 @@ and find the layer built. If anything raises, every layer whose build began insi
 
 import contextlib
 import functools
-import numbers
+
+import numpy as np
 
 from nnlite.config import active, isolated
 from nnlite.configurable import structure_version
@@ -107,15 +108,30 @@ def built_once(build):
             here.calling = here.made = None
             self.__dict__["_building"] = True
             try:
-                build(self, *map(as_shapes, args), **kwargs)
+                _build(build, self, args, kwargs)
             except (ValueError, TypeError) as error:
                 say_where(error, self)
                 raise
             self.built = True
-            del self._building
+            del self.__dict__["_building"]
 
     once.runs_once = True
     return once
+
+
+def _build(build, layer, args, kwargs):
+    """Call a `build` with shapes that are shapes; None is enough for a layer that needs none."""
+    if "input_shape" in kwargs:
+        args = (kwargs.pop("input_shape"), *args)
+    if args and args[0] is None:
+        try:
+            return build(layer, *args, **kwargs)
+        except (TypeError, AttributeError):
+            raise TypeError(no_shape(None)) from None
+    shapes = [*map(as_shapes, args)]
+    if shapes and layer._takes is not None:
+        layer._check_shapes(shapes[0])
+    return build(layer, *shapes, **kwargs)
 
 
 def as_shapes(given):
@@ -123,13 +139,18 @@ def as_shapes(given):
     if isinstance(given, dict):
         return {key: as_shapes(shape) for key, shape in given.items()}
     if isinstance(given, (list, tuple)):
-        if all(n is None or isinstance(n, numbers.Integral) for n in given):
+        if all(n is None or isinstance(n, (int, np.integer)) for n in given):
             return tuple(n if n is None else int(n) for n in given)
-        if all(isinstance(shape, (list, tuple, dict)) for shape in given):
-            return type(given)(as_shapes(shape) for shape in given)
-    raise TypeError(
-        "input_shape: expected a tuple of the batch, None, and the sizes of a sample, "
-        f"such as (None, 4), got {given!r}"
+        if all(shape is None or isinstance(shape, (list, tuple, dict)) for shape in given):
+            return type(given)(shape and as_shapes(shape) for shape in given)
+    raise TypeError(no_shape(given))
+
+
+def no_shape(given):
+    """The words for what is no shape."""
+    return (
+        "input_shape: expected a tuple of the batch, None, and the sizes of a sample, such as "
+        f"(None, 4), got {given!r}"
     )
 
 

@@ -17,6 +17,16 @@ from nnlite.losses.loss import check_labels, equal_shapes, weights_like
 from nnlite.metrics.metric import Metric
 
 
+def _counted(which, what):
+    """A property: one of the four counts so far, at each threshold."""
+
+    def counts(self):
+        found = self._counts_at(self._levels())[which]
+        return found[:, 0] if found.shape[1] == 1 else found
+
+    return property(counts, doc=f"The number of {what} at each threshold, so far: an array.")
+
+
 class Counting(Metric):
     """Base of the metrics that are computed from the histogram."""
 
@@ -50,6 +60,11 @@ class Counting(Metric):
         below = counts[:, :-1].cumsum(axis=1)
         above = counts[:, :0:-1].cumsum(axis=1)[:, ::-1]
         return below[0], below[1], above[0], above[1]
+
+    true_negatives = _counted(0, "negative targets that are predicted negative")
+    false_negatives = _counted(1, "positive targets that are predicted negative")
+    false_positives = _counted(2, "negative targets that are predicted positive")
+    true_positives = _counted(3, "positive targets that are predicted positive")
 
     def _aligned(self, y_true, y_pred):
         """Targets and outputs of one shape; labels of several outputs become one-hot rows. Targets
@@ -306,20 +321,22 @@ class FBetaScore(Counting):
         super().__init__(name, dtype)
         self.average, self.beta, self.threshold = average, beta, threshold
 
+    def _levels(self):
+        return np.array([self.threshold or 0.5])
+
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_true, y_pred = self._aligned(y_true, y_pred)
         weight = weighted_columns(y_pred, sample_weight, None)
         columns = y_pred.shape[-1] if y_pred.ndim > 1 else 1
-        threshold = self.threshold or 0.5
         if self.threshold is None and columns > 1:
             largest = ops.max(y_pred, axis=-1, keepdims=True)
             not_zero = ops.greater(ops.abs(y_pred), 1e-9)  # a row of zeros has no positives
             y_pred = ops.greater_equal(y_pred, largest) * not_zero
-        self._count([threshold], y_true, y_pred, weight, columns)
+        self._count(self._levels(), y_true, y_pred, weight, columns)
 
     def result(self):
         """The value so far: a float, or an array of one value for each class."""
-        _, fn, fp, tp = (t[0] for t in self._counts_at([0.5]))
+        _, fn, fp, tp = (t[0] for t in self._counts_at(self._levels()))
         if self.average == "micro":
             fn, fp, tp = (t.sum(keepdims=True) for t in (fn, fp, tp))
         b = self.beta**2

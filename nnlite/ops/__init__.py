@@ -106,12 +106,11 @@ from nnlite.ops.reduce import (
     sum_to,
     var,
 )
+from nnlite.ops.rows import take
 from nnlite.ops.shape import (
     assign,
     broadcast_to,
     full_like,
-    gather,
-    gather_csr,
     one_hot,
     ones,
     ones_like,
@@ -213,6 +212,7 @@ __all__ = [
     "sum",
     "sum_abs",
     "sum_squares",
+    "take",
     "tanh",
     "top_k",
     "transpose",

@@ -11,7 +11,6 @@ from nnlite.engine.dispatch import Op
 from nnlite.ops.elementwise import (
     clip,
     exp,
-    greater,
     greater_equal,
     multiply,
     negative,
@@ -21,7 +20,7 @@ from nnlite.ops.elementwise import (
     subtract,
     where,
 )
-from nnlite.ops.operands import call, operands
+from nnlite.ops.operands import call, flag, number, operands
 from nnlite.ops.shape import reshape, transpose
 
 # The numbers that csrc/math/activation.h gives them; a test compares the two.
@@ -88,7 +87,7 @@ def activation_gradient(dy, y, kind, alpha):
 
 def activation(x, kind, alpha=0.0):
     """The activation that has the name `kind` in `KINDS`, with the parameter `alpha`."""
-    return call("activation", operands(x), kind=KINDS[kind], alpha=alpha)
+    return call("activation", operands(x), kind=KINDS[kind], alpha=number("alpha", alpha))
 
 
 def linear_activation(x):
@@ -115,6 +114,11 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     >>> ops.relu([-2.0, 0.5, 3.0], negative_slope=0.5, max_value=2.0).numpy()
     array([-1. ,  0.5,  2. ], dtype=float32)
     """
+    negative_slope, threshold = (
+        number("negative_slope", negative_slope),
+        number("threshold", threshold),
+    )
+    max_value = None if max_value is None else number("max_value", max_value)
     if threshold == 0 and negative_slope == 0:
         if max_value is None:
             return activation(x, "relu")
@@ -123,7 +127,7 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     if threshold == 0 and max_value is None and negative_slope > 0:
         return activation(x, "leaky_relu", negative_slope)
     (x,) = operands(x)
-    y = where(greater(x, threshold), x, 0.0)
+    y = where(greater_equal(threshold, x), 0.0, x)  # NaN stays NaN
     if max_value is not None:
         y = clip(y, 0.0, float(max_value))
     if negative_slope:
@@ -168,6 +172,7 @@ def elu(x, alpha=1.0):
     ValueError
         If `alpha` is negative.
     """
+    alpha = number("alpha", alpha)
     if not alpha >= 0:
         raise ValueError(f"elu: expected alpha to be at least 0, got {alpha!r}")
     return activation(x, "elu", alpha)
@@ -227,8 +232,9 @@ def isru(x, limit=1.0):
     ValueError
         If `limit` is not positive.
     """
-    if not limit > 0:
-        raise ValueError(f"isru: expected limit to be above 0, got {limit!r}")
+    limit = number("limit", limit)
+    if not 0 < limit < math.inf:
+        raise ValueError(f"isru: expected limit to be above 0 and finite, got {limit!r}")
     return activation(x, "isru", limit)
 
 
@@ -290,7 +296,8 @@ def gelu(x, approximate=True):
         Whether to compute x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2 instead; the
         layers' 'gelu' is exact.
     """
-    return call("gated_activation", operands(x), gate=GATES["gelu_tanh" if approximate else "gelu"])
+    gate = GATES["gelu_tanh" if flag("approximate", approximate) else "gelu"]
+    return call("gated_activation", operands(x), gate=gate)
 
 
 def mish(x):
@@ -349,7 +356,9 @@ def _along(axis, function, x):
 def softmax(x, axis=-1):
     """exp(x) / sum(exp(x)) along an axis.
 
-    A cross-entropy along the last axis computes from `x` if it is given the result.
+    An entry of -inf gets 0. Entries that hold inf, or nothing but -inf, have no softmax: they
+    become NaN, as those that hold NaN. A cross-entropy along the last axis computes from `x` if it
+    is given the result.
 
     Parameters
     ----------
@@ -363,7 +372,7 @@ def softmax(x, axis=-1):
         If `x` has no such axis, or its last axis has no entry.
     """
     (x,) = operands(x)
-    if axis not in (-1, x.ndim - 1):
+    if not isinstance(axis, Integral) or axis not in (-1, x.ndim - 1):
         return _along(axis, softmax, x)
     y = call("softmax", [x])
     y.logits = ("softmax", x)
@@ -373,12 +382,14 @@ def softmax(x, axis=-1):
 def log_softmax(x, axis=-1):
     """The logarithm of softmax(x) along an axis: x - log(sum(exp(x))), without overflow.
 
+    An entry of -inf stays -inf; where softmax is NaN, so is this.
+
     Parameters
     ----------
     x : tensor
     axis : int or tuple of int, default -1
     """
     (x,) = operands(x)
-    if axis not in (-1, x.ndim - 1):
+    if not isinstance(axis, Integral) or axis not in (-1, x.ndim - 1):
         return _along(axis, log_softmax, x)
     return call("log_softmax", [x])

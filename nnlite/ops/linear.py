@@ -6,7 +6,7 @@ from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.activation import KINDS, activation_gradient
 from nnlite.ops.elementwise import multiply
-from nnlite.ops.operands import call, operands
+from nnlite.ops.operands import call, flag, number, operands
 from nnlite.ops.reduce import sum, sum_to
 from nnlite.ops.shape import reshape
 
@@ -65,9 +65,12 @@ def matmul(x1, x2, transpose_a=False, transpose_b=False):
     """
     x1, x2 = operands(x1, x2)
     if x1.ndim == x2.ndim == 2:
-        attrs = {"transpose_a": int(transpose_a), "transpose_b": int(transpose_b)}
+        attrs = {
+            "transpose_a": flag("transpose_a", transpose_a),
+            "transpose_b": flag("transpose_b", transpose_b),
+        }
         return call("matmul", [x1, x2], **attrs)
-    if transpose_a or transpose_b:
+    if flag("transpose_a", transpose_a) or flag("transpose_b", transpose_b):
         raise ValueError(
             f"matmul: expected two matrices to transpose, got shapes {x1.shape} and {x2.shape}"
         )
@@ -97,7 +100,9 @@ def _infer_linear(x, w, b=None, **_):
         raise ValueError(
             f"expected an input of at least 2 dimensions (rows, features), got shape {x}"
         )
-    if len(w) != 2 or x[-1] != w[0]:
+    if len(w) != 2:
+        raise ValueError(f"expected a kernel of 2 axes, got shape {w}")
+    if x[-1] != w[0]:
         raise ValueError(f"expected an input of {w[0]} features on its last axis, got shape {x}")
     if b is not None and b != (w[1],):
         raise ValueError(f"expected a bias of shape {(w[1],)}, got {b}")
@@ -144,9 +149,10 @@ def linear(x, kernel, bias=None, activation="linear", alpha=0.0):
     -------
     Tensor, shape (..., U)
     """
-    if activation not in KINDS:
+    if not isinstance(activation, str) or activation not in KINDS:
         raise ValueError(
             f"linear: expected an activation of {', '.join(KINDS)}, got {activation!r}"
         )
     given = [x, kernel] if bias is None else [x, kernel, bias]
-    return call("linear", operands(*given), kind=KINDS[activation], alpha=alpha)
+    kind, alpha = KINDS[activation], number("alpha", alpha)
+    return call("linear", operands(*given), kind=kind, alpha=alpha)

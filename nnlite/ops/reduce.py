@@ -19,7 +19,7 @@ from nnlite.ops.elementwise import (
     square,
     subtract,
 )
-from nnlite.ops.operands import call, operands
+from nnlite.ops.operands import call, flag, operands
 from nnlite.ops.shape import broadcast_to, reshape
 
 
@@ -66,7 +66,7 @@ def _axes(axis, shape, name):
 
 
 def _reduce(op, x, axis, keepdims):
-    shape = x.shape
+    shape, keepdims = x.shape, flag("keepdims", keepdims)
     axes = _axes(axis, shape, op)
     while axes:
         # One call reduces the last group of adjacent axes.

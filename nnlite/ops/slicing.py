@@ -175,7 +175,7 @@ def concatenate(xs, axis=0):
         return xs[0]
     while len(xs) > _MAX_INPUTS:
         xs = [concatenate(xs[k : k + _MAX_INPUTS], axis) for k in range(0, len(xs), _MAX_INPUTS)]
-    axis = _axis(axis, max(xs[0].ndim, 1), "concatenate")
+    axis = _axis(axis, xs[0].ndim, "concatenate")
     return call("concatenate", list(xs), axis=axis)
 
 
@@ -211,12 +211,19 @@ def split(x, indices_or_sections, axis=0):
     (x,) = operands(x)
     axis = _axis(axis, x.ndim, "split")
     n, parts = x.shape[axis], indices_or_sections
-    if isinstance(parts, numbers.Integral):
-        if parts < 1 or n % parts:
+    if isinstance(parts, numbers.Integral) and not isinstance(parts, bool):
+        if not 1 <= parts <= max(n, 1) or n % parts:
             raise ValueError(f"split: {n} entries cannot be cut into {parts} equal parts")
         begins = [n // parts * k for k in range(1, parts)]
-    else:
+    elif isinstance(parts, (tuple, list, np.ndarray)) and all(
+        isinstance(k, numbers.Integral) for k in parts
+    ):
         begins = list(parts)
+    else:
+        raise TypeError(
+            "split: expected indices_or_sections to be an integer or a list of integers, got "
+            f"{parts!r}"
+        )
     ends = [0, *begins, n]
     before = [slice(None)] * axis
     return [x[(*before, slice(a, b))] for a, b in itertools.pairwise(ends)]

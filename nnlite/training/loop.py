@@ -188,6 +188,8 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
         model._step_cache.clear()  # and with the steps their working memory
         if claimed:
             metrics.release()
+    if model.optimizer is not None:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     call(callbacks, "on_train_end", logs)
     return history
 

@@ -227,7 +227,10 @@ def _layout_key(kind, batches):
 
 @config.isolated
 def build_by_tracing(model, shapes):
-    """Build a model by tracing it on one sample of a shape (None, ...), or of several."""
+    """Build a model by tracing it on one sample of a shape (None, ...), or of several; leave one
+    that has no `call` to its steps."""
+    if not model._has_call:
+        return
     with Recording(executing=False):
         x = map_structure(lambda shape: Tensor((1, *shape[1:]), model._precision), shapes, tuple)
         model(x, training=False)
