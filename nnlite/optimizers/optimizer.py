@@ -171,13 +171,9 @@ class Optimizer(Configurable):
         if settings is None:
             now = vars(self)
             settings = {name: now[name] for name in self._signature() if name in now}
-        self._check_given(
-            {
-                name: value
-                for name, value in settings.items()
-                if name != "learning_rate" and (value is not None or name not in self._may_be_none)
-            }
-        )
+        no_limits = {name for name in self._may_be_none if settings.get(name) is None}
+        left = settings.keys() - no_limits - {"learning_rate"}
+        self._check_given({name: settings[name] for name in left})
         given = [f"{name}={getattr(self, name)!r}" for name in self._clips if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(
