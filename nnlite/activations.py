@@ -23,6 +23,7 @@ from nnlite.ops import (
     softsign,
     tanh,
 )
+from nnlite.ops.activation import along_axes
 
 __all__ = [
     "celu",
@@ -314,8 +315,8 @@ def sparsemax(x, axis=-1):
     Parameters
     ----------
     x : tensor or array-like
-    axis : int, default -1
-        The axis of the classes.
+    axis : int or tuple of int, default -1
+        The axis of the classes; along several axes all their elements together sum to 1.
 
     Returns
     -------
@@ -323,12 +324,9 @@ def sparsemax(x, axis=-1):
         Of the shape of x.
     """
     x = linear(x)
-    check_setting("axis", axis, "int", "sparsemax")
-    if not -x.ndim <= axis < x.ndim:
-        raise ValueError(
-            f"sparsemax: expected an axis within {x.ndim} dimensions, got {axis} (shape {x.shape})"
-        )
-    axis = int(axis) % x.ndim
+    if axis not in (-1, x.ndim - 1):
+        return along_axes(axis, sparsemax, x)
+    axis = x.ndim - 1
     # What is less than the maximum by 1 gets 0. Clipped, it is finite, and its share is still 0.
     x = ops.maximum(x, ops.subtract(ops.max(x, axis, keepdims=True), 2.0))
     mine, theirs = ops.expand_dims(x, axis + 1), ops.expand_dims(x, axis)

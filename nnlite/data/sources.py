@@ -4,11 +4,13 @@ index.
 What goes into a step is (x, y, sample_weight), each a `Source`, None, or for models of several
 inputs or outputs a list or dict of Sources."""
 
+import copy
 from collections.abc import Mapping
 
 import numpy as np
 
 from nnlite import config
+from nnlite.checks import refuse_masked
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.rows import SOURCE_CODES, gather, gather_csr
 from nnlite.tree import flatten, map_structure
@@ -40,13 +42,15 @@ class Source:
         """What a step reads rows as."""
         return "int32" if self.integer else config.floatx()
 
-    def check_finite(self):
-        """Raise ValueError if a value is NaN or infinite."""
-        if not _is_finite(self._numbers()):
+    def check_finite(self, real=None):
+        """Raise ValueError if a value is NaN or infinite, or is so in the precision `real`."""
+        values = self._numbers()
+        if not _is_finite(values):
             raise ValueError(
                 f"{self.name}: expected finite values, got NaN or infinity; impute or remove those "
                 "rows"
             )
+        check_range(self.name, values, real or self.dtype)
 
     def slice(self, rows):
         """The Source of some consecutive rows, which stay where they are."""
@@ -162,15 +166,24 @@ class SparseSource(Source):
         self._entries = np.ascontiguousarray(entries)
         self._columns = np.ascontiguousarray(matrix.indices, np.int32)
         self._begin = np.ascontiguousarray(matrix.indptr, np.int64)
+        self._first = 0  # the row of the matrix that is the first here
 
     @property
     def layout(self):
         return ("csr", self.code, self.row_shape)
 
     def _numbers(self):
-        return self._entries
+        return self._entries[self._begin[0] : self._begin[-1]]
+
+    def slice(self, rows):
+        start, stop, _ = rows.indices(self.rows)
+        part = copy.copy(self)
+        part.rows, part._begin = stop - start, self._begin[start : stop + 1]
+        part._first += start
+        return part
 
     def values(self, rows):
+        rows = np.arange(self.rows)[rows] + self._first
         return self.array[rows].toarray()
 
     def placeholders(self, index, count):
@@ -229,6 +242,20 @@ def _is_finite(array):
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
 
+def check_range(name, array, real):
+    """Raise ValueError if finite values of an array or sparse matrix are infinite in the precision
+    `real`."""
+    array = array.data if hasattr(array, "tocsr") else array
+    if real != "float32" or array.dtype != np.float64 or not array.size:
+        return
+    largest = max(array.max(), -array.min())
+    if largest > np.finfo(np.float32).max:
+        raise ValueError(
+            f"{name}: expected values that float32 holds, up to 3.4e38, got {largest:.3g}; scale "
+            "them, or let the model compute in float64"
+        )
+
+
 def _fits_int32(array):
     """Whether int32 holds these integers."""
     if not array.size or array.dtype.itemsize < 4:
@@ -260,6 +287,7 @@ def _array(values, name):
     """An array of whatever was given."""
     if isinstance(values, Tensor):
         return values.numpy()
+    refuse_masked(name, values)
     if isinstance(values, Mapping):
         raise TypeError(f"{name}: expected one array, got a dict of {', '.join(map(str, values))}")
     try:

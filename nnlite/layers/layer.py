@@ -382,7 +382,10 @@ class Layer(Tracked):
                 if not self.built:
                     self._build_for(inputs)
                 elif self._takes is not None:
-                    self._check_shapes(map_structure(lambda x: x.shape, inputs, Tensor))
+                    one = isinstance(inputs, Tensor)
+                    self._check_shapes(
+                        inputs.shape if one else map_structure(lambda x: x.shape, inputs, Tensor)
+                    )
                 if self._takes_training():
                     kwargs["training"] = bool(training)
                 outputs = self.call(inputs, *args, **kwargs)

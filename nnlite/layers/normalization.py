@@ -333,7 +333,7 @@ class RMSNormalization(Layer):
             )
         squares = ops.mean(ops.square(inputs), tuple(axes), keepdims=True)
         sizes = [n if d in axes else 1 for d, n in enumerate(inputs.shape)]
-        return inputs / ops.sqrt(squares + self.epsilon) * ops.reshape(self.scale, sizes)
+        return inputs / ops.sqrt(squares + float(self.epsilon)) * ops.reshape(self.scale, sizes)
 
 
 class UnitNormalization(Layer):

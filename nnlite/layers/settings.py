@@ -68,7 +68,8 @@ def axes(name, value):
 
 def axes_or_none(name, value):
     """Raise an error unless a setting is an axis, several, none, or None."""
-    return () if value in (None, (), []) else axes(name, value)
+    none = value is None or (isinstance(value, (list, tuple)) and not value)
+    return () if none else axes(name, value)
 
 
 def axes_within(name, value, ndim):
@@ -113,14 +114,14 @@ def noise_shape(name, value):
 
 
 def numbers_of(name, value):
-    """Raise a ValueError unless a setting is real numbers; returns them as a float64 array."""
+    """Raise a ValueError unless a setting is finite numbers; returns them as a float64 array."""
     try:
         found = np.asarray(value)
-        if found.dtype.kind not in "biuf" or np.ma.is_masked(value) or np.isnan(found).any():
-            raise TypeError
-        return found.astype(np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"expected {name} to be numbers, got {value!r}") from None
+    except ValueError:  # of rows of different lengths
+        found = np.asarray(None)
+    if found.dtype.kind not in "iuf" or np.ma.is_masked(value) or not np.isfinite(found).all():
+        raise ValueError(f"expected {name} to be numbers, got {value!r}")
+    return found.astype(np.float64)
 
 
 def sizes(name, value):
