@@ -5,7 +5,7 @@ A Dense layer or a convolution computes those in `FUSED` in the same pass as its
 """
 
 from nnlite import ops, registry
-from nnlite.checks import check_number
+from nnlite.checks import check_number, check_setting
 from nnlite.ops import (
     elu,
     hard_sigmoid,
@@ -154,7 +154,8 @@ def hard_shrink(x, threshold=0.5):
     Tensor
         Of the shape of x.
     """
-    return ops.where(ops.less_equal(ops.abs(x), threshold), 0.0, x)
+    check_number("threshold", threshold, "[0, inf)", "hard_shrink")
+    return ops.where(ops.less_equal(ops.abs(x), float(threshold)), 0.0, x)
 
 
 def soft_shrink(x, threshold=0.5):
@@ -170,6 +171,7 @@ def soft_shrink(x, threshold=0.5):
     Tensor
         Of the shape of x.
     """
+    check_number("threshold", threshold, "[0, inf)", "soft_shrink")
     return ops.subtract(x, ops.clip(x, -threshold, threshold))
 
 
@@ -202,7 +204,9 @@ def threshold(x, threshold, default_value):
     Tensor
         Of the shape of x.
     """
-    return ops.where(ops.less_equal(x, threshold), default_value, x)
+    check_number("threshold", threshold, "(-inf, inf)", "threshold")
+    check_number("default_value", default_value, "(-inf, inf)", "threshold")
+    return ops.where(ops.less_equal(x, float(threshold)), float(default_value), x)
 
 
 def celu(x, alpha=1.0):
@@ -220,7 +224,7 @@ def celu(x, alpha=1.0):
     Tensor
         Of the shape of x.
     """
-    check_number("alpha", alpha, "(0, inf]", owner="celu")
+    check_number("alpha", alpha, "(0, inf)", "celu")
     return elu(x) if alpha == 1 else ops.multiply(elu(ops.divide(x, alpha)), alpha)
 
 
@@ -241,7 +245,8 @@ def glu(x, axis=-1):
     Tensor
         Half as large along `axis`.
     """
-    a, b = ops.split(x, 2, axis)
+    check_setting("axis", axis, "int", "glu")
+    a, b = ops.split(x, 2, int(axis))
     return ops.multiply(a, sigmoid(b))
 
 
