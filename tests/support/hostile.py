@@ -148,7 +148,7 @@ def is_own(error):
 def names(message, name, given):
     """Whether a message names the function, one of its arguments, or an op that an activation is
     composed of."""
-    inner = () if name in ops.__all__ else ("activation", *ops.__all__)
+    inner = () if name in ops.__all__ else ("activation", "Tensor", *ops.__all__)
     return any(
         re.search(rf"(?<![A-Za-z]){word}(?![A-Za-z])", message) for word in (name, *given, *inner)
     )
