@@ -69,12 +69,12 @@ def positive_int(name, value):
     Raises
     ------
     ValueError
-        If the value is not a whole number of at least 1, or not below 2**31: no size is.
+        If the value is not a whole number of at least 1, or not below 2**31.
     """
     if not is_number(value, "[1, inf]") or value % 1:
         raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
     if value > LARGEST_SIZE:
-        raise ValueError(f"expected {name} to be a positive integer below 2**31, got {value!r}")
+        raise ValueError(f"expected {name} to be less than 2**31, got {value!r}")
     return int(value)
 
 
