@@ -1,5 +1,6 @@
 """Models: layers that can be compiled, trained, evaluated and asked for predictions."""
 
+import functools
 import numbers
 
 from nnlite import config, configurable, metrics
@@ -218,13 +219,16 @@ class Model(Trainer, Layer):
 
     @config.isolated
     def __call__(self, inputs, *args, training=None, **kwargs):
+        call = functools.partial(super().__call__, inputs, *args, training=training, **kwargs)
         if not self.built:  # the first call builds the layers inside, or none of them
-            with transaction(self):
-                self._real = self._real or config.floatx()
-                with config.precision(self._real):
-                    return super().__call__(inputs, *args, training=training, **kwargs)
+            return transaction(self, self._call_first, call)
         with config.precision(self._precision):
-            return super().__call__(inputs, *args, training=training, **kwargs)
+            return call()
+
+    def _call_first(self, call):
+        self._real = self._real or config.floatx()
+        with config.precision(self._real):
+            return call()
 
     @property
     def input_shape(self):
