@@ -261,6 +261,8 @@ class Model(Trainer, Layer):
         layer_range : (str, str), optional
             The names, or regular expressions for them, of the first and the last layer to list.
         """
+        if print_fn is not None and not callable(print_fn):
+            raise TypeError(f"summary: expected print_fn to be a function, got {print_fn!r}")
         text = summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
         (print_fn or write)(text)
 

@@ -6,6 +6,7 @@ import shutil
 import textwrap
 from itertools import pairwise
 
+from nnlite.checks import is_number, positive_int
 from nnlite.visualization.outline import HOW_TO_BUILD, Outline
 
 # The ends of the columns as shares of the width, as in Keras.
@@ -61,11 +62,18 @@ def _within(groups, layer_range):
     """The groups of calls between the two names in `layer_range`, which are regular expressions."""
     if layer_range is None:
         return groups
-    if len(layer_range) != 2 or not all(isinstance(name, str) for name in layer_range):
+    pair = isinstance(layer_range, (tuple, list)) and len(layer_range) == 2
+    if not pair or not all(isinstance(name, str) for name in layer_range):
         raise ValueError(f"summary: expected layer_range (first, last), got {layer_range!r}")
     ends = []
     for name in layer_range:
-        found = [k for k, calls in enumerate(groups) if re.match(name, calls[0].name)]
+        try:
+            found = [k for k, calls in enumerate(groups) if re.match(name, calls[0].name)]
+        except re.error as error:
+            raise ValueError(
+                f"summary: expected layer_range of names or regular expressions, got {name!r}: "
+                f"{error}"
+            ) from None
         if not found:
             names = ", ".join(calls[0].name for calls in groups)
             raise ValueError(f"summary: layer_range: no layer matches {name!r}; there are {names}")
@@ -105,13 +113,21 @@ def summary(
     chain = outline.is_chain or not outline.connected
     heads = ["Layer (type)", "Output Shape", "Param #"]
     aligned = [str.ljust, str.ljust, str.rjust]
-    length, ends = (88, positions or PLAIN) if chain else (108, positions or CONNECTED)
+    length, ends = (88, PLAIN) if chain else (108, CONNECTED)
+    if positions is not None:
+        ends = positions
+        if not isinstance(ends, (list, tuple)) or not all(is_number(end, "(0, 1]") for end in ends):
+            raise ValueError(
+                f"summary: expected positions of numbers in (0, 1], one for each column, got {ends}"
+            )
     if not chain:
         heads, aligned = [*heads, "Connected to"], [*aligned, str.ljust]
     if show_trainable:
         heads, aligned = [*heads, "Trainable"], [*aligned, str.center]
         length, ends = length + 12, [*(0.9 * end for end in ends), 1.0]
-    if line_length is None:
+    if line_length is not None:
+        line_length = positive_int("line_length", line_length)
+    else:
         line_length = min(length, shutil.get_terminal_size().columns - 4)
     cells = [heads]
     for row in rows_of(outline, expand_nested, layer_range):
@@ -141,7 +157,7 @@ def _widths(line_length, ends, rows):
     Columns with spare width give some to columns whose longest word does not fit.
     """
     columns = len(rows[0])
-    if len(ends) != columns or list(ends) != sorted(ends) or not 0 < ends[0] <= ends[-1] <= 1:
+    if len(ends) != columns or list(ends) != sorted(ends):
         raise ValueError(
             f"summary: expected positions as {columns} rising shares of the width, got {ends}"
         )
