@@ -6,7 +6,6 @@ import shutil
 import textwrap
 from itertools import pairwise
 
-from nnlite.checks import is_number, positive_int
 from nnlite.visualization.outline import HOW_TO_BUILD, Outline
 
 # The ends of the columns as shares of the width, as in Keras.
@@ -114,20 +113,13 @@ def summary(
     heads = ["Layer (type)", "Output Shape", "Param #"]
     aligned = [str.ljust, str.ljust, str.rjust]
     length, ends = (88, PLAIN) if chain else (108, CONNECTED)
-    if positions is not None:
-        ends = positions
-        if not isinstance(ends, (list, tuple)) or not all(is_number(end, "(0, 1]") for end in ends):
-            raise ValueError(
-                f"summary: expected positions of numbers in (0, 1], one for each column, got {ends}"
-            )
+    ends = ends if positions is None else positions
     if not chain:
         heads, aligned = [*heads, "Connected to"], [*aligned, str.ljust]
     if show_trainable:
         heads, aligned = [*heads, "Trainable"], [*aligned, str.center]
         length, ends = length + 12, [*(0.9 * end for end in ends), 1.0]
-    if line_length is not None:
-        line_length = positive_int("line_length", line_length)
-    else:
+    if line_length is None:
         line_length = min(length, shutil.get_terminal_size().columns - 4)
     cells = [heads]
     for row in rows_of(outline, expand_nested, layer_range):
@@ -157,7 +149,7 @@ def _widths(line_length, ends, rows):
     Columns with spare width give some to columns whose longest word does not fit.
     """
     columns = len(rows[0])
-    if len(ends) != columns or list(ends) != sorted(ends):
+    if len(ends) != columns or list(ends) != sorted(ends) or not 0 < ends[0] <= ends[-1] <= 1:
         raise ValueError(
             f"summary: expected positions as {columns} rising shares of the width, got {ends}"
         )
