@@ -17,7 +17,8 @@ CHECKS = (
     of_layers.untrained_layers,
     of_layers.dead_units,
     of_layers.saturated_units,
-    of_layers.gradients,
+    of_layers.vanishing_gradients,
+    of_layers.exploding_gradients,
     of_training.learning_rate,
     of_training.drifting_curves,
 )
