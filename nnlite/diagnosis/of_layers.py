@@ -22,8 +22,8 @@ def dead_units(case):
             which = "all" if count == len(dead) else f"{count} of"
             figure = f"{which} {len(dead)} units give the same number for every row"
             cure = (
-                "lower the learning rate, scale the inputs, initialize with he_normal, or take "
-                "leaky_relu or elu"
+                "scale the inputs to a mean of 0, lower the learning rate, initialize with "
+                "he_normal, or take leaky_relu or elu"
             )
             severity = "error" if count == len(dead) else "warning"
             yield Finding("dead units", severity, figure, cure, r.name)
