@@ -28,18 +28,23 @@ static int64_t no_scratch(const nnl_call *call, int threads) {
     return 0;
 }
 
-#define NNL_OP(name, scratch) #name,
+#define NNL_OP(name, n_in, n_out, scratch) #name,
 static const char *const names[] = {
 #include "op_list.h"
 };
 #undef NNL_OP
-#define NNL_OP(name, scratch) op_##name,
+#define NNL_OP(name, n_in, n_out, scratch) op_##name,
 static const nnl_op_fn ops[] = {
 #include "op_list.h"
 };
 #undef NNL_OP
-#define NNL_OP(name, scratch) scratch,
+#define NNL_OP(name, n_in, n_out, scratch) scratch,
 static const nnl_scratch_fn scratches[] = {
+#include "op_list.h"
+};
+#undef NNL_OP
+#define NNL_OP(name, n_in, n_out, scratch) {n_in, n_out},
+static const nnl_arity arities[] = {
 #include "op_list.h"
 };
 #undef NNL_OP
@@ -56,5 +61,6 @@ const nnl_engine NNL_NAME(NNL_ISA, NNL_REAL) = {
     .names = names,
     .ops = ops,
     .scratch = scratches,
+    .arities = arities,
     .run = run,
 };

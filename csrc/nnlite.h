@@ -115,12 +115,18 @@ typedef struct {
     int preempted; /* set by the run: its threads waited for each other too long */
 } nnl_thread_budget;
 
+/* How many inputs and outputs a call has at least. */
+typedef struct {
+    int32_t n_in, n_out;
+} nnl_arity;
+
 typedef struct {
     const char *isa;
     int32_t real_size, n_ops;
     const char *const *names;
     const nnl_op_fn *ops;
     const nnl_scratch_fn *scratch;
+    const nnl_arity *arities;
     /* Does runs number begin ... end - 1 of the program, with budget->threads threads. Returns the
      * number of the next run. Stops early when an op reports an invalid index, when other runs
      * have begun and this one has more than its share of the threads, and when it is preempted. */

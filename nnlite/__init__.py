@@ -31,6 +31,7 @@ from nnlite import (
     ops,
     optimizers,
     regularizers,
+    saving,
     schedules,
     utils,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "optimizers",
     "preprocessing",
     "regularizers",
+    "saving",
     "schedules",
     "show_versions",
     "utils",

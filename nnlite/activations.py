@@ -7,7 +7,6 @@ A Dense layer or a convolution computes those in `FUSED` in the same pass as its
 from nnlite import ops, registry
 from nnlite.ops import (
     elu,
-    gelu,
     hard_sigmoid,
     hard_silu,
     leaky_relu,
@@ -78,6 +77,23 @@ def linear(x):
     return ops.linear_activation(x)
 
 
+def gelu(x, approximate=False):
+    """x * P(X < x) for a standard normal X (Hendrycks & Gimpel, 2016).
+
+    Parameters
+    ----------
+    x : tensor or array-like
+    approximate : bool, default False
+        Whether to compute x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2 instead.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of x.
+    """
+    return ops.gelu(x, approximate)
+
+
 def exponential(x):
     """exp(x).
 
@@ -136,7 +152,7 @@ def hard_shrink(x, threshold=0.5):
     Tensor
         Of the shape of x.
     """
-    return ops.where(ops.greater(ops.abs(x), threshold), x, 0.0)
+    return ops.where(ops.less_equal(ops.abs(x), threshold), 0.0, x)
 
 
 def soft_shrink(x, threshold=0.5):
@@ -184,7 +200,7 @@ def threshold(x, threshold, default_value):
     Tensor
         Of the shape of x.
     """
-    return ops.where(ops.greater(x, threshold), x, default_value)
+    return ops.where(ops.less_equal(x, threshold), default_value, x)
 
 
 def celu(x, alpha=1.0):
@@ -244,7 +260,10 @@ def squareplus(x, b=4):
     Tensor
         Of the shape of x.
     """
-    return ops.multiply(ops.add(x, ops.sqrt(ops.add(ops.square(x), b))), 0.5)
+    # The formula of the definition would subtract infinity from infinity, and lose digits below 0.
+    near = ops.clip(x, -1e18, 1e18)  # its square is finite; beyond, b does not matter
+    root = ops.sqrt(ops.add(ops.square(near), b))
+    return ops.add(relu(x), ops.divide(0.5 * b, ops.add(ops.abs(x), root)))
 
 
 def sparse_plus(x):
@@ -281,7 +300,8 @@ def sparse_sigmoid(x):
 def sparsemax(x, axis=-1):
     """max(x - t, 0) with the t for which the sum along an axis is 1.
 
-    This is the distribution with the smallest Euclidean distance to x. All pairs along the axis are
+    This is the distribution with the smallest Euclidean distance to x. An entry of -inf gets 0;
+    where softmax is NaN, so is this. All pairs along the axis are
     compared instead of sorted, so time and memory are quadratic in the number of classes.
 
     A. F. T. Martins, R. F. Astudillo: "From softmax to sparsemax", ICML 2016.
@@ -303,6 +323,8 @@ def sparsemax(x, axis=-1):
             f"sparsemax: expected an axis within {x.ndim} dimensions, got {axis} (shape {x.shape})"
         )
     axis %= x.ndim
+    # What is less than the maximum by 1 gets 0. Clipped, it is finite, and its share is still 0.
+    x = ops.maximum(x, ops.subtract(ops.max(x, axis, keepdims=True), 2.0))
     mine, theirs = ops.expand_dims(x, axis + 1), ops.expand_dims(x, axis)
     above = ops.greater_equal(theirs, mine)
     total = ops.sum(ops.multiply(above, theirs), axis + 1)
@@ -370,8 +392,9 @@ def get(identifier):
 
     Parameters
     ----------
-    identifier : str, callable or None
-        - a name: 'relu', 'softmax', ...,
+    identifier : str, dict, callable or None
+        - a name: 'relu', 'softmax', ..., or the name of a registered function,
+        - a dict with the name as its 'config',
         - a function written in `nnlite.ops`, which is returned itself,
         - None, for `linear`.
 

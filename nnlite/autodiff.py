@@ -61,7 +61,7 @@ def _dependents(calls, sources):
     return found
 
 
-class GradientTape:
+class GradientTape(Recording):
     """Records the ops inside its `with` block, for gradients afterwards.
 
     Parameters
@@ -82,16 +82,9 @@ class GradientTape:
     """
 
     def __init__(self, persistent=False, watch_accessed_variables=True):
+        super().__init__()
         self.persistent = persistent
-        self._recording = Recording()
         self._used = False
-
-    def __enter__(self):
-        self._recording.__enter__()
-        return self
-
-    def __exit__(self, *exc):
-        self._recording.__exit__(*exc)
 
     def watch(self, tensor):
         """Do nothing: every tensor of the block can be a source.
@@ -141,16 +134,10 @@ class GradientTape:
         self._used = True
         single = isinstance(sources, Tensor)
         sources = [sources] if single else list(sources)
-        paused = self._recording.active and not self.persistent
-        if paused:
-            self._recording.__exit__()
-        try:
-            found = gradients(self._recording, target, sources, output_gradients)
-        finally:
-            if paused:
-                self._recording.__enter__()
+        arguments = (self, target, sources, output_gradients)
+        found = gradients(*arguments) if self.persistent else self._paused(gradients, *arguments)
         if unconnected_gradients == "zero":
             found = [ops.zeros_like(s) if g is None else g for s, g in zip(sources, found)]
         if not self.persistent:
-            self._recording.calls.clear()
+            self.calls.clear()
         return found[0] if single else found

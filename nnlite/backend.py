@@ -4,6 +4,7 @@ The functions accept tensors, variables, arrays, lists and numbers. Comparisons 
 """
 
 from nnlite import config, losses, nn, ops
+from nnlite.configurable import forget_names
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 
 __all__ = [
@@ -90,8 +91,8 @@ epsilon, set_epsilon = config.epsilon, config.set_epsilon
 floatx, set_floatx = config.floatx, config.set_floatx
 image_data_format = config.image_data_format
 
-abs, all, any, argmax, argmin = ops.abs, ops.all, ops.any, ops.argmax, ops.argmin
-cast, clip, concatenate, elu, equal = ops.cast, ops.clip, ops.concatenate, ops.elu, ops.equal
+abs, all, any, cast, clip = ops.abs, ops.all, ops.any, ops.cast, ops.clip
+elu, equal = ops.elu, ops.equal
 exp, greater, greater_equal, less = ops.exp, ops.greater, ops.greater_equal, ops.less
 less_equal, log, max, maximum, mean = ops.less_equal, ops.log, ops.max, ops.maximum, ops.mean
 min, minimum, not_equal, one_hot = ops.min, ops.minimum, ops.not_equal, ops.one_hot
@@ -104,8 +105,42 @@ pow, permute_dimensions = ops.power, ops.transpose
 dropout, l2_normalize = nn.dropout, nn.l2_normalize
 
 
+def argmax(x, axis=-1):
+    """The index of the first maximum along an axis, int32.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int, default -1
+    """
+    return ops.argmax(x, axis)
+
+
+def argmin(x, axis=-1):
+    """The index of the first minimum along an axis, int32.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int, default -1
+    """
+    return ops.argmin(x, axis)
+
+
+def concatenate(tensors, axis=-1):
+    """Join tensors along an axis.
+
+    Parameters
+    ----------
+    tensors : list of tensor
+    axis : int, default -1
+    """
+    return ops.concatenate(tensors, axis)
+
+
 def clear_session():
-    """Do nothing: models share no state."""
+    """Begin to number the names of optimizers again. Models share no other state."""
+    forget_names()
 
 
 def constant(value, dtype=None, shape=None, name=None):

@@ -1,7 +1,13 @@
 """Checks of settings that users give. The one idea: an interval is written as in mathematics, such
 as '[0, 1)' or '(0, inf)', in the code and in the error message."""
 
+import math
 import numbers
+
+from nnlite.errors import prefixed
+
+LARGEST_SIZE = 2**31 - 1  # of an axis, a window, a stride: C multiplies several of them
+MOST_ELEMENTS = 2**36  # of a tensor
 
 
 def is_number(value, interval=None):
@@ -61,13 +67,37 @@ def positive_int(name, value):
     Raises
     ------
     ValueError
-        If the value is not a whole number of at least 1, or not below 2**31.
+        If the value is not a whole number of at least 1, or not below 2**31: no size is.
     """
     if not is_number(value, "[1, inf]") or value % 1:
         raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
-    if value >= 2**31:
+    if value > LARGEST_SIZE:
         raise ValueError(f"expected {name} to be a positive integer below 2**31, got {value!r}")
     return int(value)
+
+
+def check_shape(name, shape):
+    """A shape that a user gives, an integer or several, as a tuple of int.
+
+    Parameters
+    ----------
+    name : str
+        The name of the argument.
+    shape : anything
+
+    Raises
+    ------
+    TypeError
+        If it is neither an integer nor a sequence of integers.
+    ValueError
+        If a size is negative, or there are more elements than a tensor can have.
+    """
+    sizes = shape if isinstance(shape, (tuple, list)) else [shape]
+    if not all(is_number(n) and n % 1 == 0 for n in sizes):
+        raise TypeError(f"expected {name} to be an integer or several, got {shape!r}")
+    if any(not 0 <= n <= LARGEST_SIZE for n in sizes) or math.prod(sizes) > MOST_ELEMENTS:
+        raise ValueError(f"expected {name} to have sizes from 0 to 2**31 - 1, got {shape!r}")
+    return tuple(int(n) for n in sizes)
 
 
 def check_choice(name, value, choices, owner=None):
@@ -103,8 +133,9 @@ def check_setting(name, value, legal, owner=None):
     name : str
         The name of the setting.
     value : anything
-    legal : str or tuple
-        An interval, 'int', 'int' and an interval, 'bool', 'str', or a tuple of the legal values.
+    legal : str, tuple or function
+        An interval, 'int', 'int' and an interval, 'bool', 'str', a tuple of the legal values, or a
+        function of (name, value) that raises an error.
     owner : str, optional
         The class or function that has the setting.
 
@@ -114,7 +145,10 @@ def check_setting(name, value, legal, owner=None):
     Traceback (most recent call last):
     ValueError: TopKCategoricalAccuracy: expected k to be an integer in [1, inf), got 0
     """
-    if isinstance(legal, tuple):
+    if callable(legal):
+        with prefixed(f"{owner}: " if owner else ""):
+            legal(name, value)
+    elif isinstance(legal, tuple):
         check_choice(name, value, legal, owner)
     elif legal[0] in "[(":
         check_number(name, value, legal, owner)

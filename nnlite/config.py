@@ -1,31 +1,63 @@
-"""Settings of the process: precision (`floatx`), `epsilon`, seeds."""
+"""Settings of the process: precision (`floatx`), `epsilon`, seeds; and what is active in a thread.
+
+What is active (a precision, a seed, recordings, the layers being called) is held by context
+variables, which each thread has for itself."""
 
 import contextlib
+import contextvars
+import functools
 import os
 import random
-import threading
 
 import numpy as np
 
 _settings = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
-_here = threading.local()
+_precision = contextvars.ContextVar("nnlite precision", default=None)
+_random = contextvars.ContextVar("nnlite random generator", default=None)
+
+
+def isolated(function):
+    """A function whose calls leave nothing active behind, however they end.
+
+    Ctrl-C can come between any two lines of Python, also in an `__exit__` or a `finally`. But it is
+    C that enters a copy of the context and leaves it.
+    """
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        return contextvars.copy_context().run(function, *args, **kwargs)
+
+    return call
+
+
+class active:
+    """An attribute of one thread: `isolated` puts it back."""
+
+    def __set_name__(self, owner, name):
+        self.variable = contextvars.ContextVar(f"nnlite {name}", default=None)
+
+    def __get__(self, instance, owner=None):
+        return self.variable.get()
+
+    def __set__(self, instance, value):
+        self.variable.set(value)
 
 
 def floatx():
     """The precision of tensors that nobody gave one: 'float32' or 'float64'."""
-    return getattr(_here, "real", None) or _settings["floatx"]
+    return _precision.get() or _settings["floatx"]
 
 
 @contextlib.contextmanager
 def precision(real):
     """`floatx()` is `real` inside the block, in this thread only: a model computes in its own
     precision."""
-    before = getattr(_here, "real", None)
-    _here.real = real
+    before = _precision.get()
+    _precision.set(real)
     try:
         yield
     finally:
-        _here.real = before
+        _precision.set(before)
 
 
 def set_floatx(value):
@@ -85,7 +117,7 @@ if hasattr(os, "register_at_fork"):  # a forked child must not repeat its parent
 def next_seed():
     """A seed for whatever was given none, in [0, 2**63): the next of `seeded` or `set_random_seed`,
     else any."""
-    generator = getattr(_here, "random", None) or _settings["random"]
+    generator = _random.get() or _settings["random"]
     if generator is None:
         generator = _settings["random"] = _generator(None)
     return int(generator.integers(2**63))
@@ -94,12 +126,12 @@ def next_seed():
 @contextlib.contextmanager
 def seeded(seed):
     """`next_seed` follows from `seed` inside the block, in this thread only."""
-    before = getattr(_here, "random", None)
-    _here.random = _generator(seed)
+    before = _random.get()
+    _random.set(_generator(seed))
     try:
         yield
     finally:
-        _here.random = before
+        _random.set(before)
 
 
 def set_random_seed(seed):

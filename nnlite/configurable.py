@@ -3,6 +3,7 @@
 The one idea: the signature of a class's constructor is the only list of its settings. Arguments are
 recorded before `__init__` runs. `get_config`, `get_params`, `repr` and copies use that record."""
 
+import collections
 import copy
 import functools
 import inspect
@@ -58,6 +59,21 @@ def unique_name(base, taken, start=0):
         number += 1
         name = f"{base}_{number}"
     return name
+
+
+_given_names = collections.Counter()  # how often `next_name` was asked for each base
+
+
+def next_name(base):
+    """`base` at the first call of the process, then `base_1`, `base_2`, ..."""
+    number = _given_names[base]
+    _given_names[base] += 1
+    return f"{base}_{number}" if number else base
+
+
+def forget_names():
+    """Let `next_name` begin again."""
+    _given_names.clear()
 
 
 class structure_version:
@@ -150,10 +166,11 @@ class Configurable:
         try:
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
-            unknown = [name for name in kwargs if name not in cls._signature()]
-            meant = did_you_mean(unknown[0], cls._signature()) if unknown else ""
+            known = cls._signature()
+            unknown = [name for name in kwargs if name not in known]
+            meant = did_you_mean(unknown[0], known) if unknown else ""
             raise TypeError(
-                f"{cls.__name__}: {error}{meant or '.'} It takes {', '.join(cls._signature())}"
+                f"{cls.__name__}: {error}. It takes {', '.join(known)}{meant}"
             ) from None
         given = {}
         for name, value in list(bound.arguments.items())[1:]:
@@ -164,11 +181,11 @@ class Configurable:
                 given[name] = value
         return given
 
-    def _check_given(self):
-        """Raise a ValueError if an argument of the constructor is not what `_legal` says. Where the
-        default is None, None is legal."""
+    def _check_given(self, settings=None):
+        """Raise a ValueError if a setting, by default of those that the constructor was given, is
+        not what `_legal` says. Where the default is None, None is legal."""
         legal, signature = _legal_of(type(self)), self._signature()
-        for name, value in self._given.items():
+        for name, value in (self._given if settings is None else settings).items():
             if name in legal and (value is not None or signature.get(name) is not None):
                 check_setting(name, value, legal[name], type(self).__name__)
 
@@ -232,8 +249,8 @@ class Configurable:
             name, _, rest = key.partition("__")
             if name not in config and name not in self._signature():
                 raise ValueError(
-                    f"{type(self).__name__}: no setting {name!r}"
-                    f"{did_you_mean(name, config) or ';'} it has {', '.join(config)}"
+                    f"{type(self).__name__}: no setting {name!r}; it has {', '.join(config)}"
+                    f"{did_you_mean(name, config)}"
                 )
             if rest:
                 nested.setdefault(name, {})[rest] = value
@@ -306,7 +323,7 @@ def _legal_of(cls):
 
 def _same(a, b):
     """Whether two settings have one type and are equal. Arrays never count as equal."""
-    return type(a) is type(b) and not isinstance(a, np.ndarray) and a == b
+    return type(a) is type(b) and not hasattr(a, "__array__") and bool(a == b)
 
 
 def clone(value, **overrides):
@@ -352,6 +369,8 @@ def frozen(value):
         return ("array", value.shape, str(value.dtype), value.tobytes())
     if isinstance(value, (bool, int, float, np.number)):
         return ("number", float(value)) if not isinstance(value, bool) else value
+    if hasattr(value, "__array__"):  # a tensor compares element by element
+        return id(value)
     try:
         hash(value)
         return value

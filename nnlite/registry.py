@@ -155,7 +155,7 @@ def _named(kind, name, names):
     if found is None:
         known = [n for n in names if n.islower()] + [*_objects]
         raise ValueError(
-            f"unknown {kind} {name!r}{did_you_mean(name, known) or ';'} known: {_listed(names)}"
+            f"unknown {kind} {name!r}; known: {_listed(names)}{did_you_mean(name, known)}"
         )
     return found
 

@@ -1,18 +1,21 @@
 """Regularizers: a penalty on a weight, added to the loss."""
 
+import numpy as np
+
 from nnlite import ops, registry
-from nnlite.checks import check_number
 from nnlite.configurable import Configurable
 
 __all__ = [
     "L1",
     "L1L2",
     "L2",
+    "OrthogonalRegularizer",
     "Regularizer",
     "get",
     "l1",
     "l1_l2",
     "l2",
+    "orthogonal_regularizer",
 ]
 
 
@@ -48,18 +51,14 @@ class L1L2(Regularizer):
     5.5
     """
 
+    _legal = {"l1": "[0, inf)", "l2": "[0, inf)"}
+
     def __init__(self, l1=0.0, l2=0.0):
         self.l1, self.l2 = l1, l2
+        self._check_given()
 
     def __call__(self, weight):
-        for name in ("l1", "l2"):
-            check_number(
-                name,
-                getattr(self, name),
-                "[0, inf)",
-                owner=type(self).__name__,
-                expected="to be a finite number of at least 0",
-            )
+        self._check_given({"l1": self.l1, "l2": self.l2})
         l1, l2 = float(self.l1), float(self.l2)
         penalty = None
         if l1:
@@ -94,8 +93,49 @@ class L2(L1L2):
         L1L2.__init__(self, 0.0, l2)
 
 
+class OrthogonalRegularizer(Regularizer):
+    """factor * the mean of |cos| of the angles between any two rows, or columns, of a matrix: 0 if
+    they are orthogonal.
+
+    Parameters
+    ----------
+    factor : float of at least 0, default 0.01
+    mode : {'rows', 'columns'}, default 'rows'
+
+    Examples
+    --------
+    >>> from nnlite import regularizers
+    >>> regularizers.OrthogonalRegularizer(1.0)([[1.0, 0.0], [0.0, 3.0]]).item()
+    0.0
+    """
+
+    _legal = {"factor": "[0, inf)", "mode": ("rows", "columns")}
+
+    def __init__(self, factor=0.01, mode="rows"):
+        self.factor, self.mode = factor, mode
+        self._check_given()
+
+    def __call__(self, weight):
+        (w,) = ops.operands(weight)
+        if w.ndim != 2:
+            raise ValueError(f"OrthogonalRegularizer: expected a matrix, got shape {w.shape}")
+        w = w if self.mode == "rows" else ops.transpose(w)
+        lengths = ops.sqrt(ops.maximum(ops.sum(ops.square(w), axis=1, keepdims=True), 1e-12))
+        w = w / lengths
+        pairs = max(1, w.shape[0] * (w.shape[0] - 1) // 2)
+        cosines = ops.abs(ops.matmul(w, w, transpose_b=True)) * (1.0 - np.eye(w.shape[0]))
+        return float(self.factor) * 0.5 * ops.sum(cosines) / float(pairs)
+
+
 l1, l2, l1_l2 = L1, L2, L1L2
-_BY_NAME = {"l1": L1, "l2": L2, "l1_l2": L1L2, "l1l2": L1L2}
+orthogonal_regularizer = OrthogonalRegularizer
+_BY_NAME = {
+    "l1": L1,
+    "l2": L2,
+    "l1_l2": L1L2,
+    "l1l2": L1L2,
+    "orthogonal_regularizer": OrthogonalRegularizer,
+}
 
 
 def get(identifier):
@@ -103,9 +143,9 @@ def get(identifier):
 
     Parameters
     ----------
-    identifier : str, type, Regularizer, callable or None
-        - a name: 'l1', 'l2', 'l1_l2',
-        - a subclass of Regularizer,
+    identifier : str, dict, type, Regularizer, callable or None
+        - a name: 'l1', 'l2', 'l1_l2', 'orthogonal_regularizer',
+        - a dict of a 'class_name' and its 'config', or a subclass of Regularizer,
         - a Regularizer or any function of a weight, which is returned itself,
         - None, for no regularizer.
 
@@ -120,6 +160,4 @@ def get(identifier):
     TypeError
         If the identifier is of another kind.
     """
-    return (
-        None if identifier is None else registry.find("regularizer", identifier, _BY_NAME, callable)
-    )
+    return registry.find("regularizer", identifier, _BY_NAME, callable)

@@ -7,9 +7,21 @@ def map_structure(function, structure, kind):
         return function(structure)
     if isinstance(structure, dict):
         return {key: map_structure(function, value, kind) for key, value in structure.items()}
-    if type(structure) in (list, tuple):
-        return type(structure)(map_structure(function, value, kind) for value in structure)
+    if isinstance(structure, (list, tuple)):
+        values = [map_structure(function, value, kind) for value in structure]
+        return (
+            type(structure)(*values) if hasattr(structure, "_fields") else type(structure)(values)
+        )
     return structure
+
+
+def map_shapes(function, structure):
+    """Lists, tuples and dicts like `structure`, with function(shape) for each shape in them."""
+    if is_shape(structure):
+        return function(structure)
+    if isinstance(structure, dict):
+        return {key: map_shapes(function, value) for key, value in structure.items()}
+    return type(structure)(map_shapes(function, value) for value in structure)
 
 
 def flatten(structure, is_leaf=None):

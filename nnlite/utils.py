@@ -5,14 +5,32 @@ import numpy as np
 from nnlite.config import set_random_seed
 from nnlite.data.py_dataset import PyDataset
 from nnlite.data.sources import unpack_x_y_sample_weight
+from nnlite.saving import (
+    CustomObjectScope,
+    custom_object_scope,
+    deserialize_keras_object,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+    serialize_keras_object,
+)
 from nnlite.visualization import plot_model
 
 Sequence = PyDataset
 
 __all__ = [
+    "CustomObjectScope",
     "PyDataset",
     "Sequence",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
     "plot_model",
+    "register_keras_serializable",
+    "serialize_keras_object",
     "set_random_seed",
     "to_categorical",
     "unpack_x_y_sample_weight",

@@ -42,12 +42,32 @@ NNL_INLINE vec vec_load(const real *p) {
 
 NNL_INLINE void vec_store(real *p, vec v) { memcpy(p, &v, sizeof v); }
 
+/* Integers as wide as a real. Of a comparison all bits of a lane are 1, or all are 0. */
+typedef __typeof__((vec){0} < (vec){0}) vec_mask;
+
+/* Lane l is element from[l] of a and b, one behind the other: 0 ... LANES - 1 are those of a. An
+ * index counts modulo 2 * LANES. Clang's shuffle takes constants only. It makes one shuffle of the
+ * loop where `from` is known when it compiles, and elsewhere reads the lanes from memory. */
+NNL_INLINE vec vec_shuffle(vec a, vec b, vec_mask from) {
+#if defined(__clang__)
+    real both[2 * LANES];
+    vec v;
+    vec_store(both, a);
+    vec_store(both + LANES, b);
+#pragma GCC unroll 16
+    for (int l = 0; l < LANES; l++) v[l] = both[from[l] & (2 * LANES - 1)];
+    return v;
+#else
+    return __builtin_shuffle(a, b, from);
+#endif
+}
+
 /* a[first], b[first], a[first + 1], b[first + 1], ... */
 NNL_INLINE vec vec_zip(vec a, vec b, const int first) {
-    __typeof__(a < b) from; /* integers as wide as a real */
+    vec_mask from;
 #pragma GCC unroll 16
     for (int l = 0; l < LANES; l++) from[l] = first + l / 2 + l % 2 * LANES;
-    return __builtin_shuffle(a, b, from);
+    return vec_shuffle(a, b, from);
 }
 
 /* Where element (i, k) of a micro-panel of A lies.
@@ -129,9 +149,11 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_a_access a_acce
     for (int64_t k = 0; k < K;) {
         for (int64_t l = 0; l < lines && prefetch < prefetch_end; l++, prefetch += 64)
             __builtin_prefetch(prefetch, 0, 2);
+        if (in_runs) {
 #pragma GCC unroll 16
-        for (int g = 0; in_runs && g < a_pointers(mr, a_access); g++)
-            a[g] = t->a + t->a_offset[0] + k_offset[k] + g * ROWS_PER_POINTER * a_row;
+            for (int g = 0; g < a_pointers(mr, a_access); g++)
+                a[g] = t->a + t->a_offset[0] + k_offset[k] + g * ROWS_PER_POINTER * a_row;
+        }
         const char *early = (const char *)(b + B_PREFETCH_DISTANCE * b_k);
         if (b_access == B_PACKING && k + B_PREFETCH_DISTANCE >= K)
             early = (const char *)(t->b_next + (k + B_PREFETCH_DISTANCE - K) * b_k);

@@ -36,7 +36,12 @@ NNL_INLINE real selu_of(real x) {
 }
 /* log(1 + e^x). */
 NNL_INLINE real softplus_of(real x) { return relu_of(x) + real_log1p(real_exp(-real_abs(x))); }
-NNL_INLINE real softsign_of(real x) { return x / (1 + real_abs(x)); }
+/* x, and the largest finite number for infinity: a limit is computed where inf / inf or 0 * inf would
+ * be NaN. NaN stays NaN. */
+NNL_INLINE real finite_of(real x) {
+    return x > REAL_LARGEST ? REAL_LARGEST : x < -REAL_LARGEST ? -REAL_LARGEST : x;
+}
+NNL_INLINE real softsign_of(real x) { return finite_of(x) / (1 + real_abs(finite_of(x))); }
 /* The inverse square root unit, x / sqrt(1 + (x / limit)^2). B. Carlile et al.: "Improving deep
  * learning by inverse square root linear units", arXiv 1710.09967, 2017. */
 NNL_INLINE real isru_of(real x, real limit, real inverse) {
@@ -133,7 +138,7 @@ static inline void activate_gradient(real *dx, const real *dy, const real *y, in
         NNL_INDEPENDENT
         for (int64_t i = 0; i < n; i++) {
             const real whole = dy[i];
-            dx[i] = (y[i] > 0) & (y[i] < a) ? whole : 0;
+            dx[i] = ((y[i] > 0) & (y[i] < a)) ? whole : 0;
         }
         break;
     case NNL_ELU:
@@ -160,7 +165,7 @@ static inline void activate_gradient(real *dx, const real *dy, const real *y, in
         NNL_INDEPENDENT
         for (int64_t i = 0; i < n; i++) {
             const real share = dy[i] * (real)(1. / 6);
-            dx[i] = (y[i] > 0) & (y[i] < 1) ? share : 0;
+            dx[i] = ((y[i] > 0) & (y[i] < 1)) ? share : 0;
         }
         break;
     case NNL_ISRU: /* (1 - (y / a)^2)^(3/2) */
@@ -212,12 +217,14 @@ NNL_INLINE gate_parts mish_gate(real x) {
 }
 
 NNL_INLINE gate_parts hard_silu_gate(real x) {
-    return (gate_parts){hard_sigmoid_of(x), (x > -3) & (x < 3) ? (real)(1. / 6) : 0};
+    return (gate_parts){hard_sigmoid_of(x), ((x > -3) & (x < 3)) ? (real)(1. / 6) : 0};
 }
 
+/* The gate of -inf is 0, and so is the limit of x gate(x). */
 NNL_INLINE void gated_loop(real *y, const real *x, int64_t n, gate_parts gate(real)) {
     NNL_INDEPENDENT
-    for (int64_t i = 0; i < n; i++) y[i] = x[i] * gate(x[i]).value;
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (x[i] < -REAL_LARGEST ? -REAL_LARGEST : x[i]) * gate(x[i]).value;
 }
 
 NNL_INLINE void gated_gradient_loop(real *dx, const real *dy, const real *x, int64_t n,
@@ -225,7 +232,7 @@ NNL_INLINE void gated_gradient_loop(real *dx, const real *dy, const real *x, int
     NNL_INDEPENDENT
     for (int64_t i = 0; i < n; i++) {
         const gate_parts g = gate(x[i]);
-        dx[i] = dy[i] * fmadd(x[i], g.slope, g.value);
+        dx[i] = dy[i] * fmadd(finite_of(x[i]), g.slope, g.value);
     }
 }
 

@@ -83,7 +83,6 @@ static bool has_tiles(const pool_shape *s) {
            !s->pad_top && !s->pad_left && 2 * s->OH <= s->H && 2 * s->OW <= s->W;
 }
 
-typedef __typeof__((vec){0} < (vec){0}) vec_mask; /* in each lane all bits are 1, or all are 0 */
 NNL_INLINE vec vec_where(vec_mask m, vec x) { return (vec)(m & (vec_mask)x); }
 
 /* first_largest, in each lane. */
@@ -138,7 +137,7 @@ typedef struct {
 NNL_INLINE pixel_pair load_pair(const real *x, int64_t n, const tiling *t, bool narrow) {
     if (!narrow) return (pixel_pair){vec_load_first(x, n), vec_load_first(x + t->C, n)};
     const vec a = vec_load_first(x, 2 * n), b = vec_load_first(x + LANES, 2 * n - LANES);
-    return (pixel_pair){__builtin_shuffle(a, b, t->left), __builtin_shuffle(a, b, t->right)};
+    return (pixel_pair){vec_shuffle(a, b, t->left), vec_shuffle(a, b, t->right)};
 }
 
 NNL_INLINE void store_pair(real *x, pixel_pair p, int64_t n, const tiling *t, bool narrow) {
@@ -146,8 +145,8 @@ NNL_INLINE void store_pair(real *x, pixel_pair p, int64_t n, const tiling *t, bo
         vec_store_first(x, p.left, n);
         vec_store_first(x + t->C, p.right, n);
     } else {
-        vec_store_first(x, __builtin_shuffle(p.left, p.right, t->first), 2 * n);
-        vec_store_first(x + LANES, __builtin_shuffle(p.left, p.right, t->second), 2 * n - LANES);
+        vec_store_first(x, vec_shuffle(p.left, p.right, t->first), 2 * n);
+        vec_store_first(x + LANES, vec_shuffle(p.left, p.right, t->second), 2 * n - LANES);
     }
 }
 

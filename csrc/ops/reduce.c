@@ -169,7 +169,7 @@ static int32_t argmax_of_row(const real *x, int64_t n) {
     int best = 0;
     for (int j = 1; j < ARGMAX_LANES; j++) {
         const bool equal = !is_larger(largest[best], largest[j]) & (place[j] < place[best]);
-        best = is_larger(largest[j], largest[best]) | equal ? j : best;
+        best = (is_larger(largest[j], largest[best]) | equal) ? j : best;
     }
     return place[best];
 }

@@ -3,15 +3,13 @@
  * Steps stand in the order in which Python recorded them. The planner puts a barrier before a step
  * only if the step touches memory that another thread may still be working on. Each run ends with
  * a barrier. */
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "../nnlite.h"
 #include "barrier.h"
+#include "team.h"
 
 /* An operation on a denormal number takes a hundred times as long as another. While our code runs
  * the CPU takes denormals for zero. */
@@ -91,29 +89,36 @@ static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, nnl_thre
     return next;
 }
 
+/* What the threads of a team share. */
+typedef struct {
+    const nnl_program *program;
+    int64_t begin, end, next;
+    nnl_thread_budget *budget;
+    nnl_status *status;
+    nnl_barrier *barrier;
+    int core; /* of the calling thread, or -1 */
+} nnl_shared_run;
+
+static void run_member(void *shared, int id, int size) {
+    nnl_shared_run *r = shared;
+    nnl_team team = {.id = id, .size = size, .barrier = r->barrier, .status = r->status};
+    /* The scheduler may wake a thread on the core of the calling thread. */
+    if (id > 0 && r->core >= 0 && nnl_current_core() == r->core) nnl_move_off_core(r->core);
+    const int64_t next = run_as(r->program, r->begin, r->end, r->budget, &team);
+    if (id == 0) r->next = next;
+}
+
 static int64_t run(const nnl_program *program, int64_t begin, int64_t end,
                    nnl_thread_budget *budget, nnl_status *status) {
     nnl_barrier barrier = {0};
-    int64_t next = begin;
-    atomic_store(&status->first_invalid_index, NNL_NO_ERROR);
-#ifdef _OPENMP
-    if (budget->threads > 1) {
-        const int core = nnl_current_core();
-#pragma omp parallel num_threads(budget->threads)
-        {
-            nnl_team team = {.id = omp_get_thread_num(),
-                             .size = omp_get_num_threads(),
+    nnl_shared_run shared = {.program = program,
+                             .begin = begin,
+                             .end = end,
+                             .budget = budget,
+                             .status = status,
                              .barrier = &barrier,
-                             .status = status};
-            /* The scheduler may wake a thread on the core of the calling thread. */
-            if (team.id > 0 && core >= 0 && nnl_current_core() == core) nnl_move_off_core(core);
-            int64_t mine = run_as(program, begin, end, budget, &team);
-            if (team.id == 0) next = mine;
-        }
-        return next;
-    }
-#endif
-    nnl_team team = {.id = 0, .size = 1, .barrier = &barrier, .status = status};
-    next = run_as(program, begin, end, budget, &team);
-    return next;
+                             .core = budget->threads > 1 ? nnl_current_core() : -1};
+    atomic_store(&status->first_invalid_index, NNL_NO_ERROR);
+    nnl_start_team(budget->threads, run_member, &shared);
+    return shared.next;
 }

@@ -35,11 +35,15 @@ def higher_is_better(model, name):
     return metrics.higher_is_better(name) if known is None else known
 
 
+VERBOSE = (0, 1, 2, False, True)
+
+
 class _Monitor(Callback):
     """Base of callbacks that watch one entry of the logs: `monitor`, `mode`, `min_delta`."""
 
     _legal = {
         "monitor": "str",
+        "verbose": VERBOSE,
         "mode": ("auto", "min", "max"),
         "patience": "[0, inf]",
         "min_delta": "(-inf, inf)",
@@ -78,8 +82,8 @@ class _Monitor(Callback):
             return None
         raise ValueError(
             f"{type(self).__name__}: monitor {self.monitor!r} is not among the logs "
-            f"{', '.join(logs)}{did_you_mean(self.monitor, logs) or ';'} a 'val_' value needs "
-            "validation_data or validation_split"
+            f"{', '.join(logs)}; a 'val_' value needs validation_data or validation_split"
+            f"{did_you_mean(self.monitor, logs)}"
         )
 
     def _improves(self, value, than):
@@ -279,8 +283,11 @@ class LearningRateScheduler(Callback):
     [0.25, 0.125]
     """
 
+    _legal = {"verbose": VERBOSE}
+
     def __init__(self, schedule, verbose=0):
         self.schedule, self.verbose = schedule, verbose
+        self._check_given()
         if not callable(schedule):
             raise TypeError(
                 "LearningRateScheduler: expected schedule to be a function of (epoch, "

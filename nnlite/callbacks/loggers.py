@@ -116,7 +116,7 @@ class CSVLogger(Callback):
         self.filename, self.separator, self.append = filename, separator, append
         self._keys = None
         self._check_given()
-        if not isinstance(filename, (str, os.PathLike)):
+        if not isinstance(filename, (str, os.PathLike)) or not os.fspath(filename):
             raise TypeError(f"CSVLogger: expected filename to be a path, got {filename!r}")
         if not isinstance(separator, str) or len(separator) != 1 or separator in '\r\n"':
             raise ValueError(f"CSVLogger: expected a separator of one character, got {separator!r}")

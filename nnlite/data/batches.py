@@ -5,13 +5,14 @@ Both kinds give an epoch as `BatchRange`s: runs of batches that C can do one aft
 
 import array
 import collections.abc
+import contextlib
 import itertools
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nnlite.config import next_seed
+from nnlite.data.prefetch import PATIENCE, Prefetch
 from nnlite.data.py_dataset import PyDataset
 from nnlite.data.sources import (
     apply_class_weight,
@@ -177,6 +178,9 @@ class ArrayBatches:
             self._at = (self._at + count) % self.steps
             left -= count
 
+    def close(self):
+        """Do nothing: arrays need not be closed."""
+
     def _order(self):
         rows = np.arange(self.rows, dtype=np.int32)
         return rows if self.rng is None else self.rng.permutation(rows)
@@ -226,7 +230,10 @@ class IterableBatches:
             raise ValueError(f"{name}: expected at least one batch, got none")
         self.renews = hasattr(batches, "__next__")
         self.single_pass = self.steps is None and hasattr(batches, "__next__")
-        self._pass = None  # the iterator of the pass that is under way
+        self._pass = None  # what is left of the pass that is under way
+        self._iterator = None  # the one that it reads
+        self._reader = None  # what reads it ahead
+        self._closed = False
         self._done = 0  # batches of it
         self._first = []  # the item that `first` took, which the pass begins with
 
@@ -275,10 +282,11 @@ class IterableBatches:
             most = [n for n in (steps, self.steps and self.steps - self._done) if n is not None]
             items = itertools.islice(self._pass, min(most, default=None))
             is_new, seen = self._done == 0, 0
-            for sources in prefetch(self._read(self._done + k, x) for k, x in enumerate(items)):
-                seen += 1
-                self.check(sources)
-                yield BatchRange(sources, 0, leaves(sources)[0].rows, 1)
+            with self._reading(items) as read:
+                for sources in read:
+                    seen += 1
+                    self.check(sources)
+                    yield BatchRange(sources, 0, leaves(sources)[0].rows, 1)
             self._done += seen
             if steps is not None:
                 steps -= seen
@@ -287,17 +295,49 @@ class IterableBatches:
             if steps is None or restart or (is_new and not (self.renews and seen)):
                 return
 
+    @contextlib.contextmanager
+    def _reading(self, items):
+        """Sources of some items of the pass, read ahead by a second thread until the block ends."""
+        reader = self._reader = Prefetch(
+            (self._read(self._done + k, x) for k, x in enumerate(items)), self._close_if_told
+        )
+        try:
+            yield reader
+        except GeneratorExit:  # no more are needed; an iterator of the caller's own may be used on
+            self._closed |= self._iterator is not self.batches
+            raise
+        except BaseException:
+            self._closed = True
+            raise
+        finally:
+            reader.stop(PATIENCE if self._closed else None)
+            if not reader.thread.is_alive():
+                self._reader = None
+
+    def close(self):
+        """Close the iterator that is read, as nobody goes on with it after an error.
+
+        The thread that reads it does so, if it is at it, when the item has come.
+        """
+        self._closed = True
+        if self._reader is None:
+            self._close_if_told()
+
+    def _close_if_told(self):
+        if self._closed and hasattr(self._iterator, "close"):
+            self._iterator.close()
+
     def _begin(self):
         _call(self.batches, "on_epoch_begin")
-        self._done = 0
+        self._done, self._closed = 0, False
         if self.random_access:
             numbers = itertools.count() if self.endless else range(self.steps)
             if self.rng is not None and not self.endless:
                 numbers = self.rng.permutation(self.steps)
-            self._pass = (self.batches[int(k)] for k in numbers)
+            self._pass = self._iterator = (self.batches[int(k)] for k in numbers)
         else:
-            self._pass = iter(self.batches)
-            if self._pass is self.batches:
+            self._pass = self._iterator = iter(self.batches)
+            if self._iterator is self.batches:
                 self._pass = itertools.chain(self._first, self._pass)
             self._first = []
 
@@ -310,23 +350,20 @@ class IterableBatches:
             return self.read(item)
 
 
+@contextlib.contextmanager
+def passing(batches, steps=None, restart=False):
+    """The ranges of an epoch for a `with` block; an error in it closes what yields the batches."""
+    with contextlib.closing(batches.epoch(steps, restart)) as ranges:
+        try:
+            yield ranges
+        except BaseException:
+            batches.close()
+            raise
+
+
 def _call(batches, method):
     if hasattr(batches, method):
         getattr(batches, method)()
-
-
-def prefetch(items):
-    """The items of an iterator, each fetched in a second thread while the one before is worked on.
-
-    At most one is fetched before it is asked for, and none after the end was seen; an exception
-    comes out where its item would have.
-    """
-    end = object()
-    with ThreadPoolExecutor(1, "nnlite-batches") as thread:
-        coming = thread.submit(next, items, end)
-        while (item := coming.result()) is not end:
-            coming = thread.submit(next, items, end)
-            yield item
 
 
 def yields_batches(x):

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nnlite import config, ops
+from nnlite import config
 from nnlite.checks import is_number
 from nnlite.engine.tensor import Tensor
-from nnlite.ops.shape import SOURCE_CODES
+from nnlite.errors import prefixed
+from nnlite.ops.rows import SOURCE_CODES, gather, gather_csr
 from nnlite.tree import flatten, map_structure
 
 CODES = {np.dtype(name): code for name, code in SOURCE_CODES.items()}  # a name takes 1 us to find
@@ -127,7 +128,7 @@ class ArraySource(Source):
         if source.shape:
             return source
         rows = count if index is None else self.rows
-        return ops.gather(
+        return gather(
             source, index, count, self.row_shape, self.dtype, self.code, self.row_bytes, rows
         )
 
@@ -150,6 +151,7 @@ class SparseSource(Source):
                 f"{name}: expected a sparse matrix of numbers, got shape {matrix.shape} of type "
                 f"{matrix.dtype}"
             )
+        _check_csr(matrix, name)
         if not matrix.has_canonical_format:
             matrix = matrix.copy()
             matrix.sum_duplicates()
@@ -183,7 +185,28 @@ class SparseSource(Source):
     def read(self, placeholders, index, count):
         rows = count if index is None else self.rows
         shape = (count, *self.row_shape)
-        return ops.gather_csr(*placeholders, index, shape, config.floatx(), self.code, rows)
+        return gather_csr(*placeholders, index, shape, config.floatx(), self.code, rows)
+
+
+def _check_csr(matrix, name):
+    """Refuse a CSR matrix whose arrays point outside of each other: C would follow them."""
+    begin, columns = matrix.indptr, matrix.indices
+    stored = min(len(columns), len(matrix.data))
+    if (
+        len(begin) != matrix.shape[0] + 1
+        or begin[0] != 0
+        or begin[-1] > stored
+        or (begin[1:] < begin[:-1]).any()
+    ):
+        raise ValueError(
+            f"{name}: expected the indptr of a CSR matrix of {matrix.shape[0]} rows to rise from 0 "
+            f"to its {stored} entries at most; was it edited?"
+        )
+    if len(columns) and not 0 <= columns.min() <= columns.max() < matrix.shape[1]:
+        raise ValueError(
+            f"{name}: expected the indices of a CSR matrix to be columns from 0 to "
+            f"{matrix.shape[1] - 1}, got {columns.min()} to {columns.max()}"
+        )
 
 
 def source_of(values, name, integer=False):
@@ -238,13 +261,19 @@ def _array(values, name):
     if isinstance(values, Mapping):
         raise TypeError(f"{name}: expected one array, got a dict of {', '.join(map(str, values))}")
     try:
-        return np.asarray(values)
+        with prefixed(f"{name}: ", TypeError):  # a symbol has no values
+            return np.asarray(values)
     except ValueError:  # ragged
-        shapes = [getattr(v, "shape", None) or f"of {len(v)}" for v in values]
+        shapes = [getattr(v, "shape", None) or _size(v) for v in values]
         raise ValueError(
             f"{name}: expected one array, got a {type(values).__name__} of {len(values)} parts "
             f"that differ in shape: {', '.join(map(str, shapes[:4]))}"
         ) from None
+
+
+def _size(part):
+    """What a message says of a part of a list that is no array."""
+    return f"of {len(part)}" if hasattr(part, "__len__") else repr(part)
 
 
 def sources_of(x, y=None, sample_weight=None, multi_input=(False, False), integer=()):

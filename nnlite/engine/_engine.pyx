@@ -55,12 +55,15 @@ cdef extern from "nnlite.h" nogil:
         int runs, threads
     ctypedef struct nnl_thread_budget:
         int threads
+    ctypedef struct nnl_arity:
+        int32_t n_in, n_out
     ctypedef struct nnl_engine:
         const char *isa
         int32_t real_size, n_ops
         const char **names
         const nnl_op_fn *ops
         const nnl_scratch_fn *scratch
+        const nnl_arity *arities
         int64_t (*run)(const nnl_program *, int64_t, int64_t, nnl_thread_budget *,
                        nnl_status *) noexcept nogil
 
@@ -165,7 +168,7 @@ cdef inline int _point_to(nnl_tensor *t, cnp.ndarray a) except -1:
     return 0
 
 
-cdef inline void _set_attrs(nnl_attr *to, tuple attrs):
+cdef inline int _set_attrs(nnl_attr *to, tuple attrs) except -1:
     cdef Py_ssize_t k
     for k in range(len(attrs)):
         value = attrs[k]
@@ -173,6 +176,7 @@ cdef inline void _set_attrs(nnl_attr *to, tuple attrs):
             to[k].f = value
         else:
             to[k].i = value
+    return 0
 
 
 cdef int _check_counts(Py_ssize_t operands, Py_ssize_t attrs) except -1:
@@ -258,7 +262,13 @@ cdef class Engine:
         cdef int64_t scratch
         cdef int k = 0
         cdef nnl_thread_budget budget
+        cdef nnl_arity least = self.c.arities[op]
         _check_counts(len(inputs) + len(outputs), len(attrs))
+        if len(inputs) < least.n_in or len(outputs) < least.n_out:
+            raise ValueError(
+                f"{self.c.names[op].decode()}: expected at least {least.n_in} inputs and "
+                f"{least.n_out} outputs, got {len(inputs)} and {len(outputs)}"
+            )
         for a in inputs:
             _point_to(&tensors[k], a)
             k += 1
@@ -461,6 +471,8 @@ cdef class Program:
         cdef int64_t done
         cdef int k = 0
         cdef char *start
+        if len(feeds) != self.n_feeds:
+            raise ValueError(f"expected {self.n_feeds} feeds, got {len(feeds)}")
         c = <Context *><uintptr_t>self.idle.pop() if self.idle else self._new_context()
         try:
             for array, offset, stride in feeds:
@@ -485,15 +497,3 @@ cdef void _free_context(Context *c):
     free(c.program.bindings)
     free(c.program.feeds)
     free(c)
-
-
-def aligned_empty(tuple shape, dtype):
-    """A C-ordered NumPy array of zeros that begins on a cache line."""
-    import numpy as np
-    dtype = np.dtype(dtype)
-    cdef int64_t size = dtype.itemsize
-    for n in shape:
-        size *= n
-    raw = np.zeros(size + 64, np.uint8)
-    cdef int64_t shift = -(<int64_t>cnp.PyArray_DATA(<cnp.ndarray>raw)) & 63
-    return raw[shift:shift + size].view(dtype).reshape(shape)

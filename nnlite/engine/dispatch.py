@@ -4,6 +4,7 @@ An `Op` is one row: the C function's name, the shapes it gives, its gradient. A 
 list of calls made while it was active; one that does not execute is a trace, which `plan` turns
 into a program."""
 
+import contextvars
 import math
 import os
 import threading
@@ -11,6 +12,7 @@ import threading
 import numpy as np
 
 from nnlite import config
+from nnlite.checks import LARGEST_SIZE, MOST_ELEMENTS
 from nnlite.engine import cpu_quota
 from nnlite.engine._engine import MAX_ATTRS, MAX_NDIM, built_isas, engines, set_quota
 from nnlite.engine.tensor import REALS, Tensor, Variable
@@ -85,7 +87,11 @@ class Op:
 
     def c_attrs(self, attrs):
         """The attributes in C's order and types."""
-        return tuple(kind(attrs[name]) for name, kind in self.attrs.items() if kind is not None)
+        values = tuple(kind(attrs[name]) for name, kind in self.attrs.items() if kind is not None)
+        for value in values:
+            if type(value) is int and not -(2**62) < value < 2**62:
+                raise ValueError(f"{self.name}: expected numbers below 2**62, got {value}")
+        return values
 
     def work(self, in_shapes, out_shapes):
         """A rough cost in multiply-adds."""
@@ -114,38 +120,82 @@ class Call:
         return f"<{self.op.name} {shapes[0]} -> {shapes[1]}>"
 
 
-class _Here(threading.local):
-    """What is active in this thread: recordings, and the layers being called."""
-
-    def __init__(self):
-        self.recordings = []
-        self.scopes = []
+_recordings = contextvars.ContextVar("nnlite recordings", default=())
+_scopes = contextvars.ContextVar("nnlite layers being called", default=())
 
 
-_here = _Here()
+class _Leave:
+    """The `__exit__` of a Recording: the release of its lock.
+
+    Ctrl-C may come before or after it, but not within it, as it is a function of C.
+    """
+
+    def __get__(self, recording, owner=None):
+        return (lambda r, *exc: r.__exit__(*exc)) if recording is None else recording._open.__exit__
 
 
 class Recording:
-    """The op calls made in this thread while it is entered; `executing=False` makes it a trace."""
+    """The op calls made in this thread while it is entered; `executing=False` makes it a trace.
+
+    Attributes
+    ----------
+    _open : Lock
+        Locked from the beginning of the `with` block to its end.
+    """
 
     def __init__(self, executing=True):
         self.executing = executing
         self.calls = []
-        self.active = False
+        self._open = threading.Lock()
 
     def __enter__(self):
-        _here.recordings.append(self)
-        self.active = True
-        return self
+        if not self._open.acquire(blocking=False):
+            raise RuntimeError("a recording, or a GradientTape, can be entered by one block a time")
+        try:
+            _recordings.set((*active_recordings(), self))
+            return self
+        except BaseException:
+            self._open.release()
+            raise
 
-    def __exit__(self, *exc):
-        _here.recordings.remove(self)
-        self.active = False
+    __exit__ = _Leave()
+
+    @config.isolated
+    def _paused(self, function, *args):
+        """What a function returns, whose ops are not recorded here."""
+        _recordings.set(tuple(r for r in active_recordings() if r is not self))
+        return function(*args)
+
+
+def active_recordings():
+    """The recordings that are active in this thread."""
+    recordings = _recordings.get()
+    return [r for r in recordings if r._open.locked()] if recordings else ()
+
+
+def traces():
+    """The traces that are being recorded in this thread."""
+    return [r for r in active_recordings() if not r.executing]
+
+
+def in_a_layer():
+    """Whether a layer is being called, in this thread."""
+    return bool(_scopes.get())
 
 
 def tracing():
     """Whether ops are only being recorded, in this thread."""
-    return any(not r.executing for r in _here.recordings)
+    return any(not r.executing for r in active_recordings())
+
+
+# One thread at a time builds and traces. (A trace also makes the variables of metrics.)
+tracing_lock = threading.RLock()
+if hasattr(os, "register_at_fork"):  # so a child has no model that is half built, and no lock
+    os.register_at_fork(
+        before=tracing_lock.acquire,
+        after_in_parent=tracing_lock.release,
+        after_in_child=tracing_lock.release,
+    )
 
 
 def producer(tensor, recorded=None):
@@ -157,7 +207,7 @@ def producer(tensor, recorded=None):
     recorded : list of Call, optional
         By default the calls that this thread is recording.
     """
-    for calls in [r.calls for r in _here.recordings] if recorded is None else [recorded]:
+    for calls in [r.calls for r in active_recordings()] if recorded is None else [recorded]:
         for call in reversed(calls):
             if any(y is tensor for y in call.outputs):
                 return call
@@ -171,10 +221,11 @@ class scope:
         self.name = name
 
     def __enter__(self):
-        _here.scopes.append(self.name)
+        self.before = _scopes.get()
+        _scopes.set((*self.before, self.name))
 
     def __exit__(self, *exc):
-        _here.scopes.pop()
+        _scopes.set(self.before)
 
 
 _all_engines = engines()
@@ -249,16 +300,25 @@ def apply(op, inputs, attrs):
             raise ValueError(
                 f"{op.name}: expected at most {MAX_NDIM} dimensions, got shape {shape}"
             )
+    for shape in shapes:
+        if shape and not (
+            0 <= min(shape) <= max(shape) <= LARGEST_SIZE and math.prod(shape) <= MOST_ELEMENTS
+        ):
+            raise ValueError(
+                f"{op.name}: expected a result with axes of less than 2**31 entries, and of no "
+                f"more than 2**36 elements in all, got shape {shape}"
+            )
     real = real_of(inputs, attrs)
     dtypes = {"real": real, "int32": "int32", "given": attrs.get("dtype")}
     outputs = [Tensor(shape, dtypes[kind]) for shape, kind in zip(shapes, op.outputs)]
     for i in op.writes:
         if not isinstance(inputs[i], Variable):
             raise TypeError(f"{op.name}: input {i} is overwritten and must be a Variable")
-    if not tracing():
+    recordings = active_recordings()
+    if all(r.executing for r in recordings):
         execute(op, inputs, outputs, attrs, real)
-    for recording in _here.recordings:
-        recording.calls.append(Call(op, inputs, outputs, attrs, ".".join(_here.scopes)))
+    for recording in recordings:
+        recording.calls.append(Call(op, inputs, outputs, attrs, ".".join(_scopes.get())))
     for i in op.writes:
         inputs[i].version += 1
     return outputs
@@ -266,6 +326,9 @@ def apply(op, inputs, attrs):
 
 def execute(op, inputs, outputs, attrs, real):
     """Fill the outputs by running the op's C function."""
+    for t in inputs:
+        if t._data is None:
+            t.numpy()  # raises: it was kept from a trace that is over
     if op.view:
         outputs[0]._data = inputs[0]._data.reshape(outputs[0].shape)
         return
@@ -281,7 +344,7 @@ def execute(op, inputs, outputs, attrs, real):
         threads_for(work),
     )
     if bad >= 0:
-        raise bad_index(op, ".".join(_here.scopes), bad)
+        raise bad_index(op, ".".join(_scopes.get()), bad)
 
 
 # Fewer multiply-adds than this, about 20 us on one core, are done by one thread: starting a second

@@ -8,7 +8,8 @@ and functions on tensors."""
 import functools
 import operator
 
-from nnlite.engine.dispatch import Recording
+from nnlite.config import isolated
+from nnlite.engine.dispatch import Recording, in_a_layer
 from nnlite.engine.tensor import Tensor
 from nnlite.tree import map_structure
 
@@ -19,14 +20,14 @@ class Symbol:
     Parameters
     ----------
     shape : tuple
-        The first entry is None, for the batch size.
+        The first entry is the size of a batch, or None if it may be any.
     dtype : str
     node : Node
         The call that computes it.
     """
 
     __array_priority__ = 100  # array + symbol is a symbol
-    __iter__ = None
+    __hash__ = object.__hash__
 
     def __init__(self, shape, dtype, node):
         self.shape, self.dtype, self.node = shape, dtype, node
@@ -40,31 +41,56 @@ class Symbol:
         """The name of the layer or function that computes it."""
         return self.node.name
 
-    def numpy(self):
+    def numpy(self, *args, **kwargs):
         """Raise TypeError: a symbol has no values."""
         raise TypeError(
             f"symbol {self.name!r} of shape {self.shape} has no values: it stands for what a model "
-            "will compute. Use functions of nnlite.ops on it, and call the finished Model on data"
+            "will compute. Use functions of nnlite.ops on it (ops.log, not np.log), and call the "
+            "finished Model on data"
         )
 
-    __bool__ = __float__ = __int__ = numpy
+    __array__ = __bool__ = __float__ = __int__ = __index__ = __complex__ = numpy
+
+    def __format__(self, spec):
+        return self.numpy() if spec else repr(self)
+
+    def __iter__(self):
+        raise TypeError(
+            f"symbol {self.name!r} of shape {self.shape}: its first axis is the batch, whose size "
+            "is not known here, so it can't be iterated over"
+        )
+
+    __len__ = __iter__
 
     def __repr__(self):
         return f"<Symbol {self.name!r} shape={self.shape} dtype={self.dtype}>"
 
 
-def symbolic_operator(function, swapped=False):
+def _symbolic_operator(function):
     """A method of Symbol that records a call of an operator."""
-    if swapped:
-        return lambda self, other: symbolic_call(function, (other, self), {})
     return lambda self, *others: symbolic_call(function, (self, *others), {})
 
 
-for _name in ("add", "sub", "mul", "truediv", "pow"):
-    setattr(Symbol, f"__{_name}__", symbolic_operator(getattr(operator, _name)))
-    setattr(Symbol, f"__r{_name}__", symbolic_operator(getattr(operator, _name), swapped=True))
-for _name in ("gt", "ge", "lt", "le", "neg", "abs", "getitem"):
-    setattr(Symbol, f"__{_name}__", symbolic_operator(getattr(operator, _name)))
+def _swapped(function):
+    return lambda self, other: symbolic_call(function, (other, self), {})
+
+
+def _comparison(function):
+    """Of == and !=: nothing but a number is compared."""
+
+    def compare(self, other):
+        plain = other is None or isinstance(other, (str, type))
+        return NotImplemented if plain else symbolic_call(function, (self, other), {})
+
+    return compare
+
+
+for _name in ("add", "sub", "mul", "truediv", "pow", "matmul", "floordiv", "mod", "and_", "or_"):
+    setattr(Symbol, f"__{_name.strip('_')}__", _symbolic_operator(getattr(operator, _name)))
+    setattr(Symbol, f"__r{_name.strip('_')}__", _swapped(getattr(operator, _name)))
+for _name in ("gt", "ge", "lt", "le", "neg", "abs", "invert", "getitem"):
+    setattr(Symbol, f"__{_name}__", _symbolic_operator(getattr(operator, _name)))
+Symbol.__eq__, Symbol.__ne__ = _comparison(operator.eq), _comparison(operator.ne)
 
 
 class Node:
@@ -128,32 +154,43 @@ def is_symbolic(values):
     return False
 
 
+@isolated
 def symbolic_call(function, args, kwargs):
     """Record a call on symbols; return the symbols of its results.
 
-    Their shapes come from a trace on one sample.
+    Their shapes come from a trace on one sample, or on as many as a batch is said to have.
     """
     node = Node(function, args, kwargs)
+    batch = next((s.shape[0] for s in node.inputs if s.shape and s.shape[0] is not None), None)
+
+    def samples(symbol):
+        return Tensor((batch or 1, *symbol.shape[1:]) if symbol.shape else (), symbol.dtype)
+
+    def symbol(tensor):
+        shape = (batch and tensor.shape[0], *tensor.shape[1:]) if tensor.shape else ()
+        return Symbol(shape, tensor.dtype, node)
+
     with Recording(executing=False):
-        results = node.call_with(_one_sample)
-    node.outputs = map_structure(
-        lambda t: Symbol((None, *t.shape[1:]) if t.shape else (), t.dtype, node), results, Tensor
-    )
+        results = node.call_with(samples)
+    node.outputs = map_structure(symbol, results, Tensor)
     return node.outputs
 
 
-def _one_sample(symbol):
-    return Tensor((1, *symbol.shape[1:]) if symbol.shape else (), symbol.dtype)
-
-
 def supports_symbols(function):
-    """A version of a function of tensors whose calls on symbols are recorded."""
+    """A version of a function of tensors whose calls on symbols are recorded, and whose errors
+    name it unless a layer called it."""
+    name = function.__name__
 
     @functools.wraps(function)
     def op(*args, **kwargs):
         if is_symbolic(args) or (kwargs and is_symbolic(kwargs.values())):
             return symbolic_call(op, args, kwargs)
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except (TypeError, ValueError, RuntimeError) as error:
+            if not str(error).startswith(f"{name}:") and not in_a_layer():
+                error.args = (f"{name}: {error}",)
+            raise
 
     op.__module__ = "nnlite.ops"  # its public place, by which models that use it are pickled
     return op
@@ -163,6 +200,7 @@ def input_symbol(layer, shape, dtype):
     """The symbol of an input layer."""
     node = Node(layer, (), {})
     node.outputs, layer._output_shape = Symbol(shape, dtype, node), shape
+    layer._record_call(node)
     return node.outputs
 
 

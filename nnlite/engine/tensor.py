@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from nnlite import config
-from nnlite.engine._engine import aligned_empty
 
 REALS = ("float32", "float64")
 DTYPES = (*REALS, "int32")
@@ -72,8 +71,9 @@ class Tensor:
         if self._data is None:
             raise RuntimeError(
                 f"Tensor of shape {self.shape}: it has no values here. A model's `call` and "
-                "`train_step` are traced once and then run in C; pass run_eagerly=True to "
-                "`compile` to look at values inside."
+                "`train_step` are traced once and then run in C: use functions of nnlite.ops on "
+                "it, not NumPy's or `if`; or pass run_eagerly=True to `compile` to look at values "
+                "inside."
             )
         return self._data.copy()
 
@@ -83,6 +83,11 @@ class Tensor:
 
     def item(self):
         """The value of a tensor of one element, as a Python number."""
+        if self.size != 1:
+            raise ValueError(
+                f"expected a tensor of one element, got shape {self.shape}; reduce it first, as by "
+                "ops.all, ops.any or ops.sum"
+            )
         return self.numpy().item()
 
     def __float__(self):
@@ -93,6 +98,17 @@ class Tensor:
 
     def __bool__(self):
         return bool(self.item())
+
+    def __index__(self):
+        if self.dtype != "int32":
+            raise TypeError(f"expected an integer, got a tensor of {self.dtype}")
+        return self.item()
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __round__(self, ndigits=None):
+        return round(self.item(), ndigits)
 
     def __len__(self):
         if not self.shape:
@@ -106,6 +122,18 @@ class Tensor:
             else np.array2string(self._data, separator=", ")
         )
         return f"<{type(self).__name__} shape={self.shape} dtype={self.dtype} {values}>"
+
+
+CACHE_LINE = 64
+
+
+def aligned_empty(shape, dtype):
+    """A C-ordered array of zeros that begins on a cache line."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    raw = np.zeros(size + CACHE_LINE, np.uint8)
+    shift = -raw.ctypes.data % CACHE_LINE
+    return raw[shift : shift + size].view(dtype).reshape(shape)
 
 
 class Variable(Tensor):
@@ -222,17 +250,38 @@ def as_array(value, dtype=None):
         if value._data is None:
             value.numpy()  # raises RuntimeError
         value = value._data
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"Tensor: expected rows of equal lengths, got {_shown(value)}") from None
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"Tensor: expected numbers, got values of type {array.dtype}")
+        raise TypeError(f"Tensor: expected numbers, got {_kind_of(array)}")
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(
+            "Tensor: expected values that are known, got a masked array with masked ones; fill "
+            "them first, as by array.filled(0)"
+        )
     if dtype is None:
         dtype = config.floatx() if array.dtype.kind == "f" else "int32"
-    if dtype not in DTYPES:
+    if not isinstance(dtype, (str, np.dtype)) or dtype not in DTYPES:
         raise ValueError(f"Tensor: expected a dtype of {', '.join(DTYPES)}, got {dtype!r}")
     if dtype == "int32" and array.dtype.kind in "iu" and array.dtype != np.int32 and array.size:
         if array.max() > np.iinfo(np.int32).max or array.min() < np.iinfo(np.int32).min:
             raise ValueError("Tensor: an integer is outside of int32's range")
     return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+
+
+def _kind_of(array):
+    """What an array without numbers holds, in words."""
+    if array.dtype != object:
+        return f"values of type {array.dtype}"
+    numbers = (int, float, np.number)
+    return _shown(next((v for v in array.flat if not isinstance(v, numbers)), array))
+
+
+def _shown(value):
+    text = repr(value)
+    return text if len(text) < 100 else f"{text[:96]} ..."
 
 
 def convert_to_tensor(value, dtype=None):
@@ -254,7 +303,7 @@ def convert_to_tensor(value, dtype=None):
     >>> nnlite.convert_to_tensor([[1.0, 2.0]]).shape
     (1, 2)
     """
-    if isinstance(value, Tensor) and dtype in (None, value.dtype):
+    if isinstance(value, Tensor) and (dtype is None or value.dtype is dtype):
         return value
     array = as_array(value, dtype)
     if array is value or array.base is not None:

@@ -173,6 +173,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         self._train(model, seed + 1 + epochs_done, data, epochs_done, epochs_done + 1)
         return self
 
+    @config.isolated
     def _train(
         self, model, seed, data, epochs_done, epochs, validation=None, stopping=None, tasks=None
     ):
@@ -284,6 +285,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
 
     _check_outputs = staticmethod(check_outputs)
 
+    @config.isolated
     def _build(self, data, seed, precision):
         """A fresh model, whose first weights follow from the seed."""
         X, builder = data.X, self._builder()

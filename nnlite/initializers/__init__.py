@@ -4,7 +4,10 @@ Random initializers draw from NumPy's Philox generator: a seed gives the same va
 instance returns the same values at each call, as in Keras. A layer uses another seed for each of
 its weights."""
 
+import numpy as np
+
 from nnlite import configurable, registry
+from nnlite.engine.tensor import Tensor
 from nnlite.initializers.constants import Constant, Identity, Ones, Zeros
 from nnlite.initializers.initializer import Initializer, compute_fans, draw
 from nnlite.initializers.random import (
@@ -114,14 +117,16 @@ def get(identifier):
 
     Parameters
     ----------
-    identifier : str, type, Initializer or callable
+    identifier : str, dict, type, Initializer, callable, array or None
         - a name: 'he_normal', 'HeNormal', ...,
-        - a subclass of Initializer,
-        - an Initializer or any function `f(shape, dtype)`, which is returned itself.
+        - a dict of a 'class_name' and its 'config', or a subclass of Initializer,
+        - an Initializer or any function `f(shape, dtype)`, which is returned itself,
+        - an array or tensor: the values themselves,
+        - None, which is returned itself.
 
     Returns
     -------
-    Initializer or callable
+    Initializer, callable or None
 
     Raises
     ------
@@ -130,4 +135,6 @@ def get(identifier):
     TypeError
         If the identifier is of another kind.
     """
+    if isinstance(identifier, (np.ndarray, Tensor)):
+        return Constant(np.array(identifier))
     return registry.find("initializer", identifier, _BY_NAME, callable)

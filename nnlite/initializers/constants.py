@@ -21,6 +21,8 @@ class Constant(Initializer):
     """
 
     def __init__(self, value=0.0):
+        if np.asarray(value).dtype.kind not in "biuf":
+            raise ValueError(f"Constant: expected value to be a number or an array, got {value!r}")
         self.value = value
 
     def values(self, shape, rng):
@@ -64,6 +66,7 @@ class Identity(Initializer):
 
     def __init__(self, gain=1.0):
         self.gain = gain
+        self._check_given()
 
     def values(self, shape, rng):
         if len(shape) != 2:

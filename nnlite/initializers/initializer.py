@@ -1,12 +1,11 @@
 """Initializer: the base of all initializers. It turns a shape and a seed into a tensor."""
 
 import math
-import numbers
 
 import numpy as np
 
 from nnlite import config
-from nnlite.checks import check_number
+from nnlite.checks import check_number, check_setting, is_number
 from nnlite.config import next_seed
 from nnlite.configurable import Configurable
 from nnlite.engine.tensor import Tensor
@@ -47,6 +46,15 @@ class Initializer(Configurable):
     (3, 2)
     """
 
+    _legal = {
+        "seed": "int [0, inf)",
+        "mean": "(-inf, inf)",
+        "stddev": "[0, inf)",
+        "minval": "(-inf, inf)",
+        "maxval": "(-inf, inf)",
+        "gain": "(-inf, inf)",
+    }
+
     def __call__(self, shape, dtype=None, seed=None):
         """The values of a weight.
 
@@ -62,16 +70,14 @@ class Initializer(Configurable):
         Tensor
         """
         dtype = dtype or config.floatx()
+        shape = _shape(shape, type(self).__name__)
         if getattr(self, "seed", None) is not None:
             seed = self.seed
         elif seed is None:
             seed = self.__dict__.setdefault("_own_seed", next_seed())
-        if not isinstance(seed, numbers.Integral) or seed < 0:
-            raise ValueError(
-                f"{type(self).__name__}: expected seed to be an integer of at least 0, got {seed!r}"
-            )
+        check_setting("seed", seed, "int [0, inf)", type(self).__name__)
         rng = np.random.Generator(np.random.Philox(int(seed)))
-        values = np.ascontiguousarray(self.values(tuple(shape), rng), dtype).reshape(shape)
+        values = np.ascontiguousarray(self.values(shape, rng), dtype).reshape(shape)
         return Tensor(values.shape, dtype, values)
 
     def values(self, shape, rng):
@@ -95,6 +101,14 @@ class Initializer(Configurable):
         owner = type(self).__name__
         check_number(name, value, f"[{least}, inf)", owner=owner, expected=expected)
         return float(value)
+
+
+def _shape(shape, owner):
+    """A shape as a tuple of int."""
+    sizes = tuple(shape) if np.iterable(shape) and not isinstance(shape, (str, dict)) else (None,)
+    if not all(is_number(n, "[0, inf)") and n % 1 == 0 for n in sizes):
+        raise ValueError(f"{owner}: expected shape to be a tuple of integers, got {shape!r}")
+    return tuple(map(int, sizes))
 
 
 def draw(initializer, shape, dtype):

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 
-from nnlite.checks import is_number
 from nnlite.initializers.initializer import Initializer, compute_fans
 
 
@@ -22,6 +21,7 @@ class RandomNormal(Initializer):
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
         self.mean, self.stddev, self.seed = mean, stddev, seed
+        self._check_given()
 
     def values(self, shape, rng):
         return rng.normal(self._number("mean"), self._number("stddev", 0), shape)
@@ -40,6 +40,8 @@ class RandomUniform(Initializer):
 
     def __init__(self, minval=-0.05, maxval=0.05, seed=None):
         self.minval, self.maxval, self.seed = minval, maxval, seed
+        self._check_given()
+        self._number("maxval", minval)
 
     def values(self, shape, rng):
         low = self._number("minval")
@@ -68,6 +70,7 @@ class TruncatedNormal(Initializer):
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
         self.mean, self.stddev, self.seed = mean, stddev, seed
+        self._check_given()
 
     def values(self, shape, rng):
         return self._number("mean") + _truncated(rng, shape, self._number("stddev", 0))
@@ -97,30 +100,28 @@ class VarianceScaling(Initializer):
     True
     """
 
+    _legal = {
+        "scale": "(0, inf)",
+        "mode": ("fan_in", "fan_out", "fan_avg"),
+        "distribution": ("truncated_normal", "normal", "untruncated_normal", "uniform"),
+    }
+
     def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None):
         self.scale, self.mode, self.distribution, self.seed = scale, mode, distribution, seed
+        self._check_given()
 
     def values(self, shape, rng):
         fan_in, fan_out = compute_fans(shape)
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
-        if self.mode not in fans:
-            raise ValueError(
-                f"VarianceScaling: expected a mode of {', '.join(fans)}, got {self.mode!r}"
-            )
-        if not is_number(self.scale, "(0, inf]"):
-            raise ValueError(f"VarianceScaling: expected a positive scale, got {self.scale!r}")
+        settings = ("scale", "mode", "distribution")
+        self._check_given({name: getattr(self, name) for name in settings})
         variance = self.scale / max(1.0, fans[self.mode])
         if self.distribution == "uniform":
             limit = math.sqrt(3.0 * variance)
             return rng.uniform(-limit, limit, shape)
         if self.distribution in ("truncated_normal", "normal"):
             return _truncated(rng, shape, math.sqrt(variance) / _CUT_STDDEV)
-        if self.distribution == "untruncated_normal":
-            return rng.normal(0.0, math.sqrt(variance), shape)
-        raise ValueError(
-            "VarianceScaling: expected a distribution of truncated_normal, untruncated_normal, "
-            f"uniform, got {self.distribution!r}"
-        )
+        return rng.normal(0.0, math.sqrt(variance), shape)
 
 
 def _scaled(name, scale, mode, distribution, text):
@@ -235,6 +236,7 @@ class Orthogonal(Initializer):
 
     def __init__(self, gain=1.0, seed=None):
         self.gain, self.seed = gain, seed
+        self._check_given()
 
     def values(self, shape, rng):
         if len(shape) < 2:

@@ -10,7 +10,7 @@ from nnlite.layers.conv import (
     SeparableConv2D,
     SeparableConvolution2D,
 )
-from nnlite.layers.core import Activation, Dense, Dropout, Flatten, InputLayer, Reshape
+from nnlite.layers.core import Activation, Dense, Flatten, InputLayer, Reshape
 from nnlite.layers.layer import Layer
 from nnlite.layers.merging import (
     Add,
@@ -44,6 +44,7 @@ from nnlite.layers.pooling import (
 from nnlite.layers.preprocessing import Normalization, Rescaling
 from nnlite.layers.regularization import (
     AlphaDropout,
+    Dropout,
     GaussianDropout,
     GaussianNoise,
     SpatialDropout2D,
@@ -109,7 +110,7 @@ __all__ = [
 ]
 
 
-def Input(shape=None, batch_size=None, dtype=None, name=None):
+def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):
     """A symbol for the input of a functional `Model`; in a Sequential, the shape of its input.
 
     Parameters
@@ -117,11 +118,13 @@ def Input(shape=None, batch_size=None, dtype=None, name=None):
     shape : tuple of int
         The shape of one sample, without the batch.
     batch_size : int, optional
-        Ignored; accepted for Keras's signature.
+        The size of a batch, for the shapes of symbols; data may come in batches of any size.
     dtype : str, optional
         'int32' or 'int64' for indices, such as token ids: they stay integers, as int32. Numbers of
         any other type are read as the model's precision.
     name : str, optional
+    batch_shape : tuple, optional
+        Instead of shape and batch_size: (batch_size, *shape).
 
     Returns
     -------
@@ -130,7 +133,7 @@ def Input(shape=None, batch_size=None, dtype=None, name=None):
     Raises
     ------
     ValueError
-        If `shape` is missing or a size in it is None.
+        If the shape is missing or given twice, or a size in it is None.
 
     Examples
     --------
@@ -142,8 +145,8 @@ def Input(shape=None, batch_size=None, dtype=None, name=None):
     >>> nnlite.Sequential([layers.Input((4,)), layers.Dense(3)]).output_shape
     (None, 3)
     """
-    layer = InputLayer(shape, batch_size=batch_size, dtype=dtype, name=name)
+    layer = InputLayer(shape, batch_size, dtype, name, batch_shape)
     if None in layer.shape:
         raise ValueError(f"Input: expected sizes that are known, got shape {layer.shape}")
     precision = "int32" if layer._reads_integers else config.floatx()
-    return input_symbol(layer, (None, *layer.shape), precision)
+    return input_symbol(layer, layer.batch_shape, precision)

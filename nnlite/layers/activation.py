@@ -1,25 +1,18 @@
 """Activations as layers: those with settings or weights."""
 
 from nnlite import ops
-from nnlite.checks import check_number
+from nnlite.layers import settings
 from nnlite.layers.layer import Layer
 
 
 class _Function(Layer):
-    """Base: a function of `nnlite.ops` whose settings are attributes of the layer. Each setting is
-    a number of at least 0, or None if that is its default."""
+    """Base: a function of `nnlite.ops` whose settings, those in `_legal`, are attributes of the
+    layer."""
 
-    _settings = ()
-
-    def build(self, input_shape):
-        for name in self._settings:
-            value = getattr(self, name)
-            if value is None and self._signature()[name] is None:
-                continue
-            check_number(name, value, "[0, inf]", expected="to be a number of at least 0")
+    _takes = settings.ANY_TENSOR
 
     def call(self, inputs):
-        return self._function(inputs, **{name: getattr(self, name) for name in self._settings})
+        return self._function(inputs, **{name: getattr(self, name) for name in self._legal})
 
 
 class ReLU(_Function):
@@ -48,7 +41,7 @@ class ReLU(_Function):
     """
 
     _function = staticmethod(ops.relu)
-    _settings = ("max_value", "negative_slope", "threshold")
+    _legal = dict.fromkeys(("max_value", "negative_slope", "threshold"), settings.AT_LEAST_0)
 
     def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **kwargs):
         super().__init__(**kwargs)
@@ -76,7 +69,7 @@ class LeakyReLU(_Function):
     """
 
     _function = staticmethod(ops.leaky_relu)
-    _settings = ("negative_slope",)
+    _legal = {"negative_slope": settings.AT_LEAST_0}
 
     def __init__(self, negative_slope=0.3, **kwargs):
         super().__init__(**kwargs)
@@ -108,7 +101,7 @@ class ELU(_Function):
     """
 
     _function = staticmethod(ops.elu)
-    _settings = ("alpha",)
+    _legal = {"alpha": settings.AT_LEAST_0}
 
     def __init__(self, alpha=1.0, **kwargs):
         super().__init__(**kwargs)
@@ -145,6 +138,9 @@ class PReLU(Layer):
     ((2, 5, 5, 3), (1, 1, 3))
     """
 
+    _takes = settings.BATCH
+    _legal = {**settings.of_weights("alpha"), "shared_axes": settings.axes}
+
     def __init__(
         self,
         alpha_initializer="zeros",
@@ -158,8 +154,8 @@ class PReLU(Layer):
         self.alpha_constraint, self.shared_axes = alpha_constraint, shared_axes
 
     def build(self, input_shape):
-        shared = () if self.shared_axes is None else self.shared_axes
-        shared = (shared,) if isinstance(shared, int) else tuple(shared)
+        shared = self.shared_axes
+        shared = () if shared is None else settings.axes("shared_axes", shared)
         axes = range(1, len(input_shape))
         if not set(shared) <= set(axes):
             raise ValueError(
@@ -187,8 +183,8 @@ class Softmax(Layer):
 
     Parameters
     ----------
-    axis : int, default -1
-        The axis of the classes.
+    axis : int or tuple of int, default -1
+        The axis of the classes; along several axes all their entries sum to 1.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -203,9 +199,13 @@ class Softmax(Layer):
     array([[0.5, 0.5]], dtype=float32)
     """
 
+    _takes = settings.ANY_TENSOR
+    _legal = {"axis": settings.axes}
+
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
         self.axis = axis
 
     def call(self, inputs):
-        return ops.softmax(inputs, self.axis)
+        axes = settings.axes_within("axis", self.axis, inputs.ndim)
+        return ops.softmax(inputs, axes[0] if len(axes) == 1 else tuple(axes))

@@ -2,6 +2,7 @@
 
 from nnlite import activations, ops
 from nnlite.checks import positive_int
+from nnlite.layers import settings
 from nnlite.layers.images import ImageLayer
 from nnlite.ops.windows import pair
 
@@ -12,6 +13,15 @@ class _Convolution(ImageLayer):
     A subclass lists the arguments up to `activation` in Keras's order. The others are keyword
     arguments; those that the subclass does not list are arguments of this class.
     """
+
+    _legal = {
+        **dict.fromkeys(("kernel_size", "strides", "dilation_rate"), pair),
+        **dict.fromkeys(("filters", "groups", "depth_multiplier"), positive_int),
+        "padding": settings.padding,
+        "activation": settings.activation,
+        "use_bias": "bool",
+        **settings.of_weights("kernel", "depthwise", "pointwise", "bias"),
+    }
 
     def __init__(
         self,
@@ -35,7 +45,6 @@ class _Convolution(ImageLayer):
         self.bias_constraint = bias_constraint
 
     def build(self, input_shape):
-        super().build(input_shape)
         self._window = {
             "strides": pair("strides", self.strides),
             "padding": self.padding,

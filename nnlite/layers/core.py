@@ -2,13 +2,11 @@
 shapes."""
 
 import math
-import numbers
 
-from nnlite import activations, config, ops
-from nnlite.checks import check_number, positive_int
-from nnlite.config import next_seed
+from nnlite import activations, ops
+from nnlite.checks import positive_int
+from nnlite.layers import settings
 from nnlite.layers.layer import Layer
-from nnlite.ops.random import seed_state
 
 
 class InputLayer(Layer):
@@ -19,25 +17,38 @@ class InputLayer(Layer):
     shape : tuple of int
         The shape of one sample, without the batch; or `input_shape` or `input_dim` instead.
     batch_size : int, optional
-        Ignored; accepted for Keras's signature.
+        The size of a batch, for the shapes of symbols; data may come in batches of any size.
     dtype, name
         As for `Layer`.
+    batch_shape : tuple, optional
+        Instead of both: (batch_size, *shape).
     **kwargs
         Of `Layer`: input_shape, input_dim.
 
     Raises
     ------
     ValueError
-        Without a shape.
+        Without a shape, or with a shape that is given twice.
     """
 
-    def __init__(self, shape=None, batch_size=None, dtype=None, name=None, **kwargs):
-        super().__init__(name=name, dtype=dtype, **kwargs)
-        shape = self._given_input_shape if shape is None else shape
-        if shape is None:
+    def __init__(
+        self, shape=None, batch_size=None, dtype=None, name=None, batch_shape=None, **kwargs
+    ):
+        super().__init__(name=name, dtype=dtype, batch_shape=batch_shape, **kwargs)
+        for other, value in ("shape", shape), ("batch_size", batch_size):
+            if batch_shape is not None and value is not None:
+                raise ValueError(
+                    f"Input: expected either {other} or batch_shape, got {other}={value!r} and "
+                    f"batch_shape={batch_shape!r}"
+                )
+        if shape is not None:
+            self._given_input_shape = self._shape_given("shape", shape)
+        if self._given_input_shape is None:
             raise ValueError("Input: expected shape=, the shape of one sample without the batch")
-        self._given_input_shape = (shape,) if isinstance(shape, numbers.Integral) else tuple(shape)
+        if batch_size is not None:
+            self._given_batch = positive_int("batch_size", batch_size)
         self.shape = self._given_input_shape
+        self.batch_shape = (self._given_batch, *self.shape)
         self.dtype = dtype
 
     @property
@@ -74,6 +85,14 @@ class Dense(Layer):
     (2, 3)
     """
 
+    _takes = settings.ROWS
+    _legal = {
+        "units": positive_int,
+        "activation": settings.activation,
+        "use_bias": "bool",
+        **settings.of_weights("kernel", "bias"),
+    }
+
     def __init__(
         self,
         units,
@@ -92,8 +111,6 @@ class Dense(Layer):
 
     def build(self, input_shape):
         units = positive_int("units", self.units)
-        if len(input_shape) < 2:
-            raise ValueError(f"expected an input of at least 2 dimensions, got shape {input_shape}")
         self._function = activations.get(self.activation)
         self.kernel = self.add_weight(
             (input_shape[-1], units),
@@ -134,6 +151,8 @@ class Activation(Layer):
     array([[0., 2.]], dtype=float32)
     """
 
+    _legal = {"activation": settings.activation}
+
     def __init__(self, activation, **kwargs):
         super().__init__(**kwargs)
         self.activation = activation
@@ -143,50 +162,6 @@ class Activation(Layer):
 
     def call(self, inputs):
         return self._function(inputs)
-
-
-class Dropout(Layer):
-    """While training, each value becomes 0 with probability `rate`, else x / (1 - rate).
-
-    N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov: "Dropout: a simple way
-    to prevent neural networks from overfitting", JMLR 15, 2014.
-
-    Parameters
-    ----------
-    rate : float in [0, 1)
-    noise_shape : None
-        Not supported.
-    seed : int, optional
-        By default the next seed of the process.
-    **kwargs
-        Of `Layer`: name, input_shape.
-
-    Notes
-    -----
-    Input of any shape, output the same.
-
-    Examples
-    --------
-    >>> import nnlite
-    >>> dropout = nnlite.layers.Dropout(0.2, seed=0)
-    >>> sorted(set(dropout(nnlite.ones((5, 8)), training=True).numpy().ravel().tolist()))
-    [0.0, 1.25]
-    """
-
-    def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
-        super().__init__(**kwargs)
-        if noise_shape is not None:
-            raise ValueError("Dropout: noise_shape is not supported")
-        self.rate, self.seed = rate, seed
-
-    def build(self, input_shape):
-        check_number("rate", self.rate, "[0, 1)")
-        self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
-
-    def call(self, inputs, training=False):
-        if not training or not self.rate:
-            return inputs
-        return ops.dropout(inputs, ops.random_key(self.seed_state), self.rate)
 
 
 class Flatten(Layer):
@@ -205,10 +180,12 @@ class Flatten(Layer):
     (2, 20)
     """
 
+    _takes = settings.BATCH
+    _legal = {"data_format": settings.DATA_FORMAT}
+
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
-        if data_format not in (None, config.image_data_format()):
-            raise ValueError(f"Flatten: expected data_format 'channels_last', got {data_format!r}")
+        self.data_format = data_format
 
     def call(self, inputs):
         return ops.reshape(inputs, (inputs.shape[0], math.prod(inputs.shape[1:])))
@@ -232,18 +209,16 @@ class Reshape(Layer):
     (3, 2, 4)
     """
 
+    _takes = settings.BATCH
+    _legal = {"target_shape": settings.sizes}
+
     def __init__(self, target_shape, **kwargs):
         super().__init__(**kwargs)
-        self.target_shape = tuple(target_shape)
+        self.target_shape = settings.sizes("target_shape", target_shape)
 
     def call(self, inputs):
         target, size = self.target_shape, math.prod(inputs.shape[1:])
-        if -1 in target:
-            known = -math.prod(target)
-            if target.count(-1) > 1 or known < 1 or size % known:
-                raise ValueError(
-                    f"expected samples that fit target_shape {target}, got shape {inputs.shape[1:]}"
-                )
+        if -1 in target and (known := -math.prod(target)):
             target = tuple(size // known if n == -1 else n for n in target)
         if math.prod(target) != size:
             raise ValueError(

@@ -1,8 +1,7 @@
 """The base of all layers of images. Images are always (N, H, W, C)."""
 
-from nnlite import config
+from nnlite.layers import settings
 from nnlite.layers.layer import Layer
-from nnlite.ops.windows import check_images
 
 
 class ImageLayer(Layer):
@@ -16,12 +15,9 @@ class ImageLayer(Layer):
         Of `Layer`.
     """
 
+    _legal = {"data_format": settings.DATA_FORMAT}
+    _takes = (4, 4, "images of shape (N, height, width, channels)")
+
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
         self.data_format = data_format
-
-    def build(self, input_shape):
-        known = config.image_data_format()
-        if self.data_format not in (None, known):
-            raise ValueError(f"expected data_format {known!r}, got {self.data_format!r}")
-        check_images(input_shape)

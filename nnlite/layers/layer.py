@@ -1,24 +1,33 @@
-"""Layer: the base of all layers and models. It tracks its weights and inner layers, and adds its
-name to errors."""
+"""Layer: the base of all layers and models. A call builds it, keeps the penalties that it adds to
+the loss, and puts its name in front of errors."""
 
-import functools
 import inspect
-import threading
-from types import FunctionType, MethodType
+import numbers
+import weakref
 
 import numpy as np
 
-from nnlite import config, initializers, regularizers
-from nnlite.configurable import Configurable, snake_case, structure_version
+from nnlite import config, regularizers
+from nnlite.checks import check_setting
+from nnlite.configurable import clone, snake_case, structure_version
 from nnlite.engine import dispatch
-from nnlite.engine.symbolic import Symbol, is_symbolic, symbolic_call, symbols_of
-from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
-from nnlite.tree import flatten, map_structure
+from nnlite.engine.dispatch import Recording
+from nnlite.engine.symbolic import Node, Symbol, is_symbolic, symbolic_call, symbols_of
+from nnlite.engine.tensor import Tensor, convert_to_tensor
+from nnlite.errors import did_you_mean
+from nnlite.layers.building import (
+    as_shapes,
+    built_once,
+    here,
+    is_building,
+    say_where,
+    transaction,
+)
+from nnlite.layers.tracking import Tracked
+from nnlite.tree import flatten, is_shape, map_shapes, map_structure
 
-_here = threading.local()  # .training: what the layer that is calling was told
 
-
-class Layer(Configurable):
+class Layer(Tracked):
     """A part of a model: settings, weights, and a function of tensors.
 
     To write a layer, define `call(self, x)` with `nnlite.ops`. If it has weights, define also
@@ -38,8 +47,10 @@ class Layer(Configurable):
         The shape of one sample, for the first layer of a Sequential.
     input_dim : int, optional
         `input_dim=n` means `input_shape=(n,)`.
-    activity_regularizer : None
-        Not supported.
+    activity_regularizer : str, Regularizer or function of the result, optional
+        Its value, divided by the size of the batch, is added to the loss.
+    batch_shape : tuple, optional
+        `input_shape` after the size of a batch, which may be None.
     **unknown
         Any other argument is refused.
 
@@ -69,31 +80,64 @@ class Layer(Configurable):
         input_shape=None,
         input_dim=None,
         activity_regularizer=None,
+        batch_shape=None,
         **unknown,
     ):
         if unknown:
+            meant = did_you_mean(next(iter(unknown)), self._signature())
             raise TypeError(
-                f"{type(self).__name__}: unknown argument {', '.join(map(repr, unknown))}. "
-                f"It takes {', '.join(self._signature())}"
+                f"{type(self).__name__}: unknown argument {', '.join(map(repr, unknown))}"
+                f"{meant or '.'} It takes {', '.join(self._signature())}"
             )
-        if activity_regularizer is not None:
-            raise ValueError(f"{type(self).__name__}: activity_regularizer is not supported")
+        self._check_given()
         if not isinstance(name, (str, type(None))):
             raise TypeError(f"{type(self).__name__}: expected name to be a string, got {name!r}")
+        check_setting("trainable", trainable, "bool", type(self).__name__)
         self._name = name
         self.trainable = trainable
+        self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
-        self._given_input_shape = (input_dim,) if input_dim is not None else input_shape
+        self._given_batch, self._given_input_shape = None, input_shape
+        if batch_shape is not None:
+            given = self._shape_given("batch_shape", batch_shape)
+            self._given_batch, self._given_input_shape = given[0], given[1:]
+        elif input_dim is not None:
+            self._given_input_shape = self._shape_given("input_dim", input_dim)
+        elif input_shape is not None:
+            self._given_input_shape = self._shape_given("input_shape", input_shape)
         self._output_shape = None
         structure_version.advance(self)
+        if here.made is not None:
+            caller = here.calling
+            here.made.append((self, caller, caller._output_shape is not None))
 
-    # Public attributes that no plan depends on.
-    _state_not_settings = frozenset(
-        ["built", "stop_training", "stop_evaluating", "stop_predicting", "n_threads", "history"]
-    )
+    def __getattr__(self, name):
+        if name[:2] != "__" and "_output_shape" not in vars(self):
+            raise RuntimeError(
+                f"{type(self).__name__}: expected `super().__init__()` at the beginning of its "
+                "`__init__`, before anything else"
+            )
+        if hasattr(type(self), name):  # a property that raised AttributeError: it says why
+            return object.__getattribute__(self, name)
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+        )
 
-    _free_names = set()
-    _is_model = False  # whether it is drawn as layers within a frame
+    # Of a layer of one tensor: the least and the largest number of its dimensions, and words for
+    # it. None: whatever comes.
+    _takes = None
+
+    def _shape_given(self, argument, shape):
+        """A shape that the constructor was given, as a tuple."""
+        sizes = (shape,) if isinstance(shape, numbers.Integral) else shape
+        fits = isinstance(sizes, (tuple, list)) and (sizes or argument != "batch_shape")
+        if not fits or not all(
+            n is None or (isinstance(n, (int, np.integer)) and n > 0) for n in sizes
+        ):
+            raise ValueError(
+                f"layer {self.name!r}: expected {argument} of positive integers, got {shape!r}"
+            )
+        return tuple(n if n is None else int(n) for n in sizes)
 
     # A layer is that layer, whatever its settings: two Dense(64) are two layers.
     __eq__ = object.__eq__
@@ -101,41 +145,8 @@ class Layer(Configurable):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        cls._free_names = set()  # of attributes that hide nothing of the class
-
-    def __setattr__(self, name, value):
-        public = name[0] != "_"
-        if public and name not in self._free_names:
-            self._refuse_taken(name, value)
-        if isinstance(value, (Layer, Variable, list, tuple, dict)):  # those may be filled later
-            self.__dict__.setdefault("_tracked", {})[name] = value
-        elif name in self.__dict__.get("_tracked", ()):
-            del self._tracked[name]
-        object.__setattr__(self, name, value)
-        if public and "_version" in self.__dict__ and name not in self._state_not_settings:
-            structure_version.advance(self)
-
-    @classmethod
-    def _refuse_taken(cls, name, value):
-        """Raise AttributeError for an attribute that would hide a part of this class that nnlite
-        itself uses; functions may take the place of methods."""
-        taken = getattr(cls, name, None)
-        if taken is None:
-            cls._free_names.add(name)
-            return
-        if isinstance(taken, property):
-            hidden = taken.fset is None and taken.fget.__module__.startswith("nnlite.")
-        else:
-            ours = isinstance(taken, (FunctionType, MethodType)) and taken.__module__
-            replaced = isinstance(value, (FunctionType, MethodType, functools.partial))
-            hidden = ours and ours.startswith("nnlite.") and not replaced
-        if hidden:
-            kind = "property" if isinstance(taken, property) else "method"
-            owner = "model" if cls._is_model else "layer"
-            raise AttributeError(
-                f"{cls.__name__}: {name!r} is a {kind} that every {owner} needs; choose another "
-                f"name for this attribute, {value!r}"
-            )
+        if not hasattr(cls.build, "runs_once"):
+            cls.build = built_once(cls.build)
 
     @property
     def name(self):
@@ -147,18 +158,10 @@ class Layer(Configurable):
     def name(self, value):
         self._name = value
 
-    @property
-    def _sublayers(self):
-        """The layers directly inside this one, in the order in which attributes were set."""
-        found = {}
-        for value in self.__dict__.get("_tracked", {}).values():
-            for layer in flatten(value):
-                if isinstance(layer, Layer):
-                    found.setdefault(id(layer), layer)
-        return list(found.values())
-
+    @built_once
     def build(self, input_shape):
-        """Make the weights. The first call of the layer calls `build` once, before `call`.
+        """Make the weights. The first call of the layer calls `build` before `call`; if it was
+        called before, it does nothing. A `build` that raises leaves no weights behind.
 
         Parameters
         ----------
@@ -182,129 +185,133 @@ class Layer(Configurable):
         Tensor
             Or a list or dict of tensors.
         """
-        raise TypeError("a layer must define call(self, inputs)")
-
-    def add_weight(
-        self,
-        shape=(),
-        initializer="glorot_uniform",
-        dtype=None,
-        trainable=True,
-        regularizer=None,
-        name="weight",
-        constraint=None,
-    ):
-        """Make a weight of this layer.
-
-        Parameters
-        ----------
-        shape : tuple of int, default ()
-        initializer : str, Initializer or function of a shape, default 'glorot_uniform'
-        dtype : {'float32', 'float64'}, default `floatx()`
-        trainable : bool, default True
-            Whether training changes the weight.
-        regularizer : str, Regularizer or function of the weight, optional
-            Its value is added to the loss.
-        name : str, default 'weight'
-        constraint : None
-            Not supported.
-
-        Returns
-        -------
-        Variable
-        """
-        if constraint is not None:
-            raise ValueError(f"layer {self.name!r}: constraints are not supported")
-        values = initializers.draw(
-            initializers.get(initializer), tuple(shape), dtype or config.floatx()
+        raise NotImplementedError(
+            f"layer {self.name!r} ({type(self).__name__}): a layer must define call(self, inputs)"
         )
-        weight = Variable(values, trainable, f"{self.name}/{name}", dtype or config.floatx())
-        weight.regularizer = regularizers.get(regularizer)
-        self.__dict__.setdefault("_weights", []).append(weight)
-        return weight
 
-    def _own_weights(self):
-        """This layer's own Variables: those of `add_weight`, then those set as attributes."""
-        own = list(self.__dict__.get("_weights", ()))
-        seen = {id(v) for v in own}
-        for value in self.__dict__.get("_tracked", {}).values():
-            for v in flatten(value):
-                if isinstance(v, Variable) and id(v) not in seen and v.dtype != "int32":
-                    own.append(v)
-        return own
-
-    def _all_weights(self):
-        """(Variable, whether training changes it) of each weight: this layer's own, then those of
-        the inner layers."""
-        own = [(v, v.trainable and self.trainable) for v in self._own_weights()]
-        for layer in self._sublayers:
-            own += [(v, t and self.trainable) for v, t in layer._all_weights()]
-        unique = {}
-        for v, t in own:
-            unique.setdefault(id(v), (v, t))
-        return list(unique.values())
-
-    @property
-    def weights(self):
-        """All weights as Variables, trainable or not: the layer's own, then its inner layers'."""
-        return [v for v, _ in self._all_weights()]
-
-    variables = weights
-
-    @property
-    def trainable_weights(self):
-        """The weights that training changes."""
-        return [v for v, t in self._all_weights() if t]
-
-    trainable_variables = trainable_weights
-
-    @property
-    def non_trainable_weights(self):
-        """The weights that training does not change."""
-        return [v for v, t in self._all_weights() if not t]
-
-    non_trainable_variables = non_trainable_weights
-
-    def count_params(self):
-        """The number of elements of all weights, an int."""
-        return sum(v.size for v in self.weights)
-
-    def get_weights(self):
-        """Copies of all weights: a list of arrays, in the order of `weights`."""
-        return [v.numpy() for v in self.weights]
-
-    def set_weights(self, weights):
-        """Copy arrays into the weights.
+    def add_loss(self, loss):
+        """Add a penalty to the loss of the batch that is being computed: it is called in `call`.
 
         Parameters
         ----------
-        weights : list of array
-            In the order of `get_weights`.
+        loss : scalar tensor, or list of them
 
         Raises
         ------
-        ValueError
-            If the number of arrays or a shape differs. No weight is changed then.
+        RuntimeError
+            Outside of a `call`.
+
+        Examples
+        --------
+        >>> import nnlite
+        >>> from nnlite import layers, ops
+        >>> class Small(layers.Layer):
+        ...     def call(self, x):
+        ...         self.add_loss(0.5 * ops.sum(ops.abs(x)))
+        ...         return x
+        >>> layer = Small()
+        >>> y = layer(nnlite.ones((1, 4)))
+        >>> layer.losses[0].item()
+        2.0
         """
-        own, weights = self.weights, list(weights)
-        if len(weights) != len(own):
-            raise ValueError(
-                f"layer {self.name!r}: expected {len(own)} weight arrays, got {len(weights)}"
-                + ("" if own else "; it has no weights yet, build or call it first")
-            )
-        for v, w in zip(own, weights):
-            if tuple(getattr(w, "shape", ())) != v.shape:
-                raise ValueError(
-                    f"layer {self.name!r}: expected weight {v.name!r} of shape {v.shape}, "
-                    f"got {tuple(getattr(w, 'shape', ()))}"
-                )
-        for v, w in zip(own, weights):
-            v.assign(w)
+        if here.calling is None:
+            raise RuntimeError("add_loss: expected to be called in the `call` of a layer")
+        run, found = vars(self).get("_added", (None, ()))
+        trace = next((weakref.ref(r) for r in dispatch.traces()), None)
+        new = [(convert_to_tensor(value), trace) for value in flatten(loss)]
+        self.__dict__["_added"] = here.made, [*(found if run is here.made else ()), *new]
 
     @property
     def losses(self):
-        """The regularization penalties of the trainable weights, a list of scalar tensors."""
-        return [v.regularizer(v) for v, t in self._all_weights() if t and v.regularizer is not None]
+        """The penalties, a list of scalar tensors: of regularizers of the trainable weights, then
+        what the last call added by `add_loss` and by regularizers of results."""
+        found = [
+            v.regularizer(v) for v, t in self._all_weights() if t and v.regularizer is not None
+        ]
+        return found + list({id(x): x for x in self._added_losses(None)}.values())
+
+    def _added_losses(self, run):
+        """What the layers inside added in a run, by default in the last one of each of them."""
+        run = vars(self).get("_run") if run is None else run
+        own, found = vars(self).get("_added", (None, ()))
+        traces = dispatch.traces()
+        values = [
+            value
+            for value, trace in found
+            if own is run and (not traces if trace is None else trace() in traces)
+        ]
+        return sum((layer._added_losses(run) for layer in self._sublayers), values)
+
+    def compute_output_shape(self, input_shape):
+        """The shape of the result for an input of a shape, found without computing anything.
+
+        Parameters
+        ----------
+        input_shape : tuple, or list or dict of them
+            The size of the batch, or None, then the shape of a sample. Its sizes may be None, too,
+            where no weight depends on them.
+
+        Returns
+        -------
+        tuple, or list or dict of them
+            With None where the size depends on one that is None.
+
+        Examples
+        --------
+        >>> from nnlite import layers
+        >>> layers.Dense(3).compute_output_shape((None, 5))
+        (None, 3)
+        """
+        shapes = as_shapes(input_shape)
+        if not any(None in shape[1:] for shape in flatten(shapes, is_shape)):
+            return self._shape_of_result(shapes)
+        # What differs between two sizes, which fit most windows and strides, depends on them.
+        one, other = (self._shape_of_result(shapes, unknown) for unknown in (64, 96))
+        others = iter(flatten(other, is_shape))
+        return map_shapes(
+            lambda s: tuple(a if a == b else None for a, b in zip(s, next(others))), one
+        )
+
+    def _shape_of_result(self, shapes, unknown=None):
+        """The shape of the result for shapes with `unknown` in place of a sample's None."""
+        sizes = [shape[0] for shape in flatten(shapes, is_shape) if shape]
+        batch = sizes[0] if sizes else None
+
+        def sample(shape):
+            known = [unknown if n is None else n for n in shape[1:]]
+            return Tensor((batch or 1, *known), config.floatx())
+
+        inputs = map_shapes(sample, shapes)
+        known = self._output_shape
+        with Recording(executing=False), config.seeded(0):
+            outputs = (self if self.built else clone(self))(inputs)
+        self._output_shape = known
+        return map_structure(lambda y: (batch, *y.shape[1:]), outputs, Tensor)
+
+    def compute_output_spec(self, inputs):
+        """Symbols of the shapes that `compute_output_shape` gives.
+
+        Parameters
+        ----------
+        inputs : symbol, or list or dict of them
+        """
+        shapes = map_structure(lambda symbol: symbol.shape, inputs, Symbol)
+        node, dtype = Node(self, (inputs,), {}), symbols_of(inputs)[0].dtype
+        node.outputs = map_shapes(
+            lambda shape: Symbol(shape, dtype, node), self.compute_output_shape(shapes)
+        )
+        return node.outputs
+
+    def get_config(self):
+        """The constructor's arguments as a dict, from which `from_config` makes an equal layer.
+
+        Returns
+        -------
+        dict
+            Without those of the input's shape and the result's regularizer that were not given.
+        """
+        config = super().get_config()
+        return {k: v for k, v in config.items() if v is not None or k not in _SELDOM_GIVEN}
 
     @property
     def output_shape(self):
@@ -332,8 +339,9 @@ class Layer(Configurable):
         return self._first_node().outputs
 
     def __getstate__(self):
-        return {k: v for k, v in self.__dict__.items() if k not in ("_node", "_version")}
+        return {k: v for k, v in self.__dict__.items() if k not in _OF_CALLS}
 
+    @config.isolated
     def __call__(self, inputs, *args, training=None, **kwargs):
         """Build the layer at the first call, and return its result.
 
@@ -354,28 +362,58 @@ class Layer(Configurable):
             outputs = symbolic_call(self, (inputs, *args), kwargs)
             self._record_call(symbols_of(outputs)[0].node)
             return outputs
-        outer = getattr(_here, "training", None)
-        training = outer if training is None else training
-        _here.training = training
+        caller, training = here.calling, here.training if training is None else training
+        here.training, here.calling = training, self
+        if caller is None:
+            here.made = []
         try:
             with dispatch.scope(self.name):
                 inputs = _as_tensors(inputs)
                 if not self.built:
                     self._build_for(inputs)
+                elif self._takes is not None:
+                    self._check_shapes(map_structure(lambda x: x.shape, inputs, Tensor))
                 if self._takes_training():
                     kwargs["training"] = bool(training)
                 outputs = self.call(inputs, *args, **kwargs)
+                if self.activity_regularizer is not None:
+                    for y in flatten(outputs):
+                        self.add_loss(self.activity_regularizer(y) / max(y.shape[0], 1))
+                if caller is None:
+                    self.__dict__["_run"] = here.made
+                    if here.made:
+                        self._refuse_made_in_call(here.made)
         except (ValueError, TypeError) as error:
-            _say_where(error, self)
+            say_where(error, self)
             raise
-        finally:
-            _here.training = outer
         self._output_shape = map_structure(lambda y: (None, *y.shape[1:]), outputs, Tensor)
         return outputs
 
+    def _check_shapes(self, shapes):
+        """Raise a ValueError unless inputs of these shapes are what the layer `_takes`."""
+        least, most, words = self._takes
+        if not is_shape(shapes) or not least <= len(shapes) <= most:
+            got = "shape" if is_shape(shapes) else "several tensors, of shapes"
+            raise ValueError(f"expected {words}, got {got} {shapes}")
+
     def _build_for(self, inputs):
-        self.build(map_structure(lambda x: (None, *x.shape[1:]), inputs, Tensor))
-        self.built = True
+        with transaction():
+            if not self.built and not is_building(self):
+                self.build(map_structure(_shape_of_batches, inputs, Tensor))
+                self.built = True
+
+    def _refuse_made_in_call(self, made):
+        """Raise a ValueError if a layer that was made in `call` has weights that training would not
+        change, or that the next call would make again."""
+        kept = {id(v) for v in self.weights}
+        for layer, caller, again in made:
+            weights = layer.trainable_weights
+            if weights and (again or any(id(v) not in kept for v in weights)):
+                raise ValueError(
+                    f"`call` of {caller.name!r} made the layer {layer!r}, so each call would begin "
+                    "with new weights and training would change none: make it once, in `__init__` "
+                    f"or `build`, and keep it as an attribute (self.{layer.name} = ...)"
+                )
 
     @classmethod
     def _takes_training(cls):
@@ -386,19 +424,38 @@ class Layer(Configurable):
         return known
 
 
+_SELDOM_GIVEN = frozenset(["activity_regularizer", "batch_shape", "input_dim", "input_shape"])
+_OF_CALLS = frozenset(
+    ["_added", "_node", "_run", "_version"]
+)  # attributes that copies begin without
+
+
+def _shape_of_batches(x):
+    return (None, *x.shape[1:]) if x.shape else ()
+
+
 def _as_tensors(inputs):
-    """The inputs of a call as a tensor; as a list or dict of tensors if several were given."""
+    """The inputs of a call as a tensor; as lists or dicts of tensors if several were given."""
+    if isinstance(inputs, Tensor):
+        return inputs
     if isinstance(inputs, dict):
-        return {key: convert_to_tensor(x) for key, x in inputs.items()}
-    if isinstance(inputs, (list, tuple)) and any(
-        isinstance(x, (Tensor, np.ndarray)) for x in inputs
-    ):
-        return [convert_to_tensor(x) for x in inputs]
+        return {key: _as_tensors(x) for key, x in inputs.items()}
+    if isinstance(inputs, (list, tuple)) and _has_arrays(inputs):
+        return [x if x is None else _as_tensors(x) for x in inputs]
+    if isinstance(inputs, Layer):
+        raise TypeError(
+            f"expected a tensor, got the layer {inputs!r}: a layer is called on the result of "
+            "another, as in Dense(2)(Dense(3)(x)); or put both into a Sequential"
+        )
     return convert_to_tensor(inputs)
 
 
-def _say_where(error, layer):
-    """Put the layer's name in front of an error's message, unless an inner layer has done so."""
-    if not hasattr(error, "of_layer"):
-        error.of_layer = layer.name
-        error.args = (f"layer {layer.name!r} ({type(layer).__name__}): {error}",)
+def _has_arrays(values):
+    """Whether there is an array or tensor in lists, tuples and dicts."""
+    values = values.values() if isinstance(values, dict) else values
+    return any(
+        _has_arrays(x)
+        if isinstance(x, (list, tuple, dict))
+        else isinstance(x, (Tensor, np.ndarray, Layer))
+        for x in values
+    )

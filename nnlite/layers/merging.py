@@ -1,8 +1,12 @@
 """Layers of several inputs: sums, products, extremes, concatenations and dot products. Each is a
 function, too: `layers.add([a, b])`."""
 
+import math
+
 from nnlite import ops
+from nnlite.layers import settings
 from nnlite.layers.layer import Layer
+from nnlite.tree import is_shape
 
 
 class Merge(Layer):
@@ -15,13 +19,13 @@ class Merge(Layer):
     def _combine(a, b):
         raise TypeError("a merging layer must define _combine(a, b)")
 
-    def build(self, input_shape):
-        if not isinstance(input_shape, list) or len(input_shape) < self._least:
-            raise ValueError(
-                f"expected a list of at least {self._least} inputs, got shape {input_shape}"
-            )
+    _takes = (1, math.inf, "a list of at least 1 inputs")  # here numbers of tensors
 
-    _least = 1
+    def _check_shapes(self, shapes):
+        least, most, words = self._takes
+        several = isinstance(shapes, (list, tuple)) and all(map(is_shape, shapes))
+        if not several or not least <= len(shapes) <= most:
+            raise ValueError(f"expected {words}, got shape {shapes}")
 
     def call(self, inputs):
         total = inputs[0]
@@ -106,13 +110,8 @@ class Subtract(Merge):
         Of `Layer`: name, input_shape.
     """
 
-    _least = 2
+    _takes = (2, 2, "a list of 2 inputs")
     _combine = staticmethod(ops.subtract)
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        if len(input_shape) != 2:
-            raise ValueError(f"expected a list of 2 inputs, got shapes {input_shape}")
 
 
 class Concatenate(Merge):
@@ -131,6 +130,8 @@ class Concatenate(Merge):
     >>> nnlite.layers.Concatenate()([nnlite.ones((2, 3)), nnlite.ones((2, 5))]).shape
     (2, 8)
     """
+
+    _legal = {"axis": "int"}
 
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
@@ -164,18 +165,19 @@ class Dot(Merge):
     array([[11.]], dtype=float32)
     """
 
-    _least = 2
+    _takes = (2, 2, "a list of 2 inputs")
+    _legal = {"axes": settings.axes, "normalize": "bool"}
 
     def __init__(self, axes, normalize=False, **kwargs):
         super().__init__(**kwargs)
         self.axes, self.normalize = axes, normalize
 
     def build(self, input_shape):
-        super().build(input_shape)
-        axes = (self.axes, self.axes) if isinstance(self.axes, int) else tuple(self.axes)
-        a, b = input_shape[:2]
+        axes = settings.axes("axes", self.axes)
+        axes = axes * 2 if len(axes) == 1 else axes
+        a, b = input_shape
         ranks = [len(a), len(b)]
-        if len(input_shape) != 2 or len(axes) != 2 or not {*ranks} <= {2, 3}:
+        if len(axes) != 2 or not {*ranks} <= {2, 3}:
             raise ValueError(
                 f"expected two inputs of 2 or 3 dimensions and two axes, got shapes {input_shape} "
                 f"and axes {axes}"

@@ -1,12 +1,27 @@
-"""Normalization layers: mean 0 and variance 1, then a learned scale and offset."""
+"""Normalization layers: mean 0 and variance 1, then a learned scale and offset. The ops normalize
+the last axis; other axes are moved there and back."""
+
+import math
 
 from nnlite import ops
-from nnlite.checks import check_number
+from nnlite.layers import settings
 from nnlite.layers.layer import Layer
 
 
 class _Normalization(Layer):
-    """Base: gamma and beta along the last axis, and the checks of the settings."""
+    """Base: gamma and beta, one for each entry of the axes, and the inputs with these last."""
+
+    _takes = settings.ROWS
+    _legal = {
+        "axis": settings.axes,
+        "momentum": "[0, 1]",
+        "epsilon": settings.AT_LEAST_0,
+        **dict.fromkeys(("center", "scale"), "bool"),
+        **settings.of_weights("beta", "gamma"),
+        **dict.fromkeys(
+            ("moving_mean_initializer", "moving_variance_initializer"), settings.initializer
+        ),
+    }
 
     def __init__(
         self,
@@ -29,17 +44,13 @@ class _Normalization(Layer):
         self.beta_constraint, self.gamma_constraint = beta_constraint, gamma_constraint
 
     def build(self, input_shape):
-        axis = self.axis
-        if isinstance(axis, (list, tuple)) and len(axis) == 1:
-            axis = axis[0]
-        if len(input_shape) < 2:
-            raise ValueError(f"expected an input of at least 2 dimensions, got shape {input_shape}")
-        if axis not in (-1, len(input_shape) - 1):
-            raise ValueError(
-                f"expected axis -1, the channels, got {self.axis!r} (input shape {input_shape})"
-            )
-        check_number("epsilon", self.epsilon, "[0, inf]", expected="of at least 0")
-        shape = input_shape[-1:]
+        self._ndim = len(input_shape)
+        self._axes = settings.axes_within("axis", self.axis, self._ndim)
+        if 0 in self._axes:
+            raise ValueError(f"expected axis without the batch, axis 0, got {self.axis!r}")
+        shape = self._sizes = tuple(input_shape[d] for d in self._axes)
+        if None in shape:
+            raise ValueError(f"expected known sizes along axis {self.axis!r}, got {input_shape}")
         self.gamma = self.beta = None
         if self.scale:
             self.gamma = self.add_weight(
@@ -58,17 +69,37 @@ class _Normalization(Layer):
                 constraint=self.beta_constraint,
             )
 
-    def _scale_and_center(self, inputs):
-        """gamma and beta; ones and zeros if the layer has none."""
-        shape = inputs.shape[-1:]
-        gamma = ops.ones(shape, inputs.dtype) if self.gamma is None else self.gamma
-        return gamma, ops.zeros(shape, inputs.dtype) if self.beta is None else self.beta
+    def _scale_and_center(self, dtype):
+        """gamma and beta as vectors; ones and zeros if the layer has none."""
+        n = (math.prod(self._sizes),)
+        gamma = ops.ones(n, dtype) if self.gamma is None else _vector(self.gamma)
+        return gamma, ops.zeros(n, dtype) if self.beta is None else _vector(self.beta)
+
+    def _with_axes_last(self, function, inputs):
+        """What a function gives that takes and returns inputs with the axes as their only last one;
+        with the axes where they were."""
+        if self._axes == [self._ndim - 1]:
+            return function(inputs)
+        sizes = dict(zip(self._axes, self._sizes))
+        shape, expected = inputs.shape, tuple(sizes.get(d) for d in range(self._ndim))
+        if len(shape) != self._ndim or any(shape[d] != n for d, n in sizes.items()):
+            raise ValueError(f"expected an input of shape {expected}, got shape {shape}")
+        order = [*(d for d in range(self._ndim) if d not in sizes), *self._axes]
+        back = [order.index(d) for d in range(self._ndim)]
+        moved = ops.transpose(inputs, order)
+        rows = ops.reshape(moved, (*moved.shape[: -len(sizes)], math.prod(self._sizes)))
+        return ops.transpose(ops.reshape(function(rows), moved.shape), back)
+
+
+def _vector(weight):
+    """A weight as a vector; one that is a vector itself, so that no copy is made."""
+    return weight if weight.ndim == 1 else ops.reshape(weight, (weight.size,))
 
 
 class BatchNormalization(_Normalization):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with the statistics of each channel.
 
-    - While training, the statistics are those of the batch, over all axes but the last.
+    - While training, the statistics are those of the batch, over all axes but that of the channels.
     - Otherwise, or if `trainable` is False, they are moving averages over the batches of training:
       moving = moving * momentum + batch * (1 - momentum), with the biased variance.
 
@@ -78,7 +109,7 @@ class BatchNormalization(_Normalization):
     Parameters
     ----------
     axis : int, default -1
-        The axis of the channels. Only the last axis is supported.
+        The axis of the channels. The last one is the fastest.
     momentum : float in [0, 1], default 0.99
         The weight of the old moving average.
     epsilon : float of at least 0, default 0.001
@@ -128,41 +159,41 @@ class BatchNormalization(_Normalization):
         self.moving_variance_initializer = moving_variance_initializer
 
     def build(self, input_shape):
-        check_number("momentum", self.momentum, "[0, 1]")
+        if len(settings.axes("axis", self.axis)) > 1:
+            raise ValueError(f"expected one axis, that of the channels, got axis={self.axis!r}")
         super().build(input_shape)
-        self.moving_mean = self.add_weight(
-            input_shape[-1:], self.moving_mean_initializer, trainable=False, name="moving_mean"
-        )
-        self.moving_variance = self.add_weight(
-            input_shape[-1:],
-            self.moving_variance_initializer,
-            trainable=False,
-            name="moving_variance",
-        )
+        for name in ("moving_mean", "moving_variance"):
+            initializer = getattr(self, f"{name}_initializer")
+            weight = self.add_weight(self._sizes, initializer, trainable=False, name=name)
+            setattr(self, name, weight)
 
     def call(self, inputs, training=False):
         (inputs,) = ops.operands(inputs)
-        gamma, beta = self._scale_and_center(inputs)
+        gamma, beta = self._scale_and_center(inputs.dtype)
         if training and self.trainable:
-            y, mean, variance = ops.batch_norm(inputs, gamma, beta, self.epsilon)
-            ops.moving_update(self.moving_mean, mean, self.momentum)
-            ops.moving_update(self.moving_variance, variance, self.momentum)
-            return y
+            return self._with_axes_last(lambda x: self._train(x, gamma, beta), inputs)
         scale = gamma / ops.sqrt(self.moving_variance + self.epsilon)
-        return ops.scale_shift(inputs, scale, beta - self.moving_mean * scale)
+        shift = beta - self.moving_mean * scale
+        return self._with_axes_last(lambda x: ops.scale_shift(x, scale, shift), inputs)
+
+    def _train(self, inputs, gamma, beta):
+        y, mean, variance = ops.batch_norm(inputs, gamma, beta, self.epsilon)
+        ops.moving_update(self.moving_mean, mean, self.momentum)
+        ops.moving_update(self.moving_variance, variance, self.momentum)
+        return y
 
 
 class LayerNormalization(_Normalization):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with the statistics of each row.
 
-    A row is the last axis. The layer does the same while training and otherwise.
+    A row is the last axis, or several axes. The layer does the same while training and otherwise.
 
     J. L. Ba, J. R. Kiros, G. E. Hinton: "Layer normalization", arXiv 1607.06450, 2016.
 
     Parameters
     ----------
-    axis : int, default -1
-        The axis of the channels. Only the last axis is supported.
+    axis : int or tuple of int, default -1
+        The axes that make a row: each has a mean and a variance of its own.
     epsilon : float of at least 0, default 0.001
     center : bool, default True
         Whether the layer has beta.
@@ -177,7 +208,7 @@ class LayerNormalization(_Normalization):
 
     Notes
     -----
-    Input (N, ..., C), output the same. Weights, each (C,): gamma, beta.
+    Input (N, ..., C), output the same. Weights, with the sizes of `axis`: gamma, beta.
 
     Examples
     --------
@@ -188,4 +219,5 @@ class LayerNormalization(_Normalization):
 
     def call(self, inputs):
         (inputs,) = ops.operands(inputs)
-        return ops.layer_norm(inputs, *self._scale_and_center(inputs), self.epsilon)
+        gamma, beta = self._scale_and_center(inputs.dtype)
+        return self._with_axes_last(lambda x: ops.layer_norm(x, gamma, beta, self.epsilon), inputs)

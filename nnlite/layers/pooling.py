@@ -1,24 +1,22 @@
 """Pooling layers: one value from each window of an image, or from each channel."""
 
 from nnlite import ops
+from nnlite.layers import settings
 from nnlite.layers.images import ImageLayer
-from nnlite.ops.windows import check_images
+from nnlite.ops.windows import pair
 
 
 class _Pooling2D(ImageLayer):
     """Base of the layers that take one value from each window."""
 
+    _legal = {"pool_size": pair, "strides": pair, "padding": settings.padding}
+
     def __init__(self, pool_size=(2, 2), strides=None, padding="valid", data_format=None, **kwargs):
         super().__init__(data_format, **kwargs)
         self.pool_size, self.strides, self.padding = pool_size, strides, padding
 
-    def build(self, input_shape):
-        super().build(input_shape)
-        if not isinstance(self.padding, str):
-            raise ValueError(f"expected padding 'valid' or 'same', got {self.padding!r}")
-
     def call(self, inputs):
-        return self._pool(inputs, self.pool_size, self.strides, self.padding.lower())
+        return self._pool(inputs, self.pool_size, self.strides, self.padding)
 
 
 class MaxPooling2D(_Pooling2D):
@@ -83,12 +81,13 @@ class AveragePooling2D(_Pooling2D):
 class _GlobalPooling2D(ImageLayer):
     """Base of the layers that take one value from each channel of an image."""
 
+    _legal = {"keepdims": "bool"}
+
     def __init__(self, data_format=None, keepdims=False, **kwargs):
         super().__init__(data_format, **kwargs)
         self.keepdims = keepdims
 
     def call(self, inputs):
-        check_images(inputs.shape)
         return self._reduce(inputs, (1, 2), self.keepdims)
 
 

@@ -1,12 +1,12 @@
 """Layers that scale their input: by given numbers, or by statistics of the data."""
 
 import math
-import numbers
 
 import numpy as np
 
 from nnlite import config, ops
 from nnlite.engine.tensor import Tensor
+from nnlite.layers import settings
 from nnlite.layers.layer import Layer
 
 _AT_ONCE = 1 << 20  # the number of elements that `adapt` converts to float64 at a time
@@ -34,13 +34,16 @@ class Rescaling(Layer):
     array([[-1.,  1.]], dtype=float32)
     """
 
+    _takes = settings.ANY_TENSOR
+    _legal = {"scale": settings.numbers_of, "offset": settings.numbers_of}
+
     def __init__(self, scale, offset=0.0, **kwargs):
         super().__init__(**kwargs)
         self.scale, self.offset = scale, offset
 
     def build(self, input_shape):
         for name in ("scale", "offset"):
-            shape = _numbers(name, getattr(self, name)).shape
+            shape = settings.numbers_of(name, getattr(self, name)).shape
             if len(shape) > 1 or shape not in ((), (1,), input_shape[-1:]):
                 raise ValueError(
                     f"expected {name} to be a number or one for each entry of the last axis of "
@@ -89,10 +92,25 @@ class Normalization(Layer):
     array([[1., 0.]], dtype=float32)
     """
 
+    _takes = settings.BATCH
+    _legal = {
+        "axis": settings.axes_or_none,
+        "mean": settings.numbers_of,
+        "variance": settings.numbers_of,
+        "invert": "bool",
+    }
+
     def __init__(self, axis=-1, mean=None, variance=None, invert=False, **kwargs):
         super().__init__(**kwargs)
         self.axis, self.invert = axis, invert
         self.input_mean, self.input_variance = mean, variance
+        if (mean is None) != (variance is None):
+            raise ValueError(
+                "Normalization: expected mean and variance together, or none of them, "
+                f"got mean={mean!r}, variance={variance!r}"
+            )
+        if variance is not None and (np.asarray(variance) < 0).any():
+            raise ValueError(f"Normalization: expected variance of at least 0, got {variance!r}")
 
     def build(self, input_shape):
         self._kept = self._axes(len(input_shape))
@@ -118,23 +136,14 @@ class Normalization(Layer):
 
     def _axes(self, ndim):
         """The axes kept, as sorted numbers of at least 0."""
-        axes = () if self.axis is None else self.axis
-        axes = (axes,) if isinstance(axes, numbers.Integral) else tuple(axes)
-        for axis in axes:
-            if not -ndim <= axis < ndim:
-                raise ValueError(f"expected axis within {ndim} dimensions, got {self.axis!r}")
-        return sorted({axis % ndim for axis in axes})
+        given = settings.axes_or_none("axis", self.axis)
+        return settings.axes_within("axis", self.axis, ndim) if given else []
 
     def _given_for(self, kept_shape):
         """The given mean and variance, in the shape that broadcasts to the input."""
-        if self.input_mean is None or self.input_variance is None:
-            raise ValueError(
-                "expected mean and variance together, or none of them, "
-                f"got mean={self.input_mean!r}, variance={self.input_variance!r}"
-            )
         found = []
         for name, value in (("mean", self.input_mean), ("variance", self.input_variance)):
-            values = _numbers(name, value)
+            values = settings.numbers_of(name, value)
             try:
                 values = np.broadcast_to(values, kept_shape)
             except ValueError:
@@ -143,8 +152,6 @@ class Normalization(Layer):
                     f"got shape {values.shape}"
                 ) from None
             found.append(values.reshape(self._shape))
-        if not (found[1] >= 0).all():
-            raise ValueError(f"expected a variance of at least 0, got {self.input_variance!r}")
         return found
 
     def adapt(self, data):
@@ -156,8 +163,8 @@ class Normalization(Layer):
 
         Parameters
         ----------
-        data : array, shape (N, ...), or an iterable of such arrays
-            An iterable is read once.
+        data : array, shape (N, ...), PyDataset, or an iterable of such arrays
+            An iterable is read once; it must end. Of a tuple (x, y), x is taken.
 
         Raises
         ------
@@ -234,17 +241,31 @@ class Normalization(Layer):
         return (inputs - mean) / deviation
 
 
-def _numbers(name, value):
-    """`value` as a float64 array."""
-    try:
-        return np.asarray(value, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"expected {name} to be numbers, got {value!r}") from None
+def _batches_of(data):
+    """The arrays in data: one, or those of batches."""
+    if hasattr(data, "shape"):
+        yield data
+        return
+    if hasattr(data, "__getitem__") and not hasattr(data, "__iter__"):  # a PyDataset, by number
+        n = data.num_batches if hasattr(data, "num_batches") else len(data)
+        if n is None:
+            raise ValueError(f"adapt: expected data that end, got num_batches None of {data!r}")
+        data = map(data.__getitem__, range(n))
+    if isinstance(data, (str, bytes, dict)) or not hasattr(data, "__iter__"):
+        raise TypeError(f"adapt: expected an array or an iterable of arrays, got {data!r}")
+    for batch in data:
+        of_pair = isinstance(batch, tuple) and any(hasattr(x, "shape") for x in batch)
+        yield batch[0] if of_pair else batch
 
 
 def _parts_of(data):
-    """Chunks of about `_AT_ONCE` elements, from an array or an iterable of arrays."""
-    for batch in [data] if hasattr(data, "shape") else data:
+    """Chunks of about `_AT_ONCE` elements, from an array or batches."""
+    for batch in _batches_of(data):
+        if np.ma.is_masked(batch):
+            raise ValueError(
+                "adapt: expected values that are known, got a masked array with masked ones; take "
+                "its rows without them, or fill them by array.filled(0)"
+            )
         batch = batch.numpy() if isinstance(batch, Tensor) else np.asarray(batch)
         if batch.dtype.kind not in "biuf" or not batch.ndim:
             raise ValueError(

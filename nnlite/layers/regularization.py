@@ -1,28 +1,31 @@
-"""Layers that add noise while training, and return their input unchanged otherwise."""
+"""Layers that drop values or add noise while training, and return their input unchanged
+otherwise."""
 
 import math
 
 from nnlite import ops
-from nnlite.checks import check_number
 from nnlite.config import next_seed
+from nnlite.layers import settings
 from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
 from nnlite.ops.random import seed_state
-from nnlite.ops.windows import check_images
 
 
 class _Noise(Layer):
     """Base: a layer with a strength, a seed, and a random transform for training, `_add_noise`."""
 
+    _legal = {
+        "rate": "[0, 1)",
+        "stddev": "[0, inf)",
+        "noise_shape": settings.noise_shape,
+        "seed": "int",
+    }
+    _takes = settings.ANY_TENSOR
     _strength = "rate"  # the name of the setting
+    noise_shape = None
 
     def build(self, input_shape):
-        super().build(input_shape)
-        self._check_strength(getattr(self, self._strength))
         self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
-
-    def _check_strength(self, value):
-        check_number(self._strength, value, "[0, 1)")
 
     def _add_noise(self, inputs, key):
         """The result while training; `key` is the key of one random op."""
@@ -33,6 +36,60 @@ class _Noise(Layer):
             return inputs
         (inputs,) = ops.operands(inputs)
         return self._add_noise(inputs, ops.random_key(self.seed_state))
+
+    def _shape_of_draws(self, shape):
+        """The shape of the random numbers for inputs of a shape."""
+        if self.noise_shape is None:
+            return shape
+        given = self.noise_shape
+        if len(given) != len(shape) or any(m not in (1, n, None) for m, n in zip(given, shape)):
+            raise ValueError(f"expected noise_shape to fit inputs of shape {shape}, got {given}")
+        return tuple(n if m is None else m for m, n in zip(given, shape))
+
+
+class _Dropout(_Noise):
+    """Base: values become 0 while training."""
+
+    def _add_noise(self, inputs, key):
+        shape = self._shape_of_draws(inputs.shape)
+        if shape == inputs.shape:
+            return ops.dropout(inputs, key, self.rate)
+        return inputs * ops.dropout(ops.ones(shape, inputs.dtype), key, self.rate)
+
+
+class Dropout(_Dropout):
+    """While training, each value becomes 0 with probability `rate`, else x / (1 - rate).
+
+    N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov: "Dropout: a simple way
+    to prevent neural networks from overfitting", JMLR 15, 2014.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+    noise_shape : tuple of int or None, optional
+        The shape of the random mask, with the batch. Values along an axis of size 1 share one draw;
+        None in it stands for the input's size.
+    seed : int, optional
+        By default the next seed of the process.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input of any shape, output the same.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> dropout = nnlite.layers.Dropout(0.2, seed=0)
+    >>> sorted(set(dropout(nnlite.ones((5, 8)), training=True).numpy().ravel().tolist()))
+    [0.0, 1.25]
+    """
+
+    def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.rate, self.seed = rate, seed
+        self.noise_shape = noise_shape and settings.noise_shape("noise_shape", noise_shape)
 
 
 class GaussianNoise(_Noise):
@@ -64,9 +121,6 @@ class GaussianNoise(_Noise):
     def __init__(self, stddev, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.stddev, self.seed = stddev, seed
-
-    def _check_strength(self, value):
-        check_number("stddev", value, "[0, inf)", expected="of at least 0")
 
     def _add_noise(self, inputs, key):
         return inputs + ops.random_normal(key, inputs.shape, inputs.dtype) * self.stddev
@@ -123,7 +177,7 @@ class AlphaDropout(_Noise):
     Parameters
     ----------
     rate : float in [0, 1)
-    noise_shape : tuple of int, optional
+    noise_shape : tuple of int or None, optional
         The shape of the random mask, with the batch. Values along an axis of size 1 share one draw;
         None in it stands for the input's size.
     seed : int, optional
@@ -145,26 +199,18 @@ class AlphaDropout(_Noise):
 
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
+        self.rate, self.seed = rate, seed
+        self.noise_shape = noise_shape and settings.noise_shape("noise_shape", noise_shape)
 
     def _add_noise(self, inputs, key):
-        shape = inputs.shape
-        if self.noise_shape is not None:
-            given = tuple(self.noise_shape)
-            shape = tuple(n if m is None else m for n, m in zip(inputs.shape, given))
-            if len(given) != inputs.ndim or any(
-                m not in (1, n) for n, m in zip(inputs.shape, shape)
-            ):
-                raise ValueError(
-                    f"expected noise_shape to fit inputs of shape {inputs.shape}, got {given}"
-                )
+        shape = self._shape_of_draws(inputs.shape)
         kept = ops.greater_equal(ops.random_uniform(key, shape, inputs.dtype), self.rate)
         scale = ((1 - self.rate) * (1 + self.rate * _LEAST_SELU**2)) ** -0.5
         y = ops.where(kept, inputs, _LEAST_SELU)
         return y * scale - scale * _LEAST_SELU * self.rate
 
 
-class SpatialDropout2D(_Noise, ImageLayer):
+class SpatialDropout2D(ImageLayer, _Dropout):
     """While training, each channel of an image becomes 0 with probability `rate`, else
     x / (1 - rate).
 
@@ -196,7 +242,5 @@ class SpatialDropout2D(_Noise, ImageLayer):
         super().__init__(data_format, **kwargs)
         self.rate, self.seed = rate, seed
 
-    def _add_noise(self, inputs, key):
-        check_images(inputs.shape)
-        whole = ops.ones((inputs.shape[0], 1, 1, inputs.shape[3]), inputs.dtype)
-        return inputs * ops.dropout(whole, key, self.rate)
+    def _shape_of_draws(self, shape):
+        return (shape[0], 1, 1, shape[3])

@@ -1,30 +1,11 @@
 """Layers that pad, crop, repeat or reorder elements, without arithmetic."""
 
-import numbers
-
 from nnlite import ops
 from nnlite.checks import positive_int
+from nnlite.layers import settings
 from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
-from nnlite.ops.windows import check_images
-
-
-def _margins(name, value):
-    """((top, bottom), (left, right)) from an int, a pair of int or a pair of pairs."""
-    both = value if isinstance(value, (tuple, list)) else (value, value)
-    sides = [n if isinstance(n, (tuple, list)) else (n, n) for n in both]
-    numbers_given = [n for side in sides for n in side]
-    if (
-        len(sides) != 2
-        or len(numbers_given) != 4
-        or any(len(side) != 2 for side in sides)
-        or not all(isinstance(n, numbers.Integral) and n >= 0 for n in numbers_given)
-    ):
-        raise ValueError(
-            f"expected {name} to be an int of at least 0, a pair of them or a pair of pairs, "
-            f"got {value!r}"
-        )
-    return tuple((int(a), int(b)) for a, b in sides)
+from nnlite.ops.windows import pair
 
 
 class ZeroPadding2D(ImageLayer):
@@ -49,13 +30,14 @@ class ZeroPadding2D(ImageLayer):
     (1, 6, 9, 3)
     """
 
+    _legal = {"padding": settings.margins}
+
     def __init__(self, padding=(1, 1), data_format=None, **kwargs):
         super().__init__(data_format, **kwargs)
         self.padding = padding
 
     def build(self, input_shape):
-        super().build(input_shape)
-        self._sides = _margins("padding", self.padding)
+        self._sides = settings.margins("padding", self.padding)
 
     def call(self, inputs):
         return ops.pad2d(inputs, self._sides)
@@ -83,16 +65,16 @@ class Cropping2D(ImageLayer):
     (1, 4, 1, 3)
     """
 
+    _legal = {"cropping": settings.margins}
+
     def __init__(self, cropping=((0, 0), (0, 0)), data_format=None, **kwargs):
         super().__init__(data_format, **kwargs)
         self.cropping = cropping
 
     def build(self, input_shape):
-        super().build(input_shape)
-        self._sides = _margins("cropping", self.cropping)
+        self._sides = settings.margins("cropping", self.cropping)
 
     def call(self, inputs):
-        check_images(inputs.shape)
         if any(n <= sum(cut) for n, cut in zip(inputs.shape[1:3], self._sides)):
             raise ValueError(
                 "expected images of which something is left after cropping "
@@ -102,14 +84,17 @@ class Cropping2D(ImageLayer):
 
 
 class UpSampling2D(ImageLayer):
-    """Repeat each row and each column of images.
+    """Enlarge images: repeat each row and each column, or interpolate between them.
 
     Parameters
     ----------
     size : int or (int, int), default (2, 2)
-        The number of copies of each row, and of each column.
+        The number of rows for each row, and of columns for each column.
     data_format : {'channels_last'}, optional
-    interpolation : {'nearest'}, default 'nearest'
+    interpolation : {'nearest', 'bilinear'}, default 'nearest'
+        - 'nearest': copies.
+        - 'bilinear': values on the lines between neighbours' centers; the outermost pixels go on
+          beyond theirs.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -124,17 +109,14 @@ class UpSampling2D(ImageLayer):
     (1, 10, 10, 3)
     """
 
+    _legal = {"size": pair, "interpolation": ("nearest", "bilinear")}
+
     def __init__(self, size=(2, 2), data_format=None, interpolation="nearest", **kwargs):
         super().__init__(data_format, **kwargs)
         self.size, self.interpolation = size, interpolation
 
-    def build(self, input_shape):
-        super().build(input_shape)
-        if self.interpolation != "nearest":
-            raise ValueError(f"expected interpolation 'nearest', got {self.interpolation!r}")
-
     def call(self, inputs):
-        return ops.upsample2d(inputs, self.size)
+        return ops.upsample2d(inputs, self.size, self.interpolation)
 
 
 class Permute(Layer):
@@ -158,14 +140,15 @@ class Permute(Layer):
     (2, 6, 4, 5)
     """
 
+    _legal = {"dims": settings.permutation}
+    _takes = settings.BATCH
+
     def __init__(self, dims, **kwargs):
         super().__init__(**kwargs)
         self.dims = dims
 
     def build(self, input_shape):
-        self._order = tuple(self.dims) if isinstance(self.dims, (tuple, list)) else (self.dims,)
-        if set(self._order) != set(range(1, len(self._order) + 1)):
-            raise ValueError(f"expected dims to be a permutation of 1, 2, ..., got {self.dims!r}")
+        self._order = settings.permutation("dims", self.dims)
 
     def call(self, inputs):
         if inputs.ndim != len(self._order) + 1:
@@ -197,6 +180,9 @@ class RepeatVector(Layer):
     (2, 3, 5)
     """
 
+    _legal = {"n": positive_int}
+    _takes = (2, 2, "vectors (N, features)")
+
     def __init__(self, n, **kwargs):
         super().__init__(**kwargs)
         self.n = n
@@ -205,8 +191,6 @@ class RepeatVector(Layer):
         self._times = positive_int("n", self.n)
 
     def call(self, inputs):
-        if inputs.ndim != 2:
-            raise ValueError(f"expected vectors (N, features), got shape {inputs.shape}")
         return ops.broadcast_to(
             ops.expand_dims(inputs, 1), (inputs.shape[0], self._times, inputs.shape[1])
         )

@@ -1,11 +1,9 @@
-"""Losses of probabilities: cross-entropies, plain and focal, and their relatives.
+"""Losses of probabilities: cross-entropies and their relatives.
 
 The output of a softmax or sigmoid keeps the logits that it was computed from. A cross-entropy is
 computed from them, which is more accurate, as Keras does on TensorFlow. Other probabilities are
 limited to [epsilon(), 1 - epsilon()], so that no logarithm and no gradient is infinite.
 """
-
-import numpy as np
 
 from nnlite import config, ops
 from nnlite.checks import check_number
@@ -20,7 +18,7 @@ from nnlite.losses.loss import (
 from nnlite.ops.elementwise import clip_probability
 
 
-def _logits(y_pred, of, from_logits):
+def known_logits(y_pred, of, from_logits):
     """The logits of `y_pred`, or None if they are unknown.
 
     - If `y_pred` is the output of `of`, 'softmax' or 'sigmoid', the logits that it was computed
@@ -32,7 +30,7 @@ def _logits(y_pred, of, from_logits):
     return y_pred if from_logits else None
 
 
-def _distribution(y_pred):
+def distribution(y_pred):
     """Rows rescaled to sum to 1, then limited to [epsilon(), 1 - epsilon()]."""
     return clip_probability(y_pred / ops.sum(y_pred, axis=-1, keepdims=True))
 
@@ -42,13 +40,13 @@ def _rows(x):
     return ops.reshape(x, (-1, x.shape[-1]))
 
 
-def _smoothed(y_true, smoothing, classes):
+def smoothed(y_true, smoothing, classes):
     """Targets * (1 - smoothing) + smoothing / classes."""
     check_number("label_smoothing", smoothing, "[0, 1]")
     return y_true * (1.0 - smoothing) + smoothing / classes if smoothing else y_true
 
 
-def _with_axis_last(x, axis):
+def with_axis_last(x, axis):
     """`x` with one axis moved to the end."""
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"axis: expected one of {x.ndim} dimensions, got {axis}")
@@ -79,46 +77,14 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     Tensor, shape (...)
     """
     y_true, y_pred = equal_shapes("categorical_crossentropy", y_true, y_pred)
-    y_true, y_pred = _with_axis_last(y_true, axis), _with_axis_last(y_pred, axis)
-    y_true = _smoothed(y_true, label_smoothing, y_pred.shape[-1])
-    logits = _logits(y_pred, "softmax", from_logits)
+    y_true, y_pred = with_axis_last(y_true, axis), with_axis_last(y_pred, axis)
+    y_true = smoothed(y_true, label_smoothing, y_pred.shape[-1])
+    logits = known_logits(y_pred, "softmax", from_logits)
     if logits is not None:
         return ops.reshape(
             ops.softmax_cross_entropy(_rows(logits), _rows(y_true)), y_pred.shape[:-1]
         )
-    return -ops.sum(y_true * ops.log(_distribution(y_pred)), axis=-1)
-
-
-def categorical_focal_crossentropy(
-    y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
-):
-    """-sum(alpha * (1 - y_pred)^gamma * y_true * log(y_pred)) over the classes.
-
-    Samples that are predicted well have little weight.
-
-    T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollár: "Focal loss for dense object detection",
-    ICCV 2017.
-
-    Parameters
-    ----------
-    y_true, y_pred, from_logits, label_smoothing, axis
-        As for `categorical_crossentropy`.
-    alpha : float or sequence of L floats, default 0.25
-        The weight of all classes, or of each.
-    gamma : float of at least 0, default 2.0
-        The larger, the less weight have samples that are predicted well; 0 weights all equally.
-
-    Returns
-    -------
-    Tensor, shape (...)
-    """
-    y_true, y_pred = equal_shapes("categorical_focal_crossentropy", y_true, y_pred)
-    y_true, y_pred = _with_axis_last(y_true, axis), _with_axis_last(y_pred, axis)
-    y_true = _smoothed(y_true, label_smoothing, y_pred.shape[-1])
-    logits = _logits(y_pred, "softmax", from_logits)
-    p = _distribution(y_pred if logits is None else ops.softmax(logits))
-    focus = np.asarray(alpha) * ops.power(1.0 - p, gamma)
-    return -ops.sum(focus * y_true * ops.log(p), axis=-1)
+    return -ops.sum(y_true * ops.log(distribution(y_pred)), axis=-1)
 
 
 def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
@@ -141,11 +107,11 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     -------
     Tensor, shape (...)
     """
-    y_pred = _with_axis_last(as_outputs(y_pred), axis)
+    y_pred = with_axis_last(as_outputs(y_pred), axis)
     check_labels(y_true, ignored=ignore_class)
     y_true = ops.cast(y_true, "int32")
     if y_true.ndim == y_pred.ndim and y_true.shape[axis] == 1:
-        y_true = ops.reshape(_with_axis_last(y_true, axis), y_pred.shape[:-1])
+        y_true = ops.reshape(with_axis_last(y_true, axis), y_pred.shape[:-1])
     if y_true.shape != y_pred.shape[:-1]:
         raise ValueError(
             f"sparse_categorical_crossentropy: expected labels of shape {y_pred.shape[:-1]} for "
@@ -156,12 +122,14 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
         counted = _differs(y_true, ignore_class)
         y_true = ops.cast(ops.where(counted, y_true, 0.0), "int32")
         return counted * sparse_categorical_crossentropy(y_true, y_pred, from_logits)
-    logits = _logits(y_pred, "softmax", from_logits)
+    logits = known_logits(y_pred, "softmax", from_logits)
     if logits is not None:
         return ops.reshape(
             ops.softmax_cross_entropy(_rows(logits), ops.reshape(y_true, (-1,))), y_pred.shape[:-1]
         )
-    return categorical_crossentropy(ops.one_hot(y_true, y_pred.shape[-1], y_pred.dtype), y_pred)
+    return categorical_crossentropy(
+        ops.one_hot(y_true, y_pred.shape[-1], dtype=y_pred.dtype), y_pred
+    )
 
 
 def _differs(y_true, label):
@@ -195,75 +163,19 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
 
 def _binary_elements(y_true, y_pred, from_logits, label_smoothing):
     y_true, y_pred = equal_shapes("binary_crossentropy", y_true, y_pred)
-    y_true = _smoothed(y_true, label_smoothing, 2)
-    logits = _logits(y_pred, "sigmoid", from_logits)
+    y_true = smoothed(y_true, label_smoothing, 2)
+    logits = known_logits(y_pred, "sigmoid", from_logits)
     if logits is not None:
         return ops.sigmoid_cross_entropy(logits, y_true)
-    return _binary(y_true, clip_probability(y_pred))
+    return binary_of_probabilities(y_true, clip_probability(y_pred))
 
 
 binary_crossentropy.elements = _binary_elements
 
 
-def _binary(y_true, p):
+def binary_of_probabilities(y_true, p):
+    """The binary cross-entropy of each element; probabilities in (0, 1)."""
     return -(y_true * ops.log(p) + (1.0 - y_true) * ops.log(1.0 - p))
-
-
-def binary_focal_crossentropy(
-    y_true,
-    y_pred,
-    apply_class_balancing=False,
-    alpha=0.25,
-    gamma=2.0,
-    from_logits=False,
-    label_smoothing=0.0,
-    axis=-1,
-):
-    """(1 - p)^gamma * binary cross-entropy, where p is the probability of the true class; the mean
-    over `axis`. For the source see `categorical_focal_crossentropy`.
-
-    Parameters
-    ----------
-    y_true, y_pred, from_logits, label_smoothing, axis
-        As for `binary_crossentropy`.
-    apply_class_balancing : bool, default False
-        Whether targets 1 have the weight `alpha` and targets 0 the weight `1 - alpha`.
-    alpha : float in [0, 1], default 0.25
-    gamma : float of at least 0, default 2.0
-        The larger, the less weight have samples that are predicted well; 0 weights all equally.
-
-    Returns
-    -------
-    Tensor
-        Without `axis`.
-    """
-    elements = _focal_elements(
-        y_true, y_pred, apply_class_balancing, alpha, gamma, from_logits, label_smoothing
-    )
-    return ops.mean(elements, axis=axis)
-
-
-def _focal_elements(
-    y_true, y_pred, apply_class_balancing, alpha, gamma, from_logits, label_smoothing
-):
-    y_true, y_pred = equal_shapes("binary_focal_crossentropy", y_true, y_pred)
-    y_true = _smoothed(y_true, label_smoothing, 2)
-    logits = _logits(y_pred, "sigmoid", from_logits)
-    if logits is None:
-        p1 = clip_probability(y_pred)
-        p0, loss = 1.0 - p1, _binary(y_true, p1)
-    else:
-        p1, p0 = ops.sigmoid(logits), ops.sigmoid(-logits)
-        loss = ops.sigmoid_cross_entropy(logits, y_true)
-    # 1 - p, at least epsilon(): a power below 1 has an infinite slope at 0.
-    missed = ops.maximum(y_true * p0 + (1.0 - y_true) * p1, config.epsilon())
-    loss = ops.power(missed, gamma) * loss
-    if apply_class_balancing:
-        loss = loss * (y_true * alpha + (1.0 - y_true) * (1.0 - alpha))
-    return loss
-
-
-binary_focal_crossentropy.elements = _focal_elements
 
 
 def kl_divergence(y_true, y_pred):
@@ -302,7 +214,7 @@ def poisson(y_true, y_pred):
     return y_pred - y_true * ops.log(y_pred + config.epsilon())
 
 
-class _Crossentropy(Loss):
+class Crossentropy(Loss):
     """Base of the cross-entropies whose targets have the shape of the outputs.
 
     Parameters
@@ -324,7 +236,7 @@ class _Crossentropy(Loss):
         self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
 
 
-class CategoricalCrossentropy(_Crossentropy):
+class CategoricalCrossentropy(Crossentropy):
     """Cross-entropy with targets that are distributions, such as one-hot rows.
 
     See `categorical_crossentropy`.
@@ -349,37 +261,6 @@ class CategoricalCrossentropy(_Crossentropy):
     """
 
     function = staticmethod(categorical_crossentropy)
-
-
-class CategoricalFocalCrossentropy(_Crossentropy):
-    """Cross-entropy with little weight for samples that are predicted well.
-
-    See `categorical_focal_crossentropy`.
-
-    Parameters
-    ----------
-    alpha : float or sequence of L floats, default 0.25
-        The weight of all classes, or of each.
-    gamma : float of at least 0, default 2.0
-        The larger, the less weight have samples that are predicted well.
-    **kwargs
-        from_logits, label_smoothing, axis, as for `CategoricalCrossentropy`; of `Loss`: reduction,
-        name, dtype.
-
-    Examples
-    --------
-    >>> from nnlite import losses
-    >>> round(losses.CategoricalFocalCrossentropy()([[0, 1]], [[0.5, 0.5]]).item(), 5)
-    0.04332
-    """
-
-    function = staticmethod(categorical_focal_crossentropy)
-
-    _legal = {"gamma": "[0, inf)"}
-
-    def __init__(self, alpha=0.25, gamma=2.0, **kwargs):
-        super().__init__(**kwargs)
-        self.alpha, self.gamma = alpha, gamma
 
 
 class SparseCategoricalCrossentropy(Loss):
@@ -421,7 +302,7 @@ class SparseCategoricalCrossentropy(Loss):
         check_labels(y, classes, self.ignore_class, "y")
 
 
-class BinaryCrossentropy(_Crossentropy):
+class BinaryCrossentropy(Crossentropy):
     """Cross-entropy of independent binary targets; see `binary_crossentropy`.
 
     Parameters
@@ -443,38 +324,6 @@ class BinaryCrossentropy(_Crossentropy):
     """
 
     function = staticmethod(binary_crossentropy)
-
-
-class BinaryFocalCrossentropy(_Crossentropy):
-    """Binary cross-entropy with little weight for samples that are predicted well.
-
-    See `binary_focal_crossentropy`.
-
-    Parameters
-    ----------
-    apply_class_balancing : bool, default False
-        Whether targets 1 have the weight `alpha` and targets 0 the weight `1 - alpha`.
-    alpha : float in [0, 1], default 0.25
-    gamma : float of at least 0, default 2.0
-        The larger, the less weight have samples that are predicted well.
-    **kwargs
-        from_logits, label_smoothing, axis, as for `BinaryCrossentropy`; of `Loss`: reduction, name,
-        dtype.
-
-    Examples
-    --------
-    >>> from nnlite import losses
-    >>> round(losses.BinaryFocalCrossentropy()([[1], [1]], [[0.5], [1.0]]).item(), 5)
-    0.08664
-    """
-
-    function = staticmethod(binary_focal_crossentropy)
-
-    _legal = {"apply_class_balancing": "bool", "alpha": "[0, 1]", "gamma": "[0, inf)"}
-
-    def __init__(self, apply_class_balancing=False, alpha=0.25, gamma=2.0, **kwargs):
-        super().__init__(**kwargs)
-        self.apply_class_balancing, self.alpha, self.gamma = apply_class_balancing, alpha, gamma
 
 
 class KLDivergence(Loss):

@@ -153,7 +153,7 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
         return ops.max(ops.equal(labels, y_pred) * (np.arange(classes) < k), axis=-1)
     labels = _labels("sparse_top_k_categorical_accuracy", y_true, y_pred)
     labels = ops.cast(labels, "int32")
-    here = ops.one_hot(labels, classes, y_pred.dtype)
+    here = ops.one_hot(labels, classes, dtype=y_pred.dtype)
     score = ops.max(ops.where(here, y_pred, -np.inf), axis=-1, keepdims=True)
     # NaN counts as larger than any number.
     larger = ops.sum(1.0 - ops.less_equal(y_pred, score), axis=-1)

@@ -17,6 +17,16 @@ from nnlite.losses.loss import check_labels, equal_shapes, weights_like
 from nnlite.metrics.metric import Metric
 
 
+def _counted(which, what):
+    """A property: one of the four counts so far, at each threshold."""
+
+    def counts(self):
+        found = self._counts_at(self._levels())[which]
+        return found[:, 0] if found.shape[1] == 1 else found
+
+    return property(counts, doc=f"The number of {what} at each threshold, so far: an array.")
+
+
 class Counting(Metric):
     """Base of the metrics that are computed from the histogram."""
 
@@ -51,6 +61,11 @@ class Counting(Metric):
         above = counts[:, :0:-1].cumsum(axis=1)[:, ::-1]
         return below[0], below[1], above[0], above[1]
 
+    true_negatives = _counted(0, "negative targets that are predicted negative")
+    false_negatives = _counted(1, "positive targets that are predicted negative")
+    false_positives = _counted(2, "negative targets that are predicted positive")
+    true_positives = _counted(3, "positive targets that are predicted positive")
+
     def _aligned(self, y_true, y_pred):
         """Targets and outputs of one shape; labels of several outputs become one-hot rows. Targets
         of scores that are NaN become NaN."""
@@ -61,7 +76,7 @@ class Counting(Metric):
             if shape in (y_pred.shape[:-1], (*y_pred.shape[:-1], 1)):
                 check_labels(y_true, classes)
                 labels = ops.reshape(ops.cast(y_true, "int32"), y_pred.shape[:-1])
-                y_true = ops.one_hot(labels, classes, y_pred.dtype)
+                y_true = ops.one_hot(labels, classes, dtype=y_pred.dtype)
         y_true, y_pred = equal_shapes(f"metric {self.name!r}", y_true, y_pred)
         return ops.where(ops.equal(y_pred, y_pred), y_true, np.nan), y_pred
 
@@ -125,7 +140,7 @@ class Thresholded(Counting):
         weight = weighted_columns(y_pred, sample_weight, only(self.class_id, y_pred))
         if self.top_k is not None:
             _, places = ops.top_k(y_pred, self.top_k)
-            chosen = ops.sum(ops.one_hot(places, y_pred.shape[-1], y_pred.dtype), axis=-2)
+            chosen = ops.sum(ops.one_hot(places, y_pred.shape[-1], dtype=y_pred.dtype), axis=-2)
             y_pred = ops.where(chosen, y_pred, -np.inf)
         self._count(np.sort(self._levels()), y_true, y_pred, weight)
 
@@ -306,20 +321,22 @@ class FBetaScore(Counting):
         super().__init__(name, dtype)
         self.average, self.beta, self.threshold = average, beta, threshold
 
+    def _levels(self):
+        return np.array([self.threshold or 0.5])
+
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_true, y_pred = self._aligned(y_true, y_pred)
         weight = weighted_columns(y_pred, sample_weight, None)
         columns = y_pred.shape[-1] if y_pred.ndim > 1 else 1
-        threshold = self.threshold or 0.5
         if self.threshold is None and columns > 1:
             largest = ops.max(y_pred, axis=-1, keepdims=True)
             not_zero = ops.greater(ops.abs(y_pred), 1e-9)  # a row of zeros has no positives
             y_pred = ops.greater_equal(y_pred, largest) * not_zero
-        self._count([threshold], y_true, y_pred, weight, columns)
+        self._count(self._levels(), y_true, y_pred, weight, columns)
 
     def result(self):
         """The value so far: a float, or an array of one value for each class."""
-        _, fn, fp, tp = (t[0] for t in self._counts_at([0.5]))
+        _, fn, fp, tp = (t[0] for t in self._counts_at(self._levels()))
         if self.average == "micro":
             fn, fp, tp = (t.sum(keepdims=True) for t in (fn, fp, tp))
         b = self.beta**2

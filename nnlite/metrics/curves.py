@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from nnlite import ops
-from nnlite.checks import check_choice
+from nnlite.checks import check_choice, check_setting
 from nnlite.metrics.confusion import Counting, fractions, only, ratio, weighted_columns
 
 
@@ -60,7 +60,6 @@ class AUC(Counting):
 
     higher_is_better = True
     _legal = {
-        "num_thresholds": "int [2, inf)",
         "summation_method": ("interpolation", "majoring", "minoring"),
         "multi_label": "bool",
         "num_labels": "int [1, inf)",
@@ -82,10 +81,14 @@ class AUC(Counting):
     ):
         super().__init__(name, dtype)
         check_choice("curve", str(curve).upper(), tuple(_CURVES), "AUC")
-        if thresholds is not None:
-            num_thresholds = len(fractions("thresholds", thresholds)) + 2
-        self.num_thresholds, self.curve = num_thresholds, curve
-        self.summation_method, self.thresholds = summation_method, thresholds
+        if thresholds is None:
+            check_setting("num_thresholds", num_thresholds, "int [2, inf)", "AUC")
+            inner = even_thresholds(int(num_thresholds))[1:-1]
+        else:
+            inner = np.sort(fractions("thresholds", thresholds))
+        self.thresholds = [0.0, *inner.tolist(), 1.0]
+        self.num_thresholds, self.curve = len(self.thresholds), curve
+        self.summation_method = summation_method
         self.multi_label, self.num_labels = multi_label, num_labels
         self.label_weights, self.from_logits = label_weights, from_logits
 
@@ -93,12 +96,8 @@ class AUC(Counting):
         return () if self.multi_label else ((3, self.num_thresholds + 1, 1, 2),)
 
     def _levels(self):
-        if self.thresholds is None:
-            inner = even_thresholds(self.num_thresholds)[1:-1]
-        else:
-            inner = np.sort(np.asarray(self.thresholds, np.float64))
         # At -inf all scores are predicted positive, at inf none.
-        return np.concatenate([[-np.inf], inner, [np.inf]])
+        return np.array([-np.inf, *self.thresholds[1:-1], np.inf])
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         levels = self._levels()

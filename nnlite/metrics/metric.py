@@ -8,7 +8,7 @@ from nnlite import config, configurable, initializers, ops
 from nnlite.configurable import Configurable
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, Variable
-from nnlite.losses.loss import Loss, OfFunction, weighted_values, weights_like
+from nnlite.losses.loss import Loss, OfFunction, returned, weighted_values, weights_like
 from nnlite.tree import flatten
 
 
@@ -298,6 +298,14 @@ def as_logged(value):
     return values.item() if values.size == 1 else values
 
 
+def _halves(variable):
+    """The two halves of a vector as Variables in the same memory."""
+    for name, part in zip(("total", "count"), np.split(variable._data, 2)):
+        half = MetricVariable(part, False, f"{variable.name}/{name}", variable.dtype)
+        half._data = part
+        yield half
+
+
 class Mean(Metric):
     """The weighted mean of values.
 
@@ -337,6 +345,12 @@ class Mean(Metric):
     def _shapes(self):
         return ((4,),)
 
+    @property
+    def variables(self):
+        """The total and the count: Variables of shape (2,), a sum and its rounding error."""
+        state, *others = super().variables
+        return [*_halves(state), *others]
+
     def result(self):
         """The mean so far, a float; 0.0 without values."""
         for total, count in self._sums():
@@ -358,6 +372,17 @@ class Sum(Mean):
     >>> metrics.Sum()([1.0, 3.0], sample_weight=[1.0, 0.5])
     2.5
     """
+
+    @property
+    def variables(self):
+        """The sum: a Variable of shape (2,), the sum and its rounding error."""
+        total, _, *others = super().variables
+        return [total, *others]
+
+    def reset_state(self):
+        """Set the sum to 0."""
+        for v in Mean.variables.fget(self):
+            v.assign(np.zeros(v.shape))
 
     def result(self):
         """The sum so far, a float."""
@@ -426,7 +451,7 @@ class MeanMetricWrapper(SampleMean):
 
     def values_of(self, y_true, y_pred):
         function = self.fn.call if isinstance(self.fn, Loss) else self.fn
-        return ops.operands(function(y_true, y_pred))[0]
+        return ops.operands(returned(f"metric {self.name!r}", function(y_true, y_pred)))[0]
 
     def elements_of(self, y_true, y_pred):
         if isinstance(self.fn, Loss):

@@ -1,8 +1,10 @@
 """Intersection over union: the overlap of the true and the predicted samples of a class."""
 
+import warnings
+
 import numpy as np
 
-from nnlite import ops
+from nnlite import ops, warn
 from nnlite.losses.loss import broadcasting, check_labels, weights_like
 from nnlite.metrics.confusion import ratio
 from nnlite.metrics.metric import Metric
@@ -17,7 +19,8 @@ class IoU(Metric):
     Parameters
     ----------
     num_classes : int
-        L. The value of samples whose label or prediction is not in [0, L) is an error.
+        L. Samples whose label or prediction is not in [0, L) do not count, and `result` warns of
+        them.
     target_class_ids : sequence of int
         The classes that the mean is taken over.
     name, dtype
@@ -62,6 +65,7 @@ class IoU(Metric):
         self.num_classes, self.target_class_ids = num_classes, target_class_ids
         self.ignore_class, self.axis = ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
+        self._warned = False
         classes = np.asarray([*target_class_ids] if np.iterable(target_class_ids) else None)
         if classes.dtype.kind not in "iu" or not np.isin(classes, range(num_classes)).all():
             raise ValueError(
@@ -85,7 +89,7 @@ class IoU(Metric):
             y_pred = ops.argmax(y_pred, axis=self.axis)
         y_true, y_pred = broadcasting(f"metric {self.name!r}", y_true, ops.operands(y_pred)[0])
         last = float(self.num_classes)
-        # Those outside are counted under a label of their own, which is an error of `result`.
+        # Those outside are counted under a label of their own, of which `result` warns.
         label = ops.where(_within(y_pred, last) * _within(y_true, last), y_true, last)
         if self.ignore_class is not None:
             label = ops.where(ops.equal(y_true, float(self.ignore_class)), -1.0, label)
@@ -103,10 +107,14 @@ class IoU(Metric):
         classes, number = list(self.target_class_ids), self.num_classes
         (counts,) = self._sums() or [np.zeros((number + 1) * number)]
         counts = counts.reshape(number + 1, number)
-        if counts[number].any():
-            raise ValueError(
+        if counts[number].any() and not self._warned:
+            self._warned = True
+            warnings.warn(
                 f"metric {self.name!r}: expected labels and predictions in [0, {number}), got "
-                "others; give another num_classes, or their label as ignore_class"
+                "others, which do not count; give another num_classes, or their label as "
+                "ignore_class",
+                UserWarning,
+                stacklevel=warn.levels_to_the_caller(),
             )
         counts = counts[:number]
         both = np.diag(counts)[classes]

@@ -1,7 +1,12 @@
 """Graph: what leads from some symbols to others, as a functional model runs it."""
 
+import warnings
+
+from nnlite import ops
 from nnlite.engine.symbolic import Node, Symbol, input_symbol, symbols_of
+from nnlite.engine.tensor import Tensor
 from nnlite.tree import flatten, map_structure
+from nnlite.warn import levels_to_the_caller
 
 
 class Graph:
@@ -43,12 +48,15 @@ class Graph:
         symbols = self.input_symbols
         if isinstance(inputs, dict):
             keys = self.inputs if isinstance(self.inputs, dict) else [s.name for s in symbols]
-            missing = [k for k in keys if k not in inputs]
-            if missing:
-                raise ValueError(
-                    f"expected inputs named {', '.join(keys)}, got {', '.join(inputs)}"
-                )
+            expected = f"expected inputs named {', '.join(keys)}, got {', '.join(map(str, inputs))}"
+            if any(k not in inputs for k in keys):
+                raise ValueError(expected)
+            if len(inputs) > len(keys):
+                _warn(f"{expected}; the others are not used")
             inputs = [inputs[k] for k in keys]
+        elif isinstance(self.inputs, dict) and isinstance(inputs, (list, tuple)):
+            names = ", ".join(self.inputs)
+            _warn(f"inputs: expected a dict with {names}, got a list, which is taken in this order")
         tensors = flatten(inputs)
         if len(tensors) != len(symbols):
             raise ValueError(
@@ -56,12 +64,12 @@ class Graph:
                 f"got {len(tensors)}"
             )
         for symbol, tensor in zip(symbols, tensors):
-            if len(tensor.shape) != len(symbol.shape) or any(
-                n is not None and n != m for n, m in zip(symbol.shape[1:], tensor.shape[1:])
-            ):
-                raise ValueError(
-                    f"expected input {symbol.name!r} of shape {symbol.shape}, got {tensor.shape}"
-                )
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"expected input {symbol.name!r}, a tensor, got {tensor!r}")
+        tensors = [of_rank(tensor, symbol) for symbol, tensor in zip(symbols, tensors)]
+        for symbol, tensor in zip(symbols, tensors):
+            if tensor.shape[1:] != symbol.shape[1:]:
+                raise _other_shape(symbol, tensor)
         return tensors
 
     def layers(self, kind):
@@ -115,11 +123,38 @@ class Graph:
         return steps, shapes, *map_structure(place, (self.inputs, self.outputs), Symbol)
 
 
+def of_rank(tensor, symbol):
+    """An input with as many axes as its symbol: a last axis of one entry may be left out, or be
+    there in vain, as the channel of gray images."""
+    shape, more = tensor.shape, len(tensor.shape) - len(symbol.shape)
+    if more == 1 and shape[-1] == 1 and len(shape) > 1:
+        return ops.reshape(tensor, shape[:-1])
+    if more == -1 and symbol.shape[-1] == 1 and len(symbol.shape) > 1:
+        return ops.reshape(tensor, (*shape, 1))
+    if more:
+        raise _other_shape(symbol, tensor)
+    return tensor
+
+
+def _warn(words):
+    warnings.warn(words, UserWarning, stacklevel=levels_to_the_caller())
+
+
+def _other_shape(symbol, tensor):
+    wanted = ", ".join(map(str, ("N", *symbol.shape[1:])))
+    return ValueError(
+        f"expected input {symbol.name!r} of shape ({wanted}), N samples, got shape {tensor.shape}"
+    )
+
+
 class _Start:
     """Stands where a model begins with what a layer makes that is no part of it."""
 
     def __init__(self, name):
         self.name = name
+
+    def _record_call(self, node):
+        """Nothing remembers it."""
 
 
 def _start_of(symbol):

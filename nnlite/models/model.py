@@ -1,9 +1,13 @@
 """Models: layers that can be compiled, trained, evaluated and asked for predictions."""
 
+import numbers
+
 from nnlite import config, configurable, metrics
 from nnlite.configurable import clone
 from nnlite.engine.symbolic import Symbol, symbols_of
 from nnlite.engine.tensor import Tensor
+from nnlite.errors import did_you_mean
+from nnlite.layers.building import transaction
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph
 from nnlite.terminal import write
@@ -57,6 +61,7 @@ class Model(Trainer, Layer):
     def __init__(self, inputs=None, outputs=None, name=None, trainable=True, **kwargs):
         super().__init__(name=name, trainable=trainable, **kwargs)
         self._start()
+        name_apart(super()._sublayers)  # those that were set before
         if inputs is not None or outputs is not None:
             self._follow(Graph(inputs, outputs))
             name_apart(self._sublayers)
@@ -109,6 +114,12 @@ class Model(Trainer, Layer):
         `call`."""
         return self._graph if type(self).call is Model.call else None
 
+    @property
+    def _has_call(self):
+        """Whether the model can be called: one whose steps call the models inside, as a GAN's do,
+        need not."""
+        return self._graph is not None or type(self).call is not Model.call
+
     def call(self, inputs):
         if self._graph is None:
             return super().call(inputs)
@@ -140,7 +151,8 @@ class Model(Trainer, Layer):
 
     def __setattr__(self, name, value):
         super().__setattr__(name, value)
-        if name[0] != "_" and name in self.__dict__.get("_tracked", ()):
+        known = self.__dict__  # before `super().__init__()` it is empty
+        if name[0] != "_" and "_graph" in known and name in known.get("_tracked", ()):
             name_apart(self._sublayers)
 
     @property
@@ -160,20 +172,27 @@ class Model(Trainer, Layer):
         ----------
         name : str, optional
         index : int, optional
-            Its place among `layers`; it goes before the name.
+            Its place among `layers`, instead of the name.
 
         Raises
         ------
         ValueError
-            If there is no layer of this name; the message lists those there are.
+            If there is no such layer; the message lists those there are.
         """
-        if index is not None:
-            return self.layers[index]
-        for layer in self.layers:
+        if (name is None) == (index is None):
+            raise ValueError(f"get_layer: expected a name or an index, got {name!r} and {index!r}")
+        layers = self.layers
+        if index is not None and not isinstance(index, numbers.Integral):
+            raise TypeError(f"get_layer: expected index to be an integer, got {index!r}")
+        if index is not None and -len(layers) <= index < len(layers):
+            return layers[index]
+        for layer in layers if index is None else ():
             if layer.name == name:
                 return layer
+        names = [layer.name for layer in layers]
+        what = f"index {index}" if name is None else f"layer {name!r}{did_you_mean(name, names)}"
         raise ValueError(
-            f"no layer {name!r}; the model has {', '.join(x.name for x in self.layers)}"
+            f"get_layer: no {what}; the model has {len(names)} layers: {', '.join(names)}"
         )
 
     def _build_for(self, inputs):
@@ -193,13 +212,16 @@ class Model(Trainer, Layer):
         input_shape : tuple, or list or dict of them
             None for the batch, then the shape of a sample.
         """
-        if not self.built:
-            build_by_tracing(self, input_shape)
+        build_by_tracing(self, input_shape)
 
+    @config.isolated
     def __call__(self, inputs, *args, training=None, **kwargs):
-        if self._real is None:
-            self._real = config.floatx()
-        with config.precision(self._real):
+        if not self.built:  # the first call builds the layers inside, or none of them
+            with transaction(self):
+                self._real = self._real or config.floatx()
+                with config.precision(self._real):
+                    return super().__call__(inputs, *args, training=training, **kwargs)
+        with config.precision(self._precision):
             return super().__call__(inputs, *args, training=training, **kwargs)
 
     @property
@@ -211,7 +233,7 @@ class Model(Trainer, Layer):
                 return inputs.shape
             return map_structure(lambda s: s.shape, inputs, Symbol)
         given = self._given_input_shape
-        return None if given is None else (None, *given)
+        return None if given is None else (self._given_batch, *given)
 
     def summary(
         self,

@@ -1,14 +1,17 @@
 """Sequential: a model of layers one after another."""
 
-import numbers
-
 from nnlite import config
 from nnlite.configurable import clone, structure_version
 from nnlite.engine.symbolic import input_symbol, layer_of
+from nnlite.engine.tensor import Tensor
+from nnlite.layers.building import transaction
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
-from nnlite.models.graph import Graph
+from nnlite.models.graph import Graph, of_rank
 from nnlite.models.model import Model, name_apart
+from nnlite.tree import is_shape
+
+NO_LAYERS = "expected at least one layer, got none: call add first"
 
 
 class Sequential(Model):
@@ -73,7 +76,7 @@ class Sequential(Model):
         try:
             if len(self._layers) == 1 and layer._given_input_shape is not None:
                 self._start_from(layer._given_input_shape)
-            elif self.built:
+            elif self._graph is not None:
                 self._connect(self._graph.inputs, self._graph.outputs, [layer])
         except (ValueError, TypeError):
             self.pop()
@@ -85,6 +88,11 @@ class Sequential(Model):
         if not isinstance(layer, Layer):
             raise TypeError(f"Sequential.add: expected a layer, got {layer!r}")
         name = layer._given.get("name")
+        if isinstance(layer, InputLayer) and self._layers:
+            raise ValueError(
+                f"Sequential.add: expected an Input to be the first, got one after "
+                f"{self._layers[-1].name!r}"
+            )
         if any(layer is x or (name and name == x._given.get("name")) for x in self._layers):
             raise ValueError(f"Sequential.add: layer {layer.name!r} is in the model already")
         self._layers.append(layer)
@@ -101,7 +109,7 @@ class Sequential(Model):
         if not self._layers:
             self._graph, self._output_shape = None, None
             self._given_input_shape, self.built = None, False
-        elif self.built:
+        elif self._graph is not None:
             inputs = self._graph.inputs
             outputs = self._layers[-1].output if self.layers else inputs
             self._follow(Graph(inputs, outputs))
@@ -122,7 +130,7 @@ class Sequential(Model):
         """
         return cls(**clone(config))
 
-    def build(self, input_shape):
+    def build(self, input_shape=None):
         """Build every layer.
 
         Parameters
@@ -130,30 +138,43 @@ class Sequential(Model):
         input_shape : tuple
             None for the batch, then the shape of a sample.
         """
-        if not self.built:
-            self._start_from(input_shape[1:])
+        if not is_shape(input_shape) or not input_shape:
+            raise TypeError(
+                "input_shape: expected a tuple of the batch, None, and the sizes of a sample, "
+                f"such as (None, 4), got {input_shape!r}"
+            )
+        self._start_from(input_shape[1:])
 
     def _build_for(self, inputs):
-        self.build((None, *inputs.shape[1:]))
+        if isinstance(inputs, Tensor):
+            return super()._build_for(inputs)
+        # Several inputs: the layers are built as `call` reaches them.
+        with transaction(self):
+            if not self._layers:
+                raise ValueError(NO_LAYERS)
+            self.built = True
 
     def _start_from(self, shape):
         """Build the layers for samples of a shape."""
         if not self._layers:
-            raise ValueError("expected at least one layer, got none: call add first")
-        shape = (shape,) if isinstance(shape, numbers.Number) else tuple(shape)
-        for n in shape:
-            if n is not None and (not isinstance(n, numbers.Integral) or n < 1):
-                raise ValueError(
-                    f"layer {self._layers[0].name!r}: expected an input_shape of positive "
-                    f"integers, got {shape}"
-                )
+            raise ValueError(NO_LAYERS)
         self._real = self._real or config.floatx()
         first = self._layers[0]
         start = first if isinstance(first, InputLayer) else InputLayer(shape)
+        if start.shape != tuple(shape):
+            raise ValueError(
+                f"expected input_shape {start.batch_shape}, as the first layer says, got "
+                f"{(None, *shape)}"
+            )
         dtype = "int32" if start._reads_integers else self._precision
-        symbol = input_symbol(start, (None, *shape), dtype)
+        node = vars(first).get("_node") if start is first else None
+        if node is not None and node.outputs.dtype == dtype:
+            symbol = node.outputs  # that of Input
+        else:
+            symbol = input_symbol(start, (first._given_batch, *shape), dtype)
         self._connect(symbol, symbol, self.layers)
 
+    @config.isolated
     def _connect(self, inputs, outputs, layers):
         """Become the chain that ends with these layers, each called on what the one before
         made."""
@@ -165,6 +186,8 @@ class Sequential(Model):
 
     def call(self, inputs):
         # Not by the graph: here each layer itself says what it cannot take.
+        if self._graph is not None and isinstance(inputs, Tensor):
+            inputs = of_rank(inputs, self._graph.inputs)
         for layer in self._layers:
             inputs = layer(inputs)
         return inputs

@@ -4,11 +4,13 @@ Activations in `KINDS` have derivatives that follow from their outputs: `linear`
 apply them to their results. Activations in `GATES` are x times a function of x.
 """
 
+import math
+from numbers import Integral
+
 from nnlite.engine.dispatch import Op
 from nnlite.ops.elementwise import (
     clip,
     exp,
-    greater,
     greater_equal,
     multiply,
     negative,
@@ -18,8 +20,8 @@ from nnlite.ops.elementwise import (
     subtract,
     where,
 )
-from nnlite.ops.operands import call, operands
-from nnlite.ops.shape import transpose
+from nnlite.ops.operands import call, flag, number, operands
+from nnlite.ops.shape import reshape, transpose
 
 # The numbers that csrc/math/activation.h gives them; a test compares the two.
 _KINDS = "relu leaky_relu sigmoid tanh capped_relu elu selu softplus softsign hard_sigmoid isru"
@@ -85,7 +87,7 @@ def activation_gradient(dy, y, kind, alpha):
 
 def activation(x, kind, alpha=0.0):
     """The activation that has the name `kind` in `KINDS`, with the parameter `alpha`."""
-    return call("activation", operands(x), kind=KINDS[kind], alpha=alpha)
+    return call("activation", operands(x), kind=KINDS[kind], alpha=number("alpha", alpha))
 
 
 def linear_activation(x):
@@ -112,6 +114,11 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     >>> ops.relu([-2.0, 0.5, 3.0], negative_slope=0.5, max_value=2.0).numpy()
     array([-1. ,  0.5,  2. ], dtype=float32)
     """
+    negative_slope, threshold = (
+        number("negative_slope", negative_slope),
+        number("threshold", threshold),
+    )
+    max_value = None if max_value is None else number("max_value", max_value)
     if threshold == 0 and negative_slope == 0:
         if max_value is None:
             return activation(x, "relu")
@@ -120,7 +127,7 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
     if threshold == 0 and max_value is None and negative_slope > 0:
         return activation(x, "leaky_relu", negative_slope)
     (x,) = operands(x)
-    y = where(greater(x, threshold), x, 0.0)
+    y = where(greater_equal(threshold, x), 0.0, x)  # NaN stays NaN
     if max_value is not None:
         y = clip(y, 0.0, float(max_value))
     if negative_slope:
@@ -165,6 +172,7 @@ def elu(x, alpha=1.0):
     ValueError
         If `alpha` is negative.
     """
+    alpha = number("alpha", alpha)
     if not alpha >= 0:
         raise ValueError(f"elu: expected alpha to be at least 0, got {alpha!r}")
     return activation(x, "elu", alpha)
@@ -224,8 +232,9 @@ def isru(x, limit=1.0):
     ValueError
         If `limit` is not positive.
     """
-    if not limit > 0:
-        raise ValueError(f"isru: expected limit to be above 0, got {limit!r}")
+    limit = number("limit", limit)
+    if not 0 < limit < math.inf:
+        raise ValueError(f"isru: expected limit to be above 0 and finite, got {limit!r}")
     return activation(x, "isru", limit)
 
 
@@ -277,16 +286,18 @@ def silu(x):
     return call("gated_activation", operands(x), gate=GATES["silu"])
 
 
-def gelu(x, approximate=False):
+def gelu(x, approximate=True):
     """x * P(X < x) for a standard normal X (Hendrycks & Gimpel, 2016).
 
     Parameters
     ----------
     x : tensor
-    approximate : bool, default False
-        Whether to compute x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2 instead.
+    approximate : bool, default True
+        Whether to compute x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2 instead; the
+        layers' 'gelu' is exact.
     """
-    return call("gated_activation", operands(x), gate=GATES["gelu_tanh" if approximate else "gelu"])
+    gate = GATES["gelu_tanh" if flag("approximate", approximate) else "gelu"]
+    return call("gated_activation", operands(x), gate=gate)
 
 
 def mish(x):
@@ -325,26 +336,35 @@ for _name in ("softmax", "log_softmax"):
     Op(f"{_name}_gradient", infer=_infer_softmax, in_place=(0, 1))
 
 
-def _along_axis(axis, function, x):
-    """Apply `function`, which works along the last axis, along `axis`."""
-    if not -x.ndim <= axis < x.ndim:
+def _along(axis, function, x):
+    """Apply `function`, which works along the last axis, along others."""
+    axes = list(axis) if isinstance(axis, (tuple, list)) else [axis]
+    if not axes or not all(isinstance(a, Integral) and -x.ndim <= a < x.ndim for a in axes):
         raise ValueError(
-            f"softmax: expected an axis within {x.ndim} dimensions, got {axis} (shape {x.shape})"
+            f"softmax: expected an axis within {x.ndim} dimensions, got {axis!r} (shape {x.shape})"
         )
-    order = list(range(x.ndim))
-    order[axis], order[-1] = order[-1], order[axis]
-    return transpose(function(transpose(x, order)), order)
+    axes = sorted({a % x.ndim for a in axes})
+    order = [d for d in range(x.ndim) if d not in axes] + axes
+    rows = transpose(x, order)
+    shape = rows.shape
+    if len(axes) > 1:
+        rows = reshape(rows, (*shape[: -len(axes)], math.prod(shape[-len(axes) :])))
+    back = sorted(range(x.ndim), key=order.__getitem__)
+    return transpose(reshape(function(rows), shape), back)
 
 
 def softmax(x, axis=-1):
     """exp(x) / sum(exp(x)) along an axis.
 
-    A cross-entropy along the last axis computes from `x` if it is given the result.
+    An entry of -inf gets 0. Entries that hold inf, or nothing but -inf, have no softmax: they
+    become NaN, as those that hold NaN. A cross-entropy along the last axis computes from `x` if it
+    is given the result.
 
     Parameters
     ----------
     x : tensor
-    axis : int, default -1
+    axis : int or tuple of int, default -1
+        Along several axes all their elements together sum to 1.
 
     Raises
     ------
@@ -352,8 +372,8 @@ def softmax(x, axis=-1):
         If `x` has no such axis, or its last axis has no entry.
     """
     (x,) = operands(x)
-    if axis not in (-1, x.ndim - 1):
-        return _along_axis(axis, softmax, x)
+    if not isinstance(axis, Integral) or axis not in (-1, x.ndim - 1):
+        return _along(axis, softmax, x)
     y = call("softmax", [x])
     y.logits = ("softmax", x)
     return y
@@ -362,12 +382,14 @@ def softmax(x, axis=-1):
 def log_softmax(x, axis=-1):
     """The logarithm of softmax(x) along an axis: x - log(sum(exp(x))), without overflow.
 
+    An entry of -inf stays -inf; where softmax is NaN, so is this.
+
     Parameters
     ----------
     x : tensor
-    axis : int, default -1
+    axis : int or tuple of int, default -1
     """
     (x,) = operands(x)
-    if axis not in (-1, x.ndim - 1):
-        return _along_axis(axis, log_softmax, x)
+    if not isinstance(axis, Integral) or axis not in (-1, x.ndim - 1):
+        return _along(axis, log_softmax, x)
     return call("log_softmax", [x])

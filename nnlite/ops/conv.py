@@ -5,10 +5,16 @@ from numbers import Integral
 
 from nnlite.engine.dispatch import OPS, Op, apply
 from nnlite.ops.activation import KINDS, activation_gradient
-from nnlite.ops.operands import call, operands
+from nnlite.ops.operands import call, number, operands
 from nnlite.ops.reduce import sum_to
 from nnlite.ops.shape import broadcast_to, reshape
-from nnlite.ops.windows import check_images, check_padding, pair, windows_along
+from nnlite.ops.windows import (
+    check_images,
+    check_padding,
+    equivalent_steps,
+    pair,
+    windows_along,
+)
 
 # The attributes of a window in C's order; conv2d has `groups` after them.
 _WINDOW = {
@@ -33,13 +39,15 @@ def window_attributes(name, x, kernel, strides, padding, dilation_rate):
         pair("strides", strides),
         pair("dilation_rate", dilation_rate),
     )
+    least = [(k - 1) * d + 1 for k, d in zip(kernel, (dilation_h, dilation_w))]
+    stride_h, dilation_h = equivalent_steps(x[1], kernel[0], stride_h, dilation_h)
+    stride_w, dilation_w = equivalent_steps(x[2], kernel[1], stride_w, dilation_w)
     out_h, pad_top = windows_along(x[1], kernel[0], stride_h, padding, dilation_h)
     out_w, pad_left = windows_along(x[2], kernel[1], stride_w, padding, dilation_w)
     if out_h < 1 or out_w < 1:
         raise ValueError(
-            f"{name}: expected images of at least "
-            f"{(kernel[0] - 1) * dilation_h + 1} x {(kernel[1] - 1) * dilation_w + 1} "
-            f"(height x width) for padding {padding!r}, got shape {x}"
+            f"{name}: expected images of at least {least[0]} x {least[1]} (height x width) for "
+            f"padding {padding!r}, got shape {x}"
         )
     return {
         "stride_h": stride_h,
@@ -54,7 +62,7 @@ def window_attributes(name, x, kernel, strides, padding, dilation_rate):
 
 
 def _activation_number(name, activation):
-    if activation not in KINDS:
+    if not isinstance(activation, str) or activation not in KINDS:
         raise ValueError(
             f"{name}: expected an activation of {', '.join(KINDS)}, got {activation!r}"
         )
@@ -237,7 +245,7 @@ def conv2d(
     given = operands(*([x, kernel] if bias is None else [x, kernel, bias]))
     shapes = given[0].shape, given[1].shape
     window = window_attributes("conv2d", *shapes, strides, padding, dilation_rate)
-    kind = _activation_number("conv2d", activation)
+    kind, alpha = _activation_number("conv2d", activation), number("alpha", alpha)
     return call("conv2d", given, kind=kind, alpha=alpha, groups=int(groups), **window)
 
 
@@ -331,7 +339,8 @@ def depthwise_conv2d(
     given = operands(*([x, kernel] if bias is None else [x, kernel, bias]))
     shapes = given[0].shape, given[1].shape
     window = window_attributes(name, *shapes, strides, padding, dilation_rate)
-    return call(name, given, kind=_activation_number(name, activation), alpha=alpha, **window)
+    kind, alpha = _activation_number(name, activation), number("alpha", alpha)
+    return call(name, given, kind=kind, alpha=alpha, **window)
 
 
 def separable_conv2d(

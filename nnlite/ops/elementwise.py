@@ -1,5 +1,7 @@
 """Elementwise arithmetic, powers, comparisons and selection, with NumPy's broadcasting."""
 
+import numbers
+
 import numpy as np
 
 from nnlite import config
@@ -127,6 +129,56 @@ def less_equal(x1, x2):
     return greater_equal(x2, x1)
 
 
+def logical_not(x):
+    """1 where x is 0, else 0: `~condition`.
+
+    Parameters
+    ----------
+    x : tensor
+    """
+    return equal(x, 0.0)
+
+
+def logical_and(x1, x2):
+    """1 where neither x1 nor x2 is 0, else 0: `condition & condition`.
+
+    Parameters
+    ----------
+    x1, x2 : tensors of shapes that broadcast
+    """
+    return multiply(not_equal(x1, 0.0), not_equal(x2, 0.0))
+
+
+def logical_or(x1, x2):
+    """1 where x1 or x2 is not 0, else 0: `condition | condition`.
+
+    Parameters
+    ----------
+    x1, x2 : tensors of shapes that broadcast
+    """
+    return maximum(not_equal(x1, 0.0), not_equal(x2, 0.0))
+
+
+def floor_divide(x1, x2):
+    """The largest integer of at most x1 / x2, a real number: `x1 // x2`.
+
+    Parameters
+    ----------
+    x1, x2 : tensors of shapes that broadcast
+    """
+    return floor(divide(x1, x2))
+
+
+def mod(x1, x2):
+    """What remains of x1, with the sign of x2: x1 - x2 * floor(x1 / x2), or `x1 % x2`.
+
+    Parameters
+    ----------
+    x1, x2 : tensors of shapes that broadcast
+    """
+    return subtract(x1, multiply(x2, floor_divide(x1, x2)))
+
+
 def _where_gradient(c, dy, need):
     condition = c.inputs[0]
     return [
@@ -202,11 +254,25 @@ for _function, _text in _DOCS.items():
     )
 
 
+def _conditions(operator, *values):
+    """Raise a TypeError for operands of `&`, `|` and `~` that are no conditions: bits of integers
+    are something else."""
+    for value in values:
+        dtype = value.dtype if isinstance(value, Tensor) else np.asarray(value).dtype.name
+        if dtype != "bool" and (dtype == "int32" or not isinstance(value, Tensor)):
+            example = "~(x > 0)" if operator == "~" else f"(x > 0) {operator} (x < 1)"
+            raise TypeError(f"{operator}: expected conditions as in {example}, got {value!r}")
+
+
 def _operators():
     """Give tensors Python's operators."""
 
-    def swapped(f):
-        return lambda self, other: f(other, self)
+    def operator(name, f):
+        setattr(Tensor, f"__{name}__", lambda self, other: f(self, other))
+
+    def with_swapped(name, f):
+        operator(name, f)
+        setattr(Tensor, f"__r{name}__", lambda self, other: f(other, self))
 
     for name, f in {
         "add": add,
@@ -214,15 +280,24 @@ def _operators():
         "mul": multiply,
         "truediv": divide,
         "pow": power,
+        "floordiv": floor_divide,
+        "mod": mod,
     }.items():
-        setattr(Tensor, f"__{name}__", lambda self, other, f=f: f(self, other))
-        setattr(Tensor, f"__r{name}__", swapped(f))
+        with_swapped(name, f)
     for name, f in {"gt": greater, "ge": greater_equal, "lt": less, "le": less_equal}.items():
-        setattr(Tensor, f"__{name}__", lambda self, other, f=f: f(self, other))
+        operator(name, f)
+    for name, sign, f in ("and", "&", logical_and), ("or", "|", logical_or):
+        with_swapped(name, lambda a, b, sign=sign, f=f: _conditions(sign, a, b) or f(a, b))
+    for name, f in ("eq", equal), ("ne", not_equal):
+        # Nothing but numbers can be equal to a number: `tensor == None` is False.
+        operator(name, lambda a, b, f=f: f(a, b) if isinstance(b, _NUMBERS) else NotImplemented)
+    Tensor.__hash__ = object.__hash__
     Tensor.__neg__ = lambda self: negative(self)
     Tensor.__abs__ = lambda self: abs(self)
+    Tensor.__invert__ = lambda self: _conditions("~", self) or logical_not(self)
 
 
+_NUMBERS = (Tensor, numbers.Number, np.ndarray, np.generic, list, tuple)
 _operators()
 
 

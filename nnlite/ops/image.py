@@ -4,9 +4,13 @@ import math
 
 import numpy as np
 
+from nnlite.checks import LARGEST_SIZE, check_choice, is_number
 from nnlite.engine.dispatch import Op
-from nnlite.ops.operands import call, constant, operands
+from nnlite.engine.tensor import as_array
+from nnlite.ops.elementwise import add, multiply
+from nnlite.ops.operands import call, constant, number, operands
 from nnlite.ops.shape import broadcast_to, reshape
+from nnlite.ops.slicing import concatenate, split, stack
 from nnlite.ops.windows import check_images, pair
 
 
@@ -50,7 +54,15 @@ def pad2d(x, padding):
            [0., 0.]], dtype=float32)
     """
     x = _images(x)
-    (top, bottom), (left, right) = padding
+    rows = padding if isinstance(padding, (tuple, list)) and len(padding) == 2 else [padding]
+    pairs = [(*p,) for p in rows if isinstance(p, (tuple, list)) and len(p) == 2]
+    if len(pairs) != 2 or not all(is_number(n) and n % 1 == 0 for p in pairs for n in p):
+        raise ValueError(
+            f"expected padding to be ((top, bottom), (left, right)), integers, got {padding!r}"
+        )
+    if any(abs(n) > LARGEST_SIZE for p in pairs for n in p):
+        raise ValueError(f"expected padding to be less than 2**31, got {padding!r}")
+    (top, bottom), (left, right) = ((int(n) for n in p) for p in pairs)
     size = (x.shape[1] + top + bottom, x.shape[2] + left + right)
     if min(size) < 0:
         raise ValueError(
@@ -59,14 +71,17 @@ def pad2d(x, padding):
     return call("pad2d", [x], top=top, left=left, size=size)
 
 
-def upsample2d(x, size=(2, 2)):
-    """Repeat each row and each column of images.
+def upsample2d(x, size=(2, 2), interpolation="nearest"):
+    """Enlarge images: repeat each row and each column, or interpolate between them.
 
     Parameters
     ----------
     x : tensor, shape (N, H, W, C)
     size : int or pair of int, default (2, 2)
-        Repetitions of each row and of each column.
+        The number of rows for each row, and of columns for each column.
+    interpolation : {'nearest', 'bilinear'}, default 'nearest'
+        'bilinear': values on the lines between the centers of neighbours; beyond those of the
+        outermost pixels, the values of these.
 
     Returns
     -------
@@ -80,11 +95,30 @@ def upsample2d(x, size=(2, 2)):
     """
     x = _images(x)
     down, right = pair("size", size)
+    check_choice("interpolation", interpolation, ("nearest", "bilinear"), "upsample2d")
+    if interpolation == "bilinear":
+        return _interpolated(_interpolated(x, 1, down), 2, right)
     n, height, width, channels = x.shape
     repeated = broadcast_to(
         reshape(x, (n, height, 1, width, 1, channels)), (n, height, down, width, right, channels)
     )
     return reshape(repeated, (n, height * down, width * right, channels))
+
+
+def _interpolated(x, axis, factor):
+    """`x` with `factor` entries for each along an axis, on lines between neighbours' centers."""
+    n = x.shape[axis]
+    if factor == 1 or not n:
+        return x
+    edged = concatenate([split(x, [1], axis)[0], x, split(x, [n - 1], axis)[1]], axis)
+    before, after = split(edged, [n], axis)[0], split(edged, [2], axis)[1]
+    parts = []
+    for k in range(factor):
+        off = (k + 0.5) / factor - 0.5  # from the center of the pixel, in pixels
+        neighbour = before if off < 0 else after
+        parts.append(add(multiply(x, 1 - abs(off)), multiply(neighbour, abs(off))))
+    shape = (*x.shape[:axis], n * factor, *x.shape[axis + 1 :])
+    return reshape(stack(parts, axis + 1), shape)
 
 
 # The codes of csrc/ops/image.c for the values outside of an image.
@@ -144,7 +178,7 @@ def affine_transform(images, matrices, fill_mode="nearest", cval=0.0, order=1):
     array([3., 2., 1.], dtype=float32)
     """
     images = _images(images)
-    matrices = np.ascontiguousarray(matrices, np.float64)
+    matrices = as_array(matrices, "float64")
     if matrices.shape != (images.shape[0], 6):
         raise ValueError(
             f"affine_transform: expected matrices of shape {(images.shape[0], 6)} for "
@@ -152,12 +186,13 @@ def affine_transform(images, matrices, fill_mode="nearest", cval=0.0, order=1):
         )
     if not np.isfinite(matrices).all():
         raise ValueError("affine_transform: expected finite matrices, got NaN or infinity")
-    if fill_mode not in FILL_MODES:
+    if not isinstance(fill_mode, str) or fill_mode not in FILL_MODES:
         raise ValueError(
             f"fill_mode: expected one of {', '.join(map(repr, FILL_MODES))}, got {fill_mode!r}"
         )
-    if order not in (0, 1):
+    if not is_number(order) or order not in (0, 1):
         raise ValueError(f"order: expected 0 (nearest pixel) or 1 (bilinear), got {order!r}")
     bits = constant(matrices.view(np.int32), "int32")
     mode = FILL_MODES[fill_mode]
-    return call("affine_transform", [images, bits], mode=mode, smooth=int(order), cval=float(cval))
+    cval = number("cval", cval)
+    return call("affine_transform", [images, bits], mode=mode, smooth=int(order), cval=cval)

@@ -3,9 +3,11 @@
 import math
 
 from nnlite.engine.dispatch import Op
+from nnlite.engine.tensor import Tensor
 from nnlite.ops.activation import KINDS, activation_gradient
-from nnlite.ops.operands import call, operands
-from nnlite.ops.reduce import sum_to
+from nnlite.ops.elementwise import multiply
+from nnlite.ops.operands import call, flag, number, operands
+from nnlite.ops.reduce import sum, sum_to
 from nnlite.ops.shape import reshape
 
 
@@ -47,22 +49,50 @@ Op(
 
 
 def matmul(x1, x2, transpose_a=False, transpose_b=False):
-    """The product of two matrices.
+    """The product of two matrices, or of stacks of them: `x1 @ x2`.
 
     Parameters
     ----------
-    x1 : tensor, shape (M, K), or (K, M) if `transpose_a`
-    x2 : tensor, shape (K, N), or (N, K) if `transpose_b`
+    x1 : tensor, shape (..., M, K), or (K, M) if `transpose_a`; a vector (K,) counts as one row
+    x2 : tensor, shape (..., K, N), or (N, K) if `transpose_b`; a vector (K,) counts as one column
     transpose_a, transpose_b : bool, default False
         Whether to transpose `x1`, or `x2`, before the product.
 
     Returns
     -------
-    Tensor, shape (M, N)
+    Tensor, shape (..., M, N)
+        Without the row, or the column, of a vector.
     """
-    return call(
-        "matmul", operands(x1, x2), transpose_a=int(transpose_a), transpose_b=int(transpose_b)
-    )
+    x1, x2 = operands(x1, x2)
+    if x1.ndim == x2.ndim == 2:
+        attrs = {
+            "transpose_a": flag("transpose_a", transpose_a),
+            "transpose_b": flag("transpose_b", transpose_b),
+        }
+        return call("matmul", [x1, x2], **attrs)
+    if flag("transpose_a", transpose_a) or flag("transpose_b", transpose_b):
+        raise ValueError(
+            f"matmul: expected two matrices to transpose, got shapes {x1.shape} and {x2.shape}"
+        )
+    if x1.ndim == 1 and x2.ndim:
+        y = matmul(reshape(x1, (1, -1)), x2)
+        return reshape(y, (*y.shape[:-2], *y.shape[-1:]) if x2.ndim > 1 else ())
+    if x2.ndim == 1 and x1.ndim:
+        y = matmul(x1, reshape(x2, (-1, 1)))
+        return reshape(y, y.shape[:-1])
+    if min(x1.ndim, x2.ndim) < 2 or x1.shape[-1] != x2.shape[-2]:
+        raise ValueError(
+            "matmul: expected inner sizes that agree, as of (..., M, K) and (..., K, N), "
+            f"got shapes {x1.shape} and {x2.shape}"
+        )
+    if x2.ndim == 2:
+        return linear(x1, x2)
+    rows, columns = reshape(x1, (*x1.shape, 1)), reshape(x2, (*x2.shape[:-2], 1, *x2.shape[-2:]))
+    return sum(multiply(rows, columns), axis=-2)
+
+
+Tensor.__matmul__ = lambda self, other: matmul(self, other)
+Tensor.__rmatmul__ = lambda self, other: matmul(other, self)
 
 
 def _infer_linear(x, w, b=None, **_):
@@ -70,7 +100,9 @@ def _infer_linear(x, w, b=None, **_):
         raise ValueError(
             f"expected an input of at least 2 dimensions (rows, features), got shape {x}"
         )
-    if len(w) != 2 or x[-1] != w[0]:
+    if len(w) != 2:
+        raise ValueError(f"expected a kernel of 2 axes, got shape {w}")
+    if x[-1] != w[0]:
         raise ValueError(f"expected an input of {w[0]} features on its last axis, got shape {x}")
     if b is not None and b != (w[1],):
         raise ValueError(f"expected a bias of shape {(w[1],)}, got {b}")
@@ -117,9 +149,10 @@ def linear(x, kernel, bias=None, activation="linear", alpha=0.0):
     -------
     Tensor, shape (..., U)
     """
-    if activation not in KINDS:
+    if not isinstance(activation, str) or activation not in KINDS:
         raise ValueError(
             f"linear: expected an activation of {', '.join(KINDS)}, got {activation!r}"
         )
     given = [x, kernel] if bias is None else [x, kernel, bias]
-    return call("linear", operands(*given), kind=KINDS[activation], alpha=alpha)
+    kind, alpha = KINDS[activation], number("alpha", alpha)
+    return call("linear", operands(*given), kind=kind, alpha=alpha)

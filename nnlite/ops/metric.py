@@ -178,5 +178,5 @@ def top_k(x, k):
         raise ValueError(f"top_k: expected k from 1 to {classes} (shape {x.shape}), got {k!r}")
     indices = call("top_k", [reshape(x, (-1, classes))], k=int(k))
     indices = reshape(indices, (*x.shape[:-1], k))
-    selected = one_hot(indices, classes, x.dtype)
+    selected = one_hot(indices, classes, dtype=x.dtype)
     return sum(where(selected, reshape(x, (*x.shape[:-1], 1, classes)), 0.0), axis=-1), indices

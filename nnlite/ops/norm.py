@@ -2,7 +2,7 @@
 
 from nnlite.engine.dispatch import OPS, Op, apply
 from nnlite.ops.elementwise import add, divide, multiply, subtract
-from nnlite.ops.operands import operands
+from nnlite.ops.operands import number, operands
 from nnlite.ops.shape import broadcast_to
 
 
@@ -80,7 +80,9 @@ def batch_norm(x, gamma, beta, epsilon=0.001):
     >>> mean.item(), variance.item()
     (2.0, 1.0)
     """
-    return tuple(apply(OPS["batch_norm"], operands(x, gamma, beta), {"epsilon": float(epsilon)}))
+    return tuple(
+        apply(OPS["batch_norm"], operands(x, gamma, beta), {"epsilon": number("epsilon", epsilon)})
+    )
 
 
 def _infer_scale_shift(x, a, b):
@@ -132,7 +134,9 @@ def moving_update(variable, batch, momentum):
     batch : tensor of the same shape
     momentum : float
     """
-    apply(OPS["moving_update"], operands(variable, batch), {"momentum": float(momentum)})
+    apply(
+        OPS["moving_update"], operands(variable, batch), {"momentum": number("momentum", momentum)}
+    )
 
 
 def _infer_layer_norm(x, gamma, beta, epsilon):
@@ -180,4 +184,6 @@ def layer_norm(x, gamma, beta, epsilon=0.001):
     >>> ops.layer_norm([[1.0, 3.0]], [1.0, 1.0], [0.0, 0.0], epsilon=0.0).numpy()
     array([[-1.,  1.]], dtype=float32)
     """
-    return apply(OPS["layer_norm"], operands(x, gamma, beta), {"epsilon": float(epsilon)})[0]
+    return apply(
+        OPS["layer_norm"], operands(x, gamma, beta), {"epsilon": number("epsilon", epsilon)}
+    )[0]

@@ -1,8 +1,12 @@
-"""Conversion of operands: tensors, arrays, lists and numbers become tensors of one precision."""
+"""Conversion of operands: tensors, arrays, lists and numbers become tensors of one precision. And
+checks of what ops take beside them: numbers, flags, axes, dtypes and keys."""
+
+from numbers import Integral
 
 import numpy as np
 
 from nnlite import config
+from nnlite.checks import LARGEST_SIZE, is_number
 from nnlite.engine.dispatch import OPS, Op, apply
 from nnlite.engine.tensor import DTYPES, NAMES, REALS, Tensor, as_array
 
@@ -25,8 +29,7 @@ def cast(x, dtype):
     dtype : {'float32', 'float64', 'int32'}
         Real numbers are truncated towards zero for 'int32'.
     """
-    if dtype not in DTYPES:
-        raise ValueError(f"cast: expected {', '.join(DTYPES)}, got {dtype!r}")
+    dtype = dtype_of(dtype, DTYPES)
     if not isinstance(x, Tensor):
         x = constant(x, None)
     if x.dtype == dtype:
@@ -59,12 +62,52 @@ def integers(value, what):
     """The value as an int32 tensor; arrays may hold floats without a fractional part."""
     if isinstance(value, Tensor):
         return value if value.dtype == "int32" else cast(value, "int32")
-    array = np.asarray(value)
-    if array.dtype.kind == "f" and not np.array_equal(array, np.trunc(array)):
-        raise ValueError(
-            f"{what}: expected integers, got values such as {array[array != np.trunc(array)][0]}"
-        )
+    array = as_array(value, "float64")
+    wrong = array[(array != np.trunc(array)) | (np.abs(array) > LARGEST_SIZE)]
+    if wrong.size:
+        raise ValueError(f"{what}: expected integers below 2**31, got values such as {wrong[0]}")
     return constant(array, "int32")
+
+
+def number(name, value):
+    """A setting that is a number, as a float."""
+    if not is_number(value) or (isinstance(value, Integral) and abs(value) > 2**1000):
+        raise TypeError(f"expected {name} to be a number, got {value!r}")
+    return float(value)
+
+
+def flag(name, value):
+    """A setting that is true or false, as 1 or 0."""
+    if not isinstance(value, (bool, np.bool_, Integral)):
+        raise TypeError(f"expected {name} to be True or False, got {value!r}")
+    return int(bool(value))
+
+
+def axis_of(axis, shape):
+    """An axis of a shape, counted from the front."""
+    if not isinstance(axis, Integral) or isinstance(axis, bool):
+        raise TypeError(f"expected axis to be an integer, got {axis!r}")
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(
+            f"expected axis to be in [{-len(shape)}, {len(shape)}) for shape {shape}, got {axis}"
+        )
+    return int(axis) % len(shape)
+
+
+def dtype_of(dtype, among=REALS):
+    """A name of a dtype; None is `floatx()`."""
+    if dtype is None:
+        return config.floatx()
+    if not isinstance(dtype, (str, np.dtype)) or dtype not in among:
+        raise ValueError(f"expected dtype to be one of {', '.join(among)}, got {dtype!r}")
+    return str(dtype)
+
+
+def key_of(name, value):
+    """A key, or a state that makes keys, of random numbers: an int32 tensor."""
+    if not isinstance(value, Tensor) or value.dtype != "int32":
+        raise TypeError(f"expected {name} to be an int32 tensor of shape (4,), got {value!r}")
+    return value
 
 
 def call(name, inputs, **attrs):

@@ -3,7 +3,13 @@
 from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import ArgmaxGradient
 from nnlite.ops.operands import call, operands
-from nnlite.ops.windows import check_images, check_padding, pair, windows_along
+from nnlite.ops.windows import (
+    check_images,
+    check_padding,
+    equivalent_steps,
+    pair,
+    windows_along,
+)
 
 _ATTRS = {
     **dict.fromkeys(("pool_h", "pool_w", "stride_h", "stride_w", "pad_top", "pad_left"), int),
@@ -71,8 +77,10 @@ def _pool(name, x, pool_size, strides, padding):
             f"expected images of at least {pool[0]} x {pool[1]} pixels for pool_size {pool} and no "
             f"padding, got shape {x.shape}"
         )
+    sizes = x.shape[1:3]
+    stride = [equivalent_steps(n, p, s)[0] for n, p, s in zip(sizes, pool, stride)]
     (height, top), (width, left) = (
-        windows_along(n, p, s, padding) for n, p, s in zip(x.shape[1:3], pool, stride)
+        windows_along(n, p, s, padding) for n, p, s in zip(sizes, pool, stride)
     )
     return call(
         name,

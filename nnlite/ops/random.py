@@ -6,10 +6,10 @@ same key: no mask is stored, and results do not depend on the number of threads.
 
 import numpy as np
 
-from nnlite import config
+from nnlite.checks import check_shape
 from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import Variable
-from nnlite.ops.operands import call, operands
+from nnlite.ops.operands import call, dtype_of, key_of, number, operands
 
 
 def _check_key(name, key, shape):
@@ -45,7 +45,7 @@ def random_key(state):
     -------
     int32 Tensor, shape (4,)
     """
-    return call("random_key", [state])
+    return call("random_key", [key_of("state", state)])
 
 
 Op(
@@ -66,7 +66,8 @@ def random_uniform(key, shape, dtype=None):
     shape : tuple of int
     dtype : {'float32', 'float64'}, default `floatx()`
     """
-    return call("random_uniform", [key], shape=tuple(shape), dtype=dtype or config.floatx())
+    attrs = {"shape": check_shape("shape", shape), "dtype": dtype_of(dtype)}
+    return call("random_uniform", [key_of("key", key)], **attrs)
 
 
 Op(
@@ -87,7 +88,8 @@ def random_normal(key, shape, dtype=None):
     shape : tuple of int
     dtype : {'float32', 'float64'}, default `floatx()`
     """
-    return call("random_normal", [key], shape=tuple(shape), dtype=dtype or config.floatx())
+    attrs = {"shape": check_shape("shape", shape), "dtype": dtype_of(dtype)}
+    return call("random_normal", [key_of("key", key)], **attrs)
 
 
 def _infer_dropout(x, key, rate):
@@ -115,4 +117,4 @@ def dropout(x, key, rate):
         Made by `random_key`.
     rate : float in [0, 1)
     """
-    return call("dropout", [*operands(x), key], rate=float(rate))
+    return call("dropout", [*operands(x), key_of("key", key)], rate=number("rate", rate))

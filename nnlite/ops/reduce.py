@@ -19,7 +19,7 @@ from nnlite.ops.elementwise import (
     square,
     subtract,
 )
-from nnlite.ops.operands import call, operands
+from nnlite.ops.operands import call, flag, operands
 from nnlite.ops.shape import broadcast_to, reshape
 
 
@@ -50,8 +50,14 @@ Op("argmax", infer=_infer_reduce, gradient="none", attrs=_ATTRS, outputs=("int32
 def _axes(axis, shape, name):
     """The axes to reduce, in ascending order, from None (all), an int or a tuple."""
     ndim = len(shape)
-    axes = range(ndim) if axis is None else [axis] if isinstance(axis, Integral) else list(axis)
+    if axis is None:
+        return list(range(ndim))
+    axes = list(axis) if isinstance(axis, (tuple, list)) else [axis]
     for a in axes:
+        if not isinstance(a, Integral) or isinstance(a, bool):
+            raise TypeError(
+                f"{name}: expected axis to be an integer, several of them or None, got {axis!r}"
+            )
         if not -ndim <= a < ndim:
             raise ValueError(
                 f"{name}: expected an axis within {ndim} dimensions, got {a} (shape {shape})"
@@ -60,7 +66,7 @@ def _axes(axis, shape, name):
 
 
 def _reduce(op, x, axis, keepdims):
-    shape = x.shape
+    shape, keepdims = x.shape, flag("keepdims", keepdims)
     axes = _axes(axis, shape, op)
     while axes:
         # One call reduces the last group of adjacent axes.
@@ -171,28 +177,34 @@ def min(x, axis=None, keepdims=False):
     return negative(max(negative(x), axis, keepdims))
 
 
-def argmax(x, axis=-1):
+def argmax(x, axis=None, keepdims=False):
     """The index of the first maximum along an axis, int32.
 
     Parameters
     ----------
     x : tensor
-    axis : int, default -1
-        The result does not have this axis.
+    axis : int, optional
+        By default the index is that of the flattened tensor.
+    keepdims : bool, default False
+        Whether the reduced axes remain with size 1.
     """
-    return _reduce("argmax", operands(x)[0], axis, False)
+    if axis is not None and not isinstance(axis, Integral):
+        raise TypeError(f"argmax: expected axis to be an integer or None, got {axis!r}")
+    return _reduce("argmax", operands(x)[0], axis, keepdims)
 
 
-def argmin(x, axis=-1):
+def argmin(x, axis=None, keepdims=False):
     """The index of the first minimum along an axis, int32.
 
     Parameters
     ----------
     x : tensor
-    axis : int, default -1
-        The result does not have this axis.
+    axis : int, optional
+        By default the index is that of the flattened tensor.
+    keepdims : bool, default False
+        Whether the reduced axes remain with size 1.
     """
-    return argmax(negative(x), axis)
+    return argmax(negative(x), axis, keepdims)
 
 
 def any(x, axis=None, keepdims=False):

@@ -3,6 +3,8 @@
 import itertools
 import numbers
 
+import numpy as np
+
 from nnlite.engine.dispatch import MAX_NDIM, Op
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.operands import call, operands
@@ -137,58 +139,67 @@ Op(
 )
 
 
+def _several(xs, name):
+    """The tensors that are to be joined."""
+    if isinstance(xs, (Tensor, np.ndarray)) and xs.shape and len(xs):
+        return list(xs)
+    if not isinstance(xs, (list, tuple)) or not xs:
+        raise ValueError(f"{name}: expected a list of tensors, got {xs!r}")
+    return xs
+
+
 def _axis(axis, ndim, name):
+    if not isinstance(axis, numbers.Integral) or isinstance(axis, bool):
+        raise TypeError(f"{name}: expected axis to be an integer, got {axis!r}")
     if not -ndim <= axis < ndim:
         raise ValueError(f"{name}: expected an axis in [{-ndim}, {ndim}), got {axis}")
     return axis % ndim
 
 
-def concatenate(xs, axis=-1):
+def concatenate(xs, axis=0):
     """Join tensors along an axis.
 
     Parameters
     ----------
     xs : list of tensor
         At least one; their shapes may differ along `axis` only.
-    axis : int, default -1
+    axis : int, default 0
 
     Raises
     ------
     ValueError
         If the shapes differ along another axis, or there is no such axis.
     """
-    if not isinstance(xs, (list, tuple)) or not xs:
-        raise ValueError(f"concatenate: expected a list of tensors, got {xs!r}")
-    xs = operands(*xs)
+    xs = operands(*_several(xs, "concatenate"))
     if len(xs) == 1:
         return xs[0]
     while len(xs) > _MAX_INPUTS:
         xs = [concatenate(xs[k : k + _MAX_INPUTS], axis) for k in range(0, len(xs), _MAX_INPUTS)]
-    axis = _axis(axis, max(xs[0].ndim, 1), "concatenate")
+    axis = _axis(axis, xs[0].ndim, "concatenate")
     return call("concatenate", list(xs), axis=axis)
 
 
-def stack(xs, axis=0):
+def stack(x, axis=0):
     """Join tensors of one shape along a new axis.
 
     Parameters
     ----------
-    xs : list of tensor
+    x : list of tensor
     axis : int, default 0
         The position of the new axis.
     """
-    xs = operands(*xs)
+    xs = operands(*_several(x, "stack"))
     axis = _axis(axis, xs[0].ndim + 1, "stack")
     return concatenate([reshape(x, (*x.shape[:axis], 1, *x.shape[axis:])) for x in xs], axis)
 
 
-def split(x, parts, axis=0):
+def split(x, indices_or_sections, axis=0):
     """Cut a tensor along an axis into a list of tensors.
 
     Parameters
     ----------
     x : tensor
-    parts : int or list of int
+    indices_or_sections : int or list of int
         The number of equal parts, or the indices at which parts after the first begin.
     axis : int, default 0
 
@@ -199,28 +210,40 @@ def split(x, parts, axis=0):
     """
     (x,) = operands(x)
     axis = _axis(axis, x.ndim, "split")
-    n = x.shape[axis]
-    if isinstance(parts, numbers.Integral):
-        if parts < 1 or n % parts:
+    n, parts = x.shape[axis], indices_or_sections
+    if isinstance(parts, numbers.Integral) and not isinstance(parts, bool):
+        if not 1 <= parts <= max(n, 1) or n % parts:
             raise ValueError(f"split: {n} entries cannot be cut into {parts} equal parts")
         begins = [n // parts * k for k in range(1, parts)]
-    else:
+    elif isinstance(parts, (tuple, list, np.ndarray)) and all(
+        isinstance(k, numbers.Integral) for k in parts
+    ):
         begins = list(parts)
+    else:
+        raise TypeError(
+            "split: expected indices_or_sections to be an integer or a list of integers, got "
+            f"{parts!r}"
+        )
     ends = [0, *begins, n]
     before = [slice(None)] * axis
     return [x[(*before, slice(a, b))] for a, b in itertools.pairwise(ends)]
 
 
-def flip(x, axis):
+def flip(x, axis=None):
     """`x` with its entries along axes in reverse order.
 
     Parameters
     ----------
     x : tensor
-    axis : int or tuple of int
+    axis : int or tuple of int, optional
+        By default all axes.
     """
     (x,) = operands(x)
-    axes = {_axis(a, x.ndim, "flip") for a in (axis if isinstance(axis, (tuple, list)) else [axis])}
+    axis = range(x.ndim) if axis is None else axis
+    axes = {
+        _axis(a, x.ndim, "flip")
+        for a in (axis if isinstance(axis, (tuple, list, range)) else [axis])
+    }
     return x[tuple(slice(None, None, -1) if d in axes else slice(None) for d in range(x.ndim))]
 
 

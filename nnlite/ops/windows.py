@@ -1,23 +1,24 @@
 """Helpers of convolution and pooling: pairs of sizes, and the number of windows along an axis."""
 
-from numbers import Real
+from nnlite.checks import LARGEST_SIZE, is_number
 
 
 def pair(name, value):
     """(height, width) from an integer of at least 1 or two of them; integral floats count."""
     both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    whole = [isinstance(v, Real) and not isinstance(v, bool) and v >= 1 and not v % 1 for v in both]
-    if len(both) != 2 or not all(whole):
+    if len(both) != 2 or not all(is_number(v, "[1, inf)") and not v % 1 for v in both):
         raise ValueError(
             f"expected {name} to be a positive integer or a pair of them, got {value!r}"
         )
+    if max(both) > LARGEST_SIZE:
+        raise ValueError(f"expected {name} below 2**31, got {value!r}")
     return int(both[0]), int(both[1])
 
 
 def check_padding(padding):
     """`padding` in lower case; ValueError unless it is 'valid' or 'same'."""
     lower = padding.lower() if isinstance(padding, str) else padding
-    if lower not in ("valid", "same"):
+    if not isinstance(lower, str) or lower not in ("valid", "same"):
         raise ValueError(f"expected padding 'valid' or 'same', got {padding!r}")
     return lower
 
@@ -28,6 +29,22 @@ def check_images(shape):
         raise ValueError(
             f"expected images of shape (N, height, width, channels), got shape {shape}"
         )
+
+
+def equivalent_steps(size, window, stride, dilation=1):
+    """A stride and a dilation that make the same windows over `size` pixels, and are small.
+
+    Time and memory in C grow with both. A stride of the image's size makes one window, as any
+    larger one does. A dilation of twice that size leaves no tap over the image but the one in the
+    middle; larger ones of the same parity leave it in the same place.
+    """
+    stride = min(stride, max(size, 1))
+    beyond = 2 * size + 2
+    if window == 1:
+        dilation = 1
+    elif dilation > beyond:
+        dilation = beyond + (dilation - beyond) % 2
+    return stride, dilation
 
 
 def windows_along(size, window, stride, padding, dilation=1):

@@ -35,14 +35,15 @@ def get(identifier):
 
     Parameters
     ----------
-    identifier : str, type or Optimizer
+    identifier : str, dict, type, Optimizer or None
         - a name, in upper or lower case: 'adam', 'SGD', ...,
-        - a subclass of Optimizer,
-        - an Optimizer, which is returned itself.
+        - a dict of a 'class_name' and its 'config', or a subclass of Optimizer,
+        - an Optimizer, which is returned itself,
+        - None, which is returned itself.
 
     Returns
     -------
-    Optimizer
+    Optimizer or None
 
     Raises
     ------
@@ -53,4 +54,6 @@ def get(identifier):
     """
     if isinstance(identifier, str) and identifier.lower() in _BY_NAME:
         identifier = identifier.lower()
+    elif isinstance(identifier, dict) and str(identifier.get("class_name")).lower() in _BY_NAME:
+        identifier = {**identifier, "class_name": identifier["class_name"].lower()}
     return registry.find("optimizer", identifier, _BY_NAME, lambda o: isinstance(o, Optimizer))

@@ -1,15 +1,18 @@
 """Optimizer: the base of all rules, with the learning rate, weight decay, clipping and the slots of
 each weight. Every change is an op, so that a step is part of a training plan."""
 
-import inspect
+import re
+import warnings
 
 import numpy as np
 
-from nnlite import config, configurable, ops
+from nnlite import config, configurable, ops, warn
 from nnlite.checks import check_number
 from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.dispatch import tracing
-from nnlite.engine.tensor import REALS, Tensor, Variable
+from nnlite.engine.tensor import Tensor, Variable
+from nnlite.errors import did_you_mean
+from nnlite.optimizers.gradients import gradient_for, limited, takes_one, updatable
 from nnlite.optimizers.schedules import LearningRateSchedule
 
 
@@ -35,12 +38,16 @@ class Optimizer(Configurable):
     global_clipnorm : float of at least 0, optional
         All gradients are scaled down together to this norm if their common norm is larger. 0 means
         None.
-    use_ema, ema_momentum, ema_overwrite_frequency
-        Not supported; accepted for Keras's signature.
+    use_ema : bool, default False
+        Whether to keep a moving average of each weight: average = ema_momentum * average + (1 -
+        ema_momentum) * w after each step. `fit` ends with the averages as weights.
+    ema_momentum : float in [0, 1], default 0.99
+    ema_overwrite_frequency : int of at least 1, optional
+        Every how many steps the averages become the weights; by default only at the end of `fit`.
     loss_scale_factor, gradient_accumulation_steps
         Not supported; accepted for Keras's signature.
     name : str, optional
-        By default the class's name in snake case.
+        By default the class's name in snake case, with a number from the second one on.
     lr : float, optional
         Another name for `learning_rate`.
     **unknown
@@ -51,8 +58,8 @@ class Optimizer(Configurable):
     TypeError
         If an argument is unknown.
     ValueError
-        At the first step, if a setting is out of range, or if more than one of `clipnorm`,
-        `clipvalue` and `global_clipnorm` is given.
+        If a setting is out of range, or more than one of `clipnorm`, `clipvalue` and
+        `global_clipnorm` is given; at the first step if it was changed to such a value.
 
     Examples
     --------
@@ -71,8 +78,8 @@ class Optimizer(Configurable):
     0.71
     """
 
-    # The interval of a setting of this name, in all optimizers.
-    _intervals = {
+    # Of a setting of this name, in all optimizers.
+    _legal = {
         "learning_rate": "[0, inf)",
         "momentum": "[0, 1)",
         "rho": "[0, 1)",
@@ -89,10 +96,17 @@ class Optimizer(Configurable):
         "clipnorm": "[0, inf)",
         "clipvalue": "[0, inf)",
         "global_clipnorm": "[0, inf)",
+        "nesterov": "bool",
+        "amsgrad": "bool",
+        "centered": "bool",
+        "use_ema": "bool",
+        "ema_momentum": "[0, 1]",
+        "ema_overwrite_frequency": "int [1, inf)",
+        "name": "str",
     }
     _clips = ("clipnorm", "clipvalue", "global_clipnorm")
     _may_be_none = ("weight_decay", *_clips)
-    _unsupported = ("use_ema", "loss_scale_factor", "gradient_accumulation_steps")
+    _unsupported = ("loss_scale_factor", "gradient_accumulation_steps")
     _no_settings = ("learning_rate", "lr")  # a plan stays valid if these are set
 
     def __init__(
@@ -115,8 +129,8 @@ class Optimizer(Configurable):
             raise TypeError(
                 f"{type(self).__name__}: unknown argument {', '.join(map(repr, unknown))}. "
                 f"It takes {', '.join(self._signature())}"
+                f"{did_you_mean(next(iter(unknown)), self._signature())}"
             )
-        self.name = name or configurable.snake_case(type(self).__name__)
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.use_ema, self.ema_momentum = use_ema, ema_momentum
@@ -127,7 +141,10 @@ class Optimizer(Configurable):
         self._rate = None  # a Variable, if the source is a number
         self._real = None  # the precision of the weights, once built
         self._slots = {}  # id of a weight -> (the weight, its slots by name)
+        self._undecayed = ([], [])  # the Variables, and the patterns of names, without decay
         self.iterations = Variable(0, trainable=False, name="iterations", dtype="int32")
+        self._check()
+        self.name = name or configurable.next_name(configurable.snake_case(type(self).__name__))
 
     def __setattr__(self, name, value):
         object.__setattr__(self, name, value)
@@ -141,11 +158,12 @@ class Optimizer(Configurable):
             self._source.check()
         elif not callable(self._source):
             self._check_rate(self._source)
-        for name, default in self._signature().items():
-            if name in self._intervals and name != "learning_rate":
-                value = getattr(self, name, default)
-                if value is not None or name not in self._may_be_none:
-                    check_number(name, value, self._intervals[name], owner)
+        now = {**self._given, **vars(self)}
+        settings = {name: now.get(name, default) for name, default in self._signature().items()}
+        for name in ("learning_rate", *self._may_be_none):
+            if name == "learning_rate" or settings.get(name) is None:
+                settings.pop(name, None)
+        self._check_given(settings)
         given = [f"{name}={getattr(self, name)!r}" for name in self._clips if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(
@@ -157,8 +175,7 @@ class Optimizer(Configurable):
 
     def _check_rate(self, value):
         """Raise a ValueError unless a value can be the learning rate."""
-        interval = self._intervals["learning_rate"]
-        check_number("learning_rate", value, interval, type(self).__name__)
+        check_number("learning_rate", value, "[0, inf)", type(self).__name__)
 
     @property
     def learning_rate(self):
@@ -195,11 +212,12 @@ class Optimizer(Configurable):
 
     lr = learning_rate
 
+    @config.isolated
     def _computed_rate(self):
         """The learning rate that the schedule or callable computes for step `iterations`."""
         source = self._source
         with config.precision(self._real or config.floatx()):
-            takes_step = isinstance(source, LearningRateSchedule) or _takes_one(source)
+            takes_step = isinstance(source, LearningRateSchedule) or takes_one(source)
             rate = source(self.iterations) if takes_step else source()
             if tracing() and not isinstance(rate, Tensor):
                 raise TypeError(
@@ -251,18 +269,43 @@ class Optimizer(Configurable):
                     f"{variable.name}/{name}",
                     variable.dtype,
                 )
+        if self.use_ema and "average" not in made:
+            made["average"] = Variable(
+                variable.numpy(), False, f"{variable.name}/average", variable.dtype
+            )
         return [made[name] for name in first_values]
 
     @property
     def variables(self):
-        """Every Variable of the optimizer: iterations, learning rate, then the slots of each
-        weight."""
-        own = [] if self._rate is None else [self._rate]
+        """Every Variable of the optimizer: iterations, the learning rate unless it is computed,
+        then the slots of each weight."""
+        own = [] if callable(self._source) else [self.learning_rate]
         return [
             self.iterations,
             *own,
             *(slot for _, made in self._slots.values() for slot in made.values()),
         ]
+
+    def set_weights(self, weights):
+        """Set the values of all `variables`, as `[v.numpy() for v in variables]` gives them.
+
+        Parameters
+        ----------
+        weights : list of array
+
+        Raises
+        ------
+        ValueError
+            Before the first step, or if number or shapes differ.
+        """
+        variables, weights = self.variables, list(weights)
+        if not self.built or len(weights) != len(variables):
+            raise ValueError(
+                f"{type(self).__name__}: expected build(variables) before set_weights, and as many "
+                f"arrays as variables: {len(variables)}, got {len(weights)}"
+            )
+        for variable, value in zip(variables, weights):
+            variable.assign(value)
 
     def apply_gradients(self, grads_and_vars):
         """Change each variable by its gradient.
@@ -305,26 +348,97 @@ class Optimizer(Configurable):
                 f"{type(self).__name__}: expected a gradient for each of {len(variables)} "
                 f"variables, got {len(grads)}"
             )
-        pairs = [(_gradient_for(v, g), v) for g, v in zip(grads, variables) if _updatable(v, g)]
+        pairs = [(gradient_for(v, g), v) for g, v in zip(grads, variables) if updatable(v, g)]
         variables = [v for _, v in pairs]
         self.build(variables)
+        if grads and not pairs:
+            raise ValueError(
+                f"{type(self).__name__}: expected a gradient for at least one variable, got None "
+                f"for each of {', '.join(v.name for v in trainable_variables)}: the loss does not "
+                "depend on them"
+            )
         if not pairs:
             ops.increment(self.iterations)
             return
+        if len(pairs) < len(grads):
+            left = ", ".join(v.name for g, v in zip(grads, trainable_variables) if g is None)
+            warnings.warn(
+                f"{type(self).__name__}: no gradient for {left}: the loss does not depend on them, "
+                "so they stay as they are",
+                UserWarning,
+                stacklevel=warn.levels_to_the_caller(),
+            )
         rate = self.learning_rate  # of a schedule, for the number of steps before this one
-        grads = self._clipped([g for g, _ in pairs])
+        grads = self._clip_gradients([g for g, _ in pairs])
         ops.increment(self.iterations)
         if self.weight_decay:
             for v in variables:
-                ops.decay_weights(v, rate, self.weight_decay)
+                if self._decays(v):
+                    ops.decay_weights(v, rate, self.weight_decay)
         self._update(grads, variables, rate)
+        if self.use_ema:
+            for v in variables:
+                self._update_average(v)
 
-    def _clipped(self, grads):
+    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+        """Choose weights that `weight_decay` leaves alone; before the first step.
+
+        Parameters
+        ----------
+        var_list : list of Variable, optional
+        var_names : list of str, optional
+            Regular expressions; one that is found in the name of a weight excludes it.
+
+        Raises
+        ------
+        ValueError
+            After the first step.
+        """
+        if self.built:
+            raise ValueError(
+                f"{type(self).__name__}: expected exclude_from_weight_decay before the first step"
+            )
+        self._undecayed = ([*(var_list or ())], [*(var_names or ())])
+
+    def _decays(self, variable):
+        variables, names = self._undecayed
+        found = any(v is variable for v in variables)
+        return not (found or any(re.search(name, variable.name) for name in names))
+
+    def _update_average(self, variable):
+        """Take a step into account in the moving average of a weight. At the first step of all the
+        average is the weight."""
+        average = self._slots[id(variable)][1]["average"]
+        step = ops.operands(variable, self.iterations)[1]
+        kept = self.ema_momentum * ops.greater(step, 1.0)
+        ops.assign(average, kept * average + (1.0 - kept) * variable)
+        if self.ema_overwrite_frequency:
+            every = float(self.ema_overwrite_frequency)
+            due = ops.equal(step - every * ops.floor(step / every), 0.0)
+            ops.assign(variable, ops.where(due, average, variable))
+
+    @property
+    def _model_variables_moving_average(self):
+        return [made["average"] for _, made in self._slots.values() if "average" in made]
+
+    def finalize_variable_values(self, trainable_variables):
+        """With `use_ema`, overwrite weights by their moving averages, as `fit` does at its end.
+
+        Parameters
+        ----------
+        trainable_variables : list of Variable
+        """
+        for v in trainable_variables if self.use_ema else ():
+            _, made = self._slots.get(id(v), (None, {}))
+            if "average" in made:
+                v.assign(made["average"])
+
+    def _clip_gradients(self, grads):
         """The gradients, clipped as the settings say."""
         if self.clipnorm:
-            return [_limited([g], self.clipnorm)[0] for g in grads]
+            return [limited([g], self.clipnorm)[0] for g in grads]
         if self.global_clipnorm:
-            return _limited(grads, self.global_clipnorm)
+            return limited(grads, self.global_clipnorm)
         if self.clipvalue:
             return [ops.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
         return grads
@@ -352,6 +466,22 @@ class Optimizer(Configurable):
             "learning_rate, *slots)"
         )
 
+    def get_config(self):
+        """The constructor's arguments as a dict, from which `from_config` makes an equal object.
+
+        Returns
+        -------
+        dict
+        """
+        settings = {**super().get_config(), "name": self.name}
+        older = settings.pop("lr", None)
+        return settings if older is None else {**settings, "learning_rate": older}
+
+    def _identity(self):
+        settings = {**super()._identity(), "name": None}
+        older = settings.pop("lr", None)
+        return settings if older is None else {**settings, "learning_rate": older}
+
     def __getstate__(self):
         state = {**self.__dict__, "_slots": list(self._slots.values())}
         state.pop("_version", None)
@@ -360,41 +490,3 @@ class Optimizer(Configurable):
     def __setstate__(self, state):
         slots = {id(variable): (variable, made) for variable, made in state["_slots"]}
         self.__dict__.update(state, _slots=slots)
-
-
-def _takes_one(function):
-    """Whether a function can be called with one argument."""
-    try:
-        inspect.signature(function).bind(None)
-    except TypeError:
-        return False
-    return True
-
-
-def _updatable(variable, grad):
-    """Whether there is a gradient. Raises a TypeError if `variable` is not a float Variable."""
-    if not isinstance(variable, Variable) or variable.dtype not in REALS:
-        got = type(variable).__name__
-        got = f"one of {variable.dtype}" if isinstance(variable, Variable) else got
-        raise TypeError(f"apply_gradients: expected float Variables to update, got {got}")
-    return grad is not None
-
-
-def _gradient_for(variable, grad):
-    """The gradient as a tensor of the variable's shape and precision."""
-    tensor = ops.operands(variable, grad)[1]
-    if tensor.shape != variable.shape:
-        raise ValueError(
-            f"apply_gradients: expected a gradient of shape {variable.shape} for "
-            f"{variable.name!r}, got {tensor.shape}"
-        )
-    return tensor
-
-
-def _limited(grads, norm):
-    """The gradients, scaled down together so that the norm of all elements is at most `norm`."""
-    total, *more = [ops.sum_squares(g) for g in grads]
-    for square in more:
-        total = total + square
-    scale = norm / ops.maximum(ops.sqrt(total), norm)
-    return [g * scale for g in grads]

@@ -6,9 +6,12 @@ precision; float32 represents them exactly up to 2^24."""
 
 import math
 
+import numpy as np
+
 from nnlite import ops
 from nnlite.checks import check_number
 from nnlite.configurable import Configurable
+from nnlite.engine.tensor import Tensor
 
 __all__ = [
     "CosineDecay",
@@ -46,8 +49,8 @@ class LearningRateSchedule(Configurable):
     >>> optimizer = nnlite.optimizers.SGD(learning_rate=SquareRoot(0.5))
     """
 
-    # The interval of a setting of this name, in all schedules.
-    _intervals = {
+    # Of a setting of this name, in all schedules.
+    _legal = {
         "initial_learning_rate": "[0, inf)",
         "end_learning_rate": "[0, inf)",
         "max_learning_rate": "[0, inf)",
@@ -64,14 +67,16 @@ class LearningRateSchedule(Configurable):
         "pct_start": "[0, 1]",
         "div_factor": "(0, inf)",
         "final_div_factor": "(0, inf)",
+        "staircase": "bool",
+        "cycle": "bool",
+        "three_phase": "bool",
+        "anneal_strategy": ("cos", "linear"),
+        "name": "str",
     }
 
     def check(self):
         """Raise a ValueError if a setting is out of range."""
-        for name, default in self._signature().items():
-            value = getattr(self, name, default)
-            if name in self._intervals and not (value is None and default is None):
-                check_number(name, value, self._intervals[name], type(self).__name__)
+        self._check_given({name: getattr(self, name, None) for name in self._signature()})
 
     def __call__(self, step):
         """The learning rate.
@@ -106,13 +111,19 @@ class LearningRateSchedule(Configurable):
         raise TypeError(f"{type(self).__name__}: a schedule must define rate(step)")
 
 
+def _number(value):
+    """A tensor of one number, such as an optimizer's learning rate, as a float."""
+    return value.item() if isinstance(value, Tensor) and value.shape == () else value
+
+
 class _Decay(LearningRateSchedule):
     """Base of `ExponentialDecay` and `InverseTimeDecay`: a rate, its decay, optional stairs."""
 
     def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False, name=None):
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.initial_learning_rate, self.decay_steps = _number(initial_learning_rate), decay_steps
         self.decay_rate, self.staircase = decay_rate, staircase
         self.name = name or type(self).__name__
+        self.check()
 
     def _periods(self, step):
         """step / decay_steps, rounded down with `staircase`."""
@@ -188,10 +199,16 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
     def __init__(self, boundaries, values, name="PiecewiseConstant"):
         self.boundaries, self.values, self.name = boundaries, values, name
+        self.check()
 
     def check(self):
         """Raise a ValueError if boundaries and values do not fit."""
         owner = type(self).__name__
+        for name in ("boundaries", "values"):
+            if not np.iterable(getattr(self, name)):
+                raise TypeError(
+                    f"{owner}: expected {name} to be a list of numbers, got {getattr(self, name)!r}"
+                )
         boundaries, values = list(self.boundaries), list(self.values)
         for name, given in (("boundaries", boundaries), ("values", values)):
             for number in given:
@@ -244,9 +261,10 @@ class PolynomialDecay(LearningRateSchedule):
         cycle=False,
         name="PolynomialDecay",
     ):
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.initial_learning_rate, self.decay_steps = _number(initial_learning_rate), decay_steps
         self.end_learning_rate, self.power, self.cycle = end_learning_rate, power, cycle
         self.name = name
+        self.check()
 
     def rate(self, step):
         if self.cycle:
@@ -302,9 +320,10 @@ class CosineDecay(LearningRateSchedule):
         warmup_target=None,
         warmup_steps=0,
     ):
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.initial_learning_rate, self.decay_steps = _number(initial_learning_rate), decay_steps
         self.alpha, self.name = alpha, name
         self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
+        self.check()
 
     def _fall(self, top, step):
         """The rate `step` steps after the rate was `top`."""
@@ -360,11 +379,10 @@ class CosineDecayRestarts(LearningRateSchedule):
         alpha=0.0,
         name="SGDRDecay",
     ):
-        self.initial_learning_rate, self.first_decay_steps = (
-            initial_learning_rate,
-            first_decay_steps,
-        )
+        self.initial_learning_rate = _number(initial_learning_rate)
+        self.first_decay_steps = first_decay_steps
         self.t_mul, self.m_mul, self.alpha, self.name = t_mul, m_mul, alpha, name
+        self.check()
 
     def _period(self, step):
         """The number of the period, from 0, and the fraction of it that is over."""
@@ -442,15 +460,12 @@ class OneCycle(LearningRateSchedule):
         self.pct_start, self.anneal_strategy = pct_start, anneal_strategy
         self.div_factor, self.final_div_factor = div_factor, final_div_factor
         self.three_phase, self.name = three_phase, name
+        self.check()
 
     def check(self):
         """Raise a ValueError if a setting is out of range."""
         super().check()
         owner = type(self).__name__
-        if self.anneal_strategy not in ("cos", "linear"):
-            raise ValueError(
-                f"{owner}: expected anneal_strategy 'cos' or 'linear', got {self.anneal_strategy!r}"
-            )
         if self.three_phase:
             check_number("pct_start of three phases", self.pct_start, "[0, 0.5]", owner)
 

@@ -37,6 +37,7 @@ def image_source(x):
     return source
 
 
+@config.isolated
 def read_rows(source, rows, real):
     """A copy of some rows of a source, in the precision `real`."""
     index, count = convert_to_tensor(np.asarray(rows, np.int32)), len(rows)

@@ -110,6 +110,7 @@ def matrices(p, height, width):
 _IDENTITY = np.array([1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
 
 
+@config.isolated
 def transform(images, p, fill_mode, cval, order):
     """Transform images: first their geometry, then channel shift, then brightness.
 

@@ -3,7 +3,6 @@
 C runs as many batches in one call as take about a tenth of a second. Between calls Python handles
 signals (Ctrl-C) and moves the progress bar. Where a call ends does not change the bits."""
 
-import contextlib
 import math
 import time
 import warnings
@@ -13,7 +12,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.callbacks import EarlyStopping, History, ProgbarLogger
-from nnlite.data.batches import ArrayBatches
+from nnlite.data.batches import ArrayBatches, passing
 from nnlite.data.sources import Source, packed
 from nnlite.engine.tensor import Tensor
 from nnlite.metrics.metric import as_logged
@@ -41,6 +40,7 @@ def run_range(model, kind, batch_range):
     return model._step_cache.step(model, kind, batch_range).run_logged(batch_range, model.n_threads)
 
 
+@config.isolated
 def eager_batches(model, kind, batches):
     """The same batches one by one in Python, as `compile(run_eagerly=True)` asks; gives `logs`."""
     for k in range(batches.count):
@@ -61,11 +61,12 @@ def eager_batches(model, kind, batches):
     return lambda: {name: as_logged(value) for name, value in logs.items()}
 
 
-def run_batches(model, kind, ranges, callbacks=()):
+def run_batches(model, kind, ranges, callbacks=(), asked=None):
     """Run every batch of some ranges.
 
     A call of C does about CALL_SECONDS of work. If a callback has methods for batches it is called
     around groups of as many batches as `compile(steps_per_execution=)` says.
+    `asked` is the model that may be told to stop, if `model` is a twin of it.
 
     Returns
     -------
@@ -96,7 +97,7 @@ def run_batches(model, kind, ranges, callbacks=()):
                     first = done
                     call(by_batch, f"on_{kind}_batch_end", done - 1, seen)
                 call(watching, "on_progress", done, seen)
-            if getattr(model, STOP[kind]):
+            if getattr(asked or model, STOP[kind]):
                 return done, logs()
     if by_batch and done > first:  # the last group has fewer; it ends with the number of a full one
         call(by_batch, f"on_{kind}_batch_end", first + group - 1, logs())
@@ -162,13 +163,16 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     model._step_cache.clear()  # settings may have changed since
     if validation is not None and not model.run_eagerly:
         _trace(model, validation.batches)
-    model.stop_training, logs, diverged = False, {}, False
+    model.stop_training, logs, diverged, begun = False, {}, False, False
+    metrics = model._step_cache.in_use
+    claimed = metrics.acquire(blocking=False)
     try:
         call(callbacks, "on_train_begin", {})
+        begun = True
         for epoch in epochs:
             model.reset_metrics()
             call(callbacks, "on_epoch_begin", epoch, {})
-            with contextlib.closing(batches.epoch(steps)) as ranges:
+            with passing(batches, steps) as ranges:
                 done, seen = run_batches(model, "train", ranges, callbacks)
             ran_out = not model.stop_training and done < (steps or 1)
             if ran_out and done and not batches.single_pass:
@@ -187,18 +191,23 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
             call(callbacks, "on_epoch_end", epoch, logs)
             if model.stop_training or ran_out:
                 break
-    except KeyboardInterrupt:
+    except BaseException as error:
+        batches.close()
         # The weights are those of the last finished steps; the best ones come back if they were
         # kept.
-        for c in callbacks:
+        for c in callbacks if begun and isinstance(error, KeyboardInterrupt) else ():
             if isinstance(c, (EarlyStopping, ProgbarLogger)):
                 c.on_train_end()
         raise
     finally:
         model._step_cache.clear()  # and with the steps their working memory
         model._advised = None
+        if claimed:
+            metrics.release()
     if not diverged:
         _warn_of_statistics(model)
+    if model.optimizer is not None:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     call(callbacks, "on_train_end", logs)
     return history
 
@@ -277,13 +286,14 @@ def _warn_of_statistics(model):
             return
 
 
-def evaluate(model, batches, steps=None, callbacks=()):
-    """The logs of a model on some data: what its test step returned after the last batch."""
-    model.stop_evaluating = False
+def evaluate(model, batches, steps=None, callbacks=(), twin=None):
+    """The logs of a model on some data: what its test step, or a twin's, returned after the last
+    batch."""
+    model.stop_evaluating, runner = False, twin or model
     call(callbacks, "on_test_begin", {})
-    model.reset_metrics()
-    with contextlib.closing(batches.epoch(steps, restart=True)) as ranges:
-        done, logs = run_batches(model, "test", ranges, callbacks)
+    runner.reset_metrics()
+    with passing(batches, steps, restart=True) as ranges:
+        done, logs = run_batches(runner, "test", ranges, callbacks, model)
     if not model.stop_evaluating and done < (steps or 1):
         say_ran_out(batches.name, done, "of the evaluation", False)
     call(callbacks, "on_test_end", logs)

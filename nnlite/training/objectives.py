@@ -57,6 +57,7 @@ class Objectives:
 
     def __init__(self, names, loss, loss_weights=None, metrics=None, weighted_metrics=None):
         self.structure, self.names = names, flatten(names)
+        self.outputs = None  # the shapes that the names were taken from
         settings = (
             self._each("loss", loss, shared=True),
             self._each("loss_weights", loss_weights),

@@ -1,11 +1,10 @@
 """Prediction: the outputs for every row, as many rows at a time as the caches hold."""
 
-import contextlib
 import time
 
 import numpy as np
 
-from nnlite.data.batches import BatchRange
+from nnlite.data.batches import BatchRange, passing
 from nnlite.data.sources import ArraySource, Source
 from nnlite.engine.tensor import Tensor
 from nnlite.training.loop import call, next_pace, say_ran_out
@@ -22,7 +21,7 @@ def predict(model, batches, steps=None, callbacks=()):
     call(callbacks, "on_predict_begin", {})
     by_batch = [c for c in callbacks if c.wants_batches("predict")]
     parts, first, group = [], 0, model.steps_per_execution
-    with contextlib.closing(batches.epoch(steps, restart=True)) as ranges:
+    with passing(batches, steps, restart=True) as ranges:
         for batch in (run.slice(k, 1) for run in ranges for k in range(run.count)):
             if len(parts) == first:
                 call(by_batch, "on_predict_batch_begin", first, {})

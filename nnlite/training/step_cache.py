@@ -8,9 +8,10 @@ import numpy as np
 from nnlite import config, configurable, ops
 from nnlite.configurable import structure_version
 from nnlite.data.sources import ArraySource, Source, leaves, packed
-from nnlite.engine.dispatch import Recording
+from nnlite.engine.dispatch import Recording, tracing_lock
 from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor
+from nnlite.layers.building import transaction
 from nnlite.metrics.metric import MetricResult, as_logged
 from nnlite.tree import map_structure
 
@@ -147,44 +148,53 @@ class StepCache:
 
     def __init__(self):
         self.steps = {}
-        self._lock = threading.RLock()
-        self._structure = self._latest = None
+        self.in_use = threading.Lock()  # the model's metrics, see trackers.py
+        self.twins = []
+        self._seen = None, None  # `structure_version.latest`, and the versions of the model's parts
+        self.metrics = None  # the model's, as long as no step is new
 
     def __reduce__(self):  # copies and pickles begin empty
         return (StepCache, ())
 
     def clear(self):
         """Drop the steps, and with them their working memory."""
-        with self._lock:
+        with tracing_lock:
             self.steps.clear()
+            self.metrics = None
+            self.twins = []
 
     def find(self, model, key):
         """The step kept under a key, or None; drops all of them if the model has changed."""
-        if self._latest != structure_version.latest:
-            with self._lock:
-                latest, structure = structure_version.latest, _structure_of(model)
-                if structure != self._structure:
-                    self.steps.clear()
-                self._structure, self._latest = structure, latest
+        latest, known = self._seen
+        if latest != structure_version.latest:
+            latest, structure = structure_version.latest, _structure_of(model)
+            if structure != known:
+                self.steps.clear()
+                self.metrics = None
+            self._seen = latest, structure
         return self.steps.get(key)
 
     def keep(self, key, step):
         """Keep a step under a key, and forget the oldest when they are too many."""
-        with self._lock:
+        with tracing_lock:
             self.steps.pop(key, None)
             while len(self.steps) >= PLANS_KEPT:
                 self.steps.pop(next(iter(self.steps)))
-            self.steps[key] = step
+            self.steps[key], self.metrics = step, None
 
     def step(self, model, kind, batches):
         """The model's step for this layout of data; traced when it is first asked for."""
         key = _layout_key(kind, batches)
-        with self._lock:
-            step = self.find(model, key)
+        return self.find(model, key) or self._traced(model, key, kind, batches)
+
+    @config.isolated
+    def _traced(self, model, key, kind, batches):
+        with transaction():
+            step = self.find(model, key)  # another thread may have traced it meanwhile
             if step is None:
                 step = CompiledStep(model, kind, batches)
-                self._latest = structure_version.latest  # tracing may have built layers
-                self._structure = _structure_of(model)
+                # Tracing may have built layers.
+                self._seen = structure_version.latest, _structure_of(model)
                 self.keep(key, step)
         return step
 
@@ -218,8 +228,12 @@ def _layout_key(kind, batches):
     return tuple(key)
 
 
+@config.isolated
 def build_by_tracing(model, shapes):
-    """Build a model by tracing it on one sample of a shape (None, ...), or of several."""
+    """Build a model by tracing it on one sample of a shape (None, ...), or of several; leave one
+    that has no `call` to its steps."""
+    if not model._has_call:
+        return
     with Recording(executing=False):
         x = map_structure(lambda shape: Tensor((1, *shape[1:]), model._precision), shapes, tuple)
         model(x, training=False)

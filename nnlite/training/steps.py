@@ -22,6 +22,8 @@ class Steps:
 
     def _objectives_for(self, outputs):
         """The objectives for such outputs, tensors or shapes."""
+        if self._objectives is not None and outputs is self._objectives.outputs:
+            return self._objectives
         known = flatten(self._output_names() or ())
         names = names_of(outputs, known if len(known) == len(flatten(outputs, is_shape)) else None)
         found = self._objectives
@@ -29,6 +31,7 @@ class Steps:
             found.rename(names)
         elif found is None or names != found.structure:
             found = self._objectives = Objectives(names, **self._settings())
+        found.outputs = outputs if outputs is self.output_shape else None
         return found
 
     def _settings(self):
@@ -54,7 +57,12 @@ class Steps:
 
     def reset_metrics(self):
         """Reset every metric, as at the start of an epoch."""
-        for m in self.metrics:
+        cache = self._step_cache
+        found = cache.metrics
+        if found is None:
+            found = self.metrics  # looks at the attributes of all layers
+            cache.metrics = found if cache.steps else None
+        for m in found:
             m.reset_state()
 
     def get_metrics_result(self):

@@ -8,13 +8,14 @@ from nnlite import optimizers
 from nnlite.callbacks import TerminateOnNaN
 from nnlite.callbacks import __all__ as CALLBACKS
 from nnlite.callbacks.foreign import as_callbacks
-from nnlite.checks import check_number, check_setting, is_number, positive_int
+from nnlite.checks import check_number, check_setting, positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, check_class_weight, split, unpack_x_y_sample_weight
-from nnlite.errors import did_you_mean
-from nnlite.training import agreement, loop, prediction, step_cache
+from nnlite.errors import did_you_mean, prefixed
+from nnlite.training import agreement, arguments, loop, prediction, step_cache
 from nnlite.training.objectives import Objectives
 from nnlite.training.steps import Steps
+from nnlite.training.trackers import own_trackers
 from nnlite.tree import flatten, is_shape, map_structure
 
 
@@ -88,14 +89,14 @@ class Trainer(Steps):
             "weighted_metrics": weighted_metrics,
         }
         names, self._objectives, self.loss = self._output_names(), None, loss
-        by_output = [_tells_outputs(loss), _tells_outputs(loss_weights)]
+        by_output = [arguments.tells_outputs(loss), arguments.tells_outputs(loss_weights)]
         by_output += [isinstance(m, dict) for m in (metrics, weighted_metrics)]
         if names is not None or not any(by_output):  # else the first batch tells
             self._objectives = Objectives(names or "output_1", **self._compiled)
             if self._objectives.single:
                 self.loss = next(iter(self._objectives)).loss
-        self.run_eagerly = bool(run_eagerly)
-        if steps_per_execution == "auto":
+        self.run_eagerly = arguments.flag("run_eagerly", run_eagerly)
+        if isinstance(steps_per_execution, str) and steps_per_execution == "auto":
             steps_per_execution = 1
         self.steps_per_execution = positive_int("steps_per_execution", steps_per_execution)
         self.n_threads = None if n_threads is None else positive_int("n_threads", n_threads)
@@ -131,7 +132,8 @@ class Trainer(Steps):
         objectives.per_output("sample_weight", sample_weight, shared=True)
         for objective, targets, shape in zip(objectives, objectives.per_output("y", y), shapes):
             if objective.loss is not None and targets is not None:
-                objective.loss.check_targets(targets.array, shape)
+                with prefixed("y: "):
+                    objective.loss.check_targets(targets.array, shape)
                 agreement.warn_of_targets(self._advised, objective, targets.array, shape)
 
     def _multi_input(self):
@@ -226,18 +228,21 @@ class Trainer(Steps):
             that they give.)
         """
         self._check_compiled()
-        size = _count("batch_size", batch_size, 32)
-        validation_size = _count("validation_batch_size", validation_batch_size, size)
+        size = arguments.count("batch_size", batch_size, 32)
+        validation_size = arguments.count("validation_batch_size", validation_batch_size, size)
         class_weight = check_class_weight(class_weight)
         epochs = positive_int("epochs", epochs)
         check_setting("initial_epoch", initial_epoch, "int [0, 2147483647]")
-        steps = _count("steps_per_epoch", steps_per_epoch)
-        validation_steps = _count("validation_steps", validation_steps)
-        validation_freq = _frequency(validation_freq)
-        verbose = _verbosity(verbose)
+        steps = arguments.count("steps_per_epoch", steps_per_epoch)
+        validation_steps = arguments.count("validation_steps", validation_steps)
+        validation_freq = arguments.frequency(validation_freq)
+        verbose = arguments.verbosity(verbose)
+        by_batches = isinstance(shuffle, str) and shuffle == "batch"  # as Keras 2 knew it
+        shuffle = by_batches or arguments.flag("shuffle", shuffle)
         callbacks = as_callbacks(callbacks, CALLBACKS)
         check_number("validation_split", validation_split, "[0, 1)")
-        _check_not_pairs(x, y)
+        if y is None:
+            arguments.check_not_pairs(x, one_input=self._multi_input()[0] is False)
         data, held_out = (x, y, sample_weight), None
         if validation_data is not None:
             held_out = self._unpacked_validation_data(validation_data)
@@ -256,7 +261,8 @@ class Trainer(Steps):
             steps = batches.steps
         validation = None
         if held_out is not None:
-            held_out = make_batches(self, held_out, validation_size, "validation_data")
+            with prefixed("validation_data: "):
+                held_out = make_batches(self, held_out, validation_size, "validation_data")
             if held_out.single_pass and validation_steps is None and epochs > initial_epoch + 1:
                 raise ValueError(
                     "validation_steps: expected a number, as validation_data can be gone through "
@@ -322,11 +328,13 @@ class Trainer(Steps):
             `return_dict`.
         """
         self._check_compiled("test_step")
-        size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)
+        size, steps = arguments.count("batch_size", batch_size, 32), arguments.count("steps", steps)
         callbacks = as_callbacks(callbacks, CALLBACKS)
         batches = make_batches(self, (x, y, sample_weight), size, finite=False)
         loop.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
-        return _as_evaluated(loop.evaluate(self, batches, steps, callbacks), return_dict)
+        with own_trackers(self) as twin:
+            logs = loop.evaluate(self, batches, steps, callbacks, twin)
+        return _as_evaluated(logs, return_dict)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """The outputs for every row of `x`.
@@ -353,7 +361,7 @@ class Trainer(Steps):
             y = prediction.predict_cached(self, x)
             if y is not None:
                 return y
-        size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)
+        size, steps = arguments.count("batch_size", batch_size, 32), arguments.count("steps", steps)
         callbacks = as_callbacks(callbacks, CALLBACKS)
         seen = steps is not None or any(c.wants_batches("predict") for c in callbacks)
         size = size if seen else None  # batches that nobody sees are all rows
@@ -378,8 +386,7 @@ class Trainer(Steps):
             The loss and metrics of the batch, as `evaluate` gives them.
         """
         class_weight = check_class_weight(class_weight)
-        batches = self._one_batch("train_step", (x, y, sample_weight), class_weight=class_weight)
-        _, logs = loop.run_batches(self, "train", [batches.all()])
+        logs = self._one_batch("train", (x, y, sample_weight), class_weight=class_weight)
         return _as_evaluated(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
@@ -396,16 +403,16 @@ class Trainer(Steps):
         float, list of float or dict
             As `evaluate` gives them.
         """
-        batches = self._one_batch("test_step", (x, y, sample_weight), finite=False)
-        _, logs = loop.run_batches(self, "test", [batches.all()])
+        logs = self._one_batch("test", (x, y, sample_weight), finite=False)
         return _as_evaluated(logs, return_dict)
 
-    def _one_batch(self, step, data, **how):
-        """A batch of its own for a step, with metrics that begin with it."""
-        self._check_compiled(step)
+    def _one_batch(self, kind, data, **how):
+        """The logs of one batch, with metrics that begin with it."""
+        self._check_compiled(f"{kind}_step")
         batches = make_batches(self, data, None, **how)
-        self.reset_metrics()
-        return batches
+        with own_trackers(self) as twin:
+            twin.reset_metrics()
+            return loop.run_batches(twin, kind, [batches.all()], asked=self)[1]
 
     def predict_on_batch(self, x):
         """The outputs for one batch.
@@ -415,48 +422,6 @@ class Trainer(Steps):
         x : array, or list or dict of them
         """
         return self.predict(x)
-
-
-def _frequency(given):
-    """`validation_freq`: every how many epochs, or the set of the numbers of epochs."""
-    if isinstance(given, (list, tuple, set, frozenset, range)):
-        return {positive_int("each epoch of validation_freq", n) for n in given}
-    return positive_int("validation_freq", given)
-
-
-def _verbosity(given):
-    """`verbose` as a number."""
-    if isinstance(given, str) and given == "auto":
-        return 1
-    if isinstance(given, bool) or is_number(given):
-        if given in (0, 1, 2):
-            return int(given)
-    raise ValueError(f"expected verbose 'auto', 0, 1 or 2, got {given!r}")
-
-
-def _check_not_pairs(x, y):
-    """Raise a ValueError for pairs of inputs and targets in one list, where x is expected."""
-    if y is not None or not isinstance(x, (list, tuple)) or not x:
-        return
-    if isinstance(x, list) and all(_is_pair(entry) for entry in x):
-        raise ValueError(
-            f"x: expected arrays, as in fit(x, y), got a list of {len(x)} tuples; if they are "
-            "batches (x, y), pass iter(...) of the list, a generator or a utils.PyDataset"
-        )
-
-
-def _is_pair(entry):
-    return isinstance(entry, tuple) and len(entry) in (2, 3) and hasattr(entry[0], "shape")
-
-
-def _tells_outputs(given):
-    """Whether a setting has entries by outputs, which the first batch makes known."""
-    return isinstance(given, dict) or (isinstance(given, (list, tuple)) and len(given) > 1)
-
-
-def _count(name, value, default=None):
-    """A positive number that may be left out."""
-    return default if value is None else positive_int(name, value)
 
 
 def _as_evaluated(logs, return_dict):

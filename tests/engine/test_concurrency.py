@@ -1,17 +1,21 @@
 """Models in several threads and processes give what one thread gives, and leave nothing behind."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 
+import numpy as np
 import pytest
 import samples
 from paths import pythonpath
 from test_plan import ISAS, assert_same_bits, trained, wide
 
-from nnlite import config
+from nnlite import config, layers
+from nnlite.models import Sequential
 
 
 def in_threads(*jobs):
@@ -86,6 +90,63 @@ def test_child_forked_after_a_fit_fits_too_and_gives_the_same_bits():
     )
     digests = printed.split()
     assert len(digests) == 3 and len(set(digests)) == 1
+
+
+class Slow(layers.Layer):
+    """Takes its time to be traced."""
+
+    def __init__(self):
+        super().__init__()
+        self._begun, self._times = threading.Event(), 0
+
+    def call(self, inputs):
+        self._times += 1
+        self._begun.set()
+        time.sleep(0.02)
+        return inputs
+
+
+def child_exits(job, seconds=20):
+    """The exit status of a forked child that does a job; None if it hangs."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(0 if job() else 1)
+        finally:
+            os._exit(2)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform cannot fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("attempt", range(6))
+def test_child_forked_while_another_thread_traces_the_model_predicts_the_same_bits(attempt):
+    slow, x, results = Slow(), samples.normal(4, 3), []
+    model = Sequential([*(layers.Dense(3) for _ in range(20)), slow, layers.Dense(2)])
+    thread = threading.Thread(target=lambda: results.append(model.predict(x)))
+    thread.start()
+    slow._begun.wait(20)
+    time.sleep(attempt * 0.005)
+    first = child_exits(lambda: model.predict(x).shape == (4, 2) and len(model.weights) == 42)
+    thread.join()
+    assert first == 0, "the child hangs" if first is None else "the child fails"
+    assert child_exits(lambda: np.array_equal(model.predict(x), results[0])) == 0
+
+
+def test_eight_threads_that_ask_first_trace_a_model_once():
+    slow, x = Slow(), samples.normal(16, 3)
+    model = Sequential([layers.Dense(5, input_shape=(3,)), slow, layers.Dense(2)])
+    slow._times = 0
+    answers = in_threads(*[lambda: model.predict(x)] * 8)
+    assert slow._times == 1 and all(np.array_equal(a, answers[0]) for a in answers)
 
 
 def test_bits_do_not_depend_on_the_process_or_its_thread_limit():

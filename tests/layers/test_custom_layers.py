@@ -1,5 +1,8 @@
 """Layers of one's own, and what every layer inherits: names, weights, trainable."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from small_models import Scale, arrays_equal, data
@@ -84,21 +87,10 @@ def test_replaced_attribute_is_forgotten():
 
 
 def test_layer_without_call_says_so():
-    with pytest.raises(TypeError, match=r"layer 'layer' \(Layer\): a layer must define call"):
+    with pytest.raises(
+        NotImplementedError, match=r"layer 'layer' \(Layer\): a layer must define call"
+    ):
         Layer()(data((2, 3)))
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: Dense(2, activity_regularizer="l2"),
-        lambda: Dropout(0.5, noise_shape=(1, 2)),
-        lambda: Flatten(data_format="channels_first"),
-    ],
-)
-def test_what_is_not_supported_is_refused_at_once(make):
-    with pytest.raises(ValueError, match=r"not supported|channels_last"):
-        make()
 
 
 # Names, weights, trainable
@@ -226,3 +218,137 @@ def test_model_as_a_layer_shares_its_weights_and_counts_them():
     model.compile("sgd", "mse")
     model.fit(x, data((5, 1)), verbose=0)
     assert not np.array_equal(inner.get_weights()[0], before[0])
+
+
+# Penalties that a call adds
+
+
+class Penalised(Layer):
+    """x, and the sum of its squares as a penalty."""
+
+    def call(self, x):
+        self.add_loss(ops.sum(ops.square(x)))
+        return x
+
+
+def test_the_penalties_of_the_last_call_are_losses():
+    layer = Penalised()
+    assert layer.losses == []
+    for factor in (1.0, 2.0):
+        layer(factor * np.ones((2, 3)))
+        assert [x.item() for x in layer.losses] == [6 * factor**2]
+    model = keras.Sequential([keras.Sequential([layer]), layer])
+    model(np.ones((1, 2)))
+    assert [x.item() for x in model.losses] == [2.0, 2.0]
+
+
+def test_a_regularizer_of_results_is_divided_by_the_batch():
+    layer = Flatten(activity_regularizer="l2")
+    for rows in (1, 4):
+        layer(2 * np.ones((rows, 5)))
+        assert [x.item() for x in layer.losses] == pytest.approx([0.01 * 4 * 5])
+    assert layer.get_config()["activity_regularizer"] == "l2"
+    assert "activity_regularizer" not in Flatten().get_config()
+
+
+@pytest.mark.parametrize("functional", [True, False])
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_penalties_of_calls_are_trained_and_evaluated(functional, eagerly):
+    x = np.array([[1.0, 2.0], [3.0, -1.0]])
+    parts = [
+        Dense(1, use_bias=False, kernel_initializer="ones", activity_regularizer="l2"),
+        Penalised(),
+    ]
+    inputs = keras.Input((2,))
+    chain = keras.Model(inputs, parts[1](parts[0](inputs)))
+    model = chain if functional else keras.Sequential(parts)
+    model.compile(keras.optimizers.SGD(0.01), "mse", run_eagerly=eagerly)
+    y = x.sum(1, keepdims=True)  # the error is zero
+    penalty = 0.01 * np.mean(y**2) + np.sum(y**2)
+    assert model.evaluate(x, 0 * y) == pytest.approx(np.mean(y**2) + penalty, rel=1e-6)
+    history = model.fit(x, y, verbose=0)
+    assert history.history["loss"][0] == pytest.approx(penalty, rel=1e-6)
+    gradient = 2 * x.T @ y + 0.01 * x.T @ y  # of sum(y^2) + 0.01 mean(y^2), of two rows
+    np.testing.assert_allclose(model.get_weights()[0], 1 - 0.01 * gradient, rtol=1e-5)
+    assert model.losses == [] or eagerly
+
+
+def test_penalties_of_models_called_one_by_one_belong_to_the_model_that_holds_them():
+    class Pair(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = Penalised(), Penalised()
+
+        def train_step(self, data):
+            self.one(data[0])
+            return {"one": sum(self.losses)}
+
+    pair = Pair()
+    pair.compile("sgd")
+    pair.two(np.ones((1, 2)))
+    history = pair.fit(np.full((2, 2), 3.0), np.zeros(2), verbose=0)
+    assert history.history["one"] == [36.0]
+
+
+def test_copies_of_a_layer_begin_without_penalties():
+    layer = Penalised()
+    layer(np.ones((1, 2)))
+    assert copy.deepcopy(layer).losses == [] == pickle.loads(pickle.dumps(Flatten())).losses
+
+
+def test_add_loss_outside_of_a_call_says_so():
+    with pytest.raises(RuntimeError, match="add_loss: expected to be called in the `call`"):
+        Penalised().add_loss(1.0)
+
+
+# Shapes without values
+
+
+class Pool(Layer):
+    def build(self, input_shape):
+        self.kernel = self.add_weight((input_shape["a"][-1], 4))
+
+    def call(self, x):
+        return [x["a"] @ self.kernel, ops.mean(x["b"], axis=1)]
+
+
+def test_the_shape_of_the_result_is_found_without_building():
+    layer = Dense(3)
+    keras.utils.set_random_seed(0)
+    for batch in (None, 2):
+        assert layer.compute_output_shape([batch, 5, 4]) == (batch, 5, 3)
+    assert not layer.built and layer.weights == [] and layer.output_shape is None
+    seed = keras.config.next_seed()
+    keras.utils.set_random_seed(0)
+    assert seed == keras.config.next_seed()
+    shapes = {"a": (None, 2), "b": (None, 5, 6)}
+    assert Pool().compute_output_shape(shapes) == [(None, 4), (None, 6)]
+    layer.build((None, 4))
+    assert layer.compute_output_shape((7, 4)) == (7, 3)
+    inputs = keras.Input((4,), batch_size=7)
+    assert layer.compute_output_spec(inputs).shape == (7, 3)
+    chain = keras.Sequential([Dense(3), Dense(2)])
+    assert chain.compute_output_shape((1, 5)) == (1, 2) and not chain.built
+
+
+def test_the_shape_of_a_result_that_cannot_be_is_refused_like_a_call():
+    with pytest.raises(TypeError, match="input_shape: expected a tuple of the batch"):
+        Dense(2).compute_output_shape(3)
+    with pytest.raises(ValueError, match=r"layer 'dense' .*at least 2 dimensions"):
+        Dense(2).compute_output_shape((None,))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        (lambda: Dense(2, trainable="no"), ValueError, "Dense: expected trainable to be True or"),
+        (lambda: Layer().add_weight("kernel"), ValueError, "give.* name='kernel'"),
+        (lambda: Layer().add_weight((2, -1)), ValueError, "add_weight: expected shape"),
+        (lambda: Layer().add_weight((2, 1.5)), ValueError, "add_weight: expected shape"),
+        (lambda: Dense(2).build(None), TypeError, "layer 'dense' .*input_shape: expected a tuple"),
+    ],
+)
+def test_wrong_arguments_of_layers_are_named(wrong, error, message):
+    with pytest.raises(error, match=message):
+        wrong()
+    assert Layer().add_weight(3).shape == (3,)

@@ -249,6 +249,28 @@ def test_one_draw_of_alpha_dropout_serves_the_axes_where_noise_shape_has_1():
         layers.AlphaDropout(0.5, (30, 2, 4))(np.zeros((30, 5, 4)), training=True)
 
 
+def test_values_share_a_draw_along_axes_of_size_1_of_noise_shape():
+    layer = layers.Dropout(0.25, noise_shape=(None, 1, 50), seed=1)
+    y = layer(np.ones((100, 3, 50)), training=True).numpy()
+    assert (y == y[:, :1]).all() and set(np.unique(y)) == {0.0, np.float32(1 / 0.75)}
+    assert abs((y[:, 0] == 0).mean() - 0.25) < 0.03
+    with pytest.raises(ValueError, match=r"noise_shape to fit inputs of shape \(2, 3, 4\), got"):
+        layer(np.ones((2, 3, 4)), training=True)
+
+
+@pytest.mark.parametrize("axis", [1, 2, -1])
+def test_batch_normalization_of_an_axis_is_that_of_the_last_one_moved_there(axis):
+    x = np.random.default_rng(0).normal(2.0, 3.0, (4, 5, 6, 3)).astype("float32")
+    moved = layers.BatchNormalization(axis=axis, momentum=0.5)
+    plain = layers.BatchNormalization(momentum=0.5)
+    y = moved(x, training=True).numpy()
+    last = plain(np.moveaxis(x, axis, -1), training=True).numpy()
+    assert np.array_equal(np.moveaxis(y, axis, -1), last)
+    np.testing.assert_allclose(y.mean(tuple({0, 1, 2, 3} - {axis % 4})), 0, atol=1e-5)
+    assert [w.shape for w in moved.weights] == [(x.shape[axis],)] * 4
+    assert np.array_equal(moved.moving_variance.numpy(), plain.moving_variance.numpy())
+
+
 def test_spatial_dropout_drops_whole_channels_of_a_sample():
     layer = layers.SpatialDropout2D(0.25, seed=1)
     y = layer(np.ones((100, 3, 4, 50)), training=True).numpy()

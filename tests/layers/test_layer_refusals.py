@@ -1,9 +1,15 @@
 """Every layer, given what it cannot take, names itself, what it expected and what it got."""
 
+import re
+
+import cases_layers
 import numpy as np
 import pytest
+from sklearn.base import clone
 
+import nnlite
 from nnlite import layers
+from nnlite.configurable import _legal_of
 
 IMAGES = r"\(N, height, width, channels\), got shape"
 # By class: how it is made, the shape that it was built on (None: it was not), the shape that it
@@ -58,17 +64,27 @@ SHAPES = {
     ],
     "BatchNormalization": [
         (lambda: layers.BatchNormalization(), None, (3,), r"2 dimensions, got shape \(None,\)"),
-        (lambda: layers.BatchNormalization(axis=1), None, (2, 3, 4), "the channels, got 1"),
+        (lambda: layers.BatchNormalization(axis=(1, 2)), None, (2, 3, 4), r"one axis, .*\(1, 2\)"),
+        (lambda: layers.BatchNormalization(axis=0), None, (2, 3, 4), "without the batch, .* got 0"),
+        (lambda: layers.BatchNormalization(1), (2, 3, 4), (2, 4, 4), r"\(None, 3, None\), got"),
+        (lambda: layers.BatchNormalization(1), (2, 3, 4), (2, 3), r"\(None, 3, None\), got"),
         (lambda: layers.BatchNormalization(), (2, 3), (2, 5), r"5 channels .*got shape \(3,\)"),
     ],
     "LayerNormalization": [
         (lambda: layers.LayerNormalization(), None, (3,), r"2 dimensions, got shape \(None,\)"),
-        (lambda: layers.LayerNormalization(axis=(1, 2)), None, (2, 3, 4), "axis -1, the channels"),
+        (lambda: layers.LayerNormalization(axis=(1, 1)), None, (2, 3, 4), "each once, got"),
+        (lambda: layers.LayerNormalization(axis=3), None, (2, 3, 4), "within 3 dimensions, .* 3"),
         (lambda: layers.LayerNormalization(), (2, 3), (2, 5), r"5 channels .*got shape \(3,\)"),
     ],
     "Normalization": [
         (lambda: layers.Normalization(), None, (3,), r"other axes than the batch, got -1"),
-        (lambda: layers.Normalization(axis=3), None, (2, 3), "axis within 2 dimensions, got 3"),
+        (lambda: layers.Normalization(axis=3), None, (2, 3), "axis within 2 dimensions.* got 3"),
+        (
+            lambda: layers.Normalization(mean=[1, 2], variance=[1, 2]),
+            None,
+            (2, 3),
+            r"mean to fit the axes kept, of shape \(3,\), got shape \(2,\)",
+        ),
         (lambda: layers.Normalization(), (2, 3), (2, 5), r"shape \(None, 3\), got shape \(2, 5\)"),
         (lambda: layers.Normalization(), (2, 3), (2, 4, 3), r"\(None, 3\), got shape \(2, 4, 3\)"),
     ],
@@ -82,9 +98,12 @@ SHAPES = {
     ],
     "PReLU": [
         (lambda: layers.PReLU(), (2, 3), (2, 5), r"shape \(None, 3\), got shape \(2, 5\)"),
+        (lambda: layers.PReLU(shared_axes=(0,)), None, (2, 3), r"shared_axes from 1 to 1"),
         (lambda: layers.PReLU(), (2, 3), (2, 1), r"shape \(None, 3\), got shape \(2, 1\)"),
     ],
-    "Softmax": [(lambda: layers.Softmax(axis=4), None, (2, 3), r"axis within 2 dimensions, got 4")],
+    "Softmax": [
+        (lambda: layers.Softmax(axis=4), None, (2, 3), r"axis within 2 dimensions.* got 4")
+    ],
     "SpatialDropout2D": [
         (lambda: layers.SpatialDropout2D(0.5), None, (4, 4), rf"{IMAGES} \(None, 4\)"),
         (lambda: layers.SpatialDropout2D(0.5), (1, 4, 4, 1), (4, 4, 1), rf"{IMAGES} \(4, 4, 1\)"),
@@ -107,7 +126,7 @@ SHAPES = {
             lambda: layers.RepeatVector(2),
             None,
             (2, 3, 4),
-            r"\(N, features\), got shape \(2, 3, 4\)",
+            r"\(N, features\), got shape \(None, 3, 4\)",
         ),
     ],
 }
@@ -119,62 +138,80 @@ TAKE_ANYTHING = """
 # Their refusals are tested with what else they do, in test_functional.py.
 OF_SEVERAL_INPUTS = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
 
-# Settings that cannot be: a layer, a shape that it would take otherwise, and what it says.
+# Settings that cannot be: a constructor, and what it says.
 SETTINGS = [
-    (lambda: layers.Dense(0), (2, 3), r"units to be a positive integer, got 0"),
-    (lambda: layers.Conv2D(0, 3), (2, 8, 8, 1), r"filters to be a positive integer, got 0"),
-    (lambda: layers.Conv2D(2, (3,)), (2, 8, 8, 1), r"kernel_size to be .*, got \(3,\)"),
-    (lambda: layers.Conv2D(2, 3, -1), (2, 8, 8, 1), r"strides to be .*, got -1"),
-    (lambda: layers.Conv2D(2, 3, dilation_rate=0), (2, 8, 8, 1), r"dilation_rate to be .* got 0"),
-    (lambda: layers.Conv2D(2, 3, padding="full"), (2, 8, 8, 1), "'valid' or 'same', got 'full'"),
-    (lambda: layers.Conv2D(2, 3, groups=0), (2, 8, 8, 1), "groups to be a positive integer, got 0"),
-    (lambda: layers.Conv2D(2, 3, activation="no"), (2, 8, 8, 1), "unknown activation 'no'; known"),
-    (lambda: layers.Conv2D(2, 3, bias_initializer="no"), (2, 8, 8, 1), "unknown initializer 'no'"),
+    (lambda: layers.Dense(0), r"units to be a positive integer, got 0"),
+    (lambda: layers.Dense(10.5), r"units to be a positive integer, got 10.5"),
+    (lambda: layers.Dense("10"), r"units to be a positive integer, got '10'"),
+    (lambda: layers.Dense(None), r"units to be a positive integer, got None"),
+    (lambda: layers.Dense(2**31), r"units to be a positive integer below 2\*\*31, got 2147483648"),
+    (lambda: layers.Dense(2, use_bias="zeros"), r"use_bias to be True or False, got 'zeros'"),
+    (lambda: layers.Conv2D(0, 3), r"filters to be a positive integer, got 0"),
+    (lambda: layers.Conv2D(2, (3,)), r"kernel_size to be .*, got \(3,\)"),
+    (lambda: layers.Conv2D(2, 3, -1), r"strides to be .*, got -1"),
+    (lambda: layers.DepthwiseConv2D(3, 10**30), r"strides below 2\*\*31, got 10000"),
+    (lambda: layers.Conv2D(2, 3, dilation_rate=0), r"dilation_rate to be .* got 0"),
+    (lambda: layers.Conv2D(2, 3, dilation_rate=2**60), r"dilation_rate below 2\*\*31, got"),
+    (lambda: layers.Conv2D(2, 3, padding="full"), "'valid' or 'same', got 'full'"),
+    (lambda: layers.Conv2D(2, 3, groups=0), "groups to be a positive integer, got 0"),
     (
-        lambda: layers.Conv2D(4, 3, data_format="channels_first"),
-        (2, 8, 8, 3),
-        r"'channels_last', got 'channels_first'",
+        lambda: layers.Conv2D(2, 3, activation="rellu"),
+        "activation 'rellu'; known: .*did you mean 'relu'",
     ),
-    (
-        lambda: layers.DepthwiseConv2D(3, depth_multiplier="a"),
-        (2, 8, 8, 3),
-        r"depth_multiplier to be .*, got 'a'",
-    ),
-    (
-        lambda: layers.SeparableConv2D(2, 3, depth_multiplier=0),
-        (2, 8, 8, 3),
-        r"depth_multiplier to be .*, got 0",
-    ),
-    (lambda: layers.BatchNormalization(momentum=1.5), (2, 3), r"momentum in \[0, 1\], got 1.5"),
-    (lambda: layers.BatchNormalization(epsilon=-1.0), (2, 3), r"epsilon of at least 0, got -1.0"),
-    (lambda: layers.LayerNormalization(epsilon="a"), (2, 3), r"epsilon of at least 0, got 'a'"),
-    (lambda: layers.MaxPooling2D(padding=1), (1, 4, 4, 1), r"'valid' or 'same', got 1"),
-    (lambda: layers.AveragePooling2D(0), (1, 4, 4, 1), r"pool_size to be .*, got 0"),
-    (lambda: layers.MaxPooling2D(data_format="channels_first"), (1, 4, 4, 1), r"channels_last"),
-    (lambda: layers.SpatialDropout2D(1.0), (1, 4, 4, 1), r"rate in \[0, 1\), got 1.0"),
-    (lambda: layers.AlphaDropout(-0.1), (4, 4), r"rate in \[0, 1\), got -0.1"),
-    (lambda: layers.GaussianDropout("a"), (4, 4), r"rate in \[0, 1\), got 'a'"),
-    (lambda: layers.GaussianNoise(-0.5), (4, 4), r"stddev of at least 0, got -0.5"),
-    (lambda: layers.ZeroPadding2D((1, 2, 3)), (1, 4, 4, 1), r"padding to be an int"),
-    (lambda: layers.ZeroPadding2D(-1), (1, 4, 4, 1), r"padding to be an int"),
-    (lambda: layers.Cropping2D(((1, 2), (3,))), (1, 4, 4, 1), r"cropping to be an int"),
-    (lambda: layers.UpSampling2D(0), (1, 4, 4, 1), r"size to be a positive integer"),
-    (lambda: layers.UpSampling2D(interpolation="bilinear"), (1, 4, 4, 1), r"'nearest', got"),
-    (lambda: layers.LeakyReLU(-0.1), (2, 3), r"negative_slope .* at least 0, got -0.1"),
-    (lambda: layers.ELU(None), (2, 3), r"alpha .* at least 0, got None"),
-    (lambda: layers.ReLU(max_value=-1), (2, 3), r"max_value .* at least 0, got -1"),
-    (lambda: layers.PReLU(shared_axes=(0,)), (2, 3), r"shared_axes from 1 to 1"),
-    (lambda: layers.Permute((0, 1)), (2, 3, 4), r"permutation of 1, 2, ..., got \(0, 1\)"),
-    (lambda: layers.Permute((1, 1)), (2, 3, 4), r"permutation of 1, 2, ..., got \(1, 1\)"),
-    (lambda: layers.RepeatVector(0), (2, 3), r"n to be a positive integer, got 0"),
-    (lambda: layers.Rescaling("a"), (2, 3), r"scale to be numbers, got 'a'"),
-    (lambda: layers.Normalization(mean=1.0), (2, 3), r"together, .* variance=None"),
-    (lambda: layers.Normalization(mean=1, variance=-1), (2, 3), r"variance of at least 0, got -1"),
-    (
-        lambda: layers.Normalization(mean=[1, 2], variance=[1, 2]),
-        (2, 3),
-        r"mean to fit the axes kept, of shape \(3,\), got shape \(2,\)",
-    ),
+    (lambda: layers.Conv2D(2, 3, bias_initializer="no"), "bias_initializer: unknown .* 'no'"),
+    (lambda: layers.Conv2D(2, 3, bias_constraint="no"), "bias_constraint is not supported"),
+    (lambda: layers.Conv2D(4, 3, data_format="channels_first"), r"'channels_last', got 'channels_"),
+    (lambda: layers.DepthwiseConv2D(3, depth_multiplier="a"), r"depth_multiplier to be .*'a'"),
+    (lambda: layers.SeparableConv2D(2, 3, depth_multiplier=0), r"depth_multiplier to be .*, got 0"),
+    (lambda: layers.BatchNormalization(momentum=1.5), r"momentum in \[0, 1\], got 1.5"),
+    (lambda: layers.BatchNormalization(epsilon=-1.0), r"epsilon in \[0, inf\], got -1.0"),
+    (lambda: layers.LayerNormalization(epsilon="a"), r"epsilon in \[0, inf\], got 'a'"),
+    (lambda: layers.LayerNormalization(axis=()), r"axis to be an int or several .*, got \(\)"),
+    (lambda: layers.MaxPooling2D(padding=1), r"'valid' or 'same', got 1"),
+    (lambda: layers.MaxPooling2D(strides=0), r"strides to be a positive integer .*, got 0"),
+    (lambda: layers.AveragePooling2D(0), r"pool_size to be .*, got 0"),
+    (lambda: layers.GlobalMaxPooling2D(keepdims=2), r"keepdims to be True or False, got 2"),
+    (lambda: layers.MaxPooling2D(data_format="channels_first"), r"channels_last"),
+    (lambda: layers.Flatten(data_format="channels_first"), r"channels_last"),
+    (lambda: layers.Dropout(50), r"rate in \[0, 1\), got 50"),
+    (lambda: layers.Dropout(0.5, noise_shape=(0, 1)), r"noise_shape of positive .*\(0, 1\)"),
+    (lambda: layers.SpatialDropout2D(1.0), r"rate in \[0, 1\), got 1.0"),
+    (lambda: layers.AlphaDropout(-0.1), r"rate in \[0, 1\), got -0.1"),
+    (lambda: layers.GaussianDropout("a"), r"rate in \[0, 1\), got 'a'"),
+    (lambda: layers.GaussianNoise(-0.5), r"stddev in \[0, inf\), got -0.5"),
+    (lambda: layers.GaussianNoise(0.2, seed=np.inf), r"seed to be an integer, got inf"),
+    (lambda: layers.ZeroPadding2D((1, 2, 3)), r"padding to be an int"),
+    (lambda: layers.ZeroPadding2D(-1), r"padding to be an int"),
+    (lambda: layers.ZeroPadding2D(True), r"padding to be an int"),
+    (lambda: layers.Cropping2D(((1, 2), (3,))), r"cropping to be an int"),
+    (lambda: layers.UpSampling2D(0), r"size to be a positive integer"),
+    (lambda: layers.UpSampling2D(interpolation="cubic"), r"'nearest' or 'bilinear', got 'cubic'"),
+    (lambda: layers.LeakyReLU(-0.1), r"negative_slope in \[0, inf\], got -0.1"),
+    (lambda: layers.ELU(None), r"alpha in \[0, inf\], got None"),
+    (lambda: layers.ReLU(max_value=-1), r"max_value in \[0, inf\], got -1"),
+    (lambda: layers.PReLU(shared_axes="a"), r"shared_axes to be an int or several .*, got 'a'"),
+    (lambda: layers.Softmax(axis=1.5), r"axis to be an int or several of them, got 1.5"),
+    (lambda: layers.Concatenate(axis="a"), r"axis to be an integer, got 'a'"),
+    (lambda: layers.Dot(axes=None), r"axes to be an int or several of them, got None"),
+    (lambda: layers.Permute((0, 1)), r"permutation of 1, 2, ..., got \(0, 1\)"),
+    (lambda: layers.Permute((1, 1)), r"permutation of 1, 2, ..., got \(1, 1\)"),
+    (lambda: layers.RepeatVector(0), r"n to be a positive integer, got 0"),
+    (lambda: layers.Reshape((-2, 6)), r"target_shape of non-negative integers, or -1 .*-2, 6"),
+    (lambda: layers.Reshape((-1, -1)), r"target_shape of non-negative integers, or -1 for one"),
+    (lambda: layers.Rescaling("a"), r"scale to be numbers, got 'a'"),
+    (lambda: layers.Rescaling(None), r"scale to be numbers, got None"),
+    (lambda: layers.Rescaling(np.nan), r"scale to be numbers, got nan"),
+    (lambda: layers.Normalization(mean=1.0), r"together, .* variance=None"),
+    (lambda: layers.Normalization(mean=1, variance=-1), r"variance of at least 0, got -1"),
+]
+# Whatever NumPy gives counts as the numbers that it holds.
+TAKEN = [
+    lambda: layers.Dense(np.int64(8)),
+    lambda: layers.Dense(8.0),
+    lambda: layers.Dropout(np.float32(0.5), seed=np.uint8(3)),
+    lambda: layers.Conv2D(np.int32(2), (np.int64(3), 3), padding="SAME", use_bias=np.True_),
+    lambda: layers.LayerNormalization(axis=np.int64(-1)),
+    lambda: layers.Reshape(np.int64(4)),
 ]
 
 
@@ -202,9 +239,77 @@ def test_wrong_shape_is_refused(make, built_on, shape, message):
     refused(layer, shape, message)
 
 
-@pytest.mark.parametrize("make, shape, message", SETTINGS)
-def test_wrong_setting_is_refused(make, shape, message):
-    refused(make(), shape, message)
+ROWS = np.ones((2, 3))
+HOSTILE = [
+    *(None, "abc", b"ab", 3, 2.5, True, [], {}, {1, 2}, len, int, object(), ["a"], [[1, 2], [3]]),
+    *(np.array([[1, None]], object), ROWS.astype(complex), ROWS.astype("M8[s]"), 2**70),
+    *(np.ma.masked_less(ROWS, 2), np.zeros(3, [("a", "f4")]), np.array([[2**40, 1]]), layers.ELU()),
+    *(np.zeros(shape) for shape in [(), (4,), (2, 3), (2, 3, 4), (2, 6, 6, 3), (1,) * 5, (1,) * 9]),
+    *(np.zeros(shape) for shape in [(0, 3), (0, 6, 6, 3), (2, 0), (2, 0, 6, 3), (2, 6, 6, 0)]),
+    *({"a": ROWS}, [ROWS], [ROWS, ROWS], [ROWS, None], [[ROWS]], [ROWS, ROWS[:1]], (ROWS, ROWS.T)),
+    *(ROWS.astype("f2"), ROWS.astype(np.longdouble), np.full((2, 3), np.nan), (i for i in [1])),
+]
+MAKERS = {name: (make, shape) for name, (make, shape, _) in cases_layers.CASES.items()} | {
+    "Dense": (lambda: layers.Dense(2), (2, 3)),
+    "Activation": (lambda: layers.Activation("tanh"), (2, 3)),
+    "Flatten": (lambda: layers.Flatten(), (2, 3)),
+    "Reshape": (lambda: layers.Reshape((-1, 3)), (2, 3)),
+    "Dropout": (lambda: layers.Dropout(0.5), (2, 3)),
+    **{name: (getattr(layers, name), None) for name in cases_layers.MERGED},
+    "Dot": (lambda: layers.Dot(1), None),
+}
+
+
+@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize("name", MAKERS)
+def test_whatever_comes_in_a_layer_works_or_says_what_is_wrong(name, built):
+    make, shape = MAKERS[name]
+    fitting, worked = [ROWS, ROWS] if shape is None else np.zeros(shape), 0
+    for given in [*HOSTILE, fitting]:
+        layer = make()
+        if built:
+            layer(fitting)
+        try:
+            result = layer(given, training=True)
+            worked += isinstance(result, nnlite.Tensor)
+        except (ValueError, TypeError) as error:
+            words = rf"layer '{layer.name}' \({type(layer).__name__}\): .*(expected|outside)"
+            assert re.match(words, str(error), re.S), (given, str(error))
+    assert worked
+
+
+@pytest.mark.parametrize("make, message", SETTINGS)
+def test_a_wrong_setting_is_refused_by_the_constructor(make, message):
+    with pytest.raises((ValueError, TypeError), match=message) as error:
+        make()
+    assert re.match(r"(\w+): ", str(error.value)).group(1) in layers.__all__
+
+
+@pytest.mark.parametrize("make", TAKEN)
+def test_numbers_of_numpy_are_settings(make):
+    assert type(make()).from_config(make().get_config()).get_config() == make().get_config()
+
+
+@pytest.mark.parametrize(
+    "name", sorted({n for n in layers.__all__ if isinstance(getattr(layers, n), type)})
+)
+def test_checks_are_of_arguments_that_the_layer_or_a_sibling_has(name):
+    cls = getattr(layers, name)
+    siblings = {a for c in vars(layers).values() if isinstance(c, type) for a in c._signature()}
+    assert _legal_of(cls).keys() <= siblings
+
+
+def test_a_setting_out_of_range_that_a_search_sets_is_an_error_of_fit():
+    X, y = np.eye(4), np.array([0, 1, 0, 1])
+    net = nnlite.NNClassifier(layers=[layers.Dense(3), layers.Dropout(0.1)], epochs=1, verbose=0)
+    net.set_params(dense_1__units=0, dropout_1__rate=50)
+    twice = clone(clone(net))
+    assert twice.get_params()["dense_1__units"] == 0
+    with pytest.raises(ValueError, match="Dense: expected units to be a positive integer, got 0"):
+        twice.fit(X, y)
+    with pytest.raises(ValueError, match=r"Dropout: expected rate in \[0, 1\), got 50"):
+        twice.set_params(dense_1__units=2).fit(X, y)
+    assert twice.set_params(dropout_1__rate=0.5).fit(X, y).predict(X).shape == (4,)
 
 
 @pytest.mark.parametrize("name", [n for n in TAKE_ANYTHING if n not in ("InputLayer", "Layer")])

@@ -97,6 +97,41 @@ def test_output_shape_is_known_after_the_call_and_leaves_the_batch_open(case):
     assert layer.output_shape == (None, *y.shape[1:])
 
 
+def test_output_shape_is_computed_without_a_call_as_a_call_gives_it(case):
+    layer, x, _ = case
+    sample = x.shape[1:]
+    expected = type(layer).from_config(layer.get_config())(x).shape
+    for batch in (None, len(x)):
+        assert layer.compute_output_shape((batch, *sample)) == (batch, *expected[1:])
+    assert not layer.built and layer.weights == [] and layer.output_shape is None
+    layer(x)
+    assert layer.compute_output_shape((7, *sample)) == (7, *expected[1:])
+
+
+IMAGES_OF_ANY_SIZE = (None, None, None, 3)
+
+
+@pytest.mark.parametrize(
+    "make, given, expected",
+    [
+        (lambda: layers.Dense(2), (None, None, 3), (None, None, 2)),
+        (lambda: layers.Conv2D(2, 5), IMAGES_OF_ANY_SIZE, (None, None, None, 2)),
+        (lambda: layers.Conv2D(2, 5), (None, None, 9, 3), (None, None, 5, 2)),
+        (lambda: layers.MaxPooling2D(), (4, None, 8, 3), (4, None, 4, 3)),
+        (lambda: layers.GlobalMaxPooling2D(), IMAGES_OF_ANY_SIZE, (None, 3)),
+        (lambda: layers.BatchNormalization(), IMAGES_OF_ANY_SIZE, IMAGES_OF_ANY_SIZE),
+        (lambda: layers.UpSampling2D(), IMAGES_OF_ANY_SIZE, IMAGES_OF_ANY_SIZE),
+        (lambda: layers.Flatten(), IMAGES_OF_ANY_SIZE, (None, None)),
+        (lambda: layers.Permute((2, 1)), (None, 5, None), (None, None, 5)),
+        (lambda: layers.RepeatVector(3), (2, None), (2, 3, None)),
+        (lambda: layers.Concatenate(), [(None, None, 3), (None, None, 2)], (None, None, 5)),
+        (lambda: layers.Concatenate(1), [(None, None, 3), (None, 2, 3)], (None, None, 3)),
+    ],
+)
+def test_sizes_that_depend_on_unknown_ones_are_unknown(make, given, expected):
+    assert make().compute_output_shape(given) == expected
+
+
 def test_config_round_trip_gives_an_equal_unbuilt_layer(case):
     layer, x, _ = case
     layer(x)
@@ -139,7 +174,9 @@ def test_repr_shows_what_was_given_and_hides_defaults():
 
 
 def test_unknown_argument_is_named_with_the_class():
-    with pytest.raises(TypeError, match=r"Dense: unknown argument 'unitz'. It takes units,"):
+    with pytest.raises(
+        TypeError, match=r"Dense: unknown argument 'unitz'; did you mean 'units'\? It takes units,"
+    ):
         Dense(3, unitz=3)
 
 
@@ -189,8 +226,8 @@ def test_integral_sizes_of_any_type_are_accepted(units):
 
 @pytest.mark.parametrize("units", [0, -1, 2.5, "8", None, True, [8], np.nan])
 def test_bad_size_names_the_layer_the_argument_and_what_came(units):
-    with pytest.raises(ValueError, match=r"layer 'wide' \(Dense\): expected units to be .*, got "):
-        Dense(units, name="wide")(data((2, 3)))
+    with pytest.raises(ValueError, match=r"Dense: expected units to be a positive integer, got "):
+        Dense(units)
 
 
 @pytest.mark.parametrize(
@@ -254,23 +291,26 @@ def test_custom_activation_can_be_trained_through():
     )
 
 
-@pytest.mark.parametrize("layer", [Dense(2, "swishy"), Activation("swishy")])
-def test_unknown_activation_is_named_and_the_known_ones_listed(layer):
-    with pytest.raises(ValueError, match=r"layer '.*activation 'swishy'; known: .*relu.*tanh"):
-        layer(data((2, 3)))
+@pytest.mark.parametrize("make", [lambda f: Dense(2, f), Activation])
+def test_unknown_activation_is_named_and_the_known_ones_listed(make):
+    with pytest.raises(
+        ValueError,
+        match=r"^\w+: activation: .*'swishy'; known: .*relu.*tanh.*did you mean 'swish'",
+    ):
+        make("swishy")
 
 
 def test_activation_that_is_no_function_is_a_type_error():
-    with pytest.raises(TypeError, match=r"layer 'activation' \(Activation\).*5"):
-        Activation(5)(data((2, 3)))
+    with pytest.raises(TypeError, match=r"Activation: activation: expected .*5"):
+        Activation(5)
 
 
 @pytest.mark.parametrize(
     "argument", ["kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"]
 )
 def test_unknown_name_of_an_initializer_or_regularizer_names_the_layer(argument):
-    with pytest.raises(ValueError, match=r"layer 'dense' \(Dense\): unknown .*izer 'nope'; known"):
-        Dense(2, **{argument: "nope"})(data((2, 3)))
+    with pytest.raises(ValueError, match=rf"Dense: {argument}: unknown .*izer 'nope'.* known"):
+        Dense(2, **{argument: "nope"})
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (4, 5, 6), (4,)])
@@ -389,8 +429,8 @@ def test_training_flag_of_an_inner_call_wins_and_does_not_leak():
 
 @pytest.mark.parametrize("rate", [-0.1, 1.5, "half", None, np.nan])
 def test_bad_rate_names_the_layer_and_the_range(rate):
-    with pytest.raises(ValueError, match=r"'drop' \(Dropout\): expected rate in \[0, 1\), got "):
-        Dropout(rate, name="drop")(np.ones((2, 3)))
+    with pytest.raises(ValueError, match=r"Dropout: expected rate in \[0, 1\), got "):
+        Dropout(rate)
 
 
 # Flatten, Reshape, Input
@@ -402,7 +442,7 @@ def test_flatten_keeps_row_major_order_and_gives_vectors_an_axis():
     assert Flatten()(data((3,))).shape == (3, 1)
 
 
-@pytest.mark.parametrize("target", [(4, 4), (-1, 5), (-1, -1), (0, 3), (-2, 6)])
+@pytest.mark.parametrize("target", [(4, 4), (-1, 5), (-1, 0), (0, 3)])
 def test_reshape_that_does_not_fit_names_the_layer_target_and_shape(target):
     with pytest.raises(
         ValueError, match=r"'reshape' \(Reshape\): expected samples.*got shape \(12,\)"

@@ -321,7 +321,7 @@ def test_progress_shows_a_metric_of_several_figures(capsys):
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["f1_score"])
     history = model.fit(VALUES, LABELS, verbose=2).history
     assert history["f1_score"][0].shape == (L,)
-    assert "f1_score: [0." in capsys.readouterr().out
+    assert "f1_score: [0" in capsys.readouterr().out
 
 
 def test_planned_metrics_equal_eager_ones_bitwise():

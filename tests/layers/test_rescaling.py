@@ -113,6 +113,30 @@ def test_model_normalizes_while_training_and_otherwise_and_leaves_the_statistics
     assert not np.allclose(model.predict(X[:, 0], verbose=0), predicted)
 
 
+class Parts(keras.utils.PyDataset):
+    """X in five batches."""
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        return X[index * 10 : (index + 1) * 10]
+
+
+class Pairs(Parts):
+    def __getitem__(self, index):
+        return super().__getitem__(index), np.ones(10)
+
+
+@pytest.mark.parametrize(
+    "given", [Parts(), Pairs(), map(Pairs().__getitem__, range(5)), [*X.reshape(5, 10, 4, 3)]]
+)
+def test_batches_of_a_data_set_or_a_generator_give_the_statistics_of_all_rows(given):
+    layer, whole = adapted(given), adapted()
+    np.testing.assert_allclose(layer.mean.numpy(), whole.mean.numpy(), rtol=1e-6)
+    np.testing.assert_allclose(layer.variance.numpy(), whole.variance.numpy(), rtol=1e-6)
+
+
 @pytest.mark.parametrize("how", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
 def test_copy_of_an_adapted_layer_is_adapted(how):
     layer = adapted()
@@ -126,6 +150,8 @@ def test_copy_of_an_adapted_layer_is_adapted(how):
         (Normalization(), np.zeros((0, 3)), ValueError, r"adapt expected data, got none"),
         (Normalization(mean=0, variance=1), X, ValueError, r"adapt is for a layer without mean"),
         (Normalization(), np.array([["a"]]), ValueError, r"arrays of numbers, got shape \(1, 1\)"),
+        (Normalization(), 5, TypeError, r"expected an array or an iterable of arrays, got 5"),
+        (Normalization(), np.ma.masked_less(X, 0), ValueError, r"masked ones; .*array.filled"),
         (Normalization(), [X, X[:, :, :2]], ValueError, r"\(None, None, 3\), got .*\(50, 4, 2\)"),
     ],
 )

@@ -21,7 +21,7 @@ from cases_losses import (
 from samples import BROADCASTS, EDGES, LENGTHS, SPECIAL, Case, labels, normal, sweep
 
 from nnlite.ops.activation import KINDS
-from nnlite.ops.shape import SOURCE_CODES
+from nnlite.ops.rows import SOURCE_CODES
 
 
 def elementwise(positive=False):

@@ -38,6 +38,18 @@ def normalized(x, axes, epsilon=0.001):
     return (x - mean) / np.sqrt(variance + epsilon)
 
 
+def over(weight, ndim, axes):
+    """A weight whose axes are those of a tensor of `ndim` dimensions, so that it broadcasts."""
+    return np.expand_dims(weight, [d for d in range(ndim) if d not in axes])
+
+
+def stretched(x, axis, factor):
+    """x read between the centers of its entries along an axis, by `numpy.interp`."""
+    n = x.shape[axis]
+    at = (np.arange(n * factor) + 0.5) / factor - 0.5
+    return np.apply_along_axis(lambda row: np.interp(at, np.arange(n), row), axis, x)
+
+
 CASES = {
     "MaxPooling2D": (lambda: layers.MaxPooling2D(2), IMAGES, lambda x, w: windows(x).max(3)),
     "MaxPooling2D same": (
@@ -72,6 +84,22 @@ CASES = {
         (4, 5),
         lambda x, w: (x - w[0]) / np.sqrt(w[1] + 0.5),
     ),
+    "BatchNormalization of another axis": (
+        lambda: layers.BatchNormalization(
+            axis=1, moving_mean_initializer="uniform", moving_variance_initializer="ones"
+        ),
+        (2, 3, 4, 5),
+        lambda x, w: (
+            (x - over(w[2], 4, [1])) / np.sqrt(over(w[3], 4, [1]) + 0.001) * over(w[0], 4, [1])
+        ),
+    ),
+    "LayerNormalization of two axes": (
+        lambda: layers.LayerNormalization(
+            axis=(-1, 1), gamma_initializer="uniform", beta_initializer="uniform"
+        ),
+        (4, 6, 3, 5),
+        lambda x, w: normalized(x, (1, 3)) * over(w[0], 4, [1, 3]) + over(w[1], 4, [1, 3]),
+    ),
     "LayerNormalization": (
         lambda: layers.LayerNormalization(gamma_initializer="uniform", beta_initializer="uniform"),
         (4, 6, 5),
@@ -104,6 +132,11 @@ CASES = {
     "SpatialDropout2D": (lambda: layers.SpatialDropout2D(0.5), IMAGES, lambda x, w: x),
     "GaussianDropout": (lambda: layers.GaussianDropout(0.5), (4, 5), lambda x, w: x),
     "AlphaDropout": (lambda: layers.AlphaDropout(0.5), (4, 5), lambda x, w: x),
+    "Dropout with a noise_shape": (
+        lambda: layers.Dropout(0.5, noise_shape=(None, 1, 1, 3)),
+        IMAGES,
+        lambda x, w: x,
+    ),
     "Permute": (lambda: layers.Permute((3, 1, 2)), IMAGES, lambda x, w: x.transpose(0, 3, 1, 2)),
     "RepeatVector": (
         lambda: layers.RepeatVector(3),
@@ -154,6 +187,11 @@ CASES = {
         lambda: layers.UpSampling2D((2, 3)),
         IMAGES,
         lambda x, w: x.repeat(2, axis=1).repeat(3, axis=2),
+    ),
+    "UpSampling2D bilinear": (
+        lambda: layers.UpSampling2D((2, 3), interpolation="bilinear"),
+        IMAGES,
+        lambda x, w: stretched(stretched(x, 1, 2), 2, 3),
     ),
 }
 

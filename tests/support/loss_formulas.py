@@ -159,6 +159,9 @@ CASES = {
             bce(YES, sigmoid(LOGITS), 0.3),
         ),
     ],
+    "CategoricalGeneralizedCrossEntropy": [
+        (LABELS, P, {"q": q}, (1 - P[np.arange(N), LABELS] ** q) / q) for q in (0.3, 0.5)
+    ],
     "BinaryFocalCrossentropy": [
         (YES, Q, {}, focal(YES, Q)),
         (YES[:, 0], Q[:, :1], {"gamma": 1.0}, focal(YES[:, :1], Q[:, :1], 1.0)),

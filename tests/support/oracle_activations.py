@@ -23,7 +23,7 @@ ACTIVATIONS = {
     "elu": elu,
     "selu": lambda x, alpha: np.where(x > 0, SELU[0] * x, elu(np.minimum(x, 0), SELU[1])),
     "softplus": lambda x, alpha: np.where(x > 0, x, 0) + np.log1p(np.exp(-np.abs(x))),
-    "softsign": lambda x, alpha: x / (1 + np.abs(x)),
+    "softsign": lambda x, alpha: np.where(np.isinf(x), np.sign(x), x / (1 + np.abs(x))),
     "hard_sigmoid": lambda x, alpha: np.clip((x + 3) / 6, 0, 1),
     "isru": lambda x, alpha: alpha * np.sin(np.arctan(x / alpha)),
 }
@@ -65,11 +65,11 @@ def gate(x, kind):
 
 
 def gated(x, kind):
-    """x times its gate."""
-    return x * gate(x, kind)[0]
+    """x times its gate; the limit at -inf is 0."""
+    return np.where(x == -np.inf, 0, x * gate(x, kind)[0])
 
 
 def gated_gradient(dy, x, kind):
-    """dy (gate + x gate')."""
+    """dy (gate + x gate'); the limits of the factor are 0 at -inf and 1 at inf."""
     value, slope = gate(x, kind)
-    return dy * (value + x * slope)
+    return dy * np.where(np.isinf(x), x > 0, value + x * slope)

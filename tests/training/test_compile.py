@@ -172,3 +172,21 @@ def test_callbacks_see_groups_of_as_many_batches_as_steps_per_execution(eager, b
 def test_an_unknown_argument_of_compile_is_refused_with_the_one_that_was_perhaps_meant():
     with pytest.raises(TypeError, match=r"argument 'metric'; it takes .*mean 'metrics'"):
         line().compile("sgd", "mse", metric=["mae"])
+
+
+def test_a_metric_that_comes_later_is_reset_as_the_others_are():
+    class Late(OwnLoss):
+        def compute_loss(self, **data):
+            loss = super().compute_loss(**data)
+            if hasattr(self, "later"):
+                self.later.update_state(loss)
+            return loss
+
+    model = Late()
+    model.compile(keras.optimizers.SGD(0.0))
+    for _ in range(3):
+        model.train_on_batch(X, Y)
+    model.later = metrics.Mean("later")
+    for part in (slice(5), slice(5, 20), slice(5)):
+        logs = model.train_on_batch(X[part], Y[part], return_dict=True)
+        assert logs["later"] == pytest.approx(logs["loss"])

@@ -62,7 +62,7 @@ def test_training_equals_the_same_model_as_a_subclass_bitwise():
 
         def call(self, x):
             left, right = self.left(x), ops.relu(self.right(x)) * 0.5 + 1
-            return self.out(ops.concatenate([left, right, 1 - left[:, ::-2]]))
+            return self.out(ops.concatenate([left, right, 1 - left[:, ::-2]], axis=-1))
 
     y = RNG.integers(0, 3, 20)
     functional, subclass = branched(), Same()
@@ -242,7 +242,7 @@ A, B = keras.Input((3,), name="a"), keras.Input((4,), name="b")
         (lambda: layers.dot([A, B], 1), ValueError, "expected axes of the same size"),
         (lambda: layers.Concatenate(axis=3)([A, A]), ValueError, r"an axis in \[-2, 2\), got 3"),
         (lambda: keras.Model([A, B], A)([X]), ValueError, r"expected 2 inputs \(a, b\), got 1"),
-        (lambda: keras.Model(A, A)(X), ValueError, r"input 'a' of shape \(None, 3\), got \(20, 6"),
+        (lambda: keras.Model(A, A)(X), ValueError, r"input 'a' of shape \(N, 3\), N samples, got"),
         (lambda: keras.Model([A, B], A)({"a": X}), ValueError, "expected inputs named a, b, got a"),
         (lambda: layers.Dense(2).output, AttributeError, "was never called on an Input"),
         (lambda: keras.Input((None, 3)), ValueError, "expected sizes that are known"),

@@ -131,8 +131,16 @@ def test_sequential_without_layers_says_so():
 def test_get_layer_finds_by_name_or_place():
     model = classifier()
     assert model.get_layer("dense_1") is model.get_layer(index=2) is model.layers[2]
-    with pytest.raises(ValueError, match=r"no layer 'nope'; the model has dense, dropout, dense_1"):
-        model.get_layer("nope")
+    for wrong, error, message in [
+        (("dens",), ValueError, "no layer 'dens'; did you mean 'dense'.*3 layers: dense, dropout"),
+        ((None, 7), ValueError, "no index 7; the model has 3 layers: dense, dropout, dense_1"),
+        ((None, -4), ValueError, "no index -4"),
+        ((None, "1"), TypeError, "expected index to be an integer, got '1'"),
+        (("dense", 1), ValueError, "expected a name or an index, got 'dense' and 1"),
+        ((), ValueError, "expected a name or an index"),
+    ]:
+        with pytest.raises(error, match=f"get_layer: {message}"):
+            model.get_layer(*wrong)
 
 
 def test_sequential_config_has_every_layer_and_gives_a_fresh_model():

@@ -30,13 +30,13 @@ BAD_FIT = {
         lambda: (X[:, 0], LABELS),
         {},
         ValueError,
-        r"layer 'dense' .*2 dimensions.*got shape \(\d+,\)",
+        r"expected input 'input_layer' of shape \(N, 6\), N samples, got shape \(\d+,\)",
     ),
     "rank 3": (
-        lambda: (X[:, :, None], LABELS),
+        lambda: (X[:, :, None].repeat(2, axis=2), LABELS),
         {},
         ValueError,
-        r"layer 'dense' .*6 features.*, 6, 1\)",
+        r"expected input 'input_layer' of shape \(N, 6\), N samples, got shape \(\d+, 6, 2\)",
     ),
     "NaN": (lambda: (NAN, LABELS), {}, ValueError, r"x: expected finite values, got NaN"),
     "infinity": (lambda: (INF, LABELS), {}, ValueError, r"x: expected finite values, got NaN"),
@@ -301,6 +301,12 @@ BAD_FIT = {
         ValueError,
         r"validation_data: expected \(x, y\), .*, got 1 entries, x alone",
     ),
+    "a list of samples": (
+        lambda: ([([0.5] * D, 1), ([0.25] * D, 0)],),
+        {},
+        ValueError,
+        r"x: expected arrays, .*got a list of 2 tuples.*x, y = map\(np.array, zip\(\*pairs\)\)",
+    ),
     "a list of pairs": (
         lambda: ([(X[:9], LABELS[:9]), (X[9:18], LABELS[9:18])],),
         {},
@@ -463,7 +469,7 @@ def test_model_that_was_not_compiled_says_so(method):
 
 @pytest.mark.parametrize("shape", [(0,), (-2,), ("a",), (2.5,), -1])
 def test_bad_input_shape_is_refused_and_names_the_layer(shape):
-    with pytest.raises(ValueError, match=r"layer 'first': expected an input_shape of positive int"):
+    with pytest.raises(ValueError, match=r"layer 'first': expected input_shape of positive int"):
         keras.Sequential([layers.Dense(2, input_shape=shape, name="first")])
 
 

@@ -1,12 +1,5 @@
 """Training, evaluation and prediction on what yields batches."""
 
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
-import traceback
 import warnings
 
 import numpy as np
@@ -242,56 +235,6 @@ def test_callers_generator_can_be_used_on_afterwards():
     assert np.array_equal(next(batches)[0], X[4 * SIZE : 5 * SIZE])
 
 
-@pytest.mark.parametrize("make", [None, ByNumber, Again, Counted], ids=str)
-def test_an_epoch_ends_with_the_data_and_says_so_once(make):
-    model, size = line(D), 20
-    batches = -(-N // size)
-    steps = {"steps_per_epoch": batches + 2, "epochs": 3, "verbose": 0, "shuffle": False}
-    message = f"steps_per_epoch: expected at most {batches}, .* over x, got {batches + 2}; each"
-    with pytest.warns(RuntimeWarning, match=message) as caught:
-        if make is None:
-            history = model.fit(X, Y, batch_size=size, **steps)
-        else:
-            history = model.fit(make(parts(X, Y, size=size)), **steps)
-    assert len(caught) == 1 and caught[0].filename == __file__
-    assert history.epoch == [0, 1, 2] and int(model.optimizer.iterations) == 3 * batches
-    plain = line(D)
-    plain.fit(X, Y, batch_size=size, epochs=3, shuffle=False, verbose=0)
-    assert arrays_equal(model.get_weights(), plain.get_weights())
-
-
-class NumBatches(utils.PyDataset):
-    """Says its number of batches as `num_batches`; has a batch for every number."""
-
-    def __init__(self, batches, number):
-        super().__init__()
-        self.batches, self.number, self.asked = batches, number, []
-
-    @property
-    def num_batches(self):
-        return self.number
-
-    def __getitem__(self, index):
-        self.asked.append(index)
-        return self.batches[index % len(self.batches)]
-
-
-def test_num_batches_is_the_number_of_batches_and_none_is_no_end_of_them():
-    data = NumBatches(parts(X, Y), 3)
-    assert len(data) == 3
-    line(D).fit(data, epochs=2, verbose=0)
-    assert sorted(set(data.asked[1:])) == [0, 1, 2]
-    data = NumBatches(parts(X, Y), None)
-    model = line(D)
-    model.fit(data, steps_per_epoch=9, epochs=2, verbose=0)
-    assert int(model.optimizer.iterations) == 18 and data.asked[-18:] == list(range(18))
-    for call in (model.fit, model.evaluate, model.predict):
-        with pytest.raises(
-            ValueError, match=r"x: expected a number of steps .*num_batches is None"
-        ):
-            call(data)
-
-
 # Running out
 
 
@@ -364,120 +307,13 @@ def bad(number):
         (lambda m: m.fit(bad(5)), "batch 2 of x: x: expected at least one sample"),
         (
             lambda m: m.fit((X, LABELS)),
-            r"x: expected one array, got a tuple of 2 parts that differ",
+            r"x: expected one array, got a tuple of 2; targets are the second argument, ",
         ),
     ],
 )
 def test_what_cannot_work_is_an_error_that_says_why(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call(line(D))
-
-
-# The second thread
-
-
-def ours():
-    return [t for t in threading.enumerate() if t.name.startswith("nnlite")]
-
-
-def test_one_batch_is_fetched_ahead_in_a_second_thread_that_ends_with_the_epoch():
-    fetched, used, names = [], [], set()
-
-    def batches():
-        for k, batch in enumerate(parts(X, Y)):
-            fetched.append(k)
-            names.add(threading.current_thread().name)
-            yield batch
-
-    class Watch(callbacks.Callback):
-        def on_train_batch_begin(self, batch, logs=None):
-            deadline = time.monotonic() + 10
-            while len(fetched) < min(batch + 2, 7) and time.monotonic() < deadline:
-                time.sleep(0.001)
-            used.append(len(fetched))
-
-        def on_epoch_end(self, epoch, logs=None):
-            assert not ours()
-
-    line(D).fit(batches(), verbose=0, callbacks=Watch())
-    assert used == [2, 3, 4, 5, 6, 7, 7]
-    assert len(names) == 1 and names != {threading.current_thread().name}
-
-
-def test_error_in_a_generator_comes_out_with_its_traceback():
-    def batches():
-        yield parts(X, Y)[0]
-        raise LookupError("no such picture")
-
-    model = line(D)
-    with pytest.raises(LookupError, match="no such picture") as caught:
-        model.fit(batches(), verbose=0)
-    assert "raise LookupError" in "".join(traceback.format_exception(caught.value))
-    assert int(model.optimizer.iterations) == 1 and not ours()
-    model.fit(X, Y, verbose=0)
-
-
-def test_pass_that_is_stopped_is_closed():
-    closed = []
-
-    class Data(Again):
-        def __iter__(self):
-            try:
-                yield from endless(self.batches)
-            finally:
-                closed.append(True)
-
-    class Enough(callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            self.model.stop_training = batch == 2
-
-    model = line(D)
-    model.fit(Data(parts(X, Y)), verbose=0, callbacks=Enough())
-    assert int(model.optimizer.iterations) == 3 and closed == [True] and not ours()
-
-
-INTERRUPTED = """
-import signal, threading, time
-import numpy as np
-import nnlite as keras
-
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
-def batches():
-    while True:
-        time.sleep(0.05)
-        yield np.ones((4, 3)), np.ones(4)
-
-model = keras.Sequential([keras.layers.Dense(1, input_shape=(3,))])
-model.compile("sgd", "mse")
-ready = keras.callbacks.LambdaCallback(
-    on_train_batch_end=lambda batch, logs: batch == 1 and print("training", flush=True)
-)
-try:
-    model.fit(batches(), verbose=0, callbacks=ready)
-except KeyboardInterrupt:
-    print("interrupted", threading.active_count(), flush=True)
-model.fit(batches(), steps_per_epoch=2, verbose=0)
-print("usable", flush=True)
-"""
-
-
-@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
-def test_ctrl_c_stops_a_fit_on_an_endless_generator(tmp_path):
-    child = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED],
-        cwd=tmp_path,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        assert child.stdout.readline() == "training\n", child.stderr.read()
-        child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=60)
-        assert out == "interrupted 1\nusable\n" and child.returncode == 0, err
-    finally:
-        child.kill()
 
 
 # The bar

@@ -1,0 +1,161 @@
+"""Building: a layer makes its weights once, whoever asks first, or not at all.
+
+The one idea: a build is a transaction. One thread of the process builds at a time, the others wait
+and find the layer built. If anything raises, every layer whose build began inside is as before."""
+
+import contextlib
+import functools
+
+import numpy as np
+
+from nnlite.config import active, isolated
+from nnlite.configurable import structure_version
+from nnlite.engine.dispatch import tracing_lock
+
+
+class _Here:
+    """What is being called in this thread.
+
+    Attributes
+    ----------
+    training : bool or None
+        What the layer that is calling was told.
+    calling : Layer or None
+        The layer whose `call` runs.
+    made : list or None
+        (layer, layer in whose `call`, whether that one was called before) of each layer made since
+        the outermost call began; None outside of a call and in a build.
+    begun : list or None
+        The states of layers before each build of the transaction; None outside of one.
+    """
+
+    training, calling, made, begun = active(), active(), active(), active()
+
+
+here = _Here()
+
+
+@contextlib.contextmanager
+def transaction(layer=None):
+    """Let no other thread build meanwhile; if the block raises, undo the builds in it.
+
+    Parameters
+    ----------
+    layer : Layer, optional
+        One that is to be as before then, too.
+    """
+    outer = here.begun
+    try:
+        with tracing_lock:
+            begun = here.begun = [] if layer is None else [_state(layer)]
+            try:
+                yield
+            except BaseException:
+                for state in reversed(begun):
+                    _restore(*state)
+                raise
+            if outer is not None:
+                outer.extend(begun)
+    finally:
+        here.begun = outer
+        while outer is None and tracing_lock._is_owned():  # Ctrl-C came as it was to be released
+            tracing_lock.release()
+
+
+def _state(layer):
+    """A layer, its attributes, and its containers, as they are now."""
+    held = vars(layer)
+    kept = [held.get("_tracked"), held.get("_weights")]
+    return layer, dict(held), [(c, c.copy()) for c in _containers(kept)]
+
+
+def _containers(value):
+    """The lists and dicts in a structure that may grow."""
+    if isinstance(value, (list, dict)):
+        yield value
+    if isinstance(value, (list, tuple, dict)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _containers(inner)
+
+
+def _restore(layer, attributes, containers):
+    for container, before in containers:
+        container.clear()
+        (container.extend if isinstance(container, list) else container.update)(before)
+    vars(layer).clear()
+    vars(layer).update(attributes)
+    structure_version.advance(layer)
+
+
+def is_building(layer):
+    """Whether a layer's `build` runs; asked inside of a transaction."""
+    return "_building" in vars(layer)
+
+
+def built_once(build):
+    """A class's `build` that runs at most once for each layer, and makes it count as built."""
+    if hasattr(build, "runs_once"):
+        return build
+
+    @isolated
+    @functools.wraps(build)
+    def once(self, *args, **kwargs):
+        with transaction(self):
+            if is_building(self):  # `super().build(...)`
+                return build(self, *args, **kwargs)
+            if self.built:
+                return
+            here.calling = here.made = None
+            self.__dict__["_building"] = True
+            try:
+                _build(build, self, args, kwargs)
+            except (ValueError, TypeError) as error:
+                say_where(error, self)
+                raise
+            self.built = True
+            del self.__dict__["_building"]
+
+    once.runs_once = True
+    return once
+
+
+def _build(build, layer, args, kwargs):
+    """Call a `build` with shapes that are shapes; None is enough for a layer that needs none."""
+    if "input_shape" in kwargs:
+        args = (kwargs.pop("input_shape"), *args)
+    if args and args[0] is None:
+        try:
+            return build(layer, *args, **kwargs)
+        except (TypeError, AttributeError):
+            raise TypeError(no_shape(None)) from None
+    shapes = [*map(as_shapes, args)]
+    if shapes and layer._takes is not None:
+        layer._check_shapes(shapes[0])
+    return build(layer, *shapes, **kwargs)
+
+
+def as_shapes(given):
+    """A shape as a tuple, or lists and dicts of them; a TypeError for anything else."""
+    if isinstance(given, dict):
+        return {key: as_shapes(shape) for key, shape in given.items()}
+    if isinstance(given, (list, tuple)):
+        if all(n is None or isinstance(n, (int, np.integer)) for n in given):
+            return tuple(n if n is None else int(n) for n in given)
+        if all(shape is None or isinstance(shape, (list, tuple, dict)) for shape in given):
+            return type(given)(shape and as_shapes(shape) for shape in given)
+    raise TypeError(no_shape(given))
+
+
+def no_shape(given):
+    """The words for what is no shape."""
+    return (
+        "input_shape: expected a tuple of the batch, None, and the sizes of a sample, such as "
+        f"(None, 4), got {given!r}"
+    )
+
+
+def say_where(error, layer):
+    """Put the layer's name in front of an error's message, unless an inner layer has done so."""
+    if not hasattr(error, "of_layer"):
+        error.of_layer = layer.name
+        error.args = (f"layer {layer.name!r} ({type(layer).__name__}): {error}",)

@@ -1,0 +1,137 @@
+"""What the settings of layers may be: checks of (name, value) for a class's `_legal`, beside those
+of `nnlite.checks`. The constructors of layers apply them."""
+
+import math
+import numbers
+
+import numpy as np
+
+from nnlite import activations, config, initializers, regularizers
+from nnlite.errors import prefixed
+from nnlite.ops.windows import check_padding
+
+# What a layer `_takes`.
+ANY_TENSOR = (0, math.inf, "one tensor")
+BATCH = (1, math.inf, "one tensor with the batch as its first axis")
+ROWS = (2, math.inf, "an input of at least 2 dimensions")
+
+AT_LEAST_0 = "[0, inf]"
+DATA_FORMAT = (config.image_data_format(),)
+
+
+def activation(name, value):
+    """Raise an error unless a setting is an activation or its name."""
+    _find(activations, name, value)
+
+
+def initializer(name, value):
+    """Raise an error unless a setting is an initializer or its name."""
+    _find(initializers, name, value)
+
+
+def regularizer(name, value):
+    """Raise an error unless a setting is a regularizer or its name."""
+    _find(regularizers, name, value)
+
+
+def _find(module, name, value):
+    with prefixed(f"{name}: "):
+        if value is None:
+            raise TypeError("expected a name, an object or a function, got None")
+        module.get(value)
+
+
+def padding(name, value):
+    """Raise a ValueError unless a setting is 'valid' or 'same', in small or capital letters."""
+    check_padding(value)
+
+
+def unsupported(name, value):
+    """Raise a ValueError: this setting exists in Keras only."""
+    raise ValueError(f"{name} is not supported, got {value!r}")
+
+
+def of_weights(*names):
+    """The checks of the `_initializer`, `_regularizer` and `_constraint` of some weights."""
+    kinds = {"initializer": initializer, "regularizer": regularizer, "constraint": unsupported}
+    return {f"{name}_{kind}": check for name in names for kind, check in kinds.items()}
+
+
+def axes(name, value):
+    """Raise an error unless a setting is an axis or several; returns them as a tuple."""
+    given = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if not given or not all(_is_int(axis) for axis in given):
+        raise TypeError(f"expected {name} to be an int or several of them, got {value!r}")
+    return tuple(int(axis) for axis in given)
+
+
+def axes_or_none(name, value):
+    """Raise an error unless a setting is an axis, several, none, or None."""
+    return () if value in (None, (), []) else axes(name, value)
+
+
+def axes_within(name, value, ndim):
+    """The axes of a setting for inputs of `ndim` dimensions, as sorted numbers of at least 0."""
+    given = axes(name, value)
+    found = sorted({axis % ndim for axis in given if -ndim <= axis < ndim})
+    if len(found) != len(given):
+        raise ValueError(f"expected {name} within {ndim} dimensions, each once, got {value!r}")
+    return found
+
+
+def permutation(name, value):
+    """Raise a ValueError unless a setting is 1, 2, ... in any order; returns it as a tuple."""
+    order = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if not all(map(_is_int, order)) or sorted(order) != list(range(1, len(order) + 1)):
+        raise ValueError(f"expected {name} to be a permutation of 1, 2, ..., got {value!r}")
+    return order
+
+
+def noise_shape(name, value):
+    """Raise a ValueError unless a setting is the shape of noise; returns it as a tuple."""
+    given = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    if not given or not all(n is None or (_is_int(n) and n >= 1) for n in given):
+        raise ValueError(f"expected {name} of positive integers or None, got {value!r}")
+    return given
+
+
+def numbers_of(name, value):
+    """Raise a ValueError unless a setting is real numbers; returns them as a float64 array."""
+    try:
+        found = np.asarray(value)
+        if found.dtype.kind not in "biuf" or np.ma.is_masked(value) or np.isnan(found).any():
+            raise TypeError
+        return found.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"expected {name} to be numbers, got {value!r}") from None
+
+
+def sizes(name, value):
+    """Raise a ValueError unless a setting is sizes of at least 0, of which one may be -1; returns
+    them as a tuple."""
+    given = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if not all(_is_int(n) and n >= -1 for n in given) or given.count(-1) > 1:
+        raise ValueError(
+            f"expected {name} of non-negative integers, or -1 for one of them, got {name}={value!r}"
+        )
+    if math.prod(given) >= 2**31:
+        raise ValueError(f"expected {name} of less than 2**31 elements, got {value!r}")
+    return tuple(int(n) for n in given)
+
+
+def margins(name, value):
+    """((top, bottom), (left, right)) from an int, a pair of int or a pair of pairs."""
+    both = value if isinstance(value, (tuple, list)) else (value, value)
+    sides = [n if isinstance(n, (tuple, list)) else (n, n) for n in both]
+    if [len(side) for side in sides] != [2, 2] or not all(
+        _is_int(n) and 0 <= n < 2**31 for side in sides for n in side
+    ):
+        raise ValueError(
+            f"expected {name} to be an int of at least 0, a pair of them or a pair of pairs, "
+            f"got {value!r}"
+        )
+    return tuple((int(a), int(b)) for a, b in sides)
+
+
+def _is_int(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)

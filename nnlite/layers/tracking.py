@@ -1,0 +1,205 @@
+"""Tracked: the part of a layer that finds the weights and layers among its attributes."""
+
+import functools
+import numbers
+from types import FunctionType, MethodType
+
+from nnlite import config, initializers, regularizers
+from nnlite.configurable import Configurable, structure_version
+from nnlite.engine.tensor import Variable
+from nnlite.layers.building import here
+from nnlite.tree import flatten
+
+
+class Tracked(Configurable):
+    """What has weights, and layers inside that have weights: it finds them among its attributes,
+    also in lists and dicts."""
+
+    # Public attributes that no plan depends on.
+    _state_not_settings = frozenset(
+        ["built", "stop_training", "stop_evaluating", "stop_predicting", "n_threads", "history"]
+    )
+
+    _free_names = set()
+    _is_model = False  # whether it is drawn as layers within a frame
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls._free_names = set()  # of attributes that hide nothing of the class
+
+    def __setattr__(self, name, value):
+        public = name[0] != "_"
+        if public and name not in self._free_names:
+            self._refuse_taken(name, value)
+        if isinstance(value, (Tracked, Variable, list, tuple, dict)):  # those may be filled later
+            self.__dict__.setdefault("_tracked", {})[name] = value
+        elif name in self.__dict__.get("_tracked", ()):
+            del self._tracked[name]
+        object.__setattr__(self, name, value)
+        if public and "_version" in self.__dict__ and name not in self._state_not_settings:
+            structure_version.advance(self)
+
+    @classmethod
+    def _refuse_taken(cls, name, value):
+        """Raise AttributeError for an attribute that would hide a part of this class that nnlite
+        itself uses; functions may take the place of methods."""
+        taken = getattr(cls, name, None)
+        if taken is None:
+            cls._free_names.add(name)
+            return
+        if isinstance(taken, property):
+            hidden = taken.fset is None and taken.fget.__module__.startswith("nnlite.")
+        else:
+            ours = isinstance(taken, (FunctionType, MethodType)) and taken.__module__
+            replaced = isinstance(value, (FunctionType, MethodType, functools.partial))
+            hidden = ours and ours.startswith("nnlite.") and not replaced
+        if hidden:
+            kind = "property" if isinstance(taken, property) else "method"
+            owner = "model" if cls._is_model else "layer"
+            raise AttributeError(
+                f"{cls.__name__}: {name!r} is a {kind} that every {owner} needs; choose another "
+                f"name for this attribute, {value!r}"
+            )
+
+    @property
+    def _sublayers(self):
+        """The layers directly inside this one, in the order in which attributes were set."""
+        found = {}
+        for value in self.__dict__.get("_tracked", {}).values():
+            for layer in flatten(value):
+                if isinstance(layer, Tracked):
+                    found.setdefault(id(layer), layer)
+        return list(found.values())
+
+    def add_weight(
+        self,
+        shape=(),
+        initializer="glorot_uniform",
+        dtype=None,
+        trainable=True,
+        regularizer=None,
+        name="weight",
+        constraint=None,
+    ):
+        """Make a weight of this layer.
+
+        Parameters
+        ----------
+        shape : tuple of int, default ()
+        initializer : str, Initializer or function of a shape, default 'glorot_uniform'
+        dtype : {'float32', 'float64'}, default `floatx()`
+        trainable : bool, default True
+            Whether training changes the weight.
+        regularizer : str, Regularizer or function of the weight, optional
+            Its value is added to the loss.
+        name : str, default 'weight'
+        constraint : None
+            Not supported.
+
+        Returns
+        -------
+        Variable
+        """
+        if constraint is not None:
+            raise ValueError(f"layer {self.name!r}: constraints are not supported")
+        shape = _checked_shape(shape)
+        if here.calling is self and self._output_shape is not None:
+            raise ValueError(
+                f"add_weight: {name!r} would be made in each `call`, and training would change "
+                "none of them: make it once, in `__init__` or `build`"
+            )
+        dtype = dtype or config.floatx()
+        values = initializers.draw(initializers.get(initializer), shape, dtype)
+        weight = Variable(values, trainable, f"{self.name}/{name}", dtype)
+        weight.regularizer = regularizers.get(regularizer)
+        self.__dict__.setdefault("_weights", []).append(weight)
+        return weight
+
+    def _own_weights(self):
+        """This layer's own Variables: those of `add_weight`, then those set as attributes."""
+        own = list(self.__dict__.get("_weights", ()))
+        seen = {id(v) for v in own}
+        for value in self.__dict__.get("_tracked", {}).values():
+            for v in flatten(value):
+                if isinstance(v, Variable) and id(v) not in seen and v.dtype != "int32":
+                    own.append(v)
+        return own
+
+    def _all_weights(self):
+        """(Variable, whether training changes it) of each weight: this layer's own, then those of
+        the inner layers."""
+        own = [(v, v.trainable and self.trainable) for v in self._own_weights()]
+        for layer in self._sublayers:
+            own += [(v, t and self.trainable) for v, t in layer._all_weights()]
+        unique = {}
+        for v, t in own:
+            unique.setdefault(id(v), (v, t))
+        return list(unique.values())
+
+    @property
+    def weights(self):
+        """All weights as Variables, trainable or not: the layer's own, then its inner layers'."""
+        return [v for v, _ in self._all_weights()]
+
+    variables = weights
+
+    @property
+    def trainable_weights(self):
+        """The weights that training changes."""
+        return [v for v, t in self._all_weights() if t]
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self):
+        """The weights that training does not change."""
+        return [v for v, t in self._all_weights() if not t]
+
+    non_trainable_variables = non_trainable_weights
+
+    def count_params(self):
+        """The number of elements of all weights, an int."""
+        return sum(v.size for v in self.weights)
+
+    def get_weights(self):
+        """Copies of all weights: a list of arrays, in the order of `weights`."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights):
+        """Copy arrays into the weights.
+
+        Parameters
+        ----------
+        weights : list of array
+            In the order of `get_weights`.
+
+        Raises
+        ------
+        ValueError
+            If the number of arrays or a shape differs. No weight is changed then.
+        """
+        own, weights = self.weights, list(weights)
+        if len(weights) != len(own):
+            raise ValueError(
+                f"layer {self.name!r}: expected {len(own)} weight arrays, got {len(weights)}"
+                + ("" if own else "; it has no weights yet, build or call it first")
+            )
+        for v, w in zip(own, weights):
+            if tuple(getattr(w, "shape", ())) != v.shape:
+                raise ValueError(
+                    f"layer {self.name!r}: expected weight {v.name!r} of shape {v.shape}, "
+                    f"got {tuple(getattr(w, 'shape', ()))}"
+                )
+        for v, w in zip(own, weights):
+            v.assign(w)
+
+
+def _checked_shape(shape):
+    """The shape of a weight as a tuple of int; `n` is `(n,)`."""
+    sizes = [shape] if isinstance(shape, numbers.Integral) else shape
+    if not isinstance(sizes, (list, tuple)) or not all(
+        isinstance(n, numbers.Integral) and not isinstance(n, bool) and n >= 0 for n in sizes
+    ):
+        hint = f"; a name is given as name={shape!r}" if isinstance(shape, str) else ""
+        raise ValueError(f"add_weight: expected shape, a tuple of sizes, got {shape!r}{hint}")
+    return tuple(map(int, sizes))

@@ -1,0 +1,207 @@
+"""Rows of arrays by their numbers: `take`, and what a training step reads its batch with.
+
+`gather` and `gather_csr` read memory of the caller's as their arguments describe it. They check the
+row numbers, and nothing else: they are not public.
+"""
+
+import math
+
+import numpy as np
+
+from nnlite.engine.dispatch import Op
+from nnlite.engine.tensor import Tensor, convert_to_tensor
+from nnlite.ops.linear import matmul
+from nnlite.ops.operands import axis_of, call, cast, integers
+from nnlite.ops.shape import one_hot, reshape, transpose
+
+# The codes of csrc/ops/shape.c for the element types that `gather` reads.
+SOURCE_CODES = {
+    name: code
+    for code, name in enumerate(
+        [
+            "float32",
+            "float64",
+            "uint8",
+            "int8",
+            "int16",
+            "uint16",
+            "int32",
+            "uint32",
+            "int64",
+            "uint64",
+            "bool",
+        ]
+    )
+}
+
+
+def _infer_gather(source, index=None, *, count, row_shape, **_):
+    if index is not None and index != (count,):
+        raise ValueError(f"gather: expected an index of shape {(count,)}, got {index}")
+    return [(count, *row_shape)]
+
+
+def _gather_gradient(c, dy, need):
+    if not need[0]:
+        return [None] * len(need)
+    source, index = c.inputs
+    chosen = one_hot(index, source.shape[0], dtype=dy.dtype)
+    dx = matmul(chosen, reshape(dy, (index.size, math.prod(dy.shape[1:]))), transpose_a=True)
+    return [reshape(dx, source.shape), None]
+
+
+Op(
+    "gather",
+    infer=_infer_gather,
+    outputs=("given",),
+    attrs={
+        "code": int,
+        "row_bytes": int,
+        "rows": int,
+        "to_int": int,
+        "count": None,
+        "row_shape": None,
+        "dtype": None,
+    },
+    gradient=_gather_gradient,
+    work=lambda inputs, outputs: math.prod(outputs[0]),
+)
+
+
+def gather(source, index, count, row_shape, dtype, code, row_bytes, rows):
+    """Rows of an array in the caller's memory: a traced training step reads its batch so.
+
+    Parameters
+    ----------
+    source : Tensor
+        Placeholder for the array.
+    index : int32 Tensor or None
+        Row numbers; None reads `count` rows in order.
+    count : int
+        Number of rows to read.
+    row_shape : tuple of int
+    dtype : {'float32', 'float64', 'int32'}
+        Of the result.
+    code : int
+        Element type of the array, as in `SOURCE_CODES`.
+    row_bytes : int
+        Distance between rows, in bytes.
+    rows : int
+        Number of rows of the array.
+    """
+    return call(
+        "gather",
+        [source] if index is None else [source, index],
+        code=code,
+        row_bytes=row_bytes,
+        rows=rows,
+        to_int=int(dtype == "int32"),
+        count=count,
+        row_shape=tuple(row_shape),
+        dtype=dtype,
+    )
+
+
+def _infer_gather_csr(values, columns, begin, index=None, *, shape, **_):
+    if index is not None and index != shape[:1]:
+        raise ValueError(f"gather_csr: expected an index of shape {shape[:1]}, got {index}")
+    return [shape]
+
+
+Op(
+    "gather_csr",
+    infer=_infer_gather_csr,
+    outputs=("given",),
+    attrs={"code": int, "rows": int, "shape": None, "dtype": None},
+    gradient="none",
+    work=lambda inputs, outputs: math.prod(outputs[0]),
+)
+
+
+def gather_csr(values, columns, begin, index, shape, dtype, code, rows):
+    """Rows of a CSR matrix in the caller's memory, as a dense tensor.
+
+    Parameters
+    ----------
+    values, columns, begin : Tensor
+        Placeholders for the entries, their int32 columns, and the int64 start of each row.
+    index : int32 Tensor or None
+        Row numbers; None reads rows in order.
+    shape : tuple of int
+        Of the result.
+    dtype : {'float32', 'float64'}
+        Of the result.
+    code : int
+        Type of the entries, float32 or float64, as in `SOURCE_CODES`.
+    rows : int
+        Number of rows of the matrix.
+    """
+    given = [values, columns, begin]
+    return call(
+        "gather_csr",
+        given if index is None else [*given, index],
+        code=code,
+        rows=rows,
+        shape=tuple(shape),
+        dtype=dtype,
+    )
+
+
+def take(x, indices, axis=None):
+    """Entries of `x` along an axis, by their numbers.
+
+    Parameters
+    ----------
+    x : tensor
+    indices : int or integer tensor
+        Negative numbers count from the end, where they are known when the function is called.
+    axis : int, optional
+        By default `x` counts as flattened.
+
+    Returns
+    -------
+    Tensor
+        Of x's shape, with the shape of `indices` in place of the axis.
+
+    Raises
+    ------
+    ValueError
+        If there is no such axis, or an index is out of range.
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.take([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], [2, 0], axis=0).numpy()
+    array([[5., 6.],
+           [1., 2.]], dtype=float32)
+    """
+    x, index = convert_to_tensor(x), integers(indices, "indices")
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
+    axis, rest = axis_of(axis, x.shape), list(range(x.ndim))
+    entries = x.shape[axis]
+    if index._data is not None:
+        known = index._data
+        wrong = known[(known < -entries) | (known >= entries)]
+        if wrong.size:
+            raise ValueError(
+                f"expected indices in [{-entries}, {entries}) for axis {axis} of shape {x.shape}, "
+                f"got {wrong.flat[0]}"
+            )
+        index = Tensor(index.shape, "int32", np.where(known < 0, known + entries, known))
+    rest.remove(axis)
+    rows = _reordered(x, [axis, *rest])
+    flat = reshape(index, (-1,))
+    row_shape, itemsize = rows.shape[1:], np.dtype(x.dtype).itemsize
+    row_bytes = math.prod(row_shape) * itemsize
+    y = gather(rows, flat, flat.size, row_shape, x.dtype, SOURCE_CODES[x.dtype], row_bytes, entries)
+    y, n = reshape(y, (*index.shape, *row_shape)), index.ndim
+    return _reordered(y, [*range(n, n + axis), *range(n), *range(n + axis, y.ndim)])
+
+
+def _reordered(x, order):
+    """`x` with its axes in another order, in its own dtype."""
+    if order == list(range(x.ndim)):
+        return x
+    y = transpose(x, order)
+    return cast(y, "int32") if x.dtype == "int32" else y

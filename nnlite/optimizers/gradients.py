@@ -1,0 +1,46 @@
+"""Gradients as optimizers take them: of their variable's shape and precision, and clipped."""
+
+import inspect
+
+from nnlite import ops
+from nnlite.engine.tensor import REALS, Variable
+
+
+def takes_one(function):
+    """Whether a function can be called with one argument."""
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # a C function without a signature
+        pass
+    return True
+
+
+def updatable(variable, grad):
+    """Whether there is a gradient. Raises a TypeError if `variable` is not a float Variable."""
+    if not isinstance(variable, Variable) or variable.dtype not in REALS:
+        got = type(variable).__name__
+        got = f"one of {variable.dtype}" if isinstance(variable, Variable) else got
+        raise TypeError(f"apply_gradients: expected float Variables to update, got {got}")
+    return grad is not None
+
+
+def gradient_for(variable, grad):
+    """The gradient as a tensor of the variable's shape and precision."""
+    tensor = ops.operands(variable, grad)[1]
+    if tensor.shape != variable.shape:
+        raise ValueError(
+            f"apply_gradients: expected a gradient of shape {variable.shape} for "
+            f"{variable.name!r}, got {tensor.shape}"
+        )
+    return tensor
+
+
+def limited(grads, norm):
+    """The gradients, scaled down together so that the norm of all elements is at most `norm`."""
+    total, *more = [ops.sum_squares(g) for g in grads]
+    for square in more:
+        total = total + square
+    scale = norm / ops.maximum(ops.sqrt(total), norm)
+    return [g * scale for g in grads]

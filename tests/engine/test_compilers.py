@@ -1,0 +1,36 @@
+"""Another compiler than the one that built the package accepts the C code without a warning."""
+
+import concurrent.futures
+import os
+import shutil
+import subprocess
+
+import pytest
+from paths import ROOT
+from test_sanitizers import EXACT, FLAGS
+
+CSRC = ROOT / "csrc"
+NAMES = ["clang", *(f"clang-{version}" for version in range(30, 10, -1))]
+WARNINGS = ["-fsyntax-only", "-Wall", "-Wextra", "-Werror"]
+
+
+def test_clang_accepts_every_file_without_a_warning():
+    clang = next(filter(None, map(shutil.which, NAMES)), None)
+    if clang is None or not CSRC.exists():
+        pytest.skip("needs clang and the source in csrc/")
+    common = [clang, *WARNINGS, *EXACT]
+    engines = [
+        [*common, *flags, f"-DNNL_ISA={isa}", f"-DNNL_REAL={real}", str(CSRC / "engine.c")]
+        for isa, flags in FLAGS.items()
+        for real in ("float", "double")
+        if isa == "generic" or os.uname().machine == "x86_64"
+    ]
+    # engine.c includes all files but these
+    files = [[*common, "-fopenmp", str(CSRC / "runtime" / f)] for f in ("isa.c", "thread_budget.c")]
+
+    def check(command):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[:4000]
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(check, engines + files))

@@ -1,0 +1,186 @@
+"""Options of optimizers: which values they may have, and what they do beside the rule."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from cases_optimizers import RULES
+
+import nnlite as keras
+from nnlite import layers
+from nnlite.optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Ftrl,
+    Lion,
+    Nadam,
+    RMSprop,
+)
+
+X = np.random.default_rng(0).normal(size=(12, 3))
+Y = X.sum(axis=1, keepdims=True)
+
+
+def small_model(optimizer, **how):
+    model = keras.Sequential([layers.Dense(1, kernel_initializer="ones", input_shape=(3,))])
+    model.compile(optimizer, "mse", **how)
+    return model
+
+
+def arrays_equal(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(a, b))
+
+
+OUT_OF_RANGE = [
+    *((SGD, {"learning_rate": x}) for x in (-0.1, "fast", np.nan, np.inf, None, [0.1])),
+    (SGD, {"lr": True}),
+    *((cls, {"momentum": x}) for cls in (SGD, RMSprop) for x in (1.0, -0.1, "a")),
+    *((cls, {"rho": x}) for cls in (RMSprop, Adadelta) for x in (1.0, -0.1)),
+    *((cls, {"beta_1": 1.0}) for cls in (Adam, AdamW, Adamax, Nadam, Lion)),
+    *((cls, {"beta_2": -0.5}) for cls in (Adam, AdamW, Adamax, Nadam, Lion)),
+    *((cls, {"epsilon": -1e-7}) for cls in (RMSprop, Adagrad, Adadelta, Adam, Adamax, Nadam)),
+    *((cls, {"initial_accumulator_value": -1}) for cls in (Adagrad, Ftrl)),
+    (Ftrl, {"beta": -1}),
+    (Ftrl, {"l1_regularization_strength": -1}),
+    *((cls, {"weight_decay": -0.1}) for cls in RULES),
+    *((SGD, {name: x}) for name in ("clipnorm", "clipvalue", "global_clipnorm") for x in (-1, "a")),
+]
+
+
+@pytest.mark.parametrize("cls, settings", OUT_OF_RANGE)
+def test_setting_out_of_range_is_named_before_any_work(cls, settings):
+    ((name, value),) = settings.items()
+    named = {"lr": "learning_rate"}.get(name, name)
+    with pytest.raises(ValueError, match=rf"{cls.__name__}: expected {named} in \[.*got "):
+        cls(**settings)
+    if named != "learning_rate":
+        optimizer = cls()
+        setattr(optimizer, name, value)
+        model = small_model(optimizer)
+        before = model.get_weights()
+        with pytest.raises(ValueError, match=rf"{cls.__name__}: expected {named} in \[.*got "):
+            model.fit(X, Y, verbose=0)
+        assert arrays_equal(model.get_weights(), before)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"clipnorm": 1.0, "clipvalue": 1.0}, r"at most one of clipnorm.*clipvalue=1.0"),
+        ({"global_clipnorm": 1.0, "clipvalue": 1.0}, r"at most one of .*global_clipnorm=1.0"),
+        ({"use_ema": 1}, "expected use_ema to be True or False, got 1"),
+        ({"ema_momentum": 2}, r"expected ema_momentum in \[0, 1\], got 2"),
+        ({"name": 3}, "expected name to be a string, got 3"),
+        ({"loss_scale_factor": 2.0}, "loss_scale_factor is not supported"),
+        ({"gradient_accumulation_steps": 2}, "gradient_accumulation_steps is not supported"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(settings, message):
+    with pytest.raises(ValueError, match=f"Adam: .*{message}"):
+        Adam(**settings)
+
+
+def test_pairs_without_a_gradient_are_left_alone():
+    a, b = keras.Variable([1.0, 2.0], name="left"), keras.Variable(3.0, name="right")
+    optimizer = Adam(0.1)
+    with pytest.warns(UserWarning, match="Adam: no gradient for left: the loss does not depend"):
+        optimizer.apply_gradients([(None, a), (1.0, b)])
+    assert a.numpy().tolist() == [1.0, 2.0] and b.numpy() < 3
+    with pytest.warns(UserWarning, match="Adam: no gradient for right: the loss does not depend"):
+        optimizer.apply_gradients([([1.0, 1.0], a), (None, b)])
+    assert (a.numpy() < [1.0, 2.0]).all() and int(optimizer.iterations) == 2
+
+
+def test_variables_none_of_which_has_a_gradient_are_an_error():
+    a = keras.Variable([1.0], name="left")
+    optimizer = SGD(0.1)
+    with pytest.raises(ValueError, match="SGD: expected a gradient for at least one variable, got"):
+        optimizer.apply_gradients([(None, a)])
+    assert int(optimizer.iterations) == 0
+    optimizer.apply_gradients([])  # of a model without weights
+
+
+def test_moving_average_is_that_of_the_weights_and_overwrites_them_when_due():
+    v = keras.Variable([3.0, 4.0])
+    rule = SGD(1.0, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=3)
+    weights, average = np.array([3.0, 4.0]), None
+    for step in range(1, 8):
+        rule.apply_gradients([([1.0, 2.0], v)])
+        weights = weights - [1.0, 2.0]
+        average = weights if average is None else 0.5 * average + 0.5 * weights
+        weights = average if step % 3 == 0 else weights
+        np.testing.assert_allclose(v.numpy(), weights, rtol=1e-6)
+        kept = rule.variables[-1]
+        assert kept.name.endswith("/average")
+        np.testing.assert_allclose(kept.numpy(), average, rtol=1e-6)
+
+
+@pytest.mark.parametrize("how", [{}, {"run_eagerly": True}])
+def test_fit_ends_with_the_averages_as_weights(how):
+    plain, averaged = (
+        small_model(SGD(0.1), **how),
+        small_model(SGD(0.1, use_ema=True, ema_momentum=0.75), **how),
+    )
+    seen = []
+    for _ in range(4):
+        plain.fit(X, Y, batch_size=12, verbose=0)
+        seen.append(plain.get_weights()[0])
+    averaged.fit(X, Y, batch_size=12, epochs=4, verbose=0)
+    average = seen[0]
+    for w in seen[1:]:
+        average = 0.75 * average + 0.25 * w
+    np.testing.assert_allclose(averaged.get_weights()[0], average, rtol=1e-5)
+
+
+def test_weights_excluded_from_decay_by_name_or_themselves_stay():
+    free, named, given = (keras.Variable(2.0, name=n) for n in ("kernel", "my_bias", "gamma"))
+    rule = SGD(1.0, weight_decay=0.25)
+    rule.exclude_from_weight_decay(var_list=[given], var_names=["bias$"])
+    rule.apply_gradients([(0.0, v) for v in (free, named, given)])
+    assert [v.item() for v in (free, named, given)] == [1.5, 2.0, 2.0]
+    with pytest.raises(ValueError, match="SGD: expected exclude_from_weight_decay before the fir"):
+        rule.exclude_from_weight_decay(var_names=["kernel"])
+
+
+def test_optimizers_have_names_of_their_own_until_the_session_is_cleared():
+    keras.backend.clear_session()
+    names = [cls().name for cls in (Adam, Adam, SGD, AdamW, Adam)]
+    assert names == ["adam", "adam_1", "sgd", "adam_w", "adam_2"]
+    keras.backend.clear_session()
+    assert Adam().name == "adam" and Adam(name="mine").name == "mine"
+    assert Adam() == Adam() and Adam().get_config()["name"] == "adam_3"
+
+
+def test_variables_hold_the_learning_rate_from_the_start_unless_it_is_computed():
+    optimizer = Adam(0.25)
+    iterations, rate = optimizer.variables
+    assert iterations is optimizer.iterations and rate.item() == 0.25
+    optimizer.learning_rate = keras.schedules.PolynomialDecay(optimizer.learning_rate, 4)
+    assert len(optimizer.variables) == 1 and optimizer.variables[0] is optimizer.iterations
+    assert optimizer.learning_rate.item() == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_state_of_an_optimizer_can_be_set(copied):
+    one, other = small_model(Adam(0.1)), small_model(Adam(0.5))
+    one.fit(X, Y, verbose=0)
+    values = [v.numpy() for v in one.optimizer.variables]
+    with pytest.raises(ValueError, match=r"Adam: expected build\(variables\) before set_weights"):
+        other.optimizer.set_weights(values)
+    other.optimizer.build(other.trainable_variables)
+    other.optimizer.set_weights(values)
+    other.set_weights(one.get_weights())
+    for model in (one, other := copied(other)):
+        model.fit(X, Y, shuffle=False, verbose=0)
+    assert arrays_equal(one.get_weights(), other.get_weights())
+
+
+def test_config_has_the_settings_under_their_present_names():
+    config = Adam(lr=0.5, clipnorm=1.0).get_config()
+    assert config["learning_rate"] == 0.5 and "lr" not in config and config["clipnorm"] == 1.0
+    assert Adam.from_config(config) == Adam(0.5, clipnorm=1.0) == Adam(lr=0.5, clipnorm=1.0)

@@ -1,0 +1,199 @@
+"""Python's operators on tensors and symbols, and the defaults of functions that Keras has, too."""
+
+import numpy as np
+import pytest
+
+import nnlite
+from nnlite import ops
+from nnlite.engine.symbolic import Symbol
+
+A = np.array([[1.0, -2.0, 3.5], [0.0, 5.0, -7.0]], "float32")
+B = np.array([2.0, -2.0, 3.5], "float32")
+W = np.arange(6.0, dtype="float32").reshape(3, 2)
+
+
+def run(function, x):
+    """`function` of x: at once, in a functional model, and in a traced call."""
+    inputs = nnlite.Input(x.shape[1:])
+    outputs = function(inputs)
+    assert isinstance(outputs, Symbol)
+
+    class Traced(nnlite.layers.Layer):
+        def call(self, inputs):
+            return function(inputs)
+
+    found = [
+        function(nnlite.convert_to_tensor(x)).numpy(),
+        nnlite.Model(inputs, outputs).predict(x),
+        nnlite.Sequential([Traced()]).predict(x),
+    ]
+    assert all(np.array_equal(y, found[0]) for y in found)
+    return found[0]
+
+
+OPERATORS = {
+    "==": lambda x: x == B,
+    "== number": lambda x: x == 5,
+    "number ==": lambda x: np.float32(5) == x,
+    "array ==": lambda x: B == x,
+    "== list": lambda x: x == [1, -2, 3],
+    "!=": lambda x: x != B,
+    "!= number": lambda x: x != 5.0,
+    "array !=": lambda x: B != x,
+    "@": lambda x: x @ W,
+    "//": lambda x: x // 2,
+    "number //": lambda x: 7 // (x + 0.5),
+    "%": lambda x: x % 3,
+    "% negative": lambda x: x % -3,
+    "array %": lambda x: B % (x + 0.25),
+    "&": lambda x: (x > -3) & (x < 2),
+    "|": lambda x: (x < -3) | (x == 5),
+    "~": lambda x: ~(x > 0),
+    "& array": lambda x: (x > 0) & np.array([True, False, True]),
+    "abs": abs,
+    "-": lambda x: -x,
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operators_compute_what_numpys_do(name):
+    np.testing.assert_array_equal(run(OPERATORS[name], A), OPERATORS[name](A))
+
+
+def test_a_matrix_on_the_left_multiplies_a_tensor():
+    np.testing.assert_array_equal((W @ nnlite.convert_to_tensor(A)).numpy(), W @ A)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((4, 2, 3), (3, 5)), ((4, 2, 3), (4, 3, 5)),
+     ((2, 3), (4, 3, 5)), ((4, 2, 3), (3,)), ((3,), (4, 3, 5))],
+)  # fmt: skip
+def test_matmul_takes_vectors_and_stacks_of_matrices(shapes):
+    rng = np.random.default_rng(0)
+    a, b = (rng.normal(size=shape).astype("float32") for shape in shapes)
+    got = nnlite.convert_to_tensor(a) @ b
+    assert got.shape == (a @ b).shape
+    np.testing.assert_allclose(got.numpy(), a @ b, rtol=1e-5, atol=1e-6)
+
+
+def test_the_gradient_of_a_stack_of_products_is_that_of_each():
+    a, b = nnlite.ones((4, 2, 3)), nnlite.convert_to_tensor(np.arange(60.0).reshape(4, 3, 5))
+    with nnlite.GradientTape() as tape:
+        total = ops.sum(a @ b)
+    np.testing.assert_array_equal(tape.gradient(total, a).numpy()[:, 0], b.numpy().sum(-1))
+
+
+@pytest.mark.parametrize("shapes", [((2, 3), (2, 3)), ((2, 3), ()), ((), (3,)), ((3,), (2, 1))])
+def test_what_does_not_multiply_is_said(shapes):
+    with pytest.raises(ValueError, match="matmul: expected inner sizes that agree"):
+        nnlite.ones(shapes[0]) @ nnlite.ones(shapes[1])
+
+
+@pytest.mark.parametrize("make", [nnlite.Variable, nnlite.convert_to_tensor])
+def test_tensors_compare_by_element_and_are_hashed_by_identity(make):
+    x = make([1.0, 2.0])
+    y = make([1.0, 3.0])
+    assert (x == y).numpy().tolist() == [1, 0] and (x != y).numpy().tolist() == [0, 1]
+    assert {x: "x", y: "y"}[x] == "x" and x in [x, y] and len({x, y, x}) == 2
+    for other in (None, "auto", object(), dict):
+        assert (x == other) is False and (x != other) is True
+
+
+def test_symbols_compare_by_element_and_are_hashed_by_identity():
+    x, y = nnlite.Input((2,)), nnlite.Input((2,))
+    assert {x: "x", y: "y"}[y] == "y" and x in [x, y]
+    assert (x == None) is False and (x != "auto") is True  # noqa: E711
+
+
+def test_settings_that_are_tensors_are_compared_by_identity():
+    w = nnlite.Variable([1.0, 2.0])
+    one, two = nnlite.initializers.Constant(w), nnlite.initializers.Constant(w)
+    assert one == two and hash(one) == hash(two) and "Variable" in repr(one)
+    assert one != nnlite.initializers.Constant(nnlite.Variable([1.0, 2.0]))
+
+
+def test_one_element_is_formatted_rounded_and_used_as_a_number():
+    x = nnlite.convert_to_tensor(2.34567)
+    assert (
+        f"{x:.3f}" == "2.346" and f"{x:>8.1f}" == "     2.3" and round(x, 1) == pytest.approx(2.3)
+    )
+    assert f"{x}" == repr(x)
+    assert [10, 20, 30][nnlite.convert_to_tensor(2)] == 30
+
+
+X = nnlite.convert_to_tensor(A)
+SYMBOL = nnlite.Input((3,), name="pixels")
+INTEGERS = nnlite.convert_to_tensor([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        (lambda: f"{X:.3f}", ValueError, r"one element, got shape \(2, 3\)"),
+        (lambda: bool(X == 1), ValueError, r"one element, got shape \(2, 3\); reduce it first"),
+        (lambda: [1][X[0, 0]], TypeError, "expected an integer, got a tensor of float32"),
+        (lambda: INTEGERS & 1, TypeError, r"&: expected conditions as in \(x > 0\) & \(x < 1\)"),
+        (lambda: (X > 0) | 3, TypeError, r"\|: expected conditions .* got 3"),
+        (lambda: ~INTEGERS, TypeError, r"~: expected conditions as in ~\(x > 0\)"),
+        (lambda: X + None, TypeError, "expected numbers, got None"),
+        (lambda: nnlite.convert_to_tensor([[1], [1, 2]]), ValueError, "rows of equal lengths"),
+        (lambda: nnlite.convert_to_tensor(object), TypeError, "expected numbers, got <class"),
+        (
+            lambda: nnlite.convert_to_tensor(np.ma.masked_equal([1.0, 2.0], 2)),
+            ValueError,
+            "masked array with masked ones; fill them first",
+        ),
+        (lambda: np.log(SYMBOL), TypeError, r"'pixels' .* has no values.*ops.log, not np.log"),
+        (lambda: np.mean(SYMBOL), TypeError, "'pixels' .* has no values"),
+        (lambda: f"{SYMBOL:.2f}", TypeError, "'pixels' .* has no values"),
+        (lambda: 1 if SYMBOL == 1 else 0, TypeError, "has no values"),
+        (lambda: list(SYMBOL), TypeError, "'pixels' .* first axis is the batch"),
+        (lambda: len(SYMBOL), TypeError, "'pixels' .* first axis is the batch"),
+        (lambda: ops.zeros_like(int), TypeError, "expected numbers, got <class 'int'>"),
+        (lambda: ops.argmax(X, (0, 1)), TypeError, "argmax: expected axis to be an integer"),
+        (lambda: ops.sum(X, "last"), TypeError, "axis to be an integer, several of them or None"),
+        (lambda: ops.concatenate([X, X], 0.5), TypeError, "concatenate: expected axis to be an"),
+        (lambda: ops.one_hot([1], 2.5), ValueError, "expected num_classes, a number of classes"),
+        (lambda: ops.one_hot([1], 3, axis=2), ValueError, r"one_hot: expected axis in \[-2, 2\)"),
+        (lambda: ops.softmax(X, (0, 2)), ValueError, "expected an axis within 2 dimensions"),
+        (lambda: ops.stack(3), ValueError, "stack: expected a list of tensors, got 3"),
+    ],
+)
+def test_what_cannot_be_done_with_a_tensor_is_said_in_plain_words(wrong, error, message):
+    with pytest.raises(error, match=message):
+        wrong()
+
+
+def test_a_plain_number_of_other_kinds_has_zeros_like_it():
+    assert ops.zeros_like(3.0).item() == 0 and ops.ones_like([[1.0, 2.0]]).shape == (1, 2)
+    assert ops.full_like(X, 2.5, dtype="float64").dtype == "float64"
+
+
+# Defaults
+
+
+def test_defaults_are_those_of_keras():
+    assert ops.argmax(A).numpy() == A.argmax() and ops.argmin(A).numpy() == A.argmin()
+    assert ops.argmax(A, axis=1, keepdims=True).numpy().tolist() == [[2], [1]]
+    np.testing.assert_array_equal(ops.concatenate([A, A]).numpy(), np.concatenate([A, A]))
+    np.testing.assert_array_equal(ops.flip(A).numpy(), np.flip(A))
+    np.testing.assert_array_equal(ops.one_hot([0, 2], 3, 0).numpy(), np.eye(3)[[0, 2]].T)
+    inner = np.sqrt(2 / np.pi) * (A + 0.044715 * A**3)
+    np.testing.assert_allclose(ops.gelu(A).numpy(), A * (1 + np.tanh(inner)) / 2, atol=1e-6)
+
+
+def test_one_hot_puts_the_classes_on_any_axis():
+    labels = np.array([[0, 2, 1], [1, 1, 0]])
+    for axis in range(-3, 3):
+        want = np.moveaxis(np.eye(4)[labels], -1, axis)
+        np.testing.assert_array_equal(ops.one_hot(labels, 4, axis).numpy(), want)
+
+
+@pytest.mark.parametrize("axis", [(1, 2), (-1, 0), [2, 1, 0], (1,), 1])
+def test_softmax_along_several_axes_sums_to_one_over_all_of_them(axis):
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    axes = tuple(np.atleast_1d(axis))
+    want = np.exp(x.astype(float)) / np.exp(x.astype(float)).sum(axes, keepdims=True)
+    np.testing.assert_allclose(ops.softmax(x, axis).numpy(), want, rtol=1e-5)
+    np.testing.assert_allclose(ops.log_softmax(x, axis).numpy(), np.log(want), rtol=1e-5)

@@ -1,0 +1,139 @@
+"""Objects as dicts and by name: registered classes and functions, scopes, configs."""
+
+import json
+import threading
+
+import numpy as np
+import pytest
+
+from nnlite import (
+    activations,
+    initializers,
+    losses,
+    metrics,
+    ops,
+    optimizers,
+    registry,
+    regularizers,
+    saving,
+)
+
+
+@pytest.fixture(autouse=True)
+def nothing_registered(monkeypatch):
+    monkeypatch.setattr(registry, "_objects", {})
+    monkeypatch.setattr(registry, "_names", {})
+
+
+class Largest(regularizers.Regularizer):
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def __call__(self, weight):
+        return self.factor * ops.max(ops.abs(weight))
+
+
+def cube(x):
+    return x * x * x
+
+
+OBJECTS = [
+    losses.Huber(0.5, name="near"),
+    losses.CosineSimilarity(axis=1),
+    metrics.Precision(thresholds=[0.25, 0.5]),
+    metrics.MeanMetricWrapper(losses.mean_squared_error),
+    optimizers.Adam(optimizers.schedules.ExponentialDecay(0.1, 10, 0.5), weight_decay=0.1),
+    initializers.Constant(np.array([[1.0, 2.0]])),
+    initializers.HeNormal(seed=3),
+    regularizers.L1L2(0.5, 0.25),
+]
+
+
+@pytest.mark.parametrize("thing", OBJECTS, ids=lambda o: type(o).__name__)
+def test_object_comes_back_equal_from_json(thing):
+    config = json.loads(json.dumps(saving.serialize_keras_object(thing)))
+    assert config["class_name"] == type(thing).__name__
+    again = saving.deserialize_keras_object(config)
+    assert again is not thing and again == thing
+
+
+def test_structures_tuples_arrays_and_functions_come_back():
+    given = {"a": [1, (2.5, None)], "f": activations.gelu, "n": np.float32(0.5), "m": {"x": True}}
+    config = json.loads(json.dumps(saving.serialize_keras_object(given)))
+    assert saving.deserialize_keras_object(config) == {**given, "n": 0.5}
+    array = saving.deserialize_keras_object(saving.serialize_keras_object(np.arange(3)))
+    assert array.dtype == np.arange(3).dtype and array.tolist() == [0, 1, 2]
+
+
+def test_own_class_comes_back_if_it_is_registered_given_or_in_a_scope():
+    config = saving.serialize_keras_object(Largest(2.0))
+    with pytest.raises(ValueError, match="'Largest': expected a class or function of nnlite, or"):
+        saving.deserialize_keras_object(config)
+    assert saving.deserialize_keras_object(config, {"Largest": Largest}) == Largest(2.0)
+    with saving.custom_object_scope({"Largest": Largest}):
+        assert saving.deserialize_keras_object(config) == Largest(2.0)
+        assert regularizers.get("Largest") == Largest()
+    assert saving.register_keras_serializable("mine", "Top")(Largest) is Largest
+    config = saving.serialize_keras_object(Largest(2.0))
+    assert config["registered_name"] == "mine>Top" == saving.get_registered_name(Largest)
+    assert saving.deserialize_keras_object(config) == Largest(2.0)
+    assert saving.get_registered_object("mine>Top") is Largest
+    assert regularizers.get("mine>Top") == Largest()
+    assert regularizers.get({"class_name": "mine>Top", "config": {"factor": 3.0}}) == Largest(3.0)
+
+
+def test_own_function_comes_back_if_it_is_registered():
+    saving.register_keras_serializable()(cube)
+    assert saving.get_registered_name(cube) == "Custom>cube"
+    assert saving.deserialize_keras_object(saving.serialize_keras_object(cube)) is cube
+    assert activations.get("Custom>cube") is cube
+
+
+def test_scope_ends_and_holds_in_its_thread_only():
+    found = []
+
+    def look():
+        try:
+            found.append(activations.get("cube"))
+        except ValueError:
+            found.append(None)
+
+    with saving.custom_object_scope({"cube": cube}):
+        with saving.custom_object_scope({"other": cube}):
+            look()  # an outer scope goes on
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+    look()
+    assert found == [cube, None, None]
+    saving.get_custom_objects()["cube"] = cube
+    look()
+    assert found[-1] is cube
+
+
+def test_class_without_a_config_cannot_be_registered():
+    with pytest.raises(ValueError, match=r"Plain: expected a class with get_config\(\)"):
+        saving.register_keras_serializable()(type("Plain", (), {}))
+    with pytest.raises(TypeError, match=r"expected an object with get_config\(\), got <object"):
+        saving.serialize_keras_object(object())
+
+
+@pytest.mark.parametrize(
+    "get, name, config, expected",
+    [
+        (losses.get, "Huber", {"delta": 2.0}, losses.Huber(2.0)),
+        (metrics.get, "AUC", {"curve": "PR"}, metrics.AUC(curve="PR")),
+        (optimizers.get, "sgd", {"momentum": 0.5}, optimizers.SGD(momentum=0.5)),
+        (optimizers.get, "AdamW", {"weight_decay": 0.5}, optimizers.AdamW(weight_decay=0.5)),
+        (initializers.get, "Constant", {"value": 2.0}, initializers.Constant(2.0)),
+        (regularizers.get, "L2", {"l2": 0.5}, regularizers.L2(0.5)),
+    ],
+)
+def test_config_of_a_class_is_found_wherever_names_are(get, name, config, expected):
+    assert get({"class_name": name, "config": config}) == expected
+    assert get(None) is None
+    with pytest.raises(ValueError, match=r"unknown .*did you mean"):
+        get({"class_name": f"{name}s", "config": config})
+    for wrong in ({}, {"class_name": 3, "config": {}}, {"class_name": name, "config": 3}):
+        with pytest.raises(ValueError, match="expected a dict with a 'class_name' and the 'con"):
+            get(wrong)
