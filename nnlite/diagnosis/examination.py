@@ -1,5 +1,7 @@
 """The examination: `doctor` makes every check on a copy of a model, with data."""
 
+import warnings
+
 from nnlite import config
 from nnlite.diagnosis import of_data, of_layers, of_training
 from nnlite.diagnosis.case import SEED, case_of
@@ -71,7 +73,8 @@ def doctor(model, X, y, validation_data=None):
     >>> [finding.name for finding in nnlite.doctor(model, X, y).findings]
     ['logits taken as probabilities']
     """
-    with config.seeded(SEED):
+    with config.seeded(SEED), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of copies that train: the findings say it
         case = _case(model, X, y, validation_data)
         findings = [finding for check in CHECKS for finding in check(case)]
     examined = [check.__name__.replace("_", " ") for check in CHECKS]
