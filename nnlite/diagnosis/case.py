@@ -15,7 +15,8 @@ from nnlite.layers.layer import Layer
 from nnlite.training.agreement import activation_of
 from nnlite.tree import flatten, map_structure
 
-ROWS = 256  # of the batch that is run through the model
+ROWS = 256  # of the batch that is run through the model,
+BATCH_BYTES = 200e6  # or fewer, so that the results of all layers take no more than this
 SEED = 0
 
 
@@ -38,6 +39,8 @@ class LayerReading:
         Each weight of its own that training changes, and the gradient of the loss.
     is_output : bool
         Whether the model gives the output to its user.
+    before : set of str
+        The names of the layers that its output depends on.
     """
 
     layer: Layer
@@ -47,6 +50,7 @@ class LayerReading:
     gradient: object
     weights: list
     is_output: bool
+    before: set
 
 
 @dataclass(eq=False)
@@ -152,9 +156,18 @@ def _tensors(sources, rows, real):
     return [None if s is None else map_structure(read, s, Source) for s in sources]
 
 
+def _batch_rows(model, x):
+    """How many rows a batch may have for the results of all layers to fit into memory."""
+    with Recording(executing=False) as trace:
+        model(map_structure(lambda s: Tensor((1, *s.row_shape), s.dtype), x, Source), training=True)
+    bytes_of_row = 8 * sum(y.size for call in trace.calls for y in call.outputs)
+    return int(np.clip(BATCH_BYTES / max(1, bytes_of_row), 8, ROWS))
+
+
 def _read_layers(case, model):
     """Run a batch through the model, forwards and backwards, and note what each layer did."""
-    x, y, weight = _tensors(case.sources, some_row_numbers(case.rows, ROWS), model._precision)
+    rows = some_row_numbers(case.rows, _batch_rows(model, case.sources[0]))
+    x, y, weight = _tensors(case.sources, rows, model._precision)
     outputs = loss = None
     with Recording() as recording:
         outputs = model(x, training=True)
@@ -166,8 +179,11 @@ def _read_layers(case, model):
     calls = recording.calls[:forward]
     paths = _paths(model)
     made = {}  # by the path of a layer: its calls
+    after = {}  # by the id of a tensor: the paths of the layers that it depends on
     for call in calls:
         path = _path_in(paths, call.scope)
+        known = {path}.union(*(after.get(id(t), ()) for t in call.inputs)) - {None}
+        after.update((id(t), known) for t in call.outputs)
         if path is not None and call.outputs and call.outputs[0].dtype in REALS:
             made.setdefault(path, []).append(call)
     own = {path: _trained(layer, on) for path, (layer, on) in paths.items()}
@@ -195,19 +211,20 @@ def _read_layers(case, model):
         case.layers.append(
             LayerReading(
                 layer,
-                path.partition(".")[2] or path,
+                _short(path),
                 None if result is None else result._data,
                 None if result is None else activation_of(result, calls),
                 known[-1] if known else None,
                 [(v._data, gradients.get(id(v))) for v in own[path]],
                 result is not None and id(result) in ends,
+                {_short(p) for p in after.get(id(result), ()) if p != path},
             )
         )
     order = {path: k for k, path in enumerate(made)}
-    names = {path.partition(".")[2] or path: order.get(path, len(order)) for path in paths}
+    names = {_short(path): order.get(path, len(order)) for path in paths}
     case.layers.sort(key=lambda r: names[r.name])
     case.unused = [
-        path.partition(".")[2]
+        _short(path)
         for path, (layer, _) in paths.items()
         if not (layer.built or isinstance(layer, InputLayer))
     ]
@@ -238,6 +255,11 @@ def _paths(model):
 
     walk(model, model.name, True)
     return found
+
+
+def _short(path):
+    """The name of a layer: its path without the model."""
+    return path.partition(".")[2] or path
 
 
 def _path_in(paths, scope):

@@ -11,7 +11,8 @@ from nnlite.training import agreement
 
 LARGE, SMALL = 30.0, 0.01  # of inputs: root mean squares beyond which weights fit badly
 LARGE_TARGET = 100.0
-COMPARED_ROWS, FEW_ROWS = 100_000, 10
+COMPARED_ROWS, COMPARED_BYTES, FEW_ROWS = 100_000, 200e6, 10
+COLUMNS_OF_TARGETS = 20  # of more, as those of an autoencoder, some may well be constant
 CANNOT_LEARN = {
     "one-unit softmax",
     "logits taken as probabilities",
@@ -98,6 +99,8 @@ def constant_targets(case):
         if len(constant) == rows.shape[1]:
             figure = f"all {len(y):,} rows have the same target, {rows[0, 0]:.4g}"
             severity = "error"
+        elif rows.shape[1] > COLUMNS_OF_TARGETS:
+            continue
         else:
             figure = f"column {constant[0]} of y is {rows[0, constant[0]]:.4g} in every row"
             severity = "note"
@@ -111,7 +114,9 @@ def duplicated_rows(case):
     if any(isinstance(s, SparseSource) for s in x):
         case.missed["duplicated rows"] = "X is sparse"
         return
-    rows = some_row_numbers(case.rows, COMPARED_ROWS)
+    row_bytes = sum(s.array[:1].nbytes for s in x)
+    most = int(min(COMPARED_ROWS, max(1, COMPARED_BYTES / row_bytes)))
+    rows = some_row_numbers(case.rows, most)
     own = _hashes([s.array for s in x], rows)
     if case.validation is not None:
         held = case.validation[0]
@@ -119,7 +124,7 @@ def duplicated_rows(case):
         held = held if isinstance(held, (list, tuple)) and len(x) > 1 else [held]
         held = [np.asarray(h).reshape(len(h), *s.row_shape) for h, s in zip(held, x)]
         held = [h.astype(s.array.dtype) for h, s in zip(held, x)]
-        theirs = _hashes(held, some_row_numbers(len(held[0]), COMPARED_ROWS))
+        theirs = _hashes(held, some_row_numbers(len(held[0]), most))
         shared = np.isin(theirs, own).sum()
         if shared > 0.01 * len(theirs):
             figure = (
@@ -152,21 +157,24 @@ def _few_values(arrays, rows):
     """Whether so few different rows are possible that equal ones say nothing."""
     rows, bits = rows[:1000], 0.0
     for array in arrays:
-        columns = np.asarray(array[rows]).reshape(len(rows), -1)
-        bits += sum(math.log2(len(np.unique(column))) for column in columns.T[:200])
+        flat = array.reshape(len(array), -1)
+        columns = np.unique(np.linspace(0, flat.shape[1] - 1, 200).astype(int))
+        bits += sum(math.log2(len(np.unique(flat[rows, column]))) for column in columns)
     return bits < 2 * math.log2(max(2, len(rows))) + 4
 
 
 def imbalanced_classes(case):
     """Accuracy is not high for a network that always gives the same class."""
-    for g, y, *_ in case.outputs:
+    for g, y, shape, _ in case.outputs:
         names = [m.name for m in (*g.metrics, *g.weighted_metrics) if _counts_classes(m)]
         function = agreement.function_of(g.loss)
-        if not names or function in agreement.REGRESSION or y.ndim > 2:
-            continue
-        labels = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)
-        if y.ndim == 2 and y.shape[1] > 1 and function not in agreement.CATEGORICAL:
-            continue  # several labels a row
+        one_hot = len(shape) == 2 and y.shape[1:] == shape[1:] and shape[1] > 1
+        if one_hot and function in agreement.CATEGORICAL:
+            labels = y.argmax(axis=1)
+        else:
+            labels = y.reshape(-1)
+        if not names or function in agreement.REGRESSION or len(labels) != len(y):
+            continue  # of several labels a row each has a share of its own
         values, counts = np.unique(labels, return_counts=True)
         share = counts.max() / len(labels)
         if share < 0.8 or len(values) < 2:

@@ -13,7 +13,7 @@ from nnlite.training import loop
 
 FACTORS = (0, 0.1, 1, 10, 100, 1000)  # of the learning rate; 0 says what chance does
 BATCH, BLOCK, BLOCKS = 32, 8, 4  # rows; steps of which the mean loss is taken; how many of those
-SECONDS = 1.0  # of the thread, not of the clock: what else runs must not change what is found
+SECONDS, MOST_SECONDS = 1.0, 4.0  # that the steps take if they are few enough, and at the most
 
 
 @dataclass(frozen=True)
@@ -40,26 +40,34 @@ def learning_rate(case):
     if why:
         case.missed["learning rate"] = why
         return
-    base, *tried = _trials(case)
-    current = next(t for t in tried if t.rate == _rate(case.model.optimizer))
-    start = base.losses[len(current.losses) - 1]
+    blocks = _blocks(case)
+    if not blocks:
+        case.missed["learning rate"] = "a step takes too long to try some with other rates"
+        return
+    rate = _rate(case.model.optimizer)
+    base, *tried = [Trial(f * rate, _losses(case, f * rate, blocks)) for f in FACTORS]
+    current = next(t for t in tried if t.rate == rate)
+    start = base.losses[-1]
+    if not np.isfinite(start):
+        case.missed["learning rate"] = f"the loss is {start}"
+        return
     known = abs(case.history["loss"][0]) if (case.history or {}).get("loss") else 0.0
     scale = max(abs(start), known if np.isfinite(known) else 0.0, 1e-12)
     gains = {t.rate: (start - t.losses[-1]) / scale for t in tried}
-    gains = {rate: gain if np.isfinite(gain) else -np.inf for rate, gain in gains.items()}
-    gain, best = gains[current.rate], max(gains, key=gains.get)
-    steps = BLOCK * len(current.losses)
+    gains = {r: gain if np.isfinite(gain) else -np.inf for r, gain in gains.items()}
+    gain, best = gains[rate], max(gains, key=gains.get)
+    steps = BLOCK * blocks
     shown = f"{steps} steps change a loss of {start:.4g} to {current.losses[-1]:.4g}"
-    if best < current.rate and gain < -0.1 and gains[best] > 0:
+    if best < rate and gain < -0.1 and gains[best] > 0:
         other = next(t for t in tried if t.rate == best)
-        figure = f"with {current.rate:.2g}, {shown}; with {best:.2g} to {other.losses[-1]:.4g}"
+        figure = f"with {rate:.2g}, {shown}; with {best:.2g} to {other.losses[-1]:.4g}"
         cure = f"take learning_rate={best:.1g}"
         yield Finding("learning rate too high", "error", figure, cure)
-    elif _is_far_below(gains, current.rate, gains[best]):
+    elif _is_far_below(gains, rate, gains[best]):
         if known and abs(start) < 0.5 * known:
             return  # trained: small steps are right then
         other = next(t for t in tried if t.rate == best)
-        figure = f"with {current.rate:.2g}, {shown}; with {best:.2g} to {other.losses[-1]:.4g}"
+        figure = f"with {rate:.2g}, {shown}; with {best:.2g} to {other.losses[-1]:.4g}"
         cure = f"take learning_rate={best / 3:.1g} or so"
         yield Finding("learning rate too low", "warning", figure, cure)
 
@@ -78,6 +86,8 @@ def _why_not(case):
         return "the model has no weights that training changes"
     if case.refused is not None:
         return "the loss refuses the targets"
+    if "learning_rate" not in case.model.optimizer._signature():
+        return "the optimizer takes no learning_rate"
     rate = _rate(case.model.optimizer)
     if not rate > 0 or not np.isfinite(rate):
         return f"the learning rate is {rate}"
@@ -88,30 +98,40 @@ def _rate(optimizer):
     return float(optimizer.learning_rate)
 
 
-def _trials(case):
-    """A Trial for each of the rates, with as many steps as there is time for."""
-    rate, blocks = _rate(case.model.optimizer), BLOCKS
-    for factor in FACTORS:
-        began = time.thread_time()
-        yield Trial(factor * rate, _run(case, factor * rate, blocks))
-        seconds = (time.thread_time() - began) / blocks
-        if factor == 0:
-            blocks = int(np.clip(SECONDS / (len(FACTORS) * seconds), 1, BLOCKS))
+def _blocks(case):
+    """How many blocks of steps there is time for with each rate; 0 if not even for one.
+
+    The time is that of this thread: what else runs does not change what is found.
+    """
+    steps = _steps(case, 0.0)
+    next(steps)  # the first traces
+    began = time.thread_time()
+    next(steps)
+    seconds = len(FACTORS) * BLOCK * (time.thread_time() - began)
+    if seconds > MOST_SECONDS:
+        return 0
+    return int(np.clip(SECONDS / max(seconds, 1e-9), 1, BLOCKS))
 
 
-def _run(case, rate, blocks):
+def _losses(case, rate, blocks):
     """The mean losses of blocks of steps with a rate."""
-    with config.seeded(SEED), np.errstate(all="ignore"):
+    steps = _steps(case, rate)
+    return [float(np.mean([next(steps) for _ in range(BLOCK)])) for _ in range(blocks)]
+
+
+def _steps(case, rate):
+    """Take steps with a rate on a copy of the model, and yield the loss of each."""
+    with config.seeded(SEED):
         model = case.copied()
         given = model.optimizer._given
         other = {"lr": None} if given.get("lr") is not None else {}
         model.optimizer = clone(model.optimizer, learning_rate=rate, **other)
-        batches, found = case.batches(model, BATCH), []
-        for _ in range(blocks):
+        batches = case.batches(model, BATCH)
+    while True:
+        with config.seeded(SEED):
             model.reset_metrics()
-            _, logs = loop.run_batches(model, "train", batches.epoch(BLOCK))
-            found.append(float(logs.get("loss", np.nan)))
-    return found
+            _, logs = loop.run_batches(model, "train", batches.epoch(1))
+        yield float(logs.get("loss", np.nan))
 
 
 def drifting_curves(case):
@@ -123,7 +143,7 @@ def drifting_curves(case):
         cure = "lower the learning rate, scale inputs and targets, or give the optimizer clipnorm=1"
         yield Finding("diverged training", "error", figure, cure)
         return
-    if len(held) < 5 or len(loss) != len(held):
+    if len(held) < 5 or len(loss) != len(held) or not np.isfinite(held).all():
         if len(loss):
             case.missed["curves that drift apart"] = "the last training had no validation loss"
         return

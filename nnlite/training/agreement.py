@@ -143,7 +143,8 @@ def of_output(loss, target_shape, output_shape, activation):
     list of Disagreement
     """
     function = function_of(loss)
-    units = output_shape[-1] if len(output_shape) > 1 else 1
+    axis = getattr(loss, "axis", -1) if function in CATEGORICAL else -1
+    units = output_shape[axis] if len(output_shape) > 1 else 1
     found = []
     if units == 1 and (activation == "softmax" or function in CATEGORICAL):
         found.append(_of_one_unit(loss, activation))
