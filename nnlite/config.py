@@ -6,6 +6,7 @@ variables, which each thread has for itself."""
 import contextvars
 import functools
 import os
+import random
 
 import numpy as np
 
@@ -139,7 +140,8 @@ class seeded:
 
 
 def set_random_seed(seed):
-    """Make everything that draws random numbers from now on repeatable.
+    """Make everything that draws random numbers from now on repeatable: nnlite, `numpy.random` and
+    Python's `random`.
 
     Parameters
     ----------
@@ -154,3 +156,5 @@ def set_random_seed(seed):
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f"set_random_seed: expected an integer of at least 0, got {seed!r}")
     _settings["random"] = _generator(int(seed))
+    np.random.seed(int(seed) % 2**32)  # noqa: NPY002 (it takes no more)
+    random.seed(int(seed))

@@ -202,6 +202,22 @@ if hasattr(os, "register_at_fork"):  # so a child has no model that is half buil
     )
 
 
+def producer(tensor, recorded=None):
+    """The op call that made a tensor, or None if it is not known.
+
+    Parameters
+    ----------
+    tensor : Tensor
+    recorded : list of Call, optional
+        By default the calls that this thread is recording.
+    """
+    for calls in [r.calls for r in active_recordings()] if recorded is None else [recorded]:
+        for call in reversed(calls):
+            if any(y is tensor for y in call.outputs):
+                return call
+    return None
+
+
 class scope:
     """Names what is being computed (a layer), for error messages."""
 

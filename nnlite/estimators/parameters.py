@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from nnlite import optimizers
-from nnlite.callbacks import Callback, EarlyStopping
+from nnlite.callbacks import EarlyStopping
+from nnlite.callbacks.foreign import as_callbacks, is_callback
 from nnlite.checks import positive_int
 from nnlite.configurable import Configurable, clone
 from nnlite.estimators import defaults
@@ -289,14 +290,14 @@ class NestedParamsMixin(BaseEstimator):
     def _callbacks(self):
         """Fresh copies of the callbacks."""
         callbacks = [] if self.callbacks is None else self.callbacks
-        callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks
+        callbacks = [callbacks] if is_callback(callbacks) else callbacks
         steps = [step for _, step in steps_of(callbacks)]
         legal = isinstance(callbacks, (list, tuple, Stack)) and len(steps) == len(
             callbacks.layers if isinstance(callbacks, Stack) else callbacks
         )
-        if not legal or not all(isinstance(s, Callback) or is_passthrough(s) for s in steps):
+        if not legal or not all(is_callback(s) or is_passthrough(s) for s in steps):
             raise TypeError(f"callbacks: expected Callback objects, got {self.callbacks!r}")
-        return [clone(step) for step in steps if not is_passthrough(step)]
+        return as_callbacks([clone(step) for step in steps if not is_passthrough(step)])
 
     def _stopping(self, rows):
         """A fresh EarlyStopping for a fit of this number of rows, or None."""

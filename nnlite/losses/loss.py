@@ -363,7 +363,14 @@ class LossFunctionWrapper(Loss):
         self.fn = fn
 
     def call(self, y_true, y_pred):
-        return self.fn(y_true, y_pred)
+        return returned(f"loss {self.name!r}", self.fn(y_true, y_pred))
+
+
+def returned(what, values):
+    """What a user's function of targets and outputs returned; an error if it is nothing."""
+    if values is None:
+        raise TypeError(f"{what}: expected its function to return one value per sample, got None")
+    return values
 
 
 def weights_like(values, sample_weight):

@@ -12,6 +12,7 @@ from nnlite.errors import did_you_mean
 from nnlite.layers.building import transaction
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph
+from nnlite.terminal import write
 from nnlite.training.step_cache import StepCache, build_by_tracing
 from nnlite.training.trainer import Trainer
 from nnlite.tree import map_structure
@@ -276,7 +277,7 @@ class Model(Trainer, Layer):
         if print_fn is not None and not callable(print_fn):
             raise TypeError(f"print_fn: expected a function of str, got {print_fn!r}")
         text = summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
-        (print_fn or print)(text)
+        (print_fn or write)(text)
 
     def _repr_html_(self):
         """What a notebook shows: the summary, and a picture if it is a small one."""

@@ -153,6 +153,7 @@ class StepCache:
         self.in_use = threading.Lock()  # the model's metrics, see trackers.py
         self.twins = []
         self._seen = None, None  # `structure_version.latest`, and the versions of the model's parts
+        self.metrics = None  # the model's, as long as no step is new
 
     def __reduce__(self):  # copies and pickles begin empty
         return (StepCache, ())
@@ -161,6 +162,7 @@ class StepCache:
         """Drop the steps, and with them their working memory."""
         with tracing_lock:
             self.steps.clear()
+            self.metrics = None
             self.twins = []
 
     def find(self, model, key):
@@ -170,6 +172,7 @@ class StepCache:
             latest, structure = structure_version.latest, _structure_of(model)
             if structure != known:
                 self.steps.clear()
+                self.metrics = None
             self._seen = latest, structure
         return self.steps.get(key)
 
@@ -179,7 +182,7 @@ class StepCache:
             self.steps.pop(key, None)
             while len(self.steps) >= PLANS_KEPT:
                 self.steps.pop(next(iter(self.steps)))
-            self.steps[key] = step
+            self.steps[key], self.metrics = step, None
 
     def step(self, model, kind, batches):
         """The model's step for this layout of data; traced when it is first asked for."""
