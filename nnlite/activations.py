@@ -4,6 +4,8 @@ Activations that have their own kernel are ops of `nnlite.ops`; the others are c
 A Dense layer or a convolution computes those in `FUSED` in the same pass as its product.
 """
 
+from numbers import Integral
+
 from nnlite import ops, registry
 from nnlite.checks import check_number, check_setting
 from nnlite.ops import (
@@ -23,6 +25,7 @@ from nnlite.ops import (
     softsign,
     tanh,
 )
+from nnlite.ops.activation import along_axes
 
 __all__ = [
     "celu",
@@ -268,7 +271,7 @@ def squareplus(x, b=4):
     # The formula of the definition would subtract infinity from infinity, and lose digits below 0.
     near = ops.clip(x, -1e18, 1e18)  # its square is finite; beyond, b does not matter
     root = ops.sqrt(ops.add(ops.square(near), b))
-    return ops.add(relu(x), ops.divide(0.5 * b, ops.add(ops.abs(x), root)))
+    return ops.add(relu(x), ops.divide(ops.multiply(0.5, b), ops.add(ops.abs(x), root)))
 
 
 def sparse_plus(x):
@@ -306,16 +309,16 @@ def sparsemax(x, axis=-1):
     """max(x - t, 0) with the t for which the sum along an axis is 1.
 
     This is the distribution with the smallest Euclidean distance to x. An entry of -inf gets 0;
-    where softmax is NaN, so is this. All pairs along the axis are
-    compared instead of sorted, so time and memory are quadratic in the number of classes.
+    where softmax is NaN, so is this. All pairs along the axis are compared instead of sorted, so
+    time and memory are quadratic in the number of classes.
 
     A. F. T. Martins, R. F. Astudillo: "From softmax to sparsemax", ICML 2016.
 
     Parameters
     ----------
     x : tensor or array-like
-    axis : int, default -1
-        The axis of the classes.
+    axis : int or tuple of int, default -1
+        The axis of the classes; along several axes all their elements together sum to 1.
 
     Returns
     -------
@@ -323,19 +326,16 @@ def sparsemax(x, axis=-1):
         Of the shape of x.
     """
     x = linear(x)
-    check_setting("axis", axis, "int", "sparsemax")
-    if not -x.ndim <= axis < x.ndim:
-        raise ValueError(
-            f"sparsemax: expected an axis within {x.ndim} dimensions, got {axis} (shape {x.shape})"
-        )
-    axis = int(axis) % x.ndim
+    if not isinstance(axis, Integral) or axis not in (-1, x.ndim - 1):
+        return along_axes(axis, sparsemax, x)
+    axis = x.ndim - 1
     # What is less than the maximum by 1 gets 0. Clipped, it is finite, and its share is still 0.
     x = ops.maximum(x, ops.subtract(ops.max(x, axis, keepdims=True), 2.0))
     mine, theirs = ops.expand_dims(x, axis + 1), ops.expand_dims(x, axis)
     above = ops.greater_equal(theirs, mine)
-    total = ops.sum(ops.where(above, theirs, 0.0), axis + 1)
+    total = ops.sum(ops.multiply(above, theirs), axis + 1)
     kept = ops.greater(ops.add(ops.multiply(ops.sum(above, axis + 1), x), 1.0), total)
-    mass = ops.subtract(ops.sum(ops.where(kept, x, 0.0), axis, True), 1.0)
+    mass = ops.subtract(ops.sum(ops.multiply(kept, x), axis, True), 1.0)
     t = ops.divide(mass, ops.sum(kept, axis, True))
     return ops.maximum(ops.subtract(x, t), 0.0)
 

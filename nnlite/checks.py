@@ -74,7 +74,7 @@ def positive_int(name, value):
     if not is_number(value, "[1, inf]") or value % 1:
         raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
     if value > LARGEST_SIZE:
-        raise ValueError(f"expected {name} to be a positive integer below 2**31, got {value!r}")
+        raise ValueError(f"expected {name} to be less than 2**31, got {value!r}")
     return int(value)
 
 

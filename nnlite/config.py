@@ -3,7 +3,6 @@
 What is active (a precision, a seed, recordings, the layers being called) is held by context
 variables, which each thread has for itself."""
 
-import contextlib
 import contextvars
 import functools
 import os
@@ -48,16 +47,19 @@ def floatx():
     return _precision.get() or _settings["floatx"]
 
 
-@contextlib.contextmanager
-def precision(real):
+class precision:
     """`floatx()` is `real` inside the block, in this thread only: a model computes in its own
     precision."""
-    before = _precision.get()
-    _precision.set(real)
-    try:
-        yield
-    finally:
-        _precision.set(before)
+
+    def __init__(self, real):
+        self.real = real
+
+    def __enter__(self):
+        self.before = _precision.get()
+        _precision.set(self.real)
+
+    def __exit__(self, *exc):
+        _precision.set(self.before)
 
 
 def set_floatx(value):
@@ -123,15 +125,18 @@ def next_seed():
     return int(generator.integers(2**63))
 
 
-@contextlib.contextmanager
-def seeded(seed):
+class seeded:
     """`next_seed` follows from `seed` inside the block, in this thread only."""
-    before = _random.get()
-    _random.set(_generator(seed))
-    try:
-        yield
-    finally:
-        _random.set(before)
+
+    def __init__(self, seed):
+        self.seed = seed
+
+    def __enter__(self):
+        self.before = _random.get()
+        _random.set(_generator(self.seed))
+
+    def __exit__(self, *exc):
+        _random.set(self.before)
 
 
 def set_random_seed(seed):

@@ -247,7 +247,7 @@ class IterableBatches:
         self.single_pass = self.steps is None and hasattr(batches, "__next__")
         self._pass = None  # what is left of the pass that is under way
         self._iterator = None  # the one that it reads
-        self._reader = None  # what reads it ahead
+        self._thread = None  # the one that reads it ahead
         self._closed = False
         self._done = 0  # batches of it
         self._first = []  # the item that `first` took, which the pass begins with
@@ -313,10 +313,12 @@ class IterableBatches:
     @contextlib.contextmanager
     def _reading(self, items):
         """Sources of some items of the pass, read ahead by a second thread until the block ends."""
-        reader = self._reader = Prefetch(
+        reader = Prefetch(
             (self._read(self._done + k, x) for k, x in enumerate(items)), self._close_if_told
         )
         try:
+            self._thread = reader.thread
+            reader.start()
             yield reader
         except GeneratorExit:  # no more are needed; an iterator of the caller's own may be used on
             self._closed |= self._iterator is not self.batches
@@ -327,7 +329,7 @@ class IterableBatches:
         finally:
             reader.stop(PATIENCE if self._closed else None)
             if not reader.thread.is_alive():
-                self._reader = None
+                self._thread = None
 
     def close(self):
         """Close the iterator that is read, as nobody goes on with it after an error.
@@ -335,7 +337,7 @@ class IterableBatches:
         The thread that reads it does so, if it is at it, when the item has come.
         """
         self._closed = True
-        if self._reader is None:
+        if self._thread is None:
             self._close_if_told()
 
     def _close_if_told(self):

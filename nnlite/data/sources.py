@@ -148,13 +148,13 @@ class SparseSource(Source):
     """
 
     def __init__(self, values, name):
+        check_sparse(values, name)
         matrix = values.tocsr()
         if len(matrix.shape) != 2 or matrix.dtype.kind not in "biuf":
             raise TypeError(
                 f"{name}: expected a sparse matrix of numbers, got shape {matrix.shape} of type "
                 f"{matrix.dtype}"
             )
-        _check_csr(matrix, name)
         if not matrix.has_canonical_format:
             matrix = matrix.copy()
             matrix.sum_duplicates()
@@ -200,24 +200,28 @@ class SparseSource(Source):
         return gather_csr(*placeholders, index, shape, config.floatx(), self.code, rows)
 
 
-def _check_csr(matrix, name):
-    """Refuse a CSR matrix whose arrays point outside of each other: C would follow them."""
-    begin, columns = matrix.indptr, matrix.indices
-    stored = min(len(columns), len(matrix.data))
+def check_sparse(values, name):
+    """Refuse a CSR or CSC matrix whose arrays point outside of each other: C would follow them."""
+    kind = getattr(values, "format", None)
+    if kind not in ("csr", "csc"):
+        return
+    lines, entries = values.shape if kind == "csr" else values.shape[::-1]
+    begin, places = values.indptr, values.indices
+    stored = min(len(places), len(values.data))
     if (
-        len(begin) != matrix.shape[0] + 1
+        len(begin) != lines + 1
         or begin[0] != 0
         or begin[-1] > stored
         or (begin[1:] < begin[:-1]).any()
     ):
         raise ValueError(
-            f"{name}: expected the indptr of a CSR matrix of {matrix.shape[0]} rows to rise from 0 "
-            f"to its {stored} entries at most; was it edited?"
+            f"{name}: expected the indptr of a {kind.upper()} matrix of shape {values.shape} to "
+            f"rise from 0 to {stored} at most, the number of its entries; was it edited?"
         )
-    if len(columns) and not 0 <= columns.min() <= columns.max() < matrix.shape[1]:
+    if len(places) and not 0 <= places.min() <= places.max() < entries:
         raise ValueError(
-            f"{name}: expected the indices of a CSR matrix to be columns from 0 to "
-            f"{matrix.shape[1] - 1}, got {columns.min()} to {columns.max()}"
+            f"{name}: expected the indices of a {kind.upper()} matrix of shape {values.shape} to "
+            f"be from 0 to {entries - 1}, got {places.min()} to {places.max()}"
         )
 
 

@@ -39,6 +39,8 @@ class LayerReading:
         Each weight of its own that training changes, and the gradient of the loss.
     is_output : bool
         Whether the model gives the output to its user.
+    before : set of str
+        The names of the layers that its output depends on.
     """
 
     layer: Layer
@@ -48,6 +50,7 @@ class LayerReading:
     gradient: object
     weights: list
     is_output: bool
+    before: set
 
 
 @dataclass(eq=False)
@@ -176,8 +179,11 @@ def _read_layers(case, model):
     calls = recording.calls[:forward]
     paths = _paths(model)
     made = {}  # by the path of a layer: its calls
+    after = {}  # by the id of a tensor: the paths of the layers that it depends on
     for call in calls:
         path = _path_in(paths, call.scope)
+        known = {path}.union(*(after.get(id(t), ()) for t in call.inputs)) - {None}
+        after.update((id(t), known) for t in call.outputs)
         if path is not None and call.outputs and call.outputs[0].dtype in REALS:
             made.setdefault(path, []).append(call)
     own = {path: _trained(layer, on) for path, (layer, on) in paths.items()}
@@ -205,19 +211,20 @@ def _read_layers(case, model):
         case.layers.append(
             LayerReading(
                 layer,
-                path.partition(".")[2] or path,
+                _short(path),
                 None if result is None else result._data,
                 None if result is None else activation_of(result, calls),
                 known[-1] if known else None,
                 [(v._data, gradients.get(id(v))) for v in own[path]],
                 result is not None and id(result) in ends,
+                {_short(p) for p in after.get(id(result), ()) if p != path},
             )
         )
     order = {path: k for k, path in enumerate(made)}
-    names = {path.partition(".")[2] or path: order.get(path, len(order)) for path in paths}
+    names = {_short(path): order.get(path, len(order)) for path in paths}
     case.layers.sort(key=lambda r: names[r.name])
     case.unused = [
-        path.partition(".")[2]
+        _short(path)
         for path, (layer, _) in paths.items()
         if not (layer.built or isinstance(layer, InputLayer))
     ]
@@ -248,6 +255,11 @@ def _paths(model):
 
     walk(model, model.name, True)
     return found
+
+
+def _short(path):
+    """The name of a layer: its path without the model."""
+    return path.partition(".")[2] or path
 
 
 def _path_in(paths, scope):

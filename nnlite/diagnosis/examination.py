@@ -1,5 +1,7 @@
 """The examination: `doctor` makes every check on a copy of a model, with data."""
 
+import warnings
+
 from nnlite import config
 from nnlite.diagnosis import of_data, of_layers, of_training
 from nnlite.diagnosis.case import SEED, case_of
@@ -17,7 +19,8 @@ CHECKS = (
     of_layers.untrained_layers,
     of_layers.dead_units,
     of_layers.saturated_units,
-    of_layers.gradients,
+    of_layers.vanishing_gradients,
+    of_layers.exploding_gradients,
     of_training.learning_rate,
     of_training.drifting_curves,
 )
@@ -70,7 +73,8 @@ def doctor(model, X, y, validation_data=None):
     >>> [finding.name for finding in nnlite.doctor(model, X, y).findings]
     ['logits taken as probabilities']
     """
-    with config.seeded(SEED):
+    with config.seeded(SEED), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of copies that train: the findings say it
         case = _case(model, X, y, validation_data)
         findings = [finding for check in CHECKS for finding in check(case)]
     examined = [check.__name__.replace("_", " ") for check in CHECKS]

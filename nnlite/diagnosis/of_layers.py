@@ -22,8 +22,8 @@ def dead_units(case):
             which = "all" if count == len(dead) else f"{count} of"
             figure = f"{which} {len(dead)} units give the same number for every row"
             cure = (
-                "lower the learning rate, scale the inputs, initialize with he_normal, or take "
-                "leaky_relu or elu"
+                "scale the inputs to a mean of 0, lower the learning rate, initialize with "
+                "he_normal, or take leaky_relu or elu"
             )
             severity = "error" if count == len(dead) else "warning"
             yield Finding("dead units", severity, figure, cure, r.name)
@@ -46,55 +46,62 @@ def _hidden(case):
     return [r for r in case.layers if not r.is_output and r.output is not None]
 
 
-def gradients(case):
-    """Gradients neither vanish nor explode from the last layer to the first."""
-    if "gradients" in case.missed:
-        return
-    with np.errstate(over="ignore", invalid="ignore"):
-        sizes = [(r, _relative(r)) for r in case.layers if r.weights and _relative(r) is not None]
-        forward = [(r, _rms(r.output)) for r in _hidden(case)]
-    strange = [r for r, size in (*forward, *sizes) if not np.isfinite(size)]
-    if strange or (case.loss is not None and not np.isfinite(case.loss)):
-        where = strange[0].name if strange else None
-        figure = f"the loss of a batch is {case.loss:.4g}"
+def vanishing_gradients(case):
+    """The gradients of a layer's weights are not far smaller than those of the layers after it."""
+    sizes = _gradients_of_weights(case)
+    for r, size in sizes:
+        later = max((other for s, other in sizes if r.name in s.before), default=0.0)
+        if 0 < size < VANISHED * later:
+            figure = (
+                f"the gradient of its weights is {size / later:.1e} times that of the layer where "
+                "it is largest, relative to the weights"
+            )
+            cure = (
+                "take relu or elu for sigmoid or tanh, BatchNormalization, connections that skip "
+                "layers, or fewer layers"
+            )
+            yield Finding("vanishing gradients", "warning", figure, cure, r.name)
+            return  # those after it are on the way there
+
+
+def exploding_gradients(case):
+    """Neither outputs nor gradients grow a thousandfold from layer to layer, or beyond numbers."""
+    outputs = [(r, _rms(r.output)) for r in _hidden(case)]
+    strange = [r.name for r, s in (*outputs, *_gradients_of_weights(case)) if not np.isfinite(s)]
+    if strange or not np.isfinite(case.loss or 0.0):
+        figure = f"the loss of a batch is {case.loss}, or its gradient is not finite"
         cure = "start from new weights, with a lower learning rate, scaled inputs or clipnorm=1.0"
-        yield Finding("exploding gradients", "error", figure, cure, where)
+        yield Finding("exploding gradients", "error", figure, cure, (*strange, None)[0])
         return
-    if len(sizes) < 2:
-        return
-    (first, least), later = sizes[0], max(size for _, size in sizes[1:])
-    if 0 < least < VANISHED * later:
-        figure = (
-            f"the gradient of its weights is {least / later:.1e} times that of the layer where "
-            "it is largest, relative to the weights"
-        )
-        cure = (
-            "take relu or elu for sigmoid or tanh, BatchNormalization, connections that skip "
-            "layers, or fewer layers"
-        )
-        yield Finding("vanishing gradients", "warning", figure, cure, first.name)
     scale = max([1.0, *(_rms(values) for values, _ in case.inputs)])
-    grown = [(r, size) for r, size in forward if size > EXPLODED * scale]
-    back = [(r, _rms(r.gradient)) for r in case.layers if r.gradient is not None]
-    if grown:
-        r, size = grown[0]
-        figure = f"its outputs have a root mean square of {size:.2g}, for inputs of {scale:.2g}"
-    elif len(back) > 1 and back[0][1] > EXPLODED * back[-1][1] > 0:
-        r, figure = back[0][0], f"its gradient is {back[0][1] / back[-1][1]:.1e} times the last's"
-    else:
-        return
+    gradients = [(r, _rms(r.gradient)) for r in case.layers if r.gradient is not None]
+    grown = []
+    for r, size in outputs:
+        if size > EXPLODED * scale:
+            grown.append((r, f"its outputs have a root mean square of {size:.2g}"))
+    for r, size in gradients:
+        later = max((other for s, other in gradients if r.name in s.before), default=0.0)
+        if size > EXPLODED * later > 0:
+            grown.append((r, f"the gradient of its outputs is {size / later:.1e} times any later"))
     cure = "initialize with he_normal or glorot_uniform, add BatchNormalization, or clipnorm=1.0"
-    yield Finding("exploding gradients", "warning", figure, cure, r.name)
+    for r, figure in grown[:1]:
+        yield Finding("exploding gradients", "warning", figure, cure, r.name)
+
+
+def _gradients_of_weights(case):
+    """(layer, gradient of its largest weight, relative to that weight) of each that has one."""
+    sizes = [(r, _relative(r)) for r in case.layers if r.weights]
+    return [(r, size) for r, size in sizes if size is not None]
 
 
 def _relative(reading):
-    """The gradient of a layer's largest weight, relative to that weight; None without one."""
     weight, gradient = max(reading.weights, key=lambda pair: pair[0].size)
     return None if gradient is None else _rms(gradient) / (_rms(weight) + 1e-12)
 
 
 def _rms(values):
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
 def untrained_layers(case):

@@ -62,7 +62,7 @@ def _label(name):
 def _draw_outputs(ax, readings, places):
     """The middle 90 % and the median of what each layer gives, and the share of zeros."""
     with np.errstate(all="ignore"):
-        parts = [np.nanpercentile(r.output, (5, 50, 95)) for r in readings]
+        parts = [np.percentile(r.output, (5, 50, 95)) for r in readings]
     for place, (low, middle, high), r in zip(places, parts, readings):
         if not np.isfinite((low, high)).all():
             ax.text(0, place, "not finite", color=WRONG, va="center", fontsize=9)
@@ -88,8 +88,9 @@ def _draw_outputs(ax, readings, places):
                 color="#57606a",
             )
     ax.margins(x=0.18)
-    widest = max((abs(p[k]) for p in parts for k in (0, 2) if np.isfinite(p[k])), default=1.0)
-    typical = np.median([p[2] - p[0] for p in parts]) if parts else 1.0
+    known = [p for p in parts if np.isfinite(p).all()]
+    widest = max((np.abs(p).max() for p in known), default=1.0)
+    typical = np.median([p[2] - p[0] for p in known]) if known else 1.0
     if widest > 50 * max(typical, 1e-9):
         ax.set_xscale("symlog", linthresh=10.0 ** np.ceil(np.log10(max(typical, 1e-6))))
     ax.set_title("Outputs", loc="left", fontsize=11, fontweight="bold")

@@ -11,6 +11,7 @@ from sklearn.utils.validation import assert_all_finite, check_is_fitted, validat
 
 from nnlite import errors, warn
 from nnlite.checks import refuse_masked
+from nnlite.data.sources import check_sparse
 
 
 def validate_X_y(estimator, X, y, reset):
@@ -52,6 +53,7 @@ def _validate_data(estimator, X, *y, **options):
     """X, or X and y, after scikit-learn's `validate_data`; X is numeric afterwards."""
     refuse_masked("X", X)
     _check_undated(X)
+    check_sparse(X, "X")
     with errors.reworded(lambda message: f"{_without_numbers(X)}{message}"):
         found = validate_data(estimator, X, *y, **options, **NUMBERS)
         rows = found[0] if y else found

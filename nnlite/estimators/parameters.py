@@ -280,6 +280,8 @@ class NestedParamsMixin(BaseEstimator):
         A copy of `of_model`, the optimizer of a compiled Model, if there is one.
         """
         optimizer = clone(optimizers.get(self.optimizer) if of_model is None else of_model)
+        if optimizer is None:
+            raise TypeError("optimizer: expected an optimizer or its name, got None")
         if self.learning_rate is not None:
             optimizer = with_learning_rate(optimizer, self.learning_rate)
         optimizer._check()

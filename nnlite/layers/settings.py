@@ -7,7 +7,7 @@ import numbers
 import numpy as np
 
 from nnlite import activations, config, initializers, regularizers
-from nnlite.checks import LARGEST_SIZE
+from nnlite.checks import LARGEST_SIZE, positive_int
 from nnlite.errors import prefixed
 from nnlite.ops.windows import check_padding
 
@@ -68,7 +68,8 @@ def axes(name, value):
 
 def axes_or_none(name, value):
     """Raise an error unless a setting is an axis, several, none, or None."""
-    return () if value in (None, (), []) else axes(name, value)
+    none = value is None or (isinstance(value, (list, tuple)) and not value)
+    return () if none else axes(name, value)
 
 
 def axes_within(name, value, ndim):
@@ -78,6 +79,22 @@ def axes_within(name, value, ndim):
     if len(found) != len(given):
         raise ValueError(f"expected {name} within {ndim} dimensions, each once, got {value!r}")
     return found
+
+
+def axes_of_samples(axis, shape):
+    """The axes of the setting `axis`, none of them the batch, as sorted numbers of at least 1."""
+    found = axes_within("axis", axis, len(shape))
+    if 0 in found:
+        raise ValueError(f"expected axis without the batch, axis 0, got {axis!r}")
+    if any(shape[d] is None for d in found):
+        raise ValueError(f"expected known sizes along axis {axis!r}, got shape {shape}")
+    return found
+
+
+def groups(name, value):
+    """Raise a ValueError unless a setting is a number of groups, or -1."""
+    if not _is_int(value) or value != -1:
+        positive_int(name, value)
 
 
 def permutation(name, value):
@@ -97,14 +114,14 @@ def noise_shape(name, value):
 
 
 def numbers_of(name, value):
-    """Raise a ValueError unless a setting is real numbers; returns them as a float64 array."""
+    """Raise a ValueError unless a setting is finite numbers; returns them as a float64 array."""
     try:
         found = np.asarray(value)
-        if found.dtype.kind not in "biuf" or np.ma.is_masked(value) or np.isnan(found).any():
-            raise TypeError
-        return found.astype(np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"expected {name} to be numbers, got {value!r}") from None
+    except ValueError:  # of rows of different lengths
+        found = np.asarray(None)
+    if found.dtype.kind not in "iuf" or np.ma.is_masked(value) or not np.isfinite(found).all():
+        raise ValueError(f"expected {name} to be numbers, got {value!r}")
+    return found.astype(np.float64)
 
 
 def sizes(name, value):

@@ -5,6 +5,7 @@ from nnlite.checks import positive_int
 from nnlite.layers import settings
 from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
+from nnlite.ops.image import INTERPOLATIONS
 from nnlite.ops.windows import pair
 
 
@@ -91,10 +92,10 @@ class UpSampling2D(ImageLayer):
     size : int or (int, int), default (2, 2)
         The number of rows for each row, and of columns for each column.
     data_format : {'channels_last'}, optional
-    interpolation : {'nearest', 'bilinear'}, default 'nearest'
+    interpolation : {'nearest', 'bilinear', 'bicubic', 'lanczos3', 'lanczos5'}, default 'nearest'
         - 'nearest': copies.
-        - 'bilinear': values on the lines between neighbours' centers; the outermost pixels go on
-          beyond theirs.
+        - the others: weighted means of pixels near the center of the new one, of up to 2, 4, 6 or
+          10 along each axis. Pixels outside of the image do not count.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -109,7 +110,7 @@ class UpSampling2D(ImageLayer):
     (1, 10, 10, 3)
     """
 
-    _legal = {"size": pair, "interpolation": ("nearest", "bilinear")}
+    _legal = {"size": pair, "interpolation": tuple(INTERPOLATIONS)}
 
     def __init__(self, size=(2, 2), data_format=None, interpolation="nearest", **kwargs):
         super().__init__(data_format, **kwargs)

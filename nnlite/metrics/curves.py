@@ -103,12 +103,12 @@ class AUC(Counting):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         levels = self._levels()
-        y_true, y_pred = self._aligned(y_true, y_pred)
+        labels, y_pred = self._aligned(y_true, y_pred)
         if self.from_logits:
             y_pred = ops.sigmoid(y_pred)
         columns = None if self.multi_label else self.label_weights
         weight = weighted_columns(y_pred, sample_weight, columns)
-        self._count(levels, y_true, y_pred, weight, y_pred.shape[-1] if self.multi_label else 1)
+        self._count(levels, labels, y_pred, weight, y_pred.shape[-1] if self.multi_label else 1)
 
     def result(self):
         """The area so far, a float."""
@@ -187,9 +187,9 @@ class _BestGiven(Counting):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         levels = self._levels()
-        y_true, y_pred = self._aligned(y_true, y_pred)
+        labels, y_pred = self._aligned(y_true, y_pred)
         weight = weighted_columns(y_pred, sample_weight, only(self.class_id, y_pred))
-        self._count(levels, y_true, y_pred, weight)
+        self._count(levels, labels, y_pred, weight)
 
     def _best(self, constrained, rate):
         if np.isnan(rate).any():

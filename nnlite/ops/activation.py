@@ -336,12 +336,20 @@ for _name in ("softmax", "log_softmax"):
     Op(f"{_name}_gradient", infer=_infer_softmax, in_place=(0, 1))
 
 
-def _along(axis, function, x):
-    """Apply `function`, which works along the last axis, along others."""
+def along_axes(axis, function, x):
+    """Apply a function that works along the last axis along others.
+
+    Parameters
+    ----------
+    axis : int or tuple of int
+    function : function of a tensor
+    x : tensor
+    """
     axes = list(axis) if isinstance(axis, (tuple, list)) else [axis]
     if not axes or not all(isinstance(a, Integral) and -x.ndim <= a < x.ndim for a in axes):
         raise ValueError(
-            f"softmax: expected an axis within {x.ndim} dimensions, got {axis!r} (shape {x.shape})"
+            f"{function.__name__}: expected an axis within {x.ndim} dimensions, got {axis!r} "
+            f"(shape {x.shape})"
         )
     axes = sorted({a % x.ndim for a in axes})
     order = [d for d in range(x.ndim) if d not in axes] + axes
@@ -373,7 +381,7 @@ def softmax(x, axis=-1):
     """
     (x,) = operands(x)
     if not isinstance(axis, Integral) or axis not in (-1, x.ndim - 1):
-        return _along(axis, softmax, x)
+        return along_axes(axis, softmax, x)
     y = call("softmax", [x])
     y.logits = ("softmax", x)
     return y
@@ -391,5 +399,5 @@ def log_softmax(x, axis=-1):
     """
     (x,) = operands(x)
     if not isinstance(axis, Integral) or axis not in (-1, x.ndim - 1):
-        return _along(axis, log_softmax, x)
+        return along_axes(axis, log_softmax, x)
     return call("log_softmax", [x])

@@ -7,10 +7,9 @@ import numpy as np
 from nnlite.checks import LARGEST_SIZE, check_choice, is_number
 from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import as_array
-from nnlite.ops.elementwise import add, multiply
+from nnlite.ops.linear import linear
 from nnlite.ops.operands import call, constant, number, operands
-from nnlite.ops.shape import broadcast_to, reshape
-from nnlite.ops.slicing import concatenate, expand_dims, split
+from nnlite.ops.shape import broadcast_to, reshape, transpose
 from nnlite.ops.windows import check_images, pair
 
 
@@ -71,17 +70,40 @@ def pad2d(x, padding):
     return call("pad2d", [x], top=top, left=left, size=size)
 
 
+def _lanczos(radius):
+    return lambda d: np.where(d < radius, np.sinc(d) * np.sinc(d / radius), 0)
+
+
+def _cubic(d):  # Keys's, with the slope -1/2
+    inner, outer = ((1.5 * d - 2.5) * d) * d + 1, ((-0.5 * d + 2.5) * d - 4) * d + 2
+    return np.where(d < 1, inner, np.where(d < 2, outer, 0))
+
+
+# The weight of a pixel by its distance from the place that is read.
+INTERPOLATIONS = {
+    "nearest": None,
+    "bilinear": lambda d: np.maximum(1 - d, 0),
+    "bicubic": _cubic,
+    "lanczos3": _lanczos(3),
+    "lanczos5": _lanczos(5),
+}
+
+
 def upsample2d(x, size=(2, 2), interpolation="nearest"):
     """Enlarge images: repeat each row and each column, or interpolate between them.
+
+    R. G. Keys: "Cubic convolution interpolation for digital image processing", IEEE Transactions on
+    Acoustics, Speech, and Signal Processing 29, 1981.
 
     Parameters
     ----------
     x : tensor, shape (N, H, W, C)
     size : int or pair of int, default (2, 2)
         The number of rows for each row, and of columns for each column.
-    interpolation : {'nearest', 'bilinear'}, default 'nearest'
-        'bilinear': values on the lines between the centers of neighbours; beyond those of the
-        outermost pixels, the values of these.
+    interpolation : {'nearest', 'bilinear', 'bicubic', 'lanczos3', 'lanczos5'}, default 'nearest'
+        - 'nearest': copies.
+        - the others: weighted means of pixels near the center of the new one, of up to 2, 4, 6 or
+          10 along each axis. Pixels outside of the image do not count.
 
     Returns
     -------
@@ -92,37 +114,33 @@ def upsample2d(x, size=(2, 2), interpolation="nearest"):
     >>> from nnlite import ops
     >>> ops.upsample2d([[[[1.0], [2.0]]]], (1, 2)).numpy().ravel()
     array([1., 1., 2., 2.], dtype=float32)
+    >>> ops.upsample2d([[[[1.0], [2.0]]]], (1, 2), "bilinear").numpy().ravel()
+    array([1.  , 1.25, 1.75, 2.  ], dtype=float32)
     """
     x = _images(x)
     down, right = pair("size", size)
-    check_choice("interpolation", interpolation, ("nearest", "bilinear"), "upsample2d")
-    if interpolation == "bilinear":
-        return _interpolated(_interpolated(x, 1, down), 2, right)
+    check_choice("interpolation", interpolation, [*INTERPOLATIONS], "upsample2d")
     n, height, width, channels = x.shape
+    if interpolation != "nearest":
+        if max(height * down, width * right) > 2**20:
+            raise ValueError(f"expected size to give images of at most 2**20 pixels, got {size}")
+        kernel = INTERPOLATIONS[interpolation]
+        return _resampled(_resampled(x, 1, down, kernel), 2, right, kernel)
     repeated = broadcast_to(
         reshape(x, (n, height, 1, width, 1, channels)), (n, height, down, width, right, channels)
     )
     return reshape(repeated, (n, height * down, width * right, channels))
 
 
-def _interpolated(x, axis, factor):
-    """`x` with `factor` entries for each along an axis, on lines between neighbours' centers."""
+def _resampled(x, axis, factor, kernel):
+    """`x` with `factor` entries for each along an axis: weighted means by a kernel of distances."""
     n = x.shape[axis]
     if factor == 1 or not n:
         return x
-    edged = concatenate([split(x, [1], axis)[0], x, split(x, [n - 1], axis)[1]], axis)
-    before, after = split(edged, [n], axis)[0], split(edged, [2], axis)[1]
-    off = (np.arange(factor) + 0.5) / factor - 0.5  # from the center of the pixel, in pixels
-    parts = [
-        multiply(expand_dims(value, axis + 1), weights.reshape(-1, *[1] * (x.ndim - axis - 1)))
-        for value, weights in (
-            (before, np.maximum(-off, 0)),
-            (x, 1 - abs(off)),
-            (after, np.maximum(off, 0)),
-        )
-    ]
-    shape = (*x.shape[:axis], n * factor, *x.shape[axis + 1 :])
-    return reshape(add(add(parts[0], parts[1]), parts[2]), shape)
+    centers = (np.arange(n * factor) + 0.5) / factor - 0.5
+    weights = kernel(abs(centers - np.arange(n)[:, None]))
+    order = [3 if d == axis else axis if d == 3 else d for d in range(4)]
+    return transpose(linear(transpose(x, order), weights / weights.sum(0)), order)
 
 
 # The codes of csrc/ops/image.c for the values outside of an image.

@@ -17,6 +17,8 @@ from nnlite.tree import map_structure
 
 PLANS_KEPT = 32  # per model
 
+_transaction = config.isolated(transaction)
+
 
 class CompiledStep:
     """One kind of step over batches of one size, ready to run: a plan and how its feeds move.
@@ -185,17 +187,15 @@ class StepCache:
     def step(self, model, kind, batches):
         """The model's step for this layout of data; traced when it is first asked for."""
         key = _layout_key(kind, batches)
-        return self.find(model, key) or self._traced(model, key, kind, batches)
+        return self.find(model, key) or _transaction(None, self._traced, model, key, kind, batches)
 
-    @config.isolated
     def _traced(self, model, key, kind, batches):
-        with transaction():
-            step = self.find(model, key)  # another thread may have traced it meanwhile
-            if step is None:
-                step = CompiledStep(model, kind, batches)
-                # Tracing may have built layers.
-                self._seen = structure_version.latest, _structure_of(model)
-                self.keep(key, step)
+        step = self.find(model, key)  # another thread may have traced it meanwhile
+        if step is None:
+            step = CompiledStep(model, kind, batches)
+            # Tracing may have built layers.
+            self._seen = structure_version.latest, _structure_of(model)
+            self.keep(key, step)
         return step
 
 

@@ -271,6 +271,39 @@ def test_batch_normalization_of_an_axis_is_that_of_the_last_one_moved_there(axis
     assert np.array_equal(moved.moving_variance.numpy(), plain.moving_variance.numpy())
 
 
+def test_rows_of_zeros_have_gradients_through_unit_normalization():
+    x = Variable(np.zeros((2, 3)))
+    with GradientTape() as tape:
+        y = ops.sum(layers.UnitNormalization()(x))
+    assert np.isfinite(tape.gradient(y, x).numpy()).all()
+
+
+@pytest.mark.parametrize("kind", ["bilinear", "bicubic", "lanczos3", "lanczos5"])
+def test_interpolation_keeps_constants_and_mirrors_and_lines_inside_of_the_image(kind):
+    up = layers.UpSampling2D((3, 2), interpolation=kind)
+    assert np.allclose(up(np.full((1, 4, 5, 2), 7.0)).numpy(), 7.0, rtol=1e-6)
+    x = np.random.default_rng(0).normal(size=(2, 12, 13, 3))
+    y = up(x).numpy()
+    np.testing.assert_allclose(up(x[:, ::-1]).numpy(), y[:, ::-1], atol=1e-5)
+    line = np.broadcast_to(np.arange(24.0)[:, None, None], (1, 24, 2, 1))
+    inside = up(line).numpy()[0, 15:-15, 0, 0]
+    expected = (np.arange(72) + 0.5) / 3 - 0.5
+    tolerance = 1e-5 if kind.startswith("bi") else 0.02  # windowed sines are near a line
+    np.testing.assert_allclose(inside, expected[15:-15], atol=tolerance)
+
+
+def test_cubic_interpolation_halfway_between_pixels_is_keyss():
+    x = np.zeros((1, 1, 9, 1))
+    x[0, 0, 4] = 1.0
+    y = layers.UpSampling2D((1, 2), interpolation="bicubic")(x).numpy().ravel()
+    t = np.array([-1.75, -1.25, -0.75, -0.25])
+    near = 1.5 * abs(t) ** 3 - 2.5 * t**2 + 1
+    far = -0.5 * abs(t) ** 3 + 2.5 * t**2 - 4 * abs(t) + 2
+    half = np.where(abs(t) < 1, near, far)
+    np.testing.assert_allclose(y[5:13], [*half, *half[::-1]], atol=1e-6)
+    assert not y[:4].any() and not y[14:].any()
+
+
 def test_spatial_dropout_drops_whole_channels_of_a_sample():
     layer = layers.SpatialDropout2D(0.25, seed=1)
     y = layer(np.ones((100, 3, 4, 50)), training=True).numpy()

@@ -291,6 +291,18 @@ def test_custom_activation_can_be_trained_through():
     )
 
 
+@pytest.mark.parametrize("f", [keras.activations.softmax, keras.activations.sparsemax])
+def test_shares_along_several_axes_are_those_of_their_entries_as_one(f):
+    x = data((4, 3, 5, 2))
+    y = f(x, axis=(1, -1)).numpy()
+    rows = f(x.transpose(0, 2, 1, 3).reshape(4, 5, 6)).numpy()
+    assert np.array_equal(y, rows.reshape(4, 5, 3, 2).transpose(0, 2, 1, 3))
+    np.testing.assert_allclose(y.sum((1, 3)), 1, rtol=1e-5)
+    for axis in ((), 4, "a", (1.5,)):
+        with pytest.raises(ValueError, match=f"{f.__name__}: expected an axis within 4 dimensions"):
+            f(x, axis=axis)
+
+
 @pytest.mark.parametrize("make", [lambda f: Dense(2, f), Activation])
 def test_unknown_activation_is_named_and_the_known_ones_listed(make):
     with pytest.raises(

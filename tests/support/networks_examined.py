@@ -93,6 +93,19 @@ def functional():
     return compiled(nnlite.Model([inputs, other], Dense(3, "softmax")(x)))
 
 
+def exploding_backwards():
+    large = nnlite.initializers.RandomNormal(0, 1e5)
+    return classifier(16, layers.Rescaling(1e-5), Dense(16, "relu", kernel_initializer=large))
+
+
+def not_finite():
+    model = classifier(16, 16)
+    kernel, bias = model.layers[1].get_weights()
+    kernel[0, 0] = np.nan
+    model.layers[1].set_weights([kernel, bias])
+    return model
+
+
 def convolution():
     return Sequential([Conv2D(8, 3, activation="relu"), Flatten(), Dense(1, "sigmoid")])
 

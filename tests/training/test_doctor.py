@@ -12,7 +12,9 @@ from sklearn.linear_model import LogisticRegression
 
 import nnlite
 from nnlite import NNClassifier, config
-from nnlite.layers import Dense, Dropout
+from nnlite.diagnosis import case, of_training
+from nnlite.layers import Dense, Dropout, Input
+from nnlite.optimizers import Adam
 
 
 def names(diagnosis):
@@ -121,6 +123,48 @@ def test_what_cannot_be_looked_at_is_said():
     model.compile("adam")
     diagnosis = nnlite.doctor(model, X, THREE)
     assert "gradients" in diagnosis.missed and "not looked at: gradients" in repr(diagnosis)
+
+
+def test_gradients_that_explode_on_the_way_back_are_found():
+    found = nnlite.doctor(nets.exploding_backwards(), X, THREE).findings
+    assert ("exploding gradients", "rescaling") in [(f.name, f.layer) for f in found]
+
+
+def test_weights_that_are_no_numbers_are_found():
+    diagnosis = nnlite.doctor(nets.not_finite(), X, THREE)
+    first = diagnosis.findings[0]
+    assert (first.name, first.severity, first.layer) == ("exploding gradients", "error", "dense_1")
+    assert diagnosis.missed["learning rate"] == "the loss is nan"
+    assert diagnosis.plot() is not None
+
+
+def test_an_output_of_several_is_named():
+    inputs = Input((6,))
+    outputs = [Dense(3, "softmax", name="kind")(inputs), Dense(1, name="size")(inputs)]
+    model = nnlite.Model(inputs, outputs)
+    model.compile("adam", ["sparse_categorical_crossentropy", "mse"])
+    (found,) = nnlite.doctor(model, X, [THREE, 1e4 * nets.NUMBERS]).findings
+    assert (found.name, found.layer) == ("unscaled targets", "size")
+
+
+def test_large_networks_are_given_fewer_rows_and_no_steps(monkeypatch):
+    monkeypatch.setattr(of_training, "MOST_SECONDS", 0)
+    monkeypatch.setattr(case, "BATCH_BYTES", 20 * 8 * (16 + 3 + 3))
+    diagnosis = nnlite.doctor(classifier(16, optimizer=Adam(1e-6)), X, THREE)
+    assert names(diagnosis) == [] and "takes too long" in diagnosis.missed["learning rate"]
+    assert len(diagnosis._layers[0].output) == 20
+
+
+def test_optimizers_without_a_learning_rate_are_left_alone():
+    class Fixed(nnlite.optimizers.Optimizer):
+        def __init__(self):
+            super().__init__(0.1)
+
+        def update_step(self, gradient, variable, learning_rate):
+            nnlite.ops.assign(variable, variable - learning_rate * gradient)
+
+    diagnosis = nnlite.doctor(classifier(8, optimizer=Fixed()), X, THREE)
+    assert names(diagnosis) == [] and "no learning_rate" in diagnosis.missed["learning rate"]
 
 
 WRONG = {
