@@ -4,6 +4,8 @@ Activations that have their own kernel are ops of `nnlite.ops`; the others are c
 A Dense layer or a convolution computes those in `FUSED` in the same pass as its product.
 """
 
+from numbers import Integral
+
 from nnlite import ops, registry
 from nnlite.checks import check_number, check_setting
 from nnlite.ops import (
@@ -269,7 +271,7 @@ def squareplus(x, b=4):
     # The formula of the definition would subtract infinity from infinity, and lose digits below 0.
     near = ops.clip(x, -1e18, 1e18)  # its square is finite; beyond, b does not matter
     root = ops.sqrt(ops.add(ops.square(near), b))
-    return ops.add(relu(x), ops.divide(0.5 * b, ops.add(ops.abs(x), root)))
+    return ops.add(relu(x), ops.divide(ops.multiply(0.5, b), ops.add(ops.abs(x), root)))
 
 
 def sparse_plus(x):
@@ -307,8 +309,8 @@ def sparsemax(x, axis=-1):
     """max(x - t, 0) with the t for which the sum along an axis is 1.
 
     This is the distribution with the smallest Euclidean distance to x. An entry of -inf gets 0;
-    where softmax is NaN, so is this. All pairs along the axis are
-    compared instead of sorted, so time and memory are quadratic in the number of classes.
+    where softmax is NaN, so is this. All pairs along the axis are compared instead of sorted, so
+    time and memory are quadratic in the number of classes.
 
     A. F. T. Martins, R. F. Astudillo: "From softmax to sparsemax", ICML 2016.
 
@@ -324,7 +326,7 @@ def sparsemax(x, axis=-1):
         Of the shape of x.
     """
     x = linear(x)
-    if axis not in (-1, x.ndim - 1):
+    if not isinstance(axis, Integral) or axis not in (-1, x.ndim - 1):
         return along_axes(axis, sparsemax, x)
     axis = x.ndim - 1
     # What is less than the maximum by 1 gets 0. Clipped, it is finite, and its share is still 0.

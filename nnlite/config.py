@@ -3,10 +3,10 @@
 What is active (a precision, a seed, recordings, the layers being called) is held by context
 variables, which each thread has for itself."""
 
-import contextlib
 import contextvars
 import functools
 import os
+import random
 
 import numpy as np
 
@@ -47,16 +47,19 @@ def floatx():
     return _precision.get() or _settings["floatx"]
 
 
-@contextlib.contextmanager
-def precision(real):
+class precision:
     """`floatx()` is `real` inside the block, in this thread only: a model computes in its own
     precision."""
-    before = _precision.get()
-    _precision.set(real)
-    try:
-        yield
-    finally:
-        _precision.set(before)
+
+    def __init__(self, real):
+        self.real = real
+
+    def __enter__(self):
+        self.before = _precision.get()
+        _precision.set(self.real)
+
+    def __exit__(self, *exc):
+        _precision.set(self.before)
 
 
 def set_floatx(value):
@@ -122,19 +125,23 @@ def next_seed():
     return int(generator.integers(2**63))
 
 
-@contextlib.contextmanager
-def seeded(seed):
+class seeded:
     """`next_seed` follows from `seed` inside the block, in this thread only."""
-    before = _random.get()
-    _random.set(_generator(seed))
-    try:
-        yield
-    finally:
-        _random.set(before)
+
+    def __init__(self, seed):
+        self.seed = seed
+
+    def __enter__(self):
+        self.before = _random.get()
+        _random.set(_generator(self.seed))
+
+    def __exit__(self, *exc):
+        _random.set(self.before)
 
 
 def set_random_seed(seed):
-    """Make everything that draws random numbers from now on repeatable.
+    """Make everything that draws random numbers from now on repeatable: nnlite, `numpy.random` and
+    Python's `random`.
 
     Parameters
     ----------
@@ -149,3 +156,5 @@ def set_random_seed(seed):
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f"set_random_seed: expected an integer of at least 0, got {seed!r}")
     _settings["random"] = _generator(int(seed))
+    np.random.seed(int(seed) % 2**32)  # noqa: NPY002 (it takes no more)
+    random.seed(int(seed))

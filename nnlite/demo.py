@@ -30,6 +30,7 @@ from nnlite.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D
 from nnlite.optimizers import Adam
 from nnlite.optimizers.schedules import CosineDecay
 from nnlite.progress import ProgressBar
+from nnlite.terminal import is_live, write
 from nnlite.versions import __version__
 from nnlite.visualization import report
 
@@ -403,7 +404,7 @@ def _draw(path, data, trained, search):
 
 
 def _print(text):
-    print(text, flush=True)
+    write(text)
 
 
 def _row(name, value):
@@ -411,5 +412,5 @@ def _row(name, value):
 
 
 def _heading(text):
-    bold = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    bold = is_live(sys.stdout) and "NO_COLOR" not in os.environ
     _print(f"\n\033[1m{text}\033[0m" if bold else f"\n{text}")

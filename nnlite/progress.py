@@ -8,6 +8,8 @@ import shutil
 import sys
 import time
 
+from nnlite.terminal import is_live, write
+
 BAR_WIDTH = 12  # columns
 REDRAW_SECONDS = 0.1
 
@@ -18,10 +20,14 @@ def format_logs(logs):
 
 
 def _format_value(v):
-    """A value as text: '0.9876', or '[0.9876 0.1234]' for an array."""
+    """A value as text: '0.9876', or '[0.9876 0.1234]' for an array; what a callback added may be
+    anything."""
     if getattr(v, "ndim", 0):
         return f"[{' '.join(map(_format_value, v))}]"
-    return f"{v:{'.4g' if abs(v) < 1e-3 else '.4f'}}"
+    try:
+        return f"{v:{'.4g' if abs(v) < 1e-3 else '.4f'}}"
+    except (TypeError, ValueError):
+        return str(v)
 
 
 def format_amount(amount, unit):
@@ -78,7 +84,7 @@ class ProgressBar:
         self.done, self.start_time, self._drawn = 0, time.perf_counter(), 0.0
         self._in_notebook = "ipykernel" in sys.modules
         self._bar = _tqdm(total, label, unit, self._in_notebook)
-        self._live = sys.stdout.isatty()
+        self._live = is_live(sys.stdout)
 
     def update(self, done, logs=None):
         """Show that `done` units are finished, and the logs."""
@@ -88,7 +94,7 @@ class ProgressBar:
             self._bar.update(done - self._bar.n)
         elif self._live and time.perf_counter() - self._drawn > REDRAW_SECONDS:
             columns = shutil.get_terminal_size().columns - 1
-            print(f"\r{self._line(logs or {})[:columns]:<{columns}}", end="", flush=True)
+            write(f"\r{self._line(logs or {})[:columns]:<{columns}}", end="")
             self._drawn = time.perf_counter()
 
     def close(self, logs=None):
@@ -98,7 +104,7 @@ class ProgressBar:
             self._bar.close()
         else:
             start = "\r" if self._live else ""
-            print(f"{start}{self._line(logs or {})}", flush=True)
+            write(f"{start}{self._line(logs or {})}")
 
     def _describe(self, logs):
         """Set the text that tqdm writes around its bar."""
@@ -127,7 +133,7 @@ class ProgressBar:
 
 def _tqdm(total, label, unit, in_notebook):
     """tqdm's bar if it is installed and a terminal or notebook shows it, else None."""
-    if not (in_notebook or sys.stderr.isatty()):
+    if not (in_notebook or is_live(sys.stderr)):
         return None
     try:
         if in_notebook:

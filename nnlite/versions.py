@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 
 from nnlite.engine import _engine, dispatch
+from nnlite.terminal import write
 
 __version__ = importlib.metadata.version("nnlite")
 
@@ -17,17 +18,17 @@ def show_versions():
     >>> nnlite.show_versions()  # doctest: +ELLIPSIS
     nnlite ...
     """
-    print(f"nnlite          {__version__}")
-    print(f"python          {platform.python_version()} ({platform.platform()})")
+    write(f"nnlite          {__version__}")
+    write(f"python          {platform.python_version()} ({platform.platform()})")
     for package in ("numpy", "scikit-learn", "scipy", "scikit-optimize", "matplotlib", "tqdm"):
         try:
             found = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             found = "not installed"
-        print(f"{package:<15} {found}")
+        write(f"{package:<15} {found}")
     in_use = dispatch.engine("float32").isa
     runnable = list(dict.fromkeys(e.isa for e in _engine.engines()))
     built = ", ".join(_engine.built_isas())
-    print(f"engine          {in_use} (this CPU runs {', '.join(runnable)}; built: {built})")
-    print("precisions      float32, float64")
-    print(f"threads         {_engine.max_threads()}")
+    write(f"engine          {in_use} (this CPU runs {', '.join(runnable)}; built: {built})")
+    write("precisions      float32, float64")
+    write(f"threads         {_engine.max_threads()}")

@@ -15,9 +15,9 @@ PUBLIC = [
     *(
         f"nnlite.{name}"
         for name in (
-            "activations architecture backend callbacks datasets.mnist estimators initializers "
-            "layers losses metrics models nn ops optimizers optimizers.schedules plotting "
-            "preprocessing.image regularizers schedules utils wrappers.scikit_learn"
+            "activations architecture backend callbacks datasets.mnist diagnosis estimators "
+            "initializers layers losses metrics models nn ops optimizers optimizers.schedules "
+            "plotting preprocessing.image regularizers schedules utils wrappers.scikit_learn"
         ).split()
     ),
 ]

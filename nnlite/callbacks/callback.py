@@ -1,6 +1,7 @@
 """Callback: methods that `fit`, `evaluate` and `predict` call while they run."""
 
 from nnlite.configurable import Configurable
+from nnlite.errors import did_you_mean
 
 
 class Callback(Configurable):
@@ -281,6 +282,13 @@ class LambdaCallback(Callback):
     on_test_batch_begin, on_test_batch_end : function of (batch, logs), optional
     on_predict_begin, on_predict_end : function of (logs), optional
     on_predict_batch_begin, on_predict_batch_end : function of (batch, logs), optional
+    **kwargs
+        Further functions by any name that does not begin with 'on_': attributes for the others.
+
+    Raises
+    ------
+    TypeError
+        If something is no function, or a name begins with 'on_' that no method has.
 
     Examples
     --------
@@ -306,5 +314,17 @@ class LambdaCallback(Callback):
         on_predict_end=None,
         on_predict_batch_begin=None,
         on_predict_batch_end=None,
+        **kwargs,
     ):
+        for name in kwargs:
+            if name.startswith("on_"):
+                raise TypeError(
+                    f"LambdaCallback: there is no method {name!r}"
+                    f"{did_you_mean(name, self._signature())}"
+                )
+        for name, function in self._given.items():
+            if function is not None and not callable(function):
+                raise TypeError(
+                    f"LambdaCallback: expected {name} to be a function, got {function!r}"
+                )
         self.__dict__.update((k, f) for k, f in self._given.items() if f is not None)

@@ -2,13 +2,14 @@
 
 import inspect
 import math
-import numbers
 
 import numpy as np
 
-from nnlite import metrics
+from nnlite import metrics, ops
 from nnlite.callbacks.callback import Callback
+from nnlite.checks import is_number
 from nnlite.errors import did_you_mean
+from nnlite.terminal import write
 
 
 def higher_is_better(model, name):
@@ -34,21 +35,32 @@ def higher_is_better(model, name):
     return metrics.higher_is_better(name) if known is None else known
 
 
+VERBOSE = (0, 1, 2, False, True)
+
+
 class _Monitor(Callback):
     """Base of callbacks that watch one entry of the logs: `monitor`, `mode`, `min_delta`."""
 
+    _legal = {
+        "monitor": "str",
+        "verbose": VERBOSE,
+        "mode": ("auto", "min", "max"),
+        "patience": "[0, inf]",
+        "min_delta": "(-inf, inf)",
+    }
+
     def on_train_begin(self, logs=None):
-        if self.mode not in ("auto", "min", "max"):
-            raise self._error("mode 'auto', 'min' or 'max'", self.mode)
-        if not _is_number(self.patience) or not self.patience >= 0:
-            raise self._error("a patience of at least 0", self.patience)
-        if not _is_number(self.min_delta):
-            raise self._error("min_delta to be a number", self.min_delta)
         self.wait, self.best = 0, None
         self._rising = None if self.mode == "auto" else self.mode == "max"
 
     def _error(self, expected, got):
         return ValueError(f"{type(self).__name__}: expected {expected}, got {got!r}")
+
+    @property
+    def monitor_op(self):
+        """`ops.greater` or `ops.less`, as values that are better are greater or less; None as long
+        as this is not known."""
+        return {True: ops.greater, False: ops.less}.get(getattr(self, "_rising", None))
 
     def _value(self, logs):
         """The monitored value; None if it is one of validation and this epoch has none."""
@@ -117,6 +129,12 @@ class EarlyStopping(_Monitor):
     EarlyStopping(monitor='loss', patience=3)
     """
 
+    _legal = {
+        "baseline": "(-inf, inf)",
+        "restore_best_weights": "bool",
+        "start_from_epoch": "[0, inf]",
+    }
+
     def __init__(
         self,
         monitor="val_loss",
@@ -131,6 +149,7 @@ class EarlyStopping(_Monitor):
         self.monitor, self.min_delta, self.patience = monitor, min_delta, patience
         self.verbose, self.mode, self.baseline = verbose, mode, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self._check_given()
 
     def on_train_begin(self, logs=None):
         super().on_train_begin()
@@ -156,10 +175,10 @@ class EarlyStopping(_Monitor):
 
     def on_train_end(self, logs=None):
         if self.stopped_epoch and self.verbose:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            write(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose:
-                print(f"Restoring the weights of the best epoch: {self.best_epoch + 1}")
+                write(f"Restoring the weights of the best epoch: {self.best_epoch + 1}")
             self.model.set_weights(self.best_weights)
 
 
@@ -195,6 +214,8 @@ class ReduceLROnPlateau(_Monitor):
     ReduceLROnPlateau(factor=0.5, patience=3, min_lr=1e-05)
     """
 
+    _legal = {"factor": "[0, 1)", "cooldown": "[0, inf]", "min_lr": "[0, inf)"}
+
     def __init__(
         self,
         monitor="val_loss",
@@ -208,14 +229,10 @@ class ReduceLROnPlateau(_Monitor):
     ):
         self.monitor, self.factor, self.patience, self.verbose = monitor, factor, patience, verbose
         self.mode, self.min_delta, self.cooldown, self.min_lr = mode, min_delta, cooldown, min_lr
+        self._check_given()
 
     def on_train_begin(self, logs=None):
         super().on_train_begin()
-        if not _is_number(self.factor) or not 0 <= self.factor < 1:
-            raise self._error("factor in [0, 1)", self.factor)
-        for name in ("cooldown", "min_lr"):
-            if not _is_number(getattr(self, name)) or not getattr(self, name) >= 0:
-                raise self._error(f"{name} of at least 0", getattr(self, name))
         self.cooldown_counter = 0
 
     def on_epoch_end(self, epoch, logs=None):
@@ -239,7 +256,7 @@ class ReduceLROnPlateau(_Monitor):
         lower = max(rate * self.factor, float(self.min_lr))
         self.model.optimizer.learning_rate = lower
         if self.verbose:
-            print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {lower}.")
+            write(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {lower}.")
         self.cooldown_counter, self.wait = self.cooldown, 0
 
 
@@ -266,20 +283,28 @@ class LearningRateScheduler(Callback):
     [0.25, 0.125]
     """
 
+    _legal = {"verbose": VERBOSE}
+
     def __init__(self, schedule, verbose=0):
         self.schedule, self.verbose = schedule, verbose
+        self._check_given()
+        if not callable(schedule):
+            raise TypeError(
+                "LearningRateScheduler: expected schedule to be a function of (epoch, "
+                f"learning_rate), got {schedule!r}"
+            )
 
     def on_epoch_begin(self, epoch, logs=None):
         optimizer = self.model.optimizer
         now = [float(optimizer.learning_rate)] if _takes_two(self.schedule) else []
         rate = self.schedule(epoch, *now)
-        if not _is_number(rate):
+        if not is_number(rate):
             raise ValueError(
                 f"LearningRateScheduler: expected the schedule to return a number, got {rate!r}"
             )
         optimizer.learning_rate = float(rate)
         if self.verbose:
-            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+            write(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:
@@ -303,8 +328,11 @@ class TerminateOnNaN(Callback):
     TerminateOnNaN()
     """
 
+    _legal = {"raise_error": "bool"}
+
     def __init__(self, raise_error=False):
         self.raise_error = raise_error
+        self._check_given()
 
     def on_progress(self, done, logs=None):
         loss = (logs or {}).get("loss")
@@ -312,12 +340,8 @@ class TerminateOnNaN(Callback):
             return
         if self.raise_error:
             raise RuntimeError(f"TerminateOnNaN: the loss became {loss} by batch {done - 1}")
-        print(f"Batch {done - 1}: Invalid loss, terminating training")
+        write(f"Batch {done - 1}: Invalid loss, terminating training")
         self.model.stop_training = True
-
-
-def _is_number(value):
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _takes_two(function):

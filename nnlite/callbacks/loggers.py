@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from nnlite import progress
+from nnlite import progress, terminal
 from nnlite.callbacks.callback import Callback
 from nnlite.visualization.curves import plot_history
 
@@ -54,8 +54,11 @@ class ProgbarLogger(Callback):
         1: a progress bar for each epoch. 2: a line after each epoch.
     """
 
+    _legal = {"verbose": (1, 2)}
+
     def __init__(self, verbose=1):
         self.verbose, self._bar = verbose, None
+        self._check_given()
 
     def on_epoch_begin(self, epoch, logs=None):
         if self.verbose == 1:
@@ -69,7 +72,7 @@ class ProgbarLogger(Callback):
     def on_epoch_end(self, epoch, logs=None):
         if self.verbose == 2:
             label = f"Epoch {epoch + 1}/{self.params['epochs']}"
-            print(f"{label} - {progress.format_logs(logs)}", flush=True)
+            terminal.write(f"{label} - {progress.format_logs(logs or {})}")
         elif self._bar is not None:
             self._bar.close(logs)
             self._bar = None
@@ -107,15 +110,18 @@ class CSVLogger(Callback):
     <BLANKLINE>
     """
 
+    _legal = {"append": "bool"}
+
     def __init__(self, filename, separator=",", append=False):
         self.filename, self.separator, self.append = filename, separator, append
         self._keys = None
+        self._check_given()
+        if not isinstance(filename, (str, os.PathLike)) or not os.fspath(filename):
+            raise TypeError(f"CSVLogger: expected filename to be a path, got {filename!r}")
+        if not isinstance(separator, str) or len(separator) != 1 or separator in '\r\n"':
+            raise ValueError(f"CSVLogger: expected a separator of one character, got {separator!r}")
 
     def on_train_begin(self, logs=None):
-        if not isinstance(self.separator, str) or len(self.separator) != 1:
-            raise ValueError(
-                f"CSVLogger: expected a separator of one character, got {self.separator!r}"
-            )
         self._keys = None
         # The file is opened for each line: an interrupted training leaves no open file.
         with open(self.filename, "a" if self.append else "w", encoding="utf-8"):

@@ -13,6 +13,7 @@ import numpy as np
 
 from nnlite.config import next_seed
 from nnlite.data.prefetch import PATIENCE, Prefetch
+from nnlite.data.py_dataset import PyDataset
 from nnlite.data.sources import (
     apply_class_weight,
     leaves,
@@ -139,7 +140,7 @@ class ArrayBatches:
         Batches of one pass over all rows.
     """
 
-    name, single_pass = "x", False
+    name, single_pass, renews = "x", False, False
 
     def __init__(self, sources, size, numbers=None):
         self.sources, self.rng = sources, None
@@ -222,8 +223,13 @@ class IterableBatches:
         Batches of one pass; None if it is not known.
     single_pass : bool
         Whether only one pass can be made: an iterator of unknown length.
+    renews : bool
+        Whether a pass may follow the one before within an epoch: of an iterator, which decides
+        itself where it ends.
     random_access : bool
         Whether batches are asked for by number.
+    endless : bool
+        Whether there is a batch for every number.
     """
 
     def __init__(self, batches, name, read, check):
@@ -231,11 +237,13 @@ class IterableBatches:
         self.read, self.check = read, check
         self.random_access = hasattr(batches, "__getitem__") and hasattr(batches, "__len__")
         try:
-            self.steps = len(batches)
+            self.steps = batches.num_batches if isinstance(batches, PyDataset) else len(batches)
         except TypeError:
             self.steps = None
+        self.endless = self.steps is None and self.random_access
         if self.steps == 0:
             raise ValueError(f"{name}: expected at least one batch, got none")
+        self.renews = hasattr(batches, "__next__")
         self.single_pass = self.steps is None and hasattr(batches, "__next__")
         self._pass = None  # what is left of the pass that is under way
         self._iterator = None  # the one that it reads
@@ -267,8 +275,8 @@ class IterableBatches:
         Parameters
         ----------
         steps : int, optional
-            How many; by default those of one pass. A pass that ends before is followed by
-            another one, if that has batches.
+            How many; by default those of one pass. A pass that began in an earlier epoch is
+            followed by another one.
         restart : bool, default False
             Whether a new pass begins, where that is possible, and no other follows it.
 
@@ -276,6 +284,11 @@ class IterableBatches:
         ------
         BatchRange
         """
+        if self.endless and steps is None:
+            raise ValueError(
+                f"{self.name}: expected a number of steps to take (steps_per_epoch, steps, "
+                "validation_steps), as there is no end of batches: num_batches is None"
+            )
         if (restart or steps is None) and not self.single_pass:
             self._pass = None
         while steps is None or steps > 0:
@@ -294,7 +307,7 @@ class IterableBatches:
                 steps -= seen
             if steps != 0 or self._done == self.steps:
                 self._end()
-            if steps is None or restart or (is_new and not seen):
+            if steps is None or restart or (is_new and not (self.renews and seen)):
                 return
 
     @contextlib.contextmanager
@@ -335,7 +348,9 @@ class IterableBatches:
         _call(self.batches, "on_epoch_begin")
         self._done, self._closed = 0, False
         if self.random_access:
-            numbers = range(self.steps) if self.rng is None else self.rng.permutation(self.steps)
+            numbers = itertools.count() if self.endless else range(self.steps)
+            if self.rng is not None and not self.endless:
+                numbers = self.rng.permutation(self.steps)
             self._pass = self._iterator = (self.batches[int(k)] for k in numbers)
         else:
             self._pass = self._iterator = iter(self.batches)

@@ -4,10 +4,10 @@
 class PyDataset:
     """Base class of data sets that return batches by number.
 
-    A subclass defines `__len__`, the number of batches, and `__getitem__(index)`, which returns x,
-    (x, y) or (x, y, sample_weight). `fit` uses the batches of each epoch in a new random order
-    unless `shuffle=False`, and prefetches one batch in a second thread. `Sequence` is another name
-    of this class.
+    A subclass defines `__len__` or `num_batches`, the number of batches, and
+    `__getitem__(index)`, which returns x, (x, y) or (x, y, sample_weight). `fit` uses the batches
+    of each epoch in a new random order unless `shuffle=False`, and prefetches one batch in a second
+    thread. `Sequence` is another name of this class.
 
     Parameters
     ----------
@@ -33,7 +33,14 @@ class PyDataset:
         self.workers, self.use_multiprocessing = workers, use_multiprocessing
         self.max_queue_size = max_queue_size
 
+    @property
+    def num_batches(self):
+        """The number of batches, by default `len(self)`; None if there is no end of them."""
+        return len(self)
+
     def __len__(self):
+        if type(self).num_batches is not PyDataset.num_batches:
+            return self.num_batches  # None is a TypeError of len, as without a length
         raise NotImplementedError(f"{type(self).__name__}: define __len__, the number of batches")
 
     def __getitem__(self, index):

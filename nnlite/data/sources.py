@@ -10,8 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from nnlite import config
-from nnlite.checks import refuse_masked
+from nnlite.checks import is_number, refuse_masked
 from nnlite.engine.tensor import Tensor
+from nnlite.errors import prefixed
 from nnlite.ops.rows import SOURCE_CODES, gather, gather_csr
 from nnlite.tree import flatten, map_structure
 
@@ -291,13 +292,19 @@ def _array(values, name):
     if isinstance(values, Mapping):
         raise TypeError(f"{name}: expected one array, got a dict of {', '.join(map(str, values))}")
     try:
-        return np.asarray(values)
+        with prefixed(f"{name}: ", TypeError):  # a symbol has no values
+            return np.asarray(values)
     except ValueError:  # ragged
-        shapes = [getattr(v, "shape", None) or f"of {len(v)}" for v in values]
+        shapes = [getattr(v, "shape", None) or _size(v) for v in values]
         raise ValueError(
             f"{name}: expected one array, got a {type(values).__name__} of {len(values)} parts "
             f"that differ in shape: {', '.join(map(str, shapes[:4]))}"
         ) from None
+
+
+def _size(part):
+    """What a message says of a part of a list that is no array."""
+    return f"of {len(part)}" if hasattr(part, "__len__") else repr(part)
 
 
 def sources_of(x, y=None, sample_weight=None, multi_input=(False, False), integer=()):
@@ -321,7 +328,7 @@ def sources_of(x, y=None, sample_weight=None, multi_input=(False, False), intege
     shared = None if outputs else outputs  # one weight of a sample may do for all outputs
     sources = (
         _sources(x, "x", inputs, lambda key: key in integer),
-        None if y is None else _sources(y, "y", outputs, lambda key: "if possible"),
+        None if y is None else _sources(_alone(y), "y", outputs, lambda key: "if possible"),
         None
         if sample_weight is None
         else _sources(sample_weight, "sample_weight", shared, lambda key: False),
@@ -339,18 +346,44 @@ def sources_of(x, y=None, sample_weight=None, multi_input=(False, False), intege
     return sources
 
 
+def _alone(y):
+    """Targets that are the only entry of a tuple, as a data set may yield them, as they are."""
+    one = isinstance(y, tuple) and len(y) == 1 and np.ndim(getattr(y[0], "shape", 0)) == 1
+    return y[0] if one and len(y[0].shape) else y
+
+
 def _sources(values, name, several, integer):
-    if isinstance(values, Mapping) and several is not False:
-        return {k: source_of(v, f"{name}[{k!r}]", integer(k)) for k, v in values.items()}
+    if isinstance(values, Mapping) and (several is not False or (name != "x" and len(values) == 1)):
+        return {k: _entry(v, f"{name}[{k!r}]", integer(k)) for k, v in values.items()}
     if isinstance(values, (list, tuple)) and values:
         if several is None:
-            several = all(np.ndim(v) and hasattr(v, "shape") for v in values)
+            several = _holds_arrays(values)
         if several or isinstance(values[0], Source):
-            return [
-                None if v is None else source_of(v, f"{name}[{k}]", integer(k))
-                for k, v in enumerate(values)
-            ]
+            return [_entry(v, f"{name}[{k}]", integer(k)) for k, v in enumerate(values)]
     return source_of(values, name, integer(0))
+
+
+def _entry(values, name, integer):
+    """The Source of one of several inputs or outputs, or what is nested in its place."""
+    if values is None:
+        return None
+    several = isinstance(values, (list, tuple)) and len(values) > 0 and _holds_arrays(values)
+    if isinstance(values, Mapping) or several:
+        return _sources(values, name, True, lambda key: integer)
+    return source_of(values, name, integer)
+
+
+def _holds_arrays(values):
+    """Whether a list holds arrays, or lists and dicts of them, rather than being rows of one."""
+    return all(
+        isinstance(v, Mapping)
+        or (
+            np.ndim(v) > 0
+            if hasattr(v, "shape")
+            else isinstance(v, (list, tuple)) and len(v) > 0 and _holds_arrays(v)
+        )
+        for v in values
+    )
 
 
 def leaves(sources):
@@ -395,22 +428,44 @@ def packed(data):
     return tuple(data)
 
 
+def check_class_weight(class_weight):
+    """The weights of classes as a dict of int to float; an error if a key is no class number."""
+    if class_weight is None:
+        return None
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f"class_weight: expected a dict of class to weight, got {class_weight!r}")
+    for label, factor in class_weight.items():
+        if not (isinstance(label, np.bool_ | bool) or is_number(label, "(-inf, inf)")) or label % 1:
+            raise ValueError(
+                "class_weight: expected the numbers of classes as keys, such as {0: 1.0, 1: 2.0}, "
+                f"got the key {label!r}"
+            )
+        if not is_number(factor, "[0, inf)"):
+            raise ValueError(
+                f"class_weight: expected a number in [0, inf) for class {label!r}, got {factor!r}"
+            )
+    return {int(label): float(factor) for label, factor in class_weight.items()}
+
+
 def apply_class_weight(sources, class_weight):
     """Sources in which each sample's weight is multiplied by that of its class, 1 if it has
     none."""
     if class_weight is None:
         return sources
-    if not isinstance(class_weight, Mapping):
-        raise TypeError(f"class_weight: expected a dict of class to weight, got {class_weight!r}")
     x, y, weight = sources
     if not isinstance(y, Source) or not isinstance(weight, (Source, type(None))):
         raise ValueError("class_weight: expected the targets of one output")
     labels = y.array
+    if labels.ndim > 2:
+        raise ValueError(
+            "class_weight: expected one class for each sample, as y of shape (N,), (N, 1) or "
+            f"(N, classes), got y of shape {labels.shape}"
+        )
     if labels.ndim == 2 and labels.shape[1] > 1:
         labels = labels.argmax(axis=1)
     weights = np.ones(y.rows)
     for label, factor in class_weight.items():
-        weights[labels.reshape(-1) == int(label)] = factor
+        weights[labels.reshape(-1) == label] = factor
     if weight is not None:
         if weight.array.shape != weights.shape:
             raise ValueError(
@@ -423,8 +478,6 @@ def apply_class_weight(sources, class_weight):
 def split(sources, fraction):
     """Sources of the first rows, for training, and of the last `fraction` of them, for
     validation."""
-    if not 0 < fraction < 1:
-        raise ValueError(f"validation_split: expected a number in (0, 1), got {fraction!r}")
     rows = leaves(sources)[0].rows
     at = int(rows * (1 - fraction))
     if at == 0 or at == rows:

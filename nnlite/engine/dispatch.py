@@ -149,10 +149,11 @@ class Recording:
         self._open = threading.Lock()
 
     def __enter__(self):
+        others = active_recordings()
         if not self._open.acquire(blocking=False):
-            raise RuntimeError("a recording, or a GradientTape, can be entered by one block a time")
+            raise RuntimeError("a GradientTape can be entered by one block at a time")
         try:
-            _recordings.set((*active_recordings(), self))
+            _recordings.set((*others, self))
             return self
         except BaseException:
             self._open.release()
@@ -170,7 +171,10 @@ class Recording:
 def active_recordings():
     """The recordings that are active in this thread."""
     recordings = _recordings.get()
-    return [r for r in recordings if r._open.locked()] if recordings else ()
+    if recordings and not all(r._open.locked() for r in recordings):
+        recordings = tuple(r for r in recordings if r._open.locked())
+        _recordings.set(recordings)
+    return recordings
 
 
 def traces():
@@ -196,6 +200,22 @@ if hasattr(os, "register_at_fork"):  # so a child has no model that is half buil
         after_in_parent=tracing_lock.release,
         after_in_child=tracing_lock.release,
     )
+
+
+def producer(tensor, recorded=None):
+    """The op call that made a tensor, or None if it is not known.
+
+    Parameters
+    ----------
+    tensor : Tensor
+    recorded : list of Call, optional
+        By default the calls that this thread is recording.
+    """
+    for calls in [r.calls for r in active_recordings()] if recorded is None else [recorded]:
+        for call in reversed(calls):
+            if any(y is tensor for y in call.outputs):
+                return call
+    return None
 
 
 class scope:

@@ -8,6 +8,7 @@ import copy
 import math
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 
@@ -353,6 +354,23 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         """The model's outputs for the rows of X."""
         rows = input_validation.validate_X(self, X)
         return finite(self.model_.predict(rows), self._target.fallback)
+
+    def _for_examination(self, X, y):
+        """What `nnlite.doctor` looks at: the model, a new one if there is none yet, X and y as the
+        model gets them, and the history. Nothing of the estimator is changed."""
+        fitted = hasattr(self, "model_")
+        own = copy.copy(self) if fitted else clone(self)
+        if own.random_state is None:
+            own.random_state = 0  # the process's random numbers stay as they are
+        own._check_settings()
+        X, y = input_validation.validate_X_y(own, X, y, reset=not fitted)
+        if not fitted:
+            own._learn_target(y)
+        data = own._training_data(X, y, None, learn_scale=not fitted)
+        model = own.model_ if fitted else own._model(data, own._seed(), small_in_float64=True)
+        x = input_validation.reshape_samples(data.X, model.input_shape[1:])
+        target = own._targets_for_loss(model, data.target)
+        return model, x, target, own.history_ if fitted else None
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")

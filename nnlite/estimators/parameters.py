@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from nnlite import optimizers
-from nnlite.callbacks import Callback, EarlyStopping
+from nnlite.callbacks import EarlyStopping
+from nnlite.callbacks.foreign import as_callbacks, is_callback
 from nnlite.checks import positive_int
 from nnlite.configurable import Configurable, clone
 from nnlite.estimators import defaults
@@ -60,9 +61,7 @@ def is_dict_of_weights(values):
 _PARAMETER_CONSTRAINTS = {
     "activation": (lambda v: not isinstance(v, type), "the name of an activation or a function"),
     "optimizer": (
-        lambda v: (
-            v is not None and (not isinstance(v, type) or issubclass(v, optimizers.Optimizer))
-        ),
+        lambda v: not isinstance(v, type) or issubclass(v, optimizers.Optimizer),
         "the name of an optimizer or an Optimizer",
     ),
     "learning_rate": (
@@ -281,6 +280,8 @@ class NestedParamsMixin(BaseEstimator):
         A copy of `of_model`, the optimizer of a compiled Model, if there is one.
         """
         optimizer = clone(optimizers.get(self.optimizer) if of_model is None else of_model)
+        if optimizer is None:
+            raise TypeError("optimizer: expected an optimizer or its name, got None")
         if self.learning_rate is not None:
             optimizer = with_learning_rate(optimizer, self.learning_rate)
         optimizer._check()
@@ -289,14 +290,14 @@ class NestedParamsMixin(BaseEstimator):
     def _callbacks(self):
         """Fresh copies of the callbacks."""
         callbacks = [] if self.callbacks is None else self.callbacks
-        callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks
+        callbacks = [callbacks] if is_callback(callbacks) else callbacks
         steps = [step for _, step in steps_of(callbacks)]
         legal = isinstance(callbacks, (list, tuple, Stack)) and len(steps) == len(
             callbacks.layers if isinstance(callbacks, Stack) else callbacks
         )
-        if not legal or not all(isinstance(s, Callback) or is_passthrough(s) for s in steps):
+        if not legal or not all(is_callback(s) or is_passthrough(s) for s in steps):
             raise TypeError(f"callbacks: expected Callback objects, got {self.callbacks!r}")
-        return [clone(step) for step in steps if not is_passthrough(step)]
+        return as_callbacks([clone(step) for step in steps if not is_passthrough(step)])
 
     def _stopping(self, rows):
         """A fresh EarlyStopping for a fit of this number of rows, or None."""

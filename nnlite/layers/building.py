@@ -3,7 +3,6 @@
 The one idea: a build is a transaction. One thread of the process builds at a time, the others wait
 and find the layer built. If anything raises, every layer whose build began inside is as before."""
 
-import contextlib
 import functools
 
 import numpy as np
@@ -35,27 +34,34 @@ class _Here:
 here = _Here()
 
 
-@contextlib.contextmanager
-def transaction(layer=None):
-    """Let no other thread build meanwhile; if the block raises, undo the builds in it.
+def transaction(layer, function, *args, **kwargs):
+    """Call a function while no other thread builds; if it raises, undo the builds in it.
 
     Parameters
     ----------
-    layer : Layer, optional
+    layer : Layer or None
         One that is to be as before then, too.
+    function : function
+    *args, **kwargs
+        Its arguments.
+
+    Returns
+    -------
+    What the function returns.
     """
     outer = here.begun
     try:
         with tracing_lock:
             begun = here.begun = [] if layer is None else [_state(layer)]
             try:
-                yield
+                result = function(*args, **kwargs)
             except BaseException:
                 for state in reversed(begun):
                     _restore(*state)
                 raise
             if outer is not None:
                 outer.extend(begun)
+            return result
     finally:
         here.begun = outer
         while outer is None and tracing_lock._is_owned():  # Ctrl-C came as it was to be released
@@ -102,23 +108,27 @@ def built_once(build):
     @isolated
     @functools.wraps(build)
     def once(self, *args, **kwargs):
-        with transaction(self):
-            if is_building(self):  # `super().build(...)`
-                return build(self, *args, **kwargs)
-            if self.built:
-                return
-            here.calling = here.made = None
-            self.__dict__["_building"] = True
-            try:
-                _build(build, self, args, kwargs)
-            except (ValueError, TypeError) as error:
-                say_where(error, self)
-                raise
-            self.built = True
-            del self.__dict__["_building"]
+        return transaction(self, _build_once, build, self, args, kwargs)
 
     once.runs_once = True
     return once
+
+
+def _build_once(build, layer, args, kwargs):
+    """Call a `build` unless the layer is built."""
+    if is_building(layer):  # `super().build(...)`
+        return build(layer, *args, **kwargs)
+    if layer.built:
+        return
+    here.calling = here.made = None
+    layer.__dict__["_building"] = True
+    try:
+        _build(build, layer, args, kwargs)
+    except (ValueError, TypeError) as error:
+        say_where(error, layer)
+        raise
+    layer.built = True
+    del layer.__dict__["_building"]
 
 
 def _build(build, layer, args, kwargs):

@@ -412,10 +412,12 @@ class Layer(Tracked):
             raise ValueError(f"expected {words}, got {got} {shapes}")
 
     def _build_for(self, inputs):
-        with transaction():
-            if not self.built and not is_building(self):
-                self.build(map_structure(_shape_of_batches, inputs, Tensor))
-                self.built = True
+        transaction(None, self._build_if_unbuilt, inputs)
+
+    def _build_if_unbuilt(self, inputs):
+        if not self.built and not is_building(self):
+            self.build(map_structure(_shape_of_batches, inputs, Tensor))
+            self.built = True
 
     def _refuse_made_in_call(self, made):
         """Raise a ValueError if a layer that was made in `call` has weights that training would not

@@ -76,11 +76,15 @@ class Tracked(Configurable):
                 f"name for this attribute, {value!r}"
             )
 
+    def _held(self):
+        """What may be or contain weights and layers; a list, as another thread may build."""
+        return list(self.__dict__.get("_tracked", {}).values())
+
     @property
     def _sublayers(self):
         """The layers directly inside this one, in the order in which attributes were set."""
         found = {}
-        for value in self.__dict__.get("_tracked", {}).values():
+        for value in self._held():
             for layer in flatten(value):
                 if isinstance(layer, Tracked):
                     found.setdefault(id(layer), layer)
@@ -136,7 +140,7 @@ class Tracked(Configurable):
         """This layer's own Variables: those of `add_weight`, then those set as attributes."""
         own = list(self.__dict__.get("_weights", ()))
         seen = {id(v) for v in own}
-        for value in self.__dict__.get("_tracked", {}).values():
+        for value in self._held():
             for v in flatten(value):
                 if isinstance(v, Variable) and id(v) not in seen and v.dtype != "int32":
                     own.append(v)

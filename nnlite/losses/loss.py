@@ -97,8 +97,11 @@ def check_labels(y_true, classes=None, ignored=None, what="y_true"):
     """
     if isinstance(y_true, Tensor) and (tracing() or y_true._data is None):
         return
-    with prefixed(f"{what}: "):
-        y = as_array(y_true)
+    if type(y_true) is np.ndarray and y_true.dtype.kind in "biuf":
+        y = y_true
+    else:
+        with prefixed(f"{what}: "):
+            y = as_array(y_true)
     if ignored is not None:
         y = y[y != ignored] if y.ndim else y.reshape(-1)
     if y.size == 0:
@@ -360,7 +363,14 @@ class LossFunctionWrapper(Loss):
         self.fn = fn
 
     def call(self, y_true, y_pred):
-        return self.fn(y_true, y_pred)
+        return returned(f"loss {self.name!r}", self.fn(y_true, y_pred))
+
+
+def returned(what, values):
+    """What a user's function of targets and outputs returned; an error if it is nothing."""
+    if values is None:
+        raise TypeError(f"{what}: expected its function to return one value per sample, got None")
+    return values
 
 
 def weights_like(values, sample_weight):

@@ -202,7 +202,7 @@ def categorical_generalized_cross_entropy(y_true, y_pred, q):
             f"categorical_generalized_cross_entropy: expected labels of shape {y_pred.shape[:-1]} "
             f"for outputs of shape {y_pred.shape}, got {labels.shape}"
         )
-    here = ops.one_hot(ops.reshape(labels, y_pred.shape[:-1]), classes, y_pred.dtype)
+    here = ops.one_hot(ops.reshape(labels, y_pred.shape[:-1]), classes, dtype=y_pred.dtype)
     # At least epsilon() squared: a power below 1 has an infinite slope at 0.
     p = ops.maximum(ops.sum(y_pred * here, axis=-1), config.epsilon() ** 2)
     return (1.0 - ops.power(p, float(q))) / float(q)

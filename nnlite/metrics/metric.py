@@ -8,7 +8,14 @@ from nnlite import config, configurable, initializers, ops
 from nnlite.configurable import Configurable
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, Variable
-from nnlite.losses.loss import Loss, OfFunction, as_outputs, weighted_values, weights_like
+from nnlite.losses.loss import (
+    Loss,
+    OfFunction,
+    as_outputs,
+    returned,
+    weighted_values,
+    weights_like,
+)
 from nnlite.tree import flatten
 
 
@@ -452,7 +459,7 @@ class MeanMetricWrapper(SampleMean):
 
     def values_of(self, y_true, y_pred):
         function = self.fn.call if isinstance(self.fn, Loss) else self.fn
-        return ops.operands(function(y_true, y_pred))[0]
+        return ops.operands(returned(f"metric {self.name!r}", function(y_true, y_pred)))[0]
 
     def elements_of(self, y_true, y_pred):
         if isinstance(self.fn, Loss):

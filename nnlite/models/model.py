@@ -1,5 +1,6 @@
 """Models: layers that can be compiled, trained, evaluated and asked for predictions."""
 
+import functools
 import numbers
 
 from nnlite import config, configurable, metrics
@@ -11,6 +12,7 @@ from nnlite.errors import did_you_mean
 from nnlite.layers.building import transaction
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph
+from nnlite.terminal import write
 from nnlite.training.step_cache import StepCache, build_by_tracing
 from nnlite.training.trainer import Trainer
 from nnlite.tree import map_structure
@@ -218,13 +220,16 @@ class Model(Trainer, Layer):
 
     @config.isolated
     def __call__(self, inputs, *args, training=None, **kwargs):
+        call = functools.partial(super().__call__, inputs, *args, training=training, **kwargs)
         if not self.built:  # the first call builds the layers inside, or none of them
-            with transaction(self):
-                self._real = self._real or config.floatx()
-                with config.precision(self._real):
-                    return super().__call__(inputs, *args, training=training, **kwargs)
+            return transaction(self, self._call_first, call)
         with config.precision(self._precision):
-            return super().__call__(inputs, *args, training=training, **kwargs)
+            return call()
+
+    def _call_first(self, call):
+        self._real = self._real or config.floatx()
+        with config.precision(self._real):
+            return call()
 
     @property
     def input_shape(self):
@@ -272,7 +277,7 @@ class Model(Trainer, Layer):
         if print_fn is not None and not callable(print_fn):
             raise TypeError(f"print_fn: expected a function of str, got {print_fn!r}")
         text = summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
-        (print_fn or print)(text)
+        (print_fn or write)(text)
 
     def _repr_html_(self):
         """What a notebook shows: the summary, and a picture if it is a small one."""

@@ -4,7 +4,7 @@ from nnlite import config
 from nnlite.configurable import clone, structure_version
 from nnlite.engine.symbolic import Symbol, input_symbol, layer_of
 from nnlite.engine.tensor import Tensor
-from nnlite.layers.building import no_shape, transaction
+from nnlite.layers.building import no_shape
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph, of_rank
@@ -149,10 +149,9 @@ class Sequential(Model):
         if isinstance(inputs, Tensor):
             return super()._build_for(inputs)
         # Several inputs: the layers are built as `call` reaches them.
-        with transaction(self):
-            if not self._layers:
-                raise ValueError(NO_LAYERS)
-            self.built = True
+        if not self._layers:
+            raise ValueError(NO_LAYERS)
+        self.built = True
 
     def _start_from(self, shape):
         """Build the layers for samples of a shape."""

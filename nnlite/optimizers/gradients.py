@@ -2,8 +2,10 @@
 
 import inspect
 
+import numpy as np
+
 from nnlite import ops
-from nnlite.engine.tensor import REALS, Variable
+from nnlite.engine.tensor import REALS, Tensor, Variable
 
 
 def takes_one(function):
@@ -15,6 +17,24 @@ def takes_one(function):
     except ValueError:  # a C function without a signature
         pass
     return True
+
+
+def list_of(owner, name, given):
+    """A list or other iterable as a list; `owner` and `name` are for errors."""
+    if isinstance(given, (Tensor, str)) or not np.iterable(given):
+        raise TypeError(f"{owner}: expected {name} to be a list, got {given!r}")
+    return list(given)
+
+
+def pairs_of(grads_and_vars):
+    """Pairs of gradient and Variable as a list."""
+    pairs = list_of("apply_gradients", "grads_and_vars", grads_and_vars)
+    if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
+        raise TypeError(
+            "apply_gradients: expected grads_and_vars to be pairs (gradient, Variable), got "
+            f"{pairs!r}"
+        )
+    return pairs
 
 
 def is_trainable(variable):

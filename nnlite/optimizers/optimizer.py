@@ -12,7 +12,16 @@ from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.errors import did_you_mean
-from nnlite.optimizers.gradients import gradient_for, is_trainable, limited, takes_one, updatable
+from nnlite.optimizers.averages import overwrite, update_average
+from nnlite.optimizers.gradients import (
+    gradient_for,
+    is_trainable,
+    limited,
+    list_of,
+    pairs_of,
+    takes_one,
+    updatable,
+)
 from nnlite.optimizers.schedules import LearningRateSchedule
 
 
@@ -141,7 +150,7 @@ class Optimizer(Configurable):
         self._rate = None  # a Variable, if the source is a number
         self._real = None  # the precision of the weights, once built
         self._slots = {}  # id of a weight -> (the weight, its slots by name)
-        self._undecayed = ([], [])  # the Variables, and the patterns of names, without decay
+        self._undecayed = [[], []]  # the Variables, and the patterns of names, without decay
         self.iterations = Variable(0, trainable=False, name="iterations", dtype="int32")
         self._check(self._given)
         self.name = name or configurable.next_name(configurable.snake_case(type(self).__name__))
@@ -162,13 +171,9 @@ class Optimizer(Configurable):
         if settings is None:
             now = vars(self)
             settings = {name: now[name] for name in self._signature() if name in now}
-        self._check_given(
-            {
-                name: value
-                for name, value in settings.items()
-                if name != "learning_rate" and (value is not None or name not in self._may_be_none)
-            }
-        )
+        no_limits = {name for name in self._may_be_none if settings.get(name) is None}
+        left = settings.keys() - no_limits - {"learning_rate"}
+        self._check_given({name: settings[name] for name in left})
         given = [f"{name}={getattr(self, name)!r}" for name in self._clips if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(
@@ -329,12 +334,7 @@ class Optimizer(Configurable):
         ValueError
             If a gradient and its variable differ in shape.
         """
-        pairs = list(grads_and_vars) if np.iterable(grads_and_vars) else [None]
-        if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
-            raise TypeError(
-                "apply_gradients: expected grads_and_vars to be pairs (gradient, Variable), got "
-                f"{grads_and_vars!r}"
-            )
+        pairs = pairs_of(grads_and_vars)
         self.apply([grad for grad, _ in pairs], [variable for _, variable in pairs])
 
     def apply(self, grads, trainable_variables=None):
@@ -354,10 +354,8 @@ class Optimizer(Configurable):
         """
         if trainable_variables is None:
             trainable_variables = [v for v, _ in self._slots.values()]
-        for name, given in (("grads", grads), ("trainable_variables", trainable_variables)):
-            if isinstance(given, Tensor) or not np.iterable(given):
-                raise TypeError(f"apply: expected {name} to be a list, got {given!r}")
-        grads, variables = list(grads), list(trainable_variables)
+        grads = list_of("apply", "grads", grads)
+        variables = list_of("apply", "trainable_variables", trainable_variables)
         if len(grads) != len(variables):
             raise ValueError(
                 f"{type(self).__name__}: expected a gradient for each of {len(variables)} "
@@ -393,7 +391,10 @@ class Optimizer(Configurable):
         self._update(grads, variables, rate)
         if self.use_ema:
             for v in variables:
-                self._update_average(v)
+                average = self._slots[id(v)][1]["average"]
+                update_average(average, v, self.iterations, self.ema_momentum)
+                if self.ema_overwrite_frequency:
+                    overwrite(v, average, self.iterations, self.ema_overwrite_frequency)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Choose weights that `weight_decay` leaves alone; before the first step.
@@ -409,33 +410,18 @@ class Optimizer(Configurable):
         ValueError
             After the first step.
         """
-        for name, given in (("var_list", var_list), ("var_names", var_names)):
-            if not isinstance(given, (list, tuple, type(None))):
-                raise TypeError(
-                    f"exclude_from_weight_decay: expected {name} to be a list, got {given!r}"
-                )
+        excluded = {"var_list": var_list or [], "var_names": var_names or []}
+        excluded = [list_of("exclude_from_weight_decay", k, v) for k, v in excluded.items()]
         if self.built:
             raise ValueError(
                 f"{type(self).__name__}: expected exclude_from_weight_decay before the first step"
             )
-        self._undecayed = ([*(var_list or ())], [*(var_names or ())])
+        self._undecayed = excluded
 
     def _decays(self, variable):
         variables, names = self._undecayed
         found = any(v is variable for v in variables)
         return not (found or any(re.search(name, variable.name) for name in names))
-
-    def _update_average(self, variable):
-        """Take a step into account in the moving average of a weight. At the first step of all the
-        average is the weight."""
-        average = self._slots[id(variable)][1]["average"]
-        step = ops.operands(variable, self.iterations)[1]
-        kept = self.ema_momentum * ops.greater(step, 1.0)
-        ops.assign(average, kept * average + (1.0 - kept) * variable)
-        if self.ema_overwrite_frequency:
-            every = float(self.ema_overwrite_frequency)
-            due = ops.equal(step - every * ops.floor(step / every), 0.0)
-            ops.assign(variable, ops.where(due, average, variable))
 
     @property
     def _model_variables_moving_average(self):

@@ -131,9 +131,10 @@ def _found(config, name):
         if known is not None and (found := get_registered_object(known)) is not None:
             return found
     package, _, rest = str(config.get("module")).partition(".")
-    if package in ("nnlite", "keras"):
+    rest = rest.removeprefix("src.")
+    for path in (rest, rest.split(".")[0]) if package in ("nnlite", "keras") else ():
         try:
-            return getattr(importlib.import_module(f"nnlite.{rest.removeprefix('src.')}"), name)
+            return getattr(importlib.import_module(f"nnlite.{path}"), name)
         except (ImportError, AttributeError):
             pass
     raise ValueError(

@@ -3,6 +3,7 @@
 C runs as many batches in one call as take about a tenth of a second. Between calls Python handles
 signals (Ctrl-C) and moves the progress bar. Where a call ends does not change the bits."""
 
+import math
 import time
 import warnings
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from nnlite.data.batches import ArrayBatches, passing
 from nnlite.data.sources import Source, packed
 from nnlite.engine.tensor import Tensor
 from nnlite.metrics.metric import as_logged
+from nnlite.training.agreement import causes_of_nan
 from nnlite.training.step_cache import returned_logs
 from nnlite.tree import map_structure
 from nnlite.warn import levels_to_the_caller
@@ -62,8 +64,9 @@ def eager_batches(model, kind, batches):
 def run_batches(model, kind, ranges, callbacks=(), asked=None):
     """Run every batch of some ranges.
 
-    A call of C does about CALL_SECONDS of work, or one batch if a callback has methods for
-    batches. `asked` is the model that may be told to stop, if `model` is a twin of it.
+    A call of C does about CALL_SECONDS of work. If a callback has methods for batches it is called
+    around groups of as many batches as `compile(steps_per_execution=)` says.
+    `asked` is the model that may be told to stop, if `model` is a twin of it.
 
     Returns
     -------
@@ -75,21 +78,29 @@ def run_batches(model, kind, ranges, callbacks=(), asked=None):
     by_batch = [c for c in callbacks if c.wants_batches(kind)]
     watching = [c for c in callbacks if kind == "train" and c.overrides("on_progress")]
     done, pace, logs = 0, 1, dict
+    group = model.steps_per_execution if by_batch else math.inf
+    first = 0  # the first batch of the group under way
     for batch_range in ranges:
         at = 0
         while at < batch_range.count:
-            count = 1 if by_batch or model.run_eagerly else min(pace, batch_range.count - at)
-            call(by_batch, f"on_{kind}_batch_begin", done, {})
+            if done == first:
+                call(by_batch, f"on_{kind}_batch_begin", done, {})
+            most = 1 if model.run_eagerly else min(pace, first + group - done)
             began = time.perf_counter()
-            finished, logs = run_range(model, kind, batch_range.slice(at, count))
-            pace = next_pace(count, time.perf_counter() - began)
+            part = batch_range.slice(at, min(most, batch_range.count - at))
+            finished, logs = run_range(model, kind, part)
+            pace = next_pace(part.count, time.perf_counter() - began)
             at, done = at + finished, done + finished
-            if by_batch or watching:
+            if watching or done == first + group:
                 seen = logs()
-                call(by_batch, f"on_{kind}_batch_end", done - 1, seen)
+                if done == first + group:
+                    first = done
+                    call(by_batch, f"on_{kind}_batch_end", done - 1, seen)
                 call(watching, "on_progress", done, seen)
             if getattr(asked or model, STOP[kind]):
                 return done, logs()
+    if by_batch and done > first:  # the last group has fewer; it ends with the number of a full one
+        call(by_batch, f"on_{kind}_batch_end", first + group - 1, logs())
     return done, logs()
 
 
@@ -146,6 +157,7 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     history = History()
     callbacks = [*callbacks, *([ProgbarLogger(verbose)] if verbose else []), history]
     model.history = history
+    model._advised = set() if model._advised is None else model._advised
     params = {"epochs": epochs.stop, "steps": steps or batches.steps, "verbose": verbose}
     introduce(callbacks, model, {**params, "do_validation": validation is not None})
     model._step_cache.clear()  # settings may have changed since
@@ -163,13 +175,16 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
             with passing(batches, steps) as ranges:
                 done, seen = run_batches(model, "train", ranges, callbacks)
             ran_out = not model.stop_training and done < (steps or 1)
-            if ran_out:
+            if ran_out and done and not batches.single_pass:
+                say_too_many(batches.name, steps, done)
+                steps, ran_out = done, False
+            elif ran_out:
                 where = f"of epoch {epoch + 1} of {epochs.stop}"
                 say_ran_out(batches.name, done, where, epoch > epochs.start)
             if not done:
                 break
             logs = seen
-            diverged = diverged or _warn_if_diverged(logs)
+            diverged = diverged or _warn_if_diverged(model, logs)
             if validation is not None and validation.is_due(epoch):
                 values = evaluate(model, validation.batches, validation.steps, callbacks)
                 logs.update({f"val_{name}": value for name, value in values.items()})
@@ -186,8 +201,11 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
         raise
     finally:
         model._step_cache.clear()  # and with the steps their working memory
+        model._advised = None
         if claimed:
             metrics.release()
+    if not diverged:
+        _warn_of_statistics(model)
     if model.optimizer is not None:
         model.optimizer.finalize_variable_values(model.trainable_variables)
     call(callbacks, "on_train_end", logs)
@@ -227,17 +245,45 @@ def say_ran_out(name, done, where, began):
     )
 
 
-def _warn_if_diverged(logs):
+def say_too_many(name, steps, most):
+    """Warn of epochs that end with the data."""
+    warnings.warn(
+        f"steps_per_epoch: expected at most {most}, the batches of one pass over {name}, got "
+        f"{steps}; each epoch ends after {most}. For more let a generator yield without end",
+        RuntimeWarning,
+        stacklevel=levels_to_the_caller(),
+    )
+
+
+def _warn_if_diverged(model, logs):
     """Warn of a loss that is no longer finite, and say whether it is so."""
     if np.all(np.isfinite(logs.get("loss", 0.0))):
         return False
+    causes = [f"{fault.figure}; {fault.cure}" for fault in causes_of_nan(model._advised)]
+    cause = ". ".join(causes) or (
+        "the training diverged. Lower the learning rate, or scale the input (pixels / 255, "
+        "StandardScaler) and regression targets"
+    )
     warnings.warn(
-        f"the loss became {logs['loss']}: the training diverged. Lower the learning rate, or "
-        "scale the input (pixels / 255, StandardScaler) and regression targets",
+        f"the loss became {logs['loss']}: {cause}",
         RuntimeWarning,
         stacklevel=levels_to_the_caller(),
     )
     return True
+
+
+def _warn_of_statistics(model):
+    """Warn of weights that follow the data, such as a moving variance, and are not finite."""
+    for v in model.non_trainable_weights:
+        if v.dtype != "int32" and not np.isfinite(v._data).all():
+            warnings.warn(
+                f"{v.name} is no longer finite, so predictions mean nothing, although the loss is "
+                f"finite: what it is computed from is too large for {v.dtype}. Scale the input "
+                "(StandardScaler), or call set_floatx('float64')",
+                RuntimeWarning,
+                stacklevel=levels_to_the_caller(),
+            )
+            return
 
 
 def evaluate(model, batches, steps=None, callbacks=(), twin=None):

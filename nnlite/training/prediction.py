@@ -20,18 +20,29 @@ def predict(model, batches, steps=None, callbacks=()):
     model.stop_predicting = False
     call(callbacks, "on_predict_begin", {})
     by_batch = [c for c in callbacks if c.wants_batches("predict")]
-    parts = []
+    parts, first, group = [], 0, model.steps_per_execution
     with passing(batches, steps, restart=True) as ranges:
         for batch in (run.slice(k, 1) for run in ranges for k in range(run.count)):
-            call(by_batch, "on_predict_batch_begin", len(parts), {})
+            if len(parts) == first:
+                call(by_batch, "on_predict_batch_begin", first, {})
             parts.append(predict_rows(model, batch))
-            call(by_batch, "on_predict_batch_end", len(parts) - 1, {"outputs": parts[-1]})
+            if by_batch and len(parts) == first + group:
+                first = _end(by_batch, parts, first, group)
             if model.stop_predicting:
                 break
+    if by_batch and len(parts) > first:
+        _end(by_batch, parts, first, group)
     if not model.stop_predicting and len(parts) < (steps or 1):
         say_ran_out(batches.name, len(parts), "of the prediction", False)
     call(callbacks, "on_predict_end", {})
     return _joined(parts)
+
+
+def _end(callbacks, parts, first, group):
+    """Tell callbacks the outputs of a group of batches; gives where the next one begins."""
+    outputs = {"outputs": _joined(parts[first:])}
+    call(callbacks, "on_predict_batch_end", first + group - 1, outputs)
+    return first + group
 
 
 def _joined(parts):

@@ -17,6 +17,8 @@ from nnlite.tree import map_structure
 
 PLANS_KEPT = 32  # per model
 
+_transaction = config.isolated(transaction)
+
 
 class CompiledStep:
     """One kind of step over batches of one size, ready to run: a plan and how its feeds move.
@@ -151,6 +153,7 @@ class StepCache:
         self.in_use = threading.Lock()  # the model's metrics, see trackers.py
         self.twins = []
         self._seen = None, None  # `structure_version.latest`, and the versions of the model's parts
+        self.metrics = None  # the model's, as long as no step is new
 
     def __reduce__(self):  # copies and pickles begin empty
         return (StepCache, ())
@@ -159,6 +162,7 @@ class StepCache:
         """Drop the steps, and with them their working memory."""
         with tracing_lock:
             self.steps.clear()
+            self.metrics = None
             self.twins = []
 
     def find(self, model, key):
@@ -168,6 +172,7 @@ class StepCache:
             latest, structure = structure_version.latest, _structure_of(model)
             if structure != known:
                 self.steps.clear()
+                self.metrics = None
             self._seen = latest, structure
         return self.steps.get(key)
 
@@ -177,22 +182,20 @@ class StepCache:
             self.steps.pop(key, None)
             while len(self.steps) >= PLANS_KEPT:
                 self.steps.pop(next(iter(self.steps)))
-            self.steps[key] = step
+            self.steps[key], self.metrics = step, None
 
     def step(self, model, kind, batches):
         """The model's step for this layout of data; traced when it is first asked for."""
         key = _layout_key(kind, batches)
-        return self.find(model, key) or self._traced(model, key, kind, batches)
+        return self.find(model, key) or _transaction(None, self._traced, model, key, kind, batches)
 
-    @config.isolated
     def _traced(self, model, key, kind, batches):
-        with transaction():
-            step = self.find(model, key)  # another thread may have traced it meanwhile
-            if step is None:
-                step = CompiledStep(model, kind, batches)
-                # Tracing may have built layers.
-                self._seen = structure_version.latest, _structure_of(model)
-                self.keep(key, step)
+        step = self.find(model, key)  # another thread may have traced it meanwhile
+        if step is None:
+            step = CompiledStep(model, kind, batches)
+            # Tracing may have built layers.
+            self._seen = structure_version.latest, _structure_of(model)
+            self.keep(key, step)
         return step
 
 

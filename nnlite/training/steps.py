@@ -3,40 +3,66 @@
 from nnlite import autodiff, ops
 from nnlite.data.sources import unpack_x_y_sample_weight
 from nnlite.metrics.metric import Metric
+from nnlite.training import agreement
 from nnlite.training.objectives import Objectives, names_of
-from nnlite.tree import is_shape
+from nnlite.tree import flatten, is_shape
 
 
 class Steps:
     """The part of a Model that says what happens with a batch: the losses and metrics of its
     outputs, and the three steps that a subclass may override."""
 
+    _advised = None  # within a fit: what it has warned of
+
     def _output_names(self):
-        """The names of several outputs; None if there is one only, or it is not known yet."""
+        """The names of the outputs, structured as they are; None if they are not known yet."""
         shape = self.output_shape
         known = None if self._graph is None else [s.name for s in self.outputs]
-        return None if shape is None or is_shape(shape) else names_of(shape, known)
+        return None if shape is None else names_of(shape, known)
 
     def _objectives_for(self, outputs):
-        """The objectives for such outputs."""
-        names = names_of(outputs, self._output_names())
-        if self._objectives is None or names != self._objectives.names:
-            self._objectives = Objectives(names, **self._compiled)
-        return self._objectives
+        """The objectives for such outputs, tensors or shapes."""
+        if self._objectives is not None and outputs is self._objectives.outputs:
+            return self._objectives
+        known = flatten(self._output_names() or ())
+        names = names_of(outputs, known if len(known) == len(flatten(outputs, is_shape)) else None)
+        found = self._objectives
+        if found is not None and found.single and len(flatten(names)) == 1:
+            found.rename(names)
+        elif found is None or names != found.structure:
+            found = self._objectives = Objectives(names, **self._settings())
+        found.outputs = outputs if outputs is self.output_shape else None
+        return found
+
+    def _settings(self):
+        """What `compile` was given about losses and metrics."""
+        if self._compiled is None:
+            raise RuntimeError(
+                f"model {self.name!r}: call compile(optimizer=..., loss=...) before training or "
+                "evaluating"
+            )
+        return self._compiled
 
     @property
     def metrics(self):
-        """The running metrics: the loss, then the losses of several outputs, the metrics that
-        `compile` was given, and those that are attributes of the model."""
-        own = [m for name, m in vars(self).items() if name[0] != "_" and isinstance(m, Metric)]
-        return [self._loss_tracker, *(m for _, m in self._named_metrics()), *own]
+        """The running metrics: after `compile` the loss, the losses of several outputs and the
+        metrics that it was given; and those that are attributes, or entries of attributes, of the
+        model and its layers."""
+        found = [] if self._compiled is None else [self._loss_tracker]
+        found += [*(m for _, m in self._named_metrics()), *_metrics_in(self)]
+        return list({id(m): m for m in found}.values())
 
     def _named_metrics(self):
         return () if self._objectives is None else self._objectives.named_metrics()
 
     def reset_metrics(self):
         """Reset every metric, as at the start of an epoch."""
-        for m in self.metrics:
+        cache = self._step_cache
+        found = cache.metrics
+        if found is None:
+            found = self.metrics  # looks at the attributes of all layers
+            cache.metrics = found if cache.steps else None
+        for m in found:
             m.reset_state()
 
     def get_metrics_result(self):
@@ -47,7 +73,7 @@ class Steps:
                 found.setdefault(m.name, m)
         return {name: m._logged() for name, m in found.items()}
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of a batch with all regularization penalties.
 
         Parameters
@@ -58,6 +84,8 @@ class Steps:
             Targets and outputs.
         sample_weight : tensor, or list or dict of them, optional
             Shape (N,).
+        training : bool, default True
+            Ignored; accepted for Keras's signature.
 
         Returns
         -------
@@ -67,22 +95,28 @@ class Steps:
         Raises
         ------
         ValueError
-            If `y` is None or does not fit the outputs.
+            If `y` does not fit the outputs, or is None where there is a loss.
+        RuntimeError
+            If there is no loss, nor a regularization penalty.
         """
         objectives, total = self._objectives_for(y_pred), None
-        if y is None:
-            names = [repr(g.loss.name) for g in objectives if g.loss is not None]
-            raise ValueError(f"y: expected targets for the loss {', '.join(names)}, got None")
         for objective, *data in self._by_output(objectives, y, y_pred, sample_weight):
             if objective.loss is None:
                 continue
+            _check_given(objective, objective.loss, data[0])
             loss = objective.loss(*data)
+            agreement.warn_of_output(self._advised, objective, *data[:2])
             if objective.tracker is not None:
                 objective.tracker.update_state(loss, _samples(loss, data[1]))
             loss = loss if objective.weight == 1.0 else loss * objective.weight
             total = loss if total is None else total + loss
         for penalty in self.losses:
             total = penalty if total is None else total + penalty
+        if total is None:
+            raise RuntimeError(
+                f"model {self.name!r}: there is no loss to compute: give one, as in "
+                "compile(optimizer=..., loss='mse'), or define compute_loss"
+            )
         return total
 
     def _by_output(self, objectives, y, y_pred, sample_weight):
@@ -90,19 +124,20 @@ class Steps:
         return zip(
             objectives,
             objectives.per_output("y", y),
-            objectives.per_output("y_pred", y_pred),
+            flatten(y_pred),
             objectives.per_output("sample_weight", sample_weight, shared=True),
         )
 
     def _track_loss(self, loss, y_pred, sample_weight):
         """Take the loss of a batch into account in the running mean."""
         objectives = self._objectives_for(y_pred)
-        count = _samples(loss, objectives.per_output("y_pred", y_pred)[0])
-        if (
-            sample_weight is not None
-            and getattr(self.loss, "reduction", "") == "mean_with_sample_weight"
-        ):
-            count = ops.sum(sample_weight)  # the mean over batches is the mean over samples, too
+        count = _samples(loss, flatten(y_pred)[0])
+        if sample_weight is not None and objectives.single:
+            reduction = getattr(next(iter(objectives)).loss, "reduction", "")
+            if reduction == "mean_with_sample_weight":
+                count = ops.sum(
+                    *flatten(sample_weight)
+                )  # so the mean over batches is that over samples
         self._loss_tracker.update_state(loss, count)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -123,6 +158,8 @@ class Steps:
         for objective, targets, outputs, weight in self._by_output(
             objectives, y, y_pred, sample_weight
         ):
+            for m in (*objective.metrics, *objective.weighted_metrics):
+                _check_given(objective, m, targets)
             for m in objective.metrics:
                 m.update_state(targets, outputs)
             for m in objective.weighted_metrics:
@@ -148,7 +185,7 @@ class Steps:
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         with autodiff.GradientTape() as tape:
             y_pred = self(x, training=True)
-            loss = self.compute_loss(x, y, y_pred, sample_weight)
+            loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
         variables = self.trainable_variables
         gradients = tape.gradient(loss, variables)
         self.optimizer.apply_gradients(zip(gradients, variables))
@@ -170,7 +207,7 @@ class Steps:
         """
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
-        loss = self.compute_loss(x, y, y_pred, sample_weight)
+        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
         self._track_loss(loss, y_pred, sample_weight)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -183,6 +220,31 @@ class Steps:
             The inputs alone.
         """
         return self(data, training=False)
+
+
+def _metrics_in(model):
+    """The metrics that a model and the layers in it have as attributes or as entries of them; a
+    model inside has its own."""
+    found, waiting, seen = [], [model], set()
+    while waiting:
+        layer = waiting.pop(0)
+        seen.add(id(layer))
+        waiting += [inner for inner in layer._sublayers if id(inner) not in seen]
+        for name, value in vars(layer).items() if layer is model or not layer._is_model else ():
+            if name[0] != "_":
+                entries = value.values() if isinstance(value, dict) else value
+                entries = entries if isinstance(value, (list, tuple, dict)) else [value]
+                if isinstance(next(iter(entries), None), Metric):
+                    found += [m for m in entries if isinstance(m, Metric)]
+    return found
+
+
+def _check_given(objective, measure, targets):
+    """Raise a ValueError where a loss or metric has no targets."""
+    if targets is None:
+        where = "" if objective.name is None else f" of the output {objective.name!r}"
+        kind = "metric" if isinstance(measure, Metric) else "loss"
+        raise ValueError(f"y: expected targets for the {kind} {measure.name!r}{where}, got None")
 
 
 def _samples(loss, outputs):

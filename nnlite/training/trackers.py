@@ -32,9 +32,16 @@ def own_trackers(model):
     twins.append(twin)
 
 
+def _holds_metrics(value):
+    """Whether an attribute is a metric, or a list or dict of them."""
+    entries = value.values() if isinstance(value, dict) else value
+    entries = entries if isinstance(value, (list, tuple, dict)) else [value]
+    return isinstance(next(iter(entries), None), Metric)
+
+
 def _twin(model):
     """A model of the same layers and weights, with copies of the metrics."""
-    own = {name: m for name, m in vars(model).items() if isinstance(m, Metric)}
+    own = {name: value for name, value in vars(model).items() if _holds_metrics(value)}
     own["_compiled"] = {
         name: value for name, value in model._compiled.items() if name.endswith("metrics")
     }

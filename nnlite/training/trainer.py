@@ -1,22 +1,29 @@
 """Trainer: what every model does with data: compile, fit, evaluate, predict."""
 
+import inspect
+
 import numpy as np
 
 from nnlite import optimizers
-from nnlite.callbacks import Callback
-from nnlite.checks import positive_int
+from nnlite.callbacks import TerminateOnNaN
+from nnlite.callbacks import __all__ as CALLBACKS
+from nnlite.callbacks.foreign import as_callbacks
+from nnlite.checks import check_number, check_setting, positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
-from nnlite.data.sources import Source, split, unpack_x_y_sample_weight
-from nnlite.training import loop, prediction, step_cache
-from nnlite.training.objectives import Objectives, is_nested
+from nnlite.data.sources import Source, check_class_weight, split, unpack_x_y_sample_weight
+from nnlite.errors import did_you_mean, prefixed
+from nnlite.training import agreement, arguments, loop, prediction, step_cache
+from nnlite.training.objectives import Objectives
 from nnlite.training.steps import Steps
 from nnlite.training.trackers import own_trackers
-from nnlite.tree import is_shape, map_structure
+from nnlite.tree import flatten, is_shape, map_structure
 
 
 class Trainer(Steps):
     """The part of a Model that trains it, and runs it on data."""
 
+    steps_per_execution = 1
+    _compiled = None  # the settings of `compile`
     _one_array = False  # whether a list given as data is one array, also while nothing is built
 
     def compile(
@@ -27,15 +34,19 @@ class Trainer(Steps):
         metrics=None,
         weighted_metrics=None,
         run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+        auto_scale_loss=True,
         n_threads=None,
-        **kwargs,
+        **unknown,
     ):
         """Say how to train.
 
         Parameters
         ----------
-        optimizer : str or Optimizer
-        loss : str, Loss or function
+        optimizer : str or Optimizer, default 'rmsprop'
+            None of a model that is not trained.
+        loss : str, Loss or function, optional
             Of a model with several outputs one for all of them, a list of one for each, or a dict
             by the outputs' names; None for an output without a loss.
         loss_weights : float, or list or dict of float, optional
@@ -47,15 +58,30 @@ class Trainer(Steps):
             Metrics that take sample weights into account.
         run_eagerly : bool, default False
             Run every step in Python, so that values inside `call` can be looked at.
+        steps_per_execution : int or 'auto', default 1
+            Callbacks that want to see batches see groups of as many: `on_train_batch_begin` before
+            the first, `on_train_batch_end` after the last of them. Nothing else depends on it: what
+            nobody sees runs without Python between batches anyway.
+        jit_compile, auto_scale_loss
+            Ignored; accepted for Keras's signature.
         n_threads : int, optional
             The most threads; by default one for small steps and all cores for others.
-        **kwargs
-            `jit_compile` and `steps_per_execution` of Keras are accepted and ignored; any other is
-            a TypeError.
+        **unknown
+            Any other argument is refused.
+
+        Raises
+        ------
+        TypeError
+            If an argument is unknown or of a wrong kind.
+        ValueError
+            If a name is unknown, or losses or metrics do not fit the outputs.
         """
-        if kwargs.keys() - {"jit_compile", "steps_per_execution"}:
-            raise TypeError(f"compile: unknown arguments {', '.join(kwargs)}")
-        self.optimizer = optimizers.get(optimizer)
+        for name in unknown:
+            raise TypeError(
+                f"compile: unknown argument {name!r}; it takes {', '.join(_COMPILE)}"
+                f"{did_you_mean(name, _COMPILE)}"
+            )
+        self.optimizer = None if optimizer is None else optimizers.get(optimizer)
         self._compiled = {
             "loss": loss,
             "loss_weights": loss_weights,
@@ -63,19 +89,28 @@ class Trainer(Steps):
             "weighted_metrics": weighted_metrics,
         }
         names, self._objectives, self.loss = self._output_names(), None, loss
-        if names is not None or not is_nested(loss):  # else the first batch tells
-            self._objectives = Objectives(names, **self._compiled)
-        if names is None and self._objectives is not None:
-            self.loss = next(iter(self._objectives)).loss
-        self.run_eagerly = bool(run_eagerly)
+        by_output = [arguments.tells_outputs(loss), arguments.tells_outputs(loss_weights)]
+        by_output += [isinstance(m, dict) for m in (metrics, weighted_metrics)]
+        if names is not None or not any(by_output):  # else the first batch tells
+            self._objectives = Objectives(names or "output_1", **self._compiled)
+            if self._objectives.single:
+                self.loss = next(iter(self._objectives)).loss
+        self.run_eagerly = arguments.flag("run_eagerly", run_eagerly)
+        if isinstance(steps_per_execution, str) and steps_per_execution == "auto":
+            steps_per_execution = 1
+        self.steps_per_execution = positive_int("steps_per_execution", steps_per_execution)
         self.n_threads = None if n_threads is None else positive_int("n_threads", n_threads)
         self._step_cache.clear()
 
-    def _check_compiled(self):
-        if self.loss is None and type(self).train_step is Trainer.train_step:
+    def _check_compiled(self, step="train_step"):
+        """Raise a RuntimeError unless `compile` gave what a step of the model needs."""
+        if getattr(type(self), step) is not getattr(Trainer, step):
+            return
+        self._settings()
+        if step == "train_step" and self.optimizer is None:
             raise RuntimeError(
-                f"model {self.name!r}: call compile(optimizer=..., loss=...) before training or "
-                "evaluating"
+                f"model {self.name!r}: expected an optimizer to train with, got "
+                "compile(optimizer=None, ...)"
             )
 
     def _prepare_for(self, x, y=None, sample_weight=None):
@@ -92,12 +127,14 @@ class Trainer(Steps):
 
     def _check_targets(self, y, sample_weight):
         shape = self.output_shape
-        objectives = self._objectives_for(None if is_shape(shape) else shape)
-        shapes = [shape] if is_shape(shape) else objectives.per_output("outputs", shape)
+        objectives = self._objectives_for(shape)
+        shapes = flatten(shape, is_shape)
         objectives.per_output("sample_weight", sample_weight, shared=True)
         for objective, targets, shape in zip(objectives, objectives.per_output("y", y), shapes):
             if objective.loss is not None and targets is not None:
-                objective.loss.check_targets(targets.array, shape)
+                with prefixed("y: "):
+                    objective.loss.check_targets(targets.array, shape)
+                agreement.warn_of_targets(self._advised, objective, targets.array, shape)
 
     def _multi_input(self):
         """Whether a list of inputs, and one of outputs, is one entry for each; None if it is not
@@ -154,20 +191,23 @@ class Trainer(Steps):
         verbose : {'auto', 0, 1, 2}
             Silent, a progress bar for each epoch ('auto', 1), or a line for each.
         callbacks : Callback or list of them, optional
+            Also those of other libraries: objects that have `set_model` and methods `on_...`.
         validation_split : float in [0, 1), default 0
             The last part of arrays, taken before shuffling, is evaluated after each epoch.
         validation_data : (x, y), (x, y, sample_weight) or what yields batches, optional
         shuffle : bool, default True
             Whether each epoch takes the rows in a new random order; of batches that can be asked
             for by number, the batches. Others come as they come.
-        class_weight : dict of int to float, optional
-            A weight for the samples of each class, 1 for the others.
+        class_weight : dict of int to float of at least 0, optional
+            A weight for the samples of each class, 1 for the others; a class that no sample has may
+            be there.
         sample_weight : array, shape (N,), optional
             None if x yields batches.
         initial_epoch : int, default 0
         steps_per_epoch : int, optional
-            Batches of an epoch; by default one pass over the data. A pass that ends before is
-            followed by another one. A generator without an end needs it.
+            Batches of an epoch; by default one pass over the data, and no more: an epoch ends with
+            the data, with a warning. The next one goes on where this one ended. A generator
+            without an end needs it.
         validation_steps : int, optional
             The same for the validation data; each evaluation begins with its first batch.
         validation_batch_size : int, optional
@@ -183,22 +223,29 @@ class Trainer(Steps):
         Raises
         ------
         ValueError
-            If shapes do not fit or values are not finite: of arrays before any work.
+            If shapes do not fit or values are not finite: of arrays before any work. (Values that
+            are not finite are not refused beside a callback TerminateOnNaN, which watches the loss
+            that they give.)
         """
         self._check_compiled()
-        size = _count("batch_size", batch_size, 32)
-        validation_size = _count("validation_batch_size", validation_batch_size, size)
+        size = arguments.count("batch_size", batch_size, 32)
+        validation_size = arguments.count("validation_batch_size", validation_batch_size, size)
+        class_weight = check_class_weight(class_weight)
         epochs = positive_int("epochs", epochs)
-        initial_epoch = positive_int("initial_epoch", initial_epoch) if initial_epoch else 0
-        steps = _count("steps_per_epoch", steps_per_epoch)
-        validation_steps = _count("validation_steps", validation_steps)
-        if not isinstance(validation_freq, (list, tuple, set)):
-            validation_freq = positive_int("validation_freq", validation_freq)
-        if verbose not in ("auto", 0, 1, 2):
-            raise ValueError(f"fit: expected verbose 'auto', 0, 1 or 2, got {verbose!r}")
+        check_setting("initial_epoch", initial_epoch, "int [0, 2147483647]")
+        steps = arguments.count("steps_per_epoch", steps_per_epoch)
+        validation_steps = arguments.count("validation_steps", validation_steps)
+        validation_freq = arguments.frequency(validation_freq)
+        verbose = arguments.verbosity(verbose)
+        by_batches = isinstance(shuffle, str) and shuffle == "batch"  # as Keras 2 knew it
+        shuffle = by_batches or arguments.flag("shuffle", shuffle)
+        callbacks = as_callbacks(callbacks, CALLBACKS)
+        check_number("validation_split", validation_split, "[0, 1)")
+        if y is None:
+            arguments.check_not_pairs(x, one_input=self._multi_input()[0] is False)
         data, held_out = (x, y, sample_weight), None
         if validation_data is not None:
-            held_out = unpack_x_y_sample_weight(validation_data)
+            held_out = self._unpacked_validation_data(validation_data)
         elif validation_split:
             if yields_batches(x):
                 raise ValueError(
@@ -206,10 +253,16 @@ class Trainer(Steps):
                     f"{type(x).__name__}; pass validation_data"
                 )
             data, held_out = split(make_sources(self, data), validation_split)
-        batches = make_batches(self, data, size, class_weight=class_weight)
+        self._advised = set()
+        finite = not any(isinstance(c, TerminateOnNaN) for c in callbacks)
+        batches = make_batches(self, data, size, class_weight=class_weight, finite=finite)
+        if steps and batches.steps and steps > batches.steps and not batches.renews:
+            loop.say_too_many(batches.name, steps, batches.steps)
+            steps = batches.steps
         validation = None
         if held_out is not None:
-            held_out = make_batches(self, held_out, validation_size, "validation_data")
+            with prefixed("validation_data: "):
+                held_out = make_batches(self, held_out, validation_size, "validation_data")
             if held_out.single_pass and validation_steps is None and epochs > initial_epoch + 1:
                 raise ValueError(
                     "validation_steps: expected a number, as validation_data can be gone through "
@@ -219,11 +272,29 @@ class Trainer(Steps):
         return loop.fit(
             self,
             batches.shuffled() if shuffle else batches,
-            range(initial_epoch, epochs),
+            range(int(initial_epoch), epochs),
             steps=steps,
             validation=validation,
-            callbacks=_callback_list("fit", callbacks),
-            verbose=1 if verbose == "auto" else verbose,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
+
+    def _unpacked_validation_data(self, given):
+        """(x, y, sample_weight) of `validation_data`, which needs targets as `fit` does."""
+        if not isinstance(given, (tuple, list)) and not yields_batches(given):
+            entries = "one array" if hasattr(given, "shape") else type(given).__name__
+        elif isinstance(given, (tuple, list)) and not 1 <= len(given) <= 3:
+            entries = f"{len(given)} entries"
+        else:
+            x, y, sample_weight = unpack_x_y_sample_weight(given)
+            measured = any(g.needs_targets for g in self._objectives or ())
+            own = type(self).test_step is not Trainer.test_step
+            if y is not None or own or not measured or yields_batches(x):
+                return x, y, sample_weight
+            entries = f"{len(given)} entries, x alone"
+        raise ValueError(
+            "validation_data: expected (x, y), (x, y, sample_weight) or what yields such batches, "
+            f"got {entries}; to hold out a part of x and y pass validation_split=0.2"
         )
 
     def evaluate(
@@ -256,9 +327,9 @@ class Trainer(Steps):
             The loss alone if there are no metrics, else [loss, metrics...], or by name with
             `return_dict`.
         """
-        self._check_compiled()
-        size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)
-        callbacks = _callback_list("evaluate", callbacks)
+        self._check_compiled("test_step")
+        size, steps = arguments.count("batch_size", batch_size, 32), arguments.count("steps", steps)
+        callbacks = as_callbacks(callbacks, CALLBACKS)
         batches = make_batches(self, (x, y, sample_weight), size, finite=False)
         loop.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
         with own_trackers(self) as twin:
@@ -290,8 +361,8 @@ class Trainer(Steps):
             y = prediction.predict_cached(self, x)
             if y is not None:
                 return y
-        size, steps = _count("batch_size", batch_size, 32), _count("steps", steps)
-        callbacks = _callback_list("predict", callbacks)
+        size, steps = arguments.count("batch_size", batch_size, 32), arguments.count("steps", steps)
+        callbacks = as_callbacks(callbacks, CALLBACKS)
         seen = steps is not None or any(c.wants_batches("predict") for c in callbacks)
         size = size if seen else None  # batches that nobody sees are all rows
         batches = make_batches(self, (x,), size, finite=False, inputs_only=True)
@@ -314,6 +385,7 @@ class Trainer(Steps):
         float, list of float or dict
             The loss and metrics of the batch, as `evaluate` gives them.
         """
+        class_weight = check_class_weight(class_weight)
         logs = self._one_batch("train", (x, y, sample_weight), class_weight=class_weight)
         return _as_evaluated(logs, return_dict)
 
@@ -336,7 +408,7 @@ class Trainer(Steps):
 
     def _one_batch(self, kind, data, **how):
         """The logs of one batch, with metrics that begin with it."""
-        self._check_compiled()
+        self._check_compiled(f"{kind}_step")
         batches = make_batches(self, data, None, **how)
         with own_trackers(self) as twin:
             twin.reset_metrics()
@@ -352,20 +424,10 @@ class Trainer(Steps):
         return self.predict(x)
 
 
-def _count(name, value, default=None):
-    """A positive number that may be left out."""
-    return default if value is None else positive_int(name, value)
-
-
-def _callback_list(method, callbacks):
-    callbacks = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-    for c in callbacks:
-        if not isinstance(c, Callback):
-            raise TypeError(f"{method}: expected a Callback or a list of them, got {c!r}")
-    return callbacks
-
-
 def _as_evaluated(logs, return_dict):
     """Figures by name, or a list of them, or the only one."""
     values = list(logs.values())
     return logs if return_dict else values if len(values) > 1 else values[0]
+
+
+_COMPILE = [name for name in inspect.signature(Trainer.compile).parameters if name != "self"][:-1]

@@ -127,7 +127,7 @@ def everything_is_as_ever():
     assert not dispatch.active_recordings() and config.floatx() == "float32"
     assert config.next_seed() != config.next_seed()
     for thread in threading.enumerate():
-        if thread.name == "nnlite-batches":
+        if thread.name == "nnlite-batches" and thread.is_alive():
             thread.join(10)
             assert not thread.is_alive()
     assert in_another_thread(lambda: network().predict(X).shape) == (12, 2)

@@ -83,7 +83,7 @@ def run_all_cases(folder, sanitizer, teams, libraries, options, launcher=()):
         [*launcher, sys.executable, "-P", bare_engine.__file__, teams, *libraries],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         cwd=folder,
         env={
             **os.environ,

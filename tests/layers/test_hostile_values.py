@@ -72,7 +72,7 @@ def test_settings_of_a_wrong_kind_are_named_when_they_are_given(module):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: optimizers.SGD().apply_gradients(3), r"grads_and_vars to be pairs .*, got 3"),
+        (lambda: optimizers.SGD().apply_gradients(3), "grads_and_vars to be a list, got 3"),
         (lambda: optimizers.SGD().apply_gradients([1]), r"grads_and_vars to be pairs .*, got \[1"),
         (lambda: optimizers.SGD().apply(3, []), "apply: expected grads to be a list, got 3"),
         (lambda: optimizers.SGD().apply([], 3), "expected trainable_variables to be a list, got 3"),

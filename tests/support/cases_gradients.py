@@ -9,6 +9,7 @@ from cases_slicing import concatenations, parts
 from samples import labels, normal
 
 from nnlite.ops.activation import KINDS
+from nnlite.ops.rows import SOURCE_CODES
 
 
 @dataclass
@@ -96,6 +97,20 @@ GRADIENTS = {
     "slice": [Smooth(c.inputs, {**c.attrs, "dtype": "float64"}) for c in parts(gradient=False)],
     "slice_gradient": [
         Smooth(c.inputs, {**c.attrs, "dtype": "float64"}) for c in parts(gradient=True)
+    ],
+    "gather": [
+        Smooth(
+            [normal(5, 3), np.array([3, 0, 3, 1], np.int32)],
+            {
+                "code": SOURCE_CODES["float64"],
+                "row_bytes": 24,
+                "rows": 5,
+                "to_int": 0,
+                "count": 4,
+                "row_shape": (3,),
+                "dtype": "float64",
+            },
+        )
     ],
     "concatenate": [
         Smooth(c.inputs, c.attrs, wrt=tuple(range(len(c.inputs)))) for c in concatenations()

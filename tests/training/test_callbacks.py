@@ -141,8 +141,9 @@ def test_lambda_callback_stands_for_each_hook(name):
 
 
 def test_lambda_callback_knows_no_other_hook():
-    with pytest.raises(TypeError, match="on_epoch_ends"):
+    with pytest.raises(TypeError, match="no method 'on_epoch_ends'; did you mean 'on_epoch_end'"):
         callbacks.LambdaCallback(on_epoch_ends=print)
+    assert callbacks.LambdaCallback(show=print).show is print
 
 
 def test_evaluation_and_prediction_can_be_stopped():

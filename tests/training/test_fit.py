@@ -201,6 +201,8 @@ def test_class_weight_is_the_sample_weight_of_each_class_and_a_missing_class_has
     assert not np.array_equal(apply_class_weight[0], fitted()[0])
     both = fitted(class_weight={0: 3.0, 2: 0.5}, sample_weight=np.arange(N) / N)
     assert arrays_equal(both, fitted(sample_weight=weight * np.arange(N) / N))
+    absent = fitted(class_weight={np.int8(0): 3, 2.0: np.float32(0.5), 7: 9.0, -1: 9.0})
+    assert arrays_equal(absent, apply_class_weight)
 
 
 def test_metrics_ignore_sample_weights_and_weighted_metrics_use_them():
@@ -432,3 +434,30 @@ def test_interrupted_fit_restores_the_best_weights_that_early_stopping_kept():
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, Y, epochs=9, verbose=0, callbacks=[stop, Interrupt()])
     assert arrays_equal(model.get_weights(), kept[0])
+
+
+@pytest.mark.parametrize(
+    "loss, activation, cure",
+    [
+        ("sparse_categorical_crossentropy", "relu", "end with activation='softmax', or without"),
+        ("poisson", None, "the logarithm; end with activation='exponential' or 'softplus'"),
+    ],
+)
+def test_a_nan_loss_is_put_down_to_outputs_that_the_loss_cannot_take(loss, activation, cure):
+    model = keras.Sequential([layers.Dense(L, activation, kernel_initializer="ones")])
+    model.compile(keras.optimizers.SGD(1e-6), loss)
+    targets = LABELS if "sparse" in loss else np.eye(L)[LABELS]
+    with pytest.warns() as caught:
+        history = model.fit(-abs(X), targets, epochs=2, verbose=0).history
+    assert np.isnan(history["loss"][-1])
+    said = [str(w.message) for w in caught if "the loss became nan" in str(w.message)]
+    assert len(said) == 1 and cure.split("; ")[-1] in said[0] and "learning rate" not in said[0]
+
+
+def test_a_moving_variance_that_overflows_is_warned_of_once():
+    model = keras.Sequential([layers.BatchNormalization(input_shape=(D,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.warns(RuntimeWarning, match="moving_variance is no longer finite") as caught:
+        history = model.fit(X.astype("f4") * 1e25, Y, epochs=2, verbose=0)
+    assert np.isfinite(history.history["loss"]).all() and caught[0].filename == __file__
+    assert len([w for w in caught if w.category is RuntimeWarning]) == 1

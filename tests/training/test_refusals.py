@@ -136,6 +136,30 @@ BAD_FIT = {
         TypeError,
         r"class_weight: expected a dict",
     ),
+    **{
+        f"class_weight {name}": (
+            lambda: (X, LABELS),
+            {"class_weight": given},
+            ValueError,
+            rf"class_weight: expected .*{what}",
+        )
+        for name, given, what in (
+            ("of half a class", {0.5: 5.0}, "numbers of classes as keys, .*the key 0.5"),
+            ("of less than a class", {0: 1.0, -0.5: 5.0}, "the key -0.5"),
+            ("of a string", {"0": 2.0}, "the key '0'"),
+            ("of NaN", {np.nan: 2.0}, "the key nan"),
+            ("of None", {None: 2.0}, "the key None"),
+            ("below 0", {0: -1.0}, r"in \[0, inf\) for class 0, got -1.0"),
+            ("NaN", {1: np.nan}, r"in \[0, inf\) for class 1, got nan"),
+            ("None", {1: None}, r"in \[0, inf\) for class 1, got None"),
+        )
+    },
+    "class_weight of sequences": (
+        lambda: (X, np.zeros((N, 2, 2))),
+        {"class_weight": {0: 2.0}},
+        ValueError,
+        r"class_weight: expected one class for each sample, .*got y of shape \(50, 2, 2\)",
+    ),
     "batch_size 0": (
         lambda: (X, LABELS),
         {"batch_size": 0},
@@ -195,7 +219,7 @@ BAD_FIT = {
         lambda: (X, LABELS),
         {"validation_data": (X, LABELS, X, X)},
         ValueError,
-        r"expected \(x,\), \(x, y\) or \(x, y, sample_weight\), got 4",
+        r"validation_data: expected \(x, y\), \(x, y, sample_weight\) or .*, got 4 entries;",
     ),
     "validation width": (
         lambda: (X, LABELS),
@@ -225,13 +249,13 @@ BAD_FIT = {
         lambda: (X, LABELS),
         {"callbacks": [3]},
         TypeError,
-        r"a Callback or a list of them, got 3",
+        r"callbacks: expected Callback objects, got 3",
     ),
     "callbacks": (
         lambda: (X, LABELS),
         {"callbacks": "es"},
         TypeError,
-        r"a Callback or a list of them, got 'e'",
+        r"callbacks: expected Callback objects, got 'es'",
     ),
 }
 
@@ -337,7 +361,7 @@ def test_targets_that_do_not_fit_the_loss_are_refused_before_any_work(y, loss, m
             ValueError,
             r"unknown metric 'nope'; known: ",
         ),
-        ({"optimizer": "sgd", "losses": "mse"}, TypeError, r"compile: unknown arguments losses"),
+        ({"optimizer": "sgd", "losses": "mse"}, TypeError, r"compile: unknown argument 'losses'"),
         ({"optimizer": "sgd", "n_threads": 0}, ValueError, r"n_threads .*positive integer, got 0"),
     ],
 )

@@ -65,6 +65,12 @@ def test_structures_tuples_arrays_and_functions_come_back():
     assert array.dtype == np.arange(3).dtype and array.tolist() == [0, 1, 2]
 
 
+def test_object_of_keras_comes_back_as_that_of_its_name():
+    for module in ("keras.losses", "keras.src.losses.losses"):
+        config = {"module": module, "class_name": "Huber", "config": {"delta": 2.0}}
+        assert saving.deserialize_keras_object(config) == losses.Huber(2.0)
+
+
 def test_own_class_comes_back_if_it_is_registered_given_or_in_a_scope():
     config = saving.serialize_keras_object(Largest(2.0))
     with pytest.raises(ValueError, match="'Largest': expected a class or function of nnlite, or"):

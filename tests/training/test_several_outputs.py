@@ -270,3 +270,91 @@ def test_metrics_in_the_place_of_loss_weights_are_an_error_that_says_so():
     model = keras.Sequential([layers.Dense(1, input_shape=(2,))])
     with pytest.raises(TypeError, match=r"loss_weights: expected a number.*metrics=\["):
         model.compile("sgd", "mse", ["mae"])
+
+
+def nested(kind):
+    """A model whose outputs are nested, and data for it."""
+    inputs = keras.Input((3,))
+    first, second = layers.Dense(2, name="first")(inputs), layers.Dense(1, name="second")(inputs)
+    third = layers.Dense(4, "softmax", name="third")(inputs)
+    if kind is dict:
+        model = keras.Model(inputs, {"a": {"x": first, "y": second}, "b": third})
+        return model, lambda x, y, b: {"a": {"x": x, "y": y}, "b": b}
+    return keras.Model(inputs, [[first, second], third]), lambda x, y, b: ((x, y), b)
+
+
+@pytest.mark.parametrize("kind", [dict, list])
+def test_losses_and_targets_may_be_nested_as_the_outputs_are(kind):
+    model, like = nested(kind)
+    losses = like("mse", "mae", "sparse_categorical_crossentropy")
+    model.compile("sgd", losses, like(1.0, 2.0, 3.0), metrics=like(["mae"], None, ["accuracy"]))
+    y = like(SIZE, SIZE[:, :1], KIND)
+    logs = model.evaluate(LEFT, y, return_dict=True)
+    names = ["a/x", "a/y", "b"] if kind is dict else ["first", "second", "third"]
+    assert list(logs) == [
+        "loss",
+        *(f"{name}_loss" for name in names),
+        f"{names[0]}_mae",
+        f"{names[2]}_accuracy",
+    ]
+    found = model.predict(LEFT)
+    x_, y_, b_ = (*found["a"].values(), found["b"]) if kind is dict else (*found[0], found[1])
+    expected = [
+        np.mean((x_ - SIZE) ** 2),
+        np.mean(abs(y_ - SIZE[:, :1])),
+        -np.mean(np.log(b_[np.arange(len(KIND)), KIND])),
+    ]
+    np.testing.assert_allclose([logs[f"{n}_loss"] for n in names], expected, rtol=1e-5)
+    assert logs["loss"] == pytest.approx(np.dot([1, 2, 3], expected), rel=1e-5)
+    history = model.fit(LEFT, y, epochs=2, verbose=0).history
+    assert history["loss"][1] < history["loss"][0]
+    flat = model.evaluate(LEFT, [SIZE, SIZE[:, :1], KIND], return_dict=True)
+    assert flat == model.evaluate(LEFT, y, return_dict=True)
+
+
+def test_targets_may_be_given_only_for_outputs_that_have_a_loss_or_a_metric():
+    inputs = keras.Input((3,))
+    outputs = [layers.Dense(2, name=name)(inputs) for name in ("a", "b", "c")]
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", ["mse", None, None], metrics=[None, None, "mae"])
+    whole = model.evaluate(LEFT, [SIZE, SIZE, SIZE])
+    assert model.evaluate(LEFT, (SIZE, SIZE)) == whole
+    assert model.evaluate(LEFT, {"a": SIZE, "c": SIZE}) == whole
+    assert model.evaluate(LEFT, [SIZE, None, SIZE]) == whole
+    with pytest.raises(ValueError, match="y: expected entries for the outputs a, b, c, got a"):
+        model.fit(LEFT, {"a": SIZE}, verbose=0)
+    with pytest.raises(ValueError, match=r"y: .*targets for the metric 'mae' of the output 'c'"):
+        model.fit(LEFT, [SIZE, None, None], verbose=0)
+    model.compile("sgd", ["mse", None, None])
+    assert model.evaluate(LEFT, SIZE) == pytest.approx(whole[0])
+    model, _ = nested(dict)
+    model.compile("sgd", {"a": {"x": "mse", "y": None}, "b": None})
+    expected = np.mean((model.predict(LEFT)["a"]["x"] - SIZE) ** 2)
+    assert model.evaluate(LEFT, {"a": {"x": SIZE}}) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_only_target_may_come_in_a_tuple_or_under_the_name_of_its_output():
+    model = keras.Sequential([layers.Dense(2, input_shape=(3,), name="out")])
+    model.compile("sgd", {"out": "mse"}, {"out": 2.0}, metrics={"out": ["mae"]})
+    alone = model.evaluate(LEFT, SIZE)
+    assert alone[0] == pytest.approx(2 * np.mean((model.predict(LEFT) - SIZE) ** 2), rel=1e-5)
+    assert model.evaluate(LEFT, (SIZE,)) == model.evaluate(LEFT, {"out": SIZE}) == alone
+    assert model.evaluate([(LEFT, (SIZE,))].__iter__()) == alone
+
+
+@pytest.mark.parametrize("built", [True, False])
+@pytest.mark.parametrize(
+    "what, settings",
+    [
+        ("loss", {"loss": {"nonsense": "mse"}}),
+        ("loss_weights", {"loss_weights": {"nonsense": 5.0}}),
+        ("metrics", {"metrics": {"nonsense": ["mae"]}}),
+        ("y", {}),
+    ],
+)
+def test_a_name_that_no_output_has_is_an_error_also_for_a_single_output(what, settings, built):
+    model = keras.Sequential([layers.Dense(2, **({"input_shape": (3,)} if built else {}))])
+    message = f"{what}: expected the output 'dense' as the only key, got 'nonsense'"
+    with pytest.raises(ValueError, match=message):
+        model.compile("sgd", **{"loss": "mse", **settings})
+        model.fit(LEFT, {"nonsense": SIZE} if what == "y" else SIZE, verbose=0)

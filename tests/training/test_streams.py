@@ -307,7 +307,7 @@ def bad(number):
         (lambda m: m.fit(bad(5)), "batch 2 of x: x: expected at least one sample"),
         (
             lambda m: m.fit((X, LABELS)),
-            r"x: expected one array, got a tuple of 2 parts that differ",
+            r"x: expected one array, got a tuple of 2; targets are the second argument, ",
         ),
     ],
 )

@@ -1,0 +1,49 @@
+"""The terminal: the one place that writes to standard output.
+
+There may be none (a service, pythonw), it may be closed, or it may know fewer characters than a
+text has (ASCII, cp1252). Then the text is plainer, or nobody reads it; work goes on.
+"""
+
+import sys
+
+# What the lines of a table become where the output does not know them.
+_PLAIN = str.maketrans("━─┃│┏┳┓┡╇┩├┼┤└┴┘\u00a0", "=-||++++++++++++ ")
+
+
+def write(text, end="\n"):
+    """Write a text to standard output at once, as well as the output can show it.
+
+    Parameters
+    ----------
+    text : str
+    end : str, default a new line
+        What follows the text.
+
+    Examples
+    --------
+    >>> from nnlite import terminal
+    >>> terminal.write("ready")
+    ready
+    """
+    out = sys.stdout
+    if out is None or getattr(out, "closed", False):
+        return
+    try:
+        out.write(text + end)
+    except UnicodeEncodeError:
+        out.write(_plain(text + end, getattr(out, "encoding", None) or "ascii"))
+    if hasattr(out, "flush"):
+        out.flush()
+
+
+def _plain(text, encoding):
+    """A text in the characters of an encoding: lines of tables in ASCII, '?' for all others."""
+    return text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
+
+
+def is_live(stream):
+    """Whether a stream, such as `sys.stdout`, is a terminal, where a line can be drawn again."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):  # None, an object that can only be written to, closed
+        return False
