@@ -57,7 +57,9 @@ class Layer(Tracked):
     Raises
     ------
     TypeError
-        If an argument is unknown.
+        If an argument is unknown, or is of a kind that it cannot be.
+    ValueError
+        If an argument is out of its range. The constructors of all layers check their arguments.
 
     Examples
     --------
