@@ -36,8 +36,8 @@ NNL_INLINE real selu_of(real x) {
 }
 /* log(1 + e^x). */
 NNL_INLINE real softplus_of(real x) { return relu_of(x) + real_log1p(real_exp(-real_abs(x))); }
-/* x, and the largest finite number for infinity: a limit is computed where inf / inf or 0 * inf would
- * be NaN. NaN stays NaN. */
+/* x, and the largest finite number for infinity: a limit is computed where inf / inf or 0 * inf
+ * would be NaN. NaN stays NaN. */
 NNL_INLINE real finite_of(real x) {
     return x > REAL_LARGEST ? REAL_LARGEST : x < -REAL_LARGEST ? -REAL_LARGEST : x;
 }
