@@ -264,7 +264,7 @@ class Metric(Configurable):
 
     def reset_state(self):
         """Set all Variables to 0, as before the first batch."""
-        for v in self.variables:
+        for v in Metric.variables.fget(self):  # whole, also where a subclass shows parts of it
             v.assign(np.zeros(v.shape))
 
     def __call__(self, *args, **kwargs):
@@ -386,11 +386,6 @@ class Sum(Mean):
         """The sum: a Variable of shape (2,), the sum and its rounding error."""
         total, _, *others = super().variables
         return [total, *others]
-
-    def reset_state(self):
-        """Set the sum to 0."""
-        for v in Mean.variables.fget(self):
-            v.assign(np.zeros(v.shape))
 
     def result(self):
         """The sum so far, a float."""
