@@ -198,7 +198,7 @@ def categorical_generalized_cross_entropy(y_true, y_pred, q):
             f"categorical_generalized_cross_entropy: expected labels of shape {y_pred.shape[:-1]} "
             f"for outputs of shape {y_pred.shape}, got {labels.shape}"
         )
-    here = ops.one_hot(ops.reshape(labels, y_pred.shape[:-1]), classes, y_pred.dtype)
+    here = ops.one_hot(ops.reshape(labels, y_pred.shape[:-1]), classes, dtype=y_pred.dtype)
     p = clip_probability(ops.sum(y_pred * here, axis=-1))
     return (1.0 - ops.power(p, float(q))) / float(q)
 
