@@ -109,8 +109,10 @@ class Case:
         return copy.deepcopy(self.model)
 
     def batches(self, model, size):
-        """All rows as batches for a copy of the model, in a random order."""
-        return make_batches(model, self.sources, size, finite=False).shuffled()
+        """Batches of as many rows each for a copy of the model, in a random order."""
+        whole = slice(max(size, self.rows // size * size))
+        sources = map_structure(lambda s: s.slice(whole), self.sources, Source)
+        return make_batches(model, sources, size, finite=False).shuffled()
 
 
 def case_of(model, x, y, validation_data=None, **further):
