@@ -5,6 +5,7 @@ A Dense layer or a convolution computes those in `FUSED` in the same pass as its
 """
 
 from nnlite import ops, registry
+from nnlite.checks import check_number, check_setting
 from nnlite.ops import (
     elu,
     hard_sigmoid,
@@ -152,7 +153,8 @@ def hard_shrink(x, threshold=0.5):
     Tensor
         Of the shape of x.
     """
-    return ops.where(ops.less_equal(ops.abs(x), threshold), 0.0, x)
+    check_number("threshold", threshold, "[0, inf)", "hard_shrink")
+    return ops.where(ops.less_equal(ops.abs(x), float(threshold)), 0.0, x)
 
 
 def soft_shrink(x, threshold=0.5):
@@ -168,6 +170,7 @@ def soft_shrink(x, threshold=0.5):
     Tensor
         Of the shape of x.
     """
+    check_number("threshold", threshold, "[0, inf)", "soft_shrink")
     return ops.subtract(x, ops.clip(x, -threshold, threshold))
 
 
@@ -200,7 +203,9 @@ def threshold(x, threshold, default_value):
     Tensor
         Of the shape of x.
     """
-    return ops.where(ops.less_equal(x, threshold), default_value, x)
+    check_number("threshold", threshold, "(-inf, inf)", "threshold")
+    check_number("default_value", default_value, "(-inf, inf)", "threshold")
+    return ops.where(ops.less_equal(x, float(threshold)), float(default_value), x)
 
 
 def celu(x, alpha=1.0):
@@ -218,8 +223,7 @@ def celu(x, alpha=1.0):
     Tensor
         Of the shape of x.
     """
-    if not alpha > 0:
-        raise ValueError(f"celu: expected alpha to be positive, got {alpha!r}")
+    check_number("alpha", alpha, "(0, inf)", "celu")
     return elu(x) if alpha == 1 else ops.multiply(elu(ops.divide(x, alpha)), alpha)
 
 
@@ -240,7 +244,8 @@ def glu(x, axis=-1):
     Tensor
         Half as large along `axis`.
     """
-    a, b = ops.split(x, 2, axis)
+    check_setting("axis", axis, "int", "glu")
+    a, b = ops.split(x, 2, int(axis))
     return ops.multiply(a, sigmoid(b))
 
 
@@ -318,11 +323,12 @@ def sparsemax(x, axis=-1):
         Of the shape of x.
     """
     x = linear(x)
+    check_setting("axis", axis, "int", "sparsemax")
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(
             f"sparsemax: expected an axis within {x.ndim} dimensions, got {axis} (shape {x.shape})"
         )
-    axis %= x.ndim
+    axis = int(axis) % x.ndim
     # What is less than the maximum by 1 gets 0. Clipped, it is finite, and its share is still 0.
     x = ops.maximum(x, ops.subtract(ops.max(x, axis, keepdims=True), 2.0))
     mine, theirs = ops.expand_dims(x, axis + 1), ops.expand_dims(x, axis)

@@ -4,8 +4,9 @@ The rules are written in ops: on a tape they run immediately, in a trace they ar
 become part of the plan."""
 
 from nnlite import ops
+from nnlite.checks import check_choice
 from nnlite.engine.dispatch import Recording
-from nnlite.engine.tensor import Tensor, Variable
+from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 
 
 def gradients(recording, target, sources, seed=None):
@@ -126,14 +127,27 @@ class GradientTape(Recording):
             raise TypeError(
                 f"GradientTape.gradient: expected a Tensor as target, got {type(target).__name__}"
             )
-        if unconnected_gradients not in ("none", "zero"):
-            raise ValueError(
-                "GradientTape.gradient: expected unconnected_gradients to be 'none' or 'zero', "
-                f"got {unconnected_gradients!r}"
-            )
-        self._used = True
+        check_choice(
+            "unconnected_gradients",
+            unconnected_gradients,
+            ("none", "zero"),
+            "GradientTape.gradient",
+        )
         single = isinstance(sources, Tensor)
-        sources = [sources] if single else list(sources)
+        given = [sources] if single else sources
+        if not isinstance(given, (list, tuple)) or not all(isinstance(s, Tensor) for s in given):
+            raise TypeError(
+                "GradientTape.gradient: expected sources to be a Tensor or a list of them, got "
+                f"{sources!r}"
+            )
+        if output_gradients is not None:
+            output_gradients = convert_to_tensor(output_gradients, target.dtype)
+            if output_gradients.shape != target.shape:
+                raise ValueError(
+                    f"GradientTape.gradient: expected output_gradients of shape {target.shape}, "
+                    f"that of the target, got {output_gradients.shape}"
+                )
+        self._used, sources = True, list(given)
         arguments = (self, target, sources, output_gradients)
         found = gradients(*arguments) if self.persistent else self._paused(gradients, *arguments)
         if unconnected_gradients == "zero":

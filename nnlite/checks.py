@@ -4,6 +4,8 @@ as '[0, 1)' or '(0, inf)', in the code and in the error message."""
 import math
 import numbers
 
+import numpy as np
+
 from nnlite.errors import prefixed
 
 LARGEST_SIZE = 2**31 - 1  # of an axis, a window, a stride: C multiplies several of them
@@ -67,12 +69,12 @@ def positive_int(name, value):
     Raises
     ------
     ValueError
-        If the value is not a whole number of at least 1, or not below 2**31: no size is.
+        If the value is not a whole number of at least 1, or not below 2**31.
     """
     if not is_number(value, "[1, inf]") or value % 1:
         raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
     if value > LARGEST_SIZE:
-        raise ValueError(f"expected {name} to be a positive integer below 2**31, got {value!r}")
+        raise ValueError(f"expected {name} to be less than 2**31, got {value!r}")
     return int(value)
 
 
@@ -166,3 +168,29 @@ def _is_legal(value, legal):
     if legal == "bool":
         return type(value).__name__ in ("bool", "bool_")
     return is_number(value, legal[4:] or None) and value % 1 == 0
+
+
+def refuse_masked(name, values):
+    """Raise a ValueError if values of an array are masked: what lies behind the mask would be read.
+
+    Parameters
+    ----------
+    name : str
+        What the values are, for the message.
+    values : anything
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> refuse_masked("x", np.ma.masked_equal([1.0, -9.0], -9.0))
+    Traceback (most recent call last):
+    ValueError: x: expected no masked values, got 1; fill them (x.filled(0)) or drop the rows
+    """
+    if values.__class__ is np.ndarray or not isinstance(values, np.ndarray):
+        return
+    masked = np.count_nonzero(getattr(values, "mask", False))
+    if masked:
+        raise ValueError(
+            f"{name}: expected no masked values, got {masked}; fill them (x.filled(0)) or "
+            "drop the rows"
+        )

@@ -20,10 +20,14 @@ def format_logs(logs):
 
 
 def _format_value(v):
-    """A value as text: '0.9876', or '[0.9876 0.1234]' for an array."""
+    """A value as text: '0.9876', or '[0.9876 0.1234]' for an array; what a callback added may be
+    anything."""
     if getattr(v, "ndim", 0):
         return f"[{' '.join(map(_format_value, v))}]"
-    return f"{v:{'.4g' if abs(v) < 1e-3 else '.4f'}}"
+    try:
+        return f"{v:{'.4g' if abs(v) < 1e-3 else '.4f'}}"
+    except (TypeError, ValueError):
+        return str(v)
 
 
 def format_amount(amount, unit):

@@ -23,7 +23,16 @@ from nnlite.data.sources import (
 from nnlite.errors import prefixed
 
 
-def make_batches(model, data, size, name="x", class_weight=None, finite=True, inputs_only=False):
+def make_batches(
+    model,
+    data,
+    size,
+    name="x",
+    class_weight=None,
+    finite=True,
+    inputs_only=False,
+    numbers=None,
+):
     """The batches of some data, for which the model is built, and against which it is checked.
 
     Parameters
@@ -41,6 +50,8 @@ def make_batches(model, data, size, name="x", class_weight=None, finite=True, in
         Whether NaN and infinity are errors.
     inputs_only : bool, default False
         Whether only the x of a batch is looked at, as for predictions.
+    numbers : int array, optional
+        Which rows of arrays to take, in order; by default all.
 
     Returns
     -------
@@ -58,7 +69,7 @@ def make_batches(model, data, size, name="x", class_weight=None, finite=True, in
     if not yields_batches(data[0]):
         sources = read(data)
         model._prepare_for(*sources)
-        return ArrayBatches(sources, size)
+        return ArrayBatches(sources, size, numbers)
     for what, given in zip(("y", "sample_weight"), data[1:]):
         if given is not None:
             raise ValueError(
@@ -81,7 +92,7 @@ def make_sources(model, data, class_weight=None, finite=True):
     sources = sources_of(*data, multi_input=model._multi_input(), integer=model._integer_inputs())
     sources = apply_class_weight(sources, class_weight)
     for s in leaves(sources) if finite else ():
-        s.check_finite()
+        s.check_finite(model._precision)
     return sources
 
 
@@ -120,8 +131,8 @@ class ArrayBatches:
         (x, y, sample_weight) of Sources.
     size : int or None
         Rows of a batch, the last of a pass may have fewer; None: all rows.
-    gathered : bool, default False
-        Whether rows are gathered by number, rather than read as they lie.
+    numbers : int array, optional
+        Rows to gather, in order; by default all are read as they lie.
 
     Attributes
     ----------
@@ -131,21 +142,22 @@ class ArrayBatches:
 
     name, single_pass, renews = "x", False, False
 
-    def __init__(self, sources, size, gathered=False):
-        self.sources, self.gathered, self.rng = sources, gathered, None
-        self.rows = leaves(sources)[0].rows
+    def __init__(self, sources, size, numbers=None):
+        self.sources, self.rng = sources, None
+        self.numbers = None if numbers is None else np.asarray(numbers, np.int32)
+        self.rows = leaves(sources)[0].rows if numbers is None else len(numbers)
         self.size = self.rows if size is None else min(size, self.rows)
         self.steps = -(-self.rows // self.size)
         self._at, self._index = 0, None
 
     def shuffled(self):
         """Take the rows of each pass in a new random order from now on; returns self."""
-        self.gathered, self.rng = True, _generator()
+        self.rng = _generator()
         return self
 
     def all(self):
         """All rows as one batch."""
-        return BatchRange(self.sources, 0, self.rows, 1)
+        return BatchRange(self.sources, 0, self.rows, 1, self.numbers)
 
     def epoch(self, steps=None, restart=False):
         """The next batches.
@@ -168,7 +180,7 @@ class ArrayBatches:
         left = min(left, self.steps) if restart else left
         while left:
             if self._at == 0:
-                self._index = self._order() if self.gathered else None
+                self._index = self._order()
             start = self._at * self.size
             if self._at < full:
                 count, size = min(left, full - self._at), self.size
@@ -182,8 +194,11 @@ class ArrayBatches:
         """Do nothing: arrays need not be closed."""
 
     def _order(self):
-        rows = np.arange(self.rows, dtype=np.int32)
-        return rows if self.rng is None else self.rng.permutation(rows)
+        """The rows of a pass; None if they are read as they lie."""
+        if self.rng is None:
+            return self.numbers
+        rows = np.arange(self.rows, dtype=np.int32) if self.numbers is None else self.numbers
+        return self.rng.permutation(rows)
 
 
 class IterableBatches:
@@ -232,7 +247,7 @@ class IterableBatches:
         self.single_pass = self.steps is None and hasattr(batches, "__next__")
         self._pass = None  # what is left of the pass that is under way
         self._iterator = None  # the one that it reads
-        self._reader = None  # what reads it ahead
+        self._thread = None  # the one that reads it ahead
         self._closed = False
         self._done = 0  # batches of it
         self._first = []  # the item that `first` took, which the pass begins with
@@ -298,10 +313,12 @@ class IterableBatches:
     @contextlib.contextmanager
     def _reading(self, items):
         """Sources of some items of the pass, read ahead by a second thread until the block ends."""
-        reader = self._reader = Prefetch(
+        reader = Prefetch(
             (self._read(self._done + k, x) for k, x in enumerate(items)), self._close_if_told
         )
         try:
+            self._thread = reader.thread
+            reader.start()
             yield reader
         except GeneratorExit:  # no more are needed; an iterator of the caller's own may be used on
             self._closed |= self._iterator is not self.batches
@@ -312,7 +329,7 @@ class IterableBatches:
         finally:
             reader.stop(PATIENCE if self._closed else None)
             if not reader.thread.is_alive():
-                self._reader = None
+                self._thread = None
 
     def close(self):
         """Close the iterator that is read, as nobody goes on with it after an error.
@@ -320,7 +337,7 @@ class IterableBatches:
         The thread that reads it does so, if it is at it, when the item has come.
         """
         self._closed = True
-        if self._reader is None:
+        if self._thread is None:
             self._close_if_told()
 
     def _close_if_told(self):

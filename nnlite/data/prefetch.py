@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import weakref
 
 END = object()
 PATIENCE = 0.2  # seconds that whoever stops early waits for a fetch under way
@@ -22,21 +23,20 @@ class Prefetch:
     """
 
     def __init__(self, items, at_end):
-        self.items, self.at_end = items, at_end
         self.asked, self.fetched = queue.SimpleQueue(), queue.SimpleQueue()
-        self.thread = threading.Thread(target=self._fetch, name="nnlite-batches", daemon=True)
+        self.thread = threading.Thread(
+            target=_fetch,
+            args=(items, at_end, self.asked, self.fetched),
+            name="nnlite-batches",
+            daemon=True,
+        )
+        # Where Ctrl-C comes before `stop`: the thread does not refer to this object.
+        weakref.finalize(self, self.asked.put, END).atexit = False
+
+    def start(self):
+        """Begin to fetch."""
         self.thread.start()
         self.asked.put(None)
-
-    def _fetch(self):
-        try:
-            while self.asked.get() is not END:
-                try:
-                    self.fetched.put((next(self.items, END), None))
-                except BaseException as error:
-                    self.fetched.put((END, error))
-        finally:
-            self.at_end()
 
     def __iter__(self):
         while True:
@@ -65,4 +65,17 @@ class Prefetch:
     def stop(self, patience=PATIENCE):
         """Fetch nothing more, and wait some seconds for a fetch under way; None: for ever."""
         self.asked.put(END)
-        self.thread.join(patience)
+        if self.thread.is_alive():
+            self.thread.join(patience)
+
+
+def _fetch(items, at_end, asked, fetched):
+    """What the second thread does."""
+    try:
+        while asked.get() is not END:
+            try:
+                fetched.put((next(items, END), None))
+            except BaseException as error:
+                fetched.put((END, error))
+    finally:
+        at_end()

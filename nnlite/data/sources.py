@@ -4,12 +4,13 @@ index.
 What goes into a step is (x, y, sample_weight), each a `Source`, None, or for models of several
 inputs or outputs a list or dict of Sources."""
 
+import copy
 from collections.abc import Mapping
 
 import numpy as np
 
 from nnlite import config
-from nnlite.checks import is_number
+from nnlite.checks import is_number, refuse_masked
 from nnlite.engine.tensor import Tensor
 from nnlite.errors import prefixed
 from nnlite.ops.rows import SOURCE_CODES, gather, gather_csr
@@ -42,13 +43,15 @@ class Source:
         """What a step reads rows as."""
         return "int32" if self.integer else config.floatx()
 
-    def check_finite(self):
-        """Raise ValueError if a value is NaN or infinite."""
-        if not _is_finite(self._numbers()):
+    def check_finite(self, real=None):
+        """Raise ValueError if a value is NaN or infinite, or is so in the precision `real`."""
+        values = self._numbers()
+        if not _is_finite(values):
             raise ValueError(
                 f"{self.name}: expected finite values, got NaN or infinity; impute or remove those "
                 "rows"
             )
+        check_range(self.name, values, real or self.dtype)
 
     def slice(self, rows):
         """The Source of some consecutive rows, which stay where they are."""
@@ -145,13 +148,13 @@ class SparseSource(Source):
     """
 
     def __init__(self, values, name):
+        check_sparse(values, name)
         matrix = values.tocsr()
         if len(matrix.shape) != 2 or matrix.dtype.kind not in "biuf":
             raise TypeError(
                 f"{name}: expected a sparse matrix of numbers, got shape {matrix.shape} of type "
                 f"{matrix.dtype}"
             )
-        _check_csr(matrix, name)
         if not matrix.has_canonical_format:
             matrix = matrix.copy()
             matrix.sum_duplicates()
@@ -164,15 +167,24 @@ class SparseSource(Source):
         self._entries = np.ascontiguousarray(entries)
         self._columns = np.ascontiguousarray(matrix.indices, np.int32)
         self._begin = np.ascontiguousarray(matrix.indptr, np.int64)
+        self._first = 0  # the row of the matrix that is the first here
 
     @property
     def layout(self):
         return ("csr", self.code, self.row_shape)
 
     def _numbers(self):
-        return self._entries
+        return self._entries[self._begin[0] : self._begin[-1]]
+
+    def slice(self, rows):
+        start, stop, _ = rows.indices(self.rows)
+        part = copy.copy(self)
+        part.rows, part._begin = stop - start, self._begin[start : stop + 1]
+        part._first += start
+        return part
 
     def values(self, rows):
+        rows = np.arange(self.rows)[rows] + self._first
         return self.array[rows].toarray()
 
     def placeholders(self, index, count):
@@ -188,24 +200,28 @@ class SparseSource(Source):
         return gather_csr(*placeholders, index, shape, config.floatx(), self.code, rows)
 
 
-def _check_csr(matrix, name):
-    """Refuse a CSR matrix whose arrays point outside of each other: C would follow them."""
-    begin, columns = matrix.indptr, matrix.indices
-    stored = min(len(columns), len(matrix.data))
+def check_sparse(values, name):
+    """Refuse a CSR or CSC matrix whose arrays point outside of each other: C would follow them."""
+    kind = getattr(values, "format", None)
+    if kind not in ("csr", "csc"):
+        return
+    lines, entries = values.shape if kind == "csr" else values.shape[::-1]
+    begin, places = values.indptr, values.indices
+    stored = min(len(places), len(values.data))
     if (
-        len(begin) != matrix.shape[0] + 1
+        len(begin) != lines + 1
         or begin[0] != 0
         or begin[-1] > stored
         or (begin[1:] < begin[:-1]).any()
     ):
         raise ValueError(
-            f"{name}: expected the indptr of a CSR matrix of {matrix.shape[0]} rows to rise from 0 "
-            f"to its {stored} entries at most; was it edited?"
+            f"{name}: expected the indptr of a {kind.upper()} matrix of shape {values.shape} to "
+            f"rise from 0 to {stored} at most, the number of its entries; was it edited?"
         )
-    if len(columns) and not 0 <= columns.min() <= columns.max() < matrix.shape[1]:
+    if len(places) and not 0 <= places.min() <= places.max() < entries:
         raise ValueError(
-            f"{name}: expected the indices of a CSR matrix to be columns from 0 to "
-            f"{matrix.shape[1] - 1}, got {columns.min()} to {columns.max()}"
+            f"{name}: expected the indices of a {kind.upper()} matrix of shape {values.shape} to "
+            f"be from 0 to {entries - 1}, got {places.min()} to {places.max()}"
         )
 
 
@@ -225,6 +241,20 @@ def _is_finite(array):
         # The sum is finite for nearly all finite data, and ten times faster than a look at each
         # value.
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
+
+
+def check_range(name, array, real):
+    """Raise ValueError if finite values of an array or sparse matrix are infinite in the precision
+    `real`."""
+    array = array.data if hasattr(array, "tocsr") else array
+    if real != "float32" or array.dtype != np.float64 or not array.size:
+        return
+    largest = max(array.max(), -array.min())
+    if largest > np.finfo(np.float32).max:
+        raise ValueError(
+            f"{name}: expected values that float32 holds, up to 3.4e38, got {largest:.3g}; scale "
+            "them, or let the model compute in float64"
+        )
 
 
 def _fits_int32(array):
@@ -258,6 +288,7 @@ def _array(values, name):
     """An array of whatever was given."""
     if isinstance(values, Tensor):
         return values.numpy()
+    refuse_masked(name, values)
     if isinstance(values, Mapping):
         raise TypeError(f"{name}: expected one array, got a dict of {', '.join(map(str, values))}")
     try:

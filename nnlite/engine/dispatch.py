@@ -149,10 +149,11 @@ class Recording:
         self._open = threading.Lock()
 
     def __enter__(self):
+        others = active_recordings()
         if not self._open.acquire(blocking=False):
-            raise RuntimeError("a recording, or a GradientTape, can be entered by one block a time")
+            raise RuntimeError("a GradientTape can be entered by one block at a time")
         try:
-            _recordings.set((*active_recordings(), self))
+            _recordings.set((*others, self))
             return self
         except BaseException:
             self._open.release()
@@ -170,7 +171,10 @@ class Recording:
 def active_recordings():
     """The recordings that are active in this thread."""
     recordings = _recordings.get()
-    return [r for r in recordings if r._open.locked()] if recordings else ()
+    if recordings and not all(r._open.locked() for r in recordings):
+        recordings = tuple(r for r in recordings if r._open.locked())
+        _recordings.set(recordings)
+    return recordings
 
 
 def traces():

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnlite import config
+from nnlite.checks import refuse_masked
 
 REALS = ("float32", "float64")
 DTYPES = (*REALS, "int32")
@@ -256,11 +257,7 @@ def as_array(value, dtype=None):
         raise ValueError(f"Tensor: expected rows of equal lengths, got {_shown(value)}") from None
     if array.dtype.kind not in "biuf":
         raise TypeError(f"Tensor: expected numbers, got {_kind_of(array)}")
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise ValueError(
-            "Tensor: expected values that are known, got a masked array with masked ones; fill "
-            "them first, as by array.filled(0)"
-        )
+    refuse_masked("Tensor", value)
     if dtype is None:
         dtype = config.floatx() if array.dtype.kind == "f" else "int32"
     if not isinstance(dtype, (str, np.dtype)) or dtype not in DTYPES:

@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from nnlite import config, errors
 from nnlite.callbacks import History
 from nnlite.data.batches import make_batches
+from nnlite.data.sources import check_range
 from nnlite.estimators import defaults, input_validation, scaling, validation_split
 from nnlite.estimators.builder import meta_of
 from nnlite.estimators.compiled_model import check_outputs, compiled_loss
@@ -126,7 +127,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         stopping = self._stopping(all_data.rows if validation is None else math.inf)
         data, splits = all_data, validation is None and self._holds_out(stopping)
         if splits:
-            data, validation = map(all_data.take, self._split(all_data, seed))
+            data, validation = map(all_data.part, self._split(all_data, seed))
         epochs_done = self.n_iter_ if resumes else 0
         epochs = epochs_done + int(self.epochs)
         order_seed = seed + 1 + epochs_done
@@ -212,8 +213,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
 
         def batches(data):
             x = input_validation.reshape_samples(data.X, model.input_shape[1:])
+            check_range("X", x, model._precision)
             target = self._targets_for_loss(model, data.target)
-            return make_batches(model, (x, target, data.sample_weight), size, finite=False)
+            given = (x, target, data.sample_weight)
+            return make_batches(model, given, size, finite=False, numbers=data.numbers)
 
         loop.fit(
             model,

@@ -10,6 +10,8 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import assert_all_finite, check_is_fitted, validate_data
 
 from nnlite import errors, warn
+from nnlite.checks import refuse_masked
+from nnlite.data.sources import check_sparse
 
 
 def validate_X_y(estimator, X, y, reset):
@@ -49,8 +51,9 @@ NUMBERS = {"dtype": "numeric", "allow_nd": True, "accept_sparse": "csr"}
 
 def _validate_data(estimator, X, *y, **options):
     """X, or X and y, after scikit-learn's `validate_data`; X is numeric afterwards."""
-    _check_unmasked("X", X)
+    refuse_masked("X", X)
     _check_undated(X)
+    check_sparse(X, "X")
     with errors.reworded(lambda message: f"{_without_numbers(X)}{message}"):
         found = validate_data(estimator, X, *y, **options, **NUMBERS)
         rows = found[0] if y else found
@@ -94,7 +97,7 @@ def _kind_without_numbers(values):
 
 def to_numpy_target(y):
     """Targets in NumPy's types; raises a ValueError if some are missing."""
-    _check_unmasked("y", y)
+    refuse_masked("y", y)
     y = np.asarray(y) if hasattr(y, "null_count") else y  # a Series of polars
     missing = getattr(y, "isna", None)
     if missing is not None:  # pandas; its nullable numbers would become floats
@@ -121,12 +124,6 @@ def _check_undated(X):
                 f"X: expected numbers, got column {name!r} of type {kind}; make numbers of it, as "
                 "the day of the week"
             )
-
-
-def _check_unmasked(name, values):
-    """Raise if some values are masked: scikit-learn would use the values behind the mask."""
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise ValueError(f"{name}: expected no masked values; fill them or leave their rows out")
 
 
 def stack_images(X):

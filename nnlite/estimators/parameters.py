@@ -61,7 +61,9 @@ def is_dict_of_weights(values):
 _PARAMETER_CONSTRAINTS = {
     "activation": (lambda v: not isinstance(v, type), "the name of an activation or a function"),
     "optimizer": (
-        lambda v: not isinstance(v, type) or issubclass(v, optimizers.Optimizer),
+        lambda v: (
+            v is not None and (not isinstance(v, type) or issubclass(v, optimizers.Optimizer))
+        ),
         "the name of an optimizer or an Optimizer",
     ),
     "learning_rate": (

@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class TrainingData:
-    """Rows with their targets and weights; every array has one entry for each row.
+    """Rows with their targets and weights; every array has one entry for each row of `X`.
 
     Parameters
     ----------
@@ -18,20 +18,27 @@ class TrainingData:
         The weights; None if all are equal.
     y : array
         The targets as `fit` received them: scorers compare predictions with these.
+    numbers : array, optional
+        Which rows of the arrays these are, in order; by default all. Steps gather them from there.
     """
 
     X: Any
     target: Any
     sample_weight: Any
     y: Any
+    numbers: Any = None
 
     @property
     def rows(self):
         """The number of rows."""
-        return self.X.shape[0]
+        return self.X.shape[0] if self.numbers is None else len(self.numbers)
+
+    def part(self, numbers):
+        """The data of some rows by their numbers; nothing is copied."""
+        return self.replace(numbers=numbers)
 
     def take(self, indices):
-        """The data of some rows, selected by indices or by a boolean for each row."""
+        """A copy of some rows, selected by indices or by a boolean for each row."""
         weight = self.sample_weight
         return TrainingData(
             self.X[indices],

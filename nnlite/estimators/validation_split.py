@@ -65,6 +65,7 @@ class ScorerCallback(Callback):
 
     def __init__(self, estimator, scoring, data):
         self.scorer = check_scoring(estimator, scoring=scoring)
+        data = data if data.numbers is None else data.take(data.numbers)
         self.estimator, self.X, self.y = copy.copy(estimator), data.X, data.y
         self.estimator.__dict__.pop("feature_names_in_", None)  # X is an array without names
 

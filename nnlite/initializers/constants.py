@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nnlite.engine.tensor import as_array
 from nnlite.initializers.initializer import Initializer
 
 
@@ -21,8 +22,12 @@ class Constant(Initializer):
     """
 
     def __init__(self, value=0.0):
-        if np.asarray(value).dtype.kind not in "biuf":
-            raise ValueError(f"Constant: expected value to be a number or an array, got {value!r}")
+        try:
+            as_array(value)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"Constant: expected value to be a number or an array, got {value!r}"
+            ) from None
         self.value = value
 
     def values(self, shape, rng):

@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from nnlite import config
-from nnlite.checks import check_number, check_setting, is_number
+from nnlite.checks import check_choice, check_number, check_setting, is_number
 from nnlite.config import next_seed
 from nnlite.configurable import Configurable
-from nnlite.engine.tensor import Tensor
+from nnlite.engine.tensor import DTYPES, Tensor
 
 
 def compute_fans(shape):
@@ -23,6 +23,7 @@ def compute_fans(shape):
     shape : tuple of int
         The shape of the weight.
     """
+    shape = _shape(shape, "compute_fans")
     if len(shape) < 1:
         return 1, 1
     if len(shape) == 1:
@@ -69,7 +70,8 @@ class Initializer(Configurable):
         -------
         Tensor
         """
-        dtype = dtype or config.floatx()
+        dtype = config.floatx() if dtype is None else dtype
+        check_choice("dtype", dtype, DTYPES, type(self).__name__)
         shape = _shape(shape, type(self).__name__)
         if getattr(self, "seed", None) is not None:
             seed = self.seed
@@ -122,6 +124,8 @@ def draw(initializer, shape, dtype):
     dtype : {'float32', 'float64'}
     """
     seed = next_seed()
+    if not callable(initializer):
+        raise TypeError(f"expected an initializer or a function of a shape, got {initializer!r}")
     if isinstance(initializer, Initializer):
         return initializer(shape, dtype=dtype, seed=seed)
     return initializer(shape, dtype=dtype)

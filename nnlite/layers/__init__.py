@@ -10,7 +10,7 @@ from nnlite.layers.conv import (
     SeparableConv2D,
     SeparableConvolution2D,
 )
-from nnlite.layers.core import Activation, Dense, Flatten, InputLayer, Reshape
+from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
 from nnlite.layers.layer import Layer
 from nnlite.layers.merging import (
     Add,
@@ -30,7 +30,13 @@ from nnlite.layers.merging import (
     multiply,
     subtract,
 )
-from nnlite.layers.normalization import BatchNormalization, LayerNormalization
+from nnlite.layers.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 from nnlite.layers.pooling import (
     AveragePooling2D,
     AvgPool2D,
@@ -43,6 +49,7 @@ from nnlite.layers.pooling import (
 )
 from nnlite.layers.preprocessing import Normalization, Rescaling
 from nnlite.layers.regularization import (
+    ActivityRegularization,
     AlphaDropout,
     Dropout,
     GaussianDropout,
@@ -54,6 +61,7 @@ from nnlite.layers.shaping import Cropping2D, Permute, RepeatVector, UpSampling2
 __all__ = [
     "ELU",
     "Activation",
+    "ActivityRegularization",
     "Add",
     "AlphaDropout",
     "Average",
@@ -75,6 +83,8 @@ __all__ = [
     "GlobalAvgPool2D",
     "GlobalMaxPool2D",
     "GlobalMaxPooling2D",
+    "GroupNormalization",
+    "Identity",
     "Input",
     "InputLayer",
     "Layer",
@@ -88,6 +98,7 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "RMSNormalization",
     "ReLU",
     "RepeatVector",
     "Rescaling",
@@ -97,6 +108,7 @@ __all__ = [
     "Softmax",
     "SpatialDropout2D",
     "Subtract",
+    "UnitNormalization",
     "UpSampling2D",
     "ZeroPadding2D",
     "add",

@@ -82,8 +82,10 @@ def _restore(layer, attributes, containers):
     for container, before in containers:
         container.clear()
         (container.extend if isinstance(container, list) else container.update)(before)
-    vars(layer).clear()
-    vars(layer).update(attributes)
+    held = vars(layer)
+    held.update(attributes)  # never empty, as another thread may look
+    for name in held.keys() - attributes.keys():
+        del held[name]
     structure_version.advance(layer)
 
 

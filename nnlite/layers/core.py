@@ -3,6 +3,8 @@ shapes."""
 
 import math
 
+import numpy as np
+
 from nnlite import activations, ops
 from nnlite.checks import positive_int
 from nnlite.layers import settings
@@ -49,7 +51,7 @@ class InputLayer(Layer):
             self._given_batch = positive_int("batch_size", batch_size)
         self.shape = self._given_input_shape
         self.batch_shape = (self._given_batch, *self.shape)
-        self.dtype = dtype
+        self.dtype = _name_of(dtype)
 
     @property
     def _reads_integers(self):
@@ -57,6 +59,16 @@ class InputLayer(Layer):
 
     def call(self, inputs):
         return inputs
+
+
+def _name_of(dtype):
+    """The name of a type of numbers."""
+    if dtype is None or isinstance(dtype, str):
+        return dtype
+    try:
+        return np.dtype(dtype).name
+    except (TypeError, ValueError):
+        raise TypeError(f"Input: expected dtype to be a type of numbers, got {dtype!r}") from None
 
 
 class Dense(Layer):
@@ -162,6 +174,29 @@ class Activation(Layer):
 
     def call(self, inputs):
         return self._function(inputs)
+
+
+class Identity(Layer):
+    """The input, unchanged.
+
+    Parameters
+    ----------
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input of any kind, lists and dicts too.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.Identity()([[1.0, 2.0]]).numpy()
+    array([[1., 2.]], dtype=float32)
+    """
+
+    def call(self, inputs):
+        return inputs
 
 
 class Flatten(Layer):

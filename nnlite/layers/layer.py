@@ -14,7 +14,7 @@ from nnlite.engine import dispatch
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.symbolic import Node, Symbol, is_symbolic, symbolic_call, symbols_of
 from nnlite.engine.tensor import Tensor, convert_to_tensor
-from nnlite.errors import did_you_mean
+from nnlite.errors import did_you_mean, prefixed
 from nnlite.layers.building import (
     as_shapes,
     built_once,
@@ -95,7 +95,10 @@ class Layer(Tracked):
         check_setting("trainable", trainable, "bool", type(self).__name__)
         self._name = name
         self.trainable = trainable
-        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.activity_regularizer = activity_regularizer
+        if activity_regularizer is not None:
+            with prefixed(f"{type(self).__name__}: activity_regularizer: "):
+                self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
         self._given_batch, self._given_input_shape = None, input_shape
         if batch_shape is not None:
@@ -295,8 +298,11 @@ class Layer(Tracked):
         ----------
         inputs : symbol, or list or dict of them
         """
+        symbols = symbols_of(inputs)
+        if not symbols or len(symbols) != len(flatten(inputs)):
+            raise TypeError(f"inputs: expected symbols, as Input gives, got {inputs!r}")
         shapes = map_structure(lambda symbol: symbol.shape, inputs, Symbol)
-        node, dtype = Node(self, (inputs,), {}), symbols_of(inputs)[0].dtype
+        node, dtype = Node(self, (inputs,), {}), symbols[0].dtype
         node.outputs = map_shapes(
             lambda shape: Symbol(shape, dtype, node), self.compute_output_shape(shapes)
         )
@@ -362,6 +368,10 @@ class Layer(Tracked):
             outputs = symbolic_call(self, (inputs, *args), kwargs)
             self._record_call(symbols_of(outputs)[0].node)
             return outputs
+        if args or kwargs:
+            self._check_arguments(args, kwargs)
+        if training is not None and training.__class__ is not bool:
+            training = self._flag(training)
         caller, training = here.calling, here.training if training is None else training
         here.training, here.calling = training, self
         if caller is None:
@@ -378,7 +388,7 @@ class Layer(Tracked):
                 outputs = self.call(inputs, *args, **kwargs)
                 if self.activity_regularizer is not None:
                     for y in flatten(outputs):
-                        self.add_loss(self.activity_regularizer(y) / max(y.shape[0], 1))
+                        self.add_loss(self.activity_regularizer(y) / max((y.shape or (1,))[0], 1))
                 if caller is None:
                     self.__dict__["_run"] = here.made
                     if here.made:
@@ -414,6 +424,27 @@ class Layer(Tracked):
                     "with new weights and training would change none: make it once, in `__init__` "
                     f"or `build`, and keep it as an attribute (self.{layer.name} = ...)"
                 )
+
+    def _check_arguments(self, args, kwargs):
+        """Raise a TypeError if `call` does not take these beside its inputs."""
+        signature = inspect.signature(self.call)
+        given = {"training": None, **kwargs} if self._takes_training() else kwargs
+        try:
+            signature.bind(None, *args, **given)
+        except TypeError as error:
+            raise TypeError(
+                f"layer {self.name!r} ({type(self).__name__}): expected the arguments of "
+                f"call{signature}: {error}"
+            ) from None
+
+    def _flag(self, training):
+        """`training` as a bool."""
+        if isinstance(training, np.bool_) or (isinstance(training, int) and training in (0, 1)):
+            return bool(training)
+        raise TypeError(
+            f"layer {self.name!r} ({type(self).__name__}): expected training to be True, False or "
+            f"None, got {training!r}"
+        )
 
     @classmethod
     def _takes_training(cls):

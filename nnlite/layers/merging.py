@@ -155,7 +155,8 @@ class Dot(Merge):
 
     Notes
     -----
-    With axes=-1, inputs (N, a, d) and (N, b, d) give (N, a, b); (N, d) and (N, d) give (N, 1).
+    With axes=-1, inputs (N, a, d) and (N, b, d) give (N, a, b); (N, d) and (N, d) give (N, 1). Of
+    other inputs, too, the other axes follow each other.
 
     Examples
     --------
@@ -172,39 +173,35 @@ class Dot(Merge):
         super().__init__(**kwargs)
         self.axes, self.normalize = axes, normalize
 
-    def build(self, input_shape):
+    def _axes_of(self, a, b):
+        """The axis of inputs of two shapes that is summed over, counted from 0."""
         axes = settings.axes("axes", self.axes)
         axes = axes * 2 if len(axes) == 1 else axes
-        a, b = input_shape
-        ranks = [len(a), len(b)]
-        if len(axes) != 2 or not {*ranks} <= {2, 3}:
-            raise ValueError(
-                f"expected two inputs of 2 or 3 dimensions and two axes, got shapes {input_shape} "
-                f"and axes {axes}"
-            )
-        axes = [axis % rank for axis, rank in zip(axes, ranks)]
-        if 0 in axes or a[axes[0]] != b[axes[1]]:
+        if len(axes) != 2 or not all(-len(s) <= d < len(s) for d, s in zip(axes, (a, b))):
+            raise ValueError(f"expected axes of inputs of shapes {a} and {b}, got axes={self.axes}")
+        found = [d % len(s) for d, s in zip(axes, (a, b))]
+        if 0 in found or a[found[0]] != b[found[1]]:
             raise ValueError(
                 f"expected axes of the same size, not that of the batch; got shapes {a} and {b} "
-                f"along axes {tuple(axes)}"
+                f"along axes {tuple(found)}"
             )
-        self._axes = axes
+        return found
 
     def call(self, inputs):
-        rows = []
-        for x, axis in zip(inputs, self._axes):
-            x = ops.reshape(x, (x.shape[0], 1, x.shape[1])) if x.ndim == 2 else x
-            x = ops.transpose(x, (0, 2, 1)) if axis == 1 and inputs[len(rows)].ndim == 3 else x
+        rows, shape = [], []
+        for x, axis in zip(inputs, self._axes_of(*(x.shape for x in inputs))):
+            if axis != x.ndim - 1:
+                x = ops.transpose(x, [d for d in range(x.ndim) if d != axis] + [axis])
+            shape += x.shape[1:-1]
+            x = ops.reshape(x, (x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1]))
             if self.normalize:
                 length = ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True))
                 x = x / ops.maximum(length, 1e-6)
             rows.append(x)
         a, b = rows
         n, p, d = a.shape
-        q = b.shape[1]
-        products = ops.reshape(a, (n, p, 1, d)) * ops.reshape(b, (n, 1, q, d))
-        shape = [n] + [x.shape[1] for x, given in zip(rows, inputs) if given.ndim == 3]
-        return ops.reshape(ops.sum(products, axis=-1), shape if len(shape) > 1 else (n, 1))
+        products = ops.reshape(a, (n, p, 1, d)) * ops.reshape(b, (n, 1, b.shape[1], d))
+        return ops.reshape(ops.sum(products, axis=-1), (n, *shape) if shape else (n, 1))
 
 
 def _function(cls, name):

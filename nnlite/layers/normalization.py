@@ -45,12 +45,8 @@ class _Normalization(Layer):
 
     def build(self, input_shape):
         self._ndim = len(input_shape)
-        self._axes = settings.axes_within("axis", self.axis, self._ndim)
-        if 0 in self._axes:
-            raise ValueError(f"expected axis without the batch, axis 0, got {self.axis!r}")
+        self._axes = settings.axes_of_samples(self.axis, input_shape)
         shape = self._sizes = tuple(input_shape[d] for d in self._axes)
-        if None in shape:
-            raise ValueError(f"expected known sizes along axis {self.axis!r}, got {input_shape}")
         self.gamma = self.beta = None
         if self.scale:
             self.gamma = self.add_weight(
@@ -68,6 +64,11 @@ class _Normalization(Layer):
                 regularizer=self.beta_regularizer,
                 constraint=self.beta_constraint,
             )
+
+    def _one_axis(self):
+        """Raise a ValueError if there is more than one axis of channels."""
+        if len(self._axes) > 1:
+            raise ValueError(f"expected one axis, that of the channels, got axis={self.axis!r}")
 
     def _scale_and_center(self, dtype):
         """gamma and beta as vectors; ones and zeros if the layer has none."""
@@ -159,9 +160,8 @@ class BatchNormalization(_Normalization):
         self.moving_variance_initializer = moving_variance_initializer
 
     def build(self, input_shape):
-        if len(settings.axes("axis", self.axis)) > 1:
-            raise ValueError(f"expected one axis, that of the channels, got axis={self.axis!r}")
         super().build(input_shape)
+        self._one_axis()
         for name in ("moving_mean", "moving_variance"):
             initializer = getattr(self, f"{name}_initializer")
             weight = self.add_weight(self._sizes, initializer, trainable=False, name=name)
@@ -221,3 +221,152 @@ class LayerNormalization(_Normalization):
         (inputs,) = ops.operands(inputs)
         gamma, beta = self._scale_and_center(inputs.dtype)
         return self._with_axes_last(lambda x: ops.layer_norm(x, gamma, beta, self.epsilon), inputs)
+
+
+class GroupNormalization(_Normalization):
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with the statistics of each sample and
+    group of channels.
+
+    Y. Wu, K. He: "Group normalization", ECCV 2018.
+
+    Parameters
+    ----------
+    groups : int, default 32
+        The channels are split into this number of equal groups. -1: each channel is a group, which
+        is instance normalization.
+    axis : int, default -1
+        The axis of the channels.
+    epsilon : float of at least 0, default 0.001
+    center : bool, default True
+        Whether the layer has beta.
+    scale : bool, default True
+        Whether the layer has gamma.
+    beta_initializer, gamma_initializer : str or Initializer, default 'zeros' and 'ones'
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
+    beta_constraint, gamma_constraint : None
+        Not supported.
+    **kwargs
+        Of `Layer`: name, trainable, input_shape.
+
+    Notes
+    -----
+    Input (N, ..., C), output the same. Weights, each (C,): gamma, beta.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> layer = nnlite.layers.GroupNormalization(2, epsilon=0.0)
+    >>> layer([[1.0, 3.0, 10.0, 30.0]]).numpy()
+    array([[-1.,  1., -1.,  1.]], dtype=float32)
+    """
+
+    _legal = {"groups": settings.groups}
+
+    def __init__(self, groups=32, axis=-1, epsilon=0.001, center=True, scale=True, **kwargs):
+        super().__init__(axis, epsilon, center, scale, **kwargs)
+        self.groups = groups
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self._one_axis()
+        (channels,) = self._sizes
+        self._groups = channels if self.groups == -1 else int(self.groups)
+        if not self._groups or channels % self._groups:
+            raise ValueError(f"expected channels in {self.groups} equal groups, got {channels}")
+
+    def call(self, inputs):
+        (inputs,) = ops.operands(inputs)
+        return self._with_axes_last(self._normalized, inputs)
+
+    def _normalized(self, x):
+        n, places, each = x.shape[0], math.prod(x.shape[1:-1]), x.shape[-1] // self._groups
+        groups = ops.transpose(ops.reshape(x, (n, places, self._groups, each)), (0, 2, 1, 3))
+        rows = ops.reshape(groups, (n, self._groups, places * each))
+        plain = ops.ones((places * each,), x.dtype), ops.zeros((places * each,), x.dtype)
+        y = ops.reshape(ops.layer_norm(rows, *plain, self.epsilon), groups.shape)
+        y = ops.reshape(ops.transpose(y, (0, 2, 1, 3)), x.shape)
+        return ops.scale_shift(y, *self._scale_and_center(x.dtype))
+
+
+class RMSNormalization(Layer):
+    """x / sqrt(mean(x^2) + epsilon) * scale, with the mean of each row.
+
+    B. Zhang, R. Sennrich: "Root mean square layer normalization", NeurIPS 2019.
+
+    Parameters
+    ----------
+    axis : int or tuple of int, default -1
+        The axes that make a row.
+    epsilon : float of at least 0, default 1e-6
+    **kwargs
+        Of `Layer`: name, trainable, input_shape.
+
+    Notes
+    -----
+    Input (N, ..., C), output the same. Weight, with the sizes of `axis`: scale.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.RMSNormalization(epsilon=0.0)([[1.0, 7.0]]).numpy()
+    array([[0.2, 1.4]], dtype=float32)
+    """
+
+    _takes = settings.ROWS
+    _legal = {"axis": settings.axes, "epsilon": settings.AT_LEAST_0}
+
+    def __init__(self, axis=-1, epsilon=1e-6, **kwargs):
+        super().__init__(**kwargs)
+        self.axis, self.epsilon = axis, epsilon
+
+    def build(self, input_shape):
+        sizes = [input_shape[d] for d in settings.axes_of_samples(self.axis, input_shape)]
+        self.scale = self.add_weight(tuple(sizes), "ones", name="scale")
+
+    def call(self, inputs):
+        (inputs,) = ops.operands(inputs)
+        axes = settings.axes_of_samples(self.axis, inputs.shape)
+        if [inputs.shape[d] for d in axes] != [*self.scale.shape]:
+            raise ValueError(
+                f"expected an input with sizes {self.scale.shape} along axis {self.axis!r}, got "
+                f"shape {inputs.shape}"
+            )
+        squares = ops.mean(ops.square(inputs), tuple(axes), keepdims=True)
+        sizes = [n if d in axes else 1 for d, n in enumerate(inputs.shape)]
+        return inputs / ops.sqrt(squares + self.epsilon) * ops.reshape(self.scale, sizes)
+
+
+class UnitNormalization(Layer):
+    """x / sqrt(sum(x^2)), with the sum of each row: rows of length 1.
+
+    Parameters
+    ----------
+    axis : int or tuple of int, default -1
+        The axes that make a row.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, ..., C), output the same. A row shorter than 1e-12 is divided by 1e-12.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.UnitNormalization()([[3.0, 4.0], [0.0, 0.0]]).numpy()
+    array([[0.6, 0.8],
+           [0. , 0. ]], dtype=float32)
+    """
+
+    _takes = settings.ROWS
+    _legal = {"axis": settings.axes}
+
+    def __init__(self, axis=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def call(self, inputs):
+        (inputs,) = ops.operands(inputs)
+        axes = settings.axes_of_samples(self.axis, inputs.shape)
+        squares = ops.sum(ops.square(inputs), tuple(axes), keepdims=True)
+        return inputs / ops.sqrt(ops.maximum(squares, 1e-24))

@@ -204,11 +204,14 @@ class Normalization(Layer):
         mean = x.mean(over, keepdims=True)
         return n, mean.squeeze(over), ((x - mean) ** 2).sum(over)
 
-    def _check(self, shape):
-        """Raise a ValueError unless an input has the sizes that the layer was built for."""
+    def _check(self, shape, more_axes=False):
+        """Raise a ValueError unless an input has the sizes that the layer was built for; it may
+        have more axes before them, if the layer's count from the end."""
         expected = self._shape
+        more_axes = more_axes and all(a < 0 for a in settings.axes_or_none("axis", self.axis))
+        sizes = shape[max(len(shape) - len(expected), 0) :] if more_axes else shape
         if self._kept and (
-            len(shape) != len(expected) or any(shape[d] != expected[d] for d in self._kept)
+            len(sizes) != len(expected) or any(sizes[d] != expected[d] for d in self._kept)
         ):
             shown = tuple(n if d in self._kept else None for d, n in enumerate(expected))
             raise ValueError(f"expected an input of shape {shown}, got shape {tuple(shape)}")
@@ -230,7 +233,7 @@ class Normalization(Layer):
         return ops.operands(self._values()[1])[0] if self.built else None
 
     def call(self, inputs):
-        self._check(inputs.shape)
+        self._check(inputs.shape, more_axes=True)
         (inputs,) = ops.operands(inputs)
         mean, variance = self._values()
         of = ops if self.input_mean is None else np  # given numbers: computed once, not each step
@@ -268,7 +271,7 @@ def _parts_of(data):
             )
         batch = batch.numpy() if isinstance(batch, Tensor) else np.asarray(batch)
         if batch.dtype.kind not in "biuf" or not batch.ndim:
-            raise ValueError(
+            raise TypeError(
                 f"adapt: expected arrays of numbers, got shape {batch.shape} of {batch.dtype}"
             )
         rows = max(1, _AT_ONCE // max(1, math.prod(batch.shape[1:])))

@@ -9,6 +9,7 @@ from nnlite.layers import settings
 from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
 from nnlite.ops.random import seed_state
+from nnlite.regularizers import L1L2
 
 
 class _Noise(Layer):
@@ -208,6 +209,37 @@ class AlphaDropout(_Noise):
         scale = ((1 - self.rate) * (1 + self.rate * _LEAST_SELU**2)) ** -0.5
         y = ops.where(kept, inputs, _LEAST_SELU)
         return y * scale - scale * _LEAST_SELU * self.rate
+
+
+class ActivityRegularization(Layer):
+    """The input, unchanged; l1 * sum(|x|) + l2 * sum(x^2), divided by the size of the batch, is
+    added to the loss.
+
+    Parameters
+    ----------
+    l1, l2 : float of at least 0, default 0.0
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> layer = nnlite.layers.ActivityRegularization(l1=0.5)
+    >>> y = layer([[1.0, -3.0]])
+    >>> layer.losses[0].item()
+    2.0
+    """
+
+    _takes = settings.ANY_TENSOR
+    _legal = dict.fromkeys(("l1", "l2"), "[0, inf)")
+
+    def __init__(self, l1=0.0, l2=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.l1, self.l2 = l1, l2
+        self.activity_regularizer = L1L2(l1, l2)
+
+    def call(self, inputs):
+        return inputs
 
 
 class SpatialDropout2D(ImageLayer, _Dropout):

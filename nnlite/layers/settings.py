@@ -7,6 +7,7 @@ import numbers
 import numpy as np
 
 from nnlite import activations, config, initializers, regularizers
+from nnlite.checks import LARGEST_SIZE, positive_int
 from nnlite.errors import prefixed
 from nnlite.ops.windows import check_padding
 
@@ -79,6 +80,22 @@ def axes_within(name, value, ndim):
     return found
 
 
+def axes_of_samples(axis, shape):
+    """The axes of the setting `axis`, none of them the batch, as sorted numbers of at least 1."""
+    found = axes_within("axis", axis, len(shape))
+    if 0 in found:
+        raise ValueError(f"expected axis without the batch, axis 0, got {axis!r}")
+    if any(shape[d] is None for d in found):
+        raise ValueError(f"expected known sizes along axis {axis!r}, got shape {shape}")
+    return found
+
+
+def groups(name, value):
+    """Raise a ValueError unless a setting is a number of groups, or -1."""
+    if not _is_int(value) or value != -1:
+        positive_int(name, value)
+
+
 def permutation(name, value):
     """Raise a ValueError unless a setting is 1, 2, ... in any order; returns it as a tuple."""
     order = tuple(value) if isinstance(value, (tuple, list)) else (value,)
@@ -114,8 +131,8 @@ def sizes(name, value):
         raise ValueError(
             f"expected {name} of non-negative integers, or -1 for one of them, got {name}={value!r}"
         )
-    if math.prod(given) >= 2**31:
-        raise ValueError(f"expected {name} of less than 2**31 elements, got {value!r}")
+    if max(given, default=0) > LARGEST_SIZE:
+        raise ValueError(f"expected {name} to have sizes less than 2**31, got {value!r}")
     return tuple(int(n) for n in given)
 
 
@@ -124,7 +141,7 @@ def margins(name, value):
     both = value if isinstance(value, (tuple, list)) else (value, value)
     sides = [n if isinstance(n, (tuple, list)) else (n, n) for n in both]
     if [len(side) for side in sides] != [2, 2] or not all(
-        _is_int(n) and 0 <= n < 2**31 for side in sides for n in side
+        _is_int(n) and 0 <= n <= LARGEST_SIZE for side in sides for n in side
     ):
         raise ValueError(
             f"expected {name} to be an int of at least 0, a pair of them or a pair of pairs, "

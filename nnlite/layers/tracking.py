@@ -1,14 +1,29 @@
 """Tracked: the part of a layer that finds the weights and layers among its attributes."""
 
 import functools
+import math
 import numbers
 from types import FunctionType, MethodType
 
 from nnlite import config, initializers, regularizers
+from nnlite.checks import MOST_ELEMENTS
 from nnlite.configurable import Configurable, structure_version
-from nnlite.engine.tensor import Variable
+from nnlite.engine.tensor import DTYPES, Variable
 from nnlite.layers.building import here
+from nnlite.ops.operands import dtype_of
 from nnlite.tree import flatten
+
+
+def _name_first(add_weight):
+    """A version of `add_weight` that also takes the name first, as older programs give it."""
+
+    @functools.wraps(add_weight)
+    def with_name(self, *args, **kwargs):
+        if args and isinstance(args[0], str) and "name" not in kwargs and (args[1:] or kwargs):
+            kwargs["name"], args = args[0], args[1:]
+        return add_weight(self, *args, **kwargs)
+
+    return with_name
 
 
 class Tracked(Configurable):
@@ -71,6 +86,7 @@ class Tracked(Configurable):
                     found.setdefault(id(layer), layer)
         return list(found.values())
 
+    @_name_first
     def add_weight(
         self,
         shape=(),
@@ -103,12 +119,13 @@ class Tracked(Configurable):
         if constraint is not None:
             raise ValueError(f"layer {self.name!r}: constraints are not supported")
         shape = _checked_shape(shape)
+        dtype = config.floatx() if dtype is None else dtype_of(dtype, DTYPES)
+        initializer = "glorot_uniform" if initializer is None else initializer
         if here.calling is self and self._output_shape is not None:
             raise ValueError(
                 f"add_weight: {name!r} would be made in each `call`, and training would change "
                 "none of them: make it once, in `__init__` or `build`"
             )
-        dtype = dtype or config.floatx()
         values = initializers.draw(initializers.get(initializer), shape, dtype)
         weight = Variable(values, trainable, f"{self.name}/{name}", dtype)
         weight.regularizer = regularizers.get(regularizer)
@@ -178,7 +195,13 @@ class Tracked(Configurable):
         ValueError
             If the number of arrays or a shape differs. No weight is changed then.
         """
-        own, weights = self.weights, list(weights)
+        own = self.weights
+        if isinstance(weights, (str, bytes, dict)) or not hasattr(weights, "__iter__"):
+            raise TypeError(
+                f"layer {self.name!r}: expected weights, a list of {len(own)} arrays, "
+                f"got {weights!r}"
+            )
+        weights = list(weights)
         if len(weights) != len(own):
             raise ValueError(
                 f"layer {self.name!r}: expected {len(own)} weight arrays, got {len(weights)}"
@@ -202,4 +225,6 @@ def _checked_shape(shape):
     ):
         hint = f"; a name is given as name={shape!r}" if isinstance(shape, str) else ""
         raise ValueError(f"add_weight: expected shape, a tuple of sizes, got {shape!r}{hint}")
+    if math.prod(map(int, sizes)) > MOST_ELEMENTS:
+        raise ValueError(f"add_weight: expected shape of fewer elements, got {shape!r}")
     return tuple(map(int, sizes))

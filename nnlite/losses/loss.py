@@ -7,14 +7,22 @@ import numpy as np
 from nnlite import config, configurable, ops
 from nnlite.configurable import Configurable
 from nnlite.engine.dispatch import tracing
-from nnlite.engine.tensor import Tensor, convert_to_tensor
+from nnlite.engine.tensor import Tensor, as_array
+from nnlite.errors import prefixed
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", "mean_with_sample_weight", None)
 
 
-def as_outputs(y_pred):
-    """Outputs as a tensor of real numbers."""
-    return y_pred if isinstance(y_pred, Tensor) else ops.operands(convert_to_tensor(y_pred))[0]
+def as_outputs(y_pred, name="y_pred"):
+    """Outputs as a tensor of real numbers; `name` is for errors."""
+    with prefixed(f"{name}: "):
+        return ops.operands(y_pred)[0]
+
+
+def beside(y_pred, value, name="y_true"):
+    """Targets or weights as a tensor of the precision of outputs; `name` is for errors."""
+    with prefixed(f"{name}: "):
+        return ops.operands(y_pred, value)[1]
 
 
 def _reshaped(y_pred, shape):
@@ -33,7 +41,7 @@ def same_rank(y_true, y_pred):
     - Targets that lack the last axis of several outputs are repeated for each of them.
     """
     y_pred = as_outputs(y_pred)
-    y_true = ops.operands(y_pred, y_true)[1]
+    y_true = beside(y_pred, y_true)
     if y_true.ndim == y_pred.ndim - 1:
         if y_pred.shape[-1] == 1 and y_true.ndim > 1:
             y_pred = _reshaped(y_pred, y_pred.shape[:-1])
@@ -61,7 +69,9 @@ def broadcasting(name, y_true, y_pred):
 
 def equal_shapes(name, y_true, y_pred):
     """Targets and outputs as tensors of one shape; `name` is for the error."""
-    given = np.shape(y_true)
+    y_pred = as_outputs(y_pred)
+    y_true = beside(y_pred, y_true)
+    given = y_true.shape
     y_true, y_pred = same_rank(y_true, y_pred)
     if y_true.shape != y_pred.shape:
         sparse = f"; integer labels go with sparse_{name}" if "categorical_cross" in name else ""
@@ -87,9 +97,13 @@ def check_labels(y_true, classes=None, ignored=None, what="y_true"):
     """
     if isinstance(y_true, Tensor) and (tracing() or y_true._data is None):
         return
-    y = np.asarray(y_true)
+    if type(y_true) is np.ndarray and y_true.dtype.kind in "biuf":
+        y = y_true
+    else:
+        with prefixed(f"{what}: "):
+            y = as_array(y_true)
     if ignored is not None:
-        y = y[y != ignored]
+        y = y[y != ignored] if y.ndim else y.reshape(-1)
     if y.size == 0:
         return
     if y.dtype.kind == "f" and not np.array_equal(y, np.trunc(y)):
@@ -188,8 +202,8 @@ def weighted_values(values_of, elements_of, y_true, y_pred, sample_weight):
     values = values_of(y_true, y_pred)
     if sample_weight is None:
         return values, None
-    weight = ops.operands(values, sample_weight)[1]
-    spare = weight.ndim - ops.operands(values)[0].ndim
+    weight = beside(values, sample_weight, "sample_weight")
+    spare = weight.ndim - values.ndim
     if spare > 1 or (spare == 1 and (values.ndim == 0 or weight.shape[-1] != 1)):
         elements = elements_of(y_true, y_pred)
         values = values if elements is None else elements
@@ -237,7 +251,7 @@ class Loss(OfFunction):
     @property
     def dtype(self):
         """The precision; it follows the model's."""
-        return self._dtype or config.floatx()
+        return config.floatx() if self._dtype is None else self._dtype
 
     def get_config(self):
         """The constructor's arguments as a dict, from which `from_config` makes an equal object.
@@ -365,7 +379,8 @@ def weights_like(values, sample_weight):
     There may be one weight for each sample or one for each value. If `values` is a scalar, for the
     whole batch, weights may have any shape.
     """
-    values, weight = ops.operands(values, sample_weight)
+    values = as_outputs(values, "values")
+    weight = beside(values, sample_weight, "sample_weight")
     given = weight.shape
     if values.shape == ():
         return weight

@@ -6,7 +6,7 @@ limited to [epsilon(), 1 - epsilon()], so that no logarithm and no gradient is i
 """
 
 from nnlite import config, ops
-from nnlite.checks import check_number
+from nnlite.checks import check_number, check_setting
 from nnlite.losses.loss import (
     Loss,
     as_outputs,
@@ -25,6 +25,7 @@ def known_logits(y_pred, of, from_logits):
       from. As in Keras, this holds for `from_logits=True`, too.
     - Otherwise `y_pred` if `from_logits`.
     """
+    check_setting("from_logits", from_logits, "bool")
     if y_pred.logits is not None and y_pred.logits[0] == of:
         return y_pred.logits[1]
     return y_pred if from_logits else None
@@ -48,6 +49,8 @@ def smoothed(y_true, smoothing, classes):
 
 def with_axis_last(x, axis):
     """`x` with one axis moved to the end."""
+    check_setting("axis", axis, "int")
+    axis = int(axis)
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"axis: expected one of {x.ndim} dimensions, got {axis}")
     axis %= x.ndim
@@ -108,6 +111,8 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     Tensor, shape (...)
     """
     y_pred = with_axis_last(as_outputs(y_pred), axis)
+    if ignore_class is not None:
+        check_setting("ignore_class", ignore_class, "int")
     check_labels(y_true, ignored=ignore_class)
     y_true = ops.cast(y_true, "int32")
     if y_true.ndim == y_pred.ndim and y_true.shape[axis] == 1:

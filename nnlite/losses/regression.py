@@ -147,9 +147,9 @@ def quantile(y_true, y_pred, quantile=0.5):
     y_true, y_pred = broadcasting("quantile", y_true, y_pred)
     level = _levels(quantile)
     if level.shape not in ((), (1,), y_pred.shape[-1:]):
+        outputs = y_pred.shape[-1] if y_pred.ndim else 1
         raise ValueError(
-            f"quantile: expected one number, or one for each of {y_pred.shape[-1]} outputs, "
-            f"got {quantile!r}"
+            f"quantile: expected one number, or one for each of {outputs} outputs, got {quantile!r}"
         )
     error = y_true - y_pred
     return ops.maximum(error * level, error * (level - 1.0))

@@ -3,7 +3,7 @@
 import numpy as np
 
 from nnlite import config, ops
-from nnlite.losses.loss import Loss, as_outputs, broadcasting, check_labels, equal_shapes
+from nnlite.losses.loss import Loss, as_outputs, beside, broadcasting, check_labels, equal_shapes
 
 
 def _unit(x, axis):
@@ -131,9 +131,19 @@ def circle(
     """
     y_pred = as_outputs(y_pred)
     check_labels(y_true)
-    labels = ops.reshape(ops.operands(y_true)[0], (-1, 1))
-    others = labels if ref_labels is None else ops.reshape(ops.operands(ref_labels)[0], (-1, 1))
-    references = y_pred if ref_embeddings is None else ops.operands(y_pred, ref_embeddings)[1]
+    if y_pred.ndim != 2:
+        raise ValueError(f"circle: expected outputs of shape (N, F), got {y_pred.shape}")
+    labels = ops.reshape(beside(y_pred, y_true), (-1, 1))
+    others, references = labels, y_pred
+    if ref_labels is not None:
+        others = ops.reshape(beside(y_pred, ref_labels, "ref_labels"), (-1, 1))
+    if ref_embeddings is not None:
+        references = beside(y_pred, ref_embeddings, "ref_embeddings")
+    if labels.shape[0] != y_pred.shape[0] or others.shape[0] != references.shape[0]:
+        raise ValueError(
+            f"circle: expected a label for each of {y_pred.shape[0]} embeddings and of "
+            f"{references.shape[0]} references, got {labels.shape[0]} and {others.shape[0]}"
+        )
     distance = ops.maximum(1.0 - ops.matmul(y_pred, references, transpose_b=True), 0.0)
     same = ops.equal(labels, ops.transpose(others))
     different = 1.0 - same

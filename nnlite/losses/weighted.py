@@ -134,6 +134,10 @@ class CategoricalFocalCrossentropy(Crossentropy):
 
     def __init__(self, alpha=0.25, gamma=2.0, **kwargs):
         super().__init__(**kwargs)
+        if np.asarray(alpha).dtype.kind not in "iuf":
+            raise ValueError(
+                f"CategoricalFocalCrossentropy: expected alpha to be numbers, got {alpha!r}"
+            )
         self.alpha, self.gamma = alpha, gamma
 
 
@@ -199,7 +203,8 @@ def categorical_generalized_cross_entropy(y_true, y_pred, q):
             f"for outputs of shape {y_pred.shape}, got {labels.shape}"
         )
     here = ops.one_hot(ops.reshape(labels, y_pred.shape[:-1]), classes, dtype=y_pred.dtype)
-    p = clip_probability(ops.sum(y_pred * here, axis=-1))
+    # At least epsilon() squared: a power below 1 has an infinite slope at 0.
+    p = ops.maximum(ops.sum(y_pred * here, axis=-1), config.epsilon() ** 2)
     return (1.0 - ops.power(p, float(q))) / float(q)
 
 

@@ -4,13 +4,20 @@ import numpy as np
 
 from nnlite import config, ops
 from nnlite.checks import check_number, check_setting
-from nnlite.losses.loss import broadcasting, check_labels, equal_shapes, mean_of_elements
+from nnlite.losses.loss import (
+    as_outputs,
+    beside,
+    broadcasting,
+    check_labels,
+    equal_shapes,
+    mean_of_elements,
+)
 from nnlite.metrics.metric import SampleMean
 
 
 def _scores(name, y_pred):
     """Outputs as a tensor of several scores for each sample."""
-    (y_pred,) = ops.operands(y_pred)
+    y_pred = as_outputs(y_pred)
     if not y_pred.shape or y_pred.shape[-1] == 0:
         raise ValueError(f"{name}: expected outputs of shape (..., classes), got {y_pred.shape}")
     return y_pred
@@ -19,7 +26,7 @@ def _scores(name, y_pred):
 def _labels(name, y_true, y_pred):
     """Labels as a tensor of one number for each sample."""
     check_labels(y_true, y_pred.shape[-1])
-    (labels,) = ops.operands(y_true)
+    labels = beside(y_pred, y_true)
     if labels.shape not in (y_pred.shape[:-1], (*y_pred.shape[:-1], 1)):
         raise ValueError(
             f"{name}: expected labels of shape {y_pred.shape[:-1]} for outputs of shape "
@@ -145,11 +152,12 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
     Tensor, shape (...)
     """
     check_setting("k", k, "int [1, inf)", "sparse_top_k_categorical_accuracy")
+    check_setting("from_sorted_ids", from_sorted_ids, "bool", "sparse_top_k_categorical_accuracy")
     y_pred = _scores("sparse_top_k_categorical_accuracy", y_pred)
     classes = y_pred.shape[-1]
     if from_sorted_ids:
         check_labels(y_true)
-        labels = ops.reshape(ops.operands(y_pred, y_true)[1], (*y_pred.shape[:-1], 1))
+        labels = ops.reshape(beside(y_pred, y_true), (*y_pred.shape[:-1], 1))
         return ops.max(ops.equal(labels, y_pred) * (np.arange(classes) < k), axis=-1)
     labels = _labels("sparse_top_k_categorical_accuracy", y_true, y_pred)
     labels = ops.cast(labels, "int32")
@@ -207,7 +215,8 @@ class AccuracyByShape(_Fraction):
         super().__init__(name, dtype)
 
     def _chosen(self, y_true, y_pred):
-        y_true, y_pred = ops.operands(y_true, y_pred)
+        y_pred = as_outputs(y_pred)
+        y_true = beside(y_pred, y_true)
         if y_pred.ndim < 2 or y_pred.shape[-1] == 1:
             return binary_accuracy
         if y_true.ndim < y_pred.ndim or y_true.shape[-1] == 1:

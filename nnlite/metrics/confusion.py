@@ -13,7 +13,8 @@ counts is NaN, the value is NaN.
 import numpy as np
 
 from nnlite import ops
-from nnlite.losses.loss import check_labels, equal_shapes, weights_like
+from nnlite.engine.tensor import Tensor
+from nnlite.losses.loss import as_outputs, beside, check_labels, equal_shapes, weights_like
 from nnlite.metrics.metric import Metric
 
 
@@ -30,21 +31,21 @@ def _counted(which, what):
 class Counting(Metric):
     """Base of the metrics that are computed from the histogram."""
 
-    def _count(self, thresholds, y_true, y_pred, sample_weight=None, columns=1):
+    def _count(self, thresholds, labels, y_pred, sample_weight=None, columns=1):
         """Add a batch to the histogram.
 
         Parameters
         ----------
         thresholds : array, shape (T,)
             Increasing.
-        y_true, y_pred : tensors, shape (..., F)
+        labels, y_pred : tensors, shape (..., F)
+            As `_aligned` gives them.
         sample_weight : tensor that broadcasts to (..., F), optional
         columns : int, default 1
             1 to count all outputs together, F to count each separately.
         """
         (running,) = self._running((3, len(thresholds) + 1, columns, 2))
-        truth = ops.where(ops.equal(y_true, y_true), 1.0 - ops.equal(y_true, 0.0), 2.0)  # 2: NaN
-        tensors = [truth, y_pred]
+        tensors = [labels, y_pred]
         if sample_weight is not None:
             tensors.append(ops.broadcast_to(sample_weight, y_pred.shape))
         tensors = [ops.reshape(t, (-1, columns)) for t in tensors]
@@ -67,18 +68,20 @@ class Counting(Metric):
     true_positives = _counted(3, "positive targets that are predicted positive")
 
     def _aligned(self, y_true, y_pred):
-        """Targets and outputs of one shape; labels of several outputs become one-hot rows. Targets
-        of scores that are NaN become NaN."""
-        (y_pred,) = ops.operands(y_pred)
+        """Labels and outputs of one shape: 0 negative, 1 positive, 2 if target or score is NaN.
+        Class numbers of several outputs become one-hot rows."""
+        y_pred = as_outputs(y_pred)
         classes = y_pred.shape[-1] if y_pred.shape else 1
         if classes > 1 and y_pred.ndim > 1:
-            shape = tuple(getattr(y_true, "shape", np.shape(y_true)))
+            y_true = y_true if isinstance(y_true, Tensor) else beside(y_pred, y_true)
+            shape = y_true.shape
             if shape in (y_pred.shape[:-1], (*y_pred.shape[:-1], 1)):
                 check_labels(y_true, classes)
                 labels = ops.reshape(ops.cast(y_true, "int32"), y_pred.shape[:-1])
                 y_true = ops.one_hot(labels, classes, dtype=y_pred.dtype)
         y_true, y_pred = equal_shapes(f"metric {self.name!r}", y_true, y_pred)
-        return ops.where(ops.equal(y_pred, y_pred), y_true, np.nan), y_pred
+        both = y_true + y_pred
+        return ops.where(ops.equal(both, both), ops.not_equal(y_true, 0.0), 2.0), y_pred
 
 
 def weighted_columns(y_pred, sample_weight, columns):
@@ -136,13 +139,13 @@ class Thresholded(Counting):
         return fractions("thresholds", given)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y_true, y_pred = self._aligned(y_true, y_pred)
+        labels, y_pred = self._aligned(y_true, y_pred)
         weight = weighted_columns(y_pred, sample_weight, only(self.class_id, y_pred))
         if self.top_k is not None:
             _, places = ops.top_k(y_pred, self.top_k)
             chosen = ops.sum(ops.one_hot(places, y_pred.shape[-1], dtype=y_pred.dtype), axis=-2)
             y_pred = ops.where(chosen, y_pred, -np.inf)
-        self._count(np.sort(self._levels()), y_true, y_pred, weight)
+        self._count(np.sort(self._levels()), labels, y_pred, weight)
 
     def _from_counts(self, tn, fn, fp, tp):
         """The metric value at each threshold, from arrays of counts."""
@@ -325,14 +328,14 @@ class FBetaScore(Counting):
         return np.array([self.threshold or 0.5])
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y_true, y_pred = self._aligned(y_true, y_pred)
+        labels, y_pred = self._aligned(y_true, y_pred)
         weight = weighted_columns(y_pred, sample_weight, None)
         columns = y_pred.shape[-1] if y_pred.ndim > 1 else 1
         if self.threshold is None and columns > 1:
             largest = ops.max(y_pred, axis=-1, keepdims=True)
             not_zero = ops.greater(ops.abs(y_pred), 1e-9)  # a row of zeros has no positives
             y_pred = ops.greater_equal(y_pred, largest) * not_zero
-        self._count(self._levels(), y_true, y_pred, weight, columns)
+        self._count(self._levels(), labels, y_pred, weight, columns)
 
     def result(self):
         """The value so far: a float, or an array of one value for each class."""

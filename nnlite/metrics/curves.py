@@ -82,7 +82,7 @@ class AUC(Counting):
         super().__init__(name, dtype)
         check_choice("curve", str(curve).upper(), tuple(_CURVES), "AUC")
         if thresholds is None:
-            check_setting("num_thresholds", num_thresholds, "int [2, inf)", "AUC")
+            check_setting("num_thresholds", num_thresholds, "int [2, 16777216]", "AUC")
             inner = even_thresholds(int(num_thresholds))[1:-1]
         else:
             inner = np.sort(fractions("thresholds", thresholds))
@@ -90,6 +90,8 @@ class AUC(Counting):
         self.num_thresholds, self.curve = len(self.thresholds), curve
         self.summation_method = summation_method
         self.multi_label, self.num_labels = multi_label, num_labels
+        if label_weights is not None and np.asarray(label_weights).dtype.kind not in "biuf":
+            raise ValueError(f"AUC: expected label_weights to be numbers, got {label_weights!r}")
         self.label_weights, self.from_logits = label_weights, from_logits
 
     def _shapes(self):
@@ -101,12 +103,12 @@ class AUC(Counting):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         levels = self._levels()
-        y_true, y_pred = self._aligned(y_true, y_pred)
+        labels, y_pred = self._aligned(y_true, y_pred)
         if self.from_logits:
             y_pred = ops.sigmoid(y_pred)
         columns = None if self.multi_label else self.label_weights
         weight = weighted_columns(y_pred, sample_weight, columns)
-        self._count(levels, y_true, y_pred, weight, y_pred.shape[-1] if self.multi_label else 1)
+        self._count(levels, labels, y_pred, weight, y_pred.shape[-1] if self.multi_label else 1)
 
     def result(self):
         """The area so far, a float."""
@@ -168,7 +170,7 @@ class _BestGiven(Counting):
 
     higher_is_better = True
     _legal = dict.fromkeys(("specificity", "sensitivity", "recall", "precision"), "[0, 1]") | {
-        "num_thresholds": "int [1, inf)",
+        "num_thresholds": "int [1, 16777216]",
         "class_id": "int [0, inf)",
     }
 
@@ -185,9 +187,9 @@ class _BestGiven(Counting):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         levels = self._levels()
-        y_true, y_pred = self._aligned(y_true, y_pred)
+        labels, y_pred = self._aligned(y_true, y_pred)
         weight = weighted_columns(y_pred, sample_weight, only(self.class_id, y_pred))
-        self._count(levels, y_true, y_pred, weight)
+        self._count(levels, labels, y_pred, weight)
 
     def _best(self, constrained, rate):
         if np.isnan(rate).any():

@@ -8,7 +8,14 @@ from nnlite import config, configurable, initializers, ops
 from nnlite.configurable import Configurable
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, Variable
-from nnlite.losses.loss import Loss, OfFunction, returned, weighted_values, weights_like
+from nnlite.losses.loss import (
+    Loss,
+    OfFunction,
+    as_outputs,
+    returned,
+    weighted_values,
+    weights_like,
+)
 from nnlite.tree import flatten
 
 
@@ -160,7 +167,7 @@ class Metric(Configurable):
     @property
     def dtype(self):
         """The precision that was asked for, by default `floatx()`; values follow the model's."""
-        return self._dtype or config.floatx()
+        return config.floatx() if self._dtype is None else self._dtype
 
     def get_config(self):
         """The constructor's arguments as a dict, from which `from_config` makes an equal object.
@@ -211,7 +218,8 @@ class Metric(Configurable):
             Its `assign`, `assign_add` and `assign_sub` take tensors.
         """
         dtype = dtype or config.floatx()
-        values = initializers.draw(initializers.get(initializer or "zeros"), tuple(shape), dtype)
+        initializer = initializers.get("zeros" if initializer is None else initializer)
+        values = initializers.draw(initializer, tuple(shape), dtype)
         variable = MetricVariable(values, False, f"{self.name}/{name or 'variable'}", dtype)
         self._variables.append(variable)
         return variable
@@ -332,9 +340,9 @@ class Mean(Metric):
         sample_weight : tensor or array-like, optional
             One weight for each sample, or for each value.
         """
+        values = as_outputs(values, "values")
         if sample_weight is not None:
             sample_weight = weights_like(values, sample_weight)
-            (values,) = ops.operands(values)
             shape = np.broadcast_shapes(values.shape, sample_weight.shape)
             values, sample_weight = (
                 x if x.shape == shape else ops.broadcast_to(x, shape)

@@ -5,7 +5,8 @@ import warnings
 import numpy as np
 
 from nnlite import ops, warn
-from nnlite.losses.loss import broadcasting, check_labels, weights_like
+from nnlite.checks import is_number
+from nnlite.losses.loss import as_outputs, beside, broadcasting, check_labels, weights_like
 from nnlite.metrics.confusion import ratio
 from nnlite.metrics.metric import Metric
 
@@ -42,7 +43,7 @@ class IoU(Metric):
 
     higher_is_better = True
     _legal = {
-        "num_classes": "int [1, inf)",
+        "num_classes": "int [1, 16777216]",
         "ignore_class": "int",
         "sparse_y_true": "bool",
         "sparse_y_pred": "bool",
@@ -66,17 +67,20 @@ class IoU(Metric):
         self.ignore_class, self.axis = ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
         self._warned = False
-        classes = np.asarray([*target_class_ids] if np.iterable(target_class_ids) else None)
-        if classes.dtype.kind not in "iu" or not np.isin(classes, range(num_classes)).all():
-            raise ValueError(
-                f"target_class_ids: expected numbers in [0, {num_classes}), got "
-                f"{target_class_ids!r}"
-            )
+        if not isinstance(target_class_ids, range):
+            given = list(target_class_ids) if np.iterable(target_class_ids) else [None]
+            if not all(is_number(c, f"[0, {num_classes})") and c % 1 == 0 for c in given):
+                raise ValueError(
+                    f"target_class_ids: expected numbers in [0, {num_classes}), got "
+                    f"{target_class_ids!r}"
+                )
 
     def _shapes(self):
         return ((self.num_classes + 1, self.num_classes, 1, 2),)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
+        y_pred = as_outputs(y_pred)
+        y_true = beside(y_pred, y_true)
         for name, y, sparse in (
             ("y_true", y_true, self.sparse_y_true),
             ("y_pred", y_pred, self.sparse_y_pred),
@@ -84,10 +88,10 @@ class IoU(Metric):
             if sparse:
                 check_labels(y, ignored=self.ignore_class, what=name)
         if not self.sparse_y_true:
-            y_true = ops.argmax(y_true, axis=self.axis)
+            y_true = ops.operands(ops.argmax(y_true, axis=self.axis))[0]
         if not self.sparse_y_pred:
-            y_pred = ops.argmax(y_pred, axis=self.axis)
-        y_true, y_pred = broadcasting(f"metric {self.name!r}", y_true, ops.operands(y_pred)[0])
+            y_pred = ops.operands(ops.argmax(y_pred, axis=self.axis))[0]
+        y_true, y_pred = broadcasting(f"metric {self.name!r}", y_true, y_pred)
         last = float(self.num_classes)
         # Those outside are counted under a label of their own, of which `result` warns.
         label = ops.where(_within(y_pred, last) * _within(y_true, last), y_true, last)
@@ -104,7 +108,7 @@ class IoU(Metric):
 
     def result(self):
         """The mean so far, a float; 0.0 without samples."""
-        classes, number = list(self.target_class_ids), self.num_classes
+        classes, number = [int(c) for c in self.target_class_ids], self.num_classes
         (counts,) = self._sums() or [np.zeros((number + 1) * number)]
         counts = counts.reshape(number + 1, number)
         if counts[number].any() and not self._warned:
@@ -238,5 +242,5 @@ class BinaryIoU(IoU):
         self.threshold = threshold
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        y_pred = ops.greater_equal(y_pred, float(self.threshold))
+        y_pred = ops.greater_equal(as_outputs(y_pred), float(self.threshold))
         super().update_state(y_true, y_pred, sample_weight)

@@ -3,6 +3,7 @@
 import numbers
 
 from nnlite import config, configurable, metrics
+from nnlite.checks import is_number, positive_int
 from nnlite.configurable import clone
 from nnlite.engine.symbolic import Symbol, symbols_of
 from nnlite.engine.tensor import Tensor
@@ -184,6 +185,8 @@ class Model(Trainer, Layer):
         layers = self.layers
         if index is not None and not isinstance(index, numbers.Integral):
             raise TypeError(f"get_layer: expected index to be an integer, got {index!r}")
+        if index is None and not isinstance(name, str):
+            raise TypeError(f"get_layer: expected name to be a string, got {name!r}")
         if index is not None and -len(layers) <= index < len(layers):
             return layers[index]
         for layer in layers if index is None else ():
@@ -261,6 +264,14 @@ class Model(Trainer, Layer):
         layer_range : (str, str), optional
             The names, or regular expressions for them, of the first and the last layer to list.
         """
+        if line_length is not None:
+            line_length = positive_int("line_length", line_length)
+        if positions is not None and not (
+            isinstance(positions, (list, tuple)) and all(is_number(p) for p in positions)
+        ):
+            raise TypeError(f"positions: expected a list of numbers, got {positions!r}")
+        if print_fn is not None and not callable(print_fn):
+            raise TypeError(f"print_fn: expected a function of str, got {print_fn!r}")
         text = summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
         (print_fn or write)(text)
 

@@ -2,9 +2,9 @@
 
 from nnlite import config
 from nnlite.configurable import clone, structure_version
-from nnlite.engine.symbolic import input_symbol, layer_of
+from nnlite.engine.symbolic import Symbol, input_symbol, layer_of
 from nnlite.engine.tensor import Tensor
-from nnlite.layers.building import transaction
+from nnlite.layers.building import no_shape, transaction
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph, of_rank
@@ -43,7 +43,10 @@ class Sequential(Model):
     def __init__(self, layers=None, name=None, trainable=True):
         super().__init__(name=name, trainable=trainable)
         self._layers = []
-        for layer in layers or ():
+        layers = [] if layers is None else layers
+        if isinstance(layers, (Layer, Symbol, str)) or not hasattr(layers, "__iter__"):
+            raise TypeError(f"Sequential: layers: expected a list of layers, got {layers!r}")
+        for layer in layers:
             self._append(layer)
         if self._layers and self._layers[0]._given_input_shape is not None:
             self._start_from(self._layers[0]._given_input_shape)
@@ -139,10 +142,7 @@ class Sequential(Model):
             None for the batch, then the shape of a sample.
         """
         if not is_shape(input_shape) or not input_shape:
-            raise TypeError(
-                "input_shape: expected a tuple of the batch, None, and the sizes of a sample, "
-                f"such as (None, 4), got {input_shape!r}"
-            )
+            raise TypeError(no_shape(input_shape))
         self._start_from(input_shape[1:])
 
     def _build_for(self, inputs):

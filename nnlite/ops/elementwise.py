@@ -254,11 +254,18 @@ for _function, _text in _DOCS.items():
     )
 
 
+def _dtype_name(value):
+    try:
+        return np.asarray(value).dtype.name
+    except ValueError:  # rows of different lengths
+        return "object"
+
+
 def _conditions(operator, *values):
     """Raise a TypeError for operands of `&`, `|` and `~` that are no conditions: bits of integers
     are something else."""
     for value in values:
-        dtype = value.dtype if isinstance(value, Tensor) else np.asarray(value).dtype.name
+        dtype = value.dtype if isinstance(value, Tensor) else _dtype_name(value)
         if dtype != "bool" and (dtype == "int32" or not isinstance(value, Tensor)):
             example = "~(x > 0)" if operator == "~" else f"(x > 0) {operator} (x < 1)"
             raise TypeError(f"{operator}: expected conditions as in {example}, got {value!r}")

@@ -10,7 +10,7 @@ from nnlite.engine.tensor import as_array
 from nnlite.ops.elementwise import add, multiply
 from nnlite.ops.operands import call, constant, number, operands
 from nnlite.ops.shape import broadcast_to, reshape
-from nnlite.ops.slicing import concatenate, split, stack
+from nnlite.ops.slicing import concatenate, expand_dims, split
 from nnlite.ops.windows import check_images, pair
 
 
@@ -112,13 +112,17 @@ def _interpolated(x, axis, factor):
         return x
     edged = concatenate([split(x, [1], axis)[0], x, split(x, [n - 1], axis)[1]], axis)
     before, after = split(edged, [n], axis)[0], split(edged, [2], axis)[1]
-    parts = []
-    for k in range(factor):
-        off = (k + 0.5) / factor - 0.5  # from the center of the pixel, in pixels
-        neighbour = before if off < 0 else after
-        parts.append(add(multiply(x, 1 - abs(off)), multiply(neighbour, abs(off))))
+    off = (np.arange(factor) + 0.5) / factor - 0.5  # from the center of the pixel, in pixels
+    parts = [
+        multiply(expand_dims(value, axis + 1), weights.reshape(-1, *[1] * (x.ndim - axis - 1)))
+        for value, weights in (
+            (before, np.maximum(-off, 0)),
+            (x, 1 - abs(off)),
+            (after, np.maximum(off, 0)),
+        )
+    ]
     shape = (*x.shape[:axis], n * factor, *x.shape[axis + 1 :])
-    return reshape(stack(parts, axis + 1), shape)
+    return reshape(add(add(parts[0], parts[1]), parts[2]), shape)
 
 
 # The codes of csrc/ops/image.c for the values outside of an image.

@@ -9,9 +9,9 @@ import math
 import numpy as np
 
 from nnlite.engine.dispatch import Op
-from nnlite.engine.tensor import Tensor, convert_to_tensor
+from nnlite.engine.tensor import convert_to_tensor
 from nnlite.ops.linear import matmul
-from nnlite.ops.operands import axis_of, call, cast, integers
+from nnlite.ops.operands import axis_of, call, constant, integers
 from nnlite.ops.shape import one_hot, reshape, transpose
 
 # The codes of csrc/ops/shape.c for the element types that `gather` reads.
@@ -150,6 +150,9 @@ def gather_csr(values, columns, begin, index, shape, dtype, code, rows):
 def take(x, indices, axis=None):
     """Entries of `x` along an axis, by their numbers.
 
+    The gradient is a matrix product: it takes time in proportion to both sizes, that of the axis
+    and that of `indices`.
+
     Parameters
     ----------
     x : tensor
@@ -178,30 +181,38 @@ def take(x, indices, axis=None):
     x, index = convert_to_tensor(x), integers(indices, "indices")
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
-    axis, rest = axis_of(axis, x.shape), list(range(x.ndim))
-    entries = x.shape[axis]
-    if index._data is not None:
-        known = index._data
-        wrong = known[(known < -entries) | (known >= entries)]
-        if wrong.size:
-            raise ValueError(
-                f"expected indices in [{-entries}, {entries}) for axis {axis} of shape {x.shape}, "
-                f"got {wrong.flat[0]}"
-            )
-        index = Tensor(index.shape, "int32", np.where(known < 0, known + entries, known))
-    rest.remove(axis)
-    rows = _reordered(x, [axis, *rest])
-    flat = reshape(index, (-1,))
-    row_shape, itemsize = rows.shape[1:], np.dtype(x.dtype).itemsize
-    row_bytes = math.prod(row_shape) * itemsize
-    y = gather(rows, flat, flat.size, row_shape, x.dtype, SOURCE_CODES[x.dtype], row_bytes, entries)
-    y, n = reshape(y, (*index.shape, *row_shape)), index.ndim
-    return _reordered(y, [*range(n, n + axis), *range(n), *range(n + axis, y.ndim)])
+    axis = axis_of(axis, x.shape)
+    before, entries, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    if index._data is None:  # in a trace: C checks the numbers, and they must be those of rows
+        return _take_rows_of(x, axis, index)
+    known = index._data
+    wrong = known[(known < -entries) | (known >= entries)]
+    if wrong.size:
+        raise ValueError(
+            f"expected indices in [{-entries}, {entries}) for axis {axis} of shape {x.shape}, "
+            f"got {wrong.flat[0]}"
+        )
+    firsts = np.arange(math.prod(before)) * entries
+    numbers = np.add.outer(firsts, np.where(known < 0, known + entries, known))
+    rows = reshape(x, (math.prod(before) * entries, *after))
+    return reshape(_rows(rows, constant(numbers, "int32")), (*before, *index.shape, *after))
 
 
-def _reordered(x, order):
-    """`x` with its axes in another order, in its own dtype."""
-    if order == list(range(x.ndim)):
-        return x
-    y = transpose(x, order)
-    return cast(y, "int32") if x.dtype == "int32" else y
+def _rows(x, index):
+    """Rows of a tensor by numbers of any shape."""
+    flat, width = reshape(index, (-1,)), math.prod(x.shape[1:])
+    row_bytes = width * np.dtype(x.dtype).itemsize
+    code = SOURCE_CODES[x.dtype]
+    y = gather(x, flat, flat.size, x.shape[1:], x.dtype, code, row_bytes, x.shape[0])
+    return reshape(y, (*index.shape, *x.shape[1:]))
+
+
+def _take_rows_of(x, axis, index):
+    """`take` where `axis` is moved to the front, and back."""
+    if axis == 0:
+        return _rows(x, index)
+    if x.dtype == "int32":
+        raise TypeError("expected axis to be 0 for integers and indices that a model computes")
+    n, rest = index.ndim, [d for d in range(x.ndim) if d != axis]
+    y = _rows(transpose(x, [axis, *rest]), index)
+    return transpose(y, [*range(n, n + axis), *range(n), *range(n + axis, y.ndim)])

@@ -11,7 +11,7 @@ def pair(name, value):
             f"expected {name} to be a positive integer or a pair of them, got {value!r}"
         )
     if max(both) > LARGEST_SIZE:
-        raise ValueError(f"expected {name} below 2**31, got {value!r}")
+        raise ValueError(f"expected {name} to be less than 2**31, got {value!r}")
     return int(both[0]), int(both[1])
 
 

@@ -17,9 +17,14 @@ def takes_one(function):
     return True
 
 
+def is_trainable(variable):
+    """Whether this is a Variable of floats."""
+    return isinstance(variable, Variable) and variable.dtype in REALS
+
+
 def updatable(variable, grad):
     """Whether there is a gradient. Raises a TypeError if `variable` is not a float Variable."""
-    if not isinstance(variable, Variable) or variable.dtype not in REALS:
+    if not is_trainable(variable):
         got = type(variable).__name__
         got = f"one of {variable.dtype}" if isinstance(variable, Variable) else got
         raise TypeError(f"apply_gradients: expected float Variables to update, got {got}")

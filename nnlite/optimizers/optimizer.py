@@ -12,7 +12,7 @@ from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.errors import did_you_mean
-from nnlite.optimizers.gradients import gradient_for, limited, takes_one, updatable
+from nnlite.optimizers.gradients import gradient_for, is_trainable, limited, takes_one, updatable
 from nnlite.optimizers.schedules import LearningRateSchedule
 
 
@@ -143,7 +143,7 @@ class Optimizer(Configurable):
         self._slots = {}  # id of a weight -> (the weight, its slots by name)
         self._undecayed = ([], [])  # the Variables, and the patterns of names, without decay
         self.iterations = Variable(0, trainable=False, name="iterations", dtype="int32")
-        self._check()
+        self._check(self._given)
         self.name = name or configurable.next_name(configurable.snake_case(type(self).__name__))
 
     def __setattr__(self, name, value):
@@ -151,19 +151,24 @@ class Optimizer(Configurable):
         if "_version" in self.__dict__ and name[0] != "_" and name not in self._no_settings:
             structure_version.advance(self)
 
-    def _check(self):
-        """Raise a ValueError if a setting is out of range or not supported."""
+    def _check(self, settings=None):
+        """Raise a ValueError if a setting, by default as it is now, is out of range or not
+        supported."""
         owner = type(self).__name__
         if isinstance(self._source, LearningRateSchedule):
             self._source.check()
         elif not callable(self._source):
             self._check_rate(self._source)
-        now = {**self._given, **vars(self)}
-        settings = {name: now.get(name, default) for name, default in self._signature().items()}
-        for name in ("learning_rate", *self._may_be_none):
-            if name == "learning_rate" or settings.get(name) is None:
-                settings.pop(name, None)
-        self._check_given(settings)
+        if settings is None:
+            now = vars(self)
+            settings = {name: now[name] for name in self._signature() if name in now}
+        self._check_given(
+            {
+                name: value
+                for name, value in settings.items()
+                if name != "learning_rate" and (value is not None or name not in self._may_be_none)
+            }
+        )
         given = [f"{name}={getattr(self, name)!r}" for name in self._clips if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(
@@ -239,6 +244,8 @@ class Optimizer(Configurable):
         ----------
         variables : list of Variable
         """
+        if not isinstance(variables, (list, tuple)) or not all(map(is_trainable, variables)):
+            raise TypeError(f"build: expected a list of float Variables, got {variables!r}")
         if not self.built and variables:
             self._check()
             self._real = variables[0].dtype
@@ -298,7 +305,7 @@ class Optimizer(Configurable):
         ValueError
             Before the first step, or if number or shapes differ.
         """
-        variables, weights = self.variables, list(weights)
+        variables, weights = self.variables, list(weights) if np.iterable(weights) else []
         if not self.built or len(weights) != len(variables):
             raise ValueError(
                 f"{type(self).__name__}: expected build(variables) before set_weights, and as many "
@@ -322,7 +329,12 @@ class Optimizer(Configurable):
         ValueError
             If a gradient and its variable differ in shape.
         """
-        pairs = list(grads_and_vars)
+        pairs = list(grads_and_vars) if np.iterable(grads_and_vars) else [None]
+        if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
+            raise TypeError(
+                "apply_gradients: expected grads_and_vars to be pairs (gradient, Variable), got "
+                f"{grads_and_vars!r}"
+            )
         self.apply([grad for grad, _ in pairs], [variable for _, variable in pairs])
 
     def apply(self, grads, trainable_variables=None):
@@ -342,6 +354,9 @@ class Optimizer(Configurable):
         """
         if trainable_variables is None:
             trainable_variables = [v for v, _ in self._slots.values()]
+        for name, given in (("grads", grads), ("trainable_variables", trainable_variables)):
+            if isinstance(given, Tensor) or not np.iterable(given):
+                raise TypeError(f"apply: expected {name} to be a list, got {given!r}")
         grads, variables = list(grads), list(trainable_variables)
         if len(grads) != len(variables):
             raise ValueError(
@@ -394,6 +409,11 @@ class Optimizer(Configurable):
         ValueError
             After the first step.
         """
+        for name, given in (("var_list", var_list), ("var_names", var_names)):
+            if not isinstance(given, (list, tuple, type(None))):
+                raise TypeError(
+                    f"exclude_from_weight_decay: expected {name} to be a list, got {given!r}"
+                )
         if self.built:
             raise ValueError(
                 f"{type(self).__name__}: expected exclude_from_weight_decay before the first step"

@@ -122,7 +122,7 @@ class _Decay(LearningRateSchedule):
     def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False, name=None):
         self.initial_learning_rate, self.decay_steps = _number(initial_learning_rate), decay_steps
         self.decay_rate, self.staircase = decay_rate, staircase
-        self.name = name or type(self).__name__
+        self.name = type(self).__name__ if name is None else name
         self.check()
 
     def _periods(self, step):
@@ -203,6 +203,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
     def check(self):
         """Raise a ValueError if boundaries and values do not fit."""
+        super().check()
         owner = type(self).__name__
         for name in ("boundaries", "values"):
             if not np.iterable(getattr(self, name)):

@@ -6,6 +6,7 @@ corner, and y grows downwards.
 
 import html
 import io
+import os
 import unicodedata
 from pathlib import Path
 
@@ -76,6 +77,8 @@ def format_of(path, what):
 
     `what` is the beginning of the error message for another ending.
     """
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise TypeError(f"{what} to be the path of a file, got {path!r}")
     file_format = Path(path).suffix.lower().removeprefix(".") or "png"
     if file_format not in ("svg", "png", "pdf"):
         raise ValueError(f"{what} to end in .svg, .png or .pdf, got {str(path)!r}")

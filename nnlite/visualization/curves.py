@@ -7,6 +7,7 @@ change, and any thread may draw.
 
 import io
 import sys
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -130,6 +131,8 @@ def plot_history(history, ax=None, path=None):
     file_format = None if path is None else format_of(path, "plot_history: expected path")
     first = (getattr(history, "epoch", None) or [0])[0] + 1
     history = getattr(history, "history", history)
+    if not isinstance(history, Mapping):
+        raise TypeError(f"plot_history: expected history, as fit returns it, got {history!r}")
     if "loss" not in history:
         found = ", ".join(history) or "an empty one"
         raise ValueError(f"plot_history: expected a history with a loss, got {found}")

@@ -4,6 +4,7 @@
 """
 
 from nnlite.atomic_write import write_whole
+from nnlite.checks import check_number, check_setting
 from nnlite.visualization.canvas import Drawing, format_of, shortened, text_width
 from nnlite.visualization.graph_layout import Edge, Layout
 from nnlite.visualization.node_box import MUTED, SMALL, Box
@@ -45,6 +46,9 @@ class Diagram:
             raise ValueError(
                 f"plot_model: expected a built model, got {model.name!r}: {HOW_TO_BUILD}"
             )
+        check_number("dpi", dpi, "(0, inf)", owner="plot_model")
+        for name, value in {"expand_nested": expand_nested, **shown}.items():
+            check_setting(name, value, (False, True, 0, 1, None), owner="plot_model")
         self.dpi = dpi
         style = _Style(rankdir == "LR", expand_nested, shown)
         outline = Outline(model)

@@ -61,11 +61,18 @@ def _within(groups, layer_range):
     """The groups of calls between the two names in `layer_range`, which are regular expressions."""
     if layer_range is None:
         return groups
-    if len(layer_range) != 2 or not all(isinstance(name, str) for name in layer_range):
+    pair = isinstance(layer_range, (tuple, list)) and len(layer_range) == 2
+    if not pair or not all(isinstance(name, str) for name in layer_range):
         raise ValueError(f"summary: expected layer_range (first, last), got {layer_range!r}")
     ends = []
     for name in layer_range:
-        found = [k for k, calls in enumerate(groups) if re.match(name, calls[0].name)]
+        try:
+            found = [k for k, calls in enumerate(groups) if re.match(name, calls[0].name)]
+        except re.error as error:
+            raise ValueError(
+                f"summary: expected layer_range of names or regular expressions, got {name!r}: "
+                f"{error}"
+            ) from None
         if not found:
             names = ", ".join(calls[0].name for calls in groups)
             raise ValueError(f"summary: layer_range: no layer matches {name!r}; there are {names}")
@@ -105,7 +112,8 @@ def summary(
     chain = outline.is_chain or not outline.connected
     heads = ["Layer (type)", "Output Shape", "Param #"]
     aligned = [str.ljust, str.ljust, str.rjust]
-    length, ends = (88, positions or PLAIN) if chain else (108, positions or CONNECTED)
+    length, ends = (88, PLAIN) if chain else (108, CONNECTED)
+    ends = ends if positions is None else positions
     if not chain:
         heads, aligned = [*heads, "Connected to"], [*aligned, str.ljust]
     if show_trainable:

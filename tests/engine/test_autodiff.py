@@ -1,5 +1,7 @@
 """Edge 2: every gradient rule is the numerical gradient, in float64; the tape that uses them."""
 
+import contextlib
+
 import cases_conv
 import cases_gradients
 import cases_gradients_images
@@ -126,6 +128,20 @@ def test_tape_gives_its_gradients_once():
     tape.gradient(y, x)
     with pytest.raises(RuntimeError, match="once"):
         tape.gradient(y, x)
+
+
+def test_tape_is_entered_by_one_block_at_a_time_and_by_a_stack_of_contexts():
+    x = Variable(3.0)
+    with contextlib.ExitStack() as stack:
+        tape = stack.enter_context(GradientTape(persistent=True))
+        y = ops.square(x)
+        with pytest.raises(RuntimeError, match="GradientTape can be entered by one block at a"):
+            tape.__enter__()
+    ops.exp(x)
+    assert len(tape.calls) == 1
+    with tape:
+        z = ops.square(y)
+    assert tape.gradient(z, x).item() == 4 * 27
 
 
 def test_persistent_tape_gives_them_again():

@@ -50,7 +50,7 @@ def tape():
 
 
 def estimator():
-    nnlite.NNClassifier((4,), epochs=2, random_state=0, early_stopping=True).fit(X, Y).predict(X)
+    nnlite.NNClassifier((4,), epochs=1, random_state=0, early_stopping=True).fit(X, Y).predict(X)
 
 
 # Where something becomes active and ends: the other files have twenty times as many lines.
@@ -60,10 +60,20 @@ KEEPERS = [
     "/layers/layer.py",
     "/layers/building.py",
     "/training/step_cache.py",
+    "/data/batches.py",
+    "/data/prefetch.py",
 ]
+
+
+def streamed():
+    with config.seeded(1):
+        batches = ((X[k : k + 4], Y[k : k + 4]) for k in (0, 4, 8))
+        network().fit(batches, verbose=0)
+
 
 JOBS = {
     "fit": fit,
+    "streamed fit": streamed,
     "eager fit": lambda: fit(run_eagerly=True),
     "predict": lambda: (network().predict(X), network().evaluate(X, Y)),
     "functional": functional,
@@ -116,6 +126,10 @@ def everything_is_as_ever():
     assert layers.Dropout(0.5)(X).numpy().tobytes() == X.tobytes()
     assert not dispatch.active_recordings() and config.floatx() == "float32"
     assert config.next_seed() != config.next_seed()
+    for thread in threading.enumerate():
+        if thread.name == "nnlite-batches":
+            thread.join(10)
+            assert not thread.is_alive()
     assert in_another_thread(lambda: network().predict(X).shape) == (12, 2)
 
 

@@ -236,14 +236,15 @@ def test_import_brings_numpy_alone(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
-def test_a_thousand_fits_do_not_grow_memory(tmp_path):
+def test_three_hundred_fits_leave_no_memory_threads_or_plans_behind(tmp_path):
     # After the warm-up memory levels out 0 to 3 MB higher, where the allocator has room for any
-    # order of requests. What one of these fits makes is 50 kB: had it been kept, 50 MB would be.
+    # order of requests. What one of these fits makes is 50 kB: had it been kept, 15 MB would be.
     there = python(
         """
-import gc, os
+import gc, os, threading
 import numpy as np
 from nnlite import NNClassifier
+from nnlite.engine.plan import Plan
 X = np.random.RandomState(0).rand(60, 8)
 y = np.arange(60) % 3
 
@@ -252,12 +253,18 @@ def fit(times):
         estimator = NNClassifier(hidden_layer_sizes=32, epochs=1, batch_size=30, random_state=k,
                                  early_stopping=k % 4 == 0)
         estimator.fit(X, y).predict(X)
+        batches = ((X[:8], y[:8]) for _ in range(3))
+        estimator.model_.fit(batches, steps_per_epoch=2, verbose=0)
+    del estimator
     gc.collect()
+    assert threading.active_count() == 1 and len(os.listdir("/proc/self/task")) == tasks
+    assert not any(isinstance(o, Plan) for o in gc.get_objects())
     pages = int(open("/proc/self/statm").read().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
+tasks = len(os.listdir("/proc/self/task"))
 before = fit(100)
-print(fit(1000) - before)
+print(fit(300) - before)
 """,
         tmp_path,
         OMP_NUM_THREADS="1",

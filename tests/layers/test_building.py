@@ -323,3 +323,40 @@ def test_layers_kept_where_nothing_looks_for_them_are_no_concern():
     outside, elsewhere = Dense(2), {Dense(2)}
     model = calls(lambda self, inputs: outside(inputs) + next(iter(elsewhere))(inputs))
     assert model.predict(x).shape == (3, 2)
+
+
+def test_a_weight_may_be_named_first_as_in_older_programs():
+    class Old(Layer):
+        def build(self, input_shape):
+            self.kernel = self.add_weight("kernel", shape=[input_shape[-1], 2])
+            self.bias = self.add_weight("bias", (2,), "zeros", trainable=False)
+
+        def call(self, inputs):
+            return inputs @ self.kernel + self.bias
+
+    layer = Old()
+    layer(x)
+    assert [w.name for w in layer.weights] == ["old/kernel", "old/bias"]
+    assert layer.trainable_weights[0].shape == (4, 2) and len(layer.trainable_weights) == 1
+
+
+def test_a_model_without_a_call_is_trained_by_its_steps():
+    class Pair(nnlite.Model):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = Dense(1), Dense(1)
+
+        def train_step(self, data):
+            with nnlite.GradientTape() as tape:
+                loss = ops.mean(ops.square(self.two(self.one(data[0])) - data[1]))
+            self.optimizer.apply_gradients(
+                zip(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+            )
+            return {"loss": loss}
+
+    pair = Pair()
+    pair.compile("adam")
+    losses = pair.fit(x, x[:, :1], epochs=2, verbose=0).history["loss"]
+    assert len(pair.weights) == 4 and losses[1] < losses[0]
+    with pytest.raises(NotImplementedError, match=r"layer 'pair' \(Pair\): a layer must define"):
+        pair.predict(x)

@@ -271,6 +271,13 @@ def test_batch_normalization_of_an_axis_is_that_of_the_last_one_moved_there(axis
     assert np.array_equal(moved.moving_variance.numpy(), plain.moving_variance.numpy())
 
 
+def test_rows_of_zeros_have_gradients_through_unit_normalization():
+    x = Variable(np.zeros((2, 3)))
+    with GradientTape() as tape:
+        y = ops.sum(layers.UnitNormalization()(x))
+    assert np.isfinite(tape.gradient(y, x).numpy()).all()
+
+
 def test_spatial_dropout_drops_whole_channels_of_a_sample():
     layer = layers.SpatialDropout2D(0.25, seed=1)
     y = layer(np.ones((100, 3, 4, 50)), training=True).numpy()

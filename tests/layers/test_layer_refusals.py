@@ -76,6 +76,18 @@ SHAPES = {
         (lambda: layers.LayerNormalization(axis=3), None, (2, 3, 4), "within 3 dimensions, .* 3"),
         (lambda: layers.LayerNormalization(), (2, 3), (2, 5), r"5 channels .*got shape \(3,\)"),
     ],
+    "GroupNormalization": [
+        (lambda: layers.GroupNormalization(), None, (3,), r"2 dimensions, got shape \(None,\)"),
+        (lambda: layers.GroupNormalization(4), None, (2, 3, 6), "in 4 equal groups, got 6"),
+        (lambda: layers.GroupNormalization(1, axis=(1, 2)), None, (2, 3, 6), "expected one axis"),
+    ],
+    "RMSNormalization": [
+        (lambda: layers.RMSNormalization(axis=0), None, (2, 3), "without the batch"),
+        (lambda: layers.RMSNormalization(), (2, 3), (2, 5), r"sizes \(3,\) along axis -1, got"),
+    ],
+    "UnitNormalization": [
+        (lambda: layers.UnitNormalization(axis=2), None, (2, 3), "axis within 2 dimensions"),
+    ],
     "Normalization": [
         (lambda: layers.Normalization(), None, (3,), r"other axes than the batch, got -1"),
         (lambda: layers.Normalization(axis=3), None, (2, 3), "axis within 2 dimensions.* got 3"),
@@ -86,7 +98,7 @@ SHAPES = {
             r"mean to fit the axes kept, of shape \(3,\), got shape \(2,\)",
         ),
         (lambda: layers.Normalization(), (2, 3), (2, 5), r"shape \(None, 3\), got shape \(2, 5\)"),
-        (lambda: layers.Normalization(), (2, 3), (2, 4, 3), r"\(None, 3\), got shape \(2, 4, 3\)"),
+        (lambda: layers.Normalization(1), (2, 3), (2, 4, 3), r"\(None, 3\), got shape \(2, 4, 3\)"),
     ],
     "Rescaling": [
         (
@@ -132,8 +144,8 @@ SHAPES = {
 }
 # They work element by element, or on samples of any shape.
 TAKE_ANYTHING = """
-    Activation AlphaDropout Dropout ELU Flatten GaussianDropout GaussianNoise LeakyReLU ReLU
-    InputLayer Layer
+    Activation ActivityRegularization AlphaDropout Dropout ELU Flatten GaussianDropout GaussianNoise
+    Identity InputLayer Layer LeakyReLU ReLU
 """.split()
 # Their refusals are tested with what else they do, in test_functional.py.
 OF_SEVERAL_INPUTS = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
@@ -144,14 +156,17 @@ SETTINGS = [
     (lambda: layers.Dense(10.5), r"units to be a positive integer, got 10.5"),
     (lambda: layers.Dense("10"), r"units to be a positive integer, got '10'"),
     (lambda: layers.Dense(None), r"units to be a positive integer, got None"),
-    (lambda: layers.Dense(2**31), r"units to be a positive integer below 2\*\*31, got 2147483648"),
+    (lambda: layers.Dense(2**31), r"units to be less than 2\*\*31, got 2147483648"),
     (lambda: layers.Dense(2, use_bias="zeros"), r"use_bias to be True or False, got 'zeros'"),
     (lambda: layers.Conv2D(0, 3), r"filters to be a positive integer, got 0"),
     (lambda: layers.Conv2D(2, (3,)), r"kernel_size to be .*, got \(3,\)"),
     (lambda: layers.Conv2D(2, 3, -1), r"strides to be .*, got -1"),
-    (lambda: layers.DepthwiseConv2D(3, 10**30), r"strides below 2\*\*31, got 10000"),
+    (lambda: layers.DepthwiseConv2D(3, 10**30), r"strides to be less than 2\*\*31, got 10000"),
     (lambda: layers.Conv2D(2, 3, dilation_rate=0), r"dilation_rate to be .* got 0"),
-    (lambda: layers.Conv2D(2, 3, dilation_rate=2**60), r"dilation_rate below 2\*\*31, got"),
+    (
+        lambda: layers.Conv2D(2, 3, dilation_rate=2**60),
+        r"dilation_rate to be less than 2\*\*31",
+    ),
     (lambda: layers.Conv2D(2, 3, padding="full"), "'valid' or 'same', got 'full'"),
     (lambda: layers.Conv2D(2, 3, groups=0), "groups to be a positive integer, got 0"),
     (
@@ -167,6 +182,8 @@ SETTINGS = [
     (lambda: layers.BatchNormalization(epsilon=-1.0), r"epsilon in \[0, inf\], got -1.0"),
     (lambda: layers.LayerNormalization(epsilon="a"), r"epsilon in \[0, inf\], got 'a'"),
     (lambda: layers.LayerNormalization(axis=()), r"axis to be an int or several .*, got \(\)"),
+    (lambda: layers.GroupNormalization(0), r"groups to be a positive integer, got 0"),
+    (lambda: layers.ActivityRegularization(-1), r"l1 in \[0, inf\), got -1"),
     (lambda: layers.MaxPooling2D(padding=1), r"'valid' or 'same', got 1"),
     (lambda: layers.MaxPooling2D(strides=0), r"strides to be a positive integer .*, got 0"),
     (lambda: layers.AveragePooling2D(0), r"pool_size to be .*, got 0"),
@@ -264,11 +281,12 @@ MAKERS = {name: (make, shape) for name, (make, shape, _) in cases_layers.CASES.i
 @pytest.mark.parametrize("name", MAKERS)
 def test_whatever_comes_in_a_layer_works_or_says_what_is_wrong(name, built):
     make, shape = MAKERS[name]
+    layer = make()
     fitting, worked = [ROWS, ROWS] if shape is None else np.zeros(shape), 0
+    if built:
+        layer(fitting)
     for given in [*HOSTILE, fitting]:
-        layer = make()
-        if built:
-            layer(fitting)
+        layer = layer if built else make()
         try:
             result = layer(given, training=True)
             worked += isinstance(result, nnlite.Tensor)

@@ -137,6 +137,13 @@ def test_batches_of_a_data_set_or_a_generator_give_the_statistics_of_all_rows(gi
     np.testing.assert_allclose(layer.variance.numpy(), whole.variance.numpy(), rtol=1e-6)
 
 
+def test_axes_that_count_from_the_end_fit_inputs_with_more_axes_before():
+    layer = adapted()
+    np.testing.assert_array_equal(layer(X[None]).numpy()[0], layer(X).numpy())
+    with pytest.raises(ValueError, match=r"shape \(None, 4, None\), got shape \(1, 50, 4, 3\)"):
+        adapted(axis=1)(X[None])
+
+
 @pytest.mark.parametrize("how", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
 def test_copy_of_an_adapted_layer_is_adapted(how):
     layer = adapted()
@@ -149,7 +156,7 @@ def test_copy_of_an_adapted_layer_is_adapted(how):
         (Normalization(), [], ValueError, r"'normalization': adapt expected data, got none"),
         (Normalization(), np.zeros((0, 3)), ValueError, r"adapt expected data, got none"),
         (Normalization(mean=0, variance=1), X, ValueError, r"adapt is for a layer without mean"),
-        (Normalization(), np.array([["a"]]), ValueError, r"arrays of numbers, got shape \(1, 1\)"),
+        (Normalization(), np.array([["a"]]), TypeError, r"arrays of numbers, got shape \(1, 1\)"),
         (Normalization(), 5, TypeError, r"expected an array or an iterable of arrays, got 5"),
         (Normalization(), np.ma.masked_less(X, 0), ValueError, r"masked ones; .*array.filled"),
         (Normalization(), [X, X[:, :, :2]], ValueError, r"\(None, None, 3\), got .*\(50, 4, 2\)"),

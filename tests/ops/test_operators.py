@@ -142,7 +142,7 @@ INTEGERS = nnlite.convert_to_tensor([1, 2])
         (
             lambda: nnlite.convert_to_tensor(np.ma.masked_equal([1.0, 2.0], 2)),
             ValueError,
-            "masked array with masked ones; fill them first",
+            "Tensor: expected no masked values, got 1; fill them",
         ),
         (lambda: np.log(SYMBOL), TypeError, r"'pixels' .* has no values.*ops.log, not np.log"),
         (lambda: np.mean(SYMBOL), TypeError, "'pixels' .* has no values"),

@@ -145,7 +145,8 @@ def test_take_gives_numpys_entries_and_its_gradient_adds_up_theirs(axis, indices
 
 
 def test_take_keeps_integers_and_refuses_other_numbers():
-    assert ops.take(np.array([[5, 6], [7, 8]]), [1], axis=1).numpy().tolist() == [[6], [8]]
+    x = np.array([[5, 6], [7, 2**31 - 1]])
+    assert ops.take(x, [1], axis=1).numpy().tolist() == [[6], [2**31 - 1]]
     with pytest.raises(ValueError, match=r"take: expected indices in \[-2, 2\) .* got 2"):
         ops.take(np.ones((2, 3)), [0, 2], axis=0)
     with pytest.raises(ValueError, match="expected integers"):
@@ -153,23 +154,43 @@ def test_take_keeps_integers_and_refuses_other_numbers():
     assert not hasattr(ops, "gather") and not hasattr(ops, "gather_csr")
 
 
-def test_edited_sparse_matrix_is_refused_before_c_follows_it():
+def test_take_by_numbers_that_a_plan_computes_checks_them_in_c(real):
+    x = np.arange(24.0).reshape(2, 3, 4)
+    index, memory, out = Tensor((2, 2), "int32"), np.array([[2, 0], [1, 1]], np.int32), {}
+    for axis, shape in {0: (2, 2, 3, 4), 1: (2, 2, 2, 4), 2: (2, 3, 2, 2)}.items():
+        given = memory % x.shape[axis]
+        with dispatch.Recording(executing=False) as trace:
+            y = ops.take(x, index, axis)
+        plan, out = Plan(trace, [index], [y], real), np.zeros(shape, real)
+        plan.run([(given, 0, 0), (out, 0, 0)])
+        np.testing.assert_array_equal(out, np.take(x, given, axis))
+        with pytest.raises(ValueError, match="gather: the label or index at position 1"):
+            plan.run([(np.array([[0, 4], [1, 1]], np.int32), 0, 0), (out, 0, 0)])
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc"])
+def test_edited_sparse_matrix_is_refused_before_c_follows_it(kind):
     sparse = pytest.importorskip("scipy.sparse")
     model = nnlite.Sequential([layers.Dense(2)])
-    good = sparse.random(6, 4, 0.5, "csr", np.float32, random_state=0)
+    good = sparse.random(6, 6, 0.5, kind, np.float32, random_state=0)
     model.predict(good, verbose=0)
+    fitted = nnlite.NNRegressor((), epochs=1).fit(good, np.ones(6))
     for attribute, place, value in [
         ("indptr", -1, 10**6),
         ("indptr", 2, 10**6),
         ("indptr", 1, -5),
         ("indptr", 0, 3),
-        ("indices", 1, 4),
+        ("indices", 1, 6),
         ("indices", 1, -1),
     ]:
         edited = good.copy()
         getattr(edited, attribute)[place] = value
-        with pytest.raises(ValueError, match=f"x: expected the {attribute} of a CSR matrix"):
+        message = f"expected the {attribute} of a {kind.upper()} matrix"
+        with pytest.raises(ValueError, match=f"x: {message}"):
             model.predict(edited, verbose=0)
+        for function in (fitted.predict, lambda X: fitted.fit(X, np.ones(6))):
+            with pytest.raises(ValueError, match=f"X: {message}"):
+                function(edited)
 
 
 def test_tensor_kept_from_a_trace_has_no_values_for_an_op_outside():

@@ -110,6 +110,34 @@ CASES = {
         (4, 5),
         lambda x, w: normalized(x, -1, 0.1),
     ),
+    "GroupNormalization": (
+        lambda: layers.GroupNormalization(
+            3, gamma_initializer="uniform", beta_initializer="uniform"
+        ),
+        (4, 5, 2, 6),
+        lambda x, w: normalized(x.reshape(4, 10, 3, 2), (1, 3)).reshape(x.shape) * w[0] + w[1],
+    ),
+    "GroupNormalization of another axis": (
+        lambda: layers.GroupNormalization(-1, axis=1, center=False, scale=False, epsilon=0.1),
+        (4, 3, 5),
+        lambda x, w: normalized(x, 2, 0.1),
+    ),
+    "RMSNormalization": (
+        lambda: layers.RMSNormalization(axis=(1, -1), epsilon=0.1),
+        (4, 3, 2, 5),
+        lambda x, w: x / np.sqrt((x**2).mean((1, 3), keepdims=True) + 0.1) * over(w[0], 4, [1, 3]),
+    ),
+    "UnitNormalization": (
+        lambda: layers.UnitNormalization(),
+        (4, 5),
+        lambda x, w: x / np.linalg.norm(x, axis=-1, keepdims=True),
+    ),
+    "Identity": (lambda: layers.Identity(), (4, 5), lambda x, w: x),
+    "ActivityRegularization": (
+        lambda: layers.ActivityRegularization(l1=0.1),
+        (4, 5),
+        lambda x, w: x,
+    ),
     "ReLU": (lambda: layers.ReLU(), (4, 5), lambda x, w: np.maximum(x, 0)),
     "ReLU with settings": (
         lambda: layers.ReLU(max_value=1.0, negative_slope=0.1, threshold=0.5),

@@ -99,7 +99,7 @@ SANE = {
     "traced": lambda: Tensor((2, 3), "float32"),
     "variable": lambda name: nnlite.Variable(np.ones((2, 3))),
     "xs": lambda name: [np.ones((2, 3)), np.zeros((2, 3))],
-    "parts": lambda name: 2,
+    "indices_or_sections": lambda name: 2,
     "padding": lambda name: ((1, 0), (0, 1)) if name == "pad2d" else "same",
     "pool_size": lambda name: 2,
     "num_classes": lambda name: 3,

@@ -208,6 +208,7 @@ def test_merging_layers_and_their_functions(name):
         (((4, 5, 3), (4, 2, 3)), 2, "nai,nbi->nab"),
         (((4, 3, 5), (4, 2, 3)), (1, 2), "nia,nbi->nab"),
         (((4, 5, 3), (4, 3)), (2, 1), "nai,ni->na"),
+        (((4, 3, 2), (4, 5, 2, 3)), (-2, -1), "nia,nbci->nabc"),
     ],
 )
 def test_dot_layer(shapes, axes, formula):

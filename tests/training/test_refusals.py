@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import scipy.sparse
 from small_models import LABELS, D, L, N, Seen, X, Y, arrays_equal, classifier, line
 
 import nnlite as keras
@@ -480,3 +481,46 @@ def test_error_in_the_first_use_of_a_deferred_model_leaves_it_usable():
         model.fit(X[:, :5], Y, verbose=0)
     assert np.isfinite(model.fit(X, Y, verbose=0).history["loss"][0])
     assert model.count_params() == 7
+
+
+HUGE = np.where(np.arange(D) == 2, 1e300, X.astype("float64"))
+MASKED = np.ma.masked_greater(X, 1.0)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda m: m.fit(HUGE, Y), "x: expected values that float32 holds, .* got 1e.300; scale"),
+        (lambda m: m.fit(-HUGE, Y), "x: expected values that float32 holds"),
+        (lambda m: m.fit(scipy.sparse.csr_matrix(HUGE), Y), "x: expected values that float32"),
+        (lambda m: m.fit(X, Y.astype(float) * 1e300), "y: expected values that float32 holds"),
+        (lambda m: m.fit(iter([(HUGE, Y)])), "batch 0 of x: x: expected values that float32"),
+        (lambda m: m.fit(X, Y, validation_data=(HUGE, Y)), "x: expected values that float32"),
+        (lambda m: m.fit(X, Y, sample_weight=np.full(N, 1e300)), "sample_weight: expected values"),
+        (lambda m: m.train_on_batch(HUGE, Y), "x: expected values that float32 holds"),
+        (lambda m: m.fit(MASKED, Y), r"x: expected no masked values, got \d+; fill them"),
+        (lambda m: m.fit(X, np.ma.masked_less(Y, 0)), "y: expected no masked values"),
+        (lambda m: m.predict(MASKED), "x: expected no masked values"),
+        (
+            lambda m: keras.NNRegressor(dtype="float32", normalize=False).fit(HUGE, Y[:, 0]),
+            "X: expected values that float32 holds",
+        ),
+    ],
+)
+def test_values_that_would_be_lost_are_refused_and_change_no_weight(call, message):
+    model = line(D)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        call(model)
+    assert arrays_equal(model.get_weights(), before)
+
+
+def test_values_beyond_float32_train_a_model_of_float64_and_unmasked_arrays_any():
+    keras.backend.set_floatx("float64")
+    try:
+        model = line(D, rate=0.0)
+    finally:
+        keras.backend.set_floatx("float32")
+    assert np.isfinite(model.fit(HUGE * 1e-200, Y, verbose=0).history["loss"][0])
+    model = line(D)
+    assert np.isfinite(model.fit(np.ma.array(X), Y, verbose=0).history["loss"][0])

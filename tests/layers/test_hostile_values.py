@@ -1,0 +1,107 @@
+"""What losses, metrics, activations and their like say of values that they cannot take."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import nnlite as keras
+from nnlite import activations, initializers, losses, metrics, optimizers, regularizers, schedules
+
+NOT_NUMBERS = [None, "x", {"a": 1}, b"x", 1j, object(), np.array(["a"]), np.array([None, 1])]
+NEEDED = {
+    "num_classes": 2,
+    "target_class_ids": [0],
+    "fn": losses.mean_squared_error,
+    "total_steps": 10,
+    "boundaries": [1],
+    "values": [1.0, 0.5],
+}
+BASES = {"Loss", "Metric", "LearningRateSchedule", "Initializer", "Regularizer"}
+
+
+def classes(module):
+    """The classes of a module, each once."""
+    found = {getattr(module, name) for name in module.__all__}
+    found = [c for c in found if isinstance(c, type) and hasattr(c, "from_config")]
+    return sorted(found, key=lambda c: c.__name__)
+
+
+def made(cls):
+    """An object of a class whose required arguments are plain ones."""
+    required = {k for k, d in cls._signature().items() if d is inspect.Parameter.empty}
+    return cls(**{k: NEEDED.get(k, 0.5) for k in required})
+
+
+CALLED = [
+    *(c for c in classes(losses) if c.__name__ not in BASES),
+    *(c for c in classes(metrics) if c.__name__ not in BASES | {"Mean", "Sum"}),
+]
+GOOD = [[0, 1], [1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize("cls", CALLED, ids=lambda c: c.__module__.split(".")[1] + c.__name__)
+@pytest.mark.parametrize("place", ["y_true", "y_pred", "sample_weight"])
+def test_values_that_are_no_numbers_are_named(cls, place):
+    for value in NOT_NUMBERS if place != "sample_weight" else NOT_NUMBERS[1:]:
+        y_true = [0, 1, 0] if cls.__name__.startswith(("Sparse", "CategoricalGen")) else GOOD
+        y_true = [0, 1, 0] if cls.__name__ == "Circle" else y_true
+        given = {"y_true": y_true, "y_pred": GOOD, "sample_weight": None, place: value}
+        with pytest.raises((TypeError, ValueError), match=rf"^{place}: .*expected"):
+            made(cls)(**given)
+
+
+@pytest.mark.parametrize(
+    "module", [losses, metrics, optimizers, initializers, regularizers, schedules]
+)
+def test_settings_of_a_wrong_kind_are_named_when_they_are_given(module):
+    loose = {"dtype", "axis", "num_labels"}  # ignored, or said when it is used
+    seen = 0
+    for cls in classes(module):
+        for name in cls._signature().keys() - loose:
+            required = {k for k, d in cls._signature().items() if d is inspect.Parameter.empty}
+            settings = {k: NEEDED.get(k, 0.5) for k in required}
+            for value in ({"a": 1}, object(), 1j):
+                named = {"lr": "learning_rate"}.get(name, name)
+                with pytest.raises((TypeError, ValueError), match=rf"\b{named}\b"):
+                    cls(**{**settings, name: value})
+                seen += 1
+    assert seen
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: optimizers.SGD().apply_gradients(3), r"grads_and_vars to be pairs .*, got 3"),
+        (lambda: optimizers.SGD().apply_gradients([1]), r"grads_and_vars to be pairs .*, got \[1"),
+        (lambda: optimizers.SGD().apply(3, []), "apply: expected grads to be a list, got 3"),
+        (lambda: optimizers.SGD().apply([], 3), "expected trainable_variables to be a list, got 3"),
+        (lambda: optimizers.SGD().build([3]), r"build: expected a list of float Variables, got \["),
+        (lambda: optimizers.SGD().exclude_from_weight_decay("w"), "var_list to be a list, got 'w'"),
+        (lambda: initializers.Zeros()("a"), "Zeros: expected shape to be a tuple of integers"),
+        (lambda: initializers.Zeros()((2,), dtype="half"), r"expected dtype 'float32', .*'half'"),
+        (lambda: initializers.compute_fans(3), "compute_fans: expected shape to be a tuple"),
+        (lambda: initializers.draw(3, (), "float32"), "expected an initializer or a function of"),
+        (lambda: activations.celu([1.0], alpha=0), r"celu: expected alpha in \(0, inf\), got 0"),
+        (lambda: activations.glu([1.0, 2.0], axis="a"), "glu: expected axis to be an integer"),
+        (lambda: activations.hard_shrink([1.0], "a"), "hard_shrink: expected threshold in"),
+        (lambda: losses.binary_crossentropy([1], [1], "no"), "from_logits to be True or False"),
+        (lambda: losses.circle([0, 1], [1.0, 2.0]), r"circle: expected outputs of shape \(N, F\)"),
+        (lambda: losses.circle([0], [[1.0], [2.0]]), "circle: expected a label for each of 2"),
+        (lambda: metrics.Precision(class_id=0.5), "Precision: expected class_id to be an integer"),
+        (lambda: metrics.AUC(2**40), "AUC: expected num_thresholds to be an integer in"),
+        (lambda: metrics.BinaryAccuracy(0.3), "BinaryAccuracy: expected name to be a string"),
+    ],
+)
+def test_wrong_argument_is_named(call, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        call()
+
+
+@pytest.mark.parametrize("name", ["sparsemax", "hard_shrink", "soft_shrink", "hard_tanh", "relu6"])
+def test_activation_of_minus_infinity_is_its_limit(name):
+    x = keras.convert_to_tensor([[-np.inf, 0.5, 1.0], [2.0, -np.inf, -np.inf]])
+    far = keras.convert_to_tensor([[-1e9, 0.5, 1.0], [2.0, -1e9, -1e9]])
+    function = getattr(activations, name)
+    close, limit = function(far).numpy(), function(x).numpy()
+    assert np.array_equal(np.maximum(limit, -1e9), np.maximum(close, -1e9))
