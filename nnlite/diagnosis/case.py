@@ -1,6 +1,7 @@
 """Case: a copy of a model with data, and what one batch shows of each of its layers."""
 
 import copy
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,8 +68,8 @@ class Case:
         Of the last training.
     estimator : object or None
         The estimator that the model is of.
-    validation : tuple or None
-        (x, y) of arrays.
+    held_out : list of Source or None
+        The inputs of the rows that the network is judged by.
     layers : list of LayerReading
         In the order in which they compute.
     unused : list of str
@@ -89,7 +90,7 @@ class Case:
     sources: tuple
     history: object = None
     estimator: object = None
-    validation: object = None
+    held_out: list = None
     layers: list = field(default_factory=list)
     inputs: list = field(default_factory=list)
     unused: list = field(default_factory=list)
@@ -108,11 +109,13 @@ class Case:
         return copy.deepcopy(self.model)
 
     def batches(self, model, size):
-        """All rows as batches for a copy of the model, in a random order."""
-        return make_batches(model, self.sources, size, finite=False).shuffled()
+        """Batches of as many rows each for a copy of the model, in a random order."""
+        whole = slice(max(size, self.rows // size * size))
+        sources = map_structure(lambda s: s.slice(whole), self.sources, Source)
+        return make_batches(model, sources, size, finite=False).shuffled()
 
 
-def case_of(model, x, y, **further):
+def case_of(model, x, y, validation_data=None, **further):
     """The case of a compiled model and arrays; `further` are attributes of a `Case`."""
     if yields_batches(x):
         raise TypeError(
@@ -131,6 +134,8 @@ def case_of(model, x, y, **further):
     sources = make_sources(copied, (x, y, None))
     copied._prepare_for(sources[0])
     case = Case(copied, sources, **further)
+    if validation_data is not None:
+        case.held_out = _held_out(copied, validation_data, leaves(sources[:1]))
     try:
         copied._prepare_for(*sources)
     except ValueError as error:
@@ -139,6 +144,21 @@ def case_of(model, x, y, **further):
     with config.precision(copied._precision):
         _read_layers(case, examined)
     return case
+
+
+def _held_out(model, validation_data, x):
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+        raise TypeError(f"validation_data: expected (X, y), got {type(validation_data).__name__}")
+    held_out = leaves(make_sources(model, validation_data[:1]))
+    if len(held_out) != len(x):
+        raise ValueError(f"validation_data: expected {len(x)} inputs, got {len(held_out)}")
+    for held, source in zip(held_out, x):
+        if math.prod(held.row_shape) != math.prod(source.row_shape):
+            raise ValueError(
+                f"validation_data: expected rows of shape {source.row_shape}, as those of X, got "
+                f"{held.row_shape}"
+            )
+    return held_out
 
 
 def some_row_numbers(rows, most, seed=SEED):

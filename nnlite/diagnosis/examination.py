@@ -82,15 +82,15 @@ def doctor(model, X, y, validation_data=None):
     return Diagnosis(title, findings, examined, case.missed, case.layers)
 
 
-def _case(model, X, y, validation):
+def _case(model, X, y, validation_data):
     if isinstance(model, Model):
         history = getattr(model.history, "history", None)
-        return case_of(model, X, y, history=history, validation=validation)
-    if hasattr(model, "_for_examination"):
+        return case_of(model, X, y, validation_data, history=history)
+    if hasattr(model, "_for_examination") and not isinstance(model, type):
         compiled, x, target, history = model._for_examination(X, y)
-        estimator = {"estimator": model, "history": history, "validation": validation}
-        return case_of(compiled, x, target, **estimator)
+        return case_of(compiled, x, target, validation_data, estimator=model, history=history)
+    got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
     raise TypeError(
-        "model: expected a Model, NNClassifier or NNRegressor, got "
-        f"{type(model).__name__}; of a Pipeline give its last step, and X as that step gets it"
+        f"model: expected a Model, NNClassifier or NNRegressor, got {got}; of a Pipeline give its "
+        "last step, and X as that step gets it"
     )

@@ -111,19 +111,16 @@ def constant_targets(case):
 def duplicated_rows(case):
     """No row is both learned from and judged by."""
     x = leaves(case.sources[:1])
-    if any(isinstance(s, SparseSource) for s in x):
+    if any(isinstance(s, SparseSource) for s in (*x, *(case.held_out or ()))):
         case.missed["duplicated rows"] = "X is sparse"
         return
     row_bytes = sum(s.array[:1].nbytes for s in x)
     most = int(min(COMPARED_ROWS, max(1, COMPARED_BYTES / row_bytes)))
     rows = some_row_numbers(case.rows, most)
     own = _hashes([s.array for s in x], rows)
-    if case.validation is not None:
-        held = case.validation[0]
-        held = list(held.values()) if isinstance(held, dict) else held
-        held = held if isinstance(held, (list, tuple)) and len(x) > 1 else [held]
-        held = [np.asarray(h).reshape(len(h), *s.row_shape) for h, s in zip(held, x)]
-        held = [h.astype(s.array.dtype) for h, s in zip(held, x)]
+    if case.held_out is not None:
+        pairs = list(zip(case.held_out, x))
+        held = [h.array.reshape(h.rows, *s.row_shape).astype(s.array.dtype) for h, s in pairs]
         theirs = _hashes(held, some_row_numbers(len(held[0]), most))
         shared = np.isin(theirs, own).sum()
         if shared > 0.01 * len(theirs):

@@ -1,7 +1,7 @@
 """Checks of the training: the learning rate, and the curves of the last fit."""
 
+import itertools
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,21 +14,6 @@ from nnlite.training import loop
 FACTORS = (0, 0.1, 1, 10, 100, 1000)  # of the learning rate; 0 says what chance does
 BATCH, BLOCK, BLOCKS = 32, 8, 4  # rows; steps of which the mean loss is taken; how many of those
 SECONDS, MOST_SECONDS = 1.0, 4.0  # that the steps take if they are few enough, and at the most
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What some steps with a learning rate did.
-
-    Attributes
-    ----------
-    rate : float
-    losses : list of float
-        Of each block of steps.
-    """
-
-    rate: float
-    losses: list
 
 
 def learning_rate(case):
@@ -45,29 +30,26 @@ def learning_rate(case):
         case.missed["learning rate"] = "a step takes too long to try some with other rates"
         return
     rate = _rate(case.model.optimizer)
-    base, *tried = [Trial(f * rate, _losses(case, f * rate, blocks)) for f in FACTORS]
-    current = next(t for t in tried if t.rate == rate)
-    start = base.losses[-1]
+    losses = {f * rate: _loss_after(case, f * rate, blocks) for f in FACTORS}
+    start = losses.pop(0.0)
     if not np.isfinite(start):
         case.missed["learning rate"] = f"the loss is {start}"
         return
     known = abs(case.history["loss"][0]) if (case.history or {}).get("loss") else 0.0
     scale = max(abs(start), known if np.isfinite(known) else 0.0, 1e-12)
-    gains = {t.rate: (start - t.losses[-1]) / scale for t in tried}
+    gains = {r: (start - loss) / scale for r, loss in losses.items()}
     gains = {r: gain if np.isfinite(gain) else -np.inf for r, gain in gains.items()}
-    gain, best = gains[rate], max(gains, key=gains.get)
-    steps = BLOCK * blocks
-    shown = f"{steps} steps change a loss of {start:.4g} to {current.losses[-1]:.4g}"
-    if best < rate and gain < -0.1 and gains[best] > 0:
-        other = next(t for t in tried if t.rate == best)
-        figure = f"with {rate:.2g}, {shown}; with {best:.2g} to {other.losses[-1]:.4g}"
+    best = max(gains, key=gains.get)
+    figure = (
+        f"with {rate:.2g}, {BLOCK * blocks} steps change a loss of {start:.4g} to "
+        f"{losses[rate]:.4g}; with {best:.2g} to {losses[best]:.4g}"
+    )
+    if best < rate and gains[rate] < -0.1 and gains[best] > 0:
         cure = f"take learning_rate={best:.1g}"
         yield Finding("learning rate too high", "error", figure, cure)
     elif _is_far_below(gains, rate, gains[best]):
         if known and abs(start) < 0.5 * known:
             return  # trained: small steps are right then
-        other = next(t for t in tried if t.rate == best)
-        figure = f"with {rate:.2g}, {shown}; with {best:.2g} to {other.losses[-1]:.4g}"
         cure = f"take learning_rate={best / 3:.1g} or so"
         yield Finding("learning rate too low", "warning", figure, cure)
 
@@ -103,24 +85,24 @@ def _blocks(case):
 
     The time is that of this thread: what else runs does not change what is found.
     """
-    steps = _steps(case, 0.0)
-    next(steps)  # the first traces
+    step = _losses(case, 0.0, 1)
+    next(step)  # the first traces
     began = time.thread_time()
-    next(steps)
+    next(step)
     seconds = len(FACTORS) * BLOCK * (time.thread_time() - began)
     if seconds > MOST_SECONDS:
         return 0
     return int(np.clip(SECONDS / max(seconds, 1e-9), 1, BLOCKS))
 
 
-def _losses(case, rate, blocks):
-    """The mean losses of blocks of steps with a rate."""
-    steps = _steps(case, rate)
-    return [float(np.mean([next(steps) for _ in range(BLOCK)])) for _ in range(blocks)]
+def _loss_after(case, rate, blocks):
+    """The mean loss of the last of some blocks of steps with a rate."""
+    *_, last = itertools.islice(_losses(case, rate, BLOCK), blocks)
+    return last
 
 
-def _steps(case, rate):
-    """Take steps with a rate on a copy of the model, and yield the loss of each."""
+def _losses(case, rate, steps):
+    """Train a copy of the model with a rate, and yield the mean loss of every so many steps."""
     with config.seeded(SEED):
         model = case.copied()
         given = model.optimizer._given
@@ -130,7 +112,7 @@ def _steps(case, rate):
     while True:
         with config.seeded(SEED):
             model.reset_metrics()
-            _, logs = loop.run_batches(model, "train", batches.epoch(1))
+            _, logs = loop.run_batches(model, "train", batches.epoch(steps))
         yield float(logs.get("loss", np.nan))
 
 

@@ -174,6 +174,7 @@ WRONG = {
     "rows": (lambda: classifier(8), X, THREE[:9], ValueError, "y: expected 400 samples"),
     "batches": (lambda: classifier(8), iter([X]), THREE, TypeError, "X: expected arrays"),
     "not a model": (LogisticRegression, X, TWO, TypeError, "model: expected a Model"),
+    "a class": (lambda: NNClassifier, X, TWO, TypeError, "got the class NNClassifier"),
 }
 
 
@@ -182,6 +183,12 @@ def test_what_cannot_be_examined_is_an_error_that_says_what_to_do(name):
     make, x, y, kind, words = WRONG[name]
     with pytest.raises(kind, match=words):
         nnlite.doctor(make(), x, y)
+
+
+@pytest.mark.parametrize("given, kind", [((X[:, :4], THREE), ValueError), (X, TypeError)])
+def test_validation_data_of_another_form_are_an_error_that_names_them(given, kind):
+    with pytest.raises(kind, match="validation_data: expected"):
+        nnlite.doctor(classifier(8), X, THREE, validation_data=given)
 
 
 def strange():
