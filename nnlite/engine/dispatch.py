@@ -171,9 +171,11 @@ class Recording:
 def active_recordings():
     """The recordings that are active in this thread."""
     recordings = _recordings.get()
-    if recordings and not all(r._open.locked() for r in recordings):
-        recordings = tuple(r for r in recordings if r._open.locked())
-        _recordings.set(recordings)
+    for recording in recordings:
+        if not recording._open.locked():
+            recordings = tuple(r for r in recordings if r._open.locked())
+            _recordings.set(recordings)
+            break
     return recordings
 
 
