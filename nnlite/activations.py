@@ -4,7 +4,7 @@ Activations that have their own kernel are ops of `nnlite.ops`; the others are c
 A Dense layer or a convolution computes those in `FUSED` in the same pass as its product.
 """
 
-from nnlite import ops, registry
+from nnlite import names, ops, registry
 from nnlite.ops import (
     elu,
     gelu,
@@ -59,6 +59,8 @@ __all__ = [
     "tanh_shrink",
     "threshold",
 ]
+
+__getattr__ = names.of(__name__)
 
 swish, hard_swish = silu, hard_silu
 

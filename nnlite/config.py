@@ -3,6 +3,8 @@
 import contextlib
 import os
 import threading
+import types
+from typing import NamedTuple
 
 import numpy as np
 
@@ -101,19 +103,49 @@ def seeded(seed):
         _here.random = before
 
 
-def set_random_seed(seed):
-    """Make everything that draws random numbers from now on repeatable.
+def seed_draws(seed):
+    """Make everything of nnlite that draws random numbers from now on repeatable.
 
     Parameters
     ----------
     seed : int
         At least 0.
-
-    Examples
-    --------
-    >>> import nnlite
-    >>> nnlite.utils.set_random_seed(7)
     """
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"set_random_seed: expected an integer of at least 0, got {seed!r}")
+        raise ValueError(f"seed: expected an integer of at least 0, got {seed!r}")
     _settings["random"] = _generator(int(seed))
+
+
+# What TensorFlow's `tf.config` is asked for.
+
+
+class PhysicalDevice(NamedTuple):
+    """A processor that computes."""
+
+    name: str
+    device_type: str
+
+
+def list_physical_devices(device_type=None):
+    """The processors that nnlite computes on: the CPU alone.
+
+    Parameters
+    ----------
+    device_type : {'CPU', 'GPU', ...}, optional
+        Only those of this type.
+    """
+    cpu = PhysicalDevice("/physical_device:CPU:0", "CPU")
+    return [cpu] if device_type in (None, "CPU") else []
+
+
+def run_functions_eagerly(run_eagerly):
+    """Do nothing: `tf.function` leaves functions as they are.
+
+    Parameters
+    ----------
+    run_eagerly : bool
+        Ignored. `compile(run_eagerly=True)` makes a model's steps run op by op.
+    """
+
+
+experimental = types.SimpleNamespace(list_physical_devices=list_physical_devices)

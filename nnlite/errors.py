@@ -1,4 +1,5 @@
-"""Errors that say what they are about: more words for the message of what is raised in a block."""
+"""Errors that say what they are about: more words for the message of what is raised in a block, and
+the name that was perhaps meant."""
 
 
 class reworded:
@@ -47,3 +48,29 @@ def prefixed(prefix, kinds=(TypeError, ValueError)):
     ValueError: units: could not convert string to float: 'one'
     """
     return reworded(lambda message: f"{prefix}{message}", kinds)
+
+
+def did_you_mean(name, known):
+    """The words '; did you mean ...?' with the known names most like an unknown one.
+
+    Parameters
+    ----------
+    name : object
+        What was given; only a string is like a name.
+    known : iterable of str
+
+    Returns
+    -------
+    str
+        Empty if no known name is like it.
+
+    Examples
+    --------
+    >>> did_you_mean("Adm", ["adam", "sgd"])
+    "; did you mean 'adam'?"
+    """
+    import difflib
+
+    by_lower = {str(k).lower(): str(k) for k in known}
+    like = difflib.get_close_matches(str(name).lower(), by_lower, n=2)
+    return f"; did you mean {' or '.join(repr(by_lower[k]) for k in like)}?" if like else ""

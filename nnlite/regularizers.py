@@ -1,6 +1,6 @@
 """Regularizers: a penalty on a weight, added to the loss."""
 
-from nnlite import ops, registry
+from nnlite import names, ops, registry
 from nnlite.checks import check_number
 from nnlite.configurable import Configurable
 
@@ -14,6 +14,8 @@ __all__ = [
     "l1_l2",
     "l2",
 ]
+
+__getattr__ = names.of(__name__)
 
 
 class Regularizer(Configurable):

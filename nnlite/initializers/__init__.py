@@ -4,7 +4,7 @@ Random initializers draw from NumPy's Philox generator: a seed gives the same va
 instance returns the same values at each call, as in Keras. A layer uses another seed for each of
 its weights."""
 
-from nnlite import configurable, registry
+from nnlite import configurable, names, registry
 from nnlite.initializers.constants import Constant, Identity, Ones, Zeros
 from nnlite.initializers.initializer import Initializer, compute_fans, draw
 from nnlite.initializers.random import (
@@ -68,6 +68,8 @@ __all__ = [
     "zero",
     "zeros",
 ]
+
+__getattr__ = names.of(__name__)
 
 _CLASSES = (
     Constant,

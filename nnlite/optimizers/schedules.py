@@ -6,7 +6,7 @@ precision; float32 represents them exactly up to 2^24."""
 
 import math
 
-from nnlite import ops
+from nnlite import names, ops
 from nnlite.checks import check_number
 from nnlite.configurable import Configurable
 
@@ -20,6 +20,8 @@ __all__ = [
     "PiecewiseConstantDecay",
     "PolynomialDecay",
 ]
+
+__getattr__ = names.of(__name__)
 
 
 class LearningRateSchedule(Configurable):
