@@ -18,7 +18,7 @@ PUBLIC = [
             "activations architecture backend callbacks data datasets.mnist estimators "
             "initializers layers losses math metrics models nn ops optimizers "
             "optimizers.schedules plotting preprocessing.image random regularizers schedules "
-            "tensorflow_names utils wrappers.scikit_learn"
+            "tensorflow_names utils wrappers wrappers.scikit_learn"
         ).split()
     ),
 ]
