@@ -61,8 +61,10 @@ def positive_int(name, value):
     Raises
     ------
     ValueError
-        If the value is not a whole number of at least 1.
+        If the value is not a whole number of at least 1 and below 2**31.
     """
     if not is_number(value, "[1, inf]") or value % 1:
         raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
+    if value >= 2**31:
+        raise ValueError(f"expected {name} to be below 2**31, got {value!r}")
     return int(value)
