@@ -8,8 +8,9 @@ Needs scikit-optimize, and matplotlib for the picture: pip install "nnlite[demo]
 import sys
 
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from nnlite import NNClassifier, Stack
@@ -50,8 +51,9 @@ for name, value in search.best_params_.items():
     print(f"{name} = {value}")
 print(f"best cross-validated accuracy: {search.best_score_:.4f}")
 print(f"accuracy on held-out images: {search.score(X_test, y_test):.4f}")
+linear = make_pipeline(MinMaxScaler(), LogisticRegression()).fit(X_train, y_train)
+print(f"of a logistic regression, for comparison: {linear.score(X_test, y_test):.4f}")
 try:
     plot_search(search, path="search.png")
-    print("progress drawn into search.png")
 except ImportError as error:
     print(error)

@@ -4,6 +4,7 @@
 """
 
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -35,4 +36,6 @@ print(f"best cross-validated accuracy: {search.best_score_:.4f}")
 for name, value in search.best_params_.items():
     print(f"  {name} = {value}")
 print(f"accuracy on held-out rows: {search.score(X_test, y_test):.4f}")
+linear = make_pipeline(StandardScaler(), LogisticRegression()).fit(X_train, y_train)
+print(f"of a logistic regression, for comparison: {linear.score(X_test, y_test):.4f}")
 search.best_estimator_[-1].model_.summary()

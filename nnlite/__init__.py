@@ -5,6 +5,7 @@ scikit-learn estimators whose every setting can be searched."""
 
 import importlib
 import sys
+import types
 
 from nnlite.engine import cpu_quota
 
@@ -22,11 +23,14 @@ from nnlite import (
     activations,
     backend,
     callbacks,
+    config,
+    data,
     initializers,
     layers,
     losses,
     metrics,
     models,
+    names,
     nn,
     ops,
     optimizers,
@@ -43,33 +47,63 @@ from nnlite.models.sequential import Sequential
 from nnlite.ops import ones, zeros
 
 constant = convert_to_tensor
-keras = sys.modules[__name__]  # `import nnlite as tf`: what a tutorial calls tf.keras is here
+
+# Keras 2's paths to what is elsewhere in Keras 3.
+layers.experimental = types.ModuleType("nnlite.layers.experimental")
+for _path, _module in {
+    "layers.advanced_activations": layers,
+    "layers.convolutional": layers,
+    "layers.experimental": layers.experimental,
+    "layers.experimental.preprocessing": layers,
+    "layers.merge": layers,
+    "optimizers.legacy": optimizers,
+    "utils.np_utils": utils,
+}.items():
+    sys.modules[f"nnlite.{_path}"] = _module
+    _parent, _, _name = f"nnlite.{_path}".rpartition(".")
+    setattr(sys.modules[_parent], _name, _module)
 
 # Imported when first used: they bring scikit-learn, or are rarely needed.
 _LAZY = {
-    "MLP": "architecture",
-    "NNClassifier": "estimators",
-    "NNRegressor": "estimators",
-    "Stack": "architecture",
-    "__version__": "versions",
-    "architecture": None,
-    "show_versions": "versions",
-    "datasets": None,
-    "diagnosis": None,
-    "doctor": "diagnosis",
-    "estimators": None,
-    "plotting": None,
-    "preprocessing": None,
-    "wrappers": None,
+    "Initializer": "nnlite.initializers",
+    "Layer": "nnlite.layers",
+    "Loss": "nnlite.losses",
+    "MLP": "nnlite.architecture",
+    "Metric": "nnlite.metrics",
+    "NNClassifier": "nnlite.estimators",
+    "NNRegressor": "nnlite.estimators",
+    "Optimizer": "nnlite.optimizers",
+    "Regularizer": "nnlite.regularizers",
+    "Stack": "nnlite.architecture",
+    "__version__": "nnlite.versions",
+    "architecture": "nnlite.architecture",
+    "datasets": "nnlite.datasets",
+    "diagnosis": "nnlite.diagnosis",
+    "doctor": "nnlite.diagnosis",
+    "estimators": "nnlite.estimators",
+    "keras": "nnlite.keras",
+    "math": "nnlite.math",
+    "plotting": "nnlite.plotting",
+    "preprocessing": "nnlite.preprocessing",
+    "random": "nnlite.random",
+    "show_versions": "nnlite.versions",
+    "tensorflow_names": "nnlite.tensorflow_names",
+    "wrappers": "nnlite.wrappers",
 }
 
 __all__ = [
     "MLP",
     "GradientTape",
+    "Initializer",
     "Input",
+    "Layer",
+    "Loss",
+    "Metric",
     "Model",
     "NNClassifier",
     "NNRegressor",
+    "Optimizer",
+    "Regularizer",
     "Sequential",
     "Stack",
     "Tensor",
@@ -79,8 +113,10 @@ __all__ = [
     "architecture",
     "backend",
     "callbacks",
+    "config",
     "constant",
     "convert_to_tensor",
+    "data",
     "datasets",
     "diagnosis",
     "doctor",
@@ -89,6 +125,7 @@ __all__ = [
     "keras",
     "layers",
     "losses",
+    "math",
     "metrics",
     "models",
     "nn",
@@ -96,6 +133,7 @@ __all__ = [
     "ops",
     "optimizers",
     "preprocessing",
+    "random",
     "regularizers",
     "saving",
     "schedules",
@@ -106,14 +144,8 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
-    if name not in _LAZY:
-        raise AttributeError(f"module 'nnlite' has no attribute {name!r}")
-    module = importlib.import_module(f"nnlite.{_LAZY[name] or name}")
-    value = module if _LAZY[name] is None else getattr(module, name)
-    globals()[name] = value
-    return value
+__getattr__ = names.of(__name__, _LAZY, more="nnlite.tensorflow_names")
 
 
 def __dir__():
-    return sorted(__all__)
+    return sorted({*__all__, *__getattr__("tensorflow_names").__all__})

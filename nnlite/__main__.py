@@ -36,7 +36,7 @@ def _parser():
         "--epochs",
         type=_at_least(1),
         metavar="N",
-        help="passes over the training images (default: 5 and 3 on mnist, 20 on digits)",
+        help="most passes over the images (default: 10 and 3 on mnist, 40 and 20 on digits)",
     )
     demo.add_argument(
         "--output",

@@ -6,7 +6,7 @@ A Dense layer or a convolution computes those in `FUSED` in the same pass as its
 
 from numbers import Integral
 
-from nnlite import ops, registry
+from nnlite import names, ops, registry
 from nnlite.checks import check_number, check_setting
 from nnlite.ops import (
     elu,
@@ -62,6 +62,8 @@ __all__ = [
     "tanh_shrink",
     "threshold",
 ]
+
+__getattr__ = names.of(__name__)
 
 swish, hard_swish = silu, hard_silu
 

@@ -3,7 +3,7 @@
 The functions accept tensors, variables, arrays, lists and numbers. Comparisons return 1 and 0.
 """
 
-from nnlite import config, losses, nn, ops
+from nnlite import config, losses, names, nn, ops
 from nnlite.configurable import forget_names
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 
@@ -86,6 +86,8 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+__getattr__ = names.of(__name__)
 
 epsilon, set_epsilon = config.epsilon, config.set_epsilon
 floatx, set_floatx = config.floatx, config.set_floatx

@@ -6,7 +6,8 @@ variables, which each thread has for itself."""
 import contextvars
 import functools
 import os
-import random
+import types
+from typing import NamedTuple
 
 import numpy as np
 
@@ -139,22 +140,49 @@ class seeded:
         _random.set(self.before)
 
 
-def set_random_seed(seed):
-    """Make everything that draws random numbers from now on repeatable: nnlite, `numpy.random` and
-    Python's `random`.
+def seed_draws(seed):
+    """Make everything of nnlite that draws random numbers from now on repeatable.
 
     Parameters
     ----------
     seed : int
         At least 0.
-
-    Examples
-    --------
-    >>> import nnlite
-    >>> nnlite.utils.set_random_seed(7)
     """
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"set_random_seed: expected an integer of at least 0, got {seed!r}")
+        raise ValueError(f"seed: expected an integer of at least 0, got {seed!r}")
     _settings["random"] = _generator(int(seed))
-    np.random.seed(int(seed) % 2**32)  # noqa: NPY002 (it takes no more)
-    random.seed(int(seed))
+
+
+# What TensorFlow's `tf.config` is asked for.
+
+
+class PhysicalDevice(NamedTuple):
+    """A processor that computes."""
+
+    name: str
+    device_type: str
+
+
+def list_physical_devices(device_type=None):
+    """The processors that nnlite computes on: the CPU alone.
+
+    Parameters
+    ----------
+    device_type : {'CPU', 'GPU', ...}, optional
+        Only those of this type.
+    """
+    cpu = PhysicalDevice("/physical_device:CPU:0", "CPU")
+    return [cpu] if device_type in (None, "CPU") else []
+
+
+def run_functions_eagerly(run_eagerly):
+    """Do nothing: `tf.function` leaves functions as they are.
+
+    Parameters
+    ----------
+    run_eagerly : bool
+        Ignored. `compile(run_eagerly=True)` makes a model's steps run op by op.
+    """
+
+
+experimental = types.SimpleNamespace(list_physical_devices=list_physical_devices)

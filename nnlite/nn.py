@@ -4,7 +4,7 @@ The functions accept tensors, arrays, lists and numbers. They return tensors, wh
 Matplotlib read as arrays. TensorFlow's argument `name` is accepted and ignored.
 """
 
-from nnlite import activations, ops
+from nnlite import activations, names, ops
 from nnlite.config import next_seed
 from nnlite.engine.symbolic import supports_symbols
 from nnlite.ops.random import seed_state
@@ -40,6 +40,8 @@ __all__ = [
     "swish",
     "tanh",
 ]
+
+__getattr__ = names.of(__name__)
 
 
 _FEATURES = """Parameters

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnlite import ops, registry
+from nnlite import names, ops, registry
 from nnlite.configurable import Configurable
 
 __all__ = [
@@ -17,6 +17,8 @@ __all__ = [
     "l2",
     "orthogonal_regularizer",
 ]
+
+__getattr__ = names.of(__name__)
 
 
 class Regularizer(Configurable):

@@ -1,5 +1,6 @@
 """Learning-rate schedules: the classes of `nnlite.optimizers.schedules` under a shorter path."""
 
+from nnlite import names
 from nnlite.optimizers.schedules import (
     CosineDecay,
     CosineDecayRestarts,
@@ -21,3 +22,5 @@ __all__ = [
     "PiecewiseConstantDecay",
     "PolynomialDecay",
 ]
+
+__getattr__ = names.of(__name__)

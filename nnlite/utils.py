@@ -1,8 +1,11 @@
 """The names of `keras.utils`; most functions are defined in other modules."""
 
+import random
+
 import numpy as np
 
-from nnlite.config import set_random_seed
+from nnlite import names
+from nnlite.config import seed_draws
 from nnlite.data.py_dataset import PyDataset
 from nnlite.data.sources import unpack_x_y_sample_weight
 from nnlite.saving import (
@@ -35,6 +38,27 @@ __all__ = [
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
+
+__getattr__ = names.of(__name__)
+
+
+def set_random_seed(seed):
+    """Make everything that draws random numbers from now on repeatable: in nnlite, in NumPy's
+    global generator and in Python's `random`.
+
+    Parameters
+    ----------
+    seed : int
+        At least 0.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.utils.set_random_seed(7)
+    """
+    seed_draws(seed)
+    np.random.seed(int(seed) % 2**32)  # noqa: NPY002, as users draw from it
+    random.seed(int(seed))
 
 
 def to_categorical(x, num_classes=None):

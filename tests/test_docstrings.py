@@ -15,9 +15,10 @@ PUBLIC = [
     *(
         f"nnlite.{name}"
         for name in (
-            "activations architecture backend callbacks datasets.mnist diagnosis estimators "
-            "initializers layers losses metrics models nn ops optimizers optimizers.schedules "
-            "plotting preprocessing.image regularizers schedules utils wrappers.scikit_learn"
+            "activations architecture backend callbacks data datasets.mnist diagnosis estimators "
+            "initializers layers losses math metrics models nn ops optimizers "
+            "optimizers.schedules plotting preprocessing.image random regularizers schedules "
+            "tensorflow_names utils wrappers wrappers.scikit_learn"
         ).split()
     ),
 ]

@@ -1,5 +1,6 @@
 """Callbacks: objects that `fit`, `evaluate` and `predict` call between epochs and batches."""
 
+from nnlite import names
 from nnlite.callbacks.callback import Callback, LambdaCallback
 from nnlite.callbacks.control import (
     EarlyStopping,
@@ -20,3 +21,5 @@ __all__ = [
     "ReduceLROnPlateau",
     "TerminateOnNaN",
 ]
+
+__getattr__ = names.of(__name__)

@@ -1,1 +1,12 @@
-"""Data: where rows lie, and how batches are made of them."""
+"""Data: where rows lie, and how batches are made of them; TensorFlow's `tf.data`."""
+
+import types
+
+from nnlite import names
+
+AUTOTUNE = -1
+experimental = types.SimpleNamespace(AUTOTUNE=AUTOTUNE)
+
+__all__ = ["AUTOTUNE", "Dataset", "experimental"]
+
+__getattr__ = names.of(__name__, {"Dataset": "nnlite.data.dataset"})

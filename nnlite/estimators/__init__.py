@@ -1,6 +1,9 @@
 """Estimators: scikit-learn's contract around a Model."""
 
+from nnlite import names
 from nnlite.estimators.classifier import NNClassifier
 from nnlite.estimators.regressor import NNRegressor
 
 __all__ = ["NNClassifier", "NNRegressor"]
+
+__getattr__ = names.of(__name__)

@@ -114,10 +114,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             At Ctrl-C. The estimator is then fitted with the weights that it has reached.
         """
         self._check_settings()
-        phases = 2 if self.refit_full else 1
-        tasks = FitTasks(self, phases * int(self.epochs), X, y, sample_weight)
-        resumes = self.warm_start and hasattr(self, "model_")
+        tasks = FitTasks(self, (2 if self.refit_full else 1) * int(self.epochs))
+        given, resumes = (X, y, sample_weight), self.warm_start and hasattr(self, "model_")
         X, y = input_validation.validate_X_y(self, X, y, reset=not resumes)
+        tasks.begin(*given)
         if not resumes:
             self._learn_target(y)
         all_data = self._training_data(X, y, sample_weight, learn_scale=not resumes)
@@ -131,6 +131,8 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         epochs_done = self.n_iter_ if resumes else 0
         epochs = epochs_done + int(self.epochs)
         order_seed = seed + 1 + epochs_done
+        if not resumes:
+            self._warn_of_channels_first(X)
         self._train(model, order_seed, data, epochs_done, epochs, validation, stopping, tasks)
         if splits and self.refit_full:
             history, model = self.history_, self._model(all_data, seed, small_in_float64=True)
@@ -138,6 +140,11 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             self._store_results(model, history, stopping)
         tasks.finish()
         return self
+
+    def _warn_of_channels_first(self, X):
+        """Warn if X looks like images whose channels come first, and the network reads images."""
+        if not self._builder().flattens_first:
+            input_validation.warn_of_channels_first(X)
 
     def _holds_out(self, stopping):
         """Whether rows are held out if `fit` is given no X_val: an EarlyStopping asks for them."""
@@ -171,6 +178,8 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         data = self._training_data(X, y, sample_weight, learn_scale=first)
         epochs_done, seed = 0 if first else self.n_iter_, self._seed()
         model = self._model(data, seed) if first else self.model_
+        if first:
+            self._warn_of_channels_first(X)
         self._train(model, seed + 1 + epochs_done, data, epochs_done, epochs_done + 1)
         return self
 
@@ -179,8 +188,6 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         self, model, seed, data, epochs_done, epochs, validation=None, stopping=None, tasks=None
     ):
         """Run the epochs after the first `epochs_done` and store the results, also after Ctrl-C."""
-        if not (epochs_done or self._builder().flattens_first):
-            input_validation.warn_of_channels_first(data.X)
         history, user_callbacks = History(), self._callbacks()
         schedule = self._resolve_auto("schedule")
         annealing = defaults.annealing(

@@ -6,7 +6,7 @@ built: each call of `build` makes fresh layers from it."""
 import inspect
 import warnings
 
-from nnlite import warn
+from nnlite import errors, warn
 from nnlite.configurable import clone
 from nnlite.estimators.architecture import MLP, Meta, Stack, is_sizes, sizes_of
 from nnlite.estimators.nested_params import is_function, is_passthrough, meta_argument, settings_of
@@ -146,7 +146,8 @@ class FunctionBuilder(Builder):
 
     def build(self, meta):
         """Fresh layers from what the function returns, or its compiled Model as it is."""
-        made = self._call(meta)
+        with errors.prefixed("layers: "):
+            made = self._call(meta)
         if isinstance(made, Model) and made.optimizer is not None:
             return made
         if is_function(made):

@@ -3,15 +3,17 @@
 Arrays of numbers are not copied. An error says what was expected and how to get there."""
 
 import math
+import re
 import warnings
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.utils.validation import assert_all_finite, check_is_fitted, validate_data
+from sklearn.utils.validation import assert_all_finite, check_array, check_is_fitted, validate_data
 
 from nnlite import errors, warn
 from nnlite.checks import refuse_masked
 from nnlite.data.sources import check_sparse
+from nnlite.engine.dispatch import MAX_NDIM
 
 
 def validate_X_y(estimator, X, y, reset):
@@ -54,7 +56,7 @@ def _validate_data(estimator, X, *y, **options):
     refuse_masked("X", X)
     _check_undated(X)
     check_sparse(X, "X")
-    with errors.reworded(lambda message: f"{_without_numbers(X)}{message}"):
+    with errors.reworded(lambda message: _named(message, X, y)):
         found = validate_data(estimator, X, *y, **options, **NUMBERS)
         rows = found[0] if y else found
         if rows.dtype.kind == "O":  # of a DataFrame with categorical columns
@@ -62,9 +64,27 @@ def _validate_data(estimator, X, *y, **options):
             assert_all_finite(rows, input_name="X")
         if rows.dtype.kind not in "biuf":
             raise TypeError("it takes booleans, integers or floats")
+        if rows.ndim > MAX_NDIM:
+            raise ValueError(f"X: expected at most {MAX_NDIM} axes, got shape {rows.shape}")
     if not all(rows.shape):
         raise ValueError(f"X: expected at least one value in a sample, got shape {rows.shape}")
     return (rows, *found[1:]) if y else rows
+
+
+def _named(message, X, y):
+    """A message of scikit-learn that says which of X and y it is about."""
+    message = f"{_without_numbers(X)}{message}"
+    if re.search(r"\b[Xy]\b", message.splitlines()[0]):
+        return message
+    if "inconsistent numbers" in message:
+        return f"X, y: {message}"
+    try:
+        if y:
+            check_array(X, **NUMBERS)
+            return f"y: {message}"
+    except (TypeError, ValueError):
+        pass
+    return f"X: {message}"
 
 
 def _without_numbers(X):
@@ -105,7 +125,8 @@ def to_numpy_target(y):
         kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
         y = y if missing.any() else np.asarray(y, dtype=kind)
     elif isinstance(y, (list, tuple)) or getattr(getattr(y, "dtype", None), "kind", "") == "O":
-        missing = np.array([target is None for target in np.ravel(y)] if np.ndim(y) else [])
+        with errors.prefixed("y: "):
+            missing = np.array([target is None for target in np.ravel(y)] if np.ndim(y) else [])
     if missing is not None and missing.any():
         rows = np.flatnonzero(missing.reshape(len(y), -1).any(axis=1))
         raise ValueError(

@@ -41,8 +41,6 @@ class FitTasks(Callback):
         The estimator, whose `fit` is decorated with `with_callbacks`.
     epochs : int
         The largest number of epochs.
-    X, y, sample_weight : array-like
-        The arguments of `fit`, which a ScoringMonitor scores.
 
     Attributes
     ----------
@@ -50,11 +48,21 @@ class FitTasks(Callback):
         The history of the training. It must come before this callback in the list.
     """
 
-    def __init__(self, estimator, epochs, X, y, sample_weight=None):
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        self.estimator, self.data = estimator, {"X": X, "y": y, "metadata": weights}
+    def __init__(self, estimator, epochs):
+        self.estimator = estimator
         self.fit = estimator._init_callback_context(max_subtasks=epochs)
-        self.fit.call_on_fit_task_begin(estimator=estimator, **self.data)
+
+    def begin(self, X, y, sample_weight=None):
+        """Begin the task with the arguments of `fit`, once they are known to be right.
+
+        Parameters
+        ----------
+        X, y, sample_weight : array-like
+            What a ScoringMonitor scores.
+        """
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        self.data = {"X": X, "y": y, "metadata": weights}
+        self.fit.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = self.fit.subcontext(task_name="epoch")

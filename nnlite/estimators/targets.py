@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from nnlite import losses, metrics
+from nnlite import errors, losses, metrics
 from nnlite.estimators.logits import LARGEST_OUTPUT
 from nnlite.estimators.scaling import moments
 from nnlite.layers import Dense
@@ -77,10 +77,10 @@ class ContinuousTarget(Target):
         return target if target.dtype.kind == "f" else target.astype(np.float64)
 
     def learn_scale(self, encoded, weight):
-        if (largest := np.abs(encoded).max()) > 1e150:
+        if (largest := float(np.abs(encoded).max())) > 1e150:
             raise ValueError(f"y: expected values whose squares are finite, got {largest:.3g}")
         self._scale = moments(encoded, weight)
-        self._beyond_float32 = largest > np.finfo(np.float32).max / LARGEST_OUTPUT
+        self._beyond_float32 = largest > float(np.finfo(np.float32).max) / LARGEST_OUTPUT
 
     def scaled(self, encoded):
         if self._scale is None:
@@ -300,7 +300,8 @@ def target_of_labels(y, classes=None):
         return Multilabel(y)
     labels = _column(y)
     if labels.dtype.kind not in "biuUS":  # integers and strings always are labels
-        check_classification_targets(labels)
+        with errors.prefixed("y: "):
+            check_classification_targets(labels)
     classes = np.unique(labels) if classes is None else classes
     if len(classes) < 2:
         count = f"{len(classes)} class{'' if len(classes) == 1 else 'es'}"
@@ -322,7 +323,8 @@ def _column(y):
     """Labels as a vector."""
     y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
     if y.ndim != 1:
-        check_classification_targets(y)
+        with errors.prefixed("y: "):
+            check_classification_targets(y)
         raise ValueError(
             "y: expected one label per sample, or a matrix of 0 and 1 with a column for each "
             f"label, got shape {y.shape}"

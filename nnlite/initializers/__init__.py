@@ -6,7 +6,7 @@ its weights."""
 
 import numpy as np
 
-from nnlite import configurable, registry
+from nnlite import configurable, names, registry
 from nnlite.engine.tensor import Tensor
 from nnlite.initializers.constants import Constant, Identity, Ones, Zeros
 from nnlite.initializers.initializer import Initializer, compute_fans, draw
@@ -71,6 +71,8 @@ __all__ = [
     "zero",
     "zeros",
 ]
+
+__getattr__ = names.of(__name__)
 
 _CLASSES = (
     Constant,

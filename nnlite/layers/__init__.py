@@ -1,6 +1,6 @@
 """Layers: settings, weights, and `call` written in `nnlite.ops`."""
 
-from nnlite import config
+from nnlite import config, names
 from nnlite.engine.symbolic import input_symbol
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from nnlite.layers.conv import (
@@ -120,6 +120,8 @@ __all__ = [
     "multiply",
     "subtract",
 ]
+
+__getattr__ = names.of(__name__)
 
 
 def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):

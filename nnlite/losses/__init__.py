@@ -1,7 +1,7 @@
 """Losses: the error of a batch of predictions. Functions return one value per sample; classes
 reduce these values to a scalar."""
 
-from nnlite import configurable, registry
+from nnlite import configurable, names, registry
 from nnlite.losses.loss import Loss, LossFunctionWrapper
 from nnlite.losses.margin import (
     CategoricalHinge,
@@ -111,6 +111,8 @@ __all__ = [
     "squared_hinge",
     "tversky",
 ]
+
+__getattr__ = names.of(__name__)
 
 _CLASSES = [
     v

@@ -1,6 +1,6 @@
 """Metrics: running values over batches. The split into batches does not change them."""
 
-from nnlite import configurable, losses, registry
+from nnlite import configurable, losses, names, registry
 from nnlite.metrics.accuracy import (
     Accuracy,
     AccuracyByShape,
@@ -115,6 +115,8 @@ __all__ = [
     "sparse_top_k_categorical_accuracy",
     "top_k_categorical_accuracy",
 ]
+
+__getattr__ = names.of(__name__)
 
 _CLASSES = {
     v

@@ -3,7 +3,7 @@
 import functools
 import numbers
 
-from nnlite import config, configurable, metrics
+from nnlite import config, configurable, metrics, names
 from nnlite.checks import is_number, positive_int
 from nnlite.configurable import clone
 from nnlite.engine.symbolic import Symbol, symbols_of
@@ -150,6 +150,11 @@ class Model(Trainer, Layer):
     @property
     def _sublayers(self):
         return super()._sublayers if self._graph is None else self._graph.layers(Layer)
+
+    def __getattr__(self, name):
+        if hasattr(type(self), name):  # a property that raised AttributeError: it says why
+            return object.__getattribute__(self, name)
+        raise names.missing_attribute(self, name)
 
     def __setattr__(self, name, value):
         super().__setattr__(name, value)

@@ -7,6 +7,7 @@ under the same name.
 
 from inspect import isfunction as _isfunction
 
+from nnlite import names as _names
 from nnlite.engine.symbolic import supports_symbols as _supports_symbols
 from nnlite.ops.activation import (
     activation,
@@ -222,6 +223,8 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+__getattr__ = _names.of(__name__)
 
 # A call on symbols is not run: it becomes a node of a functional model.
 for _name, _value in list(globals().items()):

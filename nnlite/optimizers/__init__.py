@@ -1,7 +1,7 @@
 """Optimizers: rules that change weights by their gradients. Each rule is one op, so that it is part
 of a training plan."""
 
-from nnlite import registry
+from nnlite import names, registry
 from nnlite.optimizers import schedules
 from nnlite.optimizers.adagrad import Adadelta, Adagrad, Ftrl, RMSprop
 from nnlite.optimizers.adam import Adam, Adamax, AdamW, Nadam
@@ -23,6 +23,8 @@ __all__ = [
     "get",
     "schedules",
 ]
+
+__getattr__ = names.of(__name__)
 
 _BY_NAME = {
     cls.__name__.lower(): cls

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from nnlite import ops
+from nnlite import names, ops
 from nnlite.checks import check_number
 from nnlite.configurable import Configurable
 from nnlite.engine.tensor import Tensor
@@ -23,6 +23,8 @@ __all__ = [
     "PiecewiseConstantDecay",
     "PolynomialDecay",
 ]
+
+__getattr__ = names.of(__name__)
 
 
 class LearningRateSchedule(Configurable):

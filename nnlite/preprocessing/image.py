@@ -5,7 +5,7 @@ import numbers
 
 import numpy as np
 
-from nnlite import config
+from nnlite import config, names
 from nnlite.checks import positive_int
 from nnlite.configurable import Configurable
 from nnlite.data.sources import ArraySource
@@ -14,6 +14,8 @@ from nnlite.preprocessing.iterator import NumpyArrayIterator, image_source, read
 from nnlite.preprocessing.parameter_checks import check
 
 __all__ = ["ImageDataGenerator", "NumpyArrayIterator"]
+
+__getattr__ = names.of(__name__)
 
 STATISTICS_ROWS = 1024  # images that `fit` processes together
 

@@ -1,5 +1,10 @@
-"""Keras models behind scikit-learn's contract: where Keras 2 had them, `wrappers.scikit_learn`."""
+"""Keras models behind scikit-learn's contract: those of Keras 3 here, those of Keras 2 in
+`wrappers.scikit_learn`."""
 
+from nnlite import names
 from nnlite.wrappers import scikit_learn
+from nnlite.wrappers.around_models import SKLearnClassifier, SKLearnRegressor, SKLearnTransformer
 
-__all__ = ["scikit_learn"]
+__all__ = ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer", "scikit_learn"]
+
+__getattr__ = names.of(__name__)

@@ -10,7 +10,7 @@ import inspect
 import numpy as np
 from sklearn.base import is_classifier
 
-from nnlite import config, losses, optimizers
+from nnlite import config, losses, names, optimizers
 from nnlite.configurable import clone
 from nnlite.estimators import NNClassifier, NNRegressor
 from nnlite.estimators.builder import Builder
@@ -22,6 +22,8 @@ from nnlite.layers import Layer
 from nnlite.models.model import Model
 
 __all__ = ["KerasClassifier", "KerasRegressor"]
+
+__getattr__ = names.of(__name__)
 
 # Prefixes of arguments: `model__units` is the same as `units`, an argument of the function.
 MODEL, OPTIMIZER = "model__", "optimizer__"

@@ -412,6 +412,11 @@ def test_channels_first_are_noticed():
     with pytest.warns(UserWarning, match=r"X of shape \(10, 3, 16, 16\) is read as images") as seen:
         classifier([Conv2D(4, 3), Flatten()]).fit(SQUARE, np.arange(10) % 2)
     assert len(seen) == 1 and seen[0].filename == __file__
+    with pytest.warns(UserWarning, match="is read as images") as seen:
+        classifier([Conv2D(4, 3), Flatten()], early_stopping=True, refit_full=True).fit(
+            SQUARE, np.arange(10) % 2
+        )
+    assert len(seen) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         classifier([Conv2D(4, 3), Flatten()]).fit(np.moveaxis(SQUARE, 1, -1), np.arange(10) % 2)

@@ -52,11 +52,18 @@ def test_a_callback_may_stop_the_training():
     assert estimator.n_iter_ == 3
 
 
-def test_teardown_comes_after_an_error_too():
+def test_no_task_begins_with_data_that_are_refused():
     recorder = Recorder()
     with pytest.raises(ValueError, match="NaN"):
         NNClassifier(epochs=2).set_callbacks(recorder).fit(np.full_like(X, np.nan), Y)
-    assert recorder.told[-1] == "teardown"
+    assert recorder.told == ["setup", "teardown"]
+
+
+def test_teardown_comes_after_an_error_too():
+    recorder = Recorder()
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        NNClassifier(epochs=2).set_callbacks(recorder).fit(X, np.zeros(len(X)))
+    assert recorder.told == ["setup", "begin fit 0", "teardown"]
 
 
 def test_the_fitted_estimator_of_an_epoch_stays_as_it_was():

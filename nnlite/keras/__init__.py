@@ -1,0 +1,35 @@
+"""Keras's import paths: `nnlite.keras.layers` is the module `nnlite.layers`, and so on.
+
+`sys.modules` has each module under this path, too, so that none is imported twice. What brings
+scikit-learn or reads files has a file here, which is run when it is first asked for.
+"""
+
+import importlib
+import sys
+
+import nnlite
+
+__getattr__ = nnlite.__getattr__
+
+
+def alias(name):
+    """Make a module of nnlite, and those in it, known under `nnlite.keras.`.
+
+    Parameters
+    ----------
+    name : str
+        Of the module, behind `nnlite.`.
+    """
+    real = f"nnlite.{name}"
+    importlib.import_module(real)
+    for path in [m for m in sys.modules if m == real or m.startswith(f"{real}.")]:
+        sys.modules[path.replace("nnlite.", "nnlite.keras.", 1)] = sys.modules[path]
+
+
+for _name in """
+    activations backend callbacks config initializers layers losses metrics models nn ops optimizers
+    random regularizers utils
+""".split():
+    alias(_name)
+__all__ = [_name for _name in nnlite.__all__ if _name != "keras"]
+globals().update((_name, vars(nnlite)[_name]) for _name in __all__ if _name in vars(nnlite))

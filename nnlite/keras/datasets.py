@@ -1,0 +1,5 @@
+"""`nnlite.keras.datasets` is `nnlite.datasets`."""
+
+from nnlite.keras import alias
+
+alias("datasets")

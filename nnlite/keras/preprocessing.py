@@ -1,0 +1,5 @@
+"""`nnlite.keras.preprocessing` is `nnlite.preprocessing`."""
+
+from nnlite.keras import alias
+
+alias("preprocessing")

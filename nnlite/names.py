@@ -1,0 +1,178 @@
+"""Names of public modules: those imported when first used, and what a missing one is told.
+
+The one idea: each public module has `__getattr__ = names.of(__name__)`. It answers only for names
+that the module does not have.
+"""
+
+import importlib
+import opcode
+import sys
+
+from nnlite.errors import did_you_mean
+
+# What Keras or TensorFlow have and nnlite does not, by module: the names, and what does instead. A
+# name goes from here when it comes; `tests/test_names.py` looks.
+COMING = {
+    "nnlite": [
+        ("applications", "build the network of layers; pretrained ones are not part of it"),
+        ("constraints", "a kernel_regularizer keeps weights small"),
+        ("io image strings", "Pillow and NumPy read images into arrays"),
+        (
+            "compat Session placeholder global_variables_initializer",
+            "as in TensorFlow 2, functions compute at once, and GradientTape gives gradients",
+        ),
+        ("gather", "x[3] and x[2:5] pick rows of tensors, NumPy picks others before"),
+        ("stop_gradient", "compute that part outside of the tape's block"),
+        ("float16 bfloat16 mixed_precision", "'float32' and 'float64' are the precisions"),
+    ],
+    "nnlite.layers": [
+        (
+            "LSTM GRU SimpleRNN RNN Bidirectional TimeDistributed ConvLSTM2D LSTMCell GRUCell "
+            "Masking",
+            "a network of Dense or Conv2D layers on windows of the last steps often does",
+        ),
+        ("Attention AdditiveAttention MultiHeadAttention GroupQueryAttention", ""),
+        (
+            "Embedding",
+            "one-hot columns, or TF-IDF as in examples/text_pipeline.py, in front of a Dense "
+            "layer do for small vocabularies",
+        ),
+        (
+            "Conv1D MaxPooling1D AveragePooling1D GlobalMaxPooling1D GlobalAveragePooling1D "
+            "SeparableConv1D UpSampling1D ZeroPadding1D Cropping1D SpatialDropout1D "
+            "Conv1DTranspose",
+            "Reshape((steps, 1, channels)) and the layer of two dimensions with a window of "
+            "(size, 1) compute the same",
+        ),
+        (
+            "Conv3D MaxPooling3D AveragePooling3D GlobalMaxPooling3D GlobalAveragePooling3D "
+            "Conv3DTranspose",
+            "",
+        ),
+        ("Conv2DTranspose", "UpSampling2D and then Conv2D enlarge images"),
+        (
+            "Resizing CenterCrop RandomCrop RandomFlip RandomRotation RandomZoom "
+            "RandomTranslation RandomContrast RandomBrightness",
+            "preprocessing.image.ImageDataGenerator changes images on their way into fit",
+        ),
+        ("TextVectorization", "scikit-learn's TfidfVectorizer in a Pipeline does it"),
+        (
+            "StringLookup IntegerLookup CategoryEncoding Hashing Discretization",
+            "scikit-learn's OneHotEncoder and KBinsDiscretizer in a Pipeline do it",
+        ),
+    ],
+    "nnlite.models": [
+        (
+            "load_model save_model model_from_json",
+            "pickle.dump(model, file) keeps a model bit by bit, pickle.load(file) brings it back",
+        ),
+    ],
+    "nnlite.models.Model": [
+        (
+            "save export to_json to_yaml",
+            "pickle.dump(model, file) keeps the model bit by bit, pickle.load(file) brings it back",
+        ),
+        ("save_weights", "numpy.savez(path, *model.get_weights()) keeps them"),
+        ("load_weights", "model.set_weights(list of arrays) sets them"),
+    ],
+    "nnlite.callbacks": [
+        (
+            "ModelCheckpoint BackupAndRestore",
+            "EarlyStopping(restore_best_weights=True) keeps the best weights of a fit, "
+            "pickle.dump(model, file) a model",
+        ),
+        ("TensorBoard RemoteMonitor", "history.plot() draws the curves, CSVLogger writes them"),
+    ],
+    "nnlite.datasets": [
+        (
+            "fashion_mnist cifar10 cifar100",
+            "sklearn.datasets.fetch_openml has 'Fashion-MNIST' and 'CIFAR_10'",
+        ),
+        ("boston_housing california_housing", "sklearn.datasets.fetch_california_housing() has it"),
+        ("imdb reuters", "sklearn.datasets.fetch_20newsgroups() has texts"),
+    ],
+    "nnlite.preprocessing": [
+        ("text sequence", "scikit-learn's TfidfVectorizer makes rows of texts"),
+        ("image_dataset_from_directory", "Pillow reads the images of a folder into one array"),
+    ],
+    "nnlite.preprocessing.image": [
+        (
+            "load_img img_to_array array_to_img save_img",
+            "numpy.asarray(PIL.Image.open(path)) reads an image",
+        ),
+    ],
+    "nnlite.optimizers": [
+        ("Lamb Adafactor Muon LossScaleOptimizer", "AdamW is the nearest"),
+    ],
+    "nnlite.utils": [
+        ("get_file", "urllib.request.urlretrieve(url, path) loads a file"),
+        ("pad_sequences", ""),
+        ("image_dataset_from_directory", "Pillow reads the images of a folder into one array"),
+        (
+            "load_img img_to_array array_to_img save_img",
+            "numpy.asarray(PIL.Image.open(path)) reads an image",
+        ),
+    ],
+}
+
+
+def of(module, lazy=(), more=None):
+    """The `__getattr__` of a module.
+
+    Parameters
+    ----------
+    module : str
+        Its `__name__`.
+    lazy : dict of str to str, optional
+        Name -> the module that has it, imported at the first use; a name that ends that module's
+        path is the module itself.
+    more : str, optional
+        A module whose public names are names of this one, too.
+    """
+
+    def __getattr__(name):
+        if name in lazy:
+            value = importlib.import_module(lazy[name])
+            if lazy[name].rpartition(".")[2] != name:
+                value = getattr(value, name)
+            setattr(sys.modules[module], name, value)
+            return value
+        own = sys.modules[module]
+        known = [*getattr(own, "__all__", vars(own)), *lazy]
+        if more is not None and name[0] != "_":
+            further = importlib.import_module(more)
+            if name in further.__all__:
+                return getattr(further, name)
+            known += further.__all__
+        message = _missing(module, name, known)
+        # `from module import name` hides what an AttributeError says.
+        raise (ImportError if _in_from_import() else AttributeError)(message)
+
+    return __getattr__
+
+
+def missing_attribute(model, name):
+    """The AttributeError for an attribute that a Model does not have.
+
+    Parameters
+    ----------
+    model : Model
+    name : str
+    """
+    return AttributeError(_missing("nnlite.models.Model", name, dir(model)))
+
+
+def _missing(owner, name, known):
+    """What is said of a name that its owner does not have."""
+    for names, instead in COMING.get(owner, ()):
+        if name in names.split():
+            return f"{owner} has no {name} yet{f'; {instead}' if instead else ''}"
+    if name.startswith("_"):
+        return f"{owner} has no attribute {name!r}"
+    return f"{owner} has no attribute {name!r}{did_you_mean(name, known)}"
+
+
+def _in_from_import():
+    """Whether the code that asks for a name is a `from ... import` statement."""
+    frame = sys._getframe(2)
+    return frame.f_code.co_code[frame.f_lasti] == opcode.opmap["IMPORT_FROM"]

@@ -1,0 +1,275 @@
+"""TensorFlow's names of which training loops are made, for `import nnlite as tf`.
+
+They are names of `nnlite` itself. Arguments stand in TensorFlow's order. Integers are int32.
+"""
+
+import contextlib
+import itertools
+
+import numpy as np
+
+from nnlite import backend, ops
+from nnlite.engine.tensor import convert_to_tensor
+from nnlite.math import (
+    abs,
+    add,
+    argmax,
+    argmin,
+    divide,
+    equal,
+    exp,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    not_equal,
+    pow,
+    reduce_all,
+    reduce_any,
+    reduce_max,
+    reduce_mean,
+    reduce_min,
+    reduce_sum,
+    sigmoid,
+    sign,
+    sqrt,
+    square,
+    subtract,
+    tanh,
+)
+
+__all__ = [
+    "abs",
+    "add",
+    "argmax",
+    "argmin",
+    "broadcast_to",
+    "cast",
+    "clip_by_value",
+    "concat",
+    "device",
+    "divide",
+    "equal",
+    "executing_eagerly",
+    "exp",
+    "expand_dims",
+    "eye",
+    "fill",
+    "float32",
+    "float64",
+    "function",
+    "greater",
+    "greater_equal",
+    "int32",
+    "int64",
+    "less",
+    "less_equal",
+    "matmul",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "newaxis",
+    "not_equal",
+    "one_hot",
+    "ones_like",
+    "pow",
+    "print",
+    "range",
+    "rank",
+    "reduce_all",
+    "reduce_any",
+    "reduce_max",
+    "reduce_mean",
+    "reduce_min",
+    "reduce_sum",
+    "reshape",
+    "shape",
+    "sigmoid",
+    "sign",
+    "size",
+    "split",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "subtract",
+    "tanh",
+    "transpose",
+    "unstack",
+    "where",
+    "zeros_like",
+]
+
+float32, float64, int32, int64 = "float32", "float64", "int32", "int32"
+newaxis, print = None, print
+shape, rank, size = backend.shape, backend.ndim, backend.count_params
+broadcast_to, clip_by_value, expand_dims = ops.broadcast_to, ops.clip, ops.expand_dims
+matmul, ones_like, zeros_like = ops.matmul, ops.ones_like, ops.zeros_like
+squeeze, stack, where = ops.squeeze, ops.stack, ops.where
+
+
+def cast(x, dtype):
+    """`x` in another dtype, without a gradient.
+
+    Parameters
+    ----------
+    x : tensor
+    dtype : str or NumPy's dtype
+        Any type of integers is int32.
+    """
+    kind = np.dtype(dtype)
+    return ops.cast(x, "int32" if kind.kind in "iu" else kind.name)
+
+
+def concat(values, axis):
+    """Join tensors along an axis.
+
+    Parameters
+    ----------
+    values : list of tensor
+        Their shapes may differ along `axis` only.
+    axis : int
+    """
+    return ops.concatenate(values, axis)
+
+
+def split(value, num_or_size_splits, axis=0):
+    """Cut a tensor along an axis into a list of tensors.
+
+    Parameters
+    ----------
+    value : tensor
+    num_or_size_splits : int or list of int
+        The number of equal parts, or the size of each part.
+    axis : int, default 0
+    """
+    parts = num_or_size_splits
+    if isinstance(parts, (list, tuple)):
+        parts = list(itertools.accumulate(parts))[:-1]
+    return ops.split(value, parts, axis)
+
+
+def unstack(value, num=None, axis=0):
+    """The list of the entries of a tensor along an axis, each without it.
+
+    Parameters
+    ----------
+    value : tensor
+    num : int, optional
+        Ignored: the size of the axis.
+    axis : int, default 0
+    """
+    return [ops.squeeze(part, axis) for part in ops.split(value, shape(value)[axis], axis)]
+
+
+def reshape(tensor, shape):
+    """The same elements in the same order in another shape.
+
+    Parameters
+    ----------
+    tensor : tensor
+    shape : sequence of int
+        One entry may be -1: it follows from the number of elements.
+    """
+    return ops.reshape(tensor, shape)
+
+
+def transpose(a, perm=None):
+    """`a` with its axes in another order.
+
+    Parameters
+    ----------
+    a : tensor
+    perm : sequence of int, optional
+        Axis d of the result is axis `perm[d]` of a; by default in reverse order.
+    """
+    return ops.transpose(a, perm)
+
+
+def one_hot(indices, depth):
+    """One-hot vectors of labels, along a new last axis.
+
+    Parameters
+    ----------
+    indices : integer tensor
+        Labels in [0, depth).
+    depth : int
+    """
+    return ops.one_hot(indices, depth)
+
+
+def range(start, limit=None, delta=1):
+    """The numbers from `start`, in steps of `delta`, that are below `limit`.
+
+    Parameters
+    ----------
+    start, limit : number
+        A single number is the limit; the start is 0 then.
+    delta : number, default 1
+    """
+    return convert_to_tensor(np.arange(start) if limit is None else np.arange(start, limit, delta))
+
+
+def fill(dims, value):
+    """A tensor whose elements are all `value`.
+
+    Parameters
+    ----------
+    dims : sequence of int
+        Its shape.
+    value : number
+    """
+    return convert_to_tensor(np.full(dims, value))
+
+
+def eye(num_rows, num_columns=None):
+    """A matrix of ones on the diagonal and zeros elsewhere.
+
+    Parameters
+    ----------
+    num_rows : int
+    num_columns : int, optional
+        By default as many as rows.
+    """
+    return convert_to_tensor(np.eye(num_rows, num_columns))
+
+
+def function(func=None, **options):
+    """Mark a function as TensorFlow compiles it; here it runs as it is, op by op.
+
+    `fit` compiles a model's `train_step`, and with it whatever that calls.
+
+    Parameters
+    ----------
+    func : function, optional
+        Without it, a decorator is returned.
+    **options
+        Ignored.
+
+    Returns
+    -------
+    function
+        `func` itself.
+    """
+    return (lambda given: given) if func is None else func
+
+
+def device(device_name):
+    """A block in which TensorFlow would compute elsewhere; here it is the CPU.
+
+    Parameters
+    ----------
+    device_name : str
+        Ignored.
+    """
+    return contextlib.nullcontext(device_name)
+
+
+def executing_eagerly():
+    """True: outside of a model, functions compute at once."""
+    return True

@@ -1,0 +1,207 @@
+"""Import paths of Keras and TensorFlow lead to nnlite's own modules, and a name that is missing is
+explained."""
+
+import importlib
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import nnlite
+import nnlite as tf
+from nnlite import names
+
+
+def python(code):
+    """What a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+PATHS = """
+    keras:Sequential keras.models:Sequential keras.layers:Dense keras.layers.core:Dense
+    keras.datasets:mnist keras.datasets.mnist:load_data keras.callbacks:EarlyStopping
+    keras.preprocessing.image:ImageDataGenerator keras.optimizers.legacy:Adam
+    keras.layers.experimental.preprocessing:Rescaling keras.layers.experimental:preprocessing
+    keras.layers.advanced_activations:LeakyReLU keras.layers.convolutional:Conv2D
+    keras.layers.merge:concatenate keras.utils:np_utils keras.utils.np_utils:to_categorical
+    keras.wrappers.scikit_learn:KerasClassifier keras.optimizers.schedules:CosineDecay
+    keras.backend:floatx keras.config:floatx keras.random:normal keras.regularizers:l2
+    optimizers.legacy:SGD layers.experimental.preprocessing:Normalization
+""".split()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_paths_of_keras_lead_to_the_modules_of_nnlite(path):
+    module, name = path.split(":")
+    found = getattr(importlib.import_module(f"nnlite.{module}"), name)
+    if hasattr(found, "__module__"):
+        assert sys.modules[found.__module__].__name__ == found.__module__
+        assert not found.__module__.startswith("nnlite.keras")
+
+
+def test_no_file_is_imported_under_two_names():
+    imports = "; ".join(f"import nnlite.{path.split(':')[0]}" for path in PATHS)
+    code = f"""{imports}
+import sys
+files = [(m.__file__, id(m)) for m in sys.modules.values() if getattr(m, "__file__", None)]
+files = {{f for f in files if "nnlite" in f[0]}}
+print(len(files) - len({{f for f, _ in files}}), nnlite.keras.layers is nnlite.layers)"""
+    assert python(code) == "0 True"
+
+
+def test_what_is_pickled_through_keras_names_the_real_module():
+    assert b"keras" not in pickle.dumps(nnlite.keras.layers.Dense)
+
+
+def test_keras_as_an_import_brings_neither_scikit_learn_nor_downloads():
+    code = "import nnlite.keras as keras, sys; from nnlite.keras.layers import Dense\n"
+    assert python(code + "print({'sklearn', 'urllib.request'} & {*sys.modules})") == "set()"
+
+
+# Names
+
+
+@pytest.mark.parametrize("owner", names.COMING)
+def test_no_name_that_is_said_to_come_is_there(owner):
+    if owner == "nnlite.models.Model":
+        there = dir(nnlite.Model)
+    else:
+        module = importlib.import_module(owner)
+        there = [*vars(module), *getattr(module, "__all__", ())]
+    coming = [name for words, _ in names.COMING[owner] for name in words.split()]
+    assert coming and not set(coming) & set(there)
+
+
+def test_a_name_that_is_not_there_yet_says_what_does_instead():
+    with pytest.raises(AttributeError, match="layers has no LSTM yet; a network of Dense or"):
+        nnlite.layers.LSTM  # noqa: B018
+    with pytest.raises(AttributeError, match=r"Model has no save yet; pickle.dump\(model, file\)"):
+        nnlite.Sequential().save("model.h5")
+    with pytest.raises(AttributeError, match="nnlite has no saving yet; pickle"):
+        nnlite.keras.saving  # noqa: B018
+    assert not hasattr(nnlite.layers, "LSTM")
+
+
+def test_an_import_of_a_name_says_the_same():
+    with pytest.raises(ImportError, match="layers has no LSTM yet; a network of Dense or"):
+        from nnlite.keras.layers import LSTM  # noqa: F401
+    with pytest.raises(ImportError, match="no attribute 'Sequental'; did you mean 'Sequential'"):
+        from nnlite import Sequental  # noqa: F401
+
+
+PUBLIC = """
+    activations:rleu architecture:Stak backend:squre callbacks:EarlyStoping data:Datset
+    datasets:mnits estimators:NNClasifier initializers:he_norml layers:Desne losses:MeanSquareError
+    math:reduce_men metrics:Recal models:Sequental nn:softmx ops:matmull optimizers:Adamm
+    optimizers.schedules:CosineDecy plotting:plot_histori preprocessing:imag
+    preprocessing.image:ImageDataGenerater random:norml regularizers:L1L3 schedules:CosineDecy
+    utils:to_categorial wrappers:scikitlearn wrappers.scikit_learn:KerasClasifier
+""".split()
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_each_public_module_asks_what_a_misspelt_name_means(path):
+    module, name = path.split(":")
+    module = importlib.import_module(f"nnlite.{module}")
+    with pytest.raises(AttributeError, match=f"{name}'; did you mean '"):
+        getattr(module, name)
+
+
+def test_a_property_that_raises_keeps_its_own_words():
+    class Unset(nnlite.Model):
+        @property
+        def temperature(self):
+            raise AttributeError("call heat() first")
+
+    with pytest.raises(AttributeError, match=r"call heat\(\) first"):
+        Unset().temperature  # noqa: B018
+
+
+# TensorFlow
+
+
+X = np.array([[1.0, -2.0, 3.0], [0.5, 4.0, -1.0]], "float32")
+SAME = {
+    "reduce_mean": (lambda f: f(X, axis=1), X.mean(1)),
+    "reduce_sum": (lambda f: f(X, 0, True), X.sum(0, keepdims=True)),
+    "reduce_max": (lambda f: f(X), X.max()),
+    "argmax": (lambda f: f(X), X.argmax(0)),
+    "argmin": (lambda f: f(X, 1), X.argmin(1)),
+    "cast": (lambda f: f(X > 0, tf.float32), X > 0),
+    "concat": (lambda f: f([X, X], 0), np.concatenate([X, X])),
+    "stack": (lambda f: f([X, X], axis=1), np.stack([X, X], 1)),
+    "unstack": (lambda f: f(X, axis=1), X.T),
+    "split": (lambda f: f(X, [1, 2], axis=1)[1], X[:, 1:]),
+    "expand_dims": (lambda f: f(X, -1), X[..., None]),
+    "squeeze": (lambda f: f(X[None], 0), X),
+    "reshape": (lambda f: f(X, shape=[3, -1]), X.reshape(3, 2)),
+    "transpose": (lambda f: f(X, perm=[1, 0]), X.T),
+    "matmul": (lambda f: f(X, X, transpose_b=True), X @ X.T),
+    "square": (lambda f: f(X), X * X),
+    "equal": (lambda f: f(X, 4.0), X == 4),
+    "where": (lambda f: f(X > 0, X, 0.0), np.where(X > 0, X, 0)),
+    "clip_by_value": (lambda f: f(X, -1, 1), X.clip(-1, 1)),
+    "one_hot": (lambda f: f([2, 0], depth=3), np.eye(3)[[2, 0]]),
+    "zeros_like": (lambda f: f(X), 0 * X),
+    "range": (lambda f: f(2, 8, 3), [2, 5]),
+    "fill": (lambda f: f([2, 2], 7), np.full((2, 2), 7)),
+    "eye": (lambda f: f(3), np.eye(3)),
+    "shape": (lambda f: f(X), (2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_names_of_tensorflow_compute_what_numpy_does(name):
+    compute, expected = SAME[name]
+    result = np.asarray(compute(getattr(tf, name)))
+    assert result.shape == np.shape(expected)
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
+
+
+def test_a_training_loop_of_tensorflow_runs_with_the_import_line_changed():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 3)).astype("float32")
+    y = x @ np.array([[1.0], [-2.0], [0.5]], "float32")
+    data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(64, seed=1).batch(16).prefetch(1)
+    w = tf.Variable(tf.zeros((3, 1)))
+    optimizer = tf.keras.optimizers.SGD(0.3)
+
+    @tf.function
+    def step(rows, targets):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(tf.matmul(rows, w) - targets))
+        optimizer.apply_gradients(zip(tape.gradient(loss, [w]), [w]))
+        return loss
+
+    losses = [float(step(rows, targets)) for _ in range(20) for rows, targets in data]
+    assert losses[-1] < 1e-3 < losses[0]
+    np.testing.assert_allclose(w.numpy(), [[1], [-2], [0.5]], atol=0.05)
+
+
+def test_config_and_data_are_those_of_tensorflow():
+    assert tf.config.list_physical_devices("GPU") == []
+    assert len(tf.config.list_physical_devices()) == 1
+    assert tf.data.AUTOTUNE == tf.data.experimental.AUTOTUNE
+
+
+def test_random_numbers_follow_from_set_seed():
+    def draw():
+        tf.random.set_seed(3)
+        return tf.random.normal((4,)).numpy().tobytes(), tf.random.uniform((2,)).numpy().tobytes()
+
+    assert draw() == draw()
+
+
+def test_set_random_seed_seeds_numpy_and_python_too():
+    import random
+
+    def draw():
+        tf.keras.utils.set_random_seed(11)
+        return random.random(), np.random.rand(), float(tf.random.normal(()))  # noqa: NPY002
+
+    assert draw() == draw()
