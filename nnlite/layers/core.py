@@ -33,6 +33,8 @@ class InputLayer(Layer):
         Without a shape, or with a shape that is given twice.
     """
 
+    _legal = {"batch_size": positive_int}
+
     def __init__(
         self, shape=None, batch_size=None, dtype=None, name=None, batch_shape=None, **kwargs
     ):

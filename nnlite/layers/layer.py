@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 
 from nnlite import config, regularizers
-from nnlite.checks import check_setting
+from nnlite.checks import LARGEST_SIZE, check_setting
 from nnlite.configurable import clone, snake_case, structure_version
 from nnlite.engine import dispatch
 from nnlite.engine.dispatch import Recording
@@ -137,7 +137,9 @@ class Layer(Tracked):
         sizes = (shape,) if isinstance(shape, numbers.Integral) else shape
         fits = isinstance(sizes, (tuple, list)) and (sizes or argument != "batch_shape")
         if not fits or not all(
-            n is None or (isinstance(n, (int, np.integer)) and n > 0) for n in sizes
+            n is None
+            or (isinstance(n, (int, np.integer)) and n is not True and 0 < n <= LARGEST_SIZE)
+            for n in sizes
         ):
             raise ValueError(
                 f"layer {self.name!r}: expected {argument} of positive integers, got {shape!r}"
@@ -384,10 +386,7 @@ class Layer(Tracked):
                 if not self.built:
                     self._build_for(inputs)
                 elif self._takes is not None:
-                    one = isinstance(inputs, Tensor)
-                    self._check_shapes(
-                        inputs.shape if one else map_structure(lambda x: x.shape, inputs, Tensor)
-                    )
+                    self._check_shapes(map_structure(lambda x: x.shape, inputs, Tensor))
                 if self._takes_training():
                     kwargs["training"] = bool(training)
                 outputs = self.call(inputs, *args, **kwargs)
