@@ -5,7 +5,7 @@
 Without MNIST (no network, no NNLITE_DATA) it trains on scikit-learn's small digits.
 """
 
-from sklearn.neighbors import NearestCentroid
+import numpy as np
 
 import nnlite as keras
 from nnlite import layers
@@ -48,5 +48,6 @@ for name, values in history.history.items():
     print(f"{name:<13}", *(f"{value:.4f}" for value in values))
 loss, accuracy = model.evaluate(x_test, y_test)
 rows, test_rows = (x.reshape(len(x), -1) for x in (x_train, x_test))
-simple = NearestCentroid().fit(rows, y_train).score(test_rows, y_test)
+means = np.stack([rows[y_train == k].mean(axis=0) for k in range(10)])
+simple = np.mean(((means**2).sum(axis=1) - 2 * test_rows @ means.T).argmin(axis=1) == y_test)
 print(f"test accuracy: {accuracy:.4f}; of the nearest mean image, for comparison: {simple:.4f}")
