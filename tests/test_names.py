@@ -82,8 +82,6 @@ def test_a_name_that_is_not_there_yet_says_what_does_instead():
         nnlite.layers.LSTM  # noqa: B018
     with pytest.raises(AttributeError, match=r"Model has no save yet; pickle.dump\(model, file\)"):
         nnlite.Sequential().save("model.h5")
-    with pytest.raises(AttributeError, match="nnlite has no saving yet; pickle"):
-        nnlite.keras.saving  # noqa: B018
     assert not hasattr(nnlite.layers, "LSTM")
 
 

@@ -28,7 +28,7 @@ def alias(name):
 
 for _name in """
     activations backend callbacks config initializers layers losses metrics models nn ops optimizers
-    random regularizers utils
+    random regularizers saving utils
 """.split():
     alias(_name)
 __all__ = [_name for _name in nnlite.__all__ if _name != "keras"]

@@ -6,11 +6,12 @@ from unittest import SkipTest
 import numpy as np
 import pandas
 import pytest
+from contract import contract_of, name_of_check
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.datasets import load_iris, make_regression
 from sklearn.exceptions import DataConversionWarning, NotFittedError
-from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
+from sklearn.utils.estimator_checks import check_estimator
 
 from nnlite import NNClassifier, NNRegressor
 from nnlite.callbacks import EarlyStopping
@@ -63,16 +64,7 @@ OF_KERAS = {"model": build, "optimizer": Adam(0.1), "epochs": 3, "batch_size": 6
 CHECKED = [NNClassifier(), NNRegressor(), KerasClassifier(**OF_KERAS), KerasRegressor(**OF_KERAS)]
 
 
-def name_of(value):
-    """A test's name without addresses in memory: several processes know it by the same name."""
-    return getattr(getattr(value, "func", value), "__name__", type(value).__name__)
-
-
-@pytest.mark.parametrize(
-    "estimator, check",
-    [pair for estimator in CHECKED for pair in estimator_checks_generator(estimator)],
-    ids=name_of,
-)
+@pytest.mark.parametrize("estimator, check", contract_of(CHECKED), ids=name_of_check)
 def test_estimators_keep_the_contract(estimator, check):
     try:
         check(estimator)
@@ -274,8 +266,6 @@ def test_one_row_and_one_column():
         ("epochs", np.inf, "a positive integer, got inf"),
         ("early_stopping", 3, "'auto', True, False or an EarlyStopping, got 3"),
         ("early_stopping", None, "'auto', True, False or an EarlyStopping, got None"),
-        ("early_stopping", EarlyStopping(patience=-1), "patience of at least 0, got -1"),
-        ("early_stopping", EarlyStopping(mode="best"), "mode 'auto', 'min' or 'max', got 'best'"),
         (
             "early_stopping",
             EarlyStopping("val_auc"),

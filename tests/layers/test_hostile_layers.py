@@ -1,6 +1,6 @@
 """Whatever tensors, layers, models and tapes are given, they work or say what is wrong."""
 
-import hostile
+import hostile_ops as hostile
 import numpy as np
 import pytest
 

@@ -1,7 +1,7 @@
 """What is made from settings answers hostile calls in the user's words."""
 
 import pytest
-from hostile_calls import complaints
+from hostile import complaints
 
 
 @pytest.mark.parametrize("seed", [0])

@@ -4,7 +4,7 @@ optimizers, schedules, initializers, regularizers, callbacks; layers, losses and
 import inspect
 
 import numpy as np
-from hostile_calls import Call, pool, shown
+from hostile import Call, pool, shown
 
 from nnlite import callbacks, initializers, layers, losses, metrics, optimizers, regularizers
 from nnlite.optimizers import schedules

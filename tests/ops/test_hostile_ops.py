@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-import hostile
+import hostile_ops as hostile
 from paths import pythonpath
 
 
