@@ -1,6 +1,7 @@
 """Checks of settings that users give. The one idea: an interval is written as in mathematics, such
 as '[0, 1)' or '(0, inf)', in the code and in the error message."""
 
+import functools
 import math
 import numbers
 
@@ -21,13 +22,19 @@ def is_number(value, interval=None):
     interval : str, optional
         The number must also lie in this interval. NaN lies in none.
     """
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        return False
+    if value.__class__ not in (int, float):
+        if not isinstance(value, numbers.Real) or isinstance(value, bool):
+            return False
     if interval is None:
         return True
-    low, high = map(float, interval[1:-1].split(","))
+    low, high = _ends(interval)
     above = low <= value if interval[0] == "[" else low < value
     return above and (value <= high if interval[-1] == "]" else value < high)
+
+
+@functools.cache
+def _ends(interval):
+    return tuple(map(float, interval[1:-1].split(",")))
 
 
 def check_number(name, value, interval, owner=None, expected=None):

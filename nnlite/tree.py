@@ -43,8 +43,13 @@ def flatten(structure, is_leaf=None):
     """
     if not isinstance(structure, (list, tuple, dict)) or (is_leaf and is_leaf(structure)):
         return [structure]
-    values = structure.values() if isinstance(structure, dict) else structure
-    return [leaf for value in values for leaf in flatten(value, is_leaf)]
+    leaves = []
+    for value in structure.values() if isinstance(structure, dict) else structure:
+        if isinstance(value, (list, tuple, dict)):
+            leaves += flatten(value, is_leaf)
+        else:
+            leaves.append(value)
+    return leaves
 
 
 def is_shape(value):

@@ -133,7 +133,7 @@ def aligned_empty(shape, dtype):
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     raw = np.zeros(size + CACHE_LINE, np.uint8)
-    shift = -raw.ctypes.data % CACHE_LINE
+    shift = -raw.__array_interface__["data"][0] % CACHE_LINE
     return raw[shift : shift + size].view(dtype).reshape(shape)
 
 

@@ -10,6 +10,7 @@ from nnlite.checks import MOST_ELEMENTS
 from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.tensor import DTYPES, Variable
 from nnlite.layers.building import here
+from nnlite.metrics.metric import Metric
 from nnlite.ops.operands import dtype_of
 from nnlite.tree import flatten
 
@@ -46,7 +47,7 @@ class Tracked(Configurable):
         public = name[0] != "_"
         if public and name not in self._free_names:
             self._refuse_taken(name, value)
-        if isinstance(value, (Tracked, Variable, list, tuple, dict)):  # those may be filled later
+        if isinstance(value, (Tracked, Variable, Metric, list, tuple, dict)):  # those may be filled later
             self.__dict__.setdefault("_tracked", {})[name] = value
         elif name in self.__dict__.get("_tracked", ()):
             del self._tracked[name]
@@ -77,14 +78,15 @@ class Tracked(Configurable):
             )
 
     def _held(self):
-        """What may be or contain weights and layers; a list, as another thread may build."""
-        return list(self.__dict__.get("_tracked", {}).values())
+        """(name, value) of the attributes that may be or contain weights, layers and metrics; a
+        list, as another thread may build."""
+        return list(self.__dict__.get("_tracked", {}).items())
 
     @property
     def _sublayers(self):
         """The layers directly inside this one, in the order in which attributes were set."""
         found = {}
-        for value in self._held():
+        for _, value in self._held():
             for layer in flatten(value):
                 if isinstance(layer, Tracked):
                     found.setdefault(id(layer), layer)
@@ -140,7 +142,7 @@ class Tracked(Configurable):
         """This layer's own Variables: those of `add_weight`, then those set as attributes."""
         own = list(self.__dict__.get("_weights", ()))
         seen = {id(v) for v in own}
-        for value in self._held():
+        for _, value in self._held():
             for v in flatten(value):
                 if isinstance(v, Variable) and id(v) not in seen and v.dtype != "int32":
                     own.append(v)

@@ -230,12 +230,10 @@ def _metrics_in(model):
         layer = waiting.pop(0)
         seen.add(id(layer))
         waiting += [inner for inner in layer._sublayers if id(inner) not in seen]
-        for name, value in vars(layer).items() if layer is model or not layer._is_model else ():
-            if name[0] != "_":
-                entries = value.values() if isinstance(value, dict) else value
-                entries = entries if isinstance(value, (list, tuple, dict)) else [value]
-                if isinstance(next(iter(entries), None), Metric):
-                    found += [m for m in entries if isinstance(m, Metric)]
+        if layer is model or not layer._is_model:
+            for name, value in layer._held():
+                if name[0] != "_":
+                    found += [m for m in flatten(value) if isinstance(m, Metric)]
     return found
 
 
