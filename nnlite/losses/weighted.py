@@ -4,7 +4,7 @@ hard samples, and one that wrong labels disturb less."""
 import numpy as np
 
 from nnlite import config, ops
-from nnlite.checks import check_number
+from nnlite.checks import check_number, check_setting
 from nnlite.losses.loss import Loss, as_outputs, check_labels, equal_shapes
 from nnlite.losses.probabilistic import (
     Crossentropy,
@@ -98,6 +98,7 @@ def _focal_elements(
     # 1 - p, at least epsilon(): a power below 1 has an infinite slope at 0.
     missed = ops.maximum(y_true * p0 + (1.0 - y_true) * p1, config.epsilon())
     loss = ops.power(missed, gamma) * loss
+    check_setting("apply_class_balancing", apply_class_balancing, "bool")
     if apply_class_balancing:
         loss = loss * (y_true * alpha + (1.0 - y_true) * (1.0 - alpha))
     return loss

@@ -180,7 +180,7 @@ class Optimizer(Configurable):
                 f"{owner}: expected at most one of {', '.join(self._clips)}, got {', '.join(given)}"
             )
         for name in self._unsupported:
-            if getattr(self, name):
+            if getattr(self, name) is not None:
                 raise ValueError(f"{owner}: {name} is not supported")
 
     def _check_rate(self, value):
@@ -410,8 +410,10 @@ class Optimizer(Configurable):
         ValueError
             After the first step.
         """
-        excluded = {"var_list": var_list or [], "var_names": var_names or []}
-        excluded = [list_of("exclude_from_weight_decay", k, v) for k, v in excluded.items()]
+        excluded = [
+            [] if given is None else list_of("exclude_from_weight_decay", name, given)
+            for name, given in (("var_list", var_list), ("var_names", var_names))
+        ]
         if self.built:
             raise ValueError(
                 f"{type(self).__name__}: expected exclude_from_weight_decay before the first step"
