@@ -263,7 +263,10 @@ class Configurable:
     def __sklearn_clone__(self):
         """The copy that scikit-learn's `clone` makes, as a search does of an estimator's parts. The
         settings of a search may be out of range until `fit` says so."""
-        return self._unchecked(clone(Configurable._identity(self)))
+        try:
+            return self._clone()
+        except (TypeError, ValueError):
+            return type(self)._unchecked(clone(Configurable._identity(self)))
 
     @classmethod
     def _unchecked(cls, settings):

@@ -200,6 +200,8 @@ def check_last(layer, meta=None):
 
 def _fresh_layer(entry, step):
     """A copy of a layer, with the name that its entry gives it."""
-    if is_named(entry) and "name" in step._signature() and not step._given.get("name"):
-        return clone(step, name=entry[0])
-    return clone(step)
+    name = entry[0] if is_named(entry) else step.name
+    with errors.prefixed(f"layer {name!r}: "):
+        if is_named(entry) and "name" in step._signature() and not step._given.get("name"):
+            return clone(step, name=name)
+        return clone(step)

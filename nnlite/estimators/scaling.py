@@ -11,7 +11,7 @@ import numpy as np
 from nnlite import ops
 from nnlite.estimators import defaults, input_validation
 from nnlite.estimators.defaults import is_auto
-from nnlite.layers import Normalization
+from nnlite.layers import InputLayer, Normalization
 
 _VALUES_AT_A_TIME = 1 << 16  # values of X that are converted to float64: 512 kB stay in the cache
 _LIMIT = 8.0  # the paper's limit of 3, for quantiles, costs accuracy on the smallest tables here
@@ -40,7 +40,8 @@ def scaled(layers, X, weight, normalize):
     mean, deviation = moments(
         X if _is_sparse(X) else input_validation.reshape_samples(X, shape), weight
     )
-    return [InputScaling(mean=mean, variance=deviation**2, input_shape=shape), *layers]
+    rest = layers[1:] if isinstance(first, InputLayer) else layers
+    return [InputScaling(mean=mean, variance=deviation**2, input_shape=shape), *rest]
 
 
 def _is_sparse(X):

@@ -124,9 +124,12 @@ class Layer(Tracked):
             )
         if hasattr(type(self), name):  # a property that raised AttributeError: it says why
             return object.__getattribute__(self, name)
-        raise AttributeError(
-            f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
-        )
+        raise self._missing(name)
+
+    def _missing(self, name):
+        """The error for an attribute that is not there."""
+        words = f"{type(self).__name__!r} object has no attribute {name!r}"
+        return AttributeError(words, name=name, obj=self)
 
     # Of a layer of one tensor: the least and the largest number of its dimensions, and words for
     # it. None: whatever comes.

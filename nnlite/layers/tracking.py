@@ -47,7 +47,9 @@ class Tracked(Configurable):
         public = name[0] != "_"
         if public and name not in self._free_names:
             self._refuse_taken(name, value)
-        if isinstance(value, (Tracked, Variable, Metric, list, tuple, dict)):  # those may be filled later
+        if isinstance(
+            value, (Tracked, Variable, Metric, list, tuple, dict)
+        ):  # those may be filled later
             self.__dict__.setdefault("_tracked", {})[name] = value
         elif name in self.__dict__.get("_tracked", ()):
             del self._tracked[name]

@@ -7,6 +7,7 @@ limited to [epsilon(), 1 - epsilon()], so that no logarithm and no gradient is i
 
 from nnlite import config, ops
 from nnlite.checks import check_number, check_setting
+from nnlite.errors import prefixed
 from nnlite.losses.loss import (
     Loss,
     as_outputs,
@@ -52,7 +53,9 @@ def with_axis_last(x, axis):
     check_setting("axis", axis, "int")
     axis = int(axis)
     if not -x.ndim <= axis < x.ndim:
-        raise ValueError(f"axis: expected one of {x.ndim} dimensions, got {axis}")
+        raise ValueError(
+            f"y_pred: expected an axis {axis}, along which the classes are, got shape {x.shape}"
+        )
     axis %= x.ndim
     if axis == x.ndim - 1:
         return x
@@ -132,9 +135,9 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
         return ops.reshape(
             ops.softmax_cross_entropy(_rows(logits), ops.reshape(y_true, (-1,))), y_pred.shape[:-1]
         )
-    return categorical_crossentropy(
-        ops.one_hot(y_true, y_pred.shape[-1], dtype=y_pred.dtype), y_pred
-    )
+    with prefixed("y_true: "):
+        chosen = ops.one_hot(y_true, y_pred.shape[-1], dtype=y_pred.dtype)
+    return categorical_crossentropy(chosen, y_pred)
 
 
 def _differs(y_true, label):

@@ -141,7 +141,7 @@ def circle(
         references = beside(y_pred, ref_embeddings, "ref_embeddings")
     if labels.shape[0] != y_pred.shape[0] or others.shape[0] != references.shape[0]:
         raise ValueError(
-            f"circle: expected a label for each of {y_pred.shape[0]} embeddings and of "
+            f"circle: y_true: expected a label for each of {y_pred.shape[0]} embeddings and of "
             f"{references.shape[0]} references, got {labels.shape[0]} and {others.shape[0]}"
         )
     distance = ops.maximum(1.0 - ops.matmul(y_pred, references, transpose_b=True), 0.0)

@@ -151,10 +151,8 @@ class Model(Trainer, Layer):
     def _sublayers(self):
         return super()._sublayers if self._graph is None else self._graph.layers(Layer)
 
-    def __getattr__(self, name):
-        if hasattr(type(self), name):  # a property that raised AttributeError: it says why
-            return object.__getattribute__(self, name)
-        raise names.missing_attribute(self, name)
+    def _missing(self, name):
+        return names.missing_attribute(self, name)
 
     def __setattr__(self, name, value):
         super().__setattr__(name, value)

@@ -252,7 +252,7 @@ def test_one_row_and_one_column():
         ("activation", 3, "activation, its name or a function, got 3"),
         ("optimizer", "adm", "unknown optimizer 'adm'; known: adadelta, adagrad, adam, "),
         ("optimizer", 3, "optimizer, its name or a function, got 3"),
-        ("optimizer", None, "optimizer, its name or a function, got None"),
+        ("optimizer", None, "optimizer: expected an optimizer or its name, got None"),
         ("learning_rate", -1, r"learning_rate in \[0, inf\), got -1"),
         ("learning_rate", "fast", r"learning_rate in \[0, inf\), got 'fast'"),
         ("learning_rate", np.nan, r"learning_rate in \[0, inf\), got nan"),

@@ -388,7 +388,8 @@ def test_the_rows_held_out_are_stratified(held_out):
     y = np.r_[np.zeros(540), np.ones(60)].astype(int)
     classifier(epochs=1, validation_fraction=0.2).fit(DIGITS[:600], y)
     for part, counts in (("held", [108, 12]), ("train", [432, 48])):
-        labels = held_out[part].sources[1].array
+        batches = held_out[part]
+        labels = batches.sources[1].array[batches.numbers]
         assert_array_equal(np.bincount(labels.ravel().astype(int)), counts)
     # A class of one row cannot be: the split is then a plain one.
     y[0] = 2

@@ -14,7 +14,8 @@ FAMILIES = [layers, losses, metrics, optimizers, schedules, initializers, regula
 NEEDED = {
     "units": 3, "filters": 2, "kernel_size": 3, "rate": 0.3, "n": 2, "dims": (1,), "axis": -1,
     "target_shape": (3,), "scale": 0.5, "stddev": 0.1, "num_classes": 3, "sensitivity": 0.5,
-    "specificity": 0.5, "precision": 0.5, "recall": 0.5, "thresholds": [0.5], "fn": "mse",
+    "specificity": 0.5, "precision": 0.5, "recall": 0.5, "thresholds": [0.5],
+    "fn": losses.mean_squared_error,
     "initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5, "boundaries": [1, 2],
     "values": [0.1, 0.2, 0.3], "end_learning_rate": 0.01, "schedule": lambda epoch: 0.1, "l": 0.1,
     "target_class_ids": [0], "first_decay_steps": 10, "activation": "relu", "factor": 0.5,
@@ -58,7 +59,11 @@ def called_layers(rng, values):
     value = _one(rng, values)
     layer = cls(**{n: NEEDED[n] for n in needed})
     label = f"layers.{cls.__name__}()({shown(value)})"
-    return Call(label, ["inputs", "input", "shape"], lambda: layer(value))
+    return Call(
+        label,
+        ["inputs", "input", "Tensor", "shape", "shapes", "tensors", "dimensions"],
+        lambda: layer(value),
+    )
 
 
 def called_losses(rng, values):
