@@ -87,10 +87,7 @@ def test_settings_of_a_wrong_kind_are_named_when_they_are_given(module):
         (lambda: activations.hard_shrink([1.0], "a"), "hard_shrink: expected threshold in"),
         (lambda: losses.binary_crossentropy([1], [1], "no"), "from_logits to be True or False"),
         (lambda: losses.circle([0, 1], [1.0, 2.0]), r"circle: expected outputs of shape \(N, F\)"),
-        (
-            lambda: losses.circle([0], [[1.0], [2.0]]),
-            "circle: y_true: expected a label for each of 2",
-        ),
+        (lambda: losses.circle([0], [[1.0], [2.0]]), "circle: y_true: expected a label for"),
         (lambda: metrics.Precision(class_id=0.5), "Precision: expected class_id to be an integer"),
         (lambda: metrics.AUC(2**40), "AUC: expected num_thresholds to be an integer in"),
         (lambda: metrics.BinaryAccuracy(0.3), "BinaryAccuracy: expected name to be a string"),
