@@ -124,10 +124,9 @@ class Layer(Tracked):
             )
         if hasattr(type(self), name):  # a property that raised AttributeError: it says why
             return object.__getattribute__(self, name)
-        raise self._missing(name)
+        raise self._no_attribute(name)
 
-    def _missing(self, name):
-        """The error for an attribute that is not there."""
+    def _no_attribute(self, name):
         words = f"{type(self).__name__!r} object has no attribute {name!r}"
         return AttributeError(words, name=name, obj=self)
 

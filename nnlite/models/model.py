@@ -151,7 +151,7 @@ class Model(Trainer, Layer):
     def _sublayers(self):
         return super()._sublayers if self._graph is None else self._graph.layers(Layer)
 
-    def _missing(self, name):
+    def _no_attribute(self, name):
         return names.missing_attribute(self, name)
 
     def __setattr__(self, name, value):
