@@ -72,12 +72,16 @@ class Initializer(Configurable):
         """
         dtype = config.floatx() if dtype is None else dtype
         check_choice("dtype", dtype, DTYPES, type(self).__name__)
-        shape = _shape(shape, type(self).__name__)
+        if seed is not None:
+            check_setting("seed", seed, "int [0, inf)", type(self).__name__)
+        return self._draw(_shape(shape, type(self).__name__), dtype, seed)
+
+    def _draw(self, shape, dtype, seed):
+        """What a call returns, for arguments that were checked."""
         if getattr(self, "seed", None) is not None:
             seed = self.seed
         elif seed is None:
             seed = self.__dict__.setdefault("_own_seed", next_seed())
-        check_setting("seed", seed, "int [0, inf)", type(self).__name__)
         rng = np.random.Generator(np.random.Philox(int(seed)))
         values = np.ascontiguousarray(self.values(shape, rng), dtype).reshape(shape)
         return Tensor(values.shape, dtype, values)
@@ -127,5 +131,6 @@ def draw(initializer, shape, dtype):
     if not callable(initializer):
         raise TypeError(f"expected an initializer or a function of a shape, got {initializer!r}")
     if isinstance(initializer, Initializer):
-        return initializer(shape, dtype=dtype, seed=seed)
+        known = type(initializer).__call__ is Initializer.__call__
+        return (initializer._draw if known else initializer)(shape, dtype=dtype, seed=seed)
     return initializer(shape, dtype=dtype)
