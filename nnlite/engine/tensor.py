@@ -131,10 +131,9 @@ CACHE_LINE = 64
 def aligned_empty(shape, dtype):
     """A C-ordered array of zeros that begins on a cache line."""
     dtype = np.dtype(dtype)
-    size = math.prod(shape) * dtype.itemsize
-    raw = np.zeros(size + CACHE_LINE, np.uint8)
+    raw = np.zeros(math.prod(shape) * dtype.itemsize + CACHE_LINE, np.uint8)
     shift = -raw.__array_interface__["data"][0] % CACHE_LINE
-    return raw[shift : shift + size].view(dtype).reshape(shape)
+    return np.ndarray(shape, dtype, raw, shift)
 
 
 class Variable(Tensor):
