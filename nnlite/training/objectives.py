@@ -58,9 +58,11 @@ class Objectives:
     def __init__(self, names, loss, loss_weights=None, metrics=None, weighted_metrics=None):
         self.structure, self.names = names, flatten(names)
         self.outputs = None  # the shapes that the names were taken from
+        chosen = [self._one_loss(*pair) for pair in zip(self.names, self._each("loss", loss))]
+        without = {name for name, found in zip(self.names, chosen) if found is None}
         settings = (
-            self._each("loss", loss, shared=True),
-            self._each("loss_weights", loss_weights),
+            chosen,
+            self._each("loss_weights", loss_weights, without),
             self._each("metrics", metrics, partly=True),
             self._each("weighted_metrics", weighted_metrics, partly=True),
         )
@@ -82,13 +84,16 @@ class Objectives:
         """Know the names of the outputs, as `names_of` gives them, better than before."""
         self.structure, self.names = names, flatten(names)
 
-    def _each(self, what, given, shared=False, partly=False):
-        """The setting of each output."""
+    def _each(self, what, given, unused=frozenset(), partly=False):
+        """The setting of each output; unused outputs may have none."""
+        shared = what == "loss"
         if self.single and not isinstance(given, dict):
             return [given if partly else self._only(what, given)]
         if given is None or (shared and not isinstance(given, (list, tuple, dict))):
             return [given] * len(self.names)
-        found = self._matched(given)
+        found = self._matched(given, unused)
+        if found is None and given and (shared or partly) and not isinstance(self.structure, str):
+            found = _structured(self.structure, given, set(self.names))  # dicts of some outputs
         if found is not None:
             return found
         if self.single:
@@ -105,6 +110,18 @@ class Objectives:
             f"{what}: expected a list of one entry for each of the outputs {names}, or a dict, "
             f"got {given!r}"
         )
+
+    def _one_loss(self, name, given):
+        """The loss of an output, also as a list of one."""
+        listed = isinstance(given, (list, tuple))
+        if listed and len(given) == 1:
+            return self._one_loss(name, given[0])
+        if listed or (isinstance(given, dict) and "class_name" not in given):
+            raise ValueError(
+                f"loss: expected one loss for the output {name!r}, got {len(given)}: {given!r}; "
+                "to add several, or to compare outputs together, define compute_loss"
+            )
+        return given
 
     def per_output(self, what, values, shared=False):
         """The entry of each output in a list or dict of them; with `shared` one for all may do.

@@ -48,7 +48,8 @@ class Trainer(Steps):
             None of a model that is not trained.
         loss : str, Loss or function, optional
             Of a model with several outputs one for all of them, a list of one for each, or a dict
-            by the outputs' names; None for an output without a loss.
+            by the outputs' names; None for an output without a loss. Where a model gives a dict,
+            outputs that the dict of losses leaves out have none.
         loss_weights : float, or list or dict of float, optional
             What the loss of each output is multiplied by in the total; 1 by default.
         metrics : list of str, Metric or function, optional

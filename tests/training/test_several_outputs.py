@@ -146,6 +146,43 @@ def test_one_loss_does_for_all_outputs_and_an_output_may_have_none():
     assert history["loss"][0] > compiled(model, loss=[None, "mse"]).evaluate(XS[list], YS[list])[0]
 
 
+def test_the_loss_of_an_output_may_be_a_list_of_one():
+    plain = compiled().evaluate(XS[list], YS[list])
+    kind, size = LOSSES
+    for outputs, loss in ((list, [kind, [size]]), (dict, {"kind": [kind], "size": (size,)})):
+        model = compiled(wired(outputs=outputs), loss=loss)
+        assert model.evaluate(XS[list], YS[outputs]) == plain
+    keras.utils.set_random_seed(0)
+    alone = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="out")])
+    alone.compile("sgd", loss={"out": ["mse"]})
+    error = np.mean((alone.predict(LEFT) - SIZE) ** 2)
+    assert alone.evaluate(LEFT, SIZE) == pytest.approx(error, rel=1e-5)
+
+
+def test_a_dict_of_outputs_may_have_losses_for_some():
+    model = compiled(
+        wired(outputs=dict), loss={"size": "mse"}, loss_weights={"size": 3}, metrics=None
+    )
+    error = np.mean((model.predict(XS[list])["size"] - SIZE) ** 2)
+    for y in (YS[dict], {"size": SIZE}):
+        assert model.evaluate(XS[list], y) == pytest.approx(3 * error, rel=1e-5)
+    for loss in ({"size": "mse", "sizes": "mse"}, {}):
+        with pytest.raises(ValueError, match="loss: expected the outputs kind, size as keys"):
+            compiled(model, loss=loss)
+
+
+def test_a_dict_within_a_dict_of_outputs_may_have_losses_for_some():
+    a = keras.Input((3,))
+    one, two, three = (layers.Dense(2)(a) for _ in range(3))
+    model = keras.Model(a, {"first": {"one": one, "two": two}, "pair": [two, three]})
+    model.compile("sgd", loss={"first": {"two": "mse"}}, metrics={"first": {"one": "mae"}})
+    y = {"first": {"one": SIZE, "two": -SIZE}, "pair": [SIZE, SIZE]}
+    logs, found = model.evaluate(LEFT, y, return_dict=True), model.predict(LEFT)["first"]
+    assert list(logs) == ["loss", "first/one_mae"]
+    expected = [np.mean((found["two"] + SIZE) ** 2), np.mean(np.abs(found["one"] - SIZE))]
+    assert list(logs.values()) == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("kind", [list, dict])
 def test_subclass_with_several_outputs_is_known_from_its_first_batch(kind):
     class Two(keras.Model):
@@ -188,6 +225,11 @@ def test_the_only_output_in_a_list_is_as_an_output_alone():
     [
         ({"loss": ["mse"] * 3}, "loss: expected a list of one entry for each of the outputs kind"),
         ({"loss": {"kind": "mse"}}, "loss: expected the outputs kind, size as keys, got kind"),
+        (
+            {"loss": ["mse", ["mse", "mae"]]},
+            "loss: expected one loss for the output 'size', got 2: .* define compute_loss",
+        ),
+        ({"loss": ["mse", {"a": "mse"}]}, "loss: expected one loss for the output 'size', got 1"),
         ({"loss": {"a": "mse", "b": "mse"}}, "expected the outputs kind, size as keys, got a, b"),
         (
             {"metrics": ["accuracy"]},
