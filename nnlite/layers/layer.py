@@ -195,7 +195,8 @@ class Layer(Tracked):
             Or a list or dict of tensors.
         """
         raise NotImplementedError(
-            f"layer {self.name!r} ({type(self).__name__}): a layer must define call(self, inputs)"
+            f"layer {self.name!r} ({type(self).__name__}): `call` is not implemented: expected the "
+            "class to define call(self, inputs)"
         )
 
     def add_loss(self, loss):
