@@ -465,9 +465,8 @@ class Layer(Tracked):
 
 
 _SELDOM_GIVEN = frozenset(["activity_regularizer", "batch_shape", "input_dim", "input_shape"])
-_OF_CALLS = frozenset(
-    ["_added", "_node", "_run", "_version"]
-)  # attributes that copies begin without
+# Attributes that copies begin without.
+_OF_CALLS = frozenset(["_added", "_node", "_run", "_version"])
 
 
 def _shape_of_batches(x):
