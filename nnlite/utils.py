@@ -8,6 +8,7 @@ from nnlite import names
 from nnlite.config import seed_draws
 from nnlite.data.py_dataset import PyDataset
 from nnlite.data.sources import unpack_x_y_sample_weight
+from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.saving import (
     CustomObjectScope,
     custom_object_scope,
@@ -74,6 +75,7 @@ def to_categorical(x, num_classes=None):
     Returns
     -------
     array of float64, shape (N, num_classes) or (..., num_classes)
+        For a tensor a tensor of `floatx()`.
 
     Raises
     ------
@@ -101,4 +103,5 @@ def to_categorical(x, num_classes=None):
         raise ValueError(f"to_categorical: expected labels in [0, {classes}), got {bad}")
     rows = np.zeros((labels.size, classes))
     rows[np.arange(labels.size), labels.reshape(-1)] = 1.0
-    return rows.reshape(*labels.shape, classes)
+    rows = rows.reshape(*labels.shape, classes)
+    return convert_to_tensor(rows) if isinstance(x, Tensor) else rows

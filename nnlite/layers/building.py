@@ -143,6 +143,7 @@ def _build(build, layer, args, kwargs):
     shapes = [*map(as_shapes, args)]
     if shapes and layer._takes is not None:
         layer._check_shapes(shapes[0])
+    layer.__dict__["_built_for"] = shapes[0] if shapes else None
     return build(layer, *shapes, **kwargs)
 
 

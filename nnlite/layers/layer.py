@@ -195,7 +195,8 @@ class Layer(Tracked):
             Or a list or dict of tensors.
         """
         raise NotImplementedError(
-            f"layer {self.name!r} ({type(self).__name__}): a layer must define call(self, inputs)"
+            f"layer {self.name!r} ({type(self).__name__}): `call` is not implemented: expected the "
+            "class to define call(self, inputs)"
         )
 
     def add_loss(self, loss):
@@ -464,9 +465,8 @@ class Layer(Tracked):
 
 
 _SELDOM_GIVEN = frozenset(["activity_regularizer", "batch_shape", "input_dim", "input_shape"])
-_OF_CALLS = frozenset(
-    ["_added", "_node", "_run", "_version"]
-)  # attributes that copies begin without
+# Attributes that copies begin without.
+_OF_CALLS = frozenset(["_added", "_node", "_run", "_version"])
 
 
 def _shape_of_batches(x):

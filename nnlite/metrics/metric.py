@@ -7,6 +7,7 @@ import numpy as np
 from nnlite import config, configurable, initializers, ops
 from nnlite.configurable import Configurable
 from nnlite.engine.dispatch import tracing
+from nnlite.engine.symbolic import Symbol
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.losses.loss import (
     Loss,
@@ -108,6 +109,22 @@ def _promised(result):
     return promised
 
 
+def _of_values(update_state):
+    """A metric's `update_state`, which refuses symbols: their values would never be counted."""
+
+    @functools.wraps(update_state)
+    def of_values(self, *args, **kwargs):
+        for value in (*args, *kwargs.values()):
+            if isinstance(value, Symbol):
+                raise TypeError(
+                    f"metric {self.name!r}: expected arrays or tensors, got {value!r}, which has "
+                    "no values: give metrics to `compile`, or call them on what a model returns"
+                )
+        return update_state(self, *args, **kwargs)
+
+    return of_values
+
+
 class Metric(Configurable):
     """Base of all metrics: a value over all batches since `reset_state`, computed from Variables.
 
@@ -154,6 +171,8 @@ class Metric(Configurable):
     def __init_subclass__(cls):
         if "result" in vars(cls):
             cls.result = _promised(cls.result)
+        if "update_state" in vars(cls):
+            cls.update_state = _of_values(cls.update_state)
 
     higher_is_better = None
     _legal = {"name": "str"}

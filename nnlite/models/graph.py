@@ -56,6 +56,11 @@ class Graph:
             inputs = [inputs[k] for k in keys]
         elif isinstance(self.inputs, dict) and isinstance(inputs, (list, tuple)):
             names = ", ".join(self.inputs)
+            if [*self.inputs] != sorted(self.inputs):
+                raise ValueError(
+                    f"inputs: expected a dict with {names}, got a list, whose order may be that of "
+                    "the dict or of the names: name each input in a dict"
+                )
             _warn(f"inputs: expected a dict with {names}, got a list, which is taken in this order")
         tensors = flatten(inputs)
         if len(tensors) != len(symbols):

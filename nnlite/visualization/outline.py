@@ -125,8 +125,19 @@ class Outline:
     def _list(self, model):
         self.calls = []
         for layer in model.layers or model._sublayers:
-            shapes = flat_shapes(layer.output_shape)
+            shapes = flat_shapes(layer.output_shape or _shape_by_build(layer))
             self.calls.append(Call(layer, (), (), shapes, [model._precision] * len(shapes)))
+
+
+def _shape_by_build(layer):
+    """The shape of the results of a layer that was built by hand and not called yet, or None."""
+    built_for = vars(layer).get("_built_for")
+    if built_for is None:
+        return None
+    try:
+        return layer.compute_output_shape(built_for)
+    except Exception:  # of a user's `call`; a table of what there is must not fail by it
+        return None
 
 
 def flat_shapes(structure):

@@ -358,5 +358,5 @@ def test_a_model_without_a_call_is_trained_by_its_steps():
     pair.compile("adam")
     losses = pair.fit(x, x[:, :1], epochs=2, verbose=0).history["loss"]
     assert len(pair.weights) == 4 and losses[1] < losses[0]
-    with pytest.raises(NotImplementedError, match=r"layer 'pair' \(Pair\): a layer must define"):
+    with pytest.raises(NotImplementedError, match=r"layer 'pair' \(Pair\): `call` is not"):
         pair.predict(x)

@@ -88,7 +88,7 @@ def test_replaced_attribute_is_forgotten():
 
 def test_layer_without_call_says_so():
     with pytest.raises(
-        NotImplementedError, match=r"layer 'layer' \(Layer\): a layer must define call"
+        NotImplementedError, match=r"layer 'layer' \(Layer\): `call` is not implemented"
     ):
         Layer()(data((2, 3)))
 

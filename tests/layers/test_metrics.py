@@ -441,3 +441,17 @@ def test_metric_of_ones_own_that_is_pickled_goes_on_where_it_was():
 def test_metric_refuses_what_does_not_fit(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("make", [metrics.MeanSquaredError, metrics.AUC, metrics.IoU])
+def test_symbols_have_no_values_to_count(make):
+    metric = make(2, [0]) if make is metrics.IoU else make()
+    symbol = keras.Input((2,))
+    for call in (metric, metric.update_state):
+        with pytest.raises(TypeError, match=r"expected arrays or tensors, got .*has no values"):
+            call(np.zeros((1, 2)), symbol)
+
+
+def test_a_mean_of_a_symbol_is_refused():
+    with pytest.raises(TypeError, match="metric 'mean': expected arrays or tensors"):
+        metrics.Mean()(keras.Input((2,)))

@@ -135,3 +135,9 @@ def test_overlap_of_classes_that_do_not_exist_warns(y_true, y_pred):
 
 def test_ignored_label_may_lie_outside_in_overlaps():
     assert metrics.MeanIoU(2, ignore_class=-1)([-1, 0, 1], [0, 0, 1]) == 1.0
+
+
+def test_to_categorical_gives_tensors_for_tensors():
+    rows = keras.utils.to_categorical(keras.convert_to_tensor([0, 2]), 3)
+    assert isinstance(rows, keras.Tensor)
+    assert rows.numpy().tolist() == [[1, 0, 0], [0, 0, 1]]

@@ -114,6 +114,16 @@ def test_inputs_by_name_and_outputs_as_a_dict():
     np.testing.assert_array_equal(outputs["first"].numpy(), 2 * X)
 
 
+def test_a_list_for_a_dict_whose_order_is_unclear_is_refused():
+    first, second = keras.Input((6,)), keras.Input((6,))
+    difference = keras.Model({"b": first, "a": second}, first - second)
+    with pytest.raises(ValueError, match="expected a dict with b, a, got a list"):
+        difference([X, 2 * X])
+    in_order = keras.Model({"a": first, "b": second}, first - second)
+    with pytest.warns(UserWarning, match="expected a dict with a, b, got a list"):
+        np.testing.assert_array_equal(in_order([2 * X, X]).numpy(), X)
+
+
 def test_features_from_the_middle_of_a_model():
     for model in (
         branched(),

@@ -179,6 +179,24 @@ def test_unbuilt_models_say_how_to_build_them(model):
     assert [row[1] for row in table(model)[1:]] == [str(x.output_shape) for x in model.layers]
 
 
+def test_layers_that_a_model_builds_by_hand_show_their_shapes():
+    class ByHand(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.unused = layers.Dense(4), layers.Dense(2), layers.Dense(1)
+
+        def build(self, input_shape):
+            self.first.build(input_shape)
+            self.second.build(self.first.compute_output_shape(input_shape))
+
+        def call(self, inputs):
+            return self.second(self.first(inputs))
+
+    model = ByHand()
+    model.build((None, 3))
+    assert [row[1] for row in table(model)[1:4]] == ["(None, 4)", "(None, 2)", "?"]
+
+
 def test_trainable_is_shown_when_asked():
     model = classifier()
     model.layers[2].trainable = False
