@@ -4,7 +4,7 @@ from nnlite import config
 from nnlite.configurable import clone, structure_version
 from nnlite.engine.symbolic import Symbol, input_symbol, layer_of
 from nnlite.engine.tensor import Tensor
-from nnlite.layers.building import built_once, no_shape
+from nnlite.layers.building import no_shape
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph, of_rank
@@ -140,24 +140,7 @@ class Sequential(Model):
         ----------
         input_shape : tuple
             None for the batch, then the shape of a sample.
-
-        Raises
-        ------
-        ValueError
-            If the model is built for samples of another shape.
         """
-        known = self.input_shape if self.built else None
-        if known and is_shape(input_shape) and tuple(input_shape[1:]) != known[1:]:
-            raise ValueError(
-                f"input_shape: expected {(None, *known[1:])}, for which model {self.name!r} is "
-                f"built, got {tuple(input_shape)}: make a new model for another shape"
-            )
-        self._build_layers(input_shape)
-
-    build.runs_once = True  # a later call compares the shapes, no more
-
-    @built_once
-    def _build_layers(self, input_shape):
         if not is_shape(input_shape) or not input_shape:
             raise TypeError(no_shape(input_shape))
         self._start_from(input_shape[1:])

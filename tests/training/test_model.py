@@ -121,14 +121,6 @@ def test_add_refuses_what_is_no_layer_and_a_layer_twice():
         model.add(model.layers[0])
 
 
-def test_a_built_sequential_is_not_built_for_another_shape():
-    model = keras.Sequential([keras.Input((2,)), layers.Dense(3)])
-    model.build((5, 2))
-    with pytest.raises(ValueError, match=r"expected \(None, 2\), .* got \(3, 4\)"):
-        model.build((3, 4))
-    assert model(np.ones((1, 2))).shape == (1, 3) and len(model.weights) == 2
-
-
 def test_sequential_without_layers_says_so():
     model = keras.Sequential()
     model.compile("sgd", "mse")
