@@ -9,6 +9,7 @@ import copy
 
 from nnlite.configurable import structure_version
 from nnlite.metrics.metric import Metric
+from nnlite.tree import flatten
 
 
 @contextlib.contextmanager
@@ -28,20 +29,18 @@ def own_trackers(model):
         twin = _twin(model)
     structure_version.of(model)  # a version, so that the twin has the same
     vars(twin).update((k, v) for k, v in vars(model).items() if k not in twin._own)
+    vars(twin)["_tracked"] = {name: vars(twin)[name] for name, _ in model._held()}
     yield twin
     twins.append(twin)
 
 
-def _holds_metrics(value):
-    """Whether an attribute is a metric, or a list or dict of them."""
-    entries = value.values() if isinstance(value, dict) else value
-    entries = entries if isinstance(value, (list, tuple, dict)) else [value]
-    return isinstance(next(iter(entries), None), Metric)
-
-
 def _twin(model):
     """A model of the same layers and weights, with copies of the metrics."""
-    own = {name: value for name, value in vars(model).items() if _holds_metrics(value)}
+    own = {
+        name: value
+        for name, value in model._held()
+        if (parts := flatten(value)) and all(isinstance(m, Metric) for m in parts)
+    }
     own["_compiled"] = {
         name: value for name, value in model._compiled.items() if name.endswith("metrics")
     }

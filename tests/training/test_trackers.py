@@ -30,6 +30,9 @@ class OwnMetric(keras.Model):
     def call(self, x):
         return self.dense(x)
 
+    def train_step(self, data):
+        return {**super().train_step(data), **self.test_step(data)}
+
     def test_step(self, data):
         x, y = data
         self.error.update_state(keras.losses.sparse_categorical_crossentropy(y, self(x)))
@@ -73,6 +76,20 @@ def test_evaluation_in_a_callback_changes_neither_the_history_nor_itself(name):
     assert history == expected
     assert seen[-1] == model.evaluate(X[:20], part, return_dict=True)
     assert all(map(np.array_equal, model.get_weights(), alone.get_weights()))
+
+
+def test_a_batch_in_a_callback_trains_the_models_own_weights():
+    changed = []
+
+    class Train(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            before = self.model.get_weights()
+            self.model.train_on_batch(X[:20], LABELS[:20])
+            pairs = zip(before, self.model.get_weights())
+            changed.append(not all(np.array_equal(*pair) for pair in pairs))
+
+    trained(own_metric(), X, LABELS, epochs=2, callbacks=[Train()])
+    assert changed == [True, True]
 
 
 def test_evaluations_in_other_threads_leave_the_history_of_a_fit_alone():
