@@ -5,7 +5,7 @@ import threading
 import weakref
 
 END = object()
-PATIENCE = 0.2  # seconds that whoever stops early waits for a fetch under way
+PATIENCE = 0.2  # seconds: an early `stop` waits that long for the batch that is being fetched
 
 
 class Prefetch:

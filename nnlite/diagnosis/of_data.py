@@ -132,7 +132,9 @@ def duplicated_rows(case):
             yield Finding("duplicated rows across the split", "error", figure, cure)
         return
     if _few_values([s.array for s in x], rows):
-        case.missed["duplicated rows"] = "X has so few different values that rows agree by chance"
+        case.missed["duplicated rows"] = (
+            "X has few different values: equal rows are no sign of a copy"
+        )
         return
     _, counts = np.unique(own, return_counts=True)
     copies = counts[counts > 1].sum()
@@ -151,7 +153,7 @@ def _hashes(arrays, rows):
 
 
 def _few_values(arrays, rows):
-    """Whether so few different rows are possible that equal ones say nothing."""
+    """Whether columns have so few different values that rows are often equal by chance."""
     rows, bits = rows[:1000], 0.0
     for array in arrays:
         flat = array.reshape(len(array), -1)

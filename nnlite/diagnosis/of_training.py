@@ -102,7 +102,7 @@ def _loss_after(case, rate, blocks):
 
 
 def _losses(case, rate, steps):
-    """Train a copy of the model with a rate, and yield the mean loss of every so many steps."""
+    """Train a copy of the model with one learning rate; yield the loss of each group of steps."""
     with config.seeded(SEED):
         model = case.copied()
         given = model.optimizer._given

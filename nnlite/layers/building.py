@@ -1,4 +1,4 @@
-"""Building: a layer makes its weights once, whoever asks first, or not at all.
+"""Building: the first thread that calls a layer makes its weights; the others wait for them.
 
 The one idea: a build is a transaction. One thread of the process builds at a time, the others wait
 and find the layer built. If anything raises, every layer whose build began inside is as before."""

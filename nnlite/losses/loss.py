@@ -160,7 +160,7 @@ class OfFunction(Configurable):
         return type(self).function(y_true, y_pred, **self._arguments())
 
     def elements_of(self, y_true, y_pred):
-        """The values of which those of `values_of` are means.
+        """The loss of each element of the outputs. `values_of` gives means of them.
 
         Parameters
         ----------

@@ -1,9 +1,9 @@
 """Every op at every shape of `cases.py` under sanitizers: of addresses and undefined behaviour, and
 of threads.
 
-The engine is built anew with them (`bare_engine.py` calls it), one shared library for each
-instruction set and precision. The thread sanitizer does not see how OpenMP's threads wait for each
-other, so its engine makes a team of plain threads.
+Each test builds the engine with a sanitizer, as one shared library for each instruction set and
+precision; `bare_engine.py` calls it. The thread sanitizer does not see how OpenMP's threads wait
+for each other, so its engine makes a team of plain threads.
 """
 
 import concurrent.futures
