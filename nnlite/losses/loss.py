@@ -130,7 +130,45 @@ def mean_of_elements(elements):
     return mean
 
 
-class OfFunction(Configurable):
+class Measure(Configurable):
+    """What losses and metrics share: a name, and the precision that was asked for.
+
+    Parameters
+    ----------
+    name : str, optional
+        By default the class's name in snake case.
+    dtype : {'float32', 'float64'}, optional
+        By default `floatx()`; values follow the model's precision.
+    """
+
+    _legal = {"name": "str"}
+
+    def __init__(self, name=None, dtype=None):
+        self._check_given()
+        self.name = name or configurable.snake_case(type(self).__name__)
+        self._dtype = dtype
+
+    @property
+    def dtype(self):
+        """The precision that was asked for, by default `floatx()`; values follow the model's."""
+        return config.floatx() if self._dtype is None else self._dtype
+
+    def get_config(self):
+        """The constructor's arguments as a dict, from which `from_config` makes an equal object.
+
+        Returns
+        -------
+        dict
+        """
+        return self._identity()
+
+    def _identity(self):
+        settings = {**super()._identity(), "name": self.name}
+        settings.pop("dtype", None)
+        return settings
+
+
+class OfFunction(Measure):
     """Base: an object that calls a function of targets and outputs.
 
     The settings that the class has beyond those of `plain` are further arguments of the function.
@@ -241,31 +279,11 @@ class Loss(OfFunction):
     14.0
     """
 
-    _legal = {"reduction": REDUCTIONS, "name": "str"}
+    _legal = {"reduction": REDUCTIONS}
 
     def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
-        self._check_given()
-        self.reduction, self._dtype = reduction, dtype
-        self.name = name or configurable.snake_case(type(self).__name__)
-
-    @property
-    def dtype(self):
-        """The precision; it follows the model's."""
-        return config.floatx() if self._dtype is None else self._dtype
-
-    def get_config(self):
-        """The constructor's arguments as a dict, from which `from_config` makes an equal object.
-
-        Returns
-        -------
-        dict
-        """
-        return self._identity()
-
-    def _identity(self):
-        settings = {**super()._identity(), "name": self.name}
-        settings.pop("dtype", None)
-        return settings
+        super().__init__(name, dtype)
+        self.reduction = reduction
 
     def call(self, y_true, y_pred):
         """The loss of each sample.

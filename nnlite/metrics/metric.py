@@ -4,13 +4,13 @@ import functools
 
 import numpy as np
 
-from nnlite import config, configurable, initializers, ops
-from nnlite.configurable import Configurable
+from nnlite import config, initializers, ops
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.symbolic import Symbol
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.losses.loss import (
     Loss,
+    Measure,
     OfFunction,
     as_outputs,
     returned,
@@ -125,7 +125,7 @@ def _of_values(update_state):
     return of_values
 
 
-class Metric(Configurable):
+class Metric(Measure):
     """Base of all metrics: a value over all batches since `reset_state`, computed from Variables.
 
     To write a metric, make Variables with `add_weight`, change them in `update_state` with ops, and
@@ -175,18 +175,10 @@ class Metric(Configurable):
             cls.update_state = _of_values(cls.update_state)
 
     higher_is_better = None
-    _legal = {"name": "str"}
 
     def __init__(self, name=None, dtype=None):
-        self._check_given()
-        self.name = name or configurable.snake_case(type(self).__name__)
-        self._dtype = dtype
+        super().__init__(name, dtype)
         self._variables = []
-
-    @property
-    def dtype(self):
-        """The precision that was asked for, by default `floatx()`; values follow the model's."""
-        return config.floatx() if self._dtype is None else self._dtype
 
     def get_config(self):
         """The constructor's arguments as a dict, from which `from_config` makes an equal object.
@@ -196,11 +188,6 @@ class Metric(Configurable):
         dict
         """
         return {**self._identity(), "dtype": self.dtype}
-
-    def _identity(self):
-        settings = {**super()._identity(), "name": self.name}
-        settings.pop("dtype", None)
-        return settings
 
     @property
     def variables(self):
