@@ -2,14 +2,14 @@
 are equivalent. Classes and functions of one's own get a name by `register_keras_serializable` or in
 a `custom_object_scope`."""
 
-import threading
+import contextvars
 
 from nnlite.configurable import snake_case
 from nnlite.errors import did_you_mean
 
 _objects = {}  # registered name -> class or function, in the whole process
 _names = {}  # class or function -> its registered name
-_scope = threading.local()  # `.objects`: the names that hold inside of `custom_object_scope`
+_scope = contextvars.ContextVar("nnlite custom objects", default=None)  # of `custom_object_scope`
 
 
 def register_keras_serializable(package="Custom", name=None):
@@ -68,7 +68,7 @@ def get_registered_object(name, custom_objects=None, module_objects=None):
     custom_objects, module_objects : dict of str to class or function, optional
         Where to look, too: after the scope and the registered objects.
     """
-    for objects in (vars(_scope).get("objects"), _objects, custom_objects, module_objects):
+    for objects in (_scope.get(), _objects, custom_objects, module_objects):
         if objects and name in objects:
             return objects[name]
     return None
@@ -98,12 +98,12 @@ class CustomObjectScope:
         self.custom_objects = dict(custom_objects or {})
 
     def __enter__(self):
-        self._before = vars(_scope).get("objects", {})
-        _scope.objects = {**self._before, **self.custom_objects}
+        self._before = _scope.get()
+        _scope.set({**(self._before or {}), **self.custom_objects})
         return self
 
     def __exit__(self, *error):
-        _scope.objects = self._before
+        _scope.set(self._before)
 
 
 custom_object_scope = CustomObjectScope

@@ -54,4 +54,4 @@ def flatten(structure, is_leaf=None):
 
 def is_shape(value):
     """Whether this is one shape, not a list or dict of them."""
-    return isinstance(value, tuple) and not any(isinstance(n, (tuple, list, dict)) for n in value)
+    return isinstance(value, tuple) and all(n is None or isinstance(n, int) for n in value)

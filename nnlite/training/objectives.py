@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from nnlite import losses
 from nnlite.configurable import unique_name
 from nnlite.metrics import Mean, as_metric
-from nnlite.tree import flatten
+from nnlite.tree import flatten, is_shape
 
 
 @dataclass
@@ -195,7 +195,7 @@ def names_of(outputs, known=None):
         inner = path if key is None else (*path, key)
         if isinstance(part, dict):
             return {k: named(v, inner, str(k)) for k, v in part.items()}
-        if isinstance(part, (list, tuple)) and not _is_shape(part):
+        if isinstance(part, (list, tuple)) and not is_shape(part):
             return [named(v, inner) for v in part]
         number = len(found)
         own = key or (known[number] if known else f"output_{number + 1}")
@@ -203,10 +203,6 @@ def names_of(outputs, known=None):
         return found[-1]
 
     return named(outputs)
-
-
-def _is_shape(part):
-    return isinstance(part, tuple) and all(n is None or isinstance(n, int) for n in part)
 
 
 def _entries(names, values, unused):
