@@ -103,7 +103,9 @@ def test_metrics_that_are_attributes_of_a_model_or_layer_are_reset_and_logged():
     model.compile(keras.optimizers.SGD(0.0))
     assert sorted(m.name for m in model.metrics) == sorted(names)
     stop = keras.callbacks.EarlyStopping("second", patience=0, mode="min")
-    history = model.fit(X, Y, batch_size=20, epochs=3, verbose=0, callbacks=stop).history
+    # In the same order, so that the second epoch is the first to the last bit.
+    fit = {"batch_size": 20, "epochs": 3, "shuffle": False, "verbose": 0}
+    history = model.fit(X, Y, callbacks=stop, **fit).history
     assert sorted(history) == sorted(names) and len(history["loss"]) == 2
     for k, name in enumerate(["alone", "first", "second", "third"]):
         np.testing.assert_allclose(history[name], np.add(history["loss"], k), rtol=1e-5)
