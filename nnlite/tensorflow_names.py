@@ -9,6 +9,7 @@ import itertools
 import numpy as np
 
 from nnlite import backend, ops
+from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import convert_to_tensor
 from nnlite.math import (
     abs,
@@ -271,5 +272,5 @@ def device(device_name):
 
 
 def executing_eagerly():
-    """True: outside of a model, functions compute at once."""
-    return True
+    """Whether functions compute at once: not while a model's step or `call` is traced."""
+    return not tracing()

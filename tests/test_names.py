@@ -187,6 +187,20 @@ def test_config_and_data_are_those_of_tensorflow():
     assert tf.data.AUTOTUNE == tf.data.experimental.AUTOTUNE
 
 
+def test_functions_are_eager_but_in_a_model_that_is_traced():
+    seen = []
+
+    class Look(nnlite.layers.Layer):
+        def call(self, x):
+            seen.append(nnlite.executing_eagerly())
+            return x
+
+    layer = Look()
+    layer(np.ones((1, 2)))
+    layer(nnlite.Input((2,)))
+    assert nnlite.executing_eagerly() and seen == [True, False]
+
+
 def test_random_numbers_follow_from_set_seed():
     def draw():
         tf.random.set_seed(3)

@@ -135,9 +135,8 @@ class Steps:
         if sample_weight is not None and objectives.single:
             reduction = getattr(next(iter(objectives)).loss, "reduction", "")
             if reduction == "mean_with_sample_weight":
-                count = ops.sum(
-                    *flatten(sample_weight)
-                )  # so the mean over batches is that over samples
+                # So the mean over batches is that over samples.
+                count = ops.sum(*flatten(sample_weight))
         self._loss_tracker.update_state(loss, count)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
