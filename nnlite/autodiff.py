@@ -137,7 +137,7 @@ class GradientTape(Recording):
         given = [sources] if single else sources
         if not isinstance(given, (list, tuple)) or not all(isinstance(s, Tensor) for s in given):
             raise TypeError(
-                "GradientTape.gradient: expected sources to be a Tensor or a list of them, got "
+                "GradientTape.gradient: sources: expected a Tensor or a list of them, got "
                 f"{sources!r}"
             )
         if output_gradients is not None:

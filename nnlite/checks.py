@@ -50,18 +50,20 @@ def check_number(name, value, interval, owner=None, expected=None):
     owner : str, optional
         The class or function that has the setting. Layers leave it out: they add their name.
     expected : str, optional
-        The words of the message after the name; by default 'in ' and the interval.
+        What is expected, for the message; by default 'a number in ' and the interval.
 
     Examples
     --------
     >>> from nnlite.checks import check_number
     >>> check_number("rate", 1.5, "[0, 1)", owner="Dropout")
     Traceback (most recent call last):
-    ValueError: Dropout: expected rate in [0, 1), got 1.5
+    ValueError: Dropout: rate: expected a number in [0, 1), got 1.5
     """
     if not is_number(value, interval):
         prefix = f"{owner}: " if owner else ""
-        raise ValueError(f"{prefix}expected {name} {expected or f'in {interval}'}, got {value!r}")
+        raise ValueError(
+            f"{prefix}{name}: expected {expected or f'a number in {interval}'}, got {value!r}"
+        )
 
 
 def positive_int(name, value):
@@ -79,9 +81,9 @@ def positive_int(name, value):
         If the value is not a whole number of at least 1, or not below 2**31.
     """
     if not is_number(value, "[1, inf]") or value % 1:
-        raise ValueError(f"expected {name} to be a positive integer, got {value!r}")
+        raise ValueError(f"{name}: expected a positive integer, got {value!r}")
     if value > LARGEST_SIZE:
-        raise ValueError(f"expected {name} to be less than 2**31, got {value!r}")
+        raise ValueError(f"{name}: expected a number below 2**31, got {value!r}")
     return int(value)
 
 
@@ -103,9 +105,9 @@ def check_shape(name, shape):
     """
     sizes = shape if isinstance(shape, (tuple, list)) else [shape]
     if not all(is_number(n) and n % 1 == 0 for n in sizes):
-        raise TypeError(f"expected {name} to be an integer or several, got {shape!r}")
+        raise TypeError(f"{name}: expected an integer or several, got {shape!r}")
     if any(not 0 <= n <= LARGEST_SIZE for n in sizes) or math.prod(sizes) > MOST_ELEMENTS:
-        raise ValueError(f"expected {name} to have sizes from 0 to 2**31 - 1, got {shape!r}")
+        raise ValueError(f"{name}: expected sizes from 0 to 2**31 - 1, got {shape!r}")
     return tuple(int(n) for n in sizes)
 
 
@@ -125,13 +127,13 @@ def check_choice(name, value, choices, owner=None):
     --------
     >>> check_choice("mode", "fan", ("fan_in", "fan_out"), owner="VarianceScaling")
     Traceback (most recent call last):
-    ValueError: VarianceScaling: expected mode 'fan_in' or 'fan_out', got 'fan'
+    ValueError: VarianceScaling: mode: expected 'fan_in' or 'fan_out', got 'fan'
     """
     if not any(type(value) is type(c) and value == c for c in choices):
         *most, last = map(repr, choices)
         words = f"{', '.join(most)} or {last}" if most else last
         prefix = f"{owner}: " if owner else ""
-        raise ValueError(f"{prefix}expected {name} {words}, got {value!r}")
+        raise ValueError(f"{prefix}{name}: expected {words}, got {value!r}")
 
 
 def check_setting(name, value, legal, owner=None):
@@ -152,7 +154,7 @@ def check_setting(name, value, legal, owner=None):
     --------
     >>> check_setting("k", 0, "int [1, inf)", owner="TopKCategoricalAccuracy")
     Traceback (most recent call last):
-    ValueError: TopKCategoricalAccuracy: expected k to be an integer in [1, inf), got 0
+    ValueError: TopKCategoricalAccuracy: k: expected an integer in [1, inf), got 0
     """
     if callable(legal):
         with prefixed(f"{owner}: " if owner else ""):
@@ -166,7 +168,7 @@ def check_setting(name, value, legal, owner=None):
         words = {"int": "an integer", "bool": "True or False", "str": "a string"}[kind]
         prefix = f"{owner}: " if owner else ""
         within = f" in {interval}" if interval else ""
-        raise ValueError(f"{prefix}expected {name} to be {words}{within}, got {value!r}")
+        raise ValueError(f"{prefix}{name}: expected {words}{within}, got {value!r}")
 
 
 def _is_legal(value, legal):

@@ -179,7 +179,7 @@ def _height_and_width(name, value):
     if len(value) == 1:
         return value[0]
     if len(value) != 4 or value[0] != 1 or value[3] != 1:
-        raise ValueError(f"expected {name} of 1, 2 or (1, height, width, 1) numbers, got {value!r}")
+        raise ValueError(f"{name}: expected 1, 2 or (1, height, width, 1) numbers, got {value!r}")
     return tuple(value[1:3])
 
 
@@ -189,7 +189,7 @@ def _padding(padding):
 
 def _only_nhwc(data_format):
     if data_format not in (None, "NHWC"):
-        raise ValueError(f"expected data_format 'NHWC', got {data_format!r}")
+        raise ValueError(f"data_format: expected 'NHWC', got {data_format!r}")
 
 
 def conv2d(input, filters, strides, padding, data_format="NHWC", dilations=None, name=None):

@@ -39,9 +39,9 @@ def test_infinity_lies_in_closed_intervals_only_and_nan_in_none():
 @pytest.mark.parametrize(
     "keywords, message",
     [
-        ({}, r"^expected rate in \[0, 1\), got 2$"),
-        ({"owner": "Dropout"}, r"^Dropout: expected rate in \[0, 1\), got 2$"),
-        ({"expected": "to be below 1"}, r"^expected rate to be below 1, got 2$"),
+        ({}, r"^rate: expected a number in \[0, 1\), got 2$"),
+        ({"owner": "Dropout"}, r"^Dropout: rate: expected a number in \[0, 1\), got 2$"),
+        ({"expected": "a number below 1"}, r"^rate: expected a number below 1, got 2$"),
     ],
 )
 def test_message_names_the_setting_the_interval_and_the_value(keywords, message):
@@ -57,5 +57,5 @@ def test_whole_numbers_of_any_type_become_int(value):
 
 @pytest.mark.parametrize("value", [0, -1, 2.5, math.inf, math.nan, *NO_NUMBERS], ids=repr)
 def test_positive_int_refuses_what_is_not_a_positive_integer(value):
-    with pytest.raises(ValueError, match="expected n to be a positive integer, got "):
+    with pytest.raises(ValueError, match="n: expected a positive integer, got "):
         positive_int("n", value)

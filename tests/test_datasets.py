@@ -289,7 +289,7 @@ def test_archive_that_does_not_fit_is_an_error(small, tmp_path):
     path = tmp_path / "mnist.npz"
     arrays = archived(small)
     np.savez(path, **{**arrays, "y_test": arrays["y_test"].astype(np.int64)})
-    with pytest.raises(OSError, match="expected y_test to be uint8"):
+    with pytest.raises(OSError, match="y_test: expected uint8"):
         mnist.load_data(path)
     np.savez(path, x_train=arrays["x_train"])
     with pytest.raises(OSError, match=r"expected an \.npz archive of x_train"):

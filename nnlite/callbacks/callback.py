@@ -324,7 +324,5 @@ class LambdaCallback(Callback):
                 )
         for name, function in self._given.items():
             if function is not None and not callable(function):
-                raise TypeError(
-                    f"LambdaCallback: expected {name} to be a function, got {function!r}"
-                )
+                raise TypeError(f"LambdaCallback: {name}: expected a function, got {function!r}")
         self.__dict__.update((k, f) for k, f in self._given.items() if f is not None)

@@ -53,8 +53,8 @@ class _Monitor(Callback):
         self.wait, self.best = 0, None
         self._rising = None if self.mode == "auto" else self.mode == "max"
 
-    def _error(self, expected, got):
-        return ValueError(f"{type(self).__name__}: expected {expected}, got {got!r}")
+    def _error(self, name, expected, got):
+        return ValueError(f"{type(self).__name__}: {name}: expected {expected}, got {got!r}")
 
     @property
     def monitor_op(self):
@@ -67,13 +67,13 @@ class _Monitor(Callback):
         if self.monitor in logs:
             value = logs[self.monitor]
             if np.ndim(value):
-                raise self._error(f"a monitor of one number, not {self.monitor!r}", value)
+                raise self._error("monitor", f"one number under the name {self.monitor!r}", value)
             if self._rising is None:
                 self._rising = higher_is_better(self.model, self.monitor)
             if self._rising is None:
                 raise self._error(
-                    f"mode 'min' or 'max', as nothing says which values of {self.monitor!r} are "
-                    "better",
+                    "mode",
+                    f"'min' or 'max', as nothing says which values of {self.monitor!r} are better",
                     self.mode,
                 )
             return value
@@ -290,7 +290,7 @@ class LearningRateScheduler(Callback):
         self._check_given()
         if not callable(schedule):
             raise TypeError(
-                "LearningRateScheduler: expected schedule to be a function of (epoch, "
+                "LearningRateScheduler: schedule: expected a function of (epoch, "
                 f"learning_rate), got {schedule!r}"
             )
 

@@ -117,9 +117,9 @@ class CSVLogger(Callback):
         self._keys = None
         self._check_given()
         if not isinstance(filename, (str, os.PathLike)) or not os.fspath(filename):
-            raise TypeError(f"CSVLogger: expected filename to be a path, got {filename!r}")
+            raise TypeError(f"CSVLogger: filename: expected a path, got {filename!r}")
         if not isinstance(separator, str) or len(separator) != 1 or separator in '\r\n"':
-            raise ValueError(f"CSVLogger: expected a separator of one character, got {separator!r}")
+            raise ValueError(f"CSVLogger: separator: expected one character, got {separator!r}")
 
     def on_train_begin(self, logs=None):
         self._keys = None

@@ -232,6 +232,6 @@ def _read_archive(path):
     for key, array, (shape, _) in zip(ARCHIVE_KEYS, arrays, FILES.values()):
         if array.shape != shape or array.dtype != np.uint8:
             raise DamagedFile(
-                f"{path}: expected {key} to be uint8 {shape}, got {array.dtype} {array.shape}"
+                f"{path}: {key}: expected uint8 {shape}, got {array.dtype} {array.shape}"
             )
     return arrays

@@ -28,7 +28,7 @@ def plot_layers(title, readings, findings, path=None):
     -------
     Figure
     """
-    file_format = None if path is None else format_of(path, "plot: expected path")
+    file_format = None if path is None else format_of(path, "plot: path")
     shown = [r for r in readings if r.output is not None][:MOST_LAYERS]
     figure = new_figure((WIDTH, TOP + LAYER_HEIGHT * max(3, len(shown))))
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")

@@ -111,9 +111,9 @@ Dense(units=32, activation='relu')]
         for name, legal in (("dropout", _is_number), ("batch_norm", _is_bool)):
             if not legal(value := getattr(self, name)):
                 expected = "a number in [0, 1)" if name == "dropout" else "True or False"
-                raise ValueError(f"MLP: expected {name} to be {expected}, got {value!r}")
+                raise ValueError(f"MLP: {name}: expected {expected}, got {value!r}")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"MLP: expected dropout to be in [0, 1), got {self.dropout!r}")
+            raise ValueError(f"MLP: dropout: expected a number in [0, 1), got {self.dropout!r}")
         found = []
         for units in self.sizes():
             if self.batch_norm:  # it has a bias itself

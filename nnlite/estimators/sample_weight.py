@@ -31,7 +31,7 @@ def weights_of(X, sample_weight, factors=None):
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
             if not (np.isfinite(weight) & (weight >= 0)).all():  # a single number is not checked
-                raise ValueError(f"expected weights of at least 0, got {sample_weight!r}")
+                raise ValueError(f"expected numbers of at least 0, got {sample_weight!r}")
         weight = _of_largest_one("sample_weight", weight)
     if factors is not None:
         weight = _of_largest_one("class_weight", factors(weight))

@@ -26,7 +26,7 @@ class Constant(Initializer):
             as_array(value)
         except (TypeError, ValueError):
             raise ValueError(
-                f"Constant: expected value to be a number or an array, got {value!r}"
+                f"Constant: value: expected a number or an array, got {value!r}"
             ) from None
         self.value = value
 

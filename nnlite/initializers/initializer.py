@@ -103,7 +103,7 @@ class Initializer(Configurable):
     def _number(self, name, least=-math.inf):
         """The setting `name` as a float, checked to be finite and at least `least`."""
         value = getattr(self, name)
-        expected = "to be a number" if least == -math.inf else f"to be a number of at least {least}"
+        expected = "a number" if least == -math.inf else f"a number of at least {least}"
         owner = type(self).__name__
         check_number(name, value, f"[{least}, inf)", owner=owner, expected=expected)
         return float(value)
@@ -113,7 +113,7 @@ def _shape(shape, owner):
     """A shape as a tuple of int."""
     sizes = tuple(shape) if np.iterable(shape) and not isinstance(shape, (str, dict)) else (None,)
     if not all(is_number(n, "[0, inf)") and n % 1 == 0 for n in sizes):
-        raise ValueError(f"{owner}: expected shape to be a tuple of integers, got {shape!r}")
+        raise ValueError(f"{owner}: shape: expected a tuple of integers, got {shape!r}")
     return tuple(map(int, sizes))
 
 

@@ -70,7 +70,7 @@ def _name_of(dtype):
     try:
         return np.dtype(dtype).name
     except (TypeError, ValueError):
-        raise TypeError(f"Input: expected dtype to be a type of numbers, got {dtype!r}") from None
+        raise TypeError(f"Input: dtype: expected a type of numbers, got {dtype!r}") from None
 
 
 class Dense(Layer):

@@ -93,7 +93,7 @@ class Layer(Tracked):
             )
         self._check_given()
         if not isinstance(name, (str, type(None))):
-            raise TypeError(f"{type(self).__name__}: expected name to be a string, got {name!r}")
+            raise TypeError(f"{type(self).__name__}: name: expected a string, got {name!r}")
         check_setting("trainable", trainable, "bool", type(self).__name__)
         self._name = name
         self.trainable = trainable
@@ -451,7 +451,7 @@ class Layer(Tracked):
         if isinstance(training, np.bool_) or (isinstance(training, int) and training in (0, 1)):
             return bool(training)
         raise TypeError(
-            f"layer {self.name!r} ({type(self).__name__}): expected training to be True, False or "
+            f"layer {self.name!r} ({type(self).__name__}): training: expected True, False or "
             f"None, got {training!r}"
         )
 

@@ -46,7 +46,7 @@ class Rescaling(Layer):
             shape = settings.numbers_of(name, getattr(self, name)).shape
             if len(shape) > 1 or shape not in ((), (1,), input_shape[-1:]):
                 raise ValueError(
-                    f"expected {name} to be a number or one for each entry of the last axis of "
+                    f"{name}: expected a number or one for each entry of the last axis of "
                     f"shape {input_shape}, got shape {shape}"
                 )
 
@@ -110,7 +110,7 @@ class Normalization(Layer):
                 f"got mean={mean!r}, variance={variance!r}"
             )
         if variance is not None and (np.asarray(variance) < 0).any():
-            raise ValueError(f"Normalization: expected variance of at least 0, got {variance!r}")
+            raise ValueError(f"Normalization: variance: expected at least 0, got {variance!r}")
 
     def build(self, input_shape):
         self._kept = self._axes(len(input_shape))
@@ -148,7 +148,7 @@ class Normalization(Layer):
                 values = np.broadcast_to(values, kept_shape)
             except ValueError:
                 raise ValueError(
-                    f"expected {name} to fit the axes kept, of shape {kept_shape}, "
+                    f"{name}: expected values that fit the axes kept, of shape {kept_shape}, "
                     f"got shape {values.shape}"
                 ) from None
             found.append(values.reshape(self._shape))
@@ -190,7 +190,7 @@ class Normalization(Layer):
             mean = mean + off * (n / count)
             squares = squares + part_squares + off**2 * (n * (count - n) / count)
         if not count:
-            raise ValueError(f"layer {self.name!r}: adapt expected data, got none")
+            raise ValueError(f"layer {self.name!r}: adapt: expected data, got none")
         self.adapt_mean.assign(mean)
         self.adapt_variance.assign(squares / count)
 

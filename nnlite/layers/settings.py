@@ -62,7 +62,7 @@ def axes(name, value):
     """Raise an error unless a setting is an axis or several; returns them as a tuple."""
     given = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     if not given or not all(_is_int(axis) for axis in given):
-        raise TypeError(f"expected {name} to be an int or several of them, got {value!r}")
+        raise TypeError(f"{name}: expected an int or several of them, got {value!r}")
     return tuple(int(axis) for axis in given)
 
 
@@ -77,7 +77,7 @@ def axes_within(name, value, ndim):
     given = axes(name, value)
     found = sorted({axis % ndim for axis in given if -ndim <= axis < ndim})
     if len(found) != len(given):
-        raise ValueError(f"expected {name} within {ndim} dimensions, each once, got {value!r}")
+        raise ValueError(f"{name}: expected axes of {ndim} dimensions, each once, got {value!r}")
     return found
 
 
@@ -101,7 +101,7 @@ def permutation(name, value):
     """Raise a ValueError unless a setting is 1, 2, ... in any order; returns it as a tuple."""
     order = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     if not all(map(_is_int, order)) or sorted(order) != list(range(1, len(order) + 1)):
-        raise ValueError(f"expected {name} to be a permutation of 1, 2, ..., got {value!r}")
+        raise ValueError(f"{name}: expected a permutation of 1, 2, ..., got {value!r}")
     return order
 
 
@@ -109,7 +109,7 @@ def noise_shape(name, value):
     """Raise a ValueError unless a setting is the shape of noise; returns it as a tuple."""
     given = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     if not given or not all(n is None or (_is_int(n) and n >= 1) for n in given):
-        raise ValueError(f"expected {name} of positive integers or None, got {value!r}")
+        raise ValueError(f"{name}: expected positive integers or None, got {value!r}")
     return given
 
 
@@ -120,7 +120,7 @@ def numbers_of(name, value):
     except ValueError:  # of rows of different lengths
         found = np.asarray(None)
     if found.dtype.kind not in "iuf" or np.ma.is_masked(value) or not np.isfinite(found).all():
-        raise ValueError(f"expected {name} to be numbers, got {value!r}")
+        raise ValueError(f"{name}: expected numbers, got {value!r}")
     return found.astype(np.float64)
 
 
@@ -130,10 +130,10 @@ def sizes(name, value):
     given = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     if not all(_is_int(n) and n >= -1 for n in given) or given.count(-1) > 1:
         raise ValueError(
-            f"expected {name} of non-negative integers, or -1 for one of them, got {name}={value!r}"
+            f"{name}: expected integers of at least 0, or -1 for one of them, got {value!r}"
         )
     if max(given, default=0) > LARGEST_SIZE:
-        raise ValueError(f"expected {name} to have sizes less than 2**31, got {value!r}")
+        raise ValueError(f"{name}: expected sizes below 2**31, got {value!r}")
     return tuple(int(n) for n in given)
 
 
@@ -145,7 +145,7 @@ def margins(name, value):
         _is_int(n) and 0 <= n <= LARGEST_SIZE for side in sides for n in side
     ):
         raise ValueError(
-            f"expected {name} to be an int of at least 0, a pair of them or a pair of pairs, "
+            f"{name}: expected an int of at least 0, a pair of them or a pair of pairs, "
             f"got {value!r}"
         )
     return tuple((int(a), int(b)) for a, b in sides)

@@ -206,19 +206,19 @@ class Tracked(Configurable):
         own = self.weights
         if isinstance(weights, (str, bytes, dict)) or not hasattr(weights, "__iter__"):
             raise TypeError(
-                f"layer {self.name!r}: expected weights, a list of {len(own)} arrays, "
+                f"layer {self.name!r}: weights: expected a list of {len(own)} arrays, "
                 f"got {weights!r}"
             )
         weights = list(weights)
         if len(weights) != len(own):
             raise ValueError(
-                f"layer {self.name!r}: expected {len(own)} weight arrays, got {len(weights)}"
+                f"layer {self.name!r}: weights: expected {len(own)} arrays, got {len(weights)}"
                 + ("" if own else "; it has no weights yet, build or call it first")
             )
         for v, w in zip(own, weights):
             if tuple(getattr(w, "shape", ())) != v.shape:
                 raise ValueError(
-                    f"layer {self.name!r}: expected weight {v.name!r} of shape {v.shape}, "
+                    f"layer {self.name!r}: weights: expected {v.name!r} of shape {v.shape}, "
                     f"got {tuple(getattr(w, 'shape', ()))}"
                 )
         for v, w in zip(own, weights):
@@ -232,7 +232,7 @@ def _checked_shape(shape):
         isinstance(n, numbers.Integral) and not isinstance(n, bool) and n >= 0 for n in sizes
     ):
         hint = f"; a name is given as name={shape!r}" if isinstance(shape, str) else ""
-        raise ValueError(f"add_weight: expected shape, a tuple of sizes, got {shape!r}{hint}")
+        raise ValueError(f"add_weight: shape: expected a tuple of sizes, got {shape!r}{hint}")
     if math.prod(map(int, sizes)) > MOST_ELEMENTS:
-        raise ValueError(f"add_weight: expected shape of fewer elements, got {shape!r}")
+        raise ValueError(f"add_weight: shape: expected fewer elements, got {shape!r}")
     return tuple(map(int, sizes))

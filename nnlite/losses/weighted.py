@@ -137,7 +137,7 @@ class CategoricalFocalCrossentropy(Crossentropy):
         super().__init__(**kwargs)
         if np.asarray(alpha).dtype.kind not in "iuf":
             raise ValueError(
-                f"CategoricalFocalCrossentropy: expected alpha to be numbers, got {alpha!r}"
+                f"CategoricalFocalCrossentropy: alpha: expected numbers, got {alpha!r}"
             )
         self.alpha, self.gamma = alpha, gamma
 

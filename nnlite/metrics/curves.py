@@ -91,7 +91,7 @@ class AUC(Counting):
         self.summation_method = summation_method
         self.multi_label, self.num_labels = multi_label, num_labels
         if label_weights is not None and np.asarray(label_weights).dtype.kind not in "biuf":
-            raise ValueError(f"AUC: expected label_weights to be numbers, got {label_weights!r}")
+            raise ValueError(f"AUC: label_weights: expected numbers, got {label_weights!r}")
         self.label_weights, self.from_logits = label_weights, from_logits
 
     def _shapes(self):

@@ -188,9 +188,9 @@ class Model(Trainer, Layer):
             raise ValueError(f"get_layer: expected a name or an index, got {name!r} and {index!r}")
         layers = self.layers
         if index is not None and not isinstance(index, numbers.Integral):
-            raise TypeError(f"get_layer: expected index to be an integer, got {index!r}")
+            raise TypeError(f"get_layer: index: expected an integer, got {index!r}")
         if index is None and not isinstance(name, str):
-            raise TypeError(f"get_layer: expected name to be a string, got {name!r}")
+            raise TypeError(f"get_layer: name: expected a string, got {name!r}")
         if index is not None and -len(layers) <= index < len(layers):
             return layers[index]
         for layer in layers if index is None else ():

@@ -174,7 +174,7 @@ def elu(x, alpha=1.0):
     """
     alpha = number("alpha", alpha)
     if not alpha >= 0:
-        raise ValueError(f"elu: expected alpha to be at least 0, got {alpha!r}")
+        raise ValueError(f"elu: alpha: expected a number of at least 0, got {alpha!r}")
     return activation(x, "elu", alpha)
 
 
@@ -234,7 +234,7 @@ def isru(x, limit=1.0):
     """
     limit = number("limit", limit)
     if not 0 < limit < math.inf:
-        raise ValueError(f"isru: expected limit to be above 0 and finite, got {limit!r}")
+        raise ValueError(f"isru: limit: expected a finite number above 0, got {limit!r}")
     return activation(x, "isru", limit)
 
 

@@ -241,7 +241,7 @@ def conv2d(
     (1, 3, 3, 4)
     """
     if isinstance(groups, bool) or not isinstance(groups, Integral) or groups < 1:
-        raise ValueError(f"conv2d: expected groups to be a positive integer, got {groups!r}")
+        raise ValueError(f"conv2d: groups: expected a positive integer, got {groups!r}")
     given = operands(*([x, kernel] if bias is None else [x, kernel, bias]))
     shapes = given[0].shape, given[1].shape
     window = window_attributes("conv2d", *shapes, strides, padding, dilation_rate)

@@ -57,10 +57,10 @@ def pad2d(x, padding):
     pairs = [(*p,) for p in rows if isinstance(p, (tuple, list)) and len(p) == 2]
     if len(pairs) != 2 or not all(is_number(n) and n % 1 == 0 for p in pairs for n in p):
         raise ValueError(
-            f"expected padding to be ((top, bottom), (left, right)), integers, got {padding!r}"
+            f"padding: expected ((top, bottom), (left, right)), integers, got {padding!r}"
         )
     if any(abs(n) > LARGEST_SIZE for p in pairs for n in p):
-        raise ValueError(f"expected padding to be less than 2**31, got {padding!r}")
+        raise ValueError(f"padding: expected numbers below 2**31, got {padding!r}")
     (top, bottom), (left, right) = ((int(n) for n in p) for p in pairs)
     size = (x.shape[1] + top + bottom, x.shape[2] + left + right)
     if min(size) < 0:

@@ -19,7 +19,7 @@ def _infer_accumulate(state, values, weights=None):
     if state != (4,):
         raise ValueError(f"accumulate: expected a state of shape (4,), got {state}")
     if weights is not None and weights != values:
-        raise ValueError(f"accumulate: expected weights of shape {values}, got {weights}")
+        raise ValueError(f"accumulate: weights: expected shape {values}, got {weights}")
     return []
 
 

@@ -72,24 +72,25 @@ def integers(value, what):
 def number(name, value):
     """A setting that is a number, as a float."""
     if not is_number(value) or (isinstance(value, Integral) and abs(value) > 2**1000):
-        raise TypeError(f"expected {name} to be a number, got {value!r}")
+        raise TypeError(f"{name}: expected a number, got {value!r}")
     return float(value)
 
 
 def flag(name, value):
     """A setting that is true or false, as 1 or 0."""
     if not isinstance(value, (bool, np.bool_, Integral)):
-        raise TypeError(f"expected {name} to be True or False, got {value!r}")
+        raise TypeError(f"{name}: expected True or False, got {value!r}")
     return int(bool(value))
 
 
 def axis_of(axis, shape):
     """An axis of a shape, counted from the front."""
     if not isinstance(axis, Integral) or isinstance(axis, bool):
-        raise TypeError(f"expected axis to be an integer, got {axis!r}")
+        raise TypeError(f"axis: expected an integer, got {axis!r}")
     if not -len(shape) <= axis < len(shape):
         raise ValueError(
-            f"expected axis to be in [{-len(shape)}, {len(shape)}) for shape {shape}, got {axis}"
+            f"axis: expected a number in [{-len(shape)}, {len(shape)}) for shape {shape}, "
+            f"got {axis}"
         )
     return int(axis) % len(shape)
 
@@ -99,14 +100,14 @@ def dtype_of(dtype, among=REALS):
     if dtype is None:
         return config.floatx()
     if not isinstance(dtype, (str, np.dtype)) or dtype not in among:
-        raise ValueError(f"expected dtype to be one of {', '.join(among)}, got {dtype!r}")
+        raise ValueError(f"dtype: expected one of {', '.join(among)}, got {dtype!r}")
     return str(dtype)
 
 
 def key_of(name, value):
     """A key, or a state that makes keys, of random numbers: an int32 tensor."""
     if not isinstance(value, Tensor) or value.dtype != "int32":
-        raise TypeError(f"expected {name} to be an int32 tensor of shape (4,), got {value!r}")
+        raise TypeError(f"{name}: expected an int32 tensor of shape (4,), got {value!r}")
     return value
 
 

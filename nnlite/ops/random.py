@@ -94,7 +94,7 @@ def random_normal(key, shape, dtype=None):
 
 def _infer_dropout(x, key, rate):
     if not 0 <= rate < 1:
-        raise ValueError(f"dropout: expected rate in [0, 1), got {rate}")
+        raise ValueError(f"dropout: rate: expected a number in [0, 1), got {rate}")
     return _check_key("dropout", key, x)
 
 

@@ -56,7 +56,7 @@ def _axes(axis, shape, name):
     for a in axes:
         if not isinstance(a, Integral) or isinstance(a, bool):
             raise TypeError(
-                f"{name}: expected axis to be an integer, several of them or None, got {axis!r}"
+                f"{name}: axis: expected an integer, several of them or None, got {axis!r}"
             )
         if not -ndim <= a < ndim:
             raise ValueError(
@@ -189,7 +189,7 @@ def argmax(x, axis=None, keepdims=False):
         Whether the reduced axes remain with size 1.
     """
     if axis is not None and not isinstance(axis, Integral):
-        raise TypeError(f"argmax: expected axis to be an integer or None, got {axis!r}")
+        raise TypeError(f"argmax: axis: expected an integer or None, got {axis!r}")
     return _reduce("argmax", operands(x)[0], axis, keepdims)
 
 

@@ -189,8 +189,8 @@ def take(x, indices, axis=None):
     wrong = known[(known < -entries) | (known >= entries)]
     if wrong.size:
         raise ValueError(
-            f"expected indices in [{-entries}, {entries}) for axis {axis} of shape {x.shape}, "
-            f"got {wrong.flat[0]}"
+            f"indices: expected a number in [{-entries}, {entries}) for axis {axis} of shape "
+            f"{x.shape}, got {wrong.flat[0]}"
         )
     firsts = np.arange(math.prod(before)) * entries
     numbers = np.add.outer(firsts, np.where(known < 0, known + entries, known))
@@ -212,7 +212,7 @@ def _take_rows_of(x, axis, index):
     if axis == 0:
         return _rows(x, index)
     if x.dtype == "int32":
-        raise TypeError("expected axis to be 0 for integers and indices that a model computes")
+        raise TypeError("axis: expected 0 for integers and indices that a model computes")
     n, rest = index.ndim, [d for d in range(x.ndim) if d != axis]
     y = _rows(transpose(x, [axis, *rest]), index)
     return transpose(y, [*range(n, n + axis), *range(n), *range(n + axis, y.ndim)])

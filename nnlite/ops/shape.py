@@ -125,7 +125,7 @@ def transpose(x, axes=None):
     elif isinstance(axes, (tuple, list)):
         axes = tuple(axis_of(a, x.shape) for a in axes)
     else:
-        raise TypeError(f"expected axes to be a sequence of integers, got {axes!r}")
+        raise TypeError(f"axes: expected a sequence of integers, got {axes!r}")
     padded = (*axes, *range(x.ndim, MAX_NDIM))
     return call("transpose", [x], axes=axes, **{f"axis_{d}": a for d, a in enumerate(padded)})
 
@@ -163,11 +163,11 @@ def one_hot(x, num_classes, axis=-1, dtype=None):
         For a label out of range.
     """
     if not is_number(num_classes, "[0, inf)") or num_classes % 1:
-        raise ValueError(f"one_hot: expected num_classes, a number of classes, got {num_classes!r}")
+        raise ValueError(f"one_hot: num_classes: expected a number of classes, got {num_classes!r}")
     attrs = {"classes": int(num_classes), "dtype": dtype_of(dtype)}
     y = call("one_hot", [integers(x, "one_hot")], **attrs)
     if not isinstance(axis, Integral) or not -y.ndim <= axis < y.ndim:
-        raise ValueError(f"one_hot: expected axis in [{-y.ndim}, {y.ndim}), got {axis!r}")
+        raise ValueError(f"one_hot: axis: expected a number in [{-y.ndim}, {y.ndim}), got {axis!r}")
     order = list(range(y.ndim - 1))
     order.insert(axis % y.ndim, y.ndim - 1)
     return y if order[-1] == y.ndim - 1 else transpose(y, order)

@@ -150,7 +150,7 @@ def _several(xs, name):
 
 def _axis(axis, ndim, name):
     if not isinstance(axis, numbers.Integral) or isinstance(axis, bool):
-        raise TypeError(f"{name}: expected axis to be an integer, got {axis!r}")
+        raise TypeError(f"{name}: axis: expected an integer, got {axis!r}")
     if not -ndim <= axis < ndim:
         raise ValueError(f"{name}: expected an axis in [{-ndim}, {ndim}), got {axis}")
     return axis % ndim
@@ -221,8 +221,7 @@ def split(x, indices_or_sections, axis=0):
         begins = list(parts)
     else:
         raise TypeError(
-            "split: expected indices_or_sections to be an integer or a list of integers, got "
-            f"{parts!r}"
+            f"split: indices_or_sections: expected an integer or a list of integers, got {parts!r}"
         )
     ends = [0, *begins, n]
     before = [slice(None)] * axis

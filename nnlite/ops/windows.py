@@ -7,11 +7,9 @@ def pair(name, value):
     """(height, width) from an integer of at least 1 or two of them; integral floats count."""
     both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(both) != 2 or not all(is_number(v, "[1, inf)") and not v % 1 for v in both):
-        raise ValueError(
-            f"expected {name} to be a positive integer or a pair of them, got {value!r}"
-        )
+        raise ValueError(f"{name}: expected a positive integer or a pair of them, got {value!r}")
     if max(both) > LARGEST_SIZE:
-        raise ValueError(f"expected {name} to be less than 2**31, got {value!r}")
+        raise ValueError(f"{name}: expected numbers below 2**31, got {value!r}")
     return int(both[0]), int(both[1])
 
 
@@ -19,7 +17,7 @@ def check_padding(padding):
     """`padding` in lower case; ValueError unless it is 'valid' or 'same'."""
     lower = padding.lower() if isinstance(padding, str) else padding
     if not isinstance(lower, str) or lower not in ("valid", "same"):
-        raise ValueError(f"expected padding 'valid' or 'same', got {padding!r}")
+        raise ValueError(f"padding: expected 'valid' or 'same', got {padding!r}")
     return lower
 
 

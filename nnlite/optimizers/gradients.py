@@ -22,7 +22,7 @@ def takes_one(function):
 def list_of(owner, name, given):
     """A list or other iterable as a list; `owner` and `name` are for errors."""
     if isinstance(given, (Tensor, str)) or not np.iterable(given):
-        raise TypeError(f"{owner}: expected {name} to be a list, got {given!r}")
+        raise TypeError(f"{owner}: {name}: expected a list, got {given!r}")
     return list(given)
 
 
@@ -31,8 +31,7 @@ def pairs_of(grads_and_vars):
     pairs = list_of("apply_gradients", "grads_and_vars", grads_and_vars)
     if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
         raise TypeError(
-            "apply_gradients: expected grads_and_vars to be pairs (gradient, Variable), got "
-            f"{pairs!r}"
+            f"apply_gradients: grads_and_vars: expected pairs (gradient, Variable), got {pairs!r}"
         )
     return pairs
 

@@ -210,7 +210,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         for name in ("boundaries", "values"):
             if not np.iterable(getattr(self, name)):
                 raise TypeError(
-                    f"{owner}: expected {name} to be a list of numbers, got {getattr(self, name)!r}"
+                    f"{owner}: {name}: expected a list of numbers, got {getattr(self, name)!r}"
                 )
         boundaries, values = list(self.boundaries), list(self.values)
         for name, given in (("boundaries", boundaries), ("values", values)):

@@ -81,4 +81,4 @@ def check(generator):
     for name, (allowed, expected) in _RULES.items():
         value = getattr(generator, name)
         if not allowed(value):
-            raise ValueError(f"ImageDataGenerator: expected {name} to be {expected}, got {value!r}")
+            raise ValueError(f"ImageDataGenerator: {name}: expected {expected}, got {value!r}")

@@ -17,7 +17,7 @@ def flag(name, given):
     """A setting that is true or false; None is false."""
     is_flag = isinstance(given, (bool, np.bool_)) or (is_number(given) and given in (0, 1))
     if given is not None and not is_flag:
-        raise ValueError(f"expected {name} to be True or False, got {given!r}")
+        raise ValueError(f"{name}: expected True or False, got {given!r}")
     return bool(given)
 
 
@@ -28,7 +28,7 @@ def verbosity(given):
     if isinstance(given, bool) or is_number(given):
         if given in (0, 1, 2):
             return int(given)
-    raise ValueError(f"expected verbose 'auto', 0, 1 or 2, got {given!r}")
+    raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, got {given!r}")
 
 
 def check_not_pairs(x, one_input):

@@ -75,13 +75,15 @@ def shortened(text, longest):
 def format_of(path, what):
     """The format of a file by its ending: 'svg', 'png' (also without an ending) or 'pdf'.
 
-    `what` is the beginning of the error message for another ending.
+    `what` is what the error message calls the argument, for another ending.
     """
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
-        raise TypeError(f"{what} to be the path of a file, got {path!r}")
+        raise TypeError(f"{what}: expected the path of a file, got {path!r}")
     file_format = Path(path).suffix.lower().removeprefix(".") or "png"
     if file_format not in ("svg", "png", "pdf"):
-        raise ValueError(f"{what} to end in .svg, .png or .pdf, got {str(path)!r}")
+        raise ValueError(
+            f"{what}: expected a name that ends in .svg, .png or .pdf, got {str(path)!r}"
+        )
     return file_format
 
 

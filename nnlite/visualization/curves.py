@@ -128,11 +128,11 @@ def plot_history(history, ax=None, path=None):
     >>> axes[0].get_xlabel()
     'epoch'
     """
-    file_format = None if path is None else format_of(path, "plot_history: expected path")
+    file_format = None if path is None else format_of(path, "plot_history: path")
     first = (getattr(history, "epoch", None) or [0])[0] + 1
     history = getattr(history, "history", history)
     if not isinstance(history, Mapping):
-        raise TypeError(f"plot_history: expected history, as fit returns it, got {history!r}")
+        raise TypeError(f"plot_history: history: expected what fit returns, got {history!r}")
     if "loss" not in history:
         found = ", ".join(history) or "an empty one"
         raise ValueError(f"plot_history: expected a history with a loss, got {found}")
@@ -191,7 +191,7 @@ def plot_search(search, ax=None, path=None):
     """
     from matplotlib.ticker import MaxNLocator
 
-    file_format = None if path is None else format_of(path, "plot_search: expected path")
+    file_format = None if path is None else format_of(path, "plot_search: path")
     results = getattr(search, "cv_results_", None)
     scores = np.asarray(search if results is None else results["mean_test_score"], float)
     if scores.ndim != 1 or not np.isfinite(scores).any():

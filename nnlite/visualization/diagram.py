@@ -11,7 +11,7 @@ from nnlite.visualization.node_box import MUTED, SMALL, Box
 from nnlite.visualization.outline import HOW_TO_BUILD, Outline
 from nnlite.visualization.summary import summary_html
 
-ERROR_PREFIX = "plot_model: expected to_file"
+ERROR_PREFIX = "plot_model: to_file"
 LINE_COLOR, FRAME_FILL = "#7b8794", "#64748b"
 MARGIN, ARROW = 14, 6
 UNCONNECTED = (  # the note below the picture of a subclassed model
@@ -37,7 +37,7 @@ class Diagram:
     def __init__(self, model, rankdir="TB", dpi=200, expand_nested=False, **shown):
         if rankdir not in ("TB", "LR"):
             raise ValueError(
-                "plot_model: expected rankdir 'TB' (top to bottom) or 'LR' (left to right), "
+                "plot_model: rankdir: expected 'TB' (top to bottom) or 'LR' (left to right), "
                 f"got {rankdir!r}"
             )
         if not getattr(model, "_is_model", False):

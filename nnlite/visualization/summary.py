@@ -70,7 +70,7 @@ def _within(groups, layer_range):
             found = [k for k, calls in enumerate(groups) if re.match(name, calls[0].name)]
         except re.error as error:
             raise ValueError(
-                f"summary: expected layer_range of names or regular expressions, got {name!r}: "
+                f"summary: layer_range: expected names or regular expressions, got {name!r}: "
                 f"{error}"
             ) from None
         if not found:

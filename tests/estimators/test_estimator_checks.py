@@ -232,8 +232,8 @@ def test_one_row_and_one_column():
 @pytest.mark.parametrize(
     "name, value, words",
     [
-        ("layers", -1, "layers to be a positive integer, got -1"),
-        ("layers", "64-x", "layers to be a positive integer, got '64-x'"),
+        ("layers", -1, "layers: expected a positive integer, got -1"),
+        ("layers", "64-x", "layers: expected a positive integer, got '64-x'"),
         ("layers", "relu", "a list of layers such as Dense"),
         ("layers", Dense, "a list of layers such as Dense"),
         ("layers", [Dense(3), 4], "a list of layers such as Dense"),
@@ -253,9 +253,9 @@ def test_one_row_and_one_column():
         ("optimizer", "adm", "unknown optimizer 'adm'; known: adadelta, adagrad, adam, "),
         ("optimizer", 3, "optimizer, its name or a function, got 3"),
         ("optimizer", None, "optimizer: expected an optimizer or its name, got None"),
-        ("learning_rate", -1, r"learning_rate in \[0, inf\), got -1"),
-        ("learning_rate", "fast", r"learning_rate in \[0, inf\), got 'fast'"),
-        ("learning_rate", np.nan, r"learning_rate in \[0, inf\), got nan"),
+        ("learning_rate", -1, r"learning_rate: expected a number in \[0, inf\), got -1"),
+        ("learning_rate", "fast", r"learning_rate: expected a number in \[0, inf\), got 'fast'"),
+        ("learning_rate", np.nan, r"learning_rate: expected a number in \[0, inf\), got nan"),
         ("batch_size", 0, "'auto' or a positive integer, got 0"),
         ("batch_size", "all", "'auto' or a positive integer, got 'all'"),
         ("batch_size", 2.5, "'auto' or a positive integer, got 2.5"),

@@ -91,11 +91,11 @@ def test_a_setting_of_the_wrong_kind_is_an_error_of_fit_that_names_it(name, kind
         ((True,), FORMS),
         (dict, FORMS),
         (compiled(), "got a compiled model; give the function that makes it"),
-        (lambda: 3.5, "layers to be a positive integer, got 3.5"),
+        (lambda: 3.5, "layers: expected a positive integer, got 3.5"),
         (lambda: "x", FORMS),
         (lambda: Dense, FORMS),
         (lambda: lambda: 3, "expected the function to return layers"),
-        (lambda: [Dense(-1)], "units to be a positive integer, got -1"),
+        (lambda: [Dense(-1)], "units: expected a positive integer, got -1"),
         (lambda: compiled(5), "layers: expected a compiled model with 3 outputs .*got 5"),
         ("64-", "sizes are such as 64, .*'64-32'"),
         ("64,32", "sizes are such as"),
@@ -103,14 +103,14 @@ def test_a_setting_of_the_wrong_kind_is_an_error_of_fit_that_names_it(name, kind
         ((0,), "sizes are such as"),
         ((64.5,), "sizes are such as"),
         (np.array([[3, 4]]), "sizes are such as"),
-        (MLP("x"), "units to be a positive integer, got 'x'"),
-        (MLP(None), "units to be a positive"),
-        (MLP(dropout=1), r"MLP: expected dropout to be in \[0, 1\), got 1"),
-        (MLP(dropout="x"), "MLP: expected dropout to be a number"),
-        (MLP(depth=-1), "depth to be a positive"),
-        (MLP(depth=2.5), "depth to be a positive"),
-        (MLP(width=0), "width to be a positive"),
-        (MLP(batch_norm="x"), "batch_norm to be True or F"),
+        (MLP("x"), "units: expected a positive integer, got 'x'"),
+        (MLP(None), "units: expected a positive"),
+        (MLP(dropout=1), r"MLP: dropout: expected a number in \[0, 1\), got 1"),
+        (MLP(dropout="x"), "MLP: dropout: expected a number"),
+        (MLP(depth=-1), "depth: expected a positive"),
+        (MLP(depth=2.5), "depth: expected a positive"),
+        (MLP(width=0), "width: expected a positive"),
+        (MLP(batch_norm="x"), "batch_norm: expected True or F"),
         (MLP(activation="rleu"), "unknown activation 'rleu'; known: "),
         (MLP((), depth=2), r"MLP: expected width= where depth="),
     ],
@@ -122,7 +122,9 @@ def test_layers_that_are_none(layers, words):
 
 def test_sizes_are_no_bytes_sets_or_dicts():
     for sizes in (b"x", {3}, {}, {3: 4}, np.array(2.5), "", [[3]]):
-        with pytest.raises(ValueError, match="hidden_layer_sizes to be a positive integer, got"):
+        with pytest.raises(
+            ValueError, match="hidden_layer_sizes: expected a positive integer, got"
+        ):
             classifier(hidden_layer_sizes=sizes).fit(IRIS, KIND)
     for sizes in (np.array(3), np.array([3]), range(3, 4), [3.0], np.int8(3), "3"):
         fitted = classifier(hidden_layer_sizes=sizes).fit(IRIS, KIND)
@@ -132,24 +134,33 @@ def test_sizes_are_no_bytes_sets_or_dicts():
 @pytest.mark.parametrize(
     "settings, words",
     [
-        ({"optimizer__learning_rate": -1}, r"learning_rate in \[0, inf\), got -1"),
-        ({"optimizer__beta_1": 2.0}, r"beta_1 in \[0, 1\), got 2.0"),
-        ({"optimizer__clipnorm": "x"}, r"clipnorm in \[0, inf\), got 'x'"),
-        ({"early_stopping__patience": -1}, r"patience in \[0, inf\], got -1"),
+        (
+            {"optimizer__learning_rate": -1},
+            r"learning_rate: expected a number in \[0, inf\), got -1",
+        ),
+        ({"optimizer__beta_1": 2.0}, r"beta_1: expected a number in \[0, 1\), got 2.0"),
+        ({"optimizer__clipnorm": "x"}, r"clipnorm: expected a number in \[0, inf\), got 'x'"),
+        ({"early_stopping__patience": -1}, r"patience: expected a number in \[0, inf\], got -1"),
         (
             {"early_stopping__monitor": "val_auc"},
             "'val_auc' is not among the logs loss, accuracy",
         ),
-        ({"hidden__units": None}, "layer 'hidden'.*units to be a positive integer, got None"),
+        ({"hidden__units": None}, "layer 'hidden'.*units: expected a positive integer, got None"),
         ({"hidden__activation": 3}, "layer 'hidden'.*an activation, its name or a function, got 3"),
         ({"hidden__kernel_initializer": "x"}, "layer 'hidden'.*unknown initializer 'x'; known: "),
         ({"hidden__kernel_regularizer": "x"}, "layer 'hidden'.*unknown regularizer 'x'; known: "),
-        ({"hidden__kernel_regularizer__l2": -1}, r"l2 in \[0, inf\), got -1"),
+        ({"hidden__kernel_regularizer__l2": -1}, r"l2: expected a number in \[0, inf\), got -1"),
         ({"hidden": 3}, FORMS),
         ({"hidden": Dense}, FORMS),
-        ({"drop__rate": -0.1}, r"layer 'drop'.*rate in \[0, 1\), got -0.1"),
-        ({"optimizer": SGD(), "optimizer__momentum": 2}, r"momentum in \[0, 1\), got 2"),
-        ({"optimizer": Adam(), "optimizer__epsilon": -1}, r"epsilon in \[0, inf\), got -1"),
+        ({"drop__rate": -0.1}, r"layer 'drop'.*rate: expected a number in \[0, 1\), got -0.1"),
+        (
+            {"optimizer": SGD(), "optimizer__momentum": 2},
+            r"momentum: expected a number in \[0, 1\), got 2",
+        ),
+        (
+            {"optimizer": Adam(), "optimizer__epsilon": -1},
+            r"epsilon: expected a number in \[0, inf\), got -1",
+        ),
         ({"optimizer": "lbfgs"}, "unknown optimizer 'lbfgs'; known: adadelta, .*sgd"),
         ({"callbacks": [EarlyStopping]}, "callbacks: expected Callback objects"),
         ({"callbacks": [("epochs", EarlyStopping("loss"))]}, "callbacks: expected names of steps"),

@@ -239,7 +239,7 @@ def test_a_value_that_a_constructor_refuses_is_an_error_of_fit():
     assert estimator.get_params()["checked_1__units"] == 6
     with pytest.raises(ValueError, match="too wide"):
         estimator.fit(IRIS, KIND)
-    with pytest.raises(TypeError, match="expected name to be a string, got 3"):
+    with pytest.raises(TypeError, match="name: expected a string, got 3"):
         estimator.set_params(checked_1__units=5).fit(IRIS, KIND)
 
 

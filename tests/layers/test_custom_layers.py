@@ -152,15 +152,15 @@ def test_set_weights_takes_what_get_weights_gave():
 @pytest.mark.parametrize(
     "weights, message",
     [
-        ([np.zeros((4, 3))], r"layer 'dense': expected 2 weight arrays, got 1"),
-        ([np.zeros((4, 3))] * 3, r"layer 'dense': expected 2 weight arrays, got 3"),
+        ([np.zeros((4, 3))], r"layer 'dense': weights: expected 2 arrays, got 1"),
+        ([np.zeros((4, 3))] * 3, r"layer 'dense': weights: expected 2 arrays, got 3"),
         (
             [np.ones((4, 3)), np.zeros(4)],
-            r"expected weight 'dense/bias' of shape \(3,\), got \(4,\)",
+            r"weights: expected 'dense/bias' of shape \(3,\), got \(4,\)",
         ),
         (
             [np.zeros((3, 4)), np.zeros(3)],
-            r"expected weight 'dense/kernel' of shape \(4, 3\), got \(3, 4\)",
+            r"weights: expected 'dense/kernel' of shape \(4, 3\), got \(3, 4\)",
         ),
     ],
 )
@@ -341,10 +341,10 @@ def test_the_shape_of_a_result_that_cannot_be_is_refused_like_a_call():
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
-        (lambda: Dense(2, trainable="no"), ValueError, "Dense: expected trainable to be True or"),
+        (lambda: Dense(2, trainable="no"), ValueError, "Dense: trainable: expected True or"),
         (lambda: Layer().add_weight("kernel"), ValueError, "give.* name='kernel'"),
-        (lambda: Layer().add_weight((2, -1)), ValueError, "add_weight: expected shape"),
-        (lambda: Layer().add_weight((2, 1.5)), ValueError, "add_weight: expected shape"),
+        (lambda: Layer().add_weight((2, -1)), ValueError, "add_weight: shape: expected"),
+        (lambda: Layer().add_weight((2, 1.5)), ValueError, "add_weight: shape: expected"),
         (lambda: Dense(2).build(None), TypeError, "layer 'dense' .*input_shape: expected a tuple"),
     ],
 )

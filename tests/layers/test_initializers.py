@@ -237,24 +237,32 @@ def test_config_round_trip(name):
         (
             lambda: initializers.VarianceScaling(mode="fan"),
             ValueError,
-            r"VarianceScaling: expected mode 'fan_in', .* got 'fan'",
+            r"VarianceScaling: mode: expected 'fan_in', .* got 'fan'",
         ),
         (
             lambda: initializers.VarianceScaling(scale=0),
             ValueError,
-            r"expected scale in \(0, inf\), got 0",
+            r"scale: expected a number in \(0, inf\), got 0",
         ),
         (
             lambda: initializers.VarianceScaling(distribution="x"),
             ValueError,
-            r"expected distribution 'truncated_normal', .*'x'",
+            r"distribution: expected 'truncated_normal', .*'x'",
         ),
         (lambda: initializers.Orthogonal()((3,)), ValueError, r"2 dimensions, got shape \(3,\)"),
         (lambda: initializers.Identity()((3, 3, 1)), ValueError, r"2 dimensions, .* \(3, 3, 1\)"),
-        (lambda: initializers.RandomNormal(0, -1), ValueError, r"stddev in \[0, inf\), got -1"),
-        (lambda: initializers.RandomUniform(2, 1), ValueError, r"maxval .* 2, got 1"),
-        (lambda: initializers.TruncatedNormal("a"), ValueError, r"mean in \(-inf, inf\), got 'a'"),
-        (lambda: initializers.HeNormal(seed=-1), ValueError, r"HeNormal: .* seed .* -1"),
+        (
+            lambda: initializers.RandomNormal(0, -1),
+            ValueError,
+            r"stddev: expected a number in \[0, inf\), got -1",
+        ),
+        (lambda: initializers.RandomUniform(2, 1), ValueError, r"maxval: .* 2, got 1"),
+        (
+            lambda: initializers.TruncatedNormal("a"),
+            ValueError,
+            r"mean: expected a number in \(-inf, inf\), got 'a'",
+        ),
+        (lambda: initializers.HeNormal(seed=-1), ValueError, r"HeNormal: seed: .* -1"),
         (lambda: initializers.Constant([1, 2])((3,)), ValueError, r"shape \(3,\), got \[1, 2\]"),
         (
             lambda: initializers.Initializer()((2, 2)),
@@ -309,7 +317,9 @@ def test_defaults_are_those_of_keras():
 @pytest.mark.parametrize("rate", [-0.1, "much", None, math.nan, math.inf, True])
 @pytest.mark.parametrize("name, cls", [("l1", regularizers.L1), ("l2", regularizers.L2)])
 def test_rate_that_is_no_number_of_at_least_0_is_named(name, cls, rate):
-    with pytest.raises(ValueError, match=rf"{cls.__name__}: expected {name} in \[0, inf\), got "):
+    with pytest.raises(
+        ValueError, match=rf"{cls.__name__}: {name}: expected a number in \[0, inf\), got "
+    ):
         cls(rate)
 
 

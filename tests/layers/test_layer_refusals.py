@@ -73,7 +73,12 @@ SHAPES = {
     "LayerNormalization": [
         (lambda: layers.LayerNormalization(), None, (3,), r"2 dimensions, got shape \(None,\)"),
         (lambda: layers.LayerNormalization(axis=(1, 1)), None, (2, 3, 4), "each once, got"),
-        (lambda: layers.LayerNormalization(axis=3), None, (2, 3, 4), "within 3 dimensions, .* 3"),
+        (
+            lambda: layers.LayerNormalization(axis=3),
+            None,
+            (2, 3, 4),
+            "axis: expected axes of 3 dimensions, .* 3",
+        ),
         (lambda: layers.LayerNormalization(), (2, 3), (2, 5), r"5 channels .*got shape \(3,\)"),
     ],
     "GroupNormalization": [
@@ -86,16 +91,26 @@ SHAPES = {
         (lambda: layers.RMSNormalization(), (2, 3), (2, 5), r"sizes \(3,\) along axis -1, got"),
     ],
     "UnitNormalization": [
-        (lambda: layers.UnitNormalization(axis=2), None, (2, 3), "axis within 2 dimensions"),
+        (
+            lambda: layers.UnitNormalization(axis=2),
+            None,
+            (2, 3),
+            "axis: expected axes of 2 dimensions",
+        ),
     ],
     "Normalization": [
         (lambda: layers.Normalization(), None, (3,), r"other axes than the batch, got -1"),
-        (lambda: layers.Normalization(axis=3), None, (2, 3), "axis within 2 dimensions.* got 3"),
+        (
+            lambda: layers.Normalization(axis=3),
+            None,
+            (2, 3),
+            "axis: expected axes of 2 dimensions.* got 3",
+        ),
         (
             lambda: layers.Normalization(mean=[1, 2], variance=[1, 2]),
             None,
             (2, 3),
-            r"mean to fit the axes kept, of shape \(3,\), got shape \(2,\)",
+            r"mean: expected values that fit the axes kept, of shape \(3,\), got shape \(2,\)",
         ),
         (lambda: layers.Normalization(), (2, 3), (2, 5), r"shape \(None, 3\), got shape \(2, 5\)"),
         (lambda: layers.Normalization(1), (2, 3), (2, 4, 3), r"\(None, 3\), got shape \(2, 4, 3\)"),
@@ -105,7 +120,7 @@ SHAPES = {
             lambda: layers.Rescaling([1.0, 2.0]),
             None,
             (2, 3),
-            r"scale .* last axis of shape \(None, 3\), got shape \(2,\)",
+            r"scale: .* last axis of shape \(None, 3\), got shape \(2,\)",
         ),
     ],
     "PReLU": [
@@ -114,7 +129,12 @@ SHAPES = {
         (lambda: layers.PReLU(), (2, 3), (2, 1), r"shape \(None, 3\), got shape \(2, 1\)"),
     ],
     "Softmax": [
-        (lambda: layers.Softmax(axis=4), None, (2, 3), r"axis within 2 dimensions.* got 4")
+        (
+            lambda: layers.Softmax(axis=4),
+            None,
+            (2, 3),
+            r"axis: expected axes of 2 dimensions.* got 4",
+        )
     ],
     "SpatialDropout2D": [
         (lambda: layers.SpatialDropout2D(0.5), None, (4, 4), rf"{IMAGES} \(None, 4\)"),
@@ -152,26 +172,32 @@ OF_SEVERAL_INPUTS = "Add Average Concatenate Dot Maximum Minimum Multiply Subtra
 
 # Settings that cannot be: a constructor, and what it says.
 SETTINGS = [
-    (lambda: layers.Dense(0), r"units to be a positive integer, got 0"),
-    (lambda: layers.Dense(10.5), r"units to be a positive integer, got 10.5"),
-    (lambda: layers.Dense("10"), r"units to be a positive integer, got '10'"),
-    (lambda: layers.Dense(None), r"units to be a positive integer, got None"),
+    (lambda: layers.Dense(0), r"units: expected a positive integer, got 0"),
+    (lambda: layers.Dense(10.5), r"units: expected a positive integer, got 10.5"),
+    (lambda: layers.Dense("10"), r"units: expected a positive integer, got '10'"),
+    (lambda: layers.Dense(None), r"units: expected a positive integer, got None"),
     (lambda: layers.Input(2**31), r"shape of positive integers, got 2147483648"),
     (lambda: layers.Input((True, 3)), r"shape of positive integers, got \(True, 3\)"),
-    (lambda: layers.InputLayer(3, batch_size=0), r"batch_size to be a positive integer, got 0"),
-    (lambda: layers.Dense(2**31), r"units to be less than 2\*\*31, got 2147483648"),
-    (lambda: layers.Dense(2, use_bias="zeros"), r"use_bias to be True or False, got 'zeros'"),
-    (lambda: layers.Conv2D(0, 3), r"filters to be a positive integer, got 0"),
-    (lambda: layers.Conv2D(2, (3,)), r"kernel_size to be .*, got \(3,\)"),
-    (lambda: layers.Conv2D(2, 3, -1), r"strides to be .*, got -1"),
-    (lambda: layers.DepthwiseConv2D(3, 10**30), r"strides to be less than 2\*\*31, got 10000"),
-    (lambda: layers.Conv2D(2, 3, dilation_rate=0), r"dilation_rate to be .* got 0"),
+    (lambda: layers.InputLayer(3, batch_size=0), r"batch_size: expected a positive integer, got 0"),
+    (
+        lambda: layers.Dense(2**31),
+        r"units: expected (a number|numbers) below 2\*\*31, got 2147483648",
+    ),
+    (lambda: layers.Dense(2, use_bias="zeros"), r"use_bias: expected True or False, got 'zeros'"),
+    (lambda: layers.Conv2D(0, 3), r"filters: expected a positive integer, got 0"),
+    (lambda: layers.Conv2D(2, (3,)), r"kernel_size: expected .*, got \(3,\)"),
+    (lambda: layers.Conv2D(2, 3, -1), r"strides: expected .*, got -1"),
+    (
+        lambda: layers.DepthwiseConv2D(3, 10**30),
+        r"strides: expected (a number|numbers) below 2\*\*31, got 10000",
+    ),
+    (lambda: layers.Conv2D(2, 3, dilation_rate=0), r"dilation_rate: expected .* got 0"),
     (
         lambda: layers.Conv2D(2, 3, dilation_rate=2**60),
-        r"dilation_rate to be less than 2\*\*31",
+        r"dilation_rate: expected (a number|numbers) below 2\*\*31",
     ),
     (lambda: layers.Conv2D(2, 3, padding="full"), "'valid' or 'same', got 'full'"),
-    (lambda: layers.Conv2D(2, 3, groups=0), "groups to be a positive integer, got 0"),
+    (lambda: layers.Conv2D(2, 3, groups=0), "groups: expected a positive integer, got 0"),
     (
         lambda: layers.Conv2D(2, 3, activation="rellu"),
         "activation 'rellu'; known: .*did you mean 'relu'",
@@ -179,50 +205,71 @@ SETTINGS = [
     (lambda: layers.Conv2D(2, 3, bias_initializer="no"), "bias_initializer: unknown .* 'no'"),
     (lambda: layers.Conv2D(2, 3, bias_constraint="no"), "bias_constraint is not supported"),
     (lambda: layers.Conv2D(4, 3, data_format="channels_first"), r"'channels_last', got 'channels_"),
-    (lambda: layers.DepthwiseConv2D(3, depth_multiplier="a"), r"depth_multiplier to be .*'a'"),
-    (lambda: layers.SeparableConv2D(2, 3, depth_multiplier=0), r"depth_multiplier to be .*, got 0"),
-    (lambda: layers.BatchNormalization(momentum=1.5), r"momentum in \[0, 1\], got 1.5"),
-    (lambda: layers.BatchNormalization(epsilon=-1.0), r"epsilon in \[0, inf\], got -1.0"),
-    (lambda: layers.LayerNormalization(epsilon="a"), r"epsilon in \[0, inf\], got 'a'"),
-    (lambda: layers.LayerNormalization(axis=()), r"axis to be an int or several .*, got \(\)"),
-    (lambda: layers.GroupNormalization(0), r"groups to be a positive integer, got 0"),
-    (lambda: layers.ActivityRegularization(-1), r"l1 in \[0, inf\), got -1"),
+    (lambda: layers.DepthwiseConv2D(3, depth_multiplier="a"), r"depth_multiplier: expected .*'a'"),
+    (
+        lambda: layers.SeparableConv2D(2, 3, depth_multiplier=0),
+        r"depth_multiplier: expected .*, got 0",
+    ),
+    (
+        lambda: layers.BatchNormalization(momentum=1.5),
+        r"momentum: expected a number in \[0, 1\], got 1.5",
+    ),
+    (
+        lambda: layers.BatchNormalization(epsilon=-1.0),
+        r"epsilon: expected a number in \[0, inf\], got -1.0",
+    ),
+    (
+        lambda: layers.LayerNormalization(epsilon="a"),
+        r"epsilon: expected a number in \[0, inf\], got 'a'",
+    ),
+    (lambda: layers.LayerNormalization(axis=()), r"axis: expected an int or several .*, got \(\)"),
+    (lambda: layers.GroupNormalization(0), r"groups: expected a positive integer, got 0"),
+    (lambda: layers.ActivityRegularization(-1), r"l1: expected a number in \[0, inf\), got -1"),
     (lambda: layers.MaxPooling2D(padding=1), r"'valid' or 'same', got 1"),
-    (lambda: layers.MaxPooling2D(strides=0), r"strides to be a positive integer .*, got 0"),
-    (lambda: layers.AveragePooling2D(0), r"pool_size to be .*, got 0"),
-    (lambda: layers.GlobalMaxPooling2D(keepdims=2), r"keepdims to be True or False, got 2"),
+    (lambda: layers.MaxPooling2D(strides=0), r"strides: expected a positive integer .*, got 0"),
+    (lambda: layers.AveragePooling2D(0), r"pool_size: expected .*, got 0"),
+    (lambda: layers.GlobalMaxPooling2D(keepdims=2), r"keepdims: expected True or False, got 2"),
     (lambda: layers.MaxPooling2D(data_format="channels_first"), r"channels_last"),
     (lambda: layers.Flatten(data_format="channels_first"), r"channels_last"),
-    (lambda: layers.Dropout(50), r"rate in \[0, 1\), got 50"),
-    (lambda: layers.Dropout(0.5, noise_shape=(0, 1)), r"noise_shape of positive .*\(0, 1\)"),
-    (lambda: layers.SpatialDropout2D(1.0), r"rate in \[0, 1\), got 1.0"),
-    (lambda: layers.AlphaDropout(-0.1), r"rate in \[0, 1\), got -0.1"),
-    (lambda: layers.GaussianDropout("a"), r"rate in \[0, 1\), got 'a'"),
-    (lambda: layers.GaussianNoise(-0.5), r"stddev in \[0, inf\), got -0.5"),
-    (lambda: layers.GaussianNoise(0.2, seed=np.inf), r"seed to be an integer, got inf"),
-    (lambda: layers.ZeroPadding2D((1, 2, 3)), r"padding to be an int"),
-    (lambda: layers.ZeroPadding2D(-1), r"padding to be an int"),
-    (lambda: layers.ZeroPadding2D(True), r"padding to be an int"),
-    (lambda: layers.Cropping2D(((1, 2), (3,))), r"cropping to be an int"),
-    (lambda: layers.UpSampling2D(0), r"size to be a positive integer"),
+    (lambda: layers.Dropout(50), r"rate: expected a number in \[0, 1\), got 50"),
+    (
+        lambda: layers.Dropout(0.5, noise_shape=(0, 1)),
+        r"noise_shape: expected positive .*\(0, 1\)",
+    ),
+    (lambda: layers.SpatialDropout2D(1.0), r"rate: expected a number in \[0, 1\), got 1.0"),
+    (lambda: layers.AlphaDropout(-0.1), r"rate: expected a number in \[0, 1\), got -0.1"),
+    (lambda: layers.GaussianDropout("a"), r"rate: expected a number in \[0, 1\), got 'a'"),
+    (lambda: layers.GaussianNoise(-0.5), r"stddev: expected a number in \[0, inf\), got -0.5"),
+    (lambda: layers.GaussianNoise(0.2, seed=np.inf), r"seed: expected an integer, got inf"),
+    (lambda: layers.ZeroPadding2D((1, 2, 3)), r"padding: expected an int"),
+    (lambda: layers.ZeroPadding2D(-1), r"padding: expected an int"),
+    (lambda: layers.ZeroPadding2D(True), r"padding: expected an int"),
+    (lambda: layers.Cropping2D(((1, 2), (3,))), r"cropping: expected an int"),
+    (lambda: layers.UpSampling2D(0), r"size: expected a positive integer"),
     (lambda: layers.UpSampling2D(interpolation="cubic"), r"'bicubic', .*, got 'cubic'"),
-    (lambda: layers.LeakyReLU(-0.1), r"negative_slope in \[0, inf\], got -0.1"),
-    (lambda: layers.ELU(None), r"alpha in \[0, inf\], got None"),
-    (lambda: layers.ReLU(max_value=-1), r"max_value in \[0, inf\], got -1"),
-    (lambda: layers.PReLU(shared_axes="a"), r"shared_axes to be an int or several .*, got 'a'"),
-    (lambda: layers.Softmax(axis=1.5), r"axis to be an int or several of them, got 1.5"),
-    (lambda: layers.Concatenate(axis="a"), r"axis to be an integer, got 'a'"),
-    (lambda: layers.Dot(axes=None), r"axes to be an int or several of them, got None"),
+    (lambda: layers.LeakyReLU(-0.1), r"negative_slope: expected a number in \[0, inf\], got -0.1"),
+    (lambda: layers.ELU(None), r"alpha: expected a number in \[0, inf\], got None"),
+    (lambda: layers.ReLU(max_value=-1), r"max_value: expected a number in \[0, inf\], got -1"),
+    (lambda: layers.PReLU(shared_axes="a"), r"shared_axes: expected an int or several .*, got 'a'"),
+    (lambda: layers.Softmax(axis=1.5), r"axis: expected an int or several of them, got 1.5"),
+    (lambda: layers.Concatenate(axis="a"), r"axis: expected an integer, got 'a'"),
+    (lambda: layers.Dot(axes=None), r"axes: expected an int or several of them, got None"),
     (lambda: layers.Permute((0, 1)), r"permutation of 1, 2, ..., got \(0, 1\)"),
     (lambda: layers.Permute((1, 1)), r"permutation of 1, 2, ..., got \(1, 1\)"),
-    (lambda: layers.RepeatVector(0), r"n to be a positive integer, got 0"),
-    (lambda: layers.Reshape((-2, 6)), r"target_shape of non-negative integers, or -1 .*-2, 6"),
-    (lambda: layers.Reshape((-1, -1)), r"target_shape of non-negative integers, or -1 for one"),
-    (lambda: layers.Rescaling("a"), r"scale to be numbers, got 'a'"),
-    (lambda: layers.Rescaling(None), r"scale to be numbers, got None"),
-    (lambda: layers.Rescaling(np.nan), r"scale to be numbers, got nan"),
+    (lambda: layers.RepeatVector(0), r"n: expected a positive integer, got 0"),
+    (
+        lambda: layers.Reshape((-2, 6)),
+        r"target_shape: expected integers of at least 0, or -1 .*-2, 6",
+    ),
+    (
+        lambda: layers.Reshape((-1, -1)),
+        r"target_shape: expected integers of at least 0, or -1 for one",
+    ),
+    (lambda: layers.Rescaling("a"), r"scale: expected numbers, got 'a'"),
+    (lambda: layers.Rescaling(None), r"scale: expected numbers, got None"),
+    (lambda: layers.Rescaling(np.nan), r"scale: expected numbers, got nan"),
     (lambda: layers.Normalization(mean=1.0), r"together, .* variance=None"),
-    (lambda: layers.Normalization(mean=1, variance=-1), r"variance of at least 0, got -1"),
+    (lambda: layers.Normalization(mean=1, variance=-1), r"variance: expected at least 0, got -1"),
 ]
 # Whatever NumPy gives counts as the numbers that it holds.
 TAKEN = [
@@ -354,9 +401,9 @@ def test_a_setting_out_of_range_that_a_search_sets_is_an_error_of_fit():
     net.set_params(dense_1__units=0, dropout_1__rate=50)
     twice = clone(clone(net))
     assert twice.get_params()["dense_1__units"] == 0
-    with pytest.raises(ValueError, match="Dense: expected units to be a positive integer, got 0"):
+    with pytest.raises(ValueError, match="Dense: units: expected a positive integer, got 0"):
         twice.fit(X, y)
-    with pytest.raises(ValueError, match=r"Dropout: expected rate in \[0, 1\), got 50"):
+    with pytest.raises(ValueError, match=r"Dropout: rate: expected a number in \[0, 1\), got 50"):
         twice.set_params(dense_1__units=2).fit(X, y)
     assert twice.set_params(dropout_1__rate=0.5).fit(X, y).predict(X).shape == (4,)
 

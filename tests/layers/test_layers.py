@@ -226,7 +226,7 @@ def test_integral_sizes_of_any_type_are_accepted(units):
 
 @pytest.mark.parametrize("units", [0, -1, 2.5, "8", None, True, [8], np.nan])
 def test_bad_size_names_the_layer_the_argument_and_what_came(units):
-    with pytest.raises(ValueError, match=r"Dense: expected units to be a positive integer, got "):
+    with pytest.raises(ValueError, match=r"Dense: units: expected a positive integer, got "):
         Dense(units)
 
 
@@ -441,7 +441,7 @@ def test_training_flag_of_an_inner_call_wins_and_does_not_leak():
 
 @pytest.mark.parametrize("rate", [-0.1, 1.5, "half", None, np.nan])
 def test_bad_rate_names_the_layer_and_the_range(rate):
-    with pytest.raises(ValueError, match=r"Dropout: expected rate in \[0, 1\), got "):
+    with pytest.raises(ValueError, match=r"Dropout: rate: expected a number in \[0, 1\), got "):
         Dropout(rate)
 
 

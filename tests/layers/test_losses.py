@@ -411,7 +411,7 @@ def test_loss_round_trips_through_config_and_pickle(name, arguments):
         (lambda: losses.get("nope"), r"unknown loss 'nope'; known: bce, binary_.*mse"),
         (
             lambda: losses.MeanSquaredError(reduction="half")(VALUES, Q),
-            r"MeanSquaredError: expected reduction 'sum_over.*'half'",
+            r"MeanSquaredError: reduction: expected 'sum_over.*'half'",
         ),
         (
             lambda: losses.MeanSquaredError()(VALUES[:, :2], Q),
@@ -439,7 +439,7 @@ def test_loss_round_trips_through_config_and_pickle(name, arguments):
         ),
         (
             lambda: losses.CategoricalCrossentropy(label_smoothing=2)(TARGETS, P),
-            r"CategoricalCrossentropy: expected label_smoothing in \[0, 1\], got 2",
+            r"CategoricalCrossentropy: label_smoothing: expected a number in \[0, 1\], got 2",
         ),
         (lambda: losses.Quantile(1.0)(VALUES, Q), r"quantile: expected numbers between 0 and 1"),
         (lambda: losses.Quantile([0.1, 0.9])(VALUES, Q), r"quantile: expected one .* 5 outputs"),
@@ -469,7 +469,7 @@ def test_loss_of_a_wrong_kind_is_a_type_error():
 
 @pytest.mark.parametrize("delta", [0, -1.0, float("nan")])
 def test_huber_refuses_a_delta_that_is_not_positive(delta):
-    with pytest.raises(ValueError, match=r"Huber: expected delta in \(0, inf\], got"):
+    with pytest.raises(ValueError, match=r"Huber: delta: expected a number in \(0, inf\], got"):
         losses.Huber(delta)
-    with pytest.raises(ValueError, match=r"huber: expected delta in \(0, inf\], got"):
+    with pytest.raises(ValueError, match=r"huber: delta: expected a number in \(0, inf\], got"):
         losses.huber([[0.0]], [[1.0]], delta)

@@ -380,44 +380,44 @@ def test_metric_of_ones_own_that_is_pickled_goes_on_where_it_was():
         (
             lambda: metrics.AUC(1)([1], [1]),
             ValueError,
-            r"expected num_thresholds to be an integer in \[2, 16777216\], got 1",
+            r"num_thresholds: expected an integer in \[2, 16777216\], got 1",
         ),
         (
             lambda: metrics.AUC(curve="x")([1], [1]),
             ValueError,
-            r"AUC: expected curve 'ROC', 'PR' or",
+            r"AUC: curve: expected 'ROC', 'PR' or",
         ),
         (
             lambda: metrics.AUC(summation_method="x")([1], [1]),
             ValueError,
-            r"expected summation_method 'interpolation'",
+            r"summation_method: expected 'interpolation'",
         ),
         (lambda: metrics.AUC(thresholds=[3])([1], [1]), ValueError, r"thresholds: .* from 0 to 1"),
         (
             lambda: metrics.F1Score("x")(LABELS, P),
             ValueError,
-            r"F1Score: expected average None, 'micro'",
+            r"F1Score: average: expected None, 'micro'",
         ),
         (
             lambda: metrics.F1Score(threshold=2)(LABELS, P),
             ValueError,
-            r"expected threshold in \(0, 1\], got 2",
+            r"threshold: expected a number in \(0, 1\], got 2",
         ),
         (
             lambda: metrics.FBetaScore(beta=0)(LABELS, P),
             ValueError,
-            r"expected beta in \(0, inf\), got 0",
+            r"beta: expected a number in \(0, inf\), got 0",
         ),
         (
             lambda: metrics.R2Score("x")(LABELS, P),
             ValueError,
-            r"expected class_aggregation None, 'uniform",
+            r"class_aggregation: expected None, 'uniform",
         ),
         (lambda: metrics.IoU(2, [2])([0], [0]), ValueError, r"target_class_ids: .* \[0, 2\)"),
         (
             lambda: metrics.PrecisionAtRecall(2.0)([0], [0]),
             ValueError,
-            r"PrecisionAtRecall: expected recall in \[0, 1\], got 2.0",
+            r"PrecisionAtRecall: recall: expected a number in \[0, 1\], got 2.0",
         ),
         (
             lambda: metrics.Precision()(VALUES[:, :2], Q),

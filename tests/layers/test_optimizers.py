@@ -410,7 +410,7 @@ def test_learning_rate_can_be_read_and_assigned_before_and_after_the_first_step(
     optimizer.learning_rate = np.array(0.25)
     optimizer.apply_gradients([(1.0, v)])
     assert v.numpy() == 0.0
-    with pytest.raises(ValueError, match=r"learning_rate in \[0, inf\), got -1"):
+    with pytest.raises(ValueError, match=r"learning_rate: expected a number in \[0, inf\), got -1"):
         optimizer.lr = -1
 
 

@@ -153,8 +153,8 @@ def test_copy_of_an_adapted_layer_is_adapted(how):
 @pytest.mark.parametrize(
     "layer, given, error, message",
     [
-        (Normalization(), [], ValueError, r"'normalization': adapt expected data, got none"),
-        (Normalization(), np.zeros((0, 3)), ValueError, r"adapt expected data, got none"),
+        (Normalization(), [], ValueError, r"'normalization': adapt: expected data, got none"),
+        (Normalization(), np.zeros((0, 3)), ValueError, r"adapt: expected data, got none"),
         (Normalization(mean=0, variance=1), X, ValueError, r"adapt is for a layer without mean"),
         (Normalization(), np.array([["a"]]), TypeError, r"arrays of numbers, got shape \(1, 1\)"),
         (Normalization(), 5, TypeError, r"expected an array or an iterable of arrays, got 5"),

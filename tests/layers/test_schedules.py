@@ -295,22 +295,49 @@ def test_schedule_can_be_set_but_not_be_set_to_a_number():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: ExponentialDecay(-0.1, 10, 0.5), r"initial_learning_rate in \[0, inf\), got -0.1"),
-        (lambda: ExponentialDecay(0.1, 0, 0.5), r"decay_steps in \(0, inf\), got 0"),
-        (lambda: InverseTimeDecay(0.1, 10, "a"), r"decay_rate in \[0, inf\), got 'a'"),
-        (lambda: PolynomialDecay(0.1, 10, power=-1), r"power in \[0, inf\), got -1"),
-        (lambda: CosineDecay(0.1, None), r"decay_steps in \(0, inf\), got None"),
-        (lambda: CosineDecay(0.1, 3, warmup_target=-1), r"warmup_target in \[0, inf\), got -1"),
-        (lambda: CosineDecayRestarts(0.1, 3, t_mul=0.5), r"t_mul in \[1, inf\), got 0.5"),
+        (
+            lambda: ExponentialDecay(-0.1, 10, 0.5),
+            r"initial_learning_rate: expected a number in \[0, inf\), got -0.1",
+        ),
+        (
+            lambda: ExponentialDecay(0.1, 0, 0.5),
+            r"decay_steps: expected a number in \(0, inf\), got 0",
+        ),
+        (
+            lambda: InverseTimeDecay(0.1, 10, "a"),
+            r"decay_rate: expected a number in \[0, inf\), got 'a'",
+        ),
+        (
+            lambda: PolynomialDecay(0.1, 10, power=-1),
+            r"power: expected a number in \[0, inf\), got -1",
+        ),
+        (lambda: CosineDecay(0.1, None), r"decay_steps: expected a number in \(0, inf\), got None"),
+        (
+            lambda: CosineDecay(0.1, 3, warmup_target=-1),
+            r"warmup_target: expected a number in \[0, inf\), got -1",
+        ),
+        (
+            lambda: CosineDecayRestarts(0.1, 3, t_mul=0.5),
+            r"t_mul: expected a number in \[1, inf\), got 0.5",
+        ),
         (lambda: PiecewiseConstantDecay([1, 2], [0.1, 0.2]), "got 2 values and 2 boundaries"),
         (
             lambda: PiecewiseConstantDecay([2, 1], [0.1, 0.2, 0.3]),
             r"increasing boundaries, got \[2, 1\]",
         ),
-        (lambda: PiecewiseConstantDecay([2], [0.1, "a"]), r"values in \[0, inf\), got 'a'"),
-        (lambda: OneCycle(0.1, 0), r"total_steps in \[1, inf\), got 0"),
-        (lambda: OneCycle(0.1, 10, pct_start=1.5), r"pct_start in \[0, 1\], got 1.5"),
-        (lambda: OneCycle(0.1, 10, 0.6, three_phase=True), r"three phases in \[0, 0.5\], got 0.6"),
+        (
+            lambda: PiecewiseConstantDecay([2], [0.1, "a"]),
+            r"values: expected a number in \[0, inf\), got 'a'",
+        ),
+        (lambda: OneCycle(0.1, 0), r"total_steps: expected a number in \[1, inf\), got 0"),
+        (
+            lambda: OneCycle(0.1, 10, pct_start=1.5),
+            r"pct_start: expected a number in \[0, 1\], got 1.5",
+        ),
+        (
+            lambda: OneCycle(0.1, 10, 0.6, three_phase=True),
+            r"three phases: expected a number in \[0, 0.5\], got 0.6",
+        ),
         (lambda: OneCycle(0.1, 10, anneal_strategy="sine"), "'cos' or 'linear', got 'sine'"),
     ],
 )
@@ -324,7 +351,9 @@ def test_setting_that_was_changed_out_of_range_is_named_before_any_work():
     model = model_with(Adam(schedule))
     before = model.get_weights()
     schedule.decay_steps = 0
-    with pytest.raises(ValueError, match=r"ExponentialDecay: expected decay_steps in \(0, inf\)"):
+    with pytest.raises(
+        ValueError, match=r"ExponentialDecay: decay_steps: expected a number in \(0, inf\)"
+    ):
         model.fit(X, Y, verbose=0)
     assert arrays_equal(model.get_weights(), before)
 

@@ -129,16 +129,16 @@ def test_separable_is_depthwise_then_pointwise(real):
         "bias of shape .4,., got": lambda: ops.conv2d(
             np.ones((1,) * 4), np.ones((1, 1, 1, 4)), np.ones(3)
         ),
-        "padding 'valid' or 'same', got 'full'": lambda: ops.conv2d(
+        "padding: expected 'valid' or 'same', got 'full'": lambda: ops.conv2d(
             np.ones((1,) * 4), np.ones((1,) * 4), padding="full"
         ),
-        "strides to be .*, got 0": lambda: ops.conv2d(
+        "strides: expected .*, got 0": lambda: ops.conv2d(
             np.ones((1,) * 4), np.ones((1,) * 4), strides=0
         ),
-        "dilation_rate to be .*, got": lambda: ops.conv2d(
+        "dilation_rate: expected .*, got": lambda: ops.conv2d(
             np.ones((1,) * 4), np.ones((1,) * 4), dilation_rate=(1, 2, 3)
         ),
-        "groups to be a positive": lambda: ops.conv2d(
+        "groups: expected a positive": lambda: ops.conv2d(
             np.ones((1,) * 4), np.ones((1,) * 4), groups=0
         ),
         "filters in 2 equal groups, got 3": lambda: ops.conv2d(

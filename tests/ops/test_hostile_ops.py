@@ -39,7 +39,7 @@ def test_answers_are_judged_by_what_was_raised_and_where(monkeypatch):
     assert judge("len", lambda x: len(x), {"x": 3}).startswith("an inner TypeError")
     assert judge("f", lambda x: {}[x], {"x": 3}).startswith("KeyError")
     monkeypatch.setattr(hostile, "is_own", lambda error: True)
-    assert judge("f", refuses, {"x": "expected x to be 1"}) is None
+    assert judge("f", refuses, {"x": "x: expected 1"}) is None
     assert judge("f", refuses, {"x": "a shape is wrong"}).startswith("names neither")
     monkeypatch.setattr(hostile, "SECONDS", -1.0)
     assert judge("f", lambda x: x, {"x": 3}).startswith("it took")

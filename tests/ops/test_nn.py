@@ -280,11 +280,17 @@ def test_variables_of_the_backend_are_read_and_written():
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: nn.conv2d(IMAGES, KERNEL, [2, 1, 1, 1], "SAME"), r"strides of .* \[2, 1, 1, 1\]"),
-        (lambda: nn.max_pool2d(IMAGES, [1, 2, 3], 1, "SAME"), r"ksize of .* got \[1, 2, 3\]"),
+        (
+            lambda: nn.conv2d(IMAGES, KERNEL, [2, 1, 1, 1], "SAME"),
+            r"strides: expected .* \[2, 1, 1, 1\]",
+        ),
+        (
+            lambda: nn.max_pool2d(IMAGES, [1, 2, 3], 1, "SAME"),
+            r"ksize: expected .* got \[1, 2, 3\]",
+        ),
         (lambda: nn.conv2d(IMAGES, KERNEL, 1, "SAME", "NCHW"), "'NHWC', got 'NCHW'"),
         (lambda: nn.avg_pool2d(IMAGES, 2, 2, "FULL"), "'valid' or 'same', got 'full'"),
-        (lambda: nn.dropout(X, 1.0), r"rate in \[0, 1\), got 1.0"),
+        (lambda: nn.dropout(X, 1.0), r"rate: expected a number in \[0, 1\), got 1.0"),
         (lambda: K.categorical_crossentropy(P, P, axis=0), "last axis, got axis 0"),
     ],
 )

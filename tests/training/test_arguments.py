@@ -68,7 +68,7 @@ BAD = {
             lambda: (X, LABELS),
             {name: value},
             ValueError,
-            rf"expected .*{name} .*, got {re.escape(repr(value))}",
+            rf"{name}: expected .*, got {re.escape(repr(value))}",
         )
         for name, value in (
             ("epochs", 1e308),
@@ -93,7 +93,7 @@ BAD = {
         lambda: (X, LABELS),
         {"validation_freq": [1, "2"]},
         ValueError,
-        r"expected each epoch of validation_freq to be a positive integer, got '2'",
+        r"each epoch of validation_freq: expected a positive integer, got '2'",
     ),
 }
 

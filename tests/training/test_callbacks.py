@@ -294,7 +294,7 @@ def test_early_stopping_can_be_used_again():
     [
         ({}, r"monitor 'val_loss' is not among the logs loss; .*validation"),
         ({"monitor": "los"}, r"monitor 'los' is not among the logs loss"),
-        ({"monitor": "loss", "mode": "down"}, r"expected mode 'auto', 'min' or 'max', got 'down'"),
+        ({"monitor": "loss", "mode": "down"}, r"mode: expected 'auto', 'min' or 'max', got 'down'"),
     ],
 )
 def test_early_stopping_that_cannot_work_is_an_error(settings, message):

@@ -72,13 +72,13 @@ def test_reduce_lr_on_plateau_in_fit(capsys):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"factor": 1.0}, r"expected factor in \[0, 1\), got 1.0"),
-        ({"patience": -1}, r"expected patience in \[0, inf\], got -1"),
-        ({"min_delta": "a"}, r"expected min_delta in \(-inf, inf\), got 'a'"),
-        ({"cooldown": -1}, r"expected cooldown in \[0, inf\], got -1"),
-        ({"min_lr": None}, r"expected min_lr in \[0, inf\), got None"),
-        ({"mode": "up"}, "expected mode 'auto', 'min' or 'max', got 'up'"),
-        ({"monitor": 3}, "expected monitor to be a string, got 3"),
+        ({"factor": 1.0}, r"factor: expected a number in \[0, 1\), got 1.0"),
+        ({"patience": -1}, r"patience: expected a number in \[0, inf\], got -1"),
+        ({"min_delta": "a"}, r"min_delta: expected a number in \(-inf, inf\), got 'a'"),
+        ({"cooldown": -1}, r"cooldown: expected a number in \[0, inf\], got -1"),
+        ({"min_lr": None}, r"min_lr: expected a number in \[0, inf\), got None"),
+        ({"mode": "up"}, "mode: expected 'auto', 'min' or 'max', got 'up'"),
+        ({"monitor": 3}, "monitor: expected a string, got 3"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_once(settings, message):
@@ -249,7 +249,7 @@ def test_settings_make_an_equal_callback_and_nonsense_is_refused(kind):
     for name in CASES[kind]:
         if name == "verbose" and kind is not callbacks.ProgbarLogger:
             continue  # anything is true or false
-        with pytest.raises((TypeError, ValueError), match=f"{kind.__name__}: expected .*{name}"):
+        with pytest.raises((TypeError, ValueError), match=f"{kind.__name__}: {name}: expected"):
             kind(**{**CASES[kind], name: NONSENSE})
 
 

@@ -135,7 +135,7 @@ def test_get_layer_finds_by_name_or_place():
         (("dens",), ValueError, "no layer 'dens'; did you mean 'dense'.*3 layers: dense, dropout"),
         ((None, 7), ValueError, "no index 7; the model has 3 layers: dense, dropout, dense_1"),
         ((None, -4), ValueError, "no index -4"),
-        ((None, "1"), TypeError, "expected index to be an integer, got '1'"),
+        ((None, "1"), TypeError, "index: expected an integer, got '1'"),
         (("dense", 1), ValueError, "expected a name or an index, got 'dense' and 1"),
         ((), ValueError, "expected a name or an index"),
     ]:

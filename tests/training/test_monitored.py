@@ -81,7 +81,7 @@ def test_what_does_not_say_it_asks_for_a_mode(kind):
         watch = kind(monitor="spread", patience=1, **settings)
         return model.fit(X, Y, epochs=2, verbose=0, callbacks=watch)
 
-    with pytest.raises(ValueError, match=r"expected mode 'min' or 'max', .*'spread' are better"):
+    with pytest.raises(ValueError, match=r"mode: expected 'min' or 'max', .*'spread' are better"):
         fit()
     assert len(fit(mode="max").epoch) == 2
     spread.higher_is_better = False
@@ -102,5 +102,7 @@ def test_value_of_several_numbers_cannot_be_watched():
     model = keras.Sequential([layers.Dense(3, "softmax", input_shape=(3,))])
     model.compile("sgd", "categorical_crossentropy", metrics=[metrics.F1Score()])
     x = np.eye(3)
-    with pytest.raises(ValueError, match="expected a monitor of one number, not 'f1_score', got"):
+    with pytest.raises(
+        ValueError, match="monitor: expected one number under the name 'f1_score', got"
+    ):
         model.fit(x, x, verbose=0, callbacks=callbacks.EarlyStopping("f1_score"))

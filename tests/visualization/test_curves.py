@@ -46,7 +46,9 @@ def test_given_axes_are_drawn_on():
 
 
 def test_a_wrong_ending_is_an_error_before_anything_is_drawn():
-    with pytest.raises(ValueError, match=r"plot_history: expected path to end in .*, got 'a.jpg'"):
+    with pytest.raises(
+        ValueError, match=r"plot_history: path: expected a name that ends in .*, got 'a.jpg'"
+    ):
         curves.plot_history({"loss": [1.0]}, path="a.jpg")
 
 

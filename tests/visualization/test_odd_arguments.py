@@ -63,11 +63,11 @@ def test_a_summary_names_the_argument_that_it_cannot_take(what, value):
 def test_a_picture_names_the_argument_that_it_cannot_take(what, value, tmp_path):
     given = {"to_file": str(tmp_path / "a.svg"), what: value}
     word = what.removeprefix("show_")
-    with pytest.raises((TypeError, ValueError), match=rf"plot_model: expected .*{word}"):
+    with pytest.raises((TypeError, ValueError), match=rf"plot_model: {word}: expected"):
         utils.plot_model(net(), **given)
 
 
 @pytest.mark.parametrize("value", [None, "loss", 3, [0.5]])
 def test_curves_need_a_history(value):
-    with pytest.raises(TypeError, match="plot_history: expected history"):
+    with pytest.raises(TypeError, match="plot_history: history: expected"):
         plotting.plot_history(value)

@@ -395,8 +395,11 @@ def test_a_notebook_shows_the_picture():
 @pytest.mark.parametrize(
     "settings, said",
     [
-        ({"rankdir": "up"}, r"expected rankdir 'TB' \(top .* 'LR' \(left to right\), got 'up'"),
-        ({"to_file": "m.jpg"}, r"expected to_file to end in .svg, .png or .pdf, got 'm.jpg'"),
+        ({"rankdir": "up"}, r"rankdir: expected 'TB' \(top .* 'LR' \(left to right\), got 'up'"),
+        (
+            {"to_file": "m.jpg"},
+            r"to_file: expected a name that ends in .svg, .png or .pdf, got 'm.jpg'",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_errors(settings, said):
