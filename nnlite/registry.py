@@ -3,6 +3,9 @@ are equivalent. Classes and functions of one's own get a name by `register_keras
 a `custom_object_scope`."""
 
 import contextvars
+import importlib
+
+import numpy as np
 
 from nnlite.configurable import snake_case
 from nnlite.errors import did_you_mean
@@ -118,7 +121,8 @@ def find(kind, identifier, names, accepts):
         For error messages: 'optimizer', 'loss', ...
     identifier : str, dict, class, object or None
         A class is called without arguments; an object is returned unchanged, and None as well. A
-        dict has the keys 'class_name' and 'config', the arguments of the class.
+        dict has the keys 'class_name' and 'config', the arguments of the class, in which objects
+        may be dicts, too.
     names : dict of str to class or function
         The keys are in snake case, or the names of classes.
     accepts : callable
@@ -176,4 +180,46 @@ def _configured(kind, config, names):
     if isinstance(settings, str):  # of a function, its name
         return registered or _named(kind, settings, names)
     found = registered or _named(kind, name, names)
-    return found.from_config(settings) if isinstance(found, type) else found
+    return found.from_config(made_from(settings)) if isinstance(found, type) else found
+
+
+def made_from(config):
+    """What `saving.serialize_keras_object` made a config of.
+
+    Parameters
+    ----------
+    config : dict, list, str, number or None
+    """
+    if isinstance(config, list):
+        return [made_from(entry) for entry in config]
+    if not isinstance(config, dict):
+        return config
+    name, inner = config.get("class_name"), config.get("config")
+    if name == "__tuple__":
+        return tuple(made_from(entry) for entry in config["items"])
+    if name == "__numpy__":
+        return np.array(inner["value"], inner["dtype"])
+    if name is None or "config" not in config:
+        return {key: made_from(value) for key, value in config.items()}
+    function = name == "function"
+    found = _found(config, inner if function else name)
+    return found if function else found.from_config(made_from(inner))
+
+
+def _found(config, name):
+    """The class or function of a config: a registered one, or one of nnlite."""
+    for known in (config.get("registered_name"), name):
+        if known is not None and (found := get_registered_object(known)) is not None:
+            return found
+    package, _, rest = str(config.get("module")).partition(".")
+    rest = rest.removeprefix("src.")
+    for path in (rest, rest.split(".")[0]) if package in ("nnlite", "keras") else ():
+        try:
+            return getattr(importlib.import_module(f"nnlite.{path}"), name)
+        except (ImportError, AttributeError):
+            pass
+    raise ValueError(
+        f"{name!r}: expected a class or function of nnlite, or one that "
+        "register_keras_serializable or custom_objects makes known, got one of "
+        f"{config.get('module')!r}"
+    )

@@ -11,6 +11,7 @@ from nnlite.registry import (
     get_custom_objects,
     get_registered_name,
     get_registered_object,
+    made_from,
     register_keras_serializable,
 )
 
@@ -105,43 +106,7 @@ def deserialize_keras_object(config, custom_objects=None):
     2.0
     """
     with custom_object_scope(custom_objects):
-        return _made(config)
-
-
-def _made(config):
-    if isinstance(config, list):
-        return [_made(entry) for entry in config]
-    if not isinstance(config, dict):
-        return config
-    name, inner = config.get("class_name"), config.get("config")
-    if name == "__tuple__":
-        return tuple(_made(entry) for entry in config["items"])
-    if name == "__numpy__":
-        return np.array(inner["value"], inner["dtype"])
-    if name is None or "config" not in config:
-        return {key: _made(value) for key, value in config.items()}
-    function = name == "function"
-    found = _found(config, inner if function else name)
-    return found if function else found.from_config(_made(inner))
-
-
-def _found(config, name):
-    """The class or function of a config: a registered one, or one of nnlite."""
-    for known in (config.get("registered_name"), name):
-        if known is not None and (found := get_registered_object(known)) is not None:
-            return found
-    package, _, rest = str(config.get("module")).partition(".")
-    rest = rest.removeprefix("src.")
-    for path in (rest, rest.split(".")[0]) if package in ("nnlite", "keras") else ():
-        try:
-            return getattr(importlib.import_module(f"nnlite.{path}"), name)
-        except (ImportError, AttributeError):
-            pass
-    raise ValueError(
-        f"{name!r}: expected a class or function of nnlite, or one that "
-        "register_keras_serializable or custom_objects makes known, got one of "
-        f"{config.get('module')!r}"
-    )
+        return made_from(config)
 
 
 def _module(target):

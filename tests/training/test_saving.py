@@ -1,5 +1,6 @@
 """Objects as dicts and by name: registered classes and functions, scopes, configs."""
 
+import importlib
 import json
 import threading
 
@@ -55,6 +56,16 @@ def test_object_comes_back_equal_from_json(thing):
     assert config["class_name"] == type(thing).__name__
     again = saving.deserialize_keras_object(config)
     assert again is not thing and again == thing
+
+
+NAMED = [thing for thing in OBJECTS if type(thing) is not metrics.MeanMetricWrapper]
+
+
+@pytest.mark.parametrize("thing", NAMED, ids=lambda o: type(o).__name__)
+def test_every_get_takes_the_dict_of_an_object_with_whatever_is_in_it(thing):
+    family = importlib.import_module(".".join(type(thing).__module__.split(".")[:2]))
+    config = json.loads(json.dumps(saving.serialize_keras_object(thing)))
+    assert family.get(config) == thing
 
 
 def test_structures_tuples_arrays_and_functions_come_back():
