@@ -3,7 +3,7 @@
 The functions accept tensors, variables, arrays, lists and numbers. Comparisons return 1 and 0.
 """
 
-from nnlite import config, losses, names, nn, ops
+from nnlite import config, constraints, losses, names, nn, ops
 from nnlite.configurable import forget_names
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 
@@ -169,12 +169,12 @@ def variable(value, dtype=None, name="variable", constraint=None):
     value : array-like
     dtype : {'float32', 'float64', 'int32'}, default `floatx()`
     name : str, default 'variable'
-    constraint : None
-        Not supported: anything else is a ValueError.
+    constraint : str, Constraint or function of the values, optional
+        What optimizers make of the values after each step.
     """
-    if constraint is not None:
-        raise ValueError("variable: constraints are not supported")
-    return Variable(value, name=name, dtype=dtype or floatx())
+    made = Variable(value, name=name, dtype=dtype or floatx())
+    made.constraint = constraints.get(constraint)
+    return made
 
 
 def get_value(x):

@@ -85,6 +85,28 @@ def positive_int(name, value):
     return int(value)
 
 
+def axes(name, value):
+    """A setting that is an axis or several, as a tuple of int.
+
+    Parameters
+    ----------
+    name : str
+        The name of the setting.
+    value : anything
+
+    Raises
+    ------
+    TypeError
+        If it is neither an integer nor a sequence of at least one.
+    """
+    given = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    if not given or not all(
+        isinstance(axis, numbers.Integral) and not isinstance(axis, bool) for axis in given
+    ):
+        raise TypeError(f"{name}: expected an int or several of them, got {value!r}")
+    return tuple(int(axis) for axis in given)
+
+
 def check_shape(name, shape):
     """A shape that a user gives, an integer or several, as a tuple of int.
 

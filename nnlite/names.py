@@ -15,7 +15,6 @@ from nnlite.errors import did_you_mean
 COMING = {
     "nnlite": [
         ("applications", "build the network of layers; pretrained ones are not part of it"),
-        ("constraints", "a kernel_regularizer keeps weights small"),
         ("io image strings", "Pillow and NumPy read images into arrays"),
         (
             "compat Session placeholder global_variables_initializer",

@@ -139,6 +139,21 @@ def aligned_empty(shape, dtype):
     return np.ndarray(shape, dtype, raw, shift)
 
 
+class _FunctionOfValues:
+    """An attribute of a Variable that is a function of its values, or None."""
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __set__(self, variable, value):
+        if value is not None and not callable(value):
+            raise TypeError(
+                f"Variable {variable.name!r}: {self.name}: expected a function of the values or "
+                f"None, got {value!r}"
+            )
+        vars(variable)[self.name] = value
+
+
 class Variable(Tensor):
     """A tensor that persists and that ops may overwrite, such as a weight or a counter.
 
@@ -160,6 +175,9 @@ class Variable(Tensor):
     array(2.5, dtype=float32)
     """
 
+    regularizer = _FunctionOfValues()
+    constraint = _FunctionOfValues()
+
     def __init__(self, initial_value, trainable=True, name="variable", dtype=None):
         values = as_array(initial_value, dtype)
         # The storage never moves: plans hold its address.
@@ -168,7 +186,7 @@ class Variable(Tensor):
         super().__init__(values.shape, NAMES[values.dtype], storage)
         self.trainable = trainable
         self.name = name
-        self.regularizer = None
+        self.regularizer = self.constraint = None
         self.version = 0
 
     @property
@@ -228,15 +246,18 @@ class Variable(Tensor):
         return self.assign(self._data - as_array(value, self.dtype))
 
     def __reduce__(self):
-        return (_restore_variable, (self._data.copy(), self.trainable, self.name, self.regularizer))
+        return (_restore_variable, (self._data.copy(), *self._attributes()))
 
     def __deepcopy__(self, memo):
-        return _restore_variable(self._data, self.trainable, self.name, self.regularizer)
+        return _restore_variable(self._data, *self._attributes())
+
+    def _attributes(self):
+        return self.trainable, self.name, self.regularizer, self.constraint
 
 
-def _restore_variable(values, trainable, name, regularizer):
+def _restore_variable(values, trainable, name, regularizer, constraint=None):
     variable = Variable(values, trainable, name, NAMES[values.dtype])
-    variable.regularizer = regularizer
+    variable.regularizer, variable.constraint = regularizer, constraint
     return variable
 
 

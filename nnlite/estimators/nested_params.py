@@ -7,7 +7,7 @@ settings, and `clone_with_params` makes a copy with other settings."""
 import functools
 import inspect
 
-from nnlite import initializers, regularizers
+from nnlite import constraints, initializers, regularizers
 from nnlite.configurable import Configurable, clone
 from nnlite.layers import Layer
 
@@ -59,8 +59,8 @@ def meta_argument(parameters):
 def spec_of(name, value):
     """The spec that the value of a setting stands for, or None.
 
-    Names of regularizers and initializers stand for their objects. A regularizer of None stands for
-    a penalty of 0, so that `kernel_regularizer__l2` can be set on any layer.
+    Names of regularizers, initializers and constraints stand for their objects. A regularizer of
+    None stands for a penalty of 0, so that `kernel_regularizer__l2` can be set on any layer.
     """
     if isinstance(value, Configurable) or is_function(value):
         return value
@@ -70,7 +70,7 @@ def spec_of(name, value):
         return _found(regularizers.get, value)
     if name.endswith("_initializer"):
         return _found(initializers.get, value)
-    return None
+    return _found(constraints.get, value) if name.endswith("_constraint") else None
 
 
 def _found(get, value):
@@ -136,7 +136,7 @@ def clone_with_params(spec, settings):
         part = spec_of(name, value)
         if part is not None:
             spec = _with_settings(spec, {name: clone_with_params(part, inner)})
-        elif not is_passthrough(value):
+        elif not is_passthrough(value) or (value is None and name not in direct):
             raise ValueError(f"{name}: no setting {next(iter(inner))!r}; it has none, as {value!r}")
     return spec
 

@@ -117,8 +117,7 @@ class PReLU(Layer):
     ----------
     alpha_initializer : str or Initializer, default 'zeros'
     alpha_regularizer : str or Regularizer, optional
-    alpha_constraint : None
-        Not supported.
+    alpha_constraint : str or Constraint, optional
     shared_axes : int or list of int, optional
         Axes, counted from 1, along which all values share one alpha. (1, 2) gives one alpha per
         channel of an image.

@@ -103,8 +103,7 @@ class Conv2D(_Convolution):
     kernel_initializer : str or Initializer, default 'glorot_uniform'
     bias_initializer : str or Initializer, default 'zeros'
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
-    kernel_constraint, bias_constraint : None
-        Not supported.
+    kernel_constraint, bias_constraint : str or Constraint, optional
     **kwargs
         Of `Layer`: name, trainable, input_shape.
 
@@ -199,8 +198,7 @@ class DepthwiseConv2D(_Depthwise):
     depthwise_initializer : str or Initializer, default 'glorot_uniform'
     bias_initializer : str or Initializer, default 'zeros'
     depthwise_regularizer, bias_regularizer : str or Regularizer, optional
-    depthwise_constraint, bias_constraint : None
-        Not supported.
+    depthwise_constraint, bias_constraint : str or Constraint, optional
     **kwargs
         Of `Layer`: name, trainable, input_shape.
 
@@ -260,8 +258,7 @@ class SeparableConv2D(_Depthwise):
     depthwise_initializer, pointwise_initializer : str or Initializer, default 'glorot_uniform'
     bias_initializer : str or Initializer, default 'zeros'
     depthwise_regularizer, pointwise_regularizer, bias_regularizer : str or Regularizer, optional
-    depthwise_constraint, pointwise_constraint, bias_constraint : None
-        Not supported.
+    depthwise_constraint, pointwise_constraint, bias_constraint : str or Constraint, optional
     **kwargs
         Of `Layer`: name, trainable, input_shape.
 

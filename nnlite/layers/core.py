@@ -85,6 +85,9 @@ class Dense(Layer):
     kernel_initializer : str or Initializer, default 'glorot_uniform'
     bias_initializer : str or Initializer, default 'zeros'
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
+    activity_regularizer : str, Regularizer or function, optional
+        As for `Layer`.
+    kernel_constraint, bias_constraint : str or Constraint, optional
     **kwargs
         Of `Layer`: name, trainable, input_shape, input_dim.
 
@@ -116,12 +119,16 @@ class Dense(Layer):
         bias_initializer="zeros",
         kernel_regularizer=None,
         bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units, self.activation, self.use_bias = units, activation, use_bias
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
         self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
+        self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
 
     def build(self, input_shape):
         units = positive_int("units", self.units)
@@ -131,11 +138,16 @@ class Dense(Layer):
             self.kernel_initializer,
             name="kernel",
             regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
         )
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
-                (units,), self.bias_initializer, name="bias", regularizer=self.bias_regularizer
+                (units,),
+                self.bias_initializer,
+                name="bias",
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
             )
 
     def call(self, inputs):

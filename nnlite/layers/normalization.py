@@ -122,8 +122,7 @@ class BatchNormalization(_Normalization):
     moving_mean_initializer : str or Initializer, default 'zeros'
     moving_variance_initializer : str or Initializer, default 'ones'
     beta_regularizer, gamma_regularizer : str or Regularizer, optional
-    beta_constraint, gamma_constraint : None
-        Not supported.
+    beta_constraint, gamma_constraint : str or Constraint, optional
     **kwargs
         Of `Layer`: name, trainable, input_shape.
 
@@ -201,8 +200,7 @@ class LayerNormalization(_Normalization):
         Whether the layer has gamma.
     beta_initializer, gamma_initializer : str or Initializer, default 'zeros' and 'ones'
     beta_regularizer, gamma_regularizer : str or Regularizer, optional
-    beta_constraint, gamma_constraint : None
-        Not supported.
+    beta_constraint, gamma_constraint : str or Constraint, optional
     **kwargs
         Of `Layer`: name, trainable, input_shape.
 
@@ -243,8 +241,7 @@ class GroupNormalization(_Normalization):
         Whether the layer has gamma.
     beta_initializer, gamma_initializer : str or Initializer, default 'zeros' and 'ones'
     beta_regularizer, gamma_regularizer : str or Regularizer, optional
-    beta_constraint, gamma_constraint : None
-        Not supported.
+    beta_constraint, gamma_constraint : str or Constraint, optional
     **kwargs
         Of `Layer`: name, trainable, input_shape.
 

@@ -6,8 +6,8 @@ import numbers
 
 import numpy as np
 
-from nnlite import activations, config, initializers, regularizers
-from nnlite.checks import LARGEST_SIZE, positive_int
+from nnlite import activations, config, constraints, initializers, regularizers
+from nnlite.checks import LARGEST_SIZE, axes, positive_int
 from nnlite.ops.windows import check_padding
 
 # What a layer `_takes`.
@@ -49,23 +49,15 @@ def padding(name, value):
     check_padding(value)
 
 
-def unsupported(name, value):
-    """Raise a ValueError: this setting exists in Keras only."""
-    raise ValueError(f"{name} is not supported, got {value!r}")
+def constraint(name, value):
+    """Raise an error unless a setting is a constraint or its name."""
+    _find(constraints, name, value)
 
 
 def of_weights(*names):
     """The checks of the `_initializer`, `_regularizer` and `_constraint` of some weights."""
-    kinds = {"initializer": initializer, "regularizer": regularizer, "constraint": unsupported}
+    kinds = {"initializer": initializer, "regularizer": regularizer, "constraint": constraint}
     return {f"{name}_{kind}": check for name in names for kind, check in kinds.items()}
-
-
-def axes(name, value):
-    """Raise an error unless a setting is an axis or several; returns them as a tuple."""
-    given = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    if not given or not all(_is_int(axis) for axis in given):
-        raise TypeError(f"{name}: expected an int or several of them, got {value!r}")
-    return tuple(int(axis) for axis in given)
 
 
 def axes_or_none(name, value):

@@ -5,7 +5,7 @@ import math
 import numbers
 from types import FunctionType, MethodType
 
-from nnlite import config, initializers, regularizers
+from nnlite import config, constraints, initializers, regularizers
 from nnlite.checks import MOST_ELEMENTS
 from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.tensor import DTYPES, Variable
@@ -116,15 +116,13 @@ class Tracked(Configurable):
         regularizer : str, Regularizer or function of the weight, optional
             Its value is added to the loss.
         name : str, default 'weight'
-        constraint : None
-            Not supported.
+        constraint : str, Constraint or function of the weight, optional
+            What the weight becomes after each step of an optimizer.
 
         Returns
         -------
         Variable
         """
-        if constraint is not None:
-            raise ValueError(f"layer {self.name!r}: constraints are not supported")
         shape = _checked_shape(shape)
         dtype = config.floatx() if dtype is None else dtype_of(dtype, DTYPES)
         initializer = "glorot_uniform" if initializer is None else initializer
@@ -136,6 +134,7 @@ class Tracked(Configurable):
         values = initializers.draw(initializers.get(initializer), shape, dtype)
         weight = Variable(values, trainable, f"{self.name}/{name}", dtype)
         weight.regularizer = regularizers.get(regularizer)
+        weight.constraint = constraints.get(constraint)
         self.__dict__.setdefault("_weights", []).append(weight)
         return weight
 

@@ -6,13 +6,13 @@ import warnings
 
 import numpy as np
 
-from nnlite import config, configurable, ops, warn
+from nnlite import config, configurable, constraints, ops, warn
 from nnlite.checks import check_number
 from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.errors import did_you_mean
-from nnlite.optimizers.averages import overwrite, update_average
+from nnlite.optimizers.averages import follow
 from nnlite.optimizers.gradients import (
     gradient_for,
     is_trainable,
@@ -26,7 +26,7 @@ from nnlite.optimizers.schedules import LearningRateSchedule
 
 
 class Optimizer(Configurable):
-    """Base of all optimizers: changes weights by their gradients.
+    """Base of all optimizers: changes weights by their gradients, then as their constraints say.
 
     To write an optimizer, define `update_step(self, gradient, variable, learning_rate, *slots)`
     with `nnlite.ops`. If it keeps values for each weight, such as averages, define also
@@ -49,7 +49,8 @@ class Optimizer(Configurable):
         None.
     use_ema : bool, default False
         Whether to keep a moving average of each weight: average = ema_momentum * average + (1 -
-        ema_momentum) * w after each step. `fit` ends with the averages as weights.
+        ema_momentum) * w after each step, before constraints. `fit` ends with the averages as
+        weights, to which constraints are not applied.
     ema_momentum : float in [0, 1], default 0.99
     ema_overwrite_frequency : int of at least 1, optional
         Every how many steps the averages become the weights; by default only at the end of `fit`.
@@ -391,10 +392,9 @@ class Optimizer(Configurable):
         self._update(grads, variables, rate)
         if self.use_ema:
             for v in variables:
-                average = self._slots[id(v)][1]["average"]
-                update_average(average, v, self.iterations, self.ema_momentum)
-                if self.ema_overwrite_frequency:
-                    overwrite(v, average, self.iterations, self.ema_overwrite_frequency)
+                how = self.iterations, self.ema_momentum, self.ema_overwrite_frequency
+                follow(self._slots[id(v)][1]["average"], v, *how)
+        constraints.impose(variables)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Choose weights that `weight_decay` leaves alone; before the first step.
