@@ -15,8 +15,8 @@ PUBLIC = [
     *(
         f"nnlite.{name}"
         for name in (
-            "activations architecture backend callbacks data datasets.mnist diagnosis estimators "
-            "initializers layers losses math metrics models nn ops optimizers "
+            "activations architecture backend callbacks constraints data datasets.mnist diagnosis "
+            "estimators initializers layers losses math metrics models nn ops optimizers "
             "optimizers.schedules plotting preprocessing.image random regularizers schedules "
             "tensorflow_names utils wrappers wrappers.scikit_learn"
         ).split()

@@ -31,6 +31,7 @@ PATHS = """
     keras.layers.merge:concatenate keras.utils:np_utils keras.utils.np_utils:to_categorical
     keras.wrappers.scikit_learn:KerasClassifier keras.optimizers.schedules:CosineDecay
     keras.backend:floatx keras.config:floatx keras.random:normal keras.regularizers:l2
+    keras.constraints:max_norm
     optimizers.legacy:SGD layers.experimental.preprocessing:Normalization
 """.split()
 
@@ -94,6 +95,7 @@ def test_an_import_of_a_name_says_the_same():
 
 PUBLIC = """
     activations:rleu architecture:Stak backend:squre callbacks:EarlyStoping data:Datset
+    constraints:maxnorm
     datasets:mnits estimators:NNClasifier initializers:he_norml layers:Desne losses:MeanSquareError
     math:reduce_men metrics:Recal models:Sequental nn:softmx ops:matmull optimizers:Adamm
     optimizers.schedules:CosineDecy plotting:plot_histori preprocessing:imag

@@ -10,7 +10,16 @@ from nnlite.engine._engine import ARENA, MEMORY, Program
 from numpy.lib.array_utils import byte_bounds
 from teams import team_of
 
-from nnlite import autodiff, config, configurable, layers, ops, optimizers, regularizers
+from nnlite import (
+    autodiff,
+    config,
+    configurable,
+    constraints,
+    layers,
+    ops,
+    optimizers,
+    regularizers,
+)
 from nnlite.engine import dispatch
 from nnlite.engine import plan as plan_module
 from nnlite.engine.dispatch import Recording
@@ -25,9 +34,12 @@ def mlp():
         [
             layers.Dense(19, activation="relu", kernel_regularizer="l2", input_shape=(13,)),
             layers.Dropout(0.3),
-            layers.Dense(17, activation="tanh", use_bias=False),
+            layers.Dense(17, activation="tanh", use_bias=False, kernel_constraint="unit_norm"),
             layers.Dense(
-                7, activation="leaky_relu", kernel_regularizer=regularizers.L1L2(1e-4, 1e-4)
+                7,
+                activation="leaky_relu",
+                kernel_regularizer=regularizers.L1L2(1e-4, 1e-4),
+                bias_constraint="non_neg",
             ),
             layers.Dense(5, activation="softmax"),
         ]
@@ -40,7 +52,7 @@ def wide():
         [
             layers.Dense(160, activation="relu", input_shape=(13,)),
             layers.Dropout(0.5),
-            layers.Dense(96, activation="sigmoid"),
+            layers.Dense(96, activation="sigmoid", kernel_constraint=constraints.MaxNorm(0.75)),
             layers.Dense(5, activation="softmax"),
         ]
     ), "categorical_crossentropy"

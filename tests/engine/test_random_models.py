@@ -52,7 +52,13 @@ def on_rows(rng, x):
     units = int(rng.integers(1, 20))
     if kind < 4:
         regularizer = choose(rng, [None, None, "l2", "l1"])
-        made = layers.Dense(units, choose(rng, ACTIVATIONS), kernel_regularizer=regularizer)
+        constraint = choose(rng, [None, None, "max_norm", "unit_norm", "non_neg"])
+        made = layers.Dense(
+            units,
+            choose(rng, ACTIVATIONS),
+            kernel_regularizer=regularizer,
+            kernel_constraint=constraint,
+        )
         return made(x)
     if kind == 4:
         return layers.Dropout(0.3)(x)

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 import nnlite as keras
-from nnlite import activations, initializers, losses, metrics, optimizers, regularizers, schedules
+from nnlite import (
+    activations,
+    constraints,
+    initializers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+    schedules,
+)
 
 NOT_NUMBERS = [None, "x", {"a": 1}, b"x", 1j, object(), np.array(["a"]), np.array([None, 1])]
 NEEDED = {
@@ -52,7 +61,7 @@ def test_values_that_are_no_numbers_are_named(cls, place):
 
 
 @pytest.mark.parametrize(
-    "module", [losses, metrics, optimizers, initializers, regularizers, schedules]
+    "module", [losses, metrics, optimizers, initializers, regularizers, constraints, schedules]
 )
 def test_settings_of_a_wrong_kind_are_named_when_they_are_given(module):
     loose = {"dtype", "axis", "num_labels"}  # ignored, or said when it is used

@@ -408,6 +408,7 @@ CLASSES = {
         "LecunUniform",
     ],
     "regularizers": ["L1", "L2", "L1L2"],
+    "constraints": ["MaxNorm", "MinMaxNorm", "UnitNorm"],
     "callbacks": ["EarlyStopping"],
     "utils": ["to_categorical"],
 }

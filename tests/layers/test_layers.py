@@ -318,10 +318,10 @@ def test_activation_that_is_no_function_is_a_type_error():
 
 
 @pytest.mark.parametrize(
-    "argument", ["kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer"]
+    "argument", [f"kernel_{kind}" for kind in ("initializer", "regularizer", "constraint")]
 )
-def test_unknown_name_of_an_initializer_or_regularizer_names_the_layer(argument):
-    with pytest.raises(ValueError, match=rf"Dense: {argument}: unknown .*izer 'nope'.* known"):
+def test_unknown_name_of_what_weights_have_names_the_layer(argument):
+    with pytest.raises(ValueError, match=rf"Dense: {argument}: unknown \w+ 'nope'.* known"):
         Dense(2, **{argument: "nope"})
 
 

@@ -1,15 +1,35 @@
 """Hostile calls of whatever is made from settings: constructors of layers, losses, metrics,
-optimizers, schedules, initializers, regularizers, callbacks; layers, losses and metrics called."""
+optimizers, schedules, initializers, regularizers, constraints, callbacks; layers, losses and
+metrics called."""
 
 import inspect
 
 import numpy as np
 from hostile import Call, pool, shown
 
-from nnlite import callbacks, initializers, layers, losses, metrics, optimizers, regularizers
+from nnlite import (
+    callbacks,
+    constraints,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+)
 from nnlite.optimizers import schedules
 
-FAMILIES = [layers, losses, metrics, optimizers, schedules, initializers, regularizers, callbacks]
+FAMILIES = [
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    schedules,
+    initializers,
+    regularizers,
+    constraints,
+    callbacks,
+]
 # What the constructors need beside the hostile argument.
 NEEDED = {
     "units": 3, "filters": 2, "kernel_size": 3, "rate": 0.3, "n": 2, "dims": (1,), "axis": -1,

@@ -9,6 +9,7 @@ import pytest
 
 from nnlite import (
     activations,
+    constraints,
     initializers,
     losses,
     metrics,
@@ -47,6 +48,7 @@ OBJECTS = [
     initializers.Constant(np.array([[1.0, 2.0]])),
     initializers.HeNormal(seed=3),
     regularizers.L1L2(0.5, 0.25),
+    constraints.MaxNorm(3.0, axis=(0, 1)),
 ]
 
 
@@ -144,6 +146,7 @@ def test_class_without_a_config_cannot_be_registered():
         (optimizers.get, "AdamW", {"weight_decay": 0.5}, optimizers.AdamW(weight_decay=0.5)),
         (initializers.get, "Constant", {"value": 2.0}, initializers.Constant(2.0)),
         (regularizers.get, "L2", {"l2": 0.5}, regularizers.L2(0.5)),
+        (constraints.get, "UnitNorm", {"axis": 1}, constraints.UnitNorm(1)),
     ],
 )
 def test_config_of_a_class_is_found_wherever_names_are(get, name, config, expected):
