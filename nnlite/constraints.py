@@ -290,6 +290,8 @@ def impose(variables):
     for v in variables:
         if v.constraint is not None:
             with prefixed(f"constraint of {v.name!r}: "):
+                if not callable(v.constraint):
+                    raise TypeError(f"expected a function of the values, got {v.constraint!r}")
                 # A tensor has no values in a trace, so that NumPy's functions raise an error there;
                 # those of the Variable would be the same in each step.
                 ops.assign(v, v.constraint(ops.broadcast_to(v, v.shape)))

@@ -139,21 +139,6 @@ def aligned_empty(shape, dtype):
     return np.ndarray(shape, dtype, raw, shift)
 
 
-class _FunctionOfValues:
-    """An attribute of a Variable that is a function of its values, or None."""
-
-    def __set_name__(self, owner, name):
-        self.name = name
-
-    def __set__(self, variable, value):
-        if value is not None and not callable(value):
-            raise TypeError(
-                f"Variable {variable.name!r}: {self.name}: expected a function of the values or "
-                f"None, got {value!r}"
-            )
-        vars(variable)[self.name] = value
-
-
 class Variable(Tensor):
     """A tensor that persists and that ops may overwrite, such as a weight or a counter.
 
@@ -167,6 +152,13 @@ class Variable(Tensor):
     dtype : {'float32', 'float64', 'int32'}, optional
         By default `floatx()` for floats and int32 for integers.
 
+    Attributes
+    ----------
+    regularizer : function of the values or None
+        What it returns is added to the loss of a layer whose weight this is.
+    constraint : function of the values or None
+        Optimizers put what it returns in place of the values after each step.
+
     Examples
     --------
     >>> import nnlite
@@ -174,9 +166,6 @@ class Variable(Tensor):
     >>> v.assign(2.5).numpy()
     array(2.5, dtype=float32)
     """
-
-    regularizer = _FunctionOfValues()
-    constraint = _FunctionOfValues()
 
     def __init__(self, initial_value, trainable=True, name="variable", dtype=None):
         values = as_array(initial_value, dtype)

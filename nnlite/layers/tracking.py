@@ -134,7 +134,8 @@ class Tracked(Configurable):
         values = initializers.draw(initializers.get(initializer), shape, dtype)
         weight = Variable(values, trainable, f"{self.name}/{name}", dtype)
         weight.regularizer = regularizers.get(regularizer)
-        weight.constraint = constraints.get(constraint)
+        if constraint is not None:
+            weight.constraint = constraints.get(constraint)
         self.__dict__.setdefault("_weights", []).append(weight)
         return weight
 
