@@ -5,6 +5,7 @@ from nnlite import config, names, ops, registry, saving
 from nnlite.checks import axes, check_number
 from nnlite.configurable import Configurable
 from nnlite.errors import prefixed
+from nnlite.ops.shape import values_of
 
 __all__ = [
     "Constraint",
@@ -292,6 +293,4 @@ def impose(variables):
             with prefixed(f"constraint of {v.name!r}: "):
                 if not callable(v.constraint):
                     raise TypeError(f"expected a function of the values, got {v.constraint!r}")
-                # A tensor has no values in a trace, so that NumPy's functions raise an error there;
-                # those of the Variable would be the same in each step.
-                ops.assign(v, v.constraint(ops.broadcast_to(v, v.shape)))
+                ops.assign(v, v.constraint(values_of(v)))

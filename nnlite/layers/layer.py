@@ -24,6 +24,7 @@ from nnlite.layers.building import (
     transaction,
 )
 from nnlite.layers.tracking import Tracked
+from nnlite.ops.shape import values_of
 from nnlite.tree import flatten, is_shape, map_shapes, map_structure
 
 
@@ -235,9 +236,8 @@ class Layer(Tracked):
     def losses(self):
         """The penalties, a list of scalar tensors: of regularizers of the trainable weights, then
         what the last call added by `add_loss` and by regularizers of results."""
-        found = [
-            v.regularizer(v) for v, t in self._all_weights() if t and v.regularizer is not None
-        ]
+        held = [v for v, t in self._all_weights() if t and v.regularizer is not None]
+        found = [v.regularizer(values_of(v)) for v in held]
         return found + list({id(x): x for x in self._added_losses(None)}.values())
 
     def _added_losses(self, run):

@@ -63,6 +63,15 @@ def reshape(x, newshape):
     return call("reshape", [x], shape=shape, dtype=x.dtype)
 
 
+def values_of(variable):
+    """The values of a Variable as a tensor, without a copy: what functions of users get.
+
+    In a trace it has none, so that NumPy's functions raise an error there. Those of the Variable
+    are the present ones, which a plan would use in each step.
+    """
+    return call("reshape", [variable], shape=variable.shape, dtype=variable.dtype)
+
+
 def _infer_broadcast(x, shape):
     fits = all(n in (1, m) for n, m in zip(x[::-1], shape[::-1]))
     if len(x) > len(shape) or not fits:

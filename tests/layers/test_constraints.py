@@ -352,15 +352,19 @@ def test_a_constraint_that_does_not_fit_its_weight_is_named_and_changes_nothing(
     assert all(map(np.array_equal, model.get_weights(), before))
 
 
-def test_numpy_in_a_constraint_is_refused_in_a_plan_and_runs_eagerly():
-    # The plan would set the weights to one and the same array in each step.
-    for constraint in (lambda w: np.maximum(w, 0), lambda w: w * (w.numpy() > 0)):
-        model = model_of(layers.Dense(3, kernel_constraint=constraint))
+def test_numpy_in_a_constraint_or_regularizer_is_refused_in_a_plan_and_runs_eagerly():
+    # The plan would take the values of the time of the trace in each step.
+    for name, function in (
+        ("kernel_constraint", lambda w: np.maximum(w, 0)),
+        ("kernel_constraint", lambda w: w * (w.numpy() > 0)),
+        ("kernel_regularizer", lambda w: np.sum(np.square(w))),
+    ):
+        model = model_of(layers.Dense(3, **{name: function}))
         with pytest.raises(RuntimeError, match=r"use functions of nnlite\.ops .* run_eagerly"):
             model.train_on_batch(X, Y)
         model.compile("sgd", "mse", run_eagerly=True)
         model.train_on_batch(X, Y)
-        assert model.get_weights()[0].min() == 0
+        assert (model.get_weights()[0].min() == 0) == (name == "kernel_constraint")
 
 
 # As hyperparameters
