@@ -262,6 +262,7 @@ def test_the_layers_of_a_sequential_are_steps():
         "optimizer__lerning_rate",
         "dense_1__unit",
         "dense_1__kernel_regularizer__l3",
+        "dense_1__kernel_constraint__max_value",
         "dense_1__units__x",
         "early_stopping__patiens",
     ],
