@@ -13,23 +13,106 @@ counts is NaN, the value is NaN.
 import numpy as np
 
 from nnlite import ops
-from nnlite.engine.tensor import Tensor
+from nnlite.engine.dispatch import tracing
+from nnlite.engine.tensor import Tensor, as_array
 from nnlite.losses.loss import as_outputs, beside, check_labels, equal_shapes, weights_like
-from nnlite.metrics.metric import Metric
+from nnlite.metrics.metric import Metric, MetricVariable
 
 
-def _counted(which, what):
+class CountVariable(MetricVariable):
+    """One of the four counts at each threshold, as a Variable: computed from the histogram whenever
+    it is read. An assignment changes the histogram.
+
+    Parameters
+    ----------
+    metric : Counting
+    name : {'true_negatives', 'false_negatives', 'false_positives', 'true_positives'}
+    """
+
+    def __init__(self, metric, name):
+        self._metric, self._which = metric, _COUNTS.index(name)
+        self._order = np.argsort(metric._levels(), kind="stable")
+        counts = self._read()
+        super().__init__(counts[:, 0] if counts.shape[1] == 1 else counts, False, name)
+
+    def _read(self):
+        counts = self._metric._counts_at(self._order)[self._which]
+        return counts[np.argsort(self._order)]
+
+    @property
+    def _data(self):
+        self._values[...] = self._read().reshape(self.shape)
+        return self._values
+
+    @_data.setter
+    def _data(self, values):
+        self._values = values
+
+    def assign(self, value):
+        """Change the histogram so that these are its counts.
+
+        Parameters
+        ----------
+        value : tensor or array-like
+            Of the same shape.
+
+        Returns
+        -------
+        self
+        """
+        _refuse_in_a_trace(self._metric)
+        if not self._metric._variables:
+            raise ValueError(f"{self.name}: expected an update first: outputs are not yet known")
+        given = as_array(value, self.dtype)
+        if given.shape != self.shape:
+            raise ValueError(f"{self.name}: expected shape {self.shape}, got {given.shape}")
+        columns = given.reshape(len(self._order), -1)[self._order]
+        # Positive targets are the second and fourth of the counts, scores above the last two.
+        histogram = self._metric._variables[0]._data
+        bins = histogram[self._which % 2]
+        bins, columns = (bins[:0:-1], columns[::-1]) if self._which > 1 else (bins[:-1], columns)
+        unknown = np.isnan(columns)
+        bins[...], histogram[2] = 0, 0
+        bins[..., 0] = np.diff(np.where(unknown, 0, columns), axis=0, prepend=0)
+        histogram[2, 0, :, 0] = unknown.any(axis=0)
+        return self
+
+
+# In the order in which `_counts_at` gives them.
+_COUNTS = ("true_negatives", "false_negatives", "false_positives", "true_positives")
+
+
+def _refuse_in_a_trace(metric):
+    if tracing():
+        raise RuntimeError(
+            f"metric {metric.name!r}: its counts are not known inside a traced step; "
+            "compile(run_eagerly=True) lets a step read and assign them"
+        )
+
+
+def _counted(name, what):
     """A property: one of the four counts so far, at each threshold."""
 
     def counts(self):
-        found = self._counts_at(self._levels())[which]
-        return found[:, 0] if found.shape[1] == 1 else found
+        _refuse_in_a_trace(self)
+        Metric.variables.fget(self)  # makes the histogram, if its shape is known
+        return CountVariable(self, name)
 
-    return property(counts, doc=f"The number of {what} at each threshold, so far: an array.")
+    return property(counts, doc=f"The number of {what} at each threshold, so far: a Variable.")
 
 
 class Counting(Metric):
     """Base of the metrics that are computed from the histogram."""
+
+    # The counts that `variables` shows.
+    _shown = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+
+    @property
+    def variables(self):
+        """The counts so far at each threshold: Variables of shape (T,), or (T, outputs)."""
+        _, *others = super().variables or [None]
+        counts = [getattr(self, name) for name in self._shown] if self._variables else []
+        return [*counts, *others]
 
     def _count(self, thresholds, labels, y_pred, sample_weight=None, columns=1):
         """Add a batch to the histogram.
@@ -62,10 +145,10 @@ class Counting(Metric):
         above = counts[:, :0:-1].cumsum(axis=1)[:, ::-1]
         return below[0], below[1], above[0], above[1]
 
-    true_negatives = _counted(0, "negative targets that are predicted negative")
-    false_negatives = _counted(1, "positive targets that are predicted negative")
-    false_positives = _counted(2, "negative targets that are predicted positive")
-    true_positives = _counted(3, "positive targets that are predicted positive")
+    true_negatives = _counted("true_negatives", "negative targets that are predicted negative")
+    false_negatives = _counted("false_negatives", "positive targets that are predicted negative")
+    false_positives = _counted("false_positives", "negative targets that are predicted positive")
+    true_positives = _counted("true_positives", "positive targets that are predicted positive")
 
     def _aligned(self, y_true, y_pred):
         """Labels and outputs of one shape: 0 negative, 1 positive, 2 if target or score is NaN.
@@ -171,6 +254,7 @@ class TrueNegatives(Thresholded):
     """
 
     higher_is_better = True
+    _shown = ("true_negatives",)
 
     def _from_counts(self, tn, fn, fp, tp):
         return tn
@@ -188,6 +272,7 @@ class FalseNegatives(Thresholded):
     """
 
     higher_is_better = False
+    _shown = ("false_negatives",)
 
     def _from_counts(self, tn, fn, fp, tp):
         return fn
@@ -205,6 +290,7 @@ class FalsePositives(Thresholded):
     """
 
     higher_is_better = False
+    _shown = ("false_positives",)
 
     def _from_counts(self, tn, fn, fp, tp):
         return fp
@@ -222,6 +308,7 @@ class TruePositives(Thresholded):
     """
 
     higher_is_better = True
+    _shown = ("true_positives",)
 
     def _from_counts(self, tn, fn, fp, tp):
         return tp
@@ -255,6 +342,7 @@ class Precision(Thresholded):
     """
 
     higher_is_better = True
+    _shown = ("true_positives", "false_positives")
 
     def __init__(self, thresholds=None, top_k=None, class_id=None, name=None, dtype=None):
         super().__init__(thresholds, name, dtype)
@@ -282,6 +370,8 @@ class Recall(Precision):
     >>> metrics.Recall()([[1], [0], [1]], [[0.9], [0.6], [0.2]])
     0.5
     """
+
+    _shown = ("true_positives", "false_negatives")
 
     def _from_counts(self, tn, fn, fp, tp):
         return ratio(tp, tp + fn)
@@ -314,6 +404,7 @@ class FBetaScore(Counting):
     """
 
     higher_is_better = True
+    _shown = ("true_positives", "false_positives", "false_negatives")
     _legal = {
         "average": (None, "micro", "macro", "weighted"),
         "beta": "(0, inf)",

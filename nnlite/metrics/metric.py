@@ -226,7 +226,7 @@ class Metric(Measure):
         dtype = dtype or config.floatx()
         initializer = initializers.get("zeros" if initializer is None else initializer)
         values = initializers.draw(initializer, tuple(shape), dtype)
-        variable = MetricVariable(values, False, f"{self.name}/{name or 'variable'}", dtype)
+        variable = MetricVariable(values, False, name or "variable", dtype)
         self._variables.append(variable)
         return variable
 
@@ -315,7 +315,7 @@ def as_logged(value):
 def _halves(variable):
     """The two halves of a vector as Variables in the same memory."""
     for name, part in zip(("total", "count"), np.split(variable._data, 2)):
-        half = MetricVariable(part, False, f"{variable.name}/{name}", variable.dtype)
+        half = MetricVariable(part, False, name, variable.dtype)
         half._data = part
         yield half
 
