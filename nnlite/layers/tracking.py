@@ -5,13 +5,12 @@ import math
 import numbers
 from types import FunctionType, MethodType
 
-from nnlite import config, initializers, regularizers
+from nnlite import initializers, regularizers
 from nnlite.checks import MOST_ELEMENTS
 from nnlite.configurable import Configurable, structure_version
-from nnlite.engine.tensor import DTYPES, Variable
+from nnlite.engine.tensor import Variable, dtype_of
 from nnlite.layers.building import here
 from nnlite.metrics.metric import Metric
-from nnlite.ops.operands import dtype_of
 from nnlite.tree import flatten
 
 
@@ -126,7 +125,7 @@ class Tracked(Configurable):
         if constraint is not None:
             raise ValueError(f"layer {self.name!r}: constraints are not supported")
         shape = _checked_shape(shape)
-        dtype = config.floatx() if dtype is None else dtype_of(dtype, DTYPES)
+        dtype = dtype_of(dtype)
         initializer = "glorot_uniform" if initializer is None else initializer
         if here.calling is self and self._output_shape is not None:
             raise ValueError(

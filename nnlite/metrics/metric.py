@@ -7,7 +7,7 @@ import numpy as np
 from nnlite import config, initializers, ops
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.symbolic import Symbol
-from nnlite.engine.tensor import Tensor, Variable
+from nnlite.engine.tensor import Tensor, Variable, dtype_of
 from nnlite.losses.loss import (
     Loss,
     Measure,
@@ -223,7 +223,7 @@ class Metric(Measure):
         Variable
             Its `assign`, `assign_add` and `assign_sub` take tensors.
         """
-        dtype = dtype or config.floatx()
+        dtype = dtype_of(dtype)
         initializer = initializers.get("zeros" if initializer is None else initializer)
         values = initializers.draw(initializer, tuple(shape), dtype)
         variable = MetricVariable(values, False, name or "variable", dtype)
