@@ -43,6 +43,7 @@ OUT_OF_RANGE = [
     *((cls, {"rho": x}) for cls in (RMSprop, Adadelta) for x in (1.0, -0.1)),
     *((cls, {"beta_1": 1.0}) for cls in (Adam, AdamW, Adamax, Nadam, Lion)),
     *((cls, {"beta_2": -0.5}) for cls in (Adam, AdamW, Adamax, Nadam, Lion)),
+    (Lion, {"beta_1": 0.0}),
     *((cls, {"epsilon": -1e-7}) for cls in (RMSprop, Adagrad, Adadelta, Adam, Adamax, Nadam)),
     *((cls, {"initial_accumulator_value": -1}) for cls in (Adagrad, Ftrl)),
     (Ftrl, {"beta": -1}),
