@@ -16,7 +16,7 @@ def as_tensors(inputs):
     if isinstance(inputs, Tensor):
         return inputs
     if isinstance(inputs, dict):
-        return {key: as_tensors(x) for key, x in inputs.items()}
+        return {key: x if x is None else as_tensors(x) for key, x in inputs.items()}
     if isinstance(inputs, (list, tuple)) and _has_arrays(inputs):
         return [x if x is None else as_tensors(x) for x in inputs]
     if isinstance(inputs, Tracked):

@@ -405,6 +405,23 @@ def test_layers_and_models_of_several_named_inputs_are_parts_of_models():
     )
 
 
+@pytest.mark.parametrize("pack", [lambda x: {"x": x, "mask": None}, lambda x: [x, None]])
+def test_an_input_that_is_left_out_is_none_in_a_dict_and_in_a_list(pack):
+    class Masked(Layer):
+        def build(self, input_shape):
+            self.shapes = input_shape
+
+        def call(self, inputs):
+            x, mask = inputs.values() if isinstance(inputs, dict) else inputs
+            return x if mask is None else x * mask
+
+    layer = Masked()
+    assert np.array_equal(layer(pack(X)), X)
+    assert layer.shapes == pack((None, 3))
+    x = keras.Input((3,))
+    assert np.array_equal(keras.Model(x, layer(pack(x))).predict(X), X)
+
+
 def test_inputs_that_are_missing_or_have_no_shape_are_named():
     class Wrong(Mix):
         def build(self, x_shape, units):
