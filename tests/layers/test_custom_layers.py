@@ -354,6 +354,12 @@ def test_wrong_arguments_of_layers_are_named(wrong, error, message):
     assert Layer().add_weight(3).shape == (3,)
 
 
+def test_weights_that_are_no_real_numbers_begin_at_0():
+    for dtype in ("int32", "int64", "bool"):
+        assert not np.any(Layer().add_weight((50,), dtype=dtype, trainable=False))
+    assert np.all(Layer().add_weight((50,), dtype="float64"))
+
+
 # Several inputs
 
 
