@@ -9,6 +9,7 @@ from nnlite.layers.tracking import Tracked
 from nnlite.tree import map_structure
 
 NOT_GIVEN = inspect.Parameter.empty
+_REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def as_tensors(inputs):
@@ -69,7 +70,7 @@ def check_arguments(layer, args, kwargs):
 
 def shapes_by_name(layer, args, kwargs):
     """The shapes for a layer's `build` that takes several, by the names of its arguments: x_shape
-    is that of what `call` takes as x. Empty for a `build` that takes one.
+    is that of what `call` takes as x. Empty for a `build` that asks for one.
 
     Parameters
     ----------
@@ -77,18 +78,22 @@ def shapes_by_name(layer, args, kwargs):
     args, kwargs : tuple and dict
         The arguments of `call`.
     """
-    names = [*inspect.signature(layer.build).parameters]
-    if len(names) < 2:
+    asked = [p for p in inspect.signature(layer.build).parameters.values() if p.kind not in _REST]
+    if len(asked) < 2:
         return {}
     taken = inspect.signature(layer.call)
-    given, shapes = taken.bind(*args, **kwargs).arguments, {}
-    for name in names:
-        x = name.removesuffix("_shape")
-        if x == name or x not in taken.parameters:
-            raise ValueError(
-                f"build: expected arguments such as {next(iter(taken.parameters))}_shape, for the "
-                f"shape of an argument of call{taken}, got {name!r}"
-            )
-        if x in given:
-            shapes[name] = shapes_of_batches(as_tensors(given[x]))
-    return shapes
+    names = {p.name: p.name.removesuffix("_shape") for p in asked}
+    wrong = [name for name, x in names.items() if x == name or x not in taken.parameters]
+    if wrong and sum(p.default is p.empty for p in asked) < 2:
+        return {}
+    if wrong:
+        raise ValueError(
+            f"build: expected arguments such as {next(iter(taken.parameters))}_shape, for the "
+            f"shape of an argument of call{taken}, got {wrong[0]!r}"
+        )
+    given = taken.bind_partial(*args, **kwargs).arguments
+    return {
+        name: shapes_of_batches(as_tensors(given[x]))
+        for name, x in names.items()
+        if given.get(x) is not None
+    }

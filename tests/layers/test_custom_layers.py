@@ -400,6 +400,27 @@ def test_inputs_may_be_given_by_name_and_each_has_its_shape_in_build(call):
     np.testing.assert_allclose(y, X @ mix.kernel.numpy() + 2, rtol=1e-6)
 
 
+def test_a_build_that_asks_for_one_shape_gets_that_of_the_first_input():
+    class First(Mix):
+        def build(self, input_shape, units=4, **settings):
+            super().build(x_shape=input_shape, y_shape=(None, units))
+
+    class Optional(Mix):
+        def build(self, x_shape, y_shape=None):
+            self.shapes = x_shape, y_shape
+
+        def call(self, x, y, training):
+            return x
+
+    for given, shape in ((X, (None, 3)), (None, None)):
+        optional = Optional()
+        optional(X, given, training=True)
+        assert optional.shapes == ((None, 3), shape)
+    first = First()
+    first(X, Y)
+    assert first.shapes == ((None, 3), (None, 4))
+
+
 def test_layers_and_models_of_several_named_inputs_are_parts_of_models():
     x, y = keras.Input((3,)), keras.Input((4,))
     mix, mixed = Mix(), Mixed()
