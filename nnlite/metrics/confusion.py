@@ -19,29 +19,26 @@ from nnlite.losses.loss import as_outputs, beside, check_labels, equal_shapes, w
 from nnlite.metrics.metric import Metric, MetricVariable
 
 
-class CountVariable(MetricVariable):
-    """One of the four counts at each threshold, as a Variable: computed from the histogram whenever
-    it is read. An assignment changes the histogram.
+class ComputedVariable(MetricVariable):
+    """A Variable that is computed from the sums of a metric whenever it is read; an assignment
+    changes the sums. A subclass says how: `_read()` and `_write(sums, values)`.
 
     Parameters
     ----------
-    metric : Counting
-    name : {'true_negatives', 'false_negatives', 'false_positives', 'true_positives'}
+    metric : Metric
+        One with `_running` sums.
+    name : str
     """
 
     def __init__(self, metric, name):
-        self._metric, self._which = metric, _COUNTS.index(name)
-        self._order = np.argsort(metric._levels(), kind="stable")
-        counts = self._read()
-        super().__init__(counts[:, 0] if counts.shape[1] == 1 else counts, False, name)
-
-    def _read(self):
-        counts = self._metric._counts_at(self._order)[self._which]
-        return counts[np.argsort(self._order)]
+        _refuse_in_a_trace(metric, name)
+        self._metric = metric
+        Metric.variables.fget(metric)  # makes the sums, if their shapes are known
+        super().__init__(self._read(), False, name)
 
     @property
     def _data(self):
-        self._values[...] = self._read().reshape(self.shape)
+        self._values[...] = self._read()
         return self._values
 
     @_data.setter
@@ -49,7 +46,7 @@ class CountVariable(MetricVariable):
         self._values = values
 
     def assign(self, value):
-        """Change the histogram so that these are its counts.
+        """Change the sums so that these are the values.
 
         Parameters
         ----------
@@ -60,45 +57,64 @@ class CountVariable(MetricVariable):
         -------
         self
         """
-        _refuse_in_a_trace(self._metric)
+        _refuse_in_a_trace(self._metric, self.name)
         if not self._metric._variables:
             raise ValueError(f"{self.name}: expected an update first: outputs are not yet known")
         given = as_array(value, self.dtype)
         if given.shape != self.shape:
             raise ValueError(f"{self.name}: expected shape {self.shape}, got {given.shape}")
-        columns = given.reshape(len(self._order), -1)[self._order]
-        # Positive targets are the second and fourth of the counts, scores above the last two.
-        histogram = self._metric._variables[0]._data
-        bins = histogram[self._which % 2]
-        bins, columns = (bins[:0:-1], columns[::-1]) if self._which > 1 else (bins[:-1], columns)
-        unknown = np.isnan(columns)
-        bins[...], histogram[2] = 0, 0
-        bins[..., 0] = np.diff(np.where(unknown, 0, columns), axis=0, prepend=0)
-        histogram[2, 0, :, 0] = unknown.any(axis=0)
+        self._write(self._metric._variables[0]._data, given)
         return self
+
+
+def _refuse_in_a_trace(metric, name):
+    if tracing():
+        raise RuntimeError(
+            f"metric {metric.name!r}: {name} is not known inside a traced step; "
+            "compile(run_eagerly=True) lets a step read and assign it"
+        )
+
+
+class CountVariable(ComputedVariable):
+    """One of the four counts at each threshold.
+
+    Parameters
+    ----------
+    metric : Counting
+    name : {'true_negatives', 'false_negatives', 'false_positives', 'true_positives'}
+    """
+
+    def __init__(self, metric, name):
+        self._which = _COUNTS.index(name)
+        self._order = np.argsort(metric._levels(), kind="stable")
+        super().__init__(metric, name)
+
+    def _read(self):
+        counts = self._metric._counts_at(self._order)[self._which][np.argsort(self._order)]
+        return counts[:, 0] if counts.shape[1] == 1 else counts
+
+    def _write(self, sums, values):
+        counts = values.reshape(len(self._order), -1)[self._order]
+        unknown = np.isnan(counts)
+        # Positive targets are the second and fourth of the counts, scores above the last two.
+        bins = sums[self._which % 2]
+        bins, counts = (bins[:0:-1], counts[::-1]) if self._which > 1 else (bins[:-1], counts)
+        bins[...], sums[2] = 0, 0
+        bins[..., 0] = np.diff(np.where(np.isnan(counts), 0, counts), axis=0, prepend=0)
+        sums[2, 0, :, 0] = unknown.any(axis=0)
 
 
 # In the order in which `_counts_at` gives them.
 _COUNTS = ("true_negatives", "false_negatives", "false_positives", "true_positives")
 
 
-def _refuse_in_a_trace(metric):
-    if tracing():
-        raise RuntimeError(
-            f"metric {metric.name!r}: its counts are not known inside a traced step; "
-            "compile(run_eagerly=True) lets a step read and assign them"
-        )
-
-
 def _counted(name, what):
     """A property: one of the four counts so far, at each threshold."""
 
-    def counts(self):
-        _refuse_in_a_trace(self)
-        Metric.variables.fget(self)  # makes the histogram, if its shape is known
-        return CountVariable(self, name)
-
-    return property(counts, doc=f"The number of {what} at each threshold, so far: a Variable.")
+    return property(
+        lambda self: CountVariable(self, name),
+        doc=f"The number of {what} at each threshold, so far: a Variable.",
+    )
 
 
 class Counting(Metric):

@@ -65,13 +65,27 @@ def test_counts_of_several_outputs_have_a_column_each_and_carry_what_is_unknown(
 def test_counts_are_refused_inside_a_traced_step():
     class Counted(metrics.Recall):
         def update_state(self, y_true, y_pred, sample_weight=None):
-            self.true_positives.assign_add([1.0])
+            (counts or self.variables)[0].assign([1.0])
 
     model = nnlite.Sequential([nnlite.layers.Dense(1, input_shape=(1,))])
     model.compile("sgd", "mse", metrics=[Counted()])
-    with pytest.raises(RuntimeError, match="counts are not known inside a traced step"):
-        model.evaluate(np.ones((2, 1)), np.ones((2, 1)), verbose=0)
+    for counts in [], metrics.Recall().variables:
+        with pytest.raises(RuntimeError, match="true_positives is not known inside a traced"):
+            model.evaluate(np.ones((2, 1)), np.ones((2, 1)), verbose=0)
 
 
 def test_area_of_precision_recall_is_0_where_weights_are_negative():
     assert metrics.AUC(3, curve="PR")([0, 0, 1, 1], [0, 0.5, 0.3, 0.9], [-1, -2, -3, -4]) == 0
+
+
+def test_confusion_matrix_of_an_overlap_can_be_read_and_carried_to_another_metric():
+    metric, other = metrics.MeanIoU(3), metrics.MeanIoU(3)
+    metric.update_state([0, 1, 1, 2, 2, 2], [0, 1, 2, 2, 2, 0], [1, 2, 3, 4, 5, 0.5])
+    (matrix,) = metric.variables
+    assert matrix.name == "total_confusion_matrix"
+    assert matrix.numpy().tolist() == [[1, 0, 0], [0, 2, 3], [0.5, 0, 9]]
+    assert np.array_equal(matrix, metric.total_cm)
+    other.variables[0].assign(matrix)
+    assert other.result() == metric.result() > 0
+    with pytest.raises(ValueError, match=r"expected shape \(3, 3\), got \(3,\)"):
+        matrix.assign(np.zeros(3))
