@@ -109,22 +109,9 @@ __all__ = [
 float32, float64, int32, int64 = "float32", "float64", "int32", "int32"
 newaxis, print = None, print
 shape, rank, size = backend.shape, backend.ndim, backend.count_params
-broadcast_to, clip_by_value, expand_dims = ops.broadcast_to, ops.clip, ops.expand_dims
+broadcast_to, cast, clip_by_value = ops.broadcast_to, ops.cast, ops.clip
 matmul, ones_like, zeros_like = ops.matmul, ops.ones_like, ops.zeros_like
-squeeze, stack, where = ops.squeeze, ops.stack, ops.where
-
-
-def cast(x, dtype):
-    """`x` in another dtype, without a gradient.
-
-    Parameters
-    ----------
-    x : tensor
-    dtype : str or NumPy's dtype
-        Any type of integers is int32.
-    """
-    kind = np.dtype(dtype)
-    return ops.cast(x, "int32" if kind.kind in "iu" else kind.name)
+expand_dims, squeeze, stack, where = ops.expand_dims, ops.squeeze, ops.stack, ops.where
 
 
 def concat(values, axis):

@@ -14,6 +14,36 @@ DTYPES = (*REALS, "int32")
 NAMES = {np.dtype(name): name for name in DTYPES}
 
 
+def dtype_of(dtype, among=DTYPES):
+    """The dtype of tensors for what NumPy or Keras call one: 'int32' for integers of any size.
+    Truth values are real numbers, 1 and 0, as comparisons give them.
+
+    Parameters
+    ----------
+    dtype : str, type or NumPy's dtype, or None
+        None, float and bool are `floatx()`.
+    among : tuple of str, default those of tensors
+        What is allowed.
+    """
+    if dtype.__class__ is str and dtype in among:
+        return dtype
+    name = config.floatx() if dtype is None or dtype is float or is_truth(dtype) else None
+    if name is None and isinstance(dtype, (str, type, np.dtype)):
+        try:
+            kind = np.dtype(dtype)
+            name = "int32" if kind.kind in "iu" else kind.name
+        except (TypeError, ValueError):
+            pass
+    if name not in among:
+        raise ValueError(f"dtype: expected one of {', '.join(among)}, got {dtype!r}")
+    return name
+
+
+def is_truth(dtype):
+    """Whether a dtype, as `dtype_of` takes it, is that of truth values."""
+    return isinstance(dtype, (str, type, np.dtype)) and dtype in ("bool", bool, np.bool_)
+
+
 class ArgmaxGradient(NamedTuple):
     """The sparse form of a gradient that is zero except where a maximum was selected.
 
@@ -272,8 +302,8 @@ def as_array(value, dtype=None):
     refuse_masked("Tensor", value)
     if dtype is None:
         dtype = config.floatx() if array.dtype.kind == "f" else "int32"
-    if not isinstance(dtype, (str, np.dtype)) or dtype not in DTYPES:
-        raise ValueError(f"Tensor: expected a dtype of {', '.join(DTYPES)}, got {dtype!r}")
+    elif not isinstance(dtype, (str, np.dtype)) or dtype not in DTYPES:
+        array, dtype = array != 0 if is_truth(dtype) else array, dtype_of(dtype)
     if dtype == "int32" and array.dtype.kind in "iu" and array.dtype != np.int32 and array.size:
         if array.max() > np.iinfo(np.int32).max or array.min() < np.iinfo(np.int32).min:
             raise ValueError("Tensor: an integer is outside of int32's range")

@@ -4,11 +4,10 @@ import math
 
 import numpy as np
 
-from nnlite import config
-from nnlite.checks import check_choice, check_number, check_setting, is_number
+from nnlite.checks import check_number, check_setting, is_number
 from nnlite.config import next_seed
 from nnlite.configurable import Configurable
-from nnlite.engine.tensor import DTYPES, Tensor
+from nnlite.engine.tensor import Tensor, dtype_of
 
 
 def compute_fans(shape):
@@ -74,8 +73,7 @@ class Initializer(Configurable):
         -------
         Tensor
         """
-        dtype = config.floatx() if dtype is None else dtype
-        check_choice("dtype", dtype, DTYPES, type(self).__name__)
+        dtype = dtype_of(dtype)
         if seed is not None:
             check_setting("seed", seed, "int [0, inf)", type(self).__name__)
         return self._draw(_shape(shape, type(self).__name__), dtype, seed)

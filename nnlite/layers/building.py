@@ -150,7 +150,7 @@ def _build(build, layer, args, kwargs):
 def as_shapes(given):
     """A shape as a tuple, or lists and dicts of them; a TypeError for anything else."""
     if isinstance(given, dict):
-        return {key: as_shapes(shape) for key, shape in given.items()}
+        return {key: shape and as_shapes(shape) for key, shape in given.items()}
     if isinstance(given, (list, tuple)):
         if all(n is None or isinstance(n, (int, np.integer)) for n in given):
             return tuple(n if n is None else int(n) for n in given)

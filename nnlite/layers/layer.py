@@ -15,6 +15,14 @@ from nnlite.engine.dispatch import Recording
 from nnlite.engine.symbolic import Node, Symbol, is_symbolic, symbolic_call, symbols_of
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.errors import did_you_mean, prefixed
+from nnlite.layers.arguments import (
+    NOT_GIVEN,
+    as_tensors,
+    check_arguments,
+    first_by_name,
+    shapes_by_name,
+    shapes_of_batches,
+)
 from nnlite.layers.building import (
     as_shapes,
     built_once,
@@ -32,8 +40,9 @@ class Layer(Tracked):
     """A part of a model: settings, weights, and a function of tensors.
 
     To write a layer, define `call(self, x)` with `nnlite.ops`. If it has weights, define also
-    `build(self, input_shape)` and make them there with `add_weight`. The constructor's arguments
-    are recorded automatically, for `get_config` and copies.
+    `build(self, input_shape)` and make them there with `add_weight`; of a `call(self, x, y)` that
+    may be `build(self, x_shape, y_shape)`. The constructor's arguments are recorded automatically,
+    for `get_config` and copies.
 
     Parameters
     ----------
@@ -355,13 +364,14 @@ class Layer(Tracked):
         return {k: v for k, v in self.__dict__.items() if k not in _OF_CALLS}
 
     @config.isolated
-    def __call__(self, inputs, *args, training=None, **kwargs):
+    def __call__(self, inputs=NOT_GIVEN, *args, training=None, **kwargs):
         """Build the layer at the first call, and return its result.
 
         Parameters
         ----------
         inputs : tensor or array-like, or a list or dict of them
-            On symbols (`Input`) the call is recorded, for a functional `Model`.
+            On symbols (`Input`) the call is recorded, for a functional `Model`. It may also be
+            given by the name that it has in `call`.
         *args
             Further positional arguments of `call`.
         training : bool, optional
@@ -369,6 +379,8 @@ class Layer(Tracked):
         **kwargs
             Further arguments of `call`.
         """
+        if inputs is NOT_GIVEN:
+            inputs = first_by_name(self, kwargs)
         if inputs.__class__ is Symbol or is_symbolic((inputs, args, kwargs)):
             if training is not None:
                 kwargs["training"] = training
@@ -376,7 +388,7 @@ class Layer(Tracked):
             self._record_call(symbols_of(outputs)[0].node)
             return outputs
         if args or kwargs:
-            self._check_arguments(args, kwargs)
+            check_arguments(self, args, kwargs)
         if training is not None and training.__class__ is not bool:
             training = self._flag(training)
         caller, training = here.calling, here.training if training is None else training
@@ -385,9 +397,9 @@ class Layer(Tracked):
             here.made = []
         try:
             with dispatch.scope(self.name):
-                inputs = _as_tensors(inputs)
+                inputs = as_tensors(inputs)
                 if not self.built:
-                    self._build_for(inputs)
+                    self._build_for(inputs, *args, **kwargs)
                 elif self._takes is not None:
                     self._check_shapes(map_structure(lambda x: x.shape, inputs, Tensor))
                 if self._takes_training():
@@ -413,12 +425,13 @@ class Layer(Tracked):
             got = "shape" if is_shape(shapes) else "several tensors, of shapes"
             raise ValueError(f"expected {words}, got {got} {shapes}")
 
-    def _build_for(self, inputs):
-        transaction(None, self._build_if_unbuilt, inputs)
+    def _build_for(self, inputs, *args, **kwargs):
+        transaction(None, self._build_if_unbuilt, inputs, args, kwargs)
 
-    def _build_if_unbuilt(self, inputs):
+    def _build_if_unbuilt(self, inputs, args, kwargs):
         if not self.built and not is_building(self):
-            self.build(map_structure(_shape_of_batches, inputs, Tensor))
+            several = shapes_by_name(self, (inputs, *args), kwargs) if args or kwargs else {}
+            self.build(**several) if several else self.build(shapes_of_batches(inputs))
             self.built = True
 
     def _refuse_made_in_call(self, made):
@@ -433,18 +446,6 @@ class Layer(Tracked):
                     "with new weights and training would change none: make it once, in `__init__` "
                     f"or `build`, and keep it as an attribute (self.{layer.name} = ...)"
                 )
-
-    def _check_arguments(self, args, kwargs):
-        """Raise a TypeError if `call` does not take these beside its inputs."""
-        signature = inspect.signature(self.call)
-        given = {"training": None, **kwargs} if self._takes_training() else kwargs
-        try:
-            signature.bind(None, *args, **given)
-        except TypeError as error:
-            raise TypeError(
-                f"layer {self.name!r} ({type(self).__name__}): expected the arguments of "
-                f"call{signature}: {error}"
-            ) from None
 
     def _flag(self, training):
         """`training` as a bool."""
@@ -467,34 +468,3 @@ class Layer(Tracked):
 _SELDOM_GIVEN = frozenset(["activity_regularizer", "batch_shape", "input_dim", "input_shape"])
 # Attributes that copies begin without.
 _OF_CALLS = frozenset(["_added", "_node", "_run", "_version"])
-
-
-def _shape_of_batches(x):
-    return (None, *x.shape[1:]) if x.shape else ()
-
-
-def _as_tensors(inputs):
-    """The inputs of a call as a tensor; as lists or dicts of tensors if several were given."""
-    if isinstance(inputs, Tensor):
-        return inputs
-    if isinstance(inputs, dict):
-        return {key: _as_tensors(x) for key, x in inputs.items()}
-    if isinstance(inputs, (list, tuple)) and _has_arrays(inputs):
-        return [x if x is None else _as_tensors(x) for x in inputs]
-    if isinstance(inputs, Layer):
-        raise TypeError(
-            f"expected a tensor, got the layer {inputs!r}: a layer is called on the result of "
-            "another, as in Dense(2)(Dense(3)(x)); or put both into a Sequential"
-        )
-    return convert_to_tensor(inputs)
-
-
-def _has_arrays(values):
-    """Whether there is an array or tensor in lists, tuples and dicts."""
-    values = values.values() if isinstance(values, dict) else values
-    return any(
-        _has_arrays(x)
-        if isinstance(x, (list, tuple, dict))
-        else isinstance(x, (Tensor, np.ndarray, Layer))
-        for x in values
-    )

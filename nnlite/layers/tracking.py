@@ -5,13 +5,12 @@ import math
 import numbers
 from types import FunctionType, MethodType
 
-from nnlite import config, constraints, initializers, regularizers
+from nnlite import constraints, initializers, regularizers
 from nnlite.checks import MOST_ELEMENTS
 from nnlite.configurable import Configurable, structure_version
-from nnlite.engine.tensor import DTYPES, Variable
+from nnlite.engine.tensor import Variable, dtype_of, is_truth
 from nnlite.layers.building import here
 from nnlite.metrics.metric import Metric
-from nnlite.ops.operands import dtype_of
 from nnlite.tree import flatten
 
 
@@ -97,7 +96,7 @@ class Tracked(Configurable):
     def add_weight(
         self,
         shape=(),
-        initializer="glorot_uniform",
+        initializer=None,
         dtype=None,
         trainable=True,
         regularizer=None,
@@ -109,8 +108,9 @@ class Tracked(Configurable):
         Parameters
         ----------
         shape : tuple of int, default ()
-        initializer : str, Initializer or function of a shape, default 'glorot_uniform'
-        dtype : {'float32', 'float64'}, default `floatx()`
+        initializer : str, Initializer or function of a shape, optional
+            By default 'glorot_uniform' for real numbers; 'zeros' for integers and truth values.
+        dtype : {'float32', 'float64', 'int32'}, default `floatx()`
         trainable : bool, default True
             Whether training changes the weight.
         regularizer : str, Regularizer or function of the weight, optional
@@ -124,8 +124,10 @@ class Tracked(Configurable):
         Variable
         """
         shape = _checked_shape(shape)
-        dtype = config.floatx() if dtype is None else dtype_of(dtype, DTYPES)
-        initializer = "glorot_uniform" if initializer is None else initializer
+        if initializer is None:
+            whole = is_truth(dtype) or dtype_of(dtype) == "int32"
+            initializer = "zeros" if whole else "glorot_uniform"
+        dtype = dtype_of(dtype)
         if here.calling is self and self._output_shape is not None:
             raise ValueError(
                 f"add_weight: {name!r} would be made in each `call`, and training would change "

@@ -13,23 +13,122 @@ counts is NaN, the value is NaN.
 import numpy as np
 
 from nnlite import ops
-from nnlite.engine.tensor import Tensor
+from nnlite.engine.dispatch import tracing
+from nnlite.engine.tensor import Tensor, as_array
 from nnlite.losses.loss import as_outputs, beside, check_labels, equal_shapes, weights_like
-from nnlite.metrics.metric import Metric
+from nnlite.metrics.metric import Metric, MetricVariable
 
 
-def _counted(which, what):
+class ComputedVariable(MetricVariable):
+    """A Variable that is computed from the sums of a metric whenever it is read; an assignment
+    changes the sums. A subclass says how: `_read()` and `_write(sums, values)`.
+
+    Parameters
+    ----------
+    metric : Metric
+        One with `_running` sums.
+    name : str
+    """
+
+    def __init__(self, metric, name):
+        _refuse_in_a_trace(metric, name)
+        self._metric = metric
+        Metric.variables.fget(metric)  # makes the sums, if their shapes are known
+        super().__init__(self._read(), False, name)
+
+    @property
+    def _data(self):
+        self._values[...] = self._read()
+        return self._values
+
+    @_data.setter
+    def _data(self, values):
+        self._values = values
+
+    def assign(self, value):
+        """Change the sums so that these are the values.
+
+        Parameters
+        ----------
+        value : tensor or array-like
+            Of the same shape.
+
+        Returns
+        -------
+        self
+        """
+        _refuse_in_a_trace(self._metric, self.name)
+        if not self._metric._variables:
+            raise ValueError(f"{self.name}: expected an update first: outputs are not yet known")
+        given = as_array(value, self.dtype)
+        if given.shape != self.shape:
+            raise ValueError(f"{self.name}: expected shape {self.shape}, got {given.shape}")
+        self._write(self._metric._variables[0]._data, given)
+        return self
+
+
+def _refuse_in_a_trace(metric, name):
+    if tracing():
+        raise RuntimeError(
+            f"metric {metric.name!r}: {name} is not known inside a traced step; "
+            "compile(run_eagerly=True) lets a step read and assign it"
+        )
+
+
+class CountVariable(ComputedVariable):
+    """One of the four counts at each threshold.
+
+    Parameters
+    ----------
+    metric : Counting
+    name : {'true_negatives', 'false_negatives', 'false_positives', 'true_positives'}
+    """
+
+    def __init__(self, metric, name):
+        self._which = _COUNTS.index(name)
+        self._order = np.argsort(metric._levels(), kind="stable")
+        super().__init__(metric, name)
+
+    def _read(self):
+        counts = self._metric._counts_at(self._order)[self._which][np.argsort(self._order)]
+        return counts[:, 0] if counts.shape[1] == 1 else counts
+
+    def _write(self, sums, values):
+        counts = values.reshape(len(self._order), -1)[self._order]
+        unknown = np.isnan(counts)
+        # Positive targets are the second and fourth of the counts, scores above the last two.
+        bins = sums[self._which % 2]
+        bins, counts = (bins[:0:-1], counts[::-1]) if self._which > 1 else (bins[:-1], counts)
+        bins[...], sums[2] = 0, 0
+        bins[..., 0] = np.diff(np.where(np.isnan(counts), 0, counts), axis=0, prepend=0)
+        sums[2, 0, :, 0] = unknown.any(axis=0)
+
+
+# In the order in which `_counts_at` gives them.
+_COUNTS = ("true_negatives", "false_negatives", "false_positives", "true_positives")
+
+
+def _counted(name, what):
     """A property: one of the four counts so far, at each threshold."""
 
-    def counts(self):
-        found = self._counts_at(self._levels())[which]
-        return found[:, 0] if found.shape[1] == 1 else found
-
-    return property(counts, doc=f"The number of {what} at each threshold, so far: an array.")
+    return property(
+        lambda self: CountVariable(self, name),
+        doc=f"The number of {what} at each threshold, so far: a Variable.",
+    )
 
 
 class Counting(Metric):
     """Base of the metrics that are computed from the histogram."""
+
+    # The counts that `variables` shows.
+    _shown = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+
+    @property
+    def variables(self):
+        """The counts so far at each threshold: Variables of shape (T,), or (T, outputs)."""
+        _, *others = super().variables or [None]
+        counts = [getattr(self, name) for name in self._shown] if self._variables else []
+        return [*counts, *others]
 
     def _count(self, thresholds, labels, y_pred, sample_weight=None, columns=1):
         """Add a batch to the histogram.
@@ -62,10 +161,10 @@ class Counting(Metric):
         above = counts[:, :0:-1].cumsum(axis=1)[:, ::-1]
         return below[0], below[1], above[0], above[1]
 
-    true_negatives = _counted(0, "negative targets that are predicted negative")
-    false_negatives = _counted(1, "positive targets that are predicted negative")
-    false_positives = _counted(2, "negative targets that are predicted positive")
-    true_positives = _counted(3, "positive targets that are predicted positive")
+    true_negatives = _counted("true_negatives", "negative targets that are predicted negative")
+    false_negatives = _counted("false_negatives", "positive targets that are predicted negative")
+    false_positives = _counted("false_positives", "negative targets that are predicted positive")
+    true_positives = _counted("true_positives", "positive targets that are predicted positive")
 
     def _aligned(self, y_true, y_pred):
         """Labels and outputs of one shape: 0 negative, 1 positive, 2 if target or score is NaN.
@@ -171,6 +270,7 @@ class TrueNegatives(Thresholded):
     """
 
     higher_is_better = True
+    _shown = ("true_negatives",)
 
     def _from_counts(self, tn, fn, fp, tp):
         return tn
@@ -188,6 +288,7 @@ class FalseNegatives(Thresholded):
     """
 
     higher_is_better = False
+    _shown = ("false_negatives",)
 
     def _from_counts(self, tn, fn, fp, tp):
         return fn
@@ -205,6 +306,7 @@ class FalsePositives(Thresholded):
     """
 
     higher_is_better = False
+    _shown = ("false_positives",)
 
     def _from_counts(self, tn, fn, fp, tp):
         return fp
@@ -222,6 +324,7 @@ class TruePositives(Thresholded):
     """
 
     higher_is_better = True
+    _shown = ("true_positives",)
 
     def _from_counts(self, tn, fn, fp, tp):
         return tp
@@ -255,6 +358,7 @@ class Precision(Thresholded):
     """
 
     higher_is_better = True
+    _shown = ("true_positives", "false_positives")
 
     def __init__(self, thresholds=None, top_k=None, class_id=None, name=None, dtype=None):
         super().__init__(thresholds, name, dtype)
@@ -282,6 +386,8 @@ class Recall(Precision):
     >>> metrics.Recall()([[1], [0], [1]], [[0.9], [0.6], [0.2]])
     0.5
     """
+
+    _shown = ("true_positives", "false_negatives")
 
     def _from_counts(self, tn, fn, fp, tp):
         return ratio(tp, tp + fn)
@@ -314,6 +420,7 @@ class FBetaScore(Counting):
     """
 
     higher_is_better = True
+    _shown = ("true_positives", "false_positives", "false_negatives")
     _legal = {
         "average": (None, "micro", "macro", "weighted"),
         "beta": "(0, inf)",

@@ -162,7 +162,8 @@ def _area_of_precision_recall(tn, fn, fp, tp):
     intercept = tp[1:] - slope * positives[1:]
     both = (positives[:-1] > 0) & (positives[1:] > 0)
     steps = np.log(np.where(both, ratio(positives[:-1], positives[1:]), 1.0))
-    return ratio(slope * (found + intercept * steps), (tp + fn)[1:]).sum(axis=0)
+    targets = np.maximum((tp + fn)[1:], 0)  # negative weights count nothing
+    return ratio(slope * (found + intercept * steps), targets).sum(axis=0)
 
 
 class _BestGiven(Counting):

@@ -7,7 +7,7 @@ import numpy as np
 from nnlite import config, initializers, ops
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.symbolic import Symbol
-from nnlite.engine.tensor import Tensor, Variable
+from nnlite.engine.tensor import Tensor, Variable, dtype_of
 from nnlite.losses.loss import (
     Loss,
     Measure,
@@ -223,10 +223,10 @@ class Metric(Measure):
         Variable
             Its `assign`, `assign_add` and `assign_sub` take tensors.
         """
-        dtype = dtype or config.floatx()
+        dtype = dtype_of(dtype)
         initializer = initializers.get("zeros" if initializer is None else initializer)
         values = initializers.draw(initializer, tuple(shape), dtype)
-        variable = MetricVariable(values, False, f"{self.name}/{name or 'variable'}", dtype)
+        variable = MetricVariable(values, False, name or "variable", dtype)
         self._variables.append(variable)
         return variable
 
@@ -315,7 +315,7 @@ def as_logged(value):
 def _halves(variable):
     """The two halves of a vector as Variables in the same memory."""
     for name, part in zip(("total", "count"), np.split(variable._data, 2)):
-        half = MetricVariable(part, False, f"{variable.name}/{name}", variable.dtype)
+        half = MetricVariable(part, False, name, variable.dtype)
         half._data = part
         yield half
 

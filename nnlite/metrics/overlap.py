@@ -7,8 +7,22 @@ import numpy as np
 from nnlite import ops, warn
 from nnlite.checks import is_number
 from nnlite.losses.loss import as_outputs, beside, broadcasting, check_labels, weights_like
-from nnlite.metrics.confusion import ratio
+from nnlite.metrics.confusion import ComputedVariable, ratio
 from nnlite.metrics.metric import Metric
+
+
+class ConfusionMatrix(ComputedVariable):
+    """How much weight the samples of a label have that are predicted as a class: a Variable of
+    shape (labels, classes)."""
+
+    def _read(self):
+        number = self._metric.num_classes
+        (counts,) = self._metric._sums()
+        return counts.reshape(number + 1, number)[:number]
+
+    def _write(self, sums, values):
+        sums[...] = 0
+        sums[:-1, :, 0, 0] = values
 
 
 class IoU(Metric):
@@ -77,6 +91,17 @@ class IoU(Metric):
 
     def _shapes(self):
         return ((self.num_classes + 1, self.num_classes, 1, 2),)
+
+    @property
+    def total_cm(self):
+        """The confusion matrix so far, a Variable of shape (labels, classes)."""
+        return ConfusionMatrix(self, "total_confusion_matrix")
+
+    @property
+    def variables(self):
+        """The confusion matrix so far, a list of one Variable."""
+        _, *others = super().variables
+        return [self.total_cm, *others]
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_pred = as_outputs(y_pred)

@@ -202,9 +202,9 @@ class Model(Trainer, Layer):
             f"get_layer: no {what}; the model has {len(names)} layers: {', '.join(names)}"
         )
 
-    def _build_for(self, inputs):
+    def _build_for(self, inputs, *args, **kwargs):
         if type(self).build is not Model.build:
-            return super()._build_for(inputs)
+            return super()._build_for(inputs, *args, **kwargs)
         name_apart(self._sublayers)
         # Nothing of its own to build: the layers inside are built as `call` reaches them.
         if isinstance(inputs, Tensor):
@@ -222,8 +222,8 @@ class Model(Trainer, Layer):
         build_by_tracing(self, input_shape)
 
     @config.isolated
-    def __call__(self, inputs, *args, training=None, **kwargs):
-        call = functools.partial(super().__call__, inputs, *args, training=training, **kwargs)
+    def __call__(self, *args, training=None, **kwargs):
+        call = functools.partial(super().__call__, *args, training=training, **kwargs)
         if not self.built:  # the first call builds the layers inside, or none of them
             return transaction(self, self._call_first, call)
         with config.precision(self._precision):

@@ -145,9 +145,9 @@ class Sequential(Model):
             raise TypeError(no_shape(input_shape))
         self._start_from(input_shape[1:])
 
-    def _build_for(self, inputs):
+    def _build_for(self, inputs, *args, **kwargs):
         if isinstance(inputs, Tensor):
-            return super()._build_for(inputs)
+            return super()._build_for(inputs, *args, **kwargs)
         # Several inputs: the layers are built as `call` reaches them.
         if not self._layers:
             raise ValueError(NO_LAYERS)

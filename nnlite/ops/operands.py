@@ -1,5 +1,5 @@
 """Conversion of operands: tensors, arrays, lists and numbers become tensors of one precision. And
-checks of what ops take beside them: numbers, flags, axes, dtypes and keys."""
+checks of what ops take beside them: numbers, flags, axes and keys."""
 
 from numbers import Integral
 
@@ -8,7 +8,7 @@ import numpy as np
 from nnlite import config
 from nnlite.checks import LARGEST_SIZE, is_number
 from nnlite.engine.dispatch import OPS, Op, apply
-from nnlite.engine.tensor import DTYPES, NAMES, REALS, Tensor, as_array
+from nnlite.engine.tensor import NAMES, REALS, Tensor, as_array, dtype_of, is_truth
 
 Op(
     "cast",
@@ -26,12 +26,15 @@ def cast(x, dtype):
     ----------
     x : tensor
         A real tensor of a trace cannot change its precision: a model has one.
-    dtype : {'float32', 'float64', 'int32'}
-        Real numbers are truncated towards zero for 'int32'.
+    dtype : {'float32', 'float64', 'int32'}, or another name, type or NumPy's dtype
+        Real numbers are truncated towards zero for 'int32', which stands for any type of integers.
+        'bool' gives 1 where `x` is not 0, else 0, as real numbers.
     """
-    dtype = dtype_of(dtype, DTYPES)
     if not isinstance(x, Tensor):
         x = constant(x, None)
+    if is_truth(dtype):
+        return call("subtract", operands(1.0, call("equal", operands(x, 0.0))))
+    dtype = dtype_of(dtype)
     if x.dtype == dtype:
         return x
     if x.dtype in REALS and dtype in REALS:
@@ -93,15 +96,6 @@ def axis_of(axis, shape):
             f"got {axis}"
         )
     return int(axis) % len(shape)
-
-
-def dtype_of(dtype, among=REALS):
-    """A name of a dtype; None is `floatx()`."""
-    if dtype is None:
-        return config.floatx()
-    if not isinstance(dtype, (str, np.dtype)) or dtype not in among:
-        raise ValueError(f"dtype: expected one of {', '.join(among)}, got {dtype!r}")
-    return str(dtype)
 
 
 def key_of(name, value):

@@ -8,8 +8,8 @@ import numpy as np
 
 from nnlite.checks import check_shape
 from nnlite.engine.dispatch import Op
-from nnlite.engine.tensor import Variable
-from nnlite.ops.operands import call, dtype_of, key_of, number, operands
+from nnlite.engine.tensor import REALS, Variable, dtype_of
+from nnlite.ops.operands import call, key_of, number, operands
 
 
 def _check_key(name, key, shape):
@@ -66,7 +66,7 @@ def random_uniform(key, shape, dtype=None):
     shape : tuple of int
     dtype : {'float32', 'float64'}, default `floatx()`
     """
-    attrs = {"shape": check_shape("shape", shape), "dtype": dtype_of(dtype)}
+    attrs = {"shape": check_shape("shape", shape), "dtype": dtype_of(dtype, REALS)}
     return call("random_uniform", [key_of("key", key)], **attrs)
 
 
@@ -88,7 +88,7 @@ def random_normal(key, shape, dtype=None):
     shape : tuple of int
     dtype : {'float32', 'float64'}, default `floatx()`
     """
-    attrs = {"shape": check_shape("shape", shape), "dtype": dtype_of(dtype)}
+    attrs = {"shape": check_shape("shape", shape), "dtype": dtype_of(dtype, REALS)}
     return call("random_normal", [key_of("key", key)], **attrs)
 
 

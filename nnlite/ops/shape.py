@@ -7,8 +7,8 @@ import numpy as np
 
 from nnlite.checks import check_shape, is_number
 from nnlite.engine.dispatch import MAX_NDIM, OPS, Op, apply
-from nnlite.engine.tensor import DTYPES, Tensor, Variable, convert_to_tensor
-from nnlite.ops.operands import axis_of, call, constant, dtype_of, integers, operands
+from nnlite.engine.tensor import REALS, Tensor, Variable, convert_to_tensor, dtype_of
+from nnlite.ops.operands import axis_of, call, constant, integers, operands
 
 
 def _infer_reshape(x, shape, dtype):
@@ -173,7 +173,7 @@ def one_hot(x, num_classes, axis=-1, dtype=None):
     """
     if not is_number(num_classes, "[0, inf)") or num_classes % 1:
         raise ValueError(f"one_hot: num_classes: expected a number of classes, got {num_classes!r}")
-    attrs = {"classes": int(num_classes), "dtype": dtype_of(dtype)}
+    attrs = {"classes": int(num_classes), "dtype": dtype_of(dtype, REALS)}
     y = call("one_hot", [integers(x, "one_hot")], **attrs)
     if not isinstance(axis, Integral) or not -y.ndim <= axis < y.ndim:
         raise ValueError(f"one_hot: axis: expected a number in [{-y.ndim}, {y.ndim}), got {axis!r}")
@@ -210,7 +210,7 @@ def ones(shape, dtype=None):
     shape : int or tuple of int
     dtype : {'float32', 'float64', 'int32'}, default `floatx()`
     """
-    dtype = dtype_of(dtype, DTYPES)
+    dtype = dtype_of(dtype)
     return constant(np.ones(check_shape("shape", shape), dtype), dtype)
 
 
@@ -222,7 +222,7 @@ def zeros(shape, dtype=None):
     shape : int or tuple of int
     dtype : {'float32', 'float64', 'int32'}, default `floatx()`
     """
-    dtype = dtype_of(dtype, DTYPES)
+    dtype = dtype_of(dtype)
     return constant(np.zeros(check_shape("shape", shape), dtype), dtype)
 
 
@@ -236,8 +236,8 @@ def full_like(x, fill_value, dtype=None):
     dtype : {'float32', 'float64', 'int32'}, default that of x
     """
     x = convert_to_tensor(x)
-    dtype = x.dtype if dtype is None else dtype_of(dtype, DTYPES)
-    return broadcast_to(constant(fill_value, dtype), x.shape)
+    value = constant(fill_value, x.dtype if dtype is None else dtype)
+    return broadcast_to(value, x.shape)
 
 
 def ones_like(x, dtype=None):

@@ -60,7 +60,9 @@ class Lion(Optimizer):
     Parameters
     ----------
     learning_rate : float, LearningRateSchedule or callable, default 0.001
-    beta_1, beta_2 : float in [0, 1), default 0.9 and 0.99
+    beta_1 : float in (0, 1), default 0.9
+        With 0 the average would have no part in the step.
+    beta_2 : float in [0, 1), default 0.99
     **options
         Of `Optimizer`: weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr.
 
@@ -72,6 +74,8 @@ class Lion(Optimizer):
     >>> w.numpy().tolist()
     [0.75, 1.25]
     """
+
+    _legal = {"beta_1": "(0, 1)"}
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, **options):
         super().__init__(learning_rate, **options)

@@ -352,3 +352,111 @@ def test_wrong_arguments_of_layers_are_named(wrong, error, message):
     with pytest.raises(error, match=message):
         wrong()
     assert Layer().add_weight(3).shape == (3,)
+
+
+def test_weights_that_are_no_real_numbers_begin_at_0():
+    for dtype in ("int32", "int64", "bool"):
+        assert not np.any(Layer().add_weight((50,), dtype=dtype, trainable=False))
+    assert np.all(Layer().add_weight((50,), dtype="float64"))
+
+
+# Several inputs
+
+
+class Mix(Layer):
+    def build(self, y_shape, x_shape):
+        self.shapes = x_shape, y_shape
+        self.kernel = self.add_weight((x_shape[-1], y_shape[-1]))
+
+    def call(self, x, y, scale=1.0):
+        return (x @ self.kernel + y) * scale
+
+
+class Mixed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.mix = Mix()
+
+    def call(self, x, y):
+        return self.mix(y=y, x=x)
+
+
+X, Y = np.ones((2, 3), np.float32), np.full((2, 4), 2, np.float32)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda mix: mix(X, Y),
+        lambda mix: mix(X, y=Y),
+        lambda mix: mix(y=Y, x=X),
+        lambda mix: mix(scale=1.0, y=Y.tolist(), x=X),
+    ],
+)
+def test_inputs_may_be_given_by_name_and_each_has_its_shape_in_build(call):
+    mix = Mix()
+    y = call(mix)
+    assert mix.shapes == ((None, 3), (None, 4))
+    np.testing.assert_allclose(y, X @ mix.kernel.numpy() + 2, rtol=1e-6)
+
+
+def test_a_build_that_asks_for_one_shape_gets_that_of_the_first_input():
+    class First(Mix):
+        def build(self, input_shape, units=4, **settings):
+            super().build(x_shape=input_shape, y_shape=(None, units))
+
+    class Optional(Mix):
+        def build(self, x_shape, y_shape=None):
+            self.shapes = x_shape, y_shape
+
+        def call(self, x, y, training):
+            return x
+
+    for given, shape in ((X, (None, 3)), (None, None)):
+        optional = Optional()
+        optional(X, given, training=True)
+        assert optional.shapes == ((None, 3), shape)
+    first = First()
+    first(X, Y)
+    assert first.shapes == ((None, 3), (None, 4))
+
+
+def test_layers_and_models_of_several_named_inputs_are_parts_of_models():
+    x, y = keras.Input((3,)), keras.Input((4,))
+    mix, mixed = Mix(), Mixed()
+    model = keras.Model([x, y], mix(y=y, x=x))
+    np.testing.assert_allclose(model.predict([X, Y]), mix(X, Y), rtol=1e-6)
+    np.testing.assert_allclose(mixed(y=Y, x=X), X @ mixed.mix.kernel.numpy() + 2, rtol=1e-6)
+    assert np.array_equal(
+        Dense(3, "relu", kernel_initializer="ones")(inputs=X), 3 * np.ones((2, 3))
+    )
+
+
+@pytest.mark.parametrize("pack", [lambda x: {"x": x, "mask": None}, lambda x: [x, None]])
+def test_an_input_that_is_left_out_is_none_in_a_dict_and_in_a_list(pack):
+    class Masked(Layer):
+        def build(self, input_shape):
+            self.shapes = input_shape
+
+        def call(self, inputs):
+            x, mask = inputs.values() if isinstance(inputs, dict) else inputs
+            return x if mask is None else x * mask
+
+    layer = Masked()
+    assert np.array_equal(layer(pack(X)), X)
+    assert layer.shapes == pack((None, 3))
+    x = keras.Input((3,))
+    assert np.array_equal(keras.Model(x, layer(pack(x))).predict(X), X)
+
+
+def test_inputs_that_are_missing_or_have_no_shape_are_named():
+    class Wrong(Mix):
+        def build(self, x_shape, units):
+            raise AssertionError
+
+    with pytest.raises(TypeError, match=r"'mix' .*first argument or as x=, got y"):
+        Mix()(y=Y)
+    with pytest.raises(TypeError, match=r"'dense' .*as inputs=, got no argument"):
+        Dense(2)()
+    with pytest.raises(ValueError, match=r"build: expected arguments such as x_shape.*'units'"):
+        Wrong()(X, Y)

@@ -94,7 +94,10 @@ def test_settings_of_a_wrong_kind_are_named_when_they_are_given(module):
             "var_list: expected a list, got 'w'",
         ),
         (lambda: initializers.Zeros()("a"), "Zeros: shape: expected a tuple of integers"),
-        (lambda: initializers.Zeros()((2,), dtype="half"), r"dtype: expected 'float32', .*'half'"),
+        (
+            lambda: initializers.Zeros()((2,), dtype="half"),
+            r"dtype: expected one of float32, .*'half'",
+        ),
         (lambda: initializers.compute_fans(3), "compute_fans: shape: expected a tuple"),
         (lambda: initializers.draw(3, (), "float32"), "expected an initializer or a function of"),
         (

@@ -209,3 +209,40 @@ def test_softmax_along_several_axes_sums_to_one_over_all_of_them(axis):
     want = np.exp(x.astype(float)) / np.exp(x.astype(float)).sum(axes, keepdims=True)
     np.testing.assert_allclose(ops.softmax(x, axis).numpy(), want, rtol=1e-5)
     np.testing.assert_allclose(ops.log_softmax(x, axis).numpy(), np.log(want), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "dtype, expected",
+    [
+        *((d, "int32") for d in ("int64", "uint8", "int", int, np.int16, np.dtype("int64"))),
+        *((d, "float32") for d in (None, float, np.float32)),
+        *((d, "float64") for d in ("float64", np.float64, np.dtype("float64"))),
+        *((d, "truth") for d in ("bool", bool, np.bool_, np.dtype(bool))),
+    ],
+)
+def test_a_dtype_may_be_called_as_numpy_and_keras_call_it(dtype, expected):
+    values = np.array([[0.0, -1.75, 2.5]])
+    right = {"int32": [[0, -1, 2]], "truth": [[0, 1, 1]]}.get(expected, values)
+    expected = "float32" if expected == "truth" else expected
+    for y in (
+        ops.cast(values, dtype),
+        *([] if dtype is None else [nnlite.convert_to_tensor(values, dtype)]),
+        nnlite.Variable(values, dtype=dtype or "float32"),
+        nnlite.cast(nnlite.convert_to_tensor(values), dtype),
+    ):
+        assert y.dtype == expected
+        assert np.array_equal(y, right)
+    for y in (ops.zeros((1,), dtype), nnlite.layers.Layer().add_weight((1,), "zeros", dtype)):
+        assert y.dtype == expected
+
+
+def test_truth_of_numbers_is_what_comparisons_give():
+    assert np.array_equal(run(lambda x: ops.cast(x, "bool") * 2.0, A), 2.0 * (A != 0))
+    assert np.array_equal(ops.full_like(A, 5, "bool"), np.ones(A.shape))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "nonsense", 5, np.complex64])
+def test_a_dtype_that_no_tensor_has_is_refused(dtype):
+    for make in (lambda: ops.cast(A, dtype), lambda: nnlite.convert_to_tensor(A, dtype)):
+        with pytest.raises(ValueError, match="dtype: expected one of float32, float64, int32, got"):
+            make()
