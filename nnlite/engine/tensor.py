@@ -250,13 +250,7 @@ def as_array(value, dtype=None):
         if value._data is None:
             value.numpy()  # raises RuntimeError
         value = value._data
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"Tensor: expected rows of equal lengths, got {_shown(value)}") from None
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"Tensor: expected numbers, got {_kind_of(array)}")
-    refuse_masked("Tensor", value)
+    array = as_numbers(value)
     if dtype is None:
         dtype = config.floatx() if array.dtype.kind == "f" else "int32"
     if not isinstance(dtype, (str, np.dtype)) or dtype not in DTYPES:
@@ -265,6 +259,18 @@ def as_array(value, dtype=None):
         if array.max() > np.iinfo(np.int32).max or array.min() < np.iinfo(np.int32).min:
             raise ValueError("Tensor: an integer is outside of int32's range")
     return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+
+
+def as_numbers(value):
+    """`value` as a NumPy array of booleans, integers or floats of any size."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"Tensor: expected rows of equal lengths, got {_shown(value)}") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"Tensor: expected numbers, got {_kind_of(array)}")
+    refuse_masked("Tensor", value)
+    return array
 
 
 def _kind_of(array):

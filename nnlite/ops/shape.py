@@ -7,8 +7,31 @@ import numpy as np
 
 from nnlite.checks import check_shape, is_number
 from nnlite.engine.dispatch import MAX_NDIM, OPS, Op, apply
-from nnlite.engine.tensor import DTYPES, Tensor, Variable, convert_to_tensor
+from nnlite.engine.symbolic import Symbol
+from nnlite.engine.tensor import DTYPES, Tensor, Variable, as_numbers, convert_to_tensor
+from nnlite.errors import prefixed
 from nnlite.ops.operands import axis_of, call, constant, dtype_of, integers, operands
+
+
+def shape(x):
+    """The shape of a tensor, a tuple of int; that of a symbol has None for the size of the batch.
+
+    Parameters
+    ----------
+    x : tensor, symbol or array-like
+
+    Returns
+    -------
+    tuple
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.ops.shape(nnlite.ones((2, 3)))
+    (2, 3)
+    """
+    with prefixed("shape: "):
+        return tuple(x.shape) if isinstance(x, (Tensor, Symbol)) else as_numbers(x).shape
 
 
 def _infer_reshape(x, shape, dtype):
