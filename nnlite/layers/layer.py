@@ -361,7 +361,8 @@ class Layer(Tracked):
         Parameters
         ----------
         inputs : tensor or array-like, or a list or dict of them
-            On symbols (`Input`) the call is recorded, for a functional `Model`.
+            On symbols (`Input`) the call is recorded, for a functional `Model`. Values that the
+            precision does not hold (1e300 in float32) are infinite.
         *args
             Further positional arguments of `call`.
         training : bool, optional
@@ -400,7 +401,7 @@ class Layer(Tracked):
                     self.__dict__["_run"] = here.made
                     if here.made:
                         self._refuse_made_in_call(here.made)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, MemoryError) as error:
             say_where(error, self)
             raise
         self._output_shape = map_structure(lambda y: (None, *y.shape[1:]), outputs, Tensor)
@@ -486,7 +487,8 @@ def _as_tensors(inputs):
             f"expected a tensor, got the layer {inputs!r}: a layer is called on the result of "
             "another, as in Dense(2)(Dense(3)(x)); or put both into a Sequential"
         )
-    return convert_to_tensor(inputs)
+    with np.errstate(over="ignore"):
+        return convert_to_tensor(inputs)
 
 
 def _has_arrays(values):
