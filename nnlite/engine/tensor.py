@@ -8,6 +8,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.checks import refuse_masked
+from nnlite.errors import memory_for
 
 REALS = ("float32", "float64")
 DTYPES = (*REALS, "int32")
@@ -160,7 +161,8 @@ class Variable(Tensor):
     def __init__(self, initial_value, trainable=True, name="variable", dtype=None):
         values = as_array(initial_value, dtype)
         # The storage never moves: plans hold its address.
-        storage = aligned_empty(values.shape, values.dtype)
+        with memory_for(f"Variable {name!r}", values.shape, NAMES[values.dtype]):
+            storage = aligned_empty(values.shape, values.dtype)
         storage[...] = values
         super().__init__(values.shape, NAMES[values.dtype], storage)
         self.trainable = trainable
@@ -258,7 +260,10 @@ def as_array(value, dtype=None):
     if dtype == "int32" and array.dtype.kind in "iu" and array.dtype != np.int32 and array.size:
         if array.max() > np.iinfo(np.int32).max or array.min() < np.iinfo(np.int32).min:
             raise ValueError("Tensor: an integer is outside of int32's range")
-    return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+    try:
+        return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+    except MemoryError:
+        raise memory_for("Tensor", array.shape, dtype).error() from None
 
 
 def as_numbers(value):

@@ -9,6 +9,7 @@ from nnlite.checks import check_choice, check_number, check_setting, is_number
 from nnlite.config import next_seed
 from nnlite.configurable import Configurable
 from nnlite.engine.tensor import DTYPES, Tensor
+from nnlite.errors import memory_for
 
 
 def compute_fans(shape):
@@ -83,7 +84,8 @@ class Initializer(Configurable):
         elif seed is None:
             seed = self.__dict__.setdefault("_own_seed", next_seed())
         rng = np.random.Generator(np.random.Philox(int(seed)))
-        values = np.ascontiguousarray(self.values(shape, rng), dtype).reshape(shape)
+        with memory_for(type(self).__name__, shape, dtype):
+            values = np.ascontiguousarray(self.values(shape, rng), dtype).reshape(shape)
         return Tensor(values.shape, dtype, values)
 
     def values(self, shape, rng):

@@ -9,6 +9,7 @@ from nnlite import config, initializers, regularizers
 from nnlite.checks import MOST_ELEMENTS
 from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.tensor import DTYPES, Variable
+from nnlite.errors import memory_for
 from nnlite.layers.building import here
 from nnlite.metrics.metric import Metric
 from nnlite.ops.operands import dtype_of
@@ -126,7 +127,7 @@ class Tracked(Configurable):
         """
         if constraint is not None:
             raise ValueError(f"layer {self.name!r}: constraints are not supported")
-        shape = _checked_shape(shape)
+        shape = _checked_shape(shape, name)
         dtype = config.floatx() if dtype is None else dtype_of(dtype, DTYPES)
         initializer = "glorot_uniform" if initializer is None else initializer
         if here.calling is self and self._output_shape is not None:
@@ -134,8 +135,9 @@ class Tracked(Configurable):
                 f"add_weight: {name!r} would be made in each `call`, and training would change "
                 "none of them: make it once, in `__init__` or `build`"
             )
-        values = initializers.draw(initializers.get(initializer), shape, dtype)
-        weight = Variable(values, trainable, f"{self.name}/{name}", dtype)
+        with memory_for(f"weight {name!r}", shape, dtype):
+            values = initializers.draw(initializers.get(initializer), shape, dtype)
+            weight = Variable(values, trainable, f"{self.name}/{name}", dtype)
         weight.regularizer = regularizers.get(regularizer)
         self.__dict__.setdefault("_weights", []).append(weight)
         return weight
@@ -225,8 +227,8 @@ class Tracked(Configurable):
             v.assign(w)
 
 
-def _checked_shape(shape):
-    """The shape of a weight as a tuple of int; `n` is `(n,)`."""
+def _checked_shape(shape, name):
+    """The shape of the weight `name` as a tuple of int; `n` is `(n,)`."""
     sizes = [shape] if isinstance(shape, numbers.Integral) else shape
     if not isinstance(sizes, (list, tuple)) or not all(
         isinstance(n, numbers.Integral) and not isinstance(n, bool) and n >= 0 for n in sizes
@@ -234,5 +236,7 @@ def _checked_shape(shape):
         hint = f"; a name is given as name={shape!r}" if isinstance(shape, str) else ""
         raise ValueError(f"add_weight: shape: expected a tuple of sizes, got {shape!r}{hint}")
     if math.prod(map(int, sizes)) > MOST_ELEMENTS:
-        raise ValueError(f"add_weight: shape: expected fewer elements, got {shape!r}")
+        raise ValueError(
+            f"add_weight: shape: expected at most 2**36 elements of {name!r}, got {shape!r}"
+        )
     return tuple(map(int, sizes))

@@ -9,7 +9,7 @@ from nnlite.checks import check_shape, is_number
 from nnlite.engine.dispatch import MAX_NDIM, OPS, Op, apply
 from nnlite.engine.symbolic import Symbol
 from nnlite.engine.tensor import DTYPES, Tensor, Variable, as_numbers, convert_to_tensor
-from nnlite.errors import prefixed
+from nnlite.errors import memory_for, prefixed
 from nnlite.ops.operands import axis_of, call, constant, dtype_of, integers, operands
 
 
@@ -224,8 +224,7 @@ def ones(shape, dtype=None):
     shape : int or tuple of int
     dtype : {'float32', 'float64', 'int32'}, default `floatx()`
     """
-    dtype = dtype_of(dtype, DTYPES)
-    return constant(np.ones(check_shape("shape", shape), dtype), dtype)
+    return filled("ones", shape, 1, dtype)
 
 
 def zeros(shape, dtype=None):
@@ -236,8 +235,14 @@ def zeros(shape, dtype=None):
     shape : int or tuple of int
     dtype : {'float32', 'float64', 'int32'}, default `floatx()`
     """
-    dtype = dtype_of(dtype, DTYPES)
-    return constant(np.zeros(check_shape("shape", shape), dtype), dtype)
+    return filled("zeros", shape, 0, dtype)
+
+
+def filled(name, shape, value, dtype=None):
+    """A tensor of one value; `name` is that of the function that makes it, for errors."""
+    shape, dtype = check_shape("shape", shape), dtype_of(dtype, DTYPES)
+    with memory_for(name, shape, dtype):
+        return Tensor(shape, dtype, np.full(shape, value, dtype))
 
 
 def full_like(x, fill_value, dtype=None):

@@ -11,7 +11,7 @@ from nnlite.checks import check_number
 from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, Variable
-from nnlite.errors import did_you_mean
+from nnlite.errors import did_you_mean, memory_for
 from nnlite.optimizers.averages import overwrite, update_average
 from nnlite.optimizers.gradients import (
     gradient_for,
@@ -275,12 +275,10 @@ class Optimizer(Configurable):
         first_values = self.slots()
         for name, first in first_values.items():
             if name not in made:
-                made[name] = Variable(
-                    np.full(variable.shape, first, variable.dtype),
-                    False,
-                    f"{variable.name}/{name}",
-                    variable.dtype,
-                )
+                full_name, dtype = f"{variable.name}/{name}", variable.dtype
+                with memory_for(f"{type(self).__name__}: {full_name!r}", variable.shape, dtype):
+                    values = np.full(variable.shape, first, dtype)
+                    made[name] = Variable(values, False, full_name, dtype)
         if self.use_ema and "average" not in made:
             made["average"] = Variable(
                 variable.numpy(), False, f"{variable.name}/average", variable.dtype
