@@ -102,10 +102,11 @@ class Initializer(Configurable):
         """
         raise TypeError(f"{type(self).__name__}: an initializer must define values(shape, rng)")
 
-    def _number(self, name, least=-math.inf):
-        """The setting `name` as a float, checked to be finite and at least `least`."""
+    def _number(self, name, least=-math.inf, of_least=""):
+        """The setting `name` as a float, checked to be finite and at least `least`, which is
+        called `of_least`."""
         value = getattr(self, name)
-        expected = "a number" if least == -math.inf else f"a number of at least {least}"
+        expected = "a number" if least == -math.inf else f"a number of at least {of_least}{least}"
         owner = type(self).__name__
         check_number(name, value, f"[{least}, inf)", owner=owner, expected=expected)
         return float(value)

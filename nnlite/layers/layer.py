@@ -374,7 +374,13 @@ class Layer(Tracked):
             if training is not None:
                 kwargs["training"] = training
             outputs = symbolic_call(self, (inputs, *args), kwargs)
-            self._record_call(symbols_of(outputs)[0].node)
+            found = symbols_of(outputs)
+            if not found:
+                raise TypeError(
+                    f"layer {self.name!r} ({type(self).__name__}): expected `call` to return a "
+                    f"tensor that it computes from its inputs, got {outputs!r}"
+                )
+            self._record_call(found[0].node)
             return outputs
         if args or kwargs:
             self._check_arguments(args, kwargs)

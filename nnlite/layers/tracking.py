@@ -206,12 +206,16 @@ class Tracked(Configurable):
             If the number of arrays or a shape differs. No weight is changed then.
         """
         own = self.weights
-        if isinstance(weights, (str, bytes, dict)) or not hasattr(weights, "__iter__"):
+        try:
+            given = None if isinstance(weights, (str, bytes, dict)) else list(weights)
+        except (TypeError, NotImplementedError):  # nothing that can be gone through
+            given = None
+        if given is None:
             raise TypeError(
                 f"layer {self.name!r}: weights: expected a list of {len(own)} arrays, "
                 f"got {weights!r}"
             )
-        weights = list(weights)
+        weights = given
         if len(weights) != len(own):
             raise ValueError(
                 f"layer {self.name!r}: weights: expected {len(own)} arrays, got {len(weights)}"

@@ -11,7 +11,7 @@ from nnlite.checks import check_number
 from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, Variable
-from nnlite.errors import did_you_mean, memory_for
+from nnlite.errors import did_you_mean, memory_for, prefixed
 from nnlite.optimizers.averages import overwrite, update_average
 from nnlite.optimizers.gradients import (
     gradient_for,
@@ -228,10 +228,11 @@ class Optimizer(Configurable):
         source = self._source
         with config.precision(self._real or config.floatx()):
             takes_step = isinstance(source, LearningRateSchedule) or takes_one(source)
-            rate = source(self.iterations) if takes_step else source()
+            with prefixed(f"{type(self).__name__}: learning_rate: "):
+                rate = source(self.iterations) if takes_step else source()
             if tracing() and not isinstance(rate, Tensor):
                 raise TypeError(
-                    f"{type(self).__name__}: expected the learning rate's function to return a "
+                    f"{type(self).__name__}: learning_rate: expected a function that returns a "
                     f"tensor computed from the step, or a Variable, got {rate!r}: a training plan "
                     "would never ask again. Compile with run_eagerly=True to call it each step"
                 )
