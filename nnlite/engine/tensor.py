@@ -130,9 +130,12 @@ CACHE_LINE = 64
 
 
 def aligned_empty(shape, dtype):
-    """A C-ordered array of zeros that begins on a cache line."""
+    """A C-ordered array of any values that begins on a cache line, unless it fits into one."""
     dtype = np.dtype(dtype)
-    raw = np.zeros(math.prod(shape) * dtype.itemsize + CACHE_LINE, np.uint8)
+    size = math.prod(shape) * dtype.itemsize
+    if size <= CACHE_LINE:
+        return np.empty(shape, dtype)
+    raw = np.empty(size + CACHE_LINE, np.uint8)
     shift = -raw.__array_interface__["data"][0] % CACHE_LINE
     return np.ndarray(shape, dtype, raw, shift)
 
@@ -161,8 +164,12 @@ class Variable(Tensor):
     def __init__(self, initial_value, trainable=True, name="variable", dtype=None):
         values = as_array(initial_value, dtype)
         # The storage never moves: plans hold its address.
-        with memory_for(f"Variable {name!r}", values.shape, NAMES[values.dtype]):
+        try:
             storage = aligned_empty(values.shape, values.dtype)
+        except MemoryError:
+            raise memory_for(
+                f"Variable {name!r}", values.shape, values.dtype.name
+            ).error() from None
         storage[...] = values
         super().__init__(values.shape, NAMES[values.dtype], storage)
         self.trainable = trainable

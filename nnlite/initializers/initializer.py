@@ -24,7 +24,11 @@ def compute_fans(shape):
     shape : tuple of int
         The shape of the weight.
     """
-    shape = _shape(shape, "compute_fans")
+    return fans_of(_shape(shape, "compute_fans"))
+
+
+def fans_of(shape):
+    """`compute_fans` of what is known to be a shape."""
     if len(shape) < 1:
         return 1, 1
     if len(shape) == 1:
@@ -84,8 +88,10 @@ class Initializer(Configurable):
         elif seed is None:
             seed = self.__dict__.setdefault("_own_seed", next_seed())
         rng = np.random.Generator(np.random.Philox(int(seed)))
-        with memory_for(type(self).__name__, shape, dtype):
+        try:
             values = np.ascontiguousarray(self.values(shape, rng), dtype).reshape(shape)
+        except MemoryError:
+            raise memory_for(type(self).__name__, shape, dtype).error() from None
         return Tensor(values.shape, dtype, values)
 
     def values(self, shape, rng):

@@ -22,11 +22,12 @@ import warnings
 import numpy as np
 
 import nnlite
+from nnlite import errors
 from nnlite.tree import flatten
 
 SECONDS = 1.0  # of the CPU, that one call may take
 HANGS = 60.0  # seconds after which a call is ended with its process
-MEMORY = 8 << 30  # bytes of addresses that the process may have, where that can be limited
+MEMORY = 6 << 30  # bytes that the process may have
 REFUSALS = (ValueError, TypeError, RuntimeError, IndexError, MemoryError)
 # Who may refuse: scikit-learn does for estimators, whose contract has its words.
 OWN = {"nnlite", "sklearn"}
@@ -270,7 +271,8 @@ def announced(calls, seconds):
 def main(seconds, seed, *modules):
     """In the child: print each call before it is made, and each complaint."""
     faulthandler.enable()
-    with contextlib.suppress(ImportError):  # not on Windows
+    errors.memory_of_machine = lambda: MEMORY
+    if sys.platform == "linux":  # elsewhere this cannot be limited
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
