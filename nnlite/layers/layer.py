@@ -361,8 +361,7 @@ class Layer(Tracked):
         Parameters
         ----------
         inputs : tensor or array-like, or a list or dict of them
-            On symbols (`Input`) the call is recorded, for a functional `Model`. Values that the
-            precision does not hold (1e300 in float32) are infinite.
+            On symbols the call is recorded, for a functional `Model`. Beyond float32 is infinity.
         *args
             Further positional arguments of `call`.
         training : bool, optional
@@ -374,13 +373,7 @@ class Layer(Tracked):
             if training is not None:
                 kwargs["training"] = training
             outputs = symbolic_call(self, (inputs, *args), kwargs)
-            found = symbols_of(outputs)
-            if not found:
-                raise TypeError(
-                    f"layer {self.name!r} ({type(self).__name__}): expected `call` to return a "
-                    f"tensor that it computes from its inputs, got {outputs!r}"
-                )
-            self._record_call(found[0].node)
+            self._record_call(symbols_of(outputs)[0].node)
             return outputs
         if args or kwargs:
             self._check_arguments(args, kwargs)
@@ -466,8 +459,7 @@ class Layer(Tracked):
     def _takes_training(cls):
         known = cls.__dict__.get("_takes_training_cache")
         if known is None:
-            parameters = inspect.signature(cls.call).parameters
-            known = cls._takes_training_cache = "training" in parameters
+            known = cls._takes_training_cache = "training" in inspect.signature(cls.call).parameters
         return known
 
 

@@ -277,12 +277,9 @@ class Optimizer(Configurable):
         for name, first in first_values.items():
             if name not in made:
                 full_name, dtype = f"{variable.name}/{name}", variable.dtype
-                try:
+                with memory_for(f"{type(self).__name__}: {full_name!r}", variable.shape, dtype):
                     values = np.full(variable.shape, first, dtype)
                     made[name] = Variable(values, False, full_name, dtype)
-                except MemoryError:
-                    what = f"{type(self).__name__}: {full_name!r}"
-                    raise memory_for(what, variable.shape, dtype).error() from None
         if self.use_ema and "average" not in made:
             made["average"] = Variable(
                 variable.numpy(), False, f"{variable.name}/average", variable.dtype
