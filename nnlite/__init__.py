@@ -41,11 +41,11 @@ from nnlite import (
     utils,
 )
 from nnlite.autodiff import GradientTape
-from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
+from nnlite.engine.tensor import Tensor, Variable
 from nnlite.layers import Input
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
-from nnlite.ops import ones, zeros
+from nnlite.ops import convert_to_tensor, ones, zeros
 
 constant = convert_to_tensor
 

@@ -7,6 +7,8 @@ from nnlite import ops
 from nnlite.checks import check_choice
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
+from nnlite.errors import prefixed
+from nnlite.tree import flatten, map_structure
 
 
 def gradients(recording, target, sources, seed=None):
@@ -103,7 +105,8 @@ class GradientTape(Recording):
         target : Tensor
             Computed inside the block. If it has more than one element, the gradients are those of
             its sum.
-        sources : Tensor or list of Tensor
+        sources : Tensor, or list, tuple or dict of them
+            Lists, tuples and dicts may be nested.
         output_gradients : Tensor, optional
             The gradient with respect to `target`, of its shape; by default ones.
         unconnected_gradients : {'none', 'zero'}, default 'none'
@@ -111,13 +114,23 @@ class GradientTape(Recording):
 
         Returns
         -------
-        Tensor or None, or a list of them
+        Tensor or None, or lists, tuples and dicts of them like `sources`
 
         Raises
         ------
         RuntimeError
             If a tape that is not persistent is asked a second time, or a variable was assigned
             after its use in the block.
+
+        Examples
+        --------
+        >>> import nnlite
+        >>> weights = {"w": nnlite.Variable(3.0), "b": nnlite.Variable(1.0)}
+        >>> with nnlite.GradientTape() as tape:
+        ...     y = 2 * weights["w"] + weights["b"]
+        >>> found = tape.gradient(y, weights)
+        >>> found["w"].item(), found["b"].item()
+        (2.0, 1.0)
         """
         if self._used and not self.persistent:
             raise RuntimeError(
@@ -133,25 +146,26 @@ class GradientTape(Recording):
             ("none", "zero"),
             "GradientTape.gradient",
         )
-        single = isinstance(sources, Tensor)
-        given = [sources] if single else sources
-        if not isinstance(given, (list, tuple)) or not all(isinstance(s, Tensor) for s in given):
+        leaves = flatten(sources)
+        if not all(isinstance(s, Tensor) for s in leaves):
             raise TypeError(
-                "GradientTape.gradient: sources: expected a Tensor or a list of them, got "
-                f"{sources!r}"
+                "GradientTape.gradient: sources: expected a Tensor, or a list, tuple or dict of "
+                f"them, got {sources!r}"
             )
         if output_gradients is not None:
-            output_gradients = convert_to_tensor(output_gradients, target.dtype)
+            with prefixed("GradientTape.gradient: output_gradients: "):
+                output_gradients = convert_to_tensor(output_gradients, target.dtype)
             if output_gradients.shape != target.shape:
                 raise ValueError(
                     f"GradientTape.gradient: expected output_gradients of shape {target.shape}, "
                     f"that of the target, got {output_gradients.shape}"
                 )
-        self._used, sources = True, list(given)
-        arguments = (self, target, sources, output_gradients)
+        self._used = True
+        arguments = (self, target, leaves, output_gradients)
         found = gradients(*arguments) if self.persistent else self._paused(gradients, *arguments)
         if unconnected_gradients == "zero":
-            found = [ops.zeros_like(s) if g is None else g for s, g in zip(sources, found)]
+            found = [ops.zeros_like(s) if g is None else g for s, g in zip(leaves, found)]
         if not self.persistent:
             self.calls.clear()
-        return found[0] if single else found
+        in_order = iter(found)
+        return map_structure(lambda source: next(in_order), sources, Tensor)

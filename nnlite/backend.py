@@ -234,17 +234,7 @@ def update_sub(x, decrement):
     ops.assign(x, ops.subtract(x, decrement))
 
 
-def shape(x):
-    """The shape of a tensor, a tuple; that of a symbol has None for the batch size.
-
-    Parameters
-    ----------
-    x : tensor
-    """
-    return tuple(x.shape) if hasattr(x, "shape") else convert_to_tensor(x).shape
-
-
-int_shape = shape
+shape = int_shape = ops.shape
 
 
 def ndim(x):

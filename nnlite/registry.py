@@ -8,7 +8,7 @@ import importlib
 import numpy as np
 
 from nnlite.configurable import snake_case
-from nnlite.errors import did_you_mean
+from nnlite.errors import did_you_mean, prefixed
 
 _objects = {}  # registered name -> class or function, in the whole process
 _names = {}  # class or function -> its registered name
@@ -143,7 +143,8 @@ def find(kind, identifier, names, accepts):
     if isinstance(identifier, dict):
         return _configured(kind, identifier, names)
     if isinstance(identifier, type):
-        identifier = identifier()
+        with prefixed(f"{kind} without arguments: "):
+            identifier = identifier()
     if accepts(identifier):
         return identifier
     article = "an" if kind[0] in "aeiou" else "a"

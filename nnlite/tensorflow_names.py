@@ -9,8 +9,10 @@ import itertools
 import numpy as np
 
 from nnlite import backend, ops
+from nnlite.checks import check_shape
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import convert_to_tensor
+from nnlite.errors import memory_for
 from nnlite.math import (
     abs,
     add,
@@ -42,6 +44,7 @@ from nnlite.math import (
     subtract,
     tanh,
 )
+from nnlite.ops.shape import filled
 
 __all__ = [
     "abs",
@@ -212,7 +215,8 @@ def fill(dims, value):
         Its shape.
     value : number
     """
-    return convert_to_tensor(np.full(dims, value))
+    value = convert_to_tensor(value)
+    return filled("fill", dims, value.item(), value.dtype)
 
 
 def eye(num_rows, num_columns=None):
@@ -224,7 +228,10 @@ def eye(num_rows, num_columns=None):
     num_columns : int, optional
         By default as many as rows.
     """
-    return convert_to_tensor(np.eye(num_rows, num_columns))
+    columns = num_rows if num_columns is None else num_columns
+    shape = check_shape("num_rows, num_columns", (num_rows, columns))
+    with memory_for("eye", shape, "float64"):
+        return convert_to_tensor(np.eye(*shape))
 
 
 def function(func=None, **options):

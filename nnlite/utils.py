@@ -9,6 +9,7 @@ from nnlite.config import seed_draws
 from nnlite.data.py_dataset import PyDataset
 from nnlite.data.sources import unpack_x_y_sample_weight
 from nnlite.engine.tensor import Tensor, convert_to_tensor
+from nnlite.errors import memory_for
 from nnlite.saving import (
     CustomObjectScope,
     custom_object_scope,
@@ -101,7 +102,8 @@ def to_categorical(x, num_classes=None):
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         bad = labels.min() if labels.min() < 0 else labels.max()
         raise ValueError(f"to_categorical: expected labels in [0, {classes}), got {bad}")
-    rows = np.zeros((labels.size, classes))
+    with memory_for("to_categorical", (labels.size, classes), "float64"):
+        rows = np.zeros((labels.size, classes))
     rows[np.arange(labels.size), labels.reshape(-1)] = 1.0
     rows = rows.reshape(*labels.shape, classes)
     return convert_to_tensor(rows) if isinstance(x, Tensor) else rows

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.checks import is_number, refuse_masked
+from nnlite.engine.dispatch import MAX_NDIM
 from nnlite.engine.tensor import Tensor
 from nnlite.errors import prefixed
 from nnlite.ops.rows import SOURCE_CODES, gather, gather_csr
@@ -85,6 +86,8 @@ class ArraySource(Source):
             raise TypeError(f"{name}: expected numbers, got values of type {array.dtype}")
         if array.ndim == 0:
             raise ValueError(f"{name}: expected one row per sample, got a single number")
+        if array.ndim > MAX_NDIM:
+            raise ValueError(f"{name}: expected at most {MAX_NDIM} axes, got shape {array.shape}")
         if integer is True:
             array = _whole(array, name)
         if not array.dtype.isnative:
@@ -287,7 +290,8 @@ def _rows_are_contiguous(array):
 def _array(values, name):
     """An array of whatever was given."""
     if isinstance(values, Tensor):
-        return values.numpy()
+        with prefixed(f"{name}: ", RuntimeError):  # one of a trace has no values
+            return values.numpy()
     refuse_masked(name, values)
     if isinstance(values, Mapping):
         raise TypeError(f"{name}: expected one array, got a dict of {', '.join(map(str, values))}")

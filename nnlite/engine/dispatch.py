@@ -16,6 +16,7 @@ from nnlite.checks import LARGEST_SIZE, MOST_ELEMENTS
 from nnlite.engine import cpu_quota
 from nnlite.engine._engine import MAX_ATTRS, MAX_NDIM, built_isas, engines, set_quota
 from nnlite.engine.tensor import REALS, Tensor, Variable
+from nnlite.errors import memory_for
 
 OPS = {}
 
@@ -339,7 +340,10 @@ def execute(op, inputs, outputs, attrs, real):
         outputs[0]._data = inputs[0]._data.reshape(outputs[0].shape)
         return
     for t in outputs:
-        t._data = np.empty(t.shape, t.dtype)
+        try:
+            t._data = np.empty(t.shape, t.dtype)
+        except MemoryError:
+            raise memory_for(op.name, t.shape, t.dtype).error() from None
     work = op.work([t.shape for t in inputs], [t.shape for t in outputs])
     e = engine(real)
     bad = e.call(

@@ -173,6 +173,9 @@ def symbolic_call(function, args, kwargs):
     with Recording(executing=False):
         results = node.call_with(samples)
     node.outputs = map_structure(symbol, results, Tensor)
+    if not symbols_of(node.outputs):
+        name = getattr(function, "name", None) or function.__name__
+        raise TypeError(f"{name}: expected a result computed from the symbols, got {results!r}")
     return node.outputs
 
 

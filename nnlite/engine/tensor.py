@@ -8,6 +8,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.checks import refuse_masked
+from nnlite.errors import memory_for
 
 REALS = ("float32", "float64")
 DTYPES = (*REALS, "int32")
@@ -200,7 +201,12 @@ class Variable(Tensor):
     def __init__(self, initial_value, trainable=True, name="variable", dtype=None):
         values = as_array(initial_value, dtype)
         # The storage never moves: plans hold its address.
-        storage = aligned_empty(values.shape, values.dtype)
+        try:
+            storage = aligned_empty(values.shape, values.dtype)
+        except MemoryError:
+            raise memory_for(
+                f"Variable {name!r}", values.shape, values.dtype.name
+            ).error() from None
         storage[...] = values
         super().__init__(values.shape, NAMES[values.dtype], storage)
         self.trainable = trainable
@@ -293,13 +299,7 @@ def as_array(value, dtype=None):
         if value._data is None:
             value.numpy()  # raises RuntimeError
         value = value._data
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"Tensor: expected rows of equal lengths, got {_shown(value)}") from None
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"Tensor: expected numbers, got {_kind_of(array)}")
-    refuse_masked("Tensor", value)
+    array = as_numbers(value)
     if dtype is None:
         dtype = config.floatx() if array.dtype.kind == "f" else "int32"
     elif not isinstance(dtype, (str, np.dtype)) or dtype not in DTYPES:
@@ -307,7 +307,22 @@ def as_array(value, dtype=None):
     if dtype == "int32" and array.dtype.kind in "iu" and array.dtype != np.int32 and array.size:
         if array.max() > np.iinfo(np.int32).max or array.min() < np.iinfo(np.int32).min:
             raise ValueError("Tensor: an integer is outside of int32's range")
-    return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+    try:
+        return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+    except MemoryError:
+        raise memory_for("Tensor", array.shape, dtype).error() from None
+
+
+def as_numbers(value):
+    """`value` as a NumPy array of booleans, integers or floats of any size."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"Tensor: expected rows of equal lengths, got {_shown(value)}") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"Tensor: expected numbers, got {_kind_of(array)}")
+    refuse_masked("Tensor", value)
+    return array
 
 
 def _kind_of(array):

@@ -47,6 +47,7 @@ def validate_X(estimator, X):
     return reshape_samples(X, estimator.model_.input_shape[1:])
 
 
+FAILURES = (TypeError, ValueError, RuntimeError)  # of conversions to arrays of numbers
 # Options of scikit-learn's check of X: any type of numbers, samples of any shape, sparse rows too.
 NUMBERS = {"dtype": "numeric", "allow_nd": True, "accept_sparse": "csr"}
 
@@ -56,7 +57,7 @@ def _validate_data(estimator, X, *y, **options):
     refuse_masked("X", X)
     _check_undated(X)
     check_sparse(X, "X")
-    with errors.reworded(lambda message: _named(message, X, y)):
+    with errors.reworded(lambda message: _named(message, X, y), FAILURES):
         found = validate_data(estimator, X, *y, **options, **NUMBERS)
         rows = found[0] if y else found
         if rows.dtype.kind == "O":  # of a DataFrame with categorical columns
@@ -73,7 +74,8 @@ def _validate_data(estimator, X, *y, **options):
 
 def _named(message, X, y):
     """A message of scikit-learn that says which of X and y it is about."""
-    message = f"{_without_numbers(X)}{message}"
+    beginning = _without_numbers(X)
+    message = f"{beginning}{message}" if beginning else in_plain_words(message)
     if re.search(r"\b[Xy]\b", message.splitlines()[0]):
         return message
     if "inconsistent numbers" in message:
@@ -82,9 +84,26 @@ def _named(message, X, y):
         if y:
             check_array(X, **NUMBERS)
             return f"y: {message}"
-    except (TypeError, ValueError):
+    except FAILURES:
         pass
     return f"X: {message}"
+
+
+# What NumPy says where values are no numbers, and what it means.
+_MEANINGS = {
+    r"setting an array element with a sequence.*": "expected rows of equal lengths",
+    r"could not convert string to float: (np\.\w+\()?(b?'[^']*')\)?": r"expected numbers, got \2",
+    r"float\(\) argument must be a string or a real number, not '(\w+)'": (
+        r"expected numbers, got a value of type \1"
+    ),
+}
+
+
+def in_plain_words(message):
+    """A message in which NumPy's sentences are those of nnlite."""
+    for said, meant in _MEANINGS.items():
+        message = re.sub(said, meant, message, flags=re.DOTALL)
+    return message
 
 
 def _without_numbers(X):
@@ -102,7 +121,7 @@ def _kind_without_numbers(values):
     """The dtype of values that cannot be converted to numbers, or None."""
     try:
         values = np.asarray(values)
-    except ValueError:  # rows of different lengths
+    except FAILURES:  # rows of different lengths; a symbol, which has no values
         return None
     if values.ndim == 0 or values.dtype.kind in "biufc":
         return None
@@ -125,7 +144,7 @@ def to_numpy_target(y):
         kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
         y = y if missing.any() else np.asarray(y, dtype=kind)
     elif isinstance(y, (list, tuple)) or getattr(getattr(y, "dtype", None), "kind", "") == "O":
-        with errors.prefixed("y: "):
+        with errors.reworded(lambda message: f"y: {in_plain_words(message)}"):
             missing = np.array([target is None for target in np.ravel(y)] if np.ndim(y) else [])
     if missing is not None and missing.any():
         rows = np.flatnonzero(missing.reshape(len(y), -1).any(axis=1))
@@ -153,9 +172,12 @@ def stack_images(X):
     if not of_objects and not isinstance(X, (list, tuple)):
         return X
     images = list(X)
-    if not images or np.ndim(images[0]) < 2:
+    try:
+        if not images or np.ndim(images[0]) < 2:
+            return X
+        shapes = list(dict.fromkeys(np.shape(image) for image in images))
+    except ValueError:  # rows of different lengths
         return X
-    shapes = list(dict.fromkeys(np.shape(image) for image in images))
     if len(shapes) > 1:
         raise ValueError(
             f"X: expected images of one size, got shapes {shapes[0]} and {shapes[1]}; crop or "

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
 from nnlite import errors
+from nnlite.estimators.input_validation import FAILURES, in_plain_words
 
 
 def weights_of(X, sample_weight, factors=None):
@@ -26,7 +27,7 @@ def weights_of(X, sample_weight, factors=None):
     """
     weight = None
     if sample_weight is not None:
-        with errors.prefixed("sample_weight: "):
+        with errors.reworded(lambda m: f"sample_weight: {in_plain_words(m)}", FAILURES):
             weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )

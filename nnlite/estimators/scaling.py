@@ -59,8 +59,14 @@ def moments(X, weight=None):
         return np.zeros(X.shape[1]), np.where(largest > 0, largest, 1.0)
     total = 1.0 * len(X) if weight is None else weight.sum()
     total *= math.prod(X.shape[1:-1])
-    mean = _weighted_sums(X, weight, lambda x: x) / total
-    variance = _weighted_sums(X, weight, lambda x: (x - mean) ** 2) / total
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = _weighted_sums(X, weight, lambda x: x) / total
+        variance = _weighted_sums(X, weight, lambda x: (x - mean) ** 2) / total
+    if not np.isfinite(variance).all():
+        raise ValueError(
+            "X: expected values whose squares float64 holds, up to about 1e150, got "
+            f"{np.abs(X).max():.3g}; scale them"
+        )
     # A bound on the rounding errors of the mean and of the sums: T. Chan et al., "Algorithms for
     # computing the sample variance", 1983.
     noise = len(X) * np.finfo(np.float64).eps

@@ -45,7 +45,7 @@ def validation_data(estimator, X_val, y_val, sample_weight_val):
         if named[name] is None:
             raise ValueError(f"{name}: expected rows, as there is {beside}, got None")
     names = "X_val, y_val" + ", sample_weight_val" * (sample_weight_val is not None)
-    with errors.prefixed(f"{names}: "):
+    with errors.prefixed(f"{names}: ", input_validation.FAILURES):
         X, y = input_validation.validate_X_y(estimator, X_val, y_val, reset=False)
         return estimator._training_data(X, y, sample_weight_val)
 

@@ -8,6 +8,7 @@ from nnlite.checks import check_number, check_setting, is_number
 from nnlite.config import next_seed
 from nnlite.configurable import Configurable
 from nnlite.engine.tensor import Tensor, dtype_of
+from nnlite.errors import memory_for
 
 
 def compute_fans(shape):
@@ -85,7 +86,10 @@ class Initializer(Configurable):
         elif seed is None:
             seed = self.__dict__.setdefault("_own_seed", next_seed())
         rng = np.random.Generator(np.random.Philox(int(seed)))
-        values = np.ascontiguousarray(self.values(shape, rng), dtype).reshape(shape)
+        try:
+            values = np.ascontiguousarray(self.values(shape, rng), dtype).reshape(shape)
+        except MemoryError:
+            raise memory_for(type(self).__name__, shape, dtype).error() from None
         return Tensor(values.shape, dtype, values)
 
     def values(self, shape, rng):
@@ -102,10 +106,11 @@ class Initializer(Configurable):
         """
         raise TypeError(f"{type(self).__name__}: an initializer must define values(shape, rng)")
 
-    def _number(self, name, least=-math.inf):
-        """The setting `name` as a float, checked to be finite and at least `least`."""
+    def _number(self, name, least=-math.inf, of_least=""):
+        """The setting `name` as a float, checked to be finite and at least `least`, which is
+        called `of_least`."""
         value = getattr(self, name)
-        expected = "a number" if least == -math.inf else f"a number of at least {least}"
+        expected = "a number" if least == -math.inf else f"a number of at least {of_least}{least}"
         owner = type(self).__name__
         check_number(name, value, f"[{least}, inf)", owner=owner, expected=expected)
         return float(value)

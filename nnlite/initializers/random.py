@@ -41,7 +41,7 @@ class RandomUniform(Initializer):
     def __init__(self, minval=-0.05, maxval=0.05, seed=None):
         self.minval, self.maxval, self.seed = minval, maxval, seed
         self._check_given()
-        self._number("maxval", minval)
+        self._number("maxval", minval, "minval = ")
 
     def values(self, shape, rng):
         low = self._number("minval")

@@ -25,7 +25,8 @@ def as_tensors(inputs):
             f"expected a tensor, got the layer {inputs!r}: a layer is called on the result of "
             "another, as in Dense(2)(Dense(3)(x)); or put both into a Sequential"
         )
-    return convert_to_tensor(inputs)
+    with np.errstate(over="ignore"):  # beyond float32 is infinity
+        return convert_to_tensor(inputs)
 
 
 def _has_arrays(values):

@@ -124,7 +124,7 @@ def _build_once(build, layer, args, kwargs):
     layer.__dict__["_building"] = True
     try:
         _build(build, layer, args, kwargs)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, MemoryError) as error:
         say_where(error, layer)
         raise
     layer.built = True

@@ -371,7 +371,7 @@ class Layer(Tracked):
         ----------
         inputs : tensor or array-like, or a list or dict of them
             On symbols (`Input`) the call is recorded, for a functional `Model`. It may also be
-            given by the name that it has in `call`.
+            given by the name that it has in `call`. Values beyond float32 become infinite.
         *args
             Further positional arguments of `call`.
         training : bool, optional
@@ -412,7 +412,7 @@ class Layer(Tracked):
                     self.__dict__["_run"] = here.made
                     if here.made:
                         self._refuse_made_in_call(here.made)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, MemoryError) as error:
             say_where(error, self)
             raise
         self._output_shape = map_structure(lambda y: (None, *y.shape[1:]), outputs, Tensor)
@@ -460,8 +460,7 @@ class Layer(Tracked):
     def _takes_training(cls):
         known = cls.__dict__.get("_takes_training_cache")
         if known is None:
-            parameters = inspect.signature(cls.call).parameters
-            known = cls._takes_training_cache = "training" in parameters
+            known = cls._takes_training_cache = "training" in inspect.signature(cls.call).parameters
         return known
 
 

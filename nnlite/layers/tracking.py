@@ -9,6 +9,7 @@ from nnlite import constraints, initializers, regularizers
 from nnlite.checks import MOST_ELEMENTS
 from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.tensor import Variable, dtype_of, is_truth
+from nnlite.errors import memory_for
 from nnlite.layers.building import here
 from nnlite.metrics.metric import Metric
 from nnlite.tree import flatten
@@ -123,7 +124,7 @@ class Tracked(Configurable):
         -------
         Variable
         """
-        shape = _checked_shape(shape)
+        shape = _checked_shape(shape, name)
         if initializer is None:
             whole = is_truth(dtype) or dtype_of(dtype) == "int32"
             initializer = "zeros" if whole else "glorot_uniform"
@@ -133,8 +134,9 @@ class Tracked(Configurable):
                 f"add_weight: {name!r} would be made in each `call`, and training would change "
                 "none of them: make it once, in `__init__` or `build`"
             )
-        values = initializers.draw(initializers.get(initializer), shape, dtype)
-        weight = Variable(values, trainable, f"{self.name}/{name}", dtype)
+        with memory_for(f"weight {name!r}", shape, dtype):
+            values = initializers.draw(initializers.get(initializer), shape, dtype)
+            weight = Variable(values, trainable, f"{self.name}/{name}", dtype)
         weight.regularizer = regularizers.get(regularizer)
         if constraint is not None:
             weight.constraint = constraints.get(constraint)
@@ -205,12 +207,16 @@ class Tracked(Configurable):
             If the number of arrays or a shape differs. No weight is changed then.
         """
         own = self.weights
-        if isinstance(weights, (str, bytes, dict)) or not hasattr(weights, "__iter__"):
+        try:
+            given = None if isinstance(weights, (str, bytes, dict)) else list(weights)
+        except (TypeError, NotImplementedError):  # nothing that can be gone through
+            given = None
+        if given is None:
             raise TypeError(
                 f"layer {self.name!r}: weights: expected a list of {len(own)} arrays, "
                 f"got {weights!r}"
             )
-        weights = list(weights)
+        weights = given
         if len(weights) != len(own):
             raise ValueError(
                 f"layer {self.name!r}: weights: expected {len(own)} arrays, got {len(weights)}"
@@ -231,15 +237,17 @@ _HOLDERS = (Tracked, Variable, Metric, list, tuple, dict)
 _PLAIN = frozenset([type(None), bool, int, float, str])  # what most attributes are
 
 
-def _checked_shape(shape):
-    """The shape of a weight as a tuple of int; `n` is `(n,)`."""
+def _checked_shape(shape, name):
+    """The shape of the weight `name` as a tuple of int; `n` is `(n,)`."""
     sizes = shape if isinstance(shape, (list, tuple)) else [shape]
     if not all(map(_is_size, sizes)):
         hint = f"; a name is given as name={shape!r}" if isinstance(shape, str) else ""
         raise ValueError(f"add_weight: shape: expected a tuple of sizes, got {shape!r}{hint}")
     sizes = tuple(map(int, sizes))
     if math.prod(sizes) > MOST_ELEMENTS:
-        raise ValueError(f"add_weight: shape: expected fewer elements, got {shape!r}")
+        raise ValueError(
+            f"add_weight: shape: expected at most 2**36 elements of {name!r}, got {shape!r}"
+        )
     return sizes
 
 

@@ -58,8 +58,9 @@ def same_rank(y_true, y_pred):
 def broadcasting(name, y_true, y_pred):
     """Targets and outputs as tensors whose shapes broadcast; `name` is for the error."""
     y_true, y_pred = same_rank(y_true, y_pred)
+    shapes = [tuple(1 if n is None else n for n in y.shape) for y in (y_true, y_pred)]
     try:
-        np.broadcast_shapes(y_true.shape, y_pred.shape)
+        np.broadcast_shapes(*shapes)
     except ValueError:
         raise ValueError(
             f"{name}: expected targets of shape {y_pred.shape}, got {y_true.shape}"
@@ -377,7 +378,8 @@ class LossFunctionWrapper(Loss):
     def __init__(self, fn, reduction="sum_over_batch_size", name=None, dtype=None):
         if not callable(fn):
             raise TypeError(f"fn: expected a function of (y_true, y_pred), got {fn!r}")
-        super().__init__(reduction, name or getattr(fn, "__name__", "loss"), dtype)
+        super().__init__(reduction, name, dtype)
+        self.name = name or getattr(fn, "__name__", "loss")
         self.fn = fn
 
     def call(self, y_true, y_pred):

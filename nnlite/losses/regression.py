@@ -157,7 +157,10 @@ def quantile(y_true, y_pred, quantile=0.5):
 
 def _levels(quantile):
     """The numbers of quantiles, each between 0 and 1, as an array."""
-    level = np.asarray(quantile)
+    try:
+        level = np.asarray(quantile)
+    except ValueError:  # rows of different lengths
+        level = np.asarray(None)
     if level.dtype.kind not in "iuf" or not np.all((level > 0) & (level < 1)):
         raise ValueError(f"quantile: expected numbers between 0 and 1, got {quantile!r}")
     return level.astype(np.float64)

@@ -44,7 +44,8 @@ class Sequential(Model):
         super().__init__(name=name, trainable=trainable)
         self._layers = []
         layers = [] if layers is None else layers
-        if isinstance(layers, (Layer, Symbol, str)) or not hasattr(layers, "__iter__"):
+        no_list = isinstance(layers, (Layer, Symbol, str)) or not hasattr(layers, "__iter__")
+        if no_list or getattr(layers, "ndim", 1) != 1:
             raise TypeError(f"Sequential: layers: expected a list of layers, got {layers!r}")
         for layer in layers:
             self._append(layer)

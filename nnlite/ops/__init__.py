@@ -70,7 +70,7 @@ from nnlite.ops.linear import linear, matmul
 from nnlite.ops.loss import sigmoid_cross_entropy, softmax_cross_entropy
 from nnlite.ops.metric import accumulate, accumulate_counts, accumulate_products, top_k
 from nnlite.ops.norm import batch_norm, layer_norm, moving_update, scale_shift
-from nnlite.ops.operands import cast, operands
+from nnlite.ops.operands import cast, convert_to_numpy, convert_to_tensor, operands
 from nnlite.ops.optimizer import (
     adadelta_update,
     adagrad_update,
@@ -116,6 +116,7 @@ from nnlite.ops.shape import (
     ones,
     ones_like,
     reshape,
+    shape,
     transpose,
     zeros,
     zeros_like,
@@ -139,6 +140,8 @@ __all__ = [
     "clip",
     "concatenate",
     "conv2d",
+    "convert_to_numpy",
+    "convert_to_tensor",
     "cos",
     "depthwise_conv2d",
     "divide",
@@ -193,6 +196,7 @@ __all__ = [
     "scale_shift",
     "selu",
     "separable_conv2d",
+    "shape",
     "sigmoid",
     "sigmoid_cross_entropy",
     "sign",
@@ -226,7 +230,9 @@ __all__ = [
 
 __getattr__ = _names.of(__name__)
 
-# A call on symbols is not run: it becomes a node of a functional model.
+# A call on symbols is not run: it becomes a node of a functional model. A symbol has a shape, and
+# it has no values, which is what its own error says.
+_AT_ONCE = ("convert_to_numpy", "shape")
 for _name, _value in list(globals().items()):
-    if _isfunction(_value) and not _name.startswith("_"):
+    if _isfunction(_value) and not _name.startswith("_") and _name not in _AT_ONCE:
         globals()[_name] = _supports_symbols(_value)

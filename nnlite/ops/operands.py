@@ -7,8 +7,10 @@ import numpy as np
 
 from nnlite import config
 from nnlite.checks import LARGEST_SIZE, is_number
+from nnlite.engine import tensor
 from nnlite.engine.dispatch import OPS, Op, apply
-from nnlite.engine.tensor import NAMES, REALS, Tensor, as_array, dtype_of, is_truth
+from nnlite.engine.tensor import NAMES, REALS, Tensor, as_array, as_numbers, dtype_of, is_truth
+from nnlite.errors import prefixed
 
 Op(
     "cast",
@@ -40,6 +42,52 @@ def cast(x, dtype):
     if x.dtype in REALS and dtype in REALS:
         return constant(x, dtype)
     return call("cast", [x], to_int=int(dtype == "int32"), dtype=dtype)
+
+
+def convert_to_tensor(x, dtype=None):
+    """A tensor with the values of `x`; a tensor itself, unless `dtype` asks for another.
+
+    Parameters
+    ----------
+    x : tensor, array-like or number
+        Floats become `floatx()`, integers and booleans int32, unless `dtype` says otherwise.
+    dtype : {'float32', 'float64', 'int32'}, optional
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.ops.convert_to_tensor([[1.0, 2.0]]).shape
+    (1, 2)
+    """
+    if isinstance(x, Tensor):
+        return x if dtype is None else cast(x, dtype)
+    return tensor.convert_to_tensor(x, dtype)
+
+
+def convert_to_numpy(x):
+    """The values of a tensor as a NumPy array, a copy.
+
+    Parameters
+    ----------
+    x : tensor, array-like or number
+        A tensor inside of a trace, and a symbol, have no values: that is an error.
+
+    Returns
+    -------
+    array
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.ops.convert_to_numpy(nnlite.ones((2,)))
+    array([1., 1.], dtype=float32)
+    """
+    with prefixed("convert_to_numpy: ", (TypeError, ValueError, RuntimeError)):
+        return x.numpy() if isinstance(x, Tensor) else np.array(as_numbers(x))
 
 
 def constant(value, dtype):

@@ -7,8 +7,38 @@ import numpy as np
 
 from nnlite.checks import check_shape, is_number
 from nnlite.engine.dispatch import MAX_NDIM, OPS, Op, apply
-from nnlite.engine.tensor import REALS, Tensor, Variable, convert_to_tensor, dtype_of
+from nnlite.engine.symbolic import Symbol
+from nnlite.engine.tensor import (
+    REALS,
+    Tensor,
+    Variable,
+    as_numbers,
+    convert_to_tensor,
+    dtype_of,
+)
+from nnlite.errors import memory_for, prefixed
 from nnlite.ops.operands import axis_of, call, constant, integers, operands
+
+
+def shape(x):
+    """The shape of a tensor, a tuple of int; that of a symbol has None for the size of the batch.
+
+    Parameters
+    ----------
+    x : tensor, symbol or array-like
+
+    Returns
+    -------
+    tuple
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.ops.shape(nnlite.ones((2, 3)))
+    (2, 3)
+    """
+    with prefixed("shape: "):
+        return tuple(x.shape) if isinstance(x, (Tensor, Symbol)) else as_numbers(x).shape
 
 
 def _infer_reshape(x, shape, dtype):
@@ -210,8 +240,7 @@ def ones(shape, dtype=None):
     shape : int or tuple of int
     dtype : {'float32', 'float64', 'int32'}, default `floatx()`
     """
-    dtype = dtype_of(dtype)
-    return constant(np.ones(check_shape("shape", shape), dtype), dtype)
+    return filled("ones", shape, 1, dtype)
 
 
 def zeros(shape, dtype=None):
@@ -222,8 +251,14 @@ def zeros(shape, dtype=None):
     shape : int or tuple of int
     dtype : {'float32', 'float64', 'int32'}, default `floatx()`
     """
-    dtype = dtype_of(dtype)
-    return constant(np.zeros(check_shape("shape", shape), dtype), dtype)
+    return filled("zeros", shape, 0, dtype)
+
+
+def filled(name, shape, value, dtype=None):
+    """A tensor of one value; `name` is that of the function that makes it, for errors."""
+    shape, dtype = check_shape("shape", shape), dtype_of(dtype)
+    with memory_for(name, shape, dtype):
+        return Tensor(shape, dtype, np.full(shape, value, dtype))
 
 
 def full_like(x, fill_value, dtype=None):

@@ -46,7 +46,7 @@ def _range_of(key, n, axis):
         if not -n <= key < n:
             raise IndexError(f"index {key} is out of range for axis {axis} of {n} entries")
         return int(key) % n, 1, 1
-    raise TypeError(f"a tensor takes integers, slices, None and ..., got {key!r}")
+    raise TypeError(f"index: expected integers, slices, None and ..., got {key!r}")
 
 
 def getitem(x, key):

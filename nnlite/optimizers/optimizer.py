@@ -11,7 +11,7 @@ from nnlite.checks import check_number
 from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, Variable
-from nnlite.errors import did_you_mean
+from nnlite.errors import did_you_mean, memory_for, prefixed
 from nnlite.optimizers.averages import follow
 from nnlite.optimizers.gradients import (
     gradient_for,
@@ -229,10 +229,11 @@ class Optimizer(Configurable):
         source = self._source
         with config.precision(self._real or config.floatx()):
             takes_step = isinstance(source, LearningRateSchedule) or takes_one(source)
-            rate = source(self.iterations) if takes_step else source()
+            with prefixed(f"{type(self).__name__}: learning_rate: "):
+                rate = source(self.iterations) if takes_step else source()
             if tracing() and not isinstance(rate, Tensor):
                 raise TypeError(
-                    f"{type(self).__name__}: expected the learning rate's function to return a "
+                    f"{type(self).__name__}: learning_rate: expected a function that returns a "
                     f"tensor computed from the step, or a Variable, got {rate!r}: a training plan "
                     "would never ask again. Compile with run_eagerly=True to call it each step"
                 )
@@ -276,12 +277,10 @@ class Optimizer(Configurable):
         first_values = self.slots()
         for name, first in first_values.items():
             if name not in made:
-                made[name] = Variable(
-                    np.full(variable.shape, first, variable.dtype),
-                    False,
-                    f"{variable.name}/{name}",
-                    variable.dtype,
-                )
+                full_name, dtype = f"{variable.name}/{name}", variable.dtype
+                with memory_for(f"{type(self).__name__}: {full_name!r}", variable.shape, dtype):
+                    values = np.full(variable.shape, first, dtype)
+                    made[name] = Variable(values, False, full_name, dtype)
         if self.use_ema and "average" not in made:
             made["average"] = Variable(
                 variable.numpy(), False, f"{variable.name}/average", variable.dtype

@@ -7,6 +7,7 @@ import numpy as np
 from nnlite.data.batches import BatchRange, passing
 from nnlite.data.sources import ArraySource, Source
 from nnlite.engine.tensor import Tensor
+from nnlite.errors import memory_for
 from nnlite.training.loop import call, next_pace, say_ran_out
 from nnlite.tree import map_structure
 
@@ -77,7 +78,9 @@ def predict_rows(model, batch):
     arrays = []
 
     def room(y):
-        arrays.append(np.empty((rows, *y.shape[1:]), y.dtype))
+        shape = (rows, *y.shape[1:])
+        with memory_for("predict", shape, y.dtype):
+            arrays.append(np.empty(shape, y.dtype))
         return arrays[-1]
 
     outputs = map_structure(room, step.outputs, Tensor)

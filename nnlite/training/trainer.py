@@ -314,7 +314,8 @@ class Trainer(Steps):
         Parameters
         ----------
         x, y, batch_size, sample_weight
-            As of `fit`.
+            As of `fit`, but NaN and infinity are taken as they are; values that the model's
+            precision does not hold (1e300 in float32) are infinite.
         verbose : ignored
         steps : int, optional
             The most batches to take; by default one pass.
@@ -345,7 +346,7 @@ class Trainer(Steps):
         Parameters
         ----------
         x : array, shape (N, ...), or what yields batches
-            As of `fit`; of a batch that is a tuple only the first entry is looked at.
+            As of `evaluate`; of a batch that is a tuple only the first entry is looked at.
         batch_size : int, default 32
             What callbacks see of arrays as a batch, and `steps` counts.
         verbose : ignored

@@ -1,5 +1,6 @@
 """Edge 2: every gradient rule is the numerical gradient, in float64; the tape that uses them."""
 
+import collections
 import contextlib
 
 import cases_conv
@@ -161,6 +162,29 @@ def test_sources_may_be_one_tensor_or_a_list():
     assert [g.item() for g in tape.gradient(y, [a, b])] == [3, 2]
     assert [g.item() for g in tape.gradient(y, (b,))] == [2]
     assert tape.gradient(y, []) == []
+
+
+def test_gradients_of_nested_sources_are_nested_alike():
+    Pair = collections.namedtuple("Pair", "left right")
+    a, b, c = Variable(2.0), Variable(3.0), Variable([5.0, 7.0])
+    with GradientTape(persistent=True) as tape:
+        y = a * a * b
+    found = tape.gradient(y, {"a": a, "b": [b, (a, Pair(b, c))]})
+    assert list(found) == ["a", "b"] and found["a"].item() == 12
+    first, (second, pair) = found["b"]
+    assert (first.item(), second.item(), pair.left.item()) == (4, 12, 4)
+    assert isinstance(found["b"][1], tuple) and isinstance(pair, Pair) and pair.right is None
+    zeros = tape.gradient(y, {"c": (c,)}, unconnected_gradients="zero")
+    assert zeros["c"][0].numpy().tolist() == [0, 0]
+    assert tape.gradient(y, {}) == {} and tape.gradient(y, ()) == ()
+
+
+def test_a_source_that_is_no_tensor_is_refused_wherever_it_stands():
+    with GradientTape() as tape:
+        y = Variable(2.0) * 3.0
+    for sources in (None, [None], {"a": [3.0]}, "abc"):
+        with pytest.raises(TypeError, match="sources: expected a Tensor, or a list, tuple or dict"):
+            tape.gradient(y, sources)
 
 
 def test_unconnected_source_has_no_gradient():

@@ -21,6 +21,7 @@ from scipy.sparse import coo_array, csr_array
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import make_scorer
 
+import nnlite
 from nnlite import NNRegressor
 
 # Rows
@@ -29,7 +30,11 @@ BAD_ROWS = {
     "none": (None, "Expected 2D array"),
     "one number": (3, "Expected 2D array"),
     "a Series": (pandas.Series(LENGTH), "Expected a 2-dimensional container|Expected 2D array"),
-    "rows of several lengths": ([[1.0, 2.0], [3.0]] * 75, "inhomogeneous"),
+    "rows of several lengths": ([[1.0, 2.0], [3.0]] * 75, "X: expected rows of equal lengths"),
+    "rows of arrays": ([(IRIS, KIND)] * 2, "X: expected rows of equal lengths"),
+    "values of an object": ([[object()] * 3] * 150, "X: expected numbers, got values of type obj"),
+    "beyond squares": (np.full_like(IRIS, 1e308), "X: expected values whose squares float64 holds"),
+    "a symbol": (nnlite.Input((4,)), "X: symbol .* has no values"),
     "NaN": (with_nan(IRIS), "X contains NaN"),
     "NaN in a float32": (with_nan(IRIS).astype(np.float32), "X contains NaN"),
     "NaN of objects": (with_nan(IRIS).astype(object), "X contains NaN"),
@@ -185,8 +190,8 @@ def test_huge_numbers_are_learned_as_well_as_others(dtype):
 @pytest.mark.parametrize(
     "weight, words",
     [
-        ("a", "sample_weight: could not convert"),
-        (["a"] * 150, "sample_weight: could not convert"),
+        ("a", "sample_weight: expected numbers, got 'a'"),
+        (["a"] * 150, "sample_weight: expected numbers, got 'a'"),
         ({0: 1}, "sample_weight: "),
         (np.ones(3), r"sample_weight.*\(3,\)"),
         (-1.0, "sample_weight: Negative"),

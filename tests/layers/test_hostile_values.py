@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+from hostile import POOL
 
 import nnlite as keras
 from nnlite import (
@@ -16,8 +17,10 @@ from nnlite import (
     regularizers,
     schedules,
 )
+from nnlite.layers import Dense
 
-NOT_NUMBERS = [None, "x", {"a": 1}, b"x", 1j, object(), np.array(["a"]), np.array([None, 1])]
+NOT_NUMBERS = ["None", "'x'", "{'a': 1}", "b'relu'", "1j", "an object", "texts", "None and 1"]
+NOT_NUMBERS = [POOL[label]() for label in NOT_NUMBERS]
 NEEDED = {
     "num_classes": 2,
     "target_class_ids": [0],
@@ -112,6 +115,28 @@ def test_settings_of_a_wrong_kind_are_named_when_they_are_given(module):
         (lambda: metrics.Precision(class_id=0.5), "Precision: class_id: expected an integer"),
         (lambda: metrics.AUC(2**40), "AUC: num_thresholds: expected an integer in"),
         (lambda: metrics.BinaryAccuracy(0.3), "BinaryAccuracy: name: expected a string"),
+        (lambda: losses.Quantile([[0.1], [0.2, 0.3]]), "quantile: expected numbers between"),
+        (
+            lambda: losses.LossFunctionWrapper(losses.mean_squared_error, name=np.ones(2)),
+            "name: expected a string",
+        ),
+        (
+            lambda: initializers.RandomUniform(2.0, 1.0),
+            "maxval: expected a number of at least minval = 2.0, got 1.0",
+        ),
+        (lambda: optimizers.get(schedules.CosineDecay), "optimizer without arguments: CosineDec"),
+        (lambda: keras.ones((2,))["a"], "index: expected integers, slices, None and"),
+        (lambda: keras.Sequential(np.array("a")), "layers: expected a list of layers, got array"),
+        (lambda: Dense(1).set_weights(keras.Input((3,))), "weights: expected a list of 0 arrays"),
+        (lambda: Dense(1).set_weights(memoryview(np.ones((2, 2)))), "weights: expected a list"),
+        (
+            lambda: Dense(2, activation=print)(keras.Input((3,))),
+            "dense: expected a result computed from the symbols, got None",
+        ),
+        (
+            lambda: keras.Sequential([Dense(1)]).predict(np.ones((1,) * 7)),
+            "x: expected at most 6 axes, got shape",
+        ),
     ],
 )
 def test_wrong_argument_is_named(call, message):
@@ -126,3 +151,17 @@ def test_activation_of_minus_infinity_is_its_limit(name):
     function = getattr(activations, name)
     close, limit = function(far).numpy(), function(x).numpy()
     assert np.array_equal(np.maximum(limit, -1e9), np.maximum(close, -1e9))
+
+
+def test_a_loss_of_a_symbol_is_part_of_the_model():
+    targets, rows = np.eye(4, 3, dtype="float32"), np.linspace(-1, 1, 12).reshape(4, 3)
+    loss, inputs = losses.LogCosh(reduction="none"), keras.Input((3,))
+    found = keras.Model(inputs, loss(targets, inputs)).predict(rows)
+    assert np.array_equal(found, loss(targets, rows).numpy())
+
+
+def test_what_a_function_of_the_learning_rate_gives_is_named():
+    model = keras.Sequential([Dense(1)])
+    model.compile(optimizers.SGD(learning_rate=lambda: None), "mse")
+    with pytest.raises(TypeError, match="SGD: learning_rate: expected a function that returns a"):
+        model.fit(np.ones((2, 3)), np.ones(2), verbose=0)

@@ -246,3 +246,32 @@ def test_a_dtype_that_no_tensor_has_is_refused(dtype):
     for make in (lambda: ops.cast(A, dtype), lambda: nnlite.convert_to_tensor(A, dtype)):
         with pytest.raises(ValueError, match="dtype: expected one of float32, float64, int32, got"):
             make()
+
+
+def test_a_tensor_is_made_of_anything_and_converted_back():
+    x = ops.convert_to_tensor([[1.0, 2.5]])
+    assert x.dtype == "float32" and ops.convert_to_tensor(x) is x
+    assert ops.convert_to_tensor([1, 2]).dtype == "int32"
+    assert ops.convert_to_tensor(x, "int32").numpy().tolist() == [[1, 2]]
+    values = ops.convert_to_numpy(x)
+    values[...] = 0
+    assert ops.convert_to_numpy(x).tolist() == [[1, 2.5]] and values.dtype == np.float32
+    assert ops.convert_to_numpy([[1, 2]]).tolist() == [[1, 2]]
+
+
+def test_conversions_within_a_model_are_part_of_it():
+    found = run(lambda x: ops.convert_to_tensor(ops.convert_to_tensor(x, "int32"), "float32"), A)
+    assert np.array_equal(found, np.trunc(A))
+
+
+def test_the_shape_of_a_symbol_leaves_the_batch_open():
+    assert ops.shape(nnlite.Input((3, 2))) == nnlite.shape(nnlite.Input((3, 2))) == (None, 3, 2)
+    assert ops.shape(nnlite.ones((4, 1))) == ops.shape(np.ones((4, 1))) == (4, 1)
+    assert ops.shape(3.0) == ()
+    assert np.array_equal(run(lambda x: x / ops.shape(x)[1], A), A / np.float32(3))
+
+
+@pytest.mark.parametrize("function", [ops.convert_to_numpy, nnlite.backend.get_value])
+def test_a_symbol_has_no_values_to_convert(function):
+    with pytest.raises(TypeError, match="has no values"):
+        function(nnlite.Input((3,)))

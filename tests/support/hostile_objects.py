@@ -5,7 +5,7 @@ metrics called."""
 import inspect
 
 import numpy as np
-from hostile import Call, pool, shown
+from hostile import ROWS, Call, some_of
 
 from nnlite import (
     callbacks,
@@ -19,6 +19,7 @@ from nnlite import (
 )
 from nnlite.optimizers import schedules
 
+CALLS = 700
 FAMILIES = [
     layers,
     losses,
@@ -30,10 +31,13 @@ FAMILIES = [
     constraints,
     callbacks,
 ]
+# What a layer calls its input.
+INPUTS = ["inputs?", "Tensor", "tensors?", "shapes?", "dimensions", "channels"]
 # What the constructors need beside the hostile argument.
 NEEDED = {
     "units": 3, "filters": 2, "kernel_size": 3, "rate": 0.3, "n": 2, "dims": (1,), "axis": -1,
-    "target_shape": (3,), "scale": 0.5, "stddev": 0.1, "num_classes": 3, "sensitivity": 0.5,
+    "shape": (3,), "target_shape": (3,),
+    "scale": 0.5, "stddev": 0.1, "num_classes": 3, "sensitivity": 0.5,
     "specificity": 0.5, "precision": 0.5, "recall": 0.5, "thresholds": [0.5],
     "fn": losses.mean_squared_error,
     "initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5, "boundaries": [1, 2],
@@ -56,61 +60,59 @@ def parameters(cls):
     return [p.name for p in named], [p.name for p in named if p.default is p.empty]
 
 
-def constructors(rng, values):
+def constructors(rng):
     """One constructor with one hostile argument."""
     cls = _one(rng, classes(_one(rng, FAMILIES)))
     names, needed = parameters(cls)
-    if not names or cls is callbacks.CSVLogger:
+    if not names:
         return None
-    name, value = _one(rng, names), _one(rng, values)
+    name, ((shown, value),) = _one(rng, names), some_of(rng, 1)
+    if cls is layers.InputLayer:
+        needed = ["shape"]
     settings = {n: NEEDED[n] for n in needed if n in NEEDED} | {name: value}
     if any(n not in settings for n in needed):
         return None
-    label = f"{cls.__module__}.{cls.__name__}({name}={shown(value)})"
-    return Call(label, [name, *needed], lambda: cls(**settings))
+    label = f"{cls.__module__}.{cls.__name__}({name}={shown})"
+    return Call(label, [name, *needed], lambda: cls(**settings), [value])
 
 
-def called_layers(rng, values):
+def called_layers(rng):
     """A sound layer on a hostile input."""
     cls = _one(rng, classes(layers))
     needed = parameters(cls)[1]
     if any(n not in NEEDED for n in needed) or cls.__name__ in ("Layer", "InputLayer"):
         return None
-    value = _one(rng, values)
+    ((shown, value),) = some_of(rng, 1)
     layer = cls(**{n: NEEDED[n] for n in needed})
-    label = f"layers.{cls.__name__}()({shown(value)})"
-    return Call(
-        label,
-        ["inputs", "input", "Tensor", "shape", "shapes", "tensors", "dimensions"],
-        lambda: layer(value),
-    )
+    label = f"layers.{cls.__name__}()({shown})"
+    return Call(label, INPUTS, lambda: layer(value), [value])
 
 
-def called_losses(rng, values):
+def called_losses(rng):
     """A sound loss on a hostile target or prediction."""
     cls = _one(rng, classes(losses))
     if parameters(cls)[1]:
         return None
-    return _on_pairs(rng, values, f"losses.{cls.__name__}()", cls())
+    return _on_pairs(rng, f"losses.{cls.__name__}()", cls())
 
 
-def called_metrics(rng, values):
+def called_metrics(rng):
     """A sound metric on a hostile target or prediction."""
     cls = _one(rng, classes(metrics))
     needed = parameters(cls)[1]
-    if any(n not in NEEDED for n in needed) or cls is metrics.Metric:
+    if any(n not in NEEDED for n in needed) or cls in (metrics.Metric, metrics.Mean, metrics.Sum):
         return None
     metric = cls(**{n: NEEDED[n] for n in needed})
-    return _on_pairs(rng, values, f"metrics.{cls.__name__}()", metric)
+    return _on_pairs(rng, f"metrics.{cls.__name__}()", metric)
 
 
-def _on_pairs(rng, values, label, function):
-    given = {"y_true": np.eye(4, 3, dtype="float32"), "y_pred": np.full((4, 3), 0.3, "float32")}
+def _on_pairs(rng, label, function):
+    given = {"y_true": np.eye(ROWS, 3), "y_pred": np.full((ROWS, 3), 0.3)}
     name = _one(rng, ["y_true", "y_pred", "sample_weight"])
-    given[name] = _one(rng, values)
-    label = f"{label}({name}={shown(given[name])})"
+    ((shown, given[name]),) = some_of(rng, 1)
+    label = f"{label}({name}={shown})"
     names = ["y_true", "y_pred", "sample_weight", "shape", "labels", "values"]
-    return Call(label, names, lambda: function(**given))
+    return Call(label, names, lambda: function(**given), [given[name]])
 
 
 def _one(rng, items):
@@ -118,10 +120,10 @@ def _one(rng, items):
 
 
 def calls(rng):
-    """Without end: calls of all kinds."""
-    values = pool()
     kinds = [constructors, constructors, called_layers, called_losses, called_metrics]
-    while True:
-        call = _one(rng, kinds)(rng, values)
+    made = 0
+    while made < CALLS:
+        call = _one(rng, kinds)(rng)
         if call is not None:
+            made += 1
             yield call

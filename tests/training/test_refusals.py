@@ -1,5 +1,7 @@
 """What does not fit is refused before any work, with what was expected and what came."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -435,3 +437,27 @@ def test_values_beyond_float32_train_a_model_of_float64_and_unmasked_arrays_any(
     assert np.isfinite(model.fit(HUGE * 1e-200, Y, verbose=0).history["loss"][0])
     model = line(D)
     assert np.isfinite(model.fit(np.ma.array(X), Y, verbose=0).history["loss"][0])
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda m, x: m.predict(x),
+        lambda m, x: m.predict(iter([x])),
+        lambda m, x: m.predict(x.tolist()),
+        lambda m, x: m.predict(scipy.sparse.csr_matrix(x)),
+        lambda m, x: np.concatenate([m.predict(x[k : k + 1]) for k in range(len(x))]),
+        lambda m, x: m.predict_on_batch(x),
+        lambda m, x: m(x).numpy(),
+        lambda m, x: m.evaluate(x, Y, return_dict=True)["loss"],
+        lambda m, x: m.test_on_batch(x, Y, return_dict=True)["loss"],
+    ],
+)
+def test_values_beyond_float32_are_infinite_where_nothing_is_trained(run):
+    model = line(D)
+    model.set_weights([np.ones_like(w) for w in model.get_weights()])
+    infinite = np.where(HUGE > 1e39, np.inf, HUGE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = run(model, HUGE)
+    assert np.isinf(found).all() and arrays_equal([found], [run(model, infinite)])
