@@ -255,7 +255,7 @@ def as_array(value, dtype=None):
     except ValueError:
         raise ValueError(f"Tensor: expected rows of equal lengths, got {_shown(value)}") from None
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"Tensor: expected numbers, got {_kind_of(array)}")
+        raise TypeError(f"Tensor: expected numbers, got {kind_of(array)}")
     refuse_masked("Tensor", value)
     if dtype is None:
         dtype = config.floatx() if array.dtype.kind == "f" else "int32"
@@ -267,12 +267,13 @@ def as_array(value, dtype=None):
     return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
 
 
-def _kind_of(array):
+def kind_of(array):
     """What an array without numbers holds, in words."""
     if array.dtype != object:
         return f"values of type {array.dtype}"
     numbers = (int, float, np.number)
-    return _shown(next((v for v in array.flat if not isinstance(v, numbers)), array))
+    first = _shown(next((v for v in array.flat if not isinstance(v, numbers)), array))
+    return f"values of type object, such as {first}" if array.ndim else first
 
 
 def _shown(value):

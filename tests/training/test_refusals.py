@@ -17,7 +17,8 @@ BAD_FIT = {
         ValueError,
         r"x: expected at least one sample, got shape \(0, 6\)",
     ),
-    "scalar": (lambda: (3.0, 1), {}, ValueError, r"x: expected one row per sample"),
+    "scalar": (lambda: (3.0, 1), {}, ValueError, "x: expected an array with a row for each sample"),
+    "nothing": (lambda: (None, 1), {}, TypeError, "x: expected an array with .*, got None"),
     "width": (
         lambda: (X[:, :5], LABELS),
         {},
