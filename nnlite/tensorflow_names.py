@@ -9,8 +9,10 @@ import itertools
 import numpy as np
 
 from nnlite import backend, ops
+from nnlite.checks import check_shape, is_number
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import convert_to_tensor
+from nnlite.errors import prefixed
 from nnlite.math import (
     abs,
     add,
@@ -42,6 +44,7 @@ from nnlite.math import (
     subtract,
     tanh,
 )
+from nnlite.ops.operands import axis_of
 
 __all__ = [
     "abs",
@@ -123,7 +126,12 @@ def cast(x, dtype):
     dtype : str or NumPy's dtype
         Any type of integers is int32.
     """
-    kind = np.dtype(dtype)
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(
+            f"cast: dtype: expected 'float32', 'float64' or 'int32', got {dtype!r}"
+        ) from None
     return ops.cast(x, "int32" if kind.kind in "iu" else kind.name)
 
 
@@ -165,7 +173,10 @@ def unstack(value, num=None, axis=0):
         Ignored: the size of the axis.
     axis : int, default 0
     """
-    return [ops.squeeze(part, axis) for part in ops.split(value, shape(value)[axis], axis)]
+    value = convert_to_tensor(value)
+    with prefixed("unstack: "):
+        parts = value.shape[axis_of(axis, value.shape)]
+    return [ops.squeeze(part, axis) for part in ops.split(value, parts, axis)]
 
 
 def reshape(tensor, shape):
@@ -213,7 +224,12 @@ def range(start, limit=None, delta=1):
         A single number is the limit; the start is 0 then.
     delta : number, default 1
     """
-    return convert_to_tensor(np.arange(start) if limit is None else np.arange(start, limit, delta))
+    given = (0, start, delta) if limit is None else (start, limit, delta)
+    with prefixed("range: "):
+        first, end, step = (v if is_number(v) else convert_to_tensor(v).item() for v in given)
+        if step == 0:
+            raise ValueError("delta: expected a number other than 0, got 0")
+    return convert_to_tensor(np.arange(first, end, step))
 
 
 def fill(dims, value):
@@ -225,7 +241,11 @@ def fill(dims, value):
         Its shape.
     value : number
     """
-    return convert_to_tensor(np.full(dims, value))
+    with prefixed("fill: "):
+        shape, one = check_shape("dims", dims), np.asarray(convert_to_tensor(value))
+        if one.shape:
+            raise ValueError(f"value: expected a single number, got shape {one.shape}")
+    return convert_to_tensor(np.full(shape, one))
 
 
 def eye(num_rows, num_columns=None):
@@ -237,7 +257,10 @@ def eye(num_rows, num_columns=None):
     num_columns : int, optional
         By default as many as rows.
     """
-    return convert_to_tensor(np.eye(num_rows, num_columns))
+    columns = num_rows if num_columns is None else num_columns
+    return convert_to_tensor(
+        np.eye(*check_shape("eye: num_rows, num_columns", (num_rows, columns)))
+    )
 
 
 def function(func=None, **options):
