@@ -87,19 +87,19 @@ BAD_FIT = {
         lambda: (X, LABELS + 1),
         {},
         ValueError,
-        r"y: expected labels in \[0, 3\), .*got 3",
+        r"^y: expected labels in \[0, 3\), .*got 3",
     ),
     "label negative": (
         lambda: (X, LABELS - 1),
         {},
         ValueError,
-        r"y: expected labels in \[0, 3\), .*got -1",
+        r"^y: expected labels in \[0, 3\), .*got -1",
     ),
     "label huge": (
         lambda: (X, LABELS + 2**40),
         {},
         ValueError,
-        r"y: expected labels in \[0, 3\), .*got 10995",
+        r"^y: expected labels in \[0, 3\), .*got 10995",
     ),
     "label broken": (
         lambda: (X, LABELS + 0.5),
@@ -353,14 +353,22 @@ def test_targets_that_do_not_fit_the_loss_are_refused_before_any_work(y, loss, m
 @pytest.mark.parametrize(
     "arguments, error, message",
     [
-        ({"optimizer": "nope"}, ValueError, r"unknown optimizer 'nope'; known: adadelta, "),
+        (
+            {"optimizer": "nope"},
+            ValueError,
+            r"optimizer: unknown optimizer 'nope'; known: adadelta, ",
+        ),
         ({"optimizer": 3}, TypeError, r"optimizer.*got 3"),
-        ({"optimizer": "sgd", "loss": "nope"}, ValueError, r"unknown loss 'nope'; known: "),
-        ({"optimizer": "sgd", "metrics": ["nope"]}, ValueError, r"unknown metric 'nope'; known: "),
+        ({"optimizer": "sgd", "loss": "nope"}, ValueError, r"loss: unknown loss 'nope'; known: "),
+        (
+            {"optimizer": "sgd", "metrics": ["nope"]},
+            ValueError,
+            r"metrics: unknown metric 'nope'; known: ",
+        ),
         (
             {"optimizer": "sgd", "weighted_metrics": "nope"},
             ValueError,
-            r"unknown metric 'nope'; known: ",
+            r"metrics: unknown metric 'nope'; known: ",
         ),
         ({"optimizer": "sgd", "losses": "mse"}, TypeError, r"compile: unknown argument 'losses'"),
         ({"optimizer": "sgd", "n_threads": 0}, ValueError, r"n_threads: .*positive integer, got 0"),
