@@ -11,6 +11,7 @@ from nnlite.data.batches import make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, leaves
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.tensor import REALS, Tensor
+from nnlite.errors import prefixed
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
 from nnlite.training.agreement import activation_of
@@ -148,8 +149,12 @@ def case_of(model, x, y, validation_data=None, **further):
 
 def _held_out(model, validation_data, x):
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-        raise TypeError(f"validation_data: expected (X, y), got {type(validation_data).__name__}")
-    held_out = leaves(make_sources(model, validation_data[:1]))
+        entries = f" of {len(validation_data)}" if hasattr(validation_data, "__len__") else ""
+        raise TypeError(
+            f"validation_data: expected (X, y), got {type(validation_data).__name__}{entries}"
+        )
+    with prefixed("validation_data: "):
+        held_out = leaves(make_sources(model, validation_data[:1]))
     if len(held_out) != len(x):
         raise ValueError(f"validation_data: expected {len(x)} inputs, got {len(held_out)}")
     for held, source in zip(held_out, x):
@@ -159,6 +164,12 @@ def _held_out(model, validation_data, x):
                 f"{held.row_shape}"
             )
     return held_out
+
+
+def rms(values, axis=None):
+    """The root mean square of values; infinite or NaN if one of them is, without a warning."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.sqrt(np.mean(np.square(values, dtype=np.float64), axis=axis))
 
 
 def some_row_numbers(rows, most, seed=SEED):

@@ -5,6 +5,7 @@ import io
 import numpy as np
 
 from nnlite.atomic_write import write_whole
+from nnlite.diagnosis.case import rms
 from nnlite.visualization.canvas import format_of
 from nnlite.visualization.curves import TRAINING, VALIDATION, WRONG, new_figure
 
@@ -128,13 +129,9 @@ def _draw_gradients(ax, readings, places):
 
 
 def _of_outputs(reading):
-    return np.nan if reading.gradient is None else _rms(reading.gradient)
+    return np.nan if reading.gradient is None else rms(reading.gradient)
 
 
 def _of_weights(reading):
     known = [gradient.ravel() for _, gradient in reading.weights if gradient is not None]
-    return _rms(np.concatenate(known)) if known else np.nan
-
-
-def _rms(values):
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+    return rms(np.concatenate(known)) if known else np.nan
