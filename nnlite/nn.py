@@ -147,7 +147,7 @@ def log_softmax(logits, axis=-1, name=None):
 def random_key(seed):
     """A key for one random op, made from `seed`, or from the next seed of nnlite if it is None."""
     if seed is not None:
-        check_setting("seed", seed, "int [0, inf)")
+        check_setting("seed", seed, "int")
     return ops.random_key(seed_state(next_seed() if seed is None else int(seed)))
 
 
@@ -162,8 +162,8 @@ def dropout(x, rate, noise_shape=None, seed=None, name=None):
     noise_shape : tuple of int, optional
         Shape of the mask, which broadcasts to that of x; by default that of x.
     seed : int, optional
-        At least 0. Calls with the same seed drop the same elements. Each training step of a model
-        draws a new mask nevertheless.
+        Calls with the same seed drop the same elements. Each training step of a model draws a new
+        mask nevertheless.
     name : str, optional
         Ignored.
     """

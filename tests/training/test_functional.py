@@ -248,7 +248,7 @@ A, B = keras.Input((3,), name="a"), keras.Input((4,), name="b")
         (lambda: A.numpy(), TypeError, "symbol 'a' of shape .* has no values"),
         (lambda: layers.Conv2D(3, 3)(A), ValueError, r"expected images.*got shape \(None, 3\)"),
         (lambda: layers.add([A, B]), ValueError, "layer 'add'"),
-        (lambda: layers.Add()(A), ValueError, "expected a list of at least 1 inputs"),
+        (lambda: layers.Add()(A), ValueError, "expected a list of one or more inputs"),
         (lambda: layers.subtract([A, A, A]), ValueError, "expected a list of 2 inputs"),
         (lambda: layers.dot([A, B], 1), ValueError, "expected axes of the same size"),
         (
