@@ -386,9 +386,11 @@ class LossFunctionWrapper(Loss):
 
 
 def returned(what, values):
-    """What a user's function of targets and outputs returned; an error if it is nothing."""
-    if values is None:
-        raise TypeError(f"{what}: expected its function to return one value per sample, got None")
+    """What a user's function of targets and outputs returned; an error if it is no number."""
+    if values is None or isinstance(values, (str, dict)):
+        raise TypeError(
+            f"{what}: expected its function to return one value per sample, got {values!r}"
+        )
     return values
 
 
