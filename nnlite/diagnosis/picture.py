@@ -1,13 +1,16 @@
 """The picture of a Diagnosis: what each layer gives, and the gradient that reaches it."""
 
-import io
-
 import numpy as np
 
-from nnlite.atomic_write import write_whole
 from nnlite.diagnosis.case import rms
 from nnlite.visualization.canvas import format_of
-from nnlite.visualization.curves import TRAINING, VALIDATION, WRONG, new_figure
+from nnlite.visualization.curves import (
+    TRAINING,
+    VALIDATION,
+    WRONG,
+    new_figure,
+    save_figure,
+)
 
 WIDTH, TOP, LAYER_HEIGHT, MOST_LAYERS = 10, 1.5, 0.42, 60  # inches; layers that are drawn
 LABEL = 26  # characters of a layer's name
@@ -50,9 +53,7 @@ def plot_layers(title, readings, findings, path=None):
         ax.grid(axis="y", color="#e5e7eb", linewidth=0.8)
         ax.set_axisbelow(True)
     if path is not None:
-        content = io.BytesIO()
-        figure.savefig(content, format=file_format)
-        write_whole(path, content.getvalue())
+        save_figure(figure, path, file_format)
     return figure
 
 

@@ -93,9 +93,7 @@ def test_a_call_that_returns_no_tensor_is_refused_and_its_layer_named(nothing, i
         def call(self, x):
             return nothing
 
-    with pytest.raises(
-        TypeError, match=r"^layer .forgot. .*: call: expected it to return"
-    ):
+    with pytest.raises(TypeError, match=r"^layer .forgot. .*: call: expected it to return"):
         Forgot()(inputs)
 
 
