@@ -137,7 +137,7 @@ class Layer(Tracked):
 
     def _shape_given(self, argument, shape):
         """A shape that the constructor was given, as a tuple."""
-        with prefixed(f"{type(self).__name__}: "):
+        with prefixed(f"layer {self.name!r} ({type(self).__name__}): "):
             return settings.input_shape(argument, shape)
 
     # A layer is that layer, whatever its settings: two Dense(64) are two layers.

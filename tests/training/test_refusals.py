@@ -390,7 +390,7 @@ def test_model_that_was_not_compiled_says_so(method):
 
 @pytest.mark.parametrize("shape", [(0,), (-2,), ("a",), (2.5,), -1])
 def test_bad_input_shape_is_refused_and_names_the_layer(shape):
-    with pytest.raises(ValueError, match=r"layer 'first': expected input_shape of positive int"):
+    with pytest.raises(ValueError, match=r"layer 'first' \(Dense\): input_shape: expected a tuple"):
         keras.Sequential([layers.Dense(2, input_shape=shape, name="first")])
 
 
