@@ -16,6 +16,11 @@ def write_whole(path, content):
     path : str or path
     content : bytes
 
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an older one stays as it is.
+
     Examples
     --------
     >>> from pathlib import Path
@@ -29,6 +34,8 @@ def write_whole(path, content):
     try:
         temporary.write_bytes(content)
         os.replace(temporary, path)
+    except OSError as error:  # it names the temporary file, of which nobody knows
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         with contextlib.suppress(OSError):  # it was renamed, or an earlier error is more useful
             temporary.unlink()

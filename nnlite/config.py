@@ -98,7 +98,7 @@ def set_epsilon(value):
     ValueError
         For any other value.
     """
-    if not value > 0:
+    if not isinstance(value, (int, float, np.number)) or not 0 < value < np.inf:
         raise ValueError(f"set_epsilon: expected a positive number, got {value!r}")
     _settings["epsilon"] = float(value)
 

@@ -26,6 +26,11 @@ COMING = {
     ],
     "nnlite.layers": [
         (
+            "Lambda",
+            "functions of nnlite.ops take the result of a layer, and a subclass of Layer computes "
+            "whatever its call does",
+        ),
+        (
             "LSTM GRU SimpleRNN RNN Bidirectional TimeDistributed ConvLSTM2D LSTMCell GRUCell "
             "Masking",
             "a network of Dense or Conv2D layers on windows of the last steps often does",
@@ -38,6 +43,7 @@ COMING = {
         ),
         (
             "Conv1D MaxPooling1D AveragePooling1D GlobalMaxPooling1D GlobalAveragePooling1D "
+            "AvgPool1D MaxPool1D GlobalAvgPool1D GlobalMaxPool1D DepthwiseConv1D "
             "SeparableConv1D UpSampling1D ZeroPadding1D Cropping1D SpatialDropout1D "
             "Conv1DTranspose",
             "Reshape((steps, 1, channels)) and the layer of two dimensions with a window of "
@@ -45,7 +51,8 @@ COMING = {
         ),
         (
             "Conv3D MaxPooling3D AveragePooling3D GlobalMaxPooling3D GlobalAveragePooling3D "
-            "Conv3DTranspose",
+            "AvgPool3D MaxPool3D GlobalAvgPool3D GlobalMaxPool3D UpSampling3D ZeroPadding3D "
+            "Cropping3D Conv3DTranspose",
             "",
         ),
         ("Conv2DTranspose", "UpSampling2D and then Conv2D enlarge images"),
@@ -61,6 +68,7 @@ COMING = {
         ),
     ],
     "nnlite.models": [
+        ("clone_model", "type(model).from_config(model.get_config()) makes one with new weights"),
         (
             "load_model save_model model_from_json",
             "pickle.dump(model, file) keeps a model bit by bit, pickle.load(file) brings it back",
@@ -104,6 +112,9 @@ COMING = {
         ("Lamb Adafactor Muon LossScaleOptimizer", "AdamW is the nearest"),
     ],
     "nnlite.utils": [
+        ("normalize", "nn.l2_normalize(x, axis=-1) does it"),
+        ("model_to_dot", "plot_model draws a model without Graphviz"),
+        ("split_dataset", "sklearn.model_selection.train_test_split does it"),
         ("get_file", "urllib.request.urlretrieve(url, path) loads a file"),
         ("pad_sequences", ""),
         ("image_dataset_from_directory", "Pillow reads the images of a folder into one array"),
@@ -168,7 +179,8 @@ def _missing(owner, name, known):
             return f"{owner} has no {name} yet{f'; {instead}' if instead else ''}"
     if name.startswith("_"):
         return f"{owner} has no attribute {name!r}"
-    return f"{owner} has no attribute {name!r}{did_you_mean(name, known)}"
+    public = [other for other in known if other[:1] != "_"]
+    return f"{owner} has no attribute {name!r}{did_you_mean(name, public)}"
 
 
 def _in_from_import():

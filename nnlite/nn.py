@@ -5,8 +5,10 @@ Matplotlib read as arrays. TensorFlow's argument `name` is accepted and ignored.
 """
 
 from nnlite import activations, names, ops
+from nnlite.checks import check_setting
 from nnlite.config import next_seed
 from nnlite.engine.symbolic import supports_symbols
+from nnlite.ops.operands import integers
 from nnlite.ops.random import seed_state
 
 __all__ = [
@@ -144,10 +146,13 @@ def log_softmax(logits, axis=-1, name=None):
 
 def random_key(seed):
     """A key for one random op, made from `seed`, or from the next seed of nnlite if it is None."""
+    if seed is not None:
+        check_setting("seed", seed, "int")
     return ops.random_key(seed_state(next_seed() if seed is None else int(seed)))
 
 
-def _dropout(x, rate, noise_shape=None, seed=None, name=None):
+@supports_symbols
+def dropout(x, rate, noise_shape=None, seed=None, name=None):
     """0 with probability `rate`, else x / (1 - rate), for each element, in training or not.
 
     Parameters
@@ -168,8 +173,7 @@ def _dropout(x, rate, noise_shape=None, seed=None, name=None):
     return ops.multiply(x, ops.dropout(ops.ones(noise_shape, x.dtype), random_key(seed), rate))
 
 
-dropout = supports_symbols(_dropout)
-dropout.__module__, dropout.__name__, dropout.__qualname__ = __name__, "dropout", "dropout"
+dropout.__module__ = __name__
 
 
 def _height_and_width(name, value):
@@ -409,8 +413,10 @@ def sparse_softmax_cross_entropy_with_logits(labels, logits, name=None):
     Tensor, shape (...)
     """
     logits = activations.linear(logits)
+    if not logits.shape:
+        raise ValueError("logits: expected one number for each class, got shape ()")
     rows = ops.reshape(logits, (-1, logits.shape[-1]))
-    labels = ops.reshape(ops.cast(labels, "int32"), (-1,))
+    labels = ops.reshape(integers(labels, "labels"), (-1,))
     return ops.reshape(ops.softmax_cross_entropy(rows, labels), logits.shape[:-1])
 
 

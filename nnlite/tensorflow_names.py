@@ -9,10 +9,10 @@ import itertools
 import numpy as np
 
 from nnlite import backend, ops
-from nnlite.checks import check_shape
+from nnlite.checks import check_shape, is_number
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import convert_to_tensor
-from nnlite.errors import memory_for
+from nnlite.errors import memory_for, prefixed
 from nnlite.math import (
     abs,
     add,
@@ -44,6 +44,7 @@ from nnlite.math import (
     subtract,
     tanh,
 )
+from nnlite.ops.operands import axis_of
 from nnlite.ops.shape import filled
 
 __all__ = [
@@ -155,7 +156,10 @@ def unstack(value, num=None, axis=0):
         Ignored: the size of the axis.
     axis : int, default 0
     """
-    return [ops.squeeze(part, axis) for part in ops.split(value, shape(value)[axis], axis)]
+    value = convert_to_tensor(value)
+    with prefixed("unstack: "):
+        parts = value.shape[axis_of(axis, value.shape)]
+    return [ops.squeeze(part, axis) for part in ops.split(value, parts, axis)]
 
 
 def reshape(tensor, shape):
@@ -203,7 +207,12 @@ def range(start, limit=None, delta=1):
         A single number is the limit; the start is 0 then.
     delta : number, default 1
     """
-    return convert_to_tensor(np.arange(start) if limit is None else np.arange(start, limit, delta))
+    given = (0, start, delta) if limit is None else (start, limit, delta)
+    with prefixed("range: "):
+        first, end, step = (v if is_number(v) else convert_to_tensor(v).item() for v in given)
+        if step == 0:
+            raise ValueError("delta: expected a number other than 0, got 0")
+    return convert_to_tensor(np.arange(first, end, step))
 
 
 def fill(dims, value):
@@ -215,8 +224,11 @@ def fill(dims, value):
         Its shape.
     value : number
     """
-    value = convert_to_tensor(value)
-    return filled("fill", dims, value.item(), value.dtype)
+    with prefixed("fill: "):
+        shape, value = check_shape("dims", dims), convert_to_tensor(value)
+        if value.shape:
+            raise ValueError(f"value: expected a single number, got shape {value.shape}")
+    return filled("fill", shape, value.item(), value.dtype)
 
 
 def eye(num_rows, num_columns=None):
@@ -229,7 +241,7 @@ def eye(num_rows, num_columns=None):
         By default as many as rows.
     """
     columns = num_rows if num_columns is None else num_columns
-    shape = check_shape("num_rows, num_columns", (num_rows, columns))
+    shape = check_shape("eye: num_rows, num_columns", (num_rows, columns))
     with memory_for("eye", shape, "float64"):
         return convert_to_tensor(np.eye(*shape))
 

@@ -31,13 +31,26 @@ def write(text, end="\n"):
     try:
         out.write(text + end)
     except UnicodeEncodeError:
-        out.write(_plain(text + end, getattr(out, "encoding", None) or "ascii"))
+        out.write(plain(text + end, getattr(out, "encoding", None) or "ascii"))
     if hasattr(out, "flush"):
         out.flush()
 
 
-def _plain(text, encoding):
-    """A text in the characters of an encoding: lines of tables in ASCII, '?' for all others."""
+def plain(text, encoding):
+    """A text in the characters of an encoding: lines of tables in ASCII, '?' for what else it
+    does not know.
+
+    Parameters
+    ----------
+    text : str
+    encoding : str
+
+    Examples
+    --------
+    >>> from nnlite import terminal
+    >>> terminal.plain("─ schön", "ascii")
+    '- sch?n'
+    """
     return text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
 
 

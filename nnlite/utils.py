@@ -90,10 +90,15 @@ def to_categorical(x, num_classes=None):
     array([[1., 0., 0.],
            [0., 0., 1.]])
     """
-    labels = np.asarray(x)
-    if labels.size and not np.array_equal(labels, labels.astype(np.int64)):
-        raise ValueError("to_categorical: expected integer labels")
-    labels = labels.astype(np.int64)
+    given = np.asarray(x)
+    try:
+        with np.errstate(invalid="ignore"):
+            labels = given.astype(np.int64)
+    except (TypeError, ValueError):  # text, or None
+        labels = np.full(given.shape, -1)
+    if not np.array_equal(labels, given):
+        other = given[labels != given].flat[0]
+        raise ValueError(f"to_categorical: x: expected integer labels, got {other!r}")
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     classes = (
@@ -101,7 +106,8 @@ def to_categorical(x, num_classes=None):
     )
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         bad = labels.min() if labels.min() < 0 else labels.max()
-        raise ValueError(f"to_categorical: expected labels in [0, {classes}), got {bad}")
+        least = "of at least 0" if num_classes is None else f"in [0, {classes})"
+        raise ValueError(f"to_categorical: x: expected labels {least}, got {bad}")
     with memory_for("to_categorical", (labels.size, classes), "float64"):
         rows = np.zeros((labels.size, classes))
     rows[np.arange(labels.size), labels.reshape(-1)] = 1.0

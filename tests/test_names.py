@@ -112,6 +112,13 @@ def test_each_public_module_asks_what_a_misspelt_name_means(path):
         getattr(module, name)
 
 
+def test_a_misspelt_attribute_of_a_model_means_no_private_one():
+    with pytest.raises(AttributeError, match=r"attribute 'foo'$"):
+        nnlite.Sequential().foo  # noqa: B018
+    with pytest.raises(AttributeError, match="'sumary'; did you mean 'summary'"):
+        nnlite.Sequential().sumary()
+
+
 def test_a_property_that_raises_keeps_its_own_words():
     class Unset(nnlite.Model):
         @property

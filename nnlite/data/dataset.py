@@ -8,8 +8,9 @@ import itertools
 
 import numpy as np
 
-from nnlite.checks import positive_int
+from nnlite.checks import check_setting, positive_int
 from nnlite.config import next_seed
+from nnlite.data.sources import array_of
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.tree import flatten, map_structure
 
@@ -62,15 +63,17 @@ class Dataset:
         Parameters
         ----------
         tensors : array-like, or tuple or dict of them
-            All of as many rows; each element has one row of each.
+            All with the same number of rows; each element has one row of each.
         """
-        arrays = _arrays(tensors)
-        sizes = [np.shape(a)[:1] for a in flatten(arrays)]
-        if len(set(sizes)) != 1 or sizes[0] == ():
+        arrays = _arrays(tensors, "tensors")
+        shapes = [a.shape for a in flatten(arrays)]
+        sizes = {shape[:1] for shape in shapes}
+        if len(sizes) != 1 or () in sizes:
             raise ValueError(
-                f"from_tensor_slices: expected arrays of one number of rows, got {sizes}"
+                f"tensors: expected arrays with the same number of rows, got "
+                f"{', '.join(f'shape {shape}' for shape in shapes) or 'none'}"
             )
-        ((rows,),) = set(sizes)
+        ((rows,),) = sizes
         return Dataset(
             lambda: (map_structure(lambda a, k=k: a[k], arrays, LEAF) for k in range(rows)), rows
         )
@@ -86,11 +89,18 @@ class Dataset:
         output_signature, output_types, output_shapes
             Ignored: elements have the types and shapes that they come with.
         """
-        if not callable(generator):
-            raise TypeError(
-                f"from_generator: expected a function that returns an iterator, got {generator!r}"
-            )
-        return Dataset(lambda: map(_arrays, generator()))
+        _check_function("generator", generator)
+
+        def start():
+            elements = generator()
+            if not hasattr(elements, "__iter__"):
+                raise TypeError(
+                    f"generator: expected it to return an iterator, got {elements!r}; write yield "
+                    "for return"
+                )
+            return map(_arrays, elements)
+
+        return Dataset(start)
 
     @staticmethod
     def range(*limits):
@@ -101,7 +111,13 @@ class Dataset:
         *limits : int
             Stop; or start and stop; or start, stop and step.
         """
-        numbers = np.arange(*limits)
+        if not 1 <= len(limits) <= 3:
+            raise TypeError(f"limits: expected 1 to 3 integers, got {len(limits)}")
+        for limit in limits:
+            check_setting("limits", limit, "int")
+        if limits[2:] == (0,):
+            raise ValueError("limits: expected a step other than 0, got 0")
+        numbers = np.arange(*map(int, limits))
         return Dataset(lambda: iter(numbers), len(numbers))
 
     @staticmethod
@@ -111,9 +127,17 @@ class Dataset:
         Parameters
         ----------
         *datasets : Dataset
-            Or one tuple of them.
+            Or one tuple or list of them.
         """
-        several = datasets[0] if isinstance(datasets[0], tuple) else datasets
+        several = datasets
+        if len(datasets) == 1 and isinstance(datasets[0], (tuple, list)):
+            several = datasets[0]
+        if not several or not all(isinstance(d, Dataset) for d in several):
+            kinds = ", ".join(type(d).__name__ for d in several)
+            raise TypeError(
+                f"datasets: expected Datasets, got {kinds or 'none'}; from_tensor_slices makes one "
+                "of arrays"
+            )
         lengths = [d._length for d in several]
         shortest = None if None in lengths else min(lengths)
         return Dataset(lambda: zip(*(d._start() for d in several)), shortest)
@@ -130,6 +154,7 @@ class Dataset:
         num_parallel_calls : int, optional
             Ignored.
         """
+        _check_function("map_func", map_func)
         return Dataset(lambda: (_arrays(_apply(map_func, e)) for e in self._start()), self._length)
 
     def filter(self, predicate):
@@ -140,6 +165,7 @@ class Dataset:
         predicate : function
             Takes the entries of an element, as tensors.
         """
+        _check_function("predicate", predicate)
         return Dataset(lambda: (e for e in self._start() if _apply(predicate, e)))
 
     def batch(self, batch_size, drop_remainder=False):
@@ -166,7 +192,13 @@ class Dataset:
 
         def start():
             for batch in self._start():
-                for row in range(len(flatten(batch)[0])):
+                arrays = flatten(batch)
+                if not all(np.ndim(a) and len(a) == len(arrays[0]) for a in arrays):
+                    shapes = ", ".join(f"shape {np.shape(a)}" for a in arrays)
+                    raise ValueError(
+                        f"unbatch: expected elements with the same number of rows, got {shapes}"
+                    )
+                for row in range(len(arrays[0])):
                     yield map_structure(lambda a, row=row: a[row], batch, LEAF)
 
         return Dataset(start)
@@ -179,11 +211,13 @@ class Dataset:
         buffer_size : int
             The order is fully random if all elements have place in it.
         seed : int, optional
-            By default one follows from `utils.set_random_seed`.
+            At least 0. By default one follows from `utils.set_random_seed`.
         reshuffle_each_iteration : bool, default True
             Whether each pass has another order.
         """
         size = positive_int("buffer_size", buffer_size)
+        if seed is not None:
+            check_setting("seed", seed, "int [0, inf)")
         first = next_seed() if seed is None else int(seed)
         passes = itertools.count()
 
@@ -207,9 +241,9 @@ class Dataset:
         Parameters
         ----------
         count : int, optional
-            How often; by default without end.
+            How often; by default, or for -1, without end.
         """
-        if count is None or count == -1:
+        if (count := _count(-1 if count is None else count)) is None:
             return Dataset(lambda: _endless(self._start))
         return Dataset(
             lambda: itertools.chain.from_iterable(self._start() for _ in range(count)),
@@ -222,7 +256,10 @@ class Dataset:
         Parameters
         ----------
         count : int
+            How many; -1: all.
         """
+        if (count := _count(count)) is None:
+            return self
         length = None if self._length is None else min(count, self._length)
         return Dataset(lambda: itertools.islice(self._start(), count), length)
 
@@ -232,8 +269,10 @@ class Dataset:
         Parameters
         ----------
         count : int
-            How many are left out.
+            How many are left out; -1: all.
         """
+        if (count := _count(count)) is None:
+            return self.take(0)
         length = None if self._length is None else max(self._length - count, 0)
         return Dataset(lambda: itertools.islice(self._start(), count, None), length)
 
@@ -245,6 +284,7 @@ class Dataset:
         start : int, default 0
             The first number.
         """
+        check_setting("start", start, "int")
         return Dataset(lambda: enumerate(self._start(), start), self._length)
 
     def cache(self, filename=""):
@@ -288,14 +328,25 @@ class Dataset:
         return self._start()
 
 
-def _arrays(structure):
+def _check_function(name, value):
+    if not callable(value):
+        raise TypeError(f"{name}: expected a function, got {value!r}")
+
+
+def _count(value):
+    """A number of elements as an int; None for -1, which stands for all."""
+    check_setting("count", value, "int [-1, inf)")
+    return None if value == -1 else int(value)
+
+
+def _arrays(structure, name="element"):
     """Arrays in place of tensors, lists and numbers. Tuples and dicts are structures, as in
     TensorFlow."""
     if isinstance(structure, tuple):
-        return tuple(map(_arrays, structure))
+        return tuple(_arrays(value, name) for value in structure)
     if isinstance(structure, dict):
-        return {key: _arrays(value) for key, value in structure.items()}
-    return np.asarray(structure)
+        return {key: _arrays(value, name) for key, value in structure.items()}
+    return array_of(structure, name)
 
 
 def _tensors(element):
@@ -311,6 +362,10 @@ def _apply(function, element):
 def _stacked(elements):
     """One element whose arrays are those of several ones along a new first axis."""
     first = elements[0]
+    if len(kinds := {_structure(e) for e in elements}) > 1:
+        raise ValueError(
+            f"batch: expected elements of one structure, got {' and '.join(sorted(kinds))}"
+        )
     if isinstance(first, tuple):
         return tuple(map(_stacked, zip(*elements)))
     if isinstance(first, dict):
@@ -318,6 +373,15 @@ def _stacked(elements):
     if len(shapes := {np.shape(e) for e in elements}) > 1:
         raise ValueError(f"batch: expected elements of one shape, got {sorted(shapes)}")
     return np.stack(elements)
+
+
+def _structure(element):
+    """What an element is, in words, without what is in it."""
+    if isinstance(element, tuple):
+        return f"a tuple of {len(element)}"
+    if isinstance(element, dict):
+        return f"a dict of {', '.join(sorted(map(str, element)))}"
+    return "an array"
 
 
 def _endless(start):

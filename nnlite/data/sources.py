@@ -12,7 +12,7 @@ import numpy as np
 from nnlite import config
 from nnlite.checks import is_number, refuse_masked
 from nnlite.engine.dispatch import MAX_NDIM
-from nnlite.engine.tensor import Tensor
+from nnlite.engine.tensor import Tensor, kind_of
 from nnlite.errors import prefixed
 from nnlite.ops.rows import SOURCE_CODES, gather, gather_csr
 from nnlite.tree import flatten, map_structure
@@ -74,18 +74,17 @@ class ArraySource(Source):
     """
 
     def __init__(self, values, name, integer=False):
-        array = _array(values, name)
+        array = array_of(values, name)
+        if array.ndim == 0:
+            kind = ValueError if array.dtype.kind in "biuf" else TypeError
+            raise kind(f"{name}: expected an array with a row for each sample, got {values!r}")
         if array.dtype.kind == "O":
             try:
                 array = array.astype(np.float64)
             except (TypeError, ValueError):
-                raise TypeError(
-                    f"{name}: expected numbers, got values of type {array.dtype}"
-                ) from None
+                raise TypeError(f"{name}: expected numbers, got {kind_of(array)}") from None
         if array.dtype.kind not in "biuf":
-            raise TypeError(f"{name}: expected numbers, got values of type {array.dtype}")
-        if array.ndim == 0:
-            raise ValueError(f"{name}: expected one row per sample, got a single number")
+            raise TypeError(f"{name}: expected numbers, got {kind_of(array)}")
         if array.ndim > MAX_NDIM:
             raise ValueError(f"{name}: expected at most {MAX_NDIM} axes, got shape {array.shape}")
         if integer is True:
@@ -287,8 +286,8 @@ def _rows_are_contiguous(array):
     return array.shape[0] == 0 or (array[0].flags.c_contiguous and array.strides[0] >= 0)
 
 
-def _array(values, name):
-    """An array of whatever was given."""
+def array_of(values, name):
+    """A NumPy array of whatever was given."""
     if isinstance(values, Tensor):
         with prefixed(f"{name}: ", RuntimeError):  # one of a trace has no values
             return values.numpy()

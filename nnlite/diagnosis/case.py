@@ -11,6 +11,7 @@ from nnlite.data.batches import make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, leaves
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.tensor import REALS, Tensor
+from nnlite.errors import prefixed
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
 from nnlite.training.agreement import activation_of
@@ -148,8 +149,12 @@ def case_of(model, x, y, validation_data=None, **further):
 
 def _held_out(model, validation_data, x):
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-        raise TypeError(f"validation_data: expected (X, y), got {type(validation_data).__name__}")
-    held_out = leaves(make_sources(model, validation_data[:1]))
+        entries = f" of {len(validation_data)}" if hasattr(validation_data, "__len__") else ""
+        raise TypeError(
+            f"validation_data: expected (X, y), got {type(validation_data).__name__}{entries}"
+        )
+    with prefixed("validation_data: "):
+        held_out = leaves(make_sources(model, validation_data[:1]))
     if len(held_out) != len(x):
         raise ValueError(f"validation_data: expected {len(x)} inputs, got {len(held_out)}")
     for held, source in zip(held_out, x):
@@ -159,6 +164,12 @@ def _held_out(model, validation_data, x):
                 f"{held.row_shape}"
             )
     return held_out
+
+
+def rms(values, axis=None):
+    """The root mean square of values; infinite or NaN if one of them is, without a warning."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.sqrt(np.mean(np.square(values, dtype=np.float64), axis=axis))
 
 
 def some_row_numbers(rows, most, seed=SEED):
@@ -188,28 +199,17 @@ def _read_layers(case, model):
     """Run a batch through the model, forwards and backwards, and note what each layer did."""
     rows = some_row_numbers(case.rows, _batch_rows(model, case.sources[0]))
     x, y, weight = _tensors(case.sources, rows, model._precision)
-    outputs = loss = None
+    loss = None
     with Recording() as recording:
         outputs = model(x, training=True)
-        forward = len(recording.calls)
+        calls = list(recording.calls)
         objectives = model._objectives_for(outputs) if getattr(model, "_compiled", None) else ()
-        has_loss = case.refused is None and any(g.loss is not None for g in objectives)
-        if has_loss:
+        if case.refused is None and any(g.loss is not None for g in objectives):
             loss = model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=weight)
-    calls = recording.calls[:forward]
     paths = _paths(model)
-    made = {}  # by the path of a layer: its calls
-    after = {}  # by the id of a tensor: the paths of the layers that it depends on
-    for call in calls:
-        path = _path_in(paths, call.scope)
-        known = {path}.union(*(after.get(id(t), ()) for t in call.inputs)) - {None}
-        after.update((id(t), known) for t in call.outputs)
-        if path is not None and call.outputs and call.outputs[0].dtype in REALS:
-            made.setdefault(path, []).append(call)
-    own = {path: _trained(layer, on) for path, (layer, on) in paths.items()}
-    tensors = [c.outputs[0] for own_calls in made.values() for c in own_calls]
-    variables = [v for vs in own.values() for v in vs]
-    gradients = {}
+    made, before = _calls_of_layers(calls, paths)
+    weights = {path: _trained(layer, on) for path, (layer, on) in paths.items()}
+    gradients = {}  # by the id of a tensor
     if loss is None:
         case.missed["gradients"] = (
             "the model has no loss that compile was given"
@@ -218,39 +218,48 @@ def _read_layers(case, model):
         )
     else:
         case.loss = loss.item()
-        sources = [*tensors, *variables]
-        found = autodiff.gradients(recording, loss, sources)
-        gradients = {id(s): g._data for s, g in zip(sources, found) if g is not None}
+        case.outputs = _outputs(case, objectives, outputs, calls)
+        tensors = [call.outputs[0] for own in made.values() for call in own]
+        tensors += [v for own in weights.values() for v in own]
+        found = autodiff.gradients(recording, loss, tensors)
+        gradients = {id(t): g._data for t, g in zip(tensors, found) if g is not None}
     ends = {id(t) for t in flatten(outputs)}
-    for path, (layer, _) in paths.items():
-        calls_of = made.get(path, ())
-        if not calls_of and not own[path]:
-            continue
-        result = calls_of[-1].outputs[0] if calls_of else None
-        known = [gradients[id(c.outputs[0])] for c in calls_of if id(c.outputs[0]) in gradients]
+    for path in [*made, *(path for path in paths if weights[path] and path not in made)]:
+        results = [call.outputs[0] for call in made.get(path, ())]
+        last = results[-1] if results else None
+        reached = [gradients[id(t)] for t in results if id(t) in gradients]
         case.layers.append(
             LayerReading(
-                layer,
-                _short(path),
-                None if result is None else result._data,
-                None if result is None else activation_of(result, calls),
-                known[-1] if known else None,
-                [(v._data, gradients.get(id(v))) for v in own[path]],
-                result is not None and id(result) in ends,
-                {_short(p) for p in after.get(id(result), ()) if p != path},
+                layer=paths[path][0],
+                name=_short(path),
+                output=None if last is None else last._data,
+                activation=None if last is None else activation_of(last, calls),
+                gradient=reached[-1] if reached else None,
+                weights=[(v._data, gradients.get(id(v))) for v in weights[path]],
+                is_output=last is not None and id(last) in ends,
+                before={_short(p) for p in before.get(id(last), ()) if p != path},
             )
         )
-    order = {path: k for k, path in enumerate(made)}
-    names = {_short(path): order.get(path, len(order)) for path in paths}
-    case.layers.sort(key=lambda r: names[r.name])
     case.unused = [
         _short(path)
         for path, (layer, _) in paths.items()
         if not (layer.built or isinstance(layer, InputLayer))
     ]
     case.inputs = _first_inputs(calls, paths)
-    if has_loss:
-        case.outputs = _outputs(case, objectives, outputs, calls)
+
+
+def _calls_of_layers(calls, paths):
+    """What each layer computed: the calls of real numbers by its path, from the first layer that
+    computes to the last; and by the id of each tensor the paths of the layers that it depends
+    on."""
+    made, before = {}, {}
+    for call in calls:
+        path = _path_in(paths, call.scope)
+        known = {path}.union(*(before.get(id(t), ()) for t in call.inputs)) - {None}
+        before.update((id(t), known) for t in call.outputs)
+        if path is not None and call.outputs and call.outputs[0].dtype in REALS:
+            made.setdefault(path, []).append(call)
+    return made, before
 
 
 def _outputs(case, objectives, outputs, calls):

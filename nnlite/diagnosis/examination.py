@@ -78,7 +78,7 @@ def doctor(model, X, y, validation_data=None):
         case = _case(model, X, y, validation_data)
         findings = [finding for check in CHECKS for finding in check(case)]
     examined = [check.__name__.replace("_", " ") for check in CHECKS]
-    title = f"{case.model.name!r} on {case.rows:,} rows"
+    title = f"{case.model.name!r} on {case.rows:,} row{'' if case.rows == 1 else 's'}"
     return Diagnosis(title, findings, examined, case.missed, case.layers)
 
 

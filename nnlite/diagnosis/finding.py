@@ -5,6 +5,7 @@ import sys
 import textwrap
 from dataclasses import dataclass
 
+from nnlite import terminal
 from nnlite.diagnosis.picture import plot_layers
 
 SEVERITIES = ("error", "warning", "note")
@@ -84,8 +85,8 @@ class Diagnosis:
             lines += _table(self.findings)
         for name, why in self.missed.items():
             lines += textwrap.wrap(f"not looked at: {name}: {why}", WIDTH, subsequent_indent="  ")
-        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-        return "\n".join(lines).encode(encoding, "replace").decode(encoding)
+        # `print` would raise an error for a layer's name in characters that the output lacks.
+        return terminal.plain("\n".join(lines), getattr(sys.stdout, "encoding", None) or "ascii")
 
     def _count(self):
         count = len(self.findings)

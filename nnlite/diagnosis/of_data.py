@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from nnlite.data.sources import SparseSource, leaves
-from nnlite.diagnosis.case import some_row_numbers
+from nnlite.diagnosis.case import rms, some_row_numbers
 from nnlite.diagnosis.finding import Finding
 from nnlite.training import agreement
 
@@ -29,15 +29,15 @@ def unscaled_inputs(case):
     """The columns that the first products take are about as large as their weights expect."""
     for values, layer in case.inputs:
         columns = values.reshape(-1, values.shape[-1]).astype(np.float64)
-        rms = np.sqrt(np.mean(columns**2, axis=0))
-        worst = int(np.argmax(rms))
-        if rms[worst] > LARGE:
+        sizes = rms(columns, axis=0)
+        worst = int(np.argmax(sizes))
+        if sizes[worst] > LARGE:
             figure = (
-                f"column {worst} of what it takes has a root mean square of {rms[worst]:,.4g}, "
-                f"{np.count_nonzero(rms > LARGE)} of {len(rms)} columns are above {LARGE:g}"
+                f"column {worst} of what it takes has a root mean square of {sizes[worst]:,.4g}, "
+                f"{np.count_nonzero(sizes > LARGE)} of {len(sizes)} columns are above {LARGE:g}"
             )
-        elif 0 < rms[worst] < SMALL:
-            figure = f"no column of what it takes has a root mean square above {rms[worst]:.2g}"
+        elif 0 < sizes[worst] < SMALL:
+            figure = f"no column of what it takes has a root mean square above {sizes[worst]:.2g}"
         elif len(hidden := _hidden(columns)):
             figure = (
                 f"column {hidden[0]} varies by {columns[:, hidden[0]].std():.2g} only, beside "
@@ -63,10 +63,9 @@ def unscaled_targets(case):
     for g, y, _, activation in case.outputs:
         if agreement.function_of(g.loss) not in agreement.REGRESSION or activation != "linear":
             continue
-        y = np.asarray(agreement.some_rows(y), np.float64)
-        rms = math.sqrt(np.mean(y**2))
-        if rms > LARGE_TARGET:
-            figure = f"y has a root mean square of {rms:,.4g}, and the first outputs are about 1"
+        size = rms(agreement.some_rows(y))
+        if size > LARGE_TARGET:
+            figure = f"y has a root mean square of {size:,.4g}, and the first outputs are about 1"
             cure = "scale y: a TransformedTargetRegressor with a StandardScaler, or NNRegressor"
             yield Finding("unscaled targets", "warning", figure, cure, g.name)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nnlite.diagnosis.case import rms
 from nnlite.diagnosis.finding import Finding
 
 DEAD = 0.4  # of the units of a layer
@@ -66,15 +67,15 @@ def vanishing_gradients(case):
 
 def exploding_gradients(case):
     """Neither outputs nor gradients grow a thousandfold from layer to layer, or beyond numbers."""
-    outputs = [(r, _rms(r.output)) for r in _hidden(case)]
+    outputs = [(r, rms(r.output)) for r in _hidden(case)]
     strange = [r.name for r, s in (*outputs, *_gradients_of_weights(case)) if not np.isfinite(s)]
     if strange or not np.isfinite(case.loss or 0.0):
         figure = f"the loss of a batch is {case.loss}, or its gradient is not finite"
         cure = "start from new weights, with a lower learning rate, scaled inputs or clipnorm=1.0"
         yield Finding("exploding gradients", "error", figure, cure, (*strange, None)[0])
         return
-    scale = max([1.0, *(_rms(values) for values, _ in case.inputs)])
-    gradients = [(r, _rms(r.gradient)) for r in case.layers if r.gradient is not None]
+    scale = max([1.0, *(rms(values) for values, _ in case.inputs)])
+    gradients = [(r, rms(r.gradient)) for r in case.layers if r.gradient is not None]
     grown = []
     for r, size in outputs:
         if size > EXPLODED * scale:
@@ -96,12 +97,7 @@ def _gradients_of_weights(case):
 
 def _relative(reading):
     weight, gradient = max(reading.weights, key=lambda pair: pair[0].size)
-    return None if gradient is None else _rms(gradient) / (_rms(weight) + 1e-12)
-
-
-def _rms(values):
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+    return None if gradient is None else rms(gradient) / (rms(weight) + 1e-12)
 
 
 def untrained_layers(case):

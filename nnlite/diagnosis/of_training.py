@@ -12,6 +12,8 @@ from nnlite.diagnosis.finding import Finding
 from nnlite.training import loop
 
 FACTORS = (0, 0.1, 1, 10, 100, 1000)  # of the learning rate; 0 says what chance does
+LOWEST = 1e-6  # of it, the least that is tried where it and a tenth of it are too high
+RISEN = -0.1  # gain of a rate with which the loss rises
 BATCH, BLOCK, BLOCKS = 32, 8, 4  # rows; steps of which the mean loss is taken; how many of those
 SECONDS, MOST_SECONDS = 1.0, 4.0  # that the steps take if they are few enough, and at the most
 
@@ -19,7 +21,8 @@ SECONDS, MOST_SECONDS = 1.0, 4.0  # that the steps take if they are few enough, 
 def learning_rate(case):
     """A few steps with the learning rate lower the loss, and not far less than larger ones do.
 
-    Copies of the model take the same batches with rates from a tenth to a thousand times.
+    Copies of the model take the same batches with rates from a tenth to a thousand times, and with
+    lower ones where all of those are too high.
     """
     why = _why_not(case)
     if why:
@@ -37,14 +40,17 @@ def learning_rate(case):
         return
     known = abs(case.history["loss"][0]) if (case.history or {}).get("loss") else 0.0
     scale = max(abs(start), known if np.isfinite(known) else 0.0, 1e-12)
-    gains = {r: (start - loss) / scale for r, loss in losses.items()}
-    gains = {r: gain if np.isfinite(gain) else -np.inf for r, gain in gains.items()}
+    gains = {r: _gain(start - loss, scale) for r, loss in losses.items()}
+    while gains[rate] < RISEN and max(gains.values()) <= 0 and min(gains) > LOWEST * rate:
+        lower = min(gains) / 10
+        losses[lower] = _loss_after(case, lower, blocks)
+        gains[lower] = _gain(start - losses[lower], scale)
     best = max(gains, key=gains.get)
     figure = (
         f"with {rate:.2g}, {BLOCK * blocks} steps change a loss of {start:.4g} to "
         f"{losses[rate]:.4g}; with {best:.2g} to {losses[best]:.4g}"
     )
-    if best < rate and gains[rate] < -0.1 and gains[best] > 0:
+    if best < rate and gains[rate] < RISEN and gains[best] > 0:
         cure = f"take learning_rate={best:.1g}"
         yield Finding("learning rate too high", "error", figure, cure)
     elif _is_far_below(gains, rate, gains[best]):
@@ -52,6 +58,11 @@ def learning_rate(case):
             return  # trained: small steps are right then
         cure = f"take learning_rate={best / 3:.1g} or so"
         yield Finding("learning rate too low", "warning", figure, cure)
+
+
+def _gain(fall, scale):
+    """How far a loss fell, relative to a scale."""
+    return fall / scale if np.isfinite(fall) else -np.inf
 
 
 def _is_far_below(gains, rate, best):

@@ -1,12 +1,16 @@
 """The picture of a Diagnosis: what each layer gives, and the gradient that reaches it."""
 
-import io
-
 import numpy as np
 
-from nnlite.atomic_write import write_whole
+from nnlite.diagnosis.case import rms
 from nnlite.visualization.canvas import format_of
-from nnlite.visualization.curves import TRAINING, VALIDATION, WRONG, new_figure
+from nnlite.visualization.curves import (
+    TRAINING,
+    VALIDATION,
+    WRONG,
+    new_figure,
+    save_figure,
+)
 
 WIDTH, TOP, LAYER_HEIGHT, MOST_LAYERS = 10, 1.5, 0.42, 60  # inches; layers that are drawn
 LABEL = 26  # characters of a layer's name
@@ -49,9 +53,7 @@ def plot_layers(title, readings, findings, path=None):
         ax.grid(axis="y", color="#e5e7eb", linewidth=0.8)
         ax.set_axisbelow(True)
     if path is not None:
-        content = io.BytesIO()
-        figure.savefig(content, format=file_format)
-        write_whole(path, content.getvalue())
+        save_figure(figure, path, file_format)
     return figure
 
 
@@ -128,13 +130,9 @@ def _draw_gradients(ax, readings, places):
 
 
 def _of_outputs(reading):
-    return np.nan if reading.gradient is None else _rms(reading.gradient)
+    return np.nan if reading.gradient is None else rms(reading.gradient)
 
 
 def _of_weights(reading):
     known = [gradient.ravel() for _, gradient in reading.weights if gradient is not None]
-    return _rms(np.concatenate(known)) if known else np.nan
-
-
-def _rms(values):
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+    return rms(np.concatenate(known)) if known else np.nan

@@ -181,7 +181,7 @@ def symbolic_call(function, args, kwargs):
 
 def supports_symbols(function):
     """A version of a function of tensors whose calls on symbols are recorded, and whose errors
-    name it unless a layer called it."""
+    name it, and not the functions that it calls, unless a layer called it."""
     name = function.__name__
 
     @functools.wraps(function)
@@ -191,8 +191,9 @@ def supports_symbols(function):
         try:
             return function(*args, **kwargs)
         except (TypeError, ValueError, RuntimeError) as error:
-            if not str(error).startswith(f"{name}:") and not in_a_layer():
-                error.args = (f"{name}: {error}",)
+            if not in_a_layer():
+                inner, error.of_op = getattr(error, "of_op", name), name
+                error.args = (f"{name}: {str(error).removeprefix(f'{inner}: ')}",)
             raise
 
     op.__module__ = "nnlite.ops"  # its public place, by which models that use it are pickled

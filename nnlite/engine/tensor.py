@@ -320,17 +320,18 @@ def as_numbers(value):
     except ValueError:
         raise ValueError(f"Tensor: expected rows of equal lengths, got {_shown(value)}") from None
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"Tensor: expected numbers, got {_kind_of(array)}")
+        raise TypeError(f"Tensor: expected numbers, got {kind_of(array)}")
     refuse_masked("Tensor", value)
     return array
 
 
-def _kind_of(array):
+def kind_of(array):
     """What an array without numbers holds, in words."""
     if array.dtype != object:
         return f"values of type {array.dtype}"
     numbers = (int, float, np.number)
-    return _shown(next((v for v in array.flat if not isinstance(v, numbers)), array))
+    first = _shown(next((v for v in array.flat if not isinstance(v, numbers)), array))
+    return f"values of type object, such as {first}" if array.ndim else first
 
 
 def _shown(value):

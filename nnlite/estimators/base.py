@@ -20,6 +20,7 @@ from nnlite.estimators import defaults, input_validation, scaling, validation_sp
 from nnlite.estimators.builder import meta_of
 from nnlite.estimators.compiled_model import check_outputs, compiled_loss
 from nnlite.estimators.defaults import is_auto
+from nnlite.estimators.docstrings import inject_docs
 from nnlite.estimators.html_repr import block_of
 from nnlite.estimators.logits import finite
 from nnlite.estimators.parameters import NestedParamsMixin, as_int
@@ -31,6 +32,7 @@ from nnlite.models.sequential import Sequential
 from nnlite.training import loop
 
 
+@inject_docs
 class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
     """The base class of NNClassifier and NNRegressor."""
 
@@ -56,7 +58,11 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         verbose=0,
         n_threads=None,
         dtype="auto",
+        **unknown,
     ):
+        for name in unknown:
+            meant = errors.did_you_mean(name, self._get_param_names())
+            raise TypeError(f"{type(self).__name__}: unknown argument {name!r}{meant}")
         self.layers = layers
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation

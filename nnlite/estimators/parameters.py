@@ -13,6 +13,7 @@ from nnlite.callbacks import EarlyStopping
 from nnlite.callbacks.foreign import as_callbacks, is_callback
 from nnlite.checks import positive_int
 from nnlite.configurable import Configurable, clone
+from nnlite.errors import prefixed
 from nnlite.estimators import defaults
 from nnlite.estimators.architecture import Stack
 from nnlite.estimators.builder import builder_of
@@ -81,6 +82,7 @@ _PARAMETER_CONSTRAINTS = {
         "'auto' or a positive integer",
     ),
     "epochs": (lambda v: _accepts(positive_int, "", v), "a positive integer"),
+    "shuffle": (lambda v: isinstance(v, (bool, np.bool_)), "True or False"),
     "early_stopping": (
         lambda v: is_auto(v) or isinstance(v, (bool, np.bool_, EarlyStopping)),
         "'auto', True, False or an EarlyStopping",
@@ -279,7 +281,8 @@ class NestedParamsMixin(BaseEstimator):
 
         A copy of `of_model`, the optimizer of a compiled Model, if there is one.
         """
-        optimizer = clone(optimizers.get(self.optimizer) if of_model is None else of_model)
+        with prefixed("optimizer: "):
+            optimizer = clone(optimizers.get(self.optimizer) if of_model is None else of_model)
         if optimizer is None:
             raise TypeError("optimizer: expected an optimizer or its name, got None")
         if self.learning_rate is not None:

@@ -119,7 +119,7 @@ class _Labels(Target):
         except TypeError:  # labels of this type cannot be compared with the classes
             unknown = y
         if len(unknown):
-            raise ValueError(f"y: expected labels of {self.classes!r}, got {unknown[0]!r}")
+            raise ValueError(f"y: expected labels of {self.classes}, got {unknown[0]!r}")
         return codes
 
     def metrics(self):
@@ -141,7 +141,7 @@ class _Labels(Target):
                 of_label = self.classes == label if np.ndim(label) == 0 else False
                 if not np.any(of_label):
                     raise ValueError(
-                        f"class_weight: expected labels of {self.classes!r}, got {label!r}"
+                        f"class_weight: expected labels of {self.classes}, got {label!r}"
                     )
                 factors[of_label] = factor
         else:

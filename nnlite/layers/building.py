@@ -10,6 +10,7 @@ import numpy as np
 from nnlite.config import active, isolated
 from nnlite.configurable import structure_version
 from nnlite.engine.dispatch import tracing_lock
+from nnlite.tree import flatten
 
 
 class _Here:
@@ -157,6 +158,12 @@ def as_shapes(given):
         if all(shape is None or isinstance(shape, (list, tuple, dict)) for shape in given):
             return type(given)(shape and as_shapes(shape) for shape in given)
     raise TypeError(no_shape(given))
+
+
+def check_returned(outputs):
+    """Raise a TypeError if what a `call` returned holds no tensor, as without a `return`."""
+    if not any(hasattr(y, "shape") for y in flatten(outputs)):
+        raise TypeError(f"call: expected it to return a tensor, got {outputs!r}")
 
 
 def no_shape(given):

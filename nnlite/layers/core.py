@@ -20,8 +20,10 @@ class InputLayer(Layer):
         The shape of one sample, without the batch; or `input_shape` or `input_dim` instead.
     batch_size : int, optional
         The size of a batch, for the shapes of symbols; data may come in batches of any size.
-    dtype, name
-        As for `Layer`.
+    dtype : str or type of numbers, optional
+        'int32' and 'int64' keep integers as they are, for layers that take them; any other type is
+        a real number of the model's precision.
+    name : str, optional
     batch_shape : tuple, optional
         Instead of both: (batch_size, *shape).
     **kwargs
@@ -65,12 +67,17 @@ class InputLayer(Layer):
 
 def _name_of(dtype):
     """The name of a type of numbers."""
-    if dtype is None or isinstance(dtype, str):
-        return dtype
+    if dtype is None:
+        return None
     try:
-        return np.dtype(dtype).name
+        found = np.dtype(dtype)
     except (TypeError, ValueError):
-        raise TypeError(f"Input: dtype: expected a type of numbers, got {dtype!r}") from None
+        found = np.dtype(object)
+    if found.kind not in "biuf":
+        raise TypeError(
+            f"Input: dtype: expected a type of numbers, such as 'float32' or 'int32', got {dtype!r}"
+        )
+    return found.name
 
 
 class Dense(Layer):

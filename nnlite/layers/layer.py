@@ -2,19 +2,19 @@
 the loss, and puts its name in front of errors."""
 
 import inspect
-import numbers
 import weakref
 
 import numpy as np
 
 from nnlite import config, regularizers
-from nnlite.checks import LARGEST_SIZE, check_setting
+from nnlite.checks import check_setting
 from nnlite.configurable import clone, snake_case, structure_version
 from nnlite.engine import dispatch
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.symbolic import Node, Symbol, is_symbolic, symbolic_call, symbols_of
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.errors import did_you_mean, prefixed
+from nnlite.layers import settings
 from nnlite.layers.arguments import (
     NOT_GIVEN,
     as_tensors,
@@ -26,6 +26,7 @@ from nnlite.layers.arguments import (
 from nnlite.layers.building import (
     as_shapes,
     built_once,
+    check_returned,
     here,
     is_building,
     say_where,
@@ -146,17 +147,8 @@ class Layer(Tracked):
 
     def _shape_given(self, argument, shape):
         """A shape that the constructor was given, as a tuple."""
-        sizes = (shape,) if isinstance(shape, numbers.Integral) else shape
-        fits = isinstance(sizes, (tuple, list)) and (sizes or argument != "batch_shape")
-        if not fits or not all(
-            n is None
-            or (isinstance(n, (int, np.integer)) and n is not True and 0 < n <= LARGEST_SIZE)
-            for n in sizes
-        ):
-            raise ValueError(
-                f"layer {self.name!r}: expected {argument} of positive integers, got {shape!r}"
-            )
-        return tuple(n if n is None else int(n) for n in sizes)
+        with prefixed(f"layer {self.name!r} ({type(self).__name__}): "):
+            return settings.input_shape(argument, shape)
 
     # A layer is that layer, whatever its settings: two Dense(64) are two layers.
     __eq__ = object.__eq__
@@ -405,6 +397,8 @@ class Layer(Tracked):
                 if self._takes_training():
                     kwargs["training"] = bool(training)
                 outputs = self.call(inputs, *args, **kwargs)
+                if outputs.__class__ is not Tensor:
+                    check_returned(outputs)
                 if self.activity_regularizer is not None:
                     for y in flatten(outputs):
                         self.add_loss(self.activity_regularizer(y) / max((y.shape or (1,))[0], 1))

@@ -19,7 +19,7 @@ class Merge(Layer):
     def _combine(a, b):
         raise TypeError("a merging layer must define _combine(a, b)")
 
-    _takes = (1, math.inf, "a list of at least 1 inputs")  # here numbers of tensors
+    _takes = (1, math.inf, "a list of one or more inputs")  # here numbers of tensors
 
     def _check_shapes(self, shapes):
         least, most, words = self._takes

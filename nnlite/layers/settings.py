@@ -131,6 +131,20 @@ def sizes(name, value):
     return tuple(int(n) for n in given)
 
 
+def input_shape(name, value):
+    """Raise a ValueError unless a setting is the shape of inputs, or one size; returns it as a
+    tuple. A size may be None; there is at least that of the batch in `batch_shape`."""
+    given = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    known = [n for n in given if n is not None]
+    if (value is None or (name == "batch_shape" and not given)) or not all(
+        _is_int(n) and 0 < n <= LARGEST_SIZE for n in known
+    ):
+        raise ValueError(
+            f"{name}: expected a tuple of positive integers, or None for any size, got {value!r}"
+        )
+    return tuple(n if n is None else int(n) for n in given)
+
+
 def margins(name, value):
     """((top, bottom), (left, right)) from an int, a pair of int or a pair of pairs."""
     both = value if isinstance(value, (tuple, list)) else (value, value)

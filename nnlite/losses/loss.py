@@ -9,6 +9,7 @@ from nnlite.configurable import Configurable
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, as_array
 from nnlite.errors import prefixed
+from nnlite.ops.operands import operands
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", "mean_with_sample_weight", None)
 
@@ -16,13 +17,13 @@ REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", "mean_with_sample_we
 def as_outputs(y_pred, name="y_pred"):
     """Outputs as a tensor of real numbers; `name` is for errors."""
     with prefixed(f"{name}: "):
-        return ops.operands(y_pred)[0]
+        return operands(y_pred)[0]
 
 
 def beside(y_pred, value, name="y_true"):
     """Targets or weights as a tensor of the precision of outputs; `name` is for errors."""
     with prefixed(f"{name}: "):
-        return ops.operands(y_pred, value)[1]
+        return operands(y_pred, value)[1]
 
 
 def _reshaped(y_pred, shape):
@@ -387,9 +388,11 @@ class LossFunctionWrapper(Loss):
 
 
 def returned(what, values):
-    """What a user's function of targets and outputs returned; an error if it is nothing."""
-    if values is None:
-        raise TypeError(f"{what}: expected its function to return one value per sample, got None")
+    """What a user's function of targets and outputs returned; an error if it is no number."""
+    if values is None or isinstance(values, (str, dict)):
+        raise TypeError(
+            f"{what}: expected its function to return one value per sample, got {values!r}"
+        )
     return values
 
 

@@ -41,12 +41,15 @@ class Sequential(Model):
     _one_array = True
 
     def __init__(self, layers=None, name=None, trainable=True):
-        super().__init__(name=name, trainable=trainable)
-        self._layers = []
         layers = [] if layers is None else layers
         no_list = isinstance(layers, (Layer, Symbol, str)) or not hasattr(layers, "__iter__")
         if no_list or getattr(layers, "ndim", 1) != 1:
-            raise TypeError(f"Sequential: layers: expected a list of layers, got {layers!r}")
+            raise TypeError(
+                f"Sequential: layers: expected a list of layers, as in Sequential([Dense(8), "
+                f"Dense(1)]), got {layers!r}"
+            )
+        super().__init__(name=name, trainable=trainable)
+        self._layers = []
         for layer in layers:
             self._append(layer)
         if self._layers and self._layers[0]._given_input_shape is not None:

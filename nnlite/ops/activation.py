@@ -20,7 +20,7 @@ from nnlite.ops.elementwise import (
     subtract,
     where,
 )
-from nnlite.ops.operands import call, flag, number, operands
+from nnlite.ops.operands import axes_of, call, flag, number, operands
 from nnlite.ops.shape import reshape, transpose
 
 # The numbers that csrc/math/activation.h gives them; a test compares the two.
@@ -345,13 +345,9 @@ def along_axes(axis, function, x):
     function : function of a tensor
     x : tensor
     """
-    axes = list(axis) if isinstance(axis, (tuple, list)) else [axis]
-    if not axes or not all(isinstance(a, Integral) and -x.ndim <= a < x.ndim for a in axes):
-        raise ValueError(
-            f"{function.__name__}: expected an axis within {x.ndim} dimensions, got {axis!r} "
-            f"(shape {x.shape})"
-        )
-    axes = sorted({a % x.ndim for a in axes})
+    axes = axes_of(axis, x.shape)
+    if not axes:
+        raise ValueError(f"axis: expected at least one axis, got {axis!r}")
     order = [d for d in range(x.ndim) if d not in axes] + axes
     rows = transpose(x, order)
     shape = rows.shape

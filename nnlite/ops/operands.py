@@ -134,16 +134,24 @@ def flag(name, value):
     return int(bool(value))
 
 
-def axis_of(axis, shape):
-    """An axis of a shape, counted from the front."""
+def axis_of(axis, shape, new=0):
+    """An axis of a shape, or of one with a `new` axis, counted from the front."""
     if not isinstance(axis, Integral) or isinstance(axis, bool):
         raise TypeError(f"axis: expected an integer, got {axis!r}")
-    if not -len(shape) <= axis < len(shape):
+    ndim = len(shape) + new
+    if not -ndim <= axis < ndim:
         raise ValueError(
-            f"axis: expected a number in [{-len(shape)}, {len(shape)}) for shape {shape}, "
-            f"got {axis}"
+            f"axis: expected a number in [{-ndim}, {ndim}) for shape {shape}, got {axis}"
         )
-    return int(axis) % len(shape)
+    return int(axis) % ndim
+
+
+def axes_of(axis, shape):
+    """One or several axes of a shape, counted from the front, in ascending order."""
+    axes = list(axis) if isinstance(axis, (tuple, list)) else [axis]
+    if not all(isinstance(a, Integral) and not isinstance(a, bool) for a in axes):
+        raise TypeError(f"axis: expected an integer or several of them, got {axis!r}")
+    return sorted({axis_of(a, shape) for a in axes})
 
 
 def key_of(name, value):

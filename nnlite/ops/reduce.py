@@ -19,7 +19,7 @@ from nnlite.ops.elementwise import (
     square,
     subtract,
 )
-from nnlite.ops.operands import call, flag, operands
+from nnlite.ops.operands import axes_of, call, flag, operands
 from nnlite.ops.shape import broadcast_to, reshape
 
 
@@ -47,27 +47,14 @@ Op("reduce_max", infer=_infer_reduce, gradient=_max_gradient, attrs=_ATTRS)
 Op("argmax", infer=_infer_reduce, gradient="none", attrs=_ATTRS, outputs=("int32",))
 
 
-def _axes(axis, shape, name):
+def _axes(axis, shape):
     """The axes to reduce, in ascending order, from None (all), an int or a tuple."""
-    ndim = len(shape)
-    if axis is None:
-        return list(range(ndim))
-    axes = list(axis) if isinstance(axis, (tuple, list)) else [axis]
-    for a in axes:
-        if not isinstance(a, Integral) or isinstance(a, bool):
-            raise TypeError(
-                f"{name}: axis: expected an integer, several of them or None, got {axis!r}"
-            )
-        if not -ndim <= a < ndim:
-            raise ValueError(
-                f"{name}: expected an axis within {ndim} dimensions, got {a} (shape {shape})"
-            )
-    return sorted({a % ndim for a in axes})
+    return list(range(len(shape))) if axis is None else axes_of(axis, shape)
 
 
 def _reduce(op, x, axis, keepdims):
     shape, keepdims = x.shape, flag("keepdims", keepdims)
-    axes = _axes(axis, shape, op)
+    axes = _axes(axis, shape)
     while axes:
         # One call reduces the last group of adjacent axes.
         last = first = axes.pop()
@@ -85,7 +72,7 @@ def _reduce(op, x, axis, keepdims):
         x = call(op, [x], before=a, reduced=r, after=b)
         shape = (*shape[:first], *(1,) * (last + 1 - first), *shape[last + 1 :])
     if not keepdims:
-        reduced = set(_axes(axis, shape, op))
+        reduced = set(_axes(axis, shape))
         shape = tuple(n for d, n in enumerate(shape) if d not in reduced)
     return reshape(x, shape)
 
@@ -116,7 +103,7 @@ def mean(x, axis=None, keepdims=False):
         Whether the reduced axes remain with size 1.
     """
     (x,) = operands(x)
-    count = math.prod([x.shape[a] for a in _axes(axis, x.shape, "mean")])
+    count = math.prod([x.shape[a] for a in _axes(axis, x.shape)])
     return divide(sum(x, axis, keepdims), float(count))
 
 

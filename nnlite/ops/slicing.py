@@ -7,7 +7,7 @@ import numpy as np
 
 from nnlite.engine.dispatch import MAX_NDIM, Op
 from nnlite.engine.tensor import Tensor
-from nnlite.ops.operands import call, operands
+from nnlite.ops.operands import axis_of, call, operands
 from nnlite.ops.shape import reshape
 
 _BEGINS = tuple(f"begin_{d}" for d in range(MAX_NDIM))
@@ -116,7 +116,7 @@ def _infer_concatenate(*shapes, axis, **_):
             a != b for d, (a, b) in enumerate(zip(shape, first)) if d != axis
         ):
             raise ValueError(
-                "concatenate: expected shapes that differ along the axis "
+                "expected shapes that differ along the axis "
                 f"{axis} alone, got {', '.join(map(str, shapes))}"
             )
     return [(*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :])]
@@ -148,14 +148,6 @@ def _several(xs, name):
     return xs
 
 
-def _axis(axis, ndim, name):
-    if not isinstance(axis, numbers.Integral) or isinstance(axis, bool):
-        raise TypeError(f"{name}: axis: expected an integer, got {axis!r}")
-    if not -ndim <= axis < ndim:
-        raise ValueError(f"{name}: expected an axis in [{-ndim}, {ndim}), got {axis}")
-    return axis % ndim
-
-
 def concatenate(xs, axis=0):
     """Join tensors along an axis.
 
@@ -175,7 +167,7 @@ def concatenate(xs, axis=0):
         return xs[0]
     while len(xs) > _MAX_INPUTS:
         xs = [concatenate(xs[k : k + _MAX_INPUTS], axis) for k in range(0, len(xs), _MAX_INPUTS)]
-    axis = _axis(axis, xs[0].ndim, "concatenate")
+    axis = axis_of(axis, xs[0].shape)
     return call("concatenate", list(xs), axis=axis)
 
 
@@ -189,7 +181,7 @@ def stack(x, axis=0):
         The position of the new axis.
     """
     xs = operands(*_several(x, "stack"))
-    axis = _axis(axis, xs[0].ndim + 1, "stack")
+    axis = axis_of(axis, xs[0].shape, new=1)
     return concatenate([reshape(x, (*x.shape[:axis], 1, *x.shape[axis:])) for x in xs], axis)
 
 
@@ -209,7 +201,7 @@ def split(x, indices_or_sections, axis=0):
         If the axis cannot be cut into that many equal parts.
     """
     (x,) = operands(x)
-    axis = _axis(axis, x.ndim, "split")
+    axis = axis_of(axis, x.shape)
     n, parts = x.shape[axis], indices_or_sections
     if isinstance(parts, numbers.Integral) and not isinstance(parts, bool):
         if not 1 <= parts <= max(n, 1) or n % parts:
@@ -240,8 +232,7 @@ def flip(x, axis=None):
     (x,) = operands(x)
     axis = range(x.ndim) if axis is None else axis
     axes = {
-        _axis(a, x.ndim, "flip")
-        for a in (axis if isinstance(axis, (tuple, list, range)) else [axis])
+        axis_of(a, x.shape) for a in (axis if isinstance(axis, (tuple, list, range)) else [axis])
     }
     return x[tuple(slice(None, None, -1) if d in axes else slice(None) for d in range(x.ndim))]
 
@@ -256,7 +247,7 @@ def expand_dims(x, axis):
         The position of the new axis in the result.
     """
     (x,) = operands(x)
-    axis = _axis(axis, x.ndim + 1, "expand_dims")
+    axis = axis_of(axis, x.shape, new=1)
     return reshape(x, (*x.shape[:axis], 1, *x.shape[axis:]))
 
 
@@ -277,7 +268,7 @@ def squeeze(x, axis=None):
     (x,) = operands(x)
     if axis is None:
         return reshape(x, tuple(n for n in x.shape if n != 1))
-    axis = _axis(axis, x.ndim, "squeeze")
+    axis = axis_of(axis, x.shape)
     if x.shape[axis] != 1:
-        raise ValueError(f"squeeze: expected one entry along axis {axis}, got {x.shape}")
+        raise ValueError(f"expected one entry along axis {axis}, got {x.shape}")
     return reshape(x, x.shape[:axis] + x.shape[axis + 1 :])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from nnlite import losses
 from nnlite.configurable import unique_name
+from nnlite.errors import prefixed
 from nnlite.metrics import Mean, as_metric
 from nnlite.tree import flatten, is_shape
 
@@ -241,12 +242,11 @@ def _structured(names, values, unused):
 
 
 def _objective(name, loss, weight, measured, weighted):
+    with prefixed("loss: "):
+        loss = losses.as_loss(loss)
+    weight = 1.0 if weight is None else _number(weight)
     return Objective(
-        name,
-        losses.as_loss(loss),
-        1.0 if weight is None else _number(weight),
-        _metrics(measured),
-        _metrics(weighted),
+        name, loss, weight, _metrics("metrics", measured), _metrics("weighted_metrics", weighted)
     )
 
 
@@ -260,5 +260,6 @@ def _number(weight):
     return float(weight)
 
 
-def _metrics(given):
-    return [as_metric(m) for m in flatten(given) if m is not None]
+def _metrics(argument, given):
+    with prefixed(f"{argument}: "):
+        return [as_metric(m) for m in flatten(given) if m is not None]

@@ -82,7 +82,8 @@ class Trainer(Steps):
                 f"compile: unknown argument {name!r}; it takes {', '.join(_COMPILE)}"
                 f"{did_you_mean(name, _COMPILE)}"
             )
-        self.optimizer = None if optimizer is None else optimizers.get(optimizer)
+        with prefixed("optimizer: "):
+            self.optimizer = optimizers.get(optimizer)
         self._compiled = {
             "loss": loss,
             "loss_weights": loss_weights,
@@ -133,8 +134,7 @@ class Trainer(Steps):
         objectives.per_output("sample_weight", sample_weight, shared=True)
         for objective, targets, shape in zip(objectives, objectives.per_output("y", y), shapes):
             if objective.loss is not None and targets is not None:
-                with prefixed("y: "):
-                    objective.loss.check_targets(targets.array, shape)
+                objective.loss.check_targets(targets.array, shape)
                 agreement.warn_of_targets(self._advised, objective, targets.array, shape)
 
     def _multi_input(self):

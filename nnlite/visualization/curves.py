@@ -148,14 +148,14 @@ def plot_history(history, ax=None, path=None):
     for one, name in zip(axes, names):
         _curve(one, history, name, first)
     if path is not None:
-        _save(axes[0], path, file_format)
+        save_figure(axes[0].get_figure(root=True), path, file_format)
     return axes
 
 
-def _save(ax, path, file_format):
-    """Write the figure that contains these Axes to a file."""
+def save_figure(figure, path, file_format):
+    """Write a figure to a file, whole or not at all."""
     content = io.BytesIO()
-    ax.get_figure(root=True).savefig(content, format=file_format)
+    figure.savefig(content, format=file_format)
     write_whole(path, content.getvalue())
 
 
@@ -217,7 +217,7 @@ def plot_search(search, ax=None, path=None):
     _style_axes(ax)
     ax.legend(frameon=False, loc="lower right")
     if path is not None:
-        _save(ax, path, file_format)
+        save_figure(ax.get_figure(root=True), path, file_format)
     return ax
 
 

@@ -6,6 +6,7 @@ stopping, scaling, settings that a search can change.
 """
 
 import copy
+from collections.abc import Mapping
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, TransformerMixin
@@ -76,6 +77,11 @@ class _AroundModel(BaseEstimator):
         -------
         self
         """
+        for name in ("model_kwargs", "fit_kwargs"):
+            if not isinstance(getattr(self, name), (Mapping, type(None))):
+                raise TypeError(
+                    f"{name}: expected a dict of arguments or None, got {getattr(self, name)!r}"
+                )
         numeric = not isinstance(self, ClassifierMixin)
         X, y = validate_data(self, X, y, multi_output=True, y_numeric=numeric)
         self._one_dimensional = y.ndim == 1
@@ -178,6 +184,16 @@ class SKLearnClassifier(ClassifierMixin, _AroundModel):
         if len(self.classes_) < 2:
             raise ValueError(f"y: expected at least 2 classes, got one class: {self.classes_}")
         return np.eye(len(self.classes_))[codes]
+
+    def _compiled_model(self, X, y):
+        model = super()._compiled_model(X, y)
+        outputs = model.output_shape[-1] if isinstance(model.output_shape, tuple) else None
+        if outputs not in (None, y.shape[1]):
+            raise ValueError(
+                f"model: expected {y.shape[1]} outputs, one for each class, got {outputs}; "
+                "KerasClassifier takes models of one output for two classes"
+            )
+        return model
 
     def decision_function(self, X):
         """The outputs of the model.

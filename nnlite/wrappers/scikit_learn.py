@@ -12,6 +12,7 @@ from sklearn.base import is_classifier
 
 from nnlite import config, losses, names, optimizers
 from nnlite.configurable import clone
+from nnlite.errors import did_you_mean, prefixed
 from nnlite.estimators import NNClassifier, NNRegressor
 from nnlite.estimators.builder import Builder
 from nnlite.estimators.compiled_model import check_outputs
@@ -50,7 +51,8 @@ class ModelBuilder(Builder):
         if not callable(self.function) or isinstance(self.function, Layer):
             raise TypeError(
                 f"build_fn: expected a function that returns a model, got {self.function!r}; "
-                "NNClassifier(layers=[...]) takes layers"
+                "NNClassifier and NNRegressor take layers, SKLearnClassifier and "
+                "SKLearnRegressor a compiled model"
             )
         self.arguments()
 
@@ -237,7 +239,17 @@ verbose, n_threads, dtype, class_weight
         self
         """
         if unknown := settings.keys() - {*self._get_param_names()}:
-            raise TypeError(f"fit: no argument {', '.join(unknown)}; it takes settings by name")
+            raise TypeError(
+                f"fit: unknown argument {', '.join(sorted(unknown))}; it takes settings by name"
+                f"{did_you_mean(min(unknown), self._get_param_names())}"
+            )
+        if validation_data is not None and not (
+            isinstance(validation_data, (tuple, list)) and len(validation_data) in (2, 3)
+        ):
+            raise TypeError(
+                "validation_data: expected (X_val, y_val) or (X_val, y_val, sample_weight_val), "
+                f"got {type(validation_data).__name__}"
+            )
         before = {name: getattr(self, name) for name in settings}
         vars(self).update(settings)
         try:
@@ -306,7 +318,8 @@ verbose, n_threads, dtype, class_weight
         chosen = of_model if self.optimizer is None else self.optimizer
         if chosen is None:  # the optimizer of a model that is not made yet
             return None
-        optimizer = clone(optimizers.get(chosen), **self._arguments(OPTIMIZER))
+        with prefixed("optimizer: "):
+            optimizer = clone(optimizers.get(chosen), **self._arguments(OPTIMIZER))
         optimizer._check()
         return optimizer
 

@@ -78,6 +78,8 @@ def test_a_transformer_gives_new_columns_in_a_pipeline():
         (keras.Sequential([keras.layers.Dense(1)]), LABELS, "model: expected a model compiled"),
         (lambda X, y: 3, LABELS, "model: expected a model compiled .* got 3"),
         (compiled(), np.zeros(150), "y: expected at least 2 classes"),
+        (compiled(1, "sigmoid", "bce"), LABELS > 0, "model: expected 2 outputs, .*, got 1"),
+        (compiled(2), LABELS, "model: expected 3 outputs, one for each class, got 2"),
         (compiled(), np.eye(3)[LABELS][:, :2], "y: expected one label per sample"),
     ],
 )
@@ -86,6 +88,12 @@ def test_what_cannot_be_trained_is_refused_by_name(model, y, said):
         SKLearnClassifier(model).fit(X, y)
     with pytest.raises(NotFittedError):
         SKLearnClassifier(model).predict(X)
+
+
+@pytest.mark.parametrize("name", ["model_kwargs", "fit_kwargs"])
+def test_further_arguments_are_a_dict(name):
+    with pytest.raises(TypeError, match=f"{name}: expected a dict of arguments or None, got 5"):
+        SKLearnClassifier(compiled(), **{name: 5}).fit(X, LABELS)
 
 
 # One epoch is too few for these, and Keras's `decision_function` has a column for each class.

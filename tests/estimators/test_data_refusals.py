@@ -213,7 +213,7 @@ def test_weights_that_are_none(method, weight, words):
 @pytest.mark.parametrize(
     "weight, words",
     [
-        ({9: 1.0}, r"class_weight: expected labels of array\(\[0, 1, 2\]\), got 9"),
+        ({9: 1.0}, r"class_weight: expected labels of \[0 1 2\], got 9"),
         ({"u": 1.0}, "class_weight: expected labels of .*, got 'u'"),
         ({(1,): 2.0}, r"got \(1,\)"),
         ({np.nan: 1.0}, "class_weight: expected labels of .*, got nan"),
@@ -257,7 +257,7 @@ def test_several_labels_have_no_weights_of_classes_and_a_regressor_neither():
         ({"X_val": IRIS[:, :2], "y_val": KIND}, "X_val.*2 features.*4 features"),
         ({"X_val": IRIS[:0], "y_val": KIND[:0]}, "X_val.*0 sample"),
         ({"X_val": IRIS, "y_val": KIND[:3]}, "y_val: .*inconsistent"),
-        ({"X_val": IRIS, "y_val": KIND + 1}, r"y_val: .*labels of array\(\[0, 1, 2\]\), got .*3"),
+        ({"X_val": IRIS, "y_val": KIND + 1}, r"y_val: .*labels of \[0 1 2\], got .*3"),
         ({"X_val": IRIS, "y_val": NAMES}, "y_val: .*labels of .*, got .*'u'"),
         ({"X_val": IRIS, "y_val": [None] * 150}, "y_val: .*NaN or None"),
         ({"X_val": IRIS, "y_val": with_nan(KIND)}, "y_val: .*NaN"),

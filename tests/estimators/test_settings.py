@@ -354,3 +354,12 @@ def test_estimators_of_specs_keep_the_contract(estimator, check):
 )
 def test_other_forms_keep_it_too(layers):
     check_estimator(NNClassifier(layers), on_skip=None)
+
+
+@pytest.mark.parametrize("estimator", [NNClassifier, NNRegressor])
+def test_a_setting_that_is_misspelt_is_named_with_what_was_meant(estimator):
+    message = f"{estimator.__name__}: unknown argument 'epoch'; did you mean 'epochs'"
+    with pytest.raises(TypeError, match=message):
+        estimator(epoch=3)
+    with pytest.raises(ValueError, match="optimizer: unknown optimizer 'adm'"):
+        estimator(optimizer="adm").fit([[0.0], [1.0]], [0, 1])

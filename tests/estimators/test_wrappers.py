@@ -239,8 +239,25 @@ def test_arguments_of_fit_hold_for_this_once():
     with pytest.raises(ValueError, match="epochs"):
         classifier.fit(X, Y, epochs=0)
     assert classifier.epochs == 3
-    with pytest.raises(TypeError, match="fit: no argument initial_epoch"):
+    with pytest.raises(TypeError, match="fit: unknown argument initial_epoch"):
         classifier.fit(X, Y, initial_epoch=2)
+    with pytest.raises(TypeError, match=r"fit: unknown argument epoch; .*; did you mean 'epochs'"):
+        classifier.fit(X, Y, epoch=2)
+
+
+@pytest.mark.parametrize("given", [5, X, (X,), (X, Y, Y, Y)])
+def test_validation_data_are_two_or_three_arrays(given):
+    with pytest.raises(TypeError, match=r"validation_data: expected \(X_val, y_val\) or"):
+        KerasClassifier(sparse).fit(X, Y, validation_data=given)
+
+
+def test_settings_of_keras_are_checked_by_name():
+    with pytest.raises(ValueError, match="shuffle: expected True or False, got 'batch'"):
+        KerasClassifier(sparse, shuffle="batch").fit(X, Y)
+    with pytest.raises(ValueError, match="optimizer: unknown optimizer 'adm'"):
+        KerasClassifier(sparse, optimizer="adm").fit(X, Y)
+    with pytest.raises(TypeError, match="SKLearnRegressor a compiled model"):
+        KerasClassifier(sparse()).fit(X, Y)
 
 
 def test_model_is_trained_by_the_loss_and_the_metrics_it_was_compiled_with():

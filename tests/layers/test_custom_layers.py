@@ -86,6 +86,17 @@ def test_replaced_attribute_is_forgotten():
     assert layer._sublayers == []
 
 
+@pytest.mark.parametrize("nothing", [None, "x", [None], {}])
+@pytest.mark.parametrize("inputs", [np.ones((1, 3)), keras.Input((3,))], ids=["array", "symbol"])
+def test_a_call_that_returns_no_tensor_is_refused_and_its_layer_named(nothing, inputs):
+    class Forgot(Layer):
+        def call(self, x):
+            return nothing
+
+    with pytest.raises(TypeError, match=r"^layer .forgot. .*: call: expected it to return"):
+        Forgot()(inputs)
+
+
 def test_layer_without_call_says_so():
     with pytest.raises(
         NotImplementedError, match=r"layer 'layer' \(Layer\): `call` is not implemented"

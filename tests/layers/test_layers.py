@@ -298,8 +298,8 @@ def test_shares_along_several_axes_are_those_of_their_entries_as_one(f):
     rows = f(x.transpose(0, 2, 1, 3).reshape(4, 5, 6)).numpy()
     assert np.array_equal(y, rows.reshape(4, 5, 3, 2).transpose(0, 2, 1, 3))
     np.testing.assert_allclose(y.sum((1, 3)), 1, rtol=1e-5)
-    for axis in ((), 4, "a", (1.5,)):
-        with pytest.raises(ValueError, match=f"{f.__name__}: expected an axis within 4 dimensions"):
+    for axis, error in ((), ValueError), (4, ValueError), ("a", TypeError), ((1.5,), TypeError):
+        with pytest.raises(error, match="axis: expected"):
             f(x, axis=axis)
 
 

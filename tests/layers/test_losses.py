@@ -473,3 +473,13 @@ def test_huber_refuses_a_delta_that_is_not_positive(delta):
         losses.Huber(delta)
     with pytest.raises(ValueError, match=r"huber: delta: expected a number in \(0, inf\], got"):
         losses.huber([[0.0]], [[1.0]], delta)
+
+
+@pytest.mark.parametrize("nothing", [None, "low", {"loss": 1.0}])
+def test_a_function_that_returns_no_values_is_refused_as_loss_and_as_metric(nothing):
+    wrong = losses.LossFunctionWrapper(lambda y, p: nothing, name="mine")
+    with pytest.raises(TypeError, match="loss 'mine': expected its function to return one value"):
+        wrong([1.0], [2.0])
+    measured = keras.metrics.MeanMetricWrapper(lambda y, p: nothing, name="mine")
+    with pytest.raises(TypeError, match="metric 'mine': expected its function to return one"):
+        measured.update_state([1.0], [2.0])

@@ -141,3 +141,19 @@ def test_to_categorical_gives_tensors_for_tensors():
     rows = keras.utils.to_categorical(keras.convert_to_tensor([0, 2]), 3)
     assert isinstance(rows, keras.Tensor)
     assert rows.numpy().tolist() == [[1, 0, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    "labels, classes, said",
+    [
+        (["a", "b"], None, "expected integer labels, got .*'a'"),
+        ([1, 0.5], None, "expected integer labels, got .*0.5"),
+        ([0, None], None, "expected integer labels, got"),
+        ([0, np.nan], None, "expected integer labels, got .*nan"),
+        ([0, -1], None, "expected labels of at least 0, got -1"),
+        ([0, 5], 3, r"expected labels in \[0, 3\), got 5"),
+    ],
+)
+def test_to_categorical_says_which_label_it_cannot_take(labels, classes, said):
+    with pytest.raises(ValueError, match=f"to_categorical: x: {said}"):
+        keras.utils.to_categorical(labels, classes)

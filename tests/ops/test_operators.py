@@ -155,7 +155,7 @@ INTEGERS = nnlite.convert_to_tensor([1, 2])
         (
             lambda: ops.sum(X, "last"),
             TypeError,
-            "axis: expected an integer, several of them or None",
+            "^sum: axis: expected an integer or several of them",
         ),
         (lambda: ops.concatenate([X, X], 0.5), TypeError, "concatenate: axis: expected an"),
         (lambda: ops.one_hot([1], 2.5), ValueError, "num_classes: expected"),
@@ -167,7 +167,17 @@ INTEGERS = nnlite.convert_to_tensor([1, 2])
         (
             lambda: ops.softmax(X, (0, 2)),
             ValueError,
-            "expected an axis within 2 dimensions",
+            r"^softmax: axis: expected a number in \[-2, 2\) for shape .*, got 2",
+        ),
+        (
+            lambda: ops.stack([X, X[:1]]),
+            ValueError,
+            "^stack: expected shapes that differ along",
+        ),
+        (
+            lambda: ops.expand_dims(X, 3),
+            ValueError,
+            r"^expand_dims: axis: expected a number in \[-3, 3\)",
         ),
         (lambda: ops.stack(3), ValueError, "stack: expected a list of tensors, got 3"),
     ],

@@ -81,16 +81,47 @@ def test_fit_reads_a_dataset_as_it_reads_the_arrays():
     assert weights(dataset, validation_data=dataset) == arrays
 
 
-@pytest.mark.parametrize(
-    "make, said",
-    [
-        (lambda: Dataset.from_tensor_slices(([1, 2], [3])), "arrays of one number of rows"),
-        (lambda: Dataset.from_tensor_slices(3), "arrays of one number of rows"),
-        (lambda: Dataset.range(3).batch(0), "batch_size"),
-        (lambda: Dataset.range(3).shuffle(-1), "buffer_size"),
-        (lambda: values(Dataset.from_generator(lambda: [[1], [1, 2]]).batch(2)), "of one shape"),
-    ],
-)
-def test_what_cannot_be_is_refused_by_name(make, said):
-    with pytest.raises(ValueError, match=said):
+def test_minus_1_stands_for_all_elements():
+    three = Dataset.range(3)
+    assert values(three.take(-1)) == [0, 1, 2] and len(three.take(-1)) == 3
+    assert values(three.skip(-1)) == [] and len(three.skip(-1)) == 0
+    assert values(three.repeat(-1).take(4)) == [0, 1, 2, 0]
+
+
+def from_list(*elements):
+    return Dataset.from_generator(lambda: elements)
+
+
+REFUSED = {
+    "rows": (lambda: Dataset.from_tensor_slices(([1, 2], [3])), "tensors: .*same number of rows"),
+    "number": (lambda: Dataset.from_tensor_slices(3), r"tensors: expected .*, got shape \(\)"),
+    "nothing": (lambda: Dataset.from_tensor_slices(()), "tensors: expected .*, got none"),
+    "size of batches": (lambda: Dataset.range(3).batch(0), "batch_size"),
+    "size of buffer": (lambda: Dataset.range(3).shuffle(-1), "buffer_size"),
+    "seed": (lambda: Dataset.range(3).shuffle(2, seed="one"), "seed: expected an integer"),
+    "take": (lambda: Dataset.range(3).take("two"), "count: expected an integer"),
+    "skip": (lambda: Dataset.range(3).skip(-2), r"count: .* in \[-1, inf\), got -2"),
+    "repeat": (lambda: Dataset.range(3).repeat(-2), r"count: .* in \[-1, inf\), got -2"),
+    "enumerate": (lambda: Dataset.range(3).enumerate("one"), "start: expected an integer"),
+    "fraction": (lambda: Dataset.range(2.5), "limits: expected an integer, got 2.5"),
+    "no limit": (lambda: Dataset.range(), "limits: expected 1 to 3 integers, got 0"),
+    "step": (lambda: Dataset.range(0, 3, 0), "limits: expected a step other than 0"),
+    "map": (lambda: Dataset.range(3).map(None), "map_func: expected a function, got None"),
+    "filter": (lambda: Dataset.range(3).filter(2), "predicate: expected a function, got 2"),
+    "zip": (lambda: Dataset.zip([1], [2]), "datasets: expected Datasets, got list, list"),
+    "zip nothing": (lambda: Dataset.zip(), "datasets: expected Datasets, got none"),
+    "generator": (lambda: values(Dataset.from_generator(lambda: 5)), "generator: .*, got 5"),
+    "shapes": (lambda: values(from_list([1], [1, 2]).batch(2)), "batch: .* of one shape"),
+    "lengths": (lambda: values(from_list((1, 2), (1,)).batch(2)), "a tuple of 1 and a tuple of 2"),
+    "keys": (lambda: values(from_list({"a": 1}, {"b": 1}).batch(2)), "a dict of a and a dict of b"),
+    "kinds": (lambda: values(from_list((1, 2), 3).batch(2)), "a tuple of 2 and an array"),
+    "ragged": (lambda: values(from_list([[1], [1, 2]])), "element: expected one array"),
+    "unbatch": (lambda: values(Dataset.range(3).unbatch()), "unbatch: .* rows, got shape"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_is_refused_by_name(name):
+    make, said = REFUSED[name]
+    with pytest.raises((ValueError, TypeError), match=said):
         make()

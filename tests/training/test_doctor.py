@@ -155,6 +155,13 @@ def test_large_networks_are_given_fewer_rows_and_no_steps(monkeypatch):
     assert len(diagnosis._layers[0].output) == 20
 
 
+def test_a_learning_rate_that_is_far_too_high_is_found():
+    model = classifier(16, optimizer=nnlite.optimizers.SGD(1e4))
+    (found,) = nnlite.doctor(model, X, THREE).findings
+    assert (found.name, found.severity) == ("learning rate too high", "error")
+    assert 1e-3 < float(found.cure.removeprefix("take learning_rate=")) < 10
+
+
 def test_optimizers_without_a_learning_rate_are_left_alone():
     class Fixed(nnlite.optimizers.Optimizer):
         def __init__(self):
@@ -185,9 +192,17 @@ def test_what_cannot_be_examined_is_an_error_that_says_what_to_do(name):
         nnlite.doctor(make(), x, y)
 
 
-@pytest.mark.parametrize("given, kind", [((X[:, :4], THREE), ValueError), (X, TypeError)])
+@pytest.mark.parametrize(
+    "given, kind",
+    [
+        ((X[:, :4], THREE), ValueError),
+        (X, TypeError),
+        ((X,), TypeError),
+        ((None, THREE), TypeError),
+    ],
+)
 def test_validation_data_of_another_form_are_an_error_that_names_them(given, kind):
-    with pytest.raises(kind, match="validation_data: expected"):
+    with pytest.raises(kind, match=r"validation_data: (x: )?expected"):
         nnlite.doctor(classifier(8), X, THREE, validation_data=given)
 
 

@@ -96,9 +96,13 @@ def test_the_size_of_a_batch_is_part_of_the_shapes_of_symbols(kind):
     [
         (lambda: Input((3,), batch_shape=(2, 3)), ValueError, "either shape or batch_shape"),
         (lambda: Input(batch_size=2, batch_shape=(2, 3)), ValueError, "either batch_size or batch"),
-        (lambda: Input(batch_shape=()), ValueError, "expected batch_shape of positive integers"),
+        (lambda: Input(batch_shape=()), ValueError, "batch_shape: expected a tuple of positive"),
         (lambda: Input((3,), batch_size=0), ValueError, "batch_size: expected a positive integer"),
-        (lambda: Input("3"), ValueError, "expected shape of positive integers, got '3'"),
+        (
+            lambda: Input("3"),
+            ValueError,
+            "shape: expected a tuple of positive integers, .*, got '3'",
+        ),
         (lambda: Dense(2)(Dense(3)), TypeError, r"expected a tensor, got the layer Dense\(units=3"),
         (lambda: Dense(2)([Dense(3)]), TypeError, "expected a tensor, got the layer Dense"),
         (lambda: Dense(2)(None), TypeError, "layer 'dense' .*expected numbers, got None"),

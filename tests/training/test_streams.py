@@ -303,7 +303,7 @@ def bad(number):
         (lambda m: m.fit(bad(1)), "batch 2 of x: y: expected 2 samples, as many as x has, got 3"),
         (lambda m: m.fit(bad(2)), r"batch 2 of x: expected .*\(x, y, sample_weight\), got 4"),
         (lambda m: m.fit(bad(3)), "batch 2 of x: x: expected one array, got a dict of a"),
-        (lambda m: m.fit(bad(4)), "batch 2 of x: x: expected numbers, got values of type"),
+        (lambda m: m.fit(bad(4)), "batch 2 of x: x: expected an array with .*, got 'text'"),
         (lambda m: m.fit(bad(5)), "batch 2 of x: x: expected at least one sample"),
         (
             lambda m: m.fit((X, LABELS)),
