@@ -192,8 +192,9 @@ def _read_layers(case, model):
     with Recording() as recording:
         outputs = model(x, training=True)
         forward = len(recording.calls)
-        objectives = model._objectives_for(outputs) if getattr(model, "_compiled", None) else ()
-        has_loss = case.refused is None and any(g.loss is not None for g in objectives)
+        compiled = getattr(model, "_compiled", None)
+        objectives = model._objectives_for(outputs) if compiled else None
+        has_loss = case.refused is None and compiled and bool(objectives.with_loss)
         if has_loss:
             loss = model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=weight)
     calls = recording.calls[:forward]

@@ -4,8 +4,8 @@ from nnlite import autodiff, ops
 from nnlite.data.sources import unpack_x_y_sample_weight
 from nnlite.metrics.metric import Metric
 from nnlite.training import agreement
-from nnlite.training.objectives import Objectives, names_of
-from nnlite.tree import flatten, is_shape
+from nnlite.training.objectives import Objectives, as_lists, names_of
+from nnlite.tree import flatten
 
 
 class Steps:
@@ -24,12 +24,15 @@ class Steps:
         """The objectives for such outputs, tensors or shapes."""
         if self._objectives is not None and outputs is self._objectives.outputs:
             return self._objectives
-        known = flatten(self._output_names() or ())
-        names = names_of(outputs, known if len(known) == len(flatten(outputs, is_shape)) else None)
+        names, known = names_of(outputs), self._output_names()
+        if known is not None and as_lists(names) == as_lists(names_of(self.output_shape)):
+            names = known
+        elif known is not None and len(flatten(known)) == len(flatten(names)):
+            names = names_of(outputs, flatten(known))
         found = self._objectives
         if found is not None and found.single and len(flatten(names)) == 1:
             found.rename(names)
-        elif found is None or names != found.structure:
+        elif found is None or as_lists(names) != as_lists(found.structure):
             found = self._objectives = Objectives(names, **self._settings())
         found.outputs = outputs if outputs is self.output_shape else None
         return found
@@ -99,17 +102,20 @@ class Steps:
         RuntimeError
             If there is no loss, nor a regularization penalty.
         """
-        objectives, total = self._objectives_for(y_pred), None
-        for objective, *data in self._by_output(objectives, y, y_pred, sample_weight):
-            if objective.loss is None:
-                continue
-            _check_given(objective, objective.loss, data[0])
+        total, tracked = None, {}
+        for objective, *data in self._objectives_for(y_pred).compared(y, y_pred, sample_weight):
+            targets, outputs, _ = data
+            _check_given(objective, objective.loss, targets)
             loss = objective.loss(*data)
-            agreement.warn_of_output(self._advised, objective, *data[:2])
+            if isinstance(objective.part, str):
+                agreement.warn_of_output(self._advised, objective, targets, outputs)
             if objective.tracker is not None:
-                objective.tracker.update_state(loss, _samples(loss, data[1]))
+                tracker, others = tracked.get(id(objective.tracker), (objective.tracker, None))
+                tracked[id(tracker)] = tracker, loss if others is None else others + loss
             loss = loss if objective.weight == 1.0 else loss * objective.weight
             total = loss if total is None else total + loss
+        for tracker, loss in tracked.values():
+            tracker.update_state(loss, _samples(loss, flatten(y_pred)[0]))
         for penalty in self.losses:
             total = penalty if total is None else total + penalty
         if total is None:
@@ -118,15 +124,6 @@ class Steps:
                 "compile(optimizer=..., loss='mse'), or define compute_loss"
             )
         return total
-
-    def _by_output(self, objectives, y, y_pred, sample_weight):
-        """(objective, y, y_pred, sample_weight) of each output."""
-        return zip(
-            objectives,
-            objectives.per_output("y", y),
-            flatten(y_pred),
-            objectives.per_output("sample_weight", sample_weight, shared=True),
-        )
 
     def _track_loss(self, loss, y_pred, sample_weight):
         """Take the loss of a batch into account in the running mean."""
@@ -154,9 +151,13 @@ class Steps:
             the step can return.
         """
         objectives = self._objectives_for(y_pred)
-        for objective, targets, outputs, weight in self._by_output(
-            objectives, y, y_pred, sample_weight
-        ):
+        by_output = zip(
+            objectives,
+            objectives.per_output("y", y),
+            objectives.per_output("y_pred", y_pred),
+            objectives.per_output("sample_weight", sample_weight, shared=True),
+        )
+        for objective, targets, outputs, weight in by_output:
             for m in (*objective.metrics, *objective.weighted_metrics):
                 _check_given(objective, m, targets)
             for m in objective.metrics:
@@ -238,7 +239,7 @@ def _metrics_in(model):
 
 def _check_given(objective, measure, targets):
     """Raise a ValueError where a loss or metric has no targets."""
-    if targets is None:
+    if any(t is None for t in flatten(targets)):
         where = "" if objective.name is None else f" of the output {objective.name!r}"
         kind = "metric" if isinstance(measure, Metric) else "loss"
         raise ValueError(f"y: expected targets for the {kind} {measure.name!r}{where}, got None")

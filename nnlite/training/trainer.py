@@ -47,11 +47,15 @@ class Trainer(Steps):
         optimizer : str or Optimizer, default 'rmsprop'
             None of a model that is not trained.
         loss : str, Loss or function, optional
-            Of a model with several outputs one for all of them, a list of one for each, or a dict
-            by the outputs' names; None for an output without a loss. Where a model gives a dict,
-            outputs that the dict of losses leaves out have none.
+            Of a model with several outputs one for all of them, a list of one for each, a dict by
+            the outputs' names, or losses nested as the outputs are; None for an output without a
+            loss. Where a model gives a dict, outputs that the dict of losses leaves out have none.
+            A function, or a Loss of one's own, that stands where several outputs are gets them
+            together, and their targets, nested as they are. Losses of the same output, or outputs,
+            add up: a list in the place of an output, tuple or dict, a tuple in that of a list.
         loss_weights : float, or list or dict of float, optional
-            What the loss of each output is multiplied by in the total; 1 by default.
+            What the loss of each output is multiplied by in the total; 1 by default. Nested as the
+            losses are, where outputs are taken together or have several.
         metrics : list of str, Metric or function, optional
             Of several outputs a list with an entry for each, or a dict by name; an entry is one
             metric, a list of them or None.
