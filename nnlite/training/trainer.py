@@ -134,20 +134,33 @@ class Trainer(Steps):
         shape = self.output_shape
         objectives = self._objectives_for(shape)
         shapes = flatten(shape, is_shape)
-        objectives.per_output("sample_weight", sample_weight, shared=True)
-        for objective, targets, shape in zip(objectives, objectives.per_output("y", y), shapes):
+        try:
+            by_output = objectives.per_output("y", y)
+            objectives.per_output("sample_weight", sample_weight, shared=True)
+        except ValueError:
+            if self._own_targets:
+                return
+            raise
+        for objective, targets, shape in zip(objectives, by_output, shapes):
             if objective.loss is not None and targets is not None:
                 with prefixed("y: "):
                     objective.loss.check_targets(targets.array, shape)
                 agreement.warn_of_targets(self._advised, objective, targets.array, shape)
 
+    @property
+    def _own_targets(self):
+        """Whether a subclass itself says what it compares with targets, which may be any then."""
+        names = "compute_loss", "train_step", "test_step"
+        return any(getattr(type(self), name) is not getattr(Trainer, name) for name in names)
+
     def _multi_input(self):
-        """Whether a list of inputs, and one of outputs, is one entry for each; None if it is not
-        known yet."""
-        if self._one_array:
-            return False, False
-        shapes = self.input_shape, self.output_shape
-        return tuple(None if s is None else not is_shape(s) for s in shapes)
+        """Whether a list of inputs, and one of targets, is one entry for each; None if it is not
+        known."""
+        inputs, outputs = (
+            False if self._one_array else None if s is None else not is_shape(s)
+            for s in (self.input_shape, self.output_shape)
+        )
+        return inputs, None if self._own_targets else outputs
 
     def _integer_inputs(self):
         """The numbers and names of the inputs that are integers, such as token ids."""

@@ -232,3 +232,30 @@ def test_logs_are_a_dict_for_every_method_of_a_callback():
     model.evaluate(X, Y, callbacks=Watching())
     model.predict(X, callbacks=Watching())
     assert {type(logs) for logs in seen.values()} == {dict} and len(seen) >= 8
+
+
+def loss_of_pair(y, outputs):
+    first, second = y.values() if isinstance(y, dict) else y
+    return ops.mean(ops.abs(outputs - first)) + ops.mean(ops.square(second))
+
+
+class StepOnPairs(keras.Model):
+    def test_step(self, data):
+        x, y = data
+        return {"loss": loss_of_pair(y, self(x))}
+
+
+class LossOfPairs(keras.Model):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return loss_of_pair(y, y_pred)
+
+
+@pytest.mark.parametrize("like", [lambda a, b: (a, b), lambda a, b: {"a": a, "b": b}])
+@pytest.mark.parametrize("of", [StepOnPairs, LossOfPairs])
+def test_targets_that_a_step_or_loss_of_ones_own_compares_are_nested_in_any_way(of, like):
+    inputs = keras.Input((6,))
+    model = of(inputs, layers.Dense(1)(inputs))
+    model.compile("sgd", loss=None)
+    logs = model.evaluate(X, like(Y, 3 * Y), batch_size=50, return_dict=True)
+    expected = np.mean(abs(model.predict(X) - Y)) + np.mean((3 * Y) ** 2)
+    assert logs["loss"] == pytest.approx(expected, rel=1e-5)
