@@ -1,5 +1,7 @@
 """Steps: what a model computes of one batch to train, to evaluate and to predict."""
 
+import inspect
+
 from nnlite import autodiff, ops
 from nnlite.data.sources import unpack_x_y_sample_weight
 from nnlite.metrics.metric import Metric
@@ -88,7 +90,7 @@ class Steps:
         sample_weight : tensor, or list or dict of them, optional
             Shape (N,).
         training : bool, default True
-            Ignored; accepted for Keras's signature.
+            Whether it is a step of training, for a subclass; one that does not take it is not told.
 
         Returns
         -------
@@ -124,6 +126,12 @@ class Steps:
                 "compile(optimizer=..., loss='mse'), or define compute_loss"
             )
         return total
+
+    def _loss_in_step(self, x, y, y_pred, sample_weight, training):
+        """The loss in a step; a `compute_loss` of one's own may not take `training`."""
+        told = "training" in inspect.signature(self.compute_loss).parameters
+        further = {"training": training} if told else {}
+        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **further)
 
     def _track_loss(self, loss, y_pred, sample_weight):
         """Take the loss of a batch into account in the running mean."""
@@ -187,7 +195,7 @@ class Steps:
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         with autodiff.GradientTape() as tape:
             y_pred = self(x, training=True)
-            loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+            loss = self._loss_in_step(x, y, y_pred, sample_weight, training=True)
         variables = self.trainable_variables
         gradients = tape.gradient(loss, variables)
         self.optimizer.apply_gradients(zip(gradients, variables))
@@ -209,7 +217,7 @@ class Steps:
         """
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+        loss = self._loss_in_step(x, y, y_pred, sample_weight, training=False)
         self._track_loss(loss, y_pred, sample_weight)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 

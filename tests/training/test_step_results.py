@@ -259,3 +259,26 @@ def test_targets_that_a_step_or_loss_of_ones_own_compares_are_nested_in_any_way(
     logs = model.evaluate(X, like(Y, 3 * Y), batch_size=50, return_dict=True)
     expected = np.mean(abs(model.predict(X) - Y)) + np.mean((3 * Y) ** 2)
     assert logs["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_loss_of_ones_own_is_told_whether_it_is_training():
+    class Penalty(keras.Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            loss = super().compute_loss(x, y, y_pred, sample_weight)
+            return loss + 10.0 if training else loss
+
+    class Untold(keras.Model):
+        def compute_loss(self, x, y, y_pred, sample_weight):
+            return super().compute_loss(x, y, y_pred, sample_weight)
+
+    inputs = keras.Input((6,))
+    outputs = layers.Dense(1)(inputs)
+    told, untold = Penalty(inputs, outputs), Untold(inputs, outputs)
+    for model in (told, untold):
+        model.compile(keras.optimizers.SGD(0.0), "mse")
+    error = untold.evaluate(X, Y)
+    assert told.evaluate(X, Y) == error
+    assert untold.fit(X, Y, verbose=0).history["loss"] == pytest.approx([error], rel=1e-6)
+    history = told.fit(X, Y, verbose=0, validation_data=(X, Y)).history
+    assert history["val_loss"] == [error]
+    assert history["loss"] == pytest.approx([error + 10.0], rel=1e-6)
