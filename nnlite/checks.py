@@ -7,8 +7,6 @@ import numbers
 
 import numpy as np
 
-from nnlite.errors import prefixed
-
 LARGEST_SIZE = 2**31 - 1  # of an axis, a window, a stride: C multiplies several of them
 MOST_ELEMENTS = 2**36  # of a tensor
 
@@ -157,8 +155,11 @@ def check_setting(name, value, legal, owner=None):
     ValueError: TopKCategoricalAccuracy: k: expected an integer in [1, inf), got 0
     """
     if callable(legal):
-        with prefixed(f"{owner}: " if owner else ""):
+        try:
             legal(name, value)
+        except (TypeError, ValueError) as error:
+            error.args = (f"{owner}: {error}" if owner else str(error),)
+            raise
     elif isinstance(legal, tuple):
         check_choice(name, value, legal, owner)
     elif legal[0] in "[(":

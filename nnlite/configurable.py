@@ -183,10 +183,10 @@ class Configurable:
 
     def _check_given(self, settings=None):
         """Raise a ValueError if a setting, by default of those that the constructor was given, is
-        not what `_legal` says. Where the default is None, None is legal."""
-        legal, signature = _legal_of(type(self)), self._signature()
+        not what `_legal` says. A default is legal."""
+        legal, defaults = _legal_of(type(self)), self._signature()
         for name, value in (self._given if settings is None else settings).items():
-            if name in legal and (value is not None or signature.get(name) is not None):
+            if name in legal and value is not defaults.get(name):
                 check_setting(name, value, legal[name], type(self).__name__)
 
     def get_config(self):

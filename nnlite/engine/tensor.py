@@ -129,9 +129,12 @@ CACHE_LINE = 64
 
 
 def aligned_empty(shape, dtype):
-    """A C-ordered array of zeros that begins on a cache line."""
+    """A C-ordered array of any values that begins on a cache line, unless it fits into one."""
     dtype = np.dtype(dtype)
-    raw = np.zeros(math.prod(shape) * dtype.itemsize + CACHE_LINE, np.uint8)
+    size = math.prod(shape) * dtype.itemsize
+    if size <= CACHE_LINE:
+        return np.empty(shape, dtype)
+    raw = np.empty(size + CACHE_LINE, np.uint8)
     shift = -raw.__array_interface__["data"][0] % CACHE_LINE
     return np.ndarray(shape, dtype, raw, shift)
 

@@ -23,7 +23,11 @@ def compute_fans(shape):
     shape : tuple of int
         The shape of the weight.
     """
-    shape = _shape(shape, "compute_fans")
+    return fans_of(_shape(shape, "compute_fans"))
+
+
+def fans_of(shape):
+    """`compute_fans` of what is known to be a shape."""
     if len(shape) < 1:
         return 1, 1
     if len(shape) == 1:

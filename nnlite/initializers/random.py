@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from nnlite.initializers.initializer import Initializer, compute_fans
+from nnlite.initializers.initializer import Initializer, fans_of
 
 
 class RandomNormal(Initializer):
@@ -111,7 +111,7 @@ class VarianceScaling(Initializer):
         self._check_given()
 
     def values(self, shape, rng):
-        fan_in, fan_out = compute_fans(shape)
+        fan_in, fan_out = fans_of(shape)
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
         settings = ("scale", "mode", "distribution")
         self._check_given({name: getattr(self, name) for name in settings})

@@ -8,7 +8,6 @@ import numpy as np
 
 from nnlite import activations, config, initializers, regularizers
 from nnlite.checks import LARGEST_SIZE, positive_int
-from nnlite.errors import prefixed
 from nnlite.ops.windows import check_padding
 
 # What a layer `_takes`.
@@ -36,10 +35,13 @@ def regularizer(name, value):
 
 
 def _find(module, name, value):
-    with prefixed(f"{name}: "):
-        if value is None:
-            raise TypeError("expected a name, an object or a function, got None")
+    if value is None:
+        raise TypeError(f"{name}: expected a name, an object or a function, got None")
+    try:
         module.get(value)
+    except (TypeError, ValueError) as error:
+        error.args = (f"{name}: {error}",)
+        raise
 
 
 def padding(name, value):

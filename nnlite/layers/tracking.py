@@ -47,9 +47,7 @@ class Tracked(Configurable):
         public = name[0] != "_"
         if public and name not in self._free_names:
             self._refuse_taken(name, value)
-        if isinstance(
-            value, (Tracked, Variable, Metric, list, tuple, dict)
-        ):  # those may be filled later
+        if value.__class__ not in _PLAIN and isinstance(value, _HOLDERS):
             self.__dict__.setdefault("_tracked", {})[name] = value
         elif name in self.__dict__.get("_tracked", ()):
             del self._tracked[name]
@@ -89,9 +87,10 @@ class Tracked(Configurable):
         """The layers directly inside this one, in the order in which attributes were set."""
         found = {}
         for _, value in self._held():
-            for layer in flatten(value):
-                if isinstance(layer, Tracked):
-                    found.setdefault(id(layer), layer)
+            if isinstance(value, Tracked):
+                found[id(value)] = value
+            elif not isinstance(value, Variable):
+                found |= {id(v): v for v in flatten(value) if isinstance(v, Tracked)}
         return list(found.values())
 
     @_name_first
@@ -142,13 +141,13 @@ class Tracked(Configurable):
 
     def _own_weights(self):
         """This layer's own Variables: those of `add_weight`, then those set as attributes."""
-        own = list(self.__dict__.get("_weights", ()))
-        seen = {id(v) for v in own}
+        own = {id(v): v for v in self.__dict__.get("_weights", ())}
         for _, value in self._held():
-            for v in flatten(value):
-                if isinstance(v, Variable) and id(v) not in seen and v.dtype != "int32":
-                    own.append(v)
-        return own
+            if not isinstance(value, Tracked):
+                for v in flatten(value):
+                    if isinstance(v, Variable) and v.dtype != "int32":
+                        own[id(v)] = v
+        return list(own.values())
 
     def _all_weights(self):
         """(Variable, whether training changes it) of each weight: this layer's own, then those of
@@ -225,14 +224,23 @@ class Tracked(Configurable):
             v.assign(w)
 
 
+# What may be or contain weights, layers and metrics; lists and dicts may be filled later.
+_HOLDERS = (Tracked, Variable, Metric, list, tuple, dict)
+_PLAIN = frozenset([type(None), bool, int, float, str])  # what most attributes are
+
+
 def _checked_shape(shape):
     """The shape of a weight as a tuple of int; `n` is `(n,)`."""
-    sizes = [shape] if isinstance(shape, numbers.Integral) else shape
-    if not isinstance(sizes, (list, tuple)) or not all(
-        isinstance(n, numbers.Integral) and not isinstance(n, bool) and n >= 0 for n in sizes
-    ):
+    sizes = shape if isinstance(shape, (list, tuple)) else [shape]
+    if not all(map(_is_size, sizes)):
         hint = f"; a name is given as name={shape!r}" if isinstance(shape, str) else ""
         raise ValueError(f"add_weight: shape: expected a tuple of sizes, got {shape!r}{hint}")
-    if math.prod(map(int, sizes)) > MOST_ELEMENTS:
+    sizes = tuple(map(int, sizes))
+    if math.prod(sizes) > MOST_ELEMENTS:
         raise ValueError(f"add_weight: shape: expected fewer elements, got {shape!r}")
-    return tuple(map(int, sizes))
+    return sizes
+
+
+def _is_size(n):
+    whole = n.__class__ is int or (isinstance(n, numbers.Integral) and not isinstance(n, bool))
+    return whole and n >= 0

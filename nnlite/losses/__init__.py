@@ -181,5 +181,5 @@ def as_loss(identifier):
     found = get(identifier)
     if found is None or isinstance(found, Loss):
         return found
-    known = [c for c in _CLASSES if c.function is found]
-    return known[0]() if known else LossFunctionWrapper(found)
+    known = next((c for c in _CLASSES if c.function is found), None)
+    return LossFunctionWrapper(found) if known is None else known()

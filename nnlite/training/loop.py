@@ -204,10 +204,11 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
         model._advised = None
         if claimed:
             metrics.release()
+    weights = model._all_weights()
     if not diverged:
-        _warn_of_statistics(model)
+        _warn_of_statistics([v for v, trainable in weights if not trainable])
     if model.optimizer is not None:
-        model.optimizer.finalize_variable_values(model.trainable_variables)
+        model.optimizer.finalize_variable_values([v for v, trainable in weights if trainable])
     call(callbacks, "on_train_end", logs)
     return history
 
@@ -272,9 +273,9 @@ def _warn_if_diverged(model, logs):
     return True
 
 
-def _warn_of_statistics(model):
+def _warn_of_statistics(variables):
     """Warn of weights that follow the data, such as a moving variance, and are not finite."""
-    for v in model.non_trainable_weights:
+    for v in variables:
         if v.dtype != "int32" and not np.isfinite(v._data).all():
             warnings.warn(
                 f"{v.name} is no longer finite, so predictions mean nothing, although the loss is "
