@@ -22,15 +22,23 @@ class Steps:
         known = None if self._graph is None else [s.name for s in self.outputs]
         return None if shape is None else names_of(shape, known)
 
+    def _names_for(self, outputs):
+        """The names of such outputs, which are those of the model in the same structure or in
+        another."""
+        names, known = names_of(outputs), self._output_names()
+        if known is None:
+            return names
+        alone = isinstance(names, str) and isinstance(known, str)
+        if alone or as_lists(names) == as_lists(names_of(self.output_shape)):
+            return known
+        flat = flatten(known)
+        return names_of(outputs, flat) if len(flat) == len(flatten(names)) else names
+
     def _objectives_for(self, outputs):
         """The objectives for such outputs, tensors or shapes."""
         if self._objectives is not None and outputs is self._objectives.outputs:
             return self._objectives
-        names, known = names_of(outputs), self._output_names()
-        if known is not None and as_lists(names) == as_lists(names_of(self.output_shape)):
-            names = known
-        elif known is not None and len(flatten(known)) == len(flatten(names)):
-            names = names_of(outputs, flatten(known))
+        names = self._names_for(outputs)
         found = self._objectives
         if found is not None and found.single and len(flatten(names)) == 1:
             found.rename(names)
@@ -129,7 +137,8 @@ class Steps:
 
     def _loss_in_step(self, x, y, y_pred, sample_weight, training):
         """The loss in a step; a `compute_loss` of one's own may not take `training`."""
-        told = "training" in inspect.signature(self.compute_loss).parameters
+        own = type(self).compute_loss is not Steps.compute_loss
+        told = not own or "training" in inspect.signature(self.compute_loss).parameters
         further = {"training": training} if told else {}
         return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **further)
 
