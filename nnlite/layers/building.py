@@ -119,7 +119,7 @@ def _build_once(build, layer, args, kwargs):
     if is_building(layer):  # `super().build(...)`
         return build(layer, *args, **kwargs)
     if layer.built:
-        return layer._built_again(*args, **kwargs)
+        return layer._built_again(*args, **kwargs) if layer._is_model else None
     here.calling = here.made = None
     layer.__dict__["_building"] = True
     try:

@@ -178,9 +178,6 @@ class Layer(Tracked):
             The shape of the input with None for the batch; a list of shapes if the input is a list.
         """
 
-    def _built_again(self, *args, **kwargs):
-        """What a call of `build` does when the layer is built: nothing, as the weights are made."""
-
     def call(self, inputs):
         """Compute the result: the function that a subclass defines with `nnlite.ops`.
 
