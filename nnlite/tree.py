@@ -8,11 +8,13 @@ def map_structure(function, structure, kind):
     if isinstance(structure, dict):
         return {key: map_structure(function, value, kind) for key, value in structure.items()}
     if isinstance(structure, (list, tuple)):
-        values = [map_structure(function, value, kind) for value in structure]
-        return (
-            type(structure)(*values) if hasattr(structure, "_fields") else type(structure)(values)
-        )
+        return like(structure, [map_structure(function, value, kind) for value in structure])
     return structure
+
+
+def like(structure, values):
+    """A list or tuple, also a named one, of the class of another, with these values."""
+    return type(structure)(*values) if hasattr(structure, "_fields") else type(structure)(values)
 
 
 def map_shapes(function, structure):
@@ -21,7 +23,7 @@ def map_shapes(function, structure):
         return function(structure)
     if isinstance(structure, dict):
         return {key: map_shapes(function, value) for key, value in structure.items()}
-    return type(structure)(map_shapes(function, value) for value in structure)
+    return like(structure, [map_shapes(function, value) for value in structure])
 
 
 def flatten(structure, is_leaf=None):

@@ -203,8 +203,9 @@ def _read_layers(case, model):
     with Recording() as recording:
         outputs = model(x, training=True)
         calls = list(recording.calls)
-        objectives = model._objectives_for(outputs) if getattr(model, "_compiled", None) else ()
-        if case.refused is None and any(g.loss is not None for g in objectives):
+        compiled = getattr(model, "_compiled", None)
+        objectives = model._objectives_for(outputs) if compiled else None
+        if case.refused is None and compiled and objectives.with_loss:
             loss = model.compute_loss(x=x, y=y, y_pred=outputs, sample_weight=weight)
     paths = _paths(model)
     made, before = _calls_of_layers(calls, paths)

@@ -120,7 +120,7 @@ def _build_once(build, layer, args, kwargs):
     if is_building(layer):  # `super().build(...)`
         return build(layer, *args, **kwargs)
     if layer.built:
-        return
+        return layer._built_again(*args, **kwargs) if layer._is_model else None
     here.calling = here.made = None
     layer.__dict__["_building"] = True
     try:
@@ -151,12 +151,12 @@ def _build(build, layer, args, kwargs):
 def as_shapes(given):
     """A shape as a tuple, or lists and dicts of them; a TypeError for anything else."""
     if isinstance(given, dict):
-        return {key: shape and as_shapes(shape) for key, shape in given.items()}
+        return {key: None if shape is None else as_shapes(shape) for key, shape in given.items()}
     if isinstance(given, (list, tuple)):
         if all(n is None or isinstance(n, (int, np.integer)) for n in given):
             return tuple(n if n is None else int(n) for n in given)
         if all(shape is None or isinstance(shape, (list, tuple, dict)) for shape in given):
-            return type(given)(shape and as_shapes(shape) for shape in given)
+            return type(given)(None if shape is None else as_shapes(shape) for shape in given)
     raise TypeError(no_shape(given))
 
 

@@ -10,7 +10,9 @@ from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import Tensor, as_array
 from nnlite.errors import prefixed
 from nnlite.ops.operands import operands
+from nnlite.tree import flatten, map_structure
 
+ARRAYS = (Tensor, np.ndarray)
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", "mean_with_sample_weight", None)
 
 
@@ -336,8 +338,8 @@ class Loss(OfFunction):
 
         Parameters
         ----------
-        y_true, y_pred : tensors or array-like
-            Targets and outputs.
+        y_true, y_pred : tensors or array-like, or lists, tuples or dicts of tensors
+            Targets and outputs; of several outputs together, where `call` compares them.
         sample_weight : tensor or array-like, optional
             One weight for each sample, or for each element of the outputs.
 
@@ -346,8 +348,14 @@ class Loss(OfFunction):
         Tensor
             A scalar; with reduction 'none' one value per sample.
         """
-        y_pred = as_outputs(y_pred)
-        values, weight = weighted_values(self.call, self._elements, y_true, y_pred, sample_weight)
+        if type(self).function is None and _are_several(y_pred):
+            y_true = map_structure(functools.partial(beside, flatten(y_pred)[0]), y_true, ARRAYS)
+            values, weight = as_outputs(self.call(y_true, y_pred), "values"), sample_weight
+        else:
+            y_pred = as_outputs(y_pred)
+            values, weight = weighted_values(
+                self.call, self._elements, y_true, y_pred, sample_weight
+            )
         return reduce(values, weight, self.reduction, self.counted(y_true, values))
 
     def _elements(self, y_true, y_pred):
@@ -385,6 +393,13 @@ class LossFunctionWrapper(Loss):
 
     def call(self, y_true, y_pred):
         return returned(f"loss {self.name!r}", self.fn(y_true, y_pred))
+
+
+def _are_several(y_pred):
+    """Whether these are several outputs, not the rows of one."""
+    return isinstance(y_pred, (list, tuple, dict)) and any(
+        isinstance(y, Tensor) for y in flatten(y_pred)
+    )
 
 
 def returned(what, values):

@@ -211,6 +211,9 @@ class Model(Trainer, Layer):
             self._given_input_shape = inputs.shape[1:]
         self.built = True
 
+    def _built_again(self, *args, **kwargs):
+        """What a call of `build` does when the model is built: nothing, as the weights are made."""
+
     def build(self, input_shape):
         """Build every layer.
 

@@ -4,7 +4,7 @@ from nnlite import config
 from nnlite.configurable import clone, structure_version
 from nnlite.engine.symbolic import Symbol, input_symbol, layer_of
 from nnlite.engine.tensor import Tensor
-from nnlite.layers.building import no_shape
+from nnlite.layers.building import as_shapes, no_shape
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph, of_rank
@@ -144,10 +144,24 @@ class Sequential(Model):
         ----------
         input_shape : tuple
             None for the batch, then the shape of a sample.
+
+        Raises
+        ------
+        ValueError
+            If the model is built for samples of another shape.
         """
         if not is_shape(input_shape) or not input_shape:
             raise TypeError(no_shape(input_shape))
         self._start_from(input_shape[1:])
+
+    def _built_again(self, input_shape=None):
+        if self._graph is not None and input_shape is not None:
+            shape = as_shapes(input_shape)
+            if not is_shape(shape) or shape[1:] != self.input_shape[1:]:
+                raise ValueError(
+                    f"input_shape: expected {self.input_shape}, which the model {self.name!r} is "
+                    f"built for, got {input_shape}"
+                )
 
     def _build_for(self, inputs, *args, **kwargs):
         if isinstance(inputs, Tensor):

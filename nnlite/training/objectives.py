@@ -1,4 +1,4 @@
-"""Objectives: what each output of a model is trained for, and the metrics that measure it."""
+"""Objectives: what the outputs of a model are trained for, and the metrics that measure them."""
 
 import numbers
 from dataclasses import dataclass
@@ -7,36 +7,44 @@ from nnlite import losses
 from nnlite.configurable import unique_name
 from nnlite.errors import prefixed
 from nnlite.metrics import Mean, as_metric
-from nnlite.tree import flatten, is_shape
+from nnlite.training.loss_terms import Term, terms_of
+from nnlite.tree import flatten, is_shape, like, map_structure
 
 
 @dataclass
 class Objective:
-    """What one output is trained for.
+    """What one output, or several together, are trained for.
 
     Attributes
     ----------
     name : str or None
         The output's; None if it is the only one.
+    metrics, weighted_metrics : list of Metric
+        Of an output; an objective beyond the first of an output has none.
+    part : str, or list, tuple or dict of them
+        The name of the output, or those of the outputs that the loss takes together, nested as they
+        are.
+    needs_targets : bool
+        Whether something compares the output with targets.
     loss : Loss or None
     weight : float
         Of the loss in the total.
-    metrics, weighted_metrics : list of Metric
     tracker : Mean or None
-        The mean of the loss, before its weight; where several outputs have one.
+        The mean of the loss, before its weight, or of the sum of all losses of the same outputs;
+        None if there are no others.
     """
 
     name: str
-    loss: object
-    weight: float
     metrics: list
     weighted_metrics: list
+    part: object
+    needs_targets: bool
+    loss: object = None
+    weight: float = 1.0
     tracker: object = None
 
-    @property
-    def needs_targets(self):
-        """Whether something compares the output with targets."""
-        return self.loss is not None or bool(self.metrics or self.weighted_metrics)
+    def __post_init__(self):
+        self.needs_targets |= bool(self.metrics or self.weighted_metrics)
 
 
 class Objectives:
@@ -49,6 +57,14 @@ class Objectives:
     loss, loss_weights, metrics, weighted_metrics
         As of `Model.compile`.
 
+    Attributes
+    ----------
+    objectives : list of Objective
+        One for each output, in order.
+    with_loss : list of Objective
+        One for each loss: those of outputs, of further losses of them, and of losses that take
+        several outputs together.
+
     Raises
     ------
     ValueError
@@ -59,19 +75,50 @@ class Objectives:
     def __init__(self, names, loss, loss_weights=None, metrics=None, weighted_metrics=None):
         self.structure, self.names = names, flatten(names)
         self.outputs = None  # the shapes that the names were taken from
-        chosen = [self._one_loss(*pair) for pair in zip(self.names, self._each("loss", loss))]
-        without = {name for name, found in zip(self.names, chosen) if found is None}
-        settings = (
-            chosen,
-            self._each("loss_weights", loss_weights, without),
-            self._each("metrics", metrics, partly=True),
-            self._each("weighted_metrics", weighted_metrics, partly=True),
-        )
-        shown = [None] if self.single else self.names
-        self.objectives = [_objective(*entries) for entries in zip(shown, *settings)]
-        with_loss = [g for g in self.objectives if g.loss is not None]
-        for g in with_loss if len(with_loss) > 1 else ():
-            g.tracker = Mean(f"{g.name}_loss")
+        terms = self._terms(loss, loss_weights)
+        metrics = self._each("metrics", metrics, partly=True)
+        weighted_metrics = self._each("weighted_metrics", weighted_metrics, partly=True)
+        compared = {name for term in terms for name in flatten(term.part)}
+        self.objectives = [
+            Objective(
+                name,
+                _metrics("metrics", measured),
+                _metrics("weighted_metrics", weighted),
+                name,
+                name in compared,
+            )
+            for name, measured, weighted in zip(self.names, metrics, weighted_metrics)
+        ]
+        by_name, self.with_loss = {g.name: g for g in self.objectives}, []
+        for term in terms:
+            g = by_name.pop(term.name, None) if isinstance(term.part, str) else None
+            g = g or Objective(term.name, [], [], term.part, True)
+            with prefixed("loss: "):
+                g.loss = losses.as_loss(term.loss)
+            g.weight = 1.0 if term.weight is None else _number(term.weight)
+            self.with_loss.append(g)
+        trackers = {}
+        for g in self.with_loss:
+            if str(g.part) not in trackers:
+                taken = {tracker.name for tracker in trackers.values()}
+                trackers[str(g.part)] = Mean(unique_name(f"{g.name}_loss", taken))
+            g.tracker = trackers[str(g.part)]
+        for g in (*self.objectives, *self.with_loss):
+            g.name = None if self.single else g.name
+            g.tracker = g.tracker if len(trackers) > 1 else None
+
+    def _terms(self, loss, loss_weights):
+        """The terms of the loss: those of one loss for each output in the order of the outputs."""
+        terms = terms_of(self.structure, loss)
+        of_one = {term.part for term in terms if isinstance(term.part, str)}
+        if len(of_one) < len(terms):  # weights by outputs would not do
+            terms = terms_of(self.structure, loss, loss_weights)
+        else:
+            by_name = {term.part: term.loss for term in terms}
+            without = {name for name in self.names if by_name.get(name) is None}
+            weights = self._each("loss_weights", loss_weights, without)
+            terms = [Term(n, n, by_name.get(n), weight) for n, weight in zip(self.names, weights)]
+        return [term for term in terms if term.loss is not None]
 
     def __iter__(self):
         return iter(self.objectives)
@@ -82,18 +129,19 @@ class Objectives:
         return len(self.names) == 1
 
     def rename(self, names):
-        """Know the names of the outputs, as `names_of` gives them, better than before."""
+        """Know the name of the only output, as `names_of` gives it, better than before."""
         self.structure, self.names = names, flatten(names)
+        for g in (*self.objectives, *self.with_loss):
+            g.part = self.names[0]
 
     def _each(self, what, given, unused=frozenset(), partly=False):
         """The setting of each output; unused outputs may have none."""
-        shared = what == "loss"
         if self.single and not isinstance(given, dict):
             return [given if partly else self._only(what, given)]
-        if given is None or (shared and not isinstance(given, (list, tuple, dict))):
-            return [given] * len(self.names)
+        if given is None:
+            return [None] * len(self.names)
         found = self._matched(given, unused)
-        if found is None and given and (shared or partly) and not isinstance(self.structure, str):
+        if found is None and given and partly and not isinstance(self.structure, str):
             found = _structured(self.structure, given, set(self.names))  # dicts of some outputs
         if found is not None:
             return found
@@ -112,17 +160,23 @@ class Objectives:
             f"got {given!r}"
         )
 
-    def _one_loss(self, name, given):
-        """The loss of an output, also as a list of one."""
-        listed = isinstance(given, (list, tuple))
-        if listed and len(given) == 1:
-            return self._one_loss(name, given[0])
-        if listed or (isinstance(given, dict) and "class_name" not in given):
-            raise ValueError(
-                f"loss: expected one loss for the output {name!r}, got {len(given)}: {given!r}; "
-                "to add several, or to compare outputs together, define compute_loss"
-            )
-        return given
+    def compared(self, y, y_pred, sample_weight):
+        """(objective, y, y_pred, sample_weight) of each loss."""
+        values = [
+            self.per_output("y", y),
+            self.per_output("y_pred", y_pred),
+            self.per_output("sample_weight", sample_weight, shared=True),
+        ]
+        targets, outputs, weights = (dict(zip(self.names, entries)) for entries in values)
+        for g in self.with_loss:
+            found = {id(weights[name]): weights[name] for name in flatten(g.part)}
+            if len(found) > 1:
+                raise ValueError(
+                    f"sample_weight: expected one array for the loss of the outputs "
+                    f"{', '.join(flatten(g.part))} together, got one for each"
+                )
+            parts = (map_structure(by.__getitem__, g.part, str) for by in (targets, outputs))
+            yield g, *parts, *found.values()
 
     def per_output(self, what, values, shared=False):
         """The entry of each output in a list or dict of them; with `shared` one for all may do.
@@ -172,7 +226,7 @@ class Objectives:
     def named_metrics(self):
         """(name, Metric) of each running metric but the total loss, in the order of
         `evaluate`."""
-        found = {g.tracker.name: g.tracker for g in self.objectives if g.tracker is not None}
+        found = {g.tracker.name: g.tracker for g in self.with_loss if g.tracker is not None}
         for group in ("metrics", "weighted_metrics"):
             for objective in self.objectives:
                 start = "" if objective.name is None else f"{objective.name}_"
@@ -197,13 +251,20 @@ def names_of(outputs, known=None):
         if isinstance(part, dict):
             return {k: named(v, inner, str(k)) for k, v in part.items()}
         if isinstance(part, (list, tuple)) and not is_shape(part):
-            return [named(v, inner) for v in part]
+            return like(part, [named(v, inner) for v in part])
         number = len(found)
         own = key or (known[number] if known else f"output_{number + 1}")
         found.append(unique_name("/".join((*path, own)), found))
         return found[-1]
 
     return named(outputs)
+
+
+def as_lists(names):
+    """A structure of names with lists for tuples: equal for outputs that are matched alike."""
+    if isinstance(names, dict):
+        return {key: as_lists(value) for key, value in names.items()}
+    return [as_lists(value) for value in names] if isinstance(names, (list, tuple)) else names
 
 
 def _entries(names, values, unused):
@@ -239,15 +300,6 @@ def _structured(names, values, unused):
         return None
     parts = [_structured(*pair, unused) for pair in pairs]
     return None if any(p is None for p in parts) else [entry for p in parts for entry in p]
-
-
-def _objective(name, loss, weight, measured, weighted):
-    with prefixed("loss: "):
-        loss = losses.as_loss(loss)
-    weight = 1.0 if weight is None else _number(weight)
-    return Objective(
-        name, loss, weight, _metrics("metrics", measured), _metrics("weighted_metrics", weighted)
-    )
 
 
 def _number(weight):

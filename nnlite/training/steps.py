@@ -1,11 +1,13 @@
 """Steps: what a model computes of one batch to train, to evaluate and to predict."""
 
+import inspect
+
 from nnlite import autodiff, ops
 from nnlite.data.sources import unpack_x_y_sample_weight
 from nnlite.metrics.metric import Metric
 from nnlite.training import agreement
-from nnlite.training.objectives import Objectives, names_of
-from nnlite.tree import flatten, is_shape
+from nnlite.training.objectives import Objectives, as_lists, names_of
+from nnlite.tree import flatten
 
 
 class Steps:
@@ -20,16 +22,27 @@ class Steps:
         known = None if self._graph is None else [s.name for s in self.outputs]
         return None if shape is None else names_of(shape, known)
 
+    def _names_for(self, outputs):
+        """The names of such outputs, which are those of the model in the same structure or in
+        another."""
+        names, known = names_of(outputs), self._output_names()
+        if known is None:
+            return names
+        alone = isinstance(names, str) and isinstance(known, str)
+        if alone or as_lists(names) == as_lists(names_of(self.output_shape)):
+            return known
+        flat = flatten(known)
+        return names_of(outputs, flat) if len(flat) == len(flatten(names)) else names
+
     def _objectives_for(self, outputs):
         """The objectives for such outputs, tensors or shapes."""
         if self._objectives is not None and outputs is self._objectives.outputs:
             return self._objectives
-        known = flatten(self._output_names() or ())
-        names = names_of(outputs, known if len(known) == len(flatten(outputs, is_shape)) else None)
+        names = self._names_for(outputs)
         found = self._objectives
         if found is not None and found.single and len(flatten(names)) == 1:
             found.rename(names)
-        elif found is None or names != found.structure:
+        elif found is None or as_lists(names) != as_lists(found.structure):
             found = self._objectives = Objectives(names, **self._settings())
         found.outputs = outputs if outputs is self.output_shape else None
         return found
@@ -85,7 +98,7 @@ class Steps:
         sample_weight : tensor, or list or dict of them, optional
             Shape (N,).
         training : bool, default True
-            Ignored; accepted for Keras's signature.
+            Whether it is a step of training, for a subclass; one that does not take it is not told.
 
         Returns
         -------
@@ -99,17 +112,20 @@ class Steps:
         RuntimeError
             If there is no loss, nor a regularization penalty.
         """
-        objectives, total = self._objectives_for(y_pred), None
-        for objective, *data in self._by_output(objectives, y, y_pred, sample_weight):
-            if objective.loss is None:
-                continue
-            _check_given(objective, objective.loss, data[0])
+        total, tracked = None, {}
+        for objective, *data in self._objectives_for(y_pred).compared(y, y_pred, sample_weight):
+            targets, outputs, _ = data
+            _check_given(objective, objective.loss, targets)
             loss = objective.loss(*data)
-            agreement.warn_of_output(self._advised, objective, *data[:2])
+            if isinstance(objective.part, str):
+                agreement.warn_of_output(self._advised, objective, targets, outputs)
             if objective.tracker is not None:
-                objective.tracker.update_state(loss, _samples(loss, data[1]))
+                tracker, others = tracked.get(id(objective.tracker), (objective.tracker, None))
+                tracked[id(tracker)] = tracker, loss if others is None else others + loss
             loss = loss if objective.weight == 1.0 else loss * objective.weight
             total = loss if total is None else total + loss
+        for tracker, loss in tracked.values():
+            tracker.update_state(loss, _samples(loss, flatten(y_pred)[0]))
         for penalty in self.losses:
             total = penalty if total is None else total + penalty
         if total is None:
@@ -119,14 +135,12 @@ class Steps:
             )
         return total
 
-    def _by_output(self, objectives, y, y_pred, sample_weight):
-        """(objective, y, y_pred, sample_weight) of each output."""
-        return zip(
-            objectives,
-            objectives.per_output("y", y),
-            flatten(y_pred),
-            objectives.per_output("sample_weight", sample_weight, shared=True),
-        )
+    def _loss_in_step(self, x, y, y_pred, sample_weight, training):
+        """The loss in a step; a `compute_loss` of one's own may not take `training`."""
+        own = type(self).compute_loss is not Steps.compute_loss
+        told = not own or "training" in inspect.signature(self.compute_loss).parameters
+        further = {"training": training} if told else {}
+        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **further)
 
     def _track_loss(self, loss, y_pred, sample_weight):
         """Take the loss of a batch into account in the running mean."""
@@ -154,9 +168,15 @@ class Steps:
             the step can return.
         """
         objectives = self._objectives_for(y_pred)
-        for objective, targets, outputs, weight in self._by_output(
-            objectives, y, y_pred, sample_weight
-        ):
+        if not any(g.metrics or g.weighted_metrics for g in objectives):
+            return self.get_metrics_result()  # whatever y is
+        by_output = zip(
+            objectives,
+            objectives.per_output("y", y),
+            objectives.per_output("y_pred", y_pred),
+            objectives.per_output("sample_weight", sample_weight, shared=True),
+        )
+        for objective, targets, outputs, weight in by_output:
             for m in (*objective.metrics, *objective.weighted_metrics):
                 _check_given(objective, m, targets)
             for m in objective.metrics:
@@ -184,7 +204,7 @@ class Steps:
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         with autodiff.GradientTape() as tape:
             y_pred = self(x, training=True)
-            loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+            loss = self._loss_in_step(x, y, y_pred, sample_weight, training=True)
         variables = self.trainable_variables
         gradients = tape.gradient(loss, variables)
         self.optimizer.apply_gradients(zip(gradients, variables))
@@ -206,7 +226,7 @@ class Steps:
         """
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+        loss = self._loss_in_step(x, y, y_pred, sample_weight, training=False)
         self._track_loss(loss, y_pred, sample_weight)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -238,7 +258,7 @@ def _metrics_in(model):
 
 def _check_given(objective, measure, targets):
     """Raise a ValueError where a loss or metric has no targets."""
-    if targets is None:
+    if any(t is None for t in flatten(targets)):
         where = "" if objective.name is None else f" of the output {objective.name!r}"
         kind = "metric" if isinstance(measure, Metric) else "loss"
         raise ValueError(f"y: expected targets for the {kind} {measure.name!r}{where}, got None")

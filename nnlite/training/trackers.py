@@ -45,14 +45,15 @@ def _twin(model):
         name: value for name, value in model._compiled.items() if name.endswith("metrics")
     }
     objectives = model._objectives
-    own["_objectives"] = objectives and objectives.objectives
+    own["_objectives"] = both = objectives and (objectives.objectives, objectives.with_loss)
     # Objectives are copied without their losses, which may be anything and hold no state.
-    losses = {} if objectives is None else {id(g.loss): g.loss for g in objectives}
+    losses = {id(g.loss): g.loss for g in (both or [()])[-1]}
     own = copy.deepcopy(own, losses)
     own["_compiled"] = {**model._compiled, **own["_compiled"]}
     if objectives is not None:
         copied = copy.copy(objectives)
-        copied.objectives, own["_objectives"] = own["_objectives"], copied
+        copied.objectives, copied.with_loss = own["_objectives"]
+        own["_objectives"] = copied
     own["_step_cache"] = type(model._step_cache)()
     twin = object.__new__(type(model))
     vars(twin).update(own, _own=own.keys())

@@ -47,11 +47,15 @@ class Trainer(Steps):
         optimizer : str or Optimizer, default 'rmsprop'
             None of a model that is not trained.
         loss : str, Loss or function, optional
-            Of a model with several outputs one for all of them, a list of one for each, or a dict
-            by the outputs' names; None for an output without a loss. Where a model gives a dict,
-            outputs that the dict of losses leaves out have none.
+            Of a model with several outputs one for all of them, a list of one for each, a dict by
+            the outputs' names, or losses nested as the outputs are; None for an output without a
+            loss. Where a model gives a dict, outputs that the dict of losses leaves out have none.
+            A function, or a Loss of one's own, that stands where several outputs are gets them
+            together, and their targets, nested as they are. Losses of the same output, or outputs,
+            add up: a list in the place of an output, tuple or dict, a tuple in that of a list.
         loss_weights : float, or list or dict of float, optional
-            What the loss of each output is multiplied by in the total; 1 by default.
+            What the loss of each output is multiplied by in the total; 1 by default. Nested as the
+            losses are, where outputs are taken together or have several.
         metrics : list of str, Metric or function, optional
             Of several outputs a list with an entry for each, or a dict by name; an entry is one
             metric, a list of them or None.
@@ -131,19 +135,32 @@ class Trainer(Steps):
         shape = self.output_shape
         objectives = self._objectives_for(shape)
         shapes = flatten(shape, is_shape)
-        objectives.per_output("sample_weight", sample_weight, shared=True)
-        for objective, targets, shape in zip(objectives, objectives.per_output("y", y), shapes):
+        try:
+            by_output = objectives.per_output("y", y)
+            objectives.per_output("sample_weight", sample_weight, shared=True)
+        except ValueError:
+            if self._own_targets:
+                return
+            raise
+        for objective, targets, shape in zip(objectives, by_output, shapes):
             if objective.loss is not None and targets is not None:
                 objective.loss.check_targets(targets.array, shape)
                 agreement.warn_of_targets(self._advised, objective, targets.array, shape)
 
+    @property
+    def _own_targets(self):
+        """Whether a subclass itself says what it compares with targets, which may be any then."""
+        names = "compute_loss", "train_step", "test_step"
+        return any(getattr(type(self), name) is not getattr(Trainer, name) for name in names)
+
     def _multi_input(self):
-        """Whether a list of inputs, and one of outputs, is one entry for each; None if it is not
-        known yet."""
-        if self._one_array:
-            return False, False
-        shapes = self.input_shape, self.output_shape
-        return tuple(None if s is None else not is_shape(s) for s in shapes)
+        """Whether a list of inputs, and one of targets, is one entry for each; None if it is not
+        known."""
+        inputs, outputs = (
+            False if self._one_array else None if s is None else not is_shape(s)
+            for s in (self.input_shape, self.output_shape)
+        )
+        return inputs, None if self._own_targets else outputs
 
     def _integer_inputs(self):
         """The numbers and names of the inputs that are integers, such as token ids."""

@@ -126,12 +126,12 @@ def test_settings_of_a_wrong_kind_are_named_when_they_are_given(module):
         ),
         (lambda: optimizers.get(schedules.CosineDecay), "optimizer without arguments: CosineDec"),
         (lambda: keras.ones((2,))["a"], "index: expected integers, slices, None and"),
-        (lambda: keras.Sequential(np.array("a")), "layers: expected a list of layers, got array"),
+        (lambda: keras.Sequential(np.array("a")), "layers: expected a list of layers, .*got array"),
         (lambda: Dense(1).set_weights(keras.Input((3,))), "weights: expected a list of 0 arrays"),
         (lambda: Dense(1).set_weights(memoryview(np.ones((2, 2)))), "weights: expected a list"),
         (
             lambda: Dense(2, activation=print)(keras.Input((3,))),
-            "dense: expected a result computed from the symbols, got None",
+            "layer 'dense' .*call: expected it to return a tensor, got None",
         ),
         (
             lambda: keras.Sequential([Dense(1)]).predict(np.ones((1,) * 7)),

@@ -45,6 +45,16 @@ def test_model_without_an_input_shape_is_built_by_its_first_use(build):
     assert [w.shape for w in model.get_weights()] == [(D, 8), (8,), (8, L), (L,)]
 
 
+def test_a_sequential_that_is_built_is_not_built_for_samples_of_another_shape():
+    model = keras.Sequential([keras.Input((D,), batch_size=3), layers.Dense(L)])
+    before = model.get_weights()
+    model.build((None, D))  # again: nothing happens
+    for shape in ((3, D + 1), (None, D, 1), [(None, D)]):
+        with pytest.raises(ValueError, match=rf"input_shape: expected \(3, {D}\), which the model"):
+            model.build(shape)
+    assert arrays_equal(before, model.get_weights())
+
+
 def test_deferred_build_gives_the_bits_of_an_immediate_one():
     def make(**kwargs):
         keras.utils.set_random_seed(0)

@@ -232,3 +232,53 @@ def test_logs_are_a_dict_for_every_method_of_a_callback():
     model.evaluate(X, Y, callbacks=Watching())
     model.predict(X, callbacks=Watching())
     assert {type(logs) for logs in seen.values()} == {dict} and len(seen) >= 8
+
+
+def loss_of_pair(y, outputs):
+    first, second = y.values() if isinstance(y, dict) else y
+    return ops.mean(ops.abs(outputs - first)) + ops.mean(ops.square(second))
+
+
+class StepOnPairs(keras.Model):
+    def test_step(self, data):
+        x, y = data
+        return {"loss": loss_of_pair(y, self(x))}
+
+
+class LossOfPairs(keras.Model):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return loss_of_pair(y, y_pred)
+
+
+@pytest.mark.parametrize("like", [lambda a, b: (a, b), lambda a, b: {"a": a, "b": b}])
+@pytest.mark.parametrize("of", [StepOnPairs, LossOfPairs])
+def test_targets_that_a_step_or_loss_of_ones_own_compares_are_nested_in_any_way(of, like):
+    inputs = keras.Input((6,))
+    model = of(inputs, layers.Dense(1)(inputs))
+    model.compile("sgd", loss=None)
+    logs = model.evaluate(X, like(Y, 3 * Y), batch_size=50, return_dict=True)
+    expected = np.mean(abs(model.predict(X) - Y)) + np.mean((3 * Y) ** 2)
+    assert logs["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_loss_of_ones_own_is_told_whether_it_is_training():
+    class Penalty(keras.Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            loss = super().compute_loss(x, y, y_pred, sample_weight)
+            return loss + 10.0 if training else loss
+
+    class Untold(keras.Model):
+        def compute_loss(self, x, y, y_pred, sample_weight):
+            return super().compute_loss(x, y, y_pred, sample_weight)
+
+    inputs = keras.Input((6,))
+    outputs = layers.Dense(1)(inputs)
+    told, untold = Penalty(inputs, outputs), Untold(inputs, outputs)
+    for model in (told, untold):
+        model.compile(keras.optimizers.SGD(0.0), "mse")
+    error = untold.evaluate(X, Y)
+    assert told.evaluate(X, Y) == error
+    assert untold.fit(X, Y, verbose=0).history["loss"] == pytest.approx([error], rel=1e-6)
+    history = told.fit(X, Y, verbose=0, validation_data=(X, Y)).history
+    assert history["val_loss"] == [error]
+    assert history["loss"] == pytest.approx([error + 10.0], rel=1e-6)
