@@ -29,6 +29,7 @@ from nnlite.layers.building import (
     check_returned,
     here,
     is_building,
+    no_shape,
     say_where,
     transaction,
 )
@@ -285,6 +286,8 @@ class Layer(Tracked):
 
     def _shape_of_result(self, shapes, unknown=None):
         """The shape of the result for shapes with `unknown` in place of a sample's None."""
+        if None in flatten(shapes, is_shape):
+            raise TypeError(no_shape(shapes))
         sizes = [shape[0] for shape in flatten(shapes, is_shape) if shape]
         batch = sizes[0] if sizes else None
 

@@ -7,6 +7,7 @@ import numpy as np
 from nnlite import config, configurable, ops
 from nnlite.configurable import Configurable
 from nnlite.engine.dispatch import tracing
+from nnlite.engine.symbolic import is_symbolic
 from nnlite.engine.tensor import Tensor, as_array
 from nnlite.errors import prefixed
 from nnlite.ops.operands import operands
@@ -19,13 +20,18 @@ REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "none", "mean_with_sample_we
 def as_outputs(y_pred, name="y_pred"):
     """Outputs as a tensor of real numbers; `name` is for errors."""
     with prefixed(f"{name}: "):
-        return operands(y_pred)[0]
+        return _operands(y_pred)[0]
 
 
 def beside(y_pred, value, name="y_true"):
     """Targets or weights as a tensor of the precision of outputs; `name` is for errors."""
     with prefixed(f"{name}: "):
-        return operands(y_pred, value)[1]
+        return _operands(y_pred, value)[1]
+
+
+def _operands(*values):
+    # `ops.operands` records symbols, but its errors begin with its own name.
+    return (ops.operands if is_symbolic(values) else operands)(*values)
 
 
 def _reshaped(y_pred, shape):
