@@ -275,6 +275,8 @@ class Layer(Tracked):
         (None, 3)
         """
         shapes = as_shapes(input_shape)
+        if None in flatten(shapes, is_shape):
+            raise TypeError(no_shape(shapes))
         if not any(None in shape[1:] for shape in flatten(shapes, is_shape)):
             return self._shape_of_result(shapes)
         # What differs between two sizes, which fit most windows and strides, depends on them.
@@ -286,8 +288,6 @@ class Layer(Tracked):
 
     def _shape_of_result(self, shapes, unknown=None):
         """The shape of the result for shapes with `unknown` in place of a sample's None."""
-        if None in flatten(shapes, is_shape):
-            raise TypeError(no_shape(shapes))
         sizes = [shape[0] for shape in flatten(shapes, is_shape) if shape]
         batch = sizes[0] if sizes else None
 
