@@ -316,7 +316,8 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
                 else:
                     hidden = self._prepend_scaling(made, data, builder.flattens_first)
                     model = Sequential([*hidden, output])
-                model.build((None, *X.shape[1:]))
+                if not model.built:  # the shape that its first layer was given is that of images
+                    model.build((None, *X.shape[1:]))
         if len(model.output_shape) != 2:
             last = model.output_shape
             if not whole_model:
