@@ -35,9 +35,9 @@ def write_whole(path, content):
         temporary.write_bytes(content)
         os.replace(temporary, path)
     except OSError as error:  # it names the temporary file, of which nobody knows
-        if error.filename is not None:
-            error.filename, error.filename2 = str(path), None
-        raise
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         with contextlib.suppress(OSError):  # it was renamed, or an earlier error is more useful
             temporary.unlink()
