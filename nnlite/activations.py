@@ -6,7 +6,7 @@ A Dense layer or a convolution computes those in `FUSED` in the same pass as its
 
 from numbers import Integral
 
-from nnlite import names, ops, registry
+from nnlite import identifiers, names, ops
 from nnlite.checks import check_number, check_setting
 from nnlite.ops import (
     elu,
@@ -419,4 +419,4 @@ def get(identifier):
     """
     if identifier is None:
         return linear
-    return registry.find("activation", identifier, _BY_NAME, callable)
+    return identifiers.find("activation", identifier, _BY_NAME, callable)

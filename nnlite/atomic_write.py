@@ -29,10 +29,45 @@ def write_whole(path, content):
     >>> Path("note.txt").read_text()
     'whole'
     """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """A `with` block that writes a file completely or not at all.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Yields
+    ------
+    Path
+        A temporary name in the same folder. What the block writes there takes the name of the file
+        at its end, when the disk has it; after an error in the block it is removed.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an older one stays as it is.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from nnlite.atomic_write import replacing
+    >>> with replacing("note.txt") as temporary:
+    ...     temporary.write_text("whole")
+    5
+    >>> Path("note.txt").read_text()
+    'whole'
+    """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        temporary.write_bytes(content)
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:  # it names the temporary file, of which nobody knows
         if error.errno is None:

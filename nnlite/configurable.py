@@ -355,7 +355,8 @@ def clone(value, **overrides):
 
 
 def frozen(value):
-    """A hashable form of a setting. Equal settings have equal forms.
+    """A hashable form of a setting. Equal settings have equal forms; a list equals a tuple of the
+    same values, as JSON has lists only.
 
     Parameters
     ----------
@@ -367,7 +368,7 @@ def frozen(value):
     if isinstance(value, dict):
         return ("dict", tuple(sorted((str(k), frozen(v)) for k, v in value.items())))
     if isinstance(value, (list, tuple)):
-        return (type(value).__name__, tuple(frozen(v) for v in value))
+        return ("list", tuple(frozen(v) for v in value))
     if isinstance(value, np.ndarray):
         return ("array", value.shape, str(value.dtype), value.tobytes())
     if isinstance(value, (bool, int, float, np.number)):

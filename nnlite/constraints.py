@@ -1,11 +1,12 @@
 """Constraints: what a weight must be. An optimizer changes the weight accordingly after each of its
 steps."""
 
-from nnlite import config, names, ops, registry, saving
+from nnlite import config, identifiers, names, ops, serialization
 from nnlite.checks import axes, check_number
 from nnlite.configurable import Configurable
 from nnlite.errors import prefixed
 from nnlite.ops.shape import values_of
+from nnlite.registry import custom_object_scope
 
 __all__ = [
     "Constraint",
@@ -230,7 +231,7 @@ def get(identifier):
     TypeError
         If the identifier is of another kind.
     """
-    return registry.find("constraint", identifier, _BY_NAME, callable)
+    return identifiers.find("constraint", identifier, _BY_NAME, callable)
 
 
 def serialize(constraint):
@@ -250,7 +251,7 @@ def serialize(constraint):
     >>> constraints.serialize(constraints.MaxNorm(3.0))["config"]
     {'max_value': 3.0, 'axis': 0}
     """
-    return saving.serialize_keras_object(constraint)
+    return serialization.serialize_keras_object(constraint)
 
 
 def deserialize(config, custom_objects=None):
@@ -277,7 +278,7 @@ def deserialize(config, custom_objects=None):
     >>> constraints.deserialize(constraints.serialize(constraints.MaxNorm(3.0)))
     MaxNorm(max_value=3.0)
     """
-    with saving.custom_object_scope(custom_objects):
+    with custom_object_scope(custom_objects):
         return get(config)
 
 

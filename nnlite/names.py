@@ -69,15 +69,11 @@ COMING = {
     ],
     "nnlite.models": [
         ("clone_model", "type(model).from_config(model.get_config()) makes one with new weights"),
-        (
-            "load_model save_model model_from_json",
-            "pickle.dump(model, file) keeps a model bit by bit, pickle.load(file) brings it back",
-        ),
     ],
     "nnlite.models.Model": [
         (
-            "save export to_json to_yaml",
-            "pickle.dump(model, file) keeps the model bit by bit, pickle.load(file) brings it back",
+            "export to_yaml",
+            "model.save('model.keras') writes a file, which Keras reads, too",
         ),
         ("save_weights", "numpy.savez(path, *model.get_weights()) keeps them"),
         ("load_weights", "model.set_weights(list of arrays) sets them"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnlite import names, ops, registry
+from nnlite import identifiers, names, ops
 from nnlite.configurable import Configurable
 
 __all__ = [
@@ -162,4 +162,4 @@ def get(identifier):
     TypeError
         If the identifier is of another kind.
     """
-    return registry.find("regularizer", identifier, _BY_NAME, callable)
+    return identifiers.find("regularizer", identifier, _BY_NAME, callable)

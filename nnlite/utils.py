@@ -10,16 +10,15 @@ from nnlite.data.py_dataset import PyDataset
 from nnlite.data.sources import unpack_x_y_sample_weight
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.errors import memory_for
-from nnlite.saving import (
+from nnlite.registry import (
     CustomObjectScope,
     custom_object_scope,
-    deserialize_keras_object,
     get_custom_objects,
     get_registered_name,
     get_registered_object,
     register_keras_serializable,
-    serialize_keras_object,
 )
+from nnlite.serialization import deserialize_keras_object, serialize_keras_object
 from nnlite.visualization import plot_model
 
 Sequence = PyDataset

@@ -81,8 +81,8 @@ def test_no_name_that_is_said_to_come_is_there(owner):
 def test_a_name_that_is_not_there_yet_says_what_does_instead():
     with pytest.raises(AttributeError, match="layers has no LSTM yet; a network of Dense or"):
         nnlite.layers.LSTM  # noqa: B018
-    with pytest.raises(AttributeError, match=r"Model has no save yet; pickle.dump\(model, file\)"):
-        nnlite.Sequential().save("model.h5")
+    with pytest.raises(AttributeError, match=r"Model has no export yet; model.save\('"):
+        nnlite.Sequential().export("model")
     assert not hasattr(nnlite.layers, "LSTM")
 
 
@@ -98,7 +98,7 @@ PUBLIC = """
     constraints:maxnorm
     datasets:mnits estimators:NNClasifier initializers:he_norml layers:Desne losses:MeanSquareError
     math:reduce_men metrics:Recal models:Sequental nn:softmx ops:matmull optimizers:Adamm
-    optimizers.schedules:CosineDecy plotting:plot_histori preprocessing:imag
+    optimizers.schedules:CosineDecy saving:load_modl plotting:plot_histori preprocessing:imag
     preprocessing.image:ImageDataGenerater random:norml regularizers:L1L3 schedules:CosineDecy
     utils:to_categorial wrappers:scikitlearn wrappers.scikit_learn:KerasClasifier
 """.split()

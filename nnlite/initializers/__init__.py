@@ -6,7 +6,7 @@ its weights."""
 
 import numpy as np
 
-from nnlite import configurable, names, registry
+from nnlite import configurable, identifiers, names
 from nnlite.engine.tensor import Tensor
 from nnlite.initializers.constants import Constant, Identity, Ones, Zeros
 from nnlite.initializers.initializer import Initializer, compute_fans, draw
@@ -139,4 +139,4 @@ def get(identifier):
     """
     if isinstance(identifier, (np.ndarray, Tensor)):
         return Constant(np.array(identifier))
-    return registry.find("initializer", identifier, _BY_NAME, callable)
+    return identifiers.find("initializer", identifier, _BY_NAME, callable)

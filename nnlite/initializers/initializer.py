@@ -1,5 +1,7 @@
 """Initializer: the base of all initializers. It turns a shape and a seed into a tensor."""
 
+import contextlib
+import contextvars
 import math
 
 import numpy as np
@@ -9,6 +11,33 @@ from nnlite.config import next_seed
 from nnlite.configurable import Configurable
 from nnlite.engine.tensor import Tensor, dtype_of
 from nnlite.errors import memory_for
+
+_left_unset = contextvars.ContextVar("nnlite room for weights left unset", default=None)
+
+
+@contextlib.contextmanager
+def left_unset(room=None):
+    """A `with` block in which new weights get no values: a file has those of all of them.
+
+    Parameters
+    ----------
+    room : int, optional
+        The bytes of weights that the file can hold. More is a ValueError.
+    """
+    token = _left_unset.set([float("inf") if room is None else room])
+    try:
+        yield
+    finally:
+        _left_unset.reset(token)
+
+
+def _unset(shape, dtype):
+    """A weight without values, for which there is room."""
+    room = _left_unset.get()
+    room[0] -= math.prod(shape) * 4
+    if room[0] < 0:
+        raise ValueError(f"expected no more weights than the file holds, got shape {shape}")
+    return Tensor(shape, dtype, np.empty(shape, dtype))
 
 
 def compute_fans(shape):
@@ -134,6 +163,8 @@ def draw(initializer, shape, dtype):
     shape : tuple of int
     dtype : {'float32', 'float64'}
     """
+    if _left_unset.get() is not None:
+        return _unset(shape, dtype)
     seed = next_seed()
     if not callable(initializer):
         raise TypeError(f"expected an initializer or a function of a shape, got {initializer!r}")

@@ -1,7 +1,6 @@
 """Layers: settings, weights, and `call` written in `nnlite.ops`."""
 
-from nnlite import config, names
-from nnlite.engine.symbolic import input_symbol
+from nnlite import names
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from nnlite.layers.conv import (
     Conv2D,
@@ -159,8 +158,4 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):
     >>> nnlite.Sequential([layers.Input((4,)), layers.Dense(3)]).output_shape
     (None, 3)
     """
-    layer = InputLayer(shape, batch_size, dtype, name, batch_shape)
-    if None in layer.shape:
-        raise ValueError(f"Input: expected sizes that are known, got shape {layer.shape}")
-    precision = "int32" if layer._reads_integers else config.floatx()
-    return input_symbol(layer, layer.batch_shape, precision)
+    return InputLayer(shape, batch_size, dtype, name, batch_shape).symbol()

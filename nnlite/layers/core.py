@@ -5,8 +5,9 @@ import math
 
 import numpy as np
 
-from nnlite import activations, ops
+from nnlite import activations, config, ops
 from nnlite.checks import positive_int
+from nnlite.engine.symbolic import input_symbol
 from nnlite.layers import settings
 from nnlite.layers.layer import Layer
 
@@ -60,6 +61,32 @@ class InputLayer(Layer):
     @property
     def _reads_integers(self):
         return self.dtype in ("int32", "int64")
+
+    def symbol(self):
+        """The symbol that a functional model begins with.
+
+        Returns
+        -------
+        Symbol
+        """
+        if None in self.shape:
+            raise ValueError(f"Input: expected sizes that are known, got shape {self.shape}")
+        precision = "int32" if self._reads_integers else config.floatx()
+        return input_symbol(self, self.batch_shape, precision)
+
+    def get_config(self):
+        """The constructor's arguments as a dict, as Keras gives them.
+
+        Returns
+        -------
+        dict
+            With the keys 'batch_shape', 'dtype' and 'name'.
+        """
+        return self._identity()
+
+    def _identity(self):
+        name = self._given.get("name")
+        return {"batch_shape": self.batch_shape, "dtype": self.dtype, "name": name}
 
     def call(self, inputs):
         return inputs

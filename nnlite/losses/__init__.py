@@ -1,7 +1,7 @@
 """Losses: the error of a batch of predictions. Functions return one value per sample; classes
 reduce these values to a scalar."""
 
-from nnlite import configurable, names, registry
+from nnlite import configurable, identifiers, names
 from nnlite.losses.loss import Loss, LossFunctionWrapper
 from nnlite.losses.margin import (
     CategoricalHinge,
@@ -162,7 +162,7 @@ def get(identifier):
     TypeError
         If the identifier is of another kind.
     """
-    return registry.find("loss", identifier, _NAMES, callable)
+    return identifiers.find("loss", identifier, _NAMES, callable)
 
 
 def as_loss(identifier):

@@ -1,6 +1,6 @@
 """Metrics: running values over batches. The split into batches does not change them."""
 
-from nnlite import configurable, losses, names, registry
+from nnlite import configurable, identifiers, losses, names
 from nnlite.metrics.accuracy import (
     Accuracy,
     AccuracyByShape,
@@ -168,7 +168,7 @@ def get(identifier):
     TypeError
         If the identifier is of another kind.
     """
-    found = registry.find("metric", identifier, _NAMES, callable)
+    found = identifiers.find("metric", identifier, _NAMES, callable)
     return found if found is None or isinstance(found, Metric) else MeanMetricWrapper(found)
 
 

@@ -33,6 +33,7 @@ class Graph:
         self.input_symbols = symbols_of(inputs)
         self.has_integer_inputs = any(s.dtype == "int32" for s in self.input_symbols)
         self.nodes = _sorted_nodes(self.input_symbols, symbols_of(outputs))
+        self._parts = None  # what is called, once somebody asks
 
     def run(self, inputs):
         """The outputs for tensors in the place of the inputs."""
@@ -78,10 +79,10 @@ class Graph:
         return tensors
 
     def layers(self, kind):
-        """The objects of class `kind` that are called, inputs first, each once."""
-        called = [_start_of(s) for s in symbols_of(self.inputs)]
-        called += [node.function for node in self.nodes]
-        return list({id(f): f for f in called if isinstance(f, kind)}.values())
+        """The objects of class `kind` that are called, each once, in Keras's order."""
+        if self._parts is None:
+            self._parts = _by_depth(self.nodes, self.input_symbols, symbols_of(self.outputs))
+        return [part for part in self._parts if isinstance(part, kind)]
 
     def copied(self, copy):
         """The same graph with `copy(layer or function)` for everything that it calls.
@@ -186,6 +187,40 @@ def _restored(steps, shapes, inputs, outputs):
         if args and hasattr(function, "_record_call"):
             function._record_call(node)
     return Graph(*map_structure(symbol, (inputs, outputs), _Place))
+
+
+def _by_depth(nodes, inputs, outputs):
+    """What the nodes call, each once, in the order in which Keras numbers the layers of a file.
+
+    The deepest comes first. The depth of a layer is the number of calls from its first call to an
+    output, on the longest way; among equals that one comes first which is met first on the way from
+    the outputs, first inputs first.
+    """
+    starts, depths, of_part = {id(s.node): _start_of(s) for s in inputs}, {}, {}
+
+    def part_of(node):
+        return starts.get(id(node)) or node.function
+
+    parts = {}
+    for node in [*reversed(nodes), *(s.node for s in inputs)]:
+        part = part_of(node)
+        parts[id(part)] = part
+        depth = max(depths.get(id(node), 0), of_part.get(id(part), 0))
+        depths[id(node)] = of_part[id(part)] = depth
+        if id(node) not in starts:
+            for symbol in node.inputs:
+                inner = id(symbol.node)
+                depths[inner] = max(depths.get(inner, 0), depth + 1)
+    met, seen, waiting = {}, set(), [s.node for s in reversed(outputs)]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        met.setdefault(id(part_of(node)), len(met))
+        if id(node) not in starts:
+            waiting += [s.node for s in reversed(node.inputs)]
+    return sorted(parts.values(), key=lambda p: (-of_part[id(p)], met.get(id(p), -1)))
 
 
 def _sorted_nodes(inputs, outputs):

@@ -1,17 +1,21 @@
 """Models: layers that can be compiled, trained, evaluated and asked for predictions."""
 
 import functools
+import json
 import numbers
 
-from nnlite import config, configurable, metrics, names
+from nnlite import config, configurable, metrics, names, saving
 from nnlite.checks import is_number, positive_int
 from nnlite.configurable import clone
 from nnlite.engine.symbolic import Symbol, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.errors import did_you_mean
-from nnlite.layers.building import transaction
+from nnlite.layers.building import as_shapes, transaction
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph
+from nnlite.models.graph_config import graph_config, graph_parts
+from nnlite.registry import custom_object_scope
+from nnlite.serialization import made_from, serialize_keras_object
 from nnlite.terminal import write
 from nnlite.training.step_cache import StepCache, build_by_tracing
 from nnlite.training.trainer import Trainer
@@ -59,6 +63,7 @@ class Model(Trainer, Layer):
     """
 
     _is_model = True
+    _reads_its_config = True  # a config of layers and their calls
 
     def __init__(self, inputs=None, outputs=None, name=None, trainable=True, **kwargs):
         super().__init__(name=name, trainable=trainable, **kwargs)
@@ -95,7 +100,7 @@ class Model(Trainer, Layer):
     def __getstate__(self):
         state = super().__getstate__()
         state["_given"] = self.__getnewargs_ex__()[1]
-        state["_given_symbols"] = "outputs" in self._given
+        state["_given_symbols"] = self._is_functional
         return state
 
     def __setstate__(self, state):
@@ -105,11 +110,118 @@ class Model(Trainer, Layer):
             self._given.update(inputs=self._graph.inputs, outputs=self._graph.outputs)
 
     def _clone(self, **overrides):
-        if "outputs" not in self._given:
+        if not self._is_functional:
             return super()._clone(**overrides)
         copy = self._graph.copied(lambda part: clone(part) if isinstance(part, Layer) else part)
         config = {**self._given, "inputs": copy.inputs, "outputs": copy.outputs, **overrides}
         return type(self)(**config)
+
+    @property
+    def _is_functional(self):
+        """Whether the constructor was given symbols."""
+        return self._given.get("outputs") is not None
+
+    @property
+    def _counts_itself(self):
+        """1 of a functional model, whose first call Keras counts from 1 where a model ends; else
+        0."""
+        return int(self._is_functional)
+
+    def get_config(self):
+        """What the model is made of, as a dict that JSON holds if every layer's does.
+
+        Returns
+        -------
+        dict
+            Of a functional model 'name', 'trainable', 'layers' (with what each was called on),
+            'input_layers' and 'output_layers'; of a subclass the constructor's arguments.
+        """
+        config = super().get_config()
+        config = {key: v for key, v in config.items() if key not in ("inputs", "outputs")}
+        if self._is_functional:
+            config |= graph_config(self._graph, self._precision)
+        for name in ("name", "trainable"):
+            if name in config:
+                config[name] = getattr(self, name)
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model that `get_config` described, with new weights.
+
+        Parameters
+        ----------
+        config : dict
+        custom_objects : dict of str to class or function, optional
+            Classes and functions of one's own by name.
+
+        Raises
+        ------
+        ValueError
+            If the config describes no model.
+        """
+        with custom_object_scope(custom_objects):
+            if "layers" not in config or "output_layers" not in config:
+                return cls(**made_from(config))
+            inputs, outputs = graph_parts(config)
+            parts = ("layers", "input_layers", "output_layers")
+            others = {key: value for key, value in config.items() if key not in parts}
+            return cls(inputs=inputs, outputs=outputs, **made_from(others))
+
+    def save(self, filepath, overwrite=True, include_optimizer=True):
+        """Write the model: what it is made of, its weights, how it was compiled, and its optimizer.
+
+        Parameters
+        ----------
+        filepath : str or path
+            Its ending says the format: '.keras'.
+        overwrite : bool, default True
+            Whether a file of this name may be replaced.
+        include_optimizer : bool, default True
+            Whether the state of the optimizer is written, too.
+
+        Raises
+        ------
+        OSError, ImportError, TypeError, ValueError
+            As `nnlite.saving.save_model`.
+        """
+        saving.save_model(self, filepath, overwrite, include_optimizer)
+
+    def get_build_config(self):
+        """The shapes that a model was built for, if its config does not say them.
+
+        Returns
+        -------
+        dict or None
+        """
+        shapes = vars(self).get("_built_for")
+        return None if self._graph is not None or shapes is None else {"input_shape": shapes}
+
+    def build_from_config(self, config):
+        """Build a model that is not built.
+
+        Parameters
+        ----------
+        config : dict
+            As `get_build_config` gives it.
+        """
+        if not self.built and config.get("input_shape") is not None:
+            self.build(as_shapes(config["input_shape"]))
+
+    def to_json(self, **kwargs):
+        """What the model is made of, and how it was compiled, as JSON; no weights.
+
+        Parameters
+        ----------
+        **kwargs
+            Of `json.dumps`, such as indent.
+
+        Returns
+        -------
+        str
+            For `nnlite.models.model_from_json`.
+        """
+        return json.dumps(serialize_keras_object(self), **kwargs)
 
     def _called_graph(self):
         """The graph that `call` runs; None while there is none, or where a subclass defines
@@ -209,6 +321,7 @@ class Model(Trainer, Layer):
         # Nothing of its own to build: the layers inside are built as `call` reaches them.
         if isinstance(inputs, Tensor):
             self._given_input_shape = inputs.shape[1:]
+        self._built_for = map_structure(lambda x: (None, *x.shape[1:]), inputs, Tensor)
         self.built = True
 
     def _built_again(self, *args, **kwargs):

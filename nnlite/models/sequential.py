@@ -8,7 +8,10 @@ from nnlite.layers.building import as_shapes, no_shape
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph, of_rank
+from nnlite.models.graph_config import input_entry, layer_entry
 from nnlite.models.model import Model, name_apart
+from nnlite.registry import custom_object_scope
+from nnlite.serialization import made_from, serialize_keras_object
 from nnlite.tree import is_shape
 
 NO_LAYERS = "expected at least one layer, got none: call add first"
@@ -127,15 +130,46 @@ class Sequential(Model):
         self._given["layers"] = list(self._layers)
         structure_version.advance(self)
 
+    def get_config(self):
+        """What the model is made of, as a dict that JSON holds if every layer's does.
+
+        Returns
+        -------
+        dict
+            With the keys 'name', 'trainable' and 'layers'; where the model is built, the first
+            layer is an InputLayer.
+        """
+        config = super().get_config()
+        if "layers" not in self._signature():
+            return config
+        other = self._precision if self._precision != "float32" else None
+        if self._graph is None:
+            config["layers"] = [serialize_keras_object(layer) for layer in self._layers]
+        else:
+            config["layers"] = [layer_entry(layer, other) for layer in self.layers]
+            start = self._layers[0] if isinstance(self._layers[0], InputLayer) else None
+            name = start.name if start else "input_layer"
+            config["layers"].insert(0, input_entry(self._graph.inputs, name))
+        return config
+
     @classmethod
-    def from_config(cls, config):
-        """The model that `get_config` described, of copies of the layers.
+    def from_config(cls, config, custom_objects=None):
+        """The model that `get_config` described, of new layers.
 
         Parameters
         ----------
         config : dict
+        custom_objects : dict of str to class or function, optional
+            Classes and functions of one's own by name.
         """
-        return cls(**clone(config))
+        with custom_object_scope(custom_objects):
+            settings = clone(made_from(config))
+            shape = settings.pop("build_input_shape", None)
+            settings.pop("dtype", None)  # each layer says its own
+            model = cls(**settings)
+            if shape is not None and not model.built:
+                model.build(as_shapes(shape))
+            return model
 
     def build(self, input_shape=None):
         """Build every layer.

@@ -1,7 +1,7 @@
 """Optimizers: rules that change weights by their gradients. Each rule is one op, so that it is part
 of a training plan."""
 
-from nnlite import names, registry
+from nnlite import identifiers, names
 from nnlite.optimizers import schedules
 from nnlite.optimizers.adagrad import Adadelta, Adagrad, Ftrl, RMSprop
 from nnlite.optimizers.adam import Adam, Adamax, AdamW, Nadam
@@ -58,4 +58,4 @@ def get(identifier):
         identifier = identifier.lower()
     elif isinstance(identifier, dict) and str(identifier.get("class_name")).lower() in _BY_NAME:
         identifier = {**identifier, "class_name": identifier["class_name"].lower()}
-    return registry.find("optimizer", identifier, _BY_NAME, lambda o: isinstance(o, Optimizer))
+    return identifiers.find("optimizer", identifier, _BY_NAME, lambda o: isinstance(o, Optimizer))

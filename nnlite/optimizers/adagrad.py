@@ -127,6 +127,8 @@ class RMSprop(Optimizer):
         self.rho, self.momentum, self.epsilon = rho, momentum, epsilon
         self.centered = centered
 
+    _slots_apart = ("momentum", "average_gradient")
+
     def slots(self):
         names = ("velocity", *["momentum"] * bool(self.momentum))
         return dict.fromkeys((*names, *["average_gradient"] * bool(self.centered)), 0.0)

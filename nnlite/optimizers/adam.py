@@ -73,6 +73,8 @@ class Adam(_Moments):
     def slots(self):
         return {**super().slots(), **({"velocity_hat": 0.0} if self.amsgrad else {})}
 
+    _slots_apart = ("velocity_hat",)
+
     def _rule(self):
         return ops.amsgrad_update if self.amsgrad else ops.adam_update
 

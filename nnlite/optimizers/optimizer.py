@@ -22,6 +22,7 @@ from nnlite.optimizers.gradients import (
     takes_one,
     updatable,
 )
+from nnlite.optimizers.older import settings_of_keras_2
 from nnlite.optimizers.schedules import LearningRateSchedule
 
 
@@ -117,6 +118,7 @@ class Optimizer(Configurable):
     _clips = ("clipnorm", "clipvalue", "global_clipnorm")
     _may_be_none = ("weight_decay", *_clips)
     _unsupported = ("loss_scale_factor", "gradient_accumulation_steps")
+    _slots_apart = ()
     _no_settings = ("learning_rate", "lr")  # a plan stays valid if these are set
 
     def __init__(
@@ -290,13 +292,13 @@ class Optimizer(Configurable):
     @property
     def variables(self):
         """Every Variable of the optimizer: iterations, the learning rate unless it is computed,
-        then the slots of each weight."""
+        then the slots of each weight, in Keras's order."""
         own = [] if callable(self._source) else [self.learning_rate]
-        return [
-            self.iterations,
-            *own,
-            *(slot for _, made in self._slots.values() for slot in made.values()),
-        ]
+        slots = [made for _, made in self._slots.values()]
+        together = [name for name in self.slots() if name not in self._slots_apart]
+        groups = [["average"], together, *([name] for name in self._slots_apart)]
+        found = [made[n] for group in groups for made in slots for n in group if n in made]
+        return [self.iterations, *own, *found]
 
     def set_weights(self, weights):
         """Set the values of all `variables`, as `[v.numpy() for v in variables]` gives them.
@@ -424,10 +426,6 @@ class Optimizer(Configurable):
         found = any(v is variable for v in variables)
         return not (found or any(re.search(name, variable.name) for name in names))
 
-    @property
-    def _model_variables_moving_average(self):
-        return [made["average"] for _, made in self._slots.values() if "average" in made]
-
     def finalize_variable_values(self, trainable_variables):
         """With `use_ema`, overwrite weights by their moving averages, as `fit` does at its end.
 
@@ -472,6 +470,8 @@ class Optimizer(Configurable):
             f"{type(self).__name__}: an optimizer must define update_step(gradient, variable, "
             "learning_rate, *slots)"
         )
+
+    _from_older = classmethod(settings_of_keras_2)
 
     def get_config(self):
         """The constructor's arguments as a dict, from which `from_config` makes an equal object.

@@ -1,10 +1,11 @@
 """Trainer: what every model does with data: compile, fit, evaluate, predict."""
 
 import inspect
+import warnings
 
 import numpy as np
 
-from nnlite import optimizers
+from nnlite import optimizers, warn
 from nnlite.callbacks import TerminateOnNaN
 from nnlite.callbacks import __all__ as CALLBACKS
 from nnlite.callbacks.foreign import as_callbacks
@@ -12,6 +13,7 @@ from nnlite.checks import check_number, check_setting, positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, check_class_weight, split, unpack_x_y_sample_weight
 from nnlite.errors import did_you_mean, prefixed
+from nnlite.serialization import made_from
 from nnlite.training import agreement, arguments, loop, prediction, step_cache
 from nnlite.training.objectives import Objectives
 from nnlite.training.steps import Steps
@@ -107,6 +109,44 @@ class Trainer(Steps):
         self.steps_per_execution = positive_int("steps_per_execution", steps_per_execution)
         self.n_threads = None if n_threads is None else positive_int("n_threads", n_threads)
         self._step_cache.clear()
+
+    def get_compile_config(self):
+        """What `compile` was given, as a dict.
+
+        Returns
+        -------
+        dict or None
+            None if the model is not compiled, or if its class has a `compile` of its own: it then
+            defines this method, too, and `compile_from_config`.
+        """
+        if self._compiled is None or type(self).compile is not Trainer.compile:
+            return None
+        return {
+            "optimizer": self.optimizer,
+            **self._compiled,
+            "run_eagerly": self.run_eagerly,
+            "steps_per_execution": self.steps_per_execution,
+            "jit_compile": False,
+        }
+
+    def compile_from_config(self, config):
+        """Compile as a dict says.
+
+        Parameters
+        ----------
+        config : dict
+            As `get_compile_config` gives it.
+        """
+        if type(self).compile is not Trainer.compile:
+            warnings.warn(
+                f"model {self.name!r} is not compiled: {type(self).__name__}.compile takes what "
+                "only it knows; compile the model, or define compile_from_config",
+                UserWarning,
+                stacklevel=warn.levels_to_the_caller(),
+            )
+            return
+        with prefixed("compile_config: "):
+            self.compile(**made_from(config))
 
     def _check_compiled(self, step="train_step"):
         """Raise a RuntimeError unless `compile` gave what a step of the model needs."""

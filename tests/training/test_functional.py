@@ -46,7 +46,7 @@ def test_a_graph_computes_what_its_formula_says():
 def test_shapes_names_and_layers_are_told():
     model = branched()
     assert model.input_shape == (None, 6) and model.output_shape == (None, 3)
-    assert [x.name for x in model.layers] == ["features", "left", "right", "concatenate", "out"]
+    assert [x.name for x in model.layers] == ["features", "right", "left", "concatenate", "out"]
     assert model.count_params() == 2 * 35 + 13 * 3 + 3
     assert model.input.shape == (None, 6) and model.outputs[0] is model.output
     assert model.get_layer("left").output.shape == (None, 5)
@@ -57,7 +57,7 @@ def test_training_equals_the_same_model_as_a_subclass_bitwise():
     class Same(keras.Model):
         def __init__(self):
             super().__init__()
-            self.left, self.right = layers.Dense(5, activation="tanh"), layers.Dense(5)
+            self.right, self.left = layers.Dense(5), layers.Dense(5, activation="tanh")
             self.out = layers.Dense(3, "softmax")
 
         def call(self, x):

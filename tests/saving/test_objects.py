@@ -70,8 +70,16 @@ def test_every_get_takes_the_dict_of_an_object_with_whatever_is_in_it(thing):
     assert family.get(config) == thing
 
 
-def test_structures_tuples_arrays_and_functions_come_back():
-    given = {"a": [1, (2.5, None)], "f": activations.gelu, "n": np.float32(0.5), "m": {"x": True}}
+def test_structures_arrays_and_functions_come_back():
+    given = {
+        "a": [1, [2.5, None]],
+        "s": slice(1, None),
+        "b": b"x",
+        "e": ...,
+        "f": activations.gelu,
+        "n": np.float32(0.5),
+        "m": {"x": True},
+    }
     config = json.loads(json.dumps(saving.serialize_keras_object(given)))
     assert saving.deserialize_keras_object(config) == {**given, "n": 0.5}
     array = saving.deserialize_keras_object(saving.serialize_keras_object(np.arange(3)))

@@ -1,0 +1,181 @@
+"""Calls of functions of `nnlite.ops` as Keras describes them in the config of a functional model:
+as operations, objects that hold the settings and are called on the tensors."""
+
+import inspect
+import operator
+
+from nnlite import ops
+
+# For each module of Keras the functions whose operations have no settings, then those with some.
+_NUMPY = """abs add ceil cos divide equal exp floor floor_divide greater greater_equal less
+less_equal log logical_and logical_not logical_or matmul maximum minimum mod multiply negative
+not_equal power sign sin sqrt square subtract tanh where"""
+_NN = "hard_sigmoid hard_silu relu relu6 selu sigmoid silu softplus softsign"
+_REDUCTIONS = dict.fromkeys(
+    "all any argmax argmin max mean min std sum var".split(), "axis keepdims"
+)
+_SETTINGS = {
+    "numpy": {
+        **dict.fromkeys(_NUMPY.split(), ""),
+        **_REDUCTIONS,
+        **dict.fromkeys("concatenate expand_dims flip squeeze stack take".split(), "axis"),
+        **dict.fromkeys("full_like ones_like zeros_like".split(), "dtype"),
+        "broadcast_to": "shape",
+        "clip": "x_min x_max",
+        "reshape": "newshape",
+        "split": "indices_or_sections axis",
+        "transpose": "axes",
+    },
+    "nn": {
+        **dict.fromkeys(_NN.split(), ""),
+        **dict.fromkeys(("log_softmax", "softmax"), "axis"),
+        "elu": "alpha",
+        "gelu": "approximate",
+        "leaky_relu": "negative_slope",
+        "one_hot": "num_classes axis dtype",
+    },
+    "core": {"cast": "dtype"},
+    "math": {"top_k": "k"},
+}
+_OPERATORS = {
+    operator.abs: "abs",
+    operator.add: "add",
+    operator.and_: "logical_and",
+    operator.eq: "equal",
+    operator.floordiv: "floor_divide",
+    operator.ge: "greater_equal",
+    operator.gt: "greater",
+    operator.invert: "logical_not",
+    operator.le: "less_equal",
+    operator.lt: "less",
+    operator.matmul: "matmul",
+    operator.mod: "mod",
+    operator.mul: "multiply",
+    operator.ne: "not_equal",
+    operator.neg: "negative",
+    operator.or_: "logical_or",
+    operator.pow: "power",
+    operator.sub: "subtract",
+    operator.truediv: "divide",
+}
+_HOME = {
+    name: (module, settings.split())
+    for module, names in _SETTINGS.items()
+    for name, settings in names.items()
+}
+
+
+def _class_name(name):
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+_BY_CLASS = {_class_name(name): name for name in _HOME}
+_BY_CLASS |= {"Absolute": "abs", "TrueDivide": "divide", "Pow": "power", "HardSwish": "hard_silu"}
+
+
+def name_of(function):
+    """The name of an op, or of the op that an operator of Python stands for.
+
+    Parameters
+    ----------
+    function : callable
+    """
+    return "get_item" if function in _GETS else _OPERATORS.get(function) or function.__name__
+
+
+def described(function, args, kwargs, name):
+    """What a config says of a call of an op.
+
+    Parameters
+    ----------
+    function : callable
+        A function of `nnlite.ops` or an operator of Python.
+    args, kwargs : tuple and dict
+        Of the call.
+    name : str
+        What the config calls it.
+
+    Returns
+    -------
+    (dict, tuple, dict)
+        Class and settings; the arguments that are left for the call.
+    """
+    if function in _GETS:
+        return _operation("numpy", "GetItem", {"name": name}), args, kwargs
+    op = name_of(function)
+    if op not in _HOME:
+        config = {"module": "nnlite.ops", "class_name": op, "config": {"name": name}}
+        return {**config, "registered_name": f"nnlite>{op}"}, args, kwargs
+    module, settings = _HOME[op]
+    given = inspect.signature(getattr(ops, op)).bind(*args, **kwargs)
+    held = {key: given.arguments[key] for key in settings if key in given.arguments}
+    left = {key: value for key, value in given.arguments.items() if key not in held}
+    if op == "one_hot" and "dtype" not in held:
+        held["dtype"] = None
+    return _operation(module, _class_name(op), {"name": name, **held}), tuple(left.values()), {}
+
+
+def _operation(module, name, config):
+    path = f"keras.src.ops.{module}"
+    return {"module": path, "class_name": name, "config": config, "registered_name": name}
+
+
+def is_operation(config):
+    """Whether the config of a part of a model is that of an op, not of a layer."""
+    module = str(config.get("module"))
+    return module.startswith("keras.src.ops.") or module in ("nnlite.ops", "keras.ops")
+
+
+def function_of(config):
+    """The function that the config of an op describes, of the tensors that are left.
+
+    Parameters
+    ----------
+    config : dict
+
+    Raises
+    ------
+    ValueError
+        If there is no such op.
+    """
+    name, settings = config.get("class_name"), dict(config.get("config") or {})
+    settings.pop("name", None)
+    if name == "GetItem":
+        return _getitem
+    op = name if config["module"] == "nnlite.ops" else _BY_CLASS.get(name)
+    if op not in ops.__all__:
+        raise ValueError(f"{name!r}: expected an operation of Keras that nnlite has, got that one")
+    function = getattr(ops, op)
+    known = inspect.signature(function).parameters
+    unknown = {key for key, value in settings.items() if key not in known and value}
+    if unknown:
+        raise ValueError(f"{name}: expected no settings but {', '.join(known)}, got {unknown}")
+    settings = {key: value for key, value in settings.items() if key in known}
+    for key, value in settings.items():
+        if value is None and known[key].default not in (None, inspect.Parameter.empty):
+            settings = {k: v for k, v in settings.items() if k != key}
+    return Settled(function, settings) if settings else function
+
+
+class Settled:
+    """A function of `nnlite.ops` some of whose arguments are settled.
+
+    Parameters
+    ----------
+    function : callable
+    settings : dict
+    """
+
+    def __init__(self, function, settings):
+        self.function, self.settings = function, settings
+        self.__name__ = function.__name__
+
+    def __call__(self, *args, **kwargs):
+        return self.function(*args, **kwargs, **self.settings)
+
+
+def _getitem(x, key):
+    return x[tuple(key) if isinstance(key, list) else key]
+
+
+_GETS = (operator.getitem, _getitem)

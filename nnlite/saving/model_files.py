@@ -1,0 +1,98 @@
+"""Models as files, in the format that the name of the file says."""
+
+import os
+from pathlib import Path
+
+from nnlite.atomic_write import replacing
+from nnlite.errors import prefixed
+from nnlite.registry import custom_object_scope
+from nnlite.saving import keras_file
+
+MODEL_ENDINGS = {".keras": keras_file}
+
+
+def save_model(model, filepath, overwrite=True, include_optimizer=True):
+    """Write a model: what it is made of, its weights, how it was compiled, and its optimizer.
+
+    Parameters
+    ----------
+    model : Model
+        Built.
+    filepath : str or path
+        Its ending says the format: '.keras'.
+    overwrite : bool, default True
+        Whether a file of this name may be replaced.
+    include_optimizer : bool, default True
+        Whether the state of the optimizer is written, too.
+
+    Raises
+    ------
+    FileExistsError
+        If there is such a file and it must not be replaced.
+    ImportError
+        If the format needs a package that is not installed.
+    TypeError
+        If something of the model cannot be described as data, such as a lambda.
+    ValueError
+        If the model is not built, or no format has the ending.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> model = nnlite.Sequential([nnlite.layers.Dense(2, input_shape=(3,))])
+    >>> nnlite.saving.save_model(model, "model.keras")
+    >>> again = nnlite.saving.load_model("model.keras")
+    >>> bool((again(nnlite.ones((1, 3))).numpy() == model(nnlite.ones((1, 3))).numpy()).all())
+    True
+    """
+    path, file_format = _format_of(filepath)
+    if not overwrite and path.exists():
+        raise FileExistsError(f"filepath: expected a new file with overwrite=False, got {filepath}")
+    with replacing(path) as temporary, prefixed(f"model {model.name!r}: "):
+        file_format.write(temporary, model, include_optimizer)
+
+
+def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
+    """Read a model that nnlite or Keras wrote.
+
+    Parameters
+    ----------
+    filepath : str or path
+    custom_objects : dict of str to class or function, optional
+        Classes and functions of one's own by name.
+    compile : bool, default True
+        Whether to compile it as it was, with the state of its optimizer.
+    safe_mode : bool, default True
+        Accepted for Keras's signature: code in a file is refused, whatever it says.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ImportError
+        If the format needs a package that is not installed.
+    ValueError
+        If the file is not whole, or describes no model that nnlite can make.
+    """
+    path, file_format = _format_of(filepath)
+    if not path.exists():
+        raise FileNotFoundError(f"filepath: expected a file, got {filepath}, which is not there")
+    with custom_object_scope(custom_objects), prefixed(f"{filepath}: "):
+        return file_format.read(path, compile)
+
+
+def _format_of(filepath):
+    """A path, and the format that its ending says."""
+    if not isinstance(filepath, (str, os.PathLike)):
+        raise TypeError(f"filepath: expected a path, got {filepath!r}")
+    path = Path(filepath)
+    for ending, file_format in MODEL_ENDINGS.items():
+        if path.name.endswith(ending):
+            return path, file_format
+    raise ValueError(
+        f"filepath: expected a name that ends in {' or '.join(MODEL_ENDINGS)}, got {filepath}"
+    )

@@ -1,0 +1,142 @@
+"""The state of a model by paths, as Keras's files have it: 'layers/dense_1/vars/0'.
+
+A path goes by attributes. In a list of layers the name is that of the class, numbered, not that of
+the layer. What only nnlite has, such as the draws that a Dropout made, stands under 'nnlite'."""
+
+import warnings
+
+from nnlite import warn
+from nnlite.configurable import snake_case
+from nnlite.engine.tensor import Variable
+from nnlite.layers.tracking import Tracked
+from nnlite.saving import hdf5
+
+OWN = "nnlite"  # where the state stands that Keras does not have
+_KERAS_NAMES = {"Model": "functional"}
+
+
+def state_of(model, optimizer=True):
+    """Every Variable of a model by its path.
+
+    Parameters
+    ----------
+    model : Model
+        Built.
+    optimizer : bool, default True
+        Whether its slots belong to it.
+
+    Returns
+    -------
+    variables : dict of str to Variable
+    names : dict of str to str
+        Of each path of a layer or optimizer, its name; also of those without Variables.
+    """
+    variables, names = {}, {}
+    _add(model, "", variables, names, set())
+    if optimizer and model.optimizer is not None and model.optimizer.built:
+        names["optimizer"] = model.optimizer.name
+        for i, variable in enumerate(model.optimizer.variables):
+            variables[f"optimizer/vars/{i}"] = variable
+    return variables, names
+
+
+def _add(part, path, variables, names, seen):
+    """Add the Variables of a layer, and those of the layers in it."""
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    names[path] = part.name
+    own = part._own_weights()
+    for i, variable in enumerate(sorted(own, key=lambda v: not v.trainable)):
+        variables[_joined(path, "vars", str(i))] = variable
+    held = sorted(part._held(), key=lambda item: (item[0][0] == "_", item[0]))
+    weights = {id(v) for v in own}
+    for name, value in held:
+        if isinstance(value, Variable) and id(value) not in weights:
+            variables[_joined(OWN, path, name)] = value
+    if getattr(part, "_called_graph", lambda: None)() is not None or hasattr(part, "_layers"):
+        _add_all(part.layers, _joined(path, "layers"), variables, names, seen)
+    for name, value in held:
+        if name == "_layers":
+            continue
+        if isinstance(value, Tracked):
+            _add(value, _joined(path, name), variables, names, seen)
+        elif isinstance(value, (list, tuple, dict)):
+            _add_all(value, _joined(path, name), variables, names, seen)
+
+
+def _add_all(parts, path, variables, names, seen):
+    """Add the layers in a list, tuple or dict, by the names of their classes."""
+    counts = {}
+    for part in list(parts.values() if isinstance(parts, dict) else parts):
+        if isinstance(part, Tracked):
+            key = _KERAS_NAMES.get(type(part).__name__) or snake_case(type(part).__name__)
+        elif isinstance(part, (list, tuple, dict)):
+            key = "container"
+        else:
+            continue
+        counts[key] = number = counts.get(key, -1) + 1
+        inner = _joined(path, f"{key}_{number}" if number else key)
+        add = _add if isinstance(part, Tracked) else _add_all
+        add(part, inner, variables, names, seen)
+
+
+def _joined(*parts):
+    return "/".join(part for part in parts if part)
+
+
+def save_state(file, model, optimizer=True):
+    """Write the state of a model into an open HDF5 file.
+
+    Parameters
+    ----------
+    file : h5py.Group
+    model : Model
+        Built.
+    optimizer : bool, default True
+        Whether that of its optimizer, too.
+    """
+    variables, names = state_of(model, optimizer)
+    hdf5.write_arrays(file, {path: _for_keras(path, v) for path, v in variables.items()}, names)
+
+
+def _for_keras(path, variable):
+    """The values of a Variable in the type that Keras has there."""
+    values = variable._data
+    return values.astype("int64") if path == "optimizer/vars/0" else values
+
+
+def load_state(file, model):
+    """Read the state of a model, and of its optimizer, from an open HDF5 file.
+
+    Parameters
+    ----------
+    file : h5py.Group
+    model : Model
+        Built.
+
+    Raises
+    ------
+    ValueError
+        If a weight is missing or has another shape.
+    """
+    if hdf5.found_group(file, "optimizer/vars") is not None and model.optimizer is not None:
+        model.optimizer.build(model.trainable_weights)
+    variables, _ = state_of(model)
+    optimizer = {path for path in variables if path.startswith("optimizer/")}
+    found = hdf5.found_group(file, "optimizer/vars")
+    if optimizer and (found is None or len(found) != len(optimizer)):
+        if found is not None and len(found) > 2:  # else it had made no step
+            warnings.warn(
+                f"model {model.name!r}: the optimizer begins anew: expected {len(optimizer)} "
+                f"values of its state, got {len(found)}",
+                UserWarning,
+                stacklevel=warn.levels_to_the_caller(),
+            )
+        variables = {path: v for path, v in variables.items() if path not in optimizer}
+    for path, variable in variables.items():
+        dataset = hdf5.found_dataset(file, path)
+        if dataset is not None:
+            hdf5.read_into(dataset, variable, path)
+        elif not path.startswith(f"{OWN}/"):
+            raise ValueError(f"{path}: expected the values of {variable.name!r}, got none")

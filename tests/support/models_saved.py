@@ -1,0 +1,116 @@
+"""Models of many shapes, with data for them, that files and configs are tried on."""
+
+import numpy as np
+
+import nnlite
+from nnlite import layers, ops, optimizers
+from nnlite.saving import register_keras_serializable
+
+N = 24
+
+
+def data(*shapes):
+    rng = np.random.default_rng(5)
+    found = [rng.random((N, *shape)).astype("float32") for shape in shapes]
+    return found[0] if len(shapes) == 1 else found
+
+
+def convnet():
+    """Convolutions, BatchNormalization and Dropout; a schedule in Adam."""
+    model = nnlite.Sequential(
+        [
+            layers.Conv2D(4, 3, activation="relu", padding="same", input_shape=(8, 8, 2)),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(),
+            layers.SeparableConv2D(5, (2, 3), depth_multiplier=2),
+            layers.ReLU(0.9, negative_slope=0.1),
+            layers.SpatialDropout2D(0.2),
+            layers.Flatten(),
+            layers.Dropout(0.3, seed=4),
+            layers.Dense(3, "softmax", kernel_regularizer=nnlite.regularizers.L2(1e-3)),
+        ]
+    )
+    rate = optimizers.schedules.ExponentialDecay(0.01, 5, 0.9)
+    model.compile(optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model, data((8, 8, 2)), np.arange(N) % 3
+
+
+def unstarted():
+    """A Sequential whose first call said what the input looks like."""
+    model = nnlite.Sequential([layers.Dense(4, "tanh"), layers.GaussianNoise(0.1), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = data((5,))
+    model.predict(x, verbose=0)
+    return model, x, x[:, :1]
+
+
+def branches():
+    """Two inputs and outputs by name, a shared layer, two Dense of one shape, functions of ops."""
+    a, b = layers.Input((4,), name="a"), layers.Input((6,), name="b")
+    shared = layers.Dense(4, "relu", name="shared")
+    left, right = shared(a), shared(layers.Dense(4)(b))
+    both = layers.Concatenate()([left * 2.0, ops.sin(right), layers.Multiply()([left, right])])
+    both = both[:, ::2] - ops.mean(both, axis=1, keepdims=True)
+    outputs = {
+        "one": layers.Dense(2)(layers.Dense(6)(both)),
+        "two": layers.Dense(1)(1 / (2 + both**2)),
+    }
+    model = nnlite.Model({"a": a, "b": b}, outputs)
+    optimizer = optimizers.RMSprop(0.01, momentum=0.5, centered=True, use_ema=True)
+    model.compile(optimizer, {"one": "mae", "two": "huber"}, loss_weights={"one": 1.0, "two": 0.5})
+    x = dict(zip("ab", data((4,), (6,))))
+    return model, x, {"one": x["a"][:, :2], "two": x["b"][:, :1]}
+
+
+def frozen_base():
+    """A frozen model in a functional one in a Sequential."""
+    base = nnlite.Sequential([layers.Dense(6, "relu", input_shape=(5,)), layers.Dense(4)])
+    base.trainable = False
+    start = layers.Input((5,))
+    middle = nnlite.Model(start, layers.Dense(4)(layers.Add()([base(start), base(start * 0.5)])))
+    model = nnlite.Sequential([layers.Input((5,)), middle, layers.Dense(1, trainable=False)])
+    model.compile(optimizers.AdamW(0.01, amsgrad=True, clipnorm=1.0), "mse", metrics=["mae"])
+    x = data((5,))
+    return model, x, x[:, :1]
+
+
+@register_keras_serializable("tests")
+class Block(layers.Layer):
+    """A layer of layers in a list and in a dict, and a weight that training does not change."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.parts = [layers.Dense(units), layers.LayerNormalization(), layers.Dense(units)]
+        self.named = {"last": layers.Dense(units)}
+
+    def build(self, input_shape):
+        self.calls = self.add_weight((), "zeros", trainable=False, name="calls")
+        self.factor = self.add_weight((self.units,), "ones", name="factor")
+
+    def call(self, x):
+        for part in (*self.parts, self.named["last"]):
+            x = part(x)
+        return x * self.factor + self.calls
+
+
+@register_keras_serializable("tests")
+class Subclassed(nnlite.Model):
+    def __init__(self, units=3, **kwargs):
+        super().__init__(**kwargs)
+        self.block, self.drop, self.head = Block(units), layers.Dropout(0.5), layers.Dense(1)
+
+    def call(self, x):
+        return self.head(self.drop(self.block(x)))
+
+
+def subclassed():
+    """A Model of one's own with a layer of one's own."""
+    model = Subclassed(4)
+    model.compile(optimizers.SGD(0.001, momentum=0.9), "mse")
+    x = data((3,))
+    model.fit(x, x[:, :1], epochs=1, verbose=0)
+    return model, x, x[:, :1]
+
+
+MODELS = [convnet, unstarted, branches, frozen_base, subclassed]
