@@ -223,13 +223,16 @@ def _module(target):
     nnlite's."""
     if not _is_ours(target):
         return None
-    if (family := target.__module__.split(".")[1]) == "models":
-        return "keras"
-    public = getattr(importlib.import_module(f"nnlite.{family}"), target.__name__, None)
-    return _MODULES.get(family, f"keras.{family}") if public is target else target.__module__
+    name = target.__name__
+    for family in reversed([part for part in target.__module__.split(".") if part in FAMILIES]):
+        if vars(importlib.import_module(f"nnlite.{family}")).get(name) is target:
+            known = _MODULES.get(family, f"keras.{family}")
+            return f"nnlite.{family}" if name in _ALONE else known
+    return target.__module__
 
 
-_MODULES = {"schedules": "keras.optimizers.schedules"}
+_MODULES = {"models": "keras", "schedules": "keras.optimizers.schedules"}
+_ALONE = {"AccuracyByShape", "FanInUniform", "OneCycle", "Pinball", "Quantile"}  # not in Keras
 
 
 def _is_ours(target):

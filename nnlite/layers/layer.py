@@ -170,6 +170,18 @@ class Layer(Tracked):
     def name(self, value):
         self._name = value
 
+    @property
+    def trainable(self):
+        """Whether training changes the weights. Set, it is set for all layers inside, too."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = value
+        if "_output_shape" in vars(self):  # else it has no layers inside yet
+            for layer in self._sublayers:
+                layer.trainable = value
+
     @built_once
     def build(self, input_shape):
         """Make the weights. The first call of the layer calls `build` before `call`; if it was

@@ -72,6 +72,8 @@ class Model(Trainer, Layer):
         if inputs is not None or outputs is not None:
             self._follow(Graph(inputs, outputs))
             name_apart(self._sublayers)
+            if not trainable:
+                self.trainable = False
 
     def _start(self):
         self._graph = None
@@ -143,6 +145,8 @@ class Model(Trainer, Layer):
         for name in ("name", "trainable"):
             if name in config:
                 config[name] = getattr(self, name)
+        if config.get("trainable") and self._graph is not None:
+            del config["trainable"]  # Keras would set it for the layers, which say their own
         return config
 
     @classmethod

@@ -57,6 +57,8 @@ class Sequential(Model):
             self._append(layer)
         if self._layers and self._layers[0]._given_input_shape is not None:
             self._start_from(self._layers[0]._given_input_shape)
+        if not trainable:
+            self.trainable = False
 
     @property
     def _sublayers(self):

@@ -9,7 +9,7 @@ from small_models import Scale, arrays_equal, data
 
 import nnlite as keras
 from nnlite import ops
-from nnlite.layers import Dense, Dropout, Flatten, Layer
+from nnlite.layers import BatchNormalization, Dense, Dropout, Flatten, Layer
 
 # Layers of one's own
 
@@ -471,3 +471,23 @@ def test_inputs_that_are_missing_or_have_no_shape_are_named():
         Dense(2)()
     with pytest.raises(ValueError, match=r"build: expected arguments such as x_shape.*'units'"):
         Wrong()(X, Y)
+
+
+def test_freezing_a_model_freezes_all_that_is_in_it_statistics_too():
+    base = keras.Sequential([Dense(3, input_shape=(3,)), BatchNormalization()])
+    outer = keras.Sequential([base, Dense(1)])
+    x = np.random.default_rng(0).normal(3.0, 2.0, (20, 3)).astype("float32")
+    outer.compile("sgd", "mse")
+    base.trainable = False
+    assert not any(layer.trainable for layer in base.layers) and outer.layers[1].trainable
+    before = base.get_weights()
+    outer.fit(x, x[:, :1], epochs=2, verbose=0)
+    for a, b in zip(before, base.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    base.trainable = True
+    base.layers[0].trainable = False
+    outer.fit(x, x[:, :1], epochs=1, verbose=0)
+    changed = [not np.array_equal(a, b) for a, b in zip(before, base.get_weights(), strict=True)]
+    assert changed == [False, False, True, True, True, True]
+    frozen = keras.Sequential([Dense(3, input_shape=(3,))], trainable=False)
+    assert not frozen.layers[0].trainable
