@@ -2,6 +2,7 @@
 
 from nnlite import names
 from nnlite.callbacks.callback import Callback, LambdaCallback
+from nnlite.callbacks.checkpoint import ModelCheckpoint
 from nnlite.callbacks.control import (
     EarlyStopping,
     LearningRateScheduler,
@@ -17,6 +18,7 @@ __all__ = [
     "History",
     "LambdaCallback",
     "LearningRateScheduler",
+    "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "TerminateOnNaN",

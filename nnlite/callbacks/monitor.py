@@ -55,13 +55,15 @@ class Monitor(Callback):
     }
 
     def on_train_begin(self, logs=None):
-        self._rising = None if self.mode == "auto" else self.mode == "max"
-        if self.monitor.removeprefix("val_") in _metrics(self.model):
+        self._rising = None
+        if self.mode != "auto" or self.monitor.removeprefix("val_") in _metrics(self.model):
             self._learn_direction()
 
     def _learn_direction(self):
-        if self._rising is None:
+        if self._rising is None and self.mode == "auto":
             self._rising = higher_is_better(self.model, self.monitor)
+        elif self._rising is None:
+            self._rising = self.mode == "max"
         if self._rising is None:
             raise self._error(
                 "mode",
