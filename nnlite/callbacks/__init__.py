@@ -10,6 +10,7 @@ from nnlite.callbacks.control import (
     TerminateOnNaN,
 )
 from nnlite.callbacks.loggers import CSVLogger, History, ProgbarLogger
+from nnlite.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "CSVLogger",
@@ -21,6 +22,7 @@ __all__ = [
     "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "TensorBoard",
     "TerminateOnNaN",
 ]
 
