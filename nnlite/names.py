@@ -80,11 +80,14 @@ COMING = {
     ],
     "nnlite.callbacks": [
         (
-            "ModelCheckpoint BackupAndRestore",
-            "EarlyStopping(restore_best_weights=True) keeps the best weights of a fit, "
-            "pickle.dump(model, file) a model",
+            "BackupAndRestore",
+            "ModelCheckpoint saves the model after every epoch, fit(initial_epoch=) goes on",
         ),
-        ("TensorBoard RemoteMonitor", "history.plot() draws the curves, CSVLogger writes them"),
+        (
+            "RemoteMonitor",
+            "LambdaCallback(on_epoch_end=f) sends what the function f sends; TensorBoard and "
+            "CSVLogger write files",
+        ),
     ],
     "nnlite.datasets": [
         (

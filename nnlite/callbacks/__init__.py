@@ -2,6 +2,7 @@
 
 from nnlite import names
 from nnlite.callbacks.callback import Callback, LambdaCallback
+from nnlite.callbacks.checkpoint import ModelCheckpoint
 from nnlite.callbacks.control import (
     EarlyStopping,
     LearningRateScheduler,
@@ -9,6 +10,7 @@ from nnlite.callbacks.control import (
     TerminateOnNaN,
 )
 from nnlite.callbacks.loggers import CSVLogger, History, ProgbarLogger
+from nnlite.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "CSVLogger",
@@ -17,8 +19,10 @@ __all__ = [
     "History",
     "LambdaCallback",
     "LearningRateScheduler",
+    "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "TensorBoard",
     "TerminateOnNaN",
 ]
 

@@ -3,103 +3,13 @@
 import inspect
 import math
 
-import numpy as np
-
-from nnlite import metrics, ops
 from nnlite.callbacks.callback import Callback
+from nnlite.callbacks.monitor import VERBOSE, Monitor
 from nnlite.checks import is_number
-from nnlite.errors import did_you_mean
 from nnlite.terminal import write
 
 
-def higher_is_better(model, name):
-    """Whether a higher value of an entry of the logs is better; None if it cannot be known.
-
-    The metric of that name says so. Losses, errors and what has the name of a loss fall; scores, as
-    scikit-learn calls them, rise.
-
-    Parameters
-    ----------
-    model : Model
-    name : str
-    """
-    name = name.removeprefix("val_")
-    found = dict(getattr(model, "_named_metrics", dict)())
-    for metric in getattr(model, "metrics", ()):
-        found.setdefault(metric.name, metric)
-    known = getattr(found.get(name), "higher_is_better", None)
-    if known is None and name.endswith(("loss", "error")):
-        return False
-    if known is None and name.endswith("score"):
-        return True
-    return metrics.higher_is_better(name) if known is None else known
-
-
-VERBOSE = (0, 1, 2, False, True)
-
-
-class _Monitor(Callback):
-    """Base of callbacks that watch one entry of the logs: `monitor`, `mode`, `min_delta`."""
-
-    _legal = {
-        "monitor": "str",
-        "verbose": VERBOSE,
-        "mode": ("auto", "min", "max"),
-        "patience": "[0, inf]",
-        "min_delta": "(-inf, inf)",
-    }
-
-    def on_train_begin(self, logs=None):
-        self.wait, self.best = 0, None
-        self._rising = None if self.mode == "auto" else self.mode == "max"
-
-    def _error(self, name, expected, got):
-        return ValueError(f"{type(self).__name__}: {name}: expected {expected}, got {got!r}")
-
-    @property
-    def monitor_op(self):
-        """`ops.greater` or `ops.less`, as values that are better are greater or less; None as long
-        as this is not known."""
-        return {True: ops.greater, False: ops.less}.get(getattr(self, "_rising", None))
-
-    def _value(self, logs):
-        """The monitored value; None if it is one of validation and this epoch has none."""
-        if self.monitor in logs:
-            value = logs[self.monitor]
-            if np.ndim(value):
-                raise self._error("monitor", f"one number under the name {self.monitor!r}", value)
-            if self._rising is None:
-                self._rising = higher_is_better(self.model, self.monitor)
-            if self._rising is None:
-                raise self._error(
-                    "mode",
-                    f"'min' or 'max', as nothing says which values of {self.monitor!r} are better",
-                    self.mode,
-                )
-            return value
-        validates = (self.params or {}).get("do_validation", False)
-        if validates and self.monitor[:4] == "val_" and not any(k[:4] == "val_" for k in logs):
-            return None
-        raise ValueError(
-            f"{type(self).__name__}: monitor {self.monitor!r} is not among the logs "
-            f"{', '.join(logs)}; a 'val_' value needs validation_data or validation_split"
-            f"{did_you_mean(self.monitor, logs)}"
-        )
-
-    def _improves(self, value, than):
-        """Whether a value is better than another one by more than `min_delta`.
-
-        NaN is never better; any other value is better than NaN and None.
-        """
-        if math.isnan(value):
-            return False
-        if than is None or math.isnan(than):
-            return True
-        margin = abs(self.min_delta)
-        return value - margin > than if self._rising else value + margin < than
-
-
-class EarlyStopping(_Monitor):
+class EarlyStopping(Monitor):
     """Stops the training when a monitored value no longer improves.
 
     Parameters
@@ -113,14 +23,20 @@ class EarlyStopping(_Monitor):
     verbose : int, default 0
         1 prints a line when training stops.
     mode : {'auto', 'min', 'max'}, default 'auto'
-        Whether lower or higher values are better; 'auto' asks the metric that is watched. Losses
-        and errors fall, scores rise. What does not say which is better is an error.
+        Whether lower or higher values are better; 'auto' asks the metric that is watched, whatever
+        its name (`Metric.higher_is_better`). Of losses lower values are.
     baseline : float, optional
         Patience is only renewed by values that are better than this.
     restore_best_weights : bool, default False
         Whether to restore the weights of the best epoch at the end.
     start_from_epoch : int, default 0
         The first epoch, from 0, whose value counts.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range. In `fit`, if the logs have no entry `monitor`, or if `mode` is
+        'auto' and nothing says which of its values are better.
 
     Examples
     --------
@@ -153,6 +69,7 @@ class EarlyStopping(_Monitor):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin()
+        self.wait, self.best = 0, None
         self.stopped_epoch, self.best_epoch, self.best_weights = 0, 0, None
 
     def on_epoch_end(self, epoch, logs=None):
@@ -182,7 +99,7 @@ class EarlyStopping(_Monitor):
             self.model.set_weights(self.best_weights)
 
 
-class ReduceLROnPlateau(_Monitor):
+class ReduceLROnPlateau(Monitor):
     """Lowers the learning rate when a monitored value no longer improves.
 
     It adds the `learning_rate` of each epoch to the logs.
@@ -198,14 +115,20 @@ class ReduceLROnPlateau(_Monitor):
     verbose : int, default 0
         1 prints a line at each change.
     mode : {'auto', 'min', 'max'}, default 'auto'
-        Whether lower or higher values are better; 'auto' asks the metric that is watched. Losses
-        and errors fall, scores rise. What does not say which is better is an error.
+        Whether lower or higher values are better; 'auto' asks the metric that is watched, whatever
+        its name (`Metric.higher_is_better`). Of losses lower values are.
     min_delta : float, default 1e-4
         An improvement is a change by more than this.
     cooldown : int, default 0
         Number of epochs after a change in which patience is not counted.
     min_lr : float, default 0.0
         Lower limit of the learning rate.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of range. In `fit`, if the logs have no entry `monitor`, or if `mode` is
+        'auto' and nothing says which of its values are better.
 
     Examples
     --------
@@ -233,6 +156,7 @@ class ReduceLROnPlateau(_Monitor):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin()
+        self.wait, self.best = 0, None
         self.cooldown_counter = 0
 
     def on_epoch_end(self, epoch, logs=None):

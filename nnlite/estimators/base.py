@@ -210,6 +210,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             scorer = validation_split.ScorerCallback(self, self.scoring, validation)
             callbacks.insert(0, scorer)
         callbacks += [c for c in (stopping, history, tasks) if c is not None]
+        validation_split.say_that_scores_rise(callbacks)
         if tasks is not None:
             tasks.history = history
         try:

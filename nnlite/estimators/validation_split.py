@@ -9,6 +9,7 @@ from sklearn.model_selection import train_test_split
 
 from nnlite import errors
 from nnlite.callbacks import Callback
+from nnlite.callbacks.monitor import Monitor
 from nnlite.estimators import input_validation
 
 
@@ -48,6 +49,14 @@ def validation_data(estimator, X_val, y_val, sample_weight_val):
     with errors.prefixed(f"{names}: ", input_validation.FAILURES):
         X, y = input_validation.validate_X_y(estimator, X_val, y_val, reset=False)
         return estimator._training_data(X, y, sample_weight_val)
+
+
+def say_that_scores_rise(callbacks):
+    """Let the callbacks of a fit that watch 'val_score' with `mode='auto'` know what scikit-learn's
+    scorers have in common: higher is better."""
+    for c in callbacks:
+        if isinstance(c, Monitor) and c.monitor == "val_score" and c.mode == "auto":
+            c.mode = "max"
 
 
 class ScorerCallback(Callback):

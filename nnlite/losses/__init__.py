@@ -119,6 +119,8 @@ _CLASSES = [
     for v in globals().values()
     if isinstance(v, type) and issubclass(v, Loss) and v not in (Loss, LossFunctionWrapper)
 ]
+for _class in _CLASSES:
+    _class.function.higher_is_better = False  # also as a metric of its own
 _BY_NAME = {configurable.snake_case(c.__name__): c for c in _CLASSES}
 _BY_NAME |= {
     alias: _BY_NAME[name]

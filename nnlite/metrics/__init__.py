@@ -172,26 +172,6 @@ def get(identifier):
     return found if found is None or isinstance(found, Metric) else MeanMetricWrapper(found)
 
 
-def higher_is_better(name):
-    """Whether a higher value of the metric or loss of a name is better; None if it is not known.
-
-    Parameters
-    ----------
-    name : str
-        In snake case or an abbreviation, as in logs: 'accuracy', 'mae', ...
-
-    Examples
-    --------
-    >>> from nnlite import metrics
-    >>> metrics.higher_is_better("acc"), metrics.higher_is_better("mae")
-    (True, False)
-    """
-    found = _BY_NAME.get(name)
-    if found is None:
-        return None
-    return False if issubclass(found, losses.Loss) else found.higher_is_better
-
-
 def as_metric(identifier):
     """The metric for an identifier, as a model needs it.
 

@@ -359,3 +359,7 @@ class ConcordanceCorrelation(_AlongAxis):
     """
 
     function = staticmethod(concordance_correlation)
+
+
+for _function in (cosine_similarity, pearson_correlation, concordance_correlation):
+    _function.higher_is_better = True  # also as a metric of its own

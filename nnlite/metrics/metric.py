@@ -142,7 +142,8 @@ class Metric(Measure):
     ----------
     higher_is_better : bool or None
         Whether a higher value is better, for callbacks that watch the metric with `mode='auto'`;
-        None, the default of a class of one's own: not known.
+        None, the default of a class of one's own: not known. A function that is a metric may have
+        this attribute, too.
 
     Raises
     ------
@@ -320,6 +321,22 @@ def _halves(variable):
         yield half
 
 
+def direction_of(measure):
+    """Whether a higher value of a metric, loss or function is better, as it says itself; else None.
+
+    It says so by `higher_is_better`, or as in Keras by `_direction`, "up" or "down".
+
+    Parameters
+    ----------
+    measure : Metric, Loss or function
+    """
+    if isinstance(measure, Loss):
+        return False
+    said = getattr(measure, "higher_is_better", None)
+    in_keras = {"up": True, "down": False}.get(getattr(measure, "_direction", None))
+    return in_keras if said is None else bool(said)
+
+
 class Mean(Metric):
     """The weighted mean of values.
 
@@ -452,11 +469,8 @@ class MeanMetricWrapper(SampleMean):
             name or getattr(fn, "__name__", None) or getattr(fn, "name", "metric"), dtype
         )
         self.fn = fn
-
-    @property
-    def higher_is_better(self):
-        """False of a loss; of a function what its attribute of this name says, else None."""
-        return False if isinstance(self.fn, Loss) else getattr(self.fn, "higher_is_better", None)
+        if self.higher_is_better is None:
+            self.higher_is_better = direction_of(fn)
 
     def values_of(self, y_true, y_pred):
         function = self.fn.call if isinstance(self.fn, Loss) else self.fn

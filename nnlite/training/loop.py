@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnlite import config
-from nnlite.callbacks import EarlyStopping, History, ProgbarLogger
+from nnlite.callbacks import EarlyStopping, History, ProgbarLogger, TensorBoard
 from nnlite.data.batches import ArrayBatches, passing
 from nnlite.data.sources import Source, packed
 from nnlite.engine.tensor import Tensor
@@ -194,9 +194,9 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     except BaseException as error:
         batches.close()
         # The weights are those of the last finished steps; the best ones come back if they were
-        # kept.
+        # kept. Lines and files end.
         for c in callbacks if begun and isinstance(error, KeyboardInterrupt) else ():
-            if isinstance(c, (EarlyStopping, ProgbarLogger)):
+            if isinstance(c, (EarlyStopping, ProgbarLogger, TensorBoard)):
                 c.on_train_end()
         raise
     finally:

@@ -101,7 +101,8 @@ class Objectives:
         for g in self.with_loss:
             if str(g.part) not in trackers:
                 taken = {tracker.name for tracker in trackers.values()}
-                trackers[str(g.part)] = Mean(unique_name(f"{g.name}_loss", taken))
+                tracker = trackers[str(g.part)] = Mean(unique_name(f"{g.name}_loss", taken))
+                tracker.higher_is_better = False
             g.tracker = trackers[str(g.part)]
         for g in (*self.objectives, *self.with_loss):
             g.name = None if self.single else g.name

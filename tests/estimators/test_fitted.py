@@ -205,6 +205,11 @@ def test_callbacks_see_the_score():
     stopping = EarlyStopping("val_score", mode="max", patience=1, min_delta=10.0)
     fitted = classifier(scoring="accuracy", early_stopping=stopping).fit(IRIS, KIND)
     assert fitted.n_iter_ == 2 and fitted.best_epoch_ == 1
+    stopping = EarlyStopping("val_score", patience=9, restore_best_weights=True)
+    fitted = classifier(scoring="accuracy", early_stopping=stopping, epochs=9).fit(IRIS, KIND)
+    scores = fitted.history_["val_score"]
+    assert min(scores) < max(scores) == scores[fitted.best_epoch_ - 1]
+    assert stopping.mode == "auto"
 
 
 def test_a_scorer_of_a_regression():

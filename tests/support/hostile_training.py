@@ -57,6 +57,7 @@ CALLBACKS = {
     callbacks.ProgbarLogger: {},
     callbacks.LambdaCallback: {},
     callbacks.CSVLogger: {"filename": os.devnull},
+    callbacks.TensorBoard: {},
 }
 OF_COMPILE = "optimizer loss loss_weights metrics weighted_metrics run_eagerly learning_rate"
 OF_COMPILE += " steps_per_execution n_threads jit_compile"

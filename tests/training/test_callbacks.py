@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_models import LABELS, Batches, D, Seen, X, Y, arrays_equal, classifier, line, trained
 
-from nnlite import callbacks
+from nnlite import callbacks, metrics
 
 # Callbacks
 
@@ -193,7 +193,7 @@ class Scripted:
     """Stands for a model whose only weight is the number of the epoch."""
 
     stop_training = False
-    metrics = ()
+    metrics = (metrics.BinaryAccuracy("accuracy"),)
 
     def get_weights(self):
         return [np.array(self.epoch)]

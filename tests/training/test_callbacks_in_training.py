@@ -228,8 +228,10 @@ CASES = {
     callbacks.History: {},
     callbacks.LambdaCallback: {"on_epoch_end": print},
     callbacks.LearningRateScheduler: {"schedule": max, "verbose": 1},
+    callbacks.ModelCheckpoint: {"filepath": "a.keras", "save_freq": 3, "save_best_only": True},
     callbacks.ProgbarLogger: {"verbose": 2},
     callbacks.ReduceLROnPlateau: {"factor": 0.5, "cooldown": 1},
+    callbacks.TensorBoard: {"log_dir": "logs", "histogram_freq": 2, "update_freq": "batch"},
     callbacks.TerminateOnNaN: {"raise_error": True},
 }
 

@@ -8,8 +8,9 @@ from small_models import D, X, Y, line
 
 import nnlite as keras
 from nnlite import callbacks, layers, losses, metrics, ops
-from nnlite.callbacks.control import higher_is_better
+from nnlite.callbacks.monitor import higher_is_better
 
+GETTERS = {metrics.get, losses.get}
 RISING = [
     metrics.Recall(name="sensitivity"),
     metrics.AUC(name="roc"),
@@ -22,12 +23,15 @@ RISING = [
     metrics.TruePositives(),
     metrics.SpecificityAtSensitivity(0.5),
     metrics.MeanMetricWrapper(metrics.binary_accuracy),
+    metrics.MeanMetricWrapper(metrics.pearson_correlation, name="error"),
+    metrics.F1Score(name="f_loss"),
 ]
 FALLING = [
     metrics.MeanAbsoluteError(name="accuracy_of_none"),
     metrics.FalseNegatives(),
     metrics.RootMeanSquaredError(name="scored"),
     metrics.MeanMetricWrapper(losses.Huber(), name="auc_like"),
+    metrics.MeanMetricWrapper(losses.huber, name="score"),
     metrics.MeanMetricWrapper(lambda y, p: y, name="accel_loss"),
     metrics.Mean(name="g_loss"),
 ]
@@ -44,13 +48,65 @@ def test_metric_says_itself_whether_higher_is_better(metric):
 @pytest.mark.parametrize(
     "name, expected",
     [
-        *(("loss", False), ("val_loss", False), ("accel_loss", False), ("log_error", False)),
-        *(("val_score", True), ("acc", True), ("val_auc", True), ("mae", False), ("mse", False)),
-        *(("accuracy_of_something", None), ("ratio", None), ("learning_rate", None)),
+        *(("loss", False), ("val_loss", False), ("accel_loss", False), ("val_g_loss", False)),
+        *(
+            ("log_error", None),
+            ("val_score", None),
+            ("acc", None),
+            ("val_auc", None),
+            ("mse", None),
+        ),
+        *(("accuracy", None), ("lossy", None), ("learning_rate", None)),
     ],
 )
-def test_names_of_losses_and_metrics_say_it_and_others_do_not(name, expected):
+def test_no_name_says_it_but_that_of_a_loss(name, expected):
     assert higher_is_better(types.SimpleNamespace(), name) is expected
+
+
+def test_every_metric_and_function_of_nnlite_says_it_but_mean_and_sum():
+    silent = {c for c in metrics._CLASSES if c.higher_is_better is None}
+    assert silent == {metrics.Mean, metrics.Sum}
+    functions = [
+        f for m in (metrics, losses) for f in map(vars(m).get, m.__all__) if f not in GETTERS
+    ]
+    functions = [f for f in functions if not isinstance(f, type)]
+    assert len(functions) > 20
+    rising = {f for f in functions if metrics.MeanMetricWrapper(f).higher_is_better}
+    assert rising == {f for f in functions if f.__module__.startswith("nnlite.metrics")}
+
+
+class InKeras(metrics.Mean):
+    """A metric that says it as Keras's do."""
+
+    def __init__(self, direction):
+        super().__init__("ours")
+        self._direction = direction
+
+
+@pytest.mark.parametrize("direction, expected", [("up", True), ("down", False), (None, None)])
+def test_a_metric_or_function_may_say_it_as_in_keras(direction, expected):
+    def ours(y_true, y_pred):
+        return y_pred
+
+    ours._direction = direction
+    for metric in (InKeras(direction), ours, metrics.MeanMetricWrapper(ours)):
+        model = line(D, metrics=[metric])
+        assert higher_is_better(model, "val_ours") is expected
+
+
+def test_an_instance_may_say_it():
+    metric = metrics.MeanMetricWrapper(lambda y, p: p, name="spread")
+    metric.higher_is_better = True
+    assert higher_is_better(line(D, metrics=[metric]), "spread") is True
+
+
+def test_losses_of_outputs_say_it_though_their_names_are_taken():
+    a = keras.Input((3,))
+    outputs = [layers.Dense(1, name=name)(a) for name in ("a", "a_loss")]
+    model = keras.Model(a, outputs)
+    model.compile("sgd", "mse")
+    for name, metric in model._named_metrics():
+        assert higher_is_better(model, name) is metric.higher_is_better is False
 
 
 def test_metric_of_an_output_and_of_an_attribute_says_it():
@@ -75,14 +131,18 @@ def test_what_does_not_say_it_asks_for_a_mode(kind):
     def spread(y_true, y_pred):
         return ops.max(y_pred, axis=-1)
 
+    trained = []
+
     def fit(**settings):
         model = line(D)
         model.compile("sgd", "mse", metrics=[spread])
         watch = kind(monitor="spread", patience=1, **settings)
-        return model.fit(X, Y, epochs=2, verbose=0, callbacks=watch)
+        note = callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: trained.append(epoch))
+        return model.fit(X, Y, epochs=2, verbose=0, callbacks=[note, watch])
 
     with pytest.raises(ValueError, match=r"mode: expected 'min' or 'max', .*'spread' are better"):
         fit()
+    assert not trained  # it is known before the first epoch
     assert len(fit(mode="max").epoch) == 2
     spread.higher_is_better = False
     assert len(fit().epoch) == 2
