@@ -10,7 +10,7 @@ from nnlite.registry import (
     get_registered_object,
     register_keras_serializable,
 )
-from nnlite.saving.model_files import MODEL_ENDINGS, load_model, save_model
+from nnlite.saving.model_files import load_model, save_model
 from nnlite.serialization import deserialize_keras_object, serialize_keras_object
 
 __all__ = [

@@ -12,6 +12,7 @@ from mutations import mutated
 import nnlite
 from nnlite import layers, optimizers
 from nnlite.models import load_model
+from nnlite.saving.model_files import MODEL_ENDINGS
 
 pytest.importorskip("h5py")
 FILES = int(os.environ.get("NNLITE_FUZZ", 2000))  # by hand: 100,000
@@ -38,7 +39,7 @@ def models():
     return graph, chain
 
 
-@pytest.mark.parametrize("ending", nnlite.saving.MODEL_ENDINGS)
+@pytest.mark.parametrize("ending", MODEL_ENDINGS)
 def test_changed_files_are_read_or_refused(ending, tmp_path):
     whole = []
     for i, model in enumerate(models()):

@@ -1,4 +1,4 @@
-"""Files of models with something wrong: bytes, members of archives and configs changed at random."""
+"""Files of models with something wrong: bytes, members or entries of configs changed at random."""
 
 import io
 import json
