@@ -191,15 +191,26 @@ def found_by(config, name):
         families = ["models"]
     if module == "builtins":
         families = ["activations", "losses", "metrics", "initializers"]
-    for family in families:
+    for family in families if isinstance(name, str) else ():
         public = importlib.import_module(f"nnlite.{family}")
-        found = vars(public).get(_OTHER_NAMES.get(name, name)) if isinstance(name, str) else None
-        if name in _OTHER_NAMES or name in getattr(public, "__all__", ()):
+        found = vars(public).get(_OTHER_NAMES.get(name, name))
+        known = name in _OTHER_NAMES or name in public.__all__
+        if known and _may_be_named(found, family):
             return found
     raise ValueError(
         f"{name!r}: expected a class or function of nnlite, or one that "
         f"register_keras_serializable or custom_objects makes known, got one of {module!r}"
     )
+
+
+def _may_be_named(found, family):
+    """Whether a public name of a family is that of a class with settings, or of a function that
+    stands for an object of the family."""
+    if isinstance(found, type):
+        return hasattr(found, "from_config")
+    by_name = family not in ("layers", "models", "optimizers", "schedules")
+    helps = getattr(found, "__name__", "") in ("get", "serialize", "deserialize")
+    return inspect.isfunction(found) and by_name and not helps
 
 
 def _special(name, **config):

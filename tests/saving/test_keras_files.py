@@ -249,6 +249,16 @@ def test_classes_and_code_that_nobody_knows_are_refused(saved):
         with_config(saved, other(class_name="system", module="os")), "'system': expected a class"
     )
     refused(with_config(saved, other(class_name="get_file", module="nnlite.utils")), "'get_file'")
+    for name, module in (
+        ("load_model", "keras.models"),
+        ("get", "losses"),
+        ("add", "keras.layers"),
+    ):
+        function = {"class_name": "function", "config": name, "module": f"keras.{module}"}
+        settings = {"units": 2, "activation": function}
+        refused(
+            with_config(saved, other(config=settings)), f"'{name}': expected a class or function"
+        )
     code = {"class_name": "__lambda__", "config": {"value": ["4wEAAAA=", None, None]}}
     activation = {"units": 2, "activation": code}
     refused(with_config(saved, other(config=activation)), "never runs code from a file")
