@@ -13,6 +13,8 @@ def settings_of_keras_2(cls, settings):
     settings : dict
         Is changed.
     """
+    if cls.__name__ == "Nadam":  # there it was about momentum
+        settings = {k: v for k, v in settings.items() if k not in ("decay", "schedule_decay")}
     if decay := settings.pop("decay", None):
         rate = settings.get("learning_rate", cls._signature()["learning_rate"])
         settings["learning_rate"] = InverseTimeDecay(rate, 1, decay)
