@@ -14,6 +14,8 @@ _FAMILIES = {
 _MODELS = {"Functional", "Model", "Sequential"}
 _FUNCTIONS = ("fn", "loss_fn")  # settings of what only gives a function a name
 _RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}  # settings of Keras 2
+_OF_NO_USE = ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint")
+_WITHOUT = {"DepthwiseConv2D": _OF_NO_USE, "SeparableConv2D": _OF_NO_USE}
 _OF_FUNCTIONS = ("LossFunctionWrapper", "MeanMetricWrapper")
 
 
@@ -49,7 +51,7 @@ def modern(entry):
         return {**entry, "module": "keras"}
     if "trainable" not in config and isinstance(entry.get("inbound_nodes"), list):
         if any(isinstance(call, dict) for call in entry["inbound_nodes"]):
-            return {**entry, "module": "keras.src.ops"}  # an operation, no layer
+            return {**entry, "module": "keras.src.ops.numpy"}  # no layer
     return {**entry, "module": "keras.layers", "config": _layer_config(name, config)}
 
 
@@ -57,6 +59,9 @@ def _model_config(config):
     """The config of a model: that of each of its layers."""
     layers = [modern(layer) for layer in config["layers"]]
     made = {**config, "layers": layers}
+    for key in ("input_layers", "output_layers"):
+        if isinstance(places := config.get(key), list) and len(places) == 1:
+            made[key] = places[0]  # a list of one: in Keras 2 that was the one itself
     late = _sequentials_counted_from_1(layers, config.get("output_layers"))
     if late:
         for layer in layers:
@@ -101,6 +106,8 @@ def _counted_from_0(structure, names):
 def _layer_config(name, config):
     made = {}
     for key, value in config.items():
+        if key in _WITHOUT.get(name, ()):
+            continue
         key = _RENAMED.get((name, key), key)
         family = next((f for end, f in _FAMILIES.items() if key.endswith(end)), None)
         if isinstance(value, dict) and "class_name" in value and "module" not in value:
@@ -136,7 +143,8 @@ def _written_out(loss):
     """A structure of losses with the names of functions written out: Keras knows no others in files
     `.h5`."""
     if isinstance(loss, str):
-        return losses.get(loss).__name__
+        found = losses.get(loss)
+        return getattr(found, "__name__", type(found).__name__)
     if isinstance(loss, dict) and "class_name" not in loss:
         return {key: _written_out(value) for key, value in loss.items()}
     if isinstance(loss, (list, tuple)):

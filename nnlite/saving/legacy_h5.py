@@ -7,6 +7,7 @@ state that only nnlite has stands in a group beside the layers."""
 import itertools
 import json
 import os
+import re
 
 from nnlite.configurable import unique_name
 from nnlite.saving import hdf5, legacy_config, legacy_optimizer
@@ -114,9 +115,23 @@ def read(path, compile):
         optimizer = hdf5.found_group(file, _OPTIMIZER)
         if optimizer is not None and model.optimizer is not None:
             trained = {id(v) for v in model.trainable_weights}
-            order = [v for _, _, found in pairs for v in found if id(v) in trained]
-            legacy_optimizer.read(optimizer, model, order)
+            order = [
+                (name, v)
+                for _, (_, names), found in pairs
+                for name, v in zip(names, found)
+                if id(v) in trained
+            ]
+            if _is_before_2_0_6(weights):
+                order = sorted(order, key=lambda entry: entry[0])
+            legacy_optimizer.read(optimizer, model, [v for _, v in order])
         return model
+
+
+def _is_before_2_0_6(group):
+    """Whether optimizers had their weights in the order of names."""
+    version = group.attrs.get("keras_version", "3")
+    version = version.decode() if isinstance(version, bytes) else str(version)
+    return [int(n) for n in re.findall(r"\d+", version)[:3]] < [2, 0, 6]
 
 
 def weights_group(file):
