@@ -52,7 +52,7 @@ def reading(path, file=None):
     Parameters
     ----------
     path : str or path
-        For messages, and what is opened unless `file` is given.
+        What is opened; if `file` is given, what that is called in messages.
     file : file object, optional
 
     Raises
@@ -67,8 +67,9 @@ def reading(path, file=None):
     except (OSError, RuntimeError, KeyError, MemoryError, OverflowError, TypeError) as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise
+        where = "" if file is None else f"{path}: "
         raise ValueError(
-            f"{path}: expected a whole HDF5 file, got one that h5py cannot read: {error}"
+            f"{where}expected a whole HDF5 file, got one that h5py cannot read: {error}"
         ) from None
 
 
@@ -244,19 +245,20 @@ def names_in(group, attribute, where):
     return found
 
 
-def text_in(group, attribute, where):
+def text_in(group, attribute):
     """The text of an attribute; None if there is none.
 
     Parameters
     ----------
     group : h5py.Group
     attribute : str
-    where : str
-        For messages.
+
+    Raises
+    ------
+    ValueError
+        If it is no text.
     """
-    if attribute not in group.attrs:
-        return None
-    return _text(group.attrs[attribute], f"{where}: {attribute}")
+    return _text(group.attrs[attribute], attribute) if attribute in group.attrs else None
 
 
 def _text(value, where):

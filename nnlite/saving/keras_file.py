@@ -60,10 +60,10 @@ def read(path, compile):
     """
     hdf5.require_h5py()
     with _opened(path) as archive:
-        members = _members(path, archive)
-        config = parsed(archive.read(members[_CONFIG]), f"{path}: {_CONFIG}")
+        members = _members(archive)
+        config = parsed(archive.read(members[_CONFIG]), _CONFIG)
         model = model_of(config, compile, members[_WEIGHTS].file_size)
-        with _state(path, archive, members[_WEIGHTS]) as state:
+        with _state(archive, members[_WEIGHTS]) as state:
             build_optimizer(state, model)
             load_state(state, model)
         return model
@@ -83,28 +83,28 @@ def read_weights(path, model, skip_mismatch=False):
     hdf5.require_h5py()
     with (
         _opened(path) as archive,
-        _state(path, archive, _members(path, archive)[_WEIGHTS]) as state,
+        _state(archive, _members(archive)[_WEIGHTS]) as state,
     ):
         load_state(state, model, skip_mismatch)
 
 
 @contextlib.contextmanager
-def _state(path, archive, info):
+def _state(archive, info):
     """The open HDF5 file that is a member of an archive."""
-    with _member_file(archive, info) as file, hdf5.reading(f"{path}: {_WEIGHTS}", file) as state:
+    with _member_file(archive, info) as file, hdf5.reading(_WEIGHTS, file) as state:
         yield state
 
 
-def _members(path, archive):
+def _members(archive):
     """What stands in an archive, by name, after a look at the sizes."""
     members = {info.filename: info for info in archive.infolist()}
     for name in (_CONFIG, _WEIGHTS):
         if name not in members:
-            raise ValueError(f"{path}: expected a member {name!r}, got {', '.join(members)}")
+            raise ValueError(f"expected a member {name!r}, got {', '.join(members)}")
     for info in (members[_CONFIG], members[_WEIGHTS]):
         if info.file_size > _MOST_COMPRESSED * max(info.compress_size, 1000):
             raise ValueError(
-                f"{path}: {info.filename}: expected at most {_MOST_COMPRESSED} times the bytes "
+                f"{info.filename}: expected at most {_MOST_COMPRESSED} times the bytes "
                 f"that it takes, {info.compress_size}, got {info.file_size}"
             )
     return members
@@ -116,7 +116,7 @@ def _opened(path):
         with zipfile.ZipFile(path) as archive:
             yield archive
     except _BROKEN as error:
-        raise ValueError(f"{path}: expected a whole .keras file, got one where {error}") from None
+        raise ValueError(f"expected a whole .keras file, got one where {error}") from None
 
 
 def _member(name):

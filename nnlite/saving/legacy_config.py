@@ -38,11 +38,13 @@ def modern(entry):
     name = entry.get("class_name") if isinstance(entry, dict) else None
     if not isinstance(name, str) or "config" not in entry:
         raise ValueError(f"expected a layer, a dict with class_name and config, got {entry!r:.100}")
-    if "module" in entry:
-        return dict(entry)
     config = entry["config"]
+    if "module" in entry:
+        if isinstance(config, dict) and isinstance(config.get("layers"), list):
+            config = {**config, "layers": [modern(layer) for layer in config["layers"]]}
+        return {**entry, "config": config}
     if isinstance(config, list):  # a Sequential before Keras 2.2.3
-        config = {"layers": config}
+        config = {"layers": config, "name": entry.get("name")}
     if not isinstance(config, dict):
         raise ValueError(f"{name}: config: expected a dict, got {config!r:.100}")
     if isinstance(config.get("layers"), list):

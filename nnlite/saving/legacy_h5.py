@@ -40,9 +40,9 @@ def write(path, model, include_optimizer=True):
         attributes["training_config"] = json.dumps(legacy_config.training_config(compiled))
     with h5py.File(path, "w") as file:
         file.attrs.update(attributes)
-        _write_weights(file.create_group(_WEIGHTS), model)
+        names = _write_weights(file.create_group(_WEIGHTS), model)
         if include_optimizer and model.optimizer is not None and model.optimizer.built:
-            legacy_optimizer.write(file.create_group(_OPTIMIZER), model.optimizer)
+            legacy_optimizer.write(file.create_group(_OPTIMIZER), model.optimizer, names)
 
 
 def write_weights(path, model):
@@ -61,12 +61,17 @@ def write_weights(path, model):
 
 
 def _write_weights(group, model):
+    """Write the weights; the name of each, by its id."""
+    paths, names = {}, {}
+    for layer in (*model.layers, model):
+        _add_paths(layer, "", paths)
     group.attrs.update(_WRITER)
     hdf5.write_names(group, _LAYERS, [layer.name for layer in model.layers])
     for name, weights in _weights_by_layer(model).items():
         taken = {}
         for variable in weights:
-            taken[unique_name(variable.name, taken)] = variable._data
+            names[id(variable)] = path = unique_name(paths[id(variable)], taken)
+            taken[path] = variable._data
         made = group.require_group(name)
         hdf5.write_names(made, _NAMES, list(taken))
         hdf5.write_arrays(made, taken)
@@ -74,6 +79,17 @@ def _write_weights(group, model):
     hdf5.write_arrays(
         group, {path: v._data for path, v in own.items() if path.startswith(f"{OWN}/")}
     )
+    return names
+
+
+def _add_paths(layer, outer, paths):
+    """Name each weight of a layer, by its id: 'model/dense/kernel'. Layers may have got other names
+    than they had when they made their weights."""
+    path = f"{outer}{layer.name}/"
+    for variable in layer._own_weights():
+        paths.setdefault(id(variable), path + variable.name.rpartition("/")[2])
+    for inner in layer._sublayers:
+        _add_paths(inner, path, paths)
 
 
 def _weights_by_layer(model):
@@ -98,14 +114,14 @@ def read(path, compile):
         Whether to compile it as the file says.
     """
     with hdf5.reading(path) as file:
-        text, weights = hdf5.text_in(file, "model_config", path), weights_group(file)
+        text, weights = hdf5.text_in(file, "model_config"), weights_group(file)
         if text is None or weights is None:
             raise ValueError(
                 f"expected a whole model, with its model_config and {_WEIGHTS}, got "
                 + ("weights alone: make the model and call load_weights" if weights else "neither")
             )
         description = legacy_config.modern(parsed(text, "model_config"))
-        training = hdf5.text_in(file, "training_config", path) if compile else None
+        training = hdf5.text_in(file, "training_config") if compile else None
         if training is not None:
             training = legacy_config.compile_config(parsed(training, "training_config"))
         description["compile_config"] = training

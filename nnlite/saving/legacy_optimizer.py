@@ -14,7 +14,7 @@ _RATE = re.compile(r"(^|/)learning_rate(_\d+)?(:\d+)?$")
 _OWN = re.compile(r"(^|/)(momentum_cache|m_schedule)(_\d+)?(:\d+)?$")  # of Nadam
 
 
-def write(group, optimizer):
+def write(group, optimizer, names):
     """Write the state of an optimizer, in Keras 3's order.
 
     Parameters
@@ -22,10 +22,16 @@ def write(group, optimizer):
     group : h5py.Group
     optimizer : Optimizer
         Built.
+    names : dict of int to str
+        The name of each weight of the model, by its id.
     """
-    arrays = {}
+    arrays, of_slots = {}, {}
+    for weight, made in optimizer._slots.values():
+        name = names.get(id(weight), weight.name).replace("/", "_")
+        of_slots |= {id(v): f"{name}_{kind}" for kind, v in made.items()}
     for variable in optimizer.variables:
-        name = "iteration" if variable is optimizer.iterations else variable.name.replace("/", "_")
+        name = of_slots.get(id(variable), variable.name)
+        name = "iteration" if variable is optimizer.iterations else name
         values = variable._data
         if variable is optimizer.iterations:
             values = values.astype("int64")
