@@ -75,8 +75,6 @@ COMING = {
             "export to_yaml",
             "model.save('model.keras') writes a file, which Keras reads, too",
         ),
-        ("save_weights", "numpy.savez(path, *model.get_weights()) keeps them"),
-        ("load_weights", "model.set_weights(list of arrays) sets them"),
     ],
     "nnlite.callbacks": [
         (

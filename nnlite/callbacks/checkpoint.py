@@ -9,11 +9,10 @@ import numpy as np
 from nnlite.callbacks.monitor import Monitor
 from nnlite.callbacks.pace import Pace, legal_pace
 from nnlite.errors import did_you_mean
+from nnlite.saving.model_files import MODEL_ENDINGS, OF_WEIGHTS_ALONE
+from nnlite.saving.weights_files import WEIGHTS_ENDINGS
 from nnlite.terminal import write
 from nnlite.warn import levels_to_the_caller
-
-# How the names of the files end that Model.save and Model.save_weights write.
-MODEL_ENDINGS, WEIGHTS_ENDINGS = (".keras", ".h5"), (".weights.h5", ".safetensors")
 
 
 class ModelCheckpoint(Monitor):
@@ -23,8 +22,8 @@ class ModelCheckpoint(Monitor):
     ----------
     filepath : str or path
         The file. The numbers of the epoch and of the batch, from 1, and entries of the logs may
-        stand in it: '{epoch:02d}-{val_loss:.2f}.keras'. It ends with '.keras' or '.h5', or that of
-        weights alone with '.weights.h5' or '.safetensors'. Folders that are missing are made.
+        stand in it: '{epoch:02d}-{val_loss:.2f}.keras'. It ends as `Model.save` says, or that of
+        weights alone as `Model.save_weights` says. Folders that are missing are made.
     monitor : str, default 'val_loss'
         The entry of the logs to watch with `save_best_only`.
     verbose : int, default 0
@@ -95,9 +94,9 @@ class ModelCheckpoint(Monitor):
         if self.save_weights_only:
             of_weights, endings = " of weights", WEIGHTS_ENDINGS
         expected = f"the path of a file{of_weights} that ends with {' or '.join(endings)}"
-        if not isinstance(path, str) or not path.endswith(endings):
+        if not isinstance(path, str) or not path.endswith(tuple(endings)):
             raise self._error("filepath", expected, filepath)
-        if not self.save_weights_only and path.endswith(WEIGHTS_ENDINGS):
+        if not self.save_weights_only and path.endswith(OF_WEIGHTS_ALONE):
             raise self._error("filepath", f"{expected}, or save_weights_only=True", filepath)
         try:
             fields = [name for _, name, _, _ in string.Formatter().parse(path) if name is not None]

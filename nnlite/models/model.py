@@ -178,7 +178,7 @@ class Model(Trainer, Layer):
         Parameters
         ----------
         filepath : str or path
-            Its ending says the format: '.keras'.
+            Its ending says the format: '.keras', or '.h5' or '.hdf5' as in Keras 2.
         overwrite : bool, default True
             Whether a file of this name may be replaced.
         include_optimizer : bool, default True
@@ -190,6 +190,47 @@ class Model(Trainer, Layer):
             As `nnlite.saving.save_model`.
         """
         saving.save_model(self, filepath, overwrite, include_optimizer)
+
+    def save_weights(self, filepath, overwrite=True):
+        """Write the weights, without what the model is made of.
+
+        Parameters
+        ----------
+        filepath : str or path
+            Its ending says the format: '.weights.h5', as Keras 3 writes it, with the state of the
+            optimizer if that is built; or '.h5' or '.hdf5', as Keras 2 did.
+        overwrite : bool, default True
+            Whether a file of this name may be replaced.
+
+        Raises
+        ------
+        OSError, ImportError, TypeError, ValueError
+            As `nnlite.saving.save_weights`.
+        """
+        saving.save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath, skip_mismatch=False, by_name=False):
+        """Read weights of a file that nnlite or Keras wrote.
+
+        Layers get what layers of the same place had; those without weights do not count. If the
+        file holds the state of an optimizer and that of the model is built, it gets that, too.
+
+        Parameters
+        ----------
+        filepath : str or path
+            Of weights alone ('.weights.h5', '.h5', '.hdf5') or of a whole model ('.keras', '.h5').
+        skip_mismatch : bool, default False
+            Whether layers that do not fit are left as they are, with a warning.
+        by_name : bool, default False
+            Whether layers get what stands under their names instead, and those without such a name
+            stay as they are. Only of files '.h5' and '.hdf5'.
+
+        Raises
+        ------
+        OSError, ImportError, TypeError, ValueError
+            As `nnlite.saving.load_weights`. No weight is changed then.
+        """
+        saving.load_weights(self, filepath, skip_mismatch, by_name)
 
     def get_build_config(self):
         """The shapes that a model was built for, if its config does not say them.

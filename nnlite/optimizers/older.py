@@ -13,6 +13,10 @@ def settings_of_keras_2(cls, settings):
     settings : dict
         Is changed.
     """
+    if cls.__name__ == "Nadam":  # there it was a decay of the momentum
+        settings.pop("decay", settings.pop("schedule_decay", None))
+    if "lr" in settings:
+        settings["learning_rate"] = settings.pop("lr")
     if decay := settings.pop("decay", None):
         rate = settings.get("learning_rate", cls._signature()["learning_rate"])
         settings["learning_rate"] = InverseTimeDecay(rate, 1, decay)

@@ -11,6 +11,7 @@ from nnlite.registry import (
     register_keras_serializable,
 )
 from nnlite.saving.model_files import load_model, save_model
+from nnlite.saving.weights_files import load_weights, save_weights
 from nnlite.serialization import deserialize_keras_object, serialize_keras_object
 
 __all__ = [
@@ -21,8 +22,10 @@ __all__ = [
     "get_registered_name",
     "get_registered_object",
     "load_model",
+    "load_weights",
     "register_keras_serializable",
     "save_model",
+    "save_weights",
     "serialize_keras_object",
 ]
 

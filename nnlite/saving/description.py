@@ -26,12 +26,24 @@ def description_of(model):
     TypeError
         If something of it cannot be described.
     """
+    check_built(model, "save")
+    return {**serialize_keras_object(model), "nnlite": {"precision": model._precision}}
+
+
+def check_built(model, what):
+    """Raise a ValueError if a model has no weights yet.
+
+    Parameters
+    ----------
+    model : Model
+    what : {'save', 'load into'}
+        What they are needed for.
+    """
     if not model.built:
         raise ValueError(
-            f"model {model.name!r} has no weights to save: build it first, by input_shape, by "
+            f"model {model.name!r} has no weights to {what}: build it first, by input_shape, by "
             "build or by a call on data"
         )
-    return {**serialize_keras_object(model), "nnlite": {"precision": model._precision}}
 
 
 def parsed(text, where):

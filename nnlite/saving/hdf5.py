@@ -2,8 +2,11 @@
 to hold, so that its size and its links decide nothing."""
 
 import contextlib
+import warnings
 
 import numpy as np
+
+from nnlite import warn
 
 
 def require_h5py():
@@ -49,7 +52,7 @@ def reading(path, file=None):
     Parameters
     ----------
     path : str or path
-        For messages, and what is opened unless `file` is given.
+        What is opened; if `file` is given, what that is called in messages.
     file : file object, optional
 
     Raises
@@ -64,8 +67,9 @@ def reading(path, file=None):
     except (OSError, RuntimeError, KeyError, MemoryError, OverflowError, TypeError) as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise
+        where = "" if file is None else f"{path}: "
         raise ValueError(
-            f"{path}: expected a whole HDF5 file, got one that h5py cannot read: {error}"
+            f"{where}expected a whole HDF5 file, got one that h5py cannot read: {error}"
         ) from None
 
 
@@ -106,7 +110,8 @@ def found_dataset(parent, path):
 def _found(parent, path, kind):
     h5py = require_h5py()
     for part in path.split("/"):
-        link = parent.get(part, getlink=True) if isinstance(parent, h5py.Group) else None
+        group = isinstance(parent, h5py.Group) and part not in ("", ".", "..")
+        link = parent.get(part, getlink=True) if group else None
         if link is None:
             return None
         if not isinstance(link, h5py.HardLink):
@@ -115,29 +120,150 @@ def _found(parent, path, kind):
     return parent if isinstance(parent, getattr(h5py, kind)) else None
 
 
-def read_into(dataset, variable, path):
-    """Copy a dataset into a Variable.
+def fill(parts, skip_mismatch=False):
+    """Copy datasets into Variables: all of them or, if one is missing or has another shape, none.
 
     Parameters
     ----------
-    dataset : h5py.Dataset
-    variable : Variable
-    path : str
-        For messages.
+    parts : iterable of (str, list of (str, Variable or None, h5py.Dataset or None))
+        What a layer is called, and for each of its weights where it stands in the file, for
+        messages, and what stands there.
+    skip_mismatch : bool, default False
+        Whether a part that does not fit is left as it is, with a warning.
 
     Raises
     ------
     ValueError
-        If shapes differ.
+        If a part does not fit.
     """
+    taken, skipped = [], []
+    for name, entries in parts:
+        try:
+            for entry in entries:
+                _check_fits(*entry)
+        except ValueError as error:
+            if not skip_mismatch:
+                raise
+            skipped.append(f"{name!r} ({error})")
+        else:
+            taken += entries
+    if skipped:
+        warnings.warn(
+            f"skip_mismatch=True: as they were are {len(skipped)} layers: {'; '.join(skipped)}",
+            UserWarning,
+            stacklevel=warn.levels_to_the_caller(),
+        )
+    # What is compressed may be broken, which only unpacking tells: that comes first.
+    unpacked = [None if d.chunks is None else d[()] for _, _, d in taken]
+    for (_, variable, dataset), values in zip(taken, unpacked):
+        _read_into(dataset, variable, values)
+
+
+def _check_fits(path, variable, dataset):
+    if variable is None:
+        raise ValueError(f"{path}: expected no such weight, as the layer of the model has none")
+    if dataset is None:
+        raise ValueError(f"{path}: expected the values of {variable.name!r}, got none")
     if dataset.shape != variable.shape:
         raise ValueError(
             f"{path}: expected shape {variable.shape}, which {variable.name!r} has, "
             f"got {dataset.shape}"
         )
+
+
+def _read_into(dataset, variable, values):
     memory = variable._data
-    if dataset.dtype == memory.dtype and memory.flags.c_contiguous and memory.size and memory.ndim:
+    if values is not None:
+        variable.assign(values)
+    elif (
+        dataset.dtype == memory.dtype and memory.flags.c_contiguous and memory.size and memory.ndim
+    ):
         dataset.read_direct(memory)
         variable.version += 1
     else:
         variable.assign(np.asarray(dataset[()]))
+
+
+def write_names(group, attribute, names):
+    """Write a list of names as an attribute, or as several if it is long: an attribute of HDF5
+    holds 64 kB.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    attribute : str
+    names : list of str
+    """
+    text = require_h5py().string_dtype()
+    pieces = [names[i : i + _MOST_NAMES] for i in range(0, len(names), _MOST_NAMES)] or [[]]
+    for i, piece in enumerate(pieces):
+        key = attribute if len(pieces) == 1 else f"{attribute}{i}"
+        group.attrs.create(key, np.array(piece, object), dtype=text)
+
+
+_MOST_NAMES = 2000  # in an attribute, of 16 bytes each
+
+
+def has_names(group, attribute):
+    """Whether there is a list of names.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    attribute : str
+    """
+    return attribute in group.attrs or f"{attribute}0" in group.attrs
+
+
+def names_in(group, attribute, where):
+    """The names that `write_names`, or Keras, wrote.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    attribute : str
+    where : str
+        For messages.
+
+    Raises
+    ------
+    ValueError
+        If it is no list of names.
+    """
+    keys, number = [attribute], 0
+    if attribute not in group.attrs:
+        keys = []
+        while f"{attribute}{number}" in group.attrs:
+            keys.append(f"{attribute}{number}")
+            number += 1
+    found = []
+    for key in keys:
+        values = group.attrs[key]
+        if not isinstance(values, np.ndarray) or values.ndim != 1:
+            raise ValueError(f"{where}: {key}: expected a list of names, got {values!r:.100}")
+        found += [_text(value, f"{where}: {key}") for value in values]
+    return found
+
+
+def text_in(group, attribute):
+    """The text of an attribute; None if there is none.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    attribute : str
+
+    Raises
+    ------
+    ValueError
+        If it is no text.
+    """
+    return _text(group.attrs[attribute], attribute) if attribute in group.attrs else None
+
+
+def _text(value, where):
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if not isinstance(value, str):
+        raise ValueError(f"{where}: expected text, got {value!r:.100}")
+    return value

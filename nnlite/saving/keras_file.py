@@ -14,7 +14,7 @@ import zlib
 
 from nnlite.saving import hdf5
 from nnlite.saving.description import description_of, model_of, parsed
-from nnlite.saving.state import load_state, save_state
+from nnlite.saving.state import build_optimizer, load_state, save_state
 
 _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
 _FORMAT = "3.15.1"  # the version of Keras whose format this is
@@ -60,24 +60,54 @@ def read(path, compile):
     """
     hdf5.require_h5py()
     with _opened(path) as archive:
-        members = {info.filename: info for info in archive.infolist()}
-        for name in (_CONFIG, _WEIGHTS):
-            if name not in members:
-                raise ValueError(f"{path}: expected a member {name!r}, got {', '.join(members)}")
-        for info in (members[_CONFIG], members[_WEIGHTS]):
-            if info.file_size > _MOST_COMPRESSED * max(info.compress_size, 1000):
-                raise ValueError(
-                    f"{path}: {info.filename}: expected at most {_MOST_COMPRESSED} times the bytes "
-                    f"that it takes, {info.compress_size}, got {info.file_size}"
-                )
-        config = parsed(archive.read(members[_CONFIG]), f"{path}: {_CONFIG}")
+        members = _members(archive)
+        config = parsed(archive.read(members[_CONFIG]), _CONFIG)
         model = model_of(config, compile, members[_WEIGHTS].file_size)
-        with (
-            _member_file(archive, members[_WEIGHTS]) as file,
-            hdf5.reading(f"{path}: {_WEIGHTS}", file) as state,
-        ):
+        with _state(archive, members[_WEIGHTS]) as state:
+            build_optimizer(state, model)
             load_state(state, model)
         return model
+
+
+def read_weights(path, model, skip_mismatch=False):
+    """Read the state of a model from a file that holds one made of the same layers.
+
+    Parameters
+    ----------
+    path : str or path
+    model : Model
+        Built.
+    skip_mismatch : bool, default False
+        Whether layers that do not fit are left as they are.
+    """
+    hdf5.require_h5py()
+    with (
+        _opened(path) as archive,
+        _state(archive, _members(archive)[_WEIGHTS]) as state,
+    ):
+        load_state(state, model, skip_mismatch)
+
+
+@contextlib.contextmanager
+def _state(archive, info):
+    """The open HDF5 file that is a member of an archive."""
+    with _member_file(archive, info) as file, hdf5.reading(_WEIGHTS, file) as state:
+        yield state
+
+
+def _members(archive):
+    """What stands in an archive, by name, after a look at the sizes."""
+    members = {info.filename: info for info in archive.infolist()}
+    for name in (_CONFIG, _WEIGHTS):
+        if name not in members:
+            raise ValueError(f"expected a member {name!r}, got {', '.join(members)}")
+    for info in (members[_CONFIG], members[_WEIGHTS]):
+        if info.file_size > _MOST_COMPRESSED * max(info.compress_size, 1000):
+            raise ValueError(
+                f"{info.filename}: expected at most {_MOST_COMPRESSED} times the bytes "
+                f"that it takes, {info.compress_size}, got {info.file_size}"
+            )
+    return members
 
 
 @contextlib.contextmanager
@@ -86,7 +116,7 @@ def _opened(path):
         with zipfile.ZipFile(path) as archive:
             yield archive
     except _BROKEN as error:
-        raise ValueError(f"{path}: expected a whole .keras file, got one where {error}") from None
+        raise ValueError(f"expected a whole .keras file, got one where {error}") from None
 
 
 def _member(name):

@@ -1,14 +1,14 @@
 """Models as files, in the format that the name of the file says."""
 
-import os
-from pathlib import Path
-
 from nnlite.atomic_write import replacing
 from nnlite.errors import prefixed
 from nnlite.registry import custom_object_scope
-from nnlite.saving import keras_file
+from nnlite.saving import keras_file, legacy_h5
+from nnlite.saving.paths import format_of, refuse_older
+from nnlite.saving.weights_files import WEIGHTS_ENDINGS
 
-MODEL_ENDINGS = {".keras": keras_file}
+MODEL_ENDINGS = {".keras": keras_file, ".h5": legacy_h5, ".hdf5": legacy_h5}
+OF_WEIGHTS_ALONE = tuple(ending for ending in WEIGHTS_ENDINGS if ending not in MODEL_ENDINGS)
 
 
 def save_model(model, filepath, overwrite=True, include_optimizer=True):
@@ -19,7 +19,7 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
     model : Model
         Built.
     filepath : str or path
-        Its ending says the format: '.keras'.
+        Its ending says the format: '.keras', or '.h5' or '.hdf5' as in Keras 2.
     overwrite : bool, default True
         Whether a file of this name may be replaced.
     include_optimizer : bool, default True
@@ -45,9 +45,12 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
     >>> bool((again(nnlite.ones((1, 3))).numpy() == model(nnlite.ones((1, 3))).numpy()).all())
     True
     """
-    path, file_format = _format_of(filepath)
-    if not overwrite and path.exists():
-        raise FileExistsError(f"filepath: expected a new file with overwrite=False, got {filepath}")
+    path, file_format = format_of(filepath, MODEL_ENDINGS)
+    if path.name.endswith(OF_WEIGHTS_ALONE):
+        raise ValueError(
+            f"filepath: expected a name of a whole model, got {filepath}: save_weights writes it"
+        )
+    refuse_older(path, overwrite)
     with replacing(path) as temporary, prefixed(f"model {model.name!r}: "):
         file_format.write(temporary, model, include_optimizer)
 
@@ -78,21 +81,8 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     ValueError
         If the file is not whole, or describes no model that nnlite can make.
     """
-    path, file_format = _format_of(filepath)
+    path, file_format = format_of(filepath, MODEL_ENDINGS)
     if not path.exists():
         raise FileNotFoundError(f"filepath: expected a file, got {filepath}, which is not there")
     with custom_object_scope(custom_objects), prefixed(f"{filepath}: "):
         return file_format.read(path, compile)
-
-
-def _format_of(filepath):
-    """A path, and the format that its ending says."""
-    if not isinstance(filepath, (str, os.PathLike)):
-        raise TypeError(f"filepath: expected a path, got {filepath!r}")
-    path = Path(filepath)
-    for ending, file_format in MODEL_ENDINGS.items():
-        if path.name.endswith(ending):
-            return path, file_format
-    raise ValueError(
-        f"filepath: expected a name that ends in {' or '.join(MODEL_ENDINGS)}, got {filepath}"
-    )

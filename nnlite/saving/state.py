@@ -106,37 +106,60 @@ def _for_keras(path, variable):
     return values.astype("int64") if path == "optimizer/vars/0" else values
 
 
-def load_state(file, model):
-    """Read the state of a model, and of its optimizer, from an open HDF5 file.
+def load_state(file, model, skip_mismatch=False):
+    """Read the state of a model, and that of its optimizer if it is built, from an open HDF5 file.
 
     Parameters
     ----------
     file : h5py.Group
     model : Model
         Built.
+    skip_mismatch : bool, default False
+        Whether a layer that does not fit is left as it is, with a warning.
 
     Raises
     ------
     ValueError
-        If a weight is missing or has another shape.
+        If a weight is missing or has another shape. Nothing is changed then.
     """
-    if hdf5.found_group(file, "optimizer/vars") is not None and model.optimizer is not None:
-        model.optimizer.build(model.trainable_weights)
-    variables, _ = state_of(model)
-    optimizer = {path for path in variables if path.startswith("optimizer/")}
-    found = hdf5.found_group(file, "optimizer/vars")
-    if optimizer and (found is None or len(found) != len(optimizer)):
-        if found is not None and len(found) > 2:  # else it had made no step
-            warnings.warn(
-                f"model {model.name!r}: the optimizer begins anew: expected {len(optimizer)} "
-                f"values of its state, got {len(found)}",
-                UserWarning,
-                stacklevel=warn.levels_to_the_caller(),
-            )
-        variables = {path: v for path, v in variables.items() if path not in optimizer}
+    variables, names = state_of(model)
+    parts = {}
     for path, variable in variables.items():
+        part = path.rpartition("/vars/")[0]
         dataset = hdf5.found_dataset(file, path)
-        if dataset is not None:
-            hdf5.read_into(dataset, variable, path)
-        elif not path.startswith(f"{OWN}/"):
-            raise ValueError(f"{path}: expected the values of {variable.name!r}, got none")
+        if dataset is not None or not path.startswith(f"{OWN}/"):
+            parts.setdefault(part, []).append((path, variable, dataset))
+    found = hdf5.found_group(file, "optimizer/vars") or ()
+    if len(found) != len(parts.get("optimizer", ())):
+        parts.pop("optimizer", None)
+        if model.optimizer is not None and len(found) > 2:  # else it had made no step
+            _warn_of_optimizer(model, len(found))
+    hdf5.fill([(names.get(part, part), found) for part, found in parts.items()], skip_mismatch)
+
+
+def build_optimizer(file, model):
+    """Build the optimizer of a model, if a file holds the state of one.
+
+    Parameters
+    ----------
+    file : h5py.Group
+    model : Model
+        Built.
+    """
+    if model.optimizer is not None and hdf5.found_group(file, "optimizer/vars") is not None:
+        model.optimizer.build(model.trainable_weights)
+
+
+def _warn_of_optimizer(model, count):
+    optimizer = model.optimizer
+    reason = (
+        f"expected {len(optimizer.variables)} values, got {count}"
+        if optimizer.built
+        else "it is not built; call model.optimizer.build(model.trainable_weights) before, "
+        "to go on with the training of the file"
+    )
+    warnings.warn(
+        f"model {model.name!r}: the state of the optimizer is not read: {reason}",
+        UserWarning,
+        stacklevel=warn.levels_to_the_caller(),
+    )

@@ -1,10 +1,16 @@
-"""Models of many shapes, with data for them, that files and configs are tried on."""
+"""Models of many shapes, with data for them, that files and configs are tried on; files that others
+wrote, with what their models did."""
+
+import os
+import pathlib
 
 import numpy as np
+import pytest
 
 import nnlite
 from nnlite import layers, ops, optimizers
 from nnlite.saving import register_keras_serializable
+from nnlite.tree import flatten
 
 N = 24
 
@@ -114,3 +120,64 @@ def subclassed():
 
 
 MODELS = [convnet, unstarted, branches, frozen_base, subclassed]
+
+
+# Files of others
+
+
+def file_of_others(*path):
+    """The path of a file in the folder of data; without it the test is skipped."""
+    folder = pathlib.Path(os.environ.get("NNLITE_DATA", "nowhere")).joinpath(*path)
+    if not folder.exists():
+        pytest.skip(f"NNLITE_DATA names no folder with {'/'.join(path)}")
+    return folder
+
+
+def golden_file(name):
+    return file_of_others("keras_files", name)
+
+
+def assert_golden(model, name):
+    """A model predicts what Keras's predicted, and does after a step of training, too."""
+    arrays = np.load(golden_file(f"{name}.npz"))
+
+    def value(key):
+        if key in arrays:
+            return arrays[key]
+        inner = {k.removeprefix(f"{key}."): arrays[k] for k in arrays if k.startswith(f"{key}.")}
+        return list(inner.values()) if all(k.isdigit() for k in inner) else inner
+
+    x, y = value("x"), value("y")
+    assert_near(model.predict(x, verbose=0), value("predicted"))
+    loss = flatten(model.train_on_batch(x, y))[0]
+    np.testing.assert_allclose(loss, value("loss_of_next_step"), rtol=1e-5)
+    assert_near(model.predict(x, verbose=0), value("predicted_after_next_step"))
+    assert_near(model.get_weights(), value("weights_after_next_step"))
+
+
+def assert_near(found, expected):
+    for one, other in zip(flatten(found), flatten(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=1e-6)
+
+
+def assert_equal(found, expected):
+    for one, other in zip(flatten(found), flatten(expected), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def state(model):
+    """Copies of the weights of a model and of the values of its optimizer."""
+    return [v.numpy() for v in (*model.weights, *model.optimizer.variables)]
+
+
+def assert_goes_on_alike(models, x, y):
+    """Models predict and go on with a training with the same bits."""
+    predicted, histories = [], []
+    for model in models:
+        predicted.append(model.predict(x, verbose=0))
+        nnlite.utils.set_random_seed(2)
+        histories.append(model.fit(x, y, batch_size=5, epochs=3, verbose=0).history)
+    for model, some, history in zip(models, predicted, histories):
+        assert_equal(some, predicted[0])
+        assert history == histories[0]
+        assert_equal(state(model), state(models[0]))

@@ -10,6 +10,7 @@ from small_models import D, X, Y, arrays_equal, trained
 
 import nnlite as keras
 from nnlite import callbacks, layers, metrics, optimizers
+from nnlite.saving.weights_files import WEIGHTS_ENDINGS
 
 
 class Saved(keras.Sequential):
@@ -67,7 +68,7 @@ def test_every_epoch_has_its_file_and_folders_are_made(tmp_path):
         assert kind == "model" and arrays_equal(saved, weights)
 
 
-@pytest.mark.parametrize("ending", [".weights.h5", ".safetensors"])
+@pytest.mark.parametrize("ending", WEIGHTS_ENDINGS)
 def test_weights_alone_are_saved_by_save_weights(tmp_path, ending):
     path = tmp_path / f"last{ending}"
     kept = run(callbacks.ModelCheckpoint(path, save_weights_only=True))
@@ -216,9 +217,8 @@ def test_verbose_says_what_is_saved_and_why(tmp_path, capsys):
 @pytest.mark.parametrize(
     "filepath, settings, words",
     [
-        ("a.pkl", {}, r"filepath: expected the path of a file that ends with \.keras or \.h5, got"),
+        ("a.pkl", {}, r"filepath: expected the path of a file that ends with \.keras or \.h5 or"),
         ("a.keras", {"save_weights_only": True}, r"of weights that ends with \.weights\.h5 or"),
-        ("a.h5", {"save_weights_only": True}, r"of weights that ends with \.weights\.h5 or"),
         ("a.weights.h5", {}, r"or save_weights_only=True, got 'a.weights.h5'"),
         ("a.safetensors", {}, r"filepath: expected the path"),
         (b"a.keras", {}, "filepath: expected the path"),

@@ -1,0 +1,208 @@
+"""Configs as Keras 2 wrote them, and Keras 3 in files `.h5`, in the form that the one decoder
+reads: each class with the module that it is from.
+
+Only layers, models and settings at known places are changed. What says its module is as it should
+be."""
+
+from nnlite import losses, metrics
+
+_FAMILIES = {
+    "_initializer": "keras.initializers",
+    "_regularizer": "keras.regularizers",
+    "_constraint": "keras.constraints",
+}
+_MODELS = {"Functional", "Model", "Sequential"}
+_FUNCTIONS = ("fn", "loss_fn")  # settings of what only gives a function a name
+_RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}  # settings of Keras 2
+_OF_NO_USE = ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint")
+_WITHOUT = {"DepthwiseConv2D": _OF_NO_USE, "SeparableConv2D": _OF_NO_USE}
+_OF_FUNCTIONS = ("LossFunctionWrapper", "MeanMetricWrapper")
+
+
+def modern(entry):
+    """The config of a layer or model in Keras 3's form.
+
+    Parameters
+    ----------
+    entry : dict
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        If it is no config of a layer.
+    """
+    name = entry.get("class_name") if isinstance(entry, dict) else None
+    if not isinstance(name, str) or "config" not in entry:
+        raise ValueError(f"expected a layer, a dict with class_name and config, got {entry!r:.100}")
+    config = entry["config"]
+    if "module" in entry:
+        if isinstance(config, dict) and isinstance(config.get("layers"), list):
+            config = {**config, "layers": [modern(layer) for layer in config["layers"]]}
+        return {**entry, "config": config}
+    if isinstance(config, list):  # a Sequential before Keras 2.2.3
+        config = {"layers": config, "name": entry.get("name")}
+    if not isinstance(config, dict):
+        raise ValueError(f"{name}: config: expected a dict, got {config!r:.100}")
+    if isinstance(config.get("layers"), list):
+        return {**entry, "module": "keras", "config": _model_config(config)}
+    if name in _MODELS:
+        return {**entry, "module": "keras"}
+    if "trainable" not in config and isinstance(entry.get("inbound_nodes"), list):
+        if any(isinstance(call, dict) for call in entry["inbound_nodes"]):
+            return {**entry, "module": "keras.src.ops.numpy"}  # no layer
+    return {**entry, "module": "keras.layers", "config": _layer_config(name, config)}
+
+
+def _model_config(config):
+    """The config of a model: that of each of its layers."""
+    layers = [modern(layer) for layer in config["layers"]]
+    made = {**config, "layers": layers}
+    for key in ("input_layers", "output_layers"):
+        if isinstance(places := config.get(key), list) and len(places) == 1:
+            made[key] = places[0]  # a list of one: in Keras 2 that was the one itself
+    late = _sequentials_counted_from_1(layers, config.get("output_layers"))
+    if late:
+        for layer in layers:
+            layer["inbound_nodes"] = _counted_from_0(layer.get("inbound_nodes"), late)
+        made["output_layers"] = _counted_from_0(config["output_layers"], late)
+    return made
+
+
+def _places(structure):
+    """The [name, call, number] in a structure of lists, and whatever follows."""
+    if isinstance(structure, list):
+        if len(structure) >= 3 and isinstance(structure[0], str):
+            yield structure
+        else:
+            for part in structure:
+                yield from _places(part)
+
+
+def _sequentials_counted_from_1(layers, outputs):
+    """The names of the models within a model of Keras 2 that are no functional ones and whose
+    first call there is 1: 0 was that by which they were built."""
+    names = {layer["config"].get("name") for layer in layers if layer["class_name"] == "Sequential"}
+    first = {}
+    if not names:
+        return first.keys()
+    for structure in (*(layer.get("inbound_nodes") for layer in layers), outputs):
+        for name, call, *_ in _places(structure):
+            if name in names and isinstance(call, int):
+                first[name] = min(call, first.get(name, call))
+    return {name for name, call in first.items() if call == 1}
+
+
+def _counted_from_0(structure, names):
+    if not isinstance(structure, list):
+        return structure
+    if len(structure) >= 3 and isinstance(structure[0], str):
+        name, call, *rest = structure
+        return [name, call - 1 if name in names and isinstance(call, int) else call, *rest]
+    return [_counted_from_0(part, names) for part in structure]
+
+
+def _layer_config(name, config):
+    made = {}
+    for key, value in config.items():
+        if key in _WITHOUT.get(name, ()):
+            continue
+        key = _RENAMED.get((name, key), key)
+        family = next((f for end, f in _FAMILIES.items() if key.endswith(end)), None)
+        if isinstance(value, dict) and "class_name" in value and "module" not in value:
+            if family is not None:
+                value = {**value, "module": family}
+            elif key in ("layer", "cell", "backward_layer", "activation"):
+                value = modern(value)
+        elif key == "cells" and isinstance(value, list):
+            value = [modern(cell) for cell in value]
+        made[key] = value
+    return made
+
+
+def training_config(compiled):
+    """How a model was compiled, as files `.h5` have it.
+
+    Parameters
+    ----------
+    compiled : dict
+        The 'compile_config' of a description.
+
+    Returns
+    -------
+    dict
+    """
+    made = {key: value for key, value in compiled.items() if key != "optimizer"}
+    made["loss"] = _written_out(compiled.get("loss"))
+    made["optimizer_config"] = compiled.get("optimizer")
+    return made
+
+
+def _written_out(loss):
+    """A structure of losses with the names of functions written out: Keras knows no others in files
+    `.h5`."""
+    if isinstance(loss, str):
+        found = losses.get(loss)
+        return getattr(found, "__name__", type(found).__name__)
+    if isinstance(loss, dict) and "class_name" not in loss:
+        return {key: _written_out(value) for key, value in loss.items()}
+    if isinstance(loss, (list, tuple)):
+        return [_written_out(value) for value in loss]
+    return loss
+
+
+def compile_config(training):
+    """How a model was compiled, in Keras 3's form, of what files `.h5` say.
+
+    Parameters
+    ----------
+    training : dict
+
+    Returns
+    -------
+    dict or None
+        None if there is no optimizer and no loss.
+    """
+    known = ("loss_weights", "run_eagerly", "steps_per_execution", "jit_compile")
+    made = {key: training[key] for key in known if training.get(key) is not None}
+    made["optimizer"] = _optimizer(training.get("optimizer_config"))
+    made["loss"] = _named(training.get("loss"), losses)
+    for key in ("metrics", "weighted_metrics"):
+        made[key] = _named(training.get(key), metrics)
+    return made
+
+
+def _optimizer(config):
+    if not isinstance(config, dict) or "module" in config:
+        return config
+    name, settings = str(config.get("class_name")), config.get("config")
+    settings = dict(settings) if isinstance(settings, dict) else {}
+    rate = settings.get("learning_rate")
+    if isinstance(rate, dict) and "module" not in rate:
+        settings["learning_rate"] = {**rate, "module": "keras.optimizers.schedules"}
+    name = name.removeprefix("Custom>")
+    return {"module": "keras.optimizers", "class_name": name, "config": settings}
+
+
+def _named(structure, family):
+    """A structure of losses or metrics, each with its module."""
+    if isinstance(structure, (list, tuple)):
+        return [_named(part, family) for part in structure]
+    if not isinstance(structure, dict) or "module" in structure:
+        return structure
+    name, settings = structure.get("class_name"), structure.get("config")
+    if name is None:
+        return {key: _named(part, family) for key, part in structure.items()}
+    settings = dict(settings) if isinstance(settings, dict) else {}
+    function = next((settings[key] for key in _FUNCTIONS if key in settings), None)
+    if name in _OF_FUNCTIONS:
+        own = settings.get("name")
+        return own if own in ("acc", "accuracy", "ce", "crossentropy") else function
+    settings = {key: value for key, value in settings.items() if key not in _FUNCTIONS}
+    if settings.get("reduction") == "auto":
+        del settings["reduction"]
+    family = family.__name__.rpartition(".")[2]
+    return {"module": f"keras.{family}", "class_name": name, "config": settings}
