@@ -178,7 +178,7 @@ class Model(Trainer, Layer):
         Parameters
         ----------
         filepath : str or path
-            Its ending says the format: '.keras'.
+            Its ending says the format: '.keras', or '.safetensors', which needs no package.
         overwrite : bool, default True
             Whether a file of this name may be replaced.
         include_optimizer : bool, default True

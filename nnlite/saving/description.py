@@ -46,7 +46,7 @@ def parsed(text, where):
     Raises
     ------
     ValueError
-        If it holds none, or more than any model needs.
+        If it holds none, one with a key twice, or more than any model needs.
     """
     text = text.encode() if isinstance(text, str) else text
     if len(text) > _MOST_BYTES or text.count(b"{") + text.count(b"[") > _MOST_PARTS:
@@ -55,11 +55,18 @@ def parsed(text, where):
             f"and lists, got {len(text)} bytes"
         )
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=_of_pairs)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: expected JSON, got {error}") from None
     if not isinstance(found, dict):
         raise ValueError(f"{where}: expected a dict, got {found!r:.100}")
+    return found
+
+
+def _of_pairs(pairs):
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a dict that has a key twice")
     return found
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from nnlite.atomic_write import replacing
 from nnlite.errors import prefixed
 from nnlite.registry import custom_object_scope
-from nnlite.saving import keras_file
+from nnlite.saving import keras_file, safetensors
 
-MODEL_ENDINGS = {".keras": keras_file}
+MODEL_ENDINGS = {".keras": keras_file, ".safetensors": safetensors}
 
 
 def save_model(model, filepath, overwrite=True, include_optimizer=True):
@@ -19,7 +19,7 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
     model : Model
         Built.
     filepath : str or path
-        Its ending says the format: '.keras'.
+        Its ending says the format: '.keras' or '.safetensors'.
     overwrite : bool, default True
         Whether a file of this name may be replaced.
     include_optimizer : bool, default True
