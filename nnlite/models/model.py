@@ -191,6 +191,17 @@ class Model(Trainer, Layer):
         """
         saving.save_model(self, filepath, overwrite, include_optimizer)
 
+    def _for_keras(self):
+        """A model of layers that Keras has, which shares the weights and the optimizer of this one;
+        the model itself, if Keras has all its layers."""
+        graph = self._called_graph()
+        if not any(hasattr(x, "_for_keras") for x in self.layers if not x._is_model):
+            return self
+        graph = graph.copied(lambda part: getattr(part, "_for_keras", part))
+        made = Model(graph.inputs, graph.outputs, name=self.name)
+        made.optimizer = self.optimizer
+        return made
+
     def get_build_config(self):
         """The shapes that a model was built for, if its config does not say them.
 

@@ -4,17 +4,20 @@ Eight bytes hold the length of the header, little-endian. The header gives each 
 shape and the place of its bytes; under '__metadata__' it has strings. A whole model is its state,
 and its description among these strings. The names are the paths of `state.py`, with points."""
 
+import contextlib
 import json
 import math
 import os
 import struct
+import warnings
 
 import numpy as np
 
+from nnlite import warn
 from nnlite.saving.description import description_of, model_of, parsed
-from nnlite.saving.state import fill_state, state_of
+from nnlite.saving.state import OWN, state_of
 
-_METADATA, _MODEL = "__metadata__", "nnlite.model"
+_METADATA, _MODEL, _ESTIMATOR = "__metadata__", "nnlite.model", "nnlite.estimator"
 _TYPES = {
     "BOOL": "?",
     "U8": "u1",
@@ -35,18 +38,28 @@ _MOST_AXES = 64
 _AT_A_TIME = 1 << 20  # values that are converted at once
 
 
-def write(path, model, include_optimizer=True):
+def write(path, model, include_optimizer=True, estimator=None):
     """Write a model.
 
     Parameters
     ----------
-    path : str or path
+    path : str, path or open file
         A temporary name.
-    model : Model
+    model : Model or None
+        None for an estimator that is not fitted.
     include_optimizer : bool, default True
         Whether the state of the optimizer is part of it.
+    estimator : str, optional
+        What to keep beside it of the estimator whose model it is.
     """
-    write_arrays(path, _arrays(model, include_optimizer), model_strings(model))
+    strings = {"format": "nnlite"}
+    if model is not None:
+        strings[_MODEL] = json.dumps(description_of(model))
+    if estimator is not None:
+        strings[_ESTIMATOR] = estimator
+    arrays = {} if model is None else _arrays(model, include_optimizer)
+    with _opened(path, "wb") as file:
+        write_arrays(file, arrays, strings)
 
 
 def read(path, compile):
@@ -54,12 +67,23 @@ def read(path, compile):
 
     Parameters
     ----------
-    path : str or path
+    path : str, path or open file
     compile : bool
         Whether to compile it as the file says.
     """
-    with SafetensorsFile(path) as file:
-        return file.model(compile)
+    with _opened(path, "rb") as file:
+        return SafetensorsFile(file).model(compile)
+
+
+def read_estimator(path):
+    """What a file keeps of the estimator whose model it holds; None if it keeps nothing.
+
+    Parameters
+    ----------
+    path : str, path or open file
+    """
+    with _opened(path, "rb") as file:
+        return SafetensorsFile(file).strings.get(_ESTIMATOR)
 
 
 def write_weights(path, model):
@@ -72,36 +96,41 @@ def write_weights(path, model):
     model : Model
         Built.
     """
-    write_arrays(path, _arrays(model, False), {"format": "nnlite"})
+    with _opened(path, "wb") as file:
+        write_arrays(file, _arrays(model, False), {"format": "nnlite"})
 
 
-def read_weights(path, model):
-    """Read the weights of a model; whatever else the file holds is left there.
+def read_weights(path, model, skip_mismatch=False, by_name=False):
+    """Read the weights of a model, and the state of its optimizer if it is built and the file has
+    it.
 
     Parameters
     ----------
     path : str or path
     model : Model
         Built.
+    skip_mismatch : bool, default False
+        Whether layers that do not fit are left as they are, with a warning.
+    by_name : bool, default False
+        Not of this format, which knows layers by their places.
 
     Raises
     ------
     ValueError
-        If a weight is missing or has another shape, or the file is not whole.
+        If a weight is missing or has another shape, or the file is not whole. No weight is changed
+        then.
     """
-    with SafetensorsFile(path) as file:
-        file.fill(model, optimizer=False)
+    if by_name:
+        raise ValueError("by_name: expected a file '.h5' or '.hdf5', in which layers have names")
+    with _opened(path, "rb") as file:
+        SafetensorsFile(file).fill(model, skip_mismatch)
 
 
-def model_strings(model):
-    """What the metadata says of a model.
-
-    Parameters
-    ----------
-    model : Model
-        Built.
-    """
-    return {"format": "nnlite", _MODEL: json.dumps(description_of(model))}
+def _opened(path, mode):
+    if hasattr(path, "read"):
+        path.seek(0)
+        return contextlib.nullcontext(path)
+    return open(path, mode, buffering=0)
 
 
 def _arrays(model, optimizer):
@@ -112,12 +141,12 @@ def _key(path):
     return path.replace("/", ".")
 
 
-def write_arrays(path, arrays, strings):
+def write_arrays(file, arrays, strings):
     """Write arrays by name.
 
     Parameters
     ----------
-    path : str or path
+    file : open file
     arrays : dict of str to array
     strings : dict of str to str
         The metadata.
@@ -136,19 +165,24 @@ def write_arrays(path, arrays, strings):
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     parsed(text, "the header")
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for _, values in wide_first:
-            plain = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-            file.write(plain.reshape(-1).view("u1"))
+    _write(file, struct.pack("<Q", len(text)) + text)
+    for _, values in wide_first:
+        plain = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+        _write(file, plain.reshape(-1).view("u1"))
+
+
+def _write(file, content):
+    memory = memoryview(content)
+    while memory:
+        memory = memory[file.write(memory) :]
 
 
 class SafetensorsFile:
-    """An open file, whose header was checked. For `with` blocks.
+    """An open file, whose header was checked.
 
     Parameters
     ----------
-    path : str or path
+    file : open file
 
     Raises
     ------
@@ -161,22 +195,13 @@ class SafetensorsFile:
         The metadata.
     """
 
-    def __init__(self, path):
-        self._file = open(path, "rb", buffering=0)
-        try:
-            self._read_header()
-        except BaseException:
-            self._file.close()
-            raise
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self._file.close()
+    def __init__(self, file):
+        self._file = file
+        self._read_header()
 
     def _read_header(self):
-        size = os.fstat(self._file.fileno()).st_size
+        size = self._file.seek(0, os.SEEK_END)
+        self._file.seek(0)
         start = self._file.read(8)
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > size - 8:
@@ -246,36 +271,66 @@ class SafetensorsFile:
         description = parsed(self.strings[_MODEL], _MODEL)
         values = sum(math.prod(shape) for _, shape, _, _ in self._entries.values())
         model = model_of(description, compile, 4 * values)
+        if self._slots and model.optimizer is not None:
+            model.optimizer.build(model.trainable_weights)
         self.fill(model)
         return model
 
-    def fill(self, model, optimizer=True):
-        """Read the state of a model.
+    @property
+    def _slots(self):
+        return sum(name.startswith("optimizer.vars.") for name in self._entries)
+
+    def fill(self, model, skip_mismatch=False):
+        """Read the state of a model, and that of its optimizer if it is built.
 
         Parameters
         ----------
         model : Model
             Built.
-        optimizer : bool, default True
-            Whether that of its optimizer, too.
+        skip_mismatch : bool, default False
+            Whether a layer that does not fit is left as it is, with a warning.
+
+        Raises
+        ------
+        ValueError
+            If a weight is missing or has another shape. Nothing is changed then.
         """
-        slots = sum(name.startswith("optimizer.vars.") for name in self._entries)
-        fill_state(model, self._find, self._fill, slots if optimizer else None)
+        variables, names = state_of(model)
+        slots = [path for path in variables if path.startswith("optimizer/")]
+        if len(slots) != self._slots:
+            if slots and self._slots > 2:  # else it had made no step
+                _warn(
+                    f"model {model.name!r}: the optimizer begins anew: expected {len(slots)} "
+                    f"values of its state, got {self._slots}"
+                )
+            variables = {path: v for path, v in variables.items() if path not in slots}
+        wrong = {}
+        for path, variable in variables.items():
+            if reason := self._mismatch(path, variable):
+                wrong.setdefault(path.rpartition("/vars/")[0], reason)
+        if wrong and not skip_mismatch:
+            raise ValueError(next(iter(wrong.values())))
+        for part, reason in wrong.items():
+            _warn(f"layer {names.get(part, part)!r} is left as it is: {reason}")
+        for path, variable in variables.items():
+            if _key(path) in self._entries and path.rpartition("/vars/")[0] not in wrong:
+                self._fill(self._entries[_key(path)], variable)
 
-    def _find(self, path):
-        return self._entries.get(_key(path))
+    def _mismatch(self, path, variable):
+        """Why a Variable cannot have what stands at its path; None if it can."""
+        key = _key(path)
+        if key not in self._entries:
+            missing = f"{key}: expected the values of {variable.name!r}, got none"
+            return None if path.startswith(f"{OWN}/") else missing
+        shape = self._entries[key][1]
+        if shape == variable.shape:
+            return None
+        return f"{key}: expected shape {variable.shape}, which {variable.name!r} has, got {shape}"
 
-    def _fill(self, entry, variable, path):
+    def _fill(self, entry, variable):
         """Copy an array into a Variable."""
-        kind, shape, start, _ = entry
-        if shape != variable.shape:
-            raise ValueError(
-                f"{_key(path)}: expected shape {variable.shape}, which {variable.name!r} has, got "
-                f"{shape}"
-            )
+        kind, _, start, _ = entry
         start, memory, stored = start + self._start, variable._data, np.dtype(_TYPES[kind])
-        if not (memory.flags.c_contiguous and memory.flags.writeable):
-            raise TypeError(f"{path}: expected the memory of a Variable, got an array that is none")
         flat = memory.reshape(-1)
         if stored == memory.dtype and kind != "BF16":
             self._read_into(memoryview(flat.view("u1")), start)
@@ -287,6 +342,10 @@ class SafetensorsFile:
                 with np.errstate(over="ignore"):
                     part[...] = _wide(read) if kind == "BF16" else read
         variable.version += 1
+
+
+def _warn(message):
+    warnings.warn(message, UserWarning, stacklevel=warn.levels_to_the_caller())
 
 
 def _are_sizes(values):

@@ -120,46 +120,23 @@ def load_state(file, model):
     ValueError
         If a weight is missing or has another shape.
     """
-    found = hdf5.found_group(file, "optimizer/vars")
-    slots = 0 if found is None else len(found)
-    fill_state(model, lambda path: hdf5.found_dataset(file, path), hdf5.read_into, slots)
-
-
-def fill_state(model, find, fill, slots=None):
-    """Give the Variables of a model, and of its optimizer, the values that a file has.
-
-    Parameters
-    ----------
-    model : Model
-        Built.
-    find : callable
-        Gives what the file has at a path; None if there is nothing.
-    fill : callable
-        Copies that into a Variable: `fill(found, variable, path)`.
-    slots : int, optional
-        How many values of an optimizer the file has. None leaves the optimizer as it is.
-
-    Raises
-    ------
-    ValueError
-        If a weight is missing or has another shape.
-    """
-    if slots and model.optimizer is not None:
+    if hdf5.found_group(file, "optimizer/vars") is not None and model.optimizer is not None:
         model.optimizer.build(model.trainable_weights)
-    variables, _ = state_of(model, slots is not None)
+    variables, _ = state_of(model)
     optimizer = {path for path in variables if path.startswith("optimizer/")}
-    if optimizer and slots != len(optimizer):
-        if slots > 2:  # else it had made no step
+    found = hdf5.found_group(file, "optimizer/vars")
+    if optimizer and (found is None or len(found) != len(optimizer)):
+        if found is not None and len(found) > 2:  # else it had made no step
             warnings.warn(
                 f"model {model.name!r}: the optimizer begins anew: expected {len(optimizer)} "
-                f"values of its state, got {slots}",
+                f"values of its state, got {len(found)}",
                 UserWarning,
                 stacklevel=warn.levels_to_the_caller(),
             )
         variables = {path: v for path, v in variables.items() if path not in optimizer}
     for path, variable in variables.items():
-        found = find(path)
-        if found is not None:
-            fill(found, variable, path)
+        dataset = hdf5.found_dataset(file, path)
+        if dataset is not None:
+            hdf5.read_into(dataset, variable, path)
         elif not path.startswith(f"{OWN}/"):
             raise ValueError(f"{path}: expected the values of {variable.name!r}, got none")
