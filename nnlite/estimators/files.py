@@ -3,6 +3,7 @@
 The one idea: whatever stands in `vars(estimator)` is a setting, or follows from the model
 (`_set_model`), or was learned. So no list of names can forget one."""
 
+import copy
 import importlib
 import importlib.metadata
 import io
@@ -135,10 +136,10 @@ def _data_of(estimator):
     if "_metadata_request" in learned:
         data["requests"] = described(learned.pop("_metadata_request")._serialize())
     if "model_" in learned:
-        data["n_threads"] = estimator.model_.n_threads
-        probe = type(estimator).__new__(type(estimator))
-        probe._set_model(estimator.model_)
-        learned = {key: value for key, value in learned.items() if key not in vars(probe)}
+        data["n_threads"] = learned["model_"].n_threads
+        probe = copy.copy(estimator)
+        probe._set_model(learned.pop("model_"))
+        learned = {key: v for key, v in learned.items() if vars(probe)[key] is v}
     return {**data, "learned": _all_described(learned)}
 
 

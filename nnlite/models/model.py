@@ -197,8 +197,9 @@ class Model(Trainer, Layer):
         graph = self._called_graph()
         if not any(hasattr(x, "_for_keras") for x in self.layers if not x._is_model):
             return self
-        graph = graph.copied(lambda part: getattr(part, "_for_keras", part))
-        made = Model(graph.inputs, graph.outputs, name=self.name)
+        with config.precision(self._precision):
+            graph = graph.copied(lambda part: getattr(part, "_for_keras", part))
+            made = Model(graph.inputs, graph.outputs, name=self.name)
         made.optimizer = self.optimizer
         return made
 

@@ -59,7 +59,7 @@ def described(value):
         return described(layer_of(value))
     if isinstance(value, type) and hasattr(value, "get_config"):
         return {"class": described_place(value, _CLASSES)}
-    if getattr(value, "_is_functional", False):  # a graph of layers
+    if hasattr(kind, "_is_functional") and value._is_functional:  # a graph of layers
         return {"model": in_keras_form(value)}
     if hasattr(value, "get_config") and not isinstance(value, type):
         settings = value._given if isinstance(value, Configurable) else value.get_config()
@@ -180,9 +180,14 @@ def _object(content):
         for name, value in data.items():
             with prefixed(f"{name}: "):
                 settings[name] = revived(value)
-        if issubclass(found, Configurable):
+        if not issubclass(found, Configurable):
+            return found.from_config(settings)
+        try:
+            return found(**settings)
+        except (TypeError, ValueError):  # of a setting that `fit` is to refuse
+            if not settings.keys() <= found._signature().keys():
+                raise
             return found._unchecked(settings)
-        return found.from_config(settings)
 
 
 def _partial(content):
