@@ -3,6 +3,7 @@
 The one idea: whatever stands in `vars(estimator)` is a setting, or follows from the model
 (`_set_model`), or was learned. So no list of names can forget one."""
 
+import contextlib
 import copy
 import importlib
 import importlib.metadata
@@ -33,33 +34,20 @@ def save(estimator, filepath, overwrite, include_optimizer):
     """Write an estimator; `NNClassifier.save` says how."""
     path, file_format = format_of(filepath, ENDINGS)
     refuse_older(path, overwrite)
-    _write(estimator, file_format, lambda: replacing(path), include_optimizer)
+    _write(estimator, file_format, replacing(path), include_optimizer)
 
 
 def as_bytes(estimator):
     """The content of the file of an estimator."""
     content = io.BytesIO()
-    _write(estimator, safetensors, lambda: _Given(content))
+    _write(estimator, safetensors, contextlib.nullcontext(content))
     return content.getvalue()
 
 
-class _Given:
-    """A `with` block around a file that is open."""
-
-    def __init__(self, file):
-        self.file = file
-
-    def __enter__(self):
-        return self.file
-
-    def __exit__(self, *error):
-        pass
-
-
-def _write(estimator, file_format, target, include_optimizer=True):
+def _write(estimator, file_format, opened, include_optimizer=True):
     text = json.dumps(_data_of(estimator), allow_nan=False)
     parsed(text, f"what {type(estimator).__name__} is made of")  # or nobody could read it
-    with target() as file, prefixed("model_: "):
+    with opened as file, prefixed("model_: "):
         file_format.write(file, getattr(estimator, "model_", None), include_optimizer, text)
 
 
@@ -136,7 +124,7 @@ def _data_of(estimator):
     if "_metadata_request" in learned:
         data["requests"] = described(learned.pop("_metadata_request")._serialize())
     if "model_" in learned:
-        data["n_threads"] = learned["model_"].n_threads
+        data["n_threads"] = described(learned["model_"].n_threads)
         probe = copy.copy(estimator)
         probe._set_model(learned.pop("model_"))
         learned = {key: v for key, v in learned.items() if vars(probe)[key] is v}
@@ -199,7 +187,7 @@ def _fill(estimator, data, file, file_format):
         vars(estimator).update(own)
         if "n_threads" in data:
             model = file_format.read(file, True)
-            model.n_threads = data["n_threads"]
+            model.n_threads = revived(data["n_threads"])
             estimator._set_model(model)
     except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(

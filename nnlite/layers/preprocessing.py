@@ -289,7 +289,7 @@ class InputScaling(Normalization):
     def call(self, inputs):
         return ops.isru(super().call(inputs), _LIMIT)
 
-    def _for_keras(self, inputs):
+    def _in_keras(self, inputs):
         """The same by what Keras has, on symbols."""
         plain = Normalization(**{**self._given, "name": self.name})
         scaled = plain(inputs)

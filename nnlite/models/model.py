@@ -195,10 +195,10 @@ class Model(Trainer, Layer):
         """A model of layers that Keras has, which shares the weights and the optimizer of this one;
         the model itself, if Keras has all its layers."""
         graph = self._called_graph()
-        if not any(hasattr(x, "_for_keras") for x in self.layers if not x._is_model):
+        if graph is None or not any(hasattr(layer, "_in_keras") for layer in self.layers):
             return self
         with config.precision(self._precision):
-            graph = graph.copied(lambda part: getattr(part, "_for_keras", part))
+            graph = graph.copied(lambda part: getattr(part, "_in_keras", part))
             made = Model(graph.inputs, graph.outputs, name=self.name)
         made.optimizer = self.optimizer
         return made

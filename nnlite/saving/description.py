@@ -7,7 +7,7 @@ from nnlite import config
 from nnlite.initializers.initializer import left_unset
 from nnlite.serialization import made_from, serialize_keras_object
 
-_MOST_BYTES = 1 << 26
+MOST_BYTES = 1 << 26
 _MOST_PARTS = 500_000  # dicts and lists in the text of a config; a layer of Keras has about 20
 
 
@@ -49,9 +49,9 @@ def parsed(text, where):
         If it holds none, one with a key twice, or more than any model needs.
     """
     text = text.encode() if isinstance(text, str) else text
-    if len(text) > _MOST_BYTES or text.count(b"{") + text.count(b"[") > _MOST_PARTS:
+    if len(text) > MOST_BYTES or text.count(b"{") + text.count(b"[") > _MOST_PARTS:
         raise ValueError(
-            f"{where}: expected a config of at most {_MOST_BYTES >> 20} MB and {_MOST_PARTS} dicts "
+            f"{where}: expected a config of at most {MOST_BYTES >> 20} MB and {_MOST_PARTS} dicts "
             f"and lists, got {len(text)} bytes"
         )
     try:

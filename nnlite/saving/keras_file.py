@@ -13,7 +13,7 @@ import zipfile
 import zlib
 
 from nnlite.saving import hdf5
-from nnlite.saving.description import description_of, model_of, parsed
+from nnlite.saving.description import MOST_BYTES, description_of, model_of, parsed
 from nnlite.saving.state import load_state, save_state
 
 _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
@@ -78,7 +78,7 @@ def read_estimator(path):
         members = {info.filename: info for info in archive.infolist()}
         if _ESTIMATOR not in members:
             return None
-        return archive.read(_checked(members[_ESTIMATOR]))
+        return _text(archive, members[_ESTIMATOR])
 
 
 def read(path, compile):
@@ -97,7 +97,7 @@ def read(path, compile):
             if name not in members:
                 raise ValueError(f"{path}: expected a member {name!r}, got {', '.join(members)}")
         weights = _checked(members[_WEIGHTS])
-        config = parsed(archive.read(_checked(members[_CONFIG])), f"{path}: {_CONFIG}")
+        config = parsed(_text(archive, members[_CONFIG]), f"{path}: {_CONFIG}")
         own = config.get("nnlite")
         true = own.get("model") if isinstance(own, dict) else None
         model = model_of(true if isinstance(true, dict) else config, compile, weights.file_size)
@@ -107,6 +107,12 @@ def read(path, compile):
         ):
             load_state(state, model._for_keras())
         return model
+
+
+def _text(archive, info):
+    """The text of a member, which ends where it is longer than any that is taken."""
+    with archive.open(_checked(info)) as member:
+        return member.read(MOST_BYTES + 1)
 
 
 def _checked(info):

@@ -241,6 +241,41 @@ def test_missing_weights_and_more_than_there_are_are_refused(saved):
     refused(saved, "expected no more weights than the file holds")
 
 
+def mutated(whole, rng):
+    """The content of a file with a few changes, most of them in the header."""
+    content, head = bytearray(whole), 8 + int.from_bytes(whole[:8], "little")
+    for _ in range(rng.integers(1, 4)):
+        at = rng.integers(head if rng.random() < 0.8 else len(whole))
+        at, kind = min(at, len(content) - 1), rng.integers(5)
+        if kind == 0:
+            content[at] ^= 1 << rng.integers(8)
+        elif kind == 1:
+            content[at] = rng.integers(256)
+        elif kind == 2:
+            del content[at : at + rng.integers(1, 20)]
+        elif kind == 3:
+            content[at:at] = content[: rng.integers(1, 40)]
+        else:
+            content[at : at + 1] = rng.choice([b"null", b"-1", b"[]", b"1e999", b"NaN", b'"a"'])
+    if rng.random() < 0.7:  # a header that has its length again
+        length = max(0, head - 8 + len(content) - len(whole))
+        content[:8] = length.to_bytes(8, "little")
+    return bytes(content)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_changed_file_gives_a_model_or_says_what_is_wrong(saved):
+    whole, rng, refusals = saved.read_bytes(), np.random.default_rng(1), 0
+    for _ in range(2000):
+        saved.write_bytes(mutated(whole, rng))
+        try:
+            load_model(saved)
+        except ValueError as error:
+            assert str(saved) in str(error)
+            refusals += 1
+    assert refusals > 1000
+
+
 MEMORY = """
 import resource, sys
 import numpy as np
