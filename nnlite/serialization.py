@@ -171,7 +171,7 @@ def made_of(cls, settings):
         raise ValueError(f"{cls.__name__}: {error}") from error
 
 
-def found_by(config, name):
+def found_by(config, name, known_families=FAMILIES):
     """The class or function that a config names: a registered one, or a public one of a family.
 
     Parameters
@@ -179,6 +179,8 @@ def found_by(config, name):
     config : dict
         Its 'registered_name' and 'module' say where to look.
     name : str
+    known_families : tuple of str, optional
+        Where public ones may be.
     """
     registered, module = config.get("registered_name"), config.get("module")
     for known in (registered, name):
@@ -186,7 +188,7 @@ def found_by(config, name):
             return found
     parts = str(module).split(".")
     ours = [] if parts[0] not in ("nnlite", "keras", "builtins") else parts
-    families = [part for part in reversed(ours) if part in FAMILIES]
+    families = [part for part in reversed(ours) if part in known_families]
     if module in ("keras", "nnlite"):
         families = ["models"]
     if module == "builtins":
@@ -219,23 +221,35 @@ def _special(name, **config):
 
 def _described(target, class_name, config):
     """A dict that says where a class or function is found again."""
-    module, name = _module(target), get_registered_name(target)
+    return {**described_place(target), "class_name": class_name, "config": config}
+
+
+def described_place(target, families=FAMILIES):
+    """Where `found_by` finds a class or function, as a dict.
+
+    Parameters
+    ----------
+    target : class or function
+    families : tuple of str, optional
+        Where public ones may be.
+    """
+    module, name = _module(target, families), get_registered_name(target)
     own = module is None or ">" in name
     return {
         "module": target.__module__ if module is None else module,
-        "class_name": class_name,
-        "config": config,
+        "class_name": target.__name__,
+        "config": None,
         "registered_name": name if own else None,
     }
 
 
-def _module(target):
+def _module(target, families):
     """Where Keras makes a class or function of nnlite public: 'keras.losses'; None if it is not
     nnlite's."""
     if not _is_ours(target):
         return None
     name = target.__name__
-    for family in reversed([part for part in target.__module__.split(".") if part in FAMILIES]):
+    for family in reversed([part for part in target.__module__.split(".") if part in families]):
         if vars(importlib.import_module(f"nnlite.{family}")).get(name) is target:
             known = _MODULES.get(family, f"keras.{family}")
             return f"nnlite.{family}" if name in _ALONE else known
@@ -243,7 +257,16 @@ def _module(target):
 
 
 _MODULES = {"models": "keras", "schedules": "keras.optimizers.schedules"}
-_ALONE = {"AccuracyByShape", "FanInUniform", "OneCycle", "Pinball", "Quantile"}  # not in Keras
+_ALONE = {  # not in Keras
+    "AccuracyByShape",
+    "FanInUniform",
+    "InputScaling",
+    "MLP",
+    "OneCycle",
+    "Pinball",
+    "Quantile",
+    "Stack",
+}
 
 
 def _is_ours(target):

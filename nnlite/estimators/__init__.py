@@ -2,8 +2,9 @@
 
 from nnlite import names
 from nnlite.estimators.classifier import NNClassifier
+from nnlite.estimators.files import load
 from nnlite.estimators.regressor import NNRegressor
 
-__all__ = ["NNClassifier", "NNRegressor"]
+__all__ = ["NNClassifier", "NNRegressor", "load"]
 
 __getattr__ = names.of(__name__)

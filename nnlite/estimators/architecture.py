@@ -47,6 +47,26 @@ class Stack:
     def __repr__(self):
         return f"Stack({', '.join(map(repr, self.layers))})"
 
+    def get_config(self):
+        """The layers, as a dict.
+
+        Returns
+        -------
+        dict
+        """
+        return {"layers": list(self.layers)}
+
+    @classmethod
+    def from_config(cls, config):
+        """The Stack that a dict describes.
+
+        Parameters
+        ----------
+        config : dict
+            As `get_config` gives it.
+        """
+        return cls(*config["layers"])
+
     def __sklearn_clone__(self):
         """A copy with fresh layers."""
         return Stack(*clone(self.layers))

@@ -4,6 +4,7 @@ Constructors store, `fit` validates and builds, a trailing underscore means lear
 optimizer and callbacks are settings: `fit` builds and changes copies of them, never the originals.
 """
 
+import contextvars
 import copy
 import math
 
@@ -11,12 +12,13 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from nnlite import config, errors
 from nnlite.callbacks import History
 from nnlite.data.batches import make_batches
 from nnlite.data.sources import check_range
-from nnlite.estimators import defaults, input_validation, scaling, validation_split
+from nnlite.estimators import defaults, files, input_validation, scaling, validation_split
 from nnlite.estimators.builder import meta_of
 from nnlite.estimators.compiled_model import check_outputs, compiled_loss
 from nnlite.estimators.defaults import is_auto
@@ -30,6 +32,9 @@ from nnlite.estimators.training_data import TrainingData
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
 from nnlite.training import loop
+
+_in_pickle = contextvars.ContextVar("nnlite whether attributes are asked for", default=False)
+_FILE = "nnlite file"
 
 
 @inject_docs
@@ -259,7 +264,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         return fitted
 
     def _set_model(self, model):
-        """Set the model that predicts."""
+        """Set the model that predicts, and what follows from it alone."""
         self.model_ = model
 
     def _check_settings(self):
@@ -369,6 +374,70 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         """The model's outputs for the rows of X."""
         rows = input_validation.validate_X(self, X)
         return finite(self.model_.predict(rows), self._target.fallback)
+
+    def save(self, filepath, overwrite=True, include_optimizer=True):
+        """Write the estimator: settings, what `fit` learned, and the model. No pickle.
+
+        Parameters
+        ----------
+        filepath : str or path
+            Its ending says the format: '.safetensors', which needs no package; or '.keras', which
+            Keras opens as a plain model, and which needs h5py.
+        overwrite : bool, default True
+            Whether a file of this name may be replaced.
+        include_optimizer : bool, default True
+            Whether the state of the optimizer is written, too. Without it the file is up to three
+            times smaller, and training goes on with a fresh optimizer.
+
+        Raises
+        ------
+        FileExistsError
+            If there is such a file and it must not be replaced.
+        ImportError
+            If the format needs a package that is not installed.
+        TypeError
+            If a setting cannot be described as data, such as a lambda. The message names it.
+        ValueError
+            If no format has the ending.
+
+        See Also
+        --------
+        nnlite.load : Reads it.
+        """
+        files.save(self, filepath, overwrite, include_optimizer)
+
+    def slim(self):
+        """A fitted copy for predictions: without the state of the optimizer, which makes a pickle
+        up to three times larger. It can be trained on, with a fresh optimizer.
+
+        Returns
+        -------
+        NNClassifier or NNRegressor
+        """
+        check_is_fitted(self)
+        slim, model = copy.copy(self), self.model_
+        left_out = {id(model.optimizer): clone(model.optimizer), id(model.history): None}
+        slim._set_model(copy.deepcopy(model, left_out))
+        return slim
+
+    def __getstate__(self):
+        # Pickles and copies hold the attributes. skops asks without that, and takes data only.
+        if _in_pickle.get():
+            return super().__getstate__()
+        return {_FILE: files.as_bytes(self)}
+
+    def __setstate__(self, state):
+        if set(state) == {_FILE}:
+            files.fill_from_bytes(self, state[_FILE])
+        else:
+            super().__setstate__(state)
+
+    def __reduce_ex__(self, protocol):
+        token = _in_pickle.set(True)
+        try:
+            return super().__reduce_ex__(protocol)
+        finally:
+            _in_pickle.reset(token)
 
     def _for_examination(self, X, y):
         """What `nnlite.doctor` looks at: the model, a new one if there is none yet, X and y as the

@@ -8,26 +8,11 @@ import math
 
 import numpy as np
 
-from nnlite import ops
 from nnlite.estimators import defaults, input_validation
 from nnlite.estimators.defaults import is_auto
-from nnlite.layers import InputLayer, Normalization
+from nnlite.layers import InputLayer, InputScaling
 
 _VALUES_AT_A_TIME = 1 << 16  # values of X that are converted to float64: 512 kB stay in the cache
-_LIMIT = 8.0  # the paper's limit of 3, for quantiles, costs accuracy on the smallest tables here
-
-
-class InputScaling(Normalization):
-    """Standardises columns to y and limits them: y / sqrt(1 + (y / 8)^2).
-
-    This is nearly y up to 3 and never exceeds +-8. A few outliers, or a column that is nearly
-    constant, cannot dominate the other values. D. Holzmueller, L. Grinsztajn, I. Steinwart: "Better
-    by default: strong pre-tuned MLPs and boosted trees on tabular data", NeurIPS 2024, section 3
-    ("smooth clipping").
-    """
-
-    def call(self, inputs):
-        return ops.isru(super().call(inputs), _LIMIT)
 
 
 def scaled(layers, X, weight, normalize):

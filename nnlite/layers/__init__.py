@@ -46,7 +46,7 @@ from nnlite.layers.pooling import (
     MaxPool2D,
     MaxPooling2D,
 )
-from nnlite.layers.preprocessing import Normalization, Rescaling
+from nnlite.layers.preprocessing import InputScaling, Normalization, Rescaling
 from nnlite.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -86,6 +86,7 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "InputScaling",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",

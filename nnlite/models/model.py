@@ -178,7 +178,8 @@ class Model(Trainer, Layer):
         Parameters
         ----------
         filepath : str or path
-            Its ending says the format: '.keras', or '.h5' or '.hdf5' as in Keras 2.
+            Its ending says the format: '.keras', '.h5' or '.hdf5' as in Keras 2, or '.safetensors',
+            which needs no package.
         overwrite : bool, default True
             Whether a file of this name may be replaced.
         include_optimizer : bool, default True
@@ -231,6 +232,18 @@ class Model(Trainer, Layer):
             As `nnlite.saving.load_weights`. No weight is changed then.
         """
         saving.load_weights(self, filepath, skip_mismatch, by_name)
+
+    def _for_keras(self):
+        """A model of layers that Keras has, which shares the weights and the optimizer of this one;
+        the model itself, if Keras has all its layers."""
+        graph = self._called_graph()
+        if graph is None or not any(hasattr(layer, "_in_keras") for layer in self.layers):
+            return self
+        with config.precision(self._precision):
+            graph = graph.copied(lambda part: getattr(part, "_in_keras", part))
+            made = Model(graph.inputs, graph.outputs, name=self.name)
+        made.optimizer = self.optimizer
+        return made
 
     def get_build_config(self):
         """The shapes that a model was built for, if its config does not say them.

@@ -165,7 +165,7 @@ class Sequential(Model):
             Classes and functions of one's own by name.
         """
         with custom_object_scope(custom_objects):
-            settings = clone(made_from(config))
+            settings = made_from(clone(config))
             shape = settings.pop("build_input_shape", None)
             settings.pop("dtype", None)  # each layer says its own
             model = cls(**settings)

@@ -7,7 +7,7 @@ from nnlite import config
 from nnlite.initializers.initializer import left_unset
 from nnlite.serialization import made_from, serialize_keras_object
 
-_MOST_BYTES = 1 << 26
+MOST_BYTES = 1 << 26
 _MOST_PARTS = 500_000  # dicts and lists in the text of a config; a layer of Keras has about 20
 
 
@@ -58,20 +58,27 @@ def parsed(text, where):
     Raises
     ------
     ValueError
-        If it holds none, or more than any model needs.
+        If it holds none, one with a key twice, or more than any model needs.
     """
     text = text.encode() if isinstance(text, str) else text
-    if len(text) > _MOST_BYTES or text.count(b"{") + text.count(b"[") > _MOST_PARTS:
+    if len(text) > MOST_BYTES or text.count(b"{") + text.count(b"[") > _MOST_PARTS:
         raise ValueError(
-            f"{where}: expected a config of at most {_MOST_BYTES >> 20} MB and {_MOST_PARTS} dicts "
+            f"{where}: expected a config of at most {MOST_BYTES >> 20} MB and {_MOST_PARTS} dicts "
             f"and lists, got {len(text)} bytes"
         )
     try:
-        found = json.loads(text)
+        found = json.loads(text, object_pairs_hook=_of_pairs)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: expected JSON, got {error}") from None
     if not isinstance(found, dict):
         raise ValueError(f"{where}: expected a dict, got {found!r:.100}")
+    return found
+
+
+def _of_pairs(pairs):
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a dict that has a key twice")
     return found
 
 

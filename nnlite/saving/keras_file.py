@@ -13,40 +13,72 @@ import zipfile
 import zlib
 
 from nnlite.saving import hdf5
-from nnlite.saving.description import description_of, model_of, parsed
+from nnlite.saving.description import MOST_BYTES, description_of, model_of, parsed
 from nnlite.saving.state import build_optimizer, load_state, save_state
 
 _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
+_ESTIMATOR = "nnlite.json"
 _FORMAT = "3.15.1"  # the version of Keras whose format this is
 _IN_MEMORY = 1 << 26  # bytes of state that need no temporary file
 _BROKEN = zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error
 _MOST_COMPRESSED = 100  # times; what is packed closer is no model
 
 
-def write(path, model, include_optimizer=True):
+def write(path, model, include_optimizer=True, estimator=None):
     """Write a model.
 
     Parameters
     ----------
     path : str or path
         A temporary name.
-    model : Model
+    model : Model or None
+        None for an estimator that is not fitted.
     include_optimizer : bool, default True
         Whether the state of the optimizer is part of it.
+    estimator : str, optional
+        What to keep beside it of the estimator whose model it is.
     """
     h5py = hdf5.require_h5py()
-    config = json.dumps(description_of(model))
+    config = None if model is None else json.dumps(_config_of(model))
     with (
         zipfile.ZipFile(path, "w") as archive,
         tempfile.SpooledTemporaryFile(_IN_MEMORY) as state,
     ):
         archive.writestr(_member(_METADATA), json.dumps({"keras_version": _FORMAT}))
+        if estimator is not None:
+            archive.writestr(_member(_ESTIMATOR), estimator)
+        if model is None:
+            return
         archive.writestr(_member(_CONFIG), config)
         with h5py.File(state, "w") as file:
-            save_state(file, model, include_optimizer)
+            save_state(file, model._for_keras(), include_optimizer)
         state.seek(0)
         with archive.open(_member(_WEIGHTS), "w", force_zip64=True) as member:
             shutil.copyfileobj(state, member, 1 << 20)
+
+
+def _config_of(model):
+    """The description of a model; of one with layers that Keras lacks, that of the model which
+    Keras can make, and beside it the true one."""
+    true, for_keras = description_of(model), model._for_keras()
+    if for_keras is model:
+        return true
+    made = {**description_of(for_keras), "nnlite": {**true["nnlite"], "model": true}}
+    return made | {key: true[key] for key in ("compile_config",) if key in true}
+
+
+def read_estimator(path):
+    """What a file keeps of the estimator whose model it holds; None if it keeps nothing.
+
+    Parameters
+    ----------
+    path : str or path
+    """
+    with _opened(path) as archive:
+        members = {info.filename: info for info in archive.infolist()}
+        if _ESTIMATOR not in members:
+            return None
+        return _text(archive, members[_ESTIMATOR])
 
 
 def read(path, compile):
@@ -61,15 +93,18 @@ def read(path, compile):
     hdf5.require_h5py()
     with _opened(path) as archive:
         members = _members(archive)
-        config = parsed(archive.read(members[_CONFIG]), _CONFIG)
-        model = model_of(config, compile, members[_WEIGHTS].file_size)
+        config = parsed(_text(archive, members[_CONFIG]), _CONFIG)
+        own = config.get("nnlite")
+        true = own.get("model") if isinstance(own, dict) else None
+        room = members[_WEIGHTS].file_size
+        model = model_of(true if isinstance(true, dict) else config, compile, room)
         with _state(archive, members[_WEIGHTS]) as state:
             build_optimizer(state, model)
-            load_state(state, model)
+            load_state(state, model._for_keras())
         return model
 
 
-def read_weights(path, model, skip_mismatch=False):
+def read_weights(path, model, skip_mismatch=False, by_name=False):
     """Read the state of a model from a file that holds one made of the same layers.
 
     Parameters
@@ -79,13 +114,17 @@ def read_weights(path, model, skip_mismatch=False):
         Built.
     skip_mismatch : bool, default False
         Whether layers that do not fit are left as they are.
+    by_name : bool, default False
+        Not of this format, which knows layers by their places.
     """
+    if by_name:
+        raise ValueError("by_name: expected a file '.h5' or '.hdf5', in which layers have names")
     hdf5.require_h5py()
     with (
         _opened(path) as archive,
         _state(archive, _members(archive)[_WEIGHTS]) as state,
     ):
-        load_state(state, model, skip_mismatch)
+        load_state(state, model._for_keras(), skip_mismatch)
 
 
 @contextlib.contextmanager
@@ -101,13 +140,24 @@ def _members(archive):
     for name in (_CONFIG, _WEIGHTS):
         if name not in members:
             raise ValueError(f"expected a member {name!r}, got {', '.join(members)}")
-    for info in (members[_CONFIG], members[_WEIGHTS]):
-        if info.file_size > _MOST_COMPRESSED * max(info.compress_size, 1000):
-            raise ValueError(
-                f"{info.filename}: expected at most {_MOST_COMPRESSED} times the bytes "
-                f"that it takes, {info.compress_size}, got {info.file_size}"
-            )
+        _checked(members[name])
     return members
+
+
+def _text(archive, info):
+    """The text of a member, which ends where it is longer than any that is taken."""
+    with archive.open(_checked(info)) as member:
+        return member.read(MOST_BYTES + 1)
+
+
+def _checked(info):
+    """What the archive says of a member, which is no more than it can hold."""
+    if info.file_size > _MOST_COMPRESSED * max(info.compress_size, 1000):
+        raise ValueError(
+            f"{info.filename}: expected at most {_MOST_COMPRESSED} times the bytes that it takes, "
+            f"{info.compress_size}, got {info.file_size}"
+        )
+    return info
 
 
 @contextlib.contextmanager

@@ -3,11 +3,16 @@
 from nnlite.atomic_write import replacing
 from nnlite.errors import prefixed
 from nnlite.registry import custom_object_scope
-from nnlite.saving import keras_file, legacy_h5
+from nnlite.saving import keras_file, legacy_h5, safetensors
 from nnlite.saving.paths import format_of, refuse_older
 from nnlite.saving.weights_files import WEIGHTS_ENDINGS
 
-MODEL_ENDINGS = {".keras": keras_file, ".h5": legacy_h5, ".hdf5": legacy_h5}
+MODEL_ENDINGS = {
+    ".keras": keras_file,
+    ".h5": legacy_h5,
+    ".hdf5": legacy_h5,
+    ".safetensors": safetensors,
+}
 OF_WEIGHTS_ALONE = tuple(ending for ending in WEIGHTS_ENDINGS if ending not in MODEL_ENDINGS)
 
 
@@ -19,7 +24,8 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
     model : Model
         Built.
     filepath : str or path
-        Its ending says the format: '.keras', or '.h5' or '.hdf5' as in Keras 2.
+        Its ending says the format: '.keras', '.h5' or '.hdf5' as in Keras 2, or '.safetensors',
+        which needs no package.
     overwrite : bool, default True
         Whether a file of this name may be replaced.
     include_optimizer : bool, default True

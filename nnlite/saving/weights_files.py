@@ -2,7 +2,7 @@
 
 from nnlite.atomic_write import replacing
 from nnlite.errors import prefixed
-from nnlite.saving import keras_file, legacy_h5, weights_h5
+from nnlite.saving import keras_file, legacy_h5, safetensors, weights_h5
 from nnlite.saving.description import check_built
 from nnlite.saving.paths import format_of, refuse_older
 
@@ -11,6 +11,7 @@ WEIGHTS_ENDINGS = {
     ".weights.h5": (weights_h5.write, weights_h5.read),
     ".h5": (legacy_h5.write_weights, weights_h5.read),
     ".hdf5": (legacy_h5.write_weights, weights_h5.read),
+    ".safetensors": (safetensors.write_weights, safetensors.read_weights),
 }
 
 
@@ -23,7 +24,7 @@ def save_weights(model, filepath, overwrite=True):
         Built.
     filepath : str or path
         Its ending says the format: '.weights.h5', as Keras 3 writes it, with the state of the
-        optimizer if that is built; or '.h5' or '.hdf5', as Keras 2 did.
+        optimizer if that is built; '.h5' or '.hdf5', as Keras 2 did; or '.safetensors'.
     overwrite : bool, default True
         Whether a file of this name may be replaced.
 
@@ -65,7 +66,8 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
     model : Model
         Built.
     filepath : str or path
-        Of weights alone ('.weights.h5', '.h5', '.hdf5') or of a whole model ('.keras', '.h5').
+        Of weights alone ('.weights.h5', '.h5', '.hdf5', '.safetensors') or of a whole model
+        ('.keras', '.h5', '.safetensors').
     skip_mismatch : bool, default False
         Whether layers that do not fit are left as they are, with a warning.
     by_name : bool, default False
@@ -82,15 +84,11 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
         If the model is not built, if the file is not whole, or if a weight is missing or has
         another shape. No weight is changed then.
     """
-    path, (_, read) = format_of(filepath, {**WEIGHTS_ENDINGS, ".keras": (None, _read_keras)})
+    path, (_, read) = format_of(
+        filepath, {**WEIGHTS_ENDINGS, ".keras": (None, keras_file.read_weights)}
+    )
     check_built(model, "load into")
     if not path.exists():
         raise FileNotFoundError(f"filepath: expected a file, got {filepath}, which is not there")
     with prefixed(f"{filepath}: "):
         read(path, model, bool(skip_mismatch), bool(by_name))
-
-
-def _read_keras(path, model, skip_mismatch, by_name):
-    if by_name:
-        raise ValueError("by_name: expected a file '.h5' or '.hdf5', in which layers have names")
-    keras_file.read_weights(path, model, skip_mismatch)

@@ -115,6 +115,9 @@ SHAPES = {
         (lambda: layers.Normalization(), (2, 3), (2, 5), r"shape \(None, 3\), got shape \(2, 5\)"),
         (lambda: layers.Normalization(1), (2, 3), (2, 4, 3), r"\(None, 3\), got shape \(2, 4, 3\)"),
     ],
+    "InputScaling": [
+        (lambda: layers.InputScaling(), None, (3,), r"other axes than the batch, got -1"),
+    ],
     "Rescaling": [
         (
             lambda: layers.Rescaling([1.0, 2.0]),

@@ -186,6 +186,11 @@ CASES = {
         (4, 5, 3),
         lambda x, w: x * np.sqrt(w[1]) + w[0],
     ),
+    "InputScaling": (
+        lambda: layers.InputScaling(mean=[1.0, 2.0, 3.0], variance=4.0),
+        (4, 5, 3),
+        lambda x, w: ((x - [1, 2, 3]) / 2) / np.sqrt(1 + ((x - [1, 2, 3]) / 16) ** 2),
+    ),
     "Cropping2D": (
         lambda: layers.Cropping2D(((1, 0), (2, 3))),
         IMAGES,
