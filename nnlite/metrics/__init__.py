@@ -109,8 +109,10 @@ __all__ = [
     "categorical_accuracy",
     "concordance_correlation",
     "cosine_similarity",
+    "deserialize",
     "get",
     "pearson_correlation",
+    "serialize",
     "sparse_categorical_accuracy",
     "sparse_top_k_categorical_accuracy",
     "top_k_categorical_accuracy",
@@ -170,6 +172,9 @@ def get(identifier):
     """
     found = identifiers.find("metric", identifier, _NAMES, callable)
     return found if found is None or isinstance(found, Metric) else MeanMetricWrapper(found)
+
+
+serialize, deserialize = identifiers.as_dicts(__name__, "metric", get, "AUC(curve='PR')")
 
 
 def as_metric(identifier):

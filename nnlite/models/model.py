@@ -415,5 +415,4 @@ def name_apart(layers):
             continue
         name = configurable.unique_name(configurable.snake_case(type(layer).__name__), used)
         used.add(name)
-        if layer.name != name:
-            layer._name = name
+        layer._name = name

@@ -1,5 +1,6 @@
 """Objects as dicts and by name: registered classes and functions, scopes, configs."""
 
+import doctest
 import importlib
 import json
 import threading
@@ -11,6 +12,7 @@ from nnlite import (
     activations,
     constraints,
     initializers,
+    layers,
     losses,
     metrics,
     ops,
@@ -165,3 +167,53 @@ def test_config_of_a_class_is_found_wherever_names_are(get, name, config, expect
     for wrong in ({}, {"class_name": 3, "config": {}}, {"class_name": name, "config": 3}):
         with pytest.raises(ValueError, match="expected a dict with a 'class_name' and the 'con"):
             get(wrong)
+
+
+FAMILIES = {
+    "activations": activations.relu,
+    "constraints": constraints.MaxNorm(3.0),
+    "initializers": initializers.HeNormal(seed=3),
+    "layers": layers.Dense(3, "relu", name="d"),
+    "losses": losses.Huber(0.5),
+    "metrics": metrics.AUC(curve="PR"),
+    "optimizers": optimizers.Adam(optimizers.schedules.CosineDecay(0.1, 100)),
+    "optimizers.schedules": optimizers.schedules.CosineDecay(0.1, 100),
+    "regularizers": regularizers.L2(0.5),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_each_family_serializes_and_deserializes_what_it_holds(name):
+    family, thing = importlib.import_module(f"nnlite.{name}"), FAMILIES[name]
+    config = json.loads(json.dumps(family.serialize(thing)))
+    again = family.deserialize(config)
+    assert type(again) is type(thing) and family.serialize(again) == config
+    for function in (family.serialize, family.deserialize):
+        assert function.__module__ == f"nnlite.{name}"
+        example = doctest.DocTestParser().get_doctest(function.__doc__, {}, name, None, 0)
+        assert example.examples and not doctest.DocTestRunner().run(example).failed
+    with pytest.raises(ValueError, match="'Dance'"):
+        family.deserialize({"class_name": "Dance", "config": {}})
+
+
+def test_families_answer_as_those_of_keras():
+    assert activations.serialize(activations.silu) == "silu"
+    assert activations.deserialize("silu") is activations.silu
+    assert losses.serialize(loss=losses.MeanSquaredError())["class_name"] == "MeanSquaredError"
+    assert losses.serialize(losses.mean_squared_error)["config"] == "mean_squared_error"
+    described = losses.serialize(losses.mean_squared_error)
+    assert losses.deserialize(described) is losses.mean_squared_error
+    assert layers.deserialize({"class_name": "Dense", "config": {"units": 3}}).units == 3
+    given = {"Largest": Largest}
+    config = regularizers.serialize(Largest(2.0))
+    assert regularizers.deserialize(config, custom_objects=given) == Largest(2.0)
+    assert activations.serialize(cube)["config"] == "cube"
+    assert activations.deserialize(activations.serialize(cube), {"cube": cube}) is cube
+    layer = activations.deserialize(activations.serialize(layers.ReLU(2.0)))
+    assert layer.max_value == 2.0
+    for wrong in (None, "Dense", regularizers.serialize(regularizers.L2(0.5))):
+        with pytest.raises(ValueError, match="config: expected that of a Layer, got"):
+            layers.deserialize(wrong)
+    for wrong in (None, "relu"):
+        with pytest.raises(ValueError, match="activation: expected a function, got"):
+            activations.serialize(wrong)
