@@ -78,7 +78,7 @@ def serialize_keras_object(obj):
                 "serialize_keras_object: expected a function with a name, by which custom_objects "
                 f"gives it back, got {obj!r}"
             )
-        return _described(obj, "function", obj.__name__)
+        return _described_function(obj)
     if isinstance(obj, type) or not hasattr(obj, "get_config"):
         raise TypeError(
             f"serialize_keras_object: expected an object with get_config(), got {obj!r}"
@@ -216,6 +216,21 @@ def _described(target, class_name, config):
         "config": config,
         "registered_name": name if own else None,
     }
+
+
+def _described_function(function):
+    """A dict that says where a function is found again: by its name alone, as in Keras, unless
+    another one is found first."""
+    made = {
+        "module": "builtins",
+        "class_name": "function",
+        "config": get_registered_name(function),
+        "registered_name": "function",
+    }
+    family = _module(function)
+    if family is not None and found_by(made, made["config"]) is not function:
+        made |= {"module": family, "registered_name": None}
+    return made
 
 
 def _module(target):

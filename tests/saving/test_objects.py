@@ -207,6 +207,11 @@ def test_families_answer_as_those_of_keras():
     given = {"Largest": Largest}
     config = regularizers.serialize(Largest(2.0))
     assert regularizers.deserialize(config, custom_objects=given) == Largest(2.0)
+    for function in (losses.mean_squared_error, metrics.cosine_similarity, cube):
+        described = saving.serialize_keras_object(function)
+        assert saving.deserialize_keras_object(described, {"cube": cube}) is function
+        if function is not metrics.cosine_similarity:  # of two with this name the losses' is found
+            assert (described["module"], described["registered_name"]) == ("builtins", "function")
     assert activations.serialize(cube)["config"] == "cube"
     assert activations.deserialize(activations.serialize(cube), {"cube": cube}) is cube
     layer = activations.deserialize(activations.serialize(layers.ReLU(2.0)))
