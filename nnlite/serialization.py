@@ -11,6 +11,7 @@ import numpy as np
 from nnlite.errors import prefixed
 from nnlite.registry import (
     custom_object_scope,
+    get_custom_objects,
     get_registered_name,
     get_registered_object,
 )
@@ -159,6 +160,8 @@ def made_of(cls, settings):
     """
     if not isinstance(settings, dict):
         raise ValueError(f"{cls.__name__}: config: expected a dict of settings, got {settings!r}")
+    if not hasattr(cls, "from_config"):
+        raise ValueError(f"{cls.__name__}: expected a class with from_config, got {cls!r}")
     if not _is_ours(getattr(cls.from_config, "__func__", cls.from_config)):
         return cls.from_config(dict(settings))
     if _is_ours(cls):
@@ -195,7 +198,13 @@ def found_by(config, name):
         public = importlib.import_module(f"nnlite.{family}")
         found = vars(public).get(_OTHER_NAMES.get(name, name)) if isinstance(name, str) else None
         if name in _OTHER_NAMES or name in getattr(public, "__all__", ()):
+            if registered and registered not in (name, config.get("class_name")):
+                break  # a class of one's own that is not registered here, perhaps of another kind
             return found
+    if config.get("class_name") == "function":  # of Keras before 3.7, which left the package out
+        same = [found for key, found in get_custom_objects().items() if key.endswith(f">{name}")]
+        if len(same) == 1:
+            return same[0]
     raise ValueError(
         f"{name!r}: expected a class or function of nnlite, or one that "
         f"register_keras_serializable or custom_objects makes known, got one of {module!r}"

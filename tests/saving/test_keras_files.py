@@ -14,6 +14,7 @@ import pytest
 import nnlite
 from nnlite import layers
 from nnlite.models import load_model
+from nnlite.saving import register_keras_serializable
 from nnlite.tree import flatten
 
 h5py = pytest.importorskip("h5py")
@@ -295,3 +296,31 @@ def test_loaded_without_compiling_has_no_optimizer(saved):
     assert model.optimizer is None
     with pytest.raises(RuntimeError, match="compile"):
         model.fit(np.ones((2, 3)), np.ones((2, 1)))
+
+
+@register_keras_serializable("tests")
+class WithIdleWeights(layers.Layer):
+    """A layer with a trainable weight that nothing depends on, before and after one in use."""
+
+    def build(self, input_shape):
+        self.idle = [self.add_weight((), "ones")]
+        self.kernel = self.add_weight((input_shape[-1], 1))
+        self.named = {"idle": self.add_weight((2,), "ones")}
+
+    def call(self, x):
+        return x @ self.kernel
+
+
+@pytest.mark.filterwarnings("ignore:Adam. no gradient")
+def test_optimizer_goes_on_where_some_weights_have_no_gradient(tmp_path):
+    model = nnlite.Sequential([layers.Input((3,)), WithIdleWeights()])
+    model.compile("adam", "mse")
+    x = np.random.default_rng(0).random((6, 3)).astype("float32")
+    model.fit(x, x[:, :1], verbose=0)
+    model.save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras")
+    assert len(again.optimizer.variables) == 2 + 2 * 3  # as many as Keras has
+    for m in (model, again):
+        m.fit(x, x[:, :1], verbose=0)
+    assert_equal(again.get_weights(), model.get_weights())
+    assert again.optimizer.iterations.numpy() == 2

@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 
+import nnlite
 from nnlite import (
     activations,
     constraints,
@@ -222,3 +223,38 @@ def test_families_answer_as_those_of_keras():
     for wrong in (None, "relu"):
         with pytest.raises(ValueError, match="activation: expected a function, got"):
             activations.serialize(wrong)
+
+
+def test_function_is_found_by_the_bare_name_that_older_files_of_keras_have():
+    saving.register_keras_serializable("mine")(cube)
+    older = {"module": "builtins", "class_name": "function", "config": "cube"}
+    assert saving.deserialize_keras_object({**older, "registered_name": "function"}) is cube
+    saving.register_keras_serializable("other", "cube")(lambda x: x)
+    with pytest.raises(ValueError, match="'cube': expected a class or function"):
+        saving.deserialize_keras_object(older)  # which of the two, nobody knows
+
+
+def test_class_of_ones_own_is_not_replaced_by_that_of_nnlite_with_its_name():
+    config = saving.serialize_keras_object(losses.Huber(2.0))
+    with pytest.raises(ValueError, match="'Huber': expected a class or function of nnlite, or one"):
+        saving.deserialize_keras_object({**config, "registered_name": "mine>Huber"})
+    again = saving.deserialize_keras_object({**config, "registered_name": "Huber"})
+    assert again == losses.Huber(2.0)
+
+
+def test_configs_without_what_they_need_are_refused():
+    with pytest.raises(ValueError, match="Sequential: expected a config with 'layers'"):
+        nnlite.Sequential.from_config({"name": "s"})
+
+    class Bare:
+        def get_config(self):
+            return {}
+
+    config = saving.serialize_keras_object(Bare())
+    with pytest.raises(ValueError, match="Bare: expected a class with from_config"):
+        saving.deserialize_keras_object(config, {"Bare": Bare})
+
+
+def test_losses_are_functions_among_the_metrics_too():
+    for name in ("mean_squared_error", "kl_divergence", "hinge", "binary_focal_crossentropy"):
+        assert getattr(metrics, name) is getattr(losses, name)
