@@ -164,7 +164,7 @@ def made_of(cls, settings):
         raise ValueError(f"{cls.__name__}: expected a class with from_config, got {cls!r}")
     if not _is_ours(getattr(cls.from_config, "__func__", cls.from_config)):
         return cls.from_config(dict(settings))
-    if _is_ours(cls):
+    if hasattr(cls, "_signature"):  # a class of nnlite, or made of one
         settings = _known_settings(cls, settings)
     if not getattr(cls, "_reads_its_config", False):
         settings = made_from(settings)

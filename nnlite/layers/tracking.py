@@ -153,6 +153,42 @@ class Tracked(Configurable):
                         own[id(v)] = v
         return list(own.values())
 
+    def _weights_of_files(self):
+        """This layer's own Variables in the order in which Keras numbers them in a file."""
+        return sorted(self._own_weights(), key=lambda v: not v.trainable)
+
+    def save_own_variables(self, store):
+        """Put the layer's own weights, without those of layers inside, where a file gets them from.
+        A subclass may define it, and then `load_own_variables`, too, to save other arrays.
+
+        Parameters
+        ----------
+        store : dict of str to array
+            Filled with '0', '1', ..., the trainable ones first.
+        """
+        for i, v in enumerate(self._weights_of_files()):
+            store[str(i)] = v.numpy()
+
+    def load_own_variables(self, store):
+        """Take the layer's own weights as `save_own_variables` put them.
+
+        Parameters
+        ----------
+        store : dict of str to array
+
+        Raises
+        ------
+        ValueError
+            If there are more or fewer, or one of another shape.
+        """
+        own = self._weights_of_files()
+        if {*store} != {str(i) for i in range(len(own))}:
+            raise ValueError(
+                f"layer {self.name!r}: expected {len(own)} arrays, got {', '.join(store) or 'none'}"
+            )
+        for i, v in enumerate(own):
+            v.assign(store[str(i)])
+
     def _all_weights(self):
         """(Variable, whether training changes it) of each weight: this layer's own, then those of
         the inner layers."""

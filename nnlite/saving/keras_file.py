@@ -14,7 +14,8 @@ import zlib
 
 from nnlite.saving import hdf5
 from nnlite.saving.description import description_of, model_of, parsed
-from nnlite.saving.state import load_state, save_state
+from nnlite.saving.own_state import load_assets, write_assets
+from nnlite.saving.state import load_state, own_savers, save_state
 
 _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
 _FORMAT = "3.15.1"  # the version of Keras whose format this is
@@ -47,6 +48,7 @@ def write(path, model, include_optimizer=True):
         state.seek(0)
         with archive.open(_member(_WEIGHTS), "w", force_zip64=True) as member:
             shutil.copyfileobj(state, member, 1 << 20)
+        write_assets(archive, own_savers(model))
 
 
 def read(path, compile):
@@ -77,6 +79,7 @@ def read(path, compile):
             hdf5.reading(f"{path}: {_WEIGHTS}", file) as state,
         ):
             load_state(state, model)
+        load_assets(archive, own_savers(model))
         return model
 
 

@@ -10,6 +10,7 @@ from nnlite.configurable import snake_case
 from nnlite.engine.tensor import Variable
 from nnlite.layers.tracking import Tracked
 from nnlite.saving import hdf5
+from nnlite.saving.own_state import load_own_arrays, own_arrays
 
 OWN = "nnlite"  # where the state stands that Keras does not have
 _KERAS_NAMES = {"Model": "functional"}
@@ -32,7 +33,7 @@ def state_of(model, optimizer=True):
         Of each path of a layer or optimizer, its name; also of those without Variables.
     """
     variables, names = {}, {}
-    _add(model, "", variables, names, set())
+    _add(model, "", variables, names, {})
     if optimizer and model.optimizer is not None and model.optimizer.built:
         names["optimizer"] = model.optimizer.name
         for i, variable in enumerate(model.optimizer.variables):
@@ -40,14 +41,36 @@ def state_of(model, optimizer=True):
     return variables, names
 
 
+def own_savers(model):
+    """The layers that write and read their own state, by path.
+
+    Parameters
+    ----------
+    model : Model
+        Built.
+    """
+    seen = {}
+    _add(model, "", {}, {}, seen)
+    return {path: part for path, part in seen.values() if _saves(part) or _has_assets(part)}
+
+
+def _saves(part):
+    """Whether a layer itself says which arrays a file gets."""
+    return type(part).save_own_variables is not Tracked.save_own_variables
+
+
+def _has_assets(part):
+    return hasattr(part, "save_assets") or hasattr(part, "load_assets")
+
+
 def _add(part, path, variables, names, seen):
     """Add the Variables of a layer, and those of the layers in it."""
     if id(part) in seen:
         return
-    seen.add(id(part))
+    seen[id(part)] = path, part
     names[path] = part.name
-    own = part._own_weights()
-    for i, variable in enumerate(sorted(own, key=lambda v: not v.trainable)):
+    own = part._weights_of_files()
+    for i, variable in enumerate(() if _saves(part) else own):
         variables[_joined(path, "vars", str(i))] = variable
     held = sorted(part._held(), key=lambda item: (item[0][0] == "_", item[0]))
     weights = {id(v) for v in own}
@@ -97,7 +120,12 @@ def save_state(file, model, optimizer=True):
         Whether that of its optimizer, too.
     """
     variables, names = state_of(model, optimizer)
-    hdf5.write_arrays(file, {path: _for_keras(path, v) for path, v in variables.items()}, names)
+    arrays = {path: _for_keras(path, v) for path, v in variables.items()}
+    for path, part in own_savers(model).items():
+        if _saves(part):
+            own = own_arrays(part)
+            arrays |= {_joined(path, "vars", name): values for name, values in own.items()}
+    hdf5.write_arrays(file, arrays, names)
 
 
 def _for_keras(path, variable):
@@ -140,3 +168,6 @@ def load_state(file, model):
             hdf5.read_into(dataset, variable, path)
         elif not path.startswith(f"{OWN}/"):
             raise ValueError(f"{path}: expected the values of {variable.name!r}, got none")
+    for path, part in own_savers(model).items():
+        if _saves(part):
+            load_own_arrays(file, path, part)

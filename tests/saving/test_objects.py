@@ -258,3 +258,16 @@ def test_configs_without_what_they_need_are_refused():
 def test_losses_are_functions_among_the_metrics_too():
     for name in ("mean_squared_error", "kl_divergence", "hinge", "binary_focal_crossentropy"):
         assert getattr(metrics, name) is getattr(losses, name)
+
+
+def test_class_made_of_one_of_nnlite_takes_what_keras_says_of_that_too():
+    class Mine(layers.Dense):
+        pass
+
+    config = {"units": 2, "quantization_config": None, "dtype": {"class_name": "DTypePolicy"}}
+    config["dtype"] |= {"module": "keras", "config": {"name": "float32"}}
+    described = {"class_name": "Mine", "config": config, "registered_name": "tests>Mine"}
+    assert saving.deserialize_keras_object(described, {"Mine": Mine}).units == 2
+    config["quantization_config"] = {"mode": "int8"}
+    with pytest.raises(ValueError, match="Mine: unknown argument 'quantization_config'"):
+        saving.deserialize_keras_object(described, {"Mine": Mine})
