@@ -89,7 +89,8 @@ def serialize_keras_object(obj):
     with prefixed(f"{name}: "):
         made = _described(type(obj), name, serialize_keras_object(config))
     for part in ("build_config", "compile_config"):
-        if (found := getattr(obj, f"get_{part}", lambda: None)()) is not None:
+        get = getattr(obj, f"get_{part}", None)
+        if get is not None and not _is_plain(get) and (found := get()) is not None:
             made[part] = serialize_keras_object(found)
     return made
 
@@ -144,7 +145,7 @@ def made_from(config):
     made = made_of(found_by(config, name), {} if inner is None else inner)
     for part in ("build", "compile"):
         settings, take = config.get(f"{part}_config"), getattr(made, f"{part}_from_config", None)
-        if settings and take is not None:
+        if settings and take is not None and not _is_plain(take):
             take(settings)
     return made
 
@@ -261,6 +262,11 @@ _ALONE = {"AccuracyByShape", "FanInUniform", "OneCycle", "Pinball", "Quantile"} 
 
 def _is_ours(target):
     return str(getattr(target, "__module__", "")).startswith("nnlite.")
+
+
+def _is_plain(method):
+    """Whether a layer builds as any: the calls in a model say then for which shapes."""
+    return method.__module__ == "nnlite.layers.tracking" and not method.__self__._is_model
 
 
 def _refuse_code(inner):

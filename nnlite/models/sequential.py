@@ -172,7 +172,7 @@ class Sequential(Model):
         if "layers" in cls._signature() and "layers" not in config:
             raise ValueError(f"Sequential: expected a config with 'layers', got {config!r:.100}")
         with custom_object_scope(custom_objects):
-            settings = clone(made_from(config))
+            settings = made_from(clone(config))
             shape = settings.pop("build_input_shape", None)
             settings.pop("dtype", None)  # each layer says its own
             model = cls(**settings)

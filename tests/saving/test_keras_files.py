@@ -386,3 +386,36 @@ def test_files_of_layers_stay_in_their_folder_and_are_as_large_as_they_seem(tmp_
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{start}/zeros", bytes(1 << 20))
     refused(path, r"zeros: expected at most 100 times the bytes")
+
+
+@register_keras_serializable("tests")
+class BuiltApart(layers.Layer):
+    """A layer whose weights are made by what only its own build config says."""
+
+    def fill(self, n):
+        self.n, self.kernel = n, self.add_weight((n,), "uniform", name="kernel")
+
+    def get_build_config(self):
+        return {**super().get_build_config(), "n": self.n}
+
+    def build_from_config(self, config):
+        self.fill(config["n"])
+        super().build_from_config(config)
+
+    def call(self, x):
+        return x * self.kernel[0]
+
+
+def test_build_config_of_ones_own_layer_is_written_and_read(tmp_path):
+    layer = BuiltApart()
+    layer.fill(4)
+    model = nnlite.Sequential([layers.Input((3,)), layer, layers.Dense(2)])
+    assert layer.get_build_config() == {"input_shape": (None, 3), "n": 4}
+    assert model.layers[1].get_build_config() == {"input_shape": (None, 3)}
+    model.save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras")
+    assert_equal(again.get_weights(), model.get_weights())
+    other = layers.Dense(2)
+    assert other.get_build_config() is None
+    other.build_from_config({"input_shape": [None, 5]})
+    assert other.kernel.shape == (5, 2)
