@@ -55,8 +55,11 @@ def own_savers(model):
 
 
 def _saves(part):
-    """Whether a layer itself says which arrays a file gets."""
-    return type(part).save_own_variables is not Tracked.save_own_variables
+    """Whether a layer itself says which arrays a file gets, or takes them itself."""
+    return any(
+        getattr(type(part), name) is not getattr(Tracked, name)
+        for name in ("save_own_variables", "load_own_variables")
+    )
 
 
 def _has_assets(part):

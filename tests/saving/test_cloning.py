@@ -132,3 +132,11 @@ def test_config_of_a_layer_says_its_name_in_the_model_and_whether_it_is_trained_
     assert config["name"] == "dense_1" and config["trainable"] is False
     assert not layers.Dense.from_config(config).trainable
     assert layers.Dense(2).get_config()["name"] is None
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_model_of_a_config_gives_a_tuple_where_the_other_did(kind):
+    start = layers.Input((3,))
+    model = nnlite.Model(start, kind([layers.Dense(2)(start), layers.Dense(1)(start)]))
+    again = nnlite.Model.from_config(model.get_config())
+    assert type(again(X)) is type(model(X)) is kind

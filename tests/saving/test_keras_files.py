@@ -369,6 +369,25 @@ def test_layer_of_ones_own_saves_arrays_and_files_as_in_keras(tmp_path):
     assert_equal(again.layers[1].counts, np.arange(3.0))
 
 
+@register_keras_serializable("tests")
+class TakesTwice(layers.Dense):
+    """A layer that reads in its own way what was written as of any layer."""
+
+    def load_own_variables(self, store):
+        super().load_own_variables({name: 2 * values for name, values in store.items()})
+
+
+def test_layer_that_only_reads_in_its_own_way_is_asked(tmp_path):
+    model = nnlite.Sequential([layers.Input((3,)), TakesTwice(2)])
+    model.save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras")
+    assert_equal(again.get_weights(), [2 * w for w in model.get_weights()])
+    store = {}
+    model.layers[0].save_own_variables(store)
+    with pytest.raises(ValueError, match="layer 'takes_twice': expected 2 arrays, got 0, 1, 2"):
+        model.layers[0].load_own_variables({**store, "2": np.zeros(1)})
+
+
 def test_files_of_layers_stay_in_their_folder_and_are_as_large_as_they_seem(tmp_path):
     saving_itself().save(tmp_path / "m.keras")
     start = "assets/layers/saves_itself"
