@@ -26,9 +26,11 @@ from nnlite.ops import (
     tanh,
 )
 from nnlite.ops.activation import along_axes
+from nnlite.serialization import serialize_keras_object
 
 __all__ = [
     "celu",
+    "deserialize",
     "elu",
     "exponential",
     "gelu",
@@ -47,6 +49,7 @@ __all__ = [
     "relu",
     "relu6",
     "selu",
+    "serialize",
     "sigmoid",
     "silu",
     "soft_shrink",
@@ -420,3 +423,14 @@ def get(identifier):
     if identifier is None:
         return linear
     return identifiers.find("activation", identifier, _BY_NAME, callable)
+
+
+def _serialized(activation):
+    """The name of a function of nnlite; the config of any other."""
+    if isinstance(activation, (str, type(None))):
+        raise ValueError(f"activation: expected a function, got {activation!r}")
+    ours = _BY_NAME.get(getattr(activation, "__name__", None)) is activation
+    return activation.__name__ if ours else serialize_keras_object(activation)
+
+
+serialize, deserialize = identifiers.as_dicts(__name__, "activation", get, "relu", _serialized)

@@ -1,12 +1,11 @@
 """Constraints: what a weight must be. An optimizer changes the weight accordingly after each of its
 steps."""
 
-from nnlite import config, identifiers, names, ops, serialization
+from nnlite import config, identifiers, names, ops
 from nnlite.checks import axes, check_number
 from nnlite.configurable import Configurable
 from nnlite.errors import prefixed
 from nnlite.ops.shape import values_of
-from nnlite.registry import custom_object_scope
 
 __all__ = [
     "Constraint",
@@ -234,52 +233,7 @@ def get(identifier):
     return identifiers.find("constraint", identifier, _BY_NAME, callable)
 
 
-def serialize(constraint):
-    """A constraint as a plain dict, which JSON holds.
-
-    Parameters
-    ----------
-    constraint : Constraint, or function
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> from nnlite import constraints
-    >>> constraints.serialize(constraints.MaxNorm(3.0))["config"]
-    {'max_value': 3.0, 'axis': 0}
-    """
-    return serialization.serialize_keras_object(constraint)
-
-
-def deserialize(config, custom_objects=None):
-    """The constraint of which `serialize` made a dict.
-
-    Parameters
-    ----------
-    config : dict
-    custom_objects : dict of str to class or function, optional
-        Classes and functions of one's own by name.
-
-    Returns
-    -------
-    Constraint, or function
-
-    Raises
-    ------
-    ValueError
-        If the class or function is not known.
-
-    Examples
-    --------
-    >>> from nnlite import constraints
-    >>> constraints.deserialize(constraints.serialize(constraints.MaxNorm(3.0)))
-    MaxNorm(max_value=3.0)
-    """
-    with custom_object_scope(custom_objects):
-        return get(config)
+serialize, deserialize = identifiers.as_dicts(__name__, "constraint", get, "MaxNorm(3.0)")
 
 
 def impose(variables):

@@ -67,9 +67,6 @@ COMING = {
             "scikit-learn's OneHotEncoder and KBinsDiscretizer in a Pipeline do it",
         ),
     ],
-    "nnlite.models": [
-        ("clone_model", "type(model).from_config(model.get_config()) makes one with new weights"),
-    ],
     "nnlite.models.Model": [
         (
             "export to_yaml",

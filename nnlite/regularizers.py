@@ -11,11 +11,13 @@ __all__ = [
     "L2",
     "OrthogonalRegularizer",
     "Regularizer",
+    "deserialize",
     "get",
     "l1",
     "l1_l2",
     "l2",
     "orthogonal_regularizer",
+    "serialize",
 ]
 
 __getattr__ = names.of(__name__)
@@ -163,3 +165,6 @@ def get(identifier):
         If the identifier is of another kind.
     """
     return identifiers.find("regularizer", identifier, _BY_NAME, callable)
+
+
+serialize, deserialize = identifiers.as_dicts(__name__, "regularizer", get, "L2(0.5)")

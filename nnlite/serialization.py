@@ -11,6 +11,7 @@ import numpy as np
 from nnlite.errors import prefixed
 from nnlite.registry import (
     custom_object_scope,
+    get_custom_objects,
     get_registered_name,
     get_registered_object,
 )
@@ -78,7 +79,7 @@ def serialize_keras_object(obj):
                 "serialize_keras_object: expected a function with a name, by which custom_objects "
                 f"gives it back, got {obj!r}"
             )
-        return _described(obj, "function", obj.__name__)
+        return _described_function(obj)
     if isinstance(obj, type) or not hasattr(obj, "get_config"):
         raise TypeError(
             f"serialize_keras_object: expected an object with get_config(), got {obj!r}"
@@ -88,7 +89,8 @@ def serialize_keras_object(obj):
     with prefixed(f"{name}: "):
         made = _described(type(obj), name, serialize_keras_object(config))
     for part in ("build_config", "compile_config"):
-        if (found := getattr(obj, f"get_{part}", lambda: None)()) is not None:
+        get = getattr(obj, f"get_{part}", None)
+        if get is not None and not _is_plain(get) and (found := get()) is not None:
             made[part] = serialize_keras_object(found)
     return made
 
@@ -143,7 +145,7 @@ def made_from(config):
     made = made_of(found_by(config, name), {} if inner is None else inner)
     for part in ("build", "compile"):
         settings, take = config.get(f"{part}_config"), getattr(made, f"{part}_from_config", None)
-        if settings and take is not None:
+        if settings and take is not None and not _is_plain(take):
             take(settings)
     return made
 
@@ -159,9 +161,11 @@ def made_of(cls, settings):
     """
     if not isinstance(settings, dict):
         raise ValueError(f"{cls.__name__}: config: expected a dict of settings, got {settings!r}")
+    if not hasattr(cls, "from_config"):
+        raise ValueError(f"{cls.__name__}: expected a class with from_config, got {cls!r}")
     if not _is_ours(getattr(cls.from_config, "__func__", cls.from_config)):
         return cls.from_config(dict(settings))
-    if _is_ours(cls):
+    if hasattr(cls, "_signature"):  # a class of nnlite, or made of one
         settings = _known_settings(cls, settings)
     if not getattr(cls, "_reads_its_config", False):
         settings = made_from(settings)
@@ -198,7 +202,13 @@ def found_by(config, name, known_families=FAMILIES):
         found = vars(public).get(_OTHER_NAMES.get(name, name))
         known = name in _OTHER_NAMES or name in public.__all__
         if known and _may_be_named(found, family):
+            if registered and registered not in (name, config.get("class_name")):
+                break  # a class of one's own that is not registered here, perhaps of another kind
             return found
+    if config.get("class_name") == "function":  # of Keras before 3.7, which left the package out
+        same = [found for key, found in get_custom_objects().items() if key.endswith(f">{name}")]
+        if len(same) == 1:
+            return same[0]
     raise ValueError(
         f"{name!r}: expected a class or function of nnlite, or one that "
         f"register_keras_serializable or custom_objects makes known, got one of {module!r}"
@@ -243,6 +253,21 @@ def described_place(target, families=FAMILIES):
     }
 
 
+def _described_function(function):
+    """A dict that says where a function is found again: by its name alone, as in Keras, unless
+    another one is found first."""
+    made = {
+        "module": "builtins",
+        "class_name": "function",
+        "config": get_registered_name(function),
+        "registered_name": "function",
+    }
+    family = _module(function, FAMILIES)
+    if family is not None and found_by(made, made["config"]) is not function:
+        made |= {"module": family, "registered_name": None}
+    return made
+
+
 def _module(target, families):
     """Where Keras makes a class or function of nnlite public: 'keras.losses'; None if it is not
     nnlite's."""
@@ -271,6 +296,11 @@ _ALONE = {  # not in Keras
 
 def _is_ours(target):
     return str(getattr(target, "__module__", "")).startswith("nnlite.")
+
+
+def _is_plain(method):
+    """Whether a layer builds as any: the calls in a model say then for which shapes."""
+    return method.__module__ == "nnlite.layers.tracking" and not method.__self__._is_model
 
 
 def _refuse_code(inner):

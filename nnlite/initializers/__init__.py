@@ -47,6 +47,7 @@ __all__ = [
     "Zeros",
     "compute_fans",
     "constant",
+    "deserialize",
     "draw",
     "fan_in_uniform",
     "get",
@@ -65,6 +66,7 @@ __all__ = [
     "orthogonal_initializer",
     "random_normal",
     "random_uniform",
+    "serialize",
     "truncated_normal",
     "uniform",
     "variance_scaling",
@@ -140,3 +142,6 @@ def get(identifier):
     if isinstance(identifier, (np.ndarray, Tensor)):
         return Constant(np.array(identifier))
     return identifiers.find("initializer", identifier, _BY_NAME, callable)
+
+
+serialize, deserialize = identifiers.as_dicts(__name__, "initializer", get, "HeNormal(seed=3)")

@@ -1,6 +1,6 @@
 """Layers: settings, weights, and `call` written in `nnlite.ops`."""
 
-from nnlite import names
+from nnlite import identifiers, names
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from nnlite.layers.conv import (
     Conv2D,
@@ -114,14 +114,17 @@ __all__ = [
     "add",
     "average",
     "concatenate",
+    "deserialize",
     "dot",
     "maximum",
     "minimum",
     "multiply",
+    "serialize",
     "subtract",
 ]
 
 __getattr__ = names.of(__name__)
+serialize, deserialize = identifiers.as_dicts(__name__, "layer", Layer, "Dense(3)")
 
 
 def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):

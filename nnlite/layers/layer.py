@@ -338,8 +338,13 @@ class Layer(Tracked):
         -------
         dict
             Without those of the input's shape and the result's regularizer that were not given.
+            The name is that which a model gave the layer; 'trainable' is as it was set last.
         """
         config = super().get_config()
+        if config.get("name") is None and "name" in config:
+            config["name"] = self._name
+        if "trainable" in config:
+            config["trainable"] = self.trainable
         return {k: v for k, v in config.items() if v is not None or k not in _SELDOM_GIVEN}
 
     @property

@@ -10,7 +10,7 @@ from nnlite.checks import MOST_ELEMENTS
 from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.tensor import Variable, dtype_of, is_truth
 from nnlite.errors import memory_for
-from nnlite.layers.building import here
+from nnlite.layers.building import as_shapes, here
 from nnlite.metrics.metric import Metric
 from nnlite.tree import flatten
 
@@ -152,6 +152,64 @@ class Tracked(Configurable):
                     if isinstance(v, Variable) and v.dtype != "int32":
                         own[id(v)] = v
         return list(own.values())
+
+    def get_build_config(self):
+        """The shapes that the weights were made for, which `build_from_config` takes. A subclass
+        whose `build` needs more, or is not called by a model, may define both.
+
+        Returns
+        -------
+        dict or None
+        """
+        shapes = vars(self).get("_built_for")
+        return None if shapes is None else {"input_shape": shapes}
+
+    def build_from_config(self, config):
+        """Make the weights, unless they are made.
+
+        Parameters
+        ----------
+        config : dict
+            As `get_build_config` gives it.
+        """
+        if not self.built and config.get("input_shape") is not None:
+            self.build(as_shapes(config["input_shape"]))
+
+    def _weights_of_files(self):
+        """This layer's own Variables in the order in which Keras numbers them in a file."""
+        return sorted(self._own_weights(), key=lambda v: not v.trainable)
+
+    def save_own_variables(self, store):
+        """Put the layer's own weights, without those of layers inside, where a file gets them from.
+        A subclass may define it, and then `load_own_variables`, too, to save other arrays.
+
+        Parameters
+        ----------
+        store : dict of str to array
+            Filled with '0', '1', ..., the trainable ones first.
+        """
+        for i, v in enumerate(self._weights_of_files()):
+            store[str(i)] = v.numpy()
+
+    def load_own_variables(self, store):
+        """Take the layer's own weights as `save_own_variables` put them.
+
+        Parameters
+        ----------
+        store : dict of str to array
+
+        Raises
+        ------
+        ValueError
+            If there are more or fewer, or one of another shape.
+        """
+        own = self._weights_of_files()
+        if {*store} != {str(i) for i in range(len(own))}:
+            raise ValueError(
+                f"layer {self.name!r}: expected {len(own)} arrays, got {', '.join(store) or 'none'}"
+            )
+        for i, v in enumerate(own):
+            v.assign(store[str(i)])
 
     def _all_weights(self):
         """(Variable, whether training changes it) of each weight: this layer's own, then those of

@@ -94,6 +94,7 @@ __all__ = [
     "categorical_hinge",
     "circle",
     "cosine_similarity",
+    "deserialize",
     "dice",
     "get",
     "hinge",
@@ -107,6 +108,7 @@ __all__ = [
     "pinball",
     "poisson",
     "quantile",
+    "serialize",
     "sparse_categorical_crossentropy",
     "squared_hinge",
     "tversky",
@@ -165,6 +167,9 @@ def get(identifier):
         If the identifier is of another kind.
     """
     return identifiers.find("loss", identifier, _NAMES, callable)
+
+
+serialize, deserialize = identifiers.as_dicts(__name__, "loss", get, "Huber(0.5)")
 
 
 def as_loss(identifier):

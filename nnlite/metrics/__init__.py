@@ -1,6 +1,24 @@
 """Metrics: running values over batches. The split into batches does not change them."""
 
 from nnlite import configurable, identifiers, losses, names
+from nnlite.losses import (
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_hinge,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
 from nnlite.metrics.accuracy import (
     Accuracy,
     AccuracyByShape,
@@ -106,13 +124,31 @@ __all__ = [
     "TrueNegatives",
     "TruePositives",
     "binary_accuracy",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
     "categorical_accuracy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
     "concordance_correlation",
     "cosine_similarity",
+    "deserialize",
     "get",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
     "pearson_correlation",
+    "poisson",
+    "serialize",
     "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy",
     "sparse_top_k_categorical_accuracy",
+    "squared_hinge",
     "top_k_categorical_accuracy",
 ]
 
@@ -170,6 +206,9 @@ def get(identifier):
     """
     found = identifiers.find("metric", identifier, _NAMES, callable)
     return found if found is None or isinstance(found, Metric) else MeanMetricWrapper(found)
+
+
+serialize, deserialize = identifiers.as_dicts(__name__, "metric", get, "AUC(curve='PR')")
 
 
 def as_metric(identifier):

@@ -1,11 +1,18 @@
 """Models, under Keras's module name."""
 
 from nnlite import names
-from nnlite.models.cloning import model_from_json
+from nnlite.models.cloning import clone_model, model_from_json
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
 from nnlite.saving import load_model, save_model
 
-__all__ = ["Model", "Sequential", "load_model", "model_from_json", "save_model"]
+__all__ = [
+    "Model",
+    "Sequential",
+    "clone_model",
+    "load_model",
+    "model_from_json",
+    "save_model",
+]
 
 __getattr__ = names.of(__name__)

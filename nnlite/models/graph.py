@@ -84,10 +84,11 @@ class Graph:
             self._parts = _by_depth(self.nodes, self.input_symbols, symbols_of(self.outputs))
         return [part for part in self._parts if isinstance(part, kind)]
 
-    def copied(self, copy):
+    def copied(self, copy, inputs=None, call=None):
         """The same graph with `copy(layer or function)` for everything that it calls.
 
-        Where the copies are built already nothing is computed.
+        Where the copies are built already nothing is computed. It begins with `inputs` if they are
+        given, else with copies; `call(layer or function, *args, **kwargs)` makes the calls.
         """
         copies, made = {}, {}
 
@@ -96,13 +97,17 @@ class Graph:
                 copies[id(function)] = copy(function)
             return copies[id(function)]
 
-        for symbol in symbols_of(self.inputs):
-            made[id(symbol)] = input_symbol(once(_start_of(symbol)), symbol.shape, symbol.dtype)
+        if inputs is not None:
+            made = {id(s): new for s, new in zip(self.input_symbols, symbols_of(inputs))}
+        else:
+            for s in self.input_symbols:
+                made[id(s)] = input_symbol(once(_start_of(s)), s.shape, s.dtype)
         for node in self.nodes:
             args, kwargs = map_structure(
                 lambda symbol: made[id(symbol)], (node.args, node.kwargs), Symbol
             )
-            outputs = once(node.function)(*args, **kwargs)
+            part = once(node.function)
+            outputs = part(*args, **kwargs) if call is None else call(part, *args, **kwargs)
             for old, new in zip(symbols_of(node.outputs), symbols_of(outputs)):
                 made[id(old)] = new
         return Graph(*map_structure(lambda s: made[id(s)], (self.inputs, self.outputs), Symbol))

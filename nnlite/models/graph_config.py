@@ -9,7 +9,7 @@ from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
 from nnlite.models import op_config
 from nnlite.serialization import made_from, serialize_keras_object
-from nnlite.tree import map_structure
+from nnlite.tree import like, map_structure
 
 _OF_A_START = ("batch_shape", "input_dim", "input_shape")  # an InputLayer says it
 
@@ -205,7 +205,7 @@ def _placed(symbol, structure):
     if isinstance(structure, dict):
         return {key: _placed(symbol, value) for key, value in structure.items()}
     if isinstance(structure, (list, tuple)):
-        return [_placed(symbol, value) for value in structure]
+        return like(structure, [_placed(symbol, value) for value in structure])
     raise ValueError(f"expected [name of a layer, number of a call, 0], got {structure!r:.100}")
 
 

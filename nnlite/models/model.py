@@ -10,7 +10,7 @@ from nnlite.configurable import clone
 from nnlite.engine.symbolic import Symbol, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.errors import did_you_mean
-from nnlite.layers.building import as_shapes, transaction
+from nnlite.layers.building import transaction
 from nnlite.layers.layer import Layer
 from nnlite.models.graph import Graph
 from nnlite.models.graph_config import graph_config, graph_parts
@@ -252,19 +252,7 @@ class Model(Trainer, Layer):
         -------
         dict or None
         """
-        shapes = vars(self).get("_built_for")
-        return None if self._graph is not None or shapes is None else {"input_shape": shapes}
-
-    def build_from_config(self, config):
-        """Build a model that is not built.
-
-        Parameters
-        ----------
-        config : dict
-            As `get_build_config` gives it.
-        """
-        if not self.built and config.get("input_shape") is not None:
-            self.build(as_shapes(config["input_shape"]))
+        return None if self._graph is not None else super().get_build_config()
 
     def to_json(self, **kwargs):
         """What the model is made of, and how it was compiled, as JSON; no weights.
@@ -469,5 +457,4 @@ def name_apart(layers):
             continue
         name = configurable.unique_name(configurable.snake_case(type(layer).__name__), used)
         used.add(name)
-        if layer.name != name:
-            layer._name = name
+        layer._name = name

@@ -163,7 +163,14 @@ class Sequential(Model):
         config : dict
         custom_objects : dict of str to class or function, optional
             Classes and functions of one's own by name.
+
+        Raises
+        ------
+        ValueError
+            If the config says no layers, or describes something else.
         """
+        if "layers" in cls._signature() and "layers" not in config:
+            raise ValueError(f"Sequential: expected a config with 'layers', got {config!r:.100}")
         with custom_object_scope(custom_objects):
             settings = made_from(clone(config))
             shape = settings.pop("build_input_shape", None)

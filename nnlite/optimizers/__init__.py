@@ -20,8 +20,10 @@ __all__ = [
     "Nadam",
     "Optimizer",
     "RMSprop",
+    "deserialize",
     "get",
     "schedules",
+    "serialize",
 ]
 
 __getattr__ = names.of(__name__)
@@ -59,3 +61,6 @@ def get(identifier):
     elif isinstance(identifier, dict) and str(identifier.get("class_name")).lower() in _BY_NAME:
         identifier = {**identifier, "class_name": identifier["class_name"].lower()}
     return identifiers.find("optimizer", identifier, _BY_NAME, lambda o: isinstance(o, Optimizer))
+
+
+serialize, deserialize = identifiers.as_dicts(__name__, "optimizer", get, "SGD(0.5)")

@@ -364,14 +364,14 @@ class Optimizer(Configurable):
                 f"variables, got {len(grads)}"
             )
         pairs = [(gradient_for(v, g), v) for g, v in zip(grads, variables) if updatable(v, g)]
-        variables = [v for _, v in pairs]
-        self.build(variables)
         if grads and not pairs:
             raise ValueError(
                 f"{type(self).__name__}: expected a gradient for at least one variable, got None "
                 f"for each of {', '.join(v.name for v in trainable_variables)}: the loss does not "
                 "depend on them"
             )
+        self.build(variables)  # also slots of those without a gradient, as in Keras's files
+        variables = [v for _, v in pairs]
         if not pairs:
             ops.increment(self.iterations)
             return

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from nnlite import names, ops
+from nnlite import identifiers, names, ops
 from nnlite.checks import check_number
 from nnlite.configurable import Configurable
 from nnlite.engine.tensor import Tensor
@@ -22,6 +22,8 @@ __all__ = [
     "OneCycle",
     "PiecewiseConstantDecay",
     "PolynomialDecay",
+    "deserialize",
+    "serialize",
 ]
 
 __getattr__ = names.of(__name__)
@@ -56,22 +58,17 @@ class LearningRateSchedule(Configurable):
         "initial_learning_rate": "[0, inf)",
         "end_learning_rate": "[0, inf)",
         "max_learning_rate": "[0, inf)",
-        "warmup_target": "[0, inf)",
+        **dict.fromkeys(("warmup_target", "decay_rate", "power", "alpha"), "[0, inf)"),
         "decay_steps": "(0, inf)",
         "first_decay_steps": "(0, inf)",
         "warmup_steps": "[0, inf)",
         "total_steps": "[1, inf)",
-        "decay_rate": "[0, inf)",
-        "power": "[0, inf)",
-        "alpha": "[0, inf)",
         "t_mul": "[1, inf)",
         "m_mul": "[0, inf)",
         "pct_start": "[0, 1]",
         "div_factor": "(0, inf)",
         "final_div_factor": "(0, inf)",
-        "staircase": "bool",
-        "cycle": "bool",
-        "three_phase": "bool",
+        **dict.fromkeys(("staircase", "cycle", "three_phase"), "bool"),
         "anneal_strategy": ("cos", "linear"),
         "name": "str",
     }
@@ -494,3 +491,8 @@ class OneCycle(LearningRateSchedule):
         for end, earlier in before:
             rate = ops.where(step <= end, earlier, rate)
         return rate
+
+
+serialize, deserialize = identifiers.as_dicts(
+    __name__, "learning_rate_schedule", LearningRateSchedule, "CosineDecay(0.1, 100)"
+)

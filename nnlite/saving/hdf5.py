@@ -120,6 +120,27 @@ def _found(parent, path, kind):
     return parent if isinstance(parent, getattr(h5py, kind)) else None
 
 
+def array_of(dataset, path):
+    """The numbers of a dataset, of which no more are read than the file holds.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+    path : str
+        For messages.
+
+    Raises
+    ------
+    ValueError
+        If it claims more numbers than lie in the file.
+    """
+    if dataset.nbytes > dataset.id.get_storage_size() * 100 + 1000:
+        raise ValueError(
+            f"{path}: expected {dataset.nbytes} bytes, got {dataset.id.get_storage_size()}"
+        )
+    return np.asarray(dataset[()])
+
+
 def fill(parts, skip_mismatch=False):
     """Copy datasets into Variables: all of them or, if one is missing or has another shape, none.
 

@@ -10,6 +10,7 @@ from nnlite.configurable import snake_case
 from nnlite.engine.tensor import Variable
 from nnlite.layers.tracking import Tracked
 from nnlite.saving import hdf5
+from nnlite.saving.own_state import load_own_arrays, own_arrays
 
 OWN = "nnlite"  # where the state stands that Keras does not have
 _KERAS_NAMES = {"Model": "functional"}
@@ -32,7 +33,7 @@ def state_of(model, optimizer=True):
         Of each path of a layer or optimizer, its name; also of those without Variables.
     """
     variables, names = {}, {}
-    _add(model, "", variables, names, set())
+    _add(model, "", variables, names, {})
     if optimizer and model.optimizer is not None and model.optimizer.built:
         names["optimizer"] = model.optimizer.name
         for i, variable in enumerate(model.optimizer.variables):
@@ -40,14 +41,39 @@ def state_of(model, optimizer=True):
     return variables, names
 
 
+def own_savers(model):
+    """The layers that write and read their own state, by path.
+
+    Parameters
+    ----------
+    model : Model
+        Built.
+    """
+    seen = {}
+    _add(model, "", {}, {}, seen)
+    return {path: part for path, part in seen.values() if _saves(part) or _has_assets(part)}
+
+
+def _saves(part):
+    """Whether a layer itself says which arrays a file gets, or takes them itself."""
+    return any(
+        getattr(type(part), name) is not getattr(Tracked, name)
+        for name in ("save_own_variables", "load_own_variables")
+    )
+
+
+def _has_assets(part):
+    return hasattr(part, "save_assets") or hasattr(part, "load_assets")
+
+
 def _add(part, path, variables, names, seen):
     """Add the Variables of a layer, and those of the layers in it."""
     if id(part) in seen:
         return
-    seen.add(id(part))
+    seen[id(part)] = path, part
     names[path] = part.name
-    own = part._own_weights()
-    for i, variable in enumerate(sorted(own, key=lambda v: not v.trainable)):
+    own = part._weights_of_files()
+    for i, variable in enumerate(() if _saves(part) else own):
         variables[_joined(path, "vars", str(i))] = variable
     held = sorted(part._held(), key=lambda item: (item[0][0] == "_", item[0]))
     weights = {id(v) for v in own}
@@ -97,7 +123,12 @@ def save_state(file, model, optimizer=True):
         Whether that of its optimizer, too.
     """
     variables, names = state_of(model, optimizer)
-    hdf5.write_arrays(file, {path: _for_keras(path, v) for path, v in variables.items()}, names)
+    arrays = {path: _for_keras(path, v) for path, v in variables.items()}
+    for path, part in own_savers(model).items():
+        if _saves(part):
+            own = own_arrays(part)
+            arrays |= {_joined(path, "vars", name): values for name, values in own.items()}
+    hdf5.write_arrays(file, arrays, names)
 
 
 def _for_keras(path, variable):
@@ -135,6 +166,9 @@ def load_state(file, model, skip_mismatch=False):
         if model.optimizer is not None and len(found) > 2:  # else it had made no step
             _warn_of_optimizer(model, len(found))
     hdf5.fill([(names.get(part, part), found) for part, found in parts.items()], skip_mismatch)
+    for path, part in own_savers(model).items():
+        if _saves(part):
+            load_own_arrays(file, path, part)
 
 
 def build_optimizer(file, model):

@@ -110,6 +110,11 @@ class Trainer(Steps):
         self.n_threads = None if n_threads is None else positive_int("n_threads", n_threads)
         self._step_cache.clear()
 
+    @property
+    def compiled(self):
+        """Whether the model is compiled."""
+        return self._compiled is not None
+
     def get_compile_config(self):
         """What `compile` was given, as a dict.
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pathlib
 import sys
 import zipfile
 
@@ -14,6 +15,7 @@ from models_saved import assert_equal
 import nnlite
 from nnlite import layers
 from nnlite.models import load_model
+from nnlite.saving import register_keras_serializable
 from nnlite.tree import flatten
 
 h5py = pytest.importorskip("h5py")
@@ -274,3 +276,145 @@ def test_loaded_without_compiling_has_no_optimizer(saved):
     assert model.optimizer is None
     with pytest.raises(RuntimeError, match="compile"):
         model.fit(np.ones((2, 3)), np.ones((2, 1)))
+
+
+@register_keras_serializable("tests")
+class WithIdleWeights(layers.Layer):
+    """A layer with a trainable weight that nothing depends on, before and after one in use."""
+
+    def build(self, input_shape):
+        self.idle = [self.add_weight((), "ones")]
+        self.kernel = self.add_weight((input_shape[-1], 1))
+        self.named = {"idle": self.add_weight((2,), "ones")}
+
+    def call(self, x):
+        return x @ self.kernel
+
+
+@pytest.mark.filterwarnings("ignore:Adam. no gradient")
+def test_optimizer_goes_on_where_some_weights_have_no_gradient(tmp_path):
+    model = nnlite.Sequential([layers.Input((3,)), WithIdleWeights()])
+    model.compile("adam", "mse")
+    x = np.random.default_rng(0).random((6, 3)).astype("float32")
+    model.fit(x, x[:, :1], verbose=0)
+    model.save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras")
+    assert len(again.optimizer.variables) == 2 + 2 * 3  # as many as Keras has
+    for m in (model, again):
+        m.fit(x, x[:, :1], verbose=0)
+    assert_equal(again.get_weights(), model.get_weights())
+    assert again.optimizer.iterations.numpy() == 2
+
+
+@register_keras_serializable("tests")
+class SavesItself(layers.Dense):
+    """A layer that writes its weights in its own way, and words as a file."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.counts, self.words = np.zeros(3), None
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store["counts"] = self.counts
+
+    def load_own_variables(self, store):
+        self.counts = store.pop("counts")
+        super().load_own_variables(store)
+
+    def save_assets(self, folder):
+        os.mkdir(os.path.join(folder, "inner"))
+        pathlib.Path(folder, "inner", "words.txt").write_text(self.words)
+
+    def load_assets(self, folder):
+        self.words = pathlib.Path(folder, "inner", "words.txt").read_text()
+
+
+def saving_itself():
+    model = nnlite.Sequential([layers.Input((3,)), layers.Dense(2), SavesItself(2)])
+    model.layers[1].counts, model.layers[1].words = np.arange(3.0), "one two"
+    return model
+
+
+def test_layer_of_ones_own_saves_arrays_and_files_as_in_keras(tmp_path):
+    model, path = saving_itself(), tmp_path / "m.keras"
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("assets/layers/saves_itself/inner/words.txt") == b"one two"
+        with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+            assert set(file["layers/saves_itself/vars"]) == {"0", "1", "counts"}
+    again = load_model(path)
+    assert_equal(again.get_weights(), model.get_weights())
+    assert again.layers[1].words == "one two"
+    assert_equal(again.layers[1].counts, np.arange(3.0))
+
+
+@register_keras_serializable("tests")
+class TakesTwice(layers.Dense):
+    """A layer that reads in its own way what was written as of any layer."""
+
+    def load_own_variables(self, store):
+        super().load_own_variables({name: 2 * values for name, values in store.items()})
+
+
+def test_layer_that_only_reads_in_its_own_way_is_asked(tmp_path):
+    model = nnlite.Sequential([layers.Input((3,)), TakesTwice(2)])
+    model.save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras")
+    assert_equal(again.get_weights(), [2 * w for w in model.get_weights()])
+    store = {}
+    model.layers[0].save_own_variables(store)
+    with pytest.raises(ValueError, match="layer 'takes_twice': expected 2 arrays, got 0, 1, 2"):
+        model.layers[0].load_own_variables({**store, "2": np.zeros(1)})
+
+
+def test_files_of_layers_stay_in_their_folder_and_are_as_large_as_they_seem(tmp_path):
+    saving_itself().save(tmp_path / "m.keras")
+    start = "assets/layers/saves_itself"
+    for name in (f"{start}/../out.txt", f"{start}//etc/out.txt", f"{start}/a\\..\\out.txt"):
+        path = changed(tmp_path / "m.keras")
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(name, b"x")
+        refused(path, "expected a name within the folder of a layer")
+    assert not pathlib.Path("/etc/out.txt").exists()
+    path = changed(tmp_path / "m.keras")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{start}/inner/words.txt/more", b"x")
+    refused(path, "words.txt/more: expected a file within the folder of a layer")
+    path = changed(tmp_path / "m.keras")
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{start}/zeros", bytes(1 << 20))
+    refused(path, r"zeros: expected at most 100 times the bytes")
+
+
+@register_keras_serializable("tests")
+class BuiltApart(layers.Layer):
+    """A layer whose weights are made by what only its own build config says."""
+
+    def fill(self, n):
+        self.n, self.kernel = n, self.add_weight((n,), "uniform", name="kernel")
+
+    def get_build_config(self):
+        return {**super().get_build_config(), "n": self.n}
+
+    def build_from_config(self, config):
+        self.fill(config["n"])
+        super().build_from_config(config)
+
+    def call(self, x):
+        return x * self.kernel[0]
+
+
+def test_build_config_of_ones_own_layer_is_written_and_read(tmp_path):
+    layer = BuiltApart()
+    layer.fill(4)
+    model = nnlite.Sequential([layers.Input((3,)), layer, layers.Dense(2)])
+    assert layer.get_build_config() == {"input_shape": (None, 3), "n": 4}
+    assert model.layers[1].get_build_config() == {"input_shape": (None, 3)}
+    model.save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras")
+    assert_equal(again.get_weights(), model.get_weights())
+    other = layers.Dense(2)
+    assert other.get_build_config() is None
+    other.build_from_config({"input_shape": [None, 5]})
+    assert other.kernel.shape == (5, 2)
