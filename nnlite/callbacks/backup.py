@@ -11,7 +11,7 @@ from nnlite.errors import prefixed
 from nnlite.saving import nested_file
 
 _LATEST, _PREVIOUS = "latest.npz", "previous.npz"
-_DO_NOT_FIT = AttributeError, IndexError, KeyError, TypeError, ValueError
+_DO_NOT_FIT = AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError
 
 
 class BackupAndRestore(Callback):

@@ -116,6 +116,8 @@ class Fit:
             variable.assign(values["model"][path])
         for name, optimizer in self._optimizers().items():
             self._set_optimizer(optimizer, values["optimizers"][name])
+        if len(values["metrics"]) > len(self._metrics()):  # they come with a first batch
+            self.model._objectives_for(self.model.output_shape)
         for metric, arrays in zip(self._metrics(), values["metrics"], strict=True):
             _set_metric(metric, arrays, self.model._precision)
         for callback, found in zip(self._stateful(), values["callbacks"], strict=True):
@@ -177,7 +179,6 @@ class Fit:
         return {
             "weights": {path: (v.shape, v.dtype) for path, v in self._variables().items()},
             "optimizers": {k: type(v).__name__ for k, v in self._optimizers().items()},
-            "metrics": [m.name for m in self.model.metrics],
             "data": {**self.batches.get_state()["of"], "steps_per_epoch": self._steps_asked},
             "validation": None if self.held_out is None else self.held_out.get_state()["of"],
             "callbacks": [type(getattr(c, "callback", c)).__name__ for c in self._stateful()],

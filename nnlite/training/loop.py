@@ -173,8 +173,7 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     """
     history = History()
     callbacks = [*callbacks, *([ProgbarLogger(verbose)] if verbose else []), history]
-    # Backups come last: they hold what the others have done.
-    callbacks.sort(key=lambda c: isinstance(c, BackupAndRestore))
+    callbacks.sort(key=lambda c: isinstance(c, BackupAndRestore))  # it keeps what others have done
     model.history = history
     model._advised = set() if model._advised is None else model._advised
     params = {"epochs": epochs.stop, "steps": steps or batches.steps, "verbose": verbose}
@@ -185,9 +184,9 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     model.stop_training, begun = False, False
     held_out = None if validation is None else validation.batches
     at = Fit(model, batches, held_out, callbacks, steps, epochs.start)
-    for c in callbacks:
-        if isinstance(c, BackupAndRestore):
-            c.fit = at
+    backups = [c for c in callbacks if isinstance(c, BackupAndRestore)]
+    for c in backups:
+        c.fit = at
     metrics = model._step_cache.in_use
     claimed = metrics.acquire(blocking=False)
     try:
@@ -228,6 +227,8 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     finally:
         model._step_cache.clear()  # and with the steps their working memory
         model._advised = None
+        for c in backups:
+            c.fit = None
         if claimed:
             metrics.release()
     weights = model._all_weights()

@@ -63,13 +63,14 @@ def drawing():
 # Of each kind: how the data are given, and the batches between two backups.
 KINDS = {
     "passes": (lambda: {"x": X, "y": Y, "batch_size": 16}, "epoch"),
-    "passes, in batches": (lambda: {"x": X, "y": Y, "batch_size": 16}, 2),
+    "passes, in batches": (lambda: {"x": X, "y": Y, "batch_size": 14}, 2),
     "steps": (lambda: {"x": X, "y": Y, "batch_size": 16, "steps_per_epoch": 4}, "epoch"),
     "steps, in batches": (lambda: {"x": X, "y": Y, "batch_size": 16, "steps_per_epoch": 4}, 3),
     "numbered": (lambda: {"x": Numbered()}, "epoch"),
     "numbered, in batches": (lambda: {"x": Numbered()}, 4),
     "numbered, steps": (lambda: {"x": Numbered(), "steps_per_epoch": 5}, 1),
     "renewed": (lambda: {"x": Renewed()}, 4),
+    "renewed, steps": (lambda: {"x": Renewed(), "steps_per_epoch": 7}, "epoch"),
     "endless": (lambda: {"x": endless(), "steps_per_epoch": 5}, "epoch"),
     "endless, in batches": (lambda: {"x": endless(), "steps_per_epoch": 5}, 3),
     "drawing": (lambda: {"x": drawing(), "steps_per_epoch": 5}, "epoch"),
@@ -78,11 +79,11 @@ KINDS = {
 
 
 def model(kind):
-    start = [layers.Flatten(input_shape=(3, 3, 1))] if kind == "augmented" else []
+    shape = {"augmented": {"input_shape": (3, 3, 1)}, "endless, in batches": {}}
     found = nnlite.Sequential(
         [
-            *start,
-            layers.Dense(8, "relu", **({} if start else {"input_shape": (D,)})),
+            layers.Flatten(**shape.get(kind, {"input_shape": (D,)})),  # the first batch builds one
+            layers.Dense(8, "relu"),
             layers.BatchNormalization(),
             layers.Dropout(0.3),
             layers.Dense(L, "softmax"),
@@ -97,14 +98,14 @@ def model(kind):
     return found
 
 
-def trained(kind, folder, epochs=8, others=(), backup=True):
+def trained(kind, folder, others=(), backup=True, epochs=8, patience=3):
     """What is left of a training: history, weights, optimizer, random numbers and a file."""
     nnlite.utils.set_random_seed(7)
     found, (data, save_freq) = model(kind), KINDS[kind]
     log = Path(folder) / "log.csv"
     watching = [
         *([callbacks.BackupAndRestore(Path(folder) / "backup", save_freq)] if backup else []),
-        callbacks.EarlyStopping("val_loss", patience=3, restore_best_weights=True),
+        callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True),
         callbacks.ReduceLROnPlateau("loss", 0.5, patience=1, cooldown=1, min_delta=0.02),
         callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.98),
         callbacks.CSVLogger(log),
@@ -131,7 +132,7 @@ class Begun(callbacks.Callback):
 
 if __name__ == "__main__":
     kind, folder, file = sys.argv[1:]
-    nested_file.write(file, trained(kind, folder, 60, [Begun()]))
+    nested_file.write(file, trained(kind, folder, [Begun()], epochs=60, patience=40))
 
 
 def same(a, b):
