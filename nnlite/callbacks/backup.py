@@ -119,6 +119,7 @@ class BackupAndRestore(Callback):
             self._write()
 
     def on_train_end(self, logs=None):
+        self._found = None
         if not self.delete_checkpoint:
             return
         folder = Path(self.backup_dir)

@@ -1,16 +1,23 @@
 """Fit: where a fit is, and everything that decides how it goes on."""
 
 import random
+import warnings
+import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from nnlite import config
+from nnlite import config, warn
+from nnlite.callbacks.foreign import Foreign
+from nnlite.data.batches import ArrayBatches
+from nnlite.data.sources import leaves
 from nnlite.engine.tensor import Variable
 from nnlite.metrics.metric import Metric
 from nnlite.optimizers import Optimizer
 from nnlite.saving.state import state_of
 from nnlite.tree import flatten
+
+_SAMPLED = 64  # rows that tell arrays from others
 
 
 @dataclass
@@ -52,6 +59,7 @@ class Fit:
     def __post_init__(self):
         self._steps_asked = self.steps
         self._at = None  # the state of the batches when the epoch under way began
+        self._checksum = None
 
     def mark(self):
         """Take note that an epoch begins with the batches that come now."""
@@ -67,6 +75,7 @@ class Fit:
         """
         return {
             "of": self._description(),
+            "sample": self._sample(),
             "at": {
                 "epoch": self.epoch,
                 "done": self.done,
@@ -94,6 +103,13 @@ class Fit:
             If it is that of another model, of other data or callbacks.
         """
         self._check(state["of"])
+        if state["sample"] != self._sample():
+            warnings.warn(
+                "the backup is of a training with other values of x, y or sample_weight, in arrays "
+                "of the same sizes: the bits will be those of neither training",
+                UserWarning,
+                stacklevel=warn.levels_to_the_caller(),
+            )
         for name, value in state["at"].items():
             setattr(self, name, value)
         self.batches.set_state(state["batches"])
@@ -174,6 +190,16 @@ class Fit:
             for name, array in slots.items():
                 optimizer._slots[id(owner)][1][name].assign(array)
 
+    def _sample(self):
+        """A number that tells arrays from others: a checksum of some rows. Else None."""
+        if self._checksum is None and isinstance(self.batches, ArrayBatches):
+            rows = np.arange(0, self.batches.rows, -(-self.batches.rows // _SAMPLED))
+            rows = rows if self.batches.numbers is None else self.batches.numbers[rows]
+            for source in leaves(self.batches.sources):
+                values = np.ascontiguousarray(source.values(rows))
+                self._checksum = zlib.crc32(values.tobytes(), self._checksum or 0)
+        return self._checksum
+
     def _description(self):
         """What two fits must have in common for one to go on where the other was."""
         return {
@@ -181,7 +207,7 @@ class Fit:
             "optimizers": {k: type(v).__name__ for k, v in self._optimizers().items()},
             "data": {**self.batches.get_state()["of"], "steps_per_epoch": self._steps_asked},
             "validation": None if self.held_out is None else self.held_out.get_state()["of"],
-            "callbacks": [type(getattr(c, "callback", c)).__name__ for c in self._stateful()],
+            "callbacks": [_class_of(c).__name__ for c in self._stateful()],
         }
 
     def _check(self, of):
@@ -193,6 +219,10 @@ class Fit:
                 keys = [k for k in (*before, *now) if before.get(k) != now.get(k)]
                 before, now = ({k: d[k] for k in keys[:3] if k in d} for d in (before, now))
             raise ValueError(f"expected a fit with the {name} {before}, got {now}")
+
+
+def _class_of(callback):
+    return type(callback.callback if isinstance(callback, Foreign) else callback)
 
 
 def _own(optimizer):

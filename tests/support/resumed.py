@@ -66,12 +66,21 @@ KINDS = {
     "passes, in batches": (lambda: {"x": X, "y": Y, "batch_size": 14}, 2),
     "steps": (lambda: {"x": X, "y": Y, "batch_size": 16, "steps_per_epoch": 4}, "epoch"),
     "steps, in batches": (lambda: {"x": X, "y": Y, "batch_size": 16, "steps_per_epoch": 4}, 3),
+    "in order": (lambda: {"x": X, "y": Y, "steps_per_epoch": 2, "shuffle": False}, 3),
     "numbered": (lambda: {"x": Numbered()}, "epoch"),
     "numbered, in batches": (lambda: {"x": Numbered()}, 4),
     "numbered, steps": (lambda: {"x": Numbered(), "steps_per_epoch": 5}, 1),
     "renewed": (lambda: {"x": Renewed()}, 4),
     "renewed, steps": (lambda: {"x": Renewed(), "steps_per_epoch": 7}, "epoch"),
-    "endless": (lambda: {"x": endless(), "steps_per_epoch": 5}, "epoch"),
+    "endless": (
+        lambda: {
+            "x": endless(),
+            "steps_per_epoch": 5,
+            "validation_data": endless(),
+            "validation_steps": 2,
+        },
+        "epoch",
+    ),
     "endless, in batches": (lambda: {"x": endless(), "steps_per_epoch": 5}, 3),
     "drawing": (lambda: {"x": drawing(), "steps_per_epoch": 5}, "epoch"),
     "augmented": (lambda: {"x": augmented()}, 3),
@@ -112,9 +121,8 @@ def trained(kind, folder, others=(), backup=True, epochs=8, patience=3):
         *others,
     ]
     held_out = augmented()[0] if kind == "augmented" else (X[:20], Y[:20])
-    history = found.fit(
-        **data(), epochs=epochs, verbose=0, validation_data=held_out, callbacks=watching
-    )
+    given = {"validation_data": held_out, **data()}
+    history = found.fit(**given, epochs=epochs, verbose=0, callbacks=watching)
     return {
         "history": history.history,
         "epoch": history.epoch,

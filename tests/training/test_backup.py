@@ -19,7 +19,7 @@ from nnlite import callbacks, layers, optimizers
 from nnlite.saving import nested_file
 
 # Trainings that are killed, and how often each; NNLITE_KILLED=20 has more of them.
-KILLED, KILLS = (int(os.environ["NNLITE_KILLED"]), 8) if "NNLITE_KILLED" in os.environ else (1, 3)
+KILLED, KILLS = (int(os.environ["NNLITE_KILLED"]), 8) if "NNLITE_KILLED" in os.environ else (1, 2)
 METHODS = [name for name in vars(callbacks.Callback) if name.startswith("on_")]
 
 
@@ -48,7 +48,7 @@ for _name in METHODS:
 def test_a_training_that_fails_at_any_call_ends_in_the_same_bits(kind, tmp_path):
     whole, rng = Power(), np.random.default_rng(len(kind))
     unbroken = trained(kind, tmp_path, others=[whole], backup=False)
-    assert whole.calls > 60
+    assert whole.calls > 40
     for attempt, first in enumerate(rng.integers(1, whole.calls, 4, endpoint=True)):
         folder = tmp_path / str(attempt)
         folder.mkdir()
@@ -166,13 +166,24 @@ def test_optimizers_that_share_the_weights_and_metrics_of_outputs_go_on(at, tmp_
     assert same(found, uninterrupted(program, make))
 
 
-def small(folder, epochs=3, watching=(), rows=20, units=4, batch_size=8, **settings):
+def small(
+    folder,
+    epochs=3,
+    watching=(),
+    first=0,
+    rows=20,
+    units=4,
+    batch_size=8,
+    optimizer="adam",
+    eager=False,
+    **settings,
+):
     """A training with a backup; what it returns."""
     nnlite.utils.set_random_seed(0)
     model = nnlite.Sequential([layers.Dense(units, input_shape=(5,)), layers.Dense(1)])
-    model.compile(settings.pop("optimizer", "adam"), "mse")
+    model.compile(optimizer, "mse", run_eagerly=eager)
     backup = callbacks.BackupAndRestore(folder, **settings)
-    x = X[:rows]
+    x = X[first : first + rows]
     given = {"epochs": epochs, "batch_size": batch_size, "callbacks": [backup, *watching]}
     return model.fit(x, x[:, :1], verbose=0, **given)
 
@@ -259,6 +270,43 @@ def test_a_training_that_was_told_to_stop_does_not_go_on(stopped, save_freq, tmp
         if at is None:
             whole = history
     assert same(small(tmp_path / "a", save_freq=save_freq, watching=[watch]).history, whole.history)
+
+
+def test_checkpoints_and_curves_keep_their_pace(tmp_path):
+    """A value that was the best stays so, and batches are counted on."""
+    pytest.importorskip("h5py")
+    pytest.importorskip("tensorboardX")
+    written = []
+
+    def program(folder, watching):
+        files = str(folder / "{epoch}-{batch}-{loss:.5f}.keras")
+        curves = callbacks.TensorBoard(folder / "logs", update_freq=2)
+        curves._write = lambda where, name, figures, step: written.append((name, step))
+        best = callbacks.ModelCheckpoint(files, "loss", save_best_only=True, save_freq=2)
+        small(folder / "backup", watching=[curves, best, *watching], save_freq=1)
+        return sorted(path.name for path in folder.iterdir()), set(written)
+
+    whole = program(tmp_path / "a", [])
+    written.clear()
+    with pytest.raises(Failure):
+        program(tmp_path / "b", [Power(13)])
+    assert program(tmp_path / "b", []) == whole
+
+
+def test_steps_in_python_go_on(tmp_path):
+    whole = small(tmp_path / "whole", eager=True)
+    for save_freq in (1, "epoch"):
+        with pytest.raises(Failure):
+            small(tmp_path / "a", eager=True, watching=[Power(14)], save_freq=save_freq)
+        assert same(small(tmp_path / "a", eager=True, save_freq=save_freq).history, whole.history)
+
+
+def test_arrays_of_other_values_are_warned_of(tmp_path):
+    """The folds of a search, for one, may be of the same sizes."""
+    failed(tmp_path / "a")
+    with pytest.warns(UserWarning, match="training with other values of x, y or sample") as seen:
+        small(tmp_path / "a", first=1)
+    assert seen[0].filename == __file__
 
 
 # Files
