@@ -153,6 +153,25 @@ def seed_draws(seed):
     _settings["random"] = _generator(int(seed))
 
 
+def random_state():
+    """Where the generator of `next_seed` is; None if nothing has drawn from it."""
+    generator = _random.get() or _settings["random"]
+    return None if generator is None else generator.bit_generator.state
+
+
+def set_random_state(state):
+    """Let `next_seed` go on from where it was.
+
+    Parameters
+    ----------
+    state : dict or None
+        As `random_state` returned it.
+    """
+    if state is not None:
+        next_seed()  # there is a generator from now on
+        (_random.get() or _settings["random"]).bit_generator.state = state
+
+
 # What TensorFlow's `tf.config` is asked for.
 
 

@@ -75,10 +75,6 @@ COMING = {
     ],
     "nnlite.callbacks": [
         (
-            "BackupAndRestore",
-            "ModelCheckpoint saves the model after every epoch, fit(initial_epoch=) goes on",
-        ),
-        (
             "RemoteMonitor",
             "LambdaCallback(on_epoch_end=f) sends what the function f sends; TensorBoard and "
             "CSVLogger write files",

@@ -1,6 +1,7 @@
 """Callbacks: objects that `fit`, `evaluate` and `predict` call between epochs and batches."""
 
 from nnlite import names
+from nnlite.callbacks.backup import BackupAndRestore
 from nnlite.callbacks.callback import Callback, LambdaCallback
 from nnlite.callbacks.checkpoint import ModelCheckpoint
 from nnlite.callbacks.control import (
@@ -13,6 +14,7 @@ from nnlite.callbacks.loggers import CSVLogger, History, ProgbarLogger
 from nnlite.callbacks.tensorboard import TensorBoard
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "EarlyStopping",

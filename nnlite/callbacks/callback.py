@@ -1,10 +1,11 @@
 """Callback: methods that `fit`, `evaluate` and `predict` call while they run."""
 
+from nnlite.callbacks.stateful import Stateful
 from nnlite.configurable import Configurable
 from nnlite.errors import did_you_mean
 
 
-class Callback(Configurable):
+class Callback(Stateful, Configurable):
     """Base class of callbacks: a subclass overrides some of the methods `on_...`.
 
     Parameters

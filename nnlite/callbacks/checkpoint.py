@@ -67,6 +67,7 @@ class ModelCheckpoint(Monitor):
         "save_freq": legal_pace("epoch"),
         "initial_value_threshold": "(-inf, inf)",
     }
+    _state = "best", "_pace", "_warned"
     _epoch = 0
 
     def __init__(

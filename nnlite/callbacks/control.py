@@ -50,6 +50,7 @@ class EarlyStopping(Monitor):
         "restore_best_weights": "bool",
         "start_from_epoch": "[0, inf]",
     }
+    _state = "wait", "best", "stopped_epoch", "best_epoch", "best_weights"
 
     def __init__(
         self,
@@ -138,6 +139,7 @@ class ReduceLROnPlateau(Monitor):
     """
 
     _legal = {"factor": "[0, 1)", "cooldown": "[0, inf]", "min_lr": "[0, inf)"}
+    _state = "wait", "best", "cooldown_counter"
 
     def __init__(
         self,

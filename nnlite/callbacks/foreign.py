@@ -30,6 +30,12 @@ class Foreign(Callback):
             self.callback.set_params(args[0])
         return self
 
+    def get_state(self):
+        return getattr(self.callback, "get_state", dict)()
+
+    def set_state(self, state):
+        self.callback.set_state(state)
+
     def overrides(self, *methods):
         return any(_defines(self.callback, name) for name in methods)
 

@@ -22,6 +22,8 @@ class History(Callback):
         The numbers of the epochs, from 0.
     """
 
+    _state = "history", "epoch"
+
     def __init__(self):
         self.history, self.epoch = {}, []
 
@@ -111,10 +113,11 @@ class CSVLogger(Callback):
     """
 
     _legal = {"append": "bool"}
+    _state = ("_keys",)
 
     def __init__(self, filename, separator=",", append=False):
         self.filename, self.separator, self.append = filename, separator, append
-        self._keys = None
+        self._keys, self._cut = None, None
         self._check_given()
         if not isinstance(filename, (str, os.PathLike)) or not os.fspath(filename):
             raise TypeError(f"CSVLogger: filename: expected a path, got {filename!r}")
@@ -122,12 +125,30 @@ class CSVLogger(Callback):
             raise ValueError(f"CSVLogger: separator: expected one character, got {separator!r}")
 
     def on_train_begin(self, logs=None):
-        self._keys = None
+        self._keys, self._cut = None, None if self.append else 0
         # The file is opened for each line: an interrupted training leaves no open file.
-        with open(self.filename, "a" if self.append else "w", encoding="utf-8"):
+        with open(self.filename, "a", encoding="utf-8"):
             pass
 
+    def get_state(self):
+        return {**super().get_state(), "size": os.path.getsize(self.filename)}
+
+    def set_state(self, state):
+        super().set_state(state)
+        self._cut = state["size"]
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._cut_off()
+
+    def _cut_off(self):
+        """Remove the lines of an earlier training, or those of epochs that come again: not before
+        an epoch begins, as then it is known which."""
+        if self._cut is not None and os.path.getsize(self.filename) > self._cut:
+            os.truncate(self.filename, self._cut)
+        self._cut = None
+
     def on_epoch_end(self, epoch, logs=None):
+        self._cut_off()
         logs = logs or {}
         begun = os.path.getsize(self.filename) > 0
         with open(self.filename, "a", newline="", encoding="utf-8") as file:

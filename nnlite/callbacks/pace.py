@@ -2,6 +2,7 @@
 
 import math
 
+from nnlite.callbacks.stateful import Stateful
 from nnlite.checks import is_number
 
 
@@ -25,7 +26,7 @@ def legal_pace(*words):
     return check
 
 
-class Pace:
+class Pace(Stateful):
     """Counts the batches of a training, and says when so many have passed since the last time.
 
     Parameters
@@ -38,6 +39,8 @@ class Pace:
     total : int
         The batches so far, of all epochs.
     """
+
+    _state = "total", "_since", "_last"
 
     def __init__(self, every):
         self.every, self.total = {"batch": 1, "epoch": math.inf}.get(every, every), 0

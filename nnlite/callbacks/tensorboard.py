@@ -87,6 +87,7 @@ class TensorBoard(Callback):
         "embeddings_freq": _only(0, "no embeddings are written"),
         "embeddings_metadata": _only(None, "no embeddings are written"),
     }
+    _state = ("_pace",)
     _training = False
 
     def __init__(

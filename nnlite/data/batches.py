@@ -149,6 +149,7 @@ class ArrayBatches:
         self.size = self.rows if size is None else min(size, self.rows)
         self.steps = -(-self.rows // self.size)
         self._at, self._index = 0, None
+        self._before = None  # the state of `rng` when the pass under way began
 
     def shuffled(self):
         """Take the rows of each pass in a new random order from now on; returns self."""
@@ -159,7 +160,30 @@ class ArrayBatches:
         """All rows as one batch."""
         return BatchRange(self.sources, 0, self.rows, 1, self.numbers)
 
-    def epoch(self, steps=None, restart=False):
+    def get_state(self):
+        """Where these batches are, between two epochs: a dict of numbers and strings. The order of
+        rows is not part of it: `set_state` draws it again."""
+        return {
+            "of": _described(self, rows=self.rows, batch_size=self.size, steps=self.steps),
+            "rng": self._before if self._at else _state_of(self.rng),
+            "at": self._at,
+        }
+
+    def set_state(self, state):
+        """Go on from there.
+
+        Parameters
+        ----------
+        state : dict
+            As `get_state` returned it for such batches.
+        """
+        if self.rng is not None:
+            self.rng.bit_generator.state = state["rng"]
+        self._at = range(self.steps)[state["at"]]
+        if self._at:
+            self._begin()
+
+    def epoch(self, steps=None, restart=False, skip=0):
         """The next batches.
 
         Parameters
@@ -169,6 +193,8 @@ class ArrayBatches:
             another one.
         restart : bool, default False
             Whether a new pass begins, and ends after all rows at the latest.
+        skip : int, default 0
+            How many of them to leave out, the first ones.
 
         Yields
         ------
@@ -180,18 +206,26 @@ class ArrayBatches:
         left = min(left, self.steps) if restart else left
         while left:
             if self._at == 0:
-                self._index = self._order()
+                self._begin()
             start = self._at * self.size
             if self._at < full:
                 count, size = min(left, full - self._at), self.size
             else:
                 count, size = 1, self.rows - start
-            yield BatchRange(self.sources, start, size, count, self._index)
+            left_out = min(skip, count)
+            skip -= left_out
+            if left_out < count:
+                batch_range = BatchRange(self.sources, start, size, count, self._index)
+                yield batch_range.slice(left_out, count - left_out)
             self._at = (self._at + count) % self.steps
             left -= count
 
     def close(self):
         """Do nothing: arrays need not be closed."""
+
+    def _begin(self):
+        self._before = _state_of(self.rng)
+        self._index = self._order()
 
     def _order(self):
         """The rows of a pass; None if they are read as they lie."""
@@ -251,6 +285,10 @@ class IterableBatches:
         self._closed = False
         self._done = 0  # batches of it
         self._first = []  # the item that `first` took, which the pass begins with
+        self._once = self.renews and not self.random_access  # whether what it gave is gone
+        self._before = None  # the state of `rng` when the pass under way began
+        self._numbers = None  # of its batches, if they are asked for by number
+        self._passes = self._taken = 0  # passes that ended, and batches of all of them
 
     def shuffled(self):
         """Take batches that can be asked for by number in a new random order in each pass; returns
@@ -269,7 +307,44 @@ class IterableBatches:
             raise ValueError(f"{self.name}: expected at least one batch, got none")
         return self._read(0, self._first[0])
 
-    def epoch(self, steps=None, restart=False):
+    def get_state(self):
+        """Where these batches are, between two epochs: a dict of numbers and strings."""
+        under_way = self._pass is not None
+        return {
+            "of": _described(self, steps=self.steps),
+            "rng": self._before if under_way else _state_of(self.rng),
+            "at": self._done if under_way else None,
+            "passes": self._passes,
+            "taken": self._taken,
+        }
+
+    def set_state(self, state):
+        """Go on from there, with an object that nothing was taken of. What can be gone through
+        only once is gone through again; others hear of as many passes as there were.
+
+        Parameters
+        ----------
+        state : dict
+            As `get_state` returned it for such batches.
+        """
+        self._passes, self._taken = state["passes"], state["taken"]
+        for _ in range(self._passes):
+            _call(self.batches, "on_epoch_begin")
+            _call(self.batches, "on_epoch_end")
+        if self.rng is not None:
+            self.rng.bit_generator.state = state["rng"]
+        if self._once and self._taken:
+            _take(itertools.chain(self._first, self.batches), self._taken)
+            self._first = []
+        if state["at"] is not None:
+            self._begin()
+            self._done = state["at"] if self._once else self._skip(state["at"])
+
+    def _skip(self, count):
+        """Leave out batches of the pass, unfetched if they have numbers: how many there were."""
+        return _take(self._pass if self._numbers is None else self._numbers, count)
+
+    def epoch(self, steps=None, restart=False, skip=0):
         """The next batches, each a BatchRange of its own.
 
         Parameters
@@ -279,6 +354,8 @@ class IterableBatches:
             followed by another one.
         restart : bool, default False
             Whether a new pass begins, where that is possible, and no other follows it.
+        skip : int, default 0
+            How many of them to leave out, the first ones.
 
         Yields
         ------
@@ -295,14 +372,18 @@ class IterableBatches:
             if self._pass is None:
                 self._begin()
             most = [n for n in (steps, self.steps and self.steps - self._done) if n is not None]
-            items = itertools.islice(self._pass, min(most, default=None))
-            is_new, seen = self._done == 0, 0
-            with self._reading(items) as read:
+            most = min(most, default=None)
+            is_new = self._done == 0
+            seen = self._skip(skip if most is None else min(skip, most)) if skip else 0
+            skip -= seen
+            items = itertools.islice(self._pass, None if most is None else most - seen)
+            with self._reading(items, self._done + seen) as read:
                 for sources in read:
                     seen += 1
                     self.check(sources)
                     yield BatchRange(sources, 0, leaves(sources)[0].rows, 1)
             self._done += seen
+            self._taken += seen
             if steps is not None:
                 steps -= seen
             if steps != 0 or self._done == self.steps:
@@ -311,10 +392,11 @@ class IterableBatches:
                 return
 
     @contextlib.contextmanager
-    def _reading(self, items):
-        """Sources of some items of the pass, read ahead by a second thread until the block ends."""
+    def _reading(self, items, start):
+        """Sources of some items of the pass, the first of a number, read ahead by a second thread
+        until the block ends."""
         reader = Prefetch(
-            (self._read(self._done + k, x) for k, x in enumerate(items)), self._close_if_told
+            (self._read(start + k, x) for k, x in enumerate(items)), self._close_if_told
         )
         try:
             self._thread = reader.thread
@@ -346,12 +428,13 @@ class IterableBatches:
 
     def _begin(self):
         _call(self.batches, "on_epoch_begin")
-        self._done, self._closed = 0, False
+        self._done, self._closed, self._before = 0, False, _state_of(self.rng)
         if self.random_access:
             numbers = itertools.count() if self.endless else range(self.steps)
             if self.rng is not None and not self.endless:
                 numbers = self.rng.permutation(self.steps)
-            self._pass = self._iterator = (self.batches[int(k)] for k in numbers)
+            self._numbers = iter(numbers)
+            self._pass = self._iterator = (self.batches[int(k)] for k in self._numbers)
         else:
             self._pass = self._iterator = iter(self.batches)
             if self._iterator is self.batches:
@@ -360,6 +443,7 @@ class IterableBatches:
 
     def _end(self):
         self._pass = None
+        self._passes += 1
         _call(self.batches, "on_epoch_end")
 
     def _read(self, number, item):
@@ -368,9 +452,9 @@ class IterableBatches:
 
 
 @contextlib.contextmanager
-def passing(batches, steps=None, restart=False):
+def passing(batches, steps=None, restart=False, skip=0):
     """The ranges of an epoch for a `with` block; an error in it closes what yields the batches."""
-    with contextlib.closing(batches.epoch(steps, restart)) as ranges:
+    with contextlib.closing(batches.epoch(steps, restart, skip)) as ranges:
         try:
             yield ranges
         except BaseException:
@@ -390,6 +474,20 @@ def yields_batches(x):
     if isinstance(x, (collections.abc.Sequence, collections.abc.Mapping, array.array)):
         return False
     return hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
+
+
+def _described(batches, **sizes):
+    """What batches must have in common for the state of some to be that of others."""
+    return {"kind": type(batches).__name__, "shuffle": batches.rng is not None, **sizes}
+
+
+def _state_of(rng):
+    return None if rng is None else rng.bit_generator.state
+
+
+def _take(items, count):
+    """Take some items off an iterator: how many there were."""
+    return sum(1 for _ in itertools.islice(items, count))
 
 
 def _generator():

@@ -11,12 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnlite import config
-from nnlite.callbacks import EarlyStopping, History, ProgbarLogger, TensorBoard
+from nnlite.callbacks import (
+    BackupAndRestore,
+    EarlyStopping,
+    History,
+    ProgbarLogger,
+    TensorBoard,
+)
 from nnlite.data.batches import ArrayBatches, passing
 from nnlite.data.sources import Source, packed
 from nnlite.engine.tensor import Tensor
 from nnlite.metrics.metric import as_logged
 from nnlite.training.agreement import causes_of_nan
+from nnlite.training.fit_state import Fit
 from nnlite.training.step_cache import returned_logs
 from nnlite.tree import map_structure
 from nnlite.warn import levels_to_the_caller
@@ -61,12 +68,13 @@ def eager_batches(model, kind, batches):
     return lambda: {name: as_logged(value) for name, value in logs.items()}
 
 
-def run_batches(model, kind, ranges, callbacks=(), asked=None):
+def run_batches(model, kind, ranges, callbacks=(), asked=None, at=None):
     """Run every batch of some ranges.
 
     A call of C does about CALL_SECONDS of work. If a callback has methods for batches it is called
     around groups of as many batches as `compile(steps_per_execution=)` says.
-    `asked` is the model that may be told to stop, if `model` is a twin of it.
+    `asked` is the model that may be told to stop, if `model` is a twin of it. `at` is the Fit that
+    the batches belong to; it knows how many of the epoch went before.
 
     Returns
     -------
@@ -78,29 +86,38 @@ def run_batches(model, kind, ranges, callbacks=(), asked=None):
     by_batch = [c for c in callbacks if c.wants_batches(kind)]
     watching = [c for c in callbacks if kind == "train" and c.overrides("on_progress")]
     done, pace, logs = 0, 1, dict
+    if at is not None and at.done:
+        done, logs = at.done, at.logs.copy
+        ranges = () if model.stop_training else ranges
     group = model.steps_per_execution if by_batch else math.inf
-    first = 0  # the first batch of the group under way
+    first = done  # the first batch of the group under way
+
+    def end_group(number, seen):
+        if at is not None:
+            at.done, at.logs = done, dict(seen)
+        call(by_batch, f"on_{kind}_batch_end", number, seen)
+
     for batch_range in ranges:
-        at = 0
-        while at < batch_range.count:
+        begun = 0
+        while begun < batch_range.count:
             if done == first:
                 call(by_batch, f"on_{kind}_batch_begin", done, {})
             most = 1 if model.run_eagerly else min(pace, first + group - done)
             began = time.perf_counter()
-            part = batch_range.slice(at, min(most, batch_range.count - at))
+            part = batch_range.slice(begun, min(most, batch_range.count - begun))
             finished, logs = run_range(model, kind, part)
             pace = next_pace(part.count, time.perf_counter() - began)
-            at, done = at + finished, done + finished
+            begun, done = begun + finished, done + finished
             if watching or done == first + group:
                 seen = logs()
+                call(watching, "on_progress", done, seen)
                 if done == first + group:
                     first = done
-                    call(by_batch, f"on_{kind}_batch_end", done - 1, seen)
-                call(watching, "on_progress", done, seen)
+                    end_group(done - 1, seen)
             if getattr(asked or model, STOP[kind]):
                 return done, logs()
     if by_batch and done > first:  # the last group has fewer; it ends with the number of a full one
-        call(by_batch, f"on_{kind}_batch_end", first + group - 1, logs())
+        end_group(first + group - 1, logs())
     return done, logs()
 
 
@@ -156,6 +173,7 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     """
     history = History()
     callbacks = [*callbacks, *([ProgbarLogger(verbose)] if verbose else []), history]
+    callbacks.sort(key=lambda c: isinstance(c, BackupAndRestore))  # it keeps what others have done
     model.history = history
     model._advised = set() if model._advised is None else model._advised
     params = {"epochs": epochs.stop, "steps": steps or batches.steps, "verbose": verbose}
@@ -163,34 +181,41 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     model._step_cache.clear()  # settings may have changed since
     if validation is not None and not model.run_eagerly:
         _trace(model, validation.batches)
-    model.stop_training, logs, diverged, begun = False, {}, False, False
+    model.stop_training, begun = False, False
+    held_out = None if validation is None else validation.batches
+    at = Fit(model, batches, held_out, callbacks, steps, epochs.start)
+    backups = [c for c in callbacks if isinstance(c, BackupAndRestore)]
+    for c in backups:
+        c.fit = at
     metrics = model._step_cache.in_use
     claimed = metrics.acquire(blocking=False)
     try:
         call(callbacks, "on_train_begin", {})
         begun = True
-        for epoch in epochs:
+        while at.epoch < epochs.stop and not at.over:
+            epoch = at.epoch
+            at.mark()
             model.reset_metrics()
             call(callbacks, "on_epoch_begin", epoch, {})
-            with passing(batches, steps) as ranges:
-                done, seen = run_batches(model, "train", ranges, callbacks)
-            ran_out = not model.stop_training and done < (steps or 1)
+            with passing(batches, at.steps, skip=at.done) as ranges:
+                done, logs = run_batches(model, "train", ranges, callbacks, at=at)
+            ran_out = not model.stop_training and done < (at.steps or 1)
             if ran_out and done and not batches.single_pass:
-                say_too_many(batches.name, steps, done)
-                steps, ran_out = done, False
+                say_too_many(batches.name, at.steps, done)
+                at.steps, ran_out = done, False
             elif ran_out:
                 where = f"of epoch {epoch + 1} of {epochs.stop}"
                 say_ran_out(batches.name, done, where, epoch > epochs.start)
             if not done:
                 break
-            logs = seen
-            diverged = diverged or _warn_if_diverged(model, logs)
+            at.diverged = at.diverged or _warn_if_diverged(model, logs)
             if validation is not None and validation.is_due(epoch):
                 values = evaluate(model, validation.batches, validation.steps, callbacks)
                 logs.update({f"val_{name}": value for name, value in values.items()})
+            at.epoch, at.done, at.logs, at.over = epoch + 1, 0, logs, ran_out
+            at.mark()
             call(callbacks, "on_epoch_end", epoch, logs)
-            if model.stop_training or ran_out:
-                break
+            at.over |= model.stop_training
     except BaseException as error:
         batches.close()
         # The weights are those of the last finished steps; the best ones come back if they were
@@ -202,14 +227,16 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     finally:
         model._step_cache.clear()  # and with the steps their working memory
         model._advised = None
+        for c in backups:
+            c.fit = None
         if claimed:
             metrics.release()
     weights = model._all_weights()
-    if not diverged:
+    if not at.diverged:
         _warn_of_statistics([v for v, trainable in weights if not trainable])
     if model.optimizer is not None:
         model.optimizer.finalize_variable_values([v for v, trainable in weights if trainable])
-    call(callbacks, "on_train_end", logs)
+    call(callbacks, "on_train_end", at.logs)
     return history
 
 

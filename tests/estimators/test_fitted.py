@@ -13,8 +13,15 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from nnlite import NNClassifier, NNRegressor
-from nnlite.callbacks import Callback, EarlyStopping, ReduceLROnPlateau
+from nnlite.callbacks import (
+    BackupAndRestore,
+    Callback,
+    EarlyStopping,
+    ModelCheckpoint,
+    ReduceLROnPlateau,
+)
 from nnlite.layers import Dense, Dropout
+from nnlite.models import load_model
 
 IRIS, KIND = load_iris(return_X_y=True)
 DIGITS, DIGIT = load_digits(return_X_y=True)
@@ -210,6 +217,48 @@ def test_callbacks_see_the_score():
     scores = fitted.history_["val_score"]
     assert min(scores) < max(scores) == scores[fitted.best_epoch_ - 1]
     assert stopping.mode == "auto"
+
+
+@pytest.mark.parametrize("make, X, y", [(classifier, IRIS, KIND), (regressor, ROWS, VALUES)])
+def test_checkpoints_hold_the_best_model_and_that_of_each_epoch(make, X, y, tmp_path):
+    pytest.importorskip("h5py")
+    every = ModelCheckpoint(tmp_path / "{epoch}-{val_loss:.3f}.keras")
+    best = ModelCheckpoint(tmp_path / "best.keras", save_best_only=True)
+    stopping = EarlyStopping("val_loss", patience=9, restore_best_weights=True)
+    fitted = make(epochs=4, early_stopping=stopping, callbacks=[every, best]).fit(X, y)
+    losses = [f"{k}-{v:.3f}.keras" for k, v in enumerate(fitted.history_["val_loss"], 1)]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*losses, "best.keras"])
+    assert best.best is None  # a fit has copies of its own
+    for path in (tmp_path / "best.keras", tmp_path / losses[fitted.best_epoch_ - 1]):
+        saved = load_model(path)
+        for a, b in zip(saved.get_weights(), fitted.model_.get_weights(), strict=True):
+            assert_array_equal(a, b)
+
+
+class Interrupted(Callback):
+    """Fails in the sixth epoch, once."""
+
+    failed = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 5 and not Interrupted.failed:
+            Interrupted.failed = True
+            raise SystemExit
+
+
+@pytest.mark.parametrize("make, X, y", [(classifier, IRIS, KIND), (regressor, ROWS, VALUES)])
+def test_a_fit_that_was_interrupted_goes_on_with_the_same_bits(make, X, y, tmp_path, monkeypatch):
+    settings = {"epochs": 9, "early_stopping": True, "random_state": 3}
+    whole = make(**settings).fit(X, y)
+    monkeypatch.setattr(Interrupted, "failed", False)
+    parts = make(callbacks=[BackupAndRestore(tmp_path / "backup"), Interrupted()], **settings)
+    with pytest.raises(SystemExit):
+        parts.fit(X, y)
+    parts.fit(X, y)
+    assert Interrupted.failed and not (tmp_path / "backup").exists()
+    assert parts.history_ == whole.history_ and parts.n_iter_ == whole.n_iter_
+    for a, b in zip(parts.model_.get_weights(), whole.model_.get_weights(), strict=True):
+        assert_array_equal(a, b)
 
 
 def test_a_scorer_of_a_regression():

@@ -50,6 +50,7 @@ HELD_OUT = {
     for name in ("validation_steps", "validation_freq", "validation_batch_size")
 }
 CALLBACKS = {
+    callbacks.BackupAndRestore: {"backup_dir": "backup"},
     callbacks.EarlyStopping: {"monitor": "loss"},
     callbacks.ReduceLROnPlateau: {"monitor": "loss"},
     callbacks.LearningRateScheduler: {"schedule": lambda epoch: 0.1},
@@ -57,6 +58,7 @@ CALLBACKS = {
     callbacks.ProgbarLogger: {},
     callbacks.LambdaCallback: {},
     callbacks.CSVLogger: {"filename": os.devnull},
+    callbacks.ModelCheckpoint: {"filepath": "a.keras"},
     callbacks.TensorBoard: {},
 }
 OF_COMPILE = "optimizer loss loss_weights metrics weighted_metrics run_eagerly learning_rate"

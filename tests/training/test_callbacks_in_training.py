@@ -222,6 +222,7 @@ def test_terminate_on_nan_does_not_change_a_bit():
 # Settings
 
 CASES = {
+    callbacks.BackupAndRestore: {"backup_dir": "backup", "save_freq": 3, "double_checkpoint": True},
     callbacks.CSVLogger: {"filename": "a.csv", "separator": ";"},
     callbacks.Callback: {},
     callbacks.EarlyStopping: {"patience": 2},
