@@ -347,6 +347,8 @@ def test_the_shape_of_a_result_that_cannot_be_is_refused_like_a_call():
         Dense(2).compute_output_shape(3)
     with pytest.raises(ValueError, match=r"layer 'dense' .*at least 2 dimensions"):
         Dense(2).compute_output_shape((None,))
+    with pytest.raises(NotImplementedError, match=r"layer 'layer' .*`call` is not implemented"):
+        Layer().compute_output_shape(None)
 
 
 @pytest.mark.parametrize(
