@@ -95,7 +95,7 @@ class Model(Trainer, Layer):
     def __getstate__(self):
         state = super().__getstate__()
         state["_given"] = self.__getnewargs_ex__()[1]
-        state["_given_symbols"] = "outputs" in self._given
+        state["_given_symbols"] = self._given.get("outputs") is not None
         return state
 
     def __setstate__(self, state):
@@ -105,7 +105,7 @@ class Model(Trainer, Layer):
             self._given.update(inputs=self._graph.inputs, outputs=self._graph.outputs)
 
     def _clone(self, **overrides):
-        if "outputs" not in self._given:
+        if self._given.get("outputs") is None:
             return super()._clone(**overrides)
         copy = self._graph.copied(lambda part: clone(part) if isinstance(part, Layer) else part)
         config = {**self._given, "inputs": copy.inputs, "outputs": copy.outputs, **overrides}
