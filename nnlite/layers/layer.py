@@ -307,6 +307,9 @@ class Layer(Tracked):
     def compute_output_spec(self, inputs):
         """Symbols of the shapes that `compute_output_shape` gives.
 
+        A subclass may say itself what a call on symbols gives: one that defines this method, with
+        the arguments of `call`, and whose `call` does not run on symbols then.
+
         Parameters
         ----------
         inputs : symbol, or list or dict of them
@@ -319,6 +322,19 @@ class Layer(Tracked):
         node.outputs = map_shapes(
             lambda shape: Symbol(shape, dtype, node), self.compute_output_shape(shapes)
         )
+        return node.outputs
+
+    def _call_as_said(self, args, kwargs):
+        """Record a call on symbols whose results a `compute_output_spec` of one's own describes:
+        `call` does not run."""
+        node = Node(self, args, kwargs)
+        samples, further = map_structure(
+            lambda s: Tensor((1, *s.shape[1:]) if s.shape else (), s.dtype), (args, kwargs), Symbol
+        )
+        self._build_for(*samples, **further)
+        said = self.compute_output_spec(*args, **kwargs)
+        node.outputs = map_structure(lambda s: Symbol(s.shape, s.dtype, node), said, Symbol)
+        self._output_shape = map_structure(lambda s: s.shape, node.outputs, Symbol)
         return node.outputs
 
     def get_config(self):
@@ -381,7 +397,9 @@ class Layer(Tracked):
         if inputs.__class__ is Symbol or is_symbolic((inputs, args, kwargs)):
             if training is not None:
                 kwargs["training"] = training
-            outputs = symbolic_call(self, (inputs, *args), kwargs)
+            own = type(self).compute_output_spec is not Layer.compute_output_spec
+            record = Layer._call_as_said if own and not self._is_model else symbolic_call
+            outputs = record(self, (inputs, *args), kwargs)
             self._record_call(symbols_of(outputs)[0].node)
             return outputs
         if args or kwargs:
