@@ -308,7 +308,8 @@ class Layer(Tracked):
         """Symbols of the shapes that `compute_output_shape` gives.
 
         A subclass may say itself what a call on symbols gives: one that defines this method, with
-        the arguments of `call`, and whose `call` does not run on symbols then.
+        the arguments of `call`, and whose `call` does not run on symbols then, unless the method
+        raises NotImplementedError.
 
         Parameters
         ----------
@@ -332,7 +333,10 @@ class Layer(Tracked):
             lambda s: Tensor((1, *s.shape[1:]) if s.shape else (), s.dtype), (args, kwargs), Symbol
         )
         self._build_for(*samples, **further)
-        said = self.compute_output_spec(*args, **kwargs)
+        try:
+            said = self.compute_output_spec(*args, **kwargs)
+        except NotImplementedError:  # a trace tells
+            return symbolic_call(self, args, kwargs)
         node.outputs = map_structure(lambda s: Symbol(s.shape, s.dtype, node), said, Symbol)
         self._output_shape = map_structure(lambda s: s.shape, node.outputs, Symbol)
         return node.outputs

@@ -64,3 +64,15 @@ def test_a_compute_output_spec_of_ones_own_takes_the_place_of_call_on_symbols():
     assert [w.shape for w in model.weights] == [(4,), (2, 1), (1,)]
     for same in model, clone(model), pickle.loads(pickle.dumps(model)):
         assert same(np.ones((3, 4)), training=True).shape == (3, 1)
+
+
+def test_a_compute_output_spec_that_is_not_implemented_leaves_it_to_call():
+    class Doubled(Layer):
+        def call(self, x):
+            return ops.concatenate([x, x], axis=1)
+
+        def compute_output_spec(self, *args, **kwargs):
+            raise NotImplementedError
+
+    model = keras.Sequential([Doubled()])
+    assert model(np.ones((2, 3))).shape == (2, 6) and model.output_shape == (None, 6)
