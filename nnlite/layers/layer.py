@@ -354,8 +354,14 @@ class Layer(Tracked):
 
     @property
     def output_shape(self):
-        """The shape of the last result, with None for the batch; None before the first call."""
-        return self._output_shape
+        """The shape of the last result, with None for the batch; an AttributeError before the first
+        call."""
+        return self._known("output_shape", self._output_shape)
+
+    def _known(self, name, shape):
+        if shape is None:
+            raise AttributeError(f"layer {self.name!r} has no {name} yet: it was never called")
+        return shape
 
     def _record_call(self, node):
         """Keep the node of the first call on symbols, for `input` and `output`."""
