@@ -1,4 +1,4 @@
-"""Classes of one's own with a `get_config` or `compute_output_spec` in Keras's manner."""
+"""Classes of one's own in Keras's manner: their configs, their symbols, what they hold."""
 
 import copy
 import pickle
@@ -76,3 +76,25 @@ def test_a_compute_output_spec_that_is_not_implemented_leaves_it_to_call():
 
     model = keras.Sequential([Doubled()])
     assert model(np.ones((2, 3))).shape == (2, 6) and model.output_shape == (None, 6)
+
+
+class Holds(keras.Model):
+    """Has a list that contains itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = [keras.layers.Dense(2)]
+        self.parts.append({"all": self.parts})
+        self.out = keras.layers.Dense(1)
+
+    def call(self, x):
+        return self.out(self.parts[0](x))
+
+
+def test_a_list_that_contains_itself_is_gone_through_once():
+    model = Holds()
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0)
+    assert len(model.weights) == 4 and len(model.layers) == 2
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again.predict(np.ones((2, 3))), model.predict(np.ones((2, 3))))
