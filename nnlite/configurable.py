@@ -192,11 +192,15 @@ class Configurable:
     def get_config(self):
         """The constructor's arguments as a dict, from which `from_config` makes an equal object.
 
+        A class with a `get_config` of its own gets from `super().get_config()` only those that its
+        base takes, and adds its own: `dict(units=self.units, **super().get_config())`.
+
         Returns
         -------
         dict
         """
-        return Configurable._identity(self)
+        added = _added_by_users(type(self))
+        return {k: v for k, v in Configurable._identity(self).items() if k not in added}
 
     def _identity(self):
         """The settings that make two objects equal."""
@@ -321,6 +325,19 @@ def _legal_of(cls):
     found = {}
     for klass in reversed(cls.__mro__):
         found |= vars(klass).get("_legal", {})
+    return found
+
+
+@functools.lru_cache(1024)
+def _added_by_users(cls):
+    """The settings that classes outside nnlite with a `get_config` have beyond those of their
+    base."""
+    found = set()
+    for klass in cls.__mro__:
+        ours = klass.__module__.partition(".")[0] == "nnlite"
+        if "get_config" in vars(klass) and issubclass(klass, Configurable) and not ours:
+            base = next(b for b in klass.__mro__[1:] if issubclass(b, Configurable))
+            found |= klass._signature().keys() - base._signature().keys()
     return found
 
 

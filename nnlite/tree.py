@@ -26,7 +26,7 @@ def map_shapes(function, structure):
     return like(structure, [map_shapes(function, value) for value in structure])
 
 
-def flatten(structure, is_leaf=None):
+def flatten(structure, is_leaf=None, within=()):
     """What is in nested lists, tuples and dicts, in order.
 
     Parameters
@@ -35,6 +35,8 @@ def flatten(structure, is_leaf=None):
         Anything but a list, tuple or dict is a leaf itself.
     is_leaf : function, optional
         Which lists, tuples and dicts are leaves, too.
+    within : tuple
+        The lists, tuples and dicts that it is in: one that contains itself is gone through once.
 
     Examples
     --------
@@ -45,12 +47,12 @@ def flatten(structure, is_leaf=None):
     """
     if not isinstance(structure, (list, tuple, dict)) or (is_leaf and is_leaf(structure)):
         return [structure]
-    leaves = []
+    leaves, within = [], (*within, structure)
     for value in structure.values() if isinstance(structure, dict) else structure:
-        if isinstance(value, (list, tuple, dict)):
-            leaves += flatten(value, is_leaf)
-        else:
+        if not isinstance(value, (list, tuple, dict)):
             leaves.append(value)
+        elif not any(value is outer for outer in within):
+            leaves += flatten(value, is_leaf, within)
     return leaves
 
 

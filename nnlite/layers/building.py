@@ -76,13 +76,15 @@ def _state(layer):
     return layer, dict(held), [(c, c.copy()) for c in _containers(kept)]
 
 
-def _containers(value):
+def _containers(value, within=()):
     """The lists and dicts in a structure that may grow."""
+    if any(value is outer for outer in within):
+        return
     if isinstance(value, (list, dict)):
         yield value
     if isinstance(value, (list, tuple, dict)):
         for inner in value.values() if isinstance(value, dict) else value:
-            yield from _containers(inner)
+            yield from _containers(inner, (*within, value))
 
 
 def _restore(layer, attributes, containers):

@@ -286,6 +286,8 @@ class Layer(Tracked):
         >>> layers.Dense(3).compute_output_shape((None, 5))
         (None, 3)
         """
+        if type(self).call is Layer.call:
+            self.call(None)  # says that it is not implemented
         shapes = as_shapes(input_shape)
         if None in flatten(shapes, is_shape):
             raise TypeError(no_shape(shapes))
@@ -317,6 +319,10 @@ class Layer(Tracked):
     def compute_output_spec(self, inputs):
         """Symbols of the shapes that `compute_output_shape` gives.
 
+        A subclass may say itself what a call on symbols gives: one that defines this method, with
+        the arguments of `call`, and whose `call` does not run on symbols then, unless the method
+        raises NotImplementedError.
+
         Parameters
         ----------
         inputs : symbol, or list or dict of them
@@ -329,6 +335,22 @@ class Layer(Tracked):
         node.outputs = map_shapes(
             lambda shape: Symbol(shape, dtype, node), self.compute_output_shape(shapes)
         )
+        return node.outputs
+
+    def _call_as_said(self, args, kwargs):
+        """Record a call on symbols whose results a `compute_output_spec` of one's own describes:
+        `call` does not run."""
+        node = Node(self, args, kwargs)
+        samples, further = map_structure(
+            lambda s: Tensor((1, *s.shape[1:]) if s.shape else (), s.dtype), (args, kwargs), Symbol
+        )
+        self._build_for(*samples, **further)
+        try:
+            said = self.compute_output_spec(*args, **kwargs)
+        except NotImplementedError:  # a trace tells
+            return symbolic_call(self, args, kwargs)
+        node.outputs = map_structure(lambda s: Symbol(s.shape, s.dtype, node), said, Symbol)
+        self._output_shape = map_structure(lambda s: s.shape, node.outputs, Symbol)
         return node.outputs
 
     def get_config(self):
@@ -349,8 +371,14 @@ class Layer(Tracked):
 
     @property
     def output_shape(self):
-        """The shape of the last result, with None for the batch; None before the first call."""
-        return self._output_shape
+        """The shape of the last result, with None for the batch; an AttributeError before the first
+        call."""
+        return self._known("output_shape", self._output_shape)
+
+    def _known(self, name, shape):
+        if shape is None:
+            raise AttributeError(f"layer {self.name!r} has no {name} yet: it was never called")
+        return shape
 
     def _record_call(self, node):
         """Keep the node of the first call on symbols, for `input` and `output`."""
@@ -396,7 +424,9 @@ class Layer(Tracked):
         if inputs.__class__ is Symbol or is_symbolic((inputs, args, kwargs)):
             if training is not None:
                 kwargs["training"] = training
-            outputs = symbolic_call(self, (inputs, *args), kwargs)
+            own = type(self).compute_output_spec is not Layer.compute_output_spec
+            record = Layer._call_as_said if own and not self._is_model else symbolic_call
+            outputs = record(self, (inputs, *args), kwargs)
             self._record_call(symbols_of(outputs)[0].node)
             return outputs
         if args or kwargs:

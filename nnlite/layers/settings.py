@@ -7,7 +7,7 @@ import numbers
 import numpy as np
 
 from nnlite import activations, config, constraints, initializers, regularizers
-from nnlite.checks import LARGEST_SIZE, axes, positive_int
+from nnlite.checks import LARGEST_SIZE, axes, is_number, positive_int
 from nnlite.ops.windows import check_padding
 
 # What a layer `_takes`.
@@ -89,6 +89,14 @@ def groups(name, value):
     """Raise a ValueError unless a setting is a number of groups, or -1."""
     if not _is_int(value) or value != -1:
         positive_int(name, value)
+
+
+def copies(name, value):
+    """Raise a TypeError, as Keras does, unless a setting is a whole number, and a ValueError unless
+    it is positive."""
+    if not is_number(value) or value % 1:
+        raise TypeError(f"{name}: expected a positive integer, got {value!r}")
+    positive_int(name, value)
 
 
 def permutation(name, value):

@@ -170,6 +170,11 @@ class RepeatVector(Layer):
     **kwargs
         Of `Layer`: name, input_shape.
 
+    Raises
+    ------
+    TypeError
+        If n is no whole number.
+
     Notes
     -----
     Input (N, C), output (N, T, C).
@@ -181,7 +186,7 @@ class RepeatVector(Layer):
     (2, 3, 5)
     """
 
-    _legal = {"n": positive_int}
+    _legal = {"n": settings.copies}
     _takes = (2, 2, "vectors (N, features)")
 
     def __init__(self, n, **kwargs):

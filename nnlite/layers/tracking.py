@@ -129,7 +129,7 @@ class Tracked(Configurable):
             whole = is_truth(dtype) or dtype_of(dtype) == "int32"
             initializer = "zeros" if whole else "glorot_uniform"
         dtype = dtype_of(dtype)
-        if here.calling is self and self._output_shape is not None:
+        if here.calling is self:
             raise ValueError(
                 f"add_weight: {name!r} would be made in each `call`, and training would change "
                 "none of them: make it once, in `__init__` or `build`"

@@ -170,7 +170,8 @@ class Measure(Configurable):
         -------
         dict
         """
-        return self._identity()
+        given = super().get_config()
+        return {name: value for name, value in self._identity().items() if name in given}
 
     def _identity(self):
         settings = {**super()._identity(), "name": self.name}

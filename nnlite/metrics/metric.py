@@ -188,7 +188,7 @@ class Metric(Measure):
         -------
         dict
         """
-        return {**self._identity(), "dtype": self.dtype}
+        return {**super().get_config(), "dtype": self.dtype}
 
     @property
     def variables(self):

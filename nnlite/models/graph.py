@@ -19,14 +19,14 @@ class Graph:
     Raises
     ------
     ValueError
-        If an output depends on an input that is not among `inputs`.
+        If something else is given, or if an output depends on an input that is not among `inputs`.
     """
 
     def __init__(self, inputs, outputs):
         self.inputs, self.outputs = inputs, outputs
         for what, given in (("inputs", inputs), ("outputs", outputs)):
             if not symbols_of(given) or len(symbols_of(given)) != len(flatten(given)):
-                raise TypeError(
+                raise ValueError(
                     f"Model: expected {what} made by Input and by layers called on it, "
                     f"got {given!r}"
                 )

@@ -398,7 +398,12 @@ class Model(Trainer, Layer):
 
     @property
     def input_shape(self):
-        """What a batch looks like, None for its size; None before the model is built."""
+        """What a batch looks like, None for its size; an AttributeError before the model is
+        built."""
+        return self._known("input_shape", self._input_shape)
+
+    @property
+    def _input_shape(self):
         if self._graph is not None:
             inputs = self._graph.inputs
             if inputs.__class__ is Symbol:

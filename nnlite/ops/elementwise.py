@@ -129,6 +129,16 @@ def less_equal(x1, x2):
     return greater_equal(x2, x1)
 
 
+def rsqrt(x):
+    """1 / sqrt(x), element by element.
+
+    Parameters
+    ----------
+    x : tensor
+    """
+    return divide(1.0, sqrt(x))
+
+
 def logical_not(x):
     """1 where x is 0, else 0: `~condition`.
 

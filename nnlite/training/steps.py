@@ -18,7 +18,7 @@ class Steps:
 
     def _output_names(self):
         """The names of the outputs, structured as they are; None if they are not known yet."""
-        shape = self.output_shape
+        shape = self._output_shape
         known = None if self._graph is None else [s.name for s in self.outputs]
         return None if shape is None else names_of(shape, known)
 
@@ -29,7 +29,7 @@ class Steps:
         if known is None:
             return names
         alone = isinstance(names, str) and isinstance(known, str)
-        if alone or as_lists(names) == as_lists(names_of(self.output_shape)):
+        if alone or as_lists(names) == as_lists(names_of(self._output_shape)):
             return known
         flat = flatten(known)
         return names_of(outputs, flat) if len(flat) == len(flatten(names)) else names
@@ -44,7 +44,7 @@ class Steps:
             found.rename(names)
         elif found is None or as_lists(names) != as_lists(found.structure):
             found = self._objectives = Objectives(names, **self._settings())
-        found.outputs = outputs if outputs is self.output_shape else None
+        found.outputs = outputs if outputs is self._output_shape else None
         return found
 
     def _settings(self):

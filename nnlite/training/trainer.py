@@ -167,17 +167,17 @@ class Trainer(Steps):
     def _prepare_for(self, x, y=None, sample_weight=None):
         """Build the model for Sources, and check that they and the targets fit, before any
         work."""
-        if isinstance(x, Source) and not x.row_shape and self.input_shape == (None, 1):
+        if isinstance(x, Source) and not x.row_shape and self._input_shape == (None, 1):
             x.as_column()
         if not self.built:
             step_cache.build_by_tracing(
                 self, map_structure(lambda s: (None, *s.row_shape), x, Source)
             )
-        if y is not None and self._objectives is not None and self.output_shape is not None:
+        if y is not None and self._objectives is not None and self._output_shape is not None:
             self._check_targets(y, sample_weight)
 
     def _check_targets(self, y, sample_weight):
-        shape = self.output_shape
+        shape = self._output_shape
         objectives = self._objectives_for(shape)
         shapes = flatten(shape, is_shape)
         try:
@@ -203,7 +203,7 @@ class Trainer(Steps):
         known."""
         inputs, outputs = (
             False if self._one_array else None if s is None else not is_shape(s)
-            for s in (self.input_shape, self.output_shape)
+            for s in (self._input_shape, self._output_shape)
         )
         return inputs, None if self._own_targets else outputs
 

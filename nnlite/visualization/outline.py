@@ -125,7 +125,7 @@ class Outline:
     def _list(self, model):
         self.calls = []
         for layer in model.layers or model._sublayers:
-            shapes = flat_shapes(layer.output_shape or _shape_by_build(layer))
+            shapes = flat_shapes(layer._output_shape or _shape_by_build(layer))
             self.calls.append(Call(layer, (), (), shapes, [model._precision] * len(shapes)))
 
 

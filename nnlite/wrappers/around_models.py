@@ -187,7 +187,8 @@ class SKLearnClassifier(ClassifierMixin, _AroundModel):
 
     def _compiled_model(self, X, y):
         model = super()._compiled_model(X, y)
-        outputs = model.output_shape[-1] if isinstance(model.output_shape, tuple) else None
+        shape = getattr(model, "output_shape", None)  # of a model that is built
+        outputs = shape[-1] if isinstance(shape, tuple) else None
         if outputs not in (None, y.shape[1]):
             raise ValueError(
                 f"model: expected {y.shape[1]} outputs, one for each class, got {outputs}; "

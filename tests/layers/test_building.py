@@ -229,7 +229,7 @@ def test_a_model_that_does_not_fit_its_first_input_takes_another(functional, ask
     }[ask]
     with pytest.raises(ValueError, match="target_shape"):
         wrong()
-    assert not model.built and model.weights == [] and model.input_shape is None
+    assert not model.built and model.weights == [] and not hasattr(model, "input_shape")
     parts[0].units = 6
     assert model.predict(x[:, :3]).shape == (3, 2) and len(model.weights) == 4
 
@@ -296,7 +296,6 @@ def test_a_weight_made_in_each_call_is_refused():
             return inputs * self.add_weight((), "ones", name="factor")
 
     layer = Again()
-    layer(x)
     with pytest.raises(ValueError, match="add_weight: 'factor' would be made in each `call`"):
         layer(x)
 

@@ -328,7 +328,7 @@ def test_the_shape_of_the_result_is_found_without_building():
     keras.utils.set_random_seed(0)
     for batch in (None, 2):
         assert layer.compute_output_shape([batch, 5, 4]) == (batch, 5, 3)
-    assert not layer.built and layer.weights == [] and layer.output_shape is None
+    assert not layer.built and layer.weights == [] and not hasattr(layer, "output_shape")
     seed = keras.config.next_seed()
     keras.utils.set_random_seed(0)
     assert seed == keras.config.next_seed()
@@ -347,6 +347,8 @@ def test_the_shape_of_a_result_that_cannot_be_is_refused_like_a_call():
         Dense(2).compute_output_shape(3)
     with pytest.raises(ValueError, match=r"layer 'dense' .*at least 2 dimensions"):
         Dense(2).compute_output_shape((None,))
+    with pytest.raises(NotImplementedError, match=r"layer 'layer' .*`call` is not implemented"):
+        Layer().compute_output_shape(None)
 
 
 @pytest.mark.parametrize(

@@ -312,6 +312,12 @@ def test_wrong_shape_is_refused(make, built_on, shape, message):
     refused(layer, shape, message)
 
 
+@pytest.mark.parametrize("n", ["3", 3.5, [3], None, float("nan")])
+def test_copies_that_are_no_whole_number_are_a_type_error_as_in_keras(n):
+    with pytest.raises(TypeError, match="RepeatVector: n: expected a positive integer, got"):
+        layers.RepeatVector(n)
+
+
 ROWS = np.ones((2, 3))
 HOSTILE = [
     *(None, "abc", b"ab", 3, 2.5, True, [], {}, {1, 2}, len, int, object(), ["a"], [[1, 2], [3]]),

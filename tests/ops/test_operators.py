@@ -258,6 +258,19 @@ def test_a_dtype_that_no_tensor_has_is_refused(dtype):
             make()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rsqrt_is_one_over_the_root_and_has_its_gradient(dtype):
+    values = np.array([0.0, 0.25, 3.0, 1e30, np.inf])
+    found = ops.rsqrt(ops.convert_to_tensor(values, dtype))
+    with np.errstate(divide="ignore"):
+        np.testing.assert_allclose(found, 1 / np.sqrt(values), rtol=3 * np.finfo(dtype).eps)
+    x = nnlite.Variable([0.25, 4.0], dtype=dtype)
+    with nnlite.GradientTape() as tape:
+        total = ops.sum(ops.rsqrt(x))
+    assert tape.gradient(total, x).numpy().tolist() == [-4.0, -0.0625]
+    assert run(ops.rsqrt, np.float32([[4.0, 0.25]])).tolist() == [[0.5, 2.0]]
+
+
 def test_a_tensor_is_made_of_anything_and_converted_back():
     x = ops.convert_to_tensor([[1.0, 2.5]])
     assert x.dtype == "float32" and ops.convert_to_tensor(x) is x

@@ -242,8 +242,10 @@ A, B = keras.Input((3,), name="a"), keras.Input((4,), name="b")
     "wrong, error, message",
     [
         (lambda: keras.Model(A, layers.concatenate([A, B])), ValueError, "depend on input 'b'"),
-        (lambda: keras.Model(A), TypeError, "expected outputs made by Input.*got None"),
-        (lambda: keras.Model(X, A), TypeError, "expected inputs made by Input"),
+        (lambda: keras.Model(A), ValueError, "expected outputs made by Input.*got None"),
+        (lambda: keras.Model(X, A), ValueError, "expected inputs made by Input"),
+        (lambda: keras.Model({"a": A, "b": "b"}, A), ValueError, "expected inputs made by Input"),
+        (lambda: keras.Model(A, "outputs"), ValueError, "expected outputs made by Input"),
         (lambda: bool(A > 0), TypeError, r"of shape \(None, 3\) has no values"),
         (lambda: A.numpy(), TypeError, "symbol 'a' of shape .* has no values"),
         (lambda: layers.Conv2D(3, 3)(A), ValueError, r"expected images.*got shape \(None, 3\)"),

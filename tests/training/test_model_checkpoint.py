@@ -220,7 +220,6 @@ def test_verbose_says_what_is_saved_and_why(tmp_path, capsys):
         ("a.pkl", {}, r"filepath: expected the path of a file that ends with \.keras or \.h5 or"),
         ("a.keras", {"save_weights_only": True}, r"of weights that ends with \.weights\.h5 or"),
         ("a.weights.h5", {}, r"or save_weights_only=True, got 'a.weights.h5'"),
-        ("a.safetensors", {}, r"filepath: expected the path"),
         (b"a.keras", {}, "filepath: expected the path"),
         ("{epoch.keras", {}, r"filepath: expected names in braces \(.*\), got"),
         ("{}.keras", {}, "filepath: expected names in braces, such as {epoch}, got"),

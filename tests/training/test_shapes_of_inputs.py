@@ -106,7 +106,7 @@ def test_the_size_of_a_batch_is_part_of_the_shapes_of_symbols(kind):
         (lambda: Dense(2)(Dense(3)), TypeError, r"expected a tensor, got the layer Dense\(units=3"),
         (lambda: Dense(2)([Dense(3)]), TypeError, "expected a tensor, got the layer Dense"),
         (lambda: Dense(2)(None), TypeError, "layer 'dense' .*expected numbers, got None"),
-        (lambda: nnlite.Model([Input((3,)), Input((2,))], []), TypeError, "expected outputs made"),
+        (lambda: nnlite.Model([Input((3,)), Input((2,))], []), ValueError, "expected outputs made"),
         (lambda: nnlite.Sequential([Dense(2), Input((3,))]), ValueError, "Input to be the first"),
         (lambda: nnlite.Sequential().build((None, 4)), ValueError, "at least one layer, got none"),
     ],
