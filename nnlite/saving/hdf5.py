@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from nnlite import warn
+from nnlite.saving.guarded_file import GuardedFile
 
 
 def require_h5py():
@@ -61,13 +62,14 @@ def reading(path, file=None):
         If it is no whole HDF5 file, also from within the block.
     """
     h5py = require_h5py()
+    where = "" if file is None else f"{path}: "
     try:
-        with h5py.File(path if file is None else file, "r") as opened:
-            yield opened
+        with contextlib.ExitStack() as stack:
+            file = file or stack.enter_context(open(path, "rb", buffering=0))
+            yield stack.enter_context(h5py.File(GuardedFile(file), "r"))
     except (OSError, RuntimeError, KeyError, MemoryError, OverflowError, TypeError) as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise
-        where = "" if file is None else f"{path}: "
         raise ValueError(
             f"{where}expected a whole HDF5 file, got one that h5py cannot read: {error}"
         ) from None
