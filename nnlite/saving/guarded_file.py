@@ -58,12 +58,12 @@ class GuardedFile(io.RawIOBase):
         size = int.from_bytes(self._file.read(8), "little")
         heap = self._file.read(size - 16) if 16 < size <= _MOST_HEAP else b""
         if len(heap) != size - 16:
-            raise ValueError(f"a heap at {place} with a size of {size}")
+            raise OSError(f"a heap at {place} with a size of {size}")
         at = 0
         while at + 16 <= len(heap):
             number = int.from_bytes(heap[at : at + 2], "little")
             size = int.from_bytes(heap[at + 8 : at + 16], "little")
             step = 16 + (size + 7) // 8 * 8 if number else size  # 0 is what is free
             if step < 16 or step > len(heap) - at:
-                raise ValueError(f"a heap at {place} with an entry of size {size}")
+                raise OSError(f"a heap at {place} with an entry of size {size}")
             at += step

@@ -343,12 +343,12 @@ def test_broken_heap_of_names_is_refused_at_once(tmp_path):
         refused(net(seed=1), tmp_path / "broken.h5", "expected a whole HDF5 file")
 
 
-@pytest.mark.parametrize("ending", H5)
+@pytest.mark.parametrize("ending", [".weights.h5", ".h5"])
 def test_changed_bytes_are_refused_or_change_only_values(ending, tmp_path):
     net().save_weights(tmp_path / f"m{ending}")
     whole, model = (tmp_path / f"m{ending}").read_bytes(), net(seed=1)
     before, refusals = model.get_weights(), 0
-    for i in range(300):
+    for i in range(150):
         rng, changed = np.random.default_rng(i), bytearray(whole)
         at = int(rng.integers(len(whole)))
         changed[at : at + 4] = [bytes(4), rng.bytes(4), b"\xff" * 4][i % 3]
@@ -359,7 +359,7 @@ def test_changed_bytes_are_refused_or_change_only_values(ending, tmp_path):
             refusals += 1
             assert_equal(model.get_weights(), before)
         model.set_weights(before)
-    assert refusals > 20
+    assert refusals > 10
 
 
 # Keras itself
