@@ -328,6 +328,12 @@ def test_long_lists_of_names_are_written_in_pieces_and_read(tmp_path):
         assert hdf5.names_in(one, "weight_names", "") == []
 
 
+def test_attribute_that_asks_for_much_memory_is_not_read(tmp_path):
+    with h5py.File(tmp_path / "m.h5", "w", libver="latest") as file:
+        file.attrs["layer_names"] = np.zeros(200_000, "i1")
+    refused(net(seed=1), tmp_path / "m.h5", "expected at most 100000 entries and 64 MB, got 200000")
+
+
 def test_broken_heap_of_names_is_refused_at_once(tmp_path):
     """HDF5 itself goes round in one for ever."""
     net().save_weights(tmp_path / "m.h5")
