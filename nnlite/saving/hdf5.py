@@ -2,11 +2,13 @@
 to hold, so that its size and its links decide nothing."""
 
 import contextlib
+import math
 import warnings
 
 import numpy as np
 
 from nnlite import warn
+from nnlite.saving.guarded_file import GuardedFile
 
 
 def require_h5py():
@@ -61,13 +63,14 @@ def reading(path, file=None):
         If it is no whole HDF5 file, also from within the block.
     """
     h5py = require_h5py()
+    where = "" if file is None else f"{path}: "
     try:
-        with h5py.File(path if file is None else file, "r") as opened:
-            yield opened
+        with contextlib.ExitStack() as stack:
+            file = file or stack.enter_context(open(path, "rb", buffering=0))
+            yield stack.enter_context(h5py.File(GuardedFile(file), "r"))
     except (OSError, RuntimeError, KeyError, MemoryError, OverflowError, TypeError) as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise
-        where = "" if file is None else f"{path}: "
         raise ValueError(
             f"{where}expected a whole HDF5 file, got one that h5py cannot read: {error}"
         ) from None
@@ -259,7 +262,7 @@ def names_in(group, attribute, where):
             number += 1
     found = []
     for key in keys:
-        values = group.attrs[key]
+        values = _attribute(group, key)
         if not isinstance(values, np.ndarray) or values.ndim != 1:
             raise ValueError(f"{where}: {key}: expected a list of names, got {values!r:.100}")
         found += [_text(value, f"{where}: {key}") for value in values]
@@ -279,7 +282,22 @@ def text_in(group, attribute):
     ValueError
         If it is no text.
     """
-    return _text(group.attrs[attribute], attribute) if attribute in group.attrs else None
+    return _text(_attribute(group, attribute), attribute) if attribute in group.attrs else None
+
+
+def _attribute(group, key):
+    """The value of an attribute, after a look at the memory that it asks for."""
+    found = group.attrs.get_id(key)
+    count = math.prod(found.shape or ())
+    if count > _MOST_ENTRIES or count * found.dtype.itemsize > _MOST_BYTES:
+        raise ValueError(
+            f"{key}: expected at most {_MOST_ENTRIES} entries and {_MOST_BYTES >> 20} MB, got "
+            f"{count} of {found.dtype.itemsize} bytes"
+        )
+    return group.attrs[key]
+
+
+_MOST_ENTRIES, _MOST_BYTES = 100_000, 1 << 26
 
 
 def _text(value, where):

@@ -146,7 +146,8 @@ def _written_out(loss):
     `.h5`."""
     if isinstance(loss, str):
         found = losses.get(loss)
-        return getattr(found, "__name__", type(found).__name__)
+        name = getattr(found, "__name__", type(found).__name__)
+        return name if name in losses.__all__ else loss  # a name of one's own stays
     if isinstance(loss, dict) and "class_name" not in loss:
         return {key: _written_out(value) for key, value in loss.items()}
     if isinstance(loss, (list, tuple)):
@@ -183,8 +184,8 @@ def _optimizer(config):
     rate = settings.get("learning_rate")
     if isinstance(rate, dict) and "module" not in rate:
         settings["learning_rate"] = {**rate, "module": "keras.optimizers.schedules"}
-    name = name.removeprefix("Custom>")
-    return {"module": "keras.optimizers", "class_name": name, "config": settings}
+    family = {"module": "keras.optimizers", "registered_name": name}
+    return {**family, "class_name": name.removeprefix("Custom>"), "config": settings}
 
 
 def _named(structure, family):

@@ -235,7 +235,7 @@ def _parts(pairs):
         entries = itertools.zip_longest(names, weights)
         yield (
             name,
-            [(f"{name}/{n or ''}", v, n and hdf5.found_dataset(group, n)) for n, v in entries],
+            [(f"{name}/{n}", v, hdf5.found_dataset(group, n) if n else None) for n, v in entries],
         )
 
 

@@ -119,6 +119,26 @@ def test_structures_of_losses_and_metrics_come_back(loss, tmp_path):
     models_saved.assert_goes_on_alike([model, again], x, [x[:, :2], x[:, :1]])
 
 
+def double_error(y_true, y_pred):
+    return nnlite.ops.mean(2 * nnlite.ops.abs(y_true - y_pred), axis=-1)
+
+
+def test_functions_of_ones_own_come_back_under_the_names_they_are_given(tmp_path):
+    x = np.random.default_rng(0).random((12, 3)).astype("float32")
+    own = {"twice": double_error}
+    with nnlite.saving.custom_object_scope(own):
+        model = nnlite.Sequential([layers.Dense(3, input_shape=(3,))])
+        model.compile("sgd", "twice")
+        model.save(tmp_path / "m.h5")
+    refused(tmp_path / "m.h5", "unknown loss 'twice'")
+    again = load_model(tmp_path / "m.h5", custom_objects=own)
+    models_saved.assert_goes_on_alike([model, again], x, x)
+    model.compile("sgd", double_error)
+    model.save(tmp_path / "m.h5")
+    again = load_model(tmp_path / "m.h5", custom_objects={"double_error": double_error})
+    models_saved.assert_goes_on_alike([model, again], x, x)
+
+
 # What Keras 3 wrote
 
 

@@ -328,6 +328,46 @@ def test_long_lists_of_names_are_written_in_pieces_and_read(tmp_path):
         assert hdf5.names_in(one, "weight_names", "") == []
 
 
+def test_attribute_that_asks_for_much_memory_is_not_read(tmp_path):
+    with h5py.File(tmp_path / "m.h5", "w", libver="latest") as file:
+        file.attrs["layer_names"] = np.zeros(200_000, "i1")
+    refused(net(seed=1), tmp_path / "m.h5", "expected at most 100000 entries and 64 MB, got 200000")
+
+
+def test_broken_heap_of_names_is_refused_at_once(tmp_path):
+    """HDF5 itself goes round in one for ever."""
+    net().save_weights(tmp_path / "m.h5")
+    whole = (tmp_path / "m.h5").read_bytes()
+    heap = whole.index(b"GCOL")
+    for at, value in ((16, 0), (8, 2**62), (24, 2**40)):  # a first entry that is free; sizes
+        broken = bytearray(whole)
+        broken[heap + at : heap + at + 2] = b"\0\0"
+        broken[heap + at : heap + at + 8] = value.to_bytes(8, "little")
+        if at == 16:
+            broken[heap + 24 : heap + 32] = bytes(8)
+        (tmp_path / "broken.h5").write_bytes(broken)
+        refused(net(seed=1), tmp_path / "broken.h5", "expected a whole HDF5 file")
+
+
+@pytest.mark.parametrize("ending", [".weights.h5", ".h5"])
+def test_changed_bytes_are_refused_or_change_only_values(ending, tmp_path):
+    net().save_weights(tmp_path / f"m{ending}")
+    whole, model = (tmp_path / f"m{ending}").read_bytes(), net(seed=1)
+    before, refusals = model.get_weights(), 0
+    for i in range(150):
+        rng, changed = np.random.default_rng(i), bytearray(whole)
+        at = int(rng.integers(len(whole)))
+        changed[at : at + 4] = [bytes(4), rng.bytes(4), b"\xff" * 4][i % 3]
+        (tmp_path / f"changed{ending}").write_bytes(changed)
+        try:
+            model.load_weights(tmp_path / f"changed{ending}")
+        except ValueError:
+            refusals += 1
+            assert_equal(model.get_weights(), before)
+        model.set_weights(before)
+    assert refusals > 10
+
+
 # Keras itself
 
 
