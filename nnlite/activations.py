@@ -428,7 +428,7 @@ def get(identifier):
 def _serialized(activation):
     """The name of a function of nnlite; the config of any other."""
     if isinstance(activation, (str, type(None))):
-        raise ValueError(f"activation: expected a function, got {activation!r}")
+        raise ValueError(f"expected a function, got {activation!r}")
     ours = _BY_NAME.get(getattr(activation, "__name__", None)) is activation
     return activation.__name__ if ours else serialize_keras_object(activation)
 

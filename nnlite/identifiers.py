@@ -110,10 +110,11 @@ def as_dicts(module, kind, get, example, serialized=serialize_keras_object):
 
     def serialize(*args, **kwargs):
         (obj,) = signature.bind(*args, **kwargs).arguments.values()
-        return serialized(obj)
+        with prefixed(f"{kind}: "):
+            return serialized(obj)
 
     def deserialize(config, custom_objects=None):
-        with custom_object_scope(custom_objects):
+        with custom_object_scope(custom_objects), prefixed("config: "):
             return _made(config, get, module) if isinstance(get, type) else get(config)
 
     serialize.__signature__ = signature
@@ -128,7 +129,7 @@ def _made(config, cls, module):
     """The object of a class that a config describes, which need not say the module."""
     made = made_from({"module": module, **config}) if isinstance(config, dict) else config
     if not isinstance(made, cls):
-        raise ValueError(f"config: expected that of a {cls.__name__}, got {config!r:.200}")
+        raise ValueError(f"expected that of a {cls.__name__}, got {config!r:.200}")
     return made
 
 

@@ -82,6 +82,11 @@ class CustomObjectScope:
     ----------
     custom_objects : dict of str to class or function
 
+    Raises
+    ------
+    TypeError
+        If it is no dict.
+
     Examples
     --------
     >>> from nnlite import activations, ops, saving
@@ -91,6 +96,11 @@ class CustomObjectScope:
     """
 
     def __init__(self, custom_objects):
+        if not isinstance(custom_objects, (dict, type(None))):
+            raise TypeError(
+                "custom_objects: expected a dict of classes and functions by name, got "
+                f"{custom_objects!r:.100}"
+            )
         self.custom_objects = dict(custom_objects or {})
 
     def __enter__(self):

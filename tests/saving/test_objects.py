@@ -271,3 +271,13 @@ def test_class_made_of_one_of_nnlite_takes_what_keras_says_of_that_too():
     config["quantization_config"] = {"mode": "int8"}
     with pytest.raises(ValueError, match="Mine: unknown argument 'quantization_config'"):
         saving.deserialize_keras_object(described, {"Mine": Mine})
+
+
+def test_messages_name_the_argument():
+    with pytest.raises(TypeError, match=r"^optimizer: .*expected an object with get_config"):
+        optimizers.serialize(3j)
+    with pytest.raises(ValueError, match=r"^config: 'Dance': expected a class"):
+        layers.deserialize({"class_name": "Dance", "config": {}})
+    for wrong in (np.ones(2), ["a"], "a"):
+        with pytest.raises(TypeError, match=r"^custom_objects: expected a dict of classes"):
+            losses.deserialize("mse", custom_objects=wrong)

@@ -11,11 +11,13 @@ import pytest
 
 import nnlite
 from nnlite.models import load_model
+from nnlite.saving.model_files import MODEL_ENDINGS
 from nnlite.tree import flatten
 
 pytest.importorskip("h5py")
 
-FORMATS = [".keras"]
+FORMATS = [ending for ending in (".keras", ".h5", ".safetensors") if ending in MODEL_ENDINGS]
+OF_KERAS = [ending for ending in FORMATS if ending != ".safetensors"]
 N_MODELS = 150
 N_WITH_KERAS = int(os.environ.get("NNLITE_MODELS", 40))
 
@@ -48,8 +50,8 @@ def test_specs_are_of_all_kinds_and_the_same_each_time():
         assert f'"takes": "{kind}"' in text and f'"gives": "{kind}"' in text
 
 
-@pytest.mark.parametrize("ending", FORMATS)
 @pytest.mark.parametrize("seeds", [range(n, n + 25) for n in range(0, N_MODELS, 25)])
+@pytest.mark.parametrize("ending", FORMATS)
 def test_model_predicts_and_goes_on_with_the_same_bits(seeds, ending, tmp_path):
     for seed in seeds:
         spec = models_random.spec(seed)
@@ -104,8 +106,8 @@ def step(model, x, y):
     return {k: np.asarray(v) for k, v in model.train_on_batch(x, y, return_dict=True).items()}
 
 
-@pytest.mark.parametrize("ending", FORMATS)
 @pytest.mark.parametrize("seed", range(N_WITH_KERAS))
+@pytest.mark.parametrize("ending", OF_KERAS)
 def test_keras_and_nnlite_read_of_each_other_and_take_the_same_next_step(seed, ending, tmp_path):
     keras = pytest.importorskip("keras")
     keras.utils.set_random_seed(seed)
@@ -125,7 +127,8 @@ def test_keras_and_nnlite_read_of_each_other_and_take_the_same_next_step(seed, e
     if draws(spec) or seed % 3:
         return
     expected = step(first, x, y)
-    for model in (ours, last):
+    # Of an .h5, Keras does not find the weights again that its optimizer was made for.
+    for model in (ours, last) if ending == ".keras" else (ours,):
         found = step(model, x, y)
         assert found.keys() == expected.keys()
         assert_near([found[name] for name in expected], [*expected.values()])
