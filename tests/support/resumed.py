@@ -1,6 +1,7 @@
 """Trainings that are interrupted, and what is left of them. As a script, one of them, which a test
 kills: `resumed.py KIND FOLDER FILE`."""
 
+import random
 import sys
 from pathlib import Path
 
@@ -107,15 +108,22 @@ def model(kind):
     return found
 
 
+def draw(epoch, logs):
+    """Draw from each generator of the process."""
+    drawn = nnlite.config.next_seed(), np.random.random(), random.random()  # noqa: NPY002
+    logs["draws"] = repr(drawn)
+
+
 def trained(kind, folder, others=(), backup=True, epochs=8, patience=3):
-    """What is left of a training: history, weights, optimizer, random numbers and a file."""
+    """What is left of a training: history, weights, optimizer and a file."""
     nnlite.utils.set_random_seed(7)
     found, (data, save_freq) = model(kind), KINDS[kind]
     log = Path(folder) / "log.csv"
     watching = [
         *([callbacks.BackupAndRestore(Path(folder) / "backup", save_freq)] if backup else []),
         callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True),
-        callbacks.ReduceLROnPlateau("loss", 0.5, patience=1, cooldown=1, min_delta=0.02),
+        callbacks.ReduceLROnPlateau("loss", 0.5, patience=0, cooldown=2, min_delta=9.0),
+        callbacks.LambdaCallback(on_epoch_end=draw),
         callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.98),
         callbacks.CSVLogger(log),
         *others,
@@ -128,7 +136,6 @@ def trained(kind, folder, others=(), backup=True, epochs=8, patience=3):
         "epoch": history.epoch,
         "weights": found.get_weights(),
         "optimizer": [v.numpy() for v in found.optimizer.variables],
-        "draws": [nnlite.config.next_seed(), np.random.random()],  # noqa: NPY002
         "log": log.read_text(),
     }
 

@@ -282,7 +282,9 @@ def test_checkpoints_and_curves_keep_their_pace(tmp_path):
         files = str(folder / "{epoch}-{batch}-{loss:.5f}.keras")
         curves = callbacks.TensorBoard(folder / "logs", update_freq=2)
         curves._write = lambda where, name, figures, step: written.append((name, step))
-        best = callbacks.ModelCheckpoint(files, "loss", save_best_only=True, save_freq=2)
+        best = callbacks.ModelCheckpoint(
+            files, "loss", save_best_only=True, save_freq=2, mode="max"
+        )
         small(folder / "backup", watching=[curves, best, *watching], save_freq=1)
         return sorted(path.name for path in folder.iterdir()), set(written)
 
