@@ -38,7 +38,10 @@ def find(kind, identifier, names, accepts):
         found = _named(kind, identifier, names)
         return found() if isinstance(found, type) else found
     if isinstance(identifier, dict):
-        return _configured(kind, identifier, names)
+        found = _configured(kind, identifier, names)
+        if not accepts(found):
+            raise ValueError(f"{kind}: expected the config of one, got {identifier!r:.200}")
+        return found
     if isinstance(identifier, type):
         with prefixed(f"{kind} without arguments: "):
             identifier = identifier()

@@ -2,7 +2,6 @@
 the loss, and puts its name in front of errors."""
 
 import inspect
-import weakref
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from nnlite.configurable import clone, snake_case, structure_version
 from nnlite.engine import dispatch
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.symbolic import Node, Symbol, is_symbolic, symbolic_call, symbols_of
-from nnlite.engine.tensor import Tensor, convert_to_tensor
+from nnlite.engine.tensor import Tensor
 from nnlite.errors import did_you_mean, prefixed
 from nnlite.layers import settings
 from nnlite.layers.arguments import (
@@ -33,12 +32,11 @@ from nnlite.layers.building import (
     say_where,
     transaction,
 )
-from nnlite.layers.tracking import Tracked
-from nnlite.ops.shape import values_of
+from nnlite.layers.penalties import Penalized
 from nnlite.tree import flatten, is_shape, map_shapes, map_structure
 
 
-class Layer(Tracked):
+class Layer(Penalized):
     """A part of a model: settings, weights, and a function of tensors.
 
     To write a layer, define `call(self, x)` with `nnlite.ops`. If it has weights, define also
@@ -213,58 +211,6 @@ class Layer(Tracked):
             f"layer {self.name!r} ({type(self).__name__}): `call` is not implemented: expected the "
             "class to define call(self, inputs)"
         )
-
-    def add_loss(self, loss):
-        """Add a penalty to the loss of the batch that is being computed: it is called in `call`.
-
-        Parameters
-        ----------
-        loss : scalar tensor, or list of them
-
-        Raises
-        ------
-        RuntimeError
-            Outside of a `call`.
-
-        Examples
-        --------
-        >>> import nnlite
-        >>> from nnlite import layers, ops
-        >>> class Small(layers.Layer):
-        ...     def call(self, x):
-        ...         self.add_loss(0.5 * ops.sum(ops.abs(x)))
-        ...         return x
-        >>> layer = Small()
-        >>> y = layer(nnlite.ones((1, 4)))
-        >>> layer.losses[0].item()
-        2.0
-        """
-        if here.calling is None:
-            raise RuntimeError("add_loss: expected to be called in the `call` of a layer")
-        run, found = vars(self).get("_added", (None, ()))
-        trace = next((weakref.ref(r) for r in dispatch.traces()), None)
-        new = [(convert_to_tensor(value), trace) for value in flatten(loss)]
-        self.__dict__["_added"] = here.made, [*(found if run is here.made else ()), *new]
-
-    @property
-    def losses(self):
-        """The penalties, a list of scalar tensors: of regularizers of the trainable weights, then
-        what the last call added by `add_loss` and by regularizers of results."""
-        held = [v for v, t in self._all_weights() if t and v.regularizer is not None]
-        found = [v.regularizer(values_of(v)) for v in held]
-        return found + list({id(x): x for x in self._added_losses(None)}.values())
-
-    def _added_losses(self, run):
-        """What the layers inside added in a run, by default in the last one of each of them."""
-        run = vars(self).get("_run") if run is None else run
-        own, found = vars(self).get("_added", (None, ()))
-        traces = dispatch.traces()
-        values = [
-            value
-            for value, trace in found
-            if own is run and (not traces if trace is None else trace() in traces)
-        ]
-        return sum((layer._added_losses(run) for layer in self._sublayers), values)
 
     def compute_output_shape(self, input_shape):
         """The shape of the result for an input of a shape, found without computing anything.

@@ -47,6 +47,10 @@ def write_arrays(group, arrays, names=()):
         group.create_dataset(path, data=values, track_times=False)
 
 
+# What h5py raises for what is not whole; UnicodeError for names.
+_UNREADABLE = OSError, RuntimeError, KeyError, MemoryError, OverflowError, TypeError, UnicodeError
+
+
 @contextlib.contextmanager
 def reading(path, file=None):
     """An open HDF5 file.
@@ -68,7 +72,7 @@ def reading(path, file=None):
         with contextlib.ExitStack() as stack:
             file = file or stack.enter_context(open(path, "rb", buffering=0))
             yield stack.enter_context(h5py.File(GuardedFile(file), "r"))
-    except (OSError, RuntimeError, KeyError, MemoryError, OverflowError, TypeError) as error:
+    except _UNREADABLE as error:
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise
         raise ValueError(

@@ -5,6 +5,7 @@ Only layers, models and settings at known places are changed. What says its modu
 be."""
 
 from nnlite import losses, metrics
+from nnlite.registry import get_registered_object
 
 _FAMILIES = {
     "_initializer": "keras.initializers",
@@ -184,7 +185,9 @@ def _optimizer(config):
     rate = settings.get("learning_rate")
     if isinstance(rate, dict) and "module" not in rate:
         settings["learning_rate"] = {**rate, "module": "keras.optimizers.schedules"}
-    family = {"module": "keras.optimizers", "registered_name": name}
+    # Keras 2 registered its own as it registered those of others.
+    own = name if get_registered_object(name) is not None else None
+    family = {"module": "keras.optimizers", "registered_name": own}
     return {**family, "class_name": name.removeprefix("Custom>"), "config": settings}
 
 

@@ -11,7 +11,7 @@ from nnlite.saving import hdf5
 _NAMES = "weight_names"
 _STEPS = re.compile(r"(^|/)(iterations?|iter)(_\d+)?(:\d+)?$")
 _RATE = re.compile(r"(^|/)learning_rate(_\d+)?(:\d+)?$")
-_OWN = re.compile(r"(^|/)(momentum_cache|m_schedule)(_\d+)?(:\d+)?$")  # of Nadam
+_OWN = re.compile(r"(^|/)(momentum_cache|m_schedule|product|variable)(_\d+)?(:\d+)?$")  # of Nadam
 
 
 def write(group, optimizer, names):
