@@ -40,7 +40,7 @@ def test_model_of_an_estimator_needs_no_scikit_learn(small, tmp_path):
     paths = [tmp_path / f"e.{ending}" for ending in ("keras", "safetensors")]
     for path in paths:
         small.save(path)
-    command = [sys.executable, "-c", WITHOUT_SKLEARN, tmp_path / "m.pkl", *paths]
+    command = [sys.executable, "-P", "-c", WITHOUT_SKLEARN, tmp_path / "m.pkl", *paths]
     subprocess.run(command, check=True)
 
 

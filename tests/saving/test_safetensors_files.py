@@ -302,7 +302,7 @@ def test_loading_takes_no_more_memory_than_the_weights(tmp_path):
     path = tmp_path / "m.safetensors"
 
     def run(what):
-        command = [sys.executable, "-c", MEMORY, str(path), what]
+        command = [sys.executable, "-P", "-c", MEMORY, str(path), what]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     run("write")

@@ -401,7 +401,7 @@ print("usable", flush=True)
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_ctrl_c_stops_a_long_fit_within_a_second_and_leaves_a_usable_model(tmp_path):
     child = subprocess.Popen(
-        [sys.executable, "-c", LONG_FIT],
+        [sys.executable, "-P", "-c", LONG_FIT],
         cwd=tmp_path,
         text=True,
         stdout=subprocess.PIPE,

@@ -118,7 +118,7 @@ for data in (batches(1000), Slow()):
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_ctrl_c_stops_a_fit_on_an_endless_generator(tmp_path):
     child = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED],
+        [sys.executable, "-P", "-c", INTERRUPTED],
         cwd=tmp_path,
         text=True,
         stdout=subprocess.PIPE,
