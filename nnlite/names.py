@@ -137,6 +137,8 @@ def of(module, lazy=(), more=None):
                 value = getattr(value, name)
             setattr(sys.modules[module], name, value)
             return value
+        if sys._getframe(1).f_code.co_name == "_handle_fromlist":  # perhaps a module within
+            raise AttributeError(name)
         own = sys.modules[module]
         known = [*getattr(own, "__all__", vars(own)), *lazy]
         if more is not None and name[0] != "_":

@@ -1,9 +1,7 @@
 """Callbacks: objects that `fit`, `evaluate` and `predict` call between epochs and batches."""
 
 from nnlite import names
-from nnlite.callbacks.backup import BackupAndRestore
 from nnlite.callbacks.callback import Callback, LambdaCallback
-from nnlite.callbacks.checkpoint import ModelCheckpoint
 from nnlite.callbacks.control import (
     EarlyStopping,
     LearningRateScheduler,
@@ -11,7 +9,6 @@ from nnlite.callbacks.control import (
     TerminateOnNaN,
 )
 from nnlite.callbacks.loggers import CSVLogger, History, ProgbarLogger
-from nnlite.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "BackupAndRestore",
@@ -28,4 +25,11 @@ __all__ = [
     "TerminateOnNaN",
 ]
 
-__getattr__ = names.of(__name__)
+# Imported when first used: they bring what writes files.
+_LAZY = {
+    "BackupAndRestore": "nnlite.callbacks.backup",
+    "ModelCheckpoint": "nnlite.callbacks.checkpoint",
+    "TensorBoard": "nnlite.callbacks.tensorboard",
+}
+
+__getattr__ = names.of(__name__, _LAZY)

@@ -8,7 +8,7 @@ from nnlite.atomic_write import replacing
 from nnlite.callbacks.callback import Callback
 from nnlite.callbacks.pace import Pace, legal_pace
 from nnlite.errors import prefixed
-from nnlite.saving import nested_file
+from nnlite.saving.nested_file import read, write
 
 _LATEST, _PREVIOUS = "latest.npz", "previous.npz"
 _DO_NOT_FIT = AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError
@@ -72,6 +72,8 @@ class BackupAndRestore(Callback):
     [0, 1, 2, 3]
     """
 
+    _keeps_the_fit = True
+
     _legal = {
         "save_freq": legal_pace("epoch"),
         "double_checkpoint": "bool",
@@ -134,7 +136,7 @@ class BackupAndRestore(Callback):
     def _write(self):
         latest = Path(self.backup_dir) / _LATEST
         with prefixed("BackupAndRestore: ", TypeError), replacing(latest) as temporary:
-            nested_file.write(temporary, self.fit.get_state())
+            write(temporary, self.fit.get_state())
             if self.double_checkpoint and latest.exists():
                 os.replace(latest, latest.with_name(_PREVIOUS))
 
@@ -143,7 +145,7 @@ class BackupAndRestore(Callback):
         error = None
         for name in (_LATEST, _PREVIOUS):
             try:
-                return nested_file.read(Path(self.backup_dir) / name)
+                return read(Path(self.backup_dir) / name)
             except FileNotFoundError:
                 continue
             except (OSError, ValueError) as caught:

@@ -34,6 +34,9 @@ class Callback(Stateful, Configurable):
     1 ['loss']
     """
 
+    _keeps_the_fit = False  # whether it is called after all others, and asked before a fit begins
+    _ends_when_interrupted = False  # whether Ctrl-C calls its `on_train_end`
+
     model = None
     params = None
 

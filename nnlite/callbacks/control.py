@@ -45,6 +45,8 @@ class EarlyStopping(Monitor):
     EarlyStopping(monitor='loss', patience=3)
     """
 
+    _ends_when_interrupted = True
+
     _legal = {
         "baseline": "(-inf, inf)",
         "restore_best_weights": "bool",

@@ -56,6 +56,8 @@ class ProgbarLogger(Callback):
         1: a progress bar for each epoch. 2: a line after each epoch.
     """
 
+    _ends_when_interrupted = True
+
     _legal = {"verbose": (1, 2)}
 
     def __init__(self, verbose=1):

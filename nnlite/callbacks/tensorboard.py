@@ -2,7 +2,7 @@
 
 import itertools
 import os
-import socket
+import platform
 import time
 
 import numpy as np
@@ -76,6 +76,8 @@ class TensorBoard(Callback):
     >>> os.listdir("logs/first")
     ['train']
     """
+
+    _ends_when_interrupted = True
 
     _legal = {
         "histogram_freq": "int [0, inf)",
@@ -221,7 +223,7 @@ class EventFile:
         record_writer, self._event = _library()
         os.makedirs(folder, exist_ok=True)
         # TensorBoard looks for 'tfevents'; the rest makes the name one that no other file has.
-        parts = int(time.time()), socket.gethostname(), os.getpid(), next(_numbers)
+        parts = int(time.time()), platform.node(), os.getpid(), next(_numbers)
         name = ".".join(map(str, ("events.out.tfevents", *parts)))
         self._records = record_writer(os.path.join(folder, name))
         self._write(file_version="brain.Event:2")

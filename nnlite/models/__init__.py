@@ -4,7 +4,6 @@ from nnlite import names
 from nnlite.models.cloning import clone_model, model_from_json
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
-from nnlite.saving import load_model, save_model
 
 __all__ = [
     "Model",
@@ -15,4 +14,7 @@ __all__ = [
     "save_model",
 ]
 
-__getattr__ = names.of(__name__)
+# Imported when first used.
+_FILES = "nnlite.saving.model_files"
+
+__getattr__ = names.of(__name__, {"load_model": _FILES, "save_model": _FILES})

@@ -10,8 +10,6 @@ from nnlite.registry import (
     get_registered_object,
     register_keras_serializable,
 )
-from nnlite.saving.model_files import load_model, save_model
-from nnlite.saving.weights_files import load_weights, save_weights
 from nnlite.serialization import deserialize_keras_object, serialize_keras_object
 
 __all__ = [
@@ -29,4 +27,12 @@ __all__ = [
     "serialize_keras_object",
 ]
 
-__getattr__ = names.of(__name__)
+# Imported when first used.
+_LAZY = {
+    "load_model": "nnlite.saving.model_files",
+    "load_weights": "nnlite.saving.weights_files",
+    "save_model": "nnlite.saving.model_files",
+    "save_weights": "nnlite.saving.weights_files",
+}
+
+__getattr__ = names.of(__name__, _LAZY)

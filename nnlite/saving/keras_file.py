@@ -13,8 +13,8 @@ import zipfile
 import zlib
 
 from nnlite.saving import hdf5
+from nnlite.saving.assets import load_assets, write_assets
 from nnlite.saving.description import MOST_BYTES, description_of, model_of, parsed
-from nnlite.saving.own_state import load_assets, write_assets
 from nnlite.saving.state import build_optimizer, load_state, own_savers, save_state
 
 _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"

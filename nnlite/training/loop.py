@@ -11,13 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnlite import config
-from nnlite.callbacks import (
-    BackupAndRestore,
-    EarlyStopping,
-    History,
-    ProgbarLogger,
-    TensorBoard,
-)
+from nnlite.callbacks import History, ProgbarLogger
 from nnlite.data.batches import ArrayBatches, passing
 from nnlite.data.sources import Source, packed
 from nnlite.engine.tensor import Tensor
@@ -173,7 +167,7 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     """
     history = History()
     callbacks = [*callbacks, *([ProgbarLogger(verbose)] if verbose else []), history]
-    callbacks.sort(key=lambda c: isinstance(c, BackupAndRestore))  # it keeps what others have done
+    callbacks.sort(key=lambda c: c._keeps_the_fit)  # it keeps what others have done
     model.history = history
     model._advised = set() if model._advised is None else model._advised
     params = {"epochs": epochs.stop, "steps": steps or batches.steps, "verbose": verbose}
@@ -184,7 +178,7 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     model.stop_training, begun = False, False
     held_out = None if validation is None else validation.batches
     at = Fit(model, batches, held_out, callbacks, steps, epochs.start)
-    backups = [c for c in callbacks if isinstance(c, BackupAndRestore)]
+    backups = [c for c in callbacks if c._keeps_the_fit]
     for c in backups:
         c.fit = at
     metrics = model._step_cache.in_use
@@ -221,7 +215,7 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
         # The weights are those of the last finished steps; the best ones come back if they were
         # kept. Lines and files end.
         for c in callbacks if begun and isinstance(error, KeyboardInterrupt) else ():
-            if isinstance(c, (EarlyStopping, ProgbarLogger, TensorBoard)):
+            if c._ends_when_interrupted:
                 c.on_train_end()
         raise
     finally:
