@@ -1,5 +1,6 @@
 """Files of models with something wrong: bytes, members or entries of configs changed at random."""
 
+import copy
 import io
 import json
 import zipfile
@@ -65,7 +66,7 @@ def changed_config(text, rng):
             elif change < 0.45:
                 holder[key] = json.loads(json.dumps(other))
             else:
-                holder[key] = rng.choice(VALUES)
+                holder[key] = copy.deepcopy(rng.choice(VALUES))
         except (IndexError, KeyError, TypeError):  # an earlier change took the place away
             continue
     return json.dumps(config).encode()
