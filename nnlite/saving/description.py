@@ -41,8 +41,8 @@ def check_built(model, what):
     """
     if not model.built:
         raise ValueError(
-            f"model {model.name!r} has no weights to {what}: build it first, by input_shape, by "
-            "build or by a call on data"
+            f"no weights to {what}: build the model first, by input_shape, by build or by a call "
+            "on data"
         )
 
 

@@ -49,7 +49,8 @@ def save_weights(model, filepath, overwrite=True):
     True
     """
     path, (write, _) = format_of(filepath, WEIGHTS_ENDINGS)
-    check_built(model, "save")
+    with prefixed(f"model {model.name!r}: "):
+        check_built(model, "save")
     refuse_older(path, overwrite)
     with replacing(path) as temporary, prefixed(f"model {model.name!r}: "):
         write(temporary, model)
@@ -87,7 +88,8 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
     path, (_, read) = format_of(
         filepath, {**WEIGHTS_ENDINGS, ".keras": (None, keras_file.read_weights)}
     )
-    check_built(model, "load into")
+    with prefixed(f"model {model.name!r}: "):
+        check_built(model, "load into")
     if not path.exists():
         raise FileNotFoundError(f"filepath: expected a file, got {filepath}, which is not there")
     with prefixed(f"{filepath}: "):

@@ -153,7 +153,7 @@ def test_wrong_names_and_files_are_refused_with_the_reason(tmp_path):
     refused(tmp_path / "none.keras", "expected a file", FileNotFoundError)
     (tmp_path / "text.keras").write_text("no archive")
     refused(tmp_path / "text.keras", "expected a whole .keras file")
-    with pytest.raises(ValueError, match="has no weights to save: build it first"):
+    with pytest.raises(ValueError, match="no weights to save: build the model first"):
         nnlite.Sequential([layers.Dense(1)]).save(tmp_path / "m.keras")
     assert os.listdir(tmp_path) == ["text.keras"]
 
