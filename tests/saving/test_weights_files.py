@@ -240,7 +240,7 @@ def test_compressed_weights_that_are_broken_change_nothing(tmp_path):
 
 def test_model_that_is_not_built_is_refused(tmp_path):
     model = nnlite.Sequential([layers.Dense(1)])
-    with pytest.raises(ValueError, match="no weights to save: build it first"):
+    with pytest.raises(ValueError, match="no weights to save: build the model first"):
         model.save_weights(tmp_path / "m.weights.h5")
     net().save_weights(tmp_path / "n.weights.h5")
     with pytest.raises(ValueError, match="no weights to load into: build it first"):
