@@ -141,6 +141,8 @@ def made_from(config):
         with prefixed(f"{name}: "):
             return _SPECIAL[name](inner)
     if name == "function":
+        if not isinstance(inner, str):
+            raise TypeError(f"function: config: expected its name, got {inner!r:.100}")
         return found_by(config, inner)
     made = made_of(found_by(config, name), {} if inner is None else inner)
     for part in ("build", "compile"):
@@ -160,7 +162,7 @@ def made_of(cls, settings):
     settings : dict
     """
     if not isinstance(settings, dict):
-        raise ValueError(f"{cls.__name__}: config: expected a dict of settings, got {settings!r}")
+        raise TypeError(f"{cls.__name__}: config: expected a dict of settings, got {settings!r}")
     if not hasattr(cls, "from_config"):
         raise ValueError(f"{cls.__name__}: expected a class with from_config, got {cls!r}")
     if not _is_ours(getattr(cls.from_config, "__func__", cls.from_config)):

@@ -89,7 +89,7 @@ class BackupAndRestore(Callback):
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
         self._check_given()
         if not isinstance(backup_dir, (str, os.PathLike)) or not os.fspath(backup_dir):
-            raise TypeError(
+            raise ValueError(
                 f"BackupAndRestore: backup_dir: expected the path of a folder, got {backup_dir!r}"
             )
         self.backup_dir = os.fspath(backup_dir)

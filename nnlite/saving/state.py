@@ -51,7 +51,8 @@ def own_savers(model):
     """
     seen = {}
     _add(model, "", {}, {}, seen)
-    return {path: part for path, part in seen.values() if _saves(part) or _has_assets(part)}
+    layers = [(path, part) for path, part in seen.values() if isinstance(part, Tracked)]
+    return {path: part for path, part in layers if _saves(part) or _has_assets(part)}
 
 
 def _saves(part):
@@ -92,7 +93,11 @@ def _add(part, path, variables, names, seen):
 
 
 def _add_all(parts, path, variables, names, seen):
-    """Add the layers in a list, tuple or dict, by the names of their classes."""
+    """Add the layers in a list, tuple or dict, by the names of their classes; what contains itself
+    is gone through once."""
+    if id(parts) in seen:
+        return
+    seen[id(parts)] = path, parts
     counts = {}
     for part in list(parts.values() if isinstance(parts, dict) else parts):
         if isinstance(part, Tracked):

@@ -418,3 +418,22 @@ def test_build_config_of_ones_own_layer_is_written_and_read(tmp_path):
     assert other.get_build_config() is None
     other.build_from_config({"input_shape": [None, 5]})
     assert other.kernel.shape == (5, 2)
+
+
+def test_a_list_that_contains_itself_is_gone_through_once(tmp_path):
+    class Circular(nnlite.Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.parts = [layers.Dense(2)]
+            self.parts.append(self.parts)
+            self.same = {"parts": self.parts}
+
+        def call(self, x):
+            return self.parts[0](x)
+
+    model = Circular()
+    x = np.ones((1, 3), "float32")
+    expected = model.predict(x, verbose=0)
+    model.save(tmp_path / "m.keras")
+    again = load_model(tmp_path / "m.keras", {"Circular": Circular})
+    assert_equal(again.predict(x, verbose=0), expected)

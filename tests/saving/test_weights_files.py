@@ -243,7 +243,7 @@ def test_model_that_is_not_built_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no weights to save: build the model first"):
         model.save_weights(tmp_path / "m.weights.h5")
     net().save_weights(tmp_path / "n.weights.h5")
-    with pytest.raises(ValueError, match="no weights to load into: build it first"):
+    with pytest.raises(ValueError, match="no weights to load into: build the model first"):
         model.load_weights(tmp_path / "n.weights.h5")
     assert os.listdir(tmp_path) == ["n.weights.h5"]
 
