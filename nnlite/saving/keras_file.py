@@ -4,6 +4,7 @@ nnlite puts beside Keras's keys what only it knows. Keras ignores that. Members 
 read where they lie and by their names; nothing is unpacked."""
 
 import contextlib
+import errno
 import io
 import json
 import shutil
@@ -21,7 +22,16 @@ _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json
 _ESTIMATOR = "nnlite.json"
 _FORMAT = "3.15.1"  # the version of Keras whose format this is
 _IN_MEMORY = 1 << 26  # bytes of state that need no temporary file
-_BROKEN = zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error
+# What zipfile raises for what is not whole.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    UnicodeError,
+    struct.error,
+)
+_ENCRYPTED = 0x41  # bits of an archive's flags
 _MOST_COMPRESSED = 100  # times; what is packed closer is no model
 
 
@@ -160,6 +170,8 @@ def _checked(info):
             f"{info.filename}: expected at most {_MOST_COMPRESSED} times the bytes that it takes, "
             f"{info.compress_size}, got {info.file_size}"
         )
+    if info.flag_bits & _ENCRYPTED:
+        raise ValueError(f"{info.filename}: expected a member that can be read, got a secret one")
     return info
 
 
@@ -168,7 +180,9 @@ def _opened(path):
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except _BROKEN as error:
+    except (*_BROKEN, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # of a place before the file
+            raise
         raise ValueError(f"expected a whole .keras file, got one where {error}") from None
 
 
