@@ -290,8 +290,11 @@ def text_in(group, attribute):
 
 
 def _attribute(group, key):
-    """The value of an attribute, after a look at the memory that it asks for."""
+    """The text, or list of texts, of an attribute, after a look at its kind and at the memory that
+    it asks for: HDF5 believes what a broken file says of either."""
     found = group.attrs.get_id(key)
+    if require_h5py().check_string_dtype(found.dtype) is None:
+        raise ValueError(f"{key}: expected text, got {found.dtype}")
     count = math.prod(found.shape or ())
     if count > _MOST_ENTRIES or count * found.dtype.itemsize > _MOST_BYTES:
         raise ValueError(
