@@ -145,8 +145,7 @@ def read(path, compile):
 
 def _is_before_2_0_6(group):
     """Whether optimizers had their weights in the order of names."""
-    version = group.attrs.get("keras_version", "3")
-    version = version.decode() if isinstance(version, bytes) else str(version)
+    version = hdf5.text_in(group, "keras_version") or "3"
     return [int(n) for n in re.findall(r"\d+", version)[:3]] < [2, 0, 6]
 
 
