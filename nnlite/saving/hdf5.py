@@ -293,14 +293,16 @@ def _attribute(group, key):
     """The text, or list of texts, of an attribute, after a look at its kind and at the memory that
     it asks for: HDF5 believes what a broken file says of either."""
     found = group.attrs.get_id(key)
-    if require_h5py().check_string_dtype(found.dtype) is None:
-        raise ValueError(f"{key}: expected text, got {found.dtype}")
     count = math.prod(found.shape or ())
     if count > _MOST_ENTRIES or count * found.dtype.itemsize > _MOST_BYTES:
         raise ValueError(
             f"{key}: expected at most {_MOST_ENTRIES} entries and {_MOST_BYTES >> 20} MB, got "
             f"{count} of {found.dtype.itemsize} bytes"
         )
+    if count == 0:  # a list of no names, of any type
+        return np.empty(0, object)
+    if require_h5py().check_string_dtype(found.dtype) is None:
+        raise ValueError(f"{key}: expected text, got {found.dtype}")
     return group.attrs[key]
 
 
