@@ -56,6 +56,7 @@ NNL_OP(sum_abs, 1, 1, reduce_scratch)
 /* shape.c */
 NNL_OP(transpose, 1, 1, no_scratch)
 NNL_OP(gather, 1, 1, no_scratch)
+NNL_OP(scatter_add, 2, 1, no_scratch)
 NNL_OP(gather_csr, 3, 1, no_scratch)
 NNL_OP(one_hot, 1, 1, no_scratch)
 NNL_OP(assign, 2, 0, no_scratch)
@@ -90,6 +91,15 @@ NNL_OP(scale_shift, 3, 1, no_scratch)
 NNL_OP(moving_update, 2, 0, no_scratch)
 NNL_OP(layer_norm, 3, 3, no_scratch)
 NNL_OP(layer_norm_gradient, 5, 3, layer_norm_gradient_scratch)
+/* recurrent/lstm.c */
+NNL_OP(lstm, 4, 2, lstm_scratch)
+NNL_OP(lstm_gradient, 6, 3, lstm_gradient_scratch)
+/* recurrent/gru.c */
+NNL_OP(gru, 4, 1, gru_scratch)
+NNL_OP(gru_gradient, 5, 3, gru_gradient_scratch)
+/* recurrent/simple_rnn.c */
+NNL_OP(simple_rnn, 3, 1, simple_rnn_scratch)
+NNL_OP(simple_rnn_gradient, 3, 2, simple_rnn_gradient_scratch)
 /* image.c */
 NNL_OP(pad2d, 1, 1, no_scratch)
 NNL_OP(affine_transform, 2, 1, no_scratch)

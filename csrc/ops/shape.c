@@ -1,4 +1,5 @@
-/* shape.c: ops that move or convert elements: transpose, gather, gather_csr, one_hot, assign. */
+/* shape.c: ops that move or convert elements: transpose, gather, its gradient scatter_add,
+ * gather_csr, one_hot, assign. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -278,6 +279,33 @@ static void op_gather_csr(const nnl_call *call, nnl_team *team) {
             else
                 y[column[k]] = wide ? (real)wide[k] : (real)narrow[k];
         }
+    }
+}
+
+/* The gradient of gather: y[index[i]] += x[i] for all i in order, from zeros on. Rows out of range
+ * are left out. A thread owns some of the columns, or some of the rows if they are short, and looks
+ * at each index: the order of a sum does not depend on the threads.
+ * in    x [M, ...], index [M]
+ * out   y [R, ...] */
+static void op_scatter_add(const nnl_call *call, nnl_team *team) {
+    const real *x = call->in[0].data;
+    const int32_t *index = call->in[1].data;
+    real *y = call->out[0].data;
+    const int64_t M = call->in[1].shape[0], R = call->out[0].shape[0];
+    if (nnl_size(&call->out[0]) == 0) return;
+    const int64_t width = nnl_size(&call->out[0]) / R;
+    const bool by_columns = width >= NNL_CACHE_LINE * team->size;
+    const nnl_range all_rows = {0, R}, all_columns = {0, width};
+    const nnl_range rows = by_columns ? all_rows : nnl_share(R, 1, team);
+    const nnl_range columns = by_columns ? nnl_share(width, NNL_CACHE_LINE, team) : all_columns;
+    const size_t size = (size_t)length(columns) * sizeof *y;
+    for (int64_t r = rows.begin; r < rows.end; r++) memset(y + r * width + columns.begin, 0, size);
+    for (int64_t i = 0; i < M; i++) {
+        const int64_t r = index[i];
+        if (r < rows.begin || r >= rows.end) continue;
+        real *to = y + r * width + columns.begin;
+        const real *from = x + i * width + columns.begin;
+        for (int64_t j = 0; j < length(columns); j++) to[j] += from[j];
     }
 }
 

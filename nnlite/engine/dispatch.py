@@ -51,9 +51,12 @@ class Op:
         it, while the tile is in cache (csrc/gemm/fusion.h).
     fused_input : int or None
         The input of which the C function can take such tiles; it is a consumer then.
-    in_place : tuple of int
-        Inputs whose memory the output may take, if they have its shape and are read for the last
-        time.
+    in_place : tuple of int, or of (int, int)
+        Inputs whose memory the first output may take, or pairs of an input and the output that may,
+        if they have its shape and are read for the last time.
+    optional_outputs : int, default 0
+        How many of the last outputs the C function need not be given: those that only a gradient
+        reads.
     """
 
     def __init__(
@@ -69,9 +72,12 @@ class Op:
         fuses=None,
         fused_input=None,
         in_place=(),
+        optional_outputs=0,
     ):
+        self.optional_outputs = optional_outputs
         self.name, self.infer, self.gradient = name, infer, gradient
-        self.fuses, self.fused_input, self.in_place = fuses, fused_input, in_place
+        self.fuses, self.fused_input = fuses, fused_input
+        self.in_place = [pair if isinstance(pair, tuple) else (pair, 0) for pair in in_place]
         self.attrs, self.outputs, self.writes, self.view = attrs or {}, outputs, writes, view
         self._work = work
         if name in OPS:
@@ -354,7 +360,7 @@ def execute(op, inputs, outputs, attrs, real):
         threads_for(work),
     )
     if bad >= 0:
-        raise bad_index(op, ".".join(_scopes.get()), bad)
+        raise bad_index(op, ".".join(_scopes.get()), bad, attrs)
 
 
 # Fewer multiply-adds than this, about 20 us on one core, are done by one thread: starting a second
@@ -367,7 +373,10 @@ def threads_for(work):
     return 1 if work < MIN_PARALLEL_WORK_EAGER else 0
 
 
-def bad_index(op, where, element):
+def bad_index(op, where, element, attrs):
     """The error for an index that C found to be out of range."""
     place = f"layer {where!r}: " if where else ""
-    return ValueError(f"{place}{op.name}: the label or index at position {element} is out of range")
+    legal = f" [0, {attrs['rows']})" if "rows" in attrs else ""
+    return ValueError(
+        f"{place}{op.name}: the label or index at position {element} is out of range{legal}"
+    )

@@ -6,6 +6,8 @@ which pairs of calls are fused, which results take the place of an operand."""
 from collections import Counter
 from dataclasses import dataclass
 
+from nnlite.engine.dispatch import Call
+
 
 def drop_unneeded(calls, results):
     """The calls that write a Variable, or lead to one that does, or to a result."""
@@ -15,6 +17,19 @@ def drop_unneeded(calls, results):
             kept.append(call)
             wanted.update(id(t) for t in call.inputs)
     return kept[::-1]
+
+
+def leave_out_unread(calls, results):
+    """The calls, without the outputs that nobody reads where the op's row says that they may be
+    left out (`optional_outputs`)."""
+    read = {id(t) for call in calls for t in call.inputs} | {id(t) for t in results}
+    found = []
+    for call in calls:
+        kept = len(call.outputs) - call.op.optional_outputs
+        if call.op.optional_outputs and not any(id(t) in read for t in call.outputs[kept:]):
+            call = Call(call.op, call.inputs, call.outputs[:kept], call.attrs, call.scope)
+        found.append(call)
+    return found
 
 
 class Roots:
@@ -95,8 +110,10 @@ def take_in_place(fusion, roots):
     for call in fusion.calls:
         if fusion.is_producer(call) or fusion.is_consumer(call):
             continue
-        for i in call.op.in_place:
-            x, y = call.inputs[i], call.outputs[0]
+        for i, o in call.op.in_place:
+            if o >= len(call.outputs):
+                continue
+            x, y = call.inputs[i], call.outputs[o]
             root = roots.of(x)
             same = [t.shape == y.shape for t in call.inputs if roots.of(t) is root]
             fits = root.size == y.size and x.dtype == y.dtype and all(same)

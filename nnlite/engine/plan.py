@@ -10,7 +10,7 @@ import numpy as np
 
 from nnlite.engine._engine import ARENA, FEED, FUSED, MEMORY, Program, most_threads
 from nnlite.engine.dispatch import bad_index, engine
-from nnlite.engine.passes import Roots, drop_unneeded, fuse, take_in_place
+from nnlite.engine.passes import Roots, drop_unneeded, fuse, leave_out_unread, take_in_place
 
 ALIGN = 64  # bytes: a cache line
 # Fewer multiply-adds than this are done by thread 0, while the others go on to the next step.
@@ -58,6 +58,7 @@ class Plan:
         self.feeds = list(feeds)
         self.results = list(results)
         calls = drop_unneeded(recording.calls, self.results)
+        calls = leave_out_unread(calls, self.results)
         self.roots = Roots(calls)
         self.fusion = fuse(calls, self.results, self.roots)
         self.calls = self.fusion.calls
@@ -107,7 +108,8 @@ class Plan:
             variable.version += 1
         if bad is not None:
             step, element = bad
-            raise bad_index(self.calls[step].op, self.calls[step].scope, element)
+            call = self.calls[step]
+            raise bad_index(call.op, call.scope, element, call.attrs)
         return done
 
     def _lay_out(self):

@@ -83,6 +83,7 @@ class Tensor:
 
     __array_priority__ = 100  # array + tensor is a tensor
     sparse_grad = None  # an `ArgmaxGradient` for the gradient of max pooling
+    mask = None  # of sequences: a tensor (N, T) that is 0 at steps which do not count
 
     def __init__(self, shape, dtype, data=None):
         self.shape = shape

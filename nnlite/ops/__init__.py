@@ -93,6 +93,7 @@ from nnlite.ops.optimizer import (
 )
 from nnlite.ops.pool import average_pool2d, max_pool2d
 from nnlite.ops.random import dropout, random_key, random_normal, random_uniform
+from nnlite.ops.recurrent import gru, lstm, simple_rnn
 from nnlite.ops.reduce import (
     all,
     any,

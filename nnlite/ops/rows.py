@@ -10,9 +10,8 @@ import numpy as np
 
 from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import convert_to_tensor
-from nnlite.ops.linear import matmul
 from nnlite.ops.operands import axis_of, call, constant, integers
-from nnlite.ops.shape import one_hot, reshape, transpose
+from nnlite.ops.shape import reshape, transpose
 
 # The codes of csrc/ops/shape.c for the element types that `gather` reads.
 SOURCE_CODES = {
@@ -45,11 +44,22 @@ def _gather_gradient(c, dy, need):
     if not need[0]:
         return [None] * len(need)
     source, index = c.inputs
-    chosen = one_hot(index, source.shape[0], dtype=dy.dtype)
-    dx = matmul(chosen, reshape(dy, (index.size, math.prod(dy.shape[1:]))), transpose_a=True)
-    return [reshape(dx, source.shape), None]
+    return [call("scatter_add", [dy, index], shape=source.shape), None]
 
 
+def _infer_scatter_add(x, index, *, shape):
+    if x != (*index, *shape[1:]):
+        raise ValueError(f"scatter_add: expected rows of shape {shape[1:]}, got shape {x}")
+    return [shape]
+
+
+Op(
+    "scatter_add",
+    infer=_infer_scatter_add,
+    attrs={"shape": None},
+    gradient=lambda c, dy, need: [take(dy, c.inputs[1], 0), None],
+    work=lambda inputs, outputs: math.prod(inputs[0]) + math.prod(outputs[0]) // 4,
+)
 Op(
     "gather",
     infer=_infer_gather,
@@ -149,9 +159,6 @@ def gather_csr(values, columns, begin, index, shape, dtype, code, rows):
 
 def take(x, indices, axis=None):
     """Entries of `x` along an axis, by their numbers.
-
-    The gradient is a matrix product: it takes time in proportion to both sizes, that of the axis
-    and that of `indices`.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ import pytest
 import samples
 from cases_gradients import Smooth
 from cases_images import ONCE_ONLY as ONCE_ONLY_IMAGES
+from cases_recurrent import ONCE_ONLY as ONCE_ONLY_RECURRENT
 from gradients import check_gradient, first_gradient, value
 
 import nnlite
@@ -31,6 +32,7 @@ ONCE_ONLY = {
     "softmax_cross_entropy": "softmax_cross_entropy_gradient",
     "sigmoid_cross_entropy": "sigmoid_cross_entropy_gradient",
     **ONCE_ONLY_IMAGES,
+    **ONCE_ONLY_RECURRENT,
 }
 
 

@@ -8,6 +8,7 @@ from small_models import arrays_equal
 from teams import team_of
 
 from nnlite import config, layers, ops
+from nnlite.autodiff import gradients
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.passes import drop_unneeded
 from nnlite.engine.plan import Plan
@@ -122,3 +123,21 @@ def test_a_fused_product_gives_what_two_steps_give(inputs, units, batch, threads
 
     with team_of(threads):
         assert arrays_equal(trained(), trained(run_eagerly=True))
+
+
+def test_what_only_a_gradient_reads_is_left_out_of_a_plan():
+    def last(x, kernel):
+        h, c = ops.lstm(x, kernel, ops.zeros((3, 4)), ops.zeros((3, 4)))
+        return h[:, -1] + c[:, -1]
+
+    plan, out, expected = planned(last, (3, 5, 16), (4, 16))
+    (call,) = [c for c in plan.calls if c.op.name == "lstm"]
+    assert len(call.outputs) == 2 < len(call.op.outputs)
+    np.testing.assert_array_equal(out, expected)
+    x, kernel = (Variable(samples.normal(*shape)) for shape in ((3, 5, 16), (4, 16)))
+    with Recording(executing=False) as trace:
+        loss = ops.sum(last(x, kernel))
+        (gradient,) = gradients(trace, loss, [kernel])
+    plan = Plan(trace, [], [gradient])
+    (call,) = [c for c in plan.calls if c.op.name == "lstm"]
+    assert len(call.outputs) == 4

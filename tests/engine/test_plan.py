@@ -324,7 +324,7 @@ def test_live_tensors_never_overlap(lowered):
                 assert place in content, call
                 if id(t) in root:
                     assert content[place] == root[id(t)], call
-        in_place = [reads[i] for i in call.op.in_place]
+        in_place = [reads[i] for i, _ in call.op.in_place]
         for place in outputs:
             others = [r for r in reads if not (r == place and r in in_place)]
             assert not meet([place], others) or place[0] != ARENA, call

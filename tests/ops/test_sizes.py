@@ -164,7 +164,9 @@ def test_take_by_numbers_that_a_plan_computes_checks_them_in_c(real):
         plan, out = Plan(trace, [index], [y], real), np.zeros(shape, real)
         plan.run([(given, 0, 0), (out, 0, 0)])
         np.testing.assert_array_equal(out, np.take(x, given, axis))
-        with pytest.raises(ValueError, match="gather: the label or index at position 1"):
+        with pytest.raises(
+            ValueError, match=r"gather: .* at position 1 is out of range \[0, [234]\)"
+        ):
             plan.run([(np.array([[0, 4], [1, 1]], np.int32), 0, 0), (out, 0, 0)])
 
 

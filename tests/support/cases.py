@@ -9,6 +9,7 @@ import cases_conv
 import cases_images
 import cases_metrics
 import cases_optimizers
+import cases_recurrent
 import cases_slicing
 import numpy as np
 from cases_losses import (
@@ -18,7 +19,8 @@ from cases_losses import (
     softmax_gradients,
     softmaxes,
 )
-from samples import BROADCASTS, EDGES, LENGTHS, SPECIAL, Case, labels, normal, sweep
+from oracle import ORACLE
+from samples import BROADCASTS, EDGES, LENGTHS, SPECIAL, Case, labels, normal, rng, sweep
 
 from nnlite.ops.activation import KINDS
 from nnlite.ops.rows import SOURCE_CODES
@@ -197,6 +199,29 @@ def extremes():
     return found
 
 
+def scatters():
+    """Few and many rows and columns, rows that many entries go to, numbers out of range."""
+    found = []
+    for m, rows, width in [
+        (0, 3, 4),
+        (7, 3, ()),
+        (40, 5, 3),
+        (100, 30, 64),
+        (33, 2, 129),
+        (5, 9, 1),
+    ]:
+        width = (width,) if isinstance(width, int) else width
+        index = rng("scatter", m).integers(-1, rows + 1, m).astype(np.int32)
+        found.append(
+            Case(
+                [normal(m, *width), index],
+                {"shape": (rows, *width)},
+                lambda x, y: np.array(max(1.0, np.abs(x[0]).sum(axis=0).max(initial=0))),
+            )
+        )
+    return found
+
+
 def totals():
     """Of all elements, whatever the shape."""
     shapes = [(n,) for n in (*LENGTHS, 4095, 4096, 4097, 50001)] + [(), (3, 5), (7, 1, 600)]
@@ -369,6 +394,7 @@ CASES = {
     ],
     "transpose": transposes(),
     "gather": gathers(),
+    "scatter_add": scatters(),
     "gather_csr": sparse_gathers(),
     "one_hot": one_hots(),
     "assign": [
@@ -393,6 +419,7 @@ CASES = {
     + [Case([np.array(SPECIAL), KEYS[1]], {"rate": 0.5})],
     **cases_slicing.CASES,
     **cases_images.CASES,
+    **cases_recurrent.cases(ORACLE),
     **cases_metrics.CASES,
     **cases_conv.CASES,
     **cases_optimizers.CASES,
@@ -445,6 +472,7 @@ ULP = {
     "reduce_sum": 3,
     "sum_squares": 3,
     "sum_abs": 3,
+    "scatter_add": 3,
     "softmax": 4,
     "softmax_cross_entropy_gradient": 4,
     "softmax_gradient": 5,
@@ -452,6 +480,7 @@ ULP = {
     "linear": 5,
     **cases_slicing.ULP,
     **cases_images.ULP,
+    **cases_recurrent.ULP,
     **cases_metrics.ULP,
     **cases_conv.ULP,
     **cases_optimizers.ULP,

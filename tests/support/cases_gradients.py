@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import dataclass, field
 
+import cases_recurrent
 import numpy as np
 from cases import key
 from cases_slicing import concatenations, parts
@@ -98,6 +99,7 @@ GRADIENTS = {
     "slice_gradient": [
         Smooth(c.inputs, {**c.attrs, "dtype": "float64"}) for c in parts(gradient=True)
     ],
+    "scatter_add": [Smooth([normal(4, 3), np.array([1, 4, 1, 0], np.int32)], {"shape": (5, 3)})],
     "gather": [
         Smooth(
             [normal(5, 3), np.array([3, 0, 3, 1], np.int32)],
@@ -120,4 +122,5 @@ GRADIENTS = {
     ],
     "sigmoid_cross_entropy": [Smooth([normal(3, 4), np.abs(normal(3, 4, seed=1)) % 1])],
     "dropout": [Smooth([normal(3, 50), key(3)], {"rate": 0.3})],
+    **cases_recurrent.smooth(Smooth),
 }

@@ -6,6 +6,7 @@ overwrites.
 
 import numpy as np
 import oracle_optimizers
+import oracle_recurrent
 from oracle_activations import ACTIVATIONS, SLOPES
 
 from nnlite.ops.activation import KINDS
@@ -114,6 +115,15 @@ def gather(source, index, attrs):
             values = bytes_.copy().view(kind)
             out[i] = truncated(values.astype(np.float64)) if attrs["to_int"] else values.astype(to)
     return out.reshape(attrs["count"], *attrs["row_shape"])
+
+
+def scatter_add(x, index, shape):
+    """Sums of rows by number."""
+    y = np.zeros(shape, x.dtype)
+    for row, i in zip(x, index):
+        if 0 <= i < shape[0]:
+            y[i] += row
+    return y
 
 
 def gather_csr(entries, columns, begin, index, attrs):
@@ -271,6 +281,7 @@ ORACLE = {
     "slice": lambda x, a: [x[0][part(a, a["shape"])]],
     "slice_gradient": lambda x, a: [slice_gradient(x[0], a)],
     "concatenate": lambda x, a: [np.concatenate(x, a["axis"])],
+    "scatter_add": lambda x, a: [scatter_add(*x, a["shape"])],
     "gather": lambda x, a: [gather(x[0], x[1] if len(x) == 2 else None, a)],
     "gather_csr": lambda x, a: [gather_csr(*x[:3], x[3] if len(x) == 4 else None, a)],
     "one_hot": lambda x, a: [one_hot(x[0], a["classes"])],
@@ -287,4 +298,5 @@ ORACLE = {
     "random_uniform": lambda x, a: [random_uniform(x[0], a)],
     "dropout": lambda x, a: [dropout(*x, **a)],
     **oracle_optimizers.ORACLE,
+    **oracle_recurrent.make(activate, activation_gradient),
 }

@@ -1,0 +1,108 @@
+"""Cases of the recurrent ops: one step, no steps, odd sizes, masks, reversed."""
+
+import itertools
+
+import numpy as np
+from samples import Case, normal, rng
+
+from nnlite.ops.activation import KINDS
+
+SIZES = [  # samples, steps, units
+    *((1, 1, 1), (2, 3, 5), (3, 5, 37), (17, 4, 16), (31, 2, 33), (5, 3, 130)),
+    *((0, 3, 4), (3, 0, 4), (1, 9, 64), (2, 3, 300)),
+]
+GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}
+
+
+def attributes(mask=0, drop=0, reverse=0, kind="tanh", recurrent="sigmoid"):
+    return {
+        "kind": KINDS[kind],
+        "alpha": 0.25,
+        "recurrent_kind": KINDS[recurrent],
+        "recurrent_alpha": 0.25,
+        "reverse": reverse,
+        "mask": mask,
+        "drop": drop,
+    }
+
+
+def inputs_of(name, n, t, u, a):
+    """Inputs of a forward op whose states stay of the size of 1."""
+    wide = GATES[name] * u
+    found = [normal(n, t, wide), normal(u, wide, seed=1) / max(1, u) ** 0.5]
+    if name == "gru":
+        found.append(normal(wide, seed=2))
+    found += [normal(n, u, seed=3 + k) / 2 for k in range(1 + (name == "lstm"))]
+    if a["mask"]:
+        found.append((rng("mask", n, t).random((n, t)) < 0.6).astype(float))
+    if a["drop"]:
+        found.append((rng("drop", n, u).random((n, u)) < 0.7) / 0.7)
+    return found
+
+
+def variants():
+    """Sizes with the options taking turns, then every option at one size, other activations."""
+    options = itertools.cycle(itertools.product((0, 1), repeat=3))
+    found = [(size, attributes(*o)) for size, o in zip(SIZES, options)]
+    found += [((4, 3, 9), attributes(*o)) for o in itertools.product((0, 1), repeat=3)]
+    found += [((4, 3, 9), attributes(kind=k, recurrent="hard_sigmoid")) for k in ("relu", "elu")]
+    return found
+
+
+def gradient_inputs(name, forward, a, oracle):
+    """Inputs of a gradient op, from those of the forward op and what it gives."""
+    outputs = oracle[name](forward, a)
+    h = outputs[0]
+    dh, dc = normal(*h.shape, seed=7), normal(*h.shape, seed=8)
+    required = {"lstm": 4, "gru": 4, "simple_rnn": 3}[name]
+    rest = forward[required:]
+    if name == "lstm":
+        return [dh, dc, outputs[2], outputs[1], forward[3], forward[1], *rest]
+    if name == "gru":
+        return [dh, outputs[1], h, forward[3], forward[1], *rest]
+    return [dh, h, forward[1], *rest]
+
+
+def scale(name):
+    """The largest sum of the absolute terms of a product with the recurrent kernel: of states and
+    gates whose size is 1, or of gradients that are as large as those which come in."""
+    at = {"lstm": 1, "lstm_gradient": 5, "gru": 1, "gru_gradient": 4, "simple_rnn": 1}.get(name, 2)
+    axis = int(name.endswith("_gradient"))
+
+    def of(inputs, want):
+        largest = max(np.abs(x).max(initial=0) for x in inputs[: 1 if axis == 0 else 2])
+        terms = np.abs(inputs[at]).sum(axis=axis).max(initial=0)
+        return (np.array((1 + largest) * (1 + terms)),) * 4
+
+    return of
+
+
+def cases(oracle):
+    """`CASES` of all recurrent ops; `oracle` is `oracle.ORACLE`."""
+    found = {}
+    for name in GATES:
+        gradient = f"{name}_gradient"
+        found[name], found[gradient] = [], []
+        for (n, t, u), a in variants():
+            forward = inputs_of(name, n, t, u, a)
+            found[name].append(Case(forward, a, scale(name)))
+            inputs = gradient_inputs(name, forward, a, oracle)
+            found[gradient].append(Case(inputs, a, scale(gradient)))
+    return found
+
+
+ULP = dict.fromkeys((*GATES, *(f"{name}_gradient" for name in GATES)), 4)
+ONCE_ONLY = {name: f"{name}_gradient" for name in GATES}
+
+
+def smooth(make):
+    """Where the gradient rules are compared with differences; `make` is `Smooth`."""
+    found = {}
+    for name in GATES:
+        found[name] = []
+        for options in itertools.product((0, 1), repeat=3):
+            a = attributes(*options)
+            inputs = inputs_of(name, 2, 3, 4, a)
+            smooth_in = tuple(range(len(inputs) - a["mask"] - a["drop"]))
+            found[name].append(make(inputs, a, smooth_in))
+    return found
