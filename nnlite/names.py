@@ -30,17 +30,8 @@ COMING = {
             "functions of nnlite.ops take the result of a layer, and a subclass of Layer computes "
             "whatever its call does",
         ),
-        (
-            "LSTM GRU SimpleRNN RNN Bidirectional TimeDistributed ConvLSTM2D LSTMCell GRUCell "
-            "Masking",
-            "a network of Dense or Conv2D layers on windows of the last steps often does",
-        ),
+        ("ConvLSTM2D", ""),
         ("Attention AdditiveAttention MultiHeadAttention GroupQueryAttention", ""),
-        (
-            "Embedding",
-            "one-hot columns, or TF-IDF as in examples/text_pipeline.py, in front of a Dense "
-            "layer do for small vocabularies",
-        ),
         (
             "Conv1D MaxPooling1D AveragePooling1D GlobalMaxPooling1D GlobalAveragePooling1D "
             "AvgPool1D MaxPool1D GlobalAvgPool1D GlobalMaxPool1D DepthwiseConv1D "

@@ -172,7 +172,7 @@ def made_of(cls, settings):
     if not getattr(cls, "_reads_its_config", False):
         settings = made_from(settings)
     try:
-        return cls.from_config(settings)
+        return getattr(cls, "_of_new_parts", cls.from_config)(settings)
     except TypeError as error:  # settings that it does not take
         raise ValueError(f"{cls.__name__}: {error}") from error
 

@@ -22,7 +22,14 @@ import numpy as np
 
 from nnlite.callbacks import Callback, EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
 from nnlite.configurable import clone
-from nnlite.layers import BatchNormalization, LayerNormalization, Normalization, Rescaling, Reshape
+from nnlite.layers import (
+    BatchNormalization,
+    InputLayer,
+    LayerNormalization,
+    Normalization,
+    Rescaling,
+    Reshape,
+)
 
 # Few rows need small batches for enough steps per epoch; many rows need large batches for speed.
 BATCH_ROWS, LARGE_BATCH_ROWS, MANY_ROWS = 64, 256, 10_000
@@ -52,15 +59,28 @@ def is_small_float64(X):
     return X.dtype.str[1:] == "f8" and math.prod(X.shape) <= FLOAT64_VALUES
 
 
-def scales(first, shape):
-    """Whether samples of a shape are scaled before the layer `first`.
+def scales(layers, shape):
+    """Whether samples of a shape are scaled before layers.
 
     Rows of numbers are scaled, unless the first layer has a scale of its own. Pixels already have
-    one scale in common (rows in front of a `Reshape` are pixels). Indices of tokens have no scale.
+    one scale in common (rows in front of a `Reshape` are pixels). Tokens have no scale.
     """
     own_scale = (Normalization, Rescaling, BatchNormalization, LayerNormalization, Reshape)
-    names = {base.__name__ for base in type(first).__mro__}
-    return len(shape) == 1 and not isinstance(first, own_scale) and "Embedding" not in names
+    first = next((x for x in _chain_of(layers) if not isinstance(x, InputLayer)), None)
+    return len(shape) == 1 and not isinstance(first, own_scale) and not reads_tokens(layers)
+
+
+def reads_tokens(layers):
+    """Whether an `Embedding` is among layers, or in one of them."""
+    named = {base.__name__ for x in _chain_of(layers) for base in type(x).__mro__}
+    return "Embedding" in named
+
+
+def _chain_of(layers):
+    """Layers, those that have layers inside replaced by these."""
+    for layer in layers:
+        inside = layer._sublayers
+        yield from _chain_of(inside) if inside else [layer]
 
 
 def early_stopping(value, rows, scoring=None):

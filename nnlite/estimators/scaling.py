@@ -20,8 +20,10 @@ def scaled(layers, X, weight, normalize):
     first = layers[0] if layers else None
     shape = getattr(first, "_given_input_shape", None)
     shape = X.shape[1:] if shape is None else (shape,) if np.ndim(shape) == 0 else tuple(shape)
-    if not (defaults.scales(first, shape) if is_auto(normalize) else normalize):
+    if not (defaults.scales(layers, shape) if is_auto(normalize) else normalize):
         return layers
+    if defaults.reads_tokens(layers):
+        raise ValueError("normalize: expected 'auto' or False, as tokens have no scale, got True")
     mean, deviation = moments(
         X if _is_sparse(X) else input_validation.reshape_samples(X, shape), weight
     )

@@ -10,6 +10,7 @@ from nnlite.layers.conv import (
     SeparableConvolution2D,
 )
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
+from nnlite.layers.embedding import Embedding, Masking
 from nnlite.layers.layer import Layer
 from nnlite.layers.merging import (
     Add,
@@ -47,6 +48,9 @@ from nnlite.layers.pooling import (
     MaxPooling2D,
 )
 from nnlite.layers.preprocessing import InputScaling, Normalization, Rescaling
+from nnlite.layers.recurrent import RNN, StackedRNNCells
+from nnlite.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
+from nnlite.layers.recurrent_layers import GRU, LSTM, SimpleRNN
 from nnlite.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -56,9 +60,13 @@ from nnlite.layers.regularization import (
     SpatialDropout2D,
 )
 from nnlite.layers.shaping import Cropping2D, Permute, RepeatVector, UpSampling2D, ZeroPadding2D
+from nnlite.layers.wrappers import Bidirectional, TimeDistributed
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
     "ActivityRegularization",
     "Add",
@@ -67,6 +75,7 @@ __all__ = [
     "AveragePooling2D",
     "AvgPool2D",
     "BatchNormalization",
+    "Bidirectional",
     "Concatenate",
     "Conv2D",
     "Convolution2D",
@@ -75,7 +84,9 @@ __all__ = [
     "DepthwiseConv2D",
     "Dot",
     "Dropout",
+    "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling2D",
@@ -87,9 +98,11 @@ __all__ = [
     "Input",
     "InputLayer",
     "InputScaling",
+    "LSTMCell",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "MaxPool2D",
     "MaxPooling2D",
     "Maximum",
@@ -105,9 +118,13 @@ __all__ = [
     "Reshape",
     "SeparableConv2D",
     "SeparableConvolution2D",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout2D",
+    "StackedRNNCells",
     "Subtract",
+    "TimeDistributed",
     "UnitNormalization",
     "UpSampling2D",
     "ZeroPadding2D",

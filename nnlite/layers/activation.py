@@ -1,5 +1,7 @@
 """Activations as layers: those with settings or weights."""
 
+import numpy as np
+
 from nnlite import ops
 from nnlite.layers import settings
 from nnlite.layers.layer import Layer
@@ -9,6 +11,7 @@ class _Function(Layer):
     """Base: a function of `nnlite.ops` whose settings, those in `_legal`, are attributes of the
     layer."""
 
+    supports_masking = True
     _takes = settings.ANY_TENSOR
 
     def call(self, inputs):
@@ -137,6 +140,7 @@ class PReLU(Layer):
     ((2, 5, 5, 3), (1, 1, 3))
     """
 
+    supports_masking = True
     _takes = settings.BATCH
     _legal = {**settings.of_weights("alpha"), "shared_axes": settings.axes}
 
@@ -189,7 +193,7 @@ class Softmax(Layer):
 
     Notes
     -----
-    Input of any shape, output the same.
+    Input of any shape, output the same. What a mask that broadcasts to it leaves out gets 0.
 
     Examples
     --------
@@ -198,6 +202,7 @@ class Softmax(Layer):
     array([[0.5, 0.5]], dtype=float32)
     """
 
+    supports_masking = True
     _takes = settings.ANY_TENSOR
     _legal = {"axis": settings.axes}
 
@@ -205,6 +210,16 @@ class Softmax(Layer):
         super().__init__(**kwargs)
         self.axis = axis
 
-    def call(self, inputs):
+    def call(self, inputs, mask=None):
         axes = settings.axes_within("axis", self.axis, inputs.ndim)
-        return ops.softmax(inputs, axes[0] if len(axes) == 1 else tuple(axes))
+        axes = axes[0] if len(axes) == 1 else tuple(axes)
+        if mask is None:
+            return ops.softmax(inputs, axes)
+        on = mask > 0.5 if hasattr(mask, "dtype") else np.asarray(mask) > 0.5
+        sizes = zip(reversed(on.shape), reversed(inputs.shape))
+        if len(on.shape) > inputs.ndim or any(m not in (1, n) for m, n in sizes):
+            raise ValueError(
+                f"mask: expected a shape that broadcasts to {inputs.shape}, got {on.shape}"
+            )
+        on = ops.broadcast_to(on, inputs.shape)
+        return ops.where(on, ops.softmax(ops.where(on, inputs, -1e30), axes), 0.0)

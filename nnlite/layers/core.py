@@ -136,6 +136,8 @@ class Dense(Layer):
     (2, 3)
     """
 
+    supports_masking = True
+
     _takes = settings.ROWS
     _legal = {
         "units": positive_int,
@@ -211,6 +213,8 @@ class Activation(Layer):
     array([[0., 2.]], dtype=float32)
     """
 
+    supports_masking = True
+
     _legal = {"activation": settings.activation}
 
     def __init__(self, activation, **kwargs):
@@ -242,6 +246,8 @@ class Identity(Layer):
     >>> nnlite.layers.Identity()([[1.0, 2.0]]).numpy()
     array([[1., 2.]], dtype=float32)
     """
+
+    supports_masking = True
 
     def call(self, inputs):
         return inputs

@@ -32,6 +32,7 @@ from nnlite.layers.building import (
     say_where,
     transaction,
 )
+from nnlite.layers.masking import mask_arguments, masks_of, masks_to_give, set_masks
 from nnlite.layers.penalties import Penalized
 from nnlite.tree import flatten, is_shape, map_shapes, map_structure
 
@@ -201,6 +202,10 @@ class Layer(Penalized):
             one.
         training : bool
             Whether the call is part of training. Given to a subclass whose `call` takes it.
+        mask : Tensor, or list or dict of them, or None
+            Which steps of the inputs count. Given to a subclass whose `call` takes it, if no other
+            argument is a tensor; of several, `call(self, query, value, query_mask=None)` gets that
+            of `query` as `query_mask`.
 
         Returns
         -------
@@ -392,7 +397,13 @@ class Layer(Penalized):
                     self._check_shapes(map_structure(lambda x: x.shape, inputs, Tensor))
                 if self._takes_training():
                     kwargs["training"] = bool(training)
+                if mask_arguments(type(self)):
+                    kwargs |= masks_to_give(self, inputs, args, kwargs)
+                mask = kwargs.get("mask")
+                mask = masks_of(inputs) if mask is None else mask
                 outputs = self.call(inputs, *args, **kwargs)
+                if self._makes_mask() or (mask is not None and not self._is_model):
+                    set_masks(self, inputs, mask, outputs)
                 if outputs.__class__ is not Tensor:
                     check_returned(outputs)
                 if self.activity_regularizer is not None:
@@ -446,6 +457,28 @@ class Layer(Penalized):
             f"None, got {training!r}"
         )
 
+    # Whether what `call` returns has the mask of its input.
+    supports_masking = False
+
+    def compute_mask(self, inputs, previous_mask):
+        """The mask of the result: which steps of its sequences count.
+
+        Parameters
+        ----------
+        inputs : Tensor, or list or dict of them
+        previous_mask : Tensor, or list or dict of them, or None
+            Of the inputs: (N, T), 0 at steps that do not count.
+
+        Returns
+        -------
+        Tensor, list of them, or None
+        """
+        return previous_mask if self.supports_masking else None
+
+    @classmethod
+    def _makes_mask(cls):
+        return cls.compute_mask is not Layer.compute_mask
+
     @classmethod
     def _takes_training(cls):
         known = cls.__dict__.get("_takes_training_cache")
@@ -456,4 +489,4 @@ class Layer(Penalized):
 
 _SELDOM_GIVEN = frozenset(["activity_regularizer", "batch_shape", "input_dim", "input_shape"])
 # Attributes that copies begin without.
-_OF_CALLS = frozenset(["_added", "_node", "_run", "_version"])
+_OF_CALLS = frozenset(["_added", "_has_warned", "_node", "_run", "_version"])

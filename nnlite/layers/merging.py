@@ -1,6 +1,7 @@
 """Layers of several inputs: sums, products, extremes, concatenations and dot products. Each is a
 function, too: `layers.add([a, b])`."""
 
+import functools
 import math
 
 from nnlite import ops
@@ -15,6 +16,8 @@ class Merge(Layer):
     Shapes broadcast, except for the batch.
     """
 
+    supports_masking = True
+
     @staticmethod
     def _combine(a, b):
         raise TypeError("a merging layer must define _combine(a, b)")
@@ -27,11 +30,35 @@ class Merge(Layer):
         if not several or not least <= len(shapes) <= most:
             raise ValueError(f"expected {words}, got shape {shapes}")
 
+    def compute_mask(self, inputs, previous_mask):
+        masks = previous_mask or [None]
+        if any(mask is None for mask in masks):
+            return None
+        return functools.reduce(ops.logical_or, masks)
+
     def call(self, inputs):
-        total = inputs[0]
+        return functools.reduce(self._combine, inputs)
+
+
+def _over(x):
+    """The mask of a tensor with as many axes as it has; None if it has none."""
+    mask = x.mask
+    return None if mask is None else ops.reshape(mask, mask.shape + (1,) * (x.ndim - mask.ndim))
+
+
+class _Extreme(Merge):
+    """Base of `Maximum` and `Minimum`: what is masked in one input is not compared."""
+
+    def call(self, inputs):
+        found, counts = inputs[0], _over(inputs[0])
         for x in inputs[1:]:
-            total = self._combine(total, x)
-        return total
+            on = _over(x)
+            x = x if on is None else ops.where(on, x, found)
+            found = found if counts is None else ops.where(counts, found, x)
+            both = on is not None and counts is not None
+            counts = ops.logical_or(counts, on) if both else None
+            found = self._combine(found, x)
+        return found
 
 
 class Add(Merge):
@@ -55,6 +82,8 @@ class Add(Merge):
 class Multiply(Merge):
     """The product of the inputs.
 
+    What is masked in one input counts as 1, and what is masked in all gives 0.
+
     Parameters
     ----------
     **kwargs
@@ -63,9 +92,20 @@ class Multiply(Merge):
 
     _combine = staticmethod(ops.multiply)
 
+    def call(self, inputs):
+        masks = [_over(x) for x in inputs]
+        product = super().call(
+            [x if on is None else ops.where(on, x, 1.0) for x, on in zip(inputs, masks)]
+        )
+        if None in masks:
+            return product
+        return ops.where(functools.reduce(ops.logical_or, masks), product, 0.0)
 
-class Maximum(Merge):
+
+class Maximum(_Extreme):
     """The largest of the inputs, element by element.
+
+    What is masked in an input is left out.
 
     Parameters
     ----------
@@ -76,8 +116,10 @@ class Maximum(Merge):
     _combine = staticmethod(ops.maximum)
 
 
-class Minimum(Merge):
+class Minimum(_Extreme):
     """The smallest of the inputs, element by element.
+
+    What is masked in an input is left out.
 
     Parameters
     ----------
@@ -137,6 +179,18 @@ class Concatenate(Merge):
         super().__init__(**kwargs)
         self.axis = axis
 
+    def compute_mask(self, inputs, previous_mask):
+        masks = previous_mask or [None]
+        if all(mask is None for mask in masks):
+            return None
+        over = []
+        for x, mask in zip(inputs, masks):
+            on = ops.ones(x.shape, x.dtype) if mask is None else mask
+            if on.ndim < x.ndim:
+                on = ops.broadcast_to(ops.expand_dims(on, -1), x.shape)
+            over.append(on)
+        return ops.any(ops.concatenate(over, self.axis), axis=-1)
+
     def call(self, inputs):
         return ops.concatenate(inputs, self.axis)
 
@@ -172,6 +226,9 @@ class Dot(Merge):
     def __init__(self, axes, normalize=False, **kwargs):
         super().__init__(**kwargs)
         self.axes, self.normalize = axes, normalize
+
+    def compute_mask(self, inputs, previous_mask):
+        return None
 
     def _axes_of(self, a, b):
         """The axis of inputs of two shapes that is summed over, counted from 0."""

@@ -3,7 +3,7 @@ the last axis; other axes are moved there and back."""
 
 import math
 
-from nnlite import ops
+from nnlite import config, ops
 from nnlite.layers import settings
 from nnlite.layers.layer import Layer
 
@@ -129,7 +129,8 @@ class BatchNormalization(_Normalization):
     Notes
     -----
     Input (N, ..., C), output the same. Weights, each (C,): gamma, beta, and, not trainable,
-    moving_mean and moving_variance.
+    moving_mean and moving_variance. What a mask leaves out, of shape (N, ...), is not part of the
+    statistics.
 
     Examples
     --------
@@ -140,6 +141,8 @@ class BatchNormalization(_Normalization):
     >>> layer.moving_mean.numpy()
     array([0.02], dtype=float32)
     """
+
+    supports_masking = True
 
     def __init__(
         self,
@@ -166,10 +169,17 @@ class BatchNormalization(_Normalization):
             weight = self.add_weight(self._sizes, initializer, trainable=False, name=name)
             setattr(self, name, weight)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, mask=None):
         (inputs,) = ops.operands(inputs)
         gamma, beta = self._scale_and_center(inputs.dtype)
+        if mask is not None and mask.ndim != inputs.ndim - 1:
+            raise ValueError(
+                f"mask: expected one axis less than the input, of shape {inputs.shape}, has, got "
+                f"shape {mask.shape}"
+            )
         if training and self.trainable:
+            if mask is not None:
+                return self._train_masked(inputs, gamma, beta, mask)
             return self._with_axes_last(lambda x: self._train(x, gamma, beta), inputs)
         scale = gamma / ops.sqrt(self.moving_variance + self.epsilon)
         shift = beta - self.moving_mean * scale
@@ -180,6 +190,24 @@ class BatchNormalization(_Normalization):
         ops.moving_update(self.moving_mean, mean, self.momentum)
         ops.moving_update(self.moving_variance, variance, self.momentum)
         return y
+
+    def _train_masked(self, inputs, gamma, beta, mask):
+        """As `_train`, with the statistics of what is not masked."""
+        counts = ops.broadcast_to(ops.expand_dims(mask, -1), inputs.shape)
+        others = [d for d in range(self._ndim) if d not in self._axes]
+        count = ops.sum(counts, others, keepdims=True) + config.epsilon()
+
+        def mean_of(x):
+            return ops.sum(ops.where(counts, x, 0.0), others, keepdims=True) / count
+
+        mean = mean_of(inputs)
+        variance = mean_of(ops.square(inputs - mean))
+        mean_, variance_ = (ops.reshape(x, self._sizes) for x in (mean, variance))
+        ops.moving_update(self.moving_mean, mean_, self.momentum)
+        ops.moving_update(self.moving_variance, variance_, self.momentum)
+        scale = gamma / ops.sqrt(variance_ + self.epsilon)
+        shift = beta - mean_ * scale
+        return self._with_axes_last(lambda x: ops.scale_shift(x, scale, shift), inputs)
 
 
 class LayerNormalization(_Normalization):
@@ -214,6 +242,8 @@ class LayerNormalization(_Normalization):
     >>> nnlite.layers.LayerNormalization(epsilon=0.0)([[1.0, 3.0]]).numpy()
     array([[-1.,  1.]], dtype=float32)
     """
+
+    supports_masking = True
 
     def call(self, inputs):
         (inputs,) = ops.operands(inputs)
@@ -257,6 +287,7 @@ class GroupNormalization(_Normalization):
     array([[-1.,  1., -1.,  1.]], dtype=float32)
     """
 
+    supports_masking = True
     _legal = {"groups": settings.groups}
 
     def __init__(self, groups=32, axis=-1, epsilon=0.001, center=True, scale=True, **kwargs):
@@ -355,6 +386,7 @@ class UnitNormalization(Layer):
            [0. , 0. ]], dtype=float32)
     """
 
+    supports_masking = True
     _takes = settings.ROWS
     _legal = {"axis": settings.axes}
 

@@ -35,6 +35,7 @@ class Rescaling(Layer):
     array([[-1.,  1.]], dtype=float32)
     """
 
+    supports_masking = True
     _takes = settings.ANY_TENSOR
     _legal = {"scale": settings.numbers_of, "offset": settings.numbers_of}
 
@@ -93,6 +94,7 @@ class Normalization(Layer):
     array([[1., 0.]], dtype=float32)
     """
 
+    supports_masking = True
     _takes = settings.BATCH
     _legal = {
         "axis": settings.axes_or_none,

@@ -15,6 +15,8 @@ from nnlite.regularizers import L1L2
 class _Noise(Layer):
     """Base: a layer with a strength, a seed, and a random transform for training, `_add_noise`."""
 
+    supports_masking = True
+
     _legal = {
         "rate": "[0, 1)",
         "stddev": "[0, inf)",
@@ -230,6 +232,7 @@ class ActivityRegularization(Layer):
     2.0
     """
 
+    supports_masking = True
     _takes = settings.ANY_TENSOR
     _legal = dict.fromkeys(("l1", "l2"), "[0, inf)")
 

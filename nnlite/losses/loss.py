@@ -355,6 +355,7 @@ class Loss(OfFunction):
         Tensor
             A scalar; with reduction 'none' one value per sample.
         """
+        mask = getattr(y_pred, "mask", None)
         if type(self).function is None and _are_several(y_pred):
             y_true = map_structure(functools.partial(beside, flatten(y_pred)[0]), y_true, ARRAYS)
             values, weight = as_outputs(self.call(y_true, y_pred), "values"), sample_weight
@@ -363,7 +364,8 @@ class Loss(OfFunction):
             values, weight = weighted_values(
                 self.call, self._elements, y_true, y_pred, sample_weight
             )
-        return reduce(values, weight, self.reduction, self.counted(y_true, values))
+        counted = masked(self.counted(y_true, values), mask, values)
+        return reduce(values, weight, self.reduction, counted)
 
     def _elements(self, y_true, y_pred):
         """`elements_of`, unless a subclass has a `call` of its own."""
@@ -438,6 +440,23 @@ def weights_like(values, sample_weight):
     ):
         raise ValueError(f"sample_weight: expected a shape that fits {values.shape}, got {given}")
     return weight
+
+
+def masked(weight, mask, values):
+    """Weights of the values of a batch, 0 for what a mask of the outputs leaves out.
+
+    Parameters
+    ----------
+    weight : Tensor or None
+    mask : Tensor or None
+        Its axes are the first ones of the values.
+    values : Tensor
+    """
+    if mask is None or values.ndim < mask.ndim:
+        return weight
+    mask = ops.reshape(mask, (*mask.shape, *[1] * (values.ndim - mask.ndim)))
+    mask = ops.broadcast_to(ops.cast(mask, values.dtype), values.shape)
+    return mask if weight is None else weight * mask
 
 
 def reduce(values, sample_weight, reduction, counted=None):

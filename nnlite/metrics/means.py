@@ -3,7 +3,7 @@
 import math
 
 from nnlite import config, losses, ops
-from nnlite.losses.loss import broadcasting, weights_like
+from nnlite.losses.loss import broadcasting, masked, weights_like
 from nnlite.metrics.metric import Mean, SampleMean
 
 
@@ -225,13 +225,12 @@ class SparseCategoricalCrossentropy(_Error):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         values = self.values_of(y_true, y_pred)
+        weight = None if sample_weight is None else weights_like(values, sample_weight)
         if self.ignore_class is not None:
             counted = 1.0 - ops.equal(y_true, float(self.ignore_class))
             counted = ops.reshape(counted, values.shape)
-            if sample_weight is not None:
-                counted = counted * weights_like(values, sample_weight)
-            sample_weight = counted
-        Mean.update_state(self, values, sample_weight)
+            weight = counted if weight is None else counted * weight
+        Mean.update_state(self, values, masked(weight, getattr(y_pred, "mask", None), values))
 
 
 class _AlongAxis(SampleMean):

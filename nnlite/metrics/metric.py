@@ -13,6 +13,7 @@ from nnlite.losses.loss import (
     Measure,
     OfFunction,
     as_outputs,
+    masked,
     returned,
     weighted_values,
     weights_like,
@@ -440,7 +441,7 @@ class SampleMean(Mean, OfFunction):
         if weight is None and values.shape == ():  # of targets of shape (N,), N samples
             elements = self.elements_of(y_true, y_pred)
             values = values if elements is None else elements
-        super().update_state(values, weight)
+        super().update_state(values, masked(weight, getattr(y_pred, "mask", None), values))
 
 
 class MeanMetricWrapper(SampleMean):

@@ -29,7 +29,7 @@ def layer_entry(layer, precision=None):
         if key in config and (key != "dtype" or value):
             config[key] = value
     if not isinstance(layer, InputLayer):
-        for key in _OF_A_START:
+        for key in set(_OF_A_START) - type(layer)._legal.keys():  # an Embedding has an input_dim
             config.pop(key, None)
     return made
 

@@ -12,6 +12,7 @@ from nnlite.engine.tensor import Tensor
 from nnlite.errors import did_you_mean
 from nnlite.layers.building import transaction
 from nnlite.layers.layer import Layer
+from nnlite.layers.masking import with_masks
 from nnlite.models.graph import Graph
 from nnlite.models.graph_config import graph_config, graph_parts
 from nnlite.registry import custom_object_scope
@@ -280,10 +281,10 @@ class Model(Trainer, Layer):
         need not."""
         return self._graph is not None or type(self).call is not Model.call
 
-    def call(self, inputs):
+    def call(self, inputs, mask=None):
         if self._graph is None:
             return super().call(inputs)
-        return self._graph.run(inputs)
+        return self._graph.run(inputs if mask is None else with_masks(inputs, mask))
 
     @property
     def input(self):

@@ -7,6 +7,7 @@ from nnlite.engine.tensor import Tensor
 from nnlite.layers.building import as_shapes, no_shape
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
+from nnlite.layers.masking import with_masks
 from nnlite.models.graph import Graph, of_rank
 from nnlite.models.graph_config import input_entry, layer_entry
 from nnlite.models.model import Model, name_apart
@@ -220,7 +221,8 @@ class Sequential(Model):
             raise ValueError(NO_LAYERS)
         self._real = self._real or config.floatx()
         first = self._layers[0]
-        start = first if isinstance(first, InputLayer) else InputLayer(shape)
+        integers = "int32" if getattr(first, "_reads_integers", False) else None
+        start = first if isinstance(first, InputLayer) else InputLayer(shape, dtype=integers)
         if start.shape != tuple(shape):
             raise ValueError(
                 f"expected input_shape {start.batch_shape}, as the first layer says, got "
@@ -244,10 +246,11 @@ class Sequential(Model):
                 outputs = layer(outputs)
             self._follow(Graph(inputs, outputs))
 
-    def call(self, inputs):
+    def call(self, inputs, mask=None):
         # Not by the graph: here each layer itself says what it cannot take.
         if self._graph is not None and isinstance(inputs, Tensor):
             inputs = of_rank(inputs, self._graph.inputs)
+        inputs = inputs if mask is None else with_masks(inputs, mask)
         for layer in self._layers:
             inputs = layer(inputs)
         return inputs

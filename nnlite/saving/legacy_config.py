@@ -12,6 +12,8 @@ _FAMILIES = {
     "_regularizer": "keras.regularizers",
     "_constraint": "keras.constraints",
 }
+_PARTS = ("layer", "backward_layer", "cell")  # settings that are layers
+_LISTS = ("layers", "cells")  # or lists of layers
 _MODELS = {"Functional", "Model", "Sequential"}
 _FUNCTIONS = ("fn", "loss_fn")  # settings of what only gives a function a name
 _RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}  # settings of Keras 2
@@ -41,9 +43,7 @@ def modern(entry):
         raise ValueError(f"expected a layer, a dict with class_name and config, got {entry!r:.100}")
     config = entry["config"]
     if "module" in entry:
-        if isinstance(config, dict) and isinstance(config.get("layers"), list):
-            config = {**config, "layers": [modern(layer) for layer in config["layers"]]}
-        return {**entry, "config": config}
+        return {**entry, "config": _modern_parts(config) if isinstance(config, dict) else config}
     if isinstance(config, list):  # a Sequential before Keras 2.2.3
         config = {"layers": config, "name": entry.get("name")}
     if not isinstance(config, dict):
@@ -56,6 +56,17 @@ def modern(entry):
         if any(isinstance(call, dict) for call in entry["inbound_nodes"]):
             return {**entry, "module": "keras.src.ops.numpy"}  # no layer
     return {**entry, "module": "keras.layers", "config": _layer_config(name, config)}
+
+
+def _modern_parts(config):
+    """Settings, with the layers among them in Keras 3's form."""
+    made = dict(config)
+    for key, value in config.items():
+        if key in _LISTS and isinstance(value, list):
+            made[key] = [modern(part) for part in value]
+        elif key in _PARTS and isinstance(value, dict) and "class_name" in value:
+            made[key] = modern(value)
+    return made
 
 
 def _model_config(config):
@@ -116,12 +127,10 @@ def _layer_config(name, config):
         if isinstance(value, dict) and "class_name" in value and "module" not in value:
             if family is not None:
                 value = {**value, "module": family}
-            elif key in ("layer", "cell", "backward_layer", "activation"):
+            elif key == "activation":
                 value = modern(value)
-        elif key == "cells" and isinstance(value, list):
-            value = [modern(cell) for cell in value]
         made[key] = value
-    return made
+    return _modern_parts(made)
 
 
 def training_config(compiled):

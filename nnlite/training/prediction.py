@@ -8,6 +8,7 @@ from nnlite.data.batches import BatchRange, passing
 from nnlite.data.sources import ArraySource, Source
 from nnlite.engine.tensor import Tensor
 from nnlite.errors import memory_for
+from nnlite.layers.recurrent import keeps_states
 from nnlite.training.loop import call, next_pace, say_ran_out
 from nnlite.tree import map_structure
 
@@ -69,10 +70,11 @@ def predict_rows(model, batch):
         part = slice(batch.start, batch.start + rows)
         inputs = map_structure(lambda s: s.values(part), x[0], Source)
         return map_structure(lambda y: y.numpy(), model(inputs, training=False), Tensor)
-    size = power_of_two(min(PREDICT_ROWS, rows))
+    whole = keeps_states(model)  # then a step is a batch
+    size = rows if whole else power_of_two(min(PREDICT_ROWS, rows))
     step = model._step_cache.step(model, "predict", BatchRange(x, 0, size, 1))
     excess = step.plan.arena_bytes / max(PREDICT_BYTES, step.plan.memory)
-    if excess > 1 and size > 1:
+    if excess > 1 and size > 1 and not whole:
         size = power_of_two(max(1, int(size / excess)))
         step = model._step_cache.step(model, "predict", BatchRange(x, 0, size, 1))
     arrays = []

@@ -13,6 +13,7 @@ from nnlite.checks import check_number, check_setting, positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, check_class_weight, split, unpack_x_y_sample_weight
 from nnlite.errors import did_you_mean, prefixed
+from nnlite.layers.recurrent import keeps_states
 from nnlite.serialization import made_from
 from nnlite.training import agreement, arguments, loop, prediction, step_cache
 from nnlite.training.objectives import Objectives
@@ -404,6 +405,7 @@ class Trainer(Steps):
         """The outputs for every row of `x`.
 
         Rows do not influence each other: any subset gives the same bits, whatever `batch_size` is.
+        (Only a stateful recurrent layer goes on from batch to batch.)
 
         Parameters
         ----------
@@ -428,9 +430,10 @@ class Trainer(Steps):
         size, steps = arguments.count("batch_size", batch_size, 32), arguments.count("steps", steps)
         callbacks = as_callbacks(callbacks, CALLBACKS)
         seen = steps is not None or any(c.wants_batches("predict") for c in callbacks)
-        size = size if seen else None  # batches that nobody sees are all rows
+        if not (seen or keeps_states(self)):
+            size = None  # batches that nobody sees are all rows
         batches = make_batches(self, (x,), size, finite=False, inputs_only=True)
-        if isinstance(batches, ArrayBatches) and not seen and not callbacks:
+        if isinstance(batches, ArrayBatches) and size is None and not callbacks:
             return prediction.predict_rows(self, batches.all())
         loop.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
         return prediction.predict(self, batches, steps, callbacks)

@@ -8,10 +8,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.datasets import load_iris, load_wine, make_regression
 
-from nnlite import NNClassifier, NNRegressor
+from nnlite import NNClassifier, NNRegressor, layers
 from nnlite.callbacks import Callback, LearningRateScheduler
 from nnlite.estimators import defaults, scaling
 from nnlite.layers import BatchNormalization, Conv2D, Dense, Flatten, Normalization, Rescaling
+from nnlite.models import Sequential
 from nnlite.optimizers import Adam
 from nnlite.optimizers.schedules import ExponentialDecay
 
@@ -215,3 +216,57 @@ def test_batches_and_early_stopping_by_the_number_of_rows():
     assert stopping[499] is None and NNClassifier(early_stopping=False)._stopping(500) is None
     assert stopping[500] == NNClassifier(early_stopping=True)._stopping(5)
     assert stopping[500].restore_best_weights
+
+
+# Tokens
+
+IDS = RANDOM.randint(0, 20, (300, 8))
+LARGE_FIRST = (IDS[:, 0] > 9).astype(int)
+OF_TOKENS = {
+    "Embedding": lambda: [layers.Embedding(20, 6, mask_zero=True), layers.SimpleRNN(8)],
+    "behind Input": lambda: [layers.Input((8,)), layers.Embedding(20, 6), layers.SimpleRNN(8)],
+    "behind integers": lambda: [
+        layers.Input((8,), dtype="int32"),
+        layers.Embedding(20, 6),
+        Flatten(),
+    ],
+    "behind Identity": lambda: [layers.Identity(), layers.Embedding(20, 6), Flatten()],
+    "in a model": lambda: [Sequential([layers.Embedding(20, 6), layers.SimpleRNN(8)])],
+}
+
+
+@pytest.mark.parametrize("name", OF_TOKENS)
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, np.float32])
+def test_tokens_have_no_scale(name, kind):
+    X = IDS.astype(kind)
+    fitted = NNClassifier(OF_TOKENS[name](), epochs=40, random_state=0).fit(X, LARGE_FIRST)
+    kinds = [type(layer).__name__ for layer in fitted.model_.layers]
+    assert "InputScaling" not in kinds and kinds[-1] == "Dense"
+    assert fitted.score(X, LARGE_FIRST) > 0.8
+    again = pickle.loads(pickle.dumps(fitted))
+    assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
+    assert_array_equal(fitted.predict_proba(X[7:9]), fitted.predict_proba(X)[7:9])
+    with pytest.raises(ValueError, match=r"embedding': gather: .* out of range \[0, 20\)"):
+        fitted.predict(X + kind(19))
+    with pytest.raises(ValueError, match=r"expected integers|out of range"):
+        fitted.predict(X + 0.5)
+
+
+def test_tokens_are_not_scaled_when_that_is_asked_for():
+    wanted = NNClassifier(OF_TOKENS["Embedding"](), normalize=True, epochs=1)
+    with pytest.raises(ValueError, match="normalize: expected 'auto' or False, as tokens have no"):
+        wanted.fit(IDS, LARGE_FIRST)
+
+
+def test_a_scale_of_its_own_counts_behind_input_too():
+    for first in (Normalization, Rescaling, BatchNormalization):
+        start = first(0.1) if first is Rescaling else first()
+        fitted = NNRegressor([layers.Input((8,)), start, Dense(4)], epochs=1).fit(IDS, IDS[:, 0])
+        assert "InputScaling" not in [type(layer).__name__ for layer in fitted.model_.layers]
+
+
+def test_sequences_of_numbers_are_learned():
+    X = RANDOM.randn(400, 6, 2).astype("float32")
+    y = X[:, :, 0].sum(1) > 0
+    fitted = NNClassifier([layers.GRU(8)], epochs=40, random_state=0).fit(X[:300], y[:300])
+    assert fitted.score(X[300:], y[300:]) > 0.8

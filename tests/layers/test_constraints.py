@@ -226,7 +226,24 @@ HELD = [
     if name.endswith("_constraint")
 ]
 HELD.sort(key=lambda pair: (pair[0].__name__, pair[1]))
-NEEDED = {"units": 4, "filters": 2, "kernel_size": 2, "groups": 1}
+NEEDED = {
+    "units": 4,
+    "filters": 2,
+    "kernel_size": 2,
+    "groups": 1,
+    "input_dim": 9,
+    "output_dim": 3,
+}
+SEQUENCES = {"SimpleRNN", "LSTM", "GRU", "SimpleRNNCell", "LSTMCell", "GRUCell"}
+
+
+def input_of(cls):
+    """Values of the shape that a layer of a class takes."""
+    if cls is layers.Embedding:
+        return RNG.integers(0, 9, (8, 5))
+    of_images = "Conv" in cls.__name__
+    of_sequences = cls.__name__ in SEQUENCES
+    return RNG.normal(size=(8, 4, 4, 3) if of_images else (8, 4, 5) if of_sequences else (8, 5))
 
 
 def test_every_weight_that_may_have_a_regularizer_may_have_a_constraint():
@@ -245,13 +262,14 @@ def test_keras_has_the_same_constraints_of_the_layer(cls, name):
 
 @pytest.mark.parametrize("cls, name", HELD)
 def test_the_constraint_of_each_weight_of_each_layer_holds(cls, name):
-    settings = {k: v for k, v in NEEDED.items() if k in cls._signature()}
-    images = "Conv" in cls.__name__
-    x = RNG.normal(size=(8, 4, 4, 3) if images else (8, 5))
+    needed = {k: v for k, v in NEEDED.items() if cls is layers.Embedding or "_dim" not in k}
+    settings = {k: v for k, v in needed.items() if k in cls._signature()}
+    x = input_of(cls)
     kept = name.removesuffix("_constraint")
     layer = cls(**settings, **{name: Limited(0.25, 0.5)})
     with nnlite.config.seeded(1):
-        model = Sequential([layer, layers.Flatten(), layers.Dense(1)])
+        part = layers.RNN(layer) if cls.__name__.endswith("Cell") else layer
+        model = Sequential([part, layers.Flatten(), layers.Dense(1)])
     model.compile(SGD(0.01), "mse")
     model.train_on_batch(x, np.ones((8, 1)))
     limited = [v for v in layer.weights if v.constraint is not None]

@@ -19,12 +19,12 @@ ALIASES = {
 }
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=[name for name in CASES if isinstance(CASES[name][1], tuple)])
 def case(request):
     """A fresh layer, its input, and its reference."""
     keras.utils.set_random_seed(0)
     make, shape, reference = CASES[request.param]
-    return make(), data(shape), reference
+    return make(), data(shape) if isinstance(shape, tuple) else shape, reference
 
 
 # What every layer has to do
@@ -32,7 +32,7 @@ def case(request):
 
 def test_layer_takes_images_of_integers(case):
     layer, x, _ = case
-    whole = np.round(3 * x)
+    whole = x if x.dtype.kind == "i" else np.round(3 * x)  # tokens are whole
     assert np.array_equal(layer(whole.astype(np.int32)).numpy(), layer(whole).numpy())
 
 

@@ -11,6 +11,18 @@ import nnlite
 from nnlite import layers
 from nnlite.configurable import _legal_of
 
+
+def recurrent(kind):
+    """What a recurrent layer refuses."""
+    make = lambda: getattr(layers, kind)(2)  # noqa: E731
+    return [
+        (make, None, (4, 3), r"sequences of shape \(N, T, features\), got shape \(None, 3\)"),
+        (make, (4, 2, 3), (4, 3), r"sequences of shape \(N, T, features\), got shape \(4, 3\)"),
+        (make, (4, 2, 3), (4, 2, 5), r"3 features on its last axis, got shape \(4, 2, 5\)"),
+        (make, None, (4, 0, 3), r"at least one step, got shape \(4, 0, 3\)"),
+    ]
+
+
 IMAGES = r"\(N, height, width, channels\), got shape"
 # By class: how it is made, the shape that it was built on (None: it was not), the shape that it
 # refuses, and what it says then. Those that take whatever comes have no entry.
@@ -164,6 +176,33 @@ SHAPES = {
             r"\(N, features\), got shape \(None, 3, 4\)",
         ),
     ],
+    "Masking": [
+        (lambda: layers.Masking(), None, (4, 3), r"\(N, T, features\), got shape \(None, 3\)"),
+    ],
+    "Embedding": [
+        (lambda: layers.Embedding(3, 2), None, (), r"the batch as its first axis, got shape \(\)"),
+    ],
+    **{kind: recurrent(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
+    "RNN": [
+        (lambda: layers.RNN(layers.GRUCell(2)), None, (4, 3), r"\(N, T, features\), got"),
+        (lambda: layers.RNN(layers.GRUCell(2)), (4, 2, 3), (4, 2, 5), "3 features on its last"),
+    ],
+    "Bidirectional": [
+        (
+            lambda: layers.Bidirectional(layers.GRU(2)),
+            None,
+            (4, 3),
+            r"\(N, T, features\), got shape",
+        ),
+    ],
+    "TimeDistributed": [
+        (
+            lambda: layers.TimeDistributed(layers.Dense(2)),
+            None,
+            (4, 3),
+            r"\(N, T, \.\.\.\), got",
+        ),
+    ],
 }
 # They work element by element, or on samples of any shape.
 TAKE_ANYTHING = """
@@ -172,6 +211,7 @@ TAKE_ANYTHING = """
 """.split()
 # Their refusals are tested with what else they do, in test_functional.py.
 OF_SEVERAL_INPUTS = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
+OF_SEVERAL_INPUTS += cases_layers.CELLS  # in test_recurrent.py
 
 # Settings that cannot be: a constructor, and what it says.
 SETTINGS = [
@@ -276,6 +316,19 @@ SETTINGS = [
     (lambda: layers.Rescaling(np.nan), r"scale: expected numbers, got nan"),
     (lambda: layers.Normalization(mean=1.0), r"together, .* variance=None"),
     (lambda: layers.Normalization(mean=1, variance=-1), r"variance: expected at least 0, got -1"),
+    (lambda: layers.Embedding(0, 2), r"input_dim: expected a positive integer, got 0"),
+    (lambda: layers.Embedding(2, 2.5), r"output_dim: expected a positive integer, got 2.5"),
+    (lambda: layers.Embedding(2, 2, mask_zero=3), r"mask_zero: expected True or False, got 3"),
+    (lambda: layers.Masking("a"), r"mask_value: expected a number .*, got 'a'"),
+    (lambda: layers.LSTM(0), r"LSTM: units: expected a positive integer, got 0"),
+    (lambda: layers.GRU(2, "no"), r"GRU: activation: unknown activation 'no'"),
+    (lambda: layers.GRU(2, reset_after=2), r"reset_after: expected True or False, got 2"),
+    (lambda: layers.LSTM(2, unit_forget_bias="a"), r"unit_forget_bias: expected .*, got 'a'"),
+    (lambda: layers.LSTM(2, dropout=1.5), r"dropout: expected a number in \[0, 1\], got 1.5"),
+    (lambda: layers.GRU(2, recurrent_dropout=-1), r"recurrent_dropout: expected a num.* got -1"),
+    (lambda: layers.SimpleRNN(2, stateful="a"), r"stateful: expected True or False, got 'a'"),
+    (lambda: layers.SimpleRNN(2, seed="a"), r"seed: expected an integer, got 'a'"),
+    (lambda: layers.LSTMCell(2, recurrent_initializer="no"), r"recurrent_initializer: unknown"),
 ]
 # Whatever NumPy gives counts as the numbers that it holds.
 TAKEN = [
@@ -328,7 +381,9 @@ HOSTILE = [
     *({"a": ROWS}, [ROWS], [ROWS, ROWS], [ROWS, None], [[ROWS]], [ROWS, ROWS[:1]], (ROWS, ROWS.T)),
     *(ROWS.astype("f2"), ROWS.astype(np.longdouble), np.full((2, 3), np.nan), (i for i in [1])),
 ]
-MAKERS = {name: (make, shape) for name, (make, shape, _) in cases_layers.CASES.items()} | {
+MAKERS = {
+    name: (make, getattr(x, "shape", x)) for name, (make, x, _) in cases_layers.CASES.items()
+} | {
     "Dense": (lambda: layers.Dense(2), (2, 3)),
     "Activation": (lambda: layers.Activation("tanh"), (2, 3)),
     "Flatten": (lambda: layers.Flatten(), (2, 3)),
@@ -337,6 +392,12 @@ MAKERS = {name: (make, shape) for name, (make, shape, _) in cases_layers.CASES.i
     **{name: (getattr(layers, name), None) for name in cases_layers.MERGED},
     "Dot": (lambda: layers.Dot(1), None),
 }
+
+
+def said_by(layer):
+    """What an error of a layer, or of a cell in it, begins with."""
+    parts = [layer, *layer._sublayers, *getattr(getattr(layer, "cell", None), "cells", ())]
+    return "(" + "|".join(rf"layer '{x.name}' \({type(x).__name__}\): " for x in parts) + ")"
 
 
 @pytest.mark.parametrize("built", [False, True])
@@ -353,7 +414,7 @@ def test_whatever_comes_in_a_layer_works_or_says_what_is_wrong(name, built):
             result = layer(given, training=True)
             worked += isinstance(result, nnlite.Tensor)
         except (ValueError, TypeError) as error:
-            words = rf"layer '{layer.name}' \({type(layer).__name__}\): .*(expected|outside)"
+            words = rf"{said_by(layer)}.*(expected|outside)"
             assert re.match(words, str(error), re.S), (given, str(error))
     assert worked
 
@@ -380,9 +441,12 @@ def test_whatever_a_setting_is_the_constructor_or_the_layer_says_what_is_wrong_w
                 )
                 continue
             try:
-                assert isinstance(layer(np.ones(shape), training=True), nnlite.Tensor)
+                result = layer(np.ones(shape), training=True)
+                several = value is None if argument == "merge_mode" else argument == "return_state"
+                first = result[0] if several and isinstance(result, list) else result
+                assert isinstance(first, nnlite.Tensor)
             except (ValueError, TypeError) as error:
-                words = rf"layer '{layer.name}' \({name}\): .*(expected|not supported)"
+                words = rf"{said_by(layer)}.*(expected|not supported)"
                 assert re.match(words, str(error), re.S), (argument, value, str(error))
 
 

@@ -1,18 +1,21 @@
 """Layers of images, noise, normalization and activation, and activations by name, as in
 `test_layers.py`.
 
-A case is a layer, the shape of its input, and what it computes from (x, weights).
+A case is a layer, the shape of its input (or the input), and what it computes from (x, weights).
 """
 
 import numpy as np
 import oracle_activations
 import oracle_conv
+import oracle_sequences
 from oracle_activations import elu, gated
 
 from nnlite import layers
 from nnlite.ops.activation import GATES
 
 IMAGES = (2, 6, 6, 3)
+SEQUENCES = (4, 3, 5)
+TOKENS = np.random.default_rng(0).integers(0, 7, (4, 3))
 # A window that moves by two, without padding, over those: 2 x 3 places.
 STRIDED = {
     "stride_h": 2,
@@ -227,6 +230,87 @@ CASES = {
         lambda x, w: stretched(stretched(x, 1, 2), 2, 3),
     ),
 }
+
+
+def recurrent(kind, **options):
+    """A case of a recurrent layer."""
+    return (
+        lambda: getattr(layers, kind)(3, bias_initializer="uniform", **options),
+        SEQUENCES,
+        lambda x, w: oracle_sequences.of(kind, x, w, **options)[0],
+    )
+
+
+def one_after_another(x, w):
+    """An LSTM, and a GRU behind it."""
+    h = oracle_sequences.of("LSTM", x, w[:3], return_sequences=True)[0]
+    return oracle_sequences.of("GRU", h, w[3:])[0]
+
+
+def both_ways(merge, **options):
+    """A case of a Bidirectional GRU."""
+
+    def reference(x, w):
+        one = oracle_sequences.of("GRU", x, w[:3], **options)[0]
+        other = oracle_sequences.of("GRU", x, w[3:], go_backwards=True, **options)[0]
+        return merge(one, other[:, ::-1] if options else other)
+
+    return reference
+
+
+CASES |= {
+    "TimeDistributed": (
+        lambda: layers.TimeDistributed(layers.Dense(2, "relu")),
+        SEQUENCES,
+        lambda x, w: np.maximum(x @ w[0] + w[1], 0),
+    ),
+    "TimeDistributed of images": (
+        lambda: layers.TimeDistributed(layers.MaxPooling2D(2)),
+        (2, 3, 4, 4, 2),
+        lambda x, w: np.stack([windows(x[:, t]).max(3) for t in range(3)], 1),
+    ),
+    "Bidirectional": (
+        lambda: layers.Bidirectional(layers.GRU(2, bias_initializer="uniform")),
+        SEQUENCES,
+        both_ways(lambda a, b: np.concatenate([a, b], -1)),
+    ),
+    "Bidirectional of all steps": (
+        lambda: layers.Bidirectional(layers.GRU(2, return_sequences=True), "ave"),
+        SEQUENCES,
+        both_ways(lambda a, b: (a + b) / 2, return_sequences=True),
+    ),
+    "Bidirectional product": (
+        lambda: layers.Bidirectional(layers.GRU(2, return_sequences=True), "mul"),
+        SEQUENCES,
+        both_ways(lambda a, b: a * b, return_sequences=True),
+    ),
+    "SimpleRNN": recurrent("SimpleRNN"),
+    "SimpleRNN of all steps": recurrent("SimpleRNN", activation="relu", return_sequences=True),
+    "LSTM": recurrent("LSTM", recurrent_activation="hard_sigmoid"),
+    "LSTM backwards": recurrent("LSTM", go_backwards=True, return_sequences=True),
+    "LSTM by ops": recurrent("LSTM", activation="softmax"),
+    "GRU": recurrent("GRU"),
+    "GRU of another form": recurrent("GRU", reset_after=False, return_sequences=True),
+    "RNN": (lambda: layers.RNN(layers.LSTMCell(2)), SEQUENCES, recurrent("LSTM")[2]),
+    "RNN of cells": (
+        lambda: layers.RNN([layers.LSTMCell(2), layers.GRUCell(3)]),
+        SEQUENCES,
+        one_after_another,
+    ),
+    "Embedding": (lambda: layers.Embedding(7, 2), TOKENS, lambda x, w: w[0][x.astype(int)]),
+    "Embedding of more axes": (
+        lambda: layers.Embedding(7, 2),
+        TOKENS[:, None, :, None],
+        lambda x, w: w[0][x.astype(int)],
+    ),
+    "Masking": (
+        lambda: layers.Masking(2),
+        np.array([[[1.0, 2], [2, 2]], [[2, 2], [3, 4]]]),
+        lambda x, w: np.where((x == 2).all(-1, keepdims=True), 0, x),
+    ),
+}
+# They are called on an input and states: test_recurrent.py.
+CELLS = {"SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"}
 
 
 def sparsemax(x):

@@ -6,10 +6,10 @@ from hostile import Call, some_of
 
 import nnlite
 from nnlite import ops
-from nnlite.layers import Dense, Dropout, Layer
+from nnlite.layers import LSTM, Dense, Dropout, Embedding, Layer, LSTMCell
 
 EACH = 43  # values in the place of each argument
-ROWS = nnlite.ones((2, 3))
+ROWS, STEPS = nnlite.ones((2, 3)), nnlite.ones((2, 4, 3))
 SYMBOL = nnlite.Input((3,))
 VARIABLE = nnlite.Variable([1.0, 2.0])
 
@@ -88,6 +88,21 @@ PLACES = [
             "compute_output_shape": lambda x: built().compute_output_shape(x),
             "shape of a weight": lambda x: Layer().add_weight(x),
             "Input": nnlite.Input,
+        },
+    ),
+    (
+        ["mask", *TENSORS],
+        {"mask": lambda x: LSTM(2)(STEPS, mask=x)},
+    ),
+    (
+        ["initial_state", "states", *INPUTS],
+        {
+            "initial_state": lambda x: LSTM(2)(STEPS, initial_state=x),
+            "entries of initial_state": lambda x: LSTM(2)(STEPS, initial_state=[x, x]),
+            "states": lambda x: LSTMCell(2)(ROWS, x),
+            "entries of states": lambda x: LSTMCell(2)(ROWS, [x, x]),
+            "sequences": lambda x: LSTM(2)(x),
+            "tokens": lambda x: Embedding(9, 2)(x),
         },
     ),
     (

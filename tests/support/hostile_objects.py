@@ -44,7 +44,11 @@ NEEDED = {
     "values": [0.1, 0.2, 0.3], "end_learning_rate": 0.01, "schedule": lambda epoch: 0.1, "l": 0.1,
     "target_class_ids": [0], "first_decay_steps": 10, "activation": "relu", "factor": 0.5,
     "height_factor": 0.1, "width_factor": 0.1, "filename": None, "function": lambda x: x,
+    "layer": layers.LSTM(2),
+    "input_dim": 9, "output_dim": 2, "cell": layers.GRUCell(2), "cells": [layers.LSTMCell(2)],
 }  # fmt: skip
+
+CELLS = ["SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"]  # they take states, too
 
 
 def classes(family):
@@ -80,7 +84,7 @@ def called_layers(rng):
     """A sound layer on a hostile input."""
     cls = _one(rng, classes(layers))
     needed = parameters(cls)[1]
-    if any(n not in NEEDED for n in needed) or cls.__name__ in ("Layer", "InputLayer"):
+    if any(n not in NEEDED for n in needed) or cls.__name__ in ("Layer", "InputLayer", *CELLS):
         return None
     ((shown, value),) = some_of(rng, 1)
     layer = cls(**{n: NEEDED[n] for n in needed})

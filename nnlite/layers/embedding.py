@@ -1,0 +1,174 @@
+"""Embedding: a vector for each token; Masking: steps that do not count."""
+
+import numpy as np
+
+from nnlite import ops
+from nnlite.checks import positive_int
+from nnlite.engine.tensor import convert_to_tensor
+from nnlite.errors import prefixed
+from nnlite.layers import settings
+from nnlite.layers.layer import Layer
+
+
+class Embedding(Layer):
+    """A vector for each token.
+
+    Parameters
+    ----------
+    input_dim : int
+        V, the size of the vocabulary: tokens are integers in [0, V).
+    output_dim : int
+        U, the size of a vector.
+    embeddings_initializer : str or Initializer, default 'uniform'
+    embeddings_regularizer : str or Regularizer, optional
+    embeddings_constraint : str or Constraint, optional
+    mask_zero : bool, default False
+        Whether token 0 is padding: the steps where it stands do not count in the layers that
+        follow, and in the loss.
+    weights : array, shape (V, U), or list of it, optional
+        The first vectors, instead of those of the initializer.
+    input_length : int, optional
+        T, the length of all sequences, as Keras 2 asked for it.
+    **kwargs
+        Of `Layer`: name, trainable, input_shape.
+
+    Notes
+    -----
+    Input (N, T) of integers, output (N, T, U); more axes go through. Weights: embeddings (V, U).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.Embedding(100, 8)([[3, 1, 4]]).shape
+    (1, 3, 8)
+    """
+
+    _takes = settings.BATCH
+    _legal = {
+        "input_dim": positive_int,
+        "output_dim": positive_int,
+        "mask_zero": "bool",
+        "input_length": positive_int,
+        **settings.of_weights("embeddings"),
+    }
+    _reads_integers = True
+
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        embeddings_initializer="uniform",
+        embeddings_regularizer=None,
+        embeddings_constraint=None,
+        mask_zero=False,
+        weights=None,
+        input_length=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.input_dim, self.output_dim, self.mask_zero = input_dim, output_dim, mask_zero
+        self.embeddings_initializer = embeddings_initializer
+        self.embeddings_regularizer = embeddings_regularizer
+        self.embeddings_constraint = embeddings_constraint
+        self.input_length = input_length
+        self._first_vectors = None if weights is None else self._vectors(weights)
+        if input_length is not None and self._given_input_shape is None:
+            self._given_input_shape = (int(input_length),)
+
+    def build(self, input_shape):
+        shape = (
+            positive_int("input_dim", self.input_dim),
+            positive_int("output_dim", self.output_dim),
+        )
+        self.embeddings = self.add_weight(
+            shape,
+            self.embeddings_initializer,
+            name="embeddings",
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+        )
+        if self._first_vectors is not None:
+            self.embeddings.assign(self._first_vectors)
+
+    def _vectors(self, weights):
+        """The first vectors, that `weights` holds."""
+        one = weights[0] if isinstance(weights, list) and len(weights) == 1 else weights
+        with prefixed("Embedding: weights: "):
+            shape = convert_to_tensor(one).shape
+        if shape != (self.input_dim, self.output_dim):
+            raise ValueError(
+                "Embedding: weights: expected an array of shape "
+                f"{(self.input_dim, self.output_dim)}, got shape {shape}"
+            )
+        return np.asarray(one)
+
+    def get_config(self):
+        """The constructor's arguments as a dict, without the first vectors.
+
+        Returns
+        -------
+        dict
+        """
+        return {k: v for k, v in super().get_config().items() if k != "weights"}
+
+    def compute_mask(self, inputs, previous_mask=None):
+        if not self.mask_zero:
+            return None
+        return ops.not_equal(inputs, ops.zeros_like(inputs))
+
+    def call(self, inputs):
+        return ops.take(self.embeddings, self._tokens(inputs), axis=0)
+
+    def _tokens(self, inputs):
+        """The input as int32; a ValueError for other values than tokens. Values that are not known
+        yet, in a trace, become -1, which C refuses."""
+        if inputs._data is not None:
+            given = inputs.numpy()
+            wrong = (given < 0) | (given >= self.input_dim) | (given != np.floor(given))
+            wrong |= np.isnan(given)
+            if wrong.any():
+                place = tuple(int(i[0]) for i in np.nonzero(wrong))
+                raise ValueError(
+                    f"inputs: expected tokens, integers in [0, {self.input_dim}), got "
+                    f"{given[place]} at position {place}"
+                )
+        elif inputs.dtype != "int32":
+            whole = ops.equal(inputs, ops.floor(inputs)) * ops.less(inputs, self.input_dim)
+            inputs = ops.where(whole, inputs, -1.0)
+        return ops.cast(inputs, "int32")
+
+
+class Masking(Layer):
+    """Sequences of which the steps do not count where all features have one value.
+
+    Parameters
+    ----------
+    mask_value : float, default 0.0
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, T, C), output the same, with 0 at the steps that do not count.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> y = nnlite.layers.Masking(-1.0)([[[1.0, 2.0], [-1.0, -1.0]]])
+    >>> y.mask.numpy()
+    array([[1., 0.]], dtype=float32)
+    """
+
+    _takes = (3, 6, "sequences of shape (N, T, features)")
+    _legal = {"mask_value": "(-inf, inf)"}
+
+    def __init__(self, mask_value=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.mask_value = mask_value
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return ops.any(ops.not_equal(inputs, float(self.mask_value)), axis=-1)
+
+    def call(self, inputs):
+        on = ops.any(ops.not_equal(inputs, float(self.mask_value)), axis=-1, keepdims=True)
+        return ops.where(on, inputs, 0.0)
