@@ -48,7 +48,10 @@ def accuracies_in(text):
 def finished(tmp_path_factory):
     """A folder in which the demo has run on digits, and what it printed."""
     folder = tmp_path_factory.mktemp("demo")
-    done = run(folder, "demo", "--data", "digits", "--epochs", "8")
+    few = "import sys; from nnlite import demo, __main__; demo.SEARCH_SETTINGS = 6; "
+    code = f"{few}demo.INITIAL_SETTINGS = 4; sys.exit(__main__.main(sys.argv[1:]))"
+    command = [sys.executable, "-P", "-c", code, "demo", "--data", "digits", "--epochs", "8"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, done.stdout
 
@@ -58,7 +61,7 @@ def test_demo_says_how_well_and_how_fast_it_trained(finished):
     assert min(accuracies_in(text)) > 90
     assert len(re.findall(r"  seconds +[\d.]+\n", text)) == 2
     assert len(re.findall(r"samples/second +[\d,]+\n", text)) == 2
-    assert re.search("Fits =+ (48/48|18/18) ", text)
+    assert re.search("Fits =+ 18/18 ", text)
 
 
 def test_demo_on_small_data_has_no_line_for_each_epoch(finished):
@@ -116,7 +119,7 @@ def test_demo_marks_one_setting_of_the_search_as_best(finished):
 def test_demo_searches_architecture_and_optimizer(finished):
     pytest.importorskip("skopt")
     text = finished[1]
-    assert "Bayesian search" in text and "of 16 settings" in text and "Grid search" not in text
+    assert "Bayesian search" in text and "of 6 settings" in text and "Grid search" not in text
     assert float(ROW.search(text)[1]) > 90
 
 

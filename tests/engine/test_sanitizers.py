@@ -128,7 +128,8 @@ def test_structures_lie_in_memory_as_in_c(tmp_path):
 
 def test_ops_are_clean_under_the_sanitizers_of_addresses_and_undefined_behaviour(tmp_path):
     compiler, sanitizer = gcc_with("libasan.so")
-    libraries = built(tmp_path, compiler, ADDRESSES, [(i, r) for i in ISAS for r in REALS])
+    engines = [(i, r) for i in ISAS for r in REALS if r == "float" or i == ISAS[0]]
+    libraries = built(tmp_path, compiler, ADDRESSES, engines)
     options = {
         "ASAN_OPTIONS": "detect_leaks=0",
         "OMP_NUM_THREADS": "2",
@@ -136,7 +137,7 @@ def test_ops_are_clean_under_the_sanitizers_of_addresses_and_undefined_behaviour
     }
     done = run_all_cases(tmp_path, sanitizer, "[[1, 2]]", libraries, options)
     assert done.returncode == 0, done.stderr[-4000:]
-    assert int(done.stdout) > 5000
+    assert int(done.stdout) > 4000
 
 
 def unrandomized():
