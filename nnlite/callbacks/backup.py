@@ -107,7 +107,7 @@ class BackupAndRestore(Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._pace.begin_epoch()
-        if self._found is not None and self.fit.done:  # other callbacks have begun the epoch anew
+        if self._found is not None and self.fit.done:  # another callback changed the state
             with self._fitting():
                 self.fit.set_values(self._found)
         self._found = None
@@ -152,7 +152,7 @@ class BackupAndRestore(Callback):
                 error = error or caught
         if error is not None:
             raise ValueError(
-                f"BackupAndRestore: {error}; delete it to begin the training anew"
+                f"BackupAndRestore: {error}; delete it to train from the first epoch"
             ) from error
         return None
 

@@ -16,7 +16,7 @@ from nnlite.warn import levels_to_the_caller
 
 
 class ModelCheckpoint(Monitor):
-    """Saves the model, or its weights, after every epoch or every so many batches.
+    """Saves the model, or its weights, after every epoch or every `save_freq` batches.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""When a callback does something: after every epoch, or after every so many batches."""
+"""When a callback does something: after every epoch, or after every n batches."""
 
 import math
 
@@ -27,7 +27,7 @@ def legal_pace(*words):
 
 
 class Pace(Stateful):
-    """Counts the batches of a training, and says when so many have passed since the last time.
+    """Counts the batches of a training, and says when `every` more have passed.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ class RNN(Layer):
         Whether to begin with the last step; the outputs of all steps come in that order.
     stateful : bool, default False
         Whether a batch begins with the states in which the one before ended, sample by sample. All
-        batches then have one size, until `reset_states` begins anew.
+        batches then have one size, until `reset_states` is called.
     unroll : bool, default False
         Accepted for Keras's signature: a sequence never runs in Python.
     zero_output_for_mask : bool, default False
@@ -198,7 +198,7 @@ class RNN(Layer):
             if size != n and any(state._data.any() for state in states):
                 raise ValueError(
                     f"expected a batch of {size} samples, as a stateful layer keeps their states, "
-                    f"got {n}; reset_states() begins anew"
+                    f"got {n}; call reset_states() to change it"
                 )
         if n not in self._kept:
             self._kept[n] = [

@@ -1,4 +1,4 @@
-"""Models made anew from what others are made of."""
+"""New models from the settings of others."""
 
 from nnlite.configurable import clone
 from nnlite.engine.symbolic import Symbol, symbols_of

@@ -41,8 +41,8 @@ def write(group, optimizer, names):
 
 
 def read(group, model, weights):
-    """Read the state of the optimizer of a model; it begins anew, with a warning, if what stands in
-    the file is that of another.
+    """Read the state of the optimizer of a model. If the file holds that of another, a warning says
+    so and the optimizer keeps its initial state.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def read(group, model, weights):
         hdf5.fill([("optimizer", entries)])
     except ValueError as error:
         warnings.warn(
-            f"model {model.name!r}: the optimizer begins anew: {error}",
+            f"model {model.name!r}: the optimizer keeps its initial state: {error}",
             UserWarning,
             stacklevel=warn.levels_to_the_caller(),
         )

@@ -300,8 +300,8 @@ class SafetensorsFile:
         if len(slots) != self._slots:
             if slots and self._slots > 2:  # else it had made no step
                 _warn(
-                    f"model {model.name!r}: the optimizer begins anew: expected {len(slots)} "
-                    f"values of its state, got {self._slots}"
+                    f"model {model.name!r}: the optimizer keeps its initial state: "
+                    f"expected {len(slots)} values, got {self._slots}"
                 )
             variables = {path: v for path, v in variables.items() if path not in slots}
         wrong = {}

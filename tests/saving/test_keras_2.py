@@ -295,7 +295,7 @@ def test_state_of_another_optimizer_is_not_taken(tmp_path):
 
     keep.optimizer = ADAMS["optimizer"]
     of_keras_2(tmp_path / "m.h5", initialized("Adam", **ADAM), keep)
-    with pytest.warns(UserWarning, match="the optimizer begins anew: expected 2 values for each"):
+    with pytest.warns(UserWarning, match="initial state: expected 2 values for each"):
         model = load_model(tmp_path / "m.h5")
     assert not model.optimizer.iterations.item()
 
