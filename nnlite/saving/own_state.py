@@ -27,17 +27,16 @@ def own_arrays(part):
     return {name: np.asarray(value) for name, value in store.items()}
 
 
-def load_own_arrays(file, path, part):
+def load_own_arrays(file, place, part):
     """Let a layer read what its `save_own_variables` wrote.
 
     Parameters
     ----------
     file : h5py.Group
-    path : str
-        Of the layer.
+    place : str
+        The group of the layer's arrays.
     part : Layer
     """
-    place = f"{path}/vars" if path else "vars"
     group = hdf5.found_group(file, place)
     store = {}
     for name in () if group is None else group:

@@ -74,7 +74,7 @@ def _add(part, path, variables, names, seen):
     seen[id(part)] = path, part
     names[path] = part.name
     own = part._weights_of_files()
-    for i, variable in enumerate(() if _saves(part) else own):
+    for i, variable in enumerate(own):
         variables[_joined(path, "vars", str(i))] = variable
     held = sorted(part._held(), key=lambda item: (item[0][0] == "_", item[0]))
     weights = {id(v) for v in own}
@@ -128,12 +128,21 @@ def save_state(file, model, optimizer=True):
         Whether that of its optimizer, too.
     """
     variables, names = state_of(model, optimizer)
-    arrays = {path: _for_keras(path, v) for path, v in variables.items()}
-    for path, part in own_savers(model).items():
-        if _saves(part):
-            own = own_arrays(part)
-            arrays |= {_joined(path, "vars", name): values for name, values in own.items()}
+    savers = _savers(model)
+    arrays = {p: _for_keras(p, v) for p, v in variables.items() if _group(p) not in savers}
+    for path, part in savers.items():
+        arrays |= {f"{path}/{name}": values for name, values in own_arrays(part).items()}
     hdf5.write_arrays(file, arrays, names)
+
+
+def _savers(model):
+    """The layers that say which arrays a file gets, by the group of these."""
+    savers = own_savers(model).items()
+    return {_joined(path, "vars"): part for path, part in savers if _saves(part)}
+
+
+def _group(path):
+    return path.rpartition("/")[0]
 
 
 def _for_keras(path, variable):
@@ -159,8 +168,10 @@ def load_state(file, model, skip_mismatch=False):
         If a weight is missing or has another shape. Nothing is changed then.
     """
     variables, names = state_of(model)
-    parts = {}
+    savers, parts = _savers(model), {}
     for path, variable in variables.items():
+        if _group(path) in savers:
+            continue
         part = path.rpartition("/vars/")[0]
         dataset = hdf5.found_dataset(file, path)
         if dataset is not None or not path.startswith(f"{OWN}/"):
@@ -171,9 +182,8 @@ def load_state(file, model, skip_mismatch=False):
         if model.optimizer is not None and len(found) > 2:  # else it had made no step
             _warn_of_optimizer(model, len(found))
     hdf5.fill([(names.get(part, part), found) for part, found in parts.items()], skip_mismatch)
-    for path, part in own_savers(model).items():
-        if _saves(part):
-            load_own_arrays(file, path, part)
+    for path, part in savers.items():
+        load_own_arrays(file, path, part)
 
 
 def build_optimizer(file, model):

@@ -150,7 +150,7 @@ def test_model_that_keras_saved_predicts_and_takes_the_same_next_step(name):
 # Keras itself
 
 
-@pytest.mark.parametrize("make", [m for m in models_saved.MODELS if m.__name__ != "subclassed"])
+@pytest.mark.parametrize("make", models_saved.OF_KERAS)
 def test_keras_loads_what_nnlite_saved(make, tmp_path):
     keras = pytest.importorskip("keras")
     from keras.src.legacy.saving import legacy_h5_format

@@ -371,7 +371,7 @@ def test_changed_bytes_are_refused_or_change_only_values(ending, tmp_path):
 # Keras itself
 
 
-@pytest.mark.parametrize("make", [m for m in models_saved.MODELS if m.__name__ != "subclassed"])
+@pytest.mark.parametrize("make", models_saved.OF_KERAS)
 def test_keras_reads_the_weights_that_nnlite_saved(make, tmp_path):
     keras = pytest.importorskip("keras")
     model, x, y = make()

@@ -156,7 +156,26 @@ def wrapped():
     return model, np.random.default_rng(5).integers(0, 9, (N, 6)), np.arange(N) % 3
 
 
-MODELS = [convnet, unstarted, branches, frozen_base, subclassed, tokens, wrapped]
+@register_keras_serializable("tests")
+class NamesItsArrays(layers.Dense):
+    """A layer that writes and reads its weights in its own way, under names of its own."""
+
+    def save_own_variables(self, store):
+        store["slope"], store["offset"] = self.get_weights()
+
+    def load_own_variables(self, store):
+        self.set_weights([store["slope"], store["offset"]])
+
+
+def own_names():
+    """A layer that saves itself, within a model that does not."""
+    model = nnlite.Sequential([layers.Input((4,)), NamesItsArrays(5, "relu"), layers.Dense(2)])
+    model.compile("adam", "mse", metrics=["mae"])
+    return model, *data((4,), (2,))
+
+
+MODELS = [convnet, unstarted, branches, frozen_base, subclassed, tokens, wrapped, own_names]
+OF_KERAS = [make for make in MODELS if make not in (subclassed, own_names)]  # its classes alone
 
 
 # Files of others
