@@ -16,7 +16,7 @@ import zlib
 from nnlite.saving import hdf5
 from nnlite.saving.assets import load_assets, write_assets
 from nnlite.saving.description import MOST_BYTES, description_of, model_of, parsed
-from nnlite.saving.state import build_optimizer, load_state, own_savers, save_state
+from nnlite.saving.state import build_optimizer, load_state, save_state, state_of
 
 _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
 _ESTIMATOR = "nnlite.json"
@@ -66,7 +66,7 @@ def write(path, model, include_optimizer=True, estimator=None):
         state.seek(0)
         with archive.open(_member(_WEIGHTS), "w", force_zip64=True) as member:
             shutil.copyfileobj(state, member, 1 << 20)
-        write_assets(archive, own_savers(model))
+        write_assets(archive, state_of(model, optimizer=False)[1])
 
 
 def _config_of(model):
@@ -113,7 +113,7 @@ def read(path, compile):
         with _state(archive, members[_WEIGHTS]) as state:
             build_optimizer(state, model)
             load_state(state, model._for_keras())
-        load_assets(archive, own_savers(model))
+        load_assets(archive, state_of(model, optimizer=False)[1])
         return model
 
 
