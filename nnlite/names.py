@@ -80,7 +80,6 @@ COMING = {
         ("imdb reuters", "sklearn.datasets.fetch_20newsgroups() has texts"),
     ],
     "nnlite.preprocessing": [
-        ("text sequence", "scikit-learn's TfidfVectorizer makes rows of texts"),
         ("image_dataset_from_directory", "Pillow reads the images of a folder into one array"),
     ],
     "nnlite.preprocessing.image": [
@@ -97,7 +96,6 @@ COMING = {
         ("model_to_dot", "plot_model draws a model without Graphviz"),
         ("split_dataset", "sklearn.model_selection.train_test_split does it"),
         ("get_file", "urllib.request.urlretrieve(url, path) loads a file"),
-        ("pad_sequences", ""),
         ("image_dataset_from_directory", "Pillow reads the images of a folder into one array"),
         (
             "load_img img_to_array array_to_img save_img",

@@ -32,6 +32,7 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "pad_sequences",  # noqa: F822
     "plot_model",
     "register_keras_serializable",
     "serialize_keras_object",
@@ -40,7 +41,7 @@ __all__ = [
     "unpack_x_y_sample_weight",
 ]
 
-__getattr__ = names.of(__name__)
+__getattr__ = names.of(__name__, {"pad_sequences": "nnlite.preprocessing.sequence"})
 
 
 def set_random_seed(seed):

@@ -17,8 +17,9 @@ PUBLIC = [
         for name in (
             "activations architecture backend callbacks constraints data datasets.mnist diagnosis "
             "estimators initializers layers losses math metrics models nn ops optimizers "
-            "optimizers.schedules plotting preprocessing.image random regularizers schedules "
-            "tensorflow_names utils wrappers wrappers.scikit_learn"
+            "optimizers.schedules plotting preprocessing.image preprocessing.sequence "
+            "preprocessing.text random regularizers schedules tensorflow_names "
+            "utils wrappers wrappers.scikit_learn"
         ).split()
     ),
 ]
@@ -28,6 +29,8 @@ MODULES_IN_ALL = {
     "nnlite.datasets.mnist",
     "nnlite.optimizers.schedules",
     "nnlite.preprocessing.image",
+    "nnlite.preprocessing.sequence",
+    "nnlite.preprocessing.text",
     "nnlite.wrappers.scikit_learn",
 }
 
