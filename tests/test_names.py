@@ -27,7 +27,8 @@ PATHS = """
     keras.datasets:mnist keras.datasets.mnist:load_data keras.callbacks:EarlyStopping
     keras.preprocessing.image:ImageDataGenerator keras.optimizers.legacy:Adam
     keras.preprocessing.text:Tokenizer keras.preprocessing.sequence:pad_sequences
-    keras.preprocessing:sequence keras.utils:pad_sequences
+    keras.preprocessing:sequence keras.utils:pad_sequences keras.utils:get_file
+    keras.datasets:imdb keras.datasets.reuters:get_label_names
     keras.layers.experimental.preprocessing:Rescaling keras.layers.experimental:preprocessing
     keras.layers.advanced_activations:LeakyReLU keras.layers.convolutional:Conv2D
     keras.layers.merge:concatenate keras.utils:np_utils keras.utils.np_utils:to_categorical

@@ -274,7 +274,7 @@ def make_sampling_table(size, sampling_factor=1e-5):
     --------
     >>> from nnlite.preprocessing.sequence import make_sampling_table
     >>> make_sampling_table(4).round(5)
-    array([0.00315, 0.00315, 0.00547, 0.00735])
+    array([0.00315, 0.00315, 0.00548, 0.00742])
     """
     ranks = np.maximum(np.arange(positive_int("size", size)), 1)
     check_setting("sampling_factor", sampling_factor, "(0, inf)")
