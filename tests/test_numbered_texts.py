@@ -141,9 +141,7 @@ def test_nothing_of_a_file_is_run(content, message, tmp_path, monkeypatch):
 )
 def test_damaged_file_is_named(damage, path):
     damage(path)
-    with pytest.raises(
-        download.DamagedFile, match=r"texts\.npz: expected an \.npz archive of"
-    ):
+    with pytest.raises(download.DamagedFile, match=r"texts\.npz: expected an \.npz archive of"):
         reuters.load_data(path)
 
 
