@@ -77,10 +77,8 @@ COMING = {
             "sklearn.datasets.fetch_openml has 'Fashion-MNIST' and 'CIFAR_10'",
         ),
         ("boston_housing california_housing", "sklearn.datasets.fetch_california_housing() has it"),
-        ("imdb reuters", "sklearn.datasets.fetch_20newsgroups() has texts"),
     ],
     "nnlite.preprocessing": [
-        ("text sequence", "scikit-learn's TfidfVectorizer makes rows of texts"),
         ("image_dataset_from_directory", "Pillow reads the images of a folder into one array"),
     ],
     "nnlite.preprocessing.image": [
@@ -96,8 +94,6 @@ COMING = {
         ("normalize", "nn.l2_normalize(x, axis=-1) does it"),
         ("model_to_dot", "plot_model draws a model without Graphviz"),
         ("split_dataset", "sklearn.model_selection.train_test_split does it"),
-        ("get_file", "urllib.request.urlretrieve(url, path) loads a file"),
-        ("pad_sequences", ""),
         ("image_dataset_from_directory", "Pillow reads the images of a folder into one array"),
         (
             "load_img img_to_array array_to_img save_img",

@@ -30,8 +30,10 @@ __all__ = [
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",
+    "get_file",  # noqa: F822
     "get_registered_name",
     "get_registered_object",
+    "pad_sequences",  # noqa: F822
     "plot_model",
     "register_keras_serializable",
     "serialize_keras_object",
@@ -40,7 +42,10 @@ __all__ = [
     "unpack_x_y_sample_weight",
 ]
 
-__getattr__ = names.of(__name__)
+# Imported when first used, as they bring what few need.
+_LAZY = {"get_file": "nnlite.download", "pad_sequences": "nnlite.preprocessing.sequence"}
+
+__getattr__ = names.of(__name__, _LAZY)
 
 
 def set_random_seed(seed):
