@@ -290,6 +290,7 @@ _ALONE = {  # not in Keras
     "InputScaling",
     "MLP",
     "OneCycle",
+    "PaddingMask",
     "Pinball",
     "Quantile",
     "Stack",

@@ -18,7 +18,14 @@ from nnlite import config, errors
 from nnlite.callbacks import History
 from nnlite.data.batches import make_batches
 from nnlite.data.sources import check_range
-from nnlite.estimators import defaults, files, input_validation, scaling, validation_split
+from nnlite.estimators import (
+    defaults,
+    files,
+    input_validation,
+    scaling,
+    sequences,
+    validation_split,
+)
 from nnlite.estimators.builder import meta_of
 from nnlite.estimators.compiled_model import check_outputs, compiled_loss
 from nnlite.estimators.defaults import is_auto
@@ -40,6 +47,9 @@ _FILE = "nnlite file"
 @inject_docs
 class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
     """The base class of NNClassifier and NNRegressor."""
+
+    _ragged = False  # whether X of `fit` was sequences of different lengths
+    _vocabulary = None  # of the `Embedding` that reads X, as `defaults.vocabulary_of` gives it
 
     def __init__(
         self,
@@ -170,6 +180,12 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         """Encoded targets in the form that the model's loss expects."""
         return target
 
+    def _samples_for(self, model, X):
+        """X in the form that the model takes; a ValueError if it holds tokens that it lacks."""
+        vocabulary = defaults.vocabulary_of(model._sublayers)
+        sequences.check_tokens("X", X, vocabulary, self._ragged)
+        return input_validation.reshape_samples(X, model.input_shape[1:])
+
     def _shuffled(self, batches):
         """The batches, with their rows in a new random order in each epoch."""
         return batches.shuffled()
@@ -231,7 +247,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         size = defaults.batch_rows(self.batch_size, data.rows)
 
         def batches(data):
-            x = input_validation.reshape_samples(data.X, model.input_shape[1:])
+            x = self._samples_for(model, data.X)
             check_range("X", x, model._precision)
             target = self._targets_for_loss(model, data.target)
             given = (x, target, data.sample_weight)
@@ -265,7 +281,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
 
     def _set_model(self, model):
         """Set the model that predicts, and what follows from it alone."""
-        self.model_ = model
+        self.model_, self._vocabulary = model, defaults.vocabulary_of(model._sublayers)
 
     def _check_settings(self):
         super()._check_settings()
@@ -313,7 +329,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         X, builder = data.X, self._builder()
         with config.precision(precision), config.seeded(seed):
             output = self._target.output_layer()
-            meta = meta_of(X.shape[1:], output)
+            meta = meta_of((None, *X.shape[2:]) if self._ragged else X.shape[1:], output)
             made = builder.build(meta)
             whole_model = isinstance(made, Model)
             with errors.reworded(lambda m: input_validation.with_advice(m, X), ValueError):
@@ -321,6 +337,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
                     model = made
                 else:
                     hidden = self._prepend_scaling(made, data, builder.flattens_first)
+                    hidden = sequences.masked(hidden, X) if self._ragged else hidden
                     model = Sequential([*hidden, output])
                 if not model.built:  # the shape that its first layer was given is that of images
                     model.build((None, *X.shape[1:]))
@@ -349,7 +366,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
     def _prepend_scaling(self, hidden, data, flattens_first):
         """The hidden layers behind one that normalizes, if that is wanted."""
         X, normalize = data.X, self._resolve_auto("normalize")
-        if not (flattens_first and X.ndim > 2):
+        if not (flattens_first and X.ndim > 2) or self._ragged:
             return scaling.scaled(hidden, X, data.sample_weight, normalize)
         flatten, *others = hidden
         X = X.reshape(len(X), -1)
@@ -452,7 +469,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             own._learn_target(y)
         data = own._training_data(X, y, None, learn_scale=not fitted)
         model = own.model_ if fitted else own._model(data, own._seed(), small_in_float64=True)
-        x = input_validation.reshape_samples(data.X, model.input_shape[1:])
+        x = own._samples_for(model, data.X)
         target = own._targets_for_loss(model, data.target)
         return model, x, target, own.history_ if fitted else None
 

@@ -24,12 +24,19 @@ from nnlite.callbacks import Callback, EarlyStopping, LearningRateScheduler, Red
 from nnlite.configurable import clone
 from nnlite.layers import (
     BatchNormalization,
+    Embedding,
     InputLayer,
+    InputScaling,
     LayerNormalization,
+    Masking,
     Normalization,
+    PaddingMask,
     Rescaling,
     Reshape,
+    TimeDistributed,
+    settings,
 )
+from nnlite.models.model import Model
 
 # Few rows need small batches for enough steps per epoch; many rows need large batches for speed.
 BATCH_ROWS, LARGE_BATCH_ROWS, MANY_ROWS = 64, 256, 10_000
@@ -62,18 +69,45 @@ def is_small_float64(X):
 def scales(layers, shape):
     """Whether samples of a shape are scaled before layers.
 
-    Rows of numbers are scaled, unless the first layer has a scale of its own. Pixels already have
-    one scale in common (rows in front of a `Reshape` are pixels). Tokens have no scale.
+    Rows of numbers are scaled, and the channels of sequences, unless the first layer has a scale of
+    its own (a `Masking` looks for one value). Pixels already have one scale in common (rows in
+    front of a `Reshape` are pixels). Tokens have no scale.
     """
-    own_scale = (Normalization, Rescaling, BatchNormalization, LayerNormalization, Reshape)
+    own_scale = (Normalization, Rescaling, BatchNormalization, LayerNormalization, Reshape, Masking)
     first = next((x for x in _chain_of(layers) if not isinstance(x, InputLayer)), None)
-    return len(shape) == 1 and not isinstance(first, own_scale) and not reads_tokens(layers)
+    columns = len(shape) == 1 or (len(shape) == 2 and _reads_sequences(layers))
+    return columns and not isinstance(first, own_scale) and not reads_tokens(layers)
+
+
+def _reads_sequences(layers):
+    """Whether X of shape (N, T, C) is sequences to the first of these layers, and not images."""
+    first = _first_reader(layers)
+    takes = None if first is None else first._takes
+    return takes is not None and takes[2].startswith("sequences")
+
+
+def vocabulary_of(layers):
+    """The name of the `Embedding` that reads X, and how many tokens it knows; None if it is another
+    layer that reads X."""
+    first = _first_reader(layers)
+    first = first.layer if isinstance(first, TimeDistributed) else first
+    return (first.name, int(first.input_dim)) if isinstance(first, Embedding) else None
+
+
+def _first_reader(layers):
+    """The first of layers, or of those in a model, that does not take just any tensor, or None."""
+    for layer in layers:
+        found = _first_reader(layer._sublayers) if isinstance(layer, Model) else layer
+        if found is None or isinstance(found, (InputLayer, InputScaling, PaddingMask)):
+            continue
+        if found._takes != settings.ANY_TENSOR:
+            return found
+    return None
 
 
 def reads_tokens(layers):
     """Whether an `Embedding` is among layers, or in one of them."""
-    named = {base.__name__ for x in _chain_of(layers) for base in type(x).__mro__}
-    return "Embedding" in named
+    return any(isinstance(x, Embedding) for x in _chain_of(layers))
 
 
 def _chain_of(layers):

@@ -37,6 +37,7 @@ from nnlite.layers.normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from nnlite.layers.padding_mask import PaddingMask
 from nnlite.layers.pooling import (
     AveragePooling2D,
     AvgPool2D,
@@ -110,6 +111,7 @@ __all__ = [
     "Multiply",
     "Normalization",
     "PReLU",
+    "PaddingMask",
     "Permute",
     "RMSNormalization",
     "ReLU",

@@ -179,6 +179,9 @@ SHAPES = {
     "Masking": [
         (lambda: layers.Masking(), None, (4, 3), r"\(N, T, features\), got shape \(None, 3\)"),
     ],
+    "PaddingMask": [
+        (lambda: layers.PaddingMask(), None, (), r"at least 2 dimensions, got shape \(None,\)"),
+    ],
     "Embedding": [
         (lambda: layers.Embedding(3, 2), None, (), r"the batch as its first axis, got shape \(\)"),
     ],

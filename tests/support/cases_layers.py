@@ -308,6 +308,11 @@ CASES |= {
         np.array([[[1.0, 2], [2, 2]], [[2, 2], [3, 4]]]),
         lambda x, w: np.where((x == 2).all(-1, keepdims=True), 0, x),
     ),
+    "PaddingMask": (
+        lambda: layers.PaddingMask(),
+        np.array([[[1.0, 2], [np.nan, np.nan]], [[2, 2], [3, 4]]]),
+        lambda x, w: np.nan_to_num(x),
+    ),
 }
 # They are called on an input and states: test_recurrent.py.
 CELLS = {"SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"}
