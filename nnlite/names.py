@@ -33,20 +33,11 @@ COMING = {
         ("ConvLSTM2D", ""),
         ("Attention AdditiveAttention MultiHeadAttention GroupQueryAttention", ""),
         (
-            "Conv1D MaxPooling1D AveragePooling1D GlobalMaxPooling1D GlobalAveragePooling1D "
-            "AvgPool1D MaxPool1D GlobalAvgPool1D GlobalMaxPool1D DepthwiseConv1D "
-            "SeparableConv1D UpSampling1D ZeroPadding1D Cropping1D SpatialDropout1D "
-            "Conv1DTranspose",
-            "Reshape((steps, 1, channels)) and the layer of two dimensions with a window of "
-            "(size, 1) compute the same",
-        ),
-        (
             "Conv3D MaxPooling3D AveragePooling3D GlobalMaxPooling3D GlobalAveragePooling3D "
             "AvgPool3D MaxPool3D GlobalAvgPool3D GlobalMaxPool3D UpSampling3D ZeroPadding3D "
             "Cropping3D Conv3DTranspose",
             "",
         ),
-        ("Conv2DTranspose", "UpSampling2D and then Conv2D enlarge images"),
         (
             "Resizing CenterCrop RandomCrop RandomFlip RandomRotation RandomZoom "
             "RandomTranslation RandomContrast RandomBrightness",

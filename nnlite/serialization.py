@@ -341,7 +341,7 @@ class _Table(dict):
 
 
 # Settings of a class that Keras's class of the same name does not take.
-_TO_KERAS = _Table(SpatialDropout2D=("trainable",))
+_TO_KERAS = _Table(dict.fromkeys(("SpatialDropout1D", "SpatialDropout2D"), ("trainable",)))
 # Settings by other names, of Keras 2.
 _OLDER = {"batch_input_shape": "batch_shape", "lr": "learning_rate"}
 # Settings that only Keras has, with values that change nothing in nnlite. Of any, None and False

@@ -49,6 +49,11 @@ def padding(name, value):
     check_padding(value)
 
 
+def causal_padding(name, value):
+    """Raise a ValueError unless a setting is 'valid', 'same' or 'causal'."""
+    check_padding(value, ("valid", "same", "causal"))
+
+
 def constraint(name, value):
     """Raise an error unless a setting is a constraint or its name."""
     _find(constraints, name, value)
@@ -153,18 +158,23 @@ def input_shape(name, value):
     return tuple(n if n is None else int(n) for n in given)
 
 
-def margins(name, value):
-    """((top, bottom), (left, right)) from an int, a pair of int or a pair of pairs."""
-    both = value if isinstance(value, (tuple, list)) else (value, value)
-    sides = [n if isinstance(n, (tuple, list)) else (n, n) for n in both]
-    if [len(side) for side in sides] != [2, 2] or not all(
+def margins(name, value, rank=2):
+    """((top, bottom), (left, right)) from an int, a pair of int or a pair of pairs; of sequences,
+    of rank 1, ((before, after),) from an int or a pair."""
+    edges = value if isinstance(value, (tuple, list)) else (value,) * 2
+    edges = [edges] if rank == 1 else edges
+    sides = [n if isinstance(n, (tuple, list)) else (n, n) for n in edges]
+    if [len(side) for side in sides] != [2] * rank or not all(
         _is_int(n) and 0 <= n <= LARGEST_SIZE for side in sides for n in side
     ):
-        raise ValueError(
-            f"{name}: expected an int of at least 0, a pair of them or a pair of pairs, "
-            f"got {value!r}"
-        )
+        several = "a pair of them or a pair of pairs" if rank == 2 else "or a pair of them"
+        raise ValueError(f"{name}: expected an int of at least 0, {several}, got {value!r}")
     return tuple((int(a), int(b)) for a, b in sides)
+
+
+def ends(name, value):
+    """((before, after),) from an int or a pair of int."""
+    return margins(name, value, 1)
 
 
 def _is_int(value):

@@ -18,7 +18,9 @@ _MODELS = {"Functional", "Model", "Sequential"}
 _FUNCTIONS = ("fn", "loss_fn")  # settings of what only gives a function a name
 _RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}  # settings of Keras 2
 _OF_NO_USE = ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint")
-_WITHOUT = {"DepthwiseConv2D": _OF_NO_USE, "SeparableConv2D": _OF_NO_USE}
+_WITHOUT = dict.fromkeys(
+    [f"{kind}Conv{rank}D" for kind in ("Depthwise", "Separable") for rank in (1, 2)], _OF_NO_USE
+)
 _OF_FUNCTIONS = ("LossFunctionWrapper", "MeanMetricWrapper")
 
 

@@ -3,6 +3,7 @@
 import re
 
 import cases_layers
+import cases_series
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -185,6 +186,7 @@ SHAPES = {
     "Embedding": [
         (lambda: layers.Embedding(3, 2), None, (), r"the batch as its first axis, got shape \(\)"),
     ],
+    **cases_series.SHAPES,
     **{kind: recurrent(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
     "RNN": [
         (lambda: layers.RNN(layers.GRUCell(2)), None, (4, 3), r"\(N, T, features\), got"),
@@ -274,6 +276,7 @@ SETTINGS = [
     (lambda: layers.LayerNormalization(axis=()), r"axis: expected an int or several .*, got \(\)"),
     (lambda: layers.GroupNormalization(0), r"groups: expected a positive integer, got 0"),
     (lambda: layers.ActivityRegularization(-1), r"l1: expected a number in \[0, inf\), got -1"),
+    *cases_series.SETTINGS,
     (lambda: layers.MaxPooling2D(padding=1), r"'valid' or 'same', got 1"),
     (lambda: layers.MaxPooling2D(strides=0), r"strides: expected a positive integer .*, got 0"),
     (lambda: layers.AveragePooling2D(0), r"pool_size: expected .*, got 0"),

@@ -4,6 +4,7 @@
 A case is a layer, the shape of its input (or the input), and what it computes from (x, weights).
 """
 
+import cases_series
 import numpy as np
 import oracle_activations
 import oracle_conv
@@ -258,7 +259,7 @@ def both_ways(merge, **options):
     return reference
 
 
-CASES |= {
+CASES |= cases_series.CASES | {
     "TimeDistributed": (
         lambda: layers.TimeDistributed(layers.Dense(2, "relu")),
         SEQUENCES,
