@@ -10,6 +10,7 @@ from nnlite.layers.conv import (
     SeparableConvolution2D,
 )
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
+from nnlite.layers.einsum_dense import EinsumDense
 from nnlite.layers.embedding import Embedding, Masking
 from nnlite.layers.layer import Layer
 from nnlite.layers.merging import (
@@ -84,6 +85,7 @@ __all__ = [
     "DepthwiseConv2D",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GRUCell",

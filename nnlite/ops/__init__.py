@@ -31,6 +31,7 @@ from nnlite.ops.activation import (
     tanh,
 )
 from nnlite.ops.conv import conv2d, depthwise_conv2d, separable_conv2d
+from nnlite.ops.einsum import einsum
 from nnlite.ops.elementwise import (
     abs,
     add,
@@ -148,6 +149,7 @@ __all__ = [
     "depthwise_conv2d",
     "divide",
     "dropout",
+    "einsum",
     "elu",
     "equal",
     "exp",
