@@ -30,6 +30,7 @@ from nnlite.ops.activation import (
     softsign,
     tanh,
 )
+from nnlite.ops.attention import dot_product_attention
 from nnlite.ops.conv import conv2d, depthwise_conv2d, separable_conv2d
 from nnlite.ops.einsum import einsum
 from nnlite.ops.elementwise import (
@@ -148,6 +149,7 @@ __all__ = [
     "cos",
     "depthwise_conv2d",
     "divide",
+    "dot_product_attention",
     "dropout",
     "einsum",
     "elu",
