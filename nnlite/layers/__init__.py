@@ -2,6 +2,7 @@
 
 from nnlite import identifiers, names
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from nnlite.layers.attention import AdditiveAttention, Attention, BahdanauAttention
 from nnlite.layers.conv import (
     Conv2D,
     Convolution2D,
@@ -31,6 +32,7 @@ from nnlite.layers.merging import (
     multiply,
     subtract,
 )
+from nnlite.layers.multi_head_attention import MultiHeadAttention
 from nnlite.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -71,10 +73,13 @@ __all__ = [
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
     "AveragePooling2D",
     "AvgPool2D",
+    "BahdanauAttention",
     "BatchNormalization",
     "Bidirectional",
     "Concatenate",
@@ -109,6 +114,7 @@ __all__ = [
     "MaxPooling2D",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",

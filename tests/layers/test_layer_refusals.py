@@ -213,7 +213,7 @@ TAKE_ANYTHING = """
 """.split()
 # Their refusals are tested with what else they do, in test_functional.py.
 OF_SEVERAL_INPUTS = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
-OF_SEVERAL_INPUTS += cases_layers.CELLS  # in test_recurrent.py
+OF_SEVERAL_INPUTS += [*cases_layers.CELLS, *cases_attention.OF_SEVERAL]  # in files of their own
 
 # Settings that cannot be: a constructor, and what it says.
 SETTINGS = [
