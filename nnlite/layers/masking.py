@@ -35,7 +35,8 @@ def mask_arguments(cls):
     known = cls.__dict__.get("_mask_arguments")
     if known is None:
         names = inspect.signature(cls.call).parameters
-        known = [name for name in names if name == "mask" or name.endswith("_mask")]
+        of_others = {f"{name}_mask" for name in names}
+        known = [name for name in names if name == "mask" or name in of_others]
         cls._mask_arguments = known
     return known
 
