@@ -31,7 +31,7 @@ COMING = {
             "whatever its call does",
         ),
         ("ConvLSTM2D", ""),
-        ("Attention AdditiveAttention MultiHeadAttention GroupQueryAttention", ""),
+        ("GroupQueryAttention", "MultiHeadAttention is the nearest"),
         (
             "Conv3D MaxPooling3D AveragePooling3D GlobalMaxPooling3D GlobalAveragePooling3D "
             "AvgPool3D MaxPool3D GlobalAvgPool3D GlobalMaxPool3D UpSampling3D ZeroPadding3D "

@@ -2,6 +2,7 @@
 
 from nnlite import identifiers, names
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from nnlite.layers.attention import AdditiveAttention, Attention, BahdanauAttention
 from nnlite.layers.conv import (
     Conv2D,
     Conv2DTranspose,
@@ -21,6 +22,7 @@ from nnlite.layers.conv1d import (
     SeparableConvolution1D,
 )
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
+from nnlite.layers.einsum_dense import EinsumDense
 from nnlite.layers.embedding import Embedding, Masking
 from nnlite.layers.layer import Layer
 from nnlite.layers.merging import (
@@ -41,6 +43,7 @@ from nnlite.layers.merging import (
     multiply,
     subtract,
 )
+from nnlite.layers.multi_head_attention import MultiHeadAttention
 from nnlite.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -100,12 +103,15 @@ __all__ = [
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AvgPool1D",
     "AvgPool2D",
+    "BahdanauAttention",
     "BatchNormalization",
     "Bidirectional",
     "Concatenate",
@@ -124,6 +130,7 @@ __all__ = [
     "DepthwiseConv2D",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GRUCell",
@@ -153,6 +160,7 @@ __all__ = [
     "MaxPooling2D",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",

@@ -63,6 +63,7 @@ DROP = {
     "Reshape": lambda k: k.Reshape((2, 10)),
     "Permute": lambda k: k.Permute((2, 1)),
     "RMSNormalization": lambda k: k.RMSNormalization(),
+    "EinsumDense": lambda k: k.EinsumDense("abc,cd->abd", (None, 2)),
 }
 END = {  # the last of a sequence has none, without a warning
     "LSTM": lambda k: k.LSTM(2),
