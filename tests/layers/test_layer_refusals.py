@@ -4,6 +4,7 @@ import re
 
 import cases_attention
 import cases_layers
+import cases_recurrent
 import cases_series
 import numpy as np
 import pytest
@@ -12,18 +13,6 @@ from sklearn.base import clone
 import nnlite
 from nnlite import layers
 from nnlite.configurable import _legal_of
-
-
-def recurrent(kind):
-    """What a recurrent layer refuses."""
-    make = lambda: getattr(layers, kind)(2)  # noqa: E731
-    return [
-        (make, None, (4, 3), r"sequences of shape \(N, T, features\), got shape \(None, 3\)"),
-        (make, (4, 2, 3), (4, 3), r"sequences of shape \(N, T, features\), got shape \(4, 3\)"),
-        (make, (4, 2, 3), (4, 2, 5), r"3 features on its last axis, got shape \(4, 2, 5\)"),
-        (make, None, (4, 0, 3), r"at least one step, got shape \(4, 0, 3\)"),
-    ]
-
 
 IMAGES = r"\(N, height, width, channels\), got shape"
 # By class: how it is made, the shape that it was built on (None: it was not), the shape that it
@@ -189,7 +178,7 @@ SHAPES = {
         (lambda: layers.Embedding(3, 2), None, (), r"the batch as its first axis, got shape \(\)"),
     ],
     **cases_series.SHAPES,
-    **{kind: recurrent(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
+    **{kind: cases_recurrent.refused(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
     "RNN": [
         (lambda: layers.RNN(layers.GRUCell(2)), None, (4, 3), r"\(N, T, features\), got"),
         (lambda: layers.RNN(layers.GRUCell(2)), (4, 2, 3), (4, 2, 5), "3 features on its last"),
