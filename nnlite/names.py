@@ -82,9 +82,7 @@ COMING = {
         ("Lamb Adafactor Muon LossScaleOptimizer", "AdamW is the nearest"),
     ],
     "nnlite.utils": [
-        ("normalize", "nn.l2_normalize(x, axis=-1) does it"),
         ("model_to_dot", "plot_model draws a model without Graphviz"),
-        ("split_dataset", "sklearn.model_selection.train_test_split does it"),
         ("image_dataset_from_directory", "Pillow reads the images of a folder into one array"),
         (
             "load_img img_to_array array_to_img save_img",

@@ -2,7 +2,7 @@
 
 The one idea: a dataset is a function that starts a new pass over its elements, and their number if
 that is known. Elements are structures (tuples, dicts) of arrays; tensors are made of them where a
-user's function, or a loop, sees them."""
+user's function, or a loop, sees them, but of strings."""
 
 import itertools
 
@@ -21,7 +21,7 @@ class Dataset:
     """A series of elements that can be passed over again and again: a source of batches for `fit`.
 
     It is made by `from_tensor_slices`, `from_generator` or `range`; each method returns a new
-    dataset. A loop over it yields tensors.
+    dataset. A loop over it yields tensors, and arrays of strings.
 
     Parameters
     ----------
@@ -350,7 +350,13 @@ def _arrays(structure, name="element"):
 
 
 def _tensors(element):
-    return map_structure(convert_to_tensor, element, LEAF)
+    return map_structure(_tensor, element, LEAF)
+
+
+def _tensor(array):
+    """A tensor of an array; there are none of texts, which stay as they are."""
+    is_text = not isinstance(array, Tensor) and array.dtype.kind in "OSU"
+    return array if is_text else convert_to_tensor(array)
 
 
 def _apply(function, element):
