@@ -109,11 +109,20 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
 
         Parameters
         ----------
-        X : array-like, shape (n_samples, n_features) or (n_samples, height, width, channels)
+        X : array-like, shape (n_samples, n_features), (n_samples, height, width, channels) or \
+(n_samples, steps, features); or list of sequences
             Finite numbers. Arrays of float32, float64, integers and uint8 are read in place, and
             their values are not changed: pixels stay between 0 and 255. If the first layer has an
             `input_shape`, X may also be rows of as many values, or images without an axis for
             their single channel.
+
+            If the first layer is an `Embedding`, X is tokens, whole numbers from 0 to below its
+            `input_dim`: an array of shape (n_samples, steps), or sequences.
+
+            Sequences may differ in length: a list or an object array of arrays of shape (steps,
+            features), or of tokens. The network does not count what fills them up to one length;
+            a layer that drops masks does, and warns. No later sequence may be longer than the
+            longest of `fit`, or the `input_shape` of the first layer.
         y : array-like, shape (n_samples,) or (n_samples, n_outputs)
             Labels of any type for a classifier; for a regressor one or several numbers per row.
         sample_weight : array-like, shape (n_samples,), optional
@@ -456,9 +465,9 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         finally:
             _in_pickle.reset(token)
 
-    def _for_examination(self, X, y):
-        """What `nnlite.doctor` looks at: the model, a new one if there is none yet, X and y as the
-        model gets them, and the history. Nothing of the estimator is changed."""
+    def _for_examination(self, X, y, held_out=None):
+        """What `nnlite.doctor` looks at: the model, a new one if there is none yet, X, y and the
+        rows held out as the model gets them, and the history. The estimator stays as it is."""
         fitted = hasattr(self, "model_")
         own = copy.copy(self) if fitted else clone(self)
         if own.random_state is None:
@@ -471,7 +480,9 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         model = own.model_ if fitted else own._model(data, own._seed(), small_in_float64=True)
         x = own._samples_for(model, data.X)
         target = own._targets_for_loss(model, data.target)
-        return model, x, target, own.history_ if fitted else None
+        if own._ragged and isinstance(held_out, (tuple, list)) and len(held_out):
+            held_out = (sequences.as_array(own, held_out[0], False)[0], *held_out[1:])
+        return model, x, target, held_out, own.history_ if fitted else None
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")

@@ -313,3 +313,32 @@ def test_different_lengths_are_refused_after_a_fit_on_one():
     fitted = classifier(of_tokens(), epochs=1).fit(np.array([x[:2] for x in TOKENS]), LARGE)
     with pytest.raises(ValueError, match=r"one shape, \(2,\), as in fit, got sequences of 2 to 7"):
         fitted.predict(TOKENS)
+
+
+# Around the estimators
+
+
+def test_default_networks_read_sequences_of_different_lengths():
+    for made in (None, "8", nnlite.MLP((8, 4))):
+        fitted = classifier(made, epochs=20, hidden_layer_sizes=8).fit(SERIES, KIND)
+        kinds = [type(layer).__name__ for layer in fitted.model_.layers]
+        assert kinds[:3] == ["InputScaling", "PaddingMask", "Bidirectional"]
+        assert fitted.score(SERIES, KIND) > 0.9
+
+
+def test_a_function_is_told_that_lengths_differ():
+    told = []
+    for X, y in ((SERIES, KIND), (TOKENS, LARGE)):
+        network = of_series() if X is SERIES else of_tokens()
+        classifier(lambda meta, network=network: told.append(meta) or network).fit(X, y)
+    assert [(m.sample_shape, m.n_features) for m in told] == [((None, 3), 3), ((None,), 1)]
+
+
+def test_doctor_looks_at_sequences_and_rows_held_out(case):
+    made, X, y = case
+    for estimator in (classifier(made()), classifier(made()).fit(X, y)):
+        found = nnlite.doctor(estimator, X[:40], y[:40], (X[30:], y[30:]))
+        names = [finding.name for finding in found.findings]
+        assert names == ["duplicated rows across the split"]
+    with pytest.raises(ValueError, match="expected sequences of at most 7 steps"):
+        nnlite.doctor(estimator, X, y, ([np.concatenate([X[0]] * 7)], y[:1]))
