@@ -343,7 +343,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             whole_model = isinstance(made, Model)
             with errors.reworded(lambda m: input_validation.with_advice(m, X), ValueError):
                 if whole_model:
-                    model = made
+                    model = sequences.with_mask(made, X) if self._ragged else made
                 else:
                     hidden = self._prepend_scaling(made, data, builder.flattens_first)
                     hidden = sequences.masked(hidden, X) if self._ragged else hidden

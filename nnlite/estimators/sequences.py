@@ -12,6 +12,7 @@ import numpy as np
 from nnlite.checks import refuse_masked
 from nnlite.estimators import defaults
 from nnlite.layers import InputLayer, InputScaling, PaddingMask
+from nnlite.models.sequential import Sequential
 
 _FORMS = "arrays of shape (steps, features), or lists of tokens for an Embedding as first layer"
 
@@ -203,6 +204,14 @@ def _check_tokens(name, X, vocabulary, least, position):
         tokens = f"tokens for layer {vocabulary[0]!r}, integers in [0, {size})"
     value = X[wrong][0]
     raise ValueError(f"{name}: expected {tokens}, got {value} at position {place}")
+
+
+def with_mask(model, X):
+    """A model behind a `PaddingMask` for the array X, compiled as the model is."""
+    whole = Sequential(masked([model], X))
+    if model._compiled is not None:
+        whole.compile(**model._compiled)
+    return whole
 
 
 def masked(layers, X):

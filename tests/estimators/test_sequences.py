@@ -12,6 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 import nnlite
 from nnlite import NNClassifier, NNRegressor, layers
+from nnlite.wrappers.scikit_learn import KerasClassifier
 
 RANDOM = np.random.RandomState(0)
 LENGTHS = RANDOM.randint(2, 8, 60)
@@ -342,3 +343,38 @@ def test_doctor_looks_at_sequences_and_rows_held_out(case):
         assert names == ["duplicated rows across the split"]
     with pytest.raises(ValueError, match="expected sequences of at most 7 steps"):
         nnlite.doctor(estimator, X, y, ([np.concatenate([X[0]] * 7)], y[:1]))
+
+
+def compiled(tokens, functional):
+    """A function that makes a compiled model of its own."""
+
+    def make():
+        if functional:
+            x = start = nnlite.Input((7,), dtype="int32") if tokens else nnlite.Input((7, 3))
+            for layer in (of_tokens if tokens else of_series)():
+                x = layer(x)
+            model = nnlite.Model(start, layers.Dense(1, "sigmoid")(x))
+        else:
+            model = nnlite.Sequential([*(of_tokens if tokens else of_series)()])
+            model.add(layers.Dense(1, "sigmoid"))
+        model.compile(nnlite.optimizers.Adam(0.02), "binary_crossentropy")
+        return model
+
+    return make
+
+
+@pytest.mark.parametrize("functional", [False, True])
+@pytest.mark.parametrize("kind", [NNClassifier, KerasClassifier])
+def test_compiled_models_do_not_count_what_fills_up(case, kind, functional):
+    made, X, y = case
+    X = X if made is of_tokens else [x - [0, 1000, 5] for x in X]
+    network = compiled(made is of_tokens, functional)
+    fitted = kind(network, epochs=3, random_state=0, dtype="float32").fit(X, y)
+    inner = fitted.model_.layers[-1]
+    assert isinstance(inner.optimizer, nnlite.optimizers.Adam) and fitted.n_iter_ == 3
+    together = fitted.predict_proba(X)
+    for k in (0, 7, 33):
+        alone = X[k][None].astype("float32" if made is of_series else int)
+        for layer in inner.layers:
+            alone = layer(alone) if layer.name != "input_layer" else alone
+        assert_allclose(alone.numpy().ravel(), together[k][1:], rtol=2e-5)
