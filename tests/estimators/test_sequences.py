@@ -107,6 +107,41 @@ def test_every_form_gives_the_same_bits(case):
         assert_array_equal(fitted.predict_proba(form(X)), expected, err_msg=name)
 
 
+@pytest.mark.parametrize("head", [None, layers.Bidirectional(layers.LSTM(3))])
+def test_sequences_longer_than_those_of_fit_are_predicted_as_alone(case, head):
+    made, X, y = case
+    network = [*made(), layers.RepeatVector(2), head] if head else made()
+    fitted = classifier(network).fit(X, y)
+    longer = [np.concatenate([x] * k) for x, k in zip(X[:6], (1, 3, 1, 4, 3, 9))]
+    for method in ("predict_proba", "decision_function", "predict"):
+        together = getattr(fitted, method)(longer)
+        for k in range(6):
+            assert_array_equal(getattr(fitted, method)(longer[k : k + 1])[0], together[k])
+        assert_array_equal(together[[0, 2]], getattr(fitted, method)(X[:3])[[0, 2]])
+
+
+@pytest.mark.filterwarnings("ignore:layer 'flatten' .* drops the mask")
+@pytest.mark.parametrize("length, most", [(None, 7), (7, 7), (10, 10)])
+def test_networks_for_one_length_take_no_longer_sequences(case, length, most):
+    made, X, y = case
+    network = made()
+    if length is None:
+        network = [*network[:-1], layers.Flatten()]
+    else:
+        wanted = {"input_length": length} if made is of_tokens else {"input_shape": (length, 3)}
+        kind = type(network[0])
+        network[0] = kind.from_config({**network[0].get_config(), **wanted})
+    fitted = classifier(network).fit(X, y)
+    assert fitted.predict(X).shape == (60,)
+    assert fitted.model_.input_shape[1] == most
+    longer = np.concatenate(X[:5])
+    message = f"expected sequences of at most {most} steps, as the network takes, got {len(longer)}"
+    with pytest.raises(ValueError, match=f"{message} at position 1"):
+        fitted.predict([X[0], longer])
+    with pytest.raises(ValueError, match="expected sequences of at most"):
+        classifier(network).fit([*X, longer], [*y, y[0]]) if length else fitted.predict([longer])
+
+
 def test_samples_of_one_length_are_taken_after_a_fit_on_several(case):
     made, X, y = case
     fitted = classifier(made()).fit(X, y)
@@ -123,8 +158,8 @@ def test_copies_and_files_predict_the_same(case, tmp_path):
     for again in (pickle.loads(pickle.dumps(fitted)), nnlite.load(tmp_path / "e.safetensors")):
         assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
         assert again.n_features_in_ == fitted.n_features_in_
-        with pytest.raises(ValueError, match="expected sequences of at most 7 steps"):
-            again.predict([np.concatenate([X[0]] * 7)])
+        longer = [*X, np.concatenate(X[:4])]
+        assert_array_equal(again.predict_proba(longer), fitted.predict_proba(longer))
 
 
 def test_searches_folds_pipelines_and_early_stopping(case):
@@ -165,8 +200,12 @@ def test_validation_data_may_be_given(case):
     made, X, y = case
     fitted = classifier(made()).fit(X, y, X_val=X[:9], y_val=y[:9])
     assert len(fitted.history_["val_loss"]) == 3
-    with pytest.raises(ValueError, match="X_val, y_val: X: expected sequences of at most 7 steps"):
-        fitted.fit(X, y, X_val=[np.concatenate([X[0]] * 7)], y_val=y[:1])
+    longer = [np.concatenate([x, x]) for x in X[:9]]
+    seen = fitted.set_params(early_stopping=False).fit(X, y, X_val=longer, y_val=y[:9])
+    right = fitted.predict_proba(longer)[np.arange(9), y[:9].astype(int)]
+    assert_allclose(seen.history_["val_loss"][-1], -np.log(right).mean(), rtol=1e-5)
+    with pytest.raises(ValueError, match="X_val, y_val: X: expected at least one step"):
+        fitted.fit(X, y, X_val=[X[0], []], y_val=y[:2])
 
 
 def test_a_regressor_takes_sequences():
@@ -341,8 +380,8 @@ def test_doctor_looks_at_sequences_and_rows_held_out(case):
         found = nnlite.doctor(estimator, X[:40], y[:40], (X[30:], y[30:]))
         names = [finding.name for finding in found.findings]
         assert names == ["duplicated rows across the split"]
-    with pytest.raises(ValueError, match="expected sequences of at most 7 steps"):
-        nnlite.doctor(estimator, X, y, ([np.concatenate([X[0]] * 7)], y[:1]))
+    longer = [np.concatenate([x, x]) for x in X[:3]]
+    assert nnlite.doctor(estimator, X, y, (longer, y[:3])).findings == []
 
 
 def compiled(tokens, functional):
