@@ -23,7 +23,9 @@ import numpy as np
 from nnlite.callbacks import Callback, EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
 from nnlite.configurable import clone
 from nnlite.layers import (
+    GRU,
     BatchNormalization,
+    Bidirectional,
     Embedding,
     InputLayer,
     InputScaling,
@@ -43,6 +45,8 @@ BATCH_ROWS, LARGE_BATCH_ROWS, MANY_ROWS = 64, 256, 10_000
 
 # From this number of rows on, a part is held out. Training ends PATIENCE epochs after the best.
 EARLY_STOPPING_ROWS, PATIENCE = 500, 30
+
+SEQUENCE_UNITS = 64  # in each direction
 
 # Small float64 data are trained in float64: scikit-learn's own MLP does so, and its checks of
 # sample weights need it. Above these sizes float32 is twice as fast and no less good.
@@ -115,6 +119,11 @@ def _chain_of(layers):
     for layer in layers:
         inside = layer._sublayers
         yield from _chain_of(inside) if inside else [layer]
+
+
+def sequence_reader():
+    """A fresh layer that makes a row of each sequence, for a multilayer perceptron behind it."""
+    return Bidirectional(GRU(SEQUENCE_UNITS))
 
 
 def early_stopping(value, rows, scoring=None):

@@ -43,13 +43,29 @@ def validate_X(estimator, X):
     named = hasattr(estimator, "feature_names_in_")
     if named or not hasattr(estimator, "model_") or not is_fast_path(X, estimator._sample_shape):
         check_is_fitted(estimator)
-        X, ragged = sequences.as_array(estimator, X, False)
+        X, ragged = sequences.as_array(estimator, X, False, estimator._vocabulary)
         X = stack_images(X)
         if not ragged:
             check_as_fitted(X, estimator._sample_shape)
         X = _validate_data(estimator, X, ragged, reset=False)
-    sequences.check_tokens("X", X, estimator._vocabulary, estimator._ragged)
-    return reshape_samples(X, estimator.model_.input_shape[1:])
+    return samples_for(estimator.model_, X, estimator._vocabulary, estimator._ragged)
+
+
+def samples_for(model, X, vocabulary, ragged):
+    """X in the form that a model takes; a ValueError if it holds tokens that the model lacks.
+
+    Parameters
+    ----------
+    model : Model
+    X : array or sparse matrix
+    vocabulary : (str, int) or None
+        Of the model: `defaults.vocabulary_of`.
+    ragged : bool
+        Whether X is sequences that were filled up.
+    """
+    sequences.check_tokens(X, vocabulary, ragged)
+    X = sequences.of_length(X, model.input_shape[1]) if ragged else X
+    return reshape_samples(X, model.input_shape[1:])
 
 
 FAILURES = (TypeError, ValueError, RuntimeError)  # of conversions to arrays of numbers

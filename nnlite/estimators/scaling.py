@@ -15,12 +15,13 @@ from nnlite.layers import InputLayer, InputScaling
 _VALUES_AT_A_TIME = 1 << 16  # values of X that are converted to float64: 512 kB stay in the cache
 
 
-def scaled(layers, X, weight, normalize):
-    """The layers, with a layer before them that scales X if `normalize` asks for it."""
+def scaled(layers, X, weight, normalize, ragged=False):
+    """The layers, with a layer before them that scales X if `normalize` asks for it. With `ragged`
+    X is sequences that were filled up, of whatever length."""
     first = layers[0] if layers else None
     shape = getattr(first, "_given_input_shape", None)
-    shape = () if shape is None else (shape,) if np.ndim(shape) == 0 else tuple(shape)
-    shape = X.shape[1:] if None in shape or not shape else shape
+    given = () if shape is None else (shape,) if np.ndim(shape) == 0 else tuple(shape)
+    shape = X.shape[1:] if ragged or None in given or not given else given
     if not (defaults.scales(layers, shape) if is_auto(normalize) else normalize):
         return layers
     if defaults.reads_tokens(layers):
@@ -29,6 +30,8 @@ def scaled(layers, X, weight, normalize):
         X if _is_sparse(X) else input_validation.reshape_samples(X, shape), weight
     )
     rest = layers[1:] if isinstance(first, InputLayer) else layers
+    if ragged:
+        shape = (given[0] if given else None, *shape[1:])
     return [InputScaling(mean=mean, variance=deviation**2, input_shape=shape), *rest]
 
 

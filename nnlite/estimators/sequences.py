@@ -12,11 +12,13 @@ import numpy as np
 from nnlite.checks import refuse_masked
 from nnlite.estimators import defaults
 from nnlite.layers import InputLayer, InputScaling, PaddingMask
+from nnlite.models.model import Model
+from nnlite.models.sequential import Sequential
 
 _FORMS = "arrays of shape (steps, features), or lists of tokens for an Embedding as first layer"
 
 
-def as_array(estimator, X, reset):
+def as_array(estimator, X, reset, vocabulary=None):
     """X as scikit-learn's checks take it, and whether it was filled up.
 
     Parameters
@@ -27,17 +29,20 @@ def as_array(estimator, X, reset):
         Whatever is no list or object array of sequences of different lengths is returned as it is.
     reset : bool
         Whether the estimator learns from X what samples look like.
+    vocabulary : (str, int), optional
+        Of the fitted model: `defaults.vocabulary_of`.
 
     Returns
     -------
     X, bool
         In the former case an array of shape (N, T, C), NaN where a sequence has ended, or of
-        int32 and shape (N, T), -1 where it has.
+        int32 and shape (N, T), -1 where it has. T is the length of the longest sequence, or that
+        of `fit`, whichever is larger.
     """
     if not reset and estimator._ragged:
-        sequences = _rows_of(X)
         length, *features = estimator._sample_shape
-        return _filled(sequences, not features, estimator._vocabulary, length), True
+        vocabulary = vocabulary or _vocabulary_known(estimator)
+        return _filled(_rows_of(X), not features, vocabulary, length), True
     sequences = _of_different_lengths(X)
     if sequences is None:
         return X, False
@@ -47,18 +52,19 @@ def as_array(estimator, X, reset):
             f"X: expected samples of one shape, {estimator._sample_shape}, as in fit, got "
             f"sequences of {lengths[0]} to {lengths[-1]} steps"
         )
-    builder = estimator._builder()
-    layers = None if builder.decides_scale else builder.build(None)
-    tokens = _depth(sequences) == 2
-    vocabulary = None if layers is None else defaults.vocabulary_of(layers)
-    if tokens and layers is not None and vocabulary is None:
+    tokens, vocabulary = _depth(sequences) == 2, _vocabulary_known(estimator)
+    if tokens and vocabulary is None and not estimator._builder().decides_scale:
         raise ValueError(
             f"X: expected rows of equal lengths, got rows of {lengths[0]} to {lengths[-1]} values; "
             f"sequences of different lengths are {_FORMS}"
         )
-    given = getattr(layers[0], "_given_input_shape", None) if layers else None
-    length = given[0] if given else None
-    return _filled(sequences, tokens, vocabulary, length or lengths[-1]), True
+    return _filled(sequences, tokens, vocabulary), True
+
+
+def _vocabulary_known(estimator):
+    """The vocabulary of the network that an estimator will make; None if a function makes it."""
+    builder = estimator._builder()
+    return None if builder.decides_scale else defaults.vocabulary_of(builder.build(None))
 
 
 def _rows_of(X):
@@ -92,18 +98,13 @@ def _depth(x):
     return 1 + _depth(next((e for e in x if not hasattr(e, "__len__") or np.shape(e) or e), 0))
 
 
-def _filled(sequences, tokens, vocabulary, length):
-    """One array of sequences that were checked, each filled up to a length."""
+def _filled(sequences, tokens, vocabulary, least=0):
+    """One array of sequences that were checked, all filled up to the length of the longest, or to
+    `least`."""
     arrays = [_numbers(i, s, 1 if tokens else 2) for i, s in enumerate(sequences)]
-    lengths = np.array([len(a) for a in arrays])
     if not len(arrays):
         raise ValueError("X: expected at least one sequence, got none")
-    if lengths.max() > length:
-        at = int(np.argmax(lengths > length))
-        raise ValueError(
-            f"X: expected sequences of at most {length} steps, for which the network was made, got "
-            f"{lengths[at]} at position {at}"
-        )
+    lengths = np.array([len(a) for a in arrays])
     if not tokens:
         widths = [a.shape[1] for a in arrays]
         if len(set(widths)) > 1:
@@ -120,7 +121,7 @@ def _filled(sequences, tokens, vocabulary, length):
         return row, int(step - ends[row] + lengths[row])
 
     if tokens:
-        _check_tokens("X", steps, vocabulary, 0, position)
+        _check_tokens(steps, vocabulary, 0, position)
         kind, filling = np.int32, -1
     else:
         wrong = ~np.isfinite(steps).all(axis=1)
@@ -130,6 +131,7 @@ def _filled(sequences, tokens, vocabulary, length):
                 f"{position(int(np.argmax(wrong)))}"
             )
         kind, filling = np.result_type(np.float32, steps.dtype), np.nan
+    length = max(least, lengths.max())
     filled = np.full((len(arrays), length, *steps.shape[1:]), filling, kind)
     filled[np.arange(length) < lengths[:, None]] = steps
     return filled
@@ -159,8 +161,12 @@ def _numbers(i, sequence, ndim):
 
 def lists_of(X):
     """The sequences that were filled up to the array X, each with its own length."""
+    return [row[:n] for row, n in zip(X, _lengths(X).tolist())]
+
+
+def _lengths(X):
     real = X >= 0 if X.ndim == 2 else ~np.isnan(X).all(axis=2)
-    return [row[: int(n)] for row, n in zip(X, real.sum(axis=1))]
+    return real.sum(axis=1)
 
 
 def features_second(X):
@@ -168,13 +174,11 @@ def features_second(X):
     return X[:, None] if X.ndim == 2 else np.moveaxis(X, 1, 2)
 
 
-def check_tokens(name, X, vocabulary, ragged):
+def check_tokens(X, vocabulary, ragged):
     """Raise a ValueError if an array holds other values than tokens.
 
     Parameters
     ----------
-    name : str
-        What messages call X.
     X : array
     vocabulary : (str, int) or None
         The name of the layer that reads X, and how many tokens it knows. None: nothing is checked.
@@ -185,12 +189,12 @@ def check_tokens(name, X, vocabulary, ragged):
         return
     if hasattr(X, "tocsr"):
         raise TypeError(
-            f"{name}: expected an array of tokens for layer {vocabulary[0]!r}, got a sparse matrix"
+            f"X: expected an array of tokens for layer {vocabulary[0]!r}, got a sparse matrix"
         )
-    _check_tokens(name, X, vocabulary, -1 if ragged else 0, lambda place: place)
+    _check_tokens(X, vocabulary, -1 if ragged else 0, lambda place: place)
 
 
-def _check_tokens(name, X, vocabulary, least, position):
+def _check_tokens(X, vocabulary, least, position):
     whole = X.dtype.kind != "f" or bool((X == np.floor(X)).all())
     size = np.iinfo(np.int32).max if vocabulary is None else vocabulary[1]
     if not X.size or (whole and X.min() >= least and X.max() < size):
@@ -202,14 +206,70 @@ def _check_tokens(name, X, vocabulary, least, position):
     if vocabulary is not None:
         tokens = f"tokens for layer {vocabulary[0]!r}, integers in [0, {size})"
     value = X[wrong][0]
-    raise ValueError(f"{name}: expected {tokens}, got {value} at position {place}")
+    raise ValueError(f"X: expected {tokens}, got {value} at position {place}")
 
 
-def masked(layers, X):
-    """Layers behind those that read the array X of sequences that were filled up: an `InputLayer`,
-    and a `PaddingMask`. A layer that scales stays in front of it, so that padding becomes 0."""
-    layers = layers[1:] if layers and isinstance(layers[0], InputLayer) else layers
-    if X.dtype == np.int32:
-        return [InputLayer(X.shape[1:], dtype="int32"), PaddingMask(), *layers]
-    scaling = isinstance(layers[0], InputScaling) if layers else 0
-    return [*layers[:scaling], PaddingMask(), *layers[scaling:]]
+def of_length(X, length):
+    """Sequences that were filled up, filled up to another length; None: as they are."""
+    if length in (None, X.shape[1]):
+        return X
+    lengths = _lengths(X)
+    if lengths.max() > length:
+        at = int(np.argmax(lengths > length))
+        raise ValueError(
+            f"X: expected sequences of at most {length} steps, as the network takes, got "
+            f"{lengths[at]} at position {at}"
+        )
+    found = np.full((len(X), length, *X.shape[2:]), -1 if X.ndim == 2 else np.nan, X.dtype)
+    found[:, : X.shape[1]] = X[:, :length]
+    return found
+
+
+def network(made, X):
+    """A network behind a `PaddingMask`, built for the array X of sequences that were filled up.
+
+    It takes sequences of any length, unless a layer says the length, or has weights that depend on
+    it.
+
+    Parameters
+    ----------
+    made : list of Layer, or Model
+        All its layers, or a model with its output layer, which the network is compiled as.
+    X : array
+    """
+    layers = [made] if isinstance(made, Model) else made
+    given = getattr(layers[0], "_given_input_shape", None)
+    length = given[0] if given else None
+    try:
+        found = Sequential(_masked(layers, X, length))
+    except ValueError:
+        found = Sequential(_masked(layers, X, length or X.shape[1]))
+    if isinstance(made, Model) and made._compiled is not None:
+        found.compile(**made._compiled)
+    return found
+
+
+def _masked(layers, X, length):
+    """The layers of a network with a `PaddingMask`. A layer that scales stays in front of it, so
+    that what fills up becomes 0."""
+    first, tokens = int(isinstance(layers[0], InputLayer)), X.ndim == 2
+    start = InputLayer((length, *X.shape[2:]), dtype="int32" if tokens else None)
+    at = first + isinstance(layers[first], InputScaling)
+    return [start, *layers[first:at], PaddingMask(), *layers[at:]]
+
+
+def predicted(model, X, length):
+    """What a model predicts for sequences that were filled up.
+
+    A row's result does not depend on the rows beside it, even if a layer counts what fills up:
+    those of up to `length` steps are filled up to it, longer ones not at all.
+    """
+    if X.shape[1] <= length:
+        return model.predict(X)
+    lengths = np.maximum(_lengths(X), length)
+    found = None
+    for n in np.unique(lengths).tolist():
+        part = model.predict(X[lengths == n, :n])
+        found = np.empty((len(X), *part.shape[1:]), part.dtype) if found is None else found
+        found[lengths == n] = part
+    return found

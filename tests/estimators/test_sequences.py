@@ -12,6 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 import nnlite
 from nnlite import NNClassifier, NNRegressor, layers
+from nnlite.wrappers.scikit_learn import KerasClassifier
 
 RANDOM = np.random.RandomState(0)
 LENGTHS = RANDOM.randint(2, 8, 60)
@@ -106,6 +107,41 @@ def test_every_form_gives_the_same_bits(case):
         assert_array_equal(fitted.predict_proba(form(X)), expected, err_msg=name)
 
 
+@pytest.mark.parametrize("head", [None, layers.Bidirectional(layers.LSTM(3))])
+def test_sequences_longer_than_those_of_fit_are_predicted_as_alone(case, head):
+    made, X, y = case
+    network = [*made(), layers.RepeatVector(2), head] if head else made()
+    fitted = classifier(network).fit(X, y)
+    longer = [np.concatenate([x] * k) for x, k in zip(X[:6], (1, 3, 1, 4, 3, 9))]
+    for method in ("predict_proba", "decision_function", "predict"):
+        together = getattr(fitted, method)(longer)
+        for k in range(6):
+            assert_array_equal(getattr(fitted, method)(longer[k : k + 1])[0], together[k])
+        assert_array_equal(together[[0, 2]], getattr(fitted, method)(X[:3])[[0, 2]])
+
+
+@pytest.mark.filterwarnings("ignore:layer 'flatten' .* drops the mask")
+@pytest.mark.parametrize("length, most", [(None, 7), (7, 7), (10, 10)])
+def test_networks_for_one_length_take_no_longer_sequences(case, length, most):
+    made, X, y = case
+    network = made()
+    if length is None:
+        network = [*network[:-1], layers.Flatten()]
+    else:
+        wanted = {"input_length": length} if made is of_tokens else {"input_shape": (length, 3)}
+        kind = type(network[0])
+        network[0] = kind.from_config({**network[0].get_config(), **wanted})
+    fitted = classifier(network).fit(X, y)
+    assert fitted.predict(X).shape == (60,)
+    assert fitted.model_.input_shape[1] == most
+    longer = np.concatenate(X[:5])
+    message = f"expected sequences of at most {most} steps, as the network takes, got {len(longer)}"
+    with pytest.raises(ValueError, match=f"{message} at position 1"):
+        fitted.predict([X[0], longer])
+    with pytest.raises(ValueError, match="expected sequences of at most"):
+        classifier(network).fit([*X, longer], [*y, y[0]]) if length else fitted.predict([longer])
+
+
 def test_samples_of_one_length_are_taken_after_a_fit_on_several(case):
     made, X, y = case
     fitted = classifier(made()).fit(X, y)
@@ -122,8 +158,8 @@ def test_copies_and_files_predict_the_same(case, tmp_path):
     for again in (pickle.loads(pickle.dumps(fitted)), nnlite.load(tmp_path / "e.safetensors")):
         assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
         assert again.n_features_in_ == fitted.n_features_in_
-        with pytest.raises(ValueError, match="expected sequences of at most 7 steps"):
-            again.predict([np.concatenate([X[0]] * 7)])
+        longer = [*X, np.concatenate(X[:4])]
+        assert_array_equal(again.predict_proba(longer), fitted.predict_proba(longer))
 
 
 def test_searches_folds_pipelines_and_early_stopping(case):
@@ -164,8 +200,12 @@ def test_validation_data_may_be_given(case):
     made, X, y = case
     fitted = classifier(made()).fit(X, y, X_val=X[:9], y_val=y[:9])
     assert len(fitted.history_["val_loss"]) == 3
-    with pytest.raises(ValueError, match="X_val, y_val: X: expected sequences of at most 7 steps"):
-        fitted.fit(X, y, X_val=[np.concatenate([X[0]] * 7)], y_val=y[:1])
+    longer = [np.concatenate([x, x]) for x in X[:9]]
+    seen = fitted.set_params(early_stopping=False).fit(X, y, X_val=longer, y_val=y[:9])
+    right = fitted.predict_proba(longer)[np.arange(9), y[:9].astype(int)]
+    assert_allclose(seen.history_["val_loss"][-1], -np.log(right).mean(), rtol=1e-5)
+    with pytest.raises(ValueError, match="X_val, y_val: X: expected at least one step"):
+        fitted.fit(X, y, X_val=[X[0], []], y_val=y[:2])
 
 
 def test_a_regressor_takes_sequences():
@@ -313,3 +353,67 @@ def test_different_lengths_are_refused_after_a_fit_on_one():
     fitted = classifier(of_tokens(), epochs=1).fit(np.array([x[:2] for x in TOKENS]), LARGE)
     with pytest.raises(ValueError, match=r"one shape, \(2,\), as in fit, got sequences of 2 to 7"):
         fitted.predict(TOKENS)
+
+
+# Around the estimators
+
+
+def test_default_networks_read_sequences_of_different_lengths():
+    for made in (None, "8", nnlite.MLP((8, 4))):
+        fitted = classifier(made, epochs=20, hidden_layer_sizes=8).fit(SERIES, KIND)
+        kinds = [type(layer).__name__ for layer in fitted.model_.layers]
+        assert kinds[:3] == ["InputScaling", "PaddingMask", "Bidirectional"]
+        assert fitted.score(SERIES, KIND) > 0.9
+
+
+def test_a_function_is_told_that_lengths_differ():
+    told = []
+    for X, y in ((SERIES, KIND), (TOKENS, LARGE)):
+        network = of_series() if X is SERIES else of_tokens()
+        classifier(lambda meta, network=network: told.append(meta) or network).fit(X, y)
+    assert [(m.sample_shape, m.n_features) for m in told] == [((None, 3), 3), ((None,), 1)]
+
+
+def test_doctor_looks_at_sequences_and_rows_held_out(case):
+    made, X, y = case
+    for estimator in (classifier(made()), classifier(made()).fit(X, y)):
+        found = nnlite.doctor(estimator, X[:40], y[:40], (X[30:], y[30:]))
+        names = [finding.name for finding in found.findings]
+        assert names == ["duplicated rows across the split"]
+    longer = [np.concatenate([x, x]) for x in X[:3]]
+    assert nnlite.doctor(estimator, X, y, (longer, y[:3])).findings == []
+
+
+def compiled(tokens, functional):
+    """A function that makes a compiled model of its own."""
+
+    def make():
+        if functional:
+            x = start = nnlite.Input((7,), dtype="int32") if tokens else nnlite.Input((7, 3))
+            for layer in (of_tokens if tokens else of_series)():
+                x = layer(x)
+            model = nnlite.Model(start, layers.Dense(1, "sigmoid")(x))
+        else:
+            model = nnlite.Sequential([*(of_tokens if tokens else of_series)()])
+            model.add(layers.Dense(1, "sigmoid"))
+        model.compile(nnlite.optimizers.Adam(0.02), "binary_crossentropy")
+        return model
+
+    return make
+
+
+@pytest.mark.parametrize("functional", [False, True])
+@pytest.mark.parametrize("kind", [NNClassifier, KerasClassifier])
+def test_compiled_models_do_not_count_what_fills_up(case, kind, functional):
+    made, X, y = case
+    X = X if made is of_tokens else [x - [0, 1000, 5] for x in X]
+    network = compiled(made is of_tokens, functional)
+    fitted = kind(network, epochs=3, random_state=0, dtype="float32").fit(X, y)
+    inner = fitted.model_.layers[-1]
+    assert isinstance(inner.optimizer, nnlite.optimizers.Adam) and fitted.n_iter_ == 3
+    together = fitted.predict_proba(X)
+    for k in (0, 7, 33):
+        alone = X[k][None].astype("float32" if made is of_series else int)
+        for layer in inner.layers:
+            alone = layer(alone) if layer.name != "input_layer" else alone
+        assert_allclose(alone.numpy().ravel(), together[k][1:], rtol=2e-5)
