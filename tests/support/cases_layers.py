@@ -4,7 +4,7 @@
 A case is a layer, the shape of its input (or the input), and what it computes from (x, weights).
 """
 
-import cases_attention
+import cases_attention_layers
 import cases_series
 import numpy as np
 import oracle_activations
@@ -316,7 +316,7 @@ CASES |= cases_series.CASES | {
         lambda x, w: np.nan_to_num(x),
     ),
 }
-CASES |= cases_attention.CASES
+CASES |= cases_attention_layers.CASES
 # They are called on an input and states: test_recurrent.py.
 CELLS = {"SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"}
 
