@@ -2,6 +2,7 @@
 
 from nnlite import identifiers, names
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from nnlite.layers.categories import CategoryEncoding, Discretization, Hashing
 from nnlite.layers.conv import (
     Conv2D,
     Convolution2D,
@@ -12,6 +13,7 @@ from nnlite.layers.conv import (
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
 from nnlite.layers.embedding import Embedding, Masking
 from nnlite.layers.layer import Layer
+from nnlite.layers.lookup import IntegerLookup, StringLookup
 from nnlite.layers.merging import (
     Add,
     Average,
@@ -60,6 +62,7 @@ from nnlite.layers.regularization import (
     SpatialDropout2D,
 )
 from nnlite.layers.shaping import Cropping2D, Permute, RepeatVector, UpSampling2D, ZeroPadding2D
+from nnlite.layers.text import TextVectorization
 from nnlite.layers.wrappers import Bidirectional, TimeDistributed
 
 __all__ = [
@@ -76,12 +79,14 @@ __all__ = [
     "AvgPool2D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "Concatenate",
     "Conv2D",
     "Convolution2D",
     "Cropping2D",
     "Dense",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "Embedding",
@@ -94,10 +99,12 @@ __all__ = [
     "GlobalMaxPool2D",
     "GlobalMaxPooling2D",
     "GroupNormalization",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",
     "InputScaling",
+    "IntegerLookup",
     "LSTMCell",
     "Layer",
     "LayerNormalization",
@@ -123,7 +130,9 @@ __all__ = [
     "Softmax",
     "SpatialDropout2D",
     "StackedRNNCells",
+    "StringLookup",
     "Subtract",
+    "TextVectorization",
     "TimeDistributed",
     "UnitNormalization",
     "UpSampling2D",

@@ -213,6 +213,10 @@ TAKE_ANYTHING = """
 OF_SEVERAL_INPUTS = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
 OF_SEVERAL_INPUTS += cases_layers.CELLS  # in test_recurrent.py
 
+OF_DATA = """
+    CategoryEncoding Discretization Hashing IntegerLookup StringLookup TextVectorization
+""".split()  # in test_lookups.py
+
 # Settings that cannot be: a constructor, and what it says.
 SETTINGS = [
     (lambda: layers.Dense(0), r"units: expected a positive integer, got 0"),
@@ -344,7 +348,7 @@ TAKEN = [
 def test_every_layer_is_here_or_takes_anything():
     named = {getattr(layers, name) for name in layers.__all__}
     public = {layer.__name__ for layer in named if isinstance(layer, type)}
-    assert public == {*SHAPES, *TAKE_ANYTHING, *OF_SEVERAL_INPUTS}
+    assert public == {*SHAPES, *TAKE_ANYTHING, *OF_SEVERAL_INPUTS, *OF_DATA}
     assert not set(SHAPES) & set(TAKE_ANYTHING)
 
 
