@@ -43,11 +43,6 @@ COMING = {
             "RandomTranslation RandomContrast RandomBrightness",
             "preprocessing.image.ImageDataGenerator changes images on their way into fit",
         ),
-        ("TextVectorization", "scikit-learn's TfidfVectorizer in a Pipeline does it"),
-        (
-            "StringLookup IntegerLookup CategoryEncoding Hashing Discretization",
-            "scikit-learn's OneHotEncoder and KBinsDiscretizer in a Pipeline do it",
-        ),
     ],
     "nnlite.models.Model": [
         (

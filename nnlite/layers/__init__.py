@@ -3,6 +3,7 @@
 from nnlite import identifiers, names
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from nnlite.layers.attention import AdditiveAttention, Attention, BahdanauAttention
+from nnlite.layers.categories import CategoryEncoding, Discretization, Hashing
 from nnlite.layers.conv import (
     Conv2D,
     Conv2DTranspose,
@@ -25,6 +26,7 @@ from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer,
 from nnlite.layers.einsum_dense import EinsumDense
 from nnlite.layers.embedding import Embedding, Masking
 from nnlite.layers.layer import Layer
+from nnlite.layers.lookup import IntegerLookup, StringLookup
 from nnlite.layers.merging import (
     Add,
     Average,
@@ -93,6 +95,7 @@ from nnlite.layers.shaping import (
     ZeroPadding1D,
     ZeroPadding2D,
 )
+from nnlite.layers.text import TextVectorization
 from nnlite.layers.wrappers import Bidirectional, TimeDistributed
 
 __all__ = [
@@ -114,6 +117,7 @@ __all__ = [
     "BahdanauAttention",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -128,6 +132,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "EinsumDense",
@@ -145,10 +150,12 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GroupNormalization",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",
     "InputScaling",
+    "IntegerLookup",
     "LSTMCell",
     "Layer",
     "LayerNormalization",
@@ -181,7 +188,9 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "StackedRNNCells",
+    "StringLookup",
     "Subtract",
+    "TextVectorization",
     "TimeDistributed",
     "UnitNormalization",
     "UpSampling1D",

@@ -172,7 +172,7 @@ SHAPES = {
         (lambda: layers.Masking(), None, (4, 3), r"\(N, T, features\), got shape \(None, 3\)"),
     ],
     "PaddingMask": [
-        (lambda: layers.PaddingMask(), None, (), r"at least 2 dimensions, got shape \(None,\)"),
+        (lambda: layers.PaddingMask(), None, (4,), r"at least 2 dimensions, got shape \(None,\)"),
     ],
     "Embedding": [
         (lambda: layers.Embedding(3, 2), None, (), r"the batch as its first axis, got shape \(\)"),
@@ -211,6 +211,10 @@ OF_SEVERAL_INPUTS += [
     *cases_layers.CELLS,
     *cases_attention_layers.OF_SEVERAL,
 ]  # in files of their own
+
+OF_DATA = """
+    CategoryEncoding Discretization Hashing IntegerLookup StringLookup TextVectorization
+""".split()  # in test_lookups.py
 
 # Settings that cannot be: a constructor, and what it says.
 SETTINGS = [
@@ -345,7 +349,7 @@ TAKEN = [
 def test_every_layer_is_here_or_takes_anything():
     named = {getattr(layers, name) for name in layers.__all__}
     public = {layer.__name__ for layer in named if isinstance(layer, type)}
-    assert public == {*SHAPES, *TAKE_ANYTHING, *OF_SEVERAL_INPUTS}
+    assert public == {*SHAPES, *TAKE_ANYTHING, *OF_SEVERAL_INPUTS, *OF_DATA}
     assert not set(SHAPES) & set(TAKE_ANYTHING)
 
 
