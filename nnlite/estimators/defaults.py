@@ -27,6 +27,7 @@ from nnlite.layers import (
     BatchNormalization,
     Bidirectional,
     Embedding,
+    Identity,
     InputLayer,
     InputScaling,
     LayerNormalization,
@@ -102,7 +103,7 @@ def _first_reader(layers):
     """The first of layers, or of those in a model, that does not take just any tensor, or None."""
     for layer in layers:
         found = _first_reader(layer._sublayers) if isinstance(layer, Model) else layer
-        if found is None or isinstance(found, (InputLayer, InputScaling, PaddingMask)):
+        if found is None or isinstance(found, (Identity, InputLayer, InputScaling, PaddingMask)):
             continue
         if found._takes != settings.ANY_TENSOR:
             return found
