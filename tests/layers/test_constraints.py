@@ -235,6 +235,7 @@ NEEDED = {
     "output_dim": 3,
     "equation": "ab,bc->ac",
     "output_shape": 3,
+    "bias_axes": "c",
     "num_heads": 2,
     "key_dim": 3,
 }
@@ -274,7 +275,10 @@ def test_the_constraint_of_each_weight_of_each_layer_holds(cls, name):
     layer = cls(**settings, **{name: Limited(0.25, 0.5)})
     with nnlite.config.seeded(1):
         part = layers.RNN(layer) if cls.__name__.endswith("Cell") else layer
-        model = Sequential([part, layers.Flatten(), layers.Dense(1)])
+        start = layers.Input(x.shape[1:])
+        of_itself = cls is layers.MultiHeadAttention
+        found = part(start, start) if of_itself else part(start)
+        model = nnlite.Model(start, layers.Dense(1)(layers.Flatten()(found)))
     model.compile(SGD(0.01), "mse")
     model.train_on_batch(x, np.ones((8, 1)))
     limited = [v for v in layer.weights if v.constraint is not None]
