@@ -5,7 +5,6 @@ import hashlib
 import http.client
 import itertools
 import os
-import shutil
 import tarfile
 import tempfile
 import urllib.parse
@@ -259,5 +258,9 @@ def _unpack(archive, folder, archive_format):
                 stacklevel=3,
             )
             return folder
-        shutil.move(inside, folder)
+        try:
+            os.rename(inside, folder)
+        except OSError:
+            if not folder.is_dir():  # where another process was quicker, its files are there
+                raise
     return folder

@@ -107,6 +107,13 @@ def test_texts_go_through_map_to_fit(folder):
     assert isinstance(row[0], str) and row[1].shape == ()
 
 
+def test_objects_that_are_no_texts_are_refused_as_before():
+    texts = Dataset.from_tensor_slices((["a", "bc"], [b"d", b"e"])).batch(2)
+    assert [tuple(map(list, batch)) for batch in texts] == [(["a", "bc"], [b"d", b"e"])]
+    with pytest.raises(TypeError, match="expected numbers"):
+        list(Dataset.from_generator(lambda: [np.array([None, "a"], object)]))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -27,7 +27,7 @@ PATHS = """
     keras.datasets:mnist keras.datasets.mnist:load_data keras.callbacks:EarlyStopping
     keras.preprocessing.image:ImageDataGenerator keras.optimizers.legacy:Adam
     keras.preprocessing.text:Tokenizer keras.preprocessing.sequence:pad_sequences
-    keras.preprocessing:sequence keras.utils:pad_sequences keras.utils:get_file
+    keras.preprocessing:sequence keras.utils:pad_sequences keras.utils.data_utils:get_file
     keras.datasets:imdb keras.datasets.reuters:get_label_names
     keras.utils:text_dataset_from_directory keras.preprocessing:timeseries_dataset_from_array
     keras.layers.experimental.preprocessing:Rescaling keras.layers.experimental:preprocessing

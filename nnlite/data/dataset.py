@@ -355,8 +355,13 @@ def _tensors(element):
 
 def _tensor(array):
     """A tensor of an array; there are none of texts, which stay as they are."""
-    is_text = not isinstance(array, Tensor) and array.dtype.kind in "OSU"
-    return array if is_text else convert_to_tensor(array)
+    return array if _is_text(array) else convert_to_tensor(array)
+
+
+def _is_text(array):
+    if isinstance(array, Tensor) or array.dtype.kind not in "OSU":
+        return False
+    return array.dtype.kind != "O" or all(isinstance(v, (str, bytes)) for v in array.flat)
 
 
 def _apply(function, element):
