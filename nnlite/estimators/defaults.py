@@ -99,11 +99,14 @@ def vocabulary_of(layers):
     return (first.name, int(first.input_dim)) if isinstance(first, Embedding) else None
 
 
+_PASS_ON = (Identity, InputLayer, InputScaling, PaddingMask)
+
+
 def _first_reader(layers):
     """The first of layers, or of those in a model, that does not take just any tensor, or None."""
     for layer in layers:
         found = _first_reader(layer._sublayers) if isinstance(layer, Model) else layer
-        if found is None or isinstance(found, (Identity, InputLayer, InputScaling, PaddingMask)):
+        if found is None or isinstance(found, _PASS_ON):
             continue
         if found._takes != settings.ANY_TENSOR:
             return found
