@@ -22,6 +22,7 @@ from nnlite.layers.conv1d import (
 )
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
 from nnlite.layers.embedding import Embedding, Masking
+from nnlite.layers.function_layer import Lambda
 from nnlite.layers.layer import Layer
 from nnlite.layers.merging import (
     Add,
@@ -142,6 +143,7 @@ __all__ = [
     "InputLayer",
     "InputScaling",
     "LSTMCell",
+    "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
