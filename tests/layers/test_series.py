@@ -12,6 +12,7 @@ from gradients import check_gradient
 import nnlite
 from nnlite import layers, ops, regularizers
 from nnlite.models import load_model
+from nnlite.saving import legacy_config
 
 RNG = np.random.default_rng(5)
 X = RNG.normal(size=(3, 8, 4)).astype("float32")
@@ -248,6 +249,14 @@ def test_code_of_a_lambda_in_a_file_is_refused():
             ValueError, match="code of a lambda: nnlite never runs code from a file"
         ):
             nnlite.saving.deserialize_keras_object(config, safe_mode=safe_mode)
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_spatial_dropout_in_a_file_of_keras_is_no_op(rank):
+    config = {"name": "drop", "rate": 0.5, "seed": None, "dtype": "float32"}
+    entry = {"class_name": f"SpatialDropout{rank}D", "config": config, "inbound_nodes": [{}]}
+    layer = nnlite.saving.deserialize_keras_object(legacy_config.modern(entry))
+    assert isinstance(layer, getattr(layers, f"SpatialDropout{rank}D")) and layer.rate == 0.5
 
 
 # Penalties of results
