@@ -3,9 +3,11 @@
 import inspect
 
 from nnlite import ops
+from nnlite.engine.tensor import Tensor
 from nnlite.layers import settings
 from nnlite.layers.building import as_shapes
 from nnlite.layers.layer import Layer
+from nnlite.serialization import deserialize_keras_object
 from nnlite.tree import flatten, is_shape, map_shapes
 
 
@@ -60,6 +62,37 @@ class Lambda(Layer):
         self.arguments = {} if arguments is None else arguments
         self._shape_said = output_shape
         self.supports_masking = mask is not None
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None, safe_mode=True):
+        """Make the layer that a config describes.
+
+        Parameters
+        ----------
+        config : dict
+            As `get_config` returns it, or as a file holds it.
+        custom_objects : dict of str to function, optional
+            Functions of one's own by name.
+        safe_mode : bool, default True
+            Accepted for Keras's signature. Code that a config holds is refused whatever it says.
+
+        Returns
+        -------
+        Lambda
+        """
+        return cls(**deserialize_keras_object(config, custom_objects))
+
+    def get_config(self):
+        """The constructor's arguments as a dict; a mask as an array.
+
+        Returns
+        -------
+        dict
+        """
+        config = super().get_config()
+        if isinstance(self.mask, Tensor):
+            config["mask"] = self.mask.numpy()
+        return config
 
     def build(self, input_shape):
         names = _arguments_of(self.function)

@@ -203,8 +203,12 @@ def test_function_gets_the_arguments_the_mask_and_whether_it_trains():
 
 
 def test_mask_of_a_lambda_may_be_a_tensor():
-    y = layers.Lambda(ops.tanh, mask=ON)(X)
-    assert np.array_equal(y.mask.numpy(), ON)
+    for mask in (ON, nnlite.convert_to_tensor(ON)):
+        layer = layers.Lambda(ops.tanh, mask=mask)
+        assert np.array_equal(layer(X).mask.numpy(), ON)
+        config = nnlite.saving.serialize_keras_object(layer)
+        again = layers.Lambda.from_config(config["config"], {"tanh": ops.tanh})
+        assert np.array_equal(again(X).mask.numpy(), ON)
 
 
 def test_shape_of_a_lambda_is_what_a_trace_or_the_user_says():
