@@ -25,11 +25,6 @@ COMING = {
         ("float16 bfloat16 mixed_precision", "'float32' and 'float64' are the precisions"),
     ],
     "nnlite.layers": [
-        (
-            "Lambda",
-            "functions of nnlite.ops take the result of a layer, and a subclass of Layer computes "
-            "whatever its call does",
-        ),
         ("ConvLSTM2D", ""),
         ("GroupQueryAttention", "MultiHeadAttention is the nearest"),
         (

@@ -25,6 +25,7 @@ from nnlite.layers.conv1d import (
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
 from nnlite.layers.einsum_dense import EinsumDense
 from nnlite.layers.embedding import Embedding, Masking
+from nnlite.layers.function_layer import Lambda
 from nnlite.layers.layer import Layer
 from nnlite.layers.lookup import IntegerLookup, StringLookup
 from nnlite.layers.merging import (
@@ -157,6 +158,7 @@ __all__ = [
     "InputScaling",
     "IntegerLookup",
     "LSTMCell",
+    "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",

@@ -8,6 +8,7 @@ import numpy as np
 
 from nnlite import activations, config, constraints, initializers, regularizers
 from nnlite.checks import LARGEST_SIZE, axes, is_number, positive_int
+from nnlite.engine.tensor import Tensor
 from nnlite.ops.windows import check_padding
 
 # What a layer `_takes`.
@@ -57,6 +58,37 @@ def causal_padding(name, value):
 def constraint(name, value):
     """Raise an error unless a setting is a constraint or its name."""
     _find(constraints, name, value)
+
+
+def function(name, value):
+    """Raise a TypeError unless a setting can be called."""
+    if not callable(value) or isinstance(value, type):
+        raise TypeError(f"{name}: expected a function, got {value!r}")
+
+
+def tensor_or_function(name, value):
+    """Raise an error unless a setting is a tensor, an array of numbers or a function."""
+    truths = isinstance(value, np.ndarray) and value.dtype.kind == "b"
+    if not truths and not isinstance(value, Tensor) and not callable(value):
+        numbers_of(name, value)
+
+
+def by_name(name, value):
+    """Raise a TypeError unless a setting is a dict with names as keys."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise TypeError(f"{name}: expected a dict with names as keys, got {value!r}")
+
+
+def shapes_or_function(name, value):
+    """Raise an error unless a setting is a shape, a list or dict of them, or a function."""
+    parts = value.values() if isinstance(value, dict) else value
+    if isinstance(value, (tuple, list, dict)) and any(isinstance(n, (tuple, list)) for n in parts):
+        for shape in parts:
+            shapes_or_function(name, shape)
+    elif isinstance(value, (tuple, list)):
+        input_shape(name, value)
+    elif not callable(value):
+        raise TypeError(f"{name}: expected a shape, several of them or a function, got {value!r}")
 
 
 def of_weights(*names):

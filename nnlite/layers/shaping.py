@@ -159,6 +159,11 @@ class UpSampling1D(Sequences, Layer):
     **kwargs
         Of `Layer`: name, input_shape.
 
+    Raises
+    ------
+    TypeError
+        If size is no whole number.
+
     Notes
     -----
     Input (N, T, C), output (N, T * size, C).
@@ -170,12 +175,14 @@ class UpSampling1D(Sequences, Layer):
     array([2., 2., 3., 3.], dtype=float32)
     """
 
+    _legal = {"size": settings.copies}
+
     def __init__(self, size=2, **kwargs):
         super().__init__(**kwargs)
         self.size = size
 
     def call(self, inputs):
-        return ops.upsample(inputs, sizes("size", self.size, self.rank))
+        return ops.upsample(inputs, [positive_int("size", self.size)])
 
 
 class UpSampling2D(Images, SpatialLayer):

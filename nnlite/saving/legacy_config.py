@@ -54,7 +54,9 @@ def modern(entry):
         return {**entry, "module": "keras", "config": _model_config(config)}
     if name in _MODELS:
         return {**entry, "module": "keras"}
-    if "trainable" not in config and isinstance(entry.get("inbound_nodes"), list):
+    # Of the layers, Keras writes no 'trainable' for these alone.
+    without = "trainable" not in config and not name.startswith("SpatialDropout")
+    if without and isinstance(entry.get("inbound_nodes"), list):
         if any(isinstance(call, dict) for call in entry["inbound_nodes"]):
             return {**entry, "module": "keras.src.ops.numpy"}  # no layer
     return {**entry, "module": "keras.layers", "config": _layer_config(name, config)}

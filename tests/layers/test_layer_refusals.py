@@ -203,7 +203,7 @@ SHAPES = {
 # They work element by element, or on samples of any shape.
 TAKE_ANYTHING = """
     Activation ActivityRegularization AlphaDropout Dropout ELU Flatten GaussianDropout GaussianNoise
-    Identity InputLayer Layer LeakyReLU ReLU
+    Identity InputLayer Lambda Layer LeakyReLU ReLU
 """.split()
 # Their refusals are tested with what else they do, in test_functional.py.
 OF_SEVERAL_INPUTS = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
@@ -492,7 +492,7 @@ def test_a_setting_out_of_range_that_a_search_sets_is_an_error_of_fit():
 @pytest.mark.parametrize("name", [n for n in TAKE_ANYTHING if n not in ("InputLayer", "Layer")])
 @pytest.mark.parametrize("shape", [(4,), (4, 3), (2, 1, 3, 2), (0, 3)])
 def test_layer_of_elements_takes_any_shape(name, shape):
-    argument = {"Activation": ["tanh"]}.get(
+    argument = {"Activation": ["tanh"], "Lambda": [nnlite.ops.tanh]}.get(
         name, [0.5] if name.endswith(("Dropout", "Noise")) else []
     )
     y = getattr(layers, name)(*argument)(np.ones(shape), training=True)

@@ -241,6 +241,11 @@ SHAPES = {
     ],
 }
 SETTINGS = [
+    (lambda: layers.Lambda("tanh"), r"function: expected a function, got 'tanh'"),
+    (lambda: layers.Lambda(abs, output_shape="a"), r"output_shape: expected a shape, .* got 'a'"),
+    (lambda: layers.Lambda(abs, output_shape=(0, 3)), r"output_shape: expected .*, got \(0, 3\)"),
+    (lambda: layers.Lambda(abs, mask="a"), r"mask: expected numbers, got 'a'"),
+    (lambda: layers.Lambda(abs, arguments=[3]), r"arguments: expected a dict .*, got \[3\]"),
     (lambda: layers.Conv1D(2, (3, 3)), r"kernel_size: expected a positive integer, got \(3, 3\)"),
     (lambda: layers.Conv1D(2, 3, 0), r"strides: expected a positive integer, got 0"),
     (lambda: layers.Conv1D(2, 3, dilation_rate=(1, 1)), r"dilation_rate: expected .* \(1, 1\)"),
