@@ -12,8 +12,9 @@ from nnlite.layers.host import HostLayer, encoded, encoded_shape, integers_of
 from nnlite.layers.vocabulary import (
     FILE,
     FORMER_NAMES,
+    ONLY_IN_CONFIGS,
     Vocabulary,
-    given_as_lists,
+    in_config,
     is_array,
     lines_of,
     not_supported,
@@ -34,6 +35,7 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
         As of `StringLookup`.
     """
 
+    _only_in_configs = ONLY_IN_CONFIGS
     _legal = {
         "max_tokens": "int [2, 2147483647]",
         "num_oov_indices": "int [0, 2147483647]",
@@ -59,9 +61,8 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
         salt,
         **kwargs,
     ):
-        size = kwargs.pop("vocabulary_size", None)  # of a config, whose vocabulary a file has
+        size, given = (kwargs.pop(name, None) for name in ONLY_IN_CONFIGS)
         self._frozen_size = None if vocabulary is not None else size
-        given = kwargs.pop("has_input_vocabulary", None)
         super().__init__(**kwargs)
         self.max_tokens, self.num_oov_indices = max_tokens and int(max_tokens), int(num_oov_indices)
         self.mask_token, self.oov_token, self.invert = mask_token, oov_token, invert
@@ -419,8 +420,7 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
         -------
         dict
         """
-        made = super().get_config()
-        return {**made, **given_as_lists(self), "vocabulary_size": self._frozen_size}
+        return {**super().get_config(), **in_config(self, self)}
 
     @classmethod
     def from_config(cls, config):
@@ -465,7 +465,7 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
         ----------
         folder : str
         """
-        if given_as_lists(self)["vocabulary"] is not None:
+        if in_config(self, self)["vocabulary"] is not None:
             return
         with prefixed(f"layer {self.name!r}: "):
             write_lines(os.path.join(folder, FILE), self.get_vocabulary())
@@ -477,8 +477,9 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
         ----------
         folder : str
         """
-        if given_as_lists(self)["vocabulary"] is not None:
+        if in_config(self, self)["vocabulary"] is not None:
             return
         tokens = self._parsed(lines_of(os.path.join(folder, FILE)))
         if len(tokens) > self._token_start:
-            self.set_vocabulary(tokens, self.idf_weights)
+            weights = self.idf_weights  # Keras pads them
+            self.set_vocabulary(tokens, None if weights is None else weights[: len(tokens)])

@@ -12,7 +12,8 @@ from nnlite.errors import reworded
 from nnlite.layers.host import HostLayer, bags_of, encoded, encoded_shape, sequences_of, strings_of
 from nnlite.layers.lookup import StringLookup
 from nnlite.layers.vocabulary import (
-    given_as_lists,
+    ONLY_IN_CONFIGS,
+    in_config,
     is_array,
     not_supported,
     output_mode,
@@ -109,6 +110,7 @@ class TextVectorization(HostLayer):
     """
 
     _reads = "string"
+    _only_in_configs = ONLY_IN_CONFIGS
     _legal = {
         "max_tokens": "int [2, 2147483647]",
         "standardize": standardize,
@@ -138,7 +140,7 @@ class TextVectorization(HostLayer):
         name=None,
         **kwargs,
     ):
-        size, given = (kwargs.pop(k, None) for k in ("vocabulary_size", "has_input_vocabulary"))
+        size, given = (kwargs.pop(name, None) for name in ONLY_IN_CONFIGS)
         super().__init__(name=name, **kwargs)
         self.standardize, self.split, self.encoding = standardize, split, encoding
         length = output_sequence_length and int(output_sequence_length)
@@ -162,6 +164,10 @@ class TextVectorization(HostLayer):
                 "TextVectorization: output_sequence_length: expected None unless output_mode is "
                 f"'int', got {output_sequence_length!r} beside {self.output_mode!r}"
             )
+
+    @property
+    def _sublayers(self):
+        return []  # the look-up inside has nothing of its own to train, draw or report
 
     @property
     def max_tokens(self):
@@ -336,8 +342,7 @@ class TextVectorization(HostLayer):
         -------
         dict
         """
-        size = self._lookup_layer._frozen_size
-        return {**super().get_config(), **given_as_lists(self), "vocabulary_size": size}
+        return {**super().get_config(), **in_config(self, self._lookup_layer)}
 
     @classmethod
     def from_config(cls, config):

@@ -1,5 +1,7 @@
 """Vocabularies: tokens by number, what layers take as one, and the file that holds one."""
 
+import contextlib
+import contextvars
 import itertools
 import os
 
@@ -11,6 +13,8 @@ from nnlite.engine.tensor import Tensor
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 FORMER_NAMES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
 FILE = "vocabulary.txt"
+# What Keras's configs say beside the arguments of a constructor, which takes it without a word.
+ONLY_IN_CONFIGS = ("vocabulary_size", "has_input_vocabulary")
 
 
 def output_mode(name, value):
@@ -95,17 +99,44 @@ def refuse_path(cls, config):
         )
 
 
-def given_as_lists(layer):
-    """The vocabulary and weights that a layer's constructor was given, as lists; a path is none.
+_learned_too = contextvars.ContextVar("nnlite configs say learned vocabularies", default=False)
+
+
+@contextlib.contextmanager
+def learned_in_configs():
+    """A `with` block in which configs say vocabularies that were learned, too: for files that have
+    no place of their own for them."""
+    token = _learned_too.set(True)
+    try:
+        yield
+    finally:
+        _learned_too.reset(token)
+
+
+def in_config(layer, lookup):
+    """What a config says of a vocabulary: what the constructor was given, unless that is a path.
 
     Parameters
     ----------
     layer : Layer
+        Whose config it is.
+    lookup : IndexLookup
+        That has the vocabulary.
+
+    Returns
+    -------
+    dict
     """
     found = {name: layer._given.get(name) for name in ("vocabulary", "idf_weights")}
+    given = found["vocabulary"] is not None
     if isinstance(found["vocabulary"], (str, os.PathLike)):
         found["vocabulary"] = None
-    return {k: v if v is None else np.asarray(v).tolist() for k, v in found.items()}
+    more = {"vocabulary_size": lookup._frozen_size}
+    if found["vocabulary"] is None and _learned_too.get() and len(lookup._vocabulary.tokens):
+        found = {"vocabulary": lookup.get_vocabulary(), "idf_weights": lookup.idf_weights}
+        more["has_input_vocabulary"] = given
+    lists = {k: v if v is None else np.asarray(v).tolist() for k, v in found.items()}
+    return {**lists, **more}
 
 
 def lines_of(path):

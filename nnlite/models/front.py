@@ -8,7 +8,7 @@ batch by batch."""
 import numpy as np
 
 from nnlite.data.sources import LookedUp, source_of
-from nnlite.engine.symbolic import Symbol, symbols_of
+from nnlite.engine.symbolic import Node, Symbol, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.host import HostLayer
 from nnlite.tree import flatten, map_structure
@@ -33,7 +33,9 @@ def is_host(part):
     ----------
     part : Layer or function
     """
-    return isinstance(part, HostLayer) or _front_inside(part) is not None
+    first = getattr(part, "_layers", ())[:1]  # of a Sequential, which may be unbuilt
+    inside = _front_inside(part) is not None or any(map(is_host, first))
+    return isinstance(part, HostLayer) or inside
 
 
 def _front_inside(part):
@@ -155,6 +157,22 @@ def _of_rank(given, symbol):
             f"expected input {symbol.name!r} of shape ({shown}), N samples, got shape {shape}"
         )
     return given
+
+
+def recorded_call(model, x):
+    """The symbols of a call of a model that begins with look-ups, which have no trace.
+
+    Parameters
+    ----------
+    model : Model
+        Built.
+    x : symbol, or list or dict of them
+    """
+    node = Node(model, (x,), {})
+    outputs = model._graph.outputs
+    node.outputs = map_structure(lambda s: Symbol(s.shape, s.dtype, node), outputs, Symbol)
+    model._record_call(node)
+    return node.outputs
 
 
 def tensors_of(sources):

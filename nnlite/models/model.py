@@ -8,14 +8,14 @@ from nnlite import config, configurable, metrics, names, saving
 from nnlite.checks import is_number, positive_int
 from nnlite.configurable import clone
 from nnlite.data.sources import LookedUp
-from nnlite.engine.symbolic import Node, Symbol, is_symbolic, symbols_of
+from nnlite.engine.symbolic import Symbol, is_symbolic, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.errors import did_you_mean, prefixed
 from nnlite.layers.arguments import shapes_of_batches
 from nnlite.layers.building import transaction
 from nnlite.layers.layer import Layer
 from nnlite.layers.masking import with_masks
-from nnlite.models.front import tensors_of
+from nnlite.models.front import recorded_call, tensors_of
 from nnlite.models.graph import Graph
 from nnlite.models.graph_config import graph_config, graph_parts
 from nnlite.registry import custom_object_scope
@@ -395,25 +395,24 @@ class Model(Trainer, Layer):
     def _looked_up(self, x):
         """What the look-ups that the model begins with make of data: Sources of the rest; data as
         they are if there are none."""
-        if self._front is None or isinstance(x, LookedUp):
+        if isinstance(x, LookedUp):
+            return x
+        self._build_to_look_up(x)
+        if self._front is None:
             return x
         with prefixed(f"model {self.name!r}: ", ValueError), config.precision(self._precision):
             return self._front(x)
 
-    def _call_of_strings(self, x):
-        """Record a call on symbols of a model that begins with look-ups, which have no trace."""
-        node = Node(self, (x,), {})
-        node.outputs = map_structure(
-            lambda s: Symbol(s.shape, s.dtype, node), self._graph.outputs, Symbol
-        )
-        self._record_call(node)
-        return node.outputs
+    def _build_to_look_up(self, x):
+        """Build a model that begins with look-ups, which have no trace that builds it, for data or
+        symbols; others stay as they are."""
 
     @config.isolated
     def __call__(self, *args, training=None, **kwargs):
         if args and not isinstance(args[0], LookedUp):
+            self._build_to_look_up(args[0])
             if self._front is not None and is_symbolic(args[:1]):
-                return self._call_of_strings(args[0])
+                return recorded_call(self, args[0])
             x = self._looked_up(args[0])
             args = (tensors_of(x) if isinstance(x, LookedUp) else x, *args[1:])
         call = functools.partial(super().__call__, *args, training=training, **kwargs)

@@ -4,7 +4,6 @@ import numpy as np
 
 from nnlite import config
 from nnlite.configurable import clone, structure_version
-from nnlite.data.sources import LookedUp
 from nnlite.engine.lengths import fits
 from nnlite.engine.symbolic import Symbol, input_symbol, layer_of
 from nnlite.engine.tensor import Tensor
@@ -221,11 +220,9 @@ class Sequential(Model):
             raise ValueError(NO_LAYERS)
         self.built = True
 
-    def _looked_up(self, x):
-        layers = self.layers
-        if self._graph is None and layers and is_host(layers[0]) and not isinstance(x, LookedUp):
-            self._start_from(np.shape(x)[1:])
-        return super()._looked_up(x)
+    def _build_to_look_up(self, x):
+        if self._graph is None and any(map(is_host, self.layers[:1])):
+            self._start_from(tuple(x.shape if hasattr(x, "shape") else np.shape(x))[1:])
 
     def _start_from(self, shape):
         """Build the layers for samples of a shape."""

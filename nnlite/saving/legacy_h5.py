@@ -10,6 +10,7 @@ import os
 import re
 
 from nnlite.configurable import unique_name
+from nnlite.layers.vocabulary import learned_in_configs
 from nnlite.saving import hdf5, legacy_config, legacy_optimizer
 from nnlite.saving.description import description_of, model_of, parsed
 from nnlite.saving.own_state import warn_of_own_state
@@ -34,7 +35,8 @@ def write(path, model, include_optimizer=True):
         Whether the state of the optimizer is part of it.
     """
     h5py = hdf5.require_h5py()
-    description = description_of(model)
+    with learned_in_configs():
+        description = description_of(model)
     compiled = description.pop("compile_config", None)
     attributes = {**_WRITER, "model_config": json.dumps(description)}
     if compiled is not None:

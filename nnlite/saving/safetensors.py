@@ -14,6 +14,7 @@ import warnings
 import numpy as np
 
 from nnlite import warn
+from nnlite.layers.vocabulary import learned_in_configs
 from nnlite.saving.description import description_of, model_of, parsed
 from nnlite.saving.own_state import warn_of_own_state
 from nnlite.saving.state import OWN, name_at, state_of
@@ -55,7 +56,8 @@ def write(path, model, include_optimizer=True, estimator=None):
     """
     strings = {"format": "nnlite"}
     if model is not None:
-        strings[_MODEL] = json.dumps(description_of(model))
+        with learned_in_configs():
+            strings[_MODEL] = json.dumps(description_of(model))
     if estimator is not None:
         strings[_ESTIMATOR] = estimator
     arrays = {} if model is None else _arrays(model, include_optimizer)
