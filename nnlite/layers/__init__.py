@@ -50,6 +50,7 @@ from nnlite.layers.pooling import (
     MaxPool2D,
     MaxPooling2D,
 )
+from nnlite.layers.positions import PositionEmbedding, SinePositionEncoding
 from nnlite.layers.preprocessing import InputScaling, Normalization, Rescaling
 from nnlite.layers.recurrent import RNN, StackedRNNCells
 from nnlite.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
@@ -63,6 +64,7 @@ from nnlite.layers.regularization import (
     SpatialDropout2D,
 )
 from nnlite.layers.shaping import Cropping2D, Permute, RepeatVector, UpSampling2D, ZeroPadding2D
+from nnlite.layers.transformer import TransformerDecoder, TransformerEncoder
 from nnlite.layers.wrappers import Bidirectional, TimeDistributed
 
 __all__ = [
@@ -119,6 +121,7 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "PositionEmbedding",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",
@@ -128,11 +131,14 @@ __all__ = [
     "SeparableConvolution2D",
     "SimpleRNN",
     "SimpleRNNCell",
+    "SinePositionEncoding",
     "Softmax",
     "SpatialDropout2D",
     "StackedRNNCells",
     "Subtract",
     "TimeDistributed",
+    "TransformerDecoder",
+    "TransformerEncoder",
     "UnitNormalization",
     "UpSampling2D",
     "ZeroPadding2D",

@@ -46,6 +46,18 @@ class _Attention(Layer):
         return False
 
     def compute_mask(self, inputs, mask=None):
+        """The mask of the result: that of the query.
+
+        Parameters
+        ----------
+        inputs : Tensor or list of Tensor
+        mask : Tensor, or list of Tensor or None, optional
+            Of the inputs.
+
+        Returns
+        -------
+        Tensor or None
+        """
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         return None if mask is None else convert_to_tensor(mask)
 

@@ -76,6 +76,7 @@ class MultiHeadAttention(Layer):
     """
 
     supports_masking = True
+    _makes_parts = True
     _legal = {
         "num_heads": positive_int,
         "key_dim": positive_int,
