@@ -3,7 +3,7 @@
 import warnings
 from types import SimpleNamespace
 
-import cases_attention as cases
+import cases_attention_layers as cases
 import gradients
 import numpy as np
 import pytest

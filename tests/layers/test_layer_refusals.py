@@ -2,7 +2,7 @@
 
 import re
 
-import cases_attention
+import cases_attention_layers
 import cases_layers
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ IMAGES = r"\(N, height, width, channels\), got shape"
 # By class: how it is made, the shape that it was built on (None: it was not), the shape that it
 # refuses, and what it says then. Those that take whatever comes have no entry.
 SHAPES = {
-    **cases_attention.SHAPES,
+    **cases_attention_layers.SHAPES,
     "Dense": [
         (lambda: layers.Dense(2), None, (4,), r"at least 2 dimensions, got shape \(None,\)"),
         (lambda: layers.Dense(2), (4, 3), (4, 5), r"3 features .*, got shape \(4, 5\)"),
@@ -213,11 +213,14 @@ TAKE_ANYTHING = """
 """.split()
 # Their refusals are tested with what else they do, in test_functional.py.
 OF_SEVERAL_INPUTS = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
-OF_SEVERAL_INPUTS += [*cases_layers.CELLS, *cases_attention.OF_SEVERAL]  # in files of their own
+OF_SEVERAL_INPUTS += [
+    *cases_layers.CELLS,
+    *cases_attention_layers.OF_SEVERAL,
+]  # in files of their own
 
 # Settings that cannot be: a constructor, and what it says.
 SETTINGS = [
-    *cases_attention.SETTINGS,
+    *cases_attention_layers.SETTINGS,
     (lambda: layers.Dense(0), r"units: expected a positive integer, got 0"),
     (lambda: layers.Dense(10.5), r"units: expected a positive integer, got 10.5"),
     (lambda: layers.Dense("10"), r"units: expected a positive integer, got '10'"),

@@ -76,7 +76,7 @@ def case(request):
 def test_every_layer_class_has_a_case():
     named = [getattr(layers, name) for name in layers.__all__]
     public = {layer.__name__ for layer in named if isinstance(layer, type)}
-    of_several_inputs = {*MERGED, "Dot", *CELLS, *cases_layers.cases_attention.OF_SEVERAL}
+    of_several_inputs = {*MERGED, "Dot", *CELLS, *cases_layers.cases_attention_layers.OF_SEVERAL}
     assert public - {name.split()[0] for name in CASES} - of_several_inputs == set()
 
 

@@ -1,9 +1,9 @@
 """Positions and blocks of transformers: masks, later steps, other sequences, and that they learn.
-Their formulas are in `cases_attention.py`, with those of other layers."""
+Their formulas are in `cases_attention_layers.py`, with those of other layers."""
 
 import warnings
 
-import cases_attention as cases
+import cases_attention_layers as cases
 import numpy as np
 import pytest
 

@@ -4,7 +4,7 @@
 A case is a layer, the shape of its input (or the input), and what it computes from (x, weights).
 """
 
-import cases_attention
+import cases_attention_layers
 import numpy as np
 import oracle_activations
 import oracle_conv
@@ -310,7 +310,7 @@ CASES |= {
         lambda x, w: np.where((x == 2).all(-1, keepdims=True), 0, x),
     ),
 }
-CASES |= cases_attention.CASES
+CASES |= cases_attention_layers.CASES
 # They are called on an input and states: test_recurrent.py.
 CELLS = {"SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"}
 
