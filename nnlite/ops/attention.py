@@ -2,16 +2,61 @@
 
 import math
 
-from nnlite.ops.activation import softmax
-from nnlite.ops.elementwise import add, greater_equal, multiply, where
-from nnlite.ops.linear import matmul
-from nnlite.ops.operands import constant, flag, number, operands
-from nnlite.ops.random import dropout
-from nnlite.ops.shape import broadcast_to, reshape, transpose
+from nnlite.engine.dispatch import OPS, Op, apply
+from nnlite.ops.operands import flag, key_of, number, operands
+from nnlite.ops.shape import broadcast_to, reshape
 
-# What a masked logit becomes, as in Keras. It is finite: where all keys of a query are masked, all
-# have one weight, and the result is the mean of the values.
-MASKED = -0.7 * 3.38953e38
+_ATTRS = {"scale": float, "causal": int, "bias": int, "mask": int, "rate": float}
+
+
+def _expect(what, shape, expected):
+    if shape != expected:
+        raise ValueError(f"expected {what} of shape {expected}, got shape {shape}")
+
+
+def _infer_attention(q, k, v, *optional, bias, mask, rate, **_):
+    b, t, n, h = q
+    _expect("a key", k, (b, k[1], n, h))
+    _expect("a value", v, (b, k[1], n, v[3]))
+    if not 0 <= rate < 1:
+        raise ValueError(f"dropout_rate: expected a number in [0, 1), got {rate}")
+    if rate:
+        _expect("a dropout_key", optional[bias + mask], (4,))
+    return [(b, t, n, v[3]), (b, n, t, 2)]
+
+
+def _attention_gradient(c, dy, dkept, need):
+    (q, k, v, *optional), (y, kept) = c.inputs, c.outputs
+    needs_bias = bool(c.attrs["bias"] and need[3])
+    attrs = {**c.attrs, "dlogits": int(needs_bias)}
+    given = [dy, q, k, v, y, kept, *optional]
+    dq, dk, dv, *dlogits = apply(OPS["attention_gradient"], given, attrs)
+    found = [dq, dk, dv, *[None] * len(optional)]
+    if needs_bias:
+        found[3] = dlogits[0]  # autodiff.gradients sums it to the bias's shape
+    return found
+
+
+def _infer_gradient(dy, q, k, v, *_, dlogits, **__):
+    return [q, k, v, *[(q[0], q[2], q[1], k[1])] * dlogits]
+
+
+Op(
+    "attention",
+    infer=_infer_attention,
+    gradient=_attention_gradient,
+    attrs=_ATTRS,
+    outputs=("real", "real"),
+    optional_outputs=1,
+    work=lambda inputs, outputs: math.prod(inputs[0]) * inputs[1][1] * 2,
+)
+Op(
+    "attention_gradient",
+    infer=_infer_gradient,
+    attrs={**_ATTRS, "dlogits": int},
+    outputs=("real",) * 4,
+    work=lambda inputs, outputs: math.prod(inputs[1]) * inputs[2][1] * 5,
+)
 
 
 def _check_shapes(query, key, value):
@@ -19,15 +64,15 @@ def _check_shapes(query, key, value):
         if x.ndim != 4:
             raise ValueError(f"{name}: expected 4 dimensions, got shape {x.shape}")
     (b, _, n, h), (_, s, k, _) = query.shape, key.shape
-    if key.shape != (b, s, k, h) or not s:
+    if key.shape != (b, s, k, h) or not s or not h:
         raise ValueError(
-            f"key: expected shape ({b}, S, K, {h}) with S >= 1 for a query of shape "
-            f"{query.shape}, got {key.shape}"
+            f"key: expected shape ({b}, S, K, {h}) with S and H of at least 1 for a query of "
+            f"shape {query.shape}, got {key.shape}"
         )
-    if value.shape[:3] != key.shape[:3]:
+    if value.shape[:3] != key.shape[:3] or not value.shape[3]:
         raise ValueError(
-            f"value: expected shape {(*key.shape[:3], 'H')} for a key of shape {key.shape}, "
-            f"got {value.shape}"
+            f"value: expected shape {(*key.shape[:3], 'V')} with V of at least 1 for a key of "
+            f"shape {key.shape}, got {value.shape}"
         )
     if not k or n % k:
         raise ValueError(
@@ -35,11 +80,12 @@ def _check_shapes(query, key, value):
         )
 
 
-def _broadcasts(name, x, shape):
+def _of_four_axes(name, x, shape):
+    """What broadcasts to a shape of 4 axes, with as many."""
     fits = all(m in (1, n) for m, n in zip(x.shape[::-1], shape[::-1]))
     if x.ndim > 4 or not fits:
         raise ValueError(f"{name}: expected a shape that broadcasts to {shape}, got {x.shape}")
-    return x
+    return reshape(x, (1,) * (4 - x.ndim) + x.shape)
 
 
 def _for_each_head(x, heads):
@@ -115,31 +161,27 @@ def dot_product_attention(
     >>> ops.dot_product_attention(query, key, key).shape
     (2, 4, 8, 16)
     """
-    query, key, value = operands(query, key, value)
-    _check_shapes(query, key, value)
-    (b, t, n, h), s = query.shape, key.shape[1]
-    scale = 1 / math.sqrt(max(1, h)) if scale is None else number("scale", scale)
     if flash_attention is not None:
         flag("flash_attention", flash_attention)
     if attn_logits_soft_cap is not None:
         raise ValueError(f"attn_logits_soft_cap: expected None, got {attn_logits_soft_cap!r}")
-    is_causal, rate = flag("is_causal", is_causal), number("dropout_rate", dropout_rate)
+    rate = number("dropout_rate", dropout_rate)
     if rate and dropout_key is None:
         raise ValueError("dropout_key: expected a key for a dropout_rate that is not 0, got None")
-    _, *given = operands(query, *(x for x in (bias, mask) if x is not None))
-    bias = _broadcasts("bias", given.pop(0), (b, n, t, s)) if bias is not None else None
-    mask = _broadcasts("mask", given.pop(0), (b, n, t, s)) if mask is not None else None
-    key, value = _for_each_head(key, n), _for_each_head(value, n)
-    logits = matmul(transpose(query, (0, 2, 1, 3)), transpose(key, (0, 2, 3, 1)))
-    logits = multiply(logits, scale)
-    if bias is not None:
-        logits = add(logits, bias)
-    if mask is not None:
-        logits = where(mask, logits, MASKED)
-    if is_causal:
-        steps = [constant(range(size), query.dtype) for size in (t, s)]
-        logits = where(greater_equal(reshape(steps[0], (t, 1)), steps[1]), logits, MASKED)
-    weights = softmax(logits)
+    query, key, value = operands(query, key, value)
+    _check_shapes(query, key, value)
+    (b, t, n, h), s = query.shape, key.shape[1]
+    inputs = [query, _for_each_head(key, n), _for_each_head(value, n)]
+    for name, x in (("bias", bias), ("mask", mask)):
+        if x is not None:
+            inputs.append(_of_four_axes(name, operands(query, x)[1], (b, n, t, s)))
     if rate:
-        weights = dropout(weights, dropout_key, rate)
-    return transpose(matmul(weights, transpose(value, (0, 2, 1, 3))), (0, 2, 1, 3))
+        inputs.append(key_of("dropout_key", dropout_key))
+    attrs = {
+        "scale": 1 / math.sqrt(h) if scale is None else number("scale", scale),
+        "causal": flag("is_causal", is_causal),
+        "bias": int(bias is not None),
+        "mask": int(mask is not None),
+        "rate": rate,
+    }
+    return apply(OPS["attention"], inputs, attrs)[0]

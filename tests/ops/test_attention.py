@@ -2,17 +2,24 @@
 
 import itertools
 
+import cases_attention
 import numpy as np
 import oracle_attention
 import pytest
 from cases import key as random_key
 from cases_gradients import Smooth
 from gradients import check_gradient
-from oracle import random_words
+from kernels import same_bits
 from samples import normal
 
 from nnlite import ops
 from nnlite.engine.tensor import Tensor
+
+SIZES = [  # B, T, S, N, K, H, V
+    *((1, 1, 1, 1, 1, 1, 1), (2, 3, 5, 2, 2, 4, 4), (1, 7, 1, 3, 3, 5, 2)),
+    *((2, 17, 33, 4, 2, 37, 37), (1, 1, 40, 6, 1, 16, 16), (0, 3, 4, 2, 2, 8, 8)),
+    (2, 0, 3, 1, 1, 4, 4),
+]
 
 
 def inputs_of(b, t, s, n, k, h, v):
@@ -23,18 +30,18 @@ def key_of(seed):
     return Tensor((4,), "int32", random_key(seed))
 
 
-@pytest.mark.parametrize("size", oracle_attention.SIZES)
-def test_attention_is_its_formula(size, double):
+@pytest.mark.parametrize("size", SIZES)
+def test_attention_is_its_formula_for_heads_in_groups_too(size, double):
     b, t, s, n, *_, h, _ = size
     query, key, value = inputs_of(*size)
-    every = oracle_attention.options(b, t, s, n)
-    for bias, mask, causal in itertools.islice(every, 18):
+    biases = [None, normal(s, seed=5), normal(n, t, s, seed=6)]
+    for bias, mask, causal in itertools.product(biases, cases_attention.masks(b, t, s), (0, 1)):
         for scale in (None, 0.3):
             got = ops.dot_product_attention(
                 query, key, value, bias=bias, mask=mask, scale=scale, is_causal=causal
             )
             factor = h**-0.5 if scale is None else scale
-            want, _ = oracle_attention.attention(query, key, value, bias, mask, factor, causal, 1)
+            want, *_ = oracle_attention.attention(query, key, value, bias, mask, factor, causal, 1)
             np.testing.assert_allclose(got.numpy(), want, rtol=1e-12, atol=1e-13)
 
 
@@ -46,17 +53,22 @@ def test_query_that_sees_no_key_gets_the_mean_of_all_values(real):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
 
-def test_weights_are_dropped_by_their_place_and_the_others_grow(double):
-    b, t, s, n = size = 2, 5, 37, 3
-    query, key, value = inputs_of(b, t, s, n, n, 4, 4)
-    words = random_words(random_key(9), int(np.prod(size))).reshape(b, n, t, s)
-    for rate in (0.2, 0.9):
-        got = ops.dot_product_attention(
-            query, key, value, dropout_rate=rate, dropout_key=key_of(9)
-        ).numpy()
-        factor = np.where(words >= int(rate * 2.0**32), 1 / (1 - rate), 0)
-        want, _ = oracle_attention.attention(query, key, value, None, None, 0.5, False, factor)
-        np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-13)
+def test_a_sample_does_not_depend_on_those_beside_it(isa, real):
+    query, key, value = (x.astype(real) for x in inputs_of(5, 33, 70, 3, 3, 37, 16))
+    mask = cases_attention.masks(5, 33, 70)[1]
+    whole = ops.dot_product_attention(query, key, value, mask=mask, is_causal=True).numpy()
+    for part in (slice(0, 1), slice(2, 4), slice(4, None)):
+        some = (query[part], key[part], value[part])
+        got = ops.dot_product_attention(*some, mask=mask[part], is_causal=True).numpy()
+        assert same_bits(got, whole[part])
+
+
+def test_a_matrix_of_a_stack_is_multiplied_as_if_it_were_alone(isa, real):
+    a, b = normal(5, 33, 70).astype(real), normal(5, 70, 17, seed=1).astype(real)
+    whole = ops.matmul(a, b).numpy()
+    for i in range(5):
+        assert same_bits(ops.matmul(a[i], b[i]).numpy(), whole[i])
+        assert same_bits(ops.matmul(a[i : i + 1], b[i : i + 1]).numpy()[0], whole[i])
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -89,7 +101,7 @@ def test_what_does_not_fit_is_refused_with_its_name():
         "query: expected 4 dim": lambda: ops.dot_product_attention(query[0], key, value),
         "key: expected 4 dim": lambda: ops.dot_product_attention(query, key[0], value),
         "key: expected shape": lambda: ops.dot_product_attention(query, key[:1], value),
-        "key: expected shape .* S >= 1": lambda: ops.dot_product_attention(
+        "key: expected shape .* S and H of at least 1": lambda: ops.dot_product_attention(
             query, key[:, :0], value[:, :0]
         ),
         "key: expected a number of heads": lambda: ops.dot_product_attention(query, odd, odd),
@@ -103,7 +115,7 @@ def test_what_does_not_fit_is_refused_with_its_name():
         "dropout_key: expected a key": lambda: ops.dot_product_attention(
             query, key, value, dropout_rate=0.5
         ),
-        "dropout: rate": lambda: ops.dot_product_attention(
+        "dropout_rate: expected a number": lambda: ops.dot_product_attention(
             query, key, value, dropout_rate=1.0, dropout_key=key_of(1)
         ),
         "attn_logits_soft_cap: expected None": lambda: ops.dot_product_attention(
