@@ -143,7 +143,7 @@ CASES = {
         lambda x, w: np.broadcast_to(sines(3, 5), x.shape),
     ),
 }
-# They are called on several tensors: test_attention.py, test_transformer.py.
+# They are called on several tensors: test_attention_layers.py, test_transformer.py.
 OF_SEVERAL = {"MultiHeadAttention", "TransformerDecoder"}
 
 
