@@ -244,8 +244,7 @@ class Attention(_Attention):
 
     def _calculate_scores(self, query, key):
         if self.score_mode == "dot":
-            axes = [*range(key.ndim - 2), key.ndim - 1, key.ndim - 2]
-            scores = ops.matmul(query, ops.transpose(key, axes))
+            scores = ops.matmul(query, key, transpose_b=True)
             return scores if self.scale is None else scores * self.scale
         sums = _sums(query, key)
         sums = sums if self.scale is None else self.scale * sums
