@@ -73,6 +73,7 @@ from nnlite.layers.pooling import (
     MaxPooling1D,
     MaxPooling2D,
 )
+from nnlite.layers.positions import PositionEmbedding, SinePositionEncoding
 from nnlite.layers.preprocessing import InputScaling, Normalization, Rescaling
 from nnlite.layers.recurrent import RNN, StackedRNNCells
 from nnlite.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
@@ -97,6 +98,7 @@ from nnlite.layers.shaping import (
     ZeroPadding2D,
 )
 from nnlite.layers.text import TextVectorization
+from nnlite.layers.transformer import TransformerDecoder, TransformerEncoder
 from nnlite.layers.wrappers import Bidirectional, TimeDistributed
 
 __all__ = [
@@ -175,6 +177,7 @@ __all__ = [
     "PReLU",
     "PaddingMask",
     "Permute",
+    "PositionEmbedding",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",
@@ -186,6 +189,7 @@ __all__ = [
     "SeparableConvolution2D",
     "SimpleRNN",
     "SimpleRNNCell",
+    "SinePositionEncoding",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
@@ -194,6 +198,8 @@ __all__ = [
     "Subtract",
     "TextVectorization",
     "TimeDistributed",
+    "TransformerDecoder",
+    "TransformerEncoder",
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",

@@ -46,6 +46,18 @@ class _Attention(Layer):
         return False
 
     def compute_mask(self, inputs, mask=None):
+        """The mask of the result: that of the query.
+
+        Parameters
+        ----------
+        inputs : Tensor or list of Tensor
+        mask : Tensor, or list of Tensor or None, optional
+            Of the inputs.
+
+        Returns
+        -------
+        Tensor or None
+        """
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         return None if mask is None else convert_to_tensor(mask)
 
@@ -232,8 +244,7 @@ class Attention(_Attention):
 
     def _calculate_scores(self, query, key):
         if self.score_mode == "dot":
-            axes = [*range(key.ndim - 2), key.ndim - 1, key.ndim - 2]
-            scores = ops.matmul(query, ops.transpose(key, axes))
+            scores = ops.matmul(query, key, transpose_b=True)
             return scores if self.scale is None else scores * self.scale
         sums = _sums(query, key)
         sums = sums if self.scale is None else self.scale * sums

@@ -181,10 +181,15 @@ class EinsumDense(Layer):
         rows, columns = inputs.shape[: -self._n_summed], self.kernel.shape[self._n_summed :]
         fused = activations.FUSED.get(self._function)
         y = ops.linear(
-            ops.reshape(inputs, (math.prod(rows), -1)),
-            ops.reshape(self.kernel, (-1, math.prod(columns))),
-            None if self.bias is None else ops.reshape(self.bias, (-1,)),
+            ops.reshape(inputs, (math.prod(rows), math.prod(self.kernel.shape[: self._n_summed]))),
+            _of_axes(self.kernel, (-1, math.prod(columns))),
+            None if self.bias is None else _of_axes(self.bias, (-1,)),
             *(fused or ()),
         )
         y = ops.reshape(y, (*rows, *columns))
         return y if fused else self._function(y)
+
+
+def _of_axes(weight, shape):
+    """A weight with as many axes as a shape; itself, not a copy, if it has them."""
+    return weight if weight.ndim == len(shape) else ops.reshape(weight, shape)

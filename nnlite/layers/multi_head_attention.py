@@ -76,6 +76,7 @@ class MultiHeadAttention(Layer):
     """
 
     supports_masking = True
+    _makes_parts = True
     _legal = {
         "num_heads": positive_int,
         "key_dim": positive_int,
@@ -358,8 +359,8 @@ class MultiHeadAttention(Layer):
                 some = ops.max(all_seen, axis=-1, keepdims=True)
                 result = result * ops.transpose(some, (0, 2, 1, 3))
             return result, None
-        query, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (query * scale, value))
-        scores = ops.matmul(query, ops.transpose(key, (0, 2, 3, 1)))
+        query, key, value = (ops.transpose(x, (0, 2, 1, 3)) for x in (query * scale, key, value))
+        scores = ops.matmul(query, key, transpose_b=True)
         weights = ops.softmax(scores)
         if all_seen is not None:
             on = ops.broadcast_to(

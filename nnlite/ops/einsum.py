@@ -165,15 +165,13 @@ def _product(one, other, later, result):
         y = reshape(y, (*y.shape[: len(stacks)], *[1] * len(rows), *y.shape[len(stacks) :]))
         return multiply(x, y), found
     p, m, k, n = (math.prod(sizes[a] for a in group) for group in (stacks, rows, ended, columns))
-    if not stacks:
-        flip_x, flip_y = names == [*ended, *rows], further == [*columns, *ended]
-        x = x if flip_x else _ordered(x, names, [*rows, *ended])
-        y = y if flip_y else _ordered(y, further, [*ended, *columns])
-        x, y = reshape(x, (k, m) if flip_x else (m, k)), reshape(y, (n, k) if flip_y else (k, n))
-        return reshape(matmul(x, y, flip_x, flip_y), shape), found
-    x = reshape(_ordered(x, names, [*stacks, *rows, *ended]), (p, m, k))
-    y = reshape(_ordered(y, further, [*stacks, *ended, *columns]), (p, k, n))
-    return reshape(matmul(x, y), shape), found
+    flip_x, flip_y = names == [*stacks, *ended, *rows], further == [*stacks, *columns, *ended]
+    x = x if flip_x else _ordered(x, names, [*stacks, *rows, *ended])
+    y = y if flip_y else _ordered(y, further, [*stacks, *ended, *columns])
+    first = (p,) if stacks else ()
+    x = reshape(x, (*first, *((k, m) if flip_x else (m, k))))
+    y = reshape(y, (*first, *((n, k) if flip_y else (k, n))))
+    return reshape(matmul(x, y, flip_x, flip_y), shape), found
 
 
 def _place(names, result):

@@ -333,7 +333,7 @@ def test_dropout_drops_weights_of_values_while_training(kind):
     assert not np.array_equal(called(layer, QUERY, VALUE, key, training=True).numpy(), calls[0])
     quiet = called(layer, QUERY, VALUE, key).numpy()
     assert np.array_equal(quiet, called(other, QUERY, VALUE, key).numpy())
-    mean = np.mean([called(layer, QUERY, VALUE, key, training=True).numpy() for _ in range(150)], 0)
+    mean = np.mean([called(layer, QUERY, VALUE, key, training=True).numpy() for _ in range(100)], 0)
     np.testing.assert_allclose(mean, quiet, atol=0.4)
     y, weights = called(layer, QUERY, VALUE, key, training=True, return_attention_scores=True)
     if kind != "heads":  # those of the heads are given before the dropout
@@ -395,6 +395,23 @@ HEADS = [
 def test_heads_refuse_what_does_not_fit(given, options, message):
     with pytest.raises(ValueError, match=rf"\(MultiHeadAttention\): .*{message}"):
         layers.MultiHeadAttention(2, 3)(*given, **options)
+
+
+def test_error_of_a_part_names_the_layer_too():
+    layer = layers.MultiHeadAttention(2, 3)
+    layer(QUERY, VALUE)
+    with pytest.raises(
+        ValueError, match=r"^layer 'multi_head_attention' \(MultiHeadAttention\): "
+    ) as e:
+        layer(QUERY[..., :5], VALUE)
+    said = "(EinsumDense): expected an input of shape (None, None, 6), got shape (3, 4, 5)"
+    assert str(e.value).endswith(f"layer 'query' {said}")
+    with pytest.raises(
+        ValueError, match=r"^layer 'mine' \(.*\): layer 'query' \(.*Constant: expec"
+    ):
+        layers.MultiHeadAttention(2, 3, kernel_initializer=np.array([1, 2]), name="mine").build(
+            QUERY.shape, VALUE.shape
+        )
 
 
 def test_axes_of_attention_are_neither_the_batch_nor_the_last():

@@ -98,7 +98,9 @@ def outputs(model, x):
 def draws(spec):
     """Whether training draws random numbers, which differ between the libraries."""
     return any(
-        s[2].get("rate") or s[2].get("stddev") for s in parts_of(spec) if s[1][:5] == "layer"
+        s[2].get("rate") or s[2].get("stddev") or s[2].get("dropout")
+        for s in parts_of(spec)
+        if s[1][:5] == "layer"
     )
 
 

@@ -26,6 +26,50 @@ def weights_of(scores, seen=True):
     return softmax(scores + np.where(seen, 0.0, -1e9))
 
 
+def layer_norm(x, w, epsilon=1e-5):
+    """x normalized along the last axis, times gamma, plus beta."""
+    gamma, beta = w
+    x = x - x.mean(-1, keepdims=True)
+    return x / np.sqrt((x**2).mean(-1, keepdims=True) + epsilon) * gamma + beta
+
+
+def heads(query, value, w, seen=True):
+    """Attention of several heads, of the weights of a MultiHeadAttention with biases."""
+    q, k, v = (
+        np.einsum("ntc,chk->nhtk", x, w[i]) + w[i + 1][:, None]
+        for x, i in ((query, 0), (value, 2), (value, 4))
+    )
+    y = weights_of(dots(q, k) / np.sqrt(q.shape[-1]), seen) @ v
+    return np.einsum("nhtk,hkc->ntc", y, w[6]) + w[7]
+
+
+def feedforward(x, w):
+    """Two Dense layers, with relu between them."""
+    return np.maximum(x @ w[0] + w[1], 0) @ w[2] + w[3]
+
+
+def encoder(x, w, normalize_first=False, seen=True):
+    """A TransformerEncoder."""
+    w = [*w]
+    attention, norm, other_norm, dense = w[:8], w[8:10], w[10:12], w[12:]
+    if normalize_first:
+        y = layer_norm(x, norm)
+        x = x + heads(y, y, attention, seen)
+        return x + feedforward(layer_norm(x, other_norm), dense)
+    x = layer_norm(x + heads(x, x, attention, seen), norm)
+    return layer_norm(x + feedforward(x, dense), other_norm)
+
+
+def sines(steps, features):
+    """The vectors of a SinePositionEncoding, number by number."""
+    table = np.zeros((steps, features))
+    for t in range(steps):
+        for d in range(features):
+            angle = t / 10000 ** (2 * (d // 2) / features)
+            table[t, d] = np.cos(angle) if d % 2 else np.sin(angle)
+    return table
+
+
 # A layer, the shape of its input, and what it computes from (x, weights).
 CASES = {
     "EinsumDense": (
@@ -78,9 +122,29 @@ CASES = {
         (4, 1, 3),
         lambda x, w: x,
     ),
+    "TransformerEncoder": (
+        lambda: layers.TransformerEncoder(7, 2, bias_initializer="uniform"),
+        (2, 3, 4),
+        encoder,
+    ),
+    "TransformerEncoder that normalizes first": (
+        lambda: layers.TransformerEncoder(5, 1, dropout=0.2, normalize_first=True),
+        (2, 3, 4),
+        lambda x, w: encoder(x, w, True),
+    ),
+    "PositionEmbedding": (
+        lambda: layers.PositionEmbedding(9),
+        (2, 5, 3),
+        lambda x, w: np.broadcast_to(w[0][:5], x.shape),
+    ),
+    "SinePositionEncoding": (
+        lambda: layers.SinePositionEncoding(),
+        (2, 3, 5),
+        lambda x, w: np.broadcast_to(sines(3, 5), x.shape),
+    ),
 }
-# They are called on several tensors: test_attention.py.
-OF_SEVERAL = {"MultiHeadAttention"}
+# They are called on several tensors: test_attention_layers.py, test_transformer.py.
+OF_SEVERAL = {"MultiHeadAttention", "TransformerDecoder"}
 
 
 def einsum_dense(*settings, **named):
@@ -107,6 +171,19 @@ SHAPES = {
     "AdditiveAttention": [
         (lambda: layers.AdditiveAttention(), (4, 2, 5), (4, 2, 6), r"5 features, got \(4, 2, 6\)"),
     ],
+    "TransformerEncoder": [
+        (lambda: layers.TransformerEncoder(8, 2), None, (4, 6), r"\(N, T, features\), got shape"),
+        (lambda: layers.TransformerEncoder(8, 9), None, (4, 3, 6), "each of num_heads=9, got 6"),
+        (lambda: layers.TransformerEncoder(8, 2), (4, 3, 6), (4, 3, 5), r"None, 6\), got shape"),
+    ],
+    "PositionEmbedding": [
+        (lambda: layers.PositionEmbedding(3), None, (4, 6), r"\(N, T, features\), got shape"),
+        (lambda: layers.PositionEmbedding(3), None, (4, 5, 6), "at most 3 steps, .*got 5"),
+        (lambda: layers.PositionEmbedding(3), (4, 3, 6), (4, 3, 5), "expected 6 features, got 5"),
+    ],
+    "SinePositionEncoding": [
+        (lambda: layers.SinePositionEncoding(), None, (4, 6), r"\(N, T, features\), got shape"),
+    ],
 }
 SETTINGS = [
     (einsum_dense("ab,bc", 3), r"equation: expected 'X,K->Y', .*, got 'ab,bc'"),
@@ -129,4 +206,10 @@ SETTINGS = [
     ),
     (lambda: layers.MultiHeadAttention(2, 2, sliding_window=0), r"sliding_window: expected .* 0"),
     (lambda: layers.MultiHeadAttention(2, 2, dropout=-0.1), r"dropout: expected .* got -0.1"),
+    (lambda: layers.PositionEmbedding(0), r"sequence_length: expected a positive integer, got 0"),
+    (lambda: layers.PositionEmbedding(2, "no"), r"initializer: unknown .* 'no'"),
+    (lambda: layers.SinePositionEncoding(0), r"max_wavelength: expected a number .* got 0"),
+    (lambda: layers.TransformerEncoder(0, 2), r"intermediate_dim: expected a pos.* got 0"),
+    (lambda: layers.TransformerDecoder(2, 0), r"num_heads: expected a positive integer, got 0"),
+    (lambda: layers.TransformerDecoder(2, 2, activation="no"), r"activation: unknown .* 'no'"),
 ]
