@@ -234,7 +234,9 @@ class Discretization(Layer):
         # Of every `weight` values in a row the last stands for all.
         weight = max(len(values) * self.epsilon, 1)
         kept = values[int(weight - 1) :: int(weight)]
-        summary = np.concatenate([self.summary, [kept, np.full(len(kept), weight)]], axis=1)
+        summary = np.concatenate(
+            [self.summary, [kept, np.full(len(kept), weight, np.float32)]], axis=1
+        )
         summary = summary[:, np.argsort(summary[0], kind="stable")]
         self.summary = _thinned(summary, self.epsilon)
 

@@ -100,8 +100,10 @@ class InputLayer(Layer):
 
 def _name_of(dtype):
     """The name of a type of numbers."""
-    if dtype is None or dtype in ("string", "str", str):
-        return dtype and "string"
+    if dtype is None:
+        return None
+    if dtype is str or (isinstance(dtype, str) and dtype in ("string", "str")):
+        return "string"
     try:
         found = np.dtype(dtype)
     except (TypeError, ValueError):

@@ -24,6 +24,8 @@ from nnlite.layers.vocabulary import (
     write_lines,
 )
 
+_OTHER = -2  # stands for the number of a token that is not in the vocabulary
+
 
 class IndexLookup(HostLayer):
     """What `StringLookup` and `IntegerLookup` share: a vocabulary, learned or given.
@@ -232,21 +234,14 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
         self._know(tokens, weights)
 
     def _know(self, tokens, weights):
-        vocabulary = Vocabulary(tokens, self._token_start, self._number_of_other)
+        vocabulary = Vocabulary(tokens, self._token_start)
         if self.mask_token is not None:
-            vocabulary[self._key(self.mask_token)] = 0 if self.output_mode == "int" else -1
-        self.__dict__["_vocabulary"], self.idf_weights = vocabulary, weights
+            mask = 0 if self.output_mode == "int" else -1
+            vocabulary.numbers[self._key(self.mask_token)] = mask
+        self._vocabulary, self.idf_weights = vocabulary, weights
 
     def _key(self, token):
         return self._keys([token])[0][0]
-
-    def _number_of_other(self, key):
-        """The number of a token that is not in the vocabulary; -2 if there is none for it."""
-        if self.num_oov_indices == 0:
-            return -2
-        if self.num_oov_indices == 1:
-            return self._oov_start
-        return self._oov_start + self._hashed(key) % self.num_oov_indices
 
     def adapt(self, data, steps=None):
         """Learn the vocabulary: the most frequent tokens of some data, the most frequent first;
@@ -365,9 +360,16 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
         int array
             Of a token that is left out, the mask outside of 'int', -1.
         """
-        numbers = np.fromiter(map(self._vocabulary.__getitem__, keys), np.int64, len(keys))
-        if not self.num_oov_indices and (numbers == -2).any():
-            wrong = sorted({self._token(key) for key, n in zip(keys, numbers) if n == -2})
+        found = map(self._vocabulary.numbers.get, keys, itertools.repeat(_OTHER))
+        numbers = np.fromiter(found, np.int64, len(keys))
+        others = np.flatnonzero(numbers == _OTHER)
+        if self.num_oov_indices == 1:
+            numbers[others] = self._oov_start
+        elif self.num_oov_indices:
+            hashed = [self._hashed(keys[i]) % self.num_oov_indices for i in others]
+            numbers[others] = np.array(hashed, np.int64) + self._oov_start
+        elif len(others):
+            wrong = sorted({self._token(keys[i]) for i in others})
             raise ValueError(
                 f"inputs: expected tokens of the vocabulary beside num_oov_indices=0, got {wrong}"
             )

@@ -38,33 +38,25 @@ def not_supported(name, value):
         raise ValueError(f"{name}: expected False: tensors are dense here, got {value!r}")
 
 
-class Vocabulary(dict):
-    """The number of each token; that of another token is what a function says.
+class Vocabulary:
+    """Tokens by number.
 
     Parameters
     ----------
     tokens : list of bytes or of int
     first : int
         The number of the first.
-    other : function of a token
+
+    Attributes
+    ----------
+    tokens : array of bytes or of int
+    numbers : dict of token to int
     """
 
-    def __init__(self, tokens, first, other):
-        super().__init__(zip(tokens, itertools.count(first)))
-        self.tokens, self.other = np.empty(len(tokens), object), other
+    def __init__(self, tokens, first):
+        self.tokens = np.empty(len(tokens), object)
         self.tokens[:] = tokens
-
-    def __missing__(self, token):
-        return self.other(token)
-
-    def __reduce__(self):
-        return _vocabulary_of, (self.tokens.tolist(), dict(self), self.other)
-
-
-def _vocabulary_of(tokens, numbers, other):
-    found = Vocabulary(tokens, 0, other)
-    found.update(numbers)
-    return found
+        self.numbers = dict(zip(tokens, itertools.count(first)))
 
 
 def is_array(data):

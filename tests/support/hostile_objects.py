@@ -45,9 +45,12 @@ NEEDED = {
     "target_class_ids": [0], "first_decay_steps": 10, "activation": "relu", "factor": 0.5,
     "height_factor": 0.1, "width_factor": 0.1, "filename": None, "function": lambda x: x,
     "layer": layers.LSTM(2),
+    "num_bins": 3, "num_tokens": 3, "bin_boundaries": [0.5],
     "input_dim": 9, "output_dim": 2, "cell": layers.GRUCell(2), "cells": [layers.LSTMCell(2)],
 }  # fmt: skip
 
+# What needs an argument that has a default.
+ALSO = {"CategoryEncoding": ["num_tokens"], "Discretization": ["bin_boundaries"]}
 CELLS = ["SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"]  # they take states, too
 
 
@@ -61,7 +64,8 @@ def parameters(cls):
     """The names of a constructor's arguments, and those without a default."""
     known = inspect.signature(cls).parameters.values()
     named = [p for p in known if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    return [p.name for p in named], [p.name for p in named if p.default is p.empty]
+    needed = [p.name for p in named if p.default is p.empty]
+    return [p.name for p in named], needed + ALSO.get(cls.__name__, [])
 
 
 def constructors(rng):

@@ -84,7 +84,7 @@ def test_int64_is_another_word_for_ids():
     assert trained(lambda: functional("int64"), IDS).count_params() == 22
 
 
-@pytest.mark.parametrize("dtype", ["itn32", "string", str, object])
+@pytest.mark.parametrize("dtype", ["itn32", "strings", bytes, object])
 def test_an_input_of_no_type_of_numbers_is_refused(dtype):
     with pytest.raises(TypeError, match="Input: dtype: expected a type of numbers, such as"):
         keras.Input((3,), dtype=dtype)
