@@ -35,12 +35,12 @@ X_test, y_test = utterances("TEST")
 
 # A network needs no padding, no mask and no scaler of its own: the estimator sees to all three.
 lstm = [("rnn", LSTM(32)), ("dropout", Dropout(0.2))]
-classifier = NNClassifier(lstm, epochs=15, learning_rate=0.01, random_state=0)
+classifier = NNClassifier(lstm, epochs=10, learning_rate=0.01, random_state=0)
 grid = [
     {"rnn__units": [16, 64], "dropout__rate": [0.0, 0.4]},
     {"layers": [Stack(Bidirectional(GRU(32)), Dropout(0.4))]},
 ]
-search = GridSearchCV(classifier, grid, cv=3).fit(X_train, y_train)
+search = GridSearchCV(classifier, grid, cv=2).fit(X_train, y_train)
 
 lengths = [len(x) for x in X_train]
 print(f"{len(X_train)} sequences of {min(lengths)} to {max(lengths)} steps")
