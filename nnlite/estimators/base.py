@@ -123,6 +123,8 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             features), or of tokens. The network does not count what fills them up to one length; a
             layer that drops masks does, and warns. Later sequences may be longer, unless a layer
             has weights that depend on the length, as behind `Flatten`, or says it (`input_shape`).
+            So may those of an array, if the first layer has `input_shape=(None, features)`, or
+            `(None,)` of tokens.
         y : array-like, shape (n_samples,) or (n_samples, n_outputs)
             Labels of any type for a classifier; for a regressor one or several numbers per row.
         sample_weight : array-like, shape (n_samples,), optional

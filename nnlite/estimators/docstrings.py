@@ -12,8 +12,8 @@ _PARAMETERS = """Parameters
           `hidden__units`. An entry without a name is called by its type and number: `dropout_1`,
           `dropout_1__rate`.
         - Sizes such as 64, (64, 32) or '64-32': a multilayer perceptron with `activation`, which
-          flattens images. Before it, a Bidirectional(GRU(64)) reads sequences of different
-          lengths.
+          flattens images, and sequences that are an array. Sequences of different lengths are read
+          by a Bidirectional(GRU(64)) before it.
         - None: a multilayer perceptron of `hidden_layer_sizes`.
         - A function `build(meta, depth=2)`. It returns any of these, or a compiled Model with its
           output layer. Its keyword arguments are settings: `layers__depth`. `meta` has

@@ -26,7 +26,8 @@ def as_array(estimator, X, reset, vocabulary=None):
     estimator : estimator
         If it was fitted on sequences of different lengths, all its X are filled up.
     X : array-like
-        Whatever is no list or object array of sequences of different lengths is returned as it is.
+        It is returned as it is, unless it is a list or object array of sequences of different
+        lengths, or samples of a first layer with `input_shape=(None, ...)`.
     reset : bool
         Whether the estimator learns from X what samples look like.
     vocabulary : (str, int), optional
@@ -45,12 +46,15 @@ def as_array(estimator, X, reset, vocabulary=None):
         return _filled(_rows_of(X), not features, vocabulary, length), True
     sequences = _of_different_lengths(X)
     if sequences is None:
-        return X, False
+        if not (reset and _takes_any_length(estimator, X)):
+            return X, False
+        sequences = _rows_of(X)
     lengths = sorted({len(s) for s in sequences})
     if not reset:
         raise ValueError(
             f"X: expected samples of one shape, {estimator._sample_shape}, as in fit, got "
-            f"sequences of {lengths[0]} to {lengths[-1]} steps"
+            f"sequences of {lengths[0]} to {lengths[-1]} steps; a first layer with "
+            "input_shape=(None, ...) takes any number"
         )
     tokens, vocabulary = _depth(sequences) == 2, _vocabulary_known(estimator)
     if tokens and vocabulary is None and not estimator._builder().decides_scale:
@@ -61,10 +65,22 @@ def as_array(estimator, X, reset, vocabulary=None):
     return _filled(sequences, tokens, vocabulary), True
 
 
-def _vocabulary_known(estimator):
-    """The vocabulary of the network that an estimator will make; None if a function makes it."""
+def _layers_known(estimator):
+    """The layers of the network that an estimator will make; none if a function makes it."""
     builder = estimator._builder()
-    return None if builder.decides_scale else defaults.vocabulary_of(builder.build(None))
+    return [] if builder.decides_scale else builder.build(None)
+
+
+def _vocabulary_known(estimator):
+    return defaults.vocabulary_of(_layers_known(estimator))
+
+
+def _takes_any_length(estimator, X):
+    """Whether the first layer says that X is sequences whose length may change."""
+    first = next(iter(_layers_known(estimator)), None)
+    shape = getattr(first, "_given_input_shape", None)
+    unknown = shape is not None and shape[:1] == (None,) and len(shape) < 3
+    return unknown and _depth(X) == 1 + len(shape)
 
 
 def _rows_of(X):

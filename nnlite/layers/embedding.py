@@ -151,7 +151,8 @@ class Masking(Layer):
 
     Notes
     -----
-    Input (N, T, C), output the same, with 0 at the steps that do not count.
+    Input (N, T, C), output the same, with 0 at the steps that do not count. A step that a mask of
+    the input leaves out does not count either (Keras forgets that mask).
 
     Examples
     --------
@@ -169,7 +170,8 @@ class Masking(Layer):
         self.mask_value = mask_value
 
     def compute_mask(self, inputs, previous_mask=None):
-        return ops.any(ops.not_equal(inputs, float(self.mask_value)), axis=-1)
+        mask = ops.any(ops.not_equal(inputs, float(self.mask_value)), axis=-1)
+        return mask if previous_mask is None else ops.logical_and(mask, previous_mask)
 
     def call(self, inputs):
         on = ops.any(ops.not_equal(inputs, float(self.mask_value)), axis=-1, keepdims=True)

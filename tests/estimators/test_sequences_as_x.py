@@ -1,6 +1,9 @@
 """Sequences as X: channels that are scaled, tokens that are not, lists of different lengths."""
 
+import gzip
+import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,6 +143,24 @@ def test_networks_for_one_length_take_no_longer_sequences(case, length, most):
         fitted.predict([X[0], longer])
     with pytest.raises(ValueError, match="expected sequences of at most"):
         classifier(network).fit([*X, longer], [*y, y[0]]) if length else fitted.predict([longer])
+
+
+@pytest.mark.parametrize("form", [np.array, list])
+def test_a_first_layer_of_unknown_length_takes_arrays_of_any_length(case, form):
+    made, X, y = case
+    start = layers.Input((None,) if made is of_tokens else (None, 3))
+    same = form([x[:2] for x in X])
+    fitted = classifier([start, *made()]).fit(same, y)
+    assert fitted.n_features_in_ == (3 if made is of_series else 1)
+    longer = form([np.concatenate([x, x])[:4] for x in X])
+    expected = fitted.predict_proba(list(longer))
+    assert_array_equal(fitted.predict_proba(longer), expected)
+    inner = [layer for layer in fitted.model_.layers if layer.name != "padding_mask"]
+    alone = np.asarray(longer).astype("float64" if made is of_series else int)
+    with nnlite.config.precision(fitted.model_._precision):
+        for layer in inner:
+            alone = layer(alone)
+    assert_allclose(alone.numpy().ravel(), expected[:, 1], rtol=2e-6)
 
 
 def test_samples_of_one_length_are_taken_after_a_fit_on_several(case):
@@ -351,7 +372,7 @@ def test_another_number_of_features_is_refused():
 
 def test_different_lengths_are_refused_after_a_fit_on_one():
     fitted = classifier(of_tokens(), epochs=1).fit(np.array([x[:2] for x in TOKENS]), LARGE)
-    with pytest.raises(ValueError, match=r"one shape, \(2,\), as in fit, got sequences of 2 to 7"):
+    with pytest.raises(ValueError, match=r"one shape, \(2,\), as in fit, got .* 2 to 7 steps; a"):
         fitted.predict(TOKENS)
 
 
@@ -360,10 +381,11 @@ def test_different_lengths_are_refused_after_a_fit_on_one():
 
 def test_default_networks_read_sequences_of_different_lengths():
     for made in (None, "8", nnlite.MLP((8, 4))):
-        fitted = classifier(made, epochs=20, hidden_layer_sizes=8).fit(SERIES, KIND)
+        fitted = classifier(made, epochs=8, hidden_layer_sizes=8, dtype="float32")
+        fitted.fit(SERIES, KIND)
         kinds = [type(layer).__name__ for layer in fitted.model_.layers]
         assert kinds[:3] == ["InputScaling", "PaddingMask", "Bidirectional"]
-        assert fitted.score(SERIES, KIND) > 0.9
+        assert fitted.score(SERIES, KIND) > 0.8
 
 
 def test_a_function_is_told_that_lengths_differ():
@@ -417,3 +439,37 @@ def test_compiled_models_do_not_count_what_fills_up(case, kind, functional):
         for layer in inner.layers:
             alone = layer(alone) if layer.name != "input_layer" else alone
         assert_allclose(alone.numpy().ravel(), together[k][1:], rtol=2e-5)
+
+
+def test_bayesian_search_over_layers_units_and_dropout_of_an_lstm(case):
+    skopt = pytest.importorskip("skopt")
+    made, X, y = case
+    first = made()[:-1]
+    lstm = nnlite.Stack(*first, ("rnn", layers.LSTM(3)), ("drop", layers.Dropout(0.1)))
+    other = nnlite.Stack(*first, layers.GRU(2))
+    spaces = [
+        ({"rnn__units": (2, 5), "drop__rate": (0.0, 0.5)}, 2),
+        ({"layers": skopt.space.Categorical([lstm, other]), "epochs": (1, 4)}, 2),
+    ]
+    search = skopt.BayesSearchCV(classifier(lstm), spaces, cv=2, random_state=0).fit(X, y)
+    assert len(search.cv_results_["params"]) == 4
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.predict(X[:2]).shape == (2,)
+
+
+def test_japanese_vowels_by_the_default_network():
+    folder = Path(os.environ.get("NNLITE_DATA", "")) / "tsc"
+    if not folder.is_dir():
+        pytest.skip("NNLITE_DATA has no folder tsc")
+    parts = [read_series(folder / f"JapaneseVowels_{part}.ts.gz") for part in ("TRAIN", "TEST")]
+    (X, y), (X_test, y_test) = parts
+    assert max(map(len, X_test)) > max(map(len, X))
+    fitted = NNClassifier(epochs=12, learning_rate=0.003, random_state=0).fit(X, y)
+    assert fitted.score(X_test, y_test) > 0.96
+
+
+def read_series(path):
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    rows = [line.split(":") for line in lines if line and line[0] not in "#@"]
+    X = [np.array([channel.split(",") for channel in row[:-1]], float).T for row in rows]
+    return X, np.array([row[-1] for row in rows])

@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 import nnlite
 from nnlite import NNClassifier, callbacks, layers
+from nnlite.estimators.sequences import as_array
 from nnlite.models import load_model
 from nnlite.saving import safetensors
 
@@ -64,6 +65,7 @@ def test_same_estimator_gives_the_same_bytes(saved, tmp_path):
 def test_file_holds_the_model_for_load_model_too(saved):
     estimator, path, x, _ = saved
     model = load_model(path)
+    x = as_array(estimator, x, reset=False)[0]
     assert_same(model.predict(x, verbose=0), estimator.model_.predict(x, verbose=0))
 
 

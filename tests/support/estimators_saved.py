@@ -20,6 +20,8 @@ TWO = np.array(["no", "yes"])[(X[:, 0] > 0).astype(int)]
 THREE = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
 LABELS = (X[:, :3] > 0).astype(int)
 NUMBERS = X[:, :2] ** 2
+TOKENS = [RNG.integers(0, 9, n) for n in RNG.integers(2, 6, 60)]
+SERIES = [x.reshape(-1, 2)[: 1 + n % 2] for n, x in enumerate(X)]
 
 
 def branches(meta, depth=1):
@@ -83,6 +85,8 @@ ESTIMATORS = {
         1e3 * NUMBERS[:, 0],
     ),
     "large": (lambda **s: NNRegressor(normalize=True, **s), X.astype("f4"), 1e30 * NUMBERS),
+    "tokens": (lambda **s: NNClassifier([layers.Embedding(9, 3), layers.GRU(2)], **s), TOKENS, TWO),
+    "series": (lambda **s: NNRegressor(layers=layers.LSTM(3), **s), SERIES, NUMBERS),
     "keras": (lambda **s: KerasRegressor(compiled, model__units=5, **s), X, NUMBERS[:, 0]),
     "keras classes": (
         lambda **s: KerasClassifier(compiled, loss="bce", optimizer__momentum=0.5, **s),
