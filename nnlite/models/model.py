@@ -176,7 +176,7 @@ class Model(Trainer, Layer):
             others = {key: value for key, value in config.items() if key not in parts}
             return cls(inputs=inputs, outputs=outputs, **made_from(others))
 
-    def save(self, filepath, overwrite=True, include_optimizer=True):
+    def save(self, filepath, overwrite=True, include_optimizer=True, save_format=None):
         """Write the model: what it is made of, its weights, how it was compiled, and its optimizer.
 
         Parameters
@@ -188,13 +188,15 @@ class Model(Trainer, Layer):
             Whether a file of this name may be replaced.
         include_optimizer : bool, default True
             Whether the state of the optimizer is written, too.
+        save_format : {'keras', 'h5'}, optional
+            Accepted for Keras's signature: it must be what the ending says.
 
         Raises
         ------
         OSError, ImportError, TypeError, ValueError
             As `nnlite.saving.save_model`.
         """
-        saving.save_model(self, filepath, overwrite, include_optimizer)
+        saving.save_model(self, filepath, overwrite, include_optimizer, save_format)
 
     def save_weights(self, filepath, overwrite=True):
         """Write the weights, without what the model is made of.

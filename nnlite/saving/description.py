@@ -11,22 +11,24 @@ MOST_BYTES = 1 << 26
 _MOST_PARTS = 500_000  # dicts and lists in the text of a config; a layer of Keras has about 20
 
 
-def description_of(model):
+def description_of(model, unbuilt=False):
     """What a model is, as a dict that JSON holds.
 
     Parameters
     ----------
     model : Model
-        Built.
+    unbuilt : bool, default False
+        Whether it may be without weights.
 
     Raises
     ------
     ValueError
-        If it is not built.
+        If it has no weights and must have them.
     TypeError
         If something of it cannot be described.
     """
-    check_built(model, "save")
+    if not unbuilt:
+        check_built(model, "save")
     return {**serialize_keras_object(model), "nnlite": {"precision": model._precision}}
 
 

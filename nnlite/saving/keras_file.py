@@ -7,9 +7,11 @@ import contextlib
 import errno
 import json
 import struct
+import warnings
 import zipfile
 import zlib
 
+from nnlite import warn
 from nnlite.saving import hdf5
 from nnlite.saving.archive_members import member_to_fill, member_to_read
 from nnlite.saving.assets import load_assets, write_assets
@@ -40,13 +42,21 @@ def write(path, model, include_optimizer=True, estimator=None):
     path : str or path
         A temporary name.
     model : Model or None
-        None for an estimator that is not fitted.
+        None for an estimator that is not fitted. One that is not built has a description alone, and
+        a warning says so.
     include_optimizer : bool, default True
         Whether the state of the optimizer is part of it.
     estimator : str, optional
         What to keep beside it of the estimator whose model it is.
     """
     h5py = hdf5.require_h5py()
+    if model is not None and not model.built:
+        warnings.warn(
+            f"model {model.name!r} has no weights yet: the file says what it is made of, and no "
+            "more; build it first, by input_shape, by build or by a call on data, to save weights",
+            UserWarning,
+            stacklevel=warn.levels_to_the_caller(),
+        )
     config = None if model is None else json.dumps(_config_of(model))
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(_member(_METADATA), json.dumps({"keras_version": _FORMAT}))
@@ -63,10 +73,10 @@ def write(path, model, include_optimizer=True, estimator=None):
 def _config_of(model):
     """The description of a model; of one with layers that Keras lacks, that of the model which
     Keras can make, and beside it the true one."""
-    true, for_keras = description_of(model), model._for_keras()
+    true, for_keras = description_of(model, unbuilt=True), model._for_keras()
     if for_keras is model:
         return true
-    made = {**description_of(for_keras), "nnlite": {**true["nnlite"], "model": true}}
+    made = {**description_of(for_keras, unbuilt=True), "nnlite": {**true["nnlite"], "model": true}}
     return made | {key: true[key] for key in ("compile_config",) if key in true}
 
 

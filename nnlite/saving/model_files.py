@@ -16,13 +16,17 @@ MODEL_ENDINGS = {
 OF_WEIGHTS_ALONE = tuple(ending for ending in WEIGHTS_ENDINGS if ending not in MODEL_ENDINGS)
 
 
-def save_model(model, filepath, overwrite=True, include_optimizer=True):
+_SAVE_FORMATS = ("keras", "h5")  # Keras's words for formats
+
+
+def save_model(model, filepath, overwrite=True, include_optimizer=True, save_format=None):
     """Write a model: what it is made of, its weights, how it was compiled, and its optimizer.
 
     Parameters
     ----------
     model : Model
-        Built.
+        Built. Of one without weights, a file '.keras' says what it is made of, with a warning, and
+        a model without weights is loaded again.
     filepath : str or path
         Its ending says the format: '.keras', '.h5' or '.hdf5' as in Keras 2, or '.safetensors',
         which needs no package.
@@ -30,6 +34,8 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
         Whether a file of this name may be replaced.
     include_optimizer : bool, default True
         Whether the state of the optimizer is written, too.
+    save_format : {'keras', 'h5'}, optional
+        Accepted for Keras's signature: it must be what the ending says.
 
     Raises
     ------
@@ -40,7 +46,8 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
     TypeError
         If something of the model cannot be described as data, such as a lambda.
     ValueError
-        If the model is not built, or no format has the ending.
+        If the model is not built (but for '.keras'), no format has the ending, or `save_format` is
+        another one.
 
     Examples
     --------
@@ -56,9 +63,23 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
         raise ValueError(
             f"filepath: expected a name of a whole model, got {filepath}: save_weights writes it"
         )
+    if save_format is not None:
+        _check_format(save_format, path, file_format)
     refuse_older(path, overwrite)
     with replacing(path) as temporary, prefixed(f"model {model.name!r}: "):
         file_format.write(temporary, model, include_optimizer)
+
+
+def _check_format(save_format, path, file_format):
+    """Raise a ValueError if a format is not that of the file's ending."""
+    if save_format not in _SAVE_FORMATS:
+        raise ValueError(
+            f"save_format: expected {' or '.join(map(repr, _SAVE_FORMATS))}, got {save_format!r}"
+        )
+    if MODEL_ENDINGS[f".{save_format}"] is not file_format:
+        raise ValueError(
+            f"save_format: expected what the ending of {path.name!r} says, got {save_format!r}"
+        )
 
 
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):

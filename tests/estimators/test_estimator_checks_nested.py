@@ -15,8 +15,8 @@ from sklearn.utils.estimator_checks import check_estimator
 from nnlite import NNClassifier, NNRegressor
 
 # Enough to learn what the checks expect to be learned, and quick.
-CLASSIFIER = NNClassifier("8", epochs=30, learning_rate=0.05, random_state=0)
-REGRESSOR = NNRegressor("8", epochs=30, learning_rate=0.05, random_state=0)
+CLASSIFIER = NNClassifier("8", epochs=15, learning_rate=0.1, random_state=0)
+REGRESSOR = NNRegressor("8", epochs=15, learning_rate=0.1, random_state=0)
 
 
 def pipeline(estimator, name, value):
@@ -59,7 +59,7 @@ def test_inside_of_a_tool_no_other_check_fails_than_with_any_estimator(
     tool, estimator, monkeypatch
 ):
     monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # without it checks of array API input are skipped
-    found = failed(tool(estimator, "learning_rate", 0.05))
+    found = failed(tool(estimator, "learning_rate", 0.1))
     another = (SVC(), "C", 1.0) if estimator is CLASSIFIER else (Ridge(), "alpha", 1.0)
     assert not set(found) - set(failed(tool(*another))), found
     assert len(found) < 4

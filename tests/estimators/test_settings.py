@@ -353,7 +353,7 @@ def test_estimators_of_specs_keep_the_contract(estimator, check):
     ids=["named", "sizes", "function", "regularized"],
 )
 def test_other_forms_keep_it_too(layers):
-    check_estimator(NNClassifier(layers), on_skip=None)
+    check_estimator(NNClassifier(layers, epochs=30, learning_rate=0.05), on_skip=None)
 
 
 @pytest.mark.parametrize("estimator", [NNClassifier, NNRegressor])

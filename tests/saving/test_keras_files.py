@@ -154,8 +154,23 @@ def test_wrong_names_and_files_are_refused_with_the_reason(tmp_path):
     (tmp_path / "text.keras").write_text("no archive")
     refused(tmp_path / "text.keras", "expected a whole .keras file")
     with pytest.raises(ValueError, match="no weights to save: build the model first"):
-        nnlite.Sequential([layers.Dense(1)]).save(tmp_path / "m.keras")
+        nnlite.Sequential([layers.Dense(1)]).save(tmp_path / "m.h5")
+    for wrong, name in [("tf", "m.keras"), (True, "m.keras"), ("h5", "m.keras"), ("keras", "m.h5")]:
+        with pytest.raises(ValueError, match=f"save_format: expected .*, got {wrong!r}"):
+            small().save(tmp_path / name, save_format=wrong)
     assert os.listdir(tmp_path) == ["text.keras"]
+
+
+def test_model_without_weights_comes_back_without_and_is_trained(tmp_path):
+    model = nnlite.Sequential([layers.Dense(2, "relu"), layers.Dropout(0.5), layers.Dense(3)])
+    model.compile("adam", "mse", metrics=["mae"])
+    with pytest.warns(UserWarning, match="'sequential.*' has no weights yet: the file says what"):
+        model.save(tmp_path / "m.keras", save_format="keras")
+    again = load_model(tmp_path / "m.keras")
+    assert not again.built and again.get_config() == model.get_config()
+    assert "mae" in again.fit(np.ones((4, 5)), np.ones((4, 3)), verbose=0).history
+    with pytest.raises(ValueError, match="expected the values of"):
+        again.load_weights(tmp_path / "m.keras")
 
 
 def test_older_file_stays_whole_if_writing_fails(saved, monkeypatch):
