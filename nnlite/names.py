@@ -31,7 +31,6 @@ COMING = {
             "whatever its call does",
         ),
         ("ConvLSTM2D", ""),
-        ("GroupQueryAttention", "MultiHeadAttention is the nearest"),
         (
             "Conv1D MaxPooling1D AveragePooling1D GlobalMaxPooling1D GlobalAveragePooling1D "
             "AvgPool1D MaxPool1D GlobalAvgPool1D GlobalMaxPool1D DepthwiseConv1D "

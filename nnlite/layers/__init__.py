@@ -32,7 +32,11 @@ from nnlite.layers.merging import (
     multiply,
     subtract,
 )
-from nnlite.layers.multi_head_attention import MultiHeadAttention
+from nnlite.layers.multi_head_attention import (
+    GroupedQueryAttention,
+    GroupQueryAttention,
+    MultiHeadAttention,
+)
 from nnlite.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -103,6 +107,8 @@ __all__ = [
     "GlobalMaxPool2D",
     "GlobalMaxPooling2D",
     "GroupNormalization",
+    "GroupQueryAttention",
+    "GroupedQueryAttention",
     "Identity",
     "Input",
     "InputLayer",
