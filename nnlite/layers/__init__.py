@@ -32,11 +32,7 @@ from nnlite.layers.merging import (
     multiply,
     subtract,
 )
-from nnlite.layers.multi_head_attention import (
-    GroupedQueryAttention,
-    GroupQueryAttention,
-    MultiHeadAttention,
-)
+from nnlite.layers.multi_head_attention import GroupQueryAttention, MultiHeadAttention
 from nnlite.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -108,7 +104,6 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GroupNormalization",
     "GroupQueryAttention",
-    "GroupedQueryAttention",
     "Identity",
     "Input",
     "InputLayer",

@@ -116,7 +116,7 @@ class MultiHeadAttention(Heads):
         return axes
 
 
-class GroupedQueryAttention(Heads):
+class GroupQueryAttention(Heads):
     """Attention of several heads, of which groups share one projection of keys and values.
 
     J. Ainslie et al.: "GQA: training generalized multi-query transformer models from multi-head
@@ -194,7 +194,7 @@ class GroupedQueryAttention(Heads):
         super().__init__(**kwargs)
         if num_query_heads % num_key_value_heads:
             raise ValueError(
-                "GroupedQueryAttention: num_key_value_heads: expected a divisor of "
+                "GroupQueryAttention: num_key_value_heads: expected a divisor of "
                 f"num_query_heads={num_query_heads}, got {num_key_value_heads}"
             )
 
@@ -206,6 +206,3 @@ class GroupedQueryAttention(Heads):
         if len(shape) != 3:
             raise ValueError(f"expected sequences of shape (N, T, features), got shape {shape}")
         return [1]
-
-
-GroupQueryAttention = GroupedQueryAttention

@@ -144,7 +144,7 @@ CASES = {
     ),
 }
 # They are called on several tensors: test_attention_layers.py, test_transformer.py.
-OF_SEVERAL = {"MultiHeadAttention", "GroupedQueryAttention", "TransformerDecoder"}
+OF_SEVERAL = {"MultiHeadAttention", "GroupQueryAttention", "TransformerDecoder"}
 
 
 def einsum_dense(*settings, **named):
