@@ -194,8 +194,8 @@ def golden_file(name):
 
 
 # Weights, by their number, that Keras changes otherwise. Of tokens: on TensorFlow Adam squares the
-# gradient of each place where a token stands, not their sum, as on JAX. Of attention: a bias of keys
-# changes nothing, so its gradient is rounding, which Nadam divides by its own size.
+# gradient of each place where a token stands, not their sum, as on JAX. Of attention: the bias of
+# keys changes nothing, so its gradient is rounding, which Nadam divides by its own size.
 CHANGED_OTHERWISE = {"tokens": [0], "attention": [3]}
 
 
