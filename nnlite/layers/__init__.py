@@ -46,7 +46,7 @@ from nnlite.layers.merging import (
     multiply,
     subtract,
 )
-from nnlite.layers.multi_head_attention import MultiHeadAttention
+from nnlite.layers.multi_head_attention import GroupQueryAttention, MultiHeadAttention
 from nnlite.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -153,6 +153,7 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GroupNormalization",
+    "GroupQueryAttention",
     "Hashing",
     "Identity",
     "Input",

@@ -30,10 +30,11 @@ OF_CELLS = {
 
 
 def keep_settings(layer):
-    """Make attributes of the settings of a layer that are its class's own."""
+    """Make attributes of the settings of a layer that are its class's own, but for those whose
+    names its class has a property of."""
     known = Layer._signature()
     for name, value in Configurable._identity(layer).items():
-        if name not in known:
+        if name not in known and not isinstance(getattr(type(layer), name, None), property):
             setattr(layer, name, value)
 
 

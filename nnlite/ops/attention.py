@@ -88,8 +88,19 @@ def _of_four_axes(name, x, shape):
     return reshape(x, (1,) * (4 - x.ndim) + x.shape)
 
 
-def _for_each_head(x, heads):
-    """Keys or values (B, S, K, H) for each head of the query: a group of heads shares one."""
+def for_each_head(x, heads):
+    """Keys or values (B, S, K, H) for each head of the query: a group of heads shares one.
+
+    Parameters
+    ----------
+    x : Tensor, shape (B, S, K, H)
+    heads : int
+        A multiple of K.
+
+    Returns
+    -------
+    Tensor, shape (B, S, heads, H)
+    """
     b, s, k, h = x.shape
     if k == heads:
         return x
@@ -171,7 +182,7 @@ def dot_product_attention(
     query, key, value = operands(query, key, value)
     _check_shapes(query, key, value)
     (b, t, n, h), s = query.shape, key.shape[1]
-    inputs = [query, _for_each_head(key, n), _for_each_head(value, n)]
+    inputs = [query, for_each_head(key, n), for_each_head(value, n)]
     for name, x in (("bias", bias), ("mask", mask)):
         if x is not None:
             inputs.append(_of_four_axes(name, operands(query, x)[1], (b, n, t, s)))

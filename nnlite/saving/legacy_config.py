@@ -16,6 +16,7 @@ _PARTS = ("layer", "backward_layer", "cell")  # settings that are layers
 _LISTS = ("layers", "cells")  # or lists of layers
 _MODELS = {"Functional", "Model", "Sequential"}
 _FUNCTIONS = ("fn", "loss_fn")  # settings of what only gives a function a name
+_CLASSES = {"GroupedQueryAttention": "GroupQueryAttention"}  # whose name is not the public one
 _RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}  # settings of Keras 2
 _OF_NO_USE = ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint")
 _WITHOUT = dict.fromkeys(
@@ -43,7 +44,7 @@ def modern(entry):
     name = entry.get("class_name") if isinstance(entry, dict) else None
     if not isinstance(name, str) or "config" not in entry:
         raise ValueError(f"expected a layer, a dict with class_name and config, got {entry!r:.100}")
-    config = entry["config"]
+    config, entry = entry["config"], {**entry, "class_name": _CLASSES.get(name, name)}
     if "module" in entry:
         return {**entry, "config": _modern_parts(config) if isinstance(config, dict) else config}
     if isinstance(config, list):  # a Sequential before Keras 2.2.3

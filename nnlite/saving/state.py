@@ -13,7 +13,7 @@ from nnlite.saving import hdf5
 from nnlite.saving.own_state import load_own_arrays, own_arrays, saves_itself
 
 OWN = "nnlite"  # where the state stands that Keras does not have
-_KERAS_NAMES = {"Model": "functional"}
+_KERAS_NAMES = {"Model": "functional", "GroupQueryAttention": "grouped_query_attention"}
 
 
 def state_of(model, optimizer=True):

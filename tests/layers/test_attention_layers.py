@@ -140,6 +140,30 @@ def test_settings_of_weights_are_those_of_each_projection():
     assert not np.array_equal(seeded.query_dense.kernel.numpy(), seeded.key_dense.kernel.numpy())
 
 
+@pytest.mark.parametrize("options", [{}, {"use_causal_mask": True, "attention_mask": SOME[0, 0]}])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_groups_share_keys_and_values(groups, options, double):
+    layer = layers.GroupQueryAttention(3, 4, groups, use_gate=True, sliding_window=3)
+    heads = layers.MultiHeadAttention(4, 3, use_gate=True, sliding_window=3)
+    for x in (layer, heads):
+        x(QUERY, VALUE, KEY)
+    names = [v.name for v in layer.weights]
+    assert names == [v.name for v in heads.weights]
+    repeated = [
+        np.repeat(w, 4 // groups, axis=-2) if name.split("/")[0] in ("key", "value") else w
+        for name, w in zip(names, layer.get_weights())
+    ]
+    heads.set_weights(repeated)
+    expected, of_values = heads(QUERY, VALUE, KEY, return_attention_scores=True, **options)
+    y, weights = layer(QUERY, VALUE, KEY, return_attention_scores=True, **options)
+    np.testing.assert_allclose(weights.numpy(), of_values.numpy(), rtol=1e-12, atol=1e-15)
+    for found in (y, layer(QUERY, VALUE, KEY, **options)):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-12, atol=1e-14)
+    assert layer.compute_output_shape((None, 9, C), (None, 8, C)) == (None, 9, C)
+    with pytest.raises(ValueError, match=r"sequences of shape \(N, T, features\), got shape"):
+        layers.GroupQueryAttention(3, 4, groups)(QUERY[:, None], QUERY[:, None])
+
+
 # Attention of one head
 
 
@@ -184,12 +208,14 @@ def test_attention_is_its_formula(make, scores_of, masks, causal, real):
 LAYERS = {
     **{name: make for name, (make, _) in ONE.items()},
     "heads": lambda: layers.MultiHeadAttention(2, 3),
+    "groups": lambda: layers.GroupQueryAttention(3, 4, 2),
 }
+OF_ONE_HEAD = layers.Attention, layers.AdditiveAttention
 
 
 def called(layer, query, value, key, **options):
-    multi = isinstance(layer, layers.MultiHeadAttention)
-    return layer(query, value, key, **options) if multi else layer([query, value, key], **options)
+    one = isinstance(layer, OF_ONE_HEAD)
+    return layer([query, value, key], **options) if one else layer(query, value, key, **options)
 
 
 @pytest.mark.parametrize("options", [{}, {"use_causal_mask": True}])
@@ -239,7 +265,7 @@ def test_masks_of_inputs_are_used_and_that_of_the_query_goes_on(make):
             y = called(layer, query, value, key)
             assert np.array_equal(y.mask.numpy(), ON)
             results.append(y.numpy()[ON > 0])
-            assert isinstance(layer, layers.MultiHeadAttention) or not y.numpy()[ON == 0].any()
+            assert not isinstance(layer, OF_ONE_HEAD) or not y.numpy()[ON == 0].any()
             pair = called(layer, query, value, key, return_attention_scores=True)
             assert isinstance(pair, tuple) and pair[1].mask is None
     np.testing.assert_array_equal(*results)

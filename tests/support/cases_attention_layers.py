@@ -144,7 +144,7 @@ CASES = {
     ),
 }
 # They are called on several tensors: test_attention_layers.py, test_transformer.py.
-OF_SEVERAL = {"MultiHeadAttention", "TransformerDecoder"}
+OF_SEVERAL = {"MultiHeadAttention", "GroupQueryAttention", "TransformerDecoder"}
 
 
 def einsum_dense(*settings, **named):
@@ -206,6 +206,8 @@ SETTINGS = [
     ),
     (lambda: layers.MultiHeadAttention(2, 2, sliding_window=0), r"sliding_window: expected .* 0"),
     (lambda: layers.MultiHeadAttention(2, 2, dropout=-0.1), r"dropout: expected .* got -0.1"),
+    (lambda: layers.GroupQueryAttention(2, 3, 2), r"num_key_value_heads: expected .*=3, got 2"),
+    (lambda: layers.GroupQueryAttention(2, 3, 0), r"num_key_value_heads: expected .* got 0"),
     (lambda: layers.PositionEmbedding(0), r"sequence_length: expected a positive integer, got 0"),
     (lambda: layers.PositionEmbedding(2, "no"), r"initializer: unknown .* 'no'"),
     (lambda: layers.SinePositionEncoding(0), r"max_wavelength: expected a number .* got 0"),

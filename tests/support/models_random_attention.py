@@ -29,6 +29,13 @@ ATTENTION = {
         **a_dropout(c),
     },
     "AdditiveAttention": lambda c, of_weights: {**c.some(use_scale=c.whether), **a_dropout(c)},
+    "GroupQueryAttention": lambda c, of_weights: {
+        "head_dim": c.of(1, 2),
+        "num_query_heads": 2,
+        "num_key_value_heads": c.of(1, 2),
+        **c.some(use_gate=c.whether, sliding_window=lambda: 2),
+        **of_weights(c, "kernel", "bias"),
+    },
     "MultiHeadAttention": lambda c, of_weights: {
         "num_heads": c.of(1, 2),
         "key_dim": c.of(1, 3),
@@ -44,6 +51,8 @@ ATTENTION = {
     },
 }
 
+HEADS = {"GroupQueryAttention", "MultiHeadAttention"}  # called on several tensors, not a list
+
 
 def an_attention(drawn, query, of_weights):
     """A step for a query, and values of the same features: what, settings and arguments."""
@@ -52,4 +61,4 @@ def an_attention(drawn, query, of_weights):
     value = c.of(*(v for v in fitting if drawn.shape(v)[1] == features))
     name, given = c.of(*ATTENTION), [query, value, value][: c.of(2, 2, 3)]
     settings = ATTENTION[name](c, of_weights)
-    return f"layer:{name}", settings, given if name == "MultiHeadAttention" else [given]
+    return f"layer:{name}", settings, given if name in HEADS else [given]
