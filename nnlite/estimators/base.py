@@ -344,7 +344,9 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             whole_model = isinstance(made, Model)
             with errors.reworded(lambda m: input_validation.with_advice(m, X), ValueError):
                 if not whole_model:
-                    made = self._prepend_scaling(made, data, builder.flattens_first)
+                    normalize = self._resolve_auto("normalize")
+                    flattens = builder.flattens_first and X.ndim > 2 and not self._ragged
+                    made = scaling.prepended(made, data, normalize, flattens, self._ragged)
                     made = [*made, output]
                 if self._ragged:
                     model = sequences.network(made, X)
@@ -373,15 +375,6 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         """The value of a setting; None for 'auto' if a function makes the network and decides."""
         value = getattr(self, name)
         return None if is_auto(value) and self._builder().decides_scale else value
-
-    def _prepend_scaling(self, hidden, data, flattens_first):
-        """The hidden layers behind one that normalizes, if that is wanted."""
-        X, normalize = data.X, self._resolve_auto("normalize")
-        if not (flattens_first and X.ndim > 2) or self._ragged:
-            return scaling.scaled(hidden, X, data.sample_weight, normalize, self._ragged)
-        flatten, *others = hidden
-        X = X.reshape(len(X), -1)
-        return [flatten, *scaling.scaled(others, X, data.sample_weight, normalize)]
 
     def _training_data(self, X, y, sample_weight, learn_scale=False):
         """The rows of non-zero weight, with encoded targets.

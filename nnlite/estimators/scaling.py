@@ -15,6 +15,26 @@ from nnlite.layers import InputLayer, InputScaling
 _VALUES_AT_A_TIME = 1 << 16  # values of X that are converted to float64: 512 kB stay in the cache
 
 
+def prepended(hidden, data, normalize, flattens, ragged):
+    """The hidden layers behind one that normalizes, if that is wanted.
+
+    Parameters
+    ----------
+    hidden : list of Layer
+    data : TrainingData
+    normalize : bool, 'auto' or None
+    flattens : bool
+        Whether the first of them flattens samples; scaling comes behind it then.
+    ragged : bool
+        Whether sequences of different lengths were filled up.
+    """
+    X, weight = data.X, data.sample_weight
+    if not flattens:
+        return scaled(hidden, X, weight, normalize, ragged)
+    flatten, *others = hidden
+    return [flatten, *scaled(others, X.reshape(len(X), -1), weight, normalize)]
+
+
 def scaled(layers, X, weight, normalize, ragged=False):
     """The layers, with a layer before them that scales X if `normalize` asks for it. With `ragged`
     X is sequences that were filled up, of whatever length."""
