@@ -17,7 +17,7 @@ class InputLayer(Layer):
 
     Parameters
     ----------
-    shape : tuple of int
+    shape : tuple of int or None
         The shape of one sample, without the batch; or `input_shape` or `input_dim` instead.
     batch_size : int, optional
         The size of a batch, for the shapes of symbols; data may come in batches of any size.
@@ -35,6 +35,8 @@ class InputLayer(Layer):
     ValueError
         Without a shape, or with a shape that is given twice.
     """
+
+    supports_masking = True
 
     _legal = {"batch_size": positive_int}
 
@@ -69,8 +71,6 @@ class InputLayer(Layer):
         -------
         Symbol
         """
-        if None in self.shape:
-            raise ValueError(f"Input: expected sizes that are known, got shape {self.shape}")
         precision = "int32" if self._reads_integers else config.floatx()
         return input_symbol(self, self.batch_shape, precision)
 
