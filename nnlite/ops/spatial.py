@@ -1,7 +1,7 @@
 """Convolution, pooling, padding and enlarging of sequences (N, T, C) and of images (N, H, W, C).
 
-The one idea: a sequence is an image of height 1, and so is each of its windows. Such an image is a
-view: nothing is copied."""
+The one idea: a sequence is an image of height 1, or of width 1, and so is each of its windows. Such
+an image is a view: nothing is copied."""
 
 from nnlite.checks import check_choice
 from nnlite.ops.conv import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
@@ -24,14 +24,33 @@ def _rank(name, x, data_format=None):
     return x.ndim - 2
 
 
-def _as_images(x):
+def _is_tall(x):
+    """Whether steps are better the rows of an image, not its columns, for convolutions.
+
+    The team divides the rows of all images, and keeps a band of them in cache; so long sequences
+    are rows. Windows along a row are one piece of memory, which counts where channels are few.
+    """
+    return x.shape[1] > 512 and x.shape[2] >= 16
+
+
+def _along(steps, tall, other=1):
+    """What holds along the axis of steps, and for the other one, as (for rows, for columns)."""
+    return (steps, other) if tall else (other, steps)
+
+
+def _as_images(x, tall=False):
     n, steps, channels = x.shape
-    return reshape(x, (n, 1, steps, channels))
+    return reshape(x, (n, *_along(steps, tall), channels))
+
+
+def _as_kernel(kernel, tall):
+    size, *channels = kernel.shape
+    return reshape(kernel, (*_along(size, tall), *channels))
 
 
 def _as_sequences(y):
-    n, _, steps, channels = y.shape
-    return reshape(y, (n, steps, channels))
+    n, height, width, channels = y.shape
+    return reshape(y, (n, height * width, channels))
 
 
 def _check_kernel(name, kernel, rank):
@@ -75,9 +94,10 @@ def _convolved(name, function, x, kernels, window, **settings):
         )
     _check_channels(x, kernels[0], kernels[0].shape[1] * settings.get("groups", 1))
     _check_steps(x, kernels[0].shape[0], apart[0], padding)
-    kernels = [reshape(kernel, (1, *kernel.shape)) for kernel in kernels]
-    settings |= {"strides": (1, *strides), "padding": padding, "dilation_rate": (1, *apart)}
-    return _as_sequences(function(_as_images(x), *kernels, **settings))
+    tall = function is conv2d and _is_tall(x)
+    kernels = [_as_kernel(kernel, tall) for kernel in kernels]
+    settings |= {"strides": _along(*strides, tall), "dilation_rate": _along(*apart, tall)}
+    return _as_sequences(function(_as_images(x, tall), *kernels, padding=padding, **settings))
 
 
 def conv(
@@ -255,11 +275,12 @@ def conv_transpose(
     if rank == 2:
         return conv2d_transpose(inputs, kernel, strides, padding, output_padding, apart)
     _check_channels(inputs, kernel, kernel.shape[2])
+    tall = _is_tall(inputs)
     if output_padding is not None:
-        output_padding = (0, *sizes("output_padding", output_padding, 1, least=0))
-    kernel = reshape(kernel, (1, *kernel.shape))
-    given = (1, *strides), padding, output_padding, (1, *apart)
-    return _as_sequences(conv2d_transpose(_as_images(inputs), kernel, *given))
+        output_padding = _along(*sizes("output_padding", output_padding, 1, least=0), tall, 0)
+    window = _along(*strides, tall), padding, output_padding, _along(*apart, tall)
+    kernel = _as_kernel(kernel, tall)
+    return _as_sequences(conv2d_transpose(_as_images(inputs, tall), kernel, *window))
 
 
 def _pooled(name, function, x, pool_size, strides, padding, data_format):

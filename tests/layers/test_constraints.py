@@ -247,9 +247,8 @@ def input_of(cls):
     """Values of the shape that a layer of a class takes."""
     if cls is layers.Embedding:
         return RNG.integers(0, 9, (8, 5))
-    of_images = "Conv2D" in cls.__name__
-    of_sequences = cls.__name__ in SEQUENCES or "Conv1D" in cls.__name__
-    return RNG.normal(size=(8, 4, 4, 3) if of_images else (8, 4, 5) if of_sequences else (8, 5))
+    axes = 1 if cls.__name__ in SEQUENCES else getattr(cls, "rank", 0)
+    return RNG.normal(size={0: (8, 5), 1: (8, 4, 5), 2: (8, 4, 4, 3)}[axes])
 
 
 def test_every_weight_that_may_have_a_regularizer_may_have_a_constraint():

@@ -57,6 +57,34 @@ def test_transposed_convolution_is_the_transposed_matrix(strides, apart, padding
     assert found == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("padding", ["valid", "same", "causal"])
+def test_long_sequences_are_convolved_as_short_ones(padding):
+    rng, window = np.random.default_rng(0), {"strides": 2, "dilation_rate": 3}
+    x, w, back = (rng.normal(size=s) for s in [(2, 600, 16), (4, 16, 5), (4, 5, 16)])
+    with nnlite.config.precision("float64"):
+        found = ops.conv(x, w, padding=padding, **window).numpy()
+        parts = [
+            ops.conv(
+                x[..., 8 * i : 8 * i + 8], w[:, 8 * i : 8 * i + 8], padding=padding, **window
+            ).numpy()
+            for i in (0, 1)
+        ]
+        np.testing.assert_allclose(found, sum(parts), atol=1e-12)
+        if padding != "causal":
+            found = ops.conv_transpose(x, back, padding=padding, output_padding=1, **window).numpy()
+            parts = [
+                ops.conv_transpose(
+                    x[..., 8 * i : 8 * i + 8],
+                    back[..., 8 * i : 8 * i + 8],
+                    padding=padding,
+                    output_padding=1,
+                    **window,
+                ).numpy()
+                for i in (0, 1)
+            ]
+            np.testing.assert_allclose(found, sum(parts), atol=1e-12)
+
+
 def test_groups_follow_from_the_channels():
     kernel = RNG.normal(size=(3, 2, 6))
     found = ops.conv(X, kernel).numpy()
