@@ -14,6 +14,7 @@ from nnlite import errors, warn
 from nnlite.checks import refuse_masked
 from nnlite.data.sources import check_sparse
 from nnlite.engine.dispatch import MAX_NDIM
+from nnlite.engine.lengths import fits
 
 
 def validate_X_y(estimator, X, y, reset):
@@ -231,12 +232,15 @@ def reshape_samples(X, shape):
     Rows of pixels become images. Images without an axis for their single channel get one.
     """
     found = X.shape[1:]
-    if found == shape:
+    if fits(found, shape):
         return X
-    dense = isinstance(X, np.ndarray)
-    if dense and (found == (math.prod(shape),) or (*found, 1) == shape):
-        return X.reshape(len(X), *shape)
-    rows = f" or {_shown([math.prod(shape)])}" if len(shape) > 1 else ""
+    flat = None if None in shape else (math.prod(shape),)
+    if isinstance(X, np.ndarray):
+        if fits((*found, 1), shape):
+            return X[..., None]
+        if found == flat:
+            return X.reshape(len(X), *shape)
+    rows = f" or {_shown(flat)}" if flat and len(shape) > 1 else ""
     raise ValueError(
         f"X: expected shape {_shown(shape)}{rows}, as the first layer's input_shape says, "
         f"got {X.shape}{_hint(X.shape, shape)}"

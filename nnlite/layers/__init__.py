@@ -158,8 +158,9 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):
 
     Parameters
     ----------
-    shape : tuple of int
-        The shape of one sample, without the batch.
+    shape : tuple of int or None
+        The shape of one sample, without the batch. A size may be None, if weights do not depend on
+        it: data may have any then, such as sequences of any length.
     batch_size : int, optional
         The size of a batch, for the shapes of symbols; data may come in batches of any size.
     dtype : str, optional
@@ -176,7 +177,13 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):
     Raises
     ------
     ValueError
-        If the shape is missing or given twice, or a size in it is None.
+        If the shape is missing or given twice.
+
+    Notes
+    -----
+    A model makes a compiled step for each length that it meets, and keeps 32. Where the lengths of
+    batches differ much, `utils.pad_sequences` brings them to few, such as multiples of 16, and a
+    mask (`Embedding(mask_zero=True)`, `Masking`) takes care that padding does not count.
 
     Examples
     --------

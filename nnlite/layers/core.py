@@ -17,7 +17,7 @@ class InputLayer(Layer):
 
     Parameters
     ----------
-    shape : tuple of int
+    shape : tuple of int or None
         The shape of one sample, without the batch; or `input_shape` or `input_dim` instead.
     batch_size : int, optional
         The size of a batch, for the shapes of symbols; data may come in batches of any size.
@@ -36,6 +36,8 @@ class InputLayer(Layer):
     ValueError
         Without a shape, or with a shape that is given twice.
     """
+
+    supports_masking = True
 
     _legal = {"batch_size": positive_int}
 
@@ -70,8 +72,6 @@ class InputLayer(Layer):
         -------
         Symbol
         """
-        if None in self.shape:
-            raise ValueError(f"Input: expected sizes that are known, got shape {self.shape}")
         return input_symbol(self, self.batch_shape, self._dtype_in(config.floatx()))
 
     def _dtype_in(self, precision):

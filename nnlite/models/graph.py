@@ -3,6 +3,7 @@
 import warnings
 
 from nnlite import ops
+from nnlite.engine.lengths import fits
 from nnlite.engine.symbolic import Node, Symbol, input_symbol, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.models.front import front_of
@@ -78,7 +79,7 @@ class Graph:
                 raise TypeError(f"expected input {symbol.name!r}, a tensor, got {tensor!r}")
         tensors = [of_rank(tensor, symbol) for symbol, tensor in zip(symbols, tensors)]
         for symbol, tensor in zip(symbols, tensors):
-            if tensor.shape[1:] != symbol.shape[1:]:
+            if not fits(tensor.shape[1:], symbol.shape[1:]):
                 raise _other_shape(symbol, tensor)
         return tensors
 

@@ -11,6 +11,7 @@ from nnlite.data.sources import LookedUp
 from nnlite.engine.symbolic import Symbol, is_symbolic, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.errors import did_you_mean, prefixed
+from nnlite.layers.arguments import shapes_of_batches
 from nnlite.layers.building import transaction
 from nnlite.layers.layer import Layer
 from nnlite.layers.masking import with_masks
@@ -368,9 +369,9 @@ class Model(Trainer, Layer):
             return super()._build_for(inputs, *args, **kwargs)
         name_apart(self._sublayers)
         # Nothing of its own to build: the layers inside are built as `call` reaches them.
+        self._built_for = shapes_of_batches(inputs)
         if isinstance(inputs, Tensor):
-            self._given_input_shape = inputs.shape[1:]
-        self._built_for = map_structure(lambda x: (None, *x.shape[1:]), inputs, Tensor)
+            self._given_input_shape = self._built_for[1:]
         self.built = True
 
     def _built_again(self, *args, **kwargs):

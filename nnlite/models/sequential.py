@@ -4,6 +4,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.configurable import clone, structure_version
+from nnlite.engine.lengths import fits
 from nnlite.engine.symbolic import Symbol, input_symbol, layer_of
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.building import as_shapes, no_shape
@@ -205,7 +206,7 @@ class Sequential(Model):
     def _built_again(self, input_shape=None):
         if self._graph is not None and input_shape is not None:
             shape = as_shapes(input_shape)
-            if not is_shape(shape) or shape[1:] != self.input_shape[1:]:
+            if not is_shape(shape) or not fits(shape[1:], self.input_shape[1:]):
                 raise ValueError(
                     f"input_shape: expected {self.input_shape}, which the model {self.name!r} is "
                     f"built for, got {input_shape}"

@@ -124,7 +124,7 @@ def tokens():
     nnlite.utils.set_random_seed(4)
     cells = [layers.SimpleRNNCell(4), layers.GRUCell(3, dropout=0.1), layers.LSTMCell(3)]
     parts = [
-        layers.Input((7,), dtype="int32"),
+        layers.Input((None,), dtype="int32"),
         layers.Embedding(11, 6, mask_zero=True),
         layers.LSTM(5, return_sequences=True, recurrent_dropout=0.2, unit_forget_bias=False),
         layers.SimpleRNN(4, "relu", return_sequences=True),
