@@ -139,7 +139,7 @@ def lines_of(path):
     path : str or path
     """
     try:
-        with open(path, encoding="utf-8", newline="\n") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             lines = [line.removesuffix("\r") for line in file.read().split("\n")]
     except OSError as error:
         raise ValueError(
@@ -163,5 +163,5 @@ def write_lines(path, tokens):
         raise ValueError(
             "vocabulary: expected tokens without the end of a line, as a file has one token a line"
         )
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
+    with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         file.write("\n".join(lines))
