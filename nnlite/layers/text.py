@@ -311,9 +311,9 @@ class TextVectorization(HostLayer):
 
     def call(self, inputs):
         lookup = self._lookup_layer
-        depth = None if self.output_mode == "int" else lookup._depth()
         tokens, lengths, shape = self._tokens(inputs)
         numbers, lengths = lookup.numbers_of(tokens), np.array(lengths, int)
+        depth = None if self.output_mode == "int" else lookup._depth()
         if self.output_mode in ("int", "one_hot"):
             padding = 0 if self.output_mode == "int" else 1
             rows = sequences_of(numbers + padding, lengths, self.output_sequence_length) - padding

@@ -448,10 +448,22 @@ def test_is_refused(call, message):
     assert re.match(r"layer '\w+'|\w+: ", str(error.value))
 
 
-def test_vectors_need_a_vocabulary_and_keep_their_size():
-    layer = layers.TextVectorization(output_mode="count")
+@pytest.mark.parametrize("mode", ["int", "count", "tf_idf"])
+def test_a_call_needs_a_vocabulary(mode):
+    text = layers.TextVectorization(output_mode=mode)
+    copied = layers.TextVectorization(output_mode=mode)
+    copied.adapt(["a"])
+    for layer in (text, type(copied).from_config(copied.get_config())):
+        with pytest.raises(RuntimeError, match="expected a vocabulary before a call"):
+            layer(["a"])
     with pytest.raises(RuntimeError, match="expected a vocabulary before a call"):
-        layer(["a"])
+        layers.IntegerLookup(invert=True)([1])
+    text.adapt([""])
+    assert text(["a"]).numpy().tolist() == {"int": [[1]], "count": [[1]], "tf_idf": [[0]]}[mode]
+
+
+def test_vectors_keep_their_size():
+    layer = layers.TextVectorization(output_mode="count")
     layer.adapt(["a b"])
     layer.adapt(["c d"])
     assert layer.get_vocabulary() == ["[UNK]", "d", "c"]
