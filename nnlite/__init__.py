@@ -58,6 +58,7 @@ for _path, _module in {
     "layers.experimental.preprocessing": layers,
     "layers.merge": layers,
     "optimizers.legacy": optimizers,
+    "utils.data_utils": utils,
     "utils.np_utils": utils,
 }.items():
     sys.modules[f"nnlite.{_path}"] = _module

@@ -290,6 +290,7 @@ _ALONE = {  # not in Keras
     "InputScaling",
     "MLP",
     "OneCycle",
+    "PaddingMask",
     "Pinball",
     "Quantile",
     "Stack",
@@ -340,7 +341,8 @@ class _Table(dict):
 
 
 # Settings of a class that Keras's class of the same name does not take.
-_TO_KERAS = _Table(Discretization=("trainable",), SpatialDropout2D=("trainable",))
+_WITHOUT_TRAINABLE = ("Discretization", "SpatialDropout1D", "SpatialDropout2D")
+_TO_KERAS = _Table(dict.fromkeys(_WITHOUT_TRAINABLE, ("trainable",)))
 # Settings by other names, of Keras 2.
 _OLDER = {"batch_input_shape": "batch_shape", "lr": "learning_rate"}
 # Settings that only Keras has, with values that change nothing in nnlite. Of any, None and False

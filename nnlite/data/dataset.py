@@ -2,7 +2,7 @@
 
 The one idea: a dataset is a function that starts a new pass over its elements, and their number if
 that is known. Elements are structures (tuples, dicts) of arrays; tensors are made of them where a
-user's function, or a loop, sees them."""
+user's function, or a loop, sees them, but of strings."""
 
 import itertools
 
@@ -21,7 +21,7 @@ class Dataset:
     """A series of elements that can be passed over again and again: a source of batches for `fit`.
 
     It is made by `from_tensor_slices`, `from_generator` or `range`; each method returns a new
-    dataset. A loop over it yields tensors.
+    dataset. A loop over it yields tensors, and arrays of strings.
 
     Parameters
     ----------
@@ -361,7 +361,7 @@ def _is_text(value):
     while isinstance(value, list) and value:
         value = value[0]
     if isinstance(value, np.ndarray) and value.dtype == object and value.size:
-        value = value.flat[0]
+        return all(isinstance(entry, (str, bytes)) for entry in value.flat)
     return isinstance(value, (str, bytes)) or getattr(value, "dtype", np.dtype(int)).kind in "SU"
 
 

@@ -255,7 +255,7 @@ def check_range(name, array, real):
     array = array.data if hasattr(array, "tocsr") else array
     if real != "float32" or array.dtype != np.float64 or not array.size:
         return
-    largest = max(array.max(), -array.min())
+    largest = max(np.fmax.reduce(array, axis=None), -np.fmin.reduce(array, axis=None))  # but NaN
     if largest > np.finfo(np.float32).max:
         raise ValueError(
             f"{name}: expected values that float32 holds, up to 3.4e38, got {largest:.3g}; scale "

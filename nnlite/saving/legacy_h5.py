@@ -13,6 +13,7 @@ from nnlite.configurable import unique_name
 from nnlite.layers.vocabulary import learned_in_configs
 from nnlite.saving import hdf5, legacy_config, legacy_optimizer
 from nnlite.saving.description import description_of, model_of, parsed
+from nnlite.saving.own_state import warn_of_own_state
 from nnlite.saving.state import OWN, state_of
 
 _WEIGHTS, _OPTIMIZER = "model_weights", "optimizer_weights"
@@ -77,7 +78,8 @@ def _write_weights(group, model):
         made = group.require_group(name)
         hdf5.write_names(made, _NAMES, list(taken))
         hdf5.write_arrays(made, taken)
-    own, _ = state_of(model, optimizer=False)
+    own, parts = state_of(model, optimizer=False)
+    warn_of_own_state(parts, "a file .h5")
     hdf5.write_arrays(
         group, {path: v._data for path, v in own.items() if path.startswith(f"{OWN}/")}
     )

@@ -4,6 +4,8 @@
 A case is a layer, the shape of its input (or the input), and what it computes from (x, weights).
 """
 
+import cases_attention_layers
+import cases_series
 import numpy as np
 import oracle_activations
 import oracle_conv
@@ -259,7 +261,7 @@ def both_ways(merge, **options):
     return reference
 
 
-CASES |= {
+CASES |= cases_series.CASES | {
     "TimeDistributed": (
         lambda: layers.TimeDistributed(layers.Dense(2, "relu")),
         SEQUENCES,
@@ -333,7 +335,13 @@ CASES |= {
         np.array([[[1.0, 2], [2, 2]], [[2, 2], [3, 4]]]),
         lambda x, w: np.where((x == 2).all(-1, keepdims=True), 0, x),
     ),
+    "PaddingMask": (
+        lambda: layers.PaddingMask(),
+        np.array([[[1.0, 2], [np.nan, np.nan]], [[2, 2], [3, 4]]]),
+        lambda x, w: np.nan_to_num(x),
+    ),
 }
+CASES |= cases_attention_layers.CASES
 # What is called on strings: test_lookups.py.
 OF_STRINGS = {"StringLookup", "TextVectorization"}
 # They are called on an input and states: test_recurrent.py.
