@@ -102,6 +102,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "string",
     "subtract",
     "tanh",
     "transpose",
@@ -111,6 +112,7 @@ __all__ = [
 ]
 
 float32, float64, int32, int64 = "float32", "float64", "int32", "int32"
+string = "string"
 newaxis, print = None, print
 shape, rank, size = backend.shape, backend.ndim, backend.count_params
 broadcast_to, cast, clip_by_value = ops.broadcast_to, ops.cast, ops.clip

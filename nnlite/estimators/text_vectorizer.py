@@ -41,7 +41,7 @@ class TextVectorizer(TransformerMixin, BaseEstimator):
     sparse : bool, default False
         Whether vectors are rows of a sparse matrix, which takes less memory.
     encoding : str, default 'utf-8'
-        How texts that are bytes become strings.
+        Of texts that are bytes.
 
     Attributes
     ----------

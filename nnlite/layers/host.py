@@ -17,6 +17,8 @@ from nnlite.layers.arguments import NOT_GIVEN, first_by_name
 from nnlite.layers.building import say_where
 from nnlite.layers.layer import Layer
 
+UTF_8 = ("utf-8", "UTF-8", "utf8", "utf_8")
+
 
 class HostLayer(Layer):
     """A layer whose `call` takes an array or lists and gives an array, or a sparse matrix.
@@ -118,34 +120,55 @@ def array_of(inputs, dtype=None):
         ) from None
 
 
-def strings_of(inputs):
+def strings_of(inputs, encoding="utf-8"):
     """The strings of an array or lists, and its shape.
 
     Parameters
     ----------
     inputs : array-like of str or bytes
         Columns of pandas and Arrow, too.
+    encoding : str, default 'utf-8'
+        Of bytes.
 
     Returns
     -------
     list of bytes
-        In UTF-8, those that were str.
+        In UTF-8. Bytes that are said to be UTF-8 stay as they are.
     tuple
     """
     array = array_of(inputs, object)
     values = array.ravel().tolist()
-    if array.dtype.kind != "S":
+    known = array.dtype.kind == "S" and encoding in UTF_8
+    if not known:
         try:
             values = [*map(str.encode, values)]
-        except TypeError:  # one of them is no str
-            for i, value in enumerate(values):
-                if not isinstance(value, (str, bytes)):
-                    place = tuple(map(int, np.unravel_index(i, array.shape))) or 0
-                    raise TypeError(
-                        f"inputs: expected strings, got {value!r} at position {place}"
-                    ) from None
-            values = [v.encode() if isinstance(v, str) else v for v in values]
+        except (TypeError, UnicodeEncodeError):  # one of them is no str, or of bytes that are none
+            values = [_encoded_one(v, i, array.shape, encoding) for i, v in enumerate(values)]
     return values, array.shape
+
+
+def string_of(text):
+    """A string of bytes that `strings_of` gave, which it makes the same bytes of, valid or not.
+
+    Parameters
+    ----------
+    text : bytes
+    """
+    return text.decode("utf-8", "surrogateescape")
+
+
+def _encoded_one(value, number, shape, encoding):
+    """One of several strings as bytes in UTF-8."""
+    try:
+        if isinstance(value, str):
+            return value.encode("utf-8", "surrogateescape")
+        if isinstance(value, bytes):
+            return value if encoding in UTF_8 else value.decode(encoding).encode()
+        wrong, kind = "strings", TypeError
+    except UnicodeError:
+        wrong, kind = f"strings in {encoding}", ValueError
+    place = tuple(map(int, np.unravel_index(number, shape))) or 0
+    raise kind(f"inputs: expected {wrong}, got {value!r} at position {place}")
 
 
 def integers_of(inputs):

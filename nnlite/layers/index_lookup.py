@@ -73,7 +73,7 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
         self.salt = None if salt is None else salt_of("salt", salt)
         self._has_given_vocabulary = vocabulary is not None if given is None else given
         self._refuse_settings(vocabulary, idf_weights)
-        self._know([], None)
+        self._know([], None, learned=False)
         self.reset_state()
         if vocabulary is not None:
             with prefixed(f"{type(self).__name__}: "):
@@ -233,8 +233,8 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
         self._frozen_size = size
         self._know(tokens, weights)
 
-    def _know(self, tokens, weights):
-        vocabulary = Vocabulary(tokens, self._token_start)
+    def _know(self, tokens, weights, learned=True):
+        vocabulary = Vocabulary(tokens, self._token_start, learned)
         if self.mask_token is not None:
             mask = 0 if self.output_mode == "int" else -1
             vocabulary.numbers[self._key(self.mask_token)] = mask
@@ -308,9 +308,6 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
         for token in (self.mask_token, self.oov_token):
             if token is not None:
                 self._counts.pop(self._key(token), None)
-        if not self._counts:
-            self.reset_state()
-            return
         most = None if self.max_tokens is None else max(0, self.max_tokens - self._token_start)
         ranked = sorted(self._counts.items(), key=lambda item: item[::-1], reverse=True)[:most]
         tokens, weights = [token for token, _ in ranked], None
@@ -329,11 +326,13 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
     def _depth(self):
         size = self.max_tokens if self.pad_to_max_tokens else self._frozen_size
         if size is None:
-            raise RuntimeError(
-                f"layer {self.name!r}: expected a vocabulary before a call with output_mode "
-                f"{self.output_mode!r}: give one, or call adapt"
-            )
+            raise self._not_learned()
         return size
+
+    def _not_learned(self):
+        return RuntimeError(
+            f"layer {self.name!r}: expected a vocabulary before a call: give one, or call adapt"
+        )
 
     def compute_output_shape(self, input_shape):
         """The shape of the result.
@@ -360,6 +359,8 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
         int array
             Of a token that is left out, the mask outside of 'int', -1.
         """
+        if not self._vocabulary.learned:
+            raise self._not_learned()
         found = map(self._vocabulary.numbers.get, keys, itertools.repeat(_OTHER))
         numbers = np.fromiter(found, np.int64, len(keys))
         others = np.flatnonzero(numbers == _OTHER)
@@ -399,13 +400,13 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
     def call(self, inputs):
         if self.invert:
             return self._inverted(inputs)
-        if self.output_mode != "int":
-            self._depth()
         keys, shape = self._keys(inputs)
         return self.encoded(self.numbers_of(keys).reshape(shape))
 
     def _inverted(self, inputs):
         """The tokens of numbers."""
+        if not self._vocabulary.learned:
+            raise self._not_learned()
         numbers, shape = integers_of(inputs)
         tokens = self.get_vocabulary()
         n = len(tokens)

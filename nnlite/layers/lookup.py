@@ -1,9 +1,10 @@
 """StringLookup and IntegerLookup: categories as numbers."""
 
+import codecs
 import numbers
 
 from nnlite.layers.fingerprints import farmhash64, siphash64
-from nnlite.layers.host import integers_of, strings_of
+from nnlite.layers.host import integers_of, string_of, strings_of
 from nnlite.layers.index_lookup import IndexLookup
 
 _METHODS = ("floormod", "farmhash")
@@ -20,6 +21,14 @@ def integer_or_none(name, value):
     whole = isinstance(value, numbers.Integral) and -(2**63) <= value < 2**63
     if value is not None and not whole:
         raise TypeError(f"{name}: expected an integer of 64 bits or None, got {value!r}")
+
+
+def encoding_of(name, value):
+    """Raise a ValueError unless a setting is an encoding that Python knows."""
+    try:
+        codecs.lookup(value)
+    except (TypeError, LookupError, ValueError):
+        raise ValueError(f"{name}: expected an encoding such as 'utf-8', got {value!r}") from None
 
 
 class StringLookup(IndexLookup):
@@ -50,7 +59,7 @@ class StringLookup(IndexLookup):
         Whether these vectors have `max_tokens` entries, however many tokens there are.
     sparse : {False}
     encoding : str, default 'utf-8'
-        How bytes of the data become strings of the vocabulary.
+        Of data that are bytes.
     name : str, optional
     salt : int or pair of int, optional
         A key of the hash.
@@ -79,7 +88,7 @@ class StringLookup(IndexLookup):
     array(['a', '[UNK]', 'c'], dtype=object)
     """
 
-    _legal = {"mask_token": token_or_none, "oov_token": token_or_none, "encoding": "str"}
+    _legal = {"mask_token": token_or_none, "oov_token": token_or_none, "encoding": encoding_of}
 
     def __init__(
         self,
@@ -125,10 +134,10 @@ class StringLookup(IndexLookup):
         return "string" if self.invert else super()._gives
 
     def _keys(self, inputs):
-        return strings_of(inputs)
+        return strings_of(inputs, self.encoding)
 
     def _token(self, key):
-        return key.decode(self.encoding)
+        return string_of(key)
 
     def _hashed(self, key):
         return farmhash64(key) if self.salt is None else siphash64(key, self.salt)

@@ -9,8 +9,16 @@ import numpy as np
 
 from nnlite.checks import check_choice, positive_int
 from nnlite.errors import reworded
-from nnlite.layers.host import HostLayer, bags_of, encoded, encoded_shape, sequences_of, strings_of
-from nnlite.layers.lookup import StringLookup
+from nnlite.layers.host import (
+    HostLayer,
+    bags_of,
+    encoded,
+    encoded_shape,
+    sequences_of,
+    string_of,
+    strings_of,
+)
+from nnlite.layers.lookup import StringLookup, encoding_of
 from nnlite.layers.vocabulary import (
     ONLY_IN_CONFIGS,
     in_config,
@@ -80,7 +88,7 @@ class TextVectorization(HostLayer):
         Of each token of `vocabulary`, for 'tf_idf'.
     sparse, ragged : {False}
     encoding : str, default 'utf-8'
-        How texts that are bytes become strings.
+        Of texts that are bytes.
     name : str, optional
     **kwargs
         Of `Layer`: trainable, dtype, input_shape.
@@ -120,7 +128,7 @@ class TextVectorization(HostLayer):
         "output_sequence_length": positive_int,
         "sparse": not_supported,
         "ragged": not_supported,
-        "encoding": "str",
+        "encoding": encoding_of,
     }
 
     def __init__(
@@ -268,10 +276,10 @@ class TextVectorization(HostLayer):
         if self.split == "whitespace":
             rows = [text.split() for text in texts]
         elif self.split == "character":
-            decoded = (text.decode(self.encoding, "replace") for text in texts)
+            decoded = (text.decode("utf-8", "replace") for text in texts)
             rows = [[c.encode() for c in text] for text in decoded]
         else:
-            given = self.split(self._as_array(texts, (len(texts),)))
+            given = self.split(_as_array(texts, (len(texts),)))
             rows = [strings_of(row if hasattr(row, "shape") else [*row])[0] for row in given]
             if len(rows) != len(texts):
                 raise ValueError(
@@ -282,9 +290,9 @@ class TextVectorization(HostLayer):
 
     def _standardized(self, inputs):
         """Texts as bytes, and their shape."""
-        texts, shape = strings_of(inputs)
+        texts, shape = strings_of(inputs, self.encoding)
         if callable(self.standardize):
-            texts, found = strings_of(self.standardize(self._as_array(texts, shape)))
+            texts, found = strings_of(self.standardize(_as_array(texts, shape)))
             if found != shape:
                 raise ValueError(f"standardize: expected texts of shape {shape}, got {found}")
         elif self.standardize is not None:
@@ -295,10 +303,6 @@ class TextVectorization(HostLayer):
                 texts = [text.translate(None, dropped) for text in texts]
         return texts, shape or ((1,) if self.split is None else ())
 
-    def _as_array(self, texts, shape):
-        """Texts as functions of users take them."""
-        return np.array([text.decode(self.encoding) for text in texts], str).reshape(shape)
-
     def _joined(self, rows, shape):
         if self.ngrams is not None:
             lengths = ngrams("ngrams", self.ngrams)
@@ -307,9 +311,9 @@ class TextVectorization(HostLayer):
 
     def call(self, inputs):
         lookup = self._lookup_layer
-        depth = None if self.output_mode == "int" else lookup._depth()
         tokens, lengths, shape = self._tokens(inputs)
         numbers, lengths = lookup.numbers_of(tokens), np.array(lengths, int)
+        depth = None if self.output_mode == "int" else lookup._depth()
         if self.output_mode in ("int", "one_hot"):
             padding = 0 if self.output_mode == "int" else 1
             rows = sequences_of(numbers + padding, lengths, self.output_sequence_length) - padding
@@ -398,6 +402,11 @@ class TextVectorization(HostLayer):
         folder : str
         """
         self._lookup_layer.load_assets(folder)
+
+
+def _as_array(texts, shape):
+    """Texts as functions of users take them."""
+    return np.array([*map(string_of, texts)], str).reshape(shape)
 
 
 def _ngrams_of(tokens, lengths):

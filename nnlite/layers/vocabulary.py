@@ -46,6 +46,8 @@ class Vocabulary:
     tokens : list of bytes or of int
     first : int
         The number of the first.
+    learned : bool
+        Whether there is a vocabulary at all, which may have no tokens.
 
     Attributes
     ----------
@@ -53,7 +55,8 @@ class Vocabulary:
     numbers : dict of token to int
     """
 
-    def __init__(self, tokens, first):
+    def __init__(self, tokens, first, learned):
+        self.learned = learned
         self.tokens = np.empty(len(tokens), object)
         self.tokens[:] = tokens
         self.numbers = dict(zip(tokens, itertools.count(first)))
@@ -124,7 +127,7 @@ def in_config(layer, lookup):
     if isinstance(found["vocabulary"], (str, os.PathLike)):
         found["vocabulary"] = None
     more = {"vocabulary_size": lookup._frozen_size}
-    if found["vocabulary"] is None and _learned_too.get() and len(lookup._vocabulary.tokens):
+    if found["vocabulary"] is None and _learned_too.get() and lookup._vocabulary.learned:
         found = {"vocabulary": lookup.get_vocabulary(), "idf_weights": lookup.idf_weights}
         more["has_input_vocabulary"] = given
     lists = {k: v if v is None else np.asarray(v).tolist() for k, v in found.items()}
@@ -139,7 +142,7 @@ def lines_of(path):
     path : str or path
     """
     try:
-        with open(path, encoding="utf-8", newline="\n") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             lines = [line.removesuffix("\r") for line in file.read().split("\n")]
     except OSError as error:
         raise ValueError(
@@ -163,5 +166,5 @@ def write_lines(path, tokens):
         raise ValueError(
             "vocabulary: expected tokens without the end of a line, as a file has one token a line"
         )
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
+    with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         file.write("\n".join(lines))

@@ -103,6 +103,12 @@ RESULTS = {
     "a column of texts": (vectors, {}, [["a b"], ["c"]], [[2, 3], [4, 0]]),
     "one text": (vectors, {}, "c a", [4, 2]),
     "bytes": (vectors, {}, np.array([b"a b", b"c"]), [[2, 3], [4, 0]]),
+    "bytes of another encoding": (
+        vectors,
+        {"vocabulary": ["über", "café"], "encoding": "latin-1"},
+        np.array(["café über".encode("latin-1"), b"cafe"]),
+        [[3, 2], [1, 0]],
+    ),
     "longer": (vectors, {"output_sequence_length": 4}, ["a", "b c"], [[2, 0, 0, 0], [3, 4, 0, 0]]),
     "shorter": (vectors, {"output_sequence_length": 1}, ["a b", "b c"], [[2], [3]]),
     "empty texts": (vectors, {}, ["", "  ", "!"], np.zeros((3, 0))),
@@ -339,6 +345,19 @@ def test_vocabulary_of_a_file(tmp_path):
         layers.StringLookup.from_config({"vocabulary": str(path)})
 
 
+def test_bytes_that_are_no_text_keep_their_numbers(tmp_path):
+    given = np.array([b"\xff a", b"\xfe \xff"])
+    layer = layers.TextVectorization()
+    layer.adapt(given)
+    assert layer(given).numpy().tolist() == [[2, 4], [3, 2]]
+    other = layers.TextVectorization(vocabulary=layer.get_vocabulary())
+    assert np.array_equal(other(given), layer(given))
+    layer.save_assets(tmp_path)
+    other = layers.TextVectorization()
+    other.load_assets(tmp_path)
+    assert np.array_equal(other(given), layer(given))
+
+
 def test_vocabulary_of_another_layer_may_have_special_tokens():
     learned = layers.TextVectorization()
     learned.adapt(TEXTS)
@@ -360,6 +379,11 @@ CALLS = [
     (lambda: lookup(output_mode="tf_idf"), "idf_weights: expected an array beside a vocabulary"),
     (lambda: layers.StringLookup(sparse=True), "sparse: expected False"),
     (lambda: layers.StringLookup(salt=[1, 2, 3]), "salt: expected an integer or two"),
+    (lambda: layers.StringLookup(encoding="utf-99"), "encoding: expected an encoding such as"),
+    (
+        lambda: lookup(encoding="ascii")(np.array([b"a", b"\xe9"])),
+        r"expected strings in ascii, got b'\\xe9' at position \(1,\)",
+    ),
     (lambda: layers.StringLookup(mask_token=0), "mask_token: expected a string or None, got 0"),
     (lambda: layers.IntegerLookup(mask_token=""), "mask_token: expected an integer of 64"),
     (lambda: layers.IntegerLookup(salt=1), "salt: expected None without oov_method 'farmhash'"),
@@ -424,10 +448,22 @@ def test_is_refused(call, message):
     assert re.match(r"layer '\w+'|\w+: ", str(error.value))
 
 
-def test_vectors_need_a_vocabulary_and_keep_their_size():
-    layer = layers.TextVectorization(output_mode="count")
+@pytest.mark.parametrize("mode", ["int", "count", "tf_idf"])
+def test_a_call_needs_a_vocabulary(mode):
+    text = layers.TextVectorization(output_mode=mode)
+    copied = layers.TextVectorization(output_mode=mode)
+    copied.adapt(["a"])
+    for layer in (text, type(copied).from_config(copied.get_config())):
+        with pytest.raises(RuntimeError, match="expected a vocabulary before a call"):
+            layer(["a"])
     with pytest.raises(RuntimeError, match="expected a vocabulary before a call"):
-        layer(["a"])
+        layers.IntegerLookup(invert=True)([1])
+    text.adapt([""])
+    assert text(["a"]).numpy().tolist() == {"int": [[1]], "count": [[1]], "tf_idf": [[0]]}[mode]
+
+
+def test_vectors_keep_their_size():
+    layer = layers.TextVectorization(output_mode="count")
     layer.adapt(["a b"])
     layer.adapt(["c d"])
     assert layer.get_vocabulary() == ["[UNK]", "d", "c"]

@@ -151,6 +151,18 @@ def test_look_ups_and_numbers_in_one_model():
     np.testing.assert_array_equal(again.predict([*x.values()]), expected)
 
 
+def test_texts_of_any_length():
+    first = layers.TextVectorization()
+    first.adapt(TEXTS)
+    embedding = layers.Embedding(first.vocabulary_size(), 4, mask_zero=True)
+    model = nnlite.Sequential([first, embedding, layers.LSTM(3), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(TEXTS, Y, verbose=0)
+    assert first.output_shape == (None, None) and model.output_shape == (None, 1)
+    short, both = model.predict(["bad"]), model.predict(["bad", "a very bad bad bad film"])
+    assert np.array_equal(short[0], both[0])
+
+
 def test_models_inside_may_begin_with_look_ups():
     inner = network()
     expected = inner.predict(TEXTS)
