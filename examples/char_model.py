@@ -45,7 +45,7 @@ keras.utils.set_random_seed(0)
 model = network()
 model.compile(keras.optimizers.Adam(0.003),
               keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-model.fit(*windows(tokens[:cut]), batch_size=64, epochs=EPOCHS)
+model.fit(*windows(tokens[:cut]), batch_size=32, epochs=EPOCHS)
 nats = model.evaluate(*windows(tokens[cut:]), verbose=0)
 print(f"{nats:.3f} nats a character on the last tenth, {np.log(len(characters)):.3f} by chance")
 

@@ -114,6 +114,30 @@ def test_objects_that_are_no_texts_are_refused_as_before():
         list(Dataset.from_generator(lambda: [np.array([None, "a"], object)]))
 
 
+def test_texts_of_a_folder_train_a_model_that_begins_with_words(folder):
+    data = text_dataset_from_directory(folder, batch_size=3, seed=0, verbose=False)
+    texts = data.map(lambda texts, labels: texts)
+    words = nnlite.layers.TextVectorization(output_sequence_length=3)
+    words.adapt(texts)
+    nnlite.utils.set_random_seed(0)
+    model = nnlite.Sequential(
+        [
+            words,
+            nnlite.layers.Embedding(words.vocabulary_size(), 4),
+            nnlite.layers.GRU(4),
+            nnlite.layers.Dense(1, "sigmoid"),
+        ]
+    )
+    model.compile(nnlite.optimizers.Adam(0.05), "binary_crossentropy", metrics=["accuracy"])
+    assert model.fit(data, epochs=20, verbose=0).history["accuracy"][-1] == 1
+    assert model.evaluate(data, verbose=0)[1] == 1
+    assert model.predict(texts, verbose=0).shape == (9, 1)
+    plain = nnlite.Sequential([nnlite.layers.Dense(1)])
+    plain.compile("sgd", "mse")
+    with pytest.raises(TypeError, match="expected numbers"):
+        plain.fit(data, verbose=0)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import pickle
 import urllib.request
+import zipfile
 
 import numpy as np
 import pytest
@@ -89,6 +91,22 @@ def test_long_rows_are_left_out_and_equal_ones_stay_lists(path):
     assert x.shape == (1,) and x.tolist() == [[1, 7]]
     with pytest.raises(ValueError, match="maxlen: expected more than"):
         imdb.load_data(path, maxlen=1)
+
+
+def test_archive_of_python_2_and_of_numpy_1_is_read(path):
+    pickled = pickle.dumps(objects(ROWS), protocol=3)
+    pickled = pickled.replace(b"C\x01b", b"U\x01b")  # a byte string, as Python 2 wrote it
+    pickled = pickled.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+    assert b"numpy.core.multiarray" in pickled and b"U\x01b" in pickled
+    with zipfile.ZipFile(path, "w") as archive:
+        with archive.open("x.npy", "w") as file:
+            header = {"descr": "|O", "fortran_order": False, "shape": (len(ROWS),)}
+            np.lib.format.write_array_header_1_0(file, header)
+            file.write(pickled)
+        with archive.open("y.npy", "w") as file:
+            np.lib.format.write_array(file, np.arange(len(ROWS)))
+    (x, y), _ = reuters.load_data(path, test_split=0)
+    assert by_label(x, y) == {k: original(row) for k, row in enumerate(ROWS)}
 
 
 def test_share_for_testing(path):
