@@ -202,6 +202,10 @@ class SparseSource(Source):
         return gather_csr(*placeholders, index, shape, config.floatx(), self.code, rows)
 
 
+class LookedUp(list):
+    """What the look-ups at the beginning of a model made of its inputs (`models/front.py`)."""
+
+
 def check_sparse(values, name):
     """Refuse a CSR or CSC matrix whose arrays point outside of each other: C would follow them."""
     kind = getattr(values, "format", None)
@@ -356,6 +360,8 @@ def _alone(y):
 
 
 def _sources(values, name, several, integer):
+    if isinstance(values, LookedUp):
+        return values
     if isinstance(values, Mapping) and (several is not False or (name != "x" and len(values) == 1)):
         return {k: _entry(v, f"{name}[{k!r}]", integer(k)) for k, v in values.items()}
     if isinstance(values, (list, tuple)) and values:
