@@ -394,13 +394,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
     def _outputs(self, X):
         """The model's outputs for the rows of X."""
         rows = input_validation.validate_X(self, X)
-        return finite(self._predicted(self.model_, rows), self._target.fallback)
-
-    def _predicted(self, model, rows):
-        """What a model makes of rows that were checked."""
-        if self._ragged and self.model_.input_shape[1] is None:
-            return sequences.predicted(model, rows, self._sample_shape[0])
-        return model.predict(rows)
+        return finite(sequences.predicted(self, self.model_, rows), self._target.fallback)
 
     def save(self, filepath, overwrite=True, include_optimizer=True):
         """Write the estimator: settings, what `fit` learned, and the model. No pickle.
@@ -483,8 +477,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         target = own._targets_for_loss(model, data.target)
         if own._ragged and isinstance(held_out, (tuple, list)) and len(held_out):
             held = own._samples_for(model, sequences.as_array(own, held_out[0], False)[0])
-            steps = max(x.shape[1], held.shape[1])
-            x, held = (sequences.of_length(a, steps) for a in (x, held))
+            x, held = sequences.of_one_length(x, held)
             held_out = (held, *held_out[1:])
         return model, x, target, held_out, own.history_ if fitted else None
 

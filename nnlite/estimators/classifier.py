@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from nnlite.estimators import input_validation
+from nnlite.estimators import input_validation, sequences
 from nnlite.estimators.base import BaseNeuralNetwork
 from nnlite.estimators.docstrings import inject_docs
 from nnlite.estimators.logits import Logits, finite
@@ -171,4 +171,4 @@ class NNClassifier(ClassifierMixin, BaseNeuralNetwork):
 
     def _logits(self, X):
         rows = input_validation.validate_X(self, X)
-        return finite(self._predicted(self._logits_model, rows), 0)
+        return finite(sequences.predicted(self, self._logits_model, rows), 0)

@@ -193,13 +193,13 @@ def _check_undated(X):
 
 
 def stack_images(X):
-    """A list or an object array of images as one array; anything else unchanged."""
+    """A list of images, or an object array of images or rows, as one array; else X as it is."""
     of_objects = getattr(getattr(X, "dtype", None), "kind", "") == "O" and X.ndim == 1
     if not of_objects and not isinstance(X, (list, tuple)):
         return X
     images = list(X)
     try:
-        if not images or np.ndim(images[0]) < 2:
+        if not images or np.ndim(images[0]) < (1 if of_objects else 2):
             return X
         shapes = list(dict.fromkeys(np.shape(image) for image in images))
     except ValueError:  # rows of different lengths

@@ -241,6 +241,12 @@ def of_length(X, length):
     return found
 
 
+def of_one_length(*arrays):
+    """Arrays of sequences that were filled up, to one length."""
+    length = max(X.shape[1] for X in arrays)
+    return [of_length(X, length) for X in arrays]
+
+
 def network(made, X):
     """A network behind a `PaddingMask`, built for the array X of sequences that were filled up.
 
@@ -274,13 +280,15 @@ def _masked(layers, X, length):
     return [start, *layers[first:at], PaddingMask(), *layers[at:]]
 
 
-def predicted(model, X, length):
-    """What a model predicts for sequences that were filled up.
+def predicted(estimator, model, X):
+    """What a model of an estimator predicts for samples that were checked.
 
     A row's result does not depend on the rows beside it, even if a layer counts what fills up:
-    those of up to `length` steps are filled up to it, longer ones not at all.
+    sequences of up to the length in `fit` are filled up to it, longer ones not at all.
     """
-    if X.shape[1] <= length:
+    length = estimator._sample_shape[0]
+    fixed = not estimator._ragged or estimator.model_.input_shape[1] is not None
+    if fixed or X.shape[1] <= length:
         return model.predict(X)
     lengths = np.maximum(_lengths(X), length)
     found = None

@@ -299,7 +299,7 @@ _PLAIN = frozenset([type(None), bool, int, float, str])  # what most attributes 
 def _checked_shape(shape, name):
     """The shape of the weight `name` as a tuple of int; `n` is `(n,)`."""
     sizes = shape if isinstance(shape, (list, tuple)) else [shape]
-    if None in sizes or Length in map(type, sizes):
+    if any(n is None or type(n) is Length for n in sizes):
         raise ValueError(
             f"add_weight: shape: expected sizes that are known, got {open_shape(sizes)} of "
             f"{name!r}: give that size in the shape of the model's input"

@@ -145,6 +145,15 @@ def test_networks_for_one_length_take_no_longer_sequences(case, length, most):
         classifier(network).fit([*X, longer], [*y, y[0]]) if length else fitted.predict([longer])
 
 
+def test_objects_of_one_length_are_an_array(case):
+    made, X, y = case
+    objects = np.empty(60, object)
+    objects[:] = [x[:2].tolist() for x in X]
+    fitted = classifier(made()).fit(objects, y)
+    expected = classifier(made()).fit(np.array([x[:2] for x in X]), y).predict_proba(objects)
+    assert_array_equal(fitted.predict_proba(objects), expected)
+
+
 @pytest.mark.parametrize("form", [np.array, list])
 def test_a_first_layer_of_unknown_length_takes_arrays_of_any_length(case, form):
     made, X, y = case
