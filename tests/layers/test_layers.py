@@ -379,7 +379,7 @@ def test_dropout_of_one_seed_repeats_bitwise_and_another_seed_differs():
 
     assert arrays_equal(draws(3), draws(3))
     assert not np.array_equal(draws(3)[0], draws(4)[0])
-    assert not np.array_equal(draws(3)[0], draws(3)[1])  # each call draws anew
+    assert not np.array_equal(draws(3)[0], draws(3)[1])  # each call draws others
 
 
 def test_dropout_without_a_seed_follows_set_random_seed():
