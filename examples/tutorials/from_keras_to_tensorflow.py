@@ -91,7 +91,7 @@ predicted_labels = np.argmax(predictions, axis=1)
 
 from nnlite.preprocessing.image import ImageDataGenerator
 
-(x_train, y_train), (x_test, y_test) = mnist.load_data()  # not in the tutorial: it begins anew
+(x_train, y_train), (x_test, y_test) = mnist.load_data()  # not in the tutorial: images as they came
 x_train = x_train.astype("float32") / 255
 x_test = x_test.astype("float32") / 255
 

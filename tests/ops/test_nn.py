@@ -231,7 +231,7 @@ class Noisy(keras.Model):
 
 
 @pytest.mark.parametrize("seed", [None, 3])
-def test_dropout_draws_anew_at_each_step_of_a_plan(seed):
+def test_dropout_draws_other_masks_at_each_step_of_a_plan(seed):
     ones = np.ones((64, 50))
     some = Noisy(seed).predict(ones, batch_size=32, verbose=0)
     assert set(np.unique(some)) == {0.0, 2.0} and abs(some.mean() - 1) < 0.1

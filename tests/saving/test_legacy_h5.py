@@ -67,7 +67,7 @@ def test_state_of_the_optimizer_can_be_left_out(tmp_path):
 
 
 def test_long_configs_and_many_layers_come_back(tmp_path):
-    model = nnlite.Sequential([layers.Dense(2, input_shape=(2,)) for _ in range(400)])
+    model = nnlite.Sequential([layers.Dense(2, input_shape=(2,)) for _ in range(300)])
     model.save(tmp_path / "m.h5")
     with h5py.File(tmp_path / "m.h5") as file:
         assert len(file.attrs["model_config"]) > 100_000

@@ -61,7 +61,7 @@ def test_same_model_gives_the_same_bytes(fitted, tmp_path):
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_without_its_optimizer_a_model_begins_anew(fitted, tmp_path):
+def test_without_its_optimizer_a_model_begins_with_new_slots(fitted, tmp_path):
     fitted[0].save(tmp_path / "m.safetensors", include_optimizer=False)
     again = load_model(tmp_path / "m.safetensors")
     assert type(again.optimizer) is type(fitted[0].optimizer) and not again.optimizer.built

@@ -68,7 +68,7 @@ PLAIN = [
     np.int64(5), np.float32(0.3), np.float32(2), np.bool_(True), np.datetime64("2020"),
     nnlite.layers.Dense,
 ]  # fmt: skip
-# ... whatever can is made anew for each call.
+# ... whatever can is made for each call.
 POOL = {shown(value): lambda value=value: value for value in PLAIN} | {
     "[]": list,
     "{}": dict,

@@ -113,9 +113,10 @@ def ulp_off(got, want, scale, real):
     return np.where(same, 0, np.where(np.isnan(off), np.inf, off)).astype(np.float64)
 
 
-def check(name, case, results, real):
-    """Raise AssertionError if a result is further off than ULP says."""
-    want, scale = expected(name, case, real)
+def check(name, case, results, real, right, isa):
+    """Raise AssertionError if a result of an instruction set is further off what `expected` says
+    than ULP allows."""
+    want, scale = right
     if "accumulate" in name:  # how a sum is split into two numbers is the kernel's own matter
         results = [results[0].astype(np.float64).reshape(-1, 2).sum(axis=1)]
         want, real = [want[0].reshape(-1, 2).sum(axis=1)], "float64"
@@ -128,6 +129,6 @@ def check(name, case, results, real):
             i = np.unravel_index(off.argmax(), off.shape)
             around = [a[i] if a.shape == off.shape else a.shape for a in case.arrays(real)]
             raise AssertionError(
-                f"{name}: {off.max():.3g} ulp off at {i} (limit {limit}): got {got[i]!r}, "
+                f"{name}, {isa}: {off.max():.3g} ulp off at {i} (limit {limit}): got {got[i]!r}, "
                 f"expected {w[i]!r}, inputs {around}, attrs {case.attrs}"
             )

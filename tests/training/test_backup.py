@@ -96,7 +96,7 @@ def test_a_training_that_is_killed_ends_in_the_same_bits(seed, tmp_path):
 
 
 def interrupted(program, make, at, **settings):
-    """What `program(model, callbacks)` returns of a model that is made anew after it failed at
+    """What `program(model, callbacks)` returns of a model that is made again after it failed at
     a call of a callback."""
     for failing in (Power(at), Power()):
         nnlite.utils.set_random_seed(2)

@@ -199,7 +199,7 @@ def test_other_models_leave_a_models_steps_alone(monkeypatch):
 
 
 @pytest.mark.parametrize("change", ["setting", "list", "optimizer"])
-def test_a_change_deep_in_a_model_makes_its_steps_anew(monkeypatch, change):
+def test_a_change_deep_in_a_model_makes_its_steps_again(monkeypatch, change):
     inner = keras.Sequential([layers.Dense(4, input_shape=(6,)), layers.Dropout(0.0)])
     model = keras.Sequential([inner, layers.Dense(1)])
     model.compile("sgd", "mse")

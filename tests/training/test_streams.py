@@ -163,7 +163,7 @@ def test_model_without_a_shape_is_built_from_the_first_batch_which_is_not_lost()
         assert arrays_equal(a.get_weights(), b.get_weights())
 
 
-def test_batches_by_number_are_shuffled_anew_in_each_epoch_unless_told_otherwise():
+def test_batches_by_number_are_shuffled_in_each_epoch_unless_told_otherwise():
     for shuffle in (True, False):
         data = ByNumber(parts(X, Y))
         trained(line(D), data, epochs=3, shuffle=shuffle)
@@ -204,7 +204,7 @@ def test_steps_per_epoch_with_arrays_goes_on_where_the_epoch_before_ended():
     assert arrays_equal(a.get_weights(), b.get_weights())
 
 
-def test_evaluation_and_prediction_of_some_steps_begin_anew():
+def test_evaluation_and_prediction_of_some_steps_begin_with_the_first_batch():
     model = line(D)
     expected = (Y[:20].astype(float) ** 2).mean()
     for _ in range(2):
