@@ -93,9 +93,10 @@ def predict_rows(model, batch):
         return arrays[-1]
 
     outputs = map_structure(room, step.outputs, Tensor)
-    if x[0].__class__ is ArraySource and not x[0].integer and isinstance(step.outputs, Tensor):
+    if x[0].__class__ is ArraySource and isinstance(step.outputs, Tensor):
         array = x[0].array
-        if len(array) == rows == size:  # the whole of it, in one step
+        checked = x[0].integer and array.dtype != np.int32  # the next one's values are, too
+        if len(array) == rows == size and not checked:  # the whole of it, in one step
             model._step_cache.keep((array.dtype, array.shape, array.strides), step)
     done, pace, full = 0, 1, rows // size
     while done < full:

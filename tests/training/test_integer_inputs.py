@@ -8,6 +8,7 @@ from small_models import arrays_equal
 
 import nnlite as keras
 from nnlite import layers, ops
+from nnlite.training.prediction import predict_cached
 
 IDS = np.random.default_rng(0).integers(0, 7, (40, 3))
 Y = (IDS.sum(axis=1) % 2).astype("float32")
@@ -88,3 +89,16 @@ def test_int64_is_another_word_for_ids():
 def test_an_input_of_no_type_of_numbers_is_refused(dtype):
     with pytest.raises(TypeError, match="Input: dtype: expected a type of numbers, such as"):
         keras.Input((3,), dtype=dtype)
+
+
+def test_int32_ids_like_those_before_take_the_step_that_is_there():
+    model = keras.Sequential([layers.Input((3,), dtype="int32"), layers.Embedding(7, 2)])
+    ids = IDS[:4].astype("int32")
+    assert predict_cached(model, ids) is None
+    model.predict(IDS[:4])  # int64: each array has to be looked at
+    assert predict_cached(model, IDS[:4]) is None
+    model.predict(ids)
+    others = IDS[4:8].astype("int32")
+    assert np.array_equal(predict_cached(model, others), model.predict(IDS[4:8]))
+    with pytest.raises(ValueError, match=r"embedding.: gather.* is out of range"):
+        model.predict(np.full((4, 3), 9, "int32"))
