@@ -12,10 +12,11 @@
 #include "pack.h"
 
 /* A matrix [K, N] as the micro-kernel reads it: blocks of at most PACKED_KC rows, and in each of
- * them micro-panels of NR columns, the last one filled up with zeros. */
+ * them micro-panels of NR columns, the last one filled up with zeros. A product is with its first
+ * `rows` and `columns`, or with columns of zeros behind it, as many as fill a vector. */
 typedef struct {
     const real *data;
-    int64_t K, N;
+    int64_t K, N, rows, columns;
 } nnl_packed;
 
 /* A micro-panel of the block takes half of L1. */
@@ -44,31 +45,55 @@ static void pack_panels(real *packed, nnl_operand B, int64_t K, int64_t N, nnl_r
 
 static nnl_packed pack_all(real *packed, nnl_operand B, int64_t K, int64_t N) {
     pack_panels(packed, B, K, N, (nnl_range){0, ceil_div(N, NR)});
-    return (nnl_packed){packed, K, N};
+    return (nnl_packed){packed, K, N, K, N};
 }
 
-/* C [rows, N] = (C if `add`, else 0) + A [rows, K] B. Rows of C are ldc apart. An element is one
- * chain of multiply-adds over k, whatever rows are beside it. K > 0, unless C is added to. */
+/* Rows of arrays that are needed next, and lie apart, so that the processor does not fetch them by
+ * itself. Each tile fetches some of their cache lines into L2. */
+enum { MOST_AHEAD = 8 };
+typedef struct {
+    struct {
+        const char *row;
+        int64_t step, bytes, rows;
+    } of[MOST_AHEAD];
+    int n, which;
+    int64_t byte, lines; /* the next one, of row number 0; how many a tile fetches */
+} nnl_ahead;
+
+static void fetch_ahead(nnl_ahead *a) {
+    for (int64_t i = 0; i < a->lines && a->which < a->n; i++) {
+        __builtin_prefetch(a->of[a->which].row + a->byte, 0, 2);
+        a->byte += 64;
+        if (a->byte < a->of[a->which].bytes) continue;
+        a->byte = 0;
+        a->of[a->which].row += a->of[a->which].step;
+        if (--a->of[a->which].rows == 0) a->which++;
+    }
+}
+
+/* C [rows, columns] = (C if `add`, else 0) + A [rows, K] B. Rows of C are ldc apart. An element is
+ * one chain of multiply-adds over k, whatever rows are beside it. K > 0, unless C is added to. */
 static void multiply_packed(real *c, int64_t ldc, nnl_operand A, int64_t rows, const nnl_packed *B,
-                            bool add) {
+                            bool add, nnl_ahead *ahead) {
     const int64_t a_panels = ceil_div(rows, MR);
     nnl_tile t = {.a_access = A.transposed ? A_COLUMN_MAJOR : A_ROW_MAJOR,
                   .a_row = A.ld,
                   .a_k = A.ld,
                   .b_k = NR};
     for (int i = 0; i < MR; i++) t.c_offset[i] = i * ldc;
-    for (int64_t k = 0; k < B->K; k += PACKED_KC) {
-        t.K = min_of(PACKED_KC, B->K - k);
+    for (int64_t k = 0; k < B->rows; k += PACKED_KC) {
+        t.K = min_of(PACKED_KC, B->rows - k);
         t.resume = add || k;
-        for (int64_t j = 0; j < B->N; j += NR) {
-            t.n = min_of(NR, B->N - j);
-            t.b = B->data + packed_at(B->N, k, t.K, j / NR);
+        for (int64_t j = 0; j < B->columns; j += NR) {
+            t.n = min_of(NR, B->columns - j);
+            t.b = B->data + packed_at(B->N, k, min_of(PACKED_KC, B->K - k), j / NR);
             for (int64_t i = 0; i < a_panels; i++) {
                 const nnl_range r = even_share((nnl_range){0, rows}, 1, i, a_panels);
                 t.rows = (int)length(r);
                 t.a = A.data + (A.transposed ? k * A.ld + r.begin : r.begin * A.ld + k);
                 t.c = c + r.begin * ldc + j;
                 multiply_tile(&t);
+                if (ahead) fetch_ahead(ahead);
             }
         }
     }

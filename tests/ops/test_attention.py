@@ -36,7 +36,7 @@ def test_attention_is_its_formula_for_heads_in_groups_too(size, double):
     query, key, value = inputs_of(*size)
     biases = [None, normal(s, seed=5), normal(n, t, s, seed=6)]
     for bias, mask, causal in itertools.product(biases, cases_attention.masks(b, t, s), (0, 1)):
-        for scale in (None, 0.3):
+        for scale in (None, 0.3, 0.0, -0.7):
             got = ops.dot_product_attention(
                 query, key, value, bias=bias, mask=mask, scale=scale, is_causal=causal
             )

@@ -22,10 +22,11 @@ def products(sizes):
     return found
 
 
-SIZES = [  # B, T, S, N, H, V; those with T > 32 and long rows of S have several blocks of queries
-    *((1, 1, 1, 1, 1, 1), (2, 3, 5, 2, 4, 4), (1, 7, 1, 3, 5, 2), (2, 17, 33, 3, 37, 37)),
-    *((1, 1, 40, 4, 16, 16), (0, 3, 4, 2, 8, 8), (2, 0, 3, 1, 4, 4), (1, 70, 600, 1, 8, 33)),
-    *((2, 33, 20, 1, 300, 5), (1, 14, 16, 2, 32, 32), (1, 64, 64, 2, 32, 32)),
+# B, T, S, N, H, V. Those with T > 32 and long rows have several blocks of queries, and of keys.
+SIZES = [
+    *((1, 1, 1, 1, 1, 1), (2, 3, 5, 2, 4, 4), (1, 7, 1, 3, 5, 2), (2, 17, 33, 2, 19, 21)),
+    *((1, 1, 40, 4, 16, 16), (0, 3, 4, 2, 8, 8), (2, 0, 3, 1, 4, 4), (1, 70, 520, 1, 3, 33)),
+    *((1, 33, 20, 1, 300, 5), (1, 14, 16, 2, 32, 32), (1, 130, 270, 1, 3, 2)),
 ]
 
 
@@ -43,10 +44,13 @@ def biases(b, t, s, n):
 
 
 def attentions(sizes, key, count):
-    """(inputs, attributes): of each size `count` of the combinations of the options."""
+    """(inputs, attributes): of each size all or the first keys, and `count` of the combinations of
+    the options."""
     options = itertools.cycle(itertools.product(range(4), (0.0, 0.3), (0, 1), range(4)))
-    for _, (b, t, s, n, h, v) in itertools.product(range(count), sizes):
+    for turn, (b, t, s, n, h, v) in itertools.product(range(count + 2), sizes):
         which_bias, rate, causal, which_mask = next(itertools.islice(options, 6, None))
+        if turn < 2:
+            which_bias, rate, causal, which_mask = 0, 0.0, turn, 0
         bias, mask = biases(b, t, s, n)[which_bias], masks(b, t, s)[which_mask]
         inputs = [normal(b, t, n, h), normal(b, s, n, h, seed=1), normal(b, s, n, v, seed=2)]
         inputs += [x for x in (bias, mask) if x is not None] + ([key] if rate else [])
@@ -115,11 +119,11 @@ def cases(oracle, key):
         "attention": [],
         "attention_gradient": [],
     }
-    for i, (inputs, a) in enumerate(attentions(SIZES, key, 4)):
+    for i, (inputs, a) in enumerate(attentions(SIZES, key, 2)):
         found["attention"].append(Case(inputs, a, attention_scale(a)))
         y, kept = map(np.ascontiguousarray, oracle["attention"](inputs, a))
         given = [normal(*y.shape, seed=7), *inputs[:3], y, kept, *inputs[3:]]
-        a = {**a, "dlogits": i % 2}
+        a = {**a, "dlogits": a["bias"] * i % 2}
         found["attention_gradient"].append(Case(given, a, gradient_scale(a)))
     return found
 

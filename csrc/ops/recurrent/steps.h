@@ -22,13 +22,13 @@ static nnl_packed pack_together(real *packed, const real *x, bool transposed, in
     pack_panels(packed, (nnl_operand){x, transposed ? K : N, transposed}, K, N,
                 nnl_share(ceil_div(N, NR), 1, team));
     nnl_wait(team);
-    return (nnl_packed){packed, K, N};
+    return (nnl_packed){packed, K, N, K, N};
 }
 
 /* c [rows, N] += a [rows, K] B. Rows of a are lda apart, and rows of c ldc. */
 static void add_product(real *c, int64_t ldc, const real *a, int64_t lda, int64_t rows,
                         const nnl_packed *B) {
-    multiply_packed(c, ldc, (nnl_operand){a, lda, false}, rows, B, true);
+    multiply_packed(c, ldc, (nnl_operand){a, lda, false}, rows, B, true, NULL);
 }
 
 /* Two activations by number, with their parameters (activation.h). */
