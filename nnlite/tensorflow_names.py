@@ -58,6 +58,7 @@ __all__ = [
     "concat",
     "device",
     "divide",
+    "einsum",
     "equal",
     "executing_eagerly",
     "exp",
@@ -114,7 +115,8 @@ float32, float64, int32, int64 = "float32", "float64", "int32", "int32"
 newaxis, print = None, print
 shape, rank, size = backend.shape, backend.ndim, backend.count_params
 broadcast_to, cast, clip_by_value = ops.broadcast_to, ops.cast, ops.clip
-matmul, ones_like, zeros_like = ops.matmul, ops.ones_like, ops.zeros_like
+einsum, matmul = ops.einsum, ops.matmul
+ones_like, zeros_like = ops.ones_like, ops.zeros_like
 expand_dims, squeeze, stack, where = ops.expand_dims, ops.squeeze, ops.stack, ops.where
 
 
