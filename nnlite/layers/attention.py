@@ -2,6 +2,7 @@
 
 from nnlite import ops
 from nnlite.config import next_seed
+from nnlite.engine.symbolic import Symbol
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.layers.layer import Layer
 from nnlite.ops.random import seed_state
@@ -26,6 +27,7 @@ class _Attention(Layer):
     def build(self, input_shape):
         shapes = _query_value_key(input_shape, is_shape)
         _check_shapes(*shapes)
+        self._takes_one = is_shape(input_shape)
         if self.dropout:
             self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
         self._make_weights(shapes[0][-1])
@@ -44,6 +46,16 @@ class _Attention(Layer):
     def _by_dot_products(self):
         """Whether the scores are dot products."""
         return False
+
+    @property
+    def _in_keras(self):
+        """Of a layer that was built on one tensor, a call that Keras knows: on a list."""
+        if not vars(self).get("_takes_one"):
+            raise AttributeError("_in_keras")
+        return self._on_a_list
+
+    def _on_a_list(self, inputs, **kwargs):
+        return self([inputs, inputs] if isinstance(inputs, Symbol) else inputs, **kwargs)
 
     def compute_mask(self, inputs, mask=None):
         """The mask of the result: that of the query.
