@@ -3,17 +3,31 @@
 from nnlite import identifiers, names
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from nnlite.layers.attention import AdditiveAttention, Attention, BahdanauAttention
+from nnlite.layers.categories import CategoryEncoding, Discretization, Hashing
 from nnlite.layers.conv import (
     Conv2D,
+    Conv2DTranspose,
     Convolution2D,
+    Convolution2DTranspose,
     DepthwiseConv2D,
     SeparableConv2D,
     SeparableConvolution2D,
 )
+from nnlite.layers.conv1d import (
+    Conv1D,
+    Conv1DTranspose,
+    Convolution1D,
+    Convolution1DTranspose,
+    DepthwiseConv1D,
+    SeparableConv1D,
+    SeparableConvolution1D,
+)
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
 from nnlite.layers.einsum_dense import EinsumDense
 from nnlite.layers.embedding import Embedding, Masking
+from nnlite.layers.function_layer import Lambda
 from nnlite.layers.layer import Layer
+from nnlite.layers.lookup import IntegerLookup, StringLookup
 from nnlite.layers.merging import (
     Add,
     Average,
@@ -40,14 +54,23 @@ from nnlite.layers.normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from nnlite.layers.padding_mask import PaddingMask
 from nnlite.layers.pooling import (
+    AveragePooling1D,
     AveragePooling2D,
+    AvgPool1D,
     AvgPool2D,
+    GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalAvgPool1D,
     GlobalAvgPool2D,
+    GlobalMaxPool1D,
     GlobalMaxPool2D,
+    GlobalMaxPooling1D,
     GlobalMaxPooling2D,
+    MaxPool1D,
     MaxPool2D,
+    MaxPooling1D,
     MaxPooling2D,
 )
 from nnlite.layers.positions import PositionEmbedding, SinePositionEncoding
@@ -61,9 +84,20 @@ from nnlite.layers.regularization import (
     Dropout,
     GaussianDropout,
     GaussianNoise,
+    SpatialDropout1D,
     SpatialDropout2D,
 )
-from nnlite.layers.shaping import Cropping2D, Permute, RepeatVector, UpSampling2D, ZeroPadding2D
+from nnlite.layers.shaping import (
+    Cropping1D,
+    Cropping2D,
+    Permute,
+    RepeatVector,
+    UpSampling1D,
+    UpSampling2D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+)
+from nnlite.layers.text import TextVectorization
 from nnlite.layers.transformer import TransformerDecoder, TransformerEncoder
 from nnlite.layers.wrappers import Bidirectional, TimeDistributed
 
@@ -79,17 +113,29 @@ __all__ = [
     "AlphaDropout",
     "Attention",
     "Average",
+    "AveragePooling1D",
     "AveragePooling2D",
+    "AvgPool1D",
     "AvgPool2D",
     "BahdanauAttention",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "Concatenate",
+    "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
+    "Conv2DTranspose",
+    "Convolution1D",
+    "Convolution1DTranspose",
     "Convolution2D",
+    "Convolution2DTranspose",
+    "Cropping1D",
     "Cropping2D",
     "Dense",
+    "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "EinsumDense",
@@ -98,22 +144,31 @@ __all__ = [
     "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GroupNormalization",
     "GroupQueryAttention",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",
     "InputScaling",
+    "IntegerLookup",
     "LSTMCell",
+    "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
     "Masking",
+    "MaxPool1D",
     "MaxPool2D",
+    "MaxPooling1D",
     "MaxPooling2D",
     "Maximum",
     "Minimum",
@@ -121,6 +176,7 @@ __all__ = [
     "Multiply",
     "Normalization",
     "PReLU",
+    "PaddingMask",
     "Permute",
     "PositionEmbedding",
     "RMSNormalization",
@@ -128,20 +184,27 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SeparableConv1D",
     "SeparableConv2D",
+    "SeparableConvolution1D",
     "SeparableConvolution2D",
     "SimpleRNN",
     "SimpleRNNCell",
     "SinePositionEncoding",
     "Softmax",
+    "SpatialDropout1D",
     "SpatialDropout2D",
     "StackedRNNCells",
+    "StringLookup",
     "Subtract",
+    "TextVectorization",
     "TimeDistributed",
     "TransformerDecoder",
     "TransformerEncoder",
     "UnitNormalization",
+    "UpSampling1D",
     "UpSampling2D",
+    "ZeroPadding1D",
     "ZeroPadding2D",
     "add",
     "average",

@@ -1,5 +1,7 @@
 """Attention of one head: Luong's dot products and Bahdanau's sums of tanh."""
 
+import warnings
+
 from nnlite import ops
 from nnlite.config import next_seed
 from nnlite.engine.symbolic import Symbol
@@ -7,6 +9,7 @@ from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.layers.layer import Layer
 from nnlite.ops.random import seed_state
 from nnlite.tree import is_shape
+from nnlite.warn import levels_to_the_caller
 
 _EXPECTED = "expected one tensor, [query, value] or [query, value, key]"
 # What is added to the score of a key that does not count, as in Keras.
@@ -25,12 +28,25 @@ class _Attention(Layer):
         self.use_scale, self.dropout, self.seed = use_scale, dropout, seed
 
     def build(self, input_shape):
+        self._takes_one = is_shape(input_shape) and len(input_shape) > 2
+        if is_shape(input_shape) and len(input_shape) == 2:
+            self._warn_of_one_step(input_shape)
+            input_shape = (*input_shape[:1], 1, *input_shape[1:])
         shapes = _query_value_key(input_shape, is_shape)
         _check_shapes(*shapes)
-        self._takes_one = is_shape(input_shape)
         if self.dropout:
             self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
         self._make_weights(shapes[0][-1])
+
+    def _warn_of_one_step(self, shape):
+        """Warn that attention does nothing to rows."""
+        warnings.warn(
+            f"layer {self.name!r} ({type(self).__name__}): rows of shape {shape} are sequences of "
+            "one step, which attention leaves as they are. It weighs the steps of a sequence "
+            "(N, T, D): a recurrent layer before it keeps them with return_sequences=True",
+            UserWarning,
+            stacklevel=levels_to_the_caller(),
+        )
 
     def _make_weights(self, dim):
         """Make the weights for queries of `dim` features."""
@@ -49,7 +65,7 @@ class _Attention(Layer):
 
     @property
     def _in_keras(self):
-        """Of a layer that was built on one tensor, a call that Keras knows: on a list."""
+        """Of a layer that was built on one sequence, a call that Keras knows: on a list."""
         if not vars(self).get("_takes_one"):
             raise AttributeError("_in_keras")
         return self._on_a_list
@@ -87,7 +103,8 @@ class _Attention(Layer):
         ----------
         inputs : Tensor, or list of Tensor
             [query, value] or [query, value, key], of shapes (N, ..., Tq, D), (N, ..., Tv, V) and
-            (N, ..., Tv, D); by default the keys are the values. One tensor is all of them.
+            (N, ..., Tv, D); by default the keys are the values. One tensor is all of them; rows
+            (N, D) are sequences of one step then, and the result is (N, D).
         mask : list of Tensor or None, optional
             [query_mask, value_mask], (N, ..., Tq) and (N, ..., Tv): 0 where the result is to be 0,
             and at values that do not count. One mask for one tensor. By default those of the
@@ -102,6 +119,12 @@ class _Attention(Layer):
         -------
         Tensor, shape (N, ..., Tq, V), or tuple
         """
+        if isinstance(inputs, Tensor) and inputs.ndim == 2:
+            steps = ops.expand_dims(inputs, 1)
+            found = self.call(steps, None, training, return_attention_scores, use_causal_mask)
+            result, *weights = found if return_attention_scores else [found]
+            result = ops.squeeze(result, 1)
+            return (result, *weights) if return_attention_scores else result
         query, value, key = _query_value_key(inputs, lambda x: isinstance(x, Tensor))
         _check_shapes(query.shape, value.shape, key.shape)
         self._check_features(query.shape)

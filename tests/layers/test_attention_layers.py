@@ -328,6 +328,11 @@ def test_file_of_self_attention_says_to_keras_what_keras_knows(kind, tmp_path):
     assert isinstance(again, nnlite.Sequential)
     expected = model.predict(QUERY, verbose=0)
     np.testing.assert_array_equal(again.predict(QUERY, verbose=0), expected)
+    with pytest.warns(UserWarning, match="one step"):  # of which Keras knows nothing
+        rows = nnlite.Sequential([layers.Input((C,)), getattr(layers, kind)()])
+    rows.save(tmp_path / "rows.keras")
+    with pytest.warns(UserWarning, match="one step"):
+        nnlite.models.load_model(tmp_path / "rows.keras")
     keras = pytest.importorskip("keras")
     theirs = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(theirs(QUERY.astype("float32")), expected, rtol=1e-5, atol=1e-6)
@@ -458,3 +463,14 @@ def test_axes_of_attention_are_neither_the_batch_nor_the_last():
     for axes in (0, 2, (1, -1)):
         with pytest.raises(ValueError, match="attention_axes without the batch and the last axis"):
             layers.MultiHeadAttention(2, 3, attention_axes=axes)(QUERY, QUERY)
+
+
+@pytest.mark.parametrize("kind", [layers.Attention, layers.AdditiveAttention])
+def test_rows_are_sequences_of_one_step_and_stay_as_they_are(kind):
+    x = np.random.default_rng(0).random((4, 5)).astype("float32")
+    with pytest.warns(UserWarning, match=r"one step, which attention leaves .* return_sequences"):
+        model = nnlite.Sequential([layers.Input((5,)), kind(), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    model.fit(x, x[:, :2], verbose=0)
+    np.testing.assert_allclose(model.layers[0](x).numpy(), x, rtol=1e-6)
+    assert model.layers[0](x, return_attention_scores=True)[1].shape == (4, 1, 1)

@@ -9,6 +9,8 @@ first of several. In settings {'new': 'initializers.Ones', ...} stands for an ob
 import models_built
 import numpy as np
 from models_random_attention import ATTENTION, an_attention, einsum_dense
+from models_random_series import IMAGES as TRANSPOSED
+from models_random_series import SERIES
 
 import nnlite
 
@@ -189,19 +191,20 @@ IMAGES = {
     ),
     "ZeroPadding2D": lambda c, s: c.some(padding=lambda: c.of(1, [1, 0], [[0, 1], [1, 0]])),
     "Permute": lambda c, s: {"dims": c.of([2, 1, 3], [1, 3, 2])},
+    **TRANSPOSED,
 }
 MERGES = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
 MAPS = "sin tanh abs square relu sigmoid softplus negative silu gelu hard_sigmoid cos sign".split()
-LAYERS = {*ANY, *ROWS, *IMAGES, *MERGES, *ATTENTION}
+LAYERS = {*ANY, *ROWS, *SERIES, *IMAGES, *MERGES, *ATTENTION}
 
 
 def a_layer(c, shape):
     """A layer for samples of a shape: what and settings."""
-    images = len(shape) == 3 and c.whether(0.7)
-    table = IMAGES if images else ROWS if len(shape) == 1 and c.whether(0.1) else ANY
+    of_rank = {1: ROWS, 2: SERIES, 3: IMAGES}.get(len(shape), ANY)
+    table = of_rank if c.whether(0.1 if of_rank is ROWS else 0.7) else ANY
     name = c.of(*table, *(["Dense"] * 4 if table is ANY else []))
     settings = table[name](c, shape)
-    if name != "SpatialDropout2D" and c.whether(0.15):  # which takes none in Keras
+    if "SpatialDropout" not in name and c.whether(0.15):  # which takes none in Keras
         settings["trainable"] = c.whether()
     return f"layer:{name}", settings
 
@@ -451,7 +454,7 @@ def spec(seed):
     seed : int
     """
     c = Choice(seed)
-    shapes = [[4], [5], [6, 6, 2], [5, 4, 3], [3, 4]]
+    shapes = [[4], [5], [6, 6, 2], [5, 4, 3], [3, 4], [7, 2]]
     if c.whether(0.3):
         layer, loss, metrics, targets = an_end(c)
         made = {**a_chain(c, c.of(*shapes), layer), "outputs": {"end": ""}, "gives": "one"}
