@@ -58,6 +58,7 @@ __all__ = [
     "concat",
     "device",
     "divide",
+    "einsum",
     "equal",
     "executing_eagerly",
     "exp",
@@ -116,7 +117,8 @@ string = "string"
 newaxis, print = None, print
 shape, rank, size = backend.shape, backend.ndim, backend.count_params
 broadcast_to, cast, clip_by_value = ops.broadcast_to, ops.cast, ops.clip
-matmul, ones_like, zeros_like = ops.matmul, ops.ones_like, ops.zeros_like
+einsum, matmul = ops.einsum, ops.matmul
+ones_like, zeros_like = ops.ones_like, ops.zeros_like
 expand_dims, squeeze, stack, where = ops.expand_dims, ops.squeeze, ops.stack, ops.where
 
 

@@ -4,6 +4,7 @@ import warnings
 
 from nnlite import ops
 from nnlite.config import next_seed
+from nnlite.engine.symbolic import Symbol
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.layers.layer import Layer
 from nnlite.ops.random import seed_state
@@ -27,6 +28,7 @@ class _Attention(Layer):
         self.use_scale, self.dropout, self.seed = use_scale, dropout, seed
 
     def build(self, input_shape):
+        self._takes_one = is_shape(input_shape) and len(input_shape) > 2
         if is_shape(input_shape) and len(input_shape) == 2:
             self._warn_of_one_step(input_shape)
             input_shape = (*input_shape[:1], 1, *input_shape[1:])
@@ -60,6 +62,16 @@ class _Attention(Layer):
     def _by_dot_products(self):
         """Whether the scores are dot products."""
         return False
+
+    @property
+    def _in_keras(self):
+        """Of a layer that was built on one sequence, a call that Keras knows: on a list."""
+        if not vars(self).get("_takes_one"):
+            raise AttributeError("_in_keras")
+        return self._on_a_list
+
+    def _on_a_list(self, inputs, **kwargs):
+        return self([inputs, inputs] if isinstance(inputs, Symbol) else inputs, **kwargs)
 
     def compute_mask(self, inputs, mask=None):
         """The mask of the result: that of the query.

@@ -172,10 +172,10 @@ class Heads(Layer):
                 f"use_causal_mask: expected one axis of attention, got {tuple(self._axes)}"
             )
         given = [
-            None if m is None else ops.expand_dims(_truth(m), axis)
+            None if m is None else ops.expand_dims(_truth(m, query), axis)
             for m, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2))
         ]
-        given.append(None if attention_mask is None else _truth(attention_mask))
+        given.append(None if attention_mask is None else _truth(attention_mask, query))
         given.append(self._window(*sizes, query.dtype))
         mask = self._joined([m for m in given if m is not None], query.shape, value.shape)
         result, weights = self._attention(
@@ -297,8 +297,9 @@ def _check_shapes(query, value, key):
         )
 
 
-def _truth(mask):
-    return ops.cast(as_tensors(mask), "bool")
+def _truth(mask, query):
+    """A mask as 1 and 0 of the query's precision."""
+    return ops.cast(ops.cast(as_tensors(mask), query.dtype), "bool")
 
 
 def _transposed(x, order):

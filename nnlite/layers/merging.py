@@ -255,10 +255,8 @@ class Dot(Merge):
                 length = ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True))
                 x = x / ops.maximum(length, 1e-6)
             rows.append(x)
-        a, b = rows
-        n, p, d = a.shape
-        products = ops.reshape(a, (n, p, 1, d)) * ops.reshape(b, (n, 1, b.shape[1], d))
-        return ops.reshape(ops.sum(products, axis=-1), (n, *shape) if shape else (n, 1))
+        products = ops.matmul(*rows, transpose_b=True)
+        return ops.reshape(products, (products.shape[0], *(shape or (1,))))
 
 
 def _function(cls, name):

@@ -319,6 +319,25 @@ def test_one_after_a_recurrent_layer_learns_in_a_sequential(kind):
     np.testing.assert_allclose(model.predict(tokens, verbose=0), model(tokens).numpy(), atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["Attention", "AdditiveAttention"])
+def test_file_of_self_attention_says_to_keras_what_keras_knows(kind, tmp_path):
+    pytest.importorskip("h5py")
+    model = nnlite.Sequential([layers.Input((T, C)), layers.Dense(3), getattr(layers, kind)()])
+    model.save(tmp_path / "model.keras")
+    again = nnlite.models.load_model(tmp_path / "model.keras")
+    assert isinstance(again, nnlite.Sequential)
+    expected = model.predict(QUERY, verbose=0)
+    np.testing.assert_array_equal(again.predict(QUERY, verbose=0), expected)
+    with pytest.warns(UserWarning, match="one step"):  # of which Keras knows nothing
+        rows = nnlite.Sequential([layers.Input((C,)), getattr(layers, kind)()])
+    rows.save(tmp_path / "rows.keras")
+    with pytest.warns(UserWarning, match="one step"):
+        nnlite.models.load_model(tmp_path / "rows.keras")
+    keras = pytest.importorskip("keras")
+    theirs = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(theirs(QUERY.astype("float32")), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_functional_model_keeps_the_options_of_the_call():
     query, value = layers.Input((T, C)), layers.Input((S, C))
     y, weights = layers.MultiHeadAttention(2, 3)(

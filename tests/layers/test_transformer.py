@@ -4,6 +4,7 @@ Their formulas are in `cases_attention_layers.py`, with those of other layers.""
 import warnings
 
 import cases_attention_layers as cases
+import models_saved
 import numpy as np
 import pytest
 
@@ -148,3 +149,20 @@ def test_transformer_learns_where_positions_matter():
     losses = model.fit(tokens, y, epochs=30, batch_size=32, verbose=0).history["loss"]
     assert losses[-1] < 0.3
     np.testing.assert_allclose(model.predict(tokens, verbose=0), model(tokens).numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", ".safetensors"])
+def test_files_hold_blocks_with_all_their_weights(ending, tmp_path):
+    if ending != ".safetensors":
+        pytest.importorskip("h5py")
+    x, other = nnlite.Input((5, 4)), nnlite.Input((3, 6))
+    h = layers.Add()([x, layers.PositionEmbedding(9)(x), layers.SinePositionEncoding()(x)])
+    h = layers.TransformerEncoder(7, 2, 0.1, activation="gelu", normalize_first=True)(h)
+    h = layers.TransformerDecoder(7, 2)(h, other, use_causal_mask=False)
+    model = nnlite.Model([x, other], layers.Dense(1)(h))
+    model.compile("adam", "mse")
+    y = RNG.normal(size=(2, 5, 1))
+    model.fit([X, OTHER], y, epochs=2, verbose=0)
+    model.save(tmp_path / f"model{ending}")
+    again = nnlite.models.load_model(tmp_path / f"model{ending}")
+    models_saved.assert_goes_on_alike([model, again], [X, OTHER], y)

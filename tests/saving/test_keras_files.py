@@ -85,7 +85,7 @@ def test_draws_of_the_process_are_as_without_loading(tmp_path):
     assert_equal(*found)
 
 
-GOLDEN = ["branches", "cnn", "dicts", "frozen_base", "tokens"]
+GOLDEN = ["attention", "branches", "cnn", "dicts", "frozen_base", "tokens"]
 
 
 @pytest.mark.parametrize("name", GOLDEN)

@@ -142,7 +142,7 @@ def test_functions_of_ones_own_come_back_under_the_names_they_are_given(tmp_path
 # What Keras 3 wrote
 
 
-@pytest.mark.parametrize("name", ["branches", "cnn", "frozen_base", "tokens"])
+@pytest.mark.parametrize("name", ["attention", "branches", "cnn", "frozen_base", "tokens"])
 def test_model_that_keras_saved_predicts_and_takes_the_same_next_step(name):
     models_saved.assert_golden(load_model(golden_file(f"{name}.h5")), name)
 

@@ -57,14 +57,14 @@ def test_weights_come_back_with_the_same_bits(make, ending, tmp_path):
     models_saved.assert_goes_on_alike([model, again], x, y)
 
 
-@pytest.mark.parametrize("name", ["branches", "cnn", "dicts", "frozen_base", "tokens"])
+@pytest.mark.parametrize("name", ["attention", "branches", "cnn", "dicts", "frozen_base", "tokens"])
 def test_weights_that_keras_saved_take_its_next_step(name):
     model = zeroed(load_model(golden_file(f"{name}.keras")))
     model.load_weights(golden_file(f"{name}.weights.h5"))
     models_saved.assert_golden(model, name)
 
 
-@pytest.mark.parametrize("name", ["branches", "cnn", "frozen_base", "tokens"])
+@pytest.mark.parametrize("name", ["attention", "branches", "cnn", "frozen_base", "tokens"])
 @pytest.mark.parametrize("by_name", [False, True])
 def test_weights_of_a_whole_model_are_read(name, by_name):
     expected = load_model(golden_file(f"{name}.keras"))

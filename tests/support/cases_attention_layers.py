@@ -164,7 +164,7 @@ SHAPES = {
         (einsum_dense("ab,bc->ac", 3), (4, 5), (4, 5, 5), r"\(None, 5\), got shape \(4, 5, 5\)"),
     ],
     "Attention": [
-        (lambda: layers.Attention(), None, (4, 5), r"\(N, ..., Tq, D\), .*, got \(None, 5\)"),
+        (lambda: layers.Attention(), None, (4,), r"\(N, ..., Tq, D\), .*, got \(None,\)"),
         (lambda: layers.Attention(), None, (4, 0, 5), r"at least one value, got .*\(None, 0, 5\)"),
         (lambda: layers.Attention(), (4, 2, 5), (4, 0, 5), "at least one value"),
     ],
