@@ -85,8 +85,12 @@ class HostLayer(Layer):
         ----------
         inputs : symbol
         """
-        dtype = self._gives or config.floatx()
-        return Symbol(self.compute_output_shape(inputs.shape), dtype, Node(self, (inputs,), {}))
+        try:
+            shape = self.compute_output_shape(inputs.shape)
+        except RuntimeError as error:
+            say_where(error, self)
+            raise
+        return Symbol(shape, self._gives or config.floatx(), Node(self, (inputs,), {}))
 
     def compute_output_shape(self, input_shape):
         """The shape of the result.
