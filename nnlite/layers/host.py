@@ -192,7 +192,8 @@ def integers_of(inputs):
         raise TypeError(f"inputs: expected integers, got an array of {array.dtype}")
     if array.dtype.kind not in "iu":
         try:
-            whole = array.astype(np.int64)
+            with np.errstate(invalid="ignore"):  # NaN is no whole number
+                whole = array.astype(np.int64)
         except (TypeError, ValueError, OverflowError):
             raise TypeError(f"inputs: expected integers, got {inputs!r:.100}") from None
         if not np.array_equal(whole, array):
