@@ -1,4 +1,5 @@
-"""The rows that benchmarks train on: MNIST where it is there, else noise of the same shape."""
+"""The rows that benchmarks train on: MNIST where it is there, else noise of the same shape; noise
+of any shape; made-up sentences."""
 
 import functools
 import gzip
@@ -63,3 +64,19 @@ def noise(row_shape, count):
     rng = np.random.default_rng(0)
     rows = rng.random((count, *row_shape), np.float32), rng.integers(0, 10, count, np.int32)
     return rows, rows
+
+
+def tokens(vocabulary, length, count):
+    """The same, of `count` rows of token ids [length], and of as many to be tested on.
+
+    Three tenths of a row's ids are of the ten that stand for its class, so that a net can learn it.
+    """
+    rng = np.random.default_rng(0)
+
+    def drawn(count):
+        y = rng.integers(0, 10, count, np.int32)
+        ids = rng.integers(0, vocabulary, (count, length), np.int32)
+        own = y[:, None] * 10 + ids % 10
+        return np.where(rng.random((count, length)) < 0.3, own, ids), y
+
+    return drawn(count), drawn(1000)

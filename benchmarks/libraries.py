@@ -37,6 +37,8 @@ class Workload:
         Rows that a peer predicts at once, so that what lies between its layers stays in the cache.
     noise : bool, default False
         The rows are noise of any shape, instead of MNIST.
+    vocabulary : int, default 0
+        If not 0: the rows are token ids below this, instead of MNIST.
     """
 
     name: str
@@ -49,14 +51,27 @@ class Workload:
     epochs: int
     slice: int = 10_000
     noise: bool = False
+    vocabulary: int = 0
 
     @property
     def rows(self):
         """Of one epoch: full batches only."""
         return self.batch * self.steps
 
+    @property
+    def predicted(self):
+        """How many rows are predicted at once: one, and all that are tested on."""
+        return 1, (1000 if self.vocabulary else 10_000)
+
+    @property
+    def data_name(self):
+        """What the rows are, for the tables."""
+        return "made-up sentences" if self.vocabulary else data.name()
+
     def data(self):
         """(x, y) for training, and for tests."""
+        if self.vocabulary:
+            return data.tokens(self.vocabulary, *self.row_shape, self.rows)
         return data.noise(self.row_shape, self.rows) if self.noise else data.mnist(self.row_shape)
 
     @property
@@ -131,11 +146,18 @@ class Nnlite(Library):
     def _make(self, library, **settings):
         """The compiled model, of a library with Keras's names."""
         workload = self.workload
-        inside = [getattr(library.layers, kind)(**given) for kind, given in workload.layers]
-        before, after = library.layers.Input(workload.row_shape), library.layers.Activation
-        self.model = library.Sequential([before, *inside, after("softmax")])
+        inside = [self._layer(library, kind)(**given) for kind, given in workload.layers]
+        before = library.layers.Input(workload.row_shape, dtype=self.x.dtype.name)
+        after = library.layers.Activation("softmax")
+        self.model = library.Sequential([before, *inside, after])
         optimizer = getattr(library.optimizers, workload.optimizer)(workload.learning_rate)
         self.model.compile(optimizer, loss="sparse_categorical_crossentropy", **settings)
+
+    def _layer(self, library, kind):
+        try:
+            return getattr(library.layers, kind)
+        except AttributeError:
+            raise NotImplementedError(f"{self.package} has no layer {kind} yet") from None
 
     def weights(self):
         return self.model.get_weights()

@@ -93,6 +93,64 @@ def _max_pooling2d(jax, weights, pool_size):
     return [], pool
 
 
+def _embedding(jax, weights, input_dim, output_dim):
+    return [weights.pop(0)], lambda own, x, training: own[0][x]
+
+
+def _lstm(jax, weights, units):
+    own, np = weights[:3], jax.numpy
+    del weights[:3]
+
+    def lstm(own, x, training):
+        kernel, recurrent, bias = own
+
+        def step(state, z):
+            h, c = state
+            i, f, g, o = np.split(z + h @ recurrent, 4, axis=1)
+            sigmoid = jax.nn.sigmoid
+            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+            h = sigmoid(o) * np.tanh(c)
+            return (h, c), None
+
+        zeros = np.zeros((len(x), units), x.dtype)
+        return jax.lax.scan(step, (zeros, zeros), np.swapaxes(x @ kernel + bias, 0, 1))[0][0]
+
+    return own, lstm
+
+
+def _gru(jax, weights, units):
+    own, np = weights[:3], jax.numpy
+    del weights[:3]
+
+    def gru(own, x, training):
+        kernel, recurrent, bias = own
+
+        def step(h, z):
+            m = h @ recurrent + bias[1]
+            u, r = np.split(jax.nn.sigmoid(z[:, : 2 * units] + m[:, : 2 * units]), 2, axis=1)
+            g = np.tanh(z[:, 2 * units :] + r * m[:, 2 * units :])
+            return u * h + (1 - u) * g, None
+
+        zeros = np.zeros((len(x), units), x.dtype)
+        return jax.lax.scan(step, zeros, np.swapaxes(x @ kernel + bias[0], 0, 1))[0]
+
+    return own, gru
+
+
+def _conv1d(jax, weights, filters, kernel_size, activation=None):
+    own = weights[:2]
+    del weights[:2]
+    f = _activation(jax, activation)
+
+    def convolution(own, x, training):
+        y = jax.lax.conv_general_dilated(
+            x, own[0], (1,), "VALID", dimension_numbers=("NHC", "HIO", "NHC")
+        )
+        return f(y + own[1])
+
+    return own, convolution
+
+
 def _activation(jax, activation):
     return {None: lambda x: x, "relu": jax.nn.relu, "tanh": jax.numpy.tanh}[activation]
 
@@ -107,10 +165,16 @@ def _activation_layer(jax, weights, activation):
 LAYERS = {
     "Activation": _activation_layer,
     "BatchNormalization": _batch_normalization,
+    "Conv1D": _conv1d,
     "Conv2D": _conv2d,
     "Dense": _dense,
     "Dropout": _dropout,
+    "Embedding": _embedding,
     "Flatten": lambda jax, weights: ([], lambda own, x, training: x.reshape(len(x), -1)),
+    "GRU": _gru,
+    "GlobalAveragePooling1D": lambda jax, weights: ([], lambda own, x, training: x.mean(1)),
+    "GlobalMaxPooling1D": lambda jax, weights: ([], lambda own, x, training: x.max(1)),
+    "LSTM": _lstm,
     "MaxPooling2D": _max_pooling2d,
 }
 
@@ -218,6 +282,6 @@ class JaxScan(Jax):
     most_steps_a_call = 100
 
     def build(self):
-        if any(kind == "Conv2D" for kind, _ in self.workload.layers):
+        if any(kind in ("Conv1D", "Conv2D") for kind, _ in self.workload.layers):
             raise NotImplementedError("in a loop, XLA's convolutions take many times as long")
         super().build()

@@ -51,6 +51,78 @@ def _dropout(nn, weights, rate):
     return [Dropout()]
 
 
+def _embedding(nn, weights, input_dim, output_dim):
+    layer = nn.Embedding(input_dim, output_dim)
+    layer.weight.data.copy_(layer.weight.new_tensor(weights.pop(0)))
+    return [layer]
+
+
+def _recurrent(kind, order):
+    """The last output of a layer whose gates PyTorch has in this order."""
+
+    def made(nn, weights, units):
+        kernel, recurrent, bias = weights[:3]
+        del weights[:3]
+        layer = getattr(nn, kind)(len(kernel), units, batch_first=True)
+
+        def load(own, given):
+            parts = [given[..., n * units : (n + 1) * units].T for n in order]
+            for n, part in enumerate(parts):
+                own.data[n * units : (n + 1) * units].copy_(own.new_tensor(part))
+
+        load(layer.weight_ih_l0, kernel)
+        load(layer.weight_hh_l0, recurrent)
+        biases = bias if bias.ndim == 2 else (bias, 0 * bias)
+        load(layer.bias_ih_l0, biases[0])
+        load(layer.bias_hh_l0, biases[1])
+        # A bias that other libraries do not have stays as it is.
+        layer.bias_hh_l0.requires_grad = bias.ndim == 2
+
+        class Last(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layer = layer
+
+            def forward(self, x):
+                return self.layer(x)[0][:, -1]
+
+        return [Last()]
+
+    return made
+
+
+def _conv1d(nn, weights, filters, kernel_size, activation=None):
+    """As an image of one row with its channels last: faster here than nn.Conv1d."""
+    layer = nn.Conv2d(weights[0].shape[1], filters, (1, kernel_size))
+    weights[0] = weights[0][None]
+    after = _loaded(nn, layer, weights, (3, 2, 0, 1), activation)
+    layer.weight.data = layer.weight.data.contiguous(memory_format=_channels_last())
+
+    class AsImage(nn.Module):
+        def forward(self, x):
+            return x.permute(0, 2, 1).unsqueeze(2)
+
+    class AsSequence(nn.Module):
+        def forward(self, x):
+            return x.squeeze(2).permute(0, 2, 1)
+
+    return [AsImage(), *after, AsSequence()]
+
+
+def _channels_last():
+    import torch
+
+    return torch.channels_last
+
+
+def _over_steps(nn, what):
+    class OverSteps(nn.Module):
+        def forward(self, x):
+            return getattr(x, what)(1)
+
+    return [OverSteps()]
+
+
 def _flatten(nn, weights):
     return [_permute(nn, 0, 2, 3, 1), nn.Flatten()]  # Keras's order of the features
 
@@ -72,10 +144,16 @@ def _activation(nn, activation):
 LAYERS = {
     "Activation": lambda nn, weights, activation: _activation(nn, activation),
     "BatchNormalization": _batch_normalization,
+    "Conv1D": _conv1d,
     "Conv2D": _conv2d,
     "Dense": _dense,
     "Dropout": _dropout,
+    "Embedding": _embedding,
     "Flatten": _flatten,
+    "GRU": _recurrent("GRU", (1, 0, 2)),
+    "GlobalAveragePooling1D": lambda nn, weights: _over_steps(nn, "mean"),
+    "GlobalMaxPooling1D": lambda nn, weights: _over_steps(nn, "amax"),
+    "LSTM": _recurrent("LSTM", (0, 1, 2, 3)),
     "MaxPooling2D": lambda nn, weights, pool_size: [nn.MaxPool2d(pool_size)],
 }
 

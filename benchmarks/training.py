@@ -14,8 +14,9 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import data
+import sequences
 import timing
+from kernels import limits
 from libraries import Keras, KerasXla, Nnlite, Sklearn, Workload
 from library_jax import Jax, JaxScan
 from library_torch import Torch, TorchChannelsLast
@@ -121,13 +122,12 @@ WORKLOADS = {
             slice=100,
         ),
     ]
-}
+} | sequences.WORKLOADS
 
 # The mean loss of the first round: the deviation from nnlite's that float32 rounding explains.
 # Libraries with initial weights of their own are only asked to learn about as much.
 SAME_START, OWN_START = 0.02, 0.20
 ACCURACY = 0.02  # of the test set, after all rounds (each library shuffles for itself)
-PREDICTED_ROWS = (1, 10_000)
 
 
 def contestants(libraries, threads):
@@ -207,16 +207,17 @@ def against_nnlite(seconds, name):
 def training_table(workload, result):
     """Fastest first."""
     seconds, steps = result["seconds"], workload.steps * workload.epochs
-    rows = []
+    rows, share = [], result["share of the peak"]
     for name in sorted(seconds, key=lambda name: statistics.median(seconds[name])):
         rate = timing.Spread.of(workload.batch * steps / s / 1000 for s in seconds[name])
         cpu = statistics.median(result["cpu_seconds"][name])
         rows.append(
             [
                 name,
-                rate.text("{:.1f}"),
+                rate.text("{:.3g}"),
                 against_nnlite(seconds, name),
                 f"{cpu / steps * 1e6:.0f}",
+                *([f"{share[name]:.0%}"] if share else []),
                 f"{result['first_loss'][name]:.4f}",
                 f"{result['accuracy'][name]:.4f}",
             ]
@@ -227,6 +228,7 @@ def training_table(workload, result):
             "1000 samples/s",
             "nnlite is faster by",
             "CPU us/step",
+            *(["share of the peak"] if share else []),
             "loss of round 0",
             "test accuracy",
         ],
@@ -255,21 +257,37 @@ def verdict(seconds):
     return f"Fastest peer: {best}; nnlite is faster by {ratio.text()}."
 
 
+def shares_of_peak(workload, seconds, threads):
+    """What part of the machine's multiply-adds the products are, for each library; or None."""
+    flops, machine = sequences.flops(workload), limits()
+    if flops is None or machine is None:
+        return None
+    done, peak = flops * workload.rows * workload.epochs, machine.peak_flops(threads)
+    return {name: done / statistics.median(s) / peak for name, s in seconds.items()}
+
+
 def run(workload, options):
     """Measure one workload and print its tables; returns all figures."""
     before = timing.load()
-    workers, missing = start(workload, options.peers, options.threads)
+    workers, missing = start(workload, options.peers[:1], options.threads)
+    if not workers:
+        print(f"\n{workload.name}: not measured: {missing['nnlite']}")
+        return {"disagreements": []}
+    peers, missing = start(workload, options.peers[1:], options.threads)
+    workers += peers
 
     def progress(number, name, answer):
         rate = workload.rows * workload.epochs / answer.seconds / 1000
-        print(f"  round {number + 1}: {name} {rate:.1f}k samples/s", file=sys.stderr)
+        print(f"  round {number + 1}: {name} {rate:.3g}k samples/s", file=sys.stderr)
 
     try:
         result = measure_training(workload, workers, options.rounds, progress)
         result["predictions"] = {
             n: measure_prediction(workers, n, options.rounds)
-            for n in (PREDICTED_ROWS if options.predict else ())
+            for n in (workload.predicted if options.predict else ())
         }
+        seconds = result["seconds"]
+        result["share of the peak"] = shares_of_peak(workload, seconds, max(options.threads))
     finally:
         for worker in workers:
             worker.close()
@@ -279,8 +297,9 @@ def run(workload, options):
 
 
 def report(workload, result):
+    rounds = len(result["seconds"]["nnlite"])
     print(
-        f"\n{workload.text}; data: {data.name()}; {len(result['seconds']['nnlite'])} rounds; "
+        f"\n{workload.text}; data: {workload.data_name}; {rounds} rounds; "
         f"load average {result['load'][0]:.1f} before, {result['load'][1]:.1f} after\n"
     )
     print(training_table(workload, result))

@@ -26,7 +26,7 @@ COMING = {
     ],
     "nnlite.layers": [
         ("ConvLSTM2D", ""),
-        ("Attention AdditiveAttention MultiHeadAttention GroupQueryAttention", ""),
+        ("GroupQueryAttention", "MultiHeadAttention is the nearest"),
         (
             "Conv3D MaxPooling3D AveragePooling3D GlobalMaxPooling3D GlobalAveragePooling3D "
             "AvgPool3D MaxPool3D GlobalAvgPool3D GlobalMaxPool3D UpSampling3D ZeroPadding3D "
@@ -37,11 +37,6 @@ COMING = {
             "Resizing CenterCrop RandomCrop RandomFlip RandomRotation RandomZoom "
             "RandomTranslation RandomContrast RandomBrightness",
             "preprocessing.image.ImageDataGenerator changes images on their way into fit",
-        ),
-        ("TextVectorization", "scikit-learn's TfidfVectorizer in a Pipeline does it"),
-        (
-            "StringLookup IntegerLookup CategoryEncoding Hashing Discretization",
-            "scikit-learn's OneHotEncoder and KBinsDiscretizer in a Pipeline do it",
         ),
     ],
     "nnlite.models.Model": [
@@ -63,10 +58,8 @@ COMING = {
             "sklearn.datasets.fetch_openml has 'Fashion-MNIST' and 'CIFAR_10'",
         ),
         ("boston_housing california_housing", "sklearn.datasets.fetch_california_housing() has it"),
-        ("imdb reuters", "sklearn.datasets.fetch_20newsgroups() has texts"),
     ],
     "nnlite.preprocessing": [
-        ("text sequence", "scikit-learn's TfidfVectorizer makes rows of texts"),
         ("image_dataset_from_directory", "Pillow reads the images of a folder into one array"),
     ],
     "nnlite.preprocessing.image": [
@@ -79,11 +72,7 @@ COMING = {
         ("Lamb Adafactor Muon LossScaleOptimizer", "AdamW is the nearest"),
     ],
     "nnlite.utils": [
-        ("normalize", "nn.l2_normalize(x, axis=-1) does it"),
         ("model_to_dot", "plot_model draws a model without Graphviz"),
-        ("split_dataset", "sklearn.model_selection.train_test_split does it"),
-        ("get_file", "urllib.request.urlretrieve(url, path) loads a file"),
-        ("pad_sequences", ""),
         ("image_dataset_from_directory", "Pillow reads the images of a folder into one array"),
         (
             "load_img img_to_array array_to_img save_img",

@@ -26,6 +26,10 @@ PATHS = """
     keras:Sequential keras.models:Sequential keras.layers:Dense keras.layers.core:Dense
     keras.datasets:mnist keras.datasets.mnist:load_data keras.callbacks:EarlyStopping
     keras.preprocessing.image:ImageDataGenerator keras.optimizers.legacy:Adam
+    keras.preprocessing.text:Tokenizer keras.preprocessing.sequence:pad_sequences
+    keras.preprocessing:sequence keras.utils:pad_sequences keras.utils.data_utils:get_file
+    keras.datasets:imdb keras.datasets.reuters:get_label_names
+    keras.utils:text_dataset_from_directory keras.preprocessing:timeseries_dataset_from_array
     keras.layers.experimental.preprocessing:Rescaling keras.layers.experimental:preprocessing
     keras.layers.advanced_activations:LeakyReLU keras.layers.convolutional:Conv2D
     keras.layers.merge:concatenate keras.utils:np_utils keras.utils.np_utils:to_categorical
@@ -99,7 +103,8 @@ PUBLIC = """
     datasets:mnits estimators:NNClasifier initializers:he_norml layers:Desne losses:MeanSquareError
     math:reduce_men metrics:Recal models:Sequental nn:softmx ops:matmull optimizers:Adamm
     optimizers.schedules:CosineDecy saving:load_modl plotting:plot_histori preprocessing:imag
-    preprocessing.image:ImageDataGenerater random:norml regularizers:L1L3 schedules:CosineDecy
+    preprocessing.image:ImageDataGenerater preprocessing.text:Tokeniser
+    preprocessing.sequence:pad_sequence random:norml regularizers:L1L3 schedules:CosineDecy
     utils:to_categorial wrappers:scikitlearn wrappers.scikit_learn:KerasClasifier
 """.split()
 

@@ -161,6 +161,13 @@ def symbolic_call(function, args, kwargs):
 
     Their shapes come from a trace on one sample, or on as many as a batch is said to have.
     """
+    for symbol in symbols_of((args, kwargs)):
+        if symbol.dtype == "string":
+            name = getattr(function, "name", None) or function.__name__
+            raise TypeError(
+                f"{name}: expected numbers, got the strings of {symbol.name!r}: TextVectorization, "
+                "StringLookup and Hashing make numbers of them"
+            )
     node = Node(function, args, kwargs)
     shapes = [s.shape for s in node.inputs]
     batch = next((shape[0] for shape in shapes if shape and shape[0] is not None), None)

@@ -2,6 +2,8 @@
 
 from nnlite import identifiers, names
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from nnlite.layers.attention import AdditiveAttention, Attention, BahdanauAttention
+from nnlite.layers.categories import CategoryEncoding, Discretization, Hashing
 from nnlite.layers.conv import (
     Conv2D,
     Conv2DTranspose,
@@ -21,9 +23,11 @@ from nnlite.layers.conv1d import (
     SeparableConvolution1D,
 )
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
+from nnlite.layers.einsum_dense import EinsumDense
 from nnlite.layers.embedding import Embedding, Masking
 from nnlite.layers.function_layer import Lambda
 from nnlite.layers.layer import Layer
+from nnlite.layers.lookup import IntegerLookup, StringLookup
 from nnlite.layers.merging import (
     Add,
     Average,
@@ -42,6 +46,7 @@ from nnlite.layers.merging import (
     multiply,
     subtract,
 )
+from nnlite.layers.multi_head_attention import MultiHeadAttention
 from nnlite.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -49,6 +54,7 @@ from nnlite.layers.normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from nnlite.layers.padding_mask import PaddingMask
 from nnlite.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -67,6 +73,7 @@ from nnlite.layers.pooling import (
     MaxPooling1D,
     MaxPooling2D,
 )
+from nnlite.layers.positions import PositionEmbedding, SinePositionEncoding
 from nnlite.layers.preprocessing import InputScaling, Normalization, Rescaling
 from nnlite.layers.recurrent import RNN, StackedRNNCells
 from nnlite.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
@@ -90,6 +97,8 @@ from nnlite.layers.shaping import (
     ZeroPadding1D,
     ZeroPadding2D,
 )
+from nnlite.layers.text import TextVectorization
+from nnlite.layers.transformer import TransformerDecoder, TransformerEncoder
 from nnlite.layers.wrappers import Bidirectional, TimeDistributed
 
 __all__ = [
@@ -100,14 +109,18 @@ __all__ = [
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AvgPool1D",
     "AvgPool2D",
+    "BahdanauAttention",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -122,8 +135,10 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GRUCell",
@@ -138,10 +153,12 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GroupNormalization",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",
     "InputScaling",
+    "IntegerLookup",
     "LSTMCell",
     "Lambda",
     "Layer",
@@ -154,10 +171,13 @@ __all__ = [
     "MaxPooling2D",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
+    "PaddingMask",
     "Permute",
+    "PositionEmbedding",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",
@@ -169,12 +189,17 @@ __all__ = [
     "SeparableConvolution2D",
     "SimpleRNN",
     "SimpleRNNCell",
+    "SinePositionEncoding",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "StackedRNNCells",
+    "StringLookup",
     "Subtract",
+    "TextVectorization",
     "TimeDistributed",
+    "TransformerDecoder",
+    "TransformerEncoder",
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",

@@ -30,7 +30,9 @@ from nnlite.ops.activation import (
     softsign,
     tanh,
 )
+from nnlite.ops.attention import dot_product_attention
 from nnlite.ops.conv import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
+from nnlite.ops.einsum import einsum
 from nnlite.ops.elementwise import (
     abs,
     add,
@@ -162,7 +164,9 @@ __all__ = [
     "depthwise_conv",
     "depthwise_conv2d",
     "divide",
+    "dot_product_attention",
     "dropout",
+    "einsum",
     "elu",
     "equal",
     "exp",

@@ -14,6 +14,7 @@ from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.building import transaction
 from nnlite.metrics.metric import MetricResult, as_logged
+from nnlite.ops.slicing import copied
 from nnlite.tree import flatten, is_shape, map_shapes, map_structure
 
 PLANS_KEPT = 32  # per model
@@ -130,7 +131,7 @@ def returned_logs(model, kind, returned):
 
 def _copied(y):
     """A tensor of its own: what is a view of something older would be overwritten with that."""
-    return ops.broadcast_to(y, y.shape)
+    return copied(y) if y.dtype == "int32" else ops.broadcast_to(y, y.shape)
 
 
 def _copied_if_traced(value):

@@ -65,6 +65,7 @@ DROP = {
     "Reshape": lambda k: k.Reshape((2, 10)),
     "Permute": lambda k: k.Permute((2, 1)),
     "RMSNormalization": lambda k: k.RMSNormalization(),
+    "EinsumDense": lambda k: k.EinsumDense("abc,cd->abd", (None, 2)),
     "Conv1D": lambda k: k.Conv1D(2, 3, padding="causal"),
     "DepthwiseConv1D": lambda k: k.DepthwiseConv1D(2),
     "SeparableConv1D": lambda k: k.SeparableConv1D(2, 2),

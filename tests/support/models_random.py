@@ -8,6 +8,7 @@ first of several. In settings {'new': 'initializers.Ones', ...} stands for an ob
 
 import models_built
 import numpy as np
+from models_random_attention import ATTENTION, an_attention, einsum_dense
 from models_random_series import IMAGES as TRANSPOSED
 from models_random_series import SERIES
 
@@ -125,6 +126,7 @@ ANY = {
     },
     "Dropout": lambda c, s: {"rate": a_noise(c), **c.some(seed=lambda: 3)},
     "ELU": lambda c, s: c.some(alpha=lambda: c.number(0.5, 2)),
+    "EinsumDense": lambda c, s: einsum_dense(c, s, of_weights, an_activation),
     "Flatten": lambda c, s: {},
     "GaussianDropout": lambda c, s: {"rate": a_noise(c)},
     "GaussianNoise": lambda c, s: {"stddev": a_noise(c)},
@@ -193,7 +195,7 @@ IMAGES = {
 }
 MERGES = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
 MAPS = "sin tanh abs square relu sigmoid softplus negative silu gelu hard_sigmoid cos sign".split()
-LAYERS = {*ANY, *ROWS, *SERIES, *IMAGES, *MERGES}
+LAYERS = {*ANY, *ROWS, *SERIES, *IMAGES, *MERGES, *ATTENTION}
 
 
 def a_layer(c, shape):
@@ -243,7 +245,9 @@ class Drawn:
         source = c.of(*[f"@{name}" for name in self.results.values][-4:])
         shape = self.shape(source)
         kind = c.of(*["layer"] * 6, "ops", "ops", "operator", "merge", "again", "model")
-        if kind == "layer":
+        if len(shape) == 2 and c.whether(0.2):
+            self.add(*an_attention(self, source, of_weights))
+        elif kind == "layer":
             what, settings = a_layer(c, shape)
             if c.whether(0.2):
                 settings["name"] = f"mine_{len(self.spec['steps'])}"

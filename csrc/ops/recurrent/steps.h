@@ -11,68 +11,24 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "../../gemm/microkernel.h"
-#include "../../gemm/pack.h"
+#include "../../gemm/packed.h"
 #include "../../math/activation.h"
 #include "../../runtime/barrier.h"
 #include "../../runtime/shares.h"
 
-/* A matrix [K, N] as the micro-kernel reads it: blocks of at most RECURRENT_KC rows, and in each of
- * them micro-panels of NR columns. */
-typedef struct {
-    const real *data;
-    int64_t K, N;
-} nnl_packed;
-
-/* A micro-panel of the block takes half of L1. */
-enum { RECURRENT_KC = 256 };
-
-static int64_t packed_reals(int64_t K, int64_t N) { return K * ceil_div(N, NR) * NR; }
-
-/* Where micro-panel p of the block that begins at row k lies. */
-static inline int64_t packed_at(int64_t N, int64_t k, int64_t rows, int64_t p) {
-    return k * ceil_div(N, NR) * NR + p * NR * rows;
-}
-
 /* Packs x [K, N], or its transpose [N, K], with all threads of the team, and waits for them. */
 static nnl_packed pack_together(real *packed, const real *x, bool transposed, int64_t K, int64_t N,
                                 const nnl_team *team) {
-    const nnl_range panels = nnl_share(ceil_div(N, NR), 1, team);
-    for (int64_t k = 0; k < K; k += RECURRENT_KC) {
-        const int64_t rows = min_of(RECURRENT_KC, K - k);
-        for (int64_t p = panels.begin; p < panels.end; p++) {
-            const int64_t n = min_of(NR, N - p * NR);
-            const real *from = transposed ? x + p * NR * K + k : x + k * N + p * NR;
-            real *panel = packed + packed_at(N, k, rows, p);
-            memset(panel, 0, (size_t)(NR * rows) * sizeof *panel);
-            pack(panel, NR, (nnl_pack_source){from, transposed ? K : N, rows, n, transposed});
-        }
-    }
+    pack_panels(packed, (nnl_operand){x, transposed ? K : N, transposed}, K, N,
+                nnl_share(ceil_div(N, NR), 1, team));
     nnl_wait(team);
     return (nnl_packed){packed, K, N};
 }
 
-/* c [rows, N] += a [rows, K] B. Rows of a are lda apart, and rows of c ldc. An element is one chain
- * of multiply-adds over k, whatever rows are beside it. */
+/* c [rows, N] += a [rows, K] B. Rows of a are lda apart, and rows of c ldc. */
 static void add_product(real *c, int64_t ldc, const real *a, int64_t lda, int64_t rows,
                         const nnl_packed *B) {
-    const int64_t a_panels = ceil_div(rows, MR);
-    nnl_tile t = {.a_access = A_ROW_MAJOR, .a_row = lda, .a_k = lda, .b_k = NR, .resume = true};
-    for (int i = 0; i < MR; i++) t.c_offset[i] = i * ldc;
-    for (int64_t k = 0; k < B->K; k += RECURRENT_KC) {
-        t.K = min_of(RECURRENT_KC, B->K - k);
-        for (int64_t j = 0; j < B->N; j += NR) {
-            t.n = min_of(NR, B->N - j);
-            t.b = B->data + packed_at(B->N, k, t.K, j / NR);
-            for (int64_t i = 0; i < a_panels; i++) {
-                const nnl_range r = even_share((nnl_range){0, rows}, 1, i, a_panels);
-                t.rows = (int)length(r);
-                t.a = a + r.begin * lda + k;
-                t.c = c + r.begin * ldc + j;
-                multiply_tile(&t);
-            }
-        }
-    }
+    multiply_packed(c, ldc, (nnl_operand){a, lda, false}, rows, B, true);
 }
 
 /* Two activations by number, with their parameters (activation.h). */
