@@ -21,6 +21,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import kernels_attention as attention
 import kernels_dense as dense
 import kernels_images as images
 import numpy as np
@@ -38,6 +39,7 @@ FAMILIES = {
     "conv": (images.convolutions, images.LIBRARIES),
     "pool": (images.pools, images.LIBRARIES),
     "norm": (images.norms, images.LIBRARIES),
+    "attention": (attention.kernels, attention.LIBRARIES),
 }
 
 

@@ -5,6 +5,7 @@
 
 #include "gemm/gemm.c"
 #include "ops/linear.c"
+#include "ops/attention.c"
 #include "ops/reduce.c"
 #include "ops/conv/forward.c"
 #include "ops/conv/gradient_input.c"

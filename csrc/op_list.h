@@ -3,6 +3,10 @@
 /* linear.c */
 NNL_OP(linear, 2, 1, linear_scratch)
 NNL_OP(matmul, 2, 1, matmul_scratch)
+NNL_OP(batch_matmul, 2, 1, batch_matmul_scratch)
+/* attention.c */
+NNL_OP(attention, 3, 1, attention_scratch)
+NNL_OP(attention_gradient, 6, 3, attention_gradient_scratch)
 /* conv/forward.c */
 NNL_OP(conv2d, 2, 1, conv2d_scratch)
 /* conv/gradient_input.c */

@@ -58,6 +58,7 @@ for _path, _module in {
     "layers.experimental.preprocessing": layers,
     "layers.merge": layers,
     "optimizers.legacy": optimizers,
+    "utils.data_utils": utils,
     "utils.np_utils": utils,
 }.items():
     sys.modules[f"nnlite.{_path}"] = _module
@@ -76,6 +77,7 @@ _LAZY = {
     "Optimizer": "nnlite.optimizers",
     "Regularizer": "nnlite.regularizers",
     "Stack": "nnlite.architecture",
+    "TextVectorizer": "nnlite.estimators",
     "__version__": "nnlite.versions",
     "architecture": "nnlite.architecture",
     "datasets": "nnlite.datasets",
@@ -109,6 +111,7 @@ __all__ = [
     "Sequential",
     "Stack",
     "Tensor",
+    "TextVectorizer",
     "Variable",
     "__version__",
     "activations",

@@ -128,7 +128,7 @@ def check_shape(name, shape):
         raise TypeError(f"{name}: expected an integer or several, got {shape!r}")
     if any(not 0 <= n <= LARGEST_SIZE for n in sizes) or math.prod(sizes) > MOST_ELEMENTS:
         raise ValueError(f"{name}: expected sizes from 0 to 2**31 - 1, got {shape!r}")
-    return tuple(int(n) for n in sizes)
+    return tuple(n if isinstance(n, int) else int(n) for n in sizes)
 
 
 def check_choice(name, value, choices, owner=None):

@@ -25,37 +25,18 @@ COMING = {
         ("float16 bfloat16 mixed_precision", "'float32' and 'float64' are the precisions"),
     ],
     "nnlite.layers": [
-        (
-            "Lambda",
-            "functions of nnlite.ops take the result of a layer, and a subclass of Layer computes "
-            "whatever its call does",
-        ),
         ("ConvLSTM2D", ""),
-        ("Attention AdditiveAttention MultiHeadAttention GroupQueryAttention", ""),
-        (
-            "Conv1D MaxPooling1D AveragePooling1D GlobalMaxPooling1D GlobalAveragePooling1D "
-            "AvgPool1D MaxPool1D GlobalAvgPool1D GlobalMaxPool1D DepthwiseConv1D "
-            "SeparableConv1D UpSampling1D ZeroPadding1D Cropping1D SpatialDropout1D "
-            "Conv1DTranspose",
-            "Reshape((steps, 1, channels)) and the layer of two dimensions with a window of "
-            "(size, 1) compute the same",
-        ),
+        ("GroupQueryAttention", "MultiHeadAttention is the nearest"),
         (
             "Conv3D MaxPooling3D AveragePooling3D GlobalMaxPooling3D GlobalAveragePooling3D "
             "AvgPool3D MaxPool3D GlobalAvgPool3D GlobalMaxPool3D UpSampling3D ZeroPadding3D "
             "Cropping3D Conv3DTranspose",
             "",
         ),
-        ("Conv2DTranspose", "UpSampling2D and then Conv2D enlarge images"),
         (
             "Resizing CenterCrop RandomCrop RandomFlip RandomRotation RandomZoom "
             "RandomTranslation RandomContrast RandomBrightness",
             "preprocessing.image.ImageDataGenerator changes images on their way into fit",
-        ),
-        ("TextVectorization", "scikit-learn's TfidfVectorizer in a Pipeline does it"),
-        (
-            "StringLookup IntegerLookup CategoryEncoding Hashing Discretization",
-            "scikit-learn's OneHotEncoder and KBinsDiscretizer in a Pipeline do it",
         ),
     ],
     "nnlite.models.Model": [
@@ -77,10 +58,8 @@ COMING = {
             "sklearn.datasets.fetch_openml has 'Fashion-MNIST' and 'CIFAR_10'",
         ),
         ("boston_housing california_housing", "sklearn.datasets.fetch_california_housing() has it"),
-        ("imdb reuters", "sklearn.datasets.fetch_20newsgroups() has texts"),
     ],
     "nnlite.preprocessing": [
-        ("text sequence", "scikit-learn's TfidfVectorizer makes rows of texts"),
         ("image_dataset_from_directory", "Pillow reads the images of a folder into one array"),
     ],
     "nnlite.preprocessing.image": [
@@ -93,11 +72,7 @@ COMING = {
         ("Lamb Adafactor Muon LossScaleOptimizer", "AdamW is the nearest"),
     ],
     "nnlite.utils": [
-        ("normalize", "nn.l2_normalize(x, axis=-1) does it"),
         ("model_to_dot", "plot_model draws a model without Graphviz"),
-        ("split_dataset", "sklearn.model_selection.train_test_split does it"),
-        ("get_file", "urllib.request.urlretrieve(url, path) loads a file"),
-        ("pad_sequences", ""),
         ("image_dataset_from_directory", "Pillow reads the images of a folder into one array"),
         (
             "load_img img_to_array array_to_img save_img",

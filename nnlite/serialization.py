@@ -290,6 +290,7 @@ _ALONE = {  # not in Keras
     "InputScaling",
     "MLP",
     "OneCycle",
+    "PaddingMask",
     "Pinball",
     "Quantile",
     "Stack",
@@ -340,7 +341,8 @@ class _Table(dict):
 
 
 # Settings of a class that Keras's class of the same name does not take.
-_TO_KERAS = _Table(SpatialDropout2D=("trainable",))
+_WITHOUT_TRAINABLE = ("Discretization", "SpatialDropout1D", "SpatialDropout2D")
+_TO_KERAS = _Table(dict.fromkeys(_WITHOUT_TRAINABLE, ("trainable",)))
 # Settings by other names, of Keras 2.
 _OLDER = {"batch_input_shape": "batch_shape", "lr": "learning_rate"}
 # Settings that only Keras has, with values that change nothing in nnlite. Of any, None and False
@@ -355,7 +357,7 @@ _IDLE = {
 
 def _known_settings(cls, settings):
     """The settings of a class of Keras under nnlite's names, without those that do nothing."""
-    known, found = cls._signature(), {}
+    known, found = {*cls._signature(), *getattr(cls, "_only_in_configs", ())}, {}
     for name, value in settings.items():
         if name not in known and name in _OLDER:
             name = _OLDER[name]

@@ -5,6 +5,7 @@ import random
 import numpy as np
 
 from nnlite import names
+from nnlite.checks import check_setting
 from nnlite.config import seed_draws
 from nnlite.data.py_dataset import PyDataset
 from nnlite.data.sources import unpack_x_y_sample_weight
@@ -30,17 +31,32 @@ __all__ = [
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",
+    "get_file",  # noqa: F822
     "get_registered_name",
     "get_registered_object",
+    "normalize",
+    "pad_sequences",  # noqa: F822
     "plot_model",
     "register_keras_serializable",
     "serialize_keras_object",
     "set_random_seed",
+    "split_dataset",  # noqa: F822
+    "text_dataset_from_directory",  # noqa: F822
+    "timeseries_dataset_from_array",  # noqa: F822
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
 
-__getattr__ = names.of(__name__)
+# Imported when first used, as they bring what few need.
+_LAZY = {
+    "get_file": "nnlite.download",
+    "pad_sequences": "nnlite.preprocessing.sequence",
+    "split_dataset": "nnlite.data.splitting",
+    "text_dataset_from_directory": "nnlite.data.directory",
+    "timeseries_dataset_from_array": "nnlite.data.timeseries",
+}
+
+__getattr__ = names.of(__name__, _LAZY)
 
 
 def set_random_seed(seed):
@@ -60,6 +76,40 @@ def set_random_seed(seed):
     seed_draws(seed)
     np.random.seed(int(seed) % 2**32)  # noqa: NPY002, as users draw from it
     random.seed(int(seed))
+
+
+def normalize(x, axis=-1, order=2):
+    """Each vector divided by its norm; one of zeros stays.
+
+    Parameters
+    ----------
+    x : array-like
+    axis : int or None, default -1
+        Along which the vectors lie; None: all of x is one.
+    order : number, default 2
+        Of the norm, more than 0; `numpy.inf` is the largest absolute value.
+
+    Returns
+    -------
+    array, or for a tensor a tensor, of the shape of x
+
+    Raises
+    ------
+    ValueError
+        If `order` is not more than 0.
+
+    Examples
+    --------
+    >>> from nnlite import utils
+    >>> utils.normalize([[3.0, 4.0], [0.0, 0.0]])
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
+    check_setting("order", order, "(0, inf]")
+    values = x.numpy() if isinstance(x, Tensor) else np.asarray(x)
+    norm = np.linalg.norm(values.ravel() if axis is None else values, order, axis, True)
+    norm = np.where(norm == 0, 1, norm).astype(norm.dtype)
+    return x / norm if isinstance(x, Tensor) else values / norm
 
 
 def to_categorical(x, num_classes=None):

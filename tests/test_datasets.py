@@ -15,6 +15,7 @@ import urllib.request
 import numpy as np
 import pytest
 
+from nnlite import download
 from nnlite.datasets import mnist
 
 GIVEN = os.environ.get("NNLITE_DATA", "")
@@ -138,7 +139,7 @@ def test_how_a_file_is_packed_does_not_matter(small, cache):
 def test_relative_xdg_cache_home_is_ignored(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert mnist._cache_folder() == tmp_path / ".cache" / "nnlite" / "mnist"
+    assert download.cache_folder("mnist") == tmp_path / ".cache" / "nnlite" / "mnist"
 
 
 def test_import_touches_no_network(tmp_path):

@@ -15,19 +15,24 @@ PUBLIC = [
     *(
         f"nnlite.{name}"
         for name in (
-            "activations architecture backend callbacks constraints data datasets.mnist diagnosis "
-            "estimators initializers layers losses math metrics models nn ops optimizers "
-            "optimizers.schedules plotting preprocessing.image random regularizers schedules "
-            "tensorflow_names utils wrappers wrappers.scikit_learn"
+            "activations architecture backend callbacks constraints data datasets.imdb "
+            "datasets.mnist datasets.reuters diagnosis estimators initializers layers losses "
+            "math metrics models nn ops optimizers optimizers.schedules plotting "
+            "preprocessing.image preprocessing.sequence preprocessing.text random regularizers "
+            "schedules tensorflow_names utils wrappers wrappers.scikit_learn"
         ).split()
     ),
 ]
 
 # Modules that stand in the `__all__` of another.
 MODULES_IN_ALL = {
+    "nnlite.datasets.imdb",
     "nnlite.datasets.mnist",
+    "nnlite.datasets.reuters",
     "nnlite.optimizers.schedules",
     "nnlite.preprocessing.image",
+    "nnlite.preprocessing.sequence",
+    "nnlite.preprocessing.text",
     "nnlite.wrappers.scikit_learn",
 }
 

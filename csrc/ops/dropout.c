@@ -1,22 +1,13 @@
 /* dropout.c: random keys, uniform and normal numbers, and dropout. The key alone determines the
- * random bits. The gradient of dropout therefore needs no mask, only the same key.
- *
- * A key is an int32[4] of bit patterns: seed (low, high), counter (low, high). philox_words()
- * gives the bits in groups of PHILOX_WORDS words. Element i uses word i % PHILOX_WORDS of group
- * i / PHILOX_WORDS, that is, word (i / 16) % 4 of Philox block i / 64 * 16 + i % 16. */
-#include <math.h>
+ * random bits (math/dropout.h). The gradient of dropout therefore needs no mask, only the same key.
+ */
 #include <stdint.h>
 #include <string.h>
 
+#include "../math/dropout.h"
 #include "../math/philox.h"
 #include "../math/vec.h"
 #include "../runtime/shares.h"
-
-static philox_stream stream_of(const nnl_tensor *key) {
-    uint64_t seed_and_counter[2];
-    memcpy(seed_and_counter, key->data, sizeof seed_and_counter);
-    return philox_start(seed_and_counter[0], seed_and_counter[1]);
-}
 
 /* key = state; then the counter of state += 1.
  * in    state int32[4], written
@@ -103,19 +94,16 @@ static void op_random_normal(const nnl_call *call, nnl_team *team) {
 static void op_dropout(const nnl_call *call, nnl_team *team) {
     const real *x = call->in[0].data;
     real *y = call->out[0].data;
-    const double rate = call->attr[0].f;
-    const uint32_t threshold = rate > 0 ? (uint32_t)(fmin(rate, 0x0.ffffffffp0) * 0x1p32) : 0;
-    const real scale = (real)(1 / (1 - rate));
-    const philox_stream stream = stream_of(&call->in[1]);
+    const nnl_dropout d = dropout_of(&call->in[1], call->attr[0].f);
     const nnl_range part = nnl_share(nnl_size(&call->out[0]), PHILOX_WORDS, team);
     for (int64_t i = part.begin; i < part.end; i += PHILOX_WORDS) {
         uint32_t words[PHILOX_WORDS];
-        philox_words(words, i / PHILOX_WORDS, &stream);
+        philox_words(words, i / PHILOX_WORDS, &d.stream);
         int64_t count = min_of(part.end - i, PHILOX_WORDS);
         NNL_INDEPENDENT
         for (int64_t j = 0; j < count; j++) {
-            const real kept = x[i + j] * scale;
-            y[i + j] = words[j] >= threshold ? kept : 0;
+            const real kept = x[i + j] * d.scale;
+            y[i + j] = words[j] >= d.threshold ? kept : 0;
         }
     }
 }

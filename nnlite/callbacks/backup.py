@@ -9,6 +9,8 @@ from nnlite.callbacks.callback import Callback
 from nnlite.callbacks.pace import Pace, legal_pace
 from nnlite.errors import prefixed
 from nnlite.saving.nested_file import read, write
+from nnlite.saving.own_state import warn_of_own_state
+from nnlite.saving.state import state_of
 
 _LATEST, _PREVIOUS = "latest.npz", "previous.npz"
 _DO_NOT_FIT = AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError
@@ -96,6 +98,7 @@ class BackupAndRestore(Callback):
         self._pace, self._found = Pace(save_freq), None
 
     def on_train_begin(self, logs=None):
+        warn_of_own_state(state_of(self.fit.model, optimizer=False)[1], "a backup")
         folder = Path(self.backup_dir)
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob(f".{_LATEST}.*"):  # half written when the process was killed

@@ -89,6 +89,7 @@ def make_batches(
 
 def make_sources(model, data, class_weight=None, finite=True):
     """(x, y, sample_weight) as Sources for a model; see `make_batches`."""
+    data = (model._looked_up(data[0]), *data[1:])
     sources = sources_of(*data, multi_input=model._multi_input(), integer=model._integer_inputs())
     sources = apply_class_weight(sources, class_weight)
     for s in leaves(sources) if finite else ():

@@ -2,7 +2,7 @@
 
 The one idea: a dataset is a function that starts a new pass over its elements, and their number if
 that is known. Elements are structures (tuples, dicts) of arrays; tensors are made of them where a
-user's function, or a loop, sees them."""
+user's function, or a loop, sees them, but of strings."""
 
 import itertools
 
@@ -21,7 +21,7 @@ class Dataset:
     """A series of elements that can be passed over again and again: a source of batches for `fit`.
 
     It is made by `from_tensor_slices`, `from_generator` or `range`; each method returns a new
-    dataset. A loop over it yields tensors.
+    dataset. A loop over it yields tensors, and arrays of strings.
 
     Parameters
     ----------
@@ -346,11 +346,23 @@ def _arrays(structure, name="element"):
         return tuple(_arrays(value, name) for value in structure)
     if isinstance(structure, dict):
         return {key: _arrays(value, name) for key, value in structure.items()}
+    if isinstance(structure, list) and _is_text(structure):
+        return np.asarray(structure, object)  # where long strings do not make short ones long
     return array_of(structure, name)
 
 
 def _tensors(element):
-    return map_structure(convert_to_tensor, element, LEAF)
+    """Tensors in place of arrays of numbers; strings, which no tensor holds, stay arrays."""
+    return map_structure(lambda a: a if _is_text(a) else convert_to_tensor(a), element, LEAF)
+
+
+def _is_text(value):
+    """Whether an array, or the list that one is made of, has strings."""
+    while isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, np.ndarray) and value.dtype == object and value.size:
+        return all(isinstance(entry, (str, bytes)) for entry in value.flat)
+    return isinstance(value, (str, bytes)) or getattr(value, "dtype", np.dtype(int)).kind in "SU"
 
 
 def _apply(function, element):
@@ -372,7 +384,7 @@ def _stacked(elements):
         return {key: _stacked([e[key] for e in elements]) for key in first}
     if len(shapes := {np.shape(e) for e in elements}) > 1:
         raise ValueError(f"batch: expected elements of one shape, got {sorted(shapes)}")
-    return np.stack(elements)
+    return np.stack(elements).astype(object) if _is_text(first) else np.stack(elements)
 
 
 def _structure(element):

@@ -202,6 +202,10 @@ class SparseSource(Source):
         return gather_csr(*placeholders, index, shape, config.floatx(), self.code, rows)
 
 
+class LookedUp(list):
+    """What the look-ups at the beginning of a model made of its inputs (`models/front.py`)."""
+
+
 def check_sparse(values, name):
     """Refuse a CSR or CSC matrix whose arrays point outside of each other: C would follow them."""
     kind = getattr(values, "format", None)
@@ -251,7 +255,7 @@ def check_range(name, array, real):
     array = array.data if hasattr(array, "tocsr") else array
     if real != "float32" or array.dtype != np.float64 or not array.size:
         return
-    largest = max(array.max(), -array.min())
+    largest = max(np.fmax.reduce(array, axis=None), -np.fmin.reduce(array, axis=None))  # but NaN
     if largest > np.finfo(np.float32).max:
         raise ValueError(
             f"{name}: expected values that float32 holds, up to 3.4e38, got {largest:.3g}; scale "
@@ -356,6 +360,8 @@ def _alone(y):
 
 
 def _sources(values, name, several, integer):
+    if isinstance(values, LookedUp):
+        return values
     if isinstance(values, Mapping) and (several is not False or (name != "x" and len(values) == 1)):
         return {k: _entry(v, f"{name}[{k!r}]", integer(k)) for k, v in values.items()}
     if isinstance(values, (list, tuple)) and values:

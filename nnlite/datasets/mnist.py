@@ -6,10 +6,8 @@ MNIST's. (The compressed bytes differ between copies.)
 
 import gzip
 import hashlib
-import http.client
 import io
 import os
-import urllib.request
 import warnings
 import zipfile
 import zlib
@@ -18,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from nnlite.atomic_write import write_whole
-from nnlite.progress import ProgressBar
+from nnlite.download import FAILED, DamagedFile, blocks, cache_folder
 
 __all__ = ["load_data"]
 
@@ -26,7 +24,6 @@ MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-TIMEOUT = 10  # seconds without a byte
 
 # name -> shape, SHA-256 of the unpacked file; in the order of Keras's result.
 FILES = {
@@ -48,10 +45,6 @@ FILES = {
     ),
 }
 ARCHIVE_KEYS = ("x_train", "y_train", "x_test", "y_test")  # the same four in Keras's mnist.npz
-
-
-class DamagedFile(OSError):
-    """A file exists but does not have the expected content."""
 
 
 def load_data(path="mnist.npz"):
@@ -114,7 +107,7 @@ def _load(name):
             except DamagedFile as error:  # the user's folder is never changed
                 raise DamagedFile(f"{error}. Replace it, or unset NNLITE_DATA") from None
         problems.append(f"{file}: no such file")
-    file = _cache_folder() / name
+    file = cache_folder("mnist") / name
     try:
         if file.is_file():
             return _unpacked(file.read_bytes(), name, file)
@@ -126,7 +119,7 @@ def _load(name):
             array = _unpacked(packed, name, mirror + name)
         except DamagedFile as error:
             problems.append(str(error))
-        except (OSError, http.client.HTTPException) as error:
+        except FAILED as error:
             problems.append(f"{mirror + name}: {error or type(error).__name__}")
         else:
             _write_to_cache(packed, file)
@@ -138,21 +131,6 @@ def _load(name):
         + "or set NNLITE_DATA to a folder with them in its subfolder mnist.\nWhat was tried:\n  "
         + "\n  ".join(problems)
     )
-
-
-def _cache_folder():
-    """The folder for downloaded files; it is created when the first one is written."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(given):  # relative paths are ignored, by the XDG specification
-        return Path(given, "nnlite", "mnist")
-    try:
-        return Path.home() / ".cache" / "nnlite" / "mnist"
-    except RuntimeError:
-        raise OSError(
-            "MNIST has no place to be kept, for this user has no home folder. Set "
-            "XDG_CACHE_HOME to a folder for it, or NNLITE_DATA to one with a subfolder mnist with "
-            + ", ".join(FILES)
-        ) from None
 
 
 def _unpacked(packed, name, origin):
@@ -189,21 +167,9 @@ def _unpacked(packed, name, origin):
 
 
 def _download(url, name):
-    """The content of an address, with a progress bar; DamagedFile if it is too long."""
+    """The content of an address; DamagedFile if it is too long."""
     longest = 1024 + int(np.prod(FILES[name][0]))  # the unpacked size is an upper limit
-    parts, done = [], 0
-    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
-        bar = ProgressBar(answer.length or 0, f"Downloading {name}", unit="B")
-        try:
-            while part := answer.read(1 << 16):
-                parts.append(part)
-                done += len(part)
-                bar.update(done)
-                if done > longest:
-                    raise DamagedFile(f"{url}: expected at most {longest} bytes, got more")
-        finally:
-            bar.close()
-    return b"".join(parts)
+    return b"".join(blocks(url, name, longest))
 
 
 def _write_to_cache(packed, file):

@@ -14,6 +14,7 @@ from nnlite.engine.tensor import REALS, Tensor
 from nnlite.errors import prefixed
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
+from nnlite.layers.padding_mask import PaddingMask
 from nnlite.training.agreement import activation_of
 from nnlite.tree import flatten, map_structure
 
@@ -132,11 +133,12 @@ def case_of(model, x, y, validation_data=None, **further):
     copied.run_eagerly, copied.history = False, None
     copied.stop_training = False
     copied._check_compiled()
-    sources = make_sources(copied, (x, y, None))
+    finite = not any(isinstance(layer, PaddingMask) for layer in copied._sublayers)
+    sources = make_sources(copied, (x, y, None), finite=finite)
     copied._prepare_for(sources[0])
     case = Case(copied, sources, **further)
     if validation_data is not None:
-        case.held_out = _held_out(copied, validation_data, leaves(sources[:1]))
+        case.held_out = _held_out(copied, validation_data, leaves(sources[:1]), finite)
     try:
         copied._prepare_for(*sources)
     except ValueError as error:
@@ -147,14 +149,14 @@ def case_of(model, x, y, validation_data=None, **further):
     return case
 
 
-def _held_out(model, validation_data, x):
+def _held_out(model, validation_data, x, finite):
     if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
         entries = f" of {len(validation_data)}" if hasattr(validation_data, "__len__") else ""
         raise TypeError(
             f"validation_data: expected (X, y), got {type(validation_data).__name__}{entries}"
         )
     with prefixed("validation_data: "):
-        held_out = leaves(make_sources(model, validation_data[:1]))
+        held_out = leaves(make_sources(model, validation_data[:1], finite=finite))
     if len(held_out) != len(x):
         raise ValueError(f"validation_data: expected {len(x)} inputs, got {len(held_out)}")
     for held, source in zip(held_out, x):
@@ -241,6 +243,9 @@ def _read_layers(case, model):
                 before={_short(p) for p in before.get(id(last), ()) if p != path},
             )
         )
+    # What comes before a PaddingMask holds NaN behind the end of sequences.
+    before_end = {p for r in case.layers if isinstance(r.layer, PaddingMask) for p in r.before}
+    case.layers = [r for r in case.layers if r.name not in before_end]
     case.unused = [
         _short(path)
         for path, (layer, _) in paths.items()

@@ -87,7 +87,8 @@ def _case(model, X, y, validation_data):
         history = getattr(model.history, "history", None)
         return case_of(model, X, y, validation_data, history=history)
     if hasattr(model, "_for_examination") and not isinstance(model, type):
-        compiled, x, target, history = model._for_examination(X, y)
+        seen = model._for_examination(X, y, validation_data)
+        compiled, x, target, validation_data, history = seen
         return case_of(compiled, x, target, validation_data, estimator=model, history=history)
     got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
     raise TypeError(

@@ -10,6 +10,7 @@ import operator
 
 from nnlite.config import isolated
 from nnlite.engine.dispatch import Recording, in_a_layer
+from nnlite.engine.lengths import filled, has_unknown, result_of_any
 from nnlite.engine.tensor import Tensor
 from nnlite.tree import map_structure
 
@@ -160,18 +161,30 @@ def symbolic_call(function, args, kwargs):
 
     Their shapes come from a trace on one sample, or on as many as a batch is said to have.
     """
+    for symbol in symbols_of((args, kwargs)):
+        if symbol.dtype == "string":
+            name = getattr(function, "name", None) or function.__name__
+            raise TypeError(
+                f"{name}: expected numbers, got the strings of {symbol.name!r}: TextVectorization, "
+                "StringLookup and Hashing make numbers of them"
+            )
     node = Node(function, args, kwargs)
-    batch = next((s.shape[0] for s in node.inputs if s.shape and s.shape[0] is not None), None)
+    shapes = [s.shape for s in node.inputs]
+    batch = next((shape[0] for shape in shapes if shape and shape[0] is not None), None)
 
-    def samples(symbol):
-        return Tensor((batch or 1, *symbol.shape[1:]) if symbol.shape else (), symbol.dtype)
+    def traced(length=None):
+        def samples(symbol):
+            shape = (batch or 1, *filled(symbol.shape, length)[1:]) if symbol.shape else ()
+            return Tensor(shape, symbol.dtype)
+
+        with Recording(executing=False):
+            return node.call_with(samples)
 
     def symbol(tensor):
         shape = (batch and tensor.shape[0], *tensor.shape[1:]) if tensor.shape else ()
         return Symbol(shape, tensor.dtype, node)
 
-    with Recording(executing=False):
-        results = node.call_with(samples)
+    results = result_of_any(traced, shapes) if has_unknown(shapes) else traced()
     node.outputs = map_structure(symbol, results, Tensor)
     if not symbols_of(node.outputs):
         name = getattr(function, "name", None) or function.__name__

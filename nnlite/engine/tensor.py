@@ -171,6 +171,13 @@ def aligned_empty(shape, dtype):
     return np.ndarray(shape, dtype, raw, shift)
 
 
+class Unset(Tensor):
+    """A tensor without values, whose memory becomes that of the Variable made of it."""
+
+    def __init__(self, shape, dtype):
+        super().__init__(shape, dtype, aligned_empty(shape, dtype))
+
+
 class Variable(Tensor):
     """A tensor that persists and that ops may overwrite, such as a weight or a counter.
 
@@ -202,6 +209,18 @@ class Variable(Tensor):
     def __init__(self, initial_value, trainable=True, name="variable", dtype=None):
         values = as_array(initial_value, dtype)
         # The storage never moves: plans hold its address.
+        if isinstance(initial_value, Unset) and np.may_share_memory(values, initial_value._data):
+            storage = initial_value._data
+        else:
+            storage = self._copied(values, name)
+        super().__init__(values.shape, NAMES[values.dtype], storage)
+        self.trainable = trainable
+        self.name = name
+        self.regularizer = self.constraint = None
+        self.version = 0
+
+    @staticmethod
+    def _copied(values, name):
         try:
             storage = aligned_empty(values.shape, values.dtype)
         except MemoryError:
@@ -209,11 +228,7 @@ class Variable(Tensor):
                 f"Variable {name!r}", values.shape, values.dtype.name
             ).error() from None
         storage[...] = values
-        super().__init__(values.shape, NAMES[values.dtype], storage)
-        self.trainable = trainable
-        self.name = name
-        self.regularizer = self.constraint = None
-        self.version = 0
+        return storage
 
     @property
     def value(self):

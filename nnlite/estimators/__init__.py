@@ -4,7 +4,8 @@ from nnlite import names
 from nnlite.estimators.classifier import NNClassifier
 from nnlite.estimators.files import load
 from nnlite.estimators.regressor import NNRegressor
+from nnlite.estimators.text_vectorizer import TextVectorizer
 
-__all__ = ["NNClassifier", "NNRegressor", "load"]
+__all__ = ["NNClassifier", "NNRegressor", "TextVectorizer", "load"]
 
 __getattr__ = names.of(__name__)

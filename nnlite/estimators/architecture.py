@@ -152,7 +152,7 @@ class Meta:
     Parameters
     ----------
     sample_shape : tuple of int
-        The shape of one sample of X.
+        The shape of one sample of X. It begins with None if X is sequences of different lengths.
     n_outputs : int
         The units of the output layer: 1 for two classes; otherwise one for each class, label or
         target.
@@ -166,8 +166,8 @@ class Meta:
 
     @property
     def n_features(self):
-        """The number of values in one sample of X."""
-        return math.prod(self.sample_shape)
+        """The number of values in one sample of X, or in one step if their number is not known."""
+        return math.prod(n for n in self.sample_shape if n is not None)
 
 
 def _is_number(value):

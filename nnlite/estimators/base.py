@@ -18,7 +18,14 @@ from nnlite import config, errors
 from nnlite.callbacks import History
 from nnlite.data.batches import make_batches
 from nnlite.data.sources import check_range
-from nnlite.estimators import defaults, files, input_validation, scaling, validation_split
+from nnlite.estimators import (
+    defaults,
+    files,
+    input_validation,
+    scaling,
+    sequences,
+    validation_split,
+)
 from nnlite.estimators.builder import meta_of
 from nnlite.estimators.compiled_model import check_outputs, compiled_loss
 from nnlite.estimators.defaults import is_auto
@@ -40,6 +47,9 @@ _FILE = "nnlite file"
 @inject_docs
 class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
     """The base class of NNClassifier and NNRegressor."""
+
+    _ragged = False  # whether X of `fit` was sequences of different lengths
+    _vocabulary = None  # of the `Embedding` that reads X, as `defaults.vocabulary_of` gives it
 
     def __init__(
         self,
@@ -99,11 +109,20 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
 
         Parameters
         ----------
-        X : array-like, shape (n_samples, n_features) or (n_samples, height, width, channels)
+        X : array-like, shape (n_samples, n_features), (n_samples, height, width, channels) or \
+(n_samples, steps, features); or list of sequences
             Finite numbers. Arrays of float32, float64, integers and uint8 are read in place, and
             their values are not changed: pixels stay between 0 and 255. If the first layer has an
             `input_shape`, X may also be rows of as many values, or images without an axis for
             their single channel.
+
+            If the first layer is an `Embedding`, X is tokens, whole numbers from 0 to below its
+            `input_dim`: an array of shape (n_samples, steps), or sequences.
+
+            Sequences may differ in length: a list or an object array of arrays of shape (steps,
+            features), or of tokens. The network does not count what fills them up to one length; a
+            layer that drops masks does, and warns. Later sequences may be longer, unless a layer
+            has weights that depend on the length, as behind `Flatten`, or says it (`input_shape`).
         y : array-like, shape (n_samples,) or (n_samples, n_outputs)
             Labels of any type for a classifier; for a regressor one or several numbers per row.
         sample_weight : array-like, shape (n_samples,), optional
@@ -170,6 +189,11 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         """Encoded targets in the form that the model's loss expects."""
         return target
 
+    def _samples_for(self, model, X):
+        """X in the form that the model takes."""
+        vocabulary = defaults.vocabulary_of(model._sublayers)
+        return input_validation.samples_for(model, X, vocabulary, self._ragged)
+
     def _shuffled(self, batches):
         """The batches, with their rows in a new random order in each epoch."""
         return batches.shuffled()
@@ -231,7 +255,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         size = defaults.batch_rows(self.batch_size, data.rows)
 
         def batches(data):
-            x = input_validation.reshape_samples(data.X, model.input_shape[1:])
+            x = self._samples_for(model, data.X)
             check_range("X", x, model._precision)
             target = self._targets_for_loss(model, data.target)
             given = (x, target, data.sample_weight)
@@ -265,7 +289,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
 
     def _set_model(self, model):
         """Set the model that predicts, and what follows from it alone."""
-        self.model_ = model
+        self.model_, self._vocabulary = model, defaults.vocabulary_of(model._sublayers)
 
     def _check_settings(self):
         super()._check_settings()
@@ -313,21 +337,23 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         X, builder = data.X, self._builder()
         with config.precision(precision), config.seeded(seed):
             output = self._target.output_layer()
-            meta = meta_of(X.shape[1:], output)
+            meta = meta_of((None, *X.shape[2:]) if self._ragged else X.shape[1:], output)
             made = builder.build(meta)
             whole_model = isinstance(made, Model)
             with errors.reworded(lambda m: input_validation.with_advice(m, X), ValueError):
-                if whole_model:
-                    model = made
+                if not whole_model:
+                    made = self._prepend_scaling(made, data, builder.flattens_first)
+                    made = [*made, output]
+                if self._ragged:
+                    model = sequences.network(made, X)
                 else:
-                    hidden = self._prepend_scaling(made, data, builder.flattens_first)
-                    model = Sequential([*hidden, output])
+                    model = made if whole_model else Sequential(made)
                 if not model.built:  # the shape that its first layer was given is that of images
                     model.build((None, *X.shape[1:]))
         if len(model.output_shape) != 2:
             last = model.output_shape
             if not whole_model:
-                last = model.layers[-2].output_shape if made else (None, *X.shape[1:])
+                last = model.layers[-2].output_shape if made[1:] else (None, *X.shape[1:])
             raise ValueError(
                 f"layers: expected the last to give one row per sample, got shape {last}; "
                 "end with Flatten()"
@@ -349,8 +375,8 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
     def _prepend_scaling(self, hidden, data, flattens_first):
         """The hidden layers behind one that normalizes, if that is wanted."""
         X, normalize = data.X, self._resolve_auto("normalize")
-        if not (flattens_first and X.ndim > 2):
-            return scaling.scaled(hidden, X, data.sample_weight, normalize)
+        if not (flattens_first and X.ndim > 2) or self._ragged:
+            return scaling.scaled(hidden, X, data.sample_weight, normalize, self._ragged)
         flatten, *others = hidden
         X = X.reshape(len(X), -1)
         return [flatten, *scaling.scaled(others, X, data.sample_weight, normalize)]
@@ -373,7 +399,13 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
     def _outputs(self, X):
         """The model's outputs for the rows of X."""
         rows = input_validation.validate_X(self, X)
-        return finite(self.model_.predict(rows), self._target.fallback)
+        return finite(self._predicted(self.model_, rows), self._target.fallback)
+
+    def _predicted(self, model, rows):
+        """What a model makes of rows that were checked."""
+        if self._ragged and self.model_.input_shape[1] is None:
+            return sequences.predicted(model, rows, self._sample_shape[0])
+        return model.predict(rows)
 
     def save(self, filepath, overwrite=True, include_optimizer=True):
         """Write the estimator: settings, what `fit` learned, and the model. No pickle.
@@ -439,9 +471,9 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         finally:
             _in_pickle.reset(token)
 
-    def _for_examination(self, X, y):
-        """What `nnlite.doctor` looks at: the model, a new one if there is none yet, X and y as the
-        model gets them, and the history. Nothing of the estimator is changed."""
+    def _for_examination(self, X, y, held_out=None):
+        """What `nnlite.doctor` looks at: the model, a new one if there is none yet, X, y and the
+        rows held out as the model gets them, and the history. The estimator stays as it is."""
         fitted = hasattr(self, "model_")
         own = copy.copy(self) if fitted else clone(self)
         if own.random_state is None:
@@ -452,9 +484,14 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
             own._learn_target(y)
         data = own._training_data(X, y, None, learn_scale=not fitted)
         model = own.model_ if fitted else own._model(data, own._seed(), small_in_float64=True)
-        x = input_validation.reshape_samples(data.X, model.input_shape[1:])
+        x = own._samples_for(model, data.X)
         target = own._targets_for_loss(model, data.target)
-        return model, x, target, own.history_ if fitted else None
+        if own._ragged and isinstance(held_out, (tuple, list)) and len(held_out):
+            held = own._samples_for(model, sequences.as_array(own, held_out[0], False)[0])
+            steps = max(x.shape[1], held.shape[1])
+            x, held = (sequences.of_length(a, steps) for a in (x, held))
+            held_out = (held, *held_out[1:])
+        return model, x, target, held_out, own.history_ if fitted else None
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")

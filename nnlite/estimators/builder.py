@@ -8,6 +8,7 @@ import warnings
 
 from nnlite import errors, warn
 from nnlite.configurable import clone
+from nnlite.estimators import defaults
 from nnlite.estimators.architecture import MLP, Meta, Stack, is_sizes, sizes_of
 from nnlite.estimators.nested_params import is_function, is_passthrough, meta_argument, settings_of
 from nnlite.estimators.steps import entries_of, is_named, steps_of
@@ -85,15 +86,17 @@ class Builder:
 
 
 class MLPBuilder(Builder):
-    """Makes the layers of a multilayer perceptron, and before them a Flatten if X is images."""
+    """Makes the layers of a multilayer perceptron, and before them what makes a row of a sample: a
+    Flatten of images, a recurrent layer of sequences of different lengths."""
 
     def __init__(self, mlp):
         self.mlp = mlp
 
     def build(self, meta):
         """Fresh layers."""
-        images = meta is not None and len(meta.sample_shape) > 1
-        return [Flatten()] * images + self.mlp.layers()
+        several_axes = meta is not None and len(meta.sample_shape) > 1
+        first = defaults.sequence_reader if several_axes and None in meta.sample_shape else Flatten
+        return [first()] * several_axes + self.mlp.layers()
 
 
 class SizesBuilder(Builder):

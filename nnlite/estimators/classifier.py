@@ -171,4 +171,4 @@ class NNClassifier(ClassifierMixin, BaseNeuralNetwork):
 
     def _logits(self, X):
         rows = input_validation.validate_X(self, X)
-        return finite(self._logits_model.predict(rows), 0)
+        return finite(self._predicted(self._logits_model, rows), 0)

@@ -23,19 +23,31 @@ import numpy as np
 from nnlite.callbacks import Callback, EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
 from nnlite.configurable import clone
 from nnlite.layers import (
+    GRU,
     BatchNormalization,
+    Bidirectional,
+    Embedding,
+    Identity,
     InputLayer,
+    InputScaling,
     LayerNormalization,
+    Masking,
     Normalization,
+    PaddingMask,
     Rescaling,
     Reshape,
+    TimeDistributed,
+    settings,
 )
+from nnlite.models.model import Model
 
 # Few rows need small batches for enough steps per epoch; many rows need large batches for speed.
 BATCH_ROWS, LARGE_BATCH_ROWS, MANY_ROWS = 64, 256, 10_000
 
 # From this number of rows on, a part is held out. Training ends PATIENCE epochs after the best.
 EARLY_STOPPING_ROWS, PATIENCE = 500, 30
+
+SEQUENCE_UNITS = 64  # in each direction
 
 # Small float64 data are trained in float64: scikit-learn's own MLP does so, and its checks of
 # sample weights need it. Above these sizes float32 is twice as fast and no less good.
@@ -62,18 +74,48 @@ def is_small_float64(X):
 def scales(layers, shape):
     """Whether samples of a shape are scaled before layers.
 
-    Rows of numbers are scaled, unless the first layer has a scale of its own. Pixels already have
-    one scale in common (rows in front of a `Reshape` are pixels). Tokens have no scale.
+    Rows of numbers are scaled, and the channels of sequences, unless the first layer has a scale of
+    its own (a `Masking` looks for one value). Pixels already have one scale in common (rows in
+    front of a `Reshape` are pixels). Tokens have no scale.
     """
-    own_scale = (Normalization, Rescaling, BatchNormalization, LayerNormalization, Reshape)
+    own_scale = (Normalization, Rescaling, BatchNormalization, LayerNormalization, Reshape, Masking)
     first = next((x for x in _chain_of(layers) if not isinstance(x, InputLayer)), None)
-    return len(shape) == 1 and not isinstance(first, own_scale) and not reads_tokens(layers)
+    columns = len(shape) == 1 or (len(shape) == 2 and _reads_sequences(layers))
+    return columns and not isinstance(first, own_scale) and not reads_tokens(layers)
+
+
+def _reads_sequences(layers):
+    """Whether X of shape (N, T, C) is sequences to the first of these layers, and not images."""
+    first = _first_reader(layers)
+    takes = None if first is None else first._takes
+    return takes is not None and takes[2].startswith("sequences")
+
+
+def vocabulary_of(layers):
+    """The name of the `Embedding` that reads X, and how many tokens it knows; None if it is another
+    layer that reads X."""
+    first = _first_reader(layers)
+    first = first.layer if isinstance(first, TimeDistributed) else first
+    return (first.name, int(first.input_dim)) if isinstance(first, Embedding) else None
+
+
+_PASS_ON = (Identity, InputLayer, InputScaling, PaddingMask)
+
+
+def _first_reader(layers):
+    """The first of layers, or of those in a model, that does not take just any tensor, or None."""
+    for layer in layers:
+        found = _first_reader(layer._sublayers) if isinstance(layer, Model) else layer
+        if found is None or isinstance(found, _PASS_ON):
+            continue
+        if found._takes != settings.ANY_TENSOR:
+            return found
+    return None
 
 
 def reads_tokens(layers):
     """Whether an `Embedding` is among layers, or in one of them."""
-    named = {base.__name__ for x in _chain_of(layers) for base in type(x).__mro__}
-    return "Embedding" in named
+    return any(isinstance(x, Embedding) for x in _chain_of(layers))
 
 
 def _chain_of(layers):
@@ -81,6 +123,11 @@ def _chain_of(layers):
     for layer in layers:
         inside = layer._sublayers
         yield from _chain_of(inside) if inside else [layer]
+
+
+def sequence_reader():
+    """A fresh layer that makes a row of each sequence, for a multilayer perceptron behind it."""
+    return Bidirectional(GRU(SEQUENCE_UNITS))
 
 
 def early_stopping(value, rows, scoring=None):

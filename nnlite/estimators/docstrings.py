@@ -12,11 +12,13 @@ _PARAMETERS = """Parameters
           `hidden__units`. An entry without a name is called by its type and number: `dropout_1`,
           `dropout_1__rate`.
         - Sizes such as 64, (64, 32) or '64-32': a multilayer perceptron with `activation`, which
-          flattens images.
+          flattens images. Before it, a Bidirectional(GRU(64)) reads sequences of different
+          lengths.
         - None: a multilayer perceptron of `hidden_layer_sizes`.
         - A function `build(meta, depth=2)`. It returns any of these, or a compiled Model with its
           output layer. Its keyword arguments are settings: `layers__depth`. `meta` has
-          `sample_shape`, `n_features`, `n_outputs` and `task`; a function can do without it.
+          `sample_shape` (of sequences of different lengths (None, features), of tokens (None,)),
+          `n_features`, `n_outputs` and `task`; a function can do without it.
 
         If the first layer declares the shape of a sample (`input_shape`, `Input`), X may also be
         rows of as many values: `Conv2D(32, 3, input_shape=(28, 28, 1))` reads rows of 784 pixels.
@@ -31,8 +33,9 @@ _PARAMETERS = """Parameters
         shifted. A regressor also learns its targets at mean 0 and variance 1: its losses are in
         this unit, and `predict` maps back.
 
-        - 'auto' normalizes rows of numbers. It does not normalize images, nor the input of a layer
-          that has a scale of its own (normalization, `Rescaling`, `Embedding`), nor anything if a
+        - 'auto' normalizes rows of numbers, and each feature of sequences that the first layer
+          reads step by step. It does not normalize images, nor the input of a layer that has a
+          scale of its own (normalization, `Rescaling`, `Masking`, `Embedding`), nor anything if a
           function makes the network.
         - True normalizes all inputs, images by channel. It is an error if a function returns a
           compiled model.
@@ -99,8 +102,9 @@ _ATTRIBUTES = """model_ : Sequential
         The number of epochs that were run, and the one that early stopping found best; the last
         one without early stopping.
     n_features_in_, feature_names_in_ : int and array of str
-        The number of columns of X in `fit` (X.shape[1], the height of images), and their names if
-        all of them are strings.
+        The number of columns of X in `fit` (X.shape[1], the height of images; the features of a
+        step, or 1 of tokens, if sequences differ in length), and their names if all of them are
+        strings.
     dtype_ : dtype
         The precision that was used: float32 or float64.
 """

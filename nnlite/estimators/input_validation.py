@@ -14,6 +14,8 @@ from nnlite import errors, warn
 from nnlite.checks import refuse_masked
 from nnlite.data.sources import check_sparse
 from nnlite.engine.dispatch import MAX_NDIM
+from nnlite.engine.lengths import fits
+from nnlite.estimators import sequences
 
 
 def validate_X_y(estimator, X, y, reset):
@@ -21,16 +23,16 @@ def validate_X_y(estimator, X, y, reset):
 
     With `reset` the estimator stores the shape of a sample and the names of columns.
     """
+    X, ragged = sequences.as_array(estimator, X, reset)
     X = stack_images(X)
     check_lengths(X, y)
-    if not reset:
+    if not (reset or ragged):
         check_as_fitted(X, estimator._sample_shape)
     of_numbers = not is_classifier(estimator)
-    X, y = _validate_data(
-        estimator, X, to_numpy_target(y), reset=reset, multi_output=True, y_numeric=of_numbers
-    )
+    options = {"reset": reset, "multi_output": True, "y_numeric": of_numbers}
+    X, y = _validate_data(estimator, X, ragged, to_numpy_target(y), **options)
     if reset:
-        estimator._sample_shape = X.shape[1:]
+        estimator._sample_shape, estimator._ragged = X.shape[1:], ragged
     if not isinstance(y, np.ndarray):
         raise TypeError(f"y: expected a dense array, got {type(y).__name__}; use its toarray()")
     return X, y
@@ -41,10 +43,29 @@ def validate_X(estimator, X):
     named = hasattr(estimator, "feature_names_in_")
     if named or not hasattr(estimator, "model_") or not is_fast_path(X, estimator._sample_shape):
         check_is_fitted(estimator)
+        X, ragged = sequences.as_array(estimator, X, False, estimator._vocabulary)
         X = stack_images(X)
-        check_as_fitted(X, estimator._sample_shape)
-        X = _validate_data(estimator, X, reset=False)
-    return reshape_samples(X, estimator.model_.input_shape[1:])
+        if not ragged:
+            check_as_fitted(X, estimator._sample_shape)
+        X = _validate_data(estimator, X, ragged, reset=False)
+    return samples_for(estimator.model_, X, estimator._vocabulary, estimator._ragged)
+
+
+def samples_for(model, X, vocabulary, ragged):
+    """X in the form that a model takes; a ValueError if it holds tokens that the model lacks.
+
+    Parameters
+    ----------
+    model : Model
+    X : array or sparse matrix
+    vocabulary : (str, int) or None
+        Of the model: `defaults.vocabulary_of`.
+    ragged : bool
+        Whether X is sequences that were filled up.
+    """
+    sequences.check_tokens(X, vocabulary, ragged)
+    X = sequences.of_length(X, model.input_shape[1]) if ragged else X
+    return reshape_samples(X, model.input_shape[1:])
 
 
 FAILURES = (TypeError, ValueError, RuntimeError)  # of conversions to arrays of numbers
@@ -52,8 +73,13 @@ FAILURES = (TypeError, ValueError, RuntimeError)  # of conversions to arrays of 
 NUMBERS = {"dtype": "numeric", "allow_nd": True, "accept_sparse": "csr"}
 
 
-def _validate_data(estimator, X, *y, **options):
-    """X, or X and y, after scikit-learn's `validate_data`; X is numeric afterwards."""
+def _validate_data(estimator, X, ragged, *y, **options):
+    """X, or X and y, after scikit-learn's `validate_data`; X is numeric afterwards. With `ragged`
+    it is sequences that were filled up."""
+    if ragged:
+        options["ensure_all_finite"] = "allow-nan"
+        found = _validate_data(estimator, sequences.features_second(X), False, *y, **options)
+        return (X, *found[1:]) if y else X
     refuse_masked("X", X)
     _check_undated(X)
     check_sparse(X, "X")
@@ -231,12 +257,15 @@ def reshape_samples(X, shape):
     Rows of pixels become images. Images without an axis for their single channel get one.
     """
     found = X.shape[1:]
-    if found == shape:
+    if fits(found, shape):
         return X
-    dense = isinstance(X, np.ndarray)
-    if dense and (found == (math.prod(shape),) or (*found, 1) == shape):
-        return X.reshape(len(X), *shape)
-    rows = f" or {_shown([math.prod(shape)])}" if len(shape) > 1 else ""
+    flat = None if None in shape else (math.prod(shape),)
+    if isinstance(X, np.ndarray):
+        if fits((*found, 1), shape):
+            return X[..., None]
+        if found == flat:
+            return X.reshape(len(X), *shape)
+    rows = f" or {_shown(flat)}" if flat and len(shape) > 1 else ""
     raise ValueError(
         f"X: expected shape {_shown(shape)}{rows}, as the first layer's input_shape says, "
         f"got {X.shape}{_hint(X.shape, shape)}"

@@ -15,11 +15,13 @@ from nnlite.layers import InputLayer, InputScaling
 _VALUES_AT_A_TIME = 1 << 16  # values of X that are converted to float64: 512 kB stay in the cache
 
 
-def scaled(layers, X, weight, normalize):
-    """The layers, with a layer before them that scales X if `normalize` asks for it."""
+def scaled(layers, X, weight, normalize, ragged=False):
+    """The layers, with a layer before them that scales X if `normalize` asks for it. With `ragged`
+    X is sequences that were filled up, of whatever length."""
     first = layers[0] if layers else None
     shape = getattr(first, "_given_input_shape", None)
-    shape = X.shape[1:] if shape is None else (shape,) if np.ndim(shape) == 0 else tuple(shape)
+    given = () if shape is None else (shape,) if np.ndim(shape) == 0 else tuple(shape)
+    shape = X.shape[1:] if ragged or None in given or not given else given
     if not (defaults.scales(layers, shape) if is_auto(normalize) else normalize):
         return layers
     if defaults.reads_tokens(layers):
@@ -28,6 +30,8 @@ def scaled(layers, X, weight, normalize):
         X if _is_sparse(X) else input_validation.reshape_samples(X, shape), weight
     )
     rest = layers[1:] if isinstance(first, InputLayer) else layers
+    if ragged:
+        shape = (given[0] if given else None, *shape[1:])
     return [InputScaling(mean=mean, variance=deviation**2, input_shape=shape), *rest]
 
 
@@ -39,20 +43,23 @@ def moments(X, weight=None):
     """The weighted mean and standard deviation of each entry of the last axis, in float64.
 
     The deviation of a column that is constant up to rounding is 1. Columns of a sparse matrix keep
-    their zeros: the mean is 0, and the deviation is the largest magnitude.
+    their zeros: the mean is 0, and the deviation is the largest magnitude. Steps of NaN, behind the
+    end of a sequence, do not count.
     """
     if _is_sparse(X):
         largest = abs(X).max(axis=0).toarray().reshape(-1).astype(np.float64)
         return np.zeros(X.shape[1]), np.where(largest > 0, largest, 1.0)
     total = 1.0 * len(X) if weight is None else weight.sum()
     total *= math.prod(X.shape[1:-1])
+    if X.ndim == 3 and np.isnan(X[:, -1]).any():
+        total = _weighted_sums(X, weight, lambda x: (x == x) * 1.0)
     with np.errstate(over="ignore", invalid="ignore"):
         mean = _weighted_sums(X, weight, lambda x: x) / total
         variance = _weighted_sums(X, weight, lambda x: (x - mean) ** 2) / total
-    if not np.isfinite(variance).all():
+    if not np.isfinite(mean + variance).all():
         raise ValueError(
             "X: expected values whose squares float64 holds, up to about 1e150, got "
-            f"{np.abs(X).max():.3g}; scale them"
+            f"{np.nanmax(np.abs(X)):.3g}; scale them"
         )
     # A bound on the rounding errors of the mean and of the sums: T. Chan et al., "Algorithms for
     # computing the sample variance", 1983.
@@ -71,5 +78,5 @@ def _weighted_sums(X, weight, of):
         part = of(np.array(X[start : start + rows], np.float64, order="C"))
         if weight is not None:
             part *= weight[start : start + rows].reshape(-1, *[1] * (part.ndim - 1))
-        sums = sums + part.sum(axis=tuple(range(part.ndim - 1)))
+        sums = sums + np.nansum(part, axis=tuple(range(part.ndim - 1)))
     return sums

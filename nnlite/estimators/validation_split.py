@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 from nnlite import errors
 from nnlite.callbacks import Callback
 from nnlite.callbacks.monitor import Monitor
-from nnlite.estimators import input_validation
+from nnlite.estimators import input_validation, sequences
 
 
 def split(rows, fraction, stratify_by, seed):
@@ -76,6 +76,8 @@ class ScorerCallback(Callback):
         self.scorer = check_scoring(estimator, scoring=scoring)
         data = data if data.numbers is None else data.take(data.numbers)
         self.estimator, self.X, self.y = copy.copy(estimator), data.X, data.y
+        if estimator._ragged:
+            self.X = sequences.lists_of(self.X)
         self.estimator.__dict__.pop("feature_names_in_", None)  # X is an array without names
 
     def on_train_begin(self, logs=None):

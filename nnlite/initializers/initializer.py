@@ -9,7 +9,7 @@ import numpy as np
 from nnlite.checks import check_number, check_setting, is_number
 from nnlite.config import next_seed
 from nnlite.configurable import Configurable
-from nnlite.engine.tensor import Tensor, dtype_of
+from nnlite.engine.tensor import Tensor, Unset, dtype_of
 from nnlite.errors import memory_for
 
 _left_unset = contextvars.ContextVar("nnlite room for weights left unset", default=None)
@@ -37,7 +37,7 @@ def _unset(shape, dtype):
     room[0] -= math.prod(shape) * 4
     if room[0] < 0:
         raise ValueError(f"expected no more weights than the file holds, got shape {shape}")
-    return Tensor(shape, dtype, np.empty(shape, dtype))
+    return Unset(shape, dtype)
 
 
 def compute_fans(shape):

@@ -1,5 +1,6 @@
 """Random initializers: normal or uniform values scaled by the shape, and orthogonal matrices."""
 
+import copy
 import math
 
 import numpy as np
@@ -110,8 +111,10 @@ class VarianceScaling(Initializer):
         self.scale, self.mode, self.distribution, self.seed = scale, mode, distribution, seed
         self._check_given()
 
+    _fans = None
+
     def values(self, shape, rng):
-        fan_in, fan_out = fans_of(shape)
+        fan_in, fan_out = self._fans or fans_of(shape)
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
         settings = ("scale", "mode", "distribution")
         self._check_given({name: getattr(self, name) for name in settings})
@@ -122,6 +125,26 @@ class VarianceScaling(Initializer):
         if self.distribution in ("truncated_normal", "normal"):
             return _truncated(rng, shape, math.sqrt(variance) / _CUT_STDDEV)
         return rng.normal(0.0, math.sqrt(variance), shape)
+
+
+def with_fans(initializer, fan_in, fan_out):
+    """An initializer for a weight whose fans do not follow from its shape.
+
+    Parameters
+    ----------
+    initializer : Initializer, or function of a shape
+        Only a VarianceScaling depends on the fans.
+    fan_in, fan_out : int
+        The number of inputs per output, and of outputs per input.
+
+    Returns
+    -------
+    Initializer or function
+    """
+    if isinstance(initializer, VarianceScaling):
+        initializer = copy.copy(initializer)
+        initializer._fans = (fan_in, fan_out)
+    return initializer
 
 
 def _scaled(name, scale, mode, distribution, text):

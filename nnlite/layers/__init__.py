@@ -2,16 +2,32 @@
 
 from nnlite import identifiers, names
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from nnlite.layers.attention import AdditiveAttention, Attention, BahdanauAttention
+from nnlite.layers.categories import CategoryEncoding, Discretization, Hashing
 from nnlite.layers.conv import (
     Conv2D,
+    Conv2DTranspose,
     Convolution2D,
+    Convolution2DTranspose,
     DepthwiseConv2D,
     SeparableConv2D,
     SeparableConvolution2D,
 )
+from nnlite.layers.conv1d import (
+    Conv1D,
+    Conv1DTranspose,
+    Convolution1D,
+    Convolution1DTranspose,
+    DepthwiseConv1D,
+    SeparableConv1D,
+    SeparableConvolution1D,
+)
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
+from nnlite.layers.einsum_dense import EinsumDense
 from nnlite.layers.embedding import Embedding, Masking
+from nnlite.layers.function_layer import Lambda
 from nnlite.layers.layer import Layer
+from nnlite.layers.lookup import IntegerLookup, StringLookup
 from nnlite.layers.merging import (
     Add,
     Average,
@@ -30,6 +46,7 @@ from nnlite.layers.merging import (
     multiply,
     subtract,
 )
+from nnlite.layers.multi_head_attention import MultiHeadAttention
 from nnlite.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
@@ -37,16 +54,26 @@ from nnlite.layers.normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from nnlite.layers.padding_mask import PaddingMask
 from nnlite.layers.pooling import (
+    AveragePooling1D,
     AveragePooling2D,
+    AvgPool1D,
     AvgPool2D,
+    GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalAvgPool1D,
     GlobalAvgPool2D,
+    GlobalMaxPool1D,
     GlobalMaxPool2D,
+    GlobalMaxPooling1D,
     GlobalMaxPooling2D,
+    MaxPool1D,
     MaxPool2D,
+    MaxPooling1D,
     MaxPooling2D,
 )
+from nnlite.layers.positions import PositionEmbedding, SinePositionEncoding
 from nnlite.layers.preprocessing import InputScaling, Normalization, Rescaling
 from nnlite.layers.recurrent import RNN, StackedRNNCells
 from nnlite.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
@@ -57,9 +84,21 @@ from nnlite.layers.regularization import (
     Dropout,
     GaussianDropout,
     GaussianNoise,
+    SpatialDropout1D,
     SpatialDropout2D,
 )
-from nnlite.layers.shaping import Cropping2D, Permute, RepeatVector, UpSampling2D, ZeroPadding2D
+from nnlite.layers.shaping import (
+    Cropping1D,
+    Cropping2D,
+    Permute,
+    RepeatVector,
+    UpSampling1D,
+    UpSampling2D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+)
+from nnlite.layers.text import TextVectorization
+from nnlite.layers.transformer import TransformerDecoder, TransformerEncoder
 from nnlite.layers.wrappers import Bidirectional, TimeDistributed
 
 __all__ = [
@@ -70,63 +109,101 @@ __all__ = [
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "Average",
+    "AveragePooling1D",
     "AveragePooling2D",
+    "AvgPool1D",
     "AvgPool2D",
+    "BahdanauAttention",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "Concatenate",
+    "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
+    "Conv2DTranspose",
+    "Convolution1D",
+    "Convolution1DTranspose",
     "Convolution2D",
+    "Convolution2DTranspose",
+    "Cropping1D",
     "Cropping2D",
     "Dense",
+    "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GroupNormalization",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",
     "InputScaling",
+    "IntegerLookup",
     "LSTMCell",
+    "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
     "Masking",
+    "MaxPool1D",
     "MaxPool2D",
+    "MaxPooling1D",
     "MaxPooling2D",
     "Maximum",
     "Minimum",
+    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
+    "PaddingMask",
     "Permute",
+    "PositionEmbedding",
     "RMSNormalization",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SeparableConv1D",
     "SeparableConv2D",
+    "SeparableConvolution1D",
     "SeparableConvolution2D",
     "SimpleRNN",
     "SimpleRNNCell",
+    "SinePositionEncoding",
     "Softmax",
+    "SpatialDropout1D",
     "SpatialDropout2D",
     "StackedRNNCells",
+    "StringLookup",
     "Subtract",
+    "TextVectorization",
     "TimeDistributed",
+    "TransformerDecoder",
+    "TransformerEncoder",
     "UnitNormalization",
+    "UpSampling1D",
     "UpSampling2D",
+    "ZeroPadding1D",
     "ZeroPadding2D",
     "add",
     "average",
@@ -149,8 +226,9 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):
 
     Parameters
     ----------
-    shape : tuple of int
-        The shape of one sample, without the batch.
+    shape : tuple of int or None
+        The shape of one sample, without the batch. A size may be None, if weights do not depend on
+        it: data may have any then, such as sequences of any length.
     batch_size : int, optional
         The size of a batch, for the shapes of symbols; data may come in batches of any size.
     dtype : str, optional
@@ -167,7 +245,13 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):
     Raises
     ------
     ValueError
-        If the shape is missing or given twice, or a size in it is None.
+        If the shape is missing or given twice.
+
+    Notes
+    -----
+    A model makes a compiled step for each length that it meets, and keeps 32. Where the lengths of
+    batches differ much, `utils.pad_sequences` brings them to few, such as multiples of 16, and a
+    mask (`Embedding(mask_zero=True)`, `Masking`) takes care that padding does not count.
 
     Examples
     --------

@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 
+from nnlite.engine.lengths import open_shape
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.layers.tracking import Tracked
 from nnlite.tree import map_structure
@@ -42,7 +43,9 @@ def _has_arrays(values):
 
 def shapes_of_batches(inputs):
     """The shapes of tensors, with None for the batch."""
-    return map_structure(lambda x: (None, *x.shape[1:]) if x.shape else (), inputs, Tensor)
+    return map_structure(
+        lambda x: (None, *open_shape(x.shape[1:])) if x.shape else (), inputs, Tensor
+    )
 
 
 def first_by_name(layer, kwargs):

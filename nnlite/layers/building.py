@@ -177,7 +177,10 @@ def no_shape(given):
 
 
 def say_where(error, layer):
-    """Put the layer's name in front of an error's message, unless an inner layer has done so."""
-    if not hasattr(error, "of_layer"):
+    """Put the layer's name in front of an error's message, unless an inner layer has done so that
+    is no part which the layer made for itself."""
+    words = f"layer {layer.name!r} ({type(layer).__name__}): "
+    made_parts = getattr(layer, "_makes_parts", False) and not str(error).startswith(words)
+    if made_parts or not hasattr(error, "of_layer"):
         error.of_layer = layer.name
-        error.args = (f"layer {layer.name!r} ({type(layer).__name__}): {error}",)
+        error.args = (f"{words}{error}",)

@@ -17,13 +17,14 @@ class InputLayer(Layer):
 
     Parameters
     ----------
-    shape : tuple of int
+    shape : tuple of int or None
         The shape of one sample, without the batch; or `input_shape` or `input_dim` instead.
     batch_size : int, optional
         The size of a batch, for the shapes of symbols; data may come in batches of any size.
     dtype : str or type of numbers, optional
-        'int32' and 'int64' keep integers as they are, for layers that take them; any other type is
-        a real number of the model's precision.
+        'int32' and 'int64' keep integers as they are, for layers that take them; 'string' is for
+        texts, which a look-up layer takes; any other type is a real number of the model's
+        precision.
     name : str, optional
     batch_shape : tuple, optional
         Instead of both: (batch_size, *shape).
@@ -35,6 +36,8 @@ class InputLayer(Layer):
     ValueError
         Without a shape, or with a shape that is given twice.
     """
+
+    supports_masking = True
 
     _legal = {"batch_size": positive_int}
 
@@ -69,10 +72,13 @@ class InputLayer(Layer):
         -------
         Symbol
         """
-        if None in self.shape:
-            raise ValueError(f"Input: expected sizes that are known, got shape {self.shape}")
-        precision = "int32" if self._reads_integers else config.floatx()
-        return input_symbol(self, self.batch_shape, precision)
+        return input_symbol(self, self.batch_shape, self._dtype_in(config.floatx()))
+
+    def _dtype_in(self, precision):
+        """The dtype of the symbol, in a model of a precision."""
+        if self.dtype == "string":
+            return "string"
+        return "int32" if self._reads_integers else precision
 
     def get_config(self):
         """The constructor's arguments as a dict, as Keras gives them.
@@ -94,15 +100,16 @@ class InputLayer(Layer):
 
 def _name_of(dtype):
     """The name of a type of numbers."""
-    if dtype is None:
-        return None
+    if dtype is None or dtype in ("string", "str", str):
+        return dtype and "string"
     try:
         found = np.dtype(dtype)
     except (TypeError, ValueError):
         found = np.dtype(object)
     if found.kind not in "biuf":
         raise TypeError(
-            f"Input: dtype: expected a type of numbers, such as 'float32' or 'int32', got {dtype!r}"
+            "Input: dtype: expected a type of numbers, such as 'float32' or 'int32', or 'string', "
+            f"got {dtype!r}"
         )
     return found.name
 

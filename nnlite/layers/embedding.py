@@ -35,6 +35,7 @@ class Embedding(Layer):
     Notes
     -----
     Input (N, T) of integers, output (N, T, U); more axes go through. Weights: embeddings (V, U).
+    A mask of the input stays (Keras drops it): steps count that it and `mask_zero` let count.
 
     Examples
     --------
@@ -113,8 +114,9 @@ class Embedding(Layer):
 
     def compute_mask(self, inputs, previous_mask=None):
         if not self.mask_zero:
-            return None
-        return ops.not_equal(inputs, ops.zeros_like(inputs))
+            return previous_mask
+        mask = ops.not_equal(inputs, ops.zeros_like(inputs))
+        return mask if previous_mask is None else ops.logical_and(mask, previous_mask)
 
     def call(self, inputs):
         return ops.take(self.embeddings, self._tokens(inputs), axis=0)

@@ -1,6 +1,7 @@
 """Layer: the base of all layers and models. A call builds it, keeps the penalties that it adds to
 the loss, and puts its name in front of errors."""
 
+import functools
 import inspect
 
 import numpy as np
@@ -10,6 +11,7 @@ from nnlite.checks import check_setting
 from nnlite.configurable import clone, snake_case, structure_version
 from nnlite.engine import dispatch
 from nnlite.engine.dispatch import Recording
+from nnlite.engine.lengths import filled, has_unknown, open_shape, result_of_any
 from nnlite.engine.symbolic import Node, Symbol, is_symbolic, symbolic_call, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.errors import did_you_mean, prefixed
@@ -242,28 +244,19 @@ class Layer(Penalized):
         shapes = as_shapes(input_shape)
         if None in flatten(shapes, is_shape):
             raise TypeError(no_shape(shapes))
-        if not any(None in shape[1:] for shape in flatten(shapes, is_shape)):
-            return self._shape_of_result(shapes)
-        # What differs between two sizes, which fit most windows and strides, depends on them.
-        one, other = (self._shape_of_result(shapes, unknown) for unknown in (64, 96))
-        others = iter(flatten(other, is_shape))
-        return map_shapes(
-            lambda s: tuple(a if a == b else None for a, b in zip(s, next(others))), one
-        )
+        flat = flatten(shapes, is_shape)
+        sizes = [shape[0] for shape in flat if shape]
+        batch, known = sizes[0] if sizes else None, self._output_shape
+        layer = self if self.built else clone(self)
 
-    def _shape_of_result(self, shapes, unknown=None):
-        """The shape of the result for shapes with `unknown` in place of a sample's None."""
-        sizes = [shape[0] for shape in flatten(shapes, is_shape) if shape]
-        batch = sizes[0] if sizes else None
+        def traced(length=None):
+            inputs = map_shapes(
+                lambda s: Tensor((batch or 1, *filled(s, length)[1:]), config.floatx()), shapes
+            )
+            with Recording(executing=False), config.seeded(0):
+                return layer(inputs)
 
-        def sample(shape):
-            known = [unknown if n is None else n for n in shape[1:]]
-            return Tensor((batch or 1, *known), config.floatx())
-
-        inputs = map_shapes(sample, shapes)
-        known = self._output_shape
-        with Recording(executing=False), config.seeded(0):
-            outputs = (self if self.built else clone(self))(inputs)
+        outputs = result_of_any(traced, flat) if has_unknown(flat) else traced()
         self._output_shape = known
         return map_structure(lambda y: (batch, *y.shape[1:]), outputs, Tensor)
 
@@ -377,8 +370,10 @@ class Layer(Penalized):
                 kwargs["training"] = training
             own = type(self).compute_output_spec is not Layer.compute_output_spec
             record = Layer._call_as_said if own and not self._is_model else symbolic_call
-            outputs = record(self, (inputs, *args), kwargs)
+            call = functools.partial(record, self, (inputs, *args), kwargs)
+            outputs = call() if self.built else transaction(None, call)
             self._record_call(symbols_of(outputs)[0].node)
+            self._output_shape = map_structure(lambda s: (None, *s.shape[1:]), outputs, Symbol)
             return outputs
         if args or kwargs:
             check_arguments(self, args, kwargs)
@@ -416,7 +411,10 @@ class Layer(Penalized):
         except (ValueError, TypeError, MemoryError) as error:
             say_where(error, self)
             raise
-        self._output_shape = map_structure(lambda y: (None, *y.shape[1:]), outputs, Tensor)
+        if not (self._is_model and self._called_graph()):  # which knows the shapes
+            self._output_shape = map_structure(
+                lambda y: (None, *open_shape(y.shape[1:])), outputs, Tensor
+            )
         return outputs
 
     def _check_shapes(self, shapes):

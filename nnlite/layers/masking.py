@@ -35,7 +35,8 @@ def mask_arguments(cls):
     known = cls.__dict__.get("_mask_arguments")
     if known is None:
         names = inspect.signature(cls.call).parameters
-        known = [name for name in names if name == "mask" or name.endswith("_mask")]
+        of_others = {f"{name}_mask" for name in names}
+        known = [name for name in names if name == "mask" or name in of_others]
         cls._mask_arguments = known
     return known
 
@@ -81,9 +82,19 @@ def with_masks(inputs, masks):
         return like(inputs, [with_masks(x, mask) for x, mask in zip(inputs, masks, strict=True)])
     if masks is None or inputs.mask is masks:
         return inputs
-    view = ops.reshape(ops.expand_dims(inputs, 0), inputs.shape)
+    view = _view(inputs)
     view.mask = masks
     return view
+
+
+def _view(tensor):
+    """A tensor of its own, without a mask, that has the elements of another."""
+    return ops.reshape(ops.expand_dims(tensor, 0), tensor.shape)
+
+
+def without_mask(tensor):
+    """A tensor that has no mask, for a part of a layer that has no use for it."""
+    return tensor if tensor.mask is None else _view(tensor)
 
 
 def set_masks(layer, inputs, mask, outputs):

@@ -1,17 +1,16 @@
-"""Pooling layers: one value from each window of an image, or from each channel."""
+"""Pooling layers: one value from each window of a sequence or image, or from each channel."""
 
 from nnlite import ops
 from nnlite.layers import settings
-from nnlite.layers.images import ImageLayer
-from nnlite.ops.windows import pair
+from nnlite.layers.spatial import Images, Sequences, SpatialLayer
 
 
-class _Pooling2D(ImageLayer):
+class _Pooling(SpatialLayer):
     """Base of the layers that take one value from each window."""
 
-    _legal = {"pool_size": pair, "strides": pair, "padding": settings.padding}
+    _legal = {"padding": settings.padding}
 
-    def __init__(self, pool_size=(2, 2), strides=None, padding="valid", data_format=None, **kwargs):
+    def __init__(self, pool_size, strides=None, padding="valid", data_format=None, **kwargs):
         super().__init__(data_format, **kwargs)
         self.pool_size, self.strides, self.padding = pool_size, strides, padding
 
@@ -19,7 +18,67 @@ class _Pooling2D(ImageLayer):
         return self._pool(inputs, self.pool_size, self.strides, self.padding)
 
 
-class MaxPooling2D(_Pooling2D):
+class _MaxPooling(_Pooling):
+    _pool = staticmethod(ops.max_pool)
+
+
+class _AveragePooling(_Pooling):
+    _pool = staticmethod(ops.average_pool)
+
+
+class _GlobalPooling(SpatialLayer):
+    """Base of the layers that take one value from each channel."""
+
+    _legal = {"keepdims": "bool"}
+
+    def __init__(self, data_format=None, keepdims=False, **kwargs):
+        super().__init__(data_format, **kwargs)
+        self.keepdims = keepdims
+
+    def call(self, inputs):
+        return self._reduce(inputs, tuple(range(1, self.rank + 1)), self.keepdims)
+
+
+class _GlobalAveragePooling(_GlobalPooling):
+    _reduce = staticmethod(ops.mean)
+
+
+class _GlobalMaxPooling(_GlobalPooling):
+    _reduce = staticmethod(ops.max)
+
+
+class MaxPooling1D(Sequences, _MaxPooling):
+    """The largest value of each window.
+
+    Parameters
+    ----------
+    pool_size : int, default 2
+        Length of a window, in steps.
+    strides : int, optional
+        Distance of neighbouring windows, in steps; by default `pool_size`.
+    padding : {'valid', 'same'}, default 'valid'
+        - 'valid': windows lie within the sequence: (T - pool_size) // stride + 1 of them.
+        - 'same': ceil(T / stride) windows. Nothing outside the sequence is counted.
+    data_format : {'channels_last'}, optional
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, T, C), output (N, windows, C).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.MaxPooling1D(2)(nnlite.ones((1, 5, 3))).shape
+    (1, 2, 3)
+    """
+
+    def __init__(self, pool_size=2, strides=None, padding="valid", data_format=None, **kwargs):
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
+
+
+class MaxPooling2D(Images, _MaxPooling):
     """The largest value of each window.
 
     Parameters
@@ -46,10 +105,41 @@ class MaxPooling2D(_Pooling2D):
     (1, 2, 2, 3)
     """
 
-    _pool = staticmethod(ops.max_pool2d)
+    def __init__(self, pool_size=(2, 2), strides=None, padding="valid", data_format=None, **kwargs):
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
 
 
-class AveragePooling2D(_Pooling2D):
+class AveragePooling1D(Sequences, _AveragePooling):
+    """The mean of each window. Nothing outside the sequence is counted.
+
+    Parameters
+    ----------
+    pool_size : int, default 2
+        Length of a window, in steps.
+    strides : int, optional
+        Distance of neighbouring windows, in steps; by default `pool_size`.
+    padding : {'valid', 'same'}, default 'valid'
+        As for `MaxPooling1D`.
+    data_format : {'channels_last'}, optional
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, T, C), output (N, windows, C).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.AveragePooling1D(2, padding="same")(nnlite.ones((1, 5, 3))).shape
+    (1, 3, 3)
+    """
+
+    def __init__(self, pool_size=2, strides=None, padding="valid", data_format=None, **kwargs):
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
+
+
+class AveragePooling2D(Images, _AveragePooling):
     """The mean of each window. Pixels outside the image are not counted.
 
     Parameters
@@ -75,23 +165,47 @@ class AveragePooling2D(_Pooling2D):
     (1, 3, 3, 3)
     """
 
-    _pool = staticmethod(ops.average_pool2d)
+    def __init__(self, pool_size=(2, 2), strides=None, padding="valid", data_format=None, **kwargs):
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
 
 
-class _GlobalPooling2D(ImageLayer):
-    """Base of the layers that take one value from each channel of an image."""
+class GlobalAveragePooling1D(Sequences, _GlobalAveragePooling):
+    """The mean of each channel of a sequence, over the steps that count.
 
-    _legal = {"keepdims": "bool"}
+    Parameters
+    ----------
+    data_format : {'channels_last'}, optional
+    keepdims : bool, default False
+        Whether the result keeps the axis of steps, with size 1.
+    **kwargs
+        Of `Layer`: name, input_shape.
 
-    def __init__(self, data_format=None, keepdims=False, **kwargs):
-        super().__init__(data_format, **kwargs)
-        self.keepdims = keepdims
+    Notes
+    -----
+    Input (N, T, C), output (N, C), or (N, 1, C) with `keepdims`. Of a sequence without
+    a step that counts, the mean is NaN.
 
-    def call(self, inputs):
-        return self._reduce(inputs, (1, 2), self.keepdims)
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.GlobalAveragePooling1D()(nnlite.ones((2, 5, 3))).shape
+    (2, 3)
+    """
+
+    supports_masking = True
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
+
+    def call(self, inputs, mask=None):
+        if mask is None:
+            return super().call(inputs)
+        on = ops.expand_dims(mask, 2)
+        total = ops.sum(ops.where(on, inputs, 0.0), 1, self.keepdims)
+        return total / ops.sum(on, 1, self.keepdims)
 
 
-class GlobalAveragePooling2D(_GlobalPooling2D):
+class GlobalAveragePooling2D(Images, _GlobalAveragePooling):
     """The mean of each channel of an image.
 
     Parameters
@@ -113,10 +227,31 @@ class GlobalAveragePooling2D(_GlobalPooling2D):
     (2, 3)
     """
 
-    _reduce = staticmethod(ops.mean)
+
+class GlobalMaxPooling1D(Sequences, _GlobalMaxPooling):
+    """The largest value of each channel of a sequence.
+
+    Parameters
+    ----------
+    data_format : {'channels_last'}, optional
+    keepdims : bool, default False
+        Whether the result keeps the axis of steps, with size 1.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, T, C), output (N, C), or (N, 1, C) with `keepdims`.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.GlobalMaxPooling1D(keepdims=True)(nnlite.ones((2, 5, 3))).shape
+    (2, 1, 3)
+    """
 
 
-class GlobalMaxPooling2D(_GlobalPooling2D):
+class GlobalMaxPooling2D(Images, _GlobalMaxPooling):
     """The largest value of each channel of an image.
 
     Parameters
@@ -138,8 +273,8 @@ class GlobalMaxPooling2D(_GlobalPooling2D):
     (2, 1, 1, 3)
     """
 
-    _reduce = staticmethod(ops.max)
 
-
+MaxPool1D, AvgPool1D = MaxPooling1D, AveragePooling1D
 MaxPool2D, AvgPool2D = MaxPooling2D, AveragePooling2D
+GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D
 GlobalAvgPool2D, GlobalMaxPool2D = GlobalAveragePooling2D, GlobalMaxPooling2D

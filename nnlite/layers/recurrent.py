@@ -3,10 +3,10 @@
 import numpy as np
 
 from nnlite import ops
-from nnlite.configurable import clone
 from nnlite.engine.tensor import Variable, convert_to_tensor
 from nnlite.errors import prefixed
 from nnlite.layers.layer import Layer
+from nnlite.layers.outer import LayerOfLayers
 from nnlite.layers.recurrent_cells import OF_CELLS, Cell, keep_settings
 from nnlite.layers.recurrent_steps import through_steps, zero_states
 
@@ -15,7 +15,7 @@ _FLAGS = "return_sequences return_state go_backwards stateful unroll zero_output
 OF_RECURRENT = dict.fromkeys(_FLAGS.split(), "bool")
 
 
-class RNN(Layer):
+class RNN(LayerOfLayers):
     """A cell that goes through the steps of sequences.
 
     Parameters
@@ -87,21 +87,6 @@ class RNN(Layer):
         if not isinstance(input_shape, tuple):  # with the shapes of states
             input_shape = input_shape[0]
         self.cell.build((input_shape[0], *input_shape[2:]))
-
-    @classmethod
-    def from_config(cls, config):
-        """Make the layer that a config describes, with a cell of its own.
-
-        Parameters
-        ----------
-        config : dict
-            As `get_config` returns it.
-
-        Returns
-        -------
-        object of this class
-        """
-        return super().from_config(clone(config))
 
     @property
     def states(self):
@@ -235,7 +220,7 @@ def _zeros_before_the_first(outputs, mask, backwards):
     return ops.where(ops.expand_dims(ops.greater(seen, 0.0), -1), outputs, 0.0)
 
 
-class StackedRNNCells(Layer):
+class StackedRNNCells(LayerOfLayers):
     """Cells one after another, as one cell: each takes the output of the one before.
 
     Parameters
@@ -269,21 +254,6 @@ class StackedRNNCells(Layer):
         for cell in self.cells:
             cell.build(input_shape)
             input_shape = (input_shape[0], getattr(cell, "output_size", _sizes(cell)[0]))
-
-    @classmethod
-    def from_config(cls, config):
-        """Make the cells that a config describes.
-
-        Parameters
-        ----------
-        config : dict
-            As `get_config` returns it.
-
-        Returns
-        -------
-        object of this class
-        """
-        return super().from_config(clone(config))
 
     @property
     def state_size(self):

@@ -6,8 +6,8 @@ import math
 from nnlite import ops
 from nnlite.config import next_seed
 from nnlite.layers import settings
-from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
+from nnlite.layers.spatial import Images, Sequences, SpatialLayer
 from nnlite.ops.random import seed_state
 from nnlite.regularizers import L1L2
 
@@ -245,7 +245,46 @@ class ActivityRegularization(Layer):
         return inputs
 
 
-class SpatialDropout2D(ImageLayer, _Dropout):
+class _SpatialDropout(_Dropout):
+    """Base: all values of a channel share one draw."""
+
+    def __init__(self, rate, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.rate, self.seed = rate, seed
+
+    def _shape_of_draws(self, shape):
+        return (shape[0], *(1,) * self.rank, shape[-1])
+
+
+class SpatialDropout1D(Sequences, _SpatialDropout):
+    """While training, each channel of a sequence becomes 0 with probability `rate`, else
+    x / (1 - rate).
+
+    J. Tompson, R. Goroshin, A. Jain, Y. LeCun, C. Bregler: "Efficient object localization using
+    convolutional networks", CVPR 2015.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+    seed : int, optional
+        By default the next seed of the process.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, T, C), output the same.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> y = nnlite.layers.SpatialDropout1D(0.5, seed=1)(nnlite.ones((1, 3, 8)), training=True)
+    >>> bool((y.numpy() == y.numpy()[:, :1]).all())
+    True
+    """
+
+
+class SpatialDropout2D(Images, _SpatialDropout, SpatialLayer):
     """While training, each channel of an image becomes 0 with probability `rate`, else
     x / (1 - rate).
 
@@ -274,8 +313,4 @@ class SpatialDropout2D(ImageLayer, _Dropout):
     """
 
     def __init__(self, rate, data_format=None, seed=None, **kwargs):
-        super().__init__(data_format, **kwargs)
-        self.rate, self.seed = rate, seed
-
-    def _shape_of_draws(self, shape):
-        return (shape[0], 1, 1, shape[3])
+        super().__init__(rate, seed, data_format=data_format, **kwargs)

@@ -8,6 +8,7 @@ import numpy as np
 
 from nnlite import activations, config, constraints, initializers, regularizers
 from nnlite.checks import LARGEST_SIZE, axes, is_number, positive_int
+from nnlite.engine.tensor import Tensor
 from nnlite.ops.windows import check_padding
 
 # What a layer `_takes`.
@@ -49,9 +50,45 @@ def padding(name, value):
     check_padding(value)
 
 
+def causal_padding(name, value):
+    """Raise a ValueError unless a setting is 'valid', 'same' or 'causal'."""
+    check_padding(value, ("valid", "same", "causal"))
+
+
 def constraint(name, value):
     """Raise an error unless a setting is a constraint or its name."""
     _find(constraints, name, value)
+
+
+def function(name, value):
+    """Raise a TypeError unless a setting can be called."""
+    if not callable(value) or isinstance(value, type):
+        raise TypeError(f"{name}: expected a function, got {value!r}")
+
+
+def tensor_or_function(name, value):
+    """Raise an error unless a setting is a tensor, an array of numbers or a function."""
+    truths = isinstance(value, np.ndarray) and value.dtype.kind == "b"
+    if not truths and not isinstance(value, Tensor) and not callable(value):
+        numbers_of(name, value)
+
+
+def by_name(name, value):
+    """Raise a TypeError unless a setting is a dict with names as keys."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise TypeError(f"{name}: expected a dict with names as keys, got {value!r}")
+
+
+def shapes_or_function(name, value):
+    """Raise an error unless a setting is a shape, a list or dict of them, or a function."""
+    parts = value.values() if isinstance(value, dict) else value
+    if isinstance(value, (tuple, list, dict)) and any(isinstance(n, (tuple, list)) for n in parts):
+        for shape in parts:
+            shapes_or_function(name, shape)
+    elif isinstance(value, (tuple, list)):
+        input_shape(name, value)
+    elif not callable(value):
+        raise TypeError(f"{name}: expected a shape, several of them or a function, got {value!r}")
 
 
 def of_weights(*names):
@@ -153,18 +190,23 @@ def input_shape(name, value):
     return tuple(n if n is None else int(n) for n in given)
 
 
-def margins(name, value):
-    """((top, bottom), (left, right)) from an int, a pair of int or a pair of pairs."""
-    both = value if isinstance(value, (tuple, list)) else (value, value)
-    sides = [n if isinstance(n, (tuple, list)) else (n, n) for n in both]
-    if [len(side) for side in sides] != [2, 2] or not all(
+def margins(name, value, rank=2):
+    """((top, bottom), (left, right)) from an int, a pair of int or a pair of pairs; of sequences,
+    of rank 1, ((before, after),) from an int or a pair."""
+    edges = value if isinstance(value, (tuple, list)) else (value,) * 2
+    edges = [edges] if rank == 1 else edges
+    sides = [n if isinstance(n, (tuple, list)) else (n, n) for n in edges]
+    if [len(side) for side in sides] != [2] * rank or not all(
         _is_int(n) and 0 <= n <= LARGEST_SIZE for side in sides for n in side
     ):
-        raise ValueError(
-            f"{name}: expected an int of at least 0, a pair of them or a pair of pairs, "
-            f"got {value!r}"
-        )
+        several = "a pair of them or a pair of pairs" if rank == 2 else "or a pair of them"
+        raise ValueError(f"{name}: expected an int of at least 0, {several}, got {value!r}")
     return tuple((int(a), int(b)) for a, b in sides)
+
+
+def ends(name, value):
+    """((before, after),) from an int or a pair of int."""
+    return margins(name, value, 1)
 
 
 def _is_int(value):

@@ -3,13 +3,53 @@
 from nnlite import ops
 from nnlite.checks import positive_int
 from nnlite.layers import settings
-from nnlite.layers.images import ImageLayer
 from nnlite.layers.layer import Layer
+from nnlite.layers.spatial import Images, Sequences, SpatialLayer
 from nnlite.ops.image import INTERPOLATIONS
-from nnlite.ops.windows import pair
+from nnlite.ops.windows import sizes
 
 
-class ZeroPadding2D(ImageLayer):
+class _ZeroPadding(SpatialLayer):
+    def __init__(self, padding, data_format=None, **kwargs):
+        super().__init__(data_format, **kwargs)
+        self.padding = padding
+
+    def build(self, input_shape):
+        self._sides = settings.margins("padding", self.padding, self.rank)
+
+    def call(self, inputs):
+        return ops.pad_edges(inputs, self._sides)
+
+
+class ZeroPadding1D(Sequences, _ZeroPadding):
+    """Add zeros before and after each sequence.
+
+    Parameters
+    ----------
+    padding : int or (before, after), default 1
+        The number of steps to add.
+    data_format : {'channels_last'}, optional
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, T, C), output (N, before + T + after, C).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.ZeroPadding1D((1, 0))([[[2.0], [3.0]]]).numpy().ravel()
+    array([0., 2., 3.], dtype=float32)
+    """
+
+    _legal = {"padding": settings.ends}
+
+    def __init__(self, padding=1, data_format=None, **kwargs):
+        super().__init__(padding, data_format, **kwargs)
+
+
+class ZeroPadding2D(Images, _ZeroPadding):
     """Add zeros around each image.
 
     Parameters
@@ -34,17 +74,54 @@ class ZeroPadding2D(ImageLayer):
     _legal = {"padding": settings.margins}
 
     def __init__(self, padding=(1, 1), data_format=None, **kwargs):
-        super().__init__(data_format, **kwargs)
-        self.padding = padding
+        super().__init__(padding, data_format, **kwargs)
+
+
+class _Cropping(Layer):
+    def __init__(self, cropping, **kwargs):
+        super().__init__(**kwargs)
+        self.cropping = cropping
 
     def build(self, input_shape):
-        self._sides = settings.margins("padding", self.padding)
+        self._sides = settings.margins("cropping", self.cropping, self.rank)
 
     def call(self, inputs):
-        return ops.pad2d(inputs, self._sides)
+        if any(n <= sum(cut) for n, cut in zip(inputs.shape[1:], self._sides)):
+            raise ValueError(
+                "expected inputs of which something is left after cropping "
+                f"{self._sides}, got shape {inputs.shape}"
+            )
+        return ops.pad_edges(inputs, tuple((-a, -b) for a, b in self._sides))
 
 
-class Cropping2D(ImageLayer):
+class Cropping1D(Sequences, _Cropping):
+    """Cut off steps at the ends of each sequence.
+
+    Parameters
+    ----------
+    cropping : int or (before, after), default (1, 1)
+        The number of steps to cut off.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, T, C), output (N, T - before - after, C).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.Cropping1D((1, 0))([[[2.0], [3.0]]]).numpy().ravel()
+    array([3.], dtype=float32)
+    """
+
+    _legal = {"cropping": settings.ends}
+
+    def __init__(self, cropping=(1, 1), **kwargs):
+        super().__init__(cropping, **kwargs)
+
+
+class Cropping2D(Images, _Cropping, SpatialLayer):
     """Cut off rows and columns at the edges of each image.
 
     Parameters
@@ -69,22 +146,46 @@ class Cropping2D(ImageLayer):
     _legal = {"cropping": settings.margins}
 
     def __init__(self, cropping=((0, 0), (0, 0)), data_format=None, **kwargs):
-        super().__init__(data_format, **kwargs)
-        self.cropping = cropping
+        super().__init__(cropping, data_format=data_format, **kwargs)
 
-    def build(self, input_shape):
-        self._sides = settings.margins("cropping", self.cropping)
+
+class UpSampling1D(Sequences, Layer):
+    """Lengthen sequences: repeat each step.
+
+    Parameters
+    ----------
+    size : int, default 2
+        The number of steps for each.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Raises
+    ------
+    TypeError
+        If size is no whole number.
+
+    Notes
+    -----
+    Input (N, T, C), output (N, T * size, C).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.UpSampling1D(2)([[[2.0], [3.0]]]).numpy().ravel()
+    array([2., 2., 3., 3.], dtype=float32)
+    """
+
+    _legal = {"size": settings.copies}
+
+    def __init__(self, size=2, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
 
     def call(self, inputs):
-        if any(n <= sum(cut) for n, cut in zip(inputs.shape[1:3], self._sides)):
-            raise ValueError(
-                "expected images of which something is left after cropping "
-                f"{self._sides}, got shape {inputs.shape}"
-            )
-        return ops.pad2d(inputs, tuple((-a, -b) for a, b in self._sides))
+        return ops.upsample(inputs, [positive_int("size", self.size)])
 
 
-class UpSampling2D(ImageLayer):
+class UpSampling2D(Images, SpatialLayer):
     """Enlarge images: repeat each row and each column, or interpolate between them.
 
     Parameters
@@ -110,14 +211,14 @@ class UpSampling2D(ImageLayer):
     (1, 10, 10, 3)
     """
 
-    _legal = {"size": pair, "interpolation": tuple(INTERPOLATIONS)}
+    _legal = {"interpolation": tuple(INTERPOLATIONS)}
 
     def __init__(self, size=(2, 2), data_format=None, interpolation="nearest", **kwargs):
         super().__init__(data_format, **kwargs)
         self.size, self.interpolation = size, interpolation
 
     def call(self, inputs):
-        return ops.upsample2d(inputs, self.size, self.interpolation)
+        return ops.upsample(inputs, sizes("size", self.size, self.rank), self.interpolation)
 
 
 class Permute(Layer):

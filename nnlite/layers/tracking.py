@@ -8,6 +8,7 @@ from types import FunctionType, MethodType
 from nnlite import constraints, initializers, regularizers
 from nnlite.checks import MOST_ELEMENTS
 from nnlite.configurable import Configurable, structure_version
+from nnlite.engine.lengths import Length, open_shape
 from nnlite.engine.tensor import Variable, dtype_of, is_truth
 from nnlite.errors import memory_for
 from nnlite.layers.building import as_shapes, here
@@ -298,6 +299,11 @@ _PLAIN = frozenset([type(None), bool, int, float, str])  # what most attributes 
 def _checked_shape(shape, name):
     """The shape of the weight `name` as a tuple of int; `n` is `(n,)`."""
     sizes = shape if isinstance(shape, (list, tuple)) else [shape]
+    if None in sizes or Length in map(type, sizes):
+        raise ValueError(
+            f"add_weight: shape: expected sizes that are known, got {open_shape(sizes)} of "
+            f"{name!r}: give that size in the shape of the model's input"
+        )
     if not all(map(_is_size, sizes)):
         hint = f"; a name is given as name={shape!r}" if isinstance(shape, str) else ""
         raise ValueError(f"add_weight: shape: expected a tuple of sizes, got {shape!r}{hint}")

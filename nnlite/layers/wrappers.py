@@ -5,7 +5,7 @@ from nnlite.configurable import clone
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.layer import Layer
 from nnlite.layers.masking import mask_arguments
-from nnlite.serialization import made_from
+from nnlite.layers.outer import LayerOfLayers
 from nnlite.tree import map_structure
 
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
@@ -19,31 +19,7 @@ def _layer(argument, value):
     return value
 
 
-class _Around(Layer):
-    """Base: a layer whose settings are layers."""
-
-    @classmethod
-    def from_config(cls, config):
-        """Make the layer that a config describes, with new layers inside.
-
-        Parameters
-        ----------
-        config : dict
-            As `get_config` returns it.
-
-        Returns
-        -------
-        object of this class
-        """
-        return cls(**made_from(clone(config)))
-
-    @classmethod
-    def _of_new_parts(cls, config):
-        """As `from_config`, for layers that nobody else has: a model among them is built."""
-        return cls(**config)
-
-
-class TimeDistributed(_Around):
+class TimeDistributed(LayerOfLayers):
     """One layer for each step of sequences, with the same weights.
 
     Parameters
@@ -107,7 +83,7 @@ class TimeDistributed(_Around):
         return map_structure(lambda y: ops.reshape(y, (n, steps, *y.shape[1:])), outputs, Tensor)
 
 
-class Bidirectional(_Around):
+class Bidirectional(LayerOfLayers):
     """A recurrent layer that reads sequences forwards, and another one that reads them backwards.
 
     M. Schuster, K. K. Paliwal: "Bidirectional recurrent neural networks", IEEE Transactions on

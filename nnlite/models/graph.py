@@ -3,8 +3,10 @@
 import warnings
 
 from nnlite import ops
+from nnlite.engine.lengths import fits
 from nnlite.engine.symbolic import Node, Symbol, input_symbol, symbols_of
 from nnlite.engine.tensor import Tensor
+from nnlite.models.front import front_of
 from nnlite.tree import flatten, map_structure
 from nnlite.warn import levels_to_the_caller
 
@@ -34,9 +36,12 @@ class Graph:
         self.has_integer_inputs = any(s.dtype == "int32" for s in self.input_symbols)
         self.nodes = _sorted_nodes(self.input_symbols, symbols_of(outputs))
         self._parts = None  # what is called, once somebody asks
+        self.front = front_of(self)  # the look-ups that it begins with, or None
 
     def run(self, inputs):
-        """The outputs for tensors in the place of the inputs."""
+        """The outputs for tensors in the place of the inputs, or of what look-ups made of them."""
+        if self.front is not None:
+            return self.front.rest.run(inputs)
         values = {id(s): t for s, t in zip(self.input_symbols, self._matched(inputs))}
         for node in self.nodes:
             results = node.call_with(lambda s: values[id(s)])
@@ -74,7 +79,7 @@ class Graph:
                 raise TypeError(f"expected input {symbol.name!r}, a tensor, got {tensor!r}")
         tensors = [of_rank(tensor, symbol) for symbol, tensor in zip(symbols, tensors)]
         for symbol, tensor in zip(symbols, tensors):
-            if tensor.shape[1:] != symbol.shape[1:]:
+            if not fits(tensor.shape[1:], symbol.shape[1:]):
                 raise _other_shape(symbol, tensor)
         return tensors
 

@@ -7,12 +7,15 @@ import numbers
 from nnlite import config, configurable, metrics, names, saving
 from nnlite.checks import is_number, positive_int
 from nnlite.configurable import clone
-from nnlite.engine.symbolic import Symbol, symbols_of
+from nnlite.data.sources import LookedUp
+from nnlite.engine.symbolic import Symbol, is_symbolic, symbols_of
 from nnlite.engine.tensor import Tensor
-from nnlite.errors import did_you_mean
+from nnlite.errors import did_you_mean, prefixed
+from nnlite.layers.arguments import shapes_of_batches
 from nnlite.layers.building import transaction
 from nnlite.layers.layer import Layer
 from nnlite.layers.masking import with_masks
+from nnlite.models.front import recorded_call, tensors_of
 from nnlite.models.graph import Graph
 from nnlite.models.graph_config import graph_config, graph_parts
 from nnlite.registry import custom_object_scope
@@ -366,9 +369,9 @@ class Model(Trainer, Layer):
             return super()._build_for(inputs, *args, **kwargs)
         name_apart(self._sublayers)
         # Nothing of its own to build: the layers inside are built as `call` reaches them.
+        self._built_for = shapes_of_batches(inputs)
         if isinstance(inputs, Tensor):
-            self._given_input_shape = inputs.shape[1:]
-        self._built_for = map_structure(lambda x: (None, *x.shape[1:]), inputs, Tensor)
+            self._given_input_shape = self._built_for[1:]
         self.built = True
 
     def _built_again(self, *args, **kwargs):
@@ -384,8 +387,34 @@ class Model(Trainer, Layer):
         """
         build_by_tracing(self, input_shape)
 
+    @property
+    def _front(self):
+        """The look-ups that the model begins with, or None."""
+        return None if self._graph is None else self._graph.front
+
+    def _looked_up(self, x):
+        """What the look-ups that the model begins with make of data: Sources of the rest; data as
+        they are if there are none."""
+        if isinstance(x, LookedUp):
+            return x
+        self._build_to_look_up(x)
+        if self._front is None:
+            return x
+        with prefixed(f"model {self.name!r}: ", ValueError), config.precision(self._precision):
+            return self._front(x)
+
+    def _build_to_look_up(self, x):
+        """Build a model that begins with look-ups, which have no trace that builds it, for data or
+        symbols; others stay as they are."""
+
     @config.isolated
     def __call__(self, *args, training=None, **kwargs):
+        if args and not isinstance(args[0], LookedUp):
+            self._build_to_look_up(args[0])
+            if self._front is not None and is_symbolic(args[:1]):
+                return recorded_call(self, args[0])
+            x = self._looked_up(args[0])
+            args = (tensors_of(x) if isinstance(x, LookedUp) else x, *args[1:])
         call = functools.partial(super().__call__, *args, training=training, **kwargs)
         if not self.built:  # the first call builds the layers inside, or none of them
             return transaction(self, self._call_first, call)

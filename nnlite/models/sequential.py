@@ -1,13 +1,18 @@
 """Sequential: a model of layers one after another."""
 
+import numpy as np
+
 from nnlite import config
 from nnlite.configurable import clone, structure_version
+from nnlite.engine.lengths import fits
 from nnlite.engine.symbolic import Symbol, input_symbol, layer_of
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.building import as_shapes, no_shape
 from nnlite.layers.core import InputLayer
+from nnlite.layers.host import HostLayer
 from nnlite.layers.layer import Layer
 from nnlite.layers.masking import with_masks
+from nnlite.models.front import is_host
 from nnlite.models.graph import Graph, of_rank
 from nnlite.models.graph_config import input_entry, layer_entry
 from nnlite.models.model import Model, name_apart
@@ -201,7 +206,7 @@ class Sequential(Model):
     def _built_again(self, input_shape=None):
         if self._graph is not None and input_shape is not None:
             shape = as_shapes(input_shape)
-            if not is_shape(shape) or shape[1:] != self.input_shape[1:]:
+            if not is_shape(shape) or not fits(shape[1:], self.input_shape[1:]):
                 raise ValueError(
                     f"input_shape: expected {self.input_shape}, which the model {self.name!r} is "
                     f"built for, got {input_shape}"
@@ -215,20 +220,25 @@ class Sequential(Model):
             raise ValueError(NO_LAYERS)
         self.built = True
 
+    def _build_to_look_up(self, x):
+        if self._graph is None and any(map(is_host, self.layers[:1])):
+            self._start_from(tuple(x.shape if hasattr(x, "shape") else np.shape(x))[1:])
+
     def _start_from(self, shape):
         """Build the layers for samples of a shape."""
         if not self._layers:
             raise ValueError(NO_LAYERS)
         self._real = self._real or config.floatx()
         first = self._layers[0]
-        integers = "int32" if getattr(first, "_reads_integers", False) else None
-        start = first if isinstance(first, InputLayer) else InputLayer(shape, dtype=integers)
+        dtype = "int32" if getattr(first, "_reads_integers", False) else None
+        dtype = first._reads if isinstance(first, HostLayer) else dtype
+        start = first if isinstance(first, InputLayer) else InputLayer(shape, dtype=dtype)
         if start.shape != tuple(shape):
             raise ValueError(
                 f"expected input_shape {start.batch_shape}, as the first layer says, got "
                 f"{(None, *shape)}"
             )
-        dtype = "int32" if start._reads_integers else self._precision
+        dtype = start._dtype_in(self._precision)
         node = vars(first).get("_node") if start is first else None
         if node is not None and node.outputs.dtype == dtype:
             symbol = node.outputs  # that of Input
@@ -247,6 +257,8 @@ class Sequential(Model):
             self._follow(Graph(inputs, outputs))
 
     def call(self, inputs, mask=None):
+        if self._front is not None:
+            return super().call(inputs, mask)
         # Not by the graph: here each layer itself says what it cannot take.
         if self._graph is not None and isinstance(inputs, Tensor):
             inputs = of_rank(inputs, self._graph.inputs)

@@ -30,7 +30,9 @@ from nnlite.ops.activation import (
     softsign,
     tanh,
 )
-from nnlite.ops.conv import conv2d, depthwise_conv2d, separable_conv2d
+from nnlite.ops.attention import dot_product_attention
+from nnlite.ops.conv import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
+from nnlite.ops.einsum import einsum
 from nnlite.ops.elementwise import (
     abs,
     add,
@@ -124,6 +126,16 @@ from nnlite.ops.shape import (
     zeros_like,
 )
 from nnlite.ops.slicing import concatenate, expand_dims, flip, split, squeeze, stack
+from nnlite.ops.spatial import (
+    average_pool,
+    conv,
+    conv_transpose,
+    depthwise_conv,
+    max_pool,
+    pad_edges,
+    separable_conv,
+    upsample,
+)
 
 __all__ = [
     "abs",
@@ -134,6 +146,7 @@ __all__ = [
     "argmax",
     "argmin",
     "assign",
+    "average_pool",
     "average_pool2d",
     "batch_norm",
     "broadcast_to",
@@ -141,13 +154,19 @@ __all__ = [
     "ceil",
     "clip",
     "concatenate",
+    "conv",
     "conv2d",
+    "conv2d_transpose",
+    "conv_transpose",
     "convert_to_numpy",
     "convert_to_tensor",
     "cos",
+    "depthwise_conv",
     "depthwise_conv2d",
     "divide",
+    "dot_product_attention",
     "dropout",
+    "einsum",
     "elu",
     "equal",
     "exp",
@@ -174,6 +193,7 @@ __all__ = [
     "logical_or",
     "matmul",
     "max",
+    "max_pool",
     "max_pool2d",
     "maximum",
     "mean",
@@ -198,6 +218,7 @@ __all__ = [
     "rsqrt",
     "scale_shift",
     "selu",
+    "separable_conv",
     "separable_conv2d",
     "shape",
     "sigmoid",

@@ -13,6 +13,7 @@ from nnlite.ops.windows import (
     check_padding,
     equivalent_steps,
     pair,
+    sizes,
     windows_along,
 )
 
@@ -31,7 +32,7 @@ _OUTPUT_SIZE = {"out_h": None, "out_w": None}
 
 def window_attributes(name, x, kernel, strides, padding, dilation_rate):
     """The checked attributes of a window over images; `x` and `kernel` are shapes."""
-    padding = check_padding(padding)
+    padding = check_padding(padding, ("valid", "same", "causal"))
     check_images(x)
     if len(kernel) != 4 or 0 in kernel:
         raise ValueError(f"{name}: expected a kernel of 4 axes, none of size 0, got shape {kernel}")
@@ -214,9 +215,10 @@ def conv2d(
     bias : tensor of shape (F,), optional
     strides, dilation_rate : int or pair of int, default 1
         Along height and width, in pixels.
-    padding : {'valid', 'same'}, default 'valid'
+    padding : {'valid', 'same', 'causal'}, default 'valid'
         'valid': no padding. 'same': zeros around the image so that OH = ceil(H / stride) and
         OW = ceil(W / stride); if their number is odd, the extra row or column is the last.
+        'causal': all of these zeros are above the image and to its left.
     groups : int, default 1
         Number of equal groups of channels and filters; filters see the channels of their group.
     activation : str, default 'linear'
@@ -247,6 +249,85 @@ def conv2d(
     window = window_attributes("conv2d", *shapes, strides, padding, dilation_rate)
     kind, alpha = _activation_number("conv2d", activation), number("alpha", alpha)
     return call("conv2d", given, kind=kind, alpha=alpha, groups=int(groups), **window)
+
+
+def _transposed(size, kernel, stride, apart, padding, extra):
+    """Of one axis that is enlarged: its size, and the attributes of the convolution that makes
+    `size` windows of it: (size, stride, padding before it, dilation)."""
+    covered = (kernel - 1) * apart + 1
+    if padding == "valid":
+        extra = max(stride - covered, 0) if extra is None else extra
+        return (size - 1) * stride + covered + extra, stride, 0, apart
+    large = size * stride if extra is None else (size - 1) * stride + covered % 2 + extra
+    stride, apart = equivalent_steps(large, kernel, stride, apart)
+    covered = (kernel - 1) * apart + 1
+    return large, stride, max((size - 1) * stride + covered - large, 0) // 2, apart
+
+
+def conv2d_transpose(x, kernel, strides=1, padding="valid", output_padding=None, dilation_rate=1):
+    """The convolution of images with this kernel, transposed: images of its results.
+
+    It is the linear map whose matrix is that of the convolution, transposed; so it enlarges images
+    by the strides.
+
+    M. D. Zeiler, D. Krishnan, G. W. Taylor, R. Fergus: "Deconvolutional networks", CVPR 2010.
+
+    Parameters
+    ----------
+    x : tensor, shape (N, H, W, C)
+    kernel : tensor, shape (KH, KW, F, C)
+    strides, dilation_rate : int or pair of int, default 1
+        Along height and width, in pixels of the result.
+    padding : {'valid', 'same'}, default 'valid'
+        Of the convolution. With k, the pixels that a dilated kernel covers: the result has
+        (H - 1) * stride + k rows for 'valid', at least H * stride, and H * stride for 'same'.
+    output_padding : int or pair of int, optional
+        The result has (H - 1) * stride + k + output_padding rows then for 'valid', and
+        (H - 1) * stride + k % 2 + output_padding for 'same'.
+
+    Returns
+    -------
+    Tensor, shape (N, height, width, F)
+
+    Raises
+    ------
+    ValueError
+        For shapes that do not fit, and for other values of the arguments.
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.conv2d_transpose(ops.ones((1, 5, 5, 2)), ops.ones((3, 3, 4, 2)), 2).shape
+    (1, 11, 11, 4)
+    """
+    name, padding = "conv2d_transpose", check_padding(padding)
+    x, kernel = operands(x, kernel)
+    check_images(x.shape)
+    if kernel.ndim != 4 or 0 in kernel.shape:
+        raise ValueError(
+            f"{name}: expected a kernel of 4 axes, none of size 0, got shape {kernel.shape}"
+        )
+    if x.shape[3] != kernel.shape[3]:
+        raise ValueError(
+            f"expected images of {kernel.shape[3]} channels (kernel shape {kernel.shape}), "
+            f"got shape {x.shape}"
+        )
+    steps, apart = pair("strides", strides), pair("dilation_rate", dilation_rate)
+    extra = (None, None)
+    if output_padding is not None:
+        extra = sizes("output_padding", output_padding, 2, least=0)
+    each = zip(x.shape[1:3], kernel.shape, steps, apart, extra)
+    (height, *rows), (width, *columns) = (
+        _transposed(n, k, s, d, padding, e) for n, k, s, d, e in each
+    )
+    if min(x.shape[1:3]) < 1 or min(height, width) < 1:
+        raise ValueError(
+            f"{name}: expected images, and a result, of at least one pixel, got shape {x.shape} "
+            f"and a result of {height} x {width} (height x width)"
+        )
+    window = dict(zip(_WINDOW, [n for axes in zip(rows, columns) for n in axes]))
+    shape = (x.shape[0], height, width, kernel.shape[2])
+    return call("conv2d_gradient_input", [x, kernel], **window, groups=1, shape=shape)
 
 
 # --- depthwise_conv2d and separable_conv2d

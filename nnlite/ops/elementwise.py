@@ -12,7 +12,8 @@ from nnlite.ops.operands import call, operands
 
 def _broadcast(*shapes, **_):
     try:
-        return [np.broadcast_shapes(*shapes)]
+        shape = np.broadcast_shapes(*shapes)
+        return [next((s for s in shapes if s == shape), shape)]  # it may hold a Length
     except ValueError:
         shown = " and ".join(str(s) for s in shapes)
         raise ValueError(f"expected shapes that broadcast together, got {shown}") from None

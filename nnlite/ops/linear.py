@@ -2,12 +2,13 @@
 
 import math
 
+from numpy import broadcast_shapes
+
 from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.activation import KINDS, activation_gradient
-from nnlite.ops.elementwise import multiply
 from nnlite.ops.operands import call, flag, number, operands
-from nnlite.ops.reduce import sum, sum_to
+from nnlite.ops.reduce import sum_to
 from nnlite.ops.shape import reshape
 
 
@@ -48,47 +49,82 @@ Op(
 )
 
 
+def _infer_batch_matmul(a, b, transpose_a, transpose_b):
+    try:
+        leading = broadcast_shapes(a[:-2], b[:-2])
+    except ValueError:
+        raise ValueError(
+            f"matmul: expected leading axes that broadcast, got shapes {a} and {b}"
+        ) from None
+    return [(*leading, *_infer_matmul(a[-2:], b[-2:], transpose_a, transpose_b)[0])]
+
+
+def _batch_matmul_work(inputs, outputs):
+    a, b, (*leading, m, n) = *inputs, *outputs
+    return math.prod(leading) * _matmul_work([a[-2:], b[-2:]], [(m, n)])
+
+
+# autodiff.gradients sums a gradient over the axes that were broadcast.
+Op(
+    "batch_matmul",
+    infer=_infer_batch_matmul,
+    gradient=_matmul_gradient,
+    attrs={"transpose_a": int, "transpose_b": int},
+    work=_batch_matmul_work,
+)
+
+
 def matmul(x1, x2, transpose_a=False, transpose_b=False):
     """The product of two matrices, or of stacks of them: `x1 @ x2`.
 
     Parameters
     ----------
-    x1 : tensor, shape (..., M, K), or (K, M) if `transpose_a`; a vector (K,) counts as one row
-    x2 : tensor, shape (..., K, N), or (N, K) if `transpose_b`; a vector (K,) counts as one column
+    x1 : tensor, shape (..., M, K), or (..., K, M) if `transpose_a`; a vector (K,) counts as one row
+    x2 : tensor, shape (..., K, N), or (..., N, K) if `transpose_b`; a vector (K,) counts as one
+        column
     transpose_a, transpose_b : bool, default False
-        Whether to transpose `x1`, or `x2`, before the product.
+        Whether to transpose each matrix of `x1`, or of `x2`, before the product.
 
     Returns
     -------
     Tensor, shape (..., M, N)
-        Without the row, or the column, of a vector.
+        The leading axes of both broadcast. Without the row, or the column, of a vector.
+
+    Raises
+    ------
+    ValueError
+        If the inner sizes differ, or the leading axes do not broadcast.
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.matmul(ops.ones((5, 1, 2, 3)), ops.ones((4, 6, 3)), transpose_b=True).shape
+    (5, 4, 2, 6)
     """
     x1, x2 = operands(x1, x2)
+    attrs = {
+        "transpose_a": flag("transpose_a", transpose_a),
+        "transpose_b": flag("transpose_b", transpose_b),
+    }
     if x1.ndim == x2.ndim == 2:
-        attrs = {
-            "transpose_a": flag("transpose_a", transpose_a),
-            "transpose_b": flag("transpose_b", transpose_b),
-        }
         return call("matmul", [x1, x2], **attrs)
-    if flag("transpose_a", transpose_a) or flag("transpose_b", transpose_b):
-        raise ValueError(
-            f"matmul: expected two matrices to transpose, got shapes {x1.shape} and {x2.shape}"
-        )
     if x1.ndim == 1 and x2.ndim:
-        y = matmul(reshape(x1, (1, -1)), x2)
+        y = matmul(reshape(x1, (1, -1)), x2, transpose_b=transpose_b)
         return reshape(y, (*y.shape[:-2], *y.shape[-1:]) if x2.ndim > 1 else ())
     if x2.ndim == 1 and x1.ndim:
-        y = matmul(x1, reshape(x2, (-1, 1)))
+        y = matmul(x1, reshape(x2, (-1, 1)), transpose_a=transpose_a)
         return reshape(y, y.shape[:-1])
-    if min(x1.ndim, x2.ndim) < 2 or x1.shape[-1] != x2.shape[-2]:
+    if min(x1.ndim, x2.ndim) < 2:
         raise ValueError(
             "matmul: expected inner sizes that agree, as of (..., M, K) and (..., K, N), "
             f"got shapes {x1.shape} and {x2.shape}"
         )
-    if x2.ndim == 2:
-        return linear(x1, x2)
-    rows, columns = reshape(x1, (*x1.shape, 1)), reshape(x2, (*x2.shape[:-2], 1, *x2.shape[-2:]))
-    return sum(multiply(rows, columns), axis=-2)
+    if x2.ndim == 2 and not attrs["transpose_a"]:  # one product of all rows
+        _infer_matmul(x1.shape[-2:], x2.shape, **attrs)
+        rows = reshape(x1, (math.prod(x1.shape[:-1]), x1.shape[-1]))
+        y = matmul(rows, x2, False, transpose_b)
+        return reshape(y, (*x1.shape[:-1], y.shape[-1]))
+    return call("batch_matmul", [x1, x2], **attrs)
 
 
 Tensor.__matmul__ = lambda self, other: matmul(self, other)

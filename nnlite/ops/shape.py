@@ -83,7 +83,7 @@ def reshape(x, newshape):
     elif isinstance(newshape, (tuple, list)):
         known = [n for n in newshape if not (is_number(n) and n == -1)]
         check_shape("newshape", known)
-        shape = tuple(int(n) for n in newshape)
+        shape = tuple(n if isinstance(n, int) else int(n) for n in newshape)
     else:
         shape = check_shape("newshape", newshape)
     if isinstance(x, Variable) and x.dtype != "int32":

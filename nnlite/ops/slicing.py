@@ -91,12 +91,27 @@ def getitem(x, key):
                 shape.append(ranges[-1][1])
     sizes = tuple(size for _, size, _ in ranges)
     if sizes != x.shape or any(step != 1 for _, _, step in ranges):
-        padded = ranges + [(0, 1, 1)] * (MAX_NDIM - x.ndim)
-        begins = {name: begin for name, (begin, _, _) in zip(_BEGINS, padded)}
-        steps = {name: step for name, (_, _, step) in zip(_STEPS, padded)}
-        attrs = {"int32": int(x.dtype == "int32"), **begins, **steps}
-        x = call("slice", [x], **attrs, shape=sizes, dtype=x.dtype)
+        x = _strided(x, ranges)
     return reshape(x, shape)
+
+
+def _strided(x, ranges):
+    """The elements at (begin, size, step) along each axis."""
+    padded = ranges + [(0, 1, 1)] * (MAX_NDIM - x.ndim)
+    begins = {name: begin for name, (begin, _, _) in zip(_BEGINS, padded)}
+    steps = {name: step for name, (_, _, step) in zip(_STEPS, padded)}
+    attrs = {"int32": int(x.dtype == "int32"), **begins, **steps}
+    return call("slice", [x], **attrs, shape=tuple(n for _, n, _ in ranges), dtype=x.dtype)
+
+
+def copied(x):
+    """The same elements in memory of their own.
+
+    Parameters
+    ----------
+    x : Tensor
+    """
+    return _strided(x, [(0, n, 1) for n in x.shape])
 
 
 def _iterate(x):

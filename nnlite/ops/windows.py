@@ -1,23 +1,31 @@
-"""Helpers of convolution and pooling: pairs of sizes, and the number of windows along an axis."""
+"""Helpers of convolution and pooling: sizes by axis, and the number of windows along an axis."""
 
 from nnlite.checks import LARGEST_SIZE, is_number
 
 
-def pair(name, value):
-    """(height, width) from an integer of at least 1 or two of them; integral floats count."""
-    both = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(both) != 2 or not all(is_number(v, "[1, inf)") and not v % 1 for v in both):
-        raise ValueError(f"{name}: expected a positive integer or a pair of them, got {value!r}")
-    if max(both) > LARGEST_SIZE:
+def sizes(name, value, rank, least=1):
+    """A size for each of `rank` axes, from one or as many integers of at least `least`; integral
+    floats count."""
+    each = tuple(value) if isinstance(value, (tuple, list)) else (value,) * rank
+    if len(each) != rank or not all(is_number(v, f"[{least}, inf)") and not v % 1 for v in each):
+        one = "a positive integer" if least else "an integer of at least 0"
+        several = " or a pair of them" if rank == 2 else ""
+        raise ValueError(f"{name}: expected {one}{several}, got {value!r}")
+    if max(each) > LARGEST_SIZE:
         raise ValueError(f"{name}: expected numbers below 2**31, got {value!r}")
-    return int(both[0]), int(both[1])
+    return tuple(int(v) for v in each)
 
 
-def check_padding(padding):
-    """`padding` in lower case; ValueError unless it is 'valid' or 'same'."""
+def pair(name, value):
+    """(height, width) from one or two integers."""
+    return sizes(name, value, 2)
+
+
+def check_padding(padding, known=("valid", "same")):
+    """`padding` in lower case; ValueError unless it is one of those known."""
     lower = padding.lower() if isinstance(padding, str) else padding
-    if not isinstance(lower, str) or lower not in ("valid", "same"):
-        raise ValueError(f"padding: expected 'valid' or 'same', got {padding!r}")
+    if not isinstance(lower, str) or lower not in known:
+        raise ValueError(f"padding: expected {' or '.join(map(repr, known))}, got {padding!r}")
     return lower
 
 
@@ -48,10 +56,13 @@ def equivalent_steps(size, window, stride, dilation=1):
 def windows_along(size, window, stride, padding, dilation=1):
     """(number of windows, padding before the image) along one axis of `size` pixels.
 
-    If the padding is odd, its larger half comes after the image.
+    If the padding is odd, its larger half comes after the image. That of 'causal' is all before it:
+    a window ends where it stands.
     """
     covered = (window - 1) * dilation + 1
     if padding == "valid":
         return (size - covered) // stride + 1, 0
     count = -(-size // stride)
+    if padding == "causal":
+        return count, covered - 1
     return count, max((count - 1) * stride + covered - size, 0) // 2

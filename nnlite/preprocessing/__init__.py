@@ -1,8 +1,16 @@
 """Preprocessing of training data, under Keras's names."""
 
 from nnlite import names
-from nnlite.preprocessing import image
+from nnlite.data.directory import text_dataset_from_directory
+from nnlite.data.timeseries import timeseries_dataset_from_array
+from nnlite.preprocessing import image, sequence, text
 
-__all__ = ["image"]
+__all__ = [
+    "image",
+    "sequence",
+    "text",
+    "text_dataset_from_directory",
+    "timeseries_dataset_from_array",
+]
 
 __getattr__ = names.of(__name__)

@@ -5,23 +5,20 @@ read where they lie and by their names; nothing is unpacked."""
 
 import contextlib
 import errno
-import io
 import json
-import shutil
 import struct
-import tempfile
 import zipfile
 import zlib
 
 from nnlite.saving import hdf5
+from nnlite.saving.archive_members import member_to_fill, member_to_read
 from nnlite.saving.assets import load_assets, write_assets
 from nnlite.saving.description import MOST_BYTES, description_of, model_of, parsed
-from nnlite.saving.state import build_optimizer, load_state, own_savers, save_state
+from nnlite.saving.state import build_optimizer, load_state, save_state, state_of
 
 _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
 _ESTIMATOR = "nnlite.json"
 _FORMAT = "3.15.1"  # the version of Keras whose format this is
-_IN_MEMORY = 1 << 26  # bytes of state that need no temporary file
 # What zipfile raises for what is not whole.
 _BROKEN = (
     zipfile.BadZipFile,
@@ -51,22 +48,16 @@ def write(path, model, include_optimizer=True, estimator=None):
     """
     h5py = hdf5.require_h5py()
     config = None if model is None else json.dumps(_config_of(model))
-    with (
-        zipfile.ZipFile(path, "w") as archive,
-        tempfile.SpooledTemporaryFile(_IN_MEMORY) as state,
-    ):
+    with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(_member(_METADATA), json.dumps({"keras_version": _FORMAT}))
         if estimator is not None:
             archive.writestr(_member(_ESTIMATOR), estimator)
         if model is None:
             return
         archive.writestr(_member(_CONFIG), config)
-        with h5py.File(state, "w") as file:
+        with member_to_fill(archive, _member(_WEIGHTS)) as state, h5py.File(state, "w") as file:
             save_state(file, model._for_keras(), include_optimizer)
-        state.seek(0)
-        with archive.open(_member(_WEIGHTS), "w", force_zip64=True) as member:
-            shutil.copyfileobj(state, member, 1 << 20)
-        write_assets(archive, own_savers(model))
+        write_assets(archive, state_of(model, optimizer=False)[1])
 
 
 def _config_of(model):
@@ -113,7 +104,7 @@ def read(path, compile):
         with _state(archive, members[_WEIGHTS]) as state:
             build_optimizer(state, model)
             load_state(state, model._for_keras())
-        load_assets(archive, own_savers(model))
+        load_assets(archive, state_of(model, optimizer=False)[1])
         return model
 
 
@@ -135,15 +126,15 @@ def read_weights(path, model, skip_mismatch=False, by_name=False):
     hdf5.require_h5py()
     with (
         _opened(path) as archive,
-        _state(archive, _members(archive)[_WEIGHTS]) as state,
+        _state(archive, _members(archive)[_WEIGHTS], check_first=True) as state,
     ):
         load_state(state, model._for_keras(), skip_mismatch)
 
 
 @contextlib.contextmanager
-def _state(archive, info):
+def _state(archive, info, **when):
     """The open HDF5 file that is a member of an archive."""
-    with _member_file(archive, info) as file, hdf5.reading(_WEIGHTS, file) as state:
+    with member_to_read(archive, info, **when) as file, hdf5.reading(_WEIGHTS, file) as state:
         yield state
 
 
@@ -188,42 +179,3 @@ def _opened(path):
 
 def _member(name):
     return zipfile.ZipInfo(name)  # without the time: the same model gives the same bytes
-
-
-@contextlib.contextmanager
-def _member_file(archive, info):
-    """A member as a file that can be gone through in any order, after a look at its checksum. What
-    is not compressed is read where it lies."""
-    with archive.open(info) as member, tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
-        stored = info.compress_type == zipfile.ZIP_STORED
-        while piece := member.read(1 << 20):
-            if not stored:
-                file.write(piece)
-        yield io.BufferedReader(_Window(archive.fp, info)) if stored else file
-
-
-class _Window(io.RawIOBase):
-    """A member of an archive that is not compressed, as a file."""
-
-    def __init__(self, file, info):
-        file.seek(info.header_offset + 26)
-        name, extra = struct.unpack("<HH", file.read(4))  # the lengths of what precedes the data
-        self._file, self._start = file, info.header_offset + 30 + name + extra
-        self._size, self._at = info.file_size, 0
-
-    def readable(self):
-        return True
-
-    def seekable(self):
-        return True
-
-    def seek(self, offset, whence=io.SEEK_SET):
-        self._at = max(0, offset + {0: 0, 1: self._at, 2: self._size}[whence])
-        return self._at
-
-    def readinto(self, buffer):
-        count = min(len(buffer), max(0, self._size - self._at))
-        self._file.seek(self._start + self._at)
-        read = self._file.readinto(memoryview(buffer)[:count])
-        self._at += read
-        return read

@@ -18,7 +18,9 @@ _MODELS = {"Functional", "Model", "Sequential"}
 _FUNCTIONS = ("fn", "loss_fn")  # settings of what only gives a function a name
 _RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}  # settings of Keras 2
 _OF_NO_USE = ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint")
-_WITHOUT = {"DepthwiseConv2D": _OF_NO_USE, "SeparableConv2D": _OF_NO_USE}
+_WITHOUT = dict.fromkeys(
+    [f"{kind}Conv{rank}D" for kind in ("Depthwise", "Separable") for rank in (1, 2)], _OF_NO_USE
+)
 _OF_FUNCTIONS = ("LossFunctionWrapper", "MeanMetricWrapper")
 
 
@@ -52,7 +54,9 @@ def modern(entry):
         return {**entry, "module": "keras", "config": _model_config(config)}
     if name in _MODELS:
         return {**entry, "module": "keras"}
-    if "trainable" not in config and isinstance(entry.get("inbound_nodes"), list):
+    # Of the layers, Keras writes no 'trainable' for these alone.
+    without = "trainable" not in config and not name.startswith("SpatialDropout")
+    if without and isinstance(entry.get("inbound_nodes"), list):
         if any(isinstance(call, dict) for call in entry["inbound_nodes"]):
             return {**entry, "module": "keras.src.ops.numpy"}  # no layer
     return {**entry, "module": "keras.layers", "config": _layer_config(name, config)}

@@ -10,8 +10,10 @@ import os
 import re
 
 from nnlite.configurable import unique_name
+from nnlite.layers.vocabulary import learned_in_configs
 from nnlite.saving import hdf5, legacy_config, legacy_optimizer
 from nnlite.saving.description import description_of, model_of, parsed
+from nnlite.saving.own_state import warn_of_own_state
 from nnlite.saving.state import OWN, state_of
 
 _WEIGHTS, _OPTIMIZER = "model_weights", "optimizer_weights"
@@ -33,7 +35,8 @@ def write(path, model, include_optimizer=True):
         Whether the state of the optimizer is part of it.
     """
     h5py = hdf5.require_h5py()
-    description = description_of(model)
+    with learned_in_configs():
+        description = description_of(model)
     compiled = description.pop("compile_config", None)
     attributes = {**_WRITER, "model_config": json.dumps(description)}
     if compiled is not None:
@@ -75,7 +78,8 @@ def _write_weights(group, model):
         made = group.require_group(name)
         hdf5.write_names(made, _NAMES, list(taken))
         hdf5.write_arrays(made, taken)
-    own, _ = state_of(model, optimizer=False)
+    own, parts = state_of(model, optimizer=False)
+    warn_of_own_state(parts, "a file .h5")
     hdf5.write_arrays(
         group, {path: v._data for path, v in own.items() if path.startswith(f"{OWN}/")}
     )

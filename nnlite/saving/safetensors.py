@@ -14,8 +14,10 @@ import warnings
 import numpy as np
 
 from nnlite import warn
+from nnlite.layers.vocabulary import learned_in_configs
 from nnlite.saving.description import description_of, model_of, parsed
-from nnlite.saving.state import OWN, state_of
+from nnlite.saving.own_state import warn_of_own_state
+from nnlite.saving.state import OWN, name_at, state_of
 
 _METADATA, _MODEL, _ESTIMATOR = "__metadata__", "nnlite.model", "nnlite.estimator"
 _TYPES = {
@@ -54,7 +56,8 @@ def write(path, model, include_optimizer=True, estimator=None):
     """
     strings = {"format": "nnlite"}
     if model is not None:
-        strings[_MODEL] = json.dumps(description_of(model))
+        with learned_in_configs():
+            strings[_MODEL] = json.dumps(description_of(model))
     if estimator is not None:
         strings[_ESTIMATOR] = estimator
     arrays = {} if model is None else _arrays(model, include_optimizer)
@@ -134,7 +137,9 @@ def _opened(path, mode):
 
 
 def _arrays(model, optimizer):
-    return {_key(path): v._data for path, v in state_of(model, optimizer)[0].items()}
+    variables, parts = state_of(model, optimizer)
+    warn_of_own_state(parts, "a file .safetensors")
+    return {_key(path): v._data for path, v in variables.items()}
 
 
 def _key(path):
@@ -295,7 +300,7 @@ class SafetensorsFile:
         ValueError
             If a weight is missing or has another shape. Nothing is changed then.
         """
-        variables, names = state_of(model)
+        variables, parts = state_of(model)
         slots = [path for path in variables if path.startswith("optimizer/")]
         if len(slots) != self._slots:
             if slots and self._slots > 2:  # else it had made no step
@@ -311,7 +316,7 @@ class SafetensorsFile:
         if wrong and not skip_mismatch:
             raise ValueError(next(iter(wrong.values())))
         for part, reason in wrong.items():
-            _warn(f"layer {names.get(part, part)!r} is left as it is: {reason}")
+            _warn(f"layer {name_at(part, parts)!r} is left as it is: {reason}")
         for path, variable in variables.items():
             if _key(path) in self._entries and path.rpartition("/vars/")[0] not in wrong:
                 self._fill(self._entries[_key(path)], variable)

@@ -10,7 +10,7 @@ from nnlite.configurable import snake_case
 from nnlite.engine.tensor import Variable
 from nnlite.layers.tracking import Tracked
 from nnlite.saving import hdf5
-from nnlite.saving.own_state import load_own_arrays, own_arrays
+from nnlite.saving.own_state import load_own_arrays, own_arrays, saves_itself
 
 OWN = "nnlite"  # where the state stands that Keras does not have
 _KERAS_NAMES = {"Model": "functional"}
@@ -29,50 +29,24 @@ def state_of(model, optimizer=True):
     Returns
     -------
     variables : dict of str to Variable
-    names : dict of str to str
-        Of each path of a layer or optimizer, its name; also of those without Variables.
+    parts : dict of str to Layer or Optimizer
+        By path, also those without Variables.
     """
-    variables, names = {}, {}
-    _add(model, "", variables, names, {})
+    variables, parts = {}, {}
+    _add(model, "", variables, parts, {})
     if optimizer and model.optimizer is not None and model.optimizer.built:
-        names["optimizer"] = model.optimizer.name
+        parts["optimizer"] = model.optimizer
         for i, variable in enumerate(model.optimizer.variables):
             variables[f"optimizer/vars/{i}"] = variable
-    return variables, names
+    return variables, parts
 
 
-def own_savers(model):
-    """The layers that write and read their own state, by path.
-
-    Parameters
-    ----------
-    model : Model
-        Built.
-    """
-    seen = {}
-    _add(model, "", {}, {}, seen)
-    layers = [(path, part) for path, part in seen.values() if isinstance(part, Tracked)]
-    return {path: part for path, part in layers if _saves(part) or _has_assets(part)}
-
-
-def _saves(part):
-    """Whether a layer itself says which arrays a file gets, or takes them itself."""
-    return any(
-        getattr(type(part), name) is not getattr(Tracked, name)
-        for name in ("save_own_variables", "load_own_variables")
-    )
-
-
-def _has_assets(part):
-    return hasattr(part, "save_assets") or hasattr(part, "load_assets")
-
-
-def _add(part, path, variables, names, seen):
+def _add(part, path, variables, parts, seen):
     """Add the Variables of a layer, and those of the layers in it."""
     if id(part) in seen:
         return
-    seen[id(part)] = path, part
-    names[path] = part.name
+    seen[id(part)] = part
+    parts[path] = part
     own = part._weights_of_files()
     for i, variable in enumerate(own):
         variables[_joined(path, "vars", str(i))] = variable
@@ -82,24 +56,24 @@ def _add(part, path, variables, names, seen):
         if isinstance(value, Variable) and id(value) not in weights:
             variables[_joined(OWN, path, name)] = value
     if getattr(part, "_called_graph", lambda: None)() is not None or hasattr(part, "_layers"):
-        _add_all(part.layers, _joined(path, "layers"), variables, names, seen)
+        _add_all(part.layers, _joined(path, "layers"), variables, parts, seen)
     for name, value in held:
         if name == "_layers":
             continue
         if isinstance(value, Tracked):
-            _add(value, _joined(path, name), variables, names, seen)
+            _add(value, _joined(path, name), variables, parts, seen)
         elif isinstance(value, (list, tuple, dict)):
-            _add_all(value, _joined(path, name), variables, names, seen)
+            _add_all(value, _joined(path, name), variables, parts, seen)
 
 
-def _add_all(parts, path, variables, names, seen):
+def _add_all(held, path, variables, parts, seen):
     """Add the layers in a list, tuple or dict, by the names of their classes; what contains itself
     is gone through once."""
-    if id(parts) in seen:
+    if id(held) in seen:
         return
-    seen[id(parts)] = path, parts
+    seen[id(held)] = held  # a list that is kept cannot lend its id to the next one
     counts = {}
-    for part in list(parts.values() if isinstance(parts, dict) else parts):
+    for part in list(held.values() if isinstance(held, dict) else held):
         if isinstance(part, Tracked):
             key = _KERAS_NAMES.get(type(part).__name__) or snake_case(type(part).__name__)
         elif isinstance(part, (list, tuple, dict)):
@@ -109,7 +83,19 @@ def _add_all(parts, path, variables, names, seen):
         counts[key] = number = counts.get(key, -1) + 1
         inner = _joined(path, f"{key}_{number}" if number else key)
         add = _add if isinstance(part, Tracked) else _add_all
-        add(part, inner, variables, names, seen)
+        add(part, inner, variables, parts, seen)
+
+
+def name_at(path, parts):
+    """What messages call a part of a model: a layer or optimizer has a name, other state its path.
+
+    Parameters
+    ----------
+    path : str
+    parts : dict of str to Layer or Optimizer
+        Of `state_of`.
+    """
+    return parts[path].name if path in parts else path
 
 
 def _joined(*parts):
@@ -127,18 +113,17 @@ def save_state(file, model, optimizer=True):
     optimizer : bool, default True
         Whether that of its optimizer, too.
     """
-    variables, names = state_of(model, optimizer)
-    savers = _savers(model)
+    variables, parts = state_of(model, optimizer)
+    savers = _savers(parts)
     arrays = {p: _for_keras(p, v) for p, v in variables.items() if _group(p) not in savers}
     for path, part in savers.items():
         arrays |= {f"{path}/{name}": values for name, values in own_arrays(part).items()}
-    hdf5.write_arrays(file, arrays, names)
+    hdf5.write_arrays(file, arrays, {path: part.name for path, part in parts.items()})
 
 
-def _savers(model):
+def _savers(parts):
     """The layers that say which arrays a file gets, by the group of these."""
-    savers = own_savers(model).items()
-    return {_joined(path, "vars"): part for path, part in savers if _saves(part)}
+    return {_joined(path, "vars"): part for path, part in parts.items() if saves_itself(part)}
 
 
 def _group(path):
@@ -167,21 +152,21 @@ def load_state(file, model, skip_mismatch=False):
     ValueError
         If a weight is missing or has another shape. Nothing is changed then.
     """
-    variables, names = state_of(model)
-    savers, parts = _savers(model), {}
+    variables, parts = state_of(model)
+    savers, entries = _savers(parts), {}
     for path, variable in variables.items():
         if _group(path) in savers:
             continue
         part = path.rpartition("/vars/")[0]
         dataset = hdf5.found_dataset(file, path)
         if dataset is not None or not path.startswith(f"{OWN}/"):
-            parts.setdefault(part, []).append((path, variable, dataset))
+            entries.setdefault(part, []).append((path, variable, dataset))
     found = hdf5.found_group(file, "optimizer/vars") or ()
-    if len(found) != len(parts.get("optimizer", ())):
-        parts.pop("optimizer", None)
+    if len(found) != len(entries.get("optimizer", ())):
+        entries.pop("optimizer", None)
         if model.optimizer is not None and len(found) > 2:  # else it had made no step
             _warn_of_optimizer(model, len(found))
-    hdf5.fill([(names.get(part, part), found) for part, found in parts.items()], skip_mismatch)
+    hdf5.fill([(name_at(path, parts), found) for path, found in entries.items()], skip_mismatch)
     for path, part in savers.items():
         load_own_arrays(file, path, part)
 

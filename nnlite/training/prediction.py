@@ -56,6 +56,13 @@ def _joined(parts):
         return {key: _joined([p[key] for p in parts]) for key in first}
     if isinstance(first, (list, tuple)):
         return type(first)(_joined(list(entries)) for entries in zip(*parts))
+    shapes = sorted({y.shape[1:] for y in parts})
+    if len(shapes) > 1:
+        one, other = (next(y.shape for y in parts if y.shape[1:] == s) for s in shapes[:2])
+        raise ValueError(
+            f"predict: expected outputs of one length, got batches of shapes {one} and {other}: "
+            "pad the inputs to one length, or predict the batches one by one"
+        )
     return np.concatenate(parts)
 
 

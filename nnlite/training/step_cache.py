@@ -9,11 +9,13 @@ from nnlite import config, configurable, ops
 from nnlite.configurable import structure_version
 from nnlite.data.sources import ArraySource, Source, leaves, packed
 from nnlite.engine.dispatch import Recording, tracing_lock
+from nnlite.engine.lengths import filled, has_unknown, result_of_any
 from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.building import transaction
 from nnlite.metrics.metric import MetricResult, as_logged
-from nnlite.tree import map_structure
+from nnlite.ops.slicing import copied
+from nnlite.tree import flatten, is_shape, map_shapes, map_structure
 
 PLANS_KEPT = 32  # per model
 
@@ -129,7 +131,7 @@ def returned_logs(model, kind, returned):
 
 def _copied(y):
     """A tensor of its own: what is a view of something older would be overwritten with that."""
-    return ops.broadcast_to(y, y.shape)
+    return copied(y) if y.dtype == "int32" else ops.broadcast_to(y, y.shape)
 
 
 def _copied_if_traced(value):
@@ -234,6 +236,15 @@ def build_by_tracing(model, shapes):
     that has no `call` to its steps."""
     if not model._has_call:
         return
-    with Recording(executing=False):
-        x = map_structure(lambda shape: Tensor((1, *shape[1:]), model._precision), shapes, tuple)
-        model(x, training=False)
+
+    def traced(length=None):
+        x = map_shapes(lambda s: Tensor((1, *filled(s, length)[1:]), model._precision), shapes)
+        with Recording(executing=False):
+            return model(x, training=False)
+
+    flat = flatten(shapes, is_shape)
+    if has_unknown(flat):
+        outputs = transaction(None, result_of_any, traced, flat)
+        model._output_shape = map_structure(lambda y: (None, *y.shape[1:]), outputs, Tensor)
+    else:
+        traced()

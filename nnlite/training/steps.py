@@ -4,10 +4,11 @@ import inspect
 
 from nnlite import autodiff, ops
 from nnlite.data.sources import unpack_x_y_sample_weight
+from nnlite.engine.lengths import like_targets
 from nnlite.metrics.metric import Metric
 from nnlite.training import agreement
 from nnlite.training.objectives import Objectives, as_lists, names_of
-from nnlite.tree import flatten
+from nnlite.tree import flatten, is_shape
 
 
 class Steps:
@@ -46,6 +47,25 @@ class Steps:
             found = self._objectives = Objectives(names, **self._settings())
         found.outputs = outputs if outputs is self._output_shape else None
         return found
+
+    def _check_targets(self, y, sample_weight):
+        """Raise a ValueError if Sources cannot be the targets and weights; warn of what may be
+        meant otherwise."""
+        shape = self._output_shape
+        objectives = self._objectives_for(shape)
+        shapes = flatten(shape, is_shape)
+        try:
+            by_output = objectives.per_output("y", y)
+            objectives.per_output("sample_weight", sample_weight, shared=True)
+        except ValueError:
+            if self._own_targets:
+                return
+            raise
+        for objective, targets, shape in zip(objectives, by_output, shapes):
+            if objective.loss is not None and targets is not None:
+                shape = like_targets(shape, targets.array.shape)
+                objective.loss.check_targets(targets.array, shape)
+                agreement.warn_of_targets(self._advised, objective, targets.array, shape)
 
     def _settings(self):
         """What `compile` was given about losses and metrics."""

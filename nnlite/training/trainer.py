@@ -15,11 +15,11 @@ from nnlite.data.sources import Source, check_class_weight, split, unpack_x_y_sa
 from nnlite.errors import did_you_mean, prefixed
 from nnlite.layers.recurrent import keeps_states
 from nnlite.serialization import made_from
-from nnlite.training import agreement, arguments, loop, prediction, step_cache
+from nnlite.training import arguments, loop, prediction, step_cache
 from nnlite.training.objectives import Objectives
 from nnlite.training.steps import Steps
 from nnlite.training.trackers import own_trackers
-from nnlite.tree import flatten, is_shape, map_structure
+from nnlite.tree import is_shape, map_structure
 
 
 class Trainer(Steps):
@@ -176,22 +176,6 @@ class Trainer(Steps):
             )
         if y is not None and self._objectives is not None and self._output_shape is not None:
             self._check_targets(y, sample_weight)
-
-    def _check_targets(self, y, sample_weight):
-        shape = self._output_shape
-        objectives = self._objectives_for(shape)
-        shapes = flatten(shape, is_shape)
-        try:
-            by_output = objectives.per_output("y", y)
-            objectives.per_output("sample_weight", sample_weight, shared=True)
-        except ValueError:
-            if self._own_targets:
-                return
-            raise
-        for objective, targets, shape in zip(objectives, by_output, shapes):
-            if objective.loss is not None and targets is not None:
-                objective.loss.check_targets(targets.array, shape)
-                agreement.warn_of_targets(self._advised, objective, targets.array, shape)
 
     @property
     def _own_targets(self):

@@ -3,6 +3,7 @@
 import collections
 import contextlib
 
+import cases_attention
 import cases_conv
 import cases_gradients
 import cases_gradients_images
@@ -33,6 +34,7 @@ ONCE_ONLY = {
     "sigmoid_cross_entropy": "sigmoid_cross_entropy_gradient",
     **ONCE_ONLY_IMAGES,
     **ONCE_ONLY_RECURRENT,
+    **cases_attention.ONCE_ONLY,
 }
 
 

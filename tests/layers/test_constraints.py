@@ -233,16 +233,22 @@ NEEDED = {
     "groups": 1,
     "input_dim": 9,
     "output_dim": 3,
+    "equation": "ab,bc->ac",
+    "output_shape": 3,
+    "bias_axes": "c",
+    "num_heads": 2,
+    "key_dim": 3,
 }
 SEQUENCES = {"SimpleRNN", "LSTM", "GRU", "SimpleRNNCell", "LSTMCell", "GRUCell"}
+SEQUENCES.add("MultiHeadAttention")
 
 
 def input_of(cls):
     """Values of the shape that a layer of a class takes."""
     if cls is layers.Embedding:
         return RNG.integers(0, 9, (8, 5))
-    of_images = "Conv" in cls.__name__
-    of_sequences = cls.__name__ in SEQUENCES
+    of_images = "Conv2D" in cls.__name__
+    of_sequences = cls.__name__ in SEQUENCES or "Conv1D" in cls.__name__
     return RNG.normal(size=(8, 4, 4, 3) if of_images else (8, 4, 5) if of_sequences else (8, 5))
 
 
@@ -262,20 +268,24 @@ def test_keras_has_the_same_constraints_of_the_layer(cls, name):
 
 @pytest.mark.parametrize("cls, name", HELD)
 def test_the_constraint_of_each_weight_of_each_layer_holds(cls, name):
-    needed = {k: v for k, v in NEEDED.items() if cls is layers.Embedding or "_dim" not in k}
-    settings = {k: v for k, v in needed.items() if k in cls._signature()}
+    given = {*cls._signature()} - (set() if cls is layers.Embedding else {"input_dim"})
+    settings = {k: v for k, v in NEEDED.items() if k in given}
     x = input_of(cls)
     kept = name.removesuffix("_constraint")
     layer = cls(**settings, **{name: Limited(0.25, 0.5)})
     with nnlite.config.seeded(1):
         part = layers.RNN(layer) if cls.__name__.endswith("Cell") else layer
-        model = Sequential([part, layers.Flatten(), layers.Dense(1)])
+        start = layers.Input(x.shape[1:])
+        of_itself = cls is layers.MultiHeadAttention
+        found = part(start, start) if of_itself else part(start)
+        model = nnlite.Model(start, layers.Dense(1)(layers.Flatten()(found)))
     model.compile(SGD(0.01), "mse")
     model.train_on_batch(x, np.ones((8, 1)))
     limited = [v for v in layer.weights if v.constraint is not None]
-    (weight,) = limited
-    assert weight.name.split("/")[-1] in (kept, f"{kept}_kernel", "kernel")
-    assert 0.25 <= weight.numpy().min() and weight.numpy().max() <= 0.5
+    assert limited if layer._sublayers else len(limited) == 1
+    for weight in limited:
+        assert weight.name.split("/")[-1] in (kept, f"{kept}_kernel", "kernel")
+        assert 0.25 <= weight.numpy().min() and weight.numpy().max() <= 0.5
     assert layer.get_config()[name] == Limited(0.25, 0.5)
     assert cls.from_config(layer.get_config()).get_config()[name] == Limited(0.25, 0.5)
 

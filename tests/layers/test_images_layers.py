@@ -12,10 +12,13 @@ from nnlite.engine.tensor import Variable
 from nnlite.layers import BatchNormalization, Dense
 
 ALIASES = {
-    "MaxPool2D": "MaxPooling2D",
-    "AvgPool2D": "AveragePooling2D",
-    "GlobalAvgPool2D": "GlobalAveragePooling2D",
-    "GlobalMaxPool2D": "GlobalMaxPooling2D",
+    "MaxPool{}D": "MaxPooling{}D",
+    "AvgPool{}D": "AveragePooling{}D",
+    "GlobalAvgPool{}D": "GlobalAveragePooling{}D",
+    "GlobalMaxPool{}D": "GlobalMaxPooling{}D",
+    "Convolution{}D": "Conv{}D",
+    "Convolution{}DTranspose": "Conv{}DTranspose",
+    "SeparableConvolution{}D": "SeparableConv{}D",
 }
 
 
@@ -38,7 +41,8 @@ def test_layer_takes_images_of_integers(case):
 
 def test_aliases_are_the_layers_themselves():
     for alias, name in ALIASES.items():
-        assert getattr(layers, alias) is getattr(layers, name)
+        for rank in (1, 2):
+            assert getattr(layers, alias.format(rank)) is getattr(layers, name.format(rank))
 
 
 def image_model(**compiled):

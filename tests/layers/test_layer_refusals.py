@@ -2,7 +2,10 @@
 
 import re
 
+import cases_attention_layers
 import cases_layers
+import cases_recurrent
+import cases_series
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -11,22 +14,11 @@ import nnlite
 from nnlite import layers
 from nnlite.configurable import _legal_of
 
-
-def recurrent(kind):
-    """What a recurrent layer refuses."""
-    make = lambda: getattr(layers, kind)(2)  # noqa: E731
-    return [
-        (make, None, (4, 3), r"sequences of shape \(N, T, features\), got shape \(None, 3\)"),
-        (make, (4, 2, 3), (4, 3), r"sequences of shape \(N, T, features\), got shape \(4, 3\)"),
-        (make, (4, 2, 3), (4, 2, 5), r"3 features on its last axis, got shape \(4, 2, 5\)"),
-        (make, None, (4, 0, 3), r"at least one step, got shape \(4, 0, 3\)"),
-    ]
-
-
 IMAGES = r"\(N, height, width, channels\), got shape"
 # By class: how it is made, the shape that it was built on (None: it was not), the shape that it
 # refuses, and what it says then. Those that take whatever comes have no entry.
 SHAPES = {
+    **cases_attention_layers.SHAPES,
     "Dense": [
         (lambda: layers.Dense(2), None, (4,), r"at least 2 dimensions, got shape \(None,\)"),
         (lambda: layers.Dense(2), (4, 3), (4, 5), r"3 features .*, got shape \(4, 5\)"),
@@ -179,10 +171,14 @@ SHAPES = {
     "Masking": [
         (lambda: layers.Masking(), None, (4, 3), r"\(N, T, features\), got shape \(None, 3\)"),
     ],
+    "PaddingMask": [
+        (lambda: layers.PaddingMask(), None, (4,), r"at least 2 dimensions, got shape \(None,\)"),
+    ],
     "Embedding": [
         (lambda: layers.Embedding(3, 2), None, (), r"the batch as its first axis, got shape \(\)"),
     ],
-    **{kind: recurrent(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
+    **cases_series.SHAPES,
+    **{kind: cases_recurrent.refused(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
     "RNN": [
         (lambda: layers.RNN(layers.GRUCell(2)), None, (4, 3), r"\(N, T, features\), got"),
         (lambda: layers.RNN(layers.GRUCell(2)), (4, 2, 3), (4, 2, 5), "3 features on its last"),
@@ -207,14 +203,22 @@ SHAPES = {
 # They work element by element, or on samples of any shape.
 TAKE_ANYTHING = """
     Activation ActivityRegularization AlphaDropout Dropout ELU Flatten GaussianDropout GaussianNoise
-    Identity InputLayer Layer LeakyReLU ReLU
+    Identity InputLayer Lambda Layer LeakyReLU ReLU
 """.split()
 # Their refusals are tested with what else they do, in test_functional.py.
 OF_SEVERAL_INPUTS = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
-OF_SEVERAL_INPUTS += cases_layers.CELLS  # in test_recurrent.py
+OF_SEVERAL_INPUTS += [
+    *cases_layers.CELLS,
+    *cases_attention_layers.OF_SEVERAL,
+]  # in files of their own
+
+OF_DATA = """
+    CategoryEncoding Discretization Hashing IntegerLookup StringLookup TextVectorization
+""".split()  # in test_lookups.py
 
 # Settings that cannot be: a constructor, and what it says.
 SETTINGS = [
+    *cases_attention_layers.SETTINGS,
     (lambda: layers.Dense(0), r"units: expected a positive integer, got 0"),
     (lambda: layers.Dense(10.5), r"units: expected a positive integer, got 10.5"),
     (lambda: layers.Dense("10"), r"units: expected a positive integer, got '10'"),
@@ -271,6 +275,7 @@ SETTINGS = [
     (lambda: layers.LayerNormalization(axis=()), r"axis: expected an int or several .*, got \(\)"),
     (lambda: layers.GroupNormalization(0), r"groups: expected a positive integer, got 0"),
     (lambda: layers.ActivityRegularization(-1), r"l1: expected a number in \[0, inf\), got -1"),
+    *cases_series.SETTINGS,
     (lambda: layers.MaxPooling2D(padding=1), r"'valid' or 'same', got 1"),
     (lambda: layers.MaxPooling2D(strides=0), r"strides: expected a positive integer .*, got 0"),
     (lambda: layers.AveragePooling2D(0), r"pool_size: expected .*, got 0"),
@@ -344,7 +349,7 @@ TAKEN = [
 def test_every_layer_is_here_or_takes_anything():
     named = {getattr(layers, name) for name in layers.__all__}
     public = {layer.__name__ for layer in named if isinstance(layer, type)}
-    assert public == {*SHAPES, *TAKE_ANYTHING, *OF_SEVERAL_INPUTS}
+    assert public == {*SHAPES, *TAKE_ANYTHING, *OF_SEVERAL_INPUTS, *OF_DATA}
     assert not set(SHAPES) & set(TAKE_ANYTHING)
 
 
@@ -487,7 +492,7 @@ def test_a_setting_out_of_range_that_a_search_sets_is_an_error_of_fit():
 @pytest.mark.parametrize("name", [n for n in TAKE_ANYTHING if n not in ("InputLayer", "Layer")])
 @pytest.mark.parametrize("shape", [(4,), (4, 3), (2, 1, 3, 2), (0, 3)])
 def test_layer_of_elements_takes_any_shape(name, shape):
-    argument = {"Activation": ["tanh"]}.get(
+    argument = {"Activation": ["tanh"], "Lambda": [nnlite.ops.tanh]}.get(
         name, [0.5] if name.endswith(("Dropout", "Noise")) else []
     )
     y = getattr(layers, name)(*argument)(np.ones(shape), training=True)

@@ -57,16 +57,31 @@ KEEP = {
     "SimpleRNN": lambda k: k.SimpleRNN(2, return_sequences=True),
     "Bidirectional": lambda k: k.Bidirectional(k.GRU(2, return_sequences=True)),
     "TimeDistributed": lambda k: k.TimeDistributed(k.Dense(2)),
+    "SpatialDropout1D": lambda k: k.SpatialDropout1D(0.5),
+    "Lambda": lambda k: k.Lambda(abs, mask=lambda inputs, mask: mask),
 }
 DROP = {
     "Flatten": lambda k: k.Flatten(),
     "Reshape": lambda k: k.Reshape((2, 10)),
     "Permute": lambda k: k.Permute((2, 1)),
     "RMSNormalization": lambda k: k.RMSNormalization(),
+    "EinsumDense": lambda k: k.EinsumDense("abc,cd->abd", (None, 2)),
+    "Conv1D": lambda k: k.Conv1D(2, 3, padding="causal"),
+    "DepthwiseConv1D": lambda k: k.DepthwiseConv1D(2),
+    "SeparableConv1D": lambda k: k.SeparableConv1D(2, 2),
+    "Conv1DTranspose": lambda k: k.Conv1DTranspose(2, 2),
+    "MaxPooling1D": lambda k: k.MaxPooling1D(),
+    "AveragePooling1D": lambda k: k.AveragePooling1D(),
+    "GlobalMaxPooling1D": lambda k: k.GlobalMaxPooling1D(),
+    "UpSampling1D": lambda k: k.UpSampling1D(),
+    "ZeroPadding1D": lambda k: k.ZeroPadding1D(),
+    "Cropping1D": lambda k: k.Cropping1D(),
+    "Lambda": lambda k: k.Lambda(abs),
 }
 END = {  # the last of a sequence has none, without a warning
     "LSTM": lambda k: k.LSTM(2),
     "Bidirectional": lambda k: k.Bidirectional(k.LSTM(2)),
+    "GlobalAveragePooling1D": lambda k: k.GlobalAveragePooling1D(),
 }
 
 

@@ -129,7 +129,7 @@ def test_separable_is_depthwise_then_pointwise(real):
         "bias of shape .4,., got": lambda: ops.conv2d(
             np.ones((1,) * 4), np.ones((1, 1, 1, 4)), np.ones(3)
         ),
-        "padding: expected 'valid' or 'same', got 'full'": lambda: ops.conv2d(
+        "padding: expected 'valid' or 'same' or 'causal', got 'full'": lambda: ops.conv2d(
             np.ones((1,) * 4), np.ones((1,) * 4), padding="full"
         ),
         "strides: expected .*, got 0": lambda: ops.conv2d(

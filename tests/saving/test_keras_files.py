@@ -306,70 +306,8 @@ def test_optimizer_goes_on_where_some_weights_have_no_gradient(tmp_path):
     assert again.optimizer.iterations.numpy() == 2
 
 
-@register_keras_serializable("tests")
-class SavesItself(layers.Dense):
-    """A layer that writes its weights in its own way, and words as a file."""
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        self.counts, self.words = np.zeros(3), None
-
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        store["counts"] = self.counts
-
-    def load_own_variables(self, store):
-        self.counts = store.pop("counts")
-        super().load_own_variables(store)
-
-    def save_assets(self, folder):
-        os.mkdir(os.path.join(folder, "inner"))
-        pathlib.Path(folder, "inner", "words.txt").write_text(self.words)
-
-    def load_assets(self, folder):
-        self.words = pathlib.Path(folder, "inner", "words.txt").read_text()
-
-
-def saving_itself():
-    model = nnlite.Sequential([layers.Input((3,)), layers.Dense(2), SavesItself(2)])
-    model.layers[1].counts, model.layers[1].words = np.arange(3.0), "one two"
-    return model
-
-
-def test_layer_of_ones_own_saves_arrays_and_files_as_in_keras(tmp_path):
-    model, path = saving_itself(), tmp_path / "m.keras"
-    model.save(path)
-    with zipfile.ZipFile(path) as archive:
-        assert archive.read("assets/layers/saves_itself/inner/words.txt") == b"one two"
-        with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-            assert set(file["layers/saves_itself/vars"]) == {"0", "1", "counts"}
-    again = load_model(path)
-    assert_equal(again.get_weights(), model.get_weights())
-    assert again.layers[1].words == "one two"
-    assert_equal(again.layers[1].counts, np.arange(3.0))
-
-
-@register_keras_serializable("tests")
-class TakesTwice(layers.Dense):
-    """A layer that reads in its own way what was written as of any layer."""
-
-    def load_own_variables(self, store):
-        super().load_own_variables({name: 2 * values for name, values in store.items()})
-
-
-def test_layer_that_only_reads_in_its_own_way_is_asked(tmp_path):
-    model = nnlite.Sequential([layers.Input((3,)), TakesTwice(2)])
-    model.save(tmp_path / "m.keras")
-    again = load_model(tmp_path / "m.keras")
-    assert_equal(again.get_weights(), [2 * w for w in model.get_weights()])
-    store = {}
-    model.layers[0].save_own_variables(store)
-    with pytest.raises(ValueError, match="layer 'takes_twice': expected 2 arrays, got 0, 1, 2"):
-        model.layers[0].load_own_variables({**store, "2": np.zeros(1)})
-
-
 def test_files_of_layers_stay_in_their_folder_and_are_as_large_as_they_seem(tmp_path):
-    saving_itself().save(tmp_path / "m.keras")
+    models_saved.saving_itself().save(tmp_path / "m.keras")
     start = "assets/layers/saves_itself"
     for name in (f"{start}/../out.txt", f"{start}//etc/out.txt", f"{start}/a\\..\\out.txt"):
         path = changed(tmp_path / "m.keras")

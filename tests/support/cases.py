@@ -5,6 +5,7 @@
 
 import itertools
 
+import cases_attention
 import cases_conv
 import cases_images
 import cases_metrics
@@ -419,6 +420,7 @@ CASES = {
     + [Case([np.array(SPECIAL), KEYS[1]], {"rate": 0.5})],
     **cases_slicing.CASES,
     **cases_images.CASES,
+    **cases_attention.cases(ORACLE, KEYS[3]),
     **cases_recurrent.cases(ORACLE),
     **cases_metrics.CASES,
     **cases_conv.CASES,
@@ -480,6 +482,7 @@ ULP = {
     "linear": 5,
     **cases_slicing.ULP,
     **cases_images.ULP,
+    **cases_attention.ULP,
     **cases_recurrent.ULP,
     **cases_metrics.ULP,
     **cases_conv.ULP,

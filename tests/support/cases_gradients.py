@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import dataclass, field
 
+import cases_attention
 import cases_recurrent
 import numpy as np
 from cases import key
@@ -122,5 +123,6 @@ GRADIENTS = {
     ],
     "sigmoid_cross_entropy": [Smooth([normal(3, 4), np.abs(normal(3, 4, seed=1)) % 1])],
     "dropout": [Smooth([normal(3, 50), key(3)], {"rate": 0.3})],
+    **cases_attention.smooth(Smooth, key(3)),
     **cases_recurrent.smooth(Smooth),
 }

@@ -4,6 +4,8 @@
 A case is a layer, the shape of its input (or the input), and what it computes from (x, weights).
 """
 
+import cases_attention_layers
+import cases_series
 import numpy as np
 import oracle_activations
 import oracle_conv
@@ -15,6 +17,7 @@ from nnlite.ops.activation import GATES
 
 IMAGES = (2, 6, 6, 3)
 SEQUENCES = (4, 3, 5)
+BINS = (0, 4, 4, 1, 3, 1, 2)  # of five, that Keras's Hashing gives 0 to 6
 TOKENS = np.random.default_rng(0).integers(0, 7, (4, 3))
 # A window that moves by two, without padding, over those: 2 x 3 places.
 STRIDED = {
@@ -258,7 +261,7 @@ def both_ways(merge, **options):
     return reference
 
 
-CASES |= {
+CASES |= cases_series.CASES | {
     "TimeDistributed": (
         lambda: layers.TimeDistributed(layers.Dense(2, "relu")),
         SEQUENCES,
@@ -303,12 +306,44 @@ CASES |= {
         TOKENS[:, None, :, None],
         lambda x, w: w[0][x.astype(int)],
     ),
+    "CategoryEncoding": (
+        lambda: layers.CategoryEncoding(7, output_mode="count"),
+        TOKENS,
+        lambda x, w: (x[..., None] == np.arange(7)).sum(1),
+    ),
+    "Discretization": (
+        lambda: layers.Discretization([-0.5, 0.0, 0.25], output_mode="one_hot"),
+        (4, 3),
+        lambda x, w: np.eye(4)[np.digitize(x, [-0.5, 0.0, 0.25])],
+    ),
+    "IntegerLookup": (
+        lambda: layers.IntegerLookup(vocabulary=[3, 0, 6], output_mode="multi_hot"),
+        TOKENS,
+        lambda x, w: (
+            (np.array([2, 0, 0, 1, 0, 0, 3])[x.astype(int)][..., None] == np.arange(4))
+            .any(1)
+            .astype(float)
+        ),
+    ),
+    "Hashing": (
+        lambda: layers.Hashing(5, output_mode="one_hot"),
+        TOKENS,
+        lambda x, w: np.eye(5)[np.array(BINS)[x.astype(int)]],
+    ),
     "Masking": (
         lambda: layers.Masking(2),
         np.array([[[1.0, 2], [2, 2]], [[2, 2], [3, 4]]]),
         lambda x, w: np.where((x == 2).all(-1, keepdims=True), 0, x),
     ),
+    "PaddingMask": (
+        lambda: layers.PaddingMask(),
+        np.array([[[1.0, 2], [np.nan, np.nan]], [[2, 2], [3, 4]]]),
+        lambda x, w: np.nan_to_num(x),
+    ),
 }
+CASES |= cases_attention_layers.CASES
+# What is called on strings: test_lookups.py.
+OF_STRINGS = {"StringLookup", "TextVectorization"}
 # They are called on an input and states: test_recurrent.py.
 CELLS = {"SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"}
 

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 from samples import Case, normal, rng
 
+from nnlite import layers
 from nnlite.ops.activation import KINDS
 
 SIZES = [  # samples, steps, units
@@ -107,3 +108,14 @@ def smooth(make):
             smooth_in = tuple(range(len(inputs) - a["mask"] - a["drop"]))
             found[name].append(make(inputs, a, smooth_in))
     return found
+
+
+def refused(kind):
+    """What a recurrent layer refuses."""
+    make = lambda: getattr(layers, kind)(2)  # noqa: E731
+    return [
+        (make, None, (4, 3), r"sequences of shape \(N, T, features\), got shape \(None, 3\)"),
+        (make, (4, 2, 3), (4, 3), r"sequences of shape \(N, T, features\), got shape \(4, 3\)"),
+        (make, (4, 2, 3), (4, 2, 5), r"3 features on its last axis, got shape \(4, 2, 5\)"),
+        (make, None, (4, 0, 3), r"at least one step, got shape \(4, 0, 3\)"),
+    ]

@@ -8,6 +8,9 @@ first of several. In settings {'new': 'initializers.Ones', ...} stands for an ob
 
 import models_built
 import numpy as np
+from models_random_attention import ATTENTION, an_attention, einsum_dense
+from models_random_series import IMAGES as TRANSPOSED
+from models_random_series import SERIES
 
 import nnlite
 
@@ -123,6 +126,7 @@ ANY = {
     },
     "Dropout": lambda c, s: {"rate": a_noise(c), **c.some(seed=lambda: 3)},
     "ELU": lambda c, s: c.some(alpha=lambda: c.number(0.5, 2)),
+    "EinsumDense": lambda c, s: einsum_dense(c, s, of_weights, an_activation),
     "Flatten": lambda c, s: {},
     "GaussianDropout": lambda c, s: {"rate": a_noise(c)},
     "GaussianNoise": lambda c, s: {"stddev": a_noise(c)},
@@ -187,19 +191,20 @@ IMAGES = {
     ),
     "ZeroPadding2D": lambda c, s: c.some(padding=lambda: c.of(1, [1, 0], [[0, 1], [1, 0]])),
     "Permute": lambda c, s: {"dims": c.of([2, 1, 3], [1, 3, 2])},
+    **TRANSPOSED,
 }
 MERGES = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
 MAPS = "sin tanh abs square relu sigmoid softplus negative silu gelu hard_sigmoid cos sign".split()
-LAYERS = {*ANY, *ROWS, *IMAGES, *MERGES}
+LAYERS = {*ANY, *ROWS, *SERIES, *IMAGES, *MERGES, *ATTENTION}
 
 
 def a_layer(c, shape):
     """A layer for samples of a shape: what and settings."""
-    images = len(shape) == 3 and c.whether(0.7)
-    table = IMAGES if images else ROWS if len(shape) == 1 and c.whether(0.1) else ANY
+    of_rank = {1: ROWS, 2: SERIES, 3: IMAGES}.get(len(shape), ANY)
+    table = of_rank if c.whether(0.1 if of_rank is ROWS else 0.7) else ANY
     name = c.of(*table, *(["Dense"] * 4 if table is ANY else []))
     settings = table[name](c, shape)
-    if name != "SpatialDropout2D" and c.whether(0.15):  # which takes none in Keras
+    if "SpatialDropout" not in name and c.whether(0.15):  # which takes none in Keras
         settings["trainable"] = c.whether()
     return f"layer:{name}", settings
 
@@ -240,7 +245,9 @@ class Drawn:
         source = c.of(*[f"@{name}" for name in self.results.values][-4:])
         shape = self.shape(source)
         kind = c.of(*["layer"] * 6, "ops", "ops", "operator", "merge", "again", "model")
-        if kind == "layer":
+        if len(shape) == 2 and c.whether(0.2):
+            self.add(*an_attention(self, source, of_weights))
+        elif kind == "layer":
             what, settings = a_layer(c, shape)
             if c.whether(0.2):
                 settings["name"] = f"mine_{len(self.spec['steps'])}"
@@ -447,7 +454,7 @@ def spec(seed):
     seed : int
     """
     c = Choice(seed)
-    shapes = [[4], [5], [6, 6, 2], [5, 4, 3], [3, 4]]
+    shapes = [[4], [5], [6, 6, 2], [5, 4, 3], [3, 4], [7, 2]]
     if c.whether(0.3):
         layer, loss, metrics, targets = an_end(c)
         made = {**a_chain(c, c.of(*shapes), layer), "outputs": {"end": ""}, "gives": "one"}

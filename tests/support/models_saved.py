@@ -124,7 +124,7 @@ def tokens():
     nnlite.utils.set_random_seed(4)
     cells = [layers.SimpleRNNCell(4), layers.GRUCell(3, dropout=0.1), layers.LSTMCell(3)]
     parts = [
-        layers.Input((7,), dtype="int32"),
+        layers.Input((None,), dtype="int32"),
         layers.Embedding(11, 6, mask_zero=True),
         layers.LSTM(5, return_sequences=True, recurrent_dropout=0.2, unit_forget_bias=False),
         layers.SimpleRNN(4, "relu", return_sequences=True),
@@ -172,6 +172,36 @@ def own_names():
     model = nnlite.Sequential([layers.Input((4,)), NamesItsArrays(5, "relu"), layers.Dense(2)])
     model.compile("adam", "mse", metrics=["mae"])
     return model, *data((4,), (2,))
+
+
+@register_keras_serializable("tests")
+class SavesItself(layers.Dense):
+    """A layer that writes its weights in its own way, and words as a file."""
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.counts, self.words = np.zeros(3), None
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store["counts"] = self.counts
+
+    def load_own_variables(self, store):
+        self.counts = store.pop("counts")
+        super().load_own_variables(store)
+
+    def save_assets(self, folder):
+        os.mkdir(os.path.join(folder, "inner"))
+        pathlib.Path(folder, "inner", "words.txt").write_text(self.words)
+
+    def load_assets(self, folder):
+        self.words = pathlib.Path(folder, "inner", "words.txt").read_text()
+
+
+def saving_itself():
+    model = nnlite.Sequential([layers.Input((3,)), layers.Dense(2), SavesItself(2)])
+    model.layers[1].counts, model.layers[1].words = np.arange(3.0), "one two"
+    return model
 
 
 MODELS = [convnet, unstarted, branches, frozen_base, subclassed, tokens, wrapped, own_names]

@@ -5,6 +5,7 @@ overwrites.
 """
 
 import numpy as np
+import oracle_attention
 import oracle_optimizers
 import oracle_recurrent
 from oracle_activations import ACTIVATIONS, SLOPES
@@ -298,5 +299,6 @@ ORACLE = {
     "random_uniform": lambda x, a: [random_uniform(x[0], a)],
     "dropout": lambda x, a: [dropout(*x, **a)],
     **oracle_optimizers.ORACLE,
+    **oracle_attention.make(random_words),
     **oracle_recurrent.make(activate, activation_gradient),
 }

@@ -262,7 +262,6 @@ A, B = keras.Input((3,), name="a"), keras.Input((4,), name="b")
         (lambda: keras.Model(A, A)(X), ValueError, r"input 'a' of shape \(N, 3\), N samples, got"),
         (lambda: keras.Model([A, B], A)({"a": X}), ValueError, "expected inputs named a, b, got a"),
         (lambda: layers.Dense(2).output, AttributeError, "was never called on an Input"),
-        (lambda: keras.Input((None, 3)), ValueError, "expected sizes that are known"),
     ],
 )
 def test_what_does_not_fit_is_said(wrong, error, message):

@@ -45,7 +45,7 @@ static void op_gru(const nnl_call *call, nnl_team *team) {
         const nnl_rows kept = {keep ? before + t * U : NULL, T * U};
         copy_gates(3, room, b, 0, &part, U);
         const nnl_rows a = recurrent_input(h_p, drop, kept, dropped, &part, U);
-        add_recurrent(3, room, a, &part, U, &R, next_at(s + 1, z, T, 3 * U, r.reverse));
+        add_recurrent(3, room, a, &part, U, &R, ahead_at(s + 1, z, rows, T, 3 * U, r.reverse));
 
         for (int64_t i = 0; i < rows; i++) {
             const int64_t at = (i * T + t) * U;
@@ -101,7 +101,7 @@ static void op_gru_gradient(const nnl_call *call, nnl_team *team) {
     real *next_h = (real *)call->out[2].data + n0 * U;
 
     real *scratch = team->scratch;
-    const nnl_recurrent R = pack_together(scratch, call->in[4].data, true, 3 * U, U, team);
+    const nnl_packed R = pack_together(scratch, call->in[4].data, true, 3 * U, U, team);
     scratch += packed_reals(3 * U, U);
     real *product = scratch + n0 * U, *d_gates = scratch + N * U + team->id * 3 * U;
     memset(next_h, 0, (size_t)(rows * U) * sizeof *next_h);
@@ -135,9 +135,9 @@ static void op_gru_gradient(const nnl_call *call, nnl_team *team) {
             activate_gradient(dz_t, d_gates, g, 2 * U, r.rec.kind, r.rec.alpha);
             memcpy(dm_t, dz_t, (size_t)(2 * U) * sizeof *dm_t);
         }
-        add_to_previous(next_h, dm + t * 3 * U, T * 3 * U, rows, &R,
-                        r.drop ? r.drop + n0 * U : NULL, product,
-                        next_at(s - 1, gates, T, 4 * U, r.reverse));
+        const nnl_operand d = {dm + t * 3 * U, T * 3 * U, false};
+        add_to_previous(next_h, d, rows, &R, r.drop ? r.drop + n0 * U : NULL, product,
+                        ahead_at(s - 1, gates, rows, T, 4 * U, r.reverse));
     }
 }
 

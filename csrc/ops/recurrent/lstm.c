@@ -44,7 +44,7 @@ static void op_lstm(const nnl_call *call, nnl_team *team) {
         const nnl_rows kept = {keep ? before + t * U : NULL, T * U};
         copy_gates(4, g, z + t * 4 * U, T * 4 * U, &part, U);
         const nnl_rows a = recurrent_input(h_p, drop, kept, dropped, &part, U);
-        add_recurrent(4, g, a, &part, U, &R, next_at(s + 1, z, T, 4 * U, r.reverse));
+        add_recurrent(4, g, a, &part, U, &R, ahead_at(s + 1, z, rows, T, 4 * U, r.reverse));
 
         for (int64_t i = 0; i < rows; i++) {
             const int64_t at = (i * T + t) * U + u;
@@ -94,7 +94,7 @@ static void op_lstm_gradient(const nnl_call *call, nnl_team *team) {
     real *next_h = (real *)call->out[1].data + n0 * U, *next_c = (real *)call->out[2].data + n0 * U;
 
     real *scratch = team->scratch;
-    const nnl_recurrent R = pack_together(scratch, call->in[5].data, true, 4 * U, U, team);
+    const nnl_packed R = pack_together(scratch, call->in[5].data, true, 4 * U, U, team);
     scratch += packed_reals(4 * U, U);
     real *product = scratch + n0 * U, *d_gates = scratch + N * U + team->id * 6 * U;
     real *act_c = d_gates + 4 * U, *d_c = act_c + U;
@@ -134,9 +134,9 @@ static void op_lstm_gradient(const nnl_call *call, nnl_team *team) {
             activate_gradient(dz_t + 2 * U, d_gates + 2 * U, g + 2 * U, U, r.act.kind, r.act.alpha);
             activate_gradient(dz_t + 3 * U, d_gates + 3 * U, g + 3 * U, U, r.rec.kind, r.rec.alpha);
         }
-        add_to_previous(next_h, dz + t * 4 * U, T * 4 * U, rows, &R,
-                        r.drop ? r.drop + n0 * U : NULL, product,
-                        next_at(s - 1, gates, T, 4 * U, r.reverse));
+        const nnl_operand d = {dz + t * 4 * U, T * 4 * U, false};
+        add_to_previous(next_h, d, rows, &R, r.drop ? r.drop + n0 * U : NULL, product,
+                        ahead_at(s - 1, gates, rows, T, 4 * U, r.reverse));
     }
 }
 

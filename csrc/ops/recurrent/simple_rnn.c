@@ -33,7 +33,7 @@ static void op_simple_rnn(const nnl_call *call, nnl_team *team) {
         const nnl_rows y = {h + t * U, T * U};
         copy_gates(1, y, z + t * U, T * U, &part, U);
         const nnl_rows a = recurrent_input(h_p, drop, kept, dropped, &part, U);
-        add_recurrent(1, y, a, &part, U, &R, next_at(s + 1, z, T, U, r.reverse));
+        add_recurrent(1, y, a, &part, U, &R, ahead_at(s + 1, z, rows, T, U, r.reverse));
         for (int64_t i = 0; i < rows; i++) {
             real *h_t = y.data + i * y.ld + u;
             if (is_masked(&r, (n0 + i) * T + t))
@@ -64,7 +64,7 @@ static void op_simple_rnn_gradient(const nnl_call *call, nnl_team *team) {
     real *dz = (real *)call->out[0].data + from, *next_h = (real *)call->out[1].data + n0 * U;
 
     real *scratch = team->scratch;
-    const nnl_recurrent R = pack_together(scratch, call->in[2].data, true, U, U, team);
+    const nnl_packed R = pack_together(scratch, call->in[2].data, true, U, U, team);
     real *product = scratch + packed_reals(U, U) + n0 * U;
     memset(next_h, 0, (size_t)(rows * U) * sizeof *next_h);
 
@@ -85,8 +85,9 @@ static void op_simple_rnn_gradient(const nnl_call *call, nnl_team *team) {
             }
             activate_gradient(dz_t, dz_t, h + at, U, r.act.kind, r.act.alpha);
         }
-        add_to_previous(next_h, dz + t * U, T * U, rows, &R, r.drop ? r.drop + n0 * U : NULL,
-                        product, next_at(s - 1, h, T, U, r.reverse));
+        const nnl_operand d = {dz + t * U, T * U, false};
+        add_to_previous(next_h, d, rows, &R, r.drop ? r.drop + n0 * U : NULL, product,
+                        ahead_at(s - 1, h, rows, T, U, r.reverse));
     }
 }
 

@@ -12,8 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "../../gemm/microkernel.h"
-#include "../../gemm/pack.h"
+#include "../../gemm/packed.h"
 #include "../../math/activation.h"
 #include "../../runtime/barrier.h"
 #include "../../runtime/shares.h"
@@ -41,86 +40,31 @@ typedef struct {
     int64_t ld;
 } nnl_rows;
 
-/* A matrix [K, N] as the micro-kernel reads it: blocks of at most RECURRENT_KC rows, and in each of
- * them micro-panels of NR columns. Or as it lies, if `in_place`. */
+/* Packs x [K, N], or its transpose [N, K], with all threads of the team, and waits for them. */
+static nnl_packed pack_together(real *packed, const real *x, bool transposed, int64_t K, int64_t N,
+                                const nnl_team *team) {
+    pack_panels(packed, (nnl_operand){x, transposed ? K : N, transposed}, K, N,
+                nnl_share(ceil_div(N, NR), 1, team));
+    nnl_wait(team);
+    return (nnl_packed){packed, K, N};
+}
+
+/* R [U, gates U], packed, or as it lies in memory. */
 typedef struct {
-    const real *data;
-    int64_t K, N;
+    nnl_packed matrix;
     bool in_place;
 } nnl_recurrent;
-
-/* A micro-panel of the block takes half of L1. */
-enum { RECURRENT_KC = 256 };
-
-static int64_t packed_reals(int64_t K, int64_t N) { return K * ceil_div(N, NR) * NR; }
-
-/* Where micro-panel p of the block that begins at row k lies. */
-static inline int64_t packed_at(int64_t N, int64_t k, int64_t rows, int64_t p) {
-    return k * ceil_div(N, NR) * NR + p * NR * rows;
-}
-
-/* Packs x [K, N], or its transpose [N, K], with all threads of the team, and waits for them. */
-static nnl_recurrent pack_together(real *packed, const real *x, bool transposed, int64_t K,
-                                   int64_t N, const nnl_team *team) {
-    const nnl_range panels = nnl_share(ceil_div(N, NR), 1, team);
-    for (int64_t k = 0; k < K; k += RECURRENT_KC) {
-        const int64_t rows = min_of(RECURRENT_KC, K - k);
-        for (int64_t p = panels.begin; p < panels.end; p++) {
-            const int64_t n = min_of(NR, N - p * NR);
-            const real *from = transposed ? x + p * NR * K + k : x + k * N + p * NR;
-            real *panel = packed + packed_at(N, k, rows, p);
-            memset(panel, 0, (size_t)(NR * rows) * sizeof *panel);
-            pack(panel, NR, (nnl_pack_source){from, transposed ? K : N, rows, n, transposed});
-        }
-    }
-    nnl_wait(team);
-    return (nnl_recurrent){packed, K, N, false};
-}
 
 /* R [U, gates U] for the products of the forward steps. Where no thread has two samples of its own,
  * packing would cost more than it saves. */
 static nnl_recurrent recurrent_kernel(real *packed, const real *R, int64_t N, int64_t U, int gates,
                                       const nnl_team *team) {
-    if (N < team->size || N == 1) return (nnl_recurrent){R, U, gates * U, true};
-    return pack_together(packed, R, false, U, gates * U, team);
+    if (N < team->size || N == 1) return (nnl_recurrent){{R, U, gates * U}, true};
+    return (nnl_recurrent){pack_together(packed, R, false, U, gates * U, team), false};
 }
 
-/* What the next step reads, prefetched into L2 during this one: n reals of each row. The processor
- * does not see rows so far apart coming. */
-typedef struct {
-    nnl_rows rows;
-    int64_t n;
-} nnl_next;
-
-/* c [rows, N] += a [rows, K] B, B packed. Rows of a are lda apart, and rows of c ldc. An element is
- * one chain of multiply-adds over k, whatever rows are beside it. Each tile prefetches a row. */
-static void add_packed_product(real *c, int64_t ldc, const real *a, int64_t lda, int64_t rows,
-                               const nnl_recurrent *B, nnl_next next) {
-    const int64_t a_panels = ceil_div(rows, MR);
-    int64_t tile = 0;
-    nnl_tile t = {.a_access = A_ROW_MAJOR, .a_row = lda, .a_k = lda, .b_k = NR, .resume = true};
-    for (int i = 0; i < MR; i++) t.c_offset[i] = i * ldc;
-    t.prefetch_interval = PREFETCH_INTERVAL_SHORT;
-    for (int64_t k = 0; k < B->K; k += RECURRENT_KC) {
-        t.K = min_of(RECURRENT_KC, B->K - k);
-        for (int64_t j = 0; j < B->N; j += NR) {
-            t.n = min_of(NR, B->N - j);
-            t.b = B->data + packed_at(B->N, k, t.K, j / NR);
-            for (int64_t i = 0; i < a_panels; i++, tile++) {
-                const nnl_range r = even_share((nnl_range){0, rows}, 1, i, a_panels);
-                t.rows = (int)length(r);
-                t.a = a + r.begin * lda + k;
-                t.c = c + r.begin * ldc + j;
-                t.prefetch = (const char *)(next.rows.data + min_of(tile, rows - 1) * next.rows.ld);
-                t.prefetch_lines = tile < rows ? next.n / NNL_CACHE_LINE : 0;
-                multiply_tile(&t);
-            }
-        }
-    }
-}
-
-/* c[g U + j] += the sum over k of a[k] b[k ld + g U + j], for all gates g and n <= nv LANES units j.
- * So many accumulators are in use at once that multiply-adds do not wait for each other. */
+/* c[g U + j] += the sum over k of a[k] b[k ld + g U + j], for all gates g and n <= nv LANES units
+ * j. So many accumulators are in use at once that multiply-adds do not wait for each other. */
 NNL_INLINE void unit_tile(const int gates, const int nv, const bool whole, real *c, const real *a,
                           const real *b, int64_t K, int64_t ld, int64_t U, int64_t n) {
     vec acc[4][LONG_NV];
@@ -156,7 +100,7 @@ NNL_INLINE void unit_tile(const int gates, const int nv, const bool whole, real 
 
 /* c[gates, units] += a R for one sample, R as it lies. */
 NNL_INLINE void add_units(const int gates, real *c, const real *a, nnl_range units, int64_t U,
-                          const nnl_recurrent *R) {
+                          const nnl_packed *R) {
     const int nv = LONG_NV / (gates == 1 ? 1 : 4);
     for (int64_t j = units.begin; j < units.end; j += nv * LANES) {
         const int64_t n = units.end - j;
@@ -169,14 +113,15 @@ NNL_INLINE void add_units(const int gates, real *c, const real *a, nnl_range uni
 
 /* c += a R for the gates of a thread's part; an element's sum is the same either way. */
 NNL_INLINE void add_recurrent(const int gates, nnl_rows c, nnl_rows a, const nnl_step_part *part,
-                              int64_t U, const nnl_recurrent *R, nnl_next next) {
+                              int64_t U, const nnl_recurrent *R, nnl_ahead ahead) {
     const int64_t rows = length(part->rows);
     if (!R->in_place) {
-        add_packed_product(c.data, c.ld, a.data, a.ld, rows, R, next);
+        multiply_packed_ahead(c.data, c.ld, (nnl_operand){a.data, a.ld, false}, rows, &R->matrix,
+                              true, ahead);
         return;
     }
     for (int64_t i = 0; i < rows; i++)
-        add_units(gates, c.data + i * c.ld, a.data + i * a.ld, part->units, U, R);
+        add_units(gates, c.data + i * c.ld, a.data + i * a.ld, part->units, U, &R->matrix);
 }
 
 /* y = x for the gates of a thread's part; y may be x. */
@@ -201,10 +146,11 @@ static inline int64_t step_at(int64_t s, int64_t T, bool reverse) {
     return reverse ? T - 1 - s : s;
 }
 
-/* The rows of x [rows, T, n] at step s, or none if there is no such step. */
-static inline nnl_next next_at(int64_t s, const real *x, int64_t T, int64_t n, bool reverse) {
-    if (s < 0 || s >= T) return (nnl_next){{(real *)x, 0}, 0};
-    return (nnl_next){{(real *)x + step_at(s, T, reverse) * n, T * n}, n};
+/* Of x [rows, T, n] what is read at step s, if there is such a step. */
+static inline nnl_ahead ahead_at(int64_t s, const real *x, int64_t rows, int64_t T, int64_t n,
+                                 bool reverse) {
+    if (s < 0 || s >= T) return (nnl_ahead){0};
+    return (nnl_ahead){x + step_at(s, T, reverse) * n, T * n, rows, n};
 }
 
 /* What a recurrent op is told: its attributes after the activations, and its optional inputs. */
@@ -248,16 +194,14 @@ static nnl_rows recurrent_input(nnl_rows h, const real *drop, nnl_rows kept, nnl
 }
 
 /* dh += (dz R^T) drop. `product` has room for the rows. */
-static void add_to_previous(real *dh, const real *dz, int64_t ld, int64_t rows,
-                            const nnl_recurrent *R, const real *drop, real *product,
-                            nnl_next next) {
+static void add_to_previous(real *dh, nnl_operand dz, int64_t rows, const nnl_packed *R,
+                            const real *drop, real *product, nnl_ahead ahead) {
     const int64_t n = rows * R->N;
     if (!drop) {
-        add_packed_product(dh, R->N, dz, ld, rows, R, next);
+        multiply_packed_ahead(dh, R->N, dz, rows, R, true, ahead);
         return;
     }
-    memset(product, 0, (size_t)n * sizeof *product);
-    add_packed_product(product, R->N, dz, ld, rows, R, next);
+    multiply_packed_ahead(product, R->N, dz, rows, R, false, ahead);
     for (int64_t j = 0; j < n; j++) dh[j] = fmadd(product[j], drop[j], dh[j]);
 }
 
