@@ -195,10 +195,41 @@ class Keras(Nnlite):
         tensorflow.config.threading.set_inter_op_parallelism_threads(self.threads)
         self._make(keras, steps_per_execution=self.STEPS_A_CALL, jit_compile=self.jit_compile)
 
+    def _layer(self, library, kind):
+        if kind == "TransformerEncoder":
+            return keras_encoder(library)
+        return super()._layer(library, kind)
+
     def outputs(self, x):
         if len(x) == 1:
             return self.model.predict_on_batch(x)
         return self.model.predict(x, batch_size=self.workload.slice, verbose=0)
+
+
+def keras_encoder(keras):
+    """nnlite's TransformerEncoder of Keras's layers, with its weights in the same order."""
+    layers = keras.layers
+
+    class TransformerEncoder(layers.Layer):
+        def __init__(self, intermediate_dim, num_heads):
+            super().__init__()
+            self.units, self.heads = intermediate_dim, num_heads
+
+        def build(self, shape):
+            width = shape[-1]
+            self.attention = layers.MultiHeadAttention(self.heads, width // self.heads)
+            self.attention.build(shape, shape)
+            self.norms = [layers.LayerNormalization(epsilon=1e-5) for _ in range(2)]
+            self.inner, self.outer = layers.Dense(self.units, "relu"), layers.Dense(width)
+            for layer in (*self.norms, self.inner):
+                layer.build(shape)
+            self.outer.build((*shape[:-1], self.units))
+
+        def call(self, x):
+            x = self.norms[0](x + self.attention(x, x))
+            return self.norms[1](x + self.outer(self.inner(x)))
+
+    return TransformerEncoder
 
 
 class KerasXla(Keras):

@@ -151,6 +151,28 @@ def _conv1d(jax, weights, filters, kernel_size, activation=None):
     return own, convolution
 
 
+def _transformer_encoder(jax, weights, intermediate_dim, num_heads):
+    own, np = weights[:16], jax.numpy
+    del weights[:16]
+
+    def norm(x, gamma, beta):
+        x = x - x.mean(-1, keepdims=True)
+        return x * jax.lax.rsqrt((x * x).mean(-1, keepdims=True) + 1e-5) * gamma + beta
+
+    def encoder(own, x, training):
+        *projections, out, out_bias = own[:8]
+        query, key, value = (
+            np.einsum("btc,cnh->btnh", x, w) + b
+            for w, b in zip(projections[::2], projections[1::2])
+        )
+        y = jax.nn.dot_product_attention(query, key, value)
+        x = norm(x + np.einsum("btnh,nhc->btc", y, out) + out_bias, *own[8:10])
+        y = jax.nn.relu(x @ own[12] + own[13]) @ own[14] + own[15]
+        return norm(x + y, *own[10:12])
+
+    return own, encoder
+
+
 def _activation(jax, activation):
     return {None: lambda x: x, "relu": jax.nn.relu, "tanh": jax.numpy.tanh}[activation]
 
@@ -176,6 +198,7 @@ LAYERS = {
     "GlobalMaxPooling1D": lambda jax, weights: ([], lambda own, x, training: x.max(1)),
     "LSTM": _lstm,
     "MaxPooling2D": _max_pooling2d,
+    "TransformerEncoder": _transformer_encoder,
 }
 
 

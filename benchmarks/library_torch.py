@@ -115,6 +115,44 @@ def _channels_last():
     return torch.channels_last
 
 
+def _transformer_encoder(nn, weights, intermediate_dim, num_heads):
+    """Its three projections as one product, and scaled_dot_product_attention."""
+    attend, width = nn.functional.scaled_dot_product_attention, len(weights[0])
+    *projections, out, out_bias = weights[:8]
+    kernels = [w.reshape(width, -1) for w in projections[::2]]
+    biases = [b.reshape(-1) for b in projections[1::2]]
+    rest = [out.reshape(-1, width), out_bias, *weights[8:16]]
+    del weights[:16]
+
+    def loaded(layer, kernel, bias):
+        layer.weight.data.copy_(layer.weight.new_tensor(kernel.T))
+        layer.bias.data.copy_(layer.bias.new_tensor(bias))
+        return layer
+
+    class Encoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.project = nn.Linear(width, 3 * width)
+            for n, pair in enumerate(zip(kernels, biases)):
+                part = slice(n * width, (n + 1) * width)
+                for own, given in zip((self.project.weight, self.project.bias), pair):
+                    own.data[part].copy_(own.new_tensor(given.T))
+            self.out = loaded(nn.Linear(width, width), *rest[:2])
+            self.norms = nn.ModuleList(
+                loaded(nn.LayerNorm(width, 1e-5), *rest[n : n + 2]) for n in (2, 4)
+            )
+            self.inner = loaded(nn.Linear(width, intermediate_dim), *rest[6:8])
+            self.outer = loaded(nn.Linear(intermediate_dim, width), *rest[8:10])
+
+        def forward(self, x):
+            heads = self.project(x).view(*x.shape[:2], 3, num_heads, -1).permute(2, 0, 3, 1, 4)
+            y = attend(*heads.unbind(0)).transpose(1, 2).reshape(x.shape)
+            x = self.norms[0](x + self.out(y))
+            return self.norms[1](x + self.outer(nn.functional.relu(self.inner(x), inplace=True)))
+
+    return [Encoder()]
+
+
 def _over_steps(nn, what):
     class OverSteps(nn.Module):
         def forward(self, x):
@@ -155,6 +193,7 @@ LAYERS = {
     "GlobalMaxPooling1D": lambda nn, weights: _over_steps(nn, "amax"),
     "LSTM": _recurrent("LSTM", (0, 1, 2, 3)),
     "MaxPooling2D": lambda nn, weights, pool_size: [nn.MaxPool2d(pool_size)],
+    "TransformerEncoder": _transformer_encoder,
 }
 
 

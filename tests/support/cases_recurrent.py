@@ -47,6 +47,7 @@ def variants():
     found = [(size, attributes(*o)) for size, o in zip(SIZES, options)]
     found += [((4, 3, 9), attributes(*o)) for o in itertools.product((0, 1), repeat=3)]
     found += [((4, 3, 9), attributes(kind=k, recurrent="hard_sigmoid")) for k in ("relu", "elu")]
+    found += [((1, 4, 190), attributes(mask)) for mask in (0, 1)]  # threads share the units
     return found
 
 

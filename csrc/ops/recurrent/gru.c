@@ -21,52 +21,60 @@
 static void op_gru(const nnl_call *call, nnl_team *team) {
     const int64_t N = call->out[0].shape[0], T = call->out[0].shape[1], U = call->out[0].shape[2];
     const nnl_recurrence r = recurrence_of(call, 4);
-    const nnl_range mine = nnl_share(N, 1, team);
-    const int64_t rows = length(mine), n0 = mine.begin;
+    const nnl_step_part part = step_part_of(N, U, 3, !r.drop, team);
+    const int64_t rows = length(part.rows), n0 = part.rows.begin;
+    const int64_t u = part.units.begin, n = length(part.units);
     const real *z = (const real *)call->in[0].data + n0 * T * 3 * U, *b = call->in[2].data;
     real *first_h = (real *)call->in[3].data + n0 * U;
     real *h = (real *)call->out[0].data + n0 * T * U;
     const bool keep = call->n_out > 1;
     real *gates = keep ? (real *)call->out[1].data + n0 * T * 4 * U : NULL;
     real *before = keep ? (real *)call->out[2].data + n0 * T * U : NULL;
+    const real *drop = r.drop ? r.drop + n0 * U : NULL;
 
     real *scratch = team->scratch;
-    const nnl_packed R = pack_together(scratch, call->in[1].data, false, U, 3 * U, team);
+    const nnl_recurrent R = recurrent_kernel(scratch, call->in[1].data, N, U, 3, team);
     scratch += packed_reals(U, 3 * U);
-    real *room = scratch + n0 * 4 * U, *dropped = room + rows * 3 * U;
+    const nnl_rows room = {scratch + n0 * 4 * U, 3 * U};
+    const nnl_rows dropped = {room.data + rows * 3 * U, U};
     real *mine_only = scratch + N * 4 * U + team->id * 4 * U; /* gates that nobody keeps */
 
     for (int64_t s = 0; s < T && rows; s++) {
         const int64_t t = step_at(s, T, r.reverse), p = step_at(s - 1, T, r.reverse);
         const nnl_rows h_p = s ? (nnl_rows){h + p * U, T * U} : (nnl_rows){first_h, U};
         const nnl_rows kept = {keep ? before + t * U : NULL, T * U};
-        const nnl_rows a = recurrent_input(h_p, r.drop ? r.drop + n0 * U : NULL, kept, dropped,
-                                           rows, U);
-        copy_rows((nnl_rows){room, 3 * U}, b, 0, rows, 3 * U);
-        add_product(room, 3 * U, a.data, a.ld, rows, &R);
+        copy_gates(3, room, b, 0, &part, U);
+        const nnl_rows a = recurrent_input(h_p, drop, kept, dropped, &part, U);
+        add_recurrent(3, room, a, &part, U, &R, ahead_at(s + 1, z, rows, T, 3 * U, r.reverse));
 
         for (int64_t i = 0; i < rows; i++) {
             const int64_t at = (i * T + t) * U;
-            const real *h_i = h_p.data + i * h_p.ld, *z_t = z + 3 * at, *m = room + i * 3 * U;
-            real *h_t = h + at, *g = keep ? gates + 4 * at : mine_only;
+            const real *h_i = h_p.data + i * h_p.ld + u, *z_t = z + 3 * at + u;
+            const real *m = room.data + i * room.ld + u;
+            real *h_t = h + at + u, *g = (keep ? gates + 4 * at : mine_only) + u;
             if (is_masked(&r, (n0 + i) * T + t)) {
-                memcpy(h_t, h_i, (size_t)U * sizeof *h_t);
-                memset(g, 0, (size_t)(4 * U) * sizeof *g);
+                memcpy(h_t, h_i, (size_t)n * sizeof *h_t);
+                for (int k = 0; k < 4; k++) memset(g + k * U, 0, (size_t)n * sizeof *g);
                 continue;
             }
             NNL_INDEPENDENT
-            for (int64_t j = 0; j < 2 * U; j++) g[j] = z_t[j] + m[j];
-            activate(g, g, 2 * U, r.rec.kind, r.rec.alpha);
+            for (int64_t j = 0; j < n; j++) {
+                g[j] = z_t[j] + m[j];
+                g[U + j] = z_t[U + j] + m[U + j];
+            }
+            activate(g, g, n, r.rec.kind, r.rec.alpha);
+            activate(g + U, g + U, n, r.rec.kind, r.rec.alpha);
             NNL_INDEPENDENT
-            for (int64_t j = 0; j < U; j++) {
+            for (int64_t j = 0; j < n; j++) {
                 g[2 * U + j] = fmadd(g[U + j], m[2 * U + j], z_t[2 * U + j]);
                 g[3 * U + j] = m[2 * U + j];
             }
-            activate(g + 2 * U, g + 2 * U, U, r.act.kind, r.act.alpha);
+            activate(g + 2 * U, g + 2 * U, n, r.act.kind, r.act.alpha);
             NNL_INDEPENDENT
-            for (int64_t j = 0; j < U; j++)
+            for (int64_t j = 0; j < n; j++)
                 h_t[j] = fmadd(g[j], h_i[j] - g[2 * U + j], g[2 * U + j]);
         }
+        if (part.together) nnl_wait(team);
     }
 }
 
@@ -127,8 +135,9 @@ static void op_gru_gradient(const nnl_call *call, nnl_team *team) {
             activate_gradient(dz_t, d_gates, g, 2 * U, r.rec.kind, r.rec.alpha);
             memcpy(dm_t, dz_t, (size_t)(2 * U) * sizeof *dm_t);
         }
-        add_to_previous(next_h, dm + t * 3 * U, T * 3 * U, rows, &R,
-                        r.drop ? r.drop + n0 * U : NULL, product);
+        const nnl_operand d = {dm + t * 3 * U, T * 3 * U, false};
+        add_to_previous(next_h, d, rows, &R, r.drop ? r.drop + n0 * U : NULL, product,
+                        ahead_at(s - 1, gates, rows, T, 4 * U, r.reverse));
     }
 }
 

@@ -20,8 +20,9 @@
 static void op_lstm(const nnl_call *call, nnl_team *team) {
     const int64_t N = call->out[0].shape[0], T = call->out[0].shape[1], U = call->out[0].shape[2];
     const nnl_recurrence r = recurrence_of(call, 4);
-    const nnl_range mine = nnl_share(N, 1, team);
-    const int64_t rows = length(mine), n0 = mine.begin;
+    const nnl_step_part part = step_part_of(N, U, 4, !r.drop, team);
+    const int64_t rows = length(part.rows), n0 = part.rows.begin;
+    const int64_t u = part.units.begin, n = length(part.units);
     const real *z = (const real *)call->in[0].data + n0 * T * 4 * U;
     real *first_h = (real *)call->in[2].data + n0 * U, *first_c = (real *)call->in[3].data + n0 * U;
     real *h = (real *)call->out[0].data + n0 * T * U, *c = (real *)call->out[1].data + n0 * T * U;
@@ -31,39 +32,41 @@ static void op_lstm(const nnl_call *call, nnl_team *team) {
     const real *drop = r.drop ? r.drop + n0 * U : NULL;
 
     real *scratch = team->scratch;
-    const nnl_packed R = pack_together(scratch, call->in[1].data, false, U, 4 * U, team);
-    real *room = scratch + packed_reals(U, 4 * U) + n0 * 5 * U, *dropped = room + rows * 4 * U;
+    const nnl_recurrent R = recurrent_kernel(scratch, call->in[1].data, N, U, 4, team);
+    const nnl_rows room = {scratch + packed_reals(U, 4 * U) + n0 * 5 * U, 4 * U};
+    const nnl_rows dropped = {room.data + rows * 4 * U, U};
 
     for (int64_t s = 0; s < T && rows; s++) {
         const int64_t t = step_at(s, T, r.reverse), p = step_at(s - 1, T, r.reverse);
         const nnl_rows h_p = s ? (nnl_rows){h + p * U, T * U} : (nnl_rows){first_h, U};
         const nnl_rows c_p = s ? (nnl_rows){c + p * U, T * U} : (nnl_rows){first_c, U};
-        const nnl_rows g = keep ? (nnl_rows){gates + t * 4 * U, T * 4 * U}
-                                : (nnl_rows){room, 4 * U};
+        const nnl_rows g = keep ? (nnl_rows){gates + t * 4 * U, T * 4 * U} : room;
         const nnl_rows kept = {keep ? before + t * U : NULL, T * U};
-        const real *z_t = z + t * 4 * U;
-        if (g.data != z_t) copy_rows(g, z_t, T * 4 * U, rows, 4 * U);
-        const nnl_rows a = recurrent_input(h_p, drop, kept, dropped, rows, U);
-        add_product(g.data, g.ld, a.data, a.ld, rows, &R);
+        copy_gates(4, g, z + t * 4 * U, T * 4 * U, &part, U);
+        const nnl_rows a = recurrent_input(h_p, drop, kept, dropped, &part, U);
+        add_recurrent(4, g, a, &part, U, &R, ahead_at(s + 1, z, rows, T, 4 * U, r.reverse));
 
         for (int64_t i = 0; i < rows; i++) {
-            real *h_t = h + (i * T + t) * U, *c_t = c + (i * T + t) * U, *g_i = g.data + i * g.ld;
-            const real *h_i = h_p.data + i * h_p.ld, *c_i = c_p.data + i * c_p.ld;
+            const int64_t at = (i * T + t) * U + u;
+            real *h_t = h + at, *c_t = c + at, *g_i = g.data + i * g.ld + u;
+            const real *h_i = h_p.data + i * h_p.ld + u, *c_i = c_p.data + i * c_p.ld + u;
             if (is_masked(&r, (n0 + i) * T + t)) {
-                memcpy(c_t, c_i, (size_t)U * sizeof *c_t);
-                memcpy(h_t, h_i, (size_t)U * sizeof *h_t);
+                memcpy(c_t, c_i, (size_t)n * sizeof *c_t);
+                memcpy(h_t, h_i, (size_t)n * sizeof *h_t);
                 continue;
             }
-            activate(g_i, g_i, 2 * U, r.rec.kind, r.rec.alpha);
-            activate(g_i + 2 * U, g_i + 2 * U, U, r.act.kind, r.act.alpha);
-            activate(g_i + 3 * U, g_i + 3 * U, U, r.rec.kind, r.rec.alpha);
+            activate(g_i, g_i, n, r.rec.kind, r.rec.alpha);
+            activate(g_i + U, g_i + U, n, r.rec.kind, r.rec.alpha);
+            activate(g_i + 2 * U, g_i + 2 * U, n, r.act.kind, r.act.alpha);
+            activate(g_i + 3 * U, g_i + 3 * U, n, r.rec.kind, r.rec.alpha);
             NNL_INDEPENDENT
-            for (int64_t j = 0; j < U; j++)
+            for (int64_t j = 0; j < n; j++)
                 c_t[j] = fmadd(g_i[U + j], c_i[j], g_i[j] * g_i[2 * U + j]);
-            activate(h_t, c_t, U, r.act.kind, r.act.alpha);
+            activate(h_t, c_t, n, r.act.kind, r.act.alpha);
             NNL_INDEPENDENT
-            for (int64_t j = 0; j < U; j++) h_t[j] *= g_i[3 * U + j];
+            for (int64_t j = 0; j < n; j++) h_t[j] *= g_i[3 * U + j];
         }
+        if (part.together) nnl_wait(team);
     }
 }
 
@@ -131,8 +134,9 @@ static void op_lstm_gradient(const nnl_call *call, nnl_team *team) {
             activate_gradient(dz_t + 2 * U, d_gates + 2 * U, g + 2 * U, U, r.act.kind, r.act.alpha);
             activate_gradient(dz_t + 3 * U, d_gates + 3 * U, g + 3 * U, U, r.rec.kind, r.rec.alpha);
         }
-        add_to_previous(next_h, dz + t * 4 * U, T * 4 * U, rows, &R,
-                        r.drop ? r.drop + n0 * U : NULL, product);
+        const nnl_operand d = {dz + t * 4 * U, T * 4 * U, false};
+        add_to_previous(next_h, d, rows, &R, r.drop ? r.drop + n0 * U : NULL, product,
+                        ahead_at(s - 1, gates, rows, T, 4 * U, r.reverse));
     }
 }
 

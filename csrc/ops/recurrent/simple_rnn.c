@@ -13,32 +13,35 @@
 static void op_simple_rnn(const nnl_call *call, nnl_team *team) {
     const int64_t N = call->out[0].shape[0], T = call->out[0].shape[1], U = call->out[0].shape[2];
     const nnl_recurrence r = recurrence_of(call, 3);
-    const nnl_range mine = nnl_share(N, 1, team);
-    const int64_t rows = length(mine), n0 = mine.begin;
+    const nnl_step_part part = step_part_of(N, U, 1, !r.drop, team);
+    const int64_t rows = length(part.rows), n0 = part.rows.begin;
+    const int64_t u = part.units.begin, n = length(part.units);
     const real *z = (const real *)call->in[0].data + n0 * T * U;
     real *first_h = (real *)call->in[2].data + n0 * U;
     real *h = (real *)call->out[0].data + n0 * T * U;
     real *before = call->n_out > 1 ? (real *)call->out[1].data + n0 * T * U : NULL;
+    const real *drop = r.drop ? r.drop + n0 * U : NULL;
 
     real *scratch = team->scratch;
-    const nnl_packed R = pack_together(scratch, call->in[1].data, false, U, U, team);
-    real *dropped = scratch + packed_reals(U, U) + n0 * U;
+    const nnl_recurrent R = recurrent_kernel(scratch, call->in[1].data, N, U, 1, team);
+    const nnl_rows dropped = {scratch + packed_reals(U, U) + n0 * U, U};
 
     for (int64_t s = 0; s < T && rows; s++) {
         const int64_t t = step_at(s, T, r.reverse), p = step_at(s - 1, T, r.reverse);
         const nnl_rows h_p = s ? (nnl_rows){h + p * U, T * U} : (nnl_rows){first_h, U};
-        const nnl_rows h_t = {h + t * U, T * U}, kept = {before ? before + t * U : NULL, T * U};
-        if (h_t.data != z + t * U) copy_rows(h_t, z + t * U, T * U, rows, U);
-        const nnl_rows a = recurrent_input(h_p, r.drop ? r.drop + n0 * U : NULL, kept, dropped,
-                                           rows, U);
-        add_product(h_t.data, h_t.ld, a.data, a.ld, rows, &R);
+        const nnl_rows kept = {before ? before + t * U : NULL, T * U};
+        const nnl_rows y = {h + t * U, T * U};
+        copy_gates(1, y, z + t * U, T * U, &part, U);
+        const nnl_rows a = recurrent_input(h_p, drop, kept, dropped, &part, U);
+        add_recurrent(1, y, a, &part, U, &R, ahead_at(s + 1, z, rows, T, U, r.reverse));
         for (int64_t i = 0; i < rows; i++) {
-            real *y = h_t.data + i * h_t.ld;
+            real *h_t = y.data + i * y.ld + u;
             if (is_masked(&r, (n0 + i) * T + t))
-                memcpy(y, h_p.data + i * h_p.ld, (size_t)U * sizeof *y);
+                memcpy(h_t, h_p.data + i * h_p.ld + u, (size_t)n * sizeof *h_t);
             else
-                activate(y, y, U, r.act.kind, r.act.alpha);
+                activate(h_t, h_t, n, r.act.kind, r.act.alpha);
         }
+        if (part.together) nnl_wait(team);
     }
 }
 
@@ -82,8 +85,9 @@ static void op_simple_rnn_gradient(const nnl_call *call, nnl_team *team) {
             }
             activate_gradient(dz_t, dz_t, h + at, U, r.act.kind, r.act.alpha);
         }
-        add_to_previous(next_h, dz + t * U, T * U, rows, &R, r.drop ? r.drop + n0 * U : NULL,
-                        product);
+        const nnl_operand d = {dz + t * U, T * U, false};
+        add_to_previous(next_h, d, rows, &R, r.drop ? r.drop + n0 * U : NULL, product,
+                        ahead_at(s - 1, h, rows, T, U, r.reverse));
     }
 }
 

@@ -3,7 +3,8 @@
  * A layer's input enters as z, its product with the kernel for all steps, which is one matrix
  * product. What is left is the product of the state with the recurrent kernel R in each step. R is
  * packed once. A thread then computes its own samples, from the first step to the last, and waits
- * for no other. */
+ * for no other. Only where there are fewer samples than threads do threads share the units of a
+ * step, and wait for each other after each. */
 #ifndef NNL_STEPS_H
 #define NNL_STEPS_H
 
@@ -16,6 +17,29 @@
 #include "../../runtime/barrier.h"
 #include "../../runtime/shares.h"
 
+/* What a thread computes in each step: these units of all gates, for these samples. */
+typedef struct {
+    nnl_range rows, units;
+    bool together; /* all samples: the threads share the units */
+} nnl_step_part;
+
+/* Units are shared where a thread's part of R has this many reals or more: fewer are multiplied in
+ * the time that a barrier takes. */
+enum { WORTH_A_BARRIER = 1 << 14 };
+
+static nnl_step_part step_part_of(int64_t N, int64_t U, int gates, bool divisible,
+                                  const nnl_team *team) {
+    if (divisible && N < team->size && gates * U * U >= WORTH_A_BARRIER * team->size)
+        return (nnl_step_part){{0, N}, nnl_share(U, NNL_CACHE_LINE, team), true};
+    return (nnl_step_part){nnl_share(N, 1, team), {0, U}, false};
+}
+
+/* Rows that lie `ld` apart. */
+typedef struct {
+    real *data;
+    int64_t ld;
+} nnl_rows;
+
 /* Packs x [K, N], or its transpose [N, K], with all threads of the team, and waits for them. */
 static nnl_packed pack_together(real *packed, const real *x, bool transposed, int64_t K, int64_t N,
                                 const nnl_team *team) {
@@ -25,10 +49,90 @@ static nnl_packed pack_together(real *packed, const real *x, bool transposed, in
     return (nnl_packed){packed, K, N, K, N};
 }
 
-/* c [rows, N] += a [rows, K] B. Rows of a are lda apart, and rows of c ldc. */
-static void add_product(real *c, int64_t ldc, const real *a, int64_t lda, int64_t rows,
-                        const nnl_packed *B) {
-    multiply_packed(c, ldc, (nnl_operand){a, lda, false}, rows, B, true, NULL);
+/* R [U, gates U], packed, or as it lies in memory. */
+typedef struct {
+    nnl_packed matrix;
+    bool in_place;
+} nnl_recurrent;
+
+/* R [U, gates U] for the products of the forward steps. Where no thread has two samples of its own,
+ * packing would cost more than it saves. */
+static nnl_recurrent recurrent_kernel(real *packed, const real *R, int64_t N, int64_t U, int gates,
+                                      const nnl_team *team) {
+    if (N < team->size || N == 1) return (nnl_recurrent){{R, U, gates * U, U, gates * U}, true};
+    return (nnl_recurrent){pack_together(packed, R, false, U, gates * U, team), false};
+}
+
+/* c[g U + j] += the sum over k of a[k] b[k ld + g U + j], for all gates g and n <= nv LANES units
+ * j. So many accumulators are in use at once that multiply-adds do not wait for each other. */
+NNL_INLINE void unit_tile(const int gates, const int nv, const bool whole, real *c, const real *a,
+                          const real *b, int64_t K, int64_t ld, int64_t U, int64_t n) {
+    vec acc[4][LONG_NV];
+#pragma GCC unroll 16
+    for (int g = 0; g < gates; g++)
+#pragma GCC unroll 16
+        for (int j = 0; j < nv; j++) {
+            const real *from = c + g * U + j * LANES;
+            acc[g][j] = whole ? vec_load(from) : vec_load_first(from, n - j * LANES);
+        }
+    for (int64_t k = 0; k < K; k++, b += ld) {
+        const vec ak = vec_broadcast(a[k]);
+#pragma GCC unroll 16
+        for (int g = 0; g < gates; g++)
+#pragma GCC unroll 16
+            for (int j = 0; j < nv; j++) {
+                const real *from = b + g * U + j * LANES;
+                const vec bk = whole ? vec_load(from) : vec_load_first(from, n - j * LANES);
+                acc[g][j] = vec_fmadd(ak, bk, acc[g][j]);
+            }
+    }
+#pragma GCC unroll 16
+    for (int g = 0; g < gates; g++)
+#pragma GCC unroll 16
+        for (int j = 0; j < nv; j++) {
+            real *to = c + g * U + j * LANES;
+            if (whole)
+                vec_store(to, acc[g][j]);
+            else
+                vec_store_first(to, acc[g][j], n - j * LANES);
+        }
+}
+
+/* c[gates, units] += a R for one sample, R as it lies. */
+NNL_INLINE void add_units(const int gates, real *c, const real *a, nnl_range units, int64_t U,
+                          const nnl_packed *R) {
+    const int nv = LONG_NV / (gates == 1 ? 1 : 4);
+    for (int64_t j = units.begin; j < units.end; j += nv * LANES) {
+        const int64_t n = units.end - j;
+        if (n >= nv * LANES)
+            unit_tile(gates, nv, true, c + j, a, R->data + j, R->K, R->N, U, n);
+        else
+            unit_tile(gates, nv, false, c + j, a, R->data + j, R->K, R->N, U, n);
+    }
+}
+
+/* c += a R for the gates of a thread's part; an element's sum is the same either way. */
+NNL_INLINE void add_recurrent(const int gates, nnl_rows c, nnl_rows a, const nnl_step_part *part,
+                              int64_t U, const nnl_recurrent *R, nnl_ahead ahead) {
+    const int64_t rows = length(part->rows);
+    if (!R->in_place) {
+        multiply_packed(c.data, c.ld, (nnl_operand){a.data, a.ld, false}, rows, &R->matrix, true,
+                        &ahead);
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++)
+        add_units(gates, c.data + i * c.ld, a.data + i * a.ld, part->units, U, &R->matrix);
+}
+
+/* y = x for the gates of a thread's part; y may be x. */
+static void copy_gates(int gates, nnl_rows y, const real *x, int64_t ldx, const nnl_step_part *part,
+                       int64_t U) {
+    const int64_t u = part->units.begin;
+    if (y.data == x) return;
+    for (int64_t i = 0; i < length(part->rows); i++)
+        for (int g = 0; g < gates; g++)
+            memcpy(y.data + i * y.ld + g * U + u, x + i * ldx + g * U + u,
+                   (size_t)length(part->units) * sizeof *x);
 }
 
 /* Two activations by number, with their parameters (activation.h). */
@@ -40,6 +144,16 @@ typedef struct {
 /* The steps of a layer, in the order in which they are computed. */
 static inline int64_t step_at(int64_t s, int64_t T, bool reverse) {
     return reverse ? T - 1 - s : s;
+}
+
+/* Of x [rows, T, n] what is read at step s, if there is such a step: a row during each tile. */
+static inline nnl_ahead ahead_at(int64_t s, const real *x, int64_t rows, int64_t T, int64_t n,
+                                 bool reverse) {
+    if (s < 0 || s >= T || rows == 0) return (nnl_ahead){.n = 0};
+    const int64_t bytes = n * (int64_t)sizeof *x;
+    const real *from = x + step_at(s, T, reverse) * n;
+    return (nnl_ahead){
+        .of = {{(const char *)from, T * bytes, bytes, rows}}, .n = 1, .lines = ceil_div(bytes, 64)};
 }
 
 /* What a recurrent op is told: its attributes after the activations, and its optional inputs. */
@@ -65,45 +179,32 @@ static inline bool is_masked(const nnl_recurrence *r, int64_t step) {
     return r->mask && r->mask[step] == 0;
 }
 
-/* Rows that lie `ld` apart. */
-typedef struct {
-    real *data;
-    int64_t ld;
-} nnl_rows;
-
-static inline void copy_rows(nnl_rows y, const real *x, int64_t ldx, int64_t rows, int64_t n) {
-    for (int64_t i = 0; i < rows; i++)
-        memcpy(y.data + i * y.ld, x + i * ldx, (size_t)n * sizeof *x);
-}
-
-/* What R is multiplied by in a step: h times drop, if there is one. `kept` is where the gradient
- * needs it, or NULL; `room` has place for it. */
-static nnl_rows recurrent_input(nnl_rows h, const real *drop, nnl_rows kept, real *room,
-                                int64_t rows, int64_t U) {
-    if (!drop && !kept.data) return h;
-    const nnl_rows y = kept.data ? kept : (nnl_rows){room, U};
+/* What R is multiplied by in a step: h, or h times drop in `room`. `kept`: where the gradient needs
+ * it, or NULL. */
+static nnl_rows recurrent_input(nnl_rows h, const real *drop, nnl_rows kept, nnl_rows room,
+                                const nnl_step_part *part, int64_t U) {
     if (!drop) {
-        copy_rows(y, h.data, h.ld, rows, U);
+        if (kept.data) copy_gates(1, kept, h.data, h.ld, part, U);
         return h;
     }
-    for (int64_t i = 0; i < rows; i++) {
+    for (int64_t i = 0; i < length(part->rows); i++) {
         NNL_INDEPENDENT
         for (int64_t j = 0; j < U; j++)
-            y.data[i * y.ld + j] = h.data[i * h.ld + j] * drop[i * U + j];
+            room.data[i * room.ld + j] = h.data[i * h.ld + j] * drop[i * U + j];
     }
-    return y;
+    if (kept.data) copy_gates(1, kept, room.data, room.ld, part, U);
+    return room;
 }
 
 /* dh += (dz R^T) drop. `product` has room for the rows. */
-static void add_to_previous(real *dh, const real *dz, int64_t ld, int64_t rows, const nnl_packed *R,
-                            const real *drop, real *product) {
+static void add_to_previous(real *dh, nnl_operand dz, int64_t rows, const nnl_packed *R,
+                            const real *drop, real *product, nnl_ahead ahead) {
     const int64_t n = rows * R->N;
     if (!drop) {
-        add_product(dh, R->N, dz, ld, rows, R);
+        multiply_packed(dh, R->N, dz, rows, R, true, &ahead);
         return;
     }
-    memset(product, 0, (size_t)n * sizeof *product);
-    add_product(product, R->N, dz, ld, rows, R);
+    multiply_packed(product, R->N, dz, rows, R, false, &ahead);
     for (int64_t j = 0; j < n; j++) dh[j] = fmadd(product[j], drop[j], dh[j]);
 }
 
