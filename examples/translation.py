@@ -12,7 +12,7 @@ import numpy as np
 import nnlite as keras
 from nnlite import layers, optimizers
 
-ROWS, TEST, UNITS, EPOCHS = 4000, 200, 64, 8
+ROWS, TEST, UNITS, EPOCHS = 4000, 200, 64, 5
 rng = np.random.default_rng(0)
 days = [date(1950, 1, 1) + timedelta(int(day)) for day in rng.integers(0, 36525, ROWS)]
 forms = ["{0.day} {0:%B} {0.year}", "{0:%A}, {0:%b} {0.day}, {0.year}", "{0.year}, {0:%B} {0.day}"]
@@ -35,7 +35,7 @@ seen, weights = layers.BahdanauAttention()([query, encoded, key], return_attenti
 chances = layers.Dense(len(characters), "softmax")(layers.Concatenate()([decoded, seen]))
 
 model = keras.Model([source, written], chances)
-model.compile(optimizers.Adam(0.005), "sparse_categorical_crossentropy", metrics=["accuracy"])
+model.compile(optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
 # While it learns, the decoder is given the true characters before the one that it guesses.
 model.fit([x[TEST:], y[TEST:, :-1]], y[TEST:, 1:], batch_size=64, epochs=EPOCHS, verbose=2)
 
