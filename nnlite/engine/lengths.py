@@ -114,6 +114,10 @@ def _in_common(result, other):
     others = iter(flatten(other))
 
     def tensor(y):
-        return Tensor(merged(y.shape, next(others).shape), y.dtype)
+        also = next(others)
+        made = Tensor(merged(y.shape, also.shape), y.dtype)
+        if y.mask is not None and also.mask is not None:
+            made.mask = Tensor(merged(y.mask.shape, also.mask.shape), y.mask.dtype)
+        return made
 
     return map_structure(tensor, result, Tensor)

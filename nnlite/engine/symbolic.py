@@ -29,6 +29,7 @@ class Symbol:
 
     __array_priority__ = 100  # array + symbol is a symbol
     __hash__ = object.__hash__
+    _of_mask = None  # shape and dtype of the mask that the tensors it stands for have
 
     def __init__(self, shape, dtype, node):
         self.shape, self.dtype, self.node = shape, dtype, node
@@ -173,16 +174,26 @@ def symbolic_call(function, args, kwargs):
     batch = next((shape[0] for shape in shapes if shape and shape[0] is not None), None)
 
     def traced(length=None):
+        def tensor(shape, dtype):
+            return Tensor((batch or 1, *filled(shape, length)[1:]) if shape else (), dtype)
+
         def samples(symbol):
-            shape = (batch or 1, *filled(symbol.shape, length)[1:]) if symbol.shape else ()
-            return Tensor(shape, symbol.dtype)
+            made = tensor(symbol.shape, symbol.dtype)
+            if symbol._of_mask is not None:
+                made.mask = tensor(*symbol._of_mask)
+            return made
 
         with Recording(executing=False):
             return node.call_with(samples)
 
+    def shape_of(tensor):
+        return (batch and tensor.shape[0], *tensor.shape[1:]) if tensor.shape else ()
+
     def symbol(tensor):
-        shape = (batch and tensor.shape[0], *tensor.shape[1:]) if tensor.shape else ()
-        return Symbol(shape, tensor.dtype, node)
+        made = Symbol(shape_of(tensor), tensor.dtype, node)
+        if tensor.mask is not None:
+            made._of_mask = shape_of(tensor.mask), tensor.mask.dtype
+        return made
 
     results = result_of_any(traced, shapes) if has_unknown(shapes) else traced()
     node.outputs = map_structure(symbol, results, Tensor)

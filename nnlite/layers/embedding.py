@@ -112,6 +112,11 @@ class Embedding(Layer):
         """
         return {k: v for k, v in super().get_config().items() if k != "weights"}
 
+    @property
+    def supports_masking(self):
+        """Whether the result has a mask of its own: `mask_zero`."""
+        return bool(self.mask_zero)
+
     def compute_mask(self, inputs, previous_mask=None):
         if not self.mask_zero:
             return previous_mask
@@ -164,6 +169,7 @@ class Masking(Layer):
 
     _takes = (3, 6, "sequences of shape (N, T, features)")
     _legal = {"mask_value": "(-inf, inf)"}
+    supports_masking = True
 
     def __init__(self, mask_value=0.0, **kwargs):
         super().__init__(**kwargs)

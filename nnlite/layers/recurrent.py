@@ -9,6 +9,7 @@ from nnlite.layers.layer import Layer
 from nnlite.layers.outer import LayerOfLayers
 from nnlite.layers.recurrent_cells import OF_CELLS, Cell, keep_settings
 from nnlite.layers.recurrent_steps import through_steps, zero_states
+from nnlite.tree import flatten, map_structure
 
 SEQUENCES = (3, 6, "sequences of shape (N, T, features)")
 _FLAGS = "return_sequences return_state go_backwards stateful unroll zero_output_for_mask"
@@ -26,7 +27,8 @@ class RNN(LayerOfLayers):
     return_sequences : bool, default False
         Whether to return the output of each step, (N, T, U), and not that of the last one, (N, U).
     return_state : bool, default False
-        Whether to return the states after the last step, too: a list of the output and these.
+        Whether to return the states after the last step, too: a list of the output and these. Those
+        of stacked cells stand in lists, like their `state_size`.
     go_backwards : bool, default False
         Whether to begin with the last step; the outputs of all steps come in that order.
     stateful : bool, default False
@@ -92,7 +94,7 @@ class RNN(LayerOfLayers):
     def states(self):
         """The states of a stateful layer, a list of Variables; None before its first batch."""
         kept = [states for states in self._kept.values() if any(s._data.any() for s in states)]
-        return kept[0] if kept else None
+        return _like_sizes(self.cell, kept[0]) if kept else None
 
     def get_initial_state(self, batch_size):
         """The states before the first step, a list.
@@ -101,7 +103,7 @@ class RNN(LayerOfLayers):
         ----------
         batch_size : int
         """
-        return _first_states_of(self.cell, batch_size)
+        return _like_sizes(self.cell, _first_states_of(self.cell, batch_size))
 
     def reset_states(self):
         """Begin the next batch of a stateful layer with the first states."""
@@ -126,7 +128,8 @@ class RNN(LayerOfLayers):
         ----------
         sequences : Tensor, shape (N, T, C)
         initial_state : Tensor or list of Tensor, shape (N, U), optional
-            The states before the first step; by default zeros, or those that a stateful layer kept.
+            The states before the first step, in lists as `return_state` gives them; by default
+            zeros, or those that a stateful layer kept.
         mask : tensor, shape (N, T), optional
             0 at steps that are to be passed over: the states stay as they are.
         training : bool, default False
@@ -157,15 +160,14 @@ class RNN(LayerOfLayers):
             result = outputs[:, ::-1] if self.go_backwards else outputs
         else:
             result = last
-        return [result, *states] if self.return_state else result
+        return [result, *_like_sizes(self.cell, states)] if self.return_state else result
 
     def _first_states(self, sequences, initial_state):
         """The states before the first step: those that were given, kept, or zeros."""
         n = sequences.shape[0]
         if initial_state is not None:
-            found = initial_state if isinstance(initial_state, (list, tuple)) else [initial_state]
-            found = [convert_to_tensor(state) for state in found]
-            expected = [state.shape for state in self.get_initial_state(n)]
+            found = [convert_to_tensor(state) for state in flatten(initial_state)]
+            expected = [state.shape for state in _first_states_of(self.cell, n)]
             if [state.shape for state in found] != expected:
                 raise ValueError(
                     f"initial_state: expected states of shapes {expected}, "
@@ -173,7 +175,7 @@ class RNN(LayerOfLayers):
                 )
             return found
         if not self.stateful:
-            return self.get_initial_state(n)
+            return _first_states_of(self.cell, n)
         self._check_size(n)
         return [state * 1.0 for state in self._kept[n]]  # what they are now, before they change
 
@@ -188,7 +190,7 @@ class RNN(LayerOfLayers):
         if n not in self._kept:
             self._kept[n] = [
                 Variable(np.zeros(s.shape, s.dtype), False, f"{self.name}/state", s.dtype)
-                for s in self.get_initial_state(n)
+                for s in _first_states_of(self.cell, n)
             ]
 
 
@@ -234,7 +236,7 @@ class StackedRNNCells(LayerOfLayers):
     >>> import nnlite
     >>> cells = nnlite.layers.StackedRNNCells([nnlite.layers.LSTMCell(4), nnlite.layers.GRUCell(5)])
     >>> cells.state_size, cells.output_size
-    ([4, 4, 5], 5)
+    ([[4, 4], 5], 5)
     """
 
     _takes = (2, 5, "an input of shape (N, features)")
@@ -257,8 +259,8 @@ class StackedRNNCells(LayerOfLayers):
 
     @property
     def state_size(self):
-        """The sizes of the states of all cells, a list."""
-        return [size for cell in self.cells for size in _sizes(cell)]
+        """The sizes of the states, a list of each cell's `state_size`."""
+        return [cell.state_size for cell in self.cells]
 
     @property
     def output_size(self):
@@ -267,13 +269,13 @@ class StackedRNNCells(LayerOfLayers):
         return getattr(last, "output_size", _sizes(last)[0])
 
     def get_initial_state(self, batch_size=None):
-        """The states of all cells before the first step, a list.
+        """The states of all cells before the first step, in lists like `state_size`.
 
         Parameters
         ----------
         batch_size : int
         """
-        return [state for cell in self.cells for state in _first_states_of(cell, batch_size)]
+        return _like_sizes(self, [s for c in self.cells for s in _first_states_of(c, batch_size)])
 
     def call(self, inputs, states, training=False):
         """One step of all cells.
@@ -282,7 +284,7 @@ class StackedRNNCells(LayerOfLayers):
         ----------
         inputs : Tensor, shape (N, C)
         states : list of Tensor
-            Those of the first cell, then those of the next.
+            Those of the first cell, then those of the next, in lists like `state_size`.
         training : bool, default False
 
         Returns
@@ -292,10 +294,10 @@ class StackedRNNCells(LayerOfLayers):
         states : list of Tensor
         """
         found = []
-        for cell, given in self._shares_of(states):
+        for cell, given in self._shares_of(flatten(states)):
             inputs, after = _step_of(cell)(inputs, given)
             found += after
-        return inputs, found
+        return inputs, _like_sizes(self, found)
 
     def _shares_of(self, states):
         """Each cell with the states that are its own."""
@@ -342,8 +344,8 @@ def _step_of(cell):
     """A function of an input and a list of states: the output, and a list of new states."""
 
     def step(x, states):
-        y, after = cell(x, states)
-        return y, list(after) if isinstance(after, (list, tuple)) else [after]
+        y, after = cell(x, _like_sizes(cell, states))
+        return y, flatten(after)
 
     return step
 
@@ -352,12 +354,19 @@ def _first_states_of(cell, batch_size):
     """A cell's states before the first step, a list."""
     make = getattr(cell, "get_initial_state", None)
     made = zero_states(cell, batch_size) if make is None else make(batch_size=batch_size)
-    return list(made) if isinstance(made, (list, tuple)) else [made]
+    return flatten(made)
 
 
 def _sizes(cell):
-    size = cell.state_size
-    return list(size) if isinstance(size, (list, tuple)) else [size]
+    """The sizes of a cell's states, one after another."""
+    return flatten(cell.state_size)
+
+
+def _like_sizes(cell, states):
+    """A cell's states, which come one after another, in lists like its `state_size`."""
+    left, size = iter(states), cell.state_size
+    sizes = list(size) if isinstance(size, (list, tuple)) else [size]
+    return map_structure(lambda _: next(left), sizes, (int, np.integer))
 
 
 class OfCell(RNN):

@@ -1,6 +1,7 @@
 """A cell's steps one after another, for cells that no op runs; the states before the first."""
 
 from nnlite import config, ops
+from nnlite.tree import flatten
 
 
 def through_steps(step, x, states, mask=None, reverse=False):
@@ -50,5 +51,4 @@ def zero_states(cell, batch_size):
     cell : Layer
     batch_size : int
     """
-    sizes = cell.state_size if isinstance(cell.state_size, (list, tuple)) else [cell.state_size]
-    return [ops.zeros((batch_size, int(size)), config.floatx()) for size in sizes]
+    return [ops.zeros((batch_size, int(n)), config.floatx()) for n in flatten(cell.state_size)]

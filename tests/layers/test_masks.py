@@ -414,3 +414,52 @@ def test_keras_trains_and_evaluates_the_same(outputs, weights):
     np.testing.assert_allclose(scores, expected, rtol=1e-4)
     for a, b in zip(model.get_weights(), their_model.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+class Weighs(layers.Layer):
+    """Multiplies by the mask, without asking whether there is one."""
+
+    supports_masking = True
+
+    def call(self, x, mask):
+        return x * ops.expand_dims(mask, -1)
+
+
+@pytest.mark.parametrize("length", [4, None])
+@pytest.mark.parametrize("kind", ["functional", "Sequential", "nested"])
+def test_a_layer_of_ones_own_has_the_mask_while_a_model_is_built(kind, length):
+    steps = [layers.Embedding(8, 3, mask_zero=True), layers.Dropout(0.1), Weighs()]
+    start = nnlite.Input((length,))
+    if kind == "functional":
+        end = start
+        for layer in steps:
+            end = layer(end)
+        model = nnlite.Model(start, end)
+    elif kind == "Sequential":
+        model = nnlite.Sequential([start, *steps])
+    else:
+        inner = nnlite.Sequential([nnlite.Input((length, 3)), layers.Masking(), Weighs()])
+        model = nnlite.Model(start, inner(steps[0](start)))
+    assert model.output_shape == (None, length, 3)
+    assert np.array_equal(model.predict(TOKENS, verbose=0).any(-1), ON)
+
+
+@pytest.mark.parametrize("length", [4, None])
+def test_a_model_with_a_layer_that_drops_the_mask_says_so_when_built(length):
+    x = layers.Embedding(8, 3, mask_zero=True)(nnlite.Input((length,)))
+    with pytest.warns(UserWarning, match="drops the mask of its input"):
+        layers.Flatten()(x) if length else layers.UpSampling1D()(x)
+
+
+@pytest.mark.parametrize(
+    "layer, supports",
+    [
+        (layers.Embedding(8, 3, mask_zero=True), True),
+        (layers.Embedding(8, 3), False),
+        (layers.Masking(), True),
+        (layers.Flatten(), False),
+    ],
+    ids=repr,
+)
+def test_supports_masking_says_what_the_result_has(layer, supports):
+    assert layer.supports_masking is supports

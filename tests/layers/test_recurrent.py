@@ -10,6 +10,7 @@ import pytest
 import nnlite
 from nnlite import layers, ops
 from nnlite.layers import GRU, LSTM, RNN, Dense, GRUCell, LSTMCell, SimpleRNN, SimpleRNNCell
+from nnlite.tree import flatten
 
 KINDS = ["SimpleRNN", "LSTM", "GRU"]
 CELL_OF = {"SimpleRNN": SimpleRNNCell, "LSTM": LSTMCell, "GRU": GRUCell}
@@ -50,7 +51,7 @@ def weighted(layer, shape, seed=0):
 
 
 def arrays(result):
-    return [y.numpy() for y in (result if isinstance(result, list) else [result])]
+    return [y.numpy() for y in flatten(result)]
 
 
 @pytest.mark.parametrize("k", range(48))
@@ -341,7 +342,7 @@ def test_stacked_cells_are_layers_one_after_another():
     together.build((None, 4, 3))
     mask = RNG.random((5, 4)) < 0.6
     y, *states = arrays(together(X, mask=mask))
-    assert together.cell.state_size == [3, 3, 2, 1, 4] and together.cell.output_size == 4
+    assert together.cell.state_size == [[3, 3], [2, 1], 4] and together.cell.output_size == 4
     x, found, left = X, [], together.get_weights()
     for layer, count in zip(alone, (3, 1, 3)):
         layer.build((None, 4, x.shape[-1]))
@@ -352,7 +353,32 @@ def test_stacked_cells_are_layers_one_after_another():
     for a, b in zip([y, *states], [x, *found], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     step, after = together.cell(X[:, 0], together.cell.get_initial_state(5))
-    assert step.shape == (5, 4) and [s.shape[1] for s in after] == [3, 3, 2, 1, 4]
+    assert step.shape == (5, 4) and shapes(after) == [[(5, 3)] * 2, [(5, 2), (5, 1)], (5, 4)]
+
+
+def shapes(states):
+    return [tuple(s.shape) if hasattr(s, "shape") else shapes(s) for s in states]
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+def test_states_of_stacked_cells_stand_in_lists_like_state_size(stateful):
+    cells = [LSTMCell(3), RNN([GRUCell(2), Decay(2)]).cell, GRUCell(4)]
+    layer = RNN(cells, return_state=True, stateful=stateful)
+    assert layer.cell.state_size == [[3, 3], [2, [2, 1]], 4]
+    _, *states = layer(X)
+    expected = [[(5, 3)] * 2, [(5, 2), [(5, 2), (5, 1)]], (5, 4)]
+    assert shapes(states) == shapes(layer.get_initial_state(5)) == expected
+    assert layer.compute_output_shape((5, 4, 3)) == [(5, 4), *expected]
+    assert not stateful or shapes(layer.states) == expected
+    symbols = layer(nnlite.Input((4, 3), batch_size=5))[1:]
+    assert shapes(symbols) == expected
+    again = RNN(cells)
+    for given in (states, flatten(states)):
+        np.testing.assert_array_equal(
+            again(X, initial_state=given).numpy(), layer(X, initial_state=given)[0].numpy()
+        )
+    with pytest.raises(ValueError, match="initial_state: expected states of shapes"):
+        again(X, initial_state=states[:2])
 
 
 # Learning
