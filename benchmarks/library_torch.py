@@ -231,10 +231,10 @@ class Torch(Library):
             ]
         )
         self.model.eval()
-        more = {"eps": EPSILON} if self.workload.optimizer == "Adam" else {}
         self.optimizer = getattr(self.torch.optim, self.workload.optimizer)(
-            self._groups(), lr=self.workload.learning_rate, fused=True, **more
+            self._groups(), lr=self.workload.learning_rate, fused=True
         )
+        self.updates = 0
 
     def _groups(self):
         """The parameters for the optimizer, which adds the gradient of their L2 penalties."""
@@ -269,8 +269,17 @@ class Torch(Library):
             loss = torch.nn.functional.cross_entropy(self.model(x), y)
             loss.backward()
             total = sum((l2 * w.dot(w) for l2, w in self.penalties), loss.detach())
-            self.optimizer.step()
+            self._update()
             yield total
+
+    def _update(self):
+        """A step of the optimizer. Adam's epsilon is added to the root before that is corrected for
+        its bias, as in the other libraries: beside the gradients of rare tokens it counts."""
+        self.updates += 1
+        if self.workload.optimizer == "Adam":
+            for group in self.optimizer.param_groups:
+                group["eps"] = EPSILON / (1 - 0.999**self.updates) ** 0.5
+        self.optimizer.step()
 
     def _outputs(self, x):
         with self.torch.inference_mode():

@@ -30,7 +30,7 @@ WORKLOADS = {
         of_tokens("lstm", [("LSTM", {"units": 128})]),
         of_tokens("gru", [("GRU", {"units": 128})]),
         of_tokens("conv1d", [CONV1D, ("GlobalMaxPooling1D", {})]),
-        of_tokens("encoder", [ENCODER, ENCODER, ("GlobalAveragePooling1D", {})], 128, 16),
+        of_tokens("encoder", [ENCODER, ENCODER, ("GlobalAveragePooling1D", {})], 128, 32),
     ]
 }
 
