@@ -1,5 +1,6 @@
 """Attention of one head: Luong's dot products and Bahdanau's sums of tanh."""
 
+import math
 import warnings
 
 from nnlite import ops
@@ -16,11 +17,37 @@ _EXPECTED = "expected one tensor, [query, value] or [query, value, key]"
 MASKED_SCORE = -1e9
 
 
-class _Attention(Layer):
+class OfSequences(Layer):
+    """Base: layers that take a query and a value, or one tensor that is both, of which Keras knows
+    nothing. A subclass has `_is_of_one` and `_of_two`."""
+
+    def _record_call(self, node):
+        super()._record_call(node)
+        if self._is_of_one(*node.args, **node.kwargs):
+            self.__dict__["_has_taken_one"] = True
+
+    @property
+    def _in_keras(self):
+        """If a model calls the layer on one tensor, a call that Keras knows: on two."""
+        if "_has_taken_one" not in vars(self):
+            raise AttributeError("_in_keras")
+        return self._of_two
+
+    def _is_of_one(self, *args, **kwargs):
+        """Whether these arguments of a call on symbols are one sequence."""
+        raise NotImplementedError
+
+    def _of_two(self, *args, **kwargs):
+        """A call on symbols, where one is given on it twice."""
+        raise NotImplementedError
+
+
+class _Attention(OfSequences):
     """Base: for each query a mean of values, weighted by the softmax of scores; a subclass has
     `_calculate_scores`."""
 
     supports_masking = True
+    _takes = (2, math.inf, "sequences of shape (N, ..., T, features)")
     _legal = {"use_scale": "bool", "dropout": "[0, 1)", "seed": "int"}
 
     def __init__(self, use_scale=False, dropout=0.0, seed=None, **kwargs):
@@ -28,7 +55,6 @@ class _Attention(Layer):
         self.use_scale, self.dropout, self.seed = use_scale, dropout, seed
 
     def build(self, input_shape):
-        self._takes_one = is_shape(input_shape) and len(input_shape) > 2
         if is_shape(input_shape) and len(input_shape) == 2:
             self._warn_of_one_step(input_shape)
             input_shape = (*input_shape[:1], 1, *input_shape[1:])
@@ -37,6 +63,9 @@ class _Attention(Layer):
         if self.dropout:
             self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
         self._make_weights(shapes[0][-1])
+
+    def _check_shapes(self, shapes):
+        """Nothing: `build` and `call` look at all shapes of a list."""
 
     def _warn_of_one_step(self, shape):
         """Warn that attention does nothing to rows."""
@@ -63,15 +92,12 @@ class _Attention(Layer):
         """Whether the scores are dot products."""
         return False
 
-    @property
-    def _in_keras(self):
-        """Of a layer that was built on one sequence, a call that Keras knows: on a list."""
-        if not vars(self).get("_takes_one"):
-            raise AttributeError("_in_keras")
-        return self._on_a_list
+    def _is_of_one(self, inputs, *args, **kwargs):
+        return isinstance(inputs, Symbol) and inputs.ndim > 2
 
-    def _on_a_list(self, inputs, **kwargs):
-        return self([inputs, inputs] if isinstance(inputs, Symbol) else inputs, **kwargs)
+    def _of_two(self, inputs, *args, **kwargs):
+        one = self._is_of_one(inputs)
+        return self([inputs, inputs] if one else inputs, *args, **kwargs)
 
     def compute_mask(self, inputs, mask=None):
         """The mask of the result: that of the query.

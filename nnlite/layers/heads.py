@@ -10,10 +10,9 @@ from nnlite.configurable import clone
 from nnlite.layers import settings
 from nnlite.layers.activation import Softmax
 from nnlite.layers.arguments import as_tensors
-from nnlite.layers.attention import causal_mask
+from nnlite.layers.attention import OfSequences, causal_mask
 from nnlite.layers.building import as_shapes
 from nnlite.layers.einsum_dense import EinsumDense
-from nnlite.layers.layer import Layer
 from nnlite.layers.masking import without_mask
 from nnlite.layers.recurrent_cells import keep_settings
 from nnlite.ops.attention import for_each_head
@@ -23,12 +22,13 @@ _LETTERS = "abcdefgh"
 _OF_WEIGHTS = settings.of_weights("kernel", "bias")
 
 
-class Heads(Layer):
+class Heads(OfSequences):
     """Base of attentions of several heads. A subclass says how many there are, and of which
     sizes."""
 
     supports_masking = True
     _makes_parts = True
+    _takes = (3, math.inf, "sequences of shape (N, T, ..., features)")  # the query
     _legal = {
         "dropout": "[0, 1)",
         "use_bias": "bool",
@@ -55,18 +55,18 @@ class Heads(Layer):
         """The axes over which attention goes, for a query of a shape."""
         return list(range(1, len(shape) - 1))
 
-    def build(self, query_shape, value_shape, key_shape=None):
+    def build(self, query_shape, value_shape=None, key_shape=None):
         """Make the projections.
 
         Parameters
         ----------
-        query_shape, value_shape : tuple
+        query_shape : tuple
+        value_shape : tuple, optional
+            By default that of the query.
         key_shape : tuple, optional
             By default that of the value.
         """
-        query, value = as_shapes(query_shape), as_shapes(value_shape)
-        key = value if key_shape is None else as_shapes(key_shape)
-        _check_shapes(query, value, key)
+        query, value, key = _shapes(query_shape, value_shape, key_shape)
         self._axes = self._axes_of(query)
         n, m, k, v = self._sizes()
         self._make("query_dense", "query", query, (n, k))
@@ -103,12 +103,28 @@ class Heads(Layer):
         layer.build(given)
         return layer
 
-    def compute_output_shape(self, query_shape, value_shape, key_shape=None):
+    def get_build_config(self):
+        """None, as the calls of a model build the layer; Keras's `build` asks for several shapes.
+
+        Returns
+        -------
+        None
+        """
+
+    def _is_of_one(self, query, value=None, *args, **kwargs):
+        return value is None
+
+    def _of_two(self, query, value=None, *args, **kwargs):
+        return self(query, query if value is None else value, *args, **kwargs)
+
+    def compute_output_shape(self, query_shape, value_shape=None, key_shape=None):
         """The shape of the result for query, value and key of some shapes.
 
         Parameters
         ----------
-        query_shape, value_shape : tuple
+        query_shape : tuple
+        value_shape : tuple, optional
+            By default that of the query.
         key_shape : tuple, optional
             By default that of the value.
 
@@ -116,14 +132,13 @@ class Heads(Layer):
         -------
         tuple
         """
-        query, value = as_shapes(query_shape), as_shapes(value_shape)
-        _check_shapes(query, value, value if key_shape is None else as_shapes(key_shape))
+        query, _, _ = _shapes(query_shape, value_shape, key_shape)
         return (*query[:-1], *(self._shape_of_step() or query[-1:]))
 
     def call(
         self,
         query,
-        value,
+        value=None,
         key=None,
         query_mask=None,
         value_mask=None,
@@ -138,7 +153,8 @@ class Heads(Layer):
         Parameters
         ----------
         query : Tensor, shape (N, T, ...)
-        value : Tensor, shape (N, S, ...)
+        value : Tensor, shape (N, S, ...), optional
+            By default the query, with its mask: self-attention.
         key : Tensor, shape (N, S, ...), optional
             By default the value.
         query_mask, value_mask, key_mask : Tensor, shape (N, T) or (N, S), optional
@@ -156,6 +172,10 @@ class Heads(Layer):
         Tensor, shape (N, T, ...), or tuple
             A query that sees no key gets the mean of all values, or, with dropout or weights, 0.
         """
+        if value is None:
+            value, mask = query, query.mask
+            query_mask = mask if query_mask is None else query_mask
+            value_mask = mask if value_mask is None else value_mask
         query, value = without_mask(query), without_mask(as_tensors(value))
         key = value if key is None else without_mask(as_tensors(key))
         _check_shapes(query.shape, value.shape, key.shape)
@@ -286,6 +306,15 @@ class Heads(Layer):
         weights = Softmax().call(scores, all_seen)
         kept = ops.dropout(weights, dropout_key, rate) if rate else weights
         return ops.transpose(ops.matmul(kept, value), (0, 2, 1, 3)), weights
+
+
+def _shapes(query, value, key):
+    """The shapes of query, value and key, of which the last two may be None."""
+    query = as_shapes(query)
+    value = query if value is None else as_shapes(value)
+    key = value if key is None else as_shapes(key)
+    _check_shapes(query, value, key)
+    return query, value, key
 
 
 def _check_shapes(query, value, key):

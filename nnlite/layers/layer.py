@@ -324,6 +324,10 @@ class Layer(Penalized):
             raise AttributeError(f"layer {self.name!r} has no {name} yet: it was never called")
         return shape
 
+    def _for_keras(self):
+        """The layer; of one that Keras lacks, a function that says the same on symbols."""
+        return getattr(self, "_in_keras", self)
+
     def _record_call(self, node):
         """Keep the node of the first call on symbols, for `input` and `output`."""
         self.__dict__.setdefault("_node", node)

@@ -46,8 +46,9 @@ class MultiHeadAttention(Heads):
 
     Notes
     -----
-    Called on (query, value): `call` has the arguments. Scores are divided by sqrt(K). The inputs
-    keep their masks, which Keras 3.15 takes away from them.
+    Called on (query, value), or on a query that is the value, too: self-attention; `call` has the
+    arguments. Scores are divided by sqrt(K). The inputs keep their masks, which Keras 3.15 takes
+    away from them.
 
     The projections are the `EinsumDense` layers `query_dense`, `key_dense`, `value_dense` and
     `output_dense`, whose weights in this order are those of the layer: kernels (C, H, K), (C, H,
@@ -154,7 +155,8 @@ class GroupQueryAttention(Heads):
 
     Notes
     -----
-    Called on (query, value): `call` has the arguments. Weights, each kernel before its bias: those
+    Called on (query, value), or on a query that is the value, too: self-attention; `call` has the
+    arguments. Weights, each kernel before its bias: those
     of the query (C, H, K), key (C, G, K), value (C, G, K) and result (H, K, C). That of the gate
     stands before the value's.
 

@@ -2,6 +2,7 @@
 
 from nnlite.checks import positive_int
 from nnlite.configurable import clone
+from nnlite.errors import prefixed
 from nnlite.layers import settings
 from nnlite.layers.arguments import as_tensors
 from nnlite.layers.building import as_shapes
@@ -18,6 +19,7 @@ class _Block(Layer):
 
     supports_masking = True
     _makes_parts = True
+    _takes = (3, 3, "sequences of shape (N, T, features)")
     _legal = {
         "intermediate_dim": positive_int,
         "num_heads": positive_int,
@@ -150,8 +152,6 @@ class TransformerEncoder(_Block):
     (3, 5, 8)
     """
 
-    _takes = (3, 3, "sequences of shape (N, T, features)")
-
     def build(self, input_shape):
         (
             self._self_attention_layer,
@@ -241,6 +241,10 @@ class TransformerDecoder(_Block):
     (3, 5, 8)
     """
 
+    def _check_shapes(self, shapes):
+        with prefixed("decoder_sequence: "):
+            super()._check_shapes(shapes)
+
     def build(self, decoder_sequence_shape, encoder_sequence_shape=None):
         """Make the parts.
 
@@ -314,7 +318,6 @@ class TransformerDecoder(_Block):
         -------
         Tensor, shape (N, T, C)
         """
-        _check_sequences("decoder_sequence", decoder_sequence.shape)
         if (encoder_sequence is None) != (self._cross_attention_layer is None):
             expected = "none" if self._cross_attention_layer is None else "one"
             raise ValueError(f"encoder_sequence: expected {expected}, as in the first call")

@@ -243,10 +243,11 @@ class Model(Trainer, Layer):
         """A model of layers that Keras has, which shares the weights and the optimizer of this one;
         the model itself, if Keras has all its layers."""
         graph = self._called_graph()
-        if graph is None or not any(hasattr(layer, "_in_keras") for layer in self.layers):
+        known = {layer: layer._for_keras() for layer in self.layers}
+        if graph is None or all(layer is other for layer, other in known.items()):
             return self
         with config.precision(self._precision):
-            graph = graph.copied(lambda part: getattr(part, "_in_keras", part))
+            graph = graph.copied(lambda part: known.get(part, part))
             made = Model(graph.inputs, graph.outputs, name=self.name)
         made.optimizer = self.optimizer
         return made

@@ -265,6 +265,18 @@ def test_channels_are_scaled_by_all_their_steps():
         lambda: [layers.Dropout(0.1), layers.Bidirectional(layers.GRU(3))],
         lambda: [layers.Input((4, 3)), layers.TimeDistributed(layers.Dense(2)), layers.Flatten()],
         lambda: nnlite.Sequential([layers.SimpleRNN(3)]),
+        *(
+            lambda first=first: [first(), layers.GlobalAveragePooling1D()]
+            for first in (
+                layers.Attention,
+                layers.AdditiveAttention,
+                lambda: layers.MultiHeadAttention(2, 3),
+                lambda: layers.GroupQueryAttention(3, 4, 2),
+                lambda: layers.TransformerEncoder(8, 2),
+                lambda: layers.TransformerDecoder(8, 2),
+                lambda: layers.Conv1D(4, 2),
+            )
+        ),
     ],
 )
 def test_arrays_of_sequences_are_scaled_by_channel(made):
@@ -282,7 +294,7 @@ def test_arrays_of_sequences_are_scaled_by_channel(made):
         lambda: [layers.Masking(), layers.LSTM(3)],
         lambda: [layers.Flatten()],
         lambda: [layers.Reshape((4, 3, 1)), layers.Conv2D(2, 2), layers.Flatten()],
-        lambda: [layers.BatchNormalization(), layers.LSTM(3)],
+        lambda: [layers.BatchNormalization(), layers.Attention(), layers.LSTM(3)],
     ],
 )
 def test_other_layers_get_arrays_as_they_are(made):

@@ -278,9 +278,7 @@ def test_the_constraint_of_each_weight_of_each_layer_holds(cls, name):
     with nnlite.config.seeded(1):
         part = layers.RNN(layer) if cls.__name__.endswith("Cell") else layer
         start = layers.Input(x.shape[1:])
-        of_itself = cls in (layers.MultiHeadAttention, layers.GroupQueryAttention)
-        found = part(start, start) if of_itself else part(start)
-        model = nnlite.Model(start, layers.Dense(1)(layers.Flatten()(found)))
+        model = nnlite.Model(start, layers.Dense(1)(layers.Flatten()(part(start))))
     model.compile(SGD(0.01), "mse")
     model.train_on_batch(x, np.ones((8, 1)))
     limited = [v for v in layer.weights if v.constraint is not None]
