@@ -7,7 +7,12 @@ from nnlite.engine.tensor import Variable, convert_to_tensor
 from nnlite.errors import prefixed
 from nnlite.layers.layer import Layer
 from nnlite.layers.outer import LayerOfLayers
-from nnlite.layers.recurrent_cells import OF_CELLS, Cell, keep_settings
+from nnlite.layers.recurrent_cells import (
+    OF_CELLS,
+    Cell,
+    keep_settings,
+    without_those_of_keras_2,
+)
 from nnlite.layers.recurrent_steps import through_steps, zero_states
 from nnlite.tree import flatten, map_structure
 
@@ -39,7 +44,7 @@ class RNN(LayerOfLayers):
     zero_output_for_mask : bool, default False
         Whether the output of a step that is masked is 0, and not that of the step before.
     **kwargs
-        Of `Layer`: name, trainable, input_shape.
+        Of `Layer`: name, trainable, input_shape. Of Keras 2, ignored: `implementation`.
 
     Notes
     -----
@@ -67,7 +72,7 @@ class RNN(LayerOfLayers):
         zero_output_for_mask=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(**without_those_of_keras_2(self, kwargs))
         with prefixed(f"{type(self).__name__}: cell: "):
             self.cell = StackedRNNCells(cell) if isinstance(cell, (list, tuple)) else cell
         if not hasattr(self.cell, "state_size") or not callable(self.cell):
@@ -378,7 +383,7 @@ class OfCell(RNN):
 
     def __init__(self, **kwargs):
         """Make the cell of the settings that it has in common with the layer."""
-        Layer.__init__(self, **kwargs)
+        Layer.__init__(self, **without_those_of_keras_2(self, kwargs))
         keep_settings(self)
         known = self._cell._signature().keys() - Layer._signature().keys()
         self.cell = self._cell(**{name: getattr(self, name) for name in known})

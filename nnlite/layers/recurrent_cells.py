@@ -38,6 +38,22 @@ def keep_settings(layer):
             setattr(layer, name, value)
 
 
+def without_those_of_keras_2(layer, settings):
+    """Settings without `implementation` and `time_major`, which Keras 2 knew and wrote into files.
+
+    Parameters
+    ----------
+    layer : Layer
+    settings : dict
+    """
+    if settings.get("time_major"):
+        raise ValueError(
+            f"{type(layer).__name__}: time_major: expected False, as sequences are (N, T, C), got "
+            f"{settings['time_major']!r}"
+        )
+    return {k: v for k, v in settings.items() if k not in ("implementation", "time_major")}
+
+
 class Cell(Layer):
     """Base of the cells of this file.
 
@@ -50,7 +66,7 @@ class Cell(Layer):
     recurrent_activation = "linear"
 
     def __init__(self, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**without_those_of_keras_2(self, kwargs))
         keep_settings(self)
 
     def build(self, input_shape):

@@ -29,7 +29,7 @@ class SimpleRNN(OfCell):
     return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask : bool
         As of `RNN`; all False by default.
     **kwargs
-        Of `Layer`: name, trainable, input_shape.
+        Of `Layer`: name, trainable, input_shape. Of Keras 2, ignored: `implementation`.
 
     Notes
     -----
@@ -108,7 +108,7 @@ class LSTM(OfCell):
     use_cudnn
         Ignored; accepted for Keras's signature.
     **kwargs
-        Of `Layer`: name, trainable, input_shape.
+        Of `Layer`: name, trainable, input_shape. Of Keras 2, ignored: `implementation`.
 
     Notes
     -----
@@ -190,7 +190,7 @@ class GRU(OfCell):
     use_cudnn
         Ignored; accepted for Keras's signature.
     **kwargs
-        Of `Layer`: name, trainable, input_shape.
+        Of `Layer`: name, trainable, input_shape. Of Keras 2, ignored: `implementation`.
 
     Notes
     -----

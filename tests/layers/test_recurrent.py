@@ -381,6 +381,22 @@ def test_states_of_stacked_cells_stand_in_lists_like_state_size(stateful):
         again(X, initial_state=states[:2])
 
 
+# Settings of Keras 2
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *CELL_OF.values()])
+def test_settings_that_only_keras_2_had_change_nothing(kind):
+    made = getattr(layers, kind) if isinstance(kind, str) else kind
+    config = {**made(3, name="a").get_config(), "implementation": 2, "time_major": False}
+    assert made.from_config(config).get_config() == made(3, name="a").get_config()
+    with pytest.raises(ValueError, match=r"time_major: expected False, .*, got True"):
+        made(3, time_major=True)
+    again = RNN(SimpleRNNCell(3), time_major=False)
+    assert layers.deserialize(
+        {"class_name": "RNN", "config": {**layers.serialize(again)["config"], "time_major": False}}
+    ).get_config()
+
+
 # Learning
 
 
