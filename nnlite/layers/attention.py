@@ -93,7 +93,8 @@ class _Attention(OfSequences):
         return False
 
     def _is_of_one(self, inputs, *args, **kwargs):
-        return isinstance(inputs, Symbol) and inputs.ndim > 2
+        one = isinstance(inputs, Symbol) and inputs.ndim > 2
+        return one and type(self).call is _Attention.call
 
     def _of_two(self, inputs, *args, **kwargs):
         one = self._is_of_one(inputs)

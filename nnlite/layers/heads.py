@@ -112,7 +112,7 @@ class Heads(OfSequences):
         """
 
     def _is_of_one(self, query, value=None, *args, **kwargs):
-        return value is None
+        return value is None and type(self).call is Heads.call
 
     def _of_two(self, query, value=None, *args, **kwargs):
         return self(query, query if value is None else value, *args, **kwargs)

@@ -96,6 +96,21 @@ def test_files_say_to_keras_what_keras_knows(make, made, tmp_path):
     np.testing.assert_allclose(theirs(X), expected, rtol=1e-5, atol=1e-6)
 
 
+class Own(layers.MultiHeadAttention):
+    """One whose call takes one tensor anyway, in Keras too."""
+
+    def call(self, x):
+        return super().call(x, x)
+
+
+def test_file_of_a_subclass_with_a_call_of_its_own_holds_its_calls(tmp_path):
+    pytest.importorskip("h5py")
+    model = nnlite.Sequential([layers.Input((5, 4)), Own(2, 3)])
+    model.save(tmp_path / "model.keras")
+    again = nnlite.models.load_model(tmp_path / "model.keras", {"Own": Own})
+    np.testing.assert_array_equal(again(X).numpy(), model(X).numpy())
+
+
 def test_it_learns_in_a_sequential():
     nnlite.utils.set_random_seed(0)
     rng = np.random.default_rng(0)

@@ -207,10 +207,7 @@ TAKE_ANYTHING = """
 """.split()
 # Their refusals are tested with what else they do, in test_functional.py.
 OF_SEVERAL_INPUTS = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
-OF_SEVERAL_INPUTS += [
-    *cases_layers.CELLS,
-    *cases_attention_layers.OF_SEVERAL,
-]  # in files of their own
+OF_SEVERAL_INPUTS += [*cases_layers.CELLS]  # in files of their own
 
 OF_DATA = """
     CategoryEncoding Discretization Hashing IntegerLookup StringLookup TextVectorization

@@ -122,6 +122,21 @@ CASES = {
         (4, 1, 3),
         lambda x, w: x,
     ),
+    "MultiHeadAttention": (
+        lambda: layers.MultiHeadAttention(2, 3, value_dim=5, bias_initializer="uniform"),
+        (4, 5, 3),
+        lambda x, w: heads(x, x, w),
+    ),
+    "GroupQueryAttention": (
+        lambda: layers.GroupQueryAttention(3, 4, 2, dropout=0.2, bias_initializer="uniform"),
+        (4, 5, 3),
+        lambda x, w: heads(x, x, [*w[:2], *(a.repeat(2, axis=-2) for a in w[2:6]), *w[6:]]),
+    ),
+    "TransformerDecoder": (
+        lambda: layers.TransformerDecoder(7, 2, bias_initializer="uniform"),
+        (2, 3, 4),
+        lambda x, w: encoder(x, w, seen=np.tri(3) > 0),
+    ),
     "TransformerEncoder": (
         lambda: layers.TransformerEncoder(7, 2, bias_initializer="uniform"),
         (2, 3, 4),
@@ -143,8 +158,6 @@ CASES = {
         lambda x, w: np.broadcast_to(sines(3, 5), x.shape),
     ),
 }
-# They are called on several tensors: test_attention_layers.py, test_transformer.py.
-OF_SEVERAL = {"MultiHeadAttention", "GroupQueryAttention", "TransformerDecoder"}
 
 
 def einsum_dense(*settings, **named):
@@ -170,6 +183,18 @@ SHAPES = {
     ],
     "AdditiveAttention": [
         (lambda: layers.AdditiveAttention(), (4, 2, 5), (4, 2, 6), r"5 features, got \(4, 2, 6\)"),
+    ],
+    "MultiHeadAttention": [
+        (lambda: layers.MultiHeadAttention(2, 3), None, (4, 6), r"\(N, T, .*, got shape"),
+        (lambda: layers.MultiHeadAttention(2, 3), (4, 3, 6), (4, 3, 5), r"None, 6\), got shape"),
+    ],
+    "GroupQueryAttention": [
+        (lambda: layers.GroupQueryAttention(3, 4, 2), None, (4, 6), r"\(N, T, .*, got shape"),
+        (lambda: layers.GroupQueryAttention(3, 4, 2), None, (4, 2, 3, 6), r"\(N, T, features\), "),
+    ],
+    "TransformerDecoder": [
+        (lambda: layers.TransformerDecoder(8, 2), None, (4, 6), r"decoder_sequence: expected"),
+        (lambda: layers.TransformerDecoder(8, 2), (4, 3, 6), (4, 3, 5), r"None, 6\), got shape"),
     ],
     "TransformerEncoder": [
         (lambda: layers.TransformerEncoder(8, 2), None, (4, 6), r"\(N, T, features\), got shape"),
