@@ -10,6 +10,10 @@ import sys
 _root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:] = [p for p in sys.path if os.path.abspath(p or os.getcwd()) != _root]
 
+# Tests run on all cores at once: threads of NumPy's products would wait for each other. It is read
+# when NumPy is imported, also by the processes that tests start.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 
 from nnlite import config

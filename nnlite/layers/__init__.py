@@ -236,8 +236,9 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):
     batch_size : int, optional
         The size of a batch, for the shapes of symbols; data may come in batches of any size.
     dtype : str, optional
-        'int32' or 'int64' for indices, such as token ids: they stay integers, as int32. Numbers of
-        any other type are read as the model's precision.
+        'int32' or 'int64' for indices, such as token ids: they stay integers, as int32; 'string'
+        for texts, which a look-up layer takes. Numbers of any other type are read as the model's
+        precision.
     name : str, optional
     batch_shape : tuple, optional
         Instead of shape and batch_size: (batch_size, *shape).

@@ -85,8 +85,12 @@ class HostLayer(Layer):
         ----------
         inputs : symbol
         """
-        dtype = self._gives or config.floatx()
-        return Symbol(self.compute_output_shape(inputs.shape), dtype, Node(self, (inputs,), {}))
+        try:
+            shape = self.compute_output_shape(inputs.shape)
+        except RuntimeError as error:
+            say_where(error, self)
+            raise
+        return Symbol(shape, self._gives or config.floatx(), Node(self, (inputs,), {}))
 
     def compute_output_shape(self, input_shape):
         """The shape of the result.
@@ -188,7 +192,8 @@ def integers_of(inputs):
         raise TypeError(f"inputs: expected integers, got an array of {array.dtype}")
     if array.dtype.kind not in "iu":
         try:
-            whole = array.astype(np.int64)
+            with np.errstate(invalid="ignore"):  # NaN is no whole number
+                whole = array.astype(np.int64)
         except (TypeError, ValueError, OverflowError):
             raise TypeError(f"inputs: expected integers, got {inputs!r:.100}") from None
         if not np.array_equal(whole, array):

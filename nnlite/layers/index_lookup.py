@@ -331,7 +331,7 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
 
     def _not_learned(self):
         return RuntimeError(
-            f"layer {self.name!r}: expected a vocabulary before a call: give one, or call adapt"
+            "vocabulary: expected one before a call: give it to the constructor, or call adapt"
         )
 
     def compute_output_shape(self, input_shape):
@@ -393,7 +393,9 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
         if self.output_mode != "tf_idf":
             return None
         if self.idf_weights is None:
-            raise RuntimeError("expected idf_weights before a call: call adapt or set_vocabulary")
+            raise RuntimeError(
+                "idf_weights: expected them before a call: call adapt or set_vocabulary"
+            )
         weights = self.idf_weights
         return np.pad(weights, (0, max(0, self._depth() - len(weights))))
 

@@ -46,8 +46,10 @@ class MultiHeadAttention(Heads):
 
     Notes
     -----
-    Called on (query, value): `call` has the arguments. Scores are divided by sqrt(K). The
-    projections are the `EinsumDense` layers `query_dense`, `key_dense`, `value_dense` and
+    Called on (query, value): `call` has the arguments. Scores are divided by sqrt(K). The inputs
+    keep their masks, which Keras 3.15 takes away from them.
+
+    The projections are the `EinsumDense` layers `query_dense`, `key_dense`, `value_dense` and
     `output_dense`, whose weights in this order are those of the layer: kernels (C, H, K), (C, H,
     K), (C, H, V) and (H, V, E), each before its bias. That of the gate stands before the value's.
 

@@ -38,6 +38,20 @@ def is_host(part):
     return isinstance(part, HostLayer) or inside
 
 
+def dtype_read(part):
+    """The dtype of what a layer reads that is a look-up, or a model that begins with one.
+
+    Parameters
+    ----------
+    part : Layer
+        Of which `is_host` is true.
+    """
+    if isinstance(part, HostLayer):
+        return part._reads
+    front = _front_inside(part)
+    return dtype_read(part._layers[0]) if front is None else front.graph.input_symbols[0].dtype
+
+
 def _front_inside(part):
     graph = getattr(part, "_called_graph", lambda: None)()
     return None if graph is None else graph.front

@@ -9,10 +9,9 @@ from nnlite.engine.symbolic import Symbol, input_symbol, layer_of
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.building import as_shapes, no_shape
 from nnlite.layers.core import InputLayer
-from nnlite.layers.host import HostLayer
 from nnlite.layers.layer import Layer
 from nnlite.layers.masking import with_masks
-from nnlite.models.front import is_host
+from nnlite.models.front import dtype_read, is_host
 from nnlite.models.graph import Graph, of_rank
 from nnlite.models.graph_config import input_entry, layer_entry
 from nnlite.models.model import Model, name_apart
@@ -231,7 +230,7 @@ class Sequential(Model):
         self._real = self._real or config.floatx()
         first = self._layers[0]
         dtype = "int32" if getattr(first, "_reads_integers", False) else None
-        dtype = first._reads if isinstance(first, HostLayer) else dtype
+        dtype = dtype_read(first) if is_host(first) else dtype
         start = first if isinstance(first, InputLayer) else InputLayer(shape, dtype=dtype)
         if start.shape != tuple(shape):
             raise ValueError(

@@ -122,8 +122,25 @@ def _counted_from_0(structure, names):
     return [_counted_from_0(part, names) for part in structure]
 
 
+_OF_LAMBDAS = ("function", "output_shape", "mask")  # which may be functions
+
+
+def _lambda_config(config):
+    """The settings of a Lambda of Keras 2: its functions are names, or code in lists."""
+    kinds = {key: config.get(f"{key}_type") for key in _OF_LAMBDAS}
+    made = {k: v for k, v in config.items() if k not in {f"{key}_type" for key in _OF_LAMBDAS}}
+    for key, kind in kinds.items():
+        made.pop("module" if key == "function" else f"{key}_module", None)
+        if kind == "function":
+            made[key] = {"class_name": "function", "config": config[key], "module": "builtins"}
+        elif kind == "lambda":
+            made[key] = {"class_name": "__lambda__", "config": config[key]}
+    return made
+
+
 def _layer_config(name, config):
     made = {}
+    config = _lambda_config(config) if name == "Lambda" else config
     for key, value in config.items():
         if key in _WITHOUT.get(name, ()):
             continue

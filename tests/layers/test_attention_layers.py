@@ -263,7 +263,7 @@ def test_masks_of_inputs_are_used_and_that_of_the_query_goes_on(make):
                 nnlite.constant(m, "float32") for m in (ON, VALUE_ON, VALUE_ON)
             )
             y = called(layer, query, value, key)
-            assert np.array_equal(y.mask.numpy(), ON)
+            assert np.array_equal(y.mask.numpy(), ON) and query.mask is not None
             results.append(y.numpy()[ON > 0])
             assert not isinstance(layer, OF_ONE_HEAD) or not y.numpy()[ON == 0].any()
             pair = called(layer, query, value, key, return_attention_scores=True)

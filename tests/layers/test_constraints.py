@@ -238,9 +238,12 @@ NEEDED = {
     "bias_axes": "c",
     "num_heads": 2,
     "key_dim": 3,
+    "head_dim": 3,
+    "num_query_heads": 2,
+    "num_key_value_heads": 1,
 }
 SEQUENCES = {"SimpleRNN", "LSTM", "GRU", "SimpleRNNCell", "LSTMCell", "GRUCell"}
-SEQUENCES.add("MultiHeadAttention")
+SEQUENCES |= {"MultiHeadAttention", "GroupQueryAttention"}
 
 
 def input_of(cls):
@@ -275,7 +278,7 @@ def test_the_constraint_of_each_weight_of_each_layer_holds(cls, name):
     with nnlite.config.seeded(1):
         part = layers.RNN(layer) if cls.__name__.endswith("Cell") else layer
         start = layers.Input(x.shape[1:])
-        of_itself = cls is layers.MultiHeadAttention
+        of_itself = cls in (layers.MultiHeadAttention, layers.GroupQueryAttention)
         found = part(start, start) if of_itself else part(start)
         model = nnlite.Model(start, layers.Dense(1)(layers.Flatten()(found)))
     model.compile(SGD(0.01), "mse")

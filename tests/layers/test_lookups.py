@@ -457,9 +457,9 @@ def test_a_call_needs_a_vocabulary(mode):
     copied = layers.TextVectorization(output_mode=mode)
     copied.adapt(["a"])
     for layer in (text, type(copied).from_config(copied.get_config())):
-        with pytest.raises(RuntimeError, match="expected a vocabulary before a call"):
+        with pytest.raises(RuntimeError, match="vocabulary: expected one before a call"):
             layer(["a"])
-    with pytest.raises(RuntimeError, match="expected a vocabulary before a call"):
+    with pytest.raises(RuntimeError, match="vocabulary: expected one before a call"):
         layers.IntegerLookup(invert=True)([1])
     text.adapt([""])
     assert text(["a"]).numpy().tolist() == {"int": [[1]], "count": [[1]], "tf_idf": [[0]]}[mode]

@@ -71,7 +71,7 @@ DROP = {
     "SeparableConv1D": lambda k: k.SeparableConv1D(2, 2),
     "Conv1DTranspose": lambda k: k.Conv1DTranspose(2, 2),
     "MaxPooling1D": lambda k: k.MaxPooling1D(),
-    "AveragePooling1D": lambda k: k.AveragePooling1D(),
+    "AveragePooling1D": lambda k: k.AveragePooling1D(2),
     "GlobalMaxPooling1D": lambda k: k.GlobalMaxPooling1D(),
     "UpSampling1D": lambda k: k.UpSampling1D(),
     "ZeroPadding1D": lambda k: k.ZeroPadding1D(),

@@ -283,6 +283,24 @@ def test_code_of_a_lambda_in_a_file_is_refused():
             nnlite.saving.deserialize_keras_object(config, safe_mode=safe_mode)
 
 
+def test_lambda_of_keras_2_is_read_by_the_name_of_its_function():
+    config = {
+        "name": "scaled",
+        "trainable": True,
+        "function": "scaled_by",
+        "function_type": "function",
+        "module": "__main__",
+        "output_shape": [6, 3],
+        "output_shape_type": "raw",
+        "output_shape_module": None,
+        "arguments": {"by": 3.0},
+    }
+    entry = legacy_config.modern({"class_name": "Lambda", "config": config})
+    layer = nnlite.saving.deserialize_keras_object(entry, {"scaled_by": scaled_by})
+    assert layer.function is scaled_by and layer.arguments == {"by": 3.0}
+    assert layer.compute_output_shape((None, 6, 3)) == (None, 6, 3)
+
+
 @pytest.mark.parametrize("rank", [1, 2])
 def test_spatial_dropout_in_a_file_of_keras_is_no_op(rank):
     config = {"name": "drop", "rate": 0.5, "seed": None, "dtype": "float32"}

@@ -13,7 +13,10 @@ from kernels import same_bits
 from samples import normal
 
 from nnlite import ops
-from nnlite.engine.tensor import Tensor
+from nnlite.autodiff import GradientTape
+from nnlite.engine.dispatch import Recording
+from nnlite.engine.plan import Plan
+from nnlite.engine.tensor import Tensor, Variable
 
 SIZES = [  # B, T, S, N, K, H, V
     *((1, 1, 1, 1, 1, 1, 1), (2, 3, 5, 2, 2, 4, 4), (1, 7, 1, 3, 3, 5, 2)),
@@ -139,3 +142,29 @@ def test_keras_gives_the_same():
             got = ops.dot_product_attention(*given, mask=mask, is_causal=causal).numpy()
             want = keras.ops.dot_product_attention(*given, mask=mask, is_causal=causal)
             np.testing.assert_allclose(got, np.asarray(want), rtol=2e-5, atol=2e-6)
+
+
+def test_a_plan_gives_the_bits_of_the_op_with_and_without_what_a_gradient_reads(real):
+    given = [x.astype(real) for x in inputs_of(2, 9, 40, 2, 2, 5, 6)]
+    dropped = {"is_causal": True, "dropout_rate": 0.3, "dropout_key": key_of(4)}
+    variables = [Variable(x, dtype=real) for x in given]
+
+    def forward():
+        return [ops.dot_product_attention(*variables, **dropped)]
+
+    def backward():
+        with GradientTape() as tape:
+            y = ops.dot_product_attention(*variables, **dropped)
+            total = ops.sum(y * y)
+        return [y, *tape.gradient(total, variables)]
+
+    for function in (forward, backward):
+        want = [t.numpy() for t in function()]
+        with Recording(executing=False) as trace:
+            results = function()
+        plan = Plan(trace, [], results, real)
+        outputs = [np.zeros(t.shape, real) for t in results]
+        plan.run([(x, 0, 0) for x in outputs], 1)
+        assert all(map(same_bits, outputs, want))
+        (call,) = [c for c in plan.calls if c.op.name == "attention"]
+        assert len(call.outputs) == (1 if function is forward else 2)

@@ -257,8 +257,9 @@ def test_classes_and_code_that_nobody_knows_are_refused(saved):
 
     with_config(saved, older("Dance", name="d", trainable=True))
     refused(saved, "'Dance': expected a class")
-    with_config(saved, older("Lambda", name="d", trainable=True, function=["4wEA", None, None]))
-    refused(saved, "'Lambda': expected a class")
+    code = {"function_type": "lambda", "function": ["4wEA", None, None]}
+    with_config(saved, older("Lambda", name="d", trainable=True, **code))
+    refused(saved, "code of a lambda: nnlite never runs code from a file")
     with_config(saved, older("Dense", units=10**9, trainable=True))
     refused(saved, "expected no more weights than the file holds")
 

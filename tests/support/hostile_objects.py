@@ -45,12 +45,16 @@ NEEDED = {
     "target_class_ids": [0], "first_decay_steps": 10, "activation": "relu", "factor": 0.5,
     "height_factor": 0.1, "width_factor": 0.1, "filename": None, "function": lambda x: x,
     "layer": layers.LSTM(2),
-    "num_bins": 3, "num_tokens": 3, "bin_boundaries": [0.5],
+    "num_bins": 3, "num_tokens": 3, "bin_boundaries": [0.5], "vocabulary": [1, 2],
     "input_dim": 9, "output_dim": 2, "cell": layers.GRUCell(2), "cells": [layers.LSTMCell(2)],
 }  # fmt: skip
 
 # What needs an argument that has a default.
-ALSO = {"CategoryEncoding": ["num_tokens"], "Discretization": ["bin_boundaries"]}
+ALSO = {
+    "CategoryEncoding": ["num_tokens"],
+    "Discretization": ["bin_boundaries"],
+    "IntegerLookup": ["vocabulary"],
+}
 CELLS = ["SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"]  # they take states, too
 NOT_CALLED = ["Layer", "InputLayer", "InputSpec", "Wrapper", *CELLS]
 

@@ -173,6 +173,9 @@ def test_models_inside_may_begin_with_look_ups():
     only = nnlite.Sequential([vectors()])
     both = nnlite.Sequential([only, *network().layers[1:]])
     assert np.array_equal(both.predict(TEXTS), expected)
+    for model in (only, both, nnlite.Sequential([inner]), nnlite.Sequential([vectors()])):
+        model.predict(TEXTS)
+        assert model.inputs[0].dtype == "string"
 
 
 def test_what_a_look_up_gives_may_be_the_output():
