@@ -68,6 +68,7 @@ for _path, _module in {
 # Imported when first used: they bring scikit-learn, or are rarely needed.
 _LAZY = {
     "Initializer": "nnlite.initializers",
+    "InputSpec": "nnlite.layers",
     "Layer": "nnlite.layers",
     "Loss": "nnlite.losses",
     "MLP": "nnlite.architecture",
@@ -100,6 +101,7 @@ __all__ = [
     "GradientTape",
     "Initializer",
     "Input",
+    "InputSpec",
     "Layer",
     "Loss",
     "Metric",

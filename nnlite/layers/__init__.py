@@ -26,6 +26,7 @@ from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer,
 from nnlite.layers.einsum_dense import EinsumDense
 from nnlite.layers.embedding import Embedding, Masking
 from nnlite.layers.function_layer import Lambda
+from nnlite.layers.input_spec import InputSpec
 from nnlite.layers.layer import Layer
 from nnlite.layers.lookup import IntegerLookup, StringLookup
 from nnlite.layers.merging import (
@@ -99,7 +100,7 @@ from nnlite.layers.shaping import (
 )
 from nnlite.layers.text import TextVectorization
 from nnlite.layers.transformer import TransformerDecoder, TransformerEncoder
-from nnlite.layers.wrappers import Bidirectional, TimeDistributed
+from nnlite.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 __all__ = [
     "ELU",
@@ -159,6 +160,7 @@ __all__ = [
     "Input",
     "InputLayer",
     "InputScaling",
+    "InputSpec",
     "IntegerLookup",
     "LSTMCell",
     "Lambda",
@@ -204,6 +206,7 @@ __all__ = [
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
+    "Wrapper",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "add",

@@ -107,6 +107,15 @@ class CategoryEncoding(Layer):
                 )
         return _encoded(ops.cast(inputs, "int32"), self.output_mode, self.num_tokens, count_weights)
 
+    def compute_output_shape(self, input_shape):
+        """The shape of the result; that of one sample has no batch.
+
+        Parameters
+        ----------
+        input_shape : tuple
+        """
+        return encoded_shape(tuple(input_shape), self.output_mode, lambda: self.num_tokens)
+
 
 class Discretization(Layer):
     """Numbers as the bins that they lie in.

@@ -40,6 +40,7 @@ class InputLayer(Layer):
     supports_masking = True
 
     _legal = {"batch_size": positive_int}
+    dtype = None  # as it is given: also 'string', and of integers
 
     def __init__(
         self, shape=None, batch_size=None, dtype=None, name=None, batch_shape=None, **kwargs

@@ -76,7 +76,7 @@ class Embedding(Layer):
         if input_length is not None and self._given_input_shape is None:
             self._given_input_shape = (int(input_length),)
 
-    def build(self, input_shape):
+    def build(self, input_shape=None):
         shape = (
             positive_int("input_dim", self.input_dim),
             positive_int("output_dim", self.output_dim),

@@ -34,6 +34,7 @@ from nnlite.layers.building import (
     say_where,
     transaction,
 )
+from nnlite.layers.input_spec import check_specs
 from nnlite.layers.masking import mask_arguments, masks_of, masks_to_give, set_masks
 from nnlite.layers.penalties import Penalized
 from nnlite.tree import flatten, is_shape, map_shapes, map_structure
@@ -143,6 +144,7 @@ class Layer(Penalized):
         words = f"{type(self).__name__!r} object has no attribute {name!r}"
         return AttributeError(words, name=name, obj=self)
 
+    input_spec = None  # InputSpec, or a structure of them: what the inputs must be
     # Of a layer of one tensor: the least and the largest number of its dimensions, and words for
     # it. None: whatever comes.
     _takes = None
@@ -394,6 +396,8 @@ class Layer(Penalized):
                     self._build_for(inputs, *args, **kwargs)
                 elif self._takes is not None:
                     self._check_shapes(map_structure(lambda x: x.shape, inputs, Tensor))
+                if self.input_spec is not None:
+                    check_specs(self.input_spec, inputs)
                 if self._takes_training():
                     kwargs["training"] = bool(training)
                 if mask_arguments(type(self)):

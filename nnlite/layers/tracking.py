@@ -5,7 +5,7 @@ import math
 import numbers
 from types import FunctionType, MethodType
 
-from nnlite import constraints, initializers, regularizers
+from nnlite import config, constraints, initializers, regularizers
 from nnlite.checks import MOST_ELEMENTS
 from nnlite.configurable import Configurable, structure_version
 from nnlite.engine.lengths import Length, open_shape
@@ -236,6 +236,14 @@ class Tracked(Configurable):
         return [v for v, t in self._all_weights() if t]
 
     trainable_variables = trainable_weights
+
+    @property
+    def dtype(self):
+        """The precision, 'float32' or 'float64': of the weights, else `floatx()`."""
+        found = (v.dtype for v in self.weights if v.dtype != "int32")
+        return next(found, None) or config.floatx()
+
+    compute_dtype = variable_dtype = dtype
 
     @property
     def non_trainable_weights(self):

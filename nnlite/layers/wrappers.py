@@ -19,7 +19,35 @@ def _layer(argument, value):
     return value
 
 
-class TimeDistributed(LayerOfLayers):
+class Wrapper(LayerOfLayers):
+    """Base of layers around another one, its attribute `layer`; a subclass defines `call`.
+
+    Parameters
+    ----------
+    layer : Layer
+    **kwargs
+        Of `Layer`: name, trainable, input_shape.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> from nnlite import layers
+    >>> class Residual(layers.Wrapper):
+    ...     def call(self, x):
+    ...         return x + self.layer(x)
+    >>> Residual(layers.Dense(3, kernel_initializer="zeros"))(nnlite.ones((1, 3))).numpy()
+    array([[1., 1., 1.]], dtype=float32)
+    """
+
+    def __init__(self, layer, **kwargs):
+        super().__init__(**kwargs)
+        self.layer = _layer(f"{type(self).__name__}: layer", layer)
+
+    def build(self, input_shape):
+        self.layer.build(input_shape)
+
+
+class TimeDistributed(Wrapper):
     """One layer for each step of sequences, with the same weights.
 
     Parameters
@@ -45,10 +73,6 @@ class TimeDistributed(LayerOfLayers):
 
     _takes = (3, 8, "sequences of shape (N, T, ...)")
     supports_masking = True
-
-    def __init__(self, layer, **kwargs):
-        super().__init__(**kwargs)
-        self.layer = _layer("TimeDistributed: layer", layer)
 
     @property
     def _reads_integers(self):

@@ -9,6 +9,7 @@ import pytest
 
 import nnlite
 from nnlite import layers
+from nnlite.engine.lengths import fits
 from nnlite.layers.fingerprints import farmhash64, siphash64
 
 ABC = ["a", "b", "c"]
@@ -211,6 +212,7 @@ RESULTS = {
         [[0, 2], [1, 1]],
         [[1, 0, 1], [0, 1, 0]],
     ),
+    "categories of one sample": (layers.CategoryEncoding, {"num_tokens": 3}, [0, 2], [1, 0, 1]),
     "one category": (
         layers.CategoryEncoding,
         {"num_tokens": 3, "output_mode": "one_hot"},
@@ -228,6 +230,7 @@ def test_layer_gives(what):
     mode = kwargs.get("output_mode", "int" if cls is not layers.CategoryEncoding else "bags")
     assert result.dtype == ("int32" if mode == "int" else "float32")
     np.testing.assert_array_equal(result.numpy(), expected)
+    assert fits(result.shape, layer.compute_output_shape(np.shape(inputs)))
     copied = copy.deepcopy(layer)
     assert np.array_equal(copied(inputs).numpy(), result.numpy())
     if not any(map(callable, kwargs.values())):

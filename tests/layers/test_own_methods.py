@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import nnlite as keras
-from nnlite import ops
+from nnlite import config, ops
 from nnlite.configurable import clone
 from nnlite.layers import Layer
 
@@ -98,3 +98,20 @@ def test_a_list_that_contains_itself_is_gone_through_once():
     assert len(model.weights) == 4 and len(model.layers) == 2
     again = pickle.loads(pickle.dumps(model))
     assert np.array_equal(again.predict(np.ones((2, 3))), model.predict(np.ones((2, 3))))
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_a_layer_says_its_precision_in_call_and_afterwards(precision):
+    class Ones(keras.layers.Layer):
+        def call(self, x):
+            return x * ops.cast(ops.greater(x, 0.0), self.compute_dtype)
+
+    with config.precision(precision):
+        model = keras.Sequential([keras.layers.Input((3,)), Ones(), keras.layers.Dense(2)])
+        assert keras.layers.Flatten().dtype == precision
+    dense = model.layers[-1]
+    assert {dense.dtype, dense.compute_dtype, dense.variable_dtype, model.dtype} == {precision}
+    assert model.predict(np.eye(3), verbose=0).dtype == precision
+    assert keras.layers.InputLayer((3,), dtype="int32").dtype == "int32"
+    with pytest.raises(AttributeError, match="'dtype' is a property that every layer needs"):
+        dense.dtype = "float64"

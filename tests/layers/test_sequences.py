@@ -329,3 +329,9 @@ def test_keras_trains_a_token_model_to_the_same_weights(several):
         np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4)
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5)
+
+
+def test_embedding_is_built_without_a_shape():
+    layer = layers.Embedding(5, 3)
+    layer.build()
+    assert layer.embeddings.shape == (5, 3) and layer([[1, 2]]).shape == (1, 2, 3)

@@ -56,6 +56,7 @@ ALSO = {
     "IntegerLookup": ["vocabulary"],
 }
 CELLS = ["SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"]  # they take states, too
+NOT_CALLED = ["Layer", "InputLayer", "InputSpec", "Wrapper", *CELLS]
 
 
 def classes(family):
@@ -92,7 +93,7 @@ def called_layers(rng):
     """A sound layer on a hostile input."""
     cls = _one(rng, classes(layers))
     needed = parameters(cls)[1]
-    if any(n not in NEEDED for n in needed) or cls.__name__ in ("Layer", "InputLayer", *CELLS):
+    if any(n not in NEEDED for n in needed) or cls.__name__ in NOT_CALLED:
         return None
     ((shown, value),) = some_of(rng, 1)
     layer = cls(**{n: NEEDED[n] for n in needed})
