@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from nnlite import config
-from nnlite.errors import prefixed
+from nnlite.errors import prefixed, reworded
 from nnlite.layers.host import HostLayer, encoded, encoded_shape, integers_of
 from nnlite.layers.vocabulary import (
     FILE,
@@ -175,7 +175,8 @@ output_mode, sparse, pad_to_max_tokens, salt, **kwargs
             raise ValueError(f"idf_weights: expected {expected} output_mode 'tf_idf', got {got}")
         if isinstance(vocabulary, (str, os.PathLike)):
             vocabulary = self._parsed(lines_of(vocabulary))
-        keys, shape = self._keys(vocabulary)
+        with reworded(lambda words: words.replace("inputs: ", "vocabulary: ", 1)):
+            keys, shape = self._keys(vocabulary)
         if not keys or len(shape) != 1:
             raise ValueError(f"vocabulary: expected a list of tokens, got {vocabulary!r:.100}")
         special, start = self._special_tokens(), self._token_start

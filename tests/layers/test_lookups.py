@@ -394,7 +394,9 @@ CALLS = [
     (lambda: lookup(vocabulary=["a", "b", "a"]), r"repeated ones: \['a'\]"),
     (lambda: lookup(vocabulary=[]), "vocabulary: expected a list of tokens"),
     (lambda: lookup(vocabulary=[["a"]]), "vocabulary: expected a list of tokens"),
-    (lambda: lookup(vocabulary=["a", 3]), "inputs: expected strings, got 3"),
+    (lambda: lookup(vocabulary=["a", 3]), "vocabulary: expected strings, got 3"),
+    (lambda: layers.IntegerLookup(vocabulary=[1.5]), "vocabulary: expected integers"),
+    (lambda: vectors(vocabulary=slice(3)), "vocabulary: expected strings, got slice"),
     (lambda: lookup(vocabulary="nowhere.txt"), "expected the path of a text file"),
     (lambda: lookup(max_tokens=3), "expected at most max_tokens=3 tokens .*, got 4"),
     (
