@@ -489,3 +489,10 @@ def test_double_precision_is_that_of_the_vectors():
         layer = layers.TextVectorization(output_mode="tf_idf")
         layer.adapt(TEXTS)
         assert layer(TEXTS).dtype == "float64"
+
+
+@pytest.mark.parametrize("kind", [layers.StringLookup, layers.IntegerLookup])
+def test_what_is_no_vocabulary_is_named_so(kind):
+    for wrong in (slice(None), [None], {1: 2}, object()):
+        with pytest.raises((TypeError, ValueError), match="vocabulary: "):
+            kind(vocabulary=wrong)
