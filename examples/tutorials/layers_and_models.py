@@ -47,6 +47,37 @@ model.add(Dense(128, activation="relu"))
 model.add(Dense(10, activation="softmax"))
 model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
+# --- Recurrent layers and attention, for text
+
+import numpy as np  # not in the tutorial
+
+from nnlite.layers import LSTM, Attention, Embedding
+
+model = Sequential()
+model.add(Embedding(10000, 128))
+model.add(LSTM(128))
+model.add(Dense(10, activation="softmax"))
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+
+words = np.random.default_rng(0).integers(1, 10000, (256, 20))  # not in the tutorial
+topics = words[:, 0] // 1000  # not in the tutorial
+model.fit(words, topics, epochs=2)  # not in the tutorial
+
+# Behind the last layer there is one vector for each text, and nothing to attend to: nnlite warns of
+# it. (Keras's layer takes a list of a query and a value only.)
+attention_layer = Attention()
+model.add(attention_layer)
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+model.fit(words, topics, epochs=1)  # not in the tutorial
+
+# Between the steps of a sequence it weighs them.
+model = Sequential([Embedding(10000, 128), LSTM(128, return_sequences=True), Attention()])
+model.add(keras.layers.GlobalAveragePooling1D())
+model.add(Dense(10, activation="softmax"))
+model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+history = model.fit(words, topics, epochs=3)
+print(f"attention over the steps: accuracy {history.history['accuracy'][-1]:.2f}")
+
 # --- Grid search
 
 from sklearn.model_selection import GridSearchCV  # not in the tutorial
