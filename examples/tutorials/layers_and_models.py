@@ -47,6 +47,8 @@ model.add(Dense(128, activation="relu"))
 model.add(Dense(10, activation="softmax"))
 model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
+convnet = model  # not in the tutorial
+
 # --- Recurrent layers and attention, for text
 
 import numpy as np  # not in the tutorial
@@ -111,6 +113,7 @@ print(f"best of the grid: {grid_result.best_params_}, accuracy {grid_result.best
 
 (X_train, y_train), (X_test, y_test) = keras.datasets.mnist.load_data()  # not in the tutorial
 X_train, X_test = X_train[..., None] / 255, X_test[..., None] / 255  # not in the tutorial
+model = convnet  # not in the tutorial
 model.fit(X_train, y_train, epochs=1)  # not in the tutorial
 accuracy = model.evaluate(X_test, y_test)[1]
 
