@@ -138,7 +138,10 @@ def _without_numbers(X):
     parts = {"values": X} if names is None else {f"column {name!r}": X[name] for name in names}
     for part, values in parts.items():
         if (kind := _kind_without_numbers(values)) is not None:
-            advice = "" if names is None else "; encode it, as by OneHotEncoder, or leave it out"
+            advice = "; encode it, as by OneHotEncoder, or leave it out"
+            if names is None:
+                text = np.ndim(values) == 1 and isinstance(values[0], (str, bytes))
+                advice = "; texts become tokens by nnlite.TextVectorizer in a Pipeline" * text
             return f"X: expected numbers, got {part} of type {kind}{advice}: "
     return ""
 
