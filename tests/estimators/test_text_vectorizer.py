@@ -149,5 +149,7 @@ def test_it_is_to_be_fitted_first():
 
 @pytest.mark.parametrize("kind", [list, np.array, lambda texts: np.array(texts, object)])
 def test_texts_without_it_are_refused_with_its_name(kind):
-    with pytest.raises(ValueError, match=r"X: expected numbers, got .*; texts .* by nnlite.TextVectorizer"):
+    with pytest.raises(
+        ValueError, match=r"X: expected numbers, got .*; texts .* by nnlite.TextVectorizer"
+    ):
         NNClassifier(epochs=1).fit(kind(["a film", "b"]), [0, 1])
