@@ -8,6 +8,7 @@ batch by batch."""
 import numpy as np
 
 from nnlite.data.sources import LookedUp, source_of
+from nnlite.engine.lengths import fits
 from nnlite.engine.symbolic import Node, Symbol, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.host import HostLayer
@@ -164,8 +165,7 @@ def _of_rank(given, symbol):
         given = given.reshape(*shape, 1)
     elif len(shape) == len(wanted) + 1 and shape[-1] == 1:
         given = given.reshape(shape[:-1])
-    sizes = zip(given.shape[1:], wanted[1:])
-    if len(given.shape) != len(wanted) or any(n is not None and n != m for m, n in sizes):
+    if not fits(given.shape[1:], wanted[1:]):
         shown = ", ".join(map(str, ("N", *wanted[1:])))
         raise ValueError(
             f"expected input {symbol.name!r} of shape ({shown}), N samples, got shape {shape}"
