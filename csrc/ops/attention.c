@@ -22,7 +22,7 @@
 #define MASKED_LOGIT ((real)(-0.7 * 3.38953e38))
 
 enum {
-    /* Reals of a block of scores; of long rows there are at least so many in a block. */
+    /* A block of scores has about this many reals, and at least this many rows. */
     SCORES_IN_BLOCK = 1 << 14,
     LEAST_ROWS = 32,
     /* Most keys that the gradient looks at together. They and their gradients stay in L2. */

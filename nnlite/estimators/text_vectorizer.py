@@ -26,7 +26,8 @@ class TextVectorizer(TransformerMixin, BaseEstimator):
         Or 'character', as for Chinese, or None: each text is a token. A function takes an array of
         str, shape (N,), and gives a list of tokens for each.
     ngrams : int or tuple of int, optional
-        Of how many tokens in a row a token is made: up to so many, or of each of these lengths.
+        Tokens that stand in a row, joined by a space, are tokens, too: 1 to `ngrams` of them, or as
+        many as a tuple lists. By default only single ones.
     output_mode : {'int', 'multi_hot', 'count', 'tf_idf'}, default 'int'
         The numbers of the tokens, in order, 0 after the last; one vector for a text, with 1 at the
         numbers of its tokens, or how often each is there, or that times its weight.

@@ -262,7 +262,7 @@ def test_inverse_gives_strings_as_an_array_of_objects():
 TEXTS = ["b a", "b c a", "b !"]
 LEARNED = {
     "the most frequent first, then the greatest": ({}, ["", "[UNK]", "b", "a", "c"]),
-    "no more than so many": ({"max_tokens": 4}, ["", "[UNK]", "b", "a"]),
+    "at most max_tokens": ({"max_tokens": 4}, ["", "[UNK]", "b", "a"]),
     "no padding in vectors": ({"output_mode": "count"}, ["[UNK]", "b", "a", "c"]),
     "n-grams": ({"ngrams": (2,), "max_tokens": 4}, ["", "[UNK]", "c a", "b c"]),
     "characters": ({"split": "character", "max_tokens": 5}, ["", "[UNK]", " ", "b", "a"]),

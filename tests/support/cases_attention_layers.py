@@ -22,7 +22,7 @@ def dots(query, key):
 
 
 def weights_of(scores, seen=True):
-    """The weights of values, of which those that are not seen do not count."""
+    """The weights of values, from their scores; values that the query does not see get none."""
     return softmax(scores + np.where(seen, 0.0, -1e9))
 
 
