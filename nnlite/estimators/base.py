@@ -4,7 +4,6 @@ Constructors store, `fit` validates and builds, a trailing underscore means lear
 optimizer and callbacks are settings: `fit` builds and changes copies of them, never the originals.
 """
 
-import contextvars
 import copy
 import math
 
@@ -12,7 +11,6 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from nnlite import config, errors
 from nnlite.callbacks import History
@@ -20,7 +18,6 @@ from nnlite.data.batches import make_batches
 from nnlite.data.sources import check_range
 from nnlite.estimators import (
     defaults,
-    files,
     input_validation,
     scaling,
     sequences,
@@ -33,6 +30,7 @@ from nnlite.estimators.docstrings import inject_docs
 from nnlite.estimators.html_repr import block_of
 from nnlite.estimators.logits import finite
 from nnlite.estimators.parameters import NestedParamsMixin, as_int
+from nnlite.estimators.persistence import PersistenceMixin
 from nnlite.estimators.sample_weight import weights_of
 from nnlite.estimators.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from nnlite.estimators.training_data import TrainingData
@@ -40,12 +38,9 @@ from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
 from nnlite.training import loop
 
-_in_pickle = contextvars.ContextVar("nnlite whether attributes are asked for", default=False)
-_FILE = "nnlite file"
-
 
 @inject_docs
-class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
+class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixin):
     """The base class of NNClassifier and NNRegressor."""
 
     _ragged = False  # whether X of `fit` was sequences of different lengths
@@ -58,6 +53,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         hidden_layer_sizes=(256,),
         activation="relu",
         normalize="auto",
+        categorical_features="from_dtype",
+        numeric_encoding="auto",
+        ensemble="auto",
+        preset="default",
         optimizer="adam",
         learning_rate=None,
         schedule="auto",
@@ -82,6 +81,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.normalize = normalize
+        self.categorical_features = categorical_features
+        self.numeric_encoding = numeric_encoding
+        self.ensemble = ensemble
+        self.preset = preset
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.schedule = schedule
@@ -395,70 +398,6 @@ class BaseNeuralNetwork(CallbackSupportMixin, NestedParamsMixin):
         """The model's outputs for the rows of X."""
         rows = input_validation.validate_X(self, X)
         return finite(sequences.predicted(self, self.model_, rows), self._target.fallback)
-
-    def save(self, filepath, overwrite=True, include_optimizer=True):
-        """Write the estimator: settings, what `fit` learned, and the model. No pickle.
-
-        Parameters
-        ----------
-        filepath : str or path
-            Its ending says the format: '.safetensors', which needs no package; or '.keras', which
-            Keras opens as a plain model, and which needs h5py.
-        overwrite : bool, default True
-            Whether a file of this name may be replaced.
-        include_optimizer : bool, default True
-            Whether the state of the optimizer is written, too. Without it the file is up to three
-            times smaller, and training goes on with a fresh optimizer.
-
-        Raises
-        ------
-        FileExistsError
-            If there is such a file and it must not be replaced.
-        ImportError
-            If the format needs a package that is not installed.
-        TypeError
-            If a setting cannot be described as data, such as a lambda. The message names it.
-        ValueError
-            If no format has the ending.
-
-        See Also
-        --------
-        nnlite.load : Reads it.
-        """
-        files.save(self, filepath, overwrite, include_optimizer)
-
-    def slim(self):
-        """A fitted copy for predictions: without the state of the optimizer, which makes a pickle
-        up to three times larger. It can be trained on, with a fresh optimizer.
-
-        Returns
-        -------
-        NNClassifier or NNRegressor
-        """
-        check_is_fitted(self)
-        slim, model = copy.copy(self), self.model_
-        left_out = {id(model.optimizer): clone(model.optimizer), id(model.history): None}
-        slim._set_model(copy.deepcopy(model, left_out))
-        return slim
-
-    def __getstate__(self):
-        # Pickles and copies hold the attributes. skops asks without that, and takes data only.
-        if _in_pickle.get():
-            return super().__getstate__()
-        return {_FILE: files.as_bytes(self)}
-
-    def __setstate__(self, state):
-        if set(state) == {_FILE}:
-            files.fill_from_bytes(self, state[_FILE])
-        else:
-            super().__setstate__(state)
-
-    def __reduce_ex__(self, protocol):
-        token = _in_pickle.set(True)
-        try:
-            return super().__reduce_ex__(protocol)
-        finally:
-            _in_pickle.reset(token)
 
     def _for_examination(self, X, y, held_out=None):
         """What `nnlite.doctor` looks at: the model, a new one if there is none yet, X, y and the

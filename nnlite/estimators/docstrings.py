@@ -40,6 +40,18 @@ _PARAMETERS = """Parameters
         - True normalizes all inputs, images by channel. It is an error if a function returns a
           compiled model.
         - False normalizes neither inputs nor targets.
+    categorical_features : 'from_dtype', mask, names, indices or None, default 'from_dtype'
+        Which columns of a table are categories. 'from_dtype': those of the types category, string,
+        object and boolean of a DataFrame or an Arrow table. None: none.
+    numeric_encoding : 'auto', 'piecewise', 'periodic', Layer or None, default 'auto'
+        What the network reads beside the numbers of a table: where each lies between quantiles of
+        its column ('piecewise', `layers.PiecewiseLinearEncoding`), or cosines of it ('periodic',
+        `layers.PeriodicEmbedding`). None: nothing.
+    ensemble : 'auto' or int, default 'auto'
+        The number of networks. Each holds another part of the rows out and keeps the weights of its
+        best epoch; predictions are the mean of theirs.
+    preset : {'fast', 'default', 'best'}, default 'default'
+        What 'auto' and None mean in settings of tables: one network, several, or more of them.
     optimizer : str or Optimizer, default 'adam'
         Its settings can be searched, even if it is a name: `optimizer__beta_1`.
     learning_rate : float or LearningRateSchedule, default None

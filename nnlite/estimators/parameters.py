@@ -73,6 +73,14 @@ _PARAMETER_CONSTRAINTS = {
         lambda v: is_auto(v) or isinstance(v, (bool, np.bool_)),
         "'auto', True or False",
     ),
+    "ensemble": (
+        lambda v: is_auto(v) or _accepts(positive_int, "", v),
+        "'auto' or a positive integer",
+    ),
+    "preset": (
+        lambda v: isinstance(v, str) and v in ("fast", "default", "best"),
+        "'fast', 'default' or 'best'",
+    ),
     "schedule": (
         lambda v: v is None or is_auto(v) or (isinstance(v, str) and v == "cosine"),
         "'auto', 'cosine' or None",
