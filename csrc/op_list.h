@@ -60,7 +60,7 @@ NNL_OP(sum_abs, 1, 1, reduce_scratch)
 /* shape.c */
 NNL_OP(transpose, 1, 1, no_scratch)
 NNL_OP(gather, 1, 1, no_scratch)
-NNL_OP(scatter_add, 2, 1, no_scratch)
+NNL_OP(scatter_add, 2, 1, scatter_add_scratch)
 NNL_OP(gather_csr, 3, 1, no_scratch)
 NNL_OP(one_hot, 1, 1, no_scratch)
 NNL_OP(assign, 2, 0, no_scratch)

@@ -1,5 +1,5 @@
-/* fusion.h: two steps done as one. A matrix product (the producer) hands each finished tile of its
- * output to the step that reads it (the consumer) while the tile is in cache.
+/* fusion.h: two steps done as one. A matrix product or another producer hands each finished tile of
+ * its output to the step that reads it (the consumer) while the tile is in cache.
  *
  * The planner fuses two steps when the consumer alone reads the output. It marks the consumer as
  * `fused`, and the output gets no memory. plan.c skips the consumer and gives it to the producer
@@ -8,8 +8,8 @@
  *
  * Each thread consumes the tiles that it has produced, so no barrier stands between the two. A
  * consumer computes each element from the same element of its operands, so the bits are those of
- * two separate steps. Consumers are activation_gradient and the updates of optimizer.c; the
- * producer is matmul. */
+ * two separate steps. Consumers are activation_gradient and the updates of optimizer.c; producers
+ * are matmul and scatter_add. */
 #ifndef NNL_FUSION_H
 #define NNL_FUSION_H
 
@@ -39,6 +39,14 @@ static inline const real *fused_operand(const nnl_tensor *operand, const nnl_tea
 /* Elements of a tile, at least: few enough to stay in L1, and enough that what the consumer
  * computes once for each call has little weight. */
 enum { FUSED_TILE = 4096 };
+
+/* The consumer does the elements begin ... end - 1, which lie in `tile`. */
+static void hand_on(const nnl_team *team, real *tile, int64_t begin, int64_t end) {
+    nnl_team with_tile = *team;
+    with_tile.consumer = NULL;
+    with_tile.tile = tile, with_tile.tile_begin = begin, with_tile.tile_end = end;
+    if (begin < end) team->consumer->op(&team->consumer->call, &with_tile);
+}
 
 /* Rows of C that a thread keeps until they are consumed. Where the columns or k are cut into
  * blocks, no row is complete before the last block: then all. Else fewer elements than FUSED_TILE
@@ -71,10 +79,7 @@ static void start_fusion(nnl_job *job, int64_t M) {
 static void consume_tile(nnl_job *job, int64_t row) {
     const int64_t begin = job->consumed * job->ldc, end = row * job->ldc;
     if (end - begin < FUSED_TILE && row < job->rows.end) return;
-    nnl_team team = *job->team;
-    team.consumer = NULL;
-    team.tile = row_of_c(job, job->consumed), team.tile_begin = begin, team.tile_end = end;
-    if (begin < end) job->team->consumer->op(&job->team->consumer->call, &team);
+    hand_on(job->team, row_of_c(job, job->consumed), begin, end);
     job->consumed = row;
 }
 

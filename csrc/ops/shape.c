@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../gemm/fusion.h"
 #include "../math/vec.h"
 #include "../runtime/shares.h"
 
@@ -282,12 +283,81 @@ static void op_gather_csr(const nnl_call *call, nnl_team *team) {
     }
 }
 
+/* Scratch of scatter_add as a producer, for one thread: a tile of rows, the numbers i in the order of
+ * their rows, and where those of a row end. */
+typedef struct {
+    real *tile;
+    int32_t *sorted, *end;
+    int64_t rows_of_tile, reals;
+} nnl_scatter_room;
+
+static nnl_scatter_room scatter_room(void *scratch, int64_t M, int64_t R, int64_t width, int id) {
+    const int64_t ints = ceil_div(M + R, NNL_CACHE_LINE) * NNL_CACHE_LINE;
+    nnl_scatter_room room = {.rows_of_tile = max_of(1, FUSED_TILE / max_of(width, 1))};
+    const int64_t tile = ceil_div(room.rows_of_tile * width, NNL_CACHE_LINE) * NNL_CACHE_LINE;
+    room.reals = tile + ints; /* an int32 takes no more than a real */
+    room.tile = (real *)scratch + id * room.reals;
+    room.sorted = (int32_t *)(room.tile + tile);
+    room.end = room.sorted + M;
+    return room;
+}
+
+/* y goes to the consumer, tile by tile. A thread owns some rows; it sorts the numbers i by their
+ * rows, and so adds in the same order as below. */
+static void scatter_add_to_consumer(const nnl_call *call, const nnl_team *team) {
+    const nnl_tensor *x = &call->in[0];
+    const int32_t *index = call->in[1].data;
+    const int64_t M = call->in[1].shape[0], R = call->attr[0].i;
+    int64_t width = 1;
+    for (int d = 1; d < x->ndim; d++) width *= x->shape[d];
+    const nnl_scatter_room room = scatter_room(team->scratch, M, R, width, team->id);
+    const nnl_range mine = nnl_share(R, 1, team);
+    int32_t *end = room.end, begin = 0;
+    memset(end, 0, (size_t)length(mine) * sizeof *end);
+    for (int64_t i = 0; i < M; i++)
+        if (index[i] >= mine.begin && index[i] < mine.end) end[index[i] - mine.begin]++;
+    for (int64_t r = 0; r < length(mine); r++) { /* where those of a row begin */
+        const int32_t count = end[r];
+        end[r] = begin, begin += count;
+    }
+    for (int64_t i = 0; i < M; i++)
+        if (index[i] >= mine.begin && index[i] < mine.end)
+            room.sorted[end[index[i] - mine.begin]++] = (int32_t)i;
+    begin = 0;
+    for (int64_t r = mine.begin, n; r < mine.end; r += n) {
+        n = min_of(room.rows_of_tile, mine.end - r);
+        memset(room.tile, 0, (size_t)(n * width) * sizeof *room.tile);
+        for (int64_t row = 0; row < n; row++) {
+            real *to = room.tile + row * width;
+            for (; begin < end[r - mine.begin + row]; begin++) {
+                const real *from = (const real *)x->data + room.sorted[begin] * width;
+                for (int64_t j = 0; j < width; j++) to[j] += from[j];
+            }
+        }
+        hand_on(team, room.tile, r * width, (r + n) * width);
+    }
+}
+
+static int64_t scatter_add_scratch(const nnl_call *call, int threads) {
+    const int64_t M = call->in[1].shape[0], R = call->attr[0].i;
+    int64_t width = 1;
+    for (int d = 1; d < call->in[0].ndim; d++) width *= call->in[0].shape[d];
+    if (call->n_out) return 0;
+    return scatter_room(NULL, M, R, width, 0).reals * threads * (int64_t)sizeof(real);
+}
+
 /* The gradient of gather: y[index[i]] += x[i] for all i in order, from zeros on. Rows out of range
  * are left out. A thread owns some of the columns, or some of the rows if they are short, and looks
- * at each index: the order of a sum does not depend on the threads.
+ * at each index: the order of a sum does not depend on the threads. May be fused as the producer of
+ * y (gemm/fusion.h); y has no memory then.
  * in    x [M, ...], index [M]
- * out   y [R, ...] */
+ * out   y [R, ...]
+ * attr  R */
 static void op_scatter_add(const nnl_call *call, nnl_team *team) {
+    if (team->consumer) {
+        scatter_add_to_consumer(call, team);
+        return;
+    }
     const real *x = call->in[0].data;
     const int32_t *index = call->in[1].data;
     real *y = call->out[0].data;

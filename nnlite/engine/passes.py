@@ -49,10 +49,10 @@ class Roots:
 class Fusion:
     """Calls in the order in which they run, of which some pairs run as one.
 
-    The producer, a matrix product, hands each finished tile of its output to its consumer, the next
-    call, which the C function of the producer calls for that tile (csrc/gemm/fusion.h). The tensor
-    between the two is never stored. Each element is computed as by two separate steps, so the bits
-    are the same.
+    The producer, a matrix product or a sum of rows, hands each finished tile of its output to its
+    consumer, the next call, which the C function of the producer calls for that tile
+    (csrc/gemm/fusion.h). The tensor between the two is never stored. Each element is computed as by
+    two separate steps, so the bits are the same.
 
     Attributes
     ----------
@@ -74,9 +74,9 @@ class Fusion:
 
 
 def fuse(calls, results, roots):
-    """Fuse each product with the call that reads it, where the rows of both ops allow it.
+    """Fuse each producer with the call that reads it, where the rows of both ops allow it.
 
-    A product waits for its consumer: it runs right before it. It is fused if nothing else reads
+    A producer waits for its consumer: it runs right before it. It is fused if nothing else reads
     its output, and if none of its operands is overwritten while it waits.
     """
     readers = Counter(id(t) for call in calls for t in call.inputs)

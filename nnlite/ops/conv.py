@@ -104,7 +104,8 @@ def _conv2d_gradient(c, dy, need):
     (x, w, *_), (y,) = c.inputs, c.outputs
     dz = activation_gradient(dy, y, c.attrs["kind"], c.attrs["alpha"])
     window = _geometry(c.attrs, "groups")
-    dx = call("conv2d_gradient_input", [dz, w], **window, shape=x.shape) if need[0] else None
+    of_images = {**window, "sparse": 1, "shape": x.shape}
+    dx = call("conv2d_gradient_input", [dz, w], **of_images) if need[0] else None
     dw, db, with_bias = None, None, need[2:] == [True]
     if need[1]:
         attrs = {**window, "shape": w.shape, "with_bias": with_bias}
@@ -128,7 +129,7 @@ def _input_gradient_rule(name):
 
     def rule(c, ddx, need):
         dy, w = c.inputs
-        window = {k: v for k, v in c.attrs.items() if k != "shape"}
+        window = {k: v for k, v in c.attrs.items() if k not in ("shape", "sparse")}
         to_dy = _convolve(c, [ddx, w], name) if need[0] else None
         to_w = call(kernel, [ddx, dy], **window, shape=w.shape) if need[1] else None
         return [to_dy, to_w]
@@ -147,7 +148,8 @@ def _kernel_gradient_rule(name):
         if ddw is None:
             to_dy = broadcast_to(ddb, dy.shape) if need[1] else None
         else:
-            to_x = call(image, [dy, ddw], **window, shape=x.shape) if need[0] else None
+            of_images = {**window, **({"sparse": 0} if name == "conv2d" else {}), "shape": x.shape}
+            to_x = call(image, [dy, ddw], **of_images) if need[0] else None
             given = [x, ddw] if ddb is None else [x, ddw, ddb]
             to_dy = _convolve(c, given, name) if need[1] else None
         return [to_x, to_dy]
@@ -183,7 +185,7 @@ Op(
     infer=lambda dy, w, shape, **_: [shape],
     work=_gradient_input_work,
     gradient=_input_gradient_rule("conv2d"),
-    attrs={**_WINDOW, "groups": int, "shape": None},
+    attrs={**_WINDOW, "groups": int, "sparse": int, "shape": None},
 )
 Op(
     "conv2d_gradient_kernel",
@@ -327,7 +329,7 @@ def conv2d_transpose(x, kernel, strides=1, padding="valid", output_padding=None,
         )
     window = dict(zip(_WINDOW, [n for axes in zip(rows, columns) for n in axes]))
     shape = (x.shape[0], height, width, kernel.shape[2])
-    return call("conv2d_gradient_input", [x, kernel], **window, groups=1, shape=shape)
+    return call("conv2d_gradient_input", [x, kernel], **window, groups=1, sparse=0, shape=shape)
 
 
 # --- depthwise_conv2d and separable_conv2d

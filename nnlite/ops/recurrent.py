@@ -1,13 +1,11 @@
 """Recurrent layers over all steps of their sequences: an op for each kind."""
 
-import math
-
 from nnlite.engine.dispatch import OPS, Op, apply
 from nnlite.ops.activation import KINDS
 from nnlite.ops.linear import matmul
 from nnlite.ops.operands import flag, number, operands
 from nnlite.ops.reduce import sum_to
-from nnlite.ops.shape import reshape, zeros_like
+from nnlite.ops.shape import reshape, zeros
 
 _ATTRS = {
     "kind": int,
@@ -71,10 +69,19 @@ def _kernel_gradient(before, dz):
     return matmul(rows, dz, transpose_a=True)
 
 
+def _from_outside(dh, h, reverse):
+    """The gradient of a state in the form that C takes: (N, T, U), or (N, U) of the step that was
+    computed last, if it is 0 at the others. It may be None."""
+    n, t, u = h.shape
+    if dh is None:
+        return zeros((n, u), h.dtype)
+    step, gradient = dh.of_step or (None, None)
+    return reshape(gradient, (n, u)) if step == (0 if reverse else t - 1) else dh
+
+
 def _lstm_gradient(call, dh, dc, dgates, dbefore, need):
     (_, kernel, _, first_c, *optional), (h, c, gates, before) = call.inputs, call.outputs
-    dh = zeros_like(h) if dh is None else dh
-    dc = zeros_like(c) if dc is None else dc
+    dh, dc = (_from_outside(d, h, call.attrs["reverse"]) for d in (dh, dc))
     inputs = [dh, dc, gates, c, first_c, kernel, *optional]
     dz, dfirst_h, dfirst_c = apply(OPS["lstm_gradient"], inputs, call.attrs)
     dkernel = _kernel_gradient(before, dz) if need[1] else None
@@ -83,6 +90,7 @@ def _lstm_gradient(call, dh, dc, dgates, dbefore, need):
 
 def _gru_gradient(call, dh, dgates, dbefore, need):
     (_, kernel, bias, first_h, *optional), (h, gates, before) = call.inputs, call.outputs
+    dh = _from_outside(dh, h, call.attrs["reverse"])
     inputs = [dh, gates, h, first_h, kernel, *optional]
     dz, dm, dfirst_h = apply(OPS["gru_gradient"], inputs, call.attrs)
     dkernel = _kernel_gradient(before, dm) if need[1] else None
@@ -92,6 +100,7 @@ def _gru_gradient(call, dh, dgates, dbefore, need):
 
 def _simple_rnn_gradient(call, dh, dbefore, need):
     (_, kernel, _, *optional), (h, before) = call.inputs, call.outputs
+    dh = _from_outside(dh, h, call.attrs["reverse"])
     dz, dfirst_h = apply(OPS["simple_rnn_gradient"], [dh, h, kernel, *optional], call.attrs)
     dkernel = _kernel_gradient(before, dz) if need[1] else None
     return [dz, dkernel, dfirst_h, *[None] * len(optional)]
@@ -99,8 +108,9 @@ def _simple_rnn_gradient(call, dh, dbefore, need):
 
 def _work(inputs, outputs):
     """Of the products with the recurrent kernel, in all steps."""
-    (n, t), u = inputs[0][:2], min(shape[-1] for shape in outputs)
-    return n * t * u * max(math.prod(shape[2:]) for shape in (*inputs, *outputs) if len(shape) == 3)
+    sequences = [shape for shape in (*inputs, *outputs) if len(shape) == 3]
+    (n, t, _), u = sequences[0], min(shape[-1] for shape in outputs)
+    return n * t * u * max(shape[2] for shape in sequences)
 
 
 Op(
@@ -133,8 +143,8 @@ Op(
 Op(
     "gru_gradient",
     infer=lambda dh, gates, h, first_h, kernel, *_, **__: [
-        (*dh[:2], kernel[1]),
-        (*dh[:2], kernel[1]),
+        (*h[:2], kernel[1]),
+        (*h[:2], kernel[1]),
         first_h,
     ],
     attrs=_ATTRS,
@@ -153,7 +163,7 @@ Op(
 )
 Op(
     "simple_rnn_gradient",
-    infer=lambda dh, h, kernel, *_, **__: [dh, (dh[0], dh[2])],
+    infer=lambda dh, h, kernel, *_, **__: [h, (h[0], h[2])],
     attrs=_ATTRS,
     outputs=("real",) * 2,
     in_place=((0, 0),),

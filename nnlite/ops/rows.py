@@ -44,10 +44,10 @@ def _gather_gradient(c, dy, need):
     if not need[0]:
         return [None] * len(need)
     source, index = c.inputs
-    return [call("scatter_add", [dy, index], shape=source.shape), None]
+    return [call("scatter_add", [dy, index], rows=source.shape[0], shape=source.shape), None]
 
 
-def _infer_scatter_add(x, index, *, shape):
+def _infer_scatter_add(x, index, *, shape, **_):
     if x != (*index, *shape[1:]):
         raise ValueError(f"scatter_add: expected rows of shape {shape[1:]}, got shape {x}")
     return [shape]
@@ -56,8 +56,9 @@ def _infer_scatter_add(x, index, *, shape):
 Op(
     "scatter_add",
     infer=_infer_scatter_add,
-    attrs={"shape": None},
+    attrs={"rows": int, "shape": None},
     gradient=lambda c, dy, need: [take(dy, c.inputs[1], 0), None],
+    fuses="producer",
     work=lambda inputs, outputs: math.prod(inputs[0]) + math.prod(outputs[0]) // 4,
 )
 Op(

@@ -16,8 +16,11 @@ _MAX_INPUTS = 8  # of one concatenate in C
 
 
 def _slice_gradient(c, dy, need):
-    attrs = {**c.attrs, "shape": c.inputs[0].shape}
-    return [call("slice_gradient", [dy], **attrs)]
+    shape, part = c.inputs[0].shape, c.outputs[0].shape
+    dx = call("slice_gradient", [dy], **{**c.attrs, "shape": shape})
+    if len(shape) == 3 and part == (shape[0], 1, shape[2]):  # other rules may use `dy` alone
+        dx.of_step = c.attrs["begin_1"], dy
+    return [dx]
 
 
 _SLICE_ATTRS = {"int32": int, **dict.fromkeys(_BEGINS + _STEPS, int), "shape": None, "dtype": None}

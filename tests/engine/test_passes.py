@@ -125,6 +125,34 @@ def test_a_fused_product_gives_what_two_steps_give(inputs, units, batch, threads
         assert arrays_equal(trained(), trained(run_eagerly=True))
 
 
+# Rows of one number, of a tile's part, and longer than a tile; tokens that repeat, and one alone.
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(
+    "vocabulary, width, steps", [(3, 1, 7), (500, 20, 9), (11, 4500, 3), (70, 64, 1)]
+)
+def test_a_fused_gradient_of_an_embedding_gives_what_two_steps_give(
+    vocabulary, width, steps, threads
+):
+    tokens = samples.rng("tokens", vocabulary).integers(0, vocabulary, (12, steps))
+    y = samples.normal(12, 2)
+
+    def trained(**how):
+        with config.seeded(1):
+            embedding = layers.Embedding(vocabulary, width, input_length=steps)
+            model = Sequential([embedding, layers.Flatten(), layers.Dense(2)])
+            model.compile("adam", "mse", **how)
+            model.fit(tokens, y, epochs=2, batch_size=4, shuffle=False, verbose=0)
+            model.train_on_batch(tokens[:4], y[:4])
+            if not how:
+                (step,) = model._step_cache.steps.values()
+                names = [c.op.name for c in step.plan.calls]
+                assert names[names.index("scatter_add") + 1] == "adam_update"
+            return model.get_weights()
+
+    with team_of(threads):
+        assert arrays_equal(trained(), trained(run_eagerly=True))
+
+
 def test_what_only_a_gradient_reads_is_left_out_of_a_plan():
     def last(x, kernel):
         h, c = ops.lstm(x, kernel, ops.zeros((3, 4)), ops.zeros((3, 4)))

@@ -216,7 +216,7 @@ def scatters():
         found.append(
             Case(
                 [normal(m, *width), index],
-                {"shape": (rows, *width)},
+                {"rows": rows, "shape": (rows, *width)},
                 lambda x, y: np.array(max(1.0, np.abs(x[0]).sum(axis=0).max(initial=0))),
             )
         )

@@ -82,6 +82,14 @@ def triples(depthwise=False):
         yield normal(*x), normal(*w, seed=1), normal(*dy, seed=2), a
 
 
+def mostly_zeros(depthwise):
+    """The same, where one in 20 elements of dy is not 0, or none; for convolutions in one group."""
+    for i, (x, w, dy, a) in enumerate(triples(depthwise)):
+        if a.get("groups") == 1:
+            kept = np.random.RandomState(i).uniform(size=dy.shape) < (0.05 if i % 4 else 0)
+            yield x, w, np.where(kept, dy, 0), a
+
+
 def forward_cases(function, depthwise=False):
     """Each shape, with activations and a bias taking turns."""
 
@@ -106,10 +114,12 @@ def cases_gradients(function, of, depthwise=False):
         return (of_kernel, y.sum(axis=(0, 1, 2))) if a.get("with_bias") else of_kernel
 
     found = []
-    for i, (x, w, dy, window) in enumerate(triples(depthwise)):
+    for i, (x, w, dy, window) in enumerate([*triples(depthwise), *mostly_zeros(depthwise)]):
         a = {k: v for k, v in window.items() if k not in ("out_h", "out_w")}
         a["shape"] = (x if of == "x" else w).shape
         inputs = [dy, w] if of == "x" else [x, dy]
+        if function is conv2d_gradient_input:
+            a["sparse"] = int((dy == 0).any())
         if function is conv2d_gradient_kernel:
             a["with_bias"] = i % 3 > 0
         found.append(Case(inputs, a, scale=lambda x, y, a=a: scale(x, a)))
@@ -141,7 +151,8 @@ def smooth(depthwise):
         inputs = [x, w, normal(dy.shape[-1], seed=3)][: 2 + i % 2]
         forward = "depthwise_conv2d" if depthwise else "conv2d"
         yield forward, inputs, {**fused, **window}, (0, 1, 2)[: len(inputs)]
-        yield f"{name}_gradient_input", [dy, w], {**a, "shape": x.shape}, (0, 1)
+        more = {} if depthwise else {"sparse": 0}
+        yield f"{name}_gradient_input", [dy, w], {**a, "shape": x.shape, **more}, (0, 1)
         more = {} if depthwise else {"with_bias": bool(i % 2)}
         yield f"{name}_gradient_kernel", [x, dy], {**a, "shape": w.shape, **more}, (0, 1)
 

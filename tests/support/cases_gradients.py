@@ -100,7 +100,9 @@ GRADIENTS = {
     "slice_gradient": [
         Smooth(c.inputs, {**c.attrs, "dtype": "float64"}) for c in parts(gradient=True)
     ],
-    "scatter_add": [Smooth([normal(4, 3), np.array([1, 4, 1, 0], np.int32)], {"shape": (5, 3)})],
+    "scatter_add": [
+        Smooth([normal(4, 3), np.array([1, 4, 1, 0], np.int32)], {"rows": 5, "shape": (5, 3)})
+    ],
     "gather": [
         Smooth(
             [normal(5, 3), np.array([3, 0, 3, 1], np.int32)],

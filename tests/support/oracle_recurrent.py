@@ -14,6 +14,15 @@ def _steps(t, attrs):
     return range(t)[::-1] if attrs["reverse"] else range(t)
 
 
+def _of_all_steps(d, like, attrs):
+    """Gradients of the states of all steps, from those of the last step that was computed."""
+    if d.ndim == 3:
+        return d
+    found = np.zeros_like(like)
+    found[:, list(_steps(like.shape[1], attrs))[-1]] = d
+    return found
+
+
 def make(activate, gradient):
     """The oracle of each op, of the activations and their gradients in `oracle.py`."""
 
@@ -49,7 +58,8 @@ def make(activate, gradient):
 
     def lstm_gradient(inputs, a):
         dhs, dcs, gates, cs, first, kernel, *rest = inputs
-        n, t, u = dhs.shape
+        n, t, u = cs.shape
+        dhs, dcs = (_of_all_steps(d, cs, a) for d in (dhs, dcs))
         mask, drop = _optional(rest, a, n, t)
         dz, dh, dc = np.zeros_like(gates), np.zeros_like(first), np.zeros_like(first)
         steps = list(_steps(t, a))
@@ -91,7 +101,8 @@ def make(activate, gradient):
 
     def gru_gradient(inputs, a):
         dhs, gates, hs, first, kernel, *rest = inputs
-        n, t, u = dhs.shape
+        n, t, u = hs.shape
+        dhs = _of_all_steps(dhs, hs, a)
         mask, drop = _optional(rest, a, n, t)
         dz, dm = np.zeros((2, n, t, 3 * u), dhs.dtype)
         dh, steps = np.zeros_like(first), list(_steps(t, a))
@@ -120,7 +131,8 @@ def make(activate, gradient):
 
     def simple_rnn_gradient(inputs, a):
         dhs, hs, kernel, *rest = inputs
-        n, t, u = dhs.shape
+        n, t, u = hs.shape
+        dhs = _of_all_steps(dhs, hs, a)
         mask, drop = _optional(rest, a, n, t)
         dz, dh = np.zeros_like(dhs), np.zeros((n, u), dhs.dtype)
         for s in list(_steps(t, a))[::-1]:

@@ -13,6 +13,7 @@
 #include "../../runtime/barrier.h"
 #include "../../runtime/shares.h"
 #include "geometry.h"
+#include "sparse.h"
 
 /* One axis of a convolution. Position x of dx is under tap k of window o if
  * x = o * stride + k * dilation - before. */
@@ -282,10 +283,15 @@ static int64_t own_scratch_size(const nnl_conv *g) {
  * channels, the sums over f are added in the order of kh, ow.
  * in    dy [N, OH, OW, F], w [KH, KW, C / groups, F]
  * out   dx [N, H, W, C]
- * attr  stride_h, stride_w, top, left, dilation_h, dilation_w, groups */
+ * attr  stride_h, stride_w, top, left, dilation_h, dilation_w, groups; 1: where nearly all of dy is
+ *       0, the other elements alone are used. dx of an image then depends on the images beside it */
 static void op_conv2d_gradient_input(const nnl_call *call, nnl_team *team) {
     const nnl_conv g = conv_of(&call->out[0], &call->in[1], &call->in[0], call->attr);
     const nnl_conv packing = joins_taps(&g) ? joined(g) : g;
+    if (call->attr[7].i && is_sparse(&g, call->in[0].data)) {
+        sparse_gradient_input(&g, call->in[0].data, call->in[1].data, call->out[0].data, team);
+        return;
+    }
     int64_t *k_offsets = team->scratch;
     real *packed = (real *)team->scratch + lines_of_indices(g.KH * g.KW * g.Fg);
     real *own_scratch = packed + packed_size(&packing) + team->id * own_scratch_size(&g);
@@ -304,7 +310,7 @@ static void op_conv2d_gradient_input(const nnl_call *call, nnl_team *team) {
 static int64_t conv2d_gradient_input_scratch(const nnl_call *call, int threads) {
     const nnl_conv g = conv_of(&call->out[0], &call->in[1], &call->in[0], call->attr);
     const nnl_conv packing = joins_taps(&g) ? joined(g) : g;
-    return (lines_of_indices(g.KH * g.KW * g.Fg) + packed_size(&packing) +
-            own_scratch_size(&g) * threads) *
-           (int64_t)sizeof(real);
+    const int64_t dense = lines_of_indices(g.KH * g.KW * g.Fg) + packed_size(&packing) +
+                          own_scratch_size(&g) * threads;
+    return max_of(dense, sparse_scratch(&g)) * (int64_t)sizeof(real);
 }

@@ -14,6 +14,7 @@
 #include "../../runtime/barrier.h"
 #include "../../runtime/shares.h"
 #include "geometry.h"
+#include "sparse.h"
 
 /* A chunk is whole rows of pixels. The number of chunks depends on shapes only. A small kernel has
  * more of them, because their sums take little memory. */
@@ -236,6 +237,11 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
             memset(call->out[i].data, 0, (size_t)nnl_size(&call->out[i]) * sizeof *dw);
         return;
     }
+    if (is_sparse(&g, call->in[1].data)) {
+        sparse_gradient_kernel(&g, call->in[0].data, call->in[1].data, dw,
+                               plan.bias ? call->out[1].data : NULL, team);
+        return;
+    }
     const int64_t parts = plan.chunks % team->size ? team->size : 1;
     const nnl_range items = nnl_share(plan.chunks * parts, 1, team);
     for (int64_t i = items.begin; i < items.end; i++) {
@@ -257,5 +263,6 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
 static int64_t conv2d_gradient_kernel_scratch(const nnl_call *call, int threads) {
     const nnl_conv g = conv_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
     const nnl_kernel_plan plan = plan_kernel_gradient(&g, call->n_out == 2);
-    return (plan.sums + plan.bias + plan.own_scratch * threads) * (int64_t)sizeof(real);
+    const int64_t dense = plan.sums + plan.bias + plan.own_scratch * threads;
+    return max_of(dense, sparse_scratch(&g)) * (int64_t)sizeof(real);
 }

@@ -83,17 +83,15 @@ static int64_t gru_scratch(const nnl_call *call, int threads) {
     return (packed_reals(U, 3 * U) + (N + threads) * 4 * U) * (int64_t)sizeof(real);
 }
 
-/* in    dh [N, T, U], gates, h, the first h, R; mask and drop as in gru
+/* in    dh [N, T, U], or [N, U] of the step that was computed last; gates, h, the first h, R; mask and drop as in gru
  * out   dz [N, T, 3 U], dm [N, T, 3 U] (of h R + b; they differ in the last third), the gradient of
  *       the first h [N, U]; that of R is before^T dm, that of b the sum of dm
  * attr  as in gru */
 static void op_gru_gradient(const nnl_call *call, nnl_team *team) {
-    const nnl_tensor *first = &call->in[0];
-    const int64_t N = first->shape[0], T = first->shape[1], U = first->shape[2];
+    const int64_t *shape = call->in[2].shape, N = shape[0], T = shape[1], U = shape[2];
     const nnl_recurrence r = recurrence_of(call, 5);
     const nnl_range mine = nnl_share(N, 1, team);
     const int64_t rows = length(mine), n0 = mine.begin, from = n0 * T * U;
-    const real *dh = (const real *)first->data + from;
     const real *gates = (const real *)call->in[1].data + 4 * from;
     const real *h = (const real *)call->in[2].data + from;
     const real *first_h = (const real *)call->in[3].data + n0 * U;
@@ -103,7 +101,9 @@ static void op_gru_gradient(const nnl_call *call, nnl_team *team) {
     real *scratch = team->scratch;
     const nnl_packed R = pack_together(scratch, call->in[4].data, true, 3 * U, U, team);
     scratch += packed_reals(3 * U, U);
-    real *product = scratch + n0 * U, *d_gates = scratch + N * U + team->id * 3 * U;
+    real *product = scratch + n0 * U, *d_gates = scratch + N * U + team->id * 4 * U;
+    real *zeros = d_gates + 3 * U;
+    memset(zeros, 0, (size_t)U * sizeof *zeros);
     memset(next_h, 0, (size_t)(rows * U) * sizeof *next_h);
 
     for (int64_t s = T - 1; s >= 0 && rows; s--) {
@@ -111,16 +111,17 @@ static void op_gru_gradient(const nnl_call *call, nnl_team *team) {
         for (int64_t i = 0; i < rows; i++) {
             const int64_t at = (i * T + t) * U;
             const real *h_p = s ? h + (i * T + p) * U : first_h + i * U, *g = gates + 4 * at;
+            const real *dh_t = from_outside(&call->in[0], n0 + i, t, T, U, s == T - 1, zeros);
             real *dz_t = dz + 3 * at, *dm_t = dm + 3 * at, *dh_p = next_h + i * U;
             if (is_masked(&r, (n0 + i) * T + t)) {
                 memset(dz_t, 0, (size_t)(3 * U) * sizeof *dz_t);
                 memset(dm_t, 0, (size_t)(3 * U) * sizeof *dm_t);
-                for (int64_t j = 0; j < U; j++) dh_p[j] += dh[at + j];
+                for (int64_t j = 0; j < U; j++) dh_p[j] += dh_t[j];
                 continue;
             }
             NNL_INDEPENDENT
             for (int64_t j = 0; j < U; j++) {
-                const real d = dh[at + j] + dh_p[j], u = g[j], candidate = g[2 * U + j];
+                const real d = dh_t[j] + dh_p[j], u = g[j], candidate = g[2 * U + j];
                 d_gates[j] = d * (h_p[j] - candidate);
                 d_gates[2 * U + j] = d * (1 - u);
                 dh_p[j] = d * u;
@@ -142,6 +143,6 @@ static void op_gru_gradient(const nnl_call *call, nnl_team *team) {
 }
 
 static int64_t gru_gradient_scratch(const nnl_call *call, int threads) {
-    const int64_t N = call->in[0].shape[0], U = call->in[0].shape[2];
-    return (packed_reals(3 * U, U) + N * U + threads * 3 * U) * (int64_t)sizeof(real);
+    const int64_t N = call->in[2].shape[0], U = call->in[2].shape[2];
+    return (packed_reals(3 * U, U) + N * U + threads * 4 * U) * (int64_t)sizeof(real);
 }

@@ -76,17 +76,15 @@ static int64_t lstm_scratch(const nnl_call *call, int threads) {
     return (packed_reals(U, 4 * U) + N * 5 * U) * (int64_t)sizeof(real);
 }
 
-/* in    dh, dc [N, T, U], gates, c, the first c, R; mask and drop as in lstm
+/* in    dh, dc [N, T, U], or [N, U] of the step that was computed last; gates, c, the first c, R; mask and drop as in lstm
  * out   dz [N, T, 4 U] (may be gates), the gradients of the first h and c [N, U]; that of R is
  *       before^T dz
  * attr  as in lstm */
 static void op_lstm_gradient(const nnl_call *call, nnl_team *team) {
-    const nnl_tensor *first = &call->in[0];
-    const int64_t N = first->shape[0], T = first->shape[1], U = first->shape[2];
+    const int64_t *shape = call->in[3].shape, N = shape[0], T = shape[1], U = shape[2];
     const nnl_recurrence r = recurrence_of(call, 6);
     const nnl_range mine = nnl_share(N, 1, team);
     const int64_t rows = length(mine), n0 = mine.begin, from = n0 * T * U;
-    const real *dh = (const real *)first->data + from, *dc = (const real *)call->in[1].data + from;
     const real *gates = (const real *)call->in[2].data + 4 * from;
     const real *c = (const real *)call->in[3].data + from;
     const real *first_c = (const real *)call->in[4].data + n0 * U;
@@ -96,8 +94,9 @@ static void op_lstm_gradient(const nnl_call *call, nnl_team *team) {
     real *scratch = team->scratch;
     const nnl_packed R = pack_together(scratch, call->in[5].data, true, 4 * U, U, team);
     scratch += packed_reals(4 * U, U);
-    real *product = scratch + n0 * U, *d_gates = scratch + N * U + team->id * 6 * U;
-    real *act_c = d_gates + 4 * U, *d_c = act_c + U;
+    real *product = scratch + n0 * U, *d_gates = scratch + N * U + team->id * 7 * U;
+    real *act_c = d_gates + 4 * U, *d_c = act_c + U, *zeros = d_c + U;
+    memset(zeros, 0, (size_t)U * sizeof *zeros);
     memset(next_h, 0, (size_t)(rows * U) * sizeof *next_h);
     memset(next_c, 0, (size_t)(rows * U) * sizeof *next_c);
 
@@ -106,7 +105,8 @@ static void op_lstm_gradient(const nnl_call *call, nnl_team *team) {
         for (int64_t i = 0; i < rows; i++) {
             const int64_t at = (i * T + t) * U;
             const real *c_p = s ? c + (i * T + p) * U : first_c + i * U, *g = gates + 4 * at;
-            const real *dh_t = dh + at, *dc_t = dc + at;
+            const real *dh_t = from_outside(&call->in[0], n0 + i, t, T, U, s == T - 1, zeros);
+            const real *dc_t = from_outside(&call->in[1], n0 + i, t, T, U, s == T - 1, zeros);
             real *dz_t = dz + 4 * at, *dh_p = next_h + i * U, *dc_p = next_c + i * U;
             if (is_masked(&r, (n0 + i) * T + t)) {
                 memset(dz_t, 0, (size_t)(4 * U) * sizeof *dz_t);
@@ -141,6 +141,6 @@ static void op_lstm_gradient(const nnl_call *call, nnl_team *team) {
 }
 
 static int64_t lstm_gradient_scratch(const nnl_call *call, int threads) {
-    const int64_t N = call->in[0].shape[0], U = call->in[0].shape[2];
-    return (packed_reals(4 * U, U) + N * U + threads * 6 * U) * (int64_t)sizeof(real);
+    const int64_t N = call->in[3].shape[0], U = call->in[3].shape[2];
+    return (packed_reals(4 * U, U) + N * U + threads * 7 * U) * (int64_t)sizeof(real);
 }

@@ -51,36 +51,38 @@ static int64_t simple_rnn_scratch(const nnl_call *call, int threads) {
     return (packed_reals(U, U) + N * U) * (int64_t)sizeof(real);
 }
 
-/* in    dh [N, T, U], h, R; mask and drop as in simple_rnn
+/* in    dh [N, T, U], or [N, U] of the step that was computed last; h, R; mask and drop as in simple_rnn
  * out   dz [N, T, U] (may be dh), the gradient of the first h [N, U]; that of R is before^T dz
  * attr  as in simple_rnn */
 static void op_simple_rnn_gradient(const nnl_call *call, nnl_team *team) {
-    const nnl_tensor *first = &call->in[0];
-    const int64_t N = first->shape[0], T = first->shape[1], U = first->shape[2];
+    const int64_t *shape = call->in[1].shape, N = shape[0], T = shape[1], U = shape[2];
     const nnl_recurrence r = recurrence_of(call, 3);
     const nnl_range mine = nnl_share(N, 1, team);
     const int64_t rows = length(mine), n0 = mine.begin, from = n0 * T * U;
-    const real *dh = (const real *)first->data + from, *h = (const real *)call->in[1].data + from;
+    const real *h = (const real *)call->in[1].data + from;
     real *dz = (real *)call->out[0].data + from, *next_h = (real *)call->out[1].data + n0 * U;
 
     real *scratch = team->scratch;
     const nnl_packed R = pack_together(scratch, call->in[2].data, true, U, U, team);
     real *product = scratch + packed_reals(U, U) + n0 * U;
+    real *zeros = scratch + packed_reals(U, U) + (N + team->id) * U;
+    memset(zeros, 0, (size_t)U * sizeof *zeros);
     memset(next_h, 0, (size_t)(rows * U) * sizeof *next_h);
 
     for (int64_t s = T - 1; s >= 0 && rows; s--) {
         const int64_t t = step_at(s, T, r.reverse);
         for (int64_t i = 0; i < rows; i++) {
             const int64_t at = (i * T + t) * U;
+            const real *dh_t = from_outside(&call->in[0], n0 + i, t, T, U, s == T - 1, zeros);
             real *dh_p = next_h + i * U, *dz_t = dz + at;
             if (is_masked(&r, (n0 + i) * T + t)) {
-                for (int64_t j = 0; j < U; j++) dh_p[j] += dh[at + j];
+                for (int64_t j = 0; j < U; j++) dh_p[j] += dh_t[j];
                 memset(dz_t, 0, (size_t)U * sizeof *dz_t);
                 continue;
             }
             NNL_INDEPENDENT
             for (int64_t j = 0; j < U; j++) {
-                dz_t[j] = dh[at + j] + dh_p[j];
+                dz_t[j] = dh_t[j] + dh_p[j];
                 dh_p[j] = 0;
             }
             activate_gradient(dz_t, dz_t, h + at, U, r.act.kind, r.act.alpha);
@@ -92,7 +94,6 @@ static void op_simple_rnn_gradient(const nnl_call *call, nnl_team *team) {
 }
 
 static int64_t simple_rnn_gradient_scratch(const nnl_call *call, int threads) {
-    (void)threads;
-    const int64_t N = call->in[0].shape[0], U = call->in[0].shape[2];
-    return (packed_reals(U, U) + N * U) * (int64_t)sizeof(real);
+    const int64_t N = call->in[1].shape[0], U = call->in[1].shape[2];
+    return (packed_reals(U, U) + (N + threads) * U) * (int64_t)sizeof(real);
 }

@@ -196,6 +196,14 @@ static nnl_rows recurrent_input(nnl_rows h, const real *drop, nnl_rows kept, nnl
     return room;
 }
 
+/* The gradient of a sample's state at step t, as it comes from outside: from x [N, T, U], or from
+ * x [N, U] for the step that was computed last, and `zeros` for the others. */
+static const real *from_outside(const nnl_tensor *x, int64_t sample, int64_t t, int64_t T,
+                                int64_t U, bool last, const real *zeros) {
+    if (x->ndim == 3) return (const real *)x->data + (sample * T + t) * U;
+    return last ? (const real *)x->data + sample * U : zeros;
+}
+
 /* dh += (dz R^T) drop. `product` has room for the rows. */
 static void add_to_previous(real *dh, nnl_operand dz, int64_t rows, const nnl_packed *R,
                             const real *drop, real *product, nnl_ahead ahead) {
