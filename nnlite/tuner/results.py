@@ -44,11 +44,17 @@ class Recorder(Monitor):
         unknown = value is None and not self.required
         if unknown or (value is not None and self._improves(value, self.best)):
             self.best = value
-            self.build_config = self.model.get_build_config()
+            self.build_config = self.model.get_build_config() or _shapes(self.model)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.model.save_weights(self.path, overwrite=True)
         if self.on_epoch is not None and self.on_epoch(epoch, logs, value):
             self.model.stop_training = True
+
+
+def _shapes(model):
+    """The shapes of the data that a model was built for, where its own config says them."""
+    shapes = getattr(model, "input_shape", None)
+    return None if shapes is None else {"input_shape": shapes}
 
 
 def absent(objective, logs):
