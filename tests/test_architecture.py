@@ -28,7 +28,17 @@ FLOORS = re.search(
 
 # What may be imported inside a function or a `try`: packages that not everyone has, scikit-learn,
 # by the command line what it runs, and what takes long to import and is needed for a message only.
-OPTIONAL = {"PIL", "h5py", "matplotlib", "optuna", "skopt", "sklearn", "tensorboardX", "tqdm"}
+OPTIONAL = {
+    "PIL",
+    "h5py",
+    "matplotlib",
+    "mlflow",
+    "optuna",
+    "skopt",
+    "sklearn",
+    "tensorboardX",
+    "tqdm",
+}
 LAZY = {("__main__", "demo"), ("errors", "difflib")}
 
 
