@@ -5,6 +5,7 @@ from nnlite.tuner.hypermodel import HyperModel
 from nnlite.tuner.hyperparameters import HyperParameters
 from nnlite.tuner.objective import Objective
 from nnlite.tuner.searches import BayesianOptimization, GridSearch, Hyperband, RandomSearch
+from nnlite.tuner.shim import for_keras_tuner
 from nnlite.tuner.tuner import Tuner
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Objective",
     "RandomSearch",
     "Tuner",
+    "for_keras_tuner",
 ]
 
 __getattr__ = names.of(__name__)
