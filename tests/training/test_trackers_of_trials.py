@@ -194,10 +194,11 @@ def test_without_mlflow_the_cure_is_said(monkeypatch):
         fit(callbacks.MLflow())
 
 
-def test_mlflow_itself_keeps_the_curve(tmp_path):
+def test_mlflow_itself_keeps_the_curve(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     mlflow = pytest.importorskip("mlflow")
     before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(tmp_path.as_uri())
+    mlflow.set_tracking_uri((tmp_path / "runs").as_uri())
     try:
         history = fit(callbacks.MLflow("first"), epochs=3).history
         (run,) = mlflow.search_runs(output_format="list")
