@@ -304,7 +304,7 @@ PUBLIC_PATHS = """
     nnlite.preprocessing.image:ImageDataGenerator nnlite.schedules:CosineDecay
     nnlite.utils:to_categorical nnlite.utils:plot_model nnlite.wrappers.scikit_learn:KerasClassifier
     nnlite.backend:floatx nnlite.nn:relu nnlite.regularizers:l2 nnlite.initializers:GlorotUniform
-    nnlite.constraints:max_norm
+    nnlite.constraints:max_norm nnlite.tuner:RandomSearch
 """.split()
 
 
