@@ -2,13 +2,15 @@
 
 import contextlib
 import copy
-import random
+import inspect
+import os
 import time
 import traceback
 
 from nnlite import config
 from nnlite.callbacks.foreign import as_callbacks
 from nnlite.checks import check_setting
+from nnlite.errors import did_you_mean
 from nnlite.models.model import Model
 from nnlite.terminal import write
 from nnlite.tuner.display import Display
@@ -61,6 +63,8 @@ class Tuner(Project):
     project_name : str, default 'untitled_project'
     overwrite : bool, default False
         Whether trials that the folder has are removed at first.
+    **unknown
+        Any other argument is refused.
 
     Attributes
     ----------
@@ -97,8 +101,14 @@ class Tuner(Project):
         directory=".",
         project_name="untitled_project",
         overwrite=False,
+        **unknown,
     ):
         owner = type(self).__name__
+        for name in unknown:
+            meant = did_you_mean(name, _SETTINGS)
+            raise TypeError(
+                f"{owner}: unknown argument {name!r}; it takes {', '.join(_SETTINGS)}{meant}"
+            )
         for name, value, legal in (
             ("max_retries_per_trial", max_retries_per_trial, "int [0, inf)"),
             ("max_consecutive_failed_trials", max_consecutive_failed_trials, "int [1, inf)"),
@@ -136,7 +146,7 @@ class Tuner(Project):
             self.reload()
             write(f"Reloaded {len(self.trials)} trials of {self.project_dir}")
         elif seed is None:
-            self._seed = random.SystemRandom().randrange(2**31)
+            self._seed = config.next_seed()
 
     # The search space
 
@@ -219,7 +229,8 @@ class Tuner(Project):
         ----------
         *args, **kwargs
             Those of the model's `fit`: x, y, epochs, validation_split or validation_data,
-            callbacks, ... Each training gets copies of the callbacks.
+            callbacks, ... Each training gets copies of the callbacks; TensorBoard's writes to a
+            folder of its own, 'log_dir/0000/execution0'.
         verbose : {'auto', 0, 1, 2}
             0 prints nothing, 1 ('auto', too) a table and a bar for each trial, 2 in place of the
             bar what `fit` prints. A `fit` of one's own gets `verbose` only if it is given here.
@@ -353,7 +364,7 @@ class Tuner(Project):
                 model = self.hypermodel._build(hp)
                 if not isinstance(model, Model):
                     raise SearchError(f"hypermodel: expected it to return a Model, got {model!r}")
-                callbacks = [*_copied(given), recorder]
+                callbacks = [*_copied(given, trial.trial_id, execution), recorder]
                 results.append(self.hypermodel.fit(hp, model, *args, callbacks=callbacks, **kwargs))
             trial.build_config = recorder.build_config
             if trial.stopped_early:
@@ -435,11 +446,19 @@ class Tuner(Project):
         return model
 
 
-def _copied(callbacks):
-    """Callbacks for one training, so that none goes on from another."""
+def _copied(callbacks, trial_id, execution):
+    """Callbacks for one training, so that none goes on from another, with a folder of its own for
+    the curves of TensorBoard."""
     try:
-        return copy.deepcopy(as_callbacks(callbacks))
+        copies = copy.deepcopy(as_callbacks(callbacks))
     except Exception as error:
         raise SearchError(
             f"callbacks: expected objects that can be copied for each training ({error})"
         ) from error
+    for c in copies:
+        if isinstance(getattr(c, "log_dir", None), str):
+            c.log_dir = os.path.join(c.log_dir, trial_id, f"execution{execution}")
+    return copies
+
+
+_SETTINGS = [name for name in inspect.signature(Tuner).parameters if name != "unknown"]

@@ -103,6 +103,14 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_search_goes_on(cls, tmp_path
         assert told(again) == told(whole)
 
 
+def test_the_seed_of_the_process_is_a_searchs_where_it_has_none():
+    tried = []
+    for _ in range(2):
+        keras.utils.set_random_seed(5)
+        tried.append(RandomOnly()._propose(0))
+    assert tried[0] == tried[1]
+
+
 def test_another_seed_tries_other_values_and_none_any():
     tried = [
         [RandomOnly(seed=seed)._propose(n)["x"] for n in range(3)] for seed in (0, 0, 1, None, None)
@@ -169,6 +177,15 @@ def test_callbacks_are_copied_for_each_training(tmp_path):
     tuner.search(**DATA, epochs=9, callbacks=[stopping])
     assert {len(t.histories[0]["loss"]) for t in tuner.trials.values()} <= set(range(2, 10))
     assert vars(stopping) == vars(keras.callbacks.EarlyStopping("val_loss", patience=0, mode="max"))
+
+
+def test_each_training_has_a_folder_of_its_own_for_its_curves(tmp_path):
+    pytest.importorskip("tensorboardX")
+    board = keras.callbacks.TensorBoard(str(tmp_path / "logs"))
+    tuner = search(folder=tmp_path, max_trials=2, executions_per_trial=2)
+    tuner.search(**DATA, callbacks=[board])
+    folders = sorted(str(f.relative_to(tmp_path)) for f in tmp_path.glob("logs/*/*"))
+    assert folders == [f"logs/000{t}/execution{e}" for t in range(2) for e in range(2)]
 
 
 class OwnMetric(keras.metrics.Mean):

@@ -82,6 +82,10 @@ NOT_SEARCHED = [
     ({"max_trials": 0}, "RandomSearch: max_trials: expected an integer in [1, inf), got 0"),
     ({"executions_per_trial": 1.5}, "executions_per_trial: expected an integer in [1, inf)"),
     ({"seed": -1}, "RandomSearch: seed: expected an integer in [0, inf), got -1"),
+    (
+        {"overwrit": True},
+        "RandomSearch: unknown argument 'overwrit'; it takes hypermodel, objective",
+    ),
     ({"project_name": ".."}, "RandomSearch: project_name: expected a name, got '..'"),
     ({"tune_new_entries": False}, "RandomSearch: hyperparameters: expected the space"),
 ]
