@@ -93,6 +93,7 @@ _LAZY = {
     "random": "nnlite.random",
     "show_versions": "nnlite.versions",
     "tensorflow_names": "nnlite.tensorflow_names",
+    "tuner": "nnlite.tuner",
     "wrappers": "nnlite.wrappers",
 }
 
@@ -147,6 +148,7 @@ __all__ = [
     "saving",
     "schedules",
     "show_versions",
+    "tuner",
     "utils",
     "wrappers",
     "zeros",

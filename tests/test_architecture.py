@@ -28,7 +28,17 @@ FLOORS = re.search(
 
 # What may be imported inside a function or a `try`: packages that not everyone has, scikit-learn,
 # by the command line what it runs, and what takes long to import and is needed for a message only.
-OPTIONAL = {"PIL", "h5py", "matplotlib", "skopt", "sklearn", "tensorboardX", "tqdm"}
+OPTIONAL = {
+    "PIL",
+    "h5py",
+    "matplotlib",
+    "mlflow",
+    "optuna",
+    "skopt",
+    "sklearn",
+    "tensorboardX",
+    "tqdm",
+}
 LAZY = {("__main__", "demo"), ("errors", "difflib")}
 
 
@@ -294,7 +304,7 @@ PUBLIC_PATHS = """
     nnlite.preprocessing.image:ImageDataGenerator nnlite.schedules:CosineDecay
     nnlite.utils:to_categorical nnlite.utils:plot_model nnlite.wrappers.scikit_learn:KerasClassifier
     nnlite.backend:floatx nnlite.nn:relu nnlite.regularizers:l2 nnlite.initializers:GlorotUniform
-    nnlite.constraints:max_norm
+    nnlite.constraints:max_norm nnlite.tuner:RandomSearch
 """.split()
 
 

@@ -19,7 +19,7 @@ PUBLIC = [
             "datasets.mnist datasets.reuters diagnosis estimators initializers layers losses "
             "math metrics models nn ops optimizers optimizers.schedules plotting "
             "preprocessing.image preprocessing.sequence preprocessing.text random regularizers "
-            "schedules tensorflow_names utils wrappers wrappers.scikit_learn"
+            "schedules tensorflow_names tuner utils wrappers wrappers.scikit_learn"
         ).split()
     ),
 ]

@@ -24,7 +24,13 @@ SAID = {  # what must stand in the output: the numbers that Keras gives
         "epochs run: 4",
         "LeNet",
     ],
-    "from_keras_to_tensorflow": ["MLP, test acc", "ReLU6, test acc", "CNN, test acc"],
+    "from_keras_to_tensorflow": [
+        "MLP, test acc",
+        "ReLU6, test acc",
+        r"Best val_accuracy so far: 0\.\d+ \(trial [1-5]\)",
+        "Tuner, test acc",
+        "CNN, test acc",
+    ],
     "layers_and_models": [
         "attention over the steps",
         r"best of the grid: .*'learning_rate': 0\.0",

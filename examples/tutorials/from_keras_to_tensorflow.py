@@ -80,6 +80,45 @@ model = models.Sequential([
     layers.Dense(10, activation="softmax"),
 ])
 
+# --- A search over settings
+
+from nnlite import tuner as kt
+
+
+def build_model(hp):
+    model = models.Sequential()
+    model.add(layers.Dense(
+        units=hp.Int("units", min_value=32, max_value=512, step=32),
+        activation="relu",
+        input_shape=(784,)
+    ))
+    model.add(layers.Dense(10, activation="softmax"))
+
+    model.compile(
+        optimizer=keras.optimizers.Adam(
+            hp.Choice("learning_rate", values=[1e-2, 1e-3, 1e-4])
+        ),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"]
+    )
+    return model
+
+
+tuner = kt.RandomSearch(
+    build_model,
+    objective="val_accuracy",
+    max_trials=5,
+    executions_per_trial=3,
+    directory="my_dir",
+    project_name="helloworld"
+)
+
+tuner.search(x_train, y_train, epochs=5, validation_split=0.2)
+
+best_model = tuner.get_best_models(num_models=1)[0]
+search_loss, search_acc = best_model.evaluate(x_test, y_test, verbose=0)  # not in the tutorial
+print(f"Tuner, test accuracy: {search_acc}")  # not in the tutorial
+
 # --- Predictions
 
 import numpy as np

@@ -18,7 +18,9 @@ __all__ = [
     "History",
     "LambdaCallback",
     "LearningRateScheduler",
+    "MLflow",
     "ModelCheckpoint",
+    "OptunaPruning",
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "TensorBoard",
@@ -28,7 +30,9 @@ __all__ = [
 # Imported when first used: they bring what writes files.
 _LAZY = {
     "BackupAndRestore": "nnlite.callbacks.backup",
+    "MLflow": "nnlite.callbacks.trackers",
     "ModelCheckpoint": "nnlite.callbacks.checkpoint",
+    "OptunaPruning": "nnlite.callbacks.trackers",
     "TensorBoard": "nnlite.callbacks.tensorboard",
 }
 

@@ -229,7 +229,12 @@ CASES = {
     callbacks.History: {},
     callbacks.LambdaCallback: {"on_epoch_end": print},
     callbacks.LearningRateScheduler: {"schedule": max, "verbose": 1},
+    callbacks.MLflow: {"run_name": "first"},
     callbacks.ModelCheckpoint: {"filepath": "a.keras", "save_freq": 3, "save_best_only": True},
+    callbacks.OptunaPruning: {
+        "trial": types.SimpleNamespace(report=print, should_prune=bool),
+        "monitor": "val_loss",
+    },
     callbacks.ProgbarLogger: {"verbose": 2},
     callbacks.ReduceLROnPlateau: {"factor": 0.5, "cooldown": 1},
     callbacks.TensorBoard: {"log_dir": "logs", "histogram_freq": 2, "update_freq": "batch"},
