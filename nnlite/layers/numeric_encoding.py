@@ -7,11 +7,15 @@ import numpy as np
 
 from nnlite import initializers, ops
 from nnlite.checks import positive_int
+from nnlite.configurable import clone
 from nnlite.engine.tensor import Tensor
 from nnlite.layers import settings
+from nnlite.layers.einsum_dense import EinsumDense
 from nnlite.layers.layer import Layer
+from nnlite.layers.preprocessing import Normalization
 from nnlite.ops.numeric_encoding import boundaries_of
 
+_BELOW_ALL = -1e30  # where bins begin
 _TIE = 1e-9  # of all rows: what is nearer to a quantile is at it, however sums are rounded
 _SMALLEST = 1 / 8  # of an equal share of the rows: what a bin by the target holds at least
 
@@ -125,6 +129,19 @@ class PiecewiseLinearEncoding(Layer):
         _check_columns(len(self.boundaries), inputs.shape)
         return ops.piecewise_linear_encoding(inputs, self.boundaries, self.keep)
 
+    def _in_keras(self, inputs):
+        """The same by what Keras has, on symbols."""
+        bins = [np.stack([b[:-1], np.diff(b)]) if b else np.zeros((2, 0)) for b in self.boundaries]
+        columns = np.repeat(np.arange(len(bins)), [b.shape[1] for b in bins])
+        if not len(columns):
+            return inputs
+        lower, width = np.concatenate(bins, axis=1)
+        x = ops.take(inputs, columns.tolist(), axis=-1)
+        x = ops.where(ops.equal(x, x), x, _BELOW_ALL)
+        scaling = Normalization(mean=lower.tolist(), variance=(width**2).tolist(), name=self.name)
+        encoded = ops.clip(scaling(x), 0.0, 1.0)
+        return ops.concatenate([inputs, encoded], -1) if self.keep else encoded
+
     def get_config(self):
         """The constructor's arguments as a dict, with the boundaries that `adapt` found.
 
@@ -160,9 +177,10 @@ class PeriodicEmbedding(Layer):
     Notes
     -----
     Input (..., F), output (..., F + F U), or (..., F U) without `keep`; the values of a column
-    stand together. Weights: frequency and phase (F, K), kernel (F, K, U), bias (F, U). First
-    they are normal with mean 0, uniform between -pi and pi, and uniform between -1 / sqrt(K) and
-    1 / sqrt(K). Keras has no such layer: `.keras` files tell it the same by others.
+    stand together. Weights: of the waves, kernel and bias (F, K), which are w and b; of their sums,
+    kernel (F, K, U) and bias (F, U). First w is normal with mean 0, b uniform between -pi and pi,
+    and the others between -1 / sqrt(K) and 1 / sqrt(K). Keras has no such layer: `.keras` files
+    tell it the same by others.
 
     Raises
     ------
@@ -191,25 +209,32 @@ class PeriodicEmbedding(Layer):
 
     def build(self, input_shape):
         F, K = input_shape[-1], positive_int("frequencies", self.frequencies)
-        U = positive_int("outputs", self.outputs)
-        normal = initializers.RandomNormal(stddev=self.deviation)
-        turns = initializers.RandomUniform(-math.pi, math.pi)
         uniform = initializers.RandomUniform(-1 / math.sqrt(K), 1 / math.sqrt(K))
-        self.frequency = self.add_weight((F, K), normal, name="frequency")
-        self.phase = self.add_weight((F, K), turns, name="phase")
-        self.kernel = self.add_weight((F, K, U), uniform, name="kernel")
-        self.bias = self.add_weight((F, U), uniform, name="bias")
+        self.waves = EinsumDense(
+            "...f,fk->...fk",
+            (F, K),
+            bias_axes="fk",
+            kernel_initializer=initializers.RandomNormal(stddev=self.deviation),
+            bias_initializer=initializers.RandomUniform(-math.pi, math.pi),
+            name="waves",
+        )
+        self.sums = EinsumDense(
+            "...fk,fku->...fu",
+            (F, positive_int("outputs", self.outputs)),
+            bias_axes="fu",
+            kernel_initializer=uniform,
+            bias_initializer=clone(uniform),
+            name="sums",
+        )
+        self.waves.build(input_shape)
+        self.sums.build((*input_shape, K))
 
     def call(self, inputs):
-        _check_columns(self.bias.shape[0], inputs.shape)
-        *axes, F = inputs.shape
-        rows = ops.reshape(inputs, (-1, F))
-        columns = ops.expand_dims(ops.transpose(rows), -1)
-        slopes = ops.expand_dims(self.frequency * (2 * math.pi), 1)
-        waves = ops.cos(columns * slopes + ops.expand_dims(self.phase, 1))
-        values = ops.matmul(waves, self.kernel) + ops.expand_dims(self.bias, 1)
-        found = ops.reshape(ops.transpose(values, (1, 0, 2)), (*axes, -1))
+        sums = self.sums(ops.cos(self.waves(inputs * (2 * math.pi))))
+        found = ops.reshape(sums, (-1, *inputs.shape[1:-1], math.prod(sums.shape[-2:])))
         return ops.concatenate([inputs, found], -1) if self.keep else found
+
+    _in_keras = call
 
 
 def _check_columns(known, shape):

@@ -1,13 +1,16 @@
 """Encodings of numbers: which bins `adapt` finds, and what it refuses."""
 
+import json
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nnlite import layers
+from nnlite import Sequential, layers
 from nnlite.layers import PiecewiseLinearEncoding
+from nnlite.models import load_model, model_from_json
 
 RNG = np.random.default_rng(0)
 
@@ -100,6 +103,29 @@ def test_first_waves_are_as_the_paper_has_them():
     assert_allclose(frequency.std(), 0.5, rtol=0.05)
     assert_allclose([phase.min(), phase.max()], [-np.pi, np.pi], rtol=0.01)
     assert_allclose([np.abs(kernel).max(), np.abs(bias).max()], 0.1, rtol=0.05)
+
+
+def test_keras_is_told_the_same_by_what_it_has(tmp_path):
+    given = [[0.0, 0.5, 2.0], [], [-1.0, 1.0]]
+    model = Sequential(
+        [
+            PiecewiseLinearEncoding(boundaries=given, input_shape=(3,)),
+            layers.PeriodicEmbedding(4, 2),
+            PiecewiseLinearEncoding(boundaries=[[]] * 18),
+            layers.Dense(2),
+        ]
+    )
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        config = json.loads(archive.read("config.json"))
+    del config["nnlite"]
+    plain = model_from_json(json.dumps(config))
+    plain.set_weights(model.get_weights())
+    x = RNG.normal(size=(30, 3))
+    assert_allclose(plain.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-4, atol=1e-6)
+    again = load_model(tmp_path / "m.keras")
+    assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert isinstance(again.layers[1], layers.PeriodicEmbedding)
 
 
 @pytest.mark.parametrize(
