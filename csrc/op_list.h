@@ -68,6 +68,8 @@ NNL_OP(assign, 2, 0, no_scratch)
 NNL_OP(slice, 1, 1, no_scratch)
 NNL_OP(slice_gradient, 1, 1, no_scratch)
 NNL_OP(concatenate, 1, 1, no_scratch)
+/* standardize.c */
+NNL_OP(standardize, 4, 1, no_scratch)
 /* loss.c */
 NNL_OP(softmax_cross_entropy, 2, 1, no_scratch)
 NNL_OP(softmax_cross_entropy_gradient, 3, 1, no_scratch)

@@ -109,7 +109,7 @@ static void op_transpose(const nnl_call *call, nnl_team *team) {
         transpose_matrices(call->out[0].data, call->in[0].data, &p, n, team);
 }
 
-/* The element types of a source: attr[0] of gather and gather_csr. */
+/* The element types of a source: attr[0] of gather, gather_csr and standardize. */
 enum {
     FROM_FLOAT32,
     FROM_FLOAT64,
@@ -158,6 +158,10 @@ enum {
 
 static void convert_to_real(real *restrict y, const char *restrict x, int64_t n, int type) {
     CONVERT_FROM(type, (real))
+}
+
+static void convert_to_double(double *restrict y, const char *restrict x, int64_t n, int type) {
+    CONVERT_FROM(type, (double))
 }
 
 static void convert_to_int32(int32_t *restrict y, const char *restrict x, int64_t n, int type) {

@@ -54,6 +54,9 @@ class Op:
     in_place : tuple of int, or of (int, int)
         Inputs whose memory the first output may take, or pairs of an input and the output that may,
         if they have its shape and are read for the last time.
+    reads_rows_of : str, optional
+        Another op, `gather`, in whose place the C function can read the first input, with that op's
+        inputs and with those of its attributes that have the same names.
     optional_outputs : int, default 0
         How many of the last outputs the C function need not be given: those that only a gradient
         reads.
@@ -73,8 +76,9 @@ class Op:
         fused_input=None,
         in_place=(),
         optional_outputs=0,
+        reads_rows_of=None,
     ):
-        self.optional_outputs = optional_outputs
+        self.optional_outputs, self.reads_rows_of = optional_outputs, reads_rows_of
         self.name, self.infer, self.gradient = name, infer, gradient
         self.fuses, self.fused_input = fuses, fused_input
         self.in_place = [pair if isinstance(pair, tuple) else (pair, 0) for pair in in_place]

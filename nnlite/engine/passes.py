@@ -9,6 +9,25 @@ from dataclasses import dataclass
 from nnlite.engine.dispatch import Call
 
 
+def read_rows_in_place(calls, feeds):
+    """The calls, where those that can (`reads_rows_of`) read rows of the caller's memory
+    themselves, which are not rounded to the plan's precision before."""
+    feeds, rows, found = {id(t) for t in feeds}, {}, []
+    for call in calls:
+        x = call.inputs[0] if call.inputs else None
+        if id(x) in feeds and call.outputs and call.outputs[0].dtype != "int32":
+            rows[id(call.outputs[0])] = call
+        reader = rows.get(id(x))
+        if reader is not None and call.op.view and x.shape[:1] == call.outputs[0].shape[:1]:
+            rows[id(call.outputs[0])] = reader
+        elif reader is not None and call.op.reads_rows_of == reader.op.name:
+            attrs = {name: reader.attrs.get(name, value) for name, value in call.attrs.items()}
+            inputs = [reader.inputs[0], *call.inputs[1:], *reader.inputs[1:]]
+            call = Call(call.op, inputs, call.outputs, attrs, call.scope)
+        found.append(call)
+    return found
+
+
 def drop_unneeded(calls, results):
     """The calls that write a Variable, or lead to one that does, or to a result."""
     wanted, kept = {id(t) for t in results}, []

@@ -10,7 +10,14 @@ import numpy as np
 
 from nnlite.engine._engine import ARENA, FEED, FUSED, MEMORY, Program, most_threads
 from nnlite.engine.dispatch import bad_index, engine
-from nnlite.engine.passes import Roots, drop_unneeded, fuse, leave_out_unread, take_in_place
+from nnlite.engine.passes import (
+    Roots,
+    drop_unneeded,
+    fuse,
+    leave_out_unread,
+    read_rows_in_place,
+    take_in_place,
+)
 
 ALIGN = 64  # bytes: a cache line
 # Fewer multiply-adds than this are done by thread 0, while the others go on to the next step.
@@ -57,7 +64,8 @@ class Plan:
         self.max_threads = most_threads()  # scratch memory is laid out for no more
         self.feeds = list(feeds)
         self.results = list(results)
-        calls = drop_unneeded(recording.calls, self.results)
+        calls = read_rows_in_place(recording.calls, self.feeds)
+        calls = drop_unneeded(calls, self.results)
         calls = leave_out_unread(calls, self.results)
         self.roots = Roots(calls)
         self.fusion = fuse(calls, self.results, self.roots)

@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from nnlite import config, ops
-from nnlite.engine.tensor import Tensor
+from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 from nnlite.layers import settings
 from nnlite.layers.layer import Layer
+from nnlite.ops.rows import split
 
 _AT_ONCE = 1 << 20  # the number of elements that `adapt` converts to float64 at a time
 _LIMIT = 8.0  # the paper's limit of 3, for quantiles, costs accuracy on small tables
@@ -148,8 +149,15 @@ class Normalization(Layer):
             )
             # Unused. Keras saves a count too, so the lists of weights correspond.
             self.count = self.add_weight((), "zeros", "int32", trainable=False, name="count")
+            rest = np.zeros(kept_shape)
         else:
             self._given_values = self._given_for(kept_shape)
+            mean, variance = (v.reshape(kept_shape) for v in self._given_values)
+            mean, rest = split(mean, config.floatx())
+            deviation = np.maximum(np.sqrt(variance), self._least_deviation())
+            vars(self)["_scale"] = Variable(mean), Variable(deviation)
+        # What the mean's precision does not hold of it. It is no weight, as Keras has none.
+        vars(self)["_rest"] = Variable(rest, dtype=config.floatx())
         self.built = True
 
     def _axes(self, ndim):
@@ -209,8 +217,12 @@ class Normalization(Layer):
             squares = squares + part_squares + off**2 * (n * (count - n) / count)
         if not count:
             raise ValueError(f"layer {self.name!r}: adapt: expected data, got none")
-        self.adapt_mean.assign(mean)
         self.adapt_variance.assign(squares / count)
+        rounded, rest = split(mean, self.adapt_mean.dtype)
+        self.adapt_mean.assign(rounded)
+        # Elsewhere the weights say all, so that copies of them give the same bits.
+        matters = np.abs(rest) > 1e-3 * np.sqrt(squares / count)
+        self._rest.assign(np.where(matters, rest, 0))
 
     def _moments(self, x):
         """(count, mean, sum of squares about the mean) for each entry of the axes kept."""
@@ -250,16 +262,49 @@ class Normalization(Layer):
         """The variance, of a shape that broadcasts to the input; None before the layer is built."""
         return ops.operands(self._values()[1])[0] if self.built else None
 
+    def _least_deviation(self):
+        return config.epsilon()
+
     def call(self, inputs):
         self._check(inputs.shape, more_axes=True)
-        (inputs,) = ops.operands(inputs)
-        mean, variance = self._values()
-        of = ops if self.input_mean is None else np  # given numbers: computed once, not each step
-        deviation = of.maximum(of.sqrt(variance), config.epsilon())
-        if self.invert:
-            return inputs * deviation + mean
-        # x * (1 / deviation) - mean / deviation would lose digits if the mean is large.
-        return (inputs - mean) / deviation
+        kept = [axis + inputs.ndim - len(self._shape) for axis in self._kept]
+        order = [d for d in range(inputs.ndim) if d not in kept] + kept
+        if order == sorted(order):
+            return ops.standardize(inputs, *self._statistics(inputs.dtype), self.invert)
+        inputs = ops.transpose(*ops.operands(inputs), order)
+        outputs = ops.standardize(inputs, *self._statistics(inputs.dtype), self.invert)
+        return ops.transpose(outputs, np.argsort(order).tolist())
+
+    def _statistics(self, dtype):
+        """Mean, deviation and what the mean's precision does not hold of it, for such inputs."""
+        if self.input_mean is None:
+            deviation = ops.maximum(ops.sqrt(self.adapt_variance), self._least_deviation())
+            return self.adapt_mean, deviation, self._rest
+        given = (*self._scale, self._rest)
+        return [v if dtype == "int32" else convert_to_tensor(v, dtype) for v in given]
+
+    def save_own_variables(self, store):
+        """Put the weights where a file gets them from, the mean as exactly as it is known.
+
+        Parameters
+        ----------
+        store : dict of str to array
+        """
+        super().save_own_variables(store)
+        if self.built and self._rest._data.any() and "0" in store:
+            store["0"] = store["0"] + self._rest.numpy().astype(np.float64)
+
+    def load_own_variables(self, store):
+        """Take the weights as `save_own_variables` put them.
+
+        Parameters
+        ----------
+        store : dict of str to array
+        """
+        super().load_own_variables(store)
+        if "0" in store:
+            exact = store["0"] if store["0"].dtype == np.float64 else self.adapt_mean.numpy()
+            self._rest.assign(split(exact, self.adapt_mean.dtype)[1])
 
 
 class InputScaling(Normalization):
@@ -287,6 +332,9 @@ class InputScaling(Normalization):
     array([[0.99227786],
            [8.        ]], dtype=float32)
     """
+
+    def _least_deviation(self):
+        return float(np.finfo(config.floatx()).tiny)  # tables come in any unit
 
     def call(self, inputs):
         return ops.isru(super().call(inputs), _LIMIT)

@@ -112,7 +112,7 @@ from nnlite.ops.reduce import (
     sum_to,
     var,
 )
-from nnlite.ops.rows import take
+from nnlite.ops.rows import standardize, take
 from nnlite.ops.shape import (
     assign,
     broadcast_to,

@@ -1,7 +1,7 @@
 """Rows of arrays by their numbers: `take`, and what a training step reads its batch with.
 
-`gather` and `gather_csr` read memory of the caller's as their arguments describe it. They check the
-row numbers, and nothing else: they are not public.
+`gather`, `gather_csr` and, in a plan, `standardize` read memory of the caller's as their arguments
+describe it. They check the row numbers, and nothing else: they are not public.
 """
 
 import math
@@ -9,8 +9,8 @@ import math
 import numpy as np
 
 from nnlite.engine.dispatch import Op
-from nnlite.engine.tensor import convert_to_tensor
-from nnlite.ops.operands import axis_of, call, constant, integers
+from nnlite.engine.tensor import Tensor, convert_to_tensor
+from nnlite.ops.operands import axis_of, call, constant, integers, operands
 from nnlite.ops.shape import reshape, transpose
 
 # The codes of csrc/ops/shape.c for the element types that `gather` reads.
@@ -156,6 +156,63 @@ def gather_csr(values, columns, begin, index, shape, dtype, code, rows):
         shape=tuple(shape),
         dtype=dtype,
     )
+
+
+def _infer_standardize(source, mean, rest, deviation, index=None, *, shape, **_):
+    if mean != rest or mean != deviation or math.prod(shape) % max(1, math.prod(mean)):
+        raise ValueError(
+            f"standardize: expected a mean and a deviation for each entry of the last axis of "
+            f"shape {shape}, got shapes {mean} and {deviation}"
+        )
+    return [shape]
+
+
+def _standardize_gradient(c, dy, need):
+    mean, deviation = c.inputs[1], c.inputs[3]
+    dx = standardize(dy, np.zeros(mean.shape), deviation, inverse=c.attrs["inverse"])
+    return [dx, None, None, None]
+
+
+Op(
+    "standardize",
+    infer=_infer_standardize,
+    attrs={"code": int, "row_bytes": int, "rows": int, "inverse": int, "shape": None},
+    gradient=_standardize_gradient,
+    in_place=(0,),
+    reads_rows_of="gather",
+)
+
+
+def standardize(x, mean, deviation, rest=None, inverse=False):
+    """(x - mean) / deviation along the last axis, in float64 before anything is rounded.
+
+    In a plan the rows that x is gathered from are read, before they become the model's precision.
+
+    Parameters
+    ----------
+    x : tensor, shape (..., C)
+        Or of any shape whose number of elements C divides.
+    mean, deviation : tensor, shape (C,)
+        There is no gradient with respect to them.
+    rest : tensor, shape (C,), optional
+        What the model's precision does not hold of the mean, as `split` gives it; 0 by default. It
+        counts only where mean + rest rounds to the mean, so that of an older mean does no harm.
+    inverse : bool, default False
+        Compute x * deviation + mean.
+    """
+    mean, deviation = operands(mean, deviation)
+    (rest,) = operands(np.zeros(mean.shape) if rest is None else rest)
+    x = x if isinstance(x, Tensor) and x.dtype == "int32" else operands(x, mean)[0]
+    attrs = {"code": SOURCE_CODES[x.dtype], "row_bytes": 0, "rows": 0, "inverse": int(inverse)}
+    return call("standardize", [x, mean, rest, deviation], shape=x.shape, **attrs)
+
+
+def split(values, real):
+    """float64 numbers as two of the precision `real`: rounded, and the rest."""
+    values = np.asarray(values, np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = values.astype(real)
+        return rounded, np.nan_to_num(values - rounded, nan=0, posinf=0, neginf=0).astype(real)
 
 
 def take(x, indices, axis=None):

@@ -12,6 +12,7 @@ import cases_metrics
 import cases_optimizers
 import cases_recurrent
 import cases_slicing
+import cases_standardize
 import cases_tables
 import numpy as np
 from cases_losses import (
@@ -420,6 +421,7 @@ CASES = {
     ]
     + [Case([np.array(SPECIAL), KEYS[1]], {"rate": 0.5})],
     **cases_slicing.CASES,
+    **cases_standardize.CASES,
     **cases_images.CASES,
     **cases_tables.CASES,
     **cases_attention.cases(ORACLE, KEYS[3]),
@@ -483,6 +485,7 @@ ULP = {
     "matmul": 5,
     "linear": 5,
     **cases_slicing.ULP,
+    **cases_standardize.ULP,
     **cases_images.ULP,
     **cases_tables.ULP,
     **cases_attention.ULP,

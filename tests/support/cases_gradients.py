@@ -9,6 +9,7 @@ import cases_tables
 import numpy as np
 from cases import key
 from cases_slicing import concatenations, parts
+from cases_standardize import PLAIN
 from samples import labels, normal
 
 from nnlite.ops.activation import KINDS
@@ -117,6 +118,13 @@ GRADIENTS = {
                 "dtype": "float64",
             },
         )
+    ],
+    "standardize": [
+        Smooth(
+            [normal(4, 3), normal(3, seed=1), np.zeros(3), 0.5 + np.abs(normal(3, seed=2))],
+            {**PLAIN, "code": SOURCE_CODES["float64"], "shape": (4, 3), "inverse": inverse},
+        )
+        for inverse in (0, 1)
     ],
     "concatenate": [
         Smooth(c.inputs, c.attrs, wrt=tuple(range(len(c.inputs)))) for c in concatenations()

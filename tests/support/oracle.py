@@ -139,6 +139,25 @@ def gather_csr(entries, columns, begin, index, attrs):
     return out
 
 
+def standardize(source, mean, rest, deviation, index, attrs):
+    """Scaled columns of rows of memory, or of a tensor; zeros for a bad index."""
+    shape, columns = attrs["shape"], mean.shape
+    n = shape[0] if shape else 1
+    x, good = source, np.ones(n, bool)
+    if attrs["row_bytes"]:
+        good = np.arange(n) if index is None else index
+        good = (good >= 0) & (good < attrs["rows"])
+        given = {**attrs, "to_int": 0, "count": n, "row_shape": shape[1:], "dtype": mean.dtype}
+        x = gather(source, index, given)
+    # The rest of a rounding is small: another one does not count.
+    mean = mean + np.where(np.abs(rest) <= 1e-7 * np.abs(mean), rest, 0)
+    x = x.reshape(-1, *columns).astype(mean.dtype)
+    y = (x * deviation + mean if attrs["inverse"] else (x - mean) / deviation).reshape(shape)
+    if n:
+        y.reshape(n, -1)[~good] = 0
+    return y
+
+
 def truncated(x):
     """int32 of a real number: towards zero, the nearest that fits, 0 of NaN."""
     info = np.iinfo(np.int32)
@@ -284,6 +303,7 @@ ORACLE = {
     "concatenate": lambda x, a: [np.concatenate(x, a["axis"])],
     "scatter_add": lambda x, a: [scatter_add(*x, a["shape"])],
     "gather": lambda x, a: [gather(x[0], x[1] if len(x) == 2 else None, a)],
+    "standardize": lambda x, a: [standardize(*x[:4], x[4] if len(x) == 5 else None, a)],
     "gather_csr": lambda x, a: [gather_csr(*x[:3], x[3] if len(x) == 4 else None, a)],
     "one_hot": lambda x, a: [one_hot(x[0], a["classes"])],
     "assign": lambda x, a: [x[1]],

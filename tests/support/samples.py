@@ -65,7 +65,7 @@ class Case:
     inputs : list of arrays, or function of 'float32' / 'float64' that gives it
         Real ones are converted to the precision tested, integers stay.
     attrs : dict
-        A `dtype` of 'real' stands for the precision tested.
+        A `dtype` of 'real' stands for the precision tested; a function is called on it.
     scale : function of the inputs and the result, optional
         What an error is measured by, in ulp; by default the result itself.
     bad : int, optional
@@ -84,4 +84,5 @@ class Case:
 
     def attrs_for(self, real):
         """The attributes for a precision."""
-        return {k: real if k == "dtype" and v == "real" else v for k, v in self.attrs.items()}
+        attrs = {k: v(real) if callable(v) else v for k, v in self.attrs.items()}
+        return {k: real if k == "dtype" and v == "real" else v for k, v in attrs.items()}
