@@ -45,6 +45,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
     """The base class of NNClassifier and NNRegressor."""
 
     _columns = None  # what the columns of a table with categories are
+    _reads_gaps = False  # whether `model_` does
     _ragged = False  # whether X of `fit` was sequences of different lengths
     _vocabulary = None  # of the `Embedding` that reads X, as `defaults.vocabulary_of` gives it
 
@@ -298,6 +299,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
     def _set_model(self, model):
         """Set the model that predicts, and what follows from it alone."""
         self.model_, self._vocabulary = model, defaults.vocabulary_of(model._sublayers)
+        self._reads_gaps = gaps.are_read_by(model)
 
     def _check_settings(self):
         super()._check_settings()

@@ -56,8 +56,9 @@ class Columns:
         ValueError
             If what was numbers in `fit` is none; all such columns are named.
         """
-        found, wrong = [], []
-        for codes, (name, column) in zip(self._codes, columns_of(_table(X))):
+        X, found, wrong = _table(X), [], []
+        given = _of_few_rows(X) if hasattr(X, "iat") and len(X) <= _FEW_ROWS else columns_of(X)
+        for codes, (name, column) in zip(self._codes, given):
             try:
                 found.append(_floats(column) if codes is None else _coded(column, codes))
             except (TypeError, ValueError):
@@ -210,6 +211,25 @@ def columns_of(X):
     return enumerate(X.T)
 
 
+# A column of pandas takes as long as the values of so many rows, one by one.
+_FEW_ROWS = 8
+
+
+def _of_few_rows(X):
+    """(name, array of objects) for each column of a table of pandas."""
+    for place, name in enumerate(X.columns):
+        column = np.empty(len(X), object)
+        for row in range(len(X)):
+            column[row] = X.iat[row, place]
+        yield name, column
+
+
+def has_names_of(X, names):
+    """Whether the columns of a frame have these names, in this order."""
+    found = getattr(X, "column_names", None) or getattr(X, "columns", ())
+    return len(found) == len(names) and list(found) == list(names)
+
+
 def type_of(column):
     """The type of a column's values, as its package calls it."""
     return str(column.type if hasattr(column, "to_pylist") else column.dtype)
@@ -279,7 +299,7 @@ def _floats(column):
         return column.to_numpy(np.float64, na_value=np.nan)
     if isinstance(column, np.ndarray) and column.dtype != object:
         return column.astype(np.float64)
-    values = np.asarray(column) if not isinstance(column, np.ndarray) else column
+    values = np.asarray(column)
     if values.dtype.kind not in "biuf":
         values = [np.nan if _key(value) is None else value for value in _values(column)]
     return np.asarray(values, np.float64)

@@ -30,13 +30,25 @@ def check_plain(X, columns, network):
         assert_all_finite(X, input_name="X")
 
 
+def are_read_by(model):
+    """Whether a model reads gaps: one of its layers, or of those inside, does."""
+    return _first(TableEncoding, model) is not None
+
+
 def without(model, X):
     """X for a model: gaps of columns that had none in `fit` become the columns' means, unless the
     model reads gaps; a ValueError if it does not know means."""
-    first = model._sublayers[:2]
-    if any(isinstance(layer, TableEncoding) for layer in first) or not gaps_in(X):
+    if are_read_by(model) or not gaps_in(X):
         return X
-    means = next((x.input_mean for x in first if isinstance(x, InputScaling)), None)
-    if means is None:
+    scaling = _first(InputScaling, model)
+    if scaling is None:
         check_plain(X, None, "layers that had none in fit")
-    return np.where(np.isnan(X), means, X)
+    return np.where(np.isnan(X), scaling.input_mean, X)
+
+
+def _first(kind, layer):
+    """The first layer of a kind in a model, or None."""
+    if isinstance(layer, kind):
+        return layer
+    found = (_first(kind, inside) for inside in layer._sublayers)
+    return next((layer for layer in found if layer is not None), None)

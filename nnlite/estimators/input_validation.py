@@ -50,18 +50,34 @@ def validate_X_y(estimator, X, y, reset, sample_weight=None):
 
 def validate_X(estimator, X):
     """X for a prediction, checked, with samples of the shape that the fitted model expects."""
-    named = hasattr(estimator, "feature_names_in_") or estimator._columns is not None
-    if named or not hasattr(estimator, "model_") or not is_fast_path(X, estimator._sample_shape):
+    rows = _rows_as_fitted(estimator, X)
+    fast = rows is not None and is_fast_path(rows, estimator._sample_shape, estimator._reads_gaps)
+    if not fast:
         check_is_fitted(estimator)
         X, ragged = sequences.as_array(estimator, X, False, estimator._vocabulary)
         X = stack_images(X)
         if not ragged:
             check_as_fitted(X, estimator._sample_shape)
-        X = _validate_data(estimator, X, ragged, reset=False)
-    return samples_for(estimator.model_, X, estimator._vocabulary, estimator._ragged)
+        rows = _validate_data(estimator, X, ragged, reset=False)
+    model, vocabulary, ragged = estimator.model_, estimator._vocabulary, estimator._ragged
+    return samples_for(model, rows, vocabulary, ragged, checked=fast)
 
 
-def samples_for(model, X, vocabulary, ragged):
+def _rows_as_fitted(estimator, X):
+    """An array, or a frame's numbers if it has the names of `fit`; None of what else there is."""
+    if not hasattr(estimator, "model_"):
+        return None
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        return X if estimator._columns is None else None
+    if not columns.is_frame(X) or not columns.has_names_of(X, names):
+        return None
+    if estimator._columns is not None:
+        return estimator._columns.encoded(X)
+    return X.to_numpy() if hasattr(X, "iloc") else None
+
+
+def samples_for(model, X, vocabulary, ragged, checked=False):
     """X in the form that a model takes; a ValueError if it holds tokens that the model lacks.
 
     Parameters
@@ -72,9 +88,14 @@ def samples_for(model, X, vocabulary, ragged):
         Of the model: `defaults.vocabulary_of`.
     ragged : bool
         Whether X is sequences that were filled up.
+    checked : bool, default False
+        Whether it is known that X has no gaps, or that the model reads them.
     """
     sequences.check_tokens(X, vocabulary, ragged)
-    X = sequences.of_length(X, model.input_shape[1]) if ragged else gaps.without(model, X)
+    if ragged:
+        X = sequences.of_length(X, model.input_shape[1])
+    elif not checked:
+        X = gaps.without(model, X)
     return reshape_samples(X, model.input_shape[1:])
 
 
@@ -240,18 +261,22 @@ def stack_images(X):
     return np.stack(images)
 
 
-def is_fast_path(X, fitted):
-    """Whether X needs no further check: an ordinary array of finite rows, as long as in `fit`.
+def is_fast_path(X, fitted, with_gaps=False):
+    """Whether X needs no further check: an ordinary array of finite rows, as long as in `fit`; or
+    of rows with gaps, if `with_gaps` says so.
 
     scikit-learn's check of such an X takes several times as long as a small network's prediction
     of a row.
     """
     if type(X) is not np.ndarray or X.ndim != 2 or X.shape[1:] != fitted or not X.size:
         return False
-    if X.dtype.char not in "fd" or not X.dtype.isnative or not X.flags.c_contiguous:
+    if X.dtype.char not in "fdlq" or not X.dtype.isnative or not X.flags.c_contiguous:
         return False
     with np.errstate(over="ignore", invalid="ignore"):
-        return math.isfinite(np.add.reduce(X, axis=None))
+        total = np.add.reduce(X, axis=None)
+    if with_gaps and math.isnan(total):
+        return not np.isinf(X).any()
+    return math.isfinite(total)
 
 
 def check_lengths(X, y):

@@ -1,8 +1,10 @@
 """TableEncoding: the columns of a table, numbers with gaps and categories, as what Dense reads."""
 
+from functools import partial
+
 import numpy as np
 
-from nnlite import ops
+from nnlite import config, ops
 from nnlite.checks import positive_int
 from nnlite.layers import settings
 from nnlite.layers.embedding import Embedding
@@ -129,29 +131,36 @@ class TableEncoding(LayerOfLayers):
             self.embedding.embeddings.assign(vectors)
 
     def call(self, inputs):
-        parts = []
-        if len(self._numbers):
-            parts += self._of_numbers(inputs)
+        return self._read(inputs, _columns, self.encoding)
+
+    def _in_keras(self, inputs):
+        """The same by what Keras has, on symbols."""
+        encoding = self.encoding and self.encoding._for_keras()
+        return self._read(inputs, partial(ops.take, axis=-1), encoding)
+
+    def _read(self, inputs, columns, encoding):
+        """The result, of functions that give some columns of a table, and what numbers become."""
+        parts = self._of_numbers(inputs, columns, encoding) if len(self._numbers) else []
         if len(self._pairs):
-            category = _columns(inputs, self._pairs)
-            parts.append(ops.subtract(ops.equal(category, 1.0), ops.equal(category, 2.0)))
+            category = columns(inputs, self._pairs)
+            parts.append(ops.subtract(_is(category, 1.0), _is(category, 2.0)))
         if len(self._one_hot):
-            parts.append(ops.equal(_columns(inputs, self._one_hot), self._categories))
+            parts.append(_is(columns(inputs, self._one_hot), self._categories))
         if len(self._embedded):
-            tokens = ops.add(_columns(inputs, self._embedded), self._firsts)
+            tokens = ops.add(columns(inputs, self._embedded), self._firsts)
             width = len(self._embedded) * int(self.embedding_dim)
             parts.append(ops.reshape(self.embedding(tokens), (-1, width)))
         return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
-    def _of_numbers(self, inputs):
+    def _of_numbers(self, inputs, columns, encoding):
         """The numbers, or what `encoding` makes of them, and indicators of gaps."""
-        given = _columns(inputs, self._numbers)
+        given = columns(inputs, self._numbers)
         centers = np.broadcast_to(np.asarray(self.centers, float), len(self.sizes))
         numbers = ops.where(ops.equal(given, given), given, centers[self._numbers])
-        parts = [numbers if self.encoding is None else self.encoding(numbers)]
+        parts = [numbers if encoding is None else encoding(numbers)]
         if len(self.gaps):
-            gappy = _columns(inputs, np.array(self.gaps, int))
-            parts.append(ops.not_equal(gappy, gappy))
+            gappy = columns(inputs, np.array(self.gaps, int))
+            parts.append(ops.subtract(1.0, _is(gappy, gappy)))
         return parts
 
     @property
@@ -175,8 +184,13 @@ class TableEncoding(LayerOfLayers):
         return np.concatenate([of_numbers, gaps, self._pairs, self._one_hot, vectors])
 
 
+def _is(values, others):
+    """1 where values are equal to others, else 0: Keras's comparisons are no numbers."""
+    return ops.cast(ops.equal(values, others), config.floatx())
+
+
 def _columns(inputs, numbers):
-    """Some columns of a table. (Rows are gathered faster than columns: fewer numbers.)"""
+    """Some columns of a table. (Whole rows of a transposed one are gathered faster.)"""
     if np.array_equal(numbers, np.arange(inputs.shape[-1])):
         return inputs
     return ops.transpose(ops.take(ops.transpose(inputs), numbers, axis=0))
