@@ -62,9 +62,9 @@ class Columns:
             try:
                 found.append(_floats(column) if codes is None else _coded(column, codes))
             except (TypeError, ValueError):
-                wrong.append((name, column))
+                wrong.append(repr(name))
         if wrong:
-            raise ValueError(f"X: expected numbers as in fit, got others in {_listed(wrong)}")
+            raise ValueError(f"X: expected numbers as in fit, got others in {', '.join(wrong)}")
         return np.stack(found, axis=1)
 
 
