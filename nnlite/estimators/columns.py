@@ -200,6 +200,11 @@ def _table(X):
     return X
 
 
+def has_objects(X):
+    """Whether X is a DataFrame of pandas with columns of Python's objects."""
+    return hasattr(X, "iloc") and is_frame(X) and "object" in map(str, X.dtypes)
+
+
 def columns_of(X):
     """(name or number, column) for each column of a table."""
     if hasattr(X, "iloc"):

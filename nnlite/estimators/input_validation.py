@@ -118,7 +118,7 @@ def _validate_data(estimator, X, ragged, *y, **options):
     if estimator._columns is not None:
         validate_data(estimator, X, reset=options.pop("reset"), skip_check_array=True)
         X, check = estimator._columns.encoded(X), _check_without_names
-    elif hasattr(X, "iloc") and any(kind == object for kind in X.dtypes):
+    elif columns.has_objects(X):
         X = X.where(X.notna(), np.nan)  # NumPy has no number for pandas.NA
     table = "ensure_all_finite" not in options and getattr(X, "ndim", 2) == 2
     if table and not hasattr(X, "tocsr"):
