@@ -19,6 +19,7 @@ from nnlite.data.sources import check_range
 from nnlite.estimators import (
     defaults,
     encoding,
+    gaps,
     input_validation,
     scaling,
     sequences,
@@ -44,6 +45,8 @@ from nnlite.training import loop
 class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixin):
     """The base class of NNClassifier and NNRegressor."""
 
+    _columns = None  # what the columns of a table with categories are
+    _reads_gaps = False  # whether `model_` does
     _ragged = False  # whether X of `fit` was sequences of different lengths
     _vocabulary = None  # of the `Embedding` that reads X, as `defaults.vocabulary_of` gives it
 
@@ -105,6 +108,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self._builder().reads_tables
         return tags
 
     @with_callbacks
@@ -152,7 +156,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         self._check_settings()
         tasks = FitTasks(self, (2 if self.refit_full else 1) * int(self.epochs))
         given, resumes = (X, y, sample_weight), self.warm_start and hasattr(self, "model_")
-        X, y = input_validation.validate_X_y(self, X, y, reset=not resumes)
+        X, y = input_validation.validate_X_y(self, X, y, not resumes, sample_weight)
         tasks.begin(*given)
         if not resumes:
             self._learn_target(y)
@@ -213,7 +217,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
                 f"{self.early_stopping!r}"
             )
         first = not hasattr(self, "model_")
-        X, y = input_validation.validate_X_y(self, X, y, reset=first)
+        X, y = input_validation.validate_X_y(self, X, y, first, sample_weight)
         if first:
             self._learn_target(y, classes)
         data = self._training_data(X, y, sample_weight, learn_scale=first).replace(is_chunk=True)
@@ -296,6 +300,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
     def _set_model(self, model):
         """Set the model that predicts, and what follows from it alone."""
         self.model_, self._vocabulary = model, defaults.vocabulary_of(model._sublayers)
+        self._reads_gaps = gaps.are_read_by(model)
 
     def _check_settings(self):
         super()._check_settings()
@@ -347,10 +352,14 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
             made = builder.build(meta)
             whole_model = isinstance(made, Model)
             with errors.reworded(lambda m: input_validation.with_advice(m, X), ValueError):
-                if not whole_model:
+                if whole_model:
+                    gaps.check_plain(X, self._columns, "a compiled model")
+                else:
                     normalize = self._resolve_auto("normalize")
                     flattens = builder.flattens_first and X.ndim > 2 and not self._ragged
-                    made = scaling.prepended(made, data, normalize, flattens, self._ragged)
+                    made = scaling.prepended(
+                        made, data, normalize, flattens, self._ragged, self._columns
+                    )
                     made = encoding.prepended(made, data, self._resolve_auto("numeric_encoding"))
                     made = [*made, output]
                 if self._ragged:

@@ -60,10 +60,13 @@ class Builder:
         learning rate where the estimator's settings are 'auto'.
     flattens_first : bool
         Whether images are flattened before they are scaled, so that each pixel is a column.
+    reads_tables : bool
+        Whether the network may read a table with gaps.
     """
 
     decides_scale = False
     flattens_first = False
+    reads_tables = True
 
     def check(self):
         """Raise an error if it is known without data that no network can be made."""
@@ -117,6 +120,13 @@ class LayersBuilder(Builder):
 
     def __init__(self, layers):
         self.layers = layers
+
+    @property
+    def reads_tables(self):
+        """Whether the first layer takes rows, and has no scale of its own."""
+        layers = [self.layers] if isinstance(self.layers, Layer) else self.layers
+        layers = [step for _, step in steps_of(layers) if isinstance(step, Layer)]
+        return defaults.reads_rows(layers)
 
     def build(self, meta):
         """Copies of the layers, with the names of their steps."""

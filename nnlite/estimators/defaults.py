@@ -57,6 +57,9 @@ SEQUENCE_UNITS = 64  # in each direction
 FLOAT64_VALUES = 16_384
 FLOAT64_WEIGHTS = 20_000
 
+# Categories of fewer rows are one: what they say is noise, and as many rows again will have others.
+RARE_ROWS, RARE_SHARE = 5, 1 / 50
+
 
 def is_auto(value):
     """Whether a setting is the string 'auto'; arrays never are."""
@@ -67,6 +70,11 @@ def batch_rows(batch_size, rows):
     """The number of rows in a batch, of `rows` to train on."""
     auto = LARGE_BATCH_ROWS if rows >= MANY_ROWS else BATCH_ROWS
     return min(auto if is_auto(batch_size) else int(batch_size), rows)
+
+
+def rare_below(rows):
+    """How many of `rows` rows a category needs to be learned by itself."""
+    return min(RARE_ROWS, math.ceil(rows * RARE_SHARE))
 
 
 def is_small_float64(X):
@@ -81,10 +89,28 @@ def scales(layers, shape):
     its own (a `Masking` looks for one value). Pixels already have one scale in common (rows in
     front of a `Reshape` are pixels). Tokens have no scale.
     """
+    return reads_tables(layers, shape) or (
+        len(shape) == 2 and _reads_sequences(layers) and not _has_own_scale(layers)
+    )
+
+
+def reads_tables(layers, shape):
+    """Whether samples of a shape are rows of a table to layers, whatever scale its columns have."""
+    return len(shape) == 1 and not _has_own_scale(layers)
+
+
+def reads_rows(layers):
+    """Whether the first of layers takes rows of whatever width, on whatever scale."""
+    first = _first_reader(layers)
+    given = getattr(layers[0], "_given_input_shape", None) if layers else None
+    takes_rows = first is None or first._takes[0] <= 2
+    return takes_rows and not np.shape(given)[1:] and not _has_own_scale(layers)
+
+
+def _has_own_scale(layers):
     own_scale = (Normalization, Rescaling, BatchNormalization, LayerNormalization, Reshape, Masking)
     first = next((x for x in _chain_of(layers) if not isinstance(x, InputLayer)), None)
-    columns = len(shape) == 1 or (len(shape) == 2 and _reads_sequences(layers))
-    return columns and not isinstance(first, own_scale) and not reads_tokens(layers)
+    return isinstance(first, own_scale) or reads_tokens(layers)
 
 
 def encodes(layers, shape):

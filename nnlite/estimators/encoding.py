@@ -16,6 +16,7 @@ from nnlite.layers import (
     Layer,
     PeriodicEmbedding,
     PiecewiseLinearEncoding,
+    TableEncoding,
 )
 
 _ROWS = 100_000  # of which quantiles are as good as those of all rows
@@ -45,7 +46,8 @@ def prepended(layers, data, numeric_encoding):
     Parameters
     ----------
     layers : list of Layer
-        The hidden layers, perhaps behind an InputScaling.
+        The hidden layers, perhaps behind an InputScaling, and behind a TableEncoding, which then
+        calls the encoding on its columns of numbers.
     data : TrainingData
     numeric_encoding : 'auto', 'piecewise', 'periodic', Layer or None
 
@@ -58,6 +60,7 @@ def prepended(layers, data, numeric_encoding):
     scaled = isinstance(first, InputScaling)
     begun = scaled or isinstance(first, InputLayer)
     front, hidden = layers[:begun], layers[begun:]
+    table = hidden.pop(0) if hidden and isinstance(hidden[0], TableEncoding) else None
     fits = data.X.ndim == 2 and not hasattr(data.X, "tocsr") and _of_rows(layers)
     if is_auto(numeric_encoding):
         wanted = fits and scaled and not data.is_chunk and defaults.encodes(hidden, data.X.shape)
@@ -73,9 +76,13 @@ def prepended(layers, data, numeric_encoding):
             refuse(numeric_encoding, "partial_fit, or boundaries")
         rows, weight = _sample(data)
         with config.precision("float64"):
-            rows = clone(first)(rows) if scaled else rows
-            encoding.adapt(rows, sample_weight=weight)
-    return [*front, encoding, *hidden]
+            rows = clone(first)(rows).numpy() if scaled else rows
+        if table is not None:
+            rows = rows[:, np.array(table.sizes) == 0]
+        encoding.adapt(rows, sample_weight=weight)
+    if table is None:
+        return [*front, encoding, *hidden]
+    return [*front, clone(table, encoding=encoding), *hidden]
 
 
 def refuse(numeric_encoding, where):

@@ -12,7 +12,7 @@ import json
 
 from nnlite.atomic_write import replacing
 from nnlite.errors import prefixed
-from nnlite.estimators import targets
+from nnlite.estimators import columns, targets
 from nnlite.registry import custom_object_scope, get_registered_object
 from nnlite.saving import keras_file, safetensors
 from nnlite.saving.description import parsed
@@ -121,6 +121,8 @@ def _data_of(estimator):
         target = learned.pop("_target")
         with prefixed("y: "):
             data["target"] = [type(target).__name__, described(vars(target))]
+    if learned.get("_columns") is not None:
+        data["columns"] = described(learned.pop("_columns").vocabularies)
     if "_metadata_request" in learned:
         data["requests"] = described(learned.pop("_metadata_request")._serialize())
     if "model_" in learned:
@@ -182,6 +184,8 @@ def _fill(estimator, data, file, file_format):
             kind = getattr(targets, name)
             own["_target"] = kind.__new__(kind)
             vars(own["_target"]).update(revived(state))
+        if "columns" in data:
+            own["_columns"] = columns.Columns(revived(data["columns"]))
         if "requests" in data:
             own["_metadata_request"] = _requests(estimator, revived(data["requests"]))
         vars(estimator).update(own)

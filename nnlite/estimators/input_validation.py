@@ -8,21 +8,31 @@ import warnings
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.utils.validation import assert_all_finite, check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    assert_all_finite,
+    check_array,
+    check_is_fitted,
+    check_X_y,
+    validate_data,
+)
 
 from nnlite import errors, warn
 from nnlite.checks import refuse_masked
 from nnlite.data.sources import check_sparse
 from nnlite.engine.dispatch import MAX_NDIM
 from nnlite.engine.lengths import fits
-from nnlite.estimators import sequences
+from nnlite.estimators import columns, gaps, sequences
 
 
-def validate_X_y(estimator, X, y, reset):
+def validate_X_y(estimator, X, y, reset, sample_weight=None):
     """X and y for a fit, checked by scikit-learn's rules; samples may have any shape.
 
-    With `reset` the estimator stores the shape of a sample and the names of columns.
+    With `reset` the estimator stores the shape of a sample, the names of columns, and what columns
+    of a table are; rows of weight 0 do not count.
     """
+    if reset:
+        wanted = estimator._resolve_auto("categorical_features")
+        estimator._columns = columns.learned(X, wanted, sample_weight)
     X, ragged = sequences.as_array(estimator, X, reset)
     X = stack_images(X)
     check_lengths(X, y)
@@ -40,18 +50,34 @@ def validate_X_y(estimator, X, y, reset):
 
 def validate_X(estimator, X):
     """X for a prediction, checked, with samples of the shape that the fitted model expects."""
-    named = hasattr(estimator, "feature_names_in_")
-    if named or not hasattr(estimator, "model_") or not is_fast_path(X, estimator._sample_shape):
+    rows = _rows_as_fitted(estimator, X)
+    fast = rows is not None and is_fast_path(rows, estimator._sample_shape, estimator._reads_gaps)
+    if not fast:
         check_is_fitted(estimator)
         X, ragged = sequences.as_array(estimator, X, False, estimator._vocabulary)
         X = stack_images(X)
         if not ragged:
             check_as_fitted(X, estimator._sample_shape)
-        X = _validate_data(estimator, X, ragged, reset=False)
-    return samples_for(estimator.model_, X, estimator._vocabulary, estimator._ragged)
+        rows = _validate_data(estimator, X, ragged, reset=False)
+    model, vocabulary, ragged = estimator.model_, estimator._vocabulary, estimator._ragged
+    return samples_for(model, rows, vocabulary, ragged, checked=fast)
 
 
-def samples_for(model, X, vocabulary, ragged):
+def _rows_as_fitted(estimator, X):
+    """An array, or a frame's numbers if it has the names of `fit`; None of what else there is."""
+    if not hasattr(estimator, "model_"):
+        return None
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        return X if estimator._columns is None else None
+    if not columns.is_frame(X) or not columns.has_names_of(X, names):
+        return None
+    if estimator._columns is not None:
+        return estimator._columns.encoded(X)
+    return X.to_numpy() if hasattr(X, "iloc") else None
+
+
+def samples_for(model, X, vocabulary, ragged, checked=False):
     """X in the form that a model takes; a ValueError if it holds tokens that the model lacks.
 
     Parameters
@@ -62,9 +88,14 @@ def samples_for(model, X, vocabulary, ragged):
         Of the model: `defaults.vocabulary_of`.
     ragged : bool
         Whether X is sequences that were filled up.
+    checked : bool, default False
+        Whether it is known that X has no gaps, or that the model reads them.
     """
     sequences.check_tokens(X, vocabulary, ragged)
-    X = sequences.of_length(X, model.input_shape[1]) if ragged else X
+    if ragged:
+        X = sequences.of_length(X, model.input_shape[1])
+    elif not checked:
+        X = gaps.without(model, X)
     return reshape_samples(X, model.input_shape[1:])
 
 
@@ -83,11 +114,22 @@ def _validate_data(estimator, X, ragged, *y, **options):
     refuse_masked("X", X)
     _check_undated(X)
     check_sparse(X, "X")
+    check = validate_data
+    if estimator._columns is not None:
+        validate_data(estimator, X, reset=options.pop("reset"), skip_check_array=True)
+        X, check = estimator._columns.encoded(X), _check_without_names
+    elif columns.has_objects(X):
+        X = X.where(X.notna(), np.nan)  # NumPy has no number for pandas.NA
+    table = "ensure_all_finite" not in options and getattr(X, "ndim", 2) == 2
+    if table and not hasattr(X, "tocsr"):
+        options["ensure_all_finite"] = "allow-nan"
     with errors.reworded(lambda message: _named(message, X, y), FAILURES):
-        found = validate_data(estimator, X, *y, **options, **NUMBERS)
+        found = check(estimator, X, *y, **options, **NUMBERS)
         rows = found[0] if y else found
         if rows.dtype.kind == "O":  # of a DataFrame with categorical columns
             rows = rows.astype(np.float64)
+            check_array(rows, input_name="X", ensure_all_finite="allow-nan")
+        if table and rows.ndim != 2:  # a list of images
             assert_all_finite(rows, input_name="X")
         if rows.dtype.kind not in "biuf":
             raise TypeError("it takes booleans, integers or floats")
@@ -96,6 +138,12 @@ def _validate_data(estimator, X, ragged, *y, **options):
     if not all(rows.shape):
         raise ValueError(f"X: expected at least one value in a sample, got shape {rows.shape}")
     return (rows, *found[1:]) if y else rows
+
+
+def _check_without_names(estimator, X, *y, **options):
+    """As scikit-learn's `validate_data`, of an array whose names and size were checked before."""
+    options["estimator"] = estimator
+    return check_X_y(X, *y, **options) if y else check_array(X, input_name="X", **options)
 
 
 def _named(message, X, y):
@@ -108,7 +156,7 @@ def _named(message, X, y):
         return f"X, y: {message}"
     try:
         if y:
-            check_array(X, **NUMBERS)
+            check_array(X, ensure_all_finite="allow-nan", **NUMBERS)
             return f"y: {message}"
     except FAILURES:
         pass
@@ -215,18 +263,22 @@ def stack_images(X):
     return np.stack(images)
 
 
-def is_fast_path(X, fitted):
-    """Whether X needs no further check: an ordinary array of finite rows, as long as in `fit`.
+def is_fast_path(X, fitted, with_gaps=False):
+    """Whether X needs no further check: an ordinary array of finite rows, as long as in `fit`; or
+    of rows with gaps, if `with_gaps` says so.
 
     scikit-learn's check of such an X takes several times as long as a small network's prediction
     of a row.
     """
     if type(X) is not np.ndarray or X.ndim != 2 or X.shape[1:] != fitted or not X.size:
         return False
-    if X.dtype.char not in "fd" or not X.dtype.isnative or not X.flags.c_contiguous:
+    if X.dtype.char not in "fdlq" or not X.dtype.isnative or not X.flags.c_contiguous:
         return False
     with np.errstate(over="ignore", invalid="ignore"):
-        return math.isfinite(np.add.reduce(X, axis=None))
+        total = np.add.reduce(X, axis=None)
+    if with_gaps and math.isnan(total):
+        return not np.isinf(X).any()
+    return math.isfinite(total)
 
 
 def check_lengths(X, y):

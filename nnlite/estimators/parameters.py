@@ -14,7 +14,7 @@ from nnlite.callbacks.foreign import as_callbacks, is_callback
 from nnlite.checks import positive_int
 from nnlite.configurable import Configurable, clone
 from nnlite.errors import prefixed
-from nnlite.estimators import defaults, encoding
+from nnlite.estimators import columns, defaults, encoding
 from nnlite.estimators.architecture import Stack
 from nnlite.estimators.builder import builder_of
 from nnlite.estimators.defaults import is_auto
@@ -72,6 +72,10 @@ _PARAMETER_CONSTRAINTS = {
     "normalize": (
         lambda v: is_auto(v) or isinstance(v, (bool, np.bool_)),
         "'auto', True or False",
+    ),
+    "categorical_features": (
+        columns.check_setting,
+        "'from_dtype', None, or a mask, names or indices of columns",
     ),
     "numeric_encoding": (encoding.is_legal, "'auto', 'piecewise', 'periodic', a Layer or None"),
     "ensemble": (

@@ -79,6 +79,7 @@ class ScorerCallback(Callback):
         if estimator._ragged:
             self.X = sequences.lists_of(self.X)
         self.estimator.__dict__.pop("feature_names_in_", None)  # X is an array without names
+        self.estimator._columns = None  # and without categories
 
     def on_train_begin(self, logs=None):
         self.estimator._set_model(self.model)

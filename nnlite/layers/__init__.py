@@ -99,6 +99,7 @@ from nnlite.layers.shaping import (
     ZeroPadding1D,
     ZeroPadding2D,
 )
+from nnlite.layers.table import TableEncoding
 from nnlite.layers.text import TextVectorization
 from nnlite.layers.transformer import TransformerDecoder, TransformerEncoder
 from nnlite.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
@@ -202,6 +203,7 @@ __all__ = [
     "StackedRNNCells",
     "StringLookup",
     "Subtract",
+    "TableEncoding",
     "TextVectorization",
     "TimeDistributed",
     "TransformerDecoder",

@@ -319,11 +319,13 @@ class InputScaling(Normalization):
     ----------
     axis, mean, variance, invert, **kwargs
         As of `Normalization`.
+    categories : list of int, default ()
+        Entries of the last axis that are the numbers of categories. They pass as they are.
 
     Notes
     -----
-    The estimators put it before the layers of tables. Keras has no such layer: `.keras` files tell
-    it the same by a `Normalization` and four operations.
+    NaN passes. The estimators put it before the layers of tables. Keras has no such layer: `.keras`
+    files tell it the same by a `Normalization` and four operations, five with categories.
 
     Examples
     --------
@@ -333,17 +335,40 @@ class InputScaling(Normalization):
            [8.        ]], dtype=float32)
     """
 
+    _legal = {"categories": settings.entries}
+
+    def __init__(self, axis=-1, mean=None, variance=None, invert=False, categories=(), **kwargs):
+        super().__init__(axis, mean, variance, invert, **kwargs)
+        self.categories = categories
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if max(self.categories, default=0) >= input_shape[-1]:
+            raise ValueError(
+                f"categories: expected entries of the last axis of shape {tuple(input_shape)}, got "
+                f"{self.categories!r}"
+            )
+
     def _least_deviation(self):
         return float(np.finfo(config.floatx()).tiny)  # tables come in any unit
 
     def call(self, inputs):
-        return ops.isru(super().call(inputs), _LIMIT)
+        return self._but_categories(inputs, ops.isru(super().call(inputs), _LIMIT))
+
+    def _but_categories(self, inputs, scaled):
+        """What was scaled, with the categories of `inputs` in it."""
+        if not self.categories:
+            return scaled
+        passes = np.isin(np.arange(inputs.shape[-1]), self.categories)
+        return ops.where(passes, inputs, scaled)
 
     def _in_keras(self, inputs):
         """The same by what Keras has, on symbols."""
-        plain = Normalization(**{**self._given, "name": self.name})
+        given = {k: v for k, v in self._given.items() if k != "categories"}
+        plain = Normalization(**{**given, "name": self.name})
         scaled = plain(inputs)
-        return ops.divide(scaled, ops.sqrt(ops.add(ops.square(ops.divide(scaled, _LIMIT)), 1.0)))
+        limited = ops.divide(scaled, ops.sqrt(ops.add(ops.square(ops.divide(scaled, _LIMIT)), 1.0)))
+        return self._but_categories(inputs, limited)
 
 
 def _listed(config):

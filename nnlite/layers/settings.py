@@ -176,6 +176,14 @@ def sizes(name, value):
     return tuple(int(n) for n in given)
 
 
+def entries(name, value):
+    """Raise a ValueError unless a setting is a list of integers of at least 0."""
+    if not isinstance(value, (list, tuple)) or not all(
+        _is_int(n) and 0 <= n <= LARGEST_SIZE for n in value
+    ):
+        raise ValueError(f"{name}: expected a list of integers of at least 0, got {value!r}")
+
+
 def input_shape(name, value):
     """Raise a ValueError unless a setting is the shape of inputs, or one size; returns it as a
     tuple. A size may be None; there is at least that of the batch in `batch_shape`."""

@@ -257,6 +257,11 @@ verbose, n_threads, dtype, class_weight
         finally:
             vars(self).update(before)
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = False
+        return tags
+
     def _seed(self):
         """A seed; without a `random_state` it follows from `keras.utils.set_random_seed`."""
         return super()._seed() if self.random_state is not None else config.next_seed() % 2**31

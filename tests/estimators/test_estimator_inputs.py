@@ -44,10 +44,6 @@ def mixed(a):
     return pandas.DataFrame({"a": a, "b": b.astype("f4"), "c": c.astype("i4"), "d": whole})
 
 
-def with_categories(a):
-    return frame(a).assign(d=pandas.Categorical(a[:, 3]))
-
-
 def mapped(a, mode, path):
     np.save(path, a)
     return np.load(path, mmap_mode=mode)
@@ -70,7 +66,6 @@ ROWS = {
     "frame of Float32": lambda a: frame(a, "Float32"),
     "frame with an index": lambda a: frame(a, index=np.arange(len(a))[::-1]),
     "mixed frame": mixed,
-    "frame with categories": with_categories,
     "polars": polars_frame,
     "polars of Float32": lambda a: polars_frame(a, "Float32"),
     "polars of Int64": lambda a: polars_frame(a, "Int64"),
@@ -186,21 +181,11 @@ def test_numbers_as_targets(form):
     assert weighted[0].loss_ == weighted[1].loss_
 
 
-def test_missing_and_dated_values_of_polars():
+def test_missing_targets_of_polars():
     polars = pytest.importorskip("polars")
     for missing in ([None, *NAMES[1:].tolist()], [None, *KIND[1:].tolist()]):
         with pytest.raises(ValueError, match=r"y: expected a target|y contains NaN"):
             classifier().fit(WHOLE, polars.Series(missing))
-    with pytest.raises(ValueError, match="X contains NaN"):
-        classifier().fit(polars.DataFrame({"a": [None, *LENGTH[1:].tolist()]}), KIND)
-    dated = polars.DataFrame({"a": LENGTH}).with_columns(
-        polars.lit("2020-01-01").str.to_date().alias("day")
-    )
-    with pytest.raises(TypeError, match="X: expected numbers, got column 'day' of type Date"):
-        classifier().fit(dated, KIND)
-    named = polars.DataFrame({"a": LENGTH, "kind": NAMES})
-    with pytest.raises(ValueError, match="X: expected numbers, got column 'kind'"):
-        classifier().fit(named, KIND)
 
 
 def test_a_search_whose_processes_map_the_rows_into_memory():

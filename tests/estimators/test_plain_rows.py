@@ -49,9 +49,9 @@ def test_plain_rows_give_the_bits_of_checked_ones(kind, dtype, rows, checked, mo
         X.astype(np.float16),
         X.astype(">f8"),
         X.tolist(),
-        X.astype(int),
+        X.astype(np.uint8),
     ],
-    ids=["strided", "fortran", "float16", "big-endian", "list", "int"],
+    ids=["strided", "fortran", "float16", "big-endian", "list", "uint8"],
 )
 def test_anything_else_is_checked(given, checked):
     fitted = NNClassifier(epochs=1, random_state=0).fit(X, Y)
@@ -60,12 +60,12 @@ def test_anything_else_is_checked(given, checked):
     assert checked
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_errors(value):
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_values_are_errors(value):
     fitted = NNClassifier(epochs=1, random_state=0).fit(X, Y)
     bad = X.copy()
     bad[3, 2] = value
-    with pytest.raises(ValueError, match=r"NaN|infinity"):
+    with pytest.raises(ValueError, match="infinity"):
         fitted.predict(bad)
 
 

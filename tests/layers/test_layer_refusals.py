@@ -6,6 +6,7 @@ import cases_attention_layers
 import cases_layers
 import cases_recurrent
 import cases_series
+import cases_table_encoding
 import cases_tables_layers
 import numpy as np
 import pytest
@@ -121,9 +122,6 @@ SHAPES = {
         (lambda: layers.Normalization(), (2, 3), (2, 5), r"shape \(None, 3\), got shape \(2, 5\)"),
         (lambda: layers.Normalization(1), (2, 3), (2, 4, 3), r"\(None, 3\), got shape \(2, 4, 3\)"),
     ],
-    "InputScaling": [
-        (lambda: layers.InputScaling(), None, (3,), r"other axes than the batch, got -1"),
-    ],
     "Rescaling": [
         (
             lambda: layers.Rescaling([1.0, 2.0]),
@@ -180,6 +178,7 @@ SHAPES = {
         (lambda: layers.Embedding(3, 2), None, (), r"the batch as its first axis, got shape \(\)"),
     ],
     **cases_series.SHAPES,
+    **cases_table_encoding.SHAPES,
     **{kind: cases_recurrent.refused(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
     "RNN": [
         (lambda: layers.RNN(layers.GRUCell(2)), None, (4, 3), r"\(N, T, features\), got"),
@@ -219,6 +218,7 @@ OF_DATA = """
 # Settings that cannot be: a constructor, and what it says.
 SETTINGS = [
     *cases_attention_layers.SETTINGS,
+    *cases_table_encoding.SETTINGS,
     (lambda: layers.Dense(0), r"units: expected a positive integer, got 0"),
     (lambda: layers.Dense(10.5), r"units: expected a positive integer, got 10.5"),
     (lambda: layers.Dense("10"), r"units: expected a positive integer, got '10'"),

@@ -6,6 +6,7 @@ A case is a layer, the shape of its input (or the input), and what it computes f
 
 import cases_attention_layers
 import cases_series
+import cases_table_encoding
 import cases_tables_layers
 import numpy as np
 import oracle_activations
@@ -193,11 +194,6 @@ CASES = {
         (4, 5, 3),
         lambda x, w: x * np.sqrt(w[1]) + w[0],
     ),
-    "InputScaling": (
-        lambda: layers.InputScaling(mean=[1.0, 2.0, 3.0], variance=4.0),
-        (4, 5, 3),
-        lambda x, w: ((x - [1, 2, 3]) / 2) / np.sqrt(1 + ((x - [1, 2, 3]) / 16) ** 2),
-    ),
     "Cropping2D": (
         lambda: layers.Cropping2D(((1, 0), (2, 3))),
         IMAGES,
@@ -342,7 +338,7 @@ CASES |= cases_series.CASES | {
         lambda x, w: np.nan_to_num(x),
     ),
 }
-CASES |= cases_attention_layers.CASES | cases_tables_layers.CASES
+CASES |= cases_attention_layers.CASES | cases_tables_layers.CASES | cases_table_encoding.CASES
 # What is called on strings: test_lookups.py.
 OF_STRINGS = {"StringLookup", "TextVectorization"}
 # They are called on an input and states: test_recurrent.py.

@@ -1,0 +1,403 @@
+"""Columns of a table as they come: numbers with gaps, and categories, as one matrix of numbers.
+
+The one idea: what `fit` learns of a table is its columns' vocabularies. A category is then its
+place in one, from 1 on, and 0 is whatever `fit` did not see, or saw seldom. So a table is an array
+of numbers wherever it goes, and the network's first layers know what they mean."""
+
+import collections
+import datetime
+import itertools
+import numbers
+import re
+from decimal import Decimal
+
+import numpy as np
+
+from nnlite.estimators import defaults
+
+
+class Columns:
+    """What the columns of a table are, as `fit` learned it.
+
+    Parameters
+    ----------
+    vocabularies : list
+        For each column the categories that are known: strings, numbers, booleans, and None for a
+        gap; or None, of a column of numbers.
+    """
+
+    def __init__(self, vocabularies):
+        self.vocabularies = vocabularies
+        self._codes = [
+            None if known is None else {value: i for i, value in enumerate(known, 1)}
+            for known in vocabularies
+        ]
+
+    @property
+    def sizes(self):
+        """For each column the number of categories, at least 1; 0 of a column of numbers."""
+        return [0 if known is None else max(1, len(known)) for known in self.vocabularies]
+
+    def encoded(self, X):
+        """A table as a matrix of numbers.
+
+        Parameters
+        ----------
+        X : DataFrame, Arrow table or array, with the columns of `fit`
+
+        Returns
+        -------
+        array of float64, shape (N, columns)
+            Numbers, NaN for gaps among them, and of categories their place in the vocabulary; 0 for
+            what is not in it.
+
+        Raises
+        ------
+        ValueError
+            If what was numbers in `fit` is none; all such columns are named.
+        """
+        X, found, wrong = _table(X), [], []
+        given = _of_few_rows(X) if hasattr(X, "iat") and len(X) <= _FEW_ROWS else columns_of(X)
+        for codes, (name, column) in zip(self._codes, given):
+            try:
+                found.append(_floats(column) if codes is None else _coded(column, codes))
+            except (TypeError, ValueError):
+                wrong.append(repr(name))
+        if wrong:
+            raise ValueError(f"X: expected numbers as in fit, got others in {', '.join(wrong)}")
+        return np.stack(found, axis=1)
+
+
+def learned(X, wanted, sample_weight=None):
+    """The Columns of a table; None if none of them is a category.
+
+    Parameters
+    ----------
+    X : DataFrame, Arrow table or array
+    wanted : 'from_dtype', mask, names, indices or None
+        The setting `categorical_features`.
+    sample_weight : array-like, optional
+        Rows of weight 0 do not count.
+
+    Returns
+    -------
+    Columns or None
+
+    Raises
+    ------
+    ValueError
+        If `wanted` names columns that are not there, or columns are neither numbers nor categories.
+        All of these are named.
+    """
+    from_dtype = isinstance(wanted, str) and wanted == "from_dtype"
+    if wanted is None or (from_dtype and not is_frame(X)):
+        return None
+    X = _table(X)
+    given, present = list(columns_of(X)), _present(X, sample_weight)
+    chosen = [None] * len(given) if from_dtype else _chosen(wanted, [name for name, _ in given])
+    wrong, vocabularies = collections.defaultdict(list), []
+    for (name, column), is_category in zip(given, chosen):
+        kind, counts = _kind(column), None
+        if is_category or (is_category is None and kind in ("categories", "strings")):
+            try:
+                counts = _counts(column, present)
+            except TypeError:  # of values that have no hash
+                kind = "other values"
+            else:
+                undecided = kind == "strings" and not is_category
+                kind = _kind_of_strings(counts) if undecided else "categories"
+        elif is_category is False and kind in ("categories", "strings"):
+            kind = "numbers" if _holds_numbers(column) else "categories not named"
+        if kind not in ("numbers", "categories"):
+            wrong[kind].append((name, column))
+        vocabularies.append(_vocabulary(counts) if kind == "categories" else None)
+    if wrong:
+        found = "; ".join(f"{k} in {_listed(wrong[k])}: {_CURES[k]}" for k in _CURES if k in wrong)
+        raise ValueError(f"X: expected numbers and categories, got {found}")
+    return Columns(vocabularies) if any(known is not None for known in vocabularies) else None
+
+
+def _present(X, sample_weight):
+    """Which rows have a weight above 0; None for all. Weights that are none are refused later."""
+    weight = np.asarray(sample_weight)
+    legal = weight.dtype.kind in "biuf" and weight.shape == (X.shape[0],)
+    return weight > 0 if legal and (weight == 0).any() else None
+
+
+_CURES = {
+    "dates": "make numbers of their parts, as the year, the day of the week, the hour",
+    "texts": "nnlite.TextVectorizer makes numbers of a text, and categorical_features can name "
+    "columns that are categories",
+    "numbers written as text": "pandas.to_numeric(column, errors='coerce') makes numbers of them",
+    "categories not named": "name them in categorical_features, or encode them",
+    "other values": "make numbers of them, or leave them out",
+}
+
+
+def _listed(columns):
+    names = [f"{name!r} (of type {type_of(column)})" for name, column in columns]
+    return f"column{'s' * (len(names) > 1)} {', '.join(names)}"
+
+
+# The setting
+
+
+def check_setting(value):
+    """Whether a value of `categorical_features` is legal, whatever the table."""
+    if value is None or (isinstance(value, str) and value == "from_dtype"):
+        return True
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__len__") or np.ndim(value) != 1:
+        return False
+    kinds = (bool, np.bool_), (str,), (numbers.Integral,)
+    return any(all(isinstance(entry, kind) for entry in value) for kind in kinds)
+
+
+def _chosen(wanted, names):
+    """For each column whether the setting names it."""
+    wanted, count = list(wanted), len(names)
+    if wanted and isinstance(wanted[0], (bool, np.bool_)):
+        if len(wanted) != count:
+            raise ValueError(
+                f"categorical_features: expected a mask of {count} columns, got {len(wanted)}"
+            )
+        return [bool(entry) for entry in wanted]
+    if wanted and isinstance(wanted[0], str):
+        missing = [entry for entry in wanted if entry not in names]
+        if missing:
+            raise ValueError(
+                f"categorical_features: expected names of columns, got {missing[0]!r}; the columns "
+                f"are {', '.join(map(repr, names))}"
+            )
+        return [name in wanted for name in names]
+    wrong = [entry for entry in wanted if not 0 <= entry < count]
+    if wrong:
+        raise ValueError(
+            f"categorical_features: expected indices of columns in [0, {count}), got {wrong[0]}"
+        )
+    return [i in wanted for i in range(count)]
+
+
+# Tables of any package, without importing it: pandas, polars, pyarrow, NumPy
+
+
+def is_frame(X):
+    """Whether X has columns of types of their own."""
+    return any(hasattr(X, name) for name in ("iloc", "get_columns", "itercolumns")) and (
+        len(getattr(X, "shape", ())) == 2
+    )
+
+
+def _table(X):
+    """X, if it is a frame; else as an array, in which columns of several types are objects."""
+    if is_frame(X):
+        return X
+    X = X if isinstance(X, np.ndarray) else np.array(X, object)
+    if X.ndim != 2:
+        raise ValueError(
+            "categorical_features: expected 'from_dtype' or None for X without rows of columns, "
+            f"got X of shape {X.shape}"
+        )
+    return X
+
+
+def has_objects(X):
+    """Whether X is a DataFrame of pandas with columns of Python's objects."""
+    return hasattr(X, "iloc") and is_frame(X) and "object" in map(str, X.dtypes)
+
+
+def columns_of(X):
+    """(name or number, column) for each column of a table."""
+    if hasattr(X, "iloc"):
+        return X.items()
+    if hasattr(X, "get_columns"):
+        return zip(X.columns, X.get_columns())
+    if hasattr(X, "itercolumns"):
+        return zip(X.column_names, X.itercolumns())
+    return enumerate(X.T)
+
+
+# A column of pandas takes as long as the values of so many rows, one by one.
+_FEW_ROWS = 8
+
+
+def _of_few_rows(X):
+    """(name, array of objects) for each column of a table of pandas."""
+    for place, name in enumerate(X.columns):
+        column = np.empty(len(X), object)
+        for row in range(len(X)):
+            column[row] = X.iat[row, place]
+        yield name, column
+
+
+def has_names_of(X, names):
+    """Whether the columns of a frame have these names, in this order."""
+    found = getattr(X, "column_names", None) or getattr(X, "columns", ())
+    return len(found) == len(names) and list(found) == list(names)
+
+
+def type_of(column):
+    """The type of a column's values, as its package calls it."""
+    return str(column.type if hasattr(column, "to_pylist") else column.dtype)
+
+
+# How the names of types begin in pandas, polars, pyarrow and NumPy, in small letters.
+_KINDS = {
+    "numbers": re.compile("u?int[0-9]|float|double|half|decimal|sparse|null"),
+    "categories": re.compile("bool|categor|enum|dictionary|interval"),
+    "dates": re.compile("date|time|duration|period|month"),
+    "strings": re.compile(r"str(ing|\b)|large_string|utf8|large_utf8|<u|object"),
+}
+
+
+def _kind(column):
+    """What a column is by its type, and if that says nothing, by its values."""
+    name = type_of(column).lower()
+    kind = next((kind for kind, names in _KINDS.items() if names.match(name)), "other values")
+    if name != "object":
+        return kind
+    types = set(map(type, _values(column))) - {type(None)}
+    for kind, some in {
+        "numbers": _is_number,
+        "dates": _is_time,
+        "other values": _is_nested,
+    }.items():
+        if types and (all if kind == "numbers" else any)(map(some, types)):
+            return kind
+    return "strings" if any(issubclass(t, str) for t in types) else "categories"
+
+
+def _is_number(kind):
+    return issubclass(kind, (numbers.Real, Decimal)) and not issubclass(kind, (bool, np.bool_))
+
+
+def _is_time(kind):
+    return issubclass(
+        kind, (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
+    )
+
+
+def _is_nested(kind):
+    return issubclass(kind, (list, tuple, dict, set, np.ndarray, bytes)) or not kind.__hash__
+
+
+def _values(column):
+    """The values of a column as a list, None for gaps."""
+    if hasattr(column, "to_pylist"):
+        return column.to_pylist()
+    if hasattr(column, "iloc"):
+        values, gaps = column.to_numpy(object), column.isna().to_numpy(bool)
+        return np.where(gaps, None, values).tolist() if gaps.any() else values.tolist()
+    return column.to_list() if hasattr(column, "to_list") else column.tolist()
+
+
+def _holds_numbers(column):
+    try:
+        _floats(column)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _floats(column):
+    """The values of a column as float64, NaN for gaps."""
+    if hasattr(column, "iloc"):
+        return column.to_numpy(np.float64, na_value=np.nan)
+    if isinstance(column, np.ndarray) and column.dtype != object:
+        return column.astype(np.float64)
+    values = np.asarray(column)
+    if values.dtype.kind not in "biuf":
+        values = [np.nan if _key(value) is None else value for value in _values(column)]
+    return np.asarray(values, np.float64)
+
+
+def _is_pandas_category(column):
+    return hasattr(column, "iloc") and hasattr(column.dtype, "categories")
+
+
+def _coded(column, codes):
+    """The codes of a column's values; 0 for those that have none."""
+    if _is_pandas_category(column) and len(column.dtype.categories) <= len(column):
+        known = [codes.get(_key(value), 0) for value in (*column.dtype.categories, None)]
+        return np.array(known, np.float64)[column.cat.codes.to_numpy()]
+    values = _values(column)
+    known = {value: codes.get(_key(value), 0) for value in dict.fromkeys(values)}
+    return np.fromiter(map(known.__getitem__, values), np.float64, len(values))
+
+
+def _counts(column, present):
+    """How often each category is in a column."""
+    found = collections.Counter()
+    if _is_pandas_category(column):
+        values = [*column.dtype.categories, None]
+        places = column.cat.codes.to_numpy() % len(values)
+        places = places if present is None else places[present]
+        counts = zip(values, np.bincount(places, minlength=len(values)).tolist())
+    else:
+        values = _values(column)
+        values = values if present is None else itertools.compress(values, present)
+        counts = collections.Counter(values).items()
+    for value, count in counts:
+        if count:
+            found[_key(value)] += count
+    return found
+
+
+_GAPS = ("NAType", "NaTType", "NoneType")
+
+
+def _key(value):
+    """A value as a vocabulary holds it: equal ones are equal, and JSON can hold them."""
+    if isinstance(value, str):
+        return str(value)
+    if type(value).__name__ in _GAPS or value != value:
+        return None
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if isinstance(value, numbers.Real) else str(value)
+
+
+def _vocabulary(counts):
+    """The categories that are learned, of a column in which each is so often: a gap, and those that
+    are not rare."""
+    least = defaults.rare_below(sum(counts.values()))
+    known = [key for key, count in counts.items() if key is not None and count >= least]
+    known.sort(key=lambda key: (isinstance(key, str), key))
+    return known + [None] * (None in counts)
+
+
+# Strings that are no categories
+
+_MANY = 20
+_WORDS, _LETTERS = 3, 40  # of texts, on average
+_DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}")
+_MOST_DATES = 12  # so many are categories, as those of months
+
+
+def _kind_of_strings(counts):
+    """What strings are that are so often in a column.
+
+    Texts, and numbers, if more than half of the values differ, and more than 20: then no category
+    is there often. Texts have 3 words or 40 letters on average, and of numbers nine in ten can be
+    read.
+    """
+    strings = [key for key in counts if isinstance(key, str)]
+    if len(strings) > _MOST_DATES and all(map(_DATE.match, strings)):
+        return "dates"
+    rows = sum(counts.values()) - counts[None]
+    if len(strings) > max(_MANY, rows / 2):
+        if sum(map(_is_numeric, strings)) >= 0.9 * len(strings):
+            return "numbers written as text"
+        words = sum(len(text.split()) for text in strings) / len(strings)
+        if words >= _WORDS or sum(map(len, strings)) / len(strings) >= _LETTERS:
+            return "texts"
+    return "categories"
+
+
+def _is_numeric(text):
+    try:
+        float(text.replace(",", ""))
+    except ValueError:
+        return False
+    return True
