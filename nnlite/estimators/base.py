@@ -18,6 +18,7 @@ from nnlite.data.batches import make_batches
 from nnlite.data.sources import check_range
 from nnlite.estimators import (
     defaults,
+    ensemble,
     input_validation,
     scaling,
     sequences,
@@ -50,7 +51,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         self,
         layers=None,
         *,
-        hidden_layer_sizes=(256,),
+        hidden_layer_sizes="auto",
         activation="relu",
         normalize="auto",
         categorical_features="from_dtype",
@@ -58,10 +59,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         ensemble="auto",
         preset="default",
         optimizer="adam",
-        learning_rate=None,
+        learning_rate="auto",
         schedule="auto",
         batch_size="auto",
-        epochs=200,
+        epochs="auto",
         early_stopping="auto",
         validation_fraction=0.1,
         scoring=None,
@@ -149,29 +150,34 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
             At Ctrl-C. The estimator is then fitted with the weights that it has reached.
         """
         self._check_settings()
-        tasks = FitTasks(self, (2 if self.refit_full else 1) * int(self.epochs))
         given, resumes = (X, y, sample_weight), self.warm_start and hasattr(self, "model_")
         X, y = input_validation.validate_X_y(self, X, y, reset=not resumes)
+        recipe = self._recipe()
+        tasks = FitTasks(self, (2 if self.refit_full else 1) * recipe.epochs)
         tasks.begin(*given)
         if not resumes:
             self._learn_target(y)
         all_data = self._training_data(X, y, sample_weight, learn_scale=not resumes)
         seed = self._seed()
         validation = validation_split.validation_data(self, X_val, y_val, sample_weight_val)
+        if not resumes:
+            self._warn_of_channels_first(X)
+        if recipe.networks > 1 and not resumes:
+            ensemble.fit(self, recipe, all_data, seed, validation, tasks)
+            tasks.finish()
+            return self
         model = self._resumed() if resumes else self._model(all_data, seed, small_in_float64=True)
         stopping = self._stopping(all_data.rows if validation is None else math.inf)
         data, splits = all_data, validation is None and self._holds_out(stopping)
         if splits:
             data, validation = map(all_data.part, self._split(all_data, seed))
         epochs_done = self.n_iter_ if resumes else 0
-        epochs = epochs_done + int(self.epochs)
+        epochs = epochs_done + recipe.epochs
         order_seed = seed + 1 + epochs_done
-        if not resumes:
-            self._warn_of_channels_first(X)
-        self._train(model, order_seed, data, epochs_done, epochs, validation, stopping, tasks)
+        self._train(model, order_seed, data, epochs_done, epochs, validation, stopping, [tasks])
         if splits and self.refit_full:
             history, model = self.history_, self._model(all_data, seed, small_in_float64=True)
-            self._train(model, order_seed, all_data, 0, self.best_epoch_, tasks=tasks)
+            self._train(model, order_seed, all_data, 0, self.best_epoch_, others=[tasks])
             self._store_results(model, history, stopping)
         tasks.finish()
         return self
@@ -225,7 +231,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
 
     @config.isolated
     def _train(
-        self, model, seed, data, epochs_done, epochs, validation=None, stopping=None, tasks=None
+        self, model, seed, data, epochs_done, epochs, validation=None, stopping=None, others=()
     ):
         """Run the epochs after the first `epochs_done` and store the results, also after Ctrl-C."""
         history, user_callbacks = History(), self._callbacks()
@@ -243,10 +249,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         if validation is not None and self.scoring is not None:
             scorer = validation_split.ScorerCallback(self, self.scoring, validation)
             callbacks.insert(0, scorer)
-        callbacks += [c for c in (stopping, history, tasks) if c is not None]
+        callbacks += [c for c in (stopping, history, *others) if c is not None]
         validation_split.say_that_scores_rise(callbacks)
-        if tasks is not None:
-            tasks.history = history
+        for other in others:
+            other.history = history
         try:
             with config.precision(model._precision), config.seeded(seed):
                 self._run_epochs(model, data, validation, epochs_done, epochs, callbacks)
@@ -285,6 +291,8 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
         if stopping is not None and self.n_iter_:
             self.best_epoch_ = stopping.best_epoch + 1
+        self.best_epochs_ = [self.best_epoch_]
+        ensemble.forget_folds(self)
 
     def _as_fitted(self, model, history):
         """A fitted copy of this estimator, with a copy of a model that is still being trained."""
@@ -319,7 +327,8 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
 
     def _resumed(self):
         """The fitted model, with a fresh optimizer if the optimizer's settings have changed."""
-        wanted = self._optimizer_spec(self._optimizer_made)
+        table = self._is_table(self._sample_shape)
+        wanted = self._optimizer_spec(self._optimizer_made, table)
         if wanted is not None and wanted != self.model_.optimizer:
             self.model_.optimizer = wanted
         return self.model_
@@ -328,7 +337,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         """Compile a model that was built."""
         loss = self._target.loss()
         model.compile(
-            self._optimizer_spec(model.optimizer),
+            self._optimizer_spec(model.optimizer, self._is_table(self._sample_shape)),
             loss if model.optimizer is None else compiled_loss(model, loss),
             weighted_metrics=self._target.metrics(),
             n_threads=self.n_threads,
@@ -374,6 +383,14 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
                 )
         return model
 
+    def _recipe(self):
+        """The networks, epochs and learning rate of a fit of samples such as the last."""
+        return defaults.recipe_of(self, table=self._is_table(self._sample_shape))
+
+    def _is_table(self, shape):
+        """Whether samples of a shape are rows of a table, of which sizes alone make a network."""
+        return len(shape) == 1 and not self._ragged and self._builder().of_sizes
+
     def _resolve_auto(self, name):
         """The value of a setting; None for 'auto' if a function makes the network and decides."""
         value = getattr(self, name)
@@ -396,7 +413,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
 
     def _outputs(self, X):
         """The model's outputs for the rows of X."""
-        rows = input_validation.validate_X(self, X)
+        return self._outputs_of(input_validation.validate_X(self, X))
+
+    def _outputs_of(self, rows):
+        """The model's outputs for rows as it takes them."""
         return finite(sequences.predicted(self, self.model_, rows), self._target.fallback)
 
     def _for_examination(self, X, y, held_out=None):

@@ -67,7 +67,7 @@ _PARAMETER_CONSTRAINTS = {
     ),
     "learning_rate": (
         lambda v: not isinstance(v, (type, Layer)),
-        "None, a number in [0, inf) or a LearningRateSchedule",
+        "'auto', None, a number in [0, inf) or a LearningRateSchedule",
     ),
     "normalize": (
         lambda v: is_auto(v) or isinstance(v, (bool, np.bool_)),
@@ -89,7 +89,10 @@ _PARAMETER_CONSTRAINTS = {
         lambda v: is_auto(v) or _accepts(positive_int, "", v),
         "'auto' or a positive integer",
     ),
-    "epochs": (lambda v: _accepts(positive_int, "", v), "a positive integer"),
+    "epochs": (
+        lambda v: is_auto(v) or _accepts(positive_int, "", v),
+        "'auto' or a positive integer",
+    ),
     "shuffle": (lambda v: isinstance(v, (bool, np.bool_)), "True or False"),
     "early_stopping": (
         lambda v: is_auto(v) or isinstance(v, (bool, np.bool_, EarlyStopping)),
@@ -174,7 +177,10 @@ class NestedParamsMixin(BaseEstimator):
         Both names of the optimizer's learning rate stand for `learning_rate` if that is not None.
         If several are set at once, the last of them counts.
         """
-        is_apart = settings.get("learning_rate") is not None
+        rate = settings.get("learning_rate")
+        is_apart = rate is not None and not is_auto(rate)
+        if is_auto(rate):  # then it says what the rate is, unless the optimizer is an object
+            is_apart = isinstance(settings.get("optimizer"), str)
         stored = "learning_rate" if is_apart else "optimizer__learning_rate"
         return {_OLD_NAME: stored, "optimizer__learning_rate": stored}
 
@@ -284,8 +290,8 @@ class NestedParamsMixin(BaseEstimator):
         """The builder of the network that `layers` describes."""
         return builder_of(self.layers, self.activation, self.hidden_layer_sizes)
 
-    def _optimizer_spec(self, of_model=None):
-        """A fresh optimizer with this estimator's learning rate.
+    def _optimizer_spec(self, of_model=None, table=False):
+        """A fresh optimizer with this estimator's learning rate, for a `table` or other samples.
 
         A copy of `of_model`, the optimizer of a compiled Model, if there is one.
         """
@@ -293,8 +299,11 @@ class NestedParamsMixin(BaseEstimator):
             optimizer = clone(optimizers.get(self.optimizer) if of_model is None else of_model)
         if optimizer is None:
             raise TypeError("optimizer: expected an optimizer or its name, got None")
-        if self.learning_rate is not None:
-            optimizer = with_learning_rate(optimizer, self.learning_rate)
+        rate = self.learning_rate
+        if is_auto(rate):
+            rate = defaults.learning_rate(self.optimizer) if table else None
+        if rate is not None:
+            optimizer = with_learning_rate(optimizer, rate)
         optimizer._check()
         return optimizer
 
@@ -310,9 +319,12 @@ class NestedParamsMixin(BaseEstimator):
             raise TypeError(f"callbacks: expected Callback objects, got {self.callbacks!r}")
         return as_callbacks([clone(step) for step in steps if not is_passthrough(step)])
 
-    def _stopping(self, rows):
-        """A fresh EarlyStopping for a fit of this number of rows, or None."""
-        return defaults.early_stopping(self.early_stopping, rows, self.scoring)
+    def _stopping(self, rows, recipe=None):
+        """A fresh EarlyStopping for a fit of this number of rows, or None.
+
+        Of several networks the recipe is given.
+        """
+        return defaults.early_stopping(self.early_stopping, rows, self.scoring, recipe)
 
 
 def optimizer_of(value):

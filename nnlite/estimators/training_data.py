@@ -20,6 +20,8 @@ class TrainingData:
         The targets as `fit` received them: scorers compare predictions with these.
     numbers : array, optional
         Which rows of the arrays these are, in order; by default all. Steps gather them from there.
+    kept : array of bool, optional
+        Which of the rows of `fit` these are; by default all.
     """
 
     X: Any
@@ -27,6 +29,7 @@ class TrainingData:
     sample_weight: Any
     y: Any
     numbers: Any = None
+    kept: Any = None
 
     @property
     def rows(self):
@@ -50,7 +53,7 @@ class TrainingData:
     def without_zero_weights(self):
         """The rows of non-zero weight. (A batch of rows of weight 0 has a loss of 0 / 0.)"""
         kept = None if self.sample_weight is None else self.sample_weight > 0
-        return self if kept is None or kept.all() else self.take(kept)
+        return self if kept is None or kept.all() else self.take(kept).replace(kept=kept)
 
     def replace(self, **arrays):
         """A copy with some arrays replaced."""
