@@ -152,7 +152,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         self._check_settings()
         given, resumes = (X, y, sample_weight), self.warm_start and hasattr(self, "model_")
         X, y = input_validation.validate_X_y(self, X, y, reset=not resumes)
-        recipe = self._recipe()
+        recipe = self._recipe(X.shape[0])
         tasks = FitTasks(self, (2 if self.refit_full else 1) * recipe.epochs)
         tasks.begin(*given)
         if not resumes:
@@ -383,9 +383,9 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
                 )
         return model
 
-    def _recipe(self):
-        """The networks, epochs and learning rate of a fit of samples such as the last."""
-        return defaults.recipe_of(self, table=self._is_table(self._sample_shape))
+    def _recipe(self, rows):
+        """How many networks a fit of so many rows trains, and for how many epochs."""
+        return defaults.recipe_of(self, rows, self._is_table(self._sample_shape))
 
     def _is_table(self, shape):
         """Whether samples of a shape are rows of a table, of which sizes alone make a network."""

@@ -64,15 +64,15 @@ class Recipe(NamedTuple):
 
 PRESETS = {"fast": Recipe(1, 25), "default": Recipe(8, 25), "best": Recipe(24, 50)}  # of tables
 
-# Several networks hold out a fold each from this number of rows on.
+# From this number of rows on there are several networks, and each holds a fold out.
 FOLDS_ROWS = 50
 
 SEQUENCE_UNITS = 64  # in each direction
 
 # Small float64 data are trained in float64: scikit-learn's own MLP does so, and its checks of
 # sample weights need it. Above these sizes float32 is twice as fast and no less good.
-FLOAT64_VALUES = 16_384
-FLOAT64_WEIGHTS = 20_000
+FLOAT64_VALUES = 4_096
+FLOAT64_WEIGHTS = 100_000
 
 
 def is_auto(value):
@@ -80,12 +80,13 @@ def is_auto(value):
     return isinstance(value, str) and value == "auto"
 
 
-def recipe_of(estimator, table):
-    """The Recipe of a fit of a table, or of other samples."""
+def recipe_of(estimator, rows, table):
+    """The Recipe of a fit of the rows of a table, or of so many other samples."""
     preset = PRESETS[estimator.preset] if table else Recipe(1, OTHER_EPOCHS)
     networks, epochs = estimator._resolve_auto("ensemble"), estimator.epochs
     if is_auto(networks):
-        networks = 1 if estimator.warm_start or estimator.refit_full else preset.networks
+        single = estimator.warm_start or estimator.refit_full or rows < FOLDS_ROWS
+        networks = 1 if single else preset.networks
     return Recipe(int(networks or 1), preset.epochs if is_auto(epochs) else int(epochs))
 
 
