@@ -59,7 +59,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         ensemble="auto",
         preset="default",
         optimizer="adam",
-        learning_rate="auto",
+        learning_rate=None,
         schedule="auto",
         batch_size="auto",
         epochs="auto",
@@ -308,6 +308,9 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         super()._check_settings()
         if self.warm_start and self.refit_full:
             raise ValueError("refit_full: expected False with warm_start=True, got True")
+        networks = getattr(self, "ensemble", 1)
+        if self.refit_full and not is_auto(networks) and networks > 1:
+            raise ValueError(f"refit_full: expected False with ensemble={networks}, got True")
         if self.scoring is not None:
             check_scoring(self, scoring=self.scoring)
 
@@ -327,8 +330,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
 
     def _resumed(self):
         """The fitted model, with a fresh optimizer if the optimizer's settings have changed."""
-        table = self._is_table(self._sample_shape)
-        wanted = self._optimizer_spec(self._optimizer_made, table)
+        wanted = self._optimizer_spec(self._optimizer_made)
         if wanted is not None and wanted != self.model_.optimizer:
             self.model_.optimizer = wanted
         return self.model_
@@ -337,7 +339,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         """Compile a model that was built."""
         loss = self._target.loss()
         model.compile(
-            self._optimizer_spec(model.optimizer, self._is_table(self._sample_shape)),
+            self._optimizer_spec(model.optimizer),
             loss if model.optimizer is None else compiled_loss(model, loss),
             weighted_metrics=self._target.metrics(),
             n_threads=self.n_threads,

@@ -51,7 +51,6 @@ EARLY_STOPPING_ROWS, PATIENCE = 500, 30
 # Rows of numbers, of which sizes alone make a network, are tables. Whatever else there is has the
 # others.
 TABLE_SIZES, OTHER_SIZES = (256, 256), (256,)
-TABLE_RATE = 0.002  # of Adam
 OTHER_EPOCHS = 200
 
 
@@ -93,11 +92,6 @@ def recipe_of(estimator, rows, table):
 def hidden_sizes(meta):
     """The sizes of the hidden layers of a multilayer perceptron, for samples that a Meta knows."""
     return TABLE_SIZES if meta is None or len(meta.sample_shape) == 1 else OTHER_SIZES
-
-
-def learning_rate(optimizer):
-    """The learning rate of an optimizer for a table; None if the optimizer has one of its own."""
-    return TABLE_RATE if optimizer == "adam" else None
 
 
 def batch_rows(batch_size, rows):

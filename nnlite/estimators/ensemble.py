@@ -32,7 +32,7 @@ from nnlite.models.sequential import Sequential
 from nnlite.progress import ProgressBar, format_logs
 
 LOOK_SECONDS = 0.1  # between two looks at the networks in training
-ROWS_AT_A_TIME = 4096  # of those held out that are copied for a prediction
+VALUES_AT_A_TIME = 1 << 18  # of the rows held out that are copied for a prediction
 _OF_FOLDS = ("oof_prediction_", "oof_score_")
 
 
@@ -139,9 +139,9 @@ class _Network(Callback):
 
 def _outputs_of(estimator, X, numbers):
     """What a fitted estimator's network gives for some rows of X, which are copied bit by bit."""
-    parts = []
-    for start in range(0, len(numbers), ROWS_AT_A_TIME):
-        rows = X[numbers[start : start + ROWS_AT_A_TIME]]
+    parts, count = [], max(1, VALUES_AT_A_TIME // math.prod(X.shape[1:]))
+    for start in range(0, len(numbers), count):
+        rows = X[numbers[start : start + count]]
         parts.append(estimator._outputs_of(estimator._samples_for(estimator.model_, rows)))
     return np.concatenate(parts)
 

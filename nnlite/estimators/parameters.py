@@ -67,7 +67,7 @@ _PARAMETER_CONSTRAINTS = {
     ),
     "learning_rate": (
         lambda v: not isinstance(v, (type, Layer)),
-        "'auto', None, a number in [0, inf) or a LearningRateSchedule",
+        "None, a number in [0, inf) or a LearningRateSchedule",
     ),
     "normalize": (
         lambda v: is_auto(v) or isinstance(v, (bool, np.bool_)),
@@ -177,10 +177,7 @@ class NestedParamsMixin(BaseEstimator):
         Both names of the optimizer's learning rate stand for `learning_rate` if that is not None.
         If several are set at once, the last of them counts.
         """
-        rate = settings.get("learning_rate")
-        is_apart = rate is not None and not is_auto(rate)
-        if is_auto(rate):  # then it says what the rate is, unless the optimizer is an object
-            is_apart = isinstance(settings.get("optimizer"), str)
+        is_apart = settings.get("learning_rate") is not None
         stored = "learning_rate" if is_apart else "optimizer__learning_rate"
         return {_OLD_NAME: stored, "optimizer__learning_rate": stored}
 
@@ -290,8 +287,8 @@ class NestedParamsMixin(BaseEstimator):
         """The builder of the network that `layers` describes."""
         return builder_of(self.layers, self.activation, self.hidden_layer_sizes)
 
-    def _optimizer_spec(self, of_model=None, table=False):
-        """A fresh optimizer with this estimator's learning rate, for a `table` or other samples.
+    def _optimizer_spec(self, of_model=None):
+        """A fresh optimizer with this estimator's learning rate.
 
         A copy of `of_model`, the optimizer of a compiled Model, if there is one.
         """
@@ -299,11 +296,8 @@ class NestedParamsMixin(BaseEstimator):
             optimizer = clone(optimizers.get(self.optimizer) if of_model is None else of_model)
         if optimizer is None:
             raise TypeError("optimizer: expected an optimizer or its name, got None")
-        rate = self.learning_rate
-        if is_auto(rate):
-            rate = defaults.learning_rate(self.optimizer) if table else None
-        if rate is not None:
-            optimizer = with_learning_rate(optimizer, rate)
+        if self.learning_rate is not None:
+            optimizer = with_learning_rate(optimizer, self.learning_rate)
         optimizer._check()
         return optimizer
 

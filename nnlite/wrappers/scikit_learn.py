@@ -314,7 +314,7 @@ verbose, n_threads, dtype, class_weight
         optimizer = self._optimizer_spec("rmsprop")
         return {"optimizer": optimizer, "loss": self.loss, "metrics": self.metrics}
 
-    def _optimizer_spec(self, of_model=None, table=False):
+    def _optimizer_spec(self, of_model=None):
         chosen = of_model if self.optimizer is None else self.optimizer
         if chosen is None:  # the optimizer of a model that is not made yet
             return None
