@@ -62,7 +62,12 @@ def fit(estimator, recipe, data, seed, validation, tasks):
     networks, epochs = recipe
     stopping = estimator._stopping(rows, recipe)
     folds = None
-    if validation is None and estimator._holds_out(stopping) and data.rows > 1:
+    if validation is None and estimator._holds_out(stopping):
+        if data.rows < 2:
+            raise ValueError(
+                "early_stopping: expected 'auto' or False for a single row, none of which can be "
+                f"held out, got {estimator.early_stopping!r}"
+            )
         stratify_by = estimator._target.stratify_by(data.target)
         folds = validation_split.folds(data.rows, networks, stratify_by, seed)
     cores = estimator.n_threads or _engine.max_threads()
@@ -70,9 +75,8 @@ def fit(estimator, recipe, data, seed, validation, tasks):
     for number, own_seed in enumerate(np.random.RandomState(seed).randint(2**31, size=networks)):
         member = copy.copy(estimator)
         member.verbose, member.n_threads = 0, max(1, cores // networks)
-        fold = None if folds is None else folds == number % (folds.max() + 1)
         others = [tasks] if number == 0 else []
-        members.append(_Network(member, data, int(own_seed), fold, others))
+        members.append(_Network(member, data, int(own_seed), folds, number, others))
     how = epochs, validation, stopping
     try:
         _train_all(members, how, min(networks, cores), int(estimator.verbose))
@@ -94,15 +98,16 @@ class _Network(Callback):
     data : TrainingData
     seed : int
         Of its weights and of the order of its rows.
-    fold : array of bool or None
-        Which rows it does not train on.
+    folds : array of int or None
+        The fold of each row.
+    number : int
+        Which of the networks it is, and which fold it does not train on.
     others : list of Callback
     """
 
-    def __init__(self, estimator, data, seed, fold, others):
+    def __init__(self, estimator, data, seed, folds, number, others):
         self.estimator, self.data, self.seed, self.others = estimator, data, seed, others
-        self.held_out = None if fold is None else np.flatnonzero(fold)
-        self.kept = None if fold is None else np.flatnonzero(~fold)
+        self.folds, self.fold = folds, None if folds is None else number % (folds.max() + 1)
         self.network = estimator._model(data, seed, small_in_float64=True)
         self.begun, self.stopped, self.epochs_done, self.outputs = False, False, 0, None
 
@@ -111,16 +116,22 @@ class _Network(Callback):
         """Whether the copy of the estimator has this network."""
         return vars(self.estimator).get("model_") is self.network
 
+    @property
+    def held_out(self):
+        """The numbers of the rows that it does not train on."""
+        return np.flatnonzero(self.folds == self.fold)
+
     def train(self, epochs, validation, stopping):
         """Train, and predict the rows that were held out."""
         data, others = self.data, [self, *self.others]
-        if self.held_out is not None:
-            validation, data = data.part(self.held_out), data.part(self.kept)
+        if self.folds is not None:
+            validation = data.part(self.held_out)
+            data = data.part(np.flatnonzero(self.folds != self.fold))
         stopping = None if stopping is None else clone(stopping)
         seed = self.seed + 1
         how = epochs, validation, stopping, others
         self.estimator._train(self.network, seed, data, 0, *how)
-        if self.held_out is not None and not self.stopped:
+        if self.folds is not None and not self.stopped:
             self.outputs = _outputs_of(self.estimator, data.X, self.held_out)
 
     def stop(self):
@@ -277,10 +288,10 @@ def mean_of(networks, n_threads=None):
             )
             parts.append(part(x))
         model = Model(inputs, Average(name="mean")(parts))
-    for network in networks:
-        network.optimizer = None  # its state is of no more use
     how = {**first._compiled, "optimizer": clone(first.optimizer), "loss": loss}
     model.compile(**how, n_threads=n_threads)
+    for network in networks:
+        network.optimizer = None  # its state is of no more use
     return model
 
 
