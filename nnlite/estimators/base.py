@@ -19,6 +19,7 @@ from nnlite.data.sources import check_range
 from nnlite.estimators import (
     defaults,
     encoding,
+    ensemble,
     gaps,
     input_validation,
     scaling,
@@ -54,7 +55,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         self,
         layers=None,
         *,
-        hidden_layer_sizes=(256,),
+        hidden_layer_sizes="auto",
         activation="relu",
         normalize="auto",
         categorical_features="from_dtype",
@@ -65,7 +66,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         learning_rate=None,
         schedule="auto",
         batch_size="auto",
-        epochs=200,
+        epochs="auto",
         early_stopping="auto",
         validation_fraction=0.1,
         scoring=None,
@@ -154,29 +155,34 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
             At Ctrl-C. The estimator is then fitted with the weights that it has reached.
         """
         self._check_settings()
-        tasks = FitTasks(self, (2 if self.refit_full else 1) * int(self.epochs))
         given, resumes = (X, y, sample_weight), self.warm_start and hasattr(self, "model_")
         X, y = input_validation.validate_X_y(self, X, y, not resumes, sample_weight)
+        recipe = self._recipe(X.shape[0])
+        tasks = FitTasks(self, (2 if self.refit_full else 1) * recipe.epochs)
         tasks.begin(*given)
         if not resumes:
             self._learn_target(y)
         all_data = self._training_data(X, y, sample_weight, learn_scale=not resumes)
         seed = self._seed()
         validation = validation_split.validation_data(self, X_val, y_val, sample_weight_val)
+        if not resumes:
+            self._warn_of_channels_first(X)
+        if recipe.networks > 1 and not resumes:
+            ensemble.fit(self, recipe, all_data, seed, validation, tasks)
+            tasks.finish()
+            return self
         model = self._resumed() if resumes else self._model(all_data, seed, small_in_float64=True)
         stopping = self._stopping(all_data.rows if validation is None else math.inf)
         data, splits = all_data, validation is None and self._holds_out(stopping)
         if splits:
             data, validation = map(all_data.part, self._split(all_data, seed))
         epochs_done = self.n_iter_ if resumes else 0
-        epochs = epochs_done + int(self.epochs)
+        epochs = epochs_done + recipe.epochs
         order_seed = seed + 1 + epochs_done
-        if not resumes:
-            self._warn_of_channels_first(X)
-        self._train(model, order_seed, data, epochs_done, epochs, validation, stopping, tasks)
+        self._train(model, order_seed, data, epochs_done, epochs, validation, stopping, [tasks])
         if splits and self.refit_full:
             history, model = self.history_, self._model(all_data, seed, small_in_float64=True)
-            self._train(model, order_seed, all_data, 0, self.best_epoch_, tasks=tasks)
+            self._train(model, order_seed, all_data, 0, self.best_epoch_, others=[tasks])
             self._store_results(model, history, stopping)
         tasks.finish()
         return self
@@ -230,7 +236,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
 
     @config.isolated
     def _train(
-        self, model, seed, data, epochs_done, epochs, validation=None, stopping=None, tasks=None
+        self, model, seed, data, epochs_done, epochs, validation=None, stopping=None, others=()
     ):
         """Run the epochs after the first `epochs_done` and store the results, also after Ctrl-C."""
         history, user_callbacks = History(), self._callbacks()
@@ -248,10 +254,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         if validation is not None and self.scoring is not None:
             scorer = validation_split.ScorerCallback(self, self.scoring, validation)
             callbacks.insert(0, scorer)
-        callbacks += [c for c in (stopping, history, tasks) if c is not None]
+        callbacks += [c for c in (stopping, history, *others) if c is not None]
         validation_split.say_that_scores_rise(callbacks)
-        if tasks is not None:
-            tasks.history = history
+        for other in others:
+            other.history = history
         try:
             with config.precision(model._precision), config.seeded(seed):
                 self._run_epochs(model, data, validation, epochs_done, epochs, callbacks)
@@ -290,6 +296,8 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else math.nan
         if stopping is not None and self.n_iter_:
             self.best_epoch_ = stopping.best_epoch + 1
+        self.best_epochs_ = [self.best_epoch_]
+        ensemble.forget_folds(self)
 
     def _as_fitted(self, model, history):
         """A fitted copy of this estimator, with a copy of a model that is still being trained."""
@@ -306,6 +314,9 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         super()._check_settings()
         if self.warm_start and self.refit_full:
             raise ValueError("refit_full: expected False with warm_start=True, got True")
+        networks = getattr(self, "ensemble", 1)
+        if self.refit_full and not is_auto(networks) and networks > 1:
+            raise ValueError(f"refit_full: expected False with ensemble={networks}, got True")
         if self.scoring is not None:
             check_scoring(self, scoring=self.scoring)
 
@@ -386,6 +397,14 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
                 )
         return model
 
+    def _recipe(self, rows):
+        """How many networks a fit of so many rows trains, and for how many epochs."""
+        return defaults.recipe_of(self, rows, self._is_table(self._sample_shape))
+
+    def _is_table(self, shape):
+        """Whether samples of a shape are rows of a table, of which sizes alone make a network."""
+        return len(shape) == 1 and not self._ragged and self._builder().of_sizes
+
     def _resolve_auto(self, name):
         """The value of a setting; None for 'auto' if a function makes the network and decides."""
         value = getattr(self, name)
@@ -408,7 +427,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
 
     def _outputs(self, X):
         """The model's outputs for the rows of X."""
-        rows = input_validation.validate_X(self, X)
+        return self._outputs_of(input_validation.validate_X(self, X))
+
+    def _outputs_of(self, rows):
+        """The model's outputs for rows as it takes them."""
         return finite(sequences.predicted(self, self.model_, rows), self._target.fallback)
 
     def _for_examination(self, X, y, held_out=None):

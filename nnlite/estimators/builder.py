@@ -58,6 +58,8 @@ class Builder:
     decides_scale : bool
         Whether a function makes the network. If so, the function decides about scaling and the
         learning rate where the estimator's settings are 'auto'.
+    of_sizes : bool
+        Whether sizes of layers are all that says what the network is.
     flattens_first : bool
         Whether images are flattened before they are scaled, so that each pixel is a column.
     reads_tables : bool
@@ -65,6 +67,7 @@ class Builder:
     """
 
     decides_scale = False
+    of_sizes = False
     flattens_first = False
     reads_tables = True
 
@@ -105,13 +108,16 @@ class MLPBuilder(Builder):
 class SizesBuilder(Builder):
     """Makes the layers of a multilayer perceptron of some sizes; `setting` is where they stand."""
 
+    of_sizes = True
+
     def __init__(self, setting, sizes, activation, flattens_first=False):
         self.setting, self.sizes, self.activation = setting, sizes, activation
         self.flattens_first = flattens_first
 
     def build(self, meta):
         """Fresh layers."""
-        mlp = MLP(sizes_of(self.setting, self.sizes), self.activation)
+        sizes = defaults.hidden_sizes(meta) if defaults.is_auto(self.sizes) else self.sizes
+        mlp = MLP(sizes_of(self.setting, sizes), self.activation)
         return MLPBuilder(mlp).build(meta)
 
 

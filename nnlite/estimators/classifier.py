@@ -163,12 +163,17 @@ class NNClassifier(ClassifierMixin, BaseNeuralNetwork):
         outputs = self._outputs(X)
         return self._target.decode(outputs)
 
-    def _outputs(self, X):
+    def _outputs_of(self, rows):
         """Probabilities, even if a compiled model's outputs are logits."""
         if getattr(self, "_from_logits", False):
-            return np.exp(self._target.log_probabilities(self._logits(X)))
-        return super()._outputs(X)
+            return np.exp(self._target.log_probabilities(self._logits_of(rows)))
+        return super()._outputs_of(rows)
+
+    def _as_predictions(self, outputs):
+        return self._target.probabilities(outputs)
 
     def _logits(self, X):
-        rows = input_validation.validate_X(self, X)
+        return self._logits_of(input_validation.validate_X(self, X))
+
+    def _logits_of(self, rows):
         return finite(sequences.predicted(self, self._logits_model, rows), 0)

@@ -17,6 +17,7 @@ stochastic gradient descent with warm restarts", ICLR 2017 (the cosine).
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,12 +51,30 @@ EARLY_STOPPING_ROWS, PATIENCE = 500, 30
 
 ENCODED_COLUMNS = 256  # beyond, one column says little, and all of them encoded cost much
 
+# Rows of numbers, of which sizes alone make a network, are tables. Whatever else there is has the
+# others.
+TABLE_SIZES, OTHER_SIZES = (256, 256), (256,)
+OTHER_EPOCHS = 200
+
+
+class Recipe(NamedTuple):
+    """How many networks, each trained for how many epochs."""
+
+    networks: int
+    epochs: int
+
+
+PRESETS = {"fast": Recipe(1, 25), "default": Recipe(8, 25), "best": Recipe(24, 50)}  # of tables
+
+# From this number of rows on there are several networks, and each holds a fold out.
+FOLDS_ROWS = 50
+
 SEQUENCE_UNITS = 64  # in each direction
 
 # Small float64 data are trained in float64: scikit-learn's own MLP does so, and its checks of
 # sample weights need it. Above these sizes float32 is twice as fast and no less good.
-FLOAT64_VALUES = 16_384
-FLOAT64_WEIGHTS = 20_000
+FLOAT64_VALUES = 4_096
+FLOAT64_WEIGHTS = 100_000
 
 # Categories of fewer rows are one: what they say is noise, and as many rows again will have others.
 RARE_ROWS, RARE_SHARE = 5, 1 / 50
@@ -64,6 +83,21 @@ RARE_ROWS, RARE_SHARE = 5, 1 / 50
 def is_auto(value):
     """Whether a setting is the string 'auto'; arrays never are."""
     return isinstance(value, str) and value == "auto"
+
+
+def recipe_of(estimator, rows, table):
+    """The Recipe of a fit of the rows of a table, or of so many other samples."""
+    preset = PRESETS[estimator.preset] if table else Recipe(1, OTHER_EPOCHS)
+    networks, epochs = estimator._resolve_auto("ensemble"), estimator.epochs
+    if is_auto(networks):
+        single = estimator.warm_start or estimator.refit_full or rows < FOLDS_ROWS
+        networks = 1 if single else preset.networks
+    return Recipe(int(networks or 1), preset.epochs if is_auto(epochs) else int(epochs))
+
+
+def hidden_sizes(meta):
+    """The sizes of the hidden layers of a multilayer perceptron, for samples that a Meta knows."""
+    return TABLE_SIZES if meta is None or len(meta.sample_shape) == 1 else OTHER_SIZES
 
 
 def batch_rows(batch_size, rows):
@@ -165,17 +199,21 @@ def sequence_reader():
     return Bidirectional(GRU(SEQUENCE_UNITS))
 
 
-def early_stopping(value, rows, scoring=None):
+def early_stopping(value, rows, scoring=None, recipe=None):
     """A fresh EarlyStopping for a fit of `rows` rows, or None.
 
-    If there is a `scoring`, the one for True and for 'auto' monitors the score.
+    If there is a `scoring`, the one for True and for 'auto' monitors the score. With a `recipe` of
+    several networks 'auto' keeps the best of all epochs.
     """
-    if is_auto(value) and rows < EARLY_STOPPING_ROWS:
+    if is_auto(value) and rows < (EARLY_STOPPING_ROWS if recipe is None else FOLDS_ROWS):
         return None
     found = early_stopping_of(value)
-    if found is None or scoring is None or found is value:
+    if found is None or found is value:
         return None if found is None else clone(found)
-    return clone(found, monitor="val_score")
+    changed = {} if scoring is None else {"monitor": "val_score"}
+    if recipe is not None and is_auto(value):
+        changed["patience"] = recipe.epochs
+    return clone(found, **changed)
 
 
 def early_stopping_of(value):

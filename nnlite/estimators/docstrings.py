@@ -22,8 +22,9 @@ _PARAMETERS = """Parameters
 
         If the first layer declares the shape of a sample (`input_shape`, `Input`), X may also be
         rows of as many values: `Conv2D(32, 3, input_shape=(28, 28, 1))` reads rows of 784 pixels.
-    hidden_layer_sizes : int, sequence of int or str such as '64-32', default (256,)
-        The sizes of the hidden layers if `layers` is None.
+    hidden_layer_sizes : int, sequence of int or str such as '64-32', default 'auto'
+        The sizes of the hidden layers if `layers` is None. 'auto' is (256, 256) for tables, (256,)
+        for other samples.
     activation : str or function, default 'relu'
         The activation of hidden layers that are given as sizes.
     normalize : 'auto', True or False, default 'auto'
@@ -58,10 +59,21 @@ _PARAMETERS = """Parameters
         Quantiles are those of the scaled rows of `fit` (weighted), of 100,000 at random if there
         are more.
     ensemble : 'auto' or int, default 'auto'
-        The number of networks. Each holds another part of the rows out and keeps the weights of its
-        best epoch; predictions are the mean of theirs.
+        The number of networks. They train at once, each on a core, with weights and an order of the
+        rows of its own. Each holds another of as many folds out, and keeps the weights of the epoch
+        that was best there; with X_val all are judged on that. Probabilities, or numbers, are the
+        mean of theirs.
+
+        - 'auto' is what `preset` says for a table, which is X of shape (n_samples, n_features)
+          where `layers` is None or sizes. It is 1 for anything else, for fewer than 50 rows, with
+          `warm_start` and with `refit_full`.
+        - Callbacks are copied for each network, and called in several threads. Those of
+          scikit-learn are told of the first network.
+        - `partial_fit`, and `fit` with `warm_start`, train a single network from the beginning.
+          Several that are there they train on as one, whose output is the mean.
     preset : {'fast', 'default', 'best'}, default 'default'
-        What 'auto' and None mean in settings of tables: one network, several, or more of them.
+        What 'auto' means for a table in `ensemble` and `epochs`: 'fast' is one network, 'default'
+        is 8, 'best' 24 of twice as many epochs.
     optimizer : str or Optimizer, default 'adam'
         Its settings can be searched, even if it is a name: `optimizer__beta_1`.
     learning_rate : float or LearningRateSchedule, default None
@@ -73,16 +85,19 @@ _PARAMETERS = """Parameters
         None does not change it. `partial_fit` never changes it.
     batch_size : int or 'auto', default 'auto'
         'auto' is 64, or 256 from 10,000 rows on. A batch never has more rows than there are.
-    epochs : int, default 200
-        The number of epochs of a `fit`; early stopping may end it earlier.
+    epochs : 'auto' or int, default 'auto'
+        The number of epochs of a `fit`; early stopping may end it earlier. 'auto' is 25 for tables
+        (50 with the preset 'best'), 200 for other samples.
     early_stopping : 'auto', bool or EarlyStopping, default 'auto'
         True stops when the loss on held-out rows has not improved for 30 epochs, and restores the
-        best weights. 'auto' does so from 500 rows on, and if `fit` is given `X_val`. An
+        best weights. 'auto' does so from 500 rows on, and if `fit` is given `X_val`; of several
+        networks each goes through all epochs, and restores its best, from 50 rows on. An
         EarlyStopping has settings of its own; rows are held out if its `monitor` begins with
         'val_'. `early_stopping__patience` and the like turn True and 'auto' into an EarlyStopping;
         they have no effect on False.
     validation_fraction : float in (0, 1), default 0.1
-        The part of the rows that is held out, with the same part of each class if possible.
+        The part of the rows that a single network holds out, with the same part of each class if
+        possible.
     scoring : str or function of (estimator, X, y), default None
         A scorer of scikit-learn, such as 'roc_auc', or a function like it. It scores the held-out
         rows after each epoch, without weights, as 'val_score'; early stopping as True or 'auto'
@@ -90,7 +105,8 @@ _PARAMETERS = """Parameters
     refit_full : bool, default False
         Whether, after early stopping on rows held out of X, a new network is trained on all of X
         for the best number of epochs. `history_` and the attributes that follow from it remain
-        those of the first network.
+        those of the first network. It is an error with several networks, which train on all rows
+        between them.
     warm_start : bool, default False
         Whether `fit` continues from the weights of an earlier `fit`, for `epochs` more epochs. The
         optimizer is a fresh one if its settings were changed. X and y must have the same columns
@@ -108,21 +124,29 @@ _PARAMETERS = """Parameters
         The largest number of threads; None uses as many as the work is worth.
     dtype : {'auto', 'float32', 'float64'}, default 'auto'
         The precision. 'auto' is float32; it is float64 if `fit` is given float64 data of at most
-        16,384 values and the network has at most 20,000 weights.
+        4,096 values and the network has at most 100,000 weights.
 """
 
-_ATTRIBUTES = """model_ : Sequential
-        The trained model.
+_ATTRIBUTES = """model_ : Model
+        The trained model: a Sequential, or several of them and their mean.
     history_ : dict of str to list of float
         The metrics of each epoch: 'loss', a classifier's 'accuracy', 'val_loss' of held-out rows
-        and so on.
+        and so on; of several networks the mean.
     loss_curve_, validation_loss_curve_ : list of float
         The losses of `history_`. The latter is None if no rows were held out.
     loss_ : float
         The last value of `loss_curve_`.
     n_iter_, best_epoch_ : int
         The number of epochs that were run, and the one that early stopping found best; the last
-        one without early stopping.
+        one without early stopping. Of several networks the most, and the rounded mean.
+    best_epochs_ : list of int
+        The best epoch of each network.
+    oof_prediction_ : array, shape (n_samples,) or (n_samples, n_outputs)
+        If several networks held folds out: what the one that had not seen a row predicts for it, as
+        `predict_proba` of a classifier and `predict` of a regressor do. NaN for rows of weight 0.
+    oof_score_ : float
+        The score of these predictions by `scoring`; by default the accuracy, or R^2. Rows of weight
+        0 do not count, all others count once.
     n_features_in_, feature_names_in_ : int and array of str
         The number of columns of X in `fit` (X.shape[1], the height of images; the features of a
         step, or 1 of tokens, if sequences differ in length), and their names if all of them are

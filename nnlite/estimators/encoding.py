@@ -65,7 +65,7 @@ def prepended(layers, data, numeric_encoding):
     if is_auto(numeric_encoding):
         wanted = fits and scaled and not data.is_chunk and defaults.encodes(hidden, data.X.shape)
         numeric_encoding = numeric_encoding if wanted else None
-    if numeric_encoding is None:
+    if numeric_encoding is None or (table is not None and 0 not in table.sizes):
         return layers
     encoding = clone(layer_of(numeric_encoding))
     learns = isinstance(encoding, PiecewiseLinearEncoding) and encoding.boundaries is None

@@ -94,7 +94,10 @@ _PARAMETER_CONSTRAINTS = {
         lambda v: is_auto(v) or _accepts(positive_int, "", v),
         "'auto' or a positive integer",
     ),
-    "epochs": (lambda v: _accepts(positive_int, "", v), "a positive integer"),
+    "epochs": (
+        lambda v: is_auto(v) or _accepts(positive_int, "", v),
+        "'auto' or a positive integer",
+    ),
     "shuffle": (lambda v: isinstance(v, (bool, np.bool_)), "True or False"),
     "early_stopping": (
         lambda v: is_auto(v) or isinstance(v, (bool, np.bool_, EarlyStopping)),
@@ -318,9 +321,12 @@ class NestedParamsMixin(BaseEstimator):
             raise TypeError(f"callbacks: expected Callback objects, got {self.callbacks!r}")
         return as_callbacks([clone(step) for step in steps if not is_passthrough(step)])
 
-    def _stopping(self, rows):
-        """A fresh EarlyStopping for a fit of this number of rows, or None."""
-        return defaults.early_stopping(self.early_stopping, rows, self.scoring)
+    def _stopping(self, rows, recipe=None):
+        """A fresh EarlyStopping for a fit of this number of rows, or None.
+
+        Of several networks the recipe is given.
+        """
+        return defaults.early_stopping(self.early_stopping, rows, self.scoring, recipe)
 
 
 def optimizer_of(value):

@@ -48,7 +48,8 @@ class PersistenceMixin:
 
     def slim(self):
         """A fitted copy for predictions: without the state of the optimizer, which makes a pickle
-        up to three times larger. It can be trained on, with a fresh optimizer.
+        up to three times larger, and without `oof_prediction_`. It can be trained on, with a fresh
+        optimizer.
 
         Returns
         -------
@@ -56,6 +57,7 @@ class PersistenceMixin:
         """
         check_is_fitted(self)
         slim, model = copy.copy(self), self.model_
+        vars(slim).pop("oof_prediction_", None)
         left_out = {id(model.optimizer): clone(model.optimizer), id(model.history): None}
         slim._set_model(copy.deepcopy(model, left_out))
         return slim

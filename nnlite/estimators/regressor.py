@@ -64,5 +64,7 @@ class NNRegressor(RegressorMixin, BaseNeuralNetwork):
         array, shape (n_samples,) or (n_samples, n_outputs)
             In the shape that y had in `fit`.
         """
-        outputs = self._outputs(X)
+        return self._as_predictions(self._outputs(X))
+
+    def _as_predictions(self, outputs):
         return self._target.decode(outputs)

@@ -22,6 +22,8 @@ class TrainingData:
         Which rows of the arrays these are, in order; by default all. Steps gather them from there.
     is_chunk : bool, default False
         Whether other rows will follow, which may be different.
+    kept : array of bool, optional
+        Which of the rows of `fit` these are; by default all.
     """
 
     X: Any
@@ -30,6 +32,7 @@ class TrainingData:
     y: Any
     numbers: Any = None
     is_chunk: bool = False
+    kept: Any = None
 
     @property
     def rows(self):
@@ -53,7 +56,7 @@ class TrainingData:
     def without_zero_weights(self):
         """The rows of non-zero weight. (A batch of rows of weight 0 has a loss of 0 / 0.)"""
         kept = None if self.sample_weight is None else self.sample_weight > 0
-        return self if kept is None or kept.all() else self.take(kept)
+        return self if kept is None or kept.all() else self.take(kept).replace(kept=kept)
 
     def replace(self, **arrays):
         """A copy with some arrays replaced."""

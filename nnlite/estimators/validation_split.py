@@ -36,6 +36,29 @@ def split(rows, fraction, stratify_by, seed):
         return train_test_split(np.arange(rows), **options)
 
 
+def folds(rows, count, stratify_by, seed):
+    """The number of the fold, from 0, that holds each row out.
+
+    Folds are as large as each other, up to one row, and so are the parts of each class in them.
+
+    Parameters
+    ----------
+    rows : int
+    count : int
+        The number of folds; there are no more than rows.
+    stratify_by : array or None
+        Labels.
+    seed : int
+        The seed of the choice.
+    """
+    order = np.random.RandomState(seed).permutation(rows)
+    if stratify_by is not None:
+        order = order[np.argsort(stratify_by[order], kind="stable")]
+    found = np.empty(rows, np.intp)
+    found[order] = np.arange(rows) % min(count, rows)
+    return found
+
+
 def validation_data(estimator, X_val, y_val, sample_weight_val):
     """The validation data that were passed to `fit`, as TrainingData; None if there are none."""
     named = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}

@@ -1,16 +1,14 @@
 """Attention of one head: Luong's dot products and Bahdanau's sums of tanh."""
 
 import math
-import warnings
 
-from nnlite import ops
+from nnlite import ops, warn
 from nnlite.config import next_seed
 from nnlite.engine.symbolic import Symbol
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.layers.layer import Layer
 from nnlite.ops.random import seed_state
 from nnlite.tree import is_shape
-from nnlite.warn import levels_to_the_caller
 
 _EXPECTED = "expected one tensor, [query, value] or [query, value, key]"
 # What is added to the score of a key that does not count, as in Keras.
@@ -69,12 +67,11 @@ class _Attention(OfSequences):
 
     def _warn_of_one_step(self, shape):
         """Warn that attention does nothing to rows."""
-        warnings.warn(
+        warn.warn(
             f"layer {self.name!r} ({type(self).__name__}): rows of shape {shape} are sequences of "
             "one step, which attention leaves as they are. It weighs the steps of a sequence "
             "(N, T, D): a recurrent layer before it keeps them with return_sequences=True",
             UserWarning,
-            stacklevel=levels_to_the_caller(),
         )
 
     def _make_weights(self, dim):

@@ -2,7 +2,6 @@
 to the loss, through layers that keep them."""
 
 import inspect
-import warnings
 
 import numpy as np
 
@@ -103,11 +102,10 @@ def set_masks(layer, inputs, mask, outputs):
     if not layer.supports_masking and not layer._makes_mask():
         if "_has_warned" not in vars(layer):
             vars(layer)["_has_warned"] = True
-            warnings.warn(
+            warn.warn(
                 f"layer {layer.name!r} ({type(layer).__name__}) drops the mask of its input: what "
                 "follows counts masked steps, too",
                 UserWarning,
-                stacklevel=warn.levels_to_the_caller(),
             )
     elif any(isinstance(y, Tensor) and y.mask is None for y in results):
         for y, m in zip(results, flatten(layer.compute_mask(inputs, mask))):

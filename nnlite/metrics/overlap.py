@@ -1,7 +1,5 @@
 """Intersection over union: the overlap of the true and the predicted samples of a class."""
 
-import warnings
-
 import numpy as np
 
 from nnlite import ops, warn
@@ -138,12 +136,11 @@ class IoU(Metric):
         counts = counts.reshape(number + 1, number)
         if counts[number].any() and not self._warned:
             self._warned = True
-            warnings.warn(
+            warn.warn(
                 f"metric {self.name!r}: expected labels and predictions in [0, {number}), got "
                 "others, which do not count; give another num_classes, or their label as "
                 "ignore_class",
                 UserWarning,
-                stacklevel=warn.levels_to_the_caller(),
             )
         counts = counts[:number]
         both = np.diag(counts)[classes]

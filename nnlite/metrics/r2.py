@@ -1,10 +1,8 @@
 """R^2: the fraction of the targets' variance that predictions explain."""
 
-import warnings
-
 import numpy as np
 
-from nnlite import ops
+from nnlite import ops, warn
 from nnlite.losses.loss import equal_shapes, weights_like
 from nnlite.metrics.confusion import ratio
 from nnlite.metrics.metric import Metric
@@ -81,7 +79,7 @@ class R2Score(Metric):
         if self.num_regressors == 0:
             return scores
         if free <= 0:
-            warnings.warn(
+            warn.warn(
                 f"metric {self.name!r}: {samples:g} targets are too few for {self.num_regressors} "
                 "features; the value is not adjusted",
                 RuntimeWarning,

@@ -1,14 +1,11 @@
 """Graph: what leads from some symbols to others, as a functional model runs it."""
 
-import warnings
-
-from nnlite import ops
+from nnlite import ops, warn
 from nnlite.engine.lengths import fits
 from nnlite.engine.symbolic import Node, Symbol, input_symbol, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.models.front import front_of
 from nnlite.tree import flatten, map_structure
-from nnlite.warn import levels_to_the_caller
 
 
 class Graph:
@@ -153,7 +150,7 @@ def of_rank(tensor, symbol):
 
 
 def _warn(words):
-    warnings.warn(words, UserWarning, stacklevel=levels_to_the_caller())
+    warn.warn(words, UserWarning)
 
 
 def _other_shape(symbol, tensor):

@@ -2,7 +2,6 @@
 each weight. Every change is an op, so that a step is part of a training plan."""
 
 import re
-import warnings
 
 import numpy as np
 
@@ -377,11 +376,10 @@ class Optimizer(Configurable):
             return
         if len(pairs) < len(grads):
             left = ", ".join(v.name for g, v in zip(grads, trainable_variables) if g is None)
-            warnings.warn(
+            warn.warn(
                 f"{type(self).__name__}: no gradient for {left}: the loss does not depend on them, "
                 "so they stay as they are",
                 UserWarning,
-                stacklevel=warn.levels_to_the_caller(),
             )
         rate = self.learning_rate  # of a schedule, for the number of steps before this one
         grads = self._clip_gradients([g for g, _ in pairs])

@@ -5,12 +5,11 @@ and `nnlite.doctor` lists it. What an output is follows from the op that made it
 other making is never complained about.
 """
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 
-from nnlite import losses
+from nnlite import losses, warn
 from nnlite.engine.dispatch import producer
 from nnlite.losses.loss import Loss, LossFunctionWrapper
 from nnlite.metrics.accuracy import (
@@ -20,7 +19,6 @@ from nnlite.metrics.accuracy import (
     CategoricalAccuracy,
 )
 from nnlite.ops.activation import GATES, KINDS
-from nnlite.warn import levels_to_the_caller
 
 LOOKED_AT = 20_000  # numbers among the targets, at most
 
@@ -364,6 +362,4 @@ def _warn(said, objective, found):
     for fault in found:
         said.add((objective.name, fault.name))
         said.add(fault)
-        warnings.warn(
-            f"{where}{fault.figure}; {fault.cure}", UserWarning, stacklevel=levels_to_the_caller()
-        )
+        warn.warn(f"{where}{fault.figure}; {fault.cure}", UserWarning)

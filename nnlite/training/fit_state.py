@@ -1,7 +1,6 @@
 """Fit: where a fit is, and everything that decides how it goes on."""
 
 import random
-import warnings
 import zlib
 from dataclasses import dataclass, field
 
@@ -104,11 +103,10 @@ class Fit:
         """
         self._check(state["of"])
         if state["sample"] != self._sample():
-            warnings.warn(
+            warn.warn(
                 "the backup is of a training with other values of x, y or sample_weight, in arrays "
                 "of the same sizes: the bits will be those of neither training",
                 UserWarning,
-                stacklevel=warn.levels_to_the_caller(),
             )
         for name, value in state["at"].items():
             setattr(self, name, value)

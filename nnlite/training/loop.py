@@ -5,12 +5,11 @@ signals (Ctrl-C) and moves the progress bar. Where a call ends does not change t
 
 import math
 import time
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from nnlite import config
+from nnlite import config, warn
 from nnlite.callbacks import History, ProgbarLogger
 from nnlite.data.batches import ArrayBatches, passing
 from nnlite.data.sources import Source, packed
@@ -20,7 +19,6 @@ from nnlite.training.agreement import causes_of_nan
 from nnlite.training.fit_state import Fit
 from nnlite.training.step_cache import returned_logs
 from nnlite.tree import map_structure
-from nnlite.warn import levels_to_the_caller
 
 CALL_SECONDS = 0.1  # of work in one call of C
 STOP = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
@@ -258,22 +256,20 @@ def say_ran_out(name, done, where, began):
     """Data that end too early: an error if there were none at all, else a warning."""
     if not done and not began:
         raise ValueError(f"{name}: expected at least one batch, got none")
-    warnings.warn(
+    warn.warn(
         f"{name} ran out of data after {done} batches {where}. A generator can be gone through "
         "once: let it yield without end and say how many steps to take, or give something that can "
         "be read again, such as a keras.utils.PyDataset",
         RuntimeWarning,
-        stacklevel=levels_to_the_caller(),
     )
 
 
 def say_too_many(name, steps, most):
     """Warn of epochs that end with the data."""
-    warnings.warn(
+    warn.warn(
         f"steps_per_epoch: expected at most {most}, the batches of one pass over {name}, got "
         f"{steps}; each epoch ends after {most}. For more let a generator yield without end",
         RuntimeWarning,
-        stacklevel=levels_to_the_caller(),
     )
 
 
@@ -286,11 +282,7 @@ def _warn_if_diverged(model, logs):
         "the training diverged. Lower the learning rate, or scale the input (pixels / 255, "
         "StandardScaler) and regression targets"
     )
-    warnings.warn(
-        f"the loss became {logs['loss']}: {cause}",
-        RuntimeWarning,
-        stacklevel=levels_to_the_caller(),
-    )
+    warn.warn(f"the loss became {logs['loss']}: {cause}", RuntimeWarning)
     return True
 
 
@@ -298,12 +290,11 @@ def _warn_of_statistics(variables):
     """Warn of weights that follow the data, such as a moving variance, and are not finite."""
     for v in variables:
         if v.dtype != "int32" and not np.isfinite(v._data).all():
-            warnings.warn(
+            warn.warn(
                 f"{v.name} is no longer finite, so predictions mean nothing, although the loss is "
                 f"finite: what it is computed from is too large for {v.dtype}. Scale the input "
                 "(StandardScaler), or call set_floatx('float64')",
                 RuntimeWarning,
-                stacklevel=levels_to_the_caller(),
             )
             return
 

@@ -37,7 +37,7 @@ DIGIT = DIGIT[:600]
 def wide(**settings):
     """One whose steps are worth a second thread."""
     layers = [Dense(256, "relu"), Dropout(0.2), Dense(128, "tanh")]
-    return NNClassifier(layers, **{"epochs": 2, "random_state": 0, **settings})
+    return NNClassifier(layers, **{"ensemble": 1, "epochs": 2, "random_state": 0, **settings})
 
 
 def bits(estimator, X=DIGITS):

@@ -30,11 +30,11 @@ WITH_INFINITY[5, 2] = -np.inf
 
 
 def classifier(**settings):
-    return NNClassifier(**{"epochs": 2, "random_state": 0, **settings})
+    return NNClassifier(**{"ensemble": 1, "epochs": 2, "random_state": 0, **settings})
 
 
 def regressor(**settings):
-    return NNRegressor(**{"epochs": 2, "random_state": 0, **settings})
+    return NNRegressor(**{"ensemble": 1, "epochs": 2, "random_state": 0, **settings})
 
 
 def bits(estimator, X=IRIS):

@@ -31,11 +31,11 @@ VALUES = VALUES / VALUES.std()
 
 def classifier(*args, **kwargs):
     """A quick one."""
-    return NNClassifier(*args, **{"epochs": 5, "random_state": 0, **kwargs})
+    return NNClassifier(*args, **{"ensemble": 1, "epochs": 5, "random_state": 0, **kwargs})
 
 
 def regressor(*args, **kwargs):
-    return NNRegressor(*args, **{"epochs": 5, "random_state": 0, **kwargs})
+    return NNRegressor(*args, **{"ensemble": 1, "epochs": 5, "random_state": 0, **kwargs})
 
 
 def bits(estimator, X=IRIS):
@@ -278,11 +278,11 @@ def test_small_float64_data_are_trained_in_float64_and_all_else_in_float32():
         assert fitted.dtype_ == fitted.predict_proba(X).dtype == fitted.model_.weights[0].dtype
         return str(fitted.dtype_)
 
-    assert dtype_of(128, 128, hidden_layer_sizes=100) == "float64"  # 16,384 values
-    assert dtype_of(129, 128) == "float32"
+    assert dtype_of(64, 64, hidden_layer_sizes=100) == "float64"  # 4,096 values
+    assert dtype_of(65, 64) == "float32"
     # 4 features: 6 * units + 1 weights
-    assert dtype_of(20, 4, hidden_layer_sizes=3333) == "float64"  # 19,999
-    assert dtype_of(20, 4, hidden_layer_sizes=3334) == "float32"  # 20,005
+    assert dtype_of(20, 4, hidden_layer_sizes=16666) == "float64"  # 99,997
+    assert dtype_of(20, 4, hidden_layer_sizes=16667) == "float32"  # 100,003
     for kind in (np.float32, np.float16, int, np.uint8, bool):
         assert dtype_of(20, 4, kind) == "float32"
         assert dtype_of(20, 4, kind, dtype="float64") == "float64"

@@ -51,11 +51,11 @@ def cnn(filters=4, rate=0.0, **kwargs):
 
 
 def classifier(*args, **kwargs):
-    return NNClassifier(*args, **{"epochs": 2, "random_state": 0, **kwargs})
+    return NNClassifier(*args, **{"ensemble": 1, "epochs": 2, "random_state": 0, **kwargs})
 
 
 def regressor(*args, **kwargs):
-    return NNRegressor(*args, **{"epochs": 2, "random_state": 0, **kwargs})
+    return NNRegressor(*args, **{"ensemble": 1, "epochs": 2, "random_state": 0, **kwargs})
 
 
 def bits(estimator, X=IMAGES):

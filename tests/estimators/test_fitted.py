@@ -37,11 +37,15 @@ PLAIN = {"normalize": False, "schedule": None, "batch_size": 200}
 
 
 def classifier(*args, **settings):
-    return NNClassifier(*args, **{"epochs": 5, "random_state": 0, **PLAIN, **settings})
+    return NNClassifier(
+        *args, **{"ensemble": 1, "epochs": 5, "random_state": 0, **PLAIN, **settings}
+    )
 
 
 def regressor(*args, **settings):
-    return NNRegressor(*args, **{"epochs": 5, "random_state": 0, **PLAIN, **settings})
+    return NNRegressor(
+        *args, **{"ensemble": 1, "epochs": 5, "random_state": 0, **PLAIN, **settings}
+    )
 
 
 def weights(fitted):
@@ -346,6 +350,8 @@ def test_a_notebook_shows_the_layers_with_shapes_and_parameters():
 
 def test_a_notebook_shows_the_layers_of_the_best_estimator_of_a_search():
     X, y = load_iris(return_X_y=True)
-    search = GridSearchCV(NNClassifier(epochs=1), {"layers": [(5,), (7, 6)]}, cv=2).fit(X, y)
+    search = GridSearchCV(NNClassifier(epochs=1, ensemble=1), {"layers": [(5,), (7, 6)]}, cv=2).fit(
+        X, y
+    )
     units = search.best_params_["layers"][0]
     assert f"(None, {units}), {units * 5} parameters" in search._repr_html_()

@@ -24,7 +24,7 @@ def weights_and_history(fitted):
 @pytest.mark.parametrize("kind", [NNClassifier, NNRegressor])
 def test_held_out_rows_give_the_bits_of_copies_passed_as_validation_data(kind, form):
     rows, y = form(X), LABEL if kind is NNClassifier else X[:, 2] + X[:, 3]
-    options = {"epochs": 3, "random_state": 3, "normalize": False, "batch_size": 16}
+    options = {"epochs": 3, "random_state": 3, "normalize": False, "batch_size": 16, "ensemble": 1}
     fitted = kind((8,), early_stopping=True, **options)
     fitted.fit(rows, y)
     seed = fitted._seed()
@@ -53,7 +53,9 @@ def test_rows_are_held_out_without_a_copy(tmp_path):
     y = np.arange(len(rows)) % 2
     settings = {"epochs": 1, "batch_size": 4096, "early_stopping": True}
     NNClassifier((4,), **settings).fit(rows[:100], y[:100])
-    assert peak(lambda: NNClassifier((4,), **settings).fit(rows, y)) < 0.3 * rows.nbytes
+    for networks in (1, 3):
+        fitted = NNClassifier((4,), ensemble=networks, n_threads=1, **settings)
+        assert peak(lambda fitted=fitted: fitted.fit(rows, y)) < 0.3 * rows.nbytes
     sparse = csr_matrix(RNG.random((2000, 400)).astype("float32"))
     model = nnlite.Sequential([nnlite.layers.Dense(2, input_shape=(400,))])
     model.compile("sgd", "mse")

@@ -29,7 +29,9 @@ IRIS, KIND = IRIS[SHUFFLED], KIND[SHUFFLED]
 
 
 def classifier(*args, **kwargs):
-    return NNClassifier(*args, **{"epochs": 3, "random_state": 0, "learning_rate": 0.02, **kwargs})
+    return NNClassifier(
+        *args, **{"ensemble": 1, "epochs": 3, "random_state": 0, "learning_rate": 0.02, **kwargs}
+    )
 
 
 def build(meta, depth=1, width=8):

@@ -39,7 +39,9 @@ def of_tokens(units=4, **embedding):
 
 
 def classifier(made, **settings):
-    return NNClassifier(made, **{"epochs": 3, "random_state": 0, "learning_rate": 0.02, **settings})
+    return NNClassifier(
+        made, **{"ensemble": 1, "epochs": 3, "random_state": 0, "learning_rate": 0.02, **settings}
+    )
 
 
 def outputs(estimator, X):

@@ -36,7 +36,9 @@ PLAIN = {"normalize": False, "schedule": None, "batch_size": 200}
 
 
 def classifier(**settings):
-    return NNClassifier(**{"epochs": 5, "random_state": 0, **PLAIN, "batch_size": 16, **settings})
+    return NNClassifier(
+        **{"ensemble": 1, "epochs": 5, "random_state": 0, **PLAIN, "batch_size": 16, **settings}
+    )
 
 
 def weights(model):

@@ -25,7 +25,9 @@ PLAIN = {"normalize": False, "schedule": None, "batch_size": 200}
 
 
 def classifier(*args, **settings):
-    return NNClassifier(*args, **{"epochs": 30, "random_state": 0, **PLAIN, **settings})
+    return NNClassifier(
+        *args, **{"ensemble": 1, "epochs": 30, "random_state": 0, **PLAIN, **settings}
+    )
 
 
 def outputs(estimator, X):
@@ -38,7 +40,7 @@ def outputs(estimator, X):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("y", [KIND, NAMES, KIND == 1], ids=["int", "str", "binary"])
 def test_logits_are_what_the_probabilities_come_from(y, dtype):
-    fitted = classifier(dtype=dtype).fit(IRIS, y)
+    fitted = classifier((256,), dtype=dtype).fit(IRIS, y)
     logits, p = fitted.decision_function(IRIS), fitted.predict_proba(IRIS)
     assert logits.dtype == p.dtype == dtype
     hidden, last = fitted.model_.layers

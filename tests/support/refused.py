@@ -16,11 +16,11 @@ FORMS = "expected a list of layers such as Dense"
 
 
 def classifier(*args, **settings):
-    return NNClassifier(*args, **{"epochs": 2, "random_state": 0, **settings})
+    return NNClassifier(*args, **{"ensemble": 1, "epochs": 2, "random_state": 0, **settings})
 
 
 def regressor(*args, **settings):
-    return NNRegressor(*args, **{"epochs": 2, "random_state": 0, **settings})
+    return NNRegressor(*args, **{"ensemble": 1, "epochs": 2, "random_state": 0, **settings})
 
 
 def with_nan(a):

@@ -20,7 +20,7 @@ PLAIN = {"normalize": False, "schedule": None, "batch_size": 200}
 
 
 def classifier(*args, **kwargs):
-    return NNClassifier(*args, **{"epochs": 2, "random_state": 0, **PLAIN, **kwargs})
+    return NNClassifier(*args, **{"ensemble": 1, "epochs": 2, "random_state": 0, **PLAIN, **kwargs})
 
 
 def units(estimator, X=IRIS):
