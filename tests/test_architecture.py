@@ -28,7 +28,7 @@ FLOORS = re.search(
 
 # What may be imported inside a function or a `try`: packages that not everyone has, scikit-learn,
 # by the command line what it runs, and what takes long to import and is needed for a message only.
-OPTIONAL = {"PIL", "h5py", "matplotlib", "skopt", "sklearn", "tensorboardX", "tqdm"}
+OPTIONAL = {"PIL", "h5py", "matplotlib", "scipy", "skopt", "sklearn", "tensorboardX", "tqdm"}
 LAZY = {("__main__", "demo"), ("errors", "difflib")}
 
 
@@ -124,8 +124,8 @@ def test_scikit_learn_is_imported_by_what_makes_up_estimators_and_demo_alone():
     users = {
         m for m in SOURCES for other, _ in imports(SOURCES[m]) if other in ("sklearn", "scipy")
     }
-    around = {u for u in SOURCES if u.startswith(("estimators.", "wrappers."))}
-    assert users <= around | {"demo", "datasets.mnist"}
+    around = {u for u in SOURCES if u.startswith(("estimators.", "neural_network.", "wrappers."))}
+    assert users <= around | {"demo", "datasets.mnist", "optimizers.lbfgs"}
 
 
 def loaded_by(statement):

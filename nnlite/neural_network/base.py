@@ -13,12 +13,15 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, shuffle
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from nnlite import config
 from nnlite.data.batches import make_batches
+from nnlite.estimators.defaults import is_small_float64
 from nnlite.neural_network.network import Network
+from nnlite.neural_network.precision import is_lost_in_float32
 from nnlite.optimizers import LBFGS, SGD, Adam
 from nnlite.training import loop
 
@@ -68,7 +71,7 @@ class BaseMLP(BaseEstimator):
         "n_iter_no_change": [*_from(1, Integral), Options(Real, {np.inf})],
         "max_fun": _from(1, Integral),
     }
-    _optimizer = _network = None
+    _optimizer = _network = _trained = None
 
     def __init__(
         self,
@@ -168,9 +171,15 @@ class BaseMLP(BaseEstimator):
         network = self._linked()
         if self.solver == "lbfgs":
             self._fit_lbfgs(network, X, y, sample_weight)
+            network._step_cache.clear()  # and with the steps their working memory
         else:
-            self._fit_stochastic(network, X, y, sample_weight, incremental)
-        network._step_cache.clear()  # and with the steps their working memory
+            trained = self._trained_for(network, X, y, incremental)
+            self._fit_stochastic(trained, X, y, sample_weight, incremental)
+            if not incremental:
+                trained._step_cache.clear()
+            for v, values in zip(network.parameters, trained.parameters):
+                if v is not values:
+                    v.assign(values)
         self._show(network)
         if not all(np.isfinite(w).all() for w in [*self.coefs_, *self.intercepts_]):
             raise ValueError(
@@ -191,7 +200,7 @@ class BaseMLP(BaseEstimator):
             for weights, shape in (self.coefs_, (fan_in, fan_out)), (self.intercepts_, fan_out):
                 drawn = self._random_state.uniform(-bound, bound, shape)
                 weights.append(drawn.astype(dtype, copy=False))
-        self._network = self._optimizer = None
+        self._network = self._optimizer = self._trained = None
         if self.solver in STOCHASTIC:
             self.loss_curve_, self._no_improvement_count = [], 0
             stops = self.early_stopping
@@ -207,9 +216,9 @@ class BaseMLP(BaseEstimator):
         settings = sizes, self.activation, self.out_activation_, loss, self.alpha, dtype
         network = self._network
         if network is None or network.settings != settings:
-            network, self._optimizer = Network.of(*settings), None
+            network, self._trained = Network.of(*settings), None
         given = [*self.coefs_, *self.intercepts_]
-        for v, values in zip([*network.kernels, *network.biases], given):
+        for v, values in zip(network.parameters, given):
             if values is not v._data:
                 v.assign(values)
         if network is not self._network:
@@ -219,8 +228,28 @@ class BaseMLP(BaseEstimator):
 
     def _show(self, network):
         """Let `coefs_` and `intercepts_` be the memory of the weights."""
-        self.coefs_ = [v._data for v in network.kernels]
-        self.intercepts_ = [v._data for v in network.biases]
+        layers = len(network.layers)
+        arrays = [v._data for v in network.parameters]
+        self.coefs_, self.intercepts_ = arrays[:layers], arrays[layers:]
+
+    def _trained_for(self, network, X, y, incremental):
+        """The network itself, or one of float32 with its weights, which learns faster.
+
+        A `partial_fit` goes on with the one before.
+        """
+        *settings, dtype = network.settings
+        if self._trained is None or not incremental:
+            narrow = dtype == "float64" and not (
+                config.floatx() == "float64"
+                or is_small_float64(X)
+                or is_lost_in_float32(X)
+                or is_lost_in_float32(y)
+            )
+            self._trained = Network.of(*settings, "float32") if narrow else network
+        for v, values in zip(self._trained.parameters, network.parameters):
+            if v is not values:
+                v.assign(values)
+        return self._trained
 
     def _compile(self, network, optimizer):
         network.compile(optimizer)
@@ -242,7 +271,7 @@ class BaseMLP(BaseEstimator):
         def tell(loss):
             print(f"Iteration {next(done)}, loss = {loss:.8f}")
 
-        variables = [*network.kernels, *network.biases]
+        variables = network.parameters
         tell = tell if self.verbose else None
         result = self._optimizer.minimize(evaluate, variables, self.max_iter, tell)
         self.n_iter_, self.loss_ = min(result.nit, self.max_iter), result.fun
@@ -275,11 +304,12 @@ class BaseMLP(BaseEstimator):
     def _fit_stochastic(self, network, X, y, sample_weight, incremental):
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
-        if not incremental or self._optimizer is None or network.optimizer is None:
+        if not incremental or network.optimizer is None:
             self._compile(network, self._stochastic_optimizer())
         rows, held_out = np.arange(X.shape[0]), None
         if self.early_stopping:
             rows, held_out = self._split(X, y, sample_weight)
+            self._best_weights = [v.numpy() for v in network.parameters]
         size = min(200, len(rows))
         if self.batch_size != "auto":
             if self.batch_size > len(rows):
@@ -295,9 +325,9 @@ class BaseMLP(BaseEstimator):
             self.n_iter_ = 0
             while self.n_iter_ < self.max_iter:
                 if self.shuffle:
-                    order = shuffle(order, random_state=self._random_state)
+                    order = order[self._random_state.permutation(len(order))]
                 self._run_epoch(network, batch, rows[order].astype(np.int32), size)
-                self._judge(held_out)
+                self._judge(network, held_out)
                 if self.solver == "sgd" and self.learning_rate == "invscaling":
                     rate = self.learning_rate_init / (self.t_ + 1) ** self.power_t
                     self._optimizer.learning_rate = rate
@@ -315,7 +345,7 @@ class BaseMLP(BaseEstimator):
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=4)
         if self.early_stopping:
-            for v, best in zip([*network.kernels, *network.biases], self._best_weights):
+            for v, best in zip(network.parameters, self._best_weights):
                 v.assign(best)
             del self._best_weights
 
@@ -338,7 +368,6 @@ class BaseMLP(BaseEstimator):
                 "your dataset."
             )
         weight = None if sample_weight is None else sample_weight[held_out]
-        self._best_weights = [w.copy() for w in [*self.coefs_, *self.intercepts_]]
         return rows, (X[held_out], self._decoded(y[held_out]), weight)
 
     def _run_epoch(self, network, batch, order, size):
@@ -356,26 +385,26 @@ class BaseMLP(BaseEstimator):
         if self.verbose:
             print(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
 
-    def _judge(self, held_out):
+    def _judge(self, network, held_out):
         """Count the epochs that were no better than the best by `tol`, and keep the best
         weights."""
         if held_out is None:
             worse = self.loss_ > self.best_loss_ - self.tol
             self.best_loss_ = min(self.best_loss_, self.loss_)
         else:
-            score = self._held_out_score(*held_out)
+            score = self._held_out_score(network, *held_out)
             self.validation_scores_.append(score)
             if self.verbose:
                 print(f"Validation score: {score:f}")
             worse = score < self.best_validation_score_ + self.tol
             if score > self.best_validation_score_:
                 self.best_validation_score_ = score
-                self._best_weights = [w.copy() for w in [*self.coefs_, *self.intercepts_]]
+                self._best_weights = [v.numpy() for v in network.parameters]
         self._no_improvement_count = self._no_improvement_count + 1 if worse else 0
 
-    def _held_out_score(self, X, y, sample_weight):
+    def _held_out_score(self, network, X, y, sample_weight):
         """The score of rows held out; NaN if outputs are not finite."""
-        outputs = self._network.predict(X)
+        outputs = network.predict(X)
         if not np.isfinite(outputs).all():
             return float("nan")
         return self._score(y, self._decoded(outputs), sample_weight=sample_weight)
@@ -413,4 +442,4 @@ class BaseMLP(BaseEstimator):
         if not isinstance(network.optimizer, LBFGS):
             self._compile(network, LBFGS())
         evaluate = self._evaluation(network, X, y, sample_weight)
-        return self._optimizer.objective(evaluate, [*network.kernels, *network.biases])(vector)
+        return self._optimizer.objective(evaluate, network.parameters)(vector)

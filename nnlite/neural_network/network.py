@@ -58,12 +58,13 @@ class Network(Sequential):
         return [layer.kernel for layer in self.layers]
 
     @property
-    def biases(self):
-        return [layer.bias for layer in self.layers]
+    def parameters(self):
+        """All weights: the kernels, then the biases."""
+        return [*self.kernels, *(layer.bias for layer in self.layers)]
 
     def train_step(self, data):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
-        variables = [*self.kernels, *self.biases]
+        variables = self.parameters
         with autodiff.GradientTape() as tape:
             loss, reported = self._losses(y, self(x, training=True), sample_weight)
         self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
