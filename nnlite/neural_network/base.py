@@ -213,7 +213,8 @@ class BaseMLP(BaseEstimator):
         sizes = (len(self.coefs_[0]), *(np.size(b) for b in self.intercepts_))
         dtype = "float32" if self.coefs_[0].dtype == np.float32 else "float64"
         loss = getattr(self, "loss", "log_loss")
-        settings = sizes, self.activation, self.out_activation_, loss, self.alpha, dtype
+        least = float(np.finfo(dtype).eps)
+        settings = sizes, self.activation, self.out_activation_, loss, self.alpha, least, dtype
         network = self._network
         if network is None or network.settings != settings:
             network, self._trained = Network.of(*settings), None

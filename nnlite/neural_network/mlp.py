@@ -36,7 +36,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     >>> from nnlite.neural_network import MLPClassifier
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
-    >>> MLPClassifier(solver="lbfgs", alpha=1.0, tol=1e-2, random_state=0).fit(X, y).score(X, y) > 0.95
+    >>> model = MLPClassifier(solver="lbfgs", alpha=1.0, tol=1e-2, random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.95
     True
     """
 

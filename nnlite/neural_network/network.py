@@ -28,7 +28,7 @@ class Network(Sequential):
     """
 
     @classmethod
-    def of(cls, sizes, activation, out_activation, loss, alpha, dtype):
+    def of(cls, sizes, activation, out_activation, loss, alpha, least, dtype):
         """A network of these settings, whose weights are 0.
 
         Parameters
@@ -39,6 +39,8 @@ class Network(Sequential):
             Of the hidden layers and of the last one, by scikit-learn's names.
         loss : {'log_loss', 'squared_error', 'poisson'}
         alpha : float
+        least : float
+            The probability at which the log loss that is reported is clipped.
         dtype : {'float32', 'float64'}
         """
         kinds = [*[activation] * (len(sizes) - 2), out_activation]
@@ -48,7 +50,7 @@ class Network(Sequential):
                 for units, kind in zip(sizes[1:], kinds)
             ]
         )
-        network.settings = sizes, activation, out_activation, loss, alpha, dtype
+        network.settings = sizes, activation, out_activation, loss, alpha, least, dtype
         with config.precision(dtype):
             network.build((None, sizes[0]))
         return network
@@ -73,12 +75,11 @@ class Network(Sequential):
 
     def _losses(self, y, outputs, sample_weight):
         """What is minimised, and what is reported."""
-        *_, loss, alpha, dtype = self.settings
+        *_, loss, alpha, least, dtype = self.settings
         if loss == "log_loss":
             kind, z = outputs.logits
             entropy = ops.softmax_cross_entropy if kind == "softmax" else ops.sigmoid_cross_entropy
             values = entropy(z, y)
-            least = float(np.finfo(dtype).eps)
             reported = ops.clip(values, -math.log1p(-least), -math.log(least))
         elif loss == "poisson":
             of_y = y * ops.log(ops.maximum(y, float(np.finfo(dtype).tiny))) - y

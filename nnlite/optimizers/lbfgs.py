@@ -60,13 +60,13 @@ class LBFGS(Optimizer):
     def slots(self):
         return {"gradient": 0.0}
 
-    def update_step(self, gradient, variable, learning_rate, slot):
+    def update_step(self, gradient, variable, learning_rate, *slots):
         if not self._evaluating:
             raise TypeError(
                 "LBFGS: expected `fit` to call it, which evaluates the loss many times in a step, "
                 "got gradients alone; take another optimizer for loops of your own"
             )
-        ops.assign(slot, gradient)
+        ops.assign(*slots, gradient)
 
     def minimize(self, evaluate, variables, max_iter, on_iteration=None):
         """Change variables until a loss is least.
