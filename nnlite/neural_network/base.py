@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from nnlite import config
+from nnlite import config, warn
 from nnlite.data.batches import make_batches
 from nnlite.estimators.defaults import is_small_float64
 from nnlite.neural_network.network import Network
@@ -288,7 +288,7 @@ class BaseMLP(BaseEstimator):
                 f"(status={result.status}):\n{result.message}\n{more}\nYou might also want to "
                 "scale the data.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=warn.levels_to_the_caller(),
             )
 
     def _evaluation(self, network, X, y, sample_weight):
@@ -317,7 +317,7 @@ class BaseMLP(BaseEstimator):
                 warnings.warn(
                     "Got `batch_size` less than 1 or larger than sample size. It is going to be "
                     "clipped",
-                    stacklevel=4,
+                    stacklevel=warn.levels_to_the_caller(),
                 )
             size = min(self.batch_size, len(rows))
         batch = self._batches(network, X, y, sample_weight)
@@ -341,10 +341,10 @@ class BaseMLP(BaseEstimator):
                     f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                     "optimization hasn't converged yet.",
                     ConvergenceWarning,
-                    stacklevel=4,
+                    stacklevel=warn.levels_to_the_caller(),
                 )
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warnings.warn("Training interrupted by user.", stacklevel=warn.levels_to_the_caller())
         if self.early_stopping:
             for v, best in zip(network.parameters, self._best_weights):
                 v.assign(best)

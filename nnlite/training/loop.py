@@ -170,7 +170,7 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     callbacks.sort(key=lambda c: c._keeps_the_fit)  # it keeps what others have done
     model.history = history
     model._advised = set() if model._advised is None else model._advised
-    whole = getattr(model.optimizer, "whole_batches", False)
+    whole = model.optimizer is not None and model.optimizer.whole_batches
     if whole and not isinstance(batches, ArrayBatches):
         raise ValueError(
             f"{batches.name}: expected arrays, as {type(model.optimizer).__name__} takes all rows "
