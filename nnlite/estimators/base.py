@@ -17,6 +17,7 @@ from nnlite.callbacks import History
 from nnlite.data.batches import make_batches
 from nnlite.data.sources import check_range
 from nnlite.estimators import (
+    convergence,
     defaults,
     encoding,
     ensemble,
@@ -25,6 +26,7 @@ from nnlite.estimators import (
     scaling,
     sequences,
     validation_split,
+    words,
 )
 from nnlite.estimators.builder import meta_of
 from nnlite.estimators.compiled_model import check_outputs, compiled_loss
@@ -32,6 +34,7 @@ from nnlite.estimators.defaults import is_auto
 from nnlite.estimators.docstrings import inject_docs
 from nnlite.estimators.html_repr import block_of
 from nnlite.estimators.logits import finite
+from nnlite.estimators.mlp_attributes import MLPAttributes
 from nnlite.estimators.parameters import NestedParamsMixin, as_int
 from nnlite.estimators.persistence import PersistenceMixin
 from nnlite.estimators.sample_weight import weights_of
@@ -43,7 +46,7 @@ from nnlite.training import loop
 
 
 @inject_docs
-class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixin):
+class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, NestedParamsMixin):
     """The base class of NNClassifier and NNRegressor."""
 
     _columns = None  # what the columns of a table with categories are
@@ -79,8 +82,8 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         dtype="auto",
         **unknown,
     ):
-        for name in unknown:
-            meant = errors.did_you_mean(name, self._get_param_names())
+        for name, value in unknown.items():
+            meant = words.meant_by(name, repr(value), self._get_param_names())
             raise TypeError(f"{type(self).__name__}: unknown argument {name!r}{meant}")
         self.layers = layers
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -112,6 +115,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         tags.input_tags.allow_nan = self._builder().reads_tables
         return tags
 
+    @words.refuses_settings
     @with_callbacks
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
         """Train a new model, or train the fitted one further if `warm_start` is set.
@@ -222,6 +226,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
                 "early_stopping: expected 'auto' or False for partial_fit, got "
                 f"{self.early_stopping!r}"
             )
+        defaults.check_takes_batches(self._optimizer_spec())
         first = not hasattr(self, "model_")
         X, y = input_validation.validate_X_y(self, X, y, first, sample_weight)
         if first:
@@ -258,13 +263,18 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         validation_split.say_that_scores_rise(callbacks)
         for other in others:
             other.history = history
+        rows_before = self.t_ if epochs_done else 0
         try:
             with config.precision(model._precision), config.seeded(seed):
                 self._run_epochs(model, data, validation, epochs_done, epochs, callbacks)
         except KeyboardInterrupt:
             self._store_results(model, history.history, stopping)
             raise
+        finally:
+            done = len(history.history.get("loss", ())) - epochs_done
+            self.t_ = rows_before + max(0, done) * data.rows
         self._store_results(model, history.history, stopping)
+        convergence.warn_if_falling(self.history_, epochs_done, epochs, callbacks)
 
     def _run_epochs(self, model, data, validation, epochs_done, epochs, callbacks):
         """Call the training loop: the one place where an estimator makes batches."""

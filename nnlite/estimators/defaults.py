@@ -236,6 +236,8 @@ class CosineRate(Callback):
         The length of the half cosine.
     """
 
+    lowers_to_zero = True
+
     def __init__(self, epochs):
         self.epochs = epochs
 
@@ -258,6 +260,13 @@ class CosineRate(Callback):
 
 def annealing(schedule, optimizer, callbacks, epochs):
     """The callback that lowers the learning rate over `epochs`, in a list; or an empty list."""
+    if optimizer.whole_batches:
+        if schedule == "cosine":
+            raise ValueError(
+                f"schedule: expected 'auto' or None, as {type(optimizer).__name__} has no learning "
+                "rate, got 'cosine'"
+            )
+        return []
     rates = (optimizer.get_params().get(name) for name in ("learning_rate", "lr"))
     scheduled = any(callable(rate) for rate in rates)
     if schedule == "cosine" and scheduled:
@@ -268,3 +277,12 @@ def annealing(schedule, optimizer, callbacks, epochs):
     scheduled = scheduled or any(isinstance(c, setters) for c in callbacks)
     wanted = schedule == "cosine" or (is_auto(schedule) and not scheduled)
     return [CosineRate(epochs)] if wanted and epochs > 1 else []
+
+
+def check_takes_batches(optimizer):
+    """Raise a ValueError for an optimizer that takes all rows at once, as `partial_fit` cannot."""
+    if optimizer.whole_batches:
+        raise ValueError(
+            "optimizer: expected one that takes batches for partial_fit, such as 'adam', got "
+            f"{type(optimizer).__name__}, which takes all rows at once"
+        )

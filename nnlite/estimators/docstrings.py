@@ -26,7 +26,8 @@ _PARAMETERS = """Parameters
         The sizes of the hidden layers if `layers` is None. 'auto' is (256, 256) for tables, (256,)
         for other samples.
     activation : str or function, default 'relu'
-        The activation of hidden layers that are given as sizes.
+        The activation of hidden layers that are given as sizes; also scikit-learn's names
+        'logistic' and 'identity'.
     normalize : 'auto', True or False, default 'auto'
         Whether the network begins with a layer that brings each column of X to mean 0 and variance
         1 and limits outliers to +-8, so that no scaler is needed. Its statistics are those of the
@@ -75,7 +76,8 @@ _PARAMETERS = """Parameters
         What 'auto' means for a table in `ensemble` and `epochs`: 'fast' is one network, 'default'
         is 8, 'best' 24 of twice as many epochs.
     optimizer : str or Optimizer, default 'adam'
-        Its settings can be searched, even if it is a name: `optimizer__beta_1`.
+        Its settings can be searched, even if it is a name: `optimizer__beta_1`. 'lbfgs' takes all
+        rows at once, an iteration for each epoch.
     learning_rate : float or LearningRateSchedule, default None
         None leaves the optimizer its own learning rate. Otherwise this is the learning rate, and
         `optimizer__learning_rate` reads and changes it.
@@ -87,7 +89,8 @@ _PARAMETERS = """Parameters
         'auto' is 64, or 256 from 10,000 rows on. A batch never has more rows than there are.
     epochs : 'auto' or int, default 'auto'
         The number of epochs of a `fit`; early stopping may end it earlier. 'auto' is 25 for tables
-        (50 with the preset 'best'), 200 for other samples.
+        (50 with the preset 'best'), 200 for other samples. If they are used up while the loss
+        falls, and no schedule has lowered the learning rate to 0, a ConvergenceWarning says so.
     early_stopping : 'auto', bool or EarlyStopping, default 'auto'
         True stops when the loss on held-out rows has not improved for 30 epochs, and restores the
         best weights. 'auto' does so from 500 rows on, and if `fit` is given `X_val`; of several
@@ -151,6 +154,17 @@ _ATTRIBUTES = """model_ : Model
         The number of columns of X in `fit` (X.shape[1], the height of images; the features of a
         step, or 1 of tokens, if sequences differ in length), and their names if all of them are
         strings.
+    coefs_, intercepts_, n_layers_ : list of array, list of array and int
+        The kernels (inputs, units) and biases of the Dense layers, copies, and the number of these
+        layers and that of the inputs, as MLPClassifier has them; the inputs are the scaled ones. An
+        AttributeError of a network that has other layers with weights.
+    out_activation_ : str
+        The activation of the output layer: 'logistic', 'softmax' or 'identity'.
+    best_loss_, t_ : float and int
+        The least of `loss_curve_`; the number of rows trained on, each as often as it was.
+    validation_scores_, best_validation_score_ : list of float and float
+        The score of the held-out rows after each epoch: that of `scoring`, else a classifier's
+        accuracy; and the best of them. None without either.
     dtype_ : dtype
         The precision that was used: float32 or float64.
 """

@@ -14,7 +14,7 @@ from nnlite.callbacks.foreign import as_callbacks, is_callback
 from nnlite.checks import positive_int
 from nnlite.configurable import Configurable, clone
 from nnlite.errors import prefixed
-from nnlite.estimators import columns, defaults, encoding
+from nnlite.estimators import columns, defaults, encoding, words
 from nnlite.estimators.architecture import Stack
 from nnlite.estimators.builder import builder_of
 from nnlite.estimators.defaults import is_auto
@@ -66,7 +66,7 @@ _PARAMETER_CONSTRAINTS = {
         "the name of an optimizer or an Optimizer",
     ),
     "learning_rate": (
-        lambda v: not isinstance(v, (type, Layer)),
+        lambda v: not isinstance(v, (type, Layer, str)),
         "None, a number in [0, inf) or a LearningRateSchedule",
     ),
     "normalize": (
@@ -248,7 +248,8 @@ class NestedParamsMixin(BaseEstimator):
                 if step == name:
                     return setting, place, spec
         raise ValueError(
-            f"Invalid parameter {name!r} for estimator {type(self).__name__}. "
+            f"Invalid parameter {name!r} for estimator {type(self).__name__}"
+            f"{words.meant_by(name, '...', ())}. "
             f"Valid parameters are: {', '.join(sorted(self.get_params()))}"
         )
 
@@ -284,7 +285,8 @@ class NestedParamsMixin(BaseEstimator):
         settings = BaseEstimator.get_params(self, deep=False)
         for name, (is_legal, legal) in _PARAMETER_CONSTRAINTS.items():
             if name in settings and not is_legal(settings[name]):
-                raise ValueError(f"{name}: expected {legal}, got {settings[name]!r}")
+                more = words.about_value(name, settings[name])
+                raise ValueError(f"{name}: expected {legal}, got {settings[name]!r}{more}")
         self._builder().check()
         self._optimizer_spec()
         self._callbacks()
@@ -293,7 +295,8 @@ class NestedParamsMixin(BaseEstimator):
 
     def _builder(self):
         """The builder of the network that `layers` describes."""
-        return builder_of(self.layers, self.activation, self.hidden_layer_sizes)
+        activation = words.activation_of(self.activation)
+        return builder_of(self.layers, activation, self.hidden_layer_sizes)
 
     def _optimizer_spec(self, of_model=None):
         """A fresh optimizer with this estimator's learning rate.
@@ -304,6 +307,11 @@ class NestedParamsMixin(BaseEstimator):
             optimizer = clone(optimizers.get(self.optimizer) if of_model is None else of_model)
         if optimizer is None:
             raise TypeError("optimizer: expected an optimizer or its name, got None")
+        if self.learning_rate is not None and optimizer.whole_batches:
+            raise ValueError(
+                f"learning_rate: expected None, as {type(optimizer).__name__} searches for the "
+                f"length of each step, got {self.learning_rate!r}"
+            )
         if self.learning_rate is not None:
             optimizer = with_learning_rate(optimizer, self.learning_rate)
         optimizer._check()

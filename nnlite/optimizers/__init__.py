@@ -5,10 +5,12 @@ from nnlite import identifiers, names
 from nnlite.optimizers import schedules
 from nnlite.optimizers.adagrad import Adadelta, Adagrad, Ftrl, RMSprop
 from nnlite.optimizers.adam import Adam, Adamax, AdamW, Nadam
+from nnlite.optimizers.lbfgs import LBFGS
 from nnlite.optimizers.momentum import SGD, Lion
 from nnlite.optimizers.optimizer import Optimizer
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Adadelta",
     "Adagrad",
@@ -30,7 +32,7 @@ __getattr__ = names.of(__name__)
 
 _BY_NAME = {
     cls.__name__.lower(): cls
-    for cls in (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion, Ftrl)
+    for cls in (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion, Ftrl, LBFGS)
 }
 
 

@@ -18,7 +18,7 @@ class SGD(Optimizer):
     Parameters
     ----------
     learning_rate : float, LearningRateSchedule or callable, default 0.01
-    momentum : float in [0, 1), default 0.0
+    momentum : float in [0, 1], default 0.0
     nesterov : bool, default False
         Whether to use Nesterov's momentum.
     **options
@@ -32,6 +32,8 @@ class SGD(Optimizer):
     >>> round(w.item(), 4)
     0.95
     """
+
+    _legal = {"momentum": "[0, 1]"}
 
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **options):
         super().__init__(learning_rate, **options)

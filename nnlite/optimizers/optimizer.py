@@ -114,6 +114,7 @@ class Optimizer(Configurable):
         "ema_overwrite_frequency": "int [1, inf)",
         "name": "str",
     }
+    whole_batches = False  # whether `fit` gives it all rows at once, and calls its `minimize`
     _clips = ("clipnorm", "clipvalue", "global_clipnorm")
     _may_be_none = ("weight_decay", *_clips)
     _unsupported = ("loss_scale_factor", "gradient_accumulation_steps")

@@ -168,6 +168,13 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     callbacks.sort(key=lambda c: c._keeps_the_fit)  # it keeps what others have done
     model.history = history
     model._advised = set() if model._advised is None else model._advised
+    whole = model.optimizer is not None and model.optimizer.whole_batches
+    if whole and not isinstance(batches, ArrayBatches):
+        raise ValueError(
+            f"{batches.name}: expected arrays, as {type(model.optimizer).__name__} takes all rows "
+            "at once, got what yields batches"
+        )
+    steps = 1 if whole else steps
     params = {"epochs": epochs.stop, "steps": steps or batches.steps, "verbose": verbose}
     introduce(callbacks, model, {**params, "do_validation": validation is not None})
     model._step_cache.clear()  # settings may have changed since
@@ -181,14 +188,31 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
         c.fit = at
     metrics = model._step_cache.in_use
     claimed = metrics.acquire(blocking=False)
+
+    def begin_epoch():
+        at.mark()
+        model.reset_metrics()
+        call(callbacks, "on_epoch_begin", at.epoch, {})
+
+    def end_epoch(logs, ran_out=False):
+        epoch = at.epoch
+        at.diverged = at.diverged or _warn_if_diverged(model, logs)
+        if validation is not None and validation.is_due(epoch):
+            values = evaluate(model, validation.batches, validation.steps, callbacks)
+            logs.update({f"val_{name}": value for name, value in values.items()})
+        at.epoch, at.done, at.logs, at.over = epoch + 1, 0, logs, ran_out
+        at.mark()
+        call(callbacks, "on_epoch_end", epoch, logs)
+        at.over |= model.stop_training
+
     try:
         call(callbacks, "on_train_begin", {})
         begun = True
+        if whole and at.epoch < epochs.stop:
+            _search(batches, epochs.stop - at.epoch, callbacks, at, begin_epoch, end_epoch)
+            at.over = True
         while at.epoch < epochs.stop and not at.over:
-            epoch = at.epoch
-            at.mark()
-            model.reset_metrics()
-            call(callbacks, "on_epoch_begin", epoch, {})
+            begin_epoch()
             with passing(batches, at.steps, skip=at.done) as ranges:
                 done, logs = run_batches(model, "train", ranges, callbacks, at=at)
             ran_out = not model.stop_training and done < (at.steps or 1)
@@ -196,18 +220,11 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
                 say_too_many(batches.name, at.steps, done)
                 at.steps, ran_out = done, False
             elif ran_out:
-                where = f"of epoch {epoch + 1} of {epochs.stop}"
-                say_ran_out(batches.name, done, where, epoch > epochs.start)
+                where = f"of epoch {at.epoch + 1} of {epochs.stop}"
+                say_ran_out(batches.name, done, where, at.epoch > epochs.start)
             if not done:
                 break
-            at.diverged = at.diverged or _warn_if_diverged(model, logs)
-            if validation is not None and validation.is_due(epoch):
-                values = evaluate(model, validation.batches, validation.steps, callbacks)
-                logs.update({f"val_{name}": value for name, value in values.items()})
-            at.epoch, at.done, at.logs, at.over = epoch + 1, 0, logs, ran_out
-            at.mark()
-            call(callbacks, "on_epoch_end", epoch, logs)
-            at.over |= model.stop_training
+            end_epoch(logs, ran_out)
     except BaseException as error:
         batches.close()
         # The weights are those of the last finished steps; the best ones come back if they were
@@ -230,6 +247,35 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
         model.optimizer.finalize_variable_values([v for v, trainable in weights if trainable])
     call(callbacks, "on_train_end", at.logs)
     return history
+
+
+def _search(batches, most, callbacks, at, begin_epoch, end_epoch):
+    """The epochs of an optimizer that takes all rows at once: each is one of its iterations, with
+    as many evaluations of the loss as it wants. Callbacks see each of them as a batch."""
+    model, logs, under_way = at.model, {}, False
+
+    def evaluate_loss():
+        nonlocal logs, under_way
+        if not under_way:
+            begin_epoch()
+        under_way = True
+        model.reset_metrics()
+        _, logs = run_batches(model, "train", [batches.all()], callbacks)
+        if "loss" not in logs:
+            raise ValueError(
+                f"train_step: expected a 'loss' among what it returns, for "
+                f"{type(model.optimizer).__name__} to make small, got {', '.join(logs)}"
+            )
+        return logs["loss"]
+
+    def end_iteration(loss):
+        nonlocal under_way
+        under_way = False
+        end_epoch(logs)
+        if at.over:
+            raise StopIteration
+
+    model.optimizer.minimize(evaluate_loss, model.trainable_variables, most, end_iteration)
 
 
 def _trace(model, batches):

@@ -155,13 +155,13 @@ def test_sizes_are_no_bytes_sets_or_dicts():
         ({"drop__rate": -0.1}, r"layer 'drop'.*rate: expected a number in \[0, 1\), got -0.1"),
         (
             {"optimizer": SGD(), "optimizer__momentum": 2},
-            r"momentum: expected a number in \[0, 1\), got 2",
+            r"momentum: expected a number in \[0, 1\], got 2",
         ),
         (
             {"optimizer": Adam(), "optimizer__epsilon": -1},
             r"epsilon: expected a number in \[0, inf\), got -1",
         ),
-        ({"optimizer": "lbfgs"}, "unknown optimizer 'lbfgs'; known: adadelta, .*sgd"),
+        ({"optimizer": "newton"}, "unknown optimizer 'newton'; known: adadelta, .*sgd"),
         ({"callbacks": [EarlyStopping]}, "callbacks: expected Callback objects"),
         ({"callbacks": [("epochs", EarlyStopping("loss"))]}, "callbacks: expected names of steps"),
         ({"callbacks": [("hidden", EarlyStopping("loss"))]}, "name once, got 'hidden' twice"),

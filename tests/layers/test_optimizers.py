@@ -82,7 +82,8 @@ def arrays_equal(some, others):
 
 
 def test_every_optimizer_has_a_rule_here():
-    assert set(optimizers._BY_NAME.values()) == set(RULES) == {cls for cls, _ in SETTINGS}
+    rules = set(optimizers._BY_NAME.values()) - {optimizers.LBFGS}  # which has no rule for a step
+    assert rules == set(RULES) == {cls for cls, _ in SETTINGS}
 
 
 @pytest.mark.parametrize("cls, settings", SETTINGS)
