@@ -394,10 +394,11 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
     def _class_factors(self, target):
         """A function that multiplies sample weights by class weights, or None."""
 
-    def _outputs(self, X):
-        """The model's outputs for the rows of X."""
+    def _outputs(self, X, **options):
+        """The model's outputs for the rows of X, with options of `Model.predict`."""
         rows = input_validation.validate_X(self, X)
-        return finite(sequences.predicted(self, self.model_, rows), self._target.fallback)
+        outputs = sequences.predicted(self, self.model_, rows, **options)
+        return finite(outputs, self._target.fallback)
 
     def _for_examination(self, X, y, held_out=None):
         """What `nnlite.doctor` looks at: the model, a new one if there is none yet, X, y and the

@@ -24,7 +24,9 @@ class NNClassifier(ClassifierMixin, BaseNeuralNetwork):
     {parameters}
     class_weight : dict of label to weight, 'balanced' or None, default None
         The factor for the weights of samples of a class; 1 for labels that are not in the dict.
-        'balanced' gives all classes the same sum of weights.
+        Labels in the dict that y does not have, as those of a rare class in a part of the rows, are
+        unused if each label that y has is in the dict; otherwise they are an error. 'balanced'
+        gives all classes the same sum of weights.
 
     Attributes
     ----------
@@ -163,12 +165,12 @@ class NNClassifier(ClassifierMixin, BaseNeuralNetwork):
         outputs = self._outputs(X)
         return self._target.decode(outputs)
 
-    def _outputs(self, X):
+    def _outputs(self, X, **options):
         """Probabilities, even if a compiled model's outputs are logits."""
         if getattr(self, "_from_logits", False):
-            return np.exp(self._target.log_probabilities(self._logits(X)))
-        return super()._outputs(X)
+            return np.exp(self._target.log_probabilities(self._logits(X, **options)))
+        return super()._outputs(X, **options)
 
-    def _logits(self, X):
+    def _logits(self, X, **options):
         rows = input_validation.validate_X(self, X)
-        return finite(sequences.predicted(self, self._logits_model, rows), 0)
+        return finite(sequences.predicted(self, self._logits_model, rows, **options), 0)
