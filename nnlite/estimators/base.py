@@ -435,13 +435,14 @@ class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, N
     def _class_factors(self, target):
         """A function that multiplies sample weights by class weights, or None."""
 
-    def _outputs(self, X):
-        """The model's outputs for the rows of X."""
-        return self._outputs_of(input_validation.validate_X(self, X))
+    def _outputs(self, X, **options):
+        """The model's outputs for the rows of X, with options of `Model.predict`."""
+        return self._outputs_of(input_validation.validate_X(self, X), **options)
 
-    def _outputs_of(self, rows):
+    def _outputs_of(self, rows, **options):
         """The model's outputs for rows as it takes them."""
-        return finite(sequences.predicted(self, self.model_, rows), self._target.fallback)
+        outputs = sequences.predicted(self, self.model_, rows, **options)
+        return finite(outputs, self._target.fallback)
 
     def _for_examination(self, X, y, held_out=None):
         """What `nnlite.doctor` looks at: the model, a new one if there is none yet, X, y and the

@@ -24,7 +24,9 @@ class NNClassifier(ClassifierMixin, BaseNeuralNetwork):
     {parameters}
     class_weight : dict of label to weight, 'balanced' or None, default None
         The factor for the weights of samples of a class; 1 for labels that are not in the dict.
-        'balanced' gives all classes the same sum of weights.
+        Labels in the dict that y does not have, as those of a rare class in a part of the rows, are
+        unused if each label that y has is in the dict; otherwise they are an error. 'balanced'
+        gives all classes the same sum of weights.
 
     Attributes
     ----------
@@ -163,17 +165,17 @@ class NNClassifier(ClassifierMixin, BaseNeuralNetwork):
         outputs = self._outputs(X)
         return self._target.decode(outputs)
 
-    def _outputs_of(self, rows):
+    def _outputs_of(self, rows, **options):
         """Probabilities, even if a compiled model's outputs are logits."""
         if getattr(self, "_from_logits", False):
-            return np.exp(self._target.log_probabilities(self._logits_of(rows)))
-        return super()._outputs_of(rows)
+            return np.exp(self._target.log_probabilities(self._logits_of(rows, **options)))
+        return super()._outputs_of(rows, **options)
 
     def _as_predictions(self, outputs):
         return self._target.probabilities(outputs)
 
-    def _logits(self, X):
-        return self._logits_of(input_validation.validate_X(self, X))
+    def _logits(self, X, **options):
+        return self._logits_of(input_validation.validate_X(self, X), **options)
 
-    def _logits_of(self, rows):
-        return finite(sequences.predicted(self, self._logits_model, rows), 0)
+    def _logits_of(self, rows, **options):
+        return finite(sequences.predicted(self, self._logits_model, rows, **options), 0)

@@ -112,7 +112,7 @@ class _Labels(Target):
 
     def codes(self, y):
         """The index of each label in `classes`."""
-        y = _column(y)
+        y = _column(y, warn=False)
         try:
             codes = np.searchsorted(self.classes, y).clip(max=len(self.classes) - 1)
             unknown = y[self.classes[codes] != y]
@@ -137,13 +137,18 @@ class _Labels(Target):
         weight = np.ones(len(codes)) if sample_weight is None else sample_weight
         factors = np.ones(len(self.classes))
         if isinstance(class_weight, Mapping):
+            named, absent = np.zeros(len(factors), bool), []
             for label, factor in class_weight.items():
                 of_label = self.classes == label if np.ndim(label) == 0 else False
-                if not np.any(of_label):
-                    raise ValueError(
-                        f"class_weight: expected labels of {self.classes}, got {label!r}"
-                    )
-                factors[of_label] = factor
+                if np.any(of_label):
+                    named, factors[of_label] = named | of_label, factor
+                else:
+                    absent.append(label)
+            if absent and not named.all():  # as LogisticRegression: perhaps a misspelt label
+                raise ValueError(
+                    f"class_weight: expected labels of {self.classes}, got {absent[0]!r} and no "
+                    f"weight for {self.classes[~named][0]!r}"
+                )
         else:
             sums = np.bincount(codes, weight, minlength=len(factors))
             np.divide(sums.sum(), sums * np.count_nonzero(sums), out=factors, where=sums > 0)
@@ -319,9 +324,10 @@ def labels_of(classes):
         ) from None
 
 
-def _column(y):
-    """Labels as a vector."""
-    y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+def _column(y, warn=True):
+    """Labels as a vector; of a column with scikit-learn's warning, which is for where the labels
+    are learned."""
+    y = column_or_1d(y, warn=warn) if y.ndim == 2 and y.shape[1] == 1 else y
     if y.ndim != 1:
         with errors.prefixed("y: "):
             check_classification_targets(y)

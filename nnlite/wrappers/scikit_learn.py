@@ -21,6 +21,7 @@ from nnlite.estimators.nested_params import settings_of
 from nnlite.estimators.targets import Binary, Multilabel, OneHot
 from nnlite.layers import Layer
 from nnlite.models.model import Model
+from nnlite.wrappers.predictions import PredictionsMixin
 
 __all__ = ["KerasClassifier", "KerasRegressor"]
 
@@ -65,7 +66,7 @@ class ModelBuilder(Builder):
 
 
 @inject_docs
-class _KerasEstimator:
+class _KerasEstimator(PredictionsMixin):
     """A function that makes a model, as an estimator.
 
     Parameters
@@ -421,9 +422,26 @@ verbose, n_threads, dtype, class_weight
         super()._set_model(model)
         self._from_logits = self._from_logits or model.output_shape[-1] > self.n_classes_
 
-    def _logits(self, X):
+    def predict_proba(self, X, **options):
+        """Predict the probability of each class, as `NNClassifier.predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like
+            As for `fit`.
+        **options
+            `batch_size`, `verbose` and others of `Model.predict`.
+
+        Returns
+        -------
+        array, shape (n_samples, n_classes)
+        """
+        self._check_options("predict_proba", options)
+        return self._target.probabilities(self._outputs(X, **options))
+
+    def _logits(self, X, **options):
         """The logits of the labels that occur in y, without those of other outputs."""
-        return super()._logits(X)[:, : self.n_classes_]
+        return super()._logits(X, **options)[:, : self.n_classes_]
 
 
 class KerasRegressor(_KerasEstimator, NNRegressor):
