@@ -231,7 +231,7 @@ def _of_few_rows(X):
 
 def has_names_of(X, names):
     """Whether the columns of a frame have these names, in this order."""
-    found = getattr(X, "column_names", None) or getattr(X, "columns", ())
+    found = X.column_names if hasattr(X, "itercolumns") and not hasattr(X, "iloc") else X.columns
     return len(found) == len(names) and list(found) == list(names)
 
 
