@@ -235,7 +235,8 @@ def to_numpy_target(y):
 
 def _check_undated(X):
     """Raise if a DataFrame of polars has columns of dates: they would become day numbers."""
-    kinds = X.schema.items() if hasattr(X, "null_count") and hasattr(X, "schema") else ()
+    is_polars = hasattr(X, "get_columns") and not hasattr(X, "iloc")
+    kinds = X.schema.items() if is_polars and hasattr(X, "schema") else ()
     for name, kind in kinds:
         if kind.is_temporal():
             raise TypeError(
