@@ -18,6 +18,7 @@ from nnlite.data.batches import make_batches
 from nnlite.data.sources import check_range
 from nnlite.estimators import (
     defaults,
+    encoding,
     gaps,
     input_validation,
     scaling,
@@ -224,7 +225,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         X, y = input_validation.validate_X_y(self, X, y, first, sample_weight)
         if first:
             self._learn_target(y, classes)
-        data = self._training_data(X, y, sample_weight, learn_scale=first)
+        data = self._training_data(X, y, sample_weight, learn_scale=first).replace(is_chunk=True)
         epochs_done, seed = 0 if first else self.n_iter_, self._seed()
         model = self._model(data, seed) if first else self.model_
         if first:
@@ -368,6 +369,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
                     made = scaling.prepended(
                         made, data, normalize, flattens, self._ragged, self._columns
                     )
+                    made = encoding.prepended(made, data, self._resolve_auto("numeric_encoding"))
                     made = [*made, output]
                 if self._ragged:
                     model = sequences.network(made, X)
@@ -385,6 +387,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
             )
         if whole_model:
             self._check_outputs(model, meta)
+            encoding.refuse(self._resolve_auto("numeric_encoding"), "a compiled model")
             if self._resolve_auto("normalize"):
                 raise ValueError(
                     "normalize: expected 'auto' or False for a compiled model, whose inputs come "

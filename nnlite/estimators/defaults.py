@@ -26,6 +26,7 @@ from nnlite.layers import (
     GRU,
     BatchNormalization,
     Bidirectional,
+    Dense,
     Embedding,
     Identity,
     InputLayer,
@@ -46,6 +47,8 @@ BATCH_ROWS, LARGE_BATCH_ROWS, MANY_ROWS = 64, 256, 10_000
 
 # From this number of rows on, a part is held out. Training ends PATIENCE epochs after the best.
 EARLY_STOPPING_ROWS, PATIENCE = 500, 30
+
+ENCODED_COLUMNS = 256  # beyond, one column says little, and all of them encoded cost much
 
 SEQUENCE_UNITS = 64  # in each direction
 
@@ -108,6 +111,12 @@ def _has_own_scale(layers):
     own_scale = (Normalization, Rescaling, BatchNormalization, LayerNormalization, Reshape, Masking)
     first = next((x for x in _chain_of(layers) if not isinstance(x, InputLayer)), None)
     return isinstance(first, own_scale) or reads_tokens(layers)
+
+
+def encodes(layers, shape):
+    """Whether the columns of scaled rows (n_samples, n_features) are encoded before layers: a
+    `Dense` reads them, and they are not so many that they are pixels, counts or the like."""
+    return isinstance(_first_reader(layers), Dense) and shape[1] <= ENCODED_COLUMNS
 
 
 def _reads_sequences(layers):

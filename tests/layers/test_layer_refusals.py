@@ -3,10 +3,11 @@
 import re
 
 import cases_attention_layers
+import cases_columns
 import cases_layers
 import cases_recurrent
 import cases_series
-import cases_tables
+import cases_tables_layers
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -20,6 +21,7 @@ IMAGES = r"\(N, height, width, channels\), got shape"
 # refuses, and what it says then. Those that take whatever comes have no entry.
 SHAPES = {
     **cases_attention_layers.SHAPES,
+    **cases_tables_layers.SHAPES,
     "Dense": [
         (lambda: layers.Dense(2), None, (4,), r"at least 2 dimensions, got shape \(None,\)"),
         (lambda: layers.Dense(2), (4, 3), (4, 5), r"3 features .*, got shape \(4, 5\)"),
@@ -176,7 +178,7 @@ SHAPES = {
         (lambda: layers.Embedding(3, 2), None, (), r"the batch as its first axis, got shape \(\)"),
     ],
     **cases_series.SHAPES,
-    **cases_tables.SHAPES,
+    **cases_columns.SHAPES,
     **{kind: cases_recurrent.refused(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
     "RNN": [
         (lambda: layers.RNN(layers.GRUCell(2)), None, (4, 3), r"\(N, T, features\), got"),
@@ -216,7 +218,7 @@ OF_DATA = """
 # Settings that cannot be: a constructor, and what it says.
 SETTINGS = [
     *cases_attention_layers.SETTINGS,
-    *cases_tables.SETTINGS,
+    *cases_columns.SETTINGS,
     (lambda: layers.Dense(0), r"units: expected a positive integer, got 0"),
     (lambda: layers.Dense(10.5), r"units: expected a positive integer, got 10.5"),
     (lambda: layers.Dense("10"), r"units: expected a positive integer, got '10'"),

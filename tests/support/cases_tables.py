@@ -1,82 +1,51 @@
-"""Cases of layers of tables, as in `cases_layers.py`, and what they refuse."""
+"""Cases of the op in `oracle_tables.py`, as in `cases.py`, and points at which it is smooth."""
 
 import numpy as np
+from samples import SPECIAL, Case, normal, rng
 
-from nnlite import layers
-from nnlite.layers import Dense
-
-# Two columns of numbers with gaps among them, and categories: 2, 3, 1, 12 and 10 of them.
-TABLE = np.array(
-    [
-        [1.5, 1, 3, np.nan, 1, 12, 10],
-        [np.nan, 2, 1, 0.5, 0, 0, 0],
-        [-2.0, 0, 0, 2.5, 1, 3, 7],
-        [0.25, 1, 2, -1, 1, 1, 1],
-    ]
-)
-PAIR = np.array([0.0, 1.0, -1.0])
+# For some columns, how many bins each has: none, few, whole lanes of the kernel, and rests of them.
+BINS = [(1,), (8,), (0, 3, 1), (0, 0), (5, 9, 0, 17, 2), (8,) * 14, (16, 8), (7, 1, 2, 30)]
 
 
-def limited(x):
-    """What `InputScaling` makes of standardised numbers."""
-    return x / np.sqrt(1 + (x / 8) ** 2)
+def operands_of(x, bins, seed=0):
+    """Columns x with so many random bins each."""
+    ends = [np.sort(rng(seed, f, n).normal(size=n + 1)) for f, n in enumerate(bins)]
+    lower = np.concatenate([e[:-1] for e in ends])
+    scale = np.concatenate([1 / np.diff(e) for e in ends])
+    return [x, lower, scale, np.array(bins, np.int32)]
 
 
-def encoded(x):
-    """What `TableEncoding` makes of the first five columns of `TABLE`, with 7 for a gap of the
-    fourth."""
-    numbers = np.c_[np.nan_to_num(x[:, 0]), np.nan_to_num(x[:, 3], nan=7.0)]
-    one_hot = np.c_[x[:, 2:3] == [1, 2, 3], x[:, 4] == 1]
-    return np.c_[numbers, np.isnan(x[:, 3]), PAIR[x[:, 1].astype(int)], one_hot]
+def inside(bins, rows):
+    """Values well inside of one of their column's bins, or beyond all of them."""
+    _, lower, scale, _ = operands_of(None, bins)
+    first = np.concatenate([[0], np.cumsum(bins)])
+    x = np.full((rows, len(bins)), 9.0)
+    for f, n in enumerate(bins):
+        for i in range(min(n, rows)):
+            t = first[f] + i
+            x[i, f] = lower[t] + 0.4 / scale[t]
+    return x
 
 
 CASES = {
-    "InputScaling": (
-        lambda: layers.InputScaling(mean=[1.0, 2.0, 3.0], variance=4.0),
-        (4, 5, 3),
-        lambda x, w: limited((x - [1, 2, 3]) / 2),
-    ),
-    "InputScaling beside categories": (
-        lambda: layers.InputScaling(mean=[1.0, 2.0, 0.0], variance=1.0, categories=[2]),
-        (4, 3),
-        lambda x, w: np.c_[limited(x[:, :2] - [1, 2]), x[:, 2:]],
-    ),
-    "TableEncoding": (
-        lambda: layers.TableEncoding([0, 2, 3, 0, 1], gaps=[3], centers=[0, 0, 0, 7.0, 0]),
-        TABLE[:, :5],
-        lambda x, w: encoded(x),
-    ),
-    "TableEncoding of many categories": (
-        lambda: layers.TableEncoding([0, 2, 3, 0, 1, 12, 10], gaps=[3], embedding_dim=4),
-        TABLE,
-        lambda x, w: np.c_[
-            np.where(encoded(x) == 7, 0, encoded(x)),
-            w[0][x[:, 5].astype(int)],
-            w[0][13 + x[:, 6].astype(int)],
-        ],
-    ),
-    "TableEncoding with an encoding": (
-        lambda: layers.TableEncoding([0, 2, 0], encoding=Dense(3)),
-        TABLE[:, [0, 1, 3]],
-        lambda x, w: np.c_[np.nan_to_num(x[:, [0, 2]]) @ w[0] + w[1], PAIR[x[:, 1].astype(int)]],
-    ),
+    "piecewise_linear_encoding": [
+        Case(operands_of(normal(*rows, len(bins)), bins), {"keep": keep})
+        for bins in BINS
+        for rows in ((0,), (1,), (9,), (2, 3), ())
+        for keep in (0, 1)
+    ]
+    + [Case(operands_of(np.array(SPECIAL)[:, None], (11,)), {"keep": 0})],
 }
 
-SHAPES = {
-    "InputScaling": [
-        (lambda: layers.InputScaling(), None, (3,), r"other axes than the batch, got -1"),
-        (lambda: layers.InputScaling(categories=[3]), None, (2, 3), r"categories: .* got \[3\]"),
-    ],
-    "TableEncoding": [
-        (lambda: layers.TableEncoding([0, 2]), None, (2, 3), r"2 columns, .* got shape"),
-        (lambda: layers.TableEncoding([0]), None, (3, 1, 1), r"of shape \(N, columns\), got shape"),
-    ],
-}
+ULP = {"piecewise_linear_encoding": 1.5}
 
-SETTINGS = [
-    (lambda: layers.TableEncoding([]), r"sizes: expected one for each column, got none"),
-    (lambda: layers.TableEncoding([0, -1]), r"sizes: expected .*, got \[0, -1\]"),
-    (lambda: layers.TableEncoding([0, 2], [1]), r"gaps: .*, those with 0 in sizes=\[0, 2\], got"),
-    (lambda: layers.TableEncoding([0, 2], (), [1.0]), r"centers: .* as in sizes=\[0, 2\], got"),
-    (lambda: layers.TableEncoding([0], encoding=3), r"encoding: expected a layer or None, got 3"),
-]
+
+def smooth(of):
+    """Where gradients are compared with differences."""
+    return {
+        "piecewise_linear_encoding": [
+            of(operands_of(inside(bins, 4), bins), {"keep": keep}, wrt=(0,))
+            for bins in ((3,), (0, 3, 1), (4, 9))
+            for keep in (0, 1)
+        ]
+    }
