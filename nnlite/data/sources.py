@@ -209,7 +209,10 @@ class LookedUp(list):
 def check_sparse(values, name):
     """Refuse a CSR or CSC matrix whose arrays point outside of each other: C would follow them."""
     kind = getattr(values, "format", None)
-    if kind not in ("csr", "csc"):
+    if not isinstance(kind, str) or kind not in (
+        "csr",
+        "csc",
+    ):  # a DataFrame may have such a column
         return
     lines, entries = values.shape if kind == "csr" else values.shape[::-1]
     begin, places = values.indptr, values.indices

@@ -129,6 +129,11 @@ class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, N
             `input_shape`, X may also be rows of as many values, or images without an axis for
             their single channel.
 
+            Rows of a table may have gaps, NaN: the mean of the column takes their place, and the
+            network reads beside it whether there is a gap, in columns that have some in `fit`. A
+            table may also have categories, see `categorical_features`. A network whose first layer
+            has a scale of its own, or that a function compiled, reads neither.
+
             If the first layer is an `Embedding`, X is tokens, whole numbers from 0 to below its
             `input_dim`: an array of shape (n_samples, steps), or sequences.
 
@@ -280,18 +285,22 @@ class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, N
         """Call the training loop: the one place where an estimator makes batches."""
         size = defaults.batch_rows(self.batch_size, data.rows)
 
-        def batches(data):
-            x = self._samples_for(model, data.X)
-            check_range("X", x, model._precision)
+        def batches(data, name="X"):
+            with errors.prefixed("" if name == "X" else f"{name}: "):
+                x = self._samples_for(model, data.X)
+            check_range(name, x, model._precision)
             target = self._targets_for_loss(model, data.target)
             given = (x, target, data.sample_weight)
             return make_batches(model, given, size, finite=False, numbers=data.numbers)
 
+        rows, held_out = batches(data), None
+        if validation is not None:
+            held_out = loop.Validation(batches(validation, "X_val"))
         loop.fit(
             model,
-            self._shuffled(batches(data)),
+            self._shuffled(rows),
             range(epochs_done, epochs),
-            validation=None if validation is None else loop.Validation(batches(validation)),
+            validation=held_out,
             callbacks=callbacks,
             verbose=int(self.verbose),
         )

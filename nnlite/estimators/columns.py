@@ -6,7 +6,6 @@ of numbers wherever it goes, and the network's first layers know what they mean.
 
 import collections
 import datetime
-import itertools
 import numbers
 import re
 from decimal import Decimal
@@ -56,16 +55,18 @@ class Columns:
         ValueError
             If what was numbers in `fit` is none; all such columns are named.
         """
-        X, found, wrong = _table(X), [], []
-        given = _of_few_rows(X) if hasattr(X, "iat") and len(X) <= _FEW_ROWS else columns_of(X)
-        for codes, (name, column) in zip(self._codes, given):
+        X = _table(X)
+        few = hasattr(X, "iat") and len(X) <= _FEW_ROWS
+        given = _lists_of(X) if few else columns_of(X)
+        found, wrong = np.empty((X.shape[0], len(self._codes))), []
+        for place, (codes, (name, column)) in enumerate(zip(self._codes, given, strict=True)):
             try:
-                found.append(_floats(column) if codes is None else _coded(column, codes))
+                found[:, place] = _floats(column) if codes is None else _coded(column, codes)
             except (TypeError, ValueError):
                 wrong.append(repr(name))
         if wrong:
             raise ValueError(f"X: expected numbers as in fit, got others in {', '.join(wrong)}")
-        return np.stack(found, axis=1)
+        return found
 
 
 def learned(X, wanted, sample_weight=None):
@@ -220,18 +221,15 @@ def columns_of(X):
 _FEW_ROWS = 8
 
 
-def _of_few_rows(X):
-    """(name, array of objects) for each column of a table of pandas."""
+def _lists_of(X):
+    """(name, list of values) for each column of a table of pandas."""
     for place, name in enumerate(X.columns):
-        column = np.empty(len(X), object)
-        for row in range(len(X)):
-            column[row] = X.iat[row, place]
-        yield name, column
+        yield name, [X.iat[row, place] for row in range(len(X))]
 
 
 def has_names_of(X, names):
     """Whether the columns of a frame have these names, in this order."""
-    found = getattr(X, "column_names", None) or getattr(X, "columns", ())
+    found = X.column_names if hasattr(X, "itercolumns") and not hasattr(X, "iloc") else X.columns
     return len(found) == len(names) and list(found) == list(names)
 
 
@@ -300,43 +298,43 @@ def _holds_numbers(column):
 
 def _floats(column):
     """The values of a column as float64, NaN for gaps."""
+    if isinstance(column, list):
+        return [np.nan if _key(value) is None else value for value in column]
     if hasattr(column, "iloc"):
         return column.to_numpy(np.float64, na_value=np.nan)
     if isinstance(column, np.ndarray) and column.dtype != object:
         return column.astype(np.float64)
     values = np.asarray(column)
-    if values.dtype.kind not in "biuf":
-        values = [np.nan if _key(value) is None else value for value in _values(column)]
+    values = values if values.dtype.kind in "biuf" else _floats(_values(column))
     return np.asarray(values, np.float64)
 
 
-def _is_pandas_category(column):
-    return hasattr(column, "iloc") and hasattr(column.dtype, "categories")
+def _distinct(column):
+    """The distinct values of a column, None for gaps, and for each row the place of its own."""
+    if hasattr(column, "factorize"):
+        places, values = column.factorize()
+        values = [*values, None]
+        return values, places % len(values)  # -1 stands for gaps
+    given = _values(column)
+    values = list(dict.fromkeys(given))
+    place_of = {value: place for place, value in enumerate(values)}
+    return values, np.fromiter(map(place_of.__getitem__, given), np.intp, len(given))
 
 
 def _coded(column, codes):
     """The codes of a column's values; 0 for those that have none."""
-    if _is_pandas_category(column) and len(column.dtype.categories) <= len(column):
-        known = [codes.get(_key(value), 0) for value in (*column.dtype.categories, None)]
-        return np.array(known, np.float64)[column.cat.codes.to_numpy()]
-    values = _values(column)
-    known = {value: codes.get(_key(value), 0) for value in dict.fromkeys(values)}
-    return np.fromiter(map(known.__getitem__, values), np.float64, len(values))
+    if isinstance(column, list):
+        return [codes.get(_key(value), 0) for value in column]
+    values, places = _distinct(column)
+    return np.array([codes.get(_key(value), 0) for value in values], np.float64)[places]
 
 
 def _counts(column, present):
     """How often each category is in a column."""
+    values, places = _distinct(column)
+    places = places if present is None else places[present]
     found = collections.Counter()
-    if _is_pandas_category(column):
-        values = [*column.dtype.categories, None]
-        places = column.cat.codes.to_numpy() % len(values)
-        places = places if present is None else places[present]
-        counts = zip(values, np.bincount(places, minlength=len(values)).tolist())
-    else:
-        values = _values(column)
-        values = values if present is None else itertools.compress(values, present)
-        counts = collections.Counter(values).items()
-    for value, count in counts:
+    for value, count in zip(values, np.bincount(places, minlength=len(values)).tolist()):
         if count:
             found[_key(value)] += count
     return found

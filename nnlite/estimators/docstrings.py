@@ -43,8 +43,21 @@ _PARAMETERS = """Parameters
           compiled model.
         - False normalizes neither inputs nor targets.
     categorical_features : 'from_dtype', mask, names, indices or None, default 'from_dtype'
-        Which columns of a table are categories. 'from_dtype': those of the types category, string,
-        object and boolean of a DataFrame or an Arrow table. None: none.
+        Which columns of a table are categories: whole columns of a DataFrame (pandas, polars), an
+        Arrow table or an array of objects.
+
+        - 'from_dtype': columns of a DataFrame or an Arrow table of the types category, string,
+          object and boolean. Objects that are all numbers are numbers. Dates and times are refused,
+          and strings of which more than half differ (and more than 20), if they are texts (3 words
+          or 40 letters on average) or numbers: no category would be there often.
+        - A mask, names or indices: these columns, whatever their type, and no others.
+        - None: no column. All are numbers then.
+
+        `fit` learns the categories of each column; in `partial_fit` the first call does. Those of
+        fewer than 5 rows (or 2 % of the rows, if that is fewer) count as one, and so do those that
+        only a prediction has. A gap (None, NaN, pandas.NA) is a category. A column of two
+        categories becomes 1 and -1, one of up to 9 becomes a number for each; of more categories
+        the network learns vectors of 8 numbers (`layers.TableEncoding`).
     numeric_encoding : 'auto', 'piecewise', 'periodic', Layer or None, default 'auto'
         What the network reads beside the numbers of a table: where each lies between quantiles of
         its column ('piecewise', `layers.PiecewiseLinearEncoding`), cosines of it ('periodic',

@@ -46,8 +46,8 @@ def prepended(layers, data, numeric_encoding):
     Parameters
     ----------
     layers : list of Layer
-        The hidden layers, perhaps behind an InputScaling, and behind a TableEncoding, which then
-        calls the encoding on its columns of numbers.
+        The hidden layers, perhaps behind an InputScaling and a TableEncoding: this one gets the
+        encoding of its numbers then.
     data : TrainingData
     numeric_encoding : 'auto', 'piecewise', 'periodic', Layer or None
 
@@ -59,8 +59,12 @@ def prepended(layers, data, numeric_encoding):
     first = layers[0] if layers else None
     scaled = isinstance(first, InputScaling)
     begun = scaled or isinstance(first, InputLayer)
-    front, hidden = layers[:begun], layers[begun:]
-    table = hidden.pop(0) if hidden and isinstance(hidden[0], TableEncoding) else None
+    front, hidden, numbers = layers[:begun], layers[begun:], slice(None)
+    table = hidden[0] if hidden and isinstance(hidden[0], TableEncoding) else None
+    if table is not None:
+        hidden, numbers = hidden[1:], np.flatnonzero(np.array(table.sizes) == 0)
+        if not len(numbers):
+            return layers
     fits = data.X.ndim == 2 and not hasattr(data.X, "tocsr") and _of_rows(layers)
     if is_auto(numeric_encoding):
         wanted = fits and scaled and not data.is_chunk and defaults.encodes(hidden, data.X.shape)
@@ -76,13 +80,11 @@ def prepended(layers, data, numeric_encoding):
             refuse(numeric_encoding, "partial_fit, or boundaries")
         rows, weight = _sample(data)
         with config.precision("float64"):
-            rows = clone(first)(rows).numpy() if scaled else rows
-        if table is not None:
-            rows = rows[:, np.array(table.sizes) == 0]
-        encoding.adapt(rows, sample_weight=weight)
-    if table is None:
-        return [*front, encoding, *hidden]
-    return [*front, clone(table, encoding=encoding), *hidden]
+            rows = clone(first)(rows) if scaled else rows
+            encoding.adapt(np.asarray(rows)[:, numbers], sample_weight=weight)
+    if table is not None:
+        encoding = clone(table, encoding=encoding)
+    return [*front, encoding, *hidden]
 
 
 def refuse(numeric_encoding, where):

@@ -7,6 +7,7 @@ import re
 import warnings
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.utils.validation import (
     assert_all_finite,
@@ -121,7 +122,7 @@ def _validate_data(estimator, X, ragged, *y, **options):
     elif columns.has_objects(X):
         X = X.where(X.notna(), np.nan)  # NumPy has no number for pandas.NA
     table = "ensure_all_finite" not in options and getattr(X, "ndim", 2) == 2
-    if table and not hasattr(X, "tocsr"):
+    if table and not issparse(X):
         options["ensure_all_finite"] = "allow-nan"
     with errors.reworded(lambda message: _named(message, X, y), FAILURES):
         found = check(estimator, X, *y, **options, **NUMBERS)
@@ -234,7 +235,8 @@ def to_numpy_target(y):
 
 def _check_undated(X):
     """Raise if a DataFrame of polars has columns of dates: they would become day numbers."""
-    kinds = X.schema.items() if hasattr(X, "null_count") and hasattr(X, "schema") else ()
+    is_polars = hasattr(X, "get_columns") and not hasattr(X, "iloc")
+    kinds = X.schema.items() if is_polars and hasattr(X, "schema") else ()
     for name, kind in kinds:
         if kind.is_temporal():
             raise TypeError(

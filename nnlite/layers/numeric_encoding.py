@@ -150,6 +150,18 @@ class PiecewiseLinearEncoding(Layer):
         encoded = ops.multiply(ops.clip(scaling(x), 0.0, 1.0), float(self.scale))
         return ops.concatenate([inputs, encoded], -1) if self.keep else encoded
 
+    @property
+    def sources(self):
+        """The column that each entry of the result is made of.
+
+        Returns
+        -------
+        array of int
+        """
+        bins = [max(0, len(edges) - 1) for edges in self.boundaries]
+        columns = np.arange(len(bins))
+        return np.concatenate([columns[: len(bins) * self.keep], np.repeat(columns, bins)])
+
     def get_config(self):
         """The constructor's arguments as a dict, with the boundaries that `adapt` found.
 
@@ -244,6 +256,19 @@ class PeriodicEmbedding(Layer):
         return ops.concatenate([inputs, found], -1) if self.keep else found
 
     _in_keras = call
+
+    @property
+    def sources(self):
+        """The column that each entry of the result is made of, of a layer that was built.
+
+        Returns
+        -------
+        array of int
+        """
+        columns = np.arange(self.waves.bias.shape[0])
+        return np.concatenate(
+            [columns[: len(columns) * self.keep], np.repeat(columns, int(self.outputs))]
+        )
 
 
 def _check_columns(known, shape):

@@ -135,7 +135,8 @@ def front(fitted):
 
 
 def test_two_values_are_signs_few_are_one_hot_and_many_are_embedded():
-    scaling, encoding = front(classifier(dtype="float32").fit(X, Y))
+    plain = classifier(dtype="float32", numeric_encoding=None)
+    scaling, encoding = front(plain.fit(X, Y))
     assert type(scaling) is InputScaling and type(encoding) is TableEncoding
     assert encoding.sizes == [3, 12, 2, 0, 3] and encoding.embedding.input_dim == 13
     codes = FITTED._columns.encoded(X)
@@ -454,8 +455,21 @@ def test_a_pipeline_and_a_search_pass_a_table_on():
     assert scores[0] == scores[1] and search.predict(X).shape == (N,)
 
 
+NAMES = "format dtype tocsr schema null_count type get_columns itercolumns column_names mask T size"
+
+
+def test_columns_may_have_the_names_of_what_arrays_and_frames_have():
+    table = pandas.DataFrame(dict.fromkeys(NAMES.split(), np.where(SIZE > 1100, np.nan, SIZE)))
+    for rows in (table, table.assign(values=CITY)):
+        expected = classifier().fit(rows.add_prefix("x_"), Y).predict_proba(rows.add_prefix("x_"))
+        np.testing.assert_array_equal(classifier().fit(rows, Y).predict_proba(rows), expected)
+        np.testing.assert_array_equal(
+            classifier().fit(rows, Y).predict_proba(rows[:3]), expected[:3]
+        )
+
+
 def test_a_table_of_numbers_has_no_categories():
     assert columns.learned(X[["size"]], "from_dtype") is None
     assert columns.learned(X[["size"]].astype(object), "from_dtype") is None
-    fitted = classifier().fit(X[["size"]], Y)
+    fitted = classifier(numeric_encoding=None).fit(X[["size"]], Y)
     assert [type(layer) for layer in fitted.model_.layers] == [InputScaling, Dense, Dense]

@@ -143,7 +143,7 @@ def test_weights_of_given_rows():
         ({"X_val": HELD[0][:, :3], "y_val": HELD[1]}, "X_val, y_val: .*3 features"),
         ({"X_val": HELD[0], "y_val": HELD[1][:9]}, "X_val, y_val: .*inconsistent"),
         ({"X_val": HELD[0], "y_val": HELD[1] + 1}, "X_val, y_val: y: expected labels of"),
-        ({"X_val": HELD[0] * np.nan, "y_val": HELD[1]}, "X_val, y_val: .*NaN"),
+        ({"X_val": HELD[0] * np.nan, "y_val": HELD[1]}, "X_val: .*NaN"),
         ({"X_val": HELD[0], "y_val": HELD[1], "sample_weight_val": np.ones(3)}, "y_val, .*3,"),
         ({"X_val": HELD[0], "y_val": HELD[1], "sample_weight_val": np.zeros(75)}, "non-zero"),
     ],

@@ -56,7 +56,7 @@ def test_statistics_are_of_the_values_that_are_there():
 
 
 def test_columns_with_gaps_get_an_indicator_and_their_mean():
-    scaling, encoding = FITTED.model_.layers[:2]
+    scaling, encoding = classifier(numeric_encoding=None).fit(GAPPY, KIND).model_.layers[:2]
     assert type(scaling) is InputScaling and type(encoding) is TableEncoding
     assert encoding.gaps == [0, 2] and encoding.sources.tolist() == [0, 1, 2, 3, 0, 2]
     with nnlite.config.precision("float64"):
@@ -66,8 +66,26 @@ def test_columns_with_gaps_get_an_indicator_and_their_mean():
     np.testing.assert_allclose(made, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["piecewise", "periodic"])
+def test_the_encoding_of_numbers_reads_columns_without_their_gaps(kind):
+    fitted = classifier(numeric_encoding=kind).fit(GAPPY, KIND)
+    scaling, encoding = fitted.model_.layers[:2]
+    plain = classifier(numeric_encoding=None).fit(GAPPY, KIND).model_.layers[1]
+    with nnlite.config.precision("float64"):
+        made, rows = encoding(scaling(GAPPY)).numpy(), plain(scaling(GAPPY)).numpy()
+        expected = encoding.encoding(rows[:, :4]).numpy()
+    np.testing.assert_array_equal(made, np.c_[expected, rows[:, 4:]])
+    assert encoding.sources.tolist() == [*encoding.encoding.sources, 0, 2]
+    sources = encoding.encoding.sources
+    for column in range(4):  # what an entry is said to be made of is what changes it
+        other = np.where(np.arange(4) == column, rows[:, :4] + 0.5, rows[:, :4])
+        with nnlite.config.precision("float64"):
+            changed = (encoding.encoding(other).numpy() != expected).any(axis=0)
+        assert not changed[sources != column].any() and changed[sources == column].sum() > 2
+
+
 def test_without_gaps_nothing_is_added():
-    assert kinds(classifier().fit(IRIS, KIND)) == [InputScaling, Dense, Dense]
+    assert kinds(classifier(numeric_encoding=None).fit(IRIS, KIND)) == [InputScaling, Dense, Dense]
 
 
 FORMS = {

@@ -3,10 +3,10 @@
 import re
 
 import cases_attention_layers
+import cases_columns
 import cases_layers
 import cases_recurrent
 import cases_series
-import cases_table_encoding
 import cases_tables_layers
 import numpy as np
 import pytest
@@ -178,7 +178,7 @@ SHAPES = {
         (lambda: layers.Embedding(3, 2), None, (), r"the batch as its first axis, got shape \(\)"),
     ],
     **cases_series.SHAPES,
-    **cases_table_encoding.SHAPES,
+    **cases_columns.SHAPES,
     **{kind: cases_recurrent.refused(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
     "RNN": [
         (lambda: layers.RNN(layers.GRUCell(2)), None, (4, 3), r"\(N, T, features\), got"),
@@ -218,7 +218,7 @@ OF_DATA = """
 # Settings that cannot be: a constructor, and what it says.
 SETTINGS = [
     *cases_attention_layers.SETTINGS,
-    *cases_table_encoding.SETTINGS,
+    *cases_columns.SETTINGS,
     (lambda: layers.Dense(0), r"units: expected a positive integer, got 0"),
     (lambda: layers.Dense(10.5), r"units: expected a positive integer, got 10.5"),
     (lambda: layers.Dense("10"), r"units: expected a positive integer, got '10'"),

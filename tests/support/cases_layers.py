@@ -5,8 +5,8 @@ A case is a layer, the shape of its input (or the input), and what it computes f
 """
 
 import cases_attention_layers
+import cases_columns
 import cases_series
-import cases_table_encoding
 import cases_tables_layers
 import numpy as np
 import oracle_activations
@@ -338,7 +338,7 @@ CASES |= cases_series.CASES | {
         lambda x, w: np.nan_to_num(x),
     ),
 }
-CASES |= cases_attention_layers.CASES | cases_tables_layers.CASES | cases_table_encoding.CASES
+CASES |= cases_attention_layers.CASES | cases_columns.CASES | cases_tables_layers.CASES
 # What is called on strings: test_lookups.py.
 OF_STRINGS = {"StringLookup", "TextVectorization"}
 # They are called on an input and states: test_recurrent.py.
