@@ -107,6 +107,8 @@ NNL_OP(simple_rnn_gradient, 3, 2, simple_rnn_gradient_scratch)
 /* image.c */
 NNL_OP(pad2d, 1, 1, no_scratch)
 NNL_OP(affine_transform, 2, 1, no_scratch)
+/* numeric_encoding.c */
+NNL_OP(piecewise_linear_encoding, 4, 1, no_scratch)
 /* optimizer.c */
 NNL_OP(increment, 1, 0, no_scratch)
 NNL_OP(decay_weights, 2, 0, no_scratch)

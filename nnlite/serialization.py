@@ -291,6 +291,8 @@ _ALONE = {  # not in Keras
     "MLP",
     "OneCycle",
     "PaddingMask",
+    "PeriodicEmbedding",
+    "PiecewiseLinearEncoding",
     "Pinball",
     "Quantile",
     "Stack",

@@ -18,6 +18,7 @@ from nnlite.data.batches import make_batches
 from nnlite.data.sources import check_range
 from nnlite.estimators import (
     defaults,
+    encoding,
     ensemble,
     input_validation,
     scaling,
@@ -221,7 +222,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         X, y = input_validation.validate_X_y(self, X, y, reset=first)
         if first:
             self._learn_target(y, classes)
-        data = self._training_data(X, y, sample_weight, learn_scale=first)
+        data = self._training_data(X, y, sample_weight, learn_scale=first).replace(is_chunk=True)
         epochs_done, seed = 0 if first else self.n_iter_, self._seed()
         model = self._model(data, seed) if first else self.model_
         if first:
@@ -361,6 +362,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
                     normalize = self._resolve_auto("normalize")
                     flattens = builder.flattens_first and X.ndim > 2 and not self._ragged
                     made = scaling.prepended(made, data, normalize, flattens, self._ragged)
+                    made = encoding.prepended(made, data, self._resolve_auto("numeric_encoding"))
                     made = [*made, output]
                 if self._ragged:
                     model = sequences.network(made, X)
@@ -378,6 +380,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
             )
         if whole_model:
             self._check_outputs(model, meta)
+            encoding.refuse(self._resolve_auto("numeric_encoding"), "a compiled model")
             if self._resolve_auto("normalize"):
                 raise ValueError(
                     "normalize: expected 'auto' or False for a compiled model, whose inputs come "

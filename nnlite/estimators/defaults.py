@@ -27,6 +27,7 @@ from nnlite.layers import (
     GRU,
     BatchNormalization,
     Bidirectional,
+    Dense,
     Embedding,
     Identity,
     InputLayer,
@@ -65,6 +66,8 @@ PRESETS = {"fast": Recipe(1, 25), "default": Recipe(8, 25), "best": Recipe(24, 5
 
 # From this number of rows on there are several networks, and each holds a fold out.
 FOLDS_ROWS = 50
+
+ENCODED_COLUMNS = 256  # beyond, one column says little, and all of them encoded cost much
 
 SEQUENCE_UNITS = 64  # in each direction
 
@@ -116,6 +119,12 @@ def scales(layers, shape):
     first = next((x for x in _chain_of(layers) if not isinstance(x, InputLayer)), None)
     columns = len(shape) == 1 or (len(shape) == 2 and _reads_sequences(layers))
     return columns and not isinstance(first, own_scale) and not reads_tokens(layers)
+
+
+def encodes(layers, shape):
+    """Whether the columns of scaled rows (n_samples, n_features) are encoded before layers: a
+    `Dense` reads them, and they are not so many that they are pixels, counts or the like."""
+    return isinstance(_first_reader(layers), Dense) and shape[1] <= ENCODED_COLUMNS
 
 
 def _reads_sequences(layers):

@@ -46,8 +46,18 @@ _PARAMETERS = """Parameters
         object and boolean of a DataFrame or an Arrow table. None: none.
     numeric_encoding : 'auto', 'piecewise', 'periodic', Layer or None, default 'auto'
         What the network reads beside the numbers of a table: where each lies between quantiles of
-        its column ('piecewise', `layers.PiecewiseLinearEncoding`), or cosines of it ('periodic',
-        `layers.PeriodicEmbedding`). None: nothing.
+        its column ('piecewise', `layers.PiecewiseLinearEncoding`), cosines of it ('periodic',
+        `layers.PeriodicEmbedding`), or what another layer makes of rows. None: nothing. Its
+        settings can be searched: `numeric_encoding__bins`.
+
+        - 'auto' is 'piecewise' for up to 256 columns that are scaled (`normalize`) and that a
+          `Dense` reads, as all hidden layers given as sizes are. It is None for all else, and in
+          `partial_fit`.
+        - Anything else but None is an error for an X that is sparse or has more than two
+          dimensions, and for a compiled model; bins that are to be learned, for `partial_fit`.
+
+        Quantiles are those of the scaled rows of `fit` (weighted), of 100,000 at random if there
+        are more.
     ensemble : 'auto' or int, default 'auto'
         The number of networks. They train at once, each on a core, with weights and an order of the
         rows of its own. Each holds another of as many folds out, and keeps the weights of the epoch

@@ -14,7 +14,7 @@ from nnlite.callbacks.foreign import as_callbacks, is_callback
 from nnlite.checks import positive_int
 from nnlite.configurable import Configurable, clone
 from nnlite.errors import prefixed
-from nnlite.estimators import defaults
+from nnlite.estimators import defaults, encoding
 from nnlite.estimators.architecture import Stack
 from nnlite.estimators.builder import builder_of
 from nnlite.estimators.defaults import is_auto
@@ -73,6 +73,7 @@ _PARAMETER_CONSTRAINTS = {
         lambda v: is_auto(v) or isinstance(v, (bool, np.bool_)),
         "'auto', True or False",
     ),
+    "numeric_encoding": (encoding.is_legal, "'auto', 'piecewise', 'periodic', a Layer or None"),
     "ensemble": (
         lambda v: is_auto(v) or _accepts(positive_int, "", v),
         "'auto' or a positive integer",
@@ -128,8 +129,9 @@ _PARAMETER_CONSTRAINTS = {
 }
 
 # Settings that may hold specs. A nested name has no effect if the setting holds none.
-_SPECS = ("layers", "optimizer", "learning_rate", "early_stopping", "callbacks")
+_SPECS = ("layers", "optimizer", "learning_rate", "early_stopping", "callbacks", "numeric_encoding")
 _LISTS = ("layers", "callbacks")
+_STAY_AUTO = ("early_stopping", "numeric_encoding")  # when settings are set again as they were
 _OLD_NAME = "optimizer__lr"  # Keras's older name of optimizer__learning_rate
 
 
@@ -161,7 +163,7 @@ class NestedParamsMixin(BaseEstimator):
                 if step is not None:
                     found[step] = spec
                     found.update((f"{step}__{k}", v) for k, v in deep_settings(spec).items())
-            if not (name == "early_stopping" and is_auto(value)):  # stays 'auto' when set again
+            if not (name in _STAY_AUTO and is_auto(value)):
                 nested = deep_settings(self._spec(name, value))
                 found.update((f"{name}__{k}", v) for k, v in nested.items())
         found.update(settings)
@@ -230,6 +232,8 @@ class NestedParamsMixin(BaseEstimator):
             return found
         if name == "early_stopping":
             value = defaults.early_stopping_of(value)
+        if name == "numeric_encoding":
+            value = encoding.layer_of(value)
         return spec_of(name, value) if name in _SPECS or isinstance(value, Configurable) else None
 
     def _find(self, name):

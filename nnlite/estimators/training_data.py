@@ -22,6 +22,8 @@ class TrainingData:
         Which rows of the arrays these are, in order; by default all. Steps gather them from there.
     kept : array of bool, optional
         Which of the rows of `fit` these are; by default all.
+    is_chunk : bool, default False
+        Whether other rows will follow, which may be different.
     """
 
     X: Any
@@ -30,6 +32,7 @@ class TrainingData:
     y: Any
     numbers: Any = None
     kept: Any = None
+    is_chunk: bool = False
 
     @property
     def rows(self):

@@ -55,6 +55,7 @@ from nnlite.layers.normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from nnlite.layers.numeric_encoding import PeriodicEmbedding, PiecewiseLinearEncoding
 from nnlite.layers.padding_mask import PaddingMask
 from nnlite.layers.pooling import (
     AveragePooling1D,
@@ -179,7 +180,9 @@ __all__ = [
     "Normalization",
     "PReLU",
     "PaddingMask",
+    "PeriodicEmbedding",
     "Permute",
+    "PiecewiseLinearEncoding",
     "PositionEmbedding",
     "RMSNormalization",
     "ReLU",

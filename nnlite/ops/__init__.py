@@ -73,6 +73,7 @@ from nnlite.ops.linear import linear, matmul
 from nnlite.ops.loss import sigmoid_cross_entropy, softmax_cross_entropy
 from nnlite.ops.metric import accumulate, accumulate_counts, accumulate_products, top_k
 from nnlite.ops.norm import batch_norm, layer_norm, moving_update, scale_shift
+from nnlite.ops.numeric_encoding import piecewise_linear_encoding
 from nnlite.ops.operands import cast, convert_to_numpy, convert_to_tensor, operands
 from nnlite.ops.optimizer import (
     adadelta_update,
@@ -208,6 +209,7 @@ __all__ = [
     "ones",
     "ones_like",
     "pad2d",
+    "piecewise_linear_encoding",
     "power",
     "random_key",
     "random_normal",

@@ -6,6 +6,7 @@ import cases_attention_layers
 import cases_layers
 import cases_recurrent
 import cases_series
+import cases_tables_layers
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -19,6 +20,7 @@ IMAGES = r"\(N, height, width, channels\), got shape"
 # refuses, and what it says then. Those that take whatever comes have no entry.
 SHAPES = {
     **cases_attention_layers.SHAPES,
+    **cases_tables_layers.SHAPES,
     "Dense": [
         (lambda: layers.Dense(2), None, (4,), r"at least 2 dimensions, got shape \(None,\)"),
         (lambda: layers.Dense(2), (4, 3), (4, 5), r"3 features .*, got shape \(4, 5\)"),

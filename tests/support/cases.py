@@ -12,6 +12,7 @@ import cases_metrics
 import cases_optimizers
 import cases_recurrent
 import cases_slicing
+import cases_tables
 import numpy as np
 from cases_losses import (
     cross_entropies,
@@ -420,6 +421,7 @@ CASES = {
     + [Case([np.array(SPECIAL), KEYS[1]], {"rate": 0.5})],
     **cases_slicing.CASES,
     **cases_images.CASES,
+    **cases_tables.CASES,
     **cases_attention.cases(ORACLE, KEYS[3]),
     **cases_recurrent.cases(ORACLE),
     **cases_metrics.CASES,
@@ -482,6 +484,7 @@ ULP = {
     "linear": 5,
     **cases_slicing.ULP,
     **cases_images.ULP,
+    **cases_tables.ULP,
     **cases_attention.ULP,
     **cases_recurrent.ULP,
     **cases_metrics.ULP,

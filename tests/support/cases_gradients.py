@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import cases_attention
 import cases_recurrent
+import cases_tables
 import numpy as np
 from cases import key
 from cases_slicing import concatenations, parts
@@ -125,4 +126,5 @@ GRADIENTS = {
     "dropout": [Smooth([normal(3, 50), key(3)], {"rate": 0.3})],
     **cases_attention.smooth(Smooth, key(3)),
     **cases_recurrent.smooth(Smooth),
+    **cases_tables.smooth(Smooth),
 }

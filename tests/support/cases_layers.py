@@ -6,6 +6,7 @@ A case is a layer, the shape of its input (or the input), and what it computes f
 
 import cases_attention_layers
 import cases_series
+import cases_tables_layers
 import numpy as np
 import oracle_activations
 import oracle_conv
@@ -341,7 +342,7 @@ CASES |= cases_series.CASES | {
         lambda x, w: np.nan_to_num(x),
     ),
 }
-CASES |= cases_attention_layers.CASES
+CASES |= cases_attention_layers.CASES | cases_tables_layers.CASES
 # What is called on strings: test_lookups.py.
 OF_STRINGS = {"StringLookup", "TextVectorization"}
 # They are called on an input and states: test_recurrent.py.

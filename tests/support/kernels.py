@@ -4,12 +4,18 @@ import numpy as np
 import oracle
 import oracle_conv
 import oracle_images
+import oracle_tables
 from cases import ULP
 
 from nnlite.engine import dispatch
 from nnlite.engine.dispatch import OPS
 
-ORACLE = oracle.ORACLE | oracle_images.ORACLE | oracle_conv.oracle(oracle.activate)
+ORACLE = (
+    oracle.ORACLE
+    | oracle_images.ORACLE
+    | oracle_conv.oracle(oracle.activate)
+    | oracle_tables.ORACLE
+)
 
 KERNELS = sorted(name for name, op in OPS.items() if not op.view)
 ISAS = list(dict.fromkeys(e.isa for e in dispatch._all_engines))

@@ -1,0 +1,101 @@
+"""What a network reads beside the numbers of a table: the setting `numeric_encoding`.
+
+The encoding becomes a layer of the model, behind the one that scales; what it learns, it learns
+from the scaled rows of `fit`.
+"""
+
+import numpy as np
+
+from nnlite import config
+from nnlite.configurable import clone
+from nnlite.estimators import defaults
+from nnlite.estimators.defaults import is_auto
+from nnlite.layers import (
+    InputLayer,
+    InputScaling,
+    Layer,
+    PeriodicEmbedding,
+    PiecewiseLinearEncoding,
+)
+
+_ROWS = 100_000  # of which quantiles are as good as those of all rows
+
+_LAYERS = {
+    "auto": PiecewiseLinearEncoding,
+    "piecewise": PiecewiseLinearEncoding,
+    "periodic": PeriodicEmbedding,
+}
+
+
+def layer_of(value):
+    """The layer that a value of `numeric_encoding` stands for; None if there is none."""
+    if isinstance(value, str):
+        return _LAYERS[value]() if value in _LAYERS else None
+    return value if isinstance(value, Layer) else None
+
+
+def is_legal(value):
+    """Whether `numeric_encoding` may have this value."""
+    return value is None or layer_of(value) is not None
+
+
+def prepended(layers, data, numeric_encoding):
+    """The layers with one before them that encodes columns, if that is wanted.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        The hidden layers, perhaps behind an InputScaling.
+    data : TrainingData
+    numeric_encoding : 'auto', 'piecewise', 'periodic', Layer or None
+
+    Raises
+    ------
+    ValueError
+        If an encoding is asked for, and these are no rows of numbers that it could be learned of.
+    """
+    first = layers[0] if layers else None
+    scaled = isinstance(first, InputScaling)
+    begun = scaled or isinstance(first, InputLayer)
+    front, hidden = layers[:begun], layers[begun:]
+    fits = data.X.ndim == 2 and not hasattr(data.X, "tocsr") and _of_rows(layers)
+    if is_auto(numeric_encoding):
+        wanted = fits and scaled and not data.is_chunk and defaults.encodes(hidden, data.X.shape)
+        numeric_encoding = numeric_encoding if wanted else None
+    if numeric_encoding is None:
+        return layers
+    encoding = clone(layer_of(numeric_encoding))
+    learns = isinstance(encoding, PiecewiseLinearEncoding) and encoding.boundaries is None
+    if not fits:
+        refuse(numeric_encoding, f"X of shape {data.X.shape}, which is not dense rows")
+    if learns:
+        if data.is_chunk:
+            refuse(numeric_encoding, "partial_fit, or boundaries")
+        rows, weight = _sample(data)
+        with config.precision("float64"):
+            rows = clone(first)(rows) if scaled else rows
+            encoding.adapt(rows, sample_weight=weight)
+    return [*front, encoding, *hidden]
+
+
+def refuse(numeric_encoding, where):
+    """Raise a ValueError if an encoding is asked for where there can be none."""
+    if not (numeric_encoding is None or is_auto(numeric_encoding)):
+        raise ValueError(
+            f"numeric_encoding: expected 'auto' or None for {where}, got {numeric_encoding!r}"
+        )
+
+
+def _of_rows(layers):
+    """Whether the shape that the first of these layers declares, if any, is that of a row."""
+    shape = getattr(layers[0], "_given_input_shape", None) if layers else None
+    return shape is None or np.ndim(shape) == 0 or len(shape) == 1
+
+
+def _sample(data):
+    """Rows of X in float64, all or some at random, and their weights."""
+    X, weight = data.X, data.sample_weight
+    if len(X) > _ROWS:
+        some = np.sort(np.random.default_rng(0).choice(len(X), _ROWS, replace=False))
+        X, weight = X[some], None if weight is None else weight[some]
+    return np.asarray(X, np.float64), weight

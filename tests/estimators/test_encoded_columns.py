@@ -1,0 +1,178 @@
+"""`numeric_encoding`: which columns are encoded, how it is searched and saved, what is refused."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.datasets import load_wine
+from sklearn.model_selection import GridSearchCV
+
+from nnlite import NNClassifier, NNRegressor, Sequential, layers
+from nnlite.estimators import files
+from nnlite.layers import Dense, PeriodicEmbedding, PiecewiseLinearEncoding
+from nnlite.models import load_model
+
+WINE, KIND = load_wine(return_X_y=True)
+LABELS = [0, 1, 2]
+SHORT = {"epochs": 1, "random_state": 0}
+
+
+def encoding_of(estimator):
+    """The layer that encodes columns, or None."""
+    found = estimator.model_._sublayers
+    kinds = (PiecewiseLinearEncoding, PeriodicEmbedding)
+    return next((layer for layer in found if isinstance(layer, kinds)), None)
+
+
+def compiled(meta):
+    model = Sequential([Dense(3, "softmax", input_shape=(13,))])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+ENCODED = {
+    "as it comes": ({}, WINE),
+    "integers": ({}, WINE.astype(int)),
+    "sizes": ({"layers": "8-4"}, WINE),
+    "a list": ({"layers": [layers.Dropout(0.1), Dense(4)]}, WINE),
+    "a declared shape": ({"layers": [Dense(4, input_shape=(13,))]}, WINE),
+    "an Input": ({"layers": [layers.Input((13,)), Dense(4)]}, WINE),
+    "periodic": ({"numeric_encoding": "periodic"}, WINE),
+    "an Input without a scale": (
+        {
+            "layers": [layers.Input((13,)), Dense(4)],
+            "normalize": False,
+            "numeric_encoding": "piecewise",
+        },
+        WINE,
+    ),
+    "without a scale": ({"numeric_encoding": "piecewise", "normalize": False}, WINE),
+    "a layer": ({"numeric_encoding": PiecewiseLinearEncoding(3, keep=False)}, WINE),
+}
+
+
+@pytest.mark.parametrize("settings, X", ENCODED.values(), ids=ENCODED)
+def test_columns_of_tables_are_encoded(settings, X):
+    fitted = NNClassifier(**SHORT, **settings).fit(X, KIND)
+    layer = encoding_of(fitted)
+    wanted = settings.get("numeric_encoding")
+    assert isinstance(layer, PeriodicEmbedding if wanted == "periodic" else PiecewiseLinearEncoding)
+    assert layer is not wanted and getattr(wanted, "boundaries", None) is None
+    if wanted != "periodic":
+        scaled = X if "normalize" in settings else fitted.model_.layers[0](X).numpy()
+        expected = PiecewiseLinearEncoding(layer.bins, keep=layer.keep)
+        expected.adapt(scaled)
+        for ours, theirs in zip(layer.boundaries, expected.boundaries):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+IMAGES = np.random.RandomState(0).rand(178, 4, 4)
+LEFT = {
+    "None": ({"numeric_encoding": None}, WINE),
+    "sparse": ({}, csr_array(WINE)),
+    "images": ({}, IMAGES),
+    "sequences": ({"layers": [layers.GRU(2)]}, IMAGES),
+    "rows of images": ({"layers": [Dense(2, input_shape=(4, 4)), layers.Flatten()]}, IMAGES),
+    "unscaled": ({"normalize": False}, WINE),
+    "a scale of its own": ({"layers": [layers.BatchNormalization(), Dense(4)]}, WINE),
+    "other readers": ({"layers": [layers.Reshape((13, 1)), layers.GRU(2)]}, WINE),
+    "a function": ({"layers": lambda: [Dense(4)]}, WINE),
+    "a compiled model": ({"layers": compiled}, WINE),
+    "many columns": ({"layers": "2"}, np.tile(WINE, 20)),
+}
+
+
+@pytest.mark.parametrize("settings, X", LEFT.values(), ids=LEFT)
+def test_auto_leaves_all_else(settings, X):
+    assert encoding_of(NNClassifier(**SHORT, **settings).fit(X, KIND)) is None
+
+
+def test_bins_are_not_learned_from_a_first_chunk():
+    fitted = NNClassifier(**SHORT).partial_fit(WINE, KIND, LABELS)
+    assert encoding_of(fitted) is None
+    given = PiecewiseLinearEncoding(boundaries=[[-1.0, 0.0, 1.0]] * 13)
+    for encoding in (given, "periodic"):
+        fitted = NNClassifier(numeric_encoding=encoding, **SHORT).partial_fit(WINE, KIND, LABELS)
+        assert encoding_of(fitted) is not None
+    fitted = NNClassifier(**SHORT).fit(WINE, KIND)
+    learned = encoding_of(fitted).boundaries
+    assert encoding_of(fitted.partial_fit(WINE[:9], KIND[:9])).boundaries == learned
+
+
+@pytest.mark.parametrize(
+    "settings, method, X, message",
+    [
+        ({}, "fit", csr_array(WINE), r"X of shape \(178, 13\), which is not dense rows"),
+        ({}, "fit", IMAGES, r"X of shape \(178, 4, 4\), which is not dense rows"),
+        ({}, "partial_fit", WINE, "partial_fit, or boundaries"),
+        ({"layers": compiled}, "fit", WINE, "a compiled model"),
+    ],
+)
+def test_an_encoding_that_cannot_be_is_refused(settings, method, X, message):
+    estimator = NNClassifier(numeric_encoding="piecewise", **SHORT, **settings)
+    message = f"numeric_encoding: expected 'auto' or None for {message}, got 'piecewise'"
+    with pytest.raises(ValueError, match=message):
+        getattr(estimator, method)(X, KIND, **({} if method == "fit" else {"classes": LABELS}))
+
+
+@pytest.mark.parametrize("value", ["linear", 8, PiecewiseLinearEncoding])
+def test_another_value_is_refused(value):
+    with pytest.raises(ValueError, match="numeric_encoding: expected 'auto', 'piecewise', 'per"):
+        NNClassifier(numeric_encoding=value, **SHORT).fit(WINE, KIND)
+
+
+def test_settings_of_the_encoding_are_searched():
+    search = GridSearchCV(NNClassifier(**SHORT), {"numeric_encoding__bins": [2, 3]}, cv=2)
+    best = search.fit(WINE, KIND).best_estimator_
+    assert encoding_of(best).bins == search.best_params_["numeric_encoding__bins"]
+    plain = NNClassifier()
+    assert plain.set_params(**plain.get_params()).numeric_encoding == "auto"
+    periodic = NNClassifier(numeric_encoding="periodic", **SHORT)
+    periodic.set_params(numeric_encoding__frequencies=5).fit(WINE, KIND)
+    assert encoding_of(periodic).frequencies == 5
+    none = NNClassifier(numeric_encoding=None).set_params(numeric_encoding__bins=3)
+    assert none.numeric_encoding is None
+
+
+def test_bins_are_weighted_and_rows_without_weight_do_not_count():
+    times = np.random.RandomState(0).randint(0, 3, len(WINE))
+    weighted = NNClassifier(**SHORT).fit(WINE, KIND, times)
+    repeated = NNClassifier(**SHORT).fit(np.repeat(WINE, times, axis=0), np.repeat(KIND, times))
+    for ours, theirs in zip(encoding_of(weighted).boundaries, encoding_of(repeated).boundaries):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("encoding", ["piecewise", "periodic"])
+def test_files_and_pickles_predict_the_same_bits(encoding, tmp_path):
+    fitted = NNClassifier("4", numeric_encoding=encoding, **SHORT).fit(WINE, KIND)
+    expected = fitted.predict_proba(WINE)
+    assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict_proba(WINE), expected)
+    fitted.save(tmp_path / "m.keras")
+    assert_array_equal(files.load(tmp_path / "m.keras").predict_proba(WINE), expected)
+    assert_array_equal(load_model(tmp_path / "m.keras").predict(WINE, verbose=0), expected)
+
+
+def test_bits_do_not_depend_on_threads():
+    X = np.random.RandomState(0).randn(3000, 20).astype(np.float32)
+    one, two, three = (
+        NNRegressor("32", n_threads=n, numeric_encoding=encoding, **SHORT).fit(X, X[:, 0])
+        for n, encoding in ((1, "auto"), (2, "piecewise"), (3, "auto"))
+    )
+    for other in (two, three):
+        assert_array_equal(other.predict(X), one.predict(X))
+
+
+def test_encoded_columns_make_jumps_easy_to_learn():
+    X = np.random.RandomState(0).uniform(-1, 1, (1000, 2))
+    y = np.sign(np.sin(9 * X[:, 0])) + np.abs(X[:, 1])
+    scores = [
+        NNRegressor(
+            "32", epochs=30, numeric_encoding=encoding, random_state=0, early_stopping=False
+        )
+        .fit(X[:600], y[:600])
+        .score(X[600:], y[600:])
+        for encoding in ("auto", "periodic", None)
+    ]
+    assert scores[0] > scores[2] + 0.2 and scores[1] > scores[2]

@@ -1,0 +1,164 @@
+"""Encodings of numbers: which bins `adapt` finds, and what it refuses."""
+
+import json
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from nnlite import Sequential, layers
+from nnlite.layers import PiecewiseLinearEncoding
+from nnlite.models import load_model, model_from_json
+
+RNG = np.random.default_rng(0)
+
+
+def boundaries(data, *given, bins=8, keep=True):
+    """Those that a layer learns."""
+    layer = PiecewiseLinearEncoding(bins, keep=keep)
+    layer.adapt(np.array(data, float), *given)
+    return layer.boundaries
+
+
+@pytest.mark.parametrize("bins", [2, 3, 8, 20])
+def test_bins_hold_equally_many_rows(bins):
+    x = RNG.normal(size=(1003, 2))
+    for ends, column in zip(boundaries(x, bins=bins), x.T):
+        assert (ends[0], ends[-1], len(ends)) == (column.min(), column.max(), bins + 1)
+        assert set(ends) <= set(column)
+        assert np.ptp(np.histogram(column, ends)[0]) <= 2
+
+
+@pytest.mark.parametrize(
+    "column, keep, expected",
+    [
+        ([3.0, 1.0, 1.0, 2.0, 3.0], True, [1.0, 2.0, 3.0]),
+        ([0.0, 1.0, 1.0], True, []),  # a bin would say what x says
+        ([0.0, 1.0, 1.0], False, [0.0, 1.0]),
+        ([7.0, 7.0], False, []),
+        ([np.nan, 1.0, 2.0, 4.0], True, [1.0, 2.0, 4.0]),
+        ([np.nan, np.nan], True, []),
+    ],
+)
+def test_a_column_of_few_values_gets_them_all(column, keep, expected):
+    for y in (None, np.arange(len(column)) ** 2.0):
+        assert boundaries(np.c_[column], y, keep=keep) == [expected]
+
+
+@pytest.mark.parametrize("heavy", [0.0, 0.5, 9.0])
+def test_a_value_that_most_rows_have_counts_for_one_bin(heavy):
+    others = RNG.uniform(0, 1, 80)
+    (ends,) = boundaries(np.r_[np.full(2000, heavy), others][:, None])
+    assert len(ends) == 9
+    held = np.histogram(others, ends)[0]
+    assert sorted(held)[1] >= 8 and max(held) <= 13  # beside the heavy value there are 80 / 7
+
+
+@pytest.mark.parametrize("by", [None, "target"])
+def test_a_weight_is_a_repetition(by):
+    x, times = RNG.normal(size=(60, 2)).round(1), RNG.integers(0, 4, 60)
+    y = None if by is None else np.sin(3 * x[:, 0])
+    repeated = boundaries(np.repeat(x, times, axis=0), None if y is None else np.repeat(y, times))
+    for unit in (1, 1 / 3):
+        assert boundaries(x, y, times * unit) == repeated
+
+
+def test_bins_by_a_target_end_where_it_changes():
+    x = RNG.uniform(-1, 1, (400, 2))
+    y = np.c_[x[:, 0] > 0.3, x[:, 0] > -0.6]
+    first, other = boundaries(x, y, bins=3)
+    for inner, place in zip(first[1:-1], (-0.6, 0.3)):
+        assert inner == x[x[:, 0] > place, 0].min()
+    assert len(other) <= 4
+    (one,) = boundaries(x[:, :1], np.abs(x[:, 0]), bins=2)
+    assert len(one) == 3
+
+
+def test_a_target_that_tells_nothing_leaves_no_bins():
+    assert boundaries(RNG.normal(size=(50, 1)), np.ones(50)) == [[]]
+
+
+def test_nan_is_in_no_bin_and_stays_beside_them():
+    layer = PiecewiseLinearEncoding(boundaries=[[0.0, 1.0, 2.0], [0.0, 1.0]])
+    assert_array_equal(layer([[np.nan, 0.5]]), [[np.nan, 0.5, 0, 0, 0.5]])
+
+
+def test_copies_have_the_boundaries_that_were_learned():
+    x = RNG.normal(size=(40, 3))
+    layer = PiecewiseLinearEncoding(4)
+    layer.adapt([x[:10], x[10:]])
+    assert layer.boundaries == boundaries(x, bins=4)
+    for other in (type(layer).from_config(layer.get_config()), pickle.loads(pickle.dumps(layer))):
+        assert_array_equal(other(x), layer(x))
+    layer.adapt(x[:20])
+    assert layer.boundaries == boundaries(x[:20], bins=4)
+
+
+def test_first_waves_are_as_the_paper_has_them():
+    layer = layers.PeriodicEmbedding(100, deviation=0.5)
+    layer.build((None, 50))
+    frequency, phase, kernel, bias = layer.get_weights()
+    assert_allclose(frequency.std(), 0.5, rtol=0.05)
+    assert_allclose([phase.min(), phase.max()], [-np.pi, np.pi], rtol=0.01)
+    assert_allclose([np.abs(kernel).max(), np.abs(bias).max()], 0.1, rtol=0.05)
+
+
+def test_keras_is_told_the_same_by_what_it_has(tmp_path):
+    given = [[0.0, 0.5, 2.0], [], [-1.0, 1.0]]
+    model = Sequential(
+        [
+            PiecewiseLinearEncoding(boundaries=given, input_shape=(3,)),
+            layers.PeriodicEmbedding(4, 2),
+            PiecewiseLinearEncoding(boundaries=[[]] * 18),
+            layers.Dense(2),
+        ]
+    )
+    model.save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        config = json.loads(archive.read("config.json"))
+    del config["nnlite"]
+    plain = model_from_json(json.dumps(config))
+    plain.set_weights(model.get_weights())
+    x = RNG.normal(size=(30, 3))
+    assert_allclose(plain.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-4, atol=1e-6)
+    again = load_model(tmp_path / "m.keras")
+    assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    assert isinstance(again.layers[1], layers.PeriodicEmbedding)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: PiecewiseLinearEncoding(0), "bins: expected a positive integer, got 0"),
+        (lambda: PiecewiseLinearEncoding(keep=2), "keep: expected True or False, got 2"),
+        (lambda: PiecewiseLinearEncoding(boundaries=[[1.0]]), "boundaries: expected for each col"),
+        (lambda: PiecewiseLinearEncoding(boundaries=[[1.0, 1.0]]), r"rising order, .* got \[\[1.0"),
+        (lambda: PiecewiseLinearEncoding(boundaries=[[0.0, np.nan]]), "finite numbers in rising"),
+        (lambda: PiecewiseLinearEncoding(boundaries=3), "boundaries: expected for each column"),
+        (lambda: boundaries([[np.inf]]), "adapt: expected arrays of finite numbers or NaN"),
+        (lambda: boundaries(np.zeros((0, 2))), "adapt: expected data, got none"),
+        (
+            lambda: boundaries([[1.0], [2.0]], [1.0]),
+            r"y: expected one for each of 2 rows, .*\(1,\)",
+        ),
+        (lambda: boundaries([[1.0]], ["a"]), "y: expected numbers, got"),
+        (
+            lambda: boundaries([[1.0]], None, [[-1.0]]),
+            "sample_weight: expected numbers of at least",
+        ),
+        (
+            lambda: boundaries([[1.0]], None, [1.0, 2.0]),
+            "sample_weight: expected one for each of 1",
+        ),
+        (
+            lambda: layers.PeriodicEmbedding(deviation=0),
+            r"deviation: expected a number in \(0, inf",
+        ),
+        (lambda: layers.PeriodicEmbedding(outputs=-1), "outputs: expected a positive integer"),
+    ],
+)
+def test_what_is_wrong_is_named(call, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        call()
