@@ -18,6 +18,7 @@ import timing
 RATES = [0.0003, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.006, 0.008, 0.01]
 FOLDS, EPOCHS, BATCH, HIDDEN = 3, 20, 32, 64
 SAME_SCORE = 0.01
+NETWORKS = 8
 
 
 class Nnlite:
@@ -33,6 +34,7 @@ class Nnlite:
             epochs=epochs,
             batch_size=BATCH,
             early_stopping=False,
+            ensemble=1,
             random_state=0,
         )
 
@@ -140,6 +142,11 @@ class Contestant:
         """The least of so many times that `predict` takes for one row, in milliseconds."""
         return _least(lambda: self.fitted.predict(self.row), times)
 
+    def several(self, networks):
+        """Fit so many networks at once, for as many epochs as the search's."""
+        several = self.library.classifier().set_params(ensemble=networks, early_stopping=True)
+        several.fit(self.X, self.y)
+
     def start(self, times):
         """The least of so many times that a fit of 10 rows and one epoch takes, in milliseconds."""
         few, labels = self.X[:10], self.y[:10]
@@ -182,6 +189,18 @@ def measure(libraries, rounds, threads):
         for worker in workers:
             worker.close()
     return found
+
+
+def networks_beside_one(rounds, threads):
+    """How many times as long as one network several take, of the same epochs, round by round."""
+    workers, _ = timing.start([("nnlite", Contestant, (Nnlite,), threads)])
+    try:
+        seconds = [
+            [workers[0].ask("several", n).seconds for n in (1, NETWORKS)] for _ in range(rounds)
+        ]
+    finally:
+        workers[0].close()
+    return [several / one for one, several in seconds]
 
 
 def turn(worker, method, of):
@@ -227,6 +246,8 @@ def main():
             ratio = timing.ratios(figures, "nnlite", who).text("{:.1f}") if other else ""
             rows.append([what, who, timing.Spread.of(values).text(form) + f" {unit}", ratio])
     print(timing.table(["what", "library", "time", "nnlite is faster by"], rows))
+    times = timing.Spread.of(networks_beside_one(given.rounds, given.threads)).text("{:.2f}")
+    print(f"{NETWORKS} networks of one estimator take {times} times as long as one")
     print(f"load {timing.load():.1f} after")
     if given.json:
         with open(given.json, "w") as file:

@@ -164,11 +164,11 @@ class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, N
             At Ctrl-C. The estimator is then fitted with the weights that it has reached.
         """
         self._check_settings()
+        tasks = FitTasks(self)
         given, resumes = (X, y, sample_weight), self.warm_start and hasattr(self, "model_")
         X, y = input_validation.validate_X_y(self, X, y, not resumes, sample_weight)
         recipe = self._recipe(X.shape[0])
-        tasks = FitTasks(self, (2 if self.refit_full else 1) * recipe.epochs)
-        tasks.begin(*given)
+        tasks.begin((2 if self.refit_full else 1) * recipe.epochs, *given)
         if not resumes:
             self._learn_target(y)
         all_data = self._training_data(X, y, sample_weight, learn_scale=not resumes)

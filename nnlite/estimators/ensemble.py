@@ -51,7 +51,8 @@ def fit(estimator, recipe, data, seed, validation, tasks):
     validation : TrainingData or None
         What all networks are judged on, in place of a fold each.
     tasks : FitTasks
-        It is told of the epochs of the first network.
+        It is told of the epochs of the first network. Where a callback stops that, the others stop,
+        too, and those that have not begun are left out.
 
     Raises
     ------
@@ -79,12 +80,12 @@ def fit(estimator, recipe, data, seed, validation, tasks):
         members.append(_Network(member, data, int(own_seed), folds, number, others))
     how = epochs, validation, stopping
     try:
-        _train_all(members, how, min(networks, cores), int(estimator.verbose))
+        _train_all(members, how, min(networks, cores), int(estimator.verbose), tasks)
     except KeyboardInterrupt:
         _store(estimator, [m for m in members if m.begun and m.is_fitted])
         raise
-    _store(estimator, members)
-    if folds is not None:
+    _store(estimator, [m for m in members if m.begun])
+    if folds is not None and not tasks.stopped:
         _store_out_of_fold(estimator, members, data)
 
 
@@ -157,7 +158,7 @@ def _outputs_of(estimator, X, numbers):
     return np.concatenate(parts)
 
 
-def _train_all(members, how, threads, verbose):
+def _train_all(members, how, threads, verbose, tasks):
     """Train networks, so many at once, in threads that end before this function does."""
     said, futures, bar = {}, [], None
     epochs = how[0]
@@ -178,17 +179,23 @@ def _train_all(members, how, threads, verbose):
                         _say(members, futures.index(future))
                 if bar is not None:
                     bar.update(sum(m.epochs_done for m in members))
+                if tasks.stopped:
+                    waiting = _stop(members, futures)
         except BaseException:
-            for member in members:
-                member.stop()
-            for future in futures:
-                future.cancel()
+            _stop(members, futures)
             raise
         finally:
             if bar is not None:
                 bar.close()
     for message, category in said.items():
         warnings.warn(message, category, stacklevel=warn.levels_to_the_caller())
+
+
+def _stop(members, futures):
+    """Stop all networks in training; the futures of these."""
+    for member in members:
+        member.stop()
+    return {future for future in futures if not future.cancel() and not future.done()}
 
 
 def _say(members, number):

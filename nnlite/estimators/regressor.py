@@ -24,7 +24,7 @@ class NNRegressor(RegressorMixin, BaseNeuralNetwork):
     >>> from nnlite import NNRegressor
     >>> from sklearn.datasets import make_regression
     >>> X, y = make_regression(200, 5, random_state=0)
-    >>> NNRegressor(random_state=0, learning_rate=0.05).fit(X, y).score(X, y) > 0.9
+    >>> NNRegressor(random_state=0).fit(X, y).score(X, y) > 0.9
     True
     """
 

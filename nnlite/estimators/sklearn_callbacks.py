@@ -39,27 +39,30 @@ class FitTasks(Callback):
     ----------
     estimator : NNClassifier or NNRegressor
         The estimator, whose `fit` is decorated with `with_callbacks`.
-    epochs : int
-        The largest number of epochs.
 
     Attributes
     ----------
+    stopped : bool
+        Whether a callback wanted the training to stop.
     history : History
         The history of the training. It must come before this callback in the list.
     """
 
-    def __init__(self, estimator, epochs):
-        self.estimator = estimator
-        self.fit = estimator._init_callback_context(max_subtasks=epochs)
+    def __init__(self, estimator):
+        self.estimator, self.stopped = estimator, False
+        self.fit = estimator._init_callback_context(max_subtasks=None)
 
-    def begin(self, X, y, sample_weight=None):
+    def begin(self, epochs, X, y, sample_weight=None):
         """Begin the task with the arguments of `fit`, once they are known to be right.
 
         Parameters
         ----------
+        epochs : int
+            The largest number of epochs.
         X, y, sample_weight : array-like
             What a ScoringMonitor scores.
         """
+        self.fit.max_subtasks = epochs
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         self.data = {"X": X, "y": y, "metadata": weights}
         self.fit.call_on_fit_task_begin(estimator=self.estimator, **self.data)
@@ -70,6 +73,7 @@ class FitTasks(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         stop = self._ended(self.epoch, lambda: self.estimator._as_fitted(self.model, self.history))
+        self.stopped = self.stopped or stop
         self.model.stop_training = self.model.stop_training or stop
 
     def finish(self):

@@ -20,10 +20,10 @@ class TrainingData:
         The targets as `fit` received them: scorers compare predictions with these.
     numbers : array, optional
         Which rows of the arrays these are, in order; by default all. Steps gather them from there.
-    is_chunk : bool, default False
-        Whether other rows will follow, which may be different.
     kept : array of bool, optional
         Which of the rows of `fit` these are; by default all.
+    is_chunk : bool, default False
+        Whether other rows will follow, which may be different.
     """
 
     X: Any
@@ -31,8 +31,8 @@ class TrainingData:
     sample_weight: Any
     y: Any
     numbers: Any = None
-    is_chunk: bool = False
     kept: Any = None
+    is_chunk: bool = False
 
     @property
     def rows(self):

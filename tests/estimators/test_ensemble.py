@@ -344,6 +344,30 @@ def test_warnings_come_once_and_point_at_the_call():
     assert {w.filename for w in ours} == {__file__}
 
 
+def test_a_callback_of_scikit_learn_sees_the_first_and_ends_all():
+    epochs = []
+
+    class Observer:
+        def setup(self, estimator, context):
+            pass
+
+        def teardown(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context):
+            epochs.append(context.task_name)
+            return len(epochs) == 3
+
+    pytest.importorskip("sklearn.callback")
+    fitted = classifier(epochs=10**9).set_callbacks(Observer()).fit(X, KIND)
+    assert epochs == ["epoch", "epoch", "epoch", "fit"]
+    assert fitted.best_epochs_ and np.isfinite(outputs(fitted)).all()
+    assert not hasattr(fitted, "oof_prediction_") and names_of_threads() == []
+
+
 @pytest.mark.parametrize("verbose, lines", [(0, 0), (1, 1), (2, NETWORKS)])
 def test_progress(verbose, lines, capsys):
     classifier(verbose=verbose).fit(X, KIND)

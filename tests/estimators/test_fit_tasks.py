@@ -42,27 +42,27 @@ class Recorder:
 
 def test_a_fit_is_a_task_and_so_is_each_epoch():
     recorder = Recorder()
-    NNClassifier(epochs=2).set_callbacks(recorder).fit(X, Y)
+    NNClassifier(ensemble=1, epochs=2).set_callbacks(recorder).fit(X, Y)
     epochs = [f"{what} epoch {k}" for k in range(2) for what in ("begin", "end")]
     assert recorder.told == ["setup", "begin fit 0", *epochs, "end fit 0", "teardown"]
 
 
 def test_a_callback_may_stop_the_training():
-    estimator = NNClassifier(epochs=9).set_callbacks(Recorder(stop_after=2)).fit(X, Y)
+    estimator = NNClassifier(ensemble=1, epochs=9).set_callbacks(Recorder(stop_after=2)).fit(X, Y)
     assert estimator.n_iter_ == 3
 
 
 def test_no_task_begins_with_data_that_are_refused():
     recorder = Recorder()
     with pytest.raises(ValueError, match="NaN"):
-        NNClassifier(epochs=2).set_callbacks(recorder).fit(np.full_like(X, np.nan), Y)
+        NNClassifier(ensemble=1, epochs=2).set_callbacks(recorder).fit(np.full_like(X, np.nan), Y)
     assert recorder.told == ["setup", "teardown"]
 
 
 def test_teardown_comes_after_an_error_too():
     recorder = Recorder()
     with pytest.raises(ValueError, match="at least 2 classes"):
-        NNClassifier(epochs=2).set_callbacks(recorder).fit(X, np.zeros(len(X)))
+        NNClassifier(ensemble=1, epochs=2).set_callbacks(recorder).fit(X, np.zeros(len(X)))
     assert recorder.told == ["setup", "begin fit 0", "teardown"]
 
 
@@ -74,9 +74,9 @@ def test_the_fitted_estimator_of_an_epoch_stays_as_it_was():
             if context.task_name == "epoch":
                 kept.append(fitted_estimator)
 
-    estimator = NNClassifier(epochs=3, random_state=0).set_callbacks(Keep()).fit(X, Y)
+    estimator = NNClassifier(ensemble=1, epochs=3, random_state=0).set_callbacks(Keep()).fit(X, Y)
     for epochs, early in enumerate(kept, 1):
-        same = NNClassifier(epochs=epochs, schedule=None, random_state=0).fit(X, Y)
+        same = NNClassifier(ensemble=1, epochs=epochs, schedule=None, random_state=0).fit(X, Y)
         assert early.n_iter_ == len(early.history_["loss"]) == epochs
         if epochs == 1:  # in which the rate has not begun to fall
             np.testing.assert_array_equal(early.predict_proba(X), same.predict_proba(X))
@@ -88,7 +88,9 @@ def test_the_fitted_estimator_of_an_epoch_stays_as_it_was():
 def test_scoring_monitor_scores_every_epoch(as_frame):
     data, target = load_iris(return_X_y=True, as_frame=as_frame)
     monitor = sklearn_callback.ScoringMonitor(scoring=["accuracy", "neg_log_loss"])
-    estimator = NNClassifier(epochs=3, random_state=0).set_callbacks(monitor).fit(data, target)
+    estimator = (
+        NNClassifier(ensemble=1, epochs=3, random_state=0).set_callbacks(monitor).fit(data, target)
+    )
     log = monitor.get_logs().data
     assert [row["task_name"] for row in log] == ["fit", "epoch", "epoch", "epoch"]
     assert log[0]["accuracy"] == log[-1]["accuracy"] == estimator.score(data, target)
@@ -98,7 +100,7 @@ def test_weights_reach_the_scores():
     data, target = load_diabetes(return_X_y=True)
     weights = np.arange(1.0, len(data) + 1)
     monitor = sklearn_callback.ScoringMonitor(scoring="r2")
-    estimator = NNRegressor(epochs=2, random_state=0).set_callbacks(monitor)
+    estimator = NNRegressor(ensemble=1, epochs=2, random_state=0).set_callbacks(monitor)
     estimator.fit(data, target, sample_weight=weights)
     score = estimator.score(data, target, weights)
     assert monitor.get_logs().data[-1]["r2"] == score != estimator.score(data, target)
@@ -107,7 +109,7 @@ def test_weights_reach_the_scores():
 @pytest.mark.parametrize("settings", [{"refit_full": True}, {"warm_start": True}])
 def test_epochs_of_further_phases_are_tasks_too(settings):
     recorder = Recorder()
-    estimator = NNClassifier(epochs=2, early_stopping=True, random_state=0, **settings)
+    estimator = NNClassifier(ensemble=1, epochs=2, early_stopping=True, random_state=0, **settings)
     estimator.set_callbacks(recorder).fit(X, Y)
     first = len([t for t in recorder.told if t.startswith("end epoch")])
     if "refit_full" in settings:
@@ -119,7 +121,7 @@ def test_epochs_of_further_phases_are_tasks_too(settings):
 
 def test_clones_and_searches_share_callbacks():
     monitor = sklearn_callback.ScoringMonitor(scoring="accuracy")
-    estimator = NNClassifier(epochs=2).set_callbacks(monitor)
+    estimator = NNClassifier(ensemble=1, epochs=2).set_callbacks(monitor)
     clone(estimator).fit(X, Y)
     assert len(monitor.get_logs().data) == 3
     search = GridSearchCV(estimator, {"epochs": [1, 2]}, cv=2, n_jobs=2).fit(X, Y)
@@ -130,7 +132,7 @@ def test_clones_and_searches_share_callbacks():
 def test_progress_bars_reach_from_a_search_to_the_epochs():
     pytest.importorskip("rich")
     bars = sklearn_callback.ProgressBar(max_propagation_depth=None)
-    pipeline = make_pipeline(StandardScaler(), NNClassifier(epochs=2))
+    pipeline = make_pipeline(StandardScaler(), NNClassifier(ensemble=1, epochs=2))
     search = GridSearchCV(pipeline, {"nnclassifier__epochs": [1, 2]}, cv=2)
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown):

@@ -70,7 +70,7 @@ def test_channels_of_images_and_columns_of_sparse_rows():
 
 
 def test_the_layer_standardises_and_limits():
-    fitted = NNClassifier(epochs=1, random_state=0).fit(WINE, KIND)
+    fitted = NNClassifier(ensemble=1, epochs=1, random_state=0).fit(WINE, KIND)
     layer = fitted.model_.layers[0]
     z = (WINE - WINE.mean(0)) / WINE.std(0)
     assert_allclose(layer(WINE).numpy(), limited(z), rtol=1e-4, atol=1e-6)
@@ -81,8 +81,8 @@ def test_the_layer_standardises_and_limits():
 
 def test_units_of_columns_do_not_matter():
     factors = 2.0 ** RANDOM.randint(-20, 20, WINE.shape[1])
-    one = NNClassifier(random_state=0, dtype="float64").fit(WINE, KIND)
-    other = NNClassifier(random_state=0, dtype="float64").fit(WINE * factors, KIND)
+    one = NNClassifier(ensemble=1, random_state=0, dtype="float64").fit(WINE, KIND)
+    other = NNClassifier(ensemble=1, random_state=0, dtype="float64").fit(WINE * factors, KIND)
     assert_allclose(other.predict_proba(WINE * factors), one.predict_proba(WINE), rtol=1e-6)
     assert one.score(WINE, KIND) > 0.97
 
@@ -151,9 +151,9 @@ def test_settings_that_are_none():
 
 def test_false_is_the_network_alone():
     X, y = load_iris(return_X_y=True)
-    fitted = NNRegressor(normalize=False, epochs=1).fit(X, y)
+    fitted = NNRegressor(ensemble=1, normalize=False, epochs=1).fit(X, y)
     assert_array_equal(fitted.predict(X), fitted.model_.predict(X)[:, 0])
-    assert len(fitted.model_.layers) == 2
+    assert len(fitted.model_.layers) == 3
 
 
 def test_copies_predict_the_same_bits():
@@ -178,7 +178,7 @@ class Rates(Callback):
 def rates(callbacks=(), **settings):
     """The rates of 4 epochs, and the estimator."""
     Rates.seen = []
-    settings = {"epochs": 4, "random_state": 0, "dtype": "float64", **settings}
+    settings = {"ensemble": 1, "epochs": 4, "random_state": 0, "dtype": "float64", **settings}
     return NNClassifier(callbacks=[*callbacks, Rates()], **settings).fit(WINE, KIND), Rates.seen
 
 
