@@ -14,11 +14,14 @@ from sklearn.utils import check_random_state
 
 from nnlite import config, errors
 from nnlite.callbacks import History
+from nnlite.callbacks.foreign import own_of
 from nnlite.data.batches import make_batches
 from nnlite.data.sources import check_range
 from nnlite.estimators import (
     defaults,
     input_validation,
+    measured,
+    resuming,
     scaling,
     sequences,
     validation_split,
@@ -27,6 +30,7 @@ from nnlite.estimators.builder import meta_of
 from nnlite.estimators.compiled_model import check_outputs, compiled_loss
 from nnlite.estimators.defaults import is_auto
 from nnlite.estimators.docstrings import inject_docs
+from nnlite.estimators.history import HistoryMixin
 from nnlite.estimators.html_repr import block_of
 from nnlite.estimators.logits import finite
 from nnlite.estimators.parameters import NestedParamsMixin, as_int
@@ -40,7 +44,7 @@ from nnlite.training import loop
 
 
 @inject_docs
-class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixin):
+class BaseNeuralNetwork(CallbackSupportMixin, HistoryMixin, PersistenceMixin, NestedParamsMixin):
     """The base class of NNClassifier and NNRegressor."""
 
     _ragged = False  # whether X of `fit` was sequences of different lengths
@@ -65,6 +69,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         early_stopping="auto",
         validation_fraction=0.1,
         scoring=None,
+        metrics=None,
         refit_full=False,
         warm_start=False,
         callbacks=None,
@@ -93,6 +98,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.scoring = scoring
+        self.metrics = metrics
         self.refit_full = refit_full
         self.warm_start = warm_start
         self.callbacks = callbacks
@@ -158,7 +164,11 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         all_data = self._training_data(X, y, sample_weight, learn_scale=not resumes)
         seed = self._seed()
         validation = validation_split.validation_data(self, X_val, y_val, sample_weight_val)
-        model = self._resumed() if resumes else self._model(all_data, seed, small_in_float64=True)
+        model = (
+            resuming.resumed(self)
+            if resumes
+            else self._model(all_data, seed, small_in_float64=True)
+        )
         stopping = self._stopping(all_data.rows if validation is None else math.inf)
         data, splits = all_data, validation is None and self._holds_out(stopping)
         if splits:
@@ -170,8 +180,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
             self._warn_of_channels_first(X)
         self._train(model, order_seed, data, epochs_done, epochs, validation, stopping, tasks)
         if splits and self.refit_full:
-            history, model = self.history_, self._model(all_data, seed, small_in_float64=True)
+            recorded = self.history_, self.callbacks_
+            model = self._model(all_data, seed, small_in_float64=True)
             self._train(model, order_seed, all_data, 0, self.best_epoch_, tasks=tasks)
+            history, self.callbacks_ = recorded
             self._store_results(model, history, stopping)
         tasks.finish()
         return self
@@ -217,7 +229,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
             self._learn_target(y, classes)
         data = self._training_data(X, y, sample_weight, learn_scale=first)
         epochs_done, seed = 0 if first else self.n_iter_, self._seed()
-        model = self._model(data, seed) if first else self.model_
+        model = self._model(data, seed) if first else resuming.resumed(self)
         if first:
             self._warn_of_channels_first(X)
         self._train(model, seed + 1 + epochs_done, data, epochs_done, epochs_done + 1)
@@ -228,7 +240,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         self, model, seed, data, epochs_done, epochs, validation=None, stopping=None, tasks=None
     ):
         """Run the epochs after the first `epochs_done` and store the results, also after Ctrl-C."""
+        measured.show_metrics(model, self._target)
         history, user_callbacks = History(), self._callbacks()
+        self.callbacks_ = own_of(user_callbacks)
+        resuming.remember(self)
         schedule = self._resolve_auto("schedule")
         annealing = defaults.annealing(
             schedule, model.optimizer, user_callbacks, epochs - epochs_done
@@ -296,6 +311,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         """Set the model that predicts, and what follows from it alone."""
         self.model_, self._vocabulary = model, defaults.vocabulary_of(model._sublayers)
 
+    def _defaults(self):
+        """Settings that count, but are no settings of the constructor: what a function takes."""
+        return {}
+
     def _check_settings(self):
         super()._check_settings()
         if self.warm_start and self.refit_full:
@@ -317,20 +336,13 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         self._compile(model)
         return model
 
-    def _resumed(self):
-        """The fitted model, with a fresh optimizer if the optimizer's settings have changed."""
-        wanted = self._optimizer_spec(self._optimizer_made)
-        if wanted is not None and wanted != self.model_.optimizer:
-            self.model_.optimizer = wanted
-        return self.model_
-
     def _compile(self, model):
         """Compile a model that was built."""
         loss = self._target.loss()
         model.compile(
             self._optimizer_spec(model.optimizer),
             loss if model.optimizer is None else compiled_loss(model, loss),
-            weighted_metrics=self._target.metrics(),
+            weighted_metrics=measured.metrics_of(self._target, self.metrics),
             n_threads=self.n_threads,
         )
 
