@@ -124,7 +124,8 @@ def test_scikit_learn_is_imported_by_what_makes_up_estimators_and_demo_alone():
     users = {
         m for m in SOURCES for other, _ in imports(SOURCES[m]) if other in ("sklearn", "scipy")
     }
-    around = {u for u in SOURCES if u.startswith(("estimators.", "wrappers."))}
+    folders = ("estimators.", "inspection.", "wrappers.")
+    around = {u for u in SOURCES if u.startswith(folders)}
     assert users <= around | {"demo", "datasets.mnist"}
 
 

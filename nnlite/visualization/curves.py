@@ -34,7 +34,7 @@ def new_figure(size):
     return figure
 
 
-def _pyplot_figure(size):
+def pyplot_figure(size):
     """A figure of pyplot if the user imported it or a notebook runs, else one without a window."""
     if "matplotlib.pyplot" not in sys.modules and "ipykernel" not in sys.modules:
         return new_figure(size)
@@ -71,15 +71,15 @@ def _curve(ax, history, key, first):
     ax.set_xlim(first - 0.5, last + 0.5)
     ax.set_ylabel(_label(key).lower())
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _style_axes(ax)
+    style_axes(ax)
     if has_validation or key != "learning_rate":
         ax.legend(frameon=False)
 
 
-def _style_axes(ax):
-    """Hide the upper and right border and show horizontal grid lines."""
+def style_axes(ax, lines="y"):
+    """Hide the upper and right border and show grid lines, horizontal ones for 'y'."""
     ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="y", color="#e5e7eb", linewidth=0.8)
+    ax.grid(axis=lines, color="#e5e7eb", linewidth=0.8)
     ax.set_axisbelow(True)
 
 
@@ -140,7 +140,7 @@ def plot_history(history, ax=None, path=None):
     if ax is None:
         columns = 2 if len(names) == 4 else min(3, len(names))
         rows = -(-len(names) // columns)
-        figure = _pyplot_figure((5 * columns, 3.6 * rows))
+        figure = pyplot_figure((5 * columns, 3.6 * rows))
         ax = figure.subplots(rows, columns, squeeze=False)
         for unused in ax.ravel()[len(names) :]:
             unused.remove()
@@ -196,7 +196,7 @@ def plot_search(search, ax=None, path=None):
     scores = np.asarray(search if results is None else results["mean_test_score"], float)
     if scores.ndim != 1 or not np.isfinite(scores).any():
         raise ValueError(f"plot_search: expected scores of a fitted search, got {search!r}")
-    ax = _pyplot_figure((7, 3.6)).subplots() if ax is None else ax
+    ax = pyplot_figure((7, 3.6)).subplots() if ax is None else ax
     tried = np.arange(1, len(scores) + 1)
     best = np.fmax.accumulate(scores)
     lower_quartile = np.nanquantile(scores, 0.25)
@@ -214,7 +214,7 @@ def plot_search(search, ax=None, path=None):
     ax.set_xlabel("setting")
     ax.set_ylabel("mean score")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _style_axes(ax)
+    style_axes(ax)
     ax.legend(frameon=False, loc="lower right")
     if path is not None:
         save_figure(ax.get_figure(root=True), path, file_format)
