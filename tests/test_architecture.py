@@ -135,7 +135,8 @@ def test_scikit_learn_is_imported_by_what_makes_up_estimators_and_demo_alone():
     users = {
         m for m in SOURCES for other, _ in imports(SOURCES[m]) if other in ("sklearn", "scipy")
     }
-    around = {u for u in SOURCES if u.startswith(("estimators.", "neural_network.", "wrappers."))}
+    folders = ("estimators.", "inspection.", "neural_network.", "wrappers.")
+    around = {u for u in SOURCES if u.startswith(folders)}
     assert users <= around | {"demo", "datasets.mnist", "optimizers.lbfgs"}
 
 

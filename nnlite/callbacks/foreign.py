@@ -102,6 +102,11 @@ def as_callbacks(given, known=()):
     return [c if isinstance(c, Callback) else Foreign(c) for c in entries]
 
 
+def own_of(callbacks):
+    """The callbacks themselves of what `as_callbacks` gave."""
+    return [c.callback if isinstance(c, Foreign) else c for c in callbacks]
+
+
 def _cure(given, known):
     if isinstance(given, type):
         return f"; make an object of the class: {given.__name__}(...)"

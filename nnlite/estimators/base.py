@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 
 from nnlite import config, errors
 from nnlite.callbacks import History
+from nnlite.callbacks.foreign import own_of
 from nnlite.data.batches import make_batches
 from nnlite.data.sources import check_range
 from nnlite.estimators import (
@@ -23,6 +24,8 @@ from nnlite.estimators import (
     ensemble,
     gaps,
     input_validation,
+    measured,
+    resuming,
     scaling,
     sequences,
     validation_split,
@@ -32,6 +35,7 @@ from nnlite.estimators.builder import meta_of
 from nnlite.estimators.compiled_model import check_outputs, compiled_loss
 from nnlite.estimators.defaults import is_auto
 from nnlite.estimators.docstrings import inject_docs
+from nnlite.estimators.history import HistoryMixin
 from nnlite.estimators.html_repr import block_of
 from nnlite.estimators.logits import finite
 from nnlite.estimators.mlp_attributes import MLPAttributes
@@ -46,7 +50,9 @@ from nnlite.training import loop
 
 
 @inject_docs
-class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, NestedParamsMixin):
+class BaseNeuralNetwork(
+    MLPAttributes, CallbackSupportMixin, HistoryMixin, PersistenceMixin, NestedParamsMixin
+):
     """The base class of NNClassifier and NNRegressor."""
 
     _columns = None  # what the columns of a table with categories are
@@ -73,6 +79,7 @@ class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, N
         early_stopping="auto",
         validation_fraction=0.1,
         scoring=None,
+        metrics=None,
         refit_full=False,
         warm_start=False,
         callbacks=None,
@@ -101,6 +108,7 @@ class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, N
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.scoring = scoring
+        self.metrics = metrics
         self.refit_full = refit_full
         self.warm_start = warm_start
         self.callbacks = callbacks
@@ -180,7 +188,11 @@ class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, N
             ensemble.fit(self, recipe, all_data, seed, validation, tasks)
             tasks.finish()
             return self
-        model = self._resumed() if resumes else self._model(all_data, seed, small_in_float64=True)
+        model = (
+            resuming.resumed(self)
+            if resumes
+            else self._model(all_data, seed, small_in_float64=True)
+        )
         stopping = self._stopping(all_data.rows if validation is None else math.inf)
         data, splits = all_data, validation is None and self._holds_out(stopping)
         if splits:
@@ -190,8 +202,10 @@ class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, N
         order_seed = seed + 1 + epochs_done
         self._train(model, order_seed, data, epochs_done, epochs, validation, stopping, [tasks])
         if splits and self.refit_full:
-            history, model = self.history_, self._model(all_data, seed, small_in_float64=True)
+            recorded = self.history_, self.callbacks_
+            model = self._model(all_data, seed, small_in_float64=True)
             self._train(model, order_seed, all_data, 0, self.best_epoch_, others=[tasks])
+            history, self.callbacks_ = recorded
             self._store_results(model, history, stopping)
         tasks.finish()
         return self
@@ -238,7 +252,7 @@ class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, N
             self._learn_target(y, classes)
         data = self._training_data(X, y, sample_weight, learn_scale=first).replace(is_chunk=True)
         epochs_done, seed = 0 if first else self.n_iter_, self._seed()
-        model = self._model(data, seed) if first else self.model_
+        model = self._model(data, seed) if first else resuming.resumed(self)
         if first:
             self._warn_of_channels_first(X)
         self._train(model, seed + 1 + epochs_done, data, epochs_done, epochs_done + 1)
@@ -249,7 +263,10 @@ class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, N
         self, model, seed, data, epochs_done, epochs, validation=None, stopping=None, others=()
     ):
         """Run the epochs after the first `epochs_done` and store the results, also after Ctrl-C."""
+        measured.show_metrics(model, self._target)
         history, user_callbacks = History(), self._callbacks()
+        self.callbacks_ = own_of(user_callbacks)
+        resuming.remember(self)
         schedule = self._resolve_auto("schedule")
         annealing = defaults.annealing(
             schedule, model.optimizer, user_callbacks, epochs - epochs_done
@@ -329,6 +346,10 @@ class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, N
         self.model_, self._vocabulary = model, defaults.vocabulary_of(model._sublayers)
         self._reads_gaps = gaps.are_read_by(model)
 
+    def _defaults(self):
+        """Settings that count, but are no settings of the constructor: what a function takes."""
+        return {}
+
     def _check_settings(self):
         super()._check_settings()
         if self.warm_start and self.refit_full:
@@ -353,20 +374,13 @@ class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, N
         self._compile(model)
         return model
 
-    def _resumed(self):
-        """The fitted model, with a fresh optimizer if the optimizer's settings have changed."""
-        wanted = self._optimizer_spec(self._optimizer_made)
-        if wanted is not None and wanted != self.model_.optimizer:
-            self.model_.optimizer = wanted
-        return self.model_
-
     def _compile(self, model):
         """Compile a model that was built."""
         loss = self._target.loss()
         model.compile(
             self._optimizer_spec(model.optimizer),
             loss if model.optimizer is None else compiled_loss(model, loss),
-            weighted_metrics=self._target.metrics(),
+            weighted_metrics=measured.metrics_of(self._target, self.metrics),
             n_threads=self.n_threads,
         )
 

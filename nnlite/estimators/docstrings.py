@@ -118,15 +118,23 @@ _PARAMETERS = """Parameters
         A scorer of scikit-learn, such as 'roc_auc', or a function like it. It scores the held-out
         rows after each epoch, without weights, as 'val_score'; early stopping as True or 'auto'
         then monitors this score. It has no effect if no rows are held out.
+    metrics : list of str, Metric or function, default None
+        What `history_` records beside the loss, by Keras's names: 'auc', `metrics.Precision()`. Of
+        rows trained on it is the value over an epoch, while the network changes; of rows held out,
+        as 'val_auc', that after it. Sample weights count. Metrics of a regressor are in the unit of
+        y, unlike the loss. Labels are 0 or 1 or, of more than two classes, columns of them for the
+        metrics of `nnlite.metrics` that compare columns, and class numbers for all others.
     refit_full : bool, default False
         Whether, after early stopping on rows held out of X, a new network is trained on all of X
         for the best number of epochs. `history_` and the attributes that follow from it remain
         those of the first network. It is an error with several networks, which train on all rows
         between them.
     warm_start : bool, default False
-        Whether `fit` continues from the weights of an earlier `fit`, for `epochs` more epochs. The
-        optimizer is a fresh one if its settings were changed. X and y must have the same columns
-        and labels.
+        Whether `fit` continues from the weights of an earlier `fit`, for `epochs` more epochs. As
+        between two calls of `partial_fit`, settings of the training may change, and the optimizer
+        is a fresh one if its own did. It is a ValueError to change what made the network:
+        `layers`, `hidden_layer_sizes`, `activation`, `normalize`, `dtype` and the like. X and y
+        must have the same columns and labels.
     callbacks : Callback or list of Callback, default None
         `fit` uses copies. Entries can have names like those of `layers`; an entry without one is
         called `reduce_lr_on_plateau_1` and the like. Callbacks of scikit-learn (1.9 and later:
@@ -148,6 +156,9 @@ _ATTRIBUTES = """model_ : Model
     history_ : dict of str to list of float
         The metrics of each epoch: 'loss', a classifier's 'accuracy', 'val_loss' of held-out rows
         and so on; of several networks the mean.
+    callbacks_ : list of Callback
+        The copies of `callbacks` that the last `fit` or `partial_fit` used, in order, with what
+        they recorded. They stay in this process: files and pickles leave them out.
     loss_curve_, validation_loss_curve_ : list of float
         The losses of `history_`. The latter is None if no rows were held out.
     loss_ : float

@@ -214,7 +214,10 @@ def _store(estimator, members):
         return
     fitted = [m.estimator for m in members]
     model = mean_of([m.network for m in members], n_threads=estimator.n_threads)
-    estimator._optimizer_made = fitted[0]._optimizer_made
+    for name in ("_optimizer_made", "_made_with"):
+        setattr(estimator, name, getattr(fitted[0], name))
+    estimator.callbacks_ = [c for f in fitted for c in f.callbacks_]
+    estimator.t_ = sum(f.t_ for f in fitted)
     estimator._store_results(model, _mean_history([f.history_ for f in fitted]), None)
     estimator.best_epochs_ = [f.best_epoch_ for f in fitted]
     estimator.best_epoch_ = round(float(np.mean(estimator.best_epochs_)))

@@ -1,7 +1,8 @@
 """Estimators as files: settings, what `fit` learned, and the model; no pickle.
 
 The one idea: whatever stands in `vars(estimator)` is a setting, or follows from the model
-(`_set_model`), or was learned. So no list of names can forget one."""
+(`_set_model`), or was learned, but for what belongs to this process. So no list of names can forget
+one."""
 
 import contextlib
 import copy
@@ -27,6 +28,7 @@ _CLASSES = {
     "NNClassifier": "nnlite.estimators",
     "NNRegressor": "nnlite.estimators",
 }
+OF_THE_PROCESS = ("callbacks_",)  # what a callback holds need not be data: an open file, a lambda
 _TARGETS = ("Binary", "ContinuousTarget", "Multiclass", "Multilabel", "OneHot")
 
 
@@ -111,7 +113,8 @@ def fill_from_bytes(estimator, content):
 def _data_of(estimator):
     """What an estimator is made of beside its model, as data that JSON holds."""
     settings = estimator.get_params(deep=False)
-    learned = {key: value for key, value in vars(estimator).items() if key not in settings}
+    left_out = {*settings, *OF_THE_PROCESS}
+    learned = {key: value for key, value in vars(estimator).items() if key not in left_out}
     data = {
         "nnlite": importlib.metadata.version("nnlite"),
         "class": described_place(type(estimator)),

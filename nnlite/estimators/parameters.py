@@ -18,6 +18,7 @@ from nnlite.estimators import columns, defaults, encoding, words
 from nnlite.estimators.architecture import Stack
 from nnlite.estimators.builder import builder_of
 from nnlite.estimators.defaults import is_auto
+from nnlite.estimators.measured import check_metrics
 from nnlite.estimators.nested_params import (
     clone_with_params,
     deep_settings,
@@ -290,6 +291,7 @@ class NestedParamsMixin(BaseEstimator):
         self._builder().check()
         self._optimizer_spec()
         self._callbacks()
+        check_metrics(settings.get("metrics"))
         lists = {name: settings[name] for name in _LISTS if steps_of(settings.get(name))}
         check_names(settings, lists)
 

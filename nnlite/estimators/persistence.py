@@ -65,7 +65,8 @@ class PersistenceMixin:
     def __getstate__(self):
         # Pickles and copies hold the attributes. skops asks without that, and takes data only.
         if _in_pickle.get():
-            return super().__getstate__()
+            state = super().__getstate__()
+            return {k: v for k, v in state.items() if k not in files.OF_THE_PROCESS}
         return {_FILE: files.as_bytes(self)}
 
     def __setstate__(self, state):

@@ -32,6 +32,9 @@ class Objective:
     tracker : Mean or None
         The mean of the loss, before its weight, or of the sum of all losses of the same outputs;
         None if there are no others.
+    view : function of (metric, targets, outputs) or None
+        What a metric sees of an output: two tensors; None if it sees both as they are. It is no
+        part of a model's description: whoever trains the model sets it.
     """
 
     name: str
@@ -42,9 +45,14 @@ class Objective:
     loss: object = None
     weight: float = 1.0
     tracker: object = None
+    view: object = None
 
     def __post_init__(self):
         self.needs_targets |= bool(self.metrics or self.weighted_metrics)
+
+    def seen_by(self, metric, targets, outputs):
+        """Targets and outputs as a metric sees them."""
+        return (targets, outputs) if self.view is None else self.view(metric, targets, outputs)
 
 
 class Objectives:

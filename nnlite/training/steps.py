@@ -200,9 +200,9 @@ class Steps:
             for m in (*objective.metrics, *objective.weighted_metrics):
                 _check_given(objective, m, targets)
             for m in objective.metrics:
-                m.update_state(targets, outputs)
+                m.update_state(*objective.seen_by(m, targets, outputs))
             for m in objective.weighted_metrics:
-                m.update_state(targets, outputs, weight)
+                m.update_state(*objective.seen_by(m, targets, outputs), weight)
         return self.get_metrics_result()
 
     def train_step(self, data):

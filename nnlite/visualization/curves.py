@@ -76,10 +76,10 @@ def _curve(ax, history, key, first):
         ax.legend(frameon=False)
 
 
-def style_axes(ax):
-    """Hide the upper and right border and show horizontal grid lines."""
+def style_axes(ax, lines="y"):
+    """Hide the upper and right border and show grid lines, horizontal ones for 'y'."""
     ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="y", color="#e5e7eb", linewidth=0.8)
+    ax.grid(axis=lines, color="#e5e7eb", linewidth=0.8)
     ax.set_axisbelow(True)
 
 

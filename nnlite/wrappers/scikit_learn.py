@@ -185,12 +185,16 @@ verbose, n_threads, dtype, class_weight
         -------
         dict of str to object
         """
-        defaults = {
+        defaults = self._defaults() if deep else {}
+        return {**defaults, **super().get_params(deep), **self._arguments()}
+
+    def _defaults(self):
+        """The defaults of the function's arguments."""
+        return {
             p.name: p.default
             for p in self._parameters().values()
-            if deep and p.default is not p.empty and MODEL + p.name not in vars(self)
+            if p.default is not p.empty and MODEL + p.name not in vars(self)
         }
-        return {**defaults, **super().get_params(deep), **self._arguments()}
 
     def _virtual_params(self, settings):
         """An empty dict: settings of the optimizer are stored under the names they were given."""

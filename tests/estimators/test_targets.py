@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris, make_multilabel_classification
+from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import log_loss
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils.class_weight import compute_sample_weight
@@ -202,3 +203,33 @@ def test_only_a_classifier_has_class_weights():
     assert "class_weight" not in NNRegressor().get_params()
     with pytest.raises(TypeError, match="class_weights"):
         NNClassifier(class_weights=None)
+
+
+@pytest.mark.parametrize("y", [KIND, NAMES], ids=["numbers", "names"])
+def test_class_weights_of_absent_labels_are_unused(y):
+    rows, labels = KIND < 2, np.unique(y)
+    weights = dict(zip(labels, (3.0, 0.5, 7.0)))
+    fitted = classifier(class_weight=weights).fit(IRIS[rows], y[rows])
+    of_two = classifier(class_weight={k: weights[k] for k in labels[:2]}).fit(IRIS[rows], y[rows])
+    assert outputs(fitted, IRIS) == outputs(of_two, IRIS)
+    for label in (labels[2], "rose"):  # it may be misspelt if another has no weight
+        with pytest.raises(ValueError, match=r"class_weight: .* and no weight for "):
+            classifier(class_weight={labels[0]: 2, label: 2}).fit(IRIS[rows], y[rows])
+
+
+def test_a_column_of_labels_is_said_once():
+    y = KIND[:, None]
+    settings = {
+        "class_weight": "balanced",
+        "early_stopping": True,
+        "scoring": "accuracy",
+        "epochs": 3,
+    }
+    for fit in (
+        lambda: classifier(**settings).fit(IRIS, y),
+        lambda: classifier().fit(IRIS, y, X_val=IRIS, y_val=y),
+        lambda: classifier().partial_fit(IRIS, y, classes=[0, 1, 2]),
+    ):
+        with pytest.warns(DataConversionWarning) as told:
+            fit()
+        assert len(told) == 1

@@ -1,0 +1,166 @@
+"""Pictures of what predictions depend on: importances, attributions, partial dependence."""
+
+import numpy as np
+
+from nnlite.checks import positive_int
+from nnlite.visualization.canvas import format_of
+from nnlite.visualization.curves import (
+    TRAINING,
+    VALIDATION,
+    pyplot_figure,
+    save_figure,
+    style_axes,
+)
+
+__all__ = ["plot_dependence", "plot_importance"]
+
+BAR_HEIGHT = 0.28  # inches
+
+
+def plot_importance(importance, names=None, top=20, ax=None, path=None):
+    """Draw how much each column matters, the largest first.
+
+    Parameters
+    ----------
+    importance : Bunch, DataFrame, Series or array
+        What `sklearn.inspection.permutation_importance` gives, drawn with its standard deviations;
+        attributions of rows (n_samples, n_features), as `integrated_gradients` gives them, of which
+        the mean size is drawn; or one number for each column, such as the attributions of one row,
+        which may be negative.
+    names : sequence of str, optional
+        The names of the columns; by default those of a DataFrame or Series.
+    top : int, default 20
+        The most columns that are drawn.
+    ax : matplotlib Axes, optional
+        By default those of a new figure.
+    path : str or path, optional
+        File to which the picture is also written: .png (default), .svg or .pdf.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If these are no finite numbers, or there is not a name for each column.
+
+    Examples
+    --------
+    >>> from nnlite.inspection import plot_importance
+    >>> ax = plot_importance([0.1, -0.4, 0.2], names=["age", "bmi", "sex"])
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['bmi', 'sex', 'age']
+    """
+    file_format = None if path is None else format_of(path, "plot_importance: path")
+    top = positive_int("top", top)
+    names = names if names is not None else _names_of(importance)
+    values, spread, label = _figures(importance)
+    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+        raise ValueError(
+            "importance: expected finite numbers, one for each column, or rows of them, got shape "
+            f"{values.shape}"
+        )
+    names = [f"column {i}" for i in range(len(values))] if names is None else list(names)
+    if len(names) != len(values):
+        raise ValueError(f"names: expected {len(values)}, one for each column, got {len(names)}")
+    order = np.argsort(-np.abs(values), kind="stable")[:top]
+    if ax is None:
+        ax = pyplot_figure((7, 1.1 + BAR_HEIGHT * len(order))).subplots()
+    places = np.arange(len(order))
+    colors = np.where(values[order] < 0, VALIDATION, TRAINING)
+    errors = None if spread is None else spread[order]
+    ax.barh(places, values[order], xerr=errors, color=colors, height=0.7, ecolor="#6b7280")
+    ax.set_yticks(places, [str(names[i]) for i in order])
+    ax.set_ylim(len(order) - 0.4, -0.6)
+    ax.axvline(0, color="#6b7280", linewidth=0.8)
+    left_out = f", {len(order)} of {len(values)} columns" if len(order) < len(values) else ""
+    ax.set_title(f"{label}{left_out}", loc="left", fontsize=11, fontweight="bold")
+    style_axes(ax, "x")
+    if path is not None:
+        save_figure(ax.get_figure(root=True), path, file_format)
+    return ax
+
+
+def _figures(importance):
+    """Numbers, their standard deviations or None, and what they are."""
+    if hasattr(importance, "importances_mean"):
+        mean, spread = importance.importances_mean, importance.importances_std
+        return np.asarray(mean, float), np.asarray(spread, float), "Permutation importance"
+    try:
+        values = np.asarray(importance, float)
+    except (TypeError, ValueError):
+        raise TypeError(f"importance: expected numbers, got {importance!r:.100}") from None
+    if values.ndim < 2:
+        return values, None, "Attribution"
+    return np.abs(values).mean(axis=0), None, "Mean size of attributions"
+
+
+def _names_of(importance):
+    """The names of columns that a DataFrame or Series has, or None."""
+    found = getattr(importance, "columns", None)
+    if found is None and hasattr(importance, "iloc"):
+        found = importance.index
+    return found
+
+
+def plot_dependence(estimator, X, features, path=None, **options):
+    """Draw how predictions depend on a column, the others being as they are in X.
+
+    It is `sklearn.inspection.PartialDependenceDisplay.from_estimator` on a figure of its own. J.
+    Friedman: "Greedy function approximation: a gradient boosting machine", Annals of Statistics
+    29(5), 2001.
+
+    Parameters
+    ----------
+    estimator : estimator or Pipeline
+        Fitted.
+    X : array-like or DataFrame, shape (n_samples, n_features)
+        Rows over which is averaged.
+    features : list of int, str or pairs of them
+        The columns, a plot for each; a pair of columns is a map.
+    path : str or path, optional
+        File to which the picture is also written: .png (default), .svg or .pdf.
+    **options
+        Of `PartialDependenceDisplay.from_estimator`: kind='both', target, categorical_features,
+        grid_resolution and others.
+
+    Returns
+    -------
+    PartialDependenceDisplay
+        Its `axes_` are the plots, its `figure_` is the picture.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> regressor = nnlite.NNRegressor(random_state=0, epochs=5).fit(X, y)
+    >>> shown = nnlite.inspection.plot_dependence(regressor, X, ["bmi", "age"], grid_resolution=5)
+    >>> shown.axes_.shape
+    (1, 2)
+    """
+    from sklearn.inspection import PartialDependenceDisplay
+
+    file_format = None if path is None else format_of(path, "plot_dependence: path")
+    if options.get("ax") is None:
+        columns = min(3, max(1, len(features)))
+        rows = -(-len(features) // columns)
+        options["ax"] = pyplot_figure((4.2 * columns, 3.4 * rows)).subplots()
+        options.setdefault("n_cols", columns)
+    if not isinstance(kind := options.get("kind", "average"), str) or kind == "both":
+        options.setdefault("ice_lines_kw", {"color": "#9ca3af"})
+    options.setdefault("pd_line_kw", {"color": TRAINING})
+    shown = PartialDependenceDisplay.from_estimator(estimator, X, features, **options)
+    for ax in filter(None, np.ravel(shown.axes_)):
+        style_axes(ax)
+    if path is not None:
+        save_figure(shown.figure_, path, file_format)
+    return shown
