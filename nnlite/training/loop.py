@@ -24,8 +24,8 @@ CALL_SECONDS = 0.1  # of work in one call of C
 STOP = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
 
 
-def run_range(model, kind, batch_range):
-    """Run up to `batch_range.count` batches.
+def run_range(model, kind, batch_range, step):
+    """Run up to `batch_range.count` batches, by the model's step for them, or in Python without.
 
     Returns
     -------
@@ -34,9 +34,9 @@ def run_range(model, kind, batch_range):
     logs : function
         Gives what the step of the last of them returned.
     """
-    if model.run_eagerly:
+    if step is None:
         return batch_range.count, eager_batches(model, kind, batch_range)
-    return model._step_cache.step(model, kind, batch_range).run_logged(batch_range, model.n_threads)
+    return step.run_logged(batch_range, model.n_threads)
 
 
 @config.isolated
@@ -77,7 +77,7 @@ def run_batches(model, kind, ranges, callbacks=(), asked=None, at=None):
     """
     by_batch = [c for c in callbacks if c.wants_batches(kind)]
     watching = [c for c in callbacks if kind == "train" and c.overrides("on_progress")]
-    done, pace, logs = 0, 1, dict
+    done, logs = 0, dict
     if at is not None and at.done:
         done, logs = at.done, at.logs.copy
         ranges = () if model.stop_training else ranges
@@ -94,11 +94,15 @@ def run_batches(model, kind, ranges, callbacks=(), asked=None, at=None):
         while begun < batch_range.count:
             if done == first:
                 call(by_batch, f"on_{kind}_batch_begin", done, {})
-            most = 1 if model.run_eagerly else min(pace, first + group - done)
+            # Callbacks may have changed the model, and with it the step.
+            step = None if model.run_eagerly else model._step_cache.step(model, kind, batch_range)
+            most = 1 if step is None else min(step.pace, first + group - done)
             began = time.perf_counter()
             part = batch_range.slice(begun, min(most, batch_range.count - begun))
-            finished, logs = run_range(model, kind, part)
-            pace = next_pace(part.count, time.perf_counter() - began)
+            finished, logs = run_range(model, kind, part, step)
+            seconds = time.perf_counter() - began
+            if step is not None and (part.count >= step.pace or seconds > CALL_SECONDS):
+                step.pace = next_pace(part.count, seconds)
             begun, done = begun + finished, done + finished
             if watching or done == first + group:
                 seen = logs()

@@ -40,7 +40,11 @@ class CompiledStep:
     outputs : Tensor, or list or dict of them
         What the step returned: of 'train' and 'test' a dict of tensors, results of metrics and
         numbers.
+    pace : int
+        How many batches a call of C does.
     """
+
+    pace = 1
 
     def __init__(self, model, kind, batches):
         self.kind, self.batch = kind, batches.size
