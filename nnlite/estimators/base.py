@@ -19,6 +19,7 @@ from nnlite.data.sources import check_range
 from nnlite.estimators import (
     defaults,
     input_validation,
+    moving_scale,
     scaling,
     sequences,
     validation_split,
@@ -44,6 +45,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
     """The base class of NNClassifier and NNRegressor."""
 
     _ragged = False  # whether X of `fit` was sequences of different lengths
+    _seen = None  # what is known of the columns, from which X is scaled: `scaling.observed`
     _vocabulary = None  # of the `Embedding` that reads X, as `defaults.vocabulary_of` gives it
 
     def __init__(
@@ -220,6 +222,9 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         model = self._model(data, seed) if first else self.model_
         if first:
             self._warn_of_channels_first(X)
+            moving_scale.begin(model)
+        else:
+            data = moving_scale.followed(self, data)
         self._train(model, seed + 1 + epochs_done, data, epochs_done, epochs_done + 1)
         return self
 
@@ -313,6 +318,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, PersistenceMixin, NestedParamsMixi
         model = self._build(data, seed, precision)
         if self.dtype == "auto" and small and model.count_params() > defaults.FLOAT64_WEIGHTS:
             model = self._build(data, seed, "float32")
+        self._seen = scaling.taken_from(model)
         self._optimizer_made = model.optimizer  # None, unless a function compiled the model
         self._compile(model)
         return model
