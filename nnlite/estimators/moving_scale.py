@@ -6,7 +6,14 @@ are linear, so another mean and deviation is made up for exactly by another kern
 
 import numpy as np
 
-from nnlite.estimators.scaling import is_constant, is_sparse, mean_and_deviation, merged, observed
+from nnlite.estimators.scaling import (
+    check_holds,
+    is_constant,
+    is_sparse,
+    mean_and_deviation,
+    merged,
+    observed,
+)
 from nnlite.layers import Dense, Flatten, InputScaling
 
 # The deviation of fewer rows may be anything, of two that are alike nearly 0. A network that has
@@ -43,6 +50,7 @@ def followed(estimator, data):
     if before is not None and layer is not None and dense is not None:
         x = estimator._samples_for(model, data.X)
         seen = merged(before, _observed_as(before, x, data.sample_weight))
+        check_holds(mean_and_deviation(seen)[1], model._precision)
     target_before = getattr(target, "_seen", None)
     if target_before is not None and type(model.layers[-1]) is Dense:
         encoded = target.encode(data.y)

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from nnlite import config
 from nnlite.estimators import defaults, input_validation
 from nnlite.estimators.defaults import is_auto
 from nnlite.layers import InputLayer, InputScaling
@@ -49,6 +50,7 @@ def scaled(layers, X, weight, normalize, ragged=False):
         raise ValueError("normalize: expected 'auto' or False, as tokens have no scale, got True")
     seen = observed(X if is_sparse(X) else input_validation.reshape_samples(X, shape), weight)
     mean, deviation = mean_and_deviation(seen)
+    check_holds(deviation, config.floatx())
     rest = layers[1:] if isinstance(first, InputLayer) else layers
     if ragged:
         shape = (given[0] if given else None, *shape[1:])
@@ -65,6 +67,16 @@ def taken_from(model):
 def is_sparse(X):
     """Whether X is a sparse matrix."""
     return hasattr(X, "tocsr")
+
+
+def check_holds(deviation, real):
+    """Raise a ValueError if the precision `real` does not hold the deviations of columns."""
+    least = np.finfo(real).tiny
+    if deviation.min() < least:
+        raise ValueError(
+            f"X: expected columns whose standard deviation {real} holds, at least {least:.2g}, got "
+            f"{deviation.min():.3g}; scale them, or set dtype='float64'"
+        )
 
 
 def moments(X, weight=None):
