@@ -15,7 +15,6 @@
 #include "ops/activation.c"
 #include "ops/shape.c"
 #include "ops/slicing.c"
-#include "ops/standardize.c"
 #include "ops/loss.c"
 #include "ops/metric.c"
 #include "ops/dropout.c"

@@ -25,6 +25,7 @@ from nnlite.estimators import (
     gaps,
     input_validation,
     measured,
+    moving_scale,
     resuming,
     scaling,
     sequences,
@@ -58,6 +59,7 @@ class BaseNeuralNetwork(
     _columns = None  # what the columns of a table with categories are
     _reads_gaps = False  # whether `model_` does
     _ragged = False  # whether X of `fit` was sequences of different lengths
+    _seen = None  # what is known of the columns, from which X is scaled: `scaling.observed`
     _vocabulary = None  # of the `Embedding` that reads X, as `defaults.vocabulary_of` gives it
 
     def __init__(
@@ -255,6 +257,9 @@ class BaseNeuralNetwork(
         model = self._model(data, seed) if first else resuming.resumed(self)
         if first:
             self._warn_of_channels_first(X)
+            moving_scale.begin(model)
+        else:
+            data = moving_scale.followed(self, data)
         self._train(model, seed + 1 + epochs_done, data, epochs_done, epochs_done + 1)
         return self
 
@@ -370,6 +375,7 @@ class BaseNeuralNetwork(
         model = self._build(data, seed, precision)
         if self.dtype == "auto" and small and model.count_params() > defaults.FLOAT64_WEIGHTS:
             model = self._build(data, seed, "float32")
+        self._seen = scaling.taken_from(model)
         self._optimizer_made = model.optimizer  # None, unless a function compiled the model
         self._compile(model)
         return model

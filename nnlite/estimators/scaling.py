@@ -8,11 +8,13 @@ import math
 
 import numpy as np
 
+from nnlite import config
 from nnlite.estimators import defaults, input_validation
 from nnlite.estimators.defaults import is_auto
-from nnlite.estimators.gaps import check_plain, columns_with_gaps, gaps_in
+from nnlite.estimators.gaps import check_plain, columns_with_gaps
 from nnlite.layers import InputLayer, InputScaling, TableEncoding
 
+_ROUNDING = 4 * np.finfo(np.float64).eps  # relative: what varies by less is constant
 _VALUES_AT_A_TIME = 1 << 16  # values of X that are converted to float64: 512 kB stay in the cache
 
 
@@ -56,68 +58,125 @@ def scaled(layers, X, weight, normalize, ragged=False, columns=None):
         return layers
     if defaults.reads_tokens(layers):
         raise ValueError("normalize: expected 'auto' or False, as tokens have no scale, got True")
-    mean, deviation = moments(
-        X if _is_sparse(X) else input_validation.reshape_samples(X, shape), weight
-    )
+    seen = observed(X if is_sparse(X) else input_validation.reshape_samples(X, shape), weight)
+    mean, deviation = map(np.copy, mean_and_deviation(seen))
     rest = layers[1:] if isinstance(first, InputLayer) else layers
     if ragged:
         shape = (given[0] if given else None, *shape[1:])
-    if not encodes:
-        return [InputScaling(mean=mean, variance=deviation**2, input_shape=shape), *rest]
-    sizes = [0] * X.shape[1] if columns is None else columns.sizes
-    categories = np.flatnonzero(sizes).tolist()
+    sizes = [0] * X.shape[-1] if columns is None else columns.sizes
+    categories = np.flatnonzero(sizes).tolist() if encodes else []
     mean[categories], deviation[categories] = 0, 1
-    if not scales:
+    check_holds(deviation, config.floatx())
+    if encodes and not scales:
         return [TableEncoding(sizes, gaps, centers=mean, input_shape=shape), *rest]
-    scaling = InputScaling(
-        mean=mean, variance=deviation**2, categories=categories, input_shape=shape
-    )
-    return [scaling, TableEncoding(sizes, gaps), *rest]
+    layer = InputScaling(mean=mean, variance=deviation**2, categories=categories, input_shape=shape)
+    vars(layer)["_seen"] = seen  # until `taken_from` takes it
+    return [layer, *([TableEncoding(sizes, gaps)] if encodes else []), *rest]
 
 
-def _is_sparse(X):
+def taken_from(model):
+    """What the layer that `scaled` put into a model was made of; None if it put none."""
+    return next((s for layer in model.layers if (s := vars(layer).pop("_seen", None))), None)
+
+
+def is_sparse(X):
+    """Whether X is a sparse matrix."""
     return hasattr(X, "tocsr")
+
+
+def check_holds(deviation, real):
+    """Raise a ValueError if the precision `real` does not hold the deviations of columns."""
+    least = np.finfo(real).tiny
+    if deviation.min() < least:
+        raise ValueError(
+            f"X: expected columns whose standard deviation {real} holds, at least {least:.2g}, got "
+            f"{deviation.min():.3g}; scale them, or set dtype='float64'"
+        )
 
 
 def moments(X, weight=None):
     """The weighted mean and standard deviation of each entry of the last axis, in float64.
 
     The deviation of a column that is constant up to rounding is 1. Columns of a sparse matrix keep
-    their zeros: the mean is 0, and the deviation is the largest magnitude. Steps of NaN, behind the
-    end of a sequence, and gaps do not count.
+    their zeros: the mean is 0, and the deviation is the largest magnitude. NaN, a gap or a step
+    behind the end of a sequence, does not count.
     """
-    if _is_sparse(X):
+    return mean_and_deviation(observed(X, weight))
+
+
+def observed(X, weight=None):
+    """What is known of the entries of the last axis after some rows: a dict of arrays, and of the
+    number of rows. `merged` adds further rows.
+
+    The order of summation is fixed: the bits do not depend on threads or on the layout of X.
+    """
+    if is_sparse(X):
         largest = abs(X).max(axis=0).toarray().reshape(-1).astype(np.float64)
-        return np.zeros(X.shape[1]), np.where(largest > 0, largest, 1.0)
-    total = 1.0 * len(X) if weight is None else weight.sum()
-    total *= math.prod(X.shape[1:-1])
-    if gaps_in(X) or (X.ndim == 3 and np.isnan(X[:, -1]).any()):
-        total = _weighted_sums(X, weight, lambda x: (x == x) * 1.0)
-        total[total == 0] = 1
+        return {"rows": X.shape[0], "largest": largest}
+    rows, found = max(1, _VALUES_AT_A_TIME // math.prod(X.shape[1:])), None
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = _weighted_sums(X, weight, lambda x: x) / total
-        variance = _weighted_sums(X, weight, lambda x: (x - mean) ** 2) / total
-    if not np.isfinite(mean + variance).all():
+        for start in range(0, len(X), rows):
+            part = np.array(X[start : start + rows], np.float64, order="C")
+            of_row = None if weight is None else weight[start : start + rows]
+            part = _of_part(part, of_row)
+            found = part if found is None else merged(found, part)
+    if not np.isfinite(found["mean"] + found["squares"]).all():
         raise ValueError(
             "X: expected values whose squares float64 holds, up to about 1e150, got "
             f"{np.nanmax(np.abs(X)):.3g}; scale them"
         )
-    # A bound on the rounding errors of the mean and of the sums: T. Chan et al., "Algorithms for
-    # computing the sample variance", 1983.
-    noise = len(X) * np.finfo(np.float64).eps
-    varies = variance > noise * variance + (noise * mean) ** 2
-    return mean, np.sqrt(np.where(varies, variance, 1.0))
+    return found
 
 
-def _weighted_sums(X, weight, of):
-    """The sum over rows of weight * of(row), for each entry of the last axis.
+def _of_part(part, weight):
+    """`observed` for a few rows, in float64."""
+    rows, part = len(part), part.reshape(-1, part.shape[-1])
+    weights, known = np.ones((1, 1)), part == part
+    if weight is not None:
+        weights = np.repeat(weight, len(part) // rows)[:, None]
+    # About a value of the column, so that a mean far from 0 costs no digits.
+    origin = np.nan_to_num(part[known.argmax(axis=0), np.arange(part.shape[1])])
+    off = part - origin
+    if not known.all():
+        weights, off = weights * known, np.where(known, off, 0)
+    total = np.broadcast_to(weights, (len(part), part.shape[1])).sum(axis=0)
+    mean = (weights * off).sum(axis=0) / np.where(total > 0, total, 1)
+    squares = (weights * (off - mean) ** 2).sum(axis=0)
+    return {"rows": rows, "weight": total, "mean": origin + mean, "squares": squares}
 
-    The order of summation is fixed: the bits do not depend on threads or on the layout of X.
+
+def merged(some, others):
+    """What is known after the rows of both.
+
+    T. Chan et al., "Algorithms for computing the sample variance", 1983.
     """
-    rows, sums = max(1, _VALUES_AT_A_TIME // math.prod(X.shape[1:])), 0.0
-    for start in range(0, len(X), rows):
-        part = of(np.array(X[start : start + rows], np.float64, order="C"))
-        if weight is not None:
-            part *= weight[start : start + rows].reshape(-1, *[1] * (part.ndim - 1))
-        sums = sums + np.nansum(part, axis=tuple(range(part.ndim - 1)))
-    return sums
+    rows = some["rows"] + others["rows"]
+    if "largest" in some:
+        return {"rows": rows, "largest": np.maximum(some["largest"], others["largest"])}
+    total = some["weight"] + others["weight"]
+    share = others["weight"] / np.where(total > 0, total, 1)
+    off = others["mean"] - some["mean"]
+    return {
+        "rows": rows,
+        "weight": total,
+        # Where a column had nothing but gaps, the others' mean is the mean.
+        "mean": np.where(some["weight"] > 0, some["mean"] + off * share, others["mean"]),
+        "squares": some["squares"] + others["squares"] + off**2 * (some["weight"] * share),
+    }
+
+
+def is_constant(seen):
+    """Whether each column has been constant up to rounding."""
+    if "largest" in seen:
+        return seen["largest"] == 0
+    variance = seen["squares"] / np.where(seen["weight"] > 0, seen["weight"], 1)
+    return ~(variance > (_ROUNDING * seen["mean"]) ** 2)
+
+
+def mean_and_deviation(seen):
+    """The scale that follows from what was `observed`."""
+    constant = is_constant(seen)
+    if "largest" in seen:
+        return np.zeros(len(constant)), np.where(constant, 1.0, seen["largest"])
+    variance = seen["squares"] / np.where(seen["weight"] > 0, seen["weight"], 1)
+    return seen["mean"], np.sqrt(np.where(constant, 1.0, variance))

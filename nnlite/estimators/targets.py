@@ -11,8 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import column_or_1d
 
 from nnlite import errors, losses, metrics
-from nnlite.estimators.logits import LARGEST_OUTPUT
-from nnlite.estimators.scaling import moments
+from nnlite.estimators.scaling import mean_and_deviation, observed
 from nnlite.layers import Dense
 
 
@@ -65,7 +64,7 @@ class ContinuousTarget(Target):
 
     def __init__(self, y):
         self.units, self.one_dimensional = math.prod(y.shape[1:]), y.ndim == 1
-        self._scale = None
+        self._scale = self._seen = None
 
     def encode(self, y):
         """Encode numbers as a matrix of floats."""
@@ -77,10 +76,17 @@ class ContinuousTarget(Target):
         return target if target.dtype.kind == "f" else target.astype(np.float64)
 
     def learn_scale(self, encoded, weight):
+        self.take_scale(self.observed(encoded, weight))
+
+    def observed(self, encoded, weight):
+        """What is known of encoded targets, as `scaling.observed` gives it."""
         if (largest := float(np.abs(encoded).max())) > 1e150:
             raise ValueError(f"y: expected values whose squares are finite, got {largest:.3g}")
-        self._scale = moments(encoded, weight)
-        self._beyond_float32 = largest > float(np.finfo(np.float32).max) / LARGEST_OUTPUT
+        return observed(encoded, weight)
+
+    def take_scale(self, seen):
+        """Set the scale by what was observed."""
+        self._seen, self._scale = seen, mean_and_deviation(seen)
 
     def scaled(self, encoded):
         if self._scale is None:
@@ -89,11 +95,11 @@ class ContinuousTarget(Target):
         return (encoded - mean) / deviation
 
     def decode(self, outputs):
-        """Predictions from outputs, in the shape that y had."""
+        """Predictions from outputs, in the shape that y had and in float64: float32 would round
+        away what varies in targets far from 0."""
+        outputs = outputs.astype(np.float64)
         if self._scale is not None:
-            if self._beyond_float32:
-                outputs = outputs.astype(np.float64)
-            mean, deviation = (part.astype(outputs.dtype) for part in self._scale)
+            mean, deviation = self._scale
             outputs = outputs * deviation + mean
         return outputs[:, 0] if self.one_dimensional else outputs
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from nnlite import config, ops
+from nnlite.checks import check_number
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 from nnlite.layers import settings
 from nnlite.layers.layer import Layer
@@ -152,9 +153,8 @@ class Normalization(Layer):
             rest = np.zeros(kept_shape)
         else:
             self._given_values = self._given_for(kept_shape)
-            mean, variance = (v.reshape(kept_shape) for v in self._given_values)
-            mean, rest = split(mean, config.floatx())
-            deviation = np.maximum(np.sqrt(variance), self._least_deviation())
+            given = (v.reshape(kept_shape) for v in self._given_values)
+            mean, deviation, rest = self._scale_of(*given)
             vars(self)["_scale"] = Variable(mean), Variable(deviation)
         # What the mean's precision does not hold of it. It is no weight, as Keras has none.
         vars(self)["_rest"] = Variable(rest, dtype=config.floatx())
@@ -265,6 +265,11 @@ class Normalization(Layer):
     def _least_deviation(self):
         return config.epsilon()
 
+    def _scale_of(self, mean, variance):
+        """Mean, deviation and what the model's precision does not hold of the mean."""
+        mean, rest = split(mean, config.floatx())
+        return mean, np.maximum(np.sqrt(variance), self._least_deviation()), rest
+
     def call(self, inputs):
         self._check(inputs.shape, more_axes=True)
         kept = [axis + inputs.ndim - len(self._shape) for axis in self._kept]
@@ -308,19 +313,21 @@ class Normalization(Layer):
 
 
 class InputScaling(Normalization):
-    """Standardises columns to y and limits them: y / sqrt(1 + (y / 8)^2).
+    """Standardises columns to y and limits them: y / sqrt(1 + (y / limit)^2).
 
-    This is nearly y up to 3 and never exceeds +-8. A few outliers, or a column that is nearly
-    constant, cannot dominate the other values. D. Holzmueller, L. Grinsztajn, I. Steinwart: "Better
-    by default: strong pre-tuned MLPs and boosted trees on tabular data", NeurIPS 2024, section 3
-    ("smooth clipping").
+    With the limit of 8 this is nearly y up to 3 and never exceeds +-8. A few outliers, or a column
+    that is nearly constant, cannot dominate the other values. D. Holzmueller, L. Grinsztajn, I.
+    Steinwart: "Better by default: strong pre-tuned MLPs and boosted trees on tabular data", NeurIPS
+    2024, section 3 ("smooth clipping").
 
     Parameters
     ----------
     axis, mean, variance, invert, **kwargs
-        As of `Normalization`.
+        As of `Normalization`; but columns may come in any unit, however small their variance is.
     categories : list of int, default ()
         Entries of the last axis that are the numbers of categories. They pass as they are.
+    limit : float in (0, inf) or None, default 8.0
+        None: there is no limit.
 
     Notes
     -----
@@ -335,11 +342,23 @@ class InputScaling(Normalization):
            [8.        ]], dtype=float32)
     """
 
-    _legal = {"categories": settings.entries}
+    _legal = {
+        "categories": settings.entries,
+        "limit": lambda name, value: value is None or check_number(name, value, "(0, inf)"),
+    }
 
-    def __init__(self, axis=-1, mean=None, variance=None, invert=False, categories=(), **kwargs):
+    def __init__(
+        self,
+        axis=-1,
+        mean=None,
+        variance=None,
+        invert=False,
+        categories=(),
+        limit=_LIMIT,
+        **kwargs,
+    ):
         super().__init__(axis, mean, variance, invert, **kwargs)
-        self.categories = categories
+        self.categories, self.limit = categories, limit
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -353,7 +372,9 @@ class InputScaling(Normalization):
         return float(np.finfo(config.floatx()).tiny)  # tables come in any unit
 
     def call(self, inputs):
-        return self._but_categories(inputs, ops.isru(super().call(inputs), _LIMIT))
+        outputs = super().call(inputs)
+        outputs = outputs if self.limit is None else ops.isru(outputs, self.limit)
+        return self._but_categories(inputs, outputs)
 
     def _but_categories(self, inputs, scaled):
         """What was scaled, with the categories of `inputs` in it."""
@@ -362,13 +383,39 @@ class InputScaling(Normalization):
         passes = np.isin(np.arange(inputs.shape[-1]), self.categories)
         return ops.where(passes, inputs, scaled)
 
+    def _without_limit(self):
+        self.limit = self._given["limit"] = None
+
+    def _move(self, mean, variance):
+        """Take another mean and variance in the place of those that were given. Plans go on: they
+        read the values where these change."""
+        given = {"mean": mean, "variance": variance}
+        self._given.update(given)
+        vars(self).update(input_mean=mean, input_variance=variance)
+        self._given_values = self._given_for(mean.shape)
+        with config.precision(self._rest.dtype):
+            found = self._scale_of(mean, variance)
+        for variable, values in zip((*self._scale, self._rest), found):
+            variable.assign(values)
+
     def _in_keras(self, inputs):
         """The same by what Keras has, on symbols."""
-        given = {k: v for k, v in self._given.items() if k != "categories"}
-        plain = Normalization(**{**given, "name": self.name})
-        scaled = plain(inputs)
-        limited = ops.divide(scaled, ops.sqrt(ops.add(ops.square(ops.divide(scaled, _LIMIT)), 1.0)))
-        return self._but_categories(inputs, limited)
+        given = inputs
+        settings = {k: v for k, v in self._given.items() if k not in ("categories", "limit")}
+        if self.input_variance is not None:
+            deviation = np.sqrt(np.asarray(self.input_variance, np.float64))
+            small = (deviation > 0) & (deviation < config.epsilon())
+            if self.axis == -1 and small.any():  # Keras divides by no less than epsilon
+                unit = np.where(small, deviation, 1.0)
+                inputs = ops.divide(inputs, unit)
+                mean = np.asarray(self.input_mean) / unit
+                settings |= {"mean": mean, "variance": (deviation / unit) ** 2}
+        scaled = Normalization(**{**settings, "name": self.name})(inputs)
+        if self.limit is not None:
+            scaled = ops.divide(
+                scaled, ops.sqrt(ops.add(ops.square(ops.divide(scaled, self.limit)), 1.0))
+            )
+        return self._but_categories(given, scaled)
 
 
 def _listed(config):

@@ -98,15 +98,6 @@ def test_units_of_targets_do_not_matter():
     assert_allclose(both.predict(X)[:, 1], 7, atol=0.5)
 
 
-def test_partial_fit_keeps_the_first_statistics():
-    X, y = make_regression(150, 4, random_state=0)
-    fitted = NNRegressor(random_state=0).partial_fit(X[:50], y[:50])
-    before = fitted._target._scale, fitted.model_.layers[0].input_mean
-    fitted.partial_fit(X * 100, y * 100)
-    assert_array_equal(fitted._target._scale, before[0])
-    assert_array_equal(fitted.model_.layers[0].input_mean, X[:50].mean(0))
-
-
 def normalized(estimator):
     return isinstance(estimator.model_.layers[0], scaling.InputScaling)
 

@@ -26,6 +26,7 @@ for x, kind in zip(SERIES, KIND):
     x[-1] = (2 * kind - 1) * np.abs(x[-1])
     x *= [1.0, 100.0, 0.01]
     x += [0.0, 1000.0, 5.0]
+    x[...] = x.astype(np.float32)  # as a layer that is called reads them
 TOKENS = [RANDOM.randint(0, 9, n) for n in LENGTHS]
 LARGE = np.array([x[0] > 4 for x in TOKENS])
 
