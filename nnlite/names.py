@@ -67,6 +67,11 @@ COMING = {
             "numpy.asarray(PIL.Image.open(path)) reads an image",
         ),
     ],
+    "nnlite.tuner": [
+        ("SklearnTuner", "GridSearchCV and the other searches of scikit-learn take estimators"),
+        ("Oracle oracles synchronized", "a tuner is its own oracle; for_keras_tuner takes others"),
+        ("HyperImageAugment HyperXception HyperResNet HyperEfficientNet applications", ""),
+    ],
     "nnlite.optimizers": [
         ("Lamb Adafactor Muon LossScaleOptimizer", "AdamW is the nearest"),
     ],

@@ -307,6 +307,7 @@ PUBLIC_PATHS = """
     nnlite.utils:to_categorical nnlite.utils:plot_model nnlite.wrappers.scikit_learn:KerasClassifier
     nnlite.backend:floatx nnlite.nn:relu nnlite.regularizers:l2 nnlite.initializers:GlorotUniform
     nnlite.constraints:max_norm nnlite.tuner:RandomSearch
+    nnlite.tuner.tuners:Hyperband
 """.split()
 
 

@@ -1,5 +1,7 @@
 """Searches over settings of models, with Keras Tuner's names: `from nnlite import tuner as kt`."""
 
+import sys
+
 from nnlite import names
 from nnlite.tuner.hypermodel import HyperModel
 from nnlite.tuner.hyperparameters import HyperParameters
@@ -19,5 +21,8 @@ __all__ = [
     "Tuner",
     "for_keras_tuner",
 ]
+
+# Keras Tuner's path: kt.tuners.RandomSearch.
+tuners = sys.modules[f"{__name__}.tuners"] = sys.modules[__name__]
 
 __getattr__ = names.of(__name__)

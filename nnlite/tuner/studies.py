@@ -152,4 +152,4 @@ def notes_of(asked):
     ----------
     asked : optuna.Trial
     """
-    return {"report": True, **asked.storage.get_trial(asked._trial_id).system_attrs}
+    return {"report": True, **asked.study.trials[asked.number].system_attrs}

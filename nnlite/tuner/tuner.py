@@ -260,6 +260,8 @@ class Tuner(Project):
             raise
         if self.trials and not self._completed():
             raise self._all_failed()
+        if shown.verbose and self.remaining_trials:
+            write("\nNothing is left to try.")
 
     def _next_trial(self):
         """The trial that was begun and not ended, else a new one; None at the end of the search."""

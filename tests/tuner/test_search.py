@@ -147,7 +147,7 @@ def test_a_grid_is_every_choice_once_and_conditions_hold(tmp_path):
 
 
 @pytest.mark.parametrize("cls", [kt.RandomSearch, kt.GridSearch, kt.BayesianOptimization])
-def test_a_search_ends_when_everything_was_tried(cls, tmp_path):
+def test_a_search_ends_when_everything_was_tried(cls, tmp_path, capsys):
     need(cls)
 
     class Few(cls):
@@ -155,7 +155,8 @@ def test_a_search_ends_when_everything_was_tried(cls, tmp_path):
             return trial.hyperparameters.Choice("n", [3, 1, 2])
 
     tuner = Few(max_trials=50, directory=tmp_path, seed=1)
-    tuner.search(verbose=0)
+    tuner.search()
+    assert capsys.readouterr().out.endswith("\nNothing is left to try.\n")
     assert sorted(t.score for t in tuner.trials.values()) == [1, 2, 3]
 
 
