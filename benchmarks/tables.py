@@ -92,7 +92,6 @@ TABLES = {
     "magic": _classes("keel balanced/magic"),
     "spambase": _classes("keel balanced/spambase"),
     "satimage": _classes("keel balanced/satimage"),
-    "splice": _classes("keel balanced/splice"),
     "contraceptive": _classes("keel balanced/contraceptive"),
     "segment": _classes("keel balanced/segment"),
     "page-blocks": _classes("keel imbalanced/page-blocks0"),
