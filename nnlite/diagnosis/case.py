@@ -15,12 +15,14 @@ from nnlite.errors import prefixed
 from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
 from nnlite.layers.padding_mask import PaddingMask
+from nnlite.layers.table import TableEncoding
 from nnlite.training.agreement import activation_of
 from nnlite.tree import flatten, map_structure
 
 ROWS = 256  # of the batch that is run through the model,
 BATCH_BYTES = 200e6  # or fewer, so that the results of all layers take no more than this
 SEED = 0
+_READ_NAN = (PaddingMask, TableEncoding)
 
 
 @dataclass(eq=False)
@@ -133,7 +135,7 @@ def case_of(model, x, y, validation_data=None, **further):
     copied.run_eagerly, copied.history = False, None
     copied.stop_training = False
     copied._check_compiled()
-    finite = not any(isinstance(layer, PaddingMask) for layer in copied._sublayers)
+    finite = not any(isinstance(layer, _READ_NAN) for layer in copied._sublayers)
     sources = make_sources(copied, (x, y, None), finite=finite)
     copied._prepare_for(sources[0])
     case = Case(copied, sources, **further)
@@ -243,8 +245,8 @@ def _read_layers(case, model):
                 before={_short(p) for p in before.get(id(last), ()) if p != path},
             )
         )
-    # What comes before a PaddingMask holds NaN behind the end of sequences.
-    before_end = {p for r in case.layers if isinstance(r.layer, PaddingMask) for p in r.before}
+    # What comes before them holds NaN, behind the end of sequences or in gaps.
+    before_end = {p for r in case.layers if isinstance(r.layer, _READ_NAN) for p in r.before}
     case.layers = [r for r in case.layers if r.name not in before_end]
     case.unused = [
         _short(path)

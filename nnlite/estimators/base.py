@@ -488,6 +488,8 @@ class BaseNeuralNetwork(
         model = own.model_ if fitted else own._model(data, own._seed(), small_in_float64=True)
         x = own._samples_for(model, data.X)
         target = own._targets_for_loss(model, data.target)
+        if own._columns is not None and isinstance(held_out, (tuple, list)) and len(held_out):
+            held_out = (own._columns.encoded(held_out[0]), *held_out[1:])
         if own._ragged and isinstance(held_out, (tuple, list)) and len(held_out):
             held = own._samples_for(model, sequences.as_array(own, held_out[0], False)[0])
             x, held = sequences.of_one_length(x, held)

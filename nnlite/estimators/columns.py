@@ -91,7 +91,7 @@ def learned(X, wanted, sample_weight=None):
         All of these are named.
     """
     from_dtype = isinstance(wanted, str) and wanted == "from_dtype"
-    if wanted is None or (from_dtype and not is_frame(X)):
+    if wanted is None or (from_dtype and not is_frame(X) and not _has_strings(X)):
         return None
     X = _table(X)
     given, present = list(columns_of(X)), _present(X, sample_weight)
@@ -116,6 +116,13 @@ def learned(X, wanted, sample_weight=None):
         found = "; ".join(f"{k} in {_listed(wrong[k])}: {_CURES[k]}" for k in _CURES if k in wrong)
         raise ValueError(f"X: expected numbers and categories, got {found}")
     return Columns(vocabularies) if any(known is not None for known in vocabularies) else None
+
+
+def _has_strings(X):
+    """Whether X is an array of objects, rows of columns, and strings are among them."""
+    if not isinstance(X, np.ndarray) or X.dtype != object or X.ndim != 2:
+        return False
+    return any(isinstance(value, str) for value in X.flat)
 
 
 def _present(X, sample_weight):
@@ -249,10 +256,9 @@ _KINDS = {
 
 def _kind(column):
     """What a column is by its type, and if that says nothing, by its values."""
-    name = type_of(column).lower()
-    kind = next((kind for kind, names in _KINDS.items() if names.match(name)), "other values")
-    if name != "object":
-        return kind
+    name = type_of(column)
+    if name.lower() != "object":
+        return _kind_of_type(name)
     types = set(map(type, _values(column))) - {type(None)}
     for kind, some in {
         "numbers": _is_number,
@@ -262,6 +268,11 @@ def _kind(column):
         if types and (all if kind == "numbers" else any)(map(some, types)):
             return kind
     return "strings" if any(issubclass(t, str) for t in types) else "categories"
+
+
+def _kind_of_type(name):
+    name = name.lower()
+    return next((kind for kind, names in _KINDS.items() if names.match(name)), "other values")
 
 
 def _is_number(kind):
@@ -299,7 +310,9 @@ def _holds_numbers(column):
 def _floats(column):
     """The values of a column as float64, NaN for gaps."""
     if isinstance(column, list):
-        return [np.nan if _key(value) is None else value for value in column]
+        return [np.nan if _key(value) is None else float(value) for value in column]
+    if _kind_of_type(type_of(column)) in ("dates", "other values"):
+        raise TypeError(f"expected numbers, got {type_of(column)}")
     if hasattr(column, "iloc"):
         return column.to_numpy(np.float64, na_value=np.nan)
     if isinstance(column, np.ndarray) and column.dtype != object:

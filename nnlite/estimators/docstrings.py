@@ -43,13 +43,14 @@ _PARAMETERS = """Parameters
           compiled model.
         - False normalizes neither inputs nor targets.
     categorical_features : 'from_dtype', mask, names, indices or None, default 'from_dtype'
-        Which columns of a table are categories: whole columns of a DataFrame (pandas, polars), an
-        Arrow table or an array of objects.
+        Which columns of a table are categories: of a DataFrame (pandas, polars), an Arrow table or
+        an array of objects.
 
-        - 'from_dtype': columns of a DataFrame or an Arrow table of the types category, string,
-          object and boolean. Objects that are all numbers are numbers. Dates and times are refused,
-          and strings of which more than half differ (and more than 20), if they are texts (3 words
-          or 40 letters on average) or numbers: no category would be there often.
+        - 'from_dtype': columns of the types category, string, object and boolean. Objects that are
+          all numbers are numbers. In an array only objects can be categories, if there are strings
+          among them. Dates and times are refused, and strings of which more than half differ (and
+          more than 20) if they are texts (3 words or 40 letters on average) or numbers: no category
+          would be there often.
         - A mask, names or indices: these columns, whatever their type, and no others.
         - None: no column. All are numbers then.
 

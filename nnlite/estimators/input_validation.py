@@ -183,14 +183,17 @@ def in_plain_words(message):
 
 def _without_numbers(X):
     """The beginning of a message: which part of X is not numeric; '' if all of it is."""
-    names = getattr(X, "columns", None) if hasattr(X, "shape") else None
-    parts = {"values": X} if names is None else {f"column {name!r}": X[name] for name in names}
-    for part, values in parts.items():
+    frame = columns.is_frame(X)
+    given = columns.columns_of(X) if frame else [("values", X)]
+    for name, values in given:
+        part = f"column {name!r}" if frame else name
         if (kind := _kind_without_numbers(values)) is not None:
             advice = "; encode it, as by OneHotEncoder, or leave it out"
-            if names is None:
+            if not frame:
                 text = np.ndim(values) == 1 and isinstance(values[0], (str, bytes))
-                advice = "; texts become tokens by nnlite.TextVectorizer in a Pipeline" * text
+                advice = "; columns of strings are categories in a DataFrame, or as objects"
+                if text:
+                    advice = "; texts become tokens by nnlite.TextVectorizer in a Pipeline"
             return f"X: expected numbers, got {part} of type {kind}{advice}: "
     return ""
 

@@ -100,6 +100,14 @@ def test_an_array_of_the_same_columns_is_read_by_their_places():
         np.testing.assert_array_equal(plain.predict_proba(rows), EXPECTED)
 
 
+def test_strings_in_an_array_of_objects_are_categories():
+    rows = X.to_numpy(object)
+    fitted = classifier().fit(rows, Y)
+    assert fitted._columns.vocabularies == VOCABULARIES
+    np.testing.assert_array_equal(fitted.predict_proba(rows), EXPECTED)
+    assert columns.learned(rows[:, 2:4], "from_dtype") is None  # booleans and numbers
+
+
 def test_few_rows_are_read_one_by_one_with_the_same_bits():
     for rows in (1, 2, 8, 9):
         np.testing.assert_array_equal(FITTED.predict_proba(X[:rows]), EXPECTED[:rows])
@@ -371,6 +379,7 @@ def test_categories_that_are_not_named():
         (lambda x: x[["city"]], "Feature names seen at fit time, yet now missing"),
         (lambda x: x.to_numpy(object)[:, :3], "3 features.*expecting 5"),
         (lambda x: x.assign(size="tall"), "got others in 'size'"),
+        (lambda x: x.assign(size=DAYS[: len(x)]), "got others in 'size'"),
         (lambda x: x.assign(size=np.inf), "X contains infinity"),
         (lambda x: x.to_numpy(object)[0], "X does not contain any features"),
     ],

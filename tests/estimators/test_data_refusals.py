@@ -47,7 +47,7 @@ BAD_ROWS = {
     "complex of sparse": (csr_array(IRIS + 1j), "Complex data"),
     "text": (IRIS.astype(str), "X: expected numbers, got values of type <U"),
     "bytes": (IRIS.astype("S8"), r"X: expected numbers, got values of type \|S8"),
-    "text of objects": (NAMES[:, None].astype(object), "X: expected numbers, got values of type"),
+    "texts of objects": (np.array(TEXTS, object)[:, None], "X: expected .*, got texts in column 0"),
     "dates": (np.full((150, 2), np.datetime64("2020")), "X: expected numbers, got .*datetime64"),
     "time spans": (np.full((150, 2), np.timedelta64(1, "h")), "X: expected numbers, got .*timede"),
     "records": (np.zeros((150, 1), [("a", float)]), "X: expected numbers, got values of type"),
