@@ -74,7 +74,7 @@ class BackupAndRestore(Callback):
     [0, 1, 2, 3]
     """
 
-    _keeps_the_fit = True
+    _keeps_the_fit = _of_one_fit = True
 
     _legal = {
         "save_freq": legal_pace("epoch"),

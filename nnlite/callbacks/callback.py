@@ -35,6 +35,7 @@ class Callback(Stateful, Configurable):
     """
 
     _keeps_the_fit = False  # whether it is called after all others, and asked before a fit begins
+    _of_one_fit = False  # whether several fits at once cannot each have a copy: it writes files
     _ends_when_interrupted = False  # whether Ctrl-C calls its `on_train_end`
 
     model = None

@@ -61,6 +61,8 @@ class ModelCheckpoint(Monitor):
     ModelCheckpoint(filepath='{epoch:02d}-{val_loss:.2f}.keras', save_best_only=True)
     """
 
+    _of_one_fit = True
+
     _legal = {
         "save_best_only": "bool",
         "save_weights_only": "bool",

@@ -16,6 +16,8 @@ class Foreign(Callback):
     callback : object
     """
 
+    _of_one_fit = True  # it may tell a trial of a search, or a server
+
     def __init__(self, callback):
         self.callback = callback
 

@@ -114,6 +114,8 @@ class CSVLogger(Callback):
     <BLANKLINE>
     """
 
+    _of_one_fit = True
+
     _legal = {"append": "bool"}
     _state = ("_keys",)
 

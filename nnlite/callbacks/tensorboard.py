@@ -77,7 +77,7 @@ class TensorBoard(Callback):
     ['train']
     """
 
-    _ends_when_interrupted = True
+    _of_one_fit = _ends_when_interrupted = True
 
     _legal = {
         "histogram_freq": "int [0, inf)",

@@ -359,9 +359,7 @@ class BaseNeuralNetwork(
         super()._check_settings()
         if self.warm_start and self.refit_full:
             raise ValueError("refit_full: expected False with warm_start=True, got True")
-        networks = getattr(self, "ensemble", 1)
-        if self.refit_full and not is_auto(networks) and networks > 1:
-            raise ValueError(f"refit_full: expected False with ensemble={networks}, got True")
+        ensemble.check_settings(self)
         if self.scoring is not None:
             check_scoring(self, scoring=self.scoring)
 

@@ -95,6 +95,7 @@ def recipe_of(estimator, rows, table):
     networks, epochs = estimator._resolve_auto("ensemble"), estimator.epochs
     if is_auto(networks):
         single = estimator.warm_start or estimator.refit_full or rows < FOLDS_ROWS
+        single = single or any(c._of_one_fit for c in estimator._callbacks())
         networks = 1 if single else preset.networks
     return Recipe(int(networks or 1), preset.epochs if is_auto(epochs) else int(epochs))
 

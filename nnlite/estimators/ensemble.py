@@ -25,6 +25,7 @@ from nnlite.callbacks import Callback
 from nnlite.configurable import clone, frozen
 from nnlite.engine import _engine
 from nnlite.estimators import validation_split
+from nnlite.estimators.defaults import is_auto
 from nnlite.estimators.nested_params import settings_of
 from nnlite.layers import Activation, Average, Input, InputLayer
 from nnlite.models.model import Model
@@ -34,6 +35,21 @@ from nnlite.progress import ProgressBar, format_logs
 LOOK_SECONDS = 0.1  # between two looks at the networks in training
 VALUES_AT_A_TIME = 1 << 18  # of the rows held out that are copied for a prediction
 _OF_FOLDS = ("oof_prediction_", "oof_score_")
+
+
+def check_settings(estimator):
+    """Raise a ValueError if the settings ask for several networks and for what only one can do."""
+    networks = estimator._resolve_auto("ensemble")
+    if networks is None or is_auto(networks) or networks == 1:
+        return
+    if estimator.refit_full:
+        raise ValueError(f"refit_full: expected False with ensemble={networks}, got True")
+    for callback in estimator._callbacks():
+        if callback._of_one_fit:
+            raise ValueError(
+                "callbacks: expected none that write files or are another library's with "
+                f"ensemble={networks}, as the networks train at once, got {callback!r}"
+            )
 
 
 def fit(estimator, recipe, data, seed, validation, tasks):

@@ -15,7 +15,13 @@ from sklearn.metrics import accuracy_score, r2_score, roc_auc_score
 
 import nnlite
 from nnlite import NNClassifier, NNRegressor, layers
-from nnlite.callbacks import Callback, EarlyStopping
+from nnlite.callbacks import (
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    ModelCheckpoint,
+    TerminateOnNaN,
+)
 from nnlite.estimators import validation_split
 from nnlite.layers import Dense
 from nnlite.models import Sequential
@@ -140,8 +146,9 @@ def test_the_number_of_threads_changes_no_bit():
 
 def test_what_the_networks_share_is_in_the_model_once():
     model = classifier().fit(X, KIND).model_
-    assert isinstance(model.layers[1], layers.InputScaling)
-    networks = model.layers[2:-1]
+    shared = [type(x) for x in model.layers[1 : -1 - NETWORKS]]
+    assert shared == [layers.InputScaling, layers.PiecewiseLinearEncoding]
+    networks = model.layers[-1 - NETWORKS : -1]
     assert [type(x) for network in networks for x in network.layers] == 2 * NETWORKS * [Dense]
 
 
@@ -248,18 +255,27 @@ def test_the_history_is_the_mean():
 
 def test_training_goes_on_with_all_of_them():
     fitted = classifier().fit(X, KIND)
-    before = [n.get_weights() for n in fitted.model_.layers[2:-1]]
+    before = [n.get_weights() for n in fitted.model_.layers[-1 - NETWORKS : -1]]
     fitted.partial_fit(X, KIND)
     assert fitted.n_iter_ == 4
-    for network, old in zip(fitted.model_.layers[2:-1], before, strict=True):
+    for network, old in zip(fitted.model_.layers[-1 - NETWORKS : -1], before, strict=True):
         assert not np.array_equal(network.get_weights()[0], old[0])
     fitted.set_params(warm_start=True).fit(X, KIND)
-    assert fitted.n_iter_ == 7 and len(fitted.model_.layers[2:-1]) == NETWORKS
+    assert fitted.n_iter_ == 7 and fitted.model_.layers[-2].name == f"network_{NETWORKS}"
 
 
-def test_a_new_network_on_all_rows_has_no_place_beside_several():
-    with pytest.raises(ValueError, match="refit_full: expected False with ensemble=3, got True"):
-        classifier(refit_full=True).fit(X, KIND)
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"refit_full": True}, "refit_full: expected False with ensemble=3, got True"),
+        ({"callbacks": CSVLogger("log.csv")}, "callbacks: expected none that write files .*CSVL"),
+        ({"callbacks": ModelCheckpoint("a.keras")}, "callbacks: expected none that write files"),
+    ],
+    ids=["refit_full", "CSVLogger", "ModelCheckpoint"],
+)
+def test_what_only_one_network_can_do_is_an_error(settings, words):
+    with pytest.raises(ValueError, match=words):
+        classifier(**settings).fit(X, KIND)
 
 
 # How many there are
@@ -278,6 +294,8 @@ RECIPES = {
     "images": ({}, (60, 4, 4), (1, 200)),
     "goes on": ({"warm_start": True}, (60, 4), (1, 25)),
     "refits": ({"refit_full": True}, (60, 4), (1, 25)),
+    "writes": ({"callbacks": [CSVLogger("log.csv")]}, (60, 4), (1, 25)),
+    "watches": ({"callbacks": [TerminateOnNaN()]}, (60, 4), (8, 25)),
 }
 
 
