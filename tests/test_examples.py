@@ -8,6 +8,7 @@ import sys
 import pytest
 from few_images import RUN, save_images
 from few_sequences import save_sequences
+from few_tables import save_tables
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 
@@ -18,12 +19,13 @@ def few_images(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def few_sequences(tmp_path_factory):
-    return save_sequences(tmp_path_factory.mktemp("sequences"))
+def few_others(tmp_path_factory):
+    """A folder with the sequences and the tables."""
+    return save_tables(save_sequences(tmp_path_factory.mktemp("others")))
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda p: p.stem)
-def test_example_runs_and_says_something(path, few_images, few_sequences, tmp_path):
+def test_example_runs_and_says_something(path, few_images, few_others, tmp_path):
     done = subprocess.run(
         [
             sys.executable,
@@ -39,14 +41,14 @@ def test_example_runs_and_says_something(path, few_images, few_sequences, tmp_pa
         capture_output=True,
         text=True,
         timeout=300,
-        env={**os.environ, "MPLBACKEND": "Agg", "NNLITE_DATA": str(few_sequences)},
+        env={**os.environ, "MPLBACKEND": "Agg", "NNLITE_DATA": str(few_others)},
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 
 
 def test_examples_without_their_data_say_where_to_put_it(tmp_path):
-    names = ["char_model", "forecast", "japanese_vowels", "sentiment"]
+    names = ["adult", "char_model", "forecast", "japanese_vowels", "sentiment"]
     code = """
 import runpy, sys
 for path in sys.argv[1:]:

@@ -19,23 +19,23 @@ def save_sequences(folder):
 
     for kind, words in {"pos": ("fine", "warm"), "neg": ("dull", "cold")}.items():
         made = [sentence(*words) for _ in range(150)]
-        _save(folder, f"rt-polarity/rt-polarity.{kind}.gz", made, slice(150))
+        save(folder, f"rt-polarity/rt-polarity.{kind}.gz", made, slice(150))
     lines = [f"{sentence('KING:', 'Good')}." for _ in range(150)]
-    _save(folder, "tinyshakespeare.txt.gz", lines, slice(150))
+    save(folder, "tinyshakespeare.txt.gz", lines, slice(150))
     waves = 60 + 50 * np.sin(np.arange(700) / 21)
     months = [f'"{1749 + k // 12}-{1 + k % 12:02}",{spots:.1f}' for k, spots in enumerate(waves)]
-    _save(folder, "tabular/monthly-sunspots.csv.gz", ['"Month","Sunspots"', *months], slice(700))
+    save(folder, "tabular/monthly-sunspots.csv.gz", ['"Month","Sunspots"', *months], slice(700))
     for part in ("TRAIN", "TEST"):
         rows = []
         for speaker in (1, 2, 9) * 9:
             values = rng.normal(speaker, 1, (12, rng.integers(7, 29))).round(3)
             rows.append(":".join(",".join(map(str, channel)) for channel in values.tolist()))
             rows[-1] += f":{speaker}"
-        _save(folder, f"tsc/JapaneseVowels_{part}.ts.gz", ["@data", *rows], slice(None, None, 9))
+        save(folder, f"tsc/JapaneseVowels_{part}.ts.gz", ["@data", *rows], slice(None, None, 9))
     return folder
 
 
-def _save(folder, name, made, chosen):
+def save(folder, name, made, chosen):
     """Write some of the lines of a real file, or those that are made up."""
     lines, head = made, []
     if (REAL / name).is_file():
