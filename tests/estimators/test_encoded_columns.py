@@ -16,7 +16,7 @@ from nnlite.models import load_model
 
 WINE, KIND = (np.tile(part.T, 3).T for part in load_wine(return_X_y=True))
 LABELS = [0, 1, 2]
-SHORT = {"epochs": 1, "random_state": 0}
+SHORT = {"epochs": 1, "random_state": 0, "ensemble": 1}
 
 
 def encoding_of(estimator):

@@ -33,7 +33,7 @@ GAPPY = np.where((RNG.random(IRIS.shape) < 0.2) & [True, False, True, False], np
 
 
 def classifier(*args, **settings):
-    return NNClassifier(*args, **{"epochs": 5, "random_state": 0, **settings})
+    return NNClassifier(*args, **{"epochs": 5, "random_state": 0, "ensemble": 1, **settings})
 
 
 FITTED = classifier().fit(GAPPY, KIND)

@@ -13,7 +13,13 @@ from nnlite.estimators import scaling
 RANDOM = np.random.RandomState(0)
 A = RANDOM.normal(size=(600, 6))
 LABEL, NUMBER = (A[:, 0] > 0).astype(int), A[:, 0] + 0.5 * A[:, 1]
-SETTINGS = {"hidden_layer_sizes": (8,), "epochs": 12, "learning_rate": 0.02, "random_state": 0}
+SETTINGS = {
+    "hidden_layer_sizes": (8,),
+    "epochs": 12,
+    "learning_rate": 0.02,
+    "random_state": 0,
+    "ensemble": 1,
+}
 COLUMNS = {
     "seconds": 1.7e9 + 30 * A,
     "milliseconds": (1_700_000_000_000 + 30_000 * A).astype(np.int64),
