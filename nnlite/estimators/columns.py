@@ -5,14 +5,28 @@ place in one, from 1 on, and 0 is whatever `fit` did not see, or saw seldom. So 
 of numbers wherever it goes, and the network's first layers know what they mean."""
 
 import collections
-import datetime
 import numbers
 import re
-from decimal import Decimal
 
 import numpy as np
 
 from nnlite.estimators import defaults
+from nnlite.estimators.frames import (
+    FEW_ROWS,
+    as_table,
+    columns_of,
+    distinct,
+    floats,
+    holds_numbers,
+    is_frame,
+    key_of,
+    kind_of,
+    lists_of,
+    type_of,
+)
+from nnlite.estimators.gaps import first_layer
+from nnlite.layers import PeriodicEmbedding, PiecewiseLinearEncoding, TableEncoding
+from nnlite.layers.table import numbered
 
 
 class Columns:
@@ -55,18 +69,48 @@ class Columns:
         ValueError
             If what was numbers in `fit` is none; all such columns are named.
         """
-        X = _table(X)
-        few = hasattr(X, "iat") and len(X) <= _FEW_ROWS
-        given = _lists_of(X) if few else columns_of(X)
+        X = as_table(X)
+        few = hasattr(X, "iat") and len(X) <= FEW_ROWS
+        given = lists_of(X) if few else columns_of(X)
         found, wrong = np.empty((X.shape[0], len(self._codes))), []
         for place, (codes, (name, column)) in enumerate(zip(self._codes, given, strict=True)):
             try:
-                found[:, place] = _floats(column) if codes is None else _coded(column, codes)
+                found[:, place] = floats(column) if codes is None else _coded(column, codes)
             except (TypeError, ValueError):
                 wrong.append(repr(name))
         if wrong:
             raise ValueError(f"X: expected numbers as in fit, got others in {', '.join(wrong)}")
         return found
+
+
+def read_by_network(estimator):
+    """What the network of a fitted estimator reads of a table, behind its scaling and encoding.
+
+    Parameters
+    ----------
+    estimator : NNClassifier or NNRegressor
+        One that reads rows.
+
+    Returns
+    -------
+    sources : array of int
+        For each number that is read, the column that it is made of.
+    names : list of str
+        What it says: 'age', 'age is missing', 'sex: male, not female', 'city: Rome', and with a
+        number what an encoding or an embedding makes of a column.
+    """
+    count = estimator.n_features_in_
+    names = list(getattr(estimator, "feature_names_in_", [f"x{i}" for i in range(count)]))
+    model = estimator.model_
+    table, encoding = (first_layer(kind, model) for kind in (TableEncoding, _OF_NUMBERS))
+    if table is not None:
+        known = [None] * count if estimator._columns is None else estimator._columns.vocabularies
+        return table.sources, table.names_of(names, known)
+    sources = np.arange(count) if encoding is None else encoding.sources
+    return sources, numbered(names, sources)
+
+
+_OF_NUMBERS = (PiecewiseLinearEncoding, PeriodicEmbedding)
 
 
 def learned(X, wanted, sample_weight=None):
@@ -93,12 +137,12 @@ def learned(X, wanted, sample_weight=None):
     from_dtype = isinstance(wanted, str) and wanted == "from_dtype"
     if wanted is None or (from_dtype and not is_frame(X) and not _has_strings(X)):
         return None
-    X = _table(X)
+    X = as_table(X)
     given, present = list(columns_of(X)), _present(X, sample_weight)
     chosen = [None] * len(given) if from_dtype else _chosen(wanted, [name for name, _ in given])
     wrong, vocabularies = collections.defaultdict(list), []
     for (name, column), is_category in zip(given, chosen):
-        kind, counts = _kind(column), None
+        kind, counts = kind_of(column), None
         if is_category or (is_category is None and kind in ("categories", "strings")):
             try:
                 counts = _counts(column, present)
@@ -108,7 +152,7 @@ def learned(X, wanted, sample_weight=None):
                 undecided = kind == "strings" and not is_category
                 kind = _kind_of_strings(counts) if undecided else "categories"
         elif is_category is False and kind in ("categories", "strings"):
-            kind = "numbers" if _holds_numbers(column) else "categories not named"
+            kind = "numbers" if holds_numbers(column) else "categories not named"
         if kind not in ("numbers", "categories"):
             wrong[kind].append((name, column))
         vocabularies.append(_vocabulary(counts) if kind == "categories" else None)
@@ -185,188 +229,23 @@ def _chosen(wanted, names):
     return [i in wanted for i in range(count)]
 
 
-# Tables of any package, without importing it: pandas, polars, pyarrow, NumPy
-
-
-def is_frame(X):
-    """Whether X has columns of types of their own."""
-    return any(hasattr(X, name) for name in ("iloc", "get_columns", "itercolumns")) and (
-        len(getattr(X, "shape", ())) == 2
-    )
-
-
-def _table(X):
-    """X, if it is a frame; else as an array, in which columns of several types are objects."""
-    if is_frame(X):
-        return X
-    X = X if isinstance(X, np.ndarray) else np.array(X, object)
-    if X.ndim != 2:
-        raise ValueError(
-            "categorical_features: expected 'from_dtype' or None for X without rows of columns, "
-            f"got X of shape {X.shape}"
-        )
-    return X
-
-
-def has_objects(X):
-    """Whether X is a DataFrame of pandas with columns of Python's objects."""
-    return hasattr(X, "iloc") and is_frame(X) and "object" in map(str, X.dtypes)
-
-
-def columns_of(X):
-    """(name or number, column) for each column of a table."""
-    if hasattr(X, "iloc"):
-        return X.items()
-    if hasattr(X, "get_columns"):
-        return zip(X.columns, X.get_columns())
-    if hasattr(X, "itercolumns"):
-        return zip(X.column_names, X.itercolumns())
-    return enumerate(X.T)
-
-
-# A column of pandas takes as long as the values of so many rows, one by one.
-_FEW_ROWS = 8
-
-
-def _lists_of(X):
-    """(name, list of values) for each column of a table of pandas."""
-    for place, name in enumerate(X.columns):
-        yield name, [X.iat[row, place] for row in range(len(X))]
-
-
-def has_names_of(X, names):
-    """Whether the columns of a frame have these names, in this order."""
-    found = X.column_names if hasattr(X, "itercolumns") and not hasattr(X, "iloc") else X.columns
-    return len(found) == len(names) and list(found) == list(names)
-
-
-def type_of(column):
-    """The type of a column's values, as its package calls it."""
-    return str(column.type if hasattr(column, "to_pylist") else column.dtype)
-
-
-# How the names of types begin in pandas, polars, pyarrow and NumPy, in small letters.
-_KINDS = {
-    "numbers": re.compile("u?int[0-9]|float|double|half|decimal|sparse|null"),
-    "categories": re.compile("bool|categor|enum|dictionary|interval"),
-    "dates": re.compile("date|time|duration|period|month"),
-    "strings": re.compile(r"str(ing|\b)|large_string|utf8|large_utf8|<u|object"),
-}
-
-
-def _kind(column):
-    """What a column is by its type, and if that says nothing, by its values."""
-    name = type_of(column)
-    if name.lower() != "object":
-        return _kind_of_type(name)
-    types = set(map(type, _values(column))) - {type(None)}
-    for kind, some in {
-        "numbers": _is_number,
-        "dates": _is_time,
-        "other values": _is_nested,
-    }.items():
-        if types and (all if kind == "numbers" else any)(map(some, types)):
-            return kind
-    return "strings" if any(issubclass(t, str) for t in types) else "categories"
-
-
-def _kind_of_type(name):
-    name = name.lower()
-    return next((kind for kind, names in _KINDS.items() if names.match(name)), "other values")
-
-
-def _is_number(kind):
-    return issubclass(kind, (numbers.Real, Decimal)) and not issubclass(kind, (bool, np.bool_))
-
-
-def _is_time(kind):
-    return issubclass(
-        kind, (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
-    )
-
-
-def _is_nested(kind):
-    return issubclass(kind, (list, tuple, dict, set, np.ndarray, bytes)) or not kind.__hash__
-
-
-def _values(column):
-    """The values of a column as a list, None for gaps."""
-    if hasattr(column, "to_pylist"):
-        return column.to_pylist()
-    if hasattr(column, "iloc"):
-        values, gaps = column.to_numpy(object), column.isna().to_numpy(bool)
-        return np.where(gaps, None, values).tolist() if gaps.any() else values.tolist()
-    return column.to_list() if hasattr(column, "to_list") else column.tolist()
-
-
-def _holds_numbers(column):
-    try:
-        _floats(column)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _floats(column):
-    """The values of a column as float64, NaN for gaps."""
-    if isinstance(column, list):
-        return [np.nan if _key(value) is None else float(value) for value in column]
-    if _kind_of_type(type_of(column)) in ("dates", "other values"):
-        raise TypeError(f"expected numbers, got {type_of(column)}")
-    if hasattr(column, "iloc"):
-        return column.to_numpy(np.float64, na_value=np.nan)
-    if isinstance(column, np.ndarray) and column.dtype != object:
-        return column.astype(np.float64)
-    values = np.asarray(column)
-    values = values if values.dtype.kind in "biuf" else _floats(_values(column))
-    return np.asarray(values, np.float64)
-
-
-def _distinct(column):
-    """The distinct values of a column, None for gaps, and for each row the place of its own."""
-    if hasattr(column, "factorize"):
-        places, values = column.factorize()
-        values = [*values, None]
-        return values, places % len(values)  # -1 stands for gaps
-    given = _values(column)
-    values = list(dict.fromkeys(given))
-    place_of = {value: place for place, value in enumerate(values)}
-    return values, np.fromiter(map(place_of.__getitem__, given), np.intp, len(given))
-
-
 def _coded(column, codes):
     """The codes of a column's values; 0 for those that have none."""
     if isinstance(column, list):
-        return [codes.get(_key(value), 0) for value in column]
-    values, places = _distinct(column)
-    return np.array([codes.get(_key(value), 0) for value in values], np.float64)[places]
+        return [codes.get(key_of(value), 0) for value in column]
+    values, places = distinct(column)
+    return np.array([codes.get(key_of(value), 0) for value in values], np.float64)[places]
 
 
 def _counts(column, present):
     """How often each category is in a column."""
-    values, places = _distinct(column)
+    values, places = distinct(column)
     places = places if present is None else places[present]
     found = collections.Counter()
     for value, count in zip(values, np.bincount(places, minlength=len(values)).tolist()):
         if count:
-            found[_key(value)] += count
+            found[key_of(value)] += count
     return found
-
-
-_GAPS = ("NAType", "NaTType", "NoneType")
-
-
-def _key(value):
-    """A value as a vocabulary holds it: equal ones are equal, and JSON can hold them."""
-    if isinstance(value, str):
-        return str(value)
-    if type(value).__name__ in _GAPS or value != value:
-        return None
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    return float(value) if isinstance(value, numbers.Real) else str(value)
 
 
 def _vocabulary(counts):

@@ -32,7 +32,7 @@ def check_plain(X, columns, network):
 
 def are_read_by(model):
     """Whether a model reads gaps: one of its layers, or of those inside, does."""
-    return _first(TableEncoding, model) is not None
+    return first_layer(TableEncoding, model) is not None
 
 
 def without(model, X):
@@ -40,15 +40,15 @@ def without(model, X):
     model reads gaps; a ValueError if it does not know means."""
     if are_read_by(model) or not gaps_in(X):
         return X
-    scaling = _first(InputScaling, model)
+    scaling = first_layer(InputScaling, model)
     if scaling is None:
         check_plain(X, None, "layers that had none in fit")
     return np.where(np.isnan(X), scaling.input_mean, X)
 
 
-def _first(kind, layer):
-    """The first layer of a kind in a model, or None."""
+def first_layer(kind, layer):
+    """The first layer of a class, or of some, in a model; None if there is none."""
     if isinstance(layer, kind):
         return layer
-    found = (_first(kind, inside) for inside in layer._sublayers)
+    found = (first_layer(kind, inside) for inside in layer._sublayers)
     return next((layer for layer in found if layer is not None), None)

@@ -22,7 +22,7 @@ from nnlite.checks import refuse_masked
 from nnlite.data.sources import check_sparse
 from nnlite.engine.dispatch import MAX_NDIM
 from nnlite.engine.lengths import fits
-from nnlite.estimators import columns, gaps, sequences
+from nnlite.estimators import columns, frames, gaps, sequences
 
 
 def validate_X_y(estimator, X, y, reset, sample_weight=None):
@@ -71,7 +71,7 @@ def _rows_as_fitted(estimator, X):
     names = getattr(estimator, "feature_names_in_", None)
     if names is None:
         return X if estimator._columns is None else None
-    if not columns.is_frame(X) or not columns.has_names_of(X, names):
+    if not frames.is_frame(X) or not frames.has_names_of(X, names):
         return None
     if estimator._columns is not None:
         return estimator._columns.encoded(X)
@@ -119,7 +119,7 @@ def _validate_data(estimator, X, ragged, *y, **options):
     if estimator._columns is not None:
         validate_data(estimator, X, reset=options.pop("reset"), skip_check_array=True)
         X, check = estimator._columns.encoded(X), _check_without_names
-    elif columns.has_objects(X):
+    elif frames.has_objects(X):
         X = X.where(X.notna(), np.nan)  # NumPy has no number for pandas.NA
     table = "ensure_all_finite" not in options and getattr(X, "ndim", 2) == 2
     if table and not issparse(X):
@@ -183,8 +183,8 @@ def in_plain_words(message):
 
 def _without_numbers(X):
     """The beginning of a message: which part of X is not numeric; '' if all of it is."""
-    frame = columns.is_frame(X)
-    given = columns.columns_of(X) if frame else [("values", X)]
+    frame = frames.is_frame(X)
+    given = frames.columns_of(X) if frame else [("values", X)]
     for name, values in given:
         part = f"column {name!r}" if frame else name
         if (kind := _kind_without_numbers(values)) is not None:

@@ -183,6 +183,42 @@ class TableEncoding(LayerOfLayers):
         gaps = np.array(self.gaps, int)
         return np.concatenate([of_numbers, gaps, self._pairs, self._one_hot, vectors])
 
+    def names_of(self, columns, categories):
+        """What each entry of the result says.
+
+        Parameters
+        ----------
+        columns : list of str
+            The names of the columns.
+        categories : list
+            For each column the names of its categories, in order; anything of a column of numbers.
+
+        Returns
+        -------
+        list of str
+            'age' of a number, 'age is missing' of an indicator, 'sex: female, not male' of a pair,
+            'city: Rome' of one category; with a number what an encoding or a vector says.
+        """
+        count = len(self._pairs) + len(self._one_hot) + len(self._embedded) * self.embedding_dim
+        of_numbers = self.sources[: len(self.sources) - count - len(self.gaps)]
+        found = numbered(columns, of_numbers)
+        found += [f"{columns[i]} is missing" for i in self.gaps]
+        for i in self._pairs:
+            found.append(f"{columns[i]}: {categories[i][0]}, not {categories[i][1]}")
+        for i, category in zip(self._one_hot, self._categories.astype(int)):
+            known = category <= len(categories[i])
+            found.append(f"{columns[i]}: {categories[i][category - 1]}" if known else columns[i])
+        return found + numbered(columns, np.repeat(self._embedded, int(self.embedding_dim)), 1)
+
+
+def numbered(names, sources, first=0):
+    """For each source its name, and from the second on (or from the first, with 1) a number."""
+    counts, found = {}, []
+    for source in np.asarray(sources).tolist():
+        count = counts[source] = counts.get(source, first - 1) + 1
+        found.append(f"{names[source]} ({count})" if count else str(names[source]))
+    return found
+
 
 def _is(values, others):
     """1 where values are equal to others, else 0: Keras's comparisons are no numbers."""

@@ -2,7 +2,6 @@
 
 import datetime
 import pickle
-import re
 import warnings
 from decimal import Decimal
 
@@ -10,6 +9,7 @@ import joblib
 import numpy as np
 import pandas
 import pytest
+from raw_table import CITY, FLAG, GRADE, RNG, SIZE, STREET, N, X, Y, as_pandas, classifier
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -18,17 +18,8 @@ from sklearn.preprocessing import FunctionTransformer
 import nnlite
 from nnlite import NNClassifier, NNRegressor
 from nnlite.estimators import columns
-from nnlite.layers import Dense, Dropout, InputScaling, Normalization, TableEncoding
+from nnlite.layers import Dense, Dropout, InputScaling, TableEncoding
 
-N = 240
-RNG = np.random.default_rng(0)
-CITY = RNG.permutation(np.repeat(["Bern", "Rome", "Oslo"], N // 3))
-STREET = np.array([f"s{i:02}" for i in range(12)])[RNG.permutation(np.arange(N) % 12)]
-FLAG = RNG.random(N) < 0.5
-SIZE = RNG.normal(size=N) * 100 + 1000
-GRADE = np.where(np.arange(N) % 7 == 0, None, np.array(["x", "y"])[RNG.integers(0, 2, N)])
-Y = ((CITY == "Rome") ^ FLAG).astype(int)
-TARGET = np.char.str_len(STREET) + 3.0 * (CITY == "Oslo") + SIZE / 1000
 VOCABULARIES = [
     ["Bern", "Oslo", "Rome"],
     sorted(set(STREET.tolist())),
@@ -36,11 +27,6 @@ VOCABULARIES = [
     None,
     ["x", "y", None],
 ]
-
-
-def as_pandas(**kinds):
-    table = {"city": CITY, "street": pandas.Categorical(STREET), "flag": FLAG, "size": SIZE}
-    return pandas.DataFrame({**table, "grade": GRADE}).astype(kinds)
 
 
 def as_polars():
@@ -70,13 +56,6 @@ FORMS = {
 }
 
 
-def classifier(*args, **settings):
-    own = {"epochs": 3, "random_state": 0, "hidden_layer_sizes": (8,), "ensemble": 1}
-    settings = {**own, **settings}
-    return NNClassifier(*args, **settings)
-
-
-X = as_pandas()
 FITTED = classifier().fit(X, Y)
 EXPECTED = FITTED.predict_proba(X)
 
@@ -157,6 +136,29 @@ def test_two_values_are_signs_few_are_one_hot_and_many_are_embedded():
     rounding = SIZE.max() / SIZE.std() * 2.0**-23  # of sizes as float32
     np.testing.assert_allclose(made[:, 0], size / np.sqrt(1 + (size / 8) ** 2), atol=rounding)
     assert encoding.sources.tolist() == [3, 2, 0, 0, 0, 4, 4, 4] + [1] * 8
+
+
+def test_what_the_network_reads_is_named():
+    table = X.assign(size=np.where(SIZE > 1100, np.nan, SIZE), id=[f"id-{i}" for i in range(N)])
+    fitted = classifier(numeric_encoding=None).fit(table.drop(columns="street"), Y)
+    sources, names = columns.read_by_network(fitted)
+    assert sources.tolist() == [2, 2, 1, 0, 0, 0, 3, 3, 3, 4]
+    cities = [f"city: {name}" for name in ("Bern", "Oslo", "Rome")]
+    grades = [f"grade: {name}" for name in ("x", "y", None)]
+    expected = ["size", "size is missing", "flag: False, not True", *cities, *grades, "id"]
+    assert names == expected
+    sources, names = columns.read_by_network(FITTED)
+    of_size = FITTED.model_.layers[1].encoding.sources.size
+    assert names[:of_size] == ["size", *(f"size ({i})" for i in range(1, of_size))]
+    assert names[-8:] == [f"street ({i})" for i in range(1, 9)]
+    assert sources[-8:].tolist() == [1] * 8 and len(sources) == len(names)
+    plain = classifier().fit(SIZE[:, None], Y)
+    sources, names = columns.read_by_network(plain)
+    assert not sources.any() and names[:2] == ["x0", "x0 (1)"]
+    sources, names = columns.read_by_network(
+        plain.set_params(numeric_encoding=None).fit(X[["size"]], Y)
+    )
+    assert sources.tolist() == [0] and names == ["size"]
 
 
 def test_numbers_of_a_category_column_are_a_category():
@@ -289,126 +291,6 @@ def test_what_is_not_named_is_numbers():
     found, expected = none.predict_proba(numbers), as_array.predict_proba(numbers.to_numpy(float))
     np.testing.assert_array_equal(found, expected)
     assert none._columns is None
-
-
-@pytest.mark.parametrize(
-    "wanted, words",
-    [
-        ("city", "expected 'from_dtype', None, or a mask, names or indices of columns, got 'city'"),
-        (3, "expected 'from_dtype', None, or a mask.*got 3"),
-        ([0, "city"], "expected 'from_dtype', None, or a mask"),
-        ([0.5], "expected 'from_dtype', None, or a mask"),
-        ([[0]], "expected 'from_dtype', None, or a mask"),
-        (["town"], "expected names of columns, got 'town'; the columns are 'city', 'street', 'fl"),
-        ([0, 5], r"expected indices of columns in \[0, 5\), got 5"),
-        ([-1], r"expected indices of columns in \[0, 5\), got -1"),
-        ([True], r"expected a mask of 5 columns, got 1"),
-    ],
-)
-def test_settings_that_name_no_columns(wanted, words):
-    with pytest.raises(ValueError, match=f"categorical_features: {words}"):
-        classifier(categorical_features=wanted).fit(X, Y)
-
-
-def test_images_have_no_categories():
-    with pytest.raises(ValueError, match=r"categorical_features: .* got X of shape \(240, 3, 3\)"):
-        classifier(categorical_features=[0]).fit(np.zeros((N, 3, 3)), Y)
-
-
-# What is refused
-
-DAYS = pandas.date_range("2020-01-01", periods=N)
-REFUSED = {
-    "dates": DAYS,
-    "time zones": DAYS.tz_localize("UTC"),
-    "spans": DAYS - DAYS[0],
-    "periods": DAYS.to_period(),
-    "written dates": DAYS.strftime("%d/%m/%Y"),
-    "texts": [f"the {i}th of all days" for i in range(N)],
-    "long words": [f"https://example.org/{'x' * 20}{i}" for i in range(N)],
-    "written numbers": [f"{size:,.2f}" if size > 900 else "?" for size in SIZE],
-    "lists": [[1, 2]] * N,
-}
-
-
-def test_all_columns_that_cannot_be_learned_are_named_in_one_message():
-    table = X.assign(**{name.replace(" ", "_"): values for name, values in REFUSED.items()})
-    words = [
-        r"dates in columns 'dates' \(of type datetime64\[us\]\), 'time_zones' .*, 'spans' .*, "
-        r"'periods' .*, 'written_dates' .*: make numbers of their parts",
-        r"texts in columns 'texts' .*, 'long_words' .*: nnlite.TextVectorizer makes",
-        r"numbers written as text in column 'written_numbers' .*: pandas.to_numeric",
-        r"other values in column 'lists' \(of type object\): make numbers of them",
-    ]
-    with pytest.raises(ValueError, match=r"^X: expected numbers and categories, got ") as error:
-        classifier().fit(table, Y)
-    for part, said in zip(words, str(error.value).split("; "), strict=True):
-        assert re.search(part, said), said
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        [f"Senior officer of rank {i % 40}" for i in range(N)],
-        [f"id-{i}" for i in range(N)],
-        [f"{i % 90:05}" for i in range(N)],
-        [f"2020-{1 + i % 12:02}-01" for i in range(N)],
-        ["yes"] * N,
-    ],
-    ids=["titles", "ids", "postcodes", "months", "constant"],
-)
-def test_strings_that_are_categories(values):
-    classifier(epochs=1).fit(pandas.DataFrame({"a": values, "size": SIZE}), Y)
-
-
-def test_texts_that_are_named_are_categories():
-    table = pandas.DataFrame({"a": REFUSED["texts"], "day": REFUSED["dates"], "size": SIZE})
-    fitted = classifier(epochs=1, categorical_features=["a", "day"]).fit(table, Y)
-    assert fitted._columns.sizes == [1, 1, 0]
-
-
-def test_categories_that_are_not_named():
-    with pytest.raises(ValueError, match=r"got categories not named in columns 'street'.*'grade'"):
-        classifier(categorical_features=["city"]).fit(X, Y)
-
-
-@pytest.mark.parametrize(
-    "change, words",
-    [
-        (lambda x: x[x.columns[::-1]], "Feature names must be in the same order"),
-        (lambda x: x.rename(columns={"city": "town"}), "The feature names should match"),
-        (lambda x: x[["city"]], "Feature names seen at fit time, yet now missing"),
-        (lambda x: x.to_numpy(object)[:, :3], "3 features.*expecting 5"),
-        (lambda x: x.assign(size="tall"), "got others in 'size'"),
-        (lambda x: x.assign(size=DAYS[: len(x)]), "got others in 'size'"),
-        (lambda x: x.assign(size=np.inf), "X contains infinity"),
-        (lambda x: x.to_numpy(object)[0], "X does not contain any features"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
-@pytest.mark.parametrize("rows", [3, N])
-def test_rows_of_another_table(change, words, rows):
-    with pytest.raises(ValueError, match=words):
-        FITTED.predict(change(X)[:rows] if rows == N else change(X[:rows]))
-
-
-@pytest.mark.parametrize(
-    "layers, words",
-    [
-        ([Normalization(), Dense(3)], "a network that has a scale of its own"),
-        (lambda: compiled(), "a compiled model"),
-    ],
-    ids=["own scale", "compiled"],
-)
-def test_networks_that_read_no_categories(layers, words):
-    with pytest.raises(ValueError, match=rf"X: expected numbers for {words}, got categories in "):
-        classifier(layers).fit(X, Y)
-
-
-def compiled():
-    model = nnlite.Sequential([Dense(1, "sigmoid")])
-    model.compile("adam", "binary_crossentropy")
-    return model
 
 
 @pytest.mark.parametrize(
