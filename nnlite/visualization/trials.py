@@ -65,6 +65,7 @@ def plot_trials(values, scores, rises, objective, path=None):
     _points(axes[0], tried, scores, best)
     axes[0].plot(tried, _best_so_far(scores, rises), color=TRAINING, drawstyle="steps-post")
     axes[0].set_xlabel("trial")
+    _whole(axes[0])
     for ax, name in zip(axes[1:], names):
         there = [i for i, v in enumerate(values) if name in v]
         _over(ax, [values[i][name] for i in there])
@@ -116,3 +117,12 @@ def _over(ax, column):
         ax.set_xlim(-0.5, len(words) - 0.5)
     elif min(column) > 0 and max(column) >= SPREAD * min(column):
         ax.set_xscale("log")
+    elif all(isinstance(v, int) for v in column):
+        _whole(ax)
+
+
+def _whole(ax):
+    """Have marks at whole numbers only."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -13,6 +13,7 @@ from searched import DATA, X, Y, build, search, told
 import nnlite as keras
 from nnlite import tuner as kt
 from nnlite.tuner.searches import first_trials
+from nnlite.visualization.trials import plot_trials
 
 OPTUNA = [kt.BayesianOptimization, kt.Hyperband]
 SEARCHES = [kt.RandomSearch, kt.GridSearch, *OPTUNA]
@@ -369,3 +370,14 @@ def test_the_pictures_axes_are_the_trials_and_what_varies(tmp_path):
     assert axes[0].get_lines()[-1].get_ydata().tolist() == np.maximum.accumulate(scores).tolist()
     assert axes[names.index("rate") + 1].get_xscale() == "log"
     assert (tmp_path / "trials.png").stat().st_size > 5000
+
+
+def test_whole_numbers_have_whole_marks_and_words_their_names():
+    pytest.importorskip("matplotlib")
+    tried = [{"n": 1, "r": 1.0, "w": "b"}, {"n": 3, "r": 3.0, "w": "a"}, {"n": 2, "r": 2.5}]
+    _, whole, real, words = plot_trials(tried, [0.3, 0.1, 0.2], False, "loss")
+    assert all(mark % 1 == 0 for mark in whole.get_xticks())
+    assert any(mark % 1 for mark in real.get_xticks())
+    assert [label.get_text() for label in words.get_xticklabels()] == ["a", "b"]
+    assert words.get_lines()[0].get_xdata().tolist() == [1, 0]
+    assert whole.get_lines()[1].get_xdata().tolist() == [3]  # the best one
