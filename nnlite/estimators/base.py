@@ -47,6 +47,7 @@ class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, N
     """The base class of NNClassifier and NNRegressor."""
 
     _ragged = False  # whether X of `fit` was sequences of different lengths
+    _warns_of_few_epochs = True
     _vocabulary = None  # of the `Embedding` that reads X, as `defaults.vocabulary_of` gives it
 
     def __init__(
@@ -263,7 +264,8 @@ class BaseNeuralNetwork(MLPAttributes, CallbackSupportMixin, PersistenceMixin, N
             done = len(history.history.get("loss", ())) - epochs_done
             self.t_ = rows_before + max(0, done) * data.rows
         self._store_results(model, history.history, stopping)
-        convergence.warn_if_falling(self.history_, epochs_done, epochs, callbacks)
+        if self._warns_of_few_epochs:
+            convergence.warn_if_falling(self.history_, epochs_done, epochs, callbacks)
 
     def _run_epochs(self, model, data, validation, epochs_done, epochs, callbacks):
         """Call the training loop: the one place where an estimator makes batches."""
