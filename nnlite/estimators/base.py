@@ -60,6 +60,7 @@ class BaseNeuralNetwork(
     _reads_gaps = False  # whether `model_` does
     _ragged = False  # whether X of `fit` was sequences of different lengths
     _seen = None  # what is known of the columns, from which X is scaled: `scaling.observed`
+    _warns_of_few_epochs = True
     _vocabulary = None  # of the `Embedding` that reads X, as `defaults.vocabulary_of` gives it
 
     def __init__(
@@ -301,7 +302,8 @@ class BaseNeuralNetwork(
             done = len(history.history.get("loss", ())) - epochs_done
             self.t_ = rows_before + max(0, done) * data.rows
         self._store_results(model, history.history, stopping)
-        convergence.warn_if_falling(self.history_, epochs_done, epochs, callbacks)
+        if self._warns_of_few_epochs:
+            convergence.warn_if_falling(self.history_, epochs_done, epochs, callbacks)
 
     def _run_epochs(self, model, data, validation, epochs_done, epochs, callbacks):
         """Call the training loop: the one place where an estimator makes batches."""

@@ -293,8 +293,9 @@ def annealing(schedule, optimizer, callbacks, epochs):
 
 
 def check_takes_batches(optimizer):
-    """Raise a ValueError for an optimizer that takes all rows at once, as `partial_fit` cannot."""
-    if optimizer.whole_batches:
+    """Raise a ValueError for an optimizer that takes all rows at once, as `partial_fit` cannot.
+    None is that of a model which a function compiles."""
+    if optimizer is not None and optimizer.whole_batches:
         raise ValueError(
             "optimizer: expected one that takes batches for partial_fit, such as 'adam', got "
             f"{type(optimizer).__name__}, which takes all rows at once"

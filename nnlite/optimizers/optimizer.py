@@ -202,9 +202,8 @@ class Optimizer(Configurable):
         if self._rate is None:
             self._check_rate(self._source)
             # In float64 until the precision of the weights is known, so that no digit is lost.
-            self._rate = Variable(
-                float(self._source), False, "learning_rate", self._real or "float64"
-            )
+            dtype = self._real or "float64"
+            self._rate = Variable(float(self._source), False, "learning_rate", dtype)
         return self._rate
 
     @learning_rate.setter

@@ -71,13 +71,17 @@ def write(path, model, include_optimizer=True, estimator=None):
 
 
 def _config_of(model):
-    """The description of a model; of one with layers that Keras lacks, that of the model which
-    Keras can make, and beside it the true one."""
+    """The description of a model; of one with layers or an optimizer that Keras lacks, that of the
+    model which Keras can make, and beside it the true one."""
     true, for_keras = description_of(model, unbuilt=True), model._for_keras()
-    if for_keras is model:
+    # Keras has no optimizer that takes whole batches.
+    trains_in_keras = model.optimizer is None or not model.optimizer.whole_batches
+    if for_keras is model and trains_in_keras:
         return true
     made = {**description_of(for_keras, unbuilt=True), "nnlite": {**true["nnlite"], "model": true}}
-    return made | {key: true[key] for key in ("compile_config",) if key in true}
+    if "compile_config" in true:
+        made["compile_config"] = true["compile_config"] if trains_in_keras else None
+    return made
 
 
 def read_estimator(path):

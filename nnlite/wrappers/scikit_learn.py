@@ -108,6 +108,8 @@ verbose, n_threads, dtype, class_weight
         The number of epochs that were run. All other attributes are as in `NNClassifier`.
     """
 
+    _warns_of_few_epochs = False  # as Keras
+
     def __init__(
         self,
         build_fn=None,

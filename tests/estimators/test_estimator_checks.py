@@ -253,7 +253,11 @@ def test_one_row_and_one_column():
         ("optimizer", 3, "optimizer, its name or a function, got 3"),
         ("optimizer", None, "optimizer: expected an optimizer or its name, got None"),
         ("learning_rate", -1, r"learning_rate: expected a number in \[0, inf\), got -1"),
-        ("learning_rate", "fast", r"learning_rate: expected a number in \[0, inf\), got 'fast'"),
+        (
+            "learning_rate",
+            "fast",
+            r"learning_rate: expected None, a number in \[0, inf\) or .*'fast'",
+        ),
         ("learning_rate", np.nan, r"learning_rate: expected a number in \[0, inf\), got nan"),
         ("batch_size", 0, "'auto' or a positive integer, got 0"),
         ("batch_size", "all", "'auto' or a positive integer, got 'all'"),

@@ -10,10 +10,11 @@ import pytest
 from sklearn.datasets import load_iris, make_regression
 from sklearn.exceptions import ConvergenceWarning
 
-from nnlite import NNClassifier, NNRegressor, layers
+from nnlite import NNClassifier, NNRegressor, Sequential, layers
 from nnlite.estimators import words
 from nnlite.estimators.convergence import is_falling
 from nnlite.optimizers import LBFGS
+from nnlite.wrappers.scikit_learn import KerasClassifier
 
 X, Y = load_iris(return_X_y=True)
 FEW = {"epochs": 3, "hidden_layer_sizes": (8, 5), "random_state": 0}
@@ -147,6 +148,16 @@ def test_epochs_that_are_used_up_while_the_loss_falls_are_a_warning():
 )
 def test_a_fit_that_is_done_gives_no_warning(settings):
     assert fit_warnings(**settings)[1] == []
+
+
+def test_a_wrapper_of_keras_does_not_warn_of_epochs():
+    def build():
+        return Sequential([layers.Dense(8), layers.Dense(3, "softmax")])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = KerasClassifier(build, epochs=12, random_state=0).fit(X, Y)
+    assert is_falling(model.loss_curve_)
 
 
 def test_lbfgs_stops_where_it_has_converged_and_warns_where_it_has_not():

@@ -39,7 +39,9 @@ def arrays_equal(a, b):
 OUT_OF_RANGE = [
     *((SGD, {"learning_rate": x}) for x in (-0.1, "fast", np.nan, np.inf, None, [0.1])),
     (SGD, {"lr": True}),
-    *((cls, {"momentum": x}) for cls in (SGD, RMSprop) for x in (1.0, -0.1, "a")),
+    *((cls, {"momentum": x}) for cls in (SGD, RMSprop) for x in (-0.1, "a")),
+    (SGD, {"momentum": 1.5}),
+    (RMSprop, {"momentum": 1.0}),
     *((cls, {"rho": x}) for cls in (RMSprop, Adadelta) for x in (1.0, -0.1)),
     *((cls, {"beta_1": 1.0}) for cls in (Adam, AdamW, Adamax, Nadam, Lion)),
     *((cls, {"beta_2": -0.5}) for cls in (Adam, AdamW, Adamax, Nadam, Lion)),

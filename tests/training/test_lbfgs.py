@@ -1,6 +1,8 @@
 """L-BFGS: what it finds, what an epoch of it is, and what it refuses."""
 
+import json
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -129,6 +131,30 @@ def test_copies_pickles_and_configs_keep_it():
     again = keras.optimizers.deserialize(keras.optimizers.serialize(model.optimizer))
     assert type(again) is LBFGS and (again.tol, again.max_fun, again.memory) == (0.5, 7, 3)
     assert type(keras.optimizers.get("LBFGS")) is type(keras.optimizers.get("lbfgs")) is LBFGS
+
+
+def test_a_file_keeps_it_and_tells_keras_of_a_model_that_is_not_compiled(tmp_path):
+    model = network(LBFGS(tol=0.5))
+    model.fit(X, Y, epochs=2, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert type(again.optimizer) is LBFGS and again.optimizer.tol == 0.5
+    assert np.array_equal(again.predict(X), model.predict(X))
+    for m in (model, again):
+        m.fit(X, Y, epochs=2, verbose=0)
+    assert all(map(np.array_equal, model.get_weights(), again.get_weights()))
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        config = json.loads(archive.read("config.json"))
+    assert config["class_name"] == "Sequential" and config["compile_config"] is None
+
+
+def test_keras_reads_the_file_of_such_a_model(tmp_path):
+    peer = pytest.importorskip("keras")
+    model = network(real="float32")
+    model.fit(X, Y, epochs=2, verbose=0)
+    model.save(tmp_path / "model.keras")
+    theirs = peer.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(theirs.predict(X, verbose=0), model.predict(X), atol=1e-5)
 
 
 def batches():
