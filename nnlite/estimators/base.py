@@ -164,11 +164,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, HistoryMixin, PersistenceMixin, Ne
         all_data = self._training_data(X, y, sample_weight, learn_scale=not resumes)
         seed = self._seed()
         validation = validation_split.validation_data(self, X_val, y_val, sample_weight_val)
-        model = (
-            resuming.resumed(self)
-            if resumes
-            else self._model(all_data, seed, small_in_float64=True)
-        )
+        model = self._resumed() if resumes else self._model(all_data, seed, small_in_float64=True)
         stopping = self._stopping(all_data.rows if validation is None else math.inf)
         data, splits = all_data, validation is None and self._holds_out(stopping)
         if splits:
@@ -229,7 +225,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, HistoryMixin, PersistenceMixin, Ne
             self._learn_target(y, classes)
         data = self._training_data(X, y, sample_weight, learn_scale=first)
         epochs_done, seed = 0 if first else self.n_iter_, self._seed()
-        model = self._model(data, seed) if first else resuming.resumed(self)
+        model = self._model(data, seed) if first else self._resumed()
         if first:
             self._warn_of_channels_first(X)
         self._train(model, seed + 1 + epochs_done, data, epochs_done, epochs_done + 1)
@@ -243,7 +239,6 @@ class BaseNeuralNetwork(CallbackSupportMixin, HistoryMixin, PersistenceMixin, Ne
         measured.show_metrics(model, self._target)
         history, user_callbacks = History(), self._callbacks()
         self.callbacks_ = own_of(user_callbacks)
-        resuming.remember(self)
         schedule = self._resolve_auto("schedule")
         annealing = defaults.annealing(
             schedule, model.optimizer, user_callbacks, epochs - epochs_done
@@ -293,6 +288,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, HistoryMixin, PersistenceMixin, Ne
     def _store_results(self, model, history, stopping):
         """Set the attributes that end with an underscore."""
         self._set_model(model)
+        resuming.remember(self)
         self.dtype_, self.history_ = np.dtype(model._precision), history
         self.loss_curve_ = history.get("loss", [])
         self.validation_loss_curve_ = history.get("val_loss")
@@ -335,6 +331,10 @@ class BaseNeuralNetwork(CallbackSupportMixin, HistoryMixin, PersistenceMixin, Ne
         self._optimizer_made = model.optimizer  # None, unless a function compiled the model
         self._compile(model)
         return model
+
+    def _resumed(self):
+        """The fitted model, compiled as the settings say now."""
+        return resuming.resumed(self)
 
     def _compile(self, model):
         """Compile a model that was built."""
