@@ -13,7 +13,6 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 
 from nnlite import config, errors
-from nnlite.callbacks import History
 from nnlite.callbacks.foreign import own_of
 from nnlite.data.batches import make_batches
 from nnlite.data.sources import check_range
@@ -30,7 +29,7 @@ from nnlite.estimators.builder import meta_of
 from nnlite.estimators.compiled_model import check_outputs, compiled_loss
 from nnlite.estimators.defaults import is_auto
 from nnlite.estimators.docstrings import inject_docs
-from nnlite.estimators.history import HistoryMixin
+from nnlite.estimators.history import Curves, HistoryMixin
 from nnlite.estimators.html_repr import block_of
 from nnlite.estimators.logits import finite
 from nnlite.estimators.parameters import NestedParamsMixin, as_int
@@ -237,7 +236,7 @@ class BaseNeuralNetwork(CallbackSupportMixin, HistoryMixin, PersistenceMixin, Ne
     ):
         """Run the epochs after the first `epochs_done` and store the results, also after Ctrl-C."""
         measured.show_metrics(model, self._target)
-        history, user_callbacks = History(), self._callbacks()
+        history, user_callbacks = Curves(), self._callbacks()
         self.callbacks_ = own_of(user_callbacks)
         schedule = self._resolve_auto("schedule")
         annealing = defaults.annealing(
