@@ -12,7 +12,6 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 
 from nnlite import config, errors
-from nnlite.callbacks import History
 from nnlite.callbacks.foreign import own_of
 from nnlite.data.batches import make_batches
 from nnlite.data.sources import check_range
@@ -36,7 +35,7 @@ from nnlite.estimators.builder import meta_of
 from nnlite.estimators.compiled_model import check_outputs, compiled_loss
 from nnlite.estimators.defaults import is_auto
 from nnlite.estimators.docstrings import inject_docs
-from nnlite.estimators.history import HistoryMixin
+from nnlite.estimators.history import Curves, HistoryMixin
 from nnlite.estimators.html_repr import block_of
 from nnlite.estimators.logits import finite
 from nnlite.estimators.mlp_attributes import MLPAttributes
@@ -191,11 +190,7 @@ class BaseNeuralNetwork(
             ensemble.fit(self, recipe, all_data, seed, validation, tasks)
             tasks.finish()
             return self
-        model = (
-            resuming.resumed(self)
-            if resumes
-            else self._model(all_data, seed, small_in_float64=True)
-        )
+        model = self._resumed() if resumes else self._model(all_data, seed, small_in_float64=True)
         stopping = self._stopping(all_data.rows if validation is None else math.inf)
         data, splits = all_data, validation is None and self._holds_out(stopping)
         if splits:
@@ -255,7 +250,7 @@ class BaseNeuralNetwork(
             self._learn_target(y, classes)
         data = self._training_data(X, y, sample_weight, learn_scale=first).replace(is_chunk=True)
         epochs_done, seed = 0 if first else self.n_iter_, self._seed()
-        model = self._model(data, seed) if first else resuming.resumed(self)
+        model = self._model(data, seed) if first else self._resumed()
         if first:
             self._warn_of_channels_first(X)
             moving_scale.begin(model)
@@ -270,9 +265,8 @@ class BaseNeuralNetwork(
     ):
         """Run the epochs after the first `epochs_done` and store the results, also after Ctrl-C."""
         measured.show_metrics(model, self._target)
-        history, user_callbacks = History(), self._callbacks()
+        history, user_callbacks = Curves(), self._callbacks()
         self.callbacks_ = own_of(user_callbacks)
-        resuming.remember(self)
         schedule = self._resolve_auto("schedule")
         annealing = defaults.annealing(
             schedule, model.optimizer, user_callbacks, epochs - epochs_done
@@ -332,6 +326,7 @@ class BaseNeuralNetwork(
     def _store_results(self, model, history, stopping):
         """Set the attributes that end with an underscore."""
         self._set_model(model)
+        resuming.remember(self)
         self.dtype_, self.history_ = np.dtype(model._precision), history
         self.loss_curve_ = history.get("loss", [])
         self.validation_loss_curve_ = history.get("val_loss")
@@ -379,6 +374,10 @@ class BaseNeuralNetwork(
         self._optimizer_made = model.optimizer  # None, unless a function compiled the model
         self._compile(model)
         return model
+
+    def _resumed(self):
+        """The fitted model, compiled as the settings say now."""
+        return resuming.resumed(self)
 
     def _compile(self, model):
         """Compile a model that was built."""

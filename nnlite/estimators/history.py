@@ -1,8 +1,23 @@
-"""The curves of a fitted estimator."""
+"""The curves of an estimator: recorded over all fits of one network, and drawn."""
+
+import math
 
 from sklearn.utils.validation import check_is_fitted
 
+from nnlite.callbacks import History
 from nnlite.visualization.curves import plot_history
+
+
+class Curves(History):
+    """A History with a value for each epoch of each curve: NaN where a metric was not asked for, as
+    settings may change from fit to fit."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        epochs = max(map(len, self.history.values()))
+        for name, values in self.history.items():
+            place = 0 if name in logs else len(values)
+            values[place:place] = [math.nan] * (epochs - len(values))
 
 
 class HistoryMixin:

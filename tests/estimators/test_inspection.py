@@ -221,6 +221,18 @@ def test_a_category_has_one_number_whatever_vector_is_read():
     assert np.argmax(by_kind) == 1 and np.argmin(by_kind) == 2
 
 
+def test_a_mean_of_networks_has_the_mean_of_their_attributions():
+    X = np.c_[np.linspace(-1, 1, 8), np.arange(8) % 4]
+    nnlite.utils.set_random_seed(0)
+    parts = [nnlite.Sequential([Coded(), layers.Dense(3, "tanh")]) for _ in range(2)]
+    inputs = nnlite.Input((2,))
+    both = nnlite.Model(inputs, layers.Average()([part(inputs) for part in parts]))
+    found = integrated_gradients(both, X, X[0], 1)
+    expected = np.mean([integrated_gradients(part, X, X[0], 1) for part in parts], axis=0)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert np.abs(found[1:]).max(axis=0).min() > 0.01
+
+
 # Refusals
 
 
