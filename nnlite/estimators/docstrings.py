@@ -30,10 +30,12 @@ _PARAMETERS = """Parameters
         'logistic' and 'identity'.
     normalize : 'auto', True or False, default 'auto'
         Whether the network begins with a layer that brings each column of X to mean 0 and variance
-        1 and limits outliers to +-8, so that no scaler is needed. Its statistics are those of the
-        rows of `fit` (weighted) or of the first `partial_fit`. A sparse X is scaled, but not
-        shifted. A regressor also learns its targets at mean 0 and variance 1: its losses are in
-        this unit, and `predict` maps back.
+        1 and limits outliers to +-8, so that no scaler is needed. X is shifted and divided in
+        float64 before it is rounded, so neither a large offset, as of timestamps, nor a tiny unit
+        matters. Statistics are those of the rows of `fit`, weighted; `partial_fit` goes on
+        learning them, and does not limit. A sparse X is scaled, but not shifted. A regressor also
+        learns its targets at mean 0 and variance 1: its losses are in this unit, and `predict`
+        maps back.
 
         - 'auto' normalizes rows of numbers, and each feature of sequences that the first layer
           reads step by step. It does not normalize images, nor the input of a layer that has a

@@ -40,6 +40,15 @@ class NNRegressor(RegressorMixin, BaseNeuralNetwork):
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch on more rows. With dtype='auto' the first call trains in float32.
 
+        Columns are scaled by the statistics of all rows so far, as are a regressor's
+        targets (T. Chan et al., "Algorithms for computing the sample variance", 1983). When
+        these move, the weights of the first layer, if it is a `Dense`, and of the last one
+        move with them: the network goes on computing the same function. (From fewer than 10
+        rows a scale may be anything; then only the scale moves.) Without a bias in the
+        first layer the mean stays, and in front of another layer the scale does. The scale
+        that `fit` learned limits outliers, which is not made up for: a column's moves only
+        when its mean is off by a deviation, or its deviation has doubled or halved.
+
         Parameters
         ----------
         X, y, sample_weight : array-like
@@ -61,8 +70,9 @@ class NNRegressor(RegressorMixin, BaseNeuralNetwork):
 
         Returns
         -------
-        array, shape (n_samples,) or (n_samples, n_outputs)
-            In the shape that y had in `fit`.
+        array of float64, shape (n_samples,) or (n_samples, n_outputs)
+            In the shape that y had in `fit`. It is float64 whatever the network computes in:
+            float32 would round away what varies in targets far from 0.
         """
         return self._as_predictions(self._outputs(X))
 

@@ -67,7 +67,10 @@ class Normalization(Layer):
     - Call `adapt` on the data before training. Until then mean is 0 and variance is 1.
     - Give both to the constructor.
 
-    A standard deviation below `epsilon()`, 1e-7, counts as `epsilon()`.
+    A standard deviation below `epsilon()`, 1e-7, counts as `epsilon()`. The mean is taken off in
+    float64: a model that begins with this layer reads arrays before they are rounded to float32, so
+    what varies in columns far from 0, as timestamps, is kept. (An array that the layer itself is
+    called on is rounded before.)
 
     Parameters
     ----------
@@ -84,7 +87,9 @@ class Normalization(Layer):
     Notes
     -----
     Input (N, ...), output the same. Weights, not trainable: mean and variance, with the sizes of
-    `axis`, and count, an integer. There are none if mean and variance were given.
+    `axis`, and count, an integer. There are none if mean and variance were given. Where rounding
+    the mean to float32 matters, copies and `.keras` and `.weights.h5` files keep the rest of it;
+    `get_weights` does not.
 
     Examples
     --------

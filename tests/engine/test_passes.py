@@ -14,6 +14,7 @@ from nnlite.engine.passes import drop_unneeded
 from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.models import Sequential
+from nnlite.ops.rows import SOURCE_CODES, gather
 
 
 def planned(function, *shapes):
@@ -169,3 +170,38 @@ def test_what_only_a_gradient_reads_is_left_out_of_a_plan():
     plan = Plan(trace, [], [gradient])
     (call,) = [c for c in plan.calls if c.op.name == "lstm"]
     assert len(call.outputs) == 4
+
+
+def rows_scaled(x):
+    return ops.standardize(ops.reshape(x, (4, 6)), np.full(6, 1e9), np.ones(6))
+
+
+def rows_read_twice(x):
+    return ops.standardize(x, np.full((3,), 1e9), np.ones(3)) + x * 0.0
+
+
+def steps_scaled(x):
+    return ops.standardize(ops.reshape(x, (8, 3)), np.full(3, 1e9), np.ones(3))
+
+
+@pytest.mark.parametrize(
+    "function, read, left",
+    [
+        (rows_scaled, True, ["standardize"]),
+        (rows_read_twice, True, None),
+        (steps_scaled, False, None),
+    ],
+)
+def test_rows_are_scaled_before_they_are_rounded(function, read, left):
+    rows = 1e9 + samples.normal(9, 2, 3)
+    index, order = Tensor((4,), "int32"), np.array([3, 0, 8, 3], np.int32)
+    source = Tensor((), "float32")
+    with Recording(executing=False) as trace:
+        x = gather(source, index, 4, (2, 3), "float32", SOURCE_CODES["float64"], 48, 9)
+        result = function(x)
+    plan, out = Plan(trace, [source, index], [result]), np.empty(result.shape, "float32")
+    plan.run([(rows, 0, 0), (order, 0, 0), (out, 0, 0)])
+    right = (rows[order] - 1e9).reshape(out.shape)
+    assert np.allclose(out, right, rtol=1e-6) == read
+    if left:
+        assert [call.op.name for call in plan.calls] == left
