@@ -303,9 +303,10 @@ RECIPES = {
 @pytest.mark.parametrize("kind", [NNClassifier, NNRegressor])
 def test_what_auto_means(kind, name):
     settings, shape, expected = RECIPES[name]
-    estimator = kind(**settings)
-    estimator._sample_shape = shape[1:]
-    assert estimator._recipe(shape[0]) == expected
+    rows = np.zeros(shape)
+    assert kind(**settings)._recipe(rows) == expected
+    if len(shape) == 2 and not settings:
+        assert kind()._recipe(csr_matrix(rows)) == (1, 200)
 
 
 # Threads
