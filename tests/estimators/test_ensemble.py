@@ -145,7 +145,7 @@ def test_the_number_of_threads_changes_no_bit():
 
 
 def test_what_the_networks_share_is_in_the_model_once():
-    model = classifier().fit(X, KIND).model_
+    model = classifier(numeric_encoding="piecewise").fit(X, KIND).model_
     shared = [type(x) for x in model.layers[1 : -1 - NETWORKS]]
     assert shared == [layers.InputScaling, layers.PiecewiseLinearEncoding]
     networks = model.layers[-1 - NETWORKS : -1]
