@@ -177,7 +177,7 @@ class BaseNeuralNetwork(
         tasks = FitTasks(self)
         given, resumes = (X, y, sample_weight), self.warm_start and hasattr(self, "model_")
         X, y = input_validation.validate_X_y(self, X, y, not resumes, sample_weight)
-        recipe = self._recipe(X.shape[0])
+        recipe = self._recipe(X)
         tasks.begin((2 if self.refit_full else 1) * recipe.epochs, *given)
         if not resumes:
             self._learn_target(y)
@@ -435,13 +435,10 @@ class BaseNeuralNetwork(
                 )
         return model
 
-    def _recipe(self, rows):
-        """How many networks a fit of so many rows trains, and for how many epochs."""
-        return defaults.recipe_of(self, rows, self._is_table(self._sample_shape))
-
-    def _is_table(self, shape):
-        """Whether samples of a shape are rows of a table, of which sizes alone make a network."""
-        return len(shape) == 1 and not self._ragged and self._builder().of_sizes
+    def _recipe(self, X):
+        """How many networks a fit of X trains, and for how many epochs."""
+        table = X.ndim == 2 and not hasattr(X, "tocsr") and not self._ragged
+        return defaults.recipe_of(self, X.shape[0], table and self._builder().of_sizes)
 
     def _resolve_auto(self, name):
         """The value of a setting; None for 'auto' if a function makes the network and decides."""

@@ -251,7 +251,7 @@ y = np.arange(60) % 3
 def fit(times):
     for k in range(times):
         estimator = NNClassifier(hidden_layer_sizes=32, epochs=1, batch_size=30, random_state=k,
-                                 early_stopping=k % 4 == 0)
+                                 early_stopping=k % 4 == 0, ensemble=1 + (k % 20 == 0))
         estimator.fit(X, y).predict(X)
         batches = ((X[:8], y[:8]) for _ in range(3))
         estimator.model_.fit(batches, steps_per_epoch=2, verbose=0)

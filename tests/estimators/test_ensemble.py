@@ -145,7 +145,7 @@ def test_the_number_of_threads_changes_no_bit():
 
 
 def test_what_the_networks_share_is_in_the_model_once():
-    model = classifier().fit(X, KIND).model_
+    model = classifier(numeric_encoding="piecewise").fit(X, KIND).model_
     shared = [type(x) for x in model.layers[1 : -1 - NETWORKS]]
     assert shared == [layers.InputScaling, layers.PiecewiseLinearEncoding]
     networks = model.layers[-1 - NETWORKS : -1]
@@ -303,9 +303,10 @@ RECIPES = {
 @pytest.mark.parametrize("kind", [NNClassifier, NNRegressor])
 def test_what_auto_means(kind, name):
     settings, shape, expected = RECIPES[name]
-    estimator = kind(**settings)
-    estimator._sample_shape = shape[1:]
-    assert estimator._recipe(shape[0]) == expected
+    rows = np.zeros(shape)
+    assert kind(**settings)._recipe(rows) == expected
+    if len(shape) == 2 and not settings:
+        assert kind()._recipe(csr_matrix(rows)) == (1, 200)
 
 
 # Threads

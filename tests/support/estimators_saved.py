@@ -15,13 +15,13 @@ from nnlite.saving.state import state_of
 from nnlite.wrappers.scikit_learn import KerasClassifier, KerasRegressor
 
 RNG = np.random.default_rng(0)
-X = RNG.normal(size=(60, 4))
-IMAGES = RNG.random((60, 6, 6, 1)).astype("float32")
+X = RNG.normal(size=(48, 4))
+IMAGES = RNG.random((48, 6, 6, 1)).astype("float32")
 TWO = np.array(["no", "yes"])[(X[:, 0] > 0).astype(int)]
 THREE = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
 LABELS = (X[:, :3] > 0).astype(int)
 NUMBERS = X[:, :2] ** 2
-TOKENS = [RNG.integers(0, 9, n) for n in RNG.integers(2, 6, 60)]
+TOKENS = [RNG.integers(0, 9, n) for n in RNG.integers(2, 6, 48)]
 SERIES = [x.reshape(-1, 2)[: 1 + n % 2] for n, x in enumerate(X)]
 
 
@@ -49,6 +49,7 @@ STOPPING = callbacks.EarlyStopping(monitor="loss", patience=np.int64(2))
 RATE = optimizers.schedules.ExponentialDecay(0.01, 10, 0.9)
 ESTIMATORS = {
     "two classes": (lambda **s: NNClassifier(**s), X, TWO),
+    "several": (lambda **s: NNClassifier((4,), ensemble=2, early_stopping=True, **s), X, THREE),
     "float32": (
         lambda **s: NNClassifier((8, 4), class_weight={"no": 2.0}, **s),
         X.astype("f4"),
