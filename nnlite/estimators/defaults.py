@@ -35,6 +35,7 @@ from nnlite.layers import (
     Masking,
     Normalization,
     PaddingMask,
+    PiecewiseLinearEncoding,
     Rescaling,
     Reshape,
     TimeDistributed,
@@ -48,7 +49,10 @@ BATCH_ROWS, LARGE_BATCH_ROWS, MANY_ROWS = 64, 256, 10_000
 # From this number of rows on, a part is held out. Training ends PATIENCE epochs after the best.
 EARLY_STOPPING_ROWS, PATIENCE = 500, 30
 
-ENCODED_COLUMNS = 256  # beyond, one column says little, and all of them encoded cost much
+# Columns are encoded from EARLY_STOPPING_ROWS on: a network learns fewer by heart. Beyond this
+# number, one column says little, and all of them encoded cost much.
+ENCODED_COLUMNS = 256
+ENCODED_SCALE = 0.5  # the squares of a column's 8 bins are then as large as those of the column
 
 SEQUENCE_UNITS = 64  # in each direction
 
@@ -115,8 +119,16 @@ def _has_own_scale(layers):
 
 def encodes(layers, shape):
     """Whether the columns of scaled rows (n_samples, n_features) are encoded before layers: a
-    `Dense` reads them, and they are not so many that they are pixels, counts or the like."""
-    return isinstance(_first_reader(layers), Dense) and shape[1] <= ENCODED_COLUMNS
+    `Dense` reads them, there are rows enough, and columns not so many that they are pixels or
+    counts."""
+    rows, columns = shape
+    fits = rows >= EARLY_STOPPING_ROWS and columns <= ENCODED_COLUMNS
+    return fits and isinstance(_first_reader(layers), Dense)
+
+
+def piecewise_encoding():
+    """A fresh layer that encodes columns."""
+    return PiecewiseLinearEncoding(scale=ENCODED_SCALE)
 
 
 def _reads_sequences(layers):

@@ -63,14 +63,14 @@ _PARAMETERS = """Parameters
         `layers.PeriodicEmbedding`), or what another layer makes of rows. None: nothing. Its
         settings can be searched: `numeric_encoding__bins`.
 
-        - 'auto' is 'piecewise' for up to 256 columns that are scaled (`normalize`) and that a
-          `Dense` reads, as all hidden layers given as sizes are. It is None for all else, and in
-          `partial_fit`.
+        - 'auto' is 'piecewise' from 500 rows on, for up to 256 columns that are scaled
+          (`normalize`) and that a `Dense` reads, as all hidden layers given as sizes are. It is
+          None for all else, and in `partial_fit`.
         - Anything else but None is an error for an X that is sparse or has more than two
           dimensions, and for a compiled model; bins that are to be learned, for `partial_fit`.
 
-        Quantiles are those of the scaled rows of `fit` (weighted), of 100,000 at random if there
-        are more.
+        Quantiles are those of the scaled rows of `fit` (weighted); of some at random if X has more
+        than 2**18 values.
     ensemble : 'auto' or int, default 'auto'
         The number of networks. Each holds another part of the rows out and keeps the weights of its
         best epoch; predictions are the mean of theirs.

@@ -19,11 +19,11 @@ from nnlite.layers import (
     TableEncoding,
 )
 
-_ROWS = 100_000  # of which quantiles are as good as those of all rows
+_VALUES, _ROWS = 1 << 18, 1 << 10  # of X that quantiles are found of: 2 MB, or so many rows
 
 _LAYERS = {
-    "auto": PiecewiseLinearEncoding,
-    "piecewise": PiecewiseLinearEncoding,
+    "auto": defaults.piecewise_encoding,
+    "piecewise": defaults.piecewise_encoding,
     "periodic": PeriodicEmbedding,
 }
 
@@ -104,7 +104,8 @@ def _of_rows(layers):
 def _sample(data):
     """Rows of X in float64, all or some at random, and their weights."""
     X, weight = data.X, data.sample_weight
-    if len(X) > _ROWS:
-        some = np.sort(np.random.default_rng(0).choice(len(X), _ROWS, replace=False))
+    rows = max(_ROWS, _VALUES // X.shape[1])
+    if len(X) > rows:
+        some = np.sort(np.random.default_rng(0).choice(len(X), rows, replace=False))
         X, weight = X[some], None if weight is None else weight[some]
     return np.asarray(X, np.float64), weight

@@ -37,6 +37,9 @@ class PiecewiseLinearEncoding(Layer):
     keep : bool, default True
         Whether the result begins with x itself. `adapt` makes no bin of a column then of which
         one would be all: it says the same.
+    scale : float, default 1.0
+        What the values of bins are multiplied by. With less, a network follows x itself more, and
+        its bins less.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -63,11 +66,16 @@ class PiecewiseLinearEncoding(Layer):
     """
 
     _takes = settings.ROWS
-    _legal = {"bins": positive_int, "boundaries": boundaries_of, "keep": "bool"}
+    _legal = {
+        "bins": positive_int,
+        "boundaries": boundaries_of,
+        "keep": "bool",
+        "scale": "(0, inf)",
+    }
 
-    def __init__(self, bins=8, boundaries=None, keep=True, **kwargs):
+    def __init__(self, bins=8, boundaries=None, keep=True, scale=1.0, **kwargs):
         super().__init__(**kwargs)
-        self.bins, self.keep = bins, keep
+        self.bins, self.keep, self.scale = bins, keep, scale
         self._take(boundaries)
 
     def _take(self, boundaries):
@@ -127,7 +135,7 @@ class PiecewiseLinearEncoding(Layer):
 
     def call(self, inputs):
         _check_columns(len(self.boundaries), inputs.shape)
-        return ops.piecewise_linear_encoding(inputs, self.boundaries, self.keep)
+        return ops.piecewise_linear_encoding(inputs, self.boundaries, self.keep, self.scale)
 
     def _in_keras(self, inputs):
         """The same by what Keras has, on symbols."""
@@ -139,7 +147,7 @@ class PiecewiseLinearEncoding(Layer):
         x = ops.take(inputs, columns.tolist(), axis=-1)
         x = ops.where(ops.equal(x, x), x, _BELOW_ALL)
         scaling = Normalization(mean=lower.tolist(), variance=(width**2).tolist(), name=self.name)
-        encoded = ops.clip(scaling(x), 0.0, 1.0)
+        encoded = ops.multiply(ops.clip(scaling(x), 0.0, 1.0), float(self.scale))
         return ops.concatenate([inputs, encoded], -1) if self.keep else encoded
 
     @property
@@ -242,6 +250,7 @@ class PeriodicEmbedding(Layer):
         self.sums.build((*input_shape, K))
 
     def call(self, inputs):
+        _check_columns(self.sums.bias.shape[0], inputs.shape)
         sums = self.sums(ops.cos(self.waves(inputs * (2 * math.pi))))
         found = ops.reshape(sums, (-1, *inputs.shape[1:-1], math.prod(sums.shape[-2:])))
         return ops.concatenate([inputs, found], -1) if self.keep else found

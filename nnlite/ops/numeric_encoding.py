@@ -6,7 +6,7 @@ from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import as_numbers
 from nnlite.ops.elementwise import greater, multiply, where
 from nnlite.ops.linear import linear
-from nnlite.ops.operands import call, constant, flag, operands
+from nnlite.ops.operands import call, constant, flag, number, operands
 
 
 def _infer(x, lower, scale, bins, *, keep):
@@ -52,7 +52,7 @@ def boundaries_of(name, value):
     return found
 
 
-def piecewise_linear_encoding(x, boundaries, keep=False):
+def piecewise_linear_encoding(x, boundaries, keep=False, scale=1.0):
     """How far each number is through each of its column's bins, from 0 to 1.
 
     A column with the boundaries b_0 < b_1 < ... < b_T has T bins. Bin t gives
@@ -67,6 +67,8 @@ def piecewise_linear_encoding(x, boundaries, keep=False):
         For each column its boundaries in rising order: two or more, or none.
     keep : bool, default False
         Whether the result begins with x itself.
+    scale : float, default 1.0
+        What the values of bins are multiplied by.
 
     Returns
     -------
@@ -94,7 +96,11 @@ def piecewise_linear_encoding(x, boundaries, keep=False):
         )
     lower = np.concatenate([b[:-1] for b in found])
     with np.errstate(over="ignore"):
-        scale = np.concatenate([1 / np.diff(b) for b in found])
+        slopes = np.concatenate([1 / np.diff(b) for b in found])
     bins = np.array([max(len(b) - 1, 0) for b in found])
-    given = [*operands(x, lower, scale), constant(bins, "int32")]
-    return call("piecewise_linear_encoding", given, keep=flag("keep", keep))
+    given = [*operands(x, lower, slopes), constant(bins, "int32")]
+    kept, scale = flag("keep", keep), number("scale", scale)
+    y = call("piecewise_linear_encoding", given, keep=kept)
+    if scale == 1:
+        return y
+    return multiply(y, np.repeat([1.0, scale], [kept * len(found), len(lower)]))

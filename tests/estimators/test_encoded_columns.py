@@ -14,7 +14,7 @@ from nnlite.estimators import files
 from nnlite.layers import Dense, PeriodicEmbedding, PiecewiseLinearEncoding
 from nnlite.models import load_model
 
-WINE, KIND = load_wine(return_X_y=True)
+WINE, KIND = (np.tile(part.T, 3).T for part in load_wine(return_X_y=True))
 LABELS = [0, 1, 2]
 SHORT = {"epochs": 1, "random_state": 0}
 
@@ -68,7 +68,7 @@ def test_columns_of_tables_are_encoded(settings, X):
             np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
-IMAGES = np.random.RandomState(0).rand(178, 4, 4)
+IMAGES = np.random.RandomState(0).rand(534, 4, 4)
 LEFT = {
     "None": ({"numeric_encoding": None}, WINE),
     "sparse": ({}, csr_array(WINE)),
@@ -80,13 +80,14 @@ LEFT = {
     "other readers": ({"layers": [layers.Reshape((13, 1)), layers.GRU(2)]}, WINE),
     "a function": ({"layers": lambda: [Dense(4)]}, WINE),
     "a compiled model": ({"layers": compiled}, WINE),
+    "few rows": ({}, WINE[:499]),
     "many columns": ({"layers": "2"}, np.tile(WINE, 20)),
 }
 
 
 @pytest.mark.parametrize("settings, X", LEFT.values(), ids=LEFT)
 def test_auto_leaves_all_else(settings, X):
-    assert encoding_of(NNClassifier(**SHORT, **settings).fit(X, KIND)) is None
+    assert encoding_of(NNClassifier(**SHORT, **settings).fit(X, KIND[: X.shape[0]])) is None
 
 
 def test_bins_are_not_learned_from_a_first_chunk():
@@ -104,8 +105,8 @@ def test_bins_are_not_learned_from_a_first_chunk():
 @pytest.mark.parametrize(
     "settings, method, X, message",
     [
-        ({}, "fit", csr_array(WINE), r"X of shape \(178, 13\), which is not dense rows"),
-        ({}, "fit", IMAGES, r"X of shape \(178, 4, 4\), which is not dense rows"),
+        ({}, "fit", csr_array(WINE), r"X of shape \(534, 13\), which is not dense rows"),
+        ({}, "fit", IMAGES, r"X of shape \(534, 4, 4\), which is not dense rows"),
         ({}, "partial_fit", WINE, "partial_fit, or boundaries"),
         ({"layers": compiled}, "fit", WINE, "a compiled model"),
     ],
@@ -138,8 +139,9 @@ def test_settings_of_the_encoding_are_searched():
 
 def test_bins_are_weighted_and_rows_without_weight_do_not_count():
     times = np.random.RandomState(0).randint(0, 3, len(WINE))
-    weighted = NNClassifier(**SHORT).fit(WINE, KIND, times)
-    repeated = NNClassifier(**SHORT).fit(np.repeat(WINE, times, axis=0), np.repeat(KIND, times))
+    settings = {"numeric_encoding": "piecewise", **SHORT}
+    weighted = NNClassifier(**settings).fit(WINE, KIND, times)
+    repeated = NNClassifier(**settings).fit(np.repeat(WINE, times, axis=0), np.repeat(KIND, times))
     for ours, theirs in zip(encoding_of(weighted).boundaries, encoding_of(repeated).boundaries):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
 

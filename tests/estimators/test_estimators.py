@@ -273,8 +273,7 @@ def test_small_float64_data_are_trained_in_float64_and_all_else_in_float32():
     def dtype_of(rows, columns, kind=float, **kwargs):
         X = np.random.RandomState(0).rand(rows, columns).astype(kind)
         y = np.arange(rows) % 2
-        settings = {"epochs": 1, "early_stopping": False, "numeric_encoding": None, **kwargs}
-        fitted = classifier(**settings).fit(X, y)
+        fitted = classifier(**{"epochs": 1, "early_stopping": False, **kwargs}).fit(X, y)
         assert fitted.dtype_ == fitted.predict_proba(X).dtype == fitted.model_.weights[0].dtype
         return str(fitted.dtype_)
 

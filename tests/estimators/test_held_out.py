@@ -52,6 +52,7 @@ def test_rows_are_held_out_without_a_copy(tmp_path):
     rows = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (30_000, 128))
     y = np.arange(len(rows)) % 2
     settings = {"epochs": 1, "batch_size": 4096, "early_stopping": True}
+    settings["numeric_encoding"] = None  # an encoded batch is as large as nine
     NNClassifier((4,), **settings).fit(rows[:100], y[:100])
     assert peak(lambda: NNClassifier((4,), **settings).fit(rows, y)) < 0.3 * rows.nbytes
     sparse = csr_matrix(RNG.random((2000, 400)).astype("float32"))

@@ -109,7 +109,7 @@ def test_keras_is_told_the_same_by_what_it_has(tmp_path):
     given = [[0.0, 0.5, 2.0], [], [-1.0, 1.0]]
     model = Sequential(
         [
-            PiecewiseLinearEncoding(boundaries=given, input_shape=(3,)),
+            PiecewiseLinearEncoding(boundaries=given, scale=0.5, input_shape=(3,)),
             layers.PeriodicEmbedding(4, 2),
             PiecewiseLinearEncoding(boundaries=[[]] * 18),
             layers.Dense(2),
@@ -132,6 +132,7 @@ def test_keras_is_told_the_same_by_what_it_has(tmp_path):
     "call, message",
     [
         (lambda: PiecewiseLinearEncoding(0), "bins: expected a positive integer, got 0"),
+        (lambda: PiecewiseLinearEncoding(scale=0), r"scale: expected a number in \(0, inf\)"),
         (lambda: PiecewiseLinearEncoding(keep=2), "keep: expected True or False, got 2"),
         (lambda: PiecewiseLinearEncoding(boundaries=[[1.0]]), "boundaries: expected for each col"),
         (lambda: PiecewiseLinearEncoding(boundaries=[[1.0, 1.0]]), r"rising order, .* got \[\[1.0"),

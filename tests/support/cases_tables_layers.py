@@ -39,6 +39,11 @@ CASES = {
         (2, 4, 3),
         lambda x, w: through_bins(x),
     ),
+    "PiecewiseLinearEncoding on another scale": (
+        lambda: layers.PiecewiseLinearEncoding(boundaries=BOUNDARIES, scale=0.25),
+        (5, 3),
+        lambda x, w: np.concatenate([x, through_bins(x) / 4], -1),
+    ),
     "PeriodicEmbedding": (
         lambda: layers.PeriodicEmbedding(4, 2, deviation=0.5),
         (5, 3),
@@ -56,7 +61,7 @@ of_three = CASES["PiecewiseLinearEncoding"][0]
 SHAPES = {
     "PiecewiseLinearEncoding": [
         (lambda: layers.PiecewiseLinearEncoding(), None, (4, 3), "expected them before a call"),
-        (of_three, None, (4, 2), r"3 columns .*, got \(None, 2\)"),
+        (of_three, None, (4, 2), r"3 columns .*, got \(4, 2\)"),
         (of_three, (4, 3), (4, 2), r"3 columns .*, got \(4, 2\)"),
         (of_three, None, (3,), r"at least 2 dimensions, got .*\(None,\)"),
     ],
