@@ -21,8 +21,8 @@ def as_pandas(**kinds):
 
 
 def classifier(*args, **settings):
-    settings = {"epochs": 3, "random_state": 0, "hidden_layer_sizes": (8,), **settings}
-    return NNClassifier(*args, **settings)
+    own = {"epochs": 3, "random_state": 0, "hidden_layer_sizes": (8,)}
+    return NNClassifier(*args, **{**own, "numeric_encoding": "piecewise", **settings})
 
 
 X = as_pandas()
