@@ -22,7 +22,7 @@ def as_pandas(**kinds):
 
 def classifier(*args, **settings):
     own = {"epochs": 3, "random_state": 0, "hidden_layer_sizes": (8,), "ensemble": 1}
-    return NNClassifier(*args, **{**own, **settings})
+    return NNClassifier(*args, **{**own, "numeric_encoding": "piecewise", **settings})
 
 
 X = as_pandas()
