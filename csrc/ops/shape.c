@@ -371,8 +371,8 @@ static void op_gather_csr(const nnl_call *call, nnl_team *team) {
     }
 }
 
-/* Scratch of scatter_add as a producer, for one thread: a tile of rows, the numbers i in the order of
- * their rows, and where those of a row end. */
+/* Scratch of scatter_add as a producer, for one thread: a tile of rows, the numbers i in the order
+ * of their rows, and where those of a row end. */
 typedef struct {
     real *tile;
     int32_t *sorted, *end;

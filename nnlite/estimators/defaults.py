@@ -142,7 +142,7 @@ def reads_rows(layers):
     """Whether the first of layers takes rows of whatever width, on whatever scale."""
     first = _first_reader(layers)
     given = getattr(layers[0], "_given_input_shape", None) if layers else None
-    takes_rows = first is None or first._takes[0] <= 2
+    takes_rows = first is None or first._takes is None or first._takes[0] <= 2
     return takes_rows and not np.shape(given)[1:] and not _has_own_scale(layers)
 
 

@@ -93,6 +93,7 @@ def fit(estimator, recipe, data, seed, validation, tasks):
         member = copy.copy(estimator)
         member.verbose, member.n_threads = 0, max(1, cores // networks)
         others = [tasks] if number == 0 else []
+        member._warns_of_few_epochs = estimator._warns_of_few_epochs and number == 0
         members.append(_Network(member, data, int(own_seed), folds, number, others))
     how = epochs, validation, stopping
     try:
@@ -246,7 +247,8 @@ def _mean_history(histories):
         curves = [history.get(name, []) for history in histories]
         longest = max(map(len, curves))
         found[name] = [
-            float(np.mean([curve[i] for curve in curves if i < len(curve)])) for i in range(longest)
+            np.mean([curve[i] for curve in curves if i < len(curve)], axis=0).tolist()
+            for i in range(longest)
         ]
     return found
 

@@ -30,7 +30,6 @@ WORDS = {
     "validation_data": "fit(X, y, X_val=..., y_val=...)",
     "shuffle": "nothing: each epoch takes the rows in a new random order",
     "loss": "layers=function, which returns a Model compiled with that loss",
-    "metrics": "scoring, or layers=function, which returns a Model compiled with them",
     "dropout": "layers=[Dense(256, 'relu'), Dropout({})]",
     "hidden_units": "hidden_layer_sizes={}",
     "n_jobs": "n_threads={}",

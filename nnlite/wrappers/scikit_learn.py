@@ -445,9 +445,9 @@ verbose, n_threads, dtype, class_weight
         self._check_options("predict_proba", options)
         return self._target.probabilities(self._outputs(X, **options))
 
-    def _logits(self, X, **options):
+    def _logits_of(self, rows, **options):
         """The logits of the labels that occur in y, without those of other outputs."""
-        return super()._logits(X, **options)[:, : self.n_classes_]
+        return super()._logits_of(rows, **options)[:, : self.n_classes_]
 
 
 class KerasRegressor(_KerasEstimator, NNRegressor):

@@ -171,7 +171,12 @@ def test_encoded_columns_make_jumps_easy_to_learn():
     y = np.sign(np.sin(9 * X[:, 0])) + np.abs(X[:, 1])
     scores = [
         NNRegressor(
-            "32", epochs=30, numeric_encoding=encoding, random_state=0, early_stopping=False
+            "32",
+            ensemble=1,
+            epochs=30,
+            numeric_encoding=encoding,
+            random_state=0,
+            early_stopping=False,
         )
         .fit(X[:600], y[:600])
         .score(X[600:], y[600:])

@@ -85,7 +85,7 @@ def test_the_encoding_of_numbers_reads_columns_without_their_gaps(kind):
 
 
 def test_without_gaps_nothing_is_added():
-    assert kinds(classifier(numeric_encoding=None).fit(IRIS, KIND)) == [InputScaling, Dense, Dense]
+    assert kinds(classifier(numeric_encoding=None).fit(IRIS, KIND)) == [InputScaling, *[Dense] * 3]
 
 
 FORMS = {
@@ -232,7 +232,7 @@ def test_infinities_are_errors_beside_gaps_too(bad):
         (NNClassifier([Embedding(9, 2), Flatten()]), False),
         (KerasClassifier(compiled), False),
     ],
-    ids=str,
+    ids="default sizes dense scaled images sequences tokens keras".split(),
 )
 def test_the_tag_says_who_reads_gaps(estimator, allowed):
     assert get_tags(estimator).input_tags.allow_nan is allowed

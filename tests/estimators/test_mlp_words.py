@@ -17,7 +17,7 @@ from nnlite.optimizers import LBFGS
 from nnlite.wrappers.scikit_learn import KerasClassifier
 
 X, Y = load_iris(return_X_y=True)
-FEW = {"epochs": 3, "hidden_layer_sizes": (8, 5), "random_state": 0}
+FEW = {"epochs": 3, "hidden_layer_sizes": (8, 5), "random_state": 0, "ensemble": 1}
 
 
 @pytest.mark.parametrize("cls", [NNClassifier, NNRegressor])

@@ -17,8 +17,8 @@ SORTED = np.argsort(X[:, 0])
 
 
 def network(kind, **settings):
-    settings = {"hidden_layer_sizes": (16,), "learning_rate": 0.01, "random_state": 0, **settings}
-    return kind(**settings)
+    own = {"hidden_layer_sizes": (16,), "learning_rate": 0.01, "random_state": 0, "ensemble": 1}
+    return kind(**{**own, "numeric_encoding": None, **settings})
 
 
 def keep_still(model):

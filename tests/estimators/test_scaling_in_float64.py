@@ -19,6 +19,7 @@ SETTINGS = {
     "learning_rate": 0.02,
     "random_state": 0,
     "ensemble": 1,
+    "numeric_encoding": None,  # bins would tell apart what the values themselves are rounded by
 }
 COLUMNS = {
     "seconds": 1.7e9 + 30 * A,

@@ -284,7 +284,7 @@ static int64_t own_scratch_size(const nnl_conv *g) {
  * in    dy [N, OH, OW, F], w [KH, KW, C / groups, F]
  * out   dx [N, H, W, C]
  * attr  stride_h, stride_w, top, left, dilation_h, dilation_w, groups; 1: where nearly all of dy is
- *       0, the other elements alone are used. dx of an image then depends on the images beside it */
+ *       0, the other elements alone are used. dx of an image then depends on those beside it */
 static void op_conv2d_gradient_input(const nnl_call *call, nnl_team *team) {
     const nnl_conv g = conv_of(&call->out[0], &call->in[1], &call->in[0], call->attr);
     const nnl_conv packing = joins_taps(&g) ? joined(g) : g;

@@ -21,8 +21,8 @@ enum {
     ZEROS_AT_ONCE = 16
 };
 
-/* Whether nearly all of dy is 0, by pixels that lie evenly among all. It depends on dy alone, so all
- * threads find the same. */
+/* Whether nearly all of dy is 0, by pixels that lie evenly among all. It depends on dy alone, so
+ * all threads find the same. */
 static bool is_sparse(const nnl_conv *g, const real *dy) {
     const int64_t pixels = g->N * g->OH * g->OW, sampled = min_of(pixels, SAMPLED_PIXELS);
     int64_t found = 0;
@@ -64,9 +64,9 @@ static void add_multiple(real *restrict to, real factor, const real *restrict fr
     for (int64_t i = 0; i < n; i++) to[i] = fmadd(factor, from[i], to[i]);
 }
 
-/* dx += the windows of dx times the filters, or, if `to_filters`, filters += dy times the windows of
- * x: for some images, and for some filters. Filters are [F, K]. The order of the sums is that of
- * the pixels, then that of the filters. */
+/* dx += dy times the filters, or, if `to_filters`, filters += dy times the windows of x: for some
+ * images, and for some filters. Filters are [F, K]. The order of the sums is that of the pixels,
+ * then that of the filters. */
 NNL_INLINE void add_windows(const nnl_conv *g, const bool to_filters, const real *dy, real *windows,
                             real *filters, nnl_range images, nnl_range of_filters) {
     for (int64_t n = images.begin; n < images.end; n++)

@@ -83,7 +83,8 @@ static int64_t gru_scratch(const nnl_call *call, int threads) {
     return (packed_reals(U, 3 * U) + (N + threads) * 4 * U) * (int64_t)sizeof(real);
 }
 
-/* in    dh [N, T, U], or [N, U] of the step that was computed last; gates, h, the first h, R; mask and drop as in gru
+/* in    dh [N, T, U], or [N, U] of the step that was computed last; gates, h, the first h, R;
+ *       mask and drop as in gru
  * out   dz [N, T, 3 U], dm [N, T, 3 U] (of h R + b; they differ in the last third), the gradient of
  *       the first h [N, U]; that of R is before^T dm, that of b the sum of dm
  * attr  as in gru */

@@ -76,7 +76,8 @@ static int64_t lstm_scratch(const nnl_call *call, int threads) {
     return (packed_reals(U, 4 * U) + N * 5 * U) * (int64_t)sizeof(real);
 }
 
-/* in    dh, dc [N, T, U], or [N, U] of the step that was computed last; gates, c, the first c, R; mask and drop as in lstm
+/* in    dh, dc [N, T, U], or [N, U] of the step that was computed last; gates, c, the first c, R;
+ *       mask and drop as in lstm
  * out   dz [N, T, 4 U] (may be gates), the gradients of the first h and c [N, U]; that of R is
  *       before^T dz
  * attr  as in lstm */

@@ -51,7 +51,8 @@ static int64_t simple_rnn_scratch(const nnl_call *call, int threads) {
     return (packed_reals(U, U) + N * U) * (int64_t)sizeof(real);
 }
 
-/* in    dh [N, T, U], or [N, U] of the step that was computed last; h, R; mask and drop as in simple_rnn
+/* in    dh [N, T, U], or [N, U] of the step that was computed last; h, R; mask and drop as
+ *       in simple_rnn
  * out   dz [N, T, U] (may be dh), the gradient of the first h [N, U]; that of R is before^T dz
  * attr  as in simple_rnn */
 static void op_simple_rnn_gradient(const nnl_call *call, nnl_team *team) {
