@@ -253,7 +253,7 @@ class BaseNeuralNetwork(
         model = self._model(data, seed) if first else self._resumed()
         if first:
             self._warn_of_channels_first(X)
-            moving_scale.begin(model)
+            moving_scale.begin(self, model)
         else:
             data = moving_scale.followed(self, data)
         self._train(model, seed + 1 + epochs_done, data, epochs_done, epochs_done + 1)

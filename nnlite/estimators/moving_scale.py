@@ -21,11 +21,11 @@ from nnlite.layers import Dense, Flatten, InputScaling
 _FEW_ROWS = 10
 
 
-def begin(model):
-    """Make the scaling of a model linear: what a limit does to outliers could not be made up for
-    when the scale moves."""
+def begin(estimator, model):
+    """Make the scaling that an estimator put into a model linear: what a limit does to outliers
+    could not be made up for when the scale moves."""
     layer = _scaling_in(model)
-    if layer is not None:
+    if estimator._seen is not None and layer is not None:
         layer._without_limit()
 
 

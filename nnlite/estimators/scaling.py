@@ -120,7 +120,8 @@ def observed(X, weight=None):
             of_row = None if weight is None else weight[start : start + rows]
             part = _of_part(part, of_row)
             found = part if found is None else merged(found, part)
-    if not np.isfinite(found["mean"] + found["squares"]).all():
+        largest = found["mean"] ** 2 + found["squares"]
+    if not np.isfinite(largest).all():
         raise ValueError(
             "X: expected values whose squares float64 holds, up to about 1e150, got "
             f"{np.nanmax(np.abs(X)):.3g}; scale them"

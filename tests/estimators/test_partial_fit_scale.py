@@ -133,6 +133,7 @@ def test_what_cannot_make_up_for_another_scale_keeps_the_first():
         before = getattr(first, "input_mean", None)
         model.partial_fit(9 * X + 1e5, LABEL)
         assert_array_equal(getattr(first, "input_mean", None), before)
+    assert own.model_.layers[0].limit == 8
     plain = network(NNClassifier, layers=[layers.Dense(4, use_bias=False)], dtype="float64")
     plain.partial_fit(X[:100], LABEL[:100], classes=[0, 1])
     before = plain.decision_function(X)
