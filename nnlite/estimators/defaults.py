@@ -68,6 +68,10 @@ class Recipe(NamedTuple):
     epochs: int
 
 
+# Tables so small that an epoch has few steps have up to so many times as many epochs, until they
+# come to this number of steps.
+TABLE_STEPS, LONGEST = 600, 8
+
 PRESETS = {"fast": Recipe(1, 25), "default": Recipe(8, 25), "best": Recipe(24, 50)}  # of tables
 
 # From this number of rows on there are several networks, and each holds a fold out.
@@ -75,8 +79,8 @@ FOLDS_ROWS = 50
 
 SEQUENCE_UNITS = 64  # in each direction
 
-# Small float64 data are trained in float64: scikit-learn's own MLP does so, and its checks of
-# sample weights need it. Above these sizes float32 is twice as fast and no less good.
+# Small float64 data of a single network are trained in float64: scikit-learn's own MLP does so, and
+# its checks of sample weights need it. Above these sizes float32 is twice as fast and no less good.
 FLOAT64_VALUES = 4_096
 FLOAT64_WEIGHTS = 100_000
 
@@ -97,7 +101,11 @@ def recipe_of(estimator, rows, table):
         single = estimator.warm_start or estimator.refit_full or rows < FOLDS_ROWS
         single = single or any(c._of_one_fit for c in estimator._callbacks())
         networks = 1 if single else preset.networks
-    return Recipe(int(networks or 1), preset.epochs if is_auto(epochs) else int(epochs))
+    if is_auto(epochs):
+        steps = math.ceil(rows / batch_rows(estimator.batch_size, rows))
+        short = TABLE_STEPS / (PRESETS["default"].epochs * steps)
+        epochs = preset.epochs * (min(max(short, 1), LONGEST) if table else 1)
+    return Recipe(int(networks or 1), int(epochs))
 
 
 def hidden_sizes(meta):

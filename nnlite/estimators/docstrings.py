@@ -106,8 +106,9 @@ _PARAMETERS = """Parameters
         'auto' is 64, or 256 from 10,000 rows on. A batch never has more rows than there are.
     epochs : 'auto' or int, default 'auto'
         The number of epochs of a `fit`; early stopping may end it earlier. 'auto' is 25 for tables
-        (50 with the preset 'best'), 200 for other samples. If they are used up while the loss
-        falls, and no schedule has lowered the learning rate to 0, a ConvergenceWarning says so.
+        (50 with the preset 'best'), or up to 8 times as many if these are fewer than 600 steps; it
+        is 200 for other samples. If they are used up while the loss falls, and no schedule has
+        lowered the learning rate to 0, a ConvergenceWarning says so.
     early_stopping : 'auto', bool or EarlyStopping, default 'auto'
         True stops when the loss on held-out rows has not improved for 30 epochs, and restores the
         best weights. 'auto' does so from 500 rows on, and if `fit` is given `X_val`; of several
@@ -152,7 +153,7 @@ _PARAMETERS = """Parameters
         The largest number of threads; None uses as many as the work is worth.
     dtype : {'auto', 'float32', 'float64'}, default 'auto'
         The precision. 'auto' is float32; it is float64 if `fit` is given float64 data of at most
-        4,096 values and the network has at most 100,000 weights.
+        4,096 values and a single network has at most 100,000 weights.
 """
 
 _ATTRIBUTES = """model_ : Model

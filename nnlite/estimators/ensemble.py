@@ -126,7 +126,7 @@ class _Network(Callback):
     def __init__(self, estimator, data, seed, folds, number, others):
         self.estimator, self.data, self.seed, self.others = estimator, data, seed, others
         self.folds, self.fold = folds, None if folds is None else number % (folds.max() + 1)
-        self.network = estimator._model(data, seed, small_in_float64=True)
+        self.network = estimator._model(data, seed)
         self.begun, self.stopped, self.epochs_done, self.outputs = False, False, 0, None
 
     @property

@@ -120,6 +120,7 @@ def test_predictions_are_the_mean_and_each_row_has_one_out_of_fold(task):
 def test_each_network_is_what_a_single_fit_gives(kind):
     y = TWO if kind is NNClassifier else NUMBER
     options = {"normalize": False, "epochs": 4, "batch_size": 16, "random_state": 0}
+    options["dtype"] = "float32"
     fitted = kind((4,), ensemble=NETWORKS, **options).fit(X, y)
     folds, seeds = folds_of(fitted, y), np.random.RandomState(fitted._seed())
     stopping = EarlyStopping(patience=4, restore_best_weights=True)
@@ -282,20 +283,24 @@ def test_what_only_one_network_can_do_is_an_error(settings, words):
 
 
 RECIPES = {
-    "table": ({}, (60, 4), (8, 25)),
-    "fast": ({"preset": "fast"}, (60, 4), (1, 25)),
-    "best": ({"preset": "best"}, (60, 4), (24, 50)),
-    "sizes": ({"layers": "8-4"}, (60, 4), (8, 25)),
-    "few rows": ({}, (49, 4), (1, 25)),
+    "table": ({}, (1600, 4), (8, 25)),
+    "large table": ({}, (20_000, 4), (8, 25)),
+    "small table": ({}, (500, 4), (8, 75)),
+    "smallest table": ({}, (60, 4), (8, 200)),
+    "large batches": ({"batch_size": 128}, (1600, 4), (8, 46)),
+    "fast": ({"preset": "fast"}, (1600, 4), (1, 25)),
+    "best": ({"preset": "best"}, (1600, 4), (24, 50)),
+    "sizes": ({"layers": "8-4"}, (1600, 4), (8, 25)),
+    "few rows": ({}, (49, 4), (1, 200)),
     "given": ({"ensemble": 2, "epochs": 7}, (49, 4), (2, 7)),
     "layers": ({"layers": [Dense(4)]}, (60, 4), (1, 200)),
     "layers, given": ({"layers": [Dense(4)], "ensemble": 2}, (60, 4), (2, 200)),
     "function": ({"layers": lambda: [Dense(4)]}, (60, 4), (1, 200)),
     "images": ({}, (60, 4, 4), (1, 200)),
-    "goes on": ({"warm_start": True}, (60, 4), (1, 25)),
-    "refits": ({"refit_full": True}, (60, 4), (1, 25)),
-    "writes": ({"callbacks": [CSVLogger("log.csv")]}, (60, 4), (1, 25)),
-    "watches": ({"callbacks": [TerminateOnNaN()]}, (60, 4), (8, 25)),
+    "goes on": ({"warm_start": True}, (1600, 4), (1, 25)),
+    "refits": ({"refit_full": True}, (1600, 4), (1, 25)),
+    "writes": ({"callbacks": [CSVLogger("log.csv")]}, (1600, 4), (1, 25)),
+    "watches": ({"callbacks": [TerminateOnNaN()]}, (1600, 4), (8, 25)),
 }
 
 

@@ -59,7 +59,10 @@ def build(meta):
 OF_KERAS = {"model": build, "optimizer": Adam(0.1), "epochs": 3, "batch_size": 64}
 
 
-CHECKED = [NNClassifier(), NNRegressor(), KerasClassifier(**OF_KERAS), KerasRegressor(**OF_KERAS)]
+# A single network: several would train the larger tables of the checks for many seconds.
+QUICK = {"preset": "fast"}
+CHECKED = [NNClassifier(**QUICK), NNRegressor(**QUICK)]
+CHECKED += [KerasClassifier(**OF_KERAS), KerasRegressor(**OF_KERAS)]
 
 
 @pytest.mark.parametrize("estimator, check", contract_of(CHECKED), ids=name_of_check)

@@ -89,7 +89,7 @@ def test_units_of_columns_do_not_matter():
 
 def test_units_of_targets_do_not_matter():
     X, y = make_regression(150, 4, noise=1.0, random_state=0)
-    settings = {"random_state": 0, "epochs": 20}
+    settings = {"ensemble": 1, "random_state": 0, "epochs": 20}
     one = NNRegressor(**settings).fit(X, y)
     other = NNRegressor(**settings).fit(X, 1e6 + 1024 * y)
     assert_allclose(other.predict(X), 1e6 + 1024 * one.predict(X), rtol=1e-9)
