@@ -84,7 +84,9 @@ SEQUENCE_UNITS = 64  # in each direction
 FLOAT64_VALUES = 4_096
 FLOAT64_WEIGHTS = 100_000
 
-# Categories of fewer rows are one: what they say is noise, and as many rows again will have others.
+# Categories of fewer rows are one, so that there is something to learn about the unknown: new ones
+# come about as often as those that were seen once (I. J. Good: "The population frequencies of
+# species and the estimation of population parameters", Biometrika 40, 1953).
 RARE_ROWS, RARE_SHARE = 5, 1 / 50
 
 

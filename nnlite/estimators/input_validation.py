@@ -66,7 +66,7 @@ def validate_X(estimator, X):
 
 def _rows_as_fitted(estimator, X):
     """An array, or a frame's numbers if it has the names of `fit`; None of what else there is."""
-    if not hasattr(estimator, "model_"):
+    if not hasattr(estimator, "model_") or estimator._ragged:
         return None
     names = getattr(estimator, "feature_names_in_", None)
     if names is None:
