@@ -1,7 +1,5 @@
 """Whether a training ended too early: its epochs were used up while the loss was still falling."""
 
-import warnings
-
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
@@ -47,10 +45,9 @@ def warn_if_falling(history, first, epochs, callbacks):
     if any(getattr(c, "lowers_to_zero", False) for c in callbacks):
         return
     if len(history.get("loss", ())) == epochs and is_falling(watched[first:]):
-        warnings.warn(
+        warn.warn(
             f"the loss was still falling when the {epochs - first} epochs were used up: "
             f"{watched[-1]:.4g} after {watched[-2]:.4g}. Give more epochs, or a larger "
             "learning_rate",
             ConvergenceWarning,
-            stacklevel=warn.levels_to_the_caller(),
         )

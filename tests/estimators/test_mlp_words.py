@@ -132,7 +132,7 @@ def fit_warnings(X=X, y=Y, **settings):
 
 
 def test_epochs_that_are_used_up_while_the_loss_falls_are_a_warning():
-    _, messages, files = fit_warnings(schedule=None, epochs=20)
+    _, messages, files = fit_warnings(ensemble=1, schedule=None, epochs=20)
     assert len(messages) == 1 and files == [__file__]
     assert messages[0].startswith("the loss was still falling when the 20 epochs were used up: ")
 
@@ -161,9 +161,9 @@ def test_a_wrapper_of_keras_does_not_warn_of_epochs():
 
 
 def test_lbfgs_stops_where_it_has_converged_and_warns_where_it_has_not():
-    model, messages, _ = fit_warnings(optimizer="lbfgs", epochs=10)
+    model, messages, _ = fit_warnings(ensemble=1, optimizer="lbfgs", epochs=10)
     assert len(messages) == 1 and model.n_iter_ == 10
-    model, messages, _ = fit_warnings(optimizer=LBFGS(tol=0.01), epochs=300)
+    model, messages, _ = fit_warnings(ensemble=1, optimizer=LBFGS(tol=0.01), epochs=300)
     assert messages == [] and model.n_iter_ < 200 and model.score(X, Y) > 0.97
 
 
