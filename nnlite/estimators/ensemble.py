@@ -13,6 +13,7 @@ cross validation, and active learning", NIPS 1994 (each holds out another fold).
 import contextvars
 import copy
 import math
+import threading
 import warnings
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from functools import partial
@@ -88,16 +89,16 @@ def fit(estimator, recipe, data, seed, validation, tasks):
         stratify_by = estimator._target.stratify_by(data.target)
         folds = validation_split.folds(data.rows, networks, stratify_by, seed)
     cores = estimator.n_threads or _engine.max_threads()
-    members = []
+    members, end = [], threading.Event()
     for number, own_seed in enumerate(np.random.RandomState(seed).randint(2**31, size=networks)):
         member = copy.copy(estimator)
         member.verbose, member.n_threads = 0, max(1, cores // networks)
         others = [tasks] if number == 0 else []
         member._warns_of_few_epochs = estimator._warns_of_few_epochs and number == 0
-        members.append(_Network(member, data, int(own_seed), folds, number, others))
+        members.append(_Network(member, data, int(own_seed), folds, number, others, end))
     how = epochs, validation, stopping
     try:
-        _train_all(members, how, min(networks, cores), int(estimator.verbose), tasks)
+        _train_all(members, how, min(networks, cores), int(estimator.verbose), tasks, end)
     except KeyboardInterrupt:
         _store(estimator, [m for m in members if m.begun and m.is_fitted])
         raise
@@ -121,10 +122,13 @@ class _Network(Callback):
     number : int
         Which of the networks it is, and which fold it does not train on.
     others : list of Callback
+    end : threading.Event
+        Set when no network is wanted any more, even if a second Ctrl-C comes while they are told.
     """
 
-    def __init__(self, estimator, data, seed, folds, number, others):
+    def __init__(self, estimator, data, seed, folds, number, others, end):
         self.estimator, self.data, self.seed, self.others = estimator, data, seed, others
+        self.end = end
         self.folds, self.fold = folds, None if folds is None else number % (folds.max() + 1)
         self.network = estimator._model(data, seed)
         self.begun, self.stopped, self.epochs_done, self.outputs = False, False, 0, None
@@ -158,12 +162,15 @@ class _Network(Callback):
 
     def on_train_begin(self, logs=None):
         self.begun = True
-        self.model.stop_training = self.stopped  # the loop has just set it to False
+        self.model.stop_training = self._is_over()  # the loop has just set it to False
 
     def on_epoch_end(self, epoch, logs=None):
         self.epochs_done += 1
-        if self.stopped:
+        if self._is_over():
             self.model.stop_training = True
+
+    def _is_over(self):
+        return self.stopped or self.end.is_set()
 
 
 def _outputs_of(estimator, X, numbers):
@@ -175,7 +182,7 @@ def _outputs_of(estimator, X, numbers):
     return np.concatenate(parts)
 
 
-def _train_all(members, how, threads, verbose, tasks):
+def _train_all(members, how, threads, verbose, tasks, end):
     """Train networks, so many at once, in threads that end before this function does."""
     said, futures, bar = {}, [], None
     epochs = how[0]
@@ -202,6 +209,7 @@ def _train_all(members, how, threads, verbose, tasks):
             _stop(members, futures)
             raise
         finally:
+            end.set()
             if bar is not None:
                 bar.close()
     for message, category in said.items():

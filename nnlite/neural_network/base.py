@@ -17,11 +17,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from nnlite import config, warn
+from nnlite import config, terminal, warn
 from nnlite.data.batches import make_batches
-from nnlite.estimators.defaults import is_small_float64
 from nnlite.neural_network.network import Network
-from nnlite.neural_network.precision import is_lost_in_float32
+from nnlite.neural_network.precision import is_lost_in_float32, is_small
 from nnlite.optimizers import LBFGS, SGD, Adam
 from nnlite.training import loop
 
@@ -242,7 +241,7 @@ class BaseMLP(BaseEstimator):
         if self._trained is None or not incremental:
             narrow = dtype == "float64" and not (
                 config.floatx() == "float64"
-                or is_small_float64(X)
+                or is_small(X)
                 or is_lost_in_float32(X)
                 or is_lost_in_float32(y)
             )
@@ -270,7 +269,7 @@ class BaseMLP(BaseEstimator):
         evaluate, done = self._evaluation(network, X, y, sample_weight), itertools.count(1)
 
         def tell(loss):
-            print(f"Iteration {next(done)}, loss = {loss:.8f}")
+            terminal.write(f"Iteration {next(done)}, loss = {loss:.8f}")
 
         variables = network.parameters
         tell = tell if self.verbose else None
@@ -384,7 +383,7 @@ class BaseMLP(BaseEstimator):
         self.loss_ = loss
         self.loss_curve_.append(loss)
         if self.verbose:
-            print(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
+            terminal.write(f"Iteration {self.n_iter_}, loss = {loss:.8f}")
 
     def _judge(self, network, held_out):
         """Count the epochs that were no better than the best by `tol`, and keep the best
@@ -396,7 +395,7 @@ class BaseMLP(BaseEstimator):
             score = self._held_out_score(network, *held_out)
             self.validation_scores_.append(score)
             if self.verbose:
-                print(f"Validation score: {score:f}")
+                terminal.write(f"Validation score: {score:f}")
             worse = score < self.best_validation_score_ + self.tol
             if score > self.best_validation_score_:
                 self.best_validation_score_ = score
@@ -426,7 +425,7 @@ class BaseMLP(BaseEstimator):
         if self.verbose:
             small = " Learning rate too small." if adapts else ""
             end = f"{small} Stopping." if ends else f" Setting learning rate to {rate / 5:f}"
-            print(message + end)
+            terminal.write(message + end)
         return ends
 
     def _outputs(self, X):

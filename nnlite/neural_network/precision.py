@@ -4,6 +4,17 @@ import numpy as np
 
 ROUNDING = 2.0**-24  # the largest error of a float32, relative to the number
 SHARE = 1e-4  # of the span of a column, which an error may be
+SMALL = 16_384  # values of X, of which float64 costs little
+
+
+def is_small(X):
+    """Whether X has so few values that float64 costs little.
+
+    Parameters
+    ----------
+    X : array or sparse matrix, shape (N, F)
+    """
+    return X.dtype == np.float64 and X.shape[0] * X.shape[1] <= SMALL
 
 
 def is_lost_in_float32(X):

@@ -339,14 +339,19 @@ def test_an_error_in_one_ends_the_others():
     assert names_of_threads() == []
 
 
+ONE_AT_A_TIME = threading.Lock()
+
+
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_ctrl_c_ends_all_and_leaves_a_fitted_estimator(n_threads):
     pressed = []
 
     class Press(Callback):
         def on_epoch_end(self, epoch, logs=None):
-            if epoch == 3 and not pressed:
-                pressed.append(time.perf_counter())
+            with ONE_AT_A_TIME:
+                first = epoch == 3 and not pressed
+                pressed.extend([time.perf_counter()] * first)
+            if first:
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     estimator = classifier(epochs=10**9, callbacks=Press(), n_threads=n_threads)

@@ -54,8 +54,8 @@ def test_a_callback_may_stop_the_training():
 
 def test_no_task_begins_with_data_that_are_refused():
     recorder = Recorder()
-    with pytest.raises(ValueError, match="NaN"):
-        NNClassifier(ensemble=1, epochs=2).set_callbacks(recorder).fit(np.full_like(X, np.nan), Y)
+    with pytest.raises(ValueError, match="infinity"):
+        NNClassifier(ensemble=1, epochs=2).set_callbacks(recorder).fit(np.full_like(X, np.inf), Y)
     assert recorder.told == ["setup", "teardown"]
 
 

@@ -161,7 +161,9 @@ def test_a_wrapper_of_keras_does_not_warn_of_epochs():
 
 
 def test_lbfgs_stops_where_it_has_converged_and_warns_where_it_has_not():
-    model, messages, _ = fit_warnings(ensemble=1, optimizer="lbfgs", epochs=10)
+    model, messages, _ = fit_warnings(
+        hidden_layer_sizes=256, ensemble=1, optimizer="lbfgs", epochs=10
+    )
     assert len(messages) == 1 and model.n_iter_ == 10
     model, messages, _ = fit_warnings(ensemble=1, optimizer=LBFGS(tol=0.01), epochs=300)
     assert messages == [] and model.n_iter_ < 200 and model.score(X, Y) > 0.97

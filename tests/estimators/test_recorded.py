@@ -27,7 +27,13 @@ matplotlib.use("Agg")
 TWO = load_breast_cancer(return_X_y=True)
 THREE = load_iris(return_X_y=True)
 NUMBERS = load_diabetes(return_X_y=True)
-SETTINGS = {"hidden_layer_sizes": (4,), "epochs": 2, "random_state": 0, "dtype": "float64"}
+SETTINGS = {
+    "hidden_layer_sizes": (4,),
+    "epochs": 2,
+    "random_state": 0,
+    "dtype": "float64",
+    "ensemble": 1,
+}
 
 
 def fitted(make, data, **settings):

@@ -77,7 +77,7 @@ def test_log_probabilities_are_finite_where_a_probability_rounds_to_0(y):
     far = IRIS * 1e4
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fitted = classifier().fit(IRIS, y)
+        fitted = classifier(epochs=9).fit(IRIS, y)
         log_p, p = fitted.predict_log_proba(far), fitted.predict_proba(far)
     assert (p == 0).any() and np.isfinite(log_p).all()
     assert_allclose(np.exp(log_p), p, rtol=1e-10, atol=1e-12)
@@ -227,7 +227,7 @@ def test_a_column_of_labels_is_said_once():
     }
     for fit in (
         lambda: classifier(**settings).fit(IRIS, y),
-        lambda: classifier().fit(IRIS, y, X_val=IRIS, y_val=y),
+        lambda: classifier(epochs=3).fit(IRIS, y, X_val=IRIS, y_val=y),
         lambda: classifier().partial_fit(IRIS, y, classes=[0, 1, 2]),
     ):
         with pytest.warns(DataConversionWarning) as told:

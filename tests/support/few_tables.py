@@ -9,7 +9,7 @@ def save_tables(folder):
     rng = np.random.default_rng(0)
     made = [
         f"{age}, {'?' if age % 9 == 0 else 'Private'}, 1, School, {age % 16}, Single, Sales, Own, "
-        f"White, {'Male' if age % 2 else 'Female'}, 0, 0, 40, Chile, {'<>'[age > 40]}50K"
+        f"White, {'Male' if age % 2 else 'Female'}, 0, 0, 40, Chile, {'<>'[int(age > 40)]}50K"
         for age in rng.integers(17, 70, 300)
     ]
     for part in ("train", "test"):
