@@ -83,7 +83,6 @@ class R2Score(Metric):
                 f"metric {self.name!r}: {samples:g} targets are too few for {self.num_regressors} "
                 "features; the value is not adjusted",
                 RuntimeWarning,
-                stacklevel=3,
             )
             return scores
         return 1 - (1 - scores) * (samples - 1) / free
