@@ -23,7 +23,7 @@ _PARAMETERS = """Parameters
         If the first layer declares the shape of a sample (`input_shape`, `Input`), X may also be
         rows of as many values: `Conv2D(32, 3, input_shape=(28, 28, 1))` reads rows of 784 pixels.
     hidden_layer_sizes : int, sequence of int or str such as '64-32', default 'auto'
-        The sizes of the hidden layers if `layers` is None. 'auto' is (256, 256) for tables, (256,)
+        The sizes of the hidden layers if `layers` is None. 'auto' is (128, 128) for tables, (256,)
         for other samples.
     activation : str or function, default 'relu'
         The activation of hidden layers that are given as sizes; also scikit-learn's names
