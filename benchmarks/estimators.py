@@ -143,7 +143,7 @@ class Contestant:
         return _least(lambda: self.fitted.predict(self.row), times)
 
     def several(self, networks):
-        """Fit so many networks at once, for as many epochs as the search's."""
+        """Fit this number of networks at once, each for the epochs of the search."""
         several = self.library.classifier().set_params(ensemble=networks, early_stopping=True)
         several.fit(self.X, self.y)
 

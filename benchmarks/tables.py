@@ -149,7 +149,7 @@ def part_of(name):
 
 
 def load(name, rows=None):
-    """X (a DataFrame) and y (codes of classes, or numbers); `rows`: at most so many, shuffled.
+    """X, a DataFrame, and y, codes of classes or numbers. `rows` limits and shuffles the rows.
 
     Raises FileNotFoundError, which says what to install, if the table is not on this machine.
     """

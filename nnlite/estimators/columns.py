@@ -262,7 +262,7 @@ def _vocabulary(counts):
 _MANY = 20
 _WORDS, _LETTERS = 3, 40  # of texts, on average
 _DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}")
-_MOST_DATES = 12  # so many are categories, as those of months
+_MOST_DATES = 12  # different dates that may be categories, such as the months of a year
 
 
 def _kind_of_strings(counts):

@@ -19,7 +19,8 @@ from nnlite.layers import (
     TableEncoding,
 )
 
-_VALUES, _ROWS = 1 << 18, 1 << 10  # of X that quantiles are found of: 2 MB, or so many rows
+# Quantiles are found from a sample of X: 2 MB of float64, but no fewer rows than these.
+_VALUES, _ROWS = 1 << 18, 1 << 10
 
 _LAYERS = {
     "auto": defaults.piecewise_encoding,
@@ -69,7 +70,7 @@ def prepended(layers, data, numeric_encoding):
     if is_auto(numeric_encoding):
         wanted = fits and scaled and not data.is_chunk and defaults.encodes(hidden, data.X.shape)
         numeric_encoding = numeric_encoding if wanted else None
-    if numeric_encoding is None or (table is not None and 0 not in table.sizes):
+    if numeric_encoding is None:
         return layers
     encoding = clone(layer_of(numeric_encoding))
     learns = isinstance(encoding, PiecewiseLinearEncoding) and encoding.boundaries is None

@@ -183,7 +183,7 @@ def _outputs_of(estimator, X, numbers):
 
 
 def _train_all(members, how, threads, verbose, tasks, end):
-    """Train networks, so many at once, in threads that end before this function does."""
+    """Train networks in a pool of threads, which end before this function does."""
     said, futures, bar = {}, [], None
     epochs = how[0]
     if verbose == 1:
@@ -239,8 +239,7 @@ def _store(estimator, members):
         return
     fitted = [m.estimator for m in members]
     model = mean_of([m.network for m in members], n_threads=estimator.n_threads)
-    for name in ("_optimizer_made", "_made_with"):
-        setattr(estimator, name, getattr(fitted[0], name))
+    estimator._optimizer_made = fitted[0]._optimizer_made
     estimator.callbacks_ = [c for f in fitted for c in f.callbacks_]
     estimator.t_ = sum(f.t_ for f in fitted)
     estimator._store_results(model, _mean_history([f.history_ for f in fitted]), None)

@@ -47,7 +47,7 @@ def columns_of(X):
     return enumerate(X.T)
 
 
-# A column of pandas takes as long as the values of so many rows, one by one.
+# To read a whole column of pandas takes as long as to read this number of values one by one.
 FEW_ROWS = 8
 
 

@@ -8,7 +8,7 @@ BINS = [(1,), (8,), (0, 3, 1), (0, 0), (5, 9, 0, 17, 2), (8,) * 14, (16, 8), (7,
 
 
 def operands_of(x, bins, seed=0):
-    """Columns x with so many random bins each."""
+    """Columns x, and random bins: `bins` is their number for each column."""
     ends = [np.sort(rng(seed, f, n).normal(size=n + 1)) for f, n in enumerate(bins)]
     lower = np.concatenate([e[:-1] for e in ends])
     scale = np.concatenate([1 / np.diff(e) for e in ends])
