@@ -54,6 +54,7 @@ EARLY_STOPPING_ROWS, PATIENCE = 500, 30
 # number, one column says little, and all of them encoded cost much.
 ENCODED_COLUMNS = 256
 ENCODED_SCALE = 0.5  # the squares of a column's 8 bins are then as large as those of the column
+FEWEST_BINS, MOST_BINS = 8, 64
 
 # Rows of numbers, of which sizes alone make a network, are tables. Whatever else there is has the
 # others. In benchmarks/quality.py eight networks of 128 units score as those of 256 and are faster.
@@ -171,9 +172,11 @@ def encodes(layers, shape):
     return fits and isinstance(_first_reader(layers), Dense)
 
 
-def piecewise_encoding():
-    """A fresh layer that encodes columns."""
-    return PiecewiseLinearEncoding(scale=ENCODED_SCALE)
+def piecewise_encoding(rows=0):
+    """A fresh encoding of the columns of a table, whose bins are learned from `rows` rows: each
+    bin holds about two times the root of their number."""
+    bins = int(min(max(math.sqrt(rows) / 2, FEWEST_BINS), MOST_BINS))
+    return PiecewiseLinearEncoding(bins, scale=ENCODED_SCALE)
 
 
 def _reads_sequences(layers):

@@ -72,7 +72,10 @@ def prepended(layers, data, numeric_encoding):
         numeric_encoding = numeric_encoding if wanted else None
     if numeric_encoding is None:
         return layers
-    encoding = clone(layer_of(numeric_encoding))
+    if is_auto(numeric_encoding):
+        encoding = defaults.piecewise_encoding(data.rows)
+    else:
+        encoding = clone(layer_of(numeric_encoding))
     learns = isinstance(encoding, PiecewiseLinearEncoding) and encoding.boundaries is None
     if not fits:
         refuse(numeric_encoding, f"X of shape {data.X.shape}, which is not dense rows")

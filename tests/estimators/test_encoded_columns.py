@@ -90,6 +90,13 @@ def test_auto_leaves_all_else(settings, X):
     assert encoding_of(NNClassifier(**SHORT, **settings).fit(X, KIND[: X.shape[0]])) is None
 
 
+@pytest.mark.parametrize("rows, bins", [(500, 11), (10_000, 50), (40_000, 64)])
+def test_there_are_more_bins_of_more_rows(rows, bins):
+    X = np.random.RandomState(0).rand(rows, 1)
+    fitted = NNRegressor("2", numeric_encoding="auto", **SHORT).fit(X, X[:, 0])
+    assert encoding_of(fitted).bins == bins == len(encoding_of(fitted).boundaries[0]) - 1
+
+
 def test_bins_are_not_learned_from_a_first_chunk():
     fitted = NNClassifier(**SHORT).partial_fit(WINE, KIND, LABELS)
     assert encoding_of(fitted) is None
@@ -159,8 +166,8 @@ def test_files_and_pickles_predict_the_same_bits(encoding, tmp_path):
 def test_bits_do_not_depend_on_threads():
     X = np.random.RandomState(0).randn(3000, 20).astype(np.float32)
     one, two, three = (
-        NNRegressor("32", n_threads=n, numeric_encoding=encoding, **SHORT).fit(X, X[:, 0])
-        for n, encoding in ((1, "auto"), (2, "piecewise"), (3, "auto"))
+        NNRegressor("32", n_threads=n, numeric_encoding="auto", **SHORT).fit(X, X[:, 0])
+        for n in (1, 2, 3)
     )
     for other in (two, three):
         assert_array_equal(other.predict(X), one.predict(X))
