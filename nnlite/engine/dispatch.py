@@ -54,6 +54,9 @@ class Op:
     in_place : tuple of int, or of (int, int)
         Inputs whose memory the first output may take, or pairs of an input and the output that may,
         if they have its shape and are read for the last time.
+    absorbs : tuple of str
+        Ops that the C function can do with each row that it finishes: 'activation', whose
+        attributes it has too, and 'scale_shift', whose operands it takes as its last inputs.
     reads_rows_of : str, optional
         Another op, `gather`, in whose place the C function can read the first input, with that op's
         inputs and with those of its attributes that have the same names.
@@ -75,12 +78,13 @@ class Op:
         fuses=None,
         fused_input=None,
         in_place=(),
+        absorbs=(),
         optional_outputs=0,
         reads_rows_of=None,
     ):
         self.optional_outputs, self.reads_rows_of = optional_outputs, reads_rows_of
         self.name, self.infer, self.gradient = name, infer, gradient
-        self.fuses, self.fused_input = fuses, fused_input
+        self.fuses, self.fused_input, self.absorbs = fuses, fused_input, absorbs
         self.in_place = [pair if isinstance(pair, tuple) else (pair, 0) for pair in in_place]
         self.attrs, self.outputs, self.writes, self.view = attrs or {}, outputs, writes, view
         self._work = work

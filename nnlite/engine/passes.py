@@ -64,6 +64,35 @@ class Roots:
         return self._of_view.get(id(tensor), tensor)
 
 
+def absorb(calls, results, roots, folds=True):
+    """The calls, where a convolution or product does what alone reads its result, if its row says
+    that it can (`absorbs`): a normalization with fixed statistics, where `folds` (csrc/ops/conv/
+    folded.h; the results are rounded otherwise), and an activation (the bits are the same)."""
+    readers = Counter(id(t) for call in calls for t in call.inputs)
+    readers.update(id(t) for t in results)
+    waiting, found = {}, {}  # calls by the id of their first output, and by their own
+    for call in calls:
+        before = waiting.pop(id(call.inputs[0]), None) if call.inputs else None
+        if before is not None and call.op.name in before.op.absorbs:
+            if call.op.name == "activation":
+                inputs, attrs = before.inputs, {**before.attrs, **call.attrs}
+            elif folds and len(before.inputs) <= 3:
+                inputs, attrs = [*before.inputs, *call.inputs[1:]], before.attrs
+            else:
+                inputs = None
+            if inputs is not None:
+                del found[id(before)]
+                call = Call(before.op, inputs, call.outputs, attrs, before.scope)
+        found[id(call)] = call
+        written = {id(roots.of(call.inputs[i])) for i in call.op.writes}
+        for t, other in list(waiting.items() if written else ()):
+            if any(id(roots.of(x)) in written for x in other.inputs):
+                del waiting[t]
+        if call.op.absorbs and call.attrs["kind"] == 0 and readers[id(call.outputs[0])] == 1:
+            waiting[id(call.outputs[0])] = call
+    return list(found.values())
+
+
 @dataclass
 class Fusion:
     """Calls in the order in which they run, of which some pairs run as one.

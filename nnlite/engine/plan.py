@@ -12,6 +12,7 @@ from nnlite.engine._engine import ARENA, FEED, FUSED, MEMORY, Program, most_thre
 from nnlite.engine.dispatch import bad_index, engine
 from nnlite.engine.passes import (
     Roots,
+    absorb,
     drop_unneeded,
     fuse,
     leave_out_unread,
@@ -57,9 +58,11 @@ class Plan:
     results : list of Tensor
         Written to memory of the caller's: their feeds follow after `feeds`.
     real : {'float32', 'float64'}
+    folds : bool, default True
+        Whether convolutions take the scale and shift of a normalization behind them.
     """
 
-    def __init__(self, recording, feeds=(), results=(), real="float32"):
+    def __init__(self, recording, feeds=(), results=(), real="float32", folds=True):
         self.engine = engine(real)
         self.max_threads = most_threads()  # scratch memory is laid out for no more
         self.feeds = list(feeds)
@@ -68,6 +71,7 @@ class Plan:
         calls = drop_unneeded(calls, self.results)
         calls = leave_out_unread(calls, self.results)
         self.roots = Roots(calls)
+        calls = absorb(calls, self.results, self.roots, folds)
         self.fusion = fuse(calls, self.results, self.roots)
         self.calls = self.fusion.calls
         self.variables = [t for c in self.calls for i, t in enumerate(c.inputs) if i in c.op.writes]

@@ -179,6 +179,7 @@ Op(
     gradient=_conv2d_gradient,
     work=_conv2d_work,
     attrs={**_FUSED, **_WINDOW, "groups": int, **_OUTPUT_SIZE},
+    absorbs=("scale_shift", "activation"),
 )
 Op(
     "conv2d_gradient_input",
@@ -370,6 +371,7 @@ Op(
     gradient=_depthwise_gradient,
     work=_depthwise_work,
     attrs={**_FUSED, **_WINDOW, **_OUTPUT_SIZE},
+    absorbs=("scale_shift", "activation"),
 )
 Op(
     "depthwise_gradient_input",

@@ -165,6 +165,7 @@ Op(
     gradient=_linear_gradient,
     work=_linear_work,
     attrs={"kind": int, "alpha": float},
+    absorbs=("activation",),
 )
 
 

@@ -17,7 +17,7 @@ from nnlite.tree import map_structure
 PREDICT_ROWS, PREDICT_BYTES = 512, 2 << 20
 
 
-def predict(model, batches, steps=None, callbacks=()):
+def predict(model, batches, steps=None, callbacks=(), folds=True):
     """The outputs for every row of some batches."""
     model.stop_predicting = False
     call(callbacks, "on_predict_begin", {})
@@ -27,7 +27,7 @@ def predict(model, batches, steps=None, callbacks=()):
         for batch in (run.slice(k, 1) for run in ranges for k in range(run.count)):
             if len(parts) == first:
                 call(by_batch, "on_predict_batch_begin", first, {})
-            parts.append(predict_rows(model, batch))
+            parts.append(predict_rows(model, batch, folds))
             if by_batch and len(parts) == first + group:
                 first = _end(by_batch, parts, first, group)
             if model.stop_predicting:
@@ -66,7 +66,7 @@ def _joined(parts):
     return np.concatenate(parts)
 
 
-def predict_rows(model, batch):
+def predict_rows(model, batch, folds=True):
     """The outputs for the rows of a batch of any size.
 
     A row's result does not depend on the rows beside it, so the last step may overlap the one
@@ -79,11 +79,11 @@ def predict_rows(model, batch):
         return map_structure(lambda y: y.numpy(), model(inputs, training=False), Tensor)
     whole = keeps_states(model)  # then a step is a batch
     size = rows if whole else power_of_two(min(PREDICT_ROWS, rows))
-    step = model._step_cache.step(model, "predict", BatchRange(x, 0, size, 1))
+    step = model._step_cache.step(model, "predict", BatchRange(x, 0, size, 1), folds)
     excess = step.plan.arena_bytes / max(PREDICT_BYTES, step.plan.memory)
     if excess > 1 and size > 1 and not whole:
         size = power_of_two(max(1, int(size / excess)))
-        step = model._step_cache.step(model, "predict", BatchRange(x, 0, size, 1))
+        step = model._step_cache.step(model, "predict", BatchRange(x, 0, size, 1), folds)
     arrays = []
 
     def room(y):
@@ -96,7 +96,7 @@ def predict_rows(model, batch):
     if x[0].__class__ is ArraySource and isinstance(step.outputs, Tensor):
         array = x[0].array
         checked = x[0].integer and array.dtype != np.int32  # the next one's values are, too
-        if len(array) == rows == size and not checked:  # the whole of it, in one step
+        if folds and len(array) == rows == size and not checked:  # the whole of it, in one step
             model._step_cache.keep((array.dtype, array.shape, array.strides), step)
     done, pace, full = 0, 1, rows // size
     while done < full:

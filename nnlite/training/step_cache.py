@@ -33,6 +33,9 @@ class CompiledStep:
         Batches of the layout that the step is for: rows are gathered by number if they have an
         index, else read in order.
 
+    folds : bool, default True
+        Whether convolutions take in the normalizations behind them, see `absorb` in passes.py.
+
     Attributes
     ----------
     batch : int
@@ -46,7 +49,7 @@ class CompiledStep:
 
     pace = 1
 
-    def __init__(self, model, kind, batches):
+    def __init__(self, model, kind, batches, folds=True):
         self.kind, self.batch = kind, batches.size
         self.indexed = batches.index is not None
         index = Tensor((self.batch,), "int32") if self.indexed else None
@@ -67,7 +70,7 @@ class CompiledStep:
         self.results = []
         map_structure(lambda y: y._data is None and self.results.append(y), self.outputs, Tensor)
         feeds += [index] if self.indexed else []
-        self.plan = Plan(trace, feeds, self.results, model._precision)
+        self.plan = Plan(trace, feeds, self.results, model._precision, folds)
 
     def run(self, batches, threads, outputs=(), row=0):
         """Run up to `batches.count` batches; returns how many were finished.
@@ -190,15 +193,16 @@ class StepCache:
                 self.steps.pop(next(iter(self.steps)))
             self.steps[key], self.metrics = step, None
 
-    def step(self, model, kind, batches):
+    def step(self, model, kind, batches, folds=True):
         """The model's step for this layout of data; traced when it is first asked for."""
-        key = _layout_key(kind, batches)
-        return self.find(model, key) or _transaction(None, self._traced, model, key, kind, batches)
+        key = (*_layout_key(kind, batches), folds)
+        made = (model, kind, batches, folds)
+        return self.find(model, key) or _transaction(None, self._traced, key, *made)
 
-    def _traced(self, model, key, kind, batches):
+    def _traced(self, key, model, kind, batches, folds):
         step = self.find(model, key)  # another thread may have traced it meanwhile
         if step is None:
-            step = CompiledStep(model, kind, batches)
+            step = CompiledStep(model, kind, batches, folds)
             # Tracing may have built layers.
             self._seen = structure_version.latest, _structure_of(model)
             self.keep(key, step)

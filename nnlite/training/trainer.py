@@ -385,7 +385,7 @@ class Trainer(Steps):
             logs = loop.evaluate(self, batches, steps, callbacks, twin)
         return _as_evaluated(logs, return_dict)
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, *, fold=True):
         """The outputs for every row of `x`.
 
         Rows do not influence each other: any subset gives the same bits, whatever `batch_size` is.
@@ -402,12 +402,15 @@ class Trainer(Steps):
             The most batches to take; by default one pass.
         callbacks : Callback or list of them, optional
             Their `on_predict_...` methods are called.
+        fold : bool, default True
+            Whether convolutions take in the scale and shift of a BatchNormalization behind them,
+            which then costs no time. The outputs differ by rounding alone.
 
         Returns
         -------
         array, or list or dict of them for several outputs
         """
-        if x.__class__ is np.ndarray and batch_size is steps is callbacks is None:
+        if x.__class__ is np.ndarray and batch_size is steps is callbacks is None and fold:
             y = prediction.predict_cached(self, x)
             if y is not None:
                 return y
@@ -418,9 +421,9 @@ class Trainer(Steps):
             size = None  # batches that nobody sees are all rows
         batches = make_batches(self, (x,), size, finite=False, inputs_only=True)
         if isinstance(batches, ArrayBatches) and size is None and not callbacks:
-            return prediction.predict_rows(self, batches.all())
+            return prediction.predict_rows(self, batches.all(), bool(fold))
         loop.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
-        return prediction.predict(self, batches, steps, callbacks)
+        return prediction.predict(self, batches, steps, callbacks, bool(fold))
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """One step of training on one batch.

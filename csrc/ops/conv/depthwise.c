@@ -12,6 +12,7 @@
 #include "../../math/activation.h"
 #include "../../runtime/barrier.h"
 #include "../../runtime/shares.h"
+#include "folded.h"
 
 /* Vectors of channels that are summed together in registers. */
 enum { MAX_VECTORS = 4 };
@@ -29,14 +30,18 @@ static nnl_depthwise depthwise_of(const nnl_tensor *x, const nnl_tensor *w, cons
                            attr[1].i, attr[2].i, attr[3].i,   attr[4].i,   attr[5].i};
 }
 
-/* transposed[m, tap, c] = w[tap, c, m]. Each thread does its share and waits for the others. */
-static void transpose_kernel(const nnl_depthwise *g, const real *w, real *transposed,
-                             nnl_team *team) {
+/* transposed[m, tap, c] = w[tap, c, m], times scale[c, m] if that is given. Each thread does its
+ * share and waits for the others. */
+static void transpose_kernel(const nnl_depthwise *g, const real *w, const real *scale,
+                             real *transposed, nnl_team *team) {
     const int64_t taps = g->KH * g->KW;
     const nnl_range part = nnl_share(g->M * taps, 1, team);
     for (int64_t i = part.begin; i < part.end; i++) {
         const real *from = w + i % taps * g->C * g->M + i / taps;
-        for (int64_t c = 0; c < g->C; c++) transposed[i * g->C + c] = from[c * g->M];
+        real *to = transposed + i * g->C;
+        for (int64_t c = 0; c < g->C; c++) to[c] = from[c * g->M];
+        if (!scale) continue;
+        for (int64_t c = 0; c < g->C; c++) to[c] *= scale[c * g->M + i / taps];
     }
     nnl_wait(team);
 }
@@ -140,15 +145,19 @@ static void depthwise_row(const nnl_depthwise *g, const real *x, const real *w, 
 /* y = act(conv(x, w) + b), where conv(x, w)[n, oh, ow, c M + m] = the sum over kh, kw of
  *     x[n, oh stride_h - top + kh dilation_h, ow stride_w - left + kw dilation_w, c] *
  *     w[kh, kw, c, m].
- * in    x [N, H, W, C], w [KH, KW, C, M], optionally b [C * M]
+ * in    x [N, H, W, C], w [KH, KW, C, M], optionally b [C * M], optionally scale and shift [C * M],
+ *       as for conv2d
  * out   y [N, OH, OW, C * M]
  * attr  kind of the activation (NNL_RELU ...), its alpha (see activate in activation.h), stride_h,
  *       stride_w, top, left (the padding), dilation_h, dilation_w */
 static void op_depthwise_conv2d(const nnl_call *call, nnl_team *team) {
     const nnl_depthwise g = depthwise_of(&call->in[0], &call->in[1], &call->out[0], call->attr + 2);
-    const real *x = call->in[0].data, *bias = call->n_in == 3 ? call->in[2].data : NULL;
+    const nnl_folded folded = folded_of(call);
+    const real *x = call->in[0].data;
+    real *room = (real *)team->scratch + transposed_size(&call->in[1]);
+    const real *bias = folded_bias(&folded, room, g.C * g.M, team);
     const int64_t row = g.OW * g.C * g.M;
-    transpose_kernel(&g, call->in[1].data, team->scratch, team);
+    transpose_kernel(&g, call->in[1].data, folded.scale, team->scratch, team);
     const nnl_range part = nnl_share(g.N * g.OH, 1, team);
     for (int64_t r = part.begin; r < part.end; r++) {
         real *y = (real *)call->out[0].data + r * row;
@@ -157,9 +166,11 @@ static void op_depthwise_conv2d(const nnl_call *call, nnl_team *team) {
     }
 }
 
+/* The transposed kernel, then the bias. */
 static int64_t depthwise_conv2d_scratch(const nnl_call *call, int threads) {
     (void)threads;
-    return transposed_size(&call->in[1]) * (int64_t)sizeof(real);
+    const int64_t *w = call->in[1].shape;
+    return (transposed_size(&call->in[1]) + w[2] * w[3]) * (int64_t)sizeof(real);
 }
 
 /* The taps that are over position h of the padded x in some window o: those k for which
@@ -228,7 +239,7 @@ static void op_depthwise_gradient_input(const nnl_call *call, nnl_team *team) {
     const nnl_depthwise g = depthwise_of(&call->out[0], &call->in[1], &call->in[0], call->attr);
     real *w = team->scratch;
     nnl_taps *right = (nnl_taps *)(w + transposed_size(&call->in[1])) + team->id * g.W;
-    transpose_kernel(&g, call->in[1].data, w, team);
+    transpose_kernel(&g, call->in[1].data, NULL, w, team);
     for (int64_t i = 0; i < g.W; i++)
         right[i] = taps_above(i + g.left, g.KW, g.dilation_w, g.stride_w, g.OW);
     const nnl_range part = nnl_share(g.N * g.H, 1, team);

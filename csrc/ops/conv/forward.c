@@ -15,14 +15,18 @@
 #include "../../math/activation.h"
 #include "../../runtime/barrier.h"
 #include "../../runtime/shares.h"
+#include "folded.h"
 #include "geometry.h"
 
-/* Packs this thread's share of the panels of w [K, F]. */
-static void pack_kernel(const nnl_conv *g, const real *w, real *packed, const nnl_team *team) {
+/* Packs this thread's share of the panels of w [K, F], times `scale` if that is given. */
+static void pack_kernel(const nnl_conv *g, const real *w, const real *scale, real *packed,
+                        const nnl_team *team) {
     const nnl_range part = nnl_share(panels_of(g->groups, g->Fg), 1, team);
     for (int64_t p = part.begin; p < part.end; p++) {
         const nnl_panel f = panel_of(p, g->Fg);
-        pack(packed + p * g->K * NR, NR, (nnl_pack_source){w + f.column, g->F, g->K, f.n, false});
+        real *panel = packed + p * g->K * NR;
+        pack(panel, NR, (nnl_pack_source){w + f.column, g->F, g->K, f.n, false});
+        if (scale) scale_panel(panel, g->K, scale + f.column, f.n);
     }
 }
 
@@ -126,19 +130,20 @@ static void convolve_transposed_row(const nnl_conv *g, const nnl_view *v, const 
     }
 }
 
-/* y of one band, transposed. `buffer` has transposed_scratch reals, `k_offset` K numbers. */
-static void convolve_transposed(const nnl_conv *g, const nnl_view *v, nnl_band band, const real *w,
-                                real *buffer, int64_t *k_offset, real *y,
+/* y of one band, transposed. `packed` is one panel, `buffer` has transposed_scratch reals,
+ * `k_offset` K numbers. */
+static void convolve_transposed(const nnl_conv *g, const nnl_view *v, nnl_band band,
+                                const real *packed, real *buffer, int64_t *k_offset, real *y,
                                 const nnl_epilogue *epilogue) {
     nnl_tile t = {.a_access = A_GATHERED,
-                  .a = w,
+                  .a = packed,
                   .b = buffer,
                   .c = buffer + g->K * NR,
                   .k_offset = k_offset,
                   .K = g->K,
                   .b_k = NR,
                   .rows = (int)g->F};
-    for (int64_t k = 0; k < g->K; k++) k_offset[k] = k * g->F;
+    for (int64_t k = 0; k < g->K; k++) k_offset[k] = k * NR;
     for (int f = 0; f < t.rows; f++) t.a_offset[f] = f, t.c_offset[f] = f * NR;
     for (int64_t r = 0; r < band.images * band.rows; r++, y += g->OW * g->F) {
         const int64_t at = r / band.rows * v->image + r % band.rows * g->stride_h * v->row;
@@ -151,23 +156,25 @@ static void convolve_transposed(const nnl_conv *g, const nnl_view *v, nnl_band b
  *     x[n, oh stride_h - top + kh dilation_h, ow stride_w - left + kw dilation_w, c] *
  *     w[kh, kw, c, f].
  * x is 0 in the padding. The filters f of a group read the channels c of the same group.
- * in    x [N, H, W, C], w [KH, KW, C / groups, F], optionally b [F]
+ * in    x [N, H, W, C], w [KH, KW, C / groups, F], optionally b [F]; optionally scale and shift
+ *       [F], by which conv(x, w) + b is multiplied, and what is added to that (folded.h)
  * out   y [N, OH, OW, F]
  * attr  kind of the activation (NNL_RELU ...), its alpha (see activate in activation.h), stride_h,
  *       stride_w, top, left (the padding), dilation_h, dilation_w, groups */
 static void op_conv2d(const nnl_call *call, nnl_team *team) {
     const nnl_conv g = conv_of(&call->in[0], &call->in[1], &call->out[0], call->attr + 2);
-    const nnl_epilogue epilogue = {.bias = call->n_in == 3 ? call->in[2].data : NULL,
-                                   .activation = (int)call->attr[0].i,
-                                   .alpha = call->attr[1].f};
+    const nnl_folded folded = folded_of(call);
     const nnl_band largest = max_band(g.OH, g.OW, BAND);
     const int64_t panels = panels_of(g.groups, g.Fg);
     const int64_t indices = lines_of_indices(g.K), copy = lines(padded_size(&g, largest));
     real *packed = team->scratch;
-    real *own_scratch = packed + panels * g.K * NR +
-                        team->id * (indices + copy + transposed_scratch(&g));
+    real *bias = packed + panels * g.K * NR;
+    real *own_scratch = bias + lines(g.F) + team->id * (indices + copy + transposed_scratch(&g));
     int64_t *k_offset = (int64_t *)own_scratch;
-    pack_kernel(&g, call->in[1].data, packed, team);
+    pack_kernel(&g, call->in[1].data, folded.scale, packed, team);
+    const nnl_epilogue epilogue = {.bias = folded_bias(&folded, bias, g.F, team),
+                                   .activation = (int)call->attr[0].i,
+                                   .alpha = call->attr[1].f};
     nnl_wait(team);
 
     const nnl_part part = part_of(g.N * g.OH, g.OW, panels, team);
@@ -181,8 +188,8 @@ static void op_conv2d(const nnl_call *call, nnl_team *team) {
         real *y = (real *)call->out[0].data + r * g.OW * g.F;
         r += band.images * band.rows;
         if (is_conv_better_transposed(&g)) {
-            convolve_transposed(&g, &v, band, call->in[1].data, own_scratch + indices + copy,
-                                k_offset, y, &epilogue);
+            convolve_transposed(&g, &v, band, packed, own_scratch + indices + copy, k_offset, y,
+                                &epilogue);
             continue;
         }
         window_offsets(&g, &v, k_offset);
@@ -201,5 +208,6 @@ static int64_t conv2d_scratch(const nnl_call *call, int threads) {
     const int64_t own_scratch = lines_of_indices(g.K) +
                                 lines(padded_size(&g, max_band(g.OH, g.OW, BAND))) +
                                 transposed_scratch(&g);
-    return (panels_of(g.groups, g.Fg) * g.K * NR + own_scratch * threads) * (int64_t)sizeof(real);
+    const int64_t shared = panels_of(g.groups, g.Fg) * g.K * NR + lines(g.F);
+    return (shared + own_scratch * threads) * (int64_t)sizeof(real);
 }
