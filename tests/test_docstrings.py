@@ -12,7 +12,8 @@ from nnlite.configurable import Configurable
 
 NETWORKS = [
     f"nnlite.applications.{name}"
-    for name in "imagenet_utils mobilenet mobilenet_v2 vgg16 vgg19".split()
+    for name in "densenet imagenet_utils inception_resnet_v2 inception_v3 mobilenet mobilenet_v2 "
+    "resnet resnet50 resnet_v2 vgg16 vgg19 xception".split()
 ]
 PUBLIC = [
     "nnlite",
@@ -22,10 +23,10 @@ PUBLIC = [
         for name in (
             "activations applications architecture backend callbacks constraints data "
             "datasets.imdb datasets.mnist datasets.reuters diagnosis estimators initializers "
-            "inspection layers losses math metrics models neural_network nn ops optimizers optimizers.schedules "
-            "plotting "
-            "preprocessing.image preprocessing.sequence preprocessing.text random regularizers "
-            "schedules tensorflow_names tuner utils wrappers wrappers.scikit_learn"
+            "inspection layers losses math metrics models neural_network nn ops optimizers "
+            "optimizers.schedules plotting preprocessing.image preprocessing.sequence "
+            "preprocessing.text random regularizers schedules tensorflow_names tuner "
+            "utils wrappers wrappers.scikit_learn"
         ).split()
     ),
 ]
