@@ -12,8 +12,10 @@ from nnlite.configurable import Configurable
 
 NETWORKS = [
     f"nnlite.applications.{name}"
-    for name in "densenet imagenet_utils inception_resnet_v2 inception_v3 mobilenet mobilenet_v2 "
-    "resnet resnet50 resnet_v2 vgg16 vgg19 xception".split()
+    for name in (
+        "convnext densenet efficientnet imagenet_utils inception_resnet_v2 inception_v3 mobilenet "
+        "mobilenet_v2 mobilenet_v3 nasnet resnet resnet50 resnet_v2 vgg16 vgg19 xception"
+    ).split()
 ]
 PUBLIC = [
     "nnlite",

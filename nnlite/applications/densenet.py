@@ -5,7 +5,7 @@ import functools
 from nnlite import layers, names
 from nnlite.applications.files import of_tensorflow
 from nnlite.applications.imagenet_utils import decode_predictions, preprocessing
-from nnlite.applications.network import network
+from nnlite.applications.network import network, pooled_by_name
 from nnlite.applications.resnet import activated, halved, stem
 
 __all__ = ["DenseNet121", "DenseNet169", "DenseNet201", "decode_predictions", "preprocess_input"]
@@ -51,7 +51,7 @@ def _densenet(title, blocks, hashes):
         f"densenet.{title}",
         functools.partial(_body, blocks=blocks),
         published=published,
-        pools_named=True,
+        pools=pooled_by_name,
         summary=f"{title}: {sum(blocks)} blocks, each of which reads what all before it made.",
         source="G. Huang, Z. Liu, L. van der Maaten, K. Weinberger: Densely connected "
         "convolutional networks, 2016.",

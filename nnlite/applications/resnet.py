@@ -5,7 +5,7 @@ import functools
 from nnlite import layers, names
 from nnlite.applications.files import of_tensorflow
 from nnlite.applications.imagenet_utils import decode_predictions, preprocessing
-from nnlite.applications.network import network
+from nnlite.applications.network import network, pooled_by_name
 
 __all__ = ["ResNet50", "ResNet101", "ResNet152", "decode_predictions", "preprocess_input"]
 
@@ -86,7 +86,7 @@ def resnet(path, body, blocks, hashes, **facts):
         path,
         functools.partial(body, blocks=blocks),
         published=published,
-        pools_named=True,
+        pools=pooled_by_name,
         summary=f"{title}: {3 * sum(blocks) + 2} layers, in blocks that are added to their input.",
         **facts,
     )

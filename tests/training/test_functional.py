@@ -61,9 +61,8 @@ def test_layers_without_names_are_numbered_in_the_order_in_which_they_were_made(
     units = {layer.name: layer.units for layer in model.layers if hasattr(layer, "units")}
     assert units == {"dense": 2, "dense_1": 3, "dense_2": 5}
     again = keras.models.clone_model(model)
-    copies = [model._clone(), again, pickle.loads(pickle.dumps(model))]
-    for copy in copies:
-        assert [layer.name for layer in copy.layers] == [layer.name for layer in model.layers]
+    for other in (model._clone(), again, pickle.loads(pickle.dumps(model))):
+        assert [layer.name for layer in other.layers] == [layer.name for layer in model.layers]
 
 
 def test_training_equals_the_same_model_as_a_subclass_bitwise():
