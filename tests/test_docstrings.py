@@ -112,8 +112,9 @@ def test_every_parameter_of_what_is_public_is_explained(name):
 
 
 def sort_key(name):
-    """Constants, then classes, then functions; letters alone decide within each."""
-    return (0 if name.isupper() else 1 if name.lstrip("_")[0].isupper() else 2, name)
+    """Constants, then classes, then functions; letters decide within each, and numbers."""
+    parts = [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+    return (0 if name.isupper() else 1 if name.lstrip("_")[0].isupper() else 2, parts)
 
 
 @pytest.mark.parametrize("name", PUBLIC)
