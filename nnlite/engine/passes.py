@@ -64,7 +64,7 @@ class Roots:
         return self._of_view.get(id(tensor), tensor)
 
 
-def absorb(calls, results, roots, folds=True):
+def absorb(calls, results, roots, folds=False):
     """The calls, where a convolution or product does what alone reads its result, if its row says
     that it can (`absorbs`): a normalization with fixed statistics, where `folds` (csrc/ops/conv/
     folded.h; the results are rounded otherwise), and an activation (the bits are the same)."""

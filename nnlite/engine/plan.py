@@ -58,11 +58,11 @@ class Plan:
     results : list of Tensor
         Written to memory of the caller's: their feeds follow after `feeds`.
     real : {'float32', 'float64'}
-    folds : bool, default True
+    folds : bool, default False
         Whether convolutions take the scale and shift of a normalization behind them.
     """
 
-    def __init__(self, recording, feeds=(), results=(), real="float32", folds=True):
+    def __init__(self, recording, feeds=(), results=(), real="float32", folds=False):
         self.engine = engine(real)
         self.max_threads = most_threads()  # scratch memory is laid out for no more
         self.feeds = list(feeds)

@@ -74,9 +74,11 @@ def _geometry(attrs, *names):
     return {name: attrs[name] for name in (*_WINDOW, *names)}
 
 
-def _check_bias(bias, features):
-    if bias is not None and bias != (features,):
-        raise ValueError(f"expected a bias of shape {(features,)}, got {bias}")
+def _check_columns(columns, features):
+    """The shapes of a bias, and of scale and shift, which `absorb` may have put behind it."""
+    for shape in columns:
+        if shape != (features,):
+            raise ValueError(f"expected a bias of shape {(features,)}, got {shape}")
 
 
 def _bias_gradient(dz):
@@ -88,7 +90,7 @@ def _bias_gradient(dz):
 # --- conv2d
 
 
-def _infer_conv2d(x, w, b=None, *, groups, out_h, out_w, **_):
+def _infer_conv2d(x, w, *columns, groups, out_h, out_w, **_):
     if w[3] % groups:
         raise ValueError(f"conv2d: expected filters in {groups} equal groups, got {w[3]}")
     if x[3] != w[2] * groups:
@@ -96,7 +98,7 @@ def _infer_conv2d(x, w, b=None, *, groups, out_h, out_w, **_):
             f"expected images of {w[2] * groups} channels (kernel shape {w}, groups {groups}), "
             f"got shape {x}"
         )
-    _check_bias(b, w[3])
+    _check_columns(columns, w[3])
     return [(x[0], out_h, out_w, w[3])]
 
 
@@ -336,10 +338,10 @@ def conv2d_transpose(x, kernel, strides=1, padding="valid", output_padding=None,
 # --- depthwise_conv2d and separable_conv2d
 
 
-def _infer_depthwise(x, w, b=None, *, out_h, out_w, **_):
+def _infer_depthwise(x, w, *columns, out_h, out_w, **_):
     if x[3] != w[2]:
         raise ValueError(f"expected images of {w[2]} channels (kernel shape {w}), got shape {x}")
-    _check_bias(b, w[2] * w[3])
+    _check_columns(columns, w[2] * w[3])
     return [(x[0], out_h, out_w, w[2] * w[3])]
 
 

@@ -33,7 +33,7 @@ class CompiledStep:
         Batches of the layout that the step is for: rows are gathered by number if they have an
         index, else read in order.
 
-    folds : bool, default True
+    folds : bool, default False
         Whether convolutions take in the normalizations behind them, see `absorb` in passes.py.
 
     Attributes
@@ -49,7 +49,7 @@ class CompiledStep:
 
     pace = 1
 
-    def __init__(self, model, kind, batches, folds=True):
+    def __init__(self, model, kind, batches, folds=False):
         self.kind, self.batch = kind, batches.size
         self.indexed = batches.index is not None
         index = Tensor((self.batch,), "int32") if self.indexed else None
@@ -193,7 +193,7 @@ class StepCache:
                 self.steps.pop(next(iter(self.steps)))
             self.steps[key], self.metrics = step, None
 
-    def step(self, model, kind, batches, folds=True):
+    def step(self, model, kind, batches, folds=False):
         """The model's step for this layout of data; traced when it is first asked for."""
         key = (*_layout_key(kind, batches), folds)
         made = (model, kind, batches, folds)

@@ -8,6 +8,7 @@ from oracle_conv import (
     depthwise_conv2d,
     depthwise_gradient_input,
     depthwise_gradient_kernel,
+    with_columns,
 )
 from samples import Case, normal
 
@@ -91,16 +92,18 @@ def mostly_zeros(depthwise):
 
 
 def forward_cases(function, depthwise=False):
-    """Each shape, with activations and a bias taking turns."""
+    """Each shape; activations, a bias, and scale and shift take turns."""
 
     def scale(inputs, want, a):
-        x, w, *b = map(np.abs, inputs)
-        return function(x, w, a, (a["out_h"], a["out_w"])) + (b[0] if b else 0) + np.abs(want)
+        x, w, *columns = map(np.abs, inputs)
+        return with_columns(function(x, w, a, (a["out_h"], a["out_w"])), columns) + np.abs(want)
 
     found = []
     for i, (x, w, dy, window) in enumerate(triples(depthwise)):
         a = {"kind": KINDS[FUSED[i % len(FUSED)]], "alpha": 0.25, **window}
-        inputs = [x, w / w[..., 0].size ** 0.5, normal(dy.shape[-1], seed=3)][: 2 + i % 3 % 2]
+        bias, *folded = (normal(dy.shape[-1], seed=3 + k) for k in range(3))
+        columns = [[], [bias], folded, [bias, *folded]][i % 4]
+        inputs = [x, w / w[..., 0].size ** 0.5, *columns]
         found.append(Case(inputs, a, scale=lambda x, y, a=a: scale(x, y, a)))
     return found
 

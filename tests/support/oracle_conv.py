@@ -100,12 +100,19 @@ def depthwise_gradient_kernel(x, dy, a):
     return dw
 
 
+def with_columns(y, columns):
+    """y with the optional bias, then the optional scale and shift."""
+    if len(columns) % 2:
+        y = y + columns[0]
+    return y * columns[-2] + columns[-1] if len(columns) > 1 else y
+
+
 def oracle(activate):
     """The convolutions' part of `ORACLE`, by its activations."""
 
     def with_bias(function, x, a):
-        y = function(x[0], x[1], a, (a["out_h"], a["out_w"]))
-        return activate(y + (x[2] if len(x) == 3 else 0), a["kind"], a["alpha"])
+        y = with_columns(function(x[0], x[1], a, (a["out_h"], a["out_w"])), x[2:])
+        return activate(y, a["kind"], a["alpha"])
 
     return {
         "conv2d": lambda x, a: [with_bias(conv2d, x, a)],
