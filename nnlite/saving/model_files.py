@@ -4,7 +4,7 @@ from nnlite.atomic_write import replacing
 from nnlite.errors import prefixed
 from nnlite.registry import custom_object_scope
 from nnlite.saving import keras_file, legacy_h5, safetensors
-from nnlite.saving.paths import format_of, refuse_older
+from nnlite.saving.paths import check_there, format_of, refuse_older
 from nnlite.saving.weights_files import WEIGHTS_ENDINGS
 
 MODEL_ENDINGS = {
@@ -109,7 +109,6 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         If the file is not whole, or describes no model that nnlite can make.
     """
     path, file_format = format_of(filepath, MODEL_ENDINGS)
-    if not path.exists():
-        raise FileNotFoundError(f"filepath: expected a file, got {filepath}, which is not there")
+    check_there(path)
     with custom_object_scope(custom_objects), prefixed(f"{filepath}: "):
         return file_format.read(path, compile)
