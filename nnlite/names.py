@@ -14,7 +14,6 @@ from nnlite.errors import did_you_mean
 # name goes from here when it comes; `tests/test_names.py` looks.
 COMING = {
     "nnlite": [
-        ("applications", "build the network of layers; pretrained ones are not part of it"),
         ("io image strings", "Pillow and NumPy read images into arrays"),
         (
             "compat Session placeholder global_variables_initializer",

@@ -10,14 +10,19 @@ from paths import ROOT
 
 from nnlite.configurable import Configurable
 
+NETWORKS = [
+    f"nnlite.applications.{name}"
+    for name in "imagenet_utils mobilenet mobilenet_v2 vgg16 vgg19".split()
+]
 PUBLIC = [
     "nnlite",
+    *NETWORKS,
     *(
         f"nnlite.{name}"
         for name in (
-            "activations architecture backend callbacks constraints data datasets.imdb "
-            "datasets.mnist datasets.reuters diagnosis estimators initializers inspection layers "
-            "losses math metrics models neural_network nn ops optimizers optimizers.schedules "
+            "activations applications architecture backend callbacks constraints data "
+            "datasets.imdb datasets.mnist datasets.reuters diagnosis estimators initializers "
+            "inspection layers losses math metrics models neural_network nn ops optimizers optimizers.schedules "
             "plotting "
             "preprocessing.image preprocessing.sequence preprocessing.text random regularizers "
             "schedules tensorflow_names tuner utils wrappers wrappers.scikit_learn"
@@ -27,6 +32,7 @@ PUBLIC = [
 
 # Modules that stand in the `__all__` of another.
 MODULES_IN_ALL = {
+    *NETWORKS,
     "nnlite.datasets.imdb",
     "nnlite.datasets.mnist",
     "nnlite.datasets.reuters",
