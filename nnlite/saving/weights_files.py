@@ -6,6 +6,7 @@ from nnlite.saving import (
     keras_file,
     legacy_h5,
     safetensors,
+    tfjs_file,
     torch_file,
     torch_weights,
     weights_h5,
@@ -23,6 +24,7 @@ WEIGHTS_ENDINGS = {
 # What reads the arrays of files that others write, by name.
 _ARRAYS = {
     ".safetensors": safetensors.read_arrays,
+    ".json": tfjs_file.read_arrays,
     **dict.fromkeys((".pth", ".pt", ".bin"), torch_file.read_arrays),
 }
 
@@ -39,6 +41,7 @@ _READERS = {
     **{ending: _of_torch(read) for ending, read in _ARRAYS.items()},
     **{ending: read for ending, (_, read) in WEIGHTS_ENDINGS.items()},
     ".keras": keras_file.read_weights,
+    ".json": tfjs_file.read_weights,
 }
 
 
@@ -95,8 +98,8 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
         Built.
     filepath : str or path
         Of weights alone ('.weights.h5', '.h5', '.hdf5', '.safetensors') or of a whole model
-        ('.keras', '.h5', '.safetensors'); or a state_dict of PyTorch ('.pth', '.pt', '.bin',
-        '.safetensors').
+        ('.keras', '.h5', '.safetensors'); a state_dict of PyTorch ('.pth', '.pt', '.bin',
+        '.safetensors'); a layers-model of TensorFlow.js ('model.json', with its shards beside it).
     skip_mismatch : bool, default False
         Whether layers that do not fit are left as they are, with a warning.
     by_name : bool, default False
@@ -128,7 +131,8 @@ def load_arrays(filepath):
     Parameters
     ----------
     filepath : str or path
-        A state_dict of PyTorch ('.pth', '.pt', '.bin'), or '.safetensors'. Nothing in it is run.
+        A state_dict of PyTorch ('.pth', '.pt', '.bin'), '.safetensors', or a layers-model of
+        TensorFlow.js ('model.json'). Nothing in it is run.
 
     Returns
     -------
