@@ -5,6 +5,7 @@ from nnlite.errors import prefixed
 from nnlite.saving import (
     keras_file,
     legacy_h5,
+    onnx_file,
     safetensors,
     tfjs_file,
     torch_file,
@@ -25,6 +26,7 @@ WEIGHTS_ENDINGS = {
 _ARRAYS = {
     ".safetensors": safetensors.read_arrays,
     ".json": tfjs_file.read_arrays,
+    ".onnx": onnx_file.read_arrays,
     **dict.fromkeys((".pth", ".pt", ".bin"), torch_file.read_arrays),
 }
 
@@ -38,10 +40,11 @@ def _of_torch(read_arrays):
 
 # What reads weights.
 _READERS = {
-    **{ending: _of_torch(read) for ending, read in _ARRAYS.items()},
     **{ending: read for ending, (_, read) in WEIGHTS_ENDINGS.items()},
     ".keras": keras_file.read_weights,
     ".json": tfjs_file.read_weights,
+    ".onnx": _of_torch(onnx_file.read_modules),
+    **dict.fromkeys((".pth", ".pt", ".bin"), _of_torch(torch_file.read_arrays)),
 }
 
 
@@ -99,7 +102,8 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
     filepath : str or path
         Of weights alone ('.weights.h5', '.h5', '.hdf5', '.safetensors') or of a whole model
         ('.keras', '.h5', '.safetensors'); a state_dict of PyTorch ('.pth', '.pt', '.bin',
-        '.safetensors'); a layers-model of TensorFlow.js ('model.json', with its shards beside it).
+        '.safetensors'); a layers-model of TensorFlow.js ('model.json', with its shards beside it);
+        '.onnx'.
     skip_mismatch : bool, default False
         Whether layers that do not fit are left as they are, with a warning.
     by_name : bool, default False
@@ -131,8 +135,8 @@ def load_arrays(filepath):
     Parameters
     ----------
     filepath : str or path
-        A state_dict of PyTorch ('.pth', '.pt', '.bin'), '.safetensors', or a layers-model of
-        TensorFlow.js ('model.json'). Nothing in it is run.
+        A state_dict of PyTorch ('.pth', '.pt', '.bin'), '.safetensors', a layers-model of
+        TensorFlow.js ('model.json') or '.onnx'. Nothing in it is run.
 
     Returns
     -------
