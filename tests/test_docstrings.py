@@ -12,7 +12,10 @@ from nnlite.configurable import Configurable
 
 NETWORKS = [
     f"nnlite.applications.{name}"
-    for name in "imagenet_utils mobilenet mobilenet_v2 vgg16 vgg19".split()
+    for name in (
+        "convnext densenet efficientnet imagenet_utils inception_resnet_v2 inception_v3 mobilenet "
+        "mobilenet_v2 mobilenet_v3 nasnet resnet resnet50 resnet_v2 vgg16 vgg19 xception"
+    ).split()
 ]
 PUBLIC = [
     "nnlite",
@@ -22,10 +25,10 @@ PUBLIC = [
         for name in (
             "activations applications architecture backend callbacks constraints data "
             "datasets.imdb datasets.mnist datasets.reuters diagnosis estimators initializers "
-            "inspection layers losses math metrics models neural_network nn ops optimizers optimizers.schedules "
-            "plotting "
-            "preprocessing.image preprocessing.sequence preprocessing.text random regularizers "
-            "schedules tensorflow_names tuner utils wrappers wrappers.scikit_learn"
+            "inspection layers losses math metrics models neural_network nn ops optimizers "
+            "optimizers.schedules plotting preprocessing.image preprocessing.sequence "
+            "preprocessing.text random regularizers schedules tensorflow_names tuner "
+            "utils wrappers wrappers.scikit_learn"
         ).split()
     ),
 ]
@@ -109,8 +112,9 @@ def test_every_parameter_of_what_is_public_is_explained(name):
 
 
 def sort_key(name):
-    """Constants, then classes, then functions; letters alone decide within each."""
-    return (0 if name.isupper() else 1 if name.lstrip("_")[0].isupper() else 2, name)
+    """Constants, then classes, then functions; letters decide within each, and numbers."""
+    parts = [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+    return (0 if name.isupper() else 1 if name.lstrip("_")[0].isupper() else 2, parts)
 
 
 @pytest.mark.parametrize("name", PUBLIC)

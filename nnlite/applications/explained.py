@@ -39,7 +39,7 @@ _TAKES = {
 }
 
 
-def explained(*, summary, source, size, scaled=True, least=32, **own):
+def explained(*, summary, source, size, scaled=True, least=32, path=None, **own):
     """A decorator that writes the docstring of a function that makes a network.
 
     Parameters
@@ -54,12 +54,18 @@ def explained(*, summary, source, size, scaled=True, least=32, **own):
         Whether pixels are scaled before they come to it.
     least : int, default 32
         The smallest size of images.
+    path : str, optional
+        Module and name of the function, such as 'vgg16.VGG16', if it was made by another.
     **own
         What else is said of arguments: the text of `name` as `name_is`, or a value in a text above.
     """
     values = {"size": size, "least": least, **own}
 
     def decorate(function):
+        if path is not None:
+            module, _, name = path.rpartition(".")
+            function.__module__ = f"nnlite.applications.{module}"
+            function.__name__ = function.__qualname__ = name
         lines = [summary, "", _TAKES[scaled], "", "Parameters", "----------"]
         for argument, parameter in inspect.signature(function).parameters.items():
             text = own.get(f"{argument}_is") or _ARGUMENTS[argument].format(

@@ -31,7 +31,7 @@ class Asked(NamedTuple):
     classifier_activation: object
 
 
-def network(path, body, *, top=None, published, name=None, size=224, pools_named=False, **facts):
+def network(path, body, *, top=None, published, name=None, size=224, pools=None, **facts):
     """The function that makes a network that has no arguments but those of all.
 
     Parameters
@@ -49,13 +49,12 @@ def network(path, body, *, top=None, published, name=None, size=224, pools_named
         Of models, by default; by default that of the function in lower case.
     size : int, default 224
         Of the images that it was trained on.
-    pools_named : bool, default False
-        Whether what `pooling` adds has a name of its own.
+    pools : function, optional
+        From features and `pooling` to the result, where there is no top; by default `pooled`.
     **facts
         Of `explained`.
     """
-    module, _, title = path.rpartition(".")
-    default_name, least = name or title.lower(), facts.get("least", 32)
+    default_name, least = name or path.rpartition(".")[2].lower(), facts.get("least", 32)
 
     def function(
         include_top=True,
@@ -78,15 +77,13 @@ def network(path, body, *, top=None, published, name=None, size=224, pools_named
             file=published(bool(include_top)),
             size=size,
             least=least,
-            pools_named=pools_named,
+            pools=pools,
         )
 
-    function.__name__ = function.__qualname__ = title
-    function.__module__ = f"nnlite.applications.{module}"
-    return explained(size=size, **facts)(function)
+    return explained(path=path, size=size, **facts)(function)
 
 
-def assembled(asked, name, body, top, *, size, file, least=32, static=True, pools_named=False):
+def assembled(asked, name, body, top, *, size, file, least=32, static=True, pools=None):
     """A model of a body and a top, with its weights read.
 
     Parameters
@@ -102,7 +99,8 @@ def assembled(asked, name, body, top, *, size, file, least=32, static=True, pool
         The smallest size of images.
     static : bool, default True
         Whether with its top it needs images of one size.
-    pools_named : bool, default False
+    pools : function, optional
+        As in `network`.
 
     Raises
     ------
@@ -117,7 +115,7 @@ def assembled(asked, name, body, top, *, size, file, least=32, static=True, pool
     if asked.include_top:
         x = top(x, positive_int("classes", asked.classes), asked.classifier_activation)
     else:
-        x = pooled(x, asked.pooling, pools_named)
+        x = (pools or pooled)(x, asked.pooling)
     model = Model(source_of(images), x, name=name)
     if path is not None:
         with reworded(functools.partial(_about, asked, model)):
@@ -229,6 +227,11 @@ def pooled(x, pooling, named=False):
     if pooling is None:
         return x
     return kinds[pooling](name=f"{pooling}_pool" if named else None)(x)
+
+
+def pooled_by_name(x, pooling):
+    """As `pooled`, by layers with names."""
+    return pooled(x, pooling, named=True)
 
 
 # What several bodies are made of

@@ -488,9 +488,10 @@ class Model(Trainer, Layer):
 
 
 def name_apart(layers):
-    """Number the layers without a name of their own, so that names differ: dense, dense_1, ..."""
+    """Number the layers without a name of their own, so that names differ: dense, dense_1, ... in
+    the order in which they were made, as Keras does."""
     used = {layer._given["name"] for layer in layers if layer._given.get("name")}
-    for layer in layers:
+    for layer in sorted(layers, key=lambda layer: layer._made):
         if layer._given.get("name"):
             continue
         name = configurable.unique_name(configurable.snake_case(type(layer).__name__), used)

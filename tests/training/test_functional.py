@@ -53,6 +53,18 @@ def test_shapes_names_and_layers_are_told():
     assert model.get_layer("left").input is model.input
 
 
+def test_layers_without_names_are_numbered_in_the_order_in_which_they_were_made():
+    x = layers.Input((4,))
+    short = layers.Dense(2)(x)
+    deep = layers.Dense(3)(x)
+    model = keras.Model(x, layers.concatenate([short, layers.Dense(5)(deep)]))
+    units = {layer.name: layer.units for layer in model.layers if hasattr(layer, "units")}
+    assert units == {"dense": 2, "dense_1": 3, "dense_2": 5}
+    again = keras.models.clone_model(model)
+    for other in (model._clone(), again, pickle.loads(pickle.dumps(model))):
+        assert [layer.name for layer in other.layers] == [layer.name for layer in model.layers]
+
+
 def test_training_equals_the_same_model_as_a_subclass_bitwise():
     class Same(keras.Model):
         def __init__(self):
