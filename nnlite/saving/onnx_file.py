@@ -97,7 +97,8 @@ def _arrays(graph):
             for attribute in node.attribute:
                 if attribute.name == "value":
                     tensors[node.output[0]] = attribute.t
-    return {name: _array(name, tensor) for name, tensor in tensors.items()}
+    arrays = {name: _array(name, tensor) for name, tensor in tensors.items()}
+    return {name: array for name, array in arrays.items() if array.dtype.kind in "biuf"}
 
 
 def _array(name, tensor):
@@ -105,9 +106,10 @@ def _array(name, tensor):
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         raise ValueError(f"{name!r}: expected numbers in the file itself, got a link to another")
     try:
-        return onnx.numpy_helper.to_array(tensor)
+        array = onnx.numpy_helper.to_array(tensor)
     except Exception as error:
         raise ValueError(f"{name!r}: expected {tuple(tensor.dims)} numbers, got {error}") from None
+    return array.astype("f4") if array.dtype.name == "bfloat16" else array
 
 
 class _Nodes:
