@@ -19,6 +19,7 @@ from nnlite.saving.torch_nets import counted, known_order, refuse_others, skelet
 
 _COUNTER = "num_batches_tracked"  # which no layer has
 _RECURRENT = re.compile(r"((?:weight|bias)_(?:ih|hh))_(l\d+(?:_reverse)?)")
+_AT_A_TIME = 64  # filters that are copied at once
 _MOST_SHOWN = 6  # modules in a message
 
 
@@ -185,8 +186,21 @@ class _Slot:
 
     def fill(self, tensors):
         for part in self.parts:
-            with np.errstate(over="ignore"):
-                part.variable.assign(part.made(*(tensors[name] for name in part.shapes)))
+            _copy(part.made(*(tensors[name] for name in part.shapes)), part.variable)
+
+
+def _copy(values, variable):
+    """Copy what is mostly a transposed view, a few filters at a time: their numbers stay in the
+    cache."""
+    memory = variable._data
+    with np.errstate(over="ignore"):
+        if memory.ndim < 2:
+            memory[...] = values
+        else:
+            for first in range(0, memory.shape[-1], _AT_A_TIME):
+                few = slice(first, first + _AT_A_TIME)
+                memory[..., few] = values[..., few]
+    variable.version += 1
 
 
 def fill(model, arrays, skip_mismatch=False, by_name=False, in_order=True):
