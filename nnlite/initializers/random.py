@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from nnlite.initializers.initializer import Initializer, fans_of
+from nnlite.initializers.initializer import BLOCK, Initializer, fans_of, uniform
 
 
 class RandomNormal(Initializer):
@@ -44,17 +44,30 @@ class RandomUniform(Initializer):
         self._check_given()
         self._number("maxval", minval, "minval = ")
 
-    def values(self, shape, rng):
+    def _limits(self, shape):
         low = self._number("minval")
-        return rng.uniform(low, self._number("maxval", low), shape)
+        return low, self._number("maxval", low)
+
+    def values(self, shape, rng):
+        return uniform(rng, *self._limits(shape), shape)
+
+    values.limits = _limits
 
 
 def _truncated(rng, shape, stddev):
     """Normal values; those beyond two standard deviations are drawn again."""
-    values = rng.standard_normal(shape)
-    while (far := np.abs(values) > 2).any():
-        values[far] = rng.standard_normal(int(far.sum()))
-    return values * stddev
+    values = np.empty(shape)
+    flat, far = values.reshape(-1), []
+    for start in range(0, flat.size, BLOCK):
+        part = flat[start : start + BLOCK]
+        rng.standard_normal(out=part)
+        far.append(start + np.flatnonzero(np.abs(part) > 2))
+    far = np.concatenate([*far, np.zeros(0, int)])
+    while far.size:
+        flat[far] = again = rng.standard_normal(far.size)
+        far = far[np.abs(again) > 2]
+    values *= stddev
+    return values
 
 
 class TruncatedNormal(Initializer):
@@ -113,18 +126,28 @@ class VarianceScaling(Initializer):
 
     _fans = None
 
-    def values(self, shape, rng):
+    def _variance(self, shape):
         fan_in, fan_out = self._fans or fans_of(shape)
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
         settings = ("scale", "mode", "distribution")
         self._check_given({name: getattr(self, name) for name in settings})
-        variance = self.scale / max(1.0, fans[self.mode])
-        if self.distribution == "uniform":
-            limit = math.sqrt(3.0 * variance)
-            return rng.uniform(-limit, limit, shape)
+        return self.scale / max(1.0, fans[self.mode])
+
+    def _limits(self, shape):
+        if self.distribution != "uniform":
+            return None
+        limit = math.sqrt(3.0 * self._variance(shape))
+        return -limit, limit
+
+    def values(self, shape, rng):
+        if (limits := self._limits(shape)) is not None:
+            return uniform(rng, *limits, shape)
+        stddev = math.sqrt(self._variance(shape))
         if self.distribution in ("truncated_normal", "normal"):
-            return _truncated(rng, shape, math.sqrt(variance) / _CUT_STDDEV)
-        return rng.normal(0.0, math.sqrt(variance), shape)
+            return _truncated(rng, shape, stddev / _CUT_STDDEV)
+        return rng.normal(0.0, stddev, shape)
+
+    values.limits = _limits
 
 
 def with_fans(initializer, fan_in, fan_out):

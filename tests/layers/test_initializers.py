@@ -394,3 +394,27 @@ def test_unknown_regularizer_is_named_and_none_stays_none():
     with pytest.raises(ValueError, match=r"unknown regularizer 'nope'; known: l1"):
         regularizers.get("nope")
     assert regularizers.get(None) is None
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3), (5,), (257, 130)])
+def test_values_drawn_in_blocks_are_those_drawn_at_once(shape, real):
+    def rng():
+        return np.random.Generator(np.random.Philox(7))
+
+    uniform = initializers.RandomUniform(-0.3, 0.7)(shape, seed=7).numpy()
+    assert uniform.tobytes() == rng().uniform(-0.3, 0.7, shape).astype(real).tobytes()
+    generator = rng()
+    normal = generator.standard_normal(shape)
+    while (far := np.abs(normal) > 2).any():
+        normal = np.asarray(normal)
+        normal[far] = generator.standard_normal(int(far.sum()))
+    drawn = initializers.TruncatedNormal(stddev=0.3)(shape, seed=7).numpy()
+    assert drawn.tobytes() == (0.0 + normal * 0.3).astype(real).tobytes()
+
+
+def test_a_subclass_of_a_uniform_initializer_has_its_own_values():
+    class Halves(initializers.RandomUniform):
+        def values(self, shape, rng):
+            return np.full(shape, 0.5)
+
+    assert (Halves()((3, 2)).numpy() == 0.5).all()
