@@ -67,6 +67,7 @@ for _path, _module in {
 
 # Imported when first used: they bring scikit-learn, or are rarely needed.
 _LAZY = {
+    "ImageFeatures": "nnlite.estimators",
     "Initializer": "nnlite.initializers",
     "InputSpec": "nnlite.layers",
     "Layer": "nnlite.layers",
@@ -103,6 +104,7 @@ _LAZY = {
 __all__ = [
     "MLP",
     "GradientTape",
+    "ImageFeatures",
     "Initializer",
     "Input",
     "InputSpec",
