@@ -223,10 +223,10 @@ def plot_saliency(images, maps, titles=None, columns=4, figure=None, path=None):
         figure = pyplot_figure((2.6 * columns, (2.6 + 0.19 * lines) * rows))
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax, image, values, title in zip(grid, images, maps, titles):
-        least, most = image.min(), image.max()
-        ax.imshow((image - least) / ((most - least) or 1), cmap="gray", vmin=0, vmax=1)
         size = np.abs(values).max() or 1
-        ax.imshow(values, cmap="bwr", vmin=-size, vmax=size, alpha=0.65 * np.abs(values) / size)
+        strength = np.abs(values) / size
+        ax.imshow(_greyed(image, strength), cmap="gray", vmin=0, vmax=1)
+        ax.imshow(values, cmap="bwr", vmin=-size, vmax=size, alpha=0.65 * strength)
         ax.set_title(title, fontsize=9, loc="left", pad=3)
     for ax in grid:
         ax.set_axis_off()
@@ -235,3 +235,13 @@ def plot_saliency(images, maps, titles=None, columns=4, figure=None, path=None):
     if path is not None:
         save_figure(figure, path, file_format)
     return figure
+
+
+def _greyed(image, strength):
+    """An image from 0 to 1, grey where a map is drawn over it: red is not seen on red."""
+    least, most = image.min(), image.max()
+    image = (image - least) / ((most - least) or 1)
+    if image.ndim == 2:
+        return image
+    grey = image.mean(axis=2, keepdims=True)
+    return image + strength[..., None] * (grey - image)
