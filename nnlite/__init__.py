@@ -67,6 +67,7 @@ for _path, _module in {
 
 # Imported when first used: they bring scikit-learn, or are rarely needed.
 _LAZY = {
+    "ImageFeatures": "nnlite.estimators",
     "Initializer": "nnlite.initializers",
     "InputSpec": "nnlite.layers",
     "Layer": "nnlite.layers",
@@ -86,6 +87,7 @@ _LAZY = {
     "diagnosis": "nnlite.diagnosis",
     "doctor": "nnlite.diagnosis",
     "estimators": "nnlite.estimators",
+    "explain": "nnlite.explain",
     "inspection": "nnlite.inspection",
     "keras": "nnlite.keras",
     "load": "nnlite.estimators",
@@ -103,6 +105,7 @@ _LAZY = {
 __all__ = [
     "MLP",
     "GradientTape",
+    "ImageFeatures",
     "Initializer",
     "Input",
     "InputSpec",
@@ -134,6 +137,7 @@ __all__ = [
     "diagnosis",
     "doctor",
     "estimators",
+    "explain",
     "initializers",
     "inspection",
     "keras",

@@ -14,7 +14,10 @@ from nnlite.errors import did_you_mean
 # name goes from here when it comes; `tests/test_names.py` looks.
 COMING = {
     "nnlite": [
-        ("io image strings", "Pillow and NumPy read images into arrays"),
+        (
+            "io image strings",
+            "utils.load_img reads images, utils.img_to_array makes arrays of them",
+        ),
         (
             "compat Session placeholder global_variables_initializer",
             "as in TensorFlow 2, functions compute at once, and GradientTape gives gradients",
@@ -57,15 +60,6 @@ COMING = {
         ),
         ("boston_housing california_housing", "sklearn.datasets.fetch_california_housing() has it"),
     ],
-    "nnlite.preprocessing": [
-        ("image_dataset_from_directory", "Pillow reads the images of a folder into one array"),
-    ],
-    "nnlite.preprocessing.image": [
-        (
-            "load_img img_to_array array_to_img save_img",
-            "numpy.asarray(PIL.Image.open(path)) reads an image",
-        ),
-    ],
     "nnlite.tuner": [
         ("SklearnTuner", "GridSearchCV and the other searches of scikit-learn take estimators"),
         ("Oracle oracles synchronized", "a tuner is its own oracle; for_keras_tuner takes others"),
@@ -76,11 +70,6 @@ COMING = {
     ],
     "nnlite.utils": [
         ("model_to_dot", "plot_model draws a model without Graphviz"),
-        ("image_dataset_from_directory", "Pillow reads the images of a folder into one array"),
-        (
-            "load_img img_to_array array_to_img save_img",
-            "numpy.asarray(PIL.Image.open(path)) reads an image",
-        ),
     ],
 }
 

@@ -28,16 +28,21 @@ __all__ = [
     "CustomObjectScope",
     "PyDataset",
     "Sequence",
+    "array_to_img",  # noqa: F822
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",
     "get_file",  # noqa: F822
     "get_registered_name",
     "get_registered_object",
+    "image_dataset_from_directory",  # noqa: F822
+    "img_to_array",  # noqa: F822
+    "load_img",  # noqa: F822
     "normalize",
     "pad_sequences",  # noqa: F822
     "plot_model",
     "register_keras_serializable",
+    "save_img",  # noqa: F822
     "serialize_keras_object",
     "set_random_seed",
     "split_dataset",  # noqa: F822
@@ -49,8 +54,13 @@ __all__ = [
 
 # Imported when first used, as they bring what few need.
 _LAZY = {
+    "array_to_img": "nnlite.data.images",
     "get_file": "nnlite.download",
+    "image_dataset_from_directory": "nnlite.data.directory",
+    "img_to_array": "nnlite.data.images",
+    "load_img": "nnlite.data.images",
     "pad_sequences": "nnlite.preprocessing.sequence",
+    "save_img": "nnlite.data.images",
     "split_dataset": "nnlite.data.splitting",
     "text_dataset_from_directory": "nnlite.data.directory",
     "timeseries_dataset_from_array": "nnlite.data.timeseries",

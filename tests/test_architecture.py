@@ -33,6 +33,7 @@ OPTIONAL = {
     "h5py",
     "matplotlib",
     "mlflow",
+    "onnx",
     "optuna",
     "scipy",
     "skopt",

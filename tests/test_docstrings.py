@@ -24,9 +24,9 @@ PUBLIC = [
         f"nnlite.{name}"
         for name in (
             "activations applications architecture backend callbacks constraints data "
-            "datasets.imdb datasets.mnist datasets.reuters diagnosis estimators initializers "
-            "inspection layers losses math metrics models neural_network nn ops optimizers "
-            "optimizers.schedules plotting preprocessing.image preprocessing.sequence "
+            "datasets.imdb datasets.mnist datasets.reuters diagnosis estimators explain "
+            "initializers inspection layers losses math metrics models neural_network nn ops "
+            "optimizers optimizers.schedules plotting preprocessing.image preprocessing.sequence "
             "preprocessing.text random regularizers schedules tensorflow_names tuner "
             "utils wrappers wrappers.scikit_learn"
         ).split()

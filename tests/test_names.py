@@ -29,7 +29,9 @@ PATHS = """
     keras.preprocessing.text:Tokenizer keras.preprocessing.sequence:pad_sequences
     keras.preprocessing:sequence keras.utils:pad_sequences keras.utils.data_utils:get_file
     keras.datasets:imdb keras.datasets.reuters:get_label_names
-    keras.utils:text_dataset_from_directory keras.preprocessing:timeseries_dataset_from_array
+    keras.utils:text_dataset_from_directory keras.preprocessing:image_dataset_from_directory
+    keras.preprocessing.image:load_img keras.utils:img_to_array
+    keras.preprocessing:timeseries_dataset_from_array
     keras.layers.experimental.preprocessing:Rescaling keras.layers.experimental:preprocessing
     keras.layers.advanced_activations:LeakyReLU keras.layers.convolutional:Conv2D
     keras.layers.merge:concatenate keras.utils:np_utils keras.utils.np_utils:to_categorical

@@ -3,9 +3,10 @@
 from nnlite import names
 from nnlite.estimators.classifier import NNClassifier
 from nnlite.estimators.files import load
+from nnlite.estimators.image_features import ImageFeatures
 from nnlite.estimators.regressor import NNRegressor
 from nnlite.estimators.text_vectorizer import TextVectorizer
 
-__all__ = ["NNClassifier", "NNRegressor", "TextVectorizer", "load"]
+__all__ = ["ImageFeatures", "NNClassifier", "NNRegressor", "TextVectorizer", "load"]
 
 __getattr__ = names.of(__name__)

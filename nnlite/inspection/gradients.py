@@ -77,7 +77,7 @@ def integrated_gradients(estimator, X, baseline=None, target=None, steps=64):
     """
     steps = positive_int("steps", steps)
     estimator, X, baseline, shown = _last_step(estimator, X, _as_rows(baseline, X))
-    asked = _of(estimator)
+    asked = asked_of(estimator)
     x = asked.rows(X)
     begin = asked.baseline(baseline, x)
     network = Network(asked.model, asked.outputs_of)
@@ -162,7 +162,19 @@ def _like(values, X):
     return values
 
 
-def _of(estimator):
+def asked_of(estimator):
+    """What can be asked of an estimator or a Model.
+
+    Parameters
+    ----------
+    estimator : NNClassifier, NNRegressor, KerasClassifier, KerasRegressor or Model
+        Fitted or built.
+
+    Raises
+    ------
+    TypeError
+        If it is none of these.
+    """
     if isinstance(estimator, BaseNeuralNetwork):
         check_is_fitted(estimator)
         return _OfEstimator(estimator)

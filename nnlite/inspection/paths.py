@@ -36,12 +36,15 @@ class Network:
         Built.
     outputs_of : function of a tensor
         What is asked for of the model's outputs: a tensor of shape (N, F).
+    parts_in : function of the copy, optional
+        Gives the layers whose results can be held; by default those that have `sources`.
     """
 
-    def __init__(self, model, outputs_of):
+    def __init__(self, model, outputs_of, parts_in=None):
         left_out = {id(model.optimizer): None, id(model.history): None}
         self.model, self.outputs_of = copy.deepcopy(model, left_out), outputs_of
-        self.parts, self.held, self.seen = list(_parts_in(self.model)), None, {}
+        self.parts = list((parts_in or _parts_in)(self.model))
+        self.held, self.seen = None, {}
         for number, part in enumerate(self.parts):
             vars(part)["call"] = self._held_or_seen(number, part.call)
 

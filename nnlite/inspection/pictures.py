@@ -12,7 +12,7 @@ from nnlite.visualization.curves import (
     style_axes,
 )
 
-__all__ = ["plot_dependence", "plot_importance"]
+__all__ = ["plot_dependence", "plot_importance", "plot_saliency"]
 
 BAR_HEIGHT = 0.28  # inches
 
@@ -164,3 +164,84 @@ def plot_dependence(estimator, X, features, path=None, **options):
     if path is not None:
         save_figure(shown.figure_, path, file_format)
     return shown
+
+
+def plot_saliency(images, maps, titles=None, columns=4, figure=None, path=None):
+    """Draw images, and over each what a prediction depends on.
+
+    Parameters
+    ----------
+    images : array, shape (N, height, width) or (N, height, width, 1 or 3)
+        The range of each becomes that from black to white.
+    maps : array, shape (N, height, width)
+        As `grad_cam` and `occlusion` give them: red is what speaks for the class, blue what speaks
+        against it, each beside the largest value of its image.
+    titles : list of str, optional
+        One for each image; a title may have several lines.
+    columns : int, default 4
+        How many images stand in a row.
+    figure : matplotlib Figure or SubFigure, optional
+        By default a new one.
+    path : str or path, optional
+        File to which the picture is also written: .png (default), .svg or .pdf.
+
+    Returns
+    -------
+    Figure or SubFigure
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    ValueError
+        If the arrays do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnlite.explain import plot_saliency
+    >>> figure = plot_saliency(np.zeros((2, 8, 8)), np.ones((2, 8, 8)), ["a", "b"])
+    >>> [ax.get_title(loc="left") for ax in figure.axes]
+    ['a', 'b']
+    """
+    file_format = None if path is None else format_of(path, "plot_saliency: path")
+    images, maps = np.asarray(images, float), np.asarray(maps, float)
+    images = images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
+    fits = images.ndim == 3 or (images.ndim == 4 and images.shape[-1] == 3)
+    if not fits or not len(images) or maps.shape != images.shape[:3]:
+        raise ValueError(
+            "plot_saliency: expected images (N, height, width) or (N, height, width, 3) and maps "
+            f"(N, height, width), got shapes {images.shape} and {maps.shape}"
+        )
+    titles = [""] * len(images) if titles is None else list(titles)
+    if len(titles) != len(images):
+        raise ValueError(f"titles: expected {len(images)}, one for each image, got {len(titles)}")
+    columns = min(positive_int("columns", columns), len(images))
+    rows = -(-len(images) // columns)
+    if figure is None:
+        lines = 1 + max(title.count("\n") for title in titles)
+        figure = pyplot_figure((2.6 * columns, (2.6 + 0.19 * lines) * rows))
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax, image, values, title in zip(grid, images, maps, titles):
+        size = np.abs(values).max() or 1
+        strength = np.abs(values) / size
+        ax.imshow(_greyed(image, strength), cmap="gray", vmin=0, vmax=1)
+        ax.imshow(values, cmap="bwr", vmin=-size, vmax=size, alpha=0.65 * strength)
+        ax.set_title(title, fontsize=9, loc="left", pad=3)
+    for ax in grid:
+        ax.set_axis_off()
+    for ax in grid[len(images) :]:
+        ax.remove()
+    if path is not None:
+        save_figure(figure, path, file_format)
+    return figure
+
+
+def _greyed(image, strength):
+    """An image from 0 to 1, grey where a map is drawn over it: red is not seen on red."""
+    least, most = image.min(), image.max()
+    image = (image - least) / ((most - least) or 1)
+    if image.ndim == 2:
+        return image
+    grey = image.mean(axis=2, keepdims=True)
+    return image + strength[..., None] * (grey - image)

@@ -8,12 +8,22 @@ import numpy as np
 from nnlite import config, names
 from nnlite.checks import positive_int
 from nnlite.configurable import Configurable
+from nnlite.data.images import array_to_img, img_to_array, load_img, save_img
+from nnlite.data.resizing import smart_resize
 from nnlite.data.sources import ArraySource
 from nnlite.preprocessing import transforms
 from nnlite.preprocessing.iterator import NumpyArrayIterator, image_source, read_rows, resolve_seed
 from nnlite.preprocessing.parameter_checks import check
 
-__all__ = ["ImageDataGenerator", "NumpyArrayIterator"]
+__all__ = [
+    "ImageDataGenerator",
+    "NumpyArrayIterator",
+    "array_to_img",
+    "img_to_array",
+    "load_img",
+    "save_img",
+    "smart_resize",
+]
 
 __getattr__ = names.of(__name__)
 

@@ -19,6 +19,7 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "load_arrays",
     "load_model",
     "load_weights",
     "register_keras_serializable",
@@ -29,6 +30,7 @@ __all__ = [
 
 # Imported when first used.
 _LAZY = {
+    "load_arrays": "nnlite.saving.weights_files",
     "load_model": "nnlite.saving.model_files",
     "load_weights": "nnlite.saving.weights_files",
     "save_model": "nnlite.saving.model_files",

@@ -5,6 +5,7 @@ does one of the two."""
 
 import concurrent.futures
 import contextlib
+import errno
 import io
 import os
 import struct
@@ -12,8 +13,47 @@ import tempfile
 import zipfile
 import zlib
 
+# What zipfile raises for what is not whole.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    UnicodeError,
+    struct.error,
+)
+_ENCRYPTED = 0x41  # bits of an archive's flags
+_MOST_COMPRESSED = 100  # times; what is packed closer is no model
 _IN_MEMORY = 1 << 26  # bytes of what was compressed that need no temporary file
 _PIECE = 1 << 18  # bytes of a checksum at once; they stay in the cache
+
+
+@contextlib.contextmanager
+def opened_archive(path, kind):
+    """An open archive.
+
+    Parameters
+    ----------
+    path : str, path or file object
+    kind : str
+        What the file should be, for messages.
+
+    Yields
+    ------
+    zipfile.ZipFile
+
+    Raises
+    ------
+    ValueError
+        If it is no whole archive, also from within the block.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (*_BROKEN, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # of a place before the file
+            raise
+        raise ValueError(f"expected a whole {kind} file, got one where {error}") from None
 
 
 @contextlib.contextmanager
@@ -87,6 +127,28 @@ def member_to_read(archive, info, check_first=False):
             yield io.BufferedReader(_Part(archive.fp, start, info.file_size))
         finally:
             checked.result()
+
+
+def checked_member(info):
+    """A member of an archive, if it is no longer than what it takes there can hold.
+
+    Parameters
+    ----------
+    info : zipfile.ZipInfo
+
+    Raises
+    ------
+    ValueError
+        If it is longer, or encrypted.
+    """
+    if info.file_size > _MOST_COMPRESSED * max(info.compress_size, 1000):
+        raise ValueError(
+            f"{info.filename}: expected at most {_MOST_COMPRESSED} times the bytes that it takes, "
+            f"{info.compress_size}, got {info.file_size}"
+        )
+    if info.flag_bits & _ENCRYPTED:
+        raise ValueError(f"{info.filename}: expected a member that can be read, got a secret one")
+    return info
 
 
 def _start(file, info):

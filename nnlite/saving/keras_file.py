@@ -4,16 +4,18 @@ nnlite puts beside Keras's keys what only it knows. Keras ignores that. Members 
 read where they lie and by their names; nothing is unpacked."""
 
 import contextlib
-import errno
 import json
-import struct
 import warnings
 import zipfile
-import zlib
 
 from nnlite import warn
 from nnlite.saving import hdf5
-from nnlite.saving.archive_members import member_to_fill, member_to_read
+from nnlite.saving.archive_members import (
+    checked_member,
+    member_to_fill,
+    member_to_read,
+    opened_archive,
+)
 from nnlite.saving.assets import load_assets, write_assets
 from nnlite.saving.description import MOST_BYTES, description_of, model_of, parsed
 from nnlite.saving.state import build_optimizer, load_state, save_state, state_of
@@ -21,17 +23,6 @@ from nnlite.saving.state import build_optimizer, load_state, save_state, state_o
 _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
 _ESTIMATOR = "nnlite.json"
 _FORMAT = "3.15.1"  # the version of Keras whose format this is
-# What zipfile raises for what is not whole.
-_BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    UnicodeError,
-    struct.error,
-)
-_ENCRYPTED = 0x41  # bits of an archive's flags
-_MOST_COMPRESSED = 100  # times; what is packed closer is no model
 
 
 def write(path, model, include_optimizer=True, estimator=None):
@@ -91,7 +82,7 @@ def read_estimator(path):
     ----------
     path : str or path
     """
-    with _opened(path) as archive:
+    with opened_archive(path, ".keras") as archive:
         members = {info.filename: info for info in archive.infolist()}
         if _ESTIMATOR not in members:
             return None
@@ -108,7 +99,7 @@ def read(path, compile):
         Whether to compile it as the file says.
     """
     hdf5.require_h5py()
-    with _opened(path) as archive:
+    with opened_archive(path, ".keras") as archive:
         members = _members(archive)
         config = parsed(_text(archive, members[_CONFIG]), _CONFIG)
         own = config.get("nnlite")
@@ -139,7 +130,7 @@ def read_weights(path, model, skip_mismatch=False, by_name=False):
         raise ValueError("by_name: expected a file '.h5' or '.hdf5', in which layers have names")
     hdf5.require_h5py()
     with (
-        _opened(path) as archive,
+        opened_archive(path, ".keras") as archive,
         _state(archive, _members(archive)[_WEIGHTS], check_first=True) as state,
     ):
         load_state(state, model._for_keras(), skip_mismatch)
@@ -158,37 +149,14 @@ def _members(archive):
     for name in (_CONFIG, _WEIGHTS):
         if name not in members:
             raise ValueError(f"expected a member {name!r}, got {', '.join(members)}")
-        _checked(members[name])
+        checked_member(members[name])
     return members
 
 
 def _text(archive, info):
     """The text of a member, which ends where it is longer than any that is taken."""
-    with archive.open(_checked(info)) as member:
+    with archive.open(checked_member(info)) as member:
         return member.read(MOST_BYTES + 1)
-
-
-def _checked(info):
-    """What the archive says of a member, which is no more than it can hold."""
-    if info.file_size > _MOST_COMPRESSED * max(info.compress_size, 1000):
-        raise ValueError(
-            f"{info.filename}: expected at most {_MOST_COMPRESSED} times the bytes that it takes, "
-            f"{info.compress_size}, got {info.file_size}"
-        )
-    if info.flag_bits & _ENCRYPTED:
-        raise ValueError(f"{info.filename}: expected a member that can be read, got a secret one")
-    return info
-
-
-@contextlib.contextmanager
-def _opened(path):
-    try:
-        with zipfile.ZipFile(path) as archive:
-            yield archive
-    except (*_BROKEN, OSError) as error:
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # of a place before the file
-            raise
-        raise ValueError(f"expected a whole .keras file, got one where {error}") from None
 
 
 def _member(name):

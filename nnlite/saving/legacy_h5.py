@@ -13,12 +13,13 @@ from nnlite.configurable import unique_name
 from nnlite.layers.vocabulary import learned_in_configs
 from nnlite.saving import hdf5, legacy_config, legacy_optimizer
 from nnlite.saving.description import description_of, model_of, parsed
+from nnlite.saving.filling import fill
 from nnlite.saving.own_state import warn_of_own_state
 from nnlite.saving.state import OWN, state_of
 
 _WEIGHTS, _OPTIMIZER = "model_weights", "optimizer_weights"
 _LAYERS, _NAMES = "layer_names", "weight_names"
-_TOP = "top_level_model_weights"  # what belongs to the model itself
+TOP = "top_level_model_weights"  # what belongs to the model itself
 _WRITER = {"backend": "nnlite", "keras_version": "3.15.1"}
 _MOST_PACKED = 100  # times: no file is packed closer
 
@@ -70,7 +71,7 @@ def _write_weights(group, model):
         _add_paths(layer, "", paths)
     group.attrs.update(_WRITER)
     hdf5.write_names(group, _LAYERS, [layer.name for layer in model.layers])
-    for name, weights in _weights_by_layer(model).items():
+    for name, weights in weights_by_layer(model).items():
         taken = {}
         for variable in weights:
             names[id(variable)] = path = unique_name(paths[id(variable)], taken)
@@ -96,11 +97,21 @@ def _add_paths(layer, outer, paths):
         _add_paths(inner, path, paths)
 
 
-def _weights_by_layer(model):
-    """The weights of each layer by its name, and those of the model itself: what training changes
-    comes first."""
+def weights_by_layer(model):
+    """The weights of each layer, in the order of these formats: what training changes comes first.
+
+    Parameters
+    ----------
+    model : Model
+        Built.
+
+    Returns
+    -------
+    dict of str to list of Variable
+        By the name of the layer; under `TOP` those of the model itself.
+    """
     found = {layer.name: _in_order(layer._all_weights()) for layer in model.layers}
-    found[_TOP] = _in_order([(v, v.trainable) for v in model._own_weights()])
+    found[TOP] = _in_order([(v, v.trainable) for v in model._own_weights()])
     return found
 
 
@@ -131,7 +142,7 @@ def read(path, compile):
         description["compile_config"] = training
         model = model_of(description, compile, _MOST_PACKED * os.path.getsize(path))
         pairs = _pairs(weights, model, whole=True)
-        hdf5.fill([*_parts(pairs), *_own_parts(weights, model)])
+        fill([*_parts(pairs), *_own_parts(weights, model)])
         optimizer = hdf5.found_group(file, _OPTIMIZER)
         if optimizer is not None and model.optimizer is not None:
             trained = {id(v) for v in model.trainable_weights}
@@ -184,7 +195,7 @@ def load_weights(group, model, skip_mismatch=False, by_name=False):
     """
     pairs = _named_pairs(group, model) if by_name else _pairs(group, model)
     own = () if by_name else _own_parts(group, model)
-    hdf5.fill([*_parts(pairs), *own], skip_mismatch)
+    fill([*_parts(pairs), *own], skip_mismatch)
 
 
 def _pairs(group, model, whole=False):
@@ -194,8 +205,8 @@ def _pairs(group, model, whole=False):
     The k-th layer with weights in the file is the k-th of the model; where the model is made of the
     config beside the weights (`whole`), it is that of the same name.
     """
-    ours = _weights_by_layer(model)
-    top = ours.pop(_TOP)
+    ours = weights_by_layer(model)
+    top = ours.pop(TOP)
     ours = {name: weights for name, weights in ours.items() if weights}
     theirs = {name: stored for name, stored in _stored(group).items() if stored[1]}
     if len(ours) != len(theirs):
@@ -207,18 +218,18 @@ def _pairs(group, model, whole=False):
         (name, stored, ours[name if by_name else own])
         for (name, stored), own in zip(theirs.items(), ours)
     ]
-    found = hdf5.found_group(group, _TOP)
+    found = hdf5.found_group(group, TOP)
     if top or found is not None:
-        pairs.insert(0, (model.name, _names_of(group, _TOP), top))
+        pairs.insert(0, (model.name, _names_of(group, TOP), top))
     return pairs
 
 
 def _named_pairs(group, model):
     """As `_pairs`, of the layers whose names are in the file."""
-    ours = _weights_by_layer(model)
+    ours = weights_by_layer(model)
     stored = _stored(group)
-    if hdf5.found_group(group, _TOP) is not None:
-        stored[_TOP] = _names_of(group, _TOP)
+    if hdf5.found_group(group, TOP) is not None:
+        stored[TOP] = _names_of(group, TOP)
     return [(name, found, ours[name]) for name, found in stored.items() if name in ours]
 
 
@@ -233,7 +244,7 @@ def _names_of(group, name):
 
 
 def _parts(pairs):
-    """What `hdf5.fill` takes."""
+    """What `fill` takes."""
     for name, (group, names), weights in pairs:
         entries = itertools.zip_longest(names, weights)
         yield (
@@ -243,7 +254,7 @@ def _parts(pairs):
 
 
 def _own_parts(group, model):
-    """What `hdf5.fill` takes, of the state that only nnlite has."""
+    """What `fill` takes, of the state that only nnlite has."""
     for path, variable in state_of(model, optimizer=False)[0].items():
         if path.startswith(f"{OWN}/"):
             dataset = hdf5.found_dataset(group, path)

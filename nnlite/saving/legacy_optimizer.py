@@ -7,6 +7,7 @@ import warnings
 from nnlite import warn
 from nnlite.configurable import unique_name
 from nnlite.saving import hdf5
+from nnlite.saving.filling import fill
 
 _NAMES = "weight_names"
 _STEPS = re.compile(r"(^|/)(iterations?|iter)(_\d+)?(:\d+)?$")
@@ -58,7 +59,7 @@ def read(group, model, weights):
     try:
         places = _places(names, optimizer, weights)
         entries = [(name, v, hdf5.found_dataset(group, name)) for name, v in places]
-        hdf5.fill([("optimizer", entries)])
+        fill([("optimizer", entries)])
     except ValueError as error:
         warnings.warn(
             f"model {model.name!r}: the optimizer keeps its initial state: {error}",

@@ -3,8 +3,8 @@
 from nnlite.atomic_write import replacing
 from nnlite.errors import prefixed
 from nnlite.registry import custom_object_scope
-from nnlite.saving import keras_file, legacy_h5, safetensors
-from nnlite.saving.paths import format_of, refuse_older
+from nnlite.saving import keras_file, legacy_h5, safetensors, tfjs_file
+from nnlite.saving.paths import check_there, format_of, refuse_older
 from nnlite.saving.weights_files import WEIGHTS_ENDINGS
 
 MODEL_ENDINGS = {
@@ -13,6 +13,7 @@ MODEL_ENDINGS = {
     ".hdf5": legacy_h5,
     ".safetensors": safetensors,
 }
+_READERS = {**MODEL_ENDINGS, ".json": tfjs_file}
 OF_WEIGHTS_ALONE = tuple(ending for ending in WEIGHTS_ENDINGS if ending not in MODEL_ENDINGS)
 
 
@@ -83,11 +84,13 @@ def _check_format(save_format, path, file_format):
 
 
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
-    """Read a model that nnlite or Keras wrote.
+    """Read a model that nnlite or Keras wrote, or a converter for TensorFlow.js.
 
     Parameters
     ----------
     filepath : str or path
+        '.keras', '.h5', '.hdf5' or '.safetensors'; of a layers-model of TensorFlow.js its
+        'model.json'.
     custom_objects : dict of str to class or function, optional
         Classes and functions of one's own by name.
     compile : bool, default True
@@ -108,8 +111,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     ValueError
         If the file is not whole, or describes no model that nnlite can make.
     """
-    path, file_format = format_of(filepath, MODEL_ENDINGS)
-    if not path.exists():
-        raise FileNotFoundError(f"filepath: expected a file, got {filepath}, which is not there")
+    path, file_format = format_of(filepath, _READERS)
+    check_there(path)
     with custom_object_scope(custom_objects), prefixed(f"{filepath}: "):
         return file_format.read(path, compile)

@@ -41,3 +41,14 @@ def refuse_older(path, overwrite):
     """
     if not overwrite and path.exists():
         raise FileExistsError(f"filepath: expected a new file with overwrite=False, got {path}")
+
+
+def check_there(path):
+    """Raise a FileNotFoundError if there is no file.
+
+    Parameters
+    ----------
+    path : Path
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"filepath: expected a file, got {path}, which is not there")

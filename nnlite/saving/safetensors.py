@@ -15,6 +15,8 @@ import numpy as np
 
 from nnlite import warn
 from nnlite.layers.vocabulary import learned_in_configs
+from nnlite.saving import torch_weights
+from nnlite.saving.bfloat16 import widened
 from nnlite.saving.description import description_of, model_of, parsed
 from nnlite.saving.own_state import warn_of_own_state
 from nnlite.saving.state import OWN, name_at, state_of
@@ -115,7 +117,8 @@ def read_weights(path, model, skip_mismatch=False, by_name=False):
     skip_mismatch : bool, default False
         Whether layers that do not fit are left as they are, with a warning.
     by_name : bool, default False
-        Not of this format, which knows layers by their places.
+        Whether each layer gets what stands under its name, in a file of PyTorch's names. In one of
+        nnlite's, layers are known by their places.
 
     Raises
     ------
@@ -123,10 +126,32 @@ def read_weights(path, model, skip_mismatch=False, by_name=False):
         If a weight is missing or has another shape, or the file is not whole. No weight is changed
         then.
     """
-    if by_name:
-        raise ValueError("by_name: expected a file '.h5' or '.hdf5', in which layers have names")
     with _opened(path, "rb") as file:
-        SafetensorsFile(file).fill(model, skip_mismatch)
+        opened = SafetensorsFile(file)
+        if opened.is_of_others:
+            torch_weights.fill(model, opened.arrays(), skip_mismatch, by_name, in_order=False)
+        elif by_name:
+            raise ValueError(
+                "by_name: expected a file in which layers have names: '.h5', or one of PyTorch"
+            )
+        else:
+            opened.fill(model, skip_mismatch)
+
+
+def read_arrays(path):
+    """The arrays of a file.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    dict of str to array
+        bfloat16 becomes float32.
+    """
+    with _opened(path, "rb") as file:
+        return SafetensorsFile(file).arrays()
 
 
 def _opened(path, mode):
@@ -282,6 +307,20 @@ class SafetensorsFile:
         return model
 
     @property
+    def is_of_others(self):
+        """Whether nnlite did not write it: the names are PyTorch's then, as everywhere."""
+        return bool(self._entries) and not any(".vars." in f".{name}" for name in self._entries)
+
+    def arrays(self):
+        """All arrays by their names, in the order of the file."""
+        return {name: self._array(*entry) for name, entry in self._entries.items()}
+
+    def _array(self, kind, shape, start, _):
+        found = np.empty(shape, _TYPES[kind])
+        self._read_into(memoryview(found.reshape(-1).view("u1")), start + self._start)
+        return widened(found) if kind == "BF16" else found
+
+    @property
     def _slots(self):
         return sum(name.startswith("optimizer.vars.") for name in self._entries)
 
@@ -345,7 +384,7 @@ class SafetensorsFile:
                 read = np.empty(part.size, stored)
                 self._read_into(memoryview(read.view("u1")), start + first * stored.itemsize)
                 with np.errstate(over="ignore"):
-                    part[...] = _wide(read) if kind == "BF16" else read
+                    part[...] = widened(read) if kind == "BF16" else read
         variable.version += 1
 
 
@@ -355,8 +394,3 @@ def _warn(message):
 
 def _are_sizes(values):
     return isinstance(values, list) and all(type(n) is int and 0 <= n < 1 << 63 for n in values)
-
-
-def _wide(halves):
-    """The float32 of which these are the upper halves."""
-    return (halves.astype("<u4") << 16).view("<f4")

@@ -10,6 +10,7 @@ from nnlite.configurable import snake_case
 from nnlite.engine.tensor import Variable
 from nnlite.layers.tracking import Tracked
 from nnlite.saving import hdf5
+from nnlite.saving.filling import fill
 from nnlite.saving.own_state import load_own_arrays, own_arrays, saves_itself
 
 OWN = "nnlite"  # where the state stands that Keras does not have
@@ -166,7 +167,7 @@ def load_state(file, model, skip_mismatch=False):
         entries.pop("optimizer", None)
         if model.optimizer is not None and len(found) > 2:  # else it had made no step
             _warn_of_optimizer(model, len(found))
-    hdf5.fill([(name_at(path, parts), found) for path, found in entries.items()], skip_mismatch)
+    fill([(name_at(path, parts), found) for path, found in entries.items()], skip_mismatch)
     for path, part in savers.items():
         load_own_arrays(file, path, part)
 
