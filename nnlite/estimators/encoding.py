@@ -4,10 +4,12 @@ The encoding becomes a layer of the model, behind the one that scales; what it l
 from the scaled rows of `fit`.
 """
 
+from functools import partial
+
 import numpy as np
 
 from nnlite import config
-from nnlite.configurable import clone
+from nnlite.configurable import clone, frozen
 from nnlite.estimators import defaults
 from nnlite.estimators.defaults import is_auto
 from nnlite.layers import (
@@ -82,13 +84,22 @@ def prepended(layers, data, numeric_encoding):
     if learns:
         if data.is_chunk:
             refuse(numeric_encoding, "partial_fit, or boundaries")
-        rows, weight = _sample(data)
-        with config.precision("float64"):
-            rows = clone(first)(rows) if scaled else rows
-            encoding.adapt(np.asarray(rows)[:, numbers], sample_weight=weight)
+        scaling = first if scaled else None
+        learn = partial(_boundaries, encoding, data, scaling, numbers)
+        boundaries = data.once(("bins", frozen([encoding, scaling])), learn)
+        encoding = clone(encoding, boundaries=boundaries)
     if table is not None:
         encoding = clone(table, encoding=encoding)
     return [*front, encoding, *hidden]
+
+
+def _boundaries(encoding, data, scaling, numbers):
+    """The boundaries that an encoding learns from columns of numbers behind a scaling."""
+    rows, weight = _sample(data)
+    with config.precision("float64"):
+        rows = rows if scaling is None else clone(scaling)(rows)
+        encoding.adapt(np.asarray(rows)[:, numbers], sample_weight=weight)
+    return encoding.boundaries
 
 
 def refuse(numeric_encoding, where):
