@@ -27,7 +27,7 @@ def _kept(operation):
     return operate
 
 
-for _name in ("add", "sub", "mul", "floordiv"):
+for _name in ("add", "sub", "mul", "floordiv", "mod"):
     for _method in (f"__{_name}__", f"__r{_name}__"):
         setattr(Length, _method, _kept(getattr(int, _method)))
 Length.__neg__ = _kept(int.__neg__)
@@ -52,6 +52,11 @@ def has_unknown(shapes):
 def filled(shape, length):
     """A shape with `length` in place of a sample's None."""
     return (*shape[:1], *(length if n is None else n for n in shape[1:]))
+
+
+def agree(size, other):
+    """Whether two numbers of elements may be the same: one that depends on a length may be any."""
+    return size == other or Length in (size.__class__, other.__class__)
 
 
 def merged(shape, other):

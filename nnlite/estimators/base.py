@@ -190,11 +190,11 @@ class BaseNeuralNetwork(
             ensemble.fit(self, recipe, all_data, seed, validation, tasks)
             tasks.finish()
             return self
-        model = self._resumed() if resumes else self._model(all_data, seed, small_in_float64=True)
         stopping = self._stopping(all_data.rows if validation is None else math.inf)
         data, splits = all_data, validation is None and self._holds_out(stopping)
         if splits:
             data, validation = map(all_data.part, self._split(all_data, seed))
+        model = self._resumed() if resumes else self._model(data, seed, small_in_float64=True)
         epochs_done = self.n_iter_ if resumes else 0
         epochs = epochs_done + recipe.epochs
         order_seed = seed + 1 + epochs_done
@@ -409,7 +409,9 @@ class BaseNeuralNetwork(
                     made = scaling.prepended(
                         made, data, normalize, flattens, self._ragged, self._columns
                     )
-                    made = encoding.prepended(made, data, self._resolve_auto("numeric_encoding"))
+                    made = encoding.prepended(
+                        made, data, self._resolve_auto("numeric_encoding"), self._target
+                    )
                     made = [*made, output]
                 if self._ragged:
                     model = sequences.network(made, X)

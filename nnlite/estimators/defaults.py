@@ -172,11 +172,11 @@ def encodes(layers, shape):
     return fits and isinstance(_first_reader(layers), Dense)
 
 
-def piecewise_encoding(rows=0):
+def piecewise_encoding(rows=0, by="quantiles"):
     """A fresh encoding of the columns of a table, whose bins are learned from `rows` rows: each
     bin holds about two times the root of their number."""
     bins = int(min(max(math.sqrt(rows) / 2, FEWEST_BINS), MOST_BINS))
-    return PiecewiseLinearEncoding(bins, scale=ENCODED_SCALE)
+    return PiecewiseLinearEncoding(bins, scale=ENCODED_SCALE, by=by)
 
 
 def _reads_sequences(layers):

@@ -61,9 +61,10 @@ _PARAMETERS = """Parameters
         only a prediction has. A gap (None, NaN, pandas.NA) is a category. A column of two
         categories becomes 1 and -1, one of up to 9 becomes a number for each; of more categories
         the network learns vectors of 8 numbers (`layers.TableEncoding`).
-    numeric_encoding : 'auto', 'piecewise', 'periodic', Layer or None, default 'auto'
+    numeric_encoding : 'auto', 'piecewise', 'target', 'periodic', Layer or None, default 'auto'
         What the network reads beside the numbers of a table: where each lies between quantiles of
-        its column ('piecewise', `layers.PiecewiseLinearEncoding`), cosines of it ('periodic',
+        its column ('piecewise', `layers.PiecewiseLinearEncoding`), or between the numbers where
+        the target changes most ('target', the same with `by="target"`), cosines of it ('periodic',
         `layers.PeriodicEmbedding`), or what another layer makes of rows. None: nothing. Its
         settings can be searched: `numeric_encoding__bins`.
 
@@ -75,7 +76,8 @@ _PARAMETERS = """Parameters
           dimensions, and for a compiled model; bins that are to be learned, for `partial_fit`.
 
         Quantiles are those of the scaled rows of `fit` (weighted); of some at random if X has more
-        than 2**18 values.
+        than 2**18 values. Targets are those of the rows that a network trains on, not of those
+        held out.
     ensemble : 'auto' or int, default 'auto'
         The number of networks. They train at once, each on a core, with weights and an order of the
         rows of its own. Each holds another of as many folds out, and keeps the weights of the epoch

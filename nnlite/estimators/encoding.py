@@ -1,13 +1,15 @@
 """What a network reads beside the numbers of a table: the setting `numeric_encoding`.
 
 The encoding becomes a layer of the model, behind the one that scales; what it learns, it learns
-from the scaled rows of `fit`.
+from the scaled rows of `fit`; from their targets only of those that the network trains on.
 """
+
+from functools import partial
 
 import numpy as np
 
 from nnlite import config
-from nnlite.configurable import clone
+from nnlite.configurable import clone, frozen
 from nnlite.estimators import defaults
 from nnlite.estimators.defaults import is_auto
 from nnlite.layers import (
@@ -25,6 +27,7 @@ _VALUES, _ROWS = 1 << 18, 1 << 10
 _LAYERS = {
     "auto": defaults.piecewise_encoding,
     "piecewise": defaults.piecewise_encoding,
+    "target": partial(defaults.piecewise_encoding, by="target"),
     "periodic": PeriodicEmbedding,
 }
 
@@ -41,7 +44,7 @@ def is_legal(value):
     return value is None or layer_of(value) is not None
 
 
-def prepended(layers, data, numeric_encoding):
+def prepended(layers, data, numeric_encoding, target):
     """The layers with one before them that encodes columns, if that is wanted.
 
     Parameters
@@ -50,7 +53,9 @@ def prepended(layers, data, numeric_encoding):
         The hidden layers, perhaps behind an InputScaling and a TableEncoding: this one gets the
         encoding of its numbers then.
     data : TrainingData
-    numeric_encoding : 'auto', 'piecewise', 'periodic', Layer or None
+    numeric_encoding : 'auto', 'piecewise', 'target', 'periodic', Layer or None
+    target : Target
+        It encoded the targets.
 
     Raises
     ------
@@ -73,7 +78,7 @@ def prepended(layers, data, numeric_encoding):
     if numeric_encoding is None:
         return layers
     if is_auto(numeric_encoding):
-        encoding = defaults.piecewise_encoding(data.rows)
+        encoding = defaults.piecewise_encoding(data.X.shape[0])
     else:
         encoding = clone(layer_of(numeric_encoding))
     learns = isinstance(encoding, PiecewiseLinearEncoding) and encoding.boundaries is None
@@ -82,13 +87,27 @@ def prepended(layers, data, numeric_encoding):
     if learns:
         if data.is_chunk:
             refuse(numeric_encoding, "partial_fit, or boundaries")
-        rows, weight = _sample(data)
-        with config.precision("float64"):
-            rows = clone(first)(rows) if scaled else rows
-            encoding.adapt(np.asarray(rows)[:, numbers], sample_weight=weight)
+        scaling = first if scaled else None
+        learn = partial(_boundaries, encoding, data, scaling, numbers, target)
+        # Targets that a network shall not see have no part in its bins, which it shares with none.
+        shared = encoding.by != "target"
+        key = ("bins", frozen([encoding, scaling]))
+        encoding = clone(encoding, boundaries=data.once(key, learn) if shared else learn())
     if table is not None:
         encoding = clone(table, encoding=encoding)
     return [*front, encoding, *hidden]
+
+
+def _boundaries(encoding, data, scaling, columns, target):
+    """The boundaries that an encoding learns from columns of numbers behind a scaling."""
+    by_target = encoding.by == "target"
+    rows = _some(data, data.numbers if by_target else None)
+    X, weight = np.asarray(data.X[rows], np.float64), data.sample_weight
+    with config.precision("float64"):
+        X = X if scaling is None else np.asarray(clone(scaling)(X))
+        y = target.as_numbers(data.target[rows]) if by_target else None
+        encoding.adapt(X[:, columns], y, None if weight is None else weight[rows])
+    return encoding.boundaries
 
 
 def refuse(numeric_encoding, where):
@@ -105,11 +124,12 @@ def _of_rows(layers):
     return shape is None or np.ndim(shape) == 0 or len(shape) == 1
 
 
-def _sample(data):
-    """Rows of X in float64, all or some at random, and their weights."""
-    X, weight = data.X, data.sample_weight
-    rows = max(_ROWS, _VALUES // X.shape[1])
-    if len(X) > rows:
-        some = np.sort(np.random.default_rng(0).choice(len(X), rows, replace=False))
-        X, weight = X[some], None if weight is None else weight[some]
-    return np.asarray(X, np.float64), weight
+def _some(data, numbers):
+    """Which rows of X to learn bins from: of those with the numbers, or of all, all or some at
+    random."""
+    most = max(_ROWS, _VALUES // data.X.shape[1])
+    count = len(data.X) if numbers is None else len(numbers)
+    if count <= most:
+        return slice(None) if numbers is None else numbers
+    some = np.sort(np.random.default_rng(0).choice(count, most, replace=False))
+    return some if numbers is None else numbers[some]

@@ -130,7 +130,8 @@ class _Network(Callback):
         self.estimator, self.data, self.seed, self.others = estimator, data, seed, others
         self.end = end
         self.folds, self.fold = folds, None if folds is None else number % (folds.max() + 1)
-        self.network = estimator._model(data, seed)
+        self.trained_on = data if folds is None else data.part(np.flatnonzero(folds != self.fold))
+        self.network = estimator._model(self.trained_on, seed)
         self.begun, self.stopped, self.epochs_done, self.outputs = False, False, 0, None
 
     @property
@@ -145,16 +146,15 @@ class _Network(Callback):
 
     def train(self, epochs, validation, stopping):
         """Train, and predict the rows that were held out."""
-        data, others = self.data, [self, *self.others]
+        others = [self, *self.others]
         if self.folds is not None:
-            validation = data.part(self.held_out)
-            data = data.part(np.flatnonzero(self.folds != self.fold))
+            validation = self.data.part(self.held_out)
         stopping = None if stopping is None else clone(stopping)
         seed = self.seed + 1
         how = epochs, validation, stopping, others
-        self.estimator._train(self.network, seed, data, 0, *how)
+        self.estimator._train(self.network, seed, self.trained_on, 0, *how)
         if self.folds is not None and not self.stopped:
-            self.outputs = _outputs_of(self.estimator, data.X, self.held_out)
+            self.outputs = _outputs_of(self.estimator, self.data.X, self.held_out)
 
     def stop(self):
         """End the training after the batches that it is at."""

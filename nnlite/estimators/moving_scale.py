@@ -2,7 +2,11 @@
 the same function: the weights beside a scale change with it.
 
 The first layer reads z = (x - mean) / deviation, the last gives y / deviation of the target. Both
-are linear, so another mean and deviation is made up for exactly by another kernel and bias."""
+are linear, so another mean and deviation is made up for exactly by another kernel and bias. In a
+table a gap is read as the mean: the weight of its indicator makes up for that. Categories have no
+scale; those that came later than the first rows stay unknown."""
+
+import itertools
 
 import numpy as np
 
@@ -14,7 +18,7 @@ from nnlite.estimators.scaling import (
     merged,
     observed,
 )
-from nnlite.layers import Dense, Flatten, InputScaling
+from nnlite.layers import Dense, Flatten, InputScaling, TableEncoding
 
 # The deviation of fewer rows may be anything, of two that are alike nearly 0. A network that has
 # seen no more does not know anything yet: it begins anew with each of these scales.
@@ -45,7 +49,7 @@ def followed(estimator, data):
         With targets on the scale that was learned.
     """
     model, target, before = estimator.model_, estimator._target, estimator._seen
-    layer, dense = _scaling_in(model), _dense_behind_scaling(model)
+    layer, (table, dense) = _scaling_in(model), _behind_scaling(model)
     seen = None
     if before is not None and layer is not None and dense is not None:
         x = estimator._samples_for(model, data.X)
@@ -58,7 +62,7 @@ def followed(estimator, data):
         _move_target(target, target_seen, model.layers[-1])
         data = data.replace(target=target.scaled(encoded))
     if seen is not None:
-        _move_inputs(layer, dense, before, seen)
+        _move_inputs(layer, table, dense, before, seen)
         estimator._seen = seen
     return data
 
@@ -69,12 +73,16 @@ def _scaling_in(model):
     return layers[0] if layers and isinstance(layers[0], InputScaling) else None
 
 
-def _dense_behind_scaling(model):
-    """The Dense that alone reads what is scaled, or None."""
-    layers = model.layers
-    at = next((i for i, layer in enumerate(layers[:2]) if isinstance(layer, InputScaling)), None)
-    found = None if at is None else layers[at + 1]
-    return found if type(found) is Dense else None
+def _behind_scaling(model):
+    """The TableEncoding that reads what is scaled, and the Dense behind; None each if there is no
+    such layer, or others read it, too."""
+    layers = iter(model.layers[:4])
+    if not any(isinstance(layer, InputScaling) for layer in itertools.islice(layers, 2)):
+        return None, None
+    table, dense = None, next(layers, None)
+    if isinstance(dense, TableEncoding) and dense.encoding is None:
+        table, dense = dense, next(layers, None)
+    return table, dense if type(dense) is Dense else None
 
 
 def _observed_as(before, X, weight):
@@ -86,27 +94,42 @@ def _observed_as(before, X, weight):
     return observed(X, weight)
 
 
-def _move_inputs(layer, dense, before, seen):
+def _move_inputs(layer, table, dense, before, seen):
     """Move the scale of inputs to that of what was seen."""
     mean, deviation = np.asarray(layer.input_mean), np.sqrt(layer.input_variance)
-    new_mean, new_deviation = mean_and_deviation(seen)
+    new_mean, new_deviation = map(np.copy, mean_and_deviation(seen))
     young, constant = before["rows"] < _FEW_ROWS, is_constant(before)
     if dense.bias is None and not young:
-        new_mean = mean  # a shift could not be made up for
+        new_mean = mean.copy()  # a shift could not be made up for
     if layer.limit is not None:
         # Only as far as it must: beyond about 3 deviations the limit is not linear.
         ratio = new_deviation / deviation
         moves = constant | (np.abs(new_mean - mean) > deviation) | (ratio > 2) | (ratio < 0.5)
         new_mean = np.where(moves, new_mean, mean)
         new_deviation = np.where(moves, new_deviation, deviation)
+    categories = np.array(layer.categories, int)
+    new_mean[categories], new_deviation[categories] = 0, 1
     if not young:
-        kernel = dense.kernel.numpy().astype(np.float64)
         # Of a column that was constant nothing is learned but at its only value.
         unit = np.where(constant, new_deviation, deviation)
-        if dense.bias is not None:
-            dense.bias.assign(dense.bias.numpy() + (new_mean - mean) / unit @ kernel)
-        dense.kernel.assign(kernel * (new_deviation / unit)[:, None])
+        _make_up(dense, table, (new_mean - mean) / unit, new_deviation / unit)
     layer._move(new_mean, new_deviation**2)
+
+
+def _make_up(dense, table, shift, stretch):
+    """Let a Dense give for (z - shift) / stretch what it gives for z, of the scaled columns z that
+    it reads itself, or through a table."""
+    kernel = dense.kernel.numpy().astype(np.float64)
+    numbers = np.arange(len(shift)) if table is None else table._numbers
+    shift, stretch = shift[numbers], stretch[numbers]
+    moved = shift[:, None] * kernel[: len(numbers)]
+    if dense.bias is not None:
+        dense.bias.assign(dense.bias.numpy() + moved.sum(axis=0))
+    kernel[: len(numbers)] *= stretch[:, None]
+    if table is not None and len(table.gaps):
+        indicators = slice(len(numbers), len(numbers) + len(table.gaps))
+        kernel[indicators] -= moved[np.searchsorted(numbers, table.gaps)]
+    dense.kernel.assign(kernel)
 
 
 def _move_target(target, seen, last):

@@ -78,7 +78,10 @@ _PARAMETER_CONSTRAINTS = {
         columns.check_setting,
         "'from_dtype', None, or a mask, names or indices of columns",
     ),
-    "numeric_encoding": (encoding.is_legal, "'auto', 'piecewise', 'periodic', a Layer or None"),
+    "numeric_encoding": (
+        encoding.is_legal,
+        "'auto', 'piecewise', 'target', 'periodic', a Layer or None",
+    ),
     "ensemble": (
         lambda v: is_auto(v) or _accepts(positive_int, "", v),
         "'auto' or a positive integer",

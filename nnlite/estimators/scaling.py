@@ -5,6 +5,7 @@ The scaling of inputs becomes a layer of the model: X is never copied, and a pic
 """
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -34,14 +35,13 @@ def prepended(hidden, data, normalize, flattens, ragged, columns=None):
     columns : Columns, optional
         What the columns of a table are that has categories.
     """
-    X, weight = data.X, data.sample_weight
     if not flattens:
-        return scaled(hidden, X, weight, normalize, ragged, columns)
+        return _scaled(hidden, data.X, data, normalize, ragged, columns)
     flatten, *others = hidden
-    return [flatten, *scaled(others, X.reshape(len(X), -1), weight, normalize)]
+    return [flatten, *_scaled(others, data.X.reshape(len(data.X), -1), data, normalize)]
 
 
-def scaled(layers, X, weight, normalize, ragged=False, columns=None):
+def _scaled(layers, X, data, normalize, ragged=False, columns=None):
     """The layers, with a layer before them that scales X if `normalize` asks for it, and one that
     reads gaps and categories, if there are any. With `ragged` X is sequences that were filled up,
     of whatever length."""
@@ -50,7 +50,7 @@ def scaled(layers, X, weight, normalize, ragged=False, columns=None):
     given = () if shape is None else (shape,) if np.ndim(shape) == 0 else tuple(shape)
     shape = X.shape[1:] if ragged or None in given or not given else given
     scales = defaults.scales(layers, shape) if is_auto(normalize) else normalize
-    gaps = columns_with_gaps(X)
+    gaps = data.once("gaps", partial(columns_with_gaps, X))
     encodes = columns is not None or gaps
     if encodes and not defaults.reads_tables(layers, shape):
         check_plain(X, columns, "a network that has a scale of its own")
@@ -58,7 +58,8 @@ def scaled(layers, X, weight, normalize, ragged=False, columns=None):
         return layers
     if defaults.reads_tokens(layers):
         raise ValueError("normalize: expected 'auto' or False, as tokens have no scale, got True")
-    seen = observed(X if is_sparse(X) else input_validation.reshape_samples(X, shape), weight)
+    samples = X if is_sparse(X) else input_validation.reshape_samples(X, shape)
+    seen = data.once(("scale", shape), partial(observed, samples, data.sample_weight))
     mean, deviation = map(np.copy, mean_and_deviation(seen))
     rest = layers[1:] if isinstance(first, InputLayer) else layers
     if ragged:
@@ -75,7 +76,7 @@ def scaled(layers, X, weight, normalize, ragged=False, columns=None):
 
 
 def taken_from(model):
-    """What the layer that `scaled` put into a model was made of; None if it put none."""
+    """What the layer that `prepended` put into a model was made of; None if it put none."""
     return next((s for layer in model.layers if (s := vars(layer).pop("_seen", None))), None)
 
 

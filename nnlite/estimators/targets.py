@@ -49,6 +49,10 @@ class Target:
         """A vector by which to stratify a split; None if it is not stratified."""
         return None
 
+    def as_numbers(self, encoded):
+        """Encoded targets as numbers whose mean says something."""
+        return encoded
+
     def learn_scale(self, encoded, weight):
         """Set the scale on which a network learns encoded targets."""
 
@@ -205,6 +209,9 @@ class Multiclass(_Labels):
     def encode(self, y):
         """Encode labels as class numbers."""
         return self.codes(y).astype(np.int32)
+
+    def as_numbers(self, encoded):
+        return np.eye(self.units)[encoded]
 
     def decode(self, outputs):
         return self.classes[outputs.argmax(axis=1)]

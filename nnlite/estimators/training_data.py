@@ -24,6 +24,8 @@ class TrainingData:
         Which of the rows of `fit` these are; by default all.
     is_chunk : bool, default False
         Whether other rows will follow, which may be different.
+    known : dict, optional
+        What was found out about all rows of the arrays, and parts of them share.
     """
 
     X: Any
@@ -33,11 +35,19 @@ class TrainingData:
     numbers: Any = None
     kept: Any = None
     is_chunk: bool = False
+    known: dict = dataclasses.field(default_factory=dict)
 
     @property
     def rows(self):
         """The number of rows."""
         return self.X.shape[0] if self.numbers is None else len(self.numbers)
+
+    def once(self, key, function):
+        """What a function gives, which has found it out under this key: networks of the same rows
+        share it."""
+        if key not in self.known:
+            self.known[key] = function()
+        return self.known[key]
 
     def part(self, numbers):
         """The data of some rows by their numbers; nothing is copied."""

@@ -19,8 +19,9 @@ class Conv1D(Sequences, Conv):
     padding : {'valid', 'same', 'causal'}, default 'valid'
         - 'valid': windows lie within the sequence.
         - 'same': zeros around the sequence, so that there are ceil(T / stride) windows.
-        - 'causal': all of these zeros come before the first step, so that no result depends on a
-          later step.
+        - 'causal': zeros before the first step, so that windows end at the steps 0, stride,
+          2 stride, and so on, as in Keras: ceil(T / stride) windows, none of which sees a later
+          step.
     data_format : {'channels_last'}, optional
     dilation_rate : int, default 1
         Distance of neighbouring elements of a filter, in steps.

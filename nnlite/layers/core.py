@@ -7,6 +7,7 @@ import numpy as np
 
 from nnlite import activations, config, ops
 from nnlite.checks import positive_int
+from nnlite.engine.lengths import agree
 from nnlite.engine.symbolic import input_symbol
 from nnlite.layers import settings
 from nnlite.layers.layer import Layer
@@ -297,7 +298,7 @@ class Reshape(Layer):
     ----------
     target_shape : tuple of int
         The new shape of one sample, without the batch. One entry may be -1: it follows from the
-        others.
+        others. Samples of an unknown length must have the length that fits.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -319,7 +320,7 @@ class Reshape(Layer):
         target, size = self.target_shape, math.prod(inputs.shape[1:])
         if -1 in target and (known := -math.prod(target)):
             target = tuple(size // known if n == -1 else n for n in target)
-        if math.prod(target) != size:
+        if not agree(math.prod(target), size):
             raise ValueError(
                 f"expected samples that fit target_shape {target}, got shape {inputs.shape[1:]}"
             )

@@ -114,8 +114,9 @@ class Heads(OfSequences):
     def _is_of_one(self, query, value=None, *args, **kwargs):
         return value is None and type(self).call is Heads.call
 
-    def _of_two(self, query, value=None, *args, **kwargs):
-        return self(query, query if value is None else value, *args, **kwargs)
+    def _of_two(self, query, *args, **kwargs):
+        one = self._is_of_one(query, *args, **kwargs)
+        return self(query, query, **kwargs) if one else self(query, *args, **kwargs)
 
     def compute_output_shape(self, query_shape, value_shape=None, key_shape=None):
         """The shape of the result for query, value and key of some shapes.

@@ -328,8 +328,9 @@ class Layer(Penalized):
             raise AttributeError(f"layer {self.name!r} has no {name} yet: it was never called")
         return shape
 
-    def _for_keras(self):
-        """The layer; of one that Keras lacks, a function that says the same on symbols."""
+    def _for_keras(self, model=None):
+        """The layer; of one that Keras lacks, a function that says the same on symbols. `model` is
+        the class Model, for a layer that needs one to say it."""
         return getattr(self, "_in_keras", self)
 
     def _record_call(self, node):

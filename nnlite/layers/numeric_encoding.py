@@ -40,6 +40,8 @@ class PiecewiseLinearEncoding(Layer):
     scale : float, default 1.0
         What the values of bins are multiplied by. With less, a network follows x itself more, and
         its bins less.
+    by : {'quantiles', 'target'}, optional
+        What `adapt` learns bins from; by default a target if it is given one, else quantiles.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -71,11 +73,12 @@ class PiecewiseLinearEncoding(Layer):
         "boundaries": boundaries_of,
         "keep": "bool",
         "scale": "(0, inf)",
+        "by": (None, "quantiles", "target"),
     }
 
-    def __init__(self, bins=8, boundaries=None, keep=True, scale=1.0, **kwargs):
+    def __init__(self, bins=8, boundaries=None, keep=True, scale=1.0, by=None, **kwargs):
         super().__init__(**kwargs)
-        self.bins, self.keep, self.scale = bins, keep, scale
+        self.bins, self.keep, self.scale, self.by = bins, keep, scale, by
         self._take(boundaries)
 
     def _take(self, boundaries):
@@ -88,9 +91,10 @@ class PiecewiseLinearEncoding(Layer):
         """Learn the boundaries of each column. Earlier calls have no effect on the result.
 
         Boundaries are values of the column. Without `y` each bin holds about as many rows, where no
-        value counts for more than a bin; a column of few values gets them all. With `y` bins are
-        the leaves of a regression tree of the column alone, grown where the squared error of `y`
-        falls most. NaN does not count. L. Breiman, J. H. Friedman, R. A. Olshen, C. J. Stone:
+        value counts for more than a bin; a column of few values gets them all. With `y`, unless
+        `by` says quantiles, bins are the leaves of a regression tree of the column alone, grown
+        where the squared error of `y` falls most. NaN does not count. L. Breiman, J. H. Friedman,
+        R. A. Olshen, C. J. Stone:
         "Classification and regression trees", 1984.
 
         Parameters
@@ -105,8 +109,11 @@ class PiecewiseLinearEncoding(Layer):
         Raises
         ------
         ValueError, TypeError
-            If there are no data, or they are no finite numbers, or lengths differ.
+            If there are no data, or they are no finite numbers, or lengths differ, or there is no
+            `y` for `by="target"`.
         """
+        if y is None and self.by == "target":
+            raise ValueError("y: expected targets for by='target', got None")
         rows = _rows_of(data)
         weight = _for_each("sample_weight", sample_weight, len(rows), np.ones(len(rows)))
         weight = weight.reshape(-1)
@@ -121,7 +128,7 @@ class PiecewiseLinearEncoding(Layer):
         for column in rows.T:
             there = (weight > 0) & ~np.isnan(column)
             part = column[there], weight[there], bins
-            by_target = targets is not None and there.any()
+            by_target = targets is not None and self.by != "quantiles" and there.any()
             edges = _leaves(*part, targets[there]) if by_target else _quantiles(*part)
             found.append(edges if len(edges) >= least else [])
         self._take(found)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from nnlite import ops
+from nnlite import config, ops
 from nnlite.checks import positive_int
 from nnlite.layers import settings
+from nnlite.layers.embedding import Embedding
 from nnlite.layers.layer import Layer
 
 
@@ -39,6 +40,15 @@ class _Positions(Layer):
         vectors = self._vectors(int(start_index), steps, n_features, inputs.dtype)
         return ops.broadcast_to(vectors, inputs.shape)
 
+    def _in_keras(self, inputs, start_index=0):
+        """The same by what Keras has, on symbols, if the sizes of samples are known."""
+        if None in inputs.shape[1:]:
+            return self(inputs, start_index=start_index)
+        return self._known_in_keras(inputs, int(start_index))
+
+    def _known_in_keras(self, inputs, start):
+        raise NotImplementedError
+
 
 class PositionEmbedding(_Positions):
     """A vector for each position, which is learned.
@@ -58,7 +68,8 @@ class PositionEmbedding(_Positions):
     -----
     Input (N, T, C), such as vectors of tokens, with T at most `sequence_length`. Output (N, T, C):
     the vectors of positions alone, to be added to the input. Weights: embeddings (sequence_length,
-    C).
+    C). Keras has no such layer: where the length is known, `.keras` files tell it the same by an
+    `Embedding`, without the mask.
 
     Examples
     --------
@@ -89,6 +100,13 @@ class PositionEmbedding(_Positions):
             )
         return self.position_embeddings[start : start + steps]
 
+    def _known_in_keras(self, inputs, start):
+        longest, n_features = self.position_embeddings.shape
+        layer = Embedding(longest, n_features, name=self.name)
+        layer.embeddings, layer.built = self.position_embeddings, True
+        places = np.arange(start, start + inputs.shape[-2])
+        return layer(ops.add(ops.max(ops.zeros_like(inputs), axis=-1), places))
+
 
 class SinePositionEncoding(_Positions):
     """A vector for each position: sines and cosines of wavelengths from 2 pi to `max_wavelength`
@@ -105,6 +123,8 @@ class SinePositionEncoding(_Positions):
     Notes
     -----
     Input (N, T, C), output (N, T, C): the vectors of positions alone, to be added to the input.
+    Keras has no such layer: where the length is known, `.keras` files tell it the same by
+    operations, without the mask.
 
     Examples
     --------
@@ -126,3 +146,7 @@ class SinePositionEncoding(_Positions):
         rates = float(self.max_wavelength) ** (-(features // 2 * 2) / n_features)
         angles = np.arange(start, start + steps)[:, None] * rates
         return ops.cast(np.where(features % 2, np.cos(angles), np.sin(angles)), dtype)
+
+    def _known_in_keras(self, inputs, start):
+        vectors = self._vectors(start, *inputs.shape[-2:], config.floatx())
+        return ops.add(ops.zeros_like(inputs), vectors.numpy())

@@ -1,7 +1,10 @@
 """Blocks of transformers: attention, then two Dense layers, each around a residual connection."""
 
+from functools import partial
+
 from nnlite.checks import positive_int
 from nnlite.configurable import clone
+from nnlite.engine.symbolic import Symbol
 from nnlite.errors import prefixed
 from nnlite.layers import settings
 from nnlite.layers.arguments import as_tensors
@@ -9,13 +12,19 @@ from nnlite.layers.building import as_shapes
 from nnlite.layers.core import Dense
 from nnlite.layers.layer import Layer
 from nnlite.layers.masking import without_mask
+from nnlite.layers.merging import Add
 from nnlite.layers.multi_head_attention import MultiHeadAttention
 from nnlite.layers.normalization import LayerNormalization
+from nnlite.layers.outer import as_model
+from nnlite.layers.preprocessing import Rescaling
 from nnlite.layers.regularization import Dropout
 
 
 class _Block(Layer):
-    """Base: settings, and parts that a subclass puts together."""
+    """Base: settings, and parts that a subclass puts together.
+
+    Keras lacks these layers. Their `call` also runs on symbols, as calls of layers that it has.
+    There masks go along with the symbols."""
 
     supports_masking = True
     _makes_parts = True
@@ -48,6 +57,9 @@ class _Block(Layer):
         self.dropout, self.activation = dropout, activation
         self.layer_norm_epsilon, self.normalize_first = layer_norm_epsilon, normalize_first
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
+
+    def _for_keras(self, model=None):
+        return as_model(self.call, partial(model, name=self.name))
 
     def _initializers(self):
         found = {"kernel_initializer": self.kernel_initializer}
@@ -94,8 +106,8 @@ class _Block(Layer):
     def _residual(self, x, norm, dropout, function):
         """x plus a function of it, normalized after that, or before the function."""
         if self.normalize_first:
-            return x + dropout(function(norm(x)))
-        return norm(x + dropout(function(x)))
+            return _sum(x, dropout(function(norm(x))))
+        return norm(_sum(x, dropout(function(x))))
 
     def _feedforward(self, x):
         return self._residual(
@@ -113,7 +125,22 @@ def _check_sequences(name, shape):
 
 def _padding(mask, x):
     """The mask of the steps of a tensor: as it was given, else as the tensor has it."""
-    return x.mask if mask is None else mask
+    return x.mask if mask is None and not isinstance(x, Symbol) else mask
+
+
+def _sum(x, y):
+    """x + y. (Of symbols by a layer: operations drop masks in Keras.)"""
+    return Add()([x, y]) if isinstance(x, Symbol) else x + y
+
+
+def _alone(x):
+    """A tensor without its mask, which `_padding` gives to those that need it."""
+    return x if isinstance(x, Symbol) else without_mask(x)
+
+
+def _for_attention(x):
+    """What an attention is called on. (Of symbols a copy: Keras's takes the mask of it away.)"""
+    return Rescaling(1.0)(x) if isinstance(x, Symbol) else without_mask(x)
 
 
 class TransformerEncoder(_Block):
@@ -143,6 +170,9 @@ class TransformerEncoder(_Block):
     Notes
     -----
     Input (N, T, C), output the same; `call` has the arguments.
+
+    Keras has no such layer: `.keras` files tell it the same by others. (Masked steps, which nothing
+    counts, have other values there.)
 
     Examples
     --------
@@ -186,7 +216,7 @@ class TransformerEncoder(_Block):
         weights = []
 
         def attention(y):
-            layer = self._self_attention_layer
+            layer, y = self._self_attention_layer, _for_attention(y)
             if not return_attention_scores:
                 return layer(y, y, **masks)
             y, found = layer(y, y, return_attention_scores=True, **masks)
@@ -194,7 +224,7 @@ class TransformerEncoder(_Block):
             return y
 
         x = self._residual(
-            without_mask(inputs),
+            _alone(inputs),
             self._self_attention_layer_norm,
             self._self_attention_dropout,
             attention,
@@ -231,6 +261,9 @@ class TransformerDecoder(_Block):
     -----
     Called on (decoder_sequence, encoder_sequence), or on the first alone, as in a language model;
     `call` has the arguments. The first call decides which.
+
+    Keras has no such layer: `.keras` files tell it the same by others. (Masked steps, which nothing
+    counts, have other values there.)
 
     Examples
     --------
@@ -321,30 +354,36 @@ class TransformerDecoder(_Block):
         if (encoder_sequence is None) != (self._cross_attention_layer is None):
             expected = "none" if self._cross_attention_layer is None else "one"
             raise ValueError(f"encoder_sequence: expected {expected}, as in the first call")
-        x = self._residual(
-            without_mask(decoder_sequence),
-            self._self_attention_layer_norm,
-            self._self_attention_dropout,
-            lambda y: self._self_attention_layer(
+
+        def to_itself(y):
+            y = _for_attention(y)
+            return self._self_attention_layer(
                 y,
                 y,
                 value_mask=_padding(decoder_padding_mask, decoder_sequence),
                 attention_mask=decoder_attention_mask,
                 use_causal_mask=use_causal_mask,
-            ),
+            )
+
+        def to_other(y):
+            return self._cross_attention_layer(
+                _for_attention(y),
+                _for_attention(other),
+                value_mask=_padding(encoder_padding_mask, other),
+                attention_mask=encoder_attention_mask,
+            )
+
+        x = self._residual(
+            _alone(decoder_sequence),
+            self._self_attention_layer_norm,
+            self._self_attention_dropout,
+            to_itself,
         )
         if encoder_sequence is not None:
-            other = as_tensors(encoder_sequence)
+            other = encoder_sequence
+            other = other if isinstance(other, Symbol) else as_tensors(other)
             _check_sequences("encoder_sequence", other.shape)
             x = self._residual(
-                x,
-                self._cross_attention_layer_norm,
-                self._cross_attention_dropout,
-                lambda y: self._cross_attention_layer(
-                    y,
-                    without_mask(other),
-                    value_mask=_padding(encoder_padding_mask, other),
-                    attention_mask=encoder_attention_mask,
-                ),
+                x, self._cross_attention_layer_norm, self._cross_attention_dropout, to_other
             )
         return self._feedforward(x)

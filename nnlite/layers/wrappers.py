@@ -3,6 +3,8 @@
 from nnlite import ops
 from nnlite.configurable import clone
 from nnlite.engine.tensor import Tensor
+from nnlite.layers.attention import OfSequences
+from nnlite.layers.core import InputLayer
 from nnlite.layers.layer import Layer
 from nnlite.layers.masking import mask_arguments
 from nnlite.layers.outer import LayerOfLayers
@@ -105,6 +107,26 @@ class TimeDistributed(Wrapper):
                 kwargs["mask"] = ops.reshape(mask, (n * steps, *mask.shape[2:]))
         outputs = self.layer(ops.reshape(inputs, (n * steps, *inputs.shape[2:])), **kwargs)
         return map_structure(lambda y: ops.reshape(y, (n, steps, *y.shape[1:])), outputs, Tensor)
+
+    def _for_keras(self, model=None):
+        """If Keras lacks the layer, or calls it on two tensors: the same around a model."""
+        inner = self.layer
+        inner = inner._of_two if isinstance(inner, OfSequences) else inner._for_keras(model)
+        if inner is self.layer:
+            return self
+        around = None
+
+        def call(inputs, **kwargs):
+            nonlocal around
+            if around is None:
+                part = inner
+                if not isinstance(part, Layer):
+                    step = InputLayer(inputs.shape[2:]).symbol()
+                    part = model(step, inner(step), name=self.layer.name)
+                around = TimeDistributed(part, name=self.name)
+            return around(inputs, **kwargs)
+
+        return call
 
 
 class Bidirectional(LayerOfLayers):

@@ -19,6 +19,7 @@ from nnlite.models.front import recorded_call, tensors_of
 from nnlite.models.graph import Graph
 from nnlite.models.graph_config import graph_config, graph_parts
 from nnlite.registry import custom_object_scope
+from nnlite.saving.state import in_order
 from nnlite.serialization import made_from, serialize_keras_object
 from nnlite.terminal import write
 from nnlite.training.step_cache import StepCache, build_by_tracing
@@ -239,17 +240,17 @@ class Model(Trainer, Layer):
         """
         saving.load_weights(self, filepath, skip_mismatch, by_name)
 
-    def _for_keras(self):
+    def _for_keras(self, model=None):
         """A model of layers that Keras has, which shares the weights and the optimizer of this one;
         the model itself, if Keras has all its layers."""
         graph = self._called_graph()
-        known = {layer: layer._for_keras() for layer in self.layers}
+        known = {layer: layer._for_keras(Model) for layer in self.layers}
         if graph is None or all(layer is other for layer, other in known.items()):
             return self
         with config.precision(self._precision):
             graph = graph.copied(lambda part: known.get(part, part))
             made = Model(graph.inputs, graph.outputs, name=self.name)
-        made.optimizer = self.optimizer
+        made.optimizer = in_order(self.optimizer, made.trainable_weights)
         return made
 
     def get_build_config(self):

@@ -7,6 +7,7 @@ import numpy as np
 
 from nnlite.checks import check_shape, is_number
 from nnlite.engine.dispatch import MAX_NDIM, OPS, Op, apply
+from nnlite.engine.lengths import agree
 from nnlite.engine.symbolic import Symbol
 from nnlite.engine.tensor import (
     REALS,
@@ -45,10 +46,11 @@ def _infer_reshape(x, shape, dtype):
     size = math.prod(x)
     known = math.prod(n for n in shape if n != -1)
     if -1 in shape:
-        if shape.count(-1) > 1 or (known and size % known) or (not known and size):
+        whole = agree(size % known, 0) if known else not size
+        if shape.count(-1) > 1 or not whole:
             raise ValueError(f"reshape: expected a shape of {size} elements, got {shape} for {x}")
         shape = tuple((size // known if known else 0) if n == -1 else n for n in shape)
-    elif known != size:
+    elif not agree(known, size):
         raise ValueError(f"reshape: expected a shape of {size} elements, got {shape} for {x}")
     return [shape]
 

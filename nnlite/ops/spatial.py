@@ -124,8 +124,8 @@ def conv(
     padding : {'valid', 'same', 'causal'}, default 'valid'
         - 'valid': windows lie within the input.
         - 'same': zeros around the input, so that there are ceil(T / stride) windows.
-        - 'causal', for sequences: all of these zeros come before the first step. A result depends
-          on no later step.
+        - 'causal', for sequences: zeros before the first step; windows end at the steps 0, stride,
+          2 stride, and so on. A result depends on no later step.
     data_format : {'channels_last'}, optional
     dilation_rate : int, or one for each axis of the kernel, default 1
         Distance of neighbouring elements of a window.

@@ -3,6 +3,7 @@
 A path goes by attributes. In a list of layers the name is that of the class, numbered, not that of
 the layer. What only nnlite has, such as the draws that a Dropout made, stands under 'nnlite'."""
 
+import copy
 import warnings
 
 from nnlite import warn
@@ -170,6 +171,22 @@ def load_state(file, model, skip_mismatch=False):
     fill([(name_at(path, parts), found) for path, found in entries.items()], skip_mismatch)
     for path, part in savers.items():
         load_own_arrays(file, path, part)
+
+
+def in_order(optimizer, variables):
+    """An optimizer of the same state, with the slots of some variables in their order.
+
+    Parameters
+    ----------
+    optimizer : Optimizer or None
+    variables : list of Variable
+        Those that it changes.
+    """
+    if optimizer is None or not optimizer.built:
+        return optimizer
+    made, slots = copy.copy(optimizer), optimizer._slots
+    made._slots = {id(v): slots[id(v)] for v in variables if id(v) in slots} | slots
+    return made
 
 
 def build_optimizer(file, model):

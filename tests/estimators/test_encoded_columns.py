@@ -109,6 +109,47 @@ def test_bins_are_not_learned_from_a_first_chunk():
     assert encoding_of(fitted.partial_fit(WINE[:9], KIND[:9])).boundaries == learned
 
 
+def test_bins_by_the_target_lie_where_it_jumps():
+    rng = np.random.RandomState(0)
+    X = rng.uniform(-1, 1, (900, 2))
+    jump = X[:, 0] > 0.7
+    words = np.array(["low", "middle", "high"])[jump + 1 * (X[:, 0] > 0.8)]
+    for kind, y, places in (
+        (NNRegressor, 5.0 * jump, [0.7]),
+        (NNClassifier, jump, [0.7]),
+        (NNClassifier, words, [0.7, 0.8]),
+    ):
+        settings = {**SHORT, "normalize": False, "early_stopping": False}
+        fitted = kind("4", numeric_encoding="target", **settings)
+        fitted.set_params(numeric_encoding__bins=len(places) + 1).fit(X, y)
+        inner = encoding_of(fitted).boundaries[0][1:-1]
+        np.testing.assert_allclose(inner, places, atol=0.01)
+
+
+@pytest.mark.parametrize("networks", [1, 3])
+def test_targets_of_rows_held_out_have_no_part_in_bins(networks):
+    rng = np.random.RandomState(0)
+    X, y = rng.uniform(-1, 1, (600, 2)), rng.randn(600)
+    settings = {**SHORT, "ensemble": networks, "numeric_encoding": "target", "normalize": False}
+    settings |= {"early_stopping": True} if networks == 1 else {}
+
+    def bins_of(y):
+        model = NNRegressor("4", **settings).fit(X, y).model_
+        parts = [model] if networks == 1 else model.layers[1:-1]
+        return [part.layers[0].boundaries for part in parts]
+
+    first, changed = bins_of(y), []
+    for row in range(0, 60, 3):
+        other = y.copy()
+        other[row] += 40  # the scale of y changes no bin
+        changed.append([a != b for a, b in zip(bins_of(other), first)])
+    if networks == 1:
+        assert 0 < np.sum(changed) < len(changed)
+    else:
+        assert (np.sum(changed, axis=1) == networks - 1).mean() > 0.8
+        assert np.sum(changed, axis=1).max() == networks - 1
+
+
 @pytest.mark.parametrize(
     "settings, method, X, message",
     [
@@ -127,7 +168,7 @@ def test_an_encoding_that_cannot_be_is_refused(settings, method, X, message):
 
 @pytest.mark.parametrize("value", ["linear", 8, PiecewiseLinearEncoding])
 def test_another_value_is_refused(value):
-    with pytest.raises(ValueError, match="numeric_encoding: expected 'auto', 'piecewise', 'per"):
+    with pytest.raises(ValueError, match="numeric_encoding: expected 'auto', 'piecewise', 'tar"):
         NNClassifier(numeric_encoding=value, **SHORT).fit(WINE, KIND)
 
 
@@ -153,7 +194,7 @@ def test_bins_are_weighted_and_rows_without_weight_do_not_count():
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("encoding", ["piecewise", "periodic"])
+@pytest.mark.parametrize("encoding", ["piecewise", "target", "periodic"])
 def test_files_and_pickles_predict_the_same_bits(encoding, tmp_path):
     fitted = NNClassifier("4", numeric_encoding=encoding, **SHORT).fit(WINE, KIND)
     expected = fitted.predict_proba(WINE)

@@ -22,7 +22,7 @@ from nnlite.callbacks import (
     ModelCheckpoint,
     TerminateOnNaN,
 )
-from nnlite.estimators import validation_split
+from nnlite.estimators import scaling, validation_split
 from nnlite.layers import Dense
 from nnlite.models import Sequential
 
@@ -151,6 +151,26 @@ def test_what_the_networks_share_is_in_the_model_once():
     assert shared == [layers.InputScaling, layers.PiecewiseLinearEncoding]
     networks = model.layers[-1 - NETWORKS : -1]
     assert [type(x) for network in networks for x in network.layers] == 2 * NETWORKS * [Dense]
+
+
+def test_scale_and_bins_are_learned_once_for_all(monkeypatch):
+    seen = []
+
+    def count(home, name):
+        given = getattr(home, name)
+
+        def counted(*args, **kwargs):
+            seen.append(name)
+            return given(*args, **kwargs)
+
+        monkeypatch.setattr(home, name, counted)
+
+    count(scaling, "observed"), count(layers.PiecewiseLinearEncoding, "adapt")
+    model = classifier(numeric_encoding="piecewise").fit(X, KIND).model_
+    assert sorted(seen) == ["adapt", "observed"]
+    first, second = model.layers[1:3]
+    assert_allclose(first.input_mean, X.mean(0))
+    assert len(second.boundaries) == 4 and len(second.boundaries[0]) > 3
 
 
 @pytest.mark.parametrize(

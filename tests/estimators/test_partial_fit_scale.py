@@ -168,3 +168,44 @@ def test_rows_that_are_refused_change_nothing():
         with pytest.raises(ValueError, match="squares"):
             model.partial_fit(rows, y)
         assert_array_equal(model.predict(X), before)
+
+
+def table(X):
+    """Rows of numbers, two of whose columns have gaps, between two categories."""
+    frame = pytest.importorskip("pandas").DataFrame(X[:, :3], columns=["a", "b", "c"])
+    frame.insert(1, "color", np.where(X[:, 3] > 0, "red", "blue"))
+    frame["size"] = np.where(X[:, 4] > 500, "L", np.where(X[:, 4] < -500, "S", "M"))
+    frame.loc[X[:, 3] > 1000, "b"] = np.nan
+    frame.loc[X[:, 4] > 1000, "c"] = np.nan
+    return frame
+
+
+@pytest.mark.parametrize("kind, y", [(NNClassifier, LABEL), (NNRegressor, NUMBER)])
+def test_the_function_of_a_table_stays_when_the_scale_moves(kind, y):
+    classes = {"classes": [0, 1]} if kind is NNClassifier else {}
+    model, rows = network(kind, dtype="float64"), table(X)
+    for _ in range(3):
+        model.partial_fit(rows[:100], y[:100], **classes)
+    outputs = getattr(model, "decision_function", model.predict)
+    before = outputs(rows)
+    keep_still(model)
+    moved = 7 * X[100:300, :3] + np.array([0, 5e3, -1e4])
+    later = rows[100:300].copy()
+    later[["a", "b", "c"]] = np.where(later[["a", "b", "c"]].isna(), np.nan, moved)
+    model.partial_fit(later, y[100:300])
+    assert_allclose(outputs(rows), before, rtol=1e-9, atol=1e-9 * np.abs(before).max())
+    layer, at = model.model_.layers[0], [0, 2, 3]
+    numbers = [frame[["a", "b", "c"]].to_numpy() for frame in (*[rows[:100]] * 3, later)]
+    assert_allclose(layer.input_mean[at], np.nanmean(np.concatenate(numbers), 0), rtol=1e-9)
+    assert_allclose(layer.input_variance[at], np.nanvar(np.concatenate(numbers), 0), rtol=1e-9)
+    assert_array_equal(np.delete(layer.input_mean, at), 0)
+    assert_array_equal(np.delete(layer.input_variance, at), 1)
+
+
+def test_a_table_whose_first_row_says_nothing_is_learned():
+    rows, full = table(X), ~table(X).isna().any(axis=1)
+    model = network(NNRegressor).partial_fit(rows[:1], NUMBER[:1])
+    for _ in range(4):
+        for start in range(1, len(X), 20):
+            model.partial_fit(rows[start : start + 20], NUMBER[start : start + 20])
+    assert model.score(rows[full], NUMBER[full]) > 0.8

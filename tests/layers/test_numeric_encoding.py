@@ -74,6 +74,9 @@ def test_bins_by_a_target_end_where_it_changes():
     assert len(other) <= 4
     (one,) = boundaries(x[:, :1], np.abs(x[:, 0]), bins=2)
     assert len(one) == 3
+    quantiles = PiecewiseLinearEncoding(bins=3, by="quantiles")
+    quantiles.adapt(x, y)
+    assert quantiles.boundaries == boundaries(x, bins=3) != [first, other]
 
 
 def test_a_target_that_tells_nothing_leaves_no_bins():
@@ -133,6 +136,8 @@ def test_keras_is_told_the_same_by_what_it_has(tmp_path):
     [
         (lambda: PiecewiseLinearEncoding(0), "bins: expected a positive integer, got 0"),
         (lambda: PiecewiseLinearEncoding(scale=0), r"scale: expected a number in \(0, inf\)"),
+        (lambda: PiecewiseLinearEncoding(by="tree"), "by: expected .* got 'tree'"),
+        (lambda: PiecewiseLinearEncoding(by="target").adapt([[1.0]]), "y: expected targets for by"),
         (lambda: PiecewiseLinearEncoding(keep=2), "keep: expected True or False, got 2"),
         (lambda: PiecewiseLinearEncoding(boundaries=[[1.0]]), "boundaries: expected for each col"),
         (lambda: PiecewiseLinearEncoding(boundaries=[[1.0, 1.0]]), r"rising order, .* got \[\[1.0"),

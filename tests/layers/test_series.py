@@ -123,6 +123,18 @@ def test_causal_convolution_looks_at_no_later_step():
     assert np.isnan(layer(changed).numpy()[:, 5:]).all()
 
 
+@pytest.mark.parametrize("strides", [2, 3])
+def test_causal_windows_with_strides_end_where_they_stand(strides):
+    every, some = (layers.Conv1D(3, 4, strides=s, padding="causal") for s in (1, strides))
+    for layer in (every, some):
+        layer.build((None, *X.shape[1:]))
+    some.set_weights(every.get_weights())
+    for length in range(1, X.shape[1] + 1):
+        x = X[:, :length]
+        found, expected = some(x).numpy(), every(x).numpy()[:, ::strides]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
 ON = np.array([[1, 1, 0, 1, 0, 0, 0, 0], [1] * 8, [0] * 7 + [1]], bool)
 
 

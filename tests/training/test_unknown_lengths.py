@@ -177,3 +177,20 @@ def test_lengths_stay_marked_through_arithmetic():
     shape = (Length(64) + 1, 2 * Length(64), Length(64) // 2, 65 - Length(64), -Length(3), 5)
     assert open_shape(shape) == (None, None, None, None, None, 5)
     assert shape == (65, 128, 32, 1, -3, 5)
+
+
+def test_a_shape_of_known_sizes_says_which_length_fits():
+    tokens = Input((None,))
+    for target, expected in (((3, 5), (3, 5)), ((7, -1), (7, None)), ((-1,), (None,))):
+        assert layers.Reshape(target)(tokens).shape == (None, *expected)
+    assert ops.reshape(tokens, (-1, 3, 5)).shape == (None, 3, 5)
+    model = nnlite.Model(tokens, Dense(2)(layers.Reshape((3, 5))(tokens)))
+    model.compile("sgd", "mse")
+    x, y = RNG.random((8, 15)).astype("float32"), RNG.random((8, 3, 2))
+    assert np.isfinite(model.fit(x, y, verbose=0).history["loss"]).all()
+    fixed = x.reshape(8, 3, 5) @ model.get_weights()[0] + model.get_weights()[1]
+    np.testing.assert_allclose(model.predict(x), fixed, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r"fit target_shape \(3, 5\), got shape \(14,\)"):
+        model.predict(x[:, :14])
+    with pytest.raises(ValueError, match="sizes that are known"):
+        Dense(2)(layers.Reshape((7, -1))(tokens))
