@@ -24,6 +24,7 @@
 #include "ops/recurrent/gru.c"
 #include "ops/recurrent/simple_rnn.c"
 #include "ops/image.c"
+#include "ops/warp.c"
 #include "ops/numeric_encoding.c"
 #include "ops/optimizer.c"
 #include "runtime/plan.c"

@@ -107,7 +107,11 @@ NNL_OP(simple_rnn, 3, 1, simple_rnn_scratch)
 NNL_OP(simple_rnn_gradient, 3, 2, simple_rnn_gradient_scratch)
 /* image.c */
 NNL_OP(pad2d, 1, 1, no_scratch)
+NNL_OP(resample, 3, 1, no_scratch)
+/* warp.c */
 NNL_OP(affine_transform, 2, 1, no_scratch)
+NNL_OP(warp, 2, 1, no_scratch)
+NNL_OP(warp_gradient, 2, 1, no_scratch)
 /* numeric_encoding.c */
 NNL_OP(piecewise_linear_encoding, 4, 1, no_scratch)
 /* optimizer.c */

@@ -34,11 +34,6 @@ COMING = {
             "Cropping3D Conv3DTranspose",
             "",
         ),
-        (
-            "Resizing CenterCrop RandomCrop RandomFlip RandomRotation RandomZoom "
-            "RandomTranslation RandomContrast RandomBrightness",
-            "preprocessing.image.ImageDataGenerator changes images on their way into fit",
-        ),
     ],
     "nnlite.models.Model": [
         (

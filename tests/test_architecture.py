@@ -18,8 +18,8 @@ from paths import ROOT
 from nnlite.engine import dispatch
 from nnlite.engine.dispatch import OPS
 from nnlite.ops.activation import GATES, KINDS
-from nnlite.ops.image import FILL_MODES
 from nnlite.ops.rows import SOURCE_CODES
+from nnlite.ops.warp import FILL_CODES
 
 # The names in nnlite/ in the order in which they may import each other.
 FLOORS = re.search(
@@ -235,7 +235,7 @@ NUMBERED = [
     ("math/activation.h", "NNL_", "linear", KINDS),
     ("math/activation.h", "NNL_", "silu", GATES),
     ("ops/shape.c", "FROM_", "float32", SOURCE_CODES),
-    ("ops/image.c", "FILL_", "constant", FILL_MODES),
+    ("ops/warp.c", "FILL_", "constant", FILL_CODES),
 ]
 
 

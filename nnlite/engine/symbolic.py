@@ -203,7 +203,7 @@ def symbolic_call(function, args, kwargs):
     return node.outputs
 
 
-def supports_symbols(function):
+def supports_symbols(function, module="nnlite.ops"):
     """A version of a function of tensors whose calls on symbols are recorded, and whose errors
     name it, and not the functions that it calls, unless a layer called it."""
     name = function.__name__
@@ -220,7 +220,7 @@ def supports_symbols(function):
                 error.args = (f"{name}: {str(error).removeprefix(f'{inner}: ')}",)
             raise
 
-    op.__module__ = "nnlite.ops"  # its public place, by which models that use it are pickled
+    op.__module__ = module  # its public place, by which models that use it are pickled
     return op
 
 

@@ -26,6 +26,7 @@ from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer,
 from nnlite.layers.einsum_dense import EinsumDense
 from nnlite.layers.embedding import Embedding, Masking
 from nnlite.layers.function_layer import Lambda
+from nnlite.layers.image import CenterCrop, Resizing
 from nnlite.layers.input_spec import InputSpec
 from nnlite.layers.layer import Layer
 from nnlite.layers.lookup import IntegerLookup, StringLookup
@@ -77,6 +78,15 @@ from nnlite.layers.pooling import (
 )
 from nnlite.layers.positions import PositionEmbedding, SinePositionEncoding
 from nnlite.layers.preprocessing import InputScaling, Normalization, Rescaling
+from nnlite.layers.random_geometry import (
+    RandomCrop,
+    RandomFlip,
+    RandomPerspective,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
 from nnlite.layers.recurrent import RNN, StackedRNNCells
 from nnlite.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
 from nnlite.layers.recurrent_layers import GRU, LSTM, SimpleRNN
@@ -124,6 +134,7 @@ __all__ = [
     "BatchNormalization",
     "Bidirectional",
     "CategoryEncoding",
+    "CenterCrop",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -186,10 +197,18 @@ __all__ = [
     "PiecewiseLinearEncoding",
     "PositionEmbedding",
     "RMSNormalization",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomPerspective",
+    "RandomRotation",
+    "RandomShear",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",

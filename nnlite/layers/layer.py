@@ -370,15 +370,12 @@ class Layer(Penalized):
         inputs : tensor or array-like, or a list or dict of them
             On symbols (`Input`) the call is recorded, for a functional `Model`. It may also be
             given by the name that it has in `call`. Values beyond float32 become infinite.
-        *args
-            Further positional arguments of `call`.
-        training : bool, optional
-            By default the value that the calling layer was given; False without such a layer.
-        **kwargs
+        *args, **kwargs
             Further arguments of `call`.
+        training : bool, optional
+            By default that of the calling layer, or without one that in the signature of `call`.
         """
-        if inputs is NOT_GIVEN:
-            inputs = first_by_name(self, kwargs)
+        inputs = first_by_name(self, kwargs) if inputs is NOT_GIVEN else inputs
         if inputs.__class__ is Symbol or is_symbolic((inputs, args, kwargs)):
             if training is not None:
                 kwargs["training"] = training
@@ -394,6 +391,8 @@ class Layer(Penalized):
         if training is not None and training.__class__ is not bool:
             training = self._flag(training)
         caller, training = here.calling, here.training if training is None else training
+        if training is None and self._takes_training():
+            training = self._training_by_default
         here.training, here.calling = training, self
         if caller is None:
             here.made = []
@@ -497,7 +496,9 @@ class Layer(Penalized):
     def _takes_training(cls):
         known = cls.__dict__.get("_takes_training_cache")
         if known is None:
-            known = cls._takes_training_cache = "training" in inspect.signature(cls.call).parameters
+            parameter = inspect.signature(cls.call).parameters.get("training")
+            known = cls._takes_training_cache = parameter is not None
+            cls._training_by_default = known and parameter.default is True
         return known
 
 

@@ -7,7 +7,7 @@ import numbers
 import numpy as np
 
 from nnlite import activations, config, constraints, initializers, regularizers
-from nnlite.checks import LARGEST_SIZE, axes, is_number, positive_int
+from nnlite.checks import LARGEST_SIZE, axes, check_choice, is_number, positive_int
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.windows import check_padding
 
@@ -215,6 +215,55 @@ def margins(name, value, rank=2):
 def ends(name, value):
     """((before, after),) from an int or a pair of int."""
     return margins(name, value, 1)
+
+
+def data_format(name, value):
+    """Raise a ValueError unless a setting is an order of axes, or None."""
+    if value is not None:
+        check_choice(name, value, ("channels_last", "channels_first"))
+
+
+def no_bounding_boxes(name, value):
+    """Raise a ValueError unless a setting is None."""
+    if value is not None:
+        raise ValueError(f"{name}: bounding boxes are not supported: expected None, got {value!r}")
+
+
+def value_range(name, value):
+    """Raise a ValueError unless a setting is two different numbers; returns them in order."""
+    given = list(value) if isinstance(value, (tuple, list)) else []
+    if len(given) != 2 or not all(is_number(v, "(-inf, inf)") for v in given):
+        raise ValueError(f"{name}: expected two numbers, got {value!r}")
+    if given[0] == given[1]:
+        raise ValueError(f"{name}: expected two different numbers, got {value!r}")
+    return tuple(sorted(float(v) for v in given))
+
+
+def limits(value, least=-math.inf):
+    """The limits of a factor that is drawn: two numbers in order; for a number f, -|f| and |f|.
+
+    Parameters
+    ----------
+    value : float, or two
+    least : float, optional
+        The first limit for one number, if that is more.
+    """
+    if isinstance(value, (tuple, list)):
+        low, high = sorted(map(float, value))
+        return low, high
+    return max(-abs(float(value)), least), abs(float(value))
+
+
+def limits_in(interval):
+    """A check that a setting is a number or a pair of numbers in an interval."""
+
+    def check(name, value):
+        given = value if isinstance(value, (tuple, list)) else [value]
+        fits = len(given) == 2 or given is not value
+        if not fits or not all(is_number(v, interval) for v in given):
+            raise ValueError(f"{name}: expected a number in {interval} or two, got {value!r}")
+
+    return check
 
 
 def _is_int(value):

@@ -5,7 +5,7 @@ from nnlite.checks import positive_int
 from nnlite.layers import settings
 from nnlite.layers.layer import Layer
 from nnlite.layers.spatial import Images, Sequences, SpatialLayer
-from nnlite.ops.image import INTERPOLATIONS
+from nnlite.ops.resampling import INTERPOLATIONS
 from nnlite.ops.windows import sizes
 
 

@@ -68,7 +68,6 @@ from nnlite.ops.elementwise import (
     subtract,
     where,
 )
-from nnlite.ops.image import affine_transform, pad2d, upsample2d
 from nnlite.ops.linear import linear, matmul
 from nnlite.ops.loss import sigmoid_cross_entropy, softmax_cross_entropy
 from nnlite.ops.metric import accumulate, accumulate_counts, accumulate_products, top_k
@@ -94,6 +93,7 @@ from nnlite.ops.optimizer import (
     rmsprop_update,
     sgd_update,
 )
+from nnlite.ops.padding import pad2d
 from nnlite.ops.pool import average_pool2d, max_pool2d
 from nnlite.ops.random import dropout, random_key, random_normal, random_uniform
 from nnlite.ops.recurrent import gru, lstm, simple_rnn
@@ -112,6 +112,7 @@ from nnlite.ops.reduce import (
     sum_to,
     var,
 )
+from nnlite.ops.resampling import upsample2d
 from nnlite.ops.rows import standardize, take
 from nnlite.ops.shape import (
     assign,
@@ -137,6 +138,7 @@ from nnlite.ops.spatial import (
     separable_conv,
     upsample,
 )
+from nnlite.ops.warp import affine_transform
 
 __all__ = [
     "abs",

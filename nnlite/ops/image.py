@@ -1,220 +1,327 @@
-"""Ops on images (N, H, W, C): padding, upsampling and affine transformations."""
+"""Images (N, H, W, C), or one (H, W, C): padding, resizing, transformations, patches.
 
-import math
+`__all__` lists Keras's functions, which are public here.
+"""
 
 import numpy as np
 
-from nnlite.checks import LARGEST_SIZE, check_choice, is_number
-from nnlite.engine.dispatch import Op
-from nnlite.engine.tensor import as_array
-from nnlite.ops.linear import linear
-from nnlite.ops.operands import call, constant, number, operands
-from nnlite.ops.shape import broadcast_to, reshape, transpose
-from nnlite.ops.windows import check_images, pair
+from nnlite.checks import check_choice, is_number, positive_int
+from nnlite.engine.symbolic import supports_symbols
+from nnlite.ops.colors import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
+from nnlite.ops.conv import conv2d, depthwise_conv2d
+from nnlite.ops.image_batches import as_batch
+from nnlite.ops.operands import number, operands
+from nnlite.ops.padding import crop_images, pad2d, pad_images
+from nnlite.ops.resampling import INTERPOLATIONS, resampled
+from nnlite.ops.shape import broadcast_to
+from nnlite.ops.warp import KERAS_FILLS, homography, warp
+from nnlite.ops.windows import pair
+
+__all__ = [
+    "affine_transform",
+    "crop_images",
+    "extract_patches",
+    "gaussian_blur",
+    "hsv_to_rgb",
+    "pad_images",
+    "perspective_transform",
+    "resize",
+    "rgb_to_grayscale",
+    "rgb_to_hsv",
+]
 
 
-def _pad_gradient(c, dy, need):
-    top, left = c.attrs["top"], c.attrs["left"]
-    return [call("pad2d", [dy], top=-top, left=-left, size=c.inputs[0].shape[1:3])]
+RESIZE_INTERPOLATIONS = (*INTERPOLATIONS, "area")
 
 
-Op(
-    "pad2d",
-    infer=lambda x, size, **_: [(x[0], *size, x[3])],
-    gradient=_pad_gradient,
-    attrs={"top": int, "left": int, "size": None},
-)
-
-
-def _images(x):
-    (x,) = operands(x)
-    check_images(x.shape)
-    return x
-
-
-def pad2d(x, padding):
-    """Add zeros around each image.
-
-    Parameters
-    ----------
-    x : tensor, shape (N, H, W, C)
-    padding : ((top, bottom), (left, right)) of int
-        Rows and columns to add; negative numbers remove them.
-
-    Returns
-    -------
-    Tensor, shape (N, H + top + bottom, W + left + right, C)
-
-    Examples
-    --------
-    >>> from nnlite import ops
-    >>> ops.pad2d(ops.ones((1, 1, 1, 1)), ((0, 1), (1, 0))).numpy().reshape(2, 2)
-    array([[0., 1.],
-           [0., 0.]], dtype=float32)
-    """
-    x = _images(x)
-    rows = padding if isinstance(padding, (tuple, list)) and len(padding) == 2 else [padding]
-    pairs = [(*p,) for p in rows if isinstance(p, (tuple, list)) and len(p) == 2]
-    if len(pairs) != 2 or not all(is_number(n) and n % 1 == 0 for p in pairs for n in p):
-        raise ValueError(
-            f"padding: expected ((top, bottom), (left, right)), integers, got {padding!r}"
-        )
-    if any(abs(n) > LARGEST_SIZE for p in pairs for n in p):
-        raise ValueError(f"padding: expected numbers below 2**31, got {padding!r}")
-    (top, bottom), (left, right) = ((int(n) for n in p) for p in pairs)
-    size = (x.shape[1] + top + bottom, x.shape[2] + left + right)
-    if min(size) < 0:
-        raise ValueError(
-            f"expected something to be left of an image of shape {x.shape}, got padding {padding}"
-        )
-    return call("pad2d", [x], top=top, left=left, size=size)
-
-
-def _lanczos(radius):
-    return lambda d: np.where(d < radius, np.sinc(d) * np.sinc(d / radius), 0)
-
-
-def _cubic(d):  # Keys's, with the slope -1/2
-    inner, outer = ((1.5 * d - 2.5) * d) * d + 1, ((-0.5 * d + 2.5) * d - 4) * d + 2
-    return np.where(d < 1, inner, np.where(d < 2, outer, 0))
-
-
-# The weight of a pixel by its distance from the place that is read.
-INTERPOLATIONS = {
-    "nearest": None,
-    "bilinear": lambda d: np.maximum(1 - d, 0),
-    "bicubic": _cubic,
-    "lanczos3": _lanczos(3),
-    "lanczos5": _lanczos(5),
-}
-
-
-def upsample2d(x, size=(2, 2), interpolation="nearest"):
-    """Enlarge images: repeat each row and each column, or interpolate between them.
+def resize(
+    images,
+    size,
+    interpolation="bilinear",
+    antialias=False,
+    crop_to_aspect_ratio=False,
+    pad_to_aspect_ratio=False,
+    fill_mode="constant",
+    fill_value=0.0,
+    data_format=None,
+):
+    """Images of another height and width.
 
     R. G. Keys: "Cubic convolution interpolation for digital image processing", IEEE Transactions on
-    Acoustics, Speech, and Signal Processing 29, 1981.
+    Acoustics, Speech, and Signal Processing 29, 1981. C. E. Duchon: "Lanczos filtering in one and
+    two dimensions", Journal of Applied Meteorology 18, 1979.
 
     Parameters
     ----------
-    x : tensor, shape (N, H, W, C)
-    size : int or pair of int, default (2, 2)
-        The number of rows for each row, and of columns for each column.
-    interpolation : {'nearest', 'bilinear', 'bicubic', 'lanczos3', 'lanczos5'}, default 'nearest'
-        - 'nearest': copies.
-        - the others: weighted means of pixels near the center of the new one, of up to 2, 4, 6 or
-          10 along each axis. Pixels outside of the image do not count.
+    images : tensor, shape (N, H, W, C) or (H, W, C)
+    size : (int, int)
+        The new height and width.
+    interpolation : {'bilinear', 'nearest', 'bicubic', 'area', 'lanczos3', 'lanczos5'}
+        - 'nearest': the pixel at the center of the new one.
+        - 'bilinear', 'bicubic', 'lanczos3', 'lanczos5': weighted means of up to 2, 4, 6 or 10
+          pixels along each axis around it. Pixels outside of the image do not count.
+        - 'area': the mean of what the new pixel covers.
+    antialias : bool, default False
+        Make means as wide as a new pixel where that is wider than an old one. Without effect for
+        'nearest' and 'area'.
+    crop_to_aspect_ratio : bool, default False
+        First take the largest part in the middle with the proportions of `size`.
+    pad_to_aspect_ratio : bool, default False
+        First add margins of `fill_value`, on both sides the same, to the proportions of `size`.
+    fill_mode : {'constant'}
+    fill_value : float, default 0.0
+    data_format : {'channels_last', 'channels_first'}, optional
+        Where the channels are: (N, C, H, W) for 'channels_first'.
 
     Returns
     -------
-    Tensor, shape (N, H * size[0], W * size[1], C)
+    Tensor, shape (N, size[0], size[1], C) or (size[0], size[1], C), in the order of `images`
 
     Examples
     --------
     >>> from nnlite import ops
-    >>> ops.upsample2d([[[[1.0], [2.0]]]], (1, 2)).numpy().ravel()
-    array([1., 1., 2., 2.], dtype=float32)
-    >>> ops.upsample2d([[[[1.0], [2.0]]]], (1, 2), "bilinear").numpy().ravel()
-    array([1.  , 1.25, 1.75, 2.  ], dtype=float32)
+    >>> ops.image.resize([[[1.0], [2.0], [3.0], [4.0]]], (1, 2)).numpy().ravel()
+    array([1.5, 3.5], dtype=float32)
     """
-    x = _images(x)
-    down, right = pair("size", size)
-    check_choice("interpolation", interpolation, [*INTERPOLATIONS], "upsample2d")
-    n, height, width, channels = x.shape
-    if interpolation != "nearest":
-        if max(height * down, width * right) > 2**20:
-            raise ValueError(f"expected size to give images of at most 2**20 pixels, got {size}")
-        kernel = INTERPOLATIONS[interpolation]
-        return _resampled(_resampled(x, 1, down, kernel), 2, right, kernel)
-    repeated = broadcast_to(
-        reshape(x, (n, height, 1, width, 1, channels)), (n, height, down, width, right, channels)
+    check_choice("interpolation", interpolation, RESIZE_INTERPOLATIONS)
+    check_choice("fill_mode", fill_mode, ("constant",))
+    if crop_to_aspect_ratio and pad_to_aspect_ratio:
+        raise ValueError(
+            "expected crop_to_aspect_ratio or pad_to_aspect_ratio, or none of them, got both"
+        )
+    if not isinstance(size, (tuple, list)) or len(size) != 2:
+        raise ValueError(f"size: expected (height, width), got {size!r}")
+    size = tuple(positive_int("size", n) for n in size)
+    x, back = as_batch(images, data_format)
+    if crop_to_aspect_ratio:
+        x = _cropped_to_ratio(x, size)
+    elif pad_to_aspect_ratio:
+        x = _padded_to_ratio(x, size, number("fill_value", fill_value))
+    axes = (1, 2) if size[0] * x.shape[2] <= size[1] * x.shape[1] else (2, 1)
+    for axis in axes:  # the one first that leaves less
+        x = resampled(x, axis, size[axis - 1], interpolation, antialias)
+    return back(x)
+
+
+def _sides_in_ratio(x, size):
+    """The height that the width of images asks for, and the width that the height asks for, to have
+    the proportions of a size; in float32, as TensorFlow rounds."""
+    height, width = x.shape[1:3]
+    return (
+        int(np.float32(width * size[0]) / np.float32(size[1])),
+        int(np.float32(height * size[1]) / np.float32(size[0])),
     )
-    return reshape(repeated, (n, height * down, width * right, channels))
 
 
-def _resampled(x, axis, factor, kernel):
-    """`x` with `factor` entries for each along an axis: weighted means by a kernel of distances."""
-    n = x.shape[axis]
-    if factor == 1 or not n:
-        return x
-    centers = (np.arange(n * factor) + 0.5) / factor - 0.5
-    weights = kernel(abs(centers - np.arange(n)[:, None]))
-    order = [3 if d == axis else axis if d == 3 else d for d in range(4)]
-    return transpose(linear(transpose(x, order), weights / weights.sum(0)), order)
+def _cropped_to_ratio(x, size):
+    height, width = x.shape[1:3]
+    wanted = _sides_in_ratio(x, size)
+    rows, columns = (max(min(n, m), 1) for n, m in zip((height, width), wanted))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return pad2d(x, ((-top, rows + top - height), (-left, columns + left - width)))
 
 
-# The codes of csrc/ops/image.c for the values outside of an image.
-FILL_MODES = {name: code for code, name in enumerate(["constant", "nearest", "reflect", "wrap"])}
+def _padded_to_ratio(x, size, value):
+    height, width = x.shape[1:3]
+    wanted = _sides_in_ratio(x, size)
+    top, left = ((max(n, m) - n) // 2 for n, m in zip((height, width), wanted))
+    padded = pad2d(x, ((top, top), (left, left)))
+    if not value:
+        return padded
+    margin = np.full((*padded.shape[1:3], 1), value)
+    margin[top : top + height, left : left + width] = 0
+    return padded + margin
 
 
-def _infer_affine_transform(x, matrices, **_):
-    if matrices != (x[0], 12):
-        raise ValueError(f"affine_transform: expected {x[0]} matrices, got shape {matrices}")
-    if math.prod(x[1:]) >= 2**31:
-        raise ValueError(f"affine_transform: expected images of less than 2**31 values, got {x}")
-    return [x]
+def affine_transform(
+    images,
+    transform,
+    interpolation="bilinear",
+    fill_mode="constant",
+    fill_value=0,
+    data_format=None,
+):
+    """Transform images by affine or projective maps of places.
 
-
-# There is no gradient rule: images are data here. A gradient through this op is an error.
-Op(
-    "affine_transform",
-    infer=_infer_affine_transform,
-    attrs={"mode": int, "smooth": int, "cval": float},
-)
-
-
-def affine_transform(images, matrices, fill_mode="nearest", cval=0.0, order=1):
-    """Transform each image by its own affine matrix.
-
-    Pixel (i, j) of a result is the image's value at row ``m[0] * i + m[1] * j + m[2]`` and column
-    ``m[3] * i + m[4] * j + m[5]``, as in `scipy.ndimage.affine_transform` on each channel. There
-    is no gradient.
+    Pixel (row y, column x) of a result is the image's value at column
+    ``(a0 * x + a1 * y + a2) / k`` and row ``(b0 * x + b1 * y + b2) / k``, with
+    ``k = c0 * x + c1 * y + 1``. There is a gradient to the images, none to `transform`.
 
     Parameters
     ----------
-    images : tensor, shape (N, H, W, C)
-    matrices : array of float64, shape (N, 6)
-        A row m for each image; its values must be known when the function is called.
-    fill_mode : {'nearest', 'constant', 'reflect', 'wrap'}, default 'nearest'
-        The values outside of an image abcd: aaaa|abcd|dddd, kkkk|abcd|kkkk with k = `cval`,
-        dcba|abcd|dcba, or abc|abcd|bcd.
-    cval : float, default 0
-        The value outside for `fill_mode='constant'`.
-    order : {1, 0}, default 1
-        1: bilinear interpolation. 0: the nearest pixel.
+    images : tensor, shape (N, H, W, C) or (H, W, C)
+    transform : tensor, shape (N, 8) or (8,)
+        a0, a1, a2, b0, b1, b2, c0 and c1 of each image, or of all.
+    interpolation : {'bilinear', 'nearest'}
+    fill_mode : {'constant', 'nearest', 'reflect', 'wrap'}
+        The values outside of an image abcd: kkkk|abcd|kkkk with k = `fill_value`, aaaa|abcd|dddd,
+        dcba|abcd|dcba, or abcd|abcd|abcd.
+    fill_value : float, default 0
+    data_format : {'channels_last', 'channels_first'}, optional
+        Where the channels are: (N, C, H, W) for 'channels_first'.
 
     Returns
     -------
     Tensor, shape of `images`
 
-    Raises
-    ------
-    ValueError
-        For other shapes, modes and orders, and for matrices that are not finite.
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> image = [[[1.0], [2.0], [3.0]]]
+    >>> moved = ops.image.affine_transform(image, [1.0, 0, 0.5, 0, 1, 0, 0, 0])
+    >>> moved.numpy().ravel()
+    array([1.5, 2.5, 1.5], dtype=float32)
+    """
+    _check_interpolation(interpolation)
+    check_choice("fill_mode", fill_mode, [*KERAS_FILLS])
+    x, back = as_batch(images, data_format)
+    x, maps = operands(x, transform)
+    if maps.shape not in ((8,), (1, 8), (x.shape[0], 8)):
+        raise ValueError(
+            f"transform: expected shape (8,) or {(x.shape[0], 8)}, got shape {maps.shape}"
+        )
+    maps = broadcast_to(maps, (x.shape[0], 8))
+    smooth, fill = interpolation == "bilinear", KERAS_FILLS[fill_mode]
+    value = number("fill_value", fill_value)
+    return back(warp(x, maps, smooth=smooth, fill=fill, value=value))
+
+
+def _check_interpolation(interpolation):
+    check_choice("interpolation", interpolation, ("nearest", "bilinear"))
+
+
+def perspective_transform(
+    images,
+    start_points,
+    end_points,
+    interpolation="bilinear",
+    fill_value=0,
+    data_format=None,
+):
+    """Transform images so that four points of each come to four other ones.
+
+    P. S. Heckbert: "Fundamentals of texture mapping and image warping", University of California,
+    Berkeley, 1989.
+
+    Parameters
+    ----------
+    images : tensor, shape (N, H, W, C) or (H, W, C)
+    start_points, end_points : tensor, shape (N, 4, 2) or (4, 2)
+        (column, row) of four points, of which no three are on a line, before and after.
+    interpolation : {'bilinear', 'nearest'}
+    fill_value : float, default 0
+        The value outside of an image.
+    data_format : {'channels_last', 'channels_first'}, optional
+
+    Returns
+    -------
+    Tensor, shape of `images`
 
     Examples
     --------
     >>> from nnlite import ops
-    >>> left_is_right = [[1, 0, 0, 0, -1, 2]]
-    >>> ops.affine_transform([[[[1.0], [2.0], [3.0]]]], left_is_right).numpy().ravel()
-    array([3., 2., 1.], dtype=float32)
+    >>> corners = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
+    >>> mirrored = [[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [0.0, 1.0]]
+    >>> image = [[[1.0], [2.0]], [[3.0], [4.0]]]
+    >>> ops.image.perspective_transform(image, corners, mirrored).numpy().ravel()
+    array([2., 1., 4., 3.], dtype=float32)
     """
-    images = _images(images)
-    matrices = as_array(matrices, "float64")
-    if matrices.shape != (images.shape[0], 6):
+    _check_interpolation(interpolation)
+    x, back = as_batch(images, data_format)
+    x, start, end = operands(x, start_points, end_points)
+    for name, points in (("start_points", start), ("end_points", end)):
+        if points.shape not in ((4, 2), (1, 4, 2), (x.shape[0], 4, 2)):
+            raise ValueError(
+                f"{name}: expected shape (4, 2) or {(x.shape[0], 4, 2)}, got shape {points.shape}"
+            )
+    if start.shape != end.shape:
         raise ValueError(
-            f"affine_transform: expected matrices of shape {(images.shape[0], 6)} for "
-            f"{images.shape[0]} images, got {matrices.shape}"
+            f"expected start_points and end_points of one shape, got {start.shape} and {end.shape}"
         )
-    if not np.isfinite(matrices).all():
-        raise ValueError("affine_transform: expected finite matrices, got NaN or infinity")
-    if not isinstance(fill_mode, str) or fill_mode not in FILL_MODES:
-        raise ValueError(
-            f"fill_mode: expected one of {', '.join(map(repr, FILL_MODES))}, got {fill_mode!r}"
-        )
-    if not is_number(order) or order not in (0, 1):
-        raise ValueError(f"order: expected 0 (nearest pixel) or 1 (bilinear), got {order!r}")
-    bits = constant(matrices.view(np.int32), "int32")
-    mode = FILL_MODES[fill_mode]
-    cval = number("cval", cval)
-    return call("affine_transform", [images, bits], mode=mode, smooth=int(order), cval=cval)
+    start, end = (broadcast_to(p, (x.shape[0], 4, 2)) for p in (start, end))
+    smooth, value = interpolation == "bilinear", number("fill_value", fill_value)
+    return back(warp(x, homography(end, start), smooth=smooth, fill="blend", value=value))
+
+
+def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None):
+    """Means of neighbouring pixels, with the weights of a normal distribution.
+
+    Pixels outside of an image count as 0.
+
+    Parameters
+    ----------
+    images : tensor, shape (N, H, W, C) or (H, W, C)
+    kernel_size : (int, int), default (3, 3)
+        Rows and columns of the neighbourhood.
+    sigma : (float, float), default (1.0, 1.0)
+        The standard deviations over the rows and over the columns.
+    data_format : {'channels_last', 'channels_first'}, optional
+
+    Returns
+    -------
+    Tensor, shape of `images`
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> blurred = ops.image.gaussian_blur([[[0.0], [1.0], [0.0]]], (1, 3), (1.0, 1.0))
+    >>> blurred.numpy().ravel().round(3)
+    array([0.274, 0.452, 0.274], dtype=float32)
+    """
+    kernel_size = pair("kernel_size", kernel_size)
+    sigma = tuple(sigma) if isinstance(sigma, (tuple, list)) else (sigma, sigma)
+    if len(sigma) != 2 or not all(is_number(s, "(0, inf)") for s in sigma):
+        raise ValueError(f"sigma: expected a pair of positive numbers, got {sigma!r}")
+    x, back = as_batch(images, data_format)
+    for axis, (size, deviation) in enumerate(zip(kernel_size, sigma)):
+        weights = np.exp(-0.5 * ((np.arange(size) - (size - 1) / 2) / deviation) ** 2)
+        shape = (size, 1, 1, 1) if axis == 0 else (1, size, 1, 1)
+        kernel = np.repeat((weights / weights.sum()).reshape(shape), x.shape[3], axis=2)
+        x = depthwise_conv2d(x, kernel, padding="same")
+    return back(x)
+
+
+def extract_patches(
+    images,
+    size,
+    strides=None,
+    dilation_rate=1,
+    padding="valid",
+    data_format=None,
+):
+    """The windows of images, each as one vector.
+
+    Parameters
+    ----------
+    images : tensor, shape (N, H, W, C) or (H, W, C)
+    size : int or (int, int)
+        Height and width of a window.
+    strides : int or (int, int), optional
+        Distance of neighbouring windows, by default `size`.
+    dilation_rate : int or (int, int), default 1
+        Distance of neighbouring pixels of a window.
+    padding : {'valid', 'same'}, default 'valid'
+        As for `ops.conv`.
+    data_format : {'channels_last', 'channels_first'}, optional
+
+    Returns
+    -------
+    Tensor, shape (N, rows, columns, size * size * C) or (rows, columns, size * size * C)
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.image.extract_patches(ops.ones((1, 4, 6, 3)), 2).shape
+    (1, 2, 3, 12)
+    """
+    height, width = pair("size", size)
+    x, back = as_batch(images, data_format)
+    values = height * width * x.shape[3]
+    kernel = np.eye(values).reshape(height, width, x.shape[3], values)
+    strides = (height, width) if strides is None else strides
+    return back(conv2d(x, kernel, strides=strides, padding=padding, dilation_rate=dilation_rate))
+
+
+# A call on symbols becomes a node of a functional model.
+for _name in __all__:
+    globals()[_name] = supports_symbols(globals()[_name], __name__)

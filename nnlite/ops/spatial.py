@@ -5,9 +5,10 @@ an image is a view: nothing is copied."""
 
 from nnlite.checks import check_choice
 from nnlite.ops.conv import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
-from nnlite.ops.image import pad2d, upsample2d
 from nnlite.ops.operands import operands
+from nnlite.ops.padding import pad2d
 from nnlite.ops.pool import average_pool2d, max_pool2d
+from nnlite.ops.resampling import upsample2d
 from nnlite.ops.shape import reshape
 from nnlite.ops.windows import check_padding, sizes
 

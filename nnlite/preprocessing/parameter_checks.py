@@ -6,7 +6,7 @@ import numbers
 import numpy as np
 
 from nnlite.engine.tensor import REALS
-from nnlite.ops.image import FILL_MODES
+from nnlite.ops.warp import FILL_MODES
 
 
 def _is_number(value):

@@ -4,6 +4,7 @@ import re
 
 import cases_attention_layers
 import cases_columns
+import cases_image_layers
 import cases_layers
 import cases_recurrent
 import cases_series
@@ -179,6 +180,7 @@ SHAPES = {
     ],
     **cases_series.SHAPES,
     **cases_columns.SHAPES,
+    **cases_image_layers.SHAPES,
     **{kind: cases_recurrent.refused(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
     "RNN": [
         (lambda: layers.RNN(layers.GRUCell(2)), None, (4, 3), r"\(N, T, features\), got"),
@@ -204,13 +206,11 @@ SHAPES = {
 # They work element by element, or on samples of any shape.
 TAKE_ANYTHING = """
     Activation ActivityRegularization AlphaDropout Dropout ELU Flatten GaussianDropout GaussianNoise
-    Identity InputLayer Lambda Layer LeakyReLU ReLU Wrapper
-""".split()
+    Identity InputLayer Lambda Layer LeakyReLU ReLU Wrapper""".split()
 OF_ONES_OWN = ("InputLayer", "Layer", "Wrapper")  # made in other ways, or bases
 # Their refusals are tested with what else they do, in test_functional.py.
 OF_SEVERAL_INPUTS = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
 OF_SEVERAL_INPUTS += [*cases_layers.CELLS]  # in files of their own
-
 OF_DATA = """
     CategoryEncoding Discretization Hashing IntegerLookup StringLookup TextVectorization
 """.split()  # in test_lookups.py
@@ -219,6 +219,7 @@ OF_DATA = """
 SETTINGS = [
     *cases_attention_layers.SETTINGS,
     *cases_columns.SETTINGS,
+    *cases_image_layers.SETTINGS,
     (lambda: layers.Dense(0), r"units: expected a positive integer, got 0"),
     (lambda: layers.Dense(10.5), r"units: expected a positive integer, got 10.5"),
     (lambda: layers.Dense("10"), r"units: expected a positive integer, got '10'"),

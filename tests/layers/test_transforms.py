@@ -7,7 +7,7 @@ from samples import normal, rng
 import nnlite
 from nnlite import ops
 from nnlite.autodiff import GradientTape
-from nnlite.ops.image import FILL_MODES
+from nnlite.ops.warp import FILL_MODES
 from nnlite.preprocessing import transforms
 from nnlite.preprocessing.image import ImageDataGenerator
 

@@ -14,6 +14,7 @@ import cases_recurrent
 import cases_slicing
 import cases_standardize
 import cases_tables
+import cases_warps
 import numpy as np
 from cases_losses import (
     cross_entropies,
@@ -424,6 +425,7 @@ CASES = {
     **cases_standardize.CASES,
     **cases_images.CASES,
     **cases_tables.CASES,
+    **cases_warps.CASES,
     **cases_attention.cases(ORACLE, KEYS[3]),
     **cases_recurrent.cases(ORACLE),
     **cases_metrics.CASES,
@@ -488,6 +490,7 @@ ULP = {
     **cases_standardize.ULP,
     **cases_images.ULP,
     **cases_tables.ULP,
+    **cases_warps.ULP,
     **cases_attention.ULP,
     **cases_recurrent.ULP,
     **cases_metrics.ULP,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import cases_attention
 import cases_recurrent
 import cases_tables
+import cases_warps
 import numpy as np
 from cases import key
 from cases_slicing import concatenations, parts
@@ -137,4 +138,5 @@ GRADIENTS = {
     **cases_attention.smooth(Smooth, key(3)),
     **cases_recurrent.smooth(Smooth),
     **cases_tables.smooth(Smooth),
+    **cases_warps.smooth(Smooth),
 }

@@ -12,7 +12,7 @@ from oracle_images import average_pool_gradient, max_pool_gradient, pool
 from samples import LENGTHS, Case, normal, rng, sweep
 
 from nnlite.ops.activation import GATES
-from nnlite.ops.image import FILL_MODES
+from nnlite.ops.warp import FILL_MODES
 from nnlite.ops.windows import windows_along
 
 # Images, windows, strides: the fast path, overlaps, gaps, wider than the image, thin.

@@ -6,6 +6,7 @@ A case is a layer, the shape of its input (or the input), and what it computes f
 
 import cases_attention_layers
 import cases_columns
+import cases_image_layers
 import cases_series
 import cases_tables_layers
 import numpy as np
@@ -339,6 +340,7 @@ CASES |= cases_series.CASES | {
     ),
 }
 CASES |= cases_attention_layers.CASES | cases_columns.CASES | cases_tables_layers.CASES
+CASES |= cases_image_layers.CASES
 # What is called on strings: test_lookups.py.
 OF_STRINGS = {"StringLookup", "TextVectorization"}
 # They are called on an input and states: test_recurrent.py.

@@ -5,6 +5,7 @@ import oracle
 import oracle_conv
 import oracle_images
 import oracle_tables
+import oracle_warps
 from cases import ULP
 
 from nnlite.engine import dispatch
@@ -15,6 +16,7 @@ ORACLE = (
     | oracle_images.ORACLE
     | oracle_conv.oracle(oracle.activate)
     | oracle_tables.ORACLE
+    | oracle_warps.ORACLE
 )
 
 KERNELS = sorted(name for name, op in OPS.items() if not op.view)

@@ -4,7 +4,7 @@ import numpy as np
 from oracle import random_words
 from oracle_activations import gated, gated_gradient
 
-from nnlite.ops.image import FILL_MODES
+from nnlite.ops.warp import FILL_MODES
 
 
 def log_softmax(x):

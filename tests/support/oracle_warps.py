@@ -1,0 +1,83 @@
+"""Transformed and resized images in plain NumPy, as in `oracle.py`."""
+
+import numpy as np
+
+from nnlite.ops.warp import FILL_CODES
+
+FILL_NAMES = {code: name for name, code in FILL_CODES.items()}
+
+
+def pixels_at(at, n, fill, smooth):
+    """The weights of n pixels at a coordinate; what is missing to 1 is the weight of the value
+    beyond the border."""
+    weights = np.zeros(n)
+    if fill == "constant" and not 0 <= at <= n - 1:
+        return weights
+    if fill == "blend":
+        if smooth:
+            return np.maximum(0, 1 - abs(at - np.arange(n)))
+        nearest = int(np.sign(at) * np.floor(abs(at) + 0.5))
+        weights[nearest : nearest + 1] = nearest >= 0
+        return weights
+    if fill == "reflect":
+        at %= 2 * n
+        at = at if at < n else 2 * n - 1 - at
+    elif fill == "wrap" and n > 1:
+        at = at + (n - 1) * (int(-at / (n - 1)) + 1) if at < 0 else at
+        at = at - (n - 1) * int(at / (n - 1)) if at > n - 1 else at
+    elif fill == "tile":
+        above = at > 0
+        at %= n
+        at = 0 if above and at > n - 1 else at
+    at = min(max(at, 0), n - 1)
+    if smooth:
+        return np.maximum(0, 1 - abs(at - np.arange(n)))
+    weights[int(np.floor(at + 0.5))] = 1
+    return weights
+
+
+def places(m, i, j):
+    """Row and column that pixel (i, j) of a result reads."""
+    m = np.asarray(m, np.float64)
+    depth = 1 + m[7] * i + m[6] * j
+    return (m[5] + m[4] * i + m[3] * j) / depth, (m[2] + m[1] * i + m[0] * j) / depth
+
+
+def each_pixel(maps, size, sides, a):
+    """(image, row, column, weights of rows, weights of columns) of each pixel of a result."""
+    fill = FILL_NAMES[a["mode"]]
+    for n, i, j in np.ndindex(len(maps), *size):
+        at = places(maps[n], i, j)
+        yield n, i, j, *(pixels_at(c, s, fill, a["smooth"]) for c, s in zip(at, sides))
+
+
+def warp(x, maps, a):
+    """Each pixel as a sum over all of the image."""
+    y = np.zeros((len(x), *a["size"], x.shape[3]), x.dtype)
+    for n, i, j, down, across in each_pixel(maps, a["size"], x.shape[1:3], a):
+        weights = down[:, None] * across
+        y[n, i, j] = (weights[..., None] * x[n]).sum((0, 1)) + a["cval"] * (1 - weights.sum())
+    return y
+
+
+def warp_gradient(dy, maps, a):
+    """The transpose of the sums of `warp`."""
+    dx = np.zeros((len(dy), *a["size"], dy.shape[3]), dy.dtype)
+    for n, i, j, down, across in each_pixel(maps, dy.shape[1:3], a["size"], a):
+        dx[n] += (down[:, None] * across)[..., None] * dy[n, i, j]
+    return dx
+
+
+def resample(x, first, weights):
+    """Weighted sums of neighbours along the middle axis."""
+    y = np.zeros((x.shape[0], len(first), x.shape[2]), x.dtype)
+    for i, (f, w) in enumerate(zip(first, weights)):
+        y[:, i] = (w[:, None] * x[:, f : f + len(w)]).sum(1)
+    return y
+
+
+ORACLE = {
+    "warp": lambda x, a: [warp(*x, a)],
+    "warp_gradient": lambda x, a: [warp_gradient(*x, a)],
+    "resample": lambda x, a: [resample(*x)],
+}
