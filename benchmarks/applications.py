@@ -1,11 +1,11 @@
-"""How fast whole nets of images predict, and a head on a frozen net trains: nnlite, Keras on
-TensorFlow, and PyTorch with torchvision's nets, fused, channels last.
+"""How fast whole nets of images predict, a head on a frozen net trains, and a small residual net
+trains: nnlite, Keras on TensorFlow, and PyTorch with torchvision's nets, fused, channels last.
 
     python benchmarks/applications.py --rounds 3
 
-Weights are random. Keras's are those of nnlite, and its outputs must agree; torchvision's nets have
-the same layers, but some other paddings and no biases in front of a normalization, so they have
-weights of their own.
+Weights are random. Keras's are those of nnlite, and its outputs must agree. torchvision's nets have
+weights of their own: some paddings differ, and its ResNet50 has strides in the 3 x 3 convolutions,
+which is 6 % more work.
 """
 
 import argparse
@@ -18,18 +18,20 @@ import timing
 
 @dataclass(frozen=True)
 class Workload:
-    """A net, the rows of a call, and the side of its images; `head`: two dense layers on the frozen
-    net are trained, for one epoch of eight batches a turn."""
+    """A net, the rows of a call, and the side of its images.
+
+    A turn is `calls` predictions, or with `trains` an epoch of as many batches: of two dense layers
+    on the frozen net ('head'), or of the whole net ('net')."""
 
     net: str
     batch: int
     side: int = 224
-    head: bool = False
+    trains: str = ""
     calls: int = 1
 
     @property
     def name(self):
-        return f"{self.net}-{self.batch}" + ("-head" if self.head else "")
+        return "-".join([self.net, str(self.batch), *([self.trains] if self.trains else [])])
 
 
 WORKLOADS = {
@@ -39,18 +41,50 @@ WORKLOADS = {
         Workload("MobileNetV2", 16, calls=3),
         Workload("ResNet50", 8),
         Workload("ResNet50", 1, calls=5),
-        Workload("MobileNetV2", 32, side=96, head=True),
+        Workload("MobileNetV2", 32, side=96, trains="head", calls=8),
+        Workload("residual", 64, side=32, trains="net", calls=16),
     )
 }
-STEPS = 8  # of a turn, with a head
 
 
 def images_of(workload):
-    """Images, and for a head their classes."""
+    """Images, and their classes."""
     rng = np.random.default_rng(0)
-    rows = workload.batch * (STEPS if workload.head else 1)
+    rows = workload.batch * (workload.calls if workload.trains else 1)
     x = rng.normal(size=(rows, workload.side, workload.side, 3)).astype("float32")
     return x, rng.integers(0, 10, rows)
+
+
+def residual(library, side):
+    """Three blocks of two convolutions of 3 x 3, 32 channels."""
+    layers = library.layers
+    images = layers.Input((side, side, 3))
+    x = layers.Conv2D(32, 3, padding="same", activation="relu")(images)
+    for _ in range(3):
+        y = layers.Conv2D(32, 3, padding="same", activation="relu")(x)
+        y = layers.Conv2D(32, 3, padding="same")(y)
+        x = layers.Activation("relu")(layers.Add()([x, y]))
+    x = layers.GlobalAveragePooling2D()(x)
+    return library.Model(images, layers.Dense(10, activation="softmax")(x))
+
+
+def torch_residual(nn):
+    """The same."""
+
+    def convolution(channels):
+        return nn.Conv2d(channels, 32, 3, padding=1)
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = convolution(32), convolution(32)
+
+        def forward(self, x):
+            return (x + self.second(self.first(x).relu_())).relu_()
+
+    stem = [convolution(3), nn.ReLU(inplace=True)]
+    end = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)]
+    return nn.Sequential(*stem, *(Block() for _ in range(3)), *end)
 
 
 class Nnlite:
@@ -71,17 +105,24 @@ class Nnlite:
     def build(self):
         library, w = self.library(), self.workload
         library.utils.set_random_seed(0)
-        make = getattr(library.applications, w.net)
-        if not w.head:
-            self.model = make(weights=None)
-            return
-        base = make(weights=None, include_top=False, pooling="avg", input_shape=(w.side, w.side, 3))
+        if w.trains == "net":
+            self.model = residual(library, w.side)
+        elif w.trains == "head":
+            self.model = self.head_on_frozen(library)
+        else:
+            self.model = getattr(library.applications, w.net)(weights=None)
+        if w.trains:
+            self.model.compile("adam", "sparse_categorical_crossentropy")
+
+    def head_on_frozen(self, library):
+        layers, shape = library.layers, (self.workload.side, self.workload.side, 3)
+        make = getattr(library.applications, self.workload.net)
+        base = make(weights=None, include_top=False, pooling="avg", input_shape=shape)
         base.trainable = False
-        layers = library.layers
         head = [layers.Dense(128, activation="relu"), layers.Dense(10, activation="softmax")]
-        self.model = library.Sequential([base, *head])
-        self.model.compile("adam", "sparse_categorical_crossentropy")
-        self.model.build((None, w.side, w.side, 3))
+        model = library.Sequential([base, *head])
+        model.build((None, *shape))
+        return model
 
     def weights(self):
         return self.model.get_weights()
@@ -94,7 +135,7 @@ class Nnlite:
 
     def turn(self):
         w = self.workload
-        if w.head:
+        if w.trains:
             self.model.fit(self.x, self.y, batch_size=w.batch, verbose=0, shuffle=False)
             return
         for _ in range(w.calls):
@@ -128,36 +169,48 @@ class Torch(Nnlite):
         torch.set_num_threads(self.threads)
         torch.manual_seed(0)
         w, self.torch = self.workload, torch
-        net = getattr(torchvision.models, self.NETS[w.net])(weights=None).eval()
-        if w.head:
-            net.classifier = torch.nn.Identity()
         x = torch.from_numpy(self.x.transpose(0, 3, 1, 2).copy())
         self.x = x.to(memory_format=torch.channels_last)
-        net = net.to(memory_format=torch.channels_last)
-        with torch.inference_mode():
-            frozen = torch.jit.trace(net, self.x[: w.batch])
-            self.net = torch.jit.optimize_for_inference(torch.jit.freeze(frozen))
-            for _ in range(2):
-                self.net(self.x[: w.batch])
-        if w.head:
+        self.y = torch.from_numpy(self.y)
+        if w.trains == "net":
+            self.trained = torch_residual(torch.nn).to(memory_format=torch.channels_last)
+        else:
+            self.net = self.fused(getattr(torchvision.models, self.NETS[w.net])(weights=None))
+        if w.trains == "head":
             nn = torch.nn
-            self.head = nn.Sequential(nn.Linear(1280, 128), nn.ReLU(), nn.Linear(128, 10))
-            self.optimizer = torch.optim.Adam(self.head.parameters(), fused=True)
-            self.y = torch.from_numpy(self.y)
+            self.trained = nn.Sequential(nn.Linear(1280, 128), nn.ReLU(), nn.Linear(128, 10))
+        if w.trains:
+            self.optimizer = torch.optim.Adam(self.trained.parameters(), fused=True)
+
+    def fused(self, net):
+        """The net with its normalizations folded, for prediction."""
+        torch, some = self.torch, self.x[: self.workload.batch]
+        if self.workload.trains:
+            net.classifier = torch.nn.Identity()
+        net = net.eval().to(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            fused = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(net, some)))
+            for _ in range(2):
+                fused(some)
+        return fused
 
     def outputs(self):
-        with self.torch.inference_mode():
-            return self.net(self.x[: self.workload.batch]).numpy()
+        return None
 
     def turn(self):
-        torch, w = self.torch, self.workload
-        for k in range(STEPS if w.head else w.calls):
-            rows = slice(k * w.batch, (k + 1) * w.batch) if w.head else slice(w.batch)
-            with torch.inference_mode():
-                features = self.net(self.x[rows])
-            if not w.head:
+        w, predicting = self.workload, self.torch.inference_mode
+        for k in range(w.calls):
+            if not w.trains:
+                with predicting():
+                    self.net(self.x)
                 continue
-            loss = torch.nn.functional.cross_entropy(self.head(features.clone()), self.y[rows])
+            rows = slice(k * w.batch, (k + 1) * w.batch)
+            x = self.x[rows]
+            if w.trains == "head":
+                with predicting():
+                    x = self.net(x)
+                x = x.clone()
+            loss = self.torch.nn.functional.cross_entropy(self.trained(x), self.y[rows])
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -180,14 +233,14 @@ def measure(workload, rounds, threads, wanted):
     for worker in workers:
         worker.close()
     seconds = {name: [a.seconds for a in given] for name, given in answers.items()}
-    images = workload.batch * (STEPS if workload.head else workload.calls)
+    images = workload.batch * workload.calls
     rows = []
     for name in sorted(seconds, key=lambda n: sorted(seconds[n])[rounds // 2]):
         speed = timing.Spread.of(images / s for s in seconds[name])
         cpu = timing.Spread.of(a.cpu_seconds / images * 1e3 for a in answers[name])
         ratio = "" if name == "nnlite" else timing.ratios(seconds, "nnlite", name).text()
         rows.append((name, speed.text("{:.4g}"), ratio, cpu.text("{:.3g}")))
-    kind = "a head trained" if workload.head else "predicted"
+    kind = f"a {workload.trains} trained" if workload.trains else "predicted"
     print(
         f"\n{workload.net}, {workload.side} x {workload.side} x 3, batch {workload.batch}, {kind}; "
         f"{threads} threads, {rounds} rounds, load average {began:.1f} before\n"
