@@ -1,9 +1,11 @@
 /* forward.c: conv2d as a matrix product. Its rows are the windows of x, read in place, and its
  * columns are the filters. Letters and terms as in geometry.h.
  *
- * The team packs the kernel. Then each thread computes rows of y, band by band. If windows reach
- * over the border, x under the band is first copied, with zeros around it. A tap in the padding
- * always adds 0 * w, so the bits do not depend on how the work is divided. */
+ * The team packs the kernel. Then each thread computes rows of y, band by band. But where y is a
+ * single band, which takes little longer to compute than the kernel to pack, each thread computes
+ * other columns of it, and packs the panels that it needs right before. If windows reach over the
+ * border, x under the band is first copied, with zeros around it. A tap in the padding always adds
+ * 0 * w, so the bits do not depend on how the work is divided. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -18,11 +20,10 @@
 #include "folded.h"
 #include "geometry.h"
 
-/* Packs this thread's share of the panels of w [K, F], times `scale` if that is given. */
+/* Packs some panels of w [K, F], times `scale` if that is given. */
 static void pack_kernel(const nnl_conv *g, const real *w, const real *scale, real *packed,
-                        const nnl_team *team) {
-    const nnl_range part = nnl_share(panels_of(g->groups, g->Fg), 1, team);
-    for (int64_t p = part.begin; p < part.end; p++) {
+                        nnl_range panels) {
+    for (int64_t p = panels.begin; p < panels.end; p++) {
         const nnl_panel f = panel_of(p, g->Fg);
         real *panel = packed + p * g->K * NR;
         pack(panel, NR, (nnl_pack_source){w + f.column, g->F, g->K, f.n, false});
@@ -171,13 +172,19 @@ static void op_conv2d(const nnl_call *call, nnl_team *team) {
     real *bias = packed + panels * g.K * NR;
     real *own_scratch = bias + lines(g.F) + team->id * (indices + copy + transposed_scratch(&g));
     int64_t *k_offset = (int64_t *)own_scratch;
-    pack_kernel(&g, call->in[1].data, folded.scale, packed, team);
+    const real *w = call->in[1].data;
+    const int64_t rows = g.N * g.OH;
+    const nnl_range share = nnl_share(panels, 1, team);
+    const bool one_band = rows * g.OW <= BAND && panels >= team->size &&
+                          !is_conv_better_transposed(&g);
+    const nnl_part part = one_band ? (nnl_part){{0, rows}, share}
+                                   : part_of(rows, g.OW, panels, team);
+    if (!one_band) pack_kernel(&g, w, folded.scale, packed, share);
     const nnl_epilogue epilogue = {.bias = folded_bias(&folded, bias, g.F, team),
                                    .activation = (int)call->attr[0].i,
                                    .alpha = call->attr[1].f};
     nnl_wait(team);
 
-    const nnl_part part = part_of(g.N * g.OH, g.OW, panels, team);
     if (length(part.panels) == 0 || nnl_size(&call->out[0]) == 0) return;
     const int64_t blocks = ceil_div(length(part.panels) * g.K * NR, PACKED_BLOCK);
     const int64_t cuts = min_of(blocks, length(part.panels));
@@ -193,13 +200,15 @@ static void op_conv2d(const nnl_call *call, nnl_team *team) {
             continue;
         }
         window_offsets(&g, &v, k_offset);
-        const int64_t rows = band.images * band.rows;
-        nnl_prefetch prefetch = plan_prefetch((nnl_range){r, r + rows}, g.N * g.OH, &call->out[0],
+        const int64_t next = band.images * band.rows;
+        nnl_prefetch prefetch = plan_prefetch((nnl_range){r, r + next}, rows, &call->out[0],
                                               &call->in[0],
-                                              ceil_div(rows * g.OW, MR) * length(part.panels));
-        for (int64_t b = 0; b < cuts; b++)
-            convolve_band(&g, &v, band, even_share(part.panels, 1, b, cuts), packed, y, &epilogue,
-                          &prefetch, &t);
+                                              ceil_div(next * g.OW, MR) * length(part.panels));
+        for (int64_t b = 0; b < cuts; b++) {
+            const nnl_range cut = even_share(part.panels, 1, b, cuts);
+            if (one_band) pack_kernel(&g, w, folded.scale, packed, cut);
+            convolve_band(&g, &v, band, cut, packed, y, &epilogue, &prefetch, &t);
+        }
     }
 }
 
