@@ -170,12 +170,15 @@ def get_file(
         keras = Path(os.environ.get("KERAS_HOME", "~/.keras"))
         with contextlib.suppress(RuntimeError):  # no home folder
             places.append(keras.expanduser() / cache_subdir / target)
-    found = None
-    if not force_download:
-        found = next((p for p in places if p.is_file() and _fault(p, expected) is None), None)
+    found, faults = None, []
+    for place in () if force_download else filter(Path.is_file, places):
+        if (fault := _fault(place, expected)) is None:
+            found = place
+            break
+        faults.append(fault)
     if found is None:
         found = places[0]
-        _download(origin, found, expected)
+        _download(origin, found, expected, faults)
     if folder is None:
         return str(found)
     return str(_unpack(found, found.parent / folder, "tar" if untar else archive_format))
@@ -211,9 +214,11 @@ def _differs(origin, expected, found):
     return f"{origin}: expected a file with the {expected[0]} {expected[1]}, got {found}"
 
 
-def _download(url, target, expected):
-    """Write the content of an address to a file, if it has the hash that is expected."""
-    hasher, content = _hasher(expected), _content(url, target)
+def _download(url, target, expected, faults):
+    """Write the content of an address to a file, if it has the hash that is expected.
+
+    `faults` are those of the files that are there."""
+    hasher, content = _hasher(expected), _content(url, target, faults)
     first = next(content, b"")  # before a folder is made for it
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as temporary, open(temporary, "wb") as file:
@@ -225,18 +230,19 @@ def _download(url, target, expected):
             raise DamagedFile(_differs(url, expected, found))
 
 
-def _content(url, target):
+def _content(url, target, faults):
     """The blocks of an address; an error says what else can be done."""
     try:
         yield from blocks(url, target.name)
     except FAILED as error:
-        raise OSError(_offline(url, target, error)) from None
+        raise OSError(_offline(url, target, faults, error)) from None
 
 
-def _offline(url, target, error):
+def _offline(url, target, faults, error):
     return (
         f"{target.name} is not on this machine and could not be downloaded from {url}: "
-        f"{error or type(error).__name__}. Put the file into the folder {target.parent}"
+        + "; ".join([str(error) or type(error).__name__, *faults])
+        + f". Put the file into the folder {target.parent}"
     )
 
 

@@ -5,6 +5,7 @@ The one idea: a network is a body, a function from a symbol of images to one of 
 a function from these to scores. `network` makes of both the function that users call; networks
 with arguments of their own call `assembled`."""
 
+import contextlib
 import functools
 import os
 from pathlib import Path
@@ -16,6 +17,7 @@ from nnlite.applications.files import located
 from nnlite.checks import check_choice, positive_int
 from nnlite.engine.symbolic import Symbol
 from nnlite.errors import reworded
+from nnlite.initializers.initializer import left_unset
 from nnlite.models.model import Model
 
 
@@ -110,17 +112,19 @@ def assembled(asked, name, body, top, *, size, file, least=32, static=True, pool
     check(asked)
     shape = checked_shape(asked, size, least, static)
     path = file_of_weights(asked, file)
-    images = layers.Input(shape) if asked.input_tensor is None else asked.input_tensor
-    x = body(images)
-    if asked.include_top:
-        x = top(x, positive_int("classes", asked.classes), asked.classifier_activation)
-    else:
-        x = (pools or pooled)(x, asked.pooling)
-    model = Model(source_of(images), x, name=name)
+    with left_unset() if path is not None else contextlib.nullcontext():
+        images = layers.Input(shape) if asked.input_tensor is None else asked.input_tensor
+        x = body(images)
+        if asked.include_top:
+            x = top(x, positive_int("classes", asked.classes), asked.classifier_activation)
+        else:
+            x = (pools or pooled)(x, asked.pooling)
+        model = Model(images, x, name=name)
     if path is not None:
         with reworded(functools.partial(_about, asked, model)):
             model.load_weights(path)
-    return model
+    source = source_of(images)
+    return model if source is images else Model(source, x, name=name)
 
 
 def _about(asked, model, message):
