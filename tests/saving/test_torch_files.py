@@ -74,8 +74,12 @@ def test_pytorch_reads_what_is_tested_here_and_writes_what_is_read(tmp_path):
         read = torch.load(saved(tmp_path / "a.pth", values, older=older), weights_only=True)
         assert all(np.array_equal(read[name], array) for name, array in values.items())
         form = {"_use_new_zipfile_serialization": not older}
-        torch.save({name: torch.tensor(array) for name, array in values.items()}, "b.pth", **form)
-        read = load_arrays("b.pth")
+        torch.save(
+            {name: torch.tensor(array) for name, array in values.items()},
+            tmp_path / "b.pth",
+            **form,
+        )
+        read = load_arrays(tmp_path / "b.pth")
         assert all(np.array_equal(read[name], array) for name, array in values.items())
 
 

@@ -1,7 +1,6 @@
 """Weights of PyTorch for the networks of nnlite.applications: those that fit, and those of other
 networks of the same names."""
 
-
 import numpy as np
 import pytest
 from torch_saved import torch_file

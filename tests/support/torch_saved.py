@@ -101,6 +101,7 @@ def torch_file(value, older=False):
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("net/data.pkl", pickled(value))
         archive.writestr("net/byteorder", "little")
+        archive.writestr("net/version", "3\n")
         for key, storage in storages.items():
             archive.writestr(f"net/data/{key}", storage.tobytes())
     return made.getvalue()
