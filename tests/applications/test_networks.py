@@ -13,7 +13,6 @@ from nnlite.applications import imagenet_utils
 from nnlite.applications.network import halving_pad, of_eight
 from nnlite.initializers.initializer import left_unset
 
-
 # One of each kind of top.
 SMALLEST = ["VGG16", "ConvNeXtTiny", "EfficientNetB0", "MobileNet", "MobileNetV2"]
 SMALLEST += ["MobileNetV3Small", "NASNetMobile", "ResNet50", "Xception"]
