@@ -28,7 +28,10 @@ FAMILIES = (
     "optimizers",
     "regularizers",
     "schedules",
+    "convnext",
+    "inception_resnet_v2",
 )
+_APPLICATIONS = FAMILIES[-2:]  # networks with layers of their own, in nnlite.applications
 
 
 def serialize_keras_object(obj):
@@ -200,7 +203,7 @@ def found_by(config, name, known_families=FAMILIES):
     if module == "builtins":
         families = ["activations", "losses", "metrics", "initializers"]
     for family in families if isinstance(name, str) else ():
-        public = importlib.import_module(f"nnlite.{family}")
+        public = _public(family)
         found = vars(public).get(_OTHER_NAMES.get(name, name))
         known = name in _OTHER_NAMES or name in public.__all__
         if known and _may_be_named(found, family):
@@ -217,12 +220,18 @@ def found_by(config, name, known_families=FAMILIES):
     )
 
 
+def _public(family):
+    """The module that makes a family public."""
+    folder = "applications." if family in _APPLICATIONS else ""
+    return importlib.import_module(f"nnlite.{folder}{family}")
+
+
 def _may_be_named(found, family):
     """Whether a public name of a family is that of a class with settings, or of a function that
     stands for an object of the family."""
     if isinstance(found, type):
         return hasattr(found, "from_config")
-    by_name = family not in ("layers", "models", "optimizers", "schedules")
+    by_name = family not in ("layers", "models", "optimizers", "schedules", *_APPLICATIONS)
     helps = getattr(found, "__name__", "") in ("get", "serialize", "deserialize")
     return inspect.isfunction(found) and by_name and not helps
 
@@ -277,13 +286,17 @@ def _module(target, families):
         return None
     name = target.__name__
     for family in reversed([part for part in target.__module__.split(".") if part in families]):
-        if vars(importlib.import_module(f"nnlite.{family}")).get(name) is target:
+        if vars(_public(family)).get(name) is target:
             known = _MODULES.get(family, f"keras.{family}")
             return f"nnlite.{family}" if name in _ALONE else known
     return target.__module__
 
 
-_MODULES = {"models": "keras", "schedules": "keras.optimizers.schedules"}
+_MODULES = {
+    "models": "keras",
+    "schedules": "keras.optimizers.schedules",
+    **{family: f"keras.src.applications.{family}" for family in _APPLICATIONS},
+}
 _ALONE = {  # not in Keras
     "AccuracyByShape",
     "FanInUniform",

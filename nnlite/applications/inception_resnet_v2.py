@@ -6,7 +6,7 @@ from nnlite.applications.imagenet_utils import decode_predictions, preprocessing
 from nnlite.applications.inception_v3 import HALVES, STEM, chain
 from nnlite.applications.network import network
 
-__all__ = ["InceptionResNetV2", "decode_predictions", "preprocess_input"]
+__all__ = ["CustomScaleLayer", "InceptionResNetV2", "decode_predictions", "preprocess_input"]
 
 HASHES = "d19885ff4a710c122648d3b5c3b684e4", "e693bd0210a403b3192acc6073ad2e96"
 

@@ -224,10 +224,11 @@ def _layer_in(model, name):
         if not _gives_images(known[name]):
             raise ValueError(f"layer: expected one that gives images, got {name!r}")
         return known[name]
-    found = [layer for layer in model.layers if _gives_images(layer)]
-    if not found:
-        raise ValueError(f"layer: expected a model with one that gives images, got {model.name!r}")
-    return found[-1]
+    for layers in (model.layers, [*_layers_in(model)]):  # of models in the model at last
+        found = [layer for layer in layers if _gives_images(layer)]
+        if found:
+            return found[-1]
+    raise ValueError(f"layer: expected a model with one that gives images, got {model.name!r}")
 
 
 def _layers_in(model):

@@ -218,7 +218,7 @@ class Model(Trainer, Layer):
         saving.save_weights(self, filepath, overwrite)
 
     def load_weights(self, filepath, skip_mismatch=False, by_name=False):
-        """Read weights of a file that nnlite or Keras wrote.
+        """Read weights of a file that nnlite, Keras or PyTorch wrote.
 
         Layers get what layers of the same place had; those without weights do not count. If the
         file holds the state of an optimizer and that of the model is built, it gets that, too.
@@ -226,12 +226,14 @@ class Model(Trainer, Layer):
         Parameters
         ----------
         filepath : str or path
-            Of weights alone ('.weights.h5', '.h5', '.hdf5') or of a whole model ('.keras', '.h5').
+            Of weights alone ('.weights.h5', '.h5', '.hdf5') or of a whole model ('.keras', '.h5',
+            '.safetensors'); or made by others: '.pth', '.onnx', 'model.json' and those that
+            `nnlite.saving.load_weights` lists.
         skip_mismatch : bool, default False
             Whether layers that do not fit are left as they are, with a warning.
         by_name : bool, default False
             Whether layers get what stands under their names instead, and those without such a name
-            stay as they are. Only of files '.h5' and '.hdf5'.
+            stay as they are. Of files '.h5' and '.hdf5', and of those of others.
 
         Raises
         ------

@@ -13,6 +13,7 @@ _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _OF_NO_USE = {"PROTO", "FRAME"}
 _PUT, _GET = {"BINPUT", "LONG_BINPUT"}, {"BINGET", "LONG_BINGET"}
 _KNOWN = {*_VALUES, *_GET, *_PUT, *_CONSTANTS, *_EMPTY, *_TUPLES, *_OF_NO_USE}
+_MOST_STEPS = 20_000_000  # a tensor takes about 40
 # What the steps of a broken pickle raise.
 _BROKEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, UnicodeError)
 
@@ -61,13 +62,20 @@ class _Reader:
         self._stack, self._marked, self._memo = [], [], {}
 
     def value_of(self, file):
-        while (code := file.read(1)) != b".":
+        for _ in range(_MOST_STEPS):
+            if (code := file.read(1)) == b".":
+                break
             step = pickletools.code2op.get(code.decode("latin-1"))
             if step is None:
-                raise ValueError(f"expected a whole pickle, got one with a step {code}")
+                got = f"a step {code}" if code else "an early end"
+                raise ValueError(f"expected a whole pickle, got one with {got}")
             if step.name not in _KNOWN and not hasattr(self, f"_{step.name.lower()}"):
                 raise ValueError(f"expected plain values and tensors, got the step {step.name}")
             self._do(step.name, _argument(step, file))
+        else:
+            raise ValueError(f"expected a pickle of at most {_MOST_STEPS} steps, got more")
+        if len(self._stack) != 1:
+            raise ValueError("expected a pickle of one value, got several")
         (found,) = self._stack
         return found
 
@@ -86,7 +94,7 @@ class _Reader:
         elif name in _TUPLES:
             count = _TUPLES[name]
             if len(stack) < count:
-                raise IndexError("a tuple of more values than there are")
+                raise IndexError("a tuple has more values than there are")
             stack[-count:] = [tuple(stack[-count:])]
         elif name not in _OF_NO_USE:
             step = getattr(self, f"_{name.lower()}")

@@ -12,6 +12,11 @@ _DIFFERENT = [
         "Keras's pads on the right and below, with epsilon=1e-3",
     ),
     (
+        "features.4.block.2.fc1.weight",
+        "expanded_conv_1_expand",
+        "MobileNetV3 of torchvision pads images on both sides; Keras's pads on the right and below",
+    ),
+    (
         "layer4.1.bn2.running_var",
         "conv5_block1_1_conv",
         "ResNet of torchvision has the stride of a block in its 3 x 3 convolution, and no biases "

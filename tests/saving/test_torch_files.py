@@ -74,8 +74,12 @@ def test_pytorch_reads_what_is_tested_here_and_writes_what_is_read(tmp_path):
         read = torch.load(saved(tmp_path / "a.pth", values, older=older), weights_only=True)
         assert all(np.array_equal(read[name], array) for name, array in values.items())
         form = {"_use_new_zipfile_serialization": not older}
-        torch.save({name: torch.tensor(array) for name, array in values.items()}, "b.pth", **form)
-        read = load_arrays("b.pth")
+        torch.save(
+            {name: torch.tensor(array) for name, array in values.items()},
+            tmp_path / "b.pth",
+            **form,
+        )
+        read = load_arrays(tmp_path / "b.pth")
         assert all(np.array_equal(read[name], array) for name, array in values.items())
 
 
@@ -288,10 +292,17 @@ def test_is_refused(name, tmp_path):
     assert message in str(said.value)
 
 
-@FORMS
-def test_changed_files_are_read_or_refused(older, tmp_path):
-    whole = torch_file({"model": conv_weights() | {"half": np.ones(3, "f2")}}, older=older)
-    rng, path, refused = random.Random(0), tmp_path / "a.pth", 0
+@pytest.mark.parametrize("form", ["now", "before 1.6", "safetensors"])
+def test_changed_files_are_read_or_refused(form, tmp_path):
+    tensors = conv_weights() | {"half": np.ones(3, "f2")}
+    path = tmp_path / "a.pth"
+    if form == "safetensors":
+        path = tmp_path / "a.safetensors"
+        with open(path, "wb") as file:
+            write_arrays(file, tensors, {"format": "pt"})
+    else:
+        saved(path, {"model": tensors}, older=form != "now")
+    whole, rng, refused = path.read_bytes(), random.Random(0), 0
     model = conv_net()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

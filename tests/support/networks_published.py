@@ -1,9 +1,57 @@
-"""What Keras says of its networks: parameters with the top and without it, first layer behind
-the input and last one, smallest size of images."""
+"""What Keras publishes of its networks."""
 
+# Parameters and layers with the top, parameters without it, and the names of the first layer with
+# weights and of the last one.
 PUBLISHED = {
-    "VGG16": (138_357_544, 14_714_688, "block1_conv1", "predictions", 32),
-    "VGG19": (143_667_240, 20_024_384, "block1_conv1", "predictions", 32),
-    "MobileNet": (4_253_864, 3_228_864, "conv1", "predictions", 32),
-    "MobileNetV2": (3_538_984, 2_257_984, "Conv1", "predictions", 32),
+    "VGG16": (138_357_544, 23, 14_714_688, "block1_conv1", "predictions"),
+    "VGG19": (143_667_240, 26, 20_024_384, "block1_conv1", "predictions"),
+    "ConvNeXtBase": (88_591_464, 261, 87_566_464, "convnext_base_stem", "convnext_base_head_dense"),
+    "ConvNeXtLarge": (
+        197_767_336,
+        261,
+        196_230_336,
+        "convnext_large_stem",
+        "convnext_large_head_dense",
+    ),
+    "ConvNeXtSmall": (
+        50_223_688,
+        261,
+        49_454_688,
+        "convnext_small_stem",
+        "convnext_small_head_dense",
+    ),
+    "ConvNeXtTiny": (28_589_128, 135, 27_820_128, "convnext_tiny_stem", "convnext_tiny_head_dense"),
+    "ConvNeXtXLarge": (
+        350_196_968,
+        261,
+        348_147_968,
+        "convnext_xlarge_stem",
+        "convnext_xlarge_head_dense",
+    ),
+    "DenseNet121": (8_062_504, 429, 7_037_504, "conv1_conv", "predictions"),
+    "DenseNet169": (14_307_880, 597, 12_642_880, "conv1_conv", "predictions"),
+    "DenseNet201": (20_242_984, 709, 18_321_984, "conv1_conv", "predictions"),
+    "EfficientNetB0": (5_330_571, 240, 4_049_571, "normalization", "predictions"),
+    "EfficientNetB1": (7_856_239, 342, 6_575_239, "normalization", "predictions"),
+    "EfficientNetB2": (9_177_569, 342, 7_768_569, "normalization", "predictions"),
+    "EfficientNetB3": (12_320_535, 387, 10_783_535, "normalization", "predictions"),
+    "EfficientNetB4": (19_466_823, 477, 17_673_823, "normalization", "predictions"),
+    "EfficientNetB5": (30_562_527, 579, 28_513_527, "normalization", "predictions"),
+    "EfficientNetB6": (43_265_143, 669, 40_960_143, "normalization", "predictions"),
+    "EfficientNetB7": (66_658_687, 816, 64_097_687, "normalization", "predictions"),
+    "InceptionResNetV2": (55_873_736, 782, 54_336_736, "conv2d", "predictions"),
+    "InceptionV3": (23_851_784, 313, 21_802_784, "conv2d", "predictions"),
+    "MobileNet": (4_253_864, 91, 3_228_864, "conv1", "predictions"),
+    "MobileNetV2": (3_538_984, 156, 2_257_984, "Conv1", "predictions"),
+    "MobileNetV3Large": (5_507_432, 194, 2_996_352, "conv", "predictions"),
+    "MobileNetV3Small": (2_554_968, 164, 939_120, "conv", "predictions"),
+    "NASNetLarge": (88_949_818, 1041, 84_887_922, "stem_conv1", "predictions"),
+    "NASNetMobile": (5_326_716, 771, 4_269_716, "stem_conv1", "predictions"),
+    "ResNet50": (25_636_712, 177, 23_587_712, "conv1_conv", "predictions"),
+    "ResNet50V2": (25_613_800, 192, 23_564_800, "conv1_conv", "predictions"),
+    "ResNet101": (44_707_176, 347, 42_658_176, "conv1_conv", "predictions"),
+    "ResNet101V2": (44_675_560, 379, 42_626_560, "conv1_conv", "predictions"),
+    "ResNet152": (60_419_944, 517, 58_370_944, "conv1_conv", "predictions"),
+    "ResNet152V2": (60_380_648, 566, 58_331_648, "conv1_conv", "predictions"),
+    "Xception": (22_910_480, 134, 20_861_480, "block1_conv1", "predictions"),
 }

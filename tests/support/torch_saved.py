@@ -57,7 +57,7 @@ def pickled(value):
     return b"\x80\x02" + steps(value) + b"."
 
 
-def tensor(array, storages):
+def tensor(array, storages, older):
     """What a pickle has for a tensor: a view of a storage, which is added to `storages`."""
     base = array
     while isinstance(base.base, np.ndarray):
@@ -68,7 +68,9 @@ def tensor(array, storages):
         key = str(len(storages))
         storages[key] = base
     kind = "BFloat16" if isinstance(array, BFloat16) else KINDS[array.dtype.str[1:]]
-    place = Outside(("storage", Named(f"torch.{kind}Storage"), key, "cpu", base.size))
+    place = Outside(
+        ("storage", Named(f"torch.{kind}Storage"), key, "cpu", base.size, *[None] * older)
+    )
     size = array.itemsize
     offset = (array.__array_interface__["data"][0] - base.ctypes.data) // size
     strides = tuple(step // size for step in array.strides)
@@ -76,11 +78,11 @@ def tensor(array, storages):
     return Called((Named("torch._utils._rebuild_tensor_v2"), (place, *rest)))
 
 
-def described(value, storages):
+def described(value, storages, older):
     """A nested value with the arrays in it as tensors."""
     if isinstance(value, dict):
-        return OrderedDict((key, described(part, storages)) for key, part in value.items())
-    return tensor(value, storages) if isinstance(value, np.ndarray) else value
+        return OrderedDict((key, described(part, storages, older)) for key, part in value.items())
+    return tensor(value, storages, older) if isinstance(value, np.ndarray) else value
 
 
 def torch_file(value, older=False):
@@ -93,7 +95,7 @@ def torch_file(value, older=False):
         Whether as before PyTorch 1.6.
     """
     storages = {}
-    value = described(value, storages)
+    value = described(value, storages, older)
     if older:
         head = b"".join(map(pickled, (*OLDER, value, [*storages])))
         return head + b"".join(struct.pack("<q", s.size) + s.tobytes() for s in storages.values())
@@ -101,6 +103,7 @@ def torch_file(value, older=False):
     with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("net/data.pkl", pickled(value))
         archive.writestr("net/byteorder", "little")
+        archive.writestr("net/version", "3\n")
         for key, storage in storages.items():
             archive.writestr(f"net/data/{key}", storage.tobytes())
     return made.getvalue()
