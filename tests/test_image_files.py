@@ -300,6 +300,28 @@ def test_images_have_the_shape_asked_for(settings, shape, folder):
     assert arrays_of(data)[0].shape == shape
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"interpolation": method} for method in resizing.METHODS),
+        {"crop_to_aspect_ratio": True},
+        {"pad_to_aspect_ratio": True, "image_size": (24, 37)},
+        {"color_mode": "grayscale", "validation_split": 0.4, "subset": "training", "seed": 1},
+    ],
+)
+def test_batches_and_parts_are_those_of_keras(settings, folder):
+    keras = pytest.importorskip("keras", exc_type=ImportError)
+    pytest.importorskip("tensorflow", exc_type=ImportError)
+    settings = {"image_size": (7, 5), "shuffle": False, "verbose": False, **settings}
+    ours, theirs = (
+        library.utils.image_dataset_from_directory(folder, **settings)
+        for library in (nnlite, keras)
+    )
+    assert ours.file_paths == theirs.file_paths and ours.class_names == theirs.class_names
+    for mine, other in zip(arrays_of(ours), arrays_of(theirs)):
+        assert np.allclose(mine, other, rtol=0, atol=0.05)  # bicubic is tabulated there
+
+
 def test_results_do_not_depend_on_the_number_of_threads(folder, monkeypatch):
     def passes(threads):
         monkeypatch.setattr(in_threads, "most_threads", lambda: threads)

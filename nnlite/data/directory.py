@@ -325,13 +325,14 @@ def readable(paths, read):
     faults = [*in_order(fault, paths)]
     found = [text for text in faults if text is not None]
     if found:
-        more = f"\n  and {len(found) - MOST_LISTED} more" if len(found) > MOST_LISTED else ""
-        warn(
-            f"{len(found)} of {len(paths)} files cannot be read and are left out:\n  "
-            + "\n  ".join(found[:MOST_LISTED])
-            + more
-        )
+        warn(f"{len(found)} of {len(paths)} files cannot be read and are left out:{listed(found)}")
     return np.array([k for k, text in enumerate(faults) if text is None], np.intp)
+
+
+def listed(texts):
+    """Texts of a warning, one a line; the last one counts what would be too many."""
+    more = [f"and {len(texts) - MOST_LISTED} more"] if len(texts) > MOST_LISTED else []
+    return "".join(f"\n  {text}" for text in [*texts[:MOST_LISTED], *more])
 
 
 def labelled_files(directory, labels, endings, class_names=None, follow_links=False):
