@@ -255,7 +255,7 @@ def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs):
     if is_file:
         image.save(path, file_format, **kwargs)
         return
-    with replacing(path) as temporary:
+    with replacing(path, durable=False) as temporary:  # many may follow each other
         image.save(temporary, file_format, **kwargs)
 
 
