@@ -222,14 +222,14 @@ FORMULAS = {
 @pytest.mark.parametrize("method", FORMULAS)
 @pytest.mark.parametrize(("length", "size"), [(7, 3), (3, 8), (5, 1)])
 def test_pixels_are_means_weighted_by_distance(method, length, size):
-    x = RNG.normal(size=(length, 2, 1))
+    x = RNG.normal(size=(length, 1, 1))
     expected = []
     for i in range(size):
         at = (i + 0.5) * length / size - 0.5
         weights = np.array([FORMULAS[method](abs(k - at)) for k in range(length)])
         expected.append((weights[:, None, None] * x).sum(0) / weights.sum())
-    assert np.allclose(resizing.resized(x, (size, 2), method), expected, rtol=1e-12, atol=1e-12)
-    across = resizing.resized(x.transpose(1, 0, 2), (2, size), method)
+    assert np.allclose(resizing.resized(x, (size, 1), method), expected, rtol=1e-12, atol=1e-12)
+    across = resizing.resized(x.transpose(1, 0, 2), (1, size), method)
     assert np.allclose(across.transpose(1, 0, 2), expected, rtol=1e-12, atol=1e-12)
 
 
@@ -239,6 +239,13 @@ def test_areas_are_covered_once_and_the_nearest_pixel_is_copied():
     area = resizing.resized(x, (3, 1), "area").ravel()
     assert np.allclose(area, fine.reshape(3, 7).mean(1), rtol=1e-12)
     assert (resizing.resized(x, (3, 1), "nearest") == x[[1, 3, 5]]).all()
+
+
+def test_many_rows_are_those_of_few(monkeypatch):
+    x = RNG.normal(size=(2, 50, 7, 3))
+    few = resizing.resized(x, (41, 9), "bicubic")
+    monkeypatch.setattr(resizing, "ROWS", 1000)
+    assert (resizing.resized(x, (41, 9), "bicubic") == few).all()
 
 
 @pytest.mark.parametrize("method", resizing.METHODS)
@@ -425,3 +432,7 @@ def test_a_folder_without_images_is_refused(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(ValueError, match=r"directory: expected files \*\.bmp or .* got none in"):
         image_dataset_from_directory(tmp_path, verbose=False)
+    save_img(tmp_path / "a" / "1.png", COLOURS)
+    with pytest.raises(ValueError, match="it has no folders of classes: pass labels=None"):
+        image_dataset_from_directory(tmp_path / "a", verbose=False)
+    assert len(image_dataset_from_directory(tmp_path, None, verbose=False).file_paths) == 1

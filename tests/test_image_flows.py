@@ -105,7 +105,7 @@ def test_results_do_not_depend_on_the_number_of_threads(folder, monkeypatch):
 
 def test_images_are_saved_as_they_come(folder, tmp_path_factory):
     target = tmp_path_factory.mktemp("saved")
-    next(flow(folder, batch_size=2, save_to_dir=target, save_prefix="s", save_format="jpg"))
+    flow(folder, batch_size=2, save_to_dir=target, save_prefix="s", save_format="jpg").next()
     assert sorted(os.listdir(target)) == ["s_0_0.jpg", "s_1_0.jpg"]
 
 

@@ -265,7 +265,8 @@ def _dataset(
         paths, labels = [paths[k] for k in good], None if labels is None else labels[good]
     if not paths:
         kinds = " or ".join(f"*{ending}" for ending in endings)
-        raise ValueError(f"directory: expected files {kinds}, got none in {directory}")
+        hint = "" if class_names != [] else "; it has no folders of classes: pass labels=None"
+        raise ValueError(f"directory: expected files {kinds}, got none in {directory}{hint}")
     if verbose:
         of = "" if labels is None else f" belonging to {len(class_names)} classes"
         write(f"Found {len(paths)} files{of}.")

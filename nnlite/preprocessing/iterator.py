@@ -142,6 +142,10 @@ class ImageIterator:
             self.on_epoch_end()
         return batch
 
+    def next(self):
+        """The next batch, as Keras 2 had it."""
+        return next(self)
+
     def on_epoch_end(self):
         """Begin the next epoch, with a new order and new transformations."""
         self.epoch += 1
