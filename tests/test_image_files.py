@@ -1,5 +1,6 @@
 """Files of images become arrays, and folders of them datasets, whatever else is in them."""
 
+import contextlib
 import io
 import os
 import struct
@@ -123,6 +124,25 @@ def test_photographs_are_turned_upright(turned, tmp_path):
     exif[0x0112] = turned
     image.save(tmp_path / "a.jpg", exif=exif, quality=95)
     assert abs(img_to_array(load_img(tmp_path / "a.jpg")) - upright).max() < 30
+
+
+def test_notes_that_nobody_can_read_do_no_harm(tmp_path):
+    Image.fromarray(COLOURS).save(tmp_path / "a.png", exif=b"Exif\0\0garbage")
+    assert (img_to_array(load_img(tmp_path / "a.png")) == COLOURS).all()
+
+
+def test_files_of_any_bytes_are_images_or_damaged():
+    picture = Image.fromarray(RNG.integers(0, 256, (40, 40, 3), np.uint8))
+    for kind in ("jpeg", "png", "gif", "bmp"):
+        file = io.BytesIO()
+        picture.save(file, kind)
+        for _ in range(60):
+            content = bytearray(file.getvalue())
+            for at in RNG.integers(len(content), size=4):
+                content[at] = RNG.integers(256)
+            with contextlib.suppress(DamagedFile), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of Pillow
+                load_img(io.BytesIO(content))
 
 
 def test_of_an_animation_the_first_picture_is_taken(tmp_path):

@@ -1,5 +1,6 @@
 """Images of files, which Pillow reads and writes, as the arrays that networks take."""
 
+import contextlib
 import os
 
 import numpy as np
@@ -267,7 +268,8 @@ def _opened(path):
     try:
         with image_module.open(path) as image:
             image.load()
-            ImageOps.exif_transpose(image, in_place=True)
+            with contextlib.suppress(Exception):  # notes that nobody can read turn nothing
+                ImageOps.exif_transpose(image, in_place=True)
     except Exception as error:  # a damaged file raises almost anything
         if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
             raise  # it is not there, or cannot be read

@@ -58,7 +58,9 @@ class FrozenFront(Front):
                 f"cache_frozen: frozen layers are computed in each step ({', '.join(others)}), "
                 f"behind {faults[0]}"
             )
-        computer._follow(type(graph)(graph.inputs, self.rest.input_symbols))
+        inputs = graph.input_symbols
+        inputs = inputs if len(inputs) > 1 else inputs[0]
+        computer._follow(type(graph)(inputs, self.rest.input_symbols))
         self.computer = computer
 
     def _results(self, given):

@@ -1,5 +1,8 @@
 """Frozen layers cost no gradient, and what they give is computed once if asked."""
 
+import functools
+import warnings
+
 import numpy as np
 import pytest
 
@@ -42,10 +45,10 @@ def before_a_head(base):
     return nnlite.Model(base.input, layers.Dense(2, "softmax")(x))
 
 
-def before_branches(base):
+def before_branches(base, inputs=lambda *symbols: [*symbols]):
     other = nnlite.Input((3,))
     x = layers.concatenate([layers.Dense(5, "relu")(base.output), other])
-    return nnlite.Model([base.input, other], layers.Dense(2, "softmax")(x))
+    return nnlite.Model(inputs(base.input, other), layers.Dense(2, "softmax")(x))
 
 
 def compiled(make, base=None, **settings):
@@ -124,6 +127,31 @@ def test_what_frozen_layers_give_is_computed_once_and_the_same(make, settings):
 def test_several_inputs_are_taken():
     other = RNG.normal(size=(60, 3)).astype("float32")
     check_same(make=before_branches, x=[X, other], validation_split=0.25)
+    named = functools.partial(before_branches, inputs=lambda x, other: {"image": x, "other": other})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_same(make=named, x={"other": other, "image": X})
+
+
+def test_what_frozen_layers_give_may_be_an_output_and_of_tokens():
+    def make(base):
+        x = nnlite.Input((7,), dtype="int32")
+        embedding = layers.Embedding(50, 4)
+        y = layers.GlobalAveragePooling1D()(embedding(x))
+        embedding.trainable = False
+        return nnlite.Model(x, [layers.Dense(2, "softmax")(y), layers.Dense(1)(y), y])
+
+    x = np.arange(420).reshape(60, 7) % 50
+    found = []
+    for cache in (False, True):
+        nnlite.utils.set_random_seed(0)
+        model = make(None)
+        model.compile("adam", ["sparse_categorical_crossentropy", "mse", "mse"])
+        y = [Y, X[:, 0, 0, 0], np.ones((60, 4))]
+        found.append(model.fit(x, y, epochs=2, verbose=0, cache_frozen=cache).history)
+    assert found[0].keys() == found[1].keys() and len(found[0]) == 4
+    for name, values in found[0].items():
+        np.testing.assert_allclose(found[1][name], values, rtol=1e-5)
 
 
 def test_features_are_computed_before_the_first_epoch_and_not_again(monkeypatch):
@@ -193,11 +221,13 @@ def test_callbacks_see_the_model_as_it_is(tmp_path):
     class Predictions(callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             seen.append(self.model.predict(X[:5], verbose=0))
+            loss = self.model.evaluate(X, Y, verbose=0)[0]
+            assert abs(loss - logs["val_loss"]) < 1e-6
 
     path = tmp_path / "best.keras"
     kept = [Predictions(), callbacks.ModelCheckpoint(path), callbacks.EarlyStopping("loss")]
     model = compiled(before_a_head)
-    model.fit(X, Y, epochs=2, verbose=0, callbacks=kept, cache_frozen=True)
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=kept, cache_frozen=True, validation_data=(X, Y))
     np.testing.assert_allclose(seen[-1], model.predict(X[:5], verbose=0), rtol=1e-6)
     loaded = nnlite.models.load_model(path)
     np.testing.assert_allclose(seen[-1], loaded.predict(X[:5], verbose=0), rtol=1e-6)
