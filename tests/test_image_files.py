@@ -363,6 +363,12 @@ def test_results_do_not_depend_on_the_number_of_threads(folder, monkeypatch):
     assert not (one[0][0] == one[1][0]).all()
 
 
+def test_order_stays_with_grain(folder):
+    data = image_dataset_from_directory(folder, image_size=4, format="grain", verbose=False)
+    first, second = (arrays_of(data)[0][:, 0, 0, 0].tolist() for _ in range(2))
+    assert first == second != sorted(first)
+
+
 def test_only_a_few_files_are_read_ahead(folder, monkeypatch):
     read, true = [], images.read_image
     monkeypatch.setattr(in_threads, "most_threads", lambda: 1)

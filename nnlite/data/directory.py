@@ -65,7 +65,7 @@ def text_dataset_from_directory(
     follow_links : bool, default False
         Whether folders that are links are gone into.
     format : {'tf', 'grain'}, default 'tf'
-        Ignored.
+        With 'grain' each pass has the same order, as in Keras; nothing else changes.
     verbose : bool, default True
         Whether the number of files is written.
     errors : {'raise', 'skip'}, default 'raise'
@@ -167,7 +167,7 @@ def image_dataset_from_directory(
     data_format : {None, 'channels_last', 'channels_first'}, default None
         None is 'channels_last', which the layers of nnlite take.
     format : {'tf', 'grain'}, default 'tf'
-        Ignored.
+        With 'grain' each pass has the same order, as in Keras; nothing else changes.
     verbose : bool, default True
         Whether the number of files is written.
     errors : {'raise', 'skip'}, default 'raise'
@@ -291,7 +291,7 @@ def _dataset(
             write(f"Using {len(parts[part])} files for {part}.")
         numbers = Dataset.from_tensor_slices(parts[part])
         if shuffle and not (part == "validation" and subset == "both"):
-            numbers = numbers.shuffle(len(parts[part]), seed)
+            numbers = numbers.shuffle(len(parts[part]), seed, format == "tf")
         data = Dataset(lambda: in_order(element, numbers.as_numpy_iterator()), len(numbers))
         if batch_size is not None:
             data = data.batch(batch_size)
