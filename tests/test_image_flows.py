@@ -214,10 +214,10 @@ def test_rows_have_several_classes_or_values(folder):
 
 
 def test_names_that_are_none_are_left_out_with_a_warning(folder):
-    frame = {"filename": ["gone.png", *NAMES, "a/notes.txt"], "class": ["a"] * 17}
+    frame = {"filename": ["gone.png", *NAMES, "a/notes.txt"], "class": ["z", *["a"] * 15, "b"]}
     with pytest.warns(UserWarning, match=r"2 of 17 names .*\n  gone\.png\n  a/notes\.txt"):
         batches = flow_of(frame, folder)
-    assert batches.filenames == NAMES
+    assert batches.filenames == NAMES and batches.class_indices == {"a": 0}
     with pytest.raises(FileNotFoundError, match=r"gone\.png"):
         passed(flow_of(frame, folder, validate_filenames=False))
     (folder / NAMES[0]).write_bytes(b"no")

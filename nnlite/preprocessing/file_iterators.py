@@ -281,8 +281,9 @@ class DataFrameIterator(FileIterator):
         of = ""
         if class_mode in OF_CLASSES:
             labels = _column(dataframe, "y_col", y_col)
-            numbers, self.class_indices = _numbers(labels, classes, class_mode, y_col)
-            rows = np.array([k for k in rows if numbers[k] != []], np.intp)
+            found = _numbers([labels[k] for k in rows], classes, class_mode, y_col)
+            numbers, self.class_indices = dict(zip(rows.tolist(), found[0])), found[1]
+            rows = np.array([k for k in numbers if numbers[k] != []], np.intp)
             of = f" belonging to {len(self.class_indices)} classes"
         elif classes:
             warn(f"classes: not used with class_mode={class_mode!r}")
@@ -295,15 +296,17 @@ class DataFrameIterator(FileIterator):
         def values(argument, name):
             return np.array(_column(dataframe, argument, name))[rows]
 
+        targets = None
         if class_mode in OF_CLASSES:
             targets = [numbers[k] for k in rows]
-        elif class_mode == "multi_output" and not isinstance(y_col, (list, tuple)):
-            raise TypeError(f"y_col: expected a list of columns, got {y_col!r}")
-        elif class_mode in ("raw", "multi_output") and not isinstance(y_col, str):
+        elif class_mode == "raw" and isinstance(y_col, str):
+            targets = values("y_col", y_col)
+        elif class_mode == "raw":
+            targets = np.stack([values("y_col", name) for name in y_col], axis=1)
+        elif class_mode == "multi_output":
+            if not isinstance(y_col, (list, tuple)):
+                raise TypeError(f"y_col: expected a list of columns, got {y_col!r}")
             targets = [values("y_col", name) for name in y_col]
-            targets = np.stack(targets, axis=1) if class_mode == "raw" else targets
-        else:
-            targets = values("y_col", y_col) if class_mode == "raw" else None
         if weight_col is not None:
             self.sample_weight = values("weight_col", weight_col)
             if self.sample_weight.dtype.kind not in "iufb":
