@@ -403,7 +403,7 @@ def test_unreadable_files_raise_when_their_batch_comes(folder):
 
 def test_unreadable_files_are_left_out_with_one_warning_if_asked(folder, capsys):
     for name, content in damaged_files().items():
-        (folder / "dark" / name).write_bytes(content)
+        (folder / "bright" / name).write_bytes(content)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         data = image_dataset_from_directory(folder, image_size=4, shuffle=False, errors="skip")
@@ -412,7 +412,7 @@ def test_unreadable_files_are_left_out_with_one_warning_if_asked(folder, capsys)
     assert warning.filename == __file__
     text = str(warning.message)
     assert text.startswith("6 of 18 files cannot be read and are left out:\n")
-    assert all(f"dark/{name}: expected an image" in text for name in damaged_files())
+    assert all(f"bright/{name}: expected an image" in text for name in damaged_files())
     assert len(x) == 12 and y.tolist() == [0] * 6 + [1] * 6 and len(data.file_paths) == 12
     assert "Found 12 files" in capsys.readouterr().out
 

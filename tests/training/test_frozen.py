@@ -272,6 +272,12 @@ class Penalized(layers.Dense):
         return super().call(x)
 
 
+class Doubled(layers.Dense):
+    def call(self, x, training=False):
+        y = super().call(x)
+        return y * 2.0 if training else y
+
+
 def chain(*parts, frozen=1):
     """A model of some layers, of which the first ones are frozen."""
     model = nnlite.Sequential([nnlite.Input((6,)), *parts, layers.Dense(1)])
@@ -289,6 +295,7 @@ def chain(*parts, frozen=1):
             lambda: chain(layers.GaussianNoise(0.2)),
             "'gaussian_noise', which is another in training",
         ),
+        (lambda: chain(Doubled(3)), "'doubled', which is another in training"),
         (lambda: chain(Penalized(3)), "'penalized', which adds to the loss"),
         (lambda: chain(layers.Dense(3, activity_regularizer="l2")), "which adds to the loss"),
         (
