@@ -34,18 +34,21 @@ def write_whole(path, content):
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path, durable=True):
     """A `with` block that writes a file completely or not at all.
 
     Parameters
     ----------
     path : str or path
+    durable : bool, default True
+        Whether to wait until the disk has the content, some milliseconds: then also a machine that
+        loses its power leaves the old file or the new one.
 
     Yields
     ------
     Path
         A temporary name in the same folder. What the block writes there takes the name of the file
-        at its end, when the disk has it; after an error in the block it is removed.
+        at its end; after an error in the block it is removed.
 
     Raises
     ------
@@ -66,8 +69,9 @@ def replacing(path):
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        if durable:
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:  # it names the temporary file, of which nobody knows
         if error.errno is None:

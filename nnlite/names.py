@@ -49,10 +49,6 @@ COMING = {
         ),
     ],
     "nnlite.datasets": [
-        (
-            "fashion_mnist cifar10 cifar100",
-            "sklearn.datasets.fetch_openml has 'Fashion-MNIST' and 'CIFAR_10'",
-        ),
         ("boston_housing california_housing", "sklearn.datasets.fetch_california_housing() has it"),
     ],
     "nnlite.tuner": [

@@ -1,5 +1,6 @@
 """Files of images become arrays, and folders of them datasets, whatever else is in them."""
 
+import contextlib
 import io
 import os
 import struct
@@ -125,6 +126,25 @@ def test_photographs_are_turned_upright(turned, tmp_path):
     assert abs(img_to_array(load_img(tmp_path / "a.jpg")) - upright).max() < 30
 
 
+def test_notes_that_nobody_can_read_do_no_harm(tmp_path):
+    Image.fromarray(COLOURS).save(tmp_path / "a.png", exif=b"Exif\0\0garbage")
+    assert (img_to_array(load_img(tmp_path / "a.png")) == COLOURS).all()
+
+
+def test_files_of_any_bytes_are_images_or_damaged():
+    picture = Image.fromarray(RNG.integers(0, 256, (40, 40, 3), np.uint8))
+    for kind in ("jpeg", "png", "gif", "bmp"):
+        file = io.BytesIO()
+        picture.save(file, kind)
+        for _ in range(60):
+            content = bytearray(file.getvalue())
+            for at in RNG.integers(len(content), size=4):
+                content[at] = RNG.integers(256)
+            with contextlib.suppress(DamagedFile), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of Pillow
+                load_img(io.BytesIO(content))
+
+
 def test_of_an_animation_the_first_picture_is_taken(tmp_path):
     frames = [Image.fromarray(np.full((4, 4), level, np.uint8)) for level in (10, 200)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
@@ -222,14 +242,14 @@ FORMULAS = {
 @pytest.mark.parametrize("method", FORMULAS)
 @pytest.mark.parametrize(("length", "size"), [(7, 3), (3, 8), (5, 1)])
 def test_pixels_are_means_weighted_by_distance(method, length, size):
-    x = RNG.normal(size=(length, 2, 1))
+    x = RNG.normal(size=(length, 1, 1))
     expected = []
     for i in range(size):
         at = (i + 0.5) * length / size - 0.5
         weights = np.array([FORMULAS[method](abs(k - at)) for k in range(length)])
         expected.append((weights[:, None, None] * x).sum(0) / weights.sum())
-    assert np.allclose(resizing.resized(x, (size, 2), method), expected, rtol=1e-12, atol=1e-12)
-    across = resizing.resized(x.transpose(1, 0, 2), (2, size), method)
+    assert np.allclose(resizing.resized(x, (size, 1), method), expected, rtol=1e-12, atol=1e-12)
+    across = resizing.resized(x.transpose(1, 0, 2), (1, size), method)
     assert np.allclose(across.transpose(1, 0, 2), expected, rtol=1e-12, atol=1e-12)
 
 
@@ -239,6 +259,13 @@ def test_areas_are_covered_once_and_the_nearest_pixel_is_copied():
     area = resizing.resized(x, (3, 1), "area").ravel()
     assert np.allclose(area, fine.reshape(3, 7).mean(1), rtol=1e-12)
     assert (resizing.resized(x, (3, 1), "nearest") == x[[1, 3, 5]]).all()
+
+
+def test_many_rows_are_those_of_few(monkeypatch):
+    x = RNG.normal(size=(2, 50, 7, 3))
+    few = resizing.resized(x, (41, 9), "bicubic")
+    monkeypatch.setattr(resizing, "ROWS", 1000)
+    assert (resizing.resized(x, (41, 9), "bicubic") == few).all()
 
 
 @pytest.mark.parametrize("method", resizing.METHODS)
@@ -300,6 +327,28 @@ def test_images_have_the_shape_asked_for(settings, shape, folder):
     assert arrays_of(data)[0].shape == shape
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"interpolation": method} for method in resizing.METHODS),
+        {"crop_to_aspect_ratio": True},
+        {"pad_to_aspect_ratio": True, "image_size": (24, 37)},
+        {"color_mode": "grayscale", "validation_split": 0.4, "subset": "training", "seed": 1},
+    ],
+)
+def test_batches_and_parts_are_those_of_keras(settings, folder):
+    keras = pytest.importorskip("keras", exc_type=ImportError)
+    pytest.importorskip("tensorflow", exc_type=ImportError)
+    settings = {"image_size": (7, 5), "shuffle": False, "verbose": False, **settings}
+    ours, theirs = (
+        library.utils.image_dataset_from_directory(folder, **settings)
+        for library in (nnlite, keras)
+    )
+    assert ours.file_paths == theirs.file_paths and ours.class_names == theirs.class_names
+    for mine, other in zip(arrays_of(ours), arrays_of(theirs)):
+        assert np.allclose(mine, other, rtol=0, atol=0.05)  # bicubic is tabulated there
+
+
 def test_results_do_not_depend_on_the_number_of_threads(folder, monkeypatch):
     def passes(threads):
         monkeypatch.setattr(in_threads, "most_threads", lambda: threads)
@@ -312,6 +361,12 @@ def test_results_do_not_depend_on_the_number_of_threads(folder, monkeypatch):
     for a, b in zip(one, three):
         assert all((p == q).all() for p, q in zip(a, b))
     assert not (one[0][0] == one[1][0]).all()
+
+
+def test_order_stays_with_grain(folder):
+    data = image_dataset_from_directory(folder, image_size=4, format="grain", verbose=False)
+    first, second = (arrays_of(data)[0][:, 0, 0, 0].tolist() for _ in range(2))
+    assert first == second != sorted(first)
 
 
 def test_only_a_few_files_are_read_ahead(folder, monkeypatch):
@@ -348,7 +403,7 @@ def test_unreadable_files_raise_when_their_batch_comes(folder):
 
 def test_unreadable_files_are_left_out_with_one_warning_if_asked(folder, capsys):
     for name, content in damaged_files().items():
-        (folder / "dark" / name).write_bytes(content)
+        (folder / "bright" / name).write_bytes(content)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         data = image_dataset_from_directory(folder, image_size=4, shuffle=False, errors="skip")
@@ -357,7 +412,7 @@ def test_unreadable_files_are_left_out_with_one_warning_if_asked(folder, capsys)
     assert warning.filename == __file__
     text = str(warning.message)
     assert text.startswith("6 of 18 files cannot be read and are left out:\n")
-    assert all(f"dark/{name}: expected an image" in text for name in damaged_files())
+    assert all(f"bright/{name}: expected an image" in text for name in damaged_files())
     assert len(x) == 12 and y.tolist() == [0] * 6 + [1] * 6 and len(data.file_paths) == 12
     assert "Found 12 files" in capsys.readouterr().out
 
@@ -403,3 +458,7 @@ def test_a_folder_without_images_is_refused(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(ValueError, match=r"directory: expected files \*\.bmp or .* got none in"):
         image_dataset_from_directory(tmp_path, verbose=False)
+    save_img(tmp_path / "a" / "1.png", COLOURS)
+    with pytest.raises(ValueError, match="it has no folders of classes: pass labels=None"):
+        image_dataset_from_directory(tmp_path / "a", verbose=False)
+    assert len(image_dataset_from_directory(tmp_path, None, verbose=False).file_paths) == 1

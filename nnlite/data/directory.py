@@ -65,7 +65,7 @@ def text_dataset_from_directory(
     follow_links : bool, default False
         Whether folders that are links are gone into.
     format : {'tf', 'grain'}, default 'tf'
-        Ignored.
+        With 'grain' each pass has the same order, as in Keras; nothing else changes.
     verbose : bool, default True
         Whether the number of files is written.
     errors : {'raise', 'skip'}, default 'raise'
@@ -167,7 +167,7 @@ def image_dataset_from_directory(
     data_format : {None, 'channels_last', 'channels_first'}, default None
         None is 'channels_last', which the layers of nnlite take.
     format : {'tf', 'grain'}, default 'tf'
-        Ignored.
+        With 'grain' each pass has the same order, as in Keras; nothing else changes.
     verbose : bool, default True
         Whether the number of files is written.
     errors : {'raise', 'skip'}, default 'raise'
@@ -265,7 +265,8 @@ def _dataset(
         paths, labels = [paths[k] for k in good], None if labels is None else labels[good]
     if not paths:
         kinds = " or ".join(f"*{ending}" for ending in endings)
-        raise ValueError(f"directory: expected files {kinds}, got none in {directory}")
+        hint = "" if class_names != [] else "; it has no folders of classes: pass labels=None"
+        raise ValueError(f"directory: expected files {kinds}, got none in {directory}{hint}")
     if verbose:
         of = "" if labels is None else f" belonging to {len(class_names)} classes"
         write(f"Found {len(paths)} files{of}.")
@@ -290,7 +291,7 @@ def _dataset(
             write(f"Using {len(parts[part])} files for {part}.")
         numbers = Dataset.from_tensor_slices(parts[part])
         if shuffle and not (part == "validation" and subset == "both"):
-            numbers = numbers.shuffle(len(parts[part]), seed)
+            numbers = numbers.shuffle(len(parts[part]), seed, format == "tf")
         data = Dataset(lambda: in_order(element, numbers.as_numpy_iterator()), len(numbers))
         if batch_size is not None:
             data = data.batch(batch_size)
@@ -325,13 +326,14 @@ def readable(paths, read):
     faults = [*in_order(fault, paths)]
     found = [text for text in faults if text is not None]
     if found:
-        more = f"\n  and {len(found) - MOST_LISTED} more" if len(found) > MOST_LISTED else ""
-        warn(
-            f"{len(found)} of {len(paths)} files cannot be read and are left out:\n  "
-            + "\n  ".join(found[:MOST_LISTED])
-            + more
-        )
+        warn(f"{len(found)} of {len(paths)} files cannot be read and are left out:{listed(found)}")
     return np.array([k for k, text in enumerate(faults) if text is None], np.intp)
+
+
+def listed(texts):
+    """Texts of a warning, one a line; the last one counts what would be too many."""
+    more = [f"and {len(texts) - MOST_LISTED} more"] if len(texts) > MOST_LISTED else []
+    return "".join(f"\n  {text}" for text in [*texts[:MOST_LISTED], *more])
 
 
 def labelled_files(directory, labels, endings, class_names=None, follow_links=False):

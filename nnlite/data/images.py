@@ -1,5 +1,6 @@
 """Images of files, which Pillow reads and writes, as the arrays that networks take."""
 
+import contextlib
 import os
 
 import numpy as np
@@ -255,7 +256,7 @@ def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs):
     if is_file:
         image.save(path, file_format, **kwargs)
         return
-    with replacing(path) as temporary:
+    with replacing(path, durable=False) as temporary:  # many may follow each other
         image.save(temporary, file_format, **kwargs)
 
 
@@ -267,7 +268,8 @@ def _opened(path):
     try:
         with image_module.open(path) as image:
             image.load()
-            ImageOps.exif_transpose(image, in_place=True)
+            with contextlib.suppress(Exception):  # notes that nobody can read turn nothing
+                ImageOps.exif_transpose(image, in_place=True)
     except Exception as error:  # a damaged file raises almost anything
         if isinstance(error, MemoryError) or getattr(error, "errno", None) is not None:
             raise  # it is not there, or cannot be read

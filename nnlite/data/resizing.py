@@ -30,6 +30,7 @@ KERNELS = {
     "mitchellcubic": (2, _mitchell),
 }
 METHODS = ("nearest", "area", *KERNELS)
+ROWS = 8  # computed together: what lies between stays in the cache
 
 
 def resized(image, size, interpolation, fit="stretch"):
@@ -69,15 +70,21 @@ def resized(image, size, interpolation, fit="stretch"):
 
 
 def _scaled(image, size, interpolation):
-    for axis, new in zip((-3, -2), size):
-        if image.shape[axis] != new:
-            image = _along(image, axis, *places(image.shape[axis], new, interpolation))
-    return image if image.dtype.kind == "f" else image.astype(np.float32)
-
-
-def _along(image, axis, where, weights):
-    """Weighted sums of the entries at some places of an axis."""
     real = image.dtype if image.dtype.kind == "f" else np.dtype("float32")
+    height, width, channels = image.shape[-3:]
+    if (height, width) == tuple(size):
+        return image.astype(real)
+    down, across = (places(*ends, interpolation) for ends in zip((height, width), size))
+    result = np.empty((*image.shape[:-3], *size, channels), real)
+    for first in range(0, size[0], ROWS):
+        rows = slice(first, first + ROWS)
+        part = _along(image, -3, *(values[:, rows] for values in down), real)
+        result[..., rows, :, :] = _along(part, -2, *across, real)
+    return result
+
+
+def _along(image, axis, where, weights, real):
+    """Weighted sums of the entries at some places of an axis."""
     total = None
     for at, weight in zip(where, weights.astype(real)):
         part = image.take(at, axis, mode="clip")  # in range, but then it is faster

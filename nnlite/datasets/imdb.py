@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from nnlite.datasets.files import located
 from nnlite.datasets.numbered_texts import (
     as_array,
     check_words,
     chosen,
-    located,
     read_archive,
     read_words,
 )

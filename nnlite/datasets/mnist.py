@@ -4,9 +4,7 @@ Every file is checked: its header, its length and the SHA-256 of its unpacked co
 MNIST's. (The compressed bytes differ between copies.)
 """
 
-import gzip
 import hashlib
-import io
 import os
 import warnings
 import zipfile
@@ -16,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from nnlite.atomic_write import write_whole
+from nnlite.datasets.files import idx_array, idx_content
 from nnlite.download import FAILED, DamagedFile, blocks, cache_folder
 
 __all__ = ["load_data"]
@@ -134,36 +133,12 @@ def _load(name):
 
 
 def _unpacked(packed, name, origin):
-    """The array in a gzipped idx file; DamagedFile if its content is not the expected one.
-
-    An idx file consists of two zeros, the type of its elements (8: uint8), the number of its
-    dimensions, the dimensions as big-endian int32, and the elements.
-    """
+    """The array in a gzipped idx file; DamagedFile if its content is not the expected one."""
     shape, sha256 = FILES[name]
-    start = 4 + 4 * len(shape)
-    expected = start + int(np.prod(shape))
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as stream:
-            content = stream.read(expected + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DamagedFile(
-            f"{origin}: expected a whole gzipped file, got {len(packed)} bytes ({error})"
-        ) from None
-    if content[:4] != bytes((0, 0, 8, len(shape))):
-        raise DamagedFile(
-            f"{origin}: expected an idx file of uint8 in {len(shape)} dimensions, "
-            f"got one that begins with {content[:4].hex() or 'nothing'}"
-        )
-    found = tuple(np.frombuffer(content[4:start].ljust(start - 4, b"\0"), ">i4").tolist())
-    if found != shape:
-        raise DamagedFile(f"{origin}: expected the dimensions {shape}, got {found}")
-    if len(content) != expected:
-        got = "more" if len(content) > expected else len(content)
-        raise DamagedFile(f"{origin}: expected {expected} bytes when unpacked, got {got}")
+    content = idx_content(packed, shape, origin)
     if hashlib.sha256(content).hexdigest() != sha256:
         raise DamagedFile(f"{origin}: expected the SHA-256 {sha256} when unpacked, got another")
-    array = np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-    return array.copy()  # a view of bytes would be read-only
+    return idx_array(content, shape)
 
 
 def _download(url, name):

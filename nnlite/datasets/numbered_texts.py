@@ -1,55 +1,15 @@
-"""What IMDB and Reuters share: where their files are, how they are read, words that are left out.
-
-The files are Keras's, whose lists of numbers are pickled. The reader of a pickle calls whatever it
-names, so this one knows no names but those of an array of objects, and has dummies for these:
-nothing that a file says is ever run."""
+"""What IMDB and Reuters share: how their files, which are Keras's, are read, and words
+that are left out."""
 
 import json
-import os
-import pickle
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from nnlite.checks import check_setting, positive_int
-from nnlite.download import DamagedFile, check_hash, get_file
-
-ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-
-
-def located(path, folder, name, file_hash):
-    """The path of a file of Keras's: the one that is given, or in NNLITE_DATA, or in the cache.
-
-    Parameters
-    ----------
-    path : str or path
-        An existing file, if it is absolute; else its name in the cache.
-    folder : str
-        Where it is in the folder that NNLITE_DATA names.
-    name : str
-        In Keras's storage.
-    file_hash : str
-        SHA-256 or MD5. An absolute path is not checked.
-    """
-    path = os.fspath(path)
-    if os.path.isabs(path) and os.path.exists(path):
-        return path
-    given = os.environ.get("NNLITE_DATA")
-    if given and (file := Path(given, folder, name)).is_file():
-        try:
-            check_hash(file, file_hash)
-        except DamagedFile as error:  # the user's folder is never changed
-            raise DamagedFile(f"{error}. Replace it, or unset NNLITE_DATA") from None
-        return file
-    try:
-        return get_file(os.path.basename(path), ORIGIN + name, file_hash=file_hash)
-    except DamagedFile:
-        raise
-    except OSError as error:
-        raise OSError(
-            f"{error}, or set NNLITE_DATA to a folder with {name} in its subfolder {folder}"
-        ) from None
+from nnlite.datasets.files import unpickled
+from nnlite.download import DamagedFile
 
 
 def read_words(path):
@@ -58,30 +18,6 @@ def read_words(path):
         return json.loads(Path(path).read_text("utf-8"))
     except ValueError as error:
         raise DamagedFile(f"{path}: expected JSON, got {error}") from None
-
-
-class _Dummy:
-    """In place of what makes an array: it keeps what it is given."""
-
-    def __init__(self, *args):
-        self.state = None
-
-    def __setstate__(self, state):
-        self.state = state
-
-
-class _Reader(pickle.Unpickler):
-    NAMES = {
-        ("numpy", "dtype"),
-        ("numpy", "ndarray"),
-        ("numpy.core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "_reconstruct"),
-    }
-
-    def find_class(self, module, name):
-        if (module, name) not in self.NAMES:
-            raise pickle.UnpicklingError(f"it names {module}.{name}")
-        return _Dummy
 
 
 def read_archive(path, rows, labels):
@@ -134,7 +70,7 @@ def _lists(file):
     shape, _, dtype = read[version](file)
     if dtype.kind != "O":
         raise ValueError(f"{dtype} {shape}")
-    state = getattr(_Reader(file).load(), "state", None)
+    state = getattr(unpickled(file), "state", None)
     rows = state[-1] if isinstance(state, tuple) and state else None
     if not isinstance(rows, list) or shape != (len(rows),):
         raise ValueError("no array of one dimension")

@@ -3,11 +3,11 @@
 import numpy as np
 
 from nnlite.checks import check_setting
+from nnlite.datasets.files import located
 from nnlite.datasets.numbered_texts import (
     as_array,
     check_words,
     chosen,
-    located,
     read_archive,
     read_words,
 )

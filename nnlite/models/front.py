@@ -1,5 +1,5 @@
-"""Front: the look-ups that a model begins with. They run on the rows of its data; plans read what
-they gave.
+"""Front: what a model begins with that runs on the rows of its data; plans read what it gave. It is
+look-ups here; `frozen.py` has another one, for the time of a fit.
 
 A graph with look-ups has two parts: the front, of look-ups that need nothing but inputs of the
 model, and the rest, a graph of tensors. Data pass the front once: an array as a whole, other data
@@ -24,7 +24,8 @@ def front_of(graph):
     """
     if not any(is_host(node.function) for node in graph.nodes):
         return None
-    return Front(_unfolded(graph))
+    graph = _unfolded(graph)
+    return Front(graph, [node for node in graph.nodes if isinstance(node.function, HostLayer)])
 
 
 def is_host(part):
@@ -79,6 +80,8 @@ class Front:
     Parameters
     ----------
     graph : Graph
+    nodes : list of Node
+        Those of the front, in order.
 
     Attributes
     ----------
@@ -91,9 +94,9 @@ class Front:
         If a look-up needs what is computed in the rest.
     """
 
-    def __init__(self, graph):
+    def __init__(self, graph, nodes):
         self.graph, known = graph, {id(s) for s in graph.input_symbols}
-        self.nodes = [node for node in graph.nodes if isinstance(node.function, HostLayer)]
+        self.nodes = nodes
         for node in self.nodes:
             for symbol in node.inputs:
                 if id(symbol) not in known:
@@ -124,14 +127,23 @@ class Front:
         -------
         LookedUp of Source
         """
-        values = {}
-        for symbol, given in zip(self.graph.input_symbols, self._matched(inputs)):
-            values[id(symbol)] = _of_rank(given, symbol)
+        given = [
+            _of_rank(values, symbol)
+            for values, symbol in zip(self._matched(inputs), self.graph.input_symbols)
+        ]
+        symbols = self.rest.input_symbols
+        return LookedUp(
+            source_of(values, "x", symbol.dtype == "int32")
+            for values, symbol in zip(self._results(given), symbols)
+        )
+
+    def _results(self, given):
+        """The values of each symbol that the rest begins with, for those of the inputs."""
+        values = {id(s): array for s, array in zip(self.graph.input_symbols, given)}
         for node in self.nodes:
             result = node.function.looked_up(values[id(node.inputs[0])])
             values[id(symbols_of(node.outputs)[0])] = result
-        symbols = self.rest.input_symbols
-        return LookedUp(source_of(values[id(s)], "x", s.dtype == "int32") for s in symbols)
+        return [values[id(s)] for s in self.rest.input_symbols]
 
     def _matched(self, inputs):
         """One array-like for each input of the graph."""

@@ -4,7 +4,7 @@ import functools
 import json
 import numbers
 
-from nnlite import config, configurable, metrics, names, saving
+from nnlite import config, metrics, names, saving
 from nnlite.checks import is_number, positive_int
 from nnlite.configurable import clone
 from nnlite.data.sources import LookedUp
@@ -15,9 +15,11 @@ from nnlite.layers.arguments import shapes_of_batches
 from nnlite.layers.building import transaction
 from nnlite.layers.layer import Layer
 from nnlite.layers.masking import with_masks
+from nnlite.models import frozen
 from nnlite.models.front import recorded_call, tensors_of
 from nnlite.models.graph import Graph
 from nnlite.models.graph_config import graph_config, graph_parts
+from nnlite.models.naming import name_apart
 from nnlite.registry import custom_object_scope
 from nnlite.saving.state import in_order
 from nnlite.serialization import made_from, serialize_keras_object
@@ -409,6 +411,9 @@ class Model(Trainer, Layer):
         with prefixed(f"model {self.name!r}: ", ValueError), config.precision(self._precision):
             return self._front(x)
 
+    def _frozen_cached(self, wanted, x):
+        return frozen.cached(self, wanted, x, Model())
+
     def _build_to_look_up(self, x):
         """Build a model that begins with look-ups, which have no trace that builds it, for data or
         symbols; others stay as they are."""
@@ -488,15 +493,3 @@ class Model(Trainer, Layer):
     def _repr_html_(self):
         """What a notebook shows: the summary, and a picture if it is a small one."""
         return model_html(self)
-
-
-def name_apart(layers):
-    """Number the layers without a name of their own, so that names differ: dense, dense_1, ... in
-    the order in which they were made, as Keras does."""
-    used = {layer._given["name"] for layer in layers if layer._given.get("name")}
-    for layer in sorted(layers, key=lambda layer: layer._made):
-        if layer._given.get("name"):
-            continue
-        name = configurable.unique_name(configurable.snake_case(type(layer).__name__), used)
-        used.add(name)
-        layer._name = name

@@ -14,7 +14,8 @@ from nnlite.layers.masking import with_masks
 from nnlite.models.front import dtype_read, is_host
 from nnlite.models.graph import Graph, of_rank
 from nnlite.models.graph_config import input_entry, layer_entry
-from nnlite.models.model import Model, name_apart
+from nnlite.models.model import Model
+from nnlite.models.naming import name_apart
 from nnlite.registry import custom_object_scope
 from nnlite.serialization import made_from, serialize_keras_object
 from nnlite.tree import is_shape

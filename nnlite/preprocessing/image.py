@@ -12,10 +12,14 @@ from nnlite.data.images import array_to_img, img_to_array, load_img, save_img
 from nnlite.data.resizing import smart_resize
 from nnlite.data.sources import ArraySource
 from nnlite.preprocessing import transforms
+from nnlite.preprocessing.file_iterators import DataFrameIterator, DirectoryIterator
+from nnlite.preprocessing.flows import Flows
 from nnlite.preprocessing.iterator import NumpyArrayIterator, image_source, read_rows, resolve_seed
 from nnlite.preprocessing.parameter_checks import check
 
 __all__ = [
+    "DataFrameIterator",
+    "DirectoryIterator",
     "ImageDataGenerator",
     "NumpyArrayIterator",
     "array_to_img",
@@ -30,7 +34,7 @@ __getattr__ = names.of(__name__)
 STATISTICS_ROWS = 1024  # images that `fit` processes together
 
 
-class ImageDataGenerator(Configurable):
+class ImageDataGenerator(Flows, Configurable):
     """Makes batches of randomly transformed and normalized images.
 
     By default nothing is transformed or normalized. The random numbers of an image depend only on
@@ -83,7 +87,8 @@ class ImageDataGenerator(Configurable):
         `rescale`.
     data_format : {None, 'channels_last'}
     validation_split : float in [0, 1), default 0
-        Fraction of the data, the first images, that `flow` returns for `subset='validation'`.
+        Fraction of the data, the first images (in a folder of classes: of each class), that `flow`
+        and its siblings return for `subset='validation'`.
     interpolation_order : {1, 0}, default 1
         1: bilinear interpolation. 0: the nearest pixel.
     dtype : {'float32', 'float64'}, default `floatx()`
@@ -376,18 +381,19 @@ class ImageDataGenerator(Configurable):
         images = read_rows(source, rows, self.real())
         if rescale:
             images *= rescale
-        if u is None:
-            return images
-        return self._transformed(images, transforms.parameters(self, u, *source.row_shape[:2]))
+        return images if u is None else self._randomized(images, u)
 
-    def batch(self, source, rows, u):
+    def _randomized(self, images, u):
+        """Images transformed by random numbers."""
+        return self._transformed(images, transforms.parameters(self, u, *images.shape[1:3]))
+
+    def batch(self, images, u):
         """A batch of transformed and normalized images.
 
         Parameters
         ----------
-        source : Source
-        rows : int array, shape (N,)
-            The numbers of the images.
+        images : array of floats, shape (N, H, W, C)
+            May be overwritten.
         u : array, shape (N, transforms.COLUMNS)
             Random numbers from `transforms.uniform`.
 
@@ -395,70 +401,4 @@ class ImageDataGenerator(Configurable):
         -------
         array, shape (N, H, W, C)
         """
-        return self._standardized(self._read(source, rows, u))
-
-    def flow(
-        self,
-        x,
-        y=None,
-        batch_size=32,
-        shuffle=True,
-        sample_weight=None,
-        seed=None,
-        save_to_dir=None,
-        save_prefix="",
-        save_format="png",
-        ignore_class_split=False,
-        subset=None,
-    ):
-        """An endless iterator over batches, for `Model.fit` or a `for` loop with a `break`.
-
-        Parameters
-        ----------
-        x : array, shape (N, H, W, C)
-            Integers or floats; `x` is not copied, only batches are converted.
-        y : array, shape (N, ...), optional
-        batch_size : int, default 32
-            The last batch of an epoch may be smaller.
-        shuffle : bool, default True
-            Whether each epoch has its own random order.
-        sample_weight : array, shape (N,), optional
-        seed : int, optional
-            Determines the order and the transformations, for any number of threads. By default the
-            next one that follows from `nnlite.utils.set_random_seed`.
-        save_to_dir : str, optional
-            Folder to which every image of every batch is written, as
-            `<save_prefix>_<row>_<epoch>.<save_format>`; needs Pillow.
-        save_prefix : str, default ''
-        save_format : str, default 'png'
-        ignore_class_split : bool, default False
-            Whether the subsets may have different values in y.
-        subset : {'training', 'validation'}, optional
-            A part of the data: see `validation_split`.
-
-        Returns
-        -------
-        NumpyArrayIterator
-            Its batches are x, (x, y) or (x, y, sample_weight).
-
-        Raises
-        ------
-        ImportError
-            If `save_to_dir` is given and Pillow is not installed.
-        ValueError
-            For arrays that do not fit together, and for other values of the arguments.
-        """
-        return NumpyArrayIterator(
-            x,
-            y,
-            self,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            sample_weight=sample_weight,
-            seed=seed,
-            save_to_dir=save_to_dir,
-            save_prefix=save_prefix,
-            save_format=save_format,
-            subset=subset,
-            ignore_class_split=ignore_class_split,
-        )
+        return self._standardized(self._randomized(images, u))

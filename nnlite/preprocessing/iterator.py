@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 
 from nnlite import config
-from nnlite.checks import positive_int
+from nnlite.checks import check_choice, positive_int
+from nnlite.data.images import pillow, save_img
 from nnlite.data.sources import ArraySource
 from nnlite.engine.tensor import convert_to_tensor
 from nnlite.preprocessing import transforms
@@ -68,7 +69,100 @@ def _check_rows(values, name, n):
     return values
 
 
-class NumpyArrayIterator:
+class ImageIterator:
+    """Batches of randomly transformed images: what those from arrays and from files share.
+
+    Parameters
+    ----------
+    n : int
+        Number of images.
+    image_data_generator, batch_size, shuffle, seed, save_to_dir, save_prefix, save_format
+        As for `NumpyArrayIterator`.
+    """
+
+    def __init__(
+        self,
+        n,
+        image_data_generator,
+        batch_size,
+        shuffle,
+        seed,
+        save_to_dir,
+        save_prefix,
+        save_format,
+    ):
+        self.n, self.image_data_generator = n, image_data_generator
+        self.batch_size = positive_int("batch_size", batch_size)
+        self.shuffle, self.seed = bool(shuffle), resolve_seed(seed)
+        self.epoch = self.batch_index = 0
+        self._order = None
+        self.save_to_dir, self.save_prefix, self.save_format = save_to_dir, save_prefix, save_format
+        if save_to_dir is not None:
+            pillow()
+
+    def _images(self, rows):
+        """New arrays of some images, in the precision of the generator."""
+        raise NotImplementedError
+
+    def _beside(self, rows, x):
+        """What is beside a batch x of some images: a tuple of y and sample_weight, if any."""
+        raise NotImplementedError
+
+    def __len__(self):
+        return -(-self.n // self.batch_size)
+
+    def __getitem__(self, index):
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"batch {index}: expected a number below {len(self)}")
+        first = index % len(self) * self.batch_size
+        rows = self._rows()[first : first + self.batch_size]
+        u = transforms.uniform(self.seed, self.epoch, first, len(rows))
+        x = self.image_data_generator.batch(self._images(rows), u)
+        if self.save_to_dir is not None:
+            self._save(x, rows)
+        beside = self._beside(rows, x)
+        return (x, *beside) if beside else x
+
+    def _rows(self):
+        """The row numbers of the images in the order of the current epoch."""
+        if self._order is None or self._order[0] != self.epoch:
+            rows = np.arange(self.n)
+            if self.shuffle:
+                rows = transforms.permutation(self.seed, self.epoch, self.n)
+            self._order = self.epoch, rows
+        return self._order[1]
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        batch = self[self.batch_index]
+        self.batch_index += 1
+        if self.batch_index == len(self):
+            self.on_epoch_end()
+        return batch
+
+    def next(self):
+        """The next batch, as Keras 2 had it."""
+        return next(self)
+
+    def on_epoch_end(self):
+        """Begin the next epoch, with a new order and new transformations."""
+        self.epoch += 1
+        self.batch_index = 0
+
+    def reset(self):
+        """Restart the current epoch."""
+        self.batch_index = 0
+
+    def _save(self, images, rows):
+        """Write each image to a file, with its minimum as black and its maximum as white."""
+        for image, row in zip(images, rows):
+            name = f"{self.save_prefix}_{row}_{self.epoch}.{self.save_format}"
+            save_img(os.path.join(self.save_to_dir, name), image)
+
+
+class NumpyArrayIterator(ImageIterator):
     """Batches of images, by number or in an endless iteration; made by `ImageDataGenerator.flow`.
 
     ``iterator[i]`` is batch i of the current epoch, the same at each call. After the last batch of
@@ -106,95 +200,49 @@ class NumpyArrayIterator:
         subset=None,
         ignore_class_split=False,
     ):
-        self.image_data_generator = image_data_generator
         image_data_generator.check()
         x = image_source(x).array
-        self.batch_size = positive_int("batch_size", batch_size)
         y = _check_rows(y, "y", len(x))
         sample_weight = _check_rows(sample_weight, "sample_weight", len(x))
         if sample_weight is not None and y is None:
             raise ValueError("sample_weight: expected y beside it, got None")
-        rows = self._subset_slice(subset, len(x))
+        rows = subset_slice(image_data_generator, subset, len(x))
+        if rows.start == 0 or rows.stop == 0:
+            raise ValueError(
+                f"subset: validation_split={image_data_generator.validation_split} of {len(x)} "
+                "images leaves none for validation"
+            )
         if subset is not None and y is not None and not ignore_class_split:
             _check_classes(y, rows)
         self.x, self.y, self.sample_weight = (
             None if a is None else a[rows] for a in (x, y, sample_weight)
         )
-        self.n, self.shuffle, self.seed = len(self.x), bool(shuffle), resolve_seed(seed)
         self._source = ArraySource(self.x, "x")
-        self.epoch = self.batch_index = 0
-        self._order = None
-        self._save_settings = None
-        if save_to_dir is not None:
-            self._save_settings = (_pillow(), save_to_dir, save_prefix, save_format)
+        super().__init__(
+            len(self.x),
+            image_data_generator,
+            batch_size,
+            shuffle,
+            seed,
+            save_to_dir,
+            save_prefix,
+            save_format,
+        )
 
-    def _subset_slice(self, subset, n):
-        """The slice of images of a subset; the first images are for validation."""
-        if subset is None:
-            return slice(None)
-        if subset not in ("training", "validation"):
-            raise ValueError(f"subset: expected 'training' or 'validation', got {subset!r}")
-        fraction = self.image_data_generator.validation_split
-        at = int(n * fraction)
-        if at == 0:
-            raise ValueError(
-                f"subset: validation_split={fraction} of {n} images leaves none for validation"
-            )
-        return slice(at) if subset == "validation" else slice(at, None)
+    def _images(self, rows):
+        return read_rows(self._source, rows, self.image_data_generator.real())
 
-    def __len__(self):
-        return -(-self.n // self.batch_size)
+    def _beside(self, rows, x):
+        return tuple(a[rows] for a in (self.y, self.sample_weight) if a is not None)
 
-    def __getitem__(self, index):
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"batch {index}: expected a number below {len(self)}")
-        first = index % len(self) * self.batch_size
-        rows = self._rows()[first : first + self.batch_size]
-        u = transforms.uniform(self.seed, self.epoch, first, len(rows))
-        x = self.image_data_generator.batch(self._source, rows, u)
-        if self._save_settings:
-            self._save(x, rows)
-        if self.y is None:
-            return x
-        weights = () if self.sample_weight is None else (self.sample_weight[rows],)
-        return (x, self.y[rows], *weights)
 
-    def _rows(self):
-        """The row numbers of the images in the order of the current epoch."""
-        if self._order is None or self._order[0] != self.epoch:
-            rows = np.arange(self.n)
-            if self.shuffle:
-                rows = transforms.permutation(self.seed, self.epoch, self.n)
-            self._order = self.epoch, rows
-        return self._order[1]
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        batch = self[self.batch_index]
-        self.batch_index += 1
-        if self.batch_index == len(self):
-            self.on_epoch_end()
-        return batch
-
-    def on_epoch_end(self):
-        """Begin the next epoch, with a new order and new transformations."""
-        self.epoch += 1
-        self.batch_index = 0
-
-    def reset(self):
-        """Restart the current epoch."""
-        self.batch_index = 0
-
-    def _save(self, images, rows):
-        """Write each image to a file, with its minimum as black and its maximum as white."""
-        pillow, folder, prefix, file_format = self._save_settings
-        for image, row in zip(images, rows):
-            levels = image - image.min()
-            levels = (levels * (255 / (levels.max() or 1))).astype(np.uint8)
-            picture = pillow.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
-            picture.save(os.path.join(folder, f"{prefix}_{row}_{self.epoch}.{file_format}"))
+def subset_slice(generator, subset, n):
+    """The slice of n images that are a subset; the first images are for validation."""
+    if subset is None:
+        return slice(None)
+    check_choice("subset", subset, ("training", "validation"))
+    at = int(n * generator.validation_split)
+    return slice(at) if subset == "validation" else slice(at, None)
 
 
 def _check_classes(y, rows):
@@ -206,11 +254,3 @@ def _check_classes(y, rows):
             "subset: expected the same classes in both parts of the data; shuffle x and y, or pass "
             "ignore_class_split=True"
         )
-
-
-def _pillow():
-    try:
-        from PIL import Image
-    except ImportError:
-        raise ImportError("save_to_dir: saving pictures needs Pillow: pip install pillow") from None
-    return Image

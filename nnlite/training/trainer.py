@@ -220,6 +220,7 @@ class Trainer(Steps):
         validation_steps=None,
         validation_batch_size=None,
         validation_freq=1,
+        cache_frozen=False,
     ):
         """Train.
 
@@ -262,6 +263,10 @@ class Trainer(Steps):
             By default `batch_size`.
         validation_freq : int or list of int, default 1
             Every how many epochs to evaluate, or after which, counted from 1.
+        cache_frozen : bool, default False
+            Whether what frozen layers that the model begins with (`base.trainable = False`) give
+            for each row is computed once, and kept in memory. Not with Dropout or augmentation
+            among them. Batches of a Dataset come in each epoch as in the first.
 
         Returns
         -------
@@ -291,41 +296,43 @@ class Trainer(Steps):
         check_number("validation_split", validation_split, "[0, 1)")
         if y is None:
             arguments.check_not_pairs(x, one_input=self._multi_input()[0] is False)
-        data, held_out = (x, y, sample_weight), None
-        if validation_data is not None:
-            held_out = self._unpacked_validation_data(validation_data)
-        elif validation_split:
-            if yields_batches(x):
-                raise ValueError(
-                    "validation_split: expected arrays to take a part of, got batches from "
-                    f"{type(x).__name__}; pass validation_data"
-                )
-            data, held_out = split(make_sources(self, data), validation_split)
-        self._advised = set()
-        finite = not any(isinstance(c, TerminateOnNaN) for c in callbacks)
-        batches = make_batches(self, data, size, class_weight=class_weight, finite=finite)
-        if steps and batches.steps and steps > batches.steps and not batches.renews:
-            loop.say_too_many(batches.name, steps, batches.steps)
-            steps = batches.steps
-        validation = None
-        if held_out is not None:
-            with prefixed("validation_data: "):
-                held_out = make_batches(self, held_out, validation_size, "validation_data")
-            if held_out.single_pass and validation_steps is None and epochs > initial_epoch + 1:
-                raise ValueError(
-                    "validation_steps: expected a number, as validation_data can be gone through "
-                    "only once, got None"
-                )
-            validation = loop.Validation(held_out, validation_steps, validation_freq)
-        return loop.fit(
-            self,
-            batches.shuffled() if shuffle else batches,
-            range(int(initial_epoch), epochs),
-            steps=steps,
-            validation=validation,
-            callbacks=callbacks,
-            verbose=verbose,
-        )
+        cache_frozen = arguments.flag("cache_frozen", cache_frozen)
+        with self._frozen_cached(cache_frozen, x) as kept:
+            data, held_out = kept((x, y, sample_weight)), None
+            if validation_data is not None:
+                held_out = kept(self._unpacked_validation_data(validation_data))
+            elif validation_split:
+                if yields_batches(x):
+                    raise ValueError(
+                        "validation_split: expected arrays to take a part of, got batches from "
+                        f"{type(x).__name__}; pass validation_data"
+                    )
+                data, held_out = split(make_sources(self, data), validation_split)
+            self._advised = set()
+            finite = not any(isinstance(c, TerminateOnNaN) for c in callbacks)
+            batches = make_batches(self, data, size, class_weight=class_weight, finite=finite)
+            if steps and batches.steps and steps > batches.steps and not batches.renews:
+                loop.say_too_many(batches.name, steps, batches.steps)
+                steps = batches.steps
+            validation = None
+            if held_out is not None:
+                with prefixed("validation_data: "):
+                    held_out = make_batches(self, held_out, validation_size, "validation_data")
+                if held_out.single_pass and validation_steps is None and epochs > initial_epoch + 1:
+                    raise ValueError(
+                        "validation_steps: expected a number, as validation_data can be gone "
+                        "through only once, got None"
+                    )
+                validation = loop.Validation(held_out, validation_steps, validation_freq)
+            return loop.fit(
+                self,
+                batches.shuffled() if shuffle else batches,
+                range(int(initial_epoch), epochs),
+                steps=steps,
+                validation=validation,
+                callbacks=callbacks,
+                verbose=verbose,
+            )
 
     def _unpacked_validation_data(self, given):
         """(x, y, sample_weight) of `validation_data`, which needs targets as `fit` does."""
