@@ -261,13 +261,6 @@ def test_areas_are_covered_once_and_the_nearest_pixel_is_copied():
     assert (resizing.resized(x, (3, 1), "nearest") == x[[1, 3, 5]]).all()
 
 
-def test_many_rows_are_those_of_few(monkeypatch):
-    x = RNG.normal(size=(2, 50, 7, 3))
-    few = resizing.resized(x, (41, 9), "bicubic")
-    monkeypatch.setattr(resizing, "ROWS", 1000)
-    assert (resizing.resized(x, (41, 9), "bicubic") == few).all()
-
-
 @pytest.mark.parametrize("method", resizing.METHODS)
 def test_a_plain_image_stays_plain(method):
     for size in ((3, 11), (20, 5)):
@@ -294,7 +287,7 @@ def test_images_have_the_numbers_of_their_folders(folder, capsys):
     x, y = arrays_of(data)
     assert capsys.readouterr().out == "Found 12 files belonging to 2 classes.\n"
     assert x.shape == (12, 4, 5, 3) and x.dtype == np.float32 and len(data) == 3
-    assert x[:, 0, 0, 0].tolist() == [*range(201, 212, 2), *range(0, 12, 2)]
+    assert np.allclose(x[:, 0, 0, 0], [*range(201, 212, 2), *range(0, 12, 2)], rtol=1e-6)
     assert y.tolist() == [0] * 6 + [1] * 6 and data.class_names == ["bright", "dark"]
     assert [os.path.basename(p) for p in data.file_paths[:2]] == ["01.png", "03.png"]
 

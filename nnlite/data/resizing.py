@@ -1,36 +1,10 @@
-"""Images of one size out of images of any, as arrays in memory: each new pixel is a weighted mean
-of a few that were near its place."""
-
-import functools
+"""Images of one size out of images of any, as arrays in memory."""
 
 import numpy as np
 
 from nnlite.checks import check_choice, positive_int
-from nnlite.engine.tensor import Tensor, convert_to_tensor
-from nnlite.ops.image import INTERPOLATIONS
-
-
-def _mitchell(d):
-    inner = ((7 * d - 12) * d * d + 16 / 3) / 6
-    outer = (((-7 / 3 * d + 12) * d - 20) * d + 32 / 3) / 6
-    return np.where(d < 1, inner, np.where(d < 2, outer, 0))
-
-
-def _gaussian(d):
-    return np.where(d < 1.5, np.exp(-2 * d * d), 0)
-
-
-# The reach of each kernel, in pixels, and its weights by the distance.
-KERNELS = {
-    "bilinear": (1, INTERPOLATIONS["bilinear"]),
-    "bicubic": (2, INTERPOLATIONS["bicubic"]),
-    "lanczos3": (3, INTERPOLATIONS["lanczos3"]),
-    "lanczos5": (5, INTERPOLATIONS["lanczos5"]),
-    "gaussian": (2, _gaussian),
-    "mitchellcubic": (2, _mitchell),
-}
-METHODS = ("nearest", "area", *KERNELS)
-ROWS = 8  # computed together: what lies between stays in the cache
+from nnlite.engine.tensor import REALS, Tensor, convert_to_tensor
+from nnlite.ops.resampling import METHODS, resampled2d
 
 
 def resized(image, size, interpolation, fit="stretch"):
@@ -70,58 +44,10 @@ def resized(image, size, interpolation, fit="stretch"):
 
 
 def _scaled(image, size, interpolation):
-    real = image.dtype if image.dtype.kind == "f" else np.dtype("float32")
-    height, width, channels = image.shape[-3:]
-    if (height, width) == tuple(size):
-        return image.astype(real)
-    down, across = (places(*ends, interpolation) for ends in zip((height, width), size))
-    result = np.empty((*image.shape[:-3], *size, channels), real)
-    for first in range(0, size[0], ROWS):
-        rows = slice(first, first + ROWS)
-        part = _along(image, -3, *(values[:, rows] for values in down), real)
-        result[..., rows, :, :] = _along(part, -2, *across, real)
-    return result
-
-
-def _along(image, axis, where, weights, real):
-    """Weighted sums of the entries at some places of an axis."""
-    total = None
-    for at, weight in zip(where, weights.astype(real)):
-        part = image.take(at, axis, mode="clip")  # in range, but then it is faster
-        part = np.multiply(part, weight.reshape(-1, *[1] * (-1 - axis)), dtype=real)
-        total = part if total is None else np.add(total, part, out=total)
-    return total
-
-
-@functools.lru_cache(256)  # the images of a folder have few sizes
-def places(length, size, interpolation):
-    """Which entries of an axis make each of its new ones, and by what weights.
-
-    Parameters
-    ----------
-    length, size : int
-        Of the axis, before and after.
-    interpolation : str
-
-    Returns
-    -------
-    where, weights : arrays of shape (entries of each, size)
-    """
-    step = length / size
-    centers = (np.arange(size) + 0.5) * step
-    if interpolation == "nearest":
-        where, weights = np.floor(centers)[None], np.ones((1, size))
-    elif interpolation == "area":
-        starts, ends = centers - step / 2, centers + step / 2
-        where = np.floor(starts) + np.arange(int(np.ceil(step)) + 1)[:, None]
-        weights = (np.minimum(where + 1, ends) - np.maximum(where, starts)).clip(0)
-    else:
-        reach, kernel = KERNELS[interpolation]
-        centers -= 0.5
-        where = np.floor(centers) + np.arange(1 - reach, reach + 1)[:, None]
-        weights = kernel(abs(where - centers))
-    weights = np.where((where >= 0) & (where < length), weights, 0)
-    return where.clip(0, length - 1).astype(np.intp), weights / weights.sum(0)
+    real = image.dtype if image.dtype in REALS else "float32"
+    x = np.ascontiguousarray(image, real).reshape(-1, *image.shape[-3:])
+    y = resampled2d(Tensor(x.shape, x.dtype.name, x), size, interpolation).numpy()
+    return y.reshape(*image.shape[:-3], *y.shape[1:])
 
 
 def check_size(name, size):

@@ -12,7 +12,7 @@ from nnlite.ops.conv import conv2d, depthwise_conv2d
 from nnlite.ops.image_batches import as_batch
 from nnlite.ops.operands import number, operands
 from nnlite.ops.padding import crop_images, pad2d, pad_images
-from nnlite.ops.resampling import INTERPOLATIONS, resampled
+from nnlite.ops.resampling import INTERPOLATIONS, resampled2d
 from nnlite.ops.shape import broadcast_to
 from nnlite.ops.warp import KERAS_FILLS, homography, warp
 from nnlite.ops.windows import pair
@@ -97,10 +97,7 @@ def resize(
         x = _cropped_to_ratio(x, size)
     elif pad_to_aspect_ratio:
         x = _padded_to_ratio(x, size, number("fill_value", fill_value))
-    axes = (1, 2) if size[0] * x.shape[2] <= size[1] * x.shape[1] else (2, 1)
-    for axis in axes:  # the one first that leaves less
-        x = resampled(x, axis, size[axis - 1], interpolation, antialias)
-    return back(x)
+    return back(resampled2d(x, size, interpolation, antialias))
 
 
 def _sides_in_ratio(x, size):

@@ -25,14 +25,27 @@ def _cubic(d):  # Keys's, with the slope -1/2
     return np.where(d < 1, inner, np.where(d < 2, outer, 0))
 
 
+def _gaussian(d):  # of standard deviation 1/2
+    return np.where(d < 1.5, np.exp(-2 * d * d), 0)
+
+
+def _mitchell(d):  # Mitchell's and Netravali's, with B = C = 1/3
+    inner = ((7 * d - 12) * d * d + 16 / 3) / 6
+    outer = (((-7 / 3 * d + 12) * d - 20) * d + 32 / 3) / 6
+    return np.where(d < 1, inner, np.where(d < 2, outer, 0))
+
+
 # The weight of an entry by its distance from the place that is read, and from where on it is 0.
 _KERNELS = {
     "bilinear": (lambda d: np.maximum(1 - d, 0), 1),
     "bicubic": (_cubic, 2),
     "lanczos3": (_lanczos(3), 3),
     "lanczos5": (_lanczos(5), 5),
+    "gaussian": (_gaussian, 1.5),
+    "mitchellcubic": (_mitchell, 2),
 }
-INTERPOLATIONS = ("nearest", *_KERNELS)
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")  # of Keras's layers
+METHODS = ("nearest", "area", *_KERNELS)
 
 
 def _nearest(n, m):
@@ -68,7 +81,7 @@ def taps(n, m, interpolation, antialias=False, transposed=False):
     ----------
     n, m : int of at least 1
     interpolation : str
-        One of `INTERPOLATIONS`, or 'area'.
+        One of `METHODS`.
     antialias : bool, default False
     transposed : bool, default False
         The transpose instead, which makes n entries of m.
@@ -149,7 +162,7 @@ def resampled(x, axis, m, interpolation, antialias=False):
     x : Tensor of real numbers
     axis, m : int
     interpolation : str
-        One of `INTERPOLATIONS`, or 'area'.
+        One of `METHODS`.
     antialias : bool, default False
         Make the kernel as wide as a new entry, where that is wider than an old one.
     """
@@ -160,6 +173,15 @@ def resampled(x, axis, m, interpolation, antialias=False):
         raise ValueError(f"expected entries along axis {axis}, got shape {x.shape}")
     flat = reshape(x, (math.prod(x.shape[:axis]), n, math.prod(x.shape[axis + 1 :])))
     return reshape(_resample(flat, (n, m, interpolation, bool(antialias), False)), shape)
+
+
+def resampled2d(x, size, interpolation, antialias=False):
+    """Images (N, H, W, C) with `size` rows and columns, as `resampled` along both axes: first along
+    the one that leaves less."""
+    axes = (1, 2) if size[0] * x.shape[2] <= size[1] * x.shape[1] else (2, 1)
+    for axis in axes:
+        x = resampled(x, axis, size[axis - 1], interpolation, antialias)
+    return x
 
 
 def upsample2d(x, size=(2, 2), interpolation="nearest"):
@@ -198,8 +220,7 @@ def upsample2d(x, size=(2, 2), interpolation="nearest"):
     if interpolation != "nearest":
         if max(height * down, width * right) > 2**20:
             raise ValueError(f"expected size to give images of at most 2**20 pixels, got {size}")
-        rows = resampled(x, 1, height * down, interpolation)
-        return resampled(rows, 2, width * right, interpolation)
+        return resampled2d(x, (height * down, width * right), interpolation)
     repeated = broadcast_to(
         reshape(x, (n, height, 1, width, 1, channels)), (n, height, down, width, right, channels)
     )
