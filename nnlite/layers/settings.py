@@ -266,5 +266,28 @@ def limits_in(interval):
     return check
 
 
+def bits(name, value):
+    """Raise a ValueError unless a setting is a number of bits of a byte, or two."""
+    given = value if isinstance(value, (tuple, list)) else [value]
+    fits = len(given) == 2 or given is not value
+    if not fits or not all(is_number(v, "[1, 8]") and v % 1 == 0 for v in given):
+        raise ValueError(f"{name}: expected an integer in [1, 8] or two, got {value!r}")
+
+
+def odd_sizes(name, value):
+    """Raise a ValueError unless a setting is an odd size, or two."""
+    given = value if isinstance(value, (tuple, list)) else [value, value]
+    if len(given) != 2 or not all(is_number(v, "[1, 1023]") and v % 2 == 1 for v in given):
+        raise ValueError(f"{name}: expected an odd integer in [1, 1023] or two, got {value!r}")
+
+
+def value_or_color(name, value):
+    """Raise a ValueError unless a setting is a number, three numbers or None."""
+    given = value if isinstance(value, (tuple, list)) else [value]
+    fits = value is None or len(given) == 3 or given is not value
+    if not fits or not all(v is None or is_number(v, "(-inf, inf)") for v in given):
+        raise ValueError(f"{name}: expected a number or three, got {value!r}")
+
+
 def _is_int(value):
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
