@@ -271,7 +271,8 @@ def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None
     >>> blurred.numpy().ravel().round(3)
     array([0.274, 0.452, 0.274], dtype=float32)
     """
-    kernel_size = pair("kernel_size", kernel_size)
+    given = kernel_size.tolist() if isinstance(kernel_size, np.ndarray) else kernel_size
+    kernel_size = pair("kernel_size", given)
     x, back = as_batch(images, data_format)
     if not isinstance(sigma, Tensor):
         given = sigma if isinstance(sigma, (tuple, list)) else (sigma, sigma)
