@@ -17,8 +17,8 @@ PUBLIC = [
         for name in (
             "activations architecture backend callbacks constraints data datasets.imdb "
             "datasets.mnist datasets.reuters diagnosis estimators initializers inspection layers "
-            "losses math metrics models neural_network nn ops optimizers optimizers.schedules "
-            "plotting "
+            "losses math metrics models neural_network nn ops ops.image optimizers "
+            "optimizers.schedules plotting "
             "preprocessing.image preprocessing.sequence preprocessing.text random regularizers "
             "schedules tensorflow_names tuner utils wrappers wrappers.scikit_learn"
         ).split()

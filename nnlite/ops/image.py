@@ -5,6 +5,7 @@
 
 import numpy as np
 
+from nnlite import names
 from nnlite.checks import check_choice, is_number, positive_int
 from nnlite.engine.symbolic import supports_symbols
 from nnlite.engine.tensor import Tensor
@@ -329,6 +330,8 @@ def extract_patches(
     strides = (height, width) if strides is None else strides
     return back(conv2d(x, kernel, strides=strides, padding=padding, dilation_rate=dilation_rate))
 
+
+__getattr__ = names.of(__name__)
 
 # A call on symbols becomes a node of a functional model.
 for _name in __all__:
