@@ -127,6 +127,16 @@ class ImageLayer(Layer):
     def _as_batch(self, images):
         return as_batch(images, self.data_format)
 
+    def _draw(self, draws):
+        """A dict of what is drawn for a batch of images.
+
+        Parameters
+        ----------
+        draws : Draws
+            The random numbers.
+        """
+        return {}
+
     def _apply(self, x, drawn, interpolation):
         """The layer's work.
 

@@ -2,12 +2,18 @@
 
 from nnlite import ops
 from nnlite.layers import settings
-from nnlite.layers.random_images import ColorLayer, FactorLayer, per_image
+from nnlite.layers.random_images import (
+    ColorLayer,
+    FactorLayer,
+    RandomImageLayer,
+    Recolors,
+    per_image,
+)
 from nnlite.layers.random_light import RandomBrightness, RandomContrast
 from nnlite.ops.colors import grey_of
 
 
-class RandomGrayscale(ColorLayer):
+class RandomGrayscale(Recolors, RandomImageLayer):
     """While training, some images become grey: all three channels the same.
 
     Parameters
@@ -31,7 +37,7 @@ class RandomGrayscale(ColorLayer):
     _legal = {"factor": "[0, 1]"}
 
     def __init__(self, factor=0.5, data_format=None, seed=None, **kwargs):
-        super().__init__(seed=seed, data_format=data_format, **kwargs)
+        super().__init__(seed, data_format, **kwargs)
         self.factor = factor
 
     def _draw(self, draws):

@@ -328,7 +328,7 @@ class RandomShear(_Warp):
            [6., 4., 5.]], dtype=float32)
     """
 
-    _legal = dict.fromkeys(("x_factor", "y_factor"), settings.limits_in("[0, 1]"))
+    _legal = dict.fromkeys(("x_factor", "y_factor"), settings.limits_in("[0, 1]", "[-1, 1]"))
 
     def __init__(
         self,

@@ -177,36 +177,11 @@ class RandomImageLayer(ImageLayer):
         x = self._as_batch(images)[0]
         return self._draw(Draws(state, x.shape, x.dtype))
 
-    def _draw(self, draws):
-        """A dict of Tensors.
 
-        Parameters
-        ----------
-        draws : Draws
-        """
-        raise NotImplementedError
-
-
-class ColorLayer(RandomImageLayer):
-    """Base of the layers that change the values of pixels, not their places: masks stay.
-
-    Parameters
-    ----------
-    value_range : (float, float), default (0, 255)
-        The least and the largest value of images.
-    seed : int, optional
-        By default the next seed of the process.
-    data_format : {'channels_last', 'channels_first'}, optional
-        Where the channels are: (N, C, H, W) for 'channels_first'.
-    **kwargs
-        Of `ImageLayer`: name, input_shape.
-    """
+class Recolors:
+    """Of layers that change the values of pixels, not their places: masks stay."""
 
     _legal = {"value_range": settings.value_range}
-
-    def __init__(self, value_range=(0, 255), seed=None, data_format=None, **kwargs):
-        super().__init__(seed, data_format, **kwargs)
-        self.value_range = value_range
 
     def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
         """Masks as they are.
@@ -246,6 +221,26 @@ class ColorLayer(RandomImageLayer):
         return x if (low, high) == (0.0, of) else x * ((high - low) / of) + low
 
 
+class ColorLayer(Recolors, RandomImageLayer):
+    """Base of the layers that change the values of pixels, in a range, as they draw.
+
+    Parameters
+    ----------
+    value_range : (float, float), default (0, 255)
+        The least and the largest value of images.
+    seed : int, optional
+        By default the next seed of the process.
+    data_format : {'channels_last', 'channels_first'}, optional
+        Where the channels are: (N, C, H, W) for 'channels_first'.
+    **kwargs
+        Of `ImageLayer`: name, input_shape.
+    """
+
+    def __init__(self, value_range=(0, 255), seed=None, data_format=None, **kwargs):
+        super().__init__(seed, data_format, **kwargs)
+        self.value_range = value_range
+
+
 class FactorLayer(ColorLayer):
     """Base of the layers that draw a factor in [0, 1] for each image.
 
@@ -257,7 +252,7 @@ class FactorLayer(ColorLayer):
         Of `ColorLayer`.
     """
 
-    _legal = {"factor": settings.limits_in("[0, 1]")}
+    _legal = {"factor": settings.limits_in("[0, 1]", "[-1, 1]")}
 
     def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
         super().__init__(value_range, seed, data_format, **kwargs)

@@ -2,7 +2,8 @@
 
 from nnlite import ops
 from nnlite.layers import settings
-from nnlite.layers.random_images import ColorLayer, per_image
+from nnlite.layers.image import ImageLayer
+from nnlite.layers.random_images import ColorLayer, Recolors, per_image
 from nnlite.ops.colors import equalize
 
 
@@ -205,14 +206,16 @@ class Solarization(ColorLayer):
         return self._scaled_back(y, 255.0)
 
 
-class AutoContrast(ColorLayer):
+class AutoContrast(Recolors, ImageLayer):
     """Values of each image and channel are stretched to the whole range, while training and
     otherwise.
 
     Parameters
     ----------
+    value_range : (float, float), default (0, 255)
+        The least and the largest value of images.
     **kwargs
-        Of `ColorLayer`: value_range, data_format, name, input_shape.
+        Of `ImageLayer`: data_format, name, input_shape.
 
     Notes
     -----
@@ -226,10 +229,8 @@ class AutoContrast(ColorLayer):
     """
 
     def __init__(self, value_range=(0, 255), **kwargs):
-        super().__init__(value_range, **kwargs)
-
-    def _draw(self, draws):
-        return {}
+        super().__init__(**kwargs)
+        self.value_range = value_range
 
     def _apply(self, x, drawn, interpolation):
         return self._recolored(x, drawn)
@@ -241,17 +242,19 @@ class AutoContrast(ColorLayer):
         return ops.where(flat, x, self._scaled_back(stretched, 1.0))
 
 
-class Equalization(ColorLayer):
+class Equalization(Recolors, ImageLayer):
     """While training, values of each image and channel are spread so that all are about as often.
 
     R. C. Gonzalez, R. E. Woods: "Digital image processing", 4th edition, 2018, section 3.3.
 
     Parameters
     ----------
-    bins : int, default 256
+    value_range : (float, float), default (0, 255)
+        The least and the largest value of images.
+    bins : int in [2, 65536], default 256
         How many different values there are.
     **kwargs
-        Of `ColorLayer`: value_range, data_format, name, input_shape.
+        Of `ImageLayer`: data_format, name, input_shape.
 
     Notes
     -----
@@ -268,11 +271,24 @@ class Equalization(ColorLayer):
     _legal = {"bins": "int [2, 65536]"}
 
     def __init__(self, value_range=(0, 255), bins=256, data_format=None, **kwargs):
-        super().__init__(value_range, data_format=data_format, **kwargs)
-        self.bins = bins
+        super().__init__(data_format, **kwargs)
+        self.value_range, self.bins = value_range, bins
 
-    def _draw(self, draws):
-        return {}
+    def get_random_transformation(self, data, training=True, seed=None):
+        """Nothing is drawn.
+
+        Parameters
+        ----------
+        data : tensor, or dict with "images"
+        training : bool, default True
+        seed : int, optional
+
+        Returns
+        -------
+        dict or None
+            None if `training` is false, when images stay as they are.
+        """
+        return {} if training else None
 
     def _recolored(self, x, drawn):
         return self._scaled_back(equalize(self._scaled(x, 255.0), int(self.bins)), 255.0)

@@ -254,13 +254,14 @@ def limits(value, least=-math.inf):
     return max(-abs(float(value)), least), abs(float(value))
 
 
-def limits_in(interval):
-    """A check that a setting is a number or a pair of numbers in an interval."""
+def limits_in(interval, of_pairs=None):
+    """A check that a setting is a number in an interval or a pair of numbers in that, or in another
+    one: Keras writes what it made of a number."""
 
     def check(name, value):
-        given = value if isinstance(value, (tuple, list)) else [value]
-        fits = len(given) == 2 or given is not value
-        if not fits or not all(is_number(v, interval) for v in given):
+        pair = isinstance(value, (tuple, list))
+        given, within = (value, of_pairs or interval) if pair else ([value], interval)
+        if (pair and len(given) != 2) or not all(is_number(v, within) for v in given):
             raise ValueError(f"{name}: expected a number in {interval} or two, got {value!r}")
 
     return check
