@@ -108,6 +108,7 @@ NNL_OP(simple_rnn_gradient, 3, 2, simple_rnn_gradient_scratch)
 /* image.c */
 NNL_OP(pad2d, 1, 1, no_scratch)
 NNL_OP(resample, 3, 1, no_scratch)
+NNL_OP(equalize, 1, 1, equalize_scratch)
 /* warp.c */
 NNL_OP(affine_transform, 2, 1, no_scratch)
 NNL_OP(warp, 2, 1, no_scratch)

@@ -103,7 +103,8 @@ PUBLIC = """
     activations:rleu architecture:Stak backend:squre callbacks:EarlyStoping data:Datset
     constraints:maxnorm
     datasets:mnits estimators:NNClasifier initializers:he_norml layers:Desne losses:MeanSquareError
-    math:reduce_men metrics:Recal models:Sequental nn:softmx ops:matmull optimizers:Adamm
+    math:reduce_men metrics:Recal models:Sequental nn:softmx ops:matmull ops.image:resise
+    optimizers:Adamm
     optimizers.schedules:CosineDecy saving:load_modl plotting:plot_histori preprocessing:imag
     preprocessing.image:ImageDataGenerater preprocessing.text:Tokeniser
     preprocessing.sequence:pad_sequence random:norml regularizers:L1L3 schedules:CosineDecy

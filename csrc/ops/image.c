@@ -1,4 +1,4 @@
-/* image.c: padding, cropping and resizing of images. */
+/* image.c: padding, cropping and resizing of images, and equalization of their values. */
 #include <stdint.h>
 #include <string.h>
 
@@ -72,5 +72,54 @@ static void op_resample(const nnl_call *call, nnl_team *team) {
             weighted_sum(y, x, weights, K, 3);
         else
             weighted_sum(y, x, weights, K, B);
+    }
+}
+
+/* The most bins of equalize. */
+enum { EQUALIZE_BINS = 65536 };
+
+/* The bin of a value in [0, 255]; values beyond are in the outermost bins, NaN is in the first. */
+NNL_INLINE int32_t bin_of(real value, int32_t bins) {
+    const real at = value * (real)(bins - 1) / 255;
+    return !(at > 0) ? 0 : at < (real)(bins - 1) ? (int32_t)at : bins - 1;
+}
+
+static int64_t equalize_scratch(const nnl_call *call, int threads) {
+    return (int64_t)threads * call->attr[0].i * (int64_t)sizeof(int64_t);
+}
+
+/* y = 255 times the share of the values of an image and channel that lie in bins up to that of x,
+ * not counting the first bin that has any, rounded. A channel with a single bin stays as it is.
+ * R. C. Gonzalez, R. E. Woods: "Digital image processing", 2018, section 3.3.
+ * in    x [N, P, C]
+ * out   y [N, P, C]
+ * attr  bins, at most EQUALIZE_BINS */
+static void op_equalize(const nnl_call *call, nnl_team *team) {
+    const nnl_tensor *in = &call->in[0];
+    const int64_t P = in->shape[1], C = in->shape[2];
+    const int32_t bins = (int32_t)call->attr[0].i;
+    int64_t *below = (int64_t *)team->scratch + (int64_t)team->id * bins;
+    const nnl_range part = nnl_share(in->shape[0] * C, 1, team);
+    for (int64_t channel = part.begin; channel < part.end; channel++) {
+        const int64_t start = channel / C * P * C + channel % C;
+        const real *x = (const real *)in->data + start;
+        real *y = (real *)call->out[0].data + start;
+        memset(below, 0, (size_t)bins * sizeof *below);
+        for (int64_t p = 0; p < P; p++) below[bin_of(x[p * C], bins)]++;
+        int64_t first = 0, filled = 0, sum = 0;
+        for (int32_t b = 0; b < bins; b++) {
+            if (below[b] && !sum) first = below[b];
+            filled += below[b] != 0;
+            sum += below[b];
+            below[b] = sum;
+        }
+        if (filled < 2) {
+            for (int64_t p = 0; p < P; p++) y[p * C] = x[p * C];
+            continue;
+        }
+        for (int64_t p = 0; p < P; p++) {
+            const double share = (double)(below[bin_of(x[p * C], bins)] - first);
+            y[p * C] = (real)__builtin_rint(share * 255 / (double)(P - first));
+        }
     }
 }

@@ -27,6 +27,7 @@ from nnlite.layers.einsum_dense import EinsumDense
 from nnlite.layers.embedding import Embedding, Masking
 from nnlite.layers.function_layer import Lambda
 from nnlite.layers.image import CenterCrop, Resizing
+from nnlite.layers.image_mixing import CutMix, MixUp
 from nnlite.layers.input_spec import InputSpec
 from nnlite.layers.layer import Layer
 from nnlite.layers.lookup import IntegerLookup, StringLookup
@@ -78,6 +79,14 @@ from nnlite.layers.pooling import (
 )
 from nnlite.layers.positions import PositionEmbedding, SinePositionEncoding
 from nnlite.layers.preprocessing import InputScaling, Normalization, Rescaling
+from nnlite.layers.random_color import (
+    RandomColorDegeneration,
+    RandomColorJitter,
+    RandomGrayscale,
+    RandomHue,
+    RandomSaturation,
+)
+from nnlite.layers.random_detail import RandomErasing, RandomGaussianBlur, RandomSharpness
 from nnlite.layers.random_geometry import (
     RandomCrop,
     RandomFlip,
@@ -87,6 +96,16 @@ from nnlite.layers.random_geometry import (
     RandomTranslation,
     RandomZoom,
 )
+from nnlite.layers.random_light import (
+    AutoContrast,
+    Equalization,
+    RandomBrightness,
+    RandomContrast,
+    RandomInvert,
+    RandomPosterization,
+    Solarization,
+)
+from nnlite.layers.random_policies import AugMix, RandAugment
 from nnlite.layers.recurrent import RNN, StackedRNNCells
 from nnlite.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
 from nnlite.layers.recurrent_layers import GRU, LSTM, SimpleRNN
@@ -125,6 +144,8 @@ __all__ = [
     "AdditiveAttention",
     "AlphaDropout",
     "Attention",
+    "AugMix",
+    "AutoContrast",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -146,6 +167,7 @@ __all__ = [
     "Convolution2DTranspose",
     "Cropping1D",
     "Cropping2D",
+    "CutMix",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
@@ -154,6 +176,7 @@ __all__ = [
     "Dropout",
     "EinsumDense",
     "Embedding",
+    "Equalization",
     "Flatten",
     "GRUCell",
     "GaussianDropout",
@@ -187,6 +210,7 @@ __all__ = [
     "MaxPooling2D",
     "Maximum",
     "Minimum",
+    "MixUp",
     "MultiHeadAttention",
     "Multiply",
     "Normalization",
@@ -197,10 +221,23 @@ __all__ = [
     "PiecewiseLinearEncoding",
     "PositionEmbedding",
     "RMSNormalization",
+    "RandAugment",
+    "RandomBrightness",
+    "RandomColorDegeneration",
+    "RandomColorJitter",
+    "RandomContrast",
     "RandomCrop",
+    "RandomErasing",
     "RandomFlip",
+    "RandomGaussianBlur",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomInvert",
     "RandomPerspective",
+    "RandomPosterization",
     "RandomRotation",
+    "RandomSaturation",
+    "RandomSharpness",
     "RandomShear",
     "RandomTranslation",
     "RandomZoom",
@@ -217,6 +254,7 @@ __all__ = [
     "SimpleRNNCell",
     "SinePositionEncoding",
     "Softmax",
+    "Solarization",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "StackedRNNCells",

@@ -6,6 +6,7 @@ and to whatever comes with them, masks of pixels and labels.
 
 from nnlite import ops
 from nnlite.checks import positive_int
+from nnlite.engine.tensor import Tensor
 from nnlite.layers import settings
 from nnlite.layers.layer import Layer
 from nnlite.ops.image import RESIZE_INTERPOLATIONS
@@ -45,6 +46,10 @@ class ImageLayer(Layer):
     def call(self, inputs, training=True):
         if isinstance(inputs, dict):
             self._check_keys(inputs)
+        elif not isinstance(inputs, Tensor):
+            raise ValueError(
+                f"expected images, one tensor or a dict of 'images', got {type(inputs).__name__}"
+            )
         drawn = self.get_random_transformation(inputs, training)
         if not isinstance(inputs, dict):
             return self.transform_images(inputs, drawn, training)
@@ -121,6 +126,16 @@ class ImageLayer(Layer):
 
     def _as_batch(self, images):
         return as_batch(images, self.data_format)
+
+    def _draw(self, draws):
+        """A dict of what is drawn for a batch of images.
+
+        Parameters
+        ----------
+        draws : Draws
+            The random numbers.
+        """
+        return {}
 
     def _apply(self, x, drawn, interpolation):
         """The layer's work.

@@ -328,7 +328,7 @@ class RandomShear(_Warp):
            [6., 4., 5.]], dtype=float32)
     """
 
-    _legal = dict.fromkeys(("x_factor", "y_factor"), settings.limits_in("[0, 1]"))
+    _legal = dict.fromkeys(("x_factor", "y_factor"), settings.limits_in("[0, 1]", "[-1, 1]"))
 
     def __init__(
         self,
@@ -456,7 +456,7 @@ class RandomCrop(_Maps):
         top, left = draws.height - self.height, draws.width - self.width
         if top < 0 or left < 0:
             return None
-        right, down = (ops.floor(draws.uniform(0.0, float(n + 1), (1,))) for n in (left, top))
+        right, down = (draws.integers(0, n, (1,)) for n in (left, top))
         return {"maps": maps(draws, x=(1.0, 0.0, right), y=(0.0, 1.0, down))}
 
     def _apply(self, x, drawn, interpolation):

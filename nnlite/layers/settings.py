@@ -254,16 +254,40 @@ def limits(value, least=-math.inf):
     return max(-abs(float(value)), least), abs(float(value))
 
 
-def limits_in(interval):
-    """A check that a setting is a number or a pair of numbers in an interval."""
+def limits_in(interval, of_pairs=None):
+    """A check that a setting is a number in an interval or a pair of numbers in that, or in another
+    one: Keras writes what it made of a number."""
 
     def check(name, value):
-        given = value if isinstance(value, (tuple, list)) else [value]
-        fits = len(given) == 2 or given is not value
-        if not fits or not all(is_number(v, interval) for v in given):
+        pair = isinstance(value, (tuple, list))
+        given, within = (value, of_pairs or interval) if pair else ([value], interval)
+        if (pair and len(given) != 2) or not all(is_number(v, within) for v in given):
             raise ValueError(f"{name}: expected a number in {interval} or two, got {value!r}")
 
     return check
+
+
+def bits(name, value):
+    """Raise a ValueError unless a setting is a number of bits of a byte, or two."""
+    given = value if isinstance(value, (tuple, list)) else [value]
+    fits = len(given) == 2 or given is not value
+    if not fits or not all(is_number(v, "[1, 8]") and v % 1 == 0 for v in given):
+        raise ValueError(f"{name}: expected an integer in [1, 8] or two, got {value!r}")
+
+
+def odd_sizes(name, value):
+    """Raise a ValueError unless a setting is an odd size, or two."""
+    given = value if isinstance(value, (tuple, list)) else [value, value]
+    if len(given) != 2 or not all(is_number(v, "[1, 1023]") and v % 2 == 1 for v in given):
+        raise ValueError(f"{name}: expected an odd integer in [1, 1023] or two, got {value!r}")
+
+
+def value_or_color(name, value):
+    """Raise a ValueError unless a setting is a number, three numbers or None."""
+    given = value if isinstance(value, (tuple, list)) else [value]
+    fits = value is None or len(given) == 3 or given is not value
+    if not fits or not all(v is None or is_number(v, "(-inf, inf)") for v in given):
+        raise ValueError(f"{name}: expected a number or three, got {value!r}")
 
 
 def _is_int(value):

@@ -65,7 +65,7 @@ def graph_config(graph, precision):
         """A name of the part of a node: an op is another part at each call."""
         if isinstance(part, Layer):
             return part.name
-        found = unique_name(op_config.name_of(part), taken)
+        found = unique_name(op_config.name_of(part).rpartition(".")[2], taken)
         taken.add(found)
         return found
 

@@ -14,6 +14,7 @@ _NN = "hard_sigmoid hard_silu relu relu6 selu sigmoid silu softplus softsign"
 _REDUCTIONS = dict.fromkeys(
     "all any argmax argmin max mean min std sum var".split(), "axis keepdims"
 )
+_EDGES = "top_{0} left_{0} bottom_{0} right_{0} target_height target_width data_format"
 _SETTINGS = {
     "numpy": {
         **dict.fromkeys(_NUMPY.split(), ""),
@@ -35,6 +36,19 @@ _SETTINGS = {
         "one_hot": "num_classes axis dtype",
     },
     "core": {"cast": "dtype"},
+    "image": {
+        **dict.fromkeys(
+            ("image.hsv_to_rgb", "image.rgb_to_grayscale", "image.rgb_to_hsv"), "data_format"
+        ),
+        "image.affine_transform": "interpolation fill_mode fill_value data_format",
+        "image.crop_images": _EDGES.format("cropping"),
+        "image.extract_patches": "size strides dilation_rate padding data_format",
+        "image.gaussian_blur": "kernel_size sigma data_format",
+        "image.pad_images": _EDGES.format("padding"),
+        "image.perspective_transform": "interpolation fill_value data_format",
+        "image.resize": """size interpolation antialias crop_to_aspect_ratio pad_to_aspect_ratio
+            fill_mode fill_value data_format""",
+    },
     "math": {"top_k": "k"},
 }
 _OPERATORS = {
@@ -66,7 +80,9 @@ _HOME = {
 
 
 def _class_name(name):
-    return "".join(part.capitalize() for part in name.split("_"))
+    """Keras's name of an operation, such as RGBToHSV of image.rgb_to_hsv."""
+    parts = name.removeprefix("image.").split("_")
+    return "".join(p.upper() if p in ("rgb", "hsv") else p.capitalize() for p in parts)
 
 
 _BY_CLASS = {_class_name(name): name for name in _HOME}
@@ -80,6 +96,8 @@ def name_of(function):
     ----------
     function : callable
     """
+    if getattr(function, "__module__", None) == ops.image.__name__:
+        return f"image.{function.__name__}"
     return "get_item" if function in _GETS else _OPERATORS.get(function) or function.__name__
 
 
@@ -107,7 +125,7 @@ def described(function, args, kwargs, name):
         config = {"module": "nnlite.ops", "class_name": op, "config": {"name": name}}
         return {**config, "registered_name": f"nnlite>{op}"}, args, kwargs
     module, settings = _HOME[op]
-    given = inspect.signature(getattr(ops, op)).bind(*args, **kwargs)
+    given = inspect.signature(operator.attrgetter(op)(ops)).bind(*args, **kwargs)
     held = {key: given.arguments[key] for key in settings if key in given.arguments}
     left = {key: value for key, value in given.arguments.items() if key not in held}
     if op == "one_hot" and "dtype" not in held:
@@ -143,9 +161,9 @@ def function_of(config):
     if name == "GetItem":
         return _getitem
     op = name if config["module"] == "nnlite.ops" else _BY_CLASS.get(name)
-    if op not in ops.__all__:
+    if op not in ops.__all__ and op not in _HOME:
         raise ValueError(f"{name!r}: expected an operation of Keras that nnlite has, got that one")
-    function = getattr(ops, op)
+    function = operator.attrgetter(op)(ops)
     known = inspect.signature(function).parameters
     unknown = {key for key, value in settings.items() if key not in known and value}
     if unknown:
@@ -168,7 +186,7 @@ class Settled:
 
     def __init__(self, function, settings):
         self.function, self.settings = function, settings
-        self.__name__ = function.__name__
+        self.__name__, self.__module__ = function.__name__, function.__module__
 
     def __call__(self, *args, **kwargs):
         return self.function(*args, **kwargs, **self.settings)

@@ -1,8 +1,11 @@
 """Colors of images: grey, and hue, saturation and value."""
 
+from nnlite.engine.dispatch import Op
 from nnlite.ops.elementwise import abs as absolute
 from nnlite.ops.elementwise import clip, divide, equal, maximum, minimum, mod, where
 from nnlite.ops.image_batches import as_batch
+from nnlite.ops.operands import call
+from nnlite.ops.shape import reshape
 from nnlite.ops.slicing import concatenate
 
 _GREY = (0.2989, 0.587, 0.114)
@@ -10,10 +13,14 @@ _GREY = (0.2989, 0.587, 0.114)
 
 def _of_colors(images, data_format, channels=(3,)):
     x, back = as_batch(images, data_format)
+    _check_colors(x, channels)
+    return x, back
+
+
+def _check_colors(x, channels):
     if x.shape[3] not in channels:
         words = " or ".join(map(str, channels))
-        raise ValueError(f"expected images of {words} channels, got shape {tuple(images.shape)}")
-    return x, back
+        raise ValueError(f"expected images of {words} channels, got {x.shape[3]}")
 
 
 def rgb_to_grayscale(images, data_format=None):
@@ -36,11 +43,14 @@ def rgb_to_grayscale(images, data_format=None):
     array([76.22], dtype=float32)
     """
     x, back = _of_colors(images, data_format, (1, 3))
-    return back(x if x.shape[3] == 1 else grey(x))
+    return back(grey_of(x))
 
 
-def grey(x):
-    """The grey values of a Tensor (N, H, W, 3), as (N, H, W, 1)."""
+def grey_of(x):
+    """The grey values of a Tensor (N, H, W, 3), as (N, H, W, 1); one of one channel as it is."""
+    if x.shape[3] == 1:
+        return x
+    _check_colors(x, (1, 3))
     red, green, blue = (x[..., k : k + 1] * share for k, share in enumerate(_GREY))
     return red + green + blue
 
@@ -116,3 +126,20 @@ def hsv_to_rgb(images, data_format=None):
     # Without saturation every share is 1: grey.
     colors = [((clip(s, 0.0, 1.0) - 1.0) * saturation + 1.0) * value for s in shares]
     return back(concatenate(colors, axis=3))
+
+
+Op("equalize", infer=lambda x, **_: [x], attrs={"bins": int}, gradient="none")
+
+
+def equalize(x, bins):
+    """Values in [0, 255] of each image and channel, spread so that all are about as often.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, H, W, C)
+    bins : int
+        How many different values there are.
+    """
+    n, height, width, channels = x.shape
+    flat = reshape(x, (n, height * width, channels))
+    return reshape(call("equalize", [flat], bins=bins), x.shape)

@@ -5,15 +5,19 @@
 
 import numpy as np
 
+from nnlite import names
 from nnlite.checks import check_choice, is_number, positive_int
 from nnlite.engine.symbolic import supports_symbols
+from nnlite.engine.tensor import Tensor
 from nnlite.ops.colors import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 from nnlite.ops.conv import conv2d, depthwise_conv2d
+from nnlite.ops.elementwise import divide, exp, square
 from nnlite.ops.image_batches import as_batch
-from nnlite.ops.operands import number, operands
+from nnlite.ops.operands import constant, number, operands
 from nnlite.ops.padding import crop_images, pad2d, pad_images
+from nnlite.ops.reduce import sum as reduce_sum
 from nnlite.ops.resampling import INTERPOLATIONS, resampled2d
-from nnlite.ops.shape import broadcast_to
+from nnlite.ops.shape import broadcast_to, reshape
 from nnlite.ops.warp import KERAS_FILLS, homography, warp
 from nnlite.ops.windows import pair
 
@@ -250,7 +254,7 @@ def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None
     images : tensor, shape (N, H, W, C) or (H, W, C)
     kernel_size : (int, int), default (3, 3)
         Rows and columns of the neighbourhood.
-    sigma : (float, float), default (1.0, 1.0)
+    sigma : (float, float) or Tensor of two, default (1.0, 1.0)
         The standard deviations over the rows and over the columns.
     data_format : {'channels_last', 'channels_first'}, optional
 
@@ -265,15 +269,20 @@ def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None
     >>> blurred.numpy().ravel().round(3)
     array([0.274, 0.452, 0.274], dtype=float32)
     """
-    kernel_size = pair("kernel_size", kernel_size)
-    sigma = tuple(sigma) if isinstance(sigma, (tuple, list)) else (sigma, sigma)
-    if len(sigma) != 2 or not all(is_number(s, "(0, inf)") for s in sigma):
-        raise ValueError(f"sigma: expected a pair of positive numbers, got {sigma!r}")
+    given = kernel_size.tolist() if isinstance(kernel_size, np.ndarray) else kernel_size
+    kernel_size = pair("kernel_size", given)
     x, back = as_batch(images, data_format)
-    for axis, (size, deviation) in enumerate(zip(kernel_size, sigma)):
-        weights = np.exp(-0.5 * ((np.arange(size) - (size - 1) / 2) / deviation) ** 2)
+    if not isinstance(sigma, Tensor):
+        given = sigma if isinstance(sigma, (tuple, list)) else (sigma, sigma)
+        if len(given) != 2 or not all(is_number(s, "(0, inf)") for s in given):
+            raise ValueError(f"sigma: expected a pair of positive numbers, got {sigma!r}")
+        sigma = constant(given, x.dtype)
+    for axis, size in enumerate(kernel_size):
+        places = (np.arange(size) - (size - 1) / 2).reshape(size, 1)
+        weights = exp(square(divide(places, sigma[axis])) * -0.5)
         shape = (size, 1, 1, 1) if axis == 0 else (1, size, 1, 1)
-        kernel = np.repeat((weights / weights.sum()).reshape(shape), x.shape[3], axis=2)
+        kernel = reshape(divide(weights, reduce_sum(weights)), shape)
+        kernel = broadcast_to(kernel, (*shape[:2], x.shape[3], 1))
         x = depthwise_conv2d(x, kernel, padding="same")
     return back(x)
 
@@ -318,6 +327,8 @@ def extract_patches(
     strides = (height, width) if strides is None else strides
     return back(conv2d(x, kernel, strides=strides, padding=padding, dilation_rate=dilation_rate))
 
+
+__getattr__ = names.of(__name__)
 
 # A call on symbols becomes a node of a functional model.
 for _name in __all__:

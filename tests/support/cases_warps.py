@@ -98,8 +98,31 @@ def resamples():
     return found
 
 
-CASES = {"warp": warps(), "warp_gradient": warp_gradients(), "resample": resamples()}
-ULP = {"warp": 4, "warp_gradient": 32, "resample": 4}
+def equalizations():
+    """Many values and few, beyond the range, one, and none."""
+    whole = np.round(60 * normal(2, 70, 3) + 128)
+    odd = np.array([0.0, -0.0, 255.0, 300.0, -300.0, np.nan, np.inf, -np.inf, 127.5, 1.0])
+    return [
+        Case([x], {"bins": bins})
+        for bins in (2, 16, 256)
+        for x in (
+            whole,
+            np.round(whole / 100),
+            odd.reshape(1, 10, 1),
+            np.full((1, 5, 2), 7.0),
+            np.ones((2, 0, 3)),
+            np.ones((0, 4, 3)),
+        )
+    ]
+
+
+CASES = {
+    "equalize": equalizations(),
+    "warp": warps(),
+    "warp_gradient": warp_gradients(),
+    "resample": resamples(),
+}
+ULP = {"equalize": 0, "warp": 4, "warp_gradient": 32, "resample": 4}
 
 
 def smooth(of):
