@@ -41,7 +41,7 @@ def preprocess_input(x, data_format=None, mode="caffe"):
     Parameters
     ----------
     x : array, tensor or symbol of shape (height, width, 3) or (N, height, width, 3)
-        Pixels in [0, 255].
+        Pixels in [0, 255]. An array of floats is changed in place, as Keras does.
     data_format : {'channels_last', 'channels_first'}, optional
         Where the channels are; by default last.
     mode : {'caffe', 'tf', 'torch'}, default 'caffe'
@@ -51,7 +51,7 @@ def preprocess_input(x, data_format=None, mode="caffe"):
     Returns
     -------
     array, tensor or symbol
-        A new one, in the precision of x; of integers in that of nnlite.
+        In the precision of x; of integers in that of nnlite.
 
     Raises
     ------
@@ -79,7 +79,8 @@ def preprocess_input(x, data_format=None, mode="caffe"):
     divisor, mean, stddev = MODES[mode]
     mean, stddev = (np.array(v).reshape((3,) + (1,) * (-1 - axis)) for v in (mean, stddev))
     if isinstance(x, np.ndarray):
-        x = np.array(np.flip(x, axis) if mode == "caffe" else x)  # the caller's stays as it is
+        x = x if x.flags.writeable else x.copy()
+        x = np.flip(x, axis) if mode == "caffe" else x
         x /= divisor
         x -= mean
         x /= stddev
@@ -108,7 +109,7 @@ def preprocessing(mode):
     Parameters
     ----------
     x : array, tensor or symbol of shape (height, width, 3) or (N, height, width, 3)
-        Pixels in [0, 255].
+        Pixels in [0, 255].{"" if mode is None else " An array of floats is changed in place."}
     data_format : {{'channels_last', 'channels_first'}}, optional
         Where the channels are; by default last.
 
