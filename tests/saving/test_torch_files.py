@@ -64,6 +64,7 @@ def test_bfloat16_becomes_float32(tmp_path):
 @pytest.mark.parametrize("key", ["state_dict", "model", "anything"])
 def test_a_state_dict_is_found_in_a_checkpoint(key, tmp_path):
     checkpoint = {"epoch": 3, key: {"fc.weight": rand(2, 3)}, "optimizer": {"lr": 1}}
+    checkpoint |= {"random": rand(3)} if key != "anything" else {}
     assert [*load_arrays(saved(tmp_path / "a.pt", checkpoint))] == ["fc.weight"]
 
 
