@@ -228,9 +228,7 @@ class Model(Trainer, Layer):
         Parameters
         ----------
         filepath : str or path
-            Of weights alone ('.weights.h5', '.h5', '.hdf5') or of a whole model ('.keras', '.h5',
-            '.safetensors'); or made by others: '.pth', '.onnx', 'model.json' and those that
-            `nnlite.saving.load_weights` lists.
+            '.weights.h5', '.keras', '.pth' or another that `nnlite.saving.load_weights` lists.
         skip_mismatch : bool, default False
             Whether layers that do not fit are left as they are, with a warning.
         by_name : bool, default False

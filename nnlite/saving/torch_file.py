@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from nnlite.errors import reworded
 from nnlite.saving.archive_members import checked_member, opened_archive
 from nnlite.saving.bfloat16 import widened
 from nnlite.saving.pickled import unpickled
@@ -116,11 +117,16 @@ def read_arrays(path):
     ValueError
         If the file is not whole, names anything but tensors, or holds no state_dict.
     """
-    with open(path, "rb") as file:
+    with open(path, "rb") as file, reworded(_with_advice):
         zipped = file.read(2) == b"PK"
         file.seek(0)
         value = _of_archive(file) if zipped else _of_older(file.read())
     return {name: tensor.array() for name, tensor in _state_dict(value).items()}
+
+
+def _with_advice(words):
+    advice = "; torch.save(net.state_dict(), path) saves tensors alone"
+    return words + advice if "that names" in words else words
 
 
 def _of_archive(file):
@@ -181,14 +187,15 @@ def _of_older(content):
 
 def _state_dict(value):
     """The tensors by name, wherever a checkpoint has them."""
-    found = _tensors_of(value)
-    if found:
+    parts = value.items() if isinstance(value, dict) else ()
+    inside = {key: tensors for key, part in parts if (tensors := _tensors_of(part))}
+    for key in _WRAPPED:
+        if key in inside:
+            return inside[key]
+    if found := _tensors_of(value):
         return found
-    inner = value.items() if isinstance(value, dict) else ()
-    inside = {key: tensors for key, part in inner if (tensors := _tensors_of(part))}
-    known = [key for key in _WRAPPED if key in inside]
-    if len(inside) == 1 or known:
-        return inside[known[0] if known else next(iter(inside))]
+    if len(inside) == 1:
+        return next(iter(inside.values()))
     raise ValueError(
         "expected a state_dict, a dict of tensors, got "
         + (f"several, under {', '.join(map(repr, inside)):.200}" if inside else "none")

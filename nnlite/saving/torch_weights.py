@@ -11,10 +11,11 @@ import warnings
 import numpy as np
 
 from nnlite import warn
-from nnlite.layers import BatchNormalization, Dense, Embedding, Flatten, PReLU, Reshape
+from nnlite.layers import BatchNormalization, Dense, Embedding, PReLU
 from nnlite.layers.conv_base import Conv, ConvTranspose, DepthwiseConv, SeparableConv
 from nnlite.layers.normalization import GroupNormalization, LayerNormalization
 from nnlite.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
+from nnlite.saving.flattened import flattened_images
 from nnlite.saving.torch_nets import counted, known_order, refuse_others, skeleton
 
 _COUNTER = "num_batches_tracked"  # which no layer has
@@ -342,8 +343,7 @@ def _modules(arrays):
 
 def _slots(model):
     """The layers with weights of a model, in its order."""
-    images, slots, seen = {}, [], set()
-    _look_for_images(model, images)
+    images, slots, seen = flattened_images(model), [], set()
 
     def add(layer, holder):
         if id(layer) in seen:
@@ -363,22 +363,3 @@ def _slots(model):
 
     add(model, model)
     return slots
-
-
-def _look_for_images(model, images):
-    """Find the layers that read flattened images, by id: the shape of these images."""
-    graph, flattened = model._called_graph(), {}
-    for node in graph.nodes if graph is not None else ():
-        layer, given = node.function, node.args[0] if node.args else None
-        if isinstance(layer, Flatten | Reshape):
-            *window, channels = given.shape[1:]
-            if window and len(node.outputs.shape) == 2 and None not in window and max(window) > 1:
-                flattened[id(node.outputs)] = (*window, channels)
-        elif id(given) in flattened:
-            image = images[id(layer)] = flattened[id(given)]
-            # What keeps the shape keeps the order: dropout, activations, normalizations.
-            if not isinstance(layer, Dense) and node.outputs.shape == given.shape:
-                flattened[id(node.outputs)] = image
-    for layer in model.layers:
-        if layer._is_model:
-            _look_for_images(layer, images)

@@ -64,6 +64,7 @@ def test_bfloat16_becomes_float32(tmp_path):
 @pytest.mark.parametrize("key", ["state_dict", "model", "anything"])
 def test_a_state_dict_is_found_in_a_checkpoint(key, tmp_path):
     checkpoint = {"epoch": 3, key: {"fc.weight": rand(2, 3)}, "optimizer": {"lr": 1}}
+    checkpoint |= {"random": rand(3)} if key != "anything" else {}
     assert [*load_arrays(saved(tmp_path / "a.pt", checkpoint))] == ["fc.weight"]
 
 
@@ -154,6 +155,27 @@ def test_a_file_safetensors_of_pytorch_is_read_by_its_numbers(tmp_path):
         write_arrays(file, dict(sorted(tensors.items(), reverse=True)), {"format": "pt"})
     model.load_weights(tmp_path / "net.safetensors")
     np.testing.assert_allclose(model.predict(IMAGE), expected_of(tensors), rtol=1e-4, atol=1e-5)
+
+
+def test_sequences_are_flattened_in_the_order_that_pytorch_has_there(tmp_path):
+    """Behind a convolution the channels come first, behind a recurrent layer the steps."""
+    weight = rand(2, 12)  # of 4 steps of 3 features
+    for last, order in (
+        ([layers.Conv1D(3, 1)], (0, 2, 1)),
+        ([layers.Conv1D(3, 1), layers.ReLU(), layers.SpatialDropout1D(0.1)], (0, 2, 1)),
+        ([layers.SimpleRNN(3, return_sequences=True)], (0, 1, 2)),
+        ([layers.Dense(3), layers.SpatialDropout1D(0.1)], (0, 1, 2)),
+        ([layers.Conv1D(3, 1), layers.Dense(3)], (0, 1, 2)),
+        ([nnlite.Sequential([layers.MaxPooling1D(1)])], (0, 2, 1)),
+    ):
+        model = nnlite.Sequential([*last, layers.Flatten(), layers.Dense(2, use_bias=False)])
+        model.build((None, 4, 3))
+        model.layers[-1].name = "fc"
+        path = saved(tmp_path / "a.pth", {"fc.weight": weight})
+        model.load_weights(path, by_name=True)
+        x = np.arange(12.0, dtype="f4").reshape(1, 4, 3)
+        expected = x.transpose(order).reshape(1, 12) @ weight.T
+        np.testing.assert_allclose(x.reshape(1, 12) @ model.layers[-1].kernel, expected, rtol=1e-5)
 
 
 def sigmoid(x):
