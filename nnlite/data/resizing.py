@@ -74,21 +74,32 @@ def _scaled(image, size, interpolation):
     height, width, channels = image.shape[-3:]
     if (height, width) == tuple(size):
         return image.astype(real)
-    down, across = (places(*ends, interpolation) for ends in zip((height, width), size))
-    result = np.empty((*image.shape[:-3], *size, channels), real)
+    (above, down), (beside, across) = (
+        places(*ends, interpolation) for ends in zip((height, width), size)
+    )
+    down, across = down.astype(real), across.astype(real).repeat(channels, axis=1)
+    lines = image.reshape(*image.shape[:-2], width * channels)
+    result = np.empty((*image.shape[:-3], size[0], size[1] * channels), real)
     for first in range(0, size[0], ROWS):
         rows = slice(first, first + ROWS)
-        part = _along(image, -3, *(values[:, rows] for values in down), real)
-        result[..., rows, :, :] = _along(part, -2, *across, real)
-    return result
+        part = _weighted((_taken(lines, at) for at in above[:, rows]), down[:, rows, None])
+        pixels = part.reshape(*part.shape[:-1], width, channels)
+        near = (_taken(pixels, at).reshape(*part.shape[:-1], -1) for at in beside)
+        result[..., rows, :] = _weighted(near, across)
+    return result.reshape(*result.shape[:-1], size[1], channels)
 
 
-def _along(image, axis, where, weights, real):
-    """Weighted sums of the entries at some places of an axis."""
+def _taken(values, at):
+    """Entries of the last axis but one."""
+    return values.take(at, -2, mode="clip")  # they are in range, but then it is faster
+
+
+def _weighted(parts, weights):
+    """The sum of some new arrays times their weights."""
     total = None
-    for at, weight in zip(where, weights.astype(real)):
-        part = image.take(at, axis, mode="clip")  # in range, but then it is faster
-        part = np.multiply(part, weight.reshape(-1, *[1] * (-1 - axis)), dtype=real)
+    for part, weight in zip(parts, weights):
+        part = part.astype(weight.dtype, copy=False)
+        part *= weight
         total = part if total is None else np.add(total, part, out=total)
     return total
 
