@@ -26,8 +26,8 @@ PUBLIC = [
             "activations applications architecture backend callbacks constraints data "
             "datasets.imdb datasets.mnist datasets.reuters diagnosis estimators explain "
             "initializers inspection layers losses math metrics models neural_network nn ops "
-            "ops.image optimizers optimizers.schedules plotting preprocessing.image preprocessing.sequence "
-            "preprocessing.text random regularizers schedules tensorflow_names tuner "
+            "ops.image optimizers optimizers.schedules plotting preprocessing.image "
+            "preprocessing.sequence preprocessing.text random regularizers schedules tensorflow_names tuner "
             "utils wrappers wrappers.scikit_learn"
         ).split()
     ),
