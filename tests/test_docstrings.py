@@ -27,8 +27,8 @@ PUBLIC = [
             "datasets.imdb datasets.mnist datasets.reuters diagnosis estimators explain "
             "initializers inspection layers losses math metrics models neural_network nn ops "
             "ops.image optimizers optimizers.schedules plotting preprocessing.image "
-            "preprocessing.sequence preprocessing.text random regularizers schedules tensorflow_names tuner "
-            "utils wrappers wrappers.scikit_learn"
+            "preprocessing.sequence preprocessing.text random regularizers schedules "
+            "tensorflow_names tuner utils wrappers wrappers.scikit_learn"
         ).split()
     ),
 ]

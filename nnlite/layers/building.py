@@ -184,3 +184,25 @@ def say_where(error, layer):
     if made_parts or not hasattr(error, "of_layer"):
         error.of_layer = layer.name
         error.args = (f"{words}{error}",)
+
+
+def refuse_made_in_call(layer, made):
+    """Raise a ValueError if a layer that was made in the call of another has weights that training
+    would not change, or that the next call would make again.
+
+    Parameters
+    ----------
+    layer : Layer
+        The outermost that was called.
+    made : list of (Layer, Layer, bool)
+        Layers, in whose `call` each was made, and whether that had run before.
+    """
+    kept = {id(v) for v in layer.weights}
+    for inner, caller, again in made:
+        weights = inner.trainable_weights
+        if weights and (again or any(id(v) not in kept for v in weights)):
+            raise ValueError(
+                f"`call` of {caller.name!r} made the layer {inner!r}, so each call would begin "
+                "with new weights and training would change none: make it once, in `__init__` "
+                f"or `build`, and keep it as an attribute (self.{inner.name} = ...)"
+            )

@@ -32,6 +32,7 @@ from nnlite.layers.building import (
     here,
     is_building,
     no_shape,
+    refuse_made_in_call,
     say_where,
     transaction,
 )
@@ -422,7 +423,7 @@ class Layer(Penalized):
                 if caller is None:
                     self.__dict__["_run"] = here.made
                     if here.made:
-                        self._refuse_made_in_call(here.made)
+                        refuse_made_in_call(self, here.made)
         except (ValueError, TypeError, MemoryError) as error:
             say_where(error, self)
             raise
@@ -447,19 +448,6 @@ class Layer(Penalized):
             several = shapes_by_name(self, (inputs, *args), kwargs) if args or kwargs else {}
             self.build(**several) if several else self.build(shapes_of_batches(inputs))
             self.built = True
-
-    def _refuse_made_in_call(self, made):
-        """Raise a ValueError if a layer that was made in `call` has weights that training would not
-        change, or that the next call would make again."""
-        kept = {id(v) for v in self.weights}
-        for layer, caller, again in made:
-            weights = layer.trainable_weights
-            if weights and (again or any(id(v) not in kept for v in weights)):
-                raise ValueError(
-                    f"`call` of {caller.name!r} made the layer {layer!r}, so each call would begin "
-                    "with new weights and training would change none: make it once, in `__init__` "
-                    f"or `build`, and keep it as an attribute (self.{layer.name} = ...)"
-                )
 
     def _flag(self, training):
         """`training` as a bool."""
@@ -503,6 +491,6 @@ class Layer(Penalized):
 
 
 _SELDOM_GIVEN = frozenset(["activity_regularizer", "batch_shape", "input_dim", "input_shape"])
-# Attributes that copies begin without.
 _made = itertools.count()
+# Attributes that copies begin without.
 _OF_CALLS = frozenset(["_added", "_has_warned", "_node", "_run", "_version"])
