@@ -21,20 +21,22 @@ def _body(x, filters, cells, stem, skips):
     )(x)
     x, before = _normalized(x, "stem_bn1"), None
     x, before = _halving_cell(x, before, filters // 4, "stem_1")
-    x, before = _halving_cell(x, before, filters // 2, "stem_2")
+    x, before = _halving_cell(x, before, filters // 2, "stem_2", halves_before=True)
     for stack in range(3):
         width = filters * 2**stack
         if stack:
             x, inputs = _halving_cell(x, before, width, f"reduce_{stack * cells}")
             before = before if skips else inputs
         for i in range(cells):
-            x, before = _cell(x, before, width, str(stack * cells + bool(stack) + i))
+            name = str(stack * cells + bool(stack) + i)
+            x, before = _cell(x, before, width, name, halves_before=i == 0)
     return layers.Activation("relu")(x)
 
 
-def _cell(x, before, filters, name):
-    """(result, x) of a cell that keeps the size of the image."""
-    before = _fitting(before, x, filters, name)
+def _cell(x, before, filters, name, halves_before):
+    """(result, x) of a cell that keeps the size of the image; that of `before` is perhaps twice as
+    large."""
+    before = _fitting(before, x, filters, name, halves_before)
     here = _narrowed(x, filters, "normal", name)
     sums = [
         (
@@ -53,9 +55,9 @@ def _cell(x, before, filters, name):
     return layers.Concatenate(name=f"normal_concat_{name}")([before, *sums]), x
 
 
-def _halving_cell(x, before, filters, name):
+def _halving_cell(x, before, filters, name, halves_before=False):
     """(result, x) of a cell that keeps every second pixel."""
-    before = _fitting(before, x, filters, name)
+    before = _fitting(before, x, filters, name, halves_before)
     here = _narrowed(x, filters, "reduction", name)
     padded = layers.ZeroPadding2D(halving_pad(here, 3), name=f"reduction_pad_1_{name}")(here)
 
@@ -77,11 +79,11 @@ def _halving_cell(x, before, filters, name):
     return layers.Concatenate(name=f"reduction_concat_{name}")([two, three, four, five]), x
 
 
-def _fitting(before, x, filters, name):
+def _fitting(before, x, filters, name, halves):
     """The result of the cell before, with as many channels and pixels as this one reads."""
     if before is None:
         return x
-    if before.shape[-2] != x.shape[-2]:
+    if halves:
         before = layers.Activation("relu", name=f"adjust_relu_1_{name}")(before)
         shifted = layers.ZeroPadding2D(((0, 1), (0, 1)))(before)
         shifted = layers.Cropping2D(((1, 0), (1, 0)))(shifted)
@@ -154,6 +156,9 @@ def _nasnet(title, size, hashes, **settings):
         source="B. Zoph, V. Vasudevan, J. Shlens, Q. Le: Learning transferable architectures for "
         "scalable image recognition, 2017.",
         size=size,
+        input_shape_is=f"""(int or None, int or None, int), optional
+    Height, width and channels of an image; at least 32 pixels each way. By default
+    ({size}, {size}, 3). A size of None stands for 33, 65 and other multiples of 32, plus 1.""",
     )
     def function(
         input_shape=None,
@@ -165,8 +170,8 @@ def _nasnet(title, size, hashes, **settings):
         classifier_activation="softmax",
         name=f"nasnet_{kind}",
     ):
-        if kind == "mobile" and not include_top and input_shape is None and input_tensor is None:
-            input_shape = (size, size, 3)
+        if not include_top and input_shape is None and input_tensor is None:
+            input_shape = (size, size, 3)  # of what is halved, sums fit only where sizes are even
         asked = Asked(
             include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation
         )

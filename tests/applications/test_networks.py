@@ -143,6 +143,17 @@ def test_widths_and_heads_are_as_asked():
     assert small.input_shape == (None, None, None, 3)
 
 
+def test_images_of_any_size_are_halved_as_those_of_one():
+    settings = {"weights": None, "include_top": False}
+    with nnlite.config.seeded(1):
+        any_size = applications.NASNetMobile(**settings, input_shape=(None, None, 3))
+    one_size = made("NASNetMobile", include_top=False, input_shape=(33, 33, 3))
+    one_size.set_weights(any_size.get_weights())
+    x = np.random.default_rng(0).normal(size=(1, 33, 33, 3)).astype("float32")
+    expected = one_size.predict(x, verbose=0)
+    np.testing.assert_allclose(any_size.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-6)
+
+
 def test_padding_before_strides_of_two_keeps_the_last_pixel():
     for size, expected in ((8, (0, 1)), (9, (1, 1)), (None, (0, 1))):
         assert halving_pad(layers.Input((size, 9, 3)), 3) == (expected, (1, 1))

@@ -45,7 +45,7 @@ PUBLISHED = {
     "MobileNetV2": (3_538_984, 156, 2_257_984, "Conv1", "predictions"),
     "MobileNetV3Large": (5_507_432, 194, 2_996_352, "conv", "predictions"),
     "MobileNetV3Small": (2_554_968, 164, 939_120, "conv", "predictions"),
-    "NASNetLarge": (88_949_818, 1041, 84_887_922, "stem_conv1", "predictions"),
+    "NASNetLarge": (88_949_818, 1041, 84_916_818, "stem_conv1", "predictions"),
     "NASNetMobile": (5_326_716, 771, 4_269_716, "stem_conv1", "predictions"),
     "ResNet50": (25_636_712, 177, 23_587_712, "conv1_conv", "predictions"),
     "ResNet50V2": (25_613_800, 192, 23_564_800, "conv1_conv", "predictions"),
