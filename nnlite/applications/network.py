@@ -127,6 +127,18 @@ def assembled(asked, name, body, top, *, size, file, least=32, static=True, pool
     return model if source is images else Model(source, x, name=name)
 
 
+def take_weights(model, whole):
+    """Copy the weights of a network to one without its top, by the names of layers.
+
+    Parameters
+    ----------
+    model, whole : Model
+    """
+    for layer in model.layers:
+        if layer.weights:
+            layer.set_weights(whole.get_layer(layer.name).get_weights())
+
+
 def _about(asked, model, message):
     """What is said of a file whose weights are not those of a network."""
     top = "with its top" if asked.include_top else "without its top (include_top=False)"
