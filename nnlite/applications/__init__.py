@@ -5,6 +5,7 @@ from nnlite.applications import (
     convnext,
     densenet,
     efficientnet,
+    efficientnet_lite,
     imagenet_utils,
     inception_resnet_v2,
     inception_v3,
@@ -37,6 +38,7 @@ from nnlite.applications.efficientnet import (
     EfficientNetB6,
     EfficientNetB7,
 )
+from nnlite.applications.efficientnet_lite import EfficientNetLite0
 from nnlite.applications.inception_resnet_v2 import InceptionResNetV2
 from nnlite.applications.inception_v3 import InceptionV3
 from nnlite.applications.mobilenet import MobileNet
@@ -68,6 +70,7 @@ __all__ = [
     "EfficientNetB5",
     "EfficientNetB6",
     "EfficientNetB7",
+    "EfficientNetLite0",
     "InceptionResNetV2",
     "InceptionV3",
     "MobileNet",
@@ -86,6 +89,7 @@ __all__ = [
     "convnext",
     "densenet",
     "efficientnet",
+    "efficientnet_lite",
     "imagenet_utils",
     "inception_resnet_v2",
     "inception_v3",
