@@ -46,6 +46,22 @@ def _body(x, weights, width, depth):
     x = layers.Normalization()(layers.Rescaling(1 / 255)(x))
     if weights == "imagenet":  # they were trained with the roots of standard deviations
         x = layers.Rescaling([1 / math.sqrt(s) for s in (0.229, 0.224, 0.225)])(x)
+    return blocks(x, width, depth)
+
+
+def blocks(x, width, depth, activation="swish", weighs=True):
+    """All but what scales pixels.
+
+    Parameters
+    ----------
+    x : symbol
+    width, depth : float
+        Factors of channels and of the number of blocks.
+    activation : str, default 'swish'
+    weighs : bool, default True
+        Whether blocks weigh their channels by what is in the whole image.
+    """
+    activated = functools.partial(_activated, function=activation)
     x = layers.ZeroPadding2D(halving_pad(x, 3), name="stem_conv_pad")(x)
     x = layers.Conv2D(
         of_eight(32 * width),
@@ -55,7 +71,7 @@ def _body(x, weights, width, depth):
         kernel_initializer=_drawn(),
         name="stem_conv",
     )(x)
-    x = _activated(x, "stem_bn", "stem_activation")
+    x = activated(x, "stem_bn", "stem_activation")
     counts = [math.ceil(depth * count) for _, count, *_ in BLOCKS]
     number = 0
     for stage, ((window, _, before, after, widening, strides), count) in enumerate(
@@ -72,17 +88,19 @@ def _body(x, weights, width, depth):
                 widening=widening,
                 strides=1 if i else strides,
                 dropped=DROPPED * number / sum(counts),
+                activated=activated,
+                weighs=weighs,
             )
             number += 1
     x = _convolution(of_eight(1280 * width), "top_conv")(x)
-    return _activated(x, "top_bn", "top_activation")
+    return activated(x, "top_bn", "top_activation")
 
 
-def _block(inputs, name, window, squeezed, channels, widening, strides, dropped):
+def _block(inputs, name, window, squeezed, channels, widening, strides, dropped, activated, weighs):
     x, width = inputs, inputs.shape[-1]
     if widening > 1:
         x = _convolution(width * widening, f"{name}expand_conv")(x)
-        x = _activated(x, f"{name}expand_bn", f"{name}expand_activation")
+        x = activated(x, f"{name}expand_bn", f"{name}expand_activation")
     if strides == 2:
         x = layers.ZeroPadding2D(halving_pad(x, window), name=f"{name}dwconv_pad")(x)
     x = layers.DepthwiseConv2D(
@@ -93,8 +111,9 @@ def _block(inputs, name, window, squeezed, channels, widening, strides, dropped)
         depthwise_initializer=_drawn(),
         name=f"{name}dwconv",
     )(x)
-    x = _activated(x, f"{name}bn", f"{name}activation")
-    x = _weighed(x, squeezed, f"{name}se_")
+    x = activated(x, f"{name}bn", f"{name}activation")
+    if weighs:
+        x = _weighed(x, squeezed, f"{name}se_")
     x = _convolution(channels, f"{name}project_conv")(x)
     x = layers.BatchNormalization(name=f"{name}project_bn")(x)
     if strides == 1 and width == channels:
@@ -127,11 +146,12 @@ def _convolution(channels, name):
     )
 
 
-def _activated(x, norm, activation):
-    return layers.Activation("swish", name=activation)(layers.BatchNormalization(name=norm)(x))
+def _activated(x, norm, name, function):
+    return layers.Activation(function, name=name)(layers.BatchNormalization(name=norm)(x))
 
 
-def _top(x, classes, activation, dropout):
+def top(x, classes, activation, dropout):
+    """The mean over the image, and one Dense layer behind a dropout."""
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     x = layers.Dropout(dropout, name="top_dropout")(x)
     return layers.Dense(
@@ -174,7 +194,7 @@ def _efficientnet(title, width, depth, size, dropout, hashes):
             asked,
             name,
             functools.partial(_body, weights=weights, width=width, depth=depth),
-            functools.partial(_top, dropout=dropout),
+            functools.partial(top, dropout=dropout),
             size=size,
             file=Published(
                 f"{default_name}{'' if include_top else '_notop'}.h5",

@@ -26,13 +26,13 @@ MODES = {
     "caffe": (1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
     "tf": (127.5, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)),
     "torch": (255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "lite": (1.0, (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
 }
-_LITE = (1.0, (127.0, 127.0, 127.0), (128.0, 128.0, 128.0))  # no word of Keras's
 _IN_WORDS = {
     "caffe": "from red, green, blue to blue, green, red, minus the mean of each over ImageNet",
     "tf": "to [-1, 1]",
     "torch": "to [0, 1], minus the mean of each channel over ImageNet, by its standard deviation",
-    "lite": "(x - 127) / 128",
+    "lite": "minus 127, by 128",
     None: "not at all: the network scales them itself",
 }
 
@@ -46,9 +46,10 @@ def preprocess_input(x, data_format=None, mode="caffe"):
         Pixels in [0, 255]. An array of floats is changed in place, as Keras does.
     data_format : {'channels_last', 'channels_first'}, optional
         Where the channels are; by default last.
-    mode : {'caffe', 'tf', 'torch'}, default 'caffe'
+    mode : {'caffe', 'tf', 'torch', 'lite'}, default 'caffe'
         'caffe': from red, green, blue to blue, green, red, minus the mean of each over ImageNet;
-        'tf': to [-1, 1]; 'torch': to [0, 1], minus the mean, by the standard deviation.
+        'tf': to [-1, 1]; 'torch': to [0, 1], minus the mean, by the standard deviation; 'lite':
+        minus 127, by 128.
 
     Returns
     -------
@@ -68,11 +69,6 @@ def preprocess_input(x, data_format=None, mode="caffe"):
     array([1., 1., 1.], dtype=float32)
     """
     check_choice("mode", mode, [*MODES], "preprocess_input")
-    return _scaled(x, data_format, MODES[mode], mode == "caffe")
-
-
-def _scaled(x, data_format, numbers, flipped=False):
-    """(pixels / divisor - mean) / stddev, of three `numbers`; `flipped`: blue comes first."""
     data_format = data_format or "channels_last"
     check_choice("data_format", data_format, ["channels_last", "channels_first"])
     if not isinstance(x, (Tensor, Symbol)):
@@ -83,16 +79,16 @@ def _scaled(x, data_format, numbers, flipped=False):
     if len(x.shape) not in (3, 4) or x.shape[axis] != 3:
         where = "(height, width, 3)" if axis == -1 else "(3, height, width)"
         raise ValueError(f"x: expected images of shape {where}, or many of them, got {x.shape}")
-    divisor, mean, stddev = numbers
+    divisor, mean, stddev = MODES[mode]
     mean, stddev = (np.array(v).reshape((3,) + (1,) * (-1 - axis)) for v in (mean, stddev))
     if isinstance(x, np.ndarray):
         x = x if x.flags.writeable else x.copy()
-        x = np.flip(x, axis) if flipped else x
+        x = np.flip(x, axis) if mode == "caffe" else x
         x /= divisor
         x -= mean
         x /= stddev
         return x
-    if flipped:
+    if mode == "caffe":
         x = ops.flip(x, axis=len(x.shape) + axis)
     precision = config.floatx()
     return (x / divisor - mean.astype(precision)) / stddev.astype(precision)
@@ -104,15 +100,11 @@ def preprocessing(mode):
     Parameters
     ----------
     mode : {'caffe', 'tf', 'torch', 'lite'} or None
-        'lite': (x - 127) / 128. None: they take pixels as they are.
+        None: they take pixels as they are.
     """
 
     def function(x, data_format=None):
-        if mode is None:
-            return x
-        if mode == "lite":
-            return _scaled(x, data_format, _LITE)
-        return preprocess_input(x, data_format, mode)
+        return x if mode is None else preprocess_input(x, data_format, mode)
 
     function.__name__ = function.__qualname__ = "preprocess_input"
     function.__doc__ = f"""Scale pixels to what this network takes: {_IN_WORDS[mode]}.
