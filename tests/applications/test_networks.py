@@ -221,5 +221,7 @@ def test_networks_that_scale_pixels_themselves_take_them_as_they_are():
 def test_what_is_no_image_is_refused():
     with pytest.raises(ValueError, match=r"x: expected images of shape \(height, width, 3\)"):
         imagenet_utils.preprocess_input(np.zeros((4, 4, 1)))
-    with pytest.raises(ValueError, match="preprocess_input: mode: expected 'caffe', 'tf' or"):
+    with pytest.raises(
+        ValueError, match="preprocess_input: mode: expected 'caffe', 'tf', 'torch' or"
+    ):
         imagenet_utils.preprocess_input(PIXELS, mode="keras")
