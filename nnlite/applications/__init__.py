@@ -6,6 +6,7 @@ from nnlite.applications import (
     densenet,
     efficientnet,
     efficientnet_lite,
+    efficientnet_v2,
     imagenet_utils,
     inception_resnet_v2,
     inception_v3,
@@ -39,6 +40,15 @@ from nnlite.applications.efficientnet import (
     EfficientNetB7,
 )
 from nnlite.applications.efficientnet_lite import EfficientNetLite0
+from nnlite.applications.efficientnet_v2 import (
+    EfficientNetV2B0,
+    EfficientNetV2B1,
+    EfficientNetV2B2,
+    EfficientNetV2B3,
+    EfficientNetV2L,
+    EfficientNetV2M,
+    EfficientNetV2S,
+)
 from nnlite.applications.inception_resnet_v2 import InceptionResNetV2
 from nnlite.applications.inception_v3 import InceptionV3
 from nnlite.applications.mobilenet import MobileNet
@@ -71,6 +81,13 @@ __all__ = [
     "EfficientNetB6",
     "EfficientNetB7",
     "EfficientNetLite0",
+    "EfficientNetV2B0",
+    "EfficientNetV2B1",
+    "EfficientNetV2B2",
+    "EfficientNetV2B3",
+    "EfficientNetV2L",
+    "EfficientNetV2M",
+    "EfficientNetV2S",
     "InceptionResNetV2",
     "InceptionV3",
     "MobileNet",
@@ -90,6 +107,7 @@ __all__ = [
     "densenet",
     "efficientnet",
     "efficientnet_lite",
+    "efficientnet_v2",
     "imagenet_utils",
     "inception_resnet_v2",
     "inception_v3",

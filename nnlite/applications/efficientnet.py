@@ -37,7 +37,7 @@ DROPPED = 0.2  # how often training leaves out the last block; those before it l
 preprocess_input = preprocessing(None)
 
 
-def _drawn():
+def drawn():
     """Normal values, scaled by what a weight leads to."""
     return initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
 
@@ -61,14 +61,14 @@ def blocks(x, width, depth, activation="swish", weighs=True):
     weighs : bool, default True
         Whether blocks weigh their channels by what is in the whole image.
     """
-    activated = functools.partial(_activated, function=activation)
+    activated = functools.partial(activated_by, function=activation)
     x = layers.ZeroPadding2D(halving_pad(x, 3), name="stem_conv_pad")(x)
     x = layers.Conv2D(
         of_eight(32 * width),
         3,
         strides=2,
         use_bias=False,
-        kernel_initializer=_drawn(),
+        kernel_initializer=drawn(),
         name="stem_conv",
     )(x)
     x = activated(x, "stem_bn", "stem_activation")
@@ -108,12 +108,12 @@ def _block(inputs, name, window, squeezed, channels, widening, strides, dropped,
         strides=strides,
         padding="same" if strides == 1 else "valid",
         use_bias=False,
-        depthwise_initializer=_drawn(),
+        depthwise_initializer=drawn(),
         name=f"{name}dwconv",
     )(x)
     x = activated(x, f"{name}bn", f"{name}activation")
     if weighs:
-        x = _weighed(x, squeezed, f"{name}se_")
+        x = weighed(x, squeezed, f"{name}se_")
     x = _convolution(channels, f"{name}project_conv")(x)
     x = layers.BatchNormalization(name=f"{name}project_bn")(x)
     if strides == 1 and width == channels:
@@ -123,7 +123,7 @@ def _block(inputs, name, window, squeezed, channels, widening, strides, dropped,
     return x
 
 
-def _weighed(x, squeezed, name):
+def weighed(x, squeezed, name):
     """Each channel times a number in [0, 1] that follows from the means of all."""
     channels = x.shape[-1]
     factors = layers.GlobalAveragePooling2D(name=f"{name}squeeze")(x)
@@ -134,7 +134,7 @@ def _weighed(x, squeezed, name):
             1,
             padding="same",
             activation=activation,
-            kernel_initializer=_drawn(),
+            kernel_initializer=drawn(),
             name=f"{name}{step}",
         )(factors)
     return layers.Multiply(name=f"{name}excite")([x, factors])
@@ -142,12 +142,14 @@ def _weighed(x, squeezed, name):
 
 def _convolution(channels, name):
     return layers.Conv2D(
-        channels, 1, padding="same", use_bias=False, kernel_initializer=_drawn(), name=name
+        channels, 1, padding="same", use_bias=False, kernel_initializer=drawn(), name=name
     )
 
 
-def _activated(x, norm, name, function):
-    return layers.Activation(function, name=name)(layers.BatchNormalization(name=norm)(x))
+def activated_by(x, norm, name, function="swish", momentum=0.99):
+    """Batch normalization and an activation, by their names."""
+    x = layers.BatchNormalization(momentum=momentum, name=norm)(x)
+    return layers.Activation(function, name=name)(x)
 
 
 def top(x, classes, activation, dropout):

@@ -128,6 +128,12 @@ def test_shapes_of_a_tensor_and_of_the_input_agree():
     assert base.input_shape == (None, 40, 40, 3)
 
 
+def test_a_network_may_begin_with_what_several_inputs_make():
+    one, other = layers.Input((32, 32, 3), name="one"), layers.Input((32, 32, 3), name="other")
+    base = made("MobileNet", input_tensor=layers.add([one, other]), include_top=False)
+    assert [symbol.name for symbol in base.inputs] == ["one", "other"]
+
+
 def test_channels_that_no_image_has_are_warned_of():
     with pytest.warns(UserWarning, match=r"input_shape: expected 1 or 3 channels, got \(32, 32, 4"):
         made("VGG16", include_top=False, input_shape=(32, 32, 4))
