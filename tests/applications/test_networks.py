@@ -50,9 +50,7 @@ def test_each_network_is_found_in_its_module(name):
     assert callable(module.preprocess_input)
 
 
-@pytest.mark.parametrize(
-    "name", ["VGG16", "ResNet50", "MobileNet", "MobileNetV3Small", "ConvNeXtTiny"]
-)
+@pytest.mark.parametrize("name", ["MobileNet", "MobileNetV3Small"])
 @pytest.mark.parametrize("pooling", ["avg", "max"])
 def test_pooled_features_are_those_of_the_image_pooled(name, pooling):
     with nnlite.config.seeded(2):
