@@ -123,7 +123,7 @@ def assembled(asked, name, body, top, *, size, file, least=32, static=True, pool
     if path is not None:
         with reworded(functools.partial(_about, asked, model)):
             model.load_weights(path)
-    sources = sources_of(images)
+    sources = beginnings_of(images)
     return (
         model
         if sources[0] is images
@@ -225,7 +225,7 @@ def file_of_weights(asked, file):
     return located(file) if asked.weights == "imagenet" else asked.weights
 
 
-def sources_of(symbol):
+def beginnings_of(symbol):
     """The inputs that a symbol depends on."""
     found, waiting, seen = [], [symbol], set()
     while waiting:
