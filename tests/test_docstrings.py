@@ -13,8 +13,9 @@ from nnlite.configurable import Configurable
 NETWORKS = [
     f"nnlite.applications.{name}"
     for name in (
-        "convnext densenet efficientnet imagenet_utils inception_resnet_v2 inception_v3 mobilenet "
-        "mobilenet_v2 mobilenet_v3 nasnet resnet resnet50 resnet_v2 vgg16 vgg19 xception"
+        "convnext densenet efficientnet efficientnet_lite efficientnet_v2 imagenet_utils "
+        "inception_resnet_v2 inception_v3 mobilenet mobilenet_v2 mobilenet_v3 nasnet resnet "
+        "resnet50 resnet_v2 vgg16 vgg19 xception"
     ).split()
 ]
 PUBLIC = [

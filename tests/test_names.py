@@ -37,7 +37,8 @@ PATHS = """
     keras.layers.merge:concatenate keras.utils:np_utils keras.utils.np_utils:to_categorical
     keras.wrappers.scikit_learn:KerasClassifier keras.optimizers.schedules:CosineDecay
     keras.backend:floatx keras.config:floatx keras.random:normal keras.regularizers:l2
-    keras.constraints:max_norm
+    keras.constraints:max_norm keras.applications:VGG16 keras.applications.vgg16:preprocess_input
+    keras.applications.resnet50:ResNet50 keras.applications.imagenet_utils:decode_predictions
     optimizers.legacy:SGD layers.experimental.preprocessing:Normalization
 """.split()
 
@@ -100,7 +101,8 @@ def test_an_import_of_a_name_says_the_same():
 
 
 PUBLIC = """
-    activations:rleu architecture:Stak backend:squre callbacks:EarlyStoping data:Datset
+    activations:rleu applications:ResNet5 applications.vgg16:VGG architecture:Stak
+    backend:squre callbacks:EarlyStoping data:Datset
     constraints:maxnorm
     datasets:mnits estimators:NNClasifier initializers:he_norml layers:Desne losses:MeanSquareError
     math:reduce_men metrics:Recal models:Sequental nn:softmx ops:matmull ops.image:resise

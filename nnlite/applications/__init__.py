@@ -5,6 +5,8 @@ from nnlite.applications import (
     convnext,
     densenet,
     efficientnet,
+    efficientnet_lite,
+    efficientnet_v2,
     imagenet_utils,
     inception_resnet_v2,
     inception_v3,
@@ -37,6 +39,16 @@ from nnlite.applications.efficientnet import (
     EfficientNetB6,
     EfficientNetB7,
 )
+from nnlite.applications.efficientnet_lite import EfficientNetLite0
+from nnlite.applications.efficientnet_v2 import (
+    EfficientNetV2B0,
+    EfficientNetV2B1,
+    EfficientNetV2B2,
+    EfficientNetV2B3,
+    EfficientNetV2L,
+    EfficientNetV2M,
+    EfficientNetV2S,
+)
 from nnlite.applications.inception_resnet_v2 import InceptionResNetV2
 from nnlite.applications.inception_v3 import InceptionV3
 from nnlite.applications.mobilenet import MobileNet
@@ -68,6 +80,14 @@ __all__ = [
     "EfficientNetB5",
     "EfficientNetB6",
     "EfficientNetB7",
+    "EfficientNetLite0",
+    "EfficientNetV2B0",
+    "EfficientNetV2B1",
+    "EfficientNetV2B2",
+    "EfficientNetV2B3",
+    "EfficientNetV2L",
+    "EfficientNetV2M",
+    "EfficientNetV2S",
     "InceptionResNetV2",
     "InceptionV3",
     "MobileNet",
@@ -86,6 +106,8 @@ __all__ = [
     "convnext",
     "densenet",
     "efficientnet",
+    "efficientnet_lite",
+    "efficientnet_v2",
     "imagenet_utils",
     "inception_resnet_v2",
     "inception_v3",

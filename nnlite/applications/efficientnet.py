@@ -37,7 +37,7 @@ DROPPED = 0.2  # how often training leaves out the last block; those before it l
 preprocess_input = preprocessing(None)
 
 
-def _drawn():
+def drawn():
     """Normal values, scaled by what a weight leads to."""
     return initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
 
@@ -46,16 +46,32 @@ def _body(x, weights, width, depth):
     x = layers.Normalization()(layers.Rescaling(1 / 255)(x))
     if weights == "imagenet":  # they were trained with the roots of standard deviations
         x = layers.Rescaling([1 / math.sqrt(s) for s in (0.229, 0.224, 0.225)])(x)
+    return blocks(x, width, depth)
+
+
+def blocks(x, width, depth, activation="swish", weighs=True):
+    """All but what scales pixels.
+
+    Parameters
+    ----------
+    x : symbol
+    width, depth : float
+        Factors of channels and of the number of blocks.
+    activation : str, default 'swish'
+    weighs : bool, default True
+        Whether blocks weigh their channels by what is in the whole image.
+    """
+    activated = functools.partial(activated_by, function=activation)
     x = layers.ZeroPadding2D(halving_pad(x, 3), name="stem_conv_pad")(x)
     x = layers.Conv2D(
         of_eight(32 * width),
         3,
         strides=2,
         use_bias=False,
-        kernel_initializer=_drawn(),
+        kernel_initializer=drawn(),
         name="stem_conv",
     )(x)
-    x = _activated(x, "stem_bn", "stem_activation")
+    x = activated(x, "stem_bn", "stem_activation")
     counts = [math.ceil(depth * count) for _, count, *_ in BLOCKS]
     number = 0
     for stage, ((window, _, before, after, widening, strides), count) in enumerate(
@@ -72,17 +88,19 @@ def _body(x, weights, width, depth):
                 widening=widening,
                 strides=1 if i else strides,
                 dropped=DROPPED * number / sum(counts),
+                activated=activated,
+                weighs=weighs,
             )
             number += 1
     x = _convolution(of_eight(1280 * width), "top_conv")(x)
-    return _activated(x, "top_bn", "top_activation")
+    return activated(x, "top_bn", "top_activation")
 
 
-def _block(inputs, name, window, squeezed, channels, widening, strides, dropped):
+def _block(inputs, name, window, squeezed, channels, widening, strides, dropped, activated, weighs):
     x, width = inputs, inputs.shape[-1]
     if widening > 1:
         x = _convolution(width * widening, f"{name}expand_conv")(x)
-        x = _activated(x, f"{name}expand_bn", f"{name}expand_activation")
+        x = activated(x, f"{name}expand_bn", f"{name}expand_activation")
     if strides == 2:
         x = layers.ZeroPadding2D(halving_pad(x, window), name=f"{name}dwconv_pad")(x)
     x = layers.DepthwiseConv2D(
@@ -90,11 +108,12 @@ def _block(inputs, name, window, squeezed, channels, widening, strides, dropped)
         strides=strides,
         padding="same" if strides == 1 else "valid",
         use_bias=False,
-        depthwise_initializer=_drawn(),
+        depthwise_initializer=drawn(),
         name=f"{name}dwconv",
     )(x)
-    x = _activated(x, f"{name}bn", f"{name}activation")
-    x = _weighed(x, squeezed, f"{name}se_")
+    x = activated(x, f"{name}bn", f"{name}activation")
+    if weighs:
+        x = weighed(x, squeezed, f"{name}se_")
     x = _convolution(channels, f"{name}project_conv")(x)
     x = layers.BatchNormalization(name=f"{name}project_bn")(x)
     if strides == 1 and width == channels:
@@ -104,7 +123,7 @@ def _block(inputs, name, window, squeezed, channels, widening, strides, dropped)
     return x
 
 
-def _weighed(x, squeezed, name):
+def weighed(x, squeezed, name):
     """Each channel times a number in [0, 1] that follows from the means of all."""
     channels = x.shape[-1]
     factors = layers.GlobalAveragePooling2D(name=f"{name}squeeze")(x)
@@ -115,7 +134,7 @@ def _weighed(x, squeezed, name):
             1,
             padding="same",
             activation=activation,
-            kernel_initializer=_drawn(),
+            kernel_initializer=drawn(),
             name=f"{name}{step}",
         )(factors)
     return layers.Multiply(name=f"{name}excite")([x, factors])
@@ -123,15 +142,18 @@ def _weighed(x, squeezed, name):
 
 def _convolution(channels, name):
     return layers.Conv2D(
-        channels, 1, padding="same", use_bias=False, kernel_initializer=_drawn(), name=name
+        channels, 1, padding="same", use_bias=False, kernel_initializer=drawn(), name=name
     )
 
 
-def _activated(x, norm, activation):
-    return layers.Activation("swish", name=activation)(layers.BatchNormalization(name=norm)(x))
+def activated_by(x, norm, name, function="swish", momentum=0.99):
+    """Batch normalization and an activation, by their names."""
+    x = layers.BatchNormalization(momentum=momentum, name=norm)(x)
+    return layers.Activation(function, name=name)(x)
 
 
-def _top(x, classes, activation, dropout):
+def top(x, classes, activation, dropout):
+    """The mean over the image, and one Dense layer behind a dropout."""
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     x = layers.Dropout(dropout, name="top_dropout")(x)
     return layers.Dense(
@@ -174,7 +196,7 @@ def _efficientnet(title, width, depth, size, dropout, hashes):
             asked,
             name,
             functools.partial(_body, weights=weights, width=width, depth=depth),
-            functools.partial(_top, dropout=dropout),
+            functools.partial(top, dropout=dropout),
             size=size,
             file=Published(
                 f"{default_name}{'' if include_top else '_notop'}.h5",

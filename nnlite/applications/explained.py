@@ -10,7 +10,7 @@ _ARGUMENTS = {
     'imagenet': the file that Keras publishes, from the first place that has it: the folder that
     NNLITE_DATA names and `models` in it; `nnlite/models` in XDG_CACHE_HOME (by default `~/.cache`);
     `~/.keras/models`; the network, from which it goes to nnlite's cache. None: random ones. A path:
-    of a file '.h5', '.weights.h5', '.keras' or '.safetensors'.""",
+    of a file '.h5', '.weights.h5', '.keras', '.safetensors' or '.pth'.""",
     "input_tensor": """symbol of images, optional
     What the network begins with, in place of an input of its own.""",
     "input_shape": """(int or None, int or None, int), optional

@@ -51,6 +51,20 @@ def of_tensorflow(folder, stem, include_top, file_hash):
     return in_storage(folder, name, file_hash)
 
 
+def in_data_folder(name):
+    """The path of a file in the folder that NNLITE_DATA names or in `models` there, or None.
+
+    Parameters
+    ----------
+    name : str
+    """
+    given = os.environ.get("NNLITE_DATA")
+    for folder in (given, Path(given, FOLDER)) if given else ():
+        if (path := Path(folder, name)).is_file():
+            return str(path)
+    return None
+
+
 def located(file):
     """The path of a published file, from the first place that has it.
 
@@ -66,10 +80,8 @@ def located(file):
     OSError
         If no place has it. The message says where to put it.
     """
-    given = os.environ.get("NNLITE_DATA")
-    for folder in (given, Path(given, FOLDER)) if given else ():
-        if (path := Path(folder, file.name)).is_file():
-            return str(path)
+    if (path := in_data_folder(file.name)) is not None:
+        return path
     try:
         return get_file(
             file.name,

@@ -26,11 +26,13 @@ MODES = {
     "caffe": (1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
     "tf": (127.5, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0)),
     "torch": (255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "lite": (1.0, (127.0, 127.0, 127.0), (128.0, 128.0, 128.0)),
 }
 _IN_WORDS = {
     "caffe": "from red, green, blue to blue, green, red, minus the mean of each over ImageNet",
     "tf": "to [-1, 1]",
     "torch": "to [0, 1], minus the mean of each channel over ImageNet, by its standard deviation",
+    "lite": "minus 127, by 128",
     None: "not at all: the network scales them itself",
 }
 
@@ -44,9 +46,10 @@ def preprocess_input(x, data_format=None, mode="caffe"):
         Pixels in [0, 255]. An array of floats is changed in place, as Keras does.
     data_format : {'channels_last', 'channels_first'}, optional
         Where the channels are; by default last.
-    mode : {'caffe', 'tf', 'torch'}, default 'caffe'
+    mode : {'caffe', 'tf', 'torch', 'lite'}, default 'caffe'
         'caffe': from red, green, blue to blue, green, red, minus the mean of each over ImageNet;
-        'tf': to [-1, 1]; 'torch': to [0, 1], minus the mean, by the standard deviation.
+        'tf': to [-1, 1]; 'torch': to [0, 1], minus the mean, by the standard deviation; 'lite':
+        minus 127, by 128.
 
     Returns
     -------
@@ -96,7 +99,7 @@ def preprocessing(mode):
 
     Parameters
     ----------
-    mode : {'caffe', 'tf', 'torch'} or None
+    mode : {'caffe', 'tf', 'torch', 'lite'} or None
         None: they take pixels as they are.
     """
 

@@ -123,8 +123,24 @@ def assembled(asked, name, body, top, *, size, file, least=32, static=True, pool
     if path is not None:
         with reworded(functools.partial(_about, asked, model)):
             model.load_weights(path)
-    source = source_of(images)
-    return model if source is images else Model(source, x, name=name)
+    sources = beginnings_of(images)
+    return (
+        model
+        if sources[0] is images
+        else Model(sources if len(sources) > 1 else sources[0], x, name=name)
+    )
+
+
+def take_weights(model, whole):
+    """Copy the weights of a network to one without its top, by the names of layers.
+
+    Parameters
+    ----------
+    model, whole : Model
+    """
+    for layer in model.layers:
+        if layer.weights:
+            layer.set_weights(whole.get_layer(layer.name).get_weights())
 
 
 def _about(asked, model, message):
@@ -209,11 +225,19 @@ def file_of_weights(asked, file):
     return located(file) if asked.weights == "imagenet" else asked.weights
 
 
-def source_of(symbol):
-    """The input of the model that a symbol belongs to."""
-    while symbol.node.inputs:
-        symbol = symbol.node.inputs[0]
-    return symbol
+def beginnings_of(symbol):
+    """The inputs that a symbol depends on."""
+    found, waiting, seen = [], [symbol], set()
+    while waiting:
+        symbol = waiting.pop()
+        if symbol.node in seen:
+            continue
+        seen.add(symbol.node)
+        if symbol.node.inputs:
+            waiting += reversed(symbol.node.inputs)
+        else:
+            found.append(symbol)
+    return found
 
 
 # Tops

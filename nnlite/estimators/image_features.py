@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from nnlite import applications, config, layers, warn
+from nnlite.applications.network import take_weights
 from nnlite.checks import check_choice, positive_int
 from nnlite.data.images import load_img
 from nnlite.data.in_threads import in_order
@@ -240,8 +241,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
                 raise
         whole = make(weights=self.weights)
         body = make(include_top=False, weights=None, input_shape=shape)
-        for layer in body.layers:
-            layer.set_weights(whole.get_layer(layer.name).get_weights())
+        take_weights(body, whole)
         return body
 
     def _as_input(self, image):

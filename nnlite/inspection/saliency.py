@@ -9,7 +9,8 @@ from nnlite.data.resizing import resized
 from nnlite.errors import did_you_mean, reworded
 from nnlite.inspection.gradients import asked_of
 from nnlite.inspection.paths import Network
-from nnlite.layers import Softmax
+from nnlite.layers import Average, Softmax
+from nnlite.layers.core import InputLayer
 
 _PIXELS_AT_A_TIME = 8 * 224 * 224  # of images: the results of all layers are kept for gradients
 _IMAGES_AT_A_TIME = 64  # with a hidden part
@@ -61,7 +62,9 @@ def grad_cam(model, images, layer=None, class_index=None):
     (3, 8, 8)
     """
     asked, x = _asked(model, images)
-    network = Network(asked.model, _scores, lambda copy: [_layer_in(_bare(copy), layer)])
+    network = Network(
+        asked.model, _scores, lambda copy: [_layer_in(_bare(n), layer) for n in _networks(copy)]
+    )
     chosen = _chosen(asked, x, class_index)
     found = np.empty(x.shape[:3], "float32")
     step = max(1, _PIXELS_AT_A_TIME // (x.shape[1] * x.shape[2]))
@@ -69,11 +72,15 @@ def grad_cam(model, images, layer=None, class_index=None):
         for first in range(0, len(x), step):
             part = slice(first, first + step)
             points = network.points(x[part])
-            gradient, seen = network.gradients(points, chosen[part])[1], points[1]
-            weights = gradient.mean(axis=(1, 2), keepdims=True)
-            maps = np.maximum((weights * seen).sum(axis=3, keepdims=True), 0)
-            found[part] = resized(maps, x.shape[1:3], "bilinear")[..., 0]
+            gradients = network.gradients(points, chosen[part])
+            maps = map(_map, points[1:], gradients[1:])
+            found[part] = sum(resized(one, x.shape[1:3], "bilinear")[..., 0] for one in maps)
     return found
+
+
+def _map(seen, gradient):
+    weights = gradient.mean(axis=(1, 2), keepdims=True)
+    return np.maximum((weights * seen).sum(axis=3, keepdims=True), 0)
 
 
 def occlusion(model, images, size=None, stride=None, class_index=None, fill=None):
@@ -200,6 +207,12 @@ def _scores(outputs):
 _LAST = [activations.get(name) for name in ("softmax", "sigmoid")]
 
 
+def _networks(model):
+    """The networks whose mean a model is, as that of an ensemble; else the model itself."""
+    networks = [layer for layer in model.layers if layer._is_model]
+    return networks if networks and isinstance(model.layers[-1], Average) else [model]
+
+
 def _bare(copy):
     """A copy of a model, whose last layer gives scores where it gave probabilities."""
     last = copy
@@ -240,4 +253,5 @@ def _layers_in(model):
 
 def _gives_images(layer):
     shape = layer._output_shape
-    return isinstance(shape, tuple) and len(shape) == 4 and shape[1:3] != (1, 1)
+    images = isinstance(shape, tuple) and len(shape) == 4 and shape[1:3] != (1, 1)
+    return images and not isinstance(layer, InputLayer)

@@ -3,7 +3,6 @@ the loss, and puts its name in front of errors."""
 
 import functools
 import inspect
-import itertools
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from nnlite.engine.lengths import filled, has_unknown, open_shape, result_of_any
 from nnlite.engine.symbolic import Node, Symbol, is_symbolic, symbolic_call, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.errors import did_you_mean, prefixed
-from nnlite.layers import settings
+from nnlite.layers import settings, tracking
 from nnlite.layers.arguments import (
     NOT_GIVEN,
     as_tensors,
@@ -127,7 +126,7 @@ class Layer(Penalized):
         elif input_shape is not None:
             self._given_input_shape = self._shape_given("input_shape", input_shape)
         self._output_shape = None
-        self._made = next(_made)  # models number layers without names in this order
+        self._made = next(tracking.made)
         structure_version.advance(self)
         if here.made is not None:
             caller = here.calling
@@ -357,11 +356,6 @@ class Layer(Penalized):
     def __getstate__(self):
         return {k: v for k, v in self.__dict__.items() if k not in _OF_CALLS}
 
-    def _clone(self, **overrides):
-        copy = super()._clone(**overrides)
-        copy._made = self._made  # in a copy of the model it has the same name
-        return copy
-
     @config.isolated
     def __call__(self, inputs=NOT_GIVEN, *args, training=None, **kwargs):
         """Build the layer at the first call, and return its result.
@@ -491,6 +485,5 @@ class Layer(Penalized):
 
 
 _SELDOM_GIVEN = frozenset(["activity_regularizer", "batch_shape", "input_dim", "input_shape"])
-_made = itertools.count()
 # Attributes that copies begin without.
 _OF_CALLS = frozenset(["_added", "_has_warned", "_node", "_run", "_version"])

@@ -1,6 +1,7 @@
 """Tracked: the part of a layer that finds the weights and layers among its attributes."""
 
 import functools
+import itertools
 import math
 import numbers
 from types import FunctionType, MethodType
@@ -28,6 +29,9 @@ def _name_first(add_weight):
     return with_name
 
 
+made = itertools.count(1)  # the places of layers in the order in which they are made
+
+
 class Tracked(Configurable):
     """What has weights, and layers inside that have weights: it finds them among its attributes,
     also in lists and dicts."""
@@ -37,6 +41,7 @@ class Tracked(Configurable):
         ["built", "stop_training", "stop_evaluating", "stop_predicting", "n_threads", "history"]
     )
 
+    _made = 0  # models number layers without a name in this order
     _free_names = set()
     _is_model = False  # whether it is drawn as layers within a frame
 
@@ -55,6 +60,11 @@ class Tracked(Configurable):
         object.__setattr__(self, name, value)
         if public and "_version" in self.__dict__ and name not in self._state_not_settings:
             structure_version.advance(self)
+
+    def _clone(self, **overrides):
+        copy = super()._clone(**overrides)
+        copy._made = self._made  # in a copy of the model it has the same name
+        return copy
 
     @classmethod
     def _refuse_taken(cls, name, value):

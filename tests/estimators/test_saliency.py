@@ -72,6 +72,22 @@ def test_grad_cam_of_a_layer_within_a_model_is_brought_to_the_size_of_the_images
     assert not np.array_equal(grad_cam(model, IMAGES, layer="inner"), found)
 
 
+def test_grad_cam_of_an_ensemble_is_the_mean_of_those_of_its_networks():
+    X, y = RNG.random((40, 8, 8, 1)), np.arange(40) % 3
+    model = NNClassifier(
+        [layers.Conv2D(4, 3, activation="relu"), layers.GlobalAveragePooling2D()],
+        epochs=3,
+        ensemble=2,
+        normalize=False,
+        random_state=0,
+    ).fit(X, y)
+    found = grad_cam(model, X[:3], class_index=1)
+    networks = [layer for layer in model.model_.layers if layer.name.startswith("network")]
+    parts = [grad_cam(network, X[:3], class_index=1) for network in networks]
+    np.testing.assert_allclose(found, np.mean(parts, axis=0), rtol=1e-4, atol=1e-7)
+    assert len(parts) == 2 and found.max() > 0
+
+
 def fitted(classes):
     X = RNG.random((60, 8, 8, 1))
     y = np.arange(60) % classes

