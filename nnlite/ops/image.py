@@ -17,6 +17,7 @@ from nnlite.ops.operands import constant, number, operands
 from nnlite.ops.padding import crop_images, pad2d, pad_images
 from nnlite.ops.reduce import sum as reduce_sum
 from nnlite.ops.resampling import INTERPOLATIONS, resampled
+from nnlite.ops.sampling import map_coordinates
 from nnlite.ops.shape import broadcast_to, reshape
 from nnlite.ops.warp import KERAS_FILLS, homography, warp
 from nnlite.ops.windows import pair
@@ -27,6 +28,7 @@ __all__ = [
     "extract_patches",
     "gaussian_blur",
     "hsv_to_rgb",
+    "map_coordinates",
     "pad_images",
     "perspective_transform",
     "resize",
@@ -101,8 +103,8 @@ def resize(
         x = _cropped_to_ratio(x, size)
     elif pad_to_aspect_ratio:
         x = _padded_to_ratio(x, size, number("fill_value", fill_value))
-    axes = (1, 2) if size[0] * x.shape[2] <= size[1] * x.shape[1] else (2, 1)
-    for axis in axes:  # the one first that leaves less
+    axes = (1, 2) if size[0] <= x.shape[1] else (2, 1)
+    for axis in axes:  # whole rows are summed fastest, if there do not become more of them
         x = resampled(x, axis, size[axis - 1], interpolation, antialias)
     return back(x)
 
