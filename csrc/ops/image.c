@@ -61,17 +61,20 @@ static void op_resample(const nnl_call *call, nnl_team *team) {
     const int64_t m = call->in[2].shape[0], K = call->in[2].shape[1];
     const int32_t *first = call->in[1].data;
     const nnl_range part = nnl_share(in->shape[0] * m, 1, team);
-    for (int64_t line = part.begin; line < part.end; line++) {
-        const int64_t a = line / m, i = line % m;
+    for (int64_t line = part.begin, a = line / (m ? m : 1), i = line - a * m; line < part.end;
+         line++) {
         const real *weights = (const real *)call->in[2].data + i * K;
         const real *x = (const real *)in->data + (a * n + first[i]) * B;
         real *y = (real *)call->out[0].data + line * B;
         if (B == 1)
             weighted_sum(y, x, weights, K, 1);
+        else if (B == 3 && K == 2)
+            weighted_sum(y, x, weights, 2, 3);
         else if (B == 3)
             weighted_sum(y, x, weights, K, 3);
         else
             weighted_sum(y, x, weights, K, B);
+        if (++i == m) i = 0, a++;
     }
 }
 

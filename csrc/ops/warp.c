@@ -20,6 +20,7 @@ enum { WARP_PIXELS = 64 };
 typedef struct {
     int32_t low[WARP_PIXELS], high[WARP_PIXELS];
     int32_t low_inside[WARP_PIXELS], high_inside[WARP_PIXELS];
+    bool all_inside;
     real fraction[WARP_PIXELS];
 } warp_axis;
 
@@ -55,13 +56,14 @@ typedef struct {
 /* Computes the coordinates of `count` columns, beginning with column `first`. They are double and
  * not fused multiply-adds, so that all instruction sets agree on the pixels. */
 NNL_INLINE void find_coordinates(warp_axis *axis, warp_line line, int32_t first, int32_t count,
-                                 bool bilinear, int mode) {
+                                 bool bilinear, int mode, bool divides) {
     const double last = line.n - 1;
     const double least = mode == FILL_BLEND ? -1 : 0, most = mode == FILL_BLEND ? line.n : last;
     NNL_INDEPENDENT
     for (int32_t j = 0; j < count; j++) {
         const double column = first + j;
-        const double at = (line.start + line.slope * column) / (line.depth + line.tilt * column);
+        const double over = line.start + line.slope * column;
+        const double at = divides ? over / (line.depth + line.tilt * column) : over;
         double in = map_inside(at, last, mode);
         in = in > least ? in : least; /* NaN too */
         in = in < most ? in : most;
@@ -85,24 +87,33 @@ NNL_INLINE void find_coordinates(warp_axis *axis, warp_line line, int32_t first,
 
 static void find_coordinates_in(warp_axis *axis, warp_line line, int32_t first, int32_t count,
                                 bool bilinear, int mode) {
+    /* Coordinates along a straight line never turn back, so its ends tell of all. */
+    const double last = line.n - 1, begin = line.start + line.slope * first;
+    const double end = line.start + line.slope * (first + count - 1);
+    axis->all_inside = (line.depth == 1) & (line.tilt == 0) & (begin >= 0) & (begin <= last) &
+                       (end >= 0) & (end <= last);
+    if (axis->all_inside) {
+        find_coordinates(axis, line, first, count, bilinear, FILL_NEAREST, false);
+        return;
+    }
     switch (mode) {
     case FILL_CONSTANT:
-        find_coordinates(axis, line, first, count, bilinear, FILL_CONSTANT);
+        find_coordinates(axis, line, first, count, bilinear, FILL_CONSTANT, true);
         break;
     case FILL_NEAREST:
-        find_coordinates(axis, line, first, count, bilinear, FILL_NEAREST);
+        find_coordinates(axis, line, first, count, bilinear, FILL_NEAREST, true);
         break;
     case FILL_REFLECT:
-        find_coordinates(axis, line, first, count, bilinear, FILL_REFLECT);
+        find_coordinates(axis, line, first, count, bilinear, FILL_REFLECT, true);
         break;
     case FILL_WRAP:
-        find_coordinates(axis, line, first, count, bilinear, FILL_WRAP);
+        find_coordinates(axis, line, first, count, bilinear, FILL_WRAP, true);
         break;
     case FILL_BLEND:
-        find_coordinates(axis, line, first, count, bilinear, FILL_BLEND);
+        find_coordinates(axis, line, first, count, bilinear, FILL_BLEND, true);
         break;
     default:
-        find_coordinates(axis, line, first, count, bilinear, FILL_TILE);
+        find_coordinates(axis, line, first, count, bilinear, FILL_TILE, true);
     }
 }
 
@@ -110,13 +121,15 @@ static void find_coordinates_in(warp_axis *axis, warp_line line, int32_t first, 
 NNL_INLINE real interpolate(real a, real b, real fraction) { return fmadd(fraction, b - a, a); }
 
 /* y = the image at `count` coordinates, bilinear or the nearest pixel. The callers pass C and
- * `bilinear` as constants where a loop of its own is faster. */
+ * `bilinear` as constants where a loop of its own is faster. `inside`: all pixels are. */
 NNL_INLINE void sample_pixels(real *restrict y, const real *restrict image, const warp_axis *row,
                               const warp_axis *column, int32_t count, int32_t C, real cval,
-                              bool bilinear) {
+                              bool bilinear, bool inside) {
     for (int32_t j = 0; j < count; j++) {
-        const bool above_in = row->low_inside[j], below_in = row->high_inside[j];
-        const bool left_in = column->low_inside[j], right_in = column->high_inside[j];
+        const bool above_in = inside || row->low_inside[j];
+        const bool below_in = inside || row->high_inside[j];
+        const bool left_in = inside || column->low_inside[j];
+        const bool right_in = inside || column->high_inside[j];
         for (int32_t c = 0; c < C; c++) {
             const int32_t above = row->low[j] + c, below = row->high[j] + c;
             const int32_t left = column->low[j], right = column->high[j];
@@ -137,14 +150,17 @@ NNL_INLINE void sample_pixels(real *restrict y, const real *restrict image, cons
 static void sample_pixels_of(real *restrict y, const real *restrict image, const warp_axis *row,
                              const warp_axis *column, int32_t count, int32_t C, real cval,
                              bool bilinear) {
+    const bool inside = row->all_inside & column->all_inside;
     if (!bilinear)
-        sample_pixels(y, image, row, column, count, C, cval, false);
+        sample_pixels(y, image, row, column, count, C, cval, false, inside);
     else if (C == 1)
-        sample_pixels(y, image, row, column, count, 1, cval, true);
+        sample_pixels(y, image, row, column, count, 1, cval, true, inside);
+    else if (C == 3 && inside)
+        sample_pixels(y, image, row, column, count, 3, cval, true, true);
     else if (C == 3)
-        sample_pixels(y, image, row, column, count, 3, cval, true);
+        sample_pixels(y, image, row, column, count, 3, cval, true, false);
     else
-        sample_pixels(y, image, row, column, count, C, cval, true);
+        sample_pixels(y, image, row, column, count, C, cval, true, inside);
 }
 
 /* The maps of the pixels of an output to places in an image: column (m0 j + m1 i + m2) / depth and

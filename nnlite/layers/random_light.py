@@ -79,8 +79,14 @@ class RandomContrast(ColorLayer):
         return {"contrast_factor": per_image(draws.uniform(1.0 - a, 1.0 + b))}
 
     def _recolored(self, x, drawn):
-        mean = ops.mean(x, axis=(1, 2), keepdims=True)
-        return self._clipped((x - mean) * per_image(drawn["contrast_factor"]) + mean)
+        # Rows as one axis: loops over three channels would be short.
+        n, height, width, channels = x.shape
+        rows = ops.reshape(x, (n, height, width * channels))
+        columns = ops.reshape(ops.mean(rows, axis=1), (n, 1, width, channels))
+        mean = ops.broadcast_to(ops.mean(columns, axis=2, keepdims=True), columns.shape)
+        mean = ops.reshape(mean, (n, 1, width * channels))
+        factor = ops.reshape(per_image(drawn["contrast_factor"]), (n, 1, 1))
+        return ops.reshape(self._clipped((rows - mean) * factor + mean), x.shape)
 
 
 class RandomInvert(ColorLayer):

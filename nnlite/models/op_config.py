@@ -44,6 +44,7 @@ _SETTINGS = {
         "image.crop_images": _EDGES.format("cropping"),
         "image.extract_patches": "size strides dilation_rate padding data_format",
         "image.gaussian_blur": "kernel_size sigma data_format",
+        "image.map_coordinates": "order fill_mode fill_value",
         "image.pad_images": _EDGES.format("padding"),
         "image.perspective_transform": "interpolation fill_value data_format",
         "image.resize": """size interpolation antialias crop_to_aspect_ratio pad_to_aspect_ratio

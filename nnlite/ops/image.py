@@ -17,6 +17,7 @@ from nnlite.ops.operands import constant, number, operands
 from nnlite.ops.padding import crop_images, pad2d, pad_images
 from nnlite.ops.reduce import sum as reduce_sum
 from nnlite.ops.resampling import INTERPOLATIONS, resampled2d
+from nnlite.ops.sampling import map_coordinates
 from nnlite.ops.shape import broadcast_to, reshape
 from nnlite.ops.warp import KERAS_FILLS, homography, warp
 from nnlite.ops.windows import pair
@@ -27,6 +28,7 @@ __all__ = [
     "extract_patches",
     "gaussian_blur",
     "hsv_to_rgb",
+    "map_coordinates",
     "pad_images",
     "perspective_transform",
     "resize",

@@ -176,9 +176,9 @@ def resampled(x, axis, m, interpolation, antialias=False):
 
 
 def resampled2d(x, size, interpolation, antialias=False):
-    """Images (N, H, W, C) with `size` rows and columns, as `resampled` along both axes: first along
-    the one that leaves less."""
-    axes = (1, 2) if size[0] * x.shape[2] <= size[1] * x.shape[1] else (2, 1)
+    """Images (N, H, W, C) with `size` rows and columns, as `resampled` along both axes: first down,
+    as whole rows are summed fastest, if there do not become more of them."""
+    axes = (1, 2) if size[0] <= x.shape[1] else (2, 1)
     for axis in axes:
         x = resampled(x, axis, size[axis - 1], interpolation, antialias)
     return x

@@ -125,6 +125,8 @@ IMAGES_OF_ANY_SIZE = (None, None, None, 3)
         (lambda: layers.BatchNormalization(), IMAGES_OF_ANY_SIZE, IMAGES_OF_ANY_SIZE),
         (lambda: layers.UpSampling2D(), IMAGES_OF_ANY_SIZE, IMAGES_OF_ANY_SIZE),
         (lambda: layers.Flatten(), IMAGES_OF_ANY_SIZE, (None, None)),
+        (lambda: layers.Resizing(4, 5), IMAGES_OF_ANY_SIZE, (None, 4, 5, 3)),
+        (lambda: layers.RandomRotation(0.1), IMAGES_OF_ANY_SIZE, IMAGES_OF_ANY_SIZE),
         (lambda: layers.Permute((2, 1)), (None, 5, None), (None, None, 5)),
         (lambda: layers.RepeatVector(3), (2, None), (2, 3, None)),
         (lambda: layers.Concatenate(), [(None, None, 3), (None, None, 2)], (None, None, 5)),

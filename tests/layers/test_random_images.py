@@ -175,6 +175,27 @@ def test_labels_stay_or_are_mixed_as_images_are(make):
         assert np.array_equal(y["labels"].numpy(), labels)
 
 
+def test_images_and_labels_are_parts_of_a_functional_model():
+    given = {"images": nnlite.Input((8, 9, 3)), "labels": nnlite.Input((3,))}
+    changed = layers.CutMix(seed=1)(given)
+    model = nnlite.Model(given, [changed["images"], changed["labels"]])
+    x = {"images": IMAGES[:3, :8, :9], "labels": np.eye(3)}
+    images, labels = model(x, training=True)
+    assert images.shape == (3, 8, 9, 3) and np.abs(labels.numpy().sum(1) - 1).max() < 1e-6
+    assert not np.array_equal(labels.numpy(), np.eye(3))
+    assert np.array_equal(model.predict(x, verbose=0)[1], np.eye(3))
+
+
+def test_an_estimator_trains_on_changed_images_and_predicts_on_those_given():
+    X = np.repeat(np.eye(2)[:, :, None, None], 20, axis=0) * np.ones((40, 2, 3, 1))
+    y = np.repeat(["above", "below"], 20)
+    made = [layers.RandomFlip("horizontal"), layers.Flatten(), layers.Dense(8, "relu")]
+    settings = {"epochs": 40, "learning_rate": 0.05, "random_state": 0, "verbose": 0}
+    net = nnlite.NNClassifier(layers=made, **settings).fit(X, y)
+    assert net.score(X, y) == 1.0
+    assert np.array_equal(net.predict_proba(X), net.predict_proba(X))
+
+
 def test_what_was_drawn_can_be_used_again(make):
     layer = make(seed=1)
     drawn = layer.get_random_transformation(IMAGES)

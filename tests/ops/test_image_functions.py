@@ -157,6 +157,24 @@ def test_margins_are_two_of_three_numbers():
         image.crop_images(x, 4, 2, 4, 2)
 
 
+SCIPY = {"constant": "grid-constant", "wrap": "grid-wrap"}
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("mode", ["constant", "nearest", "wrap", "mirror", "reflect"])
+def test_map_coordinates_is_that_of_scipy(mode, order, double):
+    ndimage = pytest.importorskip("scipy.ndimage")
+    random = rng("places", mode)
+    for shape in [(5,), (4, 7), (3, 1, 4)]:
+        x = normal(*shape)
+        at = random.uniform(-6, 12, (len(shape), 40))
+        y = image.map_coordinates(x, at, order, mode, 0.7).numpy()
+        want = ndimage.map_coordinates(x, at, order=order, mode=SCIPY.get(mode, mode), cval=0.7)
+        assert np.abs(y - want).max() < 1e-12
+    halves = image.map_coordinates(np.arange(4.0), [[0.5, 1.5, 2.5]], 0).numpy()
+    assert np.array_equal(halves, [0, 2, 2])
+
+
 X = np.zeros((2, 4, 5, 3))
 REFUSED = [
     (lambda: image.resize(X[0, 0], (2, 2)), r"resize: expected images of .*got shape \(5, 3\)"),
@@ -168,6 +186,11 @@ REFUSED = [
     (lambda: image.affine_transform(X, np.ones((3, 8))), r"expected shape \(8,\) or \(2, 8\), got"),
     (lambda: image.affine_transform(X, np.ones(8), fill_mode="mirror"), r"fill_mode: expected 'co"),
     (lambda: image.perspective_transform(X, np.ones((4, 3)), np.ones((4, 2))), r"start_points: ex"),
+    (
+        lambda: image.map_coordinates(X, [[1.0]], 1),
+        r"expected shape \(4, ...\) for inputs of shape",
+    ),
+    (lambda: image.map_coordinates(X, [[1.0]] * 4, 3), r"order: expected 0 or 1, got 3"),
     (lambda: image.gaussian_blur(X, 3, (0, 1)), r"sigma: expected a pair of positive numbers"),
     (lambda: image.rgb_to_hsv(X[..., :2]), r"expected images of 3 channels, got 2"),
     (lambda: image.rgb_to_grayscale(X[..., :2]), r"expected images of 1 or 3 channels, got 2"),

@@ -42,9 +42,9 @@ NEEDED = {
     "fn": losses.mean_squared_error,
     "initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5, "boundaries": [1, 2],
     "values": [0.1, 0.2, 0.3], "end_learning_rate": 0.01, "schedule": lambda epoch: 0.1, "l": 0.1,
-    "target_class_ids": [0], "first_decay_steps": 10, "activation": "relu", "factor": 0.5,
+    "target_class_ids": [0], "first_decay_steps": 10, "activation": "relu", "factor": 1,
     "height_factor": 0.1, "width_factor": 0.1, "filename": None, "function": lambda x: x,
-    "layer": layers.LSTM(2),
+    "height": 3, "width": 2, "layer": layers.LSTM(2),
     "num_bins": 3, "num_tokens": 3, "bin_boundaries": [0.5], "vocabulary": [1, 2],
     "input_dim": 9, "output_dim": 2, "cell": layers.GRUCell(2), "cells": [layers.LSTMCell(2)],
 }  # fmt: skip
@@ -56,7 +56,8 @@ ALSO = {
     "IntegerLookup": ["vocabulary"],
 }
 CELLS = ["SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"]  # they take states, too
-NOT_CALLED = ["Layer", "InputLayer", "InputSpec", "Wrapper", *CELLS]
+# Bases, and what adapts before a call.
+NOT_CALLED = ["Layer", "InputLayer", "InputSpec", "Wrapper", "PiecewiseLinearEncoding", *CELLS]
 
 
 def classes(family):
