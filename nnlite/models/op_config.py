@@ -34,7 +34,7 @@ _SETTINGS = {
         "leaky_relu": "negative_slope",
         "one_hot": "num_classes axis dtype",
     },
-    "core": {"cast": "dtype"},
+    "core": {"cast": "dtype", "stop_gradient": ""},
     "math": {"top_k": "k"},
 }
 _OPERATORS = {
