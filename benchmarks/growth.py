@@ -1,10 +1,12 @@
-"""How the time of training grows with rows, layers, batch and width.
+"""How the time of training grows with rows, layers, batch and width; of sequences with length,
+batch and vocabulary.
 
     python benchmarks/growth.py
 
 Each library trains a net on noise, larger and larger in one respect, in turn with the others. Time
 should grow no faster than the multiply-adds: where it grows by more than their power of 1.25 from
-one point to the next, a table says "knee" and the picture has a ring. See benchmarks/README.md.
+one point to the next, a table says "knee" and the picture has a ring. What is measured takes the
+place of what results/ has of the same name. See benchmarks/README.md.
 """
 
 import argparse
@@ -19,11 +21,13 @@ from pathlib import Path
 
 import timing
 from libraries import Workload
+from sequences import ENCODER, LSTM, WIDTH, flops, of_tokens
 from training import LIBRARIES, contestants
 
 TURN_SECONDS = 0.25  # about; as many epochs as that takes, at least one
 KNEE = 1.25
 CLASSES = 10
+MEAN = ("GlobalAveragePooling1D", {})
 UNITS = {"epoch": ("ms", 1e3), "step": ("us", 1e6)}
 
 
@@ -51,6 +55,8 @@ class Sweep:
     def work(self, number):
         """Multiply-adds, forward, of what the time is given for."""
         net = self.nets[number]
+        if net.vocabulary:  # and each step updates the whole table of vectors
+            return net.batch * flops(net) // 6 + net.vocabulary * WIDTH
         widths = [*net.row_shape, *(given["units"] for _, given in net.layers)]
         products = sum(before * after for before, after in itertools.pairwise(widths))
         return products * net.rows // self.parts(number)
@@ -83,6 +89,26 @@ SWEEPS = {
         "width of two layers (32-w-w-10, batch 64)",
         "step",
         {n: net([n, n], 64, min(400, 40_000 // n)) for n in (8, 32, 128, 512, 2048, 4096)},
+    ),
+    "length": Sweep(
+        "steps of a sequence (LSTM of 128 units, batch 32)",
+        "step",
+        {n: of_tokens("lstm", [LSTM], n, 800 // n) for n in (25, 50, 100, 200, 400)},
+    ),
+    "attention": Sweep(
+        "steps of a sequence (encoder of width 128, batch 32)",
+        "step",
+        {n: of_tokens("encoder", [ENCODER, MEAN], n, 512 // n) for n in (32, 64, 128, 256)},
+    ),
+    "sentences": Sweep(
+        "sequences of a batch (50 steps, LSTM of 128 units)",
+        "step",
+        {n: of_tokens("lstm", [LSTM], 50, 512 // n, n) for n in (8, 16, 32, 64, 128)},
+    ),
+    "vocabulary": Sweep(
+        "words of a vocabulary (50 steps, the mean of their vectors)",
+        "step",
+        {10**n: of_tokens("mean", [MEAN], 50, 20, vocabulary=10**n) for n in (3, 4, 5)},
     ),
 }
 
@@ -195,7 +221,10 @@ def draw(results, path):
     for panel in panels.flat[len(results) :]:
         panel.axis("off")
     for panel, (name, libraries) in zip(panels.flat, results.items()):
-        draw_panel(panel, SWEEPS[name], libraries)
+        measured = replace(
+            SWEEPS[name], nets={n: SWEEPS[name].nets[n] for n in libraries["nnlite"]}
+        )
+        draw_panel(panel, measured, libraries)
     handles, labels = panels.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     figure.savefig(path)
@@ -231,6 +260,11 @@ def draw_panel(panel, sweep, libraries):
     panel.set_axisbelow(True)
 
 
+def _with_numbers(found):
+    """A dict of JSON, whose keys are numbers again if they were."""
+    return {int(key) if key.isdigit() else key: value for key, value in found.items()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", default=list(SWEEPS), choices=SWEEPS)
@@ -259,7 +293,11 @@ def main():
     for name, reason in missing.items():
         print(f"not measured: {name}: {reason}")
     options.folder.mkdir(exist_ok=True)
-    with open(options.folder / "growth.json", "w") as file:
+    path = options.folder / "growth.json"
+    if path.exists():
+        results = json.loads(path.read_text(), object_hook=_with_numbers) | results
+        results = {name: results[name] for name in SWEEPS if name in results}
+    with open(path, "w") as file:
         json.dump(results, file, indent=1)
     draw(results, options.folder / "growth.png")
 

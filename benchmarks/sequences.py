@@ -5,29 +5,30 @@ from libraries import Workload
 VOCABULARY, LENGTH, WIDTH = 10_000, 100, 128
 
 
-def of_tokens(name, layers, length=LENGTH, steps=64):
+def of_tokens(name, layers, length=LENGTH, steps=64, batch=32, vocabulary=VOCABULARY):
     """A classifier of token ids that begins with an embedding."""
-    embedding = ("Embedding", {"input_dim": VOCABULARY, "output_dim": WIDTH})
+    embedding = ("Embedding", {"input_dim": vocabulary, "output_dim": WIDTH})
     return Workload(
         name,
         (length,),
         [embedding, *layers, ("Dense", {"units": 10})],
         "Adam",
         1e-3,
-        batch=32,
+        batch=batch,
         steps=steps,
         epochs=1,
         slice=100,
-        vocabulary=VOCABULARY,
+        vocabulary=vocabulary,
     )
 
 
+LSTM = ("LSTM", {"units": 128})
 ENCODER = ("TransformerEncoder", {"intermediate_dim": 512, "num_heads": 4})
 CONV1D = ("Conv1D", {"filters": 128, "kernel_size": 5, "activation": "relu"})
 WORKLOADS = {
     w.name: w
     for w in [
-        of_tokens("lstm", [("LSTM", {"units": 128})]),
+        of_tokens("lstm", [LSTM]),
         of_tokens("gru", [("GRU", {"units": 128})]),
         of_tokens("conv1d", [CONV1D, ("GlobalMaxPooling1D", {})]),
         of_tokens("encoder", [ENCODER, ENCODER, ("GlobalAveragePooling1D", {})], 128, 32),

@@ -23,7 +23,6 @@ COMING = {
             "as in TensorFlow 2, functions compute at once, and GradientTape gives gradients",
         ),
         ("gather", "x[3] and x[2:5] pick rows of tensors, NumPy picks others before"),
-        ("stop_gradient", "compute that part outside of the tape's block"),
         ("float16 bfloat16 mixed_precision", "'float32' and 'float64' are the precisions"),
     ],
     "nnlite.layers": [

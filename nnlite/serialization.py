@@ -364,7 +364,6 @@ _OLDER = {"batch_input_shape": "batch_shape", "lr": "learning_rate"}
 # switch nothing on.
 _IDLE = {
     "autocast": (True,),
-    "renorm_momentum": (0.99,),
     "jit_compile": (True,),
     "is_legacy_optimizer": (True,),
 }

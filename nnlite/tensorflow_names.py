@@ -103,6 +103,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "stop_gradient",
     "string",
     "subtract",
     "tanh",
@@ -120,6 +121,7 @@ broadcast_to, cast, clip_by_value = ops.broadcast_to, ops.cast, ops.clip
 einsum, matmul = ops.einsum, ops.matmul
 ones_like, zeros_like = ops.ones_like, ops.zeros_like
 expand_dims, squeeze, stack, where = ops.expand_dims, ops.squeeze, ops.stack, ops.where
+stop_gradient = ops.stop_gradient
 
 
 def concat(values, axis):

@@ -159,6 +159,12 @@ class Masking(Layer):
     Input (N, T, C), output the same, with 0 at the steps that do not count. A step that a mask of
     the input leaves out does not count either (Keras forgets that mask).
 
+    The mask goes on through layers that leave the steps as they are, also through attention and
+    merging layers. It ends where a recurrent layer returns its last step alone, at
+    `GlobalAveragePooling1D`, which leaves masked steps out, and at `Dot`. Functions of `nnlite.ops`
+    and operators, such as x + y, drop it, as in Keras; `Add` keeps it. Every other layer, such as
+    `Conv1D`, `Flatten` and `Reshape`, drops it with a warning.
+
     Examples
     --------
     >>> import nnlite

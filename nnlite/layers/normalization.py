@@ -3,9 +3,25 @@ the last axis; other axes are moved there and back."""
 
 import math
 
+import numpy as np
+
 from nnlite import config, ops
+from nnlite.checks import check_number
 from nnlite.layers import settings
 from nnlite.layers.layer import Layer
+
+
+def _bounds(name, value):
+    """Raise a ValueError unless a setting is bounds of a correction, by their names, or None."""
+    given = {} if value is None else value
+    if not isinstance(given, dict) or not given.keys() <= {"rmin", "rmax", "dmax"}:
+        raise ValueError(f"{name}: expected a dict of some of 'rmin', 'rmax', 'dmax', got {value}")
+    for key, bound in given.items():
+        if bound is not None:
+            check_number(f"{name}: {key}", bound, "(-inf, inf)" if key[0] == "r" else "[0, inf)")
+    low, high = given.get("rmin"), given.get("rmax")
+    if None not in (low, high) and high < low:
+        raise ValueError(f"{name}: expected rmax of at least rmin={low}, got {high}")
 
 
 class _Normalization(Layer):
@@ -14,9 +30,10 @@ class _Normalization(Layer):
     _takes = settings.ROWS
     _legal = {
         "axis": settings.axes,
-        "momentum": "[0, 1]",
+        **dict.fromkeys(("momentum", "renorm_momentum"), "[0, 1]"),
+        "renorm_clipping": _bounds,
         "epsilon": settings.AT_LEAST_0,
-        **dict.fromkeys(("center", "scale"), "bool"),
+        **dict.fromkeys(("center", "scale", "renorm"), "bool"),
         **settings.of_weights("beta", "gamma"),
         **dict.fromkeys(
             ("moving_mean_initializer", "moving_variance_initializer"), settings.initializer
@@ -107,6 +124,11 @@ class BatchNormalization(_Normalization):
     S. Ioffe, C. Szegedy: "Batch normalization: accelerating deep network training by reducing
     internal covariate shift", ICML 2015.
 
+    With `renorm` training, too, computes nearly what moving averages of the mean m and of the
+    deviation s give: (x - mean) / deviation * r + d, where r = deviation / s and d = (mean - m) / s
+    are constants to the gradient. S. Ioffe: "Batch renormalization: towards reducing minibatch
+    dependence in batch-normalized models", NIPS 2017.
+
     Parameters
     ----------
     axis : int, default -1
@@ -123,14 +145,20 @@ class BatchNormalization(_Normalization):
     moving_variance_initializer : str or Initializer, default 'ones'
     beta_regularizer, gamma_regularizer : str or Regularizer, optional
     beta_constraint, gamma_constraint : str or Constraint, optional
+    renorm : bool, default False
+    renorm_clipping : dict, optional
+        Bounds of r, 'rmin' and 'rmax', and of the magnitude of d, 'dmax'; by default none.
+    renorm_momentum : float in [0, 1], default 0.99
+        The weight of the old m and s.
     **kwargs
         Of `Layer`: name, trainable, input_shape.
 
     Notes
     -----
     Input (N, ..., C), output the same. Weights, each (C,): gamma, beta, and, not trainable,
-    moving_mean and moving_variance. What a mask leaves out, of shape (N, ...), is not part of the
-    statistics.
+    moving_mean and moving_variance; with `renorm` also moving_stddev, of which the variance is
+    made, and m and s, renorm_mean and renorm_stddev. What a mask leaves out, of shape (N, ...), is
+    not part of the statistics.
 
     Examples
     --------
@@ -154,10 +182,14 @@ class BatchNormalization(_Normalization):
         *,
         moving_mean_initializer="zeros",
         moving_variance_initializer="ones",
+        renorm=False,
+        renorm_clipping=None,
+        renorm_momentum=0.99,
         **kwargs,
     ):
         super().__init__(axis, epsilon, center, scale, **kwargs)
-        self.momentum = momentum
+        self.momentum, self.renorm, self.renorm_momentum = momentum, renorm, renorm_momentum
+        self.renorm_clipping = renorm_clipping
         self.moving_mean_initializer = moving_mean_initializer
         self.moving_variance_initializer = moving_variance_initializer
 
@@ -168,6 +200,15 @@ class BatchNormalization(_Normalization):
             initializer = getattr(self, f"{name}_initializer")
             weight = self.add_weight(self._sizes, initializer, trainable=False, name=name)
             setattr(self, name, weight)
+        if self.renorm:
+            self._add_moving("moving_stddev", np.sqrt(self.moving_variance.numpy()))
+            self._add_moving("renorm_mean", self.moving_mean)
+            self._add_moving("renorm_stddev", self.moving_stddev)
+
+    def _add_moving(self, name, values):
+        """Make a moving average that begins with some values."""
+        setattr(self, name, self.add_weight(self._sizes, "zeros", trainable=False, name=name))
+        getattr(self, name).assign(values)
 
     def call(self, inputs, training=False, mask=None):
         (inputs,) = ops.operands(inputs)
@@ -186,10 +227,34 @@ class BatchNormalization(_Normalization):
         return self._with_axes_last(lambda x: ops.scale_shift(x, scale, shift), inputs)
 
     def _train(self, inputs, gamma, beta):
-        y, mean, variance = ops.batch_norm(inputs, gamma, beta, self.epsilon)
+        if not self.renorm:
+            y, mean, variance = ops.batch_norm(inputs, gamma, beta, self.epsilon)
+            self._follow(mean, variance, gamma, beta)
+            return y
+        ones, zeros = ops.ones_like(gamma), ops.zeros_like(beta)
+        y, mean, variance = ops.batch_norm(inputs, ones, zeros, self.epsilon)
+        return ops.scale_shift(y, *self._follow(mean, variance, gamma, beta))
+
+    def _follow(self, mean, variance, gamma, beta):
+        """Let moving averages take the statistics of a batch into account; gamma and beta for what
+        these make to 0 and 1."""
         ops.moving_update(self.moving_mean, mean, self.momentum)
-        ops.moving_update(self.moving_variance, variance, self.momentum)
-        return y
+        if not self.renorm:
+            ops.moving_update(self.moving_variance, variance, self.momentum)
+            return gamma, beta
+        deviation = ops.sqrt(variance + self.epsilon)
+        unit = ops.maximum(self.renorm_stddev, math.sqrt(self.epsilon))
+        r, d = deviation / unit, (mean - self.renorm_mean) / unit
+        bounds = self.renorm_clipping or {}
+        r = r if (low := bounds.get("rmin")) is None else ops.maximum(r, low)
+        r = r if (high := bounds.get("rmax")) is None else ops.minimum(r, high)
+        d = d if (most := bounds.get("dmax")) is None else ops.clip(d, -most, most)
+        ops.moving_update(self.renorm_mean, mean, self.renorm_momentum)
+        ops.moving_update(self.renorm_stddev, deviation, self.renorm_momentum)
+        ops.moving_update(self.moving_stddev, deviation, self.momentum)
+        ops.assign(self.moving_variance, ops.relu(ops.square(self.moving_stddev) - self.epsilon))
+        r, d = ops.stop_gradient(r), ops.stop_gradient(d)
+        return r * gamma, d * gamma + beta
 
     def _train_masked(self, inputs, gamma, beta, mask):
         """As `_train`, with the statistics of what is not masked."""
@@ -203,11 +268,21 @@ class BatchNormalization(_Normalization):
         mean = mean_of(inputs)
         variance = mean_of(ops.square(inputs - mean))
         mean_, variance_ = (ops.reshape(x, self._sizes) for x in (mean, variance))
-        ops.moving_update(self.moving_mean, mean_, self.momentum)
-        ops.moving_update(self.moving_variance, variance_, self.momentum)
+        gamma, beta = self._follow(mean_, variance_, gamma, beta)
         scale = gamma / ops.sqrt(variance_ + self.epsilon)
         shift = beta - mean_ * scale
         return self._with_axes_last(lambda x: ops.scale_shift(x, scale, shift), inputs)
+
+    def get_config(self):
+        """The constructor's arguments as a dict; those of `renorm` only with it, as Keras before
+        3.15 lacks them.
+
+        Returns
+        -------
+        dict
+        """
+        found = super().get_config()
+        return {k: v for k, v in found.items() if self.renorm or not k.startswith("renorm")}
 
 
 class LayerNormalization(_Normalization):

@@ -35,7 +35,7 @@ _SETTINGS = {
         "leaky_relu": "negative_slope",
         "one_hot": "num_classes axis dtype",
     },
-    "core": {"cast": "dtype"},
+    "core": {"cast": "dtype", "stop_gradient": ""},
     "image": {
         **dict.fromkeys(
             ("image.hsv_to_rgb", "image.rgb_to_grayscale", "image.rgb_to_hsv"), "data_format"

@@ -95,6 +95,39 @@ def reshape(x, newshape):
     return call("reshape", [x], shape=shape, dtype=x.dtype)
 
 
+Op(
+    "stop_gradient",
+    infer=lambda x, dtype: [x],
+    view=True,
+    attrs={"dtype": None},
+    outputs=("given",),
+    gradient="none",
+)
+
+
+def stop_gradient(variable):
+    """The same tensor, through which no gradient goes: a constant to what is computed of it.
+
+    Parameters
+    ----------
+    variable : tensor
+        Any; a Variable keeps its values as they are now.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> x = nnlite.Variable(3.0)
+    >>> with nnlite.GradientTape() as tape:
+    ...     y = x * nnlite.ops.stop_gradient(x)
+    >>> tape.gradient(y, x).item()
+    3.0
+    """
+    x = convert_to_tensor(variable) if not isinstance(variable, Tensor) else variable
+    if isinstance(x, Variable) and x.dtype != "int32":
+        x = broadcast_to(x, x.shape)  # its memory may be overwritten later
+    return call("stop_gradient", [x], dtype=x.dtype)
+
+
 def values_of(variable):
     """The values of a Variable as a tensor, without a copy: what functions of users get.
 

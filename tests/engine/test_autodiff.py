@@ -345,3 +345,31 @@ def test_cross_entropies_give_keras_numbers():
 def test_dropout_keeps_one_and_a_quarter_times_the_value():
     y = layers.Dropout(0.2, seed=1)(nnlite.ones((10, 100)), training=True).numpy()
     assert set(np.unique(y)) == {0.0, 1.25}
+
+
+def test_no_gradient_goes_through_stop_gradient():
+    x = nnlite.Variable([3.0, 4.0])
+    with nnlite.GradientTape() as tape:
+        kept = ops.stop_gradient(x)
+        y = ops.sum(x * kept + ops.stop_gradient(x * x))
+    assert tape.gradient(y, x).numpy().tolist() == [3.0, 4.0]
+    x.assign([7.0, 7.0])
+    assert kept.numpy().tolist() == [3.0, 4.0]
+    assert ops.stop_gradient([1, 2]).dtype == "int32"
+
+    class Model(nnlite.Model):
+        def build(self, input_shape):
+            self.w = self.add_weight((2,), "ones")
+
+        def call(self, x):
+            return x * self.w * ops.stop_gradient(self.w)
+
+    for eagerly in (False, True):
+        model = Model()
+        model.compile(nnlite.optimizers.SGD(0.1), "mse", run_eagerly=eagerly)
+        model.fit(np.ones((1, 2)), np.zeros((1, 2)), verbose=0)
+        np.testing.assert_allclose(model.get_weights()[0], 0.9)
+    symbol = nnlite.Input((2,))
+    made = nnlite.Model(symbol, ops.stop_gradient(symbol) * 2.0)
+    again = nnlite.Model.from_config(made.get_config())
+    assert again.predict(np.ones((1, 2))).tolist() == [[2.0, 2.0]]

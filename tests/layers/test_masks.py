@@ -109,6 +109,25 @@ def test_last_of_a_sequence_has_no_mask(make):
         assert make(layers)(masked()).mask is None
 
 
+# Whose masks other tests look at: merging layers below, attention and positions in theirs.
+ELSEWHERE = """Add AdditiveAttention Attention Average Concatenate Dense Dot Embedding GRU
+GroupQueryAttention InputLayer InputScaling Masking Maximum Minimum MultiHeadAttention Multiply
+PaddingMask PositionEmbedding RNN SinePositionEncoding Softmax SpatialDropout2D Subtract
+TransformerDecoder TransformerEncoder"""
+
+
+def test_layers_that_do_not_warn_are_known():
+    """All others drop masks with a warning: `set_masks` looks for nothing else."""
+    found = set()
+    for name in layers.__all__:
+        kind = getattr(layers, name)
+        if isinstance(kind, type) and issubclass(kind, layers.Layer) and kind.__name__ == name:
+            says = kind.supports_masking is not False
+            if says or kind.compute_mask is not layers.Layer.compute_mask:
+                found.add(name)
+    assert found == {*KEEP, *END, *ELSEWHERE.split()}
+
+
 @pytest.mark.parametrize("name", [*KEEP, *DROP, *END])
 def test_keras_keeps_and_drops_the_same(name):
     keras = pytest.importorskip("keras")
