@@ -88,7 +88,8 @@ def prepended(layers, data, numeric_encoding):
             encoding.adapt(np.asarray(rows)[:, numbers], sample_weight=weight)
     if table is not None:
         encoding = clone(table, encoding=encoding)
-    return [*front, encoding, *hidden]
+    weighing = [defaults.learned_scaling(data.rows)] * isinstance(numeric_encoding, str)
+    return [*front, encoding, *weighing, *hidden]
 
 
 def refuse(numeric_encoding, where):

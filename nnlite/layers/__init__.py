@@ -55,7 +55,11 @@ from nnlite.layers.normalization import (
     RMSNormalization,
     UnitNormalization,
 )
-from nnlite.layers.numeric_encoding import PeriodicEmbedding, PiecewiseLinearEncoding
+from nnlite.layers.numeric_encoding import (
+    LearnedScaling,
+    PeriodicEmbedding,
+    PiecewiseLinearEncoding,
+)
 from nnlite.layers.padding_mask import PaddingMask
 from nnlite.layers.pooling import (
     AveragePooling1D,
@@ -169,6 +173,7 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "LearnedScaling",
     "Masking",
     "MaxPool1D",
     "MaxPool2D",

@@ -150,7 +150,8 @@ def test_what_the_networks_share_is_in_the_model_once():
     shared = [type(x) for x in model.layers[1 : -1 - NETWORKS]]
     assert shared == [layers.InputScaling, layers.PiecewiseLinearEncoding]
     networks = model.layers[-1 - NETWORKS : -1]
-    assert [type(x) for network in networks for x in network.layers] == 2 * NETWORKS * [Dense]
+    own = [layers.LearnedScaling, Dense, Dense]
+    assert [type(x) for network in networks for x in network.layers] == NETWORKS * own
 
 
 @pytest.mark.parametrize(
