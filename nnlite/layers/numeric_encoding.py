@@ -301,11 +301,12 @@ class LearnedScaling(Layer):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import nnlite
     >>> layer = nnlite.layers.LearnedScaling(rate=10.0)
     >>> layer([[1.0, 2.0]]).numpy()
     array([[1., 2.]], dtype=float32)
-    >>> layer.set_weights([[0.2, 0.0]])
+    >>> layer.set_weights([np.array([0.2, 0.0])])
     >>> layer([[1.0, 2.0]]).numpy()
     array([[2., 0.]], dtype=float32)
     """
