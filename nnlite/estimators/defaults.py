@@ -52,9 +52,10 @@ BATCH_ROWS, LARGE_BATCH_ROWS, MANY_ROWS = 64, 256, 10_000
 # From this number of rows on, a part is held out. Training ends PATIENCE epochs after the best.
 EARLY_STOPPING_ROWS, PATIENCE = 500, 30
 
-# Columns are encoded from ENCODED_ROWS on: fewer a network learns by heart. Beyond this number of
-# columns, one says little, and all of them encoded cost much.
-ENCODED_ROWS, ENCODED_COLUMNS = 100, 256
+# Columns are encoded from these numbers of rows on: fewer a network learns by heart, the sooner if
+# it is the only one and holds no rows out. Beyond this number of columns, one says little, and all
+# of them encoded cost much.
+ENCODED_ROWS, ENCODED_ROWS_OF_SEVERAL, ENCODED_COLUMNS = EARLY_STOPPING_ROWS, 100, 256
 ENCODED_SCALE = 0.5  # the squares of a column's 8 bins are then as large as those of the column
 FEWEST_BINS, MOST_BINS = 8, 128
 
@@ -169,12 +170,13 @@ def _has_own_scale(layers):
     return isinstance(first, own_scale) or reads_tokens(layers)
 
 
-def encodes(layers, shape):
+def encodes(layers, shape, networks):
     """Whether the columns of scaled rows (n_samples, n_features) are encoded before layers: a
-    `Dense` reads them, and there are enough rows. Very many columns are pixels or counts, which are
-    not encoded."""
+    `Dense` reads them, and there are enough rows for so many networks. Very many columns are pixels
+    or counts, which are not encoded."""
     rows, columns = shape
-    fits = rows >= ENCODED_ROWS and columns <= ENCODED_COLUMNS
+    least = ENCODED_ROWS if networks == 1 else ENCODED_ROWS_OF_SEVERAL
+    fits = rows >= least and columns <= ENCODED_COLUMNS
     return fits and isinstance(_first_reader(layers), Dense)
 
 

@@ -67,8 +67,9 @@ _PARAMETERS = """Parameters
         `layers.PeriodicEmbedding`), or what another layer makes of rows. None: nothing. Its
         settings can be searched: `numeric_encoding__bins`.
 
-        - 'auto' is 'piecewise' from 100 rows on, for up to 256 columns that are scaled
-          (`normalize`) and that a `Dense` reads, as all hidden layers given as sizes are. It has
+        - 'auto' is 'piecewise' from 500 rows on, of several networks from 100 on, for up to 256
+          columns that are scaled (`normalize`) and that a `Dense` reads, as all hidden layers given
+          as sizes are. It has
           half as many bins as the root of the number of rows, at least 8 and at most 128. It is
           None for all else, and in `partial_fit`.
         - Anything else but None is an error for an X that is sparse or has more than two

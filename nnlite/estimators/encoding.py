@@ -41,7 +41,7 @@ def is_legal(value):
     return value is None or layer_of(value) is not None
 
 
-def prepended(layers, data, numeric_encoding):
+def prepended(layers, data, numeric_encoding, networks):
     """The layers with one before them that encodes columns, if that is wanted.
 
     Parameters
@@ -51,6 +51,8 @@ def prepended(layers, data, numeric_encoding):
         encoding of its numbers then.
     data : TrainingData
     numeric_encoding : 'auto', 'piecewise', 'periodic', Layer or None
+    networks : int
+        How many of them are trained.
 
     Raises
     ------
@@ -68,7 +70,8 @@ def prepended(layers, data, numeric_encoding):
             return layers
     fits = data.X.ndim == 2 and not hasattr(data.X, "tocsr") and _of_rows(layers)
     if is_auto(numeric_encoding):
-        wanted = fits and scaled and not data.is_chunk and defaults.encodes(hidden, data.X.shape)
+        wanted = fits and scaled and not data.is_chunk
+        wanted = wanted and defaults.encodes(hidden, data.X.shape, networks)
         numeric_encoding = numeric_encoding if wanted else None
     if numeric_encoding is None:
         return layers

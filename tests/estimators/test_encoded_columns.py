@@ -80,15 +80,21 @@ LEFT = {
     "other readers": ({"layers": [layers.Reshape((13, 1)), layers.GRU(2)]}, WINE),
     "a function": ({"layers": lambda: [Dense(4)]}, WINE),
     "a compiled model": ({"layers": compiled}, WINE),
-    "few rows": ({}, WINE[::6]),
+    "few rows": ({}, WINE[:499]),
+    "few rows of several": ({"ensemble": 2}, WINE[::6]),
     "many columns": ({"layers": "2"}, np.tile(WINE, 20)),
 }
 
 
 @pytest.mark.parametrize("settings, X", LEFT.values(), ids=LEFT)
 def test_auto_leaves_all_else(settings, X):
-    y = KIND if X.shape[0] == len(KIND) else KIND[::6]
-    assert encoding_of(NNClassifier(**SHORT, **settings).fit(X, y)) is None
+    y = KIND[::6] if X.shape[0] == len(KIND[::6]) else KIND[: X.shape[0]]
+    assert encoding_of(NNClassifier(**{**SHORT, **settings}).fit(X, y)) is None
+
+
+def test_several_networks_encode_columns_of_fewer_rows():
+    fitted = NNClassifier(**{**SHORT, "ensemble": 2}).fit(WINE[::5], KIND[::5])
+    assert encoding_of(fitted) is not None
 
 
 @pytest.mark.parametrize("rows, bins", [(500, 11), (10_000, 50), (40_000, 100), (70_000, 128)])
@@ -102,7 +108,7 @@ def test_there_are_more_bins_of_more_rows(rows, bins):
     "rows, encoding, rate",
     [
         (30, "auto", None),
-        (200, "auto", 4),
+        (500, "auto", 10),
         (200, "periodic", 4),
         (3500, "auto", 60),
         (40, "piecewise", 1),
