@@ -301,6 +301,7 @@ _ALONE = {  # not in Keras
     "AccuracyByShape",
     "FanInUniform",
     "InputScaling",
+    "LearnedScaling",
     "MLP",
     "OneCycle",
     "PaddingMask",

@@ -409,9 +409,8 @@ class BaseNeuralNetwork(
                     made = scaling.prepended(
                         made, data, normalize, flattens, self._ragged, self._columns
                     )
-                    made = encoding.prepended(
-                        made, data, self._resolve_auto("numeric_encoding"), self._target
-                    )
+                    wanted, networks = self._resolve_auto("numeric_encoding"), self._recipe(X)[0]
+                    made = encoding.prepended(made, data, wanted, self._target, networks)
                     made = [*made, output]
                 if self._ragged:
                     model = sequences.network(made, X)

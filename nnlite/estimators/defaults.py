@@ -12,8 +12,9 @@ NeurIPS 2021 (cosine annealing, best weights kept). Y. Gorishniy, I. Rubachev, V
 A. Babenko: "Revisiting deep learning models for tabular data", NeurIPS 2021 (a tuned MLP of ReLUs
 is a strong baseline; targets standardised). D. Holzmueller, L. Grinsztajn, I. Steinwart: "Better by
 default: strong pre-tuned MLPs and boosted trees on tabular data", NeurIPS 2024 (layers of 256
-units, a falling rate, the best epoch of a validation set). I. Loshchilov, F. Hutter: "SGDR:
-stochastic gradient descent with warm restarts", ICLR 2017 (the cosine).
+units, a scale of inputs that is learned fast, a falling rate, the best epoch of a validation set).
+I. Loshchilov, F. Hutter: "SGDR: stochastic gradient descent with warm restarts", ICLR 2017 (the
+cosine).
 """
 
 import math
@@ -33,6 +34,7 @@ from nnlite.layers import (
     InputLayer,
     InputScaling,
     LayerNormalization,
+    LearnedScaling,
     Masking,
     Normalization,
     PaddingMask,
@@ -50,11 +52,16 @@ BATCH_ROWS, LARGE_BATCH_ROWS, MANY_ROWS = 64, 256, 10_000
 # From this number of rows on, a part is held out. Training ends PATIENCE epochs after the best.
 EARLY_STOPPING_ROWS, PATIENCE = 500, 30
 
-# Columns are encoded from EARLY_STOPPING_ROWS on: a network learns fewer by heart. Beyond this
-# number, one column says little, and all of them encoded cost much.
-ENCODED_COLUMNS = 256
+# Columns are encoded from these numbers of rows on: fewer a network learns by heart, the sooner if
+# it is the only one and holds no rows out. Beyond this number of columns, one says little, and all
+# of them encoded cost much.
+ENCODED_ROWS, ENCODED_ROWS_OF_SEVERAL, ENCODED_COLUMNS = EARLY_STOPPING_ROWS, 100, 256
 ENCODED_SCALE = 0.5  # the squares of a column's 8 bins are then as large as those of the column
-FEWEST_BINS, MOST_BINS = 8, 64
+FEWEST_BINS, MOST_BINS = 8, 128
+
+# How fast a network chooses among what it reads: once as fast as it learns all else for so many
+# rows, FASTEST_SCALING times at most. Of few rows it would choose by chance.
+SCALING_ROWS, FASTEST_SCALING = 50, 60.0
 
 # Rows of numbers, of which sizes alone make a network, are tables. Whatever else there is has the
 # others. In benchmarks/quality.py eight networks of 128 units score as those of 256 and are faster.
@@ -163,12 +170,13 @@ def _has_own_scale(layers):
     return isinstance(first, own_scale) or reads_tokens(layers)
 
 
-def encodes(layers, shape):
+def encodes(layers, shape, networks):
     """Whether the columns of scaled rows (n_samples, n_features) are encoded before layers: a
-    `Dense` reads them, and there are enough rows. Very many columns are pixels or counts, which are
-    not encoded."""
+    `Dense` reads them, and there are enough rows for so many networks. Very many columns are pixels
+    or counts, which are not encoded."""
     rows, columns = shape
-    fits = rows >= EARLY_STOPPING_ROWS and columns <= ENCODED_COLUMNS
+    least = ENCODED_ROWS if networks == 1 else ENCODED_ROWS_OF_SEVERAL
+    fits = rows >= least and columns <= ENCODED_COLUMNS
     return fits and isinstance(_first_reader(layers), Dense)
 
 
@@ -177,6 +185,11 @@ def piecewise_encoding(rows=0, by="quantiles"):
     bin holds about two times the root of their number."""
     bins = int(min(max(math.sqrt(rows) / 2, FEWEST_BINS), MOST_BINS))
     return PiecewiseLinearEncoding(bins, scale=ENCODED_SCALE, by=by)
+
+
+def learned_scaling(rows):
+    """A fresh layer that learns which columns of an encoded table matter, of more rows faster."""
+    return LearnedScaling(min(max(rows / SCALING_ROWS, 1.0), FASTEST_SCALING))
 
 
 def _reads_sequences(layers):
@@ -229,7 +242,7 @@ def early_stopping(value, rows, scoring=None, recipe=None):
     """A fresh EarlyStopping for a fit of `rows` rows, or None.
 
     If there is a `scoring`, the one for True and for 'auto' monitors the score. With a `recipe` of
-    several networks 'auto' keeps the best of all epochs.
+    several networks 'auto' waits for half of the epochs.
     """
     if is_auto(value) and rows < (EARLY_STOPPING_ROWS if recipe is None else FOLDS_ROWS):
         return None
@@ -238,7 +251,7 @@ def early_stopping(value, rows, scoring=None, recipe=None):
         return None if found is None else clone(found)
     changed = {} if scoring is None else {"monitor": "val_score"}
     if recipe is not None and is_auto(value):
-        changed["patience"] = recipe.epochs
+        changed["patience"] = math.ceil(recipe.epochs / 2)
     return clone(found, **changed)
 
 

@@ -68,12 +68,16 @@ _PARAMETERS = """Parameters
         `layers.PeriodicEmbedding`), or what another layer makes of rows. None: nothing. Its
         settings can be searched: `numeric_encoding__bins`.
 
-        - 'auto' is 'piecewise' from 500 rows on, for up to 256 columns that are scaled
-          (`normalize`) and that a `Dense` reads, as all hidden layers given as sizes are. It has
-          half as many bins as the root of the number of rows, at least 8 and at most 64. It is None
-          for all else, and in `partial_fit`.
+        - 'auto' is 'piecewise' from 500 rows on, of several networks from 100 on, for up to 256
+          columns that are scaled (`normalize`) and that a `Dense` reads, as all hidden layers given
+          as sizes are. It has
+          half as many bins as the root of the number of rows, at least 8 and at most 128. It is
+          None for all else, and in `partial_fit`.
         - Anything else but None is an error for an X that is sparse or has more than two
           dimensions, and for a compiled model; bins that are to be learned, for `partial_fit`.
+
+        Behind an encoding by name, `layers.LearnedScaling` chooses among what the network reads;
+        behind a Layer there is none.
 
         Quantiles are those of the scaled rows of `fit` (weighted); of some at random if X has more
         than 2**18 values. Targets are those of the rows that a network trains on, not of those
@@ -115,10 +119,10 @@ _PARAMETERS = """Parameters
     early_stopping : 'auto', bool or EarlyStopping, default 'auto'
         True stops when the loss on held-out rows has not improved for 30 epochs, and restores the
         best weights. 'auto' does so from 500 rows on, and if `fit` is given `X_val`; of several
-        networks each goes through all epochs, and restores its best, from 50 rows on. An
-        EarlyStopping has settings of its own; rows are held out if its `monitor` begins with
-        'val_'. `early_stopping__patience` and the like turn True and 'auto' into an EarlyStopping;
-        they have no effect on False.
+        networks each stops after half of all epochs without a better one, and restores its best,
+        from 50 rows on. An EarlyStopping has settings of its own; rows are held out if its
+        `monitor` begins with 'val_'. `early_stopping__patience` and the like turn True and 'auto'
+        into an EarlyStopping; they have no effect on False.
     validation_fraction : float in (0, 1), default 0.1
         The part of the rows that a single network holds out, with the same part of each class if
         possible.

@@ -44,7 +44,7 @@ def is_legal(value):
     return value is None or layer_of(value) is not None
 
 
-def prepended(layers, data, numeric_encoding, target):
+def prepended(layers, data, numeric_encoding, target, networks):
     """The layers with one before them that encodes columns, if that is wanted.
 
     Parameters
@@ -56,6 +56,8 @@ def prepended(layers, data, numeric_encoding, target):
     numeric_encoding : 'auto', 'piecewise', 'target', 'periodic', Layer or None
     target : Target
         It encoded the targets.
+    networks : int
+        How many of them are trained.
 
     Raises
     ------
@@ -73,7 +75,8 @@ def prepended(layers, data, numeric_encoding, target):
             return layers
     fits = data.X.ndim == 2 and not hasattr(data.X, "tocsr") and _of_rows(layers)
     if is_auto(numeric_encoding):
-        wanted = fits and scaled and not data.is_chunk and defaults.encodes(hidden, data.X.shape)
+        wanted = fits and scaled and not data.is_chunk
+        wanted = wanted and defaults.encodes(hidden, data.X.shape, networks)
         numeric_encoding = numeric_encoding if wanted else None
     if numeric_encoding is None:
         return layers
@@ -95,7 +98,8 @@ def prepended(layers, data, numeric_encoding, target):
         encoding = clone(encoding, boundaries=data.once(key, learn) if shared else learn())
     if table is not None:
         encoding = clone(table, encoding=encoding)
-    return [*front, encoding, *hidden]
+    weighing = [defaults.learned_scaling(data.rows)] * isinstance(numeric_encoding, str)
+    return [*front, encoding, *weighing, *hidden]
 
 
 def _boundaries(encoding, data, scaling, columns, target):

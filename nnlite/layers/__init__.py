@@ -57,7 +57,11 @@ from nnlite.layers.normalization import (
     RMSNormalization,
     UnitNormalization,
 )
-from nnlite.layers.numeric_encoding import PeriodicEmbedding, PiecewiseLinearEncoding
+from nnlite.layers.numeric_encoding import (
+    LearnedScaling,
+    PeriodicEmbedding,
+    PiecewiseLinearEncoding,
+)
 from nnlite.layers.padding_mask import PaddingMask
 from nnlite.layers.pooling import (
     AveragePooling1D,
@@ -203,6 +207,7 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "LearnedScaling",
     "Masking",
     "MaxPool1D",
     "MaxPool2D",

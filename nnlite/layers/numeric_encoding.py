@@ -1,4 +1,5 @@
-"""Layers that make several values of each number of a table: a network learns more of them."""
+"""Layers that make several values of each number of a table, and that weigh values: a network
+learns more of them."""
 
 import heapq
 import math
@@ -276,6 +277,68 @@ class PeriodicEmbedding(Layer):
         return np.concatenate(
             [columns[: len(columns) * self.keep], np.repeat(columns, int(self.outputs))]
         )
+
+
+class LearnedScaling(Layer):
+    """Multiplies each column by a number of its own that is learned, at first 1.
+
+    In front of a `Dense` it chooses columns: those that say nothing become small before the many
+    weights that read them learn their noise by heart. D. Holzmueller, L. Grinsztajn, I. Steinwart:
+    "Better by default: strong pre-tuned MLPs and boosted trees on tabular data", NeurIPS 2024,
+    section 3 ("scaling layer").
+
+    Parameters
+    ----------
+    rate : float in (0, inf), default 60.0
+        How many times as fast as other weights the numbers are learned. The weight is the number
+        divided by `rate`, so an optimizer whose steps do not depend on the size of gradients, such
+        as `Adam`, moves the number by `rate` times its learning rate.
+    **kwargs
+        Of `Layer`: name, trainable, input_shape.
+
+    Notes
+    -----
+    Input (..., F), output the same. Weight: of the scales, kernel (F,). Keras has no such layer:
+    `.keras` files tell it the same by a product and an `EinsumDense`.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nnlite
+    >>> layer = nnlite.layers.LearnedScaling(rate=10.0)
+    >>> layer([[1.0, 2.0]]).numpy()
+    array([[1., 2.]], dtype=float32)
+    >>> layer.set_weights([np.array([0.2, 0.0])])
+    >>> layer([[1.0, 2.0]]).numpy()
+    array([[2., 0.]], dtype=float32)
+    """
+
+    _takes = settings.ROWS
+    _legal = {"rate": "(0, inf)"}
+
+    def __init__(self, rate=60.0, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+
+    def build(self, input_shape):
+        first = initializers.Constant(1 / self.rate)
+        self.scales = EinsumDense(
+            "...f,f->...f", (input_shape[-1],), kernel_initializer=first, name="scales"
+        )
+        self.scales.build(input_shape)
+
+    def call(self, inputs):
+        _check_columns(self.scales.kernel.shape[0], inputs.shape)
+        return ops.multiply(inputs, ops.multiply(self.scales.kernel, self.rate))
+
+    def _in_keras(self, inputs):
+        """The same by what Keras has, on symbols."""
+        return self.scales(ops.multiply(inputs, self.rate))
 
 
 def _check_columns(known, shape):

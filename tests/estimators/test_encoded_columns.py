@@ -81,20 +81,59 @@ LEFT = {
     "a function": ({"layers": lambda: [Dense(4)]}, WINE),
     "a compiled model": ({"layers": compiled}, WINE),
     "few rows": ({}, WINE[:499]),
+    "few rows of several": ({"ensemble": 2}, WINE[::6]),
     "many columns": ({"layers": "2"}, np.tile(WINE, 20)),
 }
 
 
 @pytest.mark.parametrize("settings, X", LEFT.values(), ids=LEFT)
 def test_auto_leaves_all_else(settings, X):
-    assert encoding_of(NNClassifier(**SHORT, **settings).fit(X, KIND[: X.shape[0]])) is None
+    y = KIND[::6] if X.shape[0] == len(KIND[::6]) else KIND[: X.shape[0]]
+    assert encoding_of(NNClassifier(**{**SHORT, **settings}).fit(X, y)) is None
 
 
-@pytest.mark.parametrize("rows, bins", [(500, 11), (10_000, 50), (40_000, 64)])
+def test_several_networks_encode_columns_of_fewer_rows():
+    fitted = NNClassifier(**{**SHORT, "ensemble": 2}).fit(WINE[::5], KIND[::5])
+    assert encoding_of(fitted) is not None
+
+
+@pytest.mark.parametrize("rows, bins", [(500, 11), (10_000, 50), (40_000, 100), (70_000, 128)])
 def test_there_are_more_bins_of_more_rows(rows, bins):
     X = np.random.RandomState(0).rand(rows, 1)
     fitted = NNRegressor("2", numeric_encoding="auto", **SHORT).fit(X, X[:, 0])
     assert encoding_of(fitted).bins == bins == len(encoding_of(fitted).boundaries[0]) - 1
+
+
+@pytest.mark.parametrize(
+    "rows, encoding, rate",
+    [
+        (30, "auto", None),
+        (500, "auto", 10),
+        (200, "periodic", 4),
+        (3500, "auto", 60),
+        (40, "piecewise", 1),
+    ],
+)
+def test_what_is_encoded_is_weighed_and_of_more_rows_faster(rows, encoding, rate):
+    X = np.random.RandomState(0).rand(rows, 1)
+    fitted = NNRegressor("2", numeric_encoding=encoding, **SHORT).fit(X, X[:, 0])
+    weighing = [x for x in fitted.model_.layers if isinstance(x, layers.LearnedScaling)]
+    assert [x.rate for x in weighing] == ([] if rate is None else [rate])
+
+
+def test_a_layer_of_the_user_is_not_weighed():
+    fitted = NNClassifier(numeric_encoding=PiecewiseLinearEncoding(3), **SHORT).fit(WINE, KIND)
+    assert not any(isinstance(x, layers.LearnedScaling) for x in fitted.model_.layers)
+
+
+def test_columns_of_noise_are_left_out():
+    X = np.random.RandomState(0).uniform(-1, 1, (1600, 41))
+    y = np.sin(4 * X[:, 0])
+    fitted = NNRegressor(numeric_encoding="auto", random_state=0, ensemble=1).fit(X[:800], y[:800])
+    scales = next(x for x in fitted.model_.layers if isinstance(x, layers.LearnedScaling))
+    found = np.abs(scales.get_weights()[0]) * scales.rate
+    sources = encoding_of(fitted).sources
+    assert found[sources == 0].mean() > 1.4 * found[sources > 0].mean()
 
 
 def test_bins_are_not_learned_from_a_first_chunk():

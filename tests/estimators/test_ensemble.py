@@ -123,7 +123,7 @@ def test_each_network_is_what_a_single_fit_gives(kind):
     options["dtype"] = "float32"
     fitted = kind((4,), ensemble=NETWORKS, **options).fit(X, y)
     folds, seeds = folds_of(fitted, y), np.random.RandomState(fitted._seed())
-    stopping = EarlyStopping(patience=4, restore_best_weights=True)
+    stopping = EarlyStopping(patience=2, restore_best_weights=True)
     for number, network in enumerate(fitted.model_.layers[1:-1]):
         held_out, seed = folds == number, int(seeds.randint(2**31))
         alone = kind((4,), ensemble=1, early_stopping=stopping, **options)
@@ -150,7 +150,8 @@ def test_what_the_networks_share_is_in_the_model_once():
     shared = [type(x) for x in model.layers[1 : -1 - NETWORKS]]
     assert shared == [layers.InputScaling, layers.PiecewiseLinearEncoding]
     networks = model.layers[-1 - NETWORKS : -1]
-    assert [type(x) for network in networks for x in network.layers] == 2 * NETWORKS * [Dense]
+    own = [layers.LearnedScaling, Dense, Dense]
+    assert [type(x) for network in networks for x in network.layers] == NETWORKS * own
 
 
 def test_scale_and_bins_are_learned_once_for_all(monkeypatch):
@@ -297,6 +298,20 @@ def test_training_goes_on_with_all_of_them():
 def test_what_only_one_network_can_do_is_an_error(settings, words):
     with pytest.raises(ValueError, match=words):
         classifier(**settings).fit(X, KIND)
+
+
+def test_a_network_stops_after_half_of_the_epochs_without_a_better_one():
+    noise = np.random.RandomState(0).permutation(NUMBER)
+    seen = []
+
+    class Keep(Callback):
+        def on_train_end(self, logs=None):
+            seen.append(self.model.history.history["val_loss"])
+
+    regressor((64,), epochs=30, learning_rate=0.05, callbacks=Keep()).fit(X, noise)
+    assert min(map(len, seen)) < 30
+    for curve in seen:
+        assert len(curve) == min(30, int(np.argmin(curve)) + 1 + 15)
 
 
 # How many there are

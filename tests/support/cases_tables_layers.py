@@ -54,6 +54,11 @@ CASES = {
         (2, 4, 3),
         lambda x, w: waves(x, w, False),
     ),
+    "LearnedScaling": (
+        lambda: layers.LearnedScaling(rate=5.0),
+        (5, 3),
+        lambda x, w: x * w[0] * 5,
+    ),
 }
 
 of_three = CASES["PiecewiseLinearEncoding"][0]
@@ -64,6 +69,10 @@ SHAPES = {
         (of_three, None, (4, 2), r"3 columns .*, got \(4, 2\)"),
         (of_three, (4, 3), (4, 2), r"3 columns .*, got \(4, 2\)"),
         (of_three, None, (3,), r"at least 2 dimensions, got .*\(None,\)"),
+    ],
+    "LearnedScaling": [
+        (lambda: layers.LearnedScaling(), (4, 3), (4, 1), r"3 columns .*, got \(4, 1\)"),
+        (lambda: layers.LearnedScaling(), None, (3,), r"at least 2 dimensions, got .*\(None,\)"),
     ],
     "PeriodicEmbedding": [
         (lambda: layers.PeriodicEmbedding(), (4, 1), (4, 2), r"1 columns .*, got \(4, 2\)"),
