@@ -130,6 +130,7 @@ from nnlite.ops.shape import (
 from nnlite.ops.slicing import concatenate, expand_dims, flip, split, squeeze, stack
 from nnlite.ops.spatial import (
     average_pool,
+    channels_last,
     conv,
     conv_transpose,
     depthwise_conv,

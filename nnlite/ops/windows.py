@@ -9,7 +9,7 @@ def sizes(name, value, rank, least=1):
     each = tuple(value) if isinstance(value, (tuple, list)) else (value,) * rank
     if len(each) != rank or not all(is_number(v, f"[{least}, inf)") and not v % 1 for v in each):
         one = "a positive integer" if least else "an integer of at least 0"
-        several = " or a pair of them" if rank == 2 else ""
+        several = {2: " or a pair of them", 3: " or three of them"}.get(rank, "")
         raise ValueError(f"{name}: expected {one}{several}, got {value!r}")
     if max(each) > LARGEST_SIZE:
         raise ValueError(f"{name}: expected numbers below 2**31, got {value!r}")
