@@ -12,7 +12,7 @@ from nnlite.ops.windows import sizes
 
 def _of_windows(rank):
     """The checks of settings that are one integer, or one for each axis."""
-    names = ("kernel_size", "strides", "dilation_rate", "pool_size", "size")
+    names = ("kernel_size", "strides", "dilation_rate", "pool_size", "size", "output_size")
     at_least_0 = partial(sizes, rank=rank, least=0)
     return {**dict.fromkeys(names, partial(sizes, rank=rank)), "output_padding": at_least_0}
 

@@ -30,6 +30,7 @@ from nnlite.ops.activation import (
     softsign,
     tanh,
 )
+from nnlite.ops.adaptive_pool import adaptive_average_pool, adaptive_max_pool
 from nnlite.ops.attention import dot_product_attention
 from nnlite.ops.conv import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
 from nnlite.ops.einsum import einsum
@@ -143,6 +144,8 @@ from nnlite.ops.warp import affine_transform
 
 __all__ = [
     "abs",
+    "adaptive_average_pool",
+    "adaptive_max_pool",
     "add",
     "affine_transform",
     "all",

@@ -1,5 +1,7 @@
 """Helpers of convolution and pooling: sizes by axis, and the number of windows along an axis."""
 
+import numpy as np
+
 from nnlite.checks import LARGEST_SIZE, is_number
 
 
@@ -35,6 +37,13 @@ def check_images(shape):
         raise ValueError(
             f"expected images of shape (N, height, width, channels), got shape {shape}"
         )
+
+
+def equal_windows(n, m):
+    """The begins and ends of m windows that together cover n entries, as equal as can be: they
+    overlap where m does not divide n."""
+    window = np.arange(m + 1)
+    return window[:-1] * n // m, -(-window[1:] * n // m)
 
 
 def equivalent_steps(size, window, stride, dilation=1):
