@@ -2,6 +2,14 @@
 
 from nnlite import identifiers, names
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from nnlite.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from nnlite.layers.attention import AdditiveAttention, Attention, BahdanauAttention
 from nnlite.layers.categories import CategoryEncoding, Discretization, Hashing
 from nnlite.layers.conv import (
@@ -141,6 +149,7 @@ from nnlite.layers.shaping import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from nnlite.layers.spectral_normalization import SpectralNormalization
 from nnlite.layers.table import TableEncoding
 from nnlite.layers.text import TextVectorization
 from nnlite.layers.transformer import TransformerDecoder, TransformerEncoder
@@ -153,6 +162,12 @@ __all__ = [
     "RNN",
     "Activation",
     "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "Add",
     "AdditiveAttention",
     "AlphaDropout",
@@ -284,6 +299,7 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "SpectralNormalization",
     "StackedRNNCells",
     "StringLookup",
     "Subtract",
