@@ -36,7 +36,7 @@ class Conv3D(Volumes, Conv):
     Notes
     -----
     Input (N, D, H, W, C), output (N, OD, OH, OW, F). Weights: kernel (KD, KH, KW, C / groups, F),
-    bias (F,). A call needs memory for its input KD / stride times.
+    bias (F,). A call holds its input KD / stride times, for the windows along the depth.
 
     Examples
     --------
@@ -76,9 +76,9 @@ class Conv3DTranspose(Volumes, ConvTranspose):
         Distance, in the result, of what neighbouring elements make.
     padding : {'valid', 'same'}, default 'valid'
         As for `Conv2DTranspose`, along each axis.
+    data_format : {'channels_last', 'channels_first'}, optional
     output_padding : int or (int, int, int), optional
         As for `Conv2DTranspose`.
-    data_format : {'channels_last', 'channels_first'}, optional
     dilation_rate : int or (int, int, int), default (1, 1, 1)
         Distance of neighbouring elements of a filter, in the result.
     activation : str or function, optional
@@ -107,8 +107,8 @@ class Conv3DTranspose(Volumes, ConvTranspose):
         kernel_size,
         strides=(1, 1, 1),
         padding="valid",
-        output_padding=None,
         data_format=None,
+        output_padding=None,
         dilation_rate=(1, 1, 1),
         activation=None,
         **kwargs,

@@ -82,7 +82,7 @@ class ZeroPadding3D(Volumes, _ZeroPadding):
 
     Parameters
     ----------
-    padding : int, (int, int, int), or three (before, after), default (1, 1, 1)
+    padding : int, (int, int, int), or three (before, after), default ((1, 1), (1, 1), (1, 1))
         The number of slices, rows and columns to add at both ends, or before and after.
     data_format : {'channels_last', 'channels_first'}, optional
     **kwargs
@@ -102,7 +102,7 @@ class ZeroPadding3D(Volumes, _ZeroPadding):
 
     _legal = {"padding": settings.margins_of_volumes}
 
-    def __init__(self, padding=(1, 1, 1), data_format=None, **kwargs):
+    def __init__(self, padding=((1, 1), (1, 1), (1, 1)), data_format=None, **kwargs):
         super().__init__(padding, data_format, **kwargs)
 
 

@@ -32,9 +32,9 @@ class SpectralNormalization(Wrapper):
 
     Notes
     -----
-    Input and output are those of the layer. Weights: those of the layer, and vector_u (1, F). The
-    division changes the kernel itself, as in Keras, and gradients do not take it into account; a
-    kernel of zeros stays.
+    Input and output are those of the layer. Weights: the kernel, vector_u (1, F), others of the
+    layer. The division changes the kernel itself, as in Keras, and gradients do not take it into
+    account; a kernel of zeros stays.
 
     Examples
     --------
@@ -51,7 +51,7 @@ class SpectralNormalization(Wrapper):
 
     def __init__(self, layer, power_iterations=1, **kwargs):
         super().__init__(layer, **kwargs)
-        self.power_iterations = power_iterations
+        self.power_iterations, self.kernel = power_iterations, None
 
     @property
     def _reads_integers(self):
@@ -69,6 +69,10 @@ class SpectralNormalization(Wrapper):
         initializer = TruncatedNormal(stddev=0.02)
         shape = (1, self.kernel.shape[-1])
         self.vector_u = self.add_weight(shape, initializer, trainable=False, name="vector_u")
+
+    def _own_weights(self):
+        """The kernel, then vector_u: Keras's order."""
+        return sorted(super()._own_weights(), key=lambda v: v is not self.kernel)
 
     def call(self, inputs, training=False):
         if training:

@@ -1,5 +1,5 @@
-"""Keras, where it is installed, as the reference for layers of sequences and transposed
-convolutions: same names, results, shapes, and weights after steps of training."""
+"""Keras, where it is installed, as the reference for layers of sequences, volumes and
+transposed convolutions: same names, results, shapes, and weights after steps of training."""
 
 import inspect
 import os
@@ -17,7 +17,8 @@ from models_random import Choice  # noqa: E402
 import nnlite  # noqa: E402
 from nnlite import layers  # noqa: E402
 
-TABLE = {**models_random_series.SERIES, **models_random_series.IMAGES}
+SERIES, VOLUMES = models_random_series.SERIES, models_random_series.VOLUMES
+TABLE = {**SERIES, **models_random_series.IMAGES, **VOLUMES}
 
 
 def made(package, value):
@@ -43,7 +44,8 @@ def network(package, name, settings, shape):
 def test_layer_agrees_before_and_after_training(name):
     for seed in range(4):
         c, rng = Choice(seed), np.random.default_rng(seed)
-        shape = (5, 4, 2) if name == "Conv2DTranspose" else (c.of(8, 9), c.of(1, 2, 4))
+        of_images = (4, 6, 5, 2) if name in VOLUMES else (5, 4, 2)
+        shape = (c.of(8, 9), c.of(1, 2, 4)) if name in SERIES else of_images
         settings = TABLE[name](c, list(shape))
         theirs, ours = (network(p, name, settings, shape) for p in (keras, nnlite))
         assert ours.output_shape == theirs.output_shape
