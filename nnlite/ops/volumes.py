@@ -77,7 +77,10 @@ def upsample3d(x, size):
 
 
 def _taps(size, dtype):
-    """Kernel (size, 1, 1, size): filter k takes entry k of a window along the height."""
+    """Kernel (size, 1, 1, size): filter k takes entry k of a window along the height.
+
+    The others are multiplied by 0. So where a window has an infinite value, its result is NaN.
+    """
     return constant(np.eye(size).reshape(size, 1, 1, size), dtype)
 
 

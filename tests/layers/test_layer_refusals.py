@@ -257,7 +257,6 @@ SETTINGS = [
     ),
     (lambda: layers.Conv2D(2, 3, bias_initializer="no"), "bias_initializer: unknown .* 'no'"),
     (lambda: layers.Conv2D(2, 3, bias_constraint="no"), "bias_constraint: unknown .* 'no'"),
-    (lambda: layers.Conv2D(4, 3, data_format="NHWC"), r"'channels_first', got 'NHWC"),
     (lambda: layers.DepthwiseConv2D(3, depth_multiplier="a"), r"depth_multiplier: expected .*'a'"),
     (
         lambda: layers.SeparableConv2D(2, 3, depth_multiplier=0),
@@ -284,8 +283,6 @@ SETTINGS = [
     (lambda: layers.MaxPooling2D(strides=0), r"strides: expected a positive integer .*, got 0"),
     (lambda: layers.AveragePooling2D(0), r"pool_size: expected .*, got 0"),
     (lambda: layers.GlobalMaxPooling2D(keepdims=2), r"keepdims: expected True or False, got 2"),
-    (lambda: layers.MaxPooling2D(data_format="first"), r"channels_last"),
-    (lambda: layers.Flatten(data_format="first"), r"channels_last"),
     (lambda: layers.Dropout(50), r"rate: expected a number in \[0, 1\), got 50"),
     (
         lambda: layers.Dropout(0.5, noise_shape=(0, 1)),

@@ -101,7 +101,7 @@ CASES = {
         lambda x, w: conv_transpose(x, w[0], (10, 12, 8), 2, before=(0, 1, 0)),
     ),
     "Conv3DTranspose with output_padding": (
-        lambda: layers.Conv3DTranspose(2, 4, 3, "same", (2, 1, 0), use_bias=False),
+        lambda: layers.Conv3DTranspose(2, 4, 3, "same", None, (2, 1, 0), use_bias=False),
         VOLUMES,
         lambda x, w: conv_transpose(x, w[0], (14, 16, 9), 3, before=(1, 1, 2)),
     ),
@@ -301,6 +301,9 @@ SETTINGS = [
     (lambda: layers.Conv3D(2, 3, 0), "strides: expected a positive integer or three of them"),
     (lambda: layers.Conv3D(2, 3, padding="causal"), "'valid' or 'same', got 'causal'"),
     (lambda: layers.Conv3D(2, 3, data_format="first"), "'channels_first', got 'first'"),
+    (lambda: layers.Conv2D(4, 3, data_format="NHWC"), r"'channels_first', got 'NHWC"),
+    (lambda: layers.MaxPooling2D(data_format="first"), "'channels_last' or 'channels_first', got"),
+    (lambda: layers.Flatten(data_format=1), "'channels_last' or 'channels_first', got 1"),
     (lambda: layers.Conv3DTranspose(2, 3, 2, output_padding=2), "less than strides, 2, got 2"),
     (lambda: layers.MaxPooling3D((2, 2)), r"pool_size: expected .*, got \(2, 2\)"),
     (lambda: layers.ZeroPadding3D((1, 2)), r"padding: expected an int .* three of them or three p"),
