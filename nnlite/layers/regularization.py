@@ -252,6 +252,15 @@ class _SpatialDropout(_Dropout):
         super().__init__(**kwargs)
         self.rate, self.seed = rate, seed
 
+    def get_config(self):
+        """The constructor's arguments as a dict, without `trainable`, which Keras's layers refuse.
+
+        Returns
+        -------
+        dict
+        """
+        return {k: v for k, v in super().get_config().items() if k != "trainable"}
+
     def _shape_of_draws(self, shape):
         kept = 0, self._channels_axis
         return tuple(n if d in kept else 1 for d, n in enumerate(shape))
