@@ -27,12 +27,6 @@ COMING = {
     ],
     "nnlite.layers": [
         ("ConvLSTM2D", ""),
-        (
-            "Conv3D MaxPooling3D AveragePooling3D GlobalMaxPooling3D GlobalAveragePooling3D "
-            "AvgPool3D MaxPool3D GlobalAvgPool3D GlobalMaxPool3D UpSampling3D ZeroPadding3D "
-            "Cropping3D Conv3DTranspose",
-            "",
-        ),
     ],
     "nnlite.models.Model": [
         (

@@ -2,6 +2,14 @@
 
 from nnlite import identifiers, names
 from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from nnlite.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from nnlite.layers.attention import AdditiveAttention, Attention, BahdanauAttention
 from nnlite.layers.categories import CategoryEncoding, Discretization, Hashing
 from nnlite.layers.conv import (
@@ -22,6 +30,7 @@ from nnlite.layers.conv1d import (
     SeparableConv1D,
     SeparableConvolution1D,
 )
+from nnlite.layers.conv3d import Conv3D, Conv3DTranspose, Convolution3D, Convolution3DTranspose
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
 from nnlite.layers.einsum_dense import EinsumDense
 from nnlite.layers.embedding import Embedding, Masking
@@ -66,20 +75,28 @@ from nnlite.layers.padding_mask import PaddingMask
 from nnlite.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
+    AveragePooling3D,
     AvgPool1D,
     AvgPool2D,
+    AvgPool3D,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
     GlobalAvgPool1D,
     GlobalAvgPool2D,
+    GlobalAvgPool3D,
     GlobalMaxPool1D,
     GlobalMaxPool2D,
+    GlobalMaxPool3D,
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
     MaxPool1D,
     MaxPool2D,
+    MaxPool3D,
     MaxPooling1D,
     MaxPooling2D,
+    MaxPooling3D,
 )
 from nnlite.layers.positions import PositionEmbedding, SinePositionEncoding
 from nnlite.layers.preprocessing import InputScaling, Normalization, Rescaling
@@ -121,17 +138,22 @@ from nnlite.layers.regularization import (
     GaussianNoise,
     SpatialDropout1D,
     SpatialDropout2D,
+    SpatialDropout3D,
 )
 from nnlite.layers.shaping import (
     Cropping1D,
     Cropping2D,
+    Cropping3D,
     Permute,
     RepeatVector,
     UpSampling1D,
     UpSampling2D,
+    UpSampling3D,
     ZeroPadding1D,
     ZeroPadding2D,
+    ZeroPadding3D,
 )
+from nnlite.layers.spectral_normalization import SpectralNormalization
 from nnlite.layers.table import TableEncoding
 from nnlite.layers.text import TextVectorization
 from nnlite.layers.transformer import TransformerDecoder, TransformerEncoder
@@ -144,6 +166,12 @@ __all__ = [
     "RNN",
     "Activation",
     "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "Add",
     "AdditiveAttention",
     "AlphaDropout",
@@ -153,8 +181,10 @@ __all__ = [
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
+    "AveragePooling3D",
     "AvgPool1D",
     "AvgPool2D",
+    "AvgPool3D",
     "BahdanauAttention",
     "BatchNormalization",
     "Bidirectional",
@@ -165,12 +195,17 @@ __all__ = [
     "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",
     "Convolution2DTranspose",
+    "Convolution3D",
+    "Convolution3DTranspose",
     "Cropping1D",
     "Cropping2D",
+    "Cropping3D",
     "CutMix",
     "Dense",
     "DepthwiseConv1D",
@@ -187,12 +222,16 @@ __all__ = [
     "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
     "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
     "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
     "GroupNormalization",
     "GroupQueryAttention",
     "Hashing",
@@ -211,8 +250,10 @@ __all__ = [
     "Masking",
     "MaxPool1D",
     "MaxPool2D",
+    "MaxPool3D",
     "MaxPooling1D",
     "MaxPooling2D",
+    "MaxPooling3D",
     "Maximum",
     "Minimum",
     "MixUp",
@@ -262,6 +303,8 @@ __all__ = [
     "Solarization",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "SpatialDropout3D",
+    "SpectralNormalization",
     "StackedRNNCells",
     "StringLookup",
     "Subtract",
@@ -273,9 +316,11 @@ __all__ = [
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
+    "UpSampling3D",
     "Wrapper",
     "ZeroPadding1D",
     "ZeroPadding2D",
+    "ZeroPadding3D",
     "add",
     "average",
     "concatenate",

@@ -18,7 +18,7 @@ class Conv2D(Images, Conv):
     padding : {'valid', 'same'}, default 'valid'
         - 'valid': windows lie within the image.
         - 'same': zeros around the image, so that OH = ceil(H / stride) and OW = ceil(W / stride).
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     dilation_rate : int or (int, int), default (1, 1)
         Distance of neighbouring elements of a filter, in pixels.
     groups : int, default 1
@@ -72,7 +72,7 @@ class DepthwiseConv2D(Images, DepthwiseConv):
         As for `Conv2D`.
     depth_multiplier : int, default 1
         D, the number of filters for each channel.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     dilation_rate : int or (int, int), default (1, 1)
     activation : str or function, optional
     use_bias : bool, default True
@@ -123,7 +123,7 @@ class SeparableConv2D(Images, SeparableConv):
     strides : int or (int, int), default (1, 1)
     padding : {'valid', 'same'}, default 'valid'
         As for `Conv2D`.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     dilation_rate : int or (int, int), default (1, 1)
     depth_multiplier : int, default 1
         D, the number of depthwise filters for each channel.
@@ -185,7 +185,7 @@ class Conv2DTranspose(Images, ConvTranspose):
     output_padding : int or (int, int), optional
         Less than strides. OH = (H - 1) * stride + k + output_padding then for 'valid', and
         OH = (H - 1) * stride + k % 2 + output_padding for 'same'.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     dilation_rate : int or (int, int), default (1, 1)
         Distance of neighbouring elements of a filter, in pixels.
     activation : str or function, optional

@@ -22,7 +22,7 @@ class Conv1D(Sequences, Conv):
         - 'causal': zeros before the first step, so that windows end at the steps 0, stride,
           2 stride, and so on, as in Keras: ceil(T / stride) windows, none of which sees a later
           step.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     dilation_rate : int, default 1
         Distance of neighbouring elements of a filter, in steps.
     groups : int, default 1
@@ -80,7 +80,7 @@ class DepthwiseConv1D(Sequences, DepthwiseConv):
         As for `Conv1D`.
     depth_multiplier : int, default 1
         D, the number of filters for each channel.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     dilation_rate : int, default 1
     activation : str or function, optional
     use_bias : bool, default True
@@ -132,7 +132,7 @@ class SeparableConv1D(Sequences, SeparableConv):
     strides : int, default 1
     padding : {'valid', 'same'}, default 'valid'
         As for `Conv1D`.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     dilation_rate : int, default 1
     depth_multiplier : int, default 1
         D, the number of depthwise filters for each channel.
@@ -194,7 +194,7 @@ class Conv1DTranspose(Sequences, ConvTranspose):
     output_padding : int, optional
         Less than strides. S = (T - 1) * stride + k + output_padding then for 'valid', and
         S = (T - 1) * stride + k % 2 + output_padding for 'same'.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     dilation_rate : int, default 1
         Distance of neighbouring elements of a filter, in steps.
     activation : str or function, optional

@@ -1,4 +1,4 @@
-"""What convolutions of sequences and of images have in common, whatever the number of axes."""
+"""What convolutions of sequences, images and volumes have in common."""
 
 from nnlite import activations, ops
 from nnlite.checks import positive_int
@@ -47,10 +47,11 @@ class Convolution(SpatialLayer):
         self._window = {
             "strides": sizes("strides", self.strides, self.rank),
             "padding": self.padding,
+            "data_format": self.data_format,
             "dilation_rate": sizes("dilation_rate", self.dilation_rate, self.rank),
         }
         self._function = activations.get(self.activation)
-        channels = positive_int("channels", input_shape[-1])
+        channels = positive_int("channels", input_shape[self._channels_axis])
         features = self._add_kernels(sizes("kernel_size", self.kernel_size, self.rank), channels)
         self.bias = self._add("bias", (features,)) if self.use_bias else None
 
@@ -96,7 +97,7 @@ class AcrossChannels(Convolution):
 
 
 class Conv(AcrossChannels):
-    """Base of Conv1D and Conv2D."""
+    """Base of Conv1D, Conv2D and Conv3D."""
 
     def __init__(self, *filters_window_and_activation, groups=1, **kwargs):
         super().__init__(*filters_window_and_activation, **kwargs)
@@ -186,7 +187,7 @@ class SeparableConv(Depthwise):
 
 
 class ConvTranspose(AcrossChannels):
-    """Base of Conv1DTranspose and Conv2DTranspose."""
+    """Base of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose."""
 
     def __init__(self, *filters_window_and_activation, output_padding=None, **kwargs):
         super().__init__(*filters_window_and_activation, **kwargs)
@@ -207,5 +208,6 @@ class ConvTranspose(AcrossChannels):
         return filters
 
     def call(self, inputs):
-        y = ops.conv_transpose(inputs, self.kernel, **self._window)
-        return self._function(y if self.bias is None else y + self.bias)
+        return self._function(
+            ops.conv_transpose(inputs, self.kernel, bias=self.bias, **self._window)
+        )

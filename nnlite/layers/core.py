@@ -269,7 +269,9 @@ class Flatten(Layer):
 
     Parameters
     ----------
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
+        'channels_first': the first axis of a sample is flattened as its last, so that the result is
+        that of the same sample with its channels last.
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -281,14 +283,15 @@ class Flatten(Layer):
     """
 
     _takes = settings.BATCH
-    _legal = {"data_format": settings.DATA_FORMAT}
+    _legal = {"data_format": settings.data_format}
 
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
         self.data_format = data_format
 
     def call(self, inputs):
-        return ops.reshape(inputs, (inputs.shape[0], math.prod(inputs.shape[1:])))
+        x, _ = ops.channels_last("Flatten", inputs, self.data_format)
+        return ops.reshape(x, (x.shape[0], math.prod(x.shape[1:])))
 
 
 class Reshape(Layer):

@@ -1,8 +1,9 @@
-"""Pooling layers: one value from each window of a sequence or image, or from each channel."""
+"""Pooling layers: one value from each window, or from each channel, of sequences, images and
+volumes."""
 
 from nnlite import ops
 from nnlite.layers import settings
-from nnlite.layers.spatial import Images, Sequences, SpatialLayer
+from nnlite.layers.spatial import Images, Sequences, SpatialLayer, Volumes
 
 
 class _Pooling(SpatialLayer):
@@ -15,7 +16,8 @@ class _Pooling(SpatialLayer):
         self.pool_size, self.strides, self.padding = pool_size, strides, padding
 
     def call(self, inputs):
-        return self._pool(inputs, self.pool_size, self.strides, self.padding)
+        window = self.pool_size, self.strides, self.padding
+        return self._pool(inputs, *window, data_format=self.data_format)
 
 
 class _MaxPooling(_Pooling):
@@ -36,7 +38,7 @@ class _GlobalPooling(SpatialLayer):
         self.keepdims = keepdims
 
     def call(self, inputs):
-        return self._reduce(inputs, tuple(range(1, self.rank + 1)), self.keepdims)
+        return self._reduce(inputs, self._other_axes, self.keepdims)
 
 
 class _GlobalAveragePooling(_GlobalPooling):
@@ -59,7 +61,7 @@ class MaxPooling1D(Sequences, _MaxPooling):
     padding : {'valid', 'same'}, default 'valid'
         - 'valid': windows lie within the sequence: (T - pool_size) // stride + 1 of them.
         - 'same': ceil(T / stride) windows. Nothing outside the sequence is counted.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -90,7 +92,7 @@ class MaxPooling2D(Images, _MaxPooling):
     padding : {'valid', 'same'}, default 'valid'
         - 'valid': windows lie within the image: (n - pool) // stride + 1 along an axis of size n.
         - 'same': ceil(n / stride) windows. Pixels outside the image are not counted.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -109,6 +111,38 @@ class MaxPooling2D(Images, _MaxPooling):
         super().__init__(pool_size, strides, padding, data_format, **kwargs)
 
 
+class MaxPooling3D(Volumes, _MaxPooling):
+    """The largest value of each window of volumes.
+
+    Parameters
+    ----------
+    pool_size : int or (int, int, int), default (2, 2, 2)
+        Depth, height and width of a window.
+    strides : int or (int, int, int), optional
+        Distance of neighbouring windows along each axis; by default `pool_size`.
+    padding : {'valid', 'same'}, default 'valid'
+        As for `MaxPooling2D`.
+    data_format : {'channels_last', 'channels_first'}, optional
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, D, H, W, C), output (N, OD, OH, OW, C).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.MaxPooling3D(2)(nnlite.ones((1, 5, 5, 8, 3))).shape
+    (1, 2, 2, 4, 3)
+    """
+
+    def __init__(
+        self, pool_size=(2, 2, 2), strides=None, padding="valid", data_format=None, **kwargs
+    ):
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
+
+
 class AveragePooling1D(Sequences, _AveragePooling):
     """The mean of each window. Nothing outside the sequence is counted.
 
@@ -120,7 +154,7 @@ class AveragePooling1D(Sequences, _AveragePooling):
         Distance of neighbouring windows, in steps; by default `pool_size`.
     padding : {'valid', 'same'}, default 'valid'
         As for `MaxPooling1D`.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -150,7 +184,7 @@ class AveragePooling2D(Images, _AveragePooling):
         Distance of neighbouring windows, in pixels; by default `pool_size`.
     padding : {'valid', 'same'}, default 'valid'
         As for `MaxPooling2D`.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -169,12 +203,44 @@ class AveragePooling2D(Images, _AveragePooling):
         super().__init__(pool_size, strides, padding, data_format, **kwargs)
 
 
+class AveragePooling3D(Volumes, _AveragePooling):
+    """The mean of each window of volumes. Nothing outside the volume is counted.
+
+    Parameters
+    ----------
+    pool_size : int or (int, int, int), default (2, 2, 2)
+        Depth, height and width of a window.
+    strides : int or (int, int, int), optional
+        Distance of neighbouring windows along each axis; by default `pool_size`.
+    padding : {'valid', 'same'}, default 'valid'
+        As for `MaxPooling2D`.
+    data_format : {'channels_last', 'channels_first'}, optional
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, D, H, W, C), output (N, OD, OH, OW, C).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.AveragePooling3D(2)(nnlite.ones((1, 5, 5, 8, 3))).shape
+    (1, 2, 2, 4, 3)
+    """
+
+    def __init__(
+        self, pool_size=(2, 2, 2), strides=None, padding="valid", data_format=None, **kwargs
+    ):
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
+
+
 class GlobalAveragePooling1D(Sequences, _GlobalAveragePooling):
     """The mean of each channel of a sequence, over the steps that count.
 
     Parameters
     ----------
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     keepdims : bool, default False
         Whether the result keeps the axis of steps, with size 1.
     **kwargs
@@ -200,9 +266,9 @@ class GlobalAveragePooling1D(Sequences, _GlobalAveragePooling):
     def call(self, inputs, mask=None):
         if mask is None:
             return super().call(inputs)
-        on = ops.expand_dims(mask, 2)
-        total = ops.sum(ops.where(on, inputs, 0.0), 1, self.keepdims)
-        return total / ops.sum(on, 1, self.keepdims)
+        on = ops.expand_dims(mask, self._channels_axis)
+        total = ops.sum(ops.where(on, inputs, 0.0), self._other_axes, self.keepdims)
+        return total / ops.sum(on, self._other_axes, self.keepdims)
 
 
 class GlobalAveragePooling2D(Images, _GlobalAveragePooling):
@@ -210,7 +276,7 @@ class GlobalAveragePooling2D(Images, _GlobalAveragePooling):
 
     Parameters
     ----------
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     keepdims : bool, default False
         Whether the result keeps the axes of height and width, with size 1.
     **kwargs
@@ -228,12 +294,35 @@ class GlobalAveragePooling2D(Images, _GlobalAveragePooling):
     """
 
 
+class GlobalAveragePooling3D(Volumes, _GlobalAveragePooling):
+    """The mean of each channel of a volume.
+
+    Parameters
+    ----------
+    data_format : {'channels_last', 'channels_first'}, optional
+    keepdims : bool, default False
+        Whether the result keeps the axes of depth, height and width, with size 1.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, D, H, W, C), output (N, C), or (N, 1, 1, 1, C) with `keepdims`.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.GlobalAveragePooling3D()(nnlite.ones((2, 5, 5, 5, 3))).shape
+    (2, 3)
+    """
+
+
 class GlobalMaxPooling1D(Sequences, _GlobalMaxPooling):
     """The largest value of each channel of a sequence.
 
     Parameters
     ----------
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     keepdims : bool, default False
         Whether the result keeps the axis of steps, with size 1.
     **kwargs
@@ -256,7 +345,7 @@ class GlobalMaxPooling2D(Images, _GlobalMaxPooling):
 
     Parameters
     ----------
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     keepdims : bool, default False
         Whether the result keeps the axes of height and width, with size 1.
     **kwargs
@@ -274,7 +363,32 @@ class GlobalMaxPooling2D(Images, _GlobalMaxPooling):
     """
 
 
+class GlobalMaxPooling3D(Volumes, _GlobalMaxPooling):
+    """The largest value of each channel of a volume.
+
+    Parameters
+    ----------
+    data_format : {'channels_last', 'channels_first'}, optional
+    keepdims : bool, default False
+        Whether the result keeps the axes of depth, height and width, with size 1.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, D, H, W, C), output (N, C), or (N, 1, 1, 1, C) with `keepdims`.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.GlobalMaxPooling3D(keepdims=True)(nnlite.ones((2, 5, 5, 5, 3))).shape
+    (2, 1, 1, 1, 3)
+    """
+
+
 MaxPool1D, AvgPool1D = MaxPooling1D, AveragePooling1D
 MaxPool2D, AvgPool2D = MaxPooling2D, AveragePooling2D
+MaxPool3D, AvgPool3D = MaxPooling3D, AveragePooling3D
 GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D
 GlobalAvgPool2D, GlobalMaxPool2D = GlobalAveragePooling2D, GlobalMaxPooling2D
+GlobalAvgPool3D, GlobalMaxPool3D = GlobalAveragePooling3D, GlobalMaxPooling3D

@@ -7,7 +7,7 @@ from nnlite import ops
 from nnlite.config import next_seed
 from nnlite.layers import settings
 from nnlite.layers.layer import Layer
-from nnlite.layers.spatial import Images, Sequences, SpatialLayer
+from nnlite.layers.spatial import Images, Sequences, SpatialLayer, Volumes
 from nnlite.ops.random import seed_state
 from nnlite.regularizers import L1L2
 
@@ -252,8 +252,18 @@ class _SpatialDropout(_Dropout):
         super().__init__(**kwargs)
         self.rate, self.seed = rate, seed
 
+    def get_config(self):
+        """The constructor's arguments as a dict, without `trainable`, which Keras's layers refuse.
+
+        Returns
+        -------
+        dict
+        """
+        return {k: v for k, v in super().get_config().items() if k != "trainable"}
+
     def _shape_of_draws(self, shape):
-        return (shape[0], *(1,) * self.rank, shape[-1])
+        kept = 0, self._channels_axis
+        return tuple(n if d in kept else 1 for d, n in enumerate(shape))
 
 
 class SpatialDropout1D(Sequences, _SpatialDropout):
@@ -294,7 +304,7 @@ class SpatialDropout2D(Images, _SpatialDropout, SpatialLayer):
     Parameters
     ----------
     rate : float in [0, 1)
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     seed : int, optional
         By default the next seed of the process.
     **kwargs
@@ -309,6 +319,39 @@ class SpatialDropout2D(Images, _SpatialDropout, SpatialLayer):
     >>> import nnlite
     >>> y = nnlite.layers.SpatialDropout2D(0.5, seed=1)(nnlite.ones((1, 3, 3, 8)), training=True)
     >>> bool((y.numpy() == y.numpy()[:, :1, :1]).all())
+    True
+    """
+
+    def __init__(self, rate, data_format=None, seed=None, **kwargs):
+        super().__init__(rate, seed, data_format=data_format, **kwargs)
+
+
+class SpatialDropout3D(Volumes, _SpatialDropout, SpatialLayer):
+    """While training, each channel of a volume becomes 0 with probability `rate`, else
+    x / (1 - rate).
+
+    J. Tompson, R. Goroshin, A. Jain, Y. LeCun, C. Bregler: "Efficient object localization using
+    convolutional networks", CVPR 2015.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+    data_format : {'channels_last', 'channels_first'}, optional
+    seed : int, optional
+        By default the next seed of the process.
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, D, H, W, C), output the same.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> layer = nnlite.layers.SpatialDropout3D(0.5, seed=1)
+    >>> y = layer(nnlite.ones((1, 2, 2, 2, 8)), training=True).numpy()
+    >>> bool((y == y[:, :1, :1, :1]).all())
     True
     """
 

@@ -6,7 +6,7 @@ import numbers
 
 import numpy as np
 
-from nnlite import activations, config, constraints, initializers, regularizers
+from nnlite import activations, constraints, initializers, regularizers
 from nnlite.checks import LARGEST_SIZE, axes, check_choice, is_number, positive_int
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.windows import check_padding
@@ -17,7 +17,6 @@ BATCH = (1, math.inf, "one tensor with the batch as its first axis")
 ROWS = (2, math.inf, "an input of at least 2 dimensions")
 
 AT_LEAST_0 = "[0, inf]"
-DATA_FORMAT = (config.image_data_format(),)
 
 
 def activation(name, value):
@@ -199,15 +198,20 @@ def input_shape(name, value):
 
 
 def margins(name, value, rank=2):
-    """((top, bottom), (left, right)) from an int, a pair of int or a pair of pairs; of sequences,
-    of rank 1, ((before, after),) from an int or a pair."""
-    edges = value if isinstance(value, (tuple, list)) else (value,) * 2
+    """((top, bottom), (left, right)) from an int, a pair of int or a pair of pairs; of volumes, of
+    rank 3, three pairs from an int, three or three pairs; of sequences, of rank 1, ((before,
+    after),) from an int or a pair."""
+    edges = value if isinstance(value, (tuple, list)) else (value,) * max(rank, 2)
     edges = [edges] if rank == 1 else edges
     sides = [n if isinstance(n, (tuple, list)) else (n, n) for n in edges]
     if [len(side) for side in sides] != [2] * rank or not all(
         _is_int(n) and 0 <= n <= LARGEST_SIZE for side in sides for n in side
     ):
-        several = "a pair of them or a pair of pairs" if rank == 2 else "or a pair of them"
+        several = {
+            1: "or a pair of them",
+            2: "a pair of them or a pair of pairs",
+            3: "three of them or three pairs",
+        }[rank]
         raise ValueError(f"{name}: expected an int of at least 0, {several}, got {value!r}")
     return tuple((int(a), int(b)) for a, b in sides)
 
@@ -215,6 +219,11 @@ def margins(name, value, rank=2):
 def ends(name, value):
     """((before, after),) from an int or a pair of int."""
     return margins(name, value, 1)
+
+
+def margins_of_volumes(name, value):
+    """Three (before, after) from an int, three or three pairs."""
+    return margins(name, value, 3)
 
 
 def data_format(name, value):

@@ -4,7 +4,7 @@ from nnlite import ops
 from nnlite.checks import positive_int
 from nnlite.layers import settings
 from nnlite.layers.layer import Layer
-from nnlite.layers.spatial import Images, Sequences, SpatialLayer
+from nnlite.layers.spatial import Images, Sequences, SpatialLayer, Volumes
 from nnlite.ops.resampling import INTERPOLATIONS
 from nnlite.ops.windows import sizes
 
@@ -18,7 +18,7 @@ class _ZeroPadding(SpatialLayer):
         self._sides = settings.margins("padding", self.padding, self.rank)
 
     def call(self, inputs):
-        return ops.pad_edges(inputs, self._sides)
+        return ops.pad_edges(inputs, self._sides, self.data_format)
 
 
 class ZeroPadding1D(Sequences, _ZeroPadding):
@@ -28,7 +28,7 @@ class ZeroPadding1D(Sequences, _ZeroPadding):
     ----------
     padding : int or (before, after), default 1
         The number of steps to add.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -56,7 +56,7 @@ class ZeroPadding2D(Images, _ZeroPadding):
     ----------
     padding : int, (int, int), or ((top, bottom), (left, right)), default (1, 1)
         The number of rows to add above and below, and of columns to the left and to the right.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -77,6 +77,35 @@ class ZeroPadding2D(Images, _ZeroPadding):
         super().__init__(padding, data_format, **kwargs)
 
 
+class ZeroPadding3D(Volumes, _ZeroPadding):
+    """Add zeros around each volume.
+
+    Parameters
+    ----------
+    padding : int, (int, int, int), or three (before, after), default ((1, 1), (1, 1), (1, 1))
+        The number of slices, rows and columns to add at both ends, or before and after.
+    data_format : {'channels_last', 'channels_first'}, optional
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, D, H, W, C), output the same with each axis as much longer as was added.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> layer = nnlite.layers.ZeroPadding3D(((1, 0), (2, 2), (0, 0)))
+    >>> layer(nnlite.ones((1, 5, 5, 5, 3))).shape
+    (1, 6, 9, 5, 3)
+    """
+
+    _legal = {"padding": settings.margins_of_volumes}
+
+    def __init__(self, padding=((1, 1), (1, 1), (1, 1)), data_format=None, **kwargs):
+        super().__init__(padding, data_format, **kwargs)
+
+
 class _Cropping(Layer):
     def __init__(self, cropping, **kwargs):
         super().__init__(**kwargs)
@@ -86,12 +115,14 @@ class _Cropping(Layer):
         self._sides = settings.margins("cropping", self.cropping, self.rank)
 
     def call(self, inputs):
-        if any(n <= sum(cut) for n, cut in zip(inputs.shape[1:], self._sides)):
+        here = [inputs.shape[d] for d in self._other_axes]
+        if any(n <= sum(cut) for n, cut in zip(here, self._sides)):
             raise ValueError(
                 "expected inputs of which something is left after cropping "
                 f"{self._sides}, got shape {inputs.shape}"
             )
-        return ops.pad_edges(inputs, tuple((-a, -b) for a, b in self._sides))
+        edges = tuple((-a, -b) for a, b in self._sides)
+        return ops.pad_edges(inputs, edges, self.data_format)
 
 
 class Cropping1D(Sequences, _Cropping):
@@ -128,7 +159,7 @@ class Cropping2D(Images, _Cropping, SpatialLayer):
     ----------
     cropping : int, (int, int), or ((top, bottom), (left, right)), default ((0, 0), (0, 0))
         The number of rows to cut off above and below, and of columns to the left and to the right.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     **kwargs
         Of `Layer`: name, input_shape.
 
@@ -146,6 +177,35 @@ class Cropping2D(Images, _Cropping, SpatialLayer):
     _legal = {"cropping": settings.margins}
 
     def __init__(self, cropping=((0, 0), (0, 0)), data_format=None, **kwargs):
+        super().__init__(cropping, data_format=data_format, **kwargs)
+
+
+class Cropping3D(Volumes, _Cropping, SpatialLayer):
+    """Cut off slices, rows and columns at the edges of each volume.
+
+    Parameters
+    ----------
+    cropping : int, (int, int, int), or three (before, after), default ((1, 1), (1, 1), (1, 1))
+        The number of slices, rows and columns to cut off at both ends, or before and after.
+    data_format : {'channels_last', 'channels_first'}, optional
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, D, H, W, C), output the same with each axis as much shorter as was cut off.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> layer = nnlite.layers.Cropping3D(((1, 0), (2, 2), (0, 0)))
+    >>> layer(nnlite.ones((1, 5, 5, 5, 3))).shape
+    (1, 4, 1, 5, 3)
+    """
+
+    _legal = {"cropping": settings.margins_of_volumes}
+
+    def __init__(self, cropping=((1, 1), (1, 1), (1, 1)), data_format=None, **kwargs):
         super().__init__(cropping, data_format=data_format, **kwargs)
 
 
@@ -192,7 +252,7 @@ class UpSampling2D(Images, SpatialLayer):
     ----------
     size : int or (int, int), default (2, 2)
         The number of rows for each row, and of columns for each column.
-    data_format : {'channels_last'}, optional
+    data_format : {'channels_last', 'channels_first'}, optional
     interpolation : {'nearest', 'bilinear', 'bicubic', 'lanczos3', 'lanczos5'}, default 'nearest'
         - 'nearest': copies.
         - the others: weighted means of pixels near the center of the new one, of up to 2, 4, 6 or
@@ -218,7 +278,39 @@ class UpSampling2D(Images, SpatialLayer):
         self.size, self.interpolation = size, interpolation
 
     def call(self, inputs):
-        return ops.upsample(inputs, sizes("size", self.size, self.rank), self.interpolation)
+        size = sizes("size", self.size, self.rank)
+        return ops.upsample(inputs, size, self.interpolation, self.data_format)
+
+
+class UpSampling3D(Volumes, SpatialLayer):
+    """Enlarge volumes: repeat each slice, row and column.
+
+    Parameters
+    ----------
+    size : int or (int, int, int), default (2, 2, 2)
+        The number of slices for each slice, of rows for each row, and of columns for each column.
+    data_format : {'channels_last', 'channels_first'}, optional
+    **kwargs
+        Of `Layer`: name, input_shape.
+
+    Notes
+    -----
+    Input (N, D, H, W, C), output (N, D * size[0], H * size[1], W * size[2], C).
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.layers.UpSampling3D((1, 2, 3))(nnlite.ones((1, 5, 5, 5, 3))).shape
+    (1, 5, 10, 15, 3)
+    """
+
+    def __init__(self, size=(2, 2, 2), data_format=None, **kwargs):
+        super().__init__(data_format, **kwargs)
+        self.size = size
+
+    def call(self, inputs):
+        size = sizes("size", self.size, self.rank)
+        return ops.upsample(inputs, size, data_format=self.data_format)
 
 
 class Permute(Layer):

@@ -30,6 +30,7 @@ from nnlite.ops.activation import (
     softsign,
     tanh,
 )
+from nnlite.ops.adaptive_pool import adaptive_average_pool, adaptive_max_pool
 from nnlite.ops.attention import dot_product_attention
 from nnlite.ops.conv import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
 from nnlite.ops.einsum import einsum
@@ -131,6 +132,7 @@ from nnlite.ops.shape import (
 from nnlite.ops.slicing import concatenate, expand_dims, flip, split, squeeze, stack
 from nnlite.ops.spatial import (
     average_pool,
+    channels_last,
     conv,
     conv_transpose,
     depthwise_conv,
@@ -143,6 +145,8 @@ from nnlite.ops.warp import affine_transform
 
 __all__ = [
     "abs",
+    "adaptive_average_pool",
+    "adaptive_max_pool",
     "add",
     "affine_transform",
     "all",

@@ -13,7 +13,7 @@ from nnlite.checks import check_choice
 from nnlite.engine.dispatch import Op
 from nnlite.ops.operands import call, constant, operands
 from nnlite.ops.shape import broadcast_to, reshape
-from nnlite.ops.windows import check_images, pair
+from nnlite.ops.windows import check_images, equal_windows, pair
 
 
 def _lanczos(radius):
@@ -54,6 +54,13 @@ def _nearest(n, m):
     return np.minimum(centers.astype(np.int64), n - 1), np.ones((m, 1))
 
 
+def _windows(n, m):
+    """Means of entries in windows as equal as can be."""
+    begin, end = equal_windows(n, m)
+    entries = begin[:, None] + np.arange((end - begin).max())
+    return begin, (entries < end[:, None]).astype(np.float64)
+
+
 def _area(n, m):
     """Means of the parts of entries that a new entry covers."""
     edges = np.arange(m + 1) * (n / m)
@@ -73,6 +80,9 @@ def _weighted(n, m, interpolation, antialias):
     return first, kernel(abs(entries - centers[:, None]) / width)
 
 
+_WITHOUT_KERNEL = {"nearest": _nearest, "area": _area, "windows": _windows}
+
+
 @functools.lru_cache(64)
 def taps(n, m, interpolation, antialias=False, transposed=False):
     """The matrix that makes m entries of n, as bands.
@@ -81,7 +91,7 @@ def taps(n, m, interpolation, antialias=False, transposed=False):
     ----------
     n, m : int of at least 1
     interpolation : str
-        One of `METHODS`.
+        One of `METHODS`, or 'windows'.
     antialias : bool, default False
     transposed : bool, default False
         The transpose instead, which makes n entries of m.
@@ -96,7 +106,7 @@ def taps(n, m, interpolation, antialias=False, transposed=False):
     if interpolation in _KERNELS:
         first, weights = _weighted(n, m, interpolation, antialias)
     else:
-        first, weights = _nearest(n, m) if interpolation == "nearest" else _area(n, m)
+        first, weights = _WITHOUT_KERNEL[interpolation](n, m)
     entries = first[:, None] + np.arange(weights.shape[1])
     weights = np.where((entries >= 0) & (entries < n), weights, 0)
     weights /= weights.sum(1, keepdims=True)
@@ -162,7 +172,7 @@ def resampled(x, axis, m, interpolation, antialias=False):
     x : Tensor of real numbers
     axis, m : int
     interpolation : str
-        One of `METHODS`.
+        One of `METHODS`, or 'windows' for those of `equal_windows`.
     antialias : bool, default False
         Make the kernel as wide as a new entry, where that is wider than an old one.
     """

@@ -1,5 +1,7 @@
 """Helpers of convolution and pooling: sizes by axis, and the number of windows along an axis."""
 
+import numpy as np
+
 from nnlite.checks import LARGEST_SIZE, is_number
 
 
@@ -9,7 +11,7 @@ def sizes(name, value, rank, least=1):
     each = tuple(value) if isinstance(value, (tuple, list)) else (value,) * rank
     if len(each) != rank or not all(is_number(v, f"[{least}, inf)") and not v % 1 for v in each):
         one = "a positive integer" if least else "an integer of at least 0"
-        several = " or a pair of them" if rank == 2 else ""
+        several = {2: " or a pair of them", 3: " or three of them"}.get(rank, "")
         raise ValueError(f"{name}: expected {one}{several}, got {value!r}")
     if max(each) > LARGEST_SIZE:
         raise ValueError(f"{name}: expected numbers below 2**31, got {value!r}")
@@ -35,6 +37,13 @@ def check_images(shape):
         raise ValueError(
             f"expected images of shape (N, height, width, channels), got shape {shape}"
         )
+
+
+def equal_windows(n, m):
+    """The begins and ends of m windows that together cover n entries, as equal as can be: they
+    overlap where m does not divide n."""
+    window = np.arange(m + 1)
+    return window[:-1] * n // m, -(-window[1:] * n // m)
 
 
 def equivalent_steps(size, window, stride, dilation=1):

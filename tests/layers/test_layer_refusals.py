@@ -9,6 +9,7 @@ import cases_layers
 import cases_recurrent
 import cases_series
 import cases_tables_layers
+import cases_volumes
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -179,6 +180,7 @@ SHAPES = {
         (lambda: layers.Embedding(3, 2), None, (), r"the batch as its first axis, got shape \(\)"),
     ],
     **cases_series.SHAPES,
+    **cases_volumes.SHAPES,
     **cases_columns.SHAPES,
     **cases_image_layers.SHAPES,
     **{kind: cases_recurrent.refused(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
@@ -255,7 +257,6 @@ SETTINGS = [
     ),
     (lambda: layers.Conv2D(2, 3, bias_initializer="no"), "bias_initializer: unknown .* 'no'"),
     (lambda: layers.Conv2D(2, 3, bias_constraint="no"), "bias_constraint: unknown .* 'no'"),
-    (lambda: layers.Conv2D(4, 3, data_format="channels_first"), r"'channels_last', got 'channels_"),
     (lambda: layers.DepthwiseConv2D(3, depth_multiplier="a"), r"depth_multiplier: expected .*'a'"),
     (
         lambda: layers.SeparableConv2D(2, 3, depth_multiplier=0),
@@ -277,12 +278,11 @@ SETTINGS = [
     (lambda: layers.GroupNormalization(0), r"groups: expected a positive integer, got 0"),
     (lambda: layers.ActivityRegularization(-1), r"l1: expected a number in \[0, inf\), got -1"),
     *cases_series.SETTINGS,
+    *cases_volumes.SETTINGS,
     (lambda: layers.MaxPooling2D(padding=1), r"'valid' or 'same', got 1"),
     (lambda: layers.MaxPooling2D(strides=0), r"strides: expected a positive integer .*, got 0"),
     (lambda: layers.AveragePooling2D(0), r"pool_size: expected .*, got 0"),
     (lambda: layers.GlobalMaxPooling2D(keepdims=2), r"keepdims: expected True or False, got 2"),
-    (lambda: layers.MaxPooling2D(data_format="channels_first"), r"channels_last"),
-    (lambda: layers.Flatten(data_format="channels_first"), r"channels_last"),
     (lambda: layers.Dropout(50), r"rate: expected a number in \[0, 1\), got 50"),
     (
         lambda: layers.Dropout(0.5, noise_shape=(0, 1)),

@@ -93,10 +93,10 @@ def test_groups_follow_from_the_channels():
 
 
 REFUSED = {
-    "expected sequences .* or images": lambda: ops.conv(np.ones((2, 3)), np.ones((1, 3, 2))),
+    "expected sequences .* or volumes": lambda: ops.conv(np.ones((2, 3)), np.ones((1, 3, 2))),
     "a kernel of 3 axes": lambda: ops.conv(X, np.ones((1, 1, 4, 2))),
     "conv_transpose: expected a kernel of 3 axes": lambda: ops.conv_transpose(X, np.ones((4, 2))),
-    "'channels_last', got 'NCW'": lambda: ops.max_pool(X, 2, None, "same", "NCW"),
+    "'channels_first', got 'NCW'": lambda: ops.max_pool(X, 2, None, "same", "NCW"),
     "'valid' or 'same', got 'causal'": lambda: ops.conv(
         X[None], np.ones((1, 1, 4, 2)), 1, "causal"
     ),

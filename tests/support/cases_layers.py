@@ -9,6 +9,7 @@ import cases_columns
 import cases_image_layers
 import cases_series
 import cases_tables_layers
+import cases_volumes
 import numpy as np
 import oracle_activations
 import oracle_conv
@@ -259,86 +260,90 @@ def both_ways(merge, **options):
     return reference
 
 
-CASES |= cases_series.CASES | {
-    "TimeDistributed": (
-        lambda: layers.TimeDistributed(layers.Dense(2, "relu")),
-        SEQUENCES,
-        lambda x, w: np.maximum(x @ w[0] + w[1], 0),
-    ),
-    "TimeDistributed of images": (
-        lambda: layers.TimeDistributed(layers.MaxPooling2D(2)),
-        (2, 3, 4, 4, 2),
-        lambda x, w: np.stack([windows(x[:, t]).max(3) for t in range(3)], 1),
-    ),
-    "Bidirectional": (
-        lambda: layers.Bidirectional(layers.GRU(2, bias_initializer="uniform")),
-        SEQUENCES,
-        both_ways(lambda a, b: np.concatenate([a, b], -1)),
-    ),
-    "Bidirectional of all steps": (
-        lambda: layers.Bidirectional(layers.GRU(2, return_sequences=True), "ave"),
-        SEQUENCES,
-        both_ways(lambda a, b: (a + b) / 2, return_sequences=True),
-    ),
-    "Bidirectional product": (
-        lambda: layers.Bidirectional(layers.GRU(2, return_sequences=True), "mul"),
-        SEQUENCES,
-        both_ways(lambda a, b: a * b, return_sequences=True),
-    ),
-    "SimpleRNN": recurrent("SimpleRNN"),
-    "SimpleRNN of all steps": recurrent("SimpleRNN", activation="relu", return_sequences=True),
-    "LSTM": recurrent("LSTM", recurrent_activation="hard_sigmoid"),
-    "LSTM backwards": recurrent("LSTM", go_backwards=True, return_sequences=True),
-    "LSTM by ops": recurrent("LSTM", activation="softmax"),
-    "GRU": recurrent("GRU"),
-    "GRU of another form": recurrent("GRU", reset_after=False, return_sequences=True),
-    "RNN": (lambda: layers.RNN(layers.LSTMCell(2)), SEQUENCES, recurrent("LSTM")[2]),
-    "RNN of cells": (
-        lambda: layers.RNN([layers.LSTMCell(2), layers.GRUCell(3)]),
-        SEQUENCES,
-        one_after_another,
-    ),
-    "Embedding": (lambda: layers.Embedding(7, 2), TOKENS, lambda x, w: w[0][x.astype(int)]),
-    "Embedding of more axes": (
-        lambda: layers.Embedding(7, 2),
-        TOKENS[:, None, :, None],
-        lambda x, w: w[0][x.astype(int)],
-    ),
-    "CategoryEncoding": (
-        lambda: layers.CategoryEncoding(7, output_mode="count"),
-        TOKENS,
-        lambda x, w: (x[..., None] == np.arange(7)).sum(1),
-    ),
-    "Discretization": (
-        lambda: layers.Discretization([-0.5, 0.0, 0.25], output_mode="one_hot"),
-        (4, 3),
-        lambda x, w: np.eye(4)[np.digitize(x, [-0.5, 0.0, 0.25])],
-    ),
-    "IntegerLookup": (
-        lambda: layers.IntegerLookup(vocabulary=[3, 0, 6], output_mode="multi_hot"),
-        TOKENS,
-        lambda x, w: (
-            (np.array([2, 0, 0, 1, 0, 0, 3])[x.astype(int)][..., None] == np.arange(4))
-            .any(1)
-            .astype(float)
+CASES |= (
+    cases_series.CASES
+    | cases_volumes.CASES
+    | {
+        "TimeDistributed": (
+            lambda: layers.TimeDistributed(layers.Dense(2, "relu")),
+            SEQUENCES,
+            lambda x, w: np.maximum(x @ w[0] + w[1], 0),
         ),
-    ),
-    "Hashing": (
-        lambda: layers.Hashing(5, output_mode="one_hot"),
-        TOKENS,
-        lambda x, w: np.eye(5)[np.array(BINS)[x.astype(int)]],
-    ),
-    "Masking": (
-        lambda: layers.Masking(2),
-        np.array([[[1.0, 2], [2, 2]], [[2, 2], [3, 4]]]),
-        lambda x, w: np.where((x == 2).all(-1, keepdims=True), 0, x),
-    ),
-    "PaddingMask": (
-        lambda: layers.PaddingMask(),
-        np.array([[[1.0, 2], [np.nan, np.nan]], [[2, 2], [3, 4]]]),
-        lambda x, w: np.nan_to_num(x),
-    ),
-}
+        "TimeDistributed of images": (
+            lambda: layers.TimeDistributed(layers.MaxPooling2D(2)),
+            (2, 3, 4, 4, 2),
+            lambda x, w: np.stack([windows(x[:, t]).max(3) for t in range(3)], 1),
+        ),
+        "Bidirectional": (
+            lambda: layers.Bidirectional(layers.GRU(2, bias_initializer="uniform")),
+            SEQUENCES,
+            both_ways(lambda a, b: np.concatenate([a, b], -1)),
+        ),
+        "Bidirectional of all steps": (
+            lambda: layers.Bidirectional(layers.GRU(2, return_sequences=True), "ave"),
+            SEQUENCES,
+            both_ways(lambda a, b: (a + b) / 2, return_sequences=True),
+        ),
+        "Bidirectional product": (
+            lambda: layers.Bidirectional(layers.GRU(2, return_sequences=True), "mul"),
+            SEQUENCES,
+            both_ways(lambda a, b: a * b, return_sequences=True),
+        ),
+        "SimpleRNN": recurrent("SimpleRNN"),
+        "SimpleRNN of all steps": recurrent("SimpleRNN", activation="relu", return_sequences=True),
+        "LSTM": recurrent("LSTM", recurrent_activation="hard_sigmoid"),
+        "LSTM backwards": recurrent("LSTM", go_backwards=True, return_sequences=True),
+        "LSTM by ops": recurrent("LSTM", activation="softmax"),
+        "GRU": recurrent("GRU"),
+        "GRU of another form": recurrent("GRU", reset_after=False, return_sequences=True),
+        "RNN": (lambda: layers.RNN(layers.LSTMCell(2)), SEQUENCES, recurrent("LSTM")[2]),
+        "RNN of cells": (
+            lambda: layers.RNN([layers.LSTMCell(2), layers.GRUCell(3)]),
+            SEQUENCES,
+            one_after_another,
+        ),
+        "Embedding": (lambda: layers.Embedding(7, 2), TOKENS, lambda x, w: w[0][x.astype(int)]),
+        "Embedding of more axes": (
+            lambda: layers.Embedding(7, 2),
+            TOKENS[:, None, :, None],
+            lambda x, w: w[0][x.astype(int)],
+        ),
+        "CategoryEncoding": (
+            lambda: layers.CategoryEncoding(7, output_mode="count"),
+            TOKENS,
+            lambda x, w: (x[..., None] == np.arange(7)).sum(1),
+        ),
+        "Discretization": (
+            lambda: layers.Discretization([-0.5, 0.0, 0.25], output_mode="one_hot"),
+            (4, 3),
+            lambda x, w: np.eye(4)[np.digitize(x, [-0.5, 0.0, 0.25])],
+        ),
+        "IntegerLookup": (
+            lambda: layers.IntegerLookup(vocabulary=[3, 0, 6], output_mode="multi_hot"),
+            TOKENS,
+            lambda x, w: (
+                (np.array([2, 0, 0, 1, 0, 0, 3])[x.astype(int)][..., None] == np.arange(4))
+                .any(1)
+                .astype(float)
+            ),
+        ),
+        "Hashing": (
+            lambda: layers.Hashing(5, output_mode="one_hot"),
+            TOKENS,
+            lambda x, w: np.eye(5)[np.array(BINS)[x.astype(int)]],
+        ),
+        "Masking": (
+            lambda: layers.Masking(2),
+            np.array([[[1.0, 2], [2, 2]], [[2, 2], [3, 4]]]),
+            lambda x, w: np.where((x == 2).all(-1, keepdims=True), 0, x),
+        ),
+        "PaddingMask": (
+            lambda: layers.PaddingMask(),
+            np.array([[[1.0, 2], [np.nan, np.nan]], [[2, 2], [3, 4]]]),
+            lambda x, w: np.nan_to_num(x),
+        ),
+    }
+)
 CASES |= cases_attention_layers.CASES | cases_columns.CASES | cases_tables_layers.CASES
 CASES |= cases_image_layers.CASES
 # What is called on strings: test_lookups.py.

@@ -252,7 +252,7 @@ SETTINGS = [
     (lambda: layers.Conv1D(2, 3, padding="full"), "'valid' or 'same' or 'causal', got 'full'"),
     (lambda: layers.SeparableConv1D(2, 3, padding="causal"), "'valid' or 'same', got 'causal'"),
     (lambda: layers.Conv2D(2, 3, padding="causal"), "'valid' or 'same', got 'causal'"),
-    (lambda: layers.Conv1D(2, 3, data_format="channels_first"), "channels_last"),
+    (lambda: layers.Conv1D(2, 3, data_format="NWC"), "'channels_first', got 'NWC'"),
     (lambda: layers.Conv1DTranspose(2, 3, 2, output_padding=2), "less than strides, 2, got 2"),
     (lambda: layers.Conv2DTranspose(2, 3, output_padding=-1), "an integer of at least 0 or a pair"),
     (lambda: layers.MaxPooling1D((2, 2)), r"pool_size: expected .*, got \(2, 2\)"),

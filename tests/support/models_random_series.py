@@ -1,5 +1,5 @@
-"""Layers of sequences, transposed convolutions and functions for the random models of
-`models_random`: layer -> settings for samples of some shape."""
+"""Layers of sequences, of volumes, transposed convolutions and functions as layers for the random
+models of `models_random`: layer -> settings for samples of some shape."""
 
 
 def _windows(c, *paddings):
@@ -28,6 +28,8 @@ def _pooled(c):
 
 
 SERIES = {
+    "AdaptiveAveragePooling1D": lambda c, s: {"output_size": c.of(2, 3)},
+    "AdaptiveMaxPooling1D": lambda c, s: {"output_size": c.of(2, 3)},
     "AveragePooling1D": lambda c, s: _pooled(c),
     "Conv1D": lambda c, s: {
         "filters": c.of(2, 4),
@@ -46,4 +48,27 @@ SERIES = {
     "UpSampling1D": lambda c, s: {"size": c.of(1, 2)},
     "ZeroPadding1D": lambda c, s: {"padding": c.of(1, [0, 2])},
 }
-IMAGES = {"Conv2DTranspose": lambda c, s: _enlarged(c)}
+VOLUMES = {
+    "AdaptiveAveragePooling3D": lambda c, s: {"output_size": c.of(2, [1, 2, 3])},
+    "AdaptiveMaxPooling3D": lambda c, s: {"output_size": c.of(2, [1, 2, 3])},
+    "AveragePooling3D": lambda c, s: _pooled(c),
+    "Conv3D": lambda c, s: {
+        "filters": c.of(2, 4),
+        **_windows(c),
+        **_weights(c),
+        **({"groups": 2} if s[-1] % 2 == 0 and c.whether(0.3) else {}),
+    },
+    "Conv3DTranspose": lambda c, s: _enlarged(c),
+    "Cropping3D": lambda c, s: {"cropping": c.of(1, [[1, 0], [0, 1], [0, 0]])},
+    "GlobalAveragePooling3D": lambda c, s: c.some(keepdims=c.whether),
+    "GlobalMaxPooling3D": lambda c, s: c.some(keepdims=c.whether),
+    "MaxPooling3D": lambda c, s: _pooled(c),
+    "SpatialDropout3D": lambda c, s: {"rate": 0.0},
+    "UpSampling3D": lambda c, s: {"size": c.of(2, [1, 2, 1])},
+    "ZeroPadding3D": lambda c, s: {"padding": c.of(1, [[1, 0], [0, 2], [0, 0]])},
+}
+IMAGES = {
+    "AdaptiveAveragePooling2D": lambda c, s: {"output_size": c.of(2, [1, 3])},
+    "AdaptiveMaxPooling2D": lambda c, s: {"output_size": c.of(2, [1, 3])},
+    "Conv2DTranspose": lambda c, s: _enlarged(c),
+}
