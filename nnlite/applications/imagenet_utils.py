@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 
 import numpy as np
 
@@ -107,6 +108,7 @@ def preprocessing(mode):
         return x if mode is None else preprocess_input(x, data_format, mode)
 
     function.__name__ = function.__qualname__ = "preprocess_input"
+    function.__module__ = sys._getframe(1).f_globals["__name__"]  # a pickle finds it there
     function.__doc__ = f"""Scale pixels to what this network takes: {_IN_WORDS[mode]}.
 
     Parameters

@@ -2,6 +2,7 @@
 contradict each other are refused."""
 
 import inspect
+import pickle
 
 import numpy as np
 import pytest
@@ -220,6 +221,12 @@ def test_networks_that_scale_pixels_themselves_take_them_as_they_are():
     for module, mode in modes.items():
         one = getattr(applications, module).preprocess_input(PIXELS)
         assert np.array_equal(one, imagenet_utils.preprocess_input(PIXELS, mode=mode))
+
+
+def test_the_scaling_of_a_network_can_be_pickled():
+    for name in ("vgg16", "mobilenet_v2", "resnet"):
+        function = getattr(applications, name).preprocess_input
+        assert pickle.loads(pickle.dumps(function)) is function
 
 
 def test_what_is_no_image_is_refused():

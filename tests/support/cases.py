@@ -439,28 +439,9 @@ CASES = {
 # that csrc/math/vec.h states; for the others, every rounding of the formula is at most a unit.
 ULP = {
     **dict.fromkeys(
-        (
-            "negative",
-            "abs",
-            "sign",
-            "maximum",
-            "minimum",
-            "equal",
-            "greater",
-            "greater_equal",
-            "where",
-            "broadcast_to",
-            "reshape",
-            "stop_gradient",
-            "transpose",
-            "assign",
-            "reduce_max",
-            "argmax",
-            "one_hot",
-            "random_key",
-            "random_uniform",
-            "floor",
-        ),
+        """negative abs sign maximum minimum equal greater greater_equal where broadcast_to reshape
+        stop_gradient transpose assign reduce_max argmax one_hot random_key random_uniform
+        floor""".split(),
         0,
     ),
     **dict.fromkeys(
