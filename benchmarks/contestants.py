@@ -20,7 +20,7 @@ from nnlite import NNClassifier, NNRegressor
 OURS, BEFORE, LINEAR, RIVAL = "nnlite", "nnlite-before", "linear", "CatBoost"
 
 
-def _as_numbers(numbers, categories, scaler="passthrough"):
+def as_numbers(numbers, categories, scaler="passthrough"):
     """Gaps become the median and a column that marks them, categories a column for each value."""
     filled = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), scaler)
     one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
@@ -61,16 +61,16 @@ def _nnlite_before(regression, numbers, categories, seed):
         n_threads=1,
         random_state=seed,
     )
-    return make_pipeline(_as_numbers(numbers, categories), network)
+    return make_pipeline(as_numbers(numbers, categories), network)
 
 
 def _linear(regression, numbers, categories, seed):
-    scaled = _as_numbers(numbers, categories, StandardScaler())
+    scaled = as_numbers(numbers, categories, StandardScaler())
     return make_pipeline(scaled, RidgeCV() if regression else LogisticRegression(max_iter=1000))
 
 
 def _mlp(regression, numbers, categories, seed):
-    scaled = _as_numbers(numbers, categories, StandardScaler())
+    scaled = as_numbers(numbers, categories, StandardScaler())
     return make_pipeline(scaled, (MLPRegressor if regression else MLPClassifier)(random_state=seed))
 
 

@@ -15,6 +15,7 @@ import timing
 
 SAME_LOSS = 1e-3
 EPOCHS = {"digits": 100, "adult": 20}
+ROWS = 20_000  # at most
 CASES = [
     ("digits", {}),
     ("digits", {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.05}),
@@ -28,8 +29,9 @@ class Contestant:
     """One library, with scaled data."""
 
     def __init__(self, library):
-        from quality import data
+        from contestants import as_numbers
         from sklearn.preprocessing import StandardScaler
+        from tables import load, numbers_and_categories
 
         if library == "nnlite":
             from nnlite.neural_network import MLPClassifier
@@ -38,7 +40,8 @@ class Contestant:
         warnings.simplefilter("ignore")  # that it did not converge
         self.cls, self.data = MLPClassifier, {}
         for name in EPOCHS:
-            X, y, _ = data(name)
+            X, y = load(name, ROWS)
+            X = as_numbers(*numbers_and_categories(X)).fit_transform(X)
             self.data[name] = StandardScaler().fit_transform(X), y
             self.cls(max_iter=2).fit(*self.data[name])
 
