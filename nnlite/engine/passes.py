@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from nnlite.engine.dispatch import Call
+from nnlite.engine.tensor import Variable
 
 
 def read_rows_in_place(calls, feeds):
@@ -62,6 +63,27 @@ class Roots:
 
     def of(self, tensor):
         return self._of_view.get(id(tensor), tensor)
+
+
+def cancel_transposes(calls, results):
+    """The calls, where one that reads a tensor which was transposed twice, and is as it was, reads
+    the tensor itself. So channels that come first are moved once for a chain of layers."""
+    roots, transposed, same, found = Roots(calls), {}, {}, []
+    kept = {id(t) for t in results}
+    for call in calls:
+        if any(id(t) in same for t in call.inputs):
+            inputs = [same.get(id(t), t) for t in call.inputs]
+            call = Call(call.op, inputs, call.outputs, call.attrs, call.scope)
+        if call.op.name == "transpose":
+            before, (y,) = transposed.get(id(call.inputs[0])), call.outputs
+            if before is not None and id(y) not in kept:
+                x, axes = before.inputs[0], [before.attrs["axes"][d] for d in call.attrs["axes"]]
+                # A Variable may be overwritten before it is read.
+                if axes == sorted(axes) and not isinstance(roots.of(x), Variable):
+                    same[id(y)] = x
+            transposed[id(y)] = call
+        found.append(call)
+    return found
 
 
 def absorb(calls, results, roots, folds=False):

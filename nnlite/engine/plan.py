@@ -13,6 +13,7 @@ from nnlite.engine.dispatch import bad_index, engine
 from nnlite.engine.passes import (
     Roots,
     absorb,
+    cancel_transposes,
     drop_unneeded,
     fuse,
     leave_out_unread,
@@ -68,6 +69,7 @@ class Plan:
         self.feeds = list(feeds)
         self.results = list(results)
         calls = read_rows_in_place(recording.calls, self.feeds)
+        calls = cancel_transposes(calls, self.results)
         calls = drop_unneeded(calls, self.results)
         calls = leave_out_unread(calls, self.results)
         self.roots = Roots(calls)

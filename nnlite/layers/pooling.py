@@ -38,7 +38,9 @@ class _GlobalPooling(SpatialLayer):
         self.keepdims = keepdims
 
     def call(self, inputs):
-        return self._reduce(inputs, self._other_axes, self.keepdims)
+        x, back = ops.channels_last(type(self).__name__, inputs, self.data_format)
+        y = self._reduce(x, tuple(range(1, self.rank + 1)), self.keepdims)
+        return back(y) if self.keepdims else y
 
 
 class _GlobalAveragePooling(_GlobalPooling):

@@ -3,7 +3,7 @@ volumes (N, D, H, W, C).
 
 The one idea: a sequence is an image of height 1, or of width 1, and so is each of its windows. Such
 an image is a view: nothing is copied. `volumes.py` says what images volumes are. Channels that come
-first, (N, C, T) and so on, are moved to the end, and first again in the result."""
+first, (N, C, T) and so on, are moved to the end, and to the front again in the result."""
 
 from nnlite.checks import check_choice
 from nnlite.ops.conv import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d

@@ -205,3 +205,67 @@ def test_rows_are_scaled_before_they_are_rounded(function, read, left):
     assert np.allclose(out, right, rtol=1e-6) == read
     if left:
         assert [call.op.name for call in plan.calls] == left
+
+
+def transposes(plan):
+    return sum(call.op.name == "transpose" for call in plan.fusion.calls)
+
+
+def back_and_forth(x, *orders):
+    for order in orders:
+        x = ops.transpose(x, order)
+    return x * 2.0
+
+
+@pytest.mark.parametrize(
+    "orders, left",
+    [
+        ([(0, 2, 1), (0, 2, 1)], 0),
+        ([(1, 2, 0), (2, 0, 1)], 0),
+        ([(1, 2, 0), (1, 2, 0)], 2),  # not back where it was
+        ([(1, 2, 0), (2, 0, 1), (1, 2, 0)], 1),
+        ([(1, 2, 0), (0, 2, 1), (0, 2, 1), (2, 0, 1)], 0),
+    ],
+)
+def test_a_transpose_and_its_inverse_are_left_out(orders, left):
+    plan, out, expected = planned(lambda x: back_and_forth(x, *orders), (3, 4, 5))
+    np.testing.assert_array_equal(out, expected)
+    assert transposes(plan) == left
+
+
+def test_a_result_that_was_transposed_twice_is_a_copy():
+    _, out, expected = planned(lambda x: ops.transpose(ops.transpose(x)), (3, 4))
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_a_variable_is_read_before_it_is_overwritten():
+    x = Tensor((2, 2), "float32")
+    v = Variable(np.arange(4.0).reshape(2, 2))
+    with Recording(executing=False) as trace:
+        before = ops.transpose(v)
+        ops.assign(v, x)
+        result = ops.transpose(before) + 0.0
+    plan = Plan(trace, [x], [result])
+    out = np.empty((2, 2), "float32")
+    plan.run([(a, 0, 0) for a in (np.ones((2, 2), "float32"), out)], threads=1)
+    assert out.ravel().tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_layers_whose_channels_come_first_move_them_once_for_all():
+    g = {"data_format": "channels_first"}
+    chain = [
+        layers.Conv2D(4, 3, activation="relu", **g),
+        layers.BatchNormalization(axis=1),
+        layers.MaxPooling2D(2, **g),
+        layers.Conv2D(3, 2, **g),
+    ]
+
+    def network(x):
+        for layer in chain:
+            x = layer(x)
+        return x
+
+    network(np.zeros((1, 2, 9, 9)))
+    plan, out, expected = planned(network, (2, 2, 9, 9))
+    np.testing.assert_array_equal(out, expected)
+    assert transposes(plan) == 2
