@@ -114,6 +114,7 @@ def test_keras_is_told_the_same_by_what_it_has(tmp_path):
         [
             PiecewiseLinearEncoding(boundaries=given, scale=0.5, input_shape=(3,)),
             layers.PeriodicEmbedding(4, 2),
+            layers.LearnedScaling(rate=7.0),
             PiecewiseLinearEncoding(boundaries=[[]] * 18),
             layers.Dense(2),
         ]
