@@ -98,7 +98,7 @@ def prepended(layers, data, numeric_encoding, target, networks):
         encoding = clone(encoding, boundaries=data.once(key, learn) if shared else learn())
     if table is not None:
         encoding = clone(table, encoding=encoding)
-    weighing = [defaults.learned_scaling(data.rows)] * isinstance(numeric_encoding, str)
+    weighing = [defaults.learned_scaling(data.X.shape[0])] * isinstance(numeric_encoding, str)
     return [*front, encoding, *weighing, *hidden]
 
 

@@ -63,7 +63,8 @@ class ImageLayer(Layer):
     def _check_keys(self, inputs):
         if "images" not in inputs or not set(inputs) <= set(_KEYS):
             raise ValueError(
-                f"expected a dict of 'images' and perhaps {', '.join(map(repr, _KEYS[1:]))}, got "
+                "inputs: expected a dict of 'images' and perhaps "
+                f"{', '.join(map(repr, _KEYS[1:]))}, got "
                 f"{', '.join(map(repr, inputs)) or 'an empty one'} (bounding boxes are not "
                 "supported)"
             )

@@ -17,10 +17,11 @@ BRIGHT = (IMAGES.mean(axis=(1, 2, 3)) > 0.5).astype(np.int64)
 
 
 def net(hidden, output, loss, optimizer="adam", metrics=("accuracy",), seed=0):
-    """A compiled model of hidden layers, or of the widths of relu layers, and an output layer."""
+    """A compiled model of hidden layers, or of the widths of relu layers, and an output Dense, of
+    which units and activation are given."""
     with nnlite.config.seeded(seed):
         made = [Dense(h, "relu") if isinstance(h, int) else h for h in hidden]
-        model = Sequential([*made, output])
+        model = Sequential([*made, Dense(*output)])
         model.compile(optimizer, loss, metrics=list(metrics))
         model.build((None, 6))
     return model
@@ -28,17 +29,17 @@ def net(hidden, output, loss, optimizer="adam", metrics=("accuracy",), seed=0):
 
 def classifier(*hidden, **settings):
     """A sound network for three classes."""
-    return net(hidden, Dense(3, "softmax"), "sparse_categorical_crossentropy", **settings)
+    return net(hidden, (3, "softmax"), "sparse_categorical_crossentropy", **settings)
 
 
 def of_two(*hidden, **settings):
     """A sound network for two classes."""
-    return net(hidden, Dense(1, "sigmoid"), "binary_crossentropy", **settings)
+    return net(hidden, (1, "sigmoid"), "binary_crossentropy", **settings)
 
 
 def regressor(*hidden, **settings):
     """A sound network for numbers."""
-    return net(hidden, Dense(1), "mse", metrics=("mae",), **settings)
+    return net(hidden, (1,), "mse", metrics=("mae",), **settings)
 
 
 class Unused(nnlite.Model):
@@ -116,25 +117,25 @@ RARE = (np.arange(ROWS) % 20 == 0).astype(int)
 BROKEN = {
     "unscaled inputs": lambda: (classifier(16), X * SCALES, THREE),
     "unscaled targets": lambda: (regressor(16), X, NUMBERS * 1e4),
-    "targets and outputs": lambda: (net([16], Dense(3), "mse", metrics=()), X, THREE),
+    "targets and outputs": lambda: (net([16], (3,), "mse", metrics=()), X, THREE),
     "logits taken as probabilities": lambda: (
-        net([16], Dense(3), "sparse_categorical_crossentropy"),
+        net([16], (3,), "sparse_categorical_crossentropy"),
         X,
         THREE,
     ),
     "probabilities taken as logits": lambda: (
-        net([16], Dense(3, "softmax"), losses.SparseCategoricalCrossentropy(from_logits=True)),
+        net([16], (3, "softmax"), losses.SparseCategoricalCrossentropy(from_logits=True)),
         X,
         THREE,
     ),
     "loss and output layer": lambda: (
-        net([16], Dense(3, "sigmoid"), "sparse_categorical_crossentropy"),
+        net([16], (3, "sigmoid"), "sparse_categorical_crossentropy"),
         X,
         THREE,
     ),
-    "one-unit softmax": lambda: (net([16], Dense(1, "softmax"), "binary_crossentropy"), X, TWO),
+    "one-unit softmax": lambda: (net([16], (1, "softmax"), "binary_crossentropy"), X, TWO),
     "range of the targets": lambda: (of_two(16), X, 2 * TWO - 1),
-    "accuracy of a regression": lambda: (net([16], Dense(1), "mse"), X, NUMBERS),
+    "accuracy of a regression": lambda: (net([16], (1,), "mse"), X, NUMBERS),
     "constant targets": lambda: (classifier(16), X, np.zeros(ROWS, int)),
     "duplicated rows across the split": lambda: (classifier(16), X[REPEATED], THREE[REPEATED]),
     "dead units": lambda: (dead(), X, THREE),
@@ -170,17 +171,17 @@ SOUND = {
     "two classes": lambda: (of_two(32, 16), X, TWO),
     "regression": lambda: (regressor(32), X, NUMBERS),
     "logits": lambda: (
-        net([16], Dense(3), losses.SparseCategoricalCrossentropy(from_logits=True)),
+        net([16], (3,), losses.SparseCategoricalCrossentropy(from_logits=True)),
         X,
         THREE,
     ),
     "one-hot": lambda: (
-        net([16], Dense(3, "softmax"), "categorical_crossentropy"),
+        net([16], (3, "softmax"), "categorical_crossentropy"),
         X,
         np.eye(3)[THREE],
     ),
     "several labels": lambda: (
-        net([16], Dense(2, "sigmoid"), "binary_crossentropy"),
+        net([16], (2, "sigmoid"), "binary_crossentropy"),
         X,
         np.stack([TWO, 1 - TWO], 1),
     ),
@@ -202,7 +203,7 @@ SOUND = {
         X,
         THREE,
     ),
-    "mean squared error of 0 and 1": lambda: (net([16], Dense(1, "sigmoid"), "mse"), X, TWO),
+    "mean squared error of 0 and 1": lambda: (net([16], (1, "sigmoid"), "mse"), X, TWO),
     "classifier": lambda: (NNClassifier((32,)), X * SCALES, THREE.astype(str)),
     "regressor": lambda: (NNRegressor((32,)), X, NUMBERS * 1e4),
     "fitted classifier": lambda: (NNClassifier((32,), epochs=20).fit(X, TWO), X, TWO),
