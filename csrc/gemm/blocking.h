@@ -9,8 +9,8 @@
 #include "microkernel.h"
 
 /* A block of B has at most KC rows and takes at most 512 KB, so it stays in L2. An MR x KC
- * micro-panel of A takes 20 KB, which leaves room in L1 for the micro-panel of B being streamed. */
-enum { KC = 384, BLOCK_ROWS = (512 << 10) / (NR * (int)sizeof(real)) /* of NR elements */ };
+ * micro-panel of A takes 16 KB, and stays in an L1 of 48 KB while one of B, 32 KB, is streamed. */
+enum { KC = 256, BLOCK_ROWS = (512 << 10) / (NR * (int)sizeof(real)) /* of NR elements */ };
 
 /* Columns of a block of B. */
 static int64_t block_width(int64_t K) { return BLOCK_ROWS / min_of(K + 1, KC) * NR; }

@@ -70,7 +70,8 @@ class CompiledStep:
         self.results = []
         map_structure(lambda y: y._data is None and self.results.append(y), self.outputs, Tensor)
         feeds += [index] if self.indexed else []
-        self.plan = Plan(trace, feeds, self.results, model._precision, folds)
+        # While training, what folds is a frozen part.
+        self.plan = Plan(trace, feeds, self.results, model._precision, folds or kind == "train")
 
     def run(self, batches, threads, outputs=(), row=0):
         """Run up to `batches.count` batches; returns how many were finished.

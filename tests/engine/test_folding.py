@@ -81,7 +81,7 @@ def test_a_convolution_whose_weights_change_before_the_normalization_keeps_its_p
     assert "scale_shift" in names
 
 
-def test_only_predictions_are_folded_so_training_gives_the_same_bits_as_eager_steps():
+def test_what_is_frozen_in_a_training_is_taken_in_and_evaluations_have_the_bits_of_eager_ones():
     def trained(**how):
         with config.seeded(5):
             x = samples.normal(20, 8, 8, 3)
@@ -95,12 +95,16 @@ def test_only_predictions_are_folded_so_training_gives_the_same_bits_as_eager_st
                 ]
             )
             model.compile("sgd", "sparse_categorical_crossentropy", **how)
+            first = model.evaluate(x, np.arange(20) % 3, verbose=0)
             losses = [model.train_on_batch(x, np.arange(20) % 3) for _ in range(3)]
-            return [*losses, model.evaluate(x, np.arange(20) % 3, verbose=0)]
+        if not how:
+            (step,) = [s for key, s in model._step_cache.steps.items() if key[0] == "train"]
+            assert "scale_shift" not in [c.op.name for c in step.plan.calls]
+        return first, losses
 
-    planned = trained()
-    assert planned[-1] < planned[0]
-    assert planned == trained(run_eagerly=True)
+    (first, planned), (same, eager) = trained(), trained(run_eagerly=True)
+    assert first == same and planned[-1] < planned[0]
+    assert np.allclose(planned, eager, rtol=1e-5)
 
 
 def test_dense_takes_in_an_activation_with_the_same_bits():
