@@ -14,8 +14,11 @@
 #include "../../runtime/shares.h"
 #include "folded.h"
 
-/* Vectors of channels that are summed together in registers. */
-enum { MAX_VECTORS = 4 };
+enum {
+    MAX_VECTORS = 4, /* of channels that are summed together in registers */
+    MAX_STRIDE = 2,  /* of strips (see below), and their taps along a row */
+    MAX_TAPS = 5
+};
 
 typedef struct {
     int64_t N, H, W, C, KH, KW, M, OH, OW;
@@ -129,16 +132,79 @@ static void depthwise_pixel(const nnl_depthwise *g, const nnl_window *v, real *y
         }
 }
 
+/* Pixels of a row of y that are computed together: they share taps and columns of x. */
+enum { STRIP = 4 };
+
+/* Results of STRIP pixels for channels c ... c + n - 1, where each channel has one filter and all
+ * columns of the windows are inside the image. The sums have the order of depthwise_channels. */
+NNL_INLINE void depthwise_strip_channels(const int KW, const int stride, const bool whole,
+                                         const nnl_depthwise *g, const nnl_window *v, real *y,
+                                         int64_t c, int64_t n) {
+    vec sum[STRIP] = {{0}};
+    for (int64_t i = v->kh.begin; i < v->kh.end; i++) {
+        const real *x = v->x + i * g->dilation_h * g->W * g->C + c, *w = v->w + i * KW * g->C + c;
+        vec column[(STRIP - 1) * MAX_STRIDE + MAX_TAPS];
+#pragma GCC unroll 16
+        for (int j = 0; j < (STRIP - 1) * stride + KW; j++)
+            column[j] = whole ? vec_load(x + j * g->C) : vec_load_first(x + j * g->C, n);
+#pragma GCC unroll 8
+        for (int k = 0; k < KW; k++) {
+            const vec tap = whole ? vec_load(w + k * g->C) : vec_load_first(w + k * g->C, n);
+#pragma GCC unroll 4
+            for (int p = 0; p < STRIP; p++) sum[p] = vec_fmadd(column[p * stride + k], tap, sum[p]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int p = 0; p < STRIP; p++) {
+        if (v->bias) sum[p] += load_channels(v->bias + c, 1, n);
+        store_channels(y + p * g->C + c, 1, n, sum[p]);
+    }
+}
+
+NNL_INLINE void depthwise_strip(const int KW, const int stride, const nnl_depthwise *g,
+                                const nnl_window *v, real *y) {
+    int64_t c = 0;
+    for (; c + LANES <= g->C; c += LANES)
+        depthwise_strip_channels(KW, stride, true, g, v, y, c, LANES);
+    if (c < g->C) depthwise_strip_channels(KW, stride, false, g, v, y, c, g->C - c);
+}
+
+/* How wide a window is that strips are computed of; 0 if there are none. */
+static int64_t strip_width(const nnl_depthwise *g) {
+    const bool has_loop = g->M == 1 && g->dilation_w == 1 && (g->KW == 3 || g->KW == 5) &&
+                          g->stride_w <= MAX_STRIDE;
+    return has_loop ? (STRIP - 1) * g->stride_w + g->KW : 0;
+}
+
+static void depthwise_strip_of(const nnl_depthwise *g, const nnl_window *v, real *y) {
+    if (g->KW == 3 && g->stride_w == 1)
+        depthwise_strip(3, 1, g, v, y);
+    else if (g->KW == 3)
+        depthwise_strip(3, 2, g, v, y);
+    else if (g->stride_w == 1)
+        depthwise_strip(5, 1, g, v, y);
+    else
+        depthwise_strip(5, 2, g, v, y);
+}
+
 /* Row oh of y of the image x. */
 static void depthwise_row(const nnl_depthwise *g, const real *x, const real *w, const real *bias,
                           real *y, int64_t oh) {
     const int64_t h = oh * g->stride_h - g->top;
     nnl_window v = {.w = w, .bias = bias, .kh = taps_inside(h, g->KH, g->dilation_h, g->H)};
-    for (int64_t ow = 0; ow < g->OW; ow++, y += g->C * g->M) {
+    const int64_t strip = strip_width(g);
+    for (int64_t ow = 0; ow < g->OW;) {
         const int64_t column = ow * g->stride_w - g->left;
-        v.kw = taps_inside(column, g->KW, g->dilation_w, g->W);
+        const bool together = strip && ow + STRIP <= g->OW && column >= 0 && column + strip <= g->W;
         v.x = x + (h * g->W + column) * g->C;
-        depthwise_pixel(g, &v, y);
+        if (together) {
+            depthwise_strip_of(g, &v, y);
+        } else {
+            v.kw = taps_inside(column, g->KW, g->dilation_w, g->W);
+            depthwise_pixel(g, &v, y);
+        }
+        ow += together ? STRIP : 1;
+        y += (together ? STRIP : 1) * g->C * g->M;
     }
 }
 
