@@ -59,8 +59,8 @@ ENCODED_ROWS, ENCODED_ROWS_OF_SEVERAL, ENCODED_COLUMNS = EARLY_STOPPING_ROWS, 10
 ENCODED_SCALE = 0.5  # the squares of a column's 8 bins are then as large as those of the column
 FEWEST_BINS, MOST_BINS = 8, 128
 
-# How fast a network chooses among what it reads: once as fast as it learns all else for so many
-# rows, FASTEST_SCALING times at most. Of few rows it would choose by chance.
+# The rate of the factors of columns (LearnedScaling), as a multiple of that of other weights: the
+# number of rows / SCALING_ROWS, at most FASTEST_SCALING. From few rows it would choose by chance.
 SCALING_ROWS, FASTEST_SCALING = 50, 60.0
 
 # Rows of numbers, of which sizes alone make a network, are tables. Whatever else there is has the
@@ -172,8 +172,8 @@ def _has_own_scale(layers):
 
 def encodes(layers, shape, networks):
     """Whether the columns of scaled rows (n_samples, n_features) are encoded before layers: a
-    `Dense` reads them, and there are enough rows for so many networks. Very many columns are pixels
-    or counts, which are not encoded."""
+    `Dense` reads them, and there are enough rows for that number of networks. Where there are very
+    many columns, they are pixels or counts, which are not encoded."""
     rows, columns = shape
     least = ENCODED_ROWS if networks == 1 else ENCODED_ROWS_OF_SEVERAL
     fits = rows >= least and columns <= ENCODED_COLUMNS

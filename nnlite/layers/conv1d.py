@@ -19,9 +19,8 @@ class Conv1D(Sequences, Conv):
     padding : {'valid', 'same', 'causal'}, default 'valid'
         - 'valid': windows lie within the sequence.
         - 'same': zeros around the sequence, so that there are ceil(T / stride) windows.
-        - 'causal': zeros before the first step, so that windows end at the steps 0, stride,
-          2 stride, and so on, as in Keras: ceil(T / stride) windows, none of which sees a later
-          step.
+        - 'causal': zeros before the first step, as in Keras. The ceil(T / stride) windows end at
+          the steps 0, stride, 2 stride, and so on; none of them sees a later step.
     data_format : {'channels_last', 'channels_first'}, optional
     dilation_rate : int, default 1
         Distance of neighbouring elements of a filter, in steps.

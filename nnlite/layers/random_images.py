@@ -154,7 +154,7 @@ class RandomImageLayer(ImageLayer):
         self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
 
     def get_random_transformation(self, data, training=True, seed=None):
-        """What is done to each image of a batch: drawn anew at each call.
+        """Draw what is done to each image of a batch.
 
         Parameters
         ----------

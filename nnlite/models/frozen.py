@@ -70,7 +70,7 @@ class FrozenFront(Front):
 
 
 def _is_frozen(node):
-    """Whether a call is that of a layer with weights, none of which trains."""
+    """Whether the called layer has weights, and trains none of them."""
     part = node.function
     return isinstance(part, Layer) and bool(part.weights) and not part.trainable_weights
 

@@ -82,7 +82,7 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
 
 
 def _neighbours(place, order):
-    """(entry, weight) of each entry that a place along an axis is near to."""
+    """The two entries of an axis beside a place, each as (entry, weight)."""
     low = floor(place)
     share = place - low
     if order:

@@ -14,7 +14,7 @@ IMAGES = [
     (1, 1, 70, 1), (1, 1, 129, 5),
 ]  # fmt: skip
 IDENTITY = [1.0, 0, 0, 0, 1, 0, 0, 0]
-# With so few digits that coordinates are exact in float32 and float64.
+# Coordinates of these maps have few digits, so they are exact in float32 and float64.
 KINDS = ("same", "mirrored", "moved", "halves", "any", "deep")
 
 
