@@ -19,6 +19,8 @@
 #include "microkernel_avx512.h"
 #elif defined(__AVX2__) && defined(__FMA__)
 #include "microkernel_avx2.h"
+#elif defined(NNL_NEON)
+#include "microkernel_neon.h"
 #else
 #include "microkernel_generic.h"
 #endif
@@ -167,7 +169,7 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_a_access a_acce
                 bk[j] = b_access == B_MASKED ? vec_load_first(from + j * LANES, n - j * LANES)
                                              : vec_load(from + j * LANES);
                 if (b_access == B_PACKING) vec_store(pack_b + j * LANES, bk[j]);
-                if (b_access == B_PACKING)
+                if (b_access == B_PACKING && j * VEC_BYTES % 64 == 0)
                     __builtin_prefetch((const char *)(from + j * LANES) + to_early);
             }
 #pragma GCC unroll 16

@@ -9,6 +9,8 @@ ENGINE(generic)
 #if defined(__x86_64__)
 ENGINE(avx2)
 ENGINE(avx512)
+#elif defined(__aarch64__)
+ENGINE(neon)
 #endif
 #undef ENGINE
 
@@ -17,6 +19,8 @@ const nnl_engine *const nnl_engines[] = {
 #if defined(__x86_64__)
     ENGINE(avx512),
     ENGINE(avx2),
+#elif defined(__aarch64__)
+    ENGINE(neon),
 #endif
     ENGINE(generic),
     NULL,
@@ -31,6 +35,8 @@ int nnl_is_supported(const nnl_engine *engine) {
                __builtin_cpu_supports("fma");
     if (!strcmp(engine->isa, "avx2"))
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#elif defined(__aarch64__)
+    if (!strcmp(engine->isa, "neon")) return 1; /* all 64-bit ARM has it */
 #endif
     return !strcmp(engine->isa, "generic");
 }

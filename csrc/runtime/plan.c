@@ -15,15 +15,25 @@
  * the CPU takes denormals for zero. */
 #if defined(__x86_64__)
 #include <immintrin.h>
-static inline unsigned flush_denormals(void) {
+static inline uint64_t flush_denormals(void) {
     unsigned saved = _mm_getcsr();
     _mm_setcsr(saved | 0x8040); /* FTZ, DAZ */
     return saved;
 }
-static inline void restore_denormals(unsigned saved) { _mm_setcsr(saved); }
+static inline void restore_denormals(uint64_t saved) { _mm_setcsr((unsigned)saved); }
+#elif defined(__aarch64__)
+static inline void restore_denormals(uint64_t saved) {
+    __asm__ volatile("msr fpcr, %0" : : "r"(saved));
+}
+static inline uint64_t flush_denormals(void) {
+    uint64_t saved;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(saved));
+    restore_denormals(saved | 1 << 24); /* FZ */
+    return saved;
+}
 #else
-static inline unsigned flush_denormals(void) { return 0; }
-static inline void restore_denormals(unsigned saved) { (void)saved; }
+static inline uint64_t flush_denormals(void) { return 0; }
+static inline void restore_denormals(uint64_t saved) { (void)saved; }
 #endif
 
 /* Does all steps once, as one thread of the team. */
@@ -63,7 +73,7 @@ static bool was_preempted(const nnl_barrier *b, int64_t began) {
 /* Does the runs begin ... end - 1 as one thread of the team; returns the number of the next. */
 static int64_t run_as(const nnl_program *p, int64_t begin, int64_t end, nnl_thread_budget *budget,
                       nnl_team *team) {
-    unsigned saved = flush_denormals();
+    const uint64_t saved = flush_denormals();
     const int64_t began = nnl_microseconds();
     int64_t next = begin;
     while (next < end) {

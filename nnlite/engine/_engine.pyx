@@ -196,7 +196,7 @@ cdef class Engine:
     Attributes
     ----------
     isa : str
-        The instruction set: 'generic', 'avx2' or 'avx512'.
+        The instruction set: 'generic', 'avx2', 'avx512' or 'neon'.
     real : {'float32', 'float64'}
         The precision.
     op_ids : dict of str to int

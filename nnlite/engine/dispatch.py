@@ -259,7 +259,7 @@ def use_isa(name=None):
     Parameters
     ----------
     name : str, optional
-        'generic', 'avx2' or 'avx512'; by default the environment's NNLITE_ISA, or else the best
+        'generic', 'avx2' or 'avx512', on 64-bit ARM 'neon'; by default the environment's NNLITE_ISA, or else the best
         one.
 
     Raises

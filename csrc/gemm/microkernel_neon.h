@@ -1,0 +1,35 @@
+/* microkernel_neon.h: tiles for the 32 registers of 64-bit ARM, each of 16 bytes. 6 x 4 of them are
+ * accumulators, 4 hold a row of B, and 1 a value of A. */
+#ifndef NNL_MICROKERNEL_NEON_H
+#define NNL_MICROKERNEL_NEON_H
+
+#include <arm_neon.h>
+#include <stdint.h>
+
+#include "../nnlite.h"
+
+#define VEC_BYTES 16
+enum { MR = 8, NV = 3, THIN_MR = 1, THIN_NV = 9, LONG_NV = 15 };
+
+typedef real vec __attribute__((vector_size(VEC_BYTES)));
+enum { LANES = VEC_BYTES / sizeof(real) };
+
+static inline vec vec_broadcast(real x) {
+    return (vec) _Generic(x, float: vdupq_n_f32, double: vdupq_n_f64)(x);
+}
+
+static inline vec vec_fmadd(vec a, vec b, vec c) {
+    return (vec) _Generic((real)0, float: vfmaq_f32, double: vfmaq_f64)(c, a, b);
+}
+
+static inline vec vec_load_first(const real *p, int64_t n) {
+    vec v = {0};
+    for (int l = 0; l < LANES && l < n; l++) v[l] = p[l];
+    return v;
+}
+
+static inline void vec_store_first(real *p, vec x, int64_t n) {
+    for (int l = 0; l < LANES && l < n; l++) p[l] = x[l];
+}
+
+#endif
