@@ -41,7 +41,7 @@ NNL_INLINE double map_inside(double at, double last, int mode) {
     }
     if (mode == FILL_TILE) {
         const double within = at - (last + 1) * __builtin_floor(at / (last + 1));
-        return (at > 0) & (within > last) ? 0 : within;
+        return ((at > 0) & (within > last)) ? 0 : within;
     }
     return at;
 }

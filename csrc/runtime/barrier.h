@@ -3,14 +3,13 @@
 #ifndef NNL_BARRIER_H
 #define NNL_BARRIER_H
 
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 
 #include "../nnlite.h"
+#include "clock.h"
 
 #if defined(__x86_64__)
 #define nnl_pause() __builtin_ia32_pause()
@@ -48,17 +47,11 @@ static inline void nnl_move_off_core(int core) {
         syscall(SYS_sched_setaffinity, 0, sizeof all, all);
 }
 #else
-static inline void nnl_sleep(_Atomic int *word, int seen) { (void)word, (void)seen, sched_yield(); }
+static inline void nnl_sleep(_Atomic int *word, int seen) { (void)word, (void)seen, nnl_yield(); }
 static inline void nnl_wake(_Atomic int *word) { (void)word; }
 static inline int nnl_current_core(void) { return -1; }
 static inline void nnl_move_off_core(int core) { (void)core; }
 #endif
-
-static inline int64_t nnl_microseconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * (int64_t)1000000 + now.tv_nsec / 1000;
-}
 
 /* The two counters have a cache line each: waiting threads read `phase` while others still write
  * `arrived`. */

@@ -1,12 +1,14 @@
 /* thread_budget.c: how many threads each run gets of the cores that this process may use. */
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <time.h>
+#ifndef _WIN32
+#include <pthread.h>
+#endif
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 
+#include "clock.h"
 #include "shares.h"
 #include "thread_budget.h"
 
@@ -15,6 +17,9 @@
 static _Atomic int forked;
 static nnl_active_runs active_runs;
 
+#ifdef _WIN32
+void nnl_watch_forks(void) { atomic_store(&forked, 0); } /* there is no fork */
+#else
 static void in_child(void) {
     atomic_store(&forked, 1);
     atomic_store(&active_runs.runs, 0);
@@ -22,6 +27,7 @@ static void in_child(void) {
 }
 
 void nnl_watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
+#endif
 
 static _Atomic int quota, simulated_cores; /* 0: none */
 
@@ -49,11 +55,7 @@ enum { SHORTEST_MS = 5, LONGEST_MS = 800 };
 static _Atomic int cores_yielded = 0, yield_ms = SHORTEST_MS;
 static _Atomic int64_t yield_until_ms = 0;
 
-static int64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * (int64_t)1000 + now.tv_nsec / 1000000;
-}
+static int64_t now_ms(void) { return nnl_microseconds() / 1000; }
 
 void nnl_note_preemption(void) {
     /* A simulated team is larger than the machine, so its threads are preempted all the time. */
