@@ -256,9 +256,9 @@ class Callback(Stateful, Configurable):
         *methods : str
             Their names.
         """
+        own, cls = vars(self), type(self)
         return any(
-            getattr(getattr(self, name), "__func__", None) is not getattr(Callback, name)
-            for name in methods
+            name in own or getattr(cls, name) is not getattr(Callback, name) for name in methods
         )
 
     def wants_batches(self, kind="train"):

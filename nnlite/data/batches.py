@@ -7,7 +7,7 @@ import array
 import collections.abc
 import contextlib
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -120,7 +120,8 @@ class BatchRange:
 
     def slice(self, first, count):
         """`count` of the batches from batch `first` on."""
-        return replace(self, start=self.start + first * self.size, count=count)
+        start = self.start + first * self.size
+        return BatchRange(self.sources, start, self.size, count, self.index)
 
 
 class ArrayBatches:

@@ -126,6 +126,9 @@ def _of_values(update_state):
     return of_values
 
 
+_PLAIN = {type(None), bool, float, int, str}  # classes of settings, which hold no Variables
+
+
 class Metric(Measure):
     """Base of all metrics: a value over all batches since `reset_state`, computed from Variables.
 
@@ -198,7 +201,8 @@ class Metric(Measure):
         if not self._variables and (shapes := self._shapes()):
             self._running(*shapes)
         found = {id(v): v for v in self._variables}
-        for part in flatten([v for name, v in vars(self).items() if name[0] != "_"]):
+        held = [v for name, v in vars(self).items() if name[0] != "_" and v.__class__ not in _PLAIN]
+        for part in flatten(held):
             for v in part.variables if isinstance(part, Metric) else [part]:
                 if isinstance(v, Variable):
                     found.setdefault(id(v), v)
@@ -273,7 +277,7 @@ class Metric(Measure):
     def reset_state(self):
         """Set all Variables to 0, as before the first batch."""
         for v in Metric.variables.fget(self):  # whole, also where a subclass shows parts of it
-            v.assign(np.zeros(v.shape))
+            v.assign(np.zeros(v.shape, v.dtype))
 
     def __call__(self, *args, **kwargs):
         """Update the state, and return the value so far.
@@ -385,9 +389,11 @@ class Mean(Metric):
 
     def result(self):
         """The mean so far, a float; 0.0 without values."""
-        for total, count in self._sums():
-            return float(total / count) if count else 0.0
-        return 0.0
+        if not self._variables:
+            return 0.0
+        total, its_error, count, error_of_count = self._variables[0]._data.tolist()
+        count += error_of_count
+        return (total + its_error) / count if count else 0.0
 
 
 class Sum(Mean):

@@ -194,7 +194,8 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     claimed = metrics.acquire(blocking=False)
 
     def begin_epoch():
-        at.mark()
+        if backups:
+            at.mark()
         model.reset_metrics()
         call(callbacks, "on_epoch_begin", at.epoch, {})
 
@@ -205,7 +206,8 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
             values = evaluate(model, validation.batches, validation.steps, callbacks)
             logs.update({f"val_{name}": value for name, value in values.items()})
         at.epoch, at.done, at.logs, at.over = epoch + 1, 0, logs, ran_out
-        at.mark()
+        if backups:
+            at.mark()
         call(callbacks, "on_epoch_end", epoch, logs)
         at.over |= model.stop_training
 
@@ -325,7 +327,8 @@ def say_too_many(name, steps, most):
 
 def _warn_if_diverged(model, logs):
     """Warn of a loss that is no longer finite, and say whether it is so."""
-    if np.all(np.isfinite(logs.get("loss", 0.0))):
+    loss = logs.get("loss", 0.0)
+    if math.isfinite(loss) if loss.__class__ is float else np.isfinite(loss).all():
         return False
     causes = [f"{fault.figure}; {fault.cure}" for fault in causes_of_nan(model._advised)]
     cause = ". ".join(causes) or (
