@@ -88,6 +88,8 @@ _LAZY = {
     "doctor": "nnlite.diagnosis",
     "estimators": "nnlite.estimators",
     "explain": "nnlite.explain",
+    "export": "nnlite.exporting",
+    "exporting": "nnlite.exporting",
     "inspection": "nnlite.inspection",
     "keras": "nnlite.keras",
     "load": "nnlite.estimators",

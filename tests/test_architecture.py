@@ -34,6 +34,7 @@ OPTIONAL = {
     "matplotlib",
     "mlflow",
     "onnx",
+    "onnxruntime",
     "optuna",
     "scipy",
     "skopt",
