@@ -20,7 +20,8 @@ def compared(report, run, samples=None):
     """
     computation = report.program.of
     arrays = samples_of(report.program, ROWS) if samples is None else flatten(samples)
-    arrays = [np.ascontiguousarray(a, t.dtype) for a, t in zip(arrays, report.program.inputs)]
+    dtypes = report.dtypes or [t.dtype for t in report.program.inputs]
+    arrays = [np.ascontiguousarray(a, dtype) for a, dtype in zip(arrays, dtypes)]
     try:
         report.runtime, outputs = run(report, arrays)
     except ImportError as error:
