@@ -1,71 +1,86 @@
-"""ONNX files, which onnxruntime and many others run: a function for each op."""
+"""ONNX files, which onnxruntime and many others run. The files beside have a rule for each op."""
 
 import numpy as np
 
 from nnlite.atomic_write import replacing
-from nnlite.exporting.program import ANY_BATCH, is_constant, program_of, refuse_unknown
+from nnlite.checks import check_choice
+from nnlite.exporting import (
+    onnx_elementwise,
+    onnx_images,
+    onnx_products,
+    onnx_recurrent,
+    onnx_shapes,
+)
+from nnlite.exporting.onnx_graph import Graph
+from nnlite.exporting.program import ANY_BATCH, program_of, refuse_unknown
 from nnlite.exporting.report import Report
-from nnlite.ops.activation import KINDS
 from nnlite.saving.onnx_file import require_onnx
 
-OPSET, IR_VERSION = 17, 10
+OPSET, IR_VERSION = 17, 8
+RULES = {
+    **onnx_elementwise.RULES,
+    **onnx_images.RULES,
+    **onnx_products.RULES,
+    **onnx_recurrent.RULES,
+    **onnx_shapes.RULES,
+}
 
 
-class Graph:
-    """An ONNX graph that grows: nodes, constants, and the names of tensors."""
+def write(computation, path, dtype=None):
+    """Write a Computation.
 
-    def __init__(self, onnx, program):
-        self.onnx, self.nodes, self.constants, self._names = onnx, [], {}, {}
-        for tensor, (name, *_) in zip(program.inputs, program.of.inputs):
-            self._names[id(tensor)] = name
+    Parameters
+    ----------
+    computation : Computation
+    path : Path
+    dtype : {'float32', 'float64'}, optional
+        Of the inputs of real numbers; by default the model's precision. What scales columns reads
+        the numbers of 'float64' before they are rounded.
 
-    def name_of(self, tensor):
-        """The name of a tensor; a constant becomes an initializer when it is first asked for."""
-        name = self._names.get(id(tensor))
-        if name is None:
-            assert is_constant(tensor), (
-                "the call that makes a tensor comes before those that read it"
-            )
-            name = self._names[id(tensor)] = self.constant(tensor.numpy())
-        return name
-
-    def constant(self, array):
-        """The name of an initializer with these values."""
-        name = f"c{len(self.constants)}"
-        self.constants[name] = self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
-        return name
-
-    def add(self, op_type, inputs, outputs=1, **attributes):
-        """Add a node; gives the name of its output, or a list of several."""
-        names = [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
-        self.nodes.append(self.onnx.helper.make_node(op_type, inputs, names, **attributes))
-        return names[0] if outputs == 1 else names
-
-    def take(self, tensor, name):
-        """Say that a tensor is what has a name."""
-        self._names[id(tensor)] = name
+    Returns
+    -------
+    Report
+    """
+    model, program = model_of(computation, dtype)
+    with replacing(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+    dtypes = [_dtype_of(tensor, dtype) for tensor in program.inputs]
+    return Report(path, program, dtypes=dtypes)
 
 
-def write(computation, path):
-    """Write a Computation; gives the Report."""
+def model_of(computation, dtype=None):
+    """The ModelProto of a Computation, and its Program."""
     onnx = require_onnx()
+    if dtype is not None:
+        check_choice("dtype", dtype, ("float32", "float64"))
     program = program_of(computation, ANY_BATCH)
     refuse_unknown(program, RULES, "ONNX")
-    graph = Graph(onnx, program)
+    graph, names = Graph(onnx, program), [name for name, *_ in computation.inputs]
+    for tensor, name in zip(program.inputs, names):
+        graph.take(tensor, name)
+        if _dtype_of(tensor, dtype) != tensor.dtype:
+            graph.exact[id(tensor)] = name
+            graph.take(tensor, graph.cast(name, tensor.dtype))
     for call in program.calls:
-        x = [graph.name_of(t) for t in call.inputs]
-        made = RULES[call.op.name](graph, call, *x)
+        graph.scope = call.scope
+        made = RULES[call.op.name](graph, call, *map(graph.name_of, call.inputs))
         for tensor, name in zip(call.outputs, [made] if isinstance(made, str) else made):
             graph.take(tensor, name)
-    outputs = []
+    graph.scope = ""
+    outputs = [
+        _info(onnx, name, tensor.dtype, program, tensor.shape)
+        for tensor, name in zip(program.outputs, computation.outputs)
+    ]
     for tensor, name in zip(program.outputs, computation.outputs):
-        made = graph.name_of(tensor)
-        graph.nodes.append(onnx.helper.make_node("Identity", [made], [name]))
-        outputs.append(_info(onnx, name, tensor))
-    inputs = [_info(onnx, n, t) for t, (n, *_) in zip(program.inputs, computation.inputs)]
-    made = onnx.helper.make_graph(
-        graph.nodes, computation.name, inputs, outputs, list(graph.constants.values())
-    )
+        graph.nodes.append(onnx.helper.make_node("Identity", [graph.name_of(tensor)], [name]))
+    if computation.classes is not None:
+        outputs.insert(0, _labelled(graph, computation))
+    nodes, constants = graph.reachable([output.name for output in outputs])
+    inputs = [
+        _info(onnx, name, _dtype_of(tensor, dtype), program, tensor.shape)
+        for tensor, name in zip(program.inputs, names)
+    ]
+    made = onnx.helper.make_graph(nodes, computation.name, inputs, outputs, constants)
     model = onnx.helper.make_model(
         made,
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
@@ -73,9 +88,36 @@ def write(computation, path):
         producer_name="nnlite",
     )
     onnx.checker.check_model(model, full_check=True)
-    with replacing(path) as temporary:
-        temporary.write_bytes(model.SerializeToString())
-    return Report(path, program)
+    return model, program
+
+
+def _dtype_of(tensor, dtype):
+    """The dtype of an input in the file."""
+    return tensor.dtype if dtype is None or tensor.dtype == "int32" else dtype
+
+
+def _labelled(graph, computation):
+    """Add the output 'label': the class of the largest probability."""
+    onnx, classes = graph.onnx, np.asarray(computation.classes)
+    if classes.dtype.kind in "OU":
+        classes = np.array([str(c) for c in classes], object)
+    elif classes.dtype.kind in "iu":
+        classes = classes.astype(np.int64)
+    place = graph.add("ArgMax", [computation.outputs[0]], axis=1, keepdims=0)
+    named = graph.constant(classes)
+    graph.nodes.append(onnx.helper.make_node("Gather", [named, place], ["label"]))
+    kind = onnx.helper.np_dtype_to_tensor_dtype(classes.dtype)
+    return onnx.helper.make_tensor_value_info("label", kind, ["N"])
+
+
+def _info(onnx, name, dtype, program, shape):
+    """What a file says of an input or output: an axis of any length has a name."""
+    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    sizes = [
+        "N" if n == program.batch else f"{name}_{i}" if program.is_open(n) else n
+        for i, n in enumerate(shape)
+    ]
+    return onnx.helper.make_tensor_value_info(name, kind, sizes)
 
 
 def run(report, arrays):
@@ -84,47 +126,13 @@ def run(report, arrays):
         import onnxruntime
     except ImportError:
         raise ImportError("onnxruntime is not installed") from None
-    session = onnxruntime.InferenceSession(str(report.path), providers=["CPUExecutionProvider"])
-    feeds = {i.name: a for i, a in zip(session.get_inputs(), arrays)}
-    outputs = session.run(report.program.of.outputs, feeds)
-    return f"onnxruntime {onnxruntime.__version__}", outputs
+    path, outputs = str(report.path), report.program.of.outputs
+    feeds = {name: a for (name, *_), a in zip(report.program.of.inputs, arrays)}
+    try:
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return f"onnxruntime {onnxruntime.__version__}", session.run(outputs, feeds)
+    except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented:
+        # It has convolutions, pooling and others in float32 only.
+        from onnx.reference import ReferenceEvaluator
 
-
-def _info(onnx, name, tensor):
-    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
-    shape = ["N" if i == 0 else n for i, n in enumerate(tensor.shape)]
-    return onnx.helper.make_tensor_value_info(name, kind, shape)
-
-
-# --- the functions of the ops
-
-
-def _linear(graph, call, x, w, *bias):
-    y = graph.add("MatMul", [x, w])
-    y = graph.add("Add", [y, *bias]) if bias else y
-    return _activated(graph, call, y)
-
-
-def _activated(graph, call, x):
-    kind = call.attrs["kind"]
-    return x if kind == 0 else graph.add(_ACTIVATIONS[kind], [x])
-
-
-def _scale_shift(graph, call, x, scale, shift):
-    return graph.add("Add", [graph.add("Mul", [x, scale]), shift])
-
-
-def _simple(op_type, **attributes):
-    return lambda graph, call, *x: graph.add(op_type, list(x), **attributes)
-
-
-_ACTIVATIONS = {KINDS["relu"]: "Relu", KINDS["sigmoid"]: "Sigmoid", KINDS["tanh"]: "Tanh"}
-RULES = {
-    "activation": _activated,
-    "add": _simple("Add"),
-    "linear": _linear,
-    "multiply": _simple("Mul"),
-    "scale_shift": _scale_shift,
-    "softmax": _simple("Softmax", axis=-1),
-    "subtract": _simple("Sub"),
-}
+        return "onnx's reference evaluator", ReferenceEvaluator(path).run(outputs, feeds)
