@@ -4,6 +4,7 @@ import numpy as np
 
 from nnlite.atomic_write import replacing
 from nnlite.checks import check_choice
+from nnlite.engine.tensor import REALS
 from nnlite.exporting import (
     onnx_elementwise,
     onnx_images,
@@ -26,7 +27,11 @@ RULES = {
 }
 
 
-def write(computation, path, dtype=None):
+# What onnxruntime computes in float32 only.
+_SINGLE = {"average_pool2d", "conv2d", "conv2d_gradient_input", "depthwise_conv2d"}
+
+
+def write(computation, path, dtype=None, precision=None):
     """Write a Computation.
 
     Parameters
@@ -36,48 +41,51 @@ def write(computation, path, dtype=None):
     dtype : {'float32', 'float64'}, optional
         Of the inputs of real numbers; by default the model's precision. What scales columns reads
         the numbers of 'float64' before they are rounded.
+    precision : {'float32', 'float64'}, optional
+        Of what the file computes; by default the model's, but 'float32' where onnxruntime has
+        nothing else: for convolutions and means of windows.
 
     Returns
     -------
     Report
     """
-    model, program = model_of(computation, dtype)
+    model, program, notes = model_of(computation, dtype, precision)
     with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
     dtypes = [_dtype_of(tensor, dtype) for tensor in program.inputs]
-    return Report(path, program, dtypes=dtypes)
+    return Report(path, program, dtypes, notes)
 
 
-def model_of(computation, dtype=None):
-    """The ModelProto of a Computation, and its Program."""
+def model_of(computation, dtype=None, precision=None):
+    """The ModelProto of a Computation, its Program, and what the report says."""
     onnx = require_onnx()
-    if dtype is not None:
-        check_choice("dtype", dtype, ("float32", "float64"))
+    for name, value in (("dtype", dtype), ("precision", precision)):
+        if value is not None:
+            check_choice(name, value, REALS)
     program = program_of(computation, ANY_BATCH)
     refuse_unknown(program, RULES, "ONNX")
-    graph, names = Graph(onnx, program), [name for name, *_ in computation.inputs]
+    single = any(call.op.name in _SINGLE for call in program.calls)
+    precision = precision or ("float32" if single else computation.precision)
+    graph, names = Graph(onnx, program, precision), [name for name, *_ in computation.inputs]
+    if precision != computation.precision:
+        graph.notes["precision"] = f"{precision}, that of the model is {computation.precision}"
     for tensor, name in zip(program.inputs, names):
-        graph.take(tensor, name)
-        if _dtype_of(tensor, dtype) != tensor.dtype:
-            graph.exact[id(tensor)] = name
-            graph.take(tensor, graph.cast(name, tensor.dtype))
+        _take_input(graph, tensor, name, _dtype_of(tensor, dtype))
     for call in program.calls:
         graph.scope = call.scope
         made = RULES[call.op.name](graph, call, *map(graph.name_of, call.inputs))
         for tensor, name in zip(call.outputs, [made] if isinstance(made, str) else made):
             graph.take(tensor, name)
-    graph.scope = ""
-    outputs = [
-        _info(onnx, name, tensor.dtype, program, tensor.shape)
-        for tensor, name in zip(program.outputs, computation.outputs)
-    ]
+    graph.scope, outputs = "", []
     for tensor, name in zip(program.outputs, computation.outputs):
         graph.nodes.append(onnx.helper.make_node("Identity", [graph.name_of(tensor)], [name]))
+        kind = "int32" if tensor.dtype == "int32" else precision
+        outputs.append(_info(graph, name, kind, tensor.shape))
     if computation.classes is not None:
         outputs.insert(0, _labelled(graph, computation))
     nodes, constants = graph.reachable([output.name for output in outputs])
     inputs = [
-        _info(onnx, name, _dtype_of(tensor, dtype), program, tensor.shape)
+        _info(graph, name, _dtype_of(tensor, dtype), tensor.shape)
         for tensor, name in zip(program.inputs, names)
     ]
     made = onnx.helper.make_graph(nodes, computation.name, inputs, outputs, constants)
@@ -88,7 +96,16 @@ def model_of(computation, dtype=None):
         producer_name="nnlite",
     )
     onnx.checker.check_model(model, full_check=True)
-    return model, program
+    return model, program, graph.notes
+
+
+def _take_input(graph, tensor, name, dtype):
+    """Say what an input is called, and what it is called where it is rounded."""
+    graph.take(tensor, name)
+    if dtype != "int32" and dtype != graph.real:
+        graph.take(tensor, graph.cast(name, graph.real))
+        if dtype == "float64":
+            graph.exact[id(tensor)] = name
 
 
 def _dtype_of(tensor, dtype):
@@ -106,18 +123,18 @@ def _labelled(graph, computation):
     place = graph.add("ArgMax", [computation.outputs[0]], axis=1, keepdims=0)
     named = graph.constant(classes)
     graph.nodes.append(onnx.helper.make_node("Gather", [named, place], ["label"]))
-    kind = onnx.helper.np_dtype_to_tensor_dtype(classes.dtype)
+    kind = graph.kind_of(classes.dtype)
     return onnx.helper.make_tensor_value_info("label", kind, ["N"])
 
 
-def _info(onnx, name, dtype, program, shape):
+def _info(graph, name, dtype, shape):
     """What a file says of an input or output: an axis of any length has a name."""
-    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    program = graph.program
     sizes = [
-        "N" if n == program.batch else f"{name}_{i}" if program.is_open(n) else n
-        for i, n in enumerate(shape)
+        "N" if n == program.batch else f"{name}_{axis}" if program.is_open(n) else n
+        for axis, n in enumerate(shape)
     ]
-    return onnx.helper.make_tensor_value_info(name, kind, sizes)
+    return graph.onnx.helper.make_tensor_value_info(name, graph.kind_of(dtype), sizes)
 
 
 def run(report, arrays):
@@ -128,11 +145,5 @@ def run(report, arrays):
         raise ImportError("onnxruntime is not installed") from None
     path, outputs = str(report.path), report.program.of.outputs
     feeds = {name: a for (name, *_), a in zip(report.program.of.inputs, arrays)}
-    try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        return f"onnxruntime {onnxruntime.__version__}", session.run(outputs, feeds)
-    except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented:
-        # It has convolutions, pooling and others in float32 only.
-        from onnx.reference import ReferenceEvaluator
-
-        return "onnx's reference evaluator", ReferenceEvaluator(path).run(outputs, feeds)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return f"onnxruntime {onnxruntime.__version__}", session.run(outputs, feeds)

@@ -43,7 +43,7 @@ def _where(graph, x, attrs):
 
 
 def _cast(graph, x, attrs):
-    return graph.cast(x[0], attrs["dtype"])
+    return graph.cast(x[0], np.int32 if attrs["to_int"] else graph.real)
 
 
 # --- activations: functions of (graph, name, alpha)

@@ -21,6 +21,10 @@ class Graph:
     nodes : list of NodeProto
     scope : str
         The layer whose calls are being written; nodes are named after it.
+    real : dtype
+        Of the real numbers that the file computes with.
+    notes : dict of str to str
+        What the report says of the file.
     exact : dict of int to str
         By the id of a tensor, the name of the same numbers in float64, where the file takes them.
     makers : dict of int to Call
@@ -29,8 +33,9 @@ class Graph:
         By the id of a tensor, how many calls and outputs read it.
     """
 
-    def __init__(self, onnx, program):
+    def __init__(self, onnx, program, precision):
         self.onnx, self.program, self.scope = onnx, program, ""
+        self.real, self.notes = np.dtype(precision), {}
         self.nodes, self.exact, self.shapes = [], {}, {}
         self._names, self._values, self._known, self._views, self._truths = {}, {}, {}, {}, {}
         self._refused = {}
@@ -39,7 +44,6 @@ class Graph:
         self.makers = {id(t): call for call in program.calls for t in call.outputs}
         self.readers = Counter(id(t) for call in program.calls for t in call.inputs)
         self.readers.update(id(t) for t in program.outputs)
-        self.real = np.dtype(program.of.precision)
 
     # --- names and nodes
 
@@ -83,9 +87,11 @@ class Graph:
 
     # --- constants
 
-    def constant(self, array):
-        """The name of an initializer with these values; equal small ones are one."""
-        array = np.ascontiguousarray(array).reshape(np.shape(array))
+    def constant(self, array, exact=False):
+        """The name of an initializer with these values; equal small ones are one. Real numbers are
+        `real` there, unless they are `exact`."""
+        rounds = np.asarray(array).dtype.kind == "f" and not exact
+        array = np.array(array, self.real if rounds else None, order="C")
         key = (array.dtype.str, array.shape, array.tobytes())
         if array.size <= 64 and key in self._known:
             return self._known[key]
@@ -96,7 +102,7 @@ class Graph:
 
     def number(self, value):
         """The name of a real number."""
-        return self.constant(np.array(value, self.real))
+        return self.constant(np.float64(value))
 
     def integers(self, *values):
         """The name of a vector of int64."""
@@ -121,7 +127,7 @@ class Graph:
                 return self.add("Expand", [self.constant(one), self.shape_named(array.shape)])
         elif array.size == other.size == 1:
             size = self.size_named(int(array.flat[0]), int(other.flat[0]))
-            size = self.cast(size, array.dtype)
+            size = self.cast(size, self.real if array.dtype.kind == "f" else array.dtype)
             self.shapes[size] = (1,)
             return self.reshaped(size, array.shape)
         elif array.size and other.size and (array == other.flat[0]).all():
@@ -311,7 +317,7 @@ class Graph:
     def cast(self, name, dtype):
         """The name of something in another dtype."""
         if self.value(name) is not None:
-            return self.constant(self.value(name).astype(dtype))
+            return self.constant(self.value(name).astype(dtype), exact=True)
         made = self.add(
             "Cast", [name], to=self.onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
         )

@@ -160,16 +160,18 @@ def _over_all(op_type):
 
 def _standardize(graph, call, x, mean, rest, deviation):
     """In float64, from the numbers as the file takes them, and rounded at the end."""
-    x = graph.exact.get(id(call.inputs[0]), x)
-    mean, rest, deviation = (t.numpy() for t in call.inputs[1:4])
-    center = mean.astype(np.float64) + rest
-    center = np.where(center.astype(mean.dtype) == mean, center, mean)
-    shape = call.inputs[0].shape
+    mean, rest, deviation = (t.numpy().astype(np.float64) for t in call.inputs[1:4])
+    rounded = call.inputs[1].numpy().dtype
+    center = np.where((mean + rest).astype(rounded) == mean, mean + rest, mean)
+    exact = graph.exact.get(id(call.inputs[0]))
+    if exact is None and not call.attrs["inverse"]:
+        _note_losses(graph, center, deviation)
+    x, shape = exact or x, call.inputs[0].shape
     fits = shape[-mean.ndim :] == mean.shape
     if not fits:
         x, center, deviation = graph.reshaped(x, (-1, mean.size)), center.ravel(), deviation.ravel()
     x = graph.cast(x, np.float64)
-    center, deviation = graph.constant(center), graph.constant(deviation.astype(np.float64))
+    center, deviation = (graph.constant(a, exact=True) for a in (center, deviation))
     if call.attrs["inverse"]:
         y = graph.add("Add", [graph.add("Mul", [x, deviation]), center])
     else:
@@ -179,6 +181,19 @@ def _standardize(graph, call, x, mean, rest, deviation):
         return y
     graph.shapes[y] = (-1, mean.size)
     return graph.reshaped(y, shape)
+
+
+def _note_losses(graph, center, deviation):
+    """Say which columns are so far from 0 that rounding their numbers moves them."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moved = np.abs(center) * np.finfo(graph.real).eps / np.abs(deviation)
+    columns = np.flatnonzero(moved.ravel() > 1e-4)
+    if columns.size:
+        graph.notes["rounding"] = (
+            f"inputs in {graph.real.name} lose what is small beside the mean of columns "
+            f"{', '.join(map(str, columns[:10]))}{' ...' * (columns.size > 10)}: "
+            "export with dtype='float64'"
+        )
 
 
 def _piecewise_linear_encoding(graph, call, x, lower, scale, bins):

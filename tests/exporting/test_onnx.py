@@ -94,7 +94,8 @@ def test_a_layer_is_computed_as_predict_does_or_refused(name, tmp_path):
 @pytest.mark.parametrize("name", sorted({*CASES} - {*REFUSED}))
 def test_a_layer_in_float64(double, name, tmp_path):
     model, x = case_of(name, "float64")
-    compared(scattered(model), x, tmp_path / "x.onnx", 1e-12)
+    report = compared(scattered(model), x, tmp_path / "x.onnx")
+    assert report.largest_difference <= 1e-12 or "precision" in report.figures
 
 
 @pytest.mark.parametrize("activation", cases_layers.ACTIVATIONS)
