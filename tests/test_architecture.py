@@ -37,6 +37,7 @@ OPTIONAL = {
     "onnxruntime",
     "optuna",
     "scipy",
+    "skl2onnx",
     "skopt",
     "sklearn",
     "tensorboardX",

@@ -56,7 +56,7 @@ def write(computation, path, dtype=None, precision=None):
     return Report(path, program, dtypes, notes)
 
 
-def model_of(computation, dtype=None, precision=None):
+def model_of(computation, dtype=None, precision=None, opset=OPSET):
     """The ModelProto of a Computation, its Program, and what the report says."""
     onnx = require_onnx()
     for name, value in (("dtype", dtype), ("precision", precision)):
@@ -66,7 +66,7 @@ def model_of(computation, dtype=None, precision=None):
     refuse_unknown(program, RULES, "ONNX")
     single = any(call.op.name in _SINGLE for call in program.calls)
     precision = precision or ("float32" if single else computation.precision)
-    graph, names = Graph(onnx, program, precision), [name for name, *_ in computation.inputs]
+    graph, names = Graph(onnx, program, precision, opset), [name for name, *_ in computation.inputs]
     if precision != computation.precision:
         graph.notes["precision"] = f"{precision}, that of the model is {computation.precision}"
     for tensor, name in zip(program.inputs, names):
@@ -91,7 +91,7 @@ def model_of(computation, dtype=None, precision=None):
     made = onnx.helper.make_graph(nodes, computation.name, inputs, outputs, constants)
     model = onnx.helper.make_model(
         made,
-        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        opset_imports=[onnx.helper.make_opsetid("", opset)],
         ir_version=IR_VERSION,
         producer_name="nnlite",
     )

@@ -21,6 +21,8 @@ class Graph:
     nodes : list of NodeProto
     scope : str
         The layer whose calls are being written; nodes are named after it.
+    opset : int
+        The version of the operators, from 17 on.
     real : dtype
         Of the real numbers that the file computes with.
     notes : dict of str to str
@@ -33,8 +35,8 @@ class Graph:
         By the id of a tensor, how many calls and outputs read it.
     """
 
-    def __init__(self, onnx, program, precision):
-        self.onnx, self.program, self.scope = onnx, program, ""
+    def __init__(self, onnx, program, precision, opset):
+        self.onnx, self.program, self.scope, self.opset = onnx, program, "", opset
         self.real, self.notes = np.dtype(precision), {}
         self.nodes, self.exact, self.shapes = [], {}, {}
         self._names, self._values, self._known, self._views, self._truths = {}, {}, {}, {}, {}
@@ -78,6 +80,17 @@ class Graph:
         made = self.onnx.helper.make_node(op_type, inputs, names, name, **attributes)
         self.nodes.append(made)
         return names[0] if outputs == 1 else names
+
+    def reduced(self, op_type, x, axes, keepdims=0):
+        """Add a node that reduces axes, which are an input in later versions."""
+        if op_type == "ReduceSum" or self.opset >= 18:
+            return self.add(op_type, [x, self.integers(*axes)], keepdims=keepdims)
+        return self.add(op_type, [x], axes=axes, keepdims=keepdims)
+
+    def split(self, x, parts):
+        """Add a node that cuts the last axis into equal parts; gives their names."""
+        said = {"num_outputs": parts} if self.opset >= 18 else {}
+        return self.add("Split", [x], outputs=parts, axis=-1, **said)
 
     def branch(self):
         """A graph of its own nodes, for the body of a loop, that knows the names of this one."""

@@ -74,9 +74,9 @@ def _batch_norm(graph, call, x, gamma, beta):
 
 def _normalized(graph, x, axes, epsilon):
     """The names of (x - mean) / sqrt(variance + epsilon), of the mean and the variance."""
-    mean = graph.add("ReduceMean", [x], axes=axes, keepdims=1)
+    mean = graph.reduced("ReduceMean", x, axes, keepdims=1)
     apart = graph.add("Sub", [x, mean])
-    variance = graph.add("ReduceMean", [graph.add("Mul", [apart, apart])], axes=axes, keepdims=1)
+    variance = graph.reduced("ReduceMean", graph.add("Mul", [apart, apart]), axes, keepdims=1)
     above = graph.add("Add", [variance, graph.number(epsilon)])
     return graph.add("Div", [apart, graph.add("Sqrt", [above])]), mean, variance
 

@@ -145,7 +145,7 @@ def _kinds(attrs):
 def _lstm_step(graph, attrs, x, kernel, bias, h, before):
     act, gate = _kinds(attrs)
     sums = graph.add("Add", [x, graph.add("MatMul", [h, kernel])])
-    i, f, g, o = graph.add("Split", [sums], outputs=4, axis=-1)
+    i, f, g, o = graph.split(sums, 4)
     kept = graph.add("Mul", [gate(graph, f), before[1]])
     c = graph.add("Add", [kept, graph.add("Mul", [gate(graph, i), act(graph, g)])])
     return [graph.add("Mul", [gate(graph, o), act(graph, c)]), c]
@@ -154,8 +154,8 @@ def _lstm_step(graph, attrs, x, kernel, bias, h, before):
 def _gru_step(graph, attrs, x, kernel, bias, h, before):
     act, gate = _kinds(attrs)
     product = graph.add("Add", [graph.add("MatMul", [h, kernel]), bias])
-    of_x = graph.add("Split", [x], outputs=3, axis=-1)
-    of_h = graph.add("Split", [product], outputs=3, axis=-1)
+    of_x = graph.split(x, 3)
+    of_h = graph.split(product, 3)
     update, reset = (gate(graph, graph.add("Add", [a, b])) for a, b in zip(of_x[:2], of_h))
     candidate = graph.add("Add", [of_x[2], graph.add("Mul", [reset, of_h[2]])])
     candidate = act(graph, candidate)

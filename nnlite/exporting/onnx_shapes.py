@@ -117,8 +117,8 @@ def _one_hot(graph, call, x):
     return graph.real_of(graph.add("Equal", [each, classes]))
 
 
-def _reduced(op_type, axes_given=False):
-    """A rule for what makes one entry of those along some axes; ReduceSum reads the axes."""
+def _reduced(op_type):
+    """A rule for what makes one entry of those along some axes."""
 
     def rule(graph, call, x):
         attrs, x = call.attrs, graph.unshaped(x)
@@ -134,10 +134,8 @@ def _reduced(op_type, axes_given=False):
             x, axes = turned[0], sorted(turned[1][d] for d in axes)
         if op_type == "ArgMax":
             y = graph.cast(graph.add(op_type, [x], axis=axes[0], keepdims=0), np.int32)
-        elif axes_given:
-            y = graph.add(op_type, [x, graph.integers(*axes)], keepdims=0)
         else:
-            y = graph.add(op_type, [x], axes=axes, keepdims=0)
+            y = graph.reduced(op_type, x, axes)
         graph.shapes[y] = left
         return graph.reshaped(y, call.outputs[0].shape)
 
@@ -213,7 +211,7 @@ RULES = {
     "one_hot": _one_hot,
     "piecewise_linear_encoding": _piecewise_linear_encoding,
     "reduce_max": _reduced("ReduceMax"),
-    "reduce_sum": _reduced("ReduceSum", axes_given=True),
+    "reduce_sum": _reduced("ReduceSum"),
     "reshape": _reshape,
     "slice": _slice,
     "standardize": _standardize,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from nnlite.exporting.program import Computation
-from nnlite.exporting.transformers import transformed
+from nnlite.exporting.transformers import PIPELINE, path_of, transformed
 
 
 def computation_of(model):
@@ -21,9 +21,7 @@ def computation_of(model):
     """
     if hasattr(model, "_computation"):
         return model._computation()
-    from sklearn.pipeline import Pipeline
-
-    if isinstance(model, Pipeline) and hasattr(model.steps[-1][1], "_computation"):
+    if path_of(model) == PIPELINE and hasattr(model.steps[-1][1], "_computation"):
         return _of_pipeline(model)
     raise TypeError(
         "export: expected a Model, an estimator of nnlite, or a Pipeline that ends with one, "
@@ -33,16 +31,12 @@ def computation_of(model):
 
 def _of_pipeline(pipeline):
     """The Computation of the last step behind the transformers before it."""
-    from sklearn.utils.validation import check_is_fitted
-
     last = pipeline.steps[-1][1]._computation()
     before = [
         (name, step) for name, step in pipeline.steps[:-1] if step not in (None, "passthrough")
     ]
     if not before:
         return last
-    for _, step in before:
-        check_is_fitted(step)
 
     def function(x):
         for name, step in before:

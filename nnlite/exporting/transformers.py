@@ -5,6 +5,8 @@ import numpy as np
 from nnlite import ops
 from nnlite.ops.rows import split, standardize
 
+PIPELINE = "sklearn.pipeline.Pipeline"
+
 
 def transformed(name, transformer, x):
     """What a fitted transformer makes of rows.
@@ -21,16 +23,16 @@ def transformed(name, transformer, x):
     ValueError
         If it is none of those known, or has a setting that is not.
     """
-    function = _FUNCTIONS.get(_path(transformer))
+    function = _FUNCTIONS.get(path_of(transformer))
     if function is None:
         known = ", ".join(path.rpartition(".")[2] for path in _FUNCTIONS)
         raise _refused(name, transformer, f"expected a transformer among {known}")
     return function(name, transformer, x)
 
 
-def _path(transformer):
-    """The package and the name of a class, as no subclass has it."""
-    kind = type(transformer)
+def path_of(part):
+    """The package and the name of a class of scikit-learn, as no subclass has it."""
+    kind = type(part)
     return f"{'.'.join(kind.__module__.split('.')[:2])}.{kind.__name__}"
 
 
@@ -185,6 +187,6 @@ _FUNCTIONS = {
     "sklearn.impute.SimpleImputer": _imputed,
     "sklearn.compose.ColumnTransformer": _of_columns,
     "sklearn.pipeline.FeatureUnion": _united,
-    "sklearn.pipeline.Pipeline": _in_turn,
+    PIPELINE: _in_turn,
     **{f"sklearn.feature_selection.{name}": _selected for name in _SELECTORS.split()},
 }
