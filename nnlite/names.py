@@ -30,7 +30,7 @@ COMING = {
     ],
     "nnlite.models.Model": [
         (
-            "export to_yaml",
+            "to_yaml",
             "model.save('model.keras') writes a file, which Keras reads, too",
         ),
     ],

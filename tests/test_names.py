@@ -88,8 +88,8 @@ def test_no_name_that_is_said_to_come_is_there(owner):
 def test_a_name_that_is_not_there_yet_says_what_does_instead():
     with pytest.raises(AttributeError, match="layers has no ConvLSTM2D yet"):
         nnlite.layers.ConvLSTM2D  # noqa: B018
-    with pytest.raises(AttributeError, match=r"Model has no export yet; model.save\('"):
-        nnlite.Sequential().export("model")
+    with pytest.raises(AttributeError, match=r"Model has no to_yaml yet; model.save\('"):
+        nnlite.Sequential().to_yaml()
     assert not hasattr(nnlite.layers, "ConvLSTM2D")
 
 

@@ -21,6 +21,7 @@ from nnlite.estimators import (
     encoding,
     ensemble,
     examination,
+    exported,
     gaps,
     input_validation,
     measured,
@@ -471,6 +472,7 @@ class BaseNeuralNetwork(
         return finite(outputs, self._target.fallback)
 
     _for_examination = examination.seen_by_the_doctor
+    _computation = exported.computation_of
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "model_")

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from nnlite import errors, losses, metrics
+from nnlite import errors, losses, metrics, ops
 from nnlite.estimators.scaling import mean_and_deviation, observed
 from nnlite.layers import Dense
 
@@ -60,6 +60,10 @@ class Target:
         """Encoded targets on the scale that was learned."""
         return encoded
 
+    def in_ops(self, outputs):
+        """What `_as_predictions` of the estimator makes of outputs, in ops, always as a matrix."""
+        return outputs
+
 
 class ContinuousTarget(Target):
     """One or several numbers for each sample."""
@@ -106,6 +110,12 @@ class ContinuousTarget(Target):
             mean, deviation = self._scale
             outputs = outputs * deviation + mean
         return outputs[:, 0] if self.one_dimensional else outputs
+
+    def in_ops(self, outputs):
+        if self._scale is None:
+            return outputs
+        mean, deviation = self._scale
+        return ops.add(ops.multiply(outputs, deviation), mean)
 
 
 class _Labels(Target):
@@ -183,6 +193,11 @@ class Binary(_Labels):
 
     def probabilities(self, outputs):
         return outputs if outputs.shape[1] == 2 else np.hstack([1 - outputs, outputs])
+
+    def in_ops(self, outputs):
+        if outputs.shape[1] == 2:
+            return outputs
+        return ops.concatenate([ops.subtract(1.0, outputs), outputs], axis=-1)
 
     def log_probabilities(self, logits):
         decision = self.decision(logits)[:, None]

@@ -16,6 +16,7 @@ from nnlite.layers.building import transaction
 from nnlite.layers.layer import Layer
 from nnlite.layers.masking import with_masks
 from nnlite.models import frozen
+from nnlite.models.exported import Exported
 from nnlite.models.front import recorded_call, tensors_of
 from nnlite.models.graph import Graph
 from nnlite.models.graph_config import graph_config, graph_parts
@@ -31,7 +32,7 @@ from nnlite.visualization.diagram import model_html
 from nnlite.visualization.summary import summary
 
 
-class Model(Trainer, Layer):
+class Model(Trainer, Exported, Layer):
     """A layer made of layers: what leads from `inputs` to `outputs`, or a subclass that sets layers
     as attributes in `__init__` and uses them in `call`.
 

@@ -1,0 +1,77 @@
+"""Models as files that others run, without nnlite: `export` and the writers behind it."""
+
+import importlib
+from pathlib import Path
+
+from nnlite.exporting.checking import compared
+from nnlite.exporting.pipelines import computation_of
+from nnlite.exporting.report import Report
+
+# The module of each ending. It has `write(computation, path, **options)`, which gives a Report, and
+# `run(path, arrays)`, which gives the outputs or raises an ImportError where no runtime is at hand.
+_WRITERS = {
+    ".onnx": "nnlite.exporting.onnx",
+}
+
+
+def export(model, filepath, *, samples=None, verify=True, verbose=True, **options):
+    """Write a model as a file that is run without nnlite.
+
+    What is written is the prediction alone: dropout is gone, normalizations are in the weights of
+    the layers before them, and an estimator's scaling and its labels are in the file. If there is a
+    runtime, it computes 100 rows, which are compared with those of `predict`.
+
+    Parameters
+    ----------
+    model : Model, NNClassifier, NNRegressor or Pipeline
+        A pipeline of scalers before an estimator of nnlite becomes one file, too.
+    filepath : str or path
+        Its ending says the format: '.onnx'.
+    samples : array or list of arrays, optional
+        Rows of X to compare with; random ones by default.
+    verify : bool, default True
+        Whether the file is run after it was written.
+    verbose : bool, default True
+        Whether the report is printed.
+    **options
+        Of the format.
+
+    Returns
+    -------
+    Report
+        What was written, how large it is, and how far its outputs are from those of `predict`.
+
+    Raises
+    ------
+    ImportError
+        If the format needs a package that is not installed: says which.
+    TypeError
+        If the object or an option is not one that can be exported.
+    ValueError
+        If no format has the ending, or the format cannot hold what a layer computes: names the
+        layers. Nothing is written then.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> from nnlite import layers
+    >>> model = nnlite.Sequential([layers.Input((4,)), layers.Dense(3, "softmax")])
+    >>> report = nnlite.export(model, "small.onnx", verbose=False)
+    """
+    path = Path(filepath)
+    module = _WRITERS.get(path.suffix.lower())
+    if module is None:
+        raise ValueError(
+            f"export: expected a file that ends in {', '.join(_WRITERS)}, got {str(filepath)!r}"
+        )
+    writer = importlib.import_module(module)
+    computation = computation_of(model)
+    report = writer.write(computation, path, **options)
+    if verify:
+        compared(report, writer.run, samples)
+    if verbose:
+        report.show()
+    return report
+
+
+__all__ = ["Report", "export"]

@@ -1,0 +1,76 @@
+"""The check of an exported file: it computes rows, which `predict` computes, too."""
+
+import numpy as np
+
+from nnlite.tree import flatten
+
+ROWS = 100
+
+
+def compared(report, run, samples=None):
+    """Run an exported file, and write into its report how far its outputs are from `predict`'s.
+
+    Parameters
+    ----------
+    report : Report
+    run : function of (Report, list of arrays)
+        Gives the runtime's name and a list of outputs; raises an ImportError if there is none.
+    samples : array, or list or dict of arrays, optional
+        Rows of each input; by default `ROWS` random ones.
+    """
+    computation = report.program.of
+    arrays = samples_of(report.program, ROWS) if samples is None else flatten(samples)
+    dtypes = report.dtypes or [t.dtype for t in report.program.inputs]
+    arrays = [np.ascontiguousarray(a, dtype) for a, dtype in zip(arrays, dtypes)]
+    try:
+        report.runtime, outputs = run(report, arrays)
+    except ImportError as error:
+        report.unchecked = str(error)
+        return
+    expected = computation.predict(*arrays)
+    report.rows = len(arrays[0])
+    report.largest_difference = max(map(difference, outputs, expected))
+
+
+def difference(outputs, expected):
+    """The largest difference of two arrays, over the largest absolute value expected if that is
+    above 1. NaN agrees with NaN, and infinity with itself."""
+    outputs, expected = np.asarray(outputs, np.float64), np.asarray(expected, np.float64)
+    if outputs.shape != expected.shape:
+        raise AssertionError(
+            f"export: the file gives outputs of shape {outputs.shape} where predict gives "
+            f"{expected.shape}: please report this"
+        )
+    same = (outputs == expected) | (np.isnan(outputs) & np.isnan(expected))
+    with np.errstate(invalid="ignore"):
+        apart = np.where(same, 0.0, np.abs(outputs - expected))
+    finite = np.abs(expected[np.isfinite(expected)])
+    return float(np.nan_to_num(apart.max(initial=0), nan=np.inf) / max(1.0, finite.max(initial=0)))
+
+
+def samples_of(program, rows):
+    """Random rows of each input: what the object says they look like, else numbers of mean 0 and
+    deviation 1, or tokens that the layers which read them know."""
+    if program.of.samples is not None:
+        return program.of.samples(rows)
+    generator = np.random.default_rng(0)
+    return [_random(generator, (rows, *x.shape[1:]), _tokens(program, x)) for x in program.inputs]
+
+
+def _random(generator, shape, tokens):
+    if tokens is None:
+        return generator.standard_normal(shape)
+    return generator.integers(0, tokens, shape, np.int32)
+
+
+def _tokens(program, x):
+    """How many tokens are known to everything that looks the values of an input up; None where they
+    are real numbers."""
+    same, known = {id(x)}, [2**15] if x.dtype == "int32" else []
+    for call in program.calls:
+        passes = call.op.view or call.op.name in ("floor", "where", "cast")
+        if passes and any(id(t) in same for t in call.inputs):
+            same.add(id(call.outputs[0]))
+        elif call.op.name == "gather" and id(call.inputs[-1]) in same:
+            known.append(call.attrs["rows"])
+    return min(known, default=None)

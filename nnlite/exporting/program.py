@@ -1,0 +1,314 @@
+"""What a model computes of one batch, as a list of op calls: what every writer starts from.
+
+The one idea: a prediction is traced, as `predict` traces it. So whatever a layer, an estimator or a
+`call` of one's own computes is already a chain of ops, and a writer is a table with a function for
+each op."""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from nnlite import config
+from nnlite.engine.dispatch import Call, Recording, execute, real_of
+from nnlite.engine.passes import (
+    Roots,
+    absorb,
+    cancel_transposes,
+    drop_unneeded,
+    leave_out_unread,
+)
+from nnlite.engine.tensor import Tensor
+from nnlite.tree import flatten
+
+# A number of rows that stands for any: what it divides depends on the batch, as no layer has as
+# many units, channels or steps. With it a tensor may have 16 million numbers a row.
+ANY_BATCH = 4_093
+# Lengths that stand for any, in pairs: what differs between two traces depends on them. The
+# difference of a pair is a prime, so that they leave other remainders to strides.
+_LENGTHS = ((211, 308), (389, 486), (1009, 1106), (23, 36))
+
+_CONVOLUTIONS = {"conv2d", "depthwise_conv2d"}
+_KERNELS = _CONVOLUTIONS | {"linear"}
+
+
+@dataclass
+class Computation:
+    """What something computes that can be exported: a model, an estimator, a pipeline.
+
+    Attributes
+    ----------
+    function : callable
+        Tensors, one for each input -> a tensor or a list of them, in ops.
+    inputs : list of (str, tuple, str)
+        Name, shape of a sample (None: any length) and dtype of each input.
+    outputs : list of str
+        The names of the outputs.
+    precision : {'float32', 'float64'}
+    predict : callable
+        Arrays, one for each input -> a list of arrays: what `function` must give.
+    samples : callable, optional
+        A number of rows -> a list of arrays, one for each input: rows to try the export with.
+    classes : array or None
+        The labels of which the first output is the probabilities, a column for each.
+    name : str
+    """
+
+    function: Callable
+    inputs: list
+    outputs: list
+    precision: str
+    predict: Callable
+    samples: Callable | None = None
+    classes: np.ndarray | None = None
+    name: str = "model"
+
+
+@dataclass
+class Program:
+    """The calls of a prediction in their order, ready to be written.
+
+    Whatever depends on weights alone has been computed. A tensor whose `_data` is not None is a
+    constant. Convolutions and products have taken in the normalizations with fixed statistics and
+    the activations that follow them.
+
+    Attributes
+    ----------
+    calls : list of Call
+    inputs, outputs : list of Tensor
+    of : Computation
+    batch : int
+        The number of rows, or `ANY_BATCH`.
+    open : dict of int to int
+        The sizes that depend on a length which is not known, and what they are in `twin`.
+    twin : Program or None
+        The same calls in the same order, traced with other lengths in place of those not known.
+    """
+
+    calls: list
+    inputs: list
+    outputs: list
+    of: Computation
+    batch: int
+    open: dict = field(default_factory=dict)
+    twin: "Program | None" = None
+
+    def is_open(self, n):
+        """Whether a size depends on the number of rows, or on a length that is not known."""
+        return n in self.open or (self.batch == ANY_BATCH and depends_on_batch((n,)))
+
+    def other_of(self, tensor):
+        """A constant as it is in the twin; itself where there is none."""
+        if self.twin is None:
+            return tensor
+        if not self._others:
+            self._others.update((id(a), b) for a, b in _tensors_of_both(self, self.twin))
+        return self._others[id(tensor)]
+
+    def twin_of(self, call):
+        """A call as it is in the twin; itself where there is none."""
+        if self.twin is None:
+            return call
+        return self.twin.calls[next(i for i, c in enumerate(self.calls) if c is call)]
+
+    def __post_init__(self):
+        self._others = {}
+
+    @property
+    def constants(self):
+        """The constants that calls read, or that are outputs, each once."""
+        read = [t for call in self.calls for t in call.inputs] + self.outputs
+        return list({id(t): t for t in read if is_constant(t)}.values())
+
+
+def is_constant(tensor):
+    """Whether the values of a tensor are known before the model runs."""
+    return tensor._data is not None
+
+
+def program_of(computation, batch=1, exact=False):
+    """The Program of a Computation.
+
+    Parameters
+    ----------
+    computation : Computation
+    batch : int, default 1
+        `ANY_BATCH` for writers whose format knows axes of any length. Inputs may have axes whose
+        length is not known then.
+    exact : bool, default False
+        Whether normalizations are left where `predict` leaves them, behind products: then the
+        program computes the bits that `predict` gives.
+
+    Raises
+    ------
+    ValueError
+        If the prediction draws random numbers or keeps states from batch to batch: names the layer.
+        If a length is not known, and the batch is a number.
+    """
+    unknown = any(None in shape for _, shape, _ in computation.inputs)
+    if not unknown:
+        return _program_of(computation, batch, exact)
+    if batch != ANY_BATCH:
+        raise ValueError(
+            "export: expected inputs whose sizes are known, got "
+            + ", ".join(f"{name!r} of shape {(None, *s)}" for name, s, _ in computation.inputs)
+        )
+    return _program_of_any_length(computation, batch, exact)
+
+
+def _program_of_any_length(computation, batch, exact):
+    """That of two lengths in place of each that is not known: first others for each axis, then the
+    same for all, for models that need axes of one length."""
+    refused = None
+    for apart in (2, 0):
+        for pair in _LENGTHS:
+            try:
+                first, second = (
+                    _program_of(_filled(computation, n, apart), batch, exact) for n in pair
+                )
+            except ValueError as error:
+                refused = refused or error
+                continue
+            first.of, found = computation, _open_sizes(first, second)
+            if found is not None:
+                first.twin, first.open = second, found
+                return first
+    raise refused or ValueError(
+        "export: what the model computes depends on a length that is not known: expected an input "
+        "whose sizes are known"
+    )
+
+
+def _filled(computation, length, apart):
+    """The computation with lengths in place of those not known, `apart` from each other."""
+    lengths = itertools.count(length, apart) if apart else itertools.repeat(length)
+    inputs = [
+        (name, tuple(next(lengths) if n is None else n for n in shape), dtype)
+        for name, shape, dtype in computation.inputs
+    ]
+    return replace(computation, inputs=inputs)
+
+
+def _tensors_of_both(program, twin):
+    """The tensors of two programs that stand for the same."""
+    for call, other in zip(program.calls, twin.calls):
+        yield from zip((*call.inputs, *call.outputs), (*other.inputs, *other.outputs))
+    yield from zip((*program.inputs, *program.outputs), (*twin.inputs, *twin.outputs))
+
+
+def _open_sizes(program, twin):
+    """What sizes become with other lengths; None if one size is both known and not, or the calls
+    are others."""
+    if [c.op for c in program.calls] != [c.op for c in twin.calls]:
+        return None
+    found, known = {}, set()
+    for tensor, other in _tensors_of_both(program, twin):
+        if len(tensor.shape) != len(other.shape):
+            return None
+        for n, m in zip(tensor.shape, other.shape):
+            if n == m:
+                known.add(n)
+            elif not depends_on_batch((n,)) and found.setdefault(n, m) != m:
+                return None
+    return None if known & {*found} else found
+
+
+def _program_of(computation, batch, exact):
+    inputs = [Tensor((batch, *shape), dtype) for _, shape, dtype in computation.inputs]
+    with config.precision(computation.precision), Recording(executing=False) as trace:
+        outputs = flatten(computation.function(*inputs))
+    calls = cancel_transposes(trace.calls, outputs)
+    calls = leave_out_unread(drop_unneeded(calls, outputs), outputs)
+    _refuse_states(calls)
+    with config.precision(computation.precision):
+        calls = _constants_computed(calls, batch)
+    calls = _normalizations_folded(calls, outputs, _CONVOLUTIONS if exact else _KERNELS)
+    calls = absorb(calls, outputs, Roots(calls))
+    return Program(calls, inputs, outputs, computation, batch)
+
+
+def _refuse_states(calls):
+    for call in calls:
+        if call.op.writes:
+            raise ValueError(
+                f"export: layer {call.scope!r}: expected a layer whose prediction depends on its "
+                f"input alone, got one that changes its state ({call.op.name}), as random and "
+                "stateful layers do"
+            )
+
+
+def _constants_computed(calls, batch):
+    """The calls without those of constants, whose results become constants."""
+    left = []
+    for call in calls:
+        of_batch = batch == ANY_BATCH and any(depends_on_batch(y.shape) for y in call.outputs)
+        if of_batch or not all(is_constant(x) for x in call.inputs):
+            left.append(call)
+        else:
+            execute(
+                call.op, call.inputs, call.outputs, call.attrs, real_of(call.inputs, call.attrs)
+            )
+    return left
+
+
+def depends_on_batch(shape):
+    """Whether a size in a shape grows with the batch."""
+    return any(n and n % ANY_BATCH == 0 for n in shape)
+
+
+def _normalizations_folded(calls, outputs, kernels):
+    """The calls, where a convolution or product with constant weights has the scale and shift of a
+    normalization in them that alone reads its result. They are rounded as `predict` rounds them
+    (csrc/ops/conv/folded.h)."""
+    readers = Counter(id(t) for call in calls for t in call.inputs)
+    readers.update(id(t) for t in outputs)
+    made, found = {}, {}  # calls by the id of their output, and by their own
+    for call in calls:
+        before = made.get(id(call.inputs[0])) if call.op.name == "scale_shift" else None
+        if before is not None and all(is_constant(t) for t in call.inputs[1:]):
+            del found[id(before)]
+            inputs = [before.inputs[0], *_scaled(before, *call.inputs[1:])]
+            call = Call(before.op, inputs, call.outputs, before.attrs, before.scope)
+        elif (
+            call.op.name in kernels
+            and call.attrs["kind"] == 0
+            and readers[id(call.outputs[0])] == 1
+            and all(is_constant(t) for t in call.inputs[1:])
+        ):
+            made[id(call.outputs[0])] = call
+        found[id(call)] = call
+    return list(found.values())
+
+
+def _scaled(call, scale, shift):
+    """The kernel and the bias of a call, constants, with a scale and a shift of their channels."""
+    kernel, *bias = (t.numpy() for t in call.inputs[1:])
+    scale, shift = scale.numpy(), shift.numpy()
+    channels = kernel.shape[2:] if call.op.name == "depthwise_conv2d" else kernel.shape[-1:]
+    kernel = kernel * scale.reshape(channels)
+    bias = bias[0] * scale + shift if bias else shift
+    return [Tensor(a.shape, str(a.dtype), a) for a in (kernel, bias)]
+
+
+def refuse_unknown(program, known, writer):
+    """Raise a ValueError that names each layer with an op that a writer does not know.
+
+    Parameters
+    ----------
+    program : Program
+    known : collection of str
+        Names of ops.
+    writer : str
+        The format, for the message.
+    """
+    missing = {}
+    for call in program.calls:
+        if call.op.name not in known:
+            missing.setdefault(call.scope or program.of.name, {})[call.op.name] = call
+    if missing:
+        listed = "; ".join(f"{scope!r} ({', '.join(ops)})" for scope, ops in missing.items())
+        raise ValueError(
+            f"export: {writer} cannot hold what these layers compute: {listed}. Nothing was written"
+        )

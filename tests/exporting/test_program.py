@@ -1,0 +1,84 @@
+"""The list of calls that writers start from."""
+
+import numpy as np
+import pytest
+
+import nnlite
+from nnlite import layers
+from nnlite.engine.dispatch import Recording
+from nnlite.engine.plan import Plan
+from nnlite.exporting.pipelines import computation_of
+from nnlite.exporting.program import ANY_BATCH, is_constant, program_of
+
+
+def names_of(program):
+    return [call.op.name for call in program.calls]
+
+
+def computed(program, *arrays):
+    """The outputs of the calls, run by the engine."""
+    recording = Recording(executing=False)
+    recording.calls = program.calls
+    plan = Plan(recording, program.inputs, program.outputs, program.of.precision)
+    outputs = [np.empty(y.shape, y.dtype) for y in program.outputs]
+    plan.run([(a, 0, 0) for a in (*arrays, *outputs)])
+    return outputs
+
+
+def image_model():
+    model = nnlite.Sequential(
+        [
+            layers.Input((9, 9, 2)),
+            layers.Conv2D(4, 3, use_bias=False),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Conv2D(3, 3, activation="tanh"),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(5),
+            layers.BatchNormalization(),
+            layers.Dense(2, "softmax"),
+        ]
+    )
+    generator = np.random.default_rng(0)
+    model.set_weights([generator.uniform(0.5, 1.5, w.shape) for w in model.get_weights()])
+    return model
+
+
+def test_a_program_is_folded():
+    program = program_of(computation_of(image_model()))
+    assert names_of(program) == ["conv2d", "conv2d", "reshape", "linear", "linear", "softmax"]
+    assert all(is_constant(t) for call in program.calls for t in call.inputs[1:])
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_program_computes_what_predict_does(exact):
+    model, x = image_model(), np.random.default_rng(1).normal(size=(1, 9, 9, 2)).astype(np.float32)
+    program = program_of(computation_of(model), exact=exact)
+    (y,) = computed(program, x)
+    expected = model.predict(x)
+    if exact:
+        assert np.array_equal(y, expected)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_shapes_of_any_batch_tell_which_axes_grow_with_it():
+    model = nnlite.Sequential([layers.Input((4,)), layers.Dense(6), layers.Reshape((2, 3))])
+    program = program_of(computation_of(model), ANY_BATCH)
+    assert [c.outputs[0].shape[0] for c in program.calls] == [ANY_BATCH] * 2
+
+
+def test_a_layer_that_keeps_a_state_is_refused_by_name():
+    model = nnlite.Sequential([layers.Input(batch_shape=(1, 4, 3)), layers.LSTM(2, stateful=True)])
+    with pytest.raises(ValueError, match=r"lstm.*changes its state"):
+        program_of(computation_of(model))
+
+
+def test_what_cannot_be_exported_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="expected a Model, an estimator"):
+        nnlite.export(object(), tmp_path / "x.onnx")
+    with pytest.raises(ValueError, match=r"ends in .*\.onnx"):
+        nnlite.export(image_model(), tmp_path / "x.pdf")
+    with pytest.raises(Exception, match="not fitted"):
+        nnlite.export(nnlite.NNClassifier(), tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
