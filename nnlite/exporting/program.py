@@ -19,6 +19,7 @@ from nnlite.engine.passes import (
     drop_unneeded,
     leave_out_unread,
 )
+from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor
 from nnlite.tree import flatten
 
@@ -90,6 +91,27 @@ class Program:
         """The constants that calls read, or that are outputs, each once."""
         read = [t for call in self.calls for t in call.inputs] + self.outputs
         return list({id(t): t for t in read if is_constant(t)}.values())
+
+    def run(self, *arrays, isa=None):
+        """What the calls compute of a batch.
+
+        Parameters
+        ----------
+        *arrays : array
+            One for each input, of its shape and dtype.
+        isa : str, optional
+            The instruction set of the engine; by default the one in use.
+
+        Returns
+        -------
+        list of array
+        """
+        recording = Recording(executing=False)
+        recording.calls = self.calls
+        plan = Plan(recording, self.inputs, self.outputs, self.of.precision, isa=isa)
+        outputs = [np.empty(y.shape, y.dtype) for y in self.outputs]
+        plan.run([(a, 0, 0) for a in (*arrays, *outputs)])
+        return outputs
 
 
 def is_constant(tensor):
