@@ -7,9 +7,11 @@ from nnlite.exporting.checking import compared
 from nnlite.exporting.pipelines import computation_of
 from nnlite.exporting.report import Report
 
-# The module of each ending. It has `write(computation, path, **options)`, which gives a Report, and
-# `run(path, arrays)`, which gives the outputs or raises an ImportError where no runtime is at hand.
+# The module of each ending. It has `write(computation, path, **options)`, which gives a Report (it
+# writes the file, or leaves it in `contents`), and `run(report, arrays)`, which gives the outputs or
+# raises an ImportError where no runtime is at hand.
 _WRITERS = {
+    ".c": "nnlite.exporting.c",
     ".onnx": "nnlite.exporting.onnx",
 }
 
@@ -67,6 +69,7 @@ def export(model, filepath, *, samples=None, verify=True, verbose=True, **option
     writer = importlib.import_module(module)
     computation = computation_of(model)
     report = writer.write(computation, path, **options)
+    report.save(verbose)
     if verify:
         compared(report, writer.run, samples)
     if verbose:

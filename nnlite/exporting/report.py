@@ -1,8 +1,10 @@
 """What `export` tells of the file that it wrote."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from nnlite import terminal
+from nnlite.atomic_write import write_whole
 
 
 @dataclass
@@ -25,6 +27,8 @@ class Report:
         1, whichever is larger; None if the file was not run.
     unchecked : str
         Why the file was not run.
+    contents : dict of Path to bytes
+        What a writer leaves to `save`, so that the figures are shown before anything is written.
     """
 
     path: object
@@ -34,11 +38,12 @@ class Report:
     rows: int = 0
     largest_difference: float | None = None
     unchecked: str = ""
+    contents: dict = field(default_factory=dict, repr=False)
 
     def __str__(self):
         size = self.path.stat().st_size
         lines = [f"{self.path}: {size:,} bytes, {len(self.program.calls)} steps"]
-        lines += [f"  {name}: {value}" for name, value in self.figures.items()]
+        lines += self._figures()
         if self.runtime is not None:
             lines.append(
                 f"  {self.rows} rows in {self.runtime}: outputs differ from those of predict by "
@@ -47,6 +52,17 @@ class Report:
         elif self.unchecked:
             lines.append(f"  not compared with predict: {self.unchecked}")
         return "\n".join(lines)
+
+    def _figures(self):
+        return [f"  {name}: {value}" for name, value in self.figures.items()]
+
+    def save(self, verbose):
+        """Write what is left to write; if `verbose`, the figures are printed first."""
+        if verbose and self.contents:
+            terminal.write("\n".join([f"{self.path} will have", *self._figures()]))
+        for path, content in self.contents.items():
+            write_whole(Path(path), content)
+        self.contents = {}
 
     def show(self):
         """Print the report."""
