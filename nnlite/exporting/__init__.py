@@ -7,9 +7,9 @@ from nnlite.exporting.checking import compared
 from nnlite.exporting.pipelines import computation_of
 from nnlite.exporting.report import Report
 
-# The module of each ending. It has `write(computation, path, **options)`, which gives a Report (it
-# writes the file, or leaves it in `contents`), and `run(report, arrays)`, which gives the outputs or
-# raises an ImportError where no runtime is at hand.
+# The module of each ending. It has `write(computation, path, **options)`, which gives a Report and
+# writes the file, or leaves it in the report's `contents`; and `run(report, arrays)`, which gives the
+# outputs or raises an ImportError where no runtime is at hand.
 _WRITERS = {
     ".c": "nnlite.exporting.c",
     ".onnx": "nnlite.exporting.onnx",
@@ -28,7 +28,7 @@ def export(model, filepath, *, samples=None, verify=True, verbose=True, **option
     model : Model, NNClassifier, NNRegressor or Pipeline
         A pipeline of scalers before an estimator of nnlite becomes one file, too.
     filepath : str or path
-        Its ending says the format: '.onnx'.
+        Its ending says the format: '.onnx', or '.c', which has a header beside it.
     samples : array or list of arrays, optional
         Rows of X to compare with; random ones by default.
     verify : bool, default True

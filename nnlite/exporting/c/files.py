@@ -86,7 +86,7 @@ def header(names, program, figures, source):
         f"    {TYPES[dtype]} {MEMBERS[dtype]}[{n}];" for dtype, n in source.memory.numbers.items()
     ]
     memory = "\n".join(members) or "    int32_t none;"
-    labels, of_labels = _labels(names, program)
+    _, of_labels = _labels(names, program)
     return f"""\
 /* {name}.h: the prediction of {_plain(program.of.name)}, written by nnlite.
  *

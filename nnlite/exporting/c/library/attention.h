@@ -1,8 +1,8 @@
 /* attention.h: dot-product attention of one sample. */
 #include "rows.h"
 
-/* q [queries, heads, size], k [keys, heads, size], v [keys, heads, value_size]. From one head, query
- * and key to the next there are so many numbers in the bias and in the mask. */
+/* q [queries, heads, size], k [keys, heads, size], v [keys, heads, value_size]. The steps are from
+ * one head, query and key to the next in the bias and in the mask. */
 typedef struct {
     int32_t queries, keys, heads, size, value_size, causal;
     int32_t bias_step[3], mask_step[3];

@@ -61,9 +61,10 @@ static void conv2d(const convolution *c, const float *x, const float *kernel, co
                 *y++ = convolved(c, x, kernel, bias, row, column, f);
 }
 
-/* The image of which y is the convolution, but for rounding and bias: of each pixel the taps over it
- * give their share. `joined`: the taps of a row of the kernel are summed by themselves, the last
- * first. The kernel is [kernel_h, kernel_w, channels of a group, filters]. */
+/* The transpose of a convolution: x [height, width, channels] is what y [rows, columns, filters]
+ * gives to each pixel through the taps over it. `joined`: the filters of a tap are summed by
+ * themselves, the last tap of a row first. The kernel is [kernel_h, kernel_w, channels of a group,
+ * filters]. */
 static void conv2d_transpose(const convolution *c, const float *y, const float *kernel, float *x,
                              int32_t joined) {
     const int32_t width = c->channels / c->groups, filters = c->filters / c->groups;
