@@ -48,6 +48,8 @@ class Computation:
         Arrays, one for each input -> a list of arrays: what `function` must give.
     samples : callable, optional
         A number of rows -> a list of arrays, one for each input: rows to try the export with.
+    rows : list of arrays, optional
+        Rows of each input that the user gave, such as the model will see.
     classes : array or None
         The labels of which the first output is the probabilities, a column for each.
     name : str
@@ -59,6 +61,7 @@ class Computation:
     precision: str
     predict: Callable
     samples: Callable | None = None
+    rows: list | None = None
     classes: np.ndarray | None = None
     name: str = "model"
 
