@@ -6,12 +6,12 @@ each op."""
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nnlite import config
-from nnlite.engine.dispatch import Call, Recording, execute, real_of
+from nnlite.engine.dispatch import OPS, Call, Recording, execute, real_of
 from nnlite.engine.passes import (
     Roots,
     absorb,
@@ -21,6 +21,7 @@ from nnlite.engine.passes import (
 )
 from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor
+from nnlite.ops.activation import KINDS
 from nnlite.tree import flatten
 
 # A number of rows that stands for any: what it divides depends on the batch, as no layer has as
@@ -48,6 +49,8 @@ class Computation:
         Arrays, one for each input -> a list of arrays: what `function` must give.
     samples : callable, optional
         A number of rows -> a list of arrays, one for each input: rows to try the export with.
+    rows : list of arrays, optional
+        Rows of each input that the user gave, such as the model will see.
     classes : array or None
         The labels of which the first output is the probabilities, a column for each.
     name : str
@@ -59,6 +62,7 @@ class Computation:
     precision: str
     predict: Callable
     samples: Callable | None = None
+    rows: list | None = None
     classes: np.ndarray | None = None
     name: str = "model"
 
@@ -222,6 +226,29 @@ def _scaled(call, scale, shift):
     kernel = kernel * scale.reshape(channels)
     bias = bias[0] * scale + shift if bias else shift
     return [Tensor(a.shape, str(a.dtype), a) for a in (kernel, bias)]
+
+
+def activations_apart(program, fused):
+    """The Program, where the activations of products and convolutions are calls of their own, but
+    for those that a format can write as a part of them.
+
+    Parameters
+    ----------
+    program : Program
+    fused : collection of str
+        Names of `nnlite.ops.activation.KINDS`.
+    """
+    kept, calls = {0, *(KINDS[name] for name in fused)}, []
+    for call in program.calls:
+        if "activation" in call.op.absorbs and call.attrs["kind"] not in kept:
+            (y,) = call.outputs
+            z = Tensor(y.shape, y.dtype)
+            activation = {name: call.attrs[name] for name in ("kind", "alpha")}
+            bare = {**call.attrs, "kind": 0, "alpha": 0.0}
+            calls.append(Call(call.op, call.inputs, [z], bare, call.scope))
+            call = Call(OPS["activation"], [z], [y], activation, call.scope)
+        calls.append(call)
+    return replace(program, calls=calls)
 
 
 def refuse_unknown(program, known, writer):

@@ -25,6 +25,8 @@ class Report:
     largest_difference : float or None
         Of an output from what `predict` gives, over the largest of the outputs' absolute values or
         1, whichever is larger; None if the file was not run.
+    accuracies : (float, float) or None
+        The shares of labels that `predict` and the file find; None without labels.
     unchecked : str
         Why the file was not run.
     contents : dict of Path to bytes
@@ -37,6 +39,7 @@ class Report:
     runtime: str | None = None
     rows: int = 0
     largest_difference: float | None = None
+    accuracies: tuple | None = None
     unchecked: str = ""
     contents: dict = field(default_factory=dict, repr=False)
 
@@ -49,6 +52,9 @@ class Report:
                 f"  {self.rows} rows in {self.runtime}: outputs differ from those of predict by "
                 f"{self.largest_difference:.2g} at most"
             )
+            if self.accuracies is not None:
+                ours, theirs = self.accuracies
+                lines.append(f"  accuracy: {theirs:.2%}, that of predict {ours:.2%}")
         elif self.unchecked:
             lines.append(f"  not compared with predict: {self.unchecked}")
         return "\n".join(lines)
