@@ -7,7 +7,6 @@ import tflite_run
 from small_models import data
 
 import nnlite
-from nnlite import layers
 from nnlite.exporting.checking import difference
 
 pytest.importorskip("tflite")
