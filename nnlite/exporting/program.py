@@ -21,7 +21,7 @@ from nnlite.engine.passes import (
 )
 from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor
-from nnlite.ops.activation import KINDS
+from nnlite.ops.activation import GATES, KINDS
 from nnlite.tree import flatten
 
 # A number of rows that stands for any: what it divides depends on the batch, as no layer has as
@@ -230,7 +230,7 @@ def _scaled(call, scale, shift):
 
 def activations_apart(program, fused):
     """The Program, where the activations of products and convolutions are calls of their own, but
-    for those that a format can write as a part of them.
+    for those that a format can write as a part of them; and where silu is x * sigmoid(x).
 
     Parameters
     ----------
@@ -247,6 +247,11 @@ def activations_apart(program, fused):
             bare = {**call.attrs, "kind": 0, "alpha": 0.0}
             calls.append(Call(call.op, call.inputs, [z], bare, call.scope))
             call = Call(OPS["activation"], [z], [y], activation, call.scope)
+        elif call.op.name == "gated_activation" and call.attrs["gate"] == GATES["silu"]:
+            (x,), (y,) = call.inputs, call.outputs
+            z, sigmoid = Tensor(y.shape, y.dtype), {"kind": KINDS["sigmoid"], "alpha": 0.0}
+            calls.append(Call(OPS["activation"], [x], [z], sigmoid, call.scope))
+            call = Call(OPS["multiply"], [x, z], [y], {}, call.scope)
         calls.append(call)
     return replace(program, calls=calls)
 

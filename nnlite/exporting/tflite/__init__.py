@@ -19,6 +19,8 @@ from nnlite.exporting.tflite.graph import Graph
 RULES = elementwise.RULES | products.RULES | recurrent.RULES | shapes.RULES | windows.RULES
 # Ops that take a constant of one row for any batch, as they broadcast.
 _BROADCASTING = elementwise.BROADCASTING | recurrent.RULES.keys()
+# Operators that are told the number of rows.
+_OF_ONE_ROW = {"conv2d_gradient_input"}
 _OTHER_BATCH = 3
 
 
@@ -99,7 +101,10 @@ def _growing(program):
     """Which axes of each tensor grow with the batch, by its id; None if a model of one row cannot
     be one of more."""
     other = activations_apart(program_of(program.of, _OTHER_BATCH), FUSED)
-    if [c.op for c in program.calls] != [c.op for c in other.calls]:
+    names = [c.op.name for c in program.calls]
+    if names != [c.op.name for c in other.calls] or _OF_ONE_ROW & {*names}:
+        return None
+    if any(is_constant(t) for t in program.outputs):
         return None
     pairs = list(zip(program.inputs, other.inputs))
     for call, twin in zip(program.calls, other.calls):

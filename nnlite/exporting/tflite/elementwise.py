@@ -82,8 +82,6 @@ def gate(graph, call):
         return graph.add("HARD_SWISH", [x])
     if name.startswith("gelu"):
         return graph.add("GELU", [x], Approximate=name == "gelu_tanh")
-    if name == "silu":
-        return graph.add("MUL", [x, graph.add("LOGISTIC", [x])])
     return graph.add("MUL", [x, graph.add("TANH", [_softplus(graph, x)])])
 
 

@@ -156,7 +156,8 @@ class Graph:
         return self._converted[stored]
 
     def kernel(self, call, arrange, axis=0):
-        """The numbers of the kernel and, if there is one, of the bias of a call.
+        """The numbers of the kernel and of the bias of a call, which is 0 where it has none: some
+        runtimes fail without it.
 
         Parameters
         ----------
@@ -170,12 +171,11 @@ class Graph:
             found = self.quantization.kernel(call)
             kernel = self.constant(arrange(found.values), scales=found.scales, axis=axis)
             scales = self.quantization.read(call, 0).scale * found.scales.astype(np.float64)
-            bias = found.bias
-            if bias is None:
-                return [kernel]
+            bias = np.zeros(len(scales), np.int32) if found.bias is None else found.bias
             return [kernel, self.constant(bias, scales=scales.astype(np.float32))]
         kernel, *bias = (t.numpy() for t in call.inputs[1:])
-        return [self.weights(arrange(kernel)), *(self.constant(b) for b in bias)]
+        bias = bias[0] if bias else np.zeros(call.outputs[0].shape[-1], np.float32)
+        return [self.weights(arrange(kernel)), self.constant(bias)]
 
     def form(self, call):
         """How a call runs in integers; None if it does not."""

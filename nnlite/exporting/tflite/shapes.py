@@ -96,17 +96,16 @@ def reduced(op):
 
 def along(graph, op, x, call):
     """x, the input of a call, without the axes that it reduces."""
-    a, shape = call.attrs, graph.shape(x)
-    before = max(i for i in range(len(shape) + 1) if math.prod(shape[:i]) == a["before"])
-    last = next(
-        (j for j in range(before, len(shape) + 1) if math.prod(shape[before:j]) == a["reduced"]),
-        None,
-    )
+    sizes = tuple(call.attrs[name] for name in ("before", "reduced", "after"))
+    shape = graph.shape(x)
+    first = max(i for i in range(len(shape) + 1) if math.prod(shape[:i]) == sizes[0])
+    ends = range(first, len(shape) + 1)
+    last = next((j for j in ends if math.prod(shape[first:j]) == sizes[1]), None)
     if last is None:
-        raise AssertionError(f"{call}: expected neighbouring axes")
-    axes = graph.constant(np.arange(before, last, dtype=np.int32))
-    rest = shape[:before] + shape[last:]
-    return graph.add(op, [x, axes], rest, KeepDims=False)
+        grows = graph.grows(call.outputs[0])
+        x, shape, first, last = graph.reshape(x, sizes, (grows[0], False, grows[1])), sizes, 1, 2
+    axes = graph.constant(np.arange(first, last, dtype=np.int32))
+    return graph.add(op, [x, axes], shape[:first] + shape[last:], KeepDims=False)
 
 
 def argmax(graph, call):
