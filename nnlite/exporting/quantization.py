@@ -130,6 +130,18 @@ def ranges_of(program, arrays):
     return ranges
 
 
+def typical_rows(computation):
+    """The rows of a Computation that say the ranges of values."""
+    if computation.rows is not None:
+        return computation.rows
+    if computation.samples is not None:
+        return computation.samples(100)
+    raise ValueError(
+        "export: samples: expected rows such as the model will see, as 8-bit integers need the "
+        "ranges of values, got None"
+    )
+
+
 class Quantization:
     """What runs in 8-bit integers, and how.
 

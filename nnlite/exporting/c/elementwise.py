@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from nnlite.exporting.c.literals import number
 from nnlite.exporting.c.loops import strides_of
 from nnlite.exporting.c.products import kind_of, known
 from nnlite.exporting.program import is_constant
@@ -49,7 +50,7 @@ def written_out(source, call, expression, name=None):
     operands = {}
     for letter, t in zip("abc", call.inputs):
         if is_constant(t) and t.size == 1:
-            text = source.real(t.numpy().item())
+            text = number(t.numpy().item(), t.dtype)
             text = f"({text})" if "/" in text or text[0] == "-" else text
             expression = expression.replace(f"{{{letter}}}", text)
         elif f"{{{letter}}}" in expression:

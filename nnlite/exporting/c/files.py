@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from nnlite.exporting.c import library, selftest
+from nnlite.exporting.c import library
 from nnlite.exporting.c.literals import TYPES, identifier, string, wrapped
 from nnlite.exporting.c.source import MEMBERS, shape_of
 
@@ -64,9 +64,10 @@ def figures(program, source):
     """The figures of a model by the ends of their macros."""
     flash = sum(values.nbytes for _, values in source.constants.values())
     ram = sum(n * np.dtype(dtype).itemsize for dtype, n in source.memory.numbers.items())
+    calls = program.calls if source.integers is None else source.integers.quantization.program.calls
     macs = sum(
         call.op.work([t.shape for t in call.inputs], [t.shape for t in call.outputs])
-        for call in program.calls
+        for call in calls
         if call.op.name in _PRODUCTS
     )
     return {"FLASH": flash, "RAM": -(-ram // 4) * 4, "MACS": macs}
@@ -198,7 +199,6 @@ def body(names, program, figures, source, header_name):
         f"    return {name}_run({arguments}, &memory);\n}}",
         _argmax(names, program) if of_labels else "",
         labels,
-        selftest.text(names, program),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -12,6 +12,8 @@ from nnlite.ops.activation import KINDS
 
 _KINDS = {number: name.upper() for name, number in KINDS.items()}
 _POOLS = {"max_pool2d", "average_pool2d"}
+# Kernels are [filters, height, width, channels of a group].
+KERNEL_AXES = {"conv2d": (3, 0, 1, 2), "depthwise_conv2d": (2, 3, 0, 1)}
 
 
 def with_pools(calls, outputs):
@@ -23,14 +25,14 @@ def with_pools(calls, outputs):
     made, found = {}, {}
     for call in calls:
         before = made.get(id(call.inputs[0])) if call.op.name in _POOLS else None
-        a = call.attrs
-        if before and a["stride_h"] >= a["pool_h"] and a["stride_w"] >= a["pool_w"]:
+        a, of_integers = call.attrs, call.outputs[0].dtype == "int8"
+        apart = before and a["stride_h"] >= a["pool_h"] and a["stride_w"] >= a["pool_w"]
+        if apart and not (of_integers and call.op.name == "average_pool2d"):
             del found[id(before)]
             attrs = {**before.attrs, "pool": call}
             call = Call(before.op, before.inputs, call.outputs, attrs, before.scope)
-        elif "conv2d" in (call.op.name, call.op.name.removeprefix("depthwise_")):
-            if readers[id(call.outputs[0])] == 1:
-                made[id(call.outputs[0])] = call
+        elif call.op.name in KERNEL_AXES and readers[id(call.outputs[0])] == 1:
+            made[id(call.outputs[0])] = call
         found[id(call)] = call
     return list(found.values())
 
@@ -90,8 +92,8 @@ def matmul(source, call):
     source.loop(call, "batch_matmul", stack, {"a": a, "b": b}, (y[0], *y[2:]), statement)
 
 
-def _convolution(source, call, images, kernel, rows, columns, filters, groups, kind="LINEAR"):
-    a = call.attrs
+def convolution(source, call, a, images, kernel, rows, columns, filters, groups, kind="LINEAR"):
+    """The structure of a convolution with the window that attributes say."""
     _, height, width, channels = images
     return source.structure(
         "convolution",
@@ -117,39 +119,38 @@ def _convolution(source, call, images, kernel, rows, columns, filters, groups, k
     )
 
 
+def convolution_of(source, call, kind):
+    """The structure of a call of a convolution; a depthwise one has groups of one channel."""
+    (x, w, *_), (y,), a = call.inputs, call.outputs, call.attrs
+    filters, groups = y.shape[3], a.get("groups", x.shape[3])
+    out = a["out_h"], a["out_w"]
+    return convolution(source, call, a, x.shape, w.shape, *out, filters, groups, kind)
+
+
 def conv2d(source, call):
-    x, w = call.inputs[:2]
-    a, pool = call.attrs, call.attrs.get("pool")
-    if call.op.name == "conv2d":
-        kernel, filters, groups = _kernel(source, call, (3, 0, 1, 2)), w.shape[3], a["groups"]
-    else:  # groups of one channel
-        kernel, filters, groups = (
-            _kernel(source, call, (2, 3, 0, 1)),
-            w.shape[2] * w.shape[3],
-            x.shape[3],
-        )
-    kind = kind_of(source, a["kind"])
-    size = w.shape[:2]
-    of = _convolution(source, call, x.shape, size, a["out_h"], a["out_w"], filters, groups, kind)
-    given = x, kernel, _bias(source, call), call.outputs[0]
+    pool = call.attrs.get("pool")
+    kernel = _kernel(source, call, KERNEL_AXES[call.op.name])
+    shape = convolution_of(source, call, kind_of(source, call.attrs["kind"]))
+    given = call.inputs[0], kernel, _bias(source, call), call.outputs[0]
     if pool is None:
-        source.each(call, "conv2d", of, *given)
+        source.each(call, "conv2d", shape, *given)
     else:
-        source.each(call, f"conv2d_{pool.op.name}", of, _pooling(source, pool), *given)
+        source.each(call, f"conv2d_{pool.op.name}", shape, pooling(source, pool), *given)
 
 
 def conv2d_transpose(source, call):
     (y, w), (x,) = call.inputs, call.outputs
     a = call.attrs
     joined = a["groups"] == 1 and a["dilation_w"] == 1 and w.shape[1] > 1 and x.shape[3] <= 16
-    of = _convolution(source, call, x.shape, w.shape, *y.shape[1:], a["groups"])
+    of = convolution(source, call, a, x.shape, w.shape, *y.shape[1:], a["groups"])
     kind_of(source, 0)
     source.each(
         call, "conv2d_transpose", of, y, _kernel(source, call, (0, 1, 2, 3)), x, int(joined)
     )
 
 
-def _pooling(source, call):
+def pooling(source, call):
+    """The structure of a call of a pooling."""
     (x, *_), (y,), a = call.inputs, call.outputs, call.attrs
     # Of tiles of 2 x 2 the engine adds the four pixels, of others it adds them to 0.
     tiles = {a[n] for n in ("pool_h", "pool_w", "stride_h", "stride_w")} == {2}
@@ -175,7 +176,7 @@ def _pooling(source, call):
 
 
 def pool2d(source, call):
-    source.each(call, call.op.name, _pooling(source, call), call.inputs[0], call.outputs[0])
+    source.each(call, call.op.name, pooling(source, call), call.inputs[0], call.outputs[0])
 
 
 def _recurrence(source, call, units):

@@ -42,10 +42,8 @@ def _checked(source, call, function, *operands):
 def gather(source, call):
     (table, *index), (y,) = call.inputs, call.outputs
     rows, count = call.attrs["rows"], y.shape[0]
-    width = math.prod(y.shape[1:]) * 4
+    width = math.prod(y.shape[1:]) * np.dtype(y.dtype).itemsize
     numbers = index[0] if index else source.constant(np.arange(count, dtype=np.int32), "rows", call)
-    if call.attrs["row_bytes"] != width:
-        raise ValueError(f"export: layer {call.scope!r}: expected rows that lie side by side")
     _checked(source, call, "gather", table, numbers, y, count, width, rows)
 
 

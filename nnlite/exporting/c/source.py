@@ -18,10 +18,12 @@ class Source:
     memory : Memory
     arguments : list of str
         The names of the caller's arrays: inputs, then outputs.
+    integers : Integers or None
+        Of a program in 8-bit integers.
     """
 
-    def __init__(self, memory, arguments):
-        self.memory, self.arguments = memory, arguments
+    def __init__(self, memory, arguments, integers=None):
+        self.memory, self.arguments, self.integers = memory, arguments, integers
         self.constants, self.structures, self.functions, self.steps = {}, {}, {}, []
         self.kinds, self.checks, self._names = set(), False, set()
 

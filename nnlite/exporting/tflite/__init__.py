@@ -8,7 +8,7 @@ import numpy as np
 from nnlite.atomic_write import replacing
 from nnlite.checks import check_choice
 from nnlite.exporting.program import activations_apart, is_constant, program_of, refuse_unknown
-from nnlite.exporting.quantization import FUSED, Quantization
+from nnlite.exporting.quantization import FUSED, Quantization, typical_rows
 from nnlite.exporting.report import Report
 from nnlite.exporting.tflite import elementwise, products, recurrent, shapes, windows
 from nnlite.exporting.tflite.flat import packed, require
@@ -39,7 +39,7 @@ def write(computation, path, quantize=None):
     refuse_unknown(program, RULES, "TensorFlow Lite")
     growing, quantization = _growing(program), None
     if quantize == "int8":
-        quantization = Quantization(program, _rows(computation))
+        quantization = Quantization(program, typical_rows(computation))
         program = quantization.program
     graph = Graph(program, growing, quantization, half=quantize == "float16")
     _write_calls(graph)
@@ -83,18 +83,6 @@ def run(report, arrays):
         found.append([interpreter.get_tensor(detail["index"]) for detail in outputs])
     name = f"ai-edge-litert {ai_edge_litert.__version__}"
     return name, [np.concatenate(parts) for parts in zip(*found)]
-
-
-def _rows(computation):
-    """The rows that say the ranges of values."""
-    if computation.rows is not None:
-        return computation.rows
-    if computation.samples is not None:
-        return computation.samples(100)
-    raise ValueError(
-        "export: samples: expected rows such as the model will see, as 8-bit integers need the "
-        "ranges of values, got None"
-    )
 
 
 def _growing(program):
