@@ -6,15 +6,19 @@ from pathlib import Path
 from nnlite.exporting.checking import compared
 from nnlite.exporting.pipelines import computation_of
 from nnlite.exporting.report import Report
+from nnlite.tree import flatten
 
-# The module of each ending. It has `write(computation, path, **options)`, which gives a Report, and
-# `run(path, arrays)`, which gives the outputs or raises an ImportError where no runtime is at hand.
+# The module of each ending. It has `write(computation, path, **options)`, which gives a Report and
+# writes the file, or leaves it in `contents` of the report; and `run(report, arrays)`, which gives
+# the outputs or raises an ImportError where no runtime is at hand.
 _WRITERS = {
+    ".c": "nnlite.exporting.c",
     ".onnx": "nnlite.exporting.onnx",
+    ".tflite": "nnlite.exporting.tflite",
 }
 
 
-def export(model, filepath, *, samples=None, verify=True, verbose=True, **options):
+def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=True, **options):
     """Write a model as a file that is run without nnlite.
 
     What is written is the prediction alone: dropout is gone, normalizations are in the weights of
@@ -26,9 +30,12 @@ def export(model, filepath, *, samples=None, verify=True, verbose=True, **option
     model : Model, NNClassifier, NNRegressor or Pipeline
         A pipeline of scalers before an estimator of nnlite becomes one file, too.
     filepath : str or path
-        Its ending says the format: '.onnx'.
+        Its ending says the format: '.onnx', '.tflite', or '.c', which has a header beside it.
     samples : array or list of arrays, optional
-        Rows of X to compare with; random ones by default.
+        Rows of X to compare with; random ones by default. A format of 8-bit integers needs rows
+        such as the model will see, some hundred, to know the ranges of values.
+    labels : array, optional
+        The class of each sample: then the report has the accuracy of `predict` and of the file.
     verify : bool, default True
         Whether the file is run after it was written.
     verbose : bool, default True
@@ -66,9 +73,11 @@ def export(model, filepath, *, samples=None, verify=True, verbose=True, **option
         )
     writer = importlib.import_module(module)
     computation = computation_of(model)
+    computation.rows = None if samples is None else flatten(samples)
     report = writer.write(computation, path, **options)
+    report.save(verbose)
     if verify:
-        compared(report, writer.run, samples)
+        compared(report, writer.run, samples, labels)
     if verbose:
         report.show()
     return report

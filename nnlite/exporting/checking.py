@@ -7,7 +7,7 @@ from nnlite.tree import flatten
 ROWS = 100
 
 
-def compared(report, run, samples=None):
+def compared(report, run, samples=None, labels=None):
     """Run an exported file, and write into its report how far its outputs are from `predict`'s.
 
     Parameters
@@ -17,6 +17,8 @@ def compared(report, run, samples=None):
         Gives the runtime's name and a list of outputs; raises an ImportError if there is none.
     samples : array, or list or dict of arrays, optional
         Rows of each input; by default `ROWS` random ones.
+    labels : array, optional
+        The class of each row.
     """
     computation = report.program.of
     arrays = samples_of(report.program, ROWS) if samples is None else flatten(samples)
@@ -30,6 +32,29 @@ def compared(report, run, samples=None):
     expected = computation.predict(*arrays)
     report.rows = len(arrays[0])
     report.largest_difference = max(map(difference, outputs, expected))
+    if labels is not None:
+        codes = _codes(computation, labels, len(arrays[0]))
+        report.accuracies = tuple(_accuracy(y[0], codes) for y in (expected, outputs))
+
+
+def _codes(computation, labels, rows):
+    """Labels as the numbers of their classes."""
+    labels = np.asarray(labels).reshape(-1)
+    if len(labels) != rows:
+        raise ValueError(
+            f"export: labels: expected one for each of {rows} samples, got {len(labels)}"
+        )
+    if computation.classes is None:
+        return labels
+    found = {label: code for code, label in enumerate(np.asarray(computation.classes).tolist())}
+    return np.array([found.get(label, -1) for label in labels.tolist()])
+
+
+def _accuracy(outputs, codes):
+    """The share of rows whose largest output, or whose only one if it is above 1/2, is theirs."""
+    outputs = np.asarray(outputs).reshape(len(codes), -1)
+    found = outputs.argmax(1) if outputs.shape[1] > 1 else outputs[:, 0] > 0.5
+    return float(np.mean(found == codes))
 
 
 def difference(outputs, expected):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from nnlite import config
-from nnlite.engine.dispatch import Call, Recording, execute, real_of
+from nnlite.engine.dispatch import OPS, Call, Recording, execute, real_of
 from nnlite.engine.passes import (
     Roots,
     absorb,
@@ -20,7 +20,9 @@ from nnlite.engine.passes import (
     drop_unneeded,
     leave_out_unread,
 )
+from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor
+from nnlite.ops.activation import GATES, KINDS
 from nnlite.tree import flatten
 
 # A number of rows that stands for any: what it divides depends on the batch, as no layer has as
@@ -51,6 +53,8 @@ class Computation:
         Arrays, one for each input -> a list of arrays: what `function` must give.
     samples : callable, optional
         A number of rows -> a list of arrays, one for each input: rows to try the export with.
+    rows : list of arrays, optional
+        Rows of each input that the user gave, such as the model will see.
     classes : array or None
         The labels of which the first output is the probabilities, a column for each.
     name : str
@@ -62,6 +66,7 @@ class Computation:
     precision: str
     predict: Callable
     samples: Callable | None = None
+    rows: list | None = None
     classes: np.ndarray | None = None
     name: str = "model"
 
@@ -121,6 +126,39 @@ class Program:
         """The constants that calls read, or that are outputs, each once."""
         read = [t for call in self.calls for t in call.inputs] + self.outputs
         return list({id(t): t for t in read if is_constant(t)}.values())
+
+    def run(self, *arrays, isa=None):
+        """What the calls compute of a batch.
+
+        Parameters
+        ----------
+        *arrays : array
+            One for each input, of its shape and dtype.
+        isa : str, optional
+            The instruction set of the engine; by default the one in use.
+
+        Returns
+        -------
+        list of array
+        """
+        recording = Recording(executing=False)
+        recording.calls = self.calls
+        roots = Roots(self.calls)
+        made = {id(y) for call in self.calls if not call.op.view for y in call.outputs}
+        known = dict(zip(map(id, self.inputs), arrays))
+        computed = [y for y in self.outputs if id(roots.of(y)) in made]
+        plan = Plan(recording, self.inputs, computed, self.of.precision, isa=isa)
+        results = [np.empty(y.shape, y.dtype) for y in computed]
+        plan.run([(a, 0, 0) for a in (*arrays, *results)])
+        known |= zip(map(id, computed), results)
+        return [
+            known[id(y)] if id(y) in known else _values(roots.of(y), known).reshape(y.shape).copy()
+            for y in self.outputs
+        ]
+
+
+def _values(tensor, known):
+    return tensor.numpy() if is_constant(tensor) else known[id(tensor)]
 
 
 def is_constant(tensor):
@@ -290,6 +328,34 @@ def _scaled(call, scale, shift):
     kernel = kernel * scale.reshape(channels)
     bias = bias[0] * scale + shift if bias else shift
     return [Tensor(a.shape, str(a.dtype), a) for a in (kernel, bias)]
+
+
+def activations_apart(program, fused):
+    """The Program, where the activations of products and convolutions are calls of their own, but
+    for those that a format can write as a part of them; and where silu is x * sigmoid(x).
+
+    Parameters
+    ----------
+    program : Program
+    fused : collection of str
+        Names of `nnlite.ops.activation.KINDS`.
+    """
+    kept, calls = {0, *(KINDS[name] for name in fused)}, []
+    for call in program.calls:
+        if "activation" in call.op.absorbs and call.attrs["kind"] not in kept:
+            (y,) = call.outputs
+            z = Tensor(y.shape, y.dtype)
+            activation = {name: call.attrs[name] for name in ("kind", "alpha")}
+            bare = {**call.attrs, "kind": 0, "alpha": 0.0}
+            calls.append(Call(call.op, call.inputs, [z], bare, call.scope))
+            call = Call(OPS["activation"], [z], [y], activation, call.scope)
+        elif call.op.name == "gated_activation" and call.attrs["gate"] == GATES["silu"]:
+            (x,), (y,) = call.inputs, call.outputs
+            z, sigmoid = Tensor(y.shape, y.dtype), {"kind": KINDS["sigmoid"], "alpha": 0.0}
+            calls.append(Call(OPS["activation"], [x], [z], sigmoid, call.scope))
+            call = Call(OPS["multiply"], [x, z], [y], {}, call.scope)
+        calls.append(call)
+    return replace(program, calls=calls)
 
 
 def refuse_unknown(program, known, writer):

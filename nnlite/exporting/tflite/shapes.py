@@ -1,0 +1,154 @@
+"""Rules of ops that move values, and of sums and extremes along axes."""
+
+import math
+
+import numpy as np
+
+
+def reshape(graph, call):
+    return graph.reshape_as(graph.read(call, 0), call.outputs[0])
+
+
+def transpose(graph, call):
+    axes = graph.constant(np.array(call.attrs["axes"], np.int32))
+    x = graph.read(call, 0)
+    return graph.add("TRANSPOSE", [x, axes], call.outputs[0].shape, like=x)
+
+
+def broadcast_to(graph, call):
+    """Copies side by side along each axis of size 1, so that any number of rows will do."""
+    (y,) = call.outputs
+    x = graph.read(call, 0)
+    shape = (1,) * (y.ndim - len(graph.shape(x))) + graph.shape(x)
+    x = graph.reshape(x, shape, (False,) * y.ndim if shape[0] != y.shape[0] else graph.grows(y))
+    times = np.array([m // n for m, n in zip(y.shape, shape)], np.int32)
+    return graph.add("TILE", [x, graph.constant(times)], y.shape, like=x) if max(times) > 1 else x
+
+
+def slice_(graph, call):
+    a, (y,) = call.attrs, call.outputs
+    axes = range(y.ndim)
+    begins, steps = ([a[f"{name}_{d}"] for d in axes] for name in ("begin", "step"))
+    return sliced(graph, graph.read(call, 0), begins, steps, y.shape)
+
+
+def sliced(graph, x, begins, steps, shape):
+    """The entries of x that begin somewhere, by steps, along each axis."""
+    whole = [
+        b == 0 and s == 1 and n == m for b, s, n, m in zip(begins, steps, graph.shape(x), shape)
+    ]
+    if all(whole):
+        return x
+    ends = [b + s * n for b, s, n in zip(begins, steps, shape)]
+    open_ = [w or e < 0 for w, e in zip(whole, ends)]
+    given = [graph.constant(np.array(v, np.int32)) for v in (begins, np.maximum(ends, 0), steps)]
+    return graph.add("STRIDED_SLICE", [x, *given], shape, like=x, **masks(whole, open_))
+
+
+def masks(begins, ends, dropped=()):
+    """The fields of a slice: bits of the axes whose begin or end counts for nothing, and of those
+    that are dropped."""
+    bits = [
+        sum(1 << d for d, flag in enumerate(flags) if flag) for flags in (begins, ends, dropped)
+    ]
+    return dict(zip(("BeginMask", "EndMask", "ShrinkAxisMask"), bits))
+
+
+def concatenate(graph, call):
+    (y,) = call.outputs
+    given = graph.reads(call)
+    return graph.add("CONCATENATION", given, y.shape, like=given[0], Axis=call.attrs["axis"])
+
+
+def gather(graph, call):
+    (y,), table = call.outputs, call.inputs[0]
+    if len(call.inputs) == 1:
+        return graph.reshape_as(graph.read(call, 0), y)
+    affine = graph.quantization.read(call, 0) if graph.form(call) else None
+    if table._data is not None and affine is None and table.dtype != "int32":
+        rows = graph.weights(table.numpy())
+    else:
+        rows = graph.read(call, 0)
+    made = graph.add("GATHER", [rows, graph.read(call, 1)], y.shape, like=rows, Axis=0)
+    dtype = "int32" if y.dtype == "int32" else "float32"
+    if graph.affine or graph.entries[made].dtype == dtype:
+        return made
+    return graph.add("CAST", [made], dtype=dtype)
+
+
+def one_hot(graph, call):
+    (y,) = call.outputs
+    depth = graph.constant(np.int32(call.attrs["classes"]))
+    dtype = "int32" if y.dtype == "int32" else "float32"
+    on, off = (graph.constant(np.array(v, dtype)) for v in (1, 0))
+    return graph.add("ONE_HOT", [*graph.reads(call), depth, on, off], y.shape, dtype, Axis=-1)
+
+
+def reduced(op):
+    """The rule of a sum or an extreme along some neighbouring axes."""
+
+    def rule(graph, call):
+        (y,), x = call.outputs, graph.read(call, 0)
+        return graph.reshape_as(along(graph, op, x, call), y)
+
+    return rule
+
+
+def along(graph, op, x, call):
+    """x, the input of a call, without the axes that it reduces."""
+    sizes = tuple(call.attrs[name] for name in ("before", "reduced", "after"))
+    shape = graph.shape(x)
+    first = max(i for i in range(len(shape) + 1) if math.prod(shape[:i]) == sizes[0])
+    ends = range(first, len(shape) + 1)
+    last = next((j for j in ends if math.prod(shape[first:j]) == sizes[1]), None)
+    if last is None:
+        grows = graph.grows(call.outputs[0])
+        x, shape, first, last = graph.reshape(x, sizes, (grows[0], False, grows[1])), sizes, 1, 2
+    axes = graph.constant(np.arange(first, last, dtype=np.int32))
+    return graph.add(op, [x, axes], shape[:first] + shape[last:], KeepDims=False)
+
+
+def argmax(graph, call):
+    (y,), x, a = call.outputs, graph.read(call, 0), call.attrs
+    x = graph.reshape(
+        x, (a["before"], a["reduced"], a["after"]), (*graph.grows(y)[:1], False, False)
+    )
+    axis = graph.constant(np.int32(1))
+    made = graph.add("ARG_MAX", [x, axis], (a["before"], a["after"]), "int32", OutputType=2)
+    return graph.reshape_as(made, y)
+
+
+def top_k(graph, call):
+    """Gives the places of the largest entries; which of equal ones comes first is the same."""
+    (y,), x = call.outputs, graph.read(call, 0)
+    k = graph.constant(np.int32(y.shape[-1]))
+    _values, places = graph.add("TOPK_V2", [x, k], y.shape, outputs=2)
+    graph.entries[places].dtype = "int32"
+    return places
+
+
+def resample(graph, call):
+    """The product with the matrix whose bands of weights the call has."""
+    first, bands = (t.numpy() for t in call.inputs[1:])
+    (y,), n = call.outputs, call.inputs[0].shape[1]
+    matrix = np.zeros((len(first), n), np.float32)
+    for row, start, band in zip(matrix, first, bands):
+        row[start : start + len(band)] = band
+    return graph.add("BATCH_MATMUL", [graph.constant(matrix[None]), graph.read(call, 0)], y.shape)
+
+
+RULES = {
+    "argmax": argmax,
+    "broadcast_to": broadcast_to,
+    "concatenate": concatenate,
+    "gather": gather,
+    "one_hot": one_hot,
+    "reduce_max": reduced("REDUCE_MAX"),
+    "reduce_sum": reduced("SUM"),
+    "resample": resample,
+    "reshape": reshape,
+    "slice": slice_,
+    "stop_gradient": reshape,
+    "top_k": top_k,
+    "transpose": transpose,
+}

@@ -1,0 +1,92 @@
+"""TensorFlow Lite files in 8-bit integers: what ai-edge-litert gives, beside NumPy's integers."""
+
+import nets_int8
+import numpy as np
+import oracle_int8
+import pytest
+import tflite_run
+from sklearn.datasets import load_digits
+
+import nnlite
+from nnlite import layers
+from nnlite.exporting.pipelines import computation_of
+from nnlite.exporting.program import program_of
+from nnlite.exporting.quantization import Quantization
+
+pytest.importorskip("tflite")
+pytest.importorskip("ai_edge_litert.interpreter")
+
+
+@pytest.mark.parametrize("name", nets_int8.NETS)
+def test_a_file_gives_the_integers_of_the_oracle(name, tmp_path):
+    model, x = nets_int8.made(name)
+    found = Quantization(program_of(computation_of(model)), [x])
+    assert all(found.form(call) for call in found.program.calls)
+    expected = np.concatenate([oracle_int8.outputs(found, [row[None]])[0] for row in x])
+    step = found.of(found.program.outputs[0]).scale
+    path = tmp_path / "model.tflite"
+    nnlite.export(model, path, quantize="int8", samples=x, verify=False, verbose=False)
+    for resolver in ("BUILTIN_WITHOUT_DEFAULT_DELEGATES", "AUTO"):
+        (got,) = tflite_run.outputs_of(path, [x], resolver)
+        steps = np.abs(got - expected) / step
+        assert steps.max() < 2.1 and np.mean(steps > 0.5) < 0.2
+
+
+def digits():
+    X, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))
+    return (X[order] / 16).reshape(-1, 8, 8, 1).astype(np.float32), y[order]
+
+
+def convolutional_net(X, y):
+    nnlite.utils.set_random_seed(0)
+    model = nnlite.Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Conv2D(16, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.Flatten(),
+            layers.Dropout(0.3),
+            layers.Dense(10, "softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(X, y, epochs=12, batch_size=32, verbose=0)
+    return model
+
+
+def test_the_accuracy_on_digits_stays_within_a_third_of_a_point(tmp_path):
+    X, y = digits()
+    model, path = convolutional_net(X[:1200], y[:1200]), tmp_path / "digits.tflite"
+    report = nnlite.export(model, path, quantize="int8", samples=X[:100], verbose=False)
+    assert report.figures["in integers"] == "6 of 6 steps"
+    (got,) = tflite_run.outputs_of(path, [X[1200:]])
+    accuracy = np.mean(got.argmax(1) == y[1200:])
+    of_predict = np.mean(model.predict(X[1200:]).argmax(1) == y[1200:])
+    assert of_predict > 0.94 and accuracy > of_predict - 0.0034
+
+
+def test_the_report_has_both_accuracies(tmp_path):
+    X, y = digits()
+    model = convolutional_net(X[:400], y[:400])
+    report = nnlite.export(
+        model,
+        tmp_path / "m.tflite",
+        quantize="int8",
+        samples=X[:200],
+        labels=y[:200],
+        verbose=False,
+    )
+    ours = np.mean(model.predict(X[:200]).argmax(1) == y[:200])
+    assert report.accuracies == (ours, pytest.approx(ours, abs=0.02))
+    assert "accuracy" in str(report)
+    with pytest.raises(ValueError, match="labels: expected one for each of 200 samples, got 3"):
+        nnlite.export(model, tmp_path / "m.tflite", samples=X[:200], labels=y[:3], verbose=False)
+
+
+def test_integers_need_samples(tmp_path):
+    model = nnlite.Sequential([layers.Input((3,)), layers.Dense(2)])
+    with pytest.raises(ValueError, match="samples: expected rows such as the model will see"):
+        nnlite.export(model, tmp_path / "m.tflite", quantize="int8")
+    assert not list(tmp_path.iterdir())
