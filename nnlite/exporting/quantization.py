@@ -338,7 +338,8 @@ def _factor(call):
 
 
 def _of_activation(call):
-    return _ACTIVATIONS.get(call.attrs["kind"])
+    plain = call.attrs["kind"] != KINDS["elu"] or call.attrs["alpha"] == 1
+    return _ACTIVATIONS.get(call.attrs["kind"]) if plain else None
 
 
 def _of_gate(call):

@@ -4,6 +4,8 @@ import sys
 import zipfile
 
 import cases_layers
+import models_built
+import models_random
 import numpy as np
 import pytest
 import tflite_run
@@ -145,3 +147,13 @@ def test_without_a_runtime_the_report_says_so(tmp_path, monkeypatch):
     model = nnlite.Sequential([layers.Input((3,)), layers.Dense(2)])
     report = exported(model, tmp_path)
     assert report.runtime is None and "ai-edge-litert is not installed" in str(report)
+
+
+@pytest.mark.parametrize("quantize, allowed", [(None, 1e-5), ("int8", 0.1)])
+def test_random_models_are_written(quantize, allowed, tmp_path):
+    for seed in range(25):
+        spec = models_random.spec(seed)
+        x, _ = models_built.data_for(spec)
+        nnlite.utils.set_random_seed(seed)
+        report = exported(models_built.built(spec, nnlite), tmp_path, samples=x, quantize=quantize)
+        assert report.largest_difference < allowed, seed
