@@ -90,3 +90,17 @@ def test_integers_need_samples(tmp_path):
     with pytest.raises(ValueError, match="samples: expected rows such as the model will see"):
         nnlite.export(model, tmp_path / "m.tflite", quantize="int8")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_can_be_in_integers_from_edge_to_edge(tmp_path):
+    model, x = nets_int8.made("mean")
+    path = tmp_path / "m.tflite"
+    options = {"quantize": "int8", "samples": x, "verbose": False}
+    wide = nnlite.export(model, path, **options)
+    (real,) = tflite_run.outputs_of(path, [x])
+    report = nnlite.export(model, path, interface="int8", **options)
+    assert report.largest_difference == pytest.approx(wide.largest_difference, rel=1e-4)
+    found = Quantization(program_of(computation_of(model)), [x])
+    source, target = (found.of(t) for t in (*found.program.inputs, *found.program.outputs))
+    (got,) = tflite_run.outputs_of(path, [source.integers(x)])
+    assert got.dtype == np.int8 and np.allclose(target.values(got), real)

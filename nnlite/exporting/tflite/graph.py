@@ -117,9 +117,14 @@ class Graph:
         self.entries, self.operators, self._places = [], [], {}
         self._constants, self._converted = {}, {}
         self.affine, self.scope = None, ""
-        for tensor, (name, *_) in zip(program.inputs, program.of.inputs):
-            dtype = "int32" if tensor.dtype == "int32" else "float32"
-            self._places[id(tensor)] = self._entry(tensor.shape, dtype, name=name)
+
+    def take_inputs(self, affines):
+        """Add the inputs of the program; those that have an Affine, by their ids, are integers."""
+        for tensor, (name, *_) in zip(self.program.inputs, self.program.of.inputs):
+            affine = affines.get(id(tensor))
+            dtype = "int32" if tensor.dtype == "int32" else "int8" if affine else "float32"
+            x = self._entry(tensor.shape, dtype, name=name, affine=affine)
+            self._places[id(tensor)] = x
 
     def _entry(self, shape, dtype, **rest):
         self.entries.append(Entry(tuple(int(n) for n in shape), dtype, **rest))
@@ -286,6 +291,7 @@ class Graph:
             Names and numbers.
         description : str
         metadata : list of (str, bytes)
+            What else the file holds.
         """
         inputs = list(range(len(self.program.inputs)))
         for name, x in outputs:
