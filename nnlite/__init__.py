@@ -26,10 +26,12 @@ from nnlite import (
     config,
     constraints,
     data,
+    dtype_policies,
     initializers,
     layers,
     losses,
     metrics,
+    mixed_precision,
     models,
     names,
     nn,
@@ -41,6 +43,7 @@ from nnlite import (
     utils,
 )
 from nnlite.autodiff import GradientTape
+from nnlite.dtype_policies import DTypePolicy, FloatDTypePolicy
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.layers import Input
 from nnlite.models.model import Model
@@ -104,6 +107,8 @@ _LAZY = {
 
 __all__ = [
     "MLP",
+    "DTypePolicy",
+    "FloatDTypePolicy",
     "GradientTape",
     "ImageFeatures",
     "Initializer",
@@ -136,6 +141,7 @@ __all__ = [
     "datasets",
     "diagnosis",
     "doctor",
+    "dtype_policies",
     "estimators",
     "explain",
     "initializers",
@@ -146,6 +152,7 @@ __all__ = [
     "losses",
     "math",
     "metrics",
+    "mixed_precision",
     "models",
     "neural_network",
     "nn",

@@ -13,6 +13,7 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
+    "backend",
     "batch_flatten",
     "binary_crossentropy",
     "cast",
@@ -60,6 +61,7 @@ __all__ = [
     "reshape",
     "set_epsilon",
     "set_floatx",
+    "set_image_data_format",
     "set_value",
     "shape",
     "sigmoid",
@@ -92,6 +94,7 @@ __getattr__ = names.of(__name__)
 epsilon, set_epsilon = config.epsilon, config.set_epsilon
 floatx, set_floatx = config.floatx, config.set_floatx
 image_data_format = config.image_data_format
+set_image_data_format, backend = config.set_image_data_format, config.backend
 
 abs, all, any, cast, clip = ops.abs, ops.all, ops.any, ops.cast, ops.clip
 elu, equal = ops.elu, ops.equal

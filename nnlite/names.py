@@ -23,7 +23,7 @@ COMING = {
             "as in TensorFlow 2, functions compute at once, and GradientTape gives gradients",
         ),
         ("gather", "x[3] and x[2:5] pick rows of tensors, NumPy picks others before"),
-        ("float16 bfloat16 mixed_precision", "'float32' and 'float64' are the precisions"),
+        ("float16 bfloat16", "'float32' and 'float64' are the precisions"),
     ],
     "nnlite.layers": [
         ("ConvLSTM2D", ""),
