@@ -13,8 +13,8 @@ from nnlite.config import (
     is_interactive_logging_enabled,
     seed_draws,
 )
+from nnlite.data.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from nnlite.data.py_dataset import PyDataset
-from nnlite.data.sources import unpack_x_y_sample_weight
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.errors import memory_for
 from nnlite.progbar import Progbar
@@ -51,6 +51,7 @@ __all__ = [
     "is_interactive_logging_enabled",
     "load_img",  # noqa: F822
     "normalize",
+    "pack_x_y_sample_weight",
     "pad_sequences",  # noqa: F822
     "plot_model",
     "register_keras_serializable",

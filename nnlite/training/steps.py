@@ -3,7 +3,7 @@
 import inspect
 
 from nnlite import autodiff, ops
-from nnlite.data.sources import unpack_x_y_sample_weight
+from nnlite.data.packing import unpack_x_y_sample_weight
 from nnlite.engine.lengths import like_targets
 from nnlite.layers.measured import metrics_in
 from nnlite.metrics.metric import Metric
@@ -214,7 +214,8 @@ class Steps:
         Parameters
         ----------
         data : tuple
-            (x,), (x, y) or (x, y, sample_weight) of tensors.
+            (x, y) or (x, y, sample_weight) of tensors, or x alone, as
+            `utils.pack_x_y_sample_weight` gives them.
 
         Returns
         -------

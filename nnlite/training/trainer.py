@@ -11,7 +11,8 @@ from nnlite.callbacks import __all__ as CALLBACKS
 from nnlite.callbacks.foreign import as_callbacks
 from nnlite.checks import check_number, check_setting, positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
-from nnlite.data.sources import Source, check_class_weight, split, unpack_x_y_sample_weight
+from nnlite.data.packing import unpack_x_y_sample_weight
+from nnlite.data.sources import Source, check_class_weight, split
 from nnlite.errors import did_you_mean, prefixed
 from nnlite.layers.recurrent import keeps_states
 from nnlite.serialization import made_from
