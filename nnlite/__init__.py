@@ -44,6 +44,7 @@ from nnlite import (
 )
 from nnlite.autodiff import GradientTape
 from nnlite.dtype_policies import DTypePolicy, FloatDTypePolicy
+from nnlite.engine.symbolic import Symbol as KerasTensor
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.layers import Input
 from nnlite.models.model import Model
@@ -102,6 +103,7 @@ _LAZY = {
     "show_versions": "nnlite.versions",
     "tensorflow_names": "nnlite.tensorflow_names",
     "tuner": "nnlite.tuner",
+    "version": "nnlite.versions",
     "wrappers": "nnlite.wrappers",
 }
 
@@ -114,6 +116,7 @@ __all__ = [
     "Initializer",
     "Input",
     "InputSpec",
+    "KerasTensor",
     "Layer",
     "Loss",
     "Metric",
@@ -167,6 +170,7 @@ __all__ = [
     "show_versions",
     "tuner",
     "utils",
+    "version",
     "wrappers",
     "zeros",
 ]

@@ -3,8 +3,11 @@
 The functions accept tensors, variables, arrays, lists and numbers. Comparisons return 1 and 0.
 """
 
+import numpy as np
+
 from nnlite import config, constraints, losses, names, nn, ops
 from nnlite.configurable import forget_names
+from nnlite.engine.symbolic import Symbol
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 
 __all__ = [
@@ -39,6 +42,9 @@ __all__ = [
     "greater_equal",
     "image_data_format",
     "int_shape",
+    "is_float_dtype",
+    "is_int_dtype",
+    "is_keras_tensor",
     "l2_normalize",
     "less",
     "less_equal",
@@ -74,6 +80,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "standardize_dtype",
     "std",
     "sum",
     "switch",
@@ -268,6 +275,68 @@ def dtype(x):
     x : tensor
     """
     return x.dtype if isinstance(x, Tensor) else convert_to_tensor(x).dtype
+
+
+def standardize_dtype(dtype):
+    """The name of a type of numbers.
+
+    Parameters
+    ----------
+    dtype : str, type, NumPy's dtype or None
+        None is `floatx()`.
+
+    Raises
+    ------
+    ValueError
+        If it is no type of numbers, truth values or strings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnlite import backend
+    >>> backend.standardize_dtype(np.uint8), backend.standardize_dtype(None)
+    ('uint8', 'float32')
+    """
+    name = getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)
+    name = {None: floatx(), "str": "string", "float": floatx(), "int": "int32"}.get(name, name)
+    if name not in ("bfloat16", "string"):
+        try:
+            name = np.dtype(name).name
+        except TypeError:
+            raise ValueError(
+                f"dtype: expected a type of numbers, such as 'float32', got {dtype!r}"
+            ) from None
+    return name
+
+
+def is_float_dtype(dtype):
+    """Whether a type of numbers is that of real numbers.
+
+    Parameters
+    ----------
+    dtype : str, type or NumPy's dtype
+    """
+    return "float" in standardize_dtype(dtype)
+
+
+def is_int_dtype(dtype):
+    """Whether a type of numbers is that of integers.
+
+    Parameters
+    ----------
+    dtype : str, type or NumPy's dtype
+    """
+    return "int" in standardize_dtype(dtype)
+
+
+def is_keras_tensor(x):
+    """Whether a value is a symbol, of which functional models are made.
+
+    Parameters
+    ----------
+    x : object
+    """
+    return isinstance(x, Symbol)
 
 
 def relu(x, alpha=0.0, max_value=None, threshold=0.0):

@@ -5,7 +5,7 @@ import random
 import numpy as np
 
 from nnlite import names
-from nnlite.backend import clear_session
+from nnlite.backend import clear_session, is_keras_tensor, standardize_dtype
 from nnlite.checks import check_setting
 from nnlite.config import (
     disable_interactive_logging,
@@ -49,6 +49,7 @@ __all__ = [
     "image_dataset_from_directory",  # noqa: F822
     "img_to_array",  # noqa: F822
     "is_interactive_logging_enabled",
+    "is_keras_tensor",
     "load_img",  # noqa: F822
     "normalize",
     "pack_x_y_sample_weight",
@@ -59,6 +60,7 @@ __all__ = [
     "serialize_keras_object",
     "set_random_seed",
     "split_dataset",  # noqa: F822
+    "standardize_dtype",
     "text_dataset_from_directory",  # noqa: F822
     "timeseries_dataset_from_array",  # noqa: F822
     "to_categorical",

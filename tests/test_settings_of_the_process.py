@@ -146,3 +146,38 @@ def test_progbar_refuses_two_lists():
         keras.utils.Progbar(3, stateful_metrics=[], stateless_metrics=[])
     with pytest.raises(ValueError, match="Progbar: verbose: expected"):
         keras.utils.Progbar(3, verbose=7)
+
+
+# Types
+
+
+def test_names_of_types_are_keras_names():
+    names = {
+        np.uint8: "uint8",
+        "float": "float32",
+        int: "int32",
+        np.dtype("f8"): "float64",
+        bool: "bool",
+        str: "string",
+    }
+    assert {t: keras.utils.standardize_dtype(t) for t in names} == names
+    assert keras.backend.is_float_dtype("float64") and not keras.backend.is_float_dtype(int)
+    assert keras.backend.is_int_dtype(np.uint8) and not keras.backend.is_int_dtype("float32")
+    with pytest.raises(ValueError, match="dtype: expected a type of numbers, .* got 'flaot'"):
+        keras.backend.standardize_dtype("flaot")
+
+
+def test_symbols_are_keras_tensors():
+    symbol = keras.Input((3,))
+    assert isinstance(symbol, keras.KerasTensor) and keras.utils.is_keras_tensor(symbol)
+    assert not keras.backend.is_keras_tensor(nnlite.ones(3))
+
+
+def test_blocks_and_decorators_of_tensorflow_change_nothing():
+    @nnlite.function(jit_compile=True)
+    def doubled(x):
+        with nnlite.name_scope("doubling"), nnlite.device("/CPU:0"):
+            return 2 * x
+
+    assert doubled(nnlite.ones(2)).numpy().tolist() == [2, 2]
+    assert keras.version() == nnlite.__version__
