@@ -53,7 +53,7 @@ from nnlite.ops import convert_to_tensor, ones, zeros
 
 constant = convert_to_tensor
 
-# Keras 2's paths to what is elsewhere in Keras 3.
+# Other paths to what is here: of Keras 2, and of the parts of Keras 3's ops.
 layers.experimental = types.ModuleType("nnlite.layers.experimental")
 for _path, _module in {
     "layers.advanced_activations": layers,
@@ -61,6 +61,9 @@ for _path, _module in {
     "layers.experimental": layers.experimental,
     "layers.experimental.preprocessing": layers,
     "layers.merge": layers,
+    "ops.linalg": ops,
+    "ops.nn": ops,
+    "ops.numpy": ops,
     "optimizers.legacy": optimizers,
     "utils.data_utils": utils,
     "utils.np_utils": utils,

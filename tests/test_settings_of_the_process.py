@@ -163,7 +163,7 @@ def test_names_of_types_are_keras_names():
     assert {t: keras.utils.standardize_dtype(t) for t in names} == names
     assert keras.backend.is_float_dtype("float64") and not keras.backend.is_float_dtype(int)
     assert keras.backend.is_int_dtype(np.uint8) and not keras.backend.is_int_dtype("float32")
-    with pytest.raises(ValueError, match="dtype: expected a type of numbers, .* got 'flaot'"):
+    with pytest.raises(ValueError, match=r"dtype: expected a type of numbers, .* got 'flaot'"):
         keras.backend.standardize_dtype("flaot")
 
 
