@@ -26,10 +26,12 @@ from nnlite import (
     config,
     constraints,
     data,
+    dtype_policies,
     initializers,
     layers,
     losses,
     metrics,
+    mixed_precision,
     models,
     names,
     nn,
@@ -41,6 +43,8 @@ from nnlite import (
     utils,
 )
 from nnlite.autodiff import GradientTape
+from nnlite.dtype_policies import DTypePolicy, FloatDTypePolicy
+from nnlite.engine.symbolic import Symbol as KerasTensor
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.layers import Input
 from nnlite.models.model import Model
@@ -49,7 +53,7 @@ from nnlite.ops import convert_to_tensor, ones, zeros
 
 constant = convert_to_tensor
 
-# Keras 2's paths to what is elsewhere in Keras 3.
+# Other paths to what is here: of Keras 2, and of the parts of Keras 3's ops.
 layers.experimental = types.ModuleType("nnlite.layers.experimental")
 for _path, _module in {
     "layers.advanced_activations": layers,
@@ -57,6 +61,9 @@ for _path, _module in {
     "layers.experimental": layers.experimental,
     "layers.experimental.preprocessing": layers,
     "layers.merge": layers,
+    "ops.linalg": ops,
+    "ops.nn": ops,
+    "ops.numpy": ops,
     "optimizers.legacy": optimizers,
     "utils.data_utils": utils,
     "utils.np_utils": utils,
@@ -102,16 +109,20 @@ _LAZY = {
     "show_versions": "nnlite.versions",
     "tensorflow_names": "nnlite.tensorflow_names",
     "tuner": "nnlite.tuner",
+    "version": "nnlite.versions",
     "wrappers": "nnlite.wrappers",
 }
 
 __all__ = [
     "MLP",
+    "DTypePolicy",
+    "FloatDTypePolicy",
     "GradientTape",
     "ImageFeatures",
     "Initializer",
     "Input",
     "InputSpec",
+    "KerasTensor",
     "Layer",
     "Loss",
     "Metric",
@@ -139,6 +150,7 @@ __all__ = [
     "datasets",
     "diagnosis",
     "doctor",
+    "dtype_policies",
     "estimators",
     "explain",
     "export",
@@ -151,6 +163,7 @@ __all__ = [
     "losses",
     "math",
     "metrics",
+    "mixed_precision",
     "models",
     "neural_network",
     "nn",
@@ -166,6 +179,7 @@ __all__ = [
     "show_versions",
     "tuner",
     "utils",
+    "version",
     "wrappers",
     "zeros",
 ]

@@ -38,7 +38,8 @@ def gradients(recording, target, sources, seed=None):
         need = [id(x) in on_path for x in call.inputs]
         if call.op.gradient == "none" or not any(need) or all(dy is None for dy in dys):
             continue
-        if call.op.gradient is None:
+        rule = call.op.gradient or (call.op.formula and _rule_of_formula)
+        if rule is None:
             raise NotImplementedError(f"{call.op.name}: there is no gradient through this op")
         for x, version in zip(call.inputs, call.versions):
             if isinstance(x, Variable) and x.version != version:
@@ -46,13 +47,25 @@ def gradients(recording, target, sources, seed=None):
                     f"Variable {x.name!r} was assigned after it was used in the forward pass and "
                     "before its gradient was asked for: compute the gradient first"
                 )
-        for x, dx in zip(call.inputs, call.op.gradient(call, *dys, need=need)):
+        for x, dx in zip(call.inputs, rule(call, *dys, need=need)):
             if dx is None:
                 continue
             dx = ops.sum_to(dx, x.shape)
             known = grads.get(id(x))
             grads[id(x)] = dx if known is None else ops.add(known, dx)
     return [grads.get(id(source)) for source in sources]
+
+
+def _rule_of_formula(call, *dys, need):
+    """The gradients through a fused op, by those of its formula."""
+    with Recording() as tape:
+        outputs = call.op.formula(*call.inputs, **call.attrs)
+    sources, found = [x for x, needed in zip(call.inputs, need) if needed], {}
+    for y, dy in zip(outputs, dys):
+        for x, dx in zip(sources, gradients(tape, y, sources, dy)) if dy is not None else ():
+            if dx is not None:
+                found[id(x)] = ops.add(found[id(x)], dx) if id(x) in found else dx
+    return [found.get(id(x)) for x in call.inputs]
 
 
 def _dependents(calls, sources):

@@ -3,8 +3,11 @@
 The functions accept tensors, variables, arrays, lists and numbers. Comparisons return 1 and 0.
 """
 
+import numpy as np
+
 from nnlite import config, constraints, losses, names, nn, ops
 from nnlite.configurable import forget_names
+from nnlite.engine.symbolic import Symbol
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 
 __all__ = [
@@ -13,6 +16,7 @@ __all__ = [
     "any",
     "argmax",
     "argmin",
+    "backend",
     "batch_flatten",
     "binary_crossentropy",
     "cast",
@@ -38,6 +42,9 @@ __all__ = [
     "greater_equal",
     "image_data_format",
     "int_shape",
+    "is_float_dtype",
+    "is_int_dtype",
+    "is_keras_tensor",
     "l2_normalize",
     "less",
     "less_equal",
@@ -60,6 +67,7 @@ __all__ = [
     "reshape",
     "set_epsilon",
     "set_floatx",
+    "set_image_data_format",
     "set_value",
     "shape",
     "sigmoid",
@@ -72,6 +80,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "standardize_dtype",
     "std",
     "sum",
     "switch",
@@ -92,6 +101,7 @@ __getattr__ = names.of(__name__)
 epsilon, set_epsilon = config.epsilon, config.set_epsilon
 floatx, set_floatx = config.floatx, config.set_floatx
 image_data_format = config.image_data_format
+set_image_data_format, backend = config.set_image_data_format, config.backend
 
 abs, all, any, cast, clip = ops.abs, ops.all, ops.any, ops.cast, ops.clip
 elu, equal = ops.elu, ops.equal
@@ -265,6 +275,68 @@ def dtype(x):
     x : tensor
     """
     return x.dtype if isinstance(x, Tensor) else convert_to_tensor(x).dtype
+
+
+def standardize_dtype(dtype):
+    """The name of a type of numbers.
+
+    Parameters
+    ----------
+    dtype : str, type, NumPy's dtype or None
+        None is `floatx()`.
+
+    Raises
+    ------
+    ValueError
+        If it is no type of numbers, truth values or strings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nnlite import backend
+    >>> backend.standardize_dtype(np.uint8), backend.standardize_dtype(None)
+    ('uint8', 'float32')
+    """
+    name = getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)
+    name = {None: floatx(), "str": "string", "float": floatx(), "int": "int32"}.get(name, name)
+    if name not in ("bfloat16", "string"):
+        try:
+            name = np.dtype(name).name
+        except TypeError:
+            raise ValueError(
+                f"dtype: expected a type of numbers, such as 'float32', got {dtype!r}"
+            ) from None
+    return name
+
+
+def is_float_dtype(dtype):
+    """Whether a type of numbers is that of real numbers.
+
+    Parameters
+    ----------
+    dtype : str, type or NumPy's dtype
+    """
+    return "float" in standardize_dtype(dtype)
+
+
+def is_int_dtype(dtype):
+    """Whether a type of numbers is that of integers.
+
+    Parameters
+    ----------
+    dtype : str, type or NumPy's dtype
+    """
+    return "int" in standardize_dtype(dtype)
+
+
+def is_keras_tensor(x):
+    """Whether a value is a symbol, of which functional models are made.
+
+    Parameters
+    ----------
+    x : object
+    """
+    return isinstance(x, Symbol)
 
 
 def relu(x, alpha=0.0, max_value=None, threshold=0.0):

@@ -11,7 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-_settings = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+_settings = {
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+    "interactive_logging": True,
+    "max_epochs": None,
+    "max_steps": None,
+}
+FLOATS = ("float32", "float64")
 _precision = contextvars.ContextVar("nnlite precision", default=None)
 _random = contextvars.ContextVar("nnlite random generator", default=None)
 
@@ -76,9 +84,112 @@ def set_floatx(value):
     ValueError
         For any other value.
     """
-    if value not in ("float32", "float64"):
+    if value not in FLOATS:
         raise ValueError(f"set_floatx: expected 'float32' or 'float64', got {value!r}")
     _settings["floatx"] = value
+
+
+class DTypePolicy:
+    """The precision of what is computed and of weights, as an object.
+
+    Parameters
+    ----------
+    name : {'float32', 'float64'}, default `floatx()`
+
+    Attributes
+    ----------
+    name, compute_dtype, variable_dtype : str
+        All of them the same: nnlite mixes no precisions.
+
+    Raises
+    ------
+    ValueError
+        For any other name, such as 'mixed_float16'.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> nnlite.dtype_policies.DTypePolicy("float64").compute_dtype
+    'float64'
+    """
+
+    def __init__(self, name=None):
+        name = floatx() if name is None else name
+        if not isinstance(name, str) or name not in FLOATS:
+            raise ValueError(
+                f"DTypePolicy: expected 'float32' or 'float64', got {name!r}; a model computes and "
+                "keeps its weights in one of them"
+            )
+        self.name = self.compute_dtype = self.variable_dtype = name
+
+    def get_config(self):
+        """The policy as a dict, which `from_config` takes.
+
+        Returns
+        -------
+        dict
+            With the key 'name'.
+        """
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        """The policy that `get_config` described.
+
+        Parameters
+        ----------
+        config : dict
+        """
+        return cls(**config)
+
+    def __repr__(self):
+        return f"DTypePolicy({self.name!r})"
+
+    def __eq__(self, other):
+        return isinstance(other, DTypePolicy) and other.name == self.name
+
+    def __hash__(self):
+        return hash(self.name)
+
+
+def as_policy(identifier):
+    """A DTypePolicy by its name, its config or itself.
+
+    Parameters
+    ----------
+    identifier : str, DTypePolicy, dict or None
+        None: that of `floatx()`.
+
+    Raises
+    ------
+    ValueError
+        For a precision that nnlite does not have.
+    """
+    if isinstance(identifier, DTypePolicy):
+        return identifier
+    if isinstance(identifier, dict):
+        identifier = identifier.get("config", identifier).get("name")
+    return DTypePolicy(identifier)
+
+
+def dtype_policy():
+    """The precision of tensors and models that are made from now on, as a DTypePolicy."""
+    return DTypePolicy()
+
+
+def set_dtype_policy(policy):
+    """Set the precision of tensors and models that are made from now on, as `set_floatx`.
+
+    Parameters
+    ----------
+    policy : {'float32', 'float64'} or DTypePolicy
+
+    Raises
+    ------
+    ValueError
+        For any other precision, such as 'mixed_float16'.
+    """
+    set_floatx(as_policy(policy).name)
 
 
 def epsilon():
@@ -106,6 +217,86 @@ def set_epsilon(value):
 def image_data_format():
     """Always 'channels_last': images are (N, height, width, channels)."""
     return _settings["image_data_format"]
+
+
+def set_image_data_format(data_format):
+    """Accept the layout of images that nnlite has by default.
+
+    Parameters
+    ----------
+    data_format : {'channels_last'}
+
+    Raises
+    ------
+    ValueError
+        For 'channels_first', which is an argument of a layer: `data_format="channels_first"`.
+    """
+    if data_format != "channels_last":
+        raise ValueError(
+            f"set_image_data_format: expected 'channels_last', got {data_format!r}; layers take "
+            "data_format='channels_first'"
+        )
+
+
+def backend():
+    """Always 'nnlite': the name of what computes."""
+    return "nnlite"
+
+
+def enable_interactive_logging():
+    """Let `fit(verbose="auto")` and `Progbar` show bars, as they do at first."""
+    _settings["interactive_logging"] = True
+
+
+def disable_interactive_logging():
+    """Let `fit(verbose="auto")` write a line for each epoch instead of a bar, for output that goes
+    to a file."""
+    _settings["interactive_logging"] = False
+
+
+def is_interactive_logging_enabled():
+    """Whether progress is shown by bars."""
+    return _settings["interactive_logging"]
+
+
+def set_max_epochs(max_epochs):
+    """Limit the epochs of every `fit`, for quick runs of long programs.
+
+    Parameters
+    ----------
+    max_epochs : int of at least 1, or None
+        None: no limit, as at first.
+    """
+    _settings["max_epochs"] = _limit("max_epochs", max_epochs)
+
+
+def max_epochs():
+    """The most epochs of a `fit`; None if there is no limit."""
+    return _settings["max_epochs"]
+
+
+def set_max_steps_per_epoch(max_steps_per_epoch):
+    """Limit the batches of every epoch, evaluation and prediction, for quick runs of long programs.
+
+    Parameters
+    ----------
+    max_steps_per_epoch : int of at least 1, or None
+        None: no limit, as at first.
+    """
+    _settings["max_steps"] = _limit("max_steps_per_epoch", max_steps_per_epoch)
+
+
+def max_steps_per_epoch():
+    """The most batches of an epoch; None if there is no limit."""
+    return _settings["max_steps"]
+
+
+def _limit(name, value):
+    """A limit of `set_max_...`, if it is one."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if value is not None and not (whole and value >= 1):
+        raise ValueError(f"set_{name}: expected an integer of at least 1 or None, got {value!r}")
+    return value
 
 
 def _generator(seed):

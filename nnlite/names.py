@@ -23,7 +23,12 @@ COMING = {
             "as in TensorFlow 2, functions compute at once, and GradientTape gives gradients",
         ),
         ("gather", "x[3] and x[2:5] pick rows of tensors, NumPy picks others before"),
-        ("float16 bfloat16 mixed_precision", "'float32' and 'float64' are the precisions"),
+        (
+            "distillation distribution export legacy quantizers Function Operation Quantizer "
+            "RematScope StatelessScope SymbolicScope remat",
+            "docs/keras.md lists Keras's names, and what does instead",
+        ),
+        ("float16 bfloat16", "'float32' and 'float64' are the precisions"),
     ],
     "nnlite.layers": [
         ("ConvLSTM2D", ""),

@@ -336,6 +336,13 @@ def _array(inner):
     return np.array(inner["value"], dtype)
 
 
+def _precision(name):
+    """What a layer computes in whose policy has a name: where Keras has fewer digits than float32,
+    in float32."""
+    fewer = isinstance(name, str) and "float" in name and name != "float64"
+    return "float32" if fewer else name
+
+
 _NUMBERS = ("bool", "int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64")
 _SPECIAL = {
     "__numpy__": _array,
@@ -345,8 +352,8 @@ _SPECIAL = {
     "__slice__": lambda inner: slice(inner["start"], inner["stop"], inner["step"]),
     "__lambda__": _refuse_code,
     # What a layer computes in; nnlite asks only for its name.
-    "DTypePolicy": lambda inner: inner["name"],
-    "Policy": lambda inner: inner["name"],
+    "DTypePolicy": lambda inner: _precision(inner["name"]),
+    "Policy": lambda inner: _precision(inner["name"]),
 }
 _OTHER_NAMES = {"Functional": "Model"}
 
@@ -377,7 +384,7 @@ def _known_settings(cls, settings):
         if name not in known and name in _OLDER:
             name = _OLDER[name]
         if name in known:
-            found[name] = value
+            found[name] = _precision(value) if name == "dtype" else value
         elif not (value is None or value is False or value in _IDLE.get(name, ())):
             found[name] = value
     return cls._from_older(found) if hasattr(cls, "_from_older") else found

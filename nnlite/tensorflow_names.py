@@ -78,6 +78,7 @@ __all__ = [
     "maximum",
     "minimum",
     "multiply",
+    "name_scope",
     "negative",
     "newaxis",
     "not_equal",
@@ -281,6 +282,17 @@ def device(device_name):
         Ignored.
     """
     return contextlib.nullcontext(device_name)
+
+
+def name_scope(name):
+    """A block in which TensorFlow names what it makes; here names do not change.
+
+    Parameters
+    ----------
+    name : str
+        Ignored.
+    """
+    return contextlib.nullcontext(name)
 
 
 def executing_eagerly():

@@ -5,12 +5,19 @@ import random
 import numpy as np
 
 from nnlite import names
+from nnlite.backend import clear_session, is_keras_tensor, standardize_dtype
 from nnlite.checks import check_setting
-from nnlite.config import seed_draws
+from nnlite.config import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+    seed_draws,
+)
+from nnlite.data.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from nnlite.data.py_dataset import PyDataset
-from nnlite.data.sources import unpack_x_y_sample_weight
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.errors import memory_for
+from nnlite.progbar import Progbar
 from nnlite.registry import (
     CustomObjectScope,
     custom_object_scope,
@@ -26,19 +33,26 @@ Sequence = PyDataset
 
 __all__ = [
     "CustomObjectScope",
+    "Progbar",
     "PyDataset",
     "Sequence",
     "array_to_img",  # noqa: F822
+    "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
     "get_custom_objects",
     "get_file",  # noqa: F822
     "get_registered_name",
     "get_registered_object",
     "image_dataset_from_directory",  # noqa: F822
     "img_to_array",  # noqa: F822
+    "is_interactive_logging_enabled",
+    "is_keras_tensor",
     "load_img",  # noqa: F822
     "normalize",
+    "pack_x_y_sample_weight",
     "pad_sequences",  # noqa: F822
     "plot_model",
     "register_keras_serializable",
@@ -46,6 +60,7 @@ __all__ = [
     "serialize_keras_object",
     "set_random_seed",
     "split_dataset",  # noqa: F822
+    "standardize_dtype",
     "text_dataset_from_directory",  # noqa: F822
     "timeseries_dataset_from_array",  # noqa: F822
     "to_categorical",

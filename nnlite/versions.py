@@ -9,6 +9,11 @@ from nnlite.terminal import write
 __version__ = importlib.metadata.version("nnlite")
 
 
+def version():
+    """The version of nnlite, as a string."""
+    return __version__
+
+
 def show_versions():
     """Print package versions, the engine in use, the engines of this build, and the threads.
 

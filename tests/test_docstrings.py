@@ -25,8 +25,9 @@ PUBLIC = [
         f"nnlite.{name}"
         for name in (
             "activations applications architecture backend callbacks constraints data "
-            "datasets.imdb datasets.mnist datasets.reuters diagnosis estimators explain "
-            "initializers inspection layers losses math metrics models neural_network nn ops "
+            "datasets.imdb datasets.mnist datasets.reuters diagnosis dtype_policies estimators "
+            "explain initializers inspection layers losses math metrics mixed_precision models "
+            "neural_network nn ops "
             "ops.image optimizers optimizers.schedules plotting preprocessing.image "
             "preprocessing.sequence preprocessing.text random regularizers schedules "
             "tensorflow_names tuner utils wrappers wrappers.scikit_learn"

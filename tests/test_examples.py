@@ -1,7 +1,8 @@
-"""Every example runs as it stands, on a cut of its data."""
+"""Every example runs as it stands, on a cut of its data, and some say what they have learned."""
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -11,6 +12,17 @@ from few_sequences import save_sequences
 from few_tables import save_tables
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
+
+
+# Of examples that need no data: how their figures begin, and between what they must lie.
+LEARNED = {
+    "distillation": {"the teacher, ": (0.95, 1), "small network": (0.8, 0.93), "taught": (0.94, 1)},
+    "gan": {"radius": (0.93, 1.07), "the emptiest eighth": (0.04, 0.125)},
+    "three_inputs": {"all three": (0.94, 1), "those of image": (0, 0.6), "of ink": (0.5, 0.97)},
+    "training_loop": {"the best accuracy is": (0.95, 1)},
+    "variational_autoencoder": {"->": (15, 26), "from their two numbers": (0.6, 1)},
+    "wgan_gp": {"slope": (0.8, 1.2), "axis 0": (0, 0.15), "axis 1": (0, 0.1)},
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +57,9 @@ def test_example_runs_and_says_something(path, few_images, few_others, tmp_path)
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+    for words, (least, most) in LEARNED.get(path.stem, {}).items():
+        figure = float(re.search(rf"{words}.*?(\d+\.\d+)", done.stdout)[1])
+        assert least <= figure <= most, (words, figure)
 
 
 def test_examples_without_their_data_say_where_to_put_it(tmp_path):

@@ -2,6 +2,7 @@
 
 from nnlite import names
 from nnlite.callbacks.callback import Callback, LambdaCallback
+from nnlite.callbacks.callback_list import CallbackList
 from nnlite.callbacks.control import (
     EarlyStopping,
     LearningRateScheduler,
@@ -14,6 +15,7 @@ __all__ = [
     "BackupAndRestore",
     "CSVLogger",
     "Callback",
+    "CallbackList",
     "EarlyStopping",
     "History",
     "LambdaCallback",

@@ -12,14 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnlite.config import next_seed
+from nnlite.data.packing import unpack_x_y_sample_weight
 from nnlite.data.prefetch import PATIENCE, Prefetch
 from nnlite.data.py_dataset import PyDataset
-from nnlite.data.sources import (
-    apply_class_weight,
-    leaves,
-    sources_of,
-    unpack_x_y_sample_weight,
-)
+from nnlite.data.sources import apply_class_weight, leaves, sources_of
 from nnlite.errors import prefixed
 
 

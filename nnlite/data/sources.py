@@ -409,37 +409,6 @@ def leaves(sources):
     return found
 
 
-def unpack_x_y_sample_weight(data):
-    """(x, y, sample_weight) of a tuple of one to three, or of x alone; what is missing is None.
-
-    Parameters
-    ----------
-    data : tuple or list, or x itself
-
-    Returns
-    -------
-    tuple of three
-
-    Examples
-    --------
-    >>> from nnlite import utils
-    >>> utils.unpack_x_y_sample_weight(([1.0], [2]))
-    ([1.0], [2], None)
-    """
-    if not isinstance(data, (tuple, list)):
-        return data, None, None
-    if not 1 <= len(data) <= 3:
-        raise ValueError(f"expected (x,), (x, y) or (x, y, sample_weight), got {len(data)} entries")
-    return (*data, None, None)[:3]
-
-
-def packed(data):
-    """x, y and sample_weight as a `train_step` takes them: without what is None at the end."""
-    while data and data[-1] is None:
-        data = data[:-1]
-    return tuple(data)
-
-
 def check_class_weight(class_weight):
     """The weights of classes as a dict of int to float; an error if a key is no class number."""
     if class_weight is None:

@@ -60,6 +60,9 @@ class Op:
     reads_rows_of : str, optional
         Another op, `gather`, in whose place the C function can read the first input, with that op's
         inputs and with those of its attributes that have the same names.
+    formula : callable, optional
+        Inputs and attributes -> the list of outputs of a fused op, written in ops that have rules.
+        It is differentiated in the place of a rule.
     optional_outputs : int, default 0
         How many of the last outputs the C function need not be given: those that only a gradient
         reads.
@@ -81,7 +84,9 @@ class Op:
         absorbs=(),
         optional_outputs=0,
         reads_rows_of=None,
+        formula=None,
     ):
+        self.formula = formula
         self.optional_outputs, self.reads_rows_of = optional_outputs, reads_rows_of
         self.name, self.infer, self.gradient = name, infer, gradient
         self.fuses, self.fused_input, self.absorbs = fuses, fused_input, absorbs

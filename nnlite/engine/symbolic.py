@@ -44,7 +44,12 @@ class Symbol:
         return self.node.name
 
     def numpy(self, *args, **kwargs):
-        """Raise TypeError: a symbol has no values."""
+        """Raise TypeError: a symbol has no values.
+
+        Parameters
+        ----------
+        *args, **kwargs : ignored
+        """
         raise TypeError(
             f"symbol {self.name!r} of shape {self.shape} has no values: it stands for what a model "
             "will compute. Use functions of nnlite.ops on it (ops.log, not np.log), and call the "

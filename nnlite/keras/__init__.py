@@ -27,8 +27,8 @@ def alias(name):
 
 
 for _name in """
-    activations backend callbacks config constraints initializers layers losses metrics models nn
-    ops optimizers random regularizers saving utils
+    activations backend callbacks config constraints dtype_policies initializers layers losses
+    metrics mixed_precision models nn ops optimizers random regularizers saving utils
 """.split():
     alias(_name)
 __all__ = [_name for _name in nnlite.__all__ if _name != "keras"]

@@ -186,6 +186,21 @@ def say_where(error, layer):
         error.args = (f"{words}{error}",)
 
 
+def check_in_call(method, symbolic=False):
+    """Raise a RuntimeError unless a layer is being called.
+
+    Parameters
+    ----------
+    method : str
+        What must be called in the `call` of a layer.
+    symbolic : bool, default False
+        Whether it was given a symbol, of a functional model.
+    """
+    if here.calling is None:
+        hint = "; on the way to the symbol put a layer whose `call` does" if symbolic else ""
+        raise RuntimeError(f"{method}: expected to be called in the `call` of a layer{hint}")
+
+
 def refuse_made_in_call(layer, made):
     """Raise a ValueError if a layer that was made in the call of another has weights that training
     would not change, or that the next call would make again.

@@ -8,6 +8,7 @@ import numpy as np
 
 from nnlite import config, regularizers
 from nnlite.checks import check_setting
+from nnlite.config import DTypePolicy
 from nnlite.configurable import clone, snake_case, structure_version
 from nnlite.engine import dispatch
 from nnlite.engine.dispatch import Recording
@@ -55,9 +56,9 @@ class Layer(Penalized):
         By default the class's name in snake case. A model numbers layers of equal names.
     trainable : bool, default True
         Whether training changes the layer's weights.
-    dtype : {'float32', 'float64'}, optional
-        Ignored; accepted for Keras's signature. A model has one precision: `floatx()` at the time
-        when it is built.
+    dtype : {'float32', 'float64'} or DTypePolicy, optional
+        A model has one precision: `floatx()` at the time when it is built. A layer may say which
+        it expects. Look-ups say the kind of their results.
     input_shape : tuple of int, optional
         The shape of one sample, for the first layer of a Sequential.
     input_dim : int, optional
@@ -110,6 +111,7 @@ class Layer(Penalized):
         if not isinstance(name, (str, type(None))):
             raise TypeError(f"{type(self).__name__}: name: expected a string, got {name!r}")
         check_setting("trainable", trainable, "bool", type(self).__name__)
+        check_setting("dtype", dtype, settings.precision, type(self).__name__)
         self._name = name
         self.trainable = trainable
         self.activity_regularizer = activity_regularizer
@@ -315,6 +317,8 @@ class Layer(Penalized):
             config["name"] = self._name
         if "trainable" in config:
             config["trainable"] = self.trainable
+        if isinstance(config.get("dtype"), DTypePolicy):
+            config["dtype"] = config["dtype"].name
         return {k: v for k, v in config.items() if v is not None or k not in _SELDOM_GIVEN}
 
     @property
@@ -439,6 +443,7 @@ class Layer(Penalized):
 
     def _build_if_unbuilt(self, inputs, args, kwargs):
         if not self.built and not is_building(self):
+            settings.check_precision(self._given.get("dtype"))
             several = shapes_by_name(self, (inputs, *args), kwargs) if args or kwargs else {}
             self.build(**several) if several else self.build(shapes_of_batches(inputs))
             self.built = True

@@ -3,14 +3,15 @@
 import weakref
 
 from nnlite.engine import dispatch
+from nnlite.engine.symbolic import is_symbolic
 from nnlite.engine.tensor import convert_to_tensor
-from nnlite.layers.building import here
-from nnlite.layers.tracking import Tracked
+from nnlite.layers.building import check_in_call, here
+from nnlite.layers.measured import Measured
 from nnlite.ops.shape import values_of
 from nnlite.tree import flatten
 
 
-class Penalized(Tracked):
+class Penalized(Measured):
     """What has penalties: of its weights, and of what its calls compute."""
 
     def add_loss(self, loss):
@@ -38,8 +39,7 @@ class Penalized(Tracked):
         >>> layer.losses[0].item()
         2.0
         """
-        if here.calling is None:
-            raise RuntimeError("add_loss: expected to be called in the `call` of a layer")
+        check_in_call("add_loss", is_symbolic((loss,)))
         run, found = vars(self).get("_added", (None, ()))
         trace = next((weakref.ref(r) for r in dispatch.traces()), None)
         new = [(convert_to_tensor(value), trace) for value in flatten(loss)]

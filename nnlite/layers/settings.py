@@ -8,6 +8,7 @@ import numpy as np
 
 from nnlite import activations, constraints, initializers, regularizers
 from nnlite.checks import LARGEST_SIZE, axes, check_choice, is_number, positive_int
+from nnlite.config import FLOATS, floatx
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.windows import check_padding
 
@@ -42,6 +43,38 @@ def _find(module, name, value):
     except (TypeError, ValueError) as error:
         error.args = (f"{name}: {error}",)
         raise
+
+
+def precision(name, value):
+    """Raise a ValueError if a setting is a precision that nnlite does not have, such as
+    'mixed_float16'; layers of integers and of texts say others."""
+    named = _named(value)
+    if isinstance(named, str) and "float" in named and named not in ("float", *FLOATS):
+        raise ValueError(
+            f"{name}: expected 'float32' or 'float64', got {named!r}; a model computes "
+            "and keeps its weights in one of them"
+        )
+
+
+def check_precision(dtype):
+    """Raise a ValueError if a layer is built in another precision than it was told.
+
+    Parameters
+    ----------
+    dtype : str, type, DTypePolicy or None
+        What its constructor was given.
+    """
+    named = _named(dtype)
+    if named in FLOATS and named != floatx():
+        raise ValueError(
+            f"dtype: expected {floatx()!r}, in which the model computes, got {named!r}; "
+            f"nnlite.config.set_floatx({named!r}) makes it that of models from then on"
+        )
+
+
+def _named(dtype):
+    """The name of a dtype: a string, a type or a policy."""
+    return getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)
 
 
 def padding(name, value):

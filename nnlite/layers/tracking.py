@@ -253,7 +253,12 @@ class Tracked(Configurable):
         found = (v.dtype for v in self.weights if v.dtype != "int32")
         return next(found, None) or config.floatx()
 
-    compute_dtype = variable_dtype = dtype
+    compute_dtype = variable_dtype = input_dtype = dtype
+
+    @property
+    def dtype_policy(self):
+        """The precision as a DTypePolicy."""
+        return config.DTypePolicy(self.dtype)
 
     @property
     def non_trainable_weights(self):

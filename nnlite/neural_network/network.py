@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from nnlite import autodiff, config, ops
-from nnlite.data.sources import unpack_x_y_sample_weight
+from nnlite.data.packing import unpack_x_y_sample_weight
 from nnlite.layers import Dense
 from nnlite.models.sequential import Sequential
 

@@ -9,11 +9,15 @@ from numbers import Integral
 
 from nnlite.engine.dispatch import Op
 from nnlite.ops.elementwise import (
+    abs,
+    add,
     clip,
     exp,
+    greater,
     greater_equal,
     multiply,
     negative,
+    power,
     sign,
     sqrt,
     square,
@@ -21,6 +25,7 @@ from nnlite.ops.elementwise import (
     where,
 )
 from nnlite.ops.operands import axes_of, call, flag, number, operands
+from nnlite.ops.reduce import sum as sum_along
 from nnlite.ops.shape import reshape, transpose
 
 # The numbers that csrc/math/activation.h gives them; a test compares the two.
@@ -261,6 +266,59 @@ def sigmoid(x):
     return y
 
 
+def _second_of_silu(x):
+    s = sigmoid(x)
+    bend = add(2.0, multiply(x, subtract(1.0, multiply(2.0, s))))
+    return multiply(multiply(s, subtract(1.0, s)), bend)
+
+
+def _second_of_gelu(x):
+    density = multiply(1 / math.sqrt(2 * math.pi), exp(multiply(-0.5, square(x))))
+    return multiply(subtract(2.0, square(x)), density)
+
+
+def _second_of_gelu_tanh(x):
+    c, a = math.sqrt(2 / math.pi), 0.044715
+    t = tanh(multiply(c, add(x, multiply(a, power(x, 3.0)))))
+    slope, bend = multiply(c, add(1.0, multiply(3 * a, square(x)))), multiply(6 * a * c, x)
+    inner = subtract(bend, multiply(2.0, multiply(t, square(slope))))
+    return multiply(subtract(1.0, square(t)), add(slope, multiply(0.5, multiply(x, inner))))
+
+
+def _second_of_mish(x):
+    t, s = tanh(softplus(x)), sigmoid(x)
+    bend = multiply(x, subtract(1.0, multiply(s, add(1.0, multiply(2.0, t)))))
+    return multiply(multiply(subtract(1.0, square(t)), s), add(2.0, bend))
+
+
+def _second_of_hard_silu(x):
+    return multiply(1 / 3, greater(3.0, abs(x)))
+
+
+# The second derivative of x times its gate, by the gate.
+_SECOND_DERIVATIVES = dict(
+    zip(
+        GATES.values(),
+        (
+            _second_of_silu,
+            _second_of_gelu,
+            _second_of_gelu_tanh,
+            _second_of_mish,
+            _second_of_hard_silu,
+        ),
+    )
+)
+
+
+def _second_gated_gradient(c, ddx, need):
+    """The gradients of dx = dy * f'(x) with respect to dy and to x."""
+    (dy, x), second = c.inputs, _SECOND_DERIVATIVES[c.attrs["gate"]]
+    return [
+        call("gated_activation_gradient", [ddx, x], **c.attrs) if need[0] else None,
+        multiply(multiply(ddx, dy), second(x)) if need[1] else None,
+    ]
+
+
 Op(
     "gated_activation",
     infer=lambda x, **_: [x],
@@ -272,6 +330,7 @@ Op(
     "gated_activation_gradient",
     infer=lambda dy, x, **_: [x],
     attrs={"gate": int},
+    gradient=_second_gated_gradient,
     in_place=(0, 1),
 )
 
@@ -326,14 +385,23 @@ def _infer_softmax(x, *_):
     return [x]
 
 
-for _name in ("softmax", "log_softmax"):
+def _through_softmax(dy, y):
+    total = sum_along(multiply(dy, y), -1, keepdims=True)
+    return [multiply(y, subtract(dy, total))]
+
+
+def _through_log_softmax(dy, y):
+    return [subtract(dy, multiply(exp(y), sum_along(dy, -1, keepdims=True)))]
+
+
+for _name, _formula in ("softmax", _through_softmax), ("log_softmax", _through_log_softmax):
     Op(
         _name,
         infer=_infer_softmax,
         gradient=lambda c, dy, need, name=_name: [call(f"{name}_gradient", [dy, c.outputs[0]])],
         in_place=(0,) if _name == "softmax" else (),
     )
-    Op(f"{_name}_gradient", infer=_infer_softmax, in_place=(0, 1))
+    Op(f"{_name}_gradient", infer=_infer_softmax, in_place=(0, 1), formula=_formula)
 
 
 def along_axes(axis, function, x):

@@ -2,7 +2,12 @@
 
 from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import Tensor
+from nnlite.ops.activation import sigmoid, softmax
+from nnlite.ops.elementwise import multiply, subtract
 from nnlite.ops.operands import call, operands
+from nnlite.ops.reduce import sum as sum_along
+from nnlite.ops.shape import one_hot
+from nnlite.ops.slicing import expand_dims
 
 
 def _infer_softmax(logits, target, dense):
@@ -23,12 +28,19 @@ def _softmax_gradient(c, dloss, need):
     return [call("softmax_cross_entropy_gradient", [logits, target, dloss], **c.attrs), None]
 
 
+def _through_softmax(logits, target, dloss, dense):
+    target = target if dense else one_hot(target, logits.shape[1], dtype=logits.dtype)
+    share = multiply(softmax(logits), sum_along(target, 1, keepdims=True))
+    return [multiply(expand_dims(dloss, 1), subtract(share, target))]
+
+
 Op("softmax_cross_entropy", infer=_infer_softmax, gradient=_softmax_gradient, attrs={"dense": int})
 Op(
     "softmax_cross_entropy_gradient",
     infer=lambda logits, target, dloss, **_: [logits],
     attrs={"dense": int},
     in_place=(0,),
+    formula=_through_softmax,
 )
 
 
@@ -61,7 +73,12 @@ def _sigmoid_gradient(c, dloss, need):
 
 
 Op("sigmoid_cross_entropy", infer=_infer_sigmoid, gradient=_sigmoid_gradient, in_place=(0, 1))
-Op("sigmoid_cross_entropy_gradient", infer=_infer_sigmoid, in_place=(0, 1, 2))
+Op(
+    "sigmoid_cross_entropy_gradient",
+    infer=_infer_sigmoid,
+    in_place=(0, 1, 2),
+    formula=lambda z, target, dloss: [multiply(dloss, subtract(sigmoid(z), target))],
+)
 
 
 def sigmoid_cross_entropy(logits, target):

@@ -1,9 +1,12 @@
 """Normalization of each channel over the batch, or of each row over its channels."""
 
 from nnlite.engine.dispatch import OPS, Op, apply
-from nnlite.ops.elementwise import add, divide, multiply, subtract
+from nnlite.ops.elementwise import add, divide, multiply, negative, power, sqrt, subtract
 from nnlite.ops.operands import number, operands
+from nnlite.ops.reduce import mean
+from nnlite.ops.reduce import sum as sum_along
 from nnlite.ops.shape import broadcast_to
+from nnlite.ops.slicing import expand_dims
 
 
 def _check_channels(x, *weights):
@@ -48,9 +51,21 @@ Op(
     attrs=_EPSILON,
     outputs=("real", "real", "real"),
 )
+
+
+def _through_batch_norm(dy, x, gamma, mean_of_x, variance, epsilon):
+    rows = tuple(range(x.ndim - 1))
+    scale = divide(1.0, sqrt(add(variance, epsilon)))
+    z = multiply(subtract(x, mean_of_x), scale)
+    spread = add(mean(dy, rows), multiply(z, mean(multiply(dy, z), rows)))
+    dx = multiply(multiply(gamma, scale), subtract(dy, spread))
+    return [dx, sum_along(multiply(dy, z), rows), sum_along(dy, rows)]
+
+
 Op(
     "batch_norm_gradient",
     infer=lambda dy, x, gamma, *_, **__: [x, gamma, gamma],
+    formula=_through_batch_norm,
     attrs=_EPSILON,
     outputs=("real", "real", "real"),
 )
@@ -145,8 +160,32 @@ def _infer_layer_norm(x, gamma, beta, epsilon):
 
 
 def _layer_norm_gradient(c, dy, dmean, dinv_std, need):
-    (x, gamma, _), (_, mean, inv_std) = c.inputs, c.outputs
-    return apply(OPS["layer_norm_gradient"], [dy, x, gamma, mean, inv_std], {})
+    (x, gamma, _), (_, mean_of_x, inv_std) = c.inputs, c.outputs
+    dx = dgamma = dbeta = None
+    if dy is not None:
+        dx, dgamma, dbeta = apply(
+            OPS["layer_norm_gradient"], [dy, x, gamma, mean_of_x, inv_std], {}
+        )
+    part = None if dmean is None else expand_dims(dmean, -1)
+    if dinv_std is not None:
+        slope = multiply(
+            expand_dims(negative(multiply(dinv_std, power(inv_std, 3.0))), -1),
+            subtract(x, expand_dims(mean_of_x, -1)),
+        )
+        part = slope if part is None else add(part, slope)
+    if part is not None:
+        part = broadcast_to(divide(part, float(x.shape[-1])), x.shape)
+        dx = part if dx is None else add(dx, part)
+    return [dx, dgamma, dbeta]
+
+
+def _through_layer_norm(dy, x, gamma, mean_of_x, inv_std):
+    scale, rows = expand_dims(inv_std, -1), tuple(range(x.ndim - 1))
+    z = multiply(subtract(x, expand_dims(mean_of_x, -1)), scale)
+    dz = multiply(dy, gamma)
+    spread = add(mean(dz, -1, True), multiply(z, mean(multiply(dz, z), -1, True)))
+    dgamma, dbeta = sum_along(multiply(dy, z), rows), sum_along(dy, rows)
+    return [multiply(scale, subtract(dz, spread)), dgamma, dbeta]
 
 
 Op(
@@ -159,6 +198,7 @@ Op(
 Op(
     "layer_norm_gradient",
     infer=lambda dy, x, gamma, *_: [x, gamma, gamma],
+    formula=_through_layer_norm,
     outputs=("real", "real", "real"),
 )
 

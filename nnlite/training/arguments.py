@@ -3,6 +3,7 @@ work."""
 
 import numpy as np
 
+from nnlite import config
 from nnlite.checks import is_number, positive_int
 
 
@@ -24,7 +25,7 @@ def flag(name, given):
 def verbosity(given):
     """`verbose` as a number."""
     if isinstance(given, str) and given == "auto":
-        return 1
+        return 1 if config.is_interactive_logging_enabled() else 2
     if isinstance(given, bool) or is_number(given):
         if given in (0, 1, 2):
             return int(given)
@@ -67,3 +68,10 @@ def tells_outputs(given):
 def count(name, value, default=None):
     """A positive number that may be left out."""
     return default if value is None else positive_int(name, value)
+
+
+def steps(name, value):
+    """A number of batches that may be left out, within the limit of `config`."""
+    limit = config.max_steps_per_epoch()
+    value = count(name, value, limit)
+    return value if limit is None else min(value, limit)

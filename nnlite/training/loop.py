@@ -12,7 +12,8 @@ import numpy as np
 from nnlite import config, warn
 from nnlite.callbacks import History, ProgbarLogger
 from nnlite.data.batches import ArrayBatches, passing
-from nnlite.data.sources import Source, packed
+from nnlite.data.packing import pack_x_y_sample_weight
+from nnlite.data.sources import Source
 from nnlite.engine.tensor import Tensor
 from nnlite.metrics.metric import as_logged
 from nnlite.training.agreement import causes_of_nan
@@ -54,7 +55,7 @@ def eager_batches(model, kind, batches):
             return Tensor(values.shape, str(values.dtype), values)
 
         with config.precision(model._precision):
-            data = packed(map_structure(read, batches.sources, Source))
+            data = pack_x_y_sample_weight(*map_structure(read, batches.sources, Source))
             returned = getattr(model, f"{kind}_step")(data)
     logs = returned_logs(model, kind, returned)
     return lambda: {name: as_logged(value) for name, value in logs.items()}

@@ -7,7 +7,8 @@ import numpy as np
 
 from nnlite import config, configurable, ops
 from nnlite.configurable import structure_version
-from nnlite.data.sources import ArraySource, Source, leaves, packed
+from nnlite.data.packing import pack_x_y_sample_weight
+from nnlite.data.sources import ArraySource, Source, leaves
 from nnlite.engine.dispatch import Recording, tracing_lock
 from nnlite.engine.lengths import filled, has_unknown, result_of_any
 from nnlite.engine.plan import Plan
@@ -65,7 +66,8 @@ class CompiledStep:
             if kind == "predict":
                 self.outputs = map_structure(_copied, model.predict_step(data[0]), Tensor)
             else:
-                logs = returned_logs(model, kind, getattr(model, f"{kind}_step")(packed(data)))
+                packed = pack_x_y_sample_weight(*data)
+                logs = returned_logs(model, kind, getattr(model, f"{kind}_step")(packed))
                 self.outputs = {name: _copied_if_traced(value) for name, value in logs.items()}
         self.results = []
         map_structure(lambda y: y._data is None and self.results.append(y), self.outputs, Tensor)

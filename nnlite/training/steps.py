@@ -3,8 +3,9 @@
 import inspect
 
 from nnlite import autodiff, ops
-from nnlite.data.sources import unpack_x_y_sample_weight
+from nnlite.data.packing import unpack_x_y_sample_weight
 from nnlite.engine.lengths import like_targets
+from nnlite.layers.measured import metrics_in
 from nnlite.metrics.metric import Metric
 from nnlite.training import agreement
 from nnlite.training.objectives import Objectives, as_lists, names_of
@@ -82,7 +83,7 @@ class Steps:
         metrics that it was given; and those that are attributes, or entries of attributes, of the
         model and its layers."""
         found = [] if self._compiled is None else [self._loss_tracker]
-        found += [*(m for _, m in self._named_metrics()), *_metrics_in(self)]
+        found += [*(m for _, m in self._named_metrics()), *metrics_in(self)]
         return list({id(m): m for m in found}.values())
 
     def _named_metrics(self):
@@ -213,7 +214,8 @@ class Steps:
         Parameters
         ----------
         data : tuple
-            (x,), (x, y) or (x, y, sample_weight) of tensors.
+            (x, y) or (x, y, sample_weight) of tensors, or x alone, as
+            `utils.pack_x_y_sample_weight` gives them.
 
         Returns
         -------
@@ -259,21 +261,6 @@ class Steps:
             The inputs alone.
         """
         return self(data, training=False)
-
-
-def _metrics_in(model):
-    """The metrics that a model and the layers in it have as attributes or as entries of them; a
-    model inside has its own."""
-    found, waiting, seen = [], [model], set()
-    while waiting:
-        layer = waiting.pop(0)
-        seen.add(id(layer))
-        waiting += [inner for inner in layer._sublayers if id(inner) not in seen]
-        if layer is model or not layer._is_model:
-            for name, value in layer._held():
-                if name[0] != "_":
-                    found += [m for m in flatten(value) if isinstance(m, Metric)]
-    return found
 
 
 def _check_given(objective, measure, targets):

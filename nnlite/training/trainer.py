@@ -5,13 +5,14 @@ import warnings
 
 import numpy as np
 
-from nnlite import optimizers, warn
+from nnlite import config, optimizers, warn
 from nnlite.callbacks import TerminateOnNaN
 from nnlite.callbacks import __all__ as CALLBACKS
 from nnlite.callbacks.foreign import as_callbacks
 from nnlite.checks import check_number, check_setting, positive_int
 from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields_batches
-from nnlite.data.sources import Source, check_class_weight, split, unpack_x_y_sample_weight
+from nnlite.data.packing import unpack_x_y_sample_weight
+from nnlite.data.sources import Source, check_class_weight, split
 from nnlite.errors import did_you_mean, prefixed
 from nnlite.layers.recurrent import keeps_states
 from nnlite.serialization import made_from
@@ -238,7 +239,8 @@ class Trainer(Steps):
         epochs : int, default 1
             The number of the last one: with `initial_epoch` fewer are run.
         verbose : {'auto', 0, 1, 2}
-            Silent, a progress bar for each epoch ('auto', 1), or a line for each.
+            Silent, a progress bar for each epoch (1), or a line for each (2). 'auto' is 1; after
+            `config.disable_interactive_logging()` it is 2.
         callbacks : Callback or list of them, optional
             Also those of other libraries: objects that have `set_model` and methods `on_...`.
         validation_split : float in [0, 1), default 0
@@ -285,9 +287,10 @@ class Trainer(Steps):
         validation_size = arguments.count("validation_batch_size", validation_batch_size, size)
         class_weight = check_class_weight(class_weight)
         epochs = positive_int("epochs", epochs)
+        epochs = min(epochs, config.max_epochs() or epochs)
         check_setting("initial_epoch", initial_epoch, "int [0, 2147483647]")
-        steps = arguments.count("steps_per_epoch", steps_per_epoch)
-        validation_steps = arguments.count("validation_steps", validation_steps)
+        steps = arguments.steps("steps_per_epoch", steps_per_epoch)
+        validation_steps = arguments.steps("validation_steps", validation_steps)
         validation_freq = arguments.frequency(validation_freq)
         verbose = arguments.verbosity(verbose)
         by_batches = isinstance(shuffle, str) and shuffle == "batch"  # as Keras 2 knew it
@@ -384,7 +387,7 @@ class Trainer(Steps):
             `return_dict`.
         """
         self._check_compiled("test_step")
-        size, steps = arguments.count("batch_size", batch_size, 32), arguments.count("steps", steps)
+        size, steps = arguments.count("batch_size", batch_size, 32), arguments.steps("steps", steps)
         callbacks = as_callbacks(callbacks, CALLBACKS)
         batches = make_batches(self, (x, y, sample_weight), size, finite=False)
         loop.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
@@ -421,7 +424,7 @@ class Trainer(Steps):
             y = prediction.predict_cached(self, x)
             if y is not None:
                 return y
-        size, steps = arguments.count("batch_size", batch_size, 32), arguments.count("steps", steps)
+        size, steps = arguments.count("batch_size", batch_size, 32), arguments.steps("steps", steps)
         callbacks = as_callbacks(callbacks, CALLBACKS)
         seen = steps is not None or any(c.wants_batches("predict") for c in callbacks)
         if not (seen or keeps_states(self)):

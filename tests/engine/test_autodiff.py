@@ -29,9 +29,6 @@ GRADIENTS |= {
 DIFFERENTIABLE = sorted(name for name, op in OPS.items() if callable(op.gradient))
 # Their rules end in a fused op that has no rule of its own.
 ONCE_ONLY = {
-    "softmax": "softmax_gradient",
-    "softmax_cross_entropy": "softmax_cross_entropy_gradient",
-    "sigmoid_cross_entropy": "sigmoid_cross_entropy_gradient",
     **ONCE_ONLY_IMAGES,
     **ONCE_ONLY_RECURRENT,
     **cases_attention.ONCE_ONLY,

@@ -29,6 +29,10 @@ GRADIENTS = {
     "gated_activation": [
         Smooth([normal(4, 7) * 2 + 0.01], {"gate": kind}) for kind in GATES.values()
     ],
+    "gated_activation_gradient": [
+        Smooth([normal(4, 7, seed=1), normal(4, 7) * 2 + 0.01], {"gate": kind}, (0, 1))
+        for kind in GATES.values()
+    ],
     "log_softmax": _logits,
     "max_pool2d": _smooth_pools(True, _names),
     "average_pool2d": _smooth_pools(False, _names),
@@ -60,4 +64,4 @@ GRADIENTS = {
 }
 
 # Of the others, the only output; a rule for y alone does not serve the statistics.
-OUTPUTS = {"batch_norm": 3, "lstm": 2, "conv2d_gradient_kernel": 2}
+OUTPUTS = {"batch_norm": 3, "layer_norm": 3, "lstm": 2, "conv2d_gradient_kernel": 2}

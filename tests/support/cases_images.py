@@ -426,9 +426,5 @@ ULP = {
 
 # Ops of `test_autodiff.ONCE_ONLY` with the op that has no rule.
 ONCE_ONLY = {
-    "gated_activation": "gated_activation_gradient",
-    "log_softmax": "log_softmax_gradient",
     "max_pool2d": "max_pool2d_gradient",
-    "batch_norm": "batch_norm_gradient",
-    "layer_norm": "layer_norm_gradient",
 }
