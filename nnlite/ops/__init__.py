@@ -81,9 +81,11 @@ from nnlite.ops.optimizer import (
     adam_update,
     adamax_update,
     amsgrad_update,
+    count_steps,
     decay_weights,
     ftrl_update,
     increment,
+    lamb_direction,
     lion_update,
     momentum_update,
     nadam_advance,
@@ -92,6 +94,7 @@ from nnlite.ops.optimizer import (
     rmsprop_centered_update,
     rmsprop_momentum_update,
     rmsprop_update,
+    schedule_free_update,
     sgd_update,
 )
 from nnlite.ops.padding import pad2d
