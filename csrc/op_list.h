@@ -74,6 +74,9 @@ NNL_OP(softmax_cross_entropy, 2, 1, no_scratch)
 NNL_OP(softmax_cross_entropy_gradient, 3, 1, no_scratch)
 NNL_OP(sigmoid_cross_entropy, 2, 1, no_scratch)
 NNL_OP(sigmoid_cross_entropy_gradient, 3, 1, no_scratch)
+/* ctc.c */
+NNL_OP(ctc_loss, 4, 1, ctc_scratch)
+NNL_OP(ctc_loss_gradient, 5, 1, ctc_scratch)
 /* metric.c */
 NNL_OP(accumulate, 2, 0, no_scratch)
 NNL_OP(accumulate_products, 2, 0, no_scratch)

@@ -32,6 +32,7 @@ ONCE_ONLY = {
     "softmax": "softmax_gradient",
     "softmax_cross_entropy": "softmax_cross_entropy_gradient",
     "sigmoid_cross_entropy": "sigmoid_cross_entropy_gradient",
+    "ctc_loss": "ctc_loss_gradient",
     **ONCE_ONLY_IMAGES,
     **ONCE_ONLY_RECURRENT,
     **cases_attention.ONCE_ONLY,
