@@ -16,6 +16,7 @@
 #include "ops/shape.c"
 #include "ops/slicing.c"
 #include "ops/loss.c"
+#include "ops/ctc.c"
 #include "ops/metric.c"
 #include "ops/dropout.c"
 #include "ops/pool.c"

@@ -78,9 +78,10 @@ typedef struct nnl_step {
     nnl_op_fn op;
     nnl_call call;
     void *scratch;
-    int8_t wait;          /* a barrier stands before it */
-    int8_t single_thread; /* thread 0 does it, the others go on */
-    int8_t fused;         /* the step before does it, tile by tile */
+    const nnl_tensor *condition; /* int32 [1]: where it is 0, the step is left out; or NULL */
+    int8_t wait;                 /* a barrier stands before it */
+    int8_t single_thread;        /* thread 0 does it, the others go on */
+    int8_t fused;                /* the step before does it, tile by tile */
 } nnl_step;
 
 /* Memory of the caller's. `data` is its address in run 0, and it moves on by `stride` bytes with

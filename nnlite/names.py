@@ -54,9 +54,6 @@ COMING = {
         ("Oracle oracles synchronized", "a tuner is its own oracle; for_keras_tuner takes others"),
         ("HyperImageAugment HyperXception HyperResNet HyperEfficientNet applications", ""),
     ],
-    "nnlite.optimizers": [
-        ("Lamb Adafactor Muon LossScaleOptimizer", "AdamW is the nearest"),
-    ],
     "nnlite.utils": [
         ("model_to_dot", "plot_model draws a model without Graphviz"),
     ],

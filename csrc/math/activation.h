@@ -345,6 +345,24 @@ static inline void log_softmax_of_rows(real *restrict y, const real *restrict x,
     }
 }
 
+/* For each row: the largest logit, and log_sum = log(sum_j e^(z_j - largest)). At most
+ * rows_per_block(classes) rows. */
+static inline void log_sums_of_rows(real *log_sum, real *largest, const real *z, int64_t rows,
+                                    int64_t classes) {
+    real e[SOFTMAX_BLOCK];
+    if (classes <= SOFTMAX_BLOCK) {
+        exp_of_rows(e, log_sum, largest, z, rows, classes);
+    } else { /* a single row, in blocks */
+        *largest = row_max(z, classes);
+        *log_sum = 0;
+        for (int64_t at = 0; at < classes; at += SOFTMAX_BLOCK) {
+            const int64_t left = classes - at, count = left < SOFTMAX_BLOCK ? left : SOFTMAX_BLOCK;
+            *log_sum += exp_and_sum(e, z + at, count, *largest);
+        }
+    }
+    for (int64_t row = 0; row < rows; row++) log_sum[row] = real_log(log_sum[row]);
+}
+
 /* y = e^x / sum(e^x) for each row, of which there are at most rows_per_block(classes). y may be x.
  */
 static inline void softmax_of_rows(real *y, const real *x, int64_t rows, int64_t classes) {

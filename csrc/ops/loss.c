@@ -8,24 +8,6 @@
 #include "../math/vec.h"
 #include "../runtime/shares.h"
 
-/* For each row: the largest logit, and log_sum = log(sum_j e^(z_j - largest)). At most
- * rows_per_block(classes) rows. */
-static void log_sums_of_rows(real *log_sum, real *largest, const real *z, int64_t rows,
-                             int64_t classes) {
-    real e[SOFTMAX_BLOCK];
-    if (classes <= SOFTMAX_BLOCK) {
-        exp_of_rows(e, log_sum, largest, z, rows, classes);
-    } else { /* a single row, in blocks */
-        *largest = row_max(z, classes);
-        *log_sum = 0;
-        for (int64_t at = 0; at < classes; at += SOFTMAX_BLOCK) {
-            const int64_t count = min_of(classes - at, SOFTMAX_BLOCK);
-            *log_sum += exp_and_sum(e, z + at, count, *largest);
-        }
-    }
-    for (int64_t row = 0; row < rows; row++) log_sum[row] = real_log(log_sum[row]);
-}
-
 /* The loss of one row: sum_j t_j (log_sum + (largest - z_j)). */
 static real loss_of_probabilities(const real *t, const real *z, real largest, real log_sum,
                                   int64_t classes) {

@@ -23,6 +23,20 @@ static void op_increment(const nnl_call *call, nnl_team *team) {
     if (team->id == 0) ++*(int32_t *)call->in[0].data;
 }
 
+/* Weights change at every `every`-th step: steps += add, updates = steps / every, the number of
+ * changes, and due = whether this step makes one.
+ * in    steps* int32 [1], updates* int32 [1]
+ * out   due int32 [1]
+ * attr  every, add */
+static void op_count_steps(const nnl_call *call, nnl_team *team) {
+    if (team->id != 0) return;
+    int32_t *steps = call->in[0].data;
+    const int32_t every = (int32_t)call->attr[0].i;
+    *steps += (int32_t)call->attr[1].i;
+    *(int32_t *)call->in[1].data = *steps / every;
+    *(int32_t *)call->out[0].data = *steps % every == 0;
+}
+
 /* The elements of param that this thread updates: its share, or those of the tile of grad. */
 NNL_INLINE nnl_range part_of_param(const nnl_call *call, const nnl_team *team) {
     return fused_range(nnl_size(&call->in[0]), team);
@@ -275,6 +289,60 @@ static void op_nadam_advance(const nnl_call *call, nnl_team *team) {
     real *product = call->in[0].data;
     if (team->id == 0)
         *product = (real)(*product * nadam_momentum(call->attr[0].f, counter(call, 1)));
+}
+
+/* m and v are those of Adam. direction = m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon),
+ * whose length LAMB makes that of the parameter.
+ * Y. You et al.: "Large batch optimization for deep learning: training BERT in 76 minutes", ICLR
+ * 2020, algorithm 2.
+ * in    m*, v*, grad, t
+ * out   direction, may be grad
+ * attr  beta1, beta2, epsilon */
+static void op_lamb_direction(const nnl_call *call, nnl_team *team) {
+    real *m = call->in[0].data, *v = call->in[1].data, *direction = call->out[0].data;
+    const real *g = call->in[2].data;
+    const double t = counter(call, 3), beta1 = call->attr[0].f, beta2 = call->attr[1].f;
+    const real m_factor = (real)(1 / (1 - pow(beta1, t))),
+               v_factor = (real)(1 / (1 - pow(beta2, t)));
+    const real weight1 = (real)(1 - beta1), weight2 = (real)(1 - beta2),
+               epsilon = (real)call->attr[2].f;
+    const nnl_range part = part_of_param(call, team);
+    NNL_INDEPENDENT
+    for (int64_t i = part.begin; i < part.end; i++) {
+        m[i] = moving_average(m[i], g[i], weight1);
+        v[i] = moving_average_of_squares(v[i], g[i], weight2);
+        direction[i] = m_factor * m[i] / (real_sqrt(v_factor * v[i]) + epsilon);
+    }
+}
+
+/* z is where the gradients lead, x the mean of all z so far, and param = (1 - beta1) z + beta1 x
+ * lies between them. With 1 / t the weight of the new z in the mean, x needs no memory:
+ * v = beta2 v + (1 - beta2) grad^2
+ * x = (param - (1 - beta1) z) / beta1
+ * z -= lr min(t / warmup, 1) grad / (sqrt(v / (1 - beta2^t)) + epsilon)
+ * param = (1 - beta1) z + beta1 ((1 - 1 / t) x + z / t)
+ * A. Defazio et al.: "The road less scheduled", NeurIPS 2024, algorithm 1, with equal weights.
+ * May be fused as the consumer of grad.
+ * in    param*, z*, v*, grad, lr, t
+ * attr  beta1, beta2, epsilon, warmup, or 0 for none */
+static void op_schedule_free_update(const nnl_call *call, nnl_team *team) {
+    real *p = call->in[0].data, *z = call->in[1].data, *v = call->in[2].data;
+    const real *g = fused_operand(&call->in[3], team);
+    const double t = counter(call, 5), beta1 = call->attr[0].f, beta2 = call->attr[1].f;
+    const double warmup = call->attr[3].f, lr = scalar(call, 4);
+    const real rate = (real)(t < warmup ? lr * t / warmup : lr);
+    const real correction = (real)(1 / (1 - pow(beta2, t))), weight2 = (real)(1 - beta2);
+    const real epsilon = (real)call->attr[2].f;
+    const real kept = (real)(1 - 1 / t), rest = (real)(1 - beta1);
+    const real of_z = (real)(1 - beta1 + beta1 / t);
+    const nnl_range part = part_of_param(call, team);
+    NNL_INDEPENDENT
+    for (int64_t i = part.begin; i < part.end; i++) {
+        v[i] = moving_average_of_squares(v[i], g[i], weight2);
+        const real of_x = fmadd(-rest, z[i], p[i]); /* beta1 x */
+        z[i] -= rate * g[i] / (real_sqrt(v[i] * correction) + epsilon);
+        p[i] = fmadd(of_z, z[i], kept * of_x);
+    }
 }
 
 /* param -= lr sign(beta1 m + (1 - beta1) grad)

@@ -45,6 +45,7 @@ static void walk(const nnl_program *p, nnl_team *team) {
         if (step->wait) nnl_wait(team);
         nnl_team *who = step->single_thread ? &single : team;
         if (step->single_thread && team->id != 0) continue;
+        if (step->condition && !*(const int32_t *)step->condition->data) continue;
         who->step = s;
         who->scratch = step->scratch;
         who->consumer = s + 1 < p->n_steps && step[1].fused ? step + 1 : NULL;

@@ -39,6 +39,7 @@ cdef extern from "nnlite.h" nogil:
         nnl_op_fn op
         nnl_call call
         void *scratch
+        const nnl_tensor *condition
         int8_t wait, single_thread, fused
     ctypedef struct nnl_feed:
         const char *data
@@ -182,9 +183,7 @@ cdef inline int _set_attrs(nnl_attr *to, tuple attrs) except -1:
 cdef int _check_counts(Py_ssize_t operands, Py_ssize_t attrs) except -1:
     """Refuse a call that does not fit into the arrays of `Engine.scratch` and `Engine.call`."""
     if operands > OPERANDS:
-        raise ValueError(
-            f"expected at most {OPERANDS} inputs and outputs of an op, got {operands}"
-        )
+        raise ValueError(f"expected at most {OPERANDS} inputs and outputs of an op, got {operands}")
     if attrs > ATTRS:
         raise ValueError(f"expected at most {ATTRS} attributes of an op, got {attrs}")
     return 0
@@ -269,10 +268,7 @@ cdef class Engine:
                 f"{self.c.names[op].decode()}: expected at least {least.n_in} inputs and "
                 f"{least.n_out} outputs, got {len(inputs)} and {len(outputs)}"
             )
-        for a in inputs:
-            _point_to(&tensors[k], a)
-            k += 1
-        for a in outputs:
+        for a in inputs + outputs:
             _point_to(&tensors[k], a)
             k += 1
         _set_attrs(values, attrs)
@@ -336,8 +332,8 @@ cdef class Program:
     Parameters
     ----------
     engine : Engine
-    steps : list of (op, inputs, outputs, attrs, scratch, wait, single_thread, fused)
-        `inputs` and `outputs` are tuples of (place, where, shape):
+    steps : list of (op, inputs, outputs, conditions, attrs, scratch, wait, single_thread, fused)
+        `inputs`, `outputs` and `conditions` (at most one) are tuples of (place, where, shape):
 
         - (ARENA, byte offset in the arena, shape)
         - (MEMORY, array, shape)
@@ -368,8 +364,8 @@ cdef class Program:
         self.engine, self.arena_bytes, self.n_feeds = engine, arena_bytes, n_feeds
         self.keep, self.idle = [], []
         self.n_steps = len(steps)
-        self.n_tensors = sum(len(step[1]) + len(step[2]) for step in steps)
-        self.n_attrs = sum(len(step[3]) for step in steps)
+        self.n_tensors = sum(len(step[1]) + len(step[2]) + len(step[3]) for step in steps)
+        self.n_attrs = sum(len(step[4]) for step in steps)
         self.steps = <nnl_step *>calloc(self.n_steps + 1, sizeof(nnl_step))
         self.tensors = <nnl_tensor *>calloc(self.n_tensors + 1, sizeof(nnl_tensor))
         self.places = <int8_t *>calloc(self.n_tensors + 1, 1)
@@ -378,7 +374,7 @@ cdef class Program:
         if not (self.steps and self.tensors and self.places and self.attrs and self.scratch):
             raise MemoryError("nnlite: no memory for a plan")
         for s in range(self.n_steps):
-            op, inputs, outputs, attrs, scratch, wait, single_thread, fused = steps[s]
+            op, inputs, outputs, conditions, attrs, scratch, wait, single_thread, fused = steps[s]
             self.steps[s].op = engine.c.ops[<int>op]
             self.steps[s].wait, self.steps[s].single_thread = wait, single_thread
             self.steps[s].fused = fused
@@ -387,7 +383,7 @@ cdef class Program:
             _set_attrs(self.attrs + a, attrs)
             a += len(attrs)
             self.scratch[s] = scratch
-            for place, where, shape in inputs + outputs:
+            for place, where, shape in inputs + outputs + conditions:
                 _set_shape(&self.tensors[t], shape)
                 self.places[t] = place
                 if place == MEMORY:
@@ -397,6 +393,8 @@ cdef class Program:
                     self.tensors[t].data = <void *><uintptr_t>where
                     self.n_bindings += place == FEED
                 t += 1
+            if conditions:
+                self.steps[s].condition = self.tensors + t - 1
 
     def __dealloc__(self):
         cdef Context *context
@@ -442,6 +440,9 @@ cdef class Program:
             tensor += self.steps[s].call.n_in
             c.program.steps[s].call.out = tensor
             tensor += self.steps[s].call.n_out
+            if self.steps[s].condition is not NULL:
+                c.program.steps[s].condition = tensor
+                tensor += 1
             if self.scratch[s] >= 0:
                 c.program.steps[s].scratch = c.arena + self.scratch[s]
         return c

@@ -123,17 +123,22 @@ class Op:
 class Call:
     """One op call of a recording."""
 
-    __slots__ = ("attrs", "inputs", "op", "outputs", "scope", "versions")
+    __slots__ = ("attrs", "condition", "inputs", "op", "outputs", "scope", "versions")
 
-    def __init__(self, op, inputs, outputs, attrs, scope):
-        self.op, self.inputs, self.outputs, self.attrs, self.scope = (
-            op,
-            inputs,
-            outputs,
-            attrs,
-            scope,
-        )
+    def __init__(self, op, inputs, outputs, attrs, scope, condition=None):
+        self.op, self.inputs, self.outputs, self.attrs = op, inputs, outputs, attrs
+        self.scope, self.condition = scope, condition
         self.versions = [t.version if isinstance(t, Variable) else 0 for t in inputs]
+
+    def replaced(self, **parts):
+        """The same call, but for what is given."""
+        names = ("op", "inputs", "outputs", "attrs", "scope", "condition")
+        return Call(*(parts.get(name, getattr(self, name)) for name in names))
+
+    @property
+    def reads(self):
+        """All tensors whose values it needs."""
+        return self.inputs if self.condition is None else [*self.inputs, self.condition]
 
     def __repr__(self):
         shapes = [[t.shape for t in tensors] for tensors in (self.inputs, self.outputs)]
@@ -142,6 +147,7 @@ class Call:
 
 _recordings = contextvars.ContextVar("nnlite recordings", default=())
 _scopes = contextvars.ContextVar("nnlite layers being called", default=())
+_condition = contextvars.ContextVar("nnlite condition of ops", default=None)
 
 
 class _Leave:
@@ -254,6 +260,30 @@ class scope:
         _scopes.set(self.before)
 
 
+class when:
+    """Ops of the block change Variables only where a condition holds, in each run of a plan anew.
+
+    What they return has no values where it does not: only ops of the block may read it.
+
+    Parameters
+    ----------
+    condition : int32 Tensor of one element
+    """
+
+    def __init__(self, condition):
+        if condition.dtype != "int32" or condition.size != 1:
+            raise TypeError(f"when: expected an int32 tensor of one element, got {condition!r}")
+        self.condition = condition
+
+    def __enter__(self):
+        if _condition.get() is not None:
+            raise RuntimeError("when: a condition inside another is not supported")
+        _condition.set(self.condition)
+
+    def __exit__(self, *exc):
+        _condition.set(None)
+
+
 _all_engines = engines()
 _chosen = {}
 
@@ -342,11 +372,12 @@ def apply(op, inputs, attrs):
     for i in op.writes:
         if not isinstance(inputs[i], Variable):
             raise TypeError(f"{op.name}: input {i} is overwritten and must be a Variable")
-    recordings = active_recordings()
-    if all(r.executing for r in recordings):
+    recordings, condition = active_recordings(), _condition.get()
+    if all(r.executing for r in recordings) and (condition is None or condition.item()):
         execute(op, inputs, outputs, attrs, real)
     for recording in recordings:
-        recording.calls.append(Call(op, inputs, outputs, attrs, ".".join(_scopes.get())))
+        scope = ".".join(_scopes.get())
+        recording.calls.append(Call(op, inputs, outputs, attrs, scope, condition))
     for i in op.writes:
         inputs[i].version += 1
     return outputs

@@ -6,7 +6,6 @@ which pairs of calls are fused, which results take the place of an operand."""
 from collections import Counter
 from dataclasses import dataclass
 
-from nnlite.engine.dispatch import Call
 from nnlite.engine.tensor import Variable
 
 
@@ -24,7 +23,7 @@ def read_rows_in_place(calls, feeds):
         elif reader is not None and call.op.reads_rows_of == reader.op.name:
             attrs = {name: reader.attrs.get(name, value) for name, value in call.attrs.items()}
             inputs = [reader.inputs[0], *call.inputs[1:], *reader.inputs[1:]]
-            call = Call(call.op, inputs, call.outputs, attrs, call.scope)
+            call = call.replaced(inputs=inputs, attrs=attrs)
         found.append(call)
     return found
 
@@ -35,19 +34,19 @@ def drop_unneeded(calls, results):
     for call in reversed(calls):
         if call.op.writes or any(id(t) in wanted for t in call.outputs):
             kept.append(call)
-            wanted.update(id(t) for t in call.inputs)
+            wanted.update(id(t) for t in call.reads)
     return kept[::-1]
 
 
 def leave_out_unread(calls, results):
     """The calls, without the outputs that nobody reads where the op's row says that they may be
     left out (`optional_outputs`)."""
-    read = {id(t) for call in calls for t in call.inputs} | {id(t) for t in results}
+    read = {id(t) for call in calls for t in call.reads} | {id(t) for t in results}
     found = []
     for call in calls:
         kept = len(call.outputs) - call.op.optional_outputs
         if call.op.optional_outputs and not any(id(t) in read for t in call.outputs[kept:]):
-            call = Call(call.op, call.inputs, call.outputs[:kept], call.attrs, call.scope)
+            call = call.replaced(outputs=call.outputs[:kept])
         found.append(call)
     return found
 
@@ -73,7 +72,7 @@ def cancel_transposes(calls, results):
     for call in calls:
         if any(id(t) in same for t in call.inputs):
             inputs = [same.get(id(t), t) for t in call.inputs]
-            call = Call(call.op, inputs, call.outputs, call.attrs, call.scope)
+            call = call.replaced(inputs=inputs)
         if call.op.name == "transpose":
             before, (y,) = transposed.get(id(call.inputs[0])), call.outputs
             if before is not None and id(y) not in kept:
@@ -86,16 +85,21 @@ def cancel_transposes(calls, results):
     return found
 
 
+def alike(call, other):
+    """Whether two calls run under the same condition."""
+    return call.condition is other.condition
+
+
 def absorb(calls, results, roots, folds=False):
     """The calls, where a convolution or product does what alone reads its result, if its row says
     that it can (`absorbs`): a normalization with fixed statistics, where `folds` (csrc/ops/conv/
     folded.h; the results are rounded otherwise), and an activation (the bits are the same)."""
-    readers = Counter(id(t) for call in calls for t in call.inputs)
+    readers = Counter(id(t) for call in calls for t in call.reads)
     readers.update(id(t) for t in results)
     waiting, found = {}, {}  # calls by the id of their first output, and by their own
     for call in calls:
         before = waiting.pop(id(call.inputs[0]), None) if call.inputs else None
-        if before is not None and call.op.name in before.op.absorbs:
+        if before is not None and call.op.name in before.op.absorbs and alike(before, call):
             if call.op.name == "activation":
                 inputs, attrs = before.inputs, {**before.attrs, **call.attrs}
             elif folds and len(before.inputs) <= 3:
@@ -104,7 +108,7 @@ def absorb(calls, results, roots, folds=False):
                 inputs = None
             if inputs is not None:
                 del found[id(before)]
-                call = Call(before.op, inputs, call.outputs, attrs, before.scope)
+                call = before.replaced(inputs=inputs, outputs=call.outputs, attrs=attrs)
         found[id(call)] = call
         written = {id(roots.of(call.inputs[i])) for i in call.op.writes}
         for t, other in list(waiting.items() if written else ()):
@@ -149,13 +153,13 @@ def fuse(calls, results, roots):
     A producer waits for its consumer: it runs right before it. It is fused if nothing else reads
     its output, and if none of its operands is overwritten while it waits.
     """
-    readers = Counter(id(t) for call in calls for t in call.inputs)
+    readers = Counter(id(t) for call in calls for t in call.reads)
     readers.update(id(t) for t in results)
     waiting, order, tensors = {}, [], set()  # waiting: producers by the id of their output
     for call in calls:
         i = call.op.fused_input
-        if i is not None and id(call.inputs[i]) in waiting:
-            producer = waiting.pop(id(call.inputs[i]))
+        producer = None if i is None else waiting.pop(id(call.inputs[i]), None)
+        if producer is not None and alike(producer, call):
             order.remove(producer)
             order.append(producer)
             tensors.add(id(call.inputs[i]))
@@ -175,7 +179,7 @@ def take_in_place(fusion, roots):
     The op's row names such operands (`in_place`). One will do if it has the output's shape and
     type, is read there for the last time, and is not read in another shape by the same call.
     """
-    last = {id(roots.of(t)): call for call in fusion.calls for t in call.inputs}
+    last = {id(roots.of(t)): call for call in fusion.calls for t in call.reads}
     taken = {}
     for call in fusion.calls:
         if fusion.is_producer(call) or fusion.is_consumer(call):

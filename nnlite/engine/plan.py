@@ -138,7 +138,7 @@ class Plan:
         for s, c in enumerate(self.calls):
             at = s - self.fusion.is_consumer(c)  # it runs at the same time as its producer
             operands = []
-            for t in (*c.inputs, *c.outputs):
+            for t in (*c.inputs, *c.outputs, *_conditions(c)):
                 root = self.roots.of(t)
                 block = blocks.get(id(root))
                 if block is None:
@@ -189,7 +189,8 @@ class Plan:
                 (
                     self.engine.op_ids[c.op.name],
                     refs[: len(c.inputs)],
-                    () if produces else refs[len(c.inputs) :],
+                    () if produces else refs[len(c.inputs) : len(c.inputs) + len(c.outputs)],
+                    refs[len(c.inputs) + len(c.outputs) :],
                     self.attrs[s],
                     scratch.where if scratch else -1,
                     wait,
@@ -201,15 +202,19 @@ class Plan:
 
     def _touched(self, s, c):
         """The ranges of memory that a call touches, and whether it writes each."""
-        inputs = len(c.inputs)
+        outputs = range(len(c.inputs), len(c.inputs) + len(c.outputs))
         touched = [
-            (*block.range(), i >= inputs or i in c.op.writes)
+            (*block.range(), i in outputs or i in c.op.writes)
             for i, (_, block) in enumerate(self.operands[s])
             if block.place != FUSED
         ]
         if ("scratch", s) in self.blocks:
             touched.append((*self.blocks["scratch", s].range(), True))
         return touched
+
+
+def _conditions(call):
+    return () if call.condition is None else (call.condition,)
 
 
 def _clash(some, others):

@@ -232,6 +232,11 @@ class Variable(Tensor):
         return storage
 
     @property
+    def path(self):
+        """Its name; that of a weight tells the layer, too: 'dense/kernel'."""
+        return self.name
+
+    @property
     def value(self):
         """A copy of the current value as a tensor, as `v.value` or as `v.value()`."""
         value = CurrentValue(self.shape, self.dtype, self._data.copy())

@@ -2,6 +2,7 @@
 reduce these values to a scalar."""
 
 from nnlite import configurable, identifiers, names
+from nnlite.losses.ctc import CTC, ctc
 from nnlite.losses.loss import Loss, LossFunctionWrapper
 from nnlite.losses.margin import (
     CategoricalHinge,
@@ -61,6 +62,7 @@ from nnlite.losses.weighted import (
 )
 
 __all__ = [
+    "CTC",
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
@@ -94,6 +96,7 @@ __all__ = [
     "categorical_hinge",
     "circle",
     "cosine_similarity",
+    "ctc",
     "deserialize",
     "dice",
     "get",

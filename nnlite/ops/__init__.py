@@ -33,6 +33,7 @@ from nnlite.ops.activation import (
 from nnlite.ops.adaptive_pool import adaptive_average_pool, adaptive_max_pool
 from nnlite.ops.attention import dot_product_attention
 from nnlite.ops.conv import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
+from nnlite.ops.ctc import ctc_decode, ctc_loss
 from nnlite.ops.einsum import einsum
 from nnlite.ops.elementwise import (
     abs,
@@ -81,9 +82,11 @@ from nnlite.ops.optimizer import (
     adam_update,
     adamax_update,
     amsgrad_update,
+    count_steps,
     decay_weights,
     ftrl_update,
     increment,
+    lamb_direction,
     lion_update,
     momentum_update,
     nadam_advance,
@@ -92,6 +95,7 @@ from nnlite.ops.optimizer import (
     rmsprop_centered_update,
     rmsprop_momentum_update,
     rmsprop_update,
+    schedule_free_update,
     sgd_update,
 )
 from nnlite.ops.padding import pad2d
@@ -169,6 +173,8 @@ __all__ = [
     "convert_to_numpy",
     "convert_to_tensor",
     "cos",
+    "ctc_decode",
+    "ctc_loss",
     "depthwise_conv",
     "depthwise_conv2d",
     "divide",
@@ -266,7 +272,7 @@ __getattr__ = _names.of(__name__)
 
 # A call on symbols is not run: it becomes a node of a functional model. A symbol has a shape, and
 # it has no values, which is what its own error says.
-_AT_ONCE = ("convert_to_numpy", "shape")
+_AT_ONCE = ("convert_to_numpy", "ctc_decode", "shape")
 for _name, _value in list(globals().items()):
     if _isfunction(_value) and not _name.startswith("_") and _name not in _AT_ONCE:
         globals()[_name] = _supports_symbols(_value)

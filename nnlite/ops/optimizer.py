@@ -11,7 +11,7 @@ import math
 
 from nnlite.engine.dispatch import OPS, Op, apply
 from nnlite.engine.tensor import Tensor
-from nnlite.ops.operands import operands
+from nnlite.ops.operands import call, operands
 
 
 def _check_scalars(name, *shapes):
@@ -27,6 +27,60 @@ Op("increment", infer=lambda counter: _check_scalars("increment", counter), outp
 def increment(counter):
     """Add 1 to an int32 Variable of one element."""
     apply(OPS["increment"], [counter], {})
+
+
+Op(
+    "count_steps",
+    infer=lambda *counters, **_: [*_check_scalars("count_steps", *counters), ()],
+    attrs={"every": int, "add": int},
+    outputs=("int32",),
+    writes=(0, 1),
+    gradient="none",
+)
+
+
+def count_steps(steps: Tensor, updates: Tensor, every, add=1):
+    """Count steps, of which every `every`-th changes weights.
+
+    Parameters
+    ----------
+    steps : int32 Variable of one element
+        Increased by `add`.
+    updates : int32 Variable of one element
+        Becomes steps // every.
+    every : int of at least 1
+    add : {0, 1}
+
+    Returns
+    -------
+    int32 Tensor, shape ()
+        Whether `every` divides the number of steps.
+    """
+    return call("count_steps", [steps, updates], every=int(every), add=int(add))
+
+
+def _infer_lamb(m, v, grad, step, **_):
+    if not m == v == grad:
+        raise ValueError(f"lamb_direction: expected arrays of one shape, got {m}, {v}, {grad}")
+    _check_scalars("lamb_direction", step)
+    return [m]
+
+
+Op(
+    "lamb_direction",
+    infer=_infer_lamb,
+    attrs={"beta_1": float, "beta_2": float, "epsilon": float},
+    writes=(0, 1),
+    in_place=(2,),
+)
+
+
+def lamb_direction(m: Tensor, v: Tensor, grad, step, beta_1, beta_2, epsilon):
+    """The averages m and v as in `adam_update`; returns m / (1 - beta_1^step) / (sqrt(v / (1 -
+    beta_2^step)) + epsilon)."""
+    tensors = operands(m, v, grad)
+    numbers = {"beta_1": float(beta_1), "beta_2": float(beta_2), "epsilon": float(epsilon)}
+    return call("lamb_direction", [*tensors, step], **numbers)
 
 
 def _update_rule(name, formula, slots=(), numbers=("learning_rate",), attrs=None, gradient=True):
@@ -172,6 +226,16 @@ ftrl_update = _update_rule(
     "(s'^-power / learning_rate + 2 l2 + beta / learning_rate).",
     slots=("accumulator", "linear"),
     attrs=dict.fromkeys(("power", "l1", "l2", "shrinkage", "beta"), float),
+)
+
+schedule_free_update = _update_rule(
+    "schedule_free_update",
+    "v += (grad^2 - v)(1 - beta_2); x = (param - (1 - beta_1) z) / beta_1; z -= learning_rate * "
+    "min(step / warmup, 1) * grad / (sqrt(v / (1 - beta_2^step)) + epsilon); x += (z - x) / step; "
+    "param = (1 - beta_1) z + beta_1 x.",
+    slots=("z", "v"),
+    numbers=_WITH_STEP,
+    attrs={**_ADAM, "warmup": float},
 )
 
 Op(

@@ -3,25 +3,35 @@ of a training plan."""
 
 from nnlite import identifiers, names
 from nnlite.optimizers import schedules
+from nnlite.optimizers.adafactor import Adafactor
 from nnlite.optimizers.adagrad import Adadelta, Adagrad, Ftrl, RMSprop
-from nnlite.optimizers.adam import Adam, Adamax, AdamW, Nadam
+from nnlite.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
+from nnlite.optimizers.around import LossScaleOptimizer, MultiOptimizer, OptimizerMap
 from nnlite.optimizers.lbfgs import LBFGS
 from nnlite.optimizers.momentum import SGD, Lion
+from nnlite.optimizers.muon import Muon
 from nnlite.optimizers.optimizer import Optimizer
 
 __all__ = [
     "LBFGS",
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
     "Ftrl",
+    "Lamb",
     "Lion",
+    "LossScaleOptimizer",
+    "MultiOptimizer",
+    "Muon",
     "Nadam",
     "Optimizer",
+    "OptimizerMap",
     "RMSprop",
+    "ScheduleFreeAdamW",
     "deserialize",
     "get",
     "schedules",
@@ -32,7 +42,8 @@ __getattr__ = names.of(__name__)
 
 _BY_NAME = {
     cls.__name__.lower(): cls
-    for cls in (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion, Ftrl, LBFGS)
+    for cls in globals().copy().values()
+    if isinstance(cls, type) and issubclass(cls, Optimizer) and cls is not Optimizer
 }
 
 

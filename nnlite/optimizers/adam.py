@@ -191,3 +191,92 @@ class Nadam(_Moments):
     def _update(self, grads, variables, learning_rate):
         super()._update(grads, variables, learning_rate)
         ops.nadam_advance(self._product, self.iterations, self.beta_1)
+
+
+class Lamb(_Moments):
+    """Adam with steps as long as the weights: for large batches.
+
+    m = beta_1 * m + (1 - beta_1) * g; v = beta_2 * v + (1 - beta_2) * g^2;
+    u = m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon);
+    w -= learning_rate * norm(w) / norm(u) * u, for each weight. A norm of 0 leaves the quotient
+    out.
+    Y. You et al.: "Large batch optimization for deep learning: training BERT in 76 minutes", ICLR
+    2020.
+
+    Parameters
+    ----------
+    learning_rate : float, LearningRateSchedule or callable, default 0.001
+    beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
+    epsilon : float of at least 0, default 1e-7
+    **options
+        Of `Optimizer`: weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> w = nnlite.Variable([3.0, 4.0])
+    >>> nnlite.optimizers.Lamb(0.1).apply_gradients([([1.0, 1.0], w)])
+    >>> w.numpy().round(4).tolist()
+    [2.6464, 3.6464]
+    """
+
+    def update_step(self, gradient, variable, learning_rate, *slots):
+        settings = self.beta_1, self.beta_2, self.epsilon
+        u = ops.lamb_direction(*slots, gradient, self.iterations, *settings)
+        of_w, of_u = (ops.sqrt(ops.sum_squares(x)) for x in (variable, u))
+        ratio = of_w / ops.where(ops.greater(of_u, 0.0), of_u, 1.0)
+        ratio = ops.where(ops.greater(ratio * of_u, 0.0), ratio, 1.0)
+        ops.sgd_update(variable, u, learning_rate * ratio)
+
+
+class ScheduleFreeAdamW(_Moments):
+    """Adam without a schedule: gradients are taken near the mean of all steps so far.
+
+    z is where the steps lead, x the mean of all z, and the weights w = (1 - beta_1) * z + beta_1 *
+    x lie between them, with t from 1:
+    v = beta_2 * v + (1 - beta_2) * g^2;
+    z -= learning_rate * min(t / warmup_steps, 1) * g / (sqrt(v / (1 - beta_2^t)) + epsilon);
+    x += (z - x) / t.
+    As in Keras, the weights of the model stay w when the training ends.
+    A. Defazio et al.: "The road less scheduled", NeurIPS 2024.
+
+    Parameters
+    ----------
+    learning_rate : float, LearningRateSchedule or callable, default 0.0025
+    beta_1 : float in (0, 1), default 0.9
+        How near to the mean gradients are taken.
+    beta_2 : float in [0, 1), default 0.999
+    epsilon : float of at least 0, default 1e-8
+    warmup_steps : int of at least 0, default 0
+        The number of steps in which the learning rate grows.
+    **options
+        Of `Optimizer`: weight_decay, clipnorm, clipvalue, global_clipnorm, name, lr.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> w = nnlite.Variable(1.0)
+    >>> nnlite.optimizers.ScheduleFreeAdamW(0.1).apply_gradients([(3.0, w)])
+    >>> round(w.item(), 4)
+    0.9
+    """
+
+    _legal = {"beta_1": "(0, 1)", "warmup_steps": "int [0, inf)"}
+
+    def __init__(
+        self,
+        learning_rate=0.0025,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        warmup_steps=0,
+        **options,
+    ):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **options)
+        self.warmup_steps = warmup_steps
+
+    def _slot_forms(self, variable):
+        return {**super()._slot_forms(variable), "momentum": (variable.shape, variable)}
+
+    def _rule(self):
+        return functools.partial(ops.schedule_free_update, warmup=self.warmup_steps)

@@ -3,22 +3,21 @@
 from nnlite import ops
 
 
-def follow(average, variable, iterations, momentum, frequency):
+def follow(average, variable, change, momentum, frequency):
     """Take a step into account: average = momentum * average + (1 - momentum) * variable. At every
     step that is a multiple of `frequency` the average becomes the variable's value.
 
     Parameters
     ----------
     average, variable : Variable
-    iterations : int32 Variable
-        The number of steps with this one. At the first the average is the variable.
+    change : Tensor
+        The number of this step, or change of the weights. At the first the average is the variable.
     momentum : float
     frequency : int or None
     """
-    step = ops.operands(variable, iterations)[1]
-    kept = momentum * ops.greater(step, 1.0)
+    kept = momentum * ops.greater(change, 1.0)
     ops.assign(average, kept * average + (1.0 - kept) * variable)
     if frequency:
         every = float(frequency)
-        due = ops.equal(step - every * ops.floor(step / every), 0.0)
+        due = ops.equal(change - every * ops.floor(change / every), 0.0)
         ops.assign(variable, ops.where(due, average, variable))

@@ -142,7 +142,7 @@ class LBFGS(Optimizer):
                 loss = evaluate()
             finally:
                 self._evaluating = False
-            return loss, _vector_of([slot for v in variables for slot in self._slots_of(v)])
+            return loss, _vector_of([self._slots_of(v)["gradient"] for v in variables])
 
         return loss_and_gradient
 

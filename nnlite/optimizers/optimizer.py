@@ -1,16 +1,15 @@
-"""Optimizer: the base of all rules, with the learning rate, weight decay, clipping and the slots of
-each weight. Every change is an op, so that a step is part of a training plan."""
+"""Optimizer: the base of all rules, with weight decay, clipping, averages and the slots of each
+weight. Every change is an op, so that a step is part of a training plan."""
 
-import re
+import copy
 
 import numpy as np
 
-from nnlite import config, configurable, constraints, ops, warn
-from nnlite.checks import check_number
-from nnlite.configurable import Configurable, structure_version
-from nnlite.engine.dispatch import tracing
-from nnlite.engine.tensor import Tensor, Variable
-from nnlite.errors import did_you_mean, memory_for, prefixed
+from nnlite import configurable, constraints, ops, warn
+from nnlite.configurable import structure_version
+from nnlite.engine.dispatch import tracing, when
+from nnlite.engine.tensor import Variable
+from nnlite.errors import did_you_mean, memory_for
 from nnlite.optimizers.averages import follow
 from nnlite.optimizers.gradients import (
     gradient_for,
@@ -18,14 +17,15 @@ from nnlite.optimizers.gradients import (
     limited,
     list_of,
     pairs_of,
-    takes_one,
     updatable,
 )
 from nnlite.optimizers.older import settings_of_keras_2
-from nnlite.optimizers.schedules import LearningRateSchedule
+from nnlite.optimizers.own_variables import OwnVariables
+from nnlite.optimizers.rate import Rated
+from nnlite.optimizers.weight_decay import Decaying
 
 
-class Optimizer(Configurable):
+class Optimizer(OwnVariables, Decaying, Rated):
     """Base of all optimizers: changes weights by their gradients, then as their constraints say.
 
     To write an optimizer, define `update_step(self, gradient, variable, learning_rate, *slots)`
@@ -54,8 +54,12 @@ class Optimizer(Configurable):
     ema_momentum : float in [0, 1], default 0.99
     ema_overwrite_frequency : int of at least 1, optional
         Every how many steps the averages become the weights; by default only at the end of `fit`.
-    loss_scale_factor, gradient_accumulation_steps
-        Not supported; accepted for Keras's signature.
+    loss_scale_factor : float above 0, optional
+        The loss is multiplied by it before gradients are computed (`scale_loss`), and gradients
+        are divided by it before they are used.
+    gradient_accumulation_steps : int of at least 2, optional
+        The weights change at each step of this number, by the mean of the gradients since the last
+        change. `iterations` counts the changes.
     name : str, optional
         By default the class's name in snake case, with a number from the second one on.
     lr : float, optional
@@ -112,12 +116,13 @@ class Optimizer(Configurable):
         "use_ema": "bool",
         "ema_momentum": "[0, 1]",
         "ema_overwrite_frequency": "int [1, inf)",
+        "loss_scale_factor": "(0, inf)",
+        "gradient_accumulation_steps": "int [2, inf)",
         "name": "str",
     }
     whole_batches = False  # whether `fit` gives it all rows at once, and calls its `minimize`
     _clips = ("clipnorm", "clipvalue", "global_clipnorm")
     _may_be_none = ("weight_decay", *_clips)
-    _unsupported = ("loss_scale_factor", "gradient_accumulation_steps")
     _slots_apart = ()
     _no_settings = ("learning_rate", "lr")  # a plan stays valid if these are set
 
@@ -153,8 +158,10 @@ class Optimizer(Configurable):
         self._rate = None  # a Variable, if the source is a number
         self._real = None  # the precision of the weights, once built
         self._slots = {}  # id of a weight -> (the weight, its slots by name)
+        self._added = []  # the Variables that `add_variable` made
         self._undecayed = [[], []]  # the Variables, and the patterns of names, without decay
-        self.iterations = Variable(0, trainable=False, name="iterations", dtype="int32")
+        self._iterations = Variable(0, trainable=False, name="iterations", dtype="int32")
+        self._updates = None  # where gradients are accumulated: how often weights changed
         self._check(self._given)
         self.name = name or configurable.next_name(configurable.snake_case(type(self).__name__))
 
@@ -167,10 +174,7 @@ class Optimizer(Configurable):
         """Raise a ValueError if a setting, by default as it is now, is out of range or not
         supported."""
         owner = type(self).__name__
-        if isinstance(self._source, LearningRateSchedule):
-            self._source.check()
-        elif not callable(self._source):
-            self._check_rate(self._source)
+        self._check_source()
         if settings is None:
             now = vars(self)
             settings = {name: now[name] for name in self._signature() if name in now}
@@ -182,63 +186,18 @@ class Optimizer(Configurable):
             raise ValueError(
                 f"{owner}: expected at most one of {', '.join(self._clips)}, got {', '.join(given)}"
             )
-        for name in self._unsupported:
-            if getattr(self, name) is not None:
-                raise ValueError(f"{owner}: {name} is not supported")
-
-    def _check_rate(self, value):
-        """Raise a ValueError unless a value can be the learning rate."""
-        check_number("learning_rate", value, "[0, inf)", type(self).__name__)
 
     @property
-    def learning_rate(self):
-        """The learning rate.
-
-        - A Variable if a number was given. It can be set between steps.
-        - The tensor for the next step if a schedule or callable was given.
-        """
-        if callable(self._source):
-            return self._computed_rate()
-        if self._rate is None:
-            self._check_rate(self._source)
-            # In float64 until the precision of the weights is known, so that no digit is lost.
-            dtype = self._real or "float64"
-            self._rate = Variable(float(self._source), False, "learning_rate", dtype)
-        return self._rate
-
-    @learning_rate.setter
-    def learning_rate(self, value):
-        if callable(value) and not isinstance(value, Tensor):
-            self._source, self._rate = value, None
-            structure_version.advance(self)
-        elif callable(self._source):
-            raise TypeError(
-                f"{type(self).__name__}: the learning rate is computed by {self._source!r} and "
-                "cannot be set to a number; set another schedule, or make the optimizer with a "
-                "number"
-            )
-        else:
-            value = value.item() if isinstance(value, (Tensor, np.ndarray)) else value
-            self._check_rate(value)
-            self.learning_rate.assign(float(value))
-
-    lr = learning_rate
-
-    @config.isolated
-    def _computed_rate(self):
-        """The learning rate that the schedule or callable computes for step `iterations`."""
-        source = self._source
-        with config.precision(self._real or config.floatx()):
-            takes_step = isinstance(source, LearningRateSchedule) or takes_one(source)
-            with prefixed(f"{type(self).__name__}: learning_rate: "):
-                rate = source(self.iterations) if takes_step else source()
-            if tracing() and not isinstance(rate, Tensor):
-                raise TypeError(
-                    f"{type(self).__name__}: learning_rate: expected a function that returns a "
-                    f"tensor computed from the step, or a Variable, got {rate!r}: a training plan "
-                    "would never ask again. Compile with run_eagerly=True to call it each step"
-                )
-            return ops.operands(rate)[0]
+    def iterations(self):
+        """How often the weights have changed, an int32 Variable."""
+        every = self.gradient_accumulation_steps
+        if not every:
+            return self._iterations
+        if self._updates is None:
+            self._updates = Variable(0, trainable=False, name="updates", dtype="int32")
+        if not tracing():  # it may have been read from a file, which holds the steps only
+            self._updates.assign(self._iterations.item() // every)
+        return self._updates
 
     @property
     def built(self):
@@ -272,21 +231,27 @@ class Optimizer(Configurable):
         """
         return {}
 
+    def _slot_forms(self, variable):
+        """Name -> shape and first value of each slot of a variable; a Variable stands for its
+        value."""
+        return {name: (variable.shape, first) for name, first in self.slots().items()}
+
     def _slots_of(self, variable):
-        """The slots of a variable in the order of `slots()`; missing ones are made."""
+        """The slots of a variable by name; missing ones are made."""
         _, made = self._slots.setdefault(id(variable), (variable, {}))
-        first_values = self.slots()
-        for name, first in first_values.items():
+        forms = self._slot_forms(variable)
+        if self.use_ema:
+            forms["average"] = variable.shape, variable
+        if self.gradient_accumulation_steps:
+            forms["gradient_accumulator"] = variable.shape, 0.0
+        for name, (shape, first) in forms.items():
             if name not in made:
                 full_name, dtype = f"{variable.name}/{name}", variable.dtype
-                with memory_for(f"{type(self).__name__}: {full_name!r}", variable.shape, dtype):
-                    values = np.full(variable.shape, first, dtype)
+                with memory_for(f"{type(self).__name__}: {full_name!r}", shape, dtype):
+                    values = first.numpy() if isinstance(first, Variable) else first
+                    values = np.full(shape, values, dtype)
                     made[name] = Variable(values, False, full_name, dtype)
-        if self.use_ema and "average" not in made:
-            made["average"] = Variable(
-                variable.numpy(), False, f"{variable.name}/average", variable.dtype
-            )
-        return [made[name] for name in first_values]
+        return made
 
     @property
     def variables(self):
@@ -294,10 +259,12 @@ class Optimizer(Configurable):
         then the slots of each weight, in Keras's order."""
         own = [] if callable(self._source) else [self.learning_rate]
         slots = [made for _, made in self._slots.values()]
-        together = [name for name in self.slots() if name not in self._slots_apart]
-        groups = [["average"], together, *([name] for name in self._slots_apart)]
-        found = [made[n] for group in groups for made in slots for n in group if n in made]
-        return [self.iterations, *own, *found]
+        alone = ("average", "gradient_accumulator")
+        found = [made[name] for name in alone for made in slots if name in made]
+        apart = (*alone, *self._slots_apart)
+        found += [v for made in slots for name, v in made.items() if name not in apart]
+        found += [made[name] for name in self._slots_apart for made in slots if name in made]
+        return [self._iterations, *own, *found, *self._added]
 
     def set_weights(self, weights):
         """Set the values of all `variables`, as `[v.numpy() for v in variables]` gives them.
@@ -353,10 +320,35 @@ class Optimizer(Configurable):
         TypeError, ValueError
             As for `apply_gradients`.
         """
-        if trainable_variables is None:
-            trainable_variables = [v for v, _ in self._slots.values()]
+        grads, variables = self._with_gradients(grads, trainable_variables)
+        if not variables:
+            ops.increment(self._iterations)
+            return
+        if self.loss_scale_factor:
+            grads = [g * (1.0 / self.loss_scale_factor) for g in grads]
+        every = self.gradient_accumulation_steps
+        if every:  # the count may have been read from a file
+            ops.count_steps(self._iterations, self.iterations, every, 0)
+        rate = self.learning_rate  # of a schedule, for the number of changes before this one
+        if self.use_ema:
+            change = ops.cast(self.iterations, grads[0].dtype) + 1.0
+        if every:
+            self._accumulate(grads, variables, rate)
+        else:
+            ops.increment(self._iterations)
+            self._change(grads, variables, rate)
+        if self.use_ema:
+            for v in variables:
+                how = change, self.ema_momentum, self.ema_overwrite_frequency
+                follow(self._slots_of(v)["average"], v, *how)
+        constraints.impose(variables)
+
+    def _with_gradients(self, grads, variables=None):
+        """The gradients that there are as tensors, and their variables; all are built."""
+        if variables is None:
+            variables = [v for v, _ in self._slots.values()]
         grads = list_of("apply", "grads", grads)
-        variables = list_of("apply", "trainable_variables", trainable_variables)
+        variables = list_of("apply", "trainable_variables", variables)
         if len(grads) != len(variables):
             raise ValueError(
                 f"{type(self).__name__}: expected a gradient for each of {len(variables)} "
@@ -366,63 +358,46 @@ class Optimizer(Configurable):
         if grads and not pairs:
             raise ValueError(
                 f"{type(self).__name__}: expected a gradient for at least one variable, got None "
-                f"for each of {', '.join(v.name for v in trainable_variables)}: the loss does not "
+                f"for each of {', '.join(v.name for v in variables)}: the loss does not "
                 "depend on them"
             )
-        self.build(variables)  # also slots of those without a gradient, as in Keras's files
-        variables = [v for _, v in pairs]
-        if not pairs:
-            ops.increment(self.iterations)
-            return
+        if any(id(v) not in self._slots for v in variables):
+            self.build(variables)  # also slots of those without a gradient, as in Keras's files
         if len(pairs) < len(grads):
-            left = ", ".join(v.name for g, v in zip(grads, trainable_variables) if g is None)
+            left = ", ".join(v.name for g, v in zip(grads, variables) if g is None)
             warn.warn(
                 f"{type(self).__name__}: no gradient for {left}: the loss does not depend on them, "
                 "so they stay as they are",
                 UserWarning,
             )
-        rate = self.learning_rate  # of a schedule, for the number of steps before this one
-        grads = self._clip_gradients([g for g, _ in pairs])
-        ops.increment(self.iterations)
-        if self.weight_decay:
-            for v in variables:
-                if self._decays(v):
-                    ops.decay_weights(v, rate, self.weight_decay)
-        self._update(grads, variables, rate)
-        if self.use_ema:
-            for v in variables:
-                how = self.iterations, self.ema_momentum, self.ema_overwrite_frequency
-                follow(self._slots[id(v)][1]["average"], v, *how)
-        constraints.impose(variables)
+        return [g for g, _ in pairs], [v for _, v in pairs]
 
-    def exclude_from_weight_decay(self, var_list=None, var_names=None):
-        """Choose weights that `weight_decay` leaves alone; before the first step.
+    def _accumulate(self, grads, variables, rate):
+        """Add gradients up; at every step of the number change the variables by their mean."""
+        every = self.gradient_accumulation_steps
+        due = ops.count_steps(self._iterations, self.iterations, every, 1)
+        sums = [self._slots_of(v)["gradient_accumulator"] for v in variables]
+        for total, grad in zip(sums, grads):
+            ops.sgd_update(total, grad, -1.0)  # += grad, tile by tile as a product gives it
+        with when(due):
+            self._change([total * (1.0 / every) for total in sums], variables, rate)
+            for total in sums:
+                ops.assign(total, ops.zeros_like(total))
+
+    def _change(self, grads, variables, rate):
+        """Change variables by their gradients."""
+        grads = self._clip_gradients(grads)
+        self._apply_weight_decay(variables, rate)
+        self._update(grads, variables, rate)
+
+    def scale_loss(self, loss):
+        """The loss as gradients are to be computed of it: times `loss_scale_factor`.
 
         Parameters
         ----------
-        var_list : list of Variable, optional
-        var_names : list of str, optional
-            Regular expressions; one that is found in the name of a weight excludes it.
-
-        Raises
-        ------
-        ValueError
-            After the first step.
+        loss : tensor or number
         """
-        excluded = [
-            [] if given is None else list_of("exclude_from_weight_decay", name, given)
-            for name, given in (("var_list", var_list), ("var_names", var_names))
-        ]
-        if self.built:
-            raise ValueError(
-                f"{type(self).__name__}: expected exclude_from_weight_decay before the first step"
-            )
-        self._undecayed = excluded
-
-    def _decays(self, variable):
-        variables, names = self._undecayed
-        found = any(v is variable for v in variables)
-        return not (found or any(re.search(name, variable.name) for name in names))
+        return loss * self.loss_scale_factor if self.loss_scale_factor else loss
 
     def finalize_variable_values(self, trainable_variables):
         """With `use_ema`, overwrite weights by their moving averages, as `fit` does at its end.
@@ -449,7 +424,9 @@ class Optimizer(Configurable):
     def _update(self, grads, variables, learning_rate):
         """Change each variable with `update_step`."""
         for grad, v in zip(grads, variables):
-            self.update_step(grad, v, learning_rate, *self._slots_of(v))
+            slots = self._slots_of(v)
+            names = self._slot_forms(v)
+            self.update_step(grad, v, learning_rate, *(slots[name] for name in names))
 
     def update_step(self, gradient, variable, learning_rate, *slots):
         """Change one variable. During the first step `self.iterations` is 1.
@@ -468,6 +445,20 @@ class Optimizer(Configurable):
             f"{type(self).__name__}: an optimizer must define update_step(gradient, variable, "
             "learning_rate, *slots)"
         )
+
+    def _parts(self):
+        """It, and the optimizers in it."""
+        return [self]
+
+    def _rates(self):
+        """The name in logs of each learning rate, and the optimizer that has it."""
+        return {"learning_rate": self}
+
+    def _in_order(self, variables):
+        """An optimizer of the same state, with the slots of some variables in their order."""
+        made, slots = copy.copy(self), self._slots
+        made._slots = {id(v): slots[id(v)] for v in variables if id(v) in slots} | slots
+        return made
 
     _from_older = classmethod(settings_of_keras_2)
 

@@ -3,7 +3,6 @@
 A path goes by attributes. In a list of layers the name is that of the class, numbered, not that of
 the layer. What only nnlite has, such as the draws that a Dropout made, stands under 'nnlite'."""
 
-import copy
 import warnings
 
 from nnlite import warn
@@ -182,11 +181,7 @@ def in_order(optimizer, variables):
     variables : list of Variable
         Those that it changes.
     """
-    if optimizer is None or not optimizer.built:
-        return optimizer
-    made, slots = copy.copy(optimizer), optimizer._slots
-    made._slots = {id(v): slots[id(v)] for v in variables if id(v) in slots} | slots
-    return made
+    return optimizer if optimizer is None or not optimizer.built else optimizer._in_order(variables)
 
 
 def build_optimizer(file, model):

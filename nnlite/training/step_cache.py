@@ -224,7 +224,7 @@ def _structure_of(model):
                 seen.add(id(inner))
                 waiting.append(inner)
     if model.optimizer is not None:
-        found.append(structure_version.of(model.optimizer))
+        found += map(structure_version.of, model.optimizer._parts())
     return found
 
 

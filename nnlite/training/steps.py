@@ -227,8 +227,9 @@ class Steps:
         with autodiff.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self._loss_in_step(x, y, y_pred, sample_weight, training=True)
+            scaled = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
-        gradients = tape.gradient(loss, variables)
+        gradients = tape.gradient(scaled, variables)
         self.optimizer.apply_gradients(zip(gradients, variables))
         self._track_loss(loss, y_pred, sample_weight)
         return self.compute_metrics(x, y, y_pred, sample_weight)

@@ -29,6 +29,7 @@ GRADIENTS |= {
 DIFFERENTIABLE = sorted(name for name, op in OPS.items() if callable(op.gradient))
 # Their rules end in a fused op that has no rule of its own.
 ONCE_ONLY = {
+    "ctc_loss": "ctc_loss_gradient",
     **ONCE_ONLY_IMAGES,
     **ONCE_ONLY_RECURRENT,
     **cases_attention.ONCE_ONLY,

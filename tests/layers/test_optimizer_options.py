@@ -83,8 +83,8 @@ def test_setting_out_of_range_is_named_before_any_work(cls, settings):
         ({"use_ema": 1}, "use_ema: expected True or False, got 1"),
         ({"ema_momentum": 2}, r"ema_momentum: expected a number in \[0, 1\], got 2"),
         ({"name": 3}, "name: expected a string, got 3"),
-        ({"loss_scale_factor": 2.0}, "loss_scale_factor is not supported"),
-        ({"gradient_accumulation_steps": 2}, "gradient_accumulation_steps is not supported"),
+        ({"loss_scale_factor": 0}, r"loss_scale_factor: expected a number in \(0, inf\), got 0"),
+        ({"gradient_accumulation_steps": 1}, r"steps: expected an integer in \[2, inf\), got 1"),
     ],
 )
 def test_options_that_cannot_be_are_refused(settings, message):
@@ -191,3 +191,84 @@ def test_config_has_the_settings_under_their_present_names():
     config = Adam(lr=0.5, clipnorm=1.0).get_config()
     assert config["learning_rate"] == 0.5 and "lr" not in config and config["clipnorm"] == 1.0
     assert Adam.from_config(config) == Adam(0.5, clipnorm=1.0) == Adam(lr=0.5, clipnorm=1.0)
+
+
+def test_weights_change_by_the_mean_of_gradients_at_every_third_step():
+    rng = np.random.default_rng(0)
+    gradients = rng.normal(size=(7, 5))
+    plain, summed = (keras.Variable(np.ones(5)) for _ in range(2))
+    often = Adam(0.1, weight_decay=0.1, clipnorm=1.0)
+    seldom = Adam(0.1, weight_decay=0.1, clipnorm=1.0, gradient_accumulation_steps=3)
+    for step, gradient in enumerate(gradients, 1):
+        seldom.apply_gradients([(gradient, summed)])
+        if step % 3 == 0:
+            often.apply_gradients([(gradients[step - 3 : step].mean(0), plain)])
+        np.testing.assert_allclose(summed.numpy(), plain.numpy(), rtol=1e-6)
+        assert seldom.iterations.item() == step // 3 and seldom.variables[0].item() == step
+    waiting = next(v for v in seldom.variables if v.name.endswith("gradient_accumulator"))
+    np.testing.assert_allclose(waiting.numpy(), gradients[6], rtol=1e-6)
+
+
+@pytest.mark.parametrize("cls", RULES)
+def test_batches_of_a_third_and_gradients_added_up_give_the_weights_of_whole_batches(cls):
+    whole = small_model(cls(learning_rate=keras.schedules.PolynomialDecay(0.1, 6)))
+    schedule = keras.schedules.PolynomialDecay(0.1, 6)
+    parts = small_model(cls(learning_rate=schedule, gradient_accumulation_steps=3))
+    whole.fit(X, Y, batch_size=12, epochs=3, shuffle=False, verbose=0)
+    parts.fit(X, Y, batch_size=4, epochs=3, shuffle=False, verbose=0)
+    for a, b in zip(whole.get_weights(), parts.get_weights()):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    assert parts.optimizer.iterations.item() == whole.optimizer.iterations.item() == 3
+
+
+def test_a_fit_that_accumulates_gradients_goes_on_from_a_file(tmp_path):
+    model = small_model(SGD(keras.schedules.PolynomialDecay(0.1, 8), gradient_accumulation_steps=2))
+    model.fit(X, Y, batch_size=4, shuffle=False, verbose=0)  # 3 steps: one is waiting
+    model.save(tmp_path / "m.keras")
+    read = keras.models.load_model(tmp_path / "m.keras")
+    for m in (model, read):
+        m.fit(X, Y, batch_size=4, shuffle=False, verbose=0)
+    assert arrays_equal(model.get_weights(), read.get_weights())
+    assert read.optimizer.iterations.item() == 3
+
+
+@pytest.mark.parametrize("how", [{}, {"run_eagerly": True}])
+def test_a_scaled_loss_leaves_no_trace_in_the_weights(how):
+    plain = small_model(SGD(0.1), **how)
+    scaled = small_model(SGD(0.1, loss_scale_factor=1024.0), **how)
+    for m in (plain, scaled):
+        history = m.fit(X, Y, batch_size=12, shuffle=False, verbose=0).history
+    assert arrays_equal(plain.get_weights(), scaled.get_weights())  # 1024 is a power of two
+    assert history["loss"][0] < 100 and scaled.optimizer.scale_loss(2.0) == 2048.0
+
+
+class Momentum(keras.optimizers.Optimizer):
+    """As Keras's guide has it."""
+
+    def __init__(self, learning_rate=0.1, momentum=0.9, **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.momentum = momentum
+
+    def build(self, variables):
+        super().build(variables)
+        self.momentums = [
+            self.add_variable_from_reference(reference_variable=v, name="momentum")
+            for v in variables
+        ]
+
+    def update_step(self, gradient, variable, learning_rate):
+        m = self.momentums[self._get_variable_index(variable)]
+        self.assign(m, m * self.momentum - gradient * learning_rate)
+        self.assign_add(variable, m)
+
+
+def test_an_optimizer_of_ones_own_is_written_as_for_keras():
+    models = small_model(Momentum(0.1)), small_model(SGD(0.1, momentum=0.9))
+    for model in models:
+        model.fit(X, Y, batch_size=12, epochs=2, shuffle=False, verbose=0)
+    for a, b in zip(*(m.get_weights() for m in models)):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    assert len(models[0].optimizer.variables) == len(models[1].optimizer.variables)
+    pairs = models[0].optimizer.add_optimizer_variables(models[0].weights, ["a", "b"], "ones")
+    assert [len(some) for some in pairs] == [len(models[0].weights)] * 2
+    assert pairs[1][0].numpy().min() == 1.0

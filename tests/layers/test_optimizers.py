@@ -17,10 +17,13 @@ from nnlite.optimizers import (
     Adamax,
     AdamW,
     Ftrl,
+    Muon,
     RMSprop,
+    ScheduleFreeAdamW,
     schedules,
 )
 
+DEFAULTS = {SGD: 0.01, ScheduleFreeAdamW: 0.0025}
 SHAPES = [(), (1,), (7, 5), (33,), (2, 3, 4)]
 CLOSE = {"float32": {"rtol": 2e-6, "atol": 2e-6}, "float64": {"rtol": 1e-13, "atol": 1e-14}}
 
@@ -41,8 +44,10 @@ def one_step(cls, settings, weights, gradients, states, t, lr=None):
     settings = {"lr" if k == "learning_rate" else k: v for k, v in settings.items()}
     if lr is not None:
         settings["lr"] = lr
-    clips = {k: settings.pop(k) for k in list(settings) if "clip" in k}
-    decay = settings.pop("weight_decay", 0.004 if cls is AdamW else 0.0)
+    clips = {
+        k: settings.pop(k) for k in ("clipnorm", "clipvalue", "global_clipnorm") if k in settings
+    }
+    decay = settings.pop("weight_decay", 0.004 if cls in (AdamW, Muon) else 0.0)
     decay *= settings.get("lr", float(cls().learning_rate))
     return [
         RULES[cls](w - w * decay, g, s, t, **settings)
@@ -82,7 +87,8 @@ def arrays_equal(some, others):
 
 
 def test_every_optimizer_has_a_rule_here():
-    rules = set(optimizers._BY_NAME.values()) - {optimizers.LBFGS}  # which has no rule for a step
+    of_no_rule = {optimizers.LBFGS, optimizers.LossScaleOptimizer, optimizers.MultiOptimizer}
+    rules = set(optimizers._BY_NAME.values()) - of_no_rule
     assert rules == set(RULES) == {cls for cls, _ in SETTINGS}
 
 
@@ -151,7 +157,7 @@ def test_documented_loop_that_passes_the_loss_for_a_gradient_runs():
     assert path == pytest.approx([0.95, 0.85987496], abs=1e-7)
 
 
-@pytest.mark.parametrize("cls, default", [(c, 0.01 if c is SGD else 0.001) for c in RULES])
+@pytest.mark.parametrize("cls, default", [(c, DEFAULTS.get(c, 0.001)) for c in RULES])
 def test_learning_rate_has_its_default_and_two_names(cls, default):
     assert float(cls().learning_rate) == float(cls().lr) == default
     assert float(cls(lr=0.25).learning_rate) == float(cls(learning_rate=0.25).lr) == 0.25

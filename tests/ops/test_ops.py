@@ -99,6 +99,7 @@ def test_result_may_take_the_place_of_an_input(name, isa, real):
     op, e = OPS[name], engine(isa, real)
     for case in CASES[name]:
         results, _ = run(name, case, isa, real)
+        results = results[: len(results) - len(op.writes)]
         for i, o in op.in_place:
             inputs, want = case.arrays(real), results[o]
             if inputs[i].shape != want.shape or inputs[i].dtype != want.dtype:

@@ -48,6 +48,7 @@ class NnlStep(ctypes.Structure):
         ("op", ctypes.c_void_p),
         ("call", NnlCall),
         ("scratch", ctypes.c_void_p),
+        ("condition", ctypes.c_void_p),
         ("wait", ctypes.c_int8),
         ("single_thread", ctypes.c_int8),
         ("fused", ctypes.c_int8),

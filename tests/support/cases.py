@@ -7,6 +7,7 @@ import itertools
 
 import cases_attention
 import cases_conv
+import cases_ctc
 import cases_images
 import cases_metrics
 import cases_optimizers
@@ -422,6 +423,7 @@ CASES = {
         for rate in (0.0, 0.2, 0.999)
     ]
     + [Case([np.array(SPECIAL), KEYS[1]], {"rate": 0.5})],
+    **cases_ctc.CASES,
     **cases_slicing.CASES,
     **cases_standardize.CASES,
     **cases_images.CASES,
@@ -469,6 +471,7 @@ ULP = {
     "softmax_gradient": 5,
     "matmul": 5,
     "linear": 5,
+    **cases_ctc.ULP,
     **cases_slicing.ULP,
     **cases_standardize.ULP,
     **cases_images.ULP,

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import dataclass, field
 
 import cases_attention
+import cases_ctc
 import cases_recurrent
 import cases_tables
 import cases_warps
@@ -136,6 +137,7 @@ GRADIENTS = {
     "sigmoid_cross_entropy": [Smooth([normal(3, 4), np.abs(normal(3, 4, seed=1)) % 1])],
     "dropout": [Smooth([normal(3, 50), key(3)], {"rate": 0.3})],
     **cases_attention.smooth(Smooth, key(3)),
+    **cases_ctc.smooth(Smooth),
     **cases_recurrent.smooth(Smooth),
     **cases_tables.smooth(Smooth),
     **cases_warps.smooth(Smooth),

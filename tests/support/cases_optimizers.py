@@ -1,20 +1,38 @@
 """What optimizers are tested with: cases of their ops as in `cases.py`, and `SETTINGS` of all."""
 
 import numpy as np
-from oracle_optimizers import adadelta, adagrad, adam, adamax, ftrl, lion, nadam, rmsprop, sgd
+from oracle_optimizers import (
+    adadelta,
+    adafactor,
+    adagrad,
+    adam,
+    adamax,
+    ftrl,
+    lamb,
+    lion,
+    muon,
+    nadam,
+    rmsprop,
+    schedule_free_adamw,
+    sgd,
+)
 from samples import LENGTHS, Case, normal
 
 from nnlite.optimizers import (
     SGD,
     Adadelta,
+    Adafactor,
     Adagrad,
     Adam,
     Adamax,
     AdamW,
     Ftrl,
+    Lamb,
     Lion,
+    Muon,
     Nadam,
     RMSprop,
+    ScheduleFreeAdamW,
 )
 
 BETAS = {"beta_1": 0.9, "beta_2": 0.999}
@@ -64,10 +82,38 @@ def ftrls():
     return cases
 
 
+def scale_of_direction(x, y):
+    """The average of gradients may be a difference of what went in."""
+    most = np.abs(x[0]) + np.abs(x[2])
+    average = 0.9 * x[0] + 0.1 * x[2]
+    return most * np.abs(y / average), most, np.abs(x[1]) + x[2] ** 2
+
+
+def directions():
+    """Averages, gradients and numbers of steps."""
+    return [
+        Case(
+            [normal(n), np.abs(normal(n, seed=1)), normal(n, seed=2), t],
+            ADAM[0],
+            scale=scale_of_direction,
+        )
+        for n in LENGTHS
+        for t in STEPS
+    ]
+
+
 COUNTED = [[t] for t in STEPS]
 ADAM = [{**BETAS, "epsilon": 1e-7}]
 CASES = {
     "increment": [Case([np.array(n, np.int32)]) for n in (0, -1, 41)],
+    "count_steps": [
+        Case([np.array(n, np.int32), np.array(9, np.int32)], {"every": every, "add": add})
+        for n in (0, 2, 7)
+        for every in (2, 3)
+        for add in (0, 1)
+    ],
+    "lamb_direction": directions(),
+    "schedule_free_update": updates("mv", [{**ADAM[0], "warmup": w} for w in (0.0, 10.0)], COUNTED),
     "decay_weights": [Case([normal(n), np.array(0.01)], {"decay": 0.3}) for n in LENGTHS],
     "sgd_update": updates("", [{}]),
     "momentum_update": updates("m", [{"momentum": 0.9, "nesterov": n} for n in (0, 1)]),
@@ -90,6 +136,9 @@ CASES = {
 
 ULP = {
     "increment": 0,
+    "count_steps": 0,
+    "lamb_direction": 4,
+    "schedule_free_update": 3,
     "sgd_update": 1,
     "decay_weights": 1,
     "nadam_advance": 1,
@@ -119,6 +168,10 @@ RULES = {
     Nadam: nadam,
     Lion: lion,
     Ftrl: ftrl,
+    Lamb: lamb,
+    ScheduleFreeAdamW: schedule_free_adamw,
+    Adafactor: adafactor,
+    Muon: muon,
 }
 OTHER_BETAS = {"learning_rate": 0.1, "beta_1": 0.5, "beta_2": 0.9}
 SETTINGS = [
@@ -151,6 +204,16 @@ SETTINGS = [
     (Nadam, {**OTHER_BETAS, "epsilon": 0.01, "weight_decay": 0.2}),
     (Lion, {}),
     (Lion, {**OTHER_BETAS, "weight_decay": 0.2}),
+    (Lamb, {"learning_rate": 0.1}),
+    (Lamb, {**OTHER_BETAS, "epsilon": 0.01, "weight_decay": 0.2}),
+    (ScheduleFreeAdamW, {}),
+    (ScheduleFreeAdamW, {**OTHER_BETAS, "epsilon": 0.01, "warmup_steps": 3}),
+    (Adafactor, {}),
+    (Adafactor, {"learning_rate": 0.9, "beta_2_decay": -0.3, "clip_threshold": 0.5}),
+    (Adafactor, {"learning_rate": 0.1, "epsilon_1": 0.01, "epsilon_2": 2.0, "weight_decay": 0.1}),
+    (Muon, {}),
+    (Muon, {"learning_rate": 0.1, "nesterov": False, "momentum": 0.5, "rms_rate": None}),
+    (Muon, {"learning_rate": 0.1, "ns_steps": 2, "muon_a": 2.0, "adam_lr_ratio": 0.5}),
     (Ftrl, {"learning_rate": 0.1}),
     (
         Ftrl,

@@ -2,6 +2,7 @@
 arguments, one value for each sample)."""
 
 import numpy as np
+from oracle_ctc import all_rows
 
 RNG = np.random.default_rng(0)
 N, L = 64, 5
@@ -27,6 +28,10 @@ YES = RNG.integers(0, 2, (N, L))
 Q = RNG.random((N, L)) * 0.98 + 0.01
 VALUES = RNG.normal(size=(N, L))
 POSITIVE = RNG.random((N, L)) * 3 + 0.1
+SPOKEN, SAID = (
+    np.random.default_rng(1).normal(size=(N, 4, 3)),
+    np.array([[1, 2], [2, 0]] * (N // 2)),
+)
 UNIT = LOGITS / np.linalg.norm(LOGITS, axis=1, keepdims=True)
 
 
@@ -240,6 +245,7 @@ CASES = {
             ),
         )
     ],
+    "CTC": [(SAID, SPOKEN, {}, all_rows([SPOKEN, SAID, (SAID > 0).sum(-1), [4] * N], 0)[0])],
     "Dice": [(YES, Q, {"axis": -1}, 1 - 2 * (YES * Q).sum(-1) / (YES + Q + EPSILON / L).sum(-1))],
     "Tversky": [
         (YES, Q, {"axis": -1}, tversky(YES, Q)),

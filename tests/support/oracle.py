@@ -6,6 +6,7 @@ overwrites.
 
 import numpy as np
 import oracle_attention
+import oracle_ctc
 import oracle_optimizers
 import oracle_recurrent
 from oracle_activations import ACTIVATIONS, SLOPES
@@ -319,6 +320,7 @@ ORACLE = {
     "random_key": lambda x, a: random_key(x[0]),
     "random_uniform": lambda x, a: [random_uniform(x[0], a)],
     "dropout": lambda x, a: [dropout(*x, **a)],
+    **oracle_ctc.ORACLE,
     **oracle_optimizers.ORACLE,
     **oracle_attention.make(random_words),
     **oracle_recurrent.make(activate, activation_gradient),

@@ -60,6 +60,94 @@ def nadam(w, g, state, t, lr=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
     return w - lr * m_hat / (np.sqrt(state["v"] / (1 - beta_2**t)) + epsilon)
 
 
+def lamb_direction(g, state, t, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+    state["m"] = beta_1 * state.get("m", 0.0) + (1 - beta_1) * g
+    state["v"] = beta_2 * state.get("v", 0.0) + (1 - beta_2) * g * g
+    return state["m"] / (1 - beta_1**t) / (np.sqrt(state["v"] / (1 - beta_2**t)) + epsilon)
+
+
+def lamb(w, g, state, t, lr=0.001, **settings):
+    u = lamb_direction(g, state, t, **settings)
+    lengths = np.sqrt(np.sum(w * w)), np.sqrt(np.sum(u * u))
+    return w - lr * (lengths[0] / lengths[1] if all(lengths) else 1.0) * u
+
+
+def schedule_free(w, g, state, t, lr=0.0025, beta_1=0.9, beta_2=0.999, epsilon=1e-8, warmup=0):
+    z = state.get("z", w)
+    state["v"] = beta_2 * state.get("v", 0.0) + (1 - beta_2) * g * g
+    x = (w - (1 - beta_1) * z) / beta_1
+    rate = lr * min(t / warmup, 1.0) if warmup else lr
+    z = state["z"] = z - rate * g / (np.sqrt(state["v"] / (1 - beta_2**t)) + epsilon)
+    return (1 - beta_1) * z + beta_1 * ((1 - 1 / t) * x + z / t)
+
+
+def schedule_free_adamw(w, g, state, t, warmup_steps=0, **settings):
+    return schedule_free(w, g, state, t, warmup=warmup_steps, **settings)
+
+
+def root_mean_square(x):
+    return np.sqrt(np.mean(x * x))
+
+
+def adafactor(
+    w,
+    g,
+    state,
+    t,
+    lr=0.001,
+    beta_2_decay=-0.8,
+    epsilon_1=1e-30,
+    epsilon_2=0.001,
+    clip_threshold=1.0,
+):
+    rate, old = min(lr, 1 / np.sqrt(t)), 1 - t**beta_2_decay
+    squares = g * g + epsilon_1
+    if w.ndim > 1:
+        for name, axis in (("r", -1), ("c", -2)):
+            state[name] = old * state.get(name, 0.0) + (1 - old) * squares.mean(axis)
+        r, c = state["r"], state["c"]
+        v = (r / r.mean(-1, keepdims=True))[..., None] * c[..., None, :]
+    else:
+        v = state["v"] = old * state.get("v", 0.0) + (1 - old) * squares
+    u = g / np.sqrt(v)
+    size = max(epsilon_2, root_mean_square(w))
+    return w - size * rate * u / max(1.0, root_mean_square(u) / clip_threshold)
+
+
+def newton_schulz(x, steps, a, b, c):
+    wide = x.T if x.shape[0] > x.shape[1] else x
+    wide = wide / (np.sqrt(np.sum(wide**2)) + 1e-7)
+    for _ in range(steps):
+        square = wide @ wide.T
+        wide = a * wide + (b * square + c * square @ square) @ wide
+    return wide.T if x.shape[0] > x.shape[1] else wide
+
+
+def muon(
+    w,
+    g,
+    state,
+    t,
+    lr=0.001,
+    momentum=0.95,
+    nesterov=True,
+    ns_steps=5,
+    rms_rate=0.2,
+    muon_a=3.4445,
+    muon_b=-4.7750,
+    muon_c=2.0315,
+    adam_lr_ratio=1,
+    adam_beta_1=0.9,
+    adam_beta_2=0.999,
+    epsilon=1e-7,
+):
+    if w.ndim != 2:
+        return adam(w, g, state, t, lr * adam_lr_ratio, adam_beta_1, adam_beta_2, epsilon)
+    m = state["m"] = momentum * state.get("m", 0.0) + g
+    u = newton_schulz(g + momentum * m if nesterov else m, ns_steps, muon_a, muon_b, muon_c)
+    return w - lr * u * (1.0 if rms_rate is None else rms_rate * np.sqrt(max(w.shape)))
+
+
 def lion(w, g, state, t, lr=0.001, beta_1=0.9, beta_2=0.99):
     m = state.get("m", np.zeros_like(w))
     state["m"] = beta_2 * m + (1 - beta_2) * g
@@ -105,8 +193,22 @@ def ftrl_update(x, attrs):
     return by(ftrl, "sz")(x, settings)
 
 
+def lamb_direction_of(x, attrs):
+    state = {"m": x[0], "v": x[1]}
+    direction = lamb_direction(x[2], state, float(x[3]), **attrs)
+    return [direction, state["m"], state["v"]]
+
+
+def count_steps(x, attrs):
+    steps, every = x[0] + attrs["add"], attrs["every"]
+    return [steps % every == 0, steps, steps // every]
+
+
 ORACLE = {
     "increment": lambda x, a: [x[0] + 1],
+    "count_steps": count_steps,
+    "lamb_direction": lamb_direction_of,
+    "schedule_free_update": by(schedule_free, "zv"),
     "decay_weights": lambda x, a: [x[0] - x[0] * a["decay"] * x[1]],
     "sgd_update": by(sgd),
     "momentum_update": by(sgd, "v"),

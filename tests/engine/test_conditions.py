@@ -1,0 +1,76 @@
+"""Ops that run only where a condition holds: in Python, in plans, by any number of threads."""
+
+import numpy as np
+import pytest
+from teams import team_of
+
+import nnlite
+from nnlite import ops
+from nnlite.engine.dispatch import Recording, when
+from nnlite.engine.plan import Plan
+
+
+def counters():
+    return [nnlite.Variable(0, dtype="int32") for _ in range(2)]
+
+
+def every_third(x, total, mean, counts):
+    """Sums of x, of which every third is moved into `mean`."""
+    due = ops.count_steps(*counts, 3)
+    ops.sgd_update(total, ops.matmul(x, x), -1.0)
+    with when(due):
+        ops.assign(mean, ops.sqrt(total * total) + ops.matmul(total, total))
+        ops.assign(total, ops.zeros_like(total))
+
+
+def expected(x, runs):
+    total, mean = np.zeros_like(x), np.zeros_like(x)
+    for run in range(1, runs + 1):
+        total = total + x @ x
+        if run % 3 == 0:
+            mean, total = np.abs(total) + total @ total, np.zeros_like(x)
+    return mean, total
+
+
+@pytest.mark.parametrize("runs", [1, 2, 3, 7])
+@pytest.mark.parametrize("real", ["float32", "float64"])
+def test_a_plan_runs_the_block_where_its_condition_holds(runs, real):
+    x = nnlite.convert_to_tensor(np.random.default_rng(0).normal(size=(40, 40)), real)
+    bits = []
+    for threads in (1, 2, 3):
+        counts, found = counters(), [nnlite.Variable(np.zeros((40, 40)), dtype=real) for _ in "tm"]
+        with Recording(executing=False) as trace:
+            every_third(x, *found, counts)
+        with team_of(3):
+            assert Plan(trace, real=real).run([], runs, threads) == runs
+        assert [c.item() for c in counts] == [runs, runs // 3]
+        bits.append([v.numpy() for v in found])
+    mean, total = expected(x.numpy().astype(float), runs)
+    np.testing.assert_allclose(bits[0][0], total, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(bits[0][1], mean, rtol=1e-4, atol=1e-3)
+    assert all(np.array_equal(a, b) for other in bits for a, b in zip(other, bits[0]))
+
+
+def test_python_runs_the_block_where_its_condition_holds():
+    x = nnlite.convert_to_tensor(np.eye(3, dtype="float32") * 2)
+    total, mean = (nnlite.Variable(np.zeros((3, 3))) for _ in "tm")
+    counts = counters()
+    for runs in range(1, 8):
+        every_third(x, total, mean, counts)
+        for v, want in zip((mean, total), expected(x.numpy(), runs)):
+            np.testing.assert_allclose(v.numpy(), want, rtol=1e-6)
+
+
+def test_a_condition_is_one_integer_and_stands_alone():
+    with pytest.raises(TypeError, match="when: expected an int32 tensor of one element, got"):
+        when(nnlite.ones((2,)))
+    holds = ops.cast(1.0, "int32")
+    with when(holds), pytest.raises(RuntimeError, match="a condition inside another"):
+        with when(holds):
+            pass
+    v = nnlite.Variable(1.0)
+    with when(ops.cast(0.0, "int32")):
+        ops.assign(v, 2.0)
+    assert v.item() == 1.0
+    ops.assign(v, 3.0)
+    assert v.item() == 3.0
