@@ -17,6 +17,7 @@
 #include "ops/slicing.c"
 #include "ops/loss.c"
 #include "ops/metric.c"
+#include "ops/order.c"
 #include "ops/dropout.c"
 #include "ops/pool.c"
 #include "ops/norm.c"

@@ -4,6 +4,7 @@ import itertools
 from dataclasses import dataclass, field
 
 import cases_attention
+import cases_order
 import cases_recurrent
 import cases_tables
 import cases_warps
@@ -44,9 +45,9 @@ _blocks = [{"before": 2, "reduced": 6, "after": 3}, {"before": 1, "reduced": 36,
 GRADIENTS = {
     **{
         name: [Smooth([_away]), Smooth([np.array(0.7)])]
-        for name in ("negative", "exp", "square", "abs", "cos", "sin")
+        for name in ("negative", "exp", "expm1", "erf", "square", "abs", "cos", "sin")
     },
-    **{name: [Smooth([np.abs(_away)])] for name in ("log", "sqrt")},
+    **{name: [Smooth([np.abs(_away)])] for name in ("log", "log1p", "sqrt")},
     **{
         name: _smooth_pairs()
         for name in ("add", "subtract", "multiply", "squared_difference", "maximum", "minimum")
@@ -136,6 +137,7 @@ GRADIENTS = {
     "sigmoid_cross_entropy": [Smooth([normal(3, 4), np.abs(normal(3, 4, seed=1)) % 1])],
     "dropout": [Smooth([normal(3, 50), key(3)], {"rate": 0.3})],
     **cases_attention.smooth(Smooth, key(3)),
+    **cases_order.smooth(Smooth),
     **cases_recurrent.smooth(Smooth),
     **cases_tables.smooth(Smooth),
     **cases_warps.smooth(Smooth),
