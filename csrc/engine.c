@@ -18,6 +18,7 @@
 #include "ops/loss.c"
 #include "ops/ctc.c"
 #include "ops/metric.c"
+#include "ops/order.c"
 #include "ops/dropout.c"
 #include "ops/pool.c"
 #include "ops/norm.c"

@@ -3,6 +3,10 @@
 The rules are written in ops: on a tape they run immediately, in a trace they are recorded and
 become part of the plan."""
 
+import math
+
+import numpy as np
+
 from nnlite import ops
 from nnlite.checks import check_choice
 from nnlite.engine.dispatch import Recording
@@ -145,26 +149,7 @@ class GradientTape(Recording):
         >>> found["w"].item(), found["b"].item()
         (2.0, 1.0)
         """
-        if self._used and not self.persistent:
-            raise RuntimeError(
-                "GradientTape.gradient: a tape that is not persistent gives its gradients once"
-            )
-        if not isinstance(target, Tensor):
-            raise TypeError(
-                f"GradientTape.gradient: expected a Tensor as target, got {type(target).__name__}"
-            )
-        check_choice(
-            "unconnected_gradients",
-            unconnected_gradients,
-            ("none", "zero"),
-            "GradientTape.gradient",
-        )
-        leaves = flatten(sources)
-        if not all(isinstance(s, Tensor) for s in leaves):
-            raise TypeError(
-                "GradientTape.gradient: sources: expected a Tensor, or a list, tuple or dict of "
-                f"them, got {sources!r}"
-            )
+        target, leaves = self._asked("gradient", target, sources, unconnected_gradients)
         if output_gradients is not None:
             with prefixed("GradientTape.gradient: output_gradients: "):
                 output_gradients = convert_to_tensor(output_gradients, target.dtype)
@@ -173,12 +158,169 @@ class GradientTape(Recording):
                     f"GradientTape.gradient: expected output_gradients of shape {target.shape}, "
                     f"that of the target, got {output_gradients.shape}"
                 )
-        self._used = True
-        arguments = (self, target, leaves, output_gradients)
-        found = gradients(*arguments) if self.persistent else self._paused(gradients, *arguments)
+        found = self._gradients(gradients, self, target, leaves, output_gradients)
         if unconnected_gradients == "zero":
             found = [ops.zeros_like(s) if g is None else g for s, g in zip(leaves, found)]
-        if not self.persistent:
-            self.calls.clear()
-        in_order = iter(found)
-        return map_structure(lambda source: next(in_order), sources, Tensor)
+        return _like(sources, found)
+
+    def jacobian(
+        self,
+        target,
+        sources,
+        unconnected_gradients="none",
+        parallel_iterations=None,
+        experimental_use_pfor=True,
+    ):
+        """The derivatives of each element of `target` with respect to `sources`.
+
+        One gradient is computed for each element.
+
+        Parameters
+        ----------
+        target : Tensor
+            Computed inside the block.
+        sources : Tensor, or list, tuple or dict of them
+            Lists, tuples and dicts may be nested.
+        unconnected_gradients : {'none', 'zero'}, default 'none'
+            What is given for a source on which `target` does not depend: None or zeros.
+        parallel_iterations, experimental_use_pfor : int, bool
+            Ignored, for TensorFlow's signature.
+
+        Returns
+        -------
+        Tensor or None, or lists, tuples and dicts of them like `sources`
+            Of shape (*target.shape, *source.shape).
+
+        Raises
+        ------
+        RuntimeError
+            As `gradient`.
+
+        Examples
+        --------
+        >>> import nnlite
+        >>> x = nnlite.Variable([1.0, 2.0])
+        >>> with nnlite.GradientTape() as tape:
+        ...     y = x * x
+        >>> tape.jacobian(y, x).numpy()
+        array([[2., 0.],
+               [0., 4.]], dtype=float32)
+        """
+        target, leaves = self._asked("jacobian", target, sources, unconnected_gradients)
+        units = np.eye(target.size).reshape(target.size, *target.shape)
+        found = self._gradients(_rows, self, target, leaves, units)
+        shaped = [
+            None if row is None else ops.reshape(row, target.shape + source.shape)
+            for row, source in zip(found, leaves)
+        ]
+        if unconnected_gradients == "zero":
+            shaped = [
+                ops.zeros(target.shape + source.shape, source.dtype) if row is None else row
+                for row, source in zip(shaped, leaves)
+            ]
+        return _like(sources, shaped)
+
+    def batch_jacobian(
+        self,
+        target,
+        source,
+        unconnected_gradients="none",
+        parallel_iterations=None,
+        experimental_use_pfor=True,
+    ):
+        """The derivatives of each row of `target` with respect to the same row of `source`.
+
+        A row must not depend on other rows: of those it is the sum of the derivatives.
+
+        Parameters
+        ----------
+        target : Tensor, shape (N, ...)
+            Computed inside the block.
+        source : Tensor, shape (N, ...)
+        unconnected_gradients : {'none', 'zero'}, default 'none'
+            What is given if `target` does not depend on `source`: None or zeros.
+        parallel_iterations, experimental_use_pfor : int, bool
+            Ignored, for TensorFlow's signature.
+
+        Returns
+        -------
+        Tensor or None
+            Of shape (N, *target.shape[1:], *source.shape[1:]).
+
+        Raises
+        ------
+        RuntimeError
+            As `gradient`.
+        ValueError
+            If `target` and `source` have different numbers of rows.
+
+        Examples
+        --------
+        >>> import nnlite
+        >>> x = nnlite.Variable([[1.0, 2.0], [3.0, 4.0]])
+        >>> with nnlite.GradientTape() as tape:
+        ...     y = nnlite.ops.sum(x * x, axis=1, keepdims=True)
+        >>> tape.batch_jacobian(y, x).numpy()
+        array([[[2., 4.]],
+        <BLANKLINE>
+               [[6., 8.]]], dtype=float32)
+        """
+        target, (leaf,) = self._asked("batch_jacobian", target, [source], unconnected_gradients)
+        if not target.shape or target.shape[:1] != leaf.shape[:1]:
+            raise ValueError(
+                "GradientTape.batch_jacobian: expected a target and a source with as many rows, "
+                f"got shapes {target.shape} and {leaf.shape}"
+            )
+        n, size = target.shape[0], math.prod(target.shape[1:])
+        units = np.repeat(np.eye(size)[:, None], n, axis=1).reshape(size, *target.shape)
+        (found,) = self._gradients(_rows, self, target, [leaf], units)
+        shape = target.shape + leaf.shape[1:]
+        if found is None:
+            zero = unconnected_gradients == "zero"
+            return ops.zeros(shape, leaf.dtype) if zero else None
+        return ops.reshape(ops.moveaxis(found, 0, 1), shape)
+
+    def _asked(self, method, target, sources, unconnected_gradients):
+        """The target and the sources in a list, if this tape can give their gradients."""
+        if self._used and not self.persistent:
+            raise RuntimeError(
+                f"GradientTape.{method}: a tape that is not persistent gives its gradients once"
+            )
+        if not isinstance(target, Tensor):
+            raise TypeError(
+                f"GradientTape.{method}: expected a Tensor as target, got {type(target).__name__}"
+            )
+        owner = f"GradientTape.{method}"
+        check_choice("unconnected_gradients", unconnected_gradients, ("none", "zero"), owner)
+        leaves = flatten(sources)
+        if not all(isinstance(s, Tensor) for s in leaves):
+            raise TypeError(
+                f"GradientTape.{method}: sources: expected a Tensor, or a list, tuple or dict of "
+                f"them, got {sources!r}"
+            )
+        return target, leaves
+
+    def _gradients(self, function, *arguments):
+        """What a function finds by this tape."""
+        self._used = True
+        if self.persistent:
+            return function(*arguments)
+        found = self._paused(function, *arguments)
+        self.calls.clear()
+        return found
+
+
+def _like(sources, found):
+    in_order = iter(found)
+    return map_structure(lambda source: next(in_order), sources, Tensor)
+
+
+def _rows(recording, target, sources, seeds):
+    """The gradients for each of several seeds, along a new first axis; None without dependence."""
+    if not len(seeds):
+        return [ops.zeros((0, *source.shape), source.dtype) for source in sources]
+    rows = [
+        gradients(recording, target, sources, convert_to_tensor(seed, target.dtype))
+        for seed in seeds
+    ]
+    return [None if column[0] is None else ops.stack(list(column)) for column in zip(*rows)]

@@ -138,6 +138,15 @@ NNL_INLINE real square_of(real x) { return x * x; }
 NNL_INLINE real floor_of(real x) {
     return REAL_IS_FLOAT ? __builtin_floorf((float)x) : __builtin_floor(x);
 }
+NNL_INLINE real expm1_of(real x) {
+    return REAL_IS_FLOAT ? __builtin_expm1f((float)x) : __builtin_expm1(x);
+}
+NNL_INLINE real log1p_of(real x) {
+    return REAL_IS_FLOAT ? __builtin_log1pf((float)x) : __builtin_log1p(x);
+}
+NNL_INLINE real erf_of(real x) {
+    return REAL_IS_FLOAT ? __builtin_erff((float)x) : __builtin_erf(x);
+}
 NNL_INLINE real difference_of(real a, real b) { return a - b; }
 NNL_INLINE real product_of(real a, real b) { return a * b; }
 NNL_INLINE real quotient_of(real a, real b) { return a / b; }
@@ -152,6 +161,10 @@ NNL_INLINE real greater_equal_of(real a, real b) { return a >= b; }
 static void op_negative(const nnl_call *call, nnl_team *team) { unary(call, team, negative_of); }
 static void op_exp(const nnl_call *call, nnl_team *team) { unary(call, team, real_exp); }
 static void op_log(const nnl_call *call, nnl_team *team) { unary(call, team, real_log); }
+/* These call the C library, as power below, and are not vectorised. */
+static void op_expm1(const nnl_call *call, nnl_team *team) { unary(call, team, expm1_of); }
+static void op_log1p(const nnl_call *call, nnl_team *team) { unary(call, team, log1p_of); }
+static void op_erf(const nnl_call *call, nnl_team *team) { unary(call, team, erf_of); }
 static void op_sqrt(const nnl_call *call, nnl_team *team) { unary(call, team, real_sqrt); }
 static void op_square(const nnl_call *call, nnl_team *team) { unary(call, team, square_of); }
 static void op_abs(const nnl_call *call, nnl_team *team) { unary(call, team, real_abs); }

@@ -1,5 +1,4 @@
-/* metric.c: running sums and counts over batches, from which metrics are computed, and the indices
- * of the k largest elements of a row.
+/* metric.c: running sums and counts over batches, from which metrics are computed.
  *
  * A running sum is a pair {sum, rounding error of the sum}. The sum over a batch is computed in
  * double by one thread. */
@@ -125,25 +124,4 @@ static void op_accumulate_counts(const nnl_call *call, nnl_team *team) {
     for (int64_t cell = 0; cell < R * B; cell++)
         for (int64_t c = part.begin; c < part.end; c++)
             add_compensated(counts[cell * C + c], sum[cell * C + c]);
-}
-
-/* y[n] = the indices of the k largest elements of row n, the largest first. Of equal elements the
- * one with the lower index comes first. NaN is larger than all numbers.
- * in    x [N, L]
- * out   y int32 [N, k], k <= L
- * attr  k */
-static void op_top_k(const nnl_call *call, nnl_team *team) {
-    const int64_t N = call->in[0].shape[0], L = call->in[0].shape[1], k = call->attr[0].i;
-    const nnl_range part = nnl_share(N, 1, team);
-    for (int64_t n = part.begin; n < part.end; n++) {
-        const real *x = (const real *)call->in[0].data + n * L;
-        int32_t *best = (int32_t *)call->out[0].data + n * k;
-        for (int64_t j = 0, found = 0; j < L && k > 0; j++) {
-            if (found == k && !is_larger(x[j], x[best[k - 1]])) continue;
-            int64_t place = found < k ? found++ : k - 1;
-            for (; place > 0 && is_larger(x[j], x[best[place - 1]]); place--)
-                best[place] = best[place - 1];
-            best[place] = (int32_t)j;
-        }
-    }
 }

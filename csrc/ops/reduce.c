@@ -125,6 +125,27 @@ static void op_reduce_max(const nnl_call *call, nnl_team *team) {
     }
 }
 
+/* y[a, r, b] = the sum of x[a, s, b] over s <= r, added in double from the first s to the last; or
+ * over s >= r, from the last to the first.
+ * in    x, read as [A, R, B]
+ * out   y, the shape of x, may be x
+ * attr  A, R, B, reverse */
+static void op_cumsum(const nnl_call *call, nnl_team *team) {
+    const real *x = call->in[0].data;
+    real *y = call->out[0].data;
+    const int64_t A = call->attr[0].i, R = call->attr[1].i, B = call->attr[2].i;
+    const int64_t first = call->attr[3].i ? (R - 1) * B : 0, step = call->attr[3].i ? -B : B;
+    const nnl_range part = nnl_share(A * B, NNL_CACHE_LINE, team);
+    for (int64_t i = part.begin; i < part.end;) {
+        const int64_t width = columns_at(i, part.end, B, SUM_WIDTH);
+        double sum[SUM_WIDTH] = {0};
+        int64_t at = i / B * R * B + i % B + first;
+        for (int64_t r = 0; r < R; r++, at += step)
+            for (int64_t j = 0; j < width; j++) y[at + j] = (real)(sum[j] += (double)x[at + j]);
+        i += width;
+    }
+}
+
 enum {
     ARGMAX_BLOCK = 1024, /* elements of narrow rows that are computed together, in L1 */
     ARGMAX_NARROW = 64,  /* elements of the longest narrow row */

@@ -180,7 +180,8 @@ def symbolic_call(function, args, kwargs):
 
     def traced(length=None):
         def tensor(shape, dtype):
-            return Tensor((batch or 1, *filled(shape, length)[1:]) if shape else (), dtype)
+            known = filled(shape, length)
+            return Tensor((known[0] or batch or 1, *known[1:]) if shape else (), dtype)
 
         def samples(symbol):
             made = tensor(symbol.shape, symbol.dtype)

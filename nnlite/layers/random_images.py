@@ -97,7 +97,7 @@ class Draws:
     def permutation(self):
         """The numbers of the images in a random order."""
         return ops.reshape(
-            call("top_k", [self.uniform(shape=(1, self.count))], k=self.count), (-1,)
+            call("top_k", [self.uniform(shape=(1, self.count))], k=self.count, smallest=0), (-1,)
         )
 
     def boxes(self, width, height):

@@ -32,8 +32,23 @@ from nnlite.ops.activation import (
 )
 from nnlite.ops.adaptive_pool import adaptive_average_pool, adaptive_max_pool
 from nnlite.ops.attention import dot_product_attention
+from nnlite.ops.axes import hstack, ravel, repeat, roll, swapaxes, tile, unstack, vstack
+from nnlite.ops.control import (
+    associative_scan,
+    cond,
+    fori_loop,
+    map,
+    scan,
+    switch,
+    vectorized_map,
+    while_loop,
+)
 from nnlite.ops.conv import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
+from nnlite.ops.counting import average, histogram
+from nnlite.ops.creation import arange, array, empty, eye, full, identity, linspace, meshgrid, tri
 from nnlite.ops.ctc import ctc_decode, ctc_loss
+from nnlite.ops.cumulative import cumprod, cumsum
+from nnlite.ops.diagonals import diag, diagonal, trace, tril, triu
 from nnlite.ops.einsum import einsum
 from nnlite.ops.elementwise import (
     abs,
@@ -43,7 +58,9 @@ from nnlite.ops.elementwise import (
     cos,
     divide,
     equal,
+    erf,
     exp,
+    expm1,
     floor,
     floor_divide,
     greater,
@@ -51,9 +68,11 @@ from nnlite.ops.elementwise import (
     less,
     less_equal,
     log,
+    log1p,
     logical_and,
     logical_not,
     logical_or,
+    logical_xor,
     maximum,
     minimum,
     mod,
@@ -70,10 +89,22 @@ from nnlite.ops.elementwise import (
     subtract,
     where,
 )
+from nnlite.ops.fourier import fft, fft2, ifft2, irfft, rfft
 from nnlite.ops.linear import linear, matmul
+from nnlite.ops.logarithms import (
+    isfinite,
+    isinf,
+    isnan,
+    log2,
+    log10,
+    logaddexp,
+    logsumexp,
+    nan_to_num,
+)
 from nnlite.ops.loss import sigmoid_cross_entropy, softmax_cross_entropy
-from nnlite.ops.metric import accumulate, accumulate_counts, accumulate_products, top_k
+from nnlite.ops.metric import accumulate, accumulate_counts, accumulate_products
 from nnlite.ops.norm import batch_norm, layer_norm, moving_update, scale_shift
+from nnlite.ops.norms import norm, normalize
 from nnlite.ops.numeric_encoding import piecewise_linear_encoding
 from nnlite.ops.operands import cast, convert_to_numpy, convert_to_tensor, operands
 from nnlite.ops.optimizer import (
@@ -98,8 +129,20 @@ from nnlite.ops.optimizer import (
     schedule_free_update,
     sgd_update,
 )
+from nnlite.ops.order import (
+    argsort,
+    digitize,
+    in_top_k,
+    median,
+    quantile,
+    searchsorted,
+    sort,
+    top_k,
+)
 from nnlite.ops.padding import pad2d
+from nnlite.ops.places import bincount, scatter, segment_sum, take_along_axis, unravel_index
 from nnlite.ops.pool import average_pool2d, max_pool2d
+from nnlite.ops.products import cross, dot, inner, kron, outer, tensordot, vdot
 from nnlite.ops.random import dropout, random_key, random_normal, random_uniform
 from nnlite.ops.recurrent import gru, lstm, simple_rnn
 from nnlite.ops.reduce import (
@@ -118,11 +161,13 @@ from nnlite.ops.reduce import (
     var,
 )
 from nnlite.ops.resampling import upsample2d
+from nnlite.ops.rounding import round, trunc
 from nnlite.ops.rows import standardize, take
 from nnlite.ops.shape import (
     assign,
     broadcast_to,
     full_like,
+    moveaxis,
     one_hot,
     ones,
     ones_like,
@@ -155,17 +200,24 @@ __all__ = [
     "affine_transform",
     "all",
     "any",
+    "arange",
     "argmax",
     "argmin",
+    "argsort",
+    "array",
     "assign",
+    "associative_scan",
+    "average",
     "average_pool",
     "average_pool2d",
     "batch_norm",
+    "bincount",
     "broadcast_to",
     "cast",
     "ceil",
     "clip",
     "concatenate",
+    "cond",
     "conv",
     "conv2d",
     "conv2d_transpose",
@@ -173,65 +225,116 @@ __all__ = [
     "convert_to_numpy",
     "convert_to_tensor",
     "cos",
+    "cross",
     "ctc_decode",
     "ctc_loss",
+    "cumprod",
+    "cumsum",
     "depthwise_conv",
     "depthwise_conv2d",
+    "diag",
+    "diagonal",
+    "digitize",
     "divide",
+    "dot",
     "dot_product_attention",
     "dropout",
     "einsum",
     "elu",
+    "empty",
     "equal",
+    "erf",
     "exp",
     "expand_dims",
+    "expm1",
+    "eye",
+    "fft",
+    "fft2",
     "flip",
     "floor",
     "floor_divide",
+    "fori_loop",
+    "full",
     "full_like",
     "gelu",
     "greater",
     "greater_equal",
     "hard_sigmoid",
     "hard_silu",
+    "histogram",
+    "hstack",
+    "identity",
+    "ifft2",
+    "in_top_k",
+    "inner",
+    "irfft",
+    "isfinite",
+    "isinf",
+    "isnan",
     "isru",
+    "kron",
     "layer_norm",
     "leaky_relu",
     "less",
     "less_equal",
     "linear",
+    "linspace",
     "log",
+    "log1p",
+    "log2",
+    "log10",
     "log_softmax",
+    "logaddexp",
     "logical_and",
     "logical_not",
     "logical_or",
+    "logical_xor",
+    "logsumexp",
+    "map",
     "matmul",
     "max",
     "max_pool",
     "max_pool2d",
     "maximum",
     "mean",
+    "median",
+    "meshgrid",
     "min",
     "minimum",
     "mish",
     "mod",
+    "moveaxis",
     "multiply",
+    "nan_to_num",
     "negative",
+    "norm",
+    "normalize",
     "not_equal",
     "one_hot",
     "ones",
     "ones_like",
+    "outer",
     "pad2d",
     "piecewise_linear_encoding",
     "power",
+    "quantile",
     "random_key",
     "random_normal",
     "random_uniform",
+    "ravel",
     "relu",
     "relu6",
+    "repeat",
     "reshape",
+    "rfft",
+    "roll",
+    "round",
     "rsqrt",
     "scale_shift",
+    "scan",
+    "scatter",
+    "searchsorted",
+    "segment_sum",
     "selu",
     "separable_conv",
     "separable_conv2d",
@@ -245,6 +348,7 @@ __all__ = [
     "softmax_cross_entropy",
     "softplus",
     "softsign",
+    "sort",
     "split",
     "sqrt",
     "square",
@@ -257,13 +361,29 @@ __all__ = [
     "sum",
     "sum_abs",
     "sum_squares",
+    "swapaxes",
+    "switch",
     "take",
+    "take_along_axis",
     "tanh",
+    "tensordot",
+    "tile",
     "top_k",
+    "trace",
     "transpose",
+    "tri",
+    "tril",
+    "triu",
+    "trunc",
+    "unravel_index",
+    "unstack",
     "upsample2d",
     "var",
+    "vdot",
+    "vectorized_map",
+    "vstack",
     "where",
+    "while_loop",
     "zeros",
     "zeros_like",
 ]
@@ -272,7 +392,7 @@ __getattr__ = _names.of(__name__)
 
 # A call on symbols is not run: it becomes a node of a functional model. A symbol has a shape, and
 # it has no values, which is what its own error says.
-_AT_ONCE = ("convert_to_numpy", "ctc_decode", "shape")
+_AT_ONCE = ("cond", "convert_to_numpy", "ctc_decode", "shape", "switch")
 for _name, _value in list(globals().items()):
     if _isfunction(_value) and not _name.startswith("_") and _name not in _AT_ONCE:
         globals()[_name] = _supports_symbols(_value)

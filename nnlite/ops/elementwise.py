@@ -1,5 +1,6 @@
 """Elementwise arithmetic, powers, comparisons and selection, with NumPy's broadcasting."""
 
+import math
 import numbers
 
 import numpy as np
@@ -41,7 +42,15 @@ def _binary(name, gradient):
 
 negative = _unary("negative", lambda c, dy, need: [negative(dy)])
 exp = _unary("exp", lambda c, dy, need: [multiply(dy, c.outputs[0])])
+expm1 = _unary("expm1", lambda c, dy, need: [multiply(dy, add(c.outputs[0], 1.0))])
 log = _unary("log", lambda c, dy, need: [divide(dy, c.inputs[0])])
+log1p = _unary("log1p", lambda c, dy, need: [divide(dy, add(c.inputs[0], 1.0))])
+erf = _unary(
+    "erf",
+    lambda c, dy, need: [
+        multiply(dy, multiply(exp(negative(square(c.inputs[0]))), 2.0 / math.sqrt(math.pi)))
+    ],
+)
 sqrt = _unary("sqrt", lambda c, dy, need: [divide(multiply(dy, 0.5), c.outputs[0])])
 square = _unary("square", lambda c, dy, need: [multiply(multiply(dy, 2.0), c.inputs[0])])
 sign = _unary("sign", "none")
@@ -170,6 +179,16 @@ def logical_or(x1, x2):
     return maximum(not_equal(x1, 0.0), not_equal(x2, 0.0))
 
 
+def logical_xor(x1, x2):
+    """1 where one of x1 and x2 is 0 and the other is not, else 0.
+
+    Parameters
+    ----------
+    x1, x2 : tensors of shapes that broadcast
+    """
+    return not_equal(not_equal(x1, 0.0), not_equal(x2, 0.0))
+
+
 def floor_divide(x1, x2):
     """The largest integer of at most x1 / x2, a real number: `x1 // x2`.
 
@@ -236,6 +255,9 @@ def clip(x, x_min, x_max):
 _DOCS = {
     negative: "-x.",
     exp: "e to the power x.",
+    expm1: "e to the power x, minus 1: accurate for small x.",
+    log1p: "The natural logarithm of 1 + x: accurate for small x.",
+    erf: "The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.",
     log: "The natural logarithm: -inf at 0, NaN below.",
     sqrt: "The square root: NaN below 0.",
     square: "x * x.",

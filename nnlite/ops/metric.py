@@ -6,13 +6,9 @@ beyond 2^24, where float32 alone would stop counting.
 """
 
 import math
-from numbers import Integral
 
 from nnlite.engine.dispatch import OPS, Op, apply
-from nnlite.ops.elementwise import where
-from nnlite.ops.operands import call, operands
-from nnlite.ops.reduce import sum
-from nnlite.ops.shape import one_hot, reshape
+from nnlite.ops.operands import operands
 
 
 def _infer_accumulate(state, values, weights=None):
@@ -134,49 +130,3 @@ def accumulate_counts(counts, thresholds, labels, scores, weights=None):
     """
     given = [counts, thresholds, labels, scores] + ([] if weights is None else [weights])
     apply(OPS["accumulate_counts"], operands(*given), {})
-
-
-def _infer_top_k(x, k):
-    return [(x[0], k)]
-
-
-Op(
-    "top_k",
-    infer=_infer_top_k,
-    attrs={"k": int},
-    outputs=("int32",),
-    gradient="none",
-    work=lambda inputs, outputs: math.prod(inputs[0]) * (2 + outputs[0][1].bit_length()),
-)
-
-
-def top_k(x, k):
-    """The k largest entries along the last axis, in descending order.
-
-    Among equal entries the one with the lowest index comes first.
-
-    Parameters
-    ----------
-    x : tensor, shape (..., L)
-    k : int in [1, L]
-
-    Returns
-    -------
-    values : Tensor, shape (..., k)
-    indices : int32 Tensor, shape (..., k)
-
-    Examples
-    --------
-    >>> from nnlite import ops
-    >>> values, indices = ops.top_k([0.1, 0.5, 0.4], k=2)
-    >>> indices.numpy()
-    array([1, 2], dtype=int32)
-    """
-    (x,) = operands(x)
-    classes = x.shape[-1] if x.shape else 0
-    if not isinstance(k, Integral) or not 1 <= k <= classes:
-        raise ValueError(f"top_k: expected k from 1 to {classes} (shape {x.shape}), got {k!r}")
-    indices = call("top_k", [reshape(x, (-1, classes))], k=int(k))
-    indices = reshape(indices, (*x.shape[:-1], k))
-    selected = one_hot(indices, classes, dtype=x.dtype)
-    return sum(where(selected, reshape(x, (*x.shape[:-1], 1, classes)), 0.0), axis=-1), indices

@@ -71,10 +71,21 @@ def _reduce(op, x, axis, keepdims):
             )
         x = call(op, [x], before=a, reduced=r, after=b)
         shape = (*shape[:first], *(1,) * (last + 1 - first), *shape[last + 1 :])
-    if not keepdims:
-        reduced = set(_axes(axis, shape))
-        shape = tuple(n for d, n in enumerate(shape) if d not in reduced)
-    return reshape(x, shape)
+    x = reshape(x, shape)
+    return x if keepdims else squeezed(x, axis)
+
+
+def squeezed(x, axis):
+    """A tensor without axes that were reduced to size 1.
+
+    Parameters
+    ----------
+    x : Tensor
+    axis : int, tuple of int or None
+        As of `sum`.
+    """
+    reduced = _axes(axis, x.shape)
+    return reshape(x, tuple(n for d, n in enumerate(x.shape) if d not in reduced))
 
 
 def sum(x, axis=None, keepdims=False):

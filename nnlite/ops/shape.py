@@ -204,6 +204,36 @@ def transpose(x, axes=None):
     return call("transpose", [x], axes=axes, **{f"axis_{d}": a for d, a in enumerate(padded)})
 
 
+def moveaxis(x, source, destination):
+    """`x` with some axes at other places; the others stay in order.
+
+    Parameters
+    ----------
+    x : tensor
+    source, destination : int or sequence of int
+        Where the axes are, and where they go to.
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.moveaxis(ops.ones((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+    (x,) = operands(x)
+    source, destination = (
+        [axis_of(a, x.shape) for a in (axes if isinstance(axes, (tuple, list)) else [axes])]
+        for axes in (source, destination)
+    )
+    if len(source) != len(destination) or len({*source}) < len(source):
+        raise ValueError(
+            f"expected as many places as axes, each once, got {source} and {destination}"
+        )
+    order = [a for a in range(x.ndim) if a not in source]
+    for place, axis in sorted(zip(destination, source)):
+        order.insert(place, axis)
+    return x if order == sorted(order) else transpose(x, order)
+
+
 Tensor.T = property(lambda self: transpose(self))
 
 Op(

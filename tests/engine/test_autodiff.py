@@ -371,3 +371,57 @@ def test_no_gradient_goes_through_stop_gradient():
     made = nnlite.Model(symbol, ops.stop_gradient(symbol) * 2.0)
     again = nnlite.Model.from_config(made.get_config())
     assert again.predict(np.ones((1, 2))).tolist() == [[2.0, 2.0]]
+
+
+# --- derivatives of each element
+
+
+def test_jacobian_has_the_derivatives_of_each_element(double):
+    a, b = Variable(samples.normal(3, 2)), Variable(samples.normal(4))
+    with GradientTape() as tape:
+        y = ops.exp(ops.outer(ops.sum(a, axis=1), b))
+    found = tape.jacobian(y, {"a": a, "b": [b, Variable(1.0)]})
+    sums, values = a.numpy().sum(axis=1), y.numpy()
+    eye = np.eye(3)[:, None, :, None]
+    np.testing.assert_allclose(
+        found["a"].numpy(), (values * b.numpy())[:, :, None, None] * eye * np.ones(2), rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        found["b"][0].numpy(), (values * sums[:, None])[..., None] * np.eye(4), rtol=1e-12
+    )
+    assert found["b"][1] is None
+    with pytest.raises(RuntimeError, match=r"GradientTape.jacobian: .* once"):
+        tape.jacobian(y, a)
+
+
+def test_batch_jacobian_is_the_diagonal_of_the_jacobian(double):
+    x, w = Variable(samples.normal(5, 3)), samples.normal(3, 2)
+    with GradientTape(persistent=True) as tape:
+        y = ops.tanh(ops.matmul(x, w))
+    whole, rows = tape.jacobian(y, x).numpy(), tape.batch_jacobian(y, x).numpy()
+    assert rows.shape == (5, 2, 3)
+    np.testing.assert_allclose(rows, np.einsum("nmnk->nmk", whole), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"as many rows, got shapes \(5, 2\) and \(3, 2\)"):
+        tape.batch_jacobian(y, Variable(w))
+
+
+def test_jacobians_of_what_does_not_depend_or_is_empty():
+    x, z = Variable(np.ones((2, 3))), Variable(np.ones((2, 1)))
+    with GradientTape(persistent=True) as tape:
+        y, none = x * 2.0, x[:, :0]
+    assert tape.jacobian(y, z) is None and tape.batch_jacobian(y, z) is None
+    assert tape.jacobian(y, z, "zero").shape == (2, 3, 2, 1)
+    assert tape.batch_jacobian(y, z, "zero").shape == (2, 3, 1)
+    assert tape.jacobian(none, x).shape == (2, 0, 2, 3)
+    assert tape.batch_jacobian(none, x).shape == (2, 0, 3)
+
+
+def test_second_derivatives_by_a_tape_within_a_tape_and_by_jacobian(double):
+    x = Variable(samples.normal(4))
+    with GradientTape() as outer:
+        with GradientTape() as inner:
+            y = ops.sum(ops.exp(x) * x)
+        slope = inner.gradient(y, x)
+    hessian = outer.jacobian(slope, x).numpy()
+    v = x.numpy()
+    np.testing.assert_allclose(hessian, np.diag(np.exp(v) * (v + 2)), rtol=1e-12, atol=1e-15)

@@ -11,6 +11,7 @@ import cases_ctc
 import cases_images
 import cases_metrics
 import cases_optimizers
+import cases_order
 import cases_recurrent
 import cases_slicing
 import cases_standardize
@@ -362,9 +363,9 @@ def casts():
 CASES = {
     **{
         name: elementwise()
-        for name in ("negative", "exp", "square", "abs", "sign", "floor", "cos", "sin")
+        for name in """negative exp expm1 erf square abs sign floor cos sin""".split()
     },
-    **{name: elementwise(positive=True) for name in ("log", "sqrt")},
+    **{name: elementwise(positive=True) for name in ("log", "log1p", "sqrt")},
     **{name: pairs() for name in ("add", "subtract", "multiply", "divide", "squared_difference")},
     **{
         name: pairs(with_ties)
@@ -432,6 +433,7 @@ CASES = {
     **cases_attention.cases(ORACLE, KEYS[3]),
     **cases_recurrent.cases(ORACLE),
     **cases_metrics.CASES,
+    **cases_order.CASES,
     **cases_conv.CASES,
     **cases_optimizers.CASES,
 }
@@ -454,6 +456,9 @@ ULP = {
     "power": 1,
     "cos": 1,
     "sin": 1,
+    "erf": 1,
+    "expm1": 1,
+    "log1p": 1,
     "exp": 1.2,
     "dropout": 1.5,
     "sigmoid_cross_entropy": 2,
@@ -480,6 +485,7 @@ ULP = {
     **cases_attention.ULP,
     **cases_recurrent.ULP,
     **cases_metrics.ULP,
+    **cases_order.ULP,
     **cases_conv.ULP,
     **cases_optimizers.ULP,
 }

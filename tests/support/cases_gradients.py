@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import cases_attention
 import cases_ctc
+import cases_order
 import cases_recurrent
 import cases_tables
 import cases_warps
@@ -45,9 +46,9 @@ _blocks = [{"before": 2, "reduced": 6, "after": 3}, {"before": 1, "reduced": 36,
 GRADIENTS = {
     **{
         name: [Smooth([_away]), Smooth([np.array(0.7)])]
-        for name in ("negative", "exp", "square", "abs", "cos", "sin")
+        for name in ("negative", "exp", "expm1", "erf", "square", "abs", "cos", "sin")
     },
-    **{name: [Smooth([np.abs(_away)])] for name in ("log", "sqrt")},
+    **{name: [Smooth([np.abs(_away)])] for name in ("log", "log1p", "sqrt")},
     **{
         name: _smooth_pairs()
         for name in ("add", "subtract", "multiply", "squared_difference", "maximum", "minimum")
@@ -138,6 +139,7 @@ GRADIENTS = {
     "dropout": [Smooth([normal(3, 50), key(3)], {"rate": 0.3})],
     **cases_attention.smooth(Smooth, key(3)),
     **cases_ctc.smooth(Smooth),
+    **cases_order.smooth(Smooth),
     **cases_recurrent.smooth(Smooth),
     **cases_tables.smooth(Smooth),
     **cases_warps.smooth(Smooth),

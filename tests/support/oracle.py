@@ -9,7 +9,7 @@ import oracle_attention
 import oracle_ctc
 import oracle_optimizers
 import oracle_recurrent
-from oracle_activations import ACTIVATIONS, SLOPES
+from oracle_activations import ACTIVATIONS, SLOPES, erf
 
 from nnlite.ops.activation import KINDS
 
@@ -253,16 +253,26 @@ def accumulate_counts(counts, thresholds, label, score, weight=None):
     return [np.stack([total, np.zeros_like(total)], axis=-1)]
 
 
-def top_k(x, k):
-    """Sorted from the largest, NaN first, equal ones as they stood."""
-    order = np.lexsort((-x, ~np.isnan(x)), axis=-1)
-    return order[:, :k].astype(np.int32)
+def top_k(x, k, smallest):
+    """Sorted from the largest, NaN first, or from the smallest, NaN last; equal ones as they
+    stood."""
+    keys = (x, np.isnan(x)) if smallest else (-x, ~np.isnan(x))
+    return np.lexsort(keys, axis=-1)[:, :k].astype(np.int32)
+
+
+def cumsum(x, reverse, **blocks):
+    """The running sums along the middle axis."""
+    x = reduced(x, blocks)
+    return np.flip(np.flip(x, 1).cumsum(1), 1) if reverse else x.cumsum(1)
 
 
 ORACLE = {
     "negative": lambda x, a: [-x[0]],
     "exp": lambda x, a: [np.exp(x[0])],
+    "expm1": lambda x, a: [np.expm1(x[0])],
     "log": lambda x, a: [np.log(x[0])],
+    "log1p": lambda x, a: [np.log1p(x[0])],
+    "erf": lambda x, a: [erf(x[0])],
     "sqrt": lambda x, a: [np.sqrt(x[0])],
     "square": lambda x, a: [x[0] * x[0]],
     "abs": lambda x, a: [np.abs(x[0])],
@@ -316,6 +326,7 @@ ORACLE = {
     "accumulate": lambda x, a: accumulate(*x),
     "accumulate_products": lambda x, a: accumulate_products(*x),
     "accumulate_counts": lambda x, a: accumulate_counts(*x),
+    "cumsum": lambda x, a: [cumsum(x[0], **a).reshape(x[0].shape)],
     "top_k": lambda x, a: [top_k(x[0], **a)],
     "random_key": lambda x, a: random_key(x[0]),
     "random_uniform": lambda x, a: [random_uniform(x[0], a)],

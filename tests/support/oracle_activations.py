@@ -7,6 +7,7 @@ import numpy as np
 from nnlite.ops.activation import GATES
 
 GATE_NAMES = {number: name for number, name in enumerate(GATES)}
+erf = np.vectorize(math.erf, otypes=[float])
 _erfc = np.vectorize(math.erfc, otypes=[float])
 
 

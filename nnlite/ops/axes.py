@@ -1,0 +1,195 @@
+"""Tensors whose axes are moved, and whose entries are repeated or moved along axes."""
+
+import math
+
+import numpy as np
+
+from nnlite.checks import check_shape
+from nnlite.engine.tensor import convert_to_tensor
+from nnlite.ops.operands import axis_of, operands
+from nnlite.ops.rows import take
+from nnlite.ops.shape import broadcast_to, reshape, transpose
+from nnlite.ops.slicing import concatenate
+
+
+def swapaxes(x, axis1, axis2):
+    """`x` with two axes exchanged.
+
+    Parameters
+    ----------
+    x : tensor
+    axis1, axis2 : int
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.swapaxes(ops.ones((2, 3, 4)), 0, -1).shape
+    (4, 3, 2)
+    """
+    (x,) = operands(x)
+    axis1, axis2 = axis_of(axis1, x.shape), axis_of(axis2, x.shape)
+    order = list(range(x.ndim))
+    order[axis1], order[axis2] = axis2, axis1
+    return transpose(x, order)
+
+
+def ravel(x):
+    """All elements along one axis.
+
+    Parameters
+    ----------
+    x : tensor
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.ravel(ops.ones((2, 3))).shape
+    (6,)
+    """
+    return reshape(x, (-1,))
+
+
+def roll(x, shift, axis=None):
+    """`x` with its entries moved along axes; those that leave at the end come in at the beginning.
+
+    Parameters
+    ----------
+    x : tensor
+    shift : int or tuple of int
+        By how many places; negative: towards the beginning.
+    axis : int or tuple of int, optional
+        By default `x` counts as flattened, and has its own shape afterwards.
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.roll([1.0, 2.0, 3.0], 1).numpy()
+    array([3., 1., 2.], dtype=float32)
+    """
+    (x,) = operands(x)
+    if axis is None:
+        total = int(np.sum(shift))
+        return reshape(roll(reshape(x, (-1,)), total, 0), x.shape)
+    for by, d in np.broadcast(shift, axis):
+        d = axis_of(int(d), x.shape)
+        n = x.shape[d]
+        cut = -int(by) % n if n else 0
+        if cut:
+            before = (slice(None),) * d
+            x = concatenate([x[(*before, slice(cut, n))], x[(*before, slice(0, cut))]], d)
+    return x
+
+
+def tile(x, repeats):
+    """`x` beside itself along axes.
+
+    Parameters
+    ----------
+    x : tensor
+    repeats : int or sequence of int
+        How many times along each of the last axes; `x` gets new axes in front if it has fewer.
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.tile([1.0, 2.0], (2, 2)).numpy()
+    array([[1., 2., 1., 2.],
+           [1., 2., 1., 2.]], dtype=float32)
+    """
+    (x,), repeats = operands(x), check_shape("repeats", repeats)
+    ndim = max(x.ndim, len(repeats))
+    shape = (*[1] * (ndim - x.ndim), *x.shape)
+    repeats = (*[1] * (ndim - len(repeats)), *repeats)
+    for d, count in enumerate(repeats):  # one axis after the other: C has a limit of axes
+        if count != 1:
+            a, n, b = math.prod(shape[:d]), shape[d], math.prod(shape[d + 1 :])
+            x = broadcast_to(reshape(x, (a, 1, n * b)), (a, count, n * b))
+            shape = (*shape[:d], count * n, *shape[d + 1 :])
+    return reshape(x, shape)
+
+
+def repeat(x, repeats, axis=None):
+    """`x` with each entry along an axis several times in a row.
+
+    Parameters
+    ----------
+    x : tensor
+    repeats : int or sequence of int
+        How many times, for all entries or for each.
+    axis : int, optional
+        By default `x` counts as flattened.
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.repeat([1.0, 2.0], 2).numpy()
+    array([1., 1., 2., 2.], dtype=float32)
+    """
+    (x,) = operands(x)
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
+    axis = axis_of(axis, x.shape)
+    counts = check_shape("repeats", repeats)
+    if len(counts) not in (1, x.shape[axis]):
+        raise ValueError(
+            f"repeats: expected one number, or {x.shape[axis]} for axis {axis} of shape {x.shape}, "
+            f"got {len(counts)}"
+        )
+    return take(x, np.repeat(np.arange(x.shape[axis]), counts), axis)
+
+
+def unstack(x, num=None, axis=0):
+    """The list of the entries of a tensor along an axis, each without it.
+
+    Parameters
+    ----------
+    x : tensor
+    num : int, optional
+        The length of the axis, which is known.
+    axis : int, default 0
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> [part.shape for part in ops.unstack(ops.ones((2, 3)))]
+    [(3,), (3,)]
+    """
+    x = convert_to_tensor(x)
+    axis = axis_of(axis, x.shape)
+    n = x.shape[axis]
+    if num is not None and num != n:
+        raise ValueError(f"num: expected {n}, the length of axis {axis} of {x.shape}, got {num!r}")
+    return [x[(*[slice(None)] * axis, k)] for k in range(n)]
+
+
+def hstack(xs):
+    """Join tensors along their second axis; vectors along their only one.
+
+    Parameters
+    ----------
+    xs : list of tensor
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.hstack([ops.ones((2, 3)), ops.ones((2, 1))]).shape
+    (2, 4)
+    """
+    xs = [x if x.ndim else reshape(x, (1,)) for x in operands(*xs)]
+    return concatenate(xs, 0 if xs and xs[0].ndim == 1 else 1)
+
+
+def vstack(xs):
+    """Join tensors along their first axis; vectors are rows.
+
+    Parameters
+    ----------
+    xs : list of tensor
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.vstack([[1.0, 2.0], [3.0, 4.0]]).shape
+    (2, 2)
+    """
+    return concatenate([reshape(x, (1, -1)) if x.ndim < 2 else x for x in operands(*xs)], 0)
