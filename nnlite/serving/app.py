@@ -101,7 +101,8 @@ class App:
             self._check_token(request)
         if methods is None:
             raise Refused(404, self._unknown(path))
-        handler = methods.get(request.scope["method"])
+        method = request.scope["method"]
+        handler = methods.get("GET" if method == "HEAD" else method)
         if handler is None:
             allowed = ", ".join(methods).encode()
             raise Refused(405, f"expected {' or '.join(methods)}", ((b"allow", allowed),))
@@ -233,7 +234,7 @@ class App:
             "/v1/models": lambda request: _json({"models": repository.names()}),
         }
         for path, handler in fixed.items():
-            table[path] = {"GET": handler, "HEAD": handler}
+            table[path] = {"GET": handler}
         table["/v2/repository/index"] = {"POST": lambda request: _json(self._index())}
         for name in repository.names():
             entries = repository.versions(name)
@@ -279,7 +280,8 @@ class App:
         return _json(openapi.document(self._repository, bool(self._token)))
 
     def _page(self, request):
-        page = openapi.page(self._repository, bool(self._token))
+        host = (request.header(b"host") or b"127.0.0.1").decode("latin-1")
+        page = openapi.page(self._repository, host, bool(self._token))
         return Answer(page.encode(), content_type=b"text/html; charset=utf-8")
 
     # Life
@@ -294,9 +296,11 @@ class App:
         await receive()
         try:
             await self._refresh(at_once=True)
-            self._check_named()
+            wrong = self._repository.broken_files()
         except Exception as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            wrong = [f"{type(error).__name__}: {error}"]
+        if wrong:
+            await send({"type": "lifespan.startup.failed", "message": "; ".join(wrong)})
             return
         self._ready = True
         if self._settings.reload:
@@ -310,13 +314,6 @@ class App:
                 await self._looking
         self._metrics.leave()
         await send({"type": "lifespan.shutdown.complete"})
-
-    def _check_named(self):
-        """Raise a ValueError if nothing of what was named can be served."""
-        entries = self._repository.entries.values()
-        errors = [f"{entry.path}: {entry.error}" for entry in entries if entry.error]
-        if errors and all(entry.error for entry in entries):
-            raise ValueError(f"no model can be served: {'; '.join(errors)}")
 
     async def _refresh(self, at_once=False):
         if await self._repository.refresh(at_once) or at_once:

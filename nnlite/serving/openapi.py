@@ -166,26 +166,28 @@ _MODEL = """<h2>{name}</h2>
 <table><tr><th></th><th>name</th><th>datatype</th><th>shape</th></tr>
 {rows}</table>
 <p>Versions: {versions}</p>
-<pre>curl http://127.0.0.1:8000/v1/models/{path}:predict -d '{v1}'
-curl http://127.0.0.1:8000/v2/models/{path}/infer -d '{v2}'</pre>
+<pre>curl http://{host}/v1/models/{path}:predict -d '{v1}'
+curl http://{host}/v2/models/{path}/infer -d '{v2}'</pre>
 """
 
 
-def page(repository, with_token):
+def page(repository, host, with_token):
     """The page for people.
 
     Parameters
     ----------
     repository : Repository
+    host : str
+        Of the request, for the examples.
     with_token : bool
         Whether requests need one.
     """
     token = " Requests need <code>Authorization: Bearer ...</code>." if with_token else ""
-    models = "".join(_section(repository.versions(name)) for name in repository.names())
+    models = "".join(_section(repository.versions(name), host) for name in repository.names())
     return _PAGE.format(version=__version__, token=token, models=models or "<p>No models.</p>")
 
 
-def _section(entries):
+def _section(entries, host):
     entry, name = entries[0], html.escape(entries[0].name)
     if entry.served is None:
         return f'<h2>{name}</h2><p class="wrong">{html.escape(entry.error or "")}</p>'
@@ -197,6 +199,7 @@ def _section(entries):
     )
     return _MODEL.format(
         name=name,
+        host=html.escape(host),
         path=html.escape(entry.name.replace(" ", "%20")),
         rows=rows,
         versions=", ".join(f"{e.version} ({e.state.lower()})" for e in entries),

@@ -5,6 +5,7 @@ beside what is served, and takes its place when it is whole."""
 
 import asyncio
 import concurrent.futures
+import functools
 import os
 import re
 from pathlib import Path
@@ -24,7 +25,7 @@ class Entry:
     ----------
     name, version : str
     path : Path
-    seen : tuple or None
+    seen : tuple
         What was known of the file when it was loaded, or was found to be broken.
     served : ServedModel, ServedEstimator or None
     batcher : Batcher or None
@@ -32,14 +33,14 @@ class Entry:
         Why it cannot be loaded, or not the file that stands there now.
     """
 
-    def __init__(self, name, version, path):
-        self.name, self.version, self.path = name, version, path
-        self.seen = self.served = self.batcher = self.error = None
+    def __init__(self, name, version, path, seen):
+        self.name, self.version, self.path, self.seen = name, version, path, seen
+        self.served = self.batcher = self.error = None
 
     @property
     def state(self):
         """TensorFlow Serving's word."""
-        return "AVAILABLE" if self.served is not None else "END" if self.error else "LOADING"
+        return "AVAILABLE" if self.served is not None else "END"
 
 
 class Repository:
@@ -73,17 +74,23 @@ class Repository:
         )
         self.entries = {}  # (name, version) -> Entry
         self._pending = {}  # (name, version) -> what was seen of a file that may be growing
-        named = [key for name, path in self._sources if path.is_file() for key in [(name, "1")]]
-        for key in named:
-            if named.count(key) > 1:
+        named = [name for name, _ in self._sources if name is not None]
+        for name in named:
+            if named.count(name) > 1:
                 raise ValueError(
-                    f"models: expected different names, got {key[0]!r} twice: name them NAME=PATH"
+                    f"models: expected different names, got {name!r} twice: name them NAME=PATH"
                 )
 
     def versions(self, name):
         """The Entries of a model, the newest first; those that cannot predict come last."""
         found = [entry for entry in self.entries.values() if entry.name == name]
         return sorted(found, key=lambda e: (e.served is None, -int(e.version)))
+
+    def broken_files(self):
+        """What is wrong with files that were named themselves, not by their folder."""
+        files = {path for _, path in self._sources}
+        entries = [e for e in self.entries.values() if e.served is None and e.path in files]
+        return [f"{entry.path}: {entry.error}" for entry in entries]
 
     def names(self):
         """The names of all models."""
@@ -114,31 +121,31 @@ class Repository:
                 self._pending[key] = seen
                 continue
             self._pending.pop(key, None)
-            entry = entry or Entry(*key, path)
-            entry.path, entry.seen = path, seen
-            await self._load(entry)
-            self.entries[key] = entry
+            fresh = Entry(*key, path, seen)
+            await self._load(fresh)
+            if fresh.error is not None and entry is not None and entry.served is not None:
+                entry.error, entry.seen = fresh.error, seen  # it goes on as it was
+            else:
+                self.entries[key] = fresh
             changed = True
         return changed
 
     async def _load(self, entry):
         loop, about = asyncio.get_running_loop(), {"model": entry.name, "version": entry.version}
         try:
-            served = await loop.run_in_executor(self._executor, load, entry.path)
+            entry.served = await loop.run_in_executor(self._executor, load, entry.path)
         except Exception as error:  # whatever is wrong with a file, others are served
             entry.error = f"{type(error).__name__}: {error}"
             self._tell({"event": "failed", **about, "path": str(entry.path), "error": entry.error})
             return
-        name = entry.name
         entry.batcher = Batcher(
-            served.run,
+            entry.served.run,
             self._executor,
             self._largest,
             self._wait,
-            served.seconds_a_row,
-            lambda rows: self._on_batch(name, rows),
+            entry.served.seconds_a_row,
+            functools.partial(self._on_batch, entry.name),
         )
-        entry.served, entry.error = served, None
         self._tell({"event": "loaded", **about, "path": str(entry.path)})
 
     def _found(self):

@@ -119,9 +119,8 @@ class ServedModel(Served):
             values = values if isinstance(values, np.ndarray) else from_json(spec.name, values)
             array = spec.checked(values)
             if array.dtype.kind == "f" and not self._reads_gaps:
-                with np.errstate(invalid="ignore"):
-                    finite = bool(np.abs(array).max() <= _LARGEST)
-                if not finite:
+                largest = float(np.abs(array).max())
+                if not largest <= _LARGEST:  # NaN is not
                     raise Refused(
                         400,
                         f"input {spec.name!r}: expected finite values that float32 holds, got NaN, "
@@ -154,6 +153,10 @@ def _specs(structure, symbols):
         TensorSpec(name, _DATATYPES[s.dtype], shape)
         for name, s, shape in zip(unique, symbols, shapes)
     ]
+
+
+def _is_null(column):
+    return column.dtype.kind == "f" and bool(np.isnan(column).all())
 
 
 def _zeros(shape, spec):
@@ -214,8 +217,8 @@ class ServedEstimator(Served):
     @staticmethod
     def _column(spec, values):
         column = values if isinstance(values, np.ndarray) else from_json(spec.name, values)
-        if spec.datatype == "BYTES" and column.dtype.kind == "O":  # with gaps
-            spec = spec._replace(datatype=None)
+        if spec.datatype == "BYTES" and (column.dtype == object or _is_null(column)):  # gaps
+            spec, column = spec._replace(datatype=None), np.where(column != column, None, column)
         return spec.checked(column)
 
     def run(self, arrays):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import orjson
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from nnlite.engine import _engine
@@ -99,14 +100,22 @@ def serve(*models, **settings):
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=math.ceil(settings.timeout),
         )
-        try:
-            if settings.workers > 1:
-                Multiprocess(config, sockets=[listener]).run()
-            else:
-                uvicorn.Server(config).run(sockets=[listener])
-        except SystemExit:
-            raise RuntimeError("the service did not start; the error stands above") from None
+        if not _run(config, listener):
+            raise RuntimeError("no service: the error stands above")
     _log({"event": "stopped"})
+
+
+def _run(config, listener):
+    """Run one process, or several and what starts them again; gives whether they started."""
+    if config.workers > 1:
+        processes = Multiprocess(config, sockets=[listener])
+        processes.run()
+        return all(p.exitcode != STARTUP_FAILURE for p in processes.processes)
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    except SystemExit:
+        return False
+    return True
 
 
 def _application(settings):
