@@ -96,6 +96,7 @@ _LAZY = {
     "plotting": "nnlite.plotting",
     "preprocessing": "nnlite.preprocessing",
     "random": "nnlite.random",
+    "serving": "nnlite.serving",
     "show_versions": "nnlite.versions",
     "tensorflow_names": "nnlite.tensorflow_names",
     "tuner": "nnlite.tuner",

@@ -98,6 +98,7 @@ def serve(*models, **settings):
             access_log=False,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE,
+            timeout_worker_healthcheck=60,  # a machine may be slow to start them
             timeout_graceful_shutdown=math.ceil(settings.timeout),
         )
         if not _run(config, listener):

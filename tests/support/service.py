@@ -58,14 +58,15 @@ def application(*models, **settings):
         def ask(path, body=None, headers=(), method=None):
             return run(_asked(app, path, body, headers, method))
 
-        ask.app, ask.run = app, run
-        yield ask
-
         async def ended():
             await events[0].put({"type": "lifespan.shutdown"})
             await live
 
-        run(ended())
+        ask.app, ask.run = app, run
+        try:
+            yield ask
+        finally:
+            run(ended())
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
