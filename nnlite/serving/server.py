@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from nnlite.serving.metrics import FOLDER
 from nnlite.serving.settings import Settings
 from nnlite.terminal import write
 
+_SWITCH = 5e-4  # seconds for which the loop may keep Python's lock from a run in a thread
 _KEEP_ALIVE = 75  # seconds for which a connection may stay open between two requests
 
 
@@ -121,6 +123,7 @@ def _run(config, listener):
 
 def _application(settings):
     """The application of one process."""
+    sys.setswitchinterval(_SWITCH)
     return App(settings, _log)
 
 
