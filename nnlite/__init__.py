@@ -107,6 +107,7 @@ _LAZY = {
     "preprocessing": "nnlite.preprocessing",
     "random": "nnlite.random",
     "register_with_skl2onnx": "nnlite.estimators",
+    "serving": "nnlite.serving",
     "show_versions": "nnlite.versions",
     "tensorflow_names": "nnlite.tensorflow_names",
     "tuner": "nnlite.tuner",

@@ -1,9 +1,13 @@
 """The command `nnlite`, also `python -m nnlite`: what it can be asked for."""
 
 import argparse
+import os
 import sys
+from pathlib import Path
 
 import nnlite
+
+_TOKEN = "NNLITE_SERVE_TOKEN"
 
 
 def _at_least(lowest):
@@ -51,8 +55,59 @@ def _parser():
         metavar="N",
         help="the same seed gives the same bits (default: %(default)s)",
     )
+    _add_serve(commands)
     commands.add_parser("versions", help="print versions and the engine in use, for bug reports")
     return parser
+
+
+def _add_serve(commands):
+    """The command `serve`: the settings of `nnlite.serving.serve`, with their defaults there."""
+    about = "answer requests for predictions over HTTP: Open Inference Protocol, TensorFlow Serving"
+    serve = commands.add_parser("serve", help=about, description=f"{about[0].upper()}{about[1:]}.")
+    serve.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="a file of a model or an estimator, or a folder of them; NAME=PATH names it",
+    )
+    for name, kind, what in (
+        ("--host", str, "address to listen at; 0.0.0.0 is every one of the machine"),
+        ("--port", _at_least(0), "port to listen at; 0 takes a free one"),
+        ("--workers", _at_least(1), "processes, each with a copy of the models"),
+        ("--max-batch", _at_least(1), "most rows of several requests predicted together"),
+        ("--batch-wait", float, "milliseconds for which a request waits for others"),
+        ("--max-queue", _at_least(1), "most requests of a process in flight; others get 503"),
+        ("--max-body", float, "most MB of a request"),
+        ("--timeout", float, "most seconds of a request, and of the end after SIGTERM"),
+        ("--reload", float, "seconds between looks for changed files; 0 never looks"),
+    ):
+        metavar = {str: "ADDRESS", float: "X"}.get(kind, "N")
+        serve.add_argument(name, type=kind, metavar=metavar, default=argparse.SUPPRESS, help=what)
+    serve.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help=f"file with the token that requests need; or the variable {_TOKEN} has it",
+    )
+    serve.add_argument("--no-access-log", dest="access_log", action="store_false")
+
+
+def _serve(given):
+    """Run `nnlite serve` and return its exit code."""
+    settings = {k: v for k, v in vars(given).items() if k not in ("command", "models")}
+    token_file = settings.pop("token_file")
+    try:
+        from nnlite.serving import serve
+
+        token = os.environ.get(_TOKEN)
+        if token_file is not None:
+            token = Path(token_file).read_text().strip()
+        serve(*given.models, token=token or None, **settings)
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        print(f"nnlite serve: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
 
 
 def main(arguments=None):
@@ -78,6 +133,8 @@ def main(arguments=None):
     if given.command == "versions":
         nnlite.show_versions()
         return 0
+    if given.command == "serve":
+        return _serve(given)
     from nnlite.demo import demo  # brings scikit-learn
 
     try:

@@ -27,7 +27,8 @@ FLOORS = re.search(
 )[1].split()
 
 # What may be imported inside a function or a `try`: packages that not everyone has, scikit-learn,
-# by the command line what it runs, and what takes long to import and is needed for a message only.
+# which estimators bring, by the command line what it runs, and what takes long to import and is
+# needed for a message only.
 OPTIONAL = {
     "PIL",
     "h5py",
@@ -43,7 +44,13 @@ OPTIONAL = {
     "tensorboardX",
     "tqdm",
 }
-LAZY = {("__main__", "demo"), ("errors", "difflib")}
+LAZY = {
+    ("__main__", "demo"),
+    ("__main__", "serving"),
+    ("errors", "difflib"),
+    ("serving.served", "estimators.files"),
+    ("serving.served", "estimators.served"),
+}
 
 
 def sources():

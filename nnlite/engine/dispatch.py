@@ -294,8 +294,8 @@ def use_isa(name=None):
     Parameters
     ----------
     name : str, optional
-        'generic', 'avx2' or 'avx512', on 64-bit ARM 'neon'; by default the environment's NNLITE_ISA, or else the best
-        one.
+        'generic', 'avx2' or 'avx512', on 64-bit ARM 'neon'; by default the environment's
+        NNLITE_ISA, or else the best one.
 
     Raises
     ------

@@ -24,9 +24,9 @@ from nnlite.estimators.frames import (
     lists_of,
     type_of,
 )
-from nnlite.estimators.gaps import first_layer
 from nnlite.layers import PeriodicEmbedding, PiecewiseLinearEncoding, TableEncoding
 from nnlite.layers.table import numbered
+from nnlite.layers.tracking import first_layer
 
 
 class Columns:

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils.validation import assert_all_finite
 
 from nnlite.layers import InputScaling, TableEncoding
+from nnlite.layers.tracking import first_layer
 
 
 def gaps_in(X):
@@ -44,11 +45,3 @@ def without(model, X):
     if scaling is None:
         check_plain(X, None, "layers that had none in fit")
     return np.where(np.isnan(X), scaling.input_mean, X)
-
-
-def first_layer(kind, layer):
-    """The first layer of a class, or of some, in a model; None if there is none."""
-    if isinstance(layer, kind):
-        return layer
-    found = (first_layer(kind, inside) for inside in layer._sublayers)
-    return next((layer for layer in found if layer is not None), None)

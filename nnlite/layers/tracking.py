@@ -341,3 +341,11 @@ def _checked_shape(shape, name):
 def _is_size(n):
     whole = n.__class__ is int or (isinstance(n, numbers.Integral) and not isinstance(n, bool))
     return whole and n >= 0
+
+
+def first_layer(kind, layer):
+    """The first layer of a class, or of some, in a model; None if there is none."""
+    if isinstance(layer, kind):
+        return layer
+    found = (first_layer(kind, inside) for inside in layer._sublayers)
+    return next((layer for layer in found if layer is not None), None)
