@@ -18,6 +18,7 @@ from nnlite.engine.passes import (
     fuse,
     leave_out_unread,
     read_rows_in_place,
+    take_in_padding,
     take_in_place,
 )
 
@@ -60,7 +61,7 @@ class Plan:
         Written to memory of the caller's: their feeds follow after `feeds`.
     real : {'float32', 'float64'}
     folds : bool, default False
-        Whether convolutions take the scale and shift of a normalization behind them.
+        Whether convolutions take the scale and shift of a normalization behind them, and padding.
     """
 
     def __init__(self, recording, feeds=(), results=(), real="float32", folds=False):
@@ -74,6 +75,7 @@ class Plan:
         calls = leave_out_unread(calls, self.results)
         self.roots = Roots(calls)
         calls = absorb(calls, self.results, self.roots, folds)
+        calls = take_in_padding(calls, self.results) if folds else calls
         self.fusion = fuse(calls, self.results, self.roots)
         self.calls = self.fusion.calls
         self.variables = [t for c in self.calls for i, t in enumerate(c.inputs) if i in c.op.writes]
