@@ -59,6 +59,9 @@ class Op:
         attributes it has too, and 'scale_shift', whose operands it takes as its last inputs.
     pads : bool
         The C function can pad its images itself, by `pad_top` and `pad_left`.
+    by_sample : tuple of int
+        Inputs whose first axis, where it is as long as the output's, counts samples: each sample of
+        the output is computed from that sample of them only (stretches.py).
     reads_rows_of : str, optional
         Another op, `gather`, in whose place the C function can read the first input, with that op's
         inputs and with those of its attributes that have the same names.
@@ -83,10 +86,11 @@ class Op:
         absorbs=(),
         optional_outputs=0,
         reads_rows_of=None,
+        by_sample=(),
         pads=False,
     ):
         self.optional_outputs, self.reads_rows_of = optional_outputs, reads_rows_of
-        self.pads = pads
+        self.by_sample, self.pads = by_sample, pads
         self.name, self.infer, self.gradient = name, infer, gradient
         self.fuses, self.fused_input, self.absorbs = fuses, fused_input, absorbs
         self.in_place = [pair if isinstance(pair, tuple) else (pair, 0) for pair in in_place]

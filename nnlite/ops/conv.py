@@ -182,6 +182,7 @@ Op(
     work=_conv2d_work,
     attrs={**_FUSED, **_WINDOW, "groups": int, **_OUTPUT_SIZE},
     absorbs=("scale_shift", "activation"),
+    by_sample=(0,),
     pads=True,
 )
 Op(
@@ -375,6 +376,7 @@ Op(
     work=_depthwise_work,
     attrs={**_FUSED, **_WINDOW, **_OUTPUT_SIZE},
     absorbs=("scale_shift", "activation"),
+    by_sample=(0,),
     pads=True,
 )
 Op(

@@ -94,8 +94,8 @@ static nnl_range taps_inside(int64_t first, int64_t K, int64_t dilation, int64_t
     return (nnl_range){min_of(begin, K), min_of(end, K)};
 }
 
-/* The window of one pixel: x under its first tap, the taps inside the image, the kernel, and what is
- * done to the sum. */
+/* The window of one pixel: x under its first tap, the taps inside the image, the kernel, and what
+ * is done to the sum. */
 typedef struct {
     const real *x, *w, *bias;
     nnl_range kh, kw;
