@@ -15,6 +15,7 @@
 typedef NNL_REAL real;
 
 #define NNL_MAX_NDIM 6
+#define NNL_MAX_OPERANDS 16 /* inputs and outputs of one call */
 
 /* Row-major and contiguous. It does not own its memory. It holds `real`s or int32s: each op knows
  * which. */
@@ -22,7 +23,12 @@ typedef struct {
     void *data;
     int64_t shape[NNL_MAX_NDIM];
     int32_t ndim;
+    int32_t in_stretch; /* NNL_WHOLE ...; read only in a stretch of steps (nnl_stretch) */
 } nnl_tensor;
+
+/* What a thread gets of a tensor for some samples of a batch: all of it, these samples, or memory
+ * of its own, which has room for as many. */
+enum { NNL_WHOLE, NNL_SAMPLES, NNL_OWN };
 
 /* How many elements a tensor has. */
 static inline int64_t nnl_size(const nnl_tensor *t) {
@@ -73,6 +79,15 @@ typedef void (*nnl_op_fn)(const nnl_call *call, nnl_team *team);
 /* Bytes of scratch that a call needs when up to `threads` threads run it. */
 typedef int64_t (*nnl_scratch_fn)(const nnl_call *call, int threads);
 
+/* Consecutive steps that treat each sample of a batch by itself. A thread does all of them for a
+ * few samples at a time, and so finds in its cache what lies between the steps. */
+typedef struct {
+    int64_t steps; /* 0: there is none */
+    int64_t samples, at_a_time;
+    int64_t own_bytes; /* memory of a thread: NNL_OWN tensors, and scratch, of the next thread lie
+                          so far behind */
+} nnl_stretch;
+
 /* One step of a program. */
 typedef struct nnl_step {
     nnl_op_fn op;
@@ -82,6 +97,7 @@ typedef struct nnl_step {
     int8_t wait;                 /* a barrier stands before it */
     int8_t single_thread;        /* thread 0 does it, the others go on */
     int8_t fused;                /* the step before does it, tile by tile */
+    nnl_stretch stretch;         /* that begins with this step */
 } nnl_step;
 
 /* Memory of the caller's. `data` is its address in run 0, and it moves on by `stride` bytes with

@@ -36,13 +36,16 @@ static nnl_tile start_tile(const nnl_job *job, int64_t K) {
     return t;
 }
 
-/* The tile's C: n columns from j on. The bias is added with the last k. */
+/* The tile's C: n columns from j on. The epilogue comes with the last k. */
 static void set_c(nnl_tile *t, const nnl_job *job, nnl_range rows, int64_t j, int64_t n,
                   bool last) {
     t->c = row_of_c(job, rows.begin) + j;
     t->n = n;
     t->rows = (int)length(rows);
-    t->bias = last && job->epilogue && job->epilogue->bias ? job->epilogue->bias + j : NULL;
+    if (!last || !job->epilogue) return;
+    const nnl_epilogue *e = job->epilogue;
+    t->bias = e->bias ? e->bias + j : NULL;
+    t->clamp = clamp_of(e->activation, e->alpha);
 }
 
 /* The tile's micro-panel of A, in place or packed. */
@@ -75,8 +78,8 @@ static void set_b(nnl_tile *t, const nnl_job *job, real *panel, int64_t k, int64
     }
 }
 
-/* Applies the activation to rows that are complete. They are still in cache, and longer than the
- * rows of one tile. */
+/* Applies an activation that is no clamp to rows that are complete. They are still in cache, and
+ * longer than the rows of one tile. */
 static void activate_c(const nnl_job *job, nnl_range rows, nnl_range columns) {
     if (!job->epilogue || job->epilogue->activation == NNL_LINEAR) return;
     real *c = row_of_c(job, rows.begin) + columns.begin;
@@ -109,7 +112,7 @@ static void multiply_block(nnl_job *job, nnl_range columns, nnl_range k) {
             if (i == 0 || packed) set_b(&t, job, panel, k.begin, j, a_panels > 1 && !packed);
             multiply_tile(&t);
         }
-        if (last) activate_c(job, rows, columns);
+        if (last && !t.clamp.is_done) activate_c(job, rows, columns);
         if (last && job->early) consume_tile(job, rows.end);
     }
 }
@@ -126,7 +129,7 @@ static void multiply_few_rows(const nnl_job *job, nnl_range columns, nnl_range k
         t.b = job->B.data + k.begin * job->B.ld + j;
         multiply_thin_tile(&t);
     }
-    if (last) activate_c(job, job->rows, columns);
+    if (last && !t.clamp.is_done) activate_c(job, job->rows, columns);
 }
 
 /* The same for a large B. The work is done in as many turns as there are threads, and in each turn

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../math/activation.h"
 #include "../math/vec.h"
 #include "../runtime/shares.h"
 
@@ -43,6 +44,11 @@ NNL_INLINE vec vec_load(const real *p) {
 }
 
 NNL_INLINE void vec_store(real *p, vec v) { memcpy(p, &v, sizeof v); }
+
+/* capped_relu_of in each lane: the same bits, also of -0 and NaN. */
+NNL_INLINE vec vec_clamp(vec x, real cap) {
+    return vec_smaller(vec_broadcast(cap), vec_larger((vec){0}, x));
+}
 
 /* Integers as wide as a real. Of a comparison all bits of a lane are 1, or all are 0. */
 typedef __typeof__((vec){0} < (vec){0}) vec_mask;
@@ -88,7 +94,8 @@ typedef enum { A_ROW_MAJOR, A_COLUMN_MAJOR, A_GATHERED } nnl_a_access;
  * B_MASKED:   no more than n columns. */
 typedef enum { B_VECTORS, B_PACKING, B_GATHERED, B_MASKED } nnl_b_access;
 
-/* One tile: c[c_offset[i] + j] = (c or 0) + the sum over k of a[i, k] b[k * b_k + j] (+ bias[j]).
+/* One tile: c[c_offset[i] + j] = (c or 0) + the sum over k of a[i, k] b[k * b_k + j] (+ bias[j]),
+ * and then perhaps a clamp.
  * Of c and bias only n columns are touched. b is padded to whole vectors, except if B_MASKED. */
 typedef struct {
     nnl_a_access a_access;
@@ -99,8 +106,9 @@ typedef struct {
     int64_t run;             /* length of the runs of k, if A_ROW_MAJOR has k_offset */
     int64_t a_offset[MR], c_offset[MR];
     int rows;
-    bool resume;        /* c holds the sums over earlier k */
-    const real *bias;   /* NULL: no bias, or later k follow */
+    bool resume;      /* c holds the sums over earlier k */
+    const real *bias; /* NULL: no bias, or later k follow */
+    nnl_clamp clamp;
     const real *b_next; /* the b of the next tile, if this tile packs b */
     /* Memory to prefetch into L2 meanwhile: some lines every prefetch_interval steps of k. */
     const char *prefetch;
@@ -211,6 +219,12 @@ NNL_INLINE void compute_tile(const int mr, const int nv, const nnl_a_access a_ac
 #pragma GCC unroll 16
             for (int i = 0; i < mr; i++) acc[i][j] += bias;
         }
+    }
+    if (t->clamp.is_done) {
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++)
+#pragma GCC unroll 16
+            for (int j = 0; j < nv; j++) acc[i][j] = vec_clamp(acc[i][j], t->clamp.cap);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < mr; i++)

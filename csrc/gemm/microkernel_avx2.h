@@ -18,6 +18,14 @@ static inline vec vec_broadcast(real x) {
     return _Generic(x, float: _mm256_set1_ps, double: _mm256_set1_pd)(x);
 }
 
+/* x > y ? x : y and x < y ? x : y, so y where one is NaN. */
+static inline vec vec_larger(vec x, vec y) {
+    return _Generic((real)0, float: _mm256_max_ps, double: _mm256_max_pd)(x, y);
+}
+static inline vec vec_smaller(vec x, vec y) {
+    return _Generic((real)0, float: _mm256_min_ps, double: _mm256_min_pd)(x, y);
+}
+
 static inline vec vec_fmadd(vec a, vec b, vec c) {
     return _Generic((real)0, float: _mm256_fmadd_ps, double: _mm256_fmadd_pd)(a, b, c);
 }

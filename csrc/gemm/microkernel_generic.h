@@ -16,6 +16,16 @@ enum { LANES = VEC_BYTES / sizeof(real) };
 /* GCC spreads a scalar operand over the lanes. x - 0 is x, also for x = -0. */
 static inline vec vec_broadcast(real x) { return x - (vec){0}; }
 
+/* x > y ? x : y and x < y ? x : y, so y where one is NaN. */
+static inline vec vec_larger(vec x, vec y) {
+    for (int l = 0; l < LANES; l++) y[l] = x[l] > y[l] ? x[l] : y[l];
+    return y;
+}
+static inline vec vec_smaller(vec x, vec y) {
+    for (int l = 0; l < LANES; l++) y[l] = x[l] < y[l] ? x[l] : y[l];
+    return y;
+}
+
 static inline vec vec_fmadd(vec a, vec b, vec c) { return a * b + c; }
 
 static inline vec vec_load_first(const real *p, int64_t n) {

@@ -5,6 +5,8 @@
 #ifndef NNL_ACTIVATION_H
 #define NNL_ACTIVATION_H
 
+#include <stdbool.h>
+
 #include "vec.h"
 
 /* nnlite/ops/activation.py has the same names and numbers; a test compares them. */
@@ -51,6 +53,17 @@ NNL_INLINE real isru_of(real x, real limit, real inverse) {
     return limit * (r / real_sqrt(fmadd(r, r, 1)));
 }
 NNL_INLINE real hard_sigmoid_of(real x) { return capped_relu_of((x + 3) * (real)(1. / 6), 1); }
+
+/* relu and capped_relu, which kernels do to values that are still in their registers. */
+typedef struct {
+    bool is_done; /* else the activation is another one */
+    real cap;
+} nnl_clamp;
+
+static inline nnl_clamp clamp_of(int kind, double alpha) {
+    const real cap = kind == NNL_RELU ? REAL_INFINITY : (real)alpha;
+    return (nnl_clamp){kind == NNL_RELU || (kind == NNL_CAPPED_RELU && !(cap < 0)), cap};
+}
 
 /* y = act(x), n values; y may be x. NaN stays NaN. `alpha` is the slope of leaky_relu below zero,
  * the maximum of capped_relu and the limit of isru; the limit of elu is -alpha. The switch has a

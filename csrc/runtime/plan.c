@@ -9,6 +9,7 @@
 
 #include "../nnlite.h"
 #include "barrier.h"
+#include "shares.h"
 #include "team.h"
 
 /* An operation on a denormal number takes a hundred times as long as another. While our code runs
@@ -36,6 +37,42 @@ static inline uint64_t flush_denormals(void) { return 0; }
 static inline void restore_denormals(uint64_t saved) { (void)saved; }
 #endif
 
+/* Does a step of a stretch for some samples, alone. `own` is how far this thread's memory lies
+ * behind that of thread 0. */
+static void do_samples(const nnl_step *step, nnl_range samples, int64_t own, nnl_team *alone) {
+    nnl_tensor tensors[NNL_MAX_OPERANDS];
+    nnl_call call = step->call;
+    for (int k = 0; k < call.n_in + call.n_out; k++) {
+        const nnl_tensor *all = k < call.n_in ? &call.in[k] : &call.out[k - call.n_in];
+        nnl_tensor *some = &tensors[k];
+        *some = *all;
+        if (all->in_stretch == NNL_WHOLE) continue;
+        some->shape[0] = 1;
+        const int64_t begin = all->in_stretch == NNL_OWN
+                                  ? own
+                                  : samples.begin * nnl_size(some) * (int64_t)sizeof(real);
+        some->data = (char *)all->data + begin;
+        some->shape[0] = length(samples);
+    }
+    call.in = tensors, call.out = tensors + call.n_in;
+    alone->scratch = step->scratch ? (char *)step->scratch + own : NULL;
+    step->op(&call, alone);
+}
+
+/* Does the stretch that begins with step number `first`, for this thread's share of the samples. */
+static void walk_stretch(const nnl_program *p, int first, const nnl_team *team) {
+    const nnl_stretch *stretch = &p->steps[first].stretch;
+    nnl_team alone = {.id = 0, .size = 1, .status = team->status};
+    const nnl_range mine = nnl_share(stretch->samples, 1, team);
+    const int64_t turns = ceil_div(length(mine), stretch->at_a_time);
+    for (int64_t turn = 0; turn < turns; turn++)
+        for (int64_t s = first; s < first + stretch->steps; s++) {
+            alone.step = s;
+            do_samples(&p->steps[s], even_share(mine, 1, turn, turns),
+                       team->id * stretch->own_bytes, &alone);
+        }
+}
+
 /* Does all steps once, as one thread of the team. */
 static void walk(const nnl_program *p, nnl_team *team) {
     nnl_team single = {.id = 0, .size = 1, .status = team->status};
@@ -43,6 +80,11 @@ static void walk(const nnl_program *p, nnl_team *team) {
         const nnl_step *step = &p->steps[s];
         if (step->fused) continue; /* the producer has done it */
         if (step->wait) nnl_wait(team);
+        if (step->stretch.steps) {
+            walk_stretch(p, s, team);
+            s += (int)step->stretch.steps - 1;
+            continue;
+        }
         nnl_team *who = step->single_thread ? &single : team;
         if (step->single_thread && team->id != 0) continue;
         if (step->condition && !*(const int32_t *)step->condition->data) continue;

@@ -14,13 +14,12 @@ from libc.string cimport memcpy, memset
 cnp.import_array()
 
 cdef extern from "nnlite.h" nogil:
-    enum: NNL_MAX_NDIM
+    enum: NNL_MAX_NDIM, NNL_MAX_OPERANDS, NNL_SAMPLES, NNL_OWN, NNL_STEP_SHIFT
     int64_t NNL_NO_ERROR
-    enum: NNL_STEP_SHIFT
     ctypedef struct nnl_tensor:
         void *data
         int64_t shape[NNL_MAX_NDIM]
-        int32_t ndim
+        int32_t ndim, in_stretch
     ctypedef union nnl_attr:
         int64_t i
         double f
@@ -35,12 +34,15 @@ cdef extern from "nnlite.h" nogil:
         int size
     ctypedef void (*nnl_op_fn)(const nnl_call *, nnl_team *) noexcept nogil
     ctypedef int64_t (*nnl_scratch_fn)(const nnl_call *, int) noexcept nogil
+    ctypedef struct nnl_stretch:
+        int64_t steps, samples, at_a_time, own_bytes
     ctypedef struct nnl_step:
         nnl_op_fn op
         nnl_call call
         void *scratch
         const nnl_tensor *condition
         int8_t wait, single_thread, fused
+        nnl_stretch stretch
     ctypedef struct nnl_feed:
         const char *data
         int64_t stride
@@ -91,10 +93,9 @@ cdef extern from "<sys/mman.h>" nogil:
     int MADV_HUGEPAGE
 
 cdef enum:
-    OPERANDS = 16  # inputs and outputs of one call
-    ATTRS = 16     # numbers that C gets of its attributes
-ARENA, MEMORY, FEED, FUSED = 0, 1, 2, 3  # the places where a tensor of a program can be
-MAX_NDIM, MAX_OPERANDS, MAX_ATTRS = NNL_MAX_NDIM, OPERANDS, ATTRS
+    ATTRS = 16  # numbers that C gets of its attributes
+ARENA, MEMORY, FEED, FUSED, OWN = range(5)  # the places where a tensor of a program can be
+MAX_NDIM, MAX_OPERANDS, MAX_ATTRS = NNL_MAX_NDIM, NNL_MAX_OPERANDS, ATTRS
 
 nnl_watch_forks()
 cdef int _threads_at_import = nnl_max_threads()
@@ -134,8 +135,7 @@ def active_runs():
 cdef void *_aligned(size_t size) except? NULL:
     """Zeroed memory that begins on a cache line, or on a huge page if it fills one.
 
-    The caller frees it.
-    """
+    The caller frees it."""
     cdef void *memory = NULL
     cdef size_t page = 64 if size < (1 << 21) else (1 << 21)
     if posix_memalign(&memory, page, size if size else 64):
@@ -171,8 +171,7 @@ cdef inline int _point_to(nnl_tensor *t, cnp.ndarray a) except -1:
 
 cdef inline int _set_attrs(nnl_attr *to, tuple attrs) except -1:
     cdef Py_ssize_t k
-    for k in range(len(attrs)):
-        value = attrs[k]
+    for k, value in enumerate(attrs):
         if isinstance(value, float):
             to[k].f = value
         else:
@@ -182,8 +181,10 @@ cdef inline int _set_attrs(nnl_attr *to, tuple attrs) except -1:
 
 cdef int _check_counts(Py_ssize_t operands, Py_ssize_t attrs) except -1:
     """Refuse a call that does not fit into the arrays of `Engine.scratch` and `Engine.call`."""
-    if operands > OPERANDS:
-        raise ValueError(f"expected at most {OPERANDS} inputs and outputs of an op, got {operands}")
+    if operands > NNL_MAX_OPERANDS:
+        raise ValueError(
+            f"expected at most {NNL_MAX_OPERANDS} inputs and outputs of an op, got {operands}"
+        )
     if attrs > ATTRS:
         raise ValueError(f"expected at most {ATTRS} attributes of an op, got {attrs}")
     return 0
@@ -220,7 +221,7 @@ cdef class Engine:
 
     def scratch(self, int op, tuple in_shapes, tuple out_shapes, tuple attrs, int threads):
         """The bytes of scratch that a call of these shapes needs with up to `threads` threads."""
-        cdef nnl_tensor tensors[OPERANDS]
+        cdef nnl_tensor tensors[NNL_MAX_OPERANDS]
         cdef nnl_attr values[ATTRS]
         cdef nnl_call call
         cdef int k = 0
@@ -253,7 +254,7 @@ cdef class Engine:
         int
             The number of the first element whose index was out of range, or -1.
         """
-        cdef nnl_tensor tensors[OPERANDS]
+        cdef nnl_tensor tensors[NNL_MAX_OPERANDS]
         cdef nnl_attr values[ATTRS]
         cdef nnl_step step
         cdef nnl_program program
@@ -295,25 +296,22 @@ cdef class Engine:
         return -1 if status.first_invalid_index == NNL_NO_ERROR else status.first_invalid_index
 
 
+cdef int _count_engines():
+    cdef int n = 0
+    while nnl_engines[n] is not NULL: n += 1
+    return n
+
+
 def engines():
     """The engines of this build that this CPU can run, the best instruction set first."""
-    cdef int k = 0
-    found = []
-    while nnl_engines[k] is not NULL:
-        if nnl_is_supported(nnl_engines[k]):
-            found.append(Engine.wrap(nnl_engines[k]))
-        k += 1
-    return found
+    cdef int k, n = _count_engines()
+    return [Engine.wrap(nnl_engines[k]) for k in range(n) if nnl_is_supported(nnl_engines[k])]
 
 
 def built_isas():
     """The instruction sets of this build, the best first. This CPU may not have all of them."""
-    cdef int k = 0
-    names = []
-    while nnl_engines[k] is not NULL:
-        names.append(nnl_engines[k].isa.decode())
-        k += 1
-    return list(dict.fromkeys(names))
+    cdef int k, n = _count_engines()
+    return list(dict.fromkeys([nnl_engines[k].isa.decode() for k in range(n)]))
 
 
 cdef struct Context:
@@ -332,16 +330,18 @@ cdef class Program:
     Parameters
     ----------
     engine : Engine
-    steps : list of (op, inputs, outputs, conditions, attrs, scratch, wait, single_thread, fused)
+    steps : list of (op, inputs, outputs, conditions, attrs, scratch, wait, single_thread, fused,
+                     stretch, rows)
         `inputs`, `outputs` and `conditions` (at most one) are tuples of (place, where, shape):
 
-        - (ARENA, byte offset in the arena, shape)
+        - (ARENA, byte offset in the arena, shape); for OWN that of thread 0's
         - (MEMORY, array, shape)
         - (FEED, number of the feed, shape)
         - (FUSED, 0, shape): the operand between a fused step and its producer, which has no memory
 
         `scratch` is a byte offset in the arena, or -1 if the step needs none. The flags are those
-        of `nnl_step` in `csrc/nnlite.h`.
+        of `nnl_step` in `csrc/nnlite.h`, and `stretch` the numbers of its `nnl_stretch`, or ().
+        `rows`: the numbers of the operands of which a step in a stretch gets some rows.
     arena_bytes : int
         The size of the arena.
     n_feeds : int
@@ -374,10 +374,14 @@ cdef class Program:
         if not (self.steps and self.tensors and self.places and self.attrs and self.scratch):
             raise MemoryError("nnlite: no memory for a plan")
         for s in range(self.n_steps):
-            op, inputs, outputs, conditions, attrs, scratch, wait, single_thread, fused = steps[s]
+            op, inputs, outputs, conditions, attrs, scratch, *flags, stretch, rows = steps[s]
             self.steps[s].op = engine.c.ops[<int>op]
-            self.steps[s].wait, self.steps[s].single_thread = wait, single_thread
-            self.steps[s].fused = fused
+            self.steps[s].wait, self.steps[s].single_thread, self.steps[s].fused = flags
+            if stretch:
+                (self.steps[s].stretch.steps, self.steps[s].stretch.samples,
+                 self.steps[s].stretch.at_a_time, self.steps[s].stretch.own_bytes) = stretch
+            for k in rows:
+                self.tensors[t + <int>k].in_stretch = NNL_SAMPLES
             self.steps[s].call.n_in, self.steps[s].call.n_out = len(inputs), len(outputs)
             self.steps[s].call.attr = self.attrs + a
             _set_attrs(self.attrs + a, attrs)
@@ -386,6 +390,8 @@ cdef class Program:
             for place, where, shape in inputs + outputs + conditions:
                 _set_shape(&self.tensors[t], shape)
                 self.places[t] = place
+                if place == OWN:
+                    self.tensors[t].in_stretch = NNL_OWN
                 if place == MEMORY:
                     self.keep.append(where)
                     self.tensors[t].data = cnp.PyArray_DATA(<cnp.ndarray>where)
@@ -397,10 +403,8 @@ cdef class Program:
                 self.steps[s].condition = self.tensors + t - 1
 
     def __dealloc__(self):
-        cdef Context *context
         for address in self.idle or ():
-            context = <Context *><uintptr_t>address
-            _free_context(context)
+            _free_context(<Context *><uintptr_t>address)
         free(self.steps)
         free(self.tensors)
         free(self.places)
@@ -428,7 +432,7 @@ cdef class Program:
         memcpy(c.tensors, self.tensors, self.n_tensors * sizeof(nnl_tensor))
         memcpy(c.program.steps, self.steps, self.n_steps * sizeof(nnl_step))
         for t in range(self.n_tensors):
-            if self.places[t] == ARENA:
+            if self.places[t] in (ARENA, OWN):
                 c.tensors[t].data = c.arena + <uintptr_t>self.tensors[t].data
             elif self.places[t] == FEED:
                 c.program.bindings[b].tensor = &c.tensors[t]
@@ -437,9 +441,8 @@ cdef class Program:
         tensor = c.tensors
         for s in range(self.n_steps):
             c.program.steps[s].call.in_ = tensor
-            tensor += self.steps[s].call.n_in
-            c.program.steps[s].call.out = tensor
-            tensor += self.steps[s].call.n_out
+            c.program.steps[s].call.out = tensor + self.steps[s].call.n_in
+            tensor += self.steps[s].call.n_in + self.steps[s].call.n_out
             if self.steps[s].condition is not NULL:
                 c.program.steps[s].condition = tensor
                 tensor += 1
@@ -469,8 +472,7 @@ cdef class Program:
         """
         cdef Context *c
         cdef nnl_status status
-        cdef int64_t done
-        cdef int k = 0
+        cdef int64_t done, k = 0
         cdef char *start
         if len(feeds) != self.n_feeds:
             raise ValueError(f"expected {self.n_feeds} feeds, got {len(feeds)}")

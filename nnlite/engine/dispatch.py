@@ -57,6 +57,11 @@ class Op:
     absorbs : tuple of str
         Ops that the C function can do with each row that it finishes: 'activation', whose
         attributes it has too, and 'scale_shift', whose operands it takes as its last inputs.
+    pads : bool
+        The C function can pad its images itself, by `pad_top` and `pad_left`.
+    by_sample : tuple of int
+        Inputs whose first axis, where it is as long as the output's, counts samples: each sample of
+        the output is computed from that sample of them only (stretches.py).
     reads_rows_of : str, optional
         Another op, `gather`, in whose place the C function can read the first input, with that op's
         inputs and with those of its attributes that have the same names.
@@ -85,9 +90,12 @@ class Op:
         optional_outputs=0,
         reads_rows_of=None,
         formula=None,
+        by_sample=(),
+        pads=False,
     ):
         self.formula = formula
         self.optional_outputs, self.reads_rows_of = optional_outputs, reads_rows_of
+        self.by_sample, self.pads = by_sample, pads
         self.name, self.infer, self.gradient = name, infer, gradient
         self.fuses, self.fused_input, self.absorbs = fuses, fused_input, absorbs
         self.in_place = [pair if isinstance(pair, tuple) else (pair, 0) for pair in in_place]

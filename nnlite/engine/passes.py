@@ -119,6 +119,35 @@ def absorb(calls, results, roots, folds=False):
     return list(found.values())
 
 
+def take_in_padding(calls, results):
+    """The calls, where a convolution that alone reads padded images pads them itself (`pads` in its
+    row). A depthwise one leaves out taps in the padding, so the sign of a zero may differ."""
+    readers = Counter(id(t) for call in calls for t in call.reads)
+    readers.update(id(t) for t in results)
+    padded, found = {}, {}
+    for call in calls:
+        pad = padded.get(id(call.inputs[0])) if call.inputs and call.op.pads else None
+        if pad is not None and alike(pad, call):
+            del found[id(pad)]
+            attrs = {**call.attrs}
+            attrs["pad_top"] += pad.attrs["top"]
+            attrs["pad_left"] += pad.attrs["left"]
+            call = call.replaced(inputs=[pad.inputs[0], *call.inputs[1:]], attrs=attrs)
+        found[id(call)] = call
+        if call.op.name == "pad2d" and readers[id(call.outputs[0])] == 1 and not _crops(call):
+            padded[id(call.outputs[0])] = call
+    return list(found.values())
+
+
+def _crops(pad):
+    """Whether a call of pad2d takes something off an image."""
+    margins = []
+    for before, axis in (("top", 1), ("left", 2)):
+        first = pad.attrs[before]
+        margins += [first, pad.outputs[0].shape[axis] - pad.inputs[0].shape[axis] - first]
+    return min(margins) < 0
+
+
 @dataclass
 class Fusion:
     """Calls in the order in which they run, of which some pairs run as one.

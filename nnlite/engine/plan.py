@@ -4,11 +4,11 @@ The planner keeps the recorded order. It drops calls that nobody needs, gives ea
 the arena for just as long as it lives, and puts a barrier only before a step that touches memory
 which another thread may still be working on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nnlite.engine._engine import ARENA, FEED, FUSED, MEMORY, Program, most_threads
+from nnlite.engine._engine import ARENA, FEED, FUSED, MEMORY, OWN, Program, most_threads
 from nnlite.engine.dispatch import bad_index, engine
 from nnlite.engine.passes import (
     Roots,
@@ -18,8 +18,10 @@ from nnlite.engine.passes import (
     fuse,
     leave_out_unread,
     read_rows_in_place,
+    take_in_padding,
     take_in_place,
 )
+from nnlite.engine.stretches import Stretch, find_stretches, rows
 
 ALIGN = 64  # bytes: a cache line
 # Fewer multiply-adds than this are done by thread 0, while the others go on to the next step.
@@ -34,10 +36,11 @@ class Block:
     """One piece of memory: a tensor's (with all its views) or a step's scratch."""
 
     place: int
-    where: object  # ARENA: byte offset; MEMORY: an array; FEED: its number; FUSED: 0
+    where: object  # ARENA, OWN: byte offset; MEMORY: an array; FEED: its number; FUSED: 0
     size: int
     first: int
     last: int
+    stretch: Stretch = None  # OWN: whose; `where` is relative to its memory, `size` that of a turn
 
     def range(self):
         """(kind of memory, begin, end)."""
@@ -60,7 +63,7 @@ class Plan:
         Written to memory of the caller's: their feeds follow after `feeds`.
     real : {'float32', 'float64'}
     folds : bool, default False
-        Whether convolutions take the scale and shift of a normalization behind them.
+        Whether convolutions take the scale and shift of a normalization behind them, and padding.
     isa : str, optional
         The instruction set; by default the one in use.
     """
@@ -76,8 +79,14 @@ class Plan:
         calls = leave_out_unread(calls, self.results)
         self.roots = Roots(calls)
         calls = absorb(calls, self.results, self.roots, folds)
-        self.fusion = fuse(calls, self.results, self.roots)
-        self.calls = self.fusion.calls
+        calls = take_in_padding(calls, self.results) if folds else calls
+        fusion = fuse(calls, self.results, self.roots)
+        self.calls, self.stretches = find_stretches(
+            fusion, self.results, self.roots, self.max_threads
+        )
+        self.stretch_of = {id(c): stretch for stretch in self.stretches for c in stretch.calls}
+        self.fusion = replace(fusion, calls=self.calls)
+        self.times = self._times()
         self.variables = [t for c in self.calls for i, t in enumerate(c.inputs) if i in c.op.writes]
         works = [
             c.op.work([t.shape for t in c.inputs], [t.shape for t in c.outputs]) for c in self.calls
@@ -136,55 +145,94 @@ class Plan:
         for number, t in enumerate([*self.feeds, *self.results]):
             blocks[id(self.roots.of(t))] = Block(FEED, number, 0, 0, 0)
         for s, c in enumerate(self.calls):
-            at = s - self.fusion.is_consumer(c)  # it runs at the same time as its producer
             operands = []
             for t in (*c.inputs, *c.outputs, *_conditions(c)):
                 root = self.roots.of(t)
                 block = blocks.get(id(root))
                 if block is None:
-                    block = blocks[id(root)] = self._block_for(root, at, blocks, in_place)
-                block.last = at
+                    block = blocks[id(root)] = self._block_for(root, s, blocks, in_place)
+                block.last = s if block.stretch else self.times[s]
                 operands.append((t.shape, block))
             self.operands.append(operands)
-            scratch = self.engine.scratch(
-                self.engine.op_ids[c.op.name],
-                tuple(t.shape for t in c.inputs),
-                tuple(t.shape for t in c.outputs if id(t) not in self.fusion.tensors),
-                self.attrs[s],
-                self.max_threads,
-            )
+            scratch = self._scratch(s)
             if scratch:
-                blocks["scratch", s] = Block(ARENA, None, scratch, at, at)
+                blocks["scratch", s] = self._room(s, scratch, self.stretch_of.get(id(c)))
+        for stretch in self.stretches:
+            own = {id(b): b for b in blocks.values() if b.stretch is stretch}
+            size = place(list(own.values())) * self.max_threads
+            at = self.times[next(iter(own.values())).first]
+            blocks["own", id(stretch)] = Block(ARENA, None, size, at, at)
         return blocks
 
-    def _block_for(self, root, at, blocks, in_place):
-        """The memory of a tensor that is first met in step `at`."""
+    def _times(self):
+        """Of each step the first of those that run at the same time: its producer, or all those of
+        its stretch, between which threads do not wait."""
+        times, before = [], None
+        for s, c in enumerate(self.calls):
+            stretch = self.stretch_of.get(id(c))
+            same = stretch is before if stretch else self.fusion.is_consumer(c)
+            times.append(times[-1] if same else s)
+            before = stretch
+        return times
+
+    def _scratch(self, s):
+        """Bytes of scratch of a step: of the team, or of a thread that does a turn of a stretch."""
+        call = self.calls[s]
+        stretch = self.stretch_of.get(id(call))
+        stored = [t for t in call.outputs if id(t) not in self.fusion.tensors]
+        shapes = [t.shape for t in (*call.inputs, *stored)]
+        for k in rows(call) if stretch else ():
+            shapes[k] = (stretch.at_a_time, *shapes[k][1:])
+        n, threads = len(call.inputs), 1 if stretch else self.max_threads
+        op = self.engine.op_ids[call.op.name]
+        return self.engine.scratch(op, (*shapes[:n],), (*shapes[n:],), self.attrs[s], threads)
+
+    def _room(self, s, size, stretch=None):
+        """A piece of the arena, or of the memory that a thread has for a stretch."""
+        if stretch:
+            return Block(OWN, None, size, s, s, stretch)
+        return Block(ARENA, None, size, self.times[s], self.times[s])
+
+    def _block_for(self, root, s, blocks, in_place):
+        """The memory of a tensor that is first met in step `s`."""
         if id(root) in self.fusion.tensors:
-            return Block(FUSED, 0, 0, at, at)
+            return Block(FUSED, 0, 0, s, s)
         if root._data is not None:
-            return Block(MEMORY, root._data, root._data.nbytes, at, at)
-        operand = in_place.get(id(root))
-        if operand is not None and blocks[id(operand)].place == ARENA:
-            return blocks[id(operand)]
-        return Block(ARENA, None, root.size * np.dtype(root.dtype).itemsize, at, at)
+            return Block(MEMORY, root._data, root._data.nbytes, s, s)
+        size, stretch = (
+            root.size * np.dtype(root.dtype).itemsize,
+            self.stretch_of.get(id(self.calls[s])),
+        )
+        if stretch and id(root) in stretch.own:
+            block = self._room(s, size // stretch.samples * stretch.at_a_time, stretch)
+        else:
+            block = self._room(s, size)
+        operand = blocks.get(id(in_place.get(id(root))))
+        same = operand and (operand.place, operand.stretch) == (block.place, block.stretch)
+        return operand if same else block
 
     def _steps(self, works):
         steps, pending = [], []
         for s, c in enumerate(self.calls):
-            fused, produces = self.fusion.is_consumer(c), self.fusion.is_producer(c)
-            single_thread = works[s] < MIN_SHARED_WORK
-            touched = self._touched(s, c)
-            if produces:
-                touched += self._touched(s + 1, self.calls[s + 1])
-            wait = not fused and any(
-                _clash(touched, t) for other, t in pending if not (single_thread and other)
-            )
-            if wait:
-                pending = []
-            if not fused:
+            stretch, produces = self.stretch_of.get(id(c)), self.fusion.is_producer(c)
+            fused = self.fusion.is_consumer(c)
+            first = self.times[s] == s  # of those that run at the same time
+            together = len(stretch.calls) if stretch else 1 + produces
+            single_thread = works[s] < MIN_SHARED_WORK and not stretch
+            wait = False
+            if first:
+                touched = [r for k in range(s, s + together) for r in self._touched(k)]
+                wait = any(
+                    _clash(touched, t) for other, t in pending if not (single_thread and other)
+                )
+                pending = [] if wait else pending
                 pending.append((single_thread, touched))
             scratch = self.blocks.get(("scratch", s))
-            refs = tuple((block.place, block.where, shape) for shape, block in self.operands[s])
+            refs = tuple((b.place, self._where(b), shape) for shape, b in self.operands[s])
+            numbers = ()
+            if stretch and first:
+                own = self.blocks["own", id(stretch)].size // self.max_threads
+                numbers = (together, stretch.samples, stretch.at_a_time, own)
             steps.append(
                 (
                     self.engine.op_ids[c.op.name],
@@ -192,24 +240,35 @@ class Plan:
                     () if produces else refs[len(c.inputs) : len(c.inputs) + len(c.outputs)],
                     refs[len(c.inputs) + len(c.outputs) :],
                     self.attrs[s],
-                    scratch.where if scratch else -1,
+                    self._where(scratch) if scratch else -1,
                     wait,
                     single_thread,
                     fused,
+                    numbers,
+                    rows(c) if stretch else (),
                 )
             )
         return steps
 
-    def _touched(self, s, c):
+    def _where(self, block):
+        """Where C finds a block. Of those that each thread has: that of thread 0, in the arena."""
+        if block.stretch:
+            return self.blocks["own", id(block.stretch)].where + block.where
+        return block.where
+
+    def _touched(self, s):
         """The ranges of memory that a call touches, and whether it writes each."""
+        c = self.calls[s]
         outputs = range(len(c.inputs), len(c.inputs) + len(c.outputs))
+        stretch = self.stretch_of.get(id(c))
         touched = [
             (*block.range(), i in outputs or i in c.op.writes)
             for i, (_, block) in enumerate(self.operands[s])
-            if block.place != FUSED
+            if block.place not in (FUSED, OWN)
         ]
-        if ("scratch", s) in self.blocks:
-            touched.append((*self.blocks["scratch", s].range(), True))
+        of_step = ("own", id(stretch)) if stretch else ("scratch", s)
+        if of_step in self.blocks:
+            touched.append((*self.blocks[of_step].range(), True))
         return touched
 
 

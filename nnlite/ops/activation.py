@@ -69,6 +69,7 @@ Op(
     attrs=_ATTRS,
     gradient=_activation_gradient,
     in_place=(0,),
+    by_sample=(0,),
 )
 Op(
     "activation_gradient",
@@ -325,6 +326,7 @@ Op(
     attrs={"gate": int},
     gradient=lambda c, dy, need: [call("gated_activation_gradient", [dy, c.inputs[0]], **c.attrs)],
     in_place=(0,),
+    by_sample=(0,),
 )
 Op(
     "gated_activation_gradient",

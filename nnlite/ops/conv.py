@@ -182,6 +182,8 @@ Op(
     work=_conv2d_work,
     attrs={**_FUSED, **_WINDOW, "groups": int, **_OUTPUT_SIZE},
     absorbs=("scale_shift", "activation"),
+    by_sample=(0,),
+    pads=True,
 )
 Op(
     "conv2d_gradient_input",
@@ -374,6 +376,8 @@ Op(
     work=_depthwise_work,
     attrs={**_FUSED, **_WINDOW, **_OUTPUT_SIZE},
     absorbs=("scale_shift", "activation"),
+    by_sample=(0,),
+    pads=True,
 )
 Op(
     "depthwise_gradient_input",

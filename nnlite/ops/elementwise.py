@@ -21,7 +21,7 @@ def _broadcast(*shapes, **_):
 
 
 def _unary(name, gradient):
-    Op(name, infer=lambda x: [x], gradient=gradient, in_place=(0,))
+    Op(name, infer=lambda x: [x], gradient=gradient, in_place=(0,), by_sample=(0,))
 
     def function(x):
         return call(name, operands(x))
@@ -31,7 +31,7 @@ def _unary(name, gradient):
 
 
 def _binary(name, gradient):
-    Op(name, infer=_broadcast, gradient=gradient, in_place=(0, 1))
+    Op(name, infer=_broadcast, gradient=gradient, in_place=(0, 1), by_sample=(0, 1))
 
     def function(x1, x2):
         return call(name, operands(x1, x2))

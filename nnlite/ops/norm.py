@@ -110,7 +110,13 @@ def _scale_shift_gradient(c, dy, need):
     return [multiply(dy, a) if need[0] else None, multiply(dy, x) if need[1] else None, dy]
 
 
-Op("scale_shift", infer=_infer_scale_shift, gradient=_scale_shift_gradient, in_place=(0,))
+Op(
+    "scale_shift",
+    infer=_infer_scale_shift,
+    gradient=_scale_shift_gradient,
+    in_place=(0,),
+    by_sample=(0,),
+)
 
 
 def scale_shift(x, scale, shift):

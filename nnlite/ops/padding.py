@@ -17,6 +17,7 @@ Op(
     infer=lambda x, size, **_: [(x[0], *size, x[3])],
     gradient=_pad_gradient,
     attrs={"top": int, "left": int, "size": None},
+    by_sample=(0,),
 )
 
 

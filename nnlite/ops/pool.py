@@ -51,13 +51,13 @@ def _average_second_gradient(c, ddx, need):
     return [call("average_pool2d", [ddx], size=c.inputs[0].shape[1:3], **_windows(c))]
 
 
-Op("max_pool2d", infer=_infer_pool, gradient=_max_gradient, attrs=_ATTRS)
+Op("max_pool2d", infer=_infer_pool, gradient=_max_gradient, attrs=_ATTRS, by_sample=(0,))
 Op(
     "max_pool2d_gradient",
     infer=lambda dy, x, y, **_: [x],
     attrs={name: kind for name, kind in _ATTRS.items() if name != "size"},
 )
-Op("average_pool2d", infer=_infer_pool, gradient=_average_gradient, attrs=_ATTRS)
+Op("average_pool2d", infer=_infer_pool, gradient=_average_gradient, attrs=_ATTRS, by_sample=(0,))
 Op(
     "average_pool2d_gradient",
     infer=_infer_average_gradient,

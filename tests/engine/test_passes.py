@@ -17,12 +17,12 @@ from nnlite.models import Sequential
 from nnlite.ops.rows import SOURCE_CODES, gather
 
 
-def planned(function, *shapes):
+def planned(function, *shapes, folds=False):
     """The plan of a function of tensors, and what it gives for normal values."""
     feeds = [Tensor(shape, "float32") for shape in shapes]
     with Recording(executing=False) as trace:
         result = function(*feeds)
-    plan = Plan(trace, feeds, [result])
+    plan = Plan(trace, feeds, [result], folds=folds)
     values = [samples.normal(*shape, seed=k) for k, shape in enumerate(shapes)]
     out = np.empty(result.shape, "float32")
     plan.run([(a, 0, 0) for a in (*values, out)], threads=2)
@@ -83,6 +83,28 @@ def test_an_operand_that_is_repeated_keeps_its_place():
 
     _, out, expected = planned(outer, (1, 64))
     assert np.array_equal(out, expected, equal_nan=True)
+
+
+# With padding of its own, and strides; what cannot be left out: pixels taken off, and padded images
+# that are read twice.
+@pytest.mark.parametrize("kind", ["depthwise_conv2d", "conv2d"])
+@pytest.mark.parametrize(
+    "margins, twice, pads",
+    [(((1, 2), (0, 3)), False, 0), (((1, -1), (0, 3)), False, 1), (((2, 1), (1, 1)), True, 1)],
+)
+def test_a_convolution_pads_its_images_itself(kind, margins, twice, pads, isa):
+    w = samples.normal(3, 3, 5, 4)
+
+    def function(x):
+        y = ops.pad2d(x, margins)
+        z = getattr(ops, kind)(y, w, strides=2, padding="same")
+        return z + ops.sum(y) if twice else z
+
+    plan, out, expected = planned(function, (2, 8, 9, 5), folds=True)
+    assert [c.op.name for c in plan.calls].count("pad2d") == pads
+    assert np.allclose(out, expected, rtol=1e-6, atol=1e-6)
+    plan, *_ = planned(function, (2, 8, 9, 5))
+    assert [c.op.name for c in plan.calls].count("pad2d") == 1
 
 
 def test_calls_that_nobody_needs_are_dropped():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import samples
 from kernels import ISAS
-from nnlite.engine._engine import ARENA, MEMORY, Program
+from nnlite.engine._engine import ARENA, MEMORY, OWN, Program
 from numpy.lib.array_utils import byte_bounds
 from teams import team_of
 
@@ -20,7 +20,7 @@ from nnlite import (
     optimizers,
     regularizers,
 )
-from nnlite.engine import dispatch
+from nnlite.engine import dispatch, stretches
 from nnlite.engine import plan as plan_module
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.plan import Plan
@@ -269,8 +269,17 @@ def training_plan(name):
     return step.plan
 
 
+def stretched(x):
+    """A stretch between other steps; two of its results are needed later."""
+    a = ops.reshape(ops.exp(x), (6, 2, 4))
+    b = ops.tanh(a * 2.0) + a
+    c = ops.sigmoid(ops.tanh(b) * a) - 1.0
+    d = ops.relu(ops.sum(c, axis=0, keepdims=True) * b)
+    return ops.reshape(d * 2.0 + c, (6, 8))
+
+
 PLANS = {
-    **{f.__name__: lambda f=f: traced(f) for f in (views, long_sums, writes)},
+    **{f.__name__: lambda f=f: traced(f) for f in (views, long_sums, writes, stretched)},
     **{name: lambda name=name: training_plan(name) for name in MODELS},
 }
 
@@ -278,34 +287,53 @@ PLANS = {
 @pytest.fixture(params=PLANS)
 def lowered(request, monkeypatch):
     """Of each step (call, outputs that are stored, memory read, memory written, barrier before, one
-    thread alone, whether the step before does it)."""
+    thread alone, whether the step before does it, whether it runs together with the one before)."""
     given = []
     monkeypatch.setattr(plan_module, "Program", lambda *args: given.append(args) or Program(*args))
+    if request.param == "stretched":
+        monkeypatch.setattr(stretches, "LEAST_SAMPLES", 1)
+        monkeypatch.setattr(stretches, "TURN_BYTES", 4 * 40)
     plan = PLANS[request.param]()
+    assert bool(plan.stretches) is (request.param == "stretched")
     engine, steps, arena_bytes, _ = given[-1]
 
-    def bytes_of(tensor, operand):
+    def bytes_of(tensor, operand, stretch):
         place, where, shape = operand
         size = math.prod(shape) * np.dtype(tensor.dtype).itemsize
+        if place == OWN:  # thread 0's
+            place, size = ARENA, size // stretch.samples * stretch.at_a_time
         if place == ARENA:
             assert 0 <= where <= where + size <= arena_bytes and where % 64 == 0
             return place, where, where + size
         return (place, *byte_bounds(where)) if place == MEMORY else (place, where, where + 1)
 
     found = []
-    for call, (op, inputs, outputs, conditions, attrs, scratch, *flags) in zip(
-        plan.calls, steps, strict=True
-    ):
-        reads = [bytes_of(t, x) for t, x in zip(call.reads, inputs + conditions, strict=True)]
+    for call, step in zip(plan.calls, steps, strict=True):
+        op, inputs, outputs, conditions, attrs, scratch, *flags, of_stretch, rows = step
+        stretch = plan.stretch_of.get(id(call))
+        given = zip(call.reads, inputs + conditions, strict=True)
+        reads = [bytes_of(t, x, stretch) for t, x in given]
         stored = call.outputs if outputs else []  # what a fused step reads is not
-        written = [bytes_of(t, x) for t, x in zip(stored, outputs, strict=True)]
+        written = [bytes_of(t, x, stretch) for t, x in zip(stored, outputs, strict=True)]
         written += [reads[i] for i in call.op.writes]
-        in_shapes, out_shapes = ([t.shape for t in some] for some in (call.inputs, stored))
-        size = engine.scratch(op, tuple(in_shapes), tuple(out_shapes), attrs, plan.max_threads)
+        shapes = [t.shape for t in (*call.inputs, *stored)]
+        for k in rows:
+            shapes[k] = (stretch.at_a_time, *shapes[k][1:])
+        n, threads = len(inputs), 1 if stretch else plan.max_threads
+        size = engine.scratch(op, (*shapes[:n],), (*shapes[n:],), attrs, threads)
         if size:
             assert 0 <= scratch and scratch + size <= arena_bytes
             written.append((ARENA, scratch, scratch + size))
-        found.append((call, stored, reads, written, *flags))
+        if of_stretch:
+            _, begin, end = plan.blocks["own", id(stretch)].range()
+            mine = begin + of_stretch[3]
+        if stretch:  # what OWN and scratch are of other threads lies behind
+            ranges = [r for r, x in zip(reads + written, (*inputs, *outputs)) if x[0] == OWN]
+            ranges += [written[-1]] if size else []
+            assert all(begin <= a <= b <= mine <= end <= arena_bytes for _, a, b in ranges)
+            written.append((ARENA, mine, end))
+        joined = flags[-1] or (stretch is not None and not of_stretch)
+        found.append((call, stored, reads, written, *flags, joined))
     assert len(found) >= 3
     return found
 
@@ -321,7 +349,7 @@ def test_live_tensors_never_overlap(lowered):
     (A view has no step of its own; it is looked up by where it lies.)
     """
     root, content, busy = {}, {}, []
-    for call, stored, reads, written, _, _, fused in lowered:
+    for call, stored, reads, written, _, _, fused, _ in lowered:
         outputs = written[: len(stored)]
         assert not fused or not meet(outputs, busy), call  # the step before still works there
         busy = reads + written
@@ -343,8 +371,8 @@ def test_live_tensors_never_overlap(lowered):
 
 def test_barrier_stands_wherever_threads_could_meet(lowered):
     steps = []
-    for call, _, reads, written, wait, single_thread, fused in lowered:
-        if fused:  # each thread does it for what it has just written itself
+    for call, _, reads, written, wait, single_thread, _, joined in lowered:
+        if joined:  # each thread does it for what it has just written itself
             reads, written = steps[-1][1] + reads, steps[-1][2] + written
             steps[-1] = (steps[-1][0], reads, written, *steps[-1][3:])
         else:
@@ -409,10 +437,7 @@ def test_run_stops_at_a_bad_label_and_says_where():
     with Recording(executing=False) as trace, dispatch.scope("labels"):
         result = ops.one_hot(feed, 3)
     plan = Plan(trace, [feed], [result])
-    y, out = (
-        np.array([0, 1, 2, 0, 1, 1, 3, -1, 0, 0, 0, 0], np.int32),
-        np.full((12, 3), 7, np.float32),
-    )
+    y, out = np.array([0, 1, 2, 0, 1, 1, 3, -1, 0, 0, 0, 0], np.int32), np.full((12, 3), 7, "f")
     with pytest.raises(ValueError, match=r"layer 'labels': one_hot: .* position 2 "):
         plan.run([(y, 0, 16), (out, 0, 48)], runs=3, threads=2)
     assert out[:6].tolist() == np.eye(3)[y[:6]].tolist()
@@ -476,13 +501,6 @@ def test_prediction_of_some_rows_is_some_rows_of_the_prediction(name, isa, real)
         model = MODELS[name]()[0]
     x = samples.normal(700, 13)
     whole = model.predict(x)
-    for rows in (
-        slice(0, 1),
-        slice(3, 4),
-        slice(5, 9),
-        slice(100, 357),
-        slice(1, 258),
-        slice(0, 699),
-        slice(None, None, 7),
-    ):
+    for part in [(0, 1), (3, 4), (5, 9), (100, 357), (1, 258), (0, 699), (0, 700, 7)]:
+        rows = slice(*part)
         assert_same_bits([model.predict(x[rows])], [np.ascontiguousarray(whole[rows])])

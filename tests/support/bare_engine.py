@@ -20,6 +20,7 @@ class NnlTensor(ctypes.Structure):
         ("data", ctypes.c_void_p),
         ("shape", ctypes.c_int64 * MAX_NDIM),
         ("ndim", ctypes.c_int32),
+        ("in_stretch", ctypes.c_int32),
     ]
 
 
@@ -41,6 +42,17 @@ class NnlCall(ctypes.Structure):
     ]
 
 
+class NnlStretch(ctypes.Structure):
+    """Steps that a thread does for a few samples at a time; none where all is 0."""
+
+    _fields_ = [
+        ("steps", ctypes.c_int64),
+        ("samples", ctypes.c_int64),
+        ("at_a_time", ctypes.c_int64),
+        ("own_bytes", ctypes.c_int64),
+    ]
+
+
 class NnlStep(ctypes.Structure):
     """One step."""
 
@@ -52,6 +64,7 @@ class NnlStep(ctypes.Structure):
         ("wait", ctypes.c_int8),
         ("single_thread", ctypes.c_int8),
         ("fused", ctypes.c_int8),
+        ("stretch", NnlStretch),
     ]
 
 

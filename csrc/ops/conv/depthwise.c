@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../../gemm/gemm.h"
 #include "../../gemm/microkernel.h"
 #include "../../math/activation.h"
 #include "../../runtime/barrier.h"
@@ -93,10 +94,12 @@ static nnl_range taps_inside(int64_t first, int64_t K, int64_t dilation, int64_t
     return (nnl_range){min_of(begin, K), min_of(end, K)};
 }
 
-/* The window of one pixel: x under its first tap, the taps inside the image, and the kernel. */
+/* The window of one pixel: x under its first tap, the taps inside the image, the kernel, and what
+ * is done to the sum. */
 typedef struct {
     const real *x, *w, *bias;
     nnl_range kh, kw;
+    nnl_clamp clamp;
 } nnl_window;
 
 /* Result m of channels c ... c + n - 1 of one pixel. y points to the pixel. */
@@ -112,6 +115,7 @@ NNL_INLINE void depthwise_channels(const int nv, const nnl_depthwise *g, const n
     for (int j = 0; j < nv; j++) {
         const int64_t left = nv > 1 ? LANES : n, at = (c + j * LANES) * g->M + m;
         if (v->bias) sum[j] += load_channels(v->bias + at, g->M, left);
+        if (v->clamp.is_done) sum[j] = vec_clamp(sum[j], v->clamp.cap);
         store_channels(y + at, g->M, left, sum[j]);
     }
 }
@@ -157,6 +161,7 @@ NNL_INLINE void depthwise_strip_channels(const int KW, const int stride, const b
 #pragma GCC unroll 4
     for (int p = 0; p < STRIP; p++) {
         if (v->bias) sum[p] += load_channels(v->bias + c, 1, n);
+        if (v->clamp.is_done) sum[p] = vec_clamp(sum[p], v->clamp.cap);
         store_channels(y + p * g->C + c, 1, n, sum[p]);
     }
 }
@@ -188,10 +193,13 @@ static void depthwise_strip_of(const nnl_depthwise *g, const nnl_window *v, real
 }
 
 /* Row oh of y of the image x. */
-static void depthwise_row(const nnl_depthwise *g, const real *x, const real *w, const real *bias,
-                          real *y, int64_t oh) {
-    const int64_t h = oh * g->stride_h - g->top;
-    nnl_window v = {.w = w, .bias = bias, .kh = taps_inside(h, g->KH, g->dilation_h, g->H)};
+static void depthwise_row(const nnl_depthwise *g, const real *x, const real *w,
+                          const nnl_epilogue *epilogue, real *y, int64_t oh) {
+    const int64_t h = oh * g->stride_h - g->top, row = g->OW * g->C * g->M;
+    nnl_window v = {.w = w,
+                    .bias = epilogue->bias,
+                    .kh = taps_inside(h, g->KH, g->dilation_h, g->H),
+                    .clamp = clamp_of(epilogue->activation, epilogue->alpha)};
     const int64_t strip = strip_width(g);
     for (int64_t ow = 0; ow < g->OW;) {
         const int64_t column = ow * g->stride_w - g->left;
@@ -206,6 +214,8 @@ static void depthwise_row(const nnl_depthwise *g, const real *x, const real *w, 
         ow += together ? STRIP : 1;
         y += (together ? STRIP : 1) * g->C * g->M;
     }
+    y -= row;
+    if (!v.clamp.is_done) activate(y, y, row, epilogue->activation, epilogue->alpha);
 }
 
 /* y = act(conv(x, w) + b), where conv(x, w)[n, oh, ow, c M + m] = the sum over kh, kw of
@@ -221,14 +231,14 @@ static void op_depthwise_conv2d(const nnl_call *call, nnl_team *team) {
     const nnl_folded folded = folded_of(call);
     const real *x = call->in[0].data;
     real *room = (real *)team->scratch + transposed_size(&call->in[1]);
-    const real *bias = folded_bias(&folded, room, g.C * g.M, team);
-    const int64_t row = g.OW * g.C * g.M;
+    const nnl_epilogue epilogue = {.bias = folded_bias(&folded, room, g.C * g.M, team),
+                                   .activation = (int)call->attr[0].i,
+                                   .alpha = call->attr[1].f};
     transpose_kernel(&g, call->in[1].data, folded.scale, team->scratch, team);
     const nnl_range part = nnl_share(g.N * g.OH, 1, team);
     for (int64_t r = part.begin; r < part.end; r++) {
-        real *y = (real *)call->out[0].data + r * row;
-        depthwise_row(&g, x + r / g.OH * g.H * g.W * g.C, team->scratch, bias, y, r % g.OH);
-        activate(y, y, row, (int)call->attr[0].i, call->attr[1].f);
+        real *y = (real *)call->out[0].data + r * g.OW * g.C * g.M;
+        depthwise_row(&g, x + r / g.OH * g.H * g.W * g.C, team->scratch, &epilogue, y, r % g.OH);
     }
 }
 

@@ -98,7 +98,8 @@ static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, n
             if (by_rows) prefetch_some(prefetch, t, t->K); /* lines at each run of k */
             multiply_tile(t);
         }
-        activate_rows(c + all.begin, length(a_panel), length(all), g->F, epilogue);
+        if (!t->clamp.is_done)
+            activate_rows(c + all.begin, length(a_panel), length(all), g->F, epilogue);
     }
 }
 
@@ -188,7 +189,11 @@ static void op_conv2d(const nnl_call *call, nnl_team *team) {
     if (length(part.panels) == 0 || nnl_size(&call->out[0]) == 0) return;
     const int64_t blocks = ceil_div(length(part.panels) * g.K * NR, PACKED_BLOCK);
     const int64_t cuts = min_of(blocks, length(part.panels));
-    nnl_tile t = {.a_access = A_GATHERED, .k_offset = k_offset, .K = g.K, .b_k = NR};
+    nnl_tile t = {.a_access = A_GATHERED,
+                  .k_offset = k_offset,
+                  .K = g.K,
+                  .b_k = NR,
+                  .clamp = clamp_of(epilogue.activation, epilogue.alpha)};
     for (int64_t r = part.rows.begin; r < part.rows.end;) {
         const nnl_band band = next_band(largest, r, part.rows.end, g.OH);
         const nnl_view v = view_of(&g, call->in[0].data, band, r, own_scratch + indices);
