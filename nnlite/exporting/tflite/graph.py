@@ -111,7 +111,7 @@ class Graph:
     """
 
     def __init__(self, program, growing, quantization=None, half=False):
-        self.schema = require()
+        self.schema, _ = require()
         self.program, self.growing = program, growing
         self.quantization, self.half = quantization, half
         self.entries, self.operators, self._places = [], [], {}
