@@ -31,6 +31,8 @@ FLOORS = re.search(
 # needed for a message only.
 OPTIONAL = {
     "PIL",
+    "ai_edge_litert",
+    "flatbuffers",
     "h5py",
     "matplotlib",
     "mlflow",
@@ -42,6 +44,7 @@ OPTIONAL = {
     "skopt",
     "sklearn",
     "tensorboardX",
+    "tflite",
     "tqdm",
 }
 LAZY = {

@@ -2,10 +2,12 @@
 numbers in their units, and the labels."""
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
 from nnlite import ops
 from nnlite.engine.lengths import filled
+from nnlite.estimators.input_validation import validate_X
 from nnlite.exporting.program import Computation
 from nnlite.layers import InputScaling, TableEncoding
 
@@ -43,9 +45,18 @@ def computation_of(estimator):
         precision=network.precision,
         predict=predict,
         samples=_samples_for(model, given),
+        arrays=lambda x: [_as_given(_dense(validate_X(estimator, x)), given)],
         classes=target.classes if hasattr(target, "codes") else None,
         name=type(estimator).__name__,
     )
+
+
+def _dense(rows):
+    return rows.toarray() if issparse(rows) else rows
+
+
+def _as_given(rows, shape):
+    return rows if None in shape else rows.reshape(len(rows), *shape)
 
 
 def _samples_for(model, shape):

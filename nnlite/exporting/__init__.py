@@ -1,12 +1,12 @@
 """Models as files that others run, without nnlite: `export` and the writers behind it."""
 
 import importlib
+import inspect
 from pathlib import Path
 
-from nnlite.exporting.checking import compared
+from nnlite.exporting.checking import compared, rows_of
 from nnlite.exporting.pipelines import computation_of
 from nnlite.exporting.report import Report
-from nnlite.tree import flatten
 
 # The module of each ending. It has `write(computation, path, **options)`, which gives a Report and
 # writes the file, or leaves it in `contents` of the report; and `run(report, arrays)`, which gives
@@ -31,9 +31,10 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
         A pipeline of scalers before an estimator of nnlite becomes one file, too.
     filepath : str or path
         Its ending says the format: '.onnx', '.tflite', or '.c', which has a header beside it.
-    samples : array or list of arrays, optional
-        Rows of X to compare with; random ones by default. A format of 8-bit integers needs rows
-        such as the model will see, some hundred, to know the ranges of values.
+    samples : array, or list or dict of arrays, or table, optional
+        Rows of X, as `predict` takes them, to compare with; random ones by default. A format of
+        8-bit integers needs rows such as the model will see, some hundred, to know the ranges of
+        values.
     labels : array, optional
         The class of each sample: then the report has the accuracy of `predict` and of the file.
     verify : bool, default True
@@ -41,7 +42,9 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
     verbose : bool, default True
         Whether the report is printed.
     **options
-        Of the format.
+        Of the format; 'docs/export.md' lists them. Of '.onnx': `dtype`, 'float32' or 'float64', of
+        inputs that are real numbers, and `precision`, the same of what the file computes. Of
+        '.tflite': `quantize`, None, 'float16' or 'int8', and `interface`, 'float32' or 'int8'.
 
     Returns
     -------
@@ -72,12 +75,18 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
             f"export: expected a file that ends in {', '.join(_WRITERS)}, got {str(filepath)!r}"
         )
     writer = importlib.import_module(module)
+    known = [*inspect.signature(writer.write).parameters][2:]
+    for name in options:
+        if name not in known:
+            raise TypeError(
+                f"export: expected options of {path.suffix} among {', '.join(known)}, got {name!r}"
+            )
     computation = computation_of(model)
-    computation.rows = None if samples is None else flatten(samples)
+    computation.rows = None if samples is None else rows_of(computation, samples)
     report = writer.write(computation, path, **options)
     report.save(verbose)
     if verify:
-        compared(report, writer.run, samples, labels)
+        compared(report, writer.run, labels)
     if verbose:
         report.show()
     return report

@@ -63,7 +63,8 @@ def _of_pipeline(pipeline):
     ((name, _, _),) = last.inputs
     shape = (before[0][1].n_features_in_,)
     inputs = [(name, shape, last.precision)]
-    return replace(last, function=function, inputs=inputs, predict=predict, samples=samples)
+    made = {"function": function, "inputs": inputs, "predict": predict, "samples": samples}
+    return replace(last, **made, arrays=lambda x: [x])
 
 
 __all__ = ["Computation", "computation_of"]

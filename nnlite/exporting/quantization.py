@@ -245,6 +245,13 @@ class Quantization:
                 readers.setdefault(id(t), []).append(call)
         found = {id(call) for call in calls if id(call) in known and call.op.name in _SEEDS}
         for call in calls:
+            if call.op.name in _SEEDS and id(call) not in known and _of_kernel(call):
+                raise ValueError(
+                    f"export: layer {call.scope!r}: expected finite values of all samples, and "
+                    "finite weights, as their ranges say what integers stand for, got infinity or "
+                    "NaN"
+                )
+        for call in calls:
             before = (made.get(id(t)) for t in call.inputs)
             if id(call) in known and any(id(c) in found for c in before):
                 found.add(id(call))

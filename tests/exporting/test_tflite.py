@@ -51,6 +51,11 @@ def test_every_layer_is_written_or_refused(name, tmp_path):
     # The same with the operators of the delegate that users have by default.
     (got,) = tflite_run.outputs_of(report.path, [x[:1]])
     assert difference(got, model.predict(x)[:1]) < 1e-5
+    if any(
+        call.op.name in ("linear", "conv2d", "depthwise_conv2d") for call in report.program.calls
+    ):
+        report = exported(model, tmp_path, samples=x, quantize="int8")
+        assert report.largest_difference < 0.04 and report.figures["in integers"][:2] != "0 "
 
 
 def test_inputs_and_outputs_keep_their_names_and_order(tmp_path):

@@ -121,7 +121,7 @@ def _growing(program):
     for call, twin in zip(program.calls, other.calls):
         for t, u in zip(call.inputs, twin.inputs):
             fits = t.shape == u.shape or call.op.name in _BROADCASTING
-            if is_constant(t) and not (fits and np.array_equal(*_broadcast(t, u))):
+            if is_constant(t) and t is not u and not (fits and np.array_equal(*_broadcast(t, u))):
                 return None
         pairs += zip(call.outputs, twin.outputs)
     return {id(t): tuple(n != m for n, m in zip(t.shape, u.shape)) for t, u in pairs}
@@ -129,9 +129,9 @@ def _growing(program):
 
 def _broadcast(t, u):
     try:
-        return np.broadcast_arrays(t.numpy(), u.numpy())
+        return np.broadcast_arrays(t._data, u._data)
     except ValueError:
-        return t.numpy(), None
+        return t._data, None
 
 
 def _write_calls(graph):

@@ -6,20 +6,22 @@ import numpy as np
 _ALIGNMENT = 16
 
 
-def require(name="tflite"):
-    """A package that the format needs.
+def require():
+    """The packages tflite, the schema, and flatbuffers.
 
     Raises
     ------
     ImportError
-        If it is not installed: says what to install.
+        If one is not installed: says what to install.
     """
     try:
-        return __import__(name)
+        import flatbuffers
+        import tflite
     except ImportError:
         raise ImportError(
             'files .tflite need the packages tflite and flatbuffers: pip install "nnlite[tflite]"'
         ) from None
+    return tflite, flatbuffers
 
 
 class Table:
@@ -34,7 +36,7 @@ class Generated:
     """The schema of models: the functions of the package tflite."""
 
     def __init__(self):
-        self._schema = require()
+        self._schema, _ = require()
 
     def start(self, builder, kind):
         getattr(self._schema, f"{kind}Start")(builder)
@@ -68,7 +70,8 @@ class Slots:
 
 def packed(schema, root, identifier):
     """The bytes of a table with all that it refers to."""
-    builder = require("flatbuffers").Builder(1 << 16)
+    _, flatbuffers = require()
+    builder = flatbuffers.Builder(1 << 16)
     builder.Finish(_place(schema, builder, root), identifier)
     return bytes(builder.Output())
 

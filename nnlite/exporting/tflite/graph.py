@@ -111,7 +111,7 @@ class Graph:
     """
 
     def __init__(self, program, growing, quantization=None, half=False):
-        self.schema = require()
+        self.schema, _ = require()
         self.program, self.growing = program, growing
         self.quantization, self.half = quantization, half
         self.entries, self.operators, self._places = [], [], {}
@@ -204,10 +204,9 @@ class Graph:
                 return self.constant(affine.integers(values), affine)
             return self.constant(values)
         x = self._places[id(tensor)]
-        entry = self.entries[x]
-        if entry.dtype == "bool":
-            return self._once("CAST", x, "float32", None)
-        if affine == entry.affine:
+        if self.entries[x].dtype == "bool":
+            x = self._once("CAST", x, "float32", None)
+        if affine == self.entries[x].affine:
             return x
         if affine:
             return self._once("QUANTIZE", x, "int8", affine)
