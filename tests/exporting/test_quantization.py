@@ -116,3 +116,15 @@ def test_what_has_no_product_near_it_or_no_range_stays_float():
     x = nnlite.Input((6,))
     found = quantized(nnlite.Model(x, layers.Dense(3)(x)), infinite)
     assert not any(found.form(call) for call in found.program.calls)
+
+
+def test_a_product_keeps_the_scale_of_its_input_where_that_is_moved_later():
+    """Its group is taken in by that of the concatenation, which has another range."""
+    inputs = nnlite.Input((4,))
+    x = layers.Dense(3)(inputs)
+    y = layers.Dense(3, bias_initializer=lambda shape, dtype: np.full(shape, 9.0))(inputs)
+    model = nnlite.Model(inputs, [nnlite.ops.multiply(x, 3.0), layers.Concatenate()([x, y])])
+    q = quantized(model, rows((4,)))
+    product = next(c for c in q.program.calls if c.op.name == "multiply")
+    before, after = q.of(product.inputs[0]), q.of(product.outputs[0])
+    assert after.zero == before.zero and after.scale == pytest.approx(3 * before.scale)
