@@ -30,6 +30,8 @@ FLOORS = re.search(
 # by the command line what it runs, and what takes long to import and is needed for a message only.
 OPTIONAL = {
     "PIL",
+    "ai_edge_litert",
+    "flatbuffers",
     "h5py",
     "matplotlib",
     "mlflow",
@@ -40,6 +42,7 @@ OPTIONAL = {
     "skopt",
     "sklearn",
     "tensorboardX",
+    "tflite",
     "tqdm",
 }
 LAZY = {("__main__", "demo"), ("errors", "difflib")}

@@ -2,9 +2,11 @@
 numbers in their units, and the labels."""
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
 from nnlite import ops
+from nnlite.estimators.input_validation import validate_X
 from nnlite.exporting.program import Computation
 from nnlite.layers import InputScaling, TableEncoding
 
@@ -33,9 +35,14 @@ def computation_of(estimator):
         precision=network.precision,
         predict=predict,
         samples=_samples_for(model),
+        arrays=lambda x: [_dense(validate_X(estimator, x))],
         classes=target.classes if hasattr(target, "codes") else None,
         name=type(estimator).__name__,
     )
+
+
+def _dense(rows):
+    return rows.toarray() if issparse(rows) else rows
 
 
 def _samples_for(model):

@@ -3,10 +3,9 @@
 import importlib
 from pathlib import Path
 
-from nnlite.exporting.checking import compared
+from nnlite.exporting.checking import compared, rows_of
 from nnlite.exporting.pipelines import computation_of
 from nnlite.exporting.report import Report
-from nnlite.tree import flatten
 
 # The module of each ending. It has `write(computation, path, **options)`, which gives a Report and
 # writes the file, or leaves it in `contents` of the report; and `run(report, arrays)`, which gives
@@ -31,9 +30,10 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
         A pipeline of scalers before an estimator of nnlite becomes one file, too.
     filepath : str or path
         Its ending says the format: '.onnx', '.tflite', or '.c', which has a header beside it.
-    samples : array or list of arrays, optional
-        Rows of X to compare with; random ones by default. A format of 8-bit integers needs rows
-        such as the model will see, some hundred, to know the ranges of values.
+    samples : array, or list or dict of arrays, or table, optional
+        Rows of X, as `predict` takes them, to compare with; random ones by default. A format of
+        8-bit integers needs rows such as the model will see, some hundred, to know the ranges of
+        values.
     labels : array, optional
         The class of each sample: then the report has the accuracy of `predict` and of the file.
     verify : bool, default True
@@ -73,11 +73,11 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
         )
     writer = importlib.import_module(module)
     computation = computation_of(model)
-    computation.rows = None if samples is None else flatten(samples)
+    computation.rows = None if samples is None else rows_of(computation, samples)
     report = writer.write(computation, path, **options)
     report.save(verbose)
     if verify:
-        compared(report, writer.run, samples, labels)
+        compared(report, writer.run, labels)
     if verbose:
         report.show()
     return report

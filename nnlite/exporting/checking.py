@@ -2,26 +2,51 @@
 
 import numpy as np
 
+from nnlite.engine.tensor import as_numbers
 from nnlite.tree import flatten
 
 ROWS = 100
 
 
-def compared(report, run, samples=None, labels=None):
-    """Run an exported file, and write into its report how far its outputs are from `predict`'s.
+def rows_of(computation, samples):
+    """The rows that a user gave, as a list of arrays, one for each input.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or they are not such as the model takes.
+    """
+    arrays = [as_numbers(a) for a in (computation.arrays or flatten)(samples)]
+    expected = [shape for _, shape, _ in computation.inputs]
+    fits = len(arrays) == len(expected) and all(
+        a.ndim == len(shape) + 1 and all(m in (None, n) for n, m in zip(a.shape[1:], shape))
+        for a, shape in zip(arrays, expected)
+    )
+    rows = {len(a) for a in arrays if a.ndim}
+    if not fits or len(rows) != 1 or 0 in rows:
+        wanted = ", ".join(f"{name!r} {('N', *shape)}" for name, shape, _ in computation.inputs)
+        got = ", ".join(str(a.shape) for a in arrays)
+        raise ValueError(
+            f"export: samples: expected at least one row, the same number for each input, of "
+            f"shapes {wanted}, got {got}".replace("'N'", "N")
+        )
+    return arrays
+
+
+def compared(report, run, labels=None):
+    """Run an exported file, and write into its report how far its outputs are from `predict`'s, of
+    the rows that the user gave, or `ROWS` random ones.
 
     Parameters
     ----------
     report : Report
     run : function of (Report, list of arrays)
         Gives the runtime's name and a list of outputs; raises an ImportError if there is none.
-    samples : array, or list or dict of arrays, optional
-        Rows of each input; by default `ROWS` random ones.
     labels : array, optional
         The class of each row.
     """
     computation = report.program.of
-    arrays = samples_of(report.program, ROWS) if samples is None else flatten(samples)
+    arrays = computation.rows or samples_of(report.program, ROWS)
     arrays = [np.ascontiguousarray(a, t.dtype) for a, t in zip(arrays, report.program.inputs)]
     try:
         report.runtime, outputs = run(report, arrays)

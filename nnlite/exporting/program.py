@@ -49,6 +49,9 @@ class Computation:
         Arrays, one for each input -> a list of arrays: what `function` must give.
     samples : callable, optional
         A number of rows -> a list of arrays, one for each input: rows to try the export with.
+    arrays : callable, optional
+        X, as users give it -> a list of arrays, one for each input; by default the arrays in nested
+        lists and dicts.
     rows : list of arrays, optional
         Rows of each input that the user gave, such as the model will see.
     classes : array or None
@@ -62,6 +65,7 @@ class Computation:
     precision: str
     predict: Callable
     samples: Callable | None = None
+    arrays: Callable | None = None
     rows: list | None = None
     classes: np.ndarray | None = None
     name: str = "model"

@@ -192,6 +192,13 @@ class Quantization:
         group = self._groups.get(id(tensor))
         return group and group.affine()
 
+    def of_edge(self, tensor):
+        """The Affine of an input or output of the model that shall be integers: `of`, or that of
+        its range; None for whole numbers and for values without a range."""
+        low, high = self.ranges.get(id(tensor), (math.nan, math.nan))
+        known = affine_of(low, high) if math.isfinite(high - low) else None
+        return self.of(tensor) or known
+
     def read(self, call, i):
         """The Affine in which an integer call reads an input: that of the tensor, unless the
         call needs that of its output; then the tensor is requantized before. None of integers and
@@ -237,6 +244,13 @@ class Quantization:
             for t in call.inputs:
                 readers.setdefault(id(t), []).append(call)
         found = {id(call) for call in calls if id(call) in known and call.op.name in _SEEDS}
+        for call in calls:
+            if call.op.name in _SEEDS and id(call) not in known and _of_kernel(call):
+                raise ValueError(
+                    f"export: layer {call.scope!r}: expected finite values of all samples, and "
+                    "finite weights, as their ranges say what integers stand for, got infinity or "
+                    "NaN"
+                )
         for call in calls:
             before = (made.get(id(t)) for t in call.inputs)
             if id(call) in known and any(id(c) in found for c in before):
@@ -344,7 +358,8 @@ def _factor(call):
 
 
 def _of_activation(call):
-    return _ACTIVATIONS.get(call.attrs["kind"])
+    plain = call.attrs["kind"] != KINDS["elu"] or call.attrs["alpha"] == 1
+    return _ACTIVATIONS.get(call.attrs["kind"]) if plain else None
 
 
 def _of_gate(call):

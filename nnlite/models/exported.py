@@ -42,11 +42,18 @@ class Exported:
             values = iter(flat)
             return map_shapes(lambda _: next(values), shapes)
 
+        def arrays(x):
+            if isinstance(x, dict) and isinstance(shapes, dict) and x.keys() == shapes.keys():
+                return [x[name] for name in shapes]
+            parts = flatten(x)
+            return parts if len(flat) > 1 or hasattr(parts[0], "shape") else [x]
+
         return Computation(
             function=lambda *xs: flatten(self.predict_step(packed(xs))),
             inputs=inputs,
             outputs=outputs,
             precision=self._precision,
             predict=lambda *xs: flatten(self.predict(packed(xs))),
+            arrays=arrays,
             name=self.name,
         )

@@ -5,6 +5,7 @@ import pytest
 
 import nnlite
 from nnlite import layers
+from nnlite.exporting.checking import rows_of
 from nnlite.exporting.pipelines import computation_of
 from nnlite.exporting.program import ANY_BATCH, is_constant, program_of
 
@@ -70,3 +71,26 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
     with pytest.raises(Exception, match="not fitted"):
         nnlite.export(nnlite.NNClassifier(), tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_samples_are_rows_as_the_model_takes_them(tmp_path):
+    a, b = nnlite.Input((3,)), nnlite.Input((2,))
+    model = nnlite.Model({"u": a, "v": b}, layers.Concatenate()([a, b]))
+    u, v = np.ones((5, 3)), np.ones((5, 2))
+    found = rows_of(computation_of(model), {"v": v, "u": u})
+    assert found[0] is u and found[1] is v
+    single = computation_of(nnlite.Sequential([layers.Input((3,)), layers.Dense(2)]))
+    assert all(rows_of(single, x)[0].shape == (5, 3) for x in (u, [u], u.tolist()))
+    for wrong in (np.ones((0, 3)), np.ones((4, 5)), [u, v], np.ones(3)):
+        with pytest.raises(ValueError, match=r"samples: expected .*\(N, 3\), got"):
+            rows_of(single, wrong)
+
+
+def test_samples_of_an_estimator_may_be_a_table(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({"a": [1.0, 2, 3, 4] * 5, "c": ["x", "y", "x", None] * 5})
+    model = nnlite.NNClassifier(ensemble=1, epochs=1, random_state=0).fit(X, ["n", "y"] * 10)
+    computation = computation_of(model)
+    (rows,) = rows_of(computation, X)
+    (probabilities,) = computation.predict(rows)
+    np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=1e-6)

@@ -106,16 +106,19 @@ def test_a_channel_of_tiny_weights_keeps_its_bias():
     assert abs(got[0, 0] - 3) <= found.of(call.outputs[0]).scale
 
 
-def test_what_has_no_product_near_it_or_no_range_stays_float():
+def test_what_has_no_product_near_it_stays_float():
     x = nnlite.Input((6,))
     alone = nnlite.Model(x, layers.Softmax()(layers.ReLU()(x)))
     found = quantized(alone, rows((6,)))
     assert not any(found.form(call) for call in found.program.calls)
+
+
+def test_values_without_a_range_are_refused_by_the_layer_that_reads_them():
     infinite = rows((6,))
     infinite[0, 0] = np.inf
-    x = nnlite.Input((6,))
-    found = quantized(nnlite.Model(x, layers.Dense(3)(x)), infinite)
-    assert not any(found.form(call) for call in found.program.calls)
+    model = nnlite.Sequential([layers.Input((6,)), layers.Dense(3, name="first")])
+    with pytest.raises(ValueError, match=r"layer '.*first': expected finite values of all samples"):
+        quantized(model, infinite)
 
 
 def test_a_product_keeps_the_scale_of_its_input_where_that_is_moved_later():

@@ -1,13 +1,20 @@
 """TensorFlow Lite files, as ai-edge-litert runs them."""
 
+import sys
+import zipfile
+
 import cases_layers
+import models_built
+import models_random
 import numpy as np
 import pytest
 import tflite_run
 from small_models import data
 
 import nnlite
+from nnlite import layers
 from nnlite.exporting.checking import difference
+from nnlite.ops.warp import affine_transform
 
 pytest.importorskip("tflite")
 pytest.importorskip("ai_edge_litert.interpreter")
@@ -44,3 +51,109 @@ def test_every_layer_is_written_or_refused(name, tmp_path):
     # The same with the operators of the delegate that users have by default.
     (got,) = tflite_run.outputs_of(report.path, [x[:1]])
     assert difference(got, model.predict(x)[:1]) < 1e-5
+
+
+def test_inputs_and_outputs_keep_their_names_and_order(tmp_path):
+    a, b = nnlite.Input((3,), name="a"), nnlite.Input((4,), name="b")
+    c, d = layers.Dense(2, name="c")(a), layers.Dense(5, name="d")(b)
+    joined = layers.Concatenate(name="e")([d, c])
+    model = nnlite.Model([b, a], [joined, c, a])
+    x = [data((7, 4)), data((7, 3))]
+    report = exported(model, tmp_path, samples=x)
+    assert report.rows == 7 and report.largest_difference < 1e-6
+    runner = interpreter_of(report).get_signature_runner("serving_default")
+    assert set(runner.get_input_details()) == {"a", "b"}
+    got = runner(**{"b": np.float32(x[0][:1]), "a": np.float32(x[1][:1])})
+    np.testing.assert_allclose(got["e"], model.predict(x)[0][:1], atol=1e-6)
+
+
+def interpreter_of(report):
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter(str(report.path))
+
+
+def test_a_float64_model_becomes_one_of_float32(tmp_path):
+    with nnlite.config.precision("float64"):
+        model = nnlite.Sequential([layers.Input((3,)), layers.Dense(2, "tanh")])
+    report = exported(model, tmp_path, samples=data((9, 3)))
+    assert report.largest_difference < 1e-6
+
+
+def test_kernels_of_float16_are_half_as_large(tmp_path):
+    model = nnlite.Sequential([layers.Input((64,)), layers.Dense(256), layers.Dense(64)])
+    sizes = {}
+    for quantize in (None, "float16", "int8"):
+        report = exported(model, tmp_path, samples=data((40, 64)), quantize=quantize)
+        sizes[quantize] = report.path.stat().st_size
+        assert report.largest_difference < {None: 1e-6, "float16": 1e-3, "int8": 0.03}[quantize]
+    assert sizes["float16"] < 0.55 * sizes[None] and sizes["int8"] < 0.33 * sizes[None]
+
+
+def test_numbers_that_float16_does_not_hold_stay_float32(tmp_path):
+    model = nnlite.Sequential([layers.Input((16,)), layers.Dense(16)])
+    model.set_weights([np.full((16, 16), 1e6), np.zeros(16)])
+    report = exported(model, tmp_path, samples=data((9, 16)), quantize="float16")
+    assert report.largest_difference < 1e-6
+
+
+def test_a_classifier_brings_its_scaling_and_its_labels(tmp_path):
+    X = data((200, 3)) * [1, 1e3, 1e-3] + [5, 1e4, 0]
+    y = np.array(["low", "mid", "high"])[np.digitize(X[:, 1], [9.7e3, 1.03e4])]
+    model = nnlite.NNClassifier(epochs=5, ensemble=1, random_state=0).fit(X, y)
+    report = exported(model, tmp_path, samples=X, labels=y)
+    assert report.largest_difference < 1e-5
+    assert report.accuracies == (model.score(X, y), model.score(X, y))
+    with zipfile.ZipFile(report.path) as archive:
+        assert archive.read("labels.txt").decode().split("\n")[:3] == list(model.classes_)
+
+
+def test_a_regressor_gives_numbers_in_their_unit(tmp_path):
+    X = data((200, 3))
+    model = nnlite.NNRegressor(epochs=5, ensemble=1, random_state=0).fit(X, X[:, 0] * 1e3)
+    assert exported(model, tmp_path).largest_difference < 1e-5
+    assert exported(model, tmp_path, quantize="int8").largest_difference < 0.03
+
+
+def test_an_op_without_a_rule_is_refused_by_its_layer(tmp_path):
+    class Turned(layers.Layer):
+        def call(self, x):
+            return affine_transform(x, np.tile([1.0, 0, 0, 0, 1, 0], (x.shape[0], 1)))
+
+    model = nnlite.Sequential([layers.Input((4, 4, 1)), Turned(name="turned")])
+    with pytest.raises(ValueError, match=r"'sequential[^']*\.turned' \(affine_transform\)"):
+        exported(model, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_options_are_checked(tmp_path):
+    model = nnlite.Sequential([layers.Input((3,)), layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"quantize.*int4"):
+        exported(model, tmp_path, quantize="int4")
+    with pytest.raises(ValueError, match="interface"):
+        exported(model, tmp_path, interface="int8")
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_the_packages_the_error_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tflite", None)
+    model = nnlite.Sequential([layers.Input((3,)), layers.Dense(2)])
+    with pytest.raises(ImportError, match=r"nnlite\[tflite\]"):
+        exported(model, tmp_path)
+
+
+def test_without_a_runtime_the_report_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    model = nnlite.Sequential([layers.Input((3,)), layers.Dense(2)])
+    report = exported(model, tmp_path)
+    assert report.runtime is None and "ai-edge-litert is not installed" in str(report)
+
+
+@pytest.mark.parametrize("quantize, allowed", [(None, 1e-5), ("int8", 0.1)])
+def test_random_models_are_written(quantize, allowed, tmp_path):
+    for seed in range(25):
+        spec = models_random.spec(seed)
+        x, _ = models_built.data_for(spec)
+        nnlite.utils.set_random_seed(seed)
+        report = exported(models_built.built(spec, nnlite), tmp_path, samples=x, quantize=quantize)
+        assert report.largest_difference < allowed, seed

@@ -90,3 +90,28 @@ def test_integers_need_samples(tmp_path):
     with pytest.raises(ValueError, match="samples: expected rows such as the model will see"):
         nnlite.export(model, tmp_path / "m.tflite", quantize="int8")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_can_be_in_integers_from_edge_to_edge(tmp_path):
+    model, x = nets_int8.made("mean")
+    path = tmp_path / "m.tflite"
+    options = {"quantize": "int8", "samples": x, "verbose": False}
+    wide = nnlite.export(model, path, **options)
+    (real,) = tflite_run.outputs_of(path, [x])
+    report = nnlite.export(model, path, interface="int8", **options)
+    assert report.largest_difference == pytest.approx(wide.largest_difference, rel=1e-4)
+    found = Quantization(program_of(computation_of(model)), [x])
+    source, target = (found.of(t) for t in (*found.program.inputs, *found.program.outputs))
+    (got,) = tflite_run.outputs_of(path, [source.integers(x)])
+    assert got.dtype == np.int8 and np.allclose(target.values(got), real)
+
+
+def test_a_table_with_categories_runs_in_integers_behind_its_encoding(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({"a": [1.0, 2, 3, 4] * 10, "c": ["x", "y", "x", None] * 10})
+    y = ["no", "yes", "no", "yes"] * 10
+    model = nnlite.NNClassifier(ensemble=1, epochs=5, random_state=0).fit(X, y)
+    path = tmp_path / "table.tflite"
+    report = nnlite.export(model, path, quantize="int8", samples=X, labels=y, verbose=False)
+    assert report.largest_difference < 0.02
+    assert report.accuracies == (model.score(X, y), model.score(X, y))

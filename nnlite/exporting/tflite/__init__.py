@@ -8,10 +8,10 @@ import numpy as np
 from nnlite.atomic_write import replacing
 from nnlite.checks import check_choice
 from nnlite.exporting.program import activations_apart, is_constant, program_of, refuse_unknown
-from nnlite.exporting.quantization import FUSED, Quantization, typical_rows
+from nnlite.exporting.quantization import FUSED, Affine, Quantization, typical_rows
 from nnlite.exporting.report import Report
-from nnlite.exporting.tflite import elementwise, products, recurrent, shapes, windows
-from nnlite.exporting.tflite.flat import packed, require
+from nnlite.exporting.tflite import elementwise, labels, products, recurrent, shapes, windows
+from nnlite.exporting.tflite.flat import Generated, packed
 from nnlite.exporting.tflite.graph import Graph
 
 # By an op's name: a function of a Graph and a call that adds operators; it gives the number of the
@@ -24,7 +24,7 @@ _OF_ONE_ROW = {"conv2d_gradient_input"}
 _OTHER_BATCH = 3
 
 
-def write(computation, path, quantize=None):
+def write(computation, path, quantize=None, interface="float32"):
     """Write a Computation; gives the Report.
 
     Parameters
@@ -32,9 +32,14 @@ def write(computation, path, quantize=None):
     computation : Computation
     path : Path
     quantize : {None, 'float16', 'int8'}
+        The numbers of kernels, or of everything that can be computed in integers.
+    interface : {'float32', 'int8'}
+        The numbers of inputs and outputs; 'int8' needs `quantize='int8'`.
     """
     check_choice("quantize", quantize, [None, "float16", "int8"], "export")
-    require()
+    known = ["float32", "int8"] if quantize == "int8" else ["float32"]
+    check_choice("interface", interface, known, "export")
+    schema = Generated()
     program = activations_apart(program_of(computation), FUSED)
     refuse_unknown(program, RULES, "TensorFlow Lite")
     growing, quantization = _growing(program), None
@@ -42,11 +47,18 @@ def write(computation, path, quantize=None):
         quantization = Quantization(program, typical_rows(computation))
         program = quantization.program
     graph = Graph(program, growing, quantization, half=quantize == "float16")
+    affines = {}
+    if interface == "int8":
+        affines = {id(t): quantization.of_edge(t) for t in (*program.inputs, *program.outputs)}
+    graph.take_inputs(affines)
     _write_calls(graph)
-    outputs = [_output(graph, t) for t in program.outputs]
-    table = graph.table(list(zip(computation.outputs, outputs)), f"{computation.name}, by nnlite")
+    outputs = [
+        (n, _output(graph, t, affines)) for n, t in zip(computation.outputs, program.outputs)
+    ]
+    table = graph.table(outputs, f"{computation.name}, by nnlite", labels.metadata(computation))
+    contents = packed(schema, table, b"TFL3") + labels.archive(computation)
     with replacing(path) as temporary:
-        temporary.write_bytes(packed(table, b"TFL3"))
+        temporary.write_bytes(contents)
     report = Report(path, program)
     if quantization:
         integers = sum(quantization.form(call) is not None for call in program.calls)
@@ -69,7 +81,7 @@ def run(report, arrays):
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    arrays = [np.ascontiguousarray(a, i["dtype"]) for a, i in zip(arrays, inputs)]
+    arrays = [_as_written(a, detail) for a, detail in zip(arrays, inputs)]
     rows = len(arrays[0])
     step = rows if "batch" not in report.figures else 1
     for detail, array in zip(inputs, arrays):
@@ -80,9 +92,20 @@ def run(report, arrays):
         for detail, array in zip(inputs, arrays):
             interpreter.set_tensor(detail["index"], array[n : n + step])
         interpreter.invoke()
-        found.append([interpreter.get_tensor(detail["index"]) for detail in outputs])
+        found.append([_as_real(interpreter.get_tensor(d["index"]), d) for d in outputs])
     name = f"ai-edge-litert {ai_edge_litert.__version__}"
     return name, [np.concatenate(parts) for parts in zip(*found)]
+
+
+def _as_written(array, detail):
+    """An array in the type of an input."""
+    if detail["dtype"] == np.int8:
+        return Affine(*detail["quantization"]).integers(array)
+    return np.ascontiguousarray(array, detail["dtype"])
+
+
+def _as_real(array, detail):
+    return Affine(*detail["quantization"]).values(array) if array.dtype == np.int8 else array
 
 
 def _growing(program):
@@ -98,7 +121,7 @@ def _growing(program):
     for call, twin in zip(program.calls, other.calls):
         for t, u in zip(call.inputs, twin.inputs):
             fits = t.shape == u.shape or call.op.name in _BROADCASTING
-            if is_constant(t) and not (fits and np.array_equal(*_broadcast(t, u))):
+            if is_constant(t) and t is not u and not (fits and np.array_equal(*_broadcast(t, u))):
                 return None
         pairs += zip(call.outputs, twin.outputs)
     return {id(t): tuple(n != m for n, m in zip(t.shape, u.shape)) for t, u in pairs}
@@ -106,9 +129,9 @@ def _growing(program):
 
 def _broadcast(t, u):
     try:
-        return np.broadcast_arrays(t.numpy(), u.numpy())
+        return np.broadcast_arrays(t._data, u._data)
     except ValueError:
-        return t.numpy(), None
+        return t._data, None
 
 
 def _write_calls(graph):
@@ -152,9 +175,9 @@ def _mean(graph, call, summed):
     return graph.reshape_as(shapes.along(graph, "MEAN", x, summed), call.outputs[0])
 
 
-def _output(graph, tensor):
+def _output(graph, tensor, affines):
     """The number of an output, which an operator makes."""
-    x = graph.place(tensor)
+    x = graph.place(tensor, affines.get(id(tensor)))
     if x < len(graph.program.inputs) or graph.entries[x].data is not None:
         grows = graph.grows(tensor)
         wanted = [-1 if g else n for n, g in zip(tensor.shape, grows)]

@@ -29,19 +29,19 @@ def compared(op):
     return lambda graph, call: graph.add(op, graph.reads(call), call.outputs[0].shape, "bool")
 
 
-def where(graph, call):
+def _where(graph, call):
     _, a, b = (graph.read(call, i) for i in range(3))
     condition = graph.truth(call.inputs[0])
     return graph.add("SELECT_V2", [condition, a, b], call.outputs[0].shape, like=a)
 
 
-def cast(graph, call):
+def _cast(graph, call):
     (y,) = call.outputs
     dtype = "int32" if y.dtype == "int32" else "float32"
     return graph.add("CAST", graph.reads(call), y.shape, dtype)
 
 
-def multiplied(graph, call):
+def _multiplied(graph, call):
     """A product, or a quotient that in integers is a product with the reciprocal."""
     if call.op.name == "multiply":
         return integer_or_real("MUL")(graph, call)
@@ -53,7 +53,7 @@ def multiplied(graph, call):
     return graph.add("MUL", [graph.read(call, 0), factor], call.outputs[0].shape)
 
 
-def activation(graph, call):
+def _activation(graph, call):
     return activated(graph, graph.read(call, 0), call.attrs["kind"], call.attrs["alpha"])
 
 
@@ -75,7 +75,7 @@ def activated(graph, x, kind, alpha=0.0):
     }[name]()
 
 
-def gate(graph, call):
+def _gate(graph, call):
     (x,) = graph.reads(call)
     name = _GATE_NAMES[call.attrs["gate"]]
     if name == "hard_silu":
@@ -85,7 +85,7 @@ def gate(graph, call):
     return graph.add("MUL", [x, graph.add("TANH", [_softplus(graph, x)])])
 
 
-def scale_shift(graph, call):
+def _scale_shift(graph, call):
     """A normalization with fixed statistics: in integers a convolution of single pixels."""
     (y,) = call.outputs
     if not graph.form(call):
@@ -101,7 +101,7 @@ def scale_shift(graph, call):
     return graph.reshape_as(made, y)
 
 
-def standardize(graph, call):
+def _standardize(graph, call):
     """The mean in two parts, as float32 does not hold all of one that is large."""
     x, mean, rest, deviation = graph.reads(call)[:4]
     (y,) = call.outputs
@@ -120,7 +120,7 @@ def standardize(graph, call):
     return graph.reshape_as(x, y)
 
 
-def piecewise_linear_encoding(graph, call):
+def _piecewise_linear_encoding(graph, call):
     """Each column is repeated for its bins by a product with zeros and ones."""
     x, lower, scale, _ = graph.reads(call)
     bins = call.inputs[3].numpy()
@@ -187,32 +187,32 @@ _GATE_NAMES = {number: name for name, number in GATES.items()}
 _OPERATORS = {"relu": "RELU", "sigmoid": "LOGISTIC", "tanh": "TANH"}
 RULES = {
     "abs": plain("ABS"),
-    "activation": activation,
+    "activation": _activation,
     "add": integer_or_real("ADD"),
-    "cast": cast,
+    "cast": _cast,
     "cos": plain("COS"),
-    "divide": multiplied,
+    "divide": _multiplied,
     "equal": compared("EQUAL"),
     "exp": plain("EXP"),
     "floor": plain("FLOOR"),
-    "gated_activation": gate,
+    "gated_activation": _gate,
     "greater": compared("GREATER"),
     "greater_equal": compared("GREATER_EQUAL"),
     "log": plain("LOG"),
     "maximum": integer_or_real("MAXIMUM"),
     "minimum": integer_or_real("MINIMUM"),
-    "multiply": multiplied,
+    "multiply": _multiplied,
     "negative": integer_or_real("NEG"),
-    "piecewise_linear_encoding": piecewise_linear_encoding,
+    "piecewise_linear_encoding": _piecewise_linear_encoding,
     "power": integer_or_real("POW"),
-    "scale_shift": scale_shift,
+    "scale_shift": _scale_shift,
     "sign": plain("SIGN"),
     "sin": plain("SIN"),
     "sqrt": plain("SQRT"),
     "square": plain("SQUARE"),
     "squared_difference": integer_or_real("SQUARED_DIFFERENCE"),
-    "standardize": standardize,
+    "standardize": _standardize,
     "subtract": integer_or_real("SUB"),
-    "where": where,
+    "where": _where,
 }
 BROADCASTING = RULES.keys() - {"cast", "standardize", "piecewise_linear_encoding"}

@@ -6,20 +6,22 @@ import numpy as np
 _ALIGNMENT = 16
 
 
-def require(name="tflite"):
-    """A package that the format needs.
+def require():
+    """The packages tflite, the schema, and flatbuffers.
 
     Raises
     ------
     ImportError
-        If it is not installed: says what to install.
+        If one is not installed: says what to install.
     """
     try:
-        return __import__(name)
+        import flatbuffers
+        import tflite
     except ImportError:
         raise ImportError(
             'files .tflite need the packages tflite and flatbuffers: pip install "nnlite[tflite]"'
         ) from None
+    return tflite, flatbuffers
 
 
 class Table:
@@ -30,9 +32,45 @@ class Table:
         self.kind, self.fields = kind, fields
 
 
-def packed(root, identifier):
+class Generated:
+    """The schema of models: the functions of the package tflite."""
+
+    def __init__(self):
+        self._schema, _ = require()
+
+    def start(self, builder, kind):
+        getattr(self._schema, f"{kind}Start")(builder)
+
+    def add(self, builder, kind, name, value):
+        getattr(self._schema, f"{kind}Add{name}")(builder, value)
+
+
+class Slots:
+    """A schema without a package: the names of each table's fields in order.
+
+    Parameters
+    ----------
+    tables : dict of str to sequence of str
+        A field called 'Type' is a number of a byte; the others refer to something.
+    """
+
+    def __init__(self, tables):
+        self._tables = tables
+
+    def start(self, builder, kind):
+        builder.StartObject(len(self._tables[kind]))
+
+    def add(self, builder, kind, name, value):
+        slot = self._tables[kind].index(name)
+        if name == "Type":
+            builder.PrependInt8Slot(slot, value, 0)
+        else:
+            builder.PrependUOffsetTRelativeSlot(slot, value, 0)
+
+
+def packed(schema, root, identifier):
     """The bytes of a table with all that it refers to."""
-    schema, flatbuffers = require(), require("flatbuffers")
+    _, flatbuffers = require()
     builder = flatbuffers.Builder(1 << 16)
     builder.Finish(_place(schema, builder, root), identifier)
     return bytes(builder.Output())
@@ -42,10 +80,10 @@ def _place(schema, builder, value):
     """Write a field's value; gives its offset, or the number itself."""
     if isinstance(value, Table):
         fields = {k: _place(schema, builder, v) for k, v in value.fields.items() if v is not None}
-        getattr(schema, f"{value.kind}Start")(builder)
+        schema.start(builder, value.kind)
         for name, field in fields.items():
-            getattr(schema, f"{value.kind}Add{name}")(builder, field)
-        return getattr(schema, f"{value.kind}End")(builder)
+            schema.add(builder, value.kind, name, field)
+        return builder.EndObject()
     if isinstance(value, str):
         return builder.CreateString(value)
     if isinstance(value, bytes):

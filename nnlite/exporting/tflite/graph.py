@@ -111,15 +111,20 @@ class Graph:
     """
 
     def __init__(self, program, growing, quantization=None, half=False):
-        self.schema = require()
+        self.schema, _ = require()
         self.program, self.growing = program, growing
         self.quantization, self.half = quantization, half
         self.entries, self.operators, self._places = [], [], {}
         self._constants, self._converted = {}, {}
         self.affine, self.scope = None, ""
-        for tensor, (name, *_) in zip(program.inputs, program.of.inputs):
-            dtype = "int32" if tensor.dtype == "int32" else "float32"
-            self._places[id(tensor)] = self._entry(tensor.shape, dtype, name=name)
+
+    def take_inputs(self, affines):
+        """Add the inputs of the program; those that have an Affine, by their ids, are integers."""
+        for tensor, (name, *_) in zip(self.program.inputs, self.program.of.inputs):
+            affine = affines.get(id(tensor))
+            dtype = "int32" if tensor.dtype == "int32" else "int8" if affine else "float32"
+            x = self._entry(tensor.shape, dtype, name=name, affine=affine)
+            self._places[id(tensor)] = x
 
     def _entry(self, shape, dtype, **rest):
         self.entries.append(Entry(tuple(int(n) for n in shape), dtype, **rest))
@@ -199,10 +204,9 @@ class Graph:
                 return self.constant(affine.integers(values), affine)
             return self.constant(values)
         x = self._places[id(tensor)]
-        entry = self.entries[x]
-        if entry.dtype == "bool":
-            return self._once("CAST", x, "float32", None)
-        if affine == entry.affine:
+        if self.entries[x].dtype == "bool":
+            x = self._once("CAST", x, "float32", None)
+        if affine == self.entries[x].affine:
             return x
         if affine:
             return self._once("QUANTIZE", x, "int8", affine)
@@ -286,6 +290,7 @@ class Graph:
             Names and numbers.
         description : str
         metadata : list of (str, bytes)
+            What else the file holds.
         """
         inputs = list(range(len(self.program.inputs)))
         for name, x in outputs:

@@ -9,7 +9,7 @@ from nnlite.exporting.tflite.windows import capped, fused
 _MASKED = -0.7 * 3.38953e38
 
 
-def linear(graph, call):
+def _linear(graph, call):
     """Kernels are (units, features) there."""
     (y,), x = call.outputs, graph.read(call, 0)
     if not all(is_constant(t) for t in call.inputs[1:2]):
@@ -26,17 +26,17 @@ def _transposed(graph, x):
     return graph.add("TRANSPOSE", [x, axes], graph.shape(x)[::-1], like=x)
 
 
-def matmul(graph, call):
+def _matmul(graph, call):
     a = call.attrs
     flags = {"AdjX": bool(a["transpose_a"]), "AdjY": bool(a["transpose_b"])}
     return graph.add("BATCH_MATMUL", graph.reads(call), call.outputs[0].shape, **flags)
 
 
-def softmax(graph, call):
+def _softmax(graph, call):
     return graph.add("SOFTMAX", graph.reads(call), Beta=1.0)
 
 
-def attention(graph, call):
+def _attention(graph, call):
     """softmax(query @ key^T * scale + bias) @ value, with the heads in front."""
     a, (query, key, value, *rest) = call.attrs, graph.reads(call)
     (b, t, n, h), s, v = graph.shape(query), graph.shape(key)[1], graph.shape(value)[3]
@@ -63,7 +63,7 @@ def _hidden(graph, logits, seen):
     return graph.add("SELECT_V2", [seen, logits, hidden], graph.shape(logits))
 
 
-def layer_norm(graph, call):
+def _layer_norm(graph, call):
     x, gamma, beta = graph.reads(call)
     last = graph.constant(np.array([len(graph.shape(x)) - 1], np.int32))
     narrow = (*graph.shape(x)[:-1], 1)
@@ -76,11 +76,11 @@ def layer_norm(graph, call):
 
 
 RULES = {
-    "attention": attention,
-    "batch_matmul": matmul,
-    "layer_norm": layer_norm,
-    "linear": linear,
+    "attention": _attention,
+    "batch_matmul": _matmul,
+    "layer_norm": _layer_norm,
+    "linear": _linear,
     "log_softmax": lambda graph, call: graph.add("LOG_SOFTMAX", graph.reads(call)),
-    "matmul": matmul,
-    "softmax": softmax,
+    "matmul": _matmul,
+    "softmax": _softmax,
 }

@@ -5,17 +5,17 @@ import math
 import numpy as np
 
 
-def reshape(graph, call):
+def _reshape(graph, call):
     return graph.reshape_as(graph.read(call, 0), call.outputs[0])
 
 
-def transpose(graph, call):
+def _transpose(graph, call):
     axes = graph.constant(np.array(call.attrs["axes"], np.int32))
     x = graph.read(call, 0)
     return graph.add("TRANSPOSE", [x, axes], call.outputs[0].shape, like=x)
 
 
-def broadcast_to(graph, call):
+def _broadcast_to(graph, call):
     """Copies side by side along each axis of size 1, so that any number of rows will do."""
     (y,) = call.outputs
     x = graph.read(call, 0)
@@ -25,7 +25,7 @@ def broadcast_to(graph, call):
     return graph.add("TILE", [x, graph.constant(times)], y.shape, like=x) if max(times) > 1 else x
 
 
-def slice_(graph, call):
+def _slice(graph, call):
     a, (y,) = call.attrs, call.outputs
     axes = range(y.ndim)
     begins, steps = ([a[f"{name}_{d}"] for d in axes] for name in ("begin", "step"))
@@ -54,13 +54,13 @@ def masks(begins, ends, dropped=()):
     return dict(zip(("BeginMask", "EndMask", "ShrinkAxisMask"), bits))
 
 
-def concatenate(graph, call):
+def _concatenate(graph, call):
     (y,) = call.outputs
     given = graph.reads(call)
     return graph.add("CONCATENATION", given, y.shape, like=given[0], Axis=call.attrs["axis"])
 
 
-def gather(graph, call):
+def _gather(graph, call):
     (y,), table = call.outputs, call.inputs[0]
     if len(call.inputs) == 1:
         return graph.reshape_as(graph.read(call, 0), y)
@@ -76,7 +76,7 @@ def gather(graph, call):
     return graph.add("CAST", [made], dtype=dtype)
 
 
-def one_hot(graph, call):
+def _one_hot(graph, call):
     (y,) = call.outputs
     depth = graph.constant(np.int32(call.attrs["classes"]))
     dtype = "int32" if y.dtype == "int32" else "float32"
@@ -108,7 +108,7 @@ def along(graph, op, x, call):
     return graph.add(op, [x, axes], shape[:first] + shape[last:], KeepDims=False)
 
 
-def argmax(graph, call):
+def _argmax(graph, call):
     (y,), x, a = call.outputs, graph.read(call, 0), call.attrs
     x = graph.reshape(
         x, (a["before"], a["reduced"], a["after"]), (*graph.grows(y)[:1], False, False)
@@ -118,7 +118,7 @@ def argmax(graph, call):
     return graph.reshape_as(made, y)
 
 
-def top_k(graph, call):
+def _top_k(graph, call):
     """Gives the places of the largest entries; which of equal ones comes first is the same."""
     (y,), x = call.outputs, graph.read(call, 0)
     k = graph.constant(np.int32(y.shape[-1]))
@@ -127,7 +127,7 @@ def top_k(graph, call):
     return places
 
 
-def resample(graph, call):
+def _resample(graph, call):
     """The product with the matrix whose bands of weights the call has."""
     first, bands = (t.numpy() for t in call.inputs[1:])
     (y,), n = call.outputs, call.inputs[0].shape[1]
@@ -138,17 +138,17 @@ def resample(graph, call):
 
 
 RULES = {
-    "argmax": argmax,
-    "broadcast_to": broadcast_to,
-    "concatenate": concatenate,
-    "gather": gather,
-    "one_hot": one_hot,
+    "argmax": _argmax,
+    "broadcast_to": _broadcast_to,
+    "concatenate": _concatenate,
+    "gather": _gather,
+    "one_hot": _one_hot,
     "reduce_max": reduced("REDUCE_MAX"),
     "reduce_sum": reduced("SUM"),
-    "resample": resample,
-    "reshape": reshape,
-    "slice": slice_,
-    "stop_gradient": reshape,
-    "top_k": top_k,
-    "transpose": transpose,
+    "resample": _resample,
+    "reshape": _reshape,
+    "slice": _slice,
+    "stop_gradient": _reshape,
+    "top_k": _top_k,
+    "transpose": _transpose,
 }

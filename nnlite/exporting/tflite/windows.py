@@ -6,13 +6,13 @@ from nnlite.exporting.tflite.shapes import sliced
 from nnlite.ops.activation import KINDS
 
 
-def conv2d(graph, call):
+def _conv2d(graph, call):
     """Kernels are (filters, height, width, channels) there."""
     kernel = graph.kernel(call, lambda w: w.transpose(3, 0, 1, 2))
     return _convolved(graph, call, "CONV_2D", kernel)
 
 
-def depthwise_conv2d(graph, call):
+def _depthwise_conv2d(graph, call):
     """Kernels are (1, height, width, channels) there, those of the first channel first."""
     _, _, channels, multiplier = call.inputs[1].shape
     arrange = lambda w: w.reshape(1, *w.shape[:2], channels * multiplier)  # noqa: E731
@@ -44,7 +44,7 @@ def capped(graph, call, x):
     return graph.add("MINIMUM", [x, graph.constant(np.float32(a["alpha"]))])
 
 
-def conv2d_transpose(graph, call):
+def _conv2d_transpose(graph, call):
     """The whole sum of all windows, of which the padding is cut off."""
     a, (y,) = call.attrs, call.outputs
     rows, columns = ((k - 1) * a[f"dilation_{d}"] + 1 for k, d in zip(call.inputs[1].shape, "hw"))
@@ -96,7 +96,7 @@ def _window(graph, call, size, out, pads=True):
     return _padded(graph, x, wanted), {"Padding": 1, **window}
 
 
-def pad2d(graph, call):
+def _pad2d(graph, call):
     a = call.attrs
     return framed(graph, graph.read(call, 0), a["top"], a["left"], a["size"])
 
@@ -125,9 +125,9 @@ def _padded(graph, x, pairs):
 
 RULES = {
     "average_pool2d": pool("AVERAGE_POOL_2D"),
-    "conv2d": conv2d,
-    "conv2d_gradient_input": conv2d_transpose,
-    "depthwise_conv2d": depthwise_conv2d,
+    "conv2d": _conv2d,
+    "conv2d_gradient_input": _conv2d_transpose,
+    "depthwise_conv2d": _depthwise_conv2d,
     "max_pool2d": pool("MAX_POOL_2D"),
-    "pad2d": pad2d,
+    "pad2d": _pad2d,
 }
