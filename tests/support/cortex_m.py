@@ -53,14 +53,14 @@ ENTRY(start)
 """
 
 
-def run_on_board(processor, source, folder, *flags):
-    """What `main` of a C file returns on a board.
+def run_on_board(processor, sources, folder, *flags):
+    """What `main` of C files returns on a board.
 
     Parameters
     ----------
     processor : str
         One of `BOARDS`.
-    source : Path
+    sources : list of str
     folder : Path
         For what is made.
     *flags : str
@@ -84,7 +84,7 @@ def run_on_board(processor, source, folder, *flags):
             "-nostartfiles",
             f"-Wl,--gc-sections,-T,{places}",
             str(start),
-            str(source),
+            *sources,
             "-o",
             str(program),
         ],
