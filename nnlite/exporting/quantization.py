@@ -278,9 +278,10 @@ class Quantization:
         if isinstance(form, Affine):
             y.settled = lambda: form
         elif form == "scaled":
-            (x,), factor = groups, _factor(call)
-            y.settled = lambda: x.affine()._replace(
-                scale=float(np.float32(x.affine().scale * factor))
+            x, factor = call.inputs[0], _factor(call)
+            # Its group may be taken in by another later.
+            y.settled = lambda: self.of(x)._replace(
+                scale=float(np.float32(self.of(x).scale * factor))
             )
         elif form == "moved":
             for x in inputs:

@@ -2,7 +2,7 @@
 
 Results are those of `predict` with the generic engine, bit for bit: the functions in `library/`
 compute in the order of csrc/README.md ("Determinism"). Only numbers between 0 and 1.2e-38 may
-differ, denormal ones, which the engine counts as 0."""
+differ, denormal ones, which the engine counts as 0. A model of float64 is rounded to float32."""
 
 from nnlite.checks import check_choice
 from nnlite.engine.dispatch import OPS
@@ -13,6 +13,7 @@ from nnlite.exporting.c.literals import identifier
 from nnlite.exporting.c.memory import planned
 from nnlite.exporting.c.running import run
 from nnlite.exporting.c.source import Source
+from nnlite.exporting.precision import narrowed
 from nnlite.exporting.program import program_of, refuse_unknown
 from nnlite.exporting.quantization import typical_rows
 from nnlite.exporting.report import Report
@@ -33,13 +34,8 @@ def write(computation, path, *, quantize=None, name=None):
     name : str, optional
         What its functions and macros begin with; by default the file's name.
     """
-    if computation.precision != "float32":
-        raise ValueError(
-            f"export: model {computation.name!r}: expected one of float32, got one of "
-            f"{computation.precision}"
-        )
     check_choice("quantize", quantize, [None, "int8"], "export")
-    program = program_of(computation, batch=1, exact=quantize is None)
+    program = narrowed(program_of(computation, batch=1, exact=quantize is None))
     refuse_unknown(program, RULES.keys() | _VIEWS, "C")
     integers = None
     if quantize:

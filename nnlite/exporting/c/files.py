@@ -44,7 +44,7 @@ class Names:
 
     def __init__(self, name, computation):
         self.name, self.macro = name, name.upper()
-        taken = set()
+        taken = set(library.reserved())
         inputs = [n for n, *_ in computation.inputs] if len(computation.inputs) > 1 else ["input"]
         outputs = computation.outputs if len(computation.outputs) > 1 else ["output"]
         self.inputs = [self._free(identifier(n), taken) for n in inputs]
@@ -88,6 +88,7 @@ def header(names, program, figures, source):
     ]
     memory = "\n".join(members) or "    int32_t none;"
     _, of_labels = _labels(names, program)
+    parameters = _parameters(names, program)
     return f"""\
 /* {name}.h: the prediction of {_plain(program.of.name)}, written by nnlite.
  *
@@ -115,8 +116,8 @@ typedef struct {{
 {memory}
 }} {name}_memory;
 
-int32_t {name}_predict({_parameters(names, program)});
-int32_t {name}_run({_parameters(names, program)}, {name}_memory *memory);
+{wrapped(f"int32_t {name}_predict({parameters});")}
+{wrapped(f"int32_t {name}_run({parameters}, {name}_memory *memory);")}
 {of_labels}
 #ifdef __cplusplus
 }}
@@ -194,9 +195,13 @@ def body(names, program, figures, source, header_name):
         library.needed(made, source.kinds),
         "\n".join([*arrays, *structures]),
         *functions,
-        f"int32_t {name}_run({parameters}, {name}_memory *memory) {{\n" + "\n".join(lines) + "\n}",
-        f"int32_t {name}_predict({parameters}) {{\n    static {name}_memory memory;\n"
-        f"    return {name}_run({arguments}, &memory);\n}}",
+        "\n".join(
+            [wrapped(f"int32_t {name}_run({parameters}, {name}_memory *memory) {{"), *lines, "}"]
+        ),
+        wrapped(f"int32_t {name}_predict({parameters}) {{")
+        + f"\n    static {name}_memory memory;\n"
+        + wrapped(f"    return {name}_run({arguments}, &memory);")
+        + "\n}",
         _argmax(names, program) if of_labels else "",
         labels,
     ]

@@ -34,6 +34,12 @@ def pieces():
     return found
 
 
+@cache
+def reserved():
+    """The names that nothing of a model may have."""
+    return frozenset(pieces().keys() | words_of(pieces()["enum"]) | {"wrong", "selftest"})
+
+
 def words_of(text):
     """The names in a text, without its comments."""
     return set(re.findall(r"[A-Za-z_]\w*", re.sub(r"/\*.*?\*/", "", text, flags=re.S)))

@@ -4,7 +4,7 @@ import platform
 
 import numpy as np
 
-from nnlite.exporting.c.literals import TYPES, array
+from nnlite.exporting.c.literals import TYPES, array, wrapped
 from nnlite.exporting.c.running import computed
 from nnlite.exporting.checking import samples_of
 
@@ -48,7 +48,7 @@ def text(names, program, integers, files):
 static int32_t selftest(void) {{
     int32_t wrong = 0;
     for (int32_t row = 0; row < {_ROWS}; row++) {{
-        wrong += {name}_predict({", ".join(given + made)});
+{wrapped(f"        wrong += {name}_predict({', '.join(given + made)});")}
 {chr(10).join(checks)}
     }}
     return wrong;

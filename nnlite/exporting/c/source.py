@@ -2,7 +2,7 @@
 
 from nnlite.engine.plan import FEED
 from nnlite.engine.tensor import Tensor
-from nnlite.exporting.c import loops
+from nnlite.exporting.c import library, loops
 from nnlite.exporting.c.literals import array, identifier, number, wrapped
 from nnlite.exporting.program import is_constant
 
@@ -25,15 +25,16 @@ class Source:
     def __init__(self, memory, arguments, integers=None):
         self.memory, self.arguments, self.integers = memory, arguments, integers
         self.constants, self.structures, self.functions, self.steps = {}, {}, {}, []
-        self.kinds, self.checks, self._names = set(), False, set()
+        self.kinds, self.checks = set(), False
+        self._names = {*library.reserved(), *arguments}
 
     # --- names and places
 
-    def at(self, tensor):
-        """The expression of the address of a tensor."""
+    def at(self, tensor, call=None):
+        """The expression of the address of a tensor; `call` reads it."""
         root = self.memory.roots.of(tensor)
         if is_constant(root):
-            return self.constant(root.numpy(), "constant")
+            return self.constant(root.numpy(), "constant", call)
         return self._place(self.memory.blocks[id(root)], root.dtype)
 
     def scratch(self, call):
@@ -62,7 +63,7 @@ class Source:
         layer = call.scope.split(".")[-1] if call is not None else ""
         name = base = identifier(f"{layer}_{role}" if layer else role)
         count = 1
-        while name in self._names or name in self.arguments:
+        while name in self._names:
             count += 1
             name = f"{base}_{count}"
         self._names.add(name)
@@ -79,7 +80,7 @@ class Source:
 
     def do(self, call, function, *operands):
         """Call a C function: operands are tensors, arrays of numbers' names, or numbers."""
-        given = ", ".join(self._operand(x) for x in operands)
+        given = ", ".join(self._operand(call, x) for x in operands)
         self.steps.append((call, f"{function}({given});"))
 
     def each(self, call, function, *operands):
@@ -89,19 +90,19 @@ class Source:
             self.do(call, function, *operands)
             return
         moved = [
-            f"{self.at(x)} + n * {x.size // count}"
+            f"{self.at(x, call)} + n * {x.size // count}"
             if isinstance(x, Tensor) and x.shape[0] == count
             else x
             for x in operands
         ]
-        given = ", ".join(self._operand(x) for x in moved)
+        given = ", ".join(self._operand(call, x) for x in moved)
         loop = f"for (int32_t n = 0; n < {count}; n++)"
         self.steps.append((call, f"{loop} {function}({given});"))
 
-    def _operand(self, x):
+    def _operand(self, call, x):
         if x is None:
             return "0"
-        return x if isinstance(x, str) else str(x) if isinstance(x, int) else self.at(x)
+        return x if isinstance(x, str) else str(x) if isinstance(x, int) else self.at(x, call)
 
     def real(self, value):
         """A number of float32, as `predict` rounds it."""
