@@ -114,7 +114,7 @@ static void ctc(const nnl_call *call, nnl_team *team, real *loss, const real *dl
         real *gradient = dz ? dz + n * T * C : NULL;
         if (dz) memset(gradient, 0, (size_t)(T * C) * sizeof *dz);
         if (loss) loss[n] = 0;
-        if (bad < q.count) {
+        if (!fits || bad < q.count) {
             nnl_report_invalid_index(team, n * L + max_of(bad, 0));
             continue;
         }
