@@ -34,6 +34,8 @@ __all__ = [
 
 __getattr__ = names.of(__name__)
 
+SeedGenerator.__module__ = __name__  # where files find it
+
 # How often a value that is refused is drawn again. Of 10^10 values that are drawn so often, some
 # are refused each time.
 _ATTEMPTS = 8
