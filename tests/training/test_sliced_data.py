@@ -91,7 +91,7 @@ def test_a_network_learns_from_an_array_of_which_a_part_is_read_at_once(monkeypa
     monkeypatch.setattr(slices, "BLOCK_BYTES", 1000)
     x, made = Counting(X), model()
     losses = made.fit(x, Counting(Y), epochs=5, verbose=0).history["loss"]
-    assert losses[-1] < 0.2 * losses[0] and x.read == 5000 and x.most <= 83
+    assert losses[-1] < 0.3 * losses[0] and x.read == 5000 and x.most <= 83
 
 
 def test_a_shuffled_fit_goes_on_after_it_was_stopped(tmp_path):
