@@ -5,11 +5,9 @@ Matplotlib read as arrays. TensorFlow's argument `name` is accepted and ignored.
 """
 
 from nnlite import activations, names, ops
-from nnlite.checks import check_setting
-from nnlite.config import next_seed
 from nnlite.engine.symbolic import supports_symbols
 from nnlite.ops.operands import integers
-from nnlite.ops.random import seed_state
+from nnlite.seeds import state_of
 
 __all__ = [
     "avg_pool",
@@ -146,9 +144,7 @@ def log_softmax(logits, axis=-1, name=None):
 
 def random_key(seed):
     """A key for one random op, made from `seed`, or from the next seed of nnlite if it is None."""
-    if seed is not None:
-        check_setting("seed", seed, "int")
-    return ops.random_key(seed_state(next_seed() if seed is None else int(seed)))
+    return ops.random_key(state_of(seed))
 
 
 @supports_symbols

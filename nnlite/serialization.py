@@ -26,6 +26,7 @@ FAMILIES = (
     "metrics",
     "models",
     "optimizers",
+    "random",
     "regularizers",
     "schedules",
     "convnext",
@@ -231,7 +232,14 @@ def _may_be_named(found, family):
     stands for an object of the family."""
     if isinstance(found, type):
         return hasattr(found, "from_config")
-    by_name = family not in ("layers", "models", "optimizers", "schedules", *_APPLICATIONS)
+    by_name = family not in (
+        "layers",
+        "models",
+        "optimizers",
+        "random",
+        "schedules",
+        *_APPLICATIONS,
+    )
     helps = getattr(found, "__name__", "") in ("get", "serialize", "deserialize")
     return inspect.isfunction(found) and by_name and not helps
 

@@ -1,6 +1,7 @@
 """Callbacks: objects that `fit`, `evaluate` and `predict` call between epochs and batches."""
 
 from nnlite import names
+from nnlite.callbacks.averaged import SwapEMAWeights
 from nnlite.callbacks.callback import Callback, LambdaCallback
 from nnlite.callbacks.callback_list import CallbackList
 from nnlite.callbacks.control import (
@@ -25,6 +26,7 @@ __all__ = [
     "OptunaPruning",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "SwapEMAWeights",
     "TensorBoard",
     "TerminateOnNaN",
 ]

@@ -165,7 +165,7 @@ class ReduceLROnPlateau(Monitor):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {} if logs is None else logs
-        logs["learning_rate"] = rate = float(self.model.optimizer.learning_rate)
+        logs.update(rates_of(self.model.optimizer))
         value = self._value(logs)
         if value is None:
             return
@@ -176,16 +176,20 @@ class ReduceLROnPlateau(Monitor):
             self.best, self.wait = value, 0
         elif self.cooldown_counter == 0:
             self.wait += 1
-            # The optimizer rounds min_lr to the model's precision.
-            if self.wait >= self.patience and rate > self.min_lr * (1 + 1e-6):
-                self._lower(rate, epoch)
+            if self.wait >= self.patience:
+                self._lower(epoch)
 
-    def _lower(self, rate, epoch):
-        lower = max(rate * self.factor, float(self.min_lr))
-        self.model.optimizer.learning_rate = lower
-        if self.verbose:
-            write(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {lower}.")
-        self.cooldown_counter, self.wait = self.cooldown, 0
+    def _lower(self, epoch):
+        for optimizer in self.model.optimizer._rates().values():
+            rate = float(optimizer.learning_rate)
+            # The optimizer rounds min_lr to the model's precision.
+            if rate > self.min_lr * (1 + 1e-6):
+                optimizer.learning_rate = lower = max(rate * self.factor, float(self.min_lr))
+                self.cooldown_counter, self.wait = self.cooldown, 0
+                if self.verbose:
+                    write(
+                        f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {lower}."
+                    )
 
 
 class LearningRateScheduler(Callback):
@@ -223,20 +227,28 @@ class LearningRateScheduler(Callback):
             )
 
     def on_epoch_begin(self, epoch, logs=None):
-        optimizer = self.model.optimizer
-        now = [float(optimizer.learning_rate)] if _takes_two(self.schedule) else []
-        rate = self.schedule(epoch, *now)
-        if not is_number(rate):
-            raise ValueError(
-                f"LearningRateScheduler: expected the schedule to return a number, got {rate!r}"
-            )
-        optimizer.learning_rate = float(rate)
-        if self.verbose:
-            write(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+        for optimizer in self.model.optimizer._rates().values():
+            now = [float(optimizer.learning_rate)] if _takes_two(self.schedule) else []
+            rate = self.schedule(epoch, *now)
+            if not is_number(rate):
+                raise ValueError(
+                    f"LearningRateScheduler: expected the schedule to return a number, got {rate!r}"
+                )
+            optimizer.learning_rate = float(rate)
+            if self.verbose:
+                write(
+                    f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}."
+                )
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+            logs.update(rates_of(self.model.optimizer))
+
+
+def rates_of(optimizer):
+    """The learning rates of an optimizer, by their names in logs: 'learning_rate', or with the name
+    of each of several optimizers."""
+    return {name: float(inner.learning_rate) for name, inner in optimizer._rates().items()}
 
 
 class TerminateOnNaN(Callback):

@@ -8,6 +8,7 @@ import time
 import numpy as np
 
 from nnlite.callbacks.callback import Callback
+from nnlite.callbacks.control import rates_of
 from nnlite.callbacks.pace import Pace, legal_pace
 from nnlite.configurable import unique_name
 
@@ -156,7 +157,7 @@ class TensorBoard(Callback):
         held_out = {name[4:]: v for name, v in logs.items() if name.startswith("val_")}
         steps = self._iterations()
         if steps is not None:
-            figures["learning_rate"] = float(self.model.optimizer.learning_rate)
+            figures.update(rates_of(self.model.optimizer))
             if self.write_steps_per_second:
                 done = steps - self._steps
                 figures["steps_per_second"] = done / _seconds_since(self._began)

@@ -3,8 +3,6 @@ that yields them.
 
 Both kinds give an epoch as `BatchRange`s: runs of batches that C can do one after the other."""
 
-import array
-import collections.abc
 import contextlib
 import itertools
 from dataclasses import dataclass
@@ -12,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnlite.config import next_seed
+from nnlite.data.kinds import yields_batches, yields_samples
 from nnlite.data.packing import unpack_x_y_sample_weight
 from nnlite.data.prefetch import PATIENCE, Prefetch
-from nnlite.data.py_dataset import PyDataset
+from nnlite.data.py_dataset import PyDataset, fetched, in_random_order
+from nnlite.data.slices import Slices, are_read_by_slices, of_samples
 from nnlite.data.sources import apply_class_weight, leaves, sources_of
 from nnlite.errors import prefixed
 
@@ -62,7 +62,12 @@ def make_batches(
     def read(item):
         return make_sources(model, item[: 1 if inputs_only else 3], class_weight, finite)
 
-    if not yields_batches(data[0]):
+    if yields_samples(data[0]):
+        data = (of_samples(data[0], size), *data[1:])
+    elif are_read_by_slices(data):
+        kinds = {"multi_input": model._multi_input(), "integer": model._integer_inputs()}
+        data = Slices(sources_of(*data, **kinds), size), None, None
+    elif not yields_batches(data[0]):
         sources = read(data)
         model._prepare_for(*sources)
         return ArrayBatches(sources, size, numbers)
@@ -430,9 +435,9 @@ class IterableBatches:
         if self.random_access:
             numbers = itertools.count() if self.endless else range(self.steps)
             if self.rng is not None and not self.endless:
-                numbers = self.rng.permutation(self.steps)
+                numbers = in_random_order(self.batches, self.rng, self.steps)
             self._numbers = iter(numbers)
-            self._pass = self._iterator = (self.batches[int(k)] for k in self._numbers)
+            self._pass = self._iterator = fetched(self.batches, self._numbers)
         else:
             self._pass = self._iterator = iter(self.batches)
             if self._iterator is self.batches:
@@ -463,15 +468,6 @@ def passing(batches, steps=None, restart=False, skip=0):
 def _call(batches, method):
     if hasattr(batches, method):
         getattr(batches, method)()
-
-
-def yields_batches(x):
-    """Whether an object is no array but a source of batches."""
-    if any(hasattr(x, name) for name in ("shape", "__array__", "__array_interface__")):
-        return False
-    if isinstance(x, (collections.abc.Sequence, collections.abc.Mapping, array.array)):
-        return False
-    return hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
 
 
 def _described(batches, **sizes):

@@ -1,5 +1,8 @@
 """PyDataset: the base class of data sets that return batches by number."""
 
+from nnlite.checks import check_setting
+from nnlite.data.in_threads import in_order
+
 
 class PyDataset:
     """Base class of data sets that return batches by number.
@@ -11,8 +14,13 @@ class PyDataset:
 
     Parameters
     ----------
-    workers, use_multiprocessing, max_queue_size
-        Ignored, for Keras's signature.
+    workers : int of at least 1, default 1
+        How many threads fetch batches, which are used in their order. With more than one,
+        `__getitem__` runs in several threads at once.
+    use_multiprocessing
+        Ignored, for Keras's signature: batches come from threads.
+    max_queue_size : int of at least 1, default 10
+        How many batches there may be ahead, with more than one worker.
 
     Examples
     --------
@@ -29,7 +37,11 @@ class PyDataset:
     >>> history = model.fit(Multiples(), verbose=0)
     """
 
+    workers, max_queue_size = 1, 10  # of a subclass whose constructor does not call this one
+
     def __init__(self, workers=1, use_multiprocessing=False, max_queue_size=10):
+        check_setting("workers", workers, "int [1, inf)", type(self).__name__)
+        check_setting("max_queue_size", max_queue_size, "int [1, inf)", type(self).__name__)
         self.workers, self.use_multiprocessing = workers, use_multiprocessing
         self.max_queue_size = max_queue_size
 
@@ -46,8 +58,25 @@ class PyDataset:
     def __getitem__(self, index):
         raise NotImplementedError(f"{type(self).__name__}: define __getitem__(index)")
 
+    def _numbers(self, rng):
+        """The numbers of all batches in random order."""
+        return rng.permutation(self.num_batches)
+
     def on_epoch_begin(self):
         """Called before each epoch."""
 
     def on_epoch_end(self):
         """Called after each epoch."""
+
+
+def in_random_order(batches, rng, count):
+    """The numbers of all batches of an object in random order."""
+    return batches._numbers(rng) if isinstance(batches, PyDataset) else rng.permutation(count)
+
+
+def fetched(batches, numbers):
+    """The batches of some numbers; the workers of a PyDataset fetch them ahead."""
+    if isinstance(batches, PyDataset) and batches.workers > 1:
+        get, limits = batches.__getitem__, (batches.workers, batches.max_queue_size)
+        return in_order(lambda k: get(int(k)), numbers, *limits)
+    return (batches[int(k)] for k in numbers)

@@ -11,6 +11,9 @@ import numpy as np
 
 from nnlite import config
 from nnlite.checks import is_number, refuse_masked
+from nnlite.data.kinds import is_read_by_slices
+from nnlite.data.sliced_source import SlicedSource
+from nnlite.data.source import Source
 from nnlite.engine.dispatch import MAX_NDIM
 from nnlite.engine.tensor import Tensor, kind_of
 from nnlite.errors import prefixed
@@ -19,44 +22,6 @@ from nnlite.tree import flatten, map_structure
 
 CODES = {np.dtype(name): code for name, code in SOURCE_CODES.items()}  # a name takes 1 us to find
 INT32 = np.iinfo(np.int32)
-
-
-class Source:
-    """Rows of samples that steps read in place.
-
-    Attributes
-    ----------
-    array : array or sparse matrix
-    name : str
-        For messages: 'x', 'y', 'sample_weight'.
-    rows : int
-    row_shape : tuple of int
-    integer : bool
-        Whether rows are read as int32, rather than as real numbers.
-    layout : tuple
-        What a plan that reads the source depends on, its number of rows aside.
-    """
-
-    integer = False
-
-    @property
-    def dtype(self):
-        """What a step reads rows as."""
-        return "int32" if self.integer else config.floatx()
-
-    def check_finite(self, real=None):
-        """Raise ValueError if a value is NaN or infinite, or is so in the precision `real`."""
-        values = self._numbers()
-        if not _is_finite(values):
-            raise ValueError(
-                f"{self.name}: expected finite values, got NaN or infinity; impute or remove those "
-                "rows"
-            )
-        check_range(self.name, values, real or self.dtype)
-
-    def slice(self, rows):
-        """The Source of some consecutive rows, which stay where they are."""
-        return source_of(self.array[rows], self.name, self.integer)
 
 
 class ArraySource(Source):
@@ -107,6 +72,9 @@ class ArraySource(Source):
 
     def _numbers(self):
         return self.array
+
+    def slice(self, rows):
+        return ArraySource(self.array[rows], self.name, self.integer)
 
     def as_column(self):
         """Samples that are one number each become samples of one feature."""
@@ -238,32 +206,10 @@ def source_of(values, name, integer=False):
     """The Source of an array, dense or sparse; a Source is its own."""
     if isinstance(values, Source):
         return values
+    if is_read_by_slices(values):
+        return SlicedSource(values, name)
     sparse = hasattr(values, "tocsr")
     return SparseSource(values, name) if sparse else ArraySource(values, name, integer)
-
-
-def _is_finite(array):
-    """Whether no value is NaN or infinite."""
-    if array.dtype.kind != "f":
-        return True
-    with np.errstate(all="ignore"):
-        # The sum is finite for nearly all finite data, and ten times faster than a look at each
-        # value.
-        return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
-
-
-def check_range(name, array, real):
-    """Raise ValueError if finite values of an array or sparse matrix are infinite in the precision
-    `real`."""
-    array = array.data if hasattr(array, "tocsr") else array
-    if real != "float32" or array.dtype != np.float64 or not array.size:
-        return
-    largest = max(np.fmax.reduce(array, axis=None), -np.fmin.reduce(array, axis=None))  # but NaN
-    if largest > np.finfo(np.float32).max:
-        raise ValueError(
-            f"{name}: expected values that float32 holds, up to 3.4e38, got {largest:.3g}; scale "
-            "them, or let the model compute in float64"
-        )
 
 
 def _fits_int32(array):
@@ -299,6 +245,8 @@ def array_of(values, name):
         with prefixed(f"{name}: ", RuntimeError):  # one of a trace has no values
             return values.numpy()
     refuse_masked(name, values)
+    if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
+        values = np.from_dlpack(values)
     if isinstance(values, Mapping):
         raise TypeError(f"{name}: expected one array, got a dict of {', '.join(map(str, values))}")
     try:
@@ -390,7 +338,7 @@ def _holds_arrays(values):
     return all(
         isinstance(v, Mapping)
         or (
-            np.ndim(v) > 0
+            len(v.shape) > 0
             if hasattr(v, "shape")
             else isinstance(v, (list, tuple)) and len(v) > 0 and _holds_arrays(v)
         )

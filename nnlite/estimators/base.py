@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from nnlite import config, errors
 from nnlite.callbacks.foreign import own_of
 from nnlite.data.batches import make_batches
-from nnlite.data.sources import check_range
+from nnlite.data.source import check_range
 from nnlite.estimators import (
     convergence,
     defaults,

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnlite.callbacks import Callback, EarlyStopping, LearningRateScheduler, ReduceLROnPlateau
+from nnlite.callbacks.control import rates_of
 from nnlite.configurable import clone
 from nnlite.layers import (
     GRU,
@@ -281,20 +282,24 @@ class CosineRate(Callback):
         self.epochs = epochs
 
     def on_train_begin(self, logs=None):
-        self.first = self.last = float(self.model.optimizer.learning_rate)
-        self.done = 0
+        self.first = rates_of(self.model.optimizer)
+        self.last, self.done = dict(self.first), 0
 
     def on_epoch_begin(self, epoch, logs=None):
-        optimizer = self.model.optimizer
-        if float(optimizer.learning_rate) == self.last:
+        for name, optimizer in self._of_its_own():
             fall = 0.5 * (1.0 + math.cos(math.pi * self.done / self.epochs))
-            optimizer.learning_rate = self.first * fall
-            self.last = float(optimizer.learning_rate)
+            optimizer.learning_rate = self.first[name] * fall
+            self.last[name] = float(optimizer.learning_rate)
         self.done += 1
 
     def on_train_end(self, logs=None):
-        if float(self.model.optimizer.learning_rate) == self.last:
-            self.model.optimizer.learning_rate = self.first
+        for name, optimizer in self._of_its_own():
+            optimizer.learning_rate = self.first[name]
+
+    def _of_its_own(self):
+        """The optimizers with the rate that this callback has set last, by the name in logs."""
+        rates = self.model.optimizer._rates().items()
+        return [(name, o) for name, o in rates if float(o.learning_rate) == self.last.get(name)]
 
 
 def annealing(schedule, optimizer, callbacks, epochs):
@@ -306,8 +311,7 @@ def annealing(schedule, optimizer, callbacks, epochs):
                 "rate, got 'cosine'"
             )
         return []
-    rates = (optimizer.get_params().get(name) for name in ("learning_rate", "lr"))
-    scheduled = any(callable(rate) for rate in rates)
+    scheduled = any(callable(inner._source) for inner in optimizer._rates().values())
     if schedule == "cosine" and scheduled:
         raise ValueError(
             "schedule: expected 'auto' or None, as the optimizer has a schedule, got 'cosine'"

@@ -56,8 +56,8 @@ class CTC(Loss):
     >>> import numpy as np
     >>> import nnlite
     >>> loss = nnlite.losses.CTC()([[1, 2, 0]], np.zeros((1, 2, 3)))  # one way of 9
-    >>> round(loss.item(), 4) == round(np.log(9), 4)
-    True
+    >>> round(loss.item(), 4)  # log(9)
+    2.1972
     """
 
     function = staticmethod(ctc)

@@ -108,9 +108,13 @@ class LossScaleOptimizer(Around):
     def build(self, variables):
         super().build(variables)
         self.inner_optimizer.build(variables)
+        self._start(self._real)
+
+    def _start(self, real):
+        """Make the variables, in a precision; the loss comes before the weights are known."""
         if not self._added:
-            self.step_counter = self.add_variable((), dtype="int32", name="step_counter")
-            self.dynamic_scale = self.add_variable((), dtype=self._real, name="dynamic_scale")
+            self.step_counter = self.add_variable((), dtype=real, name="step_counter")
+            self.dynamic_scale = self.add_variable((), dtype=real, name="dynamic_scale")
             self.dynamic_scale.assign(self.initial_scale)
 
     @property
@@ -128,8 +132,8 @@ class LossScaleOptimizer(Around):
     lr = learning_rate
 
     def scale_loss(self, loss):
-        if not self.built:
-            return loss * self.initial_scale
+        (loss,) = ops.operands(loss)
+        self._start(loss.dtype)
         return loss * self.dynamic_scale
 
     def apply(self, grads, trainable_variables=None):
@@ -138,12 +142,12 @@ class LossScaleOptimizer(Around):
             return
         rest = [ops.sum(g * 0.0) for g in grads]  # NaN where an element is not finite
         finite = ops.equal(sum(rest[1:], rest[0]), 0.0)
-        scale, steps = self.dynamic_scale, ops.cast(self.step_counter, grads[0].dtype) + 1.0
+        scale, steps = self.dynamic_scale, self.step_counter + 1.0
         with when(ops.cast(finite, "int32")):
             self.inner_optimizer.apply([g / scale for g in grads], variables)
         grown = finite * ops.equal(steps, float(self.dynamic_growth_steps))
         ops.assign(scale, scale * (0.5 + 0.5 * finite) * (1.0 + grown))
-        ops.assign(self.step_counter, ops.cast(finite * (1.0 - grown) * steps, "int32"))
+        ops.assign(self.step_counter, finite * (1.0 - grown) * steps)
 
 
 class OptimizerMap(Configurable, MutableMapping):
@@ -192,7 +196,7 @@ class OptimizerMap(Configurable, MutableMapping):
             raise ValueError(f"OptimizerMap: expected a string as key, got {pattern!r}")
         if pattern in self._by_pattern:
             raise ValueError(f"OptimizerMap: expected new keys, got {pattern!r} again")
-        _check_inner("OptimizerMap", f"the optimizer of {pattern!r}", optimizer, ValueError)
+        _check_inner("OptimizerMap", f"optimizer_map[{pattern!r}]", optimizer, ValueError)
         self._by_pattern[pattern] = optimizer
 
     def __delitem__(self, pattern):

@@ -6,6 +6,13 @@ from nnlite import ops
 from nnlite.optimizers.optimizer import Optimizer
 
 
+def _check_patterns(name, value):
+    """Raise an error unless these are several strings, or None."""
+    words = value if isinstance(value, (list, tuple)) else [None]
+    if value is not None and not all(isinstance(word, str) for word in words):
+        raise TypeError(f"{name}: expected a list of strings, got {value!r}")
+
+
 class Muon(Optimizer):
     """Matrices take steps of orthogonal directions, other weights Adam's.
 
@@ -60,6 +67,7 @@ class Muon(Optimizer):
         "adam_beta_1": "[0, 1)",
         "adam_beta_2": "[0, 1)",
         "adam_weight_decay": "[0, inf)",
+        "exclude_layers": _check_patterns,
         "exclude_embeddings": "bool",
         "muon_a": "(-inf, inf)",
         "muon_b": "(-inf, inf)",
@@ -93,7 +101,7 @@ class Muon(Optimizer):
         super().__init__(learning_rate, weight_decay=weight_decay, **options)
         self.adam_beta_1, self.adam_beta_2, self.epsilon = adam_beta_1, adam_beta_2, epsilon
         self.adam_weight_decay, self.adam_lr_ratio = adam_weight_decay, adam_lr_ratio
-        self.exclude_layers = exclude_layers or []
+        self.exclude_layers = exclude_layers
         self.exclude_embeddings = exclude_embeddings
         self.muon_a, self.muon_b, self.muon_c = muon_a, muon_b, muon_c
         self.momentum, self.nesterov = momentum, nesterov
@@ -112,7 +120,7 @@ class Muon(Optimizer):
         return (
             variable.ndim != 2
             or (self.exclude_embeddings and "embedding" in path.lower())
-            or any(re.search(pattern, path) for pattern in self.exclude_layers)
+            or any(re.search(pattern, path) for pattern in self.exclude_layers or ())
         )
 
     def _decay_of(self, variable):

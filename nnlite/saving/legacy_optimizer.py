@@ -32,9 +32,9 @@ def write(group, optimizer, names):
         of_slots |= {id(v): f"{name}_{kind}" for kind, v in made.items()}
     for variable in optimizer.variables:
         name = of_slots.get(id(variable), variable.name)
-        name = "iteration" if variable is optimizer.iterations else name
+        name = "iteration" if variable is optimizer._iterations else name
         values = variable._data
-        if variable is optimizer.iterations:
+        if variable is optimizer._iterations:
             values = values.astype("int64")
         arrays[unique_name(f"{optimizer.name}/{name}", arrays)] = values
     hdf5.write_names(group, _NAMES, list(arrays))
@@ -72,7 +72,7 @@ def _places(names, optimizer, weights):
     """(name in the file, Variable) of the state of an optimizer."""
     slots = {id(weight): made for weight, made in optimizer._slots.values()}
     steps = next((name for name in names if _STEPS.search(name)), "")
-    found = [(steps, optimizer.iterations)] if steps else []
+    found = [(steps, optimizer._iterations)] if steps else []
     of_slots = {id(v) for made in slots.values() for v in made.values()}
     own = [v for v in optimizer.variables if id(v) not in of_slots]
     own = own[1:] if callable(optimizer._source) else own[2:]  # Nadam has one more
@@ -88,21 +88,29 @@ def _places(names, optimizer, weights):
             left.append(name)
     if not slots or not any(slots.values()):  # what SGD keeps in vain without momentum
         return found
-    order = _order(left, steps, optimizer, len(weights))
+    order = _order(left, steps, optimizer, [slots[id(weight)] for weight in weights])
     return found + [(name, slots[id(weights[i])][kind]) for name, i, kind in order]
 
 
-def _order(names, steps, optimizer, count):
+def _order(names, steps, optimizer, slots):
     """(name in the file, number of the weight, kind) of what is kept for each weight."""
-    kinds = [*optimizer.slots()]
+    kinds, count = [*optimizer.slots()], len(slots)
     together = [kind for kind in kinds if kind not in optimizer._slots_apart]
     groups = [["average"]] * bool(optimizer.use_ema)
+    groups += [["gradient_accumulator"]] * bool(optimizer.gradient_accumulation_steps)
     if _is_of_keras_3(steps) or _is_by_weight(names):
         groups += [together, *([kind] for kind in kinds if kind not in together)]
     else:
         groups += [[kind] for kind in kinds]
-    order = [(i, kind) for group in groups for i in range(count) for kind in group]
-    if len(names) < len(order) or len(names) % count:
+    order = [
+        (i, kind)
+        for group in groups
+        for i, made in enumerate(slots)
+        for kind in group
+        if kind in made
+    ]
+    alike = len({frozenset(made) for made in slots}) == 1
+    if len(names) < len(order) or (alike and len(names) % count):
         raise ValueError(
             f"expected {len(order) // count} values for each of {count} weights that training "
             f"changes, got {len(names)} in all"

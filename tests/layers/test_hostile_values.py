@@ -22,6 +22,9 @@ from nnlite.layers import Dense
 NOT_NUMBERS = ["None", "'x'", "{'a': 1}", "b'relu'", "1j", "an object", "texts", "None and 1"]
 NOT_NUMBERS = [POOL[label]() for label in NOT_NUMBERS]
 NEEDED = {
+    "default_optimizer": optimizers.SGD(),
+    "inner_optimizer": optimizers.SGD(),
+    "optimizer_map": optimizers.OptimizerMap(optimizers.SGD()),
     "num_classes": 2,
     "target_class_ids": [0],
     "fn": losses.mean_squared_error,
@@ -58,7 +61,10 @@ def test_values_that_are_no_numbers_are_named(cls, place):
     for value in NOT_NUMBERS if place != "sample_weight" else NOT_NUMBERS[1:]:
         y_true = [0, 1, 0] if cls.__name__.startswith(("Sparse", "CategoricalGen")) else GOOD
         y_true = [0, 1, 0] if cls.__name__ == "Circle" else y_true
-        given = {"y_true": y_true, "y_pred": GOOD, "sample_weight": None, place: value}
+        y_pred = GOOD
+        if cls.__name__ == "CTC":
+            y_true, y_pred = [[1], [1], [1]], [GOOD] * 3
+        given = {"y_true": y_true, "y_pred": y_pred, "sample_weight": None, place: value}
         with pytest.raises((TypeError, ValueError), match=rf"^{place}: .*expected"):
             made(cls)(**given)
 

@@ -14,7 +14,9 @@ from nnlite import callbacks, configurable
 
 def run_plateau(kind, values, rate, **settings):
     """The rates after each epoch, by nnlite's or Keras's class."""
-    model = types.SimpleNamespace(optimizer=types.SimpleNamespace(learning_rate=rate), metrics=[])
+    optimizer = types.SimpleNamespace(learning_rate=rate)
+    optimizer._rates = lambda: {"learning_rate": optimizer}
+    model = types.SimpleNamespace(optimizer=optimizer, metrics=[])
     reduce = kind(**{"monitor": "val_loss", "mode": "min", **settings})
     reduce.set_model(model)
     reduce.on_train_begin()
@@ -237,6 +239,7 @@ CASES = {
     },
     callbacks.ProgbarLogger: {"verbose": 2},
     callbacks.ReduceLROnPlateau: {"factor": 0.5, "cooldown": 1},
+    callbacks.SwapEMAWeights: {"swap_on_epoch": True},
     callbacks.TensorBoard: {"log_dir": "logs", "histogram_freq": 2, "update_freq": "batch"},
     callbacks.TerminateOnNaN: {"raise_error": True},
 }
