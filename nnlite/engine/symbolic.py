@@ -146,12 +146,13 @@ def symbols_of(structure):
 def is_symbolic(values):
     """Whether a symbol is among the values, or in a list, tuple or dict among them."""
     for value in values:
-        if isinstance(value, Symbol):
+        kind = value.__class__
+        if kind is Symbol:
             return True
-        if type(value) in (list, tuple):
+        if kind is list or kind is tuple:
             if is_symbolic(value):
                 return True
-        elif type(value) is dict and is_symbolic(value.values()):
+        elif kind is dict and is_symbolic(value.values()):
             return True
     return False
 

@@ -12,6 +12,11 @@ from nnlite.ops.operands import call, operands
 
 
 def _broadcast(*shapes, **_):
+    if shapes.count(shapes[0]) == len(shapes):
+        return [shapes[0]]
+    longest = max(shapes, key=len)
+    if all([longest[len(longest) - len(s) :] == s for s in shapes]):
+        return [longest]
     try:
         shape = np.broadcast_shapes(*shapes)
         return [next((s for s in shapes if s == shape), shape)]  # it may hold a Length
