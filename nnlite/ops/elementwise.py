@@ -2,12 +2,13 @@
 
 import math
 import numbers
+import operator
 
 import numpy as np
 
 from nnlite import config
-from nnlite.engine.dispatch import Op
-from nnlite.engine.tensor import Tensor
+from nnlite.engine.dispatch import Op, active_recordings
+from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.ops.operands import call, operands
 
 
@@ -309,14 +310,55 @@ def _conditions(operator, *values):
             raise TypeError(f"{operator}: expected conditions as in {example}, got {value!r}")
 
 
+# What NumPy calls for an operator between an array and a tensor.
+_OPERATORS = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+    np.floor_divide: operator.floordiv,
+    np.remainder: operator.mod,
+    np.power: operator.pow,
+    np.matmul: operator.matmul,
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.bitwise_and: operator.and_,
+    np.bitwise_or: operator.or_,
+    np.bitwise_xor: operator.xor,
+}
+
+
+def _array_ufunc(self, ufunc, method, *inputs, **kwargs):
+    """An operator between an array and a tensor gives a tensor. NumPy's other functions read the
+    values, which nobody may ask the gradient of."""
+    found = _OPERATORS.get(ufunc)
+    if found is not None and method == "__call__" and not kwargs:
+        first, *others = inputs
+        return found(first if isinstance(first, Tensor) else convert_to_tensor(first), *others)
+    if active_recordings() and "out" not in kwargs:
+        known = any(isinstance(x, Tensor) and x._data is None for x in inputs)
+        if not known:
+            raise TypeError(
+                f"np.{ufunc.__name__}: NumPy's functions of tensors have no gradient, and a "
+                f"GradientTape is recording here; use functions of nnlite.ops, or x.numpy() for "
+                "values without a gradient"
+            )
+    values = [x.numpy() if isinstance(x, Tensor) else x for x in inputs]
+    return getattr(ufunc, method)(*values, **kwargs)
+
+
 def _operators():
     """Give tensors Python's operators."""
 
-    def operator(name, f):
+    def own(name, f):
         setattr(Tensor, f"__{name}__", lambda self, other: f(self, other))
 
     def with_swapped(name, f):
-        operator(name, f)
+        own(name, f)
         setattr(Tensor, f"__r{name}__", lambda self, other: f(other, self))
 
     for name, f in {
@@ -330,13 +372,16 @@ def _operators():
     }.items():
         with_swapped(name, f)
     for name, f in {"gt": greater, "ge": greater_equal, "lt": less, "le": less_equal}.items():
-        operator(name, f)
-    for name, sign, f in ("and", "&", logical_and), ("or", "|", logical_or):
+        own(name, f)
+    conditions = [("and", "&", logical_and), ("or", "|", logical_or), ("xor", "^", logical_xor)]
+    for name, sign, f in conditions:
         with_swapped(name, lambda a, b, sign=sign, f=f: _conditions(sign, a, b) or f(a, b))
     for name, f in ("eq", equal), ("ne", not_equal):
         # Nothing but numbers can be equal to a number: `tensor == None` is False.
-        operator(name, lambda a, b, f=f: f(a, b) if isinstance(b, _NUMBERS) else NotImplemented)
+        own(name, lambda a, b, f=f: f(a, b) if isinstance(b, _NUMBERS) else NotImplemented)
     Tensor.__hash__ = object.__hash__
+    Tensor.__array_ufunc__ = _array_ufunc
+    Tensor.__pos__ = lambda self: self
     Tensor.__neg__ = lambda self: negative(self)
     Tensor.__abs__ = lambda self: abs(self)
     Tensor.__invert__ = lambda self: _conditions("~", self) or logical_not(self)

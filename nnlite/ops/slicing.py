@@ -8,6 +8,7 @@ import numpy as np
 from nnlite.engine.dispatch import MAX_NDIM, Op
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.operands import axis_of, call, operands
+from nnlite.ops.rows import take
 from nnlite.ops.shape import reshape
 
 _BEGINS = tuple(f"begin_{d}" for d in range(MAX_NDIM))
@@ -45,6 +46,8 @@ def _range_of(key, n, axis):
     if isinstance(key, slice):
         begin, stop, step = key.indices(n)
         return begin, len(range(begin, stop, step)), step
+    if isinstance(key, Tensor) and key._data is not None and key.dtype == "int32":
+        key = key.item()
     if isinstance(key, numbers.Integral) and not isinstance(key, bool):
         if not -n <= key < n:
             raise IndexError(f"index {key} is out of range for axis {axis} of {n} entries")
@@ -58,7 +61,7 @@ def getitem(x, key):
     Parameters
     ----------
     x : Tensor
-    key : int, slice, None, `...`, or a tuple of them
+    key : int, slice, None, `...`, or a tuple of them; or an array or tensor of integers
         As for a NumPy array.
 
     Raises
@@ -74,6 +77,8 @@ def getitem(x, key):
     array([[3., 1.],
            [6., 4.]], dtype=float32)
     """
+    if isinstance(key, (Tensor, np.ndarray, list)):
+        return take(x, key, 0)
     keys = key if isinstance(key, tuple) else (key,)
     used = sum(k is not None and k is not Ellipsis for k in keys)
     if used > x.ndim or sum(k is Ellipsis for k in keys) > 1:
