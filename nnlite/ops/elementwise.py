@@ -227,13 +227,25 @@ def _where_gradient(c, dy, need):
 Op("where", infer=_broadcast, gradient=_where_gradient, in_place=(0, 1, 2))
 
 
-def where(condition, x1, x2):
-    """x1 where `condition` is not 0, else x2.
+def where(condition, x1=None, x2=None):
+    """x1 where `condition` is not 0, else x2. Without both, the places where it is not 0.
 
     Parameters
     ----------
-    condition, x1, x2 : tensors of shapes that broadcast
+    condition : tensor
+        For the places its values must be known: not in a trace.
+    x1, x2 : tensors of shapes that broadcast, optional
+
+    Returns
+    -------
+    Tensor, or tuple of int32 Tensor
+        The places have a tensor for each axis of `condition`.
     """
+    if x1 is None and x2 is None:
+        places = np.nonzero(convert_to_tensor(condition).numpy())
+        return tuple(convert_to_tensor(place) for place in places)
+    if x1 is None or x2 is None:
+        raise ValueError("where: expected both x1 and x2, or neither")
     return call("where", operands(condition, x1, x2))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from nnlite.engine.dispatch import MAX_NDIM, Op
 from nnlite.engine.tensor import Tensor
-from nnlite.ops.operands import axis_of, call, operands
+from nnlite.ops.operands import axes_of, axis_of, call, operands
 from nnlite.ops.rows import take
 from nnlite.ops.shape import reshape
 
@@ -178,7 +178,8 @@ def concatenate(xs, axis=0):
     ----------
     xs : list of tensor
         At least one; their shapes may differ along `axis` only.
-    axis : int, default 0
+    axis : int or None, default 0
+        None: they count as flattened.
 
     Raises
     ------
@@ -186,6 +187,8 @@ def concatenate(xs, axis=0):
         If the shapes differ along another axis, or there is no such axis.
     """
     xs = operands(*_several(xs, "concatenate"))
+    if axis is None:
+        xs, axis = [reshape(x, (-1,)) for x in xs], 0
     if len(xs) == 1:
         return xs[0]
     while len(xs) > _MAX_INPUTS:
@@ -261,17 +264,21 @@ def flip(x, axis=None):
 
 
 def expand_dims(x, axis):
-    """`x` with a new axis of size 1.
+    """`x` with new axes of size 1.
 
     Parameters
     ----------
     x : tensor
-    axis : int
-        The position of the new axis in the result.
+    axis : int or tuple of int
+        The position of the new axis in the result, or of several.
     """
     (x,) = operands(x)
-    axis = axis_of(axis, x.shape, new=1)
-    return reshape(x, (*x.shape[:axis], 1, *x.shape[axis:]))
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = sorted(axis_of(a, x.shape, new=len(axes)) for a in axes)
+    shape = list(x.shape)
+    for a in axes:
+        shape.insert(a, 1)
+    return reshape(x, tuple(shape))
 
 
 def squeeze(x, axis=None):
@@ -280,8 +287,8 @@ def squeeze(x, axis=None):
     Parameters
     ----------
     x : tensor
-    axis : int, optional
-        The axis to remove; by default all axes of size 1.
+    axis : int or tuple of int, optional
+        The axes to remove; by default all axes of size 1.
 
     Raises
     ------
@@ -291,7 +298,7 @@ def squeeze(x, axis=None):
     (x,) = operands(x)
     if axis is None:
         return reshape(x, tuple(n for n in x.shape if n != 1))
-    axis = axis_of(axis, x.shape)
-    if x.shape[axis] != 1:
+    axes = axes_of(axis, x.shape)
+    if any(x.shape[a] != 1 for a in axes):
         raise ValueError(f"expected one entry along axis {axis}, got {x.shape}")
-    return reshape(x, x.shape[:axis] + x.shape[axis + 1 :])
+    return reshape(x, tuple(n for d, n in enumerate(x.shape) if d not in axes))

@@ -301,6 +301,26 @@ def test_a_symbol_has_no_values_to_convert(function):
         function(nnlite.Input((3,)))
 
 
+def test_several_axes_come_and_go_at_once():
+    for axis in (0, (0, 2), (-1, 1), [3, 0]):
+        want = np.expand_dims(A, tuple(np.atleast_1d(axis)))
+        y = ops.expand_dims(A, axis)
+        np.testing.assert_array_equal(y.numpy(), want)
+        np.testing.assert_array_equal(ops.squeeze(y, axis).numpy(), A)
+    with pytest.raises(ValueError, match=r"squeeze: expected one entry along axis \(0, 1\)"):
+        ops.squeeze(A[None], (0, 1))
+
+
+def test_arguments_that_may_be_none_are_those_of_keras():
+    np.testing.assert_array_equal(ops.concatenate([A, B], None).numpy(), [*A.flat, *B])
+    assert ops.sum(ops.softmax(A, None)).item() == pytest.approx(1)
+    places = ops.where(A > 1)
+    assert [p.numpy().tolist() for p in places] == [p.tolist() for p in np.nonzero(A > 1)]
+    assert ops.full_like(A, nnlite.convert_to_tensor([1, 2, 3])).numpy().tolist() == [[1, 2, 3]] * 2
+    with pytest.raises(ValueError, match="where: expected both x1 and x2, or neither"):
+        ops.where(A > 1, 1.0)
+
+
 # NumPy and other packages
 
 
