@@ -44,7 +44,6 @@ from nnlite.math import (
     subtract,
     tanh,
 )
-from nnlite.ops.operands import axis_of
 from nnlite.ops.shape import filled
 
 __all__ = [
@@ -160,13 +159,10 @@ def unstack(value, num=None, axis=0):
     ----------
     value : tensor
     num : int, optional
-        Ignored: the size of the axis.
+        The length of the axis, which is known.
     axis : int, default 0
     """
-    value = convert_to_tensor(value)
-    with prefixed("unstack: "):
-        parts = value.shape[axis_of(axis, value.shape)]
-    return [ops.squeeze(part, axis) for part in ops.split(value, parts, axis)]
+    return ops.unstack(value, num, axis)
 
 
 def reshape(tensor, shape):

@@ -100,7 +100,7 @@ class Op:
         self.fuses, self.fused_input, self.absorbs = fuses, fused_input, absorbs
         self.in_place = [pair if isinstance(pair, tuple) else (pair, 0) for pair in in_place]
         self.attrs, self.outputs, self.writes, self.view = attrs or {}, outputs, writes, view
-        self._work = work
+        self._work, self.has_work = work, work is not None
         if name in OPS:
             raise ValueError(f"op {name!r} has two rows")
         if not view and name not in _all_engines[0].op_ids:
@@ -115,6 +115,8 @@ class Op:
 
     def c_attrs(self, attrs):
         """The attributes in C's order and types."""
+        if not self.attrs:
+            return ()
         values = tuple(kind(attrs[name]) for name, kind in self.attrs.items() if kind is not None)
         for value in values:
             if type(value) is int and not -(2**62) < value < 2**62:
@@ -361,27 +363,23 @@ def apply(op, inputs, attrs):
     """
     given = [t.shape for t in inputs]
     shapes = op.infer(*given, **attrs)
-    for shape in (*given, *shapes):
+    for shape in given:
         if len(shape) > MAX_NDIM:
-            raise ValueError(
-                f"{op.name}: expected at most {MAX_NDIM} dimensions, got shape {shape}"
-            )
+            _refuse_shape(op, shape)
     for shape in shapes:
-        if shape and not (
-            0 <= min(shape) <= max(shape) <= LARGEST_SIZE and math.prod(shape) <= MOST_ELEMENTS
-        ):
-            raise ValueError(
-                f"{op.name}: expected a result with axes of less than 2**31 entries, and of no "
-                f"more than 2**36 elements in all, got shape {shape}"
-            )
+        if shape not in given and not _is_bearable(shape):
+            _refuse_shape(op, shape)
     real = real_of(inputs, attrs)
-    dtypes = {"real": real, "int32": "int32", "given": attrs.get("dtype")}
-    outputs = [Tensor(shape, dtypes[kind]) for shape, kind in zip(shapes, op.outputs)]
+    outputs = [
+        Tensor(shape, real if kind == "real" else attrs.get("dtype") if kind == "given" else kind)
+        for shape, kind in zip(shapes, op.outputs)
+    ]
     for i in op.writes:
         if not isinstance(inputs[i], Variable):
             raise TypeError(f"{op.name}: input {i} is overwritten and must be a Variable")
     recordings, condition = active_recordings(), _condition.get()
-    if all(r.executing for r in recordings) and (condition is None or condition.item()):
+    executing = not recordings or all(r.executing for r in recordings)
+    if executing and (condition is None or condition.item()):
         execute(op, inputs, outputs, attrs, real)
     for recording in recordings:
         scope = ".".join(_scopes.get())
@@ -391,28 +389,47 @@ def apply(op, inputs, attrs):
     return outputs
 
 
+def _is_bearable(shape):
+    """Whether C can bear a result of a shape."""
+    return not shape or (
+        len(shape) <= MAX_NDIM
+        and 0 <= min(shape) <= max(shape) <= LARGEST_SIZE
+        and math.prod(shape) <= MOST_ELEMENTS
+    )
+
+
+def _refuse_shape(op, shape):
+    """Raise the ValueError for an operand or a result of a shape that C cannot bear."""
+    if len(shape) > MAX_NDIM:
+        raise ValueError(f"{op.name}: expected at most {MAX_NDIM} dimensions, got shape {shape}")
+    raise ValueError(
+        f"{op.name}: expected a result with axes of less than 2**31 entries, and of no "
+        f"more than 2**36 elements in all, got shape {shape}"
+    )
+
+
 def execute(op, inputs, outputs, attrs, real):
     """Fill the outputs by running the op's C function."""
-    for t in inputs:
-        if t._data is None:
+    given = [t._data for t in inputs]
+    for t, data in zip(inputs, given):
+        if data is None:
             t.numpy()  # raises: it was kept from a trace that is over
     if op.view:
-        outputs[0]._data = inputs[0]._data.reshape(outputs[0].shape)
+        outputs[0]._data = given[0].reshape(outputs[0].shape)
         return
+    made = []
     for t in outputs:
         try:
             t._data = np.empty(t.shape, t.dtype)
         except MemoryError:
             raise memory_for(op.name, t.shape, t.dtype).error() from None
-    work = op.work([t.shape for t in inputs], [t.shape for t in outputs])
+        made.append(t._data)
+    if op.has_work:
+        work = op.work([t.shape for t in inputs], [t.shape for t in outputs])
+    else:
+        work = sum([data.size for data in given]) + sum([data.size for data in made])
     e = engine(real)
-    bad = e.call(
-        e.op_ids[op.name],
-        [t._data for t in inputs],
-        [t._data for t in outputs],
-        op.c_attrs(attrs),
-        threads_for(work),
-    )
+    bad = e.call(e.op_ids[op.name], given, made, op.c_attrs(attrs), threads_for(work))
     if bad >= 0:
         raise bad_index(op, ".".join(_scopes.get()), bad, attrs)
 

@@ -75,7 +75,7 @@ def like_targets(shape, targets):
     return (*shape[:1], *(t if n is None else n for n, t in zip(shape[1:], sizes[1:])))
 
 
-def result_of_any(call, shapes):
+def result_of_any(call, shapes, broadcasts=False):
     """What a call gives for samples of unknown lengths: a result of which only the shapes hold.
 
     Parameters
@@ -84,6 +84,8 @@ def result_of_any(call, shapes):
         What it returns, or holds in lists, tuples and dicts, are the tensors of a trace.
     shapes : list of tuple
         Those of its inputs, for messages.
+    broadcasts : bool, default False
+        Whether the length may also be 1, or that of another axis with which it broadcasts.
 
     Returns
     -------
@@ -105,12 +107,20 @@ def result_of_any(call, shapes):
         try:
             second = call(Length(other))
         except ValueError as error:
+            if broadcasts:
+                refused = refused or error
+                continue
             error.args = (
                 f"expected weights that do not depend on a size which is not known, as in an input "
                 f"of shape {', '.join(map(str, shapes))}: {error}",
             )
             raise
         return _in_common(result, second)
+    for other in sorted({n for shape in shapes for n in shape if n}) if broadcasts else ():
+        try:
+            return _in_common(call(Length(1)), call(Length(other)))
+        except (TypeError, ValueError):
+            continue
     raise refused
 
 

@@ -92,11 +92,24 @@ def _comparison(function):
     return compare
 
 
-for _name in ("add", "sub", "mul", "truediv", "pow", "matmul", "floordiv", "mod", "and_", "or_"):
+for _name in (
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "pow",
+    "matmul",
+    "floordiv",
+    "mod",
+    "and_",
+    "or_",
+    "xor",
+):
     setattr(Symbol, f"__{_name.strip('_')}__", _symbolic_operator(getattr(operator, _name)))
     setattr(Symbol, f"__r{_name.strip('_')}__", _swapped(getattr(operator, _name)))
 for _name in ("gt", "ge", "lt", "le", "neg", "abs", "invert", "getitem"):
     setattr(Symbol, f"__{_name}__", _symbolic_operator(getattr(operator, _name)))
+Symbol.__pos__ = lambda self: self
 Symbol.__eq__, Symbol.__ne__ = _comparison(operator.eq), _comparison(operator.ne)
 
 
@@ -151,12 +164,13 @@ def symbols_of(structure):
 def is_symbolic(values):
     """Whether a symbol is among the values, or in a list, tuple or dict among them."""
     for value in values:
-        if isinstance(value, Symbol):
+        kind = value.__class__
+        if kind is Symbol:
             return True
-        if type(value) in (list, tuple):
+        if kind is list or kind is tuple:
             if is_symbolic(value):
                 return True
-        elif type(value) is dict and is_symbolic(value.values()):
+        elif kind is dict and is_symbolic(value.values()):
             return True
     return False
 
@@ -178,10 +192,10 @@ def symbolic_call(function, args, kwargs):
     shapes = [s.shape for s in node.inputs]
     batch = next((shape[0] for shape in shapes if shape and shape[0] is not None), None)
 
-    def traced(length=None):
+    def traced(length=None, rows=batch or 1):
         def tensor(shape, dtype):
             known = filled(shape, length)
-            return Tensor((known[0] or batch or 1, *known[1:]) if shape else (), dtype)
+            return Tensor((known[0] or rows, *known[1:]) if shape else (), dtype)
 
         def samples(symbol):
             made = tensor(symbol.shape, symbol.dtype)
@@ -192,16 +206,28 @@ def symbolic_call(function, args, kwargs):
         with Recording(executing=False):
             return node.call_with(samples)
 
-    def shape_of(tensor):
-        return (batch and tensor.shape[0], *tensor.shape[1:]) if tensor.shape else ()
-
     def symbol(tensor):
         made = Symbol(shape_of(tensor), tensor.dtype, node)
         if tensor.mask is not None:
             made._of_mask = shape_of(tensor.mask), tensor.mask.dtype
         return made
 
-    results = result_of_any(traced, shapes) if has_unknown(shapes) else traced()
+    def shape_of(tensor):
+        if anywhere:
+            return tensor.shape
+        return (batch and tensor.shape[0], *tensor.shape[1:]) if tensor.shape else ()
+
+    # A layer gives a sample for each sample. What a function makes of the batch may be anything.
+    of_batches = hasattr(function, "call")
+    anywhere = not of_batches and any(s[:1] == (None,) for s in shapes)
+    if anywhere:
+        try:
+            results = result_of_any(lambda length: traced(length, length), shapes)
+        except (TypeError, ValueError):
+            anywhere = False
+    if not anywhere:
+        unknown = has_unknown(shapes)
+        results = result_of_any(traced, shapes, not of_batches) if unknown else traced()
     node.outputs = map_structure(symbol, results, Tensor)
     if not symbols_of(node.outputs):
         name = getattr(function, "name", None) or function.__name__

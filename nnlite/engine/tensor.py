@@ -115,6 +115,13 @@ class Tensor:
         values = self.numpy()
         return values if dtype is None else values.astype(dtype, copy=False)
 
+    def __dlpack__(self, **options):
+        """A copy of the values for other packages: `torch.from_dlpack(x)`."""
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return (1, 0)  # the CPU
+
     def item(self):
         """The value of a tensor of one element, as a Python number."""
         if self.size != 1:
@@ -343,6 +350,8 @@ def as_numbers(value):
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"Tensor: expected rows of equal lengths, got {_shown(value)}") from None
+    if array.dtype == object and hasattr(value, "__dlpack__"):
+        array = np.from_dlpack(value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"Tensor: expected numbers, got {kind_of(array)}")
     refuse_masked("Tensor", value)

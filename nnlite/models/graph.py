@@ -42,8 +42,8 @@ class Graph:
         values = {id(s): t for s, t in zip(self.input_symbols, self._matched(inputs))}
         for node in self.nodes:
             results = node.call_with(lambda s: values[id(s)])
-            for symbol, tensor in zip(symbols_of(node.outputs), flatten(results)):
-                values[id(symbol)] = tensor
+            for symbol, result in zip(flatten(node.outputs), flatten(results)):
+                values[id(symbol)] = result  # of a function also what is no symbol
         return map_structure(lambda s: values[id(s)], self.outputs, Symbol)
 
     def _matched(self, inputs):
@@ -189,8 +189,9 @@ def _restored(steps, shapes, inputs, outputs):
     for function, args, kwargs, places in steps:
         node = Node(function, *map_structure(symbol, (args, kwargs), _Place))
         node.outputs = map_structure(lambda p, node=node: Symbol(*shapes[p], node), places, _Place)
-        for place, made in zip(flatten(places), symbols_of(node.outputs)):
-            symbols[place] = made
+        for place, made in zip(flatten(places), flatten(node.outputs)):
+            if isinstance(place, _Place):
+                symbols[place] = made
         if args and hasattr(function, "_record_call"):
             function._record_call(node)
     return Graph(*map_structure(symbol, (inputs, outputs), _Place))

@@ -7,24 +7,39 @@ import operator
 from nnlite import ops
 
 # For each module of Keras the functions whose operations have no settings, then those with some.
-_NUMPY = """abs add ceil cos divide equal exp floor floor_divide greater greater_equal less
-less_equal log logical_and logical_not logical_or matmul maximum minimum mod multiply negative
-not_equal power sign sin sqrt square subtract tanh where"""
+_NUMPY = """abs add ceil cos divide dot equal exp expm1 floor floor_divide greater greater_equal
+inner isfinite isinf isnan kron less less_equal log log1p log2 log10 logaddexp
+logical_and logical_not logical_or logical_xor matmul maximum minimum mod multiply
+negative not_equal outer power ravel sign sin sqrt square subtract tanh trunc vdot
+where"""
 _NN = "hard_sigmoid hard_silu relu relu6 selu sigmoid silu softplus softsign"
 _REDUCTIONS = dict.fromkeys(
-    "all any argmax argmin max mean min std sum var".split(), "axis keepdims"
+    "all any argmax argmin max mean median min std sum var".split(), "axis keepdims"
 )
+_ALONG = "argsort concatenate expand_dims flip sort squeeze stack take take_along_axis"
 _EDGES = "top_{0} left_{0} bottom_{0} right_{0} target_height target_width data_format"
 _SETTINGS = {
     "numpy": {
         **dict.fromkeys(_NUMPY.split(), ""),
         **_REDUCTIONS,
-        **dict.fromkeys("concatenate expand_dims flip squeeze stack take".split(), "axis"),
+        **dict.fromkeys(_ALONG.split(), "axis"),
+        **dict.fromkeys(("cumprod", "cumsum"), "axis dtype"),
+        **dict.fromkeys(("diag", "tril", "triu"), "k"),
+        **dict.fromkeys(("diagonal", "trace"), "offset axis1 axis2"),
         **dict.fromkeys("full_like ones_like zeros_like".split(), "dtype"),
         "broadcast_to": "shape",
         "clip": "x_min x_max",
+        "cross": "axisa axisb axisc axis",
+        "moveaxis": "source destination",
+        "nan_to_num": "nan posinf neginf",
+        "repeat": "repeats axis",
         "reshape": "newshape",
+        "roll": "shift axis",
+        "round": "decimals",
         "split": "indices_or_sections axis",
+        "swapaxes": "axis1 axis2",
+        "tensordot": "axes",
+        "tile": "repeats",
         "transpose": "axes",
     },
     "nn": {
@@ -33,6 +48,7 @@ _SETTINGS = {
         "elu": "alpha",
         "gelu": "approximate",
         "leaky_relu": "negative_slope",
+        "normalize": "axis order epsilon",
         "one_hot": "num_classes axis dtype",
     },
     "core": {"cast": "dtype", "stop_gradient": ""},
@@ -50,7 +66,8 @@ _SETTINGS = {
         "image.resize": """size interpolation antialias crop_to_aspect_ratio pad_to_aspect_ratio
             fill_mode fill_value data_format""",
     },
-    "math": {"top_k": "k"},
+    "linalg": {"norm": "ord axis keepdims"},
+    "math": {"erf": "", "in_top_k": "k", "logsumexp": "axis keepdims", "top_k": "k sorted"},
 }
 _OPERATORS = {
     operator.abs: "abs",
@@ -72,6 +89,7 @@ _OPERATORS = {
     operator.pow: "power",
     operator.sub: "subtract",
     operator.truediv: "divide",
+    operator.xor: "logical_xor",
 }
 _HOME = {
     name: (module, settings.split())
@@ -171,7 +189,8 @@ def function_of(config):
         raise ValueError(f"{name}: expected no settings but {', '.join(known)}, got {unknown}")
     settings = {key: value for key, value in settings.items() if key in known}
     for key, value in settings.items():
-        if value is None and known[key].default not in (None, inspect.Parameter.empty):
+        replaced = known[key].default not in (None, inspect.Parameter.empty)
+        if value is None and replaced and op not in ("argsort", "sort"):  # None is an axis there
             settings = {k: v for k, v in settings.items() if k != key}
     return Settled(function, settings) if settings else function
 

@@ -437,8 +437,8 @@ def softmax(x, axis=-1):
     Parameters
     ----------
     x : tensor
-    axis : int or tuple of int, default -1
-        Along several axes all their elements together sum to 1.
+    axis : int, tuple of int or None, default -1
+        Along several axes all their elements together sum to 1; None: along all axes.
 
     Raises
     ------
@@ -446,6 +446,7 @@ def softmax(x, axis=-1):
         If `x` has no such axis, or its last axis has no entry.
     """
     (x,) = operands(x)
+    axis = tuple(range(x.ndim)) if axis is None else axis
     if not isinstance(axis, Integral) or axis not in (-1, x.ndim - 1):
         return along_axes(axis, softmax, x)
     y = call("softmax", [x])
@@ -461,9 +462,11 @@ def log_softmax(x, axis=-1):
     Parameters
     ----------
     x : tensor
-    axis : int or tuple of int, default -1
+    axis : int, tuple of int or None, default -1
+        None: along all axes.
     """
     (x,) = operands(x)
+    axis = tuple(range(x.ndim)) if axis is None else axis
     if not isinstance(axis, Integral) or axis not in (-1, x.ndim - 1):
         return along_axes(axis, log_softmax, x)
     return call("log_softmax", [x])

@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from nnlite.checks import check_shape
-from nnlite.engine.tensor import convert_to_tensor
+from nnlite.engine.lengths import agree
+from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.ops.operands import axis_of, operands
 from nnlite.ops.rows import take
 from nnlite.ops.shape import broadcast_to, reshape, transpose
@@ -129,7 +130,8 @@ def repeat(x, repeats, axis=None):
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
     axis = axis_of(axis, x.shape)
-    counts = check_shape("repeats", repeats)
+    given = isinstance(repeats, (np.ndarray, Tensor))
+    counts = check_shape("repeats", np.ravel(repeats).tolist() if given else repeats)
     if len(counts) not in (1, x.shape[axis]):
         raise ValueError(
             f"repeats: expected one number, or {x.shape[axis]} for axis {axis} of shape {x.shape}, "
@@ -157,9 +159,9 @@ def unstack(x, num=None, axis=0):
     x = convert_to_tensor(x)
     axis = axis_of(axis, x.shape)
     n = x.shape[axis]
-    if num is not None and num != n:
+    if num is not None and not agree(n, num):
         raise ValueError(f"num: expected {n}, the length of axis {axis} of {x.shape}, got {num!r}")
-    return [x[(*[slice(None)] * axis, k)] for k in range(n)]
+    return [x[(*[slice(None)] * axis, k)] for k in range(n if num is None else num)]
 
 
 def hstack(xs):

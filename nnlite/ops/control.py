@@ -208,9 +208,10 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
         raise TypeError(f"scan: f: expected a function, got {f!r}")
     if xs is None and length is None:
         raise ValueError("scan: expected xs or length, got neither")
-    for name, value in ("unroll", unroll), ("length", length):
-        if value is not None and not (isinstance(value, bool) or is_number(value)):
-            raise ValueError(f"scan: {name}: expected an integer, got {value!r}")
+    if not isinstance(unroll, bool) and not is_number(unroll, "[1, inf)"):
+        raise ValueError(f"scan: unroll: expected a positive integer or bool, got {unroll!r}")
+    if length is not None and not is_number(length, "[0, inf)"):
+        raise ValueError(f"scan: length: expected an integer, got {length!r}")
     xs = None if xs is None else _as_tensors(xs)
     n = int(length) if xs is None else _lengths(xs, "xs")
     if length is not None and n != length:

@@ -65,8 +65,8 @@ def histogram(x, bins=10, range=None):
 
     Parameters
     ----------
-    x : tensor
-        All elements count. Those outside of the range do not.
+    x : tensor, shape (N,)
+        Elements outside of the range do not count.
     bins : int, default 10
         The number of intervals. The last one holds its upper edge, too.
     range : (float, float), optional
@@ -90,7 +90,8 @@ def histogram(x, bins=10, range=None):
     if range is not None and (len(range) != 2 or not range[0] <= range[1]):
         raise ValueError(f"range: expected two numbers, the smaller one first, got {range!r}")
     (x,) = operands(x)
-    x = reshape(x, (-1,))
+    if x.ndim != 1:
+        raise ValueError(f"x: expected a vector, got shape {x.shape}")
     if range is not None:
         low, high = operands(*(r if isinstance(r, Tensor) else float(r) for r in range))
     else:

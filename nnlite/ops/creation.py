@@ -97,7 +97,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     >>> ops.linspace(0, 1, 5).numpy()
     array([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
     """
-    (num,) = check_shape("num", num)
+    (num,) = check_shape("num", _known("num", num))
     parts = num - flag("endpoint", endpoint)
     if dtype is not None and dtype_of(dtype) in REALS and not isinstance(start, Tensor):
         start = constant(start, dtype_of(dtype))
@@ -202,6 +202,9 @@ def eye(N, M=None, k=0, dtype=None):
 
 def _matrix(function, rows, columns, k, dtype):
     columns = rows if columns is None else columns
+    for name, n in ("N", rows), ("M", columns):
+        if isinstance(n, float):
+            raise TypeError(f"{name}: expected an integer, got {n!r}")
     shape = check_shape("N, M", (rows, columns))
     k = _diagonal("k", k)
     with memory_for("matrix", shape, "float64"):
@@ -212,8 +215,8 @@ def _matrix(function, rows, columns, k, dtype):
 def _diagonal(name, k):
     """The number of a diagonal."""
     k = _known(name, k)
-    if k % 1:
-        raise ValueError(f"{name}: expected an integer, got {k!r}")
+    if isinstance(k, float):
+        raise TypeError(f"{name}: expected an integer, got {k!r}")
     return int(k)
 
 
@@ -240,8 +243,8 @@ def meshgrid(*x, indexing="xy"):
 
     Parameters
     ----------
-    *x : tensors, vectors or single numbers
-        The coordinates along each axis.
+    *x : tensors
+        The coordinates along each axis: vectors; others count as flattened.
     indexing : {'xy', 'ij'}, default 'xy'
         'ij': the axes of the grid are in the order of the vectors. 'xy': the first two are swapped.
 
@@ -260,8 +263,6 @@ def meshgrid(*x, indexing="xy"):
     if indexing not in ("xy", "ij"):
         raise ValueError(f"indexing: expected 'xy' or 'ij', got {indexing!r}")
     vectors = operands(*x)
-    if any(v.ndim > 1 for v in vectors):
-        raise ValueError(f"expected vectors, got shapes {', '.join(str(v.shape) for v in vectors)}")
     order = list(range(len(vectors)))
     if indexing == "xy":
         order[:2] = order[:2][::-1]

@@ -8,6 +8,7 @@ and the others are rows and columns.
 import math
 import re
 
+from nnlite.ops.diagonals import diagonal
 from nnlite.ops.elementwise import multiply
 from nnlite.ops.linear import matmul
 from nnlite.ops.operands import operands as as_operands
@@ -24,7 +25,8 @@ def einsum(subscripts, *operands):
     ----------
     subscripts : str
         A letter for each axis of each operand, a comma between operands, and perhaps '->' and the
-        letters of the result, as in 'bij,bjk->bik'. Axes that the result lacks are summed over. By
+        letters of the result, as in 'bij,bjk->bik'. Axes that the result lacks are summed over. Of
+        axes of one operand with one letter the diagonal counts, as in 'ii->i'. By
         default the result has the letters that come once, in alphabetical order. '...' stands for
         any further axes, which broadcast; without '->' they come first.
     *operands : tensor
@@ -37,8 +39,7 @@ def einsum(subscripts, *operands):
     Raises
     ------
     ValueError
-        If the letters do not fit the shapes, or one operand has a letter twice: a diagonal is not
-        supported.
+        If the letters do not fit the shapes, or the result has a letter twice.
 
     Examples
     --------
@@ -50,7 +51,7 @@ def einsum(subscripts, *operands):
     """
     tensors = as_operands(*operands)
     labels, result = _labels_of(subscripts, [x.shape for x in tensors])
-    terms = _fitting([*zip(tensors, labels)])
+    terms = _fitting([_diagonal(x, names) for x, names in zip(tensors, labels)])
     first, *others = terms
     for i, other in enumerate(others):
         later = {label for _, names in others[i + 1 :] for label in names}
@@ -98,15 +99,29 @@ def _labels_of_term(term, shape):
         raise ValueError(
             f"subscripts: expected a letter for each axis of shape {shape}, got {term!r}"
         )
-    found = [*before, *range(-n, 0), *after]
-    _refuse_twice(found, term)
-    return found
+    return [*before, *range(-n, 0), *after]
 
 
 def _refuse_twice(labels, term):
     twice = [x for x in labels if labels.count(x) > 1]
     if twice:
         raise ValueError(f"subscripts: expected each letter once in a term, got {term!r}")
+
+
+def _diagonal(x, names):
+    """A term (tensor, labels) with the diagonal in place of axes of one label."""
+    for name in dict.fromkeys(names):
+        while names.count(name) > 1:
+            first = names.index(name)
+            second = names.index(name, first + 1)
+            if x.shape[first] != x.shape[second]:
+                raise ValueError(
+                    f"expected one size of letter {name!r}, got {x.shape[first]} and "
+                    f"{x.shape[second]}"
+                )
+            x = diagonal(x, 0, first, second)
+            names = [other for d, other in enumerate(names) if d not in (first, second)] + [name]
+    return x, names
 
 
 def _fitting(terms):

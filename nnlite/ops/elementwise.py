@@ -2,16 +2,22 @@
 
 import math
 import numbers
+import operator
 
 import numpy as np
 
 from nnlite import config
-from nnlite.engine.dispatch import Op
-from nnlite.engine.tensor import Tensor
+from nnlite.engine.dispatch import Op, active_recordings
+from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.ops.operands import call, operands
 
 
 def _broadcast(*shapes, **_):
+    if shapes.count(shapes[0]) == len(shapes):
+        return [shapes[0]]
+    longest = max(shapes, key=len)
+    if all([longest[len(longest) - len(s) :] == s for s in shapes]):
+        return [longest]
     try:
         shape = np.broadcast_shapes(*shapes)
         return [next((s for s in shapes if s == shape), shape)]  # it may hold a Length
@@ -221,13 +227,25 @@ def _where_gradient(c, dy, need):
 Op("where", infer=_broadcast, gradient=_where_gradient, in_place=(0, 1, 2))
 
 
-def where(condition, x1, x2):
-    """x1 where `condition` is not 0, else x2.
+def where(condition, x1=None, x2=None):
+    """x1 where `condition` is not 0, else x2. Without both, the places where it is not 0.
 
     Parameters
     ----------
-    condition, x1, x2 : tensors of shapes that broadcast
+    condition : tensor
+        For the places its values must be known: not in a trace.
+    x1, x2 : tensors of shapes that broadcast, optional
+
+    Returns
+    -------
+    Tensor, or tuple of int32 Tensor
+        The places have a tensor for each axis of `condition`.
     """
+    if x1 is None and x2 is None:
+        places = np.nonzero(convert_to_tensor(condition).numpy())
+        return tuple(convert_to_tensor(place) for place in places)
+    if x1 is None or x2 is None:
+        raise ValueError("where: expected both x1 and x2, or neither")
     return call("where", operands(condition, x1, x2))
 
 
@@ -304,14 +322,55 @@ def _conditions(operator, *values):
             raise TypeError(f"{operator}: expected conditions as in {example}, got {value!r}")
 
 
+# What NumPy calls for an operator between an array and a tensor.
+_OPERATORS = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+    np.floor_divide: operator.floordiv,
+    np.remainder: operator.mod,
+    np.power: operator.pow,
+    np.matmul: operator.matmul,
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.bitwise_and: operator.and_,
+    np.bitwise_or: operator.or_,
+    np.bitwise_xor: operator.xor,
+}
+
+
+def _array_ufunc(self, ufunc, method, *inputs, **kwargs):
+    """An operator between an array and a tensor gives a tensor. NumPy's other functions read the
+    values, which nobody may ask the gradient of."""
+    found = _OPERATORS.get(ufunc)
+    if found is not None and method == "__call__" and not kwargs:
+        first, *others = inputs
+        return found(first if isinstance(first, Tensor) else convert_to_tensor(first), *others)
+    if active_recordings() and "out" not in kwargs:
+        known = any(isinstance(x, Tensor) and x._data is None for x in inputs)
+        if not known:
+            raise TypeError(
+                f"np.{ufunc.__name__}: NumPy's functions of tensors have no gradient, and a "
+                f"GradientTape is recording here; use functions of nnlite.ops, or x.numpy() for "
+                "values without a gradient"
+            )
+    values = [x.numpy() if isinstance(x, Tensor) else x for x in inputs]
+    return getattr(ufunc, method)(*values, **kwargs)
+
+
 def _operators():
     """Give tensors Python's operators."""
 
-    def operator(name, f):
+    def own(name, f):
         setattr(Tensor, f"__{name}__", lambda self, other: f(self, other))
 
     def with_swapped(name, f):
-        operator(name, f)
+        own(name, f)
         setattr(Tensor, f"__r{name}__", lambda self, other: f(other, self))
 
     for name, f in {
@@ -325,13 +384,16 @@ def _operators():
     }.items():
         with_swapped(name, f)
     for name, f in {"gt": greater, "ge": greater_equal, "lt": less, "le": less_equal}.items():
-        operator(name, f)
-    for name, sign, f in ("and", "&", logical_and), ("or", "|", logical_or):
+        own(name, f)
+    conditions = [("and", "&", logical_and), ("or", "|", logical_or), ("xor", "^", logical_xor)]
+    for name, sign, f in conditions:
         with_swapped(name, lambda a, b, sign=sign, f=f: _conditions(sign, a, b) or f(a, b))
     for name, f in ("eq", equal), ("ne", not_equal):
         # Nothing but numbers can be equal to a number: `tensor == None` is False.
-        operator(name, lambda a, b, f=f: f(a, b) if isinstance(b, _NUMBERS) else NotImplemented)
+        own(name, lambda a, b, f=f: f(a, b) if isinstance(b, _NUMBERS) else NotImplemented)
     Tensor.__hash__ = object.__hash__
+    Tensor.__array_ufunc__ = _array_ufunc
+    Tensor.__pos__ = lambda self: self
     Tensor.__neg__ = lambda self: negative(self)
     Tensor.__abs__ = lambda self: abs(self)
     Tensor.__invert__ = lambda self: _conditions("~", self) or logical_not(self)

@@ -177,6 +177,8 @@ def rfft(x, fft_length=None):
     array([ 6. , -1.5], dtype=float32)
     """
     (x,) = operands(x)
+    if not x.shape:
+        raise ValueError("x: expected at least one axis, got shape ()")
     if fft_length is not None:
         x = _of_length(x, *check_shape("fft_length", fft_length))
     half = x.shape[-1] // 2 + 1

@@ -3,7 +3,7 @@
 import numpy as np
 
 from nnlite import config
-from nnlite.checks import check_number
+from nnlite.checks import check_number, is_number
 from nnlite.ops.elementwise import (
     abs,
     divide,
@@ -115,7 +115,7 @@ def normalize(x, axis=-1, order=2, epsilon=None):
     ----------
     x : tensor
     axis : int, default -1
-    order : number or infinity, default 2
+    order : int in [1, inf), or infinity, default 2
         Which norm.
     epsilon : float, default `epsilon()`
         Norms below it count as it.
@@ -129,6 +129,8 @@ def normalize(x, axis=-1, order=2, epsilon=None):
     (x,) = operands(x)
     epsilon = config.epsilon() if epsilon is None else epsilon
     check_number("epsilon", epsilon, "[0, inf)")
+    if not is_number(order, "[1, inf]") or (order != np.inf and order % 1):
+        raise ValueError(f"order: expected a whole number from 1 on, or infinity, got {order!r}")
     if not x.shape:
         return reshape(normalize(reshape(x, (1,)), 0, order, epsilon), ())
     if order == 2:

@@ -92,6 +92,11 @@ def convert_to_numpy(x):
 
 def constant(value, dtype):
     """A tensor of `value` in `dtype`; None: `floatx()` for floats, int32 for integers."""
+    kind = value.__class__
+    if kind is float and dtype in REALS:  # what is most often given goes a shorter way
+        return Tensor((), dtype, np.array(value, dtype))
+    if kind is np.ndarray and NAMES.get(value.dtype) == dtype and value.flags.c_contiguous:
+        return Tensor(value.shape, dtype, value)
     array = as_array(value, dtype)
     return Tensor(array.shape, NAMES[array.dtype], array)
 
@@ -101,8 +106,12 @@ def operands(*values):
 
     It is the precision of the first real tensor among them, else `floatx()`.
     """
-    real = next((v.dtype for v in values if isinstance(v, Tensor) and v.dtype in REALS), None)
-    real = real or config.floatx()
+    for value in values:
+        if isinstance(value, Tensor) and value.dtype in REALS:
+            real = value.dtype
+            break
+    else:
+        real = config.floatx()
     return [
         (v if v.dtype != "int32" else cast(v, real)) if isinstance(v, Tensor) else constant(v, real)
         for v in values
@@ -136,7 +145,7 @@ def flag(name, value):
 
 def axis_of(axis, shape, new=0):
     """An axis of a shape, or of one with a `new` axis, counted from the front."""
-    if not isinstance(axis, Integral) or isinstance(axis, bool):
+    if axis.__class__ is not int and (not isinstance(axis, Integral) or isinstance(axis, bool)):
         raise TypeError(f"axis: expected an integer, got {axis!r}")
     ndim = len(shape) + new
     if not -ndim <= axis < ndim:
@@ -148,6 +157,8 @@ def axis_of(axis, shape, new=0):
 
 def axes_of(axis, shape):
     """One or several axes of a shape, counted from the front, in ascending order."""
+    if axis.__class__ is int:
+        return [axis_of(axis, shape)]
     axes = list(axis) if isinstance(axis, (tuple, list)) else [axis]
     if not all(isinstance(a, Integral) and not isinstance(a, bool) for a in axes):
         raise TypeError(f"axis: expected an integer or several of them, got {axis!r}")

@@ -128,7 +128,7 @@ def in_top_k(targets, predictions, k):
 def _last(x, axis):
     """A real tensor with an axis at the end, or flat if it is None; and the axis."""
     (x,) = operands(x)
-    if axis is None:
+    if axis is None or (not x.shape and axis in (0, -1)):
         return reshape(x, (-1,)), 0
     axis = axis_of(axis, x.shape)
     return moveaxis(x, axis, -1), axis

@@ -71,8 +71,13 @@ def _reduce(op, x, axis, keepdims):
             )
         x = call(op, [x], before=a, reduced=r, after=b)
         shape = (*shape[:first], *(1,) * (last + 1 - first), *shape[last + 1 :])
-    x = reshape(x, shape)
-    return x if keepdims else squeezed(x, axis)
+    return reshape(x, shape if keepdims else _without(shape, axis))
+
+
+def _without(shape, axis):
+    """A shape without the axes that are reduced."""
+    reduced = _axes(axis, shape)
+    return tuple([n for d, n in enumerate(shape) if d not in reduced])
 
 
 def squeezed(x, axis):
@@ -84,8 +89,7 @@ def squeezed(x, axis):
     axis : int, tuple of int or None
         As of `sum`.
     """
-    reduced = _axes(axis, x.shape)
-    return reshape(x, tuple(n for d, n in enumerate(x.shape) if d not in reduced))
+    return reshape(x, _without(x.shape, axis))
 
 
 def sum(x, axis=None, keepdims=False):

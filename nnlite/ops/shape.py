@@ -18,7 +18,7 @@ from nnlite.engine.tensor import (
     dtype_of,
 )
 from nnlite.errors import memory_for, prefixed
-from nnlite.ops.operands import axis_of, call, constant, integers, operands
+from nnlite.ops.operands import axis_of, call, cast, constant, integers, operands
 
 
 def shape(x):
@@ -80,6 +80,7 @@ def reshape(x, newshape):
         If the new shape has another number of elements.
     """
     x = convert_to_tensor(x) if not isinstance(x, Tensor) else x
+    newshape = (-1,) if type(newshape) is int and newshape == -1 else newshape
     if type(newshape) is tuple and all(type(n) is int for n in newshape):
         shape = newshape
     elif isinstance(newshape, (tuple, list)):
@@ -244,7 +245,7 @@ Op(
 )
 
 
-def one_hot(x, num_classes, axis=-1, dtype=None):
+def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     """One-hot vectors of labels, along a new axis.
 
     Parameters
@@ -255,6 +256,8 @@ def one_hot(x, num_classes, axis=-1, dtype=None):
     axis : int, default -1
         The axis of the classes in the result.
     dtype : {'float32', 'float64'}, default `floatx()`
+    sparse : bool, default False
+        Must be False.
 
     Returns
     -------
@@ -266,6 +269,8 @@ def one_hot(x, num_classes, axis=-1, dtype=None):
     ValueError
         For a label out of range.
     """
+    if sparse:
+        raise ValueError("one_hot: sparse: expected False, got True: there are no sparse tensors")
     if not is_number(num_classes, "[0, inf)") or num_classes % 1:
         raise ValueError(f"one_hot: num_classes: expected a number of classes, got {num_classes!r}")
     attrs = {"classes": int(num_classes), "dtype": dtype_of(dtype, REALS)}
@@ -332,11 +337,13 @@ def full_like(x, fill_value, dtype=None):
     Parameters
     ----------
     x : tensor
-    fill_value : float
+    fill_value : number, or tensor of a shape that broadcasts
     dtype : {'float32', 'float64', 'int32'}, default that of x
     """
     x = convert_to_tensor(x)
-    value = constant(fill_value, x.dtype if dtype is None else dtype)
+    dtype = x.dtype if dtype is None else dtype
+    known = not isinstance(fill_value, Tensor)
+    value = constant(fill_value, dtype) if known else cast(fill_value, dtype)
     return broadcast_to(value, x.shape)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from nnlite.engine.dispatch import MAX_NDIM, Op
 from nnlite.engine.tensor import Tensor
-from nnlite.ops.operands import axis_of, call, operands
+from nnlite.ops.operands import axes_of, axis_of, call, operands
+from nnlite.ops.rows import take
 from nnlite.ops.shape import reshape
 
 _BEGINS = tuple(f"begin_{d}" for d in range(MAX_NDIM))
@@ -45,6 +46,8 @@ def _range_of(key, n, axis):
     if isinstance(key, slice):
         begin, stop, step = key.indices(n)
         return begin, len(range(begin, stop, step)), step
+    if isinstance(key, Tensor) and key._data is not None and key.dtype == "int32":
+        key = key.item()
     if isinstance(key, numbers.Integral) and not isinstance(key, bool):
         if not -n <= key < n:
             raise IndexError(f"index {key} is out of range for axis {axis} of {n} entries")
@@ -58,7 +61,7 @@ def getitem(x, key):
     Parameters
     ----------
     x : Tensor
-    key : int, slice, None, `...`, or a tuple of them
+    key : int, slice, None, `...`, or a tuple of them; or an array or tensor of integers
         As for a NumPy array.
 
     Raises
@@ -74,6 +77,8 @@ def getitem(x, key):
     array([[3., 1.],
            [6., 4.]], dtype=float32)
     """
+    if isinstance(key, (Tensor, np.ndarray, list)):
+        return take(x, key, 0)
     keys = key if isinstance(key, tuple) else (key,)
     used = sum(k is not None and k is not Ellipsis for k in keys)
     if used > x.ndim or sum(k is Ellipsis for k in keys) > 1:
@@ -173,7 +178,8 @@ def concatenate(xs, axis=0):
     ----------
     xs : list of tensor
         At least one; their shapes may differ along `axis` only.
-    axis : int, default 0
+    axis : int or None, default 0
+        None: they count as flattened.
 
     Raises
     ------
@@ -181,6 +187,8 @@ def concatenate(xs, axis=0):
         If the shapes differ along another axis, or there is no such axis.
     """
     xs = operands(*_several(xs, "concatenate"))
+    if axis is None:
+        xs, axis = [reshape(x, (-1,)) for x in xs], 0
     if len(xs) == 1:
         return xs[0]
     while len(xs) > _MAX_INPUTS:
@@ -256,17 +264,21 @@ def flip(x, axis=None):
 
 
 def expand_dims(x, axis):
-    """`x` with a new axis of size 1.
+    """`x` with new axes of size 1.
 
     Parameters
     ----------
     x : tensor
-    axis : int
-        The position of the new axis in the result.
+    axis : int or tuple of int
+        The position of the new axis in the result, or of several.
     """
     (x,) = operands(x)
-    axis = axis_of(axis, x.shape, new=1)
-    return reshape(x, (*x.shape[:axis], 1, *x.shape[axis:]))
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = sorted(axis_of(a, x.shape, new=len(axes)) for a in axes)
+    shape = list(x.shape)
+    for a in axes:
+        shape.insert(a, 1)
+    return reshape(x, tuple(shape))
 
 
 def squeeze(x, axis=None):
@@ -275,8 +287,8 @@ def squeeze(x, axis=None):
     Parameters
     ----------
     x : tensor
-    axis : int, optional
-        The axis to remove; by default all axes of size 1.
+    axis : int or tuple of int, optional
+        The axes to remove; by default all axes of size 1.
 
     Raises
     ------
@@ -286,7 +298,7 @@ def squeeze(x, axis=None):
     (x,) = operands(x)
     if axis is None:
         return reshape(x, tuple(n for n in x.shape if n != 1))
-    axis = axis_of(axis, x.shape)
-    if x.shape[axis] != 1:
+    axes = axes_of(axis, x.shape)
+    if any(x.shape[a] != 1 for a in axes):
         raise ValueError(f"expected one entry along axis {axis}, got {x.shape}")
-    return reshape(x, x.shape[:axis] + x.shape[axis + 1 :])
+    return reshape(x, tuple(n for d, n in enumerate(x.shape) if d not in axes))

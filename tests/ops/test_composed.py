@@ -124,7 +124,7 @@ def of_arrays(name, call, args):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_trace_and_a_functional_model_give_the_same_bits(name):
+def test_a_trace_and_a_functional_model_and_its_description_give_the_same_bits(name):
     for call, args in calls(name):
         function, leaves = of_arrays(name, call, args)
         if call.known or not leaves:
@@ -137,9 +137,12 @@ def test_a_trace_and_a_functional_model_give_the_same_bits(name):
         inputs = [nnlite.Input(batch_shape=x.shape, dtype=str(x.dtype)) for x in leaves]
         symbols = function(inputs)
         model = nnlite.Model(inputs, symbols)
-        found = model(leaves if len(leaves) > 1 else leaves[0])
-        for y, symbol, other in zip(at_once, flatten(symbols), arrays(found), strict=True):
+        data = leaves if len(leaves) > 1 else leaves[0]
+        found, again = arrays(model(data)), nnlite.models.model_from_json(model.to_json())
+        for y, symbol, other in zip(at_once, flatten(symbols), found, strict=True):
             assert symbol.shape == y.shape
+            np.testing.assert_array_equal(other, y)
+        for y, other in zip(at_once, arrays(again(data)), strict=True):
             np.testing.assert_array_equal(other, y)
 
 

@@ -10,7 +10,7 @@ from nnlite import ops
 
 SIZES = {"a": 2, "b": 3, "c": 4, "d": 2, "e": 3, "f": 5}
 CASES = """ab,bc->ac ab,bc ab,cb->ca ba,bc->ac ab,b->a a,b->ba a,a-> ab->ba ab-> ba abc->b
-abc,cd->abd abc,cde->abde abde,def->abf abc,bc->ab abc,bcd->abd abcd,aecd->acbe acbe,aecd->abcd
+aa->a aa ada->d aab,b->a abc,cd->abd abc,cde->abde abde,def->abf abc,bc->ab abc,bcd->abd abcd,aecd->acbe acbe,aecd->abcd
 ab,abc->ac ab,ab->ab ab,a,b-> ab,bc,cd->ad abc,abd,ac->dc ,ab->ba abc,cb->a""".split()
 WITH_DOTS = {
     "...ab,...bc->...ac": [(5, 2, 3), (3, 4)],
@@ -44,7 +44,7 @@ def test_value_and_gradients_are_those_of_the_sum_of_products(subscripts):
 
 
 REFUSED = {
-    ("aa->a", 1): "each letter once in a term, got 'aa'",
+    ("aa->a", 1): "one size of letter 'a', got 2 and 3",
     ("ab->aab", 1): "each letter once in a term, got 'aab'",
     ("ab,b", 1): "a term for each of 1 operands, got 'ab,b'",
     ("ab->abc", 1): "letters of operands in the result, got 'c'",

@@ -49,6 +49,7 @@ OPERATORS = {
     "&": lambda x: (x > -3) & (x < 2),
     "|": lambda x: (x < -3) | (x == 5),
     "~": lambda x: ~(x > 0),
+    "^": lambda x: (x > -3) ^ (x < 2),
     "& array": lambda x: (x > 0) & np.array([True, False, True]),
     "abs": abs,
     "-": lambda x: -x,
@@ -298,3 +299,100 @@ def test_the_shape_of_a_symbol_leaves_the_batch_open():
 def test_a_symbol_has_no_values_to_convert(function):
     with pytest.raises(TypeError, match="has no values"):
         function(nnlite.Input((3,)))
+
+
+def test_several_axes_come_and_go_at_once():
+    for axis in (0, (0, 2), (-1, 1), [3, 0]):
+        want = np.expand_dims(A, tuple(np.atleast_1d(axis)))
+        y = ops.expand_dims(A, axis)
+        np.testing.assert_array_equal(y.numpy(), want)
+        np.testing.assert_array_equal(ops.squeeze(y, axis).numpy(), A)
+    with pytest.raises(ValueError, match=r"squeeze: expected one entry along axis \(0, 1\)"):
+        ops.squeeze(A[None], (0, 1))
+
+
+def test_arguments_that_may_be_none_are_those_of_keras():
+    np.testing.assert_array_equal(ops.concatenate([A, B], None).numpy(), [*A.flat, *B])
+    assert ops.sum(ops.softmax(A, None)).item() == pytest.approx(1)
+    places = ops.where(A > 1)
+    assert [p.numpy().tolist() for p in places] == [p.tolist() for p in np.nonzero(A > 1)]
+    assert ops.full_like(A, nnlite.convert_to_tensor([1, 2, 3])).numpy().tolist() == [[1, 2, 3]] * 2
+    with pytest.raises(ValueError, match="where: expected both x1 and x2, or neither"):
+        ops.where(A > 1, 1.0)
+
+
+# NumPy and other packages
+
+
+@pytest.mark.parametrize("make", [nnlite.Variable, nnlite.convert_to_tensor])
+def test_an_operator_between_an_array_and_a_tensor_gives_a_tensor_with_a_gradient(make):
+    t = make([1.0, 2.0, 3.0])
+    with nnlite.GradientTape(persistent=True) as tape:
+        found = [B + t, B - t, B * t, B / t, B**t, B @ t, np.float64(2) * t, B > t, B == t]
+    assert all(isinstance(y, nnlite.Tensor) for y in found)
+    np.testing.assert_allclose(tape.gradient(found[2], t).numpy(), B)
+    total = B.copy()
+    total += t
+    np.testing.assert_array_equal(total, B + t.numpy())
+
+
+def test_numpys_functions_read_values_but_not_where_a_gradient_would_be_lost():
+    x = nnlite.convert_to_tensor(A)
+    assert isinstance(np.exp(x), np.ndarray) and np.add.reduce(x, axis=0).shape == (3,)
+    with nnlite.GradientTape():
+        with pytest.raises(TypeError, match=r"np.exp: .* GradientTape is recording .* nnlite\.ops"):
+            np.exp(x)
+        assert np.mean(x) == pytest.approx(A.mean())
+
+    class Careless(nnlite.layers.Layer):
+        def call(self, inputs):
+            return np.exp(inputs)
+
+    with pytest.raises(RuntimeError, match="no values here"):
+        nnlite.Sequential([Careless()]).predict(A)
+
+
+def test_dlpack_goes_both_ways():
+    x = nnlite.Variable(A)
+    copy = np.from_dlpack(x)
+    np.testing.assert_array_equal(copy, A)
+
+    class Foreign:
+        def __dlpack__(self, **options):
+            return A.copy().__dlpack__(**options)
+
+        def __dlpack_device__(self):
+            return (1, 0)
+
+    np.testing.assert_array_equal(nnlite.convert_to_tensor(Foreign()).numpy(), A)
+    np.testing.assert_array_equal(ops.add(Foreign(), 1.0).numpy(), A + 1)
+
+
+def test_tensors_are_indexed_by_arrays_and_tensors_of_integers():
+    x = nnlite.convert_to_tensor(A)
+    np.testing.assert_array_equal(x[np.array([1, 0, 1])].numpy(), A[[1, 0, 1]])
+    np.testing.assert_array_equal(x[nnlite.convert_to_tensor([[1], [-1]])].numpy(), A[[[1], [-1]]])
+    np.testing.assert_array_equal(x[:, nnlite.convert_to_tensor(2)].numpy(), A[:, 2])
+
+
+# Shapes of symbols
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "expected"),
+    [
+        (ops.transpose, [(3,)], (3, None)),
+        (lambda x: ops.mean(x, axis=0), [(3,)], (3,)),
+        (lambda x: x - ops.mean(x, axis=0), [(3,)], (None, 3)),
+        (lambda x: ops.sum(x, keepdims=True), [(3,)], (1, 1)),
+        (lambda x: ops.expand_dims(x, 0), [(3,)], (1, None, 3)),
+        (lambda x: ops.reshape(x, (-1,)), [(3,)], (None,)),
+        (lambda x: ops.take(x, [0, 1], axis=0), [(3,)], (2, 3)),
+        (lambda x, y: ops.matmul(x, ops.transpose(y)), [(3,), (3,)], (None, None)),
+        (ops.add, [(None, 3), (5, 3)], (None, 5, 3)),
+        (ops.add, [(None, 3), (5, 1)], (None, 5, 3)),
+    ],
+)
+def test_a_function_of_symbols_may_move_the_batch(function, shapes, expected):
+    symbols = [nnlite.Input(shape) for shape in shapes]
+    assert function(*symbols).shape == expected

@@ -288,7 +288,6 @@ CALLS = {
         Call(lambda n: (n.integers(5, 9), n(9)), {"minlength": 7}, keras=False),
     ],
     "histogram": [
-        *one((4, 5), smooth=False, keras=False),
         *one((20,), {}, {"bins": 3, "range": (-1.0, 1.0)}, smooth=False),
         Call(lambda n: (n.integers(4, 30) * 1.0,), {"bins": 6}, smooth=False),
     ],
