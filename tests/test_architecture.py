@@ -41,7 +41,7 @@ OPTIONAL = {
     "tensorboardX",
     "tqdm",
 }
-LAZY = {("__main__", "demo"), ("errors", "difflib")}
+LAZY = {("__main__", "demo"), ("errors", "difflib"), ("terminal", "logging")}
 
 
 def sources():

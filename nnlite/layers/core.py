@@ -40,8 +40,9 @@ class InputLayer(Layer):
 
     supports_masking = True
 
-    _legal = {"batch_size": positive_int}
     dtype = None  # as it is given: also 'string', and of integers
+    # The type of data may be any of numbers, which `_name_of` checks.
+    _legal = {"batch_size": positive_int, "dtype": lambda name, value: None}
 
     def __init__(
         self, shape=None, batch_size=None, dtype=None, name=None, batch_shape=None, **kwargs
