@@ -249,8 +249,8 @@ def enable_interactive_logging():
 
 
 def disable_interactive_logging():
-    """Let `fit(verbose="auto")` write a line for each epoch instead of a bar, for output that goes
-    to a file."""
+    """Send what nnlite says of its progress to the logger 'nnlite' of Python's `logging`, as INFO:
+    for services. `fit(verbose="auto")` then says a line for each epoch."""
     _settings["interactive_logging"] = False
 
 

@@ -5,6 +5,7 @@ They are names of `nnlite` itself. Arguments stand in TensorFlow's order. Intege
 
 import contextlib
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,6 +48,7 @@ from nnlite.math import (
 from nnlite.ops.shape import filled
 
 __all__ = [
+    "TensorSpec",
     "abs",
     "add",
     "argmax",
@@ -112,6 +114,24 @@ __all__ = [
     "where",
     "zeros_like",
 ]
+
+
+class TensorSpec(NamedTuple):
+    """What a tensor is like, for `function(input_signature=...)` and
+    `data.Dataset.from_generator(output_signature=...)`.
+
+    Parameters
+    ----------
+    shape : tuple of int or None
+        None where the size may be any.
+    dtype : str, default 'float32'
+    name : str, optional
+    """
+
+    shape: tuple
+    dtype: str = "float32"
+    name: str = None
+
 
 float32, float64, int32, int64 = "float32", "float64", "int32", "int32"
 string = "string"

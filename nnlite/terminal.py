@@ -1,4 +1,4 @@
-"""The terminal: the one place that writes to standard output.
+"""The terminal: the one place that writes to standard output, or to a log in its place.
 
 There may be none (a service, pythonw), it may be closed, or it may know fewer characters than a
 text has (ASCII, cp1252). Then the text is plainer, or nobody reads it; work goes on.
@@ -6,12 +6,15 @@ text has (ASCII, cp1252). Then the text is plainer, or nobody reads it; work goe
 
 import sys
 
+from nnlite import config
+
 # What the lines of a table become where the output does not know them.
 _PLAIN = str.maketrans("━─┃│┏┳┓┡╇┩├┼┤└┴┘\u00a0", "=-||++++++++++++ ")
 
 
 def write(text, end="\n"):
-    """Write a text to standard output at once, as well as the output can show it.
+    """Write a text to standard output at once, as well as the output can show it; or to the logger
+    'nnlite' of `logging`, if interactive logging is disabled.
 
     Parameters
     ----------
@@ -25,6 +28,11 @@ def write(text, end="\n"):
     >>> terminal.write("ready")
     ready
     """
+    if not config.is_interactive_logging_enabled():
+        import logging
+
+        logging.getLogger("nnlite").info(text.strip("\r"))
+        return
     out = sys.stdout
     if out is None or getattr(out, "closed", False):
         return

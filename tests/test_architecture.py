@@ -54,6 +54,7 @@ LAZY = {
     ("serving.served", "estimators.files"),
     ("serving.served", "estimators.served"),
 }
+LAZY = {("__main__", "demo"), ("errors", "difflib"), ("terminal", "logging")}
 
 
 def sources():

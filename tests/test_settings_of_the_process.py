@@ -114,11 +114,16 @@ def test_limits_hold_in_fit_evaluate_and_predict(restored):
 # Progress
 
 
-def test_without_interactive_logging_epochs_are_lines(restored, capsys):
+def test_without_interactive_logging_epochs_are_lines_of_a_log(restored, capsys, caplog):
     keras.utils.disable_interactive_logging()
     assert not keras.config.is_interactive_logging_enabled()
-    model().fit(X, Y, epochs=2)
-    assert capsys.readouterr().out.startswith("Epoch 1/2 - loss: ")
+    with caplog.at_level("INFO", logger="nnlite"):
+        model().fit(X, Y, epochs=2)
+    assert [r.getMessage()[:18] for r in caplog.records] == [
+        "Epoch 1/2 - loss: ",
+        "Epoch 2/2 - loss: ",
+    ]
+    assert capsys.readouterr().out == ""
     keras.utils.enable_interactive_logging()
     model().fit(X, Y)
     assert " 2/2 " in capsys.readouterr().out

@@ -40,7 +40,7 @@ def _unset(shape, dtype):
     return Unset(shape, dtype)
 
 
-def compute_fans(shape):
+def compute_fans(shape, input_axes=None, output_axes=None):
     """(fan_in, fan_out) of a weight: the number of inputs per output, and of outputs per input.
 
     - A matrix (C, F) has (C, F).
@@ -51,12 +51,19 @@ def compute_fans(shape):
     ----------
     shape : tuple of int
         The shape of the weight.
+    input_axes, output_axes : list of int, optional
+        Axes whose sizes together are fan_in and fan_out, in the place of these rules.
     """
-    return fans_of(_shape(shape, "compute_fans"))
+    return fans_of(_shape(shape, "compute_fans"), input_axes, output_axes)
 
 
-def fans_of(shape):
+def fans_of(shape, input_axes=None, output_axes=None):
     """`compute_fans` of what is known to be a shape."""
+    if input_axes is not None and output_axes is not None:
+        outside = [d for d in (*input_axes, *output_axes) if not -len(shape) <= d < len(shape)]
+        if outside:
+            raise ValueError(f"input_axes, output_axes: expected axes of {shape}, got {outside[0]}")
+        return tuple(math.prod(shape[d] for d in axes) for axes in (input_axes, output_axes))
     if len(shape) < 1:
         return 1, 1
     if len(shape) == 1:

@@ -105,6 +105,8 @@ class VarianceScaling(Initializer):
     distribution : {'truncated_normal', 'untruncated_normal', 'uniform'}, default 'truncated_normal'
     seed : int, optional
         By default each weight gets the next seed of the process.
+    input_axes, output_axes : list of int, optional
+        Axes whose sizes together are fan_in and fan_out; by default as `compute_fans` says.
 
     Examples
     --------
@@ -120,14 +122,26 @@ class VarianceScaling(Initializer):
         "distribution": ("truncated_normal", "normal", "untruncated_normal", "uniform"),
     }
 
-    def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None):
+    def __init__(
+        self,
+        scale=1.0,
+        mode="fan_in",
+        distribution="truncated_normal",
+        seed=None,
+        input_axes=None,
+        output_axes=None,
+    ):
         self.scale, self.mode, self.distribution, self.seed = scale, mode, distribution, seed
+        self.input_axes, self.output_axes = input_axes, output_axes
         self._check_given()
+
+    def get_config(self):
+        return {k: v for k, v in super().get_config().items() if v is not None or k == "seed"}
 
     _fans = None
 
     def _variance(self, shape):
-        fan_in, fan_out = self._fans or fans_of(shape)
+        fan_in, fan_out = self._fans or fans_of(shape, self.input_axes, self.output_axes)
         fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
         settings = ("scale", "mode", "distribution")
         self._check_given({name: getattr(self, name) for name in settings})
@@ -173,8 +187,8 @@ def with_fans(initializer, fan_in, fan_out):
 def _scaled(name, scale, mode, distribution, text):
     """A subclass of VarianceScaling with fixed scale, mode and distribution."""
 
-    def __init__(self, seed=None):
-        VarianceScaling.__init__(self, scale, mode, distribution, seed)
+    def __init__(self, seed=None, input_axes=None, output_axes=None):
+        VarianceScaling.__init__(self, scale, mode, distribution, seed, input_axes, output_axes)
 
     doc = f"""{text}
 
@@ -182,6 +196,8 @@ def _scaled(name, scale, mode, distribution, text):
     ----------
     seed : int, optional
         By default each weight gets the next seed of the process.
+    input_axes, output_axes : list of int, optional
+        Axes whose sizes together are fan_in and fan_out.
     """
     return type(
         name, (VarianceScaling,), {"__init__": __init__, "__doc__": doc, "__module__": __name__}

@@ -337,7 +337,7 @@ __getattr__ = names.of(__name__)
 serialize, deserialize = identifiers.as_dicts(__name__, "layer", Layer, "Dense(3)")
 
 
-def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):
+def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None, optional=False):
     """A symbol for the input of a functional `Model`; in a Sequential, the shape of its input.
 
     Parameters
@@ -354,6 +354,8 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):
     name : str, optional
     batch_shape : tuple, optional
         Instead of shape and batch_size: (batch_size, *shape).
+    optional : bool, default False
+        Whether data may be None in its place: layers that are called on it then get None.
 
     Returns
     -------
@@ -380,4 +382,4 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None):
     >>> nnlite.Sequential([layers.Input((4,)), layers.Dense(3)]).output_shape
     (None, 3)
     """
-    return InputLayer(shape, batch_size, dtype, name, batch_shape).symbol()
+    return InputLayer(shape, batch_size, dtype, name, batch_shape, optional).symbol()

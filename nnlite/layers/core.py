@@ -29,6 +29,8 @@ class InputLayer(Layer):
     name : str, optional
     batch_shape : tuple, optional
         Instead of both: (batch_size, *shape).
+    optional : bool, default False
+        Whether data may be None in its place: layers that are called on it then get None.
     **kwargs
         Of `Layer`: input_shape, input_dim.
 
@@ -40,11 +42,19 @@ class InputLayer(Layer):
 
     supports_masking = True
 
-    _legal = {"batch_size": positive_int}
     dtype = None  # as it is given: also 'string', and of integers
+    # The type of data may be any of numbers, which `_name_of` checks.
+    _legal = {"batch_size": positive_int, "dtype": lambda name, value: None, "optional": "bool"}
 
     def __init__(
-        self, shape=None, batch_size=None, dtype=None, name=None, batch_shape=None, **kwargs
+        self,
+        shape=None,
+        batch_size=None,
+        dtype=None,
+        name=None,
+        batch_shape=None,
+        optional=False,
+        **kwargs,
     ):
         super().__init__(name=name, dtype=dtype, batch_shape=batch_shape, **kwargs)
         for other, value in ("shape", shape), ("batch_size", batch_size):
@@ -61,7 +71,7 @@ class InputLayer(Layer):
             self._given_batch = positive_int("batch_size", batch_size)
         self.shape = self._given_input_shape
         self.batch_shape = (self._given_batch, *self.shape)
-        self.dtype = _name_of(dtype)
+        self.dtype, self.optional = _name_of(dtype), optional
 
     @property
     def _reads_integers(self):
@@ -94,7 +104,8 @@ class InputLayer(Layer):
 
     def _identity(self):
         name = self._given.get("name")
-        return {"batch_shape": self.batch_shape, "dtype": self.dtype, "name": name}
+        found = {"batch_shape": self.batch_shape, "dtype": self.dtype, "name": name}
+        return found | {"optional": True} if self.optional else found
 
     def call(self, inputs):
         return inputs

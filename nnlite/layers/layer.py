@@ -111,7 +111,6 @@ class Layer(Penalized):
         if not isinstance(name, (str, type(None))):
             raise TypeError(f"{type(self).__name__}: name: expected a string, got {name!r}")
         check_setting("trainable", trainable, "bool", type(self).__name__)
-        check_setting("dtype", dtype, settings.precision, type(self).__name__)
         self._name = name
         self.trainable = trainable
         self.activity_regularizer = activity_regularizer
@@ -148,6 +147,7 @@ class Layer(Penalized):
         words = f"{type(self).__name__!r} object has no attribute {name!r}"
         return AttributeError(words, name=name, obj=self)
 
+    _legal = {"dtype": settings.precision}
     input_spec = None  # InputSpec, or a structure of them: what the inputs must be
     # Of a layer of one tensor: the least and the largest number of its dimensions, and words for
     # it. None: whatever comes.

@@ -71,14 +71,7 @@ class Graph:
                 f"expected {len(symbols)} inputs ({', '.join(s.name for s in symbols)}), "
                 f"got {len(tensors)}"
             )
-        for symbol, tensor in zip(symbols, tensors):
-            if not isinstance(tensor, Tensor):
-                raise TypeError(f"expected input {symbol.name!r}, a tensor, got {tensor!r}")
-        tensors = [of_rank(tensor, symbol) for symbol, tensor in zip(symbols, tensors)]
-        for symbol, tensor in zip(symbols, tensors):
-            if not fits(tensor.shape[1:], symbol.shape[1:]):
-                raise _other_shape(symbol, tensor)
-        return tensors
+        return [_fitting(symbol, tensor) for symbol, tensor in zip(symbols, tensors)]
 
     def layers(self, kind):
         """The objects of class `kind` that are called, each once, in Keras's order."""
@@ -134,6 +127,20 @@ class Graph:
             args, kwargs = map_structure(place, (node.args, node.kwargs), Symbol)
             steps.append((node.function, args, kwargs, map_structure(number, node.outputs, Symbol)))
         return steps, shapes, *map_structure(place, (self.inputs, self.outputs), Symbol)
+
+
+def _fitting(symbol, tensor):
+    """An input as its symbol says; None, where that is optional."""
+    if tensor is None and getattr(symbol.node.function, "optional", False):
+        return None
+    if tensor is None:
+        raise ValueError(f"expected input {symbol.name!r}, which is not optional, got None")
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"expected input {symbol.name!r}, a tensor, got {tensor!r}")
+    tensor = of_rank(tensor, symbol)
+    if not fits(tensor.shape[1:], symbol.shape[1:]):
+        raise _other_shape(symbol, tensor)
+    return tensor
 
 
 def of_rank(tensor, symbol):

@@ -38,7 +38,8 @@ def input_entry(symbol, name):
     """The config of the input layer that a symbol begins with."""
     layer = symbol.node.function
     dtype = getattr(layer, "dtype", None) or symbol.dtype
-    made = serialize_keras_object(InputLayer(batch_shape=symbol.shape, dtype=dtype, name=name))
+    optional = getattr(layer, "optional", False)
+    made = serialize_keras_object(InputLayer(None, None, dtype, name, symbol.shape, optional))
     return {**made, "config": {**made["config"], "batch_shape": list(symbol.shape)}}
 
 

@@ -418,3 +418,16 @@ def test_a_subclass_of_a_uniform_initializer_has_its_own_values():
             return np.full(shape, 0.5)
 
     assert (Halves()((3, 2)).numpy() == 0.5).all()
+
+
+def test_fans_follow_from_axes_where_they_are_given():
+    shape = (8, 4, 16)
+    assert initializers.compute_fans(shape, [0], [1, 2]) == (8, 64)
+    assert initializers.compute_fans(shape, [0, 1], [-1]) == (32, 16)
+    drawn = initializers.HeNormal(3, input_axes=[0], output_axes=[1, 2])((8, 40, 160)).numpy()
+    assert drawn.std() == pytest.approx(np.sqrt(2 / 8), rel=0.02)
+    config = initializers.GlorotUniform(3, [0], [1, 2]).get_config()
+    assert config == {"seed": 3, "input_axes": [0], "output_axes": [1, 2]}
+    assert initializers.GlorotUniform(3).get_config() == {"seed": 3}
+    with pytest.raises(ValueError, match=r"expected axes of \(8, 4\), got 2"):
+        initializers.VarianceScaling(input_axes=[0], output_axes=[2])((8, 4))

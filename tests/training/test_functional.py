@@ -328,3 +328,46 @@ def test_stack_split_flip_and_axes_are_numpys():
     np.testing.assert_array_equal(ops.squeeze(ops.expand_dims(a, 1), 1).numpy(), a)
     many = [a[:, :1] + k for k in range(30)]
     np.testing.assert_array_equal(ops.concatenate(many, 1).numpy(), np.concatenate(many, 1))
+
+
+# Optional inputs
+
+
+class Shifted(layers.Layer):
+    """x, or x + shift where there is one."""
+
+    def call(self, x, shift=None):
+        return x if shift is None else x + shift
+
+
+def optional_model():
+    x, shift = keras.Input((2,), name="x"), keras.Input((2,), name="shift", optional=True)
+    model = keras.Model({"x": x, "shift": shift}, Shifted()(x, shift))
+    model.compile("sgd", "mse")
+    return model
+
+
+def test_none_may_stand_for_an_optional_input():
+    model, x = optional_model(), np.ones((3, 2))
+    for shift in (None, 2 * x, None):
+        data, expected = {"x": x, "shift": shift}, x if shift is None else x + shift
+        np.testing.assert_array_equal(model(data).numpy(), expected)
+        np.testing.assert_array_equal(model.predict(data), expected)
+        np.testing.assert_array_equal(model.predict(iter([(data,)])), expected)
+        assert model.fit(data, expected, verbose=0).history == {"loss": [0]}
+        assert model.evaluate(data, 0 * x) == np.mean(expected**2)
+
+
+def test_none_for_another_input_is_an_error_that_names_it():
+    with pytest.raises(ValueError, match="input 'x', which is not optional, got None"):
+        optional_model()({"x": None, "shift": np.ones((3, 2))})
+
+
+def test_what_is_optional_stays_so_in_copies_and_configs():
+    for made in (
+        keras.models.clone_model(optional_model()),
+        pickle.loads(pickle.dumps(optional_model())),
+        keras.Model.from_config(optional_model().get_config(), {"Shifted": Shifted}),
+    ):
+        assert made({"x": np.ones((3, 2)), "shift": None}).shape == (3, 2)
+    assert "optional" not in layers.InputLayer((2,)).get_config()
