@@ -117,6 +117,23 @@ def test_tensors_in_bytes_go_both_ways(ask, models):
     assert same_bits(np.frombuffer(response.body[at:], "f4"), models["net"].predict(x))
 
 
+@pytest.mark.parametrize("padding", range(4))
+def test_bytes_may_begin_anywhere_and_booleans_be_any_byte(ask, models, padding):
+    size = {"binary_data_size": 6}
+    head = json.dumps({"inputs": [tensor("input_layer", ROWS[:1], "BOOL", parameters=size)]})
+    head = head.encode() + b" " * padding
+    length = {"Inference-Header-Content-Length": str(len(head))}
+    found = ask("/v2/models/net/infer", head + bytes([0, 1, 7, 0, 255, 0]), length).json
+    expected = models["net"].predict(np.array([[0, 1, 1, 0, 1, 0]], bool))
+    assert same_bits(found["outputs"][0]["data"], expected)
+
+
+def test_a_long_request_gets_the_same_bits(ask, models):
+    x = RNG.normal(size=(15_000, 6))
+    assert len(json.dumps(x.tolist())) > 1 << 20
+    assert same_bits(predictions(ask, "net", instances=x.tolist()), models["net"].predict(x))
+
+
 def test_models_of_several_inputs_and_outputs(ask, models):
     numbers, tokens = ROWS[:2, :2], np.array([[1, 2, 3], [4, 0, 0]])
     first, second = models["two"].predict([numbers, tokens])
