@@ -21,6 +21,7 @@ from nnlite.versions import __version__
 
 _JSON = b"application/json"
 _CLOSE = (b"connection", b"close")
+_MESSAGE = 2000  # characters, as a request may have long names
 _LONG = 1 << 20  # bytes of a body
 _DISCARDED = 8  # times the limit: how much more of a body is read, so that its sender can listen
 
@@ -167,10 +168,10 @@ class App:
                 f"expected no Content-Encoding, got {encoding.decode('latin-1')[:40]!r}",
                 (_CLOSE,),
             )
-        declared = request.header(b"content-length")
-        if declared is not None and declared.isdigit() and int(declared) > limit:
-            if int(declared) > _DISCARDED * limit or request.header(b"expect"):
-                raise self._too_long()
+        declared = request.header(b"content-length") or b""
+        declared = int(declared) if declared.isdigit() and len(declared) < 18 else 0
+        if declared > _DISCARDED * limit or (declared > limit and request.header(b"expect")):
+            raise self._too_long()
         parts, length = [], 0
         while True:
             message = await request.receive()
@@ -384,7 +385,7 @@ def _json(value, status=200):
 
 
 def _error(status, message, headers=()):
-    return Answer(orjson.dumps({"error": message}), status, _JSON, tuple(headers))
+    return Answer(orjson.dumps({"error": message[:_MESSAGE]}), status, _JSON, tuple(headers))
 
 
 def _busy(why, headers=()):
