@@ -29,8 +29,8 @@ SCRIPT = """
 wrk.method, wrk.headers["Content-Type"], wrk.body = "POST", "application/json", [==[{body}]==]
 function done(summary, latency, requests)
   local errors = summary.errors
-  local form = 'FIGURES {{"requests": %d, "rate": %f, "p50": %f, "p99": %f, "failed": %d}}\\n'
-  io.write(string.format(form,
+  local figures = '{{"requests": %d, "rate": %f, "p50": %f, "p99": %f, "failed": %d}}'
+  io.write(string.format('FIGURES ' .. figures .. '\\n',
     summary.requests, summary.requests / summary.duration * 1e6, latency:percentile(50) / 1e3,
     latency:percentile(99) / 1e3,
     errors.status + errors.connect + errors.read + errors.write + errors.timeout))

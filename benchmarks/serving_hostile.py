@@ -76,8 +76,9 @@ def malformed_body(draw, path, good):
             ("Upgrade: websocket", "Connection: Upgrade"),
         ]
     )
-    place = draw.choice([path, path, path.replace(":predict", "/infer"), "/v2/models/%00/infer"])
-    method = draw.choice(["POST", "POST", "POST", "PUT", "GET", "DELETE", "HEAD", "OPTIONS"])
+    other = path.replace("v1", "v2").replace(":predict", "/infer")
+    place = draw.choice([path, path, other, other, "/v2/%00"])
+    method = draw.choice([*["POST"] * 10, "PUT", "GET", "DELETE", "HEAD", "OPTIONS"])
     return head(place, len(wrong), *more, method=method) + wrong
 
 

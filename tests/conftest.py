@@ -48,7 +48,16 @@ def double():
 
 
 # Quick tests come first, so that a fault shows early. Tests that take minutes come last.
-STAGES = ["architecture", "ops", "layers", "training", "visualization", "engine", "estimators"]
+STAGES = [
+    "architecture",
+    "ops",
+    "layers",
+    "training",
+    "visualization",
+    "engine",
+    "estimators",
+    "serving",
+]
 SLOW = ["sanitizers", "datasets", "tutorials", "examples", "demo"]  # tests/test_NAME.py
 _seconds = {}
 

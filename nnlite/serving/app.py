@@ -21,6 +21,8 @@ from nnlite.versions import __version__
 
 _JSON = b"application/json"
 _CLOSE = (b"connection", b"close")
+_MESSAGE = 2000  # characters, as a request may have long names
+_LONG = 1 << 20  # bytes of a body
 _DISCARDED = 8  # times the limit: how much more of a body is read, so that its sender can listen
 
 
@@ -166,10 +168,10 @@ class App:
                 f"expected no Content-Encoding, got {encoding.decode('latin-1')[:40]!r}",
                 (_CLOSE,),
             )
-        declared = request.header(b"content-length")
-        if declared is not None and declared.isdigit() and int(declared) > limit:
-            if int(declared) > _DISCARDED * limit or request.header(b"expect"):
-                raise self._too_long()
+        declared = request.header(b"content-length") or b""
+        declared = int(declared) if declared.isdigit() and len(declared) < 18 else 0
+        if declared > _DISCARDED * limit or (declared > limit and request.header(b"expect")):
+            raise self._too_long()
         parts, length = [], 0
         while True:
             message = await request.receive()
@@ -196,21 +198,31 @@ class App:
         return Refused(413, f"expected a body of at most {self._settings.max_body:g} MB", (_CLOSE,))
 
     async def _open_inference(self, entry, request, body):
-        given, asked = open_inference.parsed(body, request.header(open_inference.JSON_LENGTH))
-        outputs = await self._outputs(entry, request, given)
+        length = request.header(open_inference.JSON_LENGTH)
+        outputs, asked = await self._outputs(
+            entry, request, body, lambda: open_inference.parsed(body, length)
+        )
         body, headers = open_inference.answered(entry, asked, outputs)
         return Answer(body, 200, b"application/octet-stream" if headers else _JSON, headers)
 
     async def _tensorflow_serving(self, entry, request, body):
-        given, by_rows = tensorflow_serving.parsed(entry.served, body)
-        outputs = await self._outputs(entry, request, given)
+        outputs, by_rows = await self._outputs(
+            entry, request, body, lambda: tensorflow_serving.parsed(entry.served, body)
+        )
         return Answer(tensorflow_serving.answered(entry, by_rows, outputs))
 
     @staticmethod
-    async def _outputs(entry, request, given):
-        arrays = entry.served.read(given)
+    async def _outputs(entry, request, body, parsed):
+        """What a model gives for a request, and what `parsed` says besides."""
+
+        def read():
+            given, asked = parsed()
+            return entry.served.read(given), asked
+
+        # A long one is read in a thread: others are answered meanwhile.
+        arrays, asked = read() if len(body) < _LONG else await asyncio.to_thread(read)
         request.rows = len(arrays[0])
-        return await entry.batcher.submit(arrays)
+        return await entry.batcher.submit(arrays), asked
 
     # Everything else
 
@@ -373,7 +385,7 @@ def _json(value, status=200):
 
 
 def _error(status, message, headers=()):
-    return Answer(orjson.dumps({"error": message}), status, _JSON, tuple(headers))
+    return Answer(orjson.dumps({"error": message[:_MESSAGE]}), status, _JSON, tuple(headers))
 
 
 def _busy(why, headers=()):

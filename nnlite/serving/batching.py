@@ -114,7 +114,7 @@ class Batcher:
 
     def _attempt(self, arrays, rows):
         """The outputs for some rows, or the error that they raise."""
-        began = time.thread_time()  # which does not count what others do meanwhile
+        began = time.perf_counter()
         try:
             if rows > self._largest or not rows & (rows - 1):
                 outputs = self._run(arrays)
@@ -128,8 +128,9 @@ class Batcher:
             return Refused(400, str(error))
         except Exception as error:
             return error
-        # The first run of a number of rows takes long, and should not count for long.
-        self._seconds += 0.2 * ((time.thread_time() - began) / rows - self._seconds)
+        # A run that was disturbed, or the first of its size, says little: the time falls at once,
+        # and rises slowly.
+        self._seconds = min((time.perf_counter() - began) / rows, 1.05 * self._seconds)
         return outputs
 
 

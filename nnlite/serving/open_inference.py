@@ -47,7 +47,7 @@ def parsed(body, json_length):
     """
     rest = memoryview(b"")
     if json_length is not None:
-        if not json_length.isdigit() or int(json_length) > len(body):
+        if not json_length.isdigit() or len(json_length) > 18 or int(json_length) > len(body):
             raise Refused(
                 400,
                 f"Inference-Header-Content-Length: expected an integer in [0, {len(body)}], got "

@@ -28,24 +28,9 @@ def document(repository, with_token):
         "/v1/models": {"get": _operation("The names of all models", "server")},
     }
     for name in repository.names():
-        entries = repository.versions(name)
-        for entry in entries[:1] if entries[0].served is not None else []:
-            v1, v2 = f"/v1/models/{name}", f"/v2/models/{name}"
-            paths[v2] = {"get": _operation("What it takes and gives", name)}
-            paths[f"{v2}/ready"] = {"get": _operation("Whether it can predict", name)}
-            paths[f"{v2}/infer"] = {
-                "post": _operation("Predict: Open Inference Protocol", name, takes=_v2(entry))
-            }
-            paths[v1] = {"get": _operation("Its versions and their states", name)}
-            paths[f"{v1}:predict"] = {
-                "post": _operation("Predict: TensorFlow Serving", name, takes=_v1(entry))
-            }
-            numbered = {
-                path.replace(name, f"{name}/versions/{{version}}", 1): _of_version(methods)
-                for path, methods in paths.items()
-                if path.startswith((v1, v2)) and path.partition(":")[0].split("/")[3] == name
-            }
-            paths.update(numbered)
+        entry = repository.versions(name)[0]
+        if entry.served is not None:
+            paths |= _of_model(entry)
     found = {
         "openapi": "3.1.0",
         "info": {"title": "nnlite", "version": __version__},
@@ -60,6 +45,27 @@ def document(repository, with_token):
         found["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         found["security"] = [{"token": []}]
     return found
+
+
+def _of_model(entry):
+    """The paths of a model, each also with a version."""
+    name = entry.name
+    v1, v2 = f"/v1/models/{name}", f"/v2/models/{name}"
+    paths = {
+        v2: {"get": _operation("What it takes and gives", name)},
+        f"{v2}/ready": {"get": _operation("Whether it can predict", name)},
+        f"{v2}/infer": {
+            "post": _operation("Predict: Open Inference Protocol", name, takes=_v2(entry))
+        },
+        v1: {"get": _operation("Its versions and their states", name)},
+        f"{v1}:predict": {
+            "post": _operation("Predict: TensorFlow Serving", name, takes=_v1(entry))
+        },
+    }
+    for path, methods in list(paths.items()):
+        base = v2 if path.startswith(v2) else v1
+        paths[f"{base}/versions/{{version}}{path.removeprefix(base)}"] = _of_version(methods)
+    return paths
 
 
 def _operation(summary, tag, gives="application/json", takes=None):

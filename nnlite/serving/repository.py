@@ -74,6 +74,7 @@ class Repository:
         )
         self.entries = {}  # (name, version) -> Entry
         self._pending = {}  # (name, version) -> what was seen of a file that may be growing
+        self._ignored = set()  # files whose name and version another one has
         named = [name for name, _ in self._sources if name is not None]
         for name in named:
             if named.count(name) > 1:
@@ -158,7 +159,10 @@ class Repository:
                 except OSError:  # it went in between
                     continue
                 seen = (str(file), state.st_mtime_ns, state.st_size, state.st_ino)
-                found.setdefault(key, (file, seen))
+                if found.setdefault(key, (file, seen))[0] != file and file not in self._ignored:
+                    self._ignored.add(file)
+                    about = {"model": key[0], "version": key[1], "path": str(file)}
+                    self._tell({"event": "ignored", **about, "served": str(found[key][0])})
         return found
 
 

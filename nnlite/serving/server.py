@@ -1,7 +1,6 @@
 """The process, or processes, that listen: uvicorn around the application."""
 
 import contextlib
-import functools
 import math
 import os
 import signal
@@ -14,12 +13,12 @@ from datetime import UTC, datetime
 import orjson
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from nnlite.engine import _engine
 from nnlite.serving.app import App
 from nnlite.serving.connection import Connection
 from nnlite.serving.metrics import FOLDER
+from nnlite.serving.processes import keep_running
 from nnlite.serving.settings import Settings
 from nnlite.terminal import write
 
@@ -84,47 +83,43 @@ def serve(*models, **settings):
     """
     settings = Settings(models, **settings)
     App(settings)  # raises what is wrong with the sources
-    with _listening(settings) as listener, _quiet_end(), _shared_figures(settings.workers):
+    with _listening(settings) as listener, _shared_figures(settings.workers):
         host, port = listener.getsockname()[:2]
         host = f"[{host}]" if ":" in host else host
         _log({"event": "listening", "url": f"http://{host}:{port}", "docs": "/docs"})
-        config = uvicorn.Config(
-            functools.partial(_application, settings),
-            factory=True,
-            workers=settings.workers,
-            http=Connection,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=_KEEP_ALIVE,
-            timeout_worker_healthcheck=60,  # a machine may be slow to start them
-            timeout_graceful_shutdown=math.ceil(settings.timeout),
-        )
-        if not _run(config, listener):
-            raise RuntimeError("no service: the error stands above")
+        try:
+            if settings.workers == 1:
+                _run(settings, listener)
+            elif not keep_running(
+                settings.workers, _run, (settings, listener), STARTUP_FAILURE, _died
+            ):
+                raise SystemExit(STARTUP_FAILURE)
+        except SystemExit:
+            raise RuntimeError("no service: the error stands above") from None
     _log({"event": "stopped"})
 
 
-def _run(config, listener):
-    """Run one process, or several and what starts them again; gives whether they started."""
-    if config.workers > 1:
-        processes = Multiprocess(config, sockets=[listener])
-        processes.run()
-        return all(p.exitcode != STARTUP_FAILURE for p in processes.processes)
-    try:
-        uvicorn.Server(config).run(sockets=[listener])
-    except SystemExit:
-        return False
-    return True
-
-
-def _application(settings):
-    """The application of one process."""
+def _run(settings, listener):
+    """Serve in this process until a signal; SystemExit if it cannot start."""
     sys.setswitchinterval(_SWITCH)
-    return App(settings, _log)
+    config = uvicorn.Config(
+        App(settings, _log),
+        http=Connection,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=math.ceil(settings.timeout),
+    )
+    with _quiet_end():
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _died(pid, code):
+    _log({"event": "error", "error": f"process {pid} ended with {code}; another one starts"})
 
 
 def _log(entry):

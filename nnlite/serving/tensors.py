@@ -145,8 +145,11 @@ def from_bytes(name, datatype, shape, content):
             f"input {name!r}: expected {count * dtype.itemsize} bytes for shape {_shown(shape)} of "
             f"{datatype}, got {len(content)}",
         )
-    array = np.frombuffer(content, dtype)
-    return (array.astype(bool) if datatype == "BOOL" else array).reshape(shape)
+    if datatype == "BOOL":
+        array = np.frombuffer(content, np.uint8) != 0
+    else:
+        array = np.require(np.frombuffer(content, dtype), requirements="A")
+    return array.reshape(shape)
 
 
 def _texts(name, count, content):

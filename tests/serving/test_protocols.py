@@ -1,6 +1,7 @@
 """Answers are those of `predict`, to the bit, in both protocols; what does not fit is refused."""
 
 import json
+import random
 import struct
 
 import numpy as np
@@ -115,6 +116,23 @@ def test_tensors_in_bytes_go_both_ways(ask, models):
     answer = json.loads(response.body[:at])
     assert answer["id"] == "7" and answer["outputs"][0]["parameters"]["binary_data_size"] == 60
     assert same_bits(np.frombuffer(response.body[at:], "f4"), models["net"].predict(x))
+
+
+@pytest.mark.parametrize("padding", range(4))
+def test_bytes_may_begin_anywhere_and_booleans_be_any_byte(ask, models, padding):
+    size = {"binary_data_size": 6}
+    head = json.dumps({"inputs": [tensor("input_layer", ROWS[:1], "BOOL", parameters=size)]})
+    head = head.encode() + b" " * padding
+    length = {"Inference-Header-Content-Length": str(len(head))}
+    found = ask("/v2/models/net/infer", head + bytes([0, 1, 7, 0, 255, 0]), length).json
+    expected = models["net"].predict(np.array([[0, 1, 1, 0, 1, 0]], bool))
+    assert same_bits(found["outputs"][0]["data"], expected)
+
+
+def test_a_long_request_gets_the_same_bits(ask, models):
+    x = RNG.normal(size=(15_000, 6))
+    assert len(json.dumps(x.tolist())) > 1 << 20
+    assert same_bits(predictions(ask, "net", instances=x.tolist()), models["net"].predict(x))
 
 
 def test_models_of_several_inputs_and_outputs(ask, models):
@@ -271,7 +289,7 @@ def test_integers_are_numbers_and_numbers_of_other_types_too(ask, models):
         assert same_bits(next(iter(found.values()))[2], expected)
 
 
-@pytest.mark.parametrize("length", ["-1", "1e3", "99999", "", "+5"])
+@pytest.mark.parametrize("length", ["-1", "1e3", "99999", "", "+5", "9" * 5000])
 def test_a_wrong_length_of_the_json_is_refused(ask, length):
     body = json.dumps({"inputs": [GOOD]}).encode()
     response = ask("/v2/models/net/infer", body, {"Inference-Header-Content-Length": length})
@@ -292,6 +310,43 @@ def test_tokens_out_of_range_are_refused(ask):
     rows = [{"numbers": [0, 0], "tokens": [0, 1, 5]}]
     response = ask("/v1/models/two:predict", {"instances": rows})
     assert response.status == 400 and "range" in response.json["error"]
+
+
+def any_json(draw, depth=0):
+    """A value that JSON holds."""
+    kind = draw.randrange(9 if depth < 4 else 6)
+    if kind < 6:
+        return draw.choice([0, 1, -1, 2.5, 1e308, 10**20, True, None, "", "Rome", "1", "é" * 50])
+    if kind < 8:
+        return [any_json(draw, depth + 1) for _ in range(draw.randrange(4))]
+    names = ["X", "age", "city", "a", "numbers", "tokens", "text", "input_layer", "b64"]
+    return {draw.choice(names): any_json(draw, depth + 1) for _ in range(draw.randrange(4))}
+
+
+def test_whatever_json_comes_is_answered_or_refused(ask, models):
+    draw = random.Random(0)
+    for name in models:
+        specs = ask(f"/v2/models/{name}").json["inputs"]
+        for _ in range(150):
+            value = any_json(draw, 1)
+            rows = [value] if draw.random() < 0.5 else [[value] * draw.randrange(7)]
+            columns = {spec["name"]: any_json(draw, 2) for spec in specs}
+            body = draw.choice(
+                [{"instances": value}, {"instances": rows}, {"inputs": columns}, {"inputs": rows}]
+            )
+            assert ask(f"/v1/models/{name}:predict", body).status in (200, 400), body
+            tensors = [
+                {**spec, "shape": draw.choice([[1], [1, 2], [2, 3], value]), "data": value}
+                for spec in specs
+            ]
+            body = {"inputs": tensors}
+            assert ask(f"/v2/models/{name}/infer", body).status in (200, 400), body
+    assert not [line for line in ask.log if line["event"] == "error"]
+
+
+def test_a_message_is_short_however_long_the_names_are(ask):
+    body = {"instances": [{"x" * 1_000_000: 1}]}
+    assert len(ask("/v1/models/net:predict", body).body) < 3000
 
 
 # Metadata

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -122,6 +123,38 @@ def test_a_version_that_is_broken_does_not_answer_for_the_others(tmp_path):
         assert answer(ask, "a") == 1
         assert ask("/v2/models/a/versions/2/ready").status == 503
         assert ask("/v2/models/a").json["versions"] == ["1"]
+
+
+def test_of_two_files_of_one_name_the_first_is_served_and_the_log_says_so(tmp_path):
+    constant(tmp_path / "a.safetensors", 1)
+    constant(tmp_path / "a" / "1.safetensors", 2)
+    with application(tmp_path) as ask:
+        look(ask)
+        assert answer(ask, "a") == 2
+        (line,) = [line for line in ask.log if line["event"] == "ignored"]
+        assert line["path"] == str(tmp_path / "a.safetensors")
+        assert line["served"] == str(tmp_path / "a" / "1.safetensors")
+
+
+def test_while_a_model_is_exchanged_everybody_is_answered(tmp_path):
+    path = constant(tmp_path / "a.safetensors", 1)
+    with application(path) as ask:
+        found, ended = [], threading.Event()
+
+        def client():
+            while not ended.is_set():
+                found.append(answer(ask, "a"))
+
+        threads = [threading.Thread(target=client) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for value in range(2, 6):
+            constant(path, value)
+            look(ask)
+        ended.set()
+        for thread in threads:
+            thread.join()
+        assert answer(ask, "a") == 5 and set(found) <= {1, 2, 3, 4, 5}
 
 
 def test_a_named_file_that_is_broken_ends_the_start(tmp_path):

@@ -243,6 +243,12 @@ def test_several_processes_share_port_and_figures(net):
             assert service.ask(PATH, BODY).status == 200
         page = service.ask("/metrics").body.decode()
         assert 'nnlite_requests_total{code="200",model="net"} 40.0' in page
+        with open(f"/proc/{service.process.pid}/task/{service.process.pid}/children") as file:
+            first = int(file.read().split()[-1])
+        os.kill(first, signal.SIGKILL)
+        service.until(lambda: sum(line["event"] == "loaded" for line in service.log) == 3, 30)
+        assert f"process {first} ended with -9" in json.dumps(service.log)
+        assert service.ask(PATH, BODY).status == 200
         assert service.terminate(30) == 0
 
 

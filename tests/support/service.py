@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from nnlite.serving import make_app
+from nnlite.serving.app import App
+from nnlite.serving.settings import Settings
 
 
 class Response:
@@ -32,12 +33,13 @@ def bytes_of(body):
 
 @contextlib.contextmanager
 def application(*models, **settings):
-    """A function that asks the application: (path, body of a POST, headers) -> Response. Its loop
-    runs in a thread, so that several threads may ask at once."""
+    """A function that asks the application: (path, body of a POST, headers) -> Response; its `log`
+    is what was logged. Its loop runs in a thread, so that several threads may ask at once."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    app = make_app(*map(str, models), **{"reload": 0, **settings})
+    log = []
+    app = App(Settings(models, **{"reload": 0, **settings}), log.append)
 
     def run(coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result(60)
@@ -62,7 +64,7 @@ def application(*models, **settings):
             await events[0].put({"type": "lifespan.shutdown"})
             await live
 
-        ask.app, ask.run = app, run
+        ask.app, ask.run, ask.log = app, run, log
         try:
             yield ask
         finally:
