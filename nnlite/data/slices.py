@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from nnlite.data.kinds import is_read_by_slices
+from nnlite.data.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from nnlite.data.py_dataset import PyDataset
 from nnlite.data.sliced_source import SlicedSource
 from nnlite.data.source import Source
-from nnlite.data.sources import leaves, packed, unpack_x_y_sample_weight
+from nnlite.data.sources import leaves
 from nnlite.tree import like, map_structure
 
 BLOCK_BYTES = 16 << 20  # of rows that are read together, to be shuffled
@@ -51,7 +52,7 @@ class Slices(PyDataset):
         start = index * self.size
         stop = min(start + self.size, self.rows)
         if self.runs is None:
-            return packed(self._values(slice(start, stop)))
+            return pack_x_y_sample_weight(*self._values(slice(start, stop)))
         blocks = range(start // self.block, (stop - 1) // self.block + 1)
         parts = []
         for number in blocks:
@@ -59,8 +60,8 @@ class Slices(PyDataset):
             rows = slice(max(start - first, 0), min(stop - first, self.block))
             parts.append(map_structure(lambda a, r=rows: a[r], self._block(number), np.ndarray))
         if len(parts) == 1:
-            return packed(parts[0])
-        return packed(_together(parts))
+            return pack_x_y_sample_weight(*parts[0])
+        return pack_x_y_sample_weight(*_together(parts))
 
     def _numbers(self, rng):
         whole = self.rows // self.run
@@ -157,7 +158,8 @@ def _together(parts):
 def _stacked(samples):
     """(x, y) of samples as (x, y) of arrays."""
     samples = [unpack_x_y_sample_weight(sample) for sample in samples]
-    return packed(_each(lambda values: np.stack([np.asarray(v) for v in values]), samples))
+    stacked = _each(lambda values: np.stack([np.asarray(v) for v in values]), samples)
+    return pack_x_y_sample_weight(*stacked)
 
 
 def _each(function, structures):
