@@ -24,7 +24,7 @@ COMING = {
         ),
         ("gather", "x[3] and x[2:5] pick rows of tensors, NumPy picks others before"),
         (
-            "distillation distribution export legacy quantizers Function Operation Quantizer "
+            "distillation distribution legacy quantizers Function Operation Quantizer "
             "RematScope StatelessScope SymbolicScope remat",
             "docs/keras.md lists Keras's names, and what does instead",
         ),

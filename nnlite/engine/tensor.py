@@ -324,7 +324,7 @@ class CurrentValue(Tensor):
 
 def as_array(value, dtype=None):
     """`value` as a contiguous NumPy array of one of the three dtypes."""
-    if value.__class__ is np.ndarray and dtype is not None and NAMES.get(value.dtype) == dtype:
+    if value.__class__ is np.ndarray and NAMES.get(value.dtype, "") == dtype:
         return np.ascontiguousarray(value).reshape(value.shape)
     if isinstance(value, Tensor):
         if value._data is None:
