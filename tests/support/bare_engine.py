@@ -20,6 +20,7 @@ class NnlTensor(ctypes.Structure):
         ("data", ctypes.c_void_p),
         ("shape", ctypes.c_int64 * MAX_NDIM),
         ("ndim", ctypes.c_int32),
+        ("in_stretch", ctypes.c_int32),
     ]
 
 
@@ -41,6 +42,12 @@ class NnlCall(ctypes.Structure):
     ]
 
 
+class NnlStretch(ctypes.Structure):
+    """Steps for some samples at a time."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in ("steps", "samples", "at_a_time", "own_bytes")]
+
+
 class NnlStep(ctypes.Structure):
     """One step."""
 
@@ -51,6 +58,7 @@ class NnlStep(ctypes.Structure):
         ("wait", ctypes.c_int8),
         ("single_thread", ctypes.c_int8),
         ("fused", ctypes.c_int8),
+        ("stretch", NnlStretch),
     ]
 
 
