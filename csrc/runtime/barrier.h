@@ -1,5 +1,6 @@
-/* barrier.h: how the threads of a team wait for each other. A barrier spins for a while, then
- * sleeps. Afterwards a thread moves off the core of the thread that woke it. */
+/* barrier.h: how the threads of a team wait for each other. Each counts how often it has arrived,
+ * in a cache line of its own, and others look at that. A thread that waits spins for a while, then
+ * sleeps. Afterwards it moves off the core of the thread that woke it. */
 #ifndef NNL_BARRIER_H
 #define NNL_BARRIER_H
 
@@ -21,9 +22,11 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-/* Sleeps until nnl_wake. Returns at once if `word` no longer holds `seen`. */
+/* Sleeps until nnl_wake, for a millisecond at most. Returns at once if `word` no longer holds
+ * `seen`. */
 static inline void nnl_sleep(_Atomic int *word, int seen) {
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+    const struct timespec most = {0, 1000000};
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, &most, NULL, 0);
 }
 static inline void nnl_wake(_Atomic int *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
@@ -53,11 +56,13 @@ static inline int nnl_current_core(void) { return -1; }
 static inline void nnl_move_off_core(int core) { (void)core; }
 #endif
 
-/* The two counters have a cache line each: waiting threads read `phase` while others still write
- * `arrived`. */
+/* How often a thread has arrived. Two lines, as the processor fetches lines in pairs. */
+typedef struct {
+    _Alignas(128) _Atomic int times;
+} nnl_arrivals;
+
 typedef struct nnl_barrier {
-    _Alignas(64) _Atomic int arrived;
-    _Alignas(64) _Atomic int phase;
+    nnl_arrivals *of;       /* of each thread of the team */
     _Atomic int sleepers;   /* threads that sleep now */
     _Atomic int waker_core; /* where the last thread that woke others was running */
     _Atomic int64_t asleep; /* microseconds that threads have slept, in all */
@@ -69,33 +74,56 @@ typedef struct nnl_barrier {
  * and so offers its core to the other thread. */
 #define NNL_SPINS 5000
 
-/* All threads of the team arrive before any leaves. Each then sees what the others wrote. */
-static inline void nnl_wait(const nnl_team *team) {
-    if (team->size == 1) return;
-    nnl_barrier *b = team->barrier;
-    int phase = atomic_load_explicit(&b->phase, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&b->arrived, 1, memory_order_acq_rel) == team->size - 1) {
-        atomic_store_explicit(&b->arrived, 0, memory_order_relaxed);
-        /* A thread that is not counted in `sleepers` yet sees the new phase before it sleeps. */
-        atomic_store(&b->phase, phase + 1);
-        if (atomic_load(&b->sleepers)) {
-            atomic_store(&b->waker_core, nnl_current_core());
-            nnl_wake(&b->phase);
-        }
-        return;
-    }
-    for (int spin = 0; spin < NNL_SPINS; spin++) {
-        if (atomic_load_explicit(&b->phase, memory_order_acquire) != phase) return;
-        nnl_pause();
-    }
+/* Whether a thread that has arrived so often is behind one that has arrived `times` times. The
+ * counts may wrap around. */
+static inline bool nnl_is_behind(int arrived, int times) {
+    return (int)((unsigned)arrived - (unsigned)times) < 0;
+}
+
+static __attribute__((noinline)) void nnl_sleep_until(nnl_barrier *b, _Atomic int *arrived,
+                                                      int times) {
     const int64_t began = nnl_microseconds();
     atomic_fetch_add(&b->sleepers, 1);
-    while (atomic_load(&b->phase) == phase) nnl_sleep(&b->phase, phase);
+    for (int seen; nnl_is_behind(seen = atomic_load(arrived), times);) nnl_sleep(arrived, seen);
     atomic_fetch_sub(&b->sleepers, 1);
     atomic_fetch_add(&b->asleep, nnl_microseconds() - began);
     /* After sleeping, move off the waker's core. The scheduler may otherwise keep both threads on
      * one core, because one of them sleeps whenever the other runs. */
     if (nnl_current_core() == atomic_load(&b->waker_core)) nnl_move_off_core(nnl_current_core());
+}
+
+/* This thread has done what others wait for. It does not wait itself until its stores have reached
+ * them: then it could not go on for the time of a message between two cores. So it may miss a
+ * thread that falls asleep at this moment, which looks again by itself after a millisecond. */
+static inline void nnl_arrive(const nnl_team *team) {
+    if (team->size == 1) return;
+    nnl_barrier *b = team->barrier;
+    _Atomic int *mine = &b->of[team->id].times;
+    const int times = atomic_load_explicit(mine, memory_order_relaxed);
+    atomic_store_explicit(mine, (int)((unsigned)times + 1), memory_order_release);
+    if (atomic_load_explicit(&b->sleepers, memory_order_relaxed)) {
+        atomic_store(&b->waker_core, nnl_current_core());
+        nnl_wake(mine);
+    }
+}
+
+/* Waits until thread `other` has arrived as often as this one, which then sees what that wrote. */
+static inline void nnl_await(const nnl_team *team, int other) {
+    if (team->size == 1) return;
+    nnl_barrier *b = team->barrier;
+    const int times = atomic_load_explicit(&b->of[team->id].times, memory_order_relaxed);
+    _Atomic int *arrived = &b->of[other].times;
+    for (int spin = 0; spin < NNL_SPINS; spin++) {
+        if (!nnl_is_behind(atomic_load_explicit(arrived, memory_order_acquire), times)) return;
+        nnl_pause();
+    }
+    nnl_sleep_until(b, arrived, times);
+}
+
+/* All threads of the team arrive before any leaves. Each then sees what the others wrote. */
+static inline void nnl_wait(const nnl_team *team) {
+    nnl_arrive(team);
+    for (int other = 0; other < team->size; other++) nnl_await(team, other);
 }
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "../nnlite.h"
 #include "barrier.h"
@@ -163,7 +164,9 @@ static void run_member(void *shared, int id, int size) {
 
 static int64_t run(const nnl_program *program, int64_t begin, int64_t end,
                    nnl_thread_budget *budget, nnl_status *status) {
-    nnl_barrier barrier = {0};
+    nnl_arrivals arrivals[budget->threads];
+    memset(arrivals, 0, sizeof arrivals);
+    nnl_barrier barrier = {.of = arrivals};
     nnl_shared_run shared = {.program = program,
                              .begin = begin,
                              .end = end,

@@ -43,14 +43,9 @@ class NnlCall(ctypes.Structure):
 
 
 class NnlStretch(ctypes.Structure):
-    """Steps that a thread does for a few samples at a time; none where all is 0."""
+    """Steps for some samples at a time."""
 
-    _fields_ = [
-        ("steps", ctypes.c_int64),
-        ("samples", ctypes.c_int64),
-        ("at_a_time", ctypes.c_int64),
-        ("own_bytes", ctypes.c_int64),
-    ]
+    _fields_ = [(name, ctypes.c_int64) for name in ("steps", "samples", "at_a_time", "own_bytes")]
 
 
 class NnlStep(ctypes.Structure):

@@ -35,9 +35,10 @@ static void op_gru(const nnl_call *call, nnl_team *team) {
     real *scratch = team->scratch;
     const nnl_recurrent R = recurrent_kernel(scratch, call->in[1].data, N, U, 3, team);
     scratch += packed_reals(U, 3 * U);
-    const nnl_rows room = {scratch + n0 * 4 * U, 3 * U};
+    const nnl_rows room = {scratch + first_room(&part, team) * 4 * U, 3 * U};
     const nnl_rows dropped = {room.data + rows * 3 * U, U};
-    real *mine_only = scratch + N * 4 * U + team->id * 4 * U; /* gates that nobody keeps */
+    scratch += rooms(N, team->size) * 4 * U;
+    real *mine_only = scratch + team->id * 4 * U; /* gates that nobody keeps */
 
     for (int64_t s = 0; s < T && rows; s++) {
         const int64_t t = step_at(s, T, r.reverse), p = step_at(s - 1, T, r.reverse);
@@ -74,13 +75,13 @@ static void op_gru(const nnl_call *call, nnl_team *team) {
             for (int64_t j = 0; j < n; j++)
                 h_t[j] = fmadd(g[j], h_i[j] - g[2 * U + j], g[2 * U + j]);
         }
-        if (part.together) nnl_wait(team);
+        if (part.together) nnl_arrive(team);
     }
 }
 
 static int64_t gru_scratch(const nnl_call *call, int threads) {
     const int64_t N = call->out[0].shape[0], U = call->out[0].shape[2];
-    return (packed_reals(U, 3 * U) + (N + threads) * 4 * U) * (int64_t)sizeof(real);
+    return (packed_reals(U, 3 * U) + (rooms(N, threads) + threads) * 4 * U) * (int64_t)sizeof(real);
 }
 
 /* in    dh [N, T, U], or [N, U] of the step that was computed last; gates, h, the first h, R;

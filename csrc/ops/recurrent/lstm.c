@@ -33,7 +33,8 @@ static void op_lstm(const nnl_call *call, nnl_team *team) {
 
     real *scratch = team->scratch;
     const nnl_recurrent R = recurrent_kernel(scratch, call->in[1].data, N, U, 4, team);
-    const nnl_rows room = {scratch + packed_reals(U, 4 * U) + n0 * 5 * U, 4 * U};
+    scratch += packed_reals(U, 4 * U);
+    const nnl_rows room = {scratch + first_room(&part, team) * 5 * U, 4 * U};
     const nnl_rows dropped = {room.data + rows * 4 * U, U};
 
     for (int64_t s = 0; s < T && rows; s++) {
@@ -66,14 +67,13 @@ static void op_lstm(const nnl_call *call, nnl_team *team) {
             NNL_INDEPENDENT
             for (int64_t j = 0; j < n; j++) h_t[j] *= g_i[3 * U + j];
         }
-        if (part.together) nnl_wait(team);
+        if (part.together) nnl_arrive(team);
     }
 }
 
 static int64_t lstm_scratch(const nnl_call *call, int threads) {
-    (void)threads;
     const int64_t N = call->out[0].shape[0], U = call->out[0].shape[2];
-    return (packed_reals(U, 4 * U) + N * 5 * U) * (int64_t)sizeof(real);
+    return (packed_reals(U, 4 * U) + rooms(N, threads) * 5 * U) * (int64_t)sizeof(real);
 }
 
 /* in    dh, dc [N, T, U], or [N, U] of the step that was computed last; gates, c, the first c, R;

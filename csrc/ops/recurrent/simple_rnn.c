@@ -41,7 +41,7 @@ static void op_simple_rnn(const nnl_call *call, nnl_team *team) {
             else
                 activate(h_t, h_t, n, r.act.kind, r.act.alpha);
         }
-        if (part.together) nnl_wait(team);
+        if (part.together) nnl_arrive(team);
     }
 }
 

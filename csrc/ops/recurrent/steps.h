@@ -4,7 +4,7 @@
  * product. What is left is the product of the state with the recurrent kernel R in each step. R is
  * packed once. A thread then computes its own samples, from the first step to the last, and waits
  * for no other. Only where there are fewer samples than threads do threads share the units of a
- * step, and wait for each other after each. */
+ * step. A thread then waits for the units of another when the product reaches them. */
 #ifndef NNL_STEPS_H
 #define NNL_STEPS_H
 
@@ -20,7 +20,7 @@
 /* What a thread computes in each step: these units of all gates, for these samples. */
 typedef struct {
     nnl_range rows, units;
-    bool together; /* all samples: the threads share the units */
+    const nnl_team *together; /* all samples: these threads share the units; else NULL */
 } nnl_step_part;
 
 /* Units are shared where a thread's part of R has this many reals or more: fewer are multiplied in
@@ -30,9 +30,17 @@ enum { WORTH_A_BARRIER = 1 << 14 };
 static nnl_step_part step_part_of(int64_t N, int64_t U, int gates, bool divisible,
                                   const nnl_team *team) {
     if (divisible && N < team->size && gates * U * U >= WORTH_A_BARRIER * team->size)
-        return (nnl_step_part){{0, N}, nnl_share(U, NNL_CACHE_LINE, team), true};
-    return (nnl_step_part){nnl_share(N, 1, team), {0, U}, false};
+        return (nnl_step_part){{0, N}, nnl_share(U, NNL_CACHE_LINE, team), team};
+    return (nnl_step_part){nnl_share(N, 1, team), {0, U}, NULL};
 }
+
+/* Of the memory for products, in rows: where a thread's begins, and how many rows there are. A
+ * thread that shares units has rows of its own: beside another's units the processor would fetch in
+ * advance what that thread is writing. */
+static int64_t first_room(const nnl_step_part *part, const nnl_team *team) {
+    return part->together ? team->id * length(part->rows) : part->rows.begin;
+}
+static int64_t rooms(int64_t N, int threads) { return N < threads ? N * threads : N; }
 
 /* Rows that lie `ld` apart. */
 typedef struct {
@@ -64,9 +72,10 @@ static nnl_recurrent recurrent_kernel(real *packed, const real *R, int64_t N, in
 }
 
 /* c[g U + j] += the sum over k of a[k] b[k ld + g U + j], for all gates g and n <= nv LANES units
- * j. So many accumulators are in use at once that multiply-adds do not wait for each other. */
+ * j. So many accumulators are in use at once that multiply-adds do not wait for each other. Where
+ * `others` is given, its threads have made the units of a, each a share. */
 NNL_INLINE void unit_tile(const int gates, const int nv, const bool whole, real *c, const real *a,
-                          const real *b, int64_t K, int64_t ld, int64_t U, int64_t n) {
+                          const real *b, int64_t ld, int64_t U, int64_t n, const nnl_team *others) {
     vec acc[4][LONG_NV];
 #pragma GCC unroll 16
     for (int g = 0; g < gates; g++)
@@ -75,16 +84,21 @@ NNL_INLINE void unit_tile(const int gates, const int nv, const bool whole, real 
             const real *from = c + g * U + j * LANES;
             acc[g][j] = whole ? vec_load(from) : vec_load_first(from, n - j * LANES);
         }
-    for (int64_t k = 0; k < K; k++, b += ld) {
-        const vec ak = vec_broadcast(a[k]);
+    const int makers = others ? others->size : 1;
+    for (int maker = 0; maker < makers; maker++) {
+        const nnl_range made = even_share((nnl_range){0, U}, NNL_CACHE_LINE, maker, makers);
+        if (others) nnl_await(others, maker);
+        for (int64_t k = made.begin; k < made.end; k++, b += ld) {
+            const vec ak = vec_broadcast(a[k]);
 #pragma GCC unroll 16
-        for (int g = 0; g < gates; g++)
+            for (int g = 0; g < gates; g++)
 #pragma GCC unroll 16
-            for (int j = 0; j < nv; j++) {
-                const real *from = b + g * U + j * LANES;
-                const vec bk = whole ? vec_load(from) : vec_load_first(from, n - j * LANES);
-                acc[g][j] = vec_fmadd(ak, bk, acc[g][j]);
-            }
+                for (int j = 0; j < nv; j++) {
+                    const real *from = b + g * U + j * LANES;
+                    const vec bk = whole ? vec_load(from) : vec_load_first(from, n - j * LANES);
+                    acc[g][j] = vec_fmadd(ak, bk, acc[g][j]);
+                }
+        }
     }
 #pragma GCC unroll 16
     for (int g = 0; g < gates; g++)
@@ -100,14 +114,14 @@ NNL_INLINE void unit_tile(const int gates, const int nv, const bool whole, real 
 
 /* c[gates, units] += a R for one sample, R as it lies. */
 NNL_INLINE void add_units(const int gates, real *c, const real *a, nnl_range units, int64_t U,
-                          const nnl_packed *R) {
+                          const nnl_packed *R, const nnl_team *others) {
     const int nv = LONG_NV / (gates == 1 ? 1 : 4);
     for (int64_t j = units.begin; j < units.end; j += nv * LANES) {
         const int64_t n = units.end - j;
         if (n >= nv * LANES)
-            unit_tile(gates, nv, true, c + j, a, R->data + j, R->K, R->N, U, n);
+            unit_tile(gates, nv, true, c + j, a, R->data + j, R->N, U, n, others);
         else
-            unit_tile(gates, nv, false, c + j, a, R->data + j, R->K, R->N, U, n);
+            unit_tile(gates, nv, false, c + j, a, R->data + j, R->N, U, n, others);
     }
 }
 
@@ -121,7 +135,8 @@ NNL_INLINE void add_recurrent(const int gates, nnl_rows c, nnl_rows a, const nnl
         return;
     }
     for (int64_t i = 0; i < rows; i++)
-        add_units(gates, c.data + i * c.ld, a.data + i * a.ld, part->units, U, &R->matrix);
+        add_units(gates, c.data + i * c.ld, a.data + i * a.ld, part->units, U, &R->matrix,
+                  part->together);
 }
 
 /* y = x for the gates of a thread's part; y may be x. */
