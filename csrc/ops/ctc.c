@@ -136,8 +136,8 @@ static void ctc(const nnl_call *call, nnl_team *team, real *loss, const real *dl
 }
 
 /* loss = -log(probability of the labels). Labels that cannot be had in so short a time have an
- * infinite loss, and the gradient 0. A label that is no class, or is the blank, is reported by its place, a
- * length that is out of range by the first place of its row.
+ * infinite loss, and the gradient 0. A label that is no class, or is the blank, is reported by its
+ * place, a length that is out of range by the first place of its row.
  * in    logits [N, T, C], labels int32 [N, L], how many labels int32 [N], how many times int32 [N]
  * out   loss [N]
  * attr  the class of blanks */

@@ -69,19 +69,16 @@ class Adafactor(Optimizer):
 
     def _slot_forms(self, variable):
         shape = variable.shape
-        forms = {"velocity": (shape, 0.0)}
-        if len(shape) < 2:
-            return forms
-        return {"r": (shape[:-1], 0.0), "c": ((*shape[:-2], shape[-1]), 0.0), **forms}
+        rows, columns = (shape[:-1], (*shape[:-2], shape[-1])) if len(shape) > 1 else ((), ())
+        return {"r": (rows, 0.0), "c": (columns, 0.0), "velocity": (shape, 0.0)}
 
     def update_step(self, gradient, variable, learning_rate, *slots):
-        *factors, velocity = slots
+        r, c, velocity = slots
         step = ops.cast(self.iterations, variable.dtype)
         rate = ops.minimum(learning_rate, 1.0 / ops.sqrt(step))
         weight = ops.power(step, float(self.beta_2_decay))  # of the new squares
         squares = ops.square(gradient) + self.epsilon_1
-        if factors:
-            r, c = factors
+        if variable.ndim > 1:
             for factor, axis in ((r, -1), (c, -2)):
                 ops.assign(factor, factor + weight * (ops.mean(squares, axis=axis) - factor))
             share = r / ops.mean(r, axis=-1, keepdims=True)

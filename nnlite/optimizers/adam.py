@@ -215,9 +215,9 @@ class Lamb(_Moments):
     --------
     >>> import nnlite
     >>> w = nnlite.Variable([3.0, 4.0])
-    >>> nnlite.optimizers.Lamb(0.1).apply_gradients([([1.0, 1.0], w)])
+    >>> nnlite.optimizers.Lamb(0.1).apply_gradients([([1.0, 0.0], w)])
     >>> w.numpy().round(4).tolist()
-    [2.6464, 3.6464]
+    [2.5, 4.0]
     """
 
     def update_step(self, gradient, variable, learning_rate, *slots):

@@ -36,6 +36,10 @@ class Muon(Optimizer):
         Of the weights that Adam changes.
     weight_decay : float of at least 0, or None, default 0.004
         Of the other weights.
+    clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency
+        As of `Optimizer`.
+    loss_scale_factor, gradient_accumulation_steps, name
+        As of `Optimizer`.
     exclude_layers : list of str, optional
         Regular expressions; Adam changes the weights in whose names one is found.
     exclude_embeddings : bool, default True
@@ -51,7 +55,7 @@ class Muon(Optimizer):
     rms_rate : float of at least 0, or None, default 0.2
         None: without this factor and the root.
     **options
-        Of `Optimizer`: clipnorm, clipvalue, global_clipnorm, name, lr.
+        Of `Optimizer`: lr.
 
     Examples
     --------
@@ -86,6 +90,15 @@ class Muon(Optimizer):
         adam_weight_decay=0.004,
         epsilon=1e-7,
         weight_decay=0.004,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name=None,
         exclude_layers=None,
         exclude_embeddings=True,
         muon_a=3.4445,
@@ -98,7 +111,20 @@ class Muon(Optimizer):
         rms_rate=0.2,
         **options,
     ):
-        super().__init__(learning_rate, weight_decay=weight_decay, **options)
+        super().__init__(
+            learning_rate,
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+            use_ema,
+            ema_momentum,
+            ema_overwrite_frequency,
+            loss_scale_factor,
+            gradient_accumulation_steps,
+            name,
+            **options,
+        )
         self.adam_beta_1, self.adam_beta_2, self.epsilon = adam_beta_1, adam_beta_2, epsilon
         self.adam_weight_decay, self.adam_lr_ratio = adam_weight_decay, adam_lr_ratio
         self.exclude_layers = exclude_layers

@@ -232,6 +232,8 @@ class Trainer(Steps):
             of arrays. Batches, each (x, y) or (x, y, sample_weight), may come from a generator or
             other iterable, or from an object with `__getitem__` and `__len__` as
             `utils.PyDataset`; the next one is fetched in a second thread while one is trained on.
+            Datasets of h5py, arrays of zarr and others that give slices are read batch by batch;
+            a Dataset of PyTorch is read sample by sample.
         y : array, shape (N, ...), or list or dict of them
             None if x yields batches.
         batch_size : int, default 32
@@ -248,7 +250,8 @@ class Trainer(Steps):
         validation_data : (x, y), (x, y, sample_weight) or what yields batches, optional
         shuffle : bool, default True
             Whether each epoch takes the rows in a new random order; of batches that can be asked
-            for by number, the batches. Others come as they come.
+            for by number, the batches. Others come as they come. Of an array that is read by
+            slices, runs of rows come in random order, and rows are shuffled in blocks of some runs.
         class_weight : dict of int to float of at least 0, optional
             A weight for the samples of each class, 1 for the others; a class that no sample has may
             be there.

@@ -96,6 +96,10 @@ OPTIMIZERS = {
     "adamax": ("Adamax", {"learning_rate": 0.01}),
     "nadam": ("Nadam", {"learning_rate": 0.01}),
     "ftrl": ("Ftrl", {"learning_rate": 0.1, "l2_regularization_strength": 0.01}),
+    "lamb": ("Lamb", {"learning_rate": 0.01, "weight_decay": 0.1}),
+    "adafactor": ("Adafactor", {"learning_rate": 0.05}),
+    "muon": ("Muon", {"learning_rate": 0.01}),
+    "accumulated": ("Adam", {"learning_rate": 0.01, "gradient_accumulation_steps": 2}),
 }
 
 
