@@ -388,5 +388,5 @@ __getattr__ = _names.of(__name__)
 # it has no values, which is what its own error says.
 _AT_ONCE = ("cond", "convert_to_numpy", "shape", "switch")
 for _name, _value in list(globals().items()):
-    if _isfunction(_value) and not _name.startswith("_") and _name not in _AT_ONCE:
-        globals()[_name] = _supports_symbols(_value)
+    if _isfunction(_value) and not _name.startswith("_"):
+        globals()[_name] = _supports_symbols(_value, records=_name not in _AT_ONCE)

@@ -49,6 +49,8 @@ def norm(x, ord=None, axis=None, keepdims=False):
     6.0
     """
     (x,), keepdims = operands(x), flag("keepdims", keepdims)
+    if not (ord is None or isinstance(ord, str) or is_number(ord)):
+        raise TypeError(f"ord: expected a number, 'fro' or 'nuc', got {ord!r}")
     if axis is None:
         if ord is None:
             return _kept(sqrt(sum(square(x), keepdims=True)), x.shape and None, keepdims)
@@ -70,7 +72,7 @@ def _of_vectors(x, ord, axis):
     """Norms along an axis, which remains with size 1."""
     if ord in (None, 2):
         return sqrt(sum(square(x), axis, keepdims=True))
-    if isinstance(ord, str) or not np.isscalar(ord):
+    if isinstance(ord, str):
         raise ValueError(f"ord: expected a number for vectors, got {ord!r}")
     if ord in (np.inf, -np.inf):
         return (max if ord > 0 else min)(abs(x), axis, keepdims=True)

@@ -128,8 +128,9 @@ def in_top_k(targets, predictions, k):
 def _last(x, axis):
     """A real tensor with an axis at the end, or flat if it is None; and the axis."""
     (x,) = operands(x)
-    if axis is None or (not x.shape and axis in (0, -1)):
+    if axis is None:
         return reshape(x, (-1,)), 0
+    x = x if x.shape else reshape(x, (1,))
     axis = axis_of(axis, x.shape)
     return moveaxis(x, axis, -1), axis
 

@@ -162,7 +162,7 @@ Op(
 )
 
 
-def _several(xs, name):
+def several(xs, name):
     """The tensors that are to be joined."""
     if isinstance(xs, (Tensor, np.ndarray)) and xs.shape and len(xs):
         return list(xs)
@@ -186,7 +186,7 @@ def concatenate(xs, axis=0):
     ValueError
         If the shapes differ along another axis, or there is no such axis.
     """
-    xs = operands(*_several(xs, "concatenate"))
+    xs = operands(*several(xs, "concatenate"))
     if axis is None:
         xs, axis = [reshape(x, (-1,)) for x in xs], 0
     if len(xs) == 1:
@@ -206,7 +206,7 @@ def stack(x, axis=0):
     axis : int, default 0
         The position of the new axis.
     """
-    xs = operands(*_several(x, "stack"))
+    xs = operands(*several(x, "stack"))
     axis = axis_of(axis, xs[0].shape, new=1)
     return concatenate([reshape(x, (*x.shape[:axis], 1, *x.shape[axis:])) for x in xs], axis)
 
