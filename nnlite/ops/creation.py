@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from nnlite import config
-from nnlite.checks import check_shape, is_number
+from nnlite.checks import LARGEST_SIZE, check_shape, is_number
 from nnlite.engine.tensor import REALS, Tensor, convert_to_tensor, dtype_of, is_truth
 from nnlite.errors import memory_for
 from nnlite.ops.elementwise import add, divide, floor, multiply, subtract
@@ -71,7 +71,10 @@ def arange(start, stop=None, step=None, dtype=None):
         raise ValueError("step: expected a number other than 0, got 0")
     if not all(map(math.isfinite, (first, end, by))):
         raise ValueError(f"start, stop, step: expected finite numbers, got {given}")
-    with memory_for("arange", (max(0, int((end - first) / by)),), "float64"):
+    count = (end - first) / by
+    if count <= 0:
+        return convert_to_tensor(np.arange(first, first, by), dtype)
+    with memory_for("arange", (math.ceil(min(count, 1e18)),), "float64"):
         return convert_to_tensor(np.arange(first, end, by), dtype)
 
 
@@ -222,7 +225,7 @@ def _diagonal(name, k):
     k = _known(name, k)
     if isinstance(k, float):
         raise TypeError(f"{name}: expected an integer, got {k!r}")
-    return int(k)
+    return max(-LARGEST_SIZE, min(int(k), LARGEST_SIZE))
 
 
 def identity(n, dtype=None):

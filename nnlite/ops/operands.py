@@ -93,7 +93,7 @@ def constant(value, dtype):
     kind = value.__class__
     if kind is float and dtype in REALS:  # what is most often given goes a shorter way
         return Tensor((), dtype, np.array(value, dtype))
-    if kind is np.ndarray and NAMES.get(value.dtype) == dtype and value.flags.c_contiguous:
+    if kind is np.ndarray and value.flags.c_contiguous and dtype == NAMES.get(value.dtype, ""):
         return Tensor(value.shape, dtype, value)
     array = as_array(value, dtype)
     return Tensor(array.shape, NAMES[array.dtype], array)

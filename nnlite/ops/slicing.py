@@ -7,6 +7,7 @@ import numpy as np
 
 from nnlite.engine.dispatch import MAX_NDIM, Op
 from nnlite.engine.tensor import Tensor
+from nnlite.errors import prefixed
 from nnlite.ops.operands import axes_of, axis_of, call, operands
 from nnlite.ops.rows import take
 from nnlite.ops.shape import reshape
@@ -46,8 +47,9 @@ def _range_of(key, n, axis):
     if isinstance(key, slice):
         begin, stop, step = key.indices(n)
         return begin, len(range(begin, stop, step)), step
-    if isinstance(key, Tensor) and key._data is not None and key.dtype == "int32":
-        key = key.item()
+    if isinstance(key, Tensor) and key.dtype == "int32" and not key.shape:
+        with prefixed("index: ", RuntimeError):
+            key = key.item()
     if isinstance(key, numbers.Integral) and not isinstance(key, bool):
         if not -n <= key < n:
             raise IndexError(f"index {key} is out of range for axis {axis} of {n} entries")
@@ -78,7 +80,8 @@ def getitem(x, key):
            [6., 4.]], dtype=float32)
     """
     if isinstance(key, (Tensor, np.ndarray, list)):
-        return take(x, key, 0)
+        with prefixed("index: ", (TypeError, ValueError, RuntimeError)):
+            return take(x, key, 0)
     keys = key if isinstance(key, tuple) else (key,)
     used = sum(k is not None and k is not Ellipsis for k in keys)
     if used > x.ndim or sum(k is Ellipsis for k in keys) > 1:
