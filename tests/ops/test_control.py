@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_composed import arrays, traced
+from test_calls import arrays, traced
 
 import nnlite
 from nnlite import gradcheck, ops
