@@ -32,7 +32,7 @@ from nnlite.ops.activation import (
 )
 from nnlite.ops.adaptive_pool import adaptive_average_pool, adaptive_max_pool
 from nnlite.ops.attention import dot_product_attention
-from nnlite.ops.axes import hstack, ravel, repeat, roll, swapaxes, tile, unstack, vstack
+from nnlite.ops.axes import hstack, pad, ravel, repeat, roll, swapaxes, tile, unstack, vstack
 from nnlite.ops.control import (
     associative_scan,
     cond,
@@ -46,7 +46,7 @@ from nnlite.ops.control import (
 from nnlite.ops.conv import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
 from nnlite.ops.counting import average, histogram
 from nnlite.ops.creation import arange, array, empty, eye, full, identity, linspace, meshgrid, tri
-from nnlite.ops.cumulative import cumprod, cumsum
+from nnlite.ops.cumulative import cumprod, cumsum, prod
 from nnlite.ops.diagonals import diag, diagonal, trace, tril, triu
 from nnlite.ops.einsum import einsum
 from nnlite.ops.elementwise import (
@@ -308,9 +308,11 @@ __all__ = [
     "ones",
     "ones_like",
     "outer",
+    "pad",
     "pad2d",
     "piecewise_linear_encoding",
     "power",
+    "prod",
     "quantile",
     "random_key",
     "random_normal",

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from nnlite.checks import check_shape
+from nnlite.checks import check_choice, check_shape
 from nnlite.engine.lengths import agree
 from nnlite.engine.tensor import Tensor, convert_to_tensor
-from nnlite.ops.operands import axis_of, integer, operands
+from nnlite.ops.operands import axis_of, integer, number, operands
 from nnlite.ops.rows import take
-from nnlite.ops.shape import broadcast_to, reshape, transpose
+from nnlite.ops.shape import broadcast_to, filled, reshape, transpose
 from nnlite.ops.slicing import concatenate, several
 
 
@@ -145,6 +145,59 @@ def repeat(x, repeats, axis=None):
             f"got {len(counts)}"
         )
     return take(x, np.repeat(np.arange(x.shape[axis]), counts), axis)
+
+
+def pad(x, pad_width, mode="constant", constant_values=None):
+    """`x` with further entries before and behind, along axes.
+
+    Parameters
+    ----------
+    x : tensor
+    pad_width : int, (int, int), or a sequence of (int, int)
+        How many before and behind: for all axes, or for each.
+    mode : {'constant', 'edge', 'reflect', 'symmetric', 'wrap'}, default 'constant'
+        What they are, as in `numpy.pad`.
+    constant_values : float, default 0.0
+        For 'constant' only.
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.pad([1.0, 2.0, 3.0], (1, 2), mode="reflect").numpy()
+    array([2., 1., 2., 3., 2., 1.], dtype=float32)
+    """
+    check_choice("mode", mode, ("constant", "edge", "reflect", "symmetric", "wrap"))
+    (x,) = operands(x)
+    if constant_values is not None and mode != "constant":
+        raise ValueError(f"constant_values: expected None for mode={mode!r}, got a value")
+    value = number("constant_values", 0.0 if constant_values is None else constant_values)
+    pairs = list(pad_width) if _is_list(pad_width) else [pad_width]
+    pairs = [pairs] if len(pairs) == 2 and not any(map(_is_list, pairs)) else pairs
+    pairs = [check_shape("pad_width", pair) for pair in pairs]
+    pairs = [pair * 2 if len(pair) == 1 else pair for pair in pairs]
+    pairs = pairs * x.ndim if len(pairs) == 1 else pairs
+    if len(pairs) != x.ndim or any(len(pair) != 2 for pair in pairs):
+        raise ValueError(
+            f"pad_width: expected (before, behind), or one for each axis of shape {x.shape}, got "
+            f"{pad_width!r}"
+        )
+    for axis, pair in enumerate(pairs):
+        if any(pair):
+            x = _padded(x, axis, pair, mode, value)
+    return x
+
+
+def _padded(x, axis, pair, mode, value):
+    n = x.shape[axis]
+    if mode != "constant":
+        if not n:
+            raise ValueError(f"x: expected entries along axis {axis}, got shape {x.shape}")
+        return take(x, np.pad(np.arange(n), pair, mode), axis)
+    parts = [
+        filled("pad", (*x.shape[:axis], count, *x.shape[axis + 1 :]), value, x.dtype)
+        for count in pair
+    ]
+    return concatenate([parts[0], x, parts[1]], axis)
 
 
 def unstack(x, num=None, axis=0):

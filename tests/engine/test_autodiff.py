@@ -29,6 +29,7 @@ GRADIENTS |= {
 DIFFERENTIABLE = sorted(name for name, op in OPS.items() if callable(op.gradient))
 # Their rules end in a fused op that has no rule of its own.
 ONCE_ONLY = {
+    "first_order": "first_order_gradient",
     "softmax": "softmax_gradient",
     "softmax_cross_entropy": "softmax_cross_entropy_gradient",
     "sigmoid_cross_entropy": "sigmoid_cross_entropy_gradient",
@@ -373,6 +374,18 @@ def test_no_gradient_goes_through_stop_gradient():
     made = nnlite.Model(symbol, ops.stop_gradient(symbol) * 2.0)
     again = nnlite.Model.from_config(made.get_config())
     assert again.predict(np.ones((1, 2))).tolist() == [[2.0, 2.0]]
+
+
+def test_norms_of_singular_values_have_first_derivatives_only(double):
+    x = Variable(samples.normal(3, 4))
+    with GradientTape() as outer:
+        with GradientTape() as inner:
+            y = ops.norm(x, "nuc")
+        slope = inner.gradient(y, x)
+        total = ops.sum(slope * slope)
+    np.testing.assert_allclose(total.item(), 3)
+    with pytest.raises(NotImplementedError, match="first_order_gradient"):
+        outer.gradient(total, x)
 
 
 # --- derivatives of each element

@@ -118,6 +118,10 @@ def gelu(x, approximate=True):
     return x * (1 + erf(x / np.sqrt(2))) / 2
 
 
+def pad(x, pad_width):
+    return np.pad(x, pad_width)
+
+
 def one_hot(x, num_classes, axis):
     return np.moveaxis(np.eye(num_classes)[x], -1, axis)
 
@@ -251,6 +255,13 @@ CALLS = {
     "repeat": one(
         (2, 3), {"repeats": 2}, {"repeats": 3, "axis": 0}, {"repeats": [1, 0, 2], "axis": 1}
     ),
+    "pad": [
+        Call(lambda n, w=w: (n(3, 4), w), {"mode": mode}, np.pad)
+        for mode in ("constant", "edge", "reflect", "symmetric", "wrap")
+        for w in (1, (2, 1), ((0, 2), (1, 0)))
+    ]
+    + [Call(lambda n: (n(2, 3), ((1, 0), (0, 2))), {"constant_values": 5.0}, np.pad)]
+    + one((0, 2), {"pad_width": ((1, 0), (0, 1))}, reference=pad),
     "unstack": one(
         (2, 3), *AXES[:2], {"axis": -1}, reference=lambda x, axis=0: list(np.moveaxis(x, axis, 0))
     ),
@@ -350,6 +361,7 @@ CALLS = {
         Call(lambda n: (n.integers(2, 2, 9) * n(2, 9),), {"axis": 1}),
         *one((0, 3), {"axis": 1}),
     ],
+    "prod": one((3, 4, 5), *reductions()) + one((0, 3), {}, {"axis": 0}) + one((7,)),
     "logsumexp": one((3, 4, 5), *reductions(), reference=logsumexp),
     # Products
     "dot": [
