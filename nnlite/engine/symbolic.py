@@ -235,14 +235,14 @@ def symbolic_call(function, args, kwargs):
     return node.outputs
 
 
-def supports_symbols(function, module="nnlite.ops"):
-    """A version of a function of tensors whose calls on symbols are recorded, and whose errors
-    name it, and not the functions that it calls, unless a layer called it."""
+def supports_symbols(function, module="nnlite.ops", records=True):
+    """A version of a function of tensors whose calls on symbols are recorded (if `records`), and
+    whose errors name it, and not the functions that it calls, unless a layer called it."""
     name = function.__name__
 
     @functools.wraps(function)
     def op(*args, **kwargs):
-        if is_symbolic(args) or (kwargs and is_symbolic(kwargs.values())):
+        if records and (is_symbolic(args) or (kwargs and is_symbolic(kwargs.values()))):
             return symbolic_call(op, args, kwargs)
         try:
             return function(*args, **kwargs)

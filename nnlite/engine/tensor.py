@@ -350,7 +350,7 @@ def as_numbers(value):
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"Tensor: expected rows of equal lengths, got {_shown(value)}") from None
-    if array.dtype == object and hasattr(value, "__dlpack__"):
+    if array.dtype == object and hasattr(value, "__dlpack__") and array is not value:
         array = np.from_dlpack(value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"Tensor: expected numbers, got {kind_of(array)}")

@@ -32,7 +32,7 @@ from nnlite.ops.activation import (
 )
 from nnlite.ops.adaptive_pool import adaptive_average_pool, adaptive_max_pool
 from nnlite.ops.attention import dot_product_attention
-from nnlite.ops.axes import hstack, ravel, repeat, roll, swapaxes, tile, unstack, vstack
+from nnlite.ops.axes import hstack, pad, ravel, repeat, roll, swapaxes, tile, unstack, vstack
 from nnlite.ops.control import (
     associative_scan,
     cond,
@@ -47,7 +47,7 @@ from nnlite.ops.conv import conv2d, conv2d_transpose, depthwise_conv2d, separabl
 from nnlite.ops.counting import average, histogram
 from nnlite.ops.creation import arange, array, empty, eye, full, identity, linspace, meshgrid, tri
 from nnlite.ops.ctc import ctc_decode, ctc_loss
-from nnlite.ops.cumulative import cumprod, cumsum
+from nnlite.ops.cumulative import cumprod, cumsum, prod
 from nnlite.ops.diagonals import diag, diagonal, trace, tril, triu
 from nnlite.ops.einsum import einsum
 from nnlite.ops.elementwise import (
@@ -314,9 +314,11 @@ __all__ = [
     "ones",
     "ones_like",
     "outer",
+    "pad",
     "pad2d",
     "piecewise_linear_encoding",
     "power",
+    "prod",
     "quantile",
     "random_key",
     "random_normal",
@@ -394,5 +396,5 @@ __getattr__ = _names.of(__name__)
 # it has no values, which is what its own error says.
 _AT_ONCE = ("cond", "convert_to_numpy", "ctc_decode", "shape", "switch")
 for _name, _value in list(globals().items()):
-    if _isfunction(_value) and not _name.startswith("_") and _name not in _AT_ONCE:
-        globals()[_name] = _supports_symbols(_value)
+    if _isfunction(_value) and not _name.startswith("_"):
+        globals()[_name] = _supports_symbols(_value, records=_name not in _AT_ONCE)

@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-from nnlite.checks import check_shape
+from nnlite.checks import check_choice, check_shape
 from nnlite.engine.lengths import agree
 from nnlite.engine.tensor import Tensor, convert_to_tensor
-from nnlite.ops.operands import axis_of, operands
+from nnlite.ops.operands import axis_of, integer, number, operands
 from nnlite.ops.rows import take
-from nnlite.ops.shape import broadcast_to, reshape, transpose
-from nnlite.ops.slicing import concatenate
+from nnlite.ops.shape import broadcast_to, filled, reshape, transpose
+from nnlite.ops.slicing import concatenate, several
 
 
 def swapaxes(x, axis1, axis2):
@@ -68,17 +68,24 @@ def roll(x, shift, axis=None):
     array([3., 1., 2.], dtype=float32)
     """
     (x,) = operands(x)
+    shifts = [integer("shift", s) for s in (shift if _is_list(shift) else [shift])]
     if axis is None:
-        total = int(np.sum(shift))
-        return reshape(roll(reshape(x, (-1,)), total, 0), x.shape)
-    for by, d in np.broadcast(shift, axis):
-        d = axis_of(int(d), x.shape)
+        return reshape(roll(reshape(x, (-1,)), sum(shifts), 0), x.shape)
+    axes = [axis_of(a, x.shape) for a in (axis if _is_list(axis) else [axis])]
+    if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
+        raise ValueError(f"shift: expected one for each of {len(axes)} axes, got {shift!r}")
+    many = max(len(shifts), len(axes))
+    for by, d in zip(shifts * (many // len(shifts)), axes * (many // len(axes))):
         n = x.shape[d]
-        cut = -int(by) % n if n else 0
+        cut = -by % n if n else 0
         if cut:
             before = (slice(None),) * d
             x = concatenate([x[(*before, slice(cut, n))], x[(*before, slice(0, cut))]], d)
     return x
+
+
+def _is_list(value):
+    return isinstance(value, (tuple, list))
 
 
 def tile(x, repeats):
@@ -140,6 +147,59 @@ def repeat(x, repeats, axis=None):
     return take(x, np.repeat(np.arange(x.shape[axis]), counts), axis)
 
 
+def pad(x, pad_width, mode="constant", constant_values=None):
+    """`x` with further entries before and behind, along axes.
+
+    Parameters
+    ----------
+    x : tensor
+    pad_width : int, (int, int), or a sequence of (int, int)
+        How many before and behind: for all axes, or for each.
+    mode : {'constant', 'edge', 'reflect', 'symmetric', 'wrap'}, default 'constant'
+        What they are, as in `numpy.pad`.
+    constant_values : float, default 0.0
+        For 'constant' only.
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.pad([1.0, 2.0, 3.0], (1, 2), mode="reflect").numpy()
+    array([2., 1., 2., 3., 2., 1.], dtype=float32)
+    """
+    check_choice("mode", mode, ("constant", "edge", "reflect", "symmetric", "wrap"))
+    (x,) = operands(x)
+    if constant_values is not None and mode != "constant":
+        raise ValueError(f"constant_values: expected None for mode={mode!r}, got a value")
+    value = number("constant_values", 0.0 if constant_values is None else constant_values)
+    pairs = list(pad_width) if _is_list(pad_width) else [pad_width]
+    pairs = [pairs] if len(pairs) == 2 and not any(map(_is_list, pairs)) else pairs
+    pairs = [check_shape("pad_width", pair) for pair in pairs]
+    pairs = [pair * 2 if len(pair) == 1 else pair for pair in pairs]
+    pairs = pairs * x.ndim if len(pairs) == 1 else pairs
+    if len(pairs) != x.ndim or any(len(pair) != 2 for pair in pairs):
+        raise ValueError(
+            f"pad_width: expected (before, behind), or one for each axis of shape {x.shape}, got "
+            f"{pad_width!r}"
+        )
+    for axis, pair in enumerate(pairs):
+        if any(pair):
+            x = _padded(x, axis, pair, mode, value)
+    return x
+
+
+def _padded(x, axis, pair, mode, value):
+    n = x.shape[axis]
+    if mode != "constant":
+        if not n:
+            raise ValueError(f"x: expected entries along axis {axis}, got shape {x.shape}")
+        return take(x, np.pad(np.arange(n), pair, mode), axis)
+    parts = [
+        filled("pad", (*x.shape[:axis], count, *x.shape[axis + 1 :]), value, x.dtype)
+        for count in pair
+    ]
+    return concatenate([parts[0], x, parts[1]], axis)
+
+
 def unstack(x, num=None, axis=0):
     """The list of the entries of a tensor along an axis, each without it.
 
@@ -159,6 +219,7 @@ def unstack(x, num=None, axis=0):
     x = convert_to_tensor(x)
     axis = axis_of(axis, x.shape)
     n = x.shape[axis]
+    num = None if num is None else integer("num", num)
     if num is not None and not agree(n, num):
         raise ValueError(f"num: expected {n}, the length of axis {axis} of {x.shape}, got {num!r}")
     return [x[(*[slice(None)] * axis, k)] for k in range(n if num is None else num)]
@@ -177,8 +238,8 @@ def hstack(xs):
     >>> ops.hstack([ops.ones((2, 3)), ops.ones((2, 1))]).shape
     (2, 4)
     """
-    xs = [x if x.ndim else reshape(x, (1,)) for x in operands(*xs)]
-    return concatenate(xs, 0 if xs and xs[0].ndim == 1 else 1)
+    xs = [x if x.ndim else reshape(x, (1,)) for x in operands(*several(xs, "hstack"))]
+    return concatenate(xs, 0 if xs[0].ndim == 1 else 1)
 
 
 def vstack(xs):
@@ -194,4 +255,5 @@ def vstack(xs):
     >>> ops.vstack([[1.0, 2.0], [3.0, 4.0]]).shape
     (2, 2)
     """
-    return concatenate([reshape(x, (1, -1)) if x.ndim < 2 else x for x in operands(*xs)], 0)
+    xs = operands(*several(xs, "vstack"))
+    return concatenate([reshape(x, (1, -1)) if x.ndim < 2 else x for x in xs], 0)

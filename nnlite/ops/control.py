@@ -10,7 +10,7 @@ from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.errors import prefixed
 from nnlite.ops.cumulative import running
 from nnlite.ops.elementwise import equal, where
-from nnlite.ops.operands import axis_of, operands
+from nnlite.ops.operands import axis_of, integer, operands
 from nnlite.ops.slicing import flip, stack
 from nnlite.tree import flatten, map_structure
 
@@ -19,6 +19,13 @@ _DATA = (Tensor, Symbol)
 
 def _is_known(x):
     return not isinstance(x, _DATA) or getattr(x, "_data", None) is not None
+
+
+def _check_functions(**given):
+    """Raise a TypeError for a setting that is no function."""
+    for name, function in given.items():
+        if not callable(function):
+            raise TypeError(f"{name}: expected a function, got {function!r:.100}")
 
 
 def cond(pred, true_fn, false_fn):
@@ -38,10 +45,9 @@ def cond(pred, true_fn, false_fn):
     >>> ops.cond(x > 2, lambda: x * 10, lambda: x).item()
     30.0
     """
-    if not callable(true_fn) or not callable(false_fn):
-        raise TypeError("cond: true_fn, false_fn: expected functions without arguments")
+    _check_functions(true_fn=true_fn, false_fn=false_fn)
     if _is_known(pred):
-        return true_fn() if bool(pred) else false_fn()
+        return true_fn() if convert_to_tensor(pred) else false_fn()
     return _selected(pred, true_fn(), false_fn())
 
 
@@ -69,11 +75,12 @@ def switch(index, branches, *operands):
     >>> ops.switch(1, [lambda x: x, lambda x: 2 * x], 5)
     10
     """
+    if not isinstance(branches, (list, tuple)) or not branches:
+        raise ValueError(f"branches: expected a list of functions, got {branches!r}")
+    _check_functions(**{f"branches[{k}]": branch for k, branch in enumerate(branches)})
     last = len(branches) - 1
-    if last < 0:
-        raise ValueError("branches: expected at least one function, got none")
     if _is_known(index):
-        return branches[min(max(int(index), 0), last)](*operands)
+        return branches[min(max(integer("index", index), 0), last)](*operands)
     found = branches[last](*operands)
     for k in reversed(range(last)):
         chosen = equal(index, float(k)) if k else index < 1
@@ -105,6 +112,9 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
     >>> int(total)
     6
     """
+    _check_functions(cond=cond, body=body)
+    if maximum_iterations is not None:
+        maximum_iterations = integer("maximum_iterations", maximum_iterations)
     several = isinstance(loop_vars, (tuple, list))
     found, calls = loop_vars, 0
     while maximum_iterations is None or calls < maximum_iterations:
@@ -139,13 +149,16 @@ def fori_loop(lower, upper, body_fun, init_val):
     >>> ops.fori_loop(0, 4, lambda i, total: total + i, 0)
     6
     """
+    _check_functions(body_fun=body_fun)
     found = init_val
-    for i in range(int(lower), int(upper)):
+    for i in range(integer("lower", lower), integer("upper", upper)):
         found = body_fun(i, found)
     return found
 
 
 def _lengths(structure, name):
+    if not flatten(structure) or any(x is None for x in flatten(structure)):
+        raise ValueError(f"{name}: expected tensors, got {structure!r}")
     lengths = {x.shape[0] if x.shape else None for x in flatten(structure)}
     if len(lengths) != 1 or None in lengths:
         raise ValueError(f"{name}: expected tensors with first axes of one length, got {lengths}")
@@ -204,18 +217,16 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     >>> sums.numpy()
     array([1., 3., 6.], dtype=float32)
     """
-    if not callable(f):
-        raise TypeError(f"scan: f: expected a function, got {f!r}")
+    _check_functions(f=f)
     if xs is None and length is None:
-        raise ValueError("scan: expected xs or length, got neither")
+        raise ValueError("expected xs or length, got neither")
     if not isinstance(unroll, bool) and not is_number(unroll, "[1, inf)"):
-        raise ValueError(f"scan: unroll: expected a positive integer or bool, got {unroll!r}")
-    if length is not None and not is_number(length, "[0, inf)"):
-        raise ValueError(f"scan: length: expected an integer, got {length!r}")
+        raise ValueError(f"unroll: expected a positive integer or bool, got {unroll!r}")
+    length = None if length is None else integer("length", length)
     xs = None if xs is None else _as_tensors(xs)
-    n = int(length) if xs is None else _lengths(xs, "xs")
+    n = length if xs is None else _lengths(xs, "xs")
     if length is not None and n != length:
-        raise ValueError(f"scan: length: expected that of xs, {n}, got {length}")
+        raise ValueError(f"length: expected that of xs, {n}, got {length}")
     state, found = init, []
     for k in reversed(range(n)) if reverse else range(n):
         entry = None if xs is None else map_structure(lambda x, k=k: x[k], xs, Tensor)
@@ -242,6 +253,7 @@ def map(f, xs):
     >>> ops.map(ops.sum, ops.ones((2, 3))).numpy()
     array([3., 3.], dtype=float32)
     """
+    _check_functions(f=f)
     xs = _as_tensors(xs)
     n = _lengths(xs, "xs")
     if not n:
@@ -265,6 +277,7 @@ def vectorized_map(function, elements):
     >>> ops.vectorized_map(lambda x: x * 2, ops.ones((2,))).numpy()
     array([2., 2.], dtype=float32)
     """
+    _check_functions(function=function)
     return map(function, elements)
 
 
@@ -286,14 +299,13 @@ def associative_scan(f, elems, reverse=False, axis=0):
     >>> ops.associative_scan(ops.multiply, ops.array([1.0, 2.0, 3.0, 4.0])).numpy()
     array([ 1.,  2.,  6., 24.], dtype=float32)
     """
-    if not callable(f):
-        raise TypeError(f"associative_scan: f: expected a function, got {f!r}")
+    _check_functions(f=f)
     elems = _as_tensors(elems)
     leaves = operands(*flatten(elems))
     axis = axis_of(axis, leaves[0].shape)
     if len({x.shape[axis : axis + 1] for x in leaves}) != 1:
         raise ValueError(
-            f"associative_scan: elems: expected axes {axis} of one length, got shapes "
+            f"elems: expected axes {axis} of one length, got shapes "
             f"{', '.join(str(x.shape) for x in leaves)}"
         )
 

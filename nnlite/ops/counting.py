@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnlite.engine.tensor import Tensor
+from nnlite.checks import is_number
 from nnlite.ops.creation import linspace
 from nnlite.ops.elementwise import (
     add,
@@ -60,6 +60,13 @@ def average(x, axis=None, weights=None):
     return divide(sum(multiply(x, weights), axis), sum(weights, axis))
 
 
+def _is_range(ends):
+    """Whether these are two numbers in order."""
+    if not isinstance(ends, (tuple, list)) or len(ends) != 2:
+        return False
+    return all(map(is_number, ends)) and ends[0] <= ends[1]
+
+
 def histogram(x, bins=10, range=None):
     """How many elements are in each of several equal intervals.
 
@@ -87,13 +94,13 @@ def histogram(x, bins=10, range=None):
     """
     if isinstance(bins, bool) or not isinstance(bins, (int, np.integer)) or bins < 1:
         raise ValueError(f"bins: expected a positive integer, got {bins!r}")
-    if range is not None and (len(range) != 2 or not range[0] <= range[1]):
+    if range is not None and not _is_range(range):
         raise ValueError(f"range: expected two numbers, the smaller one first, got {range!r}")
     (x,) = operands(x)
     if x.ndim != 1:
         raise ValueError(f"x: expected a vector, got shape {x.shape}")
     if range is not None:
-        low, high = operands(*(r if isinstance(r, Tensor) else float(r) for r in range))
+        low, high = operands(*map(float, range))
     else:
         low, high = (min(x), max(x)) if x.size else operands(0.0, 1.0)
     half = where(equal(low, high), 0.5, 0.0)  # an interval of length 0 becomes one of length 1

@@ -1,14 +1,16 @@
 """Tensors made of numbers: ranges, grids, identity matrices."""
 
+import math
+
 import numpy as np
 
 from nnlite import config
-from nnlite.checks import check_shape, is_number
+from nnlite.checks import LARGEST_SIZE, check_shape, is_number
 from nnlite.engine.tensor import REALS, Tensor, convert_to_tensor, dtype_of, is_truth
 from nnlite.errors import memory_for
 from nnlite.ops.elementwise import add, divide, floor, multiply, subtract
 from nnlite.ops.operands import cast, constant, flag, operands
-from nnlite.ops.shape import broadcast_to, moveaxis, reshape
+from nnlite.ops.shape import _infer_broadcast, broadcast_to, moveaxis, reshape
 
 
 def _known(name, value):
@@ -67,7 +69,12 @@ def arange(start, stop=None, step=None, dtype=None):
     )
     if by == 0:
         raise ValueError("step: expected a number other than 0, got 0")
-    with memory_for("arange", (max(0, int((end - first) / by)),), "float64"):
+    if not all(map(math.isfinite, (first, end, by))):
+        raise ValueError(f"start, stop, step: expected finite numbers, got {given}")
+    count = (end - first) / by
+    if count <= 0:
+        return convert_to_tensor(np.arange(first, first, by), dtype)
+    with memory_for("arange", (math.ceil(min(count, 1e18)),), "float64"):
         return convert_to_tensor(np.arange(first, end, by), dtype)
 
 
@@ -107,7 +114,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     share = constant(share.reshape(-1, *[1] * max(start.ndim, stop.ndim)), start.dtype)
     # Both ends are exact.
     y = add(multiply(start, subtract(1.0, share)), multiply(stop, share))
-    y = moveaxis(y, 0, axis) if axis else y
+    y = moveaxis(y, 0, axis)
     if dtype is not None:
         y = cast(floor(y) if dtype_of(dtype) == "int32" else y, dtype)
     return (y, distance) if flag("retstep", retstep) else y
@@ -133,8 +140,9 @@ def full(shape, fill_value, dtype=None):
     with memory_for("full", shape, dtype):
         if isinstance(fill_value, Tensor) and dtype in REALS:
             return broadcast_to(cast(fill_value, dtype), shape)
-        values = convert_to_tensor(fill_value, dtype).numpy()
-        return convert_to_tensor(np.broadcast_to(values, shape), dtype)
+        values = convert_to_tensor(fill_value, dtype)
+        _infer_broadcast(values.shape, shape)
+        return convert_to_tensor(np.broadcast_to(values.numpy(), shape), dtype)
 
 
 def empty(shape, dtype=None):
@@ -217,7 +225,7 @@ def _diagonal(name, k):
     k = _known(name, k)
     if isinstance(k, float):
         raise TypeError(f"{name}: expected an integer, got {k!r}")
-    return int(k)
+    return max(-LARGEST_SIZE, min(int(k), LARGEST_SIZE))
 
 
 def identity(n, dtype=None):

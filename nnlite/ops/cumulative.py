@@ -4,8 +4,8 @@ import math
 
 from nnlite.engine.dispatch import Op
 from nnlite.ops.elementwise import multiply
-from nnlite.ops.operands import axis_of, call, cast, operands
-from nnlite.ops.shape import reshape
+from nnlite.ops.operands import axes_of, axis_of, call, cast, flag, operands
+from nnlite.ops.shape import moveaxis, ones, reshape
 from nnlite.ops.slicing import concatenate
 
 
@@ -71,6 +71,41 @@ def cumprod(x, axis=None, dtype=None):
     """
     x, axis = _along(x, axis)
     (y,) = running(lambda earlier, later: [multiply(earlier[0], later[0])], [x], axis)
+    return y if dtype is None else cast(y, dtype)
+
+
+def prod(x, axis=None, keepdims=False, dtype=None):
+    """The product over axes; 1 of no elements.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int or tuple of int, optional
+        By default all axes.
+    keepdims : bool, default False
+        Whether the reduced axes remain with size 1.
+    dtype : {'float32', 'float64', 'int32'}, optional
+        Of the result; by default real numbers.
+
+    Examples
+    --------
+    >>> from nnlite import ops
+    >>> ops.prod([[1.0, 2.0], [3.0, 4.0]], axis=0).numpy()
+    array([3., 8.], dtype=float32)
+    """
+    (x,), keepdims = operands(x), flag("keepdims", keepdims)
+    axes = list(range(x.ndim)) if axis is None else axes_of(axis, x.shape)
+    shape = tuple(1 if d in axes else n for d, n in enumerate(x.shape))
+    kept = tuple(n for d, n in enumerate(x.shape) if d not in axes)
+    y = moveaxis(x, axes, list(range(len(axes))))
+    y = reshape(y, (math.prod(x.shape[a] for a in axes), *kept))
+    n = y.shape[0]
+    while n > 1:  # the second half onto the first
+        half = n // 2
+        both = multiply(y[:half], y[half : 2 * half])
+        y = concatenate([both, y[2 * half :]], 0) if n % 2 else both
+        n -= half
+    y = reshape(y if n else ones(kept, x.dtype), shape if keepdims else kept)
     return y if dtype is None else cast(y, dtype)
 
 

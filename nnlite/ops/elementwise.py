@@ -242,7 +242,10 @@ def where(condition, x1=None, x2=None):
         The places have a tensor for each axis of `condition`.
     """
     if x1 is None and x2 is None:
-        places = np.nonzero(convert_to_tensor(condition).numpy())
+        condition = convert_to_tensor(condition)
+        if not condition.shape:
+            raise ValueError("where: condition: expected at least one axis, got shape ()")
+        places = np.nonzero(condition.numpy())
         return tuple(convert_to_tensor(place) for place in places)
     if x1 is None or x2 is None:
         raise ValueError("where: expected both x1 and x2, or neither")

@@ -19,7 +19,7 @@ from nnlite.ops.elementwise import (
     subtract,
     where,
 )
-from nnlite.ops.operands import operands
+from nnlite.ops.operands import flag, operands
 from nnlite.ops.reduce import max, squeezed, sum
 from nnlite.ops.shape import stop_gradient
 
@@ -93,7 +93,7 @@ def logsumexp(x, axis=None, keepdims=False):
     >>> ops.logsumexp([0.0, 0.0]).item()
     0.6931471824645996
     """
-    (x,) = operands(x)
+    (x,), keepdims = operands(x), flag("keepdims", keepdims)
     largest = stop_gradient(max(x, axis, keepdims=True))
     largest = where(isfinite(largest), largest, 0.0)
     y = add(log(sum(exp(subtract(x, largest)), axis, keepdims=True)), largest)

@@ -4,6 +4,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.checks import check_number, is_number
+from nnlite.engine.dispatch import Op
 from nnlite.ops.elementwise import (
     abs,
     divide,
@@ -16,7 +17,7 @@ from nnlite.ops.elementwise import (
     square,
 )
 from nnlite.ops.linear import matmul
-from nnlite.ops.operands import axis_of, flag, operands
+from nnlite.ops.operands import axis_of, call, flag, operands
 from nnlite.ops.reduce import max, min, squeezed, sum
 from nnlite.ops.shape import moveaxis, reshape
 from nnlite.ops.slicing import expand_dims
@@ -49,6 +50,8 @@ def norm(x, ord=None, axis=None, keepdims=False):
     6.0
     """
     (x,), keepdims = operands(x), flag("keepdims", keepdims)
+    if not (ord is None or isinstance(ord, str) or is_number(ord)):
+        raise TypeError(f"ord: expected a number, 'fro' or 'nuc', got {ord!r}")
     if axis is None:
         if ord is None:
             return _kept(sqrt(sum(square(x), keepdims=True)), x.shape and None, keepdims)
@@ -70,7 +73,7 @@ def _of_vectors(x, ord, axis):
     """Norms along an axis, which remains with size 1."""
     if ord in (None, 2):
         return sqrt(sum(square(x), axis, keepdims=True))
-    if isinstance(ord, str) or not np.isscalar(ord):
+    if isinstance(ord, str):
         raise ValueError(f"ord: expected a number for vectors, got {ord!r}")
     if ord in (np.inf, -np.inf):
         return (max if ord > 0 else min)(abs(x), axis, keepdims=True)
@@ -98,13 +101,23 @@ def _of_matrices(x, ord, axes):
     return found
 
 
+Op(
+    "first_order",
+    infer=lambda x: [x],
+    view=True,
+    gradient=lambda c, dy, need: [call("first_order_gradient", [dy, c.inputs[0]])],
+)
+Op("first_order_gradient", infer=lambda dy, x: [dy], view=True)
+
+
 def _singular_values(x):
     """The singular values of matrices, shape (..., k).
 
     Each is u' x v for its vectors u and v. They count as constants: their changes do not matter in
-    first order.
+    first order. In second order they would: `first_order` makes that an error.
     """
     u, _, v = np.linalg.svd(x.numpy().astype(np.float64), full_matrices=False)
+    x = call("first_order", [x])
     return sum(multiply(u, matmul(x, np.swapaxes(v, -1, -2))), axis=-2)
 
 

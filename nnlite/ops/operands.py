@@ -10,7 +10,6 @@ from nnlite.checks import LARGEST_SIZE, is_number
 from nnlite.engine import tensor
 from nnlite.engine.dispatch import OPS, Op, apply
 from nnlite.engine.tensor import NAMES, REALS, Tensor, as_array, as_numbers, dtype_of, is_truth
-from nnlite.errors import prefixed
 
 Op(
     "cast",
@@ -86,8 +85,7 @@ def convert_to_numpy(x):
     >>> nnlite.ops.convert_to_numpy(nnlite.ones((2,)))
     array([1., 1.], dtype=float32)
     """
-    with prefixed("convert_to_numpy: ", (TypeError, ValueError, RuntimeError)):
-        return x.numpy() if isinstance(x, Tensor) else np.array(as_numbers(x))
+    return x.numpy() if isinstance(x, Tensor) else np.array(as_numbers(x))
 
 
 def constant(value, dtype):
@@ -95,7 +93,7 @@ def constant(value, dtype):
     kind = value.__class__
     if kind is float and dtype in REALS:  # what is most often given goes a shorter way
         return Tensor((), dtype, np.array(value, dtype))
-    if kind is np.ndarray and NAMES.get(value.dtype, "") == dtype and value.flags.c_contiguous:
+    if kind is np.ndarray and value.flags.c_contiguous and dtype == NAMES.get(value.dtype, ""):
         return Tensor(value.shape, dtype, value)
     array = as_array(value, dtype)
     return Tensor(array.shape, NAMES[array.dtype], array)
@@ -141,6 +139,15 @@ def flag(name, value):
     if not isinstance(value, (bool, np.bool_, Integral)):
         raise TypeError(f"{name}: expected True or False, got {value!r}")
     return int(bool(value))
+
+
+def integer(name, value):
+    """A setting that is an integer, perhaps as a tensor with a value, as an int."""
+    if isinstance(value, Tensor) and value.dtype == "int32" and value.size == 1:
+        value = value.item()
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name}: expected an integer, got {value!r}")
+    return int(value)
 
 
 def axis_of(axis, shape, new=0):

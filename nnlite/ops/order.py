@@ -11,8 +11,10 @@ import numpy as np
 
 from nnlite.checks import check_choice
 from nnlite.engine.dispatch import Op
+from nnlite.engine.tensor import Tensor, as_array
 from nnlite.ops.elementwise import (
     add,
+    floor,
     greater,
     greater_equal,
     less,
@@ -128,8 +130,9 @@ def in_top_k(targets, predictions, k):
 def _last(x, axis):
     """A real tensor with an axis at the end, or flat if it is None; and the axis."""
     (x,) = operands(x)
-    if axis is None or (not x.shape and axis in (0, -1)):
+    if axis is None:
         return reshape(x, (-1,)), 0
+    x = x if x.shape else reshape(x, (1,))
     axis = axis_of(axis, x.shape)
     return moveaxis(x, axis, -1), axis
 
@@ -179,14 +182,18 @@ def sort(x, axis=-1):
     return moveaxis(y, -1, axis)
 
 
-# Where a quantile lies between two entries: the place in [0, 1] for a share of the way.
+# Where a quantile lies between two entries, in [0, 1]: for an array, or a tensor, of places.
 _BETWEEN = {
-    "linear": lambda share, low: share,
-    "lower": lambda share, low: zeros_like(share),
-    "higher": lambda share, low: greater(share, 0.0),
-    "midpoint": lambda share, low: multiply(greater(share, 0.0), 0.5),
-    "nearest": lambda share, low: subtract(round_half_to_even(add(low, share)), low),
+    "linear": lambda place, low: place - low,
+    "lower": lambda place, low: (place - low) * 0.0,
+    "higher": lambda place, low: (place > low) * 1.0,
+    "midpoint": lambda place, low: (place > low) * 0.5,
+    "nearest": lambda place, low: _rounded(place) - low,
 }
+
+
+def _rounded(place):
+    return round_half_to_even(place) if isinstance(place, Tensor) else np.rint(place)
 
 
 def quantile(x, q, axis=None, method="linear", keepdims=False):
@@ -217,9 +224,13 @@ def quantile(x, q, axis=None, method="linear", keepdims=False):
     array([1. , 2.5], dtype=float32)
     """
     check_choice("method", method, [*_BETWEEN])
-    (x, q), keepdims = operands(x, q), flag("keepdims", keepdims)
-    if q._data is not None and not np.all((q._data >= 0) & (q._data <= 1)):
-        raise ValueError(f"q: expected numbers in [0, 1], got {q._data}")
+    (x,), keepdims = operands(x), flag("keepdims", keepdims)
+    if isinstance(q, Tensor) and q._data is None:
+        (q,) = operands(q)
+    else:  # in float64, which counts far
+        q = as_array(q, "float64")
+        if not np.all((q >= 0) & (q <= 1)):
+            raise ValueError(f"q: expected numbers in [0, 1], got {q}")
     reduced = range(x.ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else [axis]
     reduced = sorted({axis_of(a, x.shape) for a in reduced})
     kept = tuple(n for d, n in enumerate(x.shape) if d not in reduced)
@@ -245,11 +256,10 @@ def _in_order(x, first):
 
 def _between(entries, q, count, method):
     """The values at shares q of the way from the first to the last of sorted entries."""
-    place = multiply(q, float(count - 1))
-    low = cast(place, "int32")
-    real = cast(low, q.dtype)
-    high = cast(minimum(add(real, 1.0), float(count - 1)), "int32")
-    share = _BETWEEN[method](subtract(place, real), real)
+    place = q * (count - 1.0)
+    low = floor(place) if isinstance(q, Tensor) else np.floor(place)
+    high = minimum(low + 1.0, count - 1.0) if isinstance(q, Tensor) else np.ceil(place)
+    share = operands(entries, _BETWEEN[method](place, low))[1]
     share = reshape(share, (*q.shape, *[1] * (entries.ndim - 1)))
     below, above = take(entries, low, 0), take(entries, high, 0)
     # The other term could be 0 times infinity.

@@ -19,7 +19,7 @@ from nnlite.ops.elementwise import (
     multiply,
     where,
 )
-from nnlite.ops.operands import axis_of, call, cast, constant, integers, operands
+from nnlite.ops.operands import axis_of, call, cast, constant, flag, integers, operands
 from nnlite.ops.rows import take
 from nnlite.ops.shape import broadcast_to, ones, reshape
 
@@ -259,7 +259,7 @@ def bincount(x, weights=None, minlength=0, sparse=False):
     >>> ops.bincount([1, 1, 3]).numpy()
     array([0, 2, 0, 1], dtype=int32)
     """
-    if sparse:
+    if flag("sparse", sparse):
         raise ValueError("sparse: expected False, got True: there are no sparse tensors")
     index = integers(x, "x")
     if index.ndim not in (1, 2):

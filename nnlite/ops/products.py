@@ -4,7 +4,7 @@ import math
 
 from nnlite.ops.elementwise import multiply, subtract
 from nnlite.ops.linear import matmul
-from nnlite.ops.operands import axis_of, operands
+from nnlite.ops.operands import axis_of, integer, operands
 from nnlite.ops.shape import moveaxis, reshape
 from nnlite.ops.slicing import stack
 
@@ -32,8 +32,11 @@ def tensordot(x1, x2, axes=2):
     """
     x1, x2 = operands(x1, x2)
     if isinstance(axes, (tuple, list)):
+        if len(axes) != 2:
+            raise ValueError(f"axes: expected those of x1 and those of x2, got {axes!r}")
         first, second = (list(a) if isinstance(a, (tuple, list)) else [a] for a in axes)
     else:
+        axes = integer("axes", axes)
         if not 0 <= axes <= min(x1.ndim, x2.ndim):
             raise ValueError(
                 f"axes: expected a number of axes that both have, got {axes!r} for shapes "

@@ -13,7 +13,7 @@ from nnlite.ops.elementwise import (
     subtract,
     where,
 )
-from nnlite.ops.operands import operands
+from nnlite.ops.operands import integer, operands
 
 
 def round_half_to_even(x):
@@ -44,7 +44,8 @@ def round(x, decimals=0):
     >>> ops.round([0.5, 1.5, -1.2]).numpy()
     array([ 0.,  2., -1.], dtype=float32)
     """
-    (x,), unit = operands(x), 10.0 ** max(decimals, -decimals)
+    (x,), decimals = operands(x), integer("decimals", decimals)
+    unit = 10.0 ** min(max(decimals, -decimals), 300)
     if not decimals:
         return round_half_to_even(x)
     if decimals > 0:

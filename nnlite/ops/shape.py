@@ -16,9 +16,10 @@ from nnlite.engine.tensor import (
     as_numbers,
     convert_to_tensor,
     dtype_of,
+    is_truth,
 )
-from nnlite.errors import memory_for, prefixed
-from nnlite.ops.operands import axis_of, call, cast, constant, integers, operands
+from nnlite.errors import memory_for
+from nnlite.ops.operands import axis_of, call, cast, constant, flag, integers, operands
 
 
 def shape(x):
@@ -38,8 +39,7 @@ def shape(x):
     >>> nnlite.ops.shape(nnlite.ones((2, 3)))
     (2, 3)
     """
-    with prefixed("shape: "):
-        return tuple(x.shape) if isinstance(x, (Tensor, Symbol)) else as_numbers(x).shape
+    return tuple(x.shape) if isinstance(x, (Tensor, Symbol)) else as_numbers(x).shape
 
 
 def _infer_reshape(x, shape, dtype):
@@ -269,7 +269,7 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     ValueError
         For a label out of range.
     """
-    if sparse:
+    if flag("sparse", sparse):
         raise ValueError("one_hot: sparse: expected False, got True: there are no sparse tensors")
     if not is_number(num_classes, "[0, inf)") or num_classes % 1:
         raise ValueError(f"one_hot: num_classes: expected a number of classes, got {num_classes!r}")
@@ -341,7 +341,7 @@ def full_like(x, fill_value, dtype=None):
     dtype : {'float32', 'float64', 'int32'}, default that of x
     """
     x = convert_to_tensor(x)
-    dtype = x.dtype if dtype is None else dtype
+    dtype = x.dtype if dtype is None else dtype if is_truth(dtype) else dtype_of(dtype)
     known = not isinstance(fill_value, Tensor)
     value = constant(fill_value, dtype) if known else cast(fill_value, dtype)
     return broadcast_to(value, x.shape)

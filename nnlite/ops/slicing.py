@@ -7,6 +7,7 @@ import numpy as np
 
 from nnlite.engine.dispatch import MAX_NDIM, Op
 from nnlite.engine.tensor import Tensor
+from nnlite.errors import prefixed
 from nnlite.ops.operands import axes_of, axis_of, call, operands
 from nnlite.ops.rows import take
 from nnlite.ops.shape import reshape
@@ -46,8 +47,9 @@ def _range_of(key, n, axis):
     if isinstance(key, slice):
         begin, stop, step = key.indices(n)
         return begin, len(range(begin, stop, step)), step
-    if isinstance(key, Tensor) and key._data is not None and key.dtype == "int32":
-        key = key.item()
+    if isinstance(key, Tensor) and key.dtype == "int32" and not key.shape:
+        with prefixed("index: ", RuntimeError):
+            key = key.item()
     if isinstance(key, numbers.Integral) and not isinstance(key, bool):
         if not -n <= key < n:
             raise IndexError(f"index {key} is out of range for axis {axis} of {n} entries")
@@ -78,7 +80,8 @@ def getitem(x, key):
            [6., 4.]], dtype=float32)
     """
     if isinstance(key, (Tensor, np.ndarray, list)):
-        return take(x, key, 0)
+        with prefixed("index: ", (TypeError, ValueError, RuntimeError)):
+            return take(x, key, 0)
     keys = key if isinstance(key, tuple) else (key,)
     used = sum(k is not None and k is not Ellipsis for k in keys)
     if used > x.ndim or sum(k is Ellipsis for k in keys) > 1:
@@ -162,7 +165,7 @@ Op(
 )
 
 
-def _several(xs, name):
+def several(xs, name):
     """The tensors that are to be joined."""
     if isinstance(xs, (Tensor, np.ndarray)) and xs.shape and len(xs):
         return list(xs)
@@ -186,7 +189,7 @@ def concatenate(xs, axis=0):
     ValueError
         If the shapes differ along another axis, or there is no such axis.
     """
-    xs = operands(*_several(xs, "concatenate"))
+    xs = operands(*several(xs, "concatenate"))
     if axis is None:
         xs, axis = [reshape(x, (-1,)) for x in xs], 0
     if len(xs) == 1:
@@ -206,7 +209,7 @@ def stack(x, axis=0):
     axis : int, default 0
         The position of the new axis.
     """
-    xs = operands(*_several(x, "stack"))
+    xs = operands(*several(x, "stack"))
     axis = axis_of(axis, xs[0].shape, new=1)
     return concatenate([reshape(x, (*x.shape[:axis], 1, *x.shape[axis:])) for x in xs], axis)
 

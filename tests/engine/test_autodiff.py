@@ -30,6 +30,7 @@ DIFFERENTIABLE = sorted(name for name, op in OPS.items() if callable(op.gradient
 # Their rules end in a fused op that has no rule of its own.
 ONCE_ONLY = {
     "ctc_loss": "ctc_loss_gradient",
+    "first_order": "first_order_gradient",
     **ONCE_ONLY_IMAGES,
     **ONCE_ONLY_RECURRENT,
     **cases_attention.ONCE_ONLY,
@@ -371,6 +372,18 @@ def test_no_gradient_goes_through_stop_gradient():
     made = nnlite.Model(symbol, ops.stop_gradient(symbol) * 2.0)
     again = nnlite.Model.from_config(made.get_config())
     assert again.predict(np.ones((1, 2))).tolist() == [[2.0, 2.0]]
+
+
+def test_norms_of_singular_values_have_first_derivatives_only(double):
+    x = Variable(samples.normal(3, 4))
+    with GradientTape() as outer:
+        with GradientTape() as inner:
+            y = ops.norm(x, "nuc")
+        slope = inner.gradient(y, x)
+        total = ops.sum(slope * slope)
+    np.testing.assert_allclose(total.item(), 3)
+    with pytest.raises(NotImplementedError, match="first_order_gradient"):
+        outer.gradient(total, x)
 
 
 # --- derivatives of each element

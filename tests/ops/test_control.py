@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_composed import arrays, traced
+from test_calls import arrays, traced
 
 import nnlite
 from nnlite import gradcheck, ops
@@ -127,8 +127,8 @@ def test_gradients_go_through_loops_and_branches():
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
-        (lambda: ops.cond(True, 1, 2), TypeError, "cond: true_fn, false_fn: expected functions"),
-        (lambda: ops.switch(0, []), ValueError, "branches: expected at least one function"),
+        (lambda: ops.cond(True, 1, 2), TypeError, "cond: true_fn: expected a function, got 1"),
+        (lambda: ops.switch(0, []), ValueError, "switch: branches: expected a list of functions"),
         (lambda: ops.scan(3, 0, X), TypeError, "scan: f: expected a function, got 3"),
         (lambda: ops.scan(max, 0), ValueError, "scan: expected xs or length, got neither"),
         (

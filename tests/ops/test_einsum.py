@@ -10,8 +10,8 @@ from nnlite import ops
 
 SIZES = {"a": 2, "b": 3, "c": 4, "d": 2, "e": 3, "f": 5}
 CASES = """ab,bc->ac ab,bc ab,cb->ca ba,bc->ac ab,b->a a,b->ba a,a-> ab->ba ab-> ba abc->b
-aa->a aa ada->d aab,b->a abc,cd->abd abc,cde->abde abde,def->abf abc,bc->ab abc,bcd->abd
-abcd,aecd->acbe acbe,aecd->abcd
+aa->a aa ada->d aab,b->a
+abc,cd->abd abc,cde->abde abde,def->abf abc,bc->ab abc,bcd->abd abcd,aecd->acbe acbe,aecd->abcd
 ab,abc->ac ab,ab->ab ab,a,b-> ab,bc,cd->ad abc,abd,ac->dc ,ab->ba abc,cb->a""".split()
 WITH_DOTS = {
     "...ab,...bc->...ac": [(5, 2, 3), (3, 4)],

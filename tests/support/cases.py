@@ -398,6 +398,8 @@ CASES = {
         Case([normal(3, 4)], {"shape": (2, 6), "dtype": "real"}),
         Case([normal(0, 4)], {"shape": (2, 0), "dtype": "real"}),
     ],
+    "first_order": [Case([normal(3, 4)])],
+    "first_order_gradient": [Case([normal(3, 4), normal(3, 4, seed=1)])],
     "stop_gradient": [Case([normal(3, 4)], {"dtype": "real"})],
     "transpose": transposes(),
     "gather": gathers(),
@@ -444,8 +446,8 @@ CASES = {
 ULP = {
     **dict.fromkeys(
         """negative abs sign maximum minimum equal greater greater_equal where broadcast_to reshape
-        stop_gradient transpose assign reduce_max argmax one_hot random_key random_uniform
-        floor""".split(),
+        stop_gradient first_order first_order_gradient transpose assign reduce_max argmax one_hot
+        random_key random_uniform floor""".split(),
         0,
     ),
     **dict.fromkeys(

@@ -93,6 +93,7 @@ GRADIENTS = {
     "reduce_max": [Smooth([normal(36)], a) for a in _blocks],
     "sum_squares": [Smooth([normal(3, 4)]), Smooth([normal()])],
     "sum_abs": [Smooth([_away])],
+    "first_order": [Smooth([normal(3, 4)])],
     "reshape": [Smooth([normal(3, 4)], {"shape": (2, -1), "dtype": "float64"})],
     "transpose": [
         Smooth(

@@ -1,4 +1,4 @@
-"""Ops that are made of ops: random calls of each, and what NumPy makes of them.
+"""Ops as users call them: random calls of each, and what NumPy makes of them.
 
 `CALLS[name]` is a list of `Call`. The arrays that a call takes are drawn by `n(shape)`, so that any
 number of calls can be made of each.
@@ -108,6 +108,24 @@ def erf(x):
     return np.vectorize(math.erf, otypes=[np.float64])(x)
 
 
+def clip(x, x_min, x_max):
+    return np.clip(x, x_min, x_max)
+
+
+def gelu(x, approximate=True):
+    if approximate:
+        return x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2
+    return x * (1 + erf(x / np.sqrt(2))) / 2
+
+
+def pad(x, pad_width):
+    return np.pad(x, pad_width)
+
+
+def one_hot(x, num_classes, axis):
+    return np.moveaxis(np.eye(num_classes)[x], -1, axis)
+
+
 def in_top_k(targets, predictions, k):
     chosen = np.take_along_axis(predictions, targets[:, None], 1)
     return (predictions > chosen).sum(1) < k
@@ -183,6 +201,22 @@ CALLS = {
         Call(lambda n: (n.integers(9, 5, low=-9) / 2,), smooth=False),
     ],
     "trunc": unary(smooth=False),
+    "floor_divide": [
+        Call(lambda n: (n(3, 4), n.positive(4)), smooth=False),
+        Call(lambda n: (n(0, 2), n.positive(2)), smooth=False, keras=False),
+    ],
+    "mod": [
+        Call(lambda n: (3 * n(3, 4), n.positive(4) + 1), smooth=False),
+        Call(lambda n: (3 * n(3), -n.positive(3) - 1), smooth=False),
+    ],
+    "clip": one((3, 4), {"x_min": -0.5, "x_max": 0.7}, reference=clip),
+    "where": [Call(lambda n: (n.integers(2, 3, 1), n(3, 4), n(4)))],
+    **{
+        name: [Call(lambda n: (n.integers(2, 3, 4), n.integers(2, 4)), smooth=False, keras=False)]
+        for name in ("logical_and", "logical_or")
+    },
+    "logical_not": [Call(lambda n: (n.integers(2, 3, 4),), smooth=False)],
+    "gelu": one((3, 5), {}, {"approximate": False}, reference=gelu),
     # Made of numbers
     "arange": [constant(5), constant(2, 9, 3), constant(1.0, 0.0, -0.25), constant(4, 2)],
     "array": one((2, 3), reference=np.array, smooth=False),
@@ -221,6 +255,13 @@ CALLS = {
     "repeat": one(
         (2, 3), {"repeats": 2}, {"repeats": 3, "axis": 0}, {"repeats": [1, 0, 2], "axis": 1}
     ),
+    "pad": [
+        Call(lambda n, w=w: (n(3, 4), w), {"mode": mode}, np.pad)
+        for mode in ("constant", "edge", "reflect", "symmetric", "wrap")
+        for w in (1, (2, 1), ((0, 2), (1, 0)))
+    ]
+    + [Call(lambda n: (n(2, 3), ((1, 0), (0, 2))), {"constant_values": 5.0}, np.pad)]
+    + one((0, 2), {"pad_width": ((1, 0), (0, 1))}, reference=pad),
     "unstack": one(
         (2, 3), *AXES[:2], {"axis": -1}, reference=lambda x, axis=0: list(np.moveaxis(x, axis, 0))
     ),
@@ -238,6 +279,23 @@ CALLS = {
         Call(lambda n: (n(2, 3, 4), n.integers(3, 1, 2, 4)), {"axis": 1}),
         Call(lambda n: (n(3, 4), n.integers(12, 5)), {"axis": None}),
         Call(lambda n: (n(3, 0), n.integers(1, 3, 0)), {"axis": 1}, keras=False),
+    ],
+    "flip": one((2, 3, 4), {}, {"axis": 1}, {"axis": (0, -1)}) + one((0, 3)),
+    "concatenate": [
+        Call(lambda n: ([n(2, 3), n(4, 3)],)),
+        Call(lambda n: ([n(2, 3), n(2, 1), n(2, 2)],), {"axis": -1}),
+    ],
+    "one_hot": [
+        Call(lambda n, a=axis: (n.integers(4, 2, 3), 4, a), {}, one_hot, smooth=False)
+        for axis in (-1, 0, 1)
+    ],
+    "argmax": one((3, 4), *AXES, {"axis": 1, "keepdims": True}, smooth=False),
+    "argmin": one((3, 4), *AXES, {"axis": 1, "keepdims": True}, smooth=False),
+    "einsum": [
+        Call(lambda n: ("bij,bjk->bik", n(2, 3, 4), n(2, 4, 5))),
+        Call(lambda n: ("...ij->...ji", n(2, 3, 4))),
+        Call(lambda n: ("ii->i", n(3, 3))),
+        Call(lambda n: ("ij,j,i->", n(2, 3), n(3), n(2))),
     ],
     # Order
     "sort": one((3, 5), *AXES, {"axis": None}) + one((2, 40)) + one((0, 3)),
@@ -303,6 +361,7 @@ CALLS = {
         Call(lambda n: (n.integers(2, 2, 9) * n(2, 9),), {"axis": 1}),
         *one((0, 3), {"axis": 1}),
     ],
+    "prod": one((3, 4, 5), *reductions()) + one((0, 3), {}, {"axis": 0}) + one((7,)),
     "logsumexp": one((3, 4, 5), *reductions(), reference=logsumexp),
     # Products
     "dot": [
