@@ -239,7 +239,8 @@ class Variable(Tensor):
         return value
 
     def assign(self, value):
-        """Copy a value into the variable.
+        """Copy a value into the variable; in a `call` or `train_step` that `fit` compiles, in each
+        step.
 
         Parameters
         ----------

@@ -116,7 +116,6 @@ from nnlite.ops.reduce import (
 from nnlite.ops.resampling import upsample2d
 from nnlite.ops.rows import standardize, take
 from nnlite.ops.shape import (
-    assign,
     broadcast_to,
     full_like,
     one_hot,
@@ -141,6 +140,7 @@ from nnlite.ops.spatial import (
     separable_conv,
     upsample,
 )
+from nnlite.ops.variables import assign
 from nnlite.ops.warp import affine_transform
 
 __all__ = [

@@ -225,6 +225,7 @@ CASES = {
     callbacks.BackupAndRestore: {"backup_dir": "backup", "save_freq": 3, "double_checkpoint": True},
     callbacks.CSVLogger: {"filename": "a.csv", "separator": ";"},
     callbacks.Callback: {},
+    callbacks.CallbackList: {},
     callbacks.EarlyStopping: {"patience": 2},
     callbacks.History: {},
     callbacks.LambdaCallback: {"on_epoch_end": print},
