@@ -35,6 +35,7 @@ OPTIONAL = {
     "mlflow",
     "onnx",
     "optuna",
+    "requests",
     "scipy",
     "skopt",
     "sklearn",

@@ -25,6 +25,7 @@ __all__ = [
     "OptunaPruning",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "RemoteMonitor",
     "TensorBoard",
     "TerminateOnNaN",
 ]
@@ -35,6 +36,7 @@ _LAZY = {
     "MLflow": "nnlite.callbacks.trackers",
     "ModelCheckpoint": "nnlite.callbacks.checkpoint",
     "OptunaPruning": "nnlite.callbacks.trackers",
+    "RemoteMonitor": "nnlite.callbacks.remote",
     "TensorBoard": "nnlite.callbacks.tensorboard",
 }
 

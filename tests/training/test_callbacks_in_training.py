@@ -226,6 +226,7 @@ CASES = {
     callbacks.CSVLogger: {"filename": "a.csv", "separator": ";"},
     callbacks.Callback: {},
     callbacks.CallbackList: {},
+    callbacks.RemoteMonitor: {"root": "http://a", "path": "/b", "headers": {"c": "d"}},
     callbacks.EarlyStopping: {"patience": 2},
     callbacks.History: {},
     callbacks.LambdaCallback: {"on_epoch_end": print},
