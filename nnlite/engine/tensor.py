@@ -207,6 +207,8 @@ class Variable(Tensor):
     array(2.5, dtype=float32)
     """
 
+    is_state = False  # whether a compiled step assigns it, so that batches depend on those before
+
     def __init__(self, initial_value, trainable=True, name="variable", dtype=None):
         values = as_array(initial_value, dtype)
         # The storage never moves: plans hold its address.

@@ -37,6 +37,7 @@ def _or_recorded(method, value_of):
         if self.dtype == "int32" or not tracing():
             return method(self, value)
         assign(self, value_of(self, value))
+        self.is_state = True
         return self
 
     return assigned

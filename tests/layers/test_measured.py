@@ -100,6 +100,15 @@ def test_what_a_call_assigns_is_assigned_in_each_step(eagerly):
     np.testing.assert_array_equal(layer.total.numpy(), 3 * X.sum(axis=0))
 
 
+def test_predict_takes_each_row_once_where_a_call_assigns():
+    layer = Counted()
+    model = keras.Sequential([keras.Input((2,)), layer, layers.Dense(1)])
+    for number in (1, 2):
+        model.predict(X, batch_size=4)  # 6 rows: 4 and 2
+        np.testing.assert_array_equal(layer.total.numpy(), number * X.sum(axis=0))
+        assert layer.start.numpy() == 5 - 2 * number
+
+
 def test_what_a_train_step_assigns_is_assigned_in_each_step():
     class Model(keras.Model):
         def __init__(self):
