@@ -39,13 +39,6 @@ COMING = {
             "model.save('model.keras') writes a file, which Keras reads, too",
         ),
     ],
-    "nnlite.callbacks": [
-        (
-            "RemoteMonitor",
-            "LambdaCallback(on_epoch_end=f) sends what the function f sends; TensorBoard and "
-            "CSVLogger write files",
-        ),
-    ],
     "nnlite.datasets": [
         ("boston_housing california_housing", "sklearn.datasets.fetch_california_housing() has it"),
     ],

@@ -39,6 +39,7 @@ OPTIONAL = {
     "onnx",
     "onnxruntime",
     "optuna",
+    "requests",
     "scipy",
     "skl2onnx",
     "skopt",

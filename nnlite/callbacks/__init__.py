@@ -26,6 +26,7 @@ __all__ = [
     "OptunaPruning",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "RemoteMonitor",
     "SwapEMAWeights",
     "TensorBoard",
     "TerminateOnNaN",
@@ -37,6 +38,7 @@ _LAZY = {
     "MLflow": "nnlite.callbacks.trackers",
     "ModelCheckpoint": "nnlite.callbacks.checkpoint",
     "OptunaPruning": "nnlite.callbacks.trackers",
+    "RemoteMonitor": "nnlite.callbacks.remote",
     "TensorBoard": "nnlite.callbacks.tensorboard",
 }
 

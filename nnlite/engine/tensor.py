@@ -214,6 +214,8 @@ class Variable(Tensor):
     array(2.5, dtype=float32)
     """
 
+    is_state = False  # whether a compiled step assigns it, so that batches depend on those before
+
     def __init__(self, initial_value, trainable=True, name="variable", dtype=None):
         values = as_array(initial_value, dtype)
         # The storage never moves: plans hold its address.
@@ -251,7 +253,8 @@ class Variable(Tensor):
         return value
 
     def assign(self, value):
-        """Copy a value into the variable.
+        """Copy a value into the variable; in a `call` or `train_step` that `fit` compiles, in each
+        step.
 
         Parameters
         ----------

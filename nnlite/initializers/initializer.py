@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from nnlite.checks import check_number, check_setting, is_number
+from nnlite.checks import axes, check_number, check_setting, is_number
 from nnlite.config import next_seed
 from nnlite.configurable import Configurable
 from nnlite.engine.tensor import Tensor, Unset, dtype_of
@@ -60,10 +60,11 @@ def compute_fans(shape, input_axes=None, output_axes=None):
 def fans_of(shape, input_axes=None, output_axes=None):
     """`compute_fans` of what is known to be a shape."""
     if input_axes is not None and output_axes is not None:
+        input_axes, output_axes = axes("input_axes", input_axes), axes("output_axes", output_axes)
         outside = [d for d in (*input_axes, *output_axes) if not -len(shape) <= d < len(shape)]
         if outside:
             raise ValueError(f"input_axes, output_axes: expected axes of {shape}, got {outside[0]}")
-        return tuple(math.prod(shape[d] for d in axes) for axes in (input_axes, output_axes))
+        return tuple(math.prod(shape[d] for d in some) for some in (input_axes, output_axes))
     if len(shape) < 1:
         return 1, 1
     if len(shape) == 1:

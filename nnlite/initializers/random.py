@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from nnlite.checks import axes
 from nnlite.initializers.initializer import BLOCK, Initializer, fans_of, uniform
 
 
@@ -120,6 +121,8 @@ class VarianceScaling(Initializer):
         "scale": "(0, inf)",
         "mode": ("fan_in", "fan_out", "fan_avg"),
         "distribution": ("truncated_normal", "normal", "untruncated_normal", "uniform"),
+        "input_axes": axes,
+        "output_axes": axes,
     }
 
     def __init__(

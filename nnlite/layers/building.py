@@ -9,7 +9,7 @@ import numpy as np
 
 from nnlite.config import active, isolated
 from nnlite.configurable import structure_version
-from nnlite.engine.dispatch import tracing_lock
+from nnlite.engine.dispatch import record_nothing, tracing_lock
 from nnlite.tree import flatten
 
 
@@ -124,6 +124,7 @@ def _build_once(build, layer, args, kwargs):
     if layer.built:
         return layer._built_again(*args, **kwargs) if layer._is_model else None
     here.calling = here.made = None
+    record_nothing()
     layer.__dict__["_building"] = True
     try:
         _build(build, layer, args, kwargs)

@@ -49,7 +49,7 @@ def precision(name, value):
     """Raise a ValueError if a setting is a precision that nnlite does not have, such as
     'mixed_float16'; layers of integers and of texts say others."""
     named = _named(value)
-    if isinstance(named, str) and "float" in named and named not in ("float", *FLOATS):
+    if named is not None and "float" in named and named not in ("float", *FLOATS):
         raise ValueError(
             f"{name}: expected 'float32' or 'float64', got {named!r}; a model computes "
             "and keeps its weights in one of them"
@@ -73,8 +73,9 @@ def check_precision(dtype):
 
 
 def _named(dtype):
-    """The name of a dtype: a string, a type or a policy."""
-    return getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)
+    """The name of a dtype, which may be a string, a type or a policy; None of anything else."""
+    named = getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)
+    return named if isinstance(named, str) else None
 
 
 def padding(name, value):

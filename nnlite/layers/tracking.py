@@ -114,6 +114,8 @@ class Tracked(Configurable):
         regularizer=None,
         name="weight",
         constraint=None,
+        autocast=True,
+        aggregation=None,
     ):
         """Make a weight of this layer.
 
@@ -130,6 +132,8 @@ class Tracked(Configurable):
         name : str, default 'weight'
         constraint : str, Constraint or function of the weight, optional
             What the weight becomes after each step of an optimizer.
+        autocast, aggregation
+            Ignored; accepted for Keras's signature.
 
         Returns
         -------
@@ -153,6 +157,8 @@ class Tracked(Configurable):
             weight.constraint = constraints.get(constraint)
         self.__dict__.setdefault("_weights", []).append(weight)
         return weight
+
+    add_variable = add_weight
 
     def _own_weights(self):
         """This layer's own Variables: those of `add_weight`, then those set as attributes."""

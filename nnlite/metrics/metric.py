@@ -22,51 +22,7 @@ from nnlite.tree import flatten
 
 
 class MetricVariable(Variable):
-    """A Variable of a metric. An assignment inside a traced step is repeated whenever the step
-    runs."""
-
-    def assign(self, value):
-        """Overwrite the variable.
-
-        Parameters
-        ----------
-        value : tensor or array-like
-            Of the same shape.
-
-        Returns
-        -------
-        self
-        """
-        if not tracing():
-            return super().assign(value)
-        ops.assign(self, value)
-        return self
-
-    def assign_add(self, value):
-        """Add a value.
-
-        Parameters
-        ----------
-        value : tensor or array-like
-
-        Returns
-        -------
-        self
-        """
-        return self.assign(ops.add(self, value))
-
-    def assign_sub(self, value):
-        """Subtract a value.
-
-        Parameters
-        ----------
-        value : tensor or array-like
-
-        Returns
-        -------
-        self
-        """
-        return self.assign(ops.subtract(self, value))
+    """A Variable of a metric, which no optimizer updates."""
 
     def __reduce__(self):
         return (MetricVariable, (self._data.copy(), False, self.name, self.dtype))

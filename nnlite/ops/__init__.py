@@ -164,7 +164,6 @@ from nnlite.ops.resampling import upsample2d
 from nnlite.ops.rounding import round, trunc
 from nnlite.ops.rows import standardize, take
 from nnlite.ops.shape import (
-    assign,
     broadcast_to,
     full_like,
     moveaxis,
@@ -190,6 +189,7 @@ from nnlite.ops.spatial import (
     separable_conv,
     upsample,
 )
+from nnlite.ops.variables import assign
 from nnlite.ops.warp import affine_transform
 
 __all__ = [

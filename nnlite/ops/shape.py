@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 
 from nnlite.checks import check_shape, is_number
-from nnlite.engine.dispatch import MAX_NDIM, OPS, Op, apply
+from nnlite.engine.dispatch import MAX_NDIM, Op
 from nnlite.engine.lengths import agree
 from nnlite.engine.symbolic import Symbol
 from nnlite.engine.tensor import (
@@ -280,26 +280,6 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     order = list(range(y.ndim - 1))
     order.insert(axis % y.ndim, y.ndim - 1)
     return y if order[-1] == y.ndim - 1 else transpose(y, order)
-
-
-def _infer_assign(target, x):
-    if target != x:
-        raise ValueError(f"assign: expected shape {target}, got {x}")
-    return []
-
-
-Op("assign", infer=_infer_assign, outputs=(), writes=(0,))
-
-
-def assign(variable, value):
-    """Overwrite a Variable; inside of a model this becomes a step of its computation.
-
-    Parameters
-    ----------
-    variable : Variable
-    value : tensor of the same shape
-    """
-    apply(OPS["assign"], operands(variable, value), {})
 
 
 def ones(shape, dtype=None):

@@ -67,3 +67,58 @@ def test_add_metric_outside_of_a_call_and_without_a_name_say_so():
 
     with pytest.raises(TypeError, match="add_metric: name: expected a string, got None"):
         Nameless()(X)
+
+
+# State
+
+
+class Counted(layers.Layer):
+    """Passes its input on, and adds up its rows."""
+
+    def build(self, input_shape):
+        self.total = self.add_variable(input_shape[1:], initializer="zeros", trainable=False)
+        self.start = self.add_weight((), trainable=False, autocast=False)
+        self.start.assign(5.0)  # once
+
+    def call(self, x):
+        self.total.assign_add(ops.sum(x, axis=0))
+        self.start.assign_sub(1.0)
+        return x
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_what_a_call_assigns_is_assigned_in_each_step(eagerly):
+    layer = Counted()
+    model = keras.Sequential([layer, layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=eagerly)
+    model.build((None, 2))
+    assert layer.start.numpy() == 5
+    model.fit(X, X[:, 0], batch_size=2, epochs=2, verbose=0)
+    np.testing.assert_array_equal(layer.total.numpy(), 2 * X.sum(axis=0))
+    assert layer.start.numpy() == 5 - 6
+    layer(X)
+    np.testing.assert_array_equal(layer.total.numpy(), 3 * X.sum(axis=0))
+
+
+def test_predict_takes_each_row_once_where_a_call_assigns():
+    layer = Counted()
+    model = keras.Sequential([keras.Input((2,)), layer, layers.Dense(1)])
+    for number in (1, 2):
+        model.predict(X, batch_size=4)  # 6 rows: 4 and 2
+        np.testing.assert_array_equal(layer.total.numpy(), number * X.sum(axis=0))
+        assert layer.start.numpy() == 5 - 2 * number
+
+
+def test_what_a_train_step_assigns_is_assigned_in_each_step():
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.seen = self.add_weight((), initializer="zeros", trainable=False)
+
+        def train_step(self, data):
+            self.seen.assign_add(1.0)
+            return {"seen": self.seen * 1.0}
+
+    model = Model()
+    model.compile()
+    assert model.fit(X, X, batch_size=2, epochs=2, verbose=0).history["seen"] == [3, 6]

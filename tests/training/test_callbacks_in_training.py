@@ -227,6 +227,8 @@ CASES = {
     callbacks.BackupAndRestore: {"backup_dir": "backup", "save_freq": 3, "double_checkpoint": True},
     callbacks.CSVLogger: {"filename": "a.csv", "separator": ";"},
     callbacks.Callback: {},
+    callbacks.CallbackList: {},
+    callbacks.RemoteMonitor: {"root": "http://a", "path": "/b", "headers": {"c": "d"}},
     callbacks.EarlyStopping: {"patience": 2},
     callbacks.History: {},
     callbacks.LambdaCallback: {"on_epoch_end": print},

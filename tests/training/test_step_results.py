@@ -282,3 +282,24 @@ def test_a_loss_of_ones_own_is_told_whether_it_is_training():
     history = told.fit(X, Y, verbose=0, validation_data=(X, Y)).history
     assert history["val_loss"] == [error]
     assert history["loss"] == pytest.approx([error + 10.0], rel=1e-6)
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_step_gets_x_itself_where_there_are_no_targets(eagerly):
+    class Seen(keras.Model):
+        def train_step(self, data):
+            seen.append(keras.utils.unpack_x_y_sample_weight(data))
+            return {"sum": ops.sum(data)}
+
+    for given in (X, iter([(X,)])):
+        seen, model = [], Seen()
+        model.compile(run_eagerly=eagerly)
+        sums = model.fit(given, batch_size=50, verbose=0).history["sum"]
+        assert sums == pytest.approx([X.sum()], rel=1e-4, abs=1e-4)
+        assert type(seen[0][0]).__name__ == "Tensor" and seen[0][1:] == (None, None)
+
+
+def test_lists_of_inputs_stand_in_a_tuple():
+    pack = keras.utils.pack_x_y_sample_weight
+    assert pack([1, 2]) == ([1, 2],) and pack({"a": 1}) == {"a": 1} and pack(1, 2, 3) == (1, 2, 3)
+    assert pack(1, None, 3) == (1, None, 3)
