@@ -42,7 +42,8 @@ def serve(*models, **settings):
     port : int, default 8000
         0 takes a free one.
     workers : int, default 1
-        Processes, each with its own copy of the models and its part of the cores.
+        Processes, each with its own copy of the models and its part of the cores. A script of one's
+        own calls `serve` under `if __name__ == "__main__":` then, as each process imports it.
     max_batch : int, default 64
         The most rows of several requests that are predicted together.
     batch_wait : float, default 0
