@@ -1,7 +1,9 @@
 """`nnlite serve` as a process: its start and end, its limits, and requests that mean it ill."""
 
+import dataclasses
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,6 +21,8 @@ from service import Service, application
 import nnlite
 from nnlite.__main__ import main
 from nnlite.layers import Dense
+from nnlite.serving import serve
+from nnlite.serving.settings import Settings
 
 BODY = {"instances": [[1.0, 2.0, 3.0]]}
 PATH = "/v1/models/net:predict"
@@ -284,7 +288,7 @@ def test_several_processes_share_port_and_figures(net):
 
 
 @pytest.fixture
-def serve(capsys):
+def refused(capsys):
     """A function that runs `nnlite serve` until it ends, and gives what it says is wrong."""
 
     def run(*arguments):
@@ -294,10 +298,10 @@ def serve(capsys):
     return run
 
 
-def test_a_port_in_use_is_said(net, serve):
+def test_a_port_in_use_is_said(net, refused):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        said = serve(net[0], "--port", port)
+        said = refused(net[0], "--port", port)
     assert f"port: cannot listen at 127.0.0.1:{port}" in said and "in use" in said
 
 
@@ -310,14 +314,32 @@ def test_a_model_that_cannot_be_read_is_said(tmp_path):
         assert "Traceback" not in done.stderr
 
 
-def test_wrong_arguments_are_said(net, tmp_path, serve):
+def test_defaults_are_the_same_wherever_they_are_told(capsys):
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    document = (ROOT / "docs" / "serving.md").read_text()
+    for setting in dataclasses.fields(Settings):
+        if setting.name in ("models", "token", "access_log"):
+            continue
+        option, value = f"--{setting.name.replace('_', '-')}", str(setting.default)
+        value = value.removesuffix(".0")
+        assert re.search(rf"{option} [^]]*?\(default: (.*?)\)", told)[1] == value
+        assert re.search(rf"^\| `{option}` \| `?(.*?)`? \|", document, re.MULTILINE)[1] == value
+        explained = re.search(
+            rf"^ +{setting.name} : \w+, default (.*)$", serve.__doc__, re.MULTILINE
+        )
+        assert explained[1].strip("'") == value
+
+
+def test_wrong_arguments_are_said(net, tmp_path, refused):
     for arguments, words in (
         ([tmp_path / "none.keras"], "which is not there"),
         ([net[0], "--timeout", 0], "timeout"),
         ([net[0], "--token-file", tmp_path / "none"], "No such file"),
         ([net[0], "--host", "nowhere.invalid"], "cannot listen at nowhere.invalid"),
     ):
-        assert words in serve(*arguments)
+        assert words in refused(*arguments)
 
 
 def elsewhere(*arguments, **environment):
