@@ -1,5 +1,6 @@
 """`nnlite serve` as a process: its start and end, its limits, and requests that mean it ill."""
 
+import asyncio
 import dataclasses
 import json
 import os
@@ -203,6 +204,38 @@ def test_what_does_not_fit_in_the_queue_is_told_to_come_again(net):
         assert sorted(response.status for response in found) == [200, 200, 503, 503, 503]
         busy = next(response for response in found if response.status == 503)
         assert busy.headers["retry-after"] == "1" and "try again" in busy.json["error"]
+        assert ask(PATH, BODY).status == 200
+
+
+def test_bytes_that_are_held_for_requests_are_bounded(net):
+    scope = {"type": "http", "method": "POST", "path": PATH, "headers": []}
+
+    async def asked(app, go_on):
+        parts, sent = [b" " * (1 << 20)], []
+
+        async def receive():
+            if parts:
+                return {"type": "http.request", "body": parts.pop(), "more_body": True}
+            await go_on.wait()
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        await app(scope, receive, send)
+        return sent[0]["status"]
+
+    async def nine(app):
+        go_on = asyncio.Event()
+        tasks = [asyncio.create_task(asked(app, go_on)) for _ in range(9)]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+        assert [task.result() for task in done] == [503]
+        go_on.set()
+        return sorted(await asyncio.gather(*tasks))
+
+    with application(net[0], max_body=1) as ask:
+        assert ask.run(nine(ask.app)) == [400] * 8 + [503]
+        assert ask.app._bytes == ask.app._in_flight == 0
         assert ask(PATH, BODY).status == 200
 
 
