@@ -17,7 +17,7 @@ from uvicorn.config import STARTUP_FAILURE
 from nnlite.engine import _engine
 from nnlite.serving.app import App
 from nnlite.serving.connection import Connection
-from nnlite.serving.metrics import FOLDER
+from nnlite.serving.metrics import FOLDER, leave
 from nnlite.serving.processes import keep_running
 from nnlite.serving.settings import Settings
 from nnlite.terminal import write
@@ -120,6 +120,7 @@ def _run(settings, listener):
 
 
 def _died(pid, code):
+    leave(pid)
     _log({"event": "error", "error": f"process {pid} ended with {code}; another one starts"})
 
 
