@@ -112,15 +112,15 @@ def _add_serve(commands):
         help="a file of a model or an estimator, or a folder of them; NAME=PATH names it",
     )
     for name, kind, what in (
-        ("--host", str, "address to listen at; 0.0.0.0 is every one of the machine"),
-        ("--port", _at_least(0), "port to listen at; 0 takes a free one"),
-        ("--workers", _at_least(1), "processes, each with a copy of the models"),
-        ("--max-batch", _at_least(1), "most rows of several requests predicted together"),
-        ("--batch-wait", float, "milliseconds for which a request waits for others"),
-        ("--max-queue", _at_least(1), "most requests of a process in flight; others get 503"),
-        ("--max-body", float, "most MB of a request"),
-        ("--timeout", float, "most seconds of a request, and of the end after SIGTERM"),
-        ("--reload", float, "seconds between looks for changed files; 0 never looks"),
+        ("--host", str, "address to listen at, 0.0.0.0 for every one (default: 127.0.0.1)"),
+        ("--port", _at_least(0), "port to listen at; 0 takes a free one (default: 8000)"),
+        ("--workers", _at_least(1), "processes, each with a copy of the models (default: 1)"),
+        ("--max-batch", _at_least(1), "most rows of requests predicted together (default: 64)"),
+        ("--batch-wait", float, "milliseconds a request waits for others (default: 0)"),
+        ("--max-queue", _at_least(1), "most requests of a process in flight (default: 256)"),
+        ("--max-body", float, "most MB of a request (default: 16)"),
+        ("--timeout", float, "most seconds of a request, and of the end (default: 30)"),
+        ("--reload", float, "seconds between looks at the files; 0 never looks (default: 2)"),
     ):
         metavar = {str: "ADDRESS", float: "X"}.get(kind, "N")
         serve.add_argument(name, type=kind, metavar=metavar, default=argparse.SUPPRESS, help=what)
@@ -129,7 +129,12 @@ def _add_serve(commands):
         metavar="FILE",
         help=f"file with the token that requests need; or the variable {_TOKEN} has it",
     )
-    serve.add_argument("--no-access-log", dest="access_log", action="store_false")
+    serve.add_argument(
+        "--no-access-log",
+        dest="access_log",
+        action="store_false",
+        help="leave out the line of JSON for each request",
+    )
 
 
 def _serve(given):

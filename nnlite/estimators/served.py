@@ -30,6 +30,8 @@ class Predictor:
         Whether X may be lists that are no array of numbers: of categories, of different lengths.
     classes : array or None
         Of a classifier.
+    gives : tuple of str
+        What is predicted: 'label' and 'probabilities', in the order of `classes`; or 'prediction'.
     """
 
     def __init__(self, estimator):
@@ -49,6 +51,7 @@ class Predictor:
         self.takes_tokens = estimator._vocabulary is not None
         self.takes_lists = estimator._ragged or estimator._columns is not None
         self.classes = getattr(estimator, "classes_", None)
+        self.gives = ("prediction",) if self.classes is None else ("label", "probabilities")
 
     def rows(self, X):
         """X, checked, as the model takes it: an array whose first axis is that of the rows.
@@ -69,18 +72,12 @@ class Predictor:
         return input_validation.validate_X(self._nameless, X)
 
     def predictions(self, rows):
-        """By name, what is predicted for rows that `rows` gave.
-
-        Returns
-        -------
-        dict of str to array
-            'label' and 'probabilities', in the order of `classes`; or 'prediction' of a regressor.
-        """
+        """What is predicted for rows that `rows` gave: an array for each name in `gives`."""
         target = self._estimator._target
         outputs = self._nameless._outputs_of(rows)
         if self.classes is None:
-            return {"prediction": target.decode(outputs)}
-        return {"label": target.decode(outputs), "probabilities": target.probabilities(outputs)}
+            return [target.decode(outputs)]
+        return [target.decode(outputs), target.probabilities(outputs)]
 
 
 def _kind_of(vocabulary):

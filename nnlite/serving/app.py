@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import functools
 import hmac
+import os
 import time
 from typing import NamedTuple
 
@@ -324,7 +325,7 @@ class App:
             self._looking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._looking
-        self._metrics.leave()
+        metrics.leave(os.getpid())
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _refresh(self, at_once=False):

@@ -6,6 +6,7 @@ the model is free, and no answer changes by it."""
 import asyncio
 import collections
 import time
+from functools import partial
 
 import numpy as np
 
@@ -49,14 +50,13 @@ class Batcher:
         future = loop.create_future()
         kind = tuple((a.dtype.str if a.dtype.kind != "U" else "U", a.shape[1:]) for a in arrays)
         self._waiting.append((kind, arrays, future))
-        if not self._running and self._timer is None:
-            if self._wait:
-                self._timer = loop.call_later(self._wait, self._begin)
-            else:
-                self._timer = loop.call_soon(self._begin)
-        elif self._wait and not self._running and self._is_full():
-            self._timer.cancel()
-            self._begin()
+        if not self._running:
+            if self._timer is None:
+                later = loop.call_soon if not self._wait else partial(loop.call_later, self._wait)
+                self._timer = later(self._begin)
+            if self._wait and self._is_full():
+                self._timer.cancel()
+                self._begin()
         return future
 
     def _is_full(self):
@@ -105,7 +105,10 @@ class Batcher:
         """For each request its outputs, or its error."""
         if len(batch) == 1:
             return [self._attempt(batch[0][1], rows)]
-        arrays = [np.concatenate(parts) for parts in zip(*(arrays for _, arrays, _ in batch))]
+        try:
+            arrays = [np.concatenate(parts) for parts in zip(*(arrays for _, arrays, _ in batch))]
+        except MemoryError as error:
+            return [error] * len(batch)
         outputs = self._attempt(arrays, rows)
         if isinstance(outputs, Exception):  # of one of them: the others must not suffer
             return [self._attempt(arrays, len(arrays[0])) for _, arrays, _ in batch]

@@ -77,8 +77,13 @@ class Metrics:
             multiprocess.MultiProcessCollector(registry)
         return prometheus_client.generate_latest(registry)
 
-    @staticmethod
-    def leave():
-        """Take this process's figures of the moment out of the sums, at its end."""
-        if FOLDER in os.environ:
-            multiprocess.mark_process_dead(os.getpid())
+
+def leave(pid):
+    """Take a process that ended out of the figures of the moment.
+
+    Parameters
+    ----------
+    pid : int
+    """
+    if FOLDER in os.environ:
+        multiprocess.mark_process_dead(pid)

@@ -188,7 +188,7 @@ class ServedEstimator(Served):
         first = self._warm_up({"X": one_row})
         self.outputs = [
             TensorSpec(name, datatype_of(y.dtype), (-1, *y.shape[1:]))
-            for name, y in zip(self._output_names, first)
+            for name, y in zip(predictor.gives, first)
         ]
         if predictor.classes is not None:
             self.details = {"classes": predictor.classes.tolist()}
@@ -223,6 +223,4 @@ class ServedEstimator(Served):
 
     def run(self, arrays):
         """The outputs, a list, for rows that `read` gave, of one request or of several."""
-        found = self._predictor.predictions(*arrays)
-        self._output_names = list(found)
-        return list(found.values())
+        return self._predictor.predictions(*arrays)

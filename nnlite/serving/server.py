@@ -17,7 +17,7 @@ from uvicorn.config import STARTUP_FAILURE
 from nnlite.engine import _engine
 from nnlite.serving.app import App
 from nnlite.serving.connection import Connection
-from nnlite.serving.metrics import FOLDER
+from nnlite.serving.metrics import FOLDER, leave
 from nnlite.serving.processes import keep_running
 from nnlite.serving.settings import Settings
 from nnlite.terminal import write
@@ -42,7 +42,8 @@ def serve(*models, **settings):
     port : int, default 8000
         0 takes a free one.
     workers : int, default 1
-        Processes, each with its own copy of the models and its part of the cores.
+        Processes, each with its own copy of the models and its part of the cores. A script of one's
+        own calls `serve` under `if __name__ == "__main__":` then, as each process imports it.
     max_batch : int, default 64
         The most rows of several requests that are predicted together.
     batch_wait : float, default 0
@@ -119,6 +120,7 @@ def _run(settings, listener):
 
 
 def _died(pid, code):
+    leave(pid)
     _log({"event": "error", "error": f"process {pid} ended with {code}; another one starts"})
 
 

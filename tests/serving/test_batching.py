@@ -105,8 +105,8 @@ def test_waiting_is_bounded_and_ends_when_a_batch_is_full():
     _, sizes = batched(rows(1, 2), Recorder(), wait=0.05)
     assert sizes == [3] and 0.05 <= time.perf_counter() - began < 5
     began = time.perf_counter()
-    _, sizes = batched(rows(4, 4), Recorder(), wait=60)
-    assert sizes == [8] and time.perf_counter() - began < 30
+    _, sizes = batched(rows(4, 4, 9), Recorder(), wait=60)
+    assert sizes == [8, 9] and time.perf_counter() - began < 30
 
 
 def test_who_comes_during_a_run_is_in_the_next_batch():

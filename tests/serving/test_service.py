@@ -1,7 +1,10 @@
 """`nnlite serve` as a process: its start and end, its limits, and requests that mean it ill."""
 
+import asyncio
+import dataclasses
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,6 +22,8 @@ from service import Service, application
 import nnlite
 from nnlite.__main__ import main
 from nnlite.layers import Dense
+from nnlite.serving import serve
+from nnlite.serving.settings import Settings
 
 BODY = {"instances": [[1.0, 2.0, 3.0]]}
 PATH = "/v1/models/net:predict"
@@ -113,12 +118,34 @@ HEAD = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n".encode(
 )
 def test_who_is_slow_does_not_stay(service, sent, answer):
     found, seconds = raw(service, *sent, pause=0.2)
-    assert found.startswith(answer) and bool(found) == bool(answer) and 0.9 < seconds < 5
+    assert found.startswith(answer) and bool(found) == bool(answer) and 0.9 < seconds < 15
 
 
 def test_a_head_without_end_is_cut(service):
     found, _ = raw(service, b"GET /v2 HTTP/1.1\r\na: " + b"b" * 1_000_000)
     assert found == b""
+
+
+def test_who_does_not_take_answers_does_not_stay(service):
+    ask = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
+    length, count = len(service.ask("/openapi.json").body), 0
+    with socket.create_connection(("127.0.0.1", service.port)) as connection:
+        connection.settimeout(0.5)
+        try:
+            while count * length < 64 << 20:  # much more than the buffers between us hold
+                connection.sendall(ask)
+                count += 1
+        except TimeoutError:  # nor does the service read on
+            pass
+        time.sleep(2)
+        connection.settimeout(20)
+        received = 0
+        try:
+            while more := connection.recv(1 << 20):
+                received += len(more)
+        except ConnectionError:
+            pass
+    assert received < count * length
 
 
 def test_requests_in_one_packet_are_answered_in_order(service):
@@ -159,18 +186,56 @@ def test_hostile_requests_do_it_no_harm(service, net, hostile):
 
 
 def test_what_does_not_fit_in_the_queue_is_told_to_come_again(net):
-    with application(net[0], max_queue=2, batch_wait=300) as ask:
+    with application(net[0], max_queue=2) as ask:
+        (entry,) = ask.app._repository.entries.values()
+        run, free = entry.batcher._run, threading.Event()
+        entry.batcher._run = lambda arrays: free.wait(30) and run(arrays)
+        entry.batcher._seconds = 1.0  # so that it runs in a thread
         found = []
         threads = [threading.Thread(target=lambda: found.append(ask(PATH, BODY))) for _ in range(5)]
         for thread in threads:
             thread.start()
+        while len(found) < 3:
+            time.sleep(0.01)
+        assert ask("/v2/health/ready").status == 200
+        free.set()
         for thread in threads:
             thread.join()
-        statuses = sorted(response.status for response in found)
-        assert statuses == [200, 200, 503, 503, 503]
+        assert sorted(response.status for response in found) == [200, 200, 503, 503, 503]
         busy = next(response for response in found if response.status == 503)
         assert busy.headers["retry-after"] == "1" and "try again" in busy.json["error"]
-        assert ask("/v2/health/ready").status == 200
+        assert ask(PATH, BODY).status == 200
+
+
+def test_bytes_that_are_held_for_requests_are_bounded(net):
+    scope = {"type": "http", "method": "POST", "path": PATH, "headers": []}
+
+    async def asked(app, go_on):
+        parts, sent = [b" " * (1 << 20)], []
+
+        async def receive():
+            if parts:
+                return {"type": "http.request", "body": parts.pop(), "more_body": True}
+            await go_on.wait()
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        await app(scope, receive, send)
+        return sent[0]["status"]
+
+    async def nine(app):
+        go_on = asyncio.Event()
+        tasks = [asyncio.create_task(asked(app, go_on)) for _ in range(9)]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+        assert [task.result() for task in done] == [503]
+        go_on.set()
+        return sorted(await asyncio.gather(*tasks))
+
+    with application(net[0], max_body=1) as ask:
+        assert ask.run(nine(ask.app)) == [400] * 8 + [503]
+        assert ask.app._bytes == ask.app._in_flight == 0
         assert ask(PATH, BODY).status == 200
 
 
@@ -213,7 +278,7 @@ def test_without_the_token_nothing_is_told_but_health(net, tmp_path):
 
 
 def test_sigterm_finishes_what_was_accepted(net):
-    with Service(net[0], "--batch-wait", 700, "--max-batch", 64) as service:
+    with Service(net[0], "--batch-wait", 2000, "--max-batch", 64) as service:
         found = []
         threads = [
             threading.Thread(target=lambda: found.append(service.ask(PATH, BODY))) for _ in range(8)
@@ -256,7 +321,7 @@ def test_several_processes_share_port_and_figures(net):
 
 
 @pytest.fixture
-def serve(capsys):
+def refused(capsys):
     """A function that runs `nnlite serve` until it ends, and gives what it says is wrong."""
 
     def run(*arguments):
@@ -266,10 +331,10 @@ def serve(capsys):
     return run
 
 
-def test_a_port_in_use_is_said(net, serve):
+def test_a_port_in_use_is_said(net, refused):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        said = serve(net[0], "--port", port)
+        said = refused(net[0], "--port", port)
     assert f"port: cannot listen at 127.0.0.1:{port}" in said and "in use" in said
 
 
@@ -282,14 +347,32 @@ def test_a_model_that_cannot_be_read_is_said(tmp_path):
         assert "Traceback" not in done.stderr
 
 
-def test_wrong_arguments_are_said(net, tmp_path, serve):
+def test_defaults_are_the_same_wherever_they_are_told(capsys):
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    document = (ROOT / "docs" / "serving.md").read_text()
+    for setting in dataclasses.fields(Settings):
+        if setting.name in ("models", "token", "access_log"):
+            continue
+        option, value = f"--{setting.name.replace('_', '-')}", str(setting.default)
+        value = value.removesuffix(".0")
+        assert re.search(rf"{option} [^]]*?\(default: (.*?)\)", told)[1] == value
+        assert re.search(rf"^\| `{option}` \| `?(.*?)`? \|", document, re.MULTILINE)[1] == value
+        explained = re.search(
+            rf"^ +{setting.name} : \w+, default (.*)$", serve.__doc__, re.MULTILINE
+        )
+        assert explained[1].strip("'") == value
+
+
+def test_wrong_arguments_are_said(net, tmp_path, refused):
     for arguments, words in (
         ([tmp_path / "none.keras"], "which is not there"),
         ([net[0], "--timeout", 0], "timeout"),
         ([net[0], "--token-file", tmp_path / "none"], "No such file"),
         ([net[0], "--host", "nowhere.invalid"], "cannot listen at nowhere.invalid"),
     ):
-        assert words in serve(*arguments)
+        assert words in refused(*arguments)
 
 
 def elsewhere(*arguments, **environment):
