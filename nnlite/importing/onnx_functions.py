@@ -210,7 +210,10 @@ def _expand(node, x, shape):
 
 
 def _tile(node, x, times):
-    for axis, n in enumerate(known(times, "numbers of copies")):
+    times = known(times, "numbers of copies")
+    if max(times, default=1) > 2**16:
+        raise ValueError(f"expected at most {2**16} copies, got {max(times)}")
+    for axis, n in enumerate(times):
         x = ops.concatenate([x] * n, axis) if n != 1 else x
     return x
 

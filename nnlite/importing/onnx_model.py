@@ -68,6 +68,10 @@ def import_onnx(filepath):
     except ValueError as error:
         error.args = (f"import_onnx: {filepath}: {error}",)
         raise
+    except (AttributeError, LookupError, RuntimeError, TypeError) as error:  # of parts left out
+        raise ValueError(
+            f"import_onnx: {filepath}: expected a whole graph, got one where {error}"
+        ) from None
 
 
 @dataclass

@@ -245,3 +245,18 @@ def test_files_that_are_cut_off_are_refused(tmp_path):
             nnlite.import_onnx(tmp_path / "x.onnx")
     with pytest.raises(FileNotFoundError):
         nnlite.import_onnx(tmp_path / "none.onnx")
+
+
+def test_files_with_wrong_bytes_are_refused_or_read(tmp_path):
+    nnlite.export(small_net(), tmp_path / "x.onnx", verify=False, verbose=False)
+    content = np.frombuffer((tmp_path / "x.onnx").read_bytes(), np.uint8)
+    rng, refused = np.random.default_rng(0), 0
+    for _ in range(60):
+        changed = content.copy()
+        changed[rng.integers(len(content), size=3)] = rng.integers(256, size=3)
+        (tmp_path / "x.onnx").write_bytes(changed.tobytes())
+        try:
+            nnlite.import_onnx(tmp_path / "x.onnx")
+        except ValueError as error:
+            refused += "x.onnx" in str(error)
+    assert refused
