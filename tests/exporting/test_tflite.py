@@ -62,7 +62,7 @@ def test_inputs_and_outputs_keep_their_names_and_order(tmp_path):
     a, b = nnlite.Input((3,), name="a"), nnlite.Input((4,), name="b")
     c, d = layers.Dense(2, name="c")(a), layers.Dense(5, name="d")(b)
     joined = layers.Concatenate(name="e")([d, c])
-    model = nnlite.Model([b, a], [joined, c, a])
+    model = nnlite.Model([b, a], [joined, c, a, joined])
     x = [data((7, 4)), data((7, 3))]
     report = exported(model, tmp_path, samples=x)
     assert report.rows == 7 and report.largest_difference < 1e-6

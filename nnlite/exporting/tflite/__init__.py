@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 
-from nnlite.atomic_write import replacing
+from nnlite.atomic_write import write_whole
 from nnlite.checks import check_choice
 from nnlite.exporting.program import activations_apart, is_constant, program_of, refuse_unknown
 from nnlite.exporting.quantization import FUSED, Affine, Quantization
@@ -52,13 +52,13 @@ def write(computation, path, quantize=None, interface="float32"):
         affines = {id(t): quantization.of_edge(t) for t in (*program.inputs, *program.outputs)}
     graph.take_inputs(affines)
     _write_calls(graph)
-    outputs = [
-        (n, _output(graph, t, affines)) for n, t in zip(computation.outputs, program.outputs)
-    ]
+    outputs = []
+    for name, tensor in zip(computation.outputs, program.outputs):
+        taken = {x for _, x in outputs}
+        outputs.append((name, _output(graph, tensor, affines.get(id(tensor)), taken)))
     table = graph.table(outputs, f"{computation.name}, by nnlite", labels.metadata(computation))
     contents = packed(schema, table, b"TFL3") + labels.archive(computation)
-    with replacing(path) as temporary:
-        temporary.write_bytes(contents)
+    write_whole(path, contents)
     report = Report(path, program)
     if quantization:
         integers = sum(quantization.form(call) is not None for call in program.calls)
@@ -136,7 +136,8 @@ def _growing(program):
             if is_constant(t) and t is not u and not (fits and np.array_equal(*_broadcast(t, u))):
                 return None
         pairs += zip(call.outputs, twin.outputs)
-    return {id(t): tuple(n != m for n, m in zip(t.shape, u.shape)) for t, u in pairs}
+    growing = {id(t): tuple(n != m for n, m in zip(t.shape, u.shape)) for t, u in pairs}
+    return growing if all(sum(axes) < 2 for axes in growing.values()) else None
 
 
 def _broadcast(t, u):
@@ -187,10 +188,11 @@ def _mean(graph, call, summed):
     return graph.reshape_as(shapes.along(graph, "MEAN", x, summed), call.outputs[0])
 
 
-def _output(graph, tensor, affines):
-    """The number of an output, which an operator makes."""
-    x = graph.place(tensor, affines.get(id(tensor)))
-    if x < len(graph.program.inputs) or graph.entries[x].data is not None:
+def _output(graph, tensor, affine, taken):
+    """The number of an output, which an operator makes, and which is no other output."""
+    x = graph.place(tensor, affine)
+    known = x < len(graph.program.inputs) or graph.entries[x].data is not None
+    if known or x in taken:
         grows = graph.grows(tensor)
         wanted = [-1 if g else n for n, g in zip(tensor.shape, grows)]
         target = graph.constant(np.array(wanted, np.int32))

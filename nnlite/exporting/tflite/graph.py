@@ -85,7 +85,6 @@ class Entry:
     scales: np.ndarray | None = None
     axis: int = 0
     name: str = ""
-    signature: tuple | None = None
 
 
 class Graph:
@@ -270,8 +269,6 @@ class Graph:
         if self.shape(x) == tuple(shape):
             return x
         wanted = [-1 if g else n for n, g in zip(shape, grows or [False] * len(shape))]
-        if self.growing is not None and wanted.count(-1) > 1:
-            wanted = list(shape)
         target = self.constant(np.array(wanted, np.int32))
         return self.add("RESHAPE", [x, target], shape, like=x)
 
@@ -343,7 +340,6 @@ class Graph:
                 ZeroPoint=zeros,
                 QuantizedDimension=entry.axis,
             )
-        signature = entry.signature
         return Table(
             "Tensor",
             Shape=np.array(entry.shape, np.int32),
@@ -351,7 +347,6 @@ class Graph:
             Buffer=number,
             Name=entry.name,
             Quantization=quantization,
-            ShapeSignature=None if signature is None else np.array(signature, np.int32),
             HasRank=True,
         )
 
