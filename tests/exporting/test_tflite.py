@@ -162,3 +162,28 @@ def test_random_models_are_written(quantize, allowed, tmp_path):
         nnlite.utils.set_random_seed(seed)
         report = exported(models_built.built(spec, nnlite), tmp_path, samples=x, quantize=quantize)
         assert report.largest_difference < allowed, seed
+
+
+def test_axes_of_unknown_length_get_one(tmp_path):
+    model = nnlite.Sequential([layers.Input((None, 3)), layers.Conv1D(4, 3), layers.LSTM(2)])
+    with pytest.raises(ValueError, match="`length`"):
+        exported(model, tmp_path)
+    with pytest.raises(ValueError, match="length: expected an integer"):
+        exported(model, tmp_path, length=0)
+    with pytest.raises(ValueError, match=r"samples.*\(N, 9, 3\), got \(5, 8, 3\)"):
+        exported(model, tmp_path, length=9, samples=data((5, 8, 3)))
+    assert not list(tmp_path.iterdir())
+    for samples in (None, data((5, 9, 3))):
+        assert exported(model, tmp_path, length=9, samples=samples).largest_difference < 1e-6
+
+
+def test_sequences_of_different_lengths_end_with_nan(tmp_path):
+    X = [np.full((n % 3 + 1, 2), n / 9) for n in range(30)]
+    model = nnlite.NNClassifier([layers.LSTM(4)], epochs=1, random_state=0).fit(X, [0, 1] * 15)
+    report = exported(model, tmp_path, length=4)
+    assert report.largest_difference < 1e-6
+    padded = np.full((30, 4, 2), np.nan)
+    for row, sequence in zip(padded, X):
+        row[: len(sequence)] = sequence
+    (got,) = tflite_run.outputs_of(report.path, [padded])
+    np.testing.assert_allclose(got, model.predict_proba(X), atol=1e-6)

@@ -2,11 +2,13 @@
 float16, or in 8-bit integers."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 
 from nnlite.atomic_write import write_whole
-from nnlite.checks import check_choice
+from nnlite.checks import check_choice, check_setting
+from nnlite.exporting.checking import rows_of
 from nnlite.exporting.program import activations_apart, is_constant, program_of, refuse_unknown
 from nnlite.exporting.quantization import FUSED, Affine, Quantization
 from nnlite.exporting.report import Report
@@ -24,7 +26,7 @@ _OF_ONE_ROW = {"conv2d_gradient_input"}
 _OTHER_BATCH = 3
 
 
-def write(computation, path, quantize=None, interface="float32"):
+def write(computation, path, quantize=None, interface="float32", length=None):
     """Write a Computation; gives the Report.
 
     Parameters
@@ -35,11 +37,13 @@ def write(computation, path, quantize=None, interface="float32"):
         The numbers of kernels, or of everything that can be computed in integers.
     interface : {'float32', 'int8'}
         The numbers of inputs and outputs; 'int8' needs `quantize='int8'`.
+    length : int, optional
+        Of axes whose length the model leaves open.
     """
     check_choice("quantize", quantize, [None, "float16", "int8"], "export")
     known = ["float32", "int8"] if quantize == "int8" else ["float32"]
     check_choice("interface", interface, known, "export")
-    schema = Generated()
+    schema, computation = Generated(), _with_length(computation, length)
     program = activations_apart(program_of(computation), FUSED)
     refuse_unknown(program, RULES, "TensorFlow Lite")
     growing, quantization = _growing(program), None
@@ -106,6 +110,22 @@ def _as_written(array, detail):
 
 def _as_real(array, detail):
     return Affine(*detail["quantization"]).values(array) if array.dtype == np.int8 else array
+
+
+def _with_length(computation, length):
+    """The Computation with a length in place of each that is not known."""
+    if length is None:
+        return computation
+    check_setting("length", length, "int [1, inf)", "export")
+    inputs = [
+        (name, tuple(length if n is None else n for n in shape), dtype)
+        for name, shape, dtype in computation.inputs
+    ]
+    made = replace(computation, inputs=inputs)
+    if inputs != computation.inputs:
+        made.samples = None  # they are of another length
+    made.rows = computation.rows and rows_of(replace(made, arrays=None), computation.rows)
+    return made
 
 
 def _rows(computation):
