@@ -75,11 +75,11 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
     computation = computation_of(model)
     computation.rows = None if samples is None else rows_of(computation, samples)
     report = writer.write(computation, path, **options)
-    report.save(verbose)
+    told = report.save(verbose)
     if verify:
         compared(report, writer.run, labels)
     if verbose:
-        report.show()
+        report.show(figures=not told)
     return report
 
 
