@@ -1,6 +1,7 @@
 """The command `nnlite`, also `python -m nnlite`: what it can be asked for."""
 
 import argparse
+import json
 import sys
 
 import nnlite
@@ -15,6 +16,17 @@ def _at_least(lowest):
         return int(text)
 
     return integer
+
+
+def _option(text):
+    """A parser of the name of an option and its value: a number, a truth, or a word."""
+    name, sign, value = text.partition("=")
+    if not name.isidentifier() or not sign:
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def _parser():
@@ -51,8 +63,42 @@ def _parser():
         metavar="N",
         help="the same seed gives the same bits (default: %(default)s)",
     )
+    about = "write a model or an estimator as a file that is run without nnlite"
+    export = commands.add_parser(
+        "export", help=about, description=f"{about[0].upper()}{about[1:]}."
+    )
+    export.add_argument(
+        "model", metavar="MODEL", help="what a save wrote: .keras, .safetensors, .h5"
+    )
+    export.add_argument("file", metavar="FILE", help="its ending says the format: .onnx")
+    export.add_argument(
+        "--no-verify",
+        dest="verify",
+        action="store_false",
+        help="do not run the file and compare its outputs with those of predict",
+    )
+    export.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        type=_option,
+        metavar="NAME=VALUE",
+        help="an option of the format, such as dtype=float64; again for several",
+    )
     commands.add_parser("versions", help="print versions and the engine in use, for bug reports")
     return parser
+
+
+def _export(given):
+    """Write a file in another format, and return the exit code."""
+    try:
+        of_estimator = nnlite.estimators.files.holds_estimator(given.model)
+        model = (nnlite.load if of_estimator else nnlite.models.load_model)(given.model)
+        nnlite.export(model, given.file, verify=given.verify, **dict(given.option))
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        print(f"nnlite export: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def main(arguments=None):
@@ -78,6 +124,8 @@ def main(arguments=None):
     if given.command == "versions":
         nnlite.show_versions()
         return 0
+    if given.command == "export":
+        return _export(given)
     from nnlite.demo import demo  # brings scikit-learn
 
     try:

@@ -39,6 +39,7 @@ OPTIONAL = {
     "onnxruntime",
     "optuna",
     "scipy",
+    "skl2onnx",
     "skopt",
     "sklearn",
     "tensorboardX",

@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import io
 import json
+from pathlib import Path
 
 from nnlite.atomic_write import replacing
 from nnlite.errors import prefixed
@@ -99,6 +100,19 @@ def load(filepath, custom_objects=None):
         estimator = found.__new__(found)
         _fill(estimator, data, path, file_format)
         return estimator
+
+
+def holds_estimator(filepath):
+    """Whether a file is one that the `save` of an estimator wrote.
+
+    Parameters
+    ----------
+    filepath : str or path
+    """
+    path = Path(filepath)
+    file_format = ENDINGS.get(path.suffix.lower())
+    with prefixed(f"{filepath}: "):
+        return file_format is not None and file_format.read_estimator(path) is not None
 
 
 def fill_from_bytes(estimator, content):

@@ -1,6 +1,7 @@
 """Models as files that others run, without nnlite: `export` and the writers behind it."""
 
 import importlib
+import inspect
 from pathlib import Path
 
 from nnlite.exporting.checking import compared, rows_of
@@ -41,7 +42,8 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
     verbose : bool, default True
         Whether the report is printed.
     **options
-        Of the format.
+        Of the format; 'docs/export.md' lists them. Of '.onnx': `dtype`, 'float32' or 'float64', of
+        inputs that are real numbers, and `precision`, the same of what the file computes.
 
     Returns
     -------
@@ -72,6 +74,12 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
             f"export: expected a file that ends in {', '.join(_WRITERS)}, got {str(filepath)!r}"
         )
     writer = importlib.import_module(module)
+    known = [*inspect.signature(writer.write).parameters][2:]
+    for name in options:
+        if name not in known:
+            raise TypeError(
+                f"export: expected options of {path.suffix} among {', '.join(known)}, got {name!r}"
+            )
     computation = computation_of(model)
     computation.rows = None if samples is None else rows_of(computation, samples)
     report = writer.write(computation, path, **options)

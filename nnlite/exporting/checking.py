@@ -47,7 +47,8 @@ def compared(report, run, labels=None):
     """
     computation = report.program.of
     arrays = computation.rows or samples_of(report.program, ROWS)
-    arrays = [np.ascontiguousarray(a, t.dtype) for a, t in zip(arrays, report.program.inputs)]
+    dtypes = report.dtypes or [t.dtype for t in report.program.inputs]
+    arrays = [np.ascontiguousarray(a, dtype) for a, dtype in zip(arrays, dtypes)]
     try:
         report.runtime, outputs = run(report, arrays)
     except ImportError as error:
@@ -103,20 +104,23 @@ def samples_of(program, rows):
     if program.of.samples is not None:
         return program.of.samples(rows)
     generator = np.random.default_rng(0)
-    return [
-        generator.integers(0, _tokens(program, x), (rows, *x.shape[1:]), np.int32)
-        if x.dtype == "int32"
-        else generator.standard_normal((rows, *x.shape[1:]))
-        for x in program.inputs
-    ]
+    return [_random(generator, (rows, *x.shape[1:]), _tokens(program, x)) for x in program.inputs]
+
+
+def _random(generator, shape, tokens):
+    if tokens is None:
+        return generator.standard_normal(shape)
+    return generator.integers(0, tokens, shape, np.int32)
 
 
 def _tokens(program, x):
-    """How many tokens are known to everything that looks the values of an input up."""
-    same, known = {id(x)}, [2**15]
+    """How many tokens are known to everything that looks the values of an input up; None where they
+    are real numbers."""
+    same, known = {id(x)}, [2**15] if x.dtype == "int32" else []
     for call in program.calls:
-        if call.op.view and id(call.inputs[0]) in same:
+        passes = call.op.view or call.op.name in ("floor", "where", "cast")
+        if passes and any(id(t) in same for t in call.inputs):
             same.add(id(call.outputs[0]))
         elif call.op.name == "gather" and id(call.inputs[-1]) in same:
             known.append(call.attrs["rows"])
-    return min(known)
+    return min(known, default=None)

@@ -1,81 +1,140 @@
-"""ONNX files, which onnxruntime and many others run: a function for each op."""
+"""ONNX files, which onnxruntime and many others run. The files beside have a rule for each op."""
 
 import numpy as np
 
 from nnlite.atomic_write import replacing
-from nnlite.exporting.program import ANY_BATCH, is_constant, program_of, refuse_unknown
+from nnlite.checks import check_choice
+from nnlite.engine.tensor import REALS
+from nnlite.exporting import (
+    onnx_elementwise,
+    onnx_images,
+    onnx_products,
+    onnx_recurrent,
+    onnx_shapes,
+)
+from nnlite.exporting.onnx_graph import Graph
+from nnlite.exporting.program import ANY_BATCH, program_of, refuse_unknown
 from nnlite.exporting.report import Report
-from nnlite.ops.activation import KINDS
 from nnlite.saving.onnx_file import require_onnx
 
-OPSET, IR_VERSION = 17, 10
+OPSET, IR_VERSION = 17, 8
+RULES = {
+    **onnx_elementwise.RULES,
+    **onnx_images.RULES,
+    **onnx_products.RULES,
+    **onnx_recurrent.RULES,
+    **onnx_shapes.RULES,
+}
 
 
-class Graph:
-    """An ONNX graph that grows: nodes, constants, and the names of tensors."""
-
-    def __init__(self, onnx, program):
-        self.onnx, self.nodes, self.constants, self._names = onnx, [], {}, {}
-        for tensor, (name, *_) in zip(program.inputs, program.of.inputs):
-            self._names[id(tensor)] = name
-
-    def name_of(self, tensor):
-        """The name of a tensor; a constant becomes an initializer when it is first asked for."""
-        name = self._names.get(id(tensor))
-        if name is None:
-            assert is_constant(tensor), (
-                "the call that makes a tensor comes before those that read it"
-            )
-            name = self._names[id(tensor)] = self.constant(tensor.numpy())
-        return name
-
-    def constant(self, array):
-        """The name of an initializer with these values."""
-        name = f"c{len(self.constants)}"
-        self.constants[name] = self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
-        return name
-
-    def add(self, op_type, inputs, outputs=1, **attributes):
-        """Add a node; gives the name of its output, or a list of several."""
-        names = [f"v{len(self.nodes)}_{i}" for i in range(outputs)]
-        self.nodes.append(self.onnx.helper.make_node(op_type, inputs, names, **attributes))
-        return names[0] if outputs == 1 else names
-
-    def take(self, tensor, name):
-        """Say that a tensor is what has a name."""
-        self._names[id(tensor)] = name
+# What onnxruntime computes in float32 only.
+_SINGLE = {"average_pool2d", "conv2d", "conv2d_gradient_input", "depthwise_conv2d"}
 
 
-def write(computation, path):
-    """Write a Computation; gives the Report."""
+def write(computation, path, dtype=None, precision=None):
+    """Write a Computation.
+
+    Parameters
+    ----------
+    computation : Computation
+    path : Path
+    dtype : {'float32', 'float64'}, optional
+        Of the inputs of real numbers; by default the model's precision. What scales columns reads
+        the numbers of 'float64' before they are rounded.
+    precision : {'float32', 'float64'}, optional
+        Of what the file computes; by default the model's, but 'float32' where onnxruntime has
+        nothing else: for convolutions and means of windows.
+
+    Returns
+    -------
+    Report
+    """
+    model, program, notes = model_of(computation, dtype, precision)
+    with replacing(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+    dtypes = [_dtype_of(tensor, dtype) for tensor in program.inputs]
+    return Report(path, program, dtypes, notes)
+
+
+def model_of(computation, dtype=None, precision=None, opset=OPSET):
+    """The ModelProto of a Computation, its Program, and what the report says."""
     onnx = require_onnx()
+    for name, value in (("dtype", dtype), ("precision", precision)):
+        if value is not None:
+            check_choice(name, value, REALS)
     program = program_of(computation, ANY_BATCH)
     refuse_unknown(program, RULES, "ONNX")
-    graph = Graph(onnx, program)
+    single = any(call.op.name in _SINGLE for call in program.calls)
+    precision = precision or ("float32" if single else computation.precision)
+    graph, names = Graph(onnx, program, precision, opset), [name for name, *_ in computation.inputs]
+    if precision != computation.precision:
+        graph.notes["precision"] = f"{precision}, that of the model is {computation.precision}"
+    for tensor, name in zip(program.inputs, names):
+        _take_input(graph, tensor, name, _dtype_of(tensor, dtype))
     for call in program.calls:
-        x = [graph.name_of(t) for t in call.inputs]
-        made = RULES[call.op.name](graph, call, *x)
+        graph.scope = call.scope
+        made = RULES[call.op.name](graph, call, *map(graph.name_of, call.inputs))
         for tensor, name in zip(call.outputs, [made] if isinstance(made, str) else made):
             graph.take(tensor, name)
-    outputs = []
+    graph.scope, outputs = "", []
     for tensor, name in zip(program.outputs, computation.outputs):
-        made = graph.name_of(tensor)
-        graph.nodes.append(onnx.helper.make_node("Identity", [made], [name]))
-        outputs.append(_info(onnx, name, tensor))
-    inputs = [_info(onnx, n, t) for t, (n, *_) in zip(program.inputs, computation.inputs)]
-    made = onnx.helper.make_graph(
-        graph.nodes, computation.name, inputs, outputs, list(graph.constants.values())
-    )
+        graph.nodes.append(onnx.helper.make_node("Identity", [graph.name_of(tensor)], [name]))
+        kind = "int32" if tensor.dtype == "int32" else precision
+        outputs.append(_info(graph, name, kind, tensor.shape))
+    if computation.classes is not None:
+        outputs.insert(0, _labelled(graph, computation))
+    nodes, constants = graph.reachable([output.name for output in outputs])
+    inputs = [
+        _info(graph, name, _dtype_of(tensor, dtype), tensor.shape)
+        for tensor, name in zip(program.inputs, names)
+    ]
+    made = onnx.helper.make_graph(nodes, computation.name, inputs, outputs, constants)
     model = onnx.helper.make_model(
         made,
-        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        opset_imports=[onnx.helper.make_opsetid("", opset)],
         ir_version=IR_VERSION,
         producer_name="nnlite",
     )
     onnx.checker.check_model(model, full_check=True)
-    with replacing(path) as temporary:
-        temporary.write_bytes(model.SerializeToString())
-    return Report(path, program)
+    return model, program, graph.notes
+
+
+def _take_input(graph, tensor, name, dtype):
+    """Say what an input is called, and what it is called where it is rounded."""
+    graph.take(tensor, name)
+    if dtype != "int32" and dtype != graph.real:
+        graph.take(tensor, graph.cast(name, graph.real))
+        if dtype == "float64":
+            graph.exact[id(tensor)] = name
+
+
+def _dtype_of(tensor, dtype):
+    """The dtype of an input in the file."""
+    return tensor.dtype if dtype is None or tensor.dtype == "int32" else dtype
+
+
+def _labelled(graph, computation):
+    """Add the output 'label': the class of the largest probability."""
+    onnx, classes = graph.onnx, np.asarray(computation.classes)
+    if classes.dtype.kind in "OU":
+        classes = np.array([str(c) for c in classes], object)
+    elif classes.dtype.kind in "iu":
+        classes = classes.astype(np.int64)
+    place = graph.add("ArgMax", [computation.outputs[0]], axis=1, keepdims=0)
+    named = graph.constant(classes)
+    graph.nodes.append(onnx.helper.make_node("Gather", [named, place], ["label"]))
+    kind = graph.kind_of(classes.dtype)
+    return onnx.helper.make_tensor_value_info("label", kind, ["N"])
+
+
+def _info(graph, name, dtype, shape):
+    """What a file says of an input or output: an axis of any length has a name."""
+    program = graph.program
+    sizes = [
+        "N" if n == program.batch else f"{name}_{axis}" if program.is_open(n) else n
+        for axis, n in enumerate(shape)
+    ]
+    return graph.onnx.helper.make_tensor_value_info(name, graph.kind_of(dtype), sizes)
 
 
 def run(report, arrays):
@@ -84,47 +143,7 @@ def run(report, arrays):
         import onnxruntime
     except ImportError:
         raise ImportError("onnxruntime is not installed") from None
-    session = onnxruntime.InferenceSession(str(report.path), providers=["CPUExecutionProvider"])
-    feeds = {i.name: a for i, a in zip(session.get_inputs(), arrays)}
-    outputs = session.run(report.program.of.outputs, feeds)
-    return f"onnxruntime {onnxruntime.__version__}", outputs
-
-
-def _info(onnx, name, tensor):
-    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(tensor.dtype))
-    shape = ["N" if i == 0 else n for i, n in enumerate(tensor.shape)]
-    return onnx.helper.make_tensor_value_info(name, kind, shape)
-
-
-# --- the functions of the ops
-
-
-def _linear(graph, call, x, w, *bias):
-    y = graph.add("MatMul", [x, w])
-    y = graph.add("Add", [y, *bias]) if bias else y
-    return _activated(graph, call, y)
-
-
-def _activated(graph, call, x):
-    kind = call.attrs["kind"]
-    return x if kind == 0 else graph.add(_ACTIVATIONS[kind], [x])
-
-
-def _scale_shift(graph, call, x, scale, shift):
-    return graph.add("Add", [graph.add("Mul", [x, scale]), shift])
-
-
-def _simple(op_type, **attributes):
-    return lambda graph, call, *x: graph.add(op_type, list(x), **attributes)
-
-
-_ACTIVATIONS = {KINDS["relu"]: "Relu", KINDS["sigmoid"]: "Sigmoid", KINDS["tanh"]: "Tanh"}
-RULES = {
-    "activation": _activated,
-    "add": _simple("Add"),
-    "linear": _linear,
-    "multiply": _simple("Mul"),
-    "scale_shift": _scale_shift,
-    "softmax": _simple("Softmax", axis=-1),
-    "subtract": _simple("Sub"),
-}
+    path, outputs = str(report.path), report.program.of.outputs
+    feeds = {name: a for (name, *_), a in zip(report.program.of.inputs, arrays)}
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return f"onnxruntime {onnxruntime.__version__}", session.run(outputs, feeds)

@@ -4,9 +4,10 @@ The one idea: a prediction is traced, as `predict` traces it. So whatever a laye
 `call` of one's own computes is already a chain of ops, and a writer is a table with a function for
 each op."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,8 +26,11 @@ from nnlite.ops.activation import GATES, KINDS
 from nnlite.tree import flatten
 
 # A number of rows that stands for any: what it divides depends on the batch, as no layer has as
-# many units, channels or steps.
-ANY_BATCH = 65_521
+# many units, channels or steps. With it a tensor may have 16 million numbers a row.
+ANY_BATCH = 4_093
+# Lengths that stand for any, in pairs: what differs between two traces depends on them. The
+# difference of a pair is a prime, so that they leave other remainders to strides.
+_LENGTHS = ((211, 308), (389, 486), (1009, 1106), (23, 36))
 
 _CONVOLUTIONS = {"conv2d", "depthwise_conv2d"}
 _KERNELS = _CONVOLUTIONS | {"linear"}
@@ -86,6 +90,10 @@ class Program:
     of : Computation
     batch : int
         The number of rows, or `ANY_BATCH`.
+    open : dict of int to int
+        The sizes that depend on a length which is not known, and what they are in `twin`.
+    twin : Program or None
+        The same calls in the same order, traced with other lengths in place of those not known.
     """
 
     calls: list
@@ -93,6 +101,29 @@ class Program:
     outputs: list
     of: Computation
     batch: int
+    open: dict = field(default_factory=dict)
+    twin: "Program | None" = None
+
+    def is_open(self, n):
+        """Whether a size depends on the number of rows, or on a length that is not known."""
+        return n in self.open or (self.batch == ANY_BATCH and depends_on_batch((n,)))
+
+    def other_of(self, tensor):
+        """A constant as it is in the twin; itself where there is none."""
+        if self.twin is None:
+            return tensor
+        if not self._others:
+            self._others.update((id(a), b) for a, b in _tensors_of_both(self, self.twin))
+        return self._others[id(tensor)]
+
+    def twin_of(self, call):
+        """A call as it is in the twin; itself where there is none."""
+        if self.twin is None:
+            return call
+        return self.twin.calls[next(i for i, c in enumerate(self.calls) if c is call)]
+
+    def __post_init__(self):
+        self._others = {}
 
     @property
     def constants(self):
@@ -146,7 +177,8 @@ def program_of(computation, batch=1, exact=False):
     ----------
     computation : Computation
     batch : int, default 1
-        `ANY_BATCH` for writers whose format knows axes of any length.
+        `ANY_BATCH` for writers whose format knows axes of any length. Inputs may have axes whose
+        length is not known then.
     exact : bool, default False
         Whether normalizations are left where `predict` leaves them, behind products: then the
         program computes the bits that `predict` gives.
@@ -155,7 +187,77 @@ def program_of(computation, batch=1, exact=False):
     ------
     ValueError
         If the prediction draws random numbers or keeps states from batch to batch: names the layer.
+        If a length is not known, and the batch is a number.
     """
+    unknown = any(None in shape for _, shape, _ in computation.inputs)
+    if not unknown:
+        return _program_of(computation, batch, exact)
+    if batch != ANY_BATCH:
+        raise ValueError(
+            "export: expected inputs whose sizes are known, got "
+            + ", ".join(f"{name!r} of shape {(None, *s)}" for name, s, _ in computation.inputs)
+        )
+    return _program_of_any_length(computation, batch, exact)
+
+
+def _program_of_any_length(computation, batch, exact):
+    """That of two lengths in place of each that is not known: first others for each axis, then the
+    same for all, for models that need axes of one length."""
+    refused = None
+    for apart in (2, 0):
+        for pair in _LENGTHS:
+            try:
+                first, second = (
+                    _program_of(_filled(computation, n, apart), batch, exact) for n in pair
+                )
+            except ValueError as error:
+                refused = refused or error
+                continue
+            first.of, found = computation, _open_sizes(first, second)
+            if found is not None:
+                first.twin, first.open = second, found
+                return first
+    raise refused or ValueError(
+        "export: what the model computes depends on a length that is not known: expected an input "
+        "whose sizes are known"
+    )
+
+
+def _filled(computation, length, apart):
+    """The computation with lengths in place of those not known, `apart` from each other."""
+    lengths = itertools.count(length, apart) if apart else itertools.repeat(length)
+    inputs = [
+        (name, tuple(next(lengths) if n is None else n for n in shape), dtype)
+        for name, shape, dtype in computation.inputs
+    ]
+    return replace(computation, inputs=inputs)
+
+
+def _tensors_of_both(program, twin):
+    """The tensors of two programs that stand for the same."""
+    for call, other in zip(program.calls, twin.calls):
+        yield from zip((*call.inputs, *call.outputs), (*other.inputs, *other.outputs))
+    yield from zip((*program.inputs, *program.outputs), (*twin.inputs, *twin.outputs))
+
+
+def _open_sizes(program, twin):
+    """What sizes become with other lengths; None if one size is both known and not, or the calls
+    are others."""
+    if [c.op for c in program.calls] != [c.op for c in twin.calls]:
+        return None
+    found, known = {}, set()
+    for tensor, other in _tensors_of_both(program, twin):
+        if len(tensor.shape) != len(other.shape):
+            return None
+        for n, m in zip(tensor.shape, other.shape):
+            if n == m:
+                known.add(n)
+            elif not depends_on_batch((n,)) and found.setdefault(n, m) != m:
+                return None
+    return None if known & {*found} else found
+
+
+def _program_of(computation, batch, exact):
     inputs = [Tensor((batch, *shape), dtype) for _, shape, dtype in computation.inputs]
     with config.precision(computation.precision), Recording(executing=False) as trace:
         outputs = flatten(computation.function(*inputs))

@@ -16,6 +16,8 @@ class Report:
     path : Path
     program : Program
         What was written.
+    dtypes : list of str or None
+        Those of the inputs in the file; None: as the program has them.
     figures : dict of str to str
         What else the format has to tell, in the order in which it is shown.
     runtime : str or None
@@ -35,6 +37,7 @@ class Report:
 
     path: object
     program: object
+    dtypes: list | None = None
     figures: dict = field(default_factory=dict)
     runtime: str | None = None
     rows: int = 0
