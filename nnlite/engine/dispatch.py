@@ -279,9 +279,11 @@ use_isa()
 set_quota(cpu_quota.quota())
 
 
-def engine(real):
-    """The engine in use for a precision."""
-    return _chosen[real]
+def engine(real, isa=None):
+    """The engine in use for a precision, or that of an instruction set; None if there is none."""
+    if isa is None:
+        return _chosen[real]
+    return next((e for e in _all_engines if (e.real, e.isa) == (real, isa)), None)
 
 
 def real_of(tensors, attrs):

@@ -61,10 +61,12 @@ class Plan:
     real : {'float32', 'float64'}
     folds : bool, default False
         Whether convolutions take the scale and shift of a normalization behind them.
+    isa : str, optional
+        The instruction set; by default the one in use.
     """
 
-    def __init__(self, recording, feeds=(), results=(), real="float32", folds=False):
-        self.engine = engine(real)
+    def __init__(self, recording, feeds=(), results=(), real="float32", folds=False, isa=None):
+        self.engine = engine(real, isa)
         self.max_threads = most_threads()  # scratch memory is laid out for no more
         self.feeds = list(feeds)
         self.results = list(results)
@@ -85,7 +87,7 @@ class Plan:
         self.blocks = self._lay_out()
         blocks = list({id(b): b for b in self.blocks.values()}.values())
         self.memory = sum(b.size for b in blocks if b.place == MEMORY)
-        arena_bytes = _place([b for b in blocks if b.place == ARENA])
+        arena_bytes = place([b for b in blocks if b.place == ARENA])
         self.program = Program(
             self.engine, self._steps(works), arena_bytes, len(self.feeds) + len(self.results)
         )
@@ -219,12 +221,12 @@ def _clash(some, others):
     return False
 
 
-def _place(blocks):
-    """Give every block an offset, the largest first, where no block that lives at the same time
-    lies."""
+def place(blocks, align=ALIGN):
+    """Give every block an offset, a multiple of `align`, the largest first, where no block that
+    lives at the same time lies. Returns the bytes of all."""
     placed, end = [], 0
     for block in sorted(blocks, key=lambda b: -b.size):
-        size = -(-max(block.size, 1) // ALIGN) * ALIGN
+        size = -(-max(block.size, 1) // align) * align
         offset = 0
         for other_offset, other_end, other in placed:  # in order of offset
             if other.first > block.last or block.first > other.last:

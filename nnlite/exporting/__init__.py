@@ -8,9 +8,11 @@ from nnlite.exporting.checking import compared, rows_of
 from nnlite.exporting.pipelines import computation_of
 from nnlite.exporting.report import Report
 
-# The module of each ending. It has `write(computation, path, **options)`, which gives a Report, and
-# `run(path, arrays)`, which gives the outputs or raises an ImportError where no runtime is at hand.
+# The module of each ending. It has `write(computation, path, **options)`, which gives a Report and
+# writes the file, or leaves it in `contents` of the report; and `run(report, arrays)`, which gives
+# the outputs or raises an ImportError where no runtime is at hand.
 _WRITERS = {
+    ".c": "nnlite.exporting.c",
     ".onnx": "nnlite.exporting.onnx",
     ".tflite": "nnlite.exporting.tflite",
 }
@@ -28,7 +30,7 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
     model : Model, NNClassifier, NNRegressor or Pipeline
         A pipeline of scalers before an estimator of nnlite becomes one file, too.
     filepath : str or path
-        Its ending says the format: '.onnx' or '.tflite'.
+        Its ending says the format: '.onnx', '.tflite', or '.c', which has a header beside it.
     samples : array, or list or dict of arrays, or table, optional
         Rows of X, as `predict` takes them, to compare with; random ones by default. A format of
         8-bit integers needs rows such as the model will see, some hundred, to know the ranges of
@@ -83,10 +85,11 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
     computation = computation_of(model)
     computation.rows = None if samples is None else rows_of(computation, samples)
     report = writer.write(computation, path, **options)
+    told = report.save(verbose)
     if verify:
         compared(report, writer.run, labels)
     if verbose:
-        report.show()
+        report.show(figures=not told)
     return report
 
 

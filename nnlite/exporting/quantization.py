@@ -130,6 +130,18 @@ def ranges_of(program, arrays):
     return ranges
 
 
+def typical_rows(computation):
+    """The rows of a Computation that say the ranges of values."""
+    if computation.rows is not None:
+        return computation.rows
+    if computation.samples is not None:
+        return computation.samples(100)
+    raise ValueError(
+        "export: samples: expected rows such as the model will see, as 8-bit integers need the "
+        "ranges of values, got None"
+    )
+
+
 class Quantization:
     """What runs in 8-bit integers, and how.
 
@@ -266,9 +278,10 @@ class Quantization:
         if isinstance(form, Affine):
             y.settled = lambda: form
         elif form == "scaled":
-            (x,), factor = groups, _factor(call)
-            y.settled = lambda: x.affine()._replace(
-                scale=float(np.float32(x.affine().scale * factor))
+            x, factor = call.inputs[0], _factor(call)
+            # Its group may be taken in by another later.
+            y.settled = lambda: self.of(x)._replace(
+                scale=float(np.float32(self.of(x).scale * factor))
             )
         elif form == "moved":
             for x in inputs:

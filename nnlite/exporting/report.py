@@ -1,8 +1,10 @@
 """What `export` tells of the file that it wrote."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from nnlite import terminal
+from nnlite.atomic_write import write_whole
 
 
 @dataclass
@@ -29,6 +31,8 @@ class Report:
         The shares of labels that `predict` and the file find; None without labels.
     unchecked : str
         Why the file was not run.
+    contents : dict of Path to bytes
+        What a writer leaves to `save`, so that the figures are shown before anything is written.
     """
 
     path: object
@@ -40,11 +44,14 @@ class Report:
     largest_difference: float | None = None
     accuracies: tuple | None = None
     unchecked: str = ""
+    contents: dict = field(default_factory=dict, repr=False)
 
     def __str__(self):
+        return self._text(self._figures())
+
+    def _text(self, figures):
         size = self.path.stat().st_size
-        lines = [f"{self.path}: {size:,} bytes, {len(self.program.calls)} steps"]
-        lines += [f"  {name}: {value}" for name, value in self.figures.items()]
+        lines = [f"{self.path}: {size:,} bytes, {len(self.program.calls)} steps", *figures]
         if self.runtime is not None:
             lines.append(
                 f"  {self.rows} rows in {self.runtime}: outputs differ from those of predict by "
@@ -57,6 +64,20 @@ class Report:
             lines.append(f"  not compared with predict: {self.unchecked}")
         return "\n".join(lines)
 
-    def show(self):
-        """Print the report."""
-        terminal.write(str(self))
+    def _figures(self):
+        return [f"  {name}: {value}" for name, value in self.figures.items()]
+
+    def save(self, verbose):
+        """Write what is left to write; if `verbose`, the figures are printed first. Returns whether
+        they were."""
+        told = verbose and bool(self.contents)
+        if told:
+            terminal.write("\n".join([f"{self.path} will have", *self._figures()]))
+        for path, content in self.contents.items():
+            write_whole(Path(path), content)
+        self.contents = {}
+        return told
+
+    def show(self, figures=True):
+        """Print the report, with the format's figures or without."""
+        terminal.write(self._text(self._figures() if figures else []))

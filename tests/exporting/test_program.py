@@ -5,8 +5,6 @@ import pytest
 
 import nnlite
 from nnlite import layers
-from nnlite.engine.dispatch import Recording
-from nnlite.engine.plan import Plan
 from nnlite.exporting.checking import rows_of
 from nnlite.exporting.pipelines import computation_of
 from nnlite.exporting.program import ANY_BATCH, is_constant, program_of
@@ -14,16 +12,6 @@ from nnlite.exporting.program import ANY_BATCH, is_constant, program_of
 
 def names_of(program):
     return [call.op.name for call in program.calls]
-
-
-def computed(program, *arrays):
-    """The outputs of the calls, run by the engine."""
-    recording = Recording(executing=False)
-    recording.calls = program.calls
-    plan = Plan(recording, program.inputs, program.outputs, program.of.precision)
-    outputs = [np.empty(y.shape, y.dtype) for y in program.outputs]
-    plan.run([(a, 0, 0) for a in (*arrays, *outputs)])
-    return outputs
 
 
 def image_model():
@@ -56,7 +44,7 @@ def test_a_program_is_folded():
 def test_a_program_computes_what_predict_does(exact):
     model, x = image_model(), np.random.default_rng(1).normal(size=(1, 9, 9, 2)).astype(np.float32)
     program = program_of(computation_of(model), exact=exact)
-    (y,) = computed(program, x)
+    (y,) = program.run(x)
     expected = model.predict(x)
     if exact:
         assert np.array_equal(y, expected)

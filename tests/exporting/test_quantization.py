@@ -119,3 +119,15 @@ def test_values_without_a_range_are_refused_by_the_layer_that_reads_them():
     model = nnlite.Sequential([layers.Input((6,)), layers.Dense(3, name="first")])
     with pytest.raises(ValueError, match=r"layer '.*first': expected finite values of all samples"):
         quantized(model, infinite)
+
+
+def test_a_product_keeps_the_scale_of_its_input_where_that_is_moved_later():
+    """Its group is taken in by that of the concatenation, which has another range."""
+    inputs = nnlite.Input((4,))
+    x = layers.Dense(3)(inputs)
+    y = layers.Dense(3, bias_initializer=lambda shape, dtype: np.full(shape, 9.0))(inputs)
+    model = nnlite.Model(inputs, [nnlite.ops.multiply(x, 3.0), layers.Concatenate()([x, y])])
+    q = quantized(model, rows((4,)))
+    product = next(c for c in q.program.calls if c.op.name == "multiply")
+    before, after = q.of(product.inputs[0]), q.of(product.outputs[0])
+    assert after.zero == before.zero and after.scale == pytest.approx(3 * before.scale)

@@ -10,7 +10,7 @@ from nnlite.atomic_write import write_whole
 from nnlite.checks import check_choice, check_setting
 from nnlite.exporting.checking import rows_of
 from nnlite.exporting.program import activations_apart, is_constant, program_of, refuse_unknown
-from nnlite.exporting.quantization import FUSED, Affine, Quantization
+from nnlite.exporting.quantization import FUSED, Affine, Quantization, typical_rows
 from nnlite.exporting.report import Report
 from nnlite.exporting.tflite import elementwise, labels, products, recurrent, shapes, windows
 from nnlite.exporting.tflite.flat import Generated, packed
@@ -48,7 +48,7 @@ def write(computation, path, quantize=None, interface="float32", length=None):
     refuse_unknown(program, RULES, "TensorFlow Lite")
     growing, quantization = _growing(program), None
     if quantize == "int8":
-        quantization = Quantization(program, _rows(computation))
+        quantization = Quantization(program, typical_rows(computation))
         program = quantization.program
     graph = Graph(program, growing, quantization, half=quantize == "float16")
     affines = {}
@@ -126,18 +126,6 @@ def _with_length(computation, length):
         made.samples = None  # they are of another length
     made.rows = computation.rows and rows_of(replace(made, arrays=None), computation.rows)
     return made
-
-
-def _rows(computation):
-    """The rows that say the ranges of values."""
-    if computation.rows is not None:
-        return computation.rows
-    if computation.samples is not None:
-        return computation.samples(100)
-    raise ValueError(
-        "export: samples: expected rows such as the model will see, as 8-bit integers need the "
-        "ranges of values, got None"
-    )
 
 
 def _growing(program):
