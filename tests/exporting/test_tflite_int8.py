@@ -115,3 +115,15 @@ def test_a_table_with_categories_runs_in_integers_behind_its_encoding(tmp_path):
     report = nnlite.export(model, path, quantize="int8", samples=X, labels=y, verbose=False)
     assert report.largest_difference < 0.02
     assert report.accuracies == (model.score(X, y), model.score(X, y))
+
+
+def test_tokens_become_integers_by_their_embedding_and_files_have_the_same_bytes(tmp_path):
+    parts = [layers.Embedding(50, 8), layers.Conv1D(16, 3, activation="relu")]
+    parts += [layers.GlobalMaxPooling1D(), layers.Dense(2, "softmax")]
+    model = nnlite.Sequential([layers.Input((12,), dtype="int32"), *parts])
+    x, written = np.random.default_rng(0).integers(0, 50, (64, 12)), []
+    for name in ("a.tflite", "b.tflite"):
+        report = nnlite.export(model, tmp_path / name, quantize="int8", samples=x, verbose=False)
+        written.append(report.path.read_bytes())
+    assert report.figures["in integers"] == "8 of 9 steps"  # all but a reshape of the tokens
+    assert report.largest_difference < 0.02 and written[0] == written[1]
