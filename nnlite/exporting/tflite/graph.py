@@ -241,7 +241,6 @@ class Graph:
         op : str
             Its name in the schema.
         inputs : list of int
-            -1 stands for one that is left out.
         shape : tuple of int, optional
             Of each output; by default what the inputs broadcast to.
         dtype : str, optional
@@ -303,7 +302,7 @@ class Graph:
             tensors.append(self._tensor(entry, number))
         codes, operators = {}, []
         for op, given, made, options in self.operators:
-            code = codes.setdefault((op, self._version(op, given, made)), len(codes))
+            code = codes.setdefault((op, self._version(op, made)), len(codes))
             operators.append(self._operator(op, code, given, made, options))
         names = [("Inputs", [(self.entries[x].name, x) for x in inputs]), ("Outputs", outputs)]
         maps = {
@@ -350,7 +349,7 @@ class Graph:
             HasRank=True,
         )
 
-    def _version(self, op, given, made):
+    def _version(self, op, made):
         integer = self.entries[made[0]].dtype == "int8"
         return _VERSIONS.get(op, (1, 1))[integer]
 
