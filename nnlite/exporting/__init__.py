@@ -44,7 +44,8 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
     **options
         Of the format; 'docs/export.md' lists them. Of '.onnx': `dtype`, 'float32' or 'float64', of
         inputs that are real numbers, and `precision`, the same of what the file computes. Of
-        '.tflite': `quantize`, None, 'float16' or 'int8', and `interface`, 'float32' or 'int8'.
+        '.tflite': `quantize`, None, 'float16' or 'int8'; `interface`, 'float32' or 'int8'; and
+        `length`, an int.
 
     Returns
     -------
@@ -84,11 +85,11 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
     computation = computation_of(model)
     computation.rows = None if samples is None else rows_of(computation, samples)
     report = writer.write(computation, path, **options)
-    report.save(verbose)
+    told = report.save(verbose)
     if verify:
         compared(report, writer.run, labels)
     if verbose:
-        report.show()
+        report.show(figures=not told)
     return report
 
 

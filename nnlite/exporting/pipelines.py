@@ -63,8 +63,14 @@ def _of_pipeline(pipeline):
     ((name, _, _),) = last.inputs
     shape = (before[0][1].n_features_in_,)
     inputs = [(name, shape, last.precision)]
-    made = {"function": function, "inputs": inputs, "predict": predict, "samples": samples}
-    return replace(last, **made, arrays=lambda x: [x])
+    return replace(
+        last,
+        function=function,
+        inputs=inputs,
+        predict=predict,
+        samples=samples,
+        arrays=lambda x: [np.asarray(x)],
+    )
 
 
 __all__ = ["Computation", "computation_of"]

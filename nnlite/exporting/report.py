@@ -47,9 +47,11 @@ class Report:
     contents: dict = field(default_factory=dict, repr=False)
 
     def __str__(self):
+        return self._text(self._figures())
+
+    def _text(self, figures):
         size = self.path.stat().st_size
-        lines = [f"{self.path}: {size:,} bytes, {len(self.program.calls)} steps"]
-        lines += self._figures()
+        lines = [f"{self.path}: {size:,} bytes, {len(self.program.calls)} steps", *figures]
         if self.runtime is not None:
             lines.append(
                 f"  {self.rows} rows in {self.runtime}: outputs differ from those of predict by "
@@ -66,13 +68,16 @@ class Report:
         return [f"  {name}: {value}" for name, value in self.figures.items()]
 
     def save(self, verbose):
-        """Write what is left to write; if `verbose`, the figures are printed first."""
-        if verbose and self.contents:
+        """Write what is left to write; if `verbose`, the figures are printed first. Returns whether
+        they were."""
+        told = verbose and bool(self.contents)
+        if told:
             terminal.write("\n".join([f"{self.path} will have", *self._figures()]))
         for path, content in self.contents.items():
             write_whole(Path(path), content)
         self.contents = {}
+        return told
 
-    def show(self):
-        """Print the report."""
-        terminal.write(str(self))
+    def show(self, figures=True):
+        """Print the report, with the format's figures or without."""
+        terminal.write(self._text(self._figures() if figures else []))

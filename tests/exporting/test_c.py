@@ -7,6 +7,9 @@ import cases_layers
 import numpy as np
 import oracle_int8
 import pytest
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from small_models import data
 
 import nnlite
@@ -130,6 +133,9 @@ def test_an_op_without_a_rule_is_refused_by_the_name_of_its_layer(tmp_path):
     power = layers.Lambda(lambda x: ops.power(x, 2.5), name="curve")
     model = nnlite.Sequential([layers.Input((3,)), power])
     with pytest.raises(ValueError, match=r"C cannot hold.*curve.*\(power\)"):
+        model.export(tmp_path / "model.c")
+    model = nnlite.Sequential([layers.Input((None, 3)), layers.GRU(2)])
+    with pytest.raises(ValueError, match="whose lengths are known"):
         model.export(tmp_path / "model.c")
     assert not list(tmp_path.iterdir())
 
@@ -256,6 +262,18 @@ def test_models_of_float64_are_rounded(tmp_path):
     report = files_of(estimator, tmp_path)
     _, (outputs,) = writer.run(report, [x])
     assert np.abs(outputs - estimator.predict_proba(x)).max() < 1e-5
+
+
+@needs_compiler
+@pytest.mark.parametrize("quantize", [None, "int8"])
+def test_a_pipeline_is_one_file(quantize, tmp_path, generic):
+    x = np.random.default_rng(0).normal(5, 3, (150, 6)).astype(np.float32)
+    network = NNClassifier(ensemble=1, epochs=30, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), PCA(4), network).fit(x, x[:, 0] > 5)
+    report = nnlite.export(
+        pipeline, tmp_path / "model.c", samples=x, quantize=quantize, verbose=False
+    )
+    assert report.largest_difference < (0.05 if quantize else 1e-5)
 
 
 # --- 8-bit integers

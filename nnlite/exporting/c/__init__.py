@@ -35,6 +35,12 @@ def write(computation, path, *, quantize=None, name=None):
         What its functions and macros begin with; by default the file's name.
     """
     check_choice("quantize", quantize, [None, "int8"], "export")
+    for argument, shape, _ in computation.inputs:
+        if None in shape:
+            raise ValueError(
+                f"export: input {argument!r}: expected a shape whose lengths are known, as memory "
+                f"is laid out for them, got {shape}"
+            )
     program = narrowed(program_of(computation, batch=1, exact=quantize is None))
     refuse_unknown(program, RULES.keys() | _VIEWS, "C")
     integers = None

@@ -59,29 +59,29 @@ def written_out(source, call, expression, name=None):
     source.loop(call, name or call.op.name, y.shape, operands, (y, whole, 0), expression)
 
 
-def elementwise(source, call):
+def _elementwise(source, call):
     written_out(source, call, EXPRESSIONS[call.op.name])
 
 
-def activation(source, call):
+def _activation(source, call):
     kind = kind_of(source, call.attrs["kind"])
     alpha = source.real(call.attrs["alpha"])
     written_out(source, call, f"activated({{a}}, {kind}, {alpha})", kind.lower())
 
 
-def gated_activation(source, call):
+def _gated_activation(source, call):
     name, gate = _GATES[call.attrs["gate"]]
     written_out(source, call, f"gated({{a}}, {gate}({{a}}))", name)
 
 
-def cast(source, call):
+def _cast(source, call):
     to_int = call.outputs[0].dtype == "int32" and call.inputs[0].dtype != "int32"
     from_int = call.inputs[0].dtype == "int32" and call.outputs[0].dtype != "int32"
     text = "int32_of({a})" if to_int else "(float){a}" if from_int else "{a}"
     written_out(source, call, text)
 
 
-def transpose(source, call):
+def _transpose(source, call):
     (x,), (y,) = call.inputs, call.outputs
     steps = strides_of(x.shape)
     permuted = [steps[axis] for axis in call.attrs["axes"]]
@@ -89,7 +89,7 @@ def transpose(source, call):
     source.loop(call, "transpose", y.shape, given, (y, strides_of(y.shape), 0), "{a}")
 
 
-def slice_(source, call):
+def _slice(source, call):
     (x,), (y,), a = call.inputs, call.outputs, call.attrs
     begins, steps = ([a[f"{what}_{d}"] for d in range(x.ndim)] for what in ("begin", "step"))
     strides = strides_of(x.shape)
@@ -99,7 +99,7 @@ def slice_(source, call):
     source.loop(call, "slice", y.shape, given, (y, strides_of(y.shape), 0), "{a}")
 
 
-def concatenate(source, call):
+def _concatenate(source, call):
     (y,), axis, at = call.outputs, call.attrs["axis"], 0
     whole = strides_of(y.shape)
     step = math.prod(y.shape[axis + 1 :])
@@ -109,7 +109,7 @@ def concatenate(source, call):
         at += x.shape[axis]
 
 
-def standardize(source, call):
+def _standardize(source, call):
     (x, *statistics), (y,) = call.inputs, call.outputs
     mean, rest, deviation = (
         known(call, i, "a scale").astype(np.float64).ravel() for i in range(1, 1 + len(statistics))
@@ -131,12 +131,12 @@ def standardize(source, call):
 
 
 RULES = {
-    **dict.fromkeys(EXPRESSIONS, elementwise),
-    "activation": activation,
-    "cast": cast,
-    "concatenate": concatenate,
-    "gated_activation": gated_activation,
-    "slice": slice_,
-    "standardize": standardize,
-    "transpose": transpose,
+    **dict.fromkeys(EXPRESSIONS, _elementwise),
+    "activation": _activation,
+    "cast": _cast,
+    "concatenate": _concatenate,
+    "gated_activation": _gated_activation,
+    "slice": _slice,
+    "standardize": _standardize,
+    "transpose": _transpose,
 }

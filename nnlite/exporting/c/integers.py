@@ -133,19 +133,19 @@ def _affine(source, t):
     return source.integers.affines[id(t)]
 
 
-def quantize(source, call):
+def _quantize(source, call):
     affine = _affine(source, call.outputs[0])
     scale = source.real(affine.scale)
     written_out(source, call, f"quantized({{a}}, {scale}, {affine.zero})", "quantize")
 
 
-def dequantize(source, call):
+def _dequantize(source, call):
     affine = _affine(source, call.inputs[0])
     scale = source.real(affine.scale)
     written_out(source, call, f"(float)({{a}} - ({affine.zero})) * {scale}", "dequantize")
 
 
-def requantize(source, call):
+def _requantize(source, call):
     before, after = _affine(source, call.inputs[0]), _affine(source, call.outputs[0])
     multiplier, shift = multiplier_of(before.scale / after.scale)
     moved = f"rescaled({{a}} - ({before.zero}), {multiplier}, {shift}) + ({after.zero})"
@@ -178,14 +178,14 @@ def _kernel(source, call, arrange):
     return source.constant(np.ascontiguousarray(arrange(kernel.values)), "kernel", call), scale
 
 
-def linear(source, call):
+def _linear(source, call):
     (x,), (y,), w = call.inputs, call.outputs, call.attrs["of"].inputs[1]
     kernel, scale = _kernel(source, call, lambda w: w.T)
     rows = math.prod(x.shape[:-1])
     source.do(call, "integer_linear", x, kernel, scale, y, rows, *w.shape)
 
 
-def conv2d(source, call):
+def _conv2d(source, call):
     of, pool = call.attrs["of"], call.attrs.get("pool")
     (x,), (y,) = call.inputs, call.outputs
     kernel, scale = _kernel(source, call, lambda w: w.transpose(KERNEL_AXES[of.op.name]))
@@ -210,11 +210,11 @@ def scale_shift(source, call):
     source.do(call, "integer_conv2d", shape, scale, x, kernel, y)
 
 
-def max_pool2d(source, call):
+def _max_pool2d(source, call):
     source.each(call, "integer_max_pool2d", pooling(source, call), call.inputs[0], call.outputs[0])
 
 
-def average_pool2d(source, call):
+def _average_pool2d(source, call):
     (x,), (y,) = call.inputs, call.outputs
     zero = _affine(source, y).zero
     source.each(call, "integer_average_pool2d", pooling(source, call), x, y, zero)
@@ -243,7 +243,7 @@ def _scales(source, call):
     return [_affine(source, t).scale for t in (*call.inputs, *call.outputs)]
 
 
-def add(source, call):
+def _add(source, call):
     a, b, y = _scales(source, call)
     larger = 2 * max(a, b)
     factors = [multiplier_of(f) for f in (a / larger, b / larger, larger / (2**20 * y))]
@@ -253,37 +253,37 @@ def add(source, call):
     )
 
 
-def multiply(source, call):
+def _multiply(source, call):
     a, b, y = _scales(source, call)
     pair = _pair(source, call, (0, 0), (0, 0), multiplier_of(a * b / y))
     written_out(source, call, f"integer_product({pair}, {{a}}, {{b}})", "integer_product")
 
 
-def extreme(source, call):
+def _extreme(source, call):
     sign = ">" if call.op.name == "maximum" else "<"
     written_out(source, call, f"{{a}} {sign} {{b}} ? {{a}} : {{b}}", f"integer_{call.op.name}")
 
 
-def reduce_sum(source, call):
+def _reduce_sum(source, call):
     sizes = [call.attrs[name] for name in ("before", "reduced", "after")]
     x, y = _scales(source, call)
     pair = _pair(source, call, (0, 0), (0, 0), multiplier_of(x / y))
     source.do(call, "integer_reduce_sum", *call.inputs, *call.outputs, *sizes, pair)
 
 
-def reduce_max(source, call):
+def _reduce_max(source, call):
     sizes = [call.attrs[name] for name in ("before", "reduced", "after")]
     source.do(call, "integer_reduce_max", *call.inputs, *call.outputs, *sizes)
 
 
-def softmax(source, call):
+def _softmax(source, call):
     (x,), (y,) = call.inputs, call.outputs
     powers = np.exp(-np.arange(256) * _affine(source, x).scale)
     table = source.constant(np.round(powers * 2**23).astype(np.int32), "powers", call)
     source.do(call, "integer_softmax", x, y, table, x.size // x.shape[-1], x.shape[-1])
 
 
-def pad2d(source, call):
+def _pad2d(source, call):
     (x,), (y,), a = call.inputs, call.outputs, call.attrs
     sizes = *x.shape[1:], *y.shape[1:3], a["top"], a["left"], _affine(source, y).zero
     source.each(call, "integer_pad2d", x, y, *sizes)
@@ -306,23 +306,23 @@ def function(source, call):
 
 RULES = {
     "activation": function,
-    "add": add,
-    "average_pool2d": average_pool2d,
-    "conv2d": conv2d,
-    "depthwise_conv2d": conv2d,
-    "dequantize": dequantize,
+    "add": _add,
+    "average_pool2d": _average_pool2d,
+    "conv2d": _conv2d,
+    "depthwise_conv2d": _conv2d,
+    "dequantize": _dequantize,
     "gated_activation": function,
-    "linear": linear,
-    "max_pool2d": max_pool2d,
-    "maximum": extreme,
-    "minimum": extreme,
-    "multiply": multiply,
-    "pad2d": pad2d,
-    "quantize": quantize,
-    "reduce_max": reduce_max,
-    "reduce_sum": reduce_sum,
-    "requantize": requantize,
+    "linear": _linear,
+    "max_pool2d": _max_pool2d,
+    "maximum": _extreme,
+    "minimum": _extreme,
+    "multiply": _multiply,
+    "pad2d": _pad2d,
+    "quantize": _quantize,
+    "reduce_max": _reduce_max,
+    "reduce_sum": _reduce_sum,
+    "requantize": _requantize,
     "scale_shift": scale_shift,
-    "softmax": softmax,
-    "subtract": add,
+    "softmax": _softmax,
+    "subtract": _add,
 }

@@ -1,8 +1,6 @@
 """Loops over the elements of tensors, for whatever is one expression of them: arithmetic with
 broadcasting, copies of parts, permutations of axes."""
 
-import math
-
 from nnlite.exporting.c.literals import TYPES
 
 _INDICES = "ijklmn"
@@ -69,7 +67,3 @@ def loop(shape, operands, result, expression):
     statement = text if text.endswith(";") else f"{places['y']} = {text};"
     lines.append("    " * (len(axes) + 1) + statement)
     return ", ".join(parameters), "\n".join(lines)
-
-
-def size(shape):
-    return math.prod(shape)

@@ -63,7 +63,7 @@ def _bias(source, call, i=2):
     return source.constant(known(call, i, "a bias"), "bias", call) if given else None
 
 
-def linear(source, call):
+def _linear(source, call):
     x, w = call.inputs[:2]
     kind, alpha = kind_of(source, call.attrs["kind"]), source.real(call.attrs["alpha"])
     kernel, bias = _kernel(source, call, (1, 0)), _bias(source, call)
@@ -71,7 +71,7 @@ def linear(source, call):
     source.do(call, "linear", x, kernel, bias, call.outputs[0], rows, *w.shape, kind, alpha)
 
 
-def matmul(source, call):
+def _matmul(source, call):
     (a, b), (y,) = call.inputs, call.outputs
     transposed = call.attrs["transpose_a"], call.attrs["transpose_b"]
     steps = [
@@ -127,7 +127,7 @@ def convolution_of(source, call, kind):
     return convolution(source, call, a, x.shape, w.shape, *out, filters, groups, kind)
 
 
-def conv2d(source, call):
+def _conv2d(source, call):
     pool = call.attrs.get("pool")
     kernel = _kernel(source, call, KERNEL_AXES[call.op.name])
     shape = convolution_of(source, call, kind_of(source, call.attrs["kind"]))
@@ -138,7 +138,7 @@ def conv2d(source, call):
         source.each(call, f"conv2d_{pool.op.name}", shape, pooling(source, pool), *given)
 
 
-def conv2d_transpose(source, call):
+def _conv2d_transpose(source, call):
     (y, w), (x,) = call.inputs, call.outputs
     a = call.attrs
     joined = a["groups"] == 1 and a["dilation_w"] == 1 and w.shape[1] > 1 and x.shape[3] <= 16
@@ -175,7 +175,7 @@ def pooling(source, call):
     )
 
 
-def pool2d(source, call):
+def _pool2d(source, call):
     source.each(call, call.op.name, pooling(source, call), call.inputs[0], call.outputs[0])
 
 
@@ -201,13 +201,13 @@ def _optional(call, required):
     return [next(given) if call.attrs[name] else None for name in ("mask", "drop")]
 
 
-def simple_rnn(source, call):
+def _simple_rnn(source, call):
     (x, w, h, *_), (y, *_) = call.inputs, call.outputs
     of, kernel = _recurrence(source, call, w.shape[0]), _kernel(source, call, (1, 0))
     source.each(call, "simple_rnn", of, x, kernel, h, *_optional(call, 3), y)
 
 
-def lstm(source, call):
+def _lstm(source, call):
     (x, w, h, c, *_), (y, cells, *_) = call.inputs, call.outputs
     units = w.shape[0]
     of, kernel, gates = (
@@ -221,14 +221,14 @@ def lstm(source, call):
     source.each(call, "lstm", of, x, kernel, h, c, *_optional(call, 4), y, place, step, gates)
 
 
-def gru(source, call):
+def _gru(source, call):
     (x, w, b, h, *_), (y, *_) = call.inputs, call.outputs
     of, kernel = _recurrence(source, call, w.shape[0]), _kernel(source, call, (1, 0))
     given = x, kernel, b, h, *_optional(call, 4)
     source.each(call, "gru", of, *given, y, source.scratch(call))
 
 
-def attention(source, call):
+def _attention(source, call):
     (q, k, v, *optional), a = call.inputs, call.attrs
     (_, queries, heads, size), keys, value_size = q.shape, k.shape[1], v.shape[3]
     optional = iter(optional)
@@ -256,18 +256,18 @@ def _steps(tensor, shape):
 
 
 RULES = {
-    "attention": attention,
-    "average_pool2d": pool2d,
-    "batch_matmul": matmul,
-    "conv2d": conv2d,
-    "conv2d_gradient_input": conv2d_transpose,
-    "depthwise_conv2d": conv2d,
-    "gru": gru,
-    "linear": linear,
-    "lstm": lstm,
-    "matmul": matmul,
-    "max_pool2d": pool2d,
-    "simple_rnn": simple_rnn,
+    "attention": _attention,
+    "average_pool2d": _pool2d,
+    "batch_matmul": _matmul,
+    "conv2d": _conv2d,
+    "conv2d_gradient_input": _conv2d_transpose,
+    "depthwise_conv2d": _conv2d,
+    "gru": _gru,
+    "linear": _linear,
+    "lstm": _lstm,
+    "matmul": _matmul,
+    "max_pool2d": _pool2d,
+    "simple_rnn": _simple_rnn,
 }
 # How many numbers of float32 a call needs beside its outputs.
 SCRATCH = {

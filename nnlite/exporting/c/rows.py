@@ -5,13 +5,13 @@ import math
 import numpy as np
 
 
-def softmax(source, call):
+def _softmax(source, call):
     (x,), (y,) = call.inputs, call.outputs
     classes = x.shape[-1] if x.ndim else 1
     source.do(call, call.op.name, x, y, x.size // max(classes, 1), classes)
 
 
-def layer_norm(source, call):
+def _layer_norm(source, call):
     (x, gamma, beta), (y, *others) = call.inputs, call.outputs
     if any(source.is_used(t) for t in others):
         raise ValueError(
@@ -23,12 +23,12 @@ def layer_norm(source, call):
     source.do(call, "layer_norm", x, gamma, beta, y, x.size // max(columns, 1), columns, epsilon)
 
 
-def reduce(source, call):
+def _reduce(source, call):
     sizes = [call.attrs[name] for name in ("before", "reduced", "after")]
     source.do(call, call.op.name, call.inputs[0], call.outputs[0], *sizes)
 
 
-def top_k(source, call):
+def _top_k(source, call):
     (x,), (y,) = call.inputs, call.outputs
     source.do(call, "top_k", x, y, *x.shape, call.attrs["k"])
 
@@ -39,7 +39,7 @@ def _checked(source, call, function, *operands):
     source.do(call, f"wrong |= {function}", *operands)
 
 
-def gather(source, call):
+def _gather(source, call):
     (table, *index), (y,) = call.inputs, call.outputs
     rows, count = call.attrs["rows"], y.shape[0]
     width = math.prod(y.shape[1:]) * np.dtype(y.dtype).itemsize
@@ -47,39 +47,39 @@ def gather(source, call):
     _checked(source, call, "gather", table, numbers, y, count, width, rows)
 
 
-def one_hot(source, call):
+def _one_hot(source, call):
     (labels,), (y,) = call.inputs, call.outputs
     _checked(source, call, "one_hot", labels, y, labels.size, y.shape[-1])
 
 
-def piecewise_linear_encoding(source, call):
+def _piecewise_linear_encoding(source, call):
     (x, lower, scale, bins), (y,) = call.inputs, call.outputs
     columns = bins.shape[0]
     sizes = x.size // max(columns, 1), columns, int(call.attrs["keep"])
     source.do(call, "piecewise_linear_encoding", x, lower, scale, bins, y, *sizes)
 
 
-def resample(source, call):
+def _resample(source, call):
     (x, first, weights), (y,) = call.inputs, call.outputs
     source.do(call, "resample", x, first, weights, y, *x.shape, *weights.shape)
 
 
-def pad2d(source, call):
+def _pad2d(source, call):
     (x,), (y,), a = call.inputs, call.outputs, call.attrs
     source.each(call, "pad2d", x, y, *x.shape[1:], *y.shape[1:3], a["top"], a["left"])
 
 
 RULES = {
-    "argmax": reduce,
-    "gather": gather,
-    "layer_norm": layer_norm,
-    "log_softmax": softmax,
-    "one_hot": one_hot,
-    "pad2d": pad2d,
-    "piecewise_linear_encoding": piecewise_linear_encoding,
-    "reduce_max": reduce,
-    "reduce_sum": reduce,
-    "resample": resample,
-    "softmax": softmax,
-    "top_k": top_k,
+    "argmax": _reduce,
+    "gather": _gather,
+    "layer_norm": _layer_norm,
+    "log_softmax": _softmax,
+    "one_hot": _one_hot,
+    "pad2d": _pad2d,
+    "piecewise_linear_encoding": _piecewise_linear_encoding,
+    "reduce_max": _reduce,
+    "reduce_sum": _reduce,
+    "resample": _resample,
+    "softmax": _softmax,
+    "top_k": _top_k,
 }
