@@ -163,6 +163,15 @@ def test_results_that_are_pooled_are_never_stored(tmp_path):
     assert report.figures["multiply-adds"] == f"{26 * 26 * 288 + 121 * 288 * 64 + 206080:,}"
 
 
+def test_the_memory_of_a_recurrent_layer_does_not_grow_with_the_steps(tmp_path):
+    for kind in (layers.SimpleRNN, layers.LSTM, layers.GRU):
+        needed = set()
+        for steps in (5, 50):
+            model = nnlite.Sequential([layers.Input((steps, 16)), kind(8), layers.Dense(2)])
+            needed.add(files_of(model, tmp_path).figures["RAM"])
+        assert len(needed) == 1
+
+
 def test_costs_are_told_before_anything_is_written(tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(
