@@ -103,13 +103,12 @@ static void gru(const recurrence *r, const float *x, const float *kernel, const 
             }
             for (int32_t j = 0; j < n; j++) {
                 const int32_t at = 2 * n + j;
-                const float m =
-                    recurrent_sum(r, recurrent_bias[at], first, recurrent + at * n, drop);
+                const float m = recurrent_sum(r, recurrent_bias[at], first, recurrent + at * n,
+                                              drop);
                 const float sum = reset[j] * m + input_sum(r, x_t, kernel, bias, at);
                 reset[j] = activated(sum, r->kind, r->alpha);
             }
-            for (int32_t j = 0; j < n; j++)
-                now[j] = gates[j] * (first[j] - reset[j]) + reset[j];
+            for (int32_t j = 0; j < n; j++) now[j] = gates[j] * (first[j] - reset[j]) + reset[j];
         }
         first = now;
     }
