@@ -14,8 +14,6 @@ class Report:
     path : Path
     program : Program
         What was written.
-    dtypes : list of str or None
-        Those of the inputs in the file; None: as the program has them.
     figures : dict of str to str
         What else the format has to tell, in the order in which it is shown.
     runtime : str or None
@@ -27,16 +25,18 @@ class Report:
         1, whichever is larger; None if the file was not run.
     unchecked : str
         Why the file was not run.
+    dtypes : list of str or None
+        Those of the inputs in the file; None: as the program has them.
     """
 
     path: object
     program: object
-    dtypes: list | None = None
     figures: dict = field(default_factory=dict)
     runtime: str | None = None
     rows: int = 0
     largest_difference: float | None = None
     unchecked: str = ""
+    dtypes: list | None = None
 
     def __str__(self):
         size = self.path.stat().st_size
