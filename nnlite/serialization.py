@@ -29,6 +29,7 @@ FAMILIES = (
     "random",
     "regularizers",
     "schedules",
+    "importing",
     "convnext",
     "inception_resnet_v2",
 )
@@ -232,14 +233,16 @@ def _may_be_named(found, family):
     stands for an object of the family."""
     if isinstance(found, type):
         return hasattr(found, "from_config")
-    by_name = family not in (
+    of_classes = (
         "layers",
         "models",
         "optimizers",
         "random",
         "schedules",
+        "importing",
         *_APPLICATIONS,
     )
+    by_name = family not in of_classes
     helps = getattr(found, "__name__", "") in ("get", "serialize", "deserialize")
     return inspect.isfunction(found) and by_name and not helps
 
@@ -312,6 +315,7 @@ _ALONE = {  # not in Keras
     "LearnedScaling",
     "MLP",
     "OneCycle",
+    "OnnxNodes",
     "PaddingMask",
     "PeriodicEmbedding",
     "PiecewiseLinearEncoding",

@@ -25,8 +25,6 @@ RULES = {
     **onnx_recurrent.RULES,
     **onnx_shapes.RULES,
 }
-
-
 # What onnxruntime computes in float32 only.
 _SINGLE = {"average_pool2d", "conv2d", "conv2d_gradient_input", "depthwise_conv2d"}
 
@@ -53,7 +51,7 @@ def write(computation, path, dtype=None, precision=None):
     with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
     dtypes = [_dtype_of(tensor, dtype) for tensor in program.inputs]
-    return Report(path, program, dtypes, notes)
+    return Report(path, program, notes, dtypes=dtypes)
 
 
 def model_of(computation, dtype=None, precision=None, opset=OPSET):
@@ -121,7 +119,7 @@ def _labelled(graph, computation):
     elif classes.dtype.kind in "iu":
         classes = classes.astype(np.int64)
     place = graph.add("ArgMax", [computation.outputs[0]], axis=1, keepdims=0)
-    named = graph.constant(classes)
+    named = graph.constant(classes, exact=True)
     graph.nodes.append(onnx.helper.make_node("Gather", [named, place], ["label"]))
     kind = graph.kind_of(classes.dtype)
     return onnx.helper.make_tensor_value_info("label", kind, ["N"])

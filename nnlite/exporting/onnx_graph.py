@@ -74,12 +74,16 @@ class Graph:
                 return made
 
     def add(self, op_type, inputs, outputs=1, **attributes):
-        """Add a node; gives the name of its output, or a list of several."""
-        name = self.unused(f"{self.scope}/{op_type}" if self.scope else op_type)
-        names = [f"{name}:{i}" for i in range(outputs)]
-        made = self.onnx.helper.make_node(op_type, inputs, names, name, **attributes)
-        self.nodes.append(made)
-        return names[0] if outputs == 1 else names
+        """Add a node, if there is none that computes the same; gives the name of its output, or a
+        list of several."""
+        known = (op_type, *inputs, outputs, repr(attributes))
+        if known not in self._known:
+            name = self.unused(f"{self.scope}/{op_type}" if self.scope else op_type)
+            names = [f"{name}:{i}" for i in range(outputs)]
+            made = self.onnx.helper.make_node(op_type, inputs, names, name, **attributes)
+            self.nodes.append(made)
+            self._known[known] = names[0] if outputs == 1 else names
+        return self._known[known]
 
     def reduced(self, op_type, x, axes, keepdims=0):
         """Add a node that reduces axes, which are an input in later versions."""
@@ -95,7 +99,7 @@ class Graph:
     def branch(self):
         """A graph of its own nodes, for the body of a loop, that knows the names of this one."""
         made = object.__new__(Graph)
-        made.__dict__.update(self.__dict__, nodes=[])
+        made.__dict__.update(self.__dict__, nodes=[], _known=dict(self._known))
         return made
 
     # --- constants

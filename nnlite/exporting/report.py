@@ -16,8 +16,6 @@ class Report:
     path : Path
     program : Program
         What was written.
-    dtypes : list of str or None
-        Those of the inputs in the file; None: as the program has them.
     figures : dict of str to str
         What else the format has to tell, in the order in which it is shown.
     runtime : str or None
@@ -33,11 +31,12 @@ class Report:
         Why the file was not run.
     contents : dict of Path to bytes
         What a writer leaves to `save`, so that the figures are shown before anything is written.
+    dtypes : list of str or None
+        Those of the inputs in the file; None: as the program has them.
     """
 
     path: object
     program: object
-    dtypes: list | None = None
     figures: dict = field(default_factory=dict)
     runtime: str | None = None
     rows: int = 0
@@ -45,6 +44,7 @@ class Report:
     accuracies: tuple | None = None
     unchecked: str = ""
     contents: dict = field(default_factory=dict, repr=False)
+    dtypes: list | None = None
 
     def __str__(self):
         return self._text(self._figures())

@@ -11,7 +11,6 @@ from nnlite.importing.onnx_description import Graph, Node
 from nnlite.layers.layer import Layer
 from nnlite.ops.operands import constant
 from nnlite.ops.slicing import stack
-from nnlite.registry import register_keras_serializable
 from nnlite.saving.onnx_file import require_onnx
 
 # Of ops, and of the package onnx, for nodes that are not as they should be.
@@ -158,7 +157,6 @@ def _scan(step, given, values):
     return [*states, *stacked]
 
 
-@register_keras_serializable(package="nnlite")
 class OnnxNodes(Layer):
     """Nodes of an ONNX file, computed in ops. `import_onnx` makes it.
 

@@ -230,6 +230,17 @@ OF_ANY_LENGTH = {
     "same": lambda: any_length(
         layers.Conv1D(4, 3, padding="same", strides=2), layers.GlobalMaxPooling1D()
     ),
+    "means": lambda: any_length(
+        *(layers.AveragePooling1D(2, padding="same") for _ in range(2)), layers.GlobalMaxPooling1D()
+    ),
+    "maxima": lambda: any_length(
+        layers.MaxPooling1D(2),
+        layers.MaxPooling1D(2),
+        layers.Conv1D(2, 2, strides=2, padding="same"),
+    ),
+    "enlarged": lambda: any_length(
+        layers.Conv1DTranspose(3, 3, strides=2, padding="same"), layers.Cropping1D((1, 2))
+    ),
     "causal": lambda: any_length(layers.Conv1D(4, 3, padding="causal", dilation_rate=2)),
     "mean": lambda: any_length(layers.GlobalAveragePooling1D()),
     "LSTM": lambda: any_length(layers.LSTM(4, return_sequences=True), layers.GRU(3)),
@@ -252,11 +263,17 @@ OF_ANY_LENGTH = {
 def test_any_length(name, tmp_path):
     model, rng = OF_ANY_LENGTH[name](), np.random.default_rng(0)
     nnlite.export(model, tmp_path / "x.onnx", verify=False, verbose=False)
-    for n, lengths in ((1, (9, 8)), (3, (5, 6)), (2, (16, 20))):
+    for n, lengths in ((1, (9, 8)), (3, (5, 6)), (2, (16, 20)), (1, (11, 7))):
         shape = n, *lengths[: len(model.input_shape) - 2], 3
         x = rng.normal(size=shape).astype(np.float32)
         (y,) = outputs_of(tmp_path / "x.onnx", x)
         np.testing.assert_allclose(y, model.predict(x), rtol=1e-4, atol=1e-5)
+
+
+def test_windows_whose_padding_no_length_tells_are_refused(tmp_path):
+    model = any_length(layers.UpSampling1D(2), layers.MaxPooling1D(2))
+    with pytest.raises(ValueError, match="depends on a length that is not known"):
+        nnlite.export(model, tmp_path / "x.onnx")
 
 
 def test_what_depends_on_a_length_as_onnx_cannot_hold_it_is_refused(tmp_path):

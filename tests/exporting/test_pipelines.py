@@ -119,7 +119,7 @@ def test_a_transformer_that_is_not_known_is_refused_by_its_name(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "labels", [["no", "yes", "maybe"], [10, 20, 30], [np.str_("a"), "b", "c"], [False, True, True]]
+    "labels", [["no", "yes", "maybe"], [10, 20, 30], [0.0, 1.0, 2.0], [False, True, True]]
 )
 def test_labels(labels, tmp_path):
     X = table()
