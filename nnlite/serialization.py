@@ -28,6 +28,7 @@ FAMILIES = (
     "optimizers",
     "regularizers",
     "schedules",
+    "importing",
     "convnext",
     "inception_resnet_v2",
 )
@@ -231,7 +232,8 @@ def _may_be_named(found, family):
     stands for an object of the family."""
     if isinstance(found, type):
         return hasattr(found, "from_config")
-    by_name = family not in ("layers", "models", "optimizers", "schedules", *_APPLICATIONS)
+    of_classes = ("layers", "models", "optimizers", "schedules", "importing", *_APPLICATIONS)
+    by_name = family not in of_classes
     helps = getattr(found, "__name__", "") in ("get", "serialize", "deserialize")
     return inspect.isfunction(found) and by_name and not helps
 
@@ -304,6 +306,7 @@ _ALONE = {  # not in Keras
     "LearnedScaling",
     "MLP",
     "OneCycle",
+    "OnnxNodes",
     "PaddingMask",
     "PeriodicEmbedding",
     "PiecewiseLinearEncoding",
