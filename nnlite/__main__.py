@@ -4,6 +4,8 @@ import argparse
 import json
 import sys
 
+import numpy as np
+
 import nnlite
 
 
@@ -70,7 +72,10 @@ def _parser():
     export.add_argument(
         "model", metavar="MODEL", help="what a save wrote: .keras, .safetensors, .h5"
     )
-    export.add_argument("file", metavar="FILE", help="its ending says the format: .onnx")
+    export.add_argument("file", metavar="FILE", help="its ending says the format: .onnx, .tflite")
+    for name, what in (("samples", "rows to compare with"), ("labels", "the class of each row")):
+        about = f"an array of NumPy: {what}; `nnlite.export` says what for"
+        export.add_argument(f"--{name}", metavar="FILE.npy", help=about)
     export.add_argument(
         "--no-verify",
         dest="verify",
@@ -94,8 +99,12 @@ def _export(given):
     try:
         of_estimator = nnlite.estimators.files.holds_estimator(given.model)
         model = (nnlite.load if of_estimator else nnlite.models.load_model)(given.model)
-        nnlite.export(model, given.file, verify=given.verify, **dict(given.option))
-    except (ImportError, OSError, TypeError, ValueError) as error:
+        arrays = {
+            name: path and np.load(path, allow_pickle=False)
+            for name, path in (("samples", given.samples), ("labels", given.labels))
+        }
+        nnlite.export(model, given.file, verify=given.verify, **arrays, **dict(given.option))
+    except (EOFError, ImportError, OSError, TypeError, ValueError) as error:
         print(f"nnlite export: {error}", file=sys.stderr)
         return 1
     return 0

@@ -45,7 +45,7 @@ def computation_of(estimator):
         precision=network.precision,
         predict=predict,
         samples=_samples_for(model, given),
-        arrays=lambda x: [_dense(validate_X(estimator, x))],
+        arrays=lambda x: [_as_given(_dense(validate_X(estimator, x)), given)],
         classes=target.classes if hasattr(target, "codes") else None,
         name=type(estimator).__name__,
     )
@@ -53,6 +53,10 @@ def computation_of(estimator):
 
 def _dense(rows):
     return rows.toarray() if issparse(rows) else rows
+
+
+def _as_given(rows, shape):
+    return rows if None in shape else rows.reshape(len(rows), *shape)
 
 
 def _samples_for(model, shape):

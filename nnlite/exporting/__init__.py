@@ -43,7 +43,9 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
         Whether the report is printed.
     **options
         Of the format; 'docs/export.md' lists them. Of '.onnx': `dtype`, 'float32' or 'float64', of
-        inputs that are real numbers, and `precision`, the same of what the file computes.
+        inputs that are real numbers, and `precision`, the same of what the file computes. Of
+        '.tflite': `quantize`, None, 'float16' or 'int8'; `interface`, 'float32' or 'int8'; and
+        `length`, an int.
 
     Returns
     -------

@@ -194,7 +194,8 @@ def program_of(computation, batch=1, exact=False):
         return _program_of(computation, batch, exact)
     if batch != ANY_BATCH:
         raise ValueError(
-            "export: expected inputs whose sizes are known, got "
+            "export: expected inputs whose sizes are known (where the format has the option "
+            "`length`, it stands for those that are not), got "
             + ", ".join(f"{name!r} of shape {(None, *s)}" for name, s, _ in computation.inputs)
         )
     return _program_of_any_length(computation, batch, exact)

@@ -41,6 +41,19 @@ def test_an_estimator_with_options(tmp_path, capsys):
     assert "differ" not in capsys.readouterr().out
 
 
+def test_samples_and_labels_are_files_of_numpy(tmp_path, capsys):
+    pytest.importorskip("tflite")
+    pytest.importorskip("ai_edge_litert")
+    x = np.random.default_rng(0).normal(size=(30, 4))
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", np.zeros(30, int))
+    command = ["export", saved_model(tmp_path), str(tmp_path / "model.tflite")]
+    files = ["--samples", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "y.npy")]
+    assert main([*command, *files, "--option", "quantize=int8"]) == 0
+    said = capsys.readouterr().out
+    assert "1 of 1 steps" in said and "30 rows" in said and "accuracy" in said
+
+
 @pytest.mark.parametrize(
     "source, target, options, said",
     [
@@ -48,6 +61,7 @@ def test_an_estimator_with_options(tmp_path, capsys):
         ("broken.safetensors", "x.onnx", [], "broken.safetensors"),
         ("model.safetensors", "x.pdf", [], "ends in"),
         ("model.safetensors", "x.onnx", ["--option", "dtype=int8"], "dtype"),
+        ("model.safetensors", "x.onnx", ["--samples", "none.npy"], "none.npy"),
         ("model.safetensors", "x.onnx", ["--option", "colour=red"], "colour"),
     ],
 )

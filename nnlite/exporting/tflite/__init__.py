@@ -2,11 +2,13 @@
 float16, or in 8-bit integers."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 
-from nnlite.atomic_write import replacing
-from nnlite.checks import check_choice
+from nnlite.atomic_write import write_whole
+from nnlite.checks import check_choice, check_setting
+from nnlite.exporting.checking import rows_of
 from nnlite.exporting.program import activations_apart, is_constant, program_of, refuse_unknown
 from nnlite.exporting.quantization import FUSED, Affine, Quantization, typical_rows
 from nnlite.exporting.report import Report
@@ -24,7 +26,7 @@ _OF_ONE_ROW = {"conv2d_gradient_input"}
 _OTHER_BATCH = 3
 
 
-def write(computation, path, quantize=None, interface="float32"):
+def write(computation, path, quantize=None, interface="float32", length=None):
     """Write a Computation; gives the Report.
 
     Parameters
@@ -35,11 +37,13 @@ def write(computation, path, quantize=None, interface="float32"):
         The numbers of kernels, or of everything that can be computed in integers.
     interface : {'float32', 'int8'}
         The numbers of inputs and outputs; 'int8' needs `quantize='int8'`.
+    length : int, optional
+        Of axes whose length the model leaves open.
     """
     check_choice("quantize", quantize, [None, "float16", "int8"], "export")
     known = ["float32", "int8"] if quantize == "int8" else ["float32"]
     check_choice("interface", interface, known, "export")
-    schema = Generated()
+    schema, computation = Generated(), _with_length(computation, length)
     program = activations_apart(program_of(computation), FUSED)
     refuse_unknown(program, RULES, "TensorFlow Lite")
     growing, quantization = _growing(program), None
@@ -52,13 +56,13 @@ def write(computation, path, quantize=None, interface="float32"):
         affines = {id(t): quantization.of_edge(t) for t in (*program.inputs, *program.outputs)}
     graph.take_inputs(affines)
     _write_calls(graph)
-    outputs = [
-        (n, _output(graph, t, affines)) for n, t in zip(computation.outputs, program.outputs)
-    ]
+    outputs = []
+    for name, tensor in zip(computation.outputs, program.outputs):
+        taken = {x for _, x in outputs}
+        outputs.append((name, _output(graph, tensor, affines.get(id(tensor)), taken)))
     table = graph.table(outputs, f"{computation.name}, by nnlite", labels.metadata(computation))
     contents = packed(schema, table, b"TFL3") + labels.archive(computation)
-    with replacing(path) as temporary:
-        temporary.write_bytes(contents)
+    write_whole(path, contents)
     report = Report(path, program)
     if quantization:
         integers = sum(quantization.form(call) is not None for call in program.calls)
@@ -108,6 +112,22 @@ def _as_real(array, detail):
     return Affine(*detail["quantization"]).values(array) if array.dtype == np.int8 else array
 
 
+def _with_length(computation, length):
+    """The Computation with a length in place of each that is not known."""
+    if length is None:
+        return computation
+    check_setting("length", length, "int [1, inf)", "export")
+    inputs = [
+        (name, tuple(length if n is None else n for n in shape), dtype)
+        for name, shape, dtype in computation.inputs
+    ]
+    made = replace(computation, inputs=inputs)
+    if inputs != computation.inputs:
+        made.samples = None  # they are of another length
+    made.rows = computation.rows and rows_of(replace(made, arrays=None), computation.rows)
+    return made
+
+
 def _growing(program):
     """Which axes of each tensor grow with the batch, by its id; None if a model of one row cannot
     be one of more."""
@@ -124,7 +144,8 @@ def _growing(program):
             if is_constant(t) and t is not u and not (fits and np.array_equal(*_broadcast(t, u))):
                 return None
         pairs += zip(call.outputs, twin.outputs)
-    return {id(t): tuple(n != m for n, m in zip(t.shape, u.shape)) for t, u in pairs}
+    growing = {id(t): tuple(n != m for n, m in zip(t.shape, u.shape)) for t, u in pairs}
+    return growing if all(sum(axes) < 2 for axes in growing.values()) else None
 
 
 def _broadcast(t, u):
@@ -175,10 +196,11 @@ def _mean(graph, call, summed):
     return graph.reshape_as(shapes.along(graph, "MEAN", x, summed), call.outputs[0])
 
 
-def _output(graph, tensor, affines):
-    """The number of an output, which an operator makes."""
-    x = graph.place(tensor, affines.get(id(tensor)))
-    if x < len(graph.program.inputs) or graph.entries[x].data is not None:
+def _output(graph, tensor, affine, taken):
+    """The number of an output, which an operator makes, and which is no other output."""
+    x = graph.place(tensor, affine)
+    known = x < len(graph.program.inputs) or graph.entries[x].data is not None
+    if known or x in taken:
         grows = graph.grows(tensor)
         wanted = [-1 if g else n for n, g in zip(tensor.shape, grows)]
         target = graph.constant(np.array(wanted, np.int32))

@@ -85,7 +85,6 @@ class Entry:
     scales: np.ndarray | None = None
     axis: int = 0
     name: str = ""
-    signature: tuple | None = None
 
 
 class Graph:
@@ -242,7 +241,6 @@ class Graph:
         op : str
             Its name in the schema.
         inputs : list of int
-            -1 stands for one that is left out.
         shape : tuple of int, optional
             Of each output; by default what the inputs broadcast to.
         dtype : str, optional
@@ -270,8 +268,6 @@ class Graph:
         if self.shape(x) == tuple(shape):
             return x
         wanted = [-1 if g else n for n, g in zip(shape, grows or [False] * len(shape))]
-        if self.growing is not None and wanted.count(-1) > 1:
-            wanted = list(shape)
         target = self.constant(np.array(wanted, np.int32))
         return self.add("RESHAPE", [x, target], shape, like=x)
 
@@ -306,7 +302,7 @@ class Graph:
             tensors.append(self._tensor(entry, number))
         codes, operators = {}, []
         for op, given, made, options in self.operators:
-            code = codes.setdefault((op, self._version(op, given, made)), len(codes))
+            code = codes.setdefault((op, self._version(op, made)), len(codes))
             operators.append(self._operator(op, code, given, made, options))
         names = [("Inputs", [(self.entries[x].name, x) for x in inputs]), ("Outputs", outputs)]
         maps = {
@@ -343,7 +339,6 @@ class Graph:
                 ZeroPoint=zeros,
                 QuantizedDimension=entry.axis,
             )
-        signature = entry.signature
         return Table(
             "Tensor",
             Shape=np.array(entry.shape, np.int32),
@@ -351,11 +346,10 @@ class Graph:
             Buffer=number,
             Name=entry.name,
             Quantization=quantization,
-            ShapeSignature=None if signature is None else np.array(signature, np.int32),
             HasRank=True,
         )
 
-    def _version(self, op, given, made):
+    def _version(self, op, made):
         integer = self.entries[made[0]].dtype == "int8"
         return _VERSIONS.get(op, (1, 1))[integer]
 

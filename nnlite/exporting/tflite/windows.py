@@ -5,6 +5,9 @@ import numpy as np
 from nnlite.exporting.tflite.shapes import sliced
 from nnlite.ops.activation import KINDS
 
+_NONE, _RELU, _RELU6 = 0, 1, 3  # of the schema's ActivationFunctionType
+_SAME, _VALID = 0, 1  # of its Padding
+
 
 def _conv2d(graph, call):
     """Kernels are (filters, height, width, channels) there."""
@@ -30,10 +33,10 @@ def _convolved(graph, call, op, kernel, **options):
 
 
 def fused(call):
-    """The number of the activation that an operator applies itself."""
+    """The activation that an operator applies itself: none, relu or relu6 of the schema."""
     if call.attrs["kind"] == KINDS["capped_relu"] and call.attrs["alpha"] == 6:
-        return 3
-    return 1 if call.attrs["kind"] else 0
+        return _RELU6
+    return _RELU if call.attrs["kind"] else _NONE
 
 
 def capped(graph, call, x):
@@ -59,7 +62,7 @@ def _conv2d_transpose(graph, call):
         "TRANSPOSE_CONV",
         [*given, x],
         shape,
-        Padding=1,
+        Padding=_VALID,
         StrideH=a["stride_h"],
         StrideW=a["stride_w"],
     )
@@ -72,13 +75,13 @@ def pool(op):
     def rule(graph, call):
         a, (y,) = call.attrs, call.outputs
         size = a["pool_h"], a["pool_w"]
-        x, window = _window(graph, call, size, y.shape[1:3], pads=op == "MAX_POOL_2D")
+        x, window = _window(graph, call, size, y.shape[1:3])
         return graph.add(op, [x], y.shape, **window, FilterHeight=size[0], FilterWidth=size[1])
 
     return rule
 
 
-def _window(graph, call, size, out, pads=True):
+def _window(graph, call, size, out):
     """The input, with zeros around it where the format's own padding is another one, and the
     fields of a window."""
     a, x = call.attrs, graph.read(call, 0)
@@ -90,10 +93,10 @@ def _window(graph, call, size, out, pads=True):
         same &= m == -(-n // stride) and a[first] == whole // 2
     window = {"StrideH": a["stride_h"], "StrideW": a["stride_w"]}
     if not any(any(pair) for pair in wanted):
-        return x, {"Padding": 1, **window}
+        return x, {"Padding": _VALID, **window}
     if same:
-        return x, {"Padding": 0, **window}
-    return _padded(graph, x, wanted), {"Padding": 1, **window}
+        return x, {"Padding": _SAME, **window}
+    return _padded(graph, x, wanted), {"Padding": _VALID, **window}
 
 
 def _pad2d(graph, call):
