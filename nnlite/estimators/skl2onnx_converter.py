@@ -1,15 +1,23 @@
 """Estimators within pipelines that skl2onnx writes."""
 
+from sklearn.base import ClassifierMixin
+
 from nnlite.estimators.classifier import NNClassifier
 from nnlite.estimators.regressor import NNRegressor
 from nnlite.exporting.onnx import OPSET, model_of
 
 
-def register_with_skl2onnx():
+def register_with_skl2onnx(*others):
     """Tell skl2onnx how it writes NNClassifier and NNRegressor, for the time of the process.
 
     After that `skl2onnx.to_onnx(pipeline, X)` takes pipelines that hold them, with every other step
     that skl2onnx knows.
+
+    Parameters
+    ----------
+    *others : class, optional
+        Other estimators of nnlite that can be exported, such as `KerasClassifier`, and classes
+        derived from them.
 
     Raises
     ------
@@ -29,8 +37,9 @@ def register_with_skl2onnx():
         ) from None
     options = {"zipmap": [True, False, "columns"], "nocl": [True, False]}
     options["output_class_labels"] = [True, False]
-    for estimator, taken in ((NNClassifier, options), (NNRegressor, None)):
+    for estimator in (NNClassifier, NNRegressor, *others):
         name = f"Nnlite{estimator.__name__}"
+        taken = options if issubclass(estimator, ClassifierMixin) else None
         update_registered_converter(estimator, name, _say_shapes, _convert, options=taken)
 
 
@@ -45,7 +54,7 @@ def _say_shapes(operator):
     given, estimator = operator.inputs[0], operator.raw_operator
     real = type(guess_tensor_type(given.type))
     *label, values = operator.outputs
-    width = len(estimator.classes_) if label else estimator._target.units
+    width = len(estimator.classes_) if label else None
     values.type = real([None, width])
     for each in label:
         strings = estimator.classes_.dtype.kind in "OU"

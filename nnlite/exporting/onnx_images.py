@@ -3,6 +3,7 @@
 import numpy as np
 
 from nnlite.exporting.onnx_elementwise import activated
+from nnlite.exporting.program import window_sizes
 
 _FIRST, _LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 
@@ -33,29 +34,37 @@ def _known(graph, call, function, what):
 _AXES = tuple(zip("hw", ("top", "left"), (1, 2)))
 
 
-def _window(graph, call, kernel):
+def _window(graph, call):
     """Strides, dilations and padding of windows. Padding that depends on the size is 'same'."""
+    kernel, strides = window_sizes(call), [call.attrs[f"stride_{axis}"] for axis in "hw"]
 
     def pads(call):
         begins, ends, attrs = [], [], call.attrs
-        for (axis, first, d), k in zip(_AXES, kernel):
+        for (axis, first, d), k, stride in zip(_AXES, kernel, strides):
             before, apart = attrs[f"pad_{first}"], attrs.get(f"dilation_{axis}", 1)
-            windows = (call.outputs[0].shape[d] - 1) * attrs[f"stride_{axis}"]
-            covered = windows + (k - 1) * apart + 1
+            covered = (call.outputs[0].shape[d] - 1) * stride + (k - 1) * apart + 1
             begins.append(before)
             ends.append(max(covered - call.inputs[0].shape[d] - before, 0))
         return begins + ends
 
-    settings = {"kernel_shape": kernel, "strides": [call.attrs[f"stride_{axis}"] for axis in "hw"]}
+    settings = {"kernel_shape": kernel, "strides": strides}
     if "dilation_h" in call.attrs:
         settings["dilations"] = [call.attrs[f"dilation_{axis}"] for axis in "hw"]
-    found, other = _in_both(graph, call, pads)
-    return settings | ({"pads": found} if found == other else {"auto_pad": "SAME_UPPER"})
+    (first, second), known = _in_both(graph, call, pads), _in_both(graph, call, _sizes)
+    # Margins behind windows with steps are those of 'same', also where two sizes need as many.
+    moves = [a != b and stride > 1 for a, b, stride in zip(*known, strides)]
+    if first != second or any(end and m for end, m in zip(first[2:], moves)):
+        return settings | {"auto_pad": "SAME_UPPER"}
+    return settings | {"pads": first}
+
+
+def _sizes(call):
+    return call.inputs[0].shape[1:3]
 
 
 def _convolved(graph, call, x, w, bias, axes, groups):
     """A convolution by a kernel whose axes become filters, channels, height, width."""
-    window = _window(graph, call, call.inputs[1].shape[:2])
+    window = _window(graph, call)
     x, w = graph.transposed(x, _FIRST), graph.transposed(w, axes)
     y = graph.add("Conv", [x, w, *bias], group=groups, **window)
     y = activated(graph, y, call.attrs["kind"], call.attrs["alpha"])
@@ -103,7 +112,7 @@ def _conv2d_transpose(graph, call, x, w):
 
 def _pool(op_type, **settings):
     def rule(graph, call, x):
-        window = _window(graph, call, (call.attrs["pool_h"], call.attrs["pool_w"]))
+        window = _window(graph, call)
         y = graph.add(op_type, [graph.transposed(x, _FIRST)], **window, **settings)
         return _channels_last(graph, call, y)
 

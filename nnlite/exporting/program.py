@@ -28,9 +28,17 @@ from nnlite.tree import flatten
 # A number of rows that stands for any: what it divides depends on the batch, as no layer has as
 # many units, channels or steps. With it a tensor may have 16 million numbers a row.
 ANY_BATCH = 4_093
-# Lengths that stand for any, in pairs: what differs between two traces depends on them. The
-# difference of a pair is a prime, so that they leave other remainders to strides.
-_LENGTHS = ((211, 308), (389, 486), (1009, 1106), (23, 36))
+# Lengths that stand for any, of several axes, in pairs: what differs between two traces depends on
+# them. Halves of the first, rounded up, stay odd, and those of the second, rounded down: so windows
+# with steps of 2 tell which padding they have.
+_LENGTHS = (
+    ((257, 513, 1025), (383, 767, 1535)),
+    ((129, 65, 33), (191, 95, 47)),
+    ((211, 213, 215), (308, 310, 312)),
+    ((389, 391, 393), (486, 488, 490)),
+    ((1009, 1011, 1013), (1106, 1108, 1110)),
+    ((23, 25, 27), (36, 38, 40)),
+)
 
 _CONVOLUTIONS = {"conv2d", "depthwise_conv2d"}
 _KERNELS = _CONVOLUTIONS | {"linear"}
@@ -205,17 +213,18 @@ def _program_of_any_length(computation, batch, exact):
     """That of two lengths in place of each that is not known: first others for each axis, then the
     same for all, for models that need axes of one length."""
     refused = None
-    for apart in (2, 0):
+    for axes in (3, 1):
         for pair in _LENGTHS:
             try:
                 first, second = (
-                    _program_of(_filled(computation, n, apart), batch, exact) for n in pair
+                    _program_of(_filled(computation, lengths[:axes]), batch, exact)
+                    for lengths in pair
                 )
             except ValueError as error:
                 refused = refused or error
                 continue
             first.of, found = computation, _open_sizes(first, second)
-            if found is not None:
+            if found is not None and not any(map(_may_be_both, first.calls, second.calls)):
                 first.twin, first.open = second, found
                 return first
     raise refused or ValueError(
@@ -224,14 +233,36 @@ def _program_of_any_length(computation, batch, exact):
     )
 
 
-def _filled(computation, length, apart):
-    """The computation with lengths in place of those not known, `apart` from each other."""
-    lengths = itertools.count(length, apart) if apart else itertools.repeat(length)
+def _filled(computation, lengths):
+    """The computation with lengths in place of those not known."""
+    lengths = itertools.cycle(lengths)
     inputs = [
         (name, tuple(next(lengths) if n is None else n for n in shape), dtype)
         for name, shape, dtype in computation.inputs
     ]
     return replace(computation, inputs=inputs)
+
+
+def _may_be_both(call, other):
+    """Whether windows need no margins for both lengths, with 'same' padding and without: then two
+    lengths do not tell which it is."""
+    if "stride_h" not in call.attrs or "shape" in call.attrs:
+        return False
+    for d, (axis, size) in enumerate(zip("hw", window_sizes(call)), 1):
+        stride = call.attrs[f"stride_{axis}"]
+        covered = (size - 1) * call.attrs.get(f"dilation_{axis}", 1) + 1
+        sizes = [(c.inputs[0].shape[d], c.outputs[0].shape[d]) for c in (call, other)]
+        needless = [m == -(-n // stride) and (m - 1) * stride + covered <= n for n, m in sizes]
+        if sizes[0] != sizes[1] and covered > 1 and all(needless):
+            return True
+    return False
+
+
+def window_sizes(call):
+    """The height and the width of the windows of a convolution or a pooling."""
+    if "pool_h" in call.attrs:
+        return call.attrs["pool_h"], call.attrs["pool_w"]
+    return call.inputs[1].shape[:2]
 
 
 def _tensors_of_both(program, twin):

@@ -19,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from nnlite import config, terminal, warn
 from nnlite.data.batches import make_batches
+from nnlite.neural_network import exported
 from nnlite.neural_network.network import Network
 from nnlite.neural_network.precision import is_lost_in_float32, is_small
 from nnlite.optimizers import LBFGS, SGD, Adam
@@ -71,6 +72,7 @@ class BaseMLP(BaseEstimator):
         "max_fun": _from(1, Integral),
     }
     _optimizer = _network = _trained = None
+    _computation = exported.computation_of
 
     def __init__(
         self,

@@ -51,7 +51,7 @@ def read_arrays(path):
     ValueError
         If the file is not whole, or its numbers lie in other files.
     """
-    return _arrays(_graph(path))
+    return _arrays(model_in(path).graph)
 
 
 def read_modules(path):
@@ -66,14 +66,23 @@ def read_modules(path):
     ImportError, ValueError
         As `read_arrays`; also if a node uses weights as no layer does.
     """
-    graph = _graph(path)
+    graph = model_in(path).graph
     try:
         return _Nodes(graph, _arrays(graph)).weights()
     except (AttributeError, IndexError, KeyError, TypeError) as error:  # nodes without their inputs
         raise ValueError(f"expected a whole graph, got one where {error}") from None
 
 
-def _graph(path):
+def model_in(path):
+    """The ModelProto in a file.
+
+    Raises
+    ------
+    ImportError
+        Without the package onnx.
+    ValueError
+        If the file is not whole.
+    """
     model = require_onnx().ModelProto()
     try:
         model.ParseFromString(Path(path).read_bytes())
@@ -87,7 +96,7 @@ def _graph(path):
         for name in (node.name, node.op_type, *node.input, *node.output):
             if not isinstance(name, str):  # protobuf gives bytes where they are no text
                 raise ValueError(f"expected names of nodes, got {name!r:.50}")
-    return model.graph
+    return model
 
 
 def _arrays(graph):
@@ -97,11 +106,18 @@ def _arrays(graph):
             for attribute in node.attribute:
                 if attribute.name == "value":
                     tensors[node.output[0]] = attribute.t
-    arrays = {name: _array(name, tensor) for name, tensor in tensors.items()}
+    arrays = {name: array_of(name, tensor) for name, tensor in tensors.items()}
     return {name: array for name, array in arrays.items() if array.dtype.kind in "biuf"}
 
 
-def _array(name, tensor):
+def array_of(name, tensor):
+    """The values of a TensorProto.
+
+    Raises
+    ------
+    ValueError
+        If they are not there as many as it says, or lie in another file.
+    """
     onnx = require_onnx()
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         raise ValueError(f"{name!r}: expected numbers in the file itself, got a link to another")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nnlite
-from nnlite import layers
+from nnlite import layers, ops
 from nnlite.exporting.onnx import RULES
 from nnlite.tree import flatten
 
@@ -89,6 +89,11 @@ def test_a_layer_is_computed_as_predict_does_or_refused(name, tmp_path):
         assert not list(tmp_path.iterdir())
     else:
         compared(scattered(model), x, tmp_path / "x.onnx")
+        # With no rows, onnxruntime's own LSTM and GRU end the process.
+        none = [] if {"LSTM", "GRU"} & {*operators_in(tmp_path / "x.onnx")} else [0]
+        for rows in (*none, 1):
+            (y,) = outputs_of(tmp_path / "x.onnx", x[:rows])
+            assert y.shape == (rows, *model.output_shape[1:])
 
 
 @pytest.mark.parametrize("name", sorted({*CASES} - {*REFUSED}))
@@ -225,6 +230,17 @@ OF_ANY_LENGTH = {
     "same": lambda: any_length(
         layers.Conv1D(4, 3, padding="same", strides=2), layers.GlobalMaxPooling1D()
     ),
+    "means": lambda: any_length(
+        *(layers.AveragePooling1D(2, padding="same") for _ in range(2)), layers.GlobalMaxPooling1D()
+    ),
+    "maxima": lambda: any_length(
+        layers.MaxPooling1D(2),
+        layers.MaxPooling1D(2),
+        layers.Conv1D(2, 2, strides=2, padding="same"),
+    ),
+    "enlarged": lambda: any_length(
+        layers.Conv1DTranspose(3, 3, strides=2, padding="same"), layers.Cropping1D((1, 2))
+    ),
     "causal": lambda: any_length(layers.Conv1D(4, 3, padding="causal", dilation_rate=2)),
     "mean": lambda: any_length(layers.GlobalAveragePooling1D()),
     "LSTM": lambda: any_length(layers.LSTM(4, return_sequences=True), layers.GRU(3)),
@@ -247,11 +263,17 @@ OF_ANY_LENGTH = {
 def test_any_length(name, tmp_path):
     model, rng = OF_ANY_LENGTH[name](), np.random.default_rng(0)
     nnlite.export(model, tmp_path / "x.onnx", verify=False, verbose=False)
-    for n, lengths in ((1, (9, 8)), (3, (5, 6)), (2, (16, 20))):
+    for n, lengths in ((1, (9, 8)), (3, (5, 6)), (2, (16, 20)), (1, (11, 7))):
         shape = n, *lengths[: len(model.input_shape) - 2], 3
         x = rng.normal(size=shape).astype(np.float32)
         (y,) = outputs_of(tmp_path / "x.onnx", x)
         np.testing.assert_allclose(y, model.predict(x), rtol=1e-4, atol=1e-5)
+
+
+def test_windows_whose_padding_no_length_tells_are_refused(tmp_path):
+    model = any_length(layers.UpSampling1D(2), layers.MaxPooling1D(2))
+    with pytest.raises(ValueError, match="depends on a length that is not known"):
+        nnlite.export(model, tmp_path / "x.onnx")
 
 
 def test_what_depends_on_a_length_as_onnx_cannot_hold_it_is_refused(tmp_path):
@@ -280,6 +302,29 @@ def test_random_numbers_are_refused_by_the_name_of_their_layer(tmp_path):
     with pytest.raises(ValueError, match=r"noisy.*changes its state"):
         nnlite.export(model, tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_onnx_cannot_hold_is_refused_by_the_name_of_its_layer(tmp_path):
+    moved = [1.0, 0, 0.5, 0, 1, 0, 0, 0]
+    turned = layers.Lambda(lambda x: ops.image.affine_transform(x, moved), name="moved")
+    model = nnlite.Sequential([layers.Input((4, 4, 1)), layers.Conv2D(2, 3), turned])
+    with pytest.raises(ValueError, match=r"ONNX cannot hold.*moved' \(warp\).*Nothing was written"):
+        nnlite.export(model, tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_models_with_a_call_of_ones_own(tmp_path):
+    class Twice(nnlite.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(3, "tanh")
+
+        def call(self, x):
+            return self.dense(x) + ops.sum(self.dense(2 * x), axis=1, keepdims=True)
+
+    model, x = Twice(), np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    model(x)
+    compared(model, x, tmp_path / "x.onnx")
 
 
 def test_a_file_says_what_it_takes(tmp_path):

@@ -21,6 +21,8 @@ import nnlite
 from nnlite import NNClassifier, NNRegressor, layers
 from nnlite.engine.tensor import Tensor
 from nnlite.exporting.transformers import transformed
+from nnlite.neural_network import MLPClassifier, MLPRegressor
+from nnlite.wrappers.scikit_learn import KerasClassifier
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -167,3 +169,37 @@ def test_sequences_of_different_lengths_end_with_nan(tmp_path):
     for row, x in zip(filled, X):
         row[: len(x)] = x
     assert np.array_equal(outputs_of(tmp_path / "x.onnx", filled)[0], model.predict(X))
+
+
+@pytest.mark.parametrize("labels", ["binary", "three", "several", "numbers"])
+def test_scikit_learns_networks(labels, tmp_path):
+    X = StandardScaler().fit_transform(table())
+    y = {
+        "binary": np.array(["no", "yes"])[(X[:, 0] > 0) * 1],
+        "three": classes(table()),
+        "several": (X[:, :3] > 0).astype(int),
+        "numbers": X @ [1, 2, 3, 4],
+    }[labels]
+    kind = MLPRegressor if labels == "numbers" else MLPClassifier
+    model = make_pipeline(
+        MinMaxScaler(), kind(hidden_layer_sizes=(8,), max_iter=5, random_state=0)
+    ).fit(X, y)
+    report = nnlite.export(model, tmp_path / "x.onnx", samples=X, verbose=False)
+    assert report.largest_difference < 1e-5
+    if labels in ("binary", "three"):
+        assert outputs_of(tmp_path / "x.onnx", X)[0].tolist() == model.predict(X).tolist()
+
+
+def network_of_a_function():
+    network = [layers.Dense(4, "relu", input_shape=(4,)), layers.Dense(3, "softmax")]
+    model = nnlite.Sequential(network)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def test_estimators_of_models_that_a_function_makes(tmp_path):
+    X = table()
+    model = KerasClassifier(network_of_a_function, epochs=1, verbose=0)
+    model = make_pipeline(StandardScaler(), model).fit(X, classes(X))
+    assert nnlite.export(model, tmp_path / "x.onnx", verbose=False).largest_difference < 1e-5
+    assert np.array_equal(outputs_of(tmp_path / "x.onnx", X)[0], model.predict(X))

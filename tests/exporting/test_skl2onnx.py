@@ -9,6 +9,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import nnlite
 from nnlite import NNClassifier, NNRegressor, layers
+from nnlite.neural_network import MLPClassifier, MLPRegressor
 
 skl2onnx = pytest.importorskip("skl2onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -50,6 +51,16 @@ def test_a_regressor_in_a_pipeline():
     model = make_pipeline(StandardScaler(), NNRegressor(**QUICK)).fit(X, X @ [1, 2, 3, 4])
     (found,) = outputs_of(model, X)
     np.testing.assert_allclose(found.ravel(), model.predict(X), rtol=1e-4)
+
+
+def test_other_estimators_of_nnlite():
+    nnlite.register_with_skl2onnx(MLPClassifier, MLPRegressor)
+    for kind, y in ((MLPClassifier, Y), (MLPRegressor, X @ [1, 2, 3, 4])):
+        network = kind(hidden_layer_sizes=(5,), max_iter=3, random_state=0)
+        model = make_pipeline(StandardScaler(), network).fit(X, y)
+        options = {"options": {"zipmap": False}} if kind is MLPClassifier else {}
+        found = outputs_of(model, X, **options)[0]
+        np.testing.assert_allclose(found.ravel(), model.predict(X), rtol=1e-4)
 
 
 def test_steps_that_nnlite_does_not_know():

@@ -1,0 +1,262 @@
+"""ONNX files become models that compute the same."""
+
+import pathlib
+
+import cases_layers
+import models_built
+import models_random
+import models_random_sequences
+import numpy as np
+import pytest
+
+import nnlite
+from nnlite import NNClassifier, applications, layers
+from nnlite.tree import flatten
+
+onnx = pytest.importorskip("onnx")
+DATA = pathlib.Path(onnx.__file__).parent / "backend" / "test" / "data"
+helper = onnx.helper
+LOOK_UPS = {"IntegerLookup", "Hashing"}
+CASES = {name: case for name, case in cases_layers.CASES.items() if name not in LOOK_UPS}
+
+
+def scattered(model):
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        if weight.dtype != "int32":
+            weight.assign(weight.numpy() + rng.uniform(0, 0.3, weight.shape))
+    return model
+
+
+def and_back(model, folder):
+    """What is imported of the model's file."""
+    nnlite.export(model, folder / "x.onnx", verify=False, verbose=False)
+    return nnlite.import_onnx(folder / "x.onnx")
+
+
+def assert_same(model, again, x, tolerance=1e-5):
+    for y, expected in zip(flatten(again.predict(x)), flatten(model.predict(x))):
+        assert y.shape == expected.shape
+        largest = np.abs(expected).max(initial=1)
+        np.testing.assert_allclose(y / largest, expected / largest, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_layer_and_back(name, tmp_path):
+    make, x, _ = CASES[name]
+    x = np.random.default_rng(1).normal(size=x) if isinstance(x, tuple) else np.asarray(x)
+    dtype = "int32" if x.dtype.kind in "iu" else "float32"
+    x = np.concatenate([x, x[:1]]).astype(dtype)
+    model = scattered(nnlite.Sequential([layers.Input(x.shape[1:], dtype=dtype), make()]))
+    assert_same(model, and_back(model, tmp_path), x)
+
+
+@pytest.mark.parametrize("seeds", [range(n, n + 10) for n in range(0, 40, 10)])
+def test_random_models_and_back(seeds, tmp_path):
+    for seed in seeds:
+        nnlite.utils.set_random_seed(seed)
+        spec = models_random.spec(seed)
+        model = scattered(models_built.built(spec, nnlite))
+        x, _ = models_built.data_for(spec)
+        arrays = [x[s.name] for s in model.inputs] if isinstance(x, dict) else flatten(x)
+        again = and_back(model, tmp_path)
+        expected = flatten(model.predict(x))
+        found = again.predict(arrays if len(arrays) > 1 else arrays[0])
+        for y, z in zip(flatten(found), expected):
+            np.testing.assert_allclose(y, z, atol=1e-4 * max(1, np.abs(z).max()))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_random_models_of_sequences_and_back(seed, tmp_path):
+    nnlite.utils.set_random_seed(seed)
+    model, _, stateful = models_random_sequences.network(seed, nnlite)
+    if not stateful:
+        x, _ = models_random_sequences.data_for(seed, model)
+        assert_same(scattered(model), and_back(model, tmp_path), x.astype(np.float32), 1e-4)
+
+
+def small_net():
+    return nnlite.Sequential(
+        [
+            layers.Input((9, 8, 3)),
+            layers.Conv2D(4, 3, strides=2, activation="relu"),
+            layers.BatchNormalization(),
+            layers.Activation("relu"),
+            layers.DepthwiseConv2D(3, padding="same"),
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
+    )
+
+
+def test_weights_are_those_of_layers_and_train(tmp_path):
+    model = scattered(small_net())
+    again = and_back(model, tmp_path)
+    kinds = [type(layer).__name__ for layer in again.layers]
+    assert {"Conv2D", "DepthwiseConv2D", "Dense"} <= {*kinds}
+    assert again.count_params() == model.count_params() - 16 + 8  # a scale and a shift are left
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(16, 9, 8, 3)).astype(np.float32), rng.integers(0, 2, 16)
+    again.compile("adam", nnlite.losses.SparseCategoricalCrossentropy(from_logits=True))
+    losses = again.fit(x, y, epochs=8, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+
+
+def test_an_imported_model_is_saved_and_cut_off(tmp_path):
+    model = scattered(small_net())
+    again = and_back(model, tmp_path)
+    x = np.random.default_rng(0).normal(size=(3, 9, 8, 3)).astype(np.float32)
+    again.save(tmp_path / "again.safetensors")
+    loaded = nnlite.models.load_model(tmp_path / "again.safetensors")
+    assert np.array_equal(loaded.predict(x), again.predict(x))
+    base = nnlite.Model(again.inputs, again.layers[-2].output)
+    assert base.predict(x).shape == (3, 4 * 4 * 3)
+
+
+def test_a_net_of_images_and_back(tmp_path):
+    nnlite.utils.set_random_seed(0)
+    model = applications.MobileNetV2(
+        alpha=0.35, input_shape=(64, 64, 3), weights=None, include_top=False
+    )
+    again = and_back(model, tmp_path)
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 64, 64, 3)).astype(np.float32)
+    y, expected = again.predict(x), model.predict(x)
+    assert np.abs(y - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_an_estimator_gives_probabilities(tmp_path):
+    X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    model = NNClassifier(epochs=1, random_state=0).fit(X, np.array(["a", "b"])[(X[:, 0] > 0) * 1])
+    nnlite.export(model, tmp_path / "x.onnx", verbose=False)
+    found = nnlite.import_onnx(tmp_path / "x.onnx").predict(X)
+    np.testing.assert_allclose(found, model.predict_proba(X), atol=1e-5)
+
+
+# --- what others wrote
+
+NOT_OF_ROWS = {
+    "test_MaxPool1d_stride_padding_dilation": "dilations",
+    "test_MaxPool2d_stride_padding_dilation": "dilations",
+    "test_PoissonNLLLLoss_no_reduce": "broadcast",
+    "test_operator_add_broadcast": "broadcast",
+    "test_operator_add_size1_right_broadcast": "broadcast",
+    "test_operator_addmm": "inner sizes",
+    "test_operator_chunk": "a row for each row",
+    "test_operator_index": "a row for each row",
+    "test_operator_mm": "inner sizes",
+    "test_operator_non_float_params": "broadcast",
+    "test_operator_params": "broadcast",
+}
+BY_PYTORCH = [p for p in sorted(DATA.glob("pytorch-*/*")) if "singleton" not in p.name]
+
+
+def tensors(folder, kind):
+    found = []
+    for path in sorted((folder / "test_data_set_0").glob(f"{kind}_*.pb")):
+        tensor = onnx.TensorProto()
+        tensor.ParseFromString(path.read_bytes())
+        found.append(onnx.numpy_helper.to_array(tensor))
+    return found
+
+
+@pytest.mark.parametrize("folder", BY_PYTORCH, ids=lambda folder: folder.name)
+def test_files_of_pytorch(folder):
+    if folder.name in NOT_OF_ROWS:
+        with pytest.raises(ValueError, match=NOT_OF_ROWS[folder.name]):
+            nnlite.import_onnx(folder / "model.onnx")
+        return
+    x, expected = tensors(folder, "input"), tensors(folder, "output")
+    found = nnlite.import_onnx(folder / "model.onnx").predict(x if len(x) > 1 else x[0])
+    for y, z in zip(flatten(found), expected):
+        np.testing.assert_allclose(y, z, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["shufflenet", "squeezenet", "inception_v1"])
+def test_nets_of_images_that_onnx_brings(name):
+    path = DATA / "light" / f"light_{name}.onnx"
+    if not path.exists():
+        pytest.skip("this version of the package onnx does not bring it")
+    model = nnlite.import_onnx(path)
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(0).normal(size=(1, 3, 224, 224)).astype(np.float32)
+    (expected,) = session.run(None, {session.get_inputs()[0].name: x})
+    np.testing.assert_allclose(model.predict(x), expected, rtol=1e-4, atol=1e-6)
+
+
+# --- what is refused
+
+
+def written(path, nodes, constants=(), inputs=None, outputs=None):
+    inputs = inputs or [helper.make_tensor_value_info("x", 1, ["N", 3])]
+    outputs = outputs or [helper.make_tensor_value_info("y", 1, None)]
+    graph = helper.make_graph(nodes, "graph", inputs, outputs, list(constants))
+    opset = helper.make_opsetid("", 17)
+    path.write_bytes(helper.make_model(graph, opset_imports=[opset]).SerializeToString())
+    return path
+
+
+def test_operators_that_are_not_known_are_named(tmp_path):
+    path = written(tmp_path / "x.onnx", [helper.make_node("Det", ["x"], ["y"])])
+    with pytest.raises(ValueError, match=r"x\.onnx: .*Det"):
+        nnlite.import_onnx(path)
+    node = helper.make_node("Relu", ["x"], ["y"], domain="com.mine")
+    with pytest.raises(ValueError, match=r"com\.mine"):
+        nnlite.import_onnx(written(tmp_path / "x.onnx", [node]))
+
+
+def test_numbers_in_other_files_are_not_read(tmp_path):
+    tensor = onnx.numpy_helper.from_array(np.ones((3, 2), np.float32), "w")
+    (tmp_path / "secret").write_bytes(bytes(24))
+    onnx.external_data_helper.set_external_data(tensor, "secret")
+    tensor.ClearField("raw_data")
+    path = written(tmp_path / "x.onnx", [helper.make_node("MatMul", ["x", "w"], ["y"])], [tensor])
+    with pytest.raises(ValueError, match="link to another"):
+        nnlite.import_onnx(path)
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [helper.make_node("Relu", ["nowhere"], ["y"])],
+        [helper.make_node("Add", ["x"], ["y"])],
+        [helper.make_node("Reshape", ["x", "x"], ["y"])],
+        [helper.make_node("Transpose", ["x"], ["y"], perm=[5, 7])],
+        [helper.make_node("Conv", ["x", "x"], ["y"])],
+        [helper.make_node("Add", ["y", "x"], ["y"])],
+        [
+            helper.make_node("Constant", [], ["n"], value_ints=[2**40]),
+            helper.make_node("ConstantOfShape", ["n"], ["big"]),
+            helper.make_node("Add", ["x", "big"], ["y"]),
+        ],
+    ],
+)
+def test_broken_graphs_are_refused(nodes, tmp_path):
+    with pytest.raises(ValueError, match=r"x\.onnx"):
+        nnlite.import_onnx(written(tmp_path / "x.onnx", nodes))
+
+
+def test_files_that_are_cut_off_are_refused(tmp_path):
+    nnlite.export(small_net(), tmp_path / "x.onnx", verify=False, verbose=False)
+    content = (tmp_path / "x.onnx").read_bytes()
+    for n in range(0, len(content), len(content) // 25):
+        (tmp_path / "x.onnx").write_bytes(content[:n])
+        with pytest.raises(ValueError, match=r"x\.onnx"):
+            nnlite.import_onnx(tmp_path / "x.onnx")
+    with pytest.raises(FileNotFoundError):
+        nnlite.import_onnx(tmp_path / "none.onnx")
+
+
+def test_files_with_wrong_bytes_are_refused_or_read(tmp_path):
+    nnlite.export(small_net(), tmp_path / "x.onnx", verify=False, verbose=False)
+    content = np.frombuffer((tmp_path / "x.onnx").read_bytes(), np.uint8)
+    rng, refused = np.random.default_rng(0), 0
+    for _ in range(60):
+        changed = content.copy()
+        changed[rng.integers(len(content), size=3)] = rng.integers(256, size=3)
+        (tmp_path / "x.onnx").write_bytes(changed.tobytes())
+        try:
+            nnlite.import_onnx(tmp_path / "x.onnx")
+        except ValueError as error:
+            refused += "x.onnx" in str(error)
+    assert refused
