@@ -6,7 +6,7 @@ differ, denormal ones, which the engine counts as 0. A model of float64 is round
 
 from nnlite.checks import check_choice
 from nnlite.engine.dispatch import OPS
-from nnlite.exporting.c import elementwise, files, products, rows, selftest
+from nnlite.exporting.c import elementwise, files, products, recurrent, rows, selftest
 from nnlite.exporting.c.integers import RULES as INTEGER_RULES
 from nnlite.exporting.c.integers import IntegerOp, in_integers
 from nnlite.exporting.c.literals import identifier
@@ -19,7 +19,8 @@ from nnlite.exporting.quantization import typical_rows
 from nnlite.exporting.report import Report
 
 _VIEWS = {name for name, op in OPS.items() if op.view}  # they cost nothing
-RULES = {**products.RULES, **elementwise.RULES, **rows.RULES}
+RULES = products.RULES | recurrent.RULES | elementwise.RULES | rows.RULES
+_SCRATCH = products.SCRATCH | recurrent.SCRATCH
 
 
 def write(computation, path, *, quantize=None, name=None):
@@ -48,6 +49,7 @@ def write(computation, path, *, quantize=None, name=None):
         integers = in_integers(program, typical_rows(computation))
         program = integers.program
     calls = products.with_pools(program.calls, program.outputs)
+    calls = recurrent.step_by_step(calls, program.outputs)
     memory = planned(program, calls, _scratch)
     names = files.Names(identifier(name or path.stem), computation)
     source = Source(memory, names.inputs + names.outputs, integers)
@@ -75,7 +77,7 @@ def write(computation, path, *, quantize=None, name=None):
 
 
 def _scratch(call):
-    return products.SCRATCH.get(call.op.name, lambda call: 0)(call)
+    return _SCRATCH.get(call.op.name, lambda call: 0)(call)
 
 
 __all__ = ["run", "write"]

@@ -7,6 +7,7 @@ import numpy as np
 from nnlite.exporting.c import library
 from nnlite.exporting.c.literals import TYPES, identifier, string, wrapped
 from nnlite.exporting.c.source import MEMBERS, shape_of
+from nnlite.exporting.program import is_constant
 
 _PRODUCTS = {
     "attention",
@@ -24,7 +25,11 @@ _EXACT = """\
 /* The bits of the results depend on products and sums that are rounded each by itself. */
 #if defined(__FAST_MATH__)
 #error "this file needs a compiler without -ffast-math"
-#elif defined(__clang__)
+#endif
+#if defined(__FLT_EVAL_METHOD__) && (__FLT_EVAL_METHOD__ == 1 || __FLT_EVAL_METHOD__ == 2)
+#error "this file needs floats that are computed in float: try -msse2 -mfpmath=sse"
+#endif
+#if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
 #pragma GCC optimize("fp-contract=off")
@@ -44,7 +49,7 @@ class Names:
 
     def __init__(self, name, computation):
         self.name, self.macro = name, name.upper()
-        taken = set(library.reserved())
+        taken = {word.lower() for word in library.reserved()}
         inputs = [n for n, *_ in computation.inputs] if len(computation.inputs) > 1 else ["input"]
         outputs = computation.outputs if len(computation.outputs) > 1 else ["output"]
         self.inputs = [self._free(identifier(n), taken) for n in inputs]
@@ -53,10 +58,10 @@ class Names:
     @staticmethod
     def _free(name, taken):
         base, count = name, 1
-        while name in taken:
+        while name.lower() in taken:  # macros are in capitals
             count += 1
             name = f"{base}_{count}"
-        taken.add(name)
+        taken.add(name.lower())
         return name
 
 
@@ -221,6 +226,7 @@ def _reads(steps, name):
 
 
 def _comment(call):
-    x, y = (call.inputs or call.outputs)[0], call.outputs[0]
+    y = call.outputs[0]
+    x = next((t for t in call.inputs if not is_constant(t)), y)
     layer = call.scope.split(".")[-1] or "model"
     return _plain(f"{layer}: {shape_of(x)} -> {shape_of(y)}")

@@ -11,6 +11,7 @@ _NAME = re.compile(
     r"^(?:static [\w ]+?[ *](\w+)\(|(?:#define )(\w+)|(?:typedef struct|enum) .*?\} ?(\w+)?;)",
     re.M | re.S,
 )
+_LEFT_OUT = re.compile(r"#include|\s*// clang-format")
 
 
 @cache
@@ -26,7 +27,7 @@ def pieces():
     found = {}
     for text in order.values():
         for piece in text.split("\n\n"):
-            lines = [line for line in piece.splitlines() if not line.startswith("#include")]
+            lines = [line for line in piece.splitlines() if not _LEFT_OUT.match(line)]
             piece = "\n".join(lines).strip()
             named = re.sub(r"/\*.*?\*/", "", piece, flags=re.S)
             for match in _NAME.finditer(named):

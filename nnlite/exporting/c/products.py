@@ -1,4 +1,4 @@
-"""Rules of products, convolutions, poolings, recurrent layers and attention."""
+"""Rules of products, convolutions, poolings and attention."""
 
 import math
 from collections import Counter
@@ -53,12 +53,14 @@ def known(call, i, what):
     return call.inputs[i].numpy()
 
 
-def _kernel(source, call, axes, i=1):
-    values = np.ascontiguousarray(known(call, i, "a kernel").transpose(axes))
-    return source.constant(values, "kernel", call)
+def kernel_of(source, call, axes, role="kernel"):
+    """The name of a kernel with its axes in the library's order."""
+    values = np.ascontiguousarray(known(call, 1, "a kernel").transpose(axes))
+    return source.constant(values, role, call)
 
 
-def _bias(source, call, i=2):
+def bias_of(source, call, i=2):
+    """The name of a bias, or None."""
     given = len(call.inputs) > i
     return source.constant(known(call, i, "a bias"), "bias", call) if given else None
 
@@ -66,7 +68,7 @@ def _bias(source, call, i=2):
 def _linear(source, call):
     x, w = call.inputs[:2]
     kind, alpha = kind_of(source, call.attrs["kind"]), source.real(call.attrs["alpha"])
-    kernel, bias = _kernel(source, call, (1, 0)), _bias(source, call)
+    kernel, bias = kernel_of(source, call, (1, 0)), bias_of(source, call)
     rows = math.prod(x.shape[:-1])
     source.do(call, "linear", x, kernel, bias, call.outputs[0], rows, *w.shape, kind, alpha)
 
@@ -129,9 +131,9 @@ def convolution_of(source, call, kind):
 
 def _conv2d(source, call):
     pool = call.attrs.get("pool")
-    kernel = _kernel(source, call, KERNEL_AXES[call.op.name])
+    kernel = kernel_of(source, call, KERNEL_AXES[call.op.name])
     shape = convolution_of(source, call, kind_of(source, call.attrs["kind"]))
-    given = call.inputs[0], kernel, _bias(source, call), call.outputs[0]
+    given = call.inputs[0], kernel, bias_of(source, call), call.outputs[0]
     if pool is None:
         source.each(call, "conv2d", shape, *given)
     else:
@@ -145,7 +147,7 @@ def _conv2d_transpose(source, call):
     of = convolution(source, call, a, x.shape, w.shape, *y.shape[1:], a["groups"])
     kind_of(source, 0)
     source.each(
-        call, "conv2d_transpose", of, y, _kernel(source, call, (0, 1, 2, 3)), x, int(joined)
+        call, "conv2d_transpose", of, y, kernel_of(source, call, (0, 1, 2, 3)), x, int(joined)
     )
 
 
@@ -177,55 +179,6 @@ def pooling(source, call):
 
 def _pool2d(source, call):
     source.each(call, call.op.name, pooling(source, call), call.inputs[0], call.outputs[0])
-
-
-def _recurrence(source, call, units):
-    a, (_, steps, _) = call.attrs, call.outputs[0].shape
-    return source.structure(
-        "recurrence",
-        call,
-        "recurrence",
-        steps=steps,
-        units=units,
-        reverse=int(a["reverse"]),
-        kind=kind_of(source, a["kind"]),
-        recurrent_kind=kind_of(source, a["recurrent_kind"]),
-        alpha=float(a["alpha"]),
-        recurrent_alpha=float(a["recurrent_alpha"]),
-    )
-
-
-def _optional(call, required):
-    """The mask and what the state is multiplied by, each or None."""
-    given = iter(call.inputs[required:])
-    return [next(given) if call.attrs[name] else None for name in ("mask", "drop")]
-
-
-def _simple_rnn(source, call):
-    (x, w, h, *_), (y, *_) = call.inputs, call.outputs
-    of, kernel = _recurrence(source, call, w.shape[0]), _kernel(source, call, (1, 0))
-    source.each(call, "simple_rnn", of, x, kernel, h, *_optional(call, 3), y)
-
-
-def _lstm(source, call):
-    (x, w, h, c, *_), (y, cells, *_) = call.inputs, call.outputs
-    units = w.shape[0]
-    of, kernel, gates = (
-        _recurrence(source, call, units),
-        _kernel(source, call, (1, 0)),
-        source.scratch(call),
-    )
-    # Only the last cell is kept where nobody reads the others.
-    kept = source.is_used(cells)
-    place, step = (cells, units) if kept else (f"{gates} + {4 * units}", 0)
-    source.each(call, "lstm", of, x, kernel, h, c, *_optional(call, 4), y, place, step, gates)
-
-
-def _gru(source, call):
-    (x, w, b, h, *_), (y, *_) = call.inputs, call.outputs
-    of, kernel = _recurrence(source, call, w.shape[0]), _kernel(source, call, (1, 0))
-    given = x, kernel, b, h, *_optional(call, 4)
-    source.each(call, "gru", of, *given, y, source.scratch(call))
 
 
 def _attention(source, call):
@@ -262,16 +215,11 @@ RULES = {
     "conv2d": _conv2d,
     "conv2d_gradient_input": _conv2d_transpose,
     "depthwise_conv2d": _conv2d,
-    "gru": _gru,
     "linear": _linear,
-    "lstm": _lstm,
     "matmul": _matmul,
     "max_pool2d": _pool2d,
-    "simple_rnn": _simple_rnn,
 }
 # How many numbers of float32 a call needs beside its outputs.
 SCRATCH = {
     "attention": lambda call: call.inputs[1].shape[1],
-    "gru": lambda call: 2 * call.inputs[1].shape[0],
-    "lstm": lambda call: 5 * call.inputs[1].shape[0],
 }

@@ -44,7 +44,7 @@ def computed(name, files, outputs, arrays):
             (Path(folder) / file).write_text(text)
         source = next(str(Path(folder) / file) for file in files if file.endswith(".c"))
         library = str(Path(folder) / "model.so")
-        flags = ["-std=c99", "-O2", "-shared", "-fPIC"]
+        flags = ["-std=c99", "-O1", "-shared", "-fPIC"]
         subprocess.run([compiler, *flags, source, "-o", library], check=True)
         predict = getattr(ctypes.CDLL(library), f"{name}_predict")
         for row in range(len(arrays[0])):

@@ -8,7 +8,7 @@ from nnlite.exporting.c.literals import TYPES, array, wrapped
 from nnlite.exporting.c.running import computed
 from nnlite.exporting.checking import samples_of
 
-_ROWS = 2
+_MOST_NUMBERS = 20_000  # of inputs: of larger ones one row is enough
 # Elsewhere the generic engine fuses multiply-adds: its bits are others.
 _BITS = platform.machine().lower() in ("x86_64", "amd64")
 
@@ -16,11 +16,13 @@ _BITS = platform.machine().lower() in ("x86_64", "amd64")
 def text(names, program, integers, files):
     """The functions, inputs and expected results, under a macro. Results in integers are those of
     this machine's compiler; without one there is no such text."""
+    size = sum(t.size for t in program.inputs)
+    count = 2 if 2 * size <= _MOST_NUMBERS else 1
     rows = [
-        np.ascontiguousarray(a, t.dtype) for a, t in zip(samples_of(program, _ROWS), program.inputs)
+        np.ascontiguousarray(a, t.dtype) for a, t in zip(samples_of(program, count), program.inputs)
     ]
     if integers is None:
-        results = [program.run(*(a[i : i + 1] for a in rows), isa="generic") for i in range(_ROWS)]
+        results = [program.run(*(a[i : i + 1] for a in rows), isa="generic") for i in range(count)]
         expected = [np.concatenate(outputs) for outputs in zip(*results)]
     else:
         try:
@@ -47,7 +49,7 @@ def text(names, program, integers, files):
 /* How many numbers of the results are not as expected. */
 static int32_t selftest(void) {{
     int32_t wrong = 0;
-    for (int32_t row = 0; row < {_ROWS}; row++) {{
+    for (int32_t row = 0; row < {count}; row++) {{
 {wrapped(f"        wrong += {name}_predict({', '.join(given + made)});")}
 {chr(10).join(checks)}
     }}

@@ -38,6 +38,7 @@ static float isru_of(float x, float limit) {
 
 static float activated(float x, int32_t kind, float alpha) {
     (void)alpha;
+    // clang-format off
     switch (kind) {
     case RELU: return x < 0 ? 0 : x;
     case LEAKY_RELU: return x < 0 ? alpha * x : x;
@@ -52,6 +53,7 @@ static float activated(float x, int32_t kind, float alpha) {
     case ISRU: return isru_of(x, alpha);
     default: return x;
     }
+    // clang-format on
 }
 
 static float silu_gate(float x) {

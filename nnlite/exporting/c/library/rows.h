@@ -59,8 +59,7 @@ static float sum_of_chunk(const float *x, int32_t rows, int32_t step, int32_t mo
     float sum[64] = {0};
     int32_t groups = rows < 16 ? 1 : rows / 4 < most ? rows / 4 : most;
     const int32_t whole = rows / groups * groups;
-    for (int32_t row = 0; row < rows; row++)
-        sum[row < whole ? row % groups : 0] += x[row * step];
+    for (int32_t row = 0; row < rows; row++) sum[row < whole ? row % groups : 0] += x[row * step];
     for (; groups > 1; groups = (groups + 1) / 2)
         for (int32_t j = 0; j < groups / 2; j++) sum[j] += sum[j + (groups + 1) / 2];
     return sum[0];

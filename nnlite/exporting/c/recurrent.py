@@ -1,0 +1,109 @@
+"""Rules of recurrent layers. A layer computes the products of its inputs step by step and keeps the
+states that somebody reads, so that its memory does not grow with the steps."""
+
+from collections import Counter
+
+from nnlite.engine.dispatch import OPS, Call
+from nnlite.exporting.c.products import bias_of, kernel_of, kind_of
+from nnlite.exporting.program import is_constant
+
+
+def step_by_step(calls, outputs):
+    """The calls, where recurrent ones have the product of their inputs in them, in the attribute
+    `product`, and give the last step alone where nobody reads another: `last` is true then."""
+    readers = Counter(id(t) for call in calls for t in call.inputs)
+    readers.update(id(t) for t in outputs)
+    made, found = {}, {}  # calls by the id of their first output, and by their own
+    for call in calls:
+        if call.op.name in RULES:
+            before = made.get(id(call.inputs[0]))
+            if before is not None and _is_product(before) and readers[id(call.inputs[0])] == 1:
+                del found[id(before)]
+                inputs = [before.inputs[0], *call.inputs[1:]]
+                attrs = {**call.attrs, "product": before}
+                call = Call(call.op, inputs, call.outputs, attrs, call.scope)
+        elif call.op.name == "slice" and readers[id(call.inputs[0])] == 1:
+            before = made.get(id(call.inputs[0]))
+            if before is not None and before.op.name in RULES and _is_last(before, call):
+                del found[id(before)]
+                attrs, results = (
+                    {**before.attrs, "last": True},
+                    [*call.outputs, *before.outputs[1:]],
+                )
+                call = Call(before.op, before.inputs, results, attrs, before.scope)
+        found[id(call)] = made[id(call.outputs[0])] = call
+    return list(found.values())
+
+
+def _is_product(call):
+    constant = all(is_constant(t) for t in call.inputs[1:])
+    return call.op is OPS["linear"] and constant and call.attrs["kind"] == 0
+
+
+def _is_last(call, part):
+    """Whether a slice is the step that is computed last."""
+    n, steps, units = call.outputs[0].shape
+    begin = [part.attrs[f"begin_{d}"] for d in range(3)]
+    last = 0 if call.attrs["reverse"] else steps - 1
+    return part.outputs[0].shape == (n, 1, units) and begin == [0, last, 0]
+
+
+def _recurrence(source, call, units):
+    """The structure of a layer, its inputs, and the kernel and the bias of these."""
+    a, (_, steps, inputs) = call.attrs, call.inputs[0].shape
+    kernel = bias = None
+    if "product" in a:
+        kernel, bias = kernel_of(source, a["product"], (1, 0)), bias_of(source, a["product"])
+    of = source.structure(
+        "recurrence",
+        call,
+        "recurrence",
+        steps=steps,
+        inputs=inputs,
+        units=units,
+        reverse=int(a["reverse"]),
+        keeps=int("last" not in a),
+        kind=kind_of(source, a["kind"]),
+        recurrent_kind=kind_of(source, a["recurrent_kind"]),
+        alpha=float(a["alpha"]),
+        recurrent_alpha=float(a["recurrent_alpha"]),
+    )
+    recurrent = kernel_of(source, call, (1, 0), "recurrent_kernel")
+    return of, call.inputs[0], kernel, bias, recurrent
+
+
+def _optional(call, required):
+    """The mask and what the state is multiplied by, each or None."""
+    given = iter(call.inputs[required:])
+    return [next(given) if call.attrs[name] else None for name in ("mask", "drop")]
+
+
+def _simple_rnn(source, call):
+    (_, w, h, *_), (y, *_) = call.inputs, call.outputs
+    given = *_recurrence(source, call, w.shape[0]), h, *_optional(call, 3)
+    source.each(call, "simple_rnn", *given, y, source.scratch(call))
+
+
+def _lstm(source, call):
+    (_, w, h, c, *_), (y, cells, *_) = call.inputs, call.outputs
+    units, gates = w.shape[0], source.scratch(call)
+    # Only the last cell is kept where nobody reads the others.
+    kept = source.is_used(cells)
+    place, step = (cells, units) if kept else (f"{gates} + {4 * units}", 0)
+    given = *_recurrence(source, call, units), h, c, *_optional(call, 4)
+    source.each(call, "lstm", *given, y, place, step, gates)
+
+
+def _gru(source, call):
+    (_, w, b, h, *_), (y, *_) = call.inputs, call.outputs
+    given = *_recurrence(source, call, w.shape[0]), b, h, *_optional(call, 4)
+    source.each(call, "gru", *given, y, source.scratch(call))
+
+
+RULES = {"gru": _gru, "lstm": _lstm, "simple_rnn": _simple_rnn}
+# How many numbers of float32 a call needs beside its outputs.
+SCRATCH = {
+    "gru": lambda call: 2 * call.inputs[1].shape[0],
+    "lstm": lambda call: 5 * call.inputs[1].shape[0],
+    "simple_rnn": lambda call: call.inputs[1].shape[0],
+}
