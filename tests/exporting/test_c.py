@@ -5,6 +5,9 @@ import shutil
 import subprocess
 
 import cases_layers
+import models_built
+import models_random
+import models_random_sequences
 import numpy as np
 import oracle_int8
 import pytest
@@ -18,6 +21,7 @@ from nnlite import NNClassifier, layers, ops
 from nnlite.engine import dispatch
 from nnlite.engine.dispatch import OPS
 from nnlite.exporting import c as writer
+from nnlite.exporting.checking import samples_of
 from nnlite.exporting.pipelines import computation_of
 from nnlite.exporting.program import program_of
 from nnlite.exporting.quantization import Quantization
@@ -140,6 +144,23 @@ def test_an_op_without_a_rule_is_refused_by_the_name_of_its_layer(tmp_path):
     with pytest.raises(ValueError, match="whose lengths are known"):
         model.export(tmp_path / "model.c")
     assert not list(tmp_path.iterdir())
+
+
+@needs_compiler
+@pytest.mark.parametrize("seed", range(8))
+def test_random_models_have_the_bits_of_predict(seed, tmp_path, generic):
+    nnlite.utils.set_random_seed(seed)
+    spec = models_random.spec(seed)
+    models = [models_built.built(spec, nnlite), models_random_sequences.network(seed, nnlite)[0]]
+    for model in models:
+        if any(getattr(layer, "stateful", False) for layer in model.layers):
+            continue
+        report = files_of(model, tmp_path)
+        arrays = samples_of(report.program, ROWS)
+        arrays = [np.ascontiguousarray(a, t.dtype) for a, t in zip(arrays, report.program.inputs)]
+        _, outputs = writer.run(report, arrays)
+        expected = report.program.of.predict(*arrays)
+        assert all(same_bits(y, np.asarray(z)) for y, z in zip(outputs, expected))
 
 
 # Ops that predictions may have, and that C files have no function for.

@@ -12,7 +12,7 @@ import tflite_run
 from small_models import data
 
 import nnlite
-from nnlite import layers
+from nnlite import layers, ops
 from nnlite.exporting.checking import difference
 from nnlite.ops.warp import affine_transform
 
@@ -186,3 +186,11 @@ def test_sequences_of_different_lengths_end_with_nan(tmp_path):
         row[: len(sequence)] = sequence
     (got,) = tflite_run.outputs_of(report.path, [padded])
     np.testing.assert_allclose(got, model.predict_proba(X), atol=1e-6)
+
+
+def test_entries_that_are_taken_of_each_row_are_those_of_any_number_of_rows(tmp_path):
+    x = nnlite.Input((6, 2))
+    model = nnlite.Model(x, ops.take(x, [5, 0, 3], axis=1))
+    for quantize in (None, "int8"):
+        report = exported(model, tmp_path, samples=data((7, 6, 2)), quantize=quantize)
+        assert report.figures.get("batch") is None and report.largest_difference < 1e-6

@@ -7,6 +7,7 @@ import numpy as np
 from nnlite.exporting.c import library
 from nnlite.exporting.c.literals import TYPES, identifier, string, wrapped
 from nnlite.exporting.c.source import MEMBERS, shape_of
+from nnlite.exporting.program import is_constant
 
 _PRODUCTS = {
     "attention",
@@ -225,6 +226,7 @@ def _reads(steps, name):
 
 
 def _comment(call):
-    x, y = (call.inputs or call.outputs)[0], call.outputs[0]
+    y = call.outputs[0]
+    x = next((t for t in call.inputs if not is_constant(t)), y)
     layer = call.scope.split(".")[-1] or "model"
     return _plain(f"{layer}: {shape_of(x)} -> {shape_of(y)}")

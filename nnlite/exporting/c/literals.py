@@ -44,7 +44,7 @@ def array(name, values):
     values, dtype = values.ravel(), str(values.dtype)
     numbers = [number(value, dtype) for value in values.tolist()]
     line = f"static const {TYPES[dtype]} {name}[{len(numbers)}] = {{"
-    rows = [", ".join(numbers[at : at + 8]) for at in range(0, len(numbers), 8)]
+    rows = [", ".join(numbers[at : at + 6]) for at in range(0, len(numbers), 6)]
     return line + "\n    " + ",\n    ".join(rows) + "};"
 
 

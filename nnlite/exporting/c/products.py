@@ -53,10 +53,10 @@ def known(call, i, what):
     return call.inputs[i].numpy()
 
 
-def kernel_of(source, call, axes, i=1):
+def kernel_of(source, call, axes, role="kernel"):
     """The name of a kernel with its axes in the library's order."""
-    values = np.ascontiguousarray(known(call, i, "a kernel").transpose(axes))
-    return source.constant(values, "kernel", call)
+    values = np.ascontiguousarray(known(call, 1, "a kernel").transpose(axes))
+    return source.constant(values, role, call)
 
 
 def bias_of(source, call, i=2):

@@ -68,7 +68,8 @@ def _recurrence(source, call, units):
         alpha=float(a["alpha"]),
         recurrent_alpha=float(a["recurrent_alpha"]),
     )
-    return of, call.inputs[0], kernel, bias, kernel_of(source, call, (1, 0))
+    recurrent = kernel_of(source, call, (1, 0), "recurrent_kernel")
+    return of, call.inputs[0], kernel, bias, recurrent
 
 
 def _optional(call, required):

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from nnlite.exporting.program import is_constant
+
 
 def _softmax(source, call):
     (x,), (y,) = call.inputs, call.outputs
@@ -44,6 +46,8 @@ def _gather(source, call):
     rows, count = call.attrs["rows"], y.shape[0]
     width = math.prod(y.shape[1:]) * np.dtype(y.dtype).itemsize
     numbers = index[0] if index else source.constant(np.arange(count, dtype=np.int32), "rows", call)
+    if is_constant(table):
+        table = source.constant(table.numpy(), "table", call)
     _checked(source, call, "gather", table, numbers, y, count, width, rows)
 
 

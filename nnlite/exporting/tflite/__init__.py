@@ -140,19 +140,25 @@ def _growing(program):
     pairs = list(zip(program.inputs, other.inputs))
     for call, twin in zip(program.calls, other.calls):
         for t, u in zip(call.inputs, twin.inputs):
-            fits = t.shape == u.shape or call.op.name in _BROADCASTING
-            if is_constant(t) and t is not u and not (fits and np.array_equal(*_broadcast(t, u))):
+            if is_constant(t) and not _fits_any_batch(call, t, u):
                 return None
         pairs += zip(call.outputs, twin.outputs)
     growing = {id(t): tuple(n != m for n, m in zip(t.shape, u.shape)) for t, u in pairs}
     return growing if all(sum(axes) < 2 for axes in growing.values()) else None
 
 
-def _broadcast(t, u):
-    try:
-        return np.broadcast_arrays(t._data, u._data)
-    except ValueError:
-        return t._data, None
+def _fits_any_batch(call, t, u):
+    """Whether a constant that a call reads stands for those of more rows, such as `u` of
+    `_OTHER_BATCH`."""
+    one, more = t._data, u._data
+    if t is u:
+        return True
+    if call.op.name == "gather" and one.shape != more.shape:  # of each row the same entries
+        entries = np.arange(_OTHER_BATCH)[:, None] * call.inputs[0].shape[0] + one
+        return np.array_equal(entries.reshape(-1), more)
+    if one.shape != more.shape and call.op.name not in _BROADCASTING:
+        return False
+    return np.array_equal(np.broadcast_to(one, more.shape), more)
 
 
 def _write_calls(graph):

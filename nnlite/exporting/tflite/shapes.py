@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from nnlite.exporting.program import is_constant
+
 
 def _reshape(graph, call):
     return graph.reshape_as(graph.read(call, 0), call.outputs[0])
@@ -65,11 +67,17 @@ def _gather(graph, call):
     if len(call.inputs) == 1:
         return graph.reshape_as(graph.read(call, 0), y)
     affine = graph.quantization.read(call, 0) if graph.form(call) else None
-    if table._data is not None and affine is None and table.dtype != "int32":
+    if is_constant(table) and affine is None and table.dtype != "int32":
         rows = graph.weights(table.numpy())
     else:
         rows = graph.read(call, 0)
-    made = graph.add("GATHER", [rows, graph.read(call, 1)], y.shape, like=rows, Axis=0)
+    if is_constant(call.inputs[1]) and graph.grows(y)[:1] == (True,):  # of each row the same
+        inner = (False,) * y.ndim
+        rows = graph.reshape(rows, (1, *graph.shape(rows)), (True, *inner))
+        made = graph.add("GATHER", [rows, graph.read(call, 1)], (1, *y.shape), like=rows, Axis=1)
+        made = graph.reshape_as(made, y)
+    else:
+        made = graph.add("GATHER", [rows, graph.read(call, 1)], y.shape, like=rows, Axis=0)
     dtype = "int32" if y.dtype == "int32" else "float32"
     if graph.affine or graph.entries[made].dtype == dtype:
         return made
