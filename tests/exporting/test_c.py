@@ -176,8 +176,8 @@ WITHOUT_A_RULE = {
     "warp": "moves images by maps that are drawn",
 }
 OF_TRAINING = re.compile(
-    r"\w+_(gradient|update|advance|cross_entropy)|\w+_gradient_(kernel|input)|accumulate\w*|random_\w+|"
-    "assign|decay_weights|dropout|increment"
+    r"\w+_(gradient|update|advance|cross_entropy)|\w+_gradient_(kernel|input)|accumulate\w*|"
+    r"random_\w+|assign|decay_weights|dropout|increment"
 )
 
 
