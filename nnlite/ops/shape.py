@@ -139,6 +139,12 @@ def values_of(variable):
 
 
 def check_broadcast(x, shape):
+    """The shape rule of `broadcast_to`; a ValueError if a shape does not broadcast to another.
+
+    Parameters
+    ----------
+    x, shape : tuple of int
+    """
     fits = all(n in (1, m) for n, m in zip(x[::-1], shape[::-1]))
     if len(x) > len(shape) or not fits:
         raise ValueError(f"broadcast_to: shape {x} does not broadcast to {shape}")
