@@ -10,7 +10,7 @@ from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.errors import prefixed
 from nnlite.ops.cumulative import running
 from nnlite.ops.elementwise import equal, where
-from nnlite.ops.operands import axis_of, integer, operands
+from nnlite.ops.operands import axis_of, flag, integer, operands
 from nnlite.ops.slicing import flip, stack
 from nnlite.tree import flatten, map_structure
 
@@ -223,6 +223,7 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     if not isinstance(unroll, bool) and not is_number(unroll, "[1, inf)"):
         raise ValueError(f"unroll: expected a positive integer or bool, got {unroll!r}")
     length = None if length is None else integer("length", length)
+    reverse = flag("reverse", reverse)
     xs = None if xs is None else _as_tensors(xs)
     n = length if xs is None else _lengths(xs, "xs")
     if length is not None and n != length:
@@ -300,6 +301,7 @@ def associative_scan(f, elems, reverse=False, axis=0):
     array([ 1.,  2.,  6., 24.], dtype=float32)
     """
     _check_functions(f=f)
+    reverse = flag("reverse", reverse)
     elems = _as_tensors(elems)
     leaves = operands(*flatten(elems))
     axis = axis_of(axis, leaves[0].shape)

@@ -10,7 +10,7 @@ from nnlite.engine.tensor import REALS, Tensor, convert_to_tensor, dtype_of, is_
 from nnlite.errors import memory_for
 from nnlite.ops.elementwise import add, divide, floor, multiply, subtract
 from nnlite.ops.operands import cast, constant, flag, operands
-from nnlite.ops.shape import _infer_broadcast, broadcast_to, moveaxis, reshape
+from nnlite.ops.shape import broadcast_to, check_broadcast, moveaxis, reshape
 
 
 def _known(name, value):
@@ -141,7 +141,7 @@ def full(shape, fill_value, dtype=None):
         if isinstance(fill_value, Tensor) and dtype in REALS:
             return broadcast_to(cast(fill_value, dtype), shape)
         values = convert_to_tensor(fill_value, dtype)
-        _infer_broadcast(values.shape, shape)
+        check_broadcast(values.shape, shape)
         return convert_to_tensor(np.broadcast_to(values.numpy(), shape), dtype)
 
 
@@ -214,13 +214,13 @@ def _matrix(function, rows, columns, k, dtype):
         if isinstance(n, float):
             raise TypeError(f"{name}: expected an integer, got {n!r}")
     shape = check_shape("N, M", (rows, columns))
-    k = _diagonal("k", k)
+    k = diagonal_number("k", k)
     with memory_for("matrix", shape, "float64"):
         dtype = config.floatx() if dtype is None or is_truth(dtype) else dtype
         return convert_to_tensor(function(*shape, k), dtype_of(dtype))
 
 
-def _diagonal(name, k):
+def diagonal_number(name, k):
     """The number of a diagonal."""
     k = _known(name, k)
     if isinstance(k, float):

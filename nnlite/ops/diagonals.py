@@ -1,7 +1,7 @@
 """Diagonals and triangles of matrices."""
 
 from nnlite.engine.tensor import convert_to_tensor
-from nnlite.ops.creation import _diagonal, eye, tri
+from nnlite.ops.creation import diagonal_number, eye, tri
 from nnlite.ops.elementwise import where
 from nnlite.ops.operands import axis_of, operands
 from nnlite.ops.reduce import sum
@@ -25,7 +25,7 @@ def diag(x, k=0):
     array([[1., 0.],
            [0., 2.]], dtype=float32)
     """
-    (x,), k = operands(x), _diagonal("k", k)
+    (x,), k = operands(x), diagonal_number("k", k)
     if x.ndim == 2:
         return diagonal(x, k)
     if x.ndim != 1:
@@ -51,7 +51,7 @@ def diagonal(x, offset=0, axis1=0, axis2=1):
     >>> ops.diagonal([[1.0, 2.0], [3.0, 4.0]]).numpy()
     array([1., 4.], dtype=float32)
     """
-    (x,), k = operands(x), _diagonal("offset", offset)
+    (x,), k = operands(x), diagonal_number("offset", offset)
     if x.ndim < 2:
         raise ValueError(f"x: expected at least 2 axes, got shape {x.shape}")
     axis1, axis2 = axis_of(axis1, x.shape), axis_of(axis2, x.shape)
@@ -128,5 +128,5 @@ def _triangle(x, k, lower):
     if not x.shape:
         raise ValueError("x: expected at least one axis, got shape ()")
     rows, columns = (*x.shape, *x.shape)[-2:] if x.ndim == 1 else x.shape[-2:]
-    below = tri(rows, columns, _diagonal("k", k) - (not lower))
+    below = tri(rows, columns, diagonal_number("k", k) - (not lower))
     return where(below, x, 0.0) if lower else where(below, 0.0, x)

@@ -1,4 +1,4 @@
-"""The ops of metrics: running sums and counts, and the largest entries of a row.
+"""The ops of metrics: running sums and counts.
 
 A running sum is a pair in a Variable: the sum and its rounding error; the value is the sum of both
 in double precision. It does not lose precision over millions of batches, and counts stay exact

@@ -138,7 +138,13 @@ def values_of(variable):
     return call("reshape", [variable], shape=variable.shape, dtype=variable.dtype)
 
 
-def _infer_broadcast(x, shape):
+def check_broadcast(x, shape):
+    """The shape rule of `broadcast_to`; a ValueError if a shape does not broadcast to another.
+
+    Parameters
+    ----------
+    x, shape : tuple of int
+    """
     fits = all(n in (1, m) for n, m in zip(x[::-1], shape[::-1]))
     if len(x) > len(shape) or not fits:
         raise ValueError(f"broadcast_to: shape {x} does not broadcast to {shape}")
@@ -148,7 +154,7 @@ def _infer_broadcast(x, shape):
 # autodiff.gradients sums the gradient to the input's shape, as for every op that broadcasts.
 Op(
     "broadcast_to",
-    infer=_infer_broadcast,
+    infer=check_broadcast,
     attrs={"shape": None},
     gradient=lambda c, dy, need: [dy],
     in_place=(0,),
