@@ -260,23 +260,46 @@ def _conv(builder, node, x, w, *bias):
     settings, rank, groups = node.settings, w.ndim - 2, node.settings.get("group", 1)
     if rank not in _CONVOLUTIONS:
         return None
-    pairs = margins(node, x.shape[2:], w.shape[2:])
-    if any(max(pair) for pair in pairs):
+    strides = settings.get("strides", [1] * rank)
+    apart = settings.get("dilations", [1] * rank)
+    pairs, reach = margins(node, x.shape[2:], w.shape[2:]), zip(w.shape[2:], apart)
+    halves = [((k - 1) * d // 2, (k - 1) * d - (k - 1) * d // 2) for k, d in reach]
+    same = max(strides) == 1 and pairs == halves
+    if not same and any(max(pair) for pair in pairs):
         x = _margins_layer(pairs, node)(x)
     window = {
-        "strides": tuple(settings.get("strides", [1] * rank)),
-        "dilation_rate": tuple(settings.get("dilations", [1] * rank)),
+        "strides": tuple(strides),
+        "dilation_rate": tuple(apart),
+        "padding": "same" if same else "valid",
         "data_format": "channels_first",
         "use_bias": bool(bias),
         "name": _legal(node.outputs[0]),
     }
     kernel = np.moveaxis(w, (0, 1), (-1, -2))
+    activation, last = _activation_behind(builder, node)
+    window["activation"] = activation
     if groups == x.shape[1] and w.shape[1] == 1 and groups > 1 and rank in _DEPTHWISE:
         kernel = kernel.reshape(*w.shape[2:], groups, -1)
         made = _DEPTHWISE[rank](w.shape[2:], depth_multiplier=kernel.shape[-1], **window)
     else:
         made = _CONVOLUTIONS[rank](w.shape[0], w.shape[2:], groups=groups, **window)
-    return builder.called(made, x, kernel, *bias)
+    y = builder.called(made, x, kernel, *bias)
+    if last is not None:
+        builder.done.add(id(last))
+        builder.values[last.outputs[0]] = y
+    return y
+
+
+def _activation_behind(builder, node):
+    """The activation of a layer that the next node computes, and that node; else None twice."""
+    relu = builder.only_follower(node.outputs[0], "Relu")
+    if relu is not None:
+        return "relu", relu
+    clip = builder.only_follower(node.outputs[0], "Clip")
+    limits = [builder.graph.constants.get(name) for name in clip.inputs[1:]] if clip else []
+    if len(limits) == 2 and _are_arrays(*limits) and [float(v) for v in limits] == [0, 6]:
+        return "relu6", clip
+    return None, None
 
 
 def _margins_layer(pairs, node):
