@@ -79,16 +79,22 @@ static void reduce_sum(const float *x, float *y, int32_t a, int32_t r, int32_t b
         }
 }
 
-/* y [a, b] = the maxima over the middle axis of x [a, r, b]; NaN is larger than all numbers. */
+static float larger_or_nan(float a, float b) { return b > a || b != b ? b : a; }
+
+/* y [a, b] = the maxima over the middle axis of x [a, r, b]; NaN is larger than all numbers. Of
+ * zeros of both signs the first counts, of long rows the first of 16 lanes. */
 static void reduce_max(const float *x, float *y, int32_t a, int32_t r, int32_t b) {
+    const int32_t lanes = b == 1 && r >= 16 ? 16 : 1;
     for (int32_t i = 0; i < a; i++, x += r * b)
         for (int32_t j = 0; j < b; j++) {
-            float best = -infinity_of();
-            for (int32_t k = 0; k < r; k++) {
-                const float value = x[k * b + j];
-                best = value > best || value != value ? value : best;
-            }
-            *y++ = best;
+            float lane[16];
+            for (int32_t k = 0; k < lanes; k++) lane[k] = -infinity_of();
+            for (int32_t k = 0; k < r; k++)
+                lane[k % lanes] = larger_or_nan(lane[k % lanes], x[k * b + j]);
+            for (int32_t width = lanes / 2; width > 0; width /= 2)
+                for (int32_t k = 0; k < width; k++)
+                    lane[k] = larger_or_nan(lane[k], lane[k + width]);
+            *y++ = lane[0];
         }
 }
 
