@@ -86,10 +86,14 @@ class Adafactor(Optimizer):
         else:
             squares = velocity + weight * (squares - velocity)
         ops.assign(velocity, squares)
-        u = gradient / ops.sqrt(velocity)
+        # Of a row and a column without gradients the product is too small for float32.
+        u = gradient / ops.sqrt(ops.maximum(velocity, _LEAST))
         size = ops.maximum(_root_mean_square(variable), self.epsilon_2)
         clipped = ops.maximum(_root_mean_square(u) / self.clip_threshold, 1.0)
         ops.sgd_update(variable, u, size * rate / clipped)
+
+
+_LEAST = 1e-37
 
 
 def _root_mean_square(x):

@@ -242,6 +242,18 @@ def test_a_scaled_loss_leaves_no_trace_in_the_weights(how):
     assert history["loss"][0] < 100 and scaled.optimizer.scale_loss(2.0) == 2048.0
 
 
+def test_adafactor_leaves_rows_and_columns_without_gradients_alone():
+    w = keras.Variable(np.ones((3, 3)))
+    rule = keras.optimizers.Adafactor(0.1)
+    gradient = np.zeros((3, 3))
+    gradient[:2, :2] = [[1.0, -2.0], [3.0, 4.0]]
+    for _ in range(3):
+        rule.apply_gradients([(gradient, w)])
+    values = w.numpy()
+    assert np.isfinite(values).all() and (values[2] == 1).all() and (values[:, 2] == 1).all()
+    assert (values[:2, :2] != 1).all()
+
+
 class Momentum(keras.optimizers.Optimizer):
     """As Keras's guide has it."""
 
