@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnlite.exporting.onnx_elementwise import activated
+from nnlite.exporting.onnx.elementwise import activated
 from nnlite.exporting.program import window_sizes
 
 _FIRST, _LAST = (0, 3, 1, 2), (0, 2, 3, 1)

@@ -3,7 +3,7 @@ not have, such as masks."""
 
 import numpy as np
 
-from nnlite.exporting.onnx_elementwise import activated
+from nnlite.exporting.onnx.elementwise import activated
 from nnlite.exporting.program import is_constant
 from nnlite.ops.activation import KINDS
 

@@ -5,25 +5,25 @@ import numpy as np
 from nnlite.atomic_write import replacing
 from nnlite.checks import check_choice
 from nnlite.engine.tensor import REALS
-from nnlite.exporting import (
-    onnx_elementwise,
-    onnx_images,
-    onnx_products,
-    onnx_recurrent,
-    onnx_shapes,
+from nnlite.exporting.onnx import (
+    elementwise,
+    images,
+    products,
+    recurrent,
+    shapes,
 )
-from nnlite.exporting.onnx_graph import Graph
+from nnlite.exporting.onnx.graph import Graph
 from nnlite.exporting.program import ANY_BATCH, program_of, refuse_unknown
 from nnlite.exporting.report import Report
 from nnlite.saving.onnx_file import require_onnx
 
 OPSET, IR_VERSION = 17, 8
 RULES = {
-    **onnx_elementwise.RULES,
-    **onnx_images.RULES,
-    **onnx_products.RULES,
-    **onnx_recurrent.RULES,
-    **onnx_shapes.RULES,
+    **elementwise.RULES,
+    **images.RULES,
+    **products.RULES,
+    **recurrent.RULES,
+    **shapes.RULES,
 }
 # What onnxruntime computes in float32 only.
 _SINGLE = {"average_pool2d", "conv2d", "conv2d_gradient_input", "depthwise_conv2d"}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnlite.exporting.onnx_elementwise import activated
+from nnlite.exporting.onnx.elementwise import activated
 
 # What the logits of keys become that a query does not see, as csrc/ops/attention.c has it.
 _UNSEEN = -0.7 * 3.38953e38
