@@ -450,51 +450,6 @@ def test_view_of_a_variable_keeps_its_values_in_a_plan():
     assert (out == 1 + (1 + 2 - 0.5 * 6)).all()
 
 
-# --- what makes a plan out of date
-
-
-def fitted(change, **settings):
-    """The weights after some steps, a change of the model, and more steps."""
-    with config.seeded(5):
-        model = Sequential(
-            [
-                layers.Dense(8, input_shape=(13,)),
-                layers.Dropout(0.1),
-                layers.Dense(5, activation="softmax"),
-            ]
-        )
-        model.compile(optimizers.SGD(0.1), "sparse_categorical_crossentropy", **settings)
-        x, y = data("mlp", 40)
-        model.train_on_batch(x, y)
-        change(model)
-        before = model.get_weights()
-        for _ in range(2):
-            model.train_on_batch(x, y)
-        return before, model.get_weights()
-
-
-CHANGES = {
-    "trainable": lambda m: setattr(m.layers[0], "trainable", False),
-    "rate": lambda m: setattr(m.layers[1], "rate", 0.9),
-    "learning_rate": lambda m: setattr(m.optimizer, "learning_rate", 0.7),
-    "weights": lambda m: m.set_weights([2 * w for w in m.get_weights()]),
-    "layer": lambda m: m.add(layers.Activation("softmax")),
-    "loss": lambda m: m.compile(
-        optimizers.SGD(0.1), "sparse_categorical_crossentropy", run_eagerly=m.run_eagerly
-    ),
-}
-
-
-@pytest.mark.parametrize("what", CHANGES)
-def test_change_of_a_model_reaches_its_plans(what):
-    before, planned = fitted(CHANGES[what])
-    assert_same_bits(planned, fitted(CHANGES[what], run_eagerly=True)[1])
-    unchanged = fitted(lambda m: None)[1]
-    if what != "loss":
-        assert not all(np.array_equal(a, b) for a, b in zip(planned, unchanged))
-    assert np.array_equal(before[0], planned[0]) == (what == "trainable")
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_prediction_of_some_rows_is_some_rows_of_the_prediction(name, isa, real):
     with config.seeded(2):
