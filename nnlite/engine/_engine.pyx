@@ -325,13 +325,12 @@ cdef class Program:
     """A plan as C runs it.
 
     A program never changes, so several threads may run it at once. Each run has a context of its
-    own: an arena, and the steps with pointers into it. A context is kept for later runs.
+    own, kept for later runs: an arena, and the steps with pointers into it.
 
     Parameters
     ----------
     engine : Engine
-    steps : list of (op, inputs, outputs, conditions, attrs, scratch, wait, single_thread, fused,
-                     stretch, rows)
+    steps : list of (op, inputs, outputs, conditions, attrs, scratch, *flags, stretch, rows)
         `inputs`, `outputs` and `conditions` (at most one) are tuples of (place, where, shape):
 
         - (ARENA, byte offset in the arena, shape); for OWN that of thread 0's
@@ -339,13 +338,11 @@ cdef class Program:
         - (FEED, number of the feed, shape)
         - (FUSED, 0, shape): the operand between a fused step and its producer, which has no memory
 
-        `scratch` is a byte offset in the arena, or -1 if the step needs none. The flags are those
-        of `nnl_step` in `csrc/nnlite.h`, and `stretch` the numbers of its `nnl_stretch`, or ().
-        `rows`: the numbers of the operands of which a step in a stretch gets some rows.
-    arena_bytes : int
-        The size of the arena.
-    n_feeds : int
-        The number of feeds, arrays whose address each run gives.
+        `scratch` is a byte offset in the arena, or -1. The flags are those of `nnl_step` in
+        `csrc/nnlite.h` (wait, single_thread, fused), `stretch` the numbers of its `nnl_stretch`, or
+        (), `rows` the numbers of the operands of which a step in a stretch gets some rows.
+    arena_bytes, n_feeds : int
+        The size of the arena; the number of feeds, arrays whose address each run gives.
     """
 
     cdef Engine engine
