@@ -109,6 +109,16 @@ def test_every_layer_has_the_bits_of_predict(tmp_path, generic):
         assert subprocess.run([program]).returncode == 0
 
 
+def test_nothing_but_copies_of_memory_is_asked_of_the_c_library(tmp_path):
+    if not shutil.which("cc") or not shutil.which("nm"):
+        pytest.skip("no compiler")
+    model, _ = joined({name: WRITTEN[name] for name in ("LSTM", "Attention", "PeriodicEmbedding")})
+    report, made = files_of(model, tmp_path), str(tmp_path / "model.o")
+    subprocess.run(["cc", "-std=c99", "-O2", "-c", str(report.path), "-o", made], check=True)
+    told = subprocess.run(["nm", "-u", made], capture_output=True, text=True, check=True)
+    assert set(told.stdout.split()) - {"U"} <= {"memcpy", "memset", "_GLOBAL_OFFSET_TABLE_"}
+
+
 @needs_compiler
 def test_every_activation_has_the_bits_of_predict(tmp_path, generic):
     extremes = np.array([[-np.inf, -1e30, -90, -88, -20, -3, -0.0, 0, 1e-3, 10, 89, np.inf]])
