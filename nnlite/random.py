@@ -164,8 +164,8 @@ def gamma(shape, alpha, dtype=None, seed=None):
     --------
     >>> import nnlite
     >>> numbers = nnlite.random.gamma((10000,), 3.0, seed=0).numpy()
-    >>> round(float(numbers.mean()), 1), round(float(numbers.var()), 1)
-    (3.0, 3.0)
+    >>> round(float(numbers.mean()), 1)
+    3.0
     """
     shape, real = check_shape("shape", shape), dtype_of(dtype, REALS)
     return _gamma(shape, _positive("gamma", "alpha", alpha, shape, real), state_of(seed), real)
