@@ -18,6 +18,16 @@ static inline vec vec_broadcast(real x) {
     return (vec) _Generic(x, float: vdupq_n_f32, double: vdupq_n_f64)(x);
 }
 
+/* x > y ? x : y and x < y ? x : y, so y where one is NaN. */
+#define CHOOSE _Generic((real)0, float: vbslq_f32, double: vbslq_f64)
+static inline vec vec_larger(vec x, vec y) {
+    return (vec)CHOOSE(_Generic((real)0, float: vcgtq_f32, double: vcgtq_f64)(x, y), x, y);
+}
+static inline vec vec_smaller(vec x, vec y) {
+    return (vec)CHOOSE(_Generic((real)0, float: vcltq_f32, double: vcltq_f64)(x, y), x, y);
+}
+#undef CHOOSE
+
 static inline vec vec_fmadd(vec a, vec b, vec c) {
     return (vec) _Generic((real)0, float: vfmaq_f32, double: vfmaq_f64)(c, a, b);
 }
