@@ -133,11 +133,11 @@ NNL_INLINE void sample_pixels(real *restrict y, const real *restrict image, cons
         for (int32_t c = 0; c < C; c++) {
             const int32_t above = row->low[j] + c, below = row->high[j] + c;
             const int32_t left = column->low[j], right = column->high[j];
-            real value = above_in & left_in ? image[above + left] : cval;
+            real value = (above_in & left_in) ? image[above + left] : cval;
             if (bilinear) {
-                const real corner = above_in & right_in ? image[above + right] : cval;
-                const real under = below_in & left_in ? image[below + left] : cval;
-                const real opposite = below_in & right_in ? image[below + right] : cval;
+                const real corner = (above_in & right_in) ? image[above + right] : cval;
+                const real under = (below_in & left_in) ? image[below + left] : cval;
+                const real opposite = (below_in & right_in) ? image[below + right] : cval;
                 const real upper = interpolate(value, corner, column->fraction[j]);
                 const real lower = interpolate(under, opposite, column->fraction[j]);
                 value = interpolate(upper, lower, row->fraction[j]);
