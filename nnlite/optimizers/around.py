@@ -5,7 +5,7 @@ import copy
 import re
 from collections.abc import MutableMapping
 
-from nnlite import configurable, ops
+from nnlite import configurable, initializers, ops
 from nnlite.configurable import Configurable
 from nnlite.engine.dispatch import when
 from nnlite.engine.tensor import Variable
@@ -114,8 +114,8 @@ class LossScaleOptimizer(Around):
         """Make the variables, in a precision; the loss comes before the weights are known."""
         if not self._added:
             self.step_counter = self.add_variable((), dtype=real, name="step_counter")
-            self.dynamic_scale = self.add_variable((), dtype=real, name="dynamic_scale")
-            self.dynamic_scale.assign(self.initial_scale)
+            first = initializers.Constant(self.initial_scale)
+            self.dynamic_scale = self.add_variable((), first, real, "dynamic_scale")
 
     @property
     def iterations(self):
