@@ -327,7 +327,8 @@ class CurrentValue(Tensor):
 
 def as_array(value, dtype=None):
     """`value` as a contiguous NumPy array of one of the three dtypes."""
-    if value.__class__ is np.ndarray and NAMES.get(value.dtype, "") == dtype:
+    known = value.__class__ is np.ndarray and dtype.__class__ is str
+    if known and NAMES.get(value.dtype) == dtype:
         return np.ascontiguousarray(value).reshape(value.shape)
     if isinstance(value, Tensor):
         if value._data is None:

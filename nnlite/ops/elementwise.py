@@ -8,7 +8,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.engine.dispatch import Op, active_recordings
-from nnlite.engine.tensor import Tensor, convert_to_tensor
+from nnlite.engine.tensor import REALS, Tensor, convert_to_tensor
 from nnlite.ops.operands import call, operands
 
 
@@ -353,7 +353,10 @@ def _array_ufunc(self, ufunc, method, *inputs, **kwargs):
     found = _OPERATORS.get(ufunc)
     if found is not None and method == "__call__" and not kwargs:
         first, *others = inputs
-        return found(first if isinstance(first, Tensor) else convert_to_tensor(first), *others)
+        if not isinstance(first, Tensor):
+            both_real = self.dtype in REALS and np.asarray(first).dtype.kind == "f"
+            first = convert_to_tensor(first, self.dtype if both_real else None)
+        return found(first, *others)
     if active_recordings() and "out" not in kwargs:
         known = any(isinstance(x, Tensor) and x._data is None for x in inputs)
         if not known:

@@ -93,7 +93,8 @@ def constant(value, dtype):
     kind = value.__class__
     if kind is float and dtype in REALS:  # what is most often given goes a shorter way
         return Tensor((), dtype, np.array(value, dtype))
-    if kind is np.ndarray and value.flags.c_contiguous and dtype == NAMES.get(value.dtype, ""):
+    known = kind is np.ndarray and dtype.__class__ is str and dtype == NAMES.get(value.dtype)
+    if known and value.flags.c_contiguous:
         return Tensor(value.shape, dtype, value)
     array = as_array(value, dtype)
     return Tensor(array.shape, NAMES[array.dtype], array)
