@@ -378,7 +378,7 @@ def test_wrong_arguments_are_said(net, tmp_path, refused):
 def elsewhere(*arguments, **environment):
     """`nnlite serve` in another process, until it ends."""
     return subprocess.run(
-        [sys.executable, "-m", "nnlite", "serve", *map(str, arguments), "--port", "0"],
+        [sys.executable, "-P", "-m", "nnlite", "serve", *map(str, arguments), "--port", "0"],
         capture_output=True,
         text=True,
         timeout=60,

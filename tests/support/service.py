@@ -107,7 +107,7 @@ class Service:
     """
 
     def __init__(self, *arguments, **environment):
-        self._arguments = [sys.executable, "-m", "nnlite", "serve", *map(str, arguments)]
+        self._arguments = [sys.executable, "-P", "-m", "nnlite", "serve", *map(str, arguments)]
         self._environment = {**os.environ, **environment}
         self.log, self.port = [], None
 
