@@ -252,7 +252,7 @@ def test_one_row_and_one_column():
         ("hidden_layer_sizes", None, "positive integer, got None"),
         ("activation", "rleu", "unknown activation 'rleu'; known: .*relu"),
         ("activation", 3, "activation, its name or a function, got 3"),
-        ("optimizer", "adm", "unknown optimizer 'adm'; known: adadelta, adagrad, adam, "),
+        ("optimizer", "adm", "unknown optimizer 'adm'; known: adadelta, adafactor, adagrad, "),
         ("optimizer", 3, "optimizer, its name or a function, got 3"),
         ("optimizer", None, "optimizer: expected an optimizer or its name, got None"),
         ("learning_rate", -1, r"learning_rate: expected a number in \[0, inf\), got -1"),

@@ -140,8 +140,9 @@ BACKEND = {
 }
 # Tested on their own below, or in test_config's place: settings of the process.
 APART = """
-    clear_session dtype epsilon floatx image_data_format random_normal random_uniform set_epsilon
-    set_floatx set_value update update_add update_sub
+    backend clear_session dtype epsilon floatx image_data_format is_float_dtype is_int_dtype
+    is_keras_tensor random_normal random_uniform set_epsilon set_floatx set_image_data_format
+    set_value standardize_dtype update update_add update_sub
 """.split()
 WINDOWS = {
     "conv2d": lambda: keras.ops.conv2d(IMAGES, KERNEL, strides=2, padding="same"),
