@@ -243,7 +243,7 @@ def early_stopping(value, rows, scoring=None, recipe=None):
     """A fresh EarlyStopping for a fit of `rows` rows, or None.
 
     If there is a `scoring`, the one for True and for 'auto' monitors the score. With a `recipe` of
-    several networks 'auto' waits for a third of the epochs.
+    several networks 'auto' waits for a quarter of the epochs.
     """
     if is_auto(value) and rows < (EARLY_STOPPING_ROWS if recipe is None else FOLDS_ROWS):
         return None
@@ -252,7 +252,7 @@ def early_stopping(value, rows, scoring=None, recipe=None):
         return None if found is None else clone(found)
     changed = {} if scoring is None else {"monitor": "val_score"}
     if recipe is not None and is_auto(value):
-        changed["patience"] = math.ceil(recipe.epochs / 3)
+        changed["patience"] = math.ceil(recipe.epochs / 4)
     return clone(found, **changed)
 
 

@@ -300,7 +300,7 @@ def test_what_only_one_network_can_do_is_an_error(settings, words):
         classifier(**settings).fit(X, KIND)
 
 
-def test_a_network_stops_after_a_third_of_the_epochs_without_a_better_one():
+def test_a_network_stops_after_a_quarter_of_the_epochs_without_a_better_one():
     noise = np.random.RandomState(0).permutation(NUMBER)
     seen = []
 
@@ -311,7 +311,7 @@ def test_a_network_stops_after_a_third_of_the_epochs_without_a_better_one():
     regressor((64,), epochs=30, learning_rate=0.05, callbacks=Keep()).fit(X, noise)
     assert min(map(len, seen)) < 30
     for curve in seen:
-        assert len(curve) == min(30, int(np.argmin(curve)) + 1 + 10)
+        assert len(curve) == min(30, int(np.argmin(curve)) + 1 + 8)
 
 
 # How many there are
