@@ -119,8 +119,8 @@ _PARAMETERS = """Parameters
     early_stopping : 'auto', bool or EarlyStopping, default 'auto'
         True stops when the loss on held-out rows has not improved for 30 epochs, and restores the
         best weights. 'auto' does so from 500 rows on, and if `fit` is given `X_val`; of several
-        networks each stops after a quarter of all epochs without a better one, and restores its best,
-        from 50 rows on. An EarlyStopping has settings of its own; rows are held out if its
+        networks each stops after a quarter of all epochs without a better one, and restores its
+        best, from 50 rows on. An EarlyStopping has settings of its own; rows are held out if its
         `monitor` begins with 'val_'. `early_stopping__patience` and the like turn True and 'auto'
         into an EarlyStopping; they have no effect on False.
     validation_fraction : float in (0, 1), default 0.1
