@@ -345,11 +345,9 @@ class Mean(Metric):
 
     def result(self):
         """The mean so far, a float; 0.0 without values."""
-        if not self._variables:
-            return 0.0
-        total, its_error, count, error_of_count = self._variables[0]._data.tolist()
-        count += error_of_count
-        return (total + its_error) / count if count else 0.0
+        for total, count in self._sums():
+            return float(total / count) if count else 0.0
+        return 0.0
 
 
 class Sum(Mean):
