@@ -254,6 +254,8 @@ class GradientTape(Recording):
         ------
         RuntimeError
             As `gradient`.
+        TypeError
+            If `source` is not one Tensor.
         ValueError
             If `target` and `source` have different numbers of rows.
 
@@ -268,7 +270,12 @@ class GradientTape(Recording):
         <BLANKLINE>
                [[6., 8.]]], dtype=float32)
         """
-        target, (leaf,) = self._asked("batch_jacobian", target, [source], unconnected_gradients)
+        if not isinstance(source, Tensor):
+            raise TypeError(
+                "GradientTape.batch_jacobian: expected a Tensor as source, got "
+                f"{type(source).__name__}"
+            )
+        target, (leaf,) = self._asked("batch_jacobian", target, source, unconnected_gradients)
         if not target.shape or target.shape[:1] != leaf.shape[:1]:
             raise ValueError(
                 "GradientTape.batch_jacobian: expected a target and a source with as many rows, "

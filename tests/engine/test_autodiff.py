@@ -434,6 +434,8 @@ def test_batch_jacobian_is_the_diagonal_of_the_jacobian(double):
     np.testing.assert_allclose(rows, np.einsum("nmnk->nmk", whole), rtol=1e-12)
     with pytest.raises(ValueError, match=r"as many rows, got shapes \(5, 2\) and \(3, 2\)"):
         tape.batch_jacobian(y, Variable(w))
+    with pytest.raises(TypeError, match=r"batch_jacobian: expected a Tensor as source, got list"):
+        tape.batch_jacobian(y, [x, x])
 
 
 def test_jacobians_of_what_does_not_depend_or_is_empty():
