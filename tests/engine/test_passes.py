@@ -107,6 +107,20 @@ def test_a_convolution_pads_its_images_itself(kind, margins, twice, pads, isa):
     assert [c.op.name for c in plan.calls].count("pad2d") == 1
 
 
+def test_images_that_are_overwritten_before_the_convolution_are_padded_as_they_were():
+    x, kept = Tensor((2, 8, 9, 5), "float32"), Variable(np.ones((2, 8, 9, 5), "float32"))
+    w, out = samples.normal(3, 3, 5, 4), np.empty((2, 8, 9, 4), "float32")
+    with Recording(executing=False) as trace:
+        padded = ops.pad2d(kept, ((1, 1), (1, 1)))
+        ops.assign(kept, x)
+        result = ops.conv2d(padded, w)
+    images = [kept.numpy(), samples.normal(2, 8, 9, 5).astype("float32")]
+    plan = Plan(trace, [x], [result], folds=True)
+    for before in images:
+        plan.run([(images[1], 0, 0), (out, 0, 0)])
+        assert np.allclose(out, ops.conv2d(before, w, padding="same"), rtol=1e-6, atol=1e-6)
+
+
 def test_calls_that_nobody_needs_are_dropped():
     x, v = Tensor((3,), "float32"), Variable(np.zeros(3, "float32"))
     with Recording(executing=False) as trace:
