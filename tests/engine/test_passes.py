@@ -23,7 +23,7 @@ def planned(function, *shapes, folds=False):
     with Recording(executing=False) as trace:
         result = function(*feeds)
     plan = Plan(trace, feeds, [result], folds=folds)
-    values = [samples.normal(*shape, seed=k) for k, shape in enumerate(shapes)]
+    values = [samples.normal(*s, seed=k).astype("float32") for k, s in enumerate(shapes)]
     out = np.empty(result.shape, "float32")
     plan.run([(a, 0, 0) for a in (*values, out)], threads=2)
     with config.precision("float32"):
