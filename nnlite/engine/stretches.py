@@ -96,7 +96,7 @@ class _Run:
     def takes(self, call, fused):
         """Add the call, if it can be one of the run or come before it."""
         operands = [id(self.roots.of(t)) for t in (*call.inputs, *call.outputs)]
-        which = rows(call)
+        which = () if fused else rows(call)
         needed = [k for k, t in enumerate(operands) if t in self.made]
         same = self.calls and which and _samples(call) == _samples(self.calls[0])
         if (which and not self.calls) or same:
