@@ -84,8 +84,8 @@ typedef int64_t (*nnl_scratch_fn)(const nnl_call *call, int threads);
 typedef struct {
     int64_t steps; /* 0: there is none */
     int64_t samples, at_a_time;
-    int64_t own_bytes; /* memory of a thread: NNL_OWN tensors, and scratch, of the next thread lie
-                          so far behind */
+    int64_t own_bytes; /* of a thread's memory, for NNL_OWN tensors and scratch; that of the next
+                          thread follows */
 } nnl_stretch;
 
 /* One step of a program. */

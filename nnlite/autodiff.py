@@ -64,12 +64,15 @@ def _rule_of_formula(call, *dys, need):
     """The gradients through a fused op, by those of its formula."""
     with Recording() as tape:
         outputs = call.op.formula(*call.inputs, **call.attrs)
-    sources, found = [x for x, needed in zip(call.inputs, need) if needed], {}
+    sources, found = {id(x): x for x, needed in zip(call.inputs, need) if needed}, {}
     for y, dy in zip(outputs, dys):
-        for x, dx in zip(sources, gradients(tape, y, sources, dy)) if dy is not None else ():
+        if dy is None:
+            continue
+        for x, dx in zip(sources, gradients(tape, y, [*sources.values()], dy)):
             if dx is not None:
-                found[id(x)] = ops.add(found[id(x)], dx) if id(x) in found else dx
-    return [found.get(id(x)) for x in call.inputs]
+                found[x] = ops.add(found[x], dx) if x in found else dx
+    # Of an input that is given twice, the gradient is whole: it goes to the first place.
+    return [found.pop(id(x), None) for x in call.inputs]
 
 
 def _dependents(calls, sources):
@@ -251,6 +254,8 @@ class GradientTape(Recording):
         ------
         RuntimeError
             As `gradient`.
+        TypeError
+            If `source` is not one Tensor.
         ValueError
             If `target` and `source` have different numbers of rows.
 
@@ -265,7 +270,12 @@ class GradientTape(Recording):
         <BLANKLINE>
                [[6., 8.]]], dtype=float32)
         """
-        target, (leaf,) = self._asked("batch_jacobian", target, [source], unconnected_gradients)
+        if not isinstance(source, Tensor):
+            raise TypeError(
+                "GradientTape.batch_jacobian: expected a Tensor as source, got "
+                f"{type(source).__name__}"
+            )
+        target, (leaf,) = self._asked("batch_jacobian", target, source, unconnected_gradients)
         if not target.shape or target.shape[:1] != leaf.shape[:1]:
             raise ValueError(
                 "GradientTape.batch_jacobian: expected a target and a source with as many rows, "

@@ -1,5 +1,5 @@
-/* microkernel_neon.h: tiles for the 32 registers of 64-bit ARM, each of 16 bytes. 6 x 4 of them are
- * accumulators, 4 hold a row of B, and 1 a value of A. */
+/* microkernel_neon.h: tiles for the 32 registers of 64-bit ARM, each of 16 bytes. 8 x 3 of them are
+ * accumulators, 3 hold a row of B, and 1 a value of A. */
 #ifndef NNL_MICROKERNEL_NEON_H
 #define NNL_MICROKERNEL_NEON_H
 

@@ -74,8 +74,8 @@ typedef struct nnl_barrier {
  * and so offers its core to the other thread. */
 #define NNL_SPINS 5000
 
-/* Whether a thread that has arrived so often is behind one that has arrived `times` times. The
- * counts may wrap around. */
+/* Whether a thread that has arrived `arrived` times is behind one that has arrived `times` times.
+ * The counts may wrap around. */
 static inline bool nnl_is_behind(int arrived, int times) {
     return (int)((unsigned)arrived - (unsigned)times) < 0;
 }
@@ -92,9 +92,9 @@ static __attribute__((noinline)) void nnl_sleep_until(nnl_barrier *b, _Atomic in
     if (nnl_current_core() == atomic_load(&b->waker_core)) nnl_move_off_core(nnl_current_core());
 }
 
-/* This thread has done what others wait for. It does not wait itself until its stores have reached
- * them: then it could not go on for the time of a message between two cores. So it may miss a
- * thread that falls asleep at this moment, which looks again by itself after a millisecond. */
+/* This thread has done what others wait for. Between the store of its count and the load of
+ * `sleepers` stands no fence, which would cost the time of a message between two cores. So it may
+ * miss a thread that falls asleep at this moment; that thread looks again after a millisecond. */
 static inline void nnl_arrive(const nnl_team *team) {
     if (team->size == 1) return;
     nnl_barrier *b = team->barrier;
@@ -107,7 +107,8 @@ static inline void nnl_arrive(const nnl_team *team) {
     }
 }
 
-/* Waits until thread `other` has arrived as often as this one, which then sees what that wrote. */
+/* Waits until thread `other` has arrived as often as this one. This thread then sees what `other`
+ * wrote before. */
 static inline void nnl_await(const nnl_team *team, int other) {
     if (team->size == 1) return;
     nnl_barrier *b = team->barrier;

@@ -276,9 +276,9 @@ class scope:
 
 
 class when:
-    """Ops of the block change Variables only where a condition holds, in each run of a plan anew.
+    """Ops of the block run only where a condition holds; a plan looks at it in each run.
 
-    What they return has no values where it does not: only ops of the block may read it.
+    Where it does not hold, what they return has no values. So only ops of the block may read that.
 
     Parameters
     ----------
@@ -297,6 +297,12 @@ class when:
 
     def __exit__(self, *exc):
         _condition.set(None)
+
+
+def left_out():
+    """Whether this thread is in a `when` block whose condition does not hold."""
+    condition = _condition.get()
+    return condition is not None and not condition.item()
 
 
 _all_engines = engines()

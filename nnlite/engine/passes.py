@@ -90,6 +90,15 @@ def alike(call, other):
     return call.condition is other.condition
 
 
+def _forget_overwritten(waiting, call, roots):
+    """Take out of `waiting`, a dict of calls that run later than recorded, those that read what
+    `call` overwrites."""
+    written = {id(roots.of(call.inputs[i])) for i in call.op.writes}
+    for key, other in list(waiting.items()) if written else ():
+        if any(id(roots.of(t)) in written for t in other.reads):
+            del waiting[key]
+
+
 def absorb(calls, results, roots, folds=False):
     """The calls, where a convolution or product does what alone reads its result, if its row says
     that it can (`absorbs`): a normalization with fixed statistics, where `folds` (csrc/ops/conv/
@@ -110,18 +119,16 @@ def absorb(calls, results, roots, folds=False):
                 del found[id(before)]
                 call = before.replaced(inputs=inputs, outputs=call.outputs, attrs=attrs)
         found[id(call)] = call
-        written = {id(roots.of(call.inputs[i])) for i in call.op.writes}
-        for t, other in list(waiting.items() if written else ()):
-            if any(id(roots.of(x)) in written for x in other.inputs):
-                del waiting[t]
+        _forget_overwritten(waiting, call, roots)
         if call.op.absorbs and call.attrs["kind"] == 0 and readers[id(call.outputs[0])] == 1:
             waiting[id(call.outputs[0])] = call
     return list(found.values())
 
 
-def take_in_padding(calls, results):
+def take_in_padding(calls, results, roots):
     """The calls, where a convolution that alone reads padded images pads them itself (`pads` in its
-    row). A depthwise one leaves out taps in the padding, so the sign of a zero may differ."""
+    row), unless the images are overwritten before. A depthwise one leaves out taps in the padding,
+    so the sign of a zero may differ."""
     readers = Counter(id(t) for call in calls for t in call.reads)
     readers.update(id(t) for t in results)
     padded, found = {}, {}
@@ -134,6 +141,7 @@ def take_in_padding(calls, results):
             attrs["pad_left"] += pad.attrs["left"]
             call = call.replaced(inputs=[pad.inputs[0], *call.inputs[1:]], attrs=attrs)
         found[id(call)] = call
+        _forget_overwritten(padded, call, roots)
         if call.op.name == "pad2d" and readers[id(call.outputs[0])] == 1 and not _crops(call):
             padded[id(call.outputs[0])] = call
     return list(found.values())
@@ -193,10 +201,7 @@ def fuse(calls, results, roots):
             order.append(producer)
             tensors.add(id(call.inputs[i]))
         order.append(call)
-        written = {id(roots.of(call.inputs[i])) for i in call.op.writes}
-        for t, producer in list(waiting.items()):
-            if any(id(roots.of(x)) in written for x in producer.inputs):
-                del waiting[t]
+        _forget_overwritten(waiting, call, roots)
         if call.op.fuses == "producer" and readers[id(call.outputs[0])] == 1:
             waiting[id(call.outputs[0])] = call
     return Fusion([c for c in order if not c.op.view], tensors)

@@ -79,7 +79,7 @@ class Plan:
         calls = leave_out_unread(calls, self.results)
         self.roots = Roots(calls)
         calls = absorb(calls, self.results, self.roots, folds)
-        calls = take_in_padding(calls, self.results) if folds else calls
+        calls = take_in_padding(calls, self.results, self.roots) if folds else calls
         fusion = fuse(calls, self.results, self.roots)
         self.calls, self.stretches = find_stretches(
             fusion, self.results, self.roots, self.max_threads
@@ -199,10 +199,8 @@ class Plan:
             return Block(FUSED, 0, 0, s, s)
         if root._data is not None:
             return Block(MEMORY, root._data, root._data.nbytes, s, s)
-        size, stretch = (
-            root.size * np.dtype(root.dtype).itemsize,
-            self.stretch_of.get(id(self.calls[s])),
-        )
+        size = root.size * np.dtype(root.dtype).itemsize
+        stretch = self.stretch_of.get(id(self.calls[s]))
         if stretch and id(root) in stretch.own:
             block = self._room(s, size // stretch.samples * stretch.at_a_time, stretch)
         else:

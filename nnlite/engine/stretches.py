@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-# What the calls of a stretch read and write for the samples of one turn: of an L2 cache of 2 MB
-# most, of one of 1 MB a little more than all.
+# The most that the calls of a stretch read and write for the samples of one turn: 1.5 MB, which is
+# most of an L2 cache of 2 MB, and more than one of 1 MB.
 TURN_BYTES = 3 << 19
-# Each turn packs the kernels of its calls anew; what stays in the cache is so many times as large.
+# A turn packs the kernels of its calls again. So what it keeps in the cache must be this many times
+# as large as they are.
 TIMES_WEIGHTS = 8
-# The fewest samples of a thread: of few, one thread would often have a half more than another.
+# The fewest samples of a thread. With fewer, one thread would often have half as many again as
+# another.
 LEAST_SAMPLES = 4
 
 
@@ -94,7 +96,7 @@ class _Run:
     def takes(self, call, fused):
         """Add the call, if it can be one of the run or come before it."""
         operands = [id(self.roots.of(t)) for t in (*call.inputs, *call.outputs)]
-        which = rows(call)
+        which = () if fused else rows(call)
         needed = [k for k, t in enumerate(operands) if t in self.made]
         same = self.calls and which and _samples(call) == _samples(self.calls[0])
         if (which and not self.calls) or same:

@@ -2,7 +2,7 @@
 
 import functools
 
-from nnlite.engine.dispatch import OPS, Op, apply, tracing
+from nnlite.engine.dispatch import OPS, Op, apply, left_out, tracing
 from nnlite.engine.tensor import Variable
 from nnlite.ops.elementwise import add, subtract
 from nnlite.ops.operands import operands
@@ -29,12 +29,14 @@ def assign(variable, value):
 
 
 def _or_recorded(method, value_of):
-    """A method of Variable that a trace records as the assignment of `value_of(variable, value)`.
-    Integers are assigned at once."""
+    """A method of Variable that a trace records as the assignment of `value_of(variable, value)`,
+    and that does nothing where a `when` block is left out. A trace assigns integers at once."""
 
     @functools.wraps(method)
     def assigned(self, value):
-        if self.dtype == "int32" or not tracing():
+        if not tracing():
+            return self if left_out() else method(self, value)
+        if self.dtype == "int32":
             return method(self, value)
         assign(self, value_of(self, value))
         self.is_state = True

@@ -374,6 +374,24 @@ def test_no_gradient_goes_through_stop_gradient():
     assert again.predict(np.ones((1, 2))).tolist() == [[2.0, 2.0]]
 
 
+def test_an_operand_that_a_fused_gradient_reads_twice_counts_once_for_each_place(double):
+    """softmax_gradient(y, y): the gradient y goes into the softmax that gave y."""
+    slopes = np.array([1.0, 2.0, 3.0])
+
+    def slope_of(v):
+        x = Variable(v)
+        with GradientTape() as outer:
+            with GradientTape() as inner:
+                y = ops.softmax(x)
+            total = ops.sum(inner.gradient(y, x, y) * slopes)
+        return total.item(), outer.gradient(total, x).numpy()
+
+    v, step = samples.normal(1, 3), 1e-6
+    ends = [[slope_of(v + sign * d)[0] for sign in (1, -1)] for d in step * np.eye(3)[:, None]]
+    expected = [(above - below) / (2 * step) for above, below in ends]
+    np.testing.assert_allclose(slope_of(v)[1][0], expected, rtol=1e-6)
+
+
 def test_norms_of_singular_values_have_first_derivatives_only(double):
     x = Variable(samples.normal(3, 4))
     with GradientTape() as outer:
@@ -416,6 +434,8 @@ def test_batch_jacobian_is_the_diagonal_of_the_jacobian(double):
     np.testing.assert_allclose(rows, np.einsum("nmnk->nmk", whole), rtol=1e-12)
     with pytest.raises(ValueError, match=r"as many rows, got shapes \(5, 2\) and \(3, 2\)"):
         tape.batch_jacobian(y, Variable(w))
+    with pytest.raises(TypeError, match=r"batch_jacobian: expected a Tensor as source, got list"):
+        tape.batch_jacobian(y, [x, x])
 
 
 def test_jacobians_of_what_does_not_depend_or_is_empty():

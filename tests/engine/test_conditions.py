@@ -6,8 +6,10 @@ from teams import team_of
 
 import nnlite
 from nnlite import ops
+from nnlite.engine import stretches
 from nnlite.engine.dispatch import Recording, when
 from nnlite.engine.plan import Plan
+from nnlite.engine.tensor import Tensor
 
 
 def counters():
@@ -74,3 +76,70 @@ def test_a_condition_is_one_integer_and_stands_alone():
     assert v.item() == 1.0
     ops.assign(v, 3.0)
     assert v.item() == 3.0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+@pytest.mark.parametrize("holds", [0, 1])
+def test_methods_of_variables_assign_where_the_condition_holds(holds, dtype):
+    v = nnlite.Variable(1, dtype=dtype)
+    with when(nnlite.convert_to_tensor(holds, "int32")):
+        v.assign(5)
+        v.assign_add(ops.ones_like(v))
+        assert v.assign_sub(2) is v
+    assert v.item() == (4 if holds else 1)
+
+
+def fused_and_not(x, sums, counts):
+    """Products that go straight into an update: both in the block, and the update alone."""
+    due = ops.count_steps(*counts, 3)
+    outside = ops.matmul(x, x)
+    with when(due):
+        ops.sgd_update(sums[0], ops.matmul(x, x), -1.0)
+        ops.sgd_update(sums[1], outside, -1.0)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_pairs_are_fused_under_one_condition_only(threads):
+    x = nnlite.convert_to_tensor(np.random.default_rng(0).normal(size=(40, 40)).astype("float32"))
+    sums, counts = [nnlite.Variable(np.zeros((40, 40))) for _ in "ab"], counters()
+    with Recording(executing=False) as trace:
+        fused_and_not(x, sums, counts)
+    with team_of(3):
+        plan = Plan(trace)
+        assert len(plan.fusion.tensors) == 1
+        plan.run([], 2, threads)
+        assert not any(s.numpy().any() for s in sums)
+        plan.run([], 5, threads)
+    for s in sums:
+        np.testing.assert_array_equal(s.numpy(), 2 * ops.matmul(x, x).numpy())
+
+
+def test_stretches_end_where_a_condition_begins(monkeypatch):
+    for name, value in ("LEAST_SAMPLES", 1), ("TIMES_WEIGHTS", 0), ("TURN_BYTES", 4 * 40):
+        monkeypatch.setattr(stretches, name, value)
+    feed, kept, counts = Tensor((16, 8), "float32"), nnlite.Variable(np.zeros((16, 8))), counters()
+
+    def around(x):
+        """What comes before the block, and after it."""
+        return ops.tanh(ops.exp(x * 0.5) - 1.0), lambda y: ops.tanh(ops.exp(-y) * 0.5) + x
+
+    with Recording(executing=False) as trace:
+        due = ops.count_steps(*counts, 3)
+        before, after = around(feed)
+        with when(due):
+            ops.assign(kept, ops.sqrt(before * before))
+        result = after(before)
+    x = np.random.default_rng(0).normal(size=(16, 8)).astype("float32")
+    before, after = around(nnlite.convert_to_tensor(x))
+    for threads in (1, 2, 3):
+        out = np.empty((16, 8), "float32")
+        with team_of(3):
+            plan = Plan(trace, [feed], [result])
+            assert len(plan.stretches) == 2
+            assert all(c.condition is None for s in plan.stretches for c in s.calls)
+            for run in range(1, 4):
+                plan.run([(x, 0, 0), (out, 0, 0)], 1, threads)
+                assert np.array_equal(out, after(before).numpy())
+                assert kept.numpy().any() == (run == 3)
+        np.testing.assert_array_equal(kept.numpy(), ops.sqrt(before * before).numpy())
+        kept.assign(np.zeros((16, 8)))

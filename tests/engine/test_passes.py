@@ -23,7 +23,7 @@ def planned(function, *shapes, folds=False):
     with Recording(executing=False) as trace:
         result = function(*feeds)
     plan = Plan(trace, feeds, [result], folds=folds)
-    values = [samples.normal(*shape, seed=k) for k, shape in enumerate(shapes)]
+    values = [samples.normal(*s, seed=k).astype("float32") for k, s in enumerate(shapes)]
     out = np.empty(result.shape, "float32")
     plan.run([(a, 0, 0) for a in (*values, out)], threads=2)
     with config.precision("float32"):
@@ -105,6 +105,20 @@ def test_a_convolution_pads_its_images_itself(kind, margins, twice, pads, isa):
     assert np.allclose(out, expected, rtol=1e-6, atol=1e-6)
     plan, *_ = planned(function, (2, 8, 9, 5))
     assert [c.op.name for c in plan.calls].count("pad2d") == 1
+
+
+def test_images_that_are_overwritten_before_the_convolution_are_padded_as_they_were():
+    x, kept = Tensor((2, 8, 9, 5), "float32"), Variable(np.ones((2, 8, 9, 5), "float32"))
+    w, out = samples.normal(3, 3, 5, 4), np.empty((2, 8, 9, 4), "float32")
+    with Recording(executing=False) as trace:
+        padded = ops.pad2d(kept, ((1, 1), (1, 1)))
+        ops.assign(kept, x)
+        result = ops.conv2d(padded, w)
+    images = [kept.numpy(), samples.normal(2, 8, 9, 5).astype("float32")]
+    plan = Plan(trace, [x], [result], folds=True)
+    for before in images:
+        plan.run([(images[1], 0, 0), (out, 0, 0)])
+        assert np.allclose(out, ops.conv2d(before, w, padding="same"), rtol=1e-6, atol=1e-6)
 
 
 def test_calls_that_nobody_needs_are_dropped():

@@ -17,18 +17,13 @@ import sys
 import bare_engine
 import pytest
 from bare_engine import REALS
+from c_flags import EXACT, FLAGS
 from paths import ROOT, pythonpath
 
 from nnlite.engine import dispatch
 
 CSRC = ROOT / "csrc"
 ISAS = list(dict.fromkeys(e.isa for e in dispatch._all_engines))
-FLAGS = {
-    "generic": [],
-    "avx2": ["-mavx2", "-mfma"],
-    "avx512": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma"],
-}
-EXACT = ["-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 ADDRESSES = ["-O0", "-fopenmp", "-fsanitize=address", "-fno-omit-frame-pointer"]
 UNDEFINED = [
     "-fsanitize=undefined,float-cast-overflow",

@@ -7,11 +7,13 @@ from cases import CASES
 from kernels import ISAS, engine, result_types
 from teams import team_of
 
-from nnlite import config, layers
+from nnlite import config, layers, ops
 from nnlite.engine import stretches
-from nnlite.engine.dispatch import OPS, Call
+from nnlite.engine.dispatch import OPS, Call, Recording
+from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor
 from nnlite.models import Model, Sequential
+from nnlite.ops.activation import activation_gradient
 
 BY_SAMPLE = sorted(name for name, op in OPS.items() if op.by_sample)
 
@@ -130,6 +132,19 @@ def test_few_samples_and_heavy_weights_stay_as_they_were(monkeypatch):
         with team_of(2):
             model.predict(np.zeros((rows, side, side, channels), "float32"))
             assert any(plan.stretches for plan in plans_of(model)) is found
+
+
+def test_a_call_that_is_fused_to_a_product_is_in_no_stretch(small, monkeypatch):
+    monkeypatch.setattr(OPS["activation_gradient"], "by_sample", (0, 1))
+    small(4 * 40)
+    x, w = Tensor((16, 8), "float32"), Tensor((8, 8), "float32")
+    with Recording(executing=False) as trace:
+        y = ops.relu(ops.exp(x * 0.5) - 1.5)
+        dz = activation_gradient(ops.matmul(x, w), y, 1, 0.0)
+        result = ops.tanh(ops.exp(dz * 0.5) + y)
+    plan = Plan(trace, [x, w], [result])
+    stretched = [c.op.name for s in plan.stretches for c in s.calls]
+    assert plan.fusion.tensors and "exp" in stretched and "activation_gradient" not in stretched
 
 
 def results(call, inputs, n, isa, real):

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from c_flags import EXACT, FLAGS
 from paths import ROOT
 
 from nnlite.engine.dispatch import OPS
 
 CSRC = ROOT / "csrc"
-EXACT = ["-std=gnu11", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
-FLAGS = {"neon": ["-DNNL_NEON"], "generic": []}
 
 
 def tools():

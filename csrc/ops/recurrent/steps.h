@@ -72,8 +72,8 @@ static nnl_recurrent recurrent_kernel(real *packed, const real *R, int64_t N, in
 }
 
 /* c[g U + j] += the sum over k of a[k] b[k ld + g U + j], for all gates g and n <= nv LANES units
- * j. So many accumulators are in use at once that multiply-adds do not wait for each other. Where
- * `others` is given, its threads have made the units of a, each a share. */
+ * j. There are enough accumulators that multiply-adds do not wait for each other. Where `others` is
+ * given, each of its threads makes its share of the units of a. */
 NNL_INLINE void unit_tile(const int gates, const int nv, const bool whole, real *c, const real *a,
                           const real *b, int64_t ld, int64_t U, int64_t n, const nnl_team *others) {
     vec acc[4][LONG_NV];
