@@ -373,6 +373,14 @@ def test_tensors_are_indexed_by_arrays_and_tensors_of_integers():
     np.testing.assert_array_equal(x[np.array([1, 0, 1])].numpy(), A[[1, 0, 1]])
     np.testing.assert_array_equal(x[nnlite.convert_to_tensor([[1], [-1]])].numpy(), A[[[1], [-1]]])
     np.testing.assert_array_equal(x[:, nnlite.convert_to_tensor(2)].numpy(), A[:, 2])
+    assert x[[]].shape == (0, 3)
+
+
+@pytest.mark.parametrize("mask", [A[:, 0] > 0, [True, False], X[:, 0] > 0, np.array([1.0, 0.0])])
+def test_a_mask_is_no_index(mask):
+    with pytest.raises(TypeError, match=r"index: expected integers, got .*ops\.where\(mask\)"):
+        X[mask]
+    np.testing.assert_array_equal(X[ops.where(mask)[0]].numpy(), A[:1])
 
 
 # Shapes of symbols
