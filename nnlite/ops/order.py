@@ -14,13 +14,14 @@ from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import Tensor, as_array
 from nnlite.ops.elementwise import (
     add,
+    equal,
     floor,
     greater,
     greater_equal,
     less,
     less_equal,
     logical_and,
-    logical_not,
+    logical_or,
     minimum,
     multiply,
     subtract,
@@ -294,7 +295,7 @@ def searchsorted(sorted_sequence, values, side="left"):
     Parameters
     ----------
     sorted_sequence : tensor, shape (n,)
-        In ascending order.
+        In ascending order, with NaN at the end.
     values : tensor of any shape
     side : {'left', 'right'}, default 'left'
         The first place that keeps the order, or the last.
@@ -312,14 +313,16 @@ def searchsorted(sorted_sequence, values, side="left"):
     (n,) = entries.shape
     exact_places("sorted_sequence", (n,), entries.dtype)
     before = zeros_like(values)  # how many entries are known to stand before
+    # NaN stands behind all numbers, in the vector and among the values.
+    behind = isnan(values)
     step = 1 << n.bit_length() >> 1
     while step:
         more = add(before, float(step))
         entry = take(entries, cast(subtract(minimum(more, float(n)), 1.0), "int32"), 0)
-        # NaN stands behind all numbers.
-        stands = logical_not(
-            greater_equal(entry, values) if side == "left" else greater(entry, values)
-        )
+        if side == "left":
+            stands = logical_or(less(entry, values), logical_and(behind, equal(entry, entry)))
+        else:
+            stands = logical_or(less_equal(entry, values), behind)
         before = where(logical_and(less_equal(more, float(n)), stands), more, before)
         step //= 2
     return cast(before, "int32")

@@ -327,6 +327,10 @@ CALLS = {
             smooth=False,
         )
         for side in ("left", "right")
+    ]
+    + [
+        Call(lambda n: (np.sort(n.special(9)), n.special(3, 4)), {"side": side}, smooth=False)
+        for side in ("left", "right")
     ],
     "digitize": [Call(lambda n: (n(3, 4), np.sort(n(5))), smooth=False)],
     # Counts and sums of what belongs together
