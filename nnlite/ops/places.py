@@ -264,11 +264,14 @@ def bincount(x, weights=None, minlength=0, sparse=False):
     index = integers(x, "x")
     if index.ndim not in (1, 2):
         raise ValueError(f"x: expected shape (N,) or (batch, N), got {index.shape}")
-    weight = ones(index.shape) if weights is None else operands(weights)[0]
+    known = index._data is not None
+    # float32 would stop counting at 2^24; a trace has one precision.
+    count_in = "float64" if known else None
+    weight = ones(index.shape, count_in) if weights is None else operands(weights)[0]
     if weight.shape != index.shape:
         raise ValueError(f"weights: expected shape {index.shape}, got {weight.shape}")
     (length,) = check_shape("minlength", minlength)
-    if index._data is not None:
+    if known:
         if index._data.min(initial=0) < 0:
             raise ValueError(f"x: expected no negative integers, got {index._data.min()}")
         length = max(length, int(index._data.max(initial=-1)) + 1)

@@ -152,6 +152,11 @@ def test_a_trace_and_a_functional_model_and_its_description_give_the_same_bits(n
             np.testing.assert_array_equal(other, y)
 
 
+def test_counts_are_exact_beyond_what_float32_counts():
+    many = np.zeros(2**24 + 3, np.int32)
+    assert ops.bincount(many).numpy().tolist() == [many.size]
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("keras"), reason="Keras is not installed")
 @pytest.mark.parametrize("name", NAMES)
 def test_values_of_random_calls_are_keras(name, monkeypatch):
