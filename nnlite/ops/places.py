@@ -11,6 +11,8 @@ import numpy as np
 from nnlite.checks import check_shape
 from nnlite.ops.elementwise import (
     add,
+    clip,
+    equal,
     floor_divide,
     less,
     less_equal,
@@ -52,11 +54,21 @@ def _flat_places(places, shape, real):
     shape : tuple of int
         The sizes of these axes.
     real : {'float32', 'float64'}
+
+    Returns
+    -------
+    int32 Tensor
+        -1 for places out of range, where they are not known.
+
+    Raises
+    ------
+    ValueError
+        If known places are out of range.
     """
     known = all(index._data is not None for index in places)
     if not known:
         exact_places("shape", shape, real)
-    total = 0
+    total, inside = 0, 1.0
     for index, n in zip(places, shape):
         if known:
             at = index._data.astype(np.int64)
@@ -68,7 +80,9 @@ def _flat_places(places, shape, real):
             at = cast(index, real)
             at = where(less(at, 0.0), add(at, float(n)), at)
             total = add(multiply(total, float(n)), at)
-    return constant(total, "int32") if known else cast(total, "int32")
+            if index._data is None:
+                inside = multiply(inside, equal(at, clip(at, 0.0, n - 1.0)))
+    return constant(total, "int32") if known else cast(where(inside, total, -1.0), "int32")
 
 
 def take_along_axis(x, indices, axis=None):
@@ -134,7 +148,8 @@ def scatter(indices, values, shape):
     Parameters
     ----------
     indices : integer tensor, shape (..., n)
-        The places along the first n axes of the result. Of values at one place the sum counts.
+        The places along the first n axes of the result. Of values at one place the sum counts. A
+        place out of range is an error; in a trace its value is left out.
     values : tensor, shape (..., further axes of the result)
     shape : tuple of int
         Of the result.
@@ -207,7 +222,8 @@ def unravel_index(indices, shape):
     Parameters
     ----------
     indices : integer tensor
-        Negative numbers count from the end.
+        Negative numbers count from the end. A number out of range is an error; in a trace its
+        places mean nothing.
     shape : tuple of int
 
     Returns

@@ -152,6 +152,24 @@ def test_a_trace_and_a_functional_model_and_its_description_give_the_same_bits(n
             np.testing.assert_array_equal(other, y)
 
 
+@pytest.mark.parametrize("place", [3, -4])
+def test_places_out_of_range_are_never_those_of_a_neighbour(place):
+    x, places = np.ones((2, 3), np.float32), np.array([[0], [place]], np.int32)
+
+    def entries(args):
+        return ops.take_along_axis(*args, 1)
+
+    with pytest.raises(ValueError, match="indices: expected numbers in"):
+        entries([x, places])
+    with pytest.raises(ValueError, match="position 1 is out of range"):
+        traced(entries, [x, places])
+    rows = np.array([[1, 0], [0, place]], np.int32)
+    with pytest.raises(ValueError, match="indices: expected numbers in"):
+        ops.scatter(rows, x[0, :2], x.shape)
+    (y,) = traced(lambda args: ops.scatter(*args, x.shape), [rows, x[0, :2]])
+    assert y.tolist() == [[0, 0, 0], [1, 0, 0]]
+
+
 def test_counts_are_exact_beyond_what_float32_counts():
     many = np.zeros(2**24 + 3, np.int32)
     assert ops.bincount(many).numpy().tolist() == [many.size]
