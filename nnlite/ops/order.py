@@ -1,7 +1,7 @@
 """The order of entries along an axis: sorting, the largest ones, quantiles, places in an order.
 
 The one idea: the C kernel finds the places of the entries in ascending or descending order, and
-`take_along_axis` takes the entries from there, with their gradient.
+`entries_at` takes the entries from there, with their gradient.
 """
 
 import math
@@ -29,7 +29,7 @@ from nnlite.ops.elementwise import (
 )
 from nnlite.ops.logarithms import isfinite, isnan
 from nnlite.ops.operands import axis_of, call, cast, constant, flag, integers, operands
-from nnlite.ops.places import exact_places, take_along_axis
+from nnlite.ops.places import entries_at, exact_places, take_along_axis
 from nnlite.ops.reduce import sum
 from nnlite.ops.rounding import round_half_to_even
 from nnlite.ops.rows import take
@@ -96,7 +96,7 @@ def top_k(x, k, sorted=True):
     if not isinstance(k, Integral) or not 1 <= k <= length:
         raise ValueError(f"top_k: expected k from 1 to {length} (shape {x.shape}), got {k!r}")
     indices = places_in_order(x, int(k))
-    return take_along_axis(x, indices, -1), indices
+    return entries_at(x, indices, -1, sure=True), indices
 
 
 def in_top_k(targets, predictions, k):
@@ -179,7 +179,7 @@ def sort(x, axis=-1):
     array([1., 2., 3.], dtype=float32)
     """
     x, axis = _last(x, axis)
-    y = take_along_axis(x, places_in_order(x, smallest=True), -1)
+    y = entries_at(x, places_in_order(x, smallest=True), -1, sure=True)
     return moveaxis(y, -1, axis)
 
 

@@ -44,7 +44,7 @@ def exact_places(name, shape, real):
         )
 
 
-def _flat_places(places, shape, real):
+def _flat_places(places, shape, real, sure=False):
     """The places of entries in a flat tensor, from those along each of its first axes.
 
     Parameters
@@ -54,6 +54,8 @@ def _flat_places(places, shape, real):
     shape : tuple of int
         The sizes of these axes.
     real : {'float32', 'float64'}
+    sure : bool, default False
+        Whether all places are in range and none is negative.
 
     Returns
     -------
@@ -78,11 +80,14 @@ def _flat_places(places, shape, real):
             total = total * n + np.where(at < 0, at + n, at)
         else:
             at = cast(index, real)
-            at = where(less(at, 0.0), add(at, float(n)), at)
+            if not sure:
+                at = where(less(at, 0.0), add(at, float(n)), at)
             total = add(multiply(total, float(n)), at)
-            if index._data is None:
+            if not sure and index._data is None:
                 inside = multiply(inside, equal(at, clip(at, 0.0, n - 1.0)))
-    return constant(total, "int32") if known else cast(where(inside, total, -1.0), "int32")
+    if known:
+        return constant(total, "int32")
+    return cast(total if sure else where(inside, total, -1.0), "int32")
 
 
 def take_along_axis(x, indices, axis=None):
@@ -109,6 +114,11 @@ def take_along_axis(x, indices, axis=None):
     array([[2.],
            [3.]], dtype=float32)
     """
+    return entries_at(x, indices, axis)
+
+
+def entries_at(x, indices, axis, sure=False):
+    """`take_along_axis`, without its checks in a trace if the indices are `sure` to be in range."""
     (x,), index = operands(x), integers(indices, "indices")
     if axis is None:
         return take(reshape(x, (-1,)), _flat_places([reshape(index, (-1,))], (x.size,), x.dtype), 0)
@@ -134,7 +144,7 @@ def take_along_axis(x, indices, axis=None):
         index if d == axis else constant(_numbers(m, d, x.ndim), "int32")
         for d, m in enumerate(x.shape)
     ]
-    return take(reshape(x, (-1,)), _flat_places(here, x.shape, x.dtype), 0)
+    return take(reshape(x, (-1,)), _flat_places(here, x.shape, x.dtype, sure), 0)
 
 
 def _numbers(n, axis, ndim):
