@@ -231,7 +231,7 @@ def moveaxis(x, source, destination):
         [axis_of(a, x.shape) for a in (axes if isinstance(axes, (tuple, list)) else [axes])]
         for axes in (source, destination)
     )
-    if len(source) != len(destination) or len({*source}) < len(source):
+    if not len(source) == len({*source}) == len(destination) == len({*destination}):
         raise ValueError(
             f"expected as many places as axes, each once, got {source} and {destination}"
         )

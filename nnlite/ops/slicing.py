@@ -291,6 +291,8 @@ def expand_dims(x, axis):
     (x,) = operands(x)
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     axes = sorted(axis_of(a, x.shape, new=len(axes)) for a in axes)
+    if len({*axes}) < len(axes):
+        raise ValueError(f"axis: expected each place once, got {axis}")
     shape = list(x.shape)
     for a in axes:
         shape.insert(a, 1)

@@ -309,6 +309,10 @@ def test_several_axes_come_and_go_at_once():
         np.testing.assert_array_equal(ops.squeeze(y, axis).numpy(), A)
     with pytest.raises(ValueError, match=r"squeeze: expected one entry along axis \(0, 1\)"):
         ops.squeeze(A[None], (0, 1))
+    with pytest.raises(ValueError, match=r"expand_dims: axis: expected each place once, got \(0, "):
+        ops.expand_dims(A, (0, -4))
+    with pytest.raises(ValueError, match=r"moveaxis: expected .*each once, got \[0, 1\] and \[1, 1"):
+        ops.moveaxis(A, (0, 1), (1, -1))
 
 
 def test_arguments_that_may_be_none_are_those_of_keras():

@@ -244,7 +244,8 @@ CALLS = {
     "swapaxes": one((2, 3, 4), {"axis1": 0, "axis2": -1}),
     "ravel": one((2, 3)),
     "roll": one((3, 4), {"shift": 2}, {"shift": -1, "axis": 1}, {"shift": (1, 2), "axis": (0, 1)})
-    + one((0, 3), {"shift": 1, "axis": 0}),
+    + one((0, 3), {"shift": 1, "axis": 0})
+    + one((3, 4), {"shift": 1, "axis": ()}, {"shift": (1, 1), "axis": 0}, keras=False),
     "tile": one(
         (2, 3),
         {"repeats": 2},
