@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from nnlite import config
-from nnlite.checks import LARGEST_SIZE, check_shape, is_number
+from nnlite.checks import LARGEST_SIZE, check_shape, check_size, is_number
 from nnlite.engine.tensor import REALS, Tensor, convert_to_tensor, dtype_of, is_truth
 from nnlite.errors import memory_for
 from nnlite.ops.elementwise import add, divide, floor, multiply, subtract
@@ -104,7 +104,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     >>> ops.linspace(0, 1, 5).numpy()
     array([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
     """
-    (num,) = check_shape("num", _known("num", num))
+    num = check_size("num", _known("num", num))
     parts = num - flag("endpoint", endpoint)
     if dtype is not None and dtype_of(dtype) in REALS and not isinstance(start, Tensor):
         start = constant(start, dtype_of(dtype))

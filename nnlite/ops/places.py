@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from nnlite.checks import check_shape
+from nnlite.checks import check_shape, check_size
 from nnlite.ops.elementwise import (
     add,
     clip,
@@ -222,7 +222,7 @@ def segment_sum(data, segment_ids, num_segments=None, sorted=False):
         )
     if num_segments is None:
         num_segments = int(index.numpy().max(initial=-1)) + 1
-    (rows,) = check_shape("num_segments", num_segments)
+    rows = check_size("num_segments", num_segments)
     return call("scatter_add", [x, index], rows=rows, shape=(rows, *x.shape[1:]))
 
 
@@ -296,7 +296,7 @@ def bincount(x, weights=None, minlength=0, sparse=False):
     weight = ones(index.shape, count_in) if weights is None else operands(weights)[0]
     if weight.shape != index.shape:
         raise ValueError(f"weights: expected shape {index.shape}, got {weight.shape}")
-    (length,) = check_shape("minlength", minlength)
+    length = check_size("minlength", minlength)
     if known:
         if index._data.min(initial=0) < 0:
             raise ValueError(f"x: expected no negative integers, got {index._data.min()}")

@@ -170,6 +170,21 @@ def test_places_out_of_range_are_never_those_of_a_neighbour(place):
     assert y.tolist() == [[0, 0, 0], [1, 0, 0]]
 
 
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("fft_length", lambda n: ops.rfft([1.0, 2.0], n)),
+        ("fft_length", lambda n: ops.irfft(([1.0, 2.0], [0.0, 0.0]), n)),
+        ("num_segments", lambda n: ops.segment_sum([1.0], [0], n)),
+        ("minlength", lambda n: ops.bincount([1], minlength=n)),
+        ("num_samples", lambda n: nnlite.random.categorical([[0.0, 1.0]], n)),
+    ],
+)
+def test_one_size_is_no_shape(name, call):
+    with pytest.raises(TypeError, match=rf"{name}: expected an integer, got \(3, 4\)"):
+        call((3, 4))
+
+
 def test_counts_are_exact_beyond_what_float32_counts():
     many = np.zeros(2**24 + 3, np.int32)
     assert ops.bincount(many).numpy().tolist() == [many.size]
