@@ -249,7 +249,9 @@ def test_a_dtype_may_be_called_as_numpy_and_keras_call_it(dtype, expected):
 
 def test_truth_of_numbers_is_what_comparisons_give():
     assert np.array_equal(run(lambda x: ops.cast(x, "bool") * 2.0, A), 2.0 * (A != 0))
-    assert np.array_equal(ops.full_like(A, 5, "bool"), np.ones(A.shape))
+    for value in (5, nnlite.convert_to_tensor(5)):
+        assert np.array_equal(ops.full_like(A, value, "bool"), np.ones(A.shape))
+        assert np.array_equal(ops.full(A.shape, value, "bool"), np.ones(A.shape))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "nonsense", 5, np.complex64])
