@@ -30,7 +30,7 @@ from nnlite.ops.elementwise import (
 from nnlite.ops.logarithms import isfinite, isnan
 from nnlite.ops.operands import axis_of, call, cast, constant, flag, integers, operands
 from nnlite.ops.places import entries_at, exact_places, take_along_axis
-from nnlite.ops.reduce import sum
+from nnlite.ops.reduce import in_front, sum
 from nnlite.ops.rounding import round_half_to_even
 from nnlite.ops.rows import take
 from nnlite.ops.shape import moveaxis, reshape, zeros_like
@@ -232,27 +232,15 @@ def quantile(x, q, axis=None, method="linear", keepdims=False):
         q = as_array(q, "float64")
         if not np.all((q >= 0) & (q <= 1)):
             raise ValueError(f"q: expected numbers in [0, 1], got {q}")
-    reduced = range(x.ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else [axis]
-    reduced = sorted({axis_of(a, x.shape) for a in reduced})
-    kept = tuple(n for d, n in enumerate(x.shape) if d not in reduced)
-    x = moveaxis(x, reduced, list(range(len(reduced))))
-    with_ones = [1 if d in reduced else n for d, n in zip(range(x.ndim), _in_order(x, reduced))]
-    count = math.prod(x.shape[: len(reduced)])
+    entries, shape = in_front(x, axis, keepdims)
+    count = entries.shape[0]
     if not count:
         raise ValueError("x: expected at least one entry along the axes, got none")
-    entries = sort(reshape(x, (count, *kept)), 0)
+    entries = sort(entries, 0)
     y = _between(entries, q, count, method)
     # NaN is the last entry where there is one.
     y = where(isnan(entries[count - 1]), np.nan, y)
-    return reshape(y, (*q.shape, *with_ones)) if keepdims else y
-
-
-def _in_order(x, first):
-    """The sizes of the axes of a tensor whose axes `first` were moved to the front, as before."""
-    sizes = list(x.shape[len(first) :])
-    for a, n in zip(first, x.shape):
-        sizes.insert(a, n)
-    return sizes
+    return reshape(y, (*q.shape, *shape))
 
 
 def _between(entries, q, count, method):
