@@ -298,15 +298,19 @@ def standardize_dtype(dtype):
     ('uint8', 'float32')
     """
     name = getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)
-    name = {None: floatx(), "str": "string", "float": floatx(), "int": "int32"}.get(name, name)
-    if name not in ("bfloat16", "string"):
-        try:
-            name = np.dtype(name).name
-        except TypeError:
-            raise ValueError(
-                f"dtype: expected a type of numbers, such as 'float32', got {dtype!r}"
-            ) from None
-    return name
+    if name in (None, "float"):
+        return floatx()
+    if name == "bfloat16":
+        return name
+    if name in ("str", "string"):
+        return "string"
+    try:
+        found = np.dtype("int32" if name == "int" else name)
+    except TypeError:
+        found = None
+    if found is None or found.kind not in "biufc":
+        raise ValueError(f"dtype: expected a type of numbers, such as 'float32', got {dtype!r}")
+    return found.name
 
 
 def is_float_dtype(dtype):

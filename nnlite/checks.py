@@ -131,6 +131,27 @@ def check_shape(name, shape):
     return tuple(n if isinstance(n, int) else int(n) for n in sizes)
 
 
+def check_size(name, size):
+    """One size that a user gives, as an int.
+
+    Parameters
+    ----------
+    name : str
+        The name of the argument.
+    size : anything
+
+    Raises
+    ------
+    TypeError
+        If it is not an integer.
+    ValueError
+        If it is negative, or not below 2**31.
+    """
+    if isinstance(size, (tuple, list)):
+        raise TypeError(f"{name}: expected an integer, got {size!r}")
+    return check_shape(name, size)[0]
+
+
 def check_choice(name, value, choices, owner=None):
     """Raise a ValueError unless a setting is one of some values.
 

@@ -10,7 +10,7 @@ import numpy as np
 from nnlite import config, names, ops
 from nnlite.backend import random_normal as normal
 from nnlite.backend import random_uniform as uniform
-from nnlite.checks import check_number, check_shape
+from nnlite.checks import check_number, check_shape, check_size
 from nnlite.config import seed_draws as set_seed
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.tensor import REALS, Tensor, dtype_of
@@ -138,7 +138,7 @@ def categorical(logits, num_samples, dtype="int32", seed=None):
     if dtype_of(dtype) != "int32":
         raise ValueError(f"categorical: dtype: expected one of integers, got {dtype!r}")
     rows, classes = logits.shape
-    (count,) = check_shape("num_samples", num_samples)
+    count = check_size("num_samples", num_samples)
     u = ops.random_uniform(_key(seed), (rows, count, classes), logits.dtype)
     noise = -ops.log(-ops.log(ops.maximum(u, 2.0**-30)))
     return ops.argmax(ops.expand_dims(logits, 1) + noise, axis=-1)

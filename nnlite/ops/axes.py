@@ -72,10 +72,13 @@ def roll(x, shift, axis=None):
     if axis is None:
         return reshape(roll(reshape(x, (-1,)), sum(shifts), 0), x.shape)
     axes = [axis_of(a, x.shape) for a in (axis if _is_list(axis) else [axis])]
-    if not shifts or (len(shifts) != len(axes) and 1 not in (len(shifts), len(axes))):
+    if len(shifts) == 1:
+        shifts *= len(axes)
+    if len(axes) == 1:
+        axes *= len(shifts)
+    if len(shifts) != len(axes):
         raise ValueError(f"shift: expected one for each of {len(axes)} axes, got {shift!r}")
-    many = max(len(shifts), len(axes))
-    for by, d in zip(shifts * (many // len(shifts)), axes * (many // len(axes))):
+    for by, d in zip(shifts, axes):
         n = x.shape[d]
         cut = -by % n if n else 0
         if cut:

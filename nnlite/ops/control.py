@@ -12,7 +12,7 @@ from nnlite.ops.cumulative import running
 from nnlite.ops.elementwise import equal, where
 from nnlite.ops.operands import axis_of, flag, integer, operands
 from nnlite.ops.slicing import flip, stack
-from nnlite.tree import flatten, map_structure
+from nnlite.tree import flatten, like, map_structure
 
 _DATA = (Tensor, Symbol)
 
@@ -53,8 +53,18 @@ def cond(pred, true_fn, false_fn):
 
 def _selected(chosen, one, other):
     """Structures of tensors: one where `chosen` is not 0, else the other."""
-    others = iter(flatten(other))
-    return map_structure(lambda y: where(chosen, y, next(others)), one, (*_DATA, float, int))
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return {key: _selected(chosen, value, other[key]) for key, value in one.items()}
+    lists = isinstance(one, (list, tuple)) and isinstance(other, (list, tuple))
+    if lists and len(one) == len(other):
+        return like(one, [_selected(chosen, *both) for both in zip(one, other)])
+    if one is None and other is None:
+        return None
+    if any(x is None or isinstance(x, (dict, list, tuple)) for x in (one, other)):
+        raise ValueError(
+            f"expected functions that return one structure, got {one!r:.100} and {other!r:.100}"
+        )
+    return where(chosen, one, other)
 
 
 def switch(index, branches, *operands):
@@ -128,7 +138,7 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
         elif several and not isinstance(found, (tuple, list)):
             found = (found,)
         calls += 1
-    return found if not several else type(loop_vars)(found)
+    return like(loop_vars, found) if several else found
 
 
 def fori_loop(lower, upper, body_fun, init_val):
@@ -304,6 +314,8 @@ def associative_scan(f, elems, reverse=False, axis=0):
     reverse = flag("reverse", reverse)
     elems = _as_tensors(elems)
     leaves = operands(*flatten(elems))
+    if not leaves:
+        raise ValueError(f"elems: expected tensors, got {elems!r}")
     axis = axis_of(axis, leaves[0].shape)
     if len({x.shape[axis : axis + 1] for x in leaves}) != 1:
         raise ValueError(

@@ -5,12 +5,12 @@ import math
 import numpy as np
 
 from nnlite import config
-from nnlite.checks import LARGEST_SIZE, check_shape, is_number
+from nnlite.checks import LARGEST_SIZE, check_shape, check_size, is_number
 from nnlite.engine.tensor import REALS, Tensor, convert_to_tensor, dtype_of, is_truth
 from nnlite.errors import memory_for
 from nnlite.ops.elementwise import add, divide, floor, multiply, subtract
 from nnlite.ops.operands import cast, constant, flag, operands
-from nnlite.ops.shape import broadcast_to, check_broadcast, moveaxis, reshape
+from nnlite.ops.shape import broadcast_to, check_broadcast, filled, moveaxis, reshape
 
 
 def _known(name, value):
@@ -104,7 +104,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     >>> ops.linspace(0, 1, 5).numpy()
     array([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
     """
-    (num,) = check_shape("num", _known("num", num))
+    num = check_size("num", _known("num", num))
     parts = num - flag("endpoint", endpoint)
     if dtype is not None and dtype_of(dtype) in REALS and not isinstance(start, Tensor):
         start = constant(start, dtype_of(dtype))
@@ -136,13 +136,13 @@ def full(shape, fill_value, dtype=None):
     array([[7., 7.],
            [7., 7.]], dtype=float32)
     """
-    shape, dtype = check_shape("shape", shape), dtype_of(dtype)
-    with memory_for("full", shape, dtype):
-        if isinstance(fill_value, Tensor) and dtype in REALS:
+    shape, dtype = check_shape("shape", shape), dtype if is_truth(dtype) else dtype_of(dtype)
+    with memory_for("full", shape, dtype_of(dtype)):
+        if isinstance(fill_value, Tensor) and dtype != "int32":
             return broadcast_to(cast(fill_value, dtype), shape)
         values = convert_to_tensor(fill_value, dtype)
         check_broadcast(values.shape, shape)
-        return convert_to_tensor(np.broadcast_to(values.numpy(), shape), dtype)
+        return convert_to_tensor(np.broadcast_to(values.numpy(), shape), values.dtype)
 
 
 def empty(shape, dtype=None):
@@ -159,7 +159,7 @@ def empty(shape, dtype=None):
     >>> ops.empty((2, 3)).shape
     (2, 3)
     """
-    return full(shape, 0, dtype)
+    return filled("empty", shape, 0, dtype)
 
 
 def tri(N, M=None, k=0, dtype=None):

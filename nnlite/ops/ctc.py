@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnlite.checks import check_choice
+from nnlite.checks import check_choice, is_number, positive_int
 from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.operands import call, convert_to_numpy, integers, operands
@@ -92,7 +92,7 @@ def ctc_decode(
     merge_repeated=True,
     mask_index=0,
 ):
-    """The labels that outputs of a network trained with `ctc_loss` say.
+    """The labels that are read from the outputs of a network trained with `ctc_loss`.
 
     It computes in Python, on values: not in a model or training step.
 
@@ -121,6 +121,11 @@ def ctc_decode(
         'greedy': minus the sum of the logits taken. 'beam_search': the logarithms of the
         probabilities.
 
+    Raises
+    ------
+    ValueError
+        If a length or an option is out of range.
+
     Examples
     --------
     >>> import nnlite
@@ -136,7 +141,18 @@ def ctc_decode(
             "ctc_decode: expected inputs of shape (N, steps, classes) and sequence_lengths of "
             f"shape (N,), got {values.shape} and {lengths.shape}"
         )
-    paths = top_paths if strategy == "beam_search" else 1
+    steps, classes = values.shape[1:]
+    wrong = lengths[(lengths < 0) | (lengths > steps)]
+    if wrong.size:
+        raise ValueError(
+            f"ctc_decode: sequence_lengths: expected numbers in [0, {steps}], got {wrong[0]}"
+        )
+    if not is_number(mask_index, f"[0, {classes})"):
+        raise ValueError(
+            f"ctc_decode: mask_index: expected one of {classes} classes, got {mask_index}"
+        )
+    beam_width = positive_int("ctc_decode: beam_width", beam_width)
+    paths = positive_int("ctc_decode: top_paths", top_paths) if strategy == "beam_search" else 1
     labels = np.full((paths, *values.shape[:2]), -1, np.int32)
     scores = np.full((len(values), paths), -np.inf, values.dtype)
     for n, (logits, length) in enumerate(zip(values, lengths)):

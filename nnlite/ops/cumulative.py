@@ -4,8 +4,9 @@ import math
 
 from nnlite.engine.dispatch import Op
 from nnlite.ops.elementwise import multiply
-from nnlite.ops.operands import axes_of, axis_of, call, cast, flag, operands
-from nnlite.ops.shape import moveaxis, ones, reshape
+from nnlite.ops.operands import axis_of, call, cast, flag, operands
+from nnlite.ops.reduce import in_front
+from nnlite.ops.shape import ones, reshape
 from nnlite.ops.slicing import concatenate
 
 
@@ -94,18 +95,14 @@ def prod(x, axis=None, keepdims=False, dtype=None):
     array([3., 8.], dtype=float32)
     """
     (x,), keepdims = operands(x), flag("keepdims", keepdims)
-    axes = list(range(x.ndim)) if axis is None else axes_of(axis, x.shape)
-    shape = tuple(1 if d in axes else n for d, n in enumerate(x.shape))
-    kept = tuple(n for d, n in enumerate(x.shape) if d not in axes)
-    y = moveaxis(x, axes, list(range(len(axes))))
-    y = reshape(y, (math.prod(x.shape[a] for a in axes), *kept))
+    y, shape = in_front(x, axis, keepdims)
     n = y.shape[0]
     while n > 1:  # the second half onto the first
         half = n // 2
         both = multiply(y[:half], y[half : 2 * half])
         y = concatenate([both, y[2 * half :]], 0) if n % 2 else both
         n -= half
-    y = reshape(y if n else ones(kept, x.dtype), shape if keepdims else kept)
+    y = reshape(y, shape) if n else ones(shape, x.dtype)
     return y if dtype is None else cast(y, dtype)
 
 

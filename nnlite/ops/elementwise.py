@@ -349,7 +349,7 @@ _OPERATORS = {
 
 def _array_ufunc(self, ufunc, method, *inputs, **kwargs):
     """An operator between an array and a tensor gives a tensor. NumPy's other functions read the
-    values, which nobody may ask the gradient of."""
+    values, which have no gradient."""
     found = _OPERATORS.get(ufunc)
     if found is not None and method == "__call__" and not kwargs:
         first, *others = inputs
@@ -358,8 +358,8 @@ def _array_ufunc(self, ufunc, method, *inputs, **kwargs):
             first = convert_to_tensor(first, self.dtype if both_real else None)
         return found(first, *others)
     if active_recordings() and "out" not in kwargs:
-        known = any(isinstance(x, Tensor) and x._data is None for x in inputs)
-        if not known:
+        traced = any(isinstance(x, Tensor) and x._data is None for x in inputs)
+        if not traced:  # `numpy` below raises an error for what is traced
             raise TypeError(
                 f"np.{ufunc.__name__}: NumPy's functions of tensors have no gradient, and a "
                 f"GradientTape is recording here; use functions of nnlite.ops, or x.numpy() for "

@@ -8,7 +8,7 @@ number of them, is a product with a matrix. A complex tensor is a pair of real o
 
 import numpy as np
 
-from nnlite.checks import check_shape
+from nnlite.checks import check_size
 from nnlite.ops.elementwise import add, divide, multiply, negative, subtract
 from nnlite.ops.linear import matmul
 from nnlite.ops.operands import operands
@@ -180,7 +180,7 @@ def rfft(x, fft_length=None):
     if not x.shape:
         raise ValueError("x: expected at least one axis, got shape ()")
     if fft_length is not None:
-        x = _of_length(x, *check_shape("fft_length", fft_length))
+        x = _of_length(x, check_size("fft_length", fft_length))
     half = x.shape[-1] // 2 + 1
     return tuple(part[..., :half] for part in _transform(x, zeros_like(x)))
 
@@ -207,7 +207,7 @@ def irfft(x, fft_length=None):
     """
     real, imag = _pair(x, 1)
     n = 2 * (real.shape[-1] - 1) if fft_length is None else fft_length
-    (n,) = check_shape("fft_length", n)
+    n = check_size("fft_length", n)
     half = n // 2 + 1
     real, imag = (_of_length(part, half) for part in (real, imag))
     # The other half is the mirror's conjugate, without what stands in the middle.

@@ -54,7 +54,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
         raise TypeError(f"ord: expected a number, 'fro' or 'nuc', got {ord!r}")
     if axis is None:
         if ord is None:
-            return _kept(sqrt(sum(square(x), keepdims=True)), x.shape and None, keepdims)
+            return _kept(sqrt(sum(square(x), keepdims=True)), None, keepdims)
         if x.ndim not in (1, 2):
             raise ValueError(f"axis: expected one or two of the axes of {x.shape}, got None")
         axis = tuple(range(x.ndim))

@@ -1,7 +1,7 @@
 """The order of entries along an axis: sorting, the largest ones, quantiles, places in an order.
 
 The one idea: the C kernel finds the places of the entries in ascending or descending order, and
-`take_along_axis` takes the entries from there, with their gradient.
+`entries_at` takes the entries from there, with their gradient.
 """
 
 import math
@@ -14,13 +14,14 @@ from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import Tensor, as_array
 from nnlite.ops.elementwise import (
     add,
+    equal,
     floor,
     greater,
     greater_equal,
     less,
     less_equal,
     logical_and,
-    logical_not,
+    logical_or,
     minimum,
     multiply,
     subtract,
@@ -28,8 +29,8 @@ from nnlite.ops.elementwise import (
 )
 from nnlite.ops.logarithms import isfinite, isnan
 from nnlite.ops.operands import axis_of, call, cast, constant, flag, integers, operands
-from nnlite.ops.places import exact_places, take_along_axis
-from nnlite.ops.reduce import sum
+from nnlite.ops.places import entries_at, exact_places, take_along_axis
+from nnlite.ops.reduce import in_front, sum
 from nnlite.ops.rounding import round_half_to_even
 from nnlite.ops.rows import take
 from nnlite.ops.shape import moveaxis, reshape, zeros_like
@@ -95,7 +96,7 @@ def top_k(x, k, sorted=True):
     if not isinstance(k, Integral) or not 1 <= k <= length:
         raise ValueError(f"top_k: expected k from 1 to {length} (shape {x.shape}), got {k!r}")
     indices = places_in_order(x, int(k))
-    return take_along_axis(x, indices, -1), indices
+    return entries_at(x, indices, -1, sure=True), indices
 
 
 def in_top_k(targets, predictions, k):
@@ -178,7 +179,7 @@ def sort(x, axis=-1):
     array([1., 2., 3.], dtype=float32)
     """
     x, axis = _last(x, axis)
-    y = take_along_axis(x, places_in_order(x, smallest=True), -1)
+    y = entries_at(x, places_in_order(x, smallest=True), -1, sure=True)
     return moveaxis(y, -1, axis)
 
 
@@ -231,27 +232,15 @@ def quantile(x, q, axis=None, method="linear", keepdims=False):
         q = as_array(q, "float64")
         if not np.all((q >= 0) & (q <= 1)):
             raise ValueError(f"q: expected numbers in [0, 1], got {q}")
-    reduced = range(x.ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else [axis]
-    reduced = sorted({axis_of(a, x.shape) for a in reduced})
-    kept = tuple(n for d, n in enumerate(x.shape) if d not in reduced)
-    x = moveaxis(x, reduced, list(range(len(reduced))))
-    with_ones = [1 if d in reduced else n for d, n in zip(range(x.ndim), _in_order(x, reduced))]
-    count = math.prod(x.shape[: len(reduced)])
+    entries, shape = in_front(x, axis, keepdims)
+    count = entries.shape[0]
     if not count:
         raise ValueError("x: expected at least one entry along the axes, got none")
-    entries = sort(reshape(x, (count, *kept)), 0)
+    entries = sort(entries, 0)
     y = _between(entries, q, count, method)
     # NaN is the last entry where there is one.
     y = where(isnan(entries[count - 1]), np.nan, y)
-    return reshape(y, (*q.shape, *with_ones)) if keepdims else y
-
-
-def _in_order(x, first):
-    """The sizes of the axes of a tensor whose axes `first` were moved to the front, as before."""
-    sizes = list(x.shape[len(first) :])
-    for a, n in zip(first, x.shape):
-        sizes.insert(a, n)
-    return sizes
+    return reshape(y, (*q.shape, *shape))
 
 
 def _between(entries, q, count, method):
@@ -294,7 +283,7 @@ def searchsorted(sorted_sequence, values, side="left"):
     Parameters
     ----------
     sorted_sequence : tensor, shape (n,)
-        In ascending order.
+        In ascending order, with NaN at the end.
     values : tensor of any shape
     side : {'left', 'right'}, default 'left'
         The first place that keeps the order, or the last.
@@ -312,14 +301,16 @@ def searchsorted(sorted_sequence, values, side="left"):
     (n,) = entries.shape
     exact_places("sorted_sequence", (n,), entries.dtype)
     before = zeros_like(values)  # how many entries are known to stand before
+    # NaN stands behind all numbers, in the vector and among the values.
+    behind = isnan(values)
     step = 1 << n.bit_length() >> 1
     while step:
         more = add(before, float(step))
         entry = take(entries, cast(subtract(minimum(more, float(n)), 1.0), "int32"), 0)
-        # NaN stands behind all numbers.
-        stands = logical_not(
-            greater_equal(entry, values) if side == "left" else greater(entry, values)
-        )
+        if side == "left":
+            stands = logical_or(less(entry, values), logical_and(behind, equal(entry, entry)))
+        else:
+            stands = logical_or(less_equal(entry, values), behind)
         before = where(logical_and(less_equal(more, float(n)), stands), more, before)
         step //= 2
     return cast(before, "int32")

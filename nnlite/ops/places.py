@@ -8,9 +8,11 @@ import math
 
 import numpy as np
 
-from nnlite.checks import check_shape
+from nnlite.checks import check_shape, check_size
 from nnlite.ops.elementwise import (
     add,
+    clip,
+    equal,
     floor_divide,
     less,
     less_equal,
@@ -42,7 +44,7 @@ def exact_places(name, shape, real):
         )
 
 
-def _flat_places(places, shape, real):
+def _flat_places(places, shape, real, sure=False):
     """The places of entries in a flat tensor, from those along each of its first axes.
 
     Parameters
@@ -52,11 +54,23 @@ def _flat_places(places, shape, real):
     shape : tuple of int
         The sizes of these axes.
     real : {'float32', 'float64'}
+    sure : bool, default False
+        Whether all places are in range and none is negative.
+
+    Returns
+    -------
+    int32 Tensor
+        -1 for places out of range, where they are not known.
+
+    Raises
+    ------
+    ValueError
+        If known places are out of range.
     """
     known = all(index._data is not None for index in places)
     if not known:
         exact_places("shape", shape, real)
-    total = 0
+    total, inside = 0, 1.0
     for index, n in zip(places, shape):
         if known:
             at = index._data.astype(np.int64)
@@ -66,9 +80,14 @@ def _flat_places(places, shape, real):
             total = total * n + np.where(at < 0, at + n, at)
         else:
             at = cast(index, real)
-            at = where(less(at, 0.0), add(at, float(n)), at)
+            if not sure:
+                at = where(less(at, 0.0), add(at, float(n)), at)
             total = add(multiply(total, float(n)), at)
-    return constant(total, "int32") if known else cast(total, "int32")
+            if not sure and index._data is None:
+                inside = multiply(inside, equal(at, clip(at, 0.0, n - 1.0)))
+    if known:
+        return constant(total, "int32")
+    return cast(total if sure else where(inside, total, -1.0), "int32")
 
 
 def take_along_axis(x, indices, axis=None):
@@ -95,6 +114,11 @@ def take_along_axis(x, indices, axis=None):
     array([[2.],
            [3.]], dtype=float32)
     """
+    return entries_at(x, indices, axis)
+
+
+def entries_at(x, indices, axis, sure=False):
+    """`take_along_axis`, without its checks in a trace if the indices are `sure` to be in range."""
     (x,), index = operands(x), integers(indices, "indices")
     if axis is None:
         return take(reshape(x, (-1,)), _flat_places([reshape(index, (-1,))], (x.size,), x.dtype), 0)
@@ -120,7 +144,7 @@ def take_along_axis(x, indices, axis=None):
         index if d == axis else constant(_numbers(m, d, x.ndim), "int32")
         for d, m in enumerate(x.shape)
     ]
-    return take(reshape(x, (-1,)), _flat_places(here, x.shape, x.dtype), 0)
+    return take(reshape(x, (-1,)), _flat_places(here, x.shape, x.dtype, sure), 0)
 
 
 def _numbers(n, axis, ndim):
@@ -134,7 +158,8 @@ def scatter(indices, values, shape):
     Parameters
     ----------
     indices : integer tensor, shape (..., n)
-        The places along the first n axes of the result. Of values at one place the sum counts.
+        The places along the first n axes of the result. Of values at one place the sum counts. A
+        place out of range is an error; in a trace its value is left out.
     values : tensor, shape (..., further axes of the result)
     shape : tuple of int
         Of the result.
@@ -197,7 +222,7 @@ def segment_sum(data, segment_ids, num_segments=None, sorted=False):
         )
     if num_segments is None:
         num_segments = int(index.numpy().max(initial=-1)) + 1
-    (rows,) = check_shape("num_segments", num_segments)
+    rows = check_size("num_segments", num_segments)
     return call("scatter_add", [x, index], rows=rows, shape=(rows, *x.shape[1:]))
 
 
@@ -207,7 +232,8 @@ def unravel_index(indices, shape):
     Parameters
     ----------
     indices : integer tensor
-        Negative numbers count from the end.
+        Negative numbers count from the end. A number out of range is an error; in a trace its
+        places mean nothing.
     shape : tuple of int
 
     Returns
@@ -264,11 +290,14 @@ def bincount(x, weights=None, minlength=0, sparse=False):
     index = integers(x, "x")
     if index.ndim not in (1, 2):
         raise ValueError(f"x: expected shape (N,) or (batch, N), got {index.shape}")
-    weight = ones(index.shape) if weights is None else operands(weights)[0]
+    known = index._data is not None
+    # float32 would stop counting at 2^24; a trace has one precision.
+    count_in = "float64" if known else None
+    weight = ones(index.shape, count_in) if weights is None else operands(weights)[0]
     if weight.shape != index.shape:
         raise ValueError(f"weights: expected shape {index.shape}, got {weight.shape}")
-    (length,) = check_shape("minlength", minlength)
-    if index._data is not None:
+    length = check_size("minlength", minlength)
+    if known:
         if index._data.min(initial=0) < 0:
             raise ValueError(f"x: expected no negative integers, got {index._data.min()}")
         length = max(length, int(index._data.max(initial=-1)) + 1)

@@ -16,8 +16,8 @@ def tensordot(x1, x2, axes=2):
     ----------
     x1, x2 : tensor
     axes : int, or (axes of x1, axes of x2), default 2
-        A number: so many last axes of x1 and first axes of x2. Otherwise the axes of each, an int
-        or several, in pairs of one size.
+        A number n means the last n axes of x1 and the first n axes of x2. Otherwise the axes of
+        each, an int or several, in pairs of one size.
 
     Returns
     -------

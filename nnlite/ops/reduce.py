@@ -20,7 +20,7 @@ from nnlite.ops.elementwise import (
     subtract,
 )
 from nnlite.ops.operands import axes_of, call, flag, operands
-from nnlite.ops.shape import broadcast_to, reshape
+from nnlite.ops.shape import broadcast_to, moveaxis, reshape
 
 
 def _infer_reduce(x, before, reduced, after):
@@ -78,6 +78,23 @@ def _without(shape, axis):
     """A shape without the axes that are reduced."""
     reduced = _axes(axis, shape)
     return tuple([n for d, n in enumerate(shape) if d not in reduced])
+
+
+def in_front(x, axis, keepdims):
+    """A tensor whose axes that are to be reduced are one, the first; and the shape of what a
+    reduction of that one axis gives.
+
+    Parameters
+    ----------
+    x : Tensor
+    axis : int, tuple of int or None
+        As of `sum`.
+    keepdims : bool
+    """
+    axes, kept = _axes(axis, x.shape), _without(x.shape, axis)
+    shape = tuple([1 if d in axes else n for d, n in enumerate(x.shape)]) if keepdims else kept
+    x = moveaxis(x, axes, list(range(len(axes))))
+    return reshape(x, (math.prod(x.shape[: len(axes)]), *kept)), shape
 
 
 def squeezed(x, axis):

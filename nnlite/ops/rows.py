@@ -11,7 +11,7 @@ import numpy as np
 from nnlite.engine.dispatch import Op
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.ops.operands import axis_of, call, constant, integers, operands
-from nnlite.ops.shape import reshape, transpose
+from nnlite.ops.shape import moveaxis, reshape
 
 # The codes of csrc/ops/shape.c for the element types that `gather` reads.
 SOURCE_CODES = {
@@ -278,6 +278,5 @@ def _take_rows_of(x, axis, index):
         return _rows(x, index)
     if x.dtype == "int32":
         raise TypeError("axis: expected 0 for integers and indices that a model computes")
-    n, rest = index.ndim, [d for d in range(x.ndim) if d != axis]
-    y = _rows(transpose(x, [axis, *rest]), index)
-    return transpose(y, [*range(n, n + axis), *range(n), *range(n + axis, y.ndim)])
+    places = list(range(index.ndim))
+    return moveaxis(_rows(moveaxis(x, axis, 0), index), places, [axis + d for d in places])

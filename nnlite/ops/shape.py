@@ -1,7 +1,6 @@
 """Reshaping, transposing, broadcasting, one-hot encoding and constants."""
 
 import math
-from numbers import Integral
 
 import numpy as np
 
@@ -231,7 +230,7 @@ def moveaxis(x, source, destination):
         [axis_of(a, x.shape) for a in (axes if isinstance(axes, (tuple, list)) else [axes])]
         for axes in (source, destination)
     )
-    if len(source) != len(destination) or len({*source}) < len(source):
+    if not len(source) == len({*source}) == len(destination) == len({*destination}):
         raise ValueError(
             f"expected as many places as axes, each once, got {source} and {destination}"
         )
@@ -280,12 +279,7 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     if not is_number(num_classes, "[0, inf)") or num_classes % 1:
         raise ValueError(f"one_hot: num_classes: expected a number of classes, got {num_classes!r}")
     attrs = {"classes": int(num_classes), "dtype": dtype_of(dtype, REALS)}
-    y = call("one_hot", [integers(x, "one_hot")], **attrs)
-    if not isinstance(axis, Integral) or not -y.ndim <= axis < y.ndim:
-        raise ValueError(f"one_hot: axis: expected a number in [{-y.ndim}, {y.ndim}), got {axis!r}")
-    order = list(range(y.ndim - 1))
-    order.insert(axis % y.ndim, y.ndim - 1)
-    return y if order[-1] == y.ndim - 1 else transpose(y, order)
+    return moveaxis(call("one_hot", [integers(x, "one_hot")], **attrs), -1, axis)
 
 
 def ones(shape, dtype=None):

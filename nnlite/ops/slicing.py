@@ -70,6 +70,8 @@ def getitem(x, key):
     ------
     IndexError
         If an integer is out of range, or there are more indices than dimensions.
+    TypeError
+        If an array or a tensor holds no integers: a mask, say.
 
     Examples
     --------
@@ -81,7 +83,7 @@ def getitem(x, key):
     """
     if isinstance(key, (Tensor, np.ndarray, list)):
         with prefixed("index: ", (TypeError, ValueError, RuntimeError)):
-            return take(x, key, 0)
+            return take(x, _entries(key), 0)
     keys = key if isinstance(key, tuple) else (key,)
     used = sum(k is not None and k is not Ellipsis for k in keys)
     if used > x.ndim or sum(k is Ellipsis for k in keys) > 1:
@@ -104,6 +106,17 @@ def getitem(x, key):
     if sizes != x.shape or any(step != 1 for _, _, step in ranges):
         x = _strided(x, ranges)
     return reshape(x, shape)
+
+
+def _entries(key):
+    """The numbers of entries that an array, a list or a tensor holds; a TypeError for a mask."""
+    key = key if isinstance(key, Tensor) else np.asarray(key)
+    if key.size and np.dtype(key.dtype).kind not in "iu":
+        raise TypeError(
+            f"expected integers, got {key.dtype}; x[ops.where(mask)[0]] takes the entries where a "
+            "mask is not 0"
+        )
+    return key
 
 
 def _strided(x, ranges):
@@ -278,6 +291,8 @@ def expand_dims(x, axis):
     (x,) = operands(x)
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     axes = sorted(axis_of(a, x.shape, new=len(axes)) for a in axes)
+    if len({*axes}) < len(axes):
+        raise ValueError(f"axis: expected each place once, got {axis}")
     shape = list(x.shape)
     for a in axes:
         shape.insert(a, 1)

@@ -152,6 +152,44 @@ def test_a_trace_and_a_functional_model_and_its_description_give_the_same_bits(n
             np.testing.assert_array_equal(other, y)
 
 
+@pytest.mark.parametrize("place", [3, -4])
+def test_places_out_of_range_are_never_those_of_a_neighbour(place):
+    x, places = np.ones((2, 3), np.float32), np.array([[0], [place]], np.int32)
+
+    def entries(args):
+        return ops.take_along_axis(*args, 1)
+
+    with pytest.raises(ValueError, match="indices: expected numbers in"):
+        entries([x, places])
+    with pytest.raises(ValueError, match="position 1 is out of range"):
+        traced(entries, [x, places])
+    rows = np.array([[1, 0], [0, place]], np.int32)
+    with pytest.raises(ValueError, match="indices: expected numbers in"):
+        ops.scatter(rows, x[0, :2], x.shape)
+    (y,) = traced(lambda args: ops.scatter(*args, x.shape), [rows, x[0, :2]])
+    assert y.tolist() == [[0, 0, 0], [1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("fft_length", lambda n: ops.rfft([1.0, 2.0], n)),
+        ("fft_length", lambda n: ops.irfft(([1.0, 2.0], [0.0, 0.0]), n)),
+        ("num_segments", lambda n: ops.segment_sum([1.0], [0], n)),
+        ("minlength", lambda n: ops.bincount([1], minlength=n)),
+        ("num_samples", lambda n: nnlite.random.categorical([[0.0, 1.0]], n)),
+    ],
+)
+def test_one_size_is_no_shape(name, call):
+    with pytest.raises(TypeError, match=rf"{name}: expected an integer, got \(3, 4\)"):
+        call((3, 4))
+
+
+def test_counts_are_exact_beyond_what_float32_counts():
+    many = np.zeros(2**24 + 3, np.int32)
+    assert ops.bincount(many).numpy().tolist() == [many.size]
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("keras"), reason="Keras is not installed")
 @pytest.mark.parametrize("name", NAMES)
 def test_values_of_random_calls_are_keras(name, monkeypatch):

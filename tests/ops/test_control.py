@@ -1,5 +1,7 @@
 """Branches and loops: at once as Python's, and the same in a trace and in a functional model."""
 
+from collections import namedtuple
+
 import numpy as np
 import pytest
 from test_calls import arrays, traced
@@ -30,6 +32,24 @@ def test_cond_is_one_branch_or_a_selection(limit):
         symbolic=False,
     )
     np.testing.assert_array_equal(y, X * 2 if limit < 0 else X - 1)
+
+
+def test_cond_selects_by_place_and_by_key_in_one_structure():
+    def chosen(first, second):
+        def function(feeds):
+            found = ops.cond(ops.sum(feeds[0]) > 99, first, second)
+            assert found["c"] is None
+            return found["a"], found["b"]
+
+        return traced(function, [X])
+
+    first, second = {"a": X, "b": 3 * X, "c": None}, {"c": None, "b": X, "a": 2 * X}
+    a, b = chosen(lambda: first, lambda: second)
+    np.testing.assert_array_equal(a, 2 * X)
+    np.testing.assert_array_equal(b, X)
+    for first, second in (X, [X]), ([X], [X, X]), ({"a": X}, {"b": X}), (X, None):
+        with pytest.raises(ValueError, match="cond: expected functions that return one structure"):
+            chosen(lambda first=first: first, lambda second=second: second)
 
 
 def test_cond_calls_only_the_branch_that_counts_where_it_is_known():
@@ -65,6 +85,10 @@ def test_while_loop_looks_at_values():
     )
     assert (x.item(), calls) == (243, 5)
     assert ops.while_loop(lambda x: x < 100, lambda x: x * 3, 1.0, maximum_iterations=2) == 9
+
+    pair = namedtuple("Pair", "number double")
+    found = ops.while_loop(lambda n, d: n < 3, lambda n, d: (n + 1, d + 2), pair(0, 0))
+    assert found == pair(3, 6) and isinstance(found, pair)
 
     class Endless(nnlite.layers.Layer):
         def call(self, inputs):
@@ -140,6 +164,7 @@ def test_gradients_go_through_loops_and_branches():
         (lambda: ops.map(max, X[:0]), ValueError, "map: xs: expected at least one entry"),
         (lambda: ops.map(max, [X, X[:2]]), ValueError, "first axes of one length, got {2, 4}"),
         (lambda: ops.associative_scan(max, [X, X[:2]]), ValueError, "axes 0 of one length"),
+        (lambda: ops.associative_scan(max, []), ValueError, r"elems: expected tensors, got \[\]"),
     ],
 )
 def test_what_cannot_be_looped_over_is_said(wrong, error, message):

@@ -70,7 +70,24 @@ def test_a_network_learns_when_labels_come():
 def test_arguments_that_do_not_fit_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         ops.ctc_loss(*arguments)
+
+
+def test_the_loss_names_what_does_not_fit():
     with pytest.raises(ValueError, match="ctc: y_pred: expected logits of shape"):
         nnlite.losses.CTC()([[1]], [[0.0, 1.0]])
-    with pytest.raises(ValueError, match="ctc_decode: strategy: expected 'greedy' or"):
-        ops.ctc_decode(np.zeros((1, 2, 3)), [2], strategy="best")
+
+
+@pytest.mark.parametrize(
+    "length, options, message",
+    [
+        (2, {"strategy": "best"}, "strategy: expected 'greedy' or"),
+        (3, {}, r"sequence_lengths: expected numbers in \[0, 2\], got 3"),
+        (-1, {}, r"sequence_lengths: expected numbers in \[0, 2\], got -1"),
+        (2, {"mask_index": 3}, "mask_index: expected one of 3 classes, got 3"),
+        (2, {"strategy": "beam_search", "beam_width": 0}, "beam_width: expected a positive"),
+        (2, {"strategy": "beam_search", "top_paths": -1}, "top_paths: expected a positive"),
+    ],
+)
+def test_decoding_names_what_does_not_fit(length, options, message):
+    with pytest.raises(ValueError, match=f"^ctc_decode: {message}"):
+        ops.ctc_decode(np.zeros((1, 2, 3)), [length], **options)

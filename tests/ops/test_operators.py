@@ -249,7 +249,9 @@ def test_a_dtype_may_be_called_as_numpy_and_keras_call_it(dtype, expected):
 
 def test_truth_of_numbers_is_what_comparisons_give():
     assert np.array_equal(run(lambda x: ops.cast(x, "bool") * 2.0, A), 2.0 * (A != 0))
-    assert np.array_equal(ops.full_like(A, 5, "bool"), np.ones(A.shape))
+    for value in (5, nnlite.convert_to_tensor(5)):
+        assert np.array_equal(ops.full_like(A, value, "bool"), np.ones(A.shape))
+        assert np.array_equal(ops.full(A.shape, value, "bool"), np.ones(A.shape))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "nonsense", 5, np.complex64])
@@ -309,6 +311,10 @@ def test_several_axes_come_and_go_at_once():
         np.testing.assert_array_equal(ops.squeeze(y, axis).numpy(), A)
     with pytest.raises(ValueError, match=r"squeeze: expected one entry along axis \(0, 1\)"):
         ops.squeeze(A[None], (0, 1))
+    with pytest.raises(ValueError, match=r"expand_dims: axis: expected each place once, got \(0, "):
+        ops.expand_dims(A, (0, -4))
+    with pytest.raises(ValueError, match=r"moveaxis: expected .*each once, got \[0, 1\] and \[1, 1"):
+        ops.moveaxis(A, (0, 1), (1, -1))
 
 
 def test_arguments_that_may_be_none_are_those_of_keras():
@@ -373,6 +379,14 @@ def test_tensors_are_indexed_by_arrays_and_tensors_of_integers():
     np.testing.assert_array_equal(x[np.array([1, 0, 1])].numpy(), A[[1, 0, 1]])
     np.testing.assert_array_equal(x[nnlite.convert_to_tensor([[1], [-1]])].numpy(), A[[[1], [-1]]])
     np.testing.assert_array_equal(x[:, nnlite.convert_to_tensor(2)].numpy(), A[:, 2])
+    assert x[[]].shape == (0, 3)
+
+
+@pytest.mark.parametrize("mask", [A[:, 0] > 0, [True, False], X[:, 0] > 0, np.array([1.0, 0.0])])
+def test_a_mask_is_no_index(mask):
+    with pytest.raises(TypeError, match=r"index: expected integers, got .*ops\.where\(mask\)"):
+        X[mask]
+    np.testing.assert_array_equal(X[ops.where(mask)[0]].numpy(), A[:1])
 
 
 # Shapes of symbols

@@ -244,7 +244,8 @@ CALLS = {
     "swapaxes": one((2, 3, 4), {"axis1": 0, "axis2": -1}),
     "ravel": one((2, 3)),
     "roll": one((3, 4), {"shift": 2}, {"shift": -1, "axis": 1}, {"shift": (1, 2), "axis": (0, 1)})
-    + one((0, 3), {"shift": 1, "axis": 0}),
+    + one((0, 3), {"shift": 1, "axis": 0})
+    + one((3, 4), {"shift": 1, "axis": ()}, {"shift": (1, 1), "axis": 0}, keras=False),
     "tile": one(
         (2, 3),
         {"repeats": 2},
@@ -326,6 +327,10 @@ CALLS = {
             {"side": side},
             smooth=False,
         )
+        for side in ("left", "right")
+    ]
+    + [
+        Call(lambda n: (np.sort(n.special(9)), n.special(3, 4)), {"side": side}, smooth=False)
         for side in ("left", "right")
     ],
     "digitize": [Call(lambda n: (n(3, 4), np.sort(n(5))), smooth=False)],
