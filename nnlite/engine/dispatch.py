@@ -5,6 +5,7 @@ list of calls made while it was active; one that does not execute is a trace, wh
 into a program."""
 
 import contextvars
+import functools
 import math
 import os
 import threading
@@ -218,6 +219,22 @@ def active_recordings():
 def record_nothing():
     """Let ops run at once and unrecorded, until the end of the `isolated` call that this is in."""
     _recordings.set(())
+    _condition.set(None)
+
+
+def unrecorded(function):
+    """A function whose ops run at once, also when it is called while a trace is recorded."""
+    if hasattr(function, "records_nothing"):
+        return function
+
+    @config.isolated
+    @functools.wraps(function)
+    def at_once(*args, **kwargs):
+        record_nothing()
+        return function(*args, **kwargs)
+
+    at_once.records_nothing = True
+    return at_once
 
 
 def traces():

@@ -9,6 +9,7 @@ import numpy as np
 from nnlite.checks import axes, check_number, check_setting, is_number
 from nnlite.config import next_seed
 from nnlite.configurable import Configurable
+from nnlite.engine.dispatch import unrecorded
 from nnlite.engine.tensor import Tensor, Unset, dtype_of
 from nnlite.errors import memory_for
 
@@ -193,6 +194,7 @@ def _shape(shape, owner):
     return tuple(map(int, sizes))
 
 
+@unrecorded
 def draw(initializer, shape, dtype):
     """The values of one weight.
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from nnlite import configurable, constraints, ops, warn
 from nnlite.configurable import structure_version
-from nnlite.engine.dispatch import tracing, when
+from nnlite.engine.dispatch import tracing, unrecorded, when
 from nnlite.engine.tensor import Variable
 from nnlite.errors import did_you_mean, memory_for
 from nnlite.optimizers.averages import follow
@@ -165,6 +165,10 @@ class Optimizer(OwnVariables, Decaying, Rated):
         self._check(self._given)
         self.name = name or configurable.next_name(configurable.snake_case(type(self).__name__))
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls.build = unrecorded(cls.build)  # the first step of a trace builds
+
     def __setattr__(self, name, value):
         object.__setattr__(self, name, value)
         if "_version" in self.__dict__ and name[0] != "_" and name not in self._no_settings:
@@ -204,6 +208,7 @@ class Optimizer(OwnVariables, Decaying, Rated):
         """Whether the slots were made."""
         return self._real is not None
 
+    @unrecorded
     def build(self, variables):
         """Make the slots of each variable. Existing slots are kept.
 
