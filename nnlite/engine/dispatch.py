@@ -174,14 +174,20 @@ class _Leave:
 class Recording:
     """The op calls made in this thread while it is entered; `executing=False` makes it a trace.
 
+    Parameters
+    ----------
+    executing : bool, default True
+    shapes_only : bool, default False
+        Of a trace: whether it is recorded for the shapes of results, and never runs.
+
     Attributes
     ----------
     _open : Lock
         Locked from the beginning of the `with` block to its end.
     """
 
-    def __init__(self, executing=True):
-        self.executing = executing
+    def __init__(self, executing=True, shapes_only=False):
+        self.executing, self.shapes_only = executing, shapes_only
         self.calls = []
         self._open = threading.Lock()
 

@@ -2,7 +2,7 @@
 
 import functools
 
-from nnlite.engine.dispatch import OPS, Op, apply, tracing
+from nnlite.engine.dispatch import OPS, Op, apply, traces, tracing
 from nnlite.engine.tensor import Variable
 from nnlite.ops.elementwise import add, subtract
 from nnlite.ops.operands import operands
@@ -29,13 +29,19 @@ def assign(variable, value):
 
 
 def _or_recorded(method, value_of):
-    """A method of Variable that a trace records as the assignment of `value_of(variable, value)`.
-    Integers are assigned at once."""
+    """A method of Variable that a trace records as the assignment of `value_of(variable, value)`."""
 
     @functools.wraps(method)
     def assigned(self, value):
-        if self.dtype == "int32" or not tracing():
+        if not tracing():
             return method(self, value)
+        if self.dtype == "int32":
+            if all(trace.shapes_only for trace in traces()):
+                return self
+            raise TypeError(  # as C assigns real numbers only
+                f"Variable {self.name!r}: expected one of floats to assign to in a step that is "
+                "compiled, got one of int32; make it of floats, or compile with run_eagerly=True"
+            )
         assign(self, value_of(self, value))
         self.is_state = True
         return self
