@@ -329,8 +329,7 @@ class Optimizer(OwnVariables, Decaying, Rated):
         if not variables:
             ops.increment(self._iterations)
             return
-        if self.loss_scale_factor:
-            grads = [g * (1.0 / self.loss_scale_factor) for g in grads]
+        grads = self._unscaled(grads)
         every = self.gradient_accumulation_steps
         if every:  # the count may have been read from a file
             ops.count_steps(self._iterations, self.iterations, every, 0)
@@ -403,6 +402,11 @@ class Optimizer(OwnVariables, Decaying, Rated):
         loss : tensor or number
         """
         return loss * self.loss_scale_factor if self.loss_scale_factor else loss
+
+    def _unscaled(self, grads):
+        """Gradients of the loss, of those of the loss that `scale_loss` returned."""
+        factor = self.loss_scale_factor
+        return [g * (1.0 / factor) for g in grads] if factor else grads
 
     def finalize_variable_values(self, trainable_variables):
         """With `use_ema`, overwrite weights by their moving averages, as `fit` does at its end.
