@@ -254,6 +254,12 @@ def test_adafactor_leaves_rows_and_columns_without_gradients_alone():
     assert (values[:2, :2] != 1).all()
 
 
+def test_adafactor_without_epsilon_leaves_weights_without_gradients_alone():
+    w, rule = keras.Variable(np.ones((2, 3))), keras.optimizers.Adafactor(0.1, epsilon_1=0.0)
+    rule.apply_gradients([(np.zeros((2, 3)), w)])
+    assert (w.numpy() == 1.0).all()
+
+
 class Momentum(keras.optimizers.Optimizer):
     """As Keras's guide has it."""
 
