@@ -292,6 +292,29 @@ def test_the_callbacks_behind_see_averages_at_the_end_of_an_epoch(tmp_path):
     assert arrays_equal(model.get_weights(), read.get_weights())
 
 
+def test_weights_come_back_where_an_evaluation_failed():
+    class Fail(callbacks.Callback):
+        def on_test_end(self, logs=None):
+            raise RuntimeError("failed")
+
+    plain, model, swap = averaged(), averaged(), callbacks.SwapEMAWeights()
+    for m in (plain, model):
+        m.fit(X, Y, batch_size=8, shuffle=False, verbose=0)
+        m.set_weights([w + 1.0 for w in m.get_weights()])
+    with pytest.raises(RuntimeError, match="failed"):
+        model.evaluate(X, Y, verbose=0, callbacks=[Fail(), swap])
+    assert not arrays_equal(plain.get_weights(), model.get_weights())
+    for m, more in ((plain, []), (model, [swap])):
+        m.fit(X, Y, batch_size=8, shuffle=False, verbose=0, callbacks=more)
+    assert arrays_equal(plain.get_weights(), model.get_weights())
+    other = averaged()
+    weights = other.get_weights()
+    with pytest.raises(RuntimeError, match="failed"):
+        model.evaluate(X, Y, verbose=0, callbacks=[Fail(), swap])
+    other.evaluate(X, Y, verbose=0, callbacks=swap)
+    assert arrays_equal(weights, other.get_weights())
+
+
 def test_averages_that_are_not_kept_are_missed():
     with pytest.raises(ValueError, match="SwapEMAWeights: expected an optimizer with use_ema=True"):
         small_model(Adam()).fit(
