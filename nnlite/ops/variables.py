@@ -29,7 +29,7 @@ def assign(variable, value):
 
 
 def _or_recorded(method, value_of):
-    """A method of Variable that a trace records as the assignment of `value_of(variable, value)`."""
+    """A method of Variable, which a trace records as assigning `value_of(variable, value)`."""
 
     @functools.wraps(method)
     def assigned(self, value):
