@@ -53,14 +53,20 @@ def compute_fans(shape, input_axes=None, output_axes=None):
     shape : tuple of int
         The shape of the weight.
     input_axes, output_axes : list of int, optional
-        Axes whose sizes together are fan_in and fan_out, in the place of these rules.
+        Axes whose sizes together are fan_in and fan_out, in the place of these rules; both or
+        neither.
     """
     return fans_of(_shape(shape, "compute_fans"), input_axes, output_axes)
 
 
 def fans_of(shape, input_axes=None, output_axes=None):
     """`compute_fans` of what is known to be a shape."""
-    if input_axes is not None and output_axes is not None:
+    if (input_axes is None) != (output_axes is None):
+        raise ValueError(
+            "input_axes, output_axes: expected both or neither, got "
+            f"{input_axes!r} and {output_axes!r}"
+        )
+    if input_axes is not None:
         input_axes, output_axes = axes("input_axes", input_axes), axes("output_axes", output_axes)
         outside = [d for d in (*input_axes, *output_axes) if not -len(shape) <= d < len(shape)]
         if outside:
