@@ -168,10 +168,14 @@ def gamma(shape, alpha, dtype=None, seed=None):
     3.0
     """
     shape, real = check_shape("shape", shape), dtype_of(dtype, REALS)
-    return _gamma(shape, _positive("gamma", "alpha", alpha, shape, real), state_of(seed), real)
+    alpha = _positive("gamma", "alpha", alpha, shape, real)
+    factor, logarithm = _gamma(shape, alpha, state_of(seed), real)
+    return factor * ops.exp(logarithm)
 
 
 def _gamma(shape, alpha, state, real):
+    """Numbers of the gamma distribution as a factor and the logarithm of another, which may be too
+    small for a real number."""
     small = ops.less(alpha, 1.0)  # gamma(a) = gamma(a + 1) u^(1 / a)
     d = alpha + small - 1.0 / 3.0
     c = 1.0 / ops.sqrt(9.0 * d)
@@ -182,11 +186,11 @@ def _gamma(shape, alpha, state, real):
         v = ops.maximum(1.0 + c * x, 0.0) ** 3
         bound = 0.5 * ops.square(x) + d - d * v + d * ops.log(ops.maximum(v, 2.0**-99))
         fits = ops.less(ops.log(u), bound) * ops.greater(v, 0.0)
-        # A value once found stays; a last one that does not fit is the mean.
+        # The first value that fits stays; without one the result is d.
         found = ops.where(fits, v, 0.0) if found is None else ops.where(found, found, fits * v)
     u = ops.random_uniform(ops.random_key(state), shape, real)
     power = ops.where(small, 1.0 / alpha, 0.0)
-    return d * ops.where(found, found, 1.0) * ops.power(ops.maximum(u, 2.0**-30), power)
+    return d * ops.where(found, found, 1.0), power * ops.log(ops.maximum(u, 2.0**-30))
 
 
 def beta(shape, alpha, beta, dtype=None, seed=None):
@@ -208,7 +212,8 @@ def beta(shape, alpha, beta, dtype=None, seed=None):
     x, y = (
         _gamma(shape, _positive("beta", *part, shape, real), state, real) for part in parts.items()
     )
-    return x / (x + y)
+    # x / (x + y), where both may be too small for real numbers.
+    return ops.sigmoid(ops.log(x[0]) - ops.log(y[0]) + (x[1] - y[1]))
 
 
 def binomial(shape, counts, probabilities, dtype=None, seed=None):

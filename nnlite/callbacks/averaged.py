@@ -6,7 +6,8 @@ from nnlite.callbacks.callback import Callback
 class SwapEMAWeights(Callback):
     """Puts the averages of an optimizer with `use_ema` in place of the weights to evaluate.
 
-    After the evaluation, or prediction, the weights are as before.
+    After the evaluation, or prediction, the weights are as before. If an error stops it, the next
+    `fit`, `evaluate` or `predict` with this callback puts the weights back.
 
     Parameters
     ----------
@@ -62,8 +63,13 @@ class SwapEMAWeights(Callback):
                 v.assign(values)
             self._weights = None
 
+    def set_model(self, model):
+        if model is not getattr(self, "model", None):
+            self._weights = None
+        super().set_model(model)
+
     def on_train_begin(self, logs=None):
-        self._weights = None
+        self._take_weights()  # an evaluation may have ended with an error
 
     def on_epoch_begin(self, epoch, logs=None):
         self._take_weights()

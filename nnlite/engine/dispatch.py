@@ -5,6 +5,7 @@ list of calls made while it was active; one that does not execute is a trace, wh
 into a program."""
 
 import contextvars
+import functools
 import math
 import os
 import threading
@@ -173,14 +174,20 @@ class _Leave:
 class Recording:
     """The op calls made in this thread while it is entered; `executing=False` makes it a trace.
 
+    Parameters
+    ----------
+    executing : bool, default True
+    shapes_only : bool, default False
+        Of a trace: whether it is recorded for the shapes of results, and never runs.
+
     Attributes
     ----------
     _open : Lock
         Locked from the beginning of the `with` block to its end.
     """
 
-    def __init__(self, executing=True):
-        self.executing = executing
+    def __init__(self, executing=True, shapes_only=False):
+        self.executing, self.shapes_only = executing, shapes_only
         self.calls = []
         self._open = threading.Lock()
 
@@ -218,6 +225,22 @@ def active_recordings():
 def record_nothing():
     """Let ops run at once and unrecorded, until the end of the `isolated` call that this is in."""
     _recordings.set(())
+    _condition.set(None)
+
+
+def unrecorded(function):
+    """A function whose ops run at once, also when it is called while a trace is recorded."""
+    if hasattr(function, "records_nothing"):
+        return function
+
+    @config.isolated
+    @functools.wraps(function)
+    def at_once(*args, **kwargs):
+        record_nothing()
+        return function(*args, **kwargs)
+
+    at_once.records_nothing = True
+    return at_once
 
 
 def traces():

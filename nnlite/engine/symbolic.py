@@ -203,7 +203,7 @@ def symbolic_call(function, args, kwargs):
                 made.mask = tensor(*symbol._of_mask)
             return made
 
-        with Recording(executing=False):
+        with Recording(executing=False, shapes_only=True):
             return node.call_with(samples)
 
     def symbol(tensor):

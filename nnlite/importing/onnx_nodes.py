@@ -230,7 +230,7 @@ class OnnxNodes(Layer):
 def traced(nodes, shapes, values, output, version, batch):
     """The shape and dtype of what nodes make of inputs of some shapes and dtypes."""
     known = {**values, **{name: Tensor(*kind) for name, kind in shapes.items()}}
-    with Recording(executing=False):
+    with Recording(executing=False, shapes_only=True):
         (y,) = computed(nodes, known, [output], version, batch)
     return y
 

@@ -9,6 +9,7 @@ import numpy as np
 from nnlite.checks import axes, check_number, check_setting, is_number
 from nnlite.config import next_seed
 from nnlite.configurable import Configurable
+from nnlite.engine.dispatch import unrecorded
 from nnlite.engine.tensor import Tensor, Unset, dtype_of
 from nnlite.errors import memory_for
 
@@ -52,14 +53,20 @@ def compute_fans(shape, input_axes=None, output_axes=None):
     shape : tuple of int
         The shape of the weight.
     input_axes, output_axes : list of int, optional
-        Axes whose sizes together are fan_in and fan_out, in the place of these rules.
+        Axes whose sizes together are fan_in and fan_out, in the place of these rules; both or
+        neither.
     """
     return fans_of(_shape(shape, "compute_fans"), input_axes, output_axes)
 
 
 def fans_of(shape, input_axes=None, output_axes=None):
     """`compute_fans` of what is known to be a shape."""
-    if input_axes is not None and output_axes is not None:
+    if (input_axes is None) != (output_axes is None):
+        raise ValueError(
+            "input_axes, output_axes: expected both or neither, got "
+            f"{input_axes!r} and {output_axes!r}"
+        )
+    if input_axes is not None:
         input_axes, output_axes = axes("input_axes", input_axes), axes("output_axes", output_axes)
         outside = [d for d in (*input_axes, *output_axes) if not -len(shape) <= d < len(shape)]
         if outside:
@@ -193,6 +200,7 @@ def _shape(shape, owner):
     return tuple(map(int, sizes))
 
 
+@unrecorded
 def draw(initializer, shape, dtype):
     """The values of one weight.
 

@@ -259,7 +259,7 @@ class Layer(Penalized):
             inputs = map_shapes(
                 lambda s: Tensor((batch or 1, *filled(s, length)[1:]), config.floatx()), shapes
             )
-            with Recording(executing=False), config.seeded(0):
+            with Recording(executing=False, shapes_only=True), config.seeded(0):
                 return layer(inputs)
 
         outputs = result_of_any(traced, flat) if has_unknown(flat) else traced()

@@ -34,9 +34,9 @@ def ctc(y_true, y_pred):
     if labels.ndim != 2:
         raise ValueError(f"ctc: y_true: expected labels of shape (N, labels), got {labels.shape}")
     given = 1.0 - ops.equal(ops.cast(labels, y_pred.dtype), 0.0)
-    counts = ops.cast(ops.sum(given, axis=-1), "int32")
-    steps = ops.cast(ops.full_like(y_pred[:, 0, 0], y_pred.shape[1]), "int32")
-    return ops.ctc_loss(labels, y_pred, counts, steps)
+    count = ops.sum(given, axis=-1)
+    steps = ops.full_like(count, y_pred.shape[1])
+    return ops.ctc_loss(labels, y_pred, *(ops.cast(n, "int32") for n in (count, steps)))
 
 
 class CTC(Loss):

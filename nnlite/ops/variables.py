@@ -2,7 +2,7 @@
 
 import functools
 
-from nnlite.engine.dispatch import OPS, Op, apply, left_out, tracing
+from nnlite.engine.dispatch import OPS, Op, apply, left_out, traces, tracing
 from nnlite.engine.tensor import Variable
 from nnlite.ops.elementwise import add, subtract
 from nnlite.ops.operands import operands
@@ -30,14 +30,19 @@ def assign(variable, value):
 
 def _or_recorded(method, value_of):
     """A method of Variable that a trace records as the assignment of `value_of(variable, value)`,
-    and that does nothing where a `when` block is left out. A trace assigns integers at once."""
+    and that does nothing where a `when` block is left out."""
 
     @functools.wraps(method)
     def assigned(self, value):
         if not tracing():
             return self if left_out() else method(self, value)
         if self.dtype == "int32":
-            return method(self, value)
+            if all(trace.shapes_only for trace in traces()):
+                return self
+            raise TypeError(  # as C assigns real numbers only
+                f"Variable {self.name!r}: expected one of floats to assign to in a step that is "
+                "compiled, got one of int32; make it of floats, or compile with run_eagerly=True"
+            )
         assign(self, value_of(self, value))
         self.is_state = True
         return self

@@ -1,4 +1,4 @@
-"""Adafactor: Adam's mean squares in the memory of a row and a column of each matrix."""
+"""Adafactor: mean squares of gradients, of a matrix as the product of a column and a row."""
 
 from nnlite import ops
 from nnlite.optimizers.optimizer import Optimizer
@@ -15,6 +15,7 @@ class Adafactor(Optimizer):
     - of vectors: v = b * v + (1 - b) * (g^2 + epsilon_1);
     - u = g / sqrt(v), and w -= R * rate * u / max(1, the root mean square of u / clip_threshold).
 
+    For Keras's files v of matrices is kept, too.
     N. Shazeer, M. Stern: "Adafactor: adaptive learning rates with sublinear memory cost", ICML
     2018.
 
@@ -81,7 +82,7 @@ class Adafactor(Optimizer):
         if variable.ndim > 1:
             for factor, axis in ((r, -1), (c, -2)):
                 ops.assign(factor, factor + weight * (ops.mean(squares, axis=axis) - factor))
-            share = r / ops.mean(r, axis=-1, keepdims=True)
+            share = r / ops.maximum(ops.mean(r, axis=-1, keepdims=True), _LEAST)
             squares = ops.expand_dims(share, -1) * ops.expand_dims(c, -2)
         else:
             squares = velocity + weight * (squares - velocity)

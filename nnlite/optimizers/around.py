@@ -68,7 +68,8 @@ class LossScaleOptimizer(Around):
     """Scales the loss before gradients are computed, so that small ones are not lost.
 
     A step whose gradients are not all finite changes no weight and halves the scale. After
-    `dynamic_growth_steps` steps without such the scale doubles.
+    `dynamic_growth_steps` steps without such the scale doubles. It stays a normal number of the
+    weights' precision.
 
     Parameters
     ----------
@@ -145,9 +146,15 @@ class LossScaleOptimizer(Around):
         scale, steps = self.dynamic_scale, self.step_counter + 1.0
         with when(ops.cast(finite, "int32")):
             self.inner_optimizer.apply([g / scale for g in grads], variables)
-        grown = finite * ops.equal(steps, float(self.dynamic_growth_steps))
-        ops.assign(scale, scale * (0.5 + 0.5 * finite) * (1.0 + grown))
+        grown = finite * ops.greater_equal(steps, float(self.dynamic_growth_steps))
+        # Half of infinity is infinity, and 0 divides 0 by 0.
+        changed = scale * (0.5 + 0.5 * finite) * (1.0 + grown)
+        ops.assign(scale, ops.clip(changed, *_LIMITS[scale.dtype]))
         ops.assign(self.step_counter, finite * (1.0 - grown) * steps)
+
+
+# The least and the largest power of 2 that a normal number can be.
+_LIMITS = {"float32": (2.0**-126, 2.0**127), "float64": (2.0**-1022, 2.0**1023)}
 
 
 class OptimizerMap(Configurable, MutableMapping):
@@ -250,22 +257,29 @@ class MultiOptimizer(Around):
             )
         super().__init__([], name)
         self.optimizer_map, self.loss_scale_factor = optimizer_map, loss_scale_factor
-        if isinstance(optimizer_map, OptimizerMap):
-            for inner in (*optimizer_map.values(), optimizer_map.default_optimizer):
-                self._include(inner)
+        self._include_mapped()
 
     @property
     def optimizers(self):
         """The optimizers inside."""
         return list(self._inner)
 
+    def _include_mapped(self):
+        """Take in the optimizers of an OptimizerMap, in the order that a file of it gives."""
+        given = self.optimizer_map
+        if isinstance(given, OptimizerMap):
+            found, self._inner = self._inner, []
+            for inner in (*given.values(), given.default_optimizer, *found):
+                self._include(inner)
+
     def _include(self, inner):
         if not any(inner is other for other in self._inner):
-            inner.loss_scale_factor = self.loss_scale_factor
+            inner.loss_scale_factor = None
             self._inner.append(inner)
 
     def build(self, variables):
         super().build(variables)
+        self._include_mapped()  # it may have grown
         known = self._slots
         for v in variables:
             if id(v) not in known:
@@ -292,7 +306,8 @@ class MultiOptimizer(Around):
         return found
 
     def apply(self, grads, trainable_variables=None):
-        pairs = list(zip(*self._with_gradients(grads, trainable_variables)))
+        grads, variables = self._with_gradients(grads, trainable_variables)
+        pairs = list(zip(self._unscaled(grads), variables))
         for inner in self._inner:
             own = [(g, v) for g, v in pairs if id(v) in inner._slots]
             if own:

@@ -7,7 +7,7 @@ import numpy as np
 
 from nnlite import configurable, constraints, ops, warn
 from nnlite.configurable import structure_version
-from nnlite.engine.dispatch import tracing, when
+from nnlite.engine.dispatch import tracing, unrecorded, when
 from nnlite.engine.tensor import Variable
 from nnlite.errors import did_you_mean, memory_for
 from nnlite.optimizers.averages import follow
@@ -165,6 +165,10 @@ class Optimizer(OwnVariables, Decaying, Rated):
         self._check(self._given)
         self.name = name or configurable.next_name(configurable.snake_case(type(self).__name__))
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls.build = unrecorded(cls.build)  # the first step of a trace builds
+
     def __setattr__(self, name, value):
         object.__setattr__(self, name, value)
         if "_version" in self.__dict__ and name[0] != "_" and name not in self._no_settings:
@@ -204,6 +208,7 @@ class Optimizer(OwnVariables, Decaying, Rated):
         """Whether the slots were made."""
         return self._real is not None
 
+    @unrecorded
     def build(self, variables):
         """Make the slots of each variable. Existing slots are kept.
 
@@ -324,8 +329,7 @@ class Optimizer(OwnVariables, Decaying, Rated):
         if not variables:
             ops.increment(self._iterations)
             return
-        if self.loss_scale_factor:
-            grads = [g * (1.0 / self.loss_scale_factor) for g in grads]
+        grads = self._unscaled(grads)
         every = self.gradient_accumulation_steps
         if every:  # the count may have been read from a file
             ops.count_steps(self._iterations, self.iterations, every, 0)
@@ -398,6 +402,11 @@ class Optimizer(OwnVariables, Decaying, Rated):
         loss : tensor or number
         """
         return loss * self.loss_scale_factor if self.loss_scale_factor else loss
+
+    def _unscaled(self, grads):
+        """Gradients of the loss, of those of the loss that `scale_loss` returned."""
+        factor = self.loss_scale_factor
+        return [g * (1.0 / factor) for g in grads] if factor else grads
 
     def finalize_variable_values(self, trainable_variables):
         """With `use_ema`, overwrite weights by their moving averages, as `fit` does at its end.

@@ -2,6 +2,7 @@
 makes, and assignments in `update_step`."""
 
 from nnlite import initializers, ops
+from nnlite.engine.dispatch import unrecorded
 from nnlite.engine.tensor import Variable
 from nnlite.errors import memory_for
 
@@ -15,6 +16,7 @@ class OwnVariables:
         In the order in which they were made.
     """
 
+    @unrecorded
     def add_variable(self, shape, initializer="zeros", dtype=None, name=None):
         """Make a variable of this optimizer; it is in `variables` and in files.
 

@@ -179,6 +179,9 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
             f"{batches.name}: expected arrays, as {type(model.optimizer).__name__} takes all rows "
             "at once, got what yields batches"
         )
+    if model.optimizer is not None and not model.optimizer._rates():
+        # A function of the weights gives it its optimizers, whose rates callbacks set.
+        model.optimizer.build(model.trainable_variables)
     steps = 1 if whole else steps
     params = {"epochs": epochs.stop, "steps": steps or batches.steps, "verbose": verbose}
     introduce(callbacks, model, {**params, "do_validation": validation is not None})

@@ -250,7 +250,7 @@ def build_by_tracing(model, shapes):
 
     def traced(length=None):
         x = map_shapes(lambda s: Tensor((1, *filled(s, length)[1:]), model._precision), shapes)
-        with Recording(executing=False):
+        with Recording(executing=False, shapes_only=True):
             return model(x, training=False)
 
     flat = flatten(shapes, is_shape)

@@ -455,3 +455,24 @@ def test_symbols_have_no_values_to_count(make):
 def test_a_mean_of_a_symbol_is_refused():
     with pytest.raises(TypeError, match="metric 'mean': expected arrays or tensors"):
         metrics.Mean()(keras.Input((2,)))
+
+
+class Late(metrics.Metric):
+    """Its weight is made in the first step, which is traced, by ops."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        if not self._variables:
+            self.add_weight((2,), lambda shape, dtype: ops.ones(shape) * 3.0)
+        self._variables[0].assign_add([1.0, 2.0])
+
+    def result(self):
+        return ops.sum(self._variables[0])
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_weight_that_a_step_makes_gets_its_first_values_once(eagerly):
+    model = keras.Sequential([layers.Dense(1, input_shape=(L,))])
+    model.compile("sgd", "mse", metrics=[Late()], run_eagerly=eagerly)
+    steps = -(-N // 10)
+    logs = model.fit(VALUES, Q[:, :1], batch_size=10, verbose=0).history
+    assert logs["late"] == [6.0 + 3.0 * steps]

@@ -8,7 +8,7 @@ import pytest
 from cases_optimizers import RULES
 
 import nnlite as keras
-from nnlite import layers
+from nnlite import layers, ops
 from nnlite.optimizers import (
     SGD,
     Adadelta,
@@ -254,6 +254,12 @@ def test_adafactor_leaves_rows_and_columns_without_gradients_alone():
     assert (values[:2, :2] != 1).all()
 
 
+def test_adafactor_without_epsilon_leaves_weights_without_gradients_alone():
+    w, rule = keras.Variable(np.ones((2, 3))), keras.optimizers.Adafactor(0.1, epsilon_1=0.0)
+    rule.apply_gradients([(np.zeros((2, 3)), w)])
+    assert (w.numpy() == 1.0).all()
+
+
 class Momentum(keras.optimizers.Optimizer):
     """As Keras's guide has it."""
 
@@ -284,3 +290,40 @@ def test_an_optimizer_of_ones_own_is_written_as_for_keras():
     pairs = models[0].optimizer.add_optimizer_variables(models[0].weights, ["a", "b"], "ones")
     assert [len(some) for some in pairs] == [len(models[0].weights)] * 2
     assert pairs[1][0].numpy().min() == 1.0
+
+
+class Once:
+    """A `build` that is no Optimizer's: a class beside it has it."""
+
+    def build(self, variables):
+        super().build(variables)
+        self.counts = [self.add_variable((), lambda shape, dtype: ops.ones(shape, dtype))]
+        self.counts[0].assign_add(10.0)
+
+
+class Counted(Once, keras.optimizers.Optimizer):
+    def update_step(self, gradient, variable, learning_rate):
+        self.assign_add(self.counts[0], 0.5)
+
+
+@pytest.mark.parametrize("around", [lambda o: o, keras.optimizers.LossScaleOptimizer])
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_what_a_build_assigns_is_assigned_once(around, eagerly):
+    rule = Counted(0.1)
+    model = small_model(around(rule), run_eagerly=eagerly)
+    model.fit(X, Y, batch_size=4, epochs=2, verbose=0)  # 6 steps for each of 2 weights
+    assert rule.counts[0].item() == 11.0 + 6 * 2 * 0.5
+
+
+def test_a_build_that_a_train_step_calls_is_no_step():
+    class Own(keras.Sequential):
+        def train_step(self, data):
+            if not rule.built:
+                rule.build(self.trainable_variables)
+            return super().train_step(data)
+
+    rule = Counted(0.1)
+    model = Own([layers.Dense(1, input_shape=(3,))])
+    model.compile(rule, "mse")
+    model.fit(X, Y, batch_size=4, epochs=2, verbose=0)
+    assert rule.counts[0].item() == 11.0 + 6 * 2 * 0.5

@@ -108,6 +108,37 @@ def test_a_function_chooses_optimizers_too():
     assert (a.item(), b.item()) == (0.0, 0.5) and rule.optimizers[0] is fast
 
 
+def test_callbacks_set_the_rates_of_what_a_function_chooses_from_the_first_epoch_on():
+    fast, slow = SGD(1.0, name="fast"), SGD(0.5, name="slow")
+    model = small_model(MultiOptimizer(lambda v: fast if "head" in v.path else slow))
+    lowered = callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    logs = model.fit(X, Y, epochs=2, verbose=0, callbacks=lowered).history
+    assert logs["learning_rate_fast"] == [0.5, 0.25]
+    assert logs["learning_rate_slow"] == [0.25, 0.125]
+
+
+def test_a_map_that_grew_before_the_first_step_is_read_from_a_file(tmp_path):
+    found = OptimizerMap(SGD(0.1, momentum=0.9))
+    model = small_model(MultiOptimizer(found))
+    found["base/.*"] = Adam(0.01)
+    model.fit(X, Y, batch_size=8, shuffle=False, verbose=0)
+    model.save(tmp_path / "m.keras")
+    read = keras.models.load_model(tmp_path / "m.keras")
+    for m in (model, read):
+        m.fit(X, Y, batch_size=8, shuffle=False, verbose=0)
+    assert arrays_equal(model.get_weights(), read.get_weights())
+
+
+def test_a_loss_scale_that_is_set_later_leaves_the_weights_of_the_plain_optimizer():
+    plain, scaled = SGD(0.1), MultiOptimizer(OptimizerMap(SGD(0.1)), loss_scale_factor=4.0)
+    models = small_model(plain), small_model(scaled)
+    for factor in (4.0, 1024.0, None):
+        scaled.loss_scale_factor = factor
+        for model in models:
+            model.fit(X, Y, batch_size=8, shuffle=False, verbose=0)
+    assert arrays_equal(*(m.get_weights() for m in models))
+
+
 def test_a_map_gives_the_one_optimizer_that_fits():
     adam, sgd, other = Adam(), SGD(), RMSprop()
     found = OptimizerMap(other, {"a/kernel": adam})
@@ -185,6 +216,31 @@ def test_a_step_with_infinite_gradients_changes_nothing_but_the_scale():
     assert rule.scale_loss(2.0) == 8.0 and rule.learning_rate.item() == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize("real, most", [("float32", 127), ("float64", 1023)])
+def test_a_scale_stays_a_normal_number(real, most):
+    w = keras.Variable(1.0, dtype=real)
+    rule = LossScaleOptimizer(SGD(0.5), dynamic_growth_steps=1)
+    rule.build([w])
+    rule.dynamic_scale.assign(2.0 ** (most - 1))
+    for _ in range(3):
+        rule.apply_gradients([(0.0, w)])
+    assert rule.dynamic_scale.item() == 2.0**most
+    for _ in range(2 * most + 3):
+        rule.apply_gradients([(np.inf, w)])
+    assert rule.dynamic_scale.item() == 2.0 ** (1 - most)
+    rule.apply_gradients([(0.0, w)])
+    assert w.item() == 1.0
+
+
+def test_a_scale_doubles_where_the_number_of_steps_was_lowered_below_those_done():
+    w, rule = keras.Variable(1.0), LossScaleOptimizer(SGD(0.5), 8.0, dynamic_growth_steps=9)
+    for _ in range(4):
+        rule.apply_gradients([(0.0, w)])
+    rule.dynamic_growth_steps = 2
+    rule.apply_gradients([(0.0, w)])
+    assert rule.dynamic_scale.item() == 16.0
+
+
 @pytest.mark.parametrize("how", [{}, {"run_eagerly": True}])
 def test_a_scale_that_changes_leaves_the_weights_of_the_plain_optimizer(how):
     plain, scaled = (
@@ -234,6 +290,29 @@ def test_the_callbacks_behind_see_averages_at_the_end_of_an_epoch(tmp_path):
         read = keras.models.load_model(tmp_path / f"{epoch}.keras")
         assert read.evaluate(*HELD_OUT, verbose=0) == logs["val_loss"][epoch - 1]
     assert arrays_equal(model.get_weights(), read.get_weights())
+
+
+def test_weights_come_back_where_an_evaluation_failed():
+    class Fail(callbacks.Callback):
+        def on_test_end(self, logs=None):
+            raise RuntimeError("failed")
+
+    plain, model, swap = averaged(), averaged(), callbacks.SwapEMAWeights()
+    for m in (plain, model):
+        m.fit(X, Y, batch_size=8, shuffle=False, verbose=0)
+        m.set_weights([w + 1.0 for w in m.get_weights()])
+    with pytest.raises(RuntimeError, match="failed"):
+        model.evaluate(X, Y, verbose=0, callbacks=[Fail(), swap])
+    assert not arrays_equal(plain.get_weights(), model.get_weights())
+    for m, more in ((plain, []), (model, [swap])):
+        m.fit(X, Y, batch_size=8, shuffle=False, verbose=0, callbacks=more)
+    assert arrays_equal(plain.get_weights(), model.get_weights())
+    other = averaged()
+    weights = other.get_weights()
+    with pytest.raises(RuntimeError, match="failed"):
+        model.evaluate(X, Y, verbose=0, callbacks=[Fail(), swap])
+    other.evaluate(X, Y, verbose=0, callbacks=swap)
+    assert arrays_equal(weights, other.get_weights())
 
 
 def test_averages_that_are_not_kept_are_missed():

@@ -192,3 +192,29 @@ def test_a_metric_that_comes_later_is_reset_as_the_others_are():
     for part in (slice(5), slice(5, 20), slice(5)):
         logs = model.train_on_batch(X[part], Y[part], return_dict=True)
         assert logs["later"] == pytest.approx(logs["loss"])
+
+
+class Counting(keras.Model):
+    def __init__(self, dtype):
+        super().__init__()
+        self.dense, self.count = layers.Dense(1), keras.Variable(0, False, dtype=dtype)
+
+    def call(self, x):
+        self.count.assign_add(1)
+        return self.dense(x)
+
+
+@pytest.mark.parametrize("dtype, eagerly", [("float32", False), ("float32", True), ("int32", True)])
+def test_an_assignment_in_a_call_is_made_in_each_step(dtype, eagerly):
+    model = Counting(dtype)
+    model.compile("sgd", "mse", run_eagerly=eagerly)
+    model.fit(X, Y, epochs=2, batch_size=10, verbose=0)
+    assert model.count.item() == 4
+
+
+def test_integers_cannot_be_assigned_in_a_step_that_is_compiled():
+    model = Counting("int32")
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match="'variable': expected one of floats to assign to in a ste"):
+        model.fit(X, Y, verbose=0)
+    assert model.count.item() == 0
