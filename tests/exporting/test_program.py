@@ -54,7 +54,24 @@ def test_a_program_computes_what_predict_does(exact):
 def test_shapes_of_any_batch_tell_which_axes_grow_with_it():
     model = nnlite.Sequential([layers.Input((4,)), layers.Dense(6), layers.Reshape((2, 3))])
     program = program_of(computation_of(model), ANY_BATCH)
-    assert [c.outputs[0].shape[0] for c in program.calls] == [ANY_BATCH] * 2
+    assert [c.outputs[0].shape[0] for c in program.calls] == [program.batch] * 2
+    assert program.batch > 1
+
+
+def test_no_size_of_a_model_is_taken_for_the_number_of_rows():
+    units, vocabulary = 4093, 2 * 4091
+    tokens = layers.Input((3,), dtype="int32")
+    hidden = layers.Dense(units)(layers.Embedding(vocabulary, 2)(tokens))
+    model = nnlite.Model(tokens, layers.GlobalAveragePooling1D()(hidden))
+    program = program_of(computation_of(model), ANY_BATCH)
+    assert program.is_open(program.batch) and not any(map(program.is_open, (units, vocabulary)))
+
+
+def test_a_model_whose_sizes_are_multiples_of_all_numbers_of_rows_is_refused(monkeypatch):
+    monkeypatch.setattr("nnlite.exporting.program._STAND_INS", (5, 7))
+    model = nnlite.Sequential([layers.Input((10,)), layers.Dense(14)])
+    with pytest.raises(ValueError, match="multiples of all: 5, 7"):
+        program_of(computation_of(model), ANY_BATCH)
 
 
 def test_a_layer_that_keeps_a_state_is_refused_by_name():
