@@ -90,6 +90,16 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_model_that_is_not_built_is_refused_by_name(tmp_path):
+    words = nnlite.Sequential([layers.TextVectorization(10), layers.Embedding(10, 2)], name="words")
+    with pytest.raises(ValueError, match="'words' begins with look-ups"):
+        nnlite.export(words, tmp_path / "x.onnx")
+    early = nnlite.Sequential([layers.Dense(2)], name="early")
+    with pytest.raises(ValueError, match="'early': expected a model whose input shape is known"):
+        nnlite.export(early, tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 def test_samples_are_rows_as_the_model_takes_them(tmp_path):
     a, b = nnlite.Input((3,)), nnlite.Input((2,))
     model = nnlite.Model({"u": a, "v": b}, layers.Concatenate()([a, b]))
