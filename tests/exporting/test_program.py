@@ -113,6 +113,14 @@ def test_samples_are_rows_as_the_model_takes_them(tmp_path):
             rows_of(single, wrong)
 
 
+def test_labels_are_checked_before_anything_is_written(tmp_path):
+    model, x = nnlite.Sequential([layers.Input((3,)), layers.Dense(2)]), np.ones((5, 3))
+    for samples, labels in ((x, [0, 1]), (None, [0] * 100)):
+        with pytest.raises(ValueError, match="labels: expected one for each of"):
+            nnlite.export(model, tmp_path / "x.onnx", samples=samples, labels=labels)
+    assert not list(tmp_path.iterdir())
+
+
 def test_samples_of_an_estimator_may_be_a_table(tmp_path):
     pandas = pytest.importorskip("pandas")
     X = pandas.DataFrame({"a": [1.0, 2, 3, 4] * 5, "c": ["x", "y", "x", None] * 5})
