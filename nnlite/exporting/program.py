@@ -5,7 +5,6 @@ The one idea: a prediction is traced, as `predict` traces it. So whatever a laye
 each op."""
 
 import itertools
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +18,7 @@ from nnlite.engine.passes import (
     cancel_transposes,
     drop_unneeded,
     leave_out_unread,
+    readers_of,
 )
 from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor
@@ -361,8 +361,7 @@ def _normalizations_folded(calls, outputs, kernels):
     """The calls, where a convolution or product with constant weights has the scale and shift of a
     normalization in them that alone reads its result. They are rounded as `predict` rounds them
     (csrc/ops/conv/folded.h)."""
-    readers = Counter(id(t) for call in calls for t in call.inputs)
-    readers.update(id(t) for t in outputs)
+    readers = readers_of(calls, outputs)
     made, found = {}, {}  # calls by the id of their output, and by their own
     for call in calls:
         before = made.get(id(call.inputs[0])) if call.op.name == "scale_shift" else None

@@ -1,13 +1,13 @@
 """TensorFlow Lite files, which phones, boards and microcontrollers run: in float32, with kernels in
 float16, or in 8-bit integers."""
 
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 
 from nnlite.atomic_write import write_whole
 from nnlite.checks import check_choice, check_setting
+from nnlite.engine.passes import readers_of
 from nnlite.exporting.checking import rows_of
 from nnlite.exporting.program import activations_apart, is_constant, program_of, refuse_unknown
 from nnlite.exporting.quantization import FUSED, Affine, Quantization, typical_rows
@@ -182,8 +182,7 @@ def _write_calls(graph):
 
 def _means(program):
     """The sums whose quotient by their length alone is read, by the id of that quotient's call."""
-    readers = Counter(id(t) for call in program.calls for t in call.inputs)
-    readers.update(id(t) for t in program.outputs)
+    readers = readers_of(program.calls, program.outputs)
     sums, found = {}, {}
     for call in program.calls:
         before = sums.get(id(call.inputs[0])) if call.inputs else None
