@@ -236,7 +236,7 @@ def _program_of_any_length(computation, exact):
     for axes in (3, 1):
         for pair in _LENGTHS:
             try:
-                both = [_filled(computation, lengths[:axes]) for lengths in pair]
+                both = [with_lengths(computation, lengths[:axes]) for lengths in pair]
                 batch = _stand_in_for(*both)
                 first, second = (_program_of(each, batch, exact) for each in both)
             except ValueError as error:
@@ -252,8 +252,8 @@ def _program_of_any_length(computation, exact):
     )
 
 
-def _filled(computation, lengths):
-    """The computation with lengths in place of those not known."""
+def with_lengths(computation, lengths):
+    """The Computation with lengths, in turn, in place of those not known."""
     lengths = itertools.cycle(lengths)
     inputs = [
         (name, tuple(next(lengths) if n is None else n for n in shape), dtype)
