@@ -85,6 +85,13 @@ def cancel_transposes(calls, results):
     return found
 
 
+def readers_of(calls, results):
+    """How many calls and results read each tensor, by its id."""
+    readers = Counter(id(t) for call in calls for t in call.reads)
+    readers.update(id(t) for t in results)
+    return readers
+
+
 def alike(call, other):
     """Whether two calls run under the same condition."""
     return call.condition is other.condition
@@ -103,8 +110,7 @@ def absorb(calls, results, roots, folds=False):
     """The calls, where a convolution or product does what alone reads its result, if its row says
     that it can (`absorbs`): a normalization with fixed statistics, where `folds` (csrc/ops/conv/
     folded.h; the results are rounded otherwise), and an activation (the bits are the same)."""
-    readers = Counter(id(t) for call in calls for t in call.reads)
-    readers.update(id(t) for t in results)
+    readers = readers_of(calls, results)
     waiting, found = {}, {}  # calls by the id of their first output, and by their own
     for call in calls:
         before = waiting.pop(id(call.inputs[0]), None) if call.inputs else None
@@ -129,8 +135,7 @@ def take_in_padding(calls, results, roots):
     """The calls, where a convolution that alone reads padded images pads them itself (`pads` in its
     row), unless the images are overwritten before. A depthwise one leaves out taps in the padding,
     so the sign of a zero may differ."""
-    readers = Counter(id(t) for call in calls for t in call.reads)
-    readers.update(id(t) for t in results)
+    readers = readers_of(calls, results)
     padded, found = {}, {}
     for call in calls:
         pad = padded.get(id(call.inputs[0])) if call.inputs and call.op.pads else None
@@ -190,8 +195,7 @@ def fuse(calls, results, roots):
     A producer waits for its consumer: it runs right before it. It is fused if nothing else reads
     its output, and if none of its operands is overwritten while it waits.
     """
-    readers = Counter(id(t) for call in calls for t in call.reads)
-    readers.update(id(t) for t in results)
+    readers = readers_of(calls, results)
     waiting, order, tensors = {}, [], set()  # waiting: producers by the id of their output
     for call in calls:
         i = call.op.fused_input

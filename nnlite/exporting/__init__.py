@@ -4,7 +4,7 @@ import importlib
 import inspect
 from pathlib import Path
 
-from nnlite.exporting.checking import compared, rows_of
+from nnlite.exporting.checking import codes_of, compared, rows_of
 from nnlite.exporting.pipelines import computation_of
 from nnlite.exporting.report import Report
 
@@ -36,7 +36,8 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
         8-bit integers needs rows such as the model will see, some hundred, to know the ranges of
         values.
     labels : array, optional
-        The class of each sample: then the report has the accuracy of `predict` and of the file.
+        The class of each of `samples`: then the report has the accuracies of `predict` and of the
+        file.
     verify : bool, default True
         Whether the file is run after it was written.
     verbose : bool, default True
@@ -59,8 +60,8 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
     TypeError
         If the object or an option is not one that can be exported.
     ValueError
-        If no format has the ending, or the format cannot hold what a layer computes: names the
-        layers. Nothing is written then.
+        If no format has the ending, samples or labels do not fit, or the format cannot hold what a
+        layer computes: names the layers. Nothing is written then.
 
     Examples
     --------
@@ -84,10 +85,11 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
             )
     computation = computation_of(model)
     computation.rows = None if samples is None else rows_of(computation, samples)
+    codes = None if labels is None else codes_of(computation, labels)
     report = writer.write(computation, path, **options)
     told = report.save(verbose)
     if verify:
-        compared(report, writer.run, labels)
+        compared(report, writer.run, codes)
     if verbose:
         report.show(figures=not told)
     return report

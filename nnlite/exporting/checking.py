@@ -33,7 +33,27 @@ def rows_of(computation, samples):
     return arrays
 
 
-def compared(report, run, labels=None):
+def codes_of(computation, labels):
+    """The numbers of the classes of the rows that a user gave.
+
+    Raises
+    ------
+    ValueError
+        If there is not one label for each row.
+    """
+    labels = np.asarray(labels).reshape(-1)
+    rows = 0 if computation.rows is None else len(computation.rows[0])
+    if len(labels) != rows:
+        raise ValueError(
+            f"export: labels: expected one for each of {rows} samples, got {len(labels)}"
+        )
+    if computation.classes is None:
+        return labels
+    found = {label: code for code, label in enumerate(np.asarray(computation.classes).tolist())}
+    return np.array([found.get(label, -1) for label in labels.tolist()])
+
+
+def compared(report, run, codes=None):
     """Run an exported file, and write into its report how far its outputs are from `predict`'s, of
     the rows that the user gave, or `ROWS` random ones.
 
@@ -42,8 +62,8 @@ def compared(report, run, labels=None):
     report : Report
     run : function of (Report, list of arrays)
         Gives the runtime's name and a list of outputs; raises an ImportError if there is none.
-    labels : array, optional
-        The class of each row.
+    codes : array, optional
+        The number of each row's class.
     """
     computation = report.program.of
     arrays = computation.rows or samples_of(report.program, ROWS)
@@ -57,22 +77,8 @@ def compared(report, run, labels=None):
     expected = computation.predict(*arrays)
     report.rows = len(arrays[0])
     report.largest_difference = max(map(difference, outputs, expected))
-    if labels is not None:
-        codes = _codes(computation, labels, len(arrays[0]))
+    if codes is not None:
         report.accuracies = tuple(_accuracy(y[0], codes) for y in (expected, outputs))
-
-
-def _codes(computation, labels, rows):
-    """Labels as the numbers of their classes."""
-    labels = np.asarray(labels).reshape(-1)
-    if len(labels) != rows:
-        raise ValueError(
-            f"export: labels: expected one for each of {rows} samples, got {len(labels)}"
-        )
-    if computation.classes is None:
-        return labels
-    found = {label: code for code, label in enumerate(np.asarray(computation.classes).tolist())}
-    return np.array([found.get(label, -1) for label in labels.tolist()])
 
 
 def _accuracy(outputs, codes):

@@ -5,7 +5,6 @@ The one idea: a prediction is traced, as `predict` traces it. So whatever a laye
 each op."""
 
 import itertools
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -19,15 +18,18 @@ from nnlite.engine.passes import (
     cancel_transposes,
     drop_unneeded,
     leave_out_unread,
+    readers_of,
 )
 from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.activation import GATES, KINDS
 from nnlite.tree import flatten
 
-# A number of rows that stands for any: what it divides depends on the batch, as no layer has as
-# many units, channels or steps. With it a tensor may have 16 million numbers a row.
-ANY_BATCH = 4_093
+# What asks for a Program of any number of rows.
+ANY_BATCH = "any"
+# Numbers of rows that stand for any, primes. A Program has one that divides no size of the model:
+# so a size that it divides depends on the batch. A tensor may have 16 million numbers a row then.
+_STAND_INS = (4_093, 4_091, 4_079, 4_073, 4_057, 4_051, 4_049, 4_027)
 # Lengths that stand for any, of several axes, in pairs: what differs between two traces depends on
 # them. Halves of the first, rounded up, stay odd, and those of the second, rounded down: so windows
 # with steps of 2 tell which padding they have.
@@ -97,7 +99,7 @@ class Program:
     inputs, outputs : list of Tensor
     of : Computation
     batch : int
-        The number of rows, or `ANY_BATCH`.
+        The number of rows, or one of `_STAND_INS` for any.
     open : dict of int to int
         The sizes that depend on a length which is not known, and what they are in `twin`.
     twin : Program or None
@@ -114,7 +116,7 @@ class Program:
 
     def is_open(self, n):
         """Whether a size depends on the number of rows, or on a length that is not known."""
-        return n in self.open or (self.batch == ANY_BATCH and depends_on_batch((n,)))
+        return n in self.open or _depends_on_batch((n,), self.batch)
 
     def other_of(self, tensor):
         """A constant as it is in the twin; itself where there is none."""
@@ -199,6 +201,8 @@ def program_of(computation, batch=1, exact=False):
     """
     unknown = any(None in shape for _, shape, _ in computation.inputs)
     if not unknown:
+        if batch == ANY_BATCH:
+            batch = _stand_in_for(computation)
         return _program_of(computation, batch, exact)
     if batch != ANY_BATCH:
         raise ValueError(
@@ -206,20 +210,35 @@ def program_of(computation, batch=1, exact=False):
             "`length`, it stands for those that are not), got "
             + ", ".join(f"{name!r} of shape {(None, *s)}" for name, s, _ in computation.inputs)
         )
-    return _program_of_any_length(computation, batch, exact)
+    return _program_of_any_length(computation, exact)
 
 
-def _program_of_any_length(computation, batch, exact):
+def _stand_in_for(*computations):
+    """One of `_STAND_INS` that divides no size of what is computed of one row."""
+    sizes = set()
+    for computation in computations:
+        calls, inputs, outputs = _trace(computation, 1)
+        of_calls = [t for call in calls for t in (*call.inputs, *call.outputs)]
+        sizes.update(n for t in (*inputs, *outputs, *of_calls) for n in t.shape)
+    for batch in _STAND_INS:
+        if not any(n and n % batch == 0 for n in sizes):
+            return batch
+    raise ValueError(
+        "export: expected a model that has no multiple of one of these numbers as a size, got one "
+        f"that has multiples of all: {', '.join(map(str, _STAND_INS))}"
+    )
+
+
+def _program_of_any_length(computation, exact):
     """That of two lengths in place of each that is not known: first others for each axis, then the
     same for all, for models that need axes of one length."""
     refused = None
     for axes in (3, 1):
         for pair in _LENGTHS:
             try:
-                first, second = (
-                    _program_of(_filled(computation, lengths[:axes]), batch, exact)
-                    for lengths in pair
-                )
+                both = [with_lengths(computation, lengths[:axes]) for lengths in pair]
+                batch = _stand_in_for(*both)
+                first, second = (_program_of(each, batch, exact) for each in both)
             except ValueError as error:
                 refused = refused or error
                 continue
@@ -233,8 +252,8 @@ def _program_of_any_length(computation, batch, exact):
     )
 
 
-def _filled(computation, lengths):
-    """The computation with lengths in place of those not known."""
+def with_lengths(computation, lengths):
+    """The Computation with lengths, in turn, in place of those not known."""
     lengths = itertools.cycle(lengths)
     inputs = [
         (name, tuple(next(lengths) if n is None else n for n in shape), dtype)
@@ -284,16 +303,22 @@ def _open_sizes(program, twin):
         for n, m in zip(tensor.shape, other.shape):
             if n == m:
                 known.add(n)
-            elif not depends_on_batch((n,)) and found.setdefault(n, m) != m:
+            elif not _depends_on_batch((n,), program.batch) and found.setdefault(n, m) != m:
                 return None
     return None if known & {*found} else found
 
 
-def _program_of(computation, batch, exact):
+def _trace(computation, batch):
+    """The calls of a prediction of some rows, as they are made, its inputs and its outputs."""
     inputs = [Tensor((batch, *shape), dtype) for _, shape, dtype in computation.inputs]
     with config.precision(computation.precision), Recording(executing=False) as trace:
         outputs = flatten(computation.function(*inputs))
-    calls = cancel_transposes(trace.calls, outputs)
+    return trace.calls, inputs, outputs
+
+
+def _program_of(computation, batch, exact):
+    calls, inputs, outputs = _trace(computation, batch)
+    calls = cancel_transposes(calls, outputs)
     calls = leave_out_unread(drop_unneeded(calls, outputs), outputs)
     _refuse_states(calls)
     with config.precision(computation.precision):
@@ -317,7 +342,7 @@ def _constants_computed(calls, batch):
     """The calls without those of constants, whose results become constants."""
     left = []
     for call in calls:
-        of_batch = batch == ANY_BATCH and any(depends_on_batch(y.shape) for y in call.outputs)
+        of_batch = any(_depends_on_batch(y.shape, batch) for y in call.outputs)
         if of_batch or not all(is_constant(x) for x in call.inputs):
             left.append(call)
         else:
@@ -327,17 +352,16 @@ def _constants_computed(calls, batch):
     return left
 
 
-def depends_on_batch(shape):
-    """Whether a size in a shape grows with the batch."""
-    return any(n and n % ANY_BATCH == 0 for n in shape)
+def _depends_on_batch(shape, batch):
+    """Whether a size in a shape grows with the batch, of which a number stands for any."""
+    return batch in _STAND_INS and any(n and n % batch == 0 for n in shape)
 
 
 def _normalizations_folded(calls, outputs, kernels):
     """The calls, where a convolution or product with constant weights has the scale and shift of a
     normalization in them that alone reads its result. They are rounded as `predict` rounds them
     (csrc/ops/conv/folded.h)."""
-    readers = Counter(id(t) for call in calls for t in call.inputs)
-    readers.update(id(t) for t in outputs)
+    readers = readers_of(calls, outputs)
     made, found = {}, {}  # calls by the id of their output, and by their own
     for call in calls:
         before = made.get(id(call.inputs[0])) if call.op.name == "scale_shift" else None

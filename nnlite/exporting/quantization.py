@@ -228,11 +228,17 @@ class Quantization:
             bias = [np.round(bias[0] / (source * scales.astype(np.float64))).astype(np.int32)]
         return Kernel(values.reshape(kernel.shape), scales, bias[0] if bias else None)
 
-    def multipliers(self, call):
-        """Of a call with a kernel: the (multiplier, shift) of each channel, by which its sums
+    def multipliers(self, call, kernel):
+        """Of a call and its Kernel: the (multiplier, shift) of each channel, by which its sums
         become integers of the result."""
         source, target = self.read(call, 0).scale, self.of(call.outputs[0]).scale
-        return [multiplier_of(source * float(s) / target) for s in self.kernel(call).scales]
+        return [multiplier_of(source * float(s) / target) for s in kernel.scales]
+
+    @property
+    def share(self):
+        """How many steps run in integers, in words."""
+        calls = self.program.calls
+        return f"{sum(self.form(call) is not None for call in calls)} of {len(calls)} steps"
 
     def _integer_calls(self):
         """The form of each call that runs in integers, by its id."""

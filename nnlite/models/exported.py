@@ -2,6 +2,7 @@
 
 from nnlite import exporting
 from nnlite.exporting.program import Computation
+from nnlite.models.front import is_host
 from nnlite.tree import flatten, is_shape, map_shapes
 
 
@@ -25,12 +26,17 @@ class Exported:
         return exporting.export(self, filepath, **options)
 
     def _computation(self):
-        shapes = self.input_shape
-        if self._front is not None:
+        if self._front is not None or is_host(self):  # which knows models that are not built, too
             raise ValueError(
                 f"export: model {self.name!r} begins with look-ups, which run on texts and labels "
                 "before the network: export a model of the layers behind them"
             )
+        if self._input_shape is None:
+            raise ValueError(
+                f"export: model {self.name!r}: expected a model whose input shape is known, by an "
+                "Input or a first call on an array, got another"
+            )
+        shapes = self.input_shape
         known = self._graph is not None
         dtypes = [s.dtype for s in self.inputs] if known else [self._precision]
         names = [s.name for s in self.inputs] if known else ["input"]

@@ -110,6 +110,11 @@ def test_activations(activation, tmp_path):
     compared(model, x, tmp_path / "x.onnx")
 
 
+def test_a_size_may_be_a_multiple_of_the_number_of_rows_that_stands_for_any(tmp_path):
+    model = nnlite.Sequential([layers.Input((3,)), layers.Dense(2 * 4093), layers.Dense(2)])
+    compared(model, np.random.default_rng(0).normal(size=(9, 3)), tmp_path / "x.onnx")
+
+
 @pytest.mark.parametrize("merge", [*cases_layers.MERGED, "Dot"])
 def test_merging_layers(merge, tmp_path):
     a, b = layers.Input((5,)), layers.Input((5,))

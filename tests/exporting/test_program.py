@@ -54,7 +54,24 @@ def test_a_program_computes_what_predict_does(exact):
 def test_shapes_of_any_batch_tell_which_axes_grow_with_it():
     model = nnlite.Sequential([layers.Input((4,)), layers.Dense(6), layers.Reshape((2, 3))])
     program = program_of(computation_of(model), ANY_BATCH)
-    assert [c.outputs[0].shape[0] for c in program.calls] == [ANY_BATCH] * 2
+    assert [c.outputs[0].shape[0] for c in program.calls] == [program.batch] * 2
+    assert program.batch > 1
+
+
+def test_no_size_of_a_model_is_taken_for_the_number_of_rows():
+    units, vocabulary = 4093, 2 * 4091
+    tokens = layers.Input((3,), dtype="int32")
+    hidden = layers.Dense(units)(layers.Embedding(vocabulary, 2)(tokens))
+    model = nnlite.Model(tokens, layers.GlobalAveragePooling1D()(hidden))
+    program = program_of(computation_of(model), ANY_BATCH)
+    assert program.is_open(program.batch) and not any(map(program.is_open, (units, vocabulary)))
+
+
+def test_a_model_whose_sizes_are_multiples_of_all_numbers_of_rows_is_refused(monkeypatch):
+    monkeypatch.setattr("nnlite.exporting.program._STAND_INS", (5, 7))
+    model = nnlite.Sequential([layers.Input((10,)), layers.Dense(14)])
+    with pytest.raises(ValueError, match="multiples of all: 5, 7"):
+        program_of(computation_of(model), ANY_BATCH)
 
 
 def test_a_layer_that_keeps_a_state_is_refused_by_name():
@@ -73,6 +90,16 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_model_that_is_not_built_is_refused_by_name(tmp_path):
+    words = nnlite.Sequential([layers.TextVectorization(10), layers.Embedding(10, 2)], name="words")
+    with pytest.raises(ValueError, match="'words' begins with look-ups"):
+        nnlite.export(words, tmp_path / "x.onnx")
+    early = nnlite.Sequential([layers.Dense(2)], name="early")
+    with pytest.raises(ValueError, match="'early': expected a model whose input shape is known"):
+        nnlite.export(early, tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 def test_samples_are_rows_as_the_model_takes_them(tmp_path):
     a, b = nnlite.Input((3,)), nnlite.Input((2,))
     model = nnlite.Model({"u": a, "v": b}, layers.Concatenate()([a, b]))
@@ -84,6 +111,14 @@ def test_samples_are_rows_as_the_model_takes_them(tmp_path):
     for wrong in (np.ones((0, 3)), np.ones((4, 5)), [u, v], np.ones(3)):
         with pytest.raises(ValueError, match=r"samples: expected .*\(N, 3\), got"):
             rows_of(single, wrong)
+
+
+def test_labels_are_checked_before_anything_is_written(tmp_path):
+    model, x = nnlite.Sequential([layers.Input((3,)), layers.Dense(2)]), np.ones((5, 3))
+    for samples, labels in ((x, [0, 1]), (None, [0] * 100)):
+        with pytest.raises(ValueError, match="labels: expected one for each of"):
+            nnlite.export(model, tmp_path / "x.onnx", samples=samples, labels=labels)
+    assert not list(tmp_path.iterdir())
 
 
 def test_samples_of_an_estimator_may_be_a_table(tmp_path):

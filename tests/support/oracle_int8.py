@@ -100,7 +100,7 @@ def _kernel(quantization, call, x):
     weights = [a.astype(np.float64) for a in (kernel.values, kernel.bias) if a is not None]
     bare = {**call.attrs, "kind": 0} if call.attrs else {}
     sums = ORACLE[call.op.name]([x.astype(np.float64), *weights], bare)[0].astype(np.int64)
-    factors = quantization.multipliers(call)
+    factors = quantization.multipliers(call, kernel)
     made = np.stack([rescaled(sums[..., c], *factor) for c, factor in enumerate(factors)], -1)
     if call.attrs.get("kind"):
         made = np.maximum(made, 0)

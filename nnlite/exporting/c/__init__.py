@@ -67,7 +67,7 @@ def write(computation, path, *, quantize=None, name=None):
         "multiply-adds": f"{figures['MACS']:,}",
     }
     if integers:
-        report.figures["in integers"] = integers.share
+        report.figures["in integers"] = integers.quantization.share
     beside = path.with_suffix(".h")
     header = files.header(names, program, figures, source)
     body = files.body(names, program, figures, source, beside.name)

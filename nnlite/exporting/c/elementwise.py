@@ -7,6 +7,7 @@ import numpy as np
 from nnlite.exporting.c.literals import number
 from nnlite.exporting.c.loops import strides_of
 from nnlite.exporting.c.products import kind_of, known
+from nnlite.exporting.constants import mean_of
 from nnlite.exporting.program import is_constant
 from nnlite.ops.activation import GATES
 
@@ -110,13 +111,9 @@ def _concatenate(source, call):
 
 
 def _standardize(source, call):
-    (x, *statistics), (y,) = call.inputs, call.outputs
-    mean, rest, deviation = (
-        known(call, i, "a scale").astype(np.float64).ravel() for i in range(1, 1 + len(statistics))
-    )
-    with np.errstate(invalid="ignore", over="ignore"):
-        fits = (mean + rest).astype(y.dtype) == mean
-    mean = np.where(fits, mean + rest, mean)
+    x, (y,) = call.inputs[0], call.outputs
+    *_, deviation = (known(call, i, "a scale") for i in (1, 2, 3))
+    mean, deviation = mean_of(call).ravel(), deviation.astype(np.float64).ravel()
     columns = strides_of(y.shape, call.inputs[1].shape[-1:])
     given = {
         "a": (x, x.dtype, strides_of(y.shape, x.shape), 0),

@@ -55,12 +55,6 @@ class Integers:
     program: object
     affines: dict
 
-    @property
-    def share(self):
-        """How many steps run in integers, in words."""
-        calls = self.quantization.program.calls
-        return f"{sum(bool(self.quantization.form(c)) for c in calls)} of {len(calls)} steps"
-
 
 def in_integers(program, rows):
     """The Integers of a program of one row, with the ranges that rows of data give."""
@@ -156,7 +150,7 @@ def _kernel(source, call, arrange):
     """The names of a kernel and of the structure that scales its sums."""
     of, q = call.attrs["of"], source.integers.quantization
     kernel, target = q.kernel(of), q.of(of.outputs[0])
-    multipliers, shifts = np.array(q.multipliers(of)).T
+    multipliers, shifts = np.array(q.multipliers(of, kernel)).T
     kind, least, most = of.attrs.get("kind", 0), LEAST, MOST
     if kind:
         least = target.zero

@@ -1,11 +1,11 @@
 """Rules of products, convolutions, poolings and attention."""
 
 import math
-from collections import Counter
 
 import numpy as np
 
 from nnlite.engine.dispatch import Call
+from nnlite.engine.passes import readers_of
 from nnlite.exporting.c.loops import strides_of
 from nnlite.exporting.program import is_constant
 from nnlite.ops.activation import KINDS
@@ -20,8 +20,7 @@ def with_pools(calls, outputs):
     """The calls, where a convolution has the pooling in it that alone reads its result, if windows
     do not overlap: then no element is computed twice, and none is stored. It is in the attribute
     `pool`."""
-    readers = Counter(id(t) for call in calls for t in call.inputs)
-    readers.update(id(t) for t in outputs)
+    readers = readers_of(calls, outputs)
     made, found = {}, {}
     for call in calls:
         before = made.get(id(call.inputs[0])) if call.op.name in _POOLS else None

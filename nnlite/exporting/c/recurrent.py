@@ -1,9 +1,8 @@
 """Rules of recurrent layers. A layer computes the products of its inputs step by step and keeps the
 states that somebody reads, so that its memory does not grow with the steps."""
 
-from collections import Counter
-
 from nnlite.engine.dispatch import OPS, Call
+from nnlite.engine.passes import readers_of
 from nnlite.exporting.c.products import bias_of, kernel_of, kind_of
 from nnlite.exporting.program import is_constant
 
@@ -11,8 +10,7 @@ from nnlite.exporting.program import is_constant
 def step_by_step(calls, outputs):
     """The calls, where recurrent ones have the product of their inputs in them, in the attribute
     `product`, and give the last step alone where nobody reads another: `last` is true then."""
-    readers = Counter(id(t) for call in calls for t in call.inputs)
-    readers.update(id(t) for t in outputs)
+    readers = readers_of(calls, outputs)
     made, found = {}, {}  # calls by the id of their first output, and by their own
     for call in calls:
         if call.op.name in RULES:

@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 
+from nnlite.engine.passes import readers_of
 from nnlite.exporting.program import is_constant
 
 
@@ -44,8 +45,7 @@ class Graph:
         self._reserved = {*program.of.outputs, *(name for name, *_ in program.of.inputs)}
         self._numbers = Counter()
         self.makers = {id(t): call for call in program.calls for t in call.outputs}
-        self.readers = Counter(id(t) for call in program.calls for t in call.inputs)
-        self.readers.update(id(t) for t in program.outputs)
+        self.readers = readers_of(program.calls, program.outputs)
 
     # --- names and nodes
 

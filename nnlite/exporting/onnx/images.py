@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from nnlite.exporting.constants import resampling_matrix
 from nnlite.exporting.onnx.elementwise import activated
 from nnlite.exporting.program import window_sizes
 
@@ -138,12 +139,8 @@ def _pad2d(graph, call, x):
 
 def _resample(graph, call, x, first, weights):
     """A product with the matrix of all weights."""
-    n = _known(graph, call, lambda c: c.inputs[0].shape[1], "a resizing")
-    first, weights = (t.numpy() for t in call.inputs[1:])
-    matrix = np.zeros((len(weights), n), weights.dtype)
-    rows, places = np.arange(len(weights))[:, None], first[:, None] + np.arange(weights.shape[1])
-    matrix[rows, places] = weights
-    return graph.add("MatMul", [graph.constant(matrix), x])
+    _known(graph, call, lambda c: c.inputs[0].shape[1], "a resizing")
+    return graph.add("MatMul", [graph.constant(resampling_matrix(call)), x])
 
 
 RULES = {

@@ -2,10 +2,8 @@
 
 import numpy as np
 
+from nnlite.exporting.constants import MASKED_LOGIT
 from nnlite.exporting.onnx.elementwise import activated
-
-# What the logits of keys become that a query does not see, as csrc/ops/attention.c has it.
-_UNSEEN = -0.7 * 3.38953e38
 
 
 def _linear(graph, call, x, w, *bias):
@@ -39,7 +37,7 @@ def _attention(graph, call, q, k, v, *optional):
     logits = graph.add("MatMul", [scaled, keys])
     if attrs["bias"]:
         logits = graph.add("Add", [logits, optional.pop(0)])
-    unseen = graph.number(_UNSEEN)
+    unseen = graph.number(MASKED_LOGIT)
     if attrs["mask"]:
         seen = graph.truth_of(optional.pop(0))
         logits = graph.add("Where", [seen, logits, unseen])

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from nnlite.exporting.constants import mean_of
 from nnlite.exporting.program import is_constant
 
 _BEYOND = 2**62
@@ -158,16 +159,15 @@ def _over_all(op_type):
 
 def _standardize(graph, call, x, mean, rest, deviation):
     """In float64, from the numbers as the file takes them, and rounded at the end."""
-    mean, rest, deviation = (t.numpy().astype(np.float64) for t in call.inputs[1:4])
-    rounded = call.inputs[1].numpy().dtype
-    center = np.where((mean + rest).astype(rounded) == mean, mean + rest, mean)
+    center, deviation = mean_of(call), call.inputs[3].numpy().astype(np.float64)
     exact = graph.exact.get(id(call.inputs[0]))
     if exact is None and not call.attrs["inverse"]:
         _note_losses(graph, center, deviation)
     x, shape = exact or x, call.inputs[0].shape
-    fits = shape[-mean.ndim :] == mean.shape
+    fits = shape[-center.ndim :] == center.shape
     if not fits:
-        x, center, deviation = graph.reshaped(x, (-1, mean.size)), center.ravel(), deviation.ravel()
+        x = graph.reshaped(x, (-1, center.size))
+        center, deviation = center.ravel(), deviation.ravel()
     x = graph.cast(x, np.float64)
     center, deviation = (graph.constant(a, exact=True) for a in (center, deviation))
     if call.attrs["inverse"]:
@@ -177,7 +177,7 @@ def _standardize(graph, call, x, mean, rest, deviation):
     y = graph.cast(y, graph.real)
     if fits:
         return y
-    graph.shapes[y] = (-1, mean.size)
+    graph.shapes[y] = (-1, center.size)
     return graph.reshaped(y, shape)
 
 

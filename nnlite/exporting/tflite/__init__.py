@@ -1,15 +1,21 @@
 """TensorFlow Lite files, which phones, boards and microcontrollers run: in float32, with kernels in
 float16, or in 8-bit integers."""
 
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 
 from nnlite.atomic_write import write_whole
 from nnlite.checks import check_choice, check_setting
+from nnlite.engine.passes import readers_of
 from nnlite.exporting.checking import rows_of
-from nnlite.exporting.program import activations_apart, is_constant, program_of, refuse_unknown
+from nnlite.exporting.program import (
+    activations_apart,
+    is_constant,
+    program_of,
+    refuse_unknown,
+    with_lengths,
+)
 from nnlite.exporting.quantization import FUSED, Affine, Quantization, typical_rows
 from nnlite.exporting.report import Report
 from nnlite.exporting.tflite import elementwise, labels, products, recurrent, shapes, windows
@@ -65,8 +71,7 @@ def write(computation, path, quantize=None, interface="float32", length=None):
     write_whole(path, contents)
     report = Report(path, program)
     if quantization:
-        integers = sum(quantization.form(call) is not None for call in program.calls)
-        report.figures["in integers"] = f"{integers} of {len(program.calls)} steps"
+        report.figures["in integers"] = quantization.share
     if growing is None:
         report.figures["batch"] = "one row"
     return report
@@ -117,12 +122,8 @@ def _with_length(computation, length):
     if length is None:
         return computation
     check_setting("length", length, "int [1, inf)", "export")
-    inputs = [
-        (name, tuple(length if n is None else n for n in shape), dtype)
-        for name, shape, dtype in computation.inputs
-    ]
-    made = replace(computation, inputs=inputs)
-    if inputs != computation.inputs:
+    made = with_lengths(computation, [length])
+    if made.inputs != computation.inputs:
         made.samples = None  # they are of another length
     made.rows = computation.rows and rows_of(replace(made, arrays=None), computation.rows)
     return made
@@ -182,8 +183,7 @@ def _write_calls(graph):
 
 def _means(program):
     """The sums whose quotient by their length alone is read, by the id of that quotient's call."""
-    readers = Counter(id(t) for call in program.calls for t in call.inputs)
-    readers.update(id(t) for t in program.outputs)
+    readers = readers_of(program.calls, program.outputs)
     sums, found = {}, {}
     for call in program.calls:
         before = sums.get(id(call.inputs[0])) if call.inputs else None

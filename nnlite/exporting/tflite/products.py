@@ -2,11 +2,9 @@
 
 import numpy as np
 
+from nnlite.exporting.constants import MASKED_LOGIT
 from nnlite.exporting.program import is_constant
 from nnlite.exporting.tflite.windows import capped, fused
-
-# What a logit is that a mask hides, as in csrc/ops/attention.c.
-_MASKED = -0.7 * 3.38953e38
 
 
 def _linear(graph, call):
@@ -59,7 +57,7 @@ def _attention(graph, call):
 
 
 def _hidden(graph, logits, seen):
-    hidden = graph.constant(np.float32(_MASKED))
+    hidden = graph.constant(np.float32(MASKED_LOGIT))
     return graph.add("SELECT_V2", [seen, logits, hidden], graph.shape(logits))
 
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from nnlite.exporting.constants import resampling_matrix
 from nnlite.exporting.program import is_constant
 
 
@@ -136,13 +137,9 @@ def _top_k(graph, call):
 
 
 def _resample(graph, call):
-    """The product with the matrix whose bands of weights the call has."""
-    first, bands = (t.numpy() for t in call.inputs[1:])
-    (y,), n = call.outputs, call.inputs[0].shape[1]
-    matrix = np.zeros((len(first), n), np.float32)
-    for row, start, band in zip(matrix, first, bands):
-        row[start : start + len(band)] = band
-    return graph.add("BATCH_MATMUL", [graph.constant(matrix[None]), graph.read(call, 0)], y.shape)
+    """A product with the matrix of all weights."""
+    matrix = graph.constant(resampling_matrix(call)[None])
+    return graph.add("BATCH_MATMUL", [matrix, graph.read(call, 0)], call.outputs[0].shape)
 
 
 RULES = {

@@ -18,8 +18,11 @@ def _conv2d(graph, call):
 def _depthwise_conv2d(graph, call):
     """Kernels are (1, height, width, channels) there, those of the first channel first."""
     _, _, channels, multiplier = call.inputs[1].shape
-    arrange = lambda w: w.reshape(1, *w.shape[:2], channels * multiplier)  # noqa: E731
-    kernel = graph.kernel(call, arrange, axis=3)
+
+    def arranged(kernel):
+        return kernel.reshape(1, *kernel.shape[:2], channels * multiplier)
+
+    kernel = graph.kernel(call, arranged, axis=3)
     return _convolved(graph, call, "DEPTHWISE_CONV_2D", kernel, DepthMultiplier=multiplier)
 
 
