@@ -157,7 +157,7 @@ def _array_of(name, datatype, shape, values):
         )
     array = array.reshape(shape)
     if datatype == "BYTES":
-        if array.size and array.dtype.kind not in "UO":
+        if array.size and array.dtype != object:
             raise Refused(400, f"input {name!r}: expected strings for BYTES, got numbers")
         return array
     if not array.size:

@@ -3,6 +3,7 @@
 import json
 import random
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from service import application
 
 import nnlite
 from nnlite.layers import Concatenate, Dense, Embedding, Flatten, TextVectorization
+from nnlite.serving.tensors import from_bytes, from_json
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(5, 6))
@@ -310,6 +312,48 @@ def test_tokens_out_of_range_are_refused(ask):
     rows = [{"numbers": [0, 0], "tokens": [0, 1, 5]}]
     response = ask("/v1/models/two:predict", {"instances": rows})
     assert response.status == 400 and "range" in response.json["error"]
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "first", [[], [1], [None]], ids=["strings", "a number first", "null first"]
+)
+def test_a_long_string_does_not_lengthen_the_others(first):
+    words = [LONG, *"y" * 1000]
+    content = b"".join(struct.pack("<I", len(word)) + word.encode() for word in words)
+    tracemalloc.start()
+    try:
+        nested = from_json("a", [[word] for word in first + words])
+        flat = from_bytes("a", "BYTES", (1001,), memoryview(content))
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
+    assert nested[:, 0].tolist() == first + words and flat.tolist() == words
+
+
+def test_what_would_be_filled_up_to_many_times_the_request_is_refused(ask, models):
+    for model, long, short in (
+        ("texts", [LONG], ["y"]),
+        ("series", [[1, 2]] * 50_000, [[1, 2]]),
+    ):
+        response = ask(f"/v1/models/{model}:predict", {"instances": [long] + [short] * 1000})
+        assert response.status == 400 and "similar lengths" in response.json["error"]
+        assert len(predictions(ask, model, instances=[long, short])) == 2
+
+
+@pytest.mark.parametrize("rows", [{"age": [1], "city": ["Rome"]}, {"a": 1}, 5, "Rome", None])
+@pytest.mark.parametrize("model", ["people", "series", "labels"])
+def test_whole_rows_are_a_list(ask, model, rows):
+    response = ask(f"/v1/models/{model}:predict", {"inputs": {"X": rows}})
+    assert response.status == 400 and "expected a list of rows" in response.json["error"]
+
+
+def test_strings_of_numbers_are_no_numbers(ask):
+    for rows in ([["1", "2", "3", "4"]], [[1, 2, 3, "4"]]):
+        response = ask("/v1/models/labels:predict", {"instances": rows})
+        assert response.status == 400 and "a number in each place" in response.json["error"]
 
 
 def any_json(draw, depth=0):
