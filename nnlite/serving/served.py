@@ -185,6 +185,7 @@ class ServedEstimator(Served):
             columns = predictor.columns.items()
             self.inputs = [TensorSpec(name, kinds[kind], (-1,)) for name, kind in columns]
         self._names = {spec.name: None for spec in self.inputs}.keys()
+        self._x_is_a_column = predictor.columns is not None and [*predictor.columns] == ["X"]
         first = self._warm_up(self._rows(np.zeros((1, *(max(n, 1) for n in row_shape)))))
         self.outputs = [
             TensorSpec(name, datatype_of(y.dtype), (-1, *y.shape[1:]))
@@ -194,13 +195,13 @@ class ServedEstimator(Served):
             self.details = {"classes": predictor.classes.tolist()}
 
     def read(self, given):
-        """The rows of a request, checked; 'X' is whole rows, also where columns have names.
+        """The rows of a request, checked; 'X' is whole rows, but where it names the only column.
 
         Parameters
         ----------
         given : dict of str to array, or to lists of JSON
         """
-        if given.keys() == {"X"}:
+        if given.keys() == {"X"} and not self._x_is_a_column:
             return self._rows(self._whole(given["X"]))
         self._check_names(given)
         columns = {spec.name: self._column(spec, given[spec.name]) for spec in self.inputs}

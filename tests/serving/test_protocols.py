@@ -48,6 +48,8 @@ def models():
     made["people"] = nnlite.NNClassifier(**settings).fit(PEOPLE, [0, 1, 0, 1] * 10)
     named = pandas.DataFrame(X, columns=list("abcd"))
     made["named"] = nnlite.NNRegressor(**settings).fit(named, X[:, :2])
+    for name, column in (("x_number", X[:, 0]), ("x_word", labels)):
+        made[name] = nnlite.NNRegressor(**settings).fit(pandas.DataFrame({"X": column}), X[:, 0])
     series = [RNG.normal(size=(n, 2)) for n in (3, 5, 4, 2)] * 5
     layers = [nnlite.layers.LSTM(3)]
     made["series"] = nnlite.NNClassifier(layers, **settings).fit(series, [0, 1] * 10)
@@ -208,6 +210,18 @@ def test_columns_of_numbers_go_by_name_or_as_rows(ask, models):
     assert same_bits(predictions(ask, "named", instances=frame.to_numpy().tolist()), expected)
     names = [spec["name"] for spec in ask("/v2/models/named").json["inputs"]]
     assert names == list("abcd")
+
+
+@pytest.mark.parametrize(
+    "model, datatype, values",
+    [("x_number", "FP64", [0.5, 2.0]), ("x_word", "BYTES", ["no", "yes"])],
+)
+def test_the_only_column_may_be_called_x(ask, models, model, datatype, values):
+    expected = models[model].predict(pandas.DataFrame({"X": values}))
+    for rows in ([[v] for v in values], [{"X": v} for v in values]):
+        assert same_bits(predictions(ask, model, instances=rows), expected)
+    column = tensor("X", np.array(values), datatype, data=values)
+    assert same_bits(infer(ask, model, column)["prediction"][2], expected)
 
 
 def test_sequences_may_differ_in_length(ask, models):
