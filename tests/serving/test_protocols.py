@@ -28,7 +28,11 @@ PEOPLE = pandas.DataFrame(
 def models():
     """By name, what is served."""
     nnlite.utils.set_random_seed(0)
-    made = {"net": nnlite.Sequential([Dense(4, "relu", input_shape=(6,)), Dense(3, "softmax")])}
+    made = {
+        "net": nnlite.Sequential(
+            [Dense(4, "relu", input_shape=(6,)), Dense(3, "softmax", name="out")]
+        )
+    }
     numbers, tokens = (
         nnlite.Input((2,), name="numbers"),
         nnlite.Input((3,), dtype="int32", name="tokens"),
@@ -254,6 +258,7 @@ WRONG = {
     "a large integer": {"instances": [[1, 2, 3, 4, 5, 10**40]]},
     "an object in a row": {"instances": [[1, 2, 3, 4, 5, {}]]},
     "an unknown name": {"instances": [{"x": ROW[0]}]},
+    "a deep signature": b'{"instances": [], "signature_name": ' + b"[" * 1000 + b"]" * 1000 + b"}",
     "another signature": {"instances": ROW, "signature_name": "train"},
     "deep nesting": b'{"instances": ' + b"[" * 5000 + b"]" * 5000 + b"}",
 }
@@ -273,6 +278,7 @@ WRONG_TENSORS = {
     "negative": {"shape": [-1, 6]},
     "huge": {"shape": [2**62, 2**62]},
     "no rows": {"shape": [0, 6], "data": []},
+    "huge though empty": {"shape": [0, *[2**39] * 20], "data": []},
     "shape of strings": {"shape": ["1", 6]},
     "no shape": {"shape": None},
     "datatype": {"datatype": "FP128"},
@@ -287,6 +293,27 @@ WRONG_TENSORS = {
     "bytes that are not there": {"parameters": {"binary_data_size": 24}},
     "parameters": {"parameters": 3},
 }
+
+
+DEEP = "stands for lists in lists, of more than Python shows or writes"
+WRONG_REQUESTS = {
+    "deep id": {"id": DEEP},
+    "deep parameters": {"parameters": DEEP},
+    "deep shape": {"inputs": [GOOD | {"shape": DEEP}]},
+    "deep datatype": {"inputs": [GOOD | {"datatype": DEEP}]},
+    "an input twice": {"inputs": [GOOD, GOOD]},
+    "an output twice": {"outputs": [{"name": "out"}] * 2},
+    "an output that is not there": {"outputs": [{"name": "other"}]},
+    "an output without a name": {"outputs": [{}]},
+    "an output with a deep name": {"outputs": [{"name": DEEP}]},
+}
+
+
+@pytest.mark.parametrize("change", WRONG_REQUESTS.values(), ids=WRONG_REQUESTS)
+def test_a_wrong_request_for_tensors_is_refused_with_a_reason(ask, change):
+    body = json.dumps({"inputs": [GOOD]} | change).replace(f'"{DEEP}"', "[" * 1000 + "]" * 1000)
+    response = ask("/v2/models/net/infer", body.encode())
+    assert response.status == 400 and 10 < len(response.json["error"]) < 300
 
 
 @pytest.mark.parametrize("change", WRONG_TENSORS.values(), ids=WRONG_TENSORS)
