@@ -366,10 +366,12 @@ def test_defaults_are_the_same_wherever_they_are_told(capsys):
 
 
 def test_wrong_arguments_are_said(net, tmp_path, refused):
+    (tmp_path / "empty").write_text("\n")
     for arguments, words in (
         ([tmp_path / "none.keras"], "which is not there"),
         ([net[0], "--timeout", 0], "timeout"),
         ([net[0], "--token-file", tmp_path / "none"], "No such file"),
+        ([net[0], "--token-file", tmp_path / "empty"], "token: expected printable ASCII"),
         ([net[0], "--host", "nowhere.invalid"], "cannot listen at nowhere.invalid"),
     ):
         assert words in refused(*arguments)
