@@ -285,8 +285,7 @@ def test_sigterm_finishes_what_was_accepted(net):
         ]
         for thread in threads:
             thread.start()
-        page = lambda: service.ask("/metrics").body.decode()  # noqa: E731
-        service.until(lambda: "nnlite_requests_in_flight 8.0" in page())
+        service.until(lambda: b"nnlite_requests_in_flight 8.0" in service.ask("/metrics").body)
         assert service.terminate() == 0
         for thread in threads:
             thread.join()
