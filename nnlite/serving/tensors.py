@@ -57,7 +57,7 @@ class TensorSpec(NamedTuple):
     def checked(self, array):
         """An array of a request as this input takes it; Refused if it does not fit."""
         if self.datatype == "BYTES":
-            if array.dtype != object or not set(map(type, array.flat)) <= {str}:
+            if array.dtype != object or not set(map(type, array.ravel().tolist())) <= {str}:
                 raise Refused(400, f"input {self.name!r}: expected a string in each place")
         elif self.datatype is not None and array.dtype.kind not in "biuf":
             raise Refused(400, f"input {self.name!r}: expected a number in each place")
@@ -146,7 +146,7 @@ def _are_numbers(values):
 def _of_objects(name, values):
     """The array of a JSON value in which not everything is a number."""
     array = np.array(values, object)
-    kinds = set(map(type, array.flat)) - {type(None)}
+    kinds = set(map(type, array.ravel().tolist())) - {type(None)}
     if kinds <= {int, float, bool}:
         return array.astype(np.float64)  # null is a gap, NaN
     if kinds <= {int, float, bool, str}:

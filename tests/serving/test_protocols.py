@@ -261,6 +261,8 @@ WRONG = {
     "a deep signature": b'{"instances": [], "signature_name": ' + b"[" * 1000 + b"]" * 1000 + b"}",
     "another signature": {"instances": ROW, "signature_name": "train"},
     "deep nesting": b'{"instances": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+    "deeper than arrays": b'{"instances": ' + b"[" * 300 + b"]" * 300 + b"}",
+    "a deep string": b'{"instances": ' + b"[" * 33 + b'"a"' + b"]" * 33 + b"}",
 }
 
 
