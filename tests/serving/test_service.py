@@ -156,6 +156,20 @@ def test_requests_in_one_packet_are_answered_in_order(service):
     assert found.count(b"HTTP/1.1 200") == 3 and found.endswith(b'["binary_tensor_data"]}')
 
 
+def test_many_requests_in_one_packet_are_all_answered(service):
+    one = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+    last = one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    found, _ = raw(service, one * 9999 + last)
+    assert found.count(b"HTTP/1.1 200") == 10_000
+
+
+def test_a_head_in_two_packets_may_have_a_long_body_behind_it(service):
+    body = json.dumps(BODY).encode().ljust(500_000)
+    head = HEAD.replace(b"100", str(len(body)).encode() + b"\r\nConnection: close")
+    found, _ = raw(service, head[:-10], head[-10:] + body, pause=0.2)
+    assert found.startswith(b"HTTP/1.1 200")
+
+
 @pytest.fixture(scope="module")
 def hostile():
     folder = str(ROOT / "benchmarks")
