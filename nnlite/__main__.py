@@ -144,10 +144,10 @@ def _serve(given):
     try:
         from nnlite.serving import serve
 
-        token = os.environ.get(_TOKEN)
+        token = os.environ.get(_TOKEN) or None
         if token_file is not None:
             token = Path(token_file).read_text().strip()
-        serve(*given.models, token=token or None, **settings)
+        serve(*given.models, token=token, **settings)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         print(f"nnlite serve: {error}", file=sys.stderr)
         return 1

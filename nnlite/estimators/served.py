@@ -25,6 +25,9 @@ class Predictor:
         kind; None if there were no names.
     row_shape : tuple of int
         -1 stands for any length.
+    filled_to : int or None
+        The least length to which sequences of different lengths are filled up, beside that of the
+        longest; None if X is no sequences of different lengths.
     takes_tokens : bool
     takes_lists : bool
         Whether X may be lists that are no array of numbers: of categories, of different lengths.
@@ -48,6 +51,7 @@ class Predictor:
             self.columns = {str(name): _kind_of(k) for name, k in zip(names, known)}
         shape = estimator._sample_shape
         self.row_shape = (-1, *shape[1:]) if estimator._ragged else tuple(shape)
+        self.filled_to = shape[0] if estimator._ragged else None
         self.takes_tokens = estimator._vocabulary is not None
         self.takes_lists = estimator._ragged or estimator._columns is not None
         self.classes = getattr(estimator, "classes_", None)

@@ -6,13 +6,15 @@ import importlib.util
 
 from nnlite import names
 
-_NEEDED = ("httptools", "orjson", "prometheus_client", "uvicorn")
-_missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
-if _missing:
-    raise ImportError(f'nnlite.serving needs {", ".join(_missing)}: pip install "nnlite[serve]"')
-
-from nnlite.serving.app import make_app  # noqa: E402
-from nnlite.serving.server import serve  # noqa: E402
+try:
+    from nnlite.serving.app import make_app
+    from nnlite.serving.server import serve
+except ModuleNotFoundError:
+    needed = ("httptools", "orjson", "prometheus_client", "uvicorn")
+    missing = ", ".join(name for name in needed if importlib.util.find_spec(name) is None)
+    if not missing:
+        raise
+    raise ImportError(f'nnlite.serving needs {missing}: pip install "nnlite[serve]"') from None
 
 __all__ = ["make_app", "serve"]
 

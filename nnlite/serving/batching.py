@@ -48,7 +48,7 @@ class Batcher:
         """A future of the outputs for a request's arrays, whose first axes are its rows."""
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        kind = tuple((a.dtype.str if a.dtype.kind != "U" else "U", a.shape[1:]) for a in arrays)
+        kind = tuple((a.dtype.str, a.shape[1:]) for a in arrays)
         self._waiting.append((kind, arrays, future))
         if not self._running:
             if self._timer is None:

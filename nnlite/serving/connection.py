@@ -23,12 +23,11 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data):
-        self._received += len(data)
+        self._received += len(data)  # of which `on_message_begin` forgets what was before it
+        super().data_received(data)
         if self._received > (MOST_HEAD if self._in_head else self.app_state["most_bytes"]):
             self.transport.abort()
-            return
-        super().data_received(data)
-        if self._in_head and self._timer is None:
+        elif self._in_head and self._timer is None:
             self._close_later()
 
     def on_message_begin(self):

@@ -4,14 +4,13 @@ answers, with tensors in JSON or in bytes behind it.
 Its names and rules: https://github.com/kserve/open-inference-protocol; the extension for bytes is
 Triton's "binary data"."""
 
-import itertools
 import math
 from typing import NamedTuple
 
 import numpy as np
 import orjson
 
-from nnlite.serving.refusal import Refused
+from nnlite.serving.refusal import Refused, shown
 from nnlite.serving.tensors import (
     DATATYPES,
     datatype_of,
@@ -28,7 +27,7 @@ class Asked(NamedTuple):
     """How an answer shall look."""
 
     id: str | None
-    outputs: list  # of (name, whether as bytes); None: all
+    outputs: dict  # name -> whether as bytes; None: all
     as_bytes: bool  # those that are not named
 
 
@@ -58,8 +57,7 @@ def parsed(body, json_length):
     given, at = {}, 0
     for tensor in _list_of_objects(request, "inputs"):
         name, datatype, shape = _head_of(tensor)
-        if name in given:
-            raise Refused(400, f"inputs: expected different names, got {name!r} twice")
+        _check_new("inputs", name, given)
         size = _parameters(tensor).get("binary_data_size")
         if size is None:
             given[name] = _array_of(name, datatype, shape, tensor.get("data"))
@@ -68,7 +66,7 @@ def parsed(body, json_length):
             raise Refused(
                 400,
                 f"input {name!r}: binary_data_size: expected at most the {len(rest) - at} bytes "
-                f"that come behind the JSON, got {size!r:.40}",
+                f"that come behind the JSON, got {shown(size)}",
             )
         given[name] = from_bytes(name, datatype, shape, rest[at : at + size])
         at += size
@@ -84,16 +82,29 @@ def parsed(body, json_length):
 def _asked(request):
     id, outputs = request.get("id"), None
     if id is not None and not isinstance(id, str):
-        raise Refused(400, f"id: expected a string, got {id!r:.40}")
+        raise Refused(400, f"id: expected a string, got {shown(id)}")
     as_bytes = _parameters(request).get("binary_data_output") is True
     if request.get("outputs") is not None:
-        outputs = []
+        outputs = {}
         for output in _list_of_objects(request, "outputs"):
-            settings = _parameters(output)
+            name, settings = _name_of(output, "outputs"), _parameters(output)
             if "classification" in settings:
                 raise Refused(400, "outputs: classification: this server gives whole tensors")
-            outputs.append((output.get("name"), settings.get("binary_data", as_bytes) is True))
+            _check_new("outputs", name, outputs)
+            outputs[name] = settings.get("binary_data", as_bytes) is True
     return Asked(id, outputs or None, as_bytes)
+
+
+def _check_new(what, name, known):
+    if name in known:
+        raise Refused(400, f"{what}: expected different names, got {name!r:.80} twice")
+
+
+def _name_of(tensor, what):
+    name = tensor.get("name")
+    if not isinstance(name, str):
+        raise Refused(400, f"{what}: name: expected a string, got {shown(name)}")
+    return name
 
 
 def json_object(body):
@@ -119,24 +130,27 @@ def _parameters(of):
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise Refused(400, f"parameters: expected an object, got {found!r:.40}")
+        raise Refused(400, f"parameters: expected an object, got {shown(found)}")
     return found
 
 
 def _head_of(tensor):
-    name, datatype, shape = tensor.get("name"), tensor.get("datatype"), tensor.get("shape")
-    if not isinstance(name, str):
-        raise Refused(400, f"inputs: name: expected a string, got {name!r:.40}")
+    name = _name_of(tensor, "inputs")
+    datatype, shape = tensor.get("datatype"), tensor.get("shape")
     if not isinstance(datatype, str) or datatype not in DATATYPES:
         raise Refused(
             400,
             f"input {name!r}: datatype: expected one of {', '.join(DATATYPES)}, got "
-            f"{datatype!r:.40}",
+            f"{shown(datatype)}",
         )
     if not isinstance(shape, list) or len(shape) > 32 or not all(map(_is_count, shape)):
         raise Refused(
-            400, f"input {name!r}: shape: expected a list of at most 32 sizes, got {shape!r:.80}"
+            400, f"input {name!r}: shape: expected a list of at most 32 sizes, got {shown(shape)}"
         )
+    if not _is_count(
+        math.prod(size or 1 for size in shape)
+    ):  # NumPy refuses it without values, too
+        raise Refused(400, f"input {name!r}: shape: expected less than 2^40 values")
     return name, datatype, tuple(shape)
 
 
@@ -157,7 +171,7 @@ def _array_of(name, datatype, shape, values):
         )
     array = array.reshape(shape)
     if datatype == "BYTES":
-        if array.size and array.dtype.kind not in "UO":
+        if array.size and array.dtype != object:
             raise Refused(400, f"input {name!r}: expected strings for BYTES, got numbers")
         return array
     if not array.size:
@@ -183,9 +197,9 @@ def answered(entry, asked, outputs):
     outputs : list of array
     """
     by_name = {spec.name: y for spec, y in zip(entry.served.outputs, outputs)}
-    wanted = asked.outputs or zip(by_name, itertools.repeat(asked.as_bytes))
+    wanted = asked.outputs or dict.fromkeys(by_name, asked.as_bytes)
     tensors, parts = [], []
-    for name, as_bytes in wanted:
+    for name, as_bytes in wanted.items():
         if name not in by_name:
             raise Refused(400, f"outputs: expected some of {', '.join(by_name)}, got {name!r:.80}")
         y = by_name[name]

@@ -200,10 +200,14 @@ def _files_of(name, path):
 def _models_in(folder):
     """Of a folder: files are models, folders hold a model's versions."""
     for path in _listed(folder):
-        if path.is_dir():
-            yield from _versions_in(path.name, path)
-        elif _is_model(path) and _NAME.fullmatch(_stem(path)):
-            yield (_stem(path), "1"), path
+        is_folder = path.is_dir()
+        name = path.name if is_folder else _stem(path)
+        if not _NAME.fullmatch(name):
+            continue
+        if is_folder:
+            yield from _versions_in(name, path)
+        elif _is_model(path):
+            yield (name, "1"), path
 
 
 def _versions_in(name, folder):

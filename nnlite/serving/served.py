@@ -12,7 +12,7 @@ from nnlite.layers.tracking import first_layer
 from nnlite.saving.model_files import MODEL_ENDINGS, load_model
 from nnlite.saving.paths import check_there, format_of
 from nnlite.serving.refusal import Refused
-from nnlite.serving.tensors import TensorSpec, datatype_of, from_json
+from nnlite.serving.tensors import TensorSpec, check_filled, datatype_of, from_json
 from nnlite.tree import flatten, like
 
 _DATATYPES = {"float32": "FP32", "float64": "FP64", "int32": "INT32", "string": "BYTES"}
@@ -61,9 +61,8 @@ class Served:
     takes_rows = False  # without names, where there are several inputs
     seconds_a_row = math.inf
 
-    def _warm_up(self, given):
+    def _warm_up(self, rows):
         """Predict something, so that the first request need not wait; gives what comes."""
-        rows = self.read(given)
         for _ in range(3):
             began = time.perf_counter()
             found = self.run(rows)
@@ -101,7 +100,7 @@ class ServedModel(Served):
         self._names = {spec.name: None for spec in self.inputs}.keys()
         one_row = {s.name: _zeros((1, *(max(n, 1) for n in s.shape[1:])), s) for s in self.inputs}
         try:
-            self._warm_up(one_row)
+            self._warm_up(self.read(one_row))
         except (Refused, TypeError, ValueError):  # as of images that are too small
             pass
 
@@ -118,6 +117,8 @@ class ServedModel(Served):
             values = given[spec.name]
             values = values if isinstance(values, np.ndarray) else from_json(spec.name, values)
             array = spec.checked(values)
+            if spec.datatype == "BYTES":
+                check_filled(spec.name, [*map(len, array.flat)])
             if array.dtype.kind == "f" and not self._reads_gaps:
                 largest = float(np.abs(array).max())
                 if not largest <= _LARGEST:  # NaN is not
@@ -160,7 +161,7 @@ def _is_null(column):
 
 
 def _zeros(shape, spec):
-    return np.full(shape, "" if spec.datatype == "BYTES" else 0)
+    return np.full(shape, "", object) if spec.datatype == "BYTES" else np.zeros(shape, int)
 
 
 class ServedEstimator(Served):
@@ -184,8 +185,8 @@ class ServedEstimator(Served):
             columns = predictor.columns.items()
             self.inputs = [TensorSpec(name, kinds[kind], (-1,)) for name, kind in columns]
         self._names = {spec.name: None for spec in self.inputs}.keys()
-        one_row = np.zeros((1, *(max(n, 1) for n in row_shape)))
-        first = self._warm_up({"X": one_row})
+        self._x_is_a_column = predictor.columns is not None and [*predictor.columns] == ["X"]
+        first = self._warm_up(self._rows(np.zeros((1, *(max(n, 1) for n in row_shape)))))
         self.outputs = [
             TensorSpec(name, datatype_of(y.dtype), (-1, *y.shape[1:]))
             for name, y in zip(predictor.gives, first)
@@ -194,21 +195,37 @@ class ServedEstimator(Served):
             self.details = {"classes": predictor.classes.tolist()}
 
     def read(self, given):
-        """The rows of a request, checked; 'X' is whole rows, also where columns have names.
+        """The rows of a request, checked; 'X' is whole rows, but where it names the only column.
 
         Parameters
         ----------
         given : dict of str to array, or to lists of JSON
         """
-        if given.keys() == {"X"}:
-            values = given["X"]
-            if not (self._predictor.takes_lists or isinstance(values, np.ndarray)):
-                values = from_json("X", values)
-        else:
-            self._check_names(given)
-            values = {spec.name: self._column(spec, given[spec.name]) for spec in self.inputs}
-            if len({len(column) for column in values.values()}) > 1:
-                raise Refused(400, "inputs: expected as many rows of each column")
+        if given.keys() == {"X"} and not self._x_is_a_column:
+            return self._rows(self._whole(given["X"]))
+        self._check_names(given)
+        columns = {spec.name: self._column(spec, given[spec.name]) for spec in self.inputs}
+        if len({len(column) for column in columns.values()}) > 1:
+            raise Refused(400, "inputs: expected as many rows of each column")
+        return self._rows(columns)
+
+    def _whole(self, values):
+        """Whole rows, in the form that the predictor takes."""
+        if not isinstance(values, (list, np.ndarray)):
+            raise Refused(400, "input 'X': expected a list of rows")
+        if self._predictor.filled_to is not None:
+            width = math.prod(self._predictor.row_shape[1:])
+            lengths = [width * len(row) for row in values if hasattr(row, "__len__")]
+            check_filled("X", lengths, width * self._predictor.filled_to)
+        if self._predictor.takes_lists:
+            return values
+        values = values if isinstance(values, np.ndarray) else from_json("X", values)
+        if values.dtype == object:
+            raise Refused(400, "input 'X': expected a number in each place")
+        return values
+
+    def _rows(self, values):
+        """What the model predicts from, for whole rows or for columns by name."""
         try:
             return [self._predictor.rows(values)]
         except (TypeError, ValueError) as error:

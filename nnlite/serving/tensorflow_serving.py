@@ -4,7 +4,7 @@ columns ("inputs"). Its rules: https://www.tensorflow.org/tfx/serving/api_rest."
 import orjson
 
 from nnlite.serving.open_inference import json_object
-from nnlite.serving.refusal import Refused
+from nnlite.serving.refusal import Refused, shown
 from nnlite.serving.tensors import to_json
 
 _SIGNATURES = (None, "", "serving_default")
@@ -24,7 +24,7 @@ def parsed(served, body):
     """
     request = json_object(body)
     if (signature := request.get("signature_name")) not in _SIGNATURES:
-        raise Refused(400, f"signature_name: expected 'serving_default', got {signature!r:.80}")
+        raise Refused(400, f"signature_name: expected 'serving_default', got {shown(signature)}")
     rows, columns = request.get("instances"), request.get("inputs")
     if (rows is None) == (columns is None):
         raise Refused(400, "expected one of 'instances' and 'inputs'")

@@ -1,6 +1,7 @@
 """Tensors of requests: their types under the names of the Open Inference Protocol, and their values
 in JSON and in bytes."""
 
+import itertools
 import math
 import struct
 from typing import NamedTuple
@@ -25,9 +26,8 @@ DATATYPES = {
     "FP64": np.dtype("<f8"),
     "BYTES": np.dtype(object),
 }
+_MOST_FILLED = 1 << 25  # values of a request of which most are filled up
 _NAMES = {dtype: name for name, dtype in DATATYPES.items()}
-_NUMBERS = "a number", "biuf"
-_TEXTS = "a string", "U"
 
 
 class TensorSpec(NamedTuple):
@@ -56,10 +56,11 @@ class TensorSpec(NamedTuple):
 
     def checked(self, array):
         """An array of a request as this input takes it; Refused if it does not fit."""
-        if self.datatype is not None:
-            expected, kinds = _TEXTS if self.datatype == "BYTES" else _NUMBERS
-            if array.dtype.kind not in kinds:
-                raise Refused(400, f"input {self.name!r}: expected {expected} in each place")
+        if self.datatype == "BYTES":
+            if array.dtype != object or not set(map(type, array.ravel().tolist())) <= {str}:
+                raise Refused(400, f"input {self.name!r}: expected a string in each place")
+        elif self.datatype is not None and array.dtype.kind not in "biuf":
+            raise Refused(400, f"input {self.name!r}: expected a number in each place")
         shape = array.shape
         if len(shape) == 2 and shape[1] == 1 and len(self.shape) == 1:  # a column
             array = array[:, 0]
@@ -86,8 +87,29 @@ def datatype_of(dtype):
     return "BYTES" if dtype.kind in "OUS" else _NAMES[dtype.newbyteorder("<")]
 
 
+def check_filled(name, lengths, least=0):
+    """Refuse rows that would take much more memory than the request, as all of them are filled up
+    to the length of the longest.
+
+    Parameters
+    ----------
+    name : str
+        Of the input, for messages.
+    lengths : list of int
+    least : int, default 0
+        To which all are filled up anyway.
+    """
+    filled = len(lengths) * max([least, *lengths])
+    if filled > max(_MOST_FILLED, 8 * sum(lengths)):
+        raise Refused(
+            400,
+            f"input {name!r}: expected rows of similar lengths, got {len(lengths)} of which one "
+            f"has {max(lengths)} values: ask for long ones alone",
+        )
+
+
 def from_json(name, values):
-    """The array of a JSON value: float64, integers, booleans, strings; objects where it has null.
+    """The array of a JSON value: float64, integers or booleans; objects where it has strings.
 
     Parameters
     ----------
@@ -95,23 +117,36 @@ def from_json(name, values):
         Of the input, for messages.
     values : anything that JSON holds
     """
+    if not _are_numbers(values):
+        return _of_objects(name, values)
     try:
-        array = np.array(values)
+        return np.array(values)
     except (ValueError, OverflowError):
         raise Refused(
             400, f"input {name!r}: expected lists of equal lengths, got some that differ"
         ) from None
-    if array.dtype.kind in "OU":
-        array = _of_objects(name, values)
-    return array
+
+
+def _are_numbers(values):
+    """Whether a JSON value holds numbers and booleans alone. NumPy would give all strings of an
+    array the length of the longest."""
+    first, depth = values, 0
+    while isinstance(first, list) and first:
+        first, depth = first[0], depth + 1
+    flat = values if depth else [values]
+    for _ in range(depth - 1):
+        flat = itertools.chain.from_iterable(flat)
+    try:
+        sum(flat)
+    except TypeError:  # of strings and null, or of lists that are not equally deep
+        return False
+    return True
 
 
 def _of_objects(name, values):
     """The array of a JSON value in which not everything is a number."""
     array = np.array(values, object)
-    kinds = set(map(type, array.flat)) - {type(None)}
-    if kinds <= {str} and kinds:
-        return array if None in array else array.astype(str)
+    kinds = set(map(type, array.ravel().tolist())) - {type(None)}
     if kinds <= {int, float, bool}:
         return array.astype(np.float64)  # null is a gap, NaN
     if kinds <= {int, float, bool, str}:
@@ -138,7 +173,7 @@ def from_bytes(name, datatype, shape, content):
     """
     dtype, count = DATATYPES[datatype], math.prod(shape)
     if datatype == "BYTES":
-        return np.array(_texts(name, count, content), str).reshape(shape)
+        return np.array(_texts(name, count, content), object).reshape(shape)
     if len(content) != count * dtype.itemsize:
         raise Refused(
             400,

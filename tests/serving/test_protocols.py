@@ -3,6 +3,7 @@
 import json
 import random
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from service import application
 
 import nnlite
 from nnlite.layers import Concatenate, Dense, Embedding, Flatten, TextVectorization
+from nnlite.serving.tensors import from_bytes, from_json
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(5, 6))
@@ -26,7 +28,11 @@ PEOPLE = pandas.DataFrame(
 def models():
     """By name, what is served."""
     nnlite.utils.set_random_seed(0)
-    made = {"net": nnlite.Sequential([Dense(4, "relu", input_shape=(6,)), Dense(3, "softmax")])}
+    made = {
+        "net": nnlite.Sequential(
+            [Dense(4, "relu", input_shape=(6,)), Dense(3, "softmax", name="out")]
+        )
+    }
     numbers, tokens = (
         nnlite.Input((2,), name="numbers"),
         nnlite.Input((3,), dtype="int32", name="tokens"),
@@ -46,6 +52,8 @@ def models():
     made["people"] = nnlite.NNClassifier(**settings).fit(PEOPLE, [0, 1, 0, 1] * 10)
     named = pandas.DataFrame(X, columns=list("abcd"))
     made["named"] = nnlite.NNRegressor(**settings).fit(named, X[:, :2])
+    for name, column in (("x_number", X[:, 0]), ("x_word", labels)):
+        made[name] = nnlite.NNRegressor(**settings).fit(pandas.DataFrame({"X": column}), X[:, 0])
     series = [RNG.normal(size=(n, 2)) for n in (3, 5, 4, 2)] * 5
     layers = [nnlite.layers.LSTM(3)]
     made["series"] = nnlite.NNClassifier(layers, **settings).fit(series, [0, 1] * 10)
@@ -208,6 +216,18 @@ def test_columns_of_numbers_go_by_name_or_as_rows(ask, models):
     assert names == list("abcd")
 
 
+@pytest.mark.parametrize(
+    "model, datatype, values",
+    [("x_number", "FP64", [0.5, 2.0]), ("x_word", "BYTES", ["no", "yes"])],
+)
+def test_the_only_column_may_be_called_x(ask, models, model, datatype, values):
+    expected = models[model].predict(pandas.DataFrame({"X": values}))
+    for rows in ([[v] for v in values], [{"X": v} for v in values]):
+        assert same_bits(predictions(ask, model, instances=rows), expected)
+    column = tensor("X", np.array(values), datatype, data=values)
+    assert same_bits(infer(ask, model, column)["prediction"][2], expected)
+
+
 def test_sequences_may_differ_in_length(ask, models):
     series = [RNG.normal(size=(n, 2)) for n in (2, 7, 5)]
     found = predictions(ask, "series", instances=[s.tolist() for s in series])
@@ -238,8 +258,11 @@ WRONG = {
     "a large integer": {"instances": [[1, 2, 3, 4, 5, 10**40]]},
     "an object in a row": {"instances": [[1, 2, 3, 4, 5, {}]]},
     "an unknown name": {"instances": [{"x": ROW[0]}]},
+    "a deep signature": b'{"instances": [], "signature_name": ' + b"[" * 1000 + b"]" * 1000 + b"}",
     "another signature": {"instances": ROW, "signature_name": "train"},
     "deep nesting": b'{"instances": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+    "deeper than arrays": b'{"instances": ' + b"[" * 300 + b"]" * 300 + b"}",
+    "a deep string": b'{"instances": ' + b"[" * 33 + b'"a"' + b"]" * 33 + b"}",
 }
 
 
@@ -257,6 +280,7 @@ WRONG_TENSORS = {
     "negative": {"shape": [-1, 6]},
     "huge": {"shape": [2**62, 2**62]},
     "no rows": {"shape": [0, 6], "data": []},
+    "huge though empty": {"shape": [0, *[2**39] * 20], "data": []},
     "shape of strings": {"shape": ["1", 6]},
     "no shape": {"shape": None},
     "datatype": {"datatype": "FP128"},
@@ -271,6 +295,27 @@ WRONG_TENSORS = {
     "bytes that are not there": {"parameters": {"binary_data_size": 24}},
     "parameters": {"parameters": 3},
 }
+
+
+DEEP = "stands for lists in lists, of more than Python shows or writes"
+WRONG_REQUESTS = {
+    "deep id": {"id": DEEP},
+    "deep parameters": {"parameters": DEEP},
+    "deep shape": {"inputs": [GOOD | {"shape": DEEP}]},
+    "deep datatype": {"inputs": [GOOD | {"datatype": DEEP}]},
+    "an input twice": {"inputs": [GOOD, GOOD]},
+    "an output twice": {"outputs": [{"name": "out"}] * 2},
+    "an output that is not there": {"outputs": [{"name": "other"}]},
+    "an output without a name": {"outputs": [{}]},
+    "an output with a deep name": {"outputs": [{"name": DEEP}]},
+}
+
+
+@pytest.mark.parametrize("change", WRONG_REQUESTS.values(), ids=WRONG_REQUESTS)
+def test_a_wrong_request_for_tensors_is_refused_with_a_reason(ask, change):
+    body = json.dumps({"inputs": [GOOD]} | change).replace(f'"{DEEP}"', "[" * 1000 + "]" * 1000)
+    response = ask("/v2/models/net/infer", body.encode())
+    assert response.status == 400 and 10 < len(response.json["error"]) < 300
 
 
 @pytest.mark.parametrize("change", WRONG_TENSORS.values(), ids=WRONG_TENSORS)
@@ -310,6 +355,48 @@ def test_tokens_out_of_range_are_refused(ask):
     rows = [{"numbers": [0, 0], "tokens": [0, 1, 5]}]
     response = ask("/v1/models/two:predict", {"instances": rows})
     assert response.status == 400 and "range" in response.json["error"]
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "first", [[], [1], [None]], ids=["strings", "a number first", "null first"]
+)
+def test_a_long_string_does_not_lengthen_the_others(first):
+    words = [LONG, *"y" * 1000]
+    content = b"".join(struct.pack("<I", len(word)) + word.encode() for word in words)
+    tracemalloc.start()
+    try:
+        nested = from_json("a", [[word] for word in first + words])
+        flat = from_bytes("a", "BYTES", (1001,), memoryview(content))
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
+    assert nested[:, 0].tolist() == first + words and flat.tolist() == words
+
+
+def test_what_would_be_filled_up_to_many_times_the_request_is_refused(ask, models):
+    for model, long, short in (
+        ("texts", [LONG], ["y"]),
+        ("series", [[1, 2]] * 50_000, [[1, 2]]),
+    ):
+        response = ask(f"/v1/models/{model}:predict", {"instances": [long] + [short] * 1000})
+        assert response.status == 400 and "similar lengths" in response.json["error"]
+        assert len(predictions(ask, model, instances=[long, short])) == 2
+
+
+@pytest.mark.parametrize("rows", [{"age": [1], "city": ["Rome"]}, {"a": 1}, 5, "Rome", None])
+@pytest.mark.parametrize("model", ["people", "series", "labels"])
+def test_whole_rows_are_a_list(ask, model, rows):
+    response = ask(f"/v1/models/{model}:predict", {"inputs": {"X": rows}})
+    assert response.status == 400 and "expected a list of rows" in response.json["error"]
+
+
+def test_strings_of_numbers_are_no_numbers(ask):
+    for rows in ([["1", "2", "3", "4"]], [[1, 2, 3, "4"]]):
+        response = ask("/v1/models/labels:predict", {"instances": rows})
+        assert response.status == 400 and "a number in each place" in response.json["error"]
 
 
 def any_json(draw, depth=0):

@@ -42,6 +42,8 @@ def test_files_and_folders_have_names_and_versions(tmp_path):
     constant(tmp_path / "b" / "9.safetensors", 4)
     for hidden in (".a", "_a"):
         constant(tmp_path / f"{hidden}.safetensors", 5)
+    for without_path in ("a#b.safetensors", "a:predict/1.safetensors", "c?/1.safetensors"):
+        constant(tmp_path / without_path, 6)
     (tmp_path / "notes.txt").write_text("nothing")
     (tmp_path / "empty").mkdir()
     with application(tmp_path) as ask:

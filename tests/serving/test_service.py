@@ -156,6 +156,20 @@ def test_requests_in_one_packet_are_answered_in_order(service):
     assert found.count(b"HTTP/1.1 200") == 3 and found.endswith(b'["binary_tensor_data"]}')
 
 
+def test_many_requests_in_one_packet_are_all_answered(service):
+    one = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+    last = one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    found, _ = raw(service, one * 9999 + last)
+    assert found.count(b"HTTP/1.1 200") == 10_000
+
+
+def test_a_head_in_two_packets_may_have_a_long_body_behind_it(service):
+    body = json.dumps(BODY).encode().ljust(500_000)
+    head = HEAD.replace(b"100", str(len(body)).encode() + b"\r\nConnection: close")
+    found, _ = raw(service, head[:-10], head[-10:] + body, pause=0.2)
+    assert found.startswith(b"HTTP/1.1 200")
+
+
 @pytest.fixture(scope="module")
 def hostile():
     folder = str(ROOT / "benchmarks")
@@ -285,8 +299,7 @@ def test_sigterm_finishes_what_was_accepted(net):
         ]
         for thread in threads:
             thread.start()
-        page = lambda: service.ask("/metrics").body.decode()  # noqa: E731
-        service.until(lambda: "nnlite_requests_in_flight 8.0" in page())
+        service.until(lambda: b"nnlite_requests_in_flight 8.0" in service.ask("/metrics").body)
         assert service.terminate() == 0
         for thread in threads:
             thread.join()
@@ -366,10 +379,12 @@ def test_defaults_are_the_same_wherever_they_are_told(capsys):
 
 
 def test_wrong_arguments_are_said(net, tmp_path, refused):
+    (tmp_path / "empty").write_text("\n")
     for arguments, words in (
         ([tmp_path / "none.keras"], "which is not there"),
         ([net[0], "--timeout", 0], "timeout"),
         ([net[0], "--token-file", tmp_path / "none"], "No such file"),
+        ([net[0], "--token-file", tmp_path / "empty"], "token: expected printable ASCII"),
         ([net[0], "--host", "nowhere.invalid"], "cannot listen at nowhere.invalid"),
     ):
         assert words in refused(*arguments)
