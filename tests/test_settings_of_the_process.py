@@ -33,7 +33,7 @@ def model(**settings):
     [
         lambda: keras.mixed_precision.set_global_policy("float64"),
         lambda: keras.config.set_dtype_policy(keras.DTypePolicy("float64")),
-        lambda: keras.dtype_policies.get("float64") and config.set_floatx("float64"),
+        lambda: config.set_floatx("float64"),
     ],
     ids=["mixed_precision", "config", "floatx"],
 )
@@ -60,11 +60,19 @@ def test_other_precisions_are_refused_and_what_there_is_is_named(name):
     assert config.floatx() == "float32"
 
 
+@pytest.mark.parametrize("name", ["half", "flaot32", "complex64"])
+def test_a_layer_refuses_what_is_no_type_or_none_of_tensors(name):
+    with pytest.raises(ValueError, match=f"Dense: dtype: expected 'float32' .* got '{name}'"):
+        layers.Dense(3, dtype=name)
+
+
 def test_a_layer_is_not_built_in_another_precision_than_it_was_told(restored):
     layer = layers.Dense(2, dtype="float64")
     with pytest.raises(ValueError, match=r"dtype: expected 'float32', .* got 'float64'; .*set_flo"):
         layer(X)
     assert not layer.built
+    with pytest.raises(ValueError, match=r"dtype: expected 'float32', .* got 'float64'"):
+        layers.Dense(2, dtype="double")(X)
     config.set_floatx("float64")
     assert layer(X).dtype == "float64"
 
