@@ -110,7 +110,8 @@ def test_other_errors_of_an_output_are_not_hidden(monkeypatch):
 
 def test_a_bar_is_drawn_again_only_on_a_terminal(monkeypatch):
     class Screen(OnlyWrite):
-        isatty = lambda self: True  # noqa: E731
+        def isatty(self):
+            return True
 
     for out, drawings in ((Screen(), 2), (OnlyWrite(), 1)):
         monkeypatch.setattr(sys, "stdout", out)
