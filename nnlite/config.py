@@ -278,6 +278,8 @@ def max_epochs():
 def set_max_steps_per_epoch(max_steps_per_epoch):
     """Limit the batches of every epoch, evaluation and prediction, for quick runs of long programs.
 
+    `predict_on_batch`, and estimators when they predict, take all rows.
+
     Parameters
     ----------
     max_steps_per_epoch : int of at least 1, or None

@@ -114,9 +114,24 @@ def test_limits_hold_in_fit_evaluate_and_predict(restored):
     net.evaluate(X, Y, 8, verbose=0, callbacks=[count])
     assert batches == [0, 1, 2] * 3
     assert net.predict(X, 8).shape == (24, 1)
+    predicted = net.predict(X)  # 40 rows: two batches of 32
+    config.set_max_steps_per_epoch(1)
+    np.testing.assert_array_equal(net.predict(X), predicted[:32])
+    assert net.predict_on_batch(X).shape == (40, 1)
     for bad in (0, 1.5, True, "2"):
         with pytest.raises(ValueError, match="set_max_epochs: expected an integer of at least 1"):
             config.set_max_epochs(bad)
+
+
+def test_an_estimator_predicts_all_rows_whatever_the_limit_is(restored):
+    config.set_max_epochs(1)
+    config.set_max_steps_per_epoch(1)
+    rows, labels = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) % 2
+    for estimator in (
+        nnlite.NNClassifier(ensemble=1, random_state=0),
+        nnlite.neural_network.MLPClassifier((4,), max_iter=1, tol=1e9),
+    ):
+        assert estimator.fit(rows, labels).predict_proba(rows).shape == (200, 2)
 
 
 # Progress
