@@ -19,7 +19,7 @@ _settings = {
     "max_epochs": None,
     "max_steps": None,
 }
-FLOATS = ("float32", "float64")
+REALS = ("float32", "float64")
 _precision = contextvars.ContextVar("nnlite precision", default=None)
 _random = contextvars.ContextVar("nnlite random generator", default=None)
 
@@ -84,7 +84,7 @@ def set_floatx(value):
     ValueError
         For any other value.
     """
-    if value not in FLOATS:
+    if value not in REALS:
         raise ValueError(f"set_floatx: expected 'float32' or 'float64', got {value!r}")
     _settings["floatx"] = value
 
@@ -115,7 +115,7 @@ class DTypePolicy:
 
     def __init__(self, name=None):
         name = floatx() if name is None else name
-        if not isinstance(name, str) or name not in FLOATS:
+        if not isinstance(name, str) or name not in REALS:
             raise ValueError(
                 f"DTypePolicy: expected 'float32' or 'float64', got {name!r}; a model computes and "
                 "keeps its weights in one of them"
@@ -277,6 +277,8 @@ def max_epochs():
 
 def set_max_steps_per_epoch(max_steps_per_epoch):
     """Limit the batches of every epoch, evaluation and prediction, for quick runs of long programs.
+
+    `predict_on_batch`, and estimators when they predict, take all rows.
 
     Parameters
     ----------

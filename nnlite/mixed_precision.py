@@ -2,9 +2,11 @@
 
 from nnlite import names
 from nnlite.config import DTypePolicy, dtype_policy, set_dtype_policy
+from nnlite.optimizers import LossScaleOptimizer
 
 __all__ = [
     "DTypePolicy",
+    "LossScaleOptimizer",
     "Policy",
     "dtype_policy",
     "global_policy",

@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 
+from nnlite import config
 from nnlite.terminal import is_live, write
 
 BAR_WIDTH = 12  # columns
@@ -82,7 +83,8 @@ class ProgressBar:
     def __init__(self, total, label, unit="step"):
         self.total, self.label, self.unit = total, label, unit
         self.done, self.start_time, self._drawn = 0, time.perf_counter(), 0.0
-        self._in_notebook = "ipykernel" in sys.modules
+        interactive = config.is_interactive_logging_enabled()
+        self._in_notebook = interactive and "ipykernel" in sys.modules
         self._bar = _tqdm(total, label, unit, self._in_notebook)
         self._live = is_live(sys.stdout)
 

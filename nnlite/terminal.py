@@ -63,7 +63,10 @@ def plain(text, encoding):
 
 
 def is_live(stream):
-    """Whether a stream, such as `sys.stdout`, is a terminal, where a line can be drawn again."""
+    """Whether a stream, such as `sys.stdout`, is a terminal, where a line can be drawn again; never
+    if interactive logging is disabled."""
+    if not config.is_interactive_logging_enabled():
+        return False
     try:
         return bool(stream.isatty())
     except (AttributeError, ValueError):  # None, an object that can only be written to, closed

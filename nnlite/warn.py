@@ -17,7 +17,7 @@ def levels_to_the_caller():
 
 
 def warn(message, category=UserWarning):
-    """Warn whoever called nnlite: now, or when the thread that `gathered` it is done."""
+    """Warn the caller of nnlite: now, or when the thread that `gathered` it is done."""
     later = _gathering.get()
     if later is None:
         warnings.warn(message, category, stacklevel=levels_to_the_caller())

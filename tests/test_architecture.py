@@ -26,9 +26,8 @@ FLOORS = re.search(
     r"^```floors\n(.*?)^```$", (ROOT / "docs" / "architecture.md").read_text(), re.M | re.S
 )[1].split()
 
-# What may be imported inside a function or a `try`: packages that not everyone has, scikit-learn,
-# which estimators bring, by the command line what it runs, and what takes long to import and is
-# needed for a message only.
+# These packages may be imported inside a function or a `try`: not everyone has them, and only
+# estimators need scikit-learn.
 OPTIONAL = {
     "PIL",
     "ai_edge_litert",
@@ -48,6 +47,8 @@ OPTIONAL = {
     "tflite",
     "tqdm",
 }
+# These modules may import these others inside a function: the command line its commands, and all
+# of them what takes long to import and few calls need.
 LAZY = {
     ("__main__", "demo"),
     ("__main__", "serving"),

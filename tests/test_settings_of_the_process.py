@@ -33,7 +33,7 @@ def model(**settings):
     [
         lambda: keras.mixed_precision.set_global_policy("float64"),
         lambda: keras.config.set_dtype_policy(keras.DTypePolicy("float64")),
-        lambda: keras.dtype_policies.get("float64") and config.set_floatx("float64"),
+        lambda: config.set_floatx("float64"),
     ],
     ids=["mixed_precision", "config", "floatx"],
 )
@@ -60,11 +60,19 @@ def test_other_precisions_are_refused_and_what_there_is_is_named(name):
     assert config.floatx() == "float32"
 
 
+@pytest.mark.parametrize("name", ["half", "flaot32", "complex64"])
+def test_a_layer_refuses_what_is_no_type_or_none_of_tensors(name):
+    with pytest.raises(ValueError, match=f"Dense: dtype: expected 'float32' .* got '{name}'"):
+        layers.Dense(3, dtype=name)
+
+
 def test_a_layer_is_not_built_in_another_precision_than_it_was_told(restored):
     layer = layers.Dense(2, dtype="float64")
     with pytest.raises(ValueError, match=r"dtype: expected 'float32', .* got 'float64'; .*set_flo"):
         layer(X)
     assert not layer.built
+    with pytest.raises(ValueError, match=r"dtype: expected 'float32', .* got 'float64'"):
+        layers.Dense(2, dtype="double")(X)
     config.set_floatx("float64")
     assert layer(X).dtype == "float64"
 
@@ -106,9 +114,24 @@ def test_limits_hold_in_fit_evaluate_and_predict(restored):
     net.evaluate(X, Y, 8, verbose=0, callbacks=[count])
     assert batches == [0, 1, 2] * 3
     assert net.predict(X, 8).shape == (24, 1)
+    predicted = net.predict(X)  # 40 rows: two batches of 32
+    config.set_max_steps_per_epoch(1)
+    np.testing.assert_array_equal(net.predict(X), predicted[:32])
+    assert net.predict_on_batch(X).shape == (40, 1)
     for bad in (0, 1.5, True, "2"):
         with pytest.raises(ValueError, match="set_max_epochs: expected an integer of at least 1"):
             config.set_max_epochs(bad)
+
+
+def test_an_estimator_predicts_all_rows_whatever_the_limit_is(restored):
+    config.set_max_epochs(1)
+    config.set_max_steps_per_epoch(1)
+    rows, labels = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200) % 2
+    for estimator in (
+        nnlite.NNClassifier(ensemble=1, random_state=0),
+        nnlite.neural_network.MLPClassifier((4,), max_iter=1, tol=1e9),
+    ):
+        assert estimator.fit(rows, labels).predict_proba(rows).shape == (200, 2)
 
 
 # Progress

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nnlite
-from nnlite import callbacks, progress, terminal
+from nnlite import callbacks, config, progress, terminal
 
 X, Y = np.arange(24.0).reshape(8, 3) / 24, np.arange(8) % 2
 PACKAGE = Path(nnlite.__file__).parent
@@ -110,7 +110,8 @@ def test_other_errors_of_an_output_are_not_hidden(monkeypatch):
 
 def test_a_bar_is_drawn_again_only_on_a_terminal(monkeypatch):
     class Screen(OnlyWrite):
-        isatty = lambda self: True  # noqa: E731
+        def isatty(self):
+            return True
 
     for out, drawings in ((Screen(), 2), (OnlyWrite(), 1)):
         monkeypatch.setattr(sys, "stdout", out)
@@ -119,6 +120,25 @@ def test_a_bar_is_drawn_again_only_on_a_terminal(monkeypatch):
         bar.update(1)
         bar.close()
         assert out.text.count("Work") == drawings
+
+
+def test_a_log_gets_the_last_state_of_a_bar_alone(monkeypatch, caplog):
+    class Screen(OnlyWrite):
+        def isatty(self):
+            return True
+
+    out = Screen()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", out)
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)  # as in a notebook
+    monkeypatch.setitem(config._settings, "interactive_logging", False)
+    with caplog.at_level("INFO", logger="nnlite"):
+        bar = progress.ProgressBar(2, "Work")
+        bar.update(1)
+        bar.update(2)
+        bar.close({"loss": 0.5})
+    (line,) = caplog.messages
+    assert line.startswith("Work ") and line.endswith(" loss: 0.5000") and out.text == ""
 
 
 def test_only_one_module_writes_to_the_standard_output():

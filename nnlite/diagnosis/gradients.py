@@ -105,8 +105,12 @@ class _Case:
     def _copied(self, layer):
         """A copy of a layer in float64; its Variables, also those that are no weights, go to
         `variables`."""
-        copied = copy.deepcopy(layer)
+        made = {}
+        copied = copy.deepcopy(layer, made)
         if not layer.built:
+            for part in made.values():
+                if isinstance(part, Layer):
+                    part._given.pop("dtype", None)  # its own precision, if it was told one
             copied(*self.arguments, **self.options)
         made = {}
         copied = copy.deepcopy(copied, made)

@@ -8,9 +8,9 @@ import numpy as np
 
 from nnlite import config
 from nnlite.checks import refuse_masked
+from nnlite.config import REALS
 from nnlite.errors import memory_for
 
-REALS = ("float32", "float64")
 DTYPES = (*REALS, "int32")
 NAMES = {np.dtype(name): name for name in DTYPES}
 

@@ -208,7 +208,7 @@ class ImageFeatures(TransformerMixin, BaseEstimator):
         preprocess = self._preprocess()
         if preprocess is not None:
             pixels = preprocess(pixels)
-        return self.model_.predict(pixels, batch_size=self.batch_size, verbose=0)
+        return self.model_._predict(pixels, self.batch_size)
 
     def _preprocess(self):
         """What a batch passes before the network, or None."""

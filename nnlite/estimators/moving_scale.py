@@ -21,7 +21,7 @@ from nnlite.estimators.scaling import (
 from nnlite.layers import Dense, Flatten, InputScaling, TableEncoding
 
 # The deviation of fewer rows may be anything, of two that are alike nearly 0. A network that has
-# seen no more does not know anything yet: it begins anew with each of these scales.
+# seen no more knows nothing yet: its scale is replaced, and its weights are not moved.
 _FEW_ROWS = 10
 
 

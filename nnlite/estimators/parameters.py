@@ -12,6 +12,7 @@ from nnlite import optimizers
 from nnlite.callbacks import EarlyStopping
 from nnlite.callbacks.foreign import as_callbacks, is_callback
 from nnlite.checks import positive_int
+from nnlite.config import REALS
 from nnlite.configurable import Configurable, clone
 from nnlite.errors import prefixed
 from nnlite.estimators import columns, defaults, encoding, words
@@ -131,7 +132,7 @@ _PARAMETER_CONSTRAINTS = {
         "None or a positive integer",
     ),
     "dtype": (
-        lambda v: isinstance(v, str) and v in ("auto", "float32", "float64"),
+        lambda v: isinstance(v, str) and v in ("auto", *REALS),
         "'auto', 'float32' or 'float64'",
     ),
 }

@@ -1,12 +1,12 @@
 """How training goes on: which settings may change between two fits of one network.
 
 A network is made once, from some of the settings: to change these is an error that names them. All
-others are read anew by each fit."""
+others are read again by each fit."""
 
 from nnlite.configurable import frozen
 from nnlite.saving.values import described
 
-# What each fit reads anew, and what a model is compiled with.
+# What each fit reads again, and what a model is compiled with.
 _OF_A_FIT = {
     "batch_size",
     "callbacks",

@@ -282,7 +282,7 @@ def _masked(layers, X, length):
 
 def predicted(estimator, model, X, **options):
     """What a model of an estimator predicts for samples that were checked. Options are those of
-    `Model.predict`.
+    `Model._predict`.
 
     A row's result does not depend on the rows beside it, even if a layer counts what fills up:
     sequences of up to the length in `fit` are filled up to it, longer ones not at all.
@@ -290,11 +290,11 @@ def predicted(estimator, model, X, **options):
     length = estimator._sample_shape[0]
     fixed = not estimator._ragged or estimator.model_.input_shape[1] is not None
     if fixed or X.shape[1] <= length:
-        return model.predict(X, **options)
+        return model._predict(X, **options)
     lengths = np.maximum(_lengths(X), length)
     found = None
     for n in np.unique(lengths).tolist():
-        part = model.predict(X[lengths == n, :n], **options)
+        part = model._predict(X[lengths == n, :n], **options)
         found = np.empty((len(X), *part.shape[1:]), part.dtype) if found is None else found
         found[lengths == n] = part
     return found

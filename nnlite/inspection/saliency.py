@@ -189,7 +189,7 @@ def _asked(model, images):
 
 def _predicted(asked, x):
     """What is predicted for images: probabilities, or numbers; float64."""
-    outputs = asked.model.predict(x.astype(asked.model._precision), verbose=0)
+    outputs = asked.model._predict(x.astype(asked.model._precision))
     with config.precision(asked.model._precision):
         return np.asarray(asked.outputs_of(ops.convert_to_tensor(outputs)), np.float64)
 

@@ -1,6 +1,7 @@
 """What the settings of layers may be: checks of (name, value) for a class's `_legal`, beside those
 of `nnlite.checks`. The constructors of layers apply them."""
 
+import contextlib
 import math
 import numbers
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from nnlite import activations, constraints, initializers, regularizers
 from nnlite.checks import LARGEST_SIZE, axes, check_choice, is_number, positive_int
-from nnlite.config import FLOATS, floatx
+from nnlite.config import REALS, floatx
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.windows import check_padding
 
@@ -45,13 +46,16 @@ def _find(module, name, value):
         raise
 
 
+_NOT_REAL = ("bool", "int", "uint", "str", "string")
+
+
 def precision(name, value):
     """Raise a ValueError if a setting is a precision that nnlite does not have, such as
     'mixed_float16'; layers of integers and of texts say others."""
     named = _named(value)
-    if named is not None and "float" in named and named not in ("float", *FLOATS):
+    if named not in (None, *REALS) and named.rstrip("0123456789") not in _NOT_REAL:
         raise ValueError(
-            f"{name}: expected 'float32' or 'float64', got {named!r}; a model computes "
+            f"{name}: expected 'float32' or 'float64', got {value!r}; a model computes "
             "and keeps its weights in one of them"
         )
 
@@ -65,7 +69,7 @@ def check_precision(dtype):
         What its constructor was given.
     """
     named = _named(dtype)
-    if named in FLOATS and named != floatx():
+    if named in REALS and named != floatx():
         raise ValueError(
             f"dtype: expected {floatx()!r}, in which the model computes, got {named!r}; "
             f"nnlite.config.set_floatx({named!r}) makes it that of models from then on"
@@ -73,9 +77,14 @@ def check_precision(dtype):
 
 
 def _named(dtype):
-    """The name of a dtype, which may be a string, a type or a policy; None of anything else."""
+    """The name of a dtype, which may be a string, a type or a policy: NumPy's name, if it has one.
+    None of 'float', which is the model's precision, and of anything else."""
     named = getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)
-    return named if isinstance(named, str) else None
+    if not isinstance(named, str) or named == "float":
+        return None
+    with contextlib.suppress(TypeError):  # of 'mixed_float16', which is none
+        named = np.dtype(named).name
+    return named
 
 
 def padding(name, value):

@@ -350,8 +350,8 @@ def _is_size(n):
 
 
 def first_layer(kind, layer):
-    """The first layer of a class, or of some, in a model; None if there is none."""
+    """The first layer in a model that is of a class, or of one of some; None if there is none."""
     if isinstance(layer, kind):
         return layer
     found = (first_layer(kind, inside) for inside in layer._sublayers)
-    return next((layer for layer in found if layer is not None), None)
+    return next((part for part in found if part is not None), None)

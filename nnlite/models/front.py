@@ -166,8 +166,8 @@ class Front:
 
 
 def _of_rank(given, symbol):
-    """An input as an array with as many axes as its symbol, where one of a single entry may be left
-    out or be there in vain."""
+    """An input as an array with as many axes as its symbol: a last axis of one entry is added or
+    removed."""
     if isinstance(given, Tensor):
         given = given.numpy()
     if not isinstance(given, np.ndarray) and not hasattr(given, "tocsr"):

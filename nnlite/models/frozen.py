@@ -66,7 +66,7 @@ class FrozenFront(Front):
     def _results(self, given):
         given = given[0] if len(given) == 1 else given
         rows = len(given) if hasattr(given, "shape") else len(given[0])
-        return self.computer.predict(given, batch_size=max(rows, 1), verbose=0)
+        return self.computer._predict(given, batch_size=max(rows, 1))
 
 
 def _is_frozen(node):

@@ -144,8 +144,8 @@ def _fitting(symbol, tensor):
 
 
 def of_rank(tensor, symbol):
-    """An input with as many axes as its symbol: a last axis of one entry may be left out, or be
-    there in vain, as the channel of gray images."""
+    """An input with as many axes as its symbol: a last axis of one entry, such as the channel of
+    gray images, is added or removed."""
     shape, more = tensor.shape, len(tensor.shape) - len(symbol.shape)
     if more == 1 and shape[-1] == 1 and len(shape) > 1:
         return ops.reshape(tensor, shape[:-1])

@@ -406,7 +406,7 @@ class BaseMLP(BaseEstimator):
 
     def _held_out_score(self, network, X, y, sample_weight):
         """The score of rows held out; NaN if outputs are not finite."""
-        outputs = network.predict(X)
+        outputs = network._predict(X)
         if not np.isfinite(outputs).all():
             return float("nan")
         return self._score(y, self._decoded(outputs), sample_weight=sample_weight)
@@ -434,7 +434,7 @@ class BaseMLP(BaseEstimator):
         """The outputs of the network, a matrix, in the precision that X and weights have
         together."""
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        outputs = self._linked().predict(X)
+        outputs = self._linked()._predict(X)
         return outputs.astype(np.result_type(X.dtype, outputs.dtype), copy=False)
 
     def _loss_grad_lbfgs(self, vector, X, y, sample_weight=None, *_):

@@ -4,6 +4,7 @@ only nnlite reads."""
 import json
 
 from nnlite import config
+from nnlite.config import REALS
 from nnlite.initializers.initializer import left_unset
 from nnlite.serialization import made_from, serialize_keras_object
 
@@ -143,6 +144,6 @@ def _precision_in(description):
         if isinstance(policy, dict):
             policy = policy.get("config")
             policy = policy.get("name") if isinstance(policy, dict) else None
-        if policy in ("float32", "float64") and entry.get("class_name") != "InputLayer":
+        if policy in REALS and entry.get("class_name") != "InputLayer":
             return policy
     return None

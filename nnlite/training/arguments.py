@@ -73,5 +73,7 @@ def count(name, value, default=None):
 def steps(name, value):
     """A number of batches that may be left out, within the limit of `config`."""
     limit = config.max_steps_per_epoch()
+    if value is limit is None:
+        return None
     value = count(name, value, limit)
     return value if limit is None else min(value, limit)

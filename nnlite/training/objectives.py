@@ -34,7 +34,7 @@ class Objective:
         None if there are no others.
     view : function of (metric, targets, outputs) or None
         What a metric sees of an output: two tensors; None if it sees both as they are. It is no
-        part of a model's description: whoever trains the model sets it.
+        part of a model's description: the estimator that trains the model sets it.
     """
 
     name: str

@@ -423,11 +423,15 @@ class Trainer(Steps):
         -------
         array, or list or dict of them for several outputs
         """
+        return self._predict(x, batch_size, arguments.steps("steps", steps), callbacks, fold)
+
+    def _predict(self, x, batch_size=None, steps=None, callbacks=None, fold=True):
+        """`predict` without the limit of `config`."""
         if x.__class__ is np.ndarray and batch_size is steps is callbacks is None and fold:
             y = prediction.predict_cached(self, x)
             if y is not None:
                 return y
-        size, steps = arguments.count("batch_size", batch_size, 32), arguments.steps("steps", steps)
+        size = arguments.count("batch_size", batch_size, 32)
         callbacks = as_callbacks(callbacks, CALLBACKS)
         seen = steps is not None or any(c.wants_batches("predict") for c in callbacks)
         if not (seen or keeps_states(self)):
@@ -488,7 +492,7 @@ class Trainer(Steps):
         ----------
         x : array, or list or dict of them
         """
-        return self.predict(x)
+        return self._predict(x)
 
 
 def _as_evaluated(logs, return_dict):

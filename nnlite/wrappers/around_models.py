@@ -114,7 +114,7 @@ class _AroundModel(BaseEstimator):
 
     def _outputs(self, X):
         check_is_fitted(self)
-        outputs = self.model_.predict(validate_data(self, X, reset=False))
+        outputs = self.model_._predict(validate_data(self, X, reset=False))
         return outputs[0] if isinstance(outputs, list) and len(outputs) == 1 else outputs
 
     def predict(self, X):

@@ -19,6 +19,11 @@ SEEDS = range(int(os.environ.get("NNLITE_MODELS", 40)))
 N = 4  # no number of heads: Keras would take samples for heads
 
 
+def chooser(rng):
+    """A function that gives one of its arguments, at random."""
+    return lambda *values: values[int(rng.integers(len(values)))]
+
+
 def close(found, expected, what):
     scale = float(np.abs(expected).max(initial=1.0))
     np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-5 * scale, err_msg=what)
@@ -29,12 +34,15 @@ class Case:
 
     def __init__(self, seed):
         rng = np.random.default_rng(seed)
-        one_of = lambda *values: values[int(rng.integers(len(values)))]  # noqa: E731
+        one_of = chooser(rng)
         self.kind = one_of(
             "MultiHeadAttention", "MultiHeadAttention", "Attention", "AdditiveAttention"
         )
         t, s, width = one_of(2, 4, 5), one_of(2, 3, 6), one_of(4, 6)
-        draw = lambda *shape: rng.normal(size=shape).astype("float32")  # noqa: E731
+
+        def draw(*shape):
+            return rng.normal(size=shape).astype("float32")
+
         self.several = self.kind != "MultiHeadAttention"
         with_key = one_of(True, False)
         value = width if self.several and not with_key else one_of(3, 5)
@@ -131,7 +139,7 @@ def test_results_scores_masks_and_gradients_agree(seed):
 def a_model(package, seed):
     """A functional model with all three, steps that are masked, and einsum."""
     rng = np.random.default_rng(seed)
-    one_of = lambda *values: values[int(rng.integers(len(values)))]  # noqa: E731
+    one_of = chooser(rng)
     k, heads, causal = package.layers, one_of(1, 2), one_of(True, False)
     x = package.Input((5, 4))
     h = k.Dense(6)(k.Masking()(x))

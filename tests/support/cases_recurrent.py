@@ -1,5 +1,6 @@
 """Cases of the recurrent ops: one step, no steps, odd sizes, masks, reversed."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -116,7 +117,7 @@ def smooth(make):
 
 def refused(kind):
     """What a recurrent layer refuses."""
-    make = lambda: getattr(layers, kind)(2)  # noqa: E731
+    make = functools.partial(getattr(layers, kind), 2)
     return [
         (make, None, (4, 3), r"sequences of shape \(N, T, features\), got shape \(None, 3\)"),
         (make, (4, 2, 3), (4, 3), r"sequences of shape \(N, T, features\), got shape \(4, 3\)"),

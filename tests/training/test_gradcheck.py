@@ -95,7 +95,10 @@ def test_a_wrong_gradient_is_found_and_the_weight_named(
 ):
     assert max(gradcheck(target, inputs).values()) <= 1e-6
     rule = OPS[op].gradient
-    wrong = lambda c, *dys, need: change(c, rule(c, *dys, need=need))  # noqa: E731
+
+    def wrong(c, *dys, need):
+        return change(c, rule(c, *dys, need=need))
+
     monkeypatch.setattr(OPS[op], "gradient", wrong)
     with pytest.raises(ValueError, match=rf"^gradcheck: wrong gradients of .*{re.escape(name)}: "):
         gradcheck(target, inputs)
@@ -122,10 +125,13 @@ def test_a_network_is_checked_as_it_is_and_stays_as_it_was(training):
     assert model.weights[0].dtype == "float32"
 
 
-def test_a_layer_that_has_no_weights_yet_stays_without():
-    layer = layers.Dense(2)
+@pytest.mark.parametrize("dtype", [None, "float32"])
+def test_a_layer_that_has_no_weights_yet_stays_without(dtype):
+    layer = layers.Dense(2, dtype=dtype)
+    model = nnlite.Sequential([layers.Dense(3, dtype=dtype), layer])
     assert max(gradcheck(layer, ROWS).values()) <= 1e-6
-    assert not layer.built
+    assert max(gradcheck(model, ROWS).values()) <= 1e-6
+    assert not layer.built and layer.get_config().get("dtype") == dtype
 
 
 def test_variables_of_a_function_are_checked_and_given_back():
