@@ -144,8 +144,9 @@ class _Network(Callback):
         """The numbers of the rows that it does not train on."""
         return np.flatnonzero(self.folds == self.fold)
 
-    def train(self, epochs, validation, stopping):
-        """Train, and predict the rows that were held out."""
+    def train(self, begin, epochs, validation, stopping):
+        """Train from the event `begin` on, and predict the rows that were held out."""
+        begin.wait()
         others = [self, *self.others]
         if self.folds is not None:
             validation = self.data.part(self.held_out)
@@ -183,8 +184,11 @@ def _outputs_of(estimator, X, numbers):
 
 
 def _train_all(members, how, threads, verbose, tasks, end):
-    """Train networks in a pool of threads, which end before this function does."""
-    said, futures, bar = {}, [], None
+    """Train networks in a pool of threads, which end before this function does.
+
+    They begin when all of them wait: the pool does not know of a thread whose start Ctrl-C broke.
+    """
+    said, futures, bar, begin = {}, [], None, threading.Event()
     epochs = how[0]
     if verbose == 1:
         bar = ProgressBar(len(members) * epochs, f"{len(members)} networks", "epoch")
@@ -192,8 +196,9 @@ def _train_all(members, how, threads, verbose, tasks, end):
         try:
             for member in members:
                 context = contextvars.copy_context()
-                call = partial(warn.gathered, partial(member.train, *how), said)
+                call = partial(warn.gathered, partial(member.train, begin, *how), said)
                 futures.append(pool.submit(context.run, call))
+            begin.set()
             waiting = set(futures)
             while waiting:
                 done, waiting = wait(waiting, LOOK_SECONDS, FIRST_COMPLETED)
@@ -210,6 +215,7 @@ def _train_all(members, how, threads, verbose, tasks, end):
             raise
         finally:
             end.set()
+            begin.set()
             if bar is not None:
                 bar.close()
     for message, category in said.items():
