@@ -298,14 +298,11 @@ def standardize_dtype(dtype):
     ('uint8', 'float32')
     """
     name = getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)
-    if name in (None, "float"):
-        return floatx()
-    if name == "bfloat16":
+    name = {None: floatx(), "str": "string", "float": floatx(), "int": "int32"}.get(name, name)
+    if name in ("bfloat16", "string"):
         return name
-    if name in ("str", "string"):
-        return "string"
     try:
-        found = np.dtype("int32" if name == "int" else name)
+        found = np.dtype(name)
     except TypeError:
         found = None
     if found is None or found.kind not in "biufc":

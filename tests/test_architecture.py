@@ -83,18 +83,19 @@ def named(module):
 
 
 def imports(path):
-    """(module, whether at the top level) for each import of a file."""
+    """(module, whether at the top level, where it may be tried) for each import of a file."""
     tree = ast.parse(path.read_text())
+    top = [n for node in tree.body for n in (node.body if isinstance(node, ast.Try) else [node])]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield named(alias.name), node in tree.body
+                yield named(alias.name), node in top
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name}: relative import"
             for alias in node.names:
                 inner = named(f"{node.module}.{alias.name}")
                 known = node.module.startswith("nnlite") and inner in SOURCES
-                yield inner if known else named(node.module), node in tree.body
+                yield inner if known else named(node.module), node in top
 
 
 def floor(module):

@@ -368,3 +368,9 @@ def evaluate(model, batches, steps=None, callbacks=(), twin=None):
         say_ran_out(batches.name, done, "of the evaluation", False)
     call(callbacks, "on_test_end", logs)
     return logs
+
+
+def as_evaluated(logs, return_dict):
+    """What `evaluate` gives: figures by name, or a list of them, or the only one."""
+    values = list(logs.values())
+    return logs if return_dict else values if len(values) > 1 else values[0]

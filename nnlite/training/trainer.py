@@ -396,7 +396,7 @@ class Trainer(Steps):
         loop.introduce(callbacks, self, {"epochs": 1, "steps": steps or batches.steps})
         with own_trackers(self) as twin:
             logs = loop.evaluate(self, batches, steps, callbacks, twin)
-        return _as_evaluated(logs, return_dict)
+        return loop.as_evaluated(logs, return_dict)
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, *, fold=True):
         """The outputs for every row of `x`.
@@ -458,7 +458,7 @@ class Trainer(Steps):
         """
         class_weight = check_class_weight(class_weight)
         logs = self._one_batch("train", (x, y, sample_weight), class_weight=class_weight)
-        return _as_evaluated(logs, return_dict)
+        return loop.as_evaluated(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """The loss and metrics of one batch.
@@ -475,7 +475,7 @@ class Trainer(Steps):
             As `evaluate` gives them.
         """
         logs = self._one_batch("test", (x, y, sample_weight), finite=False)
-        return _as_evaluated(logs, return_dict)
+        return loop.as_evaluated(logs, return_dict)
 
     def _one_batch(self, kind, data, **how):
         """The logs of one batch, with metrics that begin with it."""
@@ -493,12 +493,6 @@ class Trainer(Steps):
         x : array, or list or dict of them
         """
         return self._predict(x)
-
-
-def _as_evaluated(logs, return_dict):
-    """Figures by name, or a list of them, or the only one."""
-    values = list(logs.values())
-    return logs if return_dict else values if len(values) > 1 else values[0]
 
 
 _COMPILE = [name for name in inspect.signature(Trainer.compile).parameters if name != "self"][:-1]
