@@ -34,7 +34,8 @@ PATHS = """
     keras.preprocessing:timeseries_dataset_from_array
     keras.layers.experimental.preprocessing:Rescaling keras.layers.experimental:preprocessing
     keras.layers.advanced_activations:LeakyReLU keras.layers.convolutional:Conv2D
-    keras.layers.merge:concatenate keras.utils:np_utils keras.utils.np_utils:to_categorical
+    keras.layers.merge:concatenate keras.layers.lookup:StringLookup
+    keras.callbacks.backup:BackupAndRestore keras.utils:np_utils keras.utils.np_utils:to_categorical
     keras.wrappers.scikit_learn:KerasClassifier keras.optimizers.schedules:CosineDecay
     keras.backend:floatx keras.config:floatx keras.random:normal keras.regularizers:l2
     keras.constraints:max_norm keras.applications:VGG16 keras.applications.vgg16:preprocess_input

@@ -1,10 +1,9 @@
 """Models: layers that can be compiled, trained, evaluated and asked for predictions."""
 
 import functools
-import json
 import numbers
 
-from nnlite import config, metrics, names, saving
+from nnlite import config, lazy, metrics, names, saving, visualization
 from nnlite.checks import is_number, positive_int
 from nnlite.configurable import clone
 from nnlite.data.sources import LookedUp
@@ -28,8 +27,9 @@ from nnlite.terminal import write
 from nnlite.training.step_cache import StepCache, build_by_tracing
 from nnlite.training.trainer import Trainer
 from nnlite.tree import map_structure
-from nnlite.visualization.diagram import model_html
-from nnlite.visualization.summary import summary
+
+with lazy.imports(__name__):
+    import json
 
 
 class Model(Trainer, Exported, Layer):
@@ -486,9 +486,11 @@ class Model(Trainer, Exported, Layer):
             raise TypeError(f"positions: expected a list of numbers, got {positions!r}")
         if print_fn is not None and not callable(print_fn):
             raise TypeError(f"print_fn: expected a function of str, got {print_fn!r}")
-        text = summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
+        text = visualization.summary_text(
+            self, line_length, positions, expand_nested, show_trainable, layer_range
+        )
         (print_fn or write)(text)
 
     def _repr_html_(self):
         """What a notebook shows: the summary, and a picture if it is a small one."""
-        return model_html(self)
+        return visualization.model_html(self)

@@ -1,12 +1,11 @@
 """Fit: where a fit is, and everything that decides how it goes on."""
 
-import random
 import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from nnlite import config, warn
+from nnlite import config, lazy, warn
 from nnlite.callbacks.foreign import Foreign
 from nnlite.data.batches import ArrayBatches
 from nnlite.data.sources import leaves
@@ -15,6 +14,9 @@ from nnlite.metrics.metric import Metric
 from nnlite.optimizers import Optimizer
 from nnlite.saving.state import state_of
 from nnlite.tree import flatten
+
+with lazy.imports(__name__):
+    import random
 
 _SAMPLED = 64  # rows that tell arrays from others
 

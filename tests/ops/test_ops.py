@@ -4,6 +4,7 @@ import cases
 import numpy as np
 import pytest
 import samples
+from all_ops import OPS
 from cases import CASES, ULP
 from cases_losses import rows_of_logits
 from kernels import (
@@ -22,7 +23,6 @@ from teams import team_of
 
 from nnlite import ops
 from nnlite.engine import dispatch
-from nnlite.engine.dispatch import OPS
 from nnlite.engine.tensor import REALS, Tensor, Variable
 from nnlite.ops.random import seed_state
 from nnlite.ops.rows import SOURCE_CODES, gather

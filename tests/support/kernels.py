@@ -6,10 +6,10 @@ import oracle_conv
 import oracle_images
 import oracle_tables
 import oracle_warps
+from all_ops import OPS
 from cases import ULP
 
 from nnlite.engine import dispatch
-from nnlite.engine.dispatch import OPS
 
 ORACLE = (
     oracle.ORACLE
