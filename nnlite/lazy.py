@@ -7,9 +7,15 @@ the imports that it holds.
 
 import builtins
 import importlib
+import os
 import sys
+import threading
 
 _PROMISED = {}  # of each module: name -> the import that was put off
+_ONE_AT_A_TIME = threading.Lock()  # in a block nothing is imported, so nothing waits for another
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ONE_AT_A_TIME._at_fork_reinit)
 
 
 class imports:
@@ -30,11 +36,13 @@ class imports:
         self.namespace = vars(sys.modules[module])
 
     def __enter__(self):
+        _ONE_AT_A_TIME.acquire()
         self.import_now = builtins.__import__
         builtins.__import__ = self._note
 
     def __exit__(self, *error):
         builtins.__import__ = self.import_now
+        _ONE_AT_A_TIME.release()
         promised = _PROMISED.setdefault(self.module, {})
         for name, value in list(self.namespace.items()):
             if type(value) is _Promise:
