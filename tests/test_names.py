@@ -237,3 +237,28 @@ def test_set_random_seed_seeds_numpy_and_python_too():
         return random.random(), np.random.rand(), float(tf.random.normal(()))  # noqa: NPY002
 
     assert draw() == draw()
+
+
+def test_threads_may_ask_for_names_that_are_imported_when_first_used():
+    assert not python("""
+import builtins, sys, threading
+import sklearn.base  # which imports in a circle
+import nnlite
+
+def ask(number):
+    try:
+        for module in (nnlite.layers, nnlite.ops, nnlite):
+            for name in sorted(dir(module), key=lambda name: hash((name, number))):
+                getattr(module, name)
+    except BaseException as error:
+        print(repr(error))
+
+sys.setswitchinterval(1e-6)
+own = builtins.__import__
+threads = [threading.Thread(target=ask, args=[n]) for n in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert builtins.__import__ is own
+""")

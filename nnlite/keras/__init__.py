@@ -25,7 +25,7 @@ def alias(name):
     module = importlib.import_module(real)
     for part in pkgutil.iter_modules(getattr(module, "__path__", ())):
         importlib.import_module(f"{real}.{part.name}")
-    for path in [m for m in sys.modules if m == real or m.startswith(f"{real}.")]:
+    for path in [m for m in list(sys.modules) if m == real or m.startswith(f"{real}.")]:
         sys.modules[path.replace("nnlite.", "nnlite.keras.", 1)] = sys.modules[path]
 
 
