@@ -31,6 +31,7 @@ from nnlite.layers.conv1d import (
     SeparableConvolution1D,
 )
 from nnlite.layers.conv3d import Conv3D, Conv3DTranspose, Convolution3D, Convolution3DTranspose
+from nnlite.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
 from nnlite.layers.einsum_dense import EinsumDense
 from nnlite.layers.embedding import Embedding, Masking
@@ -197,6 +198,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",
