@@ -33,8 +33,8 @@ def _signature_of(init):
 
 @functools.lru_cache(1024)
 def snake_case(name):
-    """'MaxPooling2D' -> 'max_pooling2d', as Keras names layers."""
-    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    """'MaxPooling2D' -> 'max_pooling2d', 'ConvLSTM2D' -> 'conv_lstm2d', as Keras names layers."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 

@@ -31,9 +31,6 @@ COMING = {
         ),
         ("float16 bfloat16", "'float32' and 'float64' are the precisions"),
     ],
-    "nnlite.layers": [
-        ("ConvLSTM2D", ""),
-    ],
     "nnlite.models.Model": [
         (
             "to_yaml",

@@ -87,16 +87,16 @@ def test_no_name_that_is_said_to_come_is_there(owner):
 
 
 def test_a_name_that_is_not_there_yet_says_what_does_instead():
-    with pytest.raises(AttributeError, match="layers has no ConvLSTM2D yet"):
-        nnlite.layers.ConvLSTM2D  # noqa: B018
+    with pytest.raises(AttributeError, match="datasets has no boston_housing yet"):
+        nnlite.datasets.boston_housing  # noqa: B018
     with pytest.raises(AttributeError, match=r"Model has no to_yaml yet; model.save\('"):
         nnlite.Sequential().to_yaml()
-    assert not hasattr(nnlite.layers, "ConvLSTM2D")
+    assert not hasattr(nnlite.datasets, "boston_housing")
 
 
 def test_an_import_of_a_name_says_the_same():
-    with pytest.raises(ImportError, match="layers has no ConvLSTM2D yet"):
-        from nnlite.keras.layers import ConvLSTM2D  # noqa: F401
+    with pytest.raises(ImportError, match="datasets has no boston_housing yet"):
+        from nnlite.keras.datasets import boston_housing  # noqa: F401
     with pytest.raises(ImportError, match="no attribute 'Sequental'; did you mean 'Sequential'"):
         from nnlite import Sequental  # noqa: F401
 

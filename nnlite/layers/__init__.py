@@ -35,6 +35,7 @@ with lazy.imports(__name__):
         SeparableConvolution1D,
     )
     from nnlite.layers.conv3d import Conv3D, Conv3DTranspose, Convolution3D, Convolution3DTranspose
+    from nnlite.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
     from nnlite.layers.einsum_dense import EinsumDense
     from nnlite.layers.embedding import Embedding, Masking
     from nnlite.layers.function_layer import Lambda
@@ -199,6 +200,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",

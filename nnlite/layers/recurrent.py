@@ -156,7 +156,7 @@ class RNN(LayerOfLayers):
         if mask is not None and (initial_state is not None or self.stateful):
             outputs = _zeros_before_the_first(outputs, mask, self.go_backwards)
         if mask is not None and self.zero_output_for_mask:
-            outputs = outputs * ops.reshape(mask, (*mask.shape, *[1] * (outputs.ndim - 2)))
+            outputs = outputs * _over(mask, outputs)
         last = outputs[:, 0 if self.go_backwards else -1]
         if self.stateful:
             for kept, state in zip(self._kept[sequences.shape[0]], states):
@@ -226,7 +226,12 @@ def _zeros_before_the_first(outputs, mask, backwards):
     """Outputs that are 0 before the first step that is not masked."""
     earlier = np.triu(np.ones((mask.shape[1],) * 2))
     seen = ops.matmul(mask, earlier.T if backwards else earlier)
-    return ops.where(ops.expand_dims(ops.greater(seen, 0.0), -1), outputs, 0.0)
+    return ops.where(_over(ops.greater(seen, 0.0), outputs), outputs, 0.0)
+
+
+def _over(mask, outputs):
+    """A mask (N, T) with as many axes as the outputs of all steps."""
+    return ops.reshape(mask, (*mask.shape, *[1] * (outputs.ndim - 2)))
 
 
 class StackedRNNCells(LayerOfLayers):

@@ -183,7 +183,7 @@ SHAPES = {
     **cases_volumes.SHAPES,
     **cases_columns.SHAPES,
     **cases_image_layers.SHAPES,
-    **{kind: cases_recurrent.refused(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
+    **cases_recurrent.SHAPES,
     "RNN": [
         (lambda: layers.RNN(layers.GRUCell(2)), None, (4, 3), r"\(N, T, features\), got"),
         (lambda: layers.RNN(layers.GRUCell(2)), (4, 2, 3), (4, 2, 5), "3 features on its last"),

@@ -7,6 +7,7 @@ A case is a layer, the shape of its input (or the input), and what it computes f
 import cases_attention_layers
 import cases_columns
 import cases_image_layers
+import cases_recurrent
 import cases_series
 import cases_tables_layers
 import cases_volumes
@@ -345,7 +346,7 @@ CASES |= (
     }
 )
 CASES |= cases_attention_layers.CASES | cases_columns.CASES | cases_tables_layers.CASES
-CASES |= cases_image_layers.CASES
+CASES |= cases_image_layers.CASES | cases_recurrent.CASES
 # What is called on strings: test_lookups.py.
 OF_STRINGS = {"StringLookup", "TextVectorization"}
 # They are called on an input and states: test_recurrent.py.
