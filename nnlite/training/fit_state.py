@@ -145,7 +145,7 @@ class Fit:
         return {
             "model": {path: v._data for path, v in self._variables().items()},
             "optimizers": {k: self._of_optimizer(v) for k, v in self._optimizers().items()},
-            "metrics": [[v._data for v in _variables_in(m)] for m in self._metrics()],
+            "metrics": [[v._data for v in variables_in(m)] for m in self._metrics()],
             "callbacks": [c.get_state() for c in self._stateful()],
             "stop": self.model.stop_training,
             "random": config.random_state(),
@@ -162,7 +162,7 @@ class Fit:
 
     def _metrics(self):
         """Those of the model, and those in them; an epoch begins with none that has counted."""
-        return list(_metrics_in(self.model.metrics)) if self.done else []
+        return list(metrics_in(self.model.metrics)) if self.done else []
 
     def _stateful(self):
         return [c for c in self.callbacks if c.get_state()]
@@ -231,23 +231,23 @@ def _own(optimizer):
     return list(found.values())
 
 
-def _metrics_in(parts):
+def metrics_in(parts):
     for metric in parts:
         yield metric
         inner = flatten(list(vars(metric).values()))
-        yield from _metrics_in([part for part in inner if isinstance(part, Metric)])
+        yield from metrics_in([part for part in inner if isinstance(part, Metric)])
 
 
-def _variables_in(metric):
-    """The Variables of a metric, without those of metrics in it."""
-    found = {id(v): v for v in flatten(list(vars(metric).values())) if isinstance(v, Variable)}
+def variables_in(part):
+    """The Variables of a metric or layer, without those of others in it."""
+    found = {id(v): v for v in flatten(list(vars(part).values())) if isinstance(v, Variable)}
     return list(found.values())
 
 
 def _set_metric(metric, arrays, precision):
     """Set the Variables of a metric; one that makes them with the first batch has none yet."""
-    if arrays and not _variables_in(metric):
+    if arrays and not variables_in(metric):
         with config.precision(precision):
             metric._running(*(a.shape for a in arrays))
-    for variable, array in zip(_variables_in(metric), arrays, strict=True):
+    for variable, array in zip(variables_in(metric), arrays, strict=True):
         variable.assign(array)
