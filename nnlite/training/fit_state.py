@@ -14,7 +14,7 @@ from nnlite.engine.tensor import Variable
 from nnlite.metrics.metric import Metric
 from nnlite.optimizers import Optimizer
 from nnlite.saving.state import state_of
-from nnlite.tree import flatten
+from nnlite.tree import objects_in
 
 _SAMPLED = 64  # rows that tell arrays from others
 
@@ -234,14 +234,13 @@ def _own(optimizer):
 def metrics_in(parts):
     for metric in parts:
         yield metric
-        inner = flatten(list(vars(metric).values()))
-        yield from metrics_in([part for part in inner if isinstance(part, Metric)])
+        yield from metrics_in(objects_in([*vars(metric).values()], Metric))
 
 
 def variables_in(part):
     """The Variables of a metric or layer, without those of others in it."""
-    found = {id(v): v for v in flatten(list(vars(part).values())) if isinstance(v, Variable)}
-    return list(found.values())
+    found = objects_in([*vars(part).values()], Variable)
+    return list({id(v): v for v in found}.values())
 
 
 def _set_metric(metric, arrays, precision):
