@@ -232,6 +232,7 @@ def _own(optimizer):
 
 
 def metrics_in(parts):
+    """Some metrics, and those in them."""
     for metric in parts:
         yield metric
         yield from metrics_in(objects_in([*vars(metric).values()], Metric))
