@@ -255,7 +255,8 @@ def in_a_layer():
 
 def tracing():
     """Whether ops are only being recorded, in this thread."""
-    return any(not r.executing for r in active_recordings())
+    recordings = active_recordings()
+    return bool(recordings) and any(not r.executing for r in recordings)
 
 
 # One thread at a time builds and traces. (A trace also makes the variables of metrics.)

@@ -4,6 +4,7 @@ The planner keeps the recorded order. It drops calls that nobody needs, gives ea
 the arena for just as long as it lives, and puts a barrier only before a step that touches memory
 which another thread may still be working on."""
 
+import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from nnlite.engine.passes import (
     take_in_place,
 )
 from nnlite.engine.stretches import Stretch, find_stretches, rows
+from nnlite.engine.tensor import Variable
 
 ALIGN = 64  # bytes: a cache line
 # Fewer multiply-adds than this are done by thread 0, while the others go on to the next step.
@@ -97,12 +99,44 @@ class Plan:
         blocks = list({id(b): b for b in self.blocks.values()}.values())
         self.memory = sum(b.size for b in blocks if b.place == MEMORY)
         arena_bytes = place([b for b in blocks if b.place == ARENA])
-        self.program = Program(
-            self.engine, self._steps(works), arena_bytes, len(self.feeds) + len(self.results)
-        )
+        self.steps = self._steps(works)
+        self.program = self._program(arena_bytes)
 
     def __repr__(self):
         return f"<Plan of {len(self.calls)} steps, {self.program.arena_bytes:,} bytes>"
+
+    def on(self, others):
+        """The same plan of other Variables.
+
+        Parameters
+        ----------
+        others : dict
+            For the id of each Variable of this plan, the one of its form that takes its place.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        roots = (self.roots.of(t) for c in self.calls for t in (*c.inputs, *_conditions(c)))
+        own = {id(v): v for v in roots if isinstance(v, Variable)}
+        memory = {id(v._data): others[key]._data for key, v in own.items()}
+
+        def moved(operands):
+            return tuple(
+                (place, memory.get(id(where), where) if place == MEMORY else where, shape)
+                for place, where, shape in operands
+            )
+
+        plan = copy.copy(self)
+        plan.variables = [others.get(id(v), v) for v in self.variables]
+        plan.steps = [(op, *map(moved, step[:3]), *step[3:]) for op, *step in self.steps]
+        plan.program = plan._program(self.arena_bytes)
+        return plan
+
+    def _program(self, arena_bytes):
+        feeds = len(self.feeds) + len(self.results)
+        return Program(self.engine, self.steps, arena_bytes, feeds)
 
     @property
     def arena_bytes(self):

@@ -14,7 +14,7 @@ from nnlite.engine.tensor import Variable, dtype_of, is_truth
 from nnlite.errors import memory_for
 from nnlite.layers.building import as_shapes, here
 from nnlite.metrics.metric import Metric
-from nnlite.tree import flatten
+from nnlite.tree import objects_in
 
 
 def _name_first(add_weight):
@@ -98,10 +98,7 @@ class Tracked(Configurable):
         """The layers directly inside this one, in the order in which attributes were set."""
         found = {}
         for _, value in self._held():
-            if isinstance(value, Tracked):
-                found[id(value)] = value
-            elif not isinstance(value, Variable):
-                found |= {id(v): v for v in flatten(value) if isinstance(v, Tracked)}
+            found |= {id(v): v for v in objects_in(value, Tracked)}
         return list(found.values())
 
     @_name_first
@@ -165,9 +162,7 @@ class Tracked(Configurable):
         own = {id(v): v for v in self.__dict__.get("_weights", ())}
         for _, value in self._held():
             if not isinstance(value, Tracked):
-                for v in flatten(value):
-                    if isinstance(v, Variable) and v.dtype != "int32":
-                        own[id(v)] = v
+                own |= {id(v): v for v in objects_in(value, Variable) if v.dtype != "int32"}
         return list(own.values())
 
     def get_build_config(self):
