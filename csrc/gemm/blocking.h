@@ -20,7 +20,7 @@ static int64_t block_width(int64_t K) { return BLOCK_ROWS / min_of(K + 1, KC) * 
 static int64_t packed_b_size(int64_t N, int64_t K) {
     return min_of(ceil_div(N, NR) * NR, block_width(K)) * min_of(K + 1, KC);
 }
-static int64_t packed_a_size(int64_t K) { return PACKED_MR * min_of(K + 1, KC); }
+static int64_t packed_a_size(int64_t K) { return PACKED_MR * whole_vectors(min_of(K + 1, KC)); }
 static int64_t packing_size(int64_t N, int64_t K) {
     return ceil_div(packed_b_size(N, K) + packed_a_size(K), NNL_CACHE_LINE) * NNL_CACHE_LINE;
 }

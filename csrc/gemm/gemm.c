@@ -48,17 +48,22 @@ static void set_c(nnl_tile *t, const nnl_job *job, nnl_range rows, int64_t j, in
     t->clamp = clamp_of(e->activation, e->alpha);
 }
 
-/* The tile's micro-panel of A, in place or packed. */
+/* The tile's micro-panel of A, in place or packed: in rows where vectors of rows are loaded. */
 static void set_a(nnl_tile *t, const nnl_job *job, nnl_range rows, int64_t k, int64_t b_panels) {
     const nnl_operand *A = &job->A;
     t->a_access = A->transposed ? A_COLUMN_MAJOR : A_ROW_MAJOR;
     t->a = A->data + (A->transposed ? k * A->ld + rows.begin : rows.begin * A->ld + k);
     t->a_row = t->a_k = A->ld;
-    if (A->transposed && b_panels >= PACK_A_FROM) {
-        pack(job->packed_a, PACKED_MR, (nnl_pack_source){t->a, A->ld, t->K, length(rows), false});
-        t->a = job->packed_a;
+    if (!A->transposed || b_panels < PACK_A_FROM) return;
+    if (STEPS_OF_A_LOAD > 1) {
+        t->a_access = A_ROW_MAJOR;
+        t->a_row = whole_vectors(t->K);
+        pack(job->packed_a, t->a_row, (nnl_pack_source){t->a, A->ld, length(rows), t->K, true});
+    } else {
         t->a_k = PACKED_MR;
+        pack(job->packed_a, t->a_k, (nnl_pack_source){t->a, A->ld, t->K, length(rows), false});
     }
+    t->a = job->packed_a;
 }
 
 /* The tile's micro-panel of B, for the first micro-panel of A. Where the micro-kernel can read B in

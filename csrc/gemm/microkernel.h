@@ -37,13 +37,13 @@ enum {
 /* n columns, rounded up to whole vectors. */
 static inline int64_t whole_vectors(int64_t n) { return ceil_div(n, LANES) * LANES; }
 
-NNL_INLINE vec vec_load(const real *p) {
-    vec v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
+/* A vector at any address of a real. */
+typedef real vec_in_memory
+    __attribute__((vector_size(VEC_BYTES), aligned(sizeof(real)), may_alias));
 
-NNL_INLINE void vec_store(real *p, vec v) { memcpy(p, &v, sizeof v); }
+NNL_INLINE vec vec_load(const real *p) { return *(const vec_in_memory *)p; }
+
+NNL_INLINE void vec_store(real *p, vec v) { *(vec_in_memory *)p = v; }
 
 /* capped_relu_of in each lane: the same bits, also of -0 and NaN. */
 NNL_INLINE vec vec_clamp(vec x, real cap) {
@@ -136,25 +136,82 @@ NNL_INLINE int a_pointers(const int mr, const nnl_a_access a_access) {
                                         : mr;
 }
 
+/* What accumulate reads of a tile. The pointers move from one k to the next. */
+typedef struct {
+    const real *a[MR], *b;
+    real *pack_b;
+    int64_t a_row, a_k, b_k, n;
+    const int64_t *k_offset;
+} nnl_tile_operands;
+
+/* acc[i][j] += a[i, k] b[k, j], for `steps` k: 1, or the lanes of a vector, which then holds these k
+ * of a row of A. */
+NNL_INLINE void accumulate_steps(const int steps, const int mr, const int nv,
+                                 const nnl_a_access a_access, const nnl_b_access b_access,
+                                 vec acc[MR][LONG_NV], nnl_tile_operands *p, int64_t k,
+                                 int64_t to_early) {
+    const int64_t at = a_access == A_GATHERED || b_access == B_GATHERED ? p->k_offset[k] : 0;
+    vec a_steps[MR];
+#pragma GCC unroll 16
+    for (int i = 0; i < mr; i++)
+        if (steps > 1)
+            a_steps[i] = vec_load(p->a[i / ROWS_PER_POINTER] + i % ROWS_PER_POINTER * p->a_row);
+#pragma GCC unroll 16
+    for (int step = 0; step < steps; step++) {
+        const real *from = b_access == B_GATHERED ? p->b + at : p->b;
+        vec bk[LONG_NV];
+#pragma GCC unroll 16
+        for (int j = 0; j < nv; j++) {
+            bk[j] = b_access == B_MASKED ? vec_load_first(from + j * LANES, p->n - j * LANES)
+                                         : vec_load(from + j * LANES);
+            if (b_access == B_PACKING) vec_store(p->pack_b + j * LANES, bk[j]);
+            if (b_access == B_PACKING && j * VEC_BYTES % 64 == 0)
+                __builtin_prefetch((const char *)(from + j * LANES) + to_early);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < mr; i++) {
+            const vec ai = vec_broadcast(
+                steps > 1 ? a_steps[i][step]
+                : a_access == A_ROW_MAJOR
+                    ? p->a[i / ROWS_PER_POINTER][i % ROWS_PER_POINTER * p->a_row]
+                : a_access == A_COLUMN_MAJOR ? p->a[0][i]
+                                             : p->a[i][at]);
+#pragma GCC unroll 16
+            for (int j = 0; j < nv; j++) acc[i][j] = vec_fmadd(ai, bk[j], acc[i][j]);
+        }
+        if (b_access != B_GATHERED) p->b += p->b_k;
+        if (b_access == B_PACKING) p->pack_b += NR;
+    }
+    if (a_access != A_GATHERED) {
+#pragma GCC unroll 16
+        for (int g = 0; g < a_pointers(mr, a_access); g++) p->a[g] += steps * p->a_k;
+    }
+}
+
 /* acc[i][j] += a[i, k] b[k, j], for all k. Each instruction beside the multiply-adds counts: an
  * addition of addresses may take the place of a multiply-add. It is one function because both loops
  * move the same pointers. */
 NNL_INLINE void accumulate(const int mr, const int nv, const nnl_a_access a_access,
                            const nnl_b_access b_access, vec acc[MR][LONG_NV], const nnl_tile *t) {
-    const int64_t K = t->K, n = t->n, a_row = t->a_row, b_k = t->b_k, *k_offset = t->k_offset;
-    const int64_t a_k = a_access == A_ROW_MAJOR ? 1 : t->a_k;
+    const int64_t K = t->K, *k_offset = t->k_offset;
     const bool in_runs = a_access == A_ROW_MAJOR && k_offset;
+    const int steps = a_access == A_ROW_MAJOR && mr > 1 ? STEPS_OF_A_LOAD : 1;
     const int64_t interval = in_runs                 ? t->run
                              : t->prefetch_lines     ? t->prefetch_interval
                              : b_access == B_PACKING ? PREFETCH_INTERVAL_MEDIUM
                                                      : K;
     const int64_t lines = t->prefetch_lines ? ceil_div(t->prefetch_lines * interval, K) : 0;
     const char *prefetch = t->prefetch, *prefetch_end = prefetch + 64 * t->prefetch_lines;
-    const real *b = t->b, *a[MR];
-    real *pack_b = t->pack_b;
+    nnl_tile_operands p = {.b = t->b,
+                           .pack_b = t->pack_b,
+                           .a_row = t->a_row,
+                           .a_k = a_access == A_ROW_MAJOR ? 1 : t->a_k,
+                           .b_k = t->b_k,
+                           .n = t->n,
+                           .k_offset = k_offset};
 #pragma GCC unroll 16
     for (int g = 0; g < a_pointers(mr, a_access); g++)
-        a[g] = t->a + (a_access == A_GATHERED ? t->a_offset[g] : g * ROWS_PER_POINTER * a_row);
+        p.a[g] = t->a + (a_access == A_GATHERED ? t->a_offset[g] : g * ROWS_PER_POINTER * p.a_row);
 
     for (int64_t k = 0; k < K;) {
         for (int64_t l = 0; l < lines && prefetch < prefetch_end; l++, prefetch += 64)
@@ -162,40 +219,17 @@ NNL_INLINE void accumulate(const int mr, const int nv, const nnl_a_access a_acce
         if (in_runs) {
 #pragma GCC unroll 16
             for (int g = 0; g < a_pointers(mr, a_access); g++)
-                a[g] = t->a + t->a_offset[0] + k_offset[k] + g * ROWS_PER_POINTER * a_row;
+                p.a[g] = t->a + t->a_offset[0] + k_offset[k] + g * ROWS_PER_POINTER * p.a_row;
         }
-        const char *early = (const char *)(b + B_PREFETCH_DISTANCE * b_k);
+        const char *early = (const char *)(p.b + B_PREFETCH_DISTANCE * p.b_k);
         if (b_access == B_PACKING && k + B_PREFETCH_DISTANCE >= K)
-            early = (const char *)(t->b_next + (k + B_PREFETCH_DISTANCE - K) * b_k);
-        const int64_t to_early = early - (const char *)b;
-        for (const int64_t end = min_of(K, k + interval); k < end; k++) {
-            const int64_t at = a_access == A_GATHERED || b_access == B_GATHERED ? k_offset[k] : 0;
-            const real *from = b_access == B_GATHERED ? b + at : b;
-            vec bk[LONG_NV];
-#pragma GCC unroll 16
-            for (int j = 0; j < nv; j++) {
-                bk[j] = b_access == B_MASKED ? vec_load_first(from + j * LANES, n - j * LANES)
-                                             : vec_load(from + j * LANES);
-                if (b_access == B_PACKING) vec_store(pack_b + j * LANES, bk[j]);
-                if (b_access == B_PACKING && j * VEC_BYTES % 64 == 0)
-                    __builtin_prefetch((const char *)(from + j * LANES) + to_early);
-            }
-#pragma GCC unroll 16
-            for (int i = 0; i < mr; i++) {
-                const vec ai = vec_broadcast(
-                    a_access == A_ROW_MAJOR ? a[i / ROWS_PER_POINTER][i % ROWS_PER_POINTER * a_row]
-                    : a_access == A_COLUMN_MAJOR ? a[0][i]
-                                                 : a[i][at]);
-#pragma GCC unroll 16
-                for (int j = 0; j < nv; j++) acc[i][j] = vec_fmadd(ai, bk[j], acc[i][j]);
-            }
-            if (b_access != B_GATHERED) b += b_k;
-            if (b_access == B_PACKING) pack_b += NR;
-            if (a_access != A_GATHERED) {
-#pragma GCC unroll 16
-                for (int g = 0; g < a_pointers(mr, a_access); g++) a[g] += a_k;
-            }
-        }
+            early = (const char *)(t->b_next + (k + B_PREFETCH_DISTANCE - K) * p.b_k);
+        const int64_t to_early = early - (const char *)p.b;
+        const int64_t end = min_of(K, k + interval);
+        if (steps > 1)
+            for (; k + steps <= end; k += steps)
+                accumulate_steps(steps, mr, nv, a_access, b_access, acc, &p, k, to_early);
+        for (; k < end; k++) accumulate_steps(1, mr, nv, a_access, b_access, acc, &p, k, to_early);
     }
 }
 

@@ -9,6 +9,7 @@
 
 #define VEC_BYTES 16
 enum { MR = 5, NV = 2, THIN_MR = 1, THIN_NV = 8, LONG_NV = 8 };
+enum { STEPS_OF_A_LOAD = 1 }; /* a value is loaded and spread at once */
 
 typedef real vec __attribute__((vector_size(VEC_BYTES)));
 enum { LANES = VEC_BYTES / sizeof(real) };

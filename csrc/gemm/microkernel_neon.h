@@ -1,5 +1,5 @@
-/* microkernel_neon.h: tiles for the 32 registers of 64-bit ARM, each of 16 bytes. 8 x 3 of them are
- * accumulators, 3 hold a row of B, and 1 a value of A. */
+/* microkernel_neon.h: tiles for the 32 registers of 64-bit ARM, each of 16 bytes. 5 x 4 of them are
+ * accumulators, 4 hold a row of B, and 5 hold values of A. */
 #ifndef NNL_MICROKERNEL_NEON_H
 #define NNL_MICROKERNEL_NEON_H
 
@@ -9,7 +9,9 @@
 #include "../nnlite.h"
 
 #define VEC_BYTES 16
-enum { MR = 8, NV = 3, THIN_MR = 1, THIN_NV = 9, LONG_NV = 15 };
+enum { MR = 5, NV = 4, THIN_MR = 1, THIN_NV = 9, LONG_NV = 15 };
+/* A multiply-add takes its factor from a lane. So vectors of rows of A need not be spread. */
+enum { STEPS_OF_A_LOAD = VEC_BYTES / sizeof(real) };
 
 typedef real vec __attribute__((vector_size(VEC_BYTES)));
 enum { LANES = VEC_BYTES / sizeof(real) };
