@@ -7,6 +7,7 @@ that the module does not have.
 import importlib
 import opcode
 import sys
+from importlib.machinery import PathFinder
 
 from nnlite import lazy
 from nnlite.errors import did_you_mean
@@ -52,7 +53,8 @@ COMING = {
 
 
 def of(module, more=None, made=None):
-    """The `__getattr__` of a module: it imports what the module's `lazy.imports` put off.
+    """The `__getattr__` of a module: it imports what the module's `lazy.imports` put off, and the
+    modules in it.
 
     Parameters
     ----------
@@ -74,6 +76,9 @@ def of(module, more=None, made=None):
         if sys._getframe(1).f_code.co_name == "_handle_fromlist":  # perhaps a module within
             raise AttributeError(name)
         own = sys.modules[module]
+        inner = f"{module}.{name}"
+        if PathFinder.find_spec(inner, vars(own).get("__path__", ())) is not None:
+            return importlib.import_module(inner)
         known = [*getattr(own, "__all__", vars(own)), *lazy.promised(module)]
         if more is not None and name[0] != "_":
             further = importlib.import_module(more)

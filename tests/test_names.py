@@ -239,6 +239,14 @@ def test_set_random_seed_seeds_numpy_and_python_too():
     assert draw() == draw()
 
 
+def test_modules_within_are_imported_when_first_asked_for():
+    assert python("""
+import nnlite
+print(nnlite.ops.image.resize.__name__, nnlite.layers.attention.Attention.__name__)
+print(hasattr(nnlite.layers, "nothing"), hasattr(nnlite.backend, "nothing"))
+""").split() == ["resize", "Attention", "False", "False"]
+
+
 def test_threads_may_ask_for_names_that_are_imported_when_first_used():
     assert not python("""
 import builtins, sys, threading
