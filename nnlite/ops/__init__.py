@@ -31,6 +31,7 @@ from nnlite.ops.activation import (
     tanh,
 )
 from nnlite.ops.adaptive_pool import adaptive_average_pool, adaptive_max_pool
+from nnlite.ops.angles import arctan, arctan2
 from nnlite.ops.attention import dot_product_attention
 from nnlite.ops.axes import hstack, pad, ravel, repeat, roll, swapaxes, tile, unstack, vstack
 from nnlite.ops.control import (
@@ -189,6 +190,7 @@ from nnlite.ops.spatial import (
     separable_conv,
     upsample,
 )
+from nnlite.ops.stft import extract_sequences, istft, stft
 from nnlite.ops.variables import assign
 from nnlite.ops.warp import affine_transform
 
@@ -201,6 +203,8 @@ __all__ = [
     "all",
     "any",
     "arange",
+    "arctan",
+    "arctan2",
     "argmax",
     "argmin",
     "argsort",
@@ -247,6 +251,7 @@ __all__ = [
     "exp",
     "expand_dims",
     "expm1",
+    "extract_sequences",
     "eye",
     "fft",
     "fft2",
@@ -272,6 +277,7 @@ __all__ = [
     "isinf",
     "isnan",
     "isru",
+    "istft",
     "kron",
     "layer_norm",
     "leaky_relu",
@@ -358,6 +364,7 @@ __all__ = [
     "squeeze",
     "stack",
     "std",
+    "stft",
     "stop_gradient",
     "subtract",
     "sum",
