@@ -155,6 +155,7 @@ from nnlite.layers.shaping import (
     ZeroPadding3D,
 )
 from nnlite.layers.spectral_normalization import SpectralNormalization
+from nnlite.layers.spectrograms import MelSpectrogram, STFTSpectrogram
 from nnlite.layers.table import TableEncoding
 from nnlite.layers.text import TextVectorization
 from nnlite.layers.transformer import TransformerDecoder, TransformerEncoder
@@ -259,6 +260,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "MixUp",
     "MultiHeadAttention",
@@ -296,6 +298,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",

@@ -57,7 +57,7 @@ def window_of(window, length, periodic=True):
     check_window("window", window)
     if window is None or isinstance(window, str):
         angle = 2 * np.pi * np.arange(length) / max(length if periodic else length - 1, 1)
-        factors = _COSINES["boxcar" if window is None else window]
+        factors = _COSINES["boxcar" if window is None or length == 1 else window]
         return sum((-1) ** k * a * np.cos(k * angle) for k, a in enumerate(factors))
     found = np.asarray(window, np.float64)
     if found.shape != (length,):
