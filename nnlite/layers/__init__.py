@@ -157,6 +157,7 @@ with lazy.imports(__name__):
         ZeroPadding3D,
     )
     from nnlite.layers.spectral_normalization import SpectralNormalization
+    from nnlite.layers.spectrograms import MelSpectrogram, STFTSpectrogram
     from nnlite.layers.table import TableEncoding
     from nnlite.layers.text import TextVectorization
     from nnlite.layers.transformer import TransformerDecoder, TransformerEncoder
@@ -261,6 +262,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "MixUp",
     "MultiHeadAttention",
@@ -298,6 +300,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",

@@ -50,6 +50,7 @@ from nnlite.ops.shape import (
 
 with _lazy.imports(__name__):
     from nnlite.ops.adaptive_pool import adaptive_average_pool, adaptive_max_pool
+    from nnlite.ops.angles import arctan, arctan2
     from nnlite.ops.attention import dot_product_attention
     from nnlite.ops.axes import hstack, pad, ravel, repeat, roll, swapaxes, tile, unstack, vstack
     from nnlite.ops.contraction import einsum
@@ -191,6 +192,7 @@ with _lazy.imports(__name__):
     from nnlite.ops.rounding import round, trunc
     from nnlite.ops.rows import standardize, take
     from nnlite.ops.slicing import concatenate, expand_dims, flip, split, squeeze, stack
+    from nnlite.ops.short_time_fourier import extract_sequences, istft, stft
     from nnlite.ops.spatial import (
         average_pool,
         channels_last,
@@ -214,6 +216,8 @@ __all__ = [
     "all",
     "any",
     "arange",
+    "arctan",
+    "arctan2",
     "argmax",
     "argmin",
     "argsort",
@@ -260,6 +264,7 @@ __all__ = [
     "exp",
     "expand_dims",
     "expm1",
+    "extract_sequences",
     "eye",
     "fft",
     "fft2",
@@ -285,6 +290,7 @@ __all__ = [
     "isinf",
     "isnan",
     "isru",
+    "istft",
     "kron",
     "layer_norm",
     "leaky_relu",
@@ -371,6 +377,7 @@ __all__ = [
     "squeeze",
     "stack",
     "std",
+    "stft",
     "stop_gradient",
     "subtract",
     "sum",

@@ -8,6 +8,7 @@ import cases_image_layers
 import cases_layers
 import cases_recurrent
 import cases_series
+import cases_signals
 import cases_tables_layers
 import cases_volumes
 import numpy as np
@@ -184,10 +185,7 @@ SHAPES = {
     **cases_columns.SHAPES,
     **cases_image_layers.SHAPES,
     **cases_recurrent.SHAPES,
-    "RNN": [
-        (lambda: layers.RNN(layers.GRUCell(2)), None, (4, 3), r"\(N, T, features\), got"),
-        (lambda: layers.RNN(layers.GRUCell(2)), (4, 2, 3), (4, 2, 5), "3 features on its last"),
-    ],
+    **cases_signals.SHAPES,
     "Bidirectional": [
         (
             lambda: layers.Bidirectional(layers.GRU(2)),
@@ -278,6 +276,7 @@ SETTINGS = [
     (lambda: layers.GroupNormalization(0), r"groups: expected a positive integer, got 0"),
     (lambda: layers.ActivityRegularization(-1), r"l1: expected a number in \[0, inf\), got -1"),
     *cases_series.SETTINGS,
+    *cases_signals.SETTINGS,
     *cases_volumes.SETTINGS,
     (lambda: layers.MaxPooling2D(padding=1), r"'valid' or 'same', got 1"),
     (lambda: layers.MaxPooling2D(strides=0), r"strides: expected a positive integer .*, got 0"),

@@ -9,6 +9,7 @@ import cases_columns
 import cases_image_layers
 import cases_recurrent
 import cases_series
+import cases_signals
 import cases_tables_layers
 import cases_volumes
 import numpy as np
@@ -346,7 +347,7 @@ CASES |= (
     }
 )
 CASES |= cases_attention_layers.CASES | cases_columns.CASES | cases_tables_layers.CASES
-CASES |= cases_image_layers.CASES | cases_recurrent.CASES
+CASES |= cases_image_layers.CASES | cases_recurrent.CASES | cases_signals.CASES
 # What is called on strings: test_lookups.py.
 OF_STRINGS = {"StringLookup", "TextVectorization"}
 # They are called on an input and states: test_recurrent.py.

@@ -175,4 +175,8 @@ SHAPES = {
     "ConvLSTM2D": refused_by_conv_lstm(2, r"images of shape \(N, T, height, width"),
     "ConvLSTM3D": refused_by_conv_lstm(3, r"volumes of shape \(N, T, depth, height, width"),
     **{kind: refused(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
+    "RNN": [
+        (lambda: layers.RNN(layers.GRUCell(2)), None, (4, 3), r"\(N, T, features\), got"),
+        (lambda: layers.RNN(layers.GRUCell(2)), (4, 2, 3), (4, 2, 5), "3 features on its last"),
+    ],
 }
