@@ -315,12 +315,23 @@ class when:
         self.condition = condition
 
     def __enter__(self):
-        if _condition.get() is not None:
-            raise RuntimeError("when: a condition inside another is not supported")
-        _condition.set(self.condition)
+        self.outer = _condition.get()
+        _condition.set(self.condition if self.outer is None else self._both())
 
     def __exit__(self, *exc):
+        _condition.set(self.outer)
+
+    def _both(self):
+        """Whether this condition and the one around it hold, 0 where that one does not: then this
+        one has no value, or any."""
+        if not tracing() and not self.outer.item():
+            return self.outer
         _condition.set(None)
+        found = (t.dtype for r in active_recordings() for c in r.calls for t in c.outputs)
+        real = next((dtype for dtype in found if dtype in REALS), config.floatx())
+        to_real, to_int = {"to_int": 0, "dtype": real}, {"to_int": 1, "dtype": "int32"}
+        both = [apply(OPS["cast"], [c], to_real)[0] for c in (self.outer, self.condition)]
+        return apply(OPS["cast"], apply(OPS["multiply"], both, {}), to_int)[0]
 
 
 def left_out():

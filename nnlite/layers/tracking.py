@@ -14,6 +14,7 @@ from nnlite.engine.tensor import Variable, dtype_of, is_truth
 from nnlite.errors import memory_for
 from nnlite.layers.building import as_shapes, here
 from nnlite.metrics.metric import Metric
+from nnlite.ops.random import is_seed_state
 from nnlite.tree import objects_in
 
 
@@ -158,12 +159,16 @@ class Tracked(Configurable):
     add_variable = add_weight
 
     def _own_weights(self):
-        """This layer's own Variables: those of `add_weight`, then those set as attributes."""
+        """This layer's own Variables in the order in which it got them: those of `add_weight`, and
+        those set as attributes, but for the states of random numbers."""
         own = {id(v): v for v in self.__dict__.get("_weights", ())}
+        places, last = {key: place for place, key in enumerate(own)}, -1
         for _, value in self._held():
-            if not isinstance(value, Tracked):
-                own |= {id(v): v for v in objects_in(value, Variable) if v.dtype != "int32"}
-        return list(own.values())
+            for v in () if isinstance(value, Tracked) else objects_in(value, Variable):
+                if not is_seed_state(v):
+                    last = max(last, places.setdefault(id(v), last))
+                    own[id(v)] = v
+        return sorted(own.values(), key=lambda v: places[id(v)])
 
     def get_build_config(self):
         """The shapes that the weights were made for, which `build_from_config` takes. A subclass
@@ -187,8 +192,8 @@ class Tracked(Configurable):
         if not self.built and config.get("input_shape") is not None:
             self.build(as_shapes(config["input_shape"]))
 
-    def _weights_of_files(self):
-        """This layer's own Variables in the order in which Keras numbers them in a file."""
+    def _weights_in_order(self):
+        """This layer's own Variables in Keras's order: the trainable ones first."""
         return sorted(self._own_weights(), key=lambda v: not v.trainable)
 
     def save_own_variables(self, store):
@@ -200,7 +205,7 @@ class Tracked(Configurable):
         store : dict of str to array
             Filled with '0', '1', ..., the trainable ones first.
         """
-        for i, v in enumerate(self._weights_of_files()):
+        for i, v in enumerate(self._weights_in_order()):
             store[str(i)] = v.numpy()
 
     def load_own_variables(self, store):
@@ -215,7 +220,7 @@ class Tracked(Configurable):
         ValueError
             If there are more or fewer, or one of another shape.
         """
-        own = self._weights_of_files()
+        own = self._weights_in_order()
         if {*store} != {str(i) for i in range(len(own))}:
             raise ValueError(
                 f"layer {self.name!r}: expected {len(own)} arrays, got {', '.join(store) or 'none'}"
@@ -226,9 +231,10 @@ class Tracked(Configurable):
     def _all_weights(self):
         """(Variable, whether training changes it) of each weight: this layer's own, then those of
         the inner layers."""
-        own = [(v, v.trainable and self.trainable) for v in self._own_weights()]
+        trains = self.trainable  # but no integers
+        own = [(v, trains and v.trainable and v.dtype != "int32") for v in self._weights_in_order()]
         for layer in self._sublayers:
-            own += [(v, t and self.trainable) for v, t in layer._all_weights()]
+            own += [(v, t and trains) for v, t in layer._all_weights()]
         unique = {}
         for v, t in own:
             unique.setdefault(id(v), (v, t))

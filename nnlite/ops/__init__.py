@@ -191,8 +191,8 @@ with _lazy.imports(__name__):
     from nnlite.ops.resampling import upsample2d
     from nnlite.ops.rounding import round, trunc
     from nnlite.ops.rows import standardize, take
-    from nnlite.ops.slicing import concatenate, expand_dims, flip, split, squeeze, stack
     from nnlite.ops.short_time_fourier import extract_sequences, istft, stft
+    from nnlite.ops.slicing import concatenate, expand_dims, flip, split, squeeze, stack
     from nnlite.ops.spatial import (
         average_pool,
         channels_last,
