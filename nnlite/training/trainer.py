@@ -423,9 +423,10 @@ class Trainer(Steps):
         -------
         array, or list or dict of them for several outputs
         """
-        return self._predict(x, batch_size, arguments.steps("steps", steps), callbacks, fold)
+        steps = arguments.steps("steps", steps)
+        return self._predict(x, batch_size, verbose, steps, callbacks, fold)
 
-    def _predict(self, x, batch_size=None, steps=None, callbacks=None, fold=True):
+    def _predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, fold=True):
         """`predict` without the limit of `config`."""
         if x.__class__ is np.ndarray and batch_size is steps is callbacks is None and fold:
             y = prediction.predict_cached(self, x)
