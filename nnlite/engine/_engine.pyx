@@ -62,7 +62,7 @@ cdef extern from "nnlite.h" nogil:
         int32_t n_in, n_out
     ctypedef struct nnl_engine:
         const char *isa
-        int32_t real_size, n_ops
+        int32_t real_size, n_ops, panel
         const char **names
         const nnl_op_fn *ops
         const nnl_scratch_fn *scratch
@@ -172,10 +172,8 @@ cdef inline int _point_to(nnl_tensor *t, cnp.ndarray a) except -1:
 cdef inline int _set_attrs(nnl_attr *to, tuple attrs) except -1:
     cdef Py_ssize_t k
     for k, value in enumerate(attrs):
-        if isinstance(value, float):
-            to[k].f = value
-        else:
-            to[k].i = value
+        if isinstance(value, float): to[k].f = value
+        else: to[k].i = value
     return 0
 
 
@@ -201,17 +199,20 @@ cdef class Engine:
         The precision.
     op_ids : dict of str to int
         The number of each op by its name in `csrc/op_list.h`.
+    panel : int
+        The columns of a panel of a packed kernel.
     """
 
     cdef const nnl_engine *c
     cdef readonly str isa, real
     cdef readonly dict op_ids
+    cdef readonly int panel
 
     @staticmethod
     cdef Engine wrap(const nnl_engine *c):
         cdef Engine self = Engine.__new__(Engine)
         self.c = c
-        self.isa = c.isa.decode()
+        self.isa, self.panel = c.isa.decode(), c.panel
         self.real = "float32" if c.real_size == 4 else "float64"
         self.op_ids = {c.names[k].decode(): k for k in range(c.n_ops)}
         return self

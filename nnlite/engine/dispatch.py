@@ -58,6 +58,8 @@ class Op:
     absorbs : tuple of str
         Ops that the C function can do with each row that it finishes: 'activation', whose
         attributes it has too, and 'scale_shift', whose operands it takes as its last inputs.
+    packs : str, optional
+        The op that does the same with a kernel, its second input, that `pack_kernel` has packed.
     pads : bool
         The C function can pad its images itself, by `pad_top` and `pad_left`.
     by_sample : tuple of int
@@ -93,10 +95,11 @@ class Op:
         formula=None,
         by_sample=(),
         pads=False,
+        packs=None,
     ):
         self.formula = formula
         self.optional_outputs, self.reads_rows_of = optional_outputs, reads_rows_of
-        self.by_sample, self.pads = by_sample, pads
+        self.by_sample, self.pads, self.packs = by_sample, pads, packs
         self.name, self.infer, self.gradient = name, infer, gradient
         self.fuses, self.fused_input, self.absorbs = fuses, fused_input, absorbs
         self.in_place = [pair if isinstance(pair, tuple) else (pair, 0) for pair in in_place]
@@ -425,13 +428,15 @@ def apply(op, inputs, attrs):
             raise TypeError(f"{op.name}: input {i} is overwritten and must be a Variable")
     recordings, condition = active_recordings(), _condition.get()
     executing = not recordings or all(r.executing for r in recordings)
-    if executing and (condition is None or condition.item()):
-        execute(op, inputs, outputs, attrs, real)
-    for recording in recordings:
-        scope = ".".join(_scopes.get())
-        recording.calls.append(Call(op, inputs, outputs, attrs, scope, condition))
-    for i in op.writes:
-        inputs[i].version += 1
+    try:
+        if executing and (condition is None or condition.item()):
+            execute(op, inputs, outputs, attrs, real)
+        for recording in recordings:
+            scope = ".".join(_scopes.get())
+            recording.calls.append(Call(op, inputs, outputs, attrs, scope, condition))
+    finally:  # also where Ctrl-C came meanwhile
+        for i in op.writes:
+            inputs[i].version += 1
     return outputs
 
 

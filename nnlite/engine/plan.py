@@ -6,11 +6,13 @@ which another thread may still be working on."""
 
 import copy
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from nnlite.engine._engine import ARENA, FEED, FUSED, MEMORY, OWN, Program, most_threads
-from nnlite.engine.dispatch import bad_index, engine
+from nnlite.engine.constants import Kept, pack_kernels, reading, separate
+from nnlite.engine.dispatch import Recording, bad_index, engine
 from nnlite.engine.passes import (
     Roots,
     absorb,
@@ -65,7 +67,8 @@ class Plan:
         Written to memory of the caller's: their feeds follow after `feeds`.
     real : {'float32', 'float64'}
     folds : bool, default False
-        Whether convolutions take the scale and shift of a normalization behind them, and padding.
+        Whether convolutions take the scale and shift of a normalization behind them, and padding,
+        and what depends on weights alone is kept from run to run (constants.py).
     isa : str, optional
         The instruction set; by default the one in use.
     """
@@ -81,7 +84,14 @@ class Plan:
         calls = leave_out_unread(calls, self.results)
         self.roots = Roots(calls)
         calls = absorb(calls, self.results, self.roots, folds)
-        calls = take_in_padding(calls, self.results, self.roots) if folds else calls
+        self.constants = []
+        if folds:
+            calls = take_in_padding(calls, self.results, self.roots)
+            calls = pack_kernels(calls, self.results, self.roots, self.engine.panel)
+            constant, made, calls = separate(calls, self.results, self.roots)
+            self.constants = Kept.all_of(made, constant, partial(_plan_of, real, isa), self.engine)
+            calls = reading(calls, made, self.constants)
+            self.roots = Roots(calls)
         fusion = fuse(calls, self.results, self.roots)
         self.calls, self.stretches = find_stretches(
             fusion, self.results, self.roots, self.max_threads
@@ -162,9 +172,13 @@ class Plan:
         ValueError
             If an index or a label in the data was out of range.
         """
-        done, bad = self.program.run(feeds, runs, self.threads(threads))
-        for variable in self.variables:
-            variable.version += 1
+        for kept in self.constants:
+            kept.update(threads)
+        try:
+            done, bad = self.program.run(feeds, runs, self.threads(threads))
+        finally:  # also where Ctrl-C came meanwhile
+            for variable in self.variables:
+                variable.version += 1
         if bad is not None:
             step, element = bad
             call = self.calls[step]
@@ -302,6 +316,12 @@ class Plan:
         if of_step in self.blocks:
             touched.append((*self.blocks[of_step].range(), True))
         return touched
+
+
+def _plan_of(real, isa, calls, results):
+    trace = Recording(executing=False)
+    trace.calls = calls
+    return Plan(trace, (), results, real, isa=isa)
 
 
 def _conditions(call):

@@ -16,7 +16,7 @@ from nnlite.engine.tensor import Tensor
 from nnlite.models import Model, Sequential
 from nnlite.ops.activation import activation_gradient
 
-BY_SAMPLE = sorted(name for name, op in OPS.items() if op.by_sample)
+BY_SAMPLE = sorted(name for name, op in OPS.items() if op.by_sample and name in CASES)
 
 
 def block(x, channels):

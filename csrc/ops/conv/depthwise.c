@@ -228,7 +228,7 @@ static void depthwise_row(const nnl_depthwise *g, const real *x, const real *w,
  *       stride_w, top, left (the padding), dilation_h, dilation_w */
 static void op_depthwise_conv2d(const nnl_call *call, nnl_team *team) {
     const nnl_depthwise g = depthwise_of(&call->in[0], &call->in[1], &call->out[0], call->attr + 2);
-    const nnl_folded folded = folded_of(call);
+    const nnl_folded folded = folded_of(call, 2);
     const real *x = call->in[0].data;
     real *room = (real *)team->scratch + transposed_size(&call->in[1]);
     const nnl_epilogue epilogue = {.bias = folded_bias(&folded, room, g.C * g.M, team),
