@@ -30,6 +30,11 @@ def _reduce(source, call):
     source.do(call, call.op.name, call.inputs[0], call.outputs[0], *sizes)
 
 
+def _cumsum(source, call):
+    (x,), (y,), a = call.inputs, call.outputs, call.attrs
+    source.do(call, "cumsum", x, y, a["before"], a["reduced"], a["after"], a["reverse"])
+
+
 def _top_k(source, call):
     (x,), (y,) = call.inputs, call.outputs
     source.do(call, "top_k", x, y, *x.shape, call.attrs["k"])
@@ -75,6 +80,7 @@ def _pad2d(source, call):
 
 RULES = {
     "argmax": _reduce,
+    "cumsum": _cumsum,
     "gather": _gather,
     "layer_norm": _layer_norm,
     "log_softmax": _softmax,

@@ -38,6 +38,16 @@ def _scale_shift(graph, x, attrs):
     return graph.add("Add", [graph.add("Mul", x[:2]), x[2]])
 
 
+def _expm1(graph, x, attrs):
+    """tanh(x / 2) (e^x + 1), which loses nothing of a small x."""
+    half = graph.add("Tanh", [graph.add("Mul", [x[0], graph.number(0.5)])])
+    return graph.add("Mul", [half, graph.add("Add", [graph.add("Exp", x), graph.number(1)])])
+
+
+def _log1p(graph, x, attrs):
+    return graph.add("Log", [graph.add("Add", [x[0], graph.number(1)])])
+
+
 def _where(graph, x, attrs):
     return graph.add("Where", [graph.truth_of(x[0]), *x[1:]])
 
@@ -170,12 +180,15 @@ RULES = {
     "cos": _node("Cos"),
     "divide": _node("Div"),
     "equal": _condition("Equal"),
+    "erf": _node("Erf"),
     "exp": _node("Exp"),
+    "expm1": _elementwise(_expm1),
     "floor": _node("Floor"),
     "gated_activation": _elementwise(lambda graph, x, attrs: _OF_GATE[attrs["gate"]](graph, x[0])),
     "greater": _condition("Greater"),
     "greater_equal": _condition("GreaterOrEqual"),
     "log": _node("Log"),
+    "log1p": _elementwise(_log1p),
     "maximum": _node("Max"),
     "minimum": _node("Min"),
     "multiply": _node("Mul"),

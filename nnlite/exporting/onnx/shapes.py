@@ -143,6 +143,14 @@ def _reduced(op_type):
     return rule
 
 
+def _cumsum(graph, call, x):
+    attrs = call.attrs
+    shape = tuple(attrs[name] for name in ("before", "reduced", "after"))
+    y = graph.add("CumSum", [graph.reshaped(x, shape), graph.integers(1)], reverse=attrs["reverse"])
+    graph.shapes[y] = shape
+    return graph.reshaped(y, call.outputs[0].shape)
+
+
 def _axes(shape, before, reduced):
     """The adjacent axes of a shape that have `reduced` entries, `before` of them before; None if
     there are none."""
@@ -207,6 +215,7 @@ RULES = {
     "argmax": _reduced("ArgMax"),
     "broadcast_to": _broadcast_to,
     "concatenate": _concatenate,
+    "cumsum": _cumsum,
     "gather": _gather,
     "one_hot": _one_hot,
     "piecewise_linear_encoding": _piecewise_linear_encoding,

@@ -75,6 +75,25 @@ def activated(graph, x, kind, alpha=0.0):
     }[name]()
 
 
+def _erf(graph, call):
+    """2 gelu(w) / w - 1 for w = x sqrt(2), which is never quite 0."""
+    x = _between(graph, graph.read(call, 0), -4, 4)
+    w = graph.add("ADD", [graph.add("MUL", [x, _number(graph, 2**0.5)]), _number(graph, 1e-20)])
+    above = graph.add("MUL", [graph.add("GELU", [w], Approximate=False), _number(graph, 2)])
+    return graph.add("SUB", [graph.add("DIV", [above, w]), _number(graph, 1)])
+
+
+def _expm1(graph, call):
+    """tanh(x / 2) (e^x + 1), which loses nothing of a small x."""
+    x = graph.read(call, 0)
+    half = graph.add("TANH", [graph.add("MUL", [x, _number(graph, 0.5)])])
+    return graph.add("MUL", [half, graph.add("ADD", [graph.add("EXP", [x]), _number(graph, 1)])])
+
+
+def _log1p(graph, call):
+    return graph.add("LOG", [graph.add("ADD", [graph.read(call, 0), _number(graph, 1)])])
+
+
 def _gate(graph, call):
     (x,) = graph.reads(call)
     name = _GATE_NAMES[call.attrs["gate"]]
@@ -193,12 +212,15 @@ RULES = {
     "cos": plain("COS"),
     "divide": _multiplied,
     "equal": compared("EQUAL"),
+    "erf": _erf,
     "exp": plain("EXP"),
+    "expm1": _expm1,
     "floor": plain("FLOOR"),
     "gated_activation": _gate,
     "greater": compared("GREATER"),
     "greater_equal": compared("GREATER_EQUAL"),
     "log": plain("LOG"),
+    "log1p": _log1p,
     "maximum": integer_or_real("MAXIMUM"),
     "minimum": integer_or_real("MINIMUM"),
     "multiply": _multiplied,

@@ -117,6 +117,15 @@ def along(graph, op, x, call):
     return graph.add(op, [x, axes], shape[:first] + shape[last:], KeepDims=False)
 
 
+def _cumsum(graph, call):
+    (y,), a = call.outputs, call.attrs
+    shape = (a["before"], a["reduced"], a["after"])
+    x = graph.reshape(graph.read(call, 0), shape, (*graph.grows(y)[:1], False, False))
+    axis = graph.constant(np.int32(1))
+    made = graph.add("CUMSUM", [x, axis], shape, Exclusive=False, Reverse=bool(a["reverse"]))
+    return graph.reshape_as(made, y)
+
+
 def _argmax(graph, call):
     (y,), x, a = call.outputs, graph.read(call, 0), call.attrs
     x = graph.reshape(
@@ -146,6 +155,7 @@ RULES = {
     "argmax": _argmax,
     "broadcast_to": _broadcast_to,
     "concatenate": _concatenate,
+    "cumsum": _cumsum,
     "gather": _gather,
     "one_hot": _one_hot,
     "reduce_max": reduced("REDUCE_MAX"),

@@ -122,3 +122,16 @@ static void top_k(const float *x, int32_t *y, int32_t rows, int32_t n, int32_t k
             y[place] = j;
         }
 }
+
+/* y [a, s, b] = the sums of x [a, r, b] over r <= s, or over r >= s if `reverse`, in double. */
+static void cumsum(const float *x, float *y, int32_t a, int32_t r, int32_t b, int32_t reverse) {
+    for (int32_t i = 0; i < a; i++, x += r * b, y += r * b)
+        for (int32_t j = 0; j < b; j++) {
+            double sum = 0;
+            for (int32_t k = 0; k < r; k++) {
+                const int32_t at = (reverse ? r - 1 - k : k) * b + j;
+                sum += (double)x[at];
+                y[at] = (float)sum;
+            }
+        }
+}
