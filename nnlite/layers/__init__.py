@@ -11,7 +11,7 @@ from nnlite.layers.adaptive_pooling import (
     AdaptiveMaxPooling3D,
 )
 from nnlite.layers.attention import AdditiveAttention, Attention, BahdanauAttention
-from nnlite.layers.categories import CategoryEncoding, Discretization, Hashing
+from nnlite.layers.categories import CategoryEncoding, Discretization
 from nnlite.layers.conv import (
     Conv2D,
     Conv2DTranspose,
@@ -34,8 +34,9 @@ from nnlite.layers.conv3d import Conv3D, Conv3DTranspose, Convolution3D, Convolu
 from nnlite.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
 from nnlite.layers.einsum_dense import EinsumDense
-from nnlite.layers.embedding import Embedding, Masking
+from nnlite.layers.embedding import Embedding, Masking, ReversibleEmbedding
 from nnlite.layers.function_layer import Lambda
+from nnlite.layers.hashing import HashedCrossing, Hashing
 from nnlite.layers.image import CenterCrop, Resizing
 from nnlite.layers.image_mixing import CutMix, MixUp
 from nnlite.layers.input_spec import InputSpec
@@ -239,6 +240,7 @@ __all__ = [
     "GlobalMaxPooling3D",
     "GroupNormalization",
     "GroupQueryAttention",
+    "HashedCrossing",
     "Hashing",
     "Identity",
     "Input",
@@ -298,6 +300,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "ReversibleEmbedding",
     "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
