@@ -15,7 +15,7 @@ with lazy.imports(__name__):
         AdaptiveMaxPooling3D,
     )
     from nnlite.layers.attention import AdditiveAttention, Attention, BahdanauAttention
-    from nnlite.layers.categories import CategoryEncoding, Discretization, Hashing
+    from nnlite.layers.categories import CategoryEncoding, Discretization
     from nnlite.layers.conv import (
         Conv2D,
         Conv2DTranspose,
@@ -37,8 +37,9 @@ with lazy.imports(__name__):
     from nnlite.layers.conv3d import Conv3D, Conv3DTranspose, Convolution3D, Convolution3DTranspose
     from nnlite.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
     from nnlite.layers.einsum_dense import EinsumDense
-    from nnlite.layers.embedding import Embedding, Masking
+    from nnlite.layers.embedding import Embedding, Masking, ReversibleEmbedding
     from nnlite.layers.function_layer import Lambda
+    from nnlite.layers.hashing import HashedCrossing, Hashing
     from nnlite.layers.image import CenterCrop, Resizing
     from nnlite.layers.image_mixing import CutMix, MixUp
     from nnlite.layers.input_spec import InputSpec
@@ -241,6 +242,7 @@ __all__ = [
     "GlobalMaxPooling3D",
     "GroupNormalization",
     "GroupQueryAttention",
+    "HashedCrossing",
     "Hashing",
     "Identity",
     "Input",
@@ -300,6 +302,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "ReversibleEmbedding",
     "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",

@@ -177,9 +177,10 @@ SHAPES = {
     "PaddingMask": [
         (lambda: layers.PaddingMask(), None, (4,), r"at least 2 dimensions, got shape \(None,\)"),
     ],
-    "Embedding": [
-        (lambda: layers.Embedding(3, 2), None, (), r"the batch as its first axis, got shape \(\)"),
-    ],
+    **{
+        kind.__name__: [(lambda kind=kind: kind(3, 2), None, (), r"its first axis, got shape \(\)")]
+        for kind in (layers.Embedding, layers.ReversibleEmbedding)
+    },
     **cases_series.SHAPES,
     **cases_volumes.SHAPES,
     **cases_columns.SHAPES,
@@ -192,15 +193,10 @@ SHAPES = {
             None,
             (4, 3),
             r"\(N, T, features\), got shape",
-        ),
+        )
     ],
     "TimeDistributed": [
-        (
-            lambda: layers.TimeDistributed(layers.Dense(2)),
-            None,
-            (4, 3),
-            r"\(N, T, \.\.\.\), got",
-        ),
+        (lambda: layers.TimeDistributed(layers.Dense(2)), None, (4, 3), r"\(N, T, \.\.\.\), got")
     ],
 }
 # They work element by element, or on samples of any shape.
@@ -212,8 +208,9 @@ OF_ONES_OWN = ("InputLayer", "Layer", "Wrapper")  # made in other ways, or bases
 OF_SEVERAL_INPUTS = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
 OF_SEVERAL_INPUTS += [*cases_layers.CELLS]  # in files of their own
 OF_DATA = """
-    CategoryEncoding Discretization Hashing IntegerLookup StringLookup TextVectorization
-""".split()  # in test_lookups.py
+    CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup StringLookup
+    TextVectorization
+""".split()  # in test_lookups.py, test_hashed_crossing.py
 
 # Settings that cannot be: a constructor, and what it says.
 SETTINGS = [

@@ -310,6 +310,11 @@ CASES |= (
             TOKENS[:, None, :, None],
             lambda x, w: w[0][x.astype(int)],
         ),
+        "ReversibleEmbedding": (
+            lambda: layers.ReversibleEmbedding(7, 2, tie_weights=False),
+            TOKENS,
+            lambda x, w: w[0][x.astype(int)],
+        ),
         "CategoryEncoding": (
             lambda: layers.CategoryEncoding(7, output_mode="count"),
             TOKENS,
@@ -348,8 +353,8 @@ CASES |= (
 )
 CASES |= cases_attention_layers.CASES | cases_columns.CASES | cases_tables_layers.CASES
 CASES |= cases_image_layers.CASES | cases_recurrent.CASES | cases_signals.CASES
-# What is called on strings: test_lookups.py.
-OF_STRINGS = {"StringLookup", "TextVectorization"}
+# What is called on strings: test_lookups.py, test_hashed_crossing.py.
+OF_STRINGS = {"HashedCrossing", "StringLookup", "TextVectorization"}
 # They are called on an input and states: test_recurrent.py.
 CELLS = {"SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"}
 
