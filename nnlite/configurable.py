@@ -33,9 +33,17 @@ def _signature_of(init):
 
 @functools.lru_cache(1024)
 def snake_case(name):
-    """'MaxPooling2D' -> 'max_pooling2d', 'ConvLSTM2D' -> 'conv_lstm2d', as Keras names layers."""
+    """'MaxPooling2D' -> 'max_pooling2d', 'ConvLSTM2D' -> 'conv_lstm2d', '<lambda>' -> 'lambda':
+    Keras's name of what has none."""
+    name = re.sub(r"\W+", "", name)
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def name_of(function):
+    """The name of a Loss, a Metric or a function, in logs: its own, or that of its class."""
+    given = getattr(function, "name", None) or getattr(function, "__name__", None)
+    return snake_case(given or type(function).__name__)
 
 
 def unique_name(base, taken, start=0):

@@ -84,6 +84,15 @@ def objects_in(structure, kind, within=()):
     return found
 
 
+def sorted_dicts(structure):
+    """The structure with its dicts in the order of their keys, as Keras goes through them."""
+    if isinstance(structure, dict):
+        return {key: sorted_dicts(structure[key]) for key in sorted(structure)}
+    if isinstance(structure, (list, tuple)):
+        return like(structure, [sorted_dicts(value) for value in structure])
+    return structure
+
+
 def is_shape(value):
     """Whether this is one shape, not a list or dict of them."""
     return isinstance(value, tuple) and all(n is None or isinstance(n, int) for n in value)

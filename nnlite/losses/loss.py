@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from nnlite import config, configurable, ops
-from nnlite.configurable import Configurable
+from nnlite.configurable import Configurable, name_of
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.symbolic import is_symbolic
 from nnlite.engine.tensor import Tensor, as_array
@@ -397,7 +397,7 @@ class LossFunctionWrapper(Loss):
         if not callable(fn):
             raise TypeError(f"fn: expected a function of (y_true, y_pred), got {fn!r}")
         super().__init__(reduction, name, dtype)
-        self.name = name or getattr(fn, "__name__", "loss")
+        self.name = name or name_of(fn)
         self.fn = fn
 
     def call(self, y_true, y_pred):

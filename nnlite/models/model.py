@@ -20,6 +20,7 @@ from nnlite.models.front import recorded_call, tensors_of
 from nnlite.models.graph import Graph
 from nnlite.models.graph_config import graph_config, graph_parts
 from nnlite.models.naming import name_apart
+from nnlite.models.state_tree import StateTree
 from nnlite.registry import custom_object_scope
 from nnlite.saving.state import in_order
 from nnlite.serialization import made_from, serialize_keras_object
@@ -32,7 +33,7 @@ with lazy.imports(__name__):
     import json
 
 
-class Model(Trainer, Exported, Layer):
+class Model(Trainer, Exported, StateTree, Layer):
     """A layer made of layers: what leads from `inputs` to `outputs`, or a subclass that sets layers
     as attributes in `__init__` and uses them in `call`.
 

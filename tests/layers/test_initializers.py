@@ -458,3 +458,16 @@ def test_fans_follow_from_axes_where_they_are_given():
     assert initializers.GlorotUniform(3).get_config() == {"seed": 3}
     with pytest.raises(ValueError, match=r"expected axes of \(8, 4\), got 2"):
         initializers.VarianceScaling(input_axes=[0], output_axes=[2])((8, 4))
+
+
+def test_a_seed_generator_gives_other_values_at_each_call():
+    def draws():
+        initializer = initializers.HeNormal(seed=keras.random.SeedGenerator(3))
+        return [initializer((4, 5)).numpy() for _ in range(2)]
+
+    (a, b), again = draws(), draws()
+    assert not np.isclose(a, b).any()
+    np.testing.assert_array_equal([a, b], again)
+    drawn = initializers.Orthogonal(seed=keras.random.SeedGenerator(7))
+    layer = layers.Dense.from_config(layers.Dense(3, kernel_initializer=drawn).get_config())
+    assert layer.kernel_initializer.seed.seed == 7
