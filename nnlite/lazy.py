@@ -8,6 +8,7 @@ the imports that it holds.
 import builtins
 import importlib
 import sys
+from collections.abc import Mapping
 
 _PROMISED = {}  # of each module: name -> the import that was put off
 
@@ -101,3 +102,29 @@ def kept(module, name):
     if promise.source == module:  # a module within
         return importlib.import_module(f"{module}.{promise.attribute}")
     return getattr(importlib.import_module(promise.source), promise.attribute)
+
+
+class Objects(Mapping):
+    """Classes and functions by name, each imported when it is asked for.
+
+    Parameters
+    ----------
+    paths : dict of str to str
+        Name -> module and name there: 'nnlite.losses.huber'.
+    """
+
+    def __init__(self, paths):
+        self.paths = paths
+
+    def __getitem__(self, name):
+        module, _, attribute = self.paths[name].rpartition(".")
+        return getattr(importlib.import_module(module), attribute)
+
+    def __contains__(self, name):
+        return name in self.paths
+
+    def __iter__(self):
+        return iter(self.paths)
+
+    def __len__(self):
+        return len(self.paths)
