@@ -77,7 +77,7 @@ def of(module, more=None, made=None):
         if sys._getframe(1).f_code.co_name == "_handle_fromlist":  # perhaps a module within
             raise AttributeError(name)
         own = sys.modules[module]
-        known = [*getattr(own, "__all__", vars(own)), *lazy.promised(module)]
+        known = [*vars(own).get("__all__", vars(own)), *lazy.promised(module)]
         if more is not None and name[0] != "_":
             further = importlib.import_module(more)
             if name in further.__all__:
