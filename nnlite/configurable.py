@@ -16,13 +16,17 @@ from nnlite.checks import check_setting
 from nnlite.errors import did_you_mean
 
 
+def _no_constructor(self):
+    """In place of `object.__init__`, whose signature is a text that takes anything."""
+
+
 @functools.lru_cache(1024)
 def _signature_of(init):
     """Of a constructor: (signature, name -> whether it is required, whether it has `**kwargs`).
 
     The second is None if an argument is positional-only or keyword-only. The result is cached: a
     fit makes dozens of objects."""
-    signature = inspect.signature(init)
+    signature = inspect.signature(_no_constructor if init is object.__init__ else init)
     parameters = list(signature.parameters.values())[1:]
     open_ended = bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD
     named = parameters[:-1] if open_ended else parameters
@@ -178,7 +182,7 @@ class Configurable:
             unknown = [name for name in kwargs if name not in known]
             meant = did_you_mean(unknown[0], known) if unknown else ""
             raise TypeError(
-                f"{cls.__name__}: {error}. It takes {', '.join(known)}{meant}"
+                f"{cls.__name__}: {error}. It takes {', '.join(known) or 'none'}{meant}"
             ) from None
         given = {}
         for name, value in list(bound.arguments.items())[1:]:

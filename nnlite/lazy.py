@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 import threading
+from collections.abc import Mapping
 
 _PROMISED = {}  # of each module: name -> the import that was put off
 _ONE_AT_A_TIME = threading.Lock()  # in a block nothing is imported, so nothing waits for another
@@ -109,3 +110,29 @@ def kept(module, name):
     if promise.source == module:  # a module within
         return importlib.import_module(f"{module}.{promise.attribute}")
     return getattr(importlib.import_module(promise.source), promise.attribute)
+
+
+class Objects(Mapping):
+    """Classes and functions by name, each imported when it is asked for.
+
+    Parameters
+    ----------
+    paths : dict of str to str
+        Name -> module and name there: 'nnlite.losses.huber'.
+    """
+
+    def __init__(self, paths):
+        self.paths = paths
+
+    def __getitem__(self, name):
+        module, _, attribute = self.paths[name].rpartition(".")
+        return getattr(importlib.import_module(module), attribute)
+
+    def __contains__(self, name):
+        return name in self.paths
+
+    def __iter__(self):
+        return iter(self.paths)
+
+    def __len__(self):
+        return len(self.paths)

@@ -79,7 +79,7 @@ def of(module, more=None, made=None):
         inner = f"{module}.{name}"
         if PathFinder.find_spec(inner, vars(own).get("__path__", ())) is not None:
             return importlib.import_module(inner)
-        known = [*getattr(own, "__all__", vars(own)), *lazy.promised(module)]
+        known = [*vars(own).get("__all__", vars(own)), *lazy.promised(module)]
         if more is not None and name[0] != "_":
             further = importlib.import_module(more)
             if name in further.__all__:

@@ -190,8 +190,9 @@ def test_scikit_learn_is_imported_by_what_makes_up_estimators_and_demo_alone():
 
 
 def loaded_by(statement):
-    """The top-level packages in sys.modules after a statement in a fresh interpreter."""
-    code = f"import sys; {statement}; print(*{{m.split('.')[0] for m in sys.modules}})"
+    """The modules that a statement adds to sys.modules in a fresh interpreter, NumPy's aside."""
+    code = f"import sys, numpy; before = {{*sys.modules}}; {statement}; "
+    code += "print(*{m.__name__ for n, m in sys.modules.items() if n not in before})"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
     )
@@ -210,12 +211,34 @@ def test_import_brings_no_optional_or_slow_package(statement):
         "threadpoolctl",
         "importlib_metadata",
     }
-    assert not loaded_by(statement) & slow
-    assert "nnlite" in loaded_by(statement)
+    slow |= set("concurrent csv difflib html inspect json logging pathlib random".split())
+    slow |= set("shutil string tempfile traceback typing urllib uuid zipfile".split())
+    packages = {module.split(".")[0] for module in loaded_by(statement)}
+    assert not packages & slow and "nnlite" in packages
+
+
+# A module takes about a quarter of a millisecond to import. What a small net does not use waits:
+# `lazy.imports`.
+MOST_MODULES = 120
+
+
+def test_import_runs_what_a_small_net_needs_and_no_more():
+    ours = {module for module in loaded_by("import nnlite") if module.startswith("nnlite")}
+    assert len(ours) <= MOST_MODULES
+    unused = "layers.recurrent layers.conv ops.convolution ops.recurrent optimizers.adam"
+    unused += " visualization.diagram exporting.program saving.model_files data.dataset backend"
+    assert not ours & {f"nnlite.{module}" for module in unused.split()}
+
+
+def test_nothing_is_imported_that_a_name_does_not_ask_for():
+    more = loaded_by("import nnlite; before |= {*sys.modules}; nnlite.layers.LSTM")
+    assert "nnlite.layers.recurrent_layers" in more
+    assert not more & {"nnlite.layers.conv", "nnlite.layers.attention", "nnlite.layers.text"}
 
 
 def test_estimators_are_loaded_when_first_used():
     assert "sklearn" in loaded_by("import nnlite; nnlite.NNClassifier")
+    assert "nnlite.estimators.classifier" not in loaded_by("import nnlite; nnlite.Sequential")
 
 
 def test_files_are_short_enough_to_read():

@@ -1,7 +1,6 @@
 """Callbacks: objects that `fit`, `evaluate` and `predict` call between epochs and batches."""
 
 from nnlite import lazy, names
-from nnlite.callbacks.averaged import SwapEMAWeights
 from nnlite.callbacks.callback import Callback, LambdaCallback
 from nnlite.callbacks.callback_list import CallbackList
 from nnlite.callbacks.control import (
@@ -13,6 +12,7 @@ from nnlite.callbacks.control import (
 from nnlite.callbacks.loggers import CSVLogger, History, ProgbarLogger
 
 with lazy.imports(__name__):
+    from nnlite.callbacks.averaged import SwapEMAWeights
     from nnlite.callbacks.backup import BackupAndRestore
     from nnlite.callbacks.checkpoint import ModelCheckpoint
     from nnlite.callbacks.remote import RemoteMonitor

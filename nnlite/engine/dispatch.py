@@ -14,7 +14,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.checks import LARGEST_SIZE, MOST_ELEMENTS
-from nnlite.engine import cpu_quota
+from nnlite.engine import _engine, cpu_quota
 from nnlite.engine._engine import MAX_ATTRS, MAX_NDIM, built_isas, engines, set_quota
 from nnlite.engine.tensor import REALS, Tensor, Variable
 from nnlite.errors import memory_for
@@ -107,7 +107,8 @@ class Op:
         self._work, self.has_work = work, work is not None
         if name in OPS:
             raise ValueError(f"op {name!r} has two rows")
-        if not view and name not in _all_engines[0].op_ids:
+        self.number = _all_engines[0].op_ids.get(name)
+        if not view and self.number is None:
             raise ImportError(f"op {name!r} has no C function: is the build older than the source?")
         for_c = sum(kind is not None for kind in self.attrs.values())
         if for_c > MAX_ATTRS:
@@ -438,6 +439,15 @@ def apply(op, inputs, attrs):
         for i in op.writes:
             inputs[i].version += 1
     return outputs
+
+
+def at_once(op, values, attrs=()):
+    """The result of an op that works element by element, if nothing records it and the values,
+    which may not be tensors yet, are few and need no conversion; else None. `attrs` are C's."""
+    if _recordings.get() or _condition.get() is not None:
+        return None
+    most = MIN_PARALLEL_WORK_EAGER
+    return _engine.elementwise(_chosen, op.number, values, attrs, Tensor, config.floatx, most)
 
 
 def _is_bearable(shape):

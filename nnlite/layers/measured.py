@@ -5,8 +5,7 @@ from nnlite.engine.symbolic import is_symbolic
 from nnlite.engine.tensor import convert_to_tensor
 from nnlite.layers.building import check_in_call
 from nnlite.layers.tracking import Tracked
-from nnlite.metrics.means import Mean
-from nnlite.metrics.metric import Metric
+from nnlite.metrics.metric import Mean, Metric
 from nnlite.tree import objects_in
 
 

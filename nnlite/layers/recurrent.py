@@ -199,19 +199,6 @@ class RNN(LayerOfLayers):
             ]
 
 
-def keeps_states(layer):
-    """Whether batches depend on those before: whether a layer, or one in it, is a stateful RNN or
-    assigns to its weights in `call`.
-
-    Parameters
-    ----------
-    layer : Layer
-    """
-    stateful = isinstance(layer, RNN) and layer.stateful
-    stateful = stateful or any(v.is_state for v in layer._own_weights())
-    return bool(stateful) or any(map(keeps_states, layer._sublayers))
-
-
 def _mask_of(mask, sequences):
     """A mask as a real tensor of ones and zeros; None if there is none."""
     if mask is None:

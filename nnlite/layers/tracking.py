@@ -356,3 +356,15 @@ def first_layer(kind, layer):
         return layer
     found = (first_layer(kind, inside) for inside in layer._sublayers)
     return next((part for part in found if part is not None), None)
+
+
+def keeps_states(layer):
+    """Whether batches depend on those before: whether a layer, or one in it, is a stateful RNN or
+    assigns to its weights in `call`.
+
+    Parameters
+    ----------
+    layer : Layer
+    """
+    stateful = getattr(layer, "stateful", False) or any(v.is_state for v in layer._own_weights())
+    return bool(stateful) or any(map(keeps_states, layer._sublayers))

@@ -1,6 +1,7 @@
 """Loss: the base of all losses, and what they share: checks of shapes, weights, reductions."""
 
 import functools
+import types
 
 import numpy as np
 
@@ -291,6 +292,12 @@ class Loss(OfFunction):
     """
 
     _legal = {"reduction": REDUCTIONS}
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        function = cls.function
+        if isinstance(function, types.FunctionType) and not hasattr(function, "higher_is_better"):
+            function.higher_is_better = False  # also as a metric of its own
 
     def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
         super().__init__(name, dtype)

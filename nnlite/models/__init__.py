@@ -1,11 +1,11 @@
 """Models, under Keras's module name."""
 
 from nnlite import lazy, names
-from nnlite.models.cloning import clone_model, model_from_json
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
 
 with lazy.imports(__name__):
+    from nnlite.models.cloning import clone_model, model_from_json
     from nnlite.saving.model_files import load_model, save_model
 
 __all__ = [

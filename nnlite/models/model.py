@@ -14,7 +14,6 @@ from nnlite.layers.arguments import shapes_of_batches
 from nnlite.layers.building import transaction
 from nnlite.layers.layer import Layer
 from nnlite.layers.masking import with_masks
-from nnlite.models import frozen
 from nnlite.models.exported import Exported
 from nnlite.models.front import recorded_call, tensors_of
 from nnlite.models.graph import Graph
@@ -31,6 +30,8 @@ from nnlite.tree import map_structure
 
 with lazy.imports(__name__):
     import json
+
+    import nnlite.models.frozen
 
 
 class Model(Trainer, Exported, StateTree, Layer):
@@ -412,7 +413,7 @@ class Model(Trainer, Exported, StateTree, Layer):
             return self._front(x)
 
     def _frozen_cached(self, wanted, x):
-        return frozen.cached(self, wanted, x, Model())
+        return nnlite.models.frozen.cached(self, wanted, x, Model())
 
     def _build_to_look_up(self, x):
         """Build a model that begins with look-ups, which have no trace that builds it, for data or

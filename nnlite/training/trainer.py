@@ -14,7 +14,7 @@ from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields
 from nnlite.data.packing import unpack_x_y_sample_weight
 from nnlite.data.sources import Source, check_class_weight, split
 from nnlite.errors import did_you_mean, prefixed
-from nnlite.layers.recurrent import keeps_states
+from nnlite.layers.tracking import keeps_states
 from nnlite.serialization import made_from
 from nnlite.training import arguments, loop, prediction, step_cache
 from nnlite.training.objectives import Objectives
