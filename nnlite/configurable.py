@@ -375,12 +375,14 @@ def clone(value, **overrides):
     if isinstance(value, Configurable):
         return value._clone(**overrides)
     if type(value) in (list, tuple):
-        return type(value)(clone(v) for v in value)
+        numbers = _PLAIN.issuperset(map(type, value))  # thousands of them, where it is boundaries
+        return type(value)(value if numbers else map(clone, value))
     if type(value) is dict:
         return {key: clone(v) for key, v in value.items()}
-    if value is None or type(value) in (str, bool, int, float):
-        return value
-    return copy.deepcopy(value)
+    return value if type(value) in _PLAIN else copy.deepcopy(value)
+
+
+_PLAIN = frozenset([type(None), str, bool, int, float])
 
 
 def frozen(value):

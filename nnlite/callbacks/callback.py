@@ -37,7 +37,8 @@ class Callback(Stateful, Configurable):
     """
 
     _keeps_the_fit = False  # whether it is called after all others, and asked before a fit begins
-    _of_one_fit = False  # whether several fits at once cannot each have a copy: it writes files
+    # Whether several fits at once cannot each have a copy: it writes files, or tells others.
+    _of_one_fit = False
     _ends_when_interrupted = False  # whether Ctrl-C calls its `on_train_end`
 
     model = None

@@ -49,7 +49,7 @@ def check_settings(estimator):
     for callback in estimator._callbacks():
         if callback._of_one_fit:
             raise ValueError(
-                "callbacks: expected none that write files or are another library's with "
+                "callbacks: expected none that write files or tell another library with "
                 f"ensemble={networks}, as the networks train at once, got {callback!r}"
             )
 
