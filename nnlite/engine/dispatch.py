@@ -63,6 +63,9 @@ class Op:
     by_sample : tuple of int
         Inputs whose first axis, where it is as long as the output's, counts samples: each sample of
         the output is computed from that sample of them only (stretches.py).
+    elementwise : bool
+        Each element of the output is computed from those at its place of the inputs, which
+        broadcast to it.
     reads_rows_of : str, optional
         Another op, `gather`, in whose place the C function can read the first input, with that op's
         inputs and with those of its attributes that have the same names.
@@ -93,10 +96,11 @@ class Op:
         formula=None,
         by_sample=(),
         pads=False,
+        elementwise=False,
     ):
         self.formula = formula
         self.optional_outputs, self.reads_rows_of = optional_outputs, reads_rows_of
-        self.by_sample, self.pads = by_sample, pads
+        self.by_sample, self.pads, self.elementwise = by_sample, pads, elementwise
         self.name, self.infer, self.gradient = name, infer, gradient
         self.fuses, self.fused_input, self.absorbs = fuses, fused_input, absorbs
         self.in_place = [pair if isinstance(pair, tuple) else (pair, 0) for pair in in_place]
