@@ -144,8 +144,8 @@ typedef struct {
     const int64_t *k_offset;
 } nnl_tile_operands;
 
-/* acc[i][j] += a[i, k] b[k, j], for `steps` k: 1, or the lanes of a vector, which then holds these
- * k of a row of A. */
+/* acc[i][j] += a[i, k] b[k, j], for `steps` k: 1, or as many as a vector has lanes, which then
+ * holds these k of a row of A. */
 NNL_INLINE void accumulate_steps(const int steps, const int mr, const int nv,
                                  const nnl_a_access a_access, const nnl_b_access b_access,
                                  vec acc[MR][LONG_NV], nnl_tile_operands *p, int64_t k,

@@ -65,6 +65,9 @@ class Op:
     by_sample : tuple of int
         Inputs whose first axis, where it is as long as the output's, counts samples: each sample of
         the output is computed from that sample of them only (stretches.py).
+    elementwise : bool
+        Each element of the output is computed from those at its place of the inputs, which
+        broadcast to it.
     reads_rows_of : str, optional
         Another op, `gather`, in whose place the C function can read the first input, with that op's
         inputs and with those of its attributes that have the same names.
@@ -96,8 +99,9 @@ class Op:
         by_sample=(),
         pads=False,
         packs=None,
+        elementwise=False,
     ):
-        self.formula = formula
+        self.formula, self.elementwise = formula, elementwise
         self.optional_outputs, self.reads_rows_of = optional_outputs, reads_rows_of
         self.by_sample, self.pads, self.packs = by_sample, pads, packs
         self.name, self.infer, self.gradient = name, infer, gradient

@@ -6,7 +6,7 @@ which pairs of calls are fused, which results take the place of an operand."""
 from collections import Counter
 from dataclasses import dataclass
 
-from nnlite.engine.tensor import Variable
+from nnlite.engine.tensor import Tensor, Variable
 
 
 def read_rows_in_place(calls, feeds):
@@ -66,13 +66,28 @@ class Roots:
 
 def cancel_transposes(calls, results):
     """The calls, where one that reads a tensor which was transposed twice, and is as it was, reads
-    the tensor itself. So channels that come first are moved once for a chain of layers."""
+    the tensor itself. What works element by element on transposed tensors is computed before it
+    is transposed. So channels that come first are moved once for a chain of layers."""
     roots, transposed, same, found = Roots(calls), {}, {}, []
     kept = {id(t) for t in results}
+    # Tensors that are needed as they are, and those of the others that will be transposed.
+    held = {id(t) for c in calls if not _lets_through(c) for t in c.reads} | kept
+    turned = {id(t) for c in calls if c.op.name == "transpose" for t in c.inputs} - held
     for call in calls:
         if any(id(t) in same for t in call.inputs):
             inputs = [same.get(id(t), t) for t in call.inputs]
             call = call.replaced(inputs=inputs)
+        moved = None
+        if call.op.elementwise:
+            avoided = set() if id(call.outputs[0]) in turned else held
+            moved = _transposed_alike(call, transposed, avoided)
+        if moved is not None:
+            inputs = [transposed[id(t)].inputs[0] if t.size > 1 else t for t in call.inputs]
+            if not any(isinstance(roots.of(t), Variable) for t in inputs if t.size > 1):
+                (y,), sizes = call.outputs, dict(zip(moved.attrs["axes"], call.outputs[0].shape))
+                z = Tensor(tuple(sizes[d] for d in range(y.ndim)), y.dtype)
+                found.append(call.replaced(inputs=inputs, outputs=[z]))
+                call = moved.replaced(inputs=[z], outputs=[y], condition=call.condition)
         if call.op.name == "transpose":
             before, (y,) = transposed.get(id(call.inputs[0])), call.outputs
             if before is not None and id(y) not in kept:
@@ -82,6 +97,26 @@ def cancel_transposes(calls, results):
                     same[id(y)] = x
             transposed[id(y)] = call
         found.append(call)
+    return found
+
+
+def _lets_through(call):
+    return call.op.elementwise or call.op.name == "transpose"
+
+
+def _transposed_alike(call, transposed, avoided):
+    """The transposition of an operand of a call, if all were transposed in the same way, but for
+    single numbers, and none is to be avoided; else None."""
+    (y,), found = call.outputs, None
+    for t in call.inputs:
+        if t.size == 1 and t.ndim <= y.ndim:
+            continue
+        before = transposed.get(id(t))
+        if before is None or id(t) in avoided or t.ndim != y.ndim:
+            return None
+        if found is not None and found.attrs["axes"] != before.attrs["axes"]:
+            return None
+        found = before
     return found
 
 

@@ -309,6 +309,21 @@ def _margins_layer(pairs, node):
     return kinds[len(pairs)](padding, data_format="channels_first", name=name)
 
 
+def _pad(builder, node, x, *given):
+    """Zeros around images."""
+    pads, value, axes = [*given, None, None, None][:3]
+    pads, value = node.settings.get("pads", pads), node.settings.get("value", value)
+    if not _is_symbol(x) or axes is not None or node.settings.get("mode", "constant") != "constant":
+        return None
+    rank = len(x.shape) - 2
+    if pads is None or not 1 <= rank <= 3 or (value is not None and np.any(np.asarray(value) != 0)):
+        return None
+    pairs = np.asarray(pads).reshape(2, -1).T.tolist()
+    if pairs[:2] != [[0, 0], [0, 0]] or np.min(pairs) < 0 or x.dtype == "int32":
+        return None
+    return _margins_layer([tuple(pair) for pair in pairs[2:]], node)(x)
+
+
 def _gemm(builder, node, x, w, *bias):
     settings = node.settings
     plain = settings.get("alpha", 1.0) == settings.get("beta", 1.0) == 1
@@ -368,4 +383,5 @@ _NATURAL = {
     "Gemm": _gemm,
     "Identity": _passed_on,
     "MatMul": _matmul,
+    "Pad": _pad,
 }

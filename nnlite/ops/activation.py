@@ -70,6 +70,7 @@ _ACTIVATION = Op(
     gradient=_activation_gradient,
     in_place=(0,),
     by_sample=(0,),
+    elementwise=True,
 )
 Op(
     "activation_gradient",
@@ -78,6 +79,7 @@ Op(
     gradient=_second_gradient,
     fused_input=0,
     in_place=(0, 1),
+    elementwise=True,
 )
 
 
@@ -327,6 +329,7 @@ Op(
     gradient=lambda c, dy, need: [call("gated_activation_gradient", [dy, c.inputs[0]], **c.attrs)],
     in_place=(0,),
     by_sample=(0,),
+    elementwise=True,
 )
 Op(
     "gated_activation_gradient",
@@ -334,6 +337,7 @@ Op(
     attrs={"gate": int},
     gradient=_second_gated_gradient,
     in_place=(0, 1),
+    elementwise=True,
 )
 
 

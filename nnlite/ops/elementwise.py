@@ -27,7 +27,8 @@ def _broadcast(*shapes, **_):
 
 
 def _unary(name, gradient):
-    op = Op(name, infer=lambda x: [x], gradient=gradient, in_place=(0,), by_sample=(0,))
+    row = {"in_place": (0,), "by_sample": (0,), "elementwise": True}
+    op = Op(name, infer=lambda x: [x], gradient=gradient, **row)
 
     def function(x):
         return each(op, x)
@@ -37,7 +38,8 @@ def _unary(name, gradient):
 
 
 def _binary(name, gradient):
-    op = Op(name, infer=_broadcast, gradient=gradient, in_place=(0, 1), by_sample=(0, 1))
+    row = {"in_place": (0, 1), "by_sample": (0, 1), "elementwise": True}
+    op = Op(name, infer=_broadcast, gradient=gradient, **row)
 
     def function(x1, x2):
         return each(op, x1, x2)

@@ -287,6 +287,37 @@ def test_a_variable_is_read_before_it_is_overwritten():
     assert out.ravel().tolist() == [0.0, 1.0, 2.0, 3.0]
 
 
+T, BACK = (0, 3, 1, 2), (0, 2, 3, 1)
+
+
+@pytest.mark.parametrize(
+    "function, left",
+    [
+        (lambda t: ops.transpose(ops.relu(t) + 1.0, BACK), 0),
+        (lambda t: ops.transpose(ops.relu(t) + t, BACK), 0),  # both operands are transposed
+        (lambda t: ops.transpose(t * ops.max(t, (2, 3), keepdims=True), BACK), 2),
+        (lambda t: ops.sum(ops.relu(t), -1), 1),  # needs it as it is, and so a transposition
+        (lambda t: ops.relu(t) + ops.sum(t, -1, keepdims=True), 1),
+        (lambda t: ops.transpose(t + ops.ones((4, 3, 3)), BACK), 2),
+    ],
+)
+def test_what_works_element_by_element_is_done_before_transposes(function, left):
+    plan, out, expected = planned(lambda x: function(ops.transpose(x, T)) + 0.0, (2, 3, 3, 4))
+    np.testing.assert_array_equal(out, expected)
+    assert transposes(plan) == left
+
+
+def test_a_variable_is_transposed_before_it_is_overwritten():
+    v = Variable(np.arange(4.0).reshape(2, 2))
+    with Recording(executing=False) as trace:
+        before = ops.transpose(v)
+        ops.assign(v, ops.zeros((2, 2)))
+        result = ops.transpose(ops.square(before)) + 0.0
+    out = np.empty((2, 2), "float32")
+    Plan(trace, [], [result]).run([(out, 0, 0)], threads=1)
+    assert out.ravel().tolist() == [0.0, 1.0, 4.0, 9.0]
+
+
 def test_layers_whose_channels_come_first_move_them_once_for_all():
     g = {"data_format": "channels_first"}
     chain = [
@@ -297,9 +328,9 @@ def test_layers_whose_channels_come_first_move_them_once_for_all():
     ]
 
     def network(x):
-        for layer in chain:
+        for layer in chain[:3]:
             x = layer(x)
-        return x
+        return chain[3](ops.relu(x + layers.Activation("silu")(x)))
 
     network(np.zeros((1, 2, 9, 9)))
     plan, out, expected = planned(network, (2, 2, 9, 9))

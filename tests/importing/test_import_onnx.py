@@ -13,6 +13,8 @@ import pytest
 
 import nnlite
 from nnlite import NNClassifier, applications, layers
+from nnlite.exporting.pipelines import computation_of
+from nnlite.exporting.program import program_of
 from nnlite.tree import flatten
 
 onnx = pytest.importorskip("onnx")
@@ -191,14 +193,42 @@ def test_nets_of_images_that_onnx_brings(name):
     np.testing.assert_allclose(model.predict(x), expected, rtol=1e-4, atol=1e-6)
 
 
+def test_images_are_moved_once_whatever_is_between_convolutions(tmp_path):
+    inputs = layers.Input((9, 8, 3))
+    x = layers.Conv2D(4, 3, strides=2, padding="same", activation="silu")(inputs)
+    y = layers.DepthwiseConv2D(3)(layers.ZeroPadding2D(((0, 2), (1, 1)))(x))
+    y = layers.ReLU()(layers.Add()([x, y]))
+    model = scattered(nnlite.Model(inputs, layers.Conv2D(2, 2)(y)))
+    again = and_back(model, tmp_path)
+    assert_same(model, again, np.random.default_rng(0).normal(size=(3, 9, 8, 3)))
+    *inner, last, _ = [call.op.name for call in program_of(computation_of(again)).calls]
+    assert last == "transpose" and "transpose" not in inner  # those of the result
+
+
+@pytest.mark.parametrize("version", [10, 17])
+def test_zeros_around_images_are_a_layer(version, tmp_path):
+    pads, x = [0, 0, 1, 0, 0, 0, 2, 3], np.random.default_rng(0).normal(size=(2, 3, 4, 5))
+    image = helper.make_tensor_value_info("x", 1, ["N", 3, 4, 5])
+    if version < 11:
+        node, constants = helper.make_node("Pad", ["x"], ["y"], pads=pads), []
+    else:
+        node = helper.make_node("Pad", ["x", "p"], ["y"])
+        constants = [onnx.numpy_helper.from_array(np.array(pads), "p")]
+    path = written(tmp_path / "x.onnx", [node], constants, [image], version=version)
+    model = nnlite.import_onnx(path)
+    assert [type(layer).__name__ for layer in model.layers][1:] == ["ZeroPadding2D"]
+    expected = np.pad(x.astype(np.float32), [(0, 0), (0, 0), (1, 2), (0, 3)])
+    np.testing.assert_array_equal(model.predict(x), expected)
+
+
 # --- what is refused
 
 
-def written(path, nodes, constants=(), inputs=None, outputs=None):
+def written(path, nodes, constants=(), inputs=None, outputs=None, version=17):
     inputs = inputs or [helper.make_tensor_value_info("x", 1, ["N", 3])]
     outputs = outputs or [helper.make_tensor_value_info("y", 1, None)]
     graph = helper.make_graph(nodes, "graph", inputs, outputs, list(constants))
-    opset = helper.make_opsetid("", 17)
+    opset = helper.make_opsetid("", version)
     path.write_bytes(helper.make_model(graph, opset_imports=[opset]).SerializeToString())
     return path
 

@@ -1,5 +1,5 @@
-/* doubles.h: functions of float that the engine leaves to the C library, computed in double. They are
- * exact but for the last rounding. */
+/* doubles.h: functions of float that the engine leaves to the C library, computed in double. They
+ * are exact but for the last rounding. */
 #include "numbers.h"
 
 /* The nearest float. */
@@ -20,7 +20,7 @@ static double exp_in_double(double x) {
     return sum * power;
 }
 
-/* The natural logarithm of a finite x > 1e-300, as 2 artanh((m - 1) / (m + 1)) for the mantissa m. */
+/* The natural logarithm of a finite x > 1e-300, by its mantissa m: 2 artanh((m - 1) / (m + 1)). */
 static double log_in_double(double x) {
     uint64_t bits;
     double m, sum = 0;
