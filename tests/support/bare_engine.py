@@ -104,6 +104,7 @@ class NnlEngine(ctypes.Structure):
         ("isa", ctypes.c_char_p),
         ("real_size", ctypes.c_int32),
         ("n_ops", ctypes.c_int32),
+        ("panel", ctypes.c_int32),
         ("names", ctypes.POINTER(ctypes.c_char_p)),
         ("ops", ctypes.POINTER(ctypes.c_void_p)),
         ("scratch", ctypes.POINTER(SCRATCH)),
