@@ -512,7 +512,8 @@ def threads_for(work):
 def bad_index(op, where, element, attrs):
     """The error for an index that C found to be out of range."""
     place = f"layer {where!r}: " if where else ""
-    legal = f" [0, {attrs['rows']})" if "rows" in attrs else ""
+    count = attrs.get("rows", attrs.get("classes"))
+    legal = "" if count is None else f" [0, {count}), or no integer"
     return ValueError(
         f"{place}{op.name}: the label or index at position {element} is out of range{legal}"
     )

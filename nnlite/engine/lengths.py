@@ -9,8 +9,8 @@ from nnlite.engine.tensor import Tensor
 from nnlite.tree import flatten, map_structure
 
 # Pairs of lengths, the first of which suits most windows and strides; the others are for layers
-# that need longer inputs, or take only short ones.
-_TRIED = ((64, 96), (256, 384), (12, 18), (2, 3))
+# that need longer inputs, such as those of sound, or take only short ones.
+_TRIED = ((64, 96), (256, 384), (12, 18), (2, 3), (4096, 6144), (65536, 98304))
 
 
 class Length(int):

@@ -177,6 +177,8 @@ class TextVectorizer(TransformerMixin, BaseEstimator):
         texts = _texts(X)
         if self.vocabulary is None:
             layer.adapt(texts)
+            if not layer.get_vocabulary(include_special_tokens=False):
+                raise ValueError(f"X: expected a text with a token, got {X[:5]!r:.100}")
         length = None
         if layer.output_mode == "int":
             length = layer.output_sequence_length or max(1, layer.looked_up(texts).shape[1])

@@ -349,7 +349,16 @@ __getattr__ = names.of(__name__)
 serialize, deserialize = identifiers.as_dicts(__name__, "layer", Layer, "Dense(3)")
 
 
-def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None, optional=False):
+def Input(
+    shape=None,
+    batch_size=None,
+    dtype=None,
+    name=None,
+    batch_shape=None,
+    optional=False,
+    sparse=None,
+    ragged=None,
+):
     """A symbol for the input of a functional `Model`; in a Sequential, the shape of its input.
 
     Parameters
@@ -368,6 +377,10 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None, 
         Instead of shape and batch_size: (batch_size, *shape).
     optional : bool, default False
         Whether data may be None in its place: layers that are called on it then get None.
+    sparse : bool, optional
+        Ignored: sparse matrices of SciPy are taken in any case.
+    ragged : {False}, optional
+        Sequences of different lengths are padded.
 
     Returns
     -------
@@ -376,7 +389,7 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None, 
     Raises
     ------
     ValueError
-        If the shape is missing or given twice.
+        If the shape is missing or given twice, or `ragged` is true.
 
     Notes
     -----
@@ -394,4 +407,5 @@ def Input(shape=None, batch_size=None, dtype=None, name=None, batch_shape=None, 
     >>> nnlite.Sequential([layers.Input((4,)), layers.Dense(3)]).output_shape
     (None, 3)
     """
-    return InputLayer(shape, batch_size, dtype, name, batch_shape, optional).symbol()
+    given = shape, batch_size, dtype, name, batch_shape, optional, sparse, ragged
+    return InputLayer(*given).symbol()

@@ -31,13 +31,16 @@ class InputLayer(Layer):
         Instead of both: (batch_size, *shape).
     optional : bool, default False
         Whether data may be None in its place: layers that are called on it then get None.
+    sparse : bool, optional
+        Ignored: sparse matrices of SciPy are taken in any case.
+    ragged : {False}, optional
     **kwargs
         Of `Layer`: input_shape, input_dim.
 
     Raises
     ------
     ValueError
-        Without a shape, or with a shape that is given twice.
+        Without a shape, with a shape that is given twice, or with `ragged`.
     """
 
     supports_masking = True
@@ -54,9 +57,16 @@ class InputLayer(Layer):
         name=None,
         batch_shape=None,
         optional=False,
+        sparse=None,
+        ragged=None,
         **kwargs,
     ):
         super().__init__(name=name, dtype=dtype, batch_shape=batch_shape, **kwargs)
+        if ragged:
+            raise ValueError(
+                f"Input: ragged: expected False, got {ragged!r}; utils.pad_sequences makes one "
+                "array of sequences of different lengths, and Masking leaves the padding out"
+            )
         for other, value in ("shape", shape), ("batch_size", batch_size):
             if batch_shape is not None and value is not None:
                 raise ValueError(

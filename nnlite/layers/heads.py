@@ -193,8 +193,12 @@ class Heads(OfSequences):
                 f"use_causal_mask: expected one axis of attention, got {tuple(self._axes)}"
             )
         given = [
-            None if m is None else ops.expand_dims(_truth(m, query), axis)
-            for m, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2))
+            None if m is None else ops.expand_dims(_of_steps(name, m, x), axis)
+            for name, m, x, axis in (
+                ("query_mask", query_mask, query, -1),
+                ("value_mask", value_mask, value, -2),
+                ("key_mask", key_mask, key, -2),
+            )
         ]
         given.append(None if attention_mask is None else _truth(attention_mask, query))
         given.append(self._window(*sizes, query.dtype))
@@ -330,6 +334,14 @@ def _check_shapes(query, value, key):
 def _truth(mask, query):
     """A mask as 1 and 0 of the query's precision."""
     return ops.cast(ops.cast(as_tensors(mask), query.dtype), "bool")
+
+
+def _of_steps(name, mask, x):
+    """A mask of the steps of a tensor as 1 and 0; a ValueError if its shape does not fit."""
+    mask = _truth(mask, x)
+    if mask.ndim != x.ndim - 1 or any(m not in (1, n) for m, n in zip(mask.shape, x.shape)):
+        raise ValueError(f"{name}: expected shape {x.shape[:-1]}, got {mask.shape}")
+    return mask
 
 
 def _transposed(x, order):

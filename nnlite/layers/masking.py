@@ -6,9 +6,31 @@ import inspect
 import numpy as np
 
 from nnlite import ops, warn
-from nnlite.engine.tensor import Tensor
+from nnlite.engine.tensor import Tensor, convert_to_tensor
+from nnlite.errors import prefixed
 from nnlite.layers.arguments import as_tensors
 from nnlite.tree import flatten, like, map_structure
+
+
+def steps_mask(mask, shape, like, name="mask"):
+    """A mask of the steps of sequences as ones and zeros, in the precision of a tensor; None if
+    there is none. A ValueError if its shape is not that of the steps.
+
+    Parameters
+    ----------
+    mask : array-like or None
+    shape : tuple
+        Of the steps: (N, T).
+    like : Tensor
+    name : str, default 'mask'
+        Of the argument, for the message.
+    """
+    if mask is None:
+        return None
+    mask = ops.cast(mask, like.dtype) if hasattr(mask, "dtype") else convert_to_tensor(mask)
+    if mask.shape != tuple(shape):
+        raise ValueError(f"{name}: expected shape {tuple(shape)}, got {mask.shape}")
+    return ops.cast(mask, "bool")
 
 
 def masks_of(inputs):
@@ -60,9 +82,11 @@ def masks_to_give(layer, inputs, args, kwargs):
     found = (
         {"mask": inputs} if len(tensors) == 1 else {f"{key}_mask": x for key, x in tensors.items()}
     )
-    masks = {
-        name: _truth(as_tensors(kwargs[name])) for name in names if kwargs.get(name) is not None
-    }
+    masks = {}
+    for name in names:
+        if any(mask is not None for mask in flatten(kwargs.get(name))):
+            with prefixed(f"{name}: "):
+                masks[name] = _truth(as_tensors(kwargs[name]))
     for name in names:
         if name in found and given.get(name) is None:
             masks[name] = masks_of(found[name])

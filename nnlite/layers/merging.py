@@ -30,8 +30,20 @@ class Merge(Layer):
         if not several or not least <= len(shapes) <= most:
             raise ValueError(f"expected {words}, got shape {shapes}")
 
+    def _masks_of(self, inputs, masks):
+        """A mask or None for each input; a ValueError if there are not as many."""
+        if masks is None:
+            return [None]
+        lists = isinstance(inputs, (list, tuple)) and isinstance(masks, (list, tuple))
+        if not lists or len(inputs) != len(masks):
+            raise ValueError(
+                f"layer {self.name!r}: expected a list of inputs and a list of as many masks, got "
+                f"{inputs!r:.100} and {masks!r:.100}"
+            )
+        return masks
+
     def compute_mask(self, inputs, previous_mask):
-        masks = previous_mask or [None]
+        masks = self._masks_of(inputs, previous_mask)
         if any(mask is None for mask in masks):
             return None
         return functools.reduce(ops.logical_or, masks)
@@ -180,7 +192,7 @@ class Concatenate(Merge):
         self.axis = axis
 
     def compute_mask(self, inputs, previous_mask):
-        masks = previous_mask or [None]
+        masks = self._masks_of(inputs, previous_mask)
         if all(mask is None for mask in masks):
             return None
         over = []

@@ -3,6 +3,7 @@ volumes."""
 
 from nnlite import ops
 from nnlite.layers import settings
+from nnlite.layers.masking import steps_mask
 from nnlite.layers.spatial import Images, Sequences, SpatialLayer, Volumes
 
 
@@ -268,7 +269,8 @@ class GlobalAveragePooling1D(Sequences, _GlobalAveragePooling):
     def call(self, inputs, mask=None):
         if mask is None:
             return super().call(inputs)
-        on = ops.expand_dims(mask, self._channels_axis)
+        steps = [n for d, n in enumerate(inputs.shape) if d != self._channels_axis]
+        on = ops.expand_dims(steps_mask(mask, steps, inputs), self._channels_axis)
         total = ops.sum(ops.where(on, inputs, 0.0), self._other_axes, self.keepdims)
         return total / ops.sum(on, self._other_axes, self.keepdims)
 

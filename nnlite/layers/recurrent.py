@@ -6,6 +6,7 @@ from nnlite import ops
 from nnlite.engine.tensor import Variable, convert_to_tensor
 from nnlite.errors import prefixed
 from nnlite.layers.layer import Layer
+from nnlite.layers.masking import steps_mask
 from nnlite.layers.outer import LayerOfLayers
 from nnlite.layers.recurrent_cells import (
     OF_CELLS,
@@ -76,7 +77,7 @@ class RNN(LayerOfLayers):
         with prefixed(f"{type(self).__name__}: cell: "):
             self.cell = StackedRNNCells(cell) if isinstance(cell, (list, tuple)) else cell
         if not hasattr(self.cell, "state_size") or not callable(self.cell):
-            raise TypeError(
+            raise ValueError(
                 f"{type(self).__name__}: cell: expected a layer with `state_size`, whose call "
                 f"takes an input and states, got {cell!r}"
             )
@@ -144,7 +145,7 @@ class RNN(LayerOfLayers):
         Tensor, or list of Tensor
             The output; with `return_state` a list of it and the states after the last step.
         """
-        mask = _mask_of(mask, sequences)
+        mask = steps_mask(mask, sequences.shape[:2], sequences)
         given = self._first_states(sequences, initial_state)
         if sequences.shape[1] == 0:
             raise ValueError(
@@ -171,7 +172,8 @@ class RNN(LayerOfLayers):
         """The states before the first step: those that were given, kept, or zeros."""
         n = sequences.shape[0]
         if initial_state is not None:
-            found = [convert_to_tensor(state) for state in flatten(initial_state)]
+            with prefixed("initial_state: "):
+                found = [convert_to_tensor(state) for state in flatten(initial_state)]
             expected = [state.shape for state in _first_states_of(self.cell, n)]
             if [state.shape for state in found] != expected:
                 raise ValueError(
@@ -197,16 +199,6 @@ class RNN(LayerOfLayers):
                 Variable(np.zeros(s.shape, s.dtype), False, f"{self.name}/state", s.dtype)
                 for s in _first_states_of(self.cell, n)
             ]
-
-
-def _mask_of(mask, sequences):
-    """A mask as a real tensor of ones and zeros; None if there is none."""
-    if mask is None:
-        return None
-    mask = ops.cast(mask, sequences.dtype) if hasattr(mask, "dtype") else convert_to_tensor(mask)
-    if mask.shape != sequences.shape[:2]:
-        raise ValueError(f"mask: expected shape {sequences.shape[:2]}, got {mask.shape}")
-    return ops.cast(mask, "bool")
 
 
 def _zeros_before_the_first(outputs, mask, backwards):
@@ -243,10 +235,10 @@ class StackedRNNCells(LayerOfLayers):
     def __init__(self, cells, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(cells, (list, tuple)) or not cells:
-            raise TypeError(f"StackedRNNCells: cells: expected a list of cells, got {cells!r}")
+            raise ValueError(f"StackedRNNCells: cells: expected a list of cells, got {cells!r}")
         for cell in cells:
             if not hasattr(cell, "state_size") or not callable(cell):
-                raise TypeError(
+                raise ValueError(
                     f"StackedRNNCells: cells: expected layers with `state_size`, got {cell!r}"
                 )
         self.cells = list(cells)

@@ -17,7 +17,7 @@ _IN_COMMON = ("return_sequences", "return_state", "stateful")
 def _layer(argument, value):
     """A layer that a constructor was given."""
     if not isinstance(value, Layer):
-        raise TypeError(f"{argument}: expected a layer, such as LSTM(4), got {value!r}")
+        raise ValueError(f"{argument}: expected a layer, such as LSTM(4), got {value!r}")
     return value
 
 
@@ -172,7 +172,7 @@ class Bidirectional(LayerOfLayers):
         layer = _layer("Bidirectional: layer", layer)
         lacking = [name for name in ("go_backwards", *_IN_COMMON) if not hasattr(layer, name)]
         if lacking:
-            raise TypeError(
+            raise ValueError(
                 f"Bidirectional: layer: expected a recurrent layer, such as LSTM(4), got {layer!r} "
                 f"without {', '.join(lacking)}"
             )
@@ -259,7 +259,14 @@ class Bidirectional(LayerOfLayers):
         given = {} if mask is None else {"mask": mask}
         states = ({}, {})
         if initial_state is not None:
-            half = len(initial_state) // 2
+            count = len(initial_state) if isinstance(initial_state, (list, tuple)) else 0
+            if not count or count % 2:
+                got = f"{count} states" if count else f"{initial_state!r:.100}"
+                raise ValueError(
+                    "initial_state: expected a list of the states of both layers, as many of each, "
+                    f"got {got}"
+                )
+            half = count // 2
             states = [{"initial_state": s} for s in (initial_state[:half], initial_state[half:])]
         one = self.forward_layer(sequences, **states[0], **given)
         other = self.backward_layer(sequences, **states[1], **given)

@@ -431,7 +431,11 @@ HEADS = [
     ((QUERY[0], VALUE), {}, r"shapes \(N, T, C\), .*, got shapes \(None, 6\)"),
     ((QUERY, VALUE[:2]), {}, r"agree in the batch, .*\(3, 4, 6\) and \(2, 5, 7\)"),
     ((QUERY, VALUE), {"attention_mask": np.ones((5, 4))}, r"fits \(3, 2, 4, 5\), got \(5, 4\)"),
-    ((QUERY, VALUE), {"value_mask": np.ones((N, T))}, r"fits \(3, 2, 4, 5\), got \(3, 1, 4\)"),
+    (
+        (QUERY, VALUE),
+        {"value_mask": np.ones((N, T))},
+        r"value_mask: expected shape \(3, 5\), got \(3, 4\)",
+    ),
     ((QUERY[:, None], VALUE[:, None]), {"use_causal_mask": True}, "one axis of attention"),
 ]
 

@@ -211,6 +211,15 @@ def test_gradients_of_a_token_add_up_before_adam_squares_them():
 # What is refused
 
 
+@pytest.mark.parametrize("states", [1, 3, None])
+def test_states_of_both_layers_come_as_many_of_each(states):
+    layer, one = layers.Bidirectional(layers.LSTM(2)), np.ones((3, 2))
+    words = r"'bidirectional' .*initial_state: expected a list of the states of both layers, .* got"
+    with pytest.raises(ValueError, match=words):
+        layer(X, initial_state=one if states is None else [one] * states)
+    assert layer(X, initial_state=[one] * 4).shape == (3, 4)
+
+
 @pytest.mark.parametrize(
     "make, message",
     [

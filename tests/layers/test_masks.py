@@ -483,3 +483,14 @@ def test_a_model_with_a_layer_that_drops_the_mask_says_so_when_built(length):
 )
 def test_supports_masking_says_what_the_result_has(layer, supports):
     assert layer.supports_masking is supports
+
+
+def test_masks_of_merging_layers_are_as_many_as_their_inputs():
+    x = nnlite.ones((2, 3))
+    for layer in (layers.Add(), layers.Concatenate()):
+        for inputs, masks in (([x, x], x), (x, [None, None]), ([x, x], [None])):
+            with pytest.raises(
+                ValueError, match=f"layer '{layer.name}': expected .* as many masks"
+            ):
+                layer.compute_mask(inputs, masks)
+        assert layer.compute_mask([x, x], None) is None

@@ -215,10 +215,13 @@ def test_a_layer_of_ones_own_takes_the_mask():
     ],
 )
 def test_a_mask_of_another_shape_is_refused(mask, message):
-    for layer in (LSTM(4), RNN(GRUCell(2))):
+    for layer in (LSTM(4), RNN(GRUCell(2)), layers.GlobalAveragePooling1D()):
         with pytest.raises(ValueError, match=rf"^layer '{layer.name}' .*{message}"):
             layer(X, mask=mask)
     assert LSTM(4)(X, mask=[[True] * 5] * 12).shape == (12, 4)
+    for name in ("mask", "initial_state"):
+        with pytest.raises(TypeError, match=rf"'lstm' \(LSTM\): {name}: .* expected numbers, got"):
+            LSTM(4)(X, **{name: "a"})
 
 
 # States

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.sparse
 from cases_layers import MERGED
 
 import nnlite as keras
@@ -371,3 +372,12 @@ def test_what_is_optional_stays_so_in_copies_and_configs():
     ):
         assert made({"x": np.ones((3, 2)), "shift": None}).shape == (3, 2)
     assert "optional" not in layers.InputLayer((2,)).get_config()
+
+
+def test_an_input_may_be_said_to_be_sparse_but_not_ragged():
+    x = layers.Input((3,), sparse=True)
+    model = keras.Model(x, layers.Dense(1)(x))
+    data = scipy.sparse.eye_array(3, format="csr")
+    np.testing.assert_array_equal(model.predict(data), model.predict(data.toarray()))
+    with pytest.raises(ValueError, match=r"Input: ragged: expected False, got True; utils.pad_seq"):
+        layers.Input((None,), ragged=True)

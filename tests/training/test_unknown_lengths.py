@@ -109,6 +109,15 @@ def test_a_subclassed_model_shows_none_in_its_layers(capsys):
     assert model.input_shape == (None, None) and model.output_shape == (None, 2)
 
 
+def test_windows_may_be_as_long_as_those_of_sound():
+    x = Input((None, 1))
+    for size in (300, 5000, 65536):
+        assert layers.Conv1D(2, size)(x).shape == (None, None, 2)
+    model = nnlite.Sequential([x, layers.STFTSpectrogram(frame_length=512), LSTM(2)])
+    assert model.predict(np.ones((2, 1000, 1)), verbose=0).shape == (2, 2)
+    assert layers.MelSpectrogram()(Input((None,))).shape == (None, 128, None)
+
+
 def test_build_is_told_of_an_unknown_length():
     given = []
 
