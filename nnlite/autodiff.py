@@ -3,6 +3,7 @@
 The rules are written in ops: on a tape they run immediately, in a trace they are recorded and
 become part of the plan."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -116,6 +117,31 @@ class GradientTape(Recording):
         ----------
         tensor : Tensor
         """
+
+    @contextlib.contextmanager
+    def stop_recording(self):
+        """A `with` block inside the tape's, whose ops it does not record: gradients do not pass.
+
+        Examples
+        --------
+        >>> import nnlite
+        >>> w = nnlite.Variable(3.0)
+        >>> with nnlite.GradientTape() as tape:
+        ...     loss = w ** 2
+        ...     with tape.stop_recording():
+        ...         shown = loss * 100
+        >>> len(tape.calls), shown.item()
+        (1, 900.0)
+        """
+        before = len(self.calls)
+        try:
+            yield
+        finally:
+            del self.calls[before:]
+
+    def reset(self):
+        """Forget what was recorded."""
+        self.calls.clear()
 
     def gradient(self, target, sources, output_gradients=None, unconnected_gradients="none"):
         """The gradients of `target` with respect to `sources`.

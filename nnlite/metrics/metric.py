@@ -226,11 +226,6 @@ class Metric(Measure):
         """The value over all batches since `reset_state`."""
         raise TypeError(f"{type(self).__name__}: a metric must define result()")
 
-    def _logged(self):
-        """`result()` as logs hold it; inside a traced step, the promise of it."""
-        result = self.result()
-        return result if isinstance(result, MetricResult) else as_logged(result)
-
     def reset_state(self):
         """Set all Variables to 0, as before the first batch."""
         for v in Metric.variables.fget(self):  # whole, also where a subclass shows parts of it
@@ -273,6 +268,20 @@ def as_logged(value):
     """A value as logs hold it: a Python float, or an array of several."""
     values = np.asarray(value._data if isinstance(value, Tensor) else value)
     return values.item() if values.size == 1 else values
+
+
+def as_logs(values):
+    """Values by name as logs hold them: those of a dict, such as a metric may give, under their own
+    names; the result of a metric is read once no step is traced."""
+    found = {}
+    for name, value in values.items():
+        if isinstance(value, MetricResult) and not tracing():
+            value = value.metric.result()
+        if isinstance(value, dict):
+            found |= as_logs(value)
+        else:
+            found[name] = value if isinstance(value, MetricResult) else as_logged(value)
+    return found
 
 
 def _halves(variable):

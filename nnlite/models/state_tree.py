@@ -9,17 +9,19 @@ class StateTree:
 
     def _variables_by_kind(self):
         """Kind -> path -> Variable."""
-        metrics = {f"{m.name}/{v.name}": v for m in self.metrics for v in m.variables}
+        optimizer = self.optimizer
         found = {
-            "trainable_variables": _by_path(self.trainable_variables),
-            "non_trainable_variables": _by_path(self.non_trainable_variables),
-            "optimizer_variables": {},
-            "metrics_variables": metrics,
+            "trainable_variables": [(v.path, v) for v in self.trainable_variables],
+            "non_trainable_variables": [(v.path, v) for v in self.non_trainable_variables],
+            "optimizer_variables": [
+                (f"{optimizer.name}/{v.name.replace('/', '_')}", v)
+                for v in ([] if optimizer is None else optimizer.variables)
+            ],
+            "metrics_variables": [
+                (f"{m.name}/{v.name}", v) for m in self.metrics for v in m.variables
+            ],
         }
-        if self.optimizer is not None:
-            name, own = self.optimizer.name, self.optimizer.variables
-            found["optimizer_variables"] = {f"{name}/{v.name.replace('/', '_')}": v for v in own}
-        return found
+        return {kind: _numbered(pairs) for kind, pairs in found.items()}
 
     def get_state_tree(self, value_format="backend_tensor"):
         """The values of all variables as nested dicts.
@@ -80,11 +82,11 @@ class StateTree:
             by_path[path].assign(value)
 
 
-def _by_path(variables):
-    """The Variables by path; those of layers of one name are numbered."""
+def _numbered(pairs):
+    """The Variables by path; paths that come again are numbered."""
     found = {}
-    for v in variables:
-        found[unique_name(v.path, found)] = v
+    for path, v in pairs:
+        found[unique_name(path, found)] = v
     return found
 
 

@@ -15,7 +15,7 @@ from nnlite.data.batches import ArrayBatches, passing
 from nnlite.data.packing import pack_x_y_sample_weight
 from nnlite.data.sources import Source
 from nnlite.engine.tensor import Tensor
-from nnlite.metrics.metric import as_logged
+from nnlite.metrics.metric import as_logs
 from nnlite.training.agreement import causes_of_nan
 from nnlite.training.fit_state import Fit
 from nnlite.training.step_cache import returned_logs
@@ -58,7 +58,7 @@ def eager_batches(model, kind, batches):
             data = pack_x_y_sample_weight(*map_structure(read, batches.sources, Source))
             returned = getattr(model, f"{kind}_step")(data)
     logs = returned_logs(model, kind, returned)
-    return lambda: {name: as_logged(value) for name, value in logs.items()}
+    return lambda: as_logs(logs)
 
 
 def run_batches(model, kind, ranges, callbacks=(), asked=None, at=None):

@@ -16,7 +16,7 @@ from nnlite.engine.lengths import filled, has_unknown, result_of_any
 from nnlite.engine.plan import Plan
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.layers.building import transaction
-from nnlite.metrics.metric import MetricResult, as_logged
+from nnlite.metrics.metric import MetricResult, as_logs
 from nnlite.ops.slicing import copied
 from nnlite.tree import flatten, is_shape, map_shapes, map_structure
 
@@ -133,10 +133,12 @@ class CompiledStep:
 
         def logs():
             values = iter(arrays)
-            return {
-                name: _value_after(next(values) if isinstance(y, Tensor) and y._data is None else y)
-                for name, y in self.outputs.items()
-            }
+            return as_logs(
+                {
+                    name: next(values) if isinstance(y, Tensor) and y._data is None else y
+                    for name, y in self.outputs.items()
+                }
+            )
 
         return done, logs
 
@@ -150,6 +152,7 @@ def returned_logs(model, kind, returned):
             f"{kind}_step: expected it to return a dict of names to values, as "
             f"get_metrics_result() gives, got {returned!r}"
         )
+    returned = _flat(returned)
     for name, value in returned.items():
         if not isinstance(value, (Tensor, MetricResult, np.ndarray, numbers.Number, np.generic)):
             raise TypeError(
@@ -158,6 +161,14 @@ def returned_logs(model, kind, returned):
             )
     # What `variable.value` copied while the step was traced is old when it has run.
     return {name: getattr(value, "variable", value) for name, value in returned.items()}
+
+
+def _flat(returned):
+    """The entries of a dict and of dicts in it, such as the result of a metric."""
+    found = {}
+    for name, value in returned.items():
+        found |= _flat(value) if isinstance(value, dict) else {name: value}
+    return found
 
 
 def _copied(y):
@@ -174,11 +185,6 @@ def _in_place_of(value, others):
     if isinstance(value, MetricResult):
         return MetricResult(others[id(value.metric)])
     return others[id(value)] if isinstance(value, Variable) else value
-
-
-def _value_after(value):
-    """A value of logs, after the step."""
-    return value.metric._logged() if isinstance(value, MetricResult) else as_logged(value)
 
 
 class StepCache:

@@ -6,7 +6,7 @@ from nnlite import autodiff, ops
 from nnlite.data.packing import unpack_x_y_sample_weight
 from nnlite.engine.lengths import like_targets
 from nnlite.layers.measured import metrics_in
-from nnlite.metrics.metric import Metric
+from nnlite.metrics.metric import Metric, as_logs
 from nnlite.training import agreement
 from nnlite.training.objectives import Objectives, as_lists, names_of
 from nnlite.tree import flatten, is_shape
@@ -126,7 +126,7 @@ class Steps:
         for m in self.metrics:
             if not any(m is other for other in found.values()):
                 found.setdefault(m.name, m)
-        return {name: m._logged() for name, m in found.items()}
+        return as_logs({name: m.result() for name, m in found.items()})
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The loss of a batch with all regularization penalties.

@@ -458,3 +458,16 @@ def test_second_derivatives_by_a_tape_within_a_tape_and_by_jacobian(double):
     hessian = outer.jacobian(slope, x).numpy()
     v = x.numpy()
     np.testing.assert_allclose(hessian, np.diag(np.exp(v) * (v + 2)), rtol=1e-12, atol=1e-15)
+
+
+def test_a_tape_stops_recording_and_forgets():
+    x = nnlite.Variable([1.0, 2.0])
+    with GradientTape(persistent=True) as tape:
+        y = ops.sum(x * x)
+        with tape.stop_recording():
+            z = y * 2.0
+        w = z * y
+    assert z.item() == 10 and tape.gradient(z, x) is None
+    np.testing.assert_allclose(tape.gradient(w, x).numpy(), [20, 40])  # z is a constant to it
+    tape.reset()
+    assert tape.gradient(y, x) is None

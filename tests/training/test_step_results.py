@@ -303,3 +303,41 @@ def test_lists_of_inputs_stand_in_a_tuple():
     pack = keras.utils.pack_x_y_sample_weight
     assert pack([1, 2]) == ([1, 2],) and pack({"a": 1}) == {"a": 1} and pack(1, 2, 3) == (1, 2, 3)
     assert pack(1, None, 3) == (1, None, 3)
+
+
+class Extremes(keras.metrics.Metric):
+    """The means of the outputs and of the targets, as one dict."""
+
+    def __init__(self):
+        super().__init__(name="means")
+        self.of = {"out": keras.metrics.Mean(), "target": keras.metrics.Mean()}
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.of["out"].update_state(y_pred)
+        self.of["target"].update_state(y_true)
+
+    def result(self):
+        return {name: mean.result() for name, mean in self.of.items()}
+
+    def reset_state(self):
+        for mean in self.of.values():
+            mean.reset_state()
+
+
+class ReturnsAll(keras.Sequential):
+    def test_step(self, data):
+        super().test_step(data)
+        return {m.name: m.result() for m in self.metrics}
+
+
+@pytest.mark.parametrize("kind", [keras.Sequential, ReturnsAll])
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_what_a_metric_gives_as_a_dict_stands_in_logs_by_its_own_names(kind, eagerly):
+    model = kind([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[Extremes()], run_eagerly=eagerly)
+    x, y = np.ones((4, 3), "float32"), np.full((4, 1), 2.0, "float32")
+    found = model.evaluate(x, y, return_dict=True, verbose=0)
+    assert [*found] == ["loss", "out", "target"] and found["target"] == 2
+    assert found["out"] == pytest.approx(model.predict(x, verbose=0).mean(), rel=1e-5)
+    history = model.fit(x, y, validation_data=(x, y), verbose=0).history
+    assert [*history] == ["loss", "out", "target", "val_loss", "val_out", "val_target"]
