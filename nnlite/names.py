@@ -55,7 +55,8 @@ COMING = {
 
 
 def of(module, more=None, made=None):
-    """The `__getattr__` of a module: it imports what the module's `lazy.imports` put off.
+    """The `__getattr__` of a module: it imports what the module's `lazy.imports` put off, and
+    modules within.
 
     Parameters
     ----------
@@ -77,6 +78,13 @@ def of(module, more=None, made=None):
         if sys._getframe(1).f_code.co_name == "_handle_fromlist":  # perhaps a module within
             raise AttributeError(name)
         own = sys.modules[module]
+        if name.isidentifier() and name[0] != "_" and "__path__" in vars(own):
+            within = f"{module}.{name}"
+            try:
+                return importlib.import_module(within)
+            except ModuleNotFoundError as error:
+                if error.name != within:
+                    raise
         known = [*vars(own).get("__all__", vars(own)), *lazy.promised(module)]
         if more is not None and name[0] != "_":
             further = importlib.import_module(more)
