@@ -29,13 +29,14 @@ class imports:
     def __init__(self, module):
         self.module = module
         self.namespace = vars(sys.modules[module])
+        self.open = False
 
     def __enter__(self):
-        self.import_now = builtins.__import__
+        self.open, self.import_now = True, builtins.__import__
         builtins.__import__ = self._note
 
     def __exit__(self, *error):
-        builtins.__import__ = self.import_now
+        self.open, builtins.__import__ = False, self.import_now
         promised = _PROMISED.setdefault(self.module, {})
         for name, value in list(self.namespace.items()):
             if type(value) is _Promise:
@@ -44,8 +45,9 @@ class imports:
             self.namespace.setdefault("__dir__", lambda: sorted({*self.namespace, *promised}))
 
     def _note(self, name, globals=None, locals=None, fromlist=(), level=0):
-        """What `import` calls inside of the block, in this module and in any other thread."""
-        if globals is not self.namespace:
+        """What `import` calls inside of the block; also in other threads, whose own blocks may put
+        it back when this one is over."""
+        if not self.open or globals is not self.namespace:
             return self.import_now(name, globals, locals, fromlist, level)
         return _Source(name) if fromlist else _StandIn(name, self.namespace)
 
