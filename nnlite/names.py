@@ -71,8 +71,7 @@ def of(module, more=None, made=None):
             value = lazy.kept(module, name)
             if made is not None:
                 value = made(name, value)
-            setattr(sys.modules[module], name, value)
-            return value
+            return vars(sys.modules[module]).setdefault(name, value)  # one for all threads
         if sys._getframe(1).f_code.co_name == "_handle_fromlist":  # perhaps a module within
             raise AttributeError(name)
         own = sys.modules[module]

@@ -1,5 +1,6 @@
 """Imports of a block `lazy.imports` wait until they are used."""
 
+import builtins
 import importlib
 import sys
 
@@ -76,6 +77,20 @@ def test_other_modules_import_at_once_while_a_block_runs(tmp_path, monkeypatch):
     with lazy.imports(__name__):
         assert importlib.import_module("at_once").hue(0, 1, 0)[1:] == (1, 1)
     sys.modules.pop("at_once")
+
+
+def test_blocks_of_two_threads_may_end_in_any_order():
+    before, first, second = __import__, lazy.imports(__name__), lazy.imports("nnlite.layers")
+    try:
+        first.__enter__()
+        second.__enter__()
+        first.__exit__()
+        second.__exit__()
+        import colorsys
+
+        assert type(colorsys) is type(sys) and colorsys.rgb_to_hsv
+    finally:
+        builtins.__import__ = before
 
 
 def test_what_is_missing_in_the_source_says_so(later):

@@ -94,6 +94,13 @@ def test_a_name_that_is_not_there_yet_says_what_does_instead():
     assert not hasattr(nnlite.datasets, "boston_housing")
 
 
+def test_a_module_within_is_an_attribute_that_is_imported_when_it_is_asked_for():
+    code = """import nnlite, sys
+print("nnlite.layers.recurrent" in sys.modules, nnlite.layers.recurrent.RNN.__name__)
+print(getattr(nnlite.layers, "recurrent.RNN", None), getattr(nnlite.layers, "", None))"""
+    assert python(code).split() == ["False", "RNN", "None", "None"]
+
+
 def test_an_import_of_a_name_says_the_same():
     with pytest.raises(ImportError, match="datasets has no boston_housing yet"):
         from nnlite.keras.datasets import boston_housing  # noqa: F401

@@ -10,6 +10,7 @@ import types as _types
 from nnlite import lazy as _lazy
 from nnlite import names as _names
 from nnlite.engine.symbolic import supports_symbols as _supports_symbols
+from nnlite.ops import variables as _variables  # makes assignments to Variables steps of a trace
 from nnlite.ops.activation import (
     activation,
     elu,
@@ -49,6 +50,7 @@ from nnlite.ops.shape import (
 )
 
 with _lazy.imports(__name__):
+    from nnlite.ops import image as image
     from nnlite.ops.adaptive_pool import adaptive_average_pool, adaptive_max_pool
     from nnlite.ops.angles import arctan, arctan2
     from nnlite.ops.attention import dot_product_attention
