@@ -21,6 +21,8 @@ CASES = [
     ("digits", {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.05}),
     ("digits", {"solver": "lbfgs"}),
     ("adult", {}),
+    ("adult", {"solver": "sgd", "learning_rate_init": 0.01}),
+    ("adult", {"solver": "lbfgs"}),
     ("adult", {"early_stopping": True}),
 ]
 

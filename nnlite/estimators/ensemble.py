@@ -246,6 +246,8 @@ def _store(estimator, members):
     """Set the attributes that end with an underscore, as the networks have them."""
     if not members:
         return
+    for member in members:
+        member.network._step_cache.shared = None
     fitted = [m.estimator for m in members]
     model = mean_of([m.network for m in members], n_threads=estimator.n_threads)
     estimator._optimizer_made = fitted[0]._optimizer_made

@@ -213,6 +213,10 @@ class _OfModel:
         """A row for each of x."""
         if given is None:
             return np.broadcast_to(self._means(x.shape[1:]), x.shape)
+        if isinstance(given, str):
+            raise TypeError(
+                f"baseline: expected numbers, got {given!r}; target= says of which label"
+            )
         if np.ndim(given) == 0:
             return np.full(x.shape, float(given))
         one = np.ndim(given) == len(self.sample_shape)

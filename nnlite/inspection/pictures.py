@@ -1,8 +1,12 @@
 """Pictures of what predictions depend on: importances, attributions, partial dependence."""
 
+from numbers import Integral
+
 import numpy as np
 
 from nnlite.checks import positive_int
+from nnlite.estimators.frames import columns_of, kind_of
+from nnlite.tree import flatten
 from nnlite.visualization.canvas import format_of
 from nnlite.visualization.curves import (
     TRAINING,
@@ -118,14 +122,14 @@ def plot_dependence(estimator, X, features, path=None, **options):
     estimator : estimator or Pipeline
         Fitted.
     X : array-like or DataFrame, shape (n_samples, n_features)
-        Rows over which is averaged.
-    features : list of int, str or pairs of them
+        Rows over which is averaged, of a DataFrame those without gaps in `features`.
+    features : int, str, or list of int, str or pairs of them
         The columns, a plot for each; a pair of columns is a map.
     path : str or path, optional
         File to which the picture is also written: .png (default), .svg or .pdf.
     **options
-        Of `PartialDependenceDisplay.from_estimator`: kind='both', target, categorical_features,
-        grid_resolution and others.
+        Of `PartialDependenceDisplay.from_estimator`: kind='both', target, categorical_features, by
+        default the columns of a DataFrame that are no numbers, grid_resolution and others.
 
     Returns
     -------
@@ -150,6 +154,14 @@ def plot_dependence(estimator, X, features, path=None, **options):
     from sklearn.inspection import PartialDependenceDisplay
 
     file_format = None if path is None else format_of(path, "plot_dependence: path")
+    features = [features] if isinstance(features, (str, Integral)) else features
+    if hasattr(X, "iloc"):
+        no_numbers = [name for name, c in columns_of(X) if kind_of(c) != "numbers"]
+        options.setdefault("categorical_features", no_numbers or None)
+        asked = flatten(list(features))
+        names = [name for name in asked if name in X.columns]
+        names += [X.columns[i] for i in asked if i not in names and i in range(X.shape[1])]
+        X = X.dropna(subset=names)
     if options.get("ax") is None:
         columns = min(3, max(1, len(features)))
         rows = -(-len(features) // columns)

@@ -248,6 +248,7 @@ TOKENS = small(NNClassifier, layers=[layers.Embedding(9, 2), layers.Flatten()], 
         (FITTED, THREE[0], {"target": [0, 1]}, ValueError, "broadcast"),
         (FITTED, THREE[0], {"baseline": [1, 2]}, ValueError, "X has 2 features"),
         (FITTED, THREE[0], {"baseline": THREE[0][:3]}, ValueError, "baseline: expected"),
+        (FITTED, THREE[0], {"baseline": "dog"}, TypeError, "baseline: .*dog.*; target= says"),
         (FITTED, THREE[0], {"steps": 0}, ValueError, "steps: expected"),
         (FITTED, THREE[0][:, :3], {}, ValueError, "3 features"),
         (SEVERAL, FRAME.to_numpy(), {}, ValueError, "target: expected the number of an output"),
@@ -327,3 +328,15 @@ def test_dependence_is_drawn(tmp_path):
     )
     assert [ax.get_xlabel() for ax in shown.axes_[0]] == ["bmi", "age"]
     assert (tmp_path / "bmi.svg").stat().st_size > 1000
+
+
+def test_dependence_on_categories_is_drawn_as_bars_and_rows_with_gaps_are_left_out():
+    kind = np.where(VALUES > np.median(VALUES), "high", "low").astype(object)
+    kind[::7] = None
+    frame = FRAME[["bmi"]].assign(kind=kind, sure=VALUES > 100)
+    frame.loc[frame.index[::5], "bmi"] = np.nan
+    fitted = small(NNRegressor).fit(frame, VALUES)
+    for feature, bars in ("kind", 2), (2, 2), ("bmi", 0):
+        (ax,) = plot_dependence(fitted, frame[:60], feature, grid_resolution=4).axes_[0]
+        assert len([bar for bar in ax.patches if bar.get_height()]) == bars
+        assert np.isfinite(np.ravel([line.get_ydata() for line in ax.lines])).all()
