@@ -22,7 +22,7 @@ from nnlite.errors import memory_for
 FEW_ROWS = 3
 # The most bytes of a kernel that is kept twice. Those of convolutions take less; the largest dense
 # layers of networks for images are most of their weights.
-MOST_BYTES = 16 << 20
+MOST_BYTES = 12 << 20
 
 
 def _constant_tensors(calls, results, roots):
