@@ -3,17 +3,20 @@ trains: nnlite, Keras on TensorFlow, and PyTorch with torchvision's nets, fused,
 
     python benchmarks/applications.py --rounds 3
 
-Weights are random. Keras's are those of nnlite, and its outputs must agree. torchvision's nets have
-weights of their own: some paddings differ, and its ResNet50 has strides in the 3 x 3 convolutions,
-which is 6 % more work.
+The peak is what the first turn takes at most above weights and images; that of others has their
+code and threads in it, too. Weights are random. Keras's are those of nnlite, and its outputs must
+agree. torchvision's nets have weights of their own: some paddings differ, and its ResNet50 has
+strides in the 3 x 3 convolutions, which is 6 % more work.
 """
 
 import argparse
+import itertools
 import time
 from dataclasses import dataclass
 
 import numpy as np
 import timing
+from memory import resident, settle
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,18 @@ class Nnlite:
         model.build((None, *shape))
         return model
 
+    def peak(self):
+        """MiB that the first turn takes at most, above the weights and the images."""
+        before = settle()
+        self.turn()
+        return resident()["VmHWM"] - before["VmRSS"]
+
+    def neighbours(self):
+        """MiB of the largest results of two neighbouring layers, for a batch."""
+        shapes = [getattr(layer.output, "shape", ()) for layer in self.model.layers]
+        sizes = [self.workload.batch * np.prod(shape[1:], dtype=float) / 2**18 for shape in shapes]
+        return max(a + b for a, b in itertools.pairwise(sizes))
+
     def weights(self):
         return self.model.get_weights()
 
@@ -226,7 +241,9 @@ def measure(workload, rounds, threads, wanted):
     by_name = {worker.name: worker for worker in workers}
     if {"nnlite", "keras"} <= set(by_name):
         by_name["keras"].ask("load", by_name["nnlite"].ask("weights").value)
+    peaks = {name: worker.ask("peak").value for name, worker in by_name.items()}
     outputs = {name: worker.ask("outputs").value for name, worker in by_name.items()}
+    neighbours = by_name["nnlite"].ask("neighbours").value if "nnlite" in by_name else None
     timing.interleave(workers, 1, "turn")
     began = timing.load()
     answers = timing.interleave(workers, rounds, "turn")
@@ -239,13 +256,19 @@ def measure(workload, rounds, threads, wanted):
         speed = timing.Spread.of(images / s for s in seconds[name])
         cpu = timing.Spread.of(a.cpu_seconds / images * 1e3 for a in answers[name])
         ratio = "" if name == "nnlite" else timing.ratios(seconds, "nnlite", name).text()
-        rows.append((name, speed.text("{:.4g}"), ratio, cpu.text("{:.3g}")))
+        rows.append((name, speed.text("{:.4g}"), ratio, cpu.text("{:.3g}"), f"{peaks[name]:.0f}"))
     kind = f"a {workload.trains} trained" if workload.trains else "predicted"
     print(
         f"\n{workload.net}, {workload.side} x {workload.side} x 3, batch {workload.batch}, {kind}; "
         f"{threads} threads, {rounds} rounds, load average {began:.1f} before\n"
     )
-    print(timing.table(("library", "images/s", "nnlite is faster by", "CPU ms an image"), rows))
+    header = ("library", "images/s", "nnlite is faster by", "CPU ms an image", "peak, MiB")
+    print(timing.table(header, rows))
+    if neighbours:
+        share = peaks["nnlite"] / neighbours
+        print(
+            f"nnlite's peak is {share:.2f} of what two neighbouring layers give, {neighbours:.0f}"
+        )
     for name, reason in missing.items():
         print(f"not measured: {name}: {reason}")
     if {"nnlite", "keras"} <= set(outputs):

@@ -37,6 +37,7 @@ FAMILIES = {
     "gemm": (dense.products, dense.LIBRARIES),
     "memory": (dense.movers, dense.LIBRARIES),
     "conv": (images.convolutions, images.LIBRARIES),
+    "depthwise": (images.depthwise, images.LIBRARIES),
     "pool": (images.pools, images.LIBRARIES),
     "norm": (images.norms, images.LIBRARIES),
     "attention": (attention.kernels, attention.LIBRARIES),

@@ -17,6 +17,19 @@ CONVOLUTIONS = [
     (8, 56, 56, 64, 64, 3, 1, "same"),
     (64, 14, 14, 64, 64, 1, 1, "valid"),
     (64, 27, 27, 32, 64, 3, 2, "same"),
+    (8, 225, 225, 3, 32, 3, 2, "same"),
+    (8, 229, 229, 3, 64, 7, 2, "valid"),
+    (8, 28, 28, 128, 512, 1, 1, "valid"),
+    (8, 14, 14, 1024, 256, 1, 1, "valid"),
+    (1, 14, 14, 256, 256, 3, 1, "same"),
+]
+# N, H, W, C, window, stride: images that the second cache holds with their results, then others.
+DEPTHWISE = [
+    (1, 28, 28, 192, 3, 1),
+    (1, 14, 14, 576, 3, 1),
+    (1, 57, 57, 96, 3, 2),
+    (1, 14, 14, 480, 5, 1),
+    (16, 56, 56, 144, 3, 1),
 ]
 POOLED = [(64, 26, 26, 32), (64, 11, 11, 64), (128, 24, 24, 6), (128, 8, 8, 16), (64, 32, 32, 64)]
 NORMALIZED = [(64, 26, 26, 32), (64, 11, 11, 64), (8, 56, 56, 64), (128, 512)]
@@ -35,6 +48,20 @@ def convolutions():
             Kernel(op, tuple(shape), (padding,), stride, flops=flops)
             for op in ("conv", "conv_dw", "conv_dx")
             if op != "conv_dx" or C > 3
+        ]
+    return kernels
+
+
+def depthwise():
+    """As of `convolutions`, without bias. A result is a sum of few products: memory limits them."""
+    kernels = []
+    for N, H, W, C, K, stride in DEPTHWISE:
+        shape, x = (N, H, W, C, K), 4 * N * H * W * C
+        y = 4 * N * -(-H // stride) * -(-W // stride) * C
+        kernels += [
+            Kernel("depthwise", shape, stride=stride, read=x, written=y),
+            Kernel("depthwise_dx", shape, stride=stride, read=y, written=x),
+            Kernel("depthwise_dw", shape, stride=stride, read=x + y, written=4 * K * K * C),
         ]
     return kernels
 
@@ -82,6 +109,20 @@ class Nnlite(calls.Nnlite):
 
     def conv_dx(self, *arguments):
         return self._gradient_plan(*self._conv(*arguments), [0])
+
+    def _depthwise(self, N, H, W, C, K, stride=1):
+        operands = [numbers(N, H, W, C), numbers(K, K, C, 1)]
+        return lambda x, w: self.ops.depthwise_conv2d(x, w, None, stride, "same"), operands
+
+    def depthwise(self, *arguments):
+        make, operands = self._depthwise(*arguments)
+        return self._plan(make, *operands)
+
+    def depthwise_dx(self, *arguments):
+        return self._gradient_plan(*self._depthwise(*arguments), [0])
+
+    def depthwise_dw(self, *arguments):
+        return self._gradient_plan(*self._depthwise(*arguments), [1])
 
     def max_pool(self, *shape):
         return self._plan(lambda x: self.ops.max_pool2d(x, shape[4]), numbers(*shape[:4]))
@@ -133,7 +174,7 @@ class Torch(calls.Torch):
         return self._arranged(x.permute(0, 3, 1, 2)) if x.ndim == 4 else x
 
     def _arrays(self, kernel, results):
-        axes = (2, 3, 1, 0) if kernel.op == "conv_dw" else (0, 2, 3, 1)
+        axes = {"conv_dw": (2, 3, 1, 0), "depthwise_dw": (2, 3, 0, 1)}.get(kernel.op, (0, 2, 3, 1))
         return [(r.permute(axes) if r.ndim == 4 else r).contiguous().numpy() for r in results]
 
     def _conv(self, N, H, W, C, F, K, padding, stride=1):
@@ -167,6 +208,27 @@ class Torch(calls.Torch):
 
     def conv_dx(self, *arguments):
         return self._conv_gradients(arguments, [True, False, False])
+
+    def _depthwise(self, N, H, W, C, K, stride=1):
+        kernel = self._arranged(self._numbers(K, K, C, 1).permute(2, 3, 0, 1))
+        window = ((stride, stride), (K // 2, K // 2), (1, 1), False, (0, 0), C)
+        return self._images(N, H, W, C), kernel, None, *window
+
+    def depthwise(self, *arguments):
+        return repeated(self.aten.convolution, *self._depthwise(*arguments))
+
+    def _depthwise_gradients(self, arguments, wanted):
+        x, w, _, *window = self._depthwise(*arguments)
+        N, C, H, W = self.aten.convolution(x, w, None, *window).shape
+        dy = self._images(N, H, W, C, seed=1)
+        backward = self.aten.convolution_backward
+        return repeated(lambda: backward(dy, x, w, None, *window, wanted)[wanted.index(True)])
+
+    def depthwise_dx(self, *arguments):
+        return self._depthwise_gradients(arguments, [True, False, False])
+
+    def depthwise_dw(self, *arguments):
+        return self._depthwise_gradients(arguments, [False, True, False])
 
     def _pool(self, N, H, W, C, size):
         """x, dy, windows."""

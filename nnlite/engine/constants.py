@@ -3,11 +3,14 @@ weight has another `version`: the scale of a normalization, a kernel in the orde
 read it.
 
 What is kept costs memory: of packed kernels as much as the kernels take. So kernels are packed
-only for few rows. With many, it takes little of the time to pack them in each run."""
+only for few rows, and if they are not very large. With many rows, it takes little of the time to
+pack them in each run."""
 
 import hashlib
 import math
 import weakref
+
+import numpy as np
 
 from nnlite.configurable import frozen
 from nnlite.engine.dispatch import OPS, Call, tracing_lock
@@ -17,8 +20,9 @@ from nnlite.errors import memory_for
 
 # A product of so few rows reads its kernel in place.
 FEW_ROWS = 3
-# Of so many rows it takes a hundredth of the time to pack the kernel.
-MANY_ROWS = 4096
+# The most bytes of a kernel that is kept twice. Those of convolutions take less; the largest dense
+# layers of networks for images are most of their weights.
+MOST_BYTES = 12 << 20
 
 
 def _constant_tensors(calls, results, roots):
@@ -52,12 +56,18 @@ def pack_kernels(calls, results, roots, panel):
     """
     constant, found = _constant_tensors(calls, results, roots), []
     for call in calls:
-        rows = math.prod(call.outputs[0].shape[:-1]) if call.op.packs else 0
-        if FEW_ROWS < rows <= MANY_ROWS and constant.issuperset(map(id, call.inputs[1:])):
+        worth_it = call.op.packs and _is_worth_it(call)
+        if worth_it and constant.issuperset(map(id, call.inputs[1:])):
             found += _packed(call, panel)
         else:
             found.append(call)
     return found
+
+
+def _is_worth_it(call):
+    rows, kernel = math.prod(call.outputs[0].shape[:-1]), call.inputs[1]
+    size = kernel.size * np.dtype(kernel.dtype).itemsize
+    return FEW_ROWS < rows <= call.op.packs[1] and size <= MOST_BYTES
 
 
 def _packed(call, panel):
@@ -70,7 +80,7 @@ def _packed(call, panel):
     packing = Call(op, [kernel, *given], [packed, *bias], attrs, call.scope)
     attrs = {**call.attrs, "features": call.outputs[0].shape[-1]}
     inputs = [x, packed, *(bias or columns[-1:])]
-    return packing, call.replaced(op=OPS[call.op.packs], inputs=inputs, attrs=attrs)
+    return packing, call.replaced(op=OPS[call.op.packs[0]], inputs=inputs, attrs=attrs)
 
 
 def separate(calls, results, roots):

@@ -189,7 +189,7 @@ Op(
     absorbs=("scale_shift", "activation"),
     by_sample=(0,),
     pads=True,
-    packs="conv2d_packed",
+    packs=("conv2d_packed", 2048),
 )
 Op(
     "conv2d_packed",

@@ -166,7 +166,7 @@ Op(
     work=_linear_work,
     attrs={"kind": int, "alpha": float},
     absorbs=("activation",),
-    packs="linear_packed",
+    packs=("linear_packed", 64),
 )
 Op(
     "linear_packed",

@@ -32,9 +32,9 @@ def in_two_steps(case, op, isa, real, threads):
     e.call(packing, [w, *given], [packed, *bias], (settings["groups"],), threads)
     (shape,) = OPS[op].infer(x.shape, w.shape, *[c.shape for c in columns], **attrs)
     y = guarded.array(shape, real)
-    inputs, number = [x, packed, *(bias or columns[-1:])], e.op_ids[OPS[op].packs]
+    inputs, number = [x, packed, *(bias or columns[-1:])], e.op_ids[OPS[op].packs[0]]
     attrs = {**attrs, "features": shape[-1]}
-    e.call(number, inputs, [y], OPS[OPS[op].packs].c_attrs(attrs), threads)
+    e.call(number, inputs, [y], OPS[OPS[op].packs[0]].c_attrs(attrs), threads)
     assert guarded.intact()
     return y
 
@@ -94,13 +94,15 @@ def test_kernels_are_packed_for_few_rows_and_nothing_else_is_done_again(monkeypa
     other.predict(X, fold=False)
     each, before = ops_of(other)
     assert "conv2d_packed" not in each and "linear_packed" not in each and not before
-    monkeypatch.setattr(constants, "MANY_ROWS", 10)
-    many = network()
-    many.predict(X)
-    assert "pack_kernel" not in ops_of(many)[1]
-    one = network()
-    one.predict(X[:1])
-    assert "linear_packed" not in ops_of(one)[0]
+    monkeypatch.setattr(constants, "MOST_BYTES", 10)
+    large = network()
+    large.predict(X)
+    assert "pack_kernel" not in ops_of(large)[1]
+    monkeypatch.undo()
+    for rows in (1, 128):
+        other = network()
+        other.predict(np.resize(X, (rows, *X.shape[1:])))
+        assert "linear_packed" not in ops_of(other)[0]
 
 
 def by_optimizer(model):
@@ -255,7 +257,7 @@ def test_frozen_layers_of_a_training_read_packed_kernels(monkeypatch):
 
     model, names, losses = trained()
     assert names.count("conv2d_packed") == 2
-    monkeypatch.setattr(constants, "MANY_ROWS", 0)
+    monkeypatch.setattr(constants, "MOST_BYTES", 0)
     plain, names, expected = trained()
     assert "conv2d_packed" not in names
     assert losses == expected

@@ -240,7 +240,8 @@ NNL_INLINE void correlate_channels(const int KW, const int stride, const nnl_dep
                                    const real *x, const real *dy, real *dw) {
     int64_t c = 0;
     for (; c + STRIP_VECTORS * LANES <= g->C; c += STRIP_VECTORS * LANES)
-        correlate_strips(KW, stride, STRIP_VECTORS, g, x + c, dy + c, dw + c, 0);
+        correlate_strips(KW, stride, STRIP_VECTORS, g, x + c, dy + c, dw + c,
+                         STRIP_VECTORS * LANES);
     for (; c < g->C; c += LANES)
         correlate_strips(KW, stride, 1, g, x + c, dy + c, dw + c, g->C - c);
 }
