@@ -192,15 +192,17 @@ def measure(libraries, rounds, threads):
 
 
 def networks_beside_one(rounds, threads):
-    """How many times as long as one network several take, of the same epochs, round by round."""
+    """How many times as long as one network several take, of the same epochs, round by round: by
+    the clock, and in seconds of the processor, which other programs change less."""
     workers, _ = timing.start([("nnlite", Contestant, (Nnlite,), threads)])
     try:
-        seconds = [
-            [workers[0].ask("several", n).seconds for n in (1, NETWORKS)] for _ in range(rounds)
-        ]
+        turns = [[workers[0].ask("several", n) for n in (1, NETWORKS)] for _ in range(rounds)]
     finally:
         workers[0].close()
-    return [several / one for one, several in seconds]
+    return [
+        timing.Spread.of([getattr(b, kind) / getattr(a, kind) for a, b in turns])
+        for kind in ("seconds", "cpu_seconds")
+    ]
 
 
 def turn(worker, method, of):
@@ -246,8 +248,8 @@ def main():
             ratio = timing.ratios(figures, "nnlite", who).text("{:.1f}") if other else ""
             rows.append([what, who, timing.Spread.of(values).text(form) + f" {unit}", ratio])
     print(timing.table(["what", "library", "time", "nnlite is faster by"], rows))
-    times = timing.Spread.of(networks_beside_one(given.rounds, given.threads)).text("{:.2f}")
-    print(f"{NETWORKS} networks of one estimator take {times} times as long as one")
+    clock, cpu = (r.text("{:.2f}") for r in networks_beside_one(given.rounds, given.threads))
+    print(f"{NETWORKS} networks of one estimator take {clock} times as long as one, CPU {cpu}")
     print(f"load {timing.load():.1f} after")
     if given.json:
         with open(given.json, "w") as file:

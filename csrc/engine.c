@@ -65,6 +65,7 @@ static const nnl_arity arities[] = {
 const nnl_engine NNL_NAME(NNL_ISA, NNL_REAL) = {
     .isa = NNL_TEXT(NNL_ISA),
     .real_size = sizeof(real),
+    .panel = NR,
     .n_ops = sizeof ops / sizeof *ops,
     .names = names,
     .ops = ops,

@@ -140,6 +140,7 @@ typedef struct {
 typedef struct {
     const char *isa;
     int32_t real_size, n_ops;
+    int32_t panel; /* columns of a panel of a packed kernel (pack_kernel) */
     const char *const *names;
     const nnl_op_fn *ops;
     const nnl_scratch_fn *scratch;

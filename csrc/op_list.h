@@ -2,6 +2,7 @@
  * that returns the bytes of its scratch. engine.c includes this list for each of its tables. */
 /* linear.c */
 NNL_OP(linear, 2, 1, linear_scratch)
+NNL_OP(linear_packed, 2, 1, linear_scratch)
 NNL_OP(matmul, 2, 1, matmul_scratch)
 NNL_OP(batch_matmul, 2, 1, batch_matmul_scratch)
 /* attention.c */
@@ -9,6 +10,8 @@ NNL_OP(attention, 3, 1, attention_scratch)
 NNL_OP(attention_gradient, 6, 3, attention_gradient_scratch)
 /* conv/forward.c */
 NNL_OP(conv2d, 2, 1, conv2d_scratch)
+NNL_OP(conv2d_packed, 2, 1, conv2d_packed_scratch)
+NNL_OP(pack_kernel, 1, 1, no_scratch)
 /* conv/gradient_input.c */
 NNL_OP(conv2d_gradient_input, 2, 1, conv2d_gradient_input_scratch)
 /* conv/gradient_kernel.c */
@@ -45,6 +48,8 @@ NNL_OP(greater_equal, 2, 1, no_scratch)
 NNL_OP(where, 3, 1, no_scratch)
 NNL_OP(cast, 1, 1, no_scratch)
 NNL_OP(broadcast_to, 1, 1, no_scratch)
+NNL_OP(assign, 2, 0, no_scratch)
+NNL_OP(assign_integers, 2, 0, no_scratch)
 /* activation.c */
 NNL_OP(activation, 1, 1, no_scratch)
 NNL_OP(activation_gradient, 2, 1, no_scratch)
@@ -68,7 +73,6 @@ NNL_OP(scatter_add, 2, 1, scatter_add_scratch)
 NNL_OP(standardize, 4, 1, no_scratch)
 NNL_OP(gather_csr, 3, 1, no_scratch)
 NNL_OP(one_hot, 1, 1, no_scratch)
-NNL_OP(assign, 2, 0, no_scratch)
 /* slicing.c */
 NNL_OP(slice, 1, 1, no_scratch)
 NNL_OP(slice_gradient, 1, 1, no_scratch)

@@ -21,35 +21,84 @@ except ImportError as error:
 
 from nnlite import (
     activations,
-    backend,
     callbacks,
     config,
     constraints,
     data,
-    dtype_policies,
     initializers,
     layers,
+    lazy,
     losses,
     metrics,
-    mixed_precision,
     models,
     names,
-    nn,
     ops,
     optimizers,
     regularizers,
     saving,
-    schedules,
     utils,
 )
 from nnlite.autodiff import GradientTape
-from nnlite.dtype_policies import DTypePolicy, FloatDTypePolicy
 from nnlite.engine.symbolic import Symbol as KerasTensor
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.layers import Input
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
 from nnlite.ops import convert_to_tensor, ones, zeros
+
+with lazy.imports(__name__):
+    from nnlite import (
+        applications,
+        architecture,
+        backend,
+        datasets,
+        diagnosis,
+        dtype_policies,
+        estimators,
+        explain,
+        exporting,
+        importing,
+        inspection,
+        keras,
+        math,
+        mixed_precision,
+        neural_network,
+        nn,
+        preprocessing,
+        random,
+        schedules,
+        tuner,
+        wrappers,
+    )
+    from nnlite import (
+        plotting as plotting,
+    )
+    from nnlite import (
+        serving as serving,
+    )
+    from nnlite import (
+        tensorflow_names as tensorflow_names,
+    )
+    from nnlite.architecture import MLP, Stack
+    from nnlite.diagnosis import doctor, gradcheck
+    from nnlite.dtype_policies import DTypePolicy, FloatDTypePolicy
+    from nnlite.estimators import (
+        ImageFeatures,
+        NNClassifier,
+        NNRegressor,
+        TextVectorizer,
+        load,
+        register_with_skl2onnx,
+    )
+    from nnlite.exporting import export
+    from nnlite.importing import import_onnx
+    from nnlite.initializers import Initializer
+    from nnlite.layers import InputSpec, Layer
+    from nnlite.losses import Loss
+    from nnlite.metrics import Metric
+    from nnlite.optimizers import Optimizer
+    from nnlite.regularizers import Regularizer
+    from nnlite.versions import __version__, show_versions, version
 
 constant = convert_to_tensor
 
@@ -71,51 +120,6 @@ for _path, _module in {
     sys.modules[f"nnlite.{_path}"] = _module
     _parent, _, _name = f"nnlite.{_path}".rpartition(".")
     setattr(sys.modules[_parent], _name, _module)
-
-# Imported when first used: they bring scikit-learn, or are rarely needed.
-_LAZY = {
-    "ImageFeatures": "nnlite.estimators",
-    "Initializer": "nnlite.initializers",
-    "InputSpec": "nnlite.layers",
-    "Layer": "nnlite.layers",
-    "Loss": "nnlite.losses",
-    "MLP": "nnlite.architecture",
-    "Metric": "nnlite.metrics",
-    "NNClassifier": "nnlite.estimators",
-    "NNRegressor": "nnlite.estimators",
-    "Optimizer": "nnlite.optimizers",
-    "Regularizer": "nnlite.regularizers",
-    "Stack": "nnlite.architecture",
-    "TextVectorizer": "nnlite.estimators",
-    "__version__": "nnlite.versions",
-    "applications": "nnlite.applications",
-    "architecture": "nnlite.architecture",
-    "datasets": "nnlite.datasets",
-    "diagnosis": "nnlite.diagnosis",
-    "doctor": "nnlite.diagnosis",
-    "estimators": "nnlite.estimators",
-    "explain": "nnlite.explain",
-    "export": "nnlite.exporting",
-    "exporting": "nnlite.exporting",
-    "gradcheck": "nnlite.diagnosis",
-    "import_onnx": "nnlite.importing",
-    "importing": "nnlite.importing",
-    "inspection": "nnlite.inspection",
-    "keras": "nnlite.keras",
-    "load": "nnlite.estimators",
-    "math": "nnlite.math",
-    "neural_network": "nnlite.neural_network",
-    "plotting": "nnlite.plotting",
-    "preprocessing": "nnlite.preprocessing",
-    "random": "nnlite.random",
-    "register_with_skl2onnx": "nnlite.estimators",
-    "serving": "nnlite.serving",
-    "show_versions": "nnlite.versions",
-    "tensorflow_names": "nnlite.tensorflow_names",
-    "tuner": "nnlite.tuner",
-    "version": "nnlite.versions",
-    "wrappers": "nnlite.wrappers",
-}
 
 __all__ = [
     "MLP",
@@ -192,7 +196,7 @@ __all__ = [
 ]
 
 
-__getattr__ = names.of(__name__, _LAZY, more="nnlite.tensorflow_names")
+__getattr__ = names.of(__name__, more="nnlite.tensorflow_names")
 
 
 def __dir__():

@@ -16,13 +16,17 @@ from nnlite.checks import check_setting
 from nnlite.errors import did_you_mean
 
 
+def _no_constructor(self):
+    """In place of `object.__init__`, whose signature is a text that takes anything."""
+
+
 @functools.lru_cache(1024)
 def _signature_of(init):
     """Of a constructor: (signature, name -> whether it is required, whether it has `**kwargs`).
 
     The second is None if an argument is positional-only or keyword-only. The result is cached: a
     fit makes dozens of objects."""
-    signature = inspect.signature(init)
+    signature = inspect.signature(_no_constructor if init is object.__init__ else init)
     parameters = list(signature.parameters.values())[1:]
     open_ended = bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD
     named = parameters[:-1] if open_ended else parameters
@@ -33,9 +37,17 @@ def _signature_of(init):
 
 @functools.lru_cache(1024)
 def snake_case(name):
-    """'MaxPooling2D' -> 'max_pooling2d', as Keras names layers."""
-    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    """'MaxPooling2D' -> 'max_pooling2d', 'ConvLSTM2D' -> 'conv_lstm2d', '<lambda>' -> 'lambda':
+    Keras's name of what has none."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def name_of(function):
+    """The name of a Loss, a Metric or a function, in logs: its own, or that of its class."""
+    given = getattr(function, "name", None) or getattr(function, "__name__", None)
+    return snake_case(given or type(function).__name__)
 
 
 def unique_name(base, taken, start=0):
@@ -170,7 +182,7 @@ class Configurable:
             unknown = [name for name in kwargs if name not in known]
             meant = did_you_mean(unknown[0], known) if unknown else ""
             raise TypeError(
-                f"{cls.__name__}: {error}. It takes {', '.join(known)}{meant}"
+                f"{cls.__name__}: {error}. It takes {', '.join(known) or 'none'}{meant}"
             ) from None
         given = {}
         for name, value in list(bound.arguments.items())[1:]:
@@ -363,12 +375,14 @@ def clone(value, **overrides):
     if isinstance(value, Configurable):
         return value._clone(**overrides)
     if type(value) in (list, tuple):
-        return type(value)(clone(v) for v in value)
+        numbers = _PLAIN.issuperset(map(type, value))  # thousands of them, where it is boundaries
+        return type(value)(value if numbers else map(clone, value))
     if type(value) is dict:
         return {key: clone(v) for key, v in value.items()}
-    if value is None or type(value) in (str, bool, int, float):
-        return value
-    return copy.deepcopy(value)
+    return value if type(value) in _PLAIN else copy.deepcopy(value)
+
+
+_PLAIN = frozenset([type(None), str, bool, int, float])
 
 
 def frozen(value):

@@ -5,6 +5,11 @@ import functools
 import math
 import os
 
+from nnlite import lazy
+
+with lazy.imports(__name__):
+    import difflib
+
 
 class reworded:
     """Give the errors that are raised in a `with` block another message.
@@ -122,8 +127,6 @@ def did_you_mean(name, known):
     >>> did_you_mean("Adm", ["adam", "sgd"])
     "; did you mean 'adam'?"
     """
-    import difflib
-
     by_lower = {str(k).lower(): str(k) for k in known}
     like = difflib.get_close_matches(str(name).lower(), by_lower, n=2)
     return f"; did you mean {' or '.join(repr(by_lower[k]) for k in like)}?" if like else ""

@@ -7,7 +7,9 @@ that the module does not have.
 import importlib
 import opcode
 import sys
+from importlib.machinery import PathFinder
 
+from nnlite import lazy
 from nnlite.errors import did_you_mean
 
 # What Keras or TensorFlow have and nnlite does not, by module: the names, and what does instead. A
@@ -30,9 +32,6 @@ COMING = {
         ),
         ("float16 bfloat16", "'float32' and 'float64' are the precisions"),
     ],
-    "nnlite.layers": [
-        ("ConvLSTM2D", ""),
-    ],
     "nnlite.models.Model": [
         (
             "to_yaml",
@@ -53,31 +52,34 @@ COMING = {
 }
 
 
-def of(module, lazy=(), more=None):
-    """The `__getattr__` of a module.
+def of(module, more=None, made=None):
+    """The `__getattr__` of a module: it imports what the module's `lazy.imports` put off, and the
+    modules in it.
 
     Parameters
     ----------
     module : str
         Its `__name__`.
-    lazy : dict of str to str, optional
-        Name -> the module that has it, imported at the first use; a name that ends that module's
-        path is the module itself.
     more : str, optional
         A module whose public names are names of this one, too.
+    made : function of (str, object), optional
+        What it makes of a name and the object that was imported is what the module has.
     """
 
     def __getattr__(name):
-        if name in lazy:
-            value = importlib.import_module(lazy[name])
-            if lazy[name].rpartition(".")[2] != name:
-                value = getattr(value, name)
+        if name in lazy.promised(module):
+            value = lazy.kept(module, name)
+            if made is not None:
+                value = made(name, value)
             setattr(sys.modules[module], name, value)
             return value
         if sys._getframe(1).f_code.co_name == "_handle_fromlist":  # perhaps a module within
             raise AttributeError(name)
         own = sys.modules[module]
-        known = [*getattr(own, "__all__", vars(own)), *lazy]
+        inner = f"{module}.{name}"
+        if PathFinder.find_spec(inner, vars(own).get("__path__", ())) is not None:
+            return importlib.import_module(inner)
+        known = [*vars(own).get("__all__", vars(own)), *lazy.promised(module)]
         if more is not None and name[0] != "_":
             further = importlib.import_module(more)
             if name in further.__all__:

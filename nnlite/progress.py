@@ -4,12 +4,14 @@ A line fits the terminal: the values of the logs come first, then the bar, then 
 output is not a terminal (a file, a pipe), only the last state of each bar is written.
 """
 
-import shutil
 import sys
 import time
 
-from nnlite import config
+from nnlite import config, lazy
 from nnlite.terminal import is_live, write
+
+with lazy.imports(__name__):
+    import shutil
 
 BAR_WIDTH = 12  # columns
 REDRAW_SECONDS = 0.1

@@ -206,9 +206,9 @@ def found_by(config, name, known_families=FAMILIES):
         families = ["activations", "losses", "metrics", "initializers"]
     for family in families if isinstance(name, str) else ():
         public = _public(family)
-        found = vars(public).get(_OTHER_NAMES.get(name, name))
         known = name in _OTHER_NAMES or name in public.__all__
-        if known and _may_be_named(found, family):
+        found = getattr(public, _OTHER_NAMES.get(name, name), None) if known else None
+        if _may_be_named(found, family):
             if registered and registered not in (name, config.get("class_name")):
                 break  # a class of one's own that is not registered here, perhaps of another kind
             return found

@@ -12,7 +12,7 @@ import numpy as np
 from nnlite import backend, ops
 from nnlite.checks import check_shape, is_number
 from nnlite.engine.dispatch import tracing
-from nnlite.engine.tensor import convert_to_tensor
+from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.errors import memory_for, prefixed
 from nnlite.math import (
     abs,
@@ -46,6 +46,7 @@ from nnlite.math import (
     tanh,
 )
 from nnlite.ops.shape import filled
+from nnlite.optimizers.gradients import norm_of
 
 __all__ = [
     "TensorSpec",
@@ -55,8 +56,12 @@ __all__ = [
     "argmin",
     "broadcast_to",
     "cast",
+    "clip_by_global_norm",
+    "clip_by_norm",
     "clip_by_value",
     "concat",
+    "cos",
+    "cumsum",
     "device",
     "divide",
     "einsum",
@@ -68,13 +73,20 @@ __all__ = [
     "fill",
     "float32",
     "float64",
+    "floor",
     "function",
+    "gather",
     "greater",
     "greater_equal",
     "int32",
     "int64",
+    "is_tensor",
     "less",
     "less_equal",
+    "linspace",
+    "logical_and",
+    "logical_not",
+    "logical_or",
     "matmul",
     "maximum",
     "minimum",
@@ -82,6 +94,7 @@ __all__ = [
     "name_scope",
     "negative",
     "newaxis",
+    "norm",
     "not_equal",
     "one_hot",
     "ones_like",
@@ -96,9 +109,11 @@ __all__ = [
     "reduce_min",
     "reduce_sum",
     "reshape",
+    "round",
     "shape",
     "sigmoid",
     "sign",
+    "sin",
     "size",
     "split",
     "sqrt",
@@ -109,6 +124,7 @@ __all__ = [
     "string",
     "subtract",
     "tanh",
+    "tile",
     "transpose",
     "unstack",
     "where",
@@ -142,6 +158,124 @@ einsum, matmul = ops.einsum, ops.matmul
 ones_like, zeros_like = ops.ones_like, ops.zeros_like
 expand_dims, squeeze, stack, where = ops.expand_dims, ops.squeeze, ops.stack, ops.where
 stop_gradient = ops.stop_gradient
+cos, sin, floor, round = ops.cos, ops.sin, ops.floor, ops.round
+logical_and, logical_or, logical_not = ops.logical_and, ops.logical_or, ops.logical_not
+
+
+def clip_by_global_norm(t_list, clip_norm, use_norm=None):
+    """Tensors, scaled down together so that the norm of all elements is at most `clip_norm`.
+
+    Parameters
+    ----------
+    t_list : list of tensor or None
+        Such as the gradients of a model.
+    clip_norm : float above 0
+    use_norm : float, optional
+        The norm of all elements, where it is known.
+
+    Returns
+    -------
+    list of tensor or None, Tensor
+        The tensors, and the norm that they had.
+
+    Examples
+    --------
+    >>> import nnlite as tf
+    >>> clipped, norm = tf.clip_by_global_norm([tf.ones((4,)), None], 1.0)
+    >>> clipped[0].numpy(), norm.item()
+    (array([0.5, 0.5, 0.5, 0.5], dtype=float32), 2.0)
+    """
+    known = [t for t in t_list if t is not None]
+    total = norm_of(known) if use_norm is None else ops.convert_to_tensor(use_norm)
+    scale = clip_norm / ops.maximum(total, clip_norm)
+    return [t if t is None else ops.multiply(t, scale) for t in t_list], total
+
+
+def clip_by_norm(t, clip_norm, axes=None):
+    """A tensor, scaled down so that its norm is at most `clip_norm`.
+
+    Parameters
+    ----------
+    t : tensor
+    clip_norm : float above 0
+    axes : int or list of int, optional
+        The norm of the elements along these axes; by default of all.
+    """
+    total = ops.sqrt(ops.sum(ops.square(t), axes, keepdims=True))
+    return ops.multiply(t, clip_norm / ops.maximum(total, clip_norm))
+
+
+def norm(tensor, ord="euclidean", axis=None, keepdims=False):
+    """The norm of vectors or matrices; with `axis=None` that of all elements as one vector.
+
+    Parameters
+    ----------
+    tensor : tensor
+    ord : {'euclidean', 'fro', 1, 2, inf} or float, default 'euclidean'
+    axis : int or tuple of two int, optional
+    keepdims : bool, default False
+    """
+    x = ops.convert_to_tensor(tensor)
+    if axis is None:
+        flat = ops.norm(ops.reshape(x, (-1,)), 2 if isinstance(ord, str) else ord)
+        return ops.reshape(flat, (1,) * x.ndim) if keepdims else flat
+    return ops.norm(x, None if ord == "euclidean" else ord, axis, keepdims)
+
+
+def gather(params, indices, axis=0):
+    """Entries of a tensor along an axis, by their numbers.
+
+    Parameters
+    ----------
+    params : tensor
+    indices : int or array of int
+    axis : int, default 0
+    """
+    return ops.take(params, indices, axis)
+
+
+def is_tensor(x):
+    """Whether this is a tensor or a Variable.
+
+    Parameters
+    ----------
+    x : object
+    """
+    return isinstance(x, Tensor)
+
+
+def tile(input, multiples):
+    """A tensor beside itself along axes.
+
+    Parameters
+    ----------
+    input : tensor
+    multiples : list of int
+        One number for each axis.
+    """
+    return ops.tile(input, multiples)
+
+
+def cumsum(x, axis=0):
+    """The sum of each entry and of those before it along an axis.
+
+    Parameters
+    ----------
+    x : tensor
+    axis : int, default 0
+    """
+    return ops.cumsum(x, axis)
+
+
+def linspace(start, stop, num):
+    """Numbers at equal distances from `start` to `stop`.
+
+    Parameters
+    ----------
+    start, stop : float or tensor
+    num : int
+    """
+    return ops.linspace(start, stop, num)
 
 
 def concat(values, axis):

@@ -6,7 +6,10 @@ text has (ASCII, cp1252). Then the text is plainer, or nobody reads it; work goe
 
 import sys
 
-from nnlite import config
+from nnlite import config, lazy
+
+with lazy.imports(__name__):
+    import logging
 
 # What the lines of a table become where the output does not know them.
 _PLAIN = str.maketrans("━─┃│┏┳┓┡╇┩├┼┤└┴┘\u00a0", "=-||++++++++++++ ")
@@ -29,8 +32,6 @@ def write(text, end="\n"):
     ready
     """
     if not config.is_interactive_logging_enabled():
-        import logging
-
         logging.getLogger("nnlite").info(text.strip("\r"))
         return
     out = sys.stdout

@@ -56,6 +56,43 @@ def flatten(structure, is_leaf=None, within=()):
     return leaves
 
 
+_PLAIN = frozenset([type(None), bool, int, float, str])
+
+
+def objects_in(structure, kind, within=()):
+    """The objects of a class, not a number or string, in nested lists, tuples and dicts, in order.
+    They are found fast among thousands of numbers.
+
+    Parameters
+    ----------
+    structure : object
+    kind : type
+    within : tuple
+        As of `flatten`.
+    """
+    if isinstance(structure, kind):
+        return [structure]
+    if not isinstance(structure, (list, tuple, dict)):
+        return []
+    values = structure.values() if isinstance(structure, dict) else structure
+    if _PLAIN.issuperset(map(type, values)):
+        return []
+    found, within = [], (*within, structure)
+    for value in values:
+        if not any(value is outer for outer in within):
+            found += objects_in(value, kind, within)
+    return found
+
+
+def sorted_dicts(structure):
+    """The structure with its dicts in the order of their keys, as Keras goes through them."""
+    if isinstance(structure, dict):
+        return {key: sorted_dicts(structure[key]) for key in sorted(structure)}
+    if isinstance(structure, (list, tuple)):
+        return like(structure, [sorted_dicts(value) for value in structure])
+    return structure
+
+
 def is_shape(value):
     """Whether this is one shape, not a list or dict of them."""
     return isinstance(value, tuple) and all(n is None or isinstance(n, int) for n in value)

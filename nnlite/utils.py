@@ -1,87 +1,80 @@
 """The names of `keras.utils`; most functions are defined in other modules."""
 
-import random
-
 import numpy as np
 
-from nnlite import names
-from nnlite.backend import clear_session, is_keras_tensor, standardize_dtype
+from nnlite import lazy, names
 from nnlite.checks import check_setting
-from nnlite.config import (
-    disable_interactive_logging,
-    enable_interactive_logging,
-    is_interactive_logging_enabled,
-    seed_draws,
-)
-from nnlite.data.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
-from nnlite.data.py_dataset import PyDataset
+from nnlite.config import seed_draws
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.errors import memory_for
-from nnlite.progbar import Progbar
-from nnlite.registry import (
-    CustomObjectScope,
-    custom_object_scope,
-    get_custom_objects,
-    get_registered_name,
-    get_registered_object,
-    register_keras_serializable,
-)
-from nnlite.serialization import deserialize_keras_object, serialize_keras_object
-from nnlite.visualization import plot_model
 
-Sequence = PyDataset
+with lazy.imports(__name__):
+    import random
+
+    from nnlite.backend import clear_session, is_keras_tensor, standardize_dtype
+    from nnlite.config import (
+        disable_interactive_logging,
+        enable_interactive_logging,
+        is_interactive_logging_enabled,
+    )
+    from nnlite.data.directory import image_dataset_from_directory, text_dataset_from_directory
+    from nnlite.data.images import array_to_img, img_to_array, load_img, save_img
+    from nnlite.data.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
+    from nnlite.data.py_dataset import PyDataset
+    from nnlite.data.py_dataset import PyDataset as Sequence
+    from nnlite.data.splitting import split_dataset
+    from nnlite.data.timeseries import timeseries_dataset_from_array
+    from nnlite.download import get_file
+    from nnlite.preprocessing.sequence import pad_sequences
+    from nnlite.progbar import Progbar
+    from nnlite.registry import (
+        CustomObjectScope,
+        custom_object_scope,
+        get_custom_objects,
+        get_registered_name,
+        get_registered_object,
+        register_keras_serializable,
+    )
+    from nnlite.serialization import deserialize_keras_object, serialize_keras_object
+    from nnlite.visualization import plot_model
 
 __all__ = [
     "CustomObjectScope",
     "Progbar",
     "PyDataset",
     "Sequence",
-    "array_to_img",  # noqa: F822
+    "array_to_img",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
     "disable_interactive_logging",
     "enable_interactive_logging",
     "get_custom_objects",
-    "get_file",  # noqa: F822
+    "get_file",
     "get_registered_name",
     "get_registered_object",
-    "image_dataset_from_directory",  # noqa: F822
-    "img_to_array",  # noqa: F822
+    "image_dataset_from_directory",
+    "img_to_array",
     "is_interactive_logging_enabled",
     "is_keras_tensor",
-    "load_img",  # noqa: F822
+    "load_img",
     "normalize",
     "pack_x_y_sample_weight",
-    "pad_sequences",  # noqa: F822
+    "pad_sequences",
     "plot_model",
     "register_keras_serializable",
-    "save_img",  # noqa: F822
+    "save_img",
     "serialize_keras_object",
     "set_random_seed",
-    "split_dataset",  # noqa: F822
+    "split_dataset",
     "standardize_dtype",
-    "text_dataset_from_directory",  # noqa: F822
-    "timeseries_dataset_from_array",  # noqa: F822
+    "text_dataset_from_directory",
+    "timeseries_dataset_from_array",
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
 
-# Imported when first used, as they bring what few need.
-_LAZY = {
-    "array_to_img": "nnlite.data.images",
-    "get_file": "nnlite.download",
-    "image_dataset_from_directory": "nnlite.data.directory",
-    "img_to_array": "nnlite.data.images",
-    "load_img": "nnlite.data.images",
-    "pad_sequences": "nnlite.preprocessing.sequence",
-    "save_img": "nnlite.data.images",
-    "split_dataset": "nnlite.data.splitting",
-    "text_dataset_from_directory": "nnlite.data.directory",
-    "timeseries_dataset_from_array": "nnlite.data.timeseries",
-}
-
-__getattr__ = names.of(__name__, _LAZY)
+__getattr__ = names.of(__name__)
 
 
 def set_random_seed(seed):

@@ -13,10 +13,10 @@ import sys
 
 import numpy as np
 import pytest
+from all_ops import OPS
 from paths import ROOT
 
 from nnlite.engine import dispatch
-from nnlite.engine.dispatch import OPS
 from nnlite.ops.activation import GATES, KINDS
 from nnlite.ops.rows import SOURCE_CODES
 from nnlite.ops.warp import FILL_CODES
@@ -47,15 +47,13 @@ OPTIONAL = {
     "tflite",
     "tqdm",
 }
-# These modules may import these others inside a function: the command line its commands, and all
-# of them what takes long to import and few calls need.
+# These modules may import these others inside a function: the command line its commands, and the
+# service what scikit-learn comes with.
 LAZY = {
     ("__main__", "demo"),
     ("__main__", "serving"),
-    ("errors", "difflib"),
     ("serving.served", "estimators.files"),
     ("serving.served", "estimators.served"),
-    ("terminal", "logging"),
 }
 
 
@@ -82,20 +80,33 @@ def named(module):
     return f"{package}." if package in SOURCES else package
 
 
+def put_off(tree):
+    """The statements of a file's blocks of `lazy.imports`."""
+    blocks = [n for n in tree.body if isinstance(n, ast.With)]
+    return [
+        node
+        for block in blocks
+        if ast.unparse(block.items[0]).endswith("lazy.imports(__name__)")
+        for node in block.body
+    ]
+
+
 def imports(path):
-    """(module, whether at the top level, where it may be tried) for each import of a file."""
+    """(module, where) for each import of a file: 'top', where it may be tried, 'lazy', 'inside'."""
     tree = ast.parse(path.read_text())
     top = [n for node in tree.body for n in (node.body if isinstance(node, ast.Try) else [node])]
+    later = put_off(tree)
     for node in ast.walk(tree):
+        where = "top" if node in top else "lazy" if node in later else "inside"
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield named(alias.name), node in top
+                yield named(alias.name), where
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name}: relative import"
             for alias in node.names:
                 inner = named(f"{node.module}.{alias.name}")
                 known = node.module.startswith("nnlite") and inner in SOURCES
-                yield inner if known else named(node.module), node in top
+                yield inner if known else named(node.module), where
 
 
 def floor(module):
@@ -110,8 +121,9 @@ def test_every_file_and_folder_has_its_floor():
 
 @pytest.mark.parametrize("module", sorted(SOURCES))
 def test_imports_go_down(module):
-    for other, _ in imports(SOURCES[module]):
-        if other in SOURCES and (module, other) not in LAZY:
+    for other, where in imports(SOURCES[module]):
+        above = (module, other) in LAZY or (module, where) == ("nnlite", "lazy")
+        if other in SOURCES and not above:
             same = other.split(".")[0] == module.split(".")[0]
             assert same or floor(other) < floor(module), f"{module} imports {other}"
 
@@ -119,7 +131,9 @@ def test_imports_go_down(module):
 def test_no_imports_form_a_circle():
     needs = {
         m: {
-            other for other, _ in imports(SOURCES[m]) if other in SOURCES and (m, other) not in LAZY
+            other
+            for other, where in imports(SOURCES[m])
+            if other in SOURCES and (m, other) not in LAZY and where != "lazy"
         }
         for m in SOURCES
     }
@@ -128,13 +142,31 @@ def test_no_imports_form_a_circle():
 
 @pytest.mark.parametrize("module", sorted(SOURCES))
 def test_imports_stand_at_the_top(module):
-    inside = {other for other, top in imports(SOURCES[module]) if not top}
+    inside = {other for other, where in imports(SOURCES[module]) if where == "inside"}
     assert all(other in OPTIONAL or (module, other) in LAZY for other in inside)
 
 
 def test_list_of_lazy_imports_is_not_longer_than_needed():
-    used = {(m, other) for m in SOURCES for other, top in imports(SOURCES[m]) if not top}
+    used = {
+        (m, other) for m in SOURCES for other, where in imports(SOURCES[m]) if where == "inside"
+    }
     assert used >= LAZY and {other for _, other in used - LAZY} == OPTIONAL
+
+
+FOR_OTHERS = {m: path for m, path in SOURCES.items() if "lazy.imports(" in path.read_text()}
+
+
+@pytest.mark.parametrize("module", FOR_OTHERS)
+def test_no_code_reads_a_name_that_its_module_imports_for_others(module):
+    tree = ast.parse(FOR_OTHERS[module].read_text())
+    own = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for node in put_off(tree):
+        for name in [alias.asname or alias.name for alias in node.names]:
+            assert isinstance(node, ast.Import) or name not in own
+            # A file that is imported becomes an attribute of its folder, in the name's place.
+            inner = name if module == "nnlite" else f"{module}.{name}"
+            within = inner in SOURCES and FOR_OTHERS[module].name == "__init__.py"
+            assert not within or named(node.module) == module
 
 
 def test_batches_are_made_in_one_place():
@@ -158,8 +190,9 @@ def test_scikit_learn_is_imported_by_what_makes_up_estimators_and_demo_alone():
 
 
 def loaded_by(statement):
-    """The top-level packages in sys.modules after a statement in a fresh interpreter."""
-    code = f"import sys; {statement}; print(*{{m.split('.')[0] for m in sys.modules}})"
+    """The modules that a statement adds to sys.modules in a fresh interpreter, NumPy's aside."""
+    code = f"import sys, numpy; before = {{*sys.modules}}; {statement}; "
+    code += "print(*{m.__name__ for n, m in sys.modules.items() if n not in before})"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
     )
@@ -178,12 +211,34 @@ def test_import_brings_no_optional_or_slow_package(statement):
         "threadpoolctl",
         "importlib_metadata",
     }
-    assert not loaded_by(statement) & slow
-    assert "nnlite" in loaded_by(statement)
+    slow |= set("concurrent csv difflib html inspect json logging pathlib random".split())
+    slow |= set("shutil string tempfile traceback typing urllib uuid zipfile".split())
+    packages = {module.split(".")[0] for module in loaded_by(statement)}
+    assert not packages & slow and "nnlite" in packages
+
+
+# A module takes about a quarter of a millisecond to import. What a small net does not use waits:
+# `lazy.imports`.
+MOST_MODULES = 120
+
+
+def test_import_runs_what_a_small_net_needs_and_no_more():
+    ours = {module for module in loaded_by("import nnlite") if module.startswith("nnlite")}
+    assert len(ours) <= MOST_MODULES
+    unused = "layers.recurrent layers.conv ops.convolution ops.recurrent optimizers.adam"
+    unused += " visualization.diagram exporting.program saving.model_files data.dataset backend"
+    assert not ours & {f"nnlite.{module}" for module in unused.split()}
+
+
+def test_nothing_is_imported_that_a_name_does_not_ask_for():
+    more = loaded_by("import nnlite; before |= {*sys.modules}; nnlite.layers.LSTM")
+    assert "nnlite.layers.recurrent_layers" in more
+    assert not more & {"nnlite.layers.conv", "nnlite.layers.attention", "nnlite.layers.text"}
 
 
 def test_estimators_are_loaded_when_first_used():
     assert "sklearn" in loaded_by("import nnlite; nnlite.NNClassifier")
+    assert "nnlite.estimators.classifier" not in loaded_by("import nnlite; nnlite.Sequential")
 
 
 def test_files_are_short_enough_to_read():

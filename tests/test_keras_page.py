@@ -21,7 +21,7 @@ def test_no_name_stands_twice():
 
 
 def test_a_name_in_the_wrong_list_is_found_and_moved():
-    broken = TEXT.replace("`Dense`, ", "", 1).replace("`ConvLSTM2D`", "`ConvLSTM2D`, `Dense`", 1)
+    broken = TEXT.replace("`Dense`, ", "", 1).replace("`JaxLayer`", "`JaxLayer`, `Dense`", 1)
     assert misplaced(broken) == ["+ keras.layers.Dense"]
     assert not misplaced(corrected(broken)) and sections(corrected(broken)) == sections(TEXT)
     assert corrected(TEXT) == TEXT

@@ -34,7 +34,8 @@ PATHS = """
     keras.preprocessing:timeseries_dataset_from_array
     keras.layers.experimental.preprocessing:Rescaling keras.layers.experimental:preprocessing
     keras.layers.advanced_activations:LeakyReLU keras.layers.convolutional:Conv2D
-    keras.layers.merge:concatenate keras.utils:np_utils keras.utils.np_utils:to_categorical
+    keras.layers.merge:concatenate keras.layers.lookup:StringLookup
+    keras.callbacks.backup:BackupAndRestore keras.utils:np_utils keras.utils.np_utils:to_categorical
     keras.wrappers.scikit_learn:KerasClassifier keras.optimizers.schedules:CosineDecay
     keras.backend:floatx keras.config:floatx keras.random:normal keras.regularizers:l2
     keras.constraints:max_norm keras.applications:VGG16 keras.applications.vgg16:preprocess_input
@@ -86,16 +87,16 @@ def test_no_name_that_is_said_to_come_is_there(owner):
 
 
 def test_a_name_that_is_not_there_yet_says_what_does_instead():
-    with pytest.raises(AttributeError, match="layers has no ConvLSTM2D yet"):
-        nnlite.layers.ConvLSTM2D  # noqa: B018
+    with pytest.raises(AttributeError, match="datasets has no boston_housing yet"):
+        nnlite.datasets.boston_housing  # noqa: B018
     with pytest.raises(AttributeError, match=r"Model has no to_yaml yet; model.save\('"):
         nnlite.Sequential().to_yaml()
-    assert not hasattr(nnlite.layers, "ConvLSTM2D")
+    assert not hasattr(nnlite.datasets, "boston_housing")
 
 
 def test_an_import_of_a_name_says_the_same():
-    with pytest.raises(ImportError, match="layers has no ConvLSTM2D yet"):
-        from nnlite.keras.layers import ConvLSTM2D  # noqa: F401
+    with pytest.raises(ImportError, match="datasets has no boston_housing yet"):
+        from nnlite.keras.datasets import boston_housing  # noqa: F401
     with pytest.raises(ImportError, match="no attribute 'Sequental'; did you mean 'Sequential'"):
         from nnlite import Sequental  # noqa: F401
 
@@ -163,6 +164,24 @@ SAME = {
     "equal": (lambda f: f(X, 4.0), X == 4),
     "where": (lambda f: f(X > 0, X, 0.0), np.where(X > 0, X, 0)),
     "clip_by_value": (lambda f: f(X, -1, 1), X.clip(-1, 1)),
+    "clip_by_norm": (lambda f: f(X, 1.0, axes=[1]), X / np.linalg.norm(X, axis=1, keepdims=True)),
+    "clip_by_global_norm": (
+        lambda f: np.stack(f([X, None, 2 * X], 1.0)[0][::2]),
+        np.stack([X, 2 * X]) / np.linalg.norm([X, 2 * X]),
+    ),
+    "norm": (lambda f: f(X), np.linalg.norm(X)),
+    "gather": (lambda f: f(X, [1, 1, 0]), X[[1, 1, 0]]),
+    "is_tensor": (lambda f: [f(tf.ones(2)), f(X)], [True, False]),
+    "tile": (lambda f: f(X, [1, 2]), np.tile(X, (1, 2))),
+    "cumsum": (lambda f: f(X), X.cumsum(0)),
+    "linspace": (lambda f: f(0.0, 1.0, 5), np.linspace(0, 1, 5)),
+    "floor": (lambda f: f(X), np.floor(X)),
+    "round": (lambda f: f(X), np.round(X)),
+    "sin": (lambda f: f(X), np.sin(X)),
+    "cos": (lambda f: f(X), np.cos(X)),
+    "logical_and": (lambda f: f(X > 0, X < 2), (X > 0) & (X < 2)),
+    "logical_or": (lambda f: f(X > 2, X < 0), (X > 2) | (X < 0)),
+    "logical_not": (lambda f: f(X > 0), X <= 0),
     "one_hot": (lambda f: f([2, 0], depth=3), np.eye(3)[[2, 0]]),
     "zeros_like": (lambda f: f(X), 0 * X),
     "range": (lambda f: f(2, 8, 3), [2, 5]),
@@ -236,3 +255,36 @@ def test_set_random_seed_seeds_numpy_and_python_too():
         return random.random(), np.random.rand(), float(tf.random.normal(()))  # noqa: NPY002
 
     assert draw() == draw()
+
+
+def test_modules_within_are_imported_when_first_asked_for():
+    assert python("""
+import nnlite
+print(nnlite.ops.image.resize.__name__, nnlite.layers.attention.Attention.__name__)
+print(hasattr(nnlite.layers, "nothing"), hasattr(nnlite.backend, "nothing"))
+""").split() == ["resize", "Attention", "False", "False"]
+
+
+def test_threads_may_ask_for_names_that_are_imported_when_first_used():
+    assert not python("""
+import builtins, sys, threading
+import sklearn.base  # which imports in a circle
+import nnlite
+
+def ask(number):
+    try:
+        for module in (nnlite.layers, nnlite.ops, nnlite):
+            for name in sorted(dir(module), key=lambda name: hash((name, number))):
+                getattr(module, name)
+    except BaseException as error:
+        print(repr(error))
+
+sys.setswitchinterval(1e-6)
+own = builtins.__import__
+threads = [threading.Thread(target=ask, args=[n]) for n in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert builtins.__import__ is own
+""")

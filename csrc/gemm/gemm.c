@@ -66,12 +66,17 @@ static void set_a(nnl_tile *t, const nnl_job *job, nnl_range rows, int64_t k, in
     t->a = job->packed_a;
 }
 
+/* B has been packed, or it is one micro-panel wide, and lies in memory as if it were packed. */
+static bool is_packed(const nnl_operand *B) { return B->ld == NR && !B->transposed; }
+
 /* The tile's micro-panel of B, for the first micro-panel of A. Where the micro-kernel can read B in
  * place it does so, and packs it into `panel` if more micro-panels of A follow; else B is packed
  * here. */
 static void set_b(nnl_tile *t, const nnl_job *job, real *panel, int64_t k, int64_t j, bool more) {
     const nnl_operand *B = &job->B;
-    if (B->transposed) {
+    if (is_packed(B)) {
+        t->b = B->data + (j / NR * job->K + k) * NR;
+    } else if (B->transposed) {
         pack(panel, NR, (nnl_pack_source){B->data + j * B->ld + k, B->ld, t->K, t->n, true});
     } else if (t->n < NR) {
         pack(panel, NR, (nnl_pack_source){B->data + k * B->ld + j, B->ld, t->K, t->n, false});
@@ -100,8 +105,7 @@ static void multiply_block(nnl_job *job, nnl_range columns, nnl_range k) {
     nnl_tile t = start_tile(job, length(k));
     t.resume = k.begin > 0;
     int64_t a_panels = ceil_div(length(job->rows), MR), b_panels = ceil_div(length(columns), NR);
-    /* A B that is one micro-panel wide lies in memory as if it were packed. */
-    const bool packed = job->B.ld == NR && !job->B.transposed && length(columns) == NR;
+    const bool packed = is_packed(&job->B);
     for (int64_t i = 0; i < a_panels; i++) {
         nnl_range rows = even_share(job->rows, 1, i, a_panels);
         const nnl_range next = even_share(job->rows, 1, i + 1 < a_panels ? i + 1 : i, a_panels);
@@ -112,9 +116,9 @@ static void multiply_block(nnl_job *job, nnl_range columns, nnl_range k) {
             set_c(&t, job, rows, j, min_of(columns.end - j, NR), last);
             t.b = panel;
             t.b_k = NR;
-            t.pack_b = NULL;
             choose_prefetch(&t, job, next, k, i, a_panels, p, b_panels);
-            if (i == 0 || packed) set_b(&t, job, panel, k.begin, j, a_panels > 1 && !packed);
+            t.pack_b = NULL;
+            if (i == 0 || packed) set_b(&t, job, panel, k.begin, j, a_panels > 1);
             multiply_tile(&t);
         }
         if (last && !t.clamp.is_done) activate_c(job, rows, columns);
@@ -217,7 +221,8 @@ static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, 
                    .packed_b = mine,
                    .packed_a = mine + packed_b_size(N, K),
                    .team = team};
-    if (M <= THIN_MR && !B.transposed && !team->consumer && N * K >= EVICTED_BETWEEN_STEPS) {
+    const bool reads_rows = !B.transposed && B.ld >= N;
+    if (M <= THIN_MR && reads_rows && !team->consumer && N * K >= EVICTED_BETWEEN_STEPS) {
         job.rows = (nnl_range){0, M};
         multiply_few_rows_in_turns(&job, N);
         return;
@@ -227,7 +232,7 @@ static void gemm(int64_t M, int64_t N, int64_t K, nnl_operand A, nnl_operand B, 
     /* An operand without elements may have no address. Any address will do, as nothing is read. */
     if (K == 0) job.A = job.B = (nnl_operand){mine, 0, false};
 
-    if (length(job.rows) <= THIN_MR && !B.transposed) {
+    if (length(job.rows) <= THIN_MR && reads_rows) {
         multiply_few_rows(&job, job.columns, (nnl_range){0, K});
         if (team->consumer) consume_tile(&job, job.rows.end);
     } else if (is_better_transposed(&job)) {

@@ -11,7 +11,8 @@
 
 #include "../nnlite.h"
 
-/* A matrix in memory. Element (r, s) is data[r * ld + s], or data[s * ld + r] if transposed. */
+/* A matrix in memory. Element (r, s) is data[r * ld + s], or data[s * ld + r] if transposed. A B
+ * that pack_kernel has packed lies in panels [K, NR], one behind the other: its ld is NR. */
 typedef struct {
     const real *data;
     int64_t ld;

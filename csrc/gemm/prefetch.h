@@ -77,11 +77,12 @@ static void choose_prefetch(nnl_tile *t, const nnl_job *job, nnl_range next, nnl
 
 /* --- Convolutions. */
 
-/* Two stretches of memory that are needed next. Tiles in turns prefetch some lines of the one and
- * of the other. Memory of a result is prefetched, too, before it is written. */
+/* Stretches of memory that are needed next. Tiles in turns prefetch some lines of each. Memory of a
+ * result is prefetched, too, before it is written. */
+enum { STRETCHES = 3 };
 typedef struct {
-    const char *at[2], *end[2];
-    int64_t lines[2];
+    const char *at[STRETCHES], *end[STRETCHES];
+    int64_t lines[STRETCHES];
     int turn;
 } nnl_prefetch;
 
@@ -104,9 +105,19 @@ static nnl_prefetch plan_prefetch(nnl_range next, int64_t rows, const nnl_tensor
     return f;
 }
 
+/* And a part of a packed kernel, which the tiles after the next `tiles` read. */
+static void prefetch_kernel(nnl_prefetch *f, const real *packed, int64_t reals, int64_t tiles) {
+    const int turns = 1 + (f->at[0] < f->end[0]) + (f->at[1] < f->end[1]);
+    f->at[2] = (const char *)packed;
+    f->end[2] = (const char *)(packed + reals);
+    f->lines[2] = ceil_div((f->end[2] - f->at[2]) / 64, ceil_div(tiles, turns));
+}
+
 /* Gives the tile its lines to prefetch, a few every `interval` steps of k. */
 static void prefetch_some(nnl_prefetch *f, nnl_tile *t, int64_t interval) {
-    const int i = f->turn++ % 2;
+    int i = f->turn++ % STRETCHES;
+    for (int tries = 1; tries < STRETCHES && f->at[i] >= f->end[i]; tries++)
+        i = f->turn++ % STRETCHES;
     t->prefetch = f->at[i];
     t->prefetch_lines = min_of(f->lines[i], (f->end[i] - f->at[i]) / 64);
     t->prefetch_interval = interval;

@@ -283,3 +283,28 @@ static void op_cast(const nnl_call *call, nnl_team *team) {
         for (int64_t i = part.begin; i < part.end; i++) y[i] = int32_of(x[i]);
     }
 }
+
+/* target = x.
+ * in    target, written; x, the same shape; both real
+ * out   none, or the memory of target */
+static void op_assign(const nnl_call *call, nnl_team *team) {
+    const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_CACHE_LINE, team);
+    real *target = call->in[0].data;
+    const real *x = call->in[1].data;
+    if (target != x)
+        memcpy(target + part.begin, x + part.begin, (size_t)(part.end - part.begin) * sizeof *x);
+}
+
+/* target = keep target + sign x, in whole numbers that wrap around at 32 bits.
+ * in    target, written; x, the same shape or one element; both int32
+ * out   none
+ * attr  keep (0 or 1), sign (1 or -1) */
+static void op_assign_integers(const nnl_call *call, nnl_team *team) {
+    const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_CACHE_LINE, team);
+    uint32_t *target = call->in[0].data;
+    const uint32_t *x = call->in[1].data;
+    const uint32_t keep = (uint32_t)call->attr[0].i, sign = (uint32_t)call->attr[1].i;
+    const int64_t stride = nnl_size(&call->in[1]) > 1;
+    for (int64_t i = part.begin; i < part.end; i++)
+        target[i] = keep * target[i] + sign * x[i * stride];
+}

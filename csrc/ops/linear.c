@@ -7,23 +7,38 @@
 #include "../gemm/gemm.h"
 #include "../runtime/shares.h"
 
+/* op_linear, where w is the kernel, packed or not. */
+static void multiply_rows(const nnl_call *call, nnl_operand w, nnl_team *team) {
+    const nnl_tensor *y = &call->out[0];
+    const int64_t K = call->in[1].shape[0], N = y->shape[y->ndim - 1];
+    const int64_t M = nnl_size(y) / (N ? N : 1);
+    const nnl_operand x = {call->in[0].data, K, false};
+    nnl_epilogue epilogue = {.bias = call->n_in == 3 ? call->in[2].data : NULL,
+                             .activation = (int)call->attr[0].i,
+                             .alpha = call->attr[1].f};
+    gemm(M, N, K, x, w, y->data, N, &epilogue, team);
+}
+
 /* y = act(x w + b).
  * in    x [..., K], w [K, N], optionally b [N]
  * out   y [..., N]
  * attr  kind of the activation (NNL_RELU ...), its alpha (see activate in activation.h) */
 static void op_linear(const nnl_call *call, nnl_team *team) {
-    const nnl_tensor *w = &call->in[1], *y = &call->out[0];
-    int64_t K = w->shape[0], N = w->shape[1], M = nnl_size(y) / (N ? N : 1);
-    nnl_operand x = {call->in[0].data, K, false};
-    nnl_epilogue epilogue = {.bias = call->n_in == 3 ? call->in[2].data : NULL,
-                             .activation = (int)call->attr[0].i,
-                             .alpha = call->attr[1].f};
-    gemm(M, N, K, x, (nnl_operand){w->data, N, false}, y->data, N, &epilogue, team);
+    const nnl_tensor *w = &call->in[1];
+    multiply_rows(call, (nnl_operand){w->data, w->shape[1], false}, team);
 }
 
 static int64_t linear_scratch(const nnl_call *call, int threads) {
     const nnl_tensor *w = &call->in[1];
     return gemm_scratch(w->shape[1], w->shape[0], threads);
+}
+
+/* The same with a kernel that pack_kernel has packed.
+ * in    x [..., K], packed [K, whole panels], optionally b [N]
+ * out, attr  as of linear */
+static void op_linear_packed(const nnl_call *call, nnl_team *team) {
+    const nnl_tensor *w = &call->in[1];
+    multiply_rows(call, (nnl_operand){w->data, NR, false}, team);
 }
 
 /* y = a b, or a^T b, a b^T, a^T b^T. May be fused as the producer of y (gemm/fusion.h); y has no

@@ -1,5 +1,5 @@
 /* shape.c: ops that move or convert elements: transpose, gather, its gradient scatter_add,
- * gather_csr, standardize, one_hot, assign. */
+ * gather_csr, standardize, one_hot. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -482,15 +482,4 @@ static void op_one_hot(const nnl_call *call, nnl_team *team) {
         else
             nnl_report_invalid_index(team, i);
     }
-}
-
-/* target = x.
- * in    target, written; x, the same shape; both real
- * out   none, or the memory of target */
-static void op_assign(const nnl_call *call, nnl_team *team) {
-    const nnl_range part = nnl_share(nnl_size(&call->in[0]), NNL_CACHE_LINE, team);
-    real *target = call->in[0].data;
-    const real *x = call->in[1].data;
-    if (target != x)
-        memcpy(target + part.begin, x + part.begin, (size_t)(part.end - part.begin) * sizeof *x);
 }

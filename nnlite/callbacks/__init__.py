@@ -1,7 +1,6 @@
 """Callbacks: objects that `fit`, `evaluate` and `predict` call between epochs and batches."""
 
-from nnlite import names
-from nnlite.callbacks.averaged import SwapEMAWeights
+from nnlite import lazy, names
 from nnlite.callbacks.callback import Callback, LambdaCallback
 from nnlite.callbacks.callback_list import CallbackList
 from nnlite.callbacks.control import (
@@ -11,6 +10,14 @@ from nnlite.callbacks.control import (
     TerminateOnNaN,
 )
 from nnlite.callbacks.loggers import CSVLogger, History, ProgbarLogger
+
+with lazy.imports(__name__):
+    from nnlite.callbacks.averaged import SwapEMAWeights
+    from nnlite.callbacks.backup import BackupAndRestore
+    from nnlite.callbacks.checkpoint import ModelCheckpoint
+    from nnlite.callbacks.remote import RemoteMonitor
+    from nnlite.callbacks.tensorboard import TensorBoard
+    from nnlite.callbacks.trackers import MLflow, OptunaPruning
 
 __all__ = [
     "BackupAndRestore",
@@ -32,14 +39,4 @@ __all__ = [
     "TerminateOnNaN",
 ]
 
-# Imported when first used: they bring what writes files.
-_LAZY = {
-    "BackupAndRestore": "nnlite.callbacks.backup",
-    "MLflow": "nnlite.callbacks.trackers",
-    "ModelCheckpoint": "nnlite.callbacks.checkpoint",
-    "OptunaPruning": "nnlite.callbacks.trackers",
-    "RemoteMonitor": "nnlite.callbacks.remote",
-    "TensorBoard": "nnlite.callbacks.tensorboard",
-}
-
-__getattr__ = names.of(__name__, _LAZY)
+__getattr__ = names.of(__name__)

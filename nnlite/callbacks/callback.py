@@ -1,5 +1,7 @@
 """Callback: methods that `fit`, `evaluate` and `predict` call while they run."""
 
+import functools
+
 from nnlite.callbacks.stateful import Stateful
 from nnlite.configurable import Configurable
 from nnlite.errors import did_you_mean
@@ -35,7 +37,8 @@ class Callback(Stateful, Configurable):
     """
 
     _keeps_the_fit = False  # whether it is called after all others, and asked before a fit begins
-    _of_one_fit = False  # whether several fits at once cannot each have a copy: it writes files
+    # Whether several fits at once cannot each have a copy: it writes files, or tells others.
+    _of_one_fit = False
     _ends_when_interrupted = False  # whether Ctrl-C calls its `on_train_end`
 
     model = None
@@ -256,10 +259,8 @@ class Callback(Stateful, Configurable):
         *methods : str
             Their names.
         """
-        own, cls = vars(self), type(self)
-        return any(
-            name in own or getattr(cls, name) is not getattr(Callback, name) for name in methods
-        )
+        of_class = _overridden(type(self))
+        return not (of_class.isdisjoint(methods) and vars(self).keys().isdisjoint(methods))
 
     def wants_batches(self, kind="train"):
         """Whether this callback overrides a method that is called for each batch.
@@ -269,8 +270,21 @@ class Callback(Stateful, Configurable):
         kind : {'train', 'test', 'predict'}, default 'train'
             The batches of a training, an evaluation or a prediction.
         """
-        names = [f"on_{kind}_batch_begin", f"on_{kind}_batch_end"]
-        return self.overrides(*names, *(["on_batch_begin", "on_batch_end"] * (kind == "train")))
+        return self.overrides(*_OF_BATCHES[kind])
+
+
+_OF_BATCHES = {
+    "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
+    "test": ("on_test_batch_begin", "on_test_batch_end"),
+    "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
+}
+
+
+@functools.lru_cache(1024)
+def _overridden(cls):
+    """The names of the methods of Callback that a class overrides: loops ask in each epoch."""
+    methods = vars(Callback).items()
+    return frozenset(name for name, method in methods if getattr(cls, name, None) is not method)
 
 
 class LambdaCallback(Callback):

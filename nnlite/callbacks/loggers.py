@@ -1,14 +1,15 @@
 """Callbacks that store, show or write the logs of a training."""
 
-import csv
 import os
 from collections.abc import Iterable
 
 import numpy as np
 
-from nnlite import progress, terminal
+from nnlite import lazy, progress, terminal, visualization
 from nnlite.callbacks.callback import Callback
-from nnlite.visualization.curves import plot_history
+
+with lazy.imports(__name__):
+    import csv
 
 
 class History(Callback):
@@ -44,7 +45,7 @@ class History(Callback):
         -------
         list of Axes
         """
-        return plot_history(self, path=path)
+        return visualization.plot_history(self, path=path)
 
 
 class ProgbarLogger(Callback):

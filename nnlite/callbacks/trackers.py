@@ -45,6 +45,7 @@ class OptunaPruning(Monitor):
     """
 
     mode = "auto"
+    _of_one_fit = True
 
     def __init__(self, trial, monitor="val_loss"):
         self.trial, self.monitor = trial, monitor
@@ -106,7 +107,7 @@ class MLflow(Callback):
     >>> model.fit(x, y, epochs=5, callbacks=tracking)  # doctest: +SKIP
     """
 
-    _ends_when_interrupted = True
+    _ends_when_interrupted = _of_one_fit = True
     _legal = {"run_name": _legal_name}
     _run_is_ours = False
 

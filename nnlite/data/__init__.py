@@ -2,11 +2,14 @@
 
 import types
 
-from nnlite import names
+from nnlite import lazy, names
+
+with lazy.imports(__name__):
+    from nnlite.data.dataset import Dataset
 
 AUTOTUNE = -1
 experimental = types.SimpleNamespace(AUTOTUNE=AUTOTUNE)
 
 __all__ = ["AUTOTUNE", "Dataset", "experimental"]
 
-__getattr__ = names.of(__name__, {"Dataset": "nnlite.data.dataset"})
+__getattr__ = names.of(__name__)

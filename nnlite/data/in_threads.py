@@ -1,9 +1,12 @@
 """What batches are made of, such as the images of files, is computed by a few threads."""
 
 import collections
-import concurrent.futures
 
+from nnlite import lazy
 from nnlite.engine._engine import most_threads
+
+with lazy.imports(__name__):
+    import concurrent.futures
 
 AHEAD = 4  # items that there may be for each thread
 

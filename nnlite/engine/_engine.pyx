@@ -7,93 +7,16 @@ call fits into the arrays of fixed length, and passes addresses and numbers to C
 
 cimport cython
 cimport numpy as cnp
+from libc.math cimport fabs
 from libc.stdint cimport int8_t, int32_t, int64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 cnp.import_array()
 
-cdef extern from "nnlite.h" nogil:
-    enum: NNL_MAX_NDIM, NNL_MAX_OPERANDS, NNL_SAMPLES, NNL_OWN, NNL_STEP_SHIFT
-    int64_t NNL_NO_ERROR
-    ctypedef struct nnl_tensor:
-        void *data
-        int64_t shape[NNL_MAX_NDIM]
-        int32_t ndim, in_stretch
-    ctypedef union nnl_attr:
-        int64_t i
-        double f
-    ctypedef struct nnl_call:
-        const nnl_tensor *in_ "in"
-        nnl_tensor *out
-        const nnl_attr *attr
-        int n_in, n_out
-    ctypedef struct nnl_status:
-        int64_t first_invalid_index
-    ctypedef struct nnl_team:
-        int size
-    ctypedef void (*nnl_op_fn)(const nnl_call *, nnl_team *) noexcept nogil
-    ctypedef int64_t (*nnl_scratch_fn)(const nnl_call *, int) noexcept nogil
-    ctypedef struct nnl_stretch:
-        int64_t steps, samples, at_a_time, own_bytes
-    ctypedef struct nnl_step:
-        nnl_op_fn op
-        nnl_call call
-        void *scratch
-        const nnl_tensor *condition
-        int8_t wait, single_thread, fused
-        nnl_stretch stretch
-    ctypedef struct nnl_feed:
-        const char *data
-        int64_t stride
-    ctypedef struct nnl_binding:
-        nnl_tensor *tensor
-        int32_t feed
-    ctypedef struct nnl_program:
-        nnl_step *steps
-        nnl_binding *bindings
-        nnl_feed *feeds
-        int32_t n_steps, n_bindings
-    ctypedef struct nnl_active_runs:
-        int runs, threads
-    ctypedef struct nnl_thread_budget:
-        int threads
-    ctypedef struct nnl_arity:
-        int32_t n_in, n_out
-    ctypedef struct nnl_engine:
-        const char *isa
-        int32_t real_size, n_ops
-        const char **names
-        const nnl_op_fn *ops
-        const nnl_scratch_fn *scratch
-        const nnl_arity *arities
-        int64_t (*run)(const nnl_program *, int64_t, int64_t, nnl_thread_budget *,
-                       nnl_status *) noexcept nogil
-
-cdef extern from "runtime/isa.h" nogil:
-    const nnl_engine **nnl_engines
-    int nnl_is_supported(const nnl_engine *)
-
-cdef extern from "runtime/thread_budget.h" nogil:
-    void nnl_watch_forks()
-    int nnl_max_threads()
-    void nnl_set_quota(int)
-    void nnl_simulate_cores(int)
-    nnl_thread_budget nnl_acquire_threads(int)
-    void nnl_release_threads(const nnl_thread_budget *)
-    void nnl_note_preemption()
-    int64_t nnl_run(const nnl_engine *, const nnl_program *, int64_t, int, nnl_status *)
-    nnl_active_runs nnl_count_active_runs()
-
-cdef extern from "<stdlib.h>" nogil:
-    int posix_memalign(void **, size_t, size_t)
-
-cdef extern from "<sys/mman.h>" nogil:
-    int madvise(void *, size_t, int)
-    int MADV_HUGEPAGE
-
 cdef enum:
     ATTRS = 16  # numbers that C gets of its attributes
+cdef double EXACT = 1 << 53  # a Python int up to here is a double
 ARENA, MEMORY, FEED, FUSED, OWN = range(5)  # the places where a tensor of a program can be
 MAX_NDIM, MAX_OPERANDS, MAX_ATTRS = NNL_MAX_NDIM, NNL_MAX_OPERANDS, ATTRS
 
@@ -146,39 +69,6 @@ cdef void *_aligned(size_t size) except? NULL:
     return memory
 
 
-cdef inline Py_ssize_t _checked_ndim(Py_ssize_t ndim) except -1:
-    if ndim > NNL_MAX_NDIM:
-        raise ValueError(f"expected at most {NNL_MAX_NDIM} dimensions, got {ndim}")
-    return ndim
-
-
-cdef inline int _set_shape(nnl_tensor *t, tuple shape) except -1:
-    cdef int d
-    t.ndim = _checked_ndim(len(shape))
-    for d in range(t.ndim):
-        t.shape[d] = shape[d]
-    return 0
-
-
-cdef inline int _point_to(nnl_tensor *t, cnp.ndarray a) except -1:
-    cdef int d
-    t.data = cnp.PyArray_DATA(a)
-    t.ndim = _checked_ndim(cnp.PyArray_NDIM(a))
-    for d in range(t.ndim):
-        t.shape[d] = cnp.PyArray_DIM(a, d)
-    return 0
-
-
-cdef inline int _set_attrs(nnl_attr *to, tuple attrs) except -1:
-    cdef Py_ssize_t k
-    for k, value in enumerate(attrs):
-        if isinstance(value, float):
-            to[k].f = value
-        else:
-            to[k].i = value
-    return 0
-
-
 cdef int _check_counts(Py_ssize_t operands, Py_ssize_t attrs) except -1:
     """Refuse a call that does not fit into the arrays of `Engine.scratch` and `Engine.call`."""
     if operands > NNL_MAX_OPERANDS:
@@ -201,17 +91,20 @@ cdef class Engine:
         The precision.
     op_ids : dict of str to int
         The number of each op by its name in `csrc/op_list.h`.
+    panel : int
+        The columns of a panel of a packed kernel.
     """
 
     cdef const nnl_engine *c
     cdef readonly str isa, real
     cdef readonly dict op_ids
+    cdef readonly int panel
 
     @staticmethod
     cdef Engine wrap(const nnl_engine *c):
         cdef Engine self = Engine.__new__(Engine)
         self.c = c
-        self.isa = c.isa.decode()
+        self.isa, self.panel = c.isa.decode(), c.panel
         self.real = "float32" if c.real_size == 4 else "float64"
         self.op_ids = {c.names[k].decode(): k for k in range(c.n_ops)}
         return self
@@ -235,6 +128,37 @@ cdef class Engine:
         call.attr = values
         return self.c.scratch[op](&call, threads)
 
+    cdef int64_t _run(self, int op, nnl_tensor *tensors, int n_in, int n_out, nnl_attr *attrs,
+                      int threads) except -2:
+        """Run one op. Return the number of the first element whose index was out of range, or -1.
+        """
+        cdef nnl_step step
+        cdef nnl_program program
+        cdef nnl_status status
+        cdef nnl_thread_budget budget
+        cdef int64_t scratch
+        memset(&step, 0, sizeof(step))
+        memset(&program, 0, sizeof(program))
+        step.op = self.c.ops[op]
+        step.call.in_, step.call.n_in = tensors, n_in
+        step.call.out, step.call.n_out = tensors + n_in, n_out
+        step.call.attr = attrs
+        program.steps, program.n_steps = &step, 1
+        budget = nnl_acquire_threads(threads)
+        try:
+            scratch = self.c.scratch[op](&step.call, budget.threads)
+            if scratch:
+                step.scratch = _aligned(scratch)
+            if threads == 1:
+                self.c.run(&program, 0, 1, &budget, &status)
+            else:
+                with nogil:
+                    self.c.run(&program, 0, 1, &budget, &status)
+        finally:
+            free(step.scratch)
+            nnl_release_threads(&budget)
+        return -1 if status.first_invalid_index == NNL_NO_ERROR else status.first_invalid_index
+
     def call(self, int op, list inputs, list outputs, tuple attrs, int threads):
         """Run one op on NumPy arrays.
 
@@ -256,12 +180,7 @@ cdef class Engine:
         """
         cdef nnl_tensor tensors[NNL_MAX_OPERANDS]
         cdef nnl_attr values[ATTRS]
-        cdef nnl_step step
-        cdef nnl_program program
-        cdef nnl_status status
-        cdef int64_t scratch
         cdef int k = 0
-        cdef nnl_thread_budget budget
         cdef nnl_arity least = self.c.arities[op]
         _check_counts(len(inputs) + len(outputs), len(attrs))
         if len(inputs) < least.n_in or len(outputs) < least.n_out:
@@ -273,27 +192,106 @@ cdef class Engine:
             _point_to(&tensors[k], a)
             k += 1
         _set_attrs(values, attrs)
-        memset(&step, 0, sizeof(step))
-        memset(&program, 0, sizeof(program))
-        step.op = self.c.ops[op]
-        step.call.in_, step.call.n_in = tensors, len(inputs)
-        step.call.out, step.call.n_out = tensors + step.call.n_in, len(outputs)
-        step.call.attr = values
-        program.steps, program.n_steps = &step, 1
-        budget = nnl_acquire_threads(threads)
-        try:
-            scratch = self.c.scratch[op](&step.call, budget.threads)
-            if scratch:
-                step.scratch = _aligned(scratch)
-            if threads == 1:
-                self.c.run(&program, 0, 1, &budget, &status)
-            else:
-                with nogil:
-                    self.c.run(&program, 0, 1, &budget, &status)
-        finally:
-            free(step.scratch)
-            nnl_release_threads(&budget)
-        return -1 if status.first_invalid_index == NNL_NO_ERROR else status.first_invalid_index
+        return self._run(op, tensors, len(inputs), len(outputs), values, threads)
+
+
+cdef bint _broadcast(nnl_tensor *result, const nnl_tensor *operand):
+    """Let the shape of a result grow to that of an operand; 0 if they do not fit."""
+    cdef int d, more = operand.ndim - result.ndim
+    if more > 0:
+        for d in range(operand.ndim - 1, -1, -1):
+            result.shape[d] = result.shape[d - more] if d >= more else 1
+        result.ndim, more = operand.ndim, 0
+    for d in range(operand.ndim):
+        if result.shape[d - more] == 1:
+            result.shape[d - more] = operand.shape[d]
+        elif operand.shape[d] != 1 and operand.shape[d] != result.shape[d - more]:
+            return 0
+    return 1
+
+
+def elementwise(dict engines, int op, tuple values, tuple attrs, type Tensor, floatx, int64_t most):
+    """The result of an op that works element by element, if that takes no preparation.
+
+    Parameters
+    ----------
+    engines : dict of str to Engine
+        By precision.
+    op : int
+        The op's number.
+    values : tuple of Tensor, ndarray, float and int
+        At most 3 operands.
+    attrs : tuple of int and float
+        The attributes in C's order.
+    Tensor : type
+    floatx : callable
+        Gives the precision of operands none of which is a tensor.
+    most : int
+        The result and the operands have fewer elements.
+
+    Returns
+    -------
+    Tensor or None
+        None where the operands have to be converted or refused, or are many.
+    """
+    cdef nnl_tensor tensors[4]
+    cdef nnl_tensor *result = &tensors[len(values)]
+    cdef nnl_attr c_attrs[ATTRS]
+    cdef double numbers[3]
+    cdef float single
+    cdef cnp.npy_intp shape[NNL_MAX_NDIM]
+    cdef cnp.ndarray array, made
+    cdef int64_t elements = 0, size = 1
+    cdef int d, k, real = cnp.NPY_NOTYPE
+    cdef bint known = False
+    if len(values) > 3 or len(attrs) > ATTRS:
+        return None
+    result.ndim = 0
+    for k in range(len(values)):
+        value = values[k]
+        if type(value) is float or type(value) is int:
+            numbers[k], tensors[k].ndim = value, 0
+            if fabs(numbers[k]) > EXACT:  # also infinity
+                return None
+            continue
+        if isinstance(value, Tensor):
+            value, known = value._data, True
+        if type(value) is not cnp.ndarray:
+            return None
+        array = value
+        if real == cnp.NPY_NOTYPE:
+            real = cnp.PyArray_TYPE(array)
+        if (
+            cnp.PyArray_TYPE(array) != real
+            or not cnp.PyArray_ISCARRAY_RO(array)
+            or cnp.PyArray_NDIM(array) > NNL_MAX_NDIM
+        ):
+            return None
+        _point_to(&tensors[k], array)
+        elements += cnp.PyArray_SIZE(array)
+        if not _broadcast(result, &tensors[k]):
+            return None
+    if real != cnp.NPY_FLOAT and real != cnp.NPY_DOUBLE:
+        return None
+    name = "float32" if real == cnp.NPY_FLOAT else "float64"
+    if not known and name != floatx():
+        return None
+    for d in range(result.ndim):
+        shape[d] = result.shape[d]
+        size *= shape[d]
+    if elements + size >= most:
+        return None
+    for k in range(len(values)):
+        if type(values[k]) is float or type(values[k]) is int:
+            tensors[k].data = &numbers[k]
+            if real == cnp.NPY_FLOAT:
+                single = <float>numbers[k]
+                memcpy(&numbers[k], &single, sizeof(single))
+    made = cnp.PyArray_EMPTY(result.ndim, shape, real, 0)
+    result.data = cnp.PyArray_DATA(made)
+    _set_attrs(c_attrs, attrs)
+    (<Engine>engines[name])._run(op, tensors, len(values), 1, c_attrs, 1)
+    return Tensor((<object>made).shape, name, made)
 
 
 cdef int _count_engines():

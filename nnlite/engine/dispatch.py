@@ -14,7 +14,7 @@ import numpy as np
 
 from nnlite import config
 from nnlite.checks import LARGEST_SIZE, MOST_ELEMENTS
-from nnlite.engine import cpu_quota
+from nnlite.engine import _engine, cpu_quota
 from nnlite.engine._engine import MAX_ATTRS, MAX_NDIM, built_isas, engines, set_quota
 from nnlite.engine.tensor import REALS, Tensor, Variable
 from nnlite.errors import memory_for
@@ -58,6 +58,8 @@ class Op:
     absorbs : tuple of str
         Ops that the C function can do with each row that it finishes: 'activation', whose
         attributes it has too, and 'scale_shift', whose operands it takes as its last inputs.
+    packs : str, optional
+        The op that does the same with a kernel, its second input, that `pack_kernel` has packed.
     pads : bool
         The C function can pad its images itself, by `pad_top` and `pad_left`.
     by_sample : tuple of int
@@ -96,11 +98,12 @@ class Op:
         formula=None,
         by_sample=(),
         pads=False,
+        packs=None,
         elementwise=False,
     ):
-        self.formula = formula
+        self.formula, self.elementwise = formula, elementwise
         self.optional_outputs, self.reads_rows_of = optional_outputs, reads_rows_of
-        self.by_sample, self.pads, self.elementwise = by_sample, pads, elementwise
+        self.by_sample, self.pads, self.packs = by_sample, pads, packs
         self.name, self.infer, self.gradient = name, infer, gradient
         self.fuses, self.fused_input, self.absorbs = fuses, fused_input, absorbs
         self.in_place = [pair if isinstance(pair, tuple) else (pair, 0) for pair in in_place]
@@ -108,7 +111,8 @@ class Op:
         self._work, self.has_work = work, work is not None
         if name in OPS:
             raise ValueError(f"op {name!r} has two rows")
-        if not view and name not in _all_engines[0].op_ids:
+        self.number = _all_engines[0].op_ids.get(name)
+        if not view and self.number is None:
             raise ImportError(f"op {name!r} has no C function: is the build older than the source?")
         for_c = sum(kind is not None for kind in self.attrs.values())
         if for_c > MAX_ATTRS:
@@ -259,7 +263,8 @@ def in_a_layer():
 
 def tracing():
     """Whether ops are only being recorded, in this thread."""
-    return any(not r.executing for r in active_recordings())
+    recordings = active_recordings()
+    return bool(recordings) and any(not r.executing for r in recordings)
 
 
 # One thread at a time builds and traces. (A trace also makes the variables of metrics.)
@@ -318,12 +323,23 @@ class when:
         self.condition = condition
 
     def __enter__(self):
-        if _condition.get() is not None:
-            raise RuntimeError("when: a condition inside another is not supported")
-        _condition.set(self.condition)
+        self.outer = _condition.get()
+        _condition.set(self.condition if self.outer is None else self._both())
 
     def __exit__(self, *exc):
+        _condition.set(self.outer)
+
+    def _both(self):
+        """Whether this condition and the one around it hold, 0 where that one does not: then this
+        one has no value, or any."""
+        if not tracing() and not self.outer.item():
+            return self.outer
         _condition.set(None)
+        found = (t.dtype for r in active_recordings() for c in r.calls for t in c.outputs)
+        real = next((dtype for dtype in found if dtype in REALS), config.floatx())
+        to_real, to_int = {"to_int": 0, "dtype": real}, {"to_int": 1, "dtype": "int32"}
+        both = [apply(OPS["cast"], [c], to_real)[0] for c in (self.outer, self.condition)]
+        return apply(OPS["cast"], apply(OPS["multiply"], both, {}), to_int)[0]
 
 
 def left_out():
@@ -417,14 +433,25 @@ def apply(op, inputs, attrs):
             raise TypeError(f"{op.name}: input {i} is overwritten and must be a Variable")
     recordings, condition = active_recordings(), _condition.get()
     executing = not recordings or all(r.executing for r in recordings)
-    if executing and (condition is None or condition.item()):
-        execute(op, inputs, outputs, attrs, real)
-    for recording in recordings:
-        scope = ".".join(_scopes.get())
-        recording.calls.append(Call(op, inputs, outputs, attrs, scope, condition))
-    for i in op.writes:
-        inputs[i].version += 1
+    try:
+        if executing and (condition is None or condition.item()):
+            execute(op, inputs, outputs, attrs, real)
+        for recording in recordings:
+            scope = ".".join(_scopes.get())
+            recording.calls.append(Call(op, inputs, outputs, attrs, scope, condition))
+    finally:  # also where Ctrl-C came meanwhile
+        for i in op.writes:
+            inputs[i].version += 1
     return outputs
+
+
+def at_once(op, values, attrs=()):
+    """The result of an op that works element by element, if nothing records it and the values,
+    which may not be tensors yet, are few and need no conversion; else None. `attrs` are C's."""
+    if _recordings.get() or _condition.get() is not None:
+        return None
+    most = MIN_PARALLEL_WORK_EAGER
+    return _engine.elementwise(_chosen, op.number, values, attrs, Tensor, config.floatx, most)
 
 
 def _is_bearable(shape):

@@ -4,12 +4,15 @@ The planner keeps the recorded order. It drops calls that nobody needs, gives ea
 the arena for just as long as it lives, and puts a barrier only before a step that touches memory
 which another thread may still be working on."""
 
+import copy
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from nnlite.engine._engine import ARENA, FEED, FUSED, MEMORY, OWN, Program, most_threads
-from nnlite.engine.dispatch import bad_index, engine
+from nnlite.engine.constants import Kept, pack_kernels, reading, separate
+from nnlite.engine.dispatch import Recording, bad_index, engine
 from nnlite.engine.passes import (
     Roots,
     absorb,
@@ -22,6 +25,7 @@ from nnlite.engine.passes import (
     take_in_place,
 )
 from nnlite.engine.stretches import Stretch, find_stretches, rows
+from nnlite.engine.tensor import Variable
 
 ALIGN = 64  # bytes: a cache line
 # Fewer multiply-adds than this are done by thread 0, while the others go on to the next step.
@@ -63,7 +67,8 @@ class Plan:
         Written to memory of the caller's: their feeds follow after `feeds`.
     real : {'float32', 'float64'}
     folds : bool, default False
-        Whether convolutions take the scale and shift of a normalization behind them, and padding.
+        Whether convolutions take the scale and shift of a normalization behind them, and padding,
+        and what depends on weights alone is kept from run to run (constants.py).
     isa : str, optional
         The instruction set; by default the one in use.
     """
@@ -79,7 +84,14 @@ class Plan:
         calls = leave_out_unread(calls, self.results)
         self.roots = Roots(calls)
         calls = absorb(calls, self.results, self.roots, folds)
-        calls = take_in_padding(calls, self.results, self.roots) if folds else calls
+        self.constants = []
+        if folds:
+            calls = take_in_padding(calls, self.results, self.roots)
+            calls = pack_kernels(calls, self.results, self.roots, self.engine.panel)
+            constant, made, calls = separate(calls, self.results, self.roots)
+            self.constants = Kept.all_of(made, constant, partial(_plan_of, real, isa), self.engine)
+            calls = reading(calls, made, self.constants)
+            self.roots = Roots(calls)
         fusion = fuse(calls, self.results, self.roots)
         self.calls, self.stretches = find_stretches(
             fusion, self.results, self.roots, self.max_threads
@@ -97,12 +109,44 @@ class Plan:
         blocks = list({id(b): b for b in self.blocks.values()}.values())
         self.memory = sum(b.size for b in blocks if b.place == MEMORY)
         arena_bytes = place([b for b in blocks if b.place == ARENA])
-        self.program = Program(
-            self.engine, self._steps(works), arena_bytes, len(self.feeds) + len(self.results)
-        )
+        self.steps = self._steps(works)
+        self.program = self._program(arena_bytes)
 
     def __repr__(self):
         return f"<Plan of {len(self.calls)} steps, {self.program.arena_bytes:,} bytes>"
+
+    def on(self, others):
+        """The same plan of other Variables.
+
+        Parameters
+        ----------
+        others : dict
+            For the id of each Variable of this plan, the one of its form that takes its place.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        roots = (self.roots.of(t) for c in self.calls for t in (*c.inputs, *_conditions(c)))
+        own = {id(v): v for v in roots if isinstance(v, Variable)}
+        memory = {id(v._data): others[key]._data for key, v in own.items()}
+
+        def moved(operands):
+            return tuple(
+                (place, memory.get(id(where), where) if place == MEMORY else where, shape)
+                for place, where, shape in operands
+            )
+
+        plan = copy.copy(self)
+        plan.variables = [others.get(id(v), v) for v in self.variables]
+        plan.steps = [(op, *map(moved, step[:3]), *step[3:]) for op, *step in self.steps]
+        plan.program = plan._program(self.arena_bytes)
+        return plan
+
+    def _program(self, arena_bytes):
+        feeds = len(self.feeds) + len(self.results)
+        return Program(self.engine, self.steps, arena_bytes, feeds)
 
     @property
     def arena_bytes(self):
@@ -128,9 +172,13 @@ class Plan:
         ValueError
             If an index or a label in the data was out of range.
         """
-        done, bad = self.program.run(feeds, runs, self.threads(threads))
-        for variable in self.variables:
-            variable.version += 1
+        for kept in self.constants:
+            kept.update(threads)
+        try:
+            done, bad = self.program.run(feeds, runs, self.threads(threads))
+        finally:  # also where Ctrl-C came meanwhile
+            for variable in self.variables:
+                variable.version += 1
         if bad is not None:
             step, element = bad
             call = self.calls[step]
@@ -268,6 +316,12 @@ class Plan:
         if of_step in self.blocks:
             touched.append((*self.blocks[of_step].range(), True))
         return touched
+
+
+def _plan_of(real, isa, calls, results):
+    trace = Recording(executing=False)
+    trace.calls = calls
+    return Plan(trace, (), results, real, isa=isa)
 
 
 def _conditions(call):

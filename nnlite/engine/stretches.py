@@ -12,8 +12,6 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-import numpy as np
-
 # The most that the calls of a stretch read and write for the samples of one turn: 1.5 MB, which is
 # most of an L2 cache of 2 MB, and more than one of 1 MB.
 TURN_BYTES = 3 << 19
@@ -70,6 +68,9 @@ def find_stretches(fusion, results, roots, threads):
         Those of `fusion`. Where a stretch is, the calls among them that do not need it come before.
     stretches : list of Stretch
     """
+    tensors = {id(t): t for call in fusion.calls for t in (*call.inputs, *call.outputs)}
+    if sum(map(_bytes, tensors.values())) <= TURN_BYTES * threads:
+        return fusion.calls, []  # all of it is in the caches anyway: see `_worth_it`
     calls, stretches = [], []
     readers = Counter(id(roots.of(t)) for call in fusion.calls for t in call.reads)
     readers.update(id(roots.of(t)) for t in results)
@@ -192,4 +193,4 @@ def _samples(call):
 
 
 def _bytes(t):
-    return math.prod(t.shape) * np.dtype(t.dtype).itemsize
+    return math.prod(t.shape) * (8 if t.dtype == "float64" else 4)

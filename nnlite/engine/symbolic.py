@@ -11,27 +11,53 @@ import operator
 from nnlite.config import isolated
 from nnlite.engine.dispatch import Recording, in_a_layer
 from nnlite.engine.lengths import filled, has_unknown, result_of_any
-from nnlite.engine.tensor import Tensor
+from nnlite.engine.tensor import Tensor, dtype_of
 from nnlite.tree import map_structure
 
 
+class Start:
+    """What a symbol comes from that no call of a layer or function made."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def _record_call(self, node):
+        """Nothing remembers it."""
+
+
 class Symbol:
-    """A placeholder of a tensor in a functional model.
+    """A placeholder of a tensor in a functional model, as `Input` and layers make it.
+
+    One made by its class stands for a shape and a dtype only: what `compute_output_spec` of a
+    layer takes and gives.
 
     Parameters
     ----------
     shape : tuple
         The first entry is the size of a batch, or None if it may be any.
-    dtype : str
-    node : Node
+    dtype : str, default 'float32'
+    node : Node, optional
         The call that computes it.
+    name : str, default 'keras_tensor'
+        Of one without a call.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> x = nnlite.KerasTensor((None, 4))
+    >>> nnlite.layers.Dense(3).compute_output_spec(x).shape
+    (None, 3)
     """
 
     __array_priority__ = 100  # array + symbol is a symbol
     __hash__ = object.__hash__
     _of_mask = None  # shape and dtype of the mask that the tensors it stands for have
 
-    def __init__(self, shape, dtype, node):
+    def __init__(self, shape, dtype="float32", node=None, name=None):
+        if node is None:
+            shape, dtype = tuple(shape), dtype_of(dtype)
+            node = Node(Start(name or "keras_tensor"), (), {})
+            node.outputs = self
         self.shape, self.dtype, self.node = shape, dtype, node
 
     @property

@@ -90,8 +90,8 @@ _PARAMETERS = """Parameters
 
         - 'auto' is what `preset` says for a table, which is a dense X of shape (n_samples,
           n_features) where `layers` is None or sizes. It is 1 for anything else, for fewer than 50
-          rows, with `warm_start`, with `refit_full`, and with callbacks that write files or are
-          another library's; several networks are an error with the latter two.
+          rows, with `warm_start`, with `refit_full`, and with callbacks that write files or
+          tell another library; several networks are an error with the latter two.
         - Other callbacks are copied for each network, and called in several threads. Those of
           scikit-learn are told of the first network.
         - `partial_fit`, and `fit` with `warm_start`, train a single network from the beginning.

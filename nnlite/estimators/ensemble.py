@@ -32,6 +32,7 @@ from nnlite.layers import Activation, Average, Input, InputLayer
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
 from nnlite.progress import ProgressBar, format_logs
+from nnlite.training.shared_steps import SharedSteps
 
 LOOK_SECONDS = 0.1  # between two looks at the networks in training
 VALUES_AT_A_TIME = 1 << 18  # of the rows held out that are copied for a prediction
@@ -48,7 +49,7 @@ def check_settings(estimator):
     for callback in estimator._callbacks():
         if callback._of_one_fit:
             raise ValueError(
-                "callbacks: expected none that write files or are another library's with "
+                "callbacks: expected none that write files or tell another library with "
                 f"ensemble={networks}, as the networks train at once, got {callback!r}"
             )
 
@@ -96,6 +97,8 @@ def fit(estimator, recipe, data, seed, validation, tasks):
         others = [tasks] if number == 0 else []
         member._warns_of_few_epochs = estimator._warns_of_few_epochs and number == 0
         members.append(_Network(member, data, int(own_seed), folds, number, others, end))
+    if not estimator._callbacks():  # those of a user may change one network, and not another
+        _share_steps([m.network for m in members])
     how = epochs, validation, stopping
     try:
         _train_all(members, how, min(networks, cores), int(estimator.verbose), tasks, end)
@@ -346,12 +349,30 @@ def _shared(chains):
     return count
 
 
+def _share_steps(networks):
+    """Let networks share their compiled steps, if they consist of layers and metrics of nnlite's
+    own with equal settings: whoever trains first traces them for all."""
+    chains = [[*n.layers, n.optimizer, *n.metrics] for n in networks]
+    ours = all(type(part).__module__.startswith("nnlite.") for part in chains[0])
+    if ours and len({*map(len, chains)}) == 1 and all(map(_have_equal_settings, zip(*chains))):
+        shared = SharedSteps()
+        for network in networks:
+            network._step_cache.shared = shared
+
+
+def _have_equal_settings(parts):
+    """Whether layers, optimizers or metrics are of one class, and have equal settings."""
+    first = parts[0]
+    settings = frozen(first)
+    return all(type(p) is type(first) and frozen(p) == settings for p in parts[1:])
+
+
 def _are_equal(layers):
     """Whether layers have equal settings and equal weights."""
+    if not _have_equal_settings(layers):
+        return False
     first = layers[0]
     for other in layers[1:]:
-        if type(other) is not type(first) or frozen(other) != frozen(first):
-            return False
         pairs = zip(first.get_weights(), other.get_weights(), strict=True)
         if not all(np.array_equal(a, b) for a, b in pairs):
             return False

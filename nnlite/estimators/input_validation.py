@@ -31,6 +31,7 @@ def validate_X_y(estimator, X, y, reset, sample_weight=None):
     With `reset` the estimator stores the shape of a sample, the names of columns, and what columns
     of a table are; rows of weight 0 do not count.
     """
+    _refuse_query(X)
     if reset:
         wanted = estimator._resolve_auto("categorical_features")
         estimator._columns = columns.learned(X, wanted, sample_weight)
@@ -55,6 +56,7 @@ def validate_X(estimator, X):
     fast = rows is not None and is_fast_path(rows, estimator._sample_shape, estimator._reads_gaps)
     if not fast:
         check_is_fitted(estimator)
+        _refuse_query(X)
         X, ragged = sequences.as_array(estimator, X, False, estimator._vocabulary)
         X = stack_images(X)
         if not ragged:
@@ -62,6 +64,12 @@ def validate_X(estimator, X):
         rows = _validate_data(estimator, X, ragged, reset=False)
     model, vocabulary, ragged = estimator.model_, estimator._vocabulary, estimator._ragged
     return samples_for(model, rows, vocabulary, ragged, checked=fast)
+
+
+def _refuse_query(X):
+    """Raise a TypeError for a table that is only asked for, as polars's LazyFrame."""
+    if hasattr(X, "collect") and not hasattr(X, "shape"):
+        raise TypeError(f"X: expected rows, got {type(X).__name__}; its collect() gives them")
 
 
 def _rows_as_fitted(estimator, X):

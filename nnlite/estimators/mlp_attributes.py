@@ -63,7 +63,13 @@ class MLPAttributes:
         return self.model_
 
     def _dense_layers(self, name):
-        layers = [x for x in self._model_for(name).layers if x.trainable_variables]
+        model = self._model_for(name)
+        if len(self.best_epochs_) > 1:
+            raise AttributeError(
+                f"{type(self).__name__}: {name}: expected one network, as ensemble=1 trains, got "
+                f"{len(self.best_epochs_)}; model_.get_weights() has the weights of all"
+            )
+        layers = [x for x in model.layers if x.trainable_variables]
         others = [x for x in layers if not isinstance(x, Dense)]
         if others:
             raise AttributeError(

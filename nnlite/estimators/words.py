@@ -1,4 +1,5 @@
-"""Words that people bring from MLPClassifier, Keras and PyTorch: what they are called here."""
+"""Words that people bring from MLPClassifier, Keras, PyTorch and boosting: what they are called
+here."""
 
 import functools
 import inspect
@@ -33,6 +34,18 @@ WORDS = {
     "dropout": "layers=[Dense(256, 'relu'), Dropout({})]",
     "hidden_units": "hidden_layer_sizes={}",
     "n_jobs": "n_threads={}",
+    "thread_count": "n_threads={}",
+    "seed": "random_state={}",
+    "random_seed": "random_state={}",
+    "n_estimators": "ensemble={}",
+    "iterations": "epochs={}",
+    "cat_features": "categorical_features={}",
+    "categorical_feature": "categorical_features={}",
+    "early_stopping_rounds": "early_stopping=EarlyStopping(patience={})",
+    "eval_set": "fit(X, y, X_val=..., y_val=...)",
+    "eval_metric": "metrics=[{}]",
+    "module": "layers=[...], or a function that returns a model",
+    "criterion": "layers=function, which returns a Model compiled with that loss",
 }
 
 ACTIVATIONS = {"logistic": "sigmoid", "identity": "linear"}

@@ -9,6 +9,7 @@ import numpy as np
 from nnlite import configurable, identifiers, names
 from nnlite.engine.tensor import Tensor
 from nnlite.initializers.constants import Constant, Identity, Ones, Zeros
+from nnlite.initializers.fourier import STFT
 from nnlite.initializers.initializer import Initializer, compute_fans, draw
 from nnlite.initializers.random import (
     FanInUniform,
@@ -26,6 +27,7 @@ from nnlite.initializers.random import (
 )
 
 __all__ = [
+    "STFT",
     "Constant",
     "FanInUniform",
     "GlorotNormal",
@@ -42,6 +44,7 @@ __all__ = [
     "OrthogonalInitializer",
     "RandomNormal",
     "RandomUniform",
+    "STFTInitializer",
     "TruncatedNormal",
     "VarianceScaling",
     "Zeros",
@@ -67,6 +70,7 @@ __all__ = [
     "random_normal",
     "random_uniform",
     "serialize",
+    "stft",
     "truncated_normal",
     "uniform",
     "variance_scaling",
@@ -93,6 +97,7 @@ _CLASSES = (
     FanInUniform,
     Orthogonal,
     Identity,
+    STFT,
 )
 _BY_NAME = {configurable.snake_case(cls.__name__): cls for cls in _CLASSES} | {
     "zero": Zeros,
@@ -101,6 +106,7 @@ _BY_NAME = {configurable.snake_case(cls.__name__): cls for cls in _CLASSES} | {
     "uniform": RandomUniform,
     "orthogonal_initializer": Orthogonal,
     "identity_initializer": Identity,
+    "stft_initializer": STFT,
 }
 # Lower case as tutorials write it: `initializers.he_normal()`.
 zeros = zero = Zeros
@@ -114,6 +120,7 @@ lecun_uniform, lecun_normal = LecunUniform, LecunNormal
 fan_in_uniform = FanInUniform
 orthogonal = orthogonal_initializer = OrthogonalInitializer = Orthogonal
 identity = identity_initializer = IdentityInitializer = Identity
+stft = STFTInitializer = STFT
 
 
 def get(identifier):

@@ -12,6 +12,7 @@ from nnlite.configurable import Configurable
 from nnlite.engine.dispatch import unrecorded
 from nnlite.engine.tensor import Tensor, Unset, dtype_of
 from nnlite.errors import memory_for
+from nnlite.seeds import SeedGenerator
 
 _left_unset = contextvars.ContextVar("nnlite room for weights left unset", default=None)
 
@@ -80,6 +81,11 @@ def fans_of(shape, input_axes=None, output_axes=None):
     return shape[-2] * field, shape[-1] * field
 
 
+def _check_seed(name, seed):
+    if not isinstance(seed, SeedGenerator):
+        check_setting(name, seed, "int [0, inf)")
+
+
 class Initializer(Configurable):
     """Base of all initializers: a function of a shape.
 
@@ -96,7 +102,7 @@ class Initializer(Configurable):
     """
 
     _legal = {
-        "seed": "int [0, inf)",
+        "seed": _check_seed,
         "mean": "(-inf, inf)",
         "stddev": "[0, inf)",
         "minval": "(-inf, inf)",
@@ -111,7 +117,7 @@ class Initializer(Configurable):
         ----------
         shape : tuple of int
         dtype : {'float32', 'float64'}, default `floatx()`
-        seed : int, optional
+        seed : int or SeedGenerator, optional
             Used if the initializer has no seed.
 
         Returns
@@ -120,7 +126,7 @@ class Initializer(Configurable):
         """
         dtype = dtype_of(dtype)
         if seed is not None:
-            check_setting("seed", seed, "int [0, inf)", type(self).__name__)
+            check_setting("seed", seed, _check_seed, type(self).__name__)
         return self._draw(_shape(shape, type(self).__name__), dtype, seed)
 
     def _draw(self, shape, dtype, seed):
@@ -129,7 +135,11 @@ class Initializer(Configurable):
             seed = self.seed
         elif seed is None:
             seed = self.__dict__.setdefault("_own_seed", next_seed())
-        rng = np.random.Generator(np.random.Philox(int(seed)))
+        if isinstance(seed, SeedGenerator):
+            words = seed.next().numpy().view(np.uint32)
+            rng = np.random.Generator(np.random.Philox([int(word) for word in words]))
+        else:
+            rng = np.random.Generator(np.random.Philox(int(seed)))
         limits_of = getattr(type(self).values, "limits", None)
         try:
             if limits_of is not None and (limits := limits_of(self, shape)) is not None:

@@ -17,8 +17,9 @@ class RandomNormal(Initializer):
     mean : float, default 0.0
     stddev : float of at least 0, default 0.05
         The standard deviation.
-    seed : int, optional
-        By default each weight gets the next seed of the process.
+    seed : int or SeedGenerator, optional
+        By default each weight gets the next seed of the process. A generator gives other values at
+        each call.
     """
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
@@ -36,8 +37,9 @@ class RandomUniform(Initializer):
     ----------
     minval : float, default -0.05
     maxval : float of at least `minval`, default 0.05
-    seed : int, optional
-        By default each weight gets the next seed of the process.
+    seed : int or SeedGenerator, optional
+        By default each weight gets the next seed of the process. A generator gives other values at
+        each call.
     """
 
     def __init__(self, minval=-0.05, maxval=0.05, seed=None):
@@ -79,8 +81,9 @@ class TruncatedNormal(Initializer):
     mean : float, default 0.0
     stddev : float of at least 0, default 0.05
         The standard deviation before truncation. That of the values is 0.88 times as large.
-    seed : int, optional
-        By default each weight gets the next seed of the process.
+    seed : int or SeedGenerator, optional
+        By default each weight gets the next seed of the process. A generator gives other values at
+        each call.
     """
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
@@ -104,8 +107,9 @@ class VarianceScaling(Initializer):
     mode : {'fan_in', 'fan_out', 'fan_avg'}, default 'fan_in'
         n: the inputs of an output, the outputs of an input, or the mean of both.
     distribution : {'truncated_normal', 'untruncated_normal', 'uniform'}, default 'truncated_normal'
-    seed : int, optional
-        By default each weight gets the next seed of the process.
+    seed : int or SeedGenerator, optional
+        By default each weight gets the next seed of the process. A generator gives other values at
+        each call.
     input_axes, output_axes : list of int, optional
         Axes whose sizes together are fan_in and fan_out; by default as `compute_fans` says.
 
@@ -197,8 +201,9 @@ def _scaled(name, scale, mode, distribution, text):
 
     Parameters
     ----------
-    seed : int, optional
-        By default each weight gets the next seed of the process.
+    seed : int or SeedGenerator, optional
+        By default each weight gets the next seed of the process. A generator gives other values at
+        each call.
     input_axes, output_axes : list of int, optional
         Axes whose sizes together are fan_in and fan_out.
     """
@@ -286,8 +291,9 @@ class Orthogonal(Initializer):
     ----------
     gain : float, default 1.0
         The factor of all values.
-    seed : int, optional
-        By default each weight gets the next seed of the process.
+    seed : int or SeedGenerator, optional
+        By default each weight gets the next seed of the process. A generator gives other values at
+        each call.
 
     Examples
     --------

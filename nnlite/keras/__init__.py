@@ -5,6 +5,7 @@ scikit-learn or reads files has a file here, which is run when it is first asked
 """
 
 import importlib
+import pkgutil
 import sys
 
 import nnlite
@@ -21,8 +22,10 @@ def alias(name):
         Of the module, behind `nnlite.`.
     """
     real = f"nnlite.{name}"
-    importlib.import_module(real)
-    for path in [m for m in sys.modules if m == real or m.startswith(f"{real}.")]:
+    module = importlib.import_module(real)
+    for part in pkgutil.iter_modules(getattr(module, "__path__", ())):
+        importlib.import_module(f"{real}.{part.name}")
+    for path in [m for m in list(sys.modules) if m == real or m.startswith(f"{real}.")]:
         sys.modules[path.replace("nnlite.", "nnlite.keras.", 1)] = sys.modules[path]
 
 

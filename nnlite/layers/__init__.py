@@ -1,163 +1,168 @@
 """Layers: settings, weights, and `call` written in `nnlite.ops`."""
 
-from nnlite import identifiers, names
-from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
-from nnlite.layers.adaptive_pooling import (
-    AdaptiveAveragePooling1D,
-    AdaptiveAveragePooling2D,
-    AdaptiveAveragePooling3D,
-    AdaptiveMaxPooling1D,
-    AdaptiveMaxPooling2D,
-    AdaptiveMaxPooling3D,
-)
-from nnlite.layers.attention import AdditiveAttention, Attention, BahdanauAttention
-from nnlite.layers.categories import CategoryEncoding, Discretization, Hashing
-from nnlite.layers.conv import (
-    Conv2D,
-    Conv2DTranspose,
-    Convolution2D,
-    Convolution2DTranspose,
-    DepthwiseConv2D,
-    SeparableConv2D,
-    SeparableConvolution2D,
-)
-from nnlite.layers.conv1d import (
-    Conv1D,
-    Conv1DTranspose,
-    Convolution1D,
-    Convolution1DTranspose,
-    DepthwiseConv1D,
-    SeparableConv1D,
-    SeparableConvolution1D,
-)
-from nnlite.layers.conv3d import Conv3D, Conv3DTranspose, Convolution3D, Convolution3DTranspose
+from nnlite import identifiers, lazy, names
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
-from nnlite.layers.einsum_dense import EinsumDense
-from nnlite.layers.embedding import Embedding, Masking
-from nnlite.layers.function_layer import Lambda
-from nnlite.layers.image import CenterCrop, Resizing
-from nnlite.layers.image_mixing import CutMix, MixUp
-from nnlite.layers.input_spec import InputSpec
 from nnlite.layers.layer import Layer
-from nnlite.layers.lookup import IntegerLookup, StringLookup
-from nnlite.layers.merging import (
-    Add,
-    Average,
-    Concatenate,
-    Dot,
-    Maximum,
-    Minimum,
-    Multiply,
-    Subtract,
-    add,
-    average,
-    concatenate,
-    dot,
-    maximum,
-    minimum,
-    multiply,
-    subtract,
-)
-from nnlite.layers.multi_head_attention import GroupQueryAttention, MultiHeadAttention
-from nnlite.layers.normalization import (
-    BatchNormalization,
-    GroupNormalization,
-    LayerNormalization,
-    RMSNormalization,
-    UnitNormalization,
-)
-from nnlite.layers.numeric_encoding import (
-    LearnedScaling,
-    PeriodicEmbedding,
-    PiecewiseLinearEncoding,
-)
-from nnlite.layers.padding_mask import PaddingMask
-from nnlite.layers.pooling import (
-    AveragePooling1D,
-    AveragePooling2D,
-    AveragePooling3D,
-    AvgPool1D,
-    AvgPool2D,
-    AvgPool3D,
-    GlobalAveragePooling1D,
-    GlobalAveragePooling2D,
-    GlobalAveragePooling3D,
-    GlobalAvgPool1D,
-    GlobalAvgPool2D,
-    GlobalAvgPool3D,
-    GlobalMaxPool1D,
-    GlobalMaxPool2D,
-    GlobalMaxPool3D,
-    GlobalMaxPooling1D,
-    GlobalMaxPooling2D,
-    GlobalMaxPooling3D,
-    MaxPool1D,
-    MaxPool2D,
-    MaxPool3D,
-    MaxPooling1D,
-    MaxPooling2D,
-    MaxPooling3D,
-)
-from nnlite.layers.positions import PositionEmbedding, SinePositionEncoding
-from nnlite.layers.preprocessing import InputScaling, Normalization, Rescaling
-from nnlite.layers.random_color import (
-    RandomColorDegeneration,
-    RandomColorJitter,
-    RandomGrayscale,
-    RandomHue,
-    RandomSaturation,
-)
-from nnlite.layers.random_detail import RandomErasing, RandomGaussianBlur, RandomSharpness
-from nnlite.layers.random_geometry import (
-    RandomCrop,
-    RandomFlip,
-    RandomPerspective,
-    RandomRotation,
-    RandomShear,
-    RandomTranslation,
-    RandomZoom,
-)
-from nnlite.layers.random_light import (
-    AutoContrast,
-    Equalization,
-    RandomBrightness,
-    RandomContrast,
-    RandomInvert,
-    RandomPosterization,
-    Solarization,
-)
-from nnlite.layers.random_policies import AugMix, RandAugment
-from nnlite.layers.recurrent import RNN, StackedRNNCells
-from nnlite.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
-from nnlite.layers.recurrent_layers import GRU, LSTM, SimpleRNN
-from nnlite.layers.regularization import (
-    ActivityRegularization,
-    AlphaDropout,
-    Dropout,
-    GaussianDropout,
-    GaussianNoise,
-    SpatialDropout1D,
-    SpatialDropout2D,
-    SpatialDropout3D,
-)
-from nnlite.layers.shaping import (
-    Cropping1D,
-    Cropping2D,
-    Cropping3D,
-    Permute,
-    RepeatVector,
-    UpSampling1D,
-    UpSampling2D,
-    UpSampling3D,
-    ZeroPadding1D,
-    ZeroPadding2D,
-    ZeroPadding3D,
-)
-from nnlite.layers.spectral_normalization import SpectralNormalization
-from nnlite.layers.table import TableEncoding
-from nnlite.layers.text import TextVectorization
-from nnlite.layers.transformer import TransformerDecoder, TransformerEncoder
-from nnlite.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
+
+with lazy.imports(__name__):
+    from nnlite.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+    from nnlite.layers.adaptive_pooling import (
+        AdaptiveAveragePooling1D,
+        AdaptiveAveragePooling2D,
+        AdaptiveAveragePooling3D,
+        AdaptiveMaxPooling1D,
+        AdaptiveMaxPooling2D,
+        AdaptiveMaxPooling3D,
+    )
+    from nnlite.layers.attention import AdditiveAttention, Attention, BahdanauAttention
+    from nnlite.layers.categories import CategoryEncoding, Discretization
+    from nnlite.layers.conv import (
+        Conv2D,
+        Conv2DTranspose,
+        Convolution2D,
+        Convolution2DTranspose,
+        DepthwiseConv2D,
+        SeparableConv2D,
+        SeparableConvolution2D,
+    )
+    from nnlite.layers.conv1d import (
+        Conv1D,
+        Conv1DTranspose,
+        Convolution1D,
+        Convolution1DTranspose,
+        DepthwiseConv1D,
+        SeparableConv1D,
+        SeparableConvolution1D,
+    )
+    from nnlite.layers.conv3d import Conv3D, Conv3DTranspose, Convolution3D, Convolution3DTranspose
+    from nnlite.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
+    from nnlite.layers.einsum_dense import EinsumDense
+    from nnlite.layers.embedding import Embedding, Masking, ReversibleEmbedding
+    from nnlite.layers.function_layer import Lambda
+    from nnlite.layers.hashing import HashedCrossing, Hashing
+    from nnlite.layers.image import CenterCrop, Resizing
+    from nnlite.layers.image_mixing import CutMix, MixUp
+    from nnlite.layers.input_spec import InputSpec
+    from nnlite.layers.lookup import IntegerLookup, StringLookup
+    from nnlite.layers.merging import (
+        Add,
+        Average,
+        Concatenate,
+        Dot,
+        Maximum,
+        Minimum,
+        Multiply,
+        Subtract,
+        add,
+        average,
+        concatenate,
+        dot,
+        maximum,
+        minimum,
+        multiply,
+        subtract,
+    )
+    from nnlite.layers.multi_head_attention import GroupQueryAttention, MultiHeadAttention
+    from nnlite.layers.normalization import (
+        BatchNormalization,
+        GroupNormalization,
+        LayerNormalization,
+        RMSNormalization,
+        UnitNormalization,
+    )
+    from nnlite.layers.numeric_encoding import (
+        LearnedScaling,
+        PeriodicEmbedding,
+        PiecewiseLinearEncoding,
+    )
+    from nnlite.layers.padding_mask import PaddingMask
+    from nnlite.layers.pooling import (
+        AveragePooling1D,
+        AveragePooling2D,
+        AveragePooling3D,
+        AvgPool1D,
+        AvgPool2D,
+        AvgPool3D,
+        GlobalAveragePooling1D,
+        GlobalAveragePooling2D,
+        GlobalAveragePooling3D,
+        GlobalAvgPool1D,
+        GlobalAvgPool2D,
+        GlobalAvgPool3D,
+        GlobalMaxPool1D,
+        GlobalMaxPool2D,
+        GlobalMaxPool3D,
+        GlobalMaxPooling1D,
+        GlobalMaxPooling2D,
+        GlobalMaxPooling3D,
+        MaxPool1D,
+        MaxPool2D,
+        MaxPool3D,
+        MaxPooling1D,
+        MaxPooling2D,
+        MaxPooling3D,
+    )
+    from nnlite.layers.positions import PositionEmbedding, SinePositionEncoding
+    from nnlite.layers.preprocessing import InputScaling, Normalization, Rescaling
+    from nnlite.layers.random_color import (
+        RandomColorDegeneration,
+        RandomColorJitter,
+        RandomGrayscale,
+        RandomHue,
+        RandomSaturation,
+    )
+    from nnlite.layers.random_detail import RandomErasing, RandomGaussianBlur, RandomSharpness
+    from nnlite.layers.random_geometry import (
+        RandomCrop,
+        RandomFlip,
+        RandomPerspective,
+        RandomRotation,
+        RandomShear,
+        RandomTranslation,
+        RandomZoom,
+    )
+    from nnlite.layers.random_light import (
+        AutoContrast,
+        Equalization,
+        RandomBrightness,
+        RandomContrast,
+        RandomInvert,
+        RandomPosterization,
+        Solarization,
+    )
+    from nnlite.layers.random_policies import AugMix, RandAugment
+    from nnlite.layers.recurrent import RNN, StackedRNNCells
+    from nnlite.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
+    from nnlite.layers.recurrent_layers import GRU, LSTM, SimpleRNN
+    from nnlite.layers.regularization import (
+        ActivityRegularization,
+        AlphaDropout,
+        Dropout,
+        GaussianDropout,
+        GaussianNoise,
+        SpatialDropout1D,
+        SpatialDropout2D,
+        SpatialDropout3D,
+    )
+    from nnlite.layers.shaping import (
+        Cropping1D,
+        Cropping2D,
+        Cropping3D,
+        Permute,
+        RepeatVector,
+        UpSampling1D,
+        UpSampling2D,
+        UpSampling3D,
+        ZeroPadding1D,
+        ZeroPadding2D,
+        ZeroPadding3D,
+    )
+    from nnlite.layers.spectral_normalization import SpectralNormalization
+    from nnlite.layers.spectrograms import MelSpectrogram, STFTSpectrogram
+    from nnlite.layers.table import TableEncoding
+    from nnlite.layers.text import TextVectorization
+    from nnlite.layers.transformer import TransformerDecoder, TransformerEncoder
+    from nnlite.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 __all__ = [
     "ELU",
@@ -197,6 +202,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",
@@ -234,6 +242,7 @@ __all__ = [
     "GlobalMaxPooling3D",
     "GroupNormalization",
     "GroupQueryAttention",
+    "HashedCrossing",
     "Hashing",
     "Identity",
     "Input",
@@ -255,6 +264,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "MixUp",
     "MultiHeadAttention",
@@ -292,6 +302,8 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "ReversibleEmbedding",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",

@@ -1,22 +1,21 @@
-"""Categories of numbers as vectors, numbers as bins, and anything as the bin of a hash."""
+"""Categories of numbers as vectors, and numbers as bins."""
 
 import numpy as np
 
 from nnlite import config, ops
 from nnlite.checks import check_choice, positive_int
-from nnlite.engine.tensor import Tensor, dtype_of
+from nnlite.engine.tensor import Tensor
 from nnlite.layers import settings
-from nnlite.layers.fingerprints import farmhash64, siphash64
-from nnlite.layers.host import HostLayer, array_of, encoded, encoded_shape, strings_of
+from nnlite.layers.host import encoded_shape
 from nnlite.layers.layer import Layer
-from nnlite.layers.vocabulary import FORMER_NAMES, not_supported, salt_of
+from nnlite.layers.vocabulary import FORMER_NAMES, not_supported
 
-_BAGS = ("one_hot", "multi_hot", "count")
+BAGS = ("one_hot", "multi_hot", "count")
 
 
 def _bags(name, value):
     """Raise a ValueError unless a setting is a way to encode categories."""
-    check_choice(name, FORMER_NAMES.get(value, value) if isinstance(value, str) else value, _BAGS)
+    check_choice(name, FORMER_NAMES.get(value, value) if isinstance(value, str) else value, BAGS)
 
 
 def _encoded(numbers, mode, depth, weights=None):
@@ -159,7 +158,7 @@ class Discretization(Layer):
         "bin_boundaries": settings.numbers_of,
         "num_bins": positive_int,
         "epsilon": "(0, 1]",
-        "output_mode": ("int", *_BAGS),
+        "output_mode": ("int", *BAGS),
         "sparse": not_supported,
     }
 
@@ -320,98 +319,3 @@ def _thinned(summary, epsilon):
     values = np.interp(shares, total / total[-1], summary[0])
     total = np.interp(shares, total / total[-1], total)
     return np.stack([values, np.diff(total, prepend=0)]).astype(np.float32)
-
-
-class Hashing(HostLayer):
-    """The bin of a hash: strings or integers as one of `num_bins` numbers.
-
-    Parameters
-    ----------
-    num_bins : int
-    mask_value : str or int, optional
-        What gets bin 0, alone.
-    salt : int or pair of int, optional
-        The key of SipHash64; by default the hash is FarmHash64.
-    output_mode : {'int', 'one_hot', 'multi_hot', 'count'}, default 'int'
-        The number of the bin, or as of `CategoryEncoding`.
-    sparse : {False}
-    **kwargs
-        Of `Layer`: name, input_shape, dtype.
-
-    Notes
-    -----
-    Input (...) of str, bytes or numbers; numbers are hashed as text, without a fraction. Output of
-    'int' the same shape, of int32; of the others as of `CategoryEncoding`. The bins are those of
-    Keras, on every machine.
-
-    Raises
-    ------
-    ValueError
-        If a setting is out of its range.
-
-    Examples
-    --------
-    >>> from nnlite import layers
-    >>> layers.Hashing(num_bins=3)([["A"], ["B"], ["C"], ["D"], ["E"]]).numpy().ravel()
-    array([1, 0, 1, 1, 2], dtype=int32)
-    """
-
-    _reads = "string"
-    _legal = {
-        "num_bins": positive_int,
-        "salt": salt_of,
-        "output_mode": ("int", *_BAGS),
-        "sparse": not_supported,
-    }
-
-    def __init__(
-        self, num_bins, mask_value=None, salt=None, output_mode="int", sparse=False, **kwargs
-    ):
-        super().__init__(**kwargs)
-        dtype = kwargs.get("dtype")
-        if output_mode == "int" and dtype is not None and dtype_of(dtype) != "int32":
-            raise ValueError(
-                f"Hashing: dtype: expected one of integers beside output_mode 'int', got {dtype!r}"
-            )
-        self.num_bins, self.mask_value = int(num_bins), mask_value
-        self.salt = None if salt is None else salt_of("salt", salt)
-        self.output_mode, self.sparse = output_mode, sparse
-
-    @property
-    def _gives(self):
-        return "int32" if self.output_mode == "int" else None
-
-    def call(self, inputs):
-        values, shape = _keys_of(inputs)
-        mask = None if self.mask_value is None else _keys_of([self.mask_value])[0][0]
-        first = int(mask is not None and self.num_bins > 1)
-        bins = {}
-        for value in {*values}:
-            text = value if isinstance(value, bytes) else b"%d" % value
-            number = farmhash64(text) if self.salt is None else siphash64(text, self.salt)
-            bins[value] = number % (self.num_bins - first) + first
-        if first:
-            bins[mask] = 0
-        numbers = np.fromiter(map(bins.__getitem__, values), np.int32, len(values)).reshape(shape)
-        if self.output_mode == "int":
-            return numbers
-        return encoded(numbers, self.output_mode, self.num_bins)
-
-    def compute_output_shape(self, input_shape):
-        """The shape of the result.
-
-        Parameters
-        ----------
-        input_shape : tuple
-        """
-        return encoded_shape(tuple(input_shape), self.output_mode, lambda: self.num_bins)
-
-
-def _keys_of(inputs):
-    """Strings as bytes, or numbers as they are, and the shape of these."""
-    array = array_of(inputs)
-    if array.dtype.kind in "biuf":
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError("inputs: expected finite numbers or strings, got NaN or infinity")
-        return array.ravel().tolist(), array.shape
-    return strings_of(inputs)

@@ -145,6 +145,133 @@ class Embedding(Layer):
         return ops.cast(inputs, "int32")
 
 
+class ReversibleEmbedding(Embedding):
+    """A vector for each token, and back: how much a vector is like that of each token.
+
+    O. Press, L. Wolf: "Using the output embedding to improve language models", EACL 2017.
+
+    Parameters
+    ----------
+    input_dim : int
+        V, the size of the vocabulary: tokens are integers in [0, V).
+    output_dim : int
+        U, the size of a vector.
+    tie_weights : bool, default True
+        Whether the way back has the same weights, transposed.
+    embeddings_initializer : str or Initializer, default 'uniform'
+    embeddings_regularizer : str or Regularizer, optional
+    embeddings_constraint : str or Constraint, optional
+    mask_zero : bool, default False
+        As of `Embedding`.
+    reverse_dtype : str, optional
+        The precision of the way back, which is that of the model.
+    logit_soft_cap : float in (0, inf), optional
+        The largest size of a result of the way back, which is tanh(y / cap) * cap then.
+    **kwargs
+        Of `Embedding`: weights, input_length; of `Layer`: name, trainable, input_shape.
+
+    Notes
+    -----
+    Input (N, T) of integers, output (N, T, U). `call(inputs, reverse=True)` takes (N, T, U) and
+    gives (N, T, V), with the mask of its input (Keras drops it). Weights: embeddings (V, U), and
+    reverse_embeddings (U, V) without `tie_weights`.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> layer = nnlite.layers.ReversibleEmbedding(100, 8)
+    >>> y = layer([[3, 1, 4]])
+    >>> layer(y, reverse=True).shape
+    (1, 3, 100)
+    """
+
+    _legal = {
+        **Embedding._legal,
+        "tie_weights": "bool",
+        "reverse_dtype": settings.precision,
+        "logit_soft_cap": "(0, inf)",
+    }
+
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        tie_weights=True,
+        embeddings_initializer="uniform",
+        embeddings_regularizer=None,
+        embeddings_constraint=None,
+        mask_zero=False,
+        reverse_dtype=None,
+        logit_soft_cap=None,
+        **kwargs,
+    ):
+        super().__init__(
+            input_dim,
+            output_dim,
+            embeddings_initializer,
+            embeddings_regularizer,
+            embeddings_constraint,
+            mask_zero,
+            **kwargs,
+        )
+        self.tie_weights, self.logit_soft_cap = tie_weights, logit_soft_cap
+        self.reverse_dtype = reverse_dtype
+
+    def build(self, input_shape=None):
+        super().build(input_shape)
+        settings.check_precision(self.reverse_dtype)
+        self.reverse_embeddings = None
+        if not self.tie_weights:
+            shape = self.embeddings.shape[::-1]
+            made = self.embeddings_initializer
+            self.reverse_embeddings = self.add_weight(shape, made, name="reverse_embeddings")
+
+    supports_masking = True
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None  # `call` knows whether there are tokens
+
+    def call(self, inputs, reverse=False):
+        """Vectors of tokens, or the way back.
+
+        Parameters
+        ----------
+        inputs : Tensor, shape (N, T), or (N, T, U) for the way back
+        reverse : bool, default False
+
+        Returns
+        -------
+        Tensor, shape (N, T, U) or (N, T, V)
+        """
+        if not reverse:
+            y = super().call(inputs)
+            y.mask = super().compute_mask(inputs, inputs.mask)
+            return y
+        if inputs.shape[-1] != self.output_dim:
+            raise ValueError(
+                f"expected vectors of {self.output_dim} entries, got shape {inputs.shape}"
+            )
+        if self.tie_weights:
+            y = ops.matmul(inputs, self.embeddings, transpose_b=True)
+        else:
+            y = ops.matmul(inputs, self.reverse_embeddings)
+        cap = self.logit_soft_cap
+        y = y if cap is None else ops.tanh(y / cap) * cap
+        y.mask = inputs.mask
+        return y
+
+    def compute_output_shape(self, input_shape, reverse=False):
+        """The shape of the result.
+
+        Parameters
+        ----------
+        input_shape : tuple
+        reverse : bool, default False
+        """
+        shape = tuple(input_shape)
+        return (*shape[:-1], self.input_dim) if reverse else (*shape, self.output_dim)
+
+
 class Masking(Layer):
     """Sequences of which the steps do not count where all features have one value.
 

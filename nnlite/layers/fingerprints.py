@@ -108,6 +108,20 @@ def _long(text, n):
     return _pair(left & _MASK, _pair(v[1], w[1], factor) + x & _MASK, factor)
 
 
+def both(one, other):
+    """A fingerprint of two, as an int in [0, 2^64): as TensorFlow joins them, by the mixing of
+    A. Appleby's MurmurHash2.
+
+    Parameters
+    ----------
+    one, other : int
+        Taken modulo 2^64.
+    """
+    factor = 0xC6A4A7935BD1E995
+    result = (one ^ factor ^ _mixed(other * factor) * factor) * factor
+    return _mixed(_mixed(result) * factor)
+
+
 def siphash64(text, key):
     """SipHash-2-4, as an int in [0, 2^64).
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from nnlite import config
 from nnlite.checks import refuse_masked
-from nnlite.engine.symbolic import Node, Symbol
+from nnlite.engine.symbolic import Node, Symbol, is_symbolic
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.errors import prefixed
 from nnlite.layers.arguments import NOT_GIVEN, first_by_name
 from nnlite.layers.building import say_where
 from nnlite.layers.layer import Layer
+from nnlite.tree import map_structure
 
 UTF_8 = ("utf-8", "UTF-8", "utf8", "utf_8")
 
@@ -37,7 +38,7 @@ class HostLayer(Layer):
 
         Parameters
         ----------
-        inputs : array-like of str, bytes or numbers
+        inputs : array-like of str, bytes or numbers, or a list of them
             On symbols (`Input`) the call is recorded, for a functional `Model`.
         **kwargs
             Of `Layer`: training, without effect.
@@ -49,7 +50,7 @@ class HostLayer(Layer):
         """
         if inputs is NOT_GIVEN:
             inputs = first_by_name(self, kwargs)
-        if isinstance(inputs, Symbol):
+        if is_symbolic((inputs,)):
             return super().__call__(inputs, **kwargs)
         result = self.looked_up(inputs)
         result = result.toarray() if isinstance(result, Bags) else result
@@ -65,7 +66,8 @@ class HostLayer(Layer):
         ----------
         inputs : array-like
         """
-        if isinstance(inputs, Tensor) and inputs._data is None:
+        parts = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        if any(isinstance(part, Tensor) and part._data is None for part in parts):
             raise TypeError(
                 f"layer {self.name!r} ({type(self).__name__}): expected data, got the result of "
                 "another layer: a look-up comes first in a model, Sequential or functional, or is "
@@ -83,11 +85,11 @@ class HostLayer(Layer):
 
         Parameters
         ----------
-        inputs : symbol
+        inputs : symbol, or list of them
         """
         try:
-            shape = self.compute_output_shape(inputs.shape)
-        except RuntimeError as error:
+            shape = self.compute_output_shape(map_structure(lambda s: s.shape, inputs, Symbol))
+        except (ValueError, RuntimeError) as error:
             say_where(error, self)
             raise
         return Symbol(shape, self._gives or config.floatx(), Node(self, (inputs,), {}))

@@ -5,9 +5,8 @@ from nnlite.engine.symbolic import is_symbolic
 from nnlite.engine.tensor import convert_to_tensor
 from nnlite.layers.building import check_in_call
 from nnlite.layers.tracking import Tracked
-from nnlite.metrics.means import Mean
-from nnlite.metrics.metric import Metric
-from nnlite.tree import flatten
+from nnlite.metrics.metric import Mean, Metric
+from nnlite.tree import objects_in
 
 
 class Measured(Tracked):
@@ -83,5 +82,5 @@ def metrics_in(layer):
         if part is layer or not part._is_model:
             for name, value in part._held():
                 if name[0] != "_" or name == "_added_metrics":
-                    found |= {id(m): m for m in flatten(value) if isinstance(m, Metric)}
+                    found |= {id(m): m for m in objects_in(value, Metric)}
     return list(found.values())

@@ -6,7 +6,7 @@ from nnlite import ops
 from nnlite.config import next_seed
 from nnlite.layers import settings
 from nnlite.layers.image import ImageLayer
-from nnlite.ops.operands import call
+from nnlite.ops.order import places_in_order
 from nnlite.ops.random import seed_state
 
 _TRIES = 8
@@ -96,9 +96,7 @@ class Draws:
 
     def permutation(self):
         """The numbers of the images in a random order."""
-        return ops.reshape(
-            call("top_k", [self.uniform(shape=(1, self.count))], k=self.count, smallest=0), (-1,)
-        )
+        return places_in_order(self.uniform(shape=(self.count,)))
 
     def boxes(self, width, height):
         """1 inside of a box in each image, at a place that is drawn, else 0.

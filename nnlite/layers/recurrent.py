@@ -156,7 +156,7 @@ class RNN(LayerOfLayers):
         if mask is not None and (initial_state is not None or self.stateful):
             outputs = _zeros_before_the_first(outputs, mask, self.go_backwards)
         if mask is not None and self.zero_output_for_mask:
-            outputs = outputs * ops.reshape(mask, (*mask.shape, *[1] * (outputs.ndim - 2)))
+            outputs = outputs * _over(mask, outputs)
         last = outputs[:, 0 if self.go_backwards else -1]
         if self.stateful:
             for kept, state in zip(self._kept[sequences.shape[0]], states):
@@ -199,19 +199,6 @@ class RNN(LayerOfLayers):
             ]
 
 
-def keeps_states(layer):
-    """Whether batches depend on those before: whether a layer, or one in it, is a stateful RNN or
-    assigns to its weights in `call`.
-
-    Parameters
-    ----------
-    layer : Layer
-    """
-    stateful = isinstance(layer, RNN) and layer.stateful
-    stateful = stateful or any(v.is_state for v in layer._own_weights())
-    return bool(stateful) or any(map(keeps_states, layer._sublayers))
-
-
 def _mask_of(mask, sequences):
     """A mask as a real tensor of ones and zeros; None if there is none."""
     if mask is None:
@@ -226,7 +213,12 @@ def _zeros_before_the_first(outputs, mask, backwards):
     """Outputs that are 0 before the first step that is not masked."""
     earlier = np.triu(np.ones((mask.shape[1],) * 2))
     seen = ops.matmul(mask, earlier.T if backwards else earlier)
-    return ops.where(ops.expand_dims(ops.greater(seen, 0.0), -1), outputs, 0.0)
+    return ops.where(_over(ops.greater(seen, 0.0), outputs), outputs, 0.0)
+
+
+def _over(mask, outputs):
+    """A mask (N, T) with as many axes as the outputs of all steps."""
+    return ops.reshape(mask, (*mask.shape, *[1] * (outputs.ndim - 2)))
 
 
 class StackedRNNCells(LayerOfLayers):

@@ -57,7 +57,8 @@ def without_those_of_keras_2(layer, settings):
 class Cell(Layer):
     """Base of the cells of this file.
 
-    A subclass says how many gates there are, and defines `_all_steps` and `_by_ops`.
+    A subclass says how many gates there are, and defines `_all_steps` and `_by_ops`. Both get the
+    product of the inputs with the kernel, of all steps and of one.
     """
 
     _legal = OF_CELLS
@@ -70,14 +71,19 @@ class Cell(Layer):
         keep_settings(self)
 
     def build(self, input_shape):
+        self._step_shape = tuple(input_shape[1:])
         self._function = activations.get(self.activation)
         self._recurrent_function = activations.get(self.recurrent_activation)
         wide = self._gates * positive_int("units", self.units)
-        self.kernel = self._add("kernel", (input_shape[-1], wide), "kernel")
+        self.kernel = self._add("kernel", (self._channels(input_shape), wide), "kernel")
         self.recurrent_kernel = self._add("recurrent", (self.units, wide), "recurrent_kernel")
         self.bias = self._add("bias", self._bias_shape(wide), "bias") if self.use_bias else None
         if self.dropout or self.recurrent_dropout:
             self.seed_state = seed_state(next_seed() if self.seed is None else int(self.seed))
+
+    def _channels(self, input_shape):
+        """The number of features of an input."""
+        return input_shape[-1]
 
     def _add(self, kind, shape, name):
         return self.add_weight(
@@ -139,11 +145,10 @@ class Cell(Layer):
             The new states, as those before were given.
         """
         given = self._as_states(states, inputs.shape[0])
-        if inputs.shape[1] != self.kernel.shape[0]:
-            raise ValueError(
-                f"expected an input of shape (N, {self.kernel.shape[0]}), got shape {inputs.shape}"
-            )
-        x = ops.reshape(inputs, (inputs.shape[0], 1, inputs.shape[1]))
+        if inputs.shape[1:] != self._step_shape:
+            shown = ", ".join(map(str, ("N", *self._step_shape)))
+            raise ValueError(f"expected an input of shape ({shown}), got shape {inputs.shape}")
+        x = ops.expand_dims(inputs, 1)
         outputs, after = self.over_sequence(x, given, training=training)
         return outputs[:, 0], after if isinstance(states, (list, tuple)) else after[0]
 
@@ -151,7 +156,7 @@ class Cell(Layer):
         """The states that `call` was given, as a list of tensors."""
         found = list(states) if isinstance(states, (list, tuple)) else [states]
         found = [convert_to_tensor(state) for state in found]
-        expected = [state.shape for state in zero_states(self, n)]
+        expected = [state.shape for state in self.get_initial_state(n)]
         if [state.shape for state in found] != expected:
             raise ValueError(
                 f"states: expected states of shapes {expected}, got "
@@ -179,23 +184,34 @@ class Cell(Layer):
         """
         drop = None
         if training and self.dropout:
-            x = ops.multiply(x, self._dropped(self.dropout, (x.shape[0], 1, x.shape[2]), x))
+            x = self._for_gates(x)
+            x = ops.multiply(x, self._dropped(self.dropout, (x.shape[0], 1, *x.shape[2:]), x))
         if training and self.recurrent_dropout:
-            drop = self._dropped(self.recurrent_dropout, (x.shape[0], self.units), x)
+            drop = self._dropped(self.recurrent_dropout, self._for_gates(states[0]).shape, x)
+        z = self._of_inputs(x)
         if not self.runs_as_one_op:
-            return through_steps(lambda *step: self._step(*step, drop), x, states, mask, reverse)
+            return through_steps(lambda *step: self._step(*step, drop), z, states, mask, reverse)
         kinds = {
             "activation": _AS_ONE_OP[self._function],
             "recurrent_activation": _AS_ONE_OP[self._recurrent_function],
         }
-        after = self._all_steps(x, states, mask=mask, drop=drop, reverse=reverse, **kinds)
+        after = self._all_steps(z, states, mask=mask, drop=drop, reverse=reverse, **kinds)
         last = 0 if reverse else -1
         return after[0], [state[:, last] for state in after]
 
-    def _step(self, x, states, drop):
+    def _of_inputs(self, x):
+        """What the steps get of their inputs: the product with the kernel, and the bias."""
+        return ops.linear(x, self.kernel, self.bias)
+
+    def _for_gates(self, x):
+        """What is dropped of inputs or of a state: all gates see the same."""
+        return x
+
+    def _step(self, z, states, drop):
         """One step by ops, for activations that C does not have."""
         h, *others = states
-        after = self._by_ops(x, h, h if drop is None else ops.multiply(h, drop), *others)
+        kept = h if drop is None else ops.multiply(self._for_gates(h), drop)
+        after = self._by_ops(z, h, kept, *others)
         return after[0], after
 
     def _dropped(self, rate, shape, like):
@@ -262,16 +278,45 @@ class SimpleRNNCell(Cell):
     ):
         super().__init__(**kwargs)
 
-    def _all_steps(self, x, states, activation, recurrent_activation, **how):
-        z = ops.linear(x, self.kernel, self.bias)
+    def _all_steps(self, z, states, activation, recurrent_activation, **how):
         return [ops.simple_rnn(z, self.recurrent_kernel, *states, activation=activation, **how)]
 
-    def _by_ops(self, x, h, kept):
-        z = ops.linear(x, self.kernel, self.bias)
+    def _by_ops(self, z, h, kept):
         return [self._function(z + ops.matmul(kept, self.recurrent_kernel))]
 
 
-class LSTMCell(Cell):
+class OfLSTM(Cell):
+    """Base of the cells that are a long short-term memory, whatever its products are."""
+
+    _gates = 4
+
+    @property
+    def state_size(self):
+        """The sizes of h and c."""
+        return [self.units, self.units]
+
+    def _initializer_of(self, kind):
+        return self._biases if kind == "bias" else super()._initializer_of(kind)
+
+    def _biases(self, shape, dtype):
+        """The bias, with ones for the forget gate."""
+        made = initializers.draw(initializers.get(self.bias_initializer), shape, dtype).numpy()
+        if self.unit_forget_bias:
+            made[self.units : 2 * self.units] = 1
+        return Tensor(shape, made.dtype.name, made)
+
+    def _by_ops(self, z, h, kept, c):
+        return self._after(z + ops.matmul(kept, self.recurrent_kernel), c)
+
+    def _after(self, z, c, axis=-1):
+        """The states h and c of what the gates and the candidate, along an axis, are made of."""
+        i, f, g, o = ops.split(z, 4, axis=axis)
+        i, f, o = (self._recurrent_function(gate) for gate in (i, f, o))
+        c = f * c + i * self._function(g)
+        return [o * self._function(c), c]
+
+
+class LSTMCell(OfLSTM):
     """Long short-term memory, one step.
 
     S. Hochreiter, J. Schmidhuber: "Long short-term memory", Neural Computation 9, 1997; F. A. Gers,
@@ -316,8 +361,6 @@ class LSTMCell(Cell):
     ((2, 4), 2)
     """
 
-    _gates = 4
-
     def __init__(
         self,
         units,
@@ -341,31 +384,8 @@ class LSTMCell(Cell):
     ):
         super().__init__(**kwargs)
 
-    @property
-    def state_size(self):
-        """The sizes of h and c."""
-        return [self.units, self.units]
-
-    def _initializer_of(self, kind):
-        return self._biases if kind == "bias" else super()._initializer_of(kind)
-
-    def _biases(self, shape, dtype):
-        """The bias, with ones for the forget gate."""
-        made = initializers.draw(initializers.get(self.bias_initializer), shape, dtype).numpy()
-        if self.unit_forget_bias:
-            made[self.units : 2 * self.units] = 1
-        return Tensor(shape, made.dtype.name, made)
-
-    def _all_steps(self, x, states, **how):
-        z = ops.linear(x, self.kernel, self.bias)
+    def _all_steps(self, z, states, **how):
         return list(ops.lstm(z, self.recurrent_kernel, *states, **how))
-
-    def _by_ops(self, x, h, kept, c):
-        z = ops.linear(x, self.kernel, self.bias) + ops.matmul(kept, self.recurrent_kernel)
-        i, f, g, o = ops.split(z, 4, axis=-1)
-        i, f, o = (self._recurrent_function(gate) for gate in (i, f, o))
-        c = f * c + i * self._function(g)
-        return [o * self._function(c), c]
 
 
 class GRUCell(Cell):
@@ -452,18 +472,19 @@ class GRUCell(Cell):
             return self.bias, None
         return self.bias[0], self.bias[1]
 
-    def _all_steps(self, x, states, **how):
-        bias, recurrent_bias = self._biases()
+    def _of_inputs(self, x):
+        return ops.linear(x, self.kernel, self._biases()[0])
+
+    def _all_steps(self, z, states, **how):
+        recurrent_bias = self._biases()[1]
         if recurrent_bias is None:
-            recurrent_bias = ops.zeros((3 * self.units,), x.dtype)
-        z = ops.linear(x, self.kernel, bias)
+            recurrent_bias = ops.zeros((3 * self.units,), z.dtype)
         return [ops.gru(z, self.recurrent_kernel, recurrent_bias, *states, **how)]
 
-    def _by_ops(self, x, h, kept):
-        bias, recurrent_bias = self._biases()
-        z, n = ops.linear(x, self.kernel, bias), 2 * self.units
+    def _by_ops(self, z, h, kept):
+        n = 2 * self.units
         if self.reset_after:
-            m = ops.linear(kept, self.recurrent_kernel, recurrent_bias)
+            m = ops.linear(kept, self.recurrent_kernel, self._biases()[1])
             gates = self._recurrent_function(z[:, :n] + m[:, :n])
             update, reset = ops.split(gates, 2, axis=-1)
             candidate = z[:, n:] + reset * m[:, n:]

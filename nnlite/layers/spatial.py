@@ -17,10 +17,10 @@ def _of_windows(rank):
     return {**dict.fromkeys(names, partial(sizes, rank=rank)), "output_padding": at_least_0}
 
 
-def _of_axes(kind, *axes, first=False):
-    """What layers `_takes`: the number of axes, and words for them."""
-    names = ["channels", *axes] if first else [*axes, "channels"]
-    return len(axes) + 2, len(axes) + 2, f"{kind} of shape (N, {', '.join(names)})"
+def of_axes(kind, *axes, first=False, steps=()):
+    """What layers `_takes`: the number of axes, and words for them; `steps` before the others."""
+    names = [*steps, "channels", *axes] if first else [*steps, *axes, "channels"]
+    return len(names) + 1, len(names) + 1, f"{kind} of shape (N, {', '.join(names)})"
 
 
 class _WithChannels:
@@ -43,7 +43,7 @@ class Sequences(_WithChannels):
 
     rank = 1  # the number of axes beside those of the batch and the channels
     _axes = ("sequences", "steps")
-    _takes = _of_axes(*_axes)
+    _takes = of_axes(*_axes)
     _legal = _of_windows(rank)
 
 
@@ -52,7 +52,7 @@ class Images(_WithChannels):
 
     rank = 2
     _axes = ("images", "height", "width")
-    _takes = _of_axes(*_axes)
+    _takes = of_axes(*_axes)
     _legal = _of_windows(rank)
 
 
@@ -61,7 +61,7 @@ class Volumes(_WithChannels):
 
     rank = 3
     _axes = ("volumes", "depth", "height", "width")
-    _takes = _of_axes(*_axes)
+    _takes = of_axes(*_axes)
     _legal = _of_windows(rank)
 
 
@@ -82,4 +82,4 @@ class SpatialLayer(Layer):
         super().__init__(**kwargs)
         self.data_format = data_format
         if data_format == "channels_first":
-            self._takes = _of_axes(*self._axes, first=True)
+            self._takes = of_axes(*self._axes, first=True)

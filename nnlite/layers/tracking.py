@@ -14,7 +14,8 @@ from nnlite.engine.tensor import Variable, dtype_of, is_truth
 from nnlite.errors import memory_for
 from nnlite.layers.building import as_shapes, here
 from nnlite.metrics.metric import Metric
-from nnlite.tree import flatten
+from nnlite.ops.random import is_seed_state
+from nnlite.tree import objects_in
 
 
 def _name_first(add_weight):
@@ -98,10 +99,7 @@ class Tracked(Configurable):
         """The layers directly inside this one, in the order in which attributes were set."""
         found = {}
         for _, value in self._held():
-            if isinstance(value, Tracked):
-                found[id(value)] = value
-            elif not isinstance(value, Variable):
-                found |= {id(v): v for v in flatten(value) if isinstance(v, Tracked)}
+            found |= {id(v): v for v in objects_in(value, Tracked)}
         return list(found.values())
 
     @_name_first
@@ -161,14 +159,16 @@ class Tracked(Configurable):
     add_variable = add_weight
 
     def _own_weights(self):
-        """This layer's own Variables: those of `add_weight`, then those set as attributes."""
+        """This layer's own Variables in the order in which it got them: those of `add_weight`, and
+        those set as attributes, but for the states of random numbers."""
         own = {id(v): v for v in self.__dict__.get("_weights", ())}
+        places, last = {key: place for place, key in enumerate(own)}, -1
         for _, value in self._held():
-            if not isinstance(value, Tracked):
-                for v in flatten(value):
-                    if isinstance(v, Variable) and v.dtype != "int32":
-                        own[id(v)] = v
-        return list(own.values())
+            for v in () if isinstance(value, Tracked) else objects_in(value, Variable):
+                if not is_seed_state(v):
+                    last = max(last, places.setdefault(id(v), last))
+                    own[id(v)] = v
+        return sorted(own.values(), key=lambda v: places[id(v)])
 
     def get_build_config(self):
         """The shapes that the weights were made for, which `build_from_config` takes. A subclass
@@ -192,8 +192,8 @@ class Tracked(Configurable):
         if not self.built and config.get("input_shape") is not None:
             self.build(as_shapes(config["input_shape"]))
 
-    def _weights_of_files(self):
-        """This layer's own Variables in the order in which Keras numbers them in a file."""
+    def _weights_in_order(self):
+        """This layer's own Variables in Keras's order: the trainable ones first."""
         return sorted(self._own_weights(), key=lambda v: not v.trainable)
 
     def save_own_variables(self, store):
@@ -205,7 +205,7 @@ class Tracked(Configurable):
         store : dict of str to array
             Filled with '0', '1', ..., the trainable ones first.
         """
-        for i, v in enumerate(self._weights_of_files()):
+        for i, v in enumerate(self._weights_in_order()):
             store[str(i)] = v.numpy()
 
     def load_own_variables(self, store):
@@ -220,7 +220,7 @@ class Tracked(Configurable):
         ValueError
             If there are more or fewer, or one of another shape.
         """
-        own = self._weights_of_files()
+        own = self._weights_in_order()
         if {*store} != {str(i) for i in range(len(own))}:
             raise ValueError(
                 f"layer {self.name!r}: expected {len(own)} arrays, got {', '.join(store) or 'none'}"
@@ -231,9 +231,10 @@ class Tracked(Configurable):
     def _all_weights(self):
         """(Variable, whether training changes it) of each weight: this layer's own, then those of
         the inner layers."""
-        own = [(v, v.trainable and self.trainable) for v in self._own_weights()]
+        trains = self.trainable  # but no integers
+        own = [(v, trains and v.trainable and v.dtype != "int32") for v in self._weights_in_order()]
         for layer in self._sublayers:
-            own += [(v, t and self.trainable) for v, t in layer._all_weights()]
+            own += [(v, t and trains) for v, t in layer._all_weights()]
         unique = {}
         for v, t in own:
             unique.setdefault(id(v), (v, t))
@@ -355,3 +356,15 @@ def first_layer(kind, layer):
         return layer
     found = (first_layer(kind, inside) for inside in layer._sublayers)
     return next((part for part in found if part is not None), None)
+
+
+def keeps_states(layer):
+    """Whether batches depend on those before: whether a layer, or one in it, is a stateful RNN or
+    assigns to its weights in `call`.
+
+    Parameters
+    ----------
+    layer : Layer
+    """
+    stateful = getattr(layer, "stateful", False) or any(v.is_state for v in layer._own_weights())
+    return bool(stateful) or any(map(keeps_states, layer._sublayers))

@@ -1,65 +1,67 @@
 """Losses: the error of a batch of predictions. Functions return one value per sample; classes
 reduce these values to a scalar."""
 
-from nnlite import configurable, identifiers, names
-from nnlite.losses.ctc import CTC, ctc
+from nnlite import configurable, identifiers, lazy, names
 from nnlite.losses.loss import Loss, LossFunctionWrapper
-from nnlite.losses.margin import (
-    CategoricalHinge,
-    Hinge,
-    SquaredHinge,
-    categorical_hinge,
-    hinge,
-    squared_hinge,
-)
-from nnlite.losses.probabilistic import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    KLDivergence,
-    Poisson,
-    SparseCategoricalCrossentropy,
-    binary_crossentropy,
-    categorical_crossentropy,
-    kl_divergence,
-    poisson,
-    sparse_categorical_crossentropy,
-)
-from nnlite.losses.regression import (
-    Huber,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    Pinball,
-    Quantile,
-    huber,
-    log_cosh,
-    mean_absolute_error,
-    mean_absolute_percentage_error,
-    mean_squared_error,
-    mean_squared_logarithmic_error,
-    pinball,
-    quantile,
-)
-from nnlite.losses.similarity import (
-    Circle,
-    CosineSimilarity,
-    Dice,
-    Tversky,
-    circle,
-    cosine_similarity,
-    dice,
-    tversky,
-)
-from nnlite.losses.weighted import (
-    BinaryFocalCrossentropy,
-    CategoricalFocalCrossentropy,
-    CategoricalGeneralizedCrossEntropy,
-    binary_focal_crossentropy,
-    categorical_focal_crossentropy,
-    categorical_generalized_cross_entropy,
-)
+
+with lazy.imports(__name__):
+    from nnlite.losses.ctc_loss import CTC, ctc
+    from nnlite.losses.margin import (
+        CategoricalHinge,
+        Hinge,
+        SquaredHinge,
+        categorical_hinge,
+        hinge,
+        squared_hinge,
+    )
+    from nnlite.losses.probabilistic import (
+        BinaryCrossentropy,
+        CategoricalCrossentropy,
+        KLDivergence,
+        Poisson,
+        SparseCategoricalCrossentropy,
+        binary_crossentropy,
+        categorical_crossentropy,
+        kl_divergence,
+        poisson,
+        sparse_categorical_crossentropy,
+    )
+    from nnlite.losses.regression import (
+        Huber,
+        LogCosh,
+        MeanAbsoluteError,
+        MeanAbsolutePercentageError,
+        MeanSquaredError,
+        MeanSquaredLogarithmicError,
+        Pinball,
+        Quantile,
+        huber,
+        log_cosh,
+        mean_absolute_error,
+        mean_absolute_percentage_error,
+        mean_squared_error,
+        mean_squared_logarithmic_error,
+        pinball,
+        quantile,
+    )
+    from nnlite.losses.similarity import (
+        Circle,
+        CosineSimilarity,
+        Dice,
+        Tversky,
+        circle,
+        cosine_similarity,
+        dice,
+        tversky,
+    )
+    from nnlite.losses.weighted import (
+        BinaryFocalCrossentropy,
+        CategoricalFocalCrossentropy,
+        CategoricalGeneralizedCrossEntropy,
+        binary_focal_crossentropy,
+        categorical_focal_crossentropy,
+        categorical_generalized_cross_entropy,
+    )
 
 __all__ = [
     "CTC",
@@ -119,16 +121,14 @@ __all__ = [
 
 __getattr__ = names.of(__name__)
 
-_CLASSES = [
-    v
-    for v in globals().values()
-    if isinstance(v, type) and issubclass(v, Loss) and v not in (Loss, LossFunctionWrapper)
-]
-for _class in _CLASSES:
-    _class.function.higher_is_better = False  # also as a metric of its own
-_BY_NAME = {configurable.snake_case(c.__name__): c for c in _CLASSES}
-_BY_NAME |= {
-    alias: _BY_NAME[name]
+_BASES = ("Loss", "LossFunctionWrapper")
+_CLASSES = {
+    configurable.snake_case(name): name
+    for name in __all__
+    if name[0].isupper() and name not in (*_BASES, "Pinball")  # Keras's name of Quantile
+}
+_CLASSES |= {
+    alias: _CLASSES[name]
     for alias, name in {
         "bce": "binary_crossentropy",
         "huber_loss": "huber",
@@ -142,7 +142,12 @@ _BY_NAME |= {
         "pinball": "quantile",
     }.items()
 }
-_NAMES = {name: c.function for name, c in _BY_NAME.items()} | {c.__name__: c for c in _CLASSES}
+_BY_NAME = lazy.Objects({key: f"{__name__}.{name}" for key, name in _CLASSES.items()})
+# A function is named as its class, in snake case.
+_NAMES = lazy.Objects(
+    {key: f"{__name__}.{configurable.snake_case(name)}" for key, name in _CLASSES.items()}
+    | {name: f"{__name__}.{name}" for name in _CLASSES.values()}
+)
 
 
 def get(identifier):
@@ -191,5 +196,6 @@ def as_loss(identifier):
     found = get(identifier)
     if found is None or isinstance(found, Loss):
         return found
-    known = next((c for c in _CLASSES if c.function is found), None)
-    return LossFunctionWrapper(found) if known is None else known()
+    known = _BY_NAME.get(getattr(found, "__name__", None))
+    ours = known is not None and known.function is found
+    return known() if ours else LossFunctionWrapper(found)

@@ -1,11 +1,12 @@
 """Loss: the base of all losses, and what they share: checks of shapes, weights, reductions."""
 
 import functools
+import types
 
 import numpy as np
 
 from nnlite import config, configurable, ops
-from nnlite.configurable import Configurable
+from nnlite.configurable import Configurable, name_of
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.symbolic import is_symbolic
 from nnlite.engine.tensor import Tensor, as_array
@@ -292,6 +293,12 @@ class Loss(OfFunction):
 
     _legal = {"reduction": REDUCTIONS}
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        function = cls.function
+        if isinstance(function, types.FunctionType) and not hasattr(function, "higher_is_better"):
+            function.higher_is_better = False  # also as a metric of its own
+
     def __init__(self, reduction="sum_over_batch_size", name=None, dtype=None):
         super().__init__(name, dtype)
         self.reduction = reduction
@@ -397,7 +404,7 @@ class LossFunctionWrapper(Loss):
         if not callable(fn):
             raise TypeError(f"fn: expected a function of (y_true, y_pred), got {fn!r}")
         super().__init__(reduction, name, dtype)
-        self.name = name or getattr(fn, "__name__", "loss")
+        self.name = name or name_of(fn)
         self.fn = fn
 
     def call(self, y_true, y_pred):

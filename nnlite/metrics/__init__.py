@@ -1,80 +1,82 @@
 """Metrics: running values over batches. The split into batches does not change them."""
 
-from nnlite import configurable, identifiers, losses, names
-from nnlite.losses import (
-    binary_crossentropy,
-    binary_focal_crossentropy,
-    categorical_crossentropy,
-    categorical_focal_crossentropy,
-    categorical_hinge,
-    hinge,
-    huber,
-    kl_divergence,
-    log_cosh,
-    mean_absolute_error,
-    mean_absolute_percentage_error,
-    mean_squared_error,
-    mean_squared_logarithmic_error,
-    poisson,
-    sparse_categorical_crossentropy,
-    squared_hinge,
-)
-from nnlite.metrics.accuracy import (
-    Accuracy,
-    AccuracyByShape,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    TopKCategoricalAccuracy,
-    binary_accuracy,
-    categorical_accuracy,
-    sparse_categorical_accuracy,
-    sparse_top_k_categorical_accuracy,
-    top_k_categorical_accuracy,
-)
-from nnlite.metrics.confusion import (
-    F1Score,
-    FalseNegatives,
-    FalsePositives,
-    FBetaScore,
-    Precision,
-    Recall,
-    TrueNegatives,
-    TruePositives,
-)
-from nnlite.metrics.curves import (
-    AUC,
-    PrecisionAtRecall,
-    RecallAtPrecision,
-    SensitivityAtSpecificity,
-    SpecificityAtSensitivity,
-)
-from nnlite.metrics.means import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    CategoricalHinge,
-    ConcordanceCorrelation,
-    CosineSimilarity,
-    Hinge,
-    KLDivergence,
-    LogCoshError,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    PearsonCorrelation,
-    Poisson,
-    RootMeanSquaredError,
-    SparseCategoricalCrossentropy,
-    SquaredHinge,
-    concordance_correlation,
-    cosine_similarity,
-    pearson_correlation,
-)
+from nnlite import configurable, identifiers, lazy, losses, names
+from nnlite.metrics.accuracy import AccuracyByShape
 from nnlite.metrics.metric import Mean, MeanMetricWrapper, Metric, Sum
-from nnlite.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
-from nnlite.metrics.r2 import R2Score
+
+with lazy.imports(__name__):
+    from nnlite.losses import (
+        binary_crossentropy,
+        binary_focal_crossentropy,
+        categorical_crossentropy,
+        categorical_focal_crossentropy,
+        categorical_hinge,
+        hinge,
+        huber,
+        kl_divergence,
+        log_cosh,
+        mean_absolute_error,
+        mean_absolute_percentage_error,
+        mean_squared_error,
+        mean_squared_logarithmic_error,
+        poisson,
+        sparse_categorical_crossentropy,
+        squared_hinge,
+    )
+    from nnlite.metrics.accuracy import (
+        Accuracy,
+        BinaryAccuracy,
+        CategoricalAccuracy,
+        SparseCategoricalAccuracy,
+        SparseTopKCategoricalAccuracy,
+        TopKCategoricalAccuracy,
+        binary_accuracy,
+        categorical_accuracy,
+        sparse_categorical_accuracy,
+        sparse_top_k_categorical_accuracy,
+        top_k_categorical_accuracy,
+    )
+    from nnlite.metrics.confusion import (
+        F1Score,
+        FalseNegatives,
+        FalsePositives,
+        FBetaScore,
+        Precision,
+        Recall,
+        TrueNegatives,
+        TruePositives,
+    )
+    from nnlite.metrics.curves import (
+        AUC,
+        PrecisionAtRecall,
+        RecallAtPrecision,
+        SensitivityAtSpecificity,
+        SpecificityAtSensitivity,
+    )
+    from nnlite.metrics.means import (
+        BinaryCrossentropy,
+        CategoricalCrossentropy,
+        CategoricalHinge,
+        ConcordanceCorrelation,
+        CosineSimilarity,
+        Hinge,
+        KLDivergence,
+        LogCoshError,
+        MeanAbsoluteError,
+        MeanAbsolutePercentageError,
+        MeanSquaredError,
+        MeanSquaredLogarithmicError,
+        PearsonCorrelation,
+        Poisson,
+        RootMeanSquaredError,
+        SparseCategoricalCrossentropy,
+        SquaredHinge,
+        concordance_correlation,
+        cosine_similarity,
+        pearson_correlation,
+    )
+    from nnlite.metrics.overlap import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
+    from nnlite.metrics.r2 import R2Score
 
 __all__ = [
     "AUC",
@@ -155,15 +157,12 @@ __all__ = [
 __getattr__ = names.of(__name__)
 
 _CLASSES = {
-    v
-    for v in globals().values()
-    if isinstance(v, type)
-    and issubclass(v, Metric)
-    and v not in (Metric, MeanMetricWrapper, AccuracyByShape)
+    configurable.snake_case(name): name
+    for name in __all__
+    if name[0].isupper() and name not in ("Metric", "MeanMetricWrapper")
 }
-_BY_NAME = {configurable.snake_case(c.__name__): c for c in _CLASSES}
-_BY_NAME |= {
-    alias: _BY_NAME[name]
+_CLASSES |= {
+    alias: _CLASSES[name]
     for alias, name in {
         "acc": "accuracy",
         "bce": "binary_crossentropy",
@@ -177,8 +176,11 @@ _BY_NAME |= {
         "rmse": "root_mean_squared_error",
     }.items()
 }
-_BY_NAME = losses._BY_NAME | _BY_NAME  # the mean of any loss is a metric, too
-_NAMES = _BY_NAME | {c.__name__: c for c in _CLASSES}
+_BY_NAME = lazy.Objects(
+    losses._BY_NAME.paths  # the mean of any loss is a metric, too
+    | {key: f"{__name__}.{name}" for key, name in _CLASSES.items()}
+)
+_NAMES = lazy.Objects(_BY_NAME.paths | {name: f"{__name__}.{name}" for name in _CLASSES.values()})
 
 
 def get(identifier):

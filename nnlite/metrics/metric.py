@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from nnlite import config, initializers, ops
+from nnlite.configurable import name_of
 from nnlite.engine.dispatch import tracing
 from nnlite.engine.symbolic import Symbol
 from nnlite.engine.tensor import Tensor, Variable, dtype_of
@@ -426,9 +427,7 @@ class MeanMetricWrapper(SampleMean):
     def __init__(self, fn, name=None, dtype=None):
         if not callable(fn):
             raise TypeError(f"fn: expected a Loss or a function of (y_true, y_pred), got {fn!r}")
-        super().__init__(
-            name or getattr(fn, "__name__", None) or getattr(fn, "name", "metric"), dtype
-        )
+        super().__init__(name or name_of(fn), dtype)
         self.fn = fn
         if self.higher_is_better is None:
             self.higher_is_better = direction_of(fn)

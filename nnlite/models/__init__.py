@@ -1,9 +1,12 @@
 """Models, under Keras's module name."""
 
-from nnlite import names
-from nnlite.models.cloning import clone_model, model_from_json
+from nnlite import lazy, names
 from nnlite.models.model import Model
 from nnlite.models.sequential import Sequential
+
+with lazy.imports(__name__):
+    from nnlite.models.cloning import clone_model, model_from_json
+    from nnlite.saving.model_files import load_model, save_model
 
 __all__ = [
     "Model",
@@ -14,7 +17,4 @@ __all__ = [
     "save_model",
 ]
 
-# Imported when first used.
-_FILES = "nnlite.saving.model_files"
-
-__getattr__ = names.of(__name__, {"load_model": _FILES, "save_model": _FILES})
+__getattr__ = names.of(__name__)

@@ -1,7 +1,6 @@
 """Models as files of other formats."""
 
 from nnlite import exporting
-from nnlite.exporting.program import Computation
 from nnlite.models.front import is_host
 from nnlite.tree import flatten, is_shape, map_shapes
 
@@ -54,7 +53,7 @@ class Exported:
             parts = flatten(x)
             return parts if len(flat) > 1 or hasattr(parts[0], "shape") else [x]
 
-        return Computation(
+        return exporting.Computation(
             function=lambda *xs: flatten(self.predict_step(packed(xs))),
             inputs=inputs,
             outputs=outputs,

@@ -141,8 +141,8 @@ class Front:
         """The values of each symbol that the rest begins with, for those of the inputs."""
         values = {id(s): array for s, array in zip(self.graph.input_symbols, given)}
         for node in self.nodes:
-            result = node.function.looked_up(values[id(node.inputs[0])])
-            values[id(symbols_of(node.outputs)[0])] = result
+            given = map_structure(lambda symbol: values[id(symbol)], node.args[0], Symbol)
+            values[id(symbols_of(node.outputs)[0])] = node.function.looked_up(given)
         return [values[id(s)] for s in self.rest.input_symbols]
 
     def _matched(self, inputs):

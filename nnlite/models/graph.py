@@ -2,10 +2,10 @@
 
 from nnlite import ops, warn
 from nnlite.engine.lengths import fits
-from nnlite.engine.symbolic import Node, Symbol, input_symbol, symbols_of
+from nnlite.engine.symbolic import Node, Start, Symbol, input_symbol, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.models.front import front_of
-from nnlite.tree import flatten, map_structure
+from nnlite.tree import flatten, map_structure, sorted_dicts
 
 
 class Graph:
@@ -76,7 +76,8 @@ class Graph:
     def layers(self, kind):
         """The objects of class `kind` that are called, each once, in Keras's order."""
         if self._parts is None:
-            self._parts = _by_depth(self.nodes, self.input_symbols, symbols_of(self.outputs))
+            outputs = symbols_of(sorted_dicts(self.outputs))
+            self._parts = _by_depth(self.nodes, self.input_symbols, outputs)
         return [part for part in self._parts if isinstance(part, kind)]
 
     def copied(self, copy, inputs=None, call=None):
@@ -167,19 +168,9 @@ def _other_shape(symbol, tensor):
     )
 
 
-class _Start:
-    """Stands where a model begins with what a layer makes that is no part of it."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def _record_call(self, node):
-        """Nothing remembers it."""
-
-
 def _start_of(symbol):
     """The input layer of a symbol that a graph begins with."""
-    return _Start(symbol.name) if symbol.node.inputs else symbol.node.function
+    return Start(symbol.name) if symbol.node.inputs else symbol.node.function
 
 
 class _Place(int):

@@ -1,10 +1,9 @@
 """Models: layers that can be compiled, trained, evaluated and asked for predictions."""
 
 import functools
-import json
 import numbers
 
-from nnlite import config, metrics, names, saving
+from nnlite import config, lazy, metrics, names, saving, visualization
 from nnlite.checks import is_number, positive_int
 from nnlite.configurable import clone
 from nnlite.data.sources import LookedUp
@@ -15,12 +14,12 @@ from nnlite.layers.arguments import shapes_of_batches
 from nnlite.layers.building import transaction
 from nnlite.layers.layer import Layer
 from nnlite.layers.masking import with_masks
-from nnlite.models import frozen
 from nnlite.models.exported import Exported
 from nnlite.models.front import recorded_call, tensors_of
 from nnlite.models.graph import Graph
 from nnlite.models.graph_config import graph_config, graph_parts
 from nnlite.models.naming import name_apart
+from nnlite.models.state_tree import StateTree
 from nnlite.registry import custom_object_scope
 from nnlite.saving.state import in_order
 from nnlite.serialization import made_from, serialize_keras_object
@@ -28,11 +27,14 @@ from nnlite.terminal import write
 from nnlite.training.step_cache import StepCache, build_by_tracing
 from nnlite.training.trainer import Trainer
 from nnlite.tree import map_structure
-from nnlite.visualization.diagram import model_html
-from nnlite.visualization.summary import summary
+
+with lazy.imports(__name__):
+    import json
+
+    import nnlite.models.frozen
 
 
-class Model(Trainer, Exported, Layer):
+class Model(Trainer, Exported, StateTree, Layer):
     """A layer made of layers: what leads from `inputs` to `outputs`, or a subclass that sets layers
     as attributes in `__init__` and uses them in `call`.
 
@@ -411,7 +413,7 @@ class Model(Trainer, Exported, Layer):
             return self._front(x)
 
     def _frozen_cached(self, wanted, x):
-        return frozen.cached(self, wanted, x, Model())
+        return nnlite.models.frozen.cached(self, wanted, x, Model())
 
     def _build_to_look_up(self, x):
         """Build a model that begins with look-ups, which have no trace that builds it, for data or
@@ -486,9 +488,11 @@ class Model(Trainer, Exported, Layer):
             raise TypeError(f"positions: expected a list of numbers, got {positions!r}")
         if print_fn is not None and not callable(print_fn):
             raise TypeError(f"print_fn: expected a function of str, got {print_fn!r}")
-        text = summary(self, line_length, positions, expand_nested, show_trainable, layer_range)
+        text = visualization.summary_text(
+            self, line_length, positions, expand_nested, show_trainable, layer_range
+        )
         (print_fn or write)(text)
 
     def _repr_html_(self):
         """What a notebook shows: the summary, and a picture if it is a small one."""
-        return model_html(self)
+        return visualization.model_html(self)

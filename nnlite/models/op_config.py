@@ -7,8 +7,8 @@ import operator
 from nnlite import ops
 
 # For each module of Keras the functions whose operations have no settings, then those with some.
-_NUMPY = """abs add ceil cos divide dot equal exp expm1 floor floor_divide greater greater_equal
-inner isfinite isinf isnan kron less less_equal log log1p log2 log10 logaddexp
+_NUMPY = """abs add arctan arctan2 ceil cos divide dot equal exp expm1 floor floor_divide
+greater greater_equal inner isfinite isinf isnan kron less less_equal log log1p log2 log10 logaddexp
 logical_and logical_not logical_or logical_xor matmul maximum minimum mod multiply
 negative not_equal outer power ravel sign sin sqrt square subtract tanh trunc vdot
 where"""
@@ -18,6 +18,7 @@ _REDUCTIONS = dict.fromkeys(
 )
 _ALONG = "argsort concatenate expand_dims flip sort squeeze stack take take_along_axis"
 _EDGES = "top_{0} left_{0} bottom_{0} right_{0} target_height target_width data_format"
+_WINDOWS = "sequence_length sequence_stride fft_length"
 _SETTINGS = {
     "numpy": {
         **dict.fromkeys(_NUMPY.split(), ""),
@@ -67,7 +68,16 @@ _SETTINGS = {
             fill_mode fill_value data_format""",
     },
     "linalg": {"norm": "ord axis keepdims"},
-    "math": {"erf": "", "in_top_k": "k", "logsumexp": "axis keepdims", "top_k": "k sorted"},
+    "math": {
+        **dict.fromkeys(("erf", "fft", "fft2", "ifft2"), ""),
+        **dict.fromkeys(("irfft", "rfft"), "fft_length"),
+        "extract_sequences": "sequence_length sequence_stride",
+        "in_top_k": "k",
+        "istft": f"{_WINDOWS} length window center",
+        "logsumexp": "axis keepdims",
+        "stft": f"{_WINDOWS} window center",
+        "top_k": "k sorted",
+    },
 }
 _OPERATORS = {
     operator.abs: "abs",
@@ -98,12 +108,17 @@ _HOME = {
 }
 
 
+_SHORT = "rgb hsv fft fft2 ifft2 irfft istft rfft stft".split()
+
+
 def _class_name(name):
-    """Keras's name of an operation, such as RGBToHSV of image.rgb_to_hsv."""
+    """Keras's name of an operation, such as RGBToHSV of image.rgb_to_hsv, or IRFFT of irfft."""
     parts = name.removeprefix("image.").split("_")
-    return "".join(p.upper() if p in ("rgb", "hsv") else p.capitalize() for p in parts)
+    return "".join(p.upper() if p in _SHORT else p.capitalize() for p in parts)
 
 
+# Of which None is a value beside the default: an axis, a window.
+_NONE_IS_SOME = ("argsort", "istft", "sort", "stft")
 _BY_CLASS = {_class_name(name): name for name in _HOME}
 _BY_CLASS |= {"Absolute": "abs", "TrueDivide": "divide", "Pow": "power", "HardSwish": "hard_silu"}
 
@@ -190,7 +205,7 @@ def function_of(config):
     settings = {key: value for key, value in settings.items() if key in known}
     for key, value in settings.items():
         replaced = known[key].default not in (None, inspect.Parameter.empty)
-        if value is None and replaced and op not in ("argsort", "sort"):  # None is an axis there
+        if value is None and replaced and op not in _NONE_IS_SOME:
             settings = {k: v for k, v in settings.items() if k != key}
     return Settled(function, settings) if settings else function
 

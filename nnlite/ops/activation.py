@@ -24,7 +24,7 @@ from nnlite.ops.elementwise import (
     subtract,
     where,
 )
-from nnlite.ops.operands import axes_of, call, flag, number, operands
+from nnlite.ops.operands import axes_of, call, each, flag, number, operands
 from nnlite.ops.reduce import sum as sum_along
 from nnlite.ops.shape import reshape, transpose
 
@@ -63,7 +63,7 @@ def _second_gradient(c, ddx, need):
 
 
 _ATTRS = {"kind": int, "alpha": float}
-Op(
+_ACTIVATION = Op(
     "activation",
     infer=lambda x, **_: [x],
     attrs=_ATTRS,
@@ -95,7 +95,7 @@ def activation_gradient(dy, y, kind, alpha):
 
 def activation(x, kind, alpha=0.0):
     """The activation that has the name `kind` in `KINDS`, with the parameter `alpha`."""
-    return call("activation", operands(x), kind=KINDS[kind], alpha=number("alpha", alpha))
+    return each(_ACTIVATION, x, kind=KINDS[kind], alpha=number("alpha", alpha))
 
 
 def linear_activation(x):

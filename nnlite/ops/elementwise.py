@@ -9,7 +9,7 @@ import numpy as np
 from nnlite import config
 from nnlite.engine.dispatch import Op, active_recordings
 from nnlite.engine.tensor import REALS, Tensor, convert_to_tensor
-from nnlite.ops.operands import call, operands
+from nnlite.ops.operands import each
 
 
 def _broadcast(*shapes, **_):
@@ -28,10 +28,10 @@ def _broadcast(*shapes, **_):
 
 def _unary(name, gradient):
     row = {"in_place": (0,), "by_sample": (0,), "elementwise": True}
-    Op(name, infer=lambda x: [x], gradient=gradient, **row)
+    op = Op(name, infer=lambda x: [x], gradient=gradient, **row)
 
     def function(x):
-        return call(name, operands(x))
+        return each(op, x)
 
     function.__name__ = function.__qualname__ = name
     return function
@@ -39,10 +39,10 @@ def _unary(name, gradient):
 
 def _binary(name, gradient):
     row = {"in_place": (0, 1), "by_sample": (0, 1), "elementwise": True}
-    Op(name, infer=_broadcast, gradient=gradient, **row)
+    op = Op(name, infer=_broadcast, gradient=gradient, **row)
 
     def function(x1, x2):
-        return call(name, operands(x1, x2))
+        return each(op, x1, x2)
 
     function.__name__ = function.__qualname__ = name
     return function
@@ -226,7 +226,7 @@ def _where_gradient(c, dy, need):
     ]
 
 
-Op("where", infer=_broadcast, gradient=_where_gradient, in_place=(0, 1, 2))
+_WHERE = Op("where", infer=_broadcast, gradient=_where_gradient, in_place=(0, 1, 2))
 
 
 def where(condition, x1=None, x2=None):
@@ -251,7 +251,7 @@ def where(condition, x1=None, x2=None):
         return tuple(convert_to_tensor(place) for place in places)
     if x1 is None or x2 is None:
         raise ValueError("where: expected both x1 and x2, or neither")
-    return call("where", operands(condition, x1, x2))
+    return each(_WHERE, condition, x1, x2)
 
 
 def ceil(x):

@@ -23,8 +23,13 @@ def _factor(n):
     return next((p for p in range(SHORT, 1, -1) if n % p == 0), 1)
 
 
-def _circle(fractions):
-    """The cosine and the sine of 2 pi times fractions, in float64; exact at quarters."""
+def circle(fractions):
+    """The cosine and the sine of 2 pi times fractions, in float64; exact at quarters.
+
+    Parameters
+    ----------
+    fractions : array
+    """
     angle, between = 2 * np.pi * fractions, fractions * 4 % 1 != 0
     return tuple(np.where(between, y, np.round(y)) for y in (np.cos(angle), np.sin(angle)))
 
@@ -43,14 +48,14 @@ def _transform(real, imag):
     p = _factor(n)
     if n <= SHORT or p == 1:
         index = np.arange(n)
-        return _products(real, imag, *_circle(np.outer(index, index) % n / max(n, 1)), matmul)
+        return _products(real, imag, *circle(np.outer(index, index) % n / max(n, 1)), matmul)
     q, leading = n // p, real.shape[:-1]
     # Entry q a + b is row a, column b; the frequency c + p d is row c, column d of the result.
     real, imag = (reshape(x, (-1, p, q)) for x in (real, imag))
     real, imag = (moveaxis(x, 1, 2) for x in (real, imag))
     real, imag = (moveaxis(x, 1, 2) for x in _transform(real, imag))
     turn = np.outer(np.arange(p), np.arange(q)) / n
-    real, imag = _transform(*_products(real, imag, *_circle(turn), multiply))
+    real, imag = _transform(*_products(real, imag, *circle(turn), multiply))
     return tuple(reshape(moveaxis(x, 1, 2), (*leading, n)) for x in (real, imag))
 
 

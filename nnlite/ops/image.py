@@ -10,7 +10,7 @@ from nnlite.checks import check_choice, is_number, positive_int
 from nnlite.engine.symbolic import supports_symbols
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.colors import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
-from nnlite.ops.conv import conv2d, depthwise_conv2d
+from nnlite.ops.convolution import conv2d, depthwise_conv2d
 from nnlite.ops.elementwise import divide, exp, square
 from nnlite.ops.image_batches import as_batch
 from nnlite.ops.operands import constant, number, operands

@@ -166,6 +166,13 @@ Op(
     work=_linear_work,
     attrs={"kind": int, "alpha": float},
     absorbs=("activation",),
+    packs="linear_packed",
+)
+Op(
+    "linear_packed",
+    infer=lambda x, packed, *b, features, **_: [(*x[:-1], features)],
+    work=_linear_work,
+    attrs={"kind": int, "alpha": float, "features": None},
 )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from nnlite import config
 from nnlite.checks import LARGEST_SIZE, is_number
 from nnlite.engine import tensor
-from nnlite.engine.dispatch import OPS, Op, apply
+from nnlite.engine.dispatch import OPS, Op, apply, at_once
 from nnlite.engine.tensor import NAMES, REALS, Tensor, as_array, as_numbers, dtype_of, is_truth
 
 Op(
@@ -178,6 +178,25 @@ def key_of(name, value):
     if not isinstance(value, Tensor) or value.dtype != "int32":
         raise TypeError(f"{name}: expected an int32 tensor of shape (4,), got {value!r}")
     return value
+
+
+def each(op, *values, **attrs):
+    """Apply an op that works element by element to values that may not be tensors yet.
+
+    Parameters
+    ----------
+    op : Op
+        Of one output, whose shape is that to which all operands broadcast.
+    *values : tensor, array-like or number
+    **attrs
+        Every attribute of the row.
+
+    Returns
+    -------
+    Tensor
+    """
+    done = at_once(op, values, op.c_attrs(attrs))
+    return apply(op, operands(*values), attrs)[0] if done is None else done
 
 
 def call(name, inputs, **attrs):

@@ -33,6 +33,11 @@ def seed_state(seed):
     return Variable(words.view(np.int32), trainable=False, name="seed_state", dtype="int32")
 
 
+def is_seed_state(variable):
+    """Whether a Variable is one that `seed_state` made."""
+    return variable.name == "seed_state" and variable.dtype == "int32"
+
+
 def random_key(state):
     """The next key of a state, which determines the numbers of one random op.
 

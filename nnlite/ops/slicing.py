@@ -6,7 +6,7 @@ import numbers
 import numpy as np
 
 from nnlite.engine.dispatch import MAX_NDIM, Op
-from nnlite.engine.tensor import Tensor
+from nnlite.engine.tensor import Tensor, as_numbers
 from nnlite.errors import prefixed
 from nnlite.ops.operands import axes_of, axis_of, call, operands
 from nnlite.ops.rows import take
@@ -110,7 +110,7 @@ def getitem(x, key):
 
 def _entries(key):
     """The numbers of entries that an array, a list or a tensor holds; a TypeError for a mask."""
-    key = key if isinstance(key, Tensor) else np.asarray(key)
+    key = key if isinstance(key, Tensor) else as_numbers(key)
     if key.size and np.dtype(key.dtype).kind not in "iu":
         raise TypeError(
             f"expected integers, got {key.dtype}; x[ops.where(mask)[0]] takes the entries where a "

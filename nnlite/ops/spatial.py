@@ -6,7 +6,7 @@ an image is a view: nothing is copied. `volumes.py` says what images volumes are
 first, (N, C, T) and so on, are moved to the end, and to the front again in the result."""
 
 from nnlite.checks import check_choice
-from nnlite.ops.conv import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
+from nnlite.ops.convolution import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
 from nnlite.ops.elementwise import add
 from nnlite.ops.operands import operands
 from nnlite.ops.padding import pad2d

@@ -8,7 +8,7 @@ one convolution of slices is left.
 
 import numpy as np
 
-from nnlite.ops.conv import conv2d, conv2d_transpose
+from nnlite.ops.convolution import conv2d, conv2d_transpose
 from nnlite.ops.operands import constant
 from nnlite.ops.padding import pad2d
 from nnlite.ops.resampling import upsample2d

@@ -1,16 +1,18 @@
 """Optimizers: rules that change weights by their gradients. Each rule is one op, so that it is part
 of a training plan."""
 
-from nnlite import identifiers, names
-from nnlite.optimizers import schedules
-from nnlite.optimizers.adafactor import Adafactor
-from nnlite.optimizers.adagrad import Adadelta, Adagrad, Ftrl, RMSprop
-from nnlite.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
-from nnlite.optimizers.around import LossScaleOptimizer, MultiOptimizer, OptimizerMap
-from nnlite.optimizers.lbfgs import LBFGS
-from nnlite.optimizers.momentum import SGD, Lion
-from nnlite.optimizers.muon import Muon
+from nnlite import identifiers, lazy, names
 from nnlite.optimizers.optimizer import Optimizer
+
+with lazy.imports(__name__):
+    from nnlite.optimizers import schedules
+    from nnlite.optimizers.adafactor import Adafactor
+    from nnlite.optimizers.adagrad import Adadelta, Adagrad, Ftrl, RMSprop
+    from nnlite.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
+    from nnlite.optimizers.around import LossScaleOptimizer, MultiOptimizer, OptimizerMap
+    from nnlite.optimizers.lbfgs import LBFGS
+    from nnlite.optimizers.momentum import SGD, Lion
+    from nnlite.optimizers.muon import Muon
 
 __all__ = [
     "LBFGS",
@@ -40,11 +42,13 @@ __all__ = [
 
 __getattr__ = names.of(__name__)
 
-_BY_NAME = {
-    cls.__name__.lower(): cls
-    for cls in globals().copy().values()
-    if isinstance(cls, type) and issubclass(cls, Optimizer) and cls is not Optimizer
-}
+_BY_NAME = lazy.Objects(
+    {
+        name.lower(): f"{__name__}.{name}"
+        for name in __all__
+        if name[0].isupper() and name not in ("Optimizer", "OptimizerMap")
+    }
+)
 
 
 def get(identifier):

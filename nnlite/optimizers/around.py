@@ -96,11 +96,6 @@ class LossScaleOptimizer(Around):
         self, inner_optimizer, initial_scale=2.0**15, dynamic_growth_steps=2000, name=None
     ):
         _check_inner(type(self).__name__, "inner_optimizer", inner_optimizer)
-        if inner_optimizer.gradient_accumulation_steps:
-            raise ValueError(
-                "LossScaleOptimizer: inner_optimizer: expected one without "
-                f"gradient_accumulation_steps, got {inner_optimizer!r}"
-            )
         super().__init__([inner_optimizer], name)
         self.inner_optimizer = inner_optimizer
         self.initial_scale, self.dynamic_growth_steps = initial_scale, dynamic_growth_steps

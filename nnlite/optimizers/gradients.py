@@ -61,10 +61,15 @@ def gradient_for(variable, grad):
     return tensor
 
 
-def limited(grads, norm):
-    """The gradients, scaled down together so that the norm of all elements is at most `norm`."""
+def norm_of(grads):
+    """The Euclidean norm of all elements of the gradients."""
     total, *more = [ops.sum_squares(g) for g in grads]
     for square in more:
         total = total + square
-    scale = norm / ops.maximum(ops.sqrt(total), norm)
+    return ops.sqrt(total)
+
+
+def limited(grads, norm):
+    """The gradients, scaled down together so that the norm of all elements is at most `norm`."""
+    scale = norm / ops.maximum(norm_of(grads), norm)
     return [g * scale for g in grads]

@@ -160,7 +160,7 @@ class Optimizer(OwnVariables, Decaying, Rated):
         self._slots = {}  # id of a weight -> (the weight, its slots by name)
         self._added = []  # the Variables that `add_variable` made
         self._undecayed = [[], []]  # the Variables, and the patterns of names, without decay
-        self._iterations = Variable(0, trainable=False, name="iterations", dtype="int32")
+        self._iterations = Variable(0, trainable=False, name="iteration", dtype="int32")
         self._updates = None  # where gradients are accumulated: how often weights changed
         self._check(self._given)
         self.name = name or configurable.next_name(configurable.snake_case(type(self).__name__))

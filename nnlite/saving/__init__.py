@@ -1,7 +1,7 @@
 """Models as files, which Keras reads, too; objects as dicts; names for classes and functions of
 one's own."""
 
-from nnlite import names
+from nnlite import lazy, names
 from nnlite.registry import (
     CustomObjectScope,
     custom_object_scope,
@@ -11,6 +11,10 @@ from nnlite.registry import (
     register_keras_serializable,
 )
 from nnlite.serialization import deserialize_keras_object, serialize_keras_object
+
+with lazy.imports(__name__):
+    from nnlite.saving.model_files import load_model, save_model
+    from nnlite.saving.weights_files import load_arrays, load_weights, save_weights
 
 __all__ = [
     "CustomObjectScope",
@@ -28,13 +32,4 @@ __all__ = [
     "serialize_keras_object",
 ]
 
-# Imported when first used.
-_LAZY = {
-    "load_arrays": "nnlite.saving.weights_files",
-    "load_model": "nnlite.saving.model_files",
-    "load_weights": "nnlite.saving.weights_files",
-    "save_model": "nnlite.saving.model_files",
-    "save_weights": "nnlite.saving.weights_files",
-}
-
-__getattr__ = names.of(__name__, _LAZY)
+__getattr__ = names.of(__name__)

@@ -1,12 +1,13 @@
 """One description of a model between all formats: its config in Keras's form, and a few words that
 only nnlite reads."""
 
-import json
-
-from nnlite import config
+from nnlite import config, lazy
 from nnlite.config import REALS
 from nnlite.initializers.initializer import left_unset
 from nnlite.serialization import made_from, serialize_keras_object
+
+with lazy.imports(__name__):
+    import json
 
 MOST_BYTES = 1 << 26
 _MOST_PARTS = 500_000  # dicts and lists in the text of a config; a layer of Keras has about 20

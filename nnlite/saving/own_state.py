@@ -92,7 +92,7 @@ def _has_more_than_variables(part):
     if not saves_itself(part):
         return False
     held = [value for _, value in part._held()]
-    known = part._weights_of_files() + [v for v in held if isinstance(v, Variable)]
+    known = part._weights_in_order() + [v for v in held if isinstance(v, Variable)]
     return not all(
         any(np.array_equal(values, v._data, equal_nan=True) for v in known)
         for values in own_arrays(part).values()

@@ -48,7 +48,7 @@ def _add(part, path, variables, parts, seen):
         return
     seen[id(part)] = part
     parts[path] = part
-    own = part._weights_of_files()
+    own = part._weights_in_order()
     for i, variable in enumerate(own):
         variables[_joined(path, "vars", str(i))] = variable
     held = sorted(part._held(), key=lambda item: (item[0][0] == "_", item[0]))

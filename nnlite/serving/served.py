@@ -7,8 +7,7 @@ import time
 import numpy as np
 
 from nnlite.layers import TableEncoding
-from nnlite.layers.recurrent import keeps_states
-from nnlite.layers.tracking import first_layer
+from nnlite.layers.tracking import first_layer, keeps_states
 from nnlite.saving.model_files import MODEL_ENDINGS, load_model
 from nnlite.saving.paths import check_there, format_of
 from nnlite.serving.refusal import Refused

@@ -60,7 +60,7 @@ def serve(*models, **settings):
     reload : float, default 2
         Seconds between two looks for files that are new, changed or gone; 0 never looks.
     token : str, optional
-        If given, whoever asks must send 'Authorization: Bearer ...' with it, but for health.
+        If given, every request but one for health needs 'Authorization: Bearer ...' with it.
     access_log : bool, default True
         Whether each request is a line of JSON on standard output, as changes of models are.
 

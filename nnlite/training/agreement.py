@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnlite import losses, warn
+from nnlite import warn
 from nnlite.engine.dispatch import producer
 from nnlite.losses.loss import Loss, LossFunctionWrapper
 from nnlite.metrics.accuracy import (
@@ -22,41 +22,42 @@ from nnlite.ops.activation import GATES, KINDS
 
 LOOKED_AT = 20_000  # numbers among the targets, at most
 
+# Functions of `nnlite.losses`, by name.
 CATEGORICAL = {
-    losses.categorical_crossentropy,
-    losses.categorical_focal_crossentropy,
-    losses.sparse_categorical_crossentropy,
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "sparse_categorical_crossentropy",
 }
-BINARY = {losses.binary_crossentropy, losses.binary_focal_crossentropy}
+BINARY = {"binary_crossentropy", "binary_focal_crossentropy"}
 REGRESSION = {
-    losses.huber,
-    losses.log_cosh,
-    losses.mean_absolute_error,
-    losses.mean_absolute_percentage_error,
-    losses.mean_squared_error,
-    losses.mean_squared_logarithmic_error,
-    losses.quantile,
+    "huber",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "quantile",
 }
 # The losses that repeat targets, or outputs, until their shapes agree.
 BROADCASTING = REGRESSION | {
-    losses.categorical_hinge,
-    losses.cosine_similarity,
-    losses.hinge,
-    losses.kl_divergence,
-    losses.poisson,
-    losses.squared_hinge,
+    "categorical_hinge",
+    "cosine_similarity",
+    "hinge",
+    "kl_divergence",
+    "poisson",
+    "squared_hinge",
 }
 # What targets may be, for the losses that mean nothing beyond it.
 TARGET_RANGES = {
-    losses.binary_crossentropy: (0, 1),
-    losses.binary_focal_crossentropy: (0, 1),
-    losses.categorical_crossentropy: (0, 1),
-    losses.categorical_focal_crossentropy: (0, 1),
-    losses.categorical_hinge: (0, 1),
-    losses.hinge: (-1, 1),
-    losses.kl_divergence: (0, 1),
-    losses.poisson: (0, np.inf),
-    losses.squared_hinge: (-1, 1),
+    "binary_crossentropy": (0, 1),
+    "binary_focal_crossentropy": (0, 1),
+    "categorical_crossentropy": (0, 1),
+    "categorical_focal_crossentropy": (0, 1),
+    "categorical_hinge": (0, 1),
+    "hinge": (-1, 1),
+    "kl_divergence": (0, 1),
+    "poisson": (0, np.inf),
+    "squared_hinge": (-1, 1),
 }
 # The names of disagreements that make a loss NaN.
 MAKES_NAN = {"logits taken as probabilities", "logarithm of outputs below 0"}
@@ -119,10 +120,12 @@ def activation_of(y, recorded=None):
 
 
 def function_of(loss):
-    """The function of `nnlite.losses` that a loss computes; None for any other loss."""
+    """The name of the function of `nnlite.losses` that a loss computes; None for any other loss."""
     if loss is None or type(loss).call not in (Loss.call, LossFunctionWrapper.call):
         return None
-    return getattr(loss, "fn", None) or type(loss).function
+    function = getattr(loss, "fn", None) or type(loss).function
+    ours = str(getattr(function, "__module__", None)).startswith("nnlite.losses.")
+    return function.__name__ if ours else None
 
 
 def of_output(loss, target_shape, output_shape, activation):
@@ -169,7 +172,7 @@ def of_output(loss, target_shape, output_shape, activation):
                 )
         elif activation not in PROBABILITIES and not (units == 1 and function in CATEGORICAL):
             found.append(_of_logits(loss, function, activation))
-    if function is losses.poisson and activation == "linear":
+    if function == "poisson" and activation == "linear":
         found.append(_of_negative_outputs(loss))
     if function in BROADCASTING and _is_broadcast(target_shape[1:], output_shape[1:]):
         found.append(_of_shapes(loss, target_shape[1:], output_shape[1:]))
@@ -191,7 +194,7 @@ def _of_one_unit(loss, activation):
 def _of_logits(loss, function, activation):
     made = "a layer without an activation" if activation == "linear" else f"a {activation}"
     own = "softmax" if function in CATEGORICAL else "sigmoid"
-    name = "".join(word.capitalize() for word in function.__name__.split("_"))
+    name = "".join(word.capitalize() for word in function.split("_"))
     return Disagreement(
         "logits taken as probabilities",
         f"the outputs are those of {made}, but {loss.name} takes them as probabilities",

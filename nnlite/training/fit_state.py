@@ -1,12 +1,11 @@
 """Fit: where a fit is, and everything that decides how it goes on."""
 
-import random
 import zlib
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from nnlite import config, warn
+from nnlite import config, lazy, warn
 from nnlite.callbacks.foreign import Foreign
 from nnlite.data.batches import ArrayBatches
 from nnlite.data.sources import leaves
@@ -14,7 +13,10 @@ from nnlite.engine.tensor import Variable
 from nnlite.metrics.metric import Metric
 from nnlite.optimizers import Optimizer
 from nnlite.saving.state import state_of
-from nnlite.tree import flatten
+from nnlite.tree import objects_in
+
+with lazy.imports(__name__):
+    import random
 
 _SAMPLED = 64  # rows that tell arrays from others
 
@@ -145,7 +147,7 @@ class Fit:
         return {
             "model": {path: v._data for path, v in self._variables().items()},
             "optimizers": {k: self._of_optimizer(v) for k, v in self._optimizers().items()},
-            "metrics": [[v._data for v in _variables_in(m)] for m in self._metrics()],
+            "metrics": [[v._data for v in variables_in(m)] for m in self._metrics()],
             "callbacks": [c.get_state() for c in self._stateful()],
             "stop": self.model.stop_training,
             "random": config.random_state(),
@@ -162,7 +164,7 @@ class Fit:
 
     def _metrics(self):
         """Those of the model, and those in them; an epoch begins with none that has counted."""
-        return list(_metrics_in(self.model.metrics)) if self.done else []
+        return list(metrics_in(self.model.metrics)) if self.done else []
 
     def _stateful(self):
         return [c for c in self.callbacks if c.get_state()]
@@ -231,23 +233,23 @@ def _own(optimizer):
     return list(found.values())
 
 
-def _metrics_in(parts):
+def metrics_in(parts):
+    """Some metrics, and those in them."""
     for metric in parts:
         yield metric
-        inner = flatten(list(vars(metric).values()))
-        yield from _metrics_in([part for part in inner if isinstance(part, Metric)])
+        yield from metrics_in(objects_in([*vars(metric).values()], Metric))
 
 
-def _variables_in(metric):
-    """The Variables of a metric, without those of metrics in it."""
-    found = {id(v): v for v in flatten(list(vars(metric).values())) if isinstance(v, Variable)}
-    return list(found.values())
+def variables_in(part):
+    """The Variables of a metric or layer, without those of others in it."""
+    found = objects_in([*vars(part).values()], Variable)
+    return list({id(v): v for v in found}.values())
 
 
 def _set_metric(metric, arrays, precision):
     """Set the Variables of a metric; one that makes them with the first batch has none yet."""
-    if arrays and not _variables_in(metric):
+    if arrays and not variables_in(metric):
         with config.precision(precision):
             metric._running(*(a.shape for a in arrays))
-    for variable, array in zip(_variables_in(metric), arrays, strict=True):
+    for variable, array in zip(variables_in(metric), arrays, strict=True):
         variable.assign(array)

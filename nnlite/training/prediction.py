@@ -8,7 +8,7 @@ from nnlite.data.batches import BatchRange, passing
 from nnlite.data.sources import ArraySource, Source
 from nnlite.engine.tensor import Tensor
 from nnlite.errors import memory_for
-from nnlite.layers.recurrent import keeps_states
+from nnlite.layers.tracking import keeps_states
 from nnlite.training.loop import call, next_pace, say_ran_out
 from nnlite.tree import map_structure
 

@@ -1,5 +1,7 @@
 """Compiled steps: each kind of step of a model is traced once per layout of its data, and kept."""
 
+import copy
+import functools
 import numbers
 import threading
 
@@ -12,7 +14,7 @@ from nnlite.data.sources import ArraySource, Source, leaves
 from nnlite.engine.dispatch import Recording, tracing_lock
 from nnlite.engine.lengths import filled, has_unknown, result_of_any
 from nnlite.engine.plan import Plan
-from nnlite.engine.tensor import Tensor
+from nnlite.engine.tensor import Tensor, Variable
 from nnlite.layers.building import transaction
 from nnlite.metrics.metric import MetricResult, as_logged
 from nnlite.ops.slicing import copied
@@ -74,6 +76,25 @@ class CompiledStep:
         feeds += [index] if self.indexed else []
         # While training, what folds is a frozen part.
         self.plan = Plan(trace, feeds, self.results, model._precision, folds or kind == "train")
+
+    def on(self, others):
+        """The same step on other Variables and metrics.
+
+        Parameters
+        ----------
+        others : dict
+            For the id of each of those that this step has, the one that takes its place.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        step = copy.copy(self)
+        step.plan, step.pace = self.plan.on(others), 1
+        if self.kind != "predict":
+            step.outputs = {name: _in_place_of(y, others) for name, y in self.outputs.items()}
+        return step
 
     def run(self, batches, threads, outputs=(), row=0):
         """Run up to `batches.count` batches; returns how many were finished.
@@ -148,6 +169,13 @@ def _copied_if_traced(value):
     return _copied(value) if isinstance(value, Tensor) and value._data is None else value
 
 
+def _in_place_of(value, others):
+    """What a step returns in place of a value of logs, on other Variables and metrics."""
+    if isinstance(value, MetricResult):
+        return MetricResult(others[id(value.metric)])
+    return others[id(value)] if isinstance(value, Variable) else value
+
+
 def _value_after(value):
     """A value of logs, after the step."""
     return value.metric._logged() if isinstance(value, MetricResult) else as_logged(value)
@@ -164,6 +192,7 @@ class StepCache:
         self.steps = {}
         self.in_use = threading.Lock()  # the model's metrics, see trackers.py
         self.twins = []
+        self.shared = None  # the SharedSteps of models that are like this one as it was
         self._seen = None, None  # `structure_version.latest`, and the versions of the model's parts
         self.metrics = None  # the model's, as long as no step is new
 
@@ -185,6 +214,7 @@ class StepCache:
             if structure != known:
                 self.steps.clear()
                 self.metrics = None
+                self.shared = None if known else self.shared
             self._seen = latest, structure
         return self.steps.get(key)
 
@@ -205,24 +235,28 @@ class StepCache:
     def _traced(self, key, model, kind, batches, folds):
         step = self.find(model, key)  # another thread may have traced it meanwhile
         if step is None:
-            step = CompiledStep(model, kind, batches, folds)
+            trace = functools.partial(CompiledStep, model, kind, batches, folds)
+            step = trace() if self.shared is None else self.shared.step(key, model, trace)
             # Tracing may have built layers.
             self._seen = structure_version.latest, _structure_of(model)
             self.keep(key, step)
         return step
 
 
+def layers_in(model):
+    """A model and all layers in it, each once."""
+    found, waiting = {id(model): model}, [model]
+    while waiting:
+        for inner in waiting.pop()._sublayers:
+            if id(inner) not in found:
+                found[id(inner)] = inner
+                waiting.append(inner)
+    return list(found.values())
+
+
 def _structure_of(model):
     """The versions of all layers in a model, and of its optimizer."""
-    found, waiting = [], [model]
-    seen = {id(model)}
-    while waiting:
-        layer = waiting.pop()
-        found.append(structure_version.of(layer))
-        for inner in layer._sublayers:
-            if id(inner) not in seen:
-                seen.add(id(inner))
-                waiting.append(inner)
+    found = [structure_version.of(layer) for layer in layers_in(model)]
     if model.optimizer is not None:
         found += map(structure_version.of, model.optimizer._parts())
     return found

@@ -24,6 +24,17 @@ class Steps:
         known = None if self._graph is None else [s.name for s in self.outputs]
         return None if shape is None else names_of(shape, known)
 
+    @property
+    def input_names(self):
+        """The names of `inputs`, a list."""
+        return [s.name for s in self.inputs]
+
+    @property
+    def output_names(self):
+        """The names of the outputs, a list; None if they are not known yet."""
+        names = self._output_names()
+        return names if names is None else flatten(names)
+
     def _names_for(self, outputs):
         """The names of such outputs, which are those of the model in the same structure or in
         another."""
@@ -85,6 +96,16 @@ class Steps:
         found = [] if self._compiled is None else [self._loss_tracker]
         found += [*(m for _, m in self._named_metrics()), *metrics_in(self)]
         return list({id(m): m for m in found}.values())
+
+    @property
+    def metrics_names(self):
+        """The names of `metrics`, a list."""
+        return [m.name for m in self.metrics]
+
+    @property
+    def metrics_variables(self):
+        """The Variables of `metrics`, a list."""
+        return [v for m in self.metrics for v in m.variables]
 
     def _named_metrics(self):
         return () if self._objectives is None else self._objectives.named_metrics()

@@ -14,7 +14,7 @@ from nnlite.data.batches import ArrayBatches, make_batches, make_sources, yields
 from nnlite.data.packing import unpack_x_y_sample_weight
 from nnlite.data.sources import Source, check_class_weight, split
 from nnlite.errors import did_you_mean, prefixed
-from nnlite.layers.recurrent import keeps_states
+from nnlite.layers.tracking import keeps_states
 from nnlite.serialization import made_from
 from nnlite.training import arguments, loop, prediction, step_cache
 from nnlite.training.objectives import Objectives
@@ -417,15 +417,17 @@ class Trainer(Steps):
             Their `on_predict_...` methods are called.
         fold : bool, default True
             Whether convolutions take in the scale and shift of a BatchNormalization behind them,
-            which then costs no time. The outputs differ by rounding alone.
+            which then costs no time. The outputs differ by rounding alone. And whether kernels that
+            are read for few rows are kept packed, which takes as much memory as they do.
 
         Returns
         -------
         array, or list or dict of them for several outputs
         """
-        return self._predict(x, batch_size, arguments.steps("steps", steps), callbacks, fold)
+        steps = arguments.steps("steps", steps)
+        return self._predict(x, batch_size, verbose, steps, callbacks, fold)
 
-    def _predict(self, x, batch_size=None, steps=None, callbacks=None, fold=True):
+    def _predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None, fold=True):
         """`predict` without the limit of `config`."""
         if x.__class__ is np.ndarray and batch_size is steps is callbacks is None and fold:
             y = prediction.predict_cached(self, x)

@@ -169,7 +169,7 @@ class Project:
         if state.get("objective") != own:
             raise ValueError(
                 f"objective: expected {state.get('objective')}, which {path} has, got {own}; "
-                "overwrite=True begins anew"
+                "overwrite=True begins a new one"
             )
         if self.seed is None:
             self._seed = state["seed"]

@@ -1,4 +1,4 @@
-"""Optuna behind a search. The one idea: before each question a study is made anew of what the files
+"""Optuna behind a search. The one idea: before each question a new study is made of what the files
 of the trials say, and a sampler of the seed and the trial's number. So a search that was killed
 is told what one that was not is told."""
 

@@ -5,6 +5,13 @@
 table of a model; `curves` and `report` plot trainings and searches.
 """
 
-from nnlite.visualization.diagram import plot_model
+from nnlite import lazy, names
 
-__all__ = ["plot_model"]
+with lazy.imports(__name__):
+    from nnlite.visualization.curves import plot_history
+    from nnlite.visualization.diagram import model_html, plot_model
+    from nnlite.visualization.summary import summary as summary_text
+
+__all__ = ["model_html", "plot_history", "plot_model", "summary_text"]
+
+__getattr__ = names.of(__name__)

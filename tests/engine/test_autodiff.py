@@ -10,6 +10,7 @@ import cases_gradients_images
 import numpy as np
 import pytest
 import samples
+from all_ops import OPS
 from cases_gradients import Smooth
 from cases_images import ONCE_ONLY as ONCE_ONLY_IMAGES
 from cases_recurrent import ONCE_ONLY as ONCE_ONLY_RECURRENT
@@ -18,7 +19,6 @@ from gradients import check_gradient, first_gradient, value
 import nnlite
 from nnlite import layers, losses, ops, optimizers
 from nnlite.autodiff import GradientTape
-from nnlite.engine.dispatch import OPS
 from nnlite.engine.tensor import Variable
 
 GRADIENTS = cases_gradients.GRADIENTS | cases_gradients_images.GRADIENTS

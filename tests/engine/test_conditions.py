@@ -63,13 +63,37 @@ def test_python_runs_the_block_where_its_condition_holds():
             np.testing.assert_allclose(v.numpy(), want, rtol=1e-6)
 
 
-def test_a_condition_is_one_integer_and_stands_alone():
+def nested(counts, sums):
+    """Sums of all calls, of every second one, of every sixth one."""
+    ops.assign(sums[0], sums[0] + 1.0)
+    with when(ops.count_steps(*counts[:2], 2)):
+        ops.assign(sums[1], sums[1] + 1.0)
+        with when(ops.count_steps(*counts[2:], 3)):
+            ops.assign(sums[2], sums[2] + 1.0)
+        sums[1].assign_add(10.0)
+    sums[0].assign_add(10.0)
+
+
+@pytest.mark.parametrize("real", ["float32", "float64"])
+@pytest.mark.parametrize("runs", [1, 2, 5, 6, 13])
+def test_a_block_inside_another_runs_where_both_conditions_hold(runs, real):
+    found = []
+    for planned in (False, True):
+        counts, sums = counters() + counters(), [nnlite.Variable(0.0, dtype=real) for _ in "abc"]
+        if planned:
+            with Recording(executing=False) as trace:
+                nested(counts, sums)
+            Plan(trace, real=real).run([], runs, 1)
+        else:
+            for _ in range(runs):
+                nested(counts, sums)
+        found.append([v.item() for v in sums])
+    assert found[0] == found[1] == [11 * runs, runs // 2 * 11, runs // 6]
+
+
+def test_a_condition_is_one_integer():
     with pytest.raises(TypeError, match="when: expected an int32 tensor of one element, got"):
         when(nnlite.ones((2,)))
-    holds = ops.cast(1.0, "int32")
-    with when(holds), pytest.raises(RuntimeError, match="a condition inside another"):
-        with when(holds):
-            pass
     v = nnlite.Variable(1.0)
     with when(ops.cast(0.0, "int32")):
         ops.assign(v, 2.0)

@@ -25,6 +25,7 @@ from nnlite.callbacks import (
 from nnlite.estimators import scaling, validation_split
 from nnlite.layers import Dense
 from nnlite.models import Sequential
+from nnlite.training.step_cache import CompiledStep
 
 X, KIND = load_iris(return_X_y=True)
 TWO = np.where(KIND == 2, "yes", "no")
@@ -152,6 +153,47 @@ def test_what_the_networks_share_is_in_the_model_once():
     networks = model.layers[-1 - NETWORKS : -1]
     own = [layers.LearnedScaling, Dense, Dense]
     assert [type(x) for network in networks for x in network.layers] == NETWORKS * own
+
+
+def steps_traced(monkeypatch, **settings):
+    """How many steps a fit of three networks traces, and what it predicts."""
+    traced, trace = [], CompiledStep.__init__
+
+    def counted(self, *args):
+        traced.append(args)
+        trace(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CompiledStep, "__init__", counted)
+        hidden = [Dense(4, "relu"), layers.BatchNormalization(), layers.Dropout(0.5)]
+        model = classifier(hidden, metrics=["accuracy"], **settings).fit(X, KIND)
+    return len(traced), model.predict_proba(X), model.oof_prediction_
+
+
+class ChangesOne(Callback):
+    """Changes the first network that begins, and that one alone."""
+
+    begun = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begun.append(self.model)
+        if epoch == 1 and self.model is self.begun[0]:
+            self.model.layers[-2].rate = 0.0
+
+
+def test_one_network_traces_the_steps_of_all(monkeypatch):
+    shared, *found = steps_traced(monkeypatch)
+    alone, *expected = steps_traced(monkeypatch, callbacks=[Callback()])  # which might change one
+    assert 2 * shared < alone
+    for a, b in zip(found, expected):
+        assert_array_equal(a, b)
+
+
+def test_what_a_callback_changes_in_one_network_stays_in_it(monkeypatch):
+    ChangesOne.begun.clear()
+    _, changed, _ = steps_traced(monkeypatch, callbacks=[ChangesOne()], n_threads=1)
+    _, plain, _ = steps_traced(monkeypatch, n_threads=1)
+    assert np.abs(changed - plain).max() > 1e-3
 
 
 def test_scale_and_bins_are_learned_once_for_all(monkeypatch):

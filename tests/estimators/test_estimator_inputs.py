@@ -96,6 +96,14 @@ def test_rows(estimator, form):
         np.testing.assert_array_equal(outputs(fitted, WHOLE), expected(estimator))
 
 
+def test_a_query_of_rows_is_refused_and_the_cure_said():
+    query = polars_frame(WHOLE).lazy()
+    with pytest.raises(TypeError, match=r"X: expected rows, got LazyFrame; its collect\(\) gives"):
+        classifier().fit(query, KIND)
+    with pytest.raises(TypeError, match="X: expected rows, got LazyFrame"):
+        classifier(epochs=1).fit(WHOLE, KIND).predict(query)
+
+
 @pytest.mark.parametrize("mode", ["r", "c"])
 @pytest.mark.parametrize("layout", [np.asarray, np.asfortranarray, np.uint8])
 def test_rows_in_a_file(tmp_path, layout, mode):

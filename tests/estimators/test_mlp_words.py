@@ -103,6 +103,9 @@ def test_attributes_of_other_networks_and_before_fit_are_absent():
     model = NNClassifier([layers.Reshape((4, 1)), layers.GRU(2)], epochs=1).fit(X, Y)
     with pytest.raises(AttributeError, match="coefs_: expected a network of Dense layers, got GRU"):
         _ = model.coefs_
+    model = NNClassifier((4,), epochs=1, ensemble=2).fit(X, Y)
+    with pytest.raises(AttributeError, match="expected one network, as ensemble=1 trains, got 2"):
+        _ = model.coefs_
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import models_random_sequences
 import numpy as np
 import oracle_int8
 import pytest
+from all_ops import OPS
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,7 +20,6 @@ from small_models import data
 import nnlite
 from nnlite import NNClassifier, layers, ops
 from nnlite.engine import dispatch
-from nnlite.engine.dispatch import OPS
 from nnlite.exporting import c as writer
 from nnlite.exporting.checking import samples_of
 from nnlite.exporting.pipelines import computation_of
@@ -200,7 +200,8 @@ WITHOUT_A_RULE = {
 }
 OF_TRAINING = re.compile(
     r"\w+_(gradient|update|advance|cross_entropy)|\w+_gradient_(kernel|input)|accumulate\w*|"
-    r"random_\w+|assign|decay_weights|dropout|increment|count_steps|ctc_loss|lamb_direction"
+    r"random_\w+|assign|decay_weights|dropout|increment|count_steps|ctc_loss|lamb_direction|"
+    r"pack_kernel|\w+_packed"  # of plans
 )
 
 

@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.signal
 
 import nnlite as keras
 from nnlite import initializers, layers, regularizers
@@ -46,7 +47,25 @@ def make(name, **more):
 
 
 def test_every_initializer_has_a_case():
-    assert {cls.__name__ for cls in initializers._BY_NAME.values()} == set(CASES)
+    assert {cls.__name__ for cls in initializers._BY_NAME.values()} == {*CASES, "STFT"}
+
+
+@pytest.mark.parametrize("scaling", ["density", "spectrum", None])
+def test_kernels_of_signals_are_parts_of_fourier_transforms_of_a_window(scaling, real):
+    window = np.arange(1.0, 7.0)
+    norm = {"density": np.linalg.norm(window), "spectrum": window.sum(), None: 1}[scaling]
+    expected = np.fft.rfft(np.diag(window / norm), 8)  # of each sample alone
+    for side, part in (("real", expected.real), ("imag", expected.imag)):
+        kernel = initializers.get("stft").from_config(
+            {"side": side, "window": window.tolist(), "scaling": scaling}
+        )((6, 1, 5))
+        assert kernel.dtype == real
+        np.testing.assert_allclose(kernel.numpy()[:, 0], part, atol=4 * np.finfo(real).eps)
+    for name in ("hann", "hamming", "blackman", "nuttall", "blackmanharris", "boxcar"):
+        for periodic in (True, False):
+            kernel = initializers.STFT("real", name, None, periodic)((6, 1, 5)).numpy()
+            wanted = scipy.signal.get_window(name, 6, periodic)
+            np.testing.assert_allclose(kernel[:, 0, 0], wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -250,6 +269,14 @@ def test_config_round_trip(name):
             r"distribution: expected 'truncated_normal', .*'x'",
         ),
         (lambda: initializers.Orthogonal()((3,)), ValueError, r"2 dimensions, got shape \(3,\)"),
+        (lambda: initializers.STFT("left"), ValueError, r"side: expected 'real' or 'imag', got"),
+        (lambda: initializers.STFT()((3, 3)), ValueError, r"shape \(T, 1, F\), got shape \(3, 3\)"),
+        (
+            lambda: initializers.STFT()((2, 1, 2)),
+            ValueError,
+            "not all are 0, got 'hann' of length 2",
+        ),
+        (lambda: initializers.STFT(window=[1.0])((2, 1, 2)), ValueError, r"\(2,\), got shape \(1,"),
         (lambda: initializers.Identity()((3, 3, 1)), ValueError, r"2 dimensions, .* \(3, 3, 1\)"),
         (
             lambda: initializers.RandomNormal(0, -1),
@@ -431,3 +458,16 @@ def test_fans_follow_from_axes_where_they_are_given():
     assert initializers.GlorotUniform(3).get_config() == {"seed": 3}
     with pytest.raises(ValueError, match=r"expected axes of \(8, 4\), got 2"):
         initializers.VarianceScaling(input_axes=[0], output_axes=[2])((8, 4))
+
+
+def test_a_seed_generator_gives_other_values_at_each_call():
+    def draws():
+        initializer = initializers.HeNormal(seed=keras.random.SeedGenerator(3))
+        return [initializer((4, 5)).numpy() for _ in range(2)]
+
+    (a, b), again = draws(), draws()
+    assert not np.isclose(a, b).any()
+    np.testing.assert_array_equal([a, b], again)
+    drawn = initializers.Orthogonal(seed=keras.random.SeedGenerator(7))
+    layer = layers.Dense.from_config(layers.Dense(3, kernel_initializer=drawn).get_config())
+    assert layer.kernel_initializer.seed.seed == 7

@@ -8,6 +8,7 @@ import cases_image_layers
 import cases_layers
 import cases_recurrent
 import cases_series
+import cases_signals
 import cases_tables_layers
 import cases_volumes
 import numpy as np
@@ -176,33 +177,26 @@ SHAPES = {
     "PaddingMask": [
         (lambda: layers.PaddingMask(), None, (4,), r"at least 2 dimensions, got shape \(None,\)"),
     ],
-    "Embedding": [
-        (lambda: layers.Embedding(3, 2), None, (), r"the batch as its first axis, got shape \(\)"),
-    ],
+    **{
+        kind.__name__: [(lambda kind=kind: kind(3, 2), None, (), r"its first axis, got shape \(\)")]
+        for kind in (layers.Embedding, layers.ReversibleEmbedding)
+    },
     **cases_series.SHAPES,
     **cases_volumes.SHAPES,
     **cases_columns.SHAPES,
     **cases_image_layers.SHAPES,
-    **{kind: cases_recurrent.refused(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
-    "RNN": [
-        (lambda: layers.RNN(layers.GRUCell(2)), None, (4, 3), r"\(N, T, features\), got"),
-        (lambda: layers.RNN(layers.GRUCell(2)), (4, 2, 3), (4, 2, 5), "3 features on its last"),
-    ],
+    **cases_recurrent.SHAPES,
+    **cases_signals.SHAPES,
     "Bidirectional": [
         (
             lambda: layers.Bidirectional(layers.GRU(2)),
             None,
             (4, 3),
             r"\(N, T, features\), got shape",
-        ),
+        )
     ],
     "TimeDistributed": [
-        (
-            lambda: layers.TimeDistributed(layers.Dense(2)),
-            None,
-            (4, 3),
-            r"\(N, T, \.\.\.\), got",
-        ),
+        (lambda: layers.TimeDistributed(layers.Dense(2)), None, (4, 3), r"\(N, T, \.\.\.\), got")
     ],
 }
 # They work element by element, or on samples of any shape.
@@ -214,8 +208,9 @@ OF_ONES_OWN = ("InputLayer", "Layer", "Wrapper")  # made in other ways, or bases
 OF_SEVERAL_INPUTS = "Add Average Concatenate Dot Maximum Minimum Multiply Subtract".split()
 OF_SEVERAL_INPUTS += [*cases_layers.CELLS]  # in files of their own
 OF_DATA = """
-    CategoryEncoding Discretization Hashing IntegerLookup StringLookup TextVectorization
-""".split()  # in test_lookups.py
+    CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup StringLookup
+    TextVectorization
+""".split()  # in test_lookups.py, test_hashed_crossing.py
 
 # Settings that cannot be: a constructor, and what it says.
 SETTINGS = [
@@ -278,6 +273,7 @@ SETTINGS = [
     (lambda: layers.GroupNormalization(0), r"groups: expected a positive integer, got 0"),
     (lambda: layers.ActivityRegularization(-1), r"l1: expected a number in \[0, inf\), got -1"),
     *cases_series.SETTINGS,
+    *cases_signals.SETTINGS,
     *cases_volumes.SETTINGS,
     (lambda: layers.MaxPooling2D(padding=1), r"'valid' or 'same', got 1"),
     (lambda: layers.MaxPooling2D(strides=0), r"strides: expected a positive integer .*, got 0"),

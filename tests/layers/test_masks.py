@@ -110,10 +110,11 @@ def test_last_of_a_sequence_has_no_mask(make):
 
 
 # Whose masks other tests look at: merging layers below, attention and positions in theirs.
-ELSEWHERE = """Add AdditiveAttention Attention Average Concatenate Dense Dot Embedding GRU
-GroupQueryAttention InputLayer InputScaling Masking Maximum Minimum MultiHeadAttention Multiply
-PaddingMask PositionEmbedding RNN SinePositionEncoding Softmax SpatialDropout2D SpatialDropout3D
-Subtract TransformerDecoder TransformerEncoder"""
+ELSEWHERE = """Add AdditiveAttention Attention Average Concatenate ConvLSTM1D ConvLSTM2D ConvLSTM3D
+Dense Dot Embedding GRU GroupQueryAttention InputLayer InputScaling Masking Maximum Minimum
+MultiHeadAttention Multiply PaddingMask PositionEmbedding RNN ReversibleEmbedding
+SinePositionEncoding Softmax SpatialDropout2D SpatialDropout3D Subtract
+TransformerDecoder TransformerEncoder"""
 
 
 def test_layers_that_do_not_warn_are_known():

@@ -331,7 +331,7 @@ def test_variables_of_an_optimizer_are_its_counter_rate_and_slots(optimizer, slo
     v = keras.Variable([1.0, 2.0], name="w")
     optimizer.apply_gradients([([1.0, 1.0], v)])
     names = [x.name for x in optimizer.variables]
-    assert names == ["iterations", "learning_rate", *(f"w/{slot}" for slot in slots)]
+    assert names == ["iteration", "learning_rate", *(f"w/{slot}" for slot in slots)]
 
 
 @pytest.mark.parametrize("cls, settings", SETTINGS)

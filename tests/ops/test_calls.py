@@ -60,8 +60,8 @@ def close(result, expected, tolerance):
 
 
 # The families of which every function must be called here.
-FAMILIES = """axes counting creation cumulative diagonals einsum fourier logarithms norms order
-places products rounding""".split()
+FAMILIES = """angles axes counting creation cumulative diagonals einsum fourier logarithms norms
+order places products rounding stft""".split()
 
 
 def test_every_function_of_these_families_is_called_here():
@@ -177,6 +177,7 @@ def test_places_out_of_range_are_never_those_of_a_neighbour(place):
         ("fft_length", lambda n: ops.irfft(([1.0, 2.0], [0.0, 0.0]), n)),
         ("num_segments", lambda n: ops.segment_sum([1.0], [0], n)),
         ("minlength", lambda n: ops.bincount([1], minlength=n)),
+        ("length", lambda n: ops.istft(([[1.0]], [[0.0]]), 1, 1, 1, n)),
         ("num_samples", lambda n: nnlite.random.categorical([[0.0, 1.0]], n)),
     ],
 )

@@ -16,7 +16,7 @@ from teams import team_of
 import nnlite
 from nnlite import layers, ops
 from nnlite.engine.dispatch import OPS, apply
-from nnlite.ops.conv import window_attributes
+from nnlite.ops.convolution import window_attributes
 
 
 @pytest.mark.parametrize("name", ["conv2d", "depthwise_conv2d", "conv2d_gradient_input"])

@@ -15,7 +15,7 @@ from nnlite.models import load_model
 from nnlite.saving.model_files import MODEL_ENDINGS
 
 pytest.importorskip("h5py")
-FILES = int(os.environ.get("NNLITE_FUZZ", 2000))  # by hand: 100,000
+FILES = int(os.environ.get("NNLITE_FUZZ", 500))  # by hand: 100,000
 SECONDS = 1.0
 # The one case that takes longer, and up to 4 GB: a string of which the file says that it is long.
 # HDF5 makes room for it before it looks at the heap, where it is not.

@@ -104,6 +104,7 @@ class NnlEngine(ctypes.Structure):
         ("isa", ctypes.c_char_p),
         ("real_size", ctypes.c_int32),
         ("n_ops", ctypes.c_int32),
+        ("panel", ctypes.c_int32),
         ("names", ctypes.POINTER(ctypes.c_char_p)),
         ("ops", ctypes.POINTER(ctypes.c_void_p)),
         ("scratch", ctypes.POINTER(SCRATCH)),
@@ -182,9 +183,8 @@ def main(teams, libraries):
     `teams` lists the sizes of teams that run a case. Of several such lists the cases take one each,
     in turn.
     """
+    from all_ops import OPS
     from cases import CASES
-
-    from nnlite.engine.dispatch import OPS
 
     # Rows, columns, depth of a gradient: one micro-panel and many, few rows, many blocks of each.
     pairs = [(1, 9, 3), (3, 40, 5), (30, 70, 16), (300, 40, 2), (20, 340, 400), (400, 90, 7)]

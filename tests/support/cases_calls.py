@@ -172,6 +172,40 @@ def complexes(function, *shapes, **kwargs):
     ]
 
 
+def extract_sequences(x, sequence_length, sequence_stride):
+    windows = np.lib.stride_tricks.sliding_window_view(x, sequence_length, -1)
+    return windows[..., ::sequence_stride, :]
+
+
+def windowed(length, size, window):
+    """A window, periodic, amid zeros."""
+    if window is None:
+        return np.ones(size)
+    n, (a, b) = np.arange(length), {"hann": (0.5, 0.5), "hamming": (0.54, 0.46)}[window]
+    before = (size - length) // 2
+    return np.pad(a - b * np.cos(2 * np.pi * n / length), (before, size - length - before))
+
+
+def stft(x, length, stride, size, window="hann", center=True):
+    half = size // 2 if center else 0
+    x = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(half, half)], mode="reflect")
+    return rfft(extract_sequences(x, size, stride) * windowed(length, size, window))
+
+
+def istft(x, part, stride, size, length=None, window="hann", center=True):
+    w = windowed(part, size, window)
+    y = np.fft.irfft(x[0] + 1j * x[1], size) * w
+    total = np.zeros((*y.shape[:-2], (y.shape[-2] - 1) * stride + size))
+    weight = np.zeros(total.shape[-1])
+    for k in range(y.shape[-2]):
+        total[..., k * stride : k * stride + size] += y[..., k, :]
+        weight[k * stride : k * stride + size] += w**2
+    total[..., weight > 1e-10] /= weight[weight > 1e-10]
+    half = size // 2 if center else 0
+    n = total.shape[-1] - 2 * half if length is None else length
+    return np.pad(total, [(0, 0)] * (y.ndim - 2) + [(0, n)])[..., half : half + n]
+
+
 AXES = [{}, {"axis": 0}, {"axis": -1}]
 DIAGONALS = [{}, {"k": 1}, {"k": -2}, {"k": 9}]
 MATRIX_NORMS = ["fro", "nuc", 1, 2, np.inf, -1, -2, -np.inf]
@@ -184,6 +218,8 @@ CALLS = {
     "log2": unary(positive=True),
     "log10": unary(positive=True),
     "logaddexp": pairs(),
+    "arctan": unary(),
+    "arctan2": pairs(),
     "logical_xor": [
         Call(lambda n: (n.integers(2, 3, 4), n.integers(2, 4)), smooth=False, keras=False)
     ],
@@ -423,4 +459,24 @@ CALLS = {
     + complexes(np.fft.irfft, (2, 5), fft_length=9)
     + complexes(np.fft.irfft, (2, 5), fft_length=12)
     + complexes(np.fft.irfft, (2, 7), fft_length=4),
+    "extract_sequences": [
+        Call(lambda n, s=s, a=a: (n(*s), *a), reference=extract_sequences)
+        for s, *a in (((2, 9), 4, 2), ((3, 2, 7), 2, 3), ((5,), 5, 1))
+    ],
+    "stft": [
+        Call(lambda n, a=a: (n(2, 21), *a), kw, stft)
+        for *a, kw in (
+            (8, 4, 8, {}),
+            (6, 5, 9, {"window": "hamming"}),
+            (7, 3, 8, {"window": None, "center": False}),
+        )
+    ],
+    "istft": [
+        Call(lambda n, a=a: ((n(2, 5, 5), n(2, 5, 5)), *a), kw, istft, keras=False)
+        for *a, kw in (
+            (8, 4, 8, {}),
+            (6, 3, 9, {"window": "hamming", "center": False}),
+            (8, 2, 8, {"window": None, "length": 20}),
+        )
+    ],
 }

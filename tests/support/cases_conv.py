@@ -13,7 +13,7 @@ from oracle_conv import (
 from samples import Case, normal
 
 from nnlite.ops.activation import KINDS
-from nnlite.ops.conv import window_attributes
+from nnlite.ops.convolution import window_attributes
 
 FUSED = ["linear", "relu", "leaky_relu", "sigmoid", "tanh"]
 

@@ -7,7 +7,9 @@ A case is a layer, the shape of its input (or the input), and what it computes f
 import cases_attention_layers
 import cases_columns
 import cases_image_layers
+import cases_recurrent
 import cases_series
+import cases_signals
 import cases_tables_layers
 import cases_volumes
 import numpy as np
@@ -308,6 +310,11 @@ CASES |= (
             TOKENS[:, None, :, None],
             lambda x, w: w[0][x.astype(int)],
         ),
+        "ReversibleEmbedding": (
+            lambda: layers.ReversibleEmbedding(7, 2, tie_weights=False),
+            TOKENS,
+            lambda x, w: w[0][x.astype(int)],
+        ),
         "CategoryEncoding": (
             lambda: layers.CategoryEncoding(7, output_mode="count"),
             TOKENS,
@@ -345,9 +352,9 @@ CASES |= (
     }
 )
 CASES |= cases_attention_layers.CASES | cases_columns.CASES | cases_tables_layers.CASES
-CASES |= cases_image_layers.CASES
-# What is called on strings: test_lookups.py.
-OF_STRINGS = {"StringLookup", "TextVectorization"}
+CASES |= cases_image_layers.CASES | cases_recurrent.CASES | cases_signals.CASES
+# What is called on strings: test_lookups.py, test_hashed_crossing.py.
+OF_STRINGS = {"HashedCrossing", "StringLookup", "TextVectorization"}
 # They are called on an input and states: test_recurrent.py.
 CELLS = {"SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"}
 

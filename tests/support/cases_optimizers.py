@@ -16,7 +16,7 @@ from oracle_optimizers import (
     schedule_free_adamw,
     sgd,
 )
-from samples import LENGTHS, Case, normal
+from samples import LENGTHS, Case, labels, normal
 
 from nnlite.optimizers import (
     SGD,
@@ -106,6 +106,15 @@ COUNTED = [[t] for t in STEPS]
 ADAM = [{**BETAS, "epsilon": 1e-7}]
 CASES = {
     "increment": [Case([np.array(n, np.int32)]) for n in (0, -1, 41)],
+    "assign_integers": [
+        Case([labels(s, 2**31 - 1), labels(x, 2**31 - 1, 1)], {"keep": keep, "sign": sign})
+        for s, x, keep, sign in [
+            (1, 1, 1, 1),
+            ((3, 4), (3, 4), 0, 1),
+            (65, 65, 1, -1),
+            (500, 1, 1, 1),
+        ]
+    ],
     "count_steps": [
         Case([np.array(n, np.int32), np.array(9, np.int32)], {"every": every, "add": add})
         for n in (0, 2, 7)
@@ -136,6 +145,7 @@ CASES = {
 
 ULP = {
     "increment": 0,
+    "assign_integers": 0,
     "count_steps": 0,
     "lamb_direction": 4,
     "schedule_free_update": 3,

@@ -1,9 +1,11 @@
-"""Cases of the recurrent ops: one step, no steps, odd sizes, masks, reversed."""
+"""Cases of the recurrent ops: one step, no steps, odd sizes, masks, reversed; and of layers of
+convolutions and states, as in `cases_layers` and `test_layer_refusals`."""
 
 import functools
 import itertools
 
 import numpy as np
+import oracle_sequences
 from samples import Case, normal, rng
 
 from nnlite import layers
@@ -124,3 +126,57 @@ def refused(kind):
         (make, (4, 2, 3), (4, 2, 5), r"3 features on its last axis, got shape \(4, 2, 5\)"),
         (make, None, (4, 0, 3), r"at least one step, got shape \(4, 0, 3\)"),
     ]
+
+
+STEPS = {1: (6,), 2: (4, 5), 3: (3, 4, 2)}  # what a step is, by its number of axes
+
+
+def conv_lstm(rank, *more, **options):
+    """A case of a ConvLSTM layer; `more` is 'first' where its channels come first."""
+
+    def reference(x, w):
+        x = np.moveaxis(x, 2, -1) if more else x
+        y = oracle_sequences.conv_lstm(x, w, **options)
+        return np.moveaxis(y, -1, 1) if more else y
+
+    kind = getattr(layers, f"ConvLSTM{rank}D")
+    given = {"data_format": "channels_first"} if more else {}
+    sizes = (3, *STEPS[rank]) if more else (*STEPS[rank], 3)
+    return (
+        lambda: kind(2, 2, bias_initializer="uniform", **given, **options),
+        (2, 3, *sizes),
+        reference,
+    )
+
+
+CASES = {
+    "ConvLSTM1D": conv_lstm(1),
+    "ConvLSTM1D backwards": conv_lstm(1, go_backwards=True, return_sequences=True),
+    "ConvLSTM2D": conv_lstm(2, padding="same", return_sequences=True),
+    "ConvLSTM2D of channels that come first": conv_lstm(2, "first", strides=2),
+    "ConvLSTM3D": conv_lstm(3, padding="same"),
+}
+
+
+def refused_by_conv_lstm(rank, words):
+    """What a ConvLSTM layer refuses."""
+    make = functools.partial(getattr(layers, f"ConvLSTM{rank}D"), 2, kernel_size=2)
+    x = (2, 3, *STEPS[rank], 3)
+    return [
+        (make, None, x[:-1], rf"sequences of {words}, channels\), got shape \(None, 3, "),
+        (make, x, (2, 3, *(n + 1 for n in x[2:-1]), 3), r"steps of shape .* got shape \(2, 3, "),
+        (make, x, (*x[:-1], 4), r"steps of shape .* got shape \(2, 3, "),
+        (make, x, (2, 0, *x[2:]), r"at least one step, got shape \(2, 0, "),
+    ]
+
+
+SHAPES = {
+    "ConvLSTM1D": refused_by_conv_lstm(1, r"sequences of shape \(N, T, steps"),
+    "ConvLSTM2D": refused_by_conv_lstm(2, r"images of shape \(N, T, height, width"),
+    "ConvLSTM3D": refused_by_conv_lstm(3, r"volumes of shape \(N, T, depth, height, width"),
+    **{kind: refused(kind) for kind in ("SimpleRNN", "LSTM", "GRU")},
+    "RNN": [
+        (lambda: layers.RNN(layers.GRUCell(2)), None, (4, 3), r"\(N, T, features\), got"),
+        (lambda: layers.RNN(layers.GRUCell(2)), (4, 2, 3), (4, 2, 5), "3 features on its last"),
+    ],
+}

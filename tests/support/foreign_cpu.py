@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from all_ops import OPS
 from c_flags import EXACT, FLAGS
 from paths import ROOT
-
-from nnlite.engine.dispatch import OPS
 
 CSRC = ROOT / "csrc"
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import samples
+from all_ops import OPS
 from cases_gradients_images import OUTPUTS
 
 from nnlite import ops
 from nnlite.autodiff import GradientTape
 from nnlite.engine import dispatch
-from nnlite.engine.dispatch import OPS
 from nnlite.engine.tensor import Tensor
 
 

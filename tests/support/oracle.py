@@ -321,6 +321,7 @@ ORACLE = {
     "gather_csr": lambda x, a: [gather_csr(*x[:3], x[3] if len(x) == 4 else None, a)],
     "one_hot": lambda x, a: [one_hot(x[0], a["classes"])],
     "assign": lambda x, a: [x[1]],
+    "assign_integers": lambda x, a: [a["keep"] * x[0] + a["sign"] * x[1]],
     "softmax_cross_entropy": lambda x, a: [softmax_cross_entropy(*x, **a)],
     "softmax_cross_entropy_gradient": lambda x, a: [softmax_cross_entropy_gradient(*x, **a)],
     "sigmoid_cross_entropy": lambda x, a: [sigmoid_cross_entropy(*x)],

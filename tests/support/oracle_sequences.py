@@ -67,3 +67,29 @@ def of(kind, x, weights, states=None, mask=None, drop_x=1.0, drop=1.0, **options
         outputs.append(np.where(on, y, 0) if get("zero_output_for_mask") else y)
     result = np.stack(outputs, axis=1) if get("return_sequences") else outputs[-1]
     return [result, *states] if get("return_state") else [result]
+
+
+def convolved(x, w, stride=1, same=False):
+    """The convolution of sequences, images or volumes (N, ..., C) with filters (..., C, F)."""
+    size, rank = w.shape[:-2], w.ndim - 2
+    if same:
+        x = np.pad(x, [(0, 0), *(((k - 1) // 2, k // 2) for k in size), (0, 0)])
+    axes = tuple(range(1, rank + 1))
+    windows = np.lib.stride_tricks.sliding_window_view(x, size, axes)
+    windows = windows[(slice(None), *[slice(None, None, stride)] * rank)]
+    return np.tensordot(windows, w, [(*range(rank + 2, 2 * rank + 2), rank + 1), range(rank + 1)])
+
+
+def conv_lstm(x, weights, strides=1, padding="valid", **options):
+    """What a ConvLSTM layer returns, with its channels last."""
+    (kernel, recurrent, bias), rec = weights, ACTIVATIONS["sigmoid"]
+    outputs, h, c = [], None, 0.0
+    for s in range(x.shape[1])[:: -1 if options.get("go_backwards") else 1]:
+        z = convolved(x[:, s], kernel, strides, padding == "same") + bias
+        if h is not None:
+            z = z + convolved(h, recurrent, same=True)
+        i, f, g, o = np.split(z, 4, axis=-1)
+        c = rec(f) * c + rec(i) * np.tanh(g)
+        h = rec(o) * np.tanh(c)
+        outputs.append(h)
+    return np.stack(outputs, axis=1) if options.get("return_sequences") else h

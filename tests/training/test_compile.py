@@ -204,7 +204,8 @@ class Counting(keras.Model):
         return self.dense(x)
 
 
-@pytest.mark.parametrize("dtype, eagerly", [("float32", False), ("float32", True), ("int32", True)])
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+@pytest.mark.parametrize("eagerly", [False, True])
 def test_an_assignment_in_a_call_is_made_in_each_step(dtype, eagerly):
     model = Counting(dtype)
     model.compile("sgd", "mse", run_eagerly=eagerly)
@@ -212,9 +213,39 @@ def test_an_assignment_in_a_call_is_made_in_each_step(dtype, eagerly):
     assert model.count.item() == 4
 
 
-def test_integers_cannot_be_assigned_in_a_step_that_is_compiled():
-    model = Counting("int32")
-    model.compile("sgd", "mse")
-    with pytest.raises(TypeError, match="'variable': expected one of floats to assign to in a ste"):
-        model.fit(X, Y, verbose=0)
-    assert model.count.item() == 0
+class WholeNumbers(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.seen = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False)
+        self.calls = keras.Variable(2**24, dtype="int32")
+        self.of_class = self.add_weight(shape=(3,), dtype="int32", trainable=False)
+
+    def call(self, x):
+        self.calls.assign_add(1)
+        self.seen.assign_add(ops.shape(x)[0])
+        self.seen.assign_sub(1)
+        label = self.calls % 3
+        self.of_class.assign_add(ops.one_hot(ops.cast(label, "int32"), 3))
+        self.of_class.assign(self.of_class * 2)
+        return x + 0.0 * ops.cast(self.calls, x.dtype)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_integers_that_a_call_assigns_to_are_exact_and_saved(precision, tmp_path, monkeypatch):
+    monkeypatch.setitem(keras.config._settings, "floatx", precision)
+    found = []
+    for eagerly in (False, True):
+        layer = WholeNumbers()
+        model = keras.Sequential([keras.Input((3,)), layer, layers.Dense(1)])
+        model.compile("sgd", "mse", run_eagerly=eagerly)
+        model.fit(X, Y, epochs=2, batch_size=6, verbose=0)
+        found.append([v.numpy().tolist() for v in layer.weights])
+    assert found[0] == found[1]
+    assert layer.calls.item() == 2**24 + 8 and layer.seen.item() == 2 * 20 - 8
+    assert layer.weights == [layer.calls, layer.seen, layer.of_class]  # as Keras has them
+    assert layer.trainable_weights == []
+    model.save(tmp_path / "a.keras")
+    again = keras.models.load_model(
+        tmp_path / "a.keras", custom_objects={"WholeNumbers": WholeNumbers}
+    )
+    assert [v.numpy().tolist() for v in again.layers[0].weights] == found[1]

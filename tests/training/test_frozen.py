@@ -155,13 +155,13 @@ def test_what_frozen_layers_give_may_be_an_output_and_of_tokens():
 
 
 def test_features_are_computed_before_the_first_epoch_and_not_again(monkeypatch):
-    rows, predict = [], nnlite.Model.predict
+    rows, predict = [], nnlite.Model._predict
 
     def counted(self, x, **settings):
         rows.append(len(x))
         return predict(self, x, **settings)
 
-    monkeypatch.setattr(nnlite.Model, "predict", counted)
+    monkeypatch.setattr(nnlite.Model, "_predict", counted)
     trained(True, epochs=4, validation_data=(X[:20], Y[:20]))
     assert rows == [60, 20]
 

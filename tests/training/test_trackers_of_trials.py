@@ -4,10 +4,11 @@ import copy
 import sys
 import types
 
+import numpy as np
 import pytest
 from small_models import LABELS, D, X, Y, classifier, line
 
-from nnlite import callbacks
+from nnlite import NNClassifier, callbacks
 
 
 class Trial:
@@ -88,6 +89,15 @@ def test_a_study_of_the_other_direction_and_a_wrong_name_are_refused(direction, 
     with pytest.raises(ValueError, match=f"OptunaPruning: {message}"):
         fit(callbacks.OptunaPruning(trial, monitor))
     assert not trial.reports
+
+
+@pytest.mark.parametrize("callback", [callbacks.OptunaPruning(Trial()), callbacks.MLflow()])
+def test_one_network_at_a_time_is_told_of(callback):
+    table = np.zeros((100, 2))
+    assert NNClassifier()._recipe(table).networks > 1
+    assert NNClassifier(callbacks=[callback])._recipe(table).networks == 1
+    with pytest.raises(ValueError, match="expected none that write files or tell another library"):
+        NNClassifier(ensemble=2, callbacks=[callback]).fit(X, LABELS)
 
 
 def test_optuna_prunes_the_worse_trials():

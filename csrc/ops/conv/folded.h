@@ -10,26 +10,28 @@
 #include "../../nnlite.h"
 #include "../../runtime/shares.h"
 
-/* The optional inputs of a convolution, behind x and w: the bias, then scale and shift. Each is
- * NULL, or has an element for each channel of y. */
+/* The optional inputs of a convolution, from number `first` on: the bias, then scale and shift.
+ * Each is NULL, or has an element for each channel of y. */
 typedef struct {
     const real *bias, *scale, *shift;
 } nnl_folded;
 
-static nnl_folded folded_of(const nnl_call *call) {
-    const bool has_bias = call->n_in % 2, is_folded = call->n_in > 3;
+static nnl_folded folded_of(const nnl_call *call, int first) {
+    const int given = call->n_in - first;
+    const bool has_bias = given % 2, is_folded = given > 1;
     nnl_folded f = {NULL, NULL, NULL};
-    if (has_bias) f.bias = call->in[2].data;
+    if (has_bias) f.bias = call->in[first].data;
     if (is_folded) f.scale = call->in[call->n_in - 2].data, f.shift = call->in[call->n_in - 1].data;
     return f;
 }
 
-/* Multiplies a packed panel [K, NR] by the scale of its n columns. */
-static void scale_panel(real *panel, int64_t K, const real *scale, int64_t n) {
+/* Packs n columns of w [K, F], each times its scale, as a panel [K, NR]. */
+static void pack_scaled(real *panel, const real *w, int64_t F, int64_t K, const real *scale,
+                        int64_t n) {
     for (int64_t j = 0; j < n; j += LANES) {
         const vec s = vec_load_first(scale + j, n - j);
         for (int64_t k = 0; k < K; k++)
-            vec_store(panel + k * NR + j, vec_load(panel + k * NR + j) * s);
+            vec_store(panel + k * NR + j, vec_load_first(w + k * F + j, n - j) * s);
     }
 }
 

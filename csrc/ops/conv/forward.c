@@ -26,8 +26,10 @@ static void pack_kernel(const nnl_conv *g, const real *w, const real *scale, rea
     for (int64_t p = panels.begin; p < panels.end; p++) {
         const nnl_panel f = panel_of(p, g->Fg);
         real *panel = packed + p * g->K * NR;
-        pack(panel, NR, (nnl_pack_source){w + f.column, g->F, g->K, f.n, false});
-        if (scale) scale_panel(panel, g->K, scale + f.column, f.n);
+        if (scale)
+            pack_scaled(panel, w + f.column, g->F, g->K, scale + f.column, f.n);
+        else
+            pack(panel, NR, (nnl_pack_source){w + f.column, g->F, g->K, f.n, false});
     }
 }
 
@@ -70,11 +72,19 @@ static void activate_rows(real *y, int64_t rows, int64_t n, int64_t ld,
         activate(y, y, n, epilogue->activation, epilogue->alpha);
 }
 
+/* Tiles prefetch lines at the beginning of each run of k, so a long run is taken in parts. */
+static int64_t part_of_run(int64_t run) {
+    if (run <= PREFETCH_INTERVAL_LONG) return run;
+    int64_t parts = ceil_div(run, PREFETCH_INTERVAL_LONG);
+    while (run % parts) parts++;
+    return run / parts < LONG_RUN ? run : run / parts;
+}
+
 /* Computes some panels of y of one band. */
 static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, nnl_range panels,
                           const real *packed, real *y, const nnl_epilogue *epilogue,
                           nnl_prefetch *prefetch, nnl_tile *t) {
-    const int64_t rows = band.images * band.rows, run = contiguous_length(g);
+    const int64_t rows = band.images * band.rows, run = part_of_run(contiguous_length(g));
     const nnl_range all = columns_of(panels, g->Fg);
     /* If rows of pixels are long enough, each micro-panel is part of one row: then its windows are
      * equally far apart. */
@@ -95,7 +105,7 @@ static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, n
             t->c = c + f.column;
             t->n = f.n;
             t->bias = epilogue->bias ? epilogue->bias + f.column : NULL;
-            if (by_rows) prefetch_some(prefetch, t, t->K); /* lines at each run of k */
+            if (by_rows || prefetch->end[2]) prefetch_some(prefetch, t, PREFETCH_INTERVAL_SHORT);
             multiply_tile(t);
         }
         if (!t->clamp.is_done)
@@ -154,23 +164,21 @@ static void convolve_transposed(const nnl_conv *g, const nnl_view *v, nnl_band b
     }
 }
 
-/* y = act(conv(x, w) + b), where conv(x, w)[n, oh, ow, f] = the sum over kh, kw, c of
- *     x[n, oh stride_h - top + kh dilation_h, ow stride_w - left + kw dilation_w, c] *
- *     w[kh, kw, c, f].
- * x is 0 in the padding. The filters f of a group read the channels c of the same group.
- * in    x [N, H, W, C], w [KH, KW, C / groups, F], optionally b [F]; optionally scale and shift
- *       [F], by which conv(x, w) + b is multiplied, and what is added to that (folded.h)
- * out   y [N, OH, OW, F]
- * attr  kind of the activation (NNL_RELU ...), its alpha (see activate in activation.h), stride_h,
- *       stride_w, top, left (the padding), dilation_h, dilation_w, groups */
-static void op_conv2d(const nnl_call *call, nnl_team *team) {
+/* Reals of the packed kernel of a call of conv2d. */
+static int64_t packed_kernel_size(const nnl_call *call) {
     const nnl_conv g = conv_of(&call->in[0], &call->in[1], &call->out[0], call->attr + 2);
-    const nnl_folded folded = folded_of(call);
+    return panels_of(g.groups, g.Fg) * g.K * NR;
+}
+
+/* op_conv2d, where `kept` is the kernel if that has been packed before, else NULL. */
+static void convolve(const nnl_call *call, const real *kept, nnl_team *team) {
+    const nnl_conv g = conv_of(&call->in[0], &call->in[1], &call->out[0], call->attr + 2);
+    const nnl_folded folded = folded_of(call, 2);
     const nnl_band largest = max_band(g.OH, g.OW, BAND);
     const int64_t panels = panels_of(g.groups, g.Fg);
     const int64_t indices = lines_of_indices(g.K), copy = lines(padded_size(&g, largest));
-    real *packed = team->scratch;
-    real *bias = packed + panels * g.K * NR;
+    real *room = team->scratch, *bias = room + (kept ? 0 : panels * g.K * NR);
+    const real *packed = kept ? kept : room;
     real *own_scratch = bias + lines(g.F) + team->id * (indices + copy + transposed_scratch(&g));
     int64_t *k_offset = (int64_t *)own_scratch;
     const real *w = call->in[1].data;
@@ -180,14 +188,15 @@ static void op_conv2d(const nnl_call *call, nnl_team *team) {
                           !is_conv_better_transposed(&g);
     const nnl_part part = one_band ? (nnl_part){{0, rows}, share}
                                    : part_of(rows, g.OW, panels, team);
-    if (!one_band) pack_kernel(&g, w, folded.scale, packed, share);
+    if (!kept && !one_band) pack_kernel(&g, w, folded.scale, room, share);
     const nnl_epilogue epilogue = {.bias = folded_bias(&folded, bias, g.F, team),
                                    .activation = (int)call->attr[0].i,
                                    .alpha = call->attr[1].f};
     nnl_wait(team);
 
     if (length(part.panels) == 0 || nnl_size(&call->out[0]) == 0) return;
-    const int64_t blocks = ceil_div(length(part.panels) * g.K * NR, PACKED_BLOCK);
+    const int64_t blocks = ceil_div(length(part.panels) * g.K * NR,
+                                    kept ? KEPT_BLOCK : PACKED_BLOCK);
     const int64_t cuts = min_of(blocks, length(part.panels));
     nnl_tile t = {.a_access = A_GATHERED,
                   .k_offset = k_offset,
@@ -205,23 +214,67 @@ static void op_conv2d(const nnl_call *call, nnl_team *team) {
             continue;
         }
         window_offsets(&g, &v, k_offset);
-        const int64_t next = band.images * band.rows;
+        const int64_t next = band.images * band.rows, a_panels = ceil_div(next * g.OW, MR);
         nnl_prefetch prefetch = plan_prefetch((nnl_range){r, r + next}, rows, &call->out[0],
-                                              &call->in[0],
-                                              ceil_div(next * g.OW, MR) * length(part.panels));
+                                              &call->in[0], a_panels * length(part.panels));
         for (int64_t b = 0; b < cuts; b++) {
             const nnl_range cut = even_share(part.panels, 1, b, cuts);
-            if (one_band) pack_kernel(&g, w, folded.scale, packed, cut);
+            if (!kept && one_band) pack_kernel(&g, w, folded.scale, room, cut);
+            if (kept && b + 1 < cuts)
+                prefetch_kernel(&prefetch, packed + cut.end * g.K * NR, length(cut) * g.K * NR,
+                                a_panels * length(cut));
             convolve_band(&g, &v, band, cut, packed, y, &epilogue, &prefetch, &t);
         }
     }
 }
 
-static int64_t conv2d_scratch(const nnl_call *call, int threads) {
+/* `packed`: the reals of the kernel, if this call packs it. */
+static int64_t convolve_scratch(const nnl_call *call, int64_t packed, int threads) {
     const nnl_conv g = conv_of(&call->in[0], &call->in[1], &call->out[0], call->attr + 2);
     const int64_t own_scratch = lines_of_indices(g.K) +
                                 lines(padded_size(&g, max_band(g.OH, g.OW, BAND))) +
                                 transposed_scratch(&g);
-    const int64_t shared = panels_of(g.groups, g.Fg) * g.K * NR + lines(g.F);
-    return (shared + own_scratch * threads) * (int64_t)sizeof(real);
+    return (packed + lines(g.F) + own_scratch * threads) * (int64_t)sizeof(real);
+}
+
+/* y = act(conv(x, w) + b), where conv(x, w)[n, oh, ow, f] = the sum over kh, kw, c of
+ *     x[n, oh stride_h - top + kh dilation_h, ow stride_w - left + kw dilation_w, c] *
+ *     w[kh, kw, c, f].
+ * x is 0 in the padding. The filters f of a group read the channels c of the same group.
+ * in    x [N, H, W, C], w [KH, KW, C / groups, F], optionally b [F]; optionally scale and shift
+ *       [F], by which conv(x, w) + b is multiplied, and what is added to that (folded.h)
+ * out   y [N, OH, OW, F]
+ * attr  kind of the activation (NNL_RELU ...), its alpha (see activate in activation.h), stride_h,
+ *       stride_w, top, left (the padding), dilation_h, dilation_w, groups */
+static void op_conv2d(const nnl_call *call, nnl_team *team) { convolve(call, NULL, team); }
+
+static int64_t conv2d_scratch(const nnl_call *call, int threads) {
+    return convolve_scratch(call, packed_kernel_size(call), threads);
+}
+
+/* The same with a kernel that pack_kernel has packed.
+ * in    x [N, H, W, C], packed [KH, KW, C / groups, whole panels], optionally b [F]
+ * out   y [N, OH, OW, F]
+ * attr  as of conv2d */
+static void op_conv2d_packed(const nnl_call *call, nnl_team *team) {
+    convolve(call, call->in[1].data, team);
+}
+
+static int64_t conv2d_packed_scratch(const nnl_call *call, int threads) {
+    return convolve_scratch(call, 0, threads);
+}
+
+/* A kernel as conv2d_packed and linear_packed read it. The columns of each group fill whole panels
+ * of NR; a panel is [K, NR]. Columns behind the last are any numbers.
+ * in    w [KH, KW, C / groups, F], optionally b [F]; optionally scale and shift [F] (folded.h)
+ * out   packed [KH, KW, C / groups, whole panels], if all are given the bias that is left [F]
+ * attr  groups */
+static void op_pack_kernel(const nnl_call *call, nnl_team *team) {
+    const nnl_tensor *w = &call->in[0];
+    const int64_t F = w->shape[w->ndim - 1], groups = call->attr[0].i;
+    const nnl_conv g = {.F = F, .Fg = F / groups, .K = F ? nnl_size(w) / F : 0, .groups = groups};
+    const nnl_folded folded = folded_of(call, 1);
+    pack_kernel(&g, w->data, folded.scale, call->out[0].data,
+                nnl_share(panels_of(groups, g.Fg), 1, team));
+    if (call->n_out == 2) folded_bias(&folded, call->out[1].data, F, team);
 }

@@ -18,8 +18,9 @@
 #include "../../runtime/shares.h"
 
 enum {
-    BAND = 512,            /* pixels of y in a band */
-    PACKED_BLOCK = 1 << 18 /* reals of a packed kernel that stay in L2 */
+    BAND = 512,             /* pixels of y in a band */
+    PACKED_BLOCK = 1 << 18, /* reals of a packed kernel that stay in L2 ... */
+    KEPT_BLOCK = 1 << 16    /* ... and of one that comes from memory, part by part */
 };
 
 typedef struct {

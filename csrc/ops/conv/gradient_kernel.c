@@ -3,11 +3,13 @@
  *
  * dw is a matrix product. Its rows are taps and channels, its columns are filters, and its sums run
  * over all pixels of y, which are cut into chunks. If many taps are contiguous in x, the product is
- * computed transposed. The gradient of the bias is summed from dy while dy is in cache. */
+ * computed transposed. The gradient of the bias is summed from dy while dy is in cache. A large
+ * kernel of one tap is a product of the arrays themselves. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "../../gemm/gemm.h"
 #include "../../gemm/microkernel.h"
 #include "../../gemm/pack.h"
 #include "../../math/column_sums.h"
@@ -220,6 +222,38 @@ static void join_bias(real *db, const double *sums, int64_t F, int64_t chunks,
     }
 }
 
+/* Whether gemm computes dw: a large one that is the product of x, transposed, and dy as they lie in
+ * memory. It packs both, where neighbouring pixels of many channels would lie in the same sets of a
+ * cache. A small dw is better divided among the threads by pixels. */
+static bool is_product(const nnl_conv *g) {
+    enum { LARGE = 1 << 14 };
+    return g->KH * g->KW * g->stride_h * g->stride_w * g->groups == 1 && !reaches_over_border(g) &&
+           g->OH == g->H && g->OW == g->W && g->K * g->F >= LARGE;
+}
+
+/* Reals of scratch of gemm, which the sums of the bias lie behind. */
+static int64_t product_scratch(const nnl_conv *g, int threads) {
+    return gemm_scratch(g->F, g->N * g->OH * g->OW, threads) / (int64_t)sizeof(real);
+}
+
+static void multiply_by_pixels(const nnl_call *call, const nnl_conv *g, const nnl_kernel_plan *plan,
+                               nnl_team *team) {
+    const real *dy = call->in[1].data;
+    const int64_t pixels = g->N * g->OH * g->OW;
+    double *bias_sums = (double *)((real *)team->scratch + product_scratch(g, team->size));
+    gemm(g->K, g->F, pixels, (nnl_operand){call->in[0].data, g->K, true},
+         (nnl_operand){dy, g->F, false}, call->out[0].data, g->F, NULL, team);
+    if (!plan->bias) return;
+    const nnl_range chunks = nnl_share(plan->chunks, 1, team);
+    for (int64_t i = chunks.begin; i < chunks.end; i++) {
+        const nnl_range part = even_share((nnl_range){0, pixels}, 1, i, plan->chunks);
+        memset(bias_sums + i * g->F, 0, (size_t)g->F * sizeof *bias_sums);
+        sum_bias(bias_sums + i * g->F, dy + part.begin * g->F, length(part), g->F);
+    }
+    nnl_wait(team);
+    join_bias(call->out[1].data, bias_sums, g->F, plan->chunks, team);
+}
+
 /* dw[kh, kw, c, f] = the sum over n, oh, ow of dy[n, oh, ow, f] times channel c of x under tap
  * (kh, kw) of that window. db[f] = the sum over n, oh, ow of dy[n, oh, ow, f].
  * in    x [N, H, W, C], dy [N, OH, OW, F]
@@ -240,6 +274,10 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
     if (is_sparse(&g, call->in[1].data)) {
         sparse_gradient_kernel(&g, call->in[0].data, call->in[1].data, dw,
                                plan.bias ? call->out[1].data : NULL, team);
+        return;
+    }
+    if (is_product(&g)) {
+        multiply_by_pixels(call, &g, &plan, team);
         return;
     }
     const int64_t parts = plan.chunks % team->size ? team->size : 1;
@@ -263,6 +301,7 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
 static int64_t conv2d_gradient_kernel_scratch(const nnl_call *call, int threads) {
     const nnl_conv g = conv_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
     const nnl_kernel_plan plan = plan_kernel_gradient(&g, call->n_out == 2);
-    const int64_t dense = plan.sums + plan.bias + plan.own_scratch * threads;
+    const int64_t dense = is_product(&g) ? product_scratch(&g, threads) + plan.bias
+                                         : plan.sums + plan.bias + plan.own_scratch * threads;
     return max_of(dense, sparse_scratch(&g)) * (int64_t)sizeof(real);
 }

@@ -5,7 +5,6 @@ compute in the order of csrc/README.md ("Determinism"). Only numbers between 0 a
 differ, denormal ones, which the engine counts as 0. A model of float64 is rounded to float32."""
 
 from nnlite.checks import check_choice
-from nnlite.engine.dispatch import OPS
 from nnlite.exporting.c import elementwise, files, products, recurrent, rows, selftest
 from nnlite.exporting.c.integers import RULES as INTEGER_RULES
 from nnlite.exporting.c.integers import IntegerOp, in_integers
@@ -18,7 +17,6 @@ from nnlite.exporting.program import program_of, refuse_unknown
 from nnlite.exporting.quantization import typical_rows
 from nnlite.exporting.report import Report
 
-_VIEWS = {name for name, op in OPS.items() if op.view}  # they cost nothing
 RULES = products.RULES | recurrent.RULES | elementwise.RULES | rows.RULES
 _SCRATCH = products.SCRATCH | recurrent.SCRATCH
 
@@ -43,7 +41,8 @@ def write(computation, path, *, quantize=None, name=None):
                 f"is laid out for them, got {shape}"
             )
     program = narrowed(program_of(computation, batch=1, exact=quantize is None))
-    refuse_unknown(program, RULES.keys() | _VIEWS, "C")
+    views = {call.op.name for call in program.calls if call.op.view}  # they cost nothing
+    refuse_unknown(program, RULES.keys() | views, "C")
     integers = None
     if quantize:
         integers = in_integers(program, typical_rows(computation))

@@ -52,9 +52,9 @@ static void layer_norm(const float *x, const float *gamma, const float *beta, fl
     }
 }
 
-/* The sum of `rows` elements, which lie `step` apart, in at most `most` groups: every so many
- * elements are one group, those that are left over go to the first, and the groups' sums are added
- * pairwise. */
+/* The sum of `rows` elements, which lie `step` apart, in at most `most` groups: row i
+ * belongs to group i % groups, the rows that are left over to the first, and the groups' sums are
+ * added pairwise. */
 static float sum_of_chunk(const float *x, int32_t rows, int32_t step, int32_t most) {
     float sum[64] = {0};
     int32_t groups = rows < 16 ? 1 : rows / 4 < most ? rows / 4 : most;

@@ -175,6 +175,11 @@ def _infer_gradient_kernel(x, dy, *, shape, with_bias=False, **_):
     return [shape, dy[3:]] if with_bias else [shape]
 
 
+def _infer_pack_kernel(w, *columns, groups, panel):
+    panels = groups * -(-w[-1] // groups // panel)
+    return [(*w[:-1], panels * panel), (w[-1],)][: 1 + (len(columns) == 3)]
+
+
 Op(
     "conv2d",
     infer=_infer_conv2d,
@@ -184,6 +189,20 @@ Op(
     absorbs=("scale_shift", "activation"),
     by_sample=(0,),
     pads=True,
+    packs="conv2d_packed",
+)
+Op(
+    "conv2d_packed",
+    infer=lambda x, packed, *b, out_h, out_w, features, **_: [(x[0], out_h, out_w, features)],
+    work=_conv2d_work,
+    attrs={**_FUSED, **_WINDOW, "groups": int, **_OUTPUT_SIZE, "features": None},
+    by_sample=(0,),
+)
+Op(
+    "pack_kernel",
+    infer=_infer_pack_kernel,
+    attrs={"groups": int, "panel": None},
+    outputs=("real", "real"),
 )
 Op(
     "conv2d_gradient_input",

@@ -1,0 +1,185 @@
+"""What of a plan depends on weights alone. It is computed before a run, and then only again when a
+weight has another `version`: the scale of a normalization, a kernel in the order in which products
+read it.
+
+What is kept costs memory: of packed kernels as much as the kernels take. So kernels are packed
+only for few rows. With many, it takes little of the time to pack them in each run."""
+
+import hashlib
+import math
+import weakref
+
+from nnlite.configurable import frozen
+from nnlite.engine.dispatch import OPS, Call, tracing_lock
+from nnlite.engine.passes import drop_unneeded
+from nnlite.engine.tensor import Tensor, Variable, aligned_empty
+from nnlite.errors import memory_for
+
+# A product of so few rows reads its kernel in place.
+FEW_ROWS = 3
+# Of so many rows it takes a hundredth of the time to pack the kernel.
+MANY_ROWS = 4096
+
+
+def _constant_tensors(calls, results, roots):
+    """The ids of all tensors whose values no run of the calls changes: weights that nothing
+    overwrites, and what is computed of them alone, but for results, which each run writes."""
+    written = {_owner(roots.of(c.inputs[i])) for c in calls for i in c.op.writes}
+    written_too = {id(roots.of(t)) for t in results}
+    found = set()
+    for call in calls:
+        given = [t for t in call.reads if t._data is not None and _owner(t) not in written]
+        found.update(map(id, given))
+        known = call.condition is None and not call.op.writes
+        if known and found.issuperset(map(id, call.inputs)):
+            found.update(id(t) for t in call.outputs if id(roots.of(t)) not in written_too)
+    return found
+
+
+def _owner(tensor):
+    """The id of the array whose memory a tensor has; two Variables may have parts of one."""
+    return id(tensor._data if tensor._data.base is None else tensor._data.base)
+
+
+def pack_kernels(calls, results, roots, panel):
+    """The calls, where those of few rows whose kernels are constant read them packed (`packs` in
+    their rows). `pack_kernel` takes in the scale of a normalization, too.
+
+    Parameters
+    ----------
+    panel : int
+        The columns of a panel.
+    """
+    constant, found = _constant_tensors(calls, results, roots), []
+    for call in calls:
+        rows = math.prod(call.outputs[0].shape[:-1]) if call.op.packs else 0
+        if FEW_ROWS < rows <= MANY_ROWS and constant.issuperset(map(id, call.inputs[1:])):
+            found += _packed(call, panel)
+        else:
+            found.append(call)
+    return found
+
+
+def _packed(call, panel):
+    """A call as two: one that packs the kernel, one that reads it."""
+    x, kernel, *columns = call.inputs
+    given = columns if len(columns) > 1 else []  # a normalization is folded
+    op, attrs = OPS["pack_kernel"], {"groups": call.attrs.get("groups", 1), "panel": panel}
+    shapes = op.infer(kernel.shape, *[t.shape for t in given], **attrs)
+    packed, *bias = [Tensor(shape, kernel.dtype) for shape in shapes]
+    packing = Call(op, [kernel, *given], [packed, *bias], attrs, call.scope)
+    attrs = {**call.attrs, "features": call.outputs[0].shape[-1]}
+    inputs = [x, packed, *(bias or columns[-1:])]
+    return packing, call.replaced(op=OPS[call.op.packs], inputs=inputs, attrs=attrs)
+
+
+def separate(calls, results, roots):
+    """Take the calls that depend on weights alone out of those of a plan.
+
+    Returns
+    -------
+    constant : list of Call
+    made : list of Call
+        Those of them whose outputs the others read.
+    others : list of Call
+    """
+    found = _constant_tensors(calls, results, roots)
+    constant = [c for c in calls if c.outputs and found.issuperset(map(id, c.outputs))]
+    mine = {id(c) for c in constant if not c.op.view}
+    others = drop_unneeded([c for c in calls if id(c) not in mine], results)
+    read = {id(t) for c in others for t in c.reads}
+    made = [c for c in constant if not c.op.view and any(id(t) in read for t in c.outputs)]
+    return constant, made, others
+
+
+def reading(calls, made, kept):
+    """The calls, which read what is kept of `made` in its place."""
+    memory = {id(t): m for c, k in zip(made, kept) for t, m in zip(c.outputs, k.tensors)}
+
+    def moved(t):
+        return memory.get(id(t), t)
+
+    return [c.replaced(inputs=[*map(moved, c.inputs)], condition=moved(c.condition)) for c in calls]
+
+
+_all_kept = weakref.WeakValueDictionary()  # by what they are computed of
+
+
+class Kept:
+    """What a call gives that depends on weights alone. All plans share it, of any batch size.
+
+    Parameters
+    ----------
+    call : Call
+    plan : Plan
+        It computes the outputs of the call.
+
+    Attributes
+    ----------
+    tensors : list of Tensor
+        The outputs, with memory.
+    """
+
+    def __init__(self, call, plan):
+        self.plan, self.versions = plan, None
+        self.tensors = [Tensor(t.shape, t.dtype, _room(t)) for t in call.outputs]
+        self.results = [(t._data, 0, 0) for t in self.tensors]
+        read = [t for c in plan.calls for t in c.inputs if isinstance(t, Variable)]
+        self.variables = list({id(v): v for v in read}.values())
+
+    @staticmethod
+    def all_of(made, constant, plan_of, engine):
+        """One for each call of `made`.
+
+        Parameters
+        ----------
+        made, constant : list of Call
+            As `separate` gives them.
+        plan_of : function
+            Takes calls and their results; gives a Plan.
+        engine : Engine
+        """
+        formulas, found = {}, []
+        for call in constant:
+            inputs = [formulas.get(id(t)) or _value(t) for t in call.inputs]
+            formula = _digest(call.op.name, frozen(call.attrs), inputs)
+            formulas.update((id(t), (formula, n)) for n, t in enumerate(call.outputs))
+        with tracing_lock:
+            for call in made:
+                key = engine, formulas[id(call.outputs[0])]
+                kept = _all_kept.get(key)
+                if kept is None:
+                    kept = Kept(call, plan_of(drop_unneeded(constant, call.outputs), call.outputs))
+                    _all_kept[key] = kept
+                found.append(kept)
+        return found
+
+    def update(self, threads):
+        """Compute it, if a weight has changed."""
+        if self.versions == self._now():
+            return
+        with tracing_lock:
+            now = self._now()
+            if self.versions != now:
+                self.plan.run(self.results, 1, threads)
+                self.versions = now
+
+    def _now(self):
+        return [v.version for v in self.variables]
+
+
+def _value(tensor):
+    """What stands for a weight in a formula, or for a number of a trace, which each trace has."""
+    if isinstance(tensor, Variable) or tensor.size > 1:
+        return id(tensor)
+    return tensor.dtype, tensor.shape, tensor._data.tobytes()
+
+
+def _digest(*parts):
+    """A short name of what is computed, which may be built of many others."""
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def _room(t):
+    with memory_for("what is computed of weights", t.shape, t.dtype):
+        return aligned_empty(t.shape, t.dtype)
