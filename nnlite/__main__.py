@@ -162,7 +162,7 @@ def _export(given):
         of_estimator = nnlite.estimators.files.holds_estimator(given.model)
         model = (nnlite.load if of_estimator else nnlite.models.load_model)(given.model)
         arrays = {
-            name: path and np.load(path, allow_pickle=False)
+            name: path and _array_of(path)
             for name, path in (("samples", given.samples), ("labels", given.labels))
         }
         nnlite.export(model, given.file, verify=given.verify, **arrays, **dict(given.option))
@@ -170,6 +170,17 @@ def _export(given):
         print(f"nnlite export: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _array_of(path):
+    """The numbers in a file of NumPy."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (EOFError, ValueError):
+        array = None
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"{path}: expected a file that numpy.save wrote, of one array")
+    return array
 
 
 def main(arguments=None):

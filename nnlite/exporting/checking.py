@@ -13,10 +13,16 @@ def rows_of(computation, samples):
 
     Raises
     ------
+    TypeError
+        If they are no numbers.
     ValueError
         If there are none, or they are not such as the model takes.
     """
-    arrays = [as_numbers(a) for a in (computation.arrays or flatten)(samples)]
+    try:
+        arrays = [as_numbers(a) for a in (computation.arrays or flatten)(samples)]
+    except (TypeError, ValueError) as error:
+        error.args = (f"export: samples: {str(error).removeprefix('Tensor: ')}",)
+        raise
     expected = [shape for _, shape, _ in computation.inputs]
     fits = len(arrays) == len(expected) and all(
         a.ndim == len(shape) + 1 and all(m in (None, n) for n, m in zip(a.shape[1:], shape))

@@ -21,7 +21,7 @@ from nnlite.engine.passes import (
     readers_of,
 )
 from nnlite.engine.plan import Plan
-from nnlite.engine.tensor import Tensor
+from nnlite.engine.tensor import Tensor, Variable
 from nnlite.ops.activation import GATES, KINDS
 from nnlite.tree import flatten
 
@@ -321,11 +321,22 @@ def _program_of(computation, batch, exact):
     calls = cancel_transposes(calls, outputs)
     calls = leave_out_unread(drop_unneeded(calls, outputs), outputs)
     _refuse_states(calls)
+    _refuse_nan(calls)
     with config.precision(computation.precision):
         calls = _constants_computed(calls, batch)
     calls = _normalizations_folded(calls, outputs, _CONVOLUTIONS if exact else _KERNELS)
     calls = absorb(calls, outputs, Roots(calls))
     return Program(calls, inputs, outputs, computation, batch)
+
+
+def _refuse_nan(calls):
+    for call in calls:
+        for x in call.inputs:
+            if isinstance(x, Variable) and np.isnan(x.numpy()).any():
+                raise ValueError(
+                    f"export: layer {call.scope!r}: expected weights that are numbers, got NaN in "
+                    f"one of shape {x.shape}, as a training that diverged leaves it"
+                )
 
 
 def _refuse_states(calls):

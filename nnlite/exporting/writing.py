@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 from pathlib import Path
 
 from nnlite.exporting.checking import codes_of, compared, rows_of
@@ -57,10 +58,11 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
     ImportError
         If the format needs a package that is not installed: says which.
     TypeError
-        If the object or an option is not one that can be exported.
+        If the object or an option is not one that can be exported, the path is none, or samples are
+        no numbers.
     ValueError
-        If no format has the ending, samples or labels do not fit, or the format cannot hold what a
-        layer computes: names the layers. Nothing is written then.
+        If no format has the ending, samples or labels do not fit, a weight is NaN, or the format
+        cannot hold what a layer computes: names the layers. Nothing is written then.
 
     Examples
     --------
@@ -69,6 +71,8 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
     >>> model = nnlite.Sequential([layers.Input((4,)), layers.Dense(3, "softmax")])
     >>> report = nnlite.export(model, "small.onnx", verbose=False)
     """
+    if not isinstance(filepath, (str, os.PathLike)):
+        raise TypeError(f"export: filepath: expected a str or a path, got {filepath!r}")
     path = Path(filepath)
     module = _WRITERS.get(path.suffix.lower())
     if module is None:

@@ -62,6 +62,7 @@ def test_samples_and_labels_are_files_of_numpy(tmp_path, capsys):
         ("model.safetensors", "x.pdf", [], "ends in"),
         ("model.safetensors", "x.onnx", ["--option", "dtype=int8"], "dtype"),
         ("model.safetensors", "x.onnx", ["--samples", "none.npy"], "none.npy"),
+        ("model.safetensors", "x.onnx", ["--samples", __file__], "expected a file that numpy.save"),
         ("model.safetensors", "x.onnx", ["--option", "colour=red"], "colour"),
     ],
 )

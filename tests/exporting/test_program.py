@@ -129,3 +129,21 @@ def test_samples_of_an_estimator_may_be_a_table(tmp_path):
     (rows,) = rows_of(computation, X)
     (probabilities,) = computation.predict(rows)
     np.testing.assert_allclose(probabilities, model.predict_proba(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "tflite", "c"])
+def test_what_cannot_be_a_file_is_said_before_anything_is_written(suffix, tmp_path):
+    model, path = (
+        nnlite.Sequential([layers.Input((3,)), layers.Dense(2)], "net"),
+        tmp_path / f"x.{suffix}",
+    )
+    with pytest.raises(TypeError, match="filepath: expected a str or a path, got 3"):
+        nnlite.export(model, 3)
+    with pytest.raises(TypeError, match="export: samples: expected numbers"):
+        nnlite.export(model, path, samples=["a", "b"])
+    kernel, bias = model.get_weights()
+    kernel[1, 0] = np.nan
+    model.set_weights([kernel, bias])
+    with pytest.raises(ValueError, match=r"'net\.dense': .*NaN in one of shape \(3, 2\)"):
+        nnlite.export(model, path)
+    assert not list(tmp_path.iterdir())
