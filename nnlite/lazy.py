@@ -52,8 +52,7 @@ class imports:
             self.namespace.setdefault("__dir__", lambda: sorted({*self.namespace, *promised}))
 
     def _note(self, name, globals=None, locals=None, fromlist=(), level=0):
-        """What `import` calls inside of the block; also in other threads, whose own blocks may put
-        it back when this one is over."""
+        """What `import` calls inside of the block, in this module and in any other thread."""
         if globals is not self.namespace:
             return self.import_now(name, globals, locals, fromlist, level)
         return _Source(name) if fromlist else _StandIn(name, self.namespace)
