@@ -2,9 +2,13 @@
 
 import numpy as np
 
+from nnlite import ops
 from nnlite.initializers.initializer import Initializer
-from nnlite.ops.fourier import circle
-from nnlite.ops.short_time_fourier import check_window, window_of
+
+
+def _check_window(*given):
+    """As of `ops.stft`, whose file is imported when the first window is given."""
+    return ops.short_time_fourier.check_window(*given)
 
 
 class STFT(Initializer):
@@ -36,7 +40,7 @@ class STFT(Initializer):
 
     _legal = {
         "side": ("real", "imag"),
-        "window": check_window,
+        "window": _check_window,
         "scaling": ("density", "spectrum", None),
         "periodic": "bool",
     }
@@ -50,10 +54,12 @@ class STFT(Initializer):
             raise ValueError(f"STFT: expected a weight of shape (T, 1, F), got shape {shape}")
         length, _, count = shape
         size = max(2 * (count - 1), 1)
-        cosine, sine = circle(np.outer(np.arange(length), np.arange(count)) % size / size)
+        cosine, sine = ops.fourier.circle(
+            np.outer(np.arange(length), np.arange(count)) % size / size
+        )
         kernel = cosine if self.side == "real" else -sine
         if self.window is not None:
-            window = window_of(self.window, length, self.periodic)
+            window = ops.short_time_fourier.window_of(self.window, length, self.periodic)
             if not window.any():
                 raise ValueError(
                     f"STFT: window: expected values of which not all are 0, got {self.window!r} of "
