@@ -379,5 +379,7 @@ def test_an_input_may_be_said_to_be_sparse_but_not_ragged():
     model = keras.Model(x, layers.Dense(1)(x))
     data = scipy.sparse.eye_array(3, format="csr")
     np.testing.assert_array_equal(model.predict(data), model.predict(data.toarray()))
-    with pytest.raises(ValueError, match="Input: ragged: expected False, got True; utils.pad_seq"):
+    with pytest.raises(
+        ValueError, match=r"Input: ragged: expected False, got True; utils\.pad_seq"
+    ):
         layers.Input((None,), ragged=True)
