@@ -13,6 +13,7 @@ from nnlite.checks import check_choice
 from nnlite.engine.dispatch import Recording
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 from nnlite.errors import prefixed
+from nnlite.ops.slicing import sum_of_gradients
 from nnlite.tree import flatten, map_structure
 
 
@@ -35,11 +36,18 @@ def gradients(recording, target, sources, seed=None):
     """
     calls = list(recording.calls)
     on_path = _dependents(calls, sources)
-    grads = {}  # by the id of the tensor
+    grads = {}  # by the id of the tensor, a list
     if id(target) in on_path:
-        grads[id(target)] = ops.ones_like(target) if seed is None else seed
+        grads[id(target)] = [ops.ones_like(target) if seed is None else seed]
+
+    def total(y):
+        found = grads.get(id(y))
+        if found is not None and len(found) > 1:
+            found[:] = [sum_of_gradients(found)]
+        return found and found[0]
+
     for call in reversed(calls):
-        dys = [grads.get(id(y)) for y in call.outputs]
+        dys = [total(y) for y in call.outputs]
         need = [id(x) in on_path for x in call.inputs]
         if call.op.gradient == "none" or not any(need) or all(dy is None for dy in dys):
             continue
@@ -55,10 +63,8 @@ def gradients(recording, target, sources, seed=None):
         for x, dx in zip(call.inputs, rule(call, *dys, need=need)):
             if dx is None:
                 continue
-            dx = ops.sum_to(dx, x.shape)
-            known = grads.get(id(x))
-            grads[id(x)] = dx if known is None else ops.add(known, dx)
-    return [grads.get(id(source)) for source in sources]
+            grads.setdefault(id(x), []).append(ops.sum_to(dx, x.shape))
+    return [total(source) for source in sources]
 
 
 def _rule_of_formula(call, *dys, need):

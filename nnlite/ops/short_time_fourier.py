@@ -196,7 +196,7 @@ def istft(x, sequence_length, sequence_stride, fft_length, length=None, window="
     >>> from nnlite import ops
     >>> x = ops.stft([1.0, 2.0, 3.0, 4.0, 5.0], 4, 1, 4)
     >>> ops.istft(x, 4, 1, 4).numpy().round(3)
-    array([1., 2., 3., 4.], dtype=float32)
+    array([1., 2., 3., 4., 5.], dtype=float32)
     """
     values, size = _centered(window, sequence_length, fft_length), int(fft_length)
     stride = positive_int("sequence_stride", sequence_stride)

@@ -8,9 +8,10 @@ import numpy as np
 from nnlite.engine.dispatch import MAX_NDIM, Op
 from nnlite.engine.tensor import Tensor, as_numbers
 from nnlite.errors import prefixed
+from nnlite.ops.elementwise import add
 from nnlite.ops.operands import axes_of, axis_of, call, operands
 from nnlite.ops.rows import take
-from nnlite.ops.shape import reshape
+from nnlite.ops.shape import reshape, zeros
 
 _BEGINS = tuple(f"begin_{d}" for d in range(MAX_NDIM))
 _STEPS = tuple(f"step_{d}" for d in range(MAX_NDIM))
@@ -22,7 +23,50 @@ def _slice_gradient(c, dy, need):
     dx = call("slice_gradient", [dy], **{**c.attrs, "shape": shape})
     if len(shape) == 3 and part == (shape[0], 1, shape[2]):  # other rules may use `dy` alone
         dx.of_step = c.attrs["begin_1"], dy
+    cut = [d for d, (n, m) in enumerate(zip(shape, part)) if n != m]
+    if len(cut) == 1 and c.attrs[_STEPS[cut[0]]] == 1:
+        dx.of_part = cut[0], c.attrs[_BEGINS[cut[0]]], dy
     return [dx]
+
+
+def sum_of_gradients(found):
+    """The sum of the gradients of one tensor.
+
+    Where several are of parts, those of one axis are joined: each entry is written once, however
+    many parts there are.
+
+    Parameters
+    ----------
+    found : list of Tensor
+    """
+    parts, rest = {}, []
+    for dx in found:
+        if dx.of_part is None or len(found) == 1:
+            rest.append(dx)
+        else:
+            parts.setdefault(dx.of_part[0], []).append(dx)
+    for axis, some in parts.items():
+        rest += _joined(axis, some)
+    total = rest[0]
+    for dx in rest[1:]:
+        total = add(total, dx)
+    return total
+
+
+def _joined(axis, gradients):
+    """One gradient of those of parts along an axis; the same, if parts overlap."""
+    ordered = sorted((dx.of_part[1:] for dx in gradients), key=lambda part: part[0])
+    shape, pieces, end = gradients[0].shape, [], 0
+    for begin, dy in [*ordered, (shape[axis], None)]:
+        if begin < end:
+            return gradients
+        if begin > end:
+            gap = (*shape[:axis], begin - end, *shape[axis + 1 :])
+            pieces.append(zeros(gap, gradients[0].dtype))
+        if dy is not None:
+            pieces.append(dy)
+            end = begin + dy.shape[axis]
+    return [concatenate(pieces, axis)]
 
 
 _SLICE_ATTRS = {"int32": int, **dict.fromkeys(_BEGINS + _STEPS, int), "shape": None, "dtype": None}

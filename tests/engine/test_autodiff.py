@@ -19,6 +19,7 @@ from gradients import check_gradient, first_gradient, value
 import nnlite
 from nnlite import layers, losses, ops, optimizers
 from nnlite.autodiff import GradientTape
+from nnlite.engine.dispatch import Recording
 from nnlite.engine.tensor import Variable
 
 GRADIENTS = cases_gradients.GRADIENTS | cases_gradients_images.GRADIENTS
@@ -112,6 +113,30 @@ def test_result_that_is_used_twice_collects_both_gradients():
         y = x * x
         z = y * x + y
     assert tape.gradient(z, x).item() == 3 * 9 + 2 * 3
+
+
+PARTS = {  # along which axis; the parts; whether each entry of the gradient is written once
+    "all steps": (1, [(k, k + 1) for k in range(12)], True),
+    "in any order, with gaps": (1, [(7, 9), (1, 2), (2, 6)], True),
+    "of another axis": (2, [(0, 2), (2, 3)], True),
+    "that overlap": (1, [(0, 5), (4, 9)], False),
+}
+
+
+@pytest.mark.parametrize("what", PARTS)
+def test_gradients_of_parts_are_joined(what):
+    axis, parts, once = PARTS[what]
+    x, expected = Variable(np.random.default_rng(0).normal(size=(2, 12, 3))), np.zeros((2, 12, 3))
+    with Recording(executing=True) as made, GradientTape() as tape:
+        loss = ops.sum(x * 3.0)
+        for k, (begin, end) in enumerate(parts):
+            place = (*[slice(None)] * axis, slice(begin, end))
+            loss = loss + ops.sum(x[place] * (k + 1.0))
+            expected[place] += k + 1
+        gradient = tape.gradient(loss, x)
+    np.testing.assert_array_equal(gradient.numpy(), expected + 3)
+    whole = [c for c in made.calls if c.op.name == "add" and c.outputs[0].shape == x.shape]
+    assert len(whole) == (1 if once else len(parts))
 
 
 def test_equal_extremes_share_the_gradient():
