@@ -283,10 +283,22 @@ def _layout_key(kind, batches):
 
 @config.isolated
 def build_by_tracing(model, shapes):
-    """Build a model by tracing it on one sample of a shape (None, ...), or of several; leave one
-    that has no `call` to its steps."""
+    """Build a model by tracing it on one sample of a shape (None, ...), or of several.
+
+    One that has no `call` is left to its steps. So is one of built layers whose own steps may call
+    these, or the model on something else, such as all of what a generator yields.
+    """
     if not model._has_call:
         return
+    try:
+        _traced_on_one(model, shapes)
+    except Exception:
+        if not model._own_targets or not all(layer.built for layer in model._sublayers):
+            raise
+
+
+def _traced_on_one(model, shapes):
+    """Trace a model on one sample, which builds it."""
 
     def traced(length=None):
         x = map_shapes(lambda s: Tensor((1, *filled(s, length)[1:]), model._precision), shapes)

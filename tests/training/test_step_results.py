@@ -341,3 +341,52 @@ def test_what_a_metric_gives_as_a_dict_stands_in_logs_by_its_own_names(kind, eag
     assert found["out"] == pytest.approx(model.predict(x, verbose=0).mean(), rel=1e-5)
     history = model.fit(x, y, validation_data=(x, y), verbose=0).history
     assert [*history] == ["loss", "out", "target", "val_loss", "val_out", "val_target"]
+
+
+class OfTriplets(keras.Model):
+    """Its steps give all of a batch, a tuple of three arrays, to the network inside."""
+
+    def __init__(self):
+        super().__init__()
+        rows = [keras.Input((3,)) for _ in range(3)]
+        shared = layers.Dense(2)
+        anchor, near, far = (shared(r) for r in rows)
+        self.distances = keras.Model(
+            rows, [ops.sum((anchor - other) ** 2, axis=-1) for other in (near, far)]
+        )
+
+    def call(self, inputs):
+        return self.distances(inputs)
+
+    def train_step(self, data):
+        with keras.GradientTape() as tape:
+            near, far = self.distances(data)
+            loss = ops.mean(ops.maximum(near - far + 1.0, 0.0))
+        weights = self.distances.trainable_weights
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+        return {"loss": loss}
+
+
+def test_steps_may_take_what_a_generator_yields_as_inputs():
+    rng = np.random.default_rng(0)
+    triplets = tuple(rng.normal(size=(12, 3)).astype("float32") for _ in range(3))
+    model = OfTriplets()
+    model.compile("adam")
+    data = keras.data.Dataset.from_tensor_slices(triplets).batch(4)
+    history = model.fit(data, epochs=20, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    near, far = model(list(triplets))
+    assert near.shape == far.shape == (12,)
+
+
+def test_a_model_whose_layers_are_not_built_says_what_its_call_refused():
+    class Unfinished(OfTriplets):
+        def __init__(self):
+            super().__init__()
+            self.head = layers.Dense(1)
+
+    model = Unfinished()
+    model.compile("adam")
+    data = keras.data.Dataset.from_tensor_slices((X[:4, :3],) * 3).batch(2)
+    with pytest.raises(ValueError, match="expected 3 inputs"):
+        model.fit(data, verbose=0)
