@@ -192,7 +192,7 @@ def test_scikit_learn_is_imported_by_what_makes_up_estimators_and_demo_alone():
 def loaded_by(statement):
     """The modules that a statement adds to sys.modules in a fresh interpreter, NumPy's aside."""
     code = f"import sys, numpy; before = {{*sys.modules}}; {statement}; "
-    code += "print(*{m.__name__ for n, m in sys.modules.items() if n not in before})"
+    code += "print(*{getattr(m, '__name__', n) for n, m in sys.modules.items() if n not in before})"
     done = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
     )
