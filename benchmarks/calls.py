@@ -161,8 +161,8 @@ class Nnlite(Library):
     def build(self):
         import nnlite
         from nnlite.autodiff import gradients
-        from nnlite.engine.dispatch import Recording
         from nnlite.engine.plan import Plan
+        from nnlite.engine.recording import Recording
 
         self.nnlite, self.ops = nnlite, nnlite.ops
         self.gradients, self.Recording, self.Plan = gradients, Recording, Plan

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnlite import ops
 from nnlite.checks import check_choice
-from nnlite.engine.dispatch import Recording
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor, Variable, convert_to_tensor
 from nnlite.errors import prefixed
 from nnlite.ops.slicing import sum_of_gradients

@@ -12,7 +12,7 @@ from nnlite.backend import random_normal as normal
 from nnlite.backend import random_uniform as uniform
 from nnlite.checks import check_number, check_shape, check_size
 from nnlite.config import seed_draws as set_seed
-from nnlite.engine.dispatch import tracing
+from nnlite.engine.recording import tracing
 from nnlite.engine.tensor import REALS, Tensor, dtype_of
 from nnlite.ops.operands import axis_of
 from nnlite.seeds import SeedGenerator, state_of

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnlite import backend, ops
 from nnlite.checks import check_shape, is_number
-from nnlite.engine.dispatch import tracing
+from nnlite.engine.recording import tracing
 from nnlite.engine.tensor import Tensor, convert_to_tensor
 from nnlite.errors import memory_for, prefixed
 from nnlite.math import (

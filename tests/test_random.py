@@ -5,8 +5,8 @@ import pytest
 
 import nnlite
 from nnlite import random
-from nnlite.engine.dispatch import Recording
 from nnlite.engine.plan import Plan
+from nnlite.engine.recording import Recording
 
 N = 20_000
 

@@ -9,7 +9,7 @@ import numpy as np
 from nnlite import autodiff, config
 from nnlite.data.batches import make_batches, make_sources, yields_batches
 from nnlite.data.sources import Source, leaves
-from nnlite.engine.dispatch import Recording
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import REALS, Tensor
 from nnlite.errors import prefixed
 from nnlite.layers.core import InputLayer

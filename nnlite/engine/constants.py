@@ -13,8 +13,9 @@ import weakref
 import numpy as np
 
 from nnlite.configurable import frozen
-from nnlite.engine.dispatch import OPS, Call, tracing_lock
+from nnlite.engine.dispatch import OPS, Call
 from nnlite.engine.passes import drop_unneeded
+from nnlite.engine.recording import tracing_lock
 from nnlite.engine.tensor import Tensor, Variable, aligned_empty
 from nnlite.errors import memory_for
 

@@ -1,14 +1,9 @@
 """The one door: every op call, eager or traced, passes `apply`.
 
-An `Op` is one row: the C function's name, the shapes it gives, its gradient. A `Recording` is the
-list of calls made while it was active; one that does not execute is a trace, which `plan` turns
-into a program."""
+An `Op` is one row: the C function's name, the shapes it gives, its gradient."""
 
-import contextvars
-import functools
 import math
 import os
-import threading
 
 import numpy as np
 
@@ -16,6 +11,7 @@ from nnlite import config
 from nnlite.checks import LARGEST_SIZE, MOST_ELEMENTS
 from nnlite.engine import _engine, cpu_quota
 from nnlite.engine._engine import MAX_ATTRS, MAX_NDIM, built_isas, engines, set_quota
+from nnlite.engine.recording import CONDITION, RECORDINGS, SCOPES, active_recordings, tracing
 from nnlite.engine.tensor import REALS, Tensor, Variable
 from nnlite.errors import memory_for
 
@@ -165,149 +161,6 @@ class Call:
         return f"<{self.op.name} {shapes[0]} -> {shapes[1]}>"
 
 
-_recordings = contextvars.ContextVar("nnlite recordings", default=())
-_scopes = contextvars.ContextVar("nnlite layers being called", default=())
-_condition = contextvars.ContextVar("nnlite condition of ops", default=None)
-
-
-class _Leave:
-    """The `__exit__` of a Recording: the release of its lock.
-
-    Ctrl-C may come before or after it, but not within it, as it is a function of C.
-    """
-
-    def __get__(self, recording, owner=None):
-        return (lambda r, *exc: r.__exit__(*exc)) if recording is None else recording._open.__exit__
-
-
-class Recording:
-    """The op calls made in this thread while it is entered; `executing=False` makes it a trace.
-
-    Parameters
-    ----------
-    executing : bool, default True
-    shapes_only : bool, default False
-        Of a trace: whether it is recorded for the shapes of results, and never runs.
-
-    Attributes
-    ----------
-    _open : Lock
-        Locked from the beginning of the `with` block to its end.
-    """
-
-    def __init__(self, executing=True, shapes_only=False):
-        self.executing, self.shapes_only = executing, shapes_only
-        self.calls = []
-        self._open = threading.Lock()
-
-    def __enter__(self):
-        others = active_recordings()
-        if not self._open.acquire(blocking=False):
-            raise RuntimeError("a GradientTape can be entered by one block at a time")
-        try:
-            _recordings.set((*others, self))
-            return self
-        except BaseException:
-            self._open.release()
-            raise
-
-    __exit__ = _Leave()
-
-    @config.isolated
-    def _paused(self, function, *args):
-        """What a function returns, whose ops are not recorded here."""
-        _recordings.set(tuple(r for r in active_recordings() if r is not self))
-        return function(*args)
-
-
-def active_recordings():
-    """The recordings that are active in this thread."""
-    recordings = _recordings.get()
-    for recording in recordings:
-        if not recording._open.locked():
-            recordings = tuple(r for r in recordings if r._open.locked())
-            _recordings.set(recordings)
-            break
-    return recordings
-
-
-def record_nothing():
-    """Let ops run at once and unrecorded, until the end of the `isolated` call that this is in."""
-    _recordings.set(())
-    _condition.set(None)
-
-
-def unrecorded(function):
-    """A function whose ops run at once, also when it is called while a trace is recorded."""
-    if hasattr(function, "records_nothing"):
-        return function
-
-    @config.isolated
-    @functools.wraps(function)
-    def at_once(*args, **kwargs):
-        record_nothing()
-        return function(*args, **kwargs)
-
-    at_once.records_nothing = True
-    return at_once
-
-
-def traces():
-    """The traces that are being recorded in this thread."""
-    return [r for r in active_recordings() if not r.executing]
-
-
-def in_a_layer():
-    """Whether a layer is being called, in this thread."""
-    return bool(_scopes.get())
-
-
-def tracing():
-    """Whether ops are only being recorded, in this thread."""
-    recordings = active_recordings()
-    return bool(recordings) and any(not r.executing for r in recordings)
-
-
-# One thread at a time builds and traces. (A trace also makes the variables of metrics.)
-tracing_lock = threading.RLock()
-if hasattr(os, "register_at_fork"):  # so a child has no model that is half built, and no lock
-    os.register_at_fork(
-        before=tracing_lock.acquire,
-        after_in_parent=tracing_lock.release,
-        after_in_child=tracing_lock.release,
-    )
-
-
-def producer(tensor, recorded=None):
-    """The op call that made a tensor, or None if it is not known.
-
-    Parameters
-    ----------
-    tensor : Tensor
-    recorded : list of Call, optional
-        By default the calls that this thread is recording.
-    """
-    for calls in [r.calls for r in active_recordings()] if recorded is None else [recorded]:
-        for call in reversed(calls):
-            if any(y is tensor for y in call.outputs):
-                return call
-    return None
-
-
-class scope:
-    """Names what is being computed (a layer), for error messages."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def __enter__(self):
-        self.before = _scopes.get()
-        _scopes.set((*self.before, self.name))
-
-    def __exit__(self, *exc):
-        _scopes.set(self.before)
-
-
 class when:
     """Ops of the block run only where a condition holds; a plan looks at it in each run.
 
@@ -324,18 +177,18 @@ class when:
         self.condition = condition
 
     def __enter__(self):
-        self.outer = _condition.get()
-        _condition.set(self.condition if self.outer is None else self._both())
+        self.outer = CONDITION.get()
+        CONDITION.set(self.condition if self.outer is None else self._both())
 
     def __exit__(self, *exc):
-        _condition.set(self.outer)
+        CONDITION.set(self.outer)
 
     def _both(self):
         """Whether this condition and the one around it hold, 0 where that one does not: then this
         one has no value, or any."""
         if not tracing() and not self.outer.item():
             return self.outer
-        _condition.set(None)
+        CONDITION.set(None)
         found = (t.dtype for r in active_recordings() for c in r.calls for t in c.outputs)
         real = next((dtype for dtype in found if dtype in REALS), config.floatx())
         to_real, to_int = {"to_int": 0, "dtype": real}, {"to_int": 1, "dtype": "int32"}
@@ -345,7 +198,7 @@ class when:
 
 def left_out():
     """Whether this thread is in a `when` block whose condition does not hold."""
-    condition = _condition.get()
+    condition = CONDITION.get()
     return condition is not None and not condition.item()
 
 
@@ -432,13 +285,13 @@ def apply(op, inputs, attrs):
     for i in op.writes:
         if not isinstance(inputs[i], Variable):
             raise TypeError(f"{op.name}: input {i} is overwritten and must be a Variable")
-    recordings, condition = active_recordings(), _condition.get()
+    recordings, condition = active_recordings(), CONDITION.get()
     executing = not recordings or all(r.executing for r in recordings)
     try:
         if executing and (condition is None or condition.item()):
             execute(op, inputs, outputs, attrs, real)
         for recording in recordings:
-            scope = ".".join(_scopes.get())
+            scope = ".".join(SCOPES.get())
             recording.calls.append(Call(op, inputs, outputs, attrs, scope, condition))
     finally:  # also where Ctrl-C came meanwhile
         for i in op.writes:
@@ -449,7 +302,7 @@ def apply(op, inputs, attrs):
 def at_once(op, values, attrs=()):
     """The result of an op that works element by element, if nothing records it and the values,
     which may not be tensors yet, are few and need no conversion; else None. `attrs` are C's."""
-    if _recordings.get() or _condition.get() is not None:
+    if RECORDINGS.get() or CONDITION.get() is not None:
         return None
     most = MIN_PARALLEL_WORK_EAGER
     return _engine.elementwise(_chosen, op.number, values, attrs, Tensor, config.floatx, most)
@@ -497,7 +350,7 @@ def execute(op, inputs, outputs, attrs, real):
     e = engine(real)
     bad = e.call(e.op_ids[op.name], given, made, op.c_attrs(attrs), threads_for(work))
     if bad >= 0:
-        raise bad_index(op, ".".join(_scopes.get()), bad, attrs)
+        raise bad_index(op, ".".join(SCOPES.get()), bad, attrs)
 
 
 # Fewer multiply-adds than this, about 20 us on one core, are done by one thread: starting a second

@@ -12,7 +12,7 @@ import numpy as np
 
 from nnlite.engine._engine import ARENA, FEED, FUSED, MEMORY, OWN, Program, most_threads
 from nnlite.engine.constants import Kept, pack_kernels, reading, separate
-from nnlite.engine.dispatch import Recording, bad_index, engine
+from nnlite.engine.dispatch import bad_index, engine
 from nnlite.engine.passes import (
     Roots,
     absorb,
@@ -24,6 +24,7 @@ from nnlite.engine.passes import (
     take_in_padding,
     take_in_place,
 )
+from nnlite.engine.recording import Recording
 from nnlite.engine.stretches import Stretch, find_stretches, rows
 from nnlite.engine.tensor import Variable
 

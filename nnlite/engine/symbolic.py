@@ -9,8 +9,8 @@ import functools
 import operator
 
 from nnlite.config import isolated
-from nnlite.engine.dispatch import Recording, in_a_layer
 from nnlite.engine.lengths import filled, has_unknown, result_of_any
+from nnlite.engine.recording import Recording, in_a_layer
 from nnlite.engine.tensor import Tensor, dtype_of
 from nnlite.tree import map_structure
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from nnlite import config
-from nnlite.engine.dispatch import OPS, Call, Recording, execute, real_of
+from nnlite.engine.dispatch import OPS, Call, execute, real_of
 from nnlite.engine.passes import (
     Roots,
     absorb,
@@ -21,6 +21,7 @@ from nnlite.engine.passes import (
     readers_of,
 )
 from nnlite.engine.plan import Plan
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.ops.activation import GATES, KINDS
 from nnlite.tree import flatten

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from nnlite.engine.dispatch import Recording
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor
 from nnlite.importing import onnx_functions, onnx_windows
 from nnlite.importing.onnx_description import Graph, Node

@@ -9,7 +9,7 @@ import numpy as np
 from nnlite.checks import axes, check_number, check_setting, is_number
 from nnlite.config import next_seed
 from nnlite.configurable import Configurable
-from nnlite.engine.dispatch import unrecorded
+from nnlite.engine.recording import unrecorded
 from nnlite.engine.tensor import Tensor, Unset, dtype_of
 from nnlite.errors import memory_for
 from nnlite.seeds import SeedGenerator

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnlite.config import active, isolated
 from nnlite.configurable import structure_version
-from nnlite.engine.dispatch import record_nothing, tracing_lock
+from nnlite.engine.recording import record_nothing, tracing_lock
 from nnlite.tree import flatten
 
 

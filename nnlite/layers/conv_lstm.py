@@ -5,7 +5,7 @@ convolution of all steps; that of the state is made step by step, by ops."""
 
 from nnlite import ops
 from nnlite.checks import positive_int
-from nnlite.engine.dispatch import Recording
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor
 from nnlite.layers import settings
 from nnlite.layers.recurrent import OfCell

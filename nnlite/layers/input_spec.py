@@ -2,8 +2,8 @@
 
 from nnlite.checks import axes as checked_axes
 from nnlite.configurable import Configurable
-from nnlite.engine import dispatch
 from nnlite.engine.lengths import open_shape
+from nnlite.engine.recording import traces
 from nnlite.tree import flatten
 
 _COUNT = "int [0, inf)"
@@ -94,7 +94,7 @@ class InputSpec(Configurable):
             return
         ndim = len(x.shape)
         shape = open_shape(x.shape)
-        if dispatch.traces():  # on as many samples as come to mind
+        if traces():  # on as many samples as come to mind
             shape = (None, *shape[1:])
         if self.ndim is not None and ndim != self.ndim and not self.allow_last_axis_squeeze:
             raise ValueError(f"input_spec: expected {self.ndim} dimensions, got shape {shape}")

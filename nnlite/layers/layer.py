@@ -10,9 +10,8 @@ from nnlite import config, regularizers
 from nnlite.checks import check_setting
 from nnlite.config import DTypePolicy
 from nnlite.configurable import clone, snake_case, structure_version
-from nnlite.engine import dispatch
-from nnlite.engine.dispatch import Recording
 from nnlite.engine.lengths import filled, has_unknown, open_shape, result_of_any
+from nnlite.engine.recording import Recording, scope
 from nnlite.engine.symbolic import Node, Symbol, is_symbolic, symbolic_call, symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.errors import did_you_mean, prefixed
@@ -396,7 +395,7 @@ class Layer(Penalized):
         if caller is None:
             here.made = []
         try:
-            with dispatch.scope(self.name):
+            with scope(self.name):
                 inputs = as_tensors(inputs)
                 if not self.built:
                     self._build_for(inputs, *args, **kwargs)

@@ -2,7 +2,7 @@
 
 import weakref
 
-from nnlite.engine import dispatch
+from nnlite.engine.recording import traces
 from nnlite.engine.symbolic import is_symbolic
 from nnlite.engine.tensor import convert_to_tensor
 from nnlite.layers.building import check_in_call, here
@@ -41,7 +41,7 @@ class Penalized(Measured):
         """
         check_in_call("add_loss", is_symbolic((loss,)))
         run, found = vars(self).get("_added", (None, ()))
-        trace = next((weakref.ref(r) for r in dispatch.traces()), None)
+        trace = next((weakref.ref(r) for r in traces()), None)
         new = [(convert_to_tensor(value), trace) for value in flatten(loss)]
         self.__dict__["_added"] = here.made, [*(found if run is here.made else ()), *new]
 
@@ -57,10 +57,10 @@ class Penalized(Measured):
         """What the layers inside added in a run, by default in the last one of each of them."""
         run = vars(self).get("_run") if run is None else run
         own, found = vars(self).get("_added", (None, ()))
-        traces = dispatch.traces()
+        active = traces()
         values = [
             value
             for value, trace in found
-            if own is run and (not traces if trace is None else trace() in traces)
+            if own is run and (not active if trace is None else trace() in active)
         ]
         return sum((layer._added_losses(run) for layer in self._sublayers), values)

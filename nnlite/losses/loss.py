@@ -7,7 +7,7 @@ import numpy as np
 
 from nnlite import config, configurable, ops
 from nnlite.configurable import Configurable, name_of
-from nnlite.engine.dispatch import tracing
+from nnlite.engine.recording import tracing
 from nnlite.engine.symbolic import is_symbolic
 from nnlite.engine.tensor import Tensor, as_array
 from nnlite.errors import prefixed

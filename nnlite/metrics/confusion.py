@@ -13,7 +13,7 @@ counts is NaN, the value is NaN.
 import numpy as np
 
 from nnlite import ops
-from nnlite.engine.dispatch import tracing
+from nnlite.engine.recording import tracing
 from nnlite.engine.tensor import Tensor, as_array
 from nnlite.losses.loss import as_outputs, beside, check_labels, equal_shapes, weights_like
 from nnlite.metrics.metric import Metric, MetricVariable

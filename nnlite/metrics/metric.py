@@ -6,7 +6,7 @@ import numpy as np
 
 from nnlite import config, initializers, ops
 from nnlite.configurable import name_of
-from nnlite.engine.dispatch import tracing
+from nnlite.engine.recording import tracing
 from nnlite.engine.symbolic import Symbol
 from nnlite.engine.tensor import Tensor, Variable, dtype_of
 from nnlite.losses.loss import (

@@ -9,8 +9,8 @@ import contextlib
 from nnlite import config
 from nnlite.data.batches import yields_batches
 from nnlite.data.packing import unpack_x_y_sample_weight
-from nnlite.engine.dispatch import Recording
 from nnlite.engine.lengths import filled, has_unknown, result_of_any
+from nnlite.engine.recording import Recording
 from nnlite.engine.symbolic import symbols_of
 from nnlite.engine.tensor import Tensor
 from nnlite.layers.building import here

@@ -7,7 +7,8 @@ import operator
 import numpy as np
 
 from nnlite import config
-from nnlite.engine.dispatch import Op, active_recordings
+from nnlite.engine.dispatch import Op
+from nnlite.engine.recording import active_recordings
 from nnlite.engine.tensor import REALS, Tensor, convert_to_tensor
 from nnlite.ops.operands import each
 

@@ -3,7 +3,8 @@
 import functools
 import math
 
-from nnlite.engine.dispatch import OPS, Op, apply, left_out, tracing
+from nnlite.engine.dispatch import OPS, Op, apply, left_out
+from nnlite.engine.recording import tracing
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.ops.elementwise import add, subtract
 from nnlite.ops.operands import cast, constant, operands

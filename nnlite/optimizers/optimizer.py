@@ -7,7 +7,8 @@ import numpy as np
 
 from nnlite import configurable, constraints, ops, warn
 from nnlite.configurable import structure_version
-from nnlite.engine.dispatch import tracing, unrecorded, when
+from nnlite.engine.dispatch import when
+from nnlite.engine.recording import tracing, unrecorded
 from nnlite.engine.tensor import Variable
 from nnlite.errors import did_you_mean, memory_for
 from nnlite.optimizers.averages import follow

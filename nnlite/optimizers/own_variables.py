@@ -2,7 +2,7 @@
 makes, and assignments in `update_step`."""
 
 from nnlite import initializers, ops
-from nnlite.engine.dispatch import unrecorded
+from nnlite.engine.recording import unrecorded
 from nnlite.engine.tensor import Variable
 from nnlite.errors import memory_for
 

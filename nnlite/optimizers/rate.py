@@ -5,7 +5,7 @@ import numpy as np
 from nnlite import config, ops
 from nnlite.checks import check_number
 from nnlite.configurable import Configurable, structure_version
-from nnlite.engine.dispatch import tracing
+from nnlite.engine.recording import tracing
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.errors import prefixed
 from nnlite.optimizers.gradients import takes_one

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nnlite import warn
-from nnlite.engine.dispatch import producer
+from nnlite.engine.recording import producer
 from nnlite.losses.loss import Loss, LossFunctionWrapper
 from nnlite.metrics.accuracy import (
     Accuracy,

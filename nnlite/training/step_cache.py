@@ -11,9 +11,9 @@ from nnlite import config, configurable, ops
 from nnlite.configurable import structure_version
 from nnlite.data.packing import pack_x_y_sample_weight
 from nnlite.data.sources import ArraySource, Source, leaves
-from nnlite.engine.dispatch import Recording, tracing_lock
 from nnlite.engine.lengths import filled, has_unknown, result_of_any
 from nnlite.engine.plan import Plan
+from nnlite.engine.recording import Recording, tracing_lock
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.layers.building import transaction
 from nnlite.metrics.metric import MetricResult, as_logs

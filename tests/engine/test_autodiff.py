@@ -19,7 +19,7 @@ from gradients import check_gradient, first_gradient, value
 import nnlite
 from nnlite import layers, losses, ops, optimizers
 from nnlite.autodiff import GradientTape
-from nnlite.engine.dispatch import Recording
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Variable
 
 GRADIENTS = cases_gradients.GRADIENTS | cases_gradients_images.GRADIENTS

@@ -171,7 +171,7 @@ def test_memory_does_not_grow_with_plans_that_the_garbage_collector_finds():
         import gc, resource
         import numpy as np
         from nnlite import ops
-        from nnlite.engine.dispatch import Recording
+        from nnlite.engine.recording import Recording
         from nnlite.engine.plan import Plan
         from nnlite.engine.tensor import Tensor
 

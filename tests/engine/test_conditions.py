@@ -7,8 +7,9 @@ from teams import team_of
 import nnlite
 from nnlite import ops
 from nnlite.engine import stretches
-from nnlite.engine.dispatch import Recording, when
+from nnlite.engine.dispatch import when
 from nnlite.engine.plan import Plan
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor
 
 

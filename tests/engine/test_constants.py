@@ -12,8 +12,9 @@ from teams import team_of
 
 from nnlite import GradientTape, config, layers, ops, optimizers
 from nnlite.engine import constants
-from nnlite.engine.dispatch import OPS, Recording
+from nnlite.engine.dispatch import OPS
 from nnlite.engine.plan import Plan
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.models import Model, Sequential
 

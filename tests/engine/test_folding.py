@@ -5,8 +5,8 @@ import pytest
 import samples
 
 from nnlite import config, layers, ops
-from nnlite.engine.dispatch import Recording
 from nnlite.engine.passes import Roots, absorb
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.models import Model, Sequential
 

@@ -10,7 +10,7 @@ import pytest
 
 import nnlite
 from nnlite import config, layers, ops
-from nnlite.engine import dispatch
+from nnlite.engine.recording import active_recordings
 from nnlite.models import Model, Sequential
 
 HOME = str(Path(nnlite.__file__).parent)
@@ -57,6 +57,7 @@ def estimator():
 KEEPERS = [
     "/config.py",
     "/engine/dispatch.py",
+    "/engine/recording.py",
     "/layers/layer.py",
     "/layers/building.py",
     "/training/step_cache.py",
@@ -124,7 +125,7 @@ def bits(model):
 def everything_is_as_ever():
     """Fail if a training flag, a trace, a tape, a precision, a seed or a lock was left behind."""
     assert layers.Dropout(0.5)(X).numpy().tobytes() == X.tobytes()
-    assert not dispatch.active_recordings() and config.floatx() == "float32"
+    assert not active_recordings() and config.floatx() == "float32"
     assert config.next_seed() != config.next_seed()
     for thread in threading.enumerate():
         if thread.name == "nnlite-batches" and thread.is_alive():

@@ -9,9 +9,9 @@ from teams import team_of
 
 from nnlite import config, layers, ops
 from nnlite.autodiff import gradients
-from nnlite.engine.dispatch import Recording
 from nnlite.engine.passes import drop_unneeded
 from nnlite.engine.plan import Plan
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.models import Sequential
 from nnlite.ops.rows import SOURCE_CODES, gather

@@ -22,8 +22,8 @@ from nnlite import (
 )
 from nnlite.engine import dispatch, stretches
 from nnlite.engine import plan as plan_module
-from nnlite.engine.dispatch import Recording
 from nnlite.engine.plan import Plan
+from nnlite.engine.recording import Recording, scope
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.models import Model, Sequential
 
@@ -434,7 +434,7 @@ def test_many_runs_over_many_hazards_give_the_same_bits_with_any_threads():
 
 def test_run_stops_at_a_bad_label_and_says_where():
     feed = Tensor((4,), "int32")
-    with Recording(executing=False) as trace, dispatch.scope("labels"):
+    with Recording(executing=False) as trace, scope("labels"):
         result = ops.one_hot(feed, 3)
     plan = Plan(trace, [feed], [result])
     y, out = np.array([0, 1, 2, 0, 1, 1, 3, -1, 0, 0, 0, 0], np.int32), np.full((12, 3), 7, "f")

@@ -6,7 +6,7 @@ import pytest
 
 import nnlite as keras
 from nnlite import config, layers, ops
-from nnlite.engine.dispatch import Recording
+from nnlite.engine.recording import Recording
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3, 9, 8, 2))

@@ -10,8 +10,9 @@ from teams import team_of
 
 from nnlite import config, layers, ops
 from nnlite.engine import stretches
-from nnlite.engine.dispatch import Call, Recording
+from nnlite.engine.dispatch import Call
 from nnlite.engine.plan import Plan
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor
 from nnlite.models import Model, Sequential
 from nnlite.ops.activation import activation_gradient

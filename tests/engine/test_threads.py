@@ -18,8 +18,8 @@ from teams import digest_of_a_fit, team_of
 
 from nnlite import ops
 from nnlite.engine import _engine, cpu_quota
-from nnlite.engine.dispatch import Recording
 from nnlite.engine.plan import Plan
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor, Variable
 
 HERE = os.path.dirname(__file__)

@@ -12,7 +12,8 @@ from nnlite.engine._engine import MAX_NDIM
 import nnlite
 from nnlite import ops
 from nnlite.engine import dispatch
-from nnlite.engine.dispatch import Recording, at_once, when
+from nnlite.engine.dispatch import at_once, when
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import REALS, Tensor, Variable
 from nnlite.ops.activation import KINDS
 from nnlite.ops.operands import operands

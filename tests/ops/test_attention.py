@@ -14,8 +14,8 @@ from samples import normal
 
 from nnlite import ops
 from nnlite.autodiff import GradientTape
-from nnlite.engine.dispatch import Recording
 from nnlite.engine.plan import Plan
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor, Variable
 
 SIZES = [  # B, T, S, N, K, H, V

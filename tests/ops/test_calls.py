@@ -12,8 +12,8 @@ from gradients import check_gradient
 
 import nnlite
 from nnlite import ops
-from nnlite.engine.dispatch import Recording
 from nnlite.engine.plan import Plan
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor
 from nnlite.ops.slicing import copied
 from nnlite.tree import flatten, map_structure

@@ -5,8 +5,8 @@ import pytest
 
 from nnlite import activations, ops
 from nnlite.autodiff import GradientTape
-from nnlite.engine import dispatch
 from nnlite.engine.plan import Plan
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor, Variable
 
 INF, SELU = np.inf, (1.0507009873554805, 1.7580993408473769)
@@ -95,7 +95,7 @@ def test_planned_activation_of_infinity_has_the_bits_of_an_eager_one(name, real)
     def doubled(x):
         return ops.multiply(2.0, ALL[name][0](x))
 
-    with dispatch.Recording(executing=False) as trace:
+    with Recording(executing=False) as trace:
         y = doubled(x)
     Plan(trace, [x], [y], real).run([(AT.astype(real), 0, 0), (out, 0, 0)])
     assert out.tobytes() == doubled(AT.astype(real)).numpy().tobytes()

@@ -17,8 +17,8 @@ from samples import Case, normal, rng, sweep
 import nnlite
 from nnlite import ops
 from nnlite.autodiff import GradientTape, gradients
-from nnlite.engine import dispatch
 from nnlite.engine.plan import Plan
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor, Variable
 from nnlite.ops.activation import KINDS
 
@@ -228,7 +228,7 @@ def test_bad_shapes_are_errors_that_name_them():
 
 def test_moving_update_writes_its_variable_in_a_plan(real):
     moving, batch = Variable(np.zeros(3), dtype=real), Tensor((3,), real)
-    with dispatch.Recording(executing=False) as trace:
+    with Recording(executing=False) as trace:
         ops.moving_update(moving, batch, 0.9)
     values = np.array([1.0, 2.0, -3.0], real)
     Plan(trace, [batch], [], real).run([(values, 0, 0)], runs=2)
@@ -238,7 +238,7 @@ def test_moving_update_writes_its_variable_in_a_plan(real):
 def test_planned_gradients_have_the_same_bits_on_any_number_of_threads(real):
     shape, weight = (16, 14, 14, 24), [Variable(normal(24, seed=k), dtype=real) for k in range(4)]
     x, results = Tensor(shape, real), []
-    with dispatch.Recording(executing=False) as trace:
+    with Recording(executing=False) as trace:
         y, mean, variance = ops.batch_norm(x, *weight[:2])
         y = ops.layer_norm(ops.average_pool2d(ops.max_pool2d(ops.gelu(y), 2), 3, 2), *weight[2:])
         sources = [x, *weight]

@@ -24,6 +24,7 @@ from teams import team_of
 
 from nnlite import ops
 from nnlite.engine import dispatch
+from nnlite.engine.recording import scope
 from nnlite.engine.tensor import REALS, Tensor, Variable
 from nnlite.ops.random import seed_state
 from nnlite.ops.rows import SOURCE_CODES, gather
@@ -185,7 +186,7 @@ def test_bad_label_is_an_error_that_names_op_and_position(isa, real):
     with pytest.raises(ValueError, match=r"one_hot: .* position 2 "):
         ops.one_hot(bad, 3)
     with pytest.raises(ValueError, match=r"layer 'outer.inner': one_hot: .* position 0 "):
-        with dispatch.scope("outer"), dispatch.scope("inner"):
+        with scope("outer"), scope("inner"):
             ops.one_hot([-1], 3)
 
 

@@ -9,6 +9,7 @@ import nnlite
 from nnlite import layers, ops
 from nnlite.engine import dispatch
 from nnlite.engine.plan import Plan
+from nnlite.engine.recording import Recording
 from nnlite.engine.tensor import Tensor, Variable
 
 IMAGE = np.arange(32.0).reshape(1, 4, 4, 2) / 32
@@ -118,7 +119,7 @@ def test_call_of_fewer_operands_than_c_reads_is_refused():
 
 def test_run_of_a_plan_takes_as_many_feeds_as_it_has():
     x, y = Tensor((3,), "float32"), None
-    with dispatch.Recording(executing=False) as trace:
+    with Recording(executing=False) as trace:
         y = ops.add(x, 1.0)
     plan = Plan(trace, [x], [y])
     memory, out = np.ones(3, np.float32), np.zeros(3, np.float32)
@@ -159,7 +160,7 @@ def test_take_by_numbers_that_a_plan_computes_checks_them_in_c(real):
     index, memory, out = Tensor((2, 2), "int32"), np.array([[2, 0], [1, 1]], np.int32), {}
     for axis, shape in {0: (2, 2, 3, 4), 1: (2, 2, 2, 4), 2: (2, 3, 2, 2)}.items():
         given = memory % x.shape[axis]
-        with dispatch.Recording(executing=False) as trace:
+        with Recording(executing=False) as trace:
             y = ops.take(x, index, axis)
         plan, out = Plan(trace, [index], [y], real), np.zeros(shape, real)
         plan.run([(given, 0, 0), (out, 0, 0)])
@@ -197,7 +198,7 @@ def test_edited_sparse_matrix_is_refused_before_c_follows_it(kind):
 
 def test_tensor_kept_from_a_trace_has_no_values_for_an_op_outside():
     kept = []
-    with dispatch.Recording(executing=False):
+    with Recording(executing=False):
         kept.append(ops.add(Tensor((3,), "float32"), 1.0))
     for function in (ops.exp, lambda x: ops.add(1.0, x), lambda x: ops.reshape(x, (3, 1))):
         with pytest.raises(RuntimeError, match=r"Tensor of shape \(3,\): it has no values here"):
