@@ -1,6 +1,7 @@
 """Layers: settings, weights, and `call` written in `nnlite.ops`."""
 
 from nnlite import identifiers, lazy, names
+from nnlite.engine.symbolic import Symbol
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
 from nnlite.layers.layer import Layer
 
@@ -358,6 +359,7 @@ def Input(
     optional=False,
     sparse=None,
     ragged=None,
+    tensor=None,
 ):
     """A symbol for the input of a functional `Model`; in a Sequential, the shape of its input.
 
@@ -381,6 +383,9 @@ def Input(
         Ignored: sparse matrices of SciPy are taken in any case.
     ragged : {False}, optional
         Sequences of different lengths are padded.
+    tensor : Symbol, optional
+        A symbol that is there, of another `Input` or of a layer: it is returned, if it has the
+        shape and the type that are given. A model may begin with it.
 
     Returns
     -------
@@ -389,7 +394,8 @@ def Input(
     Raises
     ------
     ValueError
-        If the shape is missing or given twice, or `ragged` is true.
+        If the shape is missing or given twice, or `ragged` is true; or if `tensor` is no symbol,
+        or has another shape or type.
 
     Notes
     -----
@@ -408,4 +414,23 @@ def Input(
     (None, 3)
     """
     given = shape, batch_size, dtype, name, batch_shape, optional, sparse, ragged
-    return InputLayer(*given).symbol()
+    return InputLayer(*given).symbol() if tensor is None else _checked(tensor, *given)
+
+
+def _checked(tensor, shape, batch_size, dtype, name, batch_shape, *_):
+    """A symbol that is of the shape and type that are given."""
+    if not isinstance(tensor, Symbol):
+        raise ValueError(f"Input: tensor: expected a symbol, as Input gives it, got {tensor!r}")
+    expected = {
+        "shape": (shape, tensor.shape[1:]),
+        "batch_size": (batch_size, tensor.shape[0]),
+        "batch_shape": (batch_shape, tensor.shape),
+        "dtype": (dtype, tensor.dtype),
+    }
+    for setting, (given, found) in expected.items():
+        given = tuple(given) if isinstance(given, list) else given
+        if given is not None and given != found:
+            raise ValueError(
+                f"Input: {setting}: expected that of tensor, {found!r}, or none, got {given!r}"
+            )
+    return tensor

@@ -381,3 +381,20 @@ def test_an_input_may_be_said_to_be_sparse_but_not_ragged():
     np.testing.assert_array_equal(model.predict(data), model.predict(data.toarray()))
     with pytest.raises(ValueError, match=r"Input: ragged: expected False, got True; utils.pad_seq"):
         layers.Input((None,), ragged=True)
+
+
+def test_an_input_may_be_a_symbol_that_is_there():
+    x = layers.Input((4,), name="x")
+    hidden = layers.Dense(5)(x)
+    assert layers.Input(tensor=x) is x and layers.Input((5,), tensor=hidden) is hidden
+    assert keras.Model(layers.Input(tensor=hidden), layers.Dense(2)(hidden)).input_shape == (
+        None,
+        5,
+    )
+    for wrong in ({"shape": (5,)}, {"batch_size": 3}, {"dtype": "int32"}, {"batch_shape": [2, 4]}):
+        with pytest.raises(
+            ValueError, match=f"Input: {next(iter(wrong))}: expected that of tensor"
+        ):
+            layers.Input(tensor=x, **wrong)
+    with pytest.raises(ValueError, match="Input: tensor: expected a symbol"):
+        layers.Input(tensor=np.ones((2, 3)))
