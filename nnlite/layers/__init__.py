@@ -1,7 +1,6 @@
 """Layers: settings, weights, and `call` written in `nnlite.ops`."""
 
 from nnlite import identifiers, lazy, names
-from nnlite.engine.symbolic import Symbol
 from nnlite.layers.core import Activation, Dense, Flatten, Identity, InputLayer, Reshape
 from nnlite.layers.layer import Layer
 
@@ -414,23 +413,4 @@ def Input(
     (None, 3)
     """
     given = shape, batch_size, dtype, name, batch_shape, optional, sparse, ragged
-    return InputLayer(*given).symbol() if tensor is None else _checked(tensor, *given)
-
-
-def _checked(tensor, shape, batch_size, dtype, name, batch_shape, *_):
-    """A symbol that is of the shape and type that are given."""
-    if not isinstance(tensor, Symbol):
-        raise ValueError(f"Input: tensor: expected a symbol, as Input gives it, got {tensor!r}")
-    expected = {
-        "shape": (shape, tensor.shape[1:]),
-        "batch_size": (batch_size, tensor.shape[0]),
-        "batch_shape": (batch_shape, tensor.shape),
-        "dtype": (dtype, tensor.dtype),
-    }
-    for setting, (given, found) in expected.items():
-        given = tuple(given) if isinstance(given, list) else given
-        if given is not None and given != found:
-            raise ValueError(
-                f"Input: {setting}: expected that of tensor, {found!r}, or none, got {given!r}"
-            )
-    return tensor
+    return InputLayer(*given).symbol() if tensor is None else InputLayer._checked(tensor, *given)

@@ -8,7 +8,7 @@ import numpy as np
 from nnlite import activations, config, ops
 from nnlite.checks import positive_int
 from nnlite.engine.lengths import agree
-from nnlite.engine.symbolic import input_symbol
+from nnlite.engine.symbolic import Symbol, input_symbol
 from nnlite.layers import settings
 from nnlite.layers.layer import Layer
 
@@ -95,6 +95,25 @@ class InputLayer(Layer):
         Symbol
         """
         return input_symbol(self, self.batch_shape, self._dtype_in(config.floatx()))
+
+    @staticmethod
+    def _checked(tensor, shape, batch_size, dtype, name, batch_shape, *_):
+        """The symbol that `Input` was given, of the shape and type that it was given."""
+        if not isinstance(tensor, Symbol):
+            raise ValueError(f"Input: tensor: expected a symbol, as Input gives it, got {tensor!r}")
+        expected = {
+            "shape": (shape, tensor.shape[1:]),
+            "batch_size": (batch_size, tensor.shape[0]),
+            "batch_shape": (batch_shape, tensor.shape),
+            "dtype": (dtype, tensor.dtype),
+        }
+        for setting, (given, found) in expected.items():
+            given = tuple(given) if isinstance(given, list) else given
+            if given is not None and given != found:
+                raise ValueError(
+                    f"Input: {setting}: expected that of tensor, {found!r}, or none, got {given!r}"
+                )
+        return tensor
 
     def _dtype_in(self, precision):
         """The dtype of the symbol, in a model of a precision."""

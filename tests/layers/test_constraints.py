@@ -257,7 +257,7 @@ def input_of(cls):
 
 def test_every_weight_that_may_have_a_regularizer_may_have_a_constraint():
     assert {cls.__name__ for cls, _ in HELD} >= {"Dense", "Conv2D", "BatchNormalization", "PReLU"}
-    for cls in (c for c in vars(layers).values() if isinstance(c, type)):
+    for cls in filter(inspect.isclass, [getattr(layers, name) for name in layers.__all__]):
         names = {n.rpartition("_")[0] for n in cls._signature() if n.endswith("_regularizer")}
         assert {f"{n}_constraint" for n in names - {"activity"}} <= {*cls._signature()}, cls
 
