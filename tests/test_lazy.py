@@ -2,6 +2,7 @@
 
 import builtins
 import importlib
+import subprocess
 import sys
 
 import pytest
@@ -105,3 +106,19 @@ def test_objects_are_a_mapping_that_imports_what_is_read():
     objects = lazy.Objects({"rate": "nnlite.schedules.CosineDecay"})
     assert "rate" in objects and "other" not in objects and [*objects] == ["rate"]
     assert objects["rate"] is nnlite.schedules.CosineDecay and objects.get("other") is None
+
+
+DENSE_ALONE = """
+import sys
+
+import nnlite
+
+model = nnlite.Sequential([nnlite.Input((20,)), nnlite.layers.Dense(64), nnlite.layers.Dense(1)])
+assert model.predict(nnlite.ones((40, 20)).numpy(), verbose=0).shape == (40, 1)
+print("nnlite.ops.convolution" in sys.modules)
+"""
+
+
+def test_a_dense_net_predicts_where_no_convolution_was_imported():
+    done = subprocess.run([sys.executable, "-c", DENSE_ALONE], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr

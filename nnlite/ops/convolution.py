@@ -3,6 +3,7 @@
 import math
 from numbers import Integral
 
+import nnlite.ops.linear  # noqa: F401  it has the row of pack_kernel
 from nnlite.engine.dispatch import OPS, Op, apply
 from nnlite.ops.activation import KINDS, activation_gradient
 from nnlite.ops.operands import call, number, operands
@@ -175,11 +176,6 @@ def _infer_gradient_kernel(x, dy, *, shape, with_bias=False, **_):
     return [shape, dy[3:]] if with_bias else [shape]
 
 
-def _infer_pack_kernel(w, *columns, groups, panel):
-    panels = groups * -(-w[-1] // groups // panel)
-    return [(*w[:-1], panels * panel), (w[-1],)][: 1 + (len(columns) == 3)]
-
-
 Op(
     "conv2d",
     infer=_infer_conv2d,
@@ -197,12 +193,6 @@ Op(
     work=_conv2d_work,
     attrs={**_FUSED, **_WINDOW, "groups": int, **_OUTPUT_SIZE, "features": None},
     by_sample=(0,),
-)
-Op(
-    "pack_kernel",
-    infer=_infer_pack_kernel,
-    attrs={"groups": int, "panel": None},
-    outputs=("real", "real"),
 )
 Op(
     "conv2d_gradient_input",

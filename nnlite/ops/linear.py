@@ -159,6 +159,11 @@ def _linear_work(inputs, outputs):
     return math.prod(inputs[0]) * inputs[1][1]
 
 
+def _infer_pack_kernel(w, *columns, groups, panel):
+    panels = groups * -(-w[-1] // groups // panel)
+    return [(*w[:-1], panels * panel), (w[-1],)][: 1 + (len(columns) == 3)]
+
+
 Op(
     "linear",
     infer=_infer_linear,
@@ -173,6 +178,12 @@ Op(
     infer=lambda x, packed, *b, features, **_: [(*x[:-1], features)],
     work=_linear_work,
     attrs={"kind": int, "alpha": float, "features": None},
+)
+Op(
+    "pack_kernel",
+    infer=_infer_pack_kernel,
+    attrs={"groups": int, "panel": None},
+    outputs=("real", "real"),
 )
 
 
