@@ -5,6 +5,7 @@ They test the installed package: the bare source folder has no compiled engine.
 
 import os
 import pathlib
+import signal
 import sys
 
 _root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -45,6 +46,14 @@ def double():
     """Everything in float64."""
     with config.precision("float64"):
         yield
+
+
+@pytest.fixture
+def heeding_ctrl_c():
+    """As in a terminal; what a shell runs in the background is told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 # Quick tests come first, so that a fault shows early. Tests that take minutes come last.

@@ -298,14 +298,6 @@ def test_an_interrupted_fit_leaves_a_usable_estimator():
     assert estimator.n_iter_ == 1
 
 
-@pytest.fixture
-def heeding_ctrl_c():
-    """As in a terminal; what a shell runs in the background is told to ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.parametrize("times, epochs", [(400, 1), (1, 10**7)], ids=["in an epoch", "epochs"])
 def test_ctrl_c_stops_within_a_second(times, epochs, heeding_ctrl_c):
     estimator = wide(epochs=epochs, batch_size=10, early_stopping=False)

@@ -420,7 +420,7 @@ ONE_AT_A_TIME = threading.Lock()
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_ctrl_c_ends_all_and_leaves_a_fitted_estimator(n_threads):
+def test_ctrl_c_ends_all_and_leaves_a_fitted_estimator(n_threads, heeding_ctrl_c):
     pressed = []
 
     class Press(Callback):
