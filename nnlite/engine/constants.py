@@ -117,13 +117,16 @@ _all_kept = weakref.WeakValueDictionary()  # by what they are computed of
 
 
 class Kept:
-    """What a call gives that depends on weights alone. All plans share it, of any batch size.
+    """What a call gives that depends on weights alone. A model's plans of all batch sizes share it.
 
     Parameters
     ----------
-    call : Call
+    outputs : list of Tensor
+        What is kept.
     plan : Plan
-        It computes the outputs of the call.
+        It computes that.
+    variables : list of Variable
+        It depends on these.
 
     Attributes
     ----------
@@ -131,12 +134,20 @@ class Kept:
         The outputs, with memory.
     """
 
-    def __init__(self, call, plan):
-        self.plan, self.versions = plan, None
-        self.tensors = [Tensor(t.shape, t.dtype, _room(t)) for t in call.outputs]
+    def __init__(self, outputs, plan, variables):
+        self.plan, self.variables, self.versions = plan, variables, None
+        self.tensors = [Tensor(t.shape, t.dtype, _room(t)) for t in outputs]
         self.results = [(t._data, 0, 0) for t in self.tensors]
+
+    @staticmethod
+    def of(call, plan):
+        """That of a call."""
         read = [t for c in plan.calls for t in c.inputs if isinstance(t, Variable)]
-        self.variables = list({id(v): v for v in read}.values())
+        return Kept(call.outputs, plan, list({id(v): v for v in read}.values()))
+
+    def on(self, others):
+        """The same of other Variables, as `Plan.on` takes them."""
+        return Kept(self.tensors, self.plan.on(others), [others[id(v)] for v in self.variables])
 
     @staticmethod
     def all_of(made, constant, plan_of, engine):
@@ -160,7 +171,9 @@ class Kept:
                 key = engine, formulas[id(call.outputs[0])]
                 kept = _all_kept.get(key)
                 if kept is None:
-                    kept = Kept(call, plan_of(drop_unneeded(constant, call.outputs), call.outputs))
+                    kept = Kept.of(
+                        call, plan_of(drop_unneeded(constant, call.outputs), call.outputs)
+                    )
                     _all_kept[key] = kept
                 found.append(kept)
         return found

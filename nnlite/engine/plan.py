@@ -132,6 +132,9 @@ class Plan:
         roots = (self.roots.of(t) for c in self.calls for t in (*c.inputs, *_conditions(c)))
         own = {id(v): v for v in roots if isinstance(v, Variable)}
         memory = {id(v._data): others[key]._data for key, v in own.items()}
+        constants = [kept.on(others) for kept in self.constants]
+        for kept, other in zip(self.constants, constants):
+            memory |= {id(t._data): o._data for t, o in zip(kept.tensors, other.tensors)}
 
         def moved(operands):
             return tuple(
@@ -140,6 +143,7 @@ class Plan:
             )
 
         plan = copy.copy(self)
+        plan.constants = constants
         plan.variables = [others.get(id(v), v) for v in self.variables]
         plan.steps = [(op, *map(moved, step[:3]), *step[3:]) for op, *step in self.steps]
         plan.program = plan._program(self.arena_bytes)
