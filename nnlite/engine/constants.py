@@ -142,8 +142,8 @@ class Kept:
     @staticmethod
     def of(call, plan):
         """That of a call."""
-        read = [t for c in plan.calls for t in c.inputs if isinstance(t, Variable)]
-        return Kept(call.outputs, plan, list({id(v): v for v in read}.values()))
+        read = {id(v): v for c in plan.calls for v in map(plan.roots.of, c.inputs)}
+        return Kept(call.outputs, plan, [v for v in read.values() if isinstance(v, Variable)])
 
     def on(self, others):
         """The same of other Variables, as `Plan.on` takes them."""

@@ -223,6 +223,7 @@ class BaseMLP(BaseEstimator):
         for v, values in zip(network.parameters, given):
             if values is not v._data:
                 v.assign(values)
+            v.version += 1  # as others may have written into its memory
         if network is not self._network:
             self._network = network
             self._show(network)

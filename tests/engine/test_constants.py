@@ -283,3 +283,14 @@ def test_a_table_that_only_weights_make_is_a_result_as_well():
         for a, b in zip(model.predict(X[:, 0, 0]), model(X[:, 0, 0])):
             assert np.array_equal(a, b.numpy())
         model.dense.kernel.assign(model.dense.kernel * 2.0)
+
+
+def test_what_reads_a_weight_in_another_shape_follows_it():
+    w, x = Variable(np.ones((4, 1), "float32")), Tensor((1,), "float32")
+    with Recording(executing=False) as trace:
+        y = ops.add(x, ops.sum(ops.square(ops.reshape(w, (2, 2)))))
+    plan, out = Plan(trace, [x], [y], "float32", folds=True), np.empty(1, "float32")
+    for value in (1.0, 3.0):
+        w.assign(np.full((4, 1), value))
+        plan.run([(np.zeros(1, "float32"), 0, 0), (out, 0, 0)])
+        assert out == 4 * value**2

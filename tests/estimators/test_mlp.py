@@ -284,3 +284,14 @@ def test_iris_of_raw_numbers_is_learned():
     assert (
         ours.MLPClassifier(solver="lbfgs", alpha=1.0, random_state=0).fit(X, y).score(X, y) > 0.97
     )
+
+
+@pytest.mark.parametrize("rows", [1, 5, 40])
+def test_weights_may_be_written_to_in_place(rows):
+    X = np.random.default_rng(0).normal(size=(40, 5))
+    estimator = ours.MLPRegressor((8,), max_iter=2, random_state=0).fit(X, X[:, 0])
+    assert np.ptp(estimator.predict(X)) > 0
+    estimator.predict(X[:rows])
+    estimator.coefs_[1][...] = 0
+    estimator.intercepts_[1][...] = 7
+    np.testing.assert_array_equal(estimator.predict(X[:rows]), np.full(rows, 7.0))

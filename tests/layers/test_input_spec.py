@@ -97,5 +97,5 @@ def test_a_wrapper_has_the_weights_of_its_layer_and_makes_it_again_from_its_conf
     again = Residual.from_config(layer.get_config())
     assert again.layer is not layer.layer and again.layer.units == 3 and not again.built
     assert isinstance(layers.TimeDistributed(layers.Dense(2)), layers.Wrapper)
-    with pytest.raises(TypeError, match=r"Residual: layer: expected a layer, .* got 'dense'"):
+    with pytest.raises(ValueError, match=r"Residual: layer: expected a layer, .* got 'dense'"):
         Residual("dense")

@@ -88,7 +88,8 @@ def check_same(**settings):
         np.testing.assert_allclose(cached[name], values, rtol=1e-5, atol=1e-7)
     for a, b in zip(weights, others):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-    assert "conv2d" in ops_of_plain and "conv2d" not in ops_of_cached
+    of_base = {"conv2d", "conv2d_packed"}
+    assert of_base & {*ops_of_plain} and not of_base & {*ops_of_cached}
 
 
 @pytest.mark.parametrize("make", [inside_a_sequential, before_a_head])
