@@ -289,7 +289,9 @@ def test_iris_of_raw_numbers_is_learned():
 @pytest.mark.parametrize("rows", [1, 5, 40])
 def test_weights_may_be_written_to_in_place(rows):
     X = np.random.default_rng(0).normal(size=(40, 5))
-    estimator = ours.MLPRegressor((8,), max_iter=2, random_state=0).fit(X, X[:, 0])
+    estimator = ours.MLPRegressor(hidden_layer_sizes=(8,), max_iter=2, random_state=0).fit(
+        X, X[:, 0]
+    )
     assert np.ptp(estimator.predict(X)) > 0
     estimator.predict(X[:rows])
     estimator.coefs_[1][...] = 0
