@@ -353,7 +353,7 @@ def _shared(chains):
 
 def _share_steps(networks):
     """Let networks share their compiled steps, if they consist of layers and metrics of nnlite's
-    own with equal settings: whoever trains first traces them for all."""
+    own with equal settings: the first that trains traces them for all."""
     chains = [[*n.layers, n.optimizer, *n.metrics] for n in networks]
     ours = all(type(part).__module__.startswith("nnlite.") for part in chains[0])
     if ours and len({*map(len, chains)}) == 1 and all(map(_have_equal_settings, zip(*chains))):

@@ -14,8 +14,8 @@ from nnlite.training.step_cache import layers_in
 class SharedSteps:
     """The steps of models with equal layers, optimizers, losses and metrics, by their layouts.
 
-    Whoever gives it to the models' caches vouches for that. What a step reads and changes each of
-    them holds at the same places.
+    The caller who gives it to the models' caches vouches for that. Each of them holds what a step
+    reads and changes at the same places.
     """
 
     def __init__(self):
