@@ -123,5 +123,5 @@ print("nnlite.ops.convolution" in sys.modules)
 
 
 def test_a_dense_net_predicts_where_no_convolution_was_imported():
-    done = subprocess.run([sys.executable, "-c", DENSE_ALONE], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-P", "-c", DENSE_ALONE], capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr

@@ -177,6 +177,42 @@ def call(engine, number, op, case, real, threads, memory):
     return -1 if status.value == 2**63 - 1 else status.value
 
 
+class Packed:
+    """A case of an op that packs kernels, or reads them packed: the values do not matter here."""
+
+    bad = None
+
+    def __init__(self, arrays, attrs):
+        self.arrays_and_attrs = arrays, attrs
+
+    def arrays(self, real):
+        return [a.astype(real) for a in self.arrays_and_attrs[0]]
+
+    def attrs_for(self, real):
+        return self.arrays_and_attrs[1]
+
+
+def packed_cases(name, ops, cases, real, panel):
+    """The cases of 'pack_kernel' or of an op that reads packed kernels, made of those of the ops
+    that read them as they are."""
+    found = []
+    for other in [n for n, op in ops.items() if op.packs and name in ("pack_kernel", op.packs[0])]:
+        for case in cases[other]:
+            x, w, *columns = case.arrays(real)
+            attrs = case.attrs_for(real)
+            given = columns if len(columns) > 1 else []
+            packing = {"groups": attrs.get("groups", 1), "panel": panel}
+            if name == "pack_kernel":
+                found.append(Packed([w, *given], packing))
+                continue
+            shapes = ops["pack_kernel"].infer(w.shape, *[c.shape for c in given], **packing)
+            packed, *bias = map(np.ones, shapes)
+            (y,) = ops[other].infer(x.shape, w.shape, *[c.shape for c in columns], **attrs)
+            read = [x, packed, *(bias or columns[-1:])]
+            found.append(Packed(read, {**attrs, "features": y[-1]}))
+    return found
+
+
 def main(teams, libraries):
     """Run every case of every op with the engines of these libraries.
 
@@ -197,7 +233,8 @@ def main(teams, libraries):
         for number in range(engine.n_ops):
             name = engine.names[number].decode()
             print(isa, real, name, file=sys.stderr, flush=True)
-            for k, case in enumerate(CASES[name]):
+            cases = CASES.get(name) or packed_cases(name, OPS, CASES, REALS[real], engine.panel)
+            for k, case in enumerate(cases):
                 for threads in teams[k % len(teams)]:
                     bad = call(engine, number, OPS[name], case, REALS[real], threads, memory)
                     assert bad == (-1 if case.bad is None else case.bad), (name, bad)
