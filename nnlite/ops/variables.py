@@ -44,6 +44,8 @@ def assign(variable, value):
     variable : Variable
     value : tensor of the same shape
     """
+    if not isinstance(variable, Variable):
+        raise TypeError(f"variable: expected a Variable, got {variable!r}")
     if variable.dtype == "int32":
         _assign_integers(variable, value, keep=0, sign=1)
     else:

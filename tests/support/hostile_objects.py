@@ -99,7 +99,8 @@ def called_layers(rng):
     ((shown, value),) = some_of(rng, 1)
     layer = cls(**{n: NEEDED[n] for n in needed})
     label = f"layers.{cls.__name__}()({shown})"
-    return Call(label, INPUTS, lambda: layer(value), [value])
+    words = [*INPUTS, "vocabulary"]  # which a look-up has to have before
+    return Call(label, words, lambda: layer(value), [value])
 
 
 def called_losses(rng):
