@@ -243,7 +243,8 @@ def measure(workload, rounds, threads, wanted):
         by_name["keras"].ask("load", by_name["nnlite"].ask("weights").value)
     peaks = {name: worker.ask("peak").value for name, worker in by_name.items()}
     outputs = {name: worker.ask("outputs").value for name, worker in by_name.items()}
-    neighbours = by_name["nnlite"].ask("neighbours").value if "nnlite" in by_name else None
+    told = "nnlite" in by_name and not workload.trains
+    neighbours = by_name["nnlite"].ask("neighbours").value if told else None
     timing.interleave(workers, 1, "turn")
     began = timing.load()
     answers = timing.interleave(workers, rounds, "turn")
@@ -267,7 +268,8 @@ def measure(workload, rounds, threads, wanted):
     if neighbours:
         share = peaks["nnlite"] / neighbours
         print(
-            f"nnlite's peak is {share:.2f} of what two neighbouring layers give, {neighbours:.0f}"
+            f"nnlite's peak is {share:.2f} of what two neighbouring layers give, "
+            f"{neighbours:.0f} MiB"
         )
     for name, reason in missing.items():
         print(f"not measured: {name}: {reason}")
