@@ -1,5 +1,7 @@
 """The variables of a model as nested dicts, by the parts of their paths."""
 
+import numpy as np
+
 from nnlite.checks import check_setting
 from nnlite.configurable import unique_name
 
@@ -69,17 +71,25 @@ class StateTree:
         Raises
         ------
         ValueError
-            If something in it is no variable of the model, or of another shape.
+            If something in it is no variable of the model, or of another shape; then none is set.
         """
         known, given = self._variables_by_kind(), _leaves(state_tree)
         by_path = {f"{kind}/{path}": v for kind in known for path, v in known[kind].items()}
+        found = []
         for path, value in given.items():
             kind, _, rest = path.partition("/")
             if kind == "optimizer_variables" and self.optimizer is not None:
                 path = f"{kind}/{self.optimizer.name}/{rest.partition('/')[2]}"
             if path not in by_path:
                 raise ValueError(f"set_state_tree: expected {', '.join(by_path)}, got {path!r}")
-            by_path[path].assign(value)
+            variable, shape = by_path[path], np.shape(value)
+            if shape != variable.shape:
+                raise ValueError(
+                    f"set_state_tree: {path}: expected shape {variable.shape}, got {shape}"
+                )
+            found.append((variable, value))
+        for variable, value in found:
+            variable.assign(value)
 
 
 def _numbered(pairs):

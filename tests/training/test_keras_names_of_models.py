@@ -53,7 +53,10 @@ def test_a_state_tree_sets_a_part_and_refuses_what_the_model_lacks():
     ):
         model.set_state_tree({"trainable_variables": {"h": {"no": [1.0]}}})
     with pytest.raises(ValueError, match=r"expected shape \(2,\), got \(3,\)"):
-        model.set_state_tree({"trainable_variables": {"h": {"bias": [1.0] * 3}}})
+        model.set_state_tree(
+            {"trainable_variables": {"y": {"bias": [9.0]}, "h": {"bias": [1.0] * 3}}}
+        )
+    assert model.get_layer("y").bias.item() == before  # what stands before the error is not set
     with pytest.raises(ValueError, match="get_state_tree: value_format: expected"):
         model.get_state_tree("list")
 
