@@ -19,7 +19,7 @@ from nnlite.engine.recording import tracing_lock
 from nnlite.engine.tensor import Tensor, Variable, aligned_empty
 from nnlite.errors import memory_for
 
-# A product of so few rows reads its kernel in place.
+# A product of at most this many rows reads its kernel in place.
 FEW_ROWS = 3
 # The most bytes of a kernel that is kept twice. Those of convolutions take less; the largest dense
 # layers of networks for images are most of their weights.
@@ -68,20 +68,21 @@ def pack_kernels(calls, results, roots, panel):
 def _is_worth_it(call):
     rows, kernel = math.prod(call.outputs[0].shape[:-1]), call.inputs[1]
     size = kernel.size * np.dtype(kernel.dtype).itemsize
-    return FEW_ROWS < rows <= call.op.packs[1] and size <= MOST_BYTES
+    return FEW_ROWS < rows <= call.op.packs[2] and size <= MOST_BYTES
 
 
 def _packed(call, panel):
     """A call as two: one that packs the kernel, one that reads it."""
     x, kernel, *columns = call.inputs
     given = columns if len(columns) > 1 else []  # a normalization is folded
-    op, attrs = OPS["pack_kernel"], {"groups": call.attrs.get("groups", 1), "panel": panel}
+    op, packed_op, _ = call.op.packs
+    attrs = {"groups": call.attrs.get("groups", 1), "panel": panel}
     shapes = op.infer(kernel.shape, *[t.shape for t in given], **attrs)
     packed, *bias = [Tensor(shape, kernel.dtype) for shape in shapes]
     packing = Call(op, [kernel, *given], [packed, *bias], attrs, call.scope)
     attrs = {**call.attrs, "features": call.outputs[0].shape[-1]}
     inputs = [x, packed, *(bias or columns[-1:])]
-    return packing, call.replaced(op=OPS[call.op.packs[0]], inputs=inputs, attrs=attrs)
+    return packing, call.replaced(op=OPS[packed_op], inputs=inputs, attrs=attrs)
 
 
 def separate(calls, results, roots):

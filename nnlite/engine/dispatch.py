@@ -54,9 +54,9 @@ class Op:
     absorbs : tuple of str
         Ops that the C function can do with each row that it finishes: 'activation', whose
         attributes it has too, and 'scale_shift', whose operands it takes as its last inputs.
-    packs : (str, int), optional
-        The op that does the same with a kernel, its second input, that `pack_kernel` has packed;
-        for how many rows of the output, at most, that is worth it.
+    packs : (Op, str, int), optional
+        The op that packs the kernel, which is the second input; the op that does the same with the
+        packed one; the rows of the output for which that is worth it, at most.
     pads : bool
         The C function can pad its images itself, by `pad_top` and `pad_left`.
     by_sample : tuple of int

@@ -3,9 +3,9 @@
 import math
 from numbers import Integral
 
-import nnlite.ops.linear  # noqa: F401  it has the row of pack_kernel
 from nnlite.engine.dispatch import OPS, Op, apply
 from nnlite.ops.activation import KINDS, activation_gradient
+from nnlite.ops.linear import PACK_KERNEL
 from nnlite.ops.operands import call, number, operands
 from nnlite.ops.reduce import sum_to
 from nnlite.ops.shape import broadcast_to, reshape
@@ -185,7 +185,7 @@ Op(
     absorbs=("scale_shift", "activation"),
     by_sample=(0,),
     pads=True,
-    packs=("conv2d_packed", 2048),
+    packs=(PACK_KERNEL, "conv2d_packed", 2048),
 )
 Op(
     "conv2d_packed",

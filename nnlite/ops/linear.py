@@ -164,6 +164,12 @@ def _infer_pack_kernel(w, *columns, groups, panel):
     return [(*w[:-1], panels * panel), (w[-1],)][: 1 + (len(columns) == 3)]
 
 
+PACK_KERNEL = Op(
+    "pack_kernel",
+    infer=_infer_pack_kernel,
+    attrs={"groups": int, "panel": None},
+    outputs=("real", "real"),
+)
 Op(
     "linear",
     infer=_infer_linear,
@@ -171,19 +177,13 @@ Op(
     work=_linear_work,
     attrs={"kind": int, "alpha": float},
     absorbs=("activation",),
-    packs=("linear_packed", 64),
+    packs=(PACK_KERNEL, "linear_packed", 64),
 )
 Op(
     "linear_packed",
     infer=lambda x, packed, *b, features, **_: [(*x[:-1], features)],
     work=_linear_work,
     attrs={"kind": int, "alpha": float, "features": None},
-)
-Op(
-    "pack_kernel",
-    infer=_infer_pack_kernel,
-    attrs={"groups": int, "panel": None},
-    outputs=("real", "real"),
 )
 
 

@@ -33,9 +33,9 @@ def in_two_steps(case, op, isa, real, threads):
     e.call(packing, [w, *given], [packed, *bias], (settings["groups"],), threads)
     (shape,) = OPS[op].infer(x.shape, w.shape, *[c.shape for c in columns], **attrs)
     y = guarded.array(shape, real)
-    inputs, number = [x, packed, *(bias or columns[-1:])], e.op_ids[OPS[op].packs[0]]
+    inputs, number = [x, packed, *(bias or columns[-1:])], e.op_ids[OPS[op].packs[1]]
     attrs = {**attrs, "features": shape[-1]}
-    e.call(number, inputs, [y], OPS[OPS[op].packs[0]].c_attrs(attrs), threads)
+    e.call(number, inputs, [y], OPS[OPS[op].packs[1]].c_attrs(attrs), threads)
     assert guarded.intact()
     return y
 

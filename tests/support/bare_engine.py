@@ -196,7 +196,7 @@ def packed_cases(name, ops, cases, real, panel):
     """The cases of 'pack_kernel' or of an op that reads packed kernels, made of those of the ops
     that read them as they are."""
     found = []
-    for other in [n for n, op in ops.items() if op.packs and name in ("pack_kernel", op.packs[0])]:
+    for other in [n for n, op in ops.items() if op.packs and name in ("pack_kernel", op.packs[1])]:
         for case in cases[other]:
             x, w, *columns = case.arrays(real)
             attrs = case.attrs_for(real)
