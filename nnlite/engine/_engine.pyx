@@ -225,7 +225,7 @@ def elementwise(dict engines, int op, tuple values, tuple attrs, type Tensor, fl
         The attributes in C's order.
     Tensor : type
     floatx : callable
-        Gives the precision of operands none of which is a tensor.
+        Gives the precision where no operand is a tensor.
     most : int
         The result and the operands have fewer elements.
 

@@ -140,8 +140,8 @@ static void depthwise_pixel(const nnl_depthwise *g, const nnl_window *v, real *y
         }
 }
 
-/* Pixels of a row of y that are computed together: they share taps and columns of x. Where
- * registers suffice, so many vectors of channels are, too. */
+/* STRIP pixels of a row of y are computed together, as they share taps and columns of x. Each has
+ * STRIP_VECTORS vectors of channels: more do not fit into registers. */
 enum { STRIP = 4, STRIP_VECTORS = VEC_BYTES == 64 ? 2 : 1 };
 
 /* Results of STRIP pixels for channels c ... c + n - 1 in nv vectors, where each channel has one
@@ -245,9 +245,9 @@ static void depthwise_row(const nnl_depthwise *g, const real *x, nnl_window v, r
     }
 }
 
-/* How many channels are computed for all rows before the others: so many that L1 holds a row of y
- * and the rows of x under it. Each row of x comes from L2 once then, and not for each row of the
- * kernel. All channels, if these would be few, which lie far apart. */
+/* The channels that are computed for all rows before the next ones. L1 then holds a row of y and
+ * the rows of x under it, and a row of x comes from L2 once, not once for each row of the kernel.
+ * Few channels of a row lie far apart in memory: then all are computed at once. */
 static int64_t channels_together(const nnl_depthwise *g) {
     enum { L1 = (24 << 10) / sizeof(real), FEW = 64 };
     const int64_t fit = L1 / max_of(g->KH * g->W + g->OW, 1) / ROW_LANES * ROW_LANES;
