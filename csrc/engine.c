@@ -8,6 +8,7 @@
 #include "ops/attention.c"
 #include "ops/reduce.c"
 #include "ops/conv/forward.c"
+#include "ops/conv/winograd.c"
 #include "ops/conv/gradient_input.c"
 #include "ops/conv/gradient_kernel.c"
 #include "ops/conv/depthwise.c"

@@ -12,6 +12,8 @@ NNL_OP(attention_gradient, 6, 3, attention_gradient_scratch)
 NNL_OP(conv2d, 2, 1, conv2d_scratch)
 NNL_OP(conv2d_packed, 2, 1, conv2d_packed_scratch)
 NNL_OP(pack_kernel, 1, 1, no_scratch)
+/* conv/winograd.c */
+NNL_OP(conv2d_winograd, 2, 1, conv2d_winograd_scratch)
 /* conv/gradient_input.c */
 NNL_OP(conv2d_gradient_input, 2, 1, conv2d_gradient_input_scratch)
 /* conv/gradient_kernel.c */

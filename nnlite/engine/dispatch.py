@@ -57,6 +57,9 @@ class Op:
     packs : (Op, str, int), optional
         The op that packs the kernel, which is the second input; the op that does the same with the
         packed one; the rows of the output for which that is worth it, at most.
+    shortcut : (str, callable), optional
+        The op that computes the same with fewer multiplications, though it rounds more; and, of a
+        call, whether that pays.
     pads : bool
         The C function can pad its images itself, by `pad_top` and `pad_left`.
     by_sample : tuple of int
@@ -96,11 +99,13 @@ class Op:
         by_sample=(),
         pads=False,
         packs=None,
+        shortcut=None,
         elementwise=False,
     ):
         self.formula, self.elementwise = formula, elementwise
         self.optional_outputs, self.reads_rows_of = optional_outputs, reads_rows_of
-        self.by_sample, self.pads, self.packs = by_sample, pads, packs
+        self.by_sample, self.pads = by_sample, pads
+        self.packs, self.shortcut = packs, shortcut
         self.name, self.infer, self.gradient = name, infer, gradient
         self.fuses, self.fused_input, self.absorbs = fuses, fused_input, absorbs
         self.in_place = [pair if isinstance(pair, tuple) else (pair, 0) for pair in in_place]

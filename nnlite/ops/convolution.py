@@ -16,6 +16,7 @@ from nnlite.ops.windows import (
     pair,
     sizes,
     windows_along,
+    winograd_pays,
 )
 
 # The attributes of a window in C's order; conv2d has `groups` after them.
@@ -186,12 +187,20 @@ Op(
     by_sample=(0,),
     pads=True,
     packs=(PACK_KERNEL, "conv2d_packed", 2048),
+    shortcut=("conv2d_winograd", winograd_pays),
 )
 Op(
     "conv2d_packed",
     infer=lambda x, packed, *b, out_h, out_w, features, **_: [(x[0], out_h, out_w, features)],
     work=_conv2d_work,
     attrs={**_FUSED, **_WINDOW, "groups": int, **_OUTPUT_SIZE, "features": None},
+    by_sample=(0,),
+)
+Op(
+    "conv2d_winograd",
+    infer=_infer_conv2d,
+    work=_conv2d_work,
+    attrs={**_FUSED, **_WINDOW, "groups": int, **_OUTPUT_SIZE},
     by_sample=(0,),
 )
 Op(

@@ -53,6 +53,15 @@ CONVOLUTIONS = [
     ((2, 6, 40, 32), (2, 3, 18), 2, "same", 1, 1),
     ((1, 100, 100, 32), (1, 1, 24), 1, "same", 1, 1),  # more than the second cache holds
 ]
+# Of conv2d_winograd: the last patch of a row and of a column is whole, or has 1 to 3 pixels.
+WINOGRAD = [
+    ((0, 6, 6, 16), (3, 3, 16), 1, "same", 1, 1),
+    ((2, 8, 12, 16), (3, 3, 32), 1, "same", 1, 1),
+    ((3, 3, 11, 48), (3, 3, 16), 1, "valid", 1, 1),
+    ((2, 31, 18, 16), (3, 3, 80), 1, "same", 1, 1),
+    ((1, 7, 9, 272), (3, 3, 48), 1, "valid", 1, 1),
+    ((1, 6, 5, 1024), (3, 3, 208), 1, "same", 1, 1),  # filters in several turns
+]
 # x, (KH, KW, M), strides, padding, dilation
 DEPTHWISE = [
     ((1, 1, 1, 1), (1, 1, 1), 1, "valid", 1),
@@ -72,9 +81,9 @@ DEPTHWISE = [
 ]
 
 
-def triples(depthwise=False):
+def triples(depthwise=False, shapes=CONVOLUTIONS):
     """(x, w, dy, attributes of the window, with `groups` where there are) of every shape."""
-    for entry in DEPTHWISE if depthwise else CONVOLUTIONS:
+    for entry in DEPTHWISE if depthwise else shapes:
         x, (kh, kw, last), *how = entry
         groups = 1 if depthwise else how.pop()
         w = (kh, kw, x[3] // groups, last)
@@ -94,7 +103,7 @@ def mostly_zeros(depthwise):
             yield x, w, np.where(kept, dy, 0), a
 
 
-def forward_cases(function, depthwise=False):
+def forward_cases(function, depthwise=False, shapes=CONVOLUTIONS):
     """Each shape; activations, a bias, and scale and shift take turns."""
 
     def scale(inputs, want, a):
@@ -102,7 +111,7 @@ def forward_cases(function, depthwise=False):
         return with_columns(function(x, w, a, (a["out_h"], a["out_w"])), columns) + np.abs(want)
 
     found = []
-    for i, (x, w, dy, window) in enumerate(triples(depthwise)):
+    for i, (x, w, dy, window) in enumerate(triples(depthwise, shapes)):
         a = {"kind": KINDS[FUSED[i % len(FUSED)]], "alpha": 0.25, **window}
         bias, *folded = (normal(dy.shape[-1], seed=3 + k) for k in range(3))
         columns = [[], [bias], folded, [bias, *folded]][i % 4]
@@ -134,6 +143,7 @@ def cases_gradients(function, of, depthwise=False):
 
 CASES = {
     "conv2d": forward_cases(conv2d),
+    "conv2d_winograd": forward_cases(conv2d, shapes=WINOGRAD),
     "conv2d_gradient_input": cases_gradients(conv2d_gradient_input, "x"),
     "conv2d_gradient_kernel": cases_gradients(conv2d_gradient_kernel, "w"),
     "depthwise_conv2d": forward_cases(depthwise_conv2d, True),
@@ -142,6 +152,8 @@ CASES = {
 }
 
 ULP = {name: 5 for name in CASES}
+# The transformed patches are up to 100 times as large as the images, and cancel in the end.
+ULP["conv2d_winograd"] = 40
 
 SMALL = [CONVOLUTIONS[i] for i in (3, 4, 6, 7, 8, 10)] + [DEPTHWISE[i] for i in (3, 4, 6)]
 
@@ -164,6 +176,6 @@ def smooth(depthwise):
 
 
 # (inputs, attributes, which of the inputs) for each op
-GRADIENTS = {name: [] for name in CASES}
+GRADIENTS = {name: [] for name in CASES if name != "conv2d_winograd"}
 for _name, *_what in [*smooth(False), *smooth(True)]:
     GRADIENTS[_name].append(tuple(_what))

@@ -116,6 +116,7 @@ def oracle(activate):
 
     return {
         "conv2d": lambda x, a: [with_bias(conv2d, x, a)],
+        "conv2d_winograd": lambda x, a: [with_bias(conv2d, x, a)],
         "conv2d_gradient_input": lambda x, a: [conv2d_gradient_input(*x, a)],
         "conv2d_gradient_kernel": lambda x, a: [
             conv2d_gradient_kernel(*x, a),

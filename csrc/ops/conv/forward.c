@@ -63,15 +63,6 @@ static void set_pixels(nnl_tile *t, const nnl_conv *g, const nnl_view *v, int64_
     }
 }
 
-/* Applies the activation to rows of n columns, ld apart. */
-static void activate_rows(real *y, int64_t rows, int64_t n, int64_t ld,
-                          const nnl_epilogue *epilogue) {
-    if (epilogue->activation == NNL_LINEAR) return;
-    if (n == ld) n *= rows, rows = 1;
-    for (int64_t i = 0; i < rows; i++, y += ld)
-        activate(y, y, n, epilogue->activation, epilogue->alpha);
-}
-
 /* Tiles prefetch lines at the beginning of each run of k, so a long run is taken in parts. */
 static int64_t part_of_run(int64_t run) {
     if (run <= PREFETCH_INTERVAL_LONG) return run;

@@ -12,8 +12,10 @@
 #include <string.h>
 
 #include "../../gemm/blocking.h"
+#include "../../gemm/gemm.h"
 #include "../../gemm/microkernel.h"
 #include "../../gemm/prefetch.h"
+#include "../../math/activation.h"
 #include "../../nnlite.h"
 #include "../../runtime/shares.h"
 
@@ -172,6 +174,15 @@ static void choose_a_access(nnl_tile *t, int64_t run) {
     t->a_access = even ? A_ROW_MAJOR : A_GATHERED;
     t->a_row = distance;
     t->run = run;
+}
+
+/* Applies the activation to rows of n columns, ld apart. */
+static void activate_rows(real *y, int64_t rows, int64_t n, int64_t ld,
+                          const nnl_epilogue *epilogue) {
+    if (epilogue->activation == NNL_LINEAR) return;
+    if (n == ld) n *= rows, rows = 1;
+    for (int64_t i = 0; i < rows; i++, y += ld)
+        activate(y, y, n, epilogue->activation, epilogue->alpha);
 }
 
 #endif
