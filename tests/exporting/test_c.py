@@ -387,7 +387,10 @@ def test_every_layer_in_integers_has_the_integers_of_the_oracle(tmp_path):
     for n, (name, y) in enumerate(zip(names, quantization.program.outputs)):
         affine = quantization.of(y)
         weighted = "Attention" in name or "Transformer" in name  # by a softmax, one step away
+        recurrent = any(kind in name for kind in ("Bidirectional", "GRU", "LSTM", "RNN"))
+        # Where a number lies between two integers, it may become the other one.
         allowed = 1.01 * affine.scale if affine else 1 / 64 if weighted else 1e-5
+        allowed = 1e-3 if recurrent and not affine else allowed
         z = np.concatenate([row[n] for row in expected])
         if np.abs(outputs[n] - z).max() > allowed:
             wrong.append(name)

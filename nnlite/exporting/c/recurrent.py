@@ -1,6 +1,8 @@
 """Rules of recurrent layers. A layer computes the products of its inputs step by step and keeps the
 states that somebody reads, so that its memory does not grow with the steps."""
 
+import numpy as np
+
 from nnlite.engine.dispatch import OPS, Call
 from nnlite.engine.passes import readers_of
 from nnlite.exporting.c.products import bias_of, kernel_of, kind_of
@@ -46,12 +48,25 @@ def _is_last(call, part):
     return part.outputs[0].shape == (n, 1, units) and begin == [0, last, 0]
 
 
+def _kernel(source, call, columns, role):
+    """The fields of a kernel: its values, the scales of its rows, and how many columns it has."""
+    if not is_hybrid(call):
+        return kernel_of(source, call, (1, 0), role), 0, columns
+    found = source.integers.quantization.kernel(call.attrs["of"])
+    values = source.constant(np.ascontiguousarray(found.values.T), role, call)
+    return values, source.constant(found.scales, "scales", call), columns
+
+
 def _recurrence(source, call, units):
-    """The structure of a layer, its inputs, and the kernel and the bias of these."""
+    """The structure of a layer, and its inputs."""
     a, (_, steps, inputs) = call.attrs, call.inputs[0].shape
     kernel = bias = None
     if "product" in a:
-        kernel, bias = kernel_of(source, a["product"], (1, 0)), bias_of(source, a["product"])
+        kernel, bias = (
+            _kernel(source, a["product"], inputs, "kernel"),
+            bias_of(source, a["product"]),
+        )
+    numbers = "integer" if is_hybrid(call) else "real"
     of = source.structure(
         "recurrence",
         call,
@@ -65,9 +80,24 @@ def _recurrence(source, call, units):
         recurrent_kind=kind_of(source, a["recurrent_kind"]),
         alpha=float(a["alpha"]),
         recurrent_alpha=float(a["recurrent_alpha"]),
+        input=kernel or (0, 0, 0),
+        recurrent=_kernel(source, call, units, "recurrent_kernel"),
+        bias=bias or 0,
+        factors_of=f"{numbers}_factors",
+        sum_with=f"{numbers}_sum_with",
     )
-    recurrent = kernel_of(source, call, (1, 0), "recurrent_kernel")
-    return of, call.inputs[0], kernel, bias, recurrent
+    return of, call.inputs[0]
+
+
+def _room(source, call):
+    """The scratch of a call, and the part of it that holds integers."""
+    gates = source.scratch(call)
+    return gates, f"(int8_t *)({gates} + {_numbers(call)})" if is_hybrid(call) else None
+
+
+def is_hybrid(call):
+    """Whether a call is one of `Quantization.is_hybrid`; it is in the attribute `of` then."""
+    return "of" in call.attrs
 
 
 def _optional(call, required):
@@ -79,29 +109,35 @@ def _optional(call, required):
 def _simple_rnn(source, call):
     (_, w, h, *_), (y, *_) = call.inputs, call.outputs
     given = *_recurrence(source, call, w.shape[0]), h, *_optional(call, 3)
-    source.each(call, "simple_rnn", *given, y, source.scratch(call))
+    source.each(call, "simple_rnn", *given, y, *_room(source, call))
 
 
 def _lstm(source, call):
     (_, w, h, c, *_), (y, cells, *_) = call.inputs, call.outputs
-    units, gates = w.shape[0], source.scratch(call)
+    units, (gates, room) = w.shape[0], _room(source, call)
     # Only the last cell is kept where nobody reads the others.
     kept = source.is_used(cells)
     place, step = (cells, units) if kept else (f"{gates} + {4 * units}", 0)
     given = *_recurrence(source, call, units), h, c, *_optional(call, 4)
-    source.each(call, "lstm", *given, y, place, step, gates)
+    source.each(call, "lstm", *given, y, place, step, gates, room)
 
 
 def _gru(source, call):
     (_, w, b, h, *_), (y, *_) = call.inputs, call.outputs
     given = *_recurrence(source, call, w.shape[0]), b, h, *_optional(call, 4)
-    source.each(call, "gru", *given, y, source.scratch(call))
+    source.each(call, "gru", *given, y, *_room(source, call))
+
+
+def _numbers(call):
+    """How many numbers of float32 a call needs beside its outputs."""
+    return {"gru": 2, "lstm": 5, "simple_rnn": 1}[call.op.name] * call.inputs[1].shape[0]
+
+
+def _scratch(call):
+    """As `_numbers`, and the integers of its inputs and of its state, in their places."""
+    integers = call.inputs[0].shape[2] + call.inputs[1].shape[0] if is_hybrid(call) else 0
+    return _numbers(call) + -(-integers // 4)
 
 
 RULES = {"gru": _gru, "lstm": _lstm, "simple_rnn": _simple_rnn}
-# How many numbers of float32 a call needs beside its outputs.
-SCRATCH = {
-    "gru": lambda call: 2 * call.inputs[1].shape[0],
-    "lstm": lambda call: 5 * call.inputs[1].shape[0],
-    "simple_rnn": lambda call: call.inputs[1].shape[0],
-}
+SCRATCH = dict.fromkeys(RULES, _scratch)
