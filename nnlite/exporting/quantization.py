@@ -97,7 +97,8 @@ def _rounded(x):
 
 
 def ranges_of(program, arrays):
-    """The least and the largest value of each real tensor that is no constant, over rows.
+    """The least and the largest value of each real tensor that is no constant, over rows; both NaN
+    if one value is.
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ def ranges_of(program, arrays):
             for t in watched:
                 if t.size:
                     low, high = ranges.get(id(t), (math.inf, -math.inf))
-                    ranges[id(t)] = min(low, t._data.min()), max(high, t._data.max())
+                    ranges[id(t)] = np.minimum(low, t._data.min()), np.maximum(high, t._data.max())
     finally:
         for t in (*program.inputs, *of_calls):
             t._data = None
@@ -166,7 +167,7 @@ class Quantization:
 
     def __init__(self, program, arrays):
         self.program = activations_apart(program, FUSED)
-        self.ranges = ranges_of(self.program, arrays)
+        self.ranges, self._rows = ranges_of(self.program, arrays), len(arrays[0])
         self._readers = {}
         for call in self.program.calls:
             for t in call.inputs:
@@ -250,11 +251,12 @@ class Quantization:
 
     @property
     def share(self):
-        """How many steps run in integers, in words."""
+        """How many steps run in integers, and what says the ranges, in words."""
         calls = self.program.calls
         hybrid, count = len(self._hybrid), sum(self.form(call) is not None for call in calls)
-        said = f"{count + hybrid} of {len(calls)} steps"
-        return f"{said}, of {hybrid} the products alone" if hybrid else said
+        products = f", of {hybrid} the products alone" if hybrid else ""
+        rows = f"{self._rows} row{'s' if self._rows > 1 else ''}"
+        return f"{count + hybrid} of {len(calls)} steps{products}, by the ranges of {rows}"
 
     def _hybrid_calls(self):
         """The ids of recurrent calls whose kernels become integers, and of the products before."""
@@ -264,7 +266,8 @@ class Quantization:
         for call in calls:
             alone = len(self._readers.get(id(call.outputs[0]), ())) == 1
             if alone and call.op.name == "linear" and id(call.outputs[0]) in inputs:
-                if _finite(call.inputs[1:]) and not call.attrs["kind"]:
+                finite = np.isfinite(self.ranges.get(id(call.inputs[0]), 0)).all()
+                if finite and _finite(call.inputs[1:]) and not call.attrs["kind"]:
                     found.add(id(call))
         return found
 
@@ -288,6 +291,8 @@ class Quantization:
         for call in reversed(calls):
             after = [c for t in call.outputs for c in self._readers.get(id(t), ())]
             ends = any(t is y for t in call.outputs for y in self.program.outputs)
+            # A step of a recurrent layer is cut out before it is rounded.
+            ends |= call.op.name == "slice" and self.is_hybrid(made.get(id(call.inputs[0])))
             if id(call) in known and after and not ends and all(id(c) in found for c in after):
                 found.add(id(call))
         return {i: form for i, form in known.items() if i in found}

@@ -8,6 +8,7 @@ import cases_layers
 import models_built
 import models_random
 import models_random_sequences
+import nets_int8
 import numpy as np
 import oracle_int8
 import pytest
@@ -412,6 +413,29 @@ def test_integers_are_those_of_the_tensorflow_lite_file(tmp_path):
     computation.rows = [x]
     _, (theirs,) = tflite.run(tflite.write(computation, tmp_path / "m.tflite", "int8"), [x])
     assert np.abs(ours - theirs).max() <= 1 / 256
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", nets_int8.RECURRENT)
+def test_recurrent_kernels_in_integers_are_a_third_as_large_and_compute_as_the_oracle(
+    name, tmp_path
+):
+    model, x = nets_int8.made(name)
+    flash = [
+        int(files_of(model, tmp_path, [x], quantize=q).figures["flash"].split()[0].replace(",", ""))
+        for q in (None, "int8")
+    ]
+    assert flash[1] < 0.36 * flash[0]  # each row of a kernel has a scale and a bias beside it
+    report = files_of(model, tmp_path, [x], quantize="int8")
+    _, (got,) = writer.run(report, [x])
+    found = Quantization(program_of(computation_of(model)), [x])
+    expected = np.concatenate([oracle_int8.outputs(found, [row[None]])[0] for row in x])
+    apart = np.abs(got - expected)
+    # Where a number lies between two integers, float64 may choose the other one.
+    assert np.median(apart) < 1e-6 and apart.max() < 1e-2
+    assert np.abs(expected - model.predict(x)).max() < 0.05
+    program = compiled("gcc", report.path, tmp_path / "program", "-DMODEL_SELFTEST")
+    assert subprocess.run([program]).returncode == 0
 
 
 def test_integers_need_rows(tmp_path):
