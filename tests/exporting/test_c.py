@@ -154,9 +154,11 @@ def test_an_op_without_a_rule_is_refused_by_the_name_of_its_layer(tmp_path):
     with pytest.raises(ValueError, match=r"C cannot hold.*turned.*\(warp\)"):
         model.export(tmp_path / "model.c")
     model = nnlite.Sequential([layers.Input((None, 3)), layers.GRU(2)])
-    with pytest.raises(ValueError, match="whose lengths are known"):
+    with pytest.raises(ValueError, match=r"whose lengths are known.*`length`"):
         model.export(tmp_path / "model.c")
     assert not list(tmp_path.iterdir())
+    model.export(tmp_path / "model.c", length=7, verify=False, verbose=False)
+    assert "_INPUT_SIZE 21 " in (tmp_path / "model.h").read_text()
 
 
 @needs_compiler
@@ -398,6 +400,16 @@ def test_every_layer_in_integers_has_the_integers_of_the_oracle(tmp_path):
     assert not wrong
     program = compiled("gcc", report.path, tmp_path / "program", "-DMODEL_SELFTEST")
     assert subprocess.run([program]).returncode == 0
+
+
+def test_sequences_of_integers_are_never_stored_as_real_numbers(tmp_path):
+    parts = [layers.Embedding(30, 16), layers.Bidirectional(layers.GRU(4)), layers.Dense(2)]
+    model = nnlite.Sequential([layers.Input((None,), dtype="int32"), *parts])
+    x = np.arange(120).reshape(2, 60) % 30
+    report = nnlite.export(
+        model, tmp_path / "m.c", quantize="int8", samples=x, length=60, verbose=False, verify=False
+    )
+    assert int(report.figures["RAM"].split()[0].replace(",", "")) < 60 * 16 + 400
 
 
 @needs_compiler

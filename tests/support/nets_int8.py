@@ -89,7 +89,7 @@ NETS = {
 
 # Recurrent layers, whose kernels alone are integers: each with what it needs of a kind of its own.
 RECURRENT = {
-    "SimpleRNN": ((12, 6), lambda x: chain(L.SimpleRNN(48), L.Dense(3))(x)),
+    "SimpleRNN": ((12, 6), lambda x: chain(L.Conv1D(6, 2), L.SimpleRNN(48), L.Dense(3))(x)),
     "LSTM": ((12, 6), lambda x: chain(L.LSTM(48, return_sequences=True), L.LSTM(48))(x)),
     "GRU": ((12, 6), lambda x: chain(L.Masking(), L.Bidirectional(L.GRU(48)), L.Dense(3))(x)),
 }

@@ -7,11 +7,13 @@ from nnlite.engine.dispatch import OPS, Call
 from nnlite.engine.passes import readers_of
 from nnlite.exporting.c.products import bias_of, kernel_of, kind_of
 from nnlite.exporting.program import is_constant
+from nnlite.exporting.quantization import Affine
 
 
 def step_by_step(calls, outputs):
     """The calls, where recurrent ones have the product of their inputs in them, in the attribute
-    `product`, and give the last step alone where nobody reads another: `last` is true then."""
+    `product`, and give the last step alone where nobody reads another: `last` is true then. Those
+    whose kernels are integers read integers as they are."""
     readers = readers_of(calls, outputs)
     made, found = {}, {}  # calls by the id of their first output, and by their own
     for call in calls:
@@ -19,9 +21,13 @@ def step_by_step(calls, outputs):
             before = made.get(id(call.inputs[0]))
             if before is not None and _is_product(before) and readers[id(call.inputs[0])] == 1:
                 del found[id(before)]
-                inputs = [before.inputs[0], *call.inputs[1:]]
-                attrs = {**call.attrs, "product": before}
-                call = Call(call.op, inputs, call.outputs, attrs, call.scope)
+                call = _reading(call, before.inputs[0], product=before)
+            before = made.get(id(call.inputs[0]))
+            if before is not None and before.op.name == "dequantize" and "product" in call.attrs:
+                readers[id(call.inputs[0])] -= 1
+                if not readers[id(call.inputs[0])]:
+                    del found[id(before)]
+                call = _reading(call, before.inputs[0])
         elif call.op.name == "slice" and readers[id(call.inputs[0])] == 1:
             before = made.get(id(call.inputs[0]))
             if before is not None and before.op.name in RULES and _is_last(before, call):
@@ -33,6 +39,12 @@ def step_by_step(calls, outputs):
                 call = Call(before.op, before.inputs, results, attrs, before.scope)
         found[id(call)] = made[id(call.outputs[0])] = call
     return list(found.values())
+
+
+def _reading(call, x, **attrs):
+    """The call with another first input, and more attributes."""
+    inputs, attrs = [x, *call.inputs[1:]], {**call.attrs, **attrs}
+    return Call(call.op, inputs, call.outputs, attrs, call.scope)
 
 
 def _is_product(call):
@@ -66,7 +78,9 @@ def _recurrence(source, call, units):
             _kernel(source, a["product"], inputs, "kernel"),
             bias_of(source, a["product"]),
         )
+    affine = source.integers.affines[id(call.inputs[0])] if _reads_integers(call) else Affine(1.0)
     numbers = "integer" if is_hybrid(call) else "real"
+    inputs_are = "integer" if _reads_integers(call) else "real"
     of = source.structure(
         "recurrence",
         call,
@@ -83,16 +97,24 @@ def _recurrence(source, call, units):
         input=kernel or (0, 0, 0),
         recurrent=_kernel(source, call, units, "recurrent_kernel"),
         bias=bias or 0,
-        factors_of=f"{numbers}_factors",
+        scale=affine.scale,
+        zero=affine.zero,
+        step_of=f"{inputs_are}_step_of",
+        factors_of=f"{numbers}_factors_of",
         sum_with=f"{numbers}_sum_with",
     )
     return of, call.inputs[0]
 
 
 def _room(source, call):
-    """The scratch of a call, and the part of it that holds integers."""
-    gates = source.scratch(call)
-    return gates, f"(int8_t *)({gates} + {_numbers(call)})" if is_hybrid(call) else None
+    """The scratch of a call, and the parts of it for the numbers of a step and for integers."""
+    gates, (own, of_step, integers) = source.scratch(call), _scratch(call)
+    numbers = f"{gates} + {own}" if of_step else None
+    return gates, numbers, f"(int8_t *)({gates} + {own + of_step})" if integers else None
+
+
+def _reads_integers(call):
+    return call.inputs[0].dtype == "int8"
 
 
 def is_hybrid(call):
@@ -114,12 +136,12 @@ def _simple_rnn(source, call):
 
 def _lstm(source, call):
     (_, w, h, c, *_), (y, cells, *_) = call.inputs, call.outputs
-    units, (gates, room) = w.shape[0], _room(source, call)
+    units, (gates, *room) = w.shape[0], _room(source, call)
     # Only the last cell is kept where nobody reads the others.
     kept = source.is_used(cells)
     place, step = (cells, units) if kept else (f"{gates} + {4 * units}", 0)
     given = *_recurrence(source, call, units), h, c, *_optional(call, 4)
-    source.each(call, "lstm", *given, y, place, step, gates, room)
+    source.each(call, "lstm", *given, y, place, step, gates, *room)
 
 
 def _gru(source, call):
@@ -128,16 +150,14 @@ def _gru(source, call):
     source.each(call, "gru", *given, y, *_room(source, call))
 
 
-def _numbers(call):
-    """How many numbers of float32 a call needs beside its outputs."""
-    return {"gru": 2, "lstm": 5, "simple_rnn": 1}[call.op.name] * call.inputs[1].shape[0]
-
-
 def _scratch(call):
-    """As `_numbers`, and the integers of its inputs and of its state, in their places."""
-    integers = call.inputs[0].shape[2] + call.inputs[1].shape[0] if is_hybrid(call) else 0
-    return _numbers(call) + -(-integers // 4)
+    """How many numbers of float32 a call needs beside its outputs: its own, those of a step that it
+    reads in integers, and room for the integers that it multiplies."""
+    units, inputs = call.inputs[1].shape[0], call.inputs[0].shape[2]
+    own = {"gru": 2, "lstm": 5, "simple_rnn": 1}[call.op.name] * units
+    integers = -(-(inputs + units) // 4) if is_hybrid(call) else 0
+    return own, inputs if _reads_integers(call) else 0, integers
 
 
 RULES = {"gru": _gru, "lstm": _lstm, "simple_rnn": _simple_rnn}
-SCRATCH = dict.fromkeys(RULES, _scratch)
+SCRATCH = dict.fromkeys(RULES, lambda call: sum(_scratch(call)))

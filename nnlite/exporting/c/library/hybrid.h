@@ -3,8 +3,15 @@
 #include "integers.h"
 #include "recurrent.h"
 
-/* The largest of the numbers, to either side, is 127. Of numbers that all are tiny nothing is left. */
-static factors integer_factors(const float *x, int32_t n, int8_t *room, int32_t at) {
+/* Of x in integers. */
+static const float *integer_step_of(const recurrence *r, const void *x, int32_t t, float *numbers) {
+    const int8_t *from = (const int8_t *)x + t * r->inputs;
+    for (int32_t k = 0; k < r->inputs; k++) numbers[k] = (float)(from[k] - r->zero) * r->scale;
+    return numbers;
+}
+
+/* The largest of the numbers, to either side, is 127. Of tiny numbers nothing is left. */
+static factors integer_factors_of(const float *x, int32_t n, int8_t *room, int32_t at) {
     int8_t *steps = room + at;
     float most = 0;
     for (int32_t k = 0; k < n; k++) most = absolute(x[k]) > most ? absolute(x[k]) : most;

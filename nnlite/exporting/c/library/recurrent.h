@@ -4,7 +4,7 @@
  * multiplied by `drop` before the product. Neither need be given. */
 #include "products.h"
 
-/* Numbers that rows of a kernel are multiplied with; or the integers that they are times a scale. */
+/* What is multiplied with the rows of a kernel: numbers, or integers of a scale. */
 typedef struct {
     const float *reals;
     const int8_t *integers;
@@ -19,18 +19,26 @@ typedef struct {
 } row_kernel;
 
 /* `keeps`: the results of all steps are kept, one behind the other; else that of the last.
- * `factors_of` takes numbers as `sum_with` multiplies them, which adds their product with a row of a
- * kernel to a sum; integers go to `room` + `at`. */
-typedef struct {
+ * `step_of` gives the inputs of a step, which it makes in `numbers` where x is of integers.
+ * `factors_of` gives numbers as `sum_with` multiplies them, integers in `room` + `at`; this adds
+ * their product with a row of a kernel to a sum. */
+typedef struct recurrence {
     int32_t steps, inputs, units, reverse, keeps, kind, recurrent_kind;
-    float alpha, recurrent_alpha;
+    float alpha, recurrent_alpha, scale;
+    int32_t zero;
     row_kernel input, recurrent;
     const float *bias;
+    const float *(*step_of)(const struct recurrence *r, const void *x, int32_t t, float *numbers);
     factors (*factors_of)(const float *x, int32_t n, int8_t *room, int32_t at);
     float (*sum_with)(float sum, const factors *x, const row_kernel *kernel, int32_t row);
 } recurrence;
 
-static factors real_factors(const float *x, int32_t n, int8_t *room, int32_t at) {
+static const float *real_step_of(const recurrence *r, const void *x, int32_t t, float *numbers) {
+    (void)numbers;
+    return (const float *)x + t * r->inputs;
+}
+
+static factors real_factors_of(const float *x, int32_t n, int8_t *room, int32_t at) {
     const factors made = {x, 0, 1};
     (void)n, (void)room, (void)at;
     return made;
@@ -62,9 +70,10 @@ static void keep_state(float *to, const float *from, int32_t units) {
     if (to != from) memcpy(to, from, (size_t)units * sizeof *to);
 }
 
-/* `gates` has room for a number of each unit, `room` for an integer of each input and unit. */
-static void simple_rnn(const recurrence *r, const float *x, const float *first, const float *mask,
-                       const float *drop, float *h, float *gates, int8_t *room) {
+/* `gates` has room for a number of each unit, `numbers` for one of each input, `room` for an
+ * integer of each input and unit. */
+static void simple_rnn(const recurrence *r, const void *x, const float *first, const float *mask,
+                       const float *drop, float *h, float *gates, float *numbers, int8_t *room) {
     const int32_t n = r->units;
     for (int32_t s = 0; s < r->steps; s++) {
         const int32_t t = r->reverse ? r->steps - 1 - s : s;
@@ -72,7 +81,7 @@ static void simple_rnn(const recurrence *r, const float *x, const float *first, 
         if (mask && mask[t] == 0) {
             keep_state(now, first, n);
         } else {
-            const factors x_t = r->factors_of(x + t * r->inputs, r->inputs, room, 0);
+            const factors x_t = r->factors_of(r->step_of(r, x, t, numbers), r->inputs, room, 0);
             const factors state = r->factors_of(first, n, room, r->inputs);
             for (int32_t j = 0; j < n; j++) {
                 const float sum = recurrent_sum(r, input_sum(r, &x_t, j), &state, drop, j);
@@ -86,9 +95,9 @@ static void simple_rnn(const recurrence *r, const float *x, const float *first, 
 
 /* From one c to the next there are c_step numbers: 0, where only the last is kept. `gates` has room
  * for 4 numbers of each unit. */
-static void lstm(const recurrence *r, const float *x, const float *first_h, const float *first_c,
+static void lstm(const recurrence *r, const void *x, const float *first_h, const float *first_c,
                  const float *mask, const float *drop, float *h, float *c, int32_t c_step,
-                 float *gates, int8_t *room) {
+                 float *gates, float *numbers, int8_t *room) {
     const int32_t n = r->units;
     for (int32_t s = 0; s < r->steps; s++) {
         const int32_t t = r->reverse ? r->steps - 1 - s : s;
@@ -97,7 +106,7 @@ static void lstm(const recurrence *r, const float *x, const float *first_h, cons
             keep_state(h_t, first_h, n);
             keep_state(c_t, first_c, n);
         } else {
-            const factors x_t = r->factors_of(x + t * r->inputs, r->inputs, room, 0);
+            const factors x_t = r->factors_of(r->step_of(r, x, t, numbers), r->inputs, room, 0);
             const factors state = r->factors_of(first_h, n, room, r->inputs);
             for (int32_t j = 0; j < 4 * n; j++) {
                 const float sum = recurrent_sum(r, input_sum(r, &x_t, j), &state, drop, j);
@@ -114,8 +123,8 @@ static void lstm(const recurrence *r, const float *x, const float *first_h, cons
 }
 
 /* The reset gate stands behind the product. `gates` has room for 2 numbers of each unit. */
-static void gru(const recurrence *r, const float *x, const float *recurrent_bias,
-                const float *first, const float *mask, const float *drop, float *h, float *gates,
+static void gru(const recurrence *r, const void *x, const float *recurrent_bias, const float *first,
+                const float *mask, const float *drop, float *h, float *gates, float *numbers,
                 int8_t *room) {
     const int32_t n = r->units;
     for (int32_t s = 0; s < r->steps; s++) {
@@ -124,7 +133,7 @@ static void gru(const recurrence *r, const float *x, const float *recurrent_bias
         if (mask && mask[t] == 0) {
             keep_state(now, first, n);
         } else {
-            const factors x_t = r->factors_of(x + t * r->inputs, r->inputs, room, 0);
+            const factors x_t = r->factors_of(r->step_of(r, x, t, numbers), r->inputs, room, 0);
             const factors state = r->factors_of(first, n, room, r->inputs);
             for (int32_t j = 0; j < 2 * n; j++) {
                 const float m = recurrent_sum(r, recurrent_bias[j], &state, drop, j);
