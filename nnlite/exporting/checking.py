@@ -1,8 +1,12 @@
 """The check of an exported file: it computes rows, which `predict` computes, too."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from nnlite.checks import check_setting
 from nnlite.engine.tensor import as_numbers
+from nnlite.exporting.program import with_lengths
 from nnlite.tree import flatten
 
 ROWS = 100
@@ -37,6 +41,18 @@ def rows_of(computation, samples):
             f"shapes {wanted}, got {got}".replace("'N'", "N")
         )
     return arrays
+
+
+def with_length(computation, length):
+    """The Computation with a length in place of each that is not known."""
+    if length is None:
+        return computation
+    check_setting("length", length, "int [1, inf)", "export")
+    made = with_lengths(computation, [length])
+    if made.inputs != computation.inputs:
+        made.samples = None  # they are of another length
+    made.rows = computation.rows and rows_of(replace(made, arrays=None), computation.rows)
+    return made
 
 
 def codes_of(computation, labels):

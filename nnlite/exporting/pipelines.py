@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from nnlite.exporting.program import Computation
-from nnlite.exporting.transformers import PIPELINE, path_of, transformed
+from nnlite.exporting.transformers import PIPELINE, check_known, path_of, transformed
 
 
 def computation_of(model):
@@ -37,6 +37,8 @@ def _of_pipeline(pipeline):
     ]
     if not before:
         return last
+    for name, step in before:
+        check_known(name, step)
 
     def function(x):
         for name, step in before:

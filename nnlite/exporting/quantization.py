@@ -97,7 +97,8 @@ def _rounded(x):
 
 
 def ranges_of(program, arrays):
-    """The least and the largest value of each real tensor that is no constant, over rows.
+    """The least and the largest value of each real tensor that is no constant, over rows; both NaN
+    if one value is.
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ def ranges_of(program, arrays):
             for t in watched:
                 if t.size:
                     low, high = ranges.get(id(t), (math.inf, -math.inf))
-                    ranges[id(t)] = min(low, t._data.min()), max(high, t._data.max())
+                    ranges[id(t)] = np.minimum(low, t._data.min()), np.maximum(high, t._data.max())
     finally:
         for t in (*program.inputs, *of_calls):
             t._data = None
@@ -145,8 +146,9 @@ def typical_rows(computation):
 class Quantization:
     """What runs in 8-bit integers, and how.
 
-    Products and convolutions with constant kernels do; so does what follows them, or leads to them,
-    and has a form. All else stays float.
+    Products and convolutions with constant kernels do, and embeddings; so does what follows them,
+    or leads to them, and has a form. All else stays float. Recurrent layers do, too, but their
+    kernels are integers: see `is_hybrid`.
 
     Parameters
     ----------
@@ -165,7 +167,12 @@ class Quantization:
 
     def __init__(self, program, arrays):
         self.program = activations_apart(program, FUSED)
-        self.ranges = ranges_of(self.program, arrays)
+        self.ranges, self._rows = ranges_of(self.program, arrays), len(arrays[0])
+        self._readers = {}
+        for call in self.program.calls:
+            for t in call.inputs:
+                self._readers.setdefault(id(t), []).append(call)
+        self._hybrid = self._hybrid_calls()
         self._forms = self._integer_calls()
         self._groups = {}
         for call in self.program.calls:
@@ -186,6 +193,12 @@ class Quantization:
         """
         form = self._forms.get(id(call))
         return "computed" if isinstance(form, Affine) else form
+
+    def is_hybrid(self, call):
+        """Whether a call computes in float with a `kernel` of integers: recurrent layers do, and
+        the products of their inputs. Each row that is multiplied is rounded to 127 steps of its
+        largest value, to either side, so that the sums are those of integers."""
+        return id(call) in self._hybrid
 
     def of(self, tensor):
         """The Affine of a tensor that an integer call reads or writes; None for others."""
@@ -214,13 +227,15 @@ class Quantization:
         return self.of(x)
 
     def kernel(self, call):
-        """The Kernel of a call of that form."""
-        kernel, *bias = (t.numpy().astype(np.float64) for t in call.inputs[1:])
-        channels = call.outputs[0].shape[-1]
-        columns = kernel.reshape(-1, channels)
-        source = self.read(call, 0).scale
+        """The Kernel of a call of that form; of a hybrid one that without its bias."""
+        given = call.inputs[1:2] if self.is_hybrid(call) else call.inputs[1:]
+        kernel, *bias = (t.numpy().astype(np.float64) for t in given)
+        columns = kernel.reshape(
+            -1, kernel.shape[-1] if self.is_hybrid(call) else call.outputs[0].shape[-1]
+        )
         scales = np.abs(columns).max(0) / MOST
         if bias:  # else the bias of a channel of tiny weights would not fit
+            source = self.read(call, 0).scale
             scales = np.maximum(scales, np.abs(bias[0]) / (source * _MOST_BIAS))
         scales = np.where(scales > 0, scales, 1).astype(np.float32)
         values = np.round(columns / scales).clip(-MOST, MOST).astype(np.int8)
@@ -236,22 +251,34 @@ class Quantization:
 
     @property
     def share(self):
-        """How many steps run in integers, in words."""
+        """How many steps run in integers, and what says the ranges, in words."""
         calls = self.program.calls
-        return f"{sum(self.form(call) is not None for call in calls)} of {len(calls)} steps"
+        hybrid, count = len(self._hybrid), sum(self.form(call) is not None for call in calls)
+        products = f", of {hybrid} the products alone" if hybrid else ""
+        rows = f"{self._rows} row{'s' if self._rows > 1 else ''}"
+        return f"{count + hybrid} of {len(calls)} steps{products}, by the ranges of {rows}"
+
+    def _hybrid_calls(self):
+        """The ids of recurrent calls whose kernels become integers, and of the products before."""
+        calls = self.program.calls
+        recurrent = [call for call in calls if call.op.name in _RECURRENT and _of_recurrence(call)]
+        inputs, found = {id(call.inputs[0]) for call in recurrent}, {id(call) for call in recurrent}
+        for call in calls:
+            alone = len(self._readers.get(id(call.outputs[0]), ())) == 1
+            if alone and call.op.name == "linear" and id(call.outputs[0]) in inputs:
+                finite = np.isfinite(self.ranges.get(id(call.inputs[0]), 0)).all()
+                if finite and _finite(call.inputs[1:]) and not call.attrs["kind"]:
+                    found.add(id(call))
+        return found
 
     def _integer_calls(self):
         """The form of each call that runs in integers, by its id."""
         calls = self.program.calls
         known = {id(call): form for call in calls if (form := self._possible(call))}
         made = {id(t): call for call in calls for t in call.outputs}
-        readers = {}
+        found = {id(call) for call in calls if id(call) in known and _is_seed(call)}
         for call in calls:
-            for t in call.inputs:
-                readers.setdefault(id(t), []).append(call)
-        found = {id(call) for call in calls if id(call) in known and call.op.name in _SEEDS}
-        for call in calls:
-            if call.op.name in _SEEDS and id(call) not in known and _of_kernel(call):
+            if id(call) not in known and _is_seed(call) and not self.is_hybrid(call):
                 raise ValueError(
                     f"export: layer {call.scope!r}: expected finite values of all samples, and "
                     "finite weights, as their ranges say what integers stand for, got infinity or "
@@ -262,15 +289,17 @@ class Quantization:
             if id(call) in known and any(id(c) in found for c in before):
                 found.add(id(call))
         for call in reversed(calls):
-            after = [c for t in call.outputs for c in readers.get(id(t), ())]
+            after = [c for t in call.outputs for c in self._readers.get(id(t), ())]
             ends = any(t is y for t in call.outputs for y in self.program.outputs)
+            # A step of a recurrent layer is cut out before it is rounded.
+            ends |= call.op.name == "slice" and self.is_hybrid(made.get(id(call.inputs[0])))
             if id(call) in known and after and not ends and all(id(c) in found for c in after):
                 found.add(id(call))
         return {i: form for i, form in known.items() if i in found}
 
     def _possible(self, call):
         """The form of a call, or None if it has none, or a value without a range."""
-        form = _FORMS.get(call.op.name)
+        form = None if self.is_hybrid(call) else _FORMS.get(call.op.name)
         form = form(call) if callable(form) else form
         reals = [t for t in (*call.inputs, *call.outputs) if t.dtype != "int32"]
         values = (t.numpy() if is_constant(t) else self.ranges.get(id(t), math.nan) for t in reals)
@@ -344,6 +373,22 @@ def _of_kernel(call):
     return "kernel" if all(is_constant(t) and t.size for t in call.inputs[1:]) else None
 
 
+def _finite(tensors):
+    """Whether tensors are constants that integers can stand for."""
+    return all(is_constant(t) and t.size and np.isfinite(t.numpy()).all() for t in tensors)
+
+
+def _of_recurrence(call):
+    return not call.attrs["drop"] and _finite(call.inputs[1:2])
+
+
+def _is_seed(call):
+    """Whether a call is worth a step into integers and back."""
+    if call.op.name == "gather":  # an embedding
+        return len(call.inputs) == 2 and is_constant(call.inputs[0]) and _of_moved(call)
+    return call.op.name in ("linear", "conv2d", "depthwise_conv2d") and _of_kernel(call)
+
+
 def _of_moved(call):
     return "moved" if call.outputs[0].dtype != "int32" else None
 
@@ -381,8 +426,7 @@ _ACTIVATIONS = {
     KINDS["tanh"]: _SYMMETRIC,
 }
 _GATES = GATES["hard_silu"], GATES["gelu"]
-# What is worth a step into integers and back.
-_SEEDS = "linear", "conv2d", "depthwise_conv2d"
+_RECURRENT = "gru", "lstm", "simple_rnn"
 # The activations that products and convolutions apply as they round their sums.
 FUSED = ("relu", "capped_relu")
 _FORMS = {

@@ -23,11 +23,20 @@ def transformed(name, transformer, x):
     ValueError
         If it is none of those known, or has a setting that is not.
     """
-    function = _FUNCTIONS.get(path_of(transformer))
-    if function is None:
+    check_known(name, transformer)
+    return _FUNCTIONS[path_of(transformer)](name, transformer, x)
+
+
+def check_known(name, transformer):
+    """Raise the ValueError of `transformed` for a transformer that is none of those known."""
+    if path_of(transformer) not in _FUNCTIONS:
         known = ", ".join(path.rpartition(".")[2] for path in _FUNCTIONS)
-        raise _refused(name, transformer, f"expected a transformer among {known}")
-    return function(name, transformer, x)
+        raise _refused(
+            name,
+            transformer,
+            f"expected a transformer among {known}; the estimator, pipeline[-1], can be exported "
+            "alone, and takes what this step gives",
+        )
 
 
 def path_of(part):

@@ -46,7 +46,7 @@ def export(model, filepath, *, samples=None, labels=None, verify=True, verbose=T
         Of the format; 'docs/export.md' lists them. Of '.onnx': `dtype`, 'float32' or 'float64', of
         inputs that are real numbers, and `precision`, the same of what the file computes. Of
         '.tflite': `quantize`, None, 'float16' or 'int8'; `interface`, 'float32' or 'int8'; and
-        `length`, an int.
+        `length`, an int. Of '.c': `quantize`, None or 'int8'; `name`, a str; and `length`.
 
     Returns
     -------

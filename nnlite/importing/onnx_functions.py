@@ -62,6 +62,8 @@ def _norm(x, axis, keepdims):
 
 def _arg(function):
     def place(node, x):
+        if node.settings.get("select_last_index"):
+            raise ValueError("expected the first of equal entries, got select_last_index=1")
         axis, kept = node.settings.get("axis", 0), bool(node.settings.get("keepdims", 1))
         return function(x, axis, kept)
 
@@ -86,6 +88,12 @@ def _clip(node, x, low=None, high=None):
     )
     x = x if low is None else ops.maximum(x, low)
     return x if high is None else ops.minimum(x, high)
+
+
+def _divide(node, x, y):
+    """Of integers the whole part."""
+    quotient = ops.divide(x, y)
+    return ops.trunc(quotient) if all(np.dtype(v.dtype).kind in "iu" for v in (x, y)) else quotient
 
 
 def _normal_share(x):
@@ -140,7 +148,8 @@ def _reshape(node, x, shape):
 
 
 def _flatten(node, x):
-    axis = node.settings.get("axis", 1) % (x.ndim + 1)
+    axis = node.settings.get("axis", 1)
+    axis += x.ndim if axis < 0 else 0
     return ops.reshape(x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
 
 
@@ -348,7 +357,6 @@ _UNARY = {
 _BINARY = {
     "Add": ops.add,
     "And": ops.logical_and,
-    "Div": ops.divide,
     "Equal": ops.equal,
     "Greater": ops.greater,
     "GreaterOrEqual": ops.greater_equal,
@@ -369,6 +377,7 @@ FUNCTIONS = {
     "Cast": _cast,
     "Clip": _clip,
     "Concat": _concat,
+    "Div": _divide,
     "Dropout": lambda node, x, *_: x,
     "Elu": lambda node, x: ops.elu(x, node.settings.get("alpha", 1.0)),
     "Erf": _erf,

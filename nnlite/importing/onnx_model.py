@@ -119,7 +119,7 @@ class _Builder:
     def model(self):
         with config.precision(self.real):
             for name, (shape, dtype) in self.graph.inputs.items():
-                kind = "int32" if dtype.startswith("int") else self.real
+                kind = "int32" if dtype.startswith(("int", "uint")) else self.real
                 self.inputs[name] = layers.Input(shape[1:], dtype=kind, name=_legal(name))
             self.values.update(self.inputs)
             for node in self.graph.nodes:
@@ -178,7 +178,12 @@ class _Builder:
                 symbols[name] = x
         nodes.append(node)
         kinds = {name: ((_ROWS, *x.shape[1:]), x.dtype) for name, x in symbols.items()}
-        y = traced(nodes, kinds, constants, output, self.graph.version, self.batch)
+        y, calls = traced(nodes, kinds, constants, output, self.graph.version, self.batch)
+        if any(map(_is_across_rows, calls)):
+            raise ValueError(
+                f"node of {output!r} ({node.op}): expected rows that are computed each by itself, "
+                "got a sum, an extreme or the like over all rows"
+            )
         if y.shape[:1] != (_ROWS,) or any(n and n % _ROWS == 0 for n in y.shape[1:]):
             return Waiting(nodes, symbols, constants)
         weights = {n: a for n, a in constants.items() if a.dtype.kind == "f" and a.size > 1}
@@ -207,6 +212,18 @@ class _Builder:
         found = self.followers.get(name, [])
         alone = len(found) == 1 and name not in self.graph.outputs
         return found[0] if alone and found[0].op == op else None
+
+
+def _is_across_rows(call):
+    """Whether an op computes over an axis that has the rows in it."""
+    a, size = call.attrs, 0
+    if "reduced" in a:
+        size = a["reduced"]
+    elif call.op.name in ("softmax", "log_softmax", "layer_norm", "top_k"):
+        size = call.inputs[0].shape[-1]
+    elif call.op.name in ("linear", "matmul", "batch_matmul"):
+        size = call.inputs[0].shape[-2 if a.get("transpose_a") else -1]
+    return size > 0 and size % _ROWS == 0
 
 
 def _names_of(node):

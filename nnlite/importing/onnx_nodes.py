@@ -228,11 +228,12 @@ class OnnxNodes(Layer):
 
 
 def traced(nodes, shapes, values, output, version, batch):
-    """The shape and dtype of what nodes make of inputs of some shapes and dtypes."""
+    """The shape and dtype of what nodes make of inputs of some shapes and dtypes, and the calls of
+    ops that make it."""
     known = {**values, **{name: Tensor(*kind) for name, kind in shapes.items()}}
-    with Recording(executing=False, shapes_only=True):
+    with Recording(executing=False, shapes_only=True) as trace:
         (y,) = computed(nodes, known, [output], version, batch)
-    return y
+    return y, trace.calls
 
 
 def described_node(node):

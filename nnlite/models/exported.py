@@ -24,11 +24,26 @@ class Exported:
         """
         return exporting.export(self, filepath, **options)
 
+    def _behind_look_ups(self):
+        """The model of the layers behind the look-ups, as a user writes it."""
+        if self._front is None:
+            return "a model of the layers behind them"
+        places = {id(s): f"model.inputs[{n}]" for n, s in enumerate(self.inputs)}
+        for layer in self.layers:
+            found = getattr(layer, "output", None)
+            places.setdefault(id(found), f"model.get_layer({layer.name!r}).output")
+        read = [places.get(id(symbol)) for symbol in self._front.rest.input_symbols]
+        if None in read:  # of a layer that is called twice, or of a model inside
+            return "a model of the layers behind them"
+        inputs = read[0] if len(read) == 1 else f"[{', '.join(read)}]"
+        return f"nnlite.Model({inputs}, model.output)"
+
     def _computation(self):
         if self._front is not None or is_host(self):  # which knows models that are not built, too
             raise ValueError(
                 f"export: model {self.name!r} begins with look-ups, which run on texts and labels "
-                "before the network: export a model of the layers behind them"
+                f"before the network: export {self._behind_look_ups()}, which takes the numbers "
+                "that they give, and keep their vocabulary beside the file (get_vocabulary())"
             )
         if self._input_shape is None:
             raise ValueError(

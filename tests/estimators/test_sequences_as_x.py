@@ -1,12 +1,12 @@
 """Sequences as X: channels that are scaled, tokens that are not, lists of different lengths."""
 
-import gzip
 import os
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+from few_sequences import read_series
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -490,10 +490,3 @@ def test_japanese_vowels_by_the_default_network():
     assert max(map(len, X_test)) > max(map(len, X))
     fitted = NNClassifier(epochs=12, learning_rate=0.003, random_state=0).fit(X, y)
     assert fitted.score(X_test, y_test) > 0.96
-
-
-def read_series(path):
-    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
-    rows = [line.split(":") for line in lines if line and line[0] not in "#@"]
-    X = [np.array([channel.split(",") for channel in row[:-1]], float).T for row in rows]
-    return X, np.array([row[-1] for row in rows])

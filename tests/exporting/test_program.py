@@ -1,7 +1,10 @@
 """The list of calls that writers start from."""
 
+import re
+
 import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
 
 import nnlite
 from nnlite import layers
@@ -92,12 +95,47 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
 
 def test_a_model_that_is_not_built_is_refused_by_name(tmp_path):
     words = nnlite.Sequential([layers.TextVectorization(10), layers.Embedding(10, 2)], name="words")
-    with pytest.raises(ValueError, match="'words' begins with look-ups"):
+    with pytest.raises(ValueError, match=r"'words' begins with look-ups.* a model of the layers"):
         nnlite.export(words, tmp_path / "x.onnx")
     early = nnlite.Sequential([layers.Dense(2)], name="early")
     with pytest.raises(ValueError, match="'early': expected a model whose input shape is known"):
         nnlite.export(early, tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_error_for_a_model_of_texts_says_what_is_exported_instead(tmp_path):
+    texts = np.array([["a great film"], ["a dull story"]], object)
+    words = layers.TextVectorization(output_sequence_length=4)
+    words.adapt(texts)
+    text, other = nnlite.Input((1,), dtype="string"), nnlite.Input((3,))
+    read = layers.LSTM(3)(layers.Embedding(10, 2, mask_zero=True)(words(text)))
+    numbers, tokens = np.ones((2, 3), np.float32), words(texts)
+    for inputs, output, given in (
+        (text, read, texts),
+        ([other, text], layers.Concatenate()([read, other]), [numbers, texts]),
+    ):
+        model = nnlite.Model(inputs, output)
+        with pytest.raises(ValueError, match="begins with look-ups") as caught:
+            nnlite.export(model, tmp_path / "x.c")
+        expression = re.search(r"export (nnlite\.Model\(.*\)), which", str(caught.value))[1]
+        rest = eval(expression, {"nnlite": nnlite, "model": model})
+        behind = [tokens if s.dtype == "int32" else numbers for s in rest.inputs]
+        behind = behind if len(behind) > 1 else tokens
+        report = nnlite.export(rest, tmp_path / "x.c", samples=behind, verify=False, verbose=False)
+        assert report.path.exists()
+        np.testing.assert_array_equal(rest.predict(behind), model.predict(given))
+    assert "story" in words.get_vocabulary()
+
+
+def test_a_transformer_of_texts_is_refused_with_what_is_exported_instead(tmp_path):
+    texts, y = ["a great film", "a dull story"] * 5, [1, 0] * 5
+    network = nnlite.NNClassifier([layers.Embedding(9, 2), layers.GRU(2)], epochs=1, ensemble=1)
+    pipeline = make_pipeline(nnlite.TextVectorizer(max_tokens=9), network).fit(texts, y)
+    with pytest.raises(ValueError, match=r"step 'textvectorizer'.*pipeline\[-1\]"):
+        nnlite.export(pipeline, tmp_path / "x.c")
+    tokens = pipeline[:-1].transform(texts)
+    report = nnlite.export(pipeline[-1], tmp_path / "x.c", samples=tokens, verify=False)
+    assert report.path.exists()
 
 
 def test_samples_are_rows_as_the_model_takes_them(tmp_path):

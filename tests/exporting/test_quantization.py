@@ -113,12 +113,15 @@ def test_what_has_no_product_near_it_stays_float():
     assert not any(found.form(call) for call in found.program.calls)
 
 
-def test_values_without_a_range_are_refused_by_the_layer_that_reads_them():
-    infinite = rows((6,))
-    infinite[0, 0] = np.inf
-    model = nnlite.Sequential([layers.Input((6,)), layers.Dense(3, name="first")])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("first", [layers.Dense, layers.LSTM])
+def test_values_without_a_range_are_refused_by_the_layer_that_reads_them(value, first):
+    shape = (6,) if first is layers.Dense else (4, 6)
+    without = rows(shape)
+    without[3].ravel()[1] = value  # one of all
+    model = nnlite.Sequential([layers.Input(shape), first(3, name="first")])
     with pytest.raises(ValueError, match=r"layer '.*first': expected finite values of all samples"):
-        quantized(model, infinite)
+        quantized(model, without)
 
 
 def test_a_product_keeps_the_scale_of_its_input_where_that_is_moved_later():

@@ -1,5 +1,6 @@
 """TensorFlow Lite files in 8-bit integers: what ai-edge-litert gives, beside NumPy's integers."""
 
+import few_sequences
 import models_built
 import models_random
 import nets_int8
@@ -15,6 +16,7 @@ from nnlite.exporting.checking import difference, rows_of
 from nnlite.exporting.pipelines import computation_of
 from nnlite.exporting.program import program_of
 from nnlite.exporting.quantization import Quantization
+from nnlite.preprocessing.sequence import pad_sequences
 
 pytest.importorskip("tflite")
 pytest.importorskip("ai_edge_litert.interpreter")
@@ -33,6 +35,18 @@ def test_a_file_gives_the_integers_of_the_oracle(name, tmp_path):
         (got,) = tflite_run.outputs_of(path, [x], resolver)
         steps = np.abs(got - expected) / step
         assert steps.max() < 2.1 and np.mean(steps > 0.5) < 0.2
+
+
+@pytest.mark.parametrize("name", nets_int8.RECURRENT)
+def test_recurrent_kernels_are_integers_whose_products_are_those_of_the_oracle(name, tmp_path):
+    model, x = nets_int8.made(name)
+    path = tmp_path / "model.tflite"
+    nnlite.export(model, path, quantize="int8", samples=x, verify=False, verbose=False)
+    found = Quantization(program_of(computation_of(model)), [x])
+    expected = np.concatenate([oracle_int8.outputs(found, [row[None]])[0] for row in x])
+    (got,) = tflite_run.outputs_of(path, [x], "BUILTIN_WITHOUT_DEFAULT_DELEGATES")
+    apart = np.abs(got - expected)
+    assert np.median(apart) < 1e-6 and apart.max() < 1e-2
 
 
 def test_random_models_give_what_the_oracle_does(tmp_path):
@@ -87,11 +101,34 @@ def test_the_accuracy_on_digits_stays_within_a_third_of_a_point(tmp_path):
     X, y = digits()
     model, path = convolutional_net(X[:1200], y[:1200]), tmp_path / "digits.tflite"
     report = nnlite.export(model, path, quantize="int8", samples=X[:100], verbose=False)
-    assert report.figures["in integers"] == "6 of 6 steps"
+    assert report.figures["in integers"] == "6 of 6 steps, by the ranges of 100 rows"
     (got,) = tflite_run.outputs_of(path, [X[1200:]])
     accuracy = np.mean(got.argmax(1) == y[1200:])
     of_predict = np.mean(model.predict(X[1200:]).argmax(1) == y[1200:])
     assert of_predict > 0.94 and accuracy > of_predict - 0.0034
+
+
+@pytest.mark.skipif(not (few_sequences.REAL / "tsc").is_dir(), reason="no JapaneseVowels")
+def test_the_accuracy_of_a_recurrent_net_stays_within_half_a_point(tmp_path):
+    folder = few_sequences.REAL / "tsc"
+    (X, y), (X_test, y_test) = (
+        few_sequences.read_series(folder / f"JapaneseVowels_{part}.ts.gz")
+        for part in ("TRAIN", "TEST")
+    )
+    X, X_test = (pad_sequences(x, 29, dtype="float32", padding="post") for x in (X, X_test))
+    y, y_test = (labels.astype(int) - 1 for labels in (y, y_test))
+    nnlite.utils.set_random_seed(0)
+    model = nnlite.Sequential(
+        [layers.Input((29, 12)), layers.Masking(), layers.LSTM(32), layers.Dense(9, "softmax")]
+    )
+    model.compile(nnlite.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    model.fit(X, y, epochs=20, batch_size=16, verbose=0)
+    options = {"samples": X, "verify": False, "verbose": False}
+    path = nnlite.export(model, tmp_path / "vowels.tflite", quantize="int8", **options).path
+    (got,) = tflite_run.outputs_of(path, [X_test])
+    accuracy = np.mean(got.argmax(1) == y_test)
+    of_predict = np.mean(model.predict(X_test).argmax(1) == y_test)
+    assert of_predict > 0.93 and accuracy > of_predict - 0.005
 
 
 def test_the_report_has_both_accuracies(tmp_path):
@@ -152,5 +189,6 @@ def test_tokens_become_integers_by_their_embedding_and_files_have_the_same_bytes
     for name in ("a.tflite", "b.tflite"):
         report = nnlite.export(model, tmp_path / name, quantize="int8", samples=x, verbose=False)
         written.append(report.path.read_bytes())
-    assert report.figures["in integers"] == "8 of 9 steps"  # all but a reshape of the tokens
+    # All but a reshape of the tokens.
+    assert report.figures["in integers"] == "8 of 9 steps, by the ranges of 64 rows"
     assert report.largest_difference < 0.02 and written[0] == written[1]

@@ -224,9 +224,13 @@ def test_zeros_around_images_are_a_layer(version, tmp_path):
 # --- what is refused
 
 
+def _floats(name):
+    return helper.make_tensor_value_info(name, 1, None)
+
+
 def written(path, nodes, constants=(), inputs=None, outputs=None, version=17):
     inputs = inputs or [helper.make_tensor_value_info("x", 1, ["N", 3])]
-    outputs = outputs or [helper.make_tensor_value_info("y", 1, None)]
+    outputs = outputs or [_floats("y")]
     graph = helper.make_graph(nodes, "graph", inputs, outputs, list(constants))
     opset = helper.make_opsetid("", version)
     path.write_bytes(helper.make_model(graph, opset_imports=[opset]).SerializeToString())
@@ -240,6 +244,60 @@ def test_operators_that_are_not_known_are_named(tmp_path):
     node = helper.make_node("Relu", ["x"], ["y"], domain="com.mine")
     with pytest.raises(ValueError, match=r"com\.mine"):
         nnlite.import_onnx(written(tmp_path / "x.onnx", [node]))
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [helper.make_node("Softmax", ["x"], ["y"], axis=0)],
+        [
+            helper.make_node("ReduceMean", ["x"], ["m"], axes=[0]),
+            helper.make_node("Sub", ["x", "m"], ["y"]),
+        ],
+        [
+            helper.make_node("Transpose", ["x"], ["t"], perm=[1, 0]),
+            helper.make_node("MatMul", ["x", "t"], ["alike"]),
+            helper.make_node("MatMul", ["alike", "x"], ["y"]),
+        ],
+    ],
+    ids=["softmax", "mean", "products"],
+)
+def test_what_is_computed_over_all_rows_is_refused(nodes, tmp_path):
+    """The rows of a file are one batch; those of `predict` come in many."""
+    with pytest.raises(ValueError, match=r"node of '.'.*rows that are computed each by itself"):
+        nnlite.import_onnx(written(tmp_path / "x.onnx", nodes))
+
+
+def test_the_last_of_equal_entries_is_refused(tmp_path):
+    node = helper.make_node("ArgMax", ["x"], ["y"], axis=1, select_last_index=1)
+    with pytest.raises(ValueError, match=r"node of 'y'.*select_last_index"):
+        nnlite.import_onnx(written(tmp_path / "x.onnx", [node]))
+
+
+@pytest.mark.parametrize("kind", [2, 6])  # uint8 and int32
+def test_a_quotient_of_integers_is_its_whole_part(kind, tmp_path):
+    inputs = [helper.make_tensor_value_info("x", kind, ["N", 3])]
+    two = onnx.numpy_helper.from_array(np.array([2], np.int32), "two")
+    node = helper.make_node("Div", ["x", "two"], ["y"])
+    model = nnlite.import_onnx(written(tmp_path / "x.onnx", [node], [two], inputs, version=17))
+    x = np.array([[7, 8, 1], [-7 if kind == 6 else 3, 0, 5]], np.int32)
+    np.testing.assert_array_equal(model.predict(x), np.trunc(x / 2))
+
+
+@pytest.mark.parametrize("axis", [1, 2, -1, -2])
+def test_a_matrix_of_rows_counts_negative_axes_from_the_end(axis, tmp_path):
+    inputs = [helper.make_tensor_value_info("x", 1, ["N", 3, 2])]
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["f"], axis=axis),
+        helper.make_node("Reshape", ["f", "shape"], ["y"]),
+    ]
+    shape = onnx.numpy_helper.from_array(np.array([-1, 6]), "shape")
+    path = written(tmp_path / "x.onnx", nodes, [shape], inputs)
+    x = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
+    np.testing.assert_array_equal(nnlite.import_onnx(path).predict(x), x.reshape(2, 6))
+    if axis == -2:
+        path = written(tmp_path / "x.onnx", nodes[:1], (), inputs, [_floats("f")])
+        assert nnlite.import_onnx(path).output_shape == (None, 6)
 
 
 def test_numbers_in_other_files_are_not_read(tmp_path):

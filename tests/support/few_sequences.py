@@ -46,3 +46,11 @@ def save(folder, name, made, chosen):
         lines = head + lines[chosen]
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(gzip.compress("\n".join(lines).encode("latin-1")))
+
+
+def read_series(path):
+    """The series of a file, (steps, channels), and their labels."""
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    rows = [line.split(":") for line in lines if line and line[0] not in "#@"]
+    X = [np.array([channel.split(",") for channel in row[:-1]], float).T for row in rows]
+    return X, np.array([row[-1] for row in rows])

@@ -87,15 +87,24 @@ NETS = {
 }
 
 
+# Recurrent layers, whose kernels alone are integers: each with what it needs of a kind of its own.
+RECURRENT = {
+    "SimpleRNN": ((12, 6), lambda x: chain(L.Conv1D(6, 2), L.SimpleRNN(48), L.Dense(3))(x)),
+    "LSTM": ((12, 6), lambda x: chain(L.LSTM(48, return_sequences=True), L.LSTM(48))(x)),
+    "GRU": ((12, 6), lambda x: chain(L.Masking(), L.Bidirectional(L.GRU(48)), L.Dense(3))(x)),
+}
+
+
 def made(name):
-    """A model of `NETS`, and rows for it."""
-    shape, function = NETS[name]
+    """A model of `NETS` or `RECURRENT`, and rows for it."""
+    shape, function = (NETS | RECURRENT)[name]
     x = L.Input(shape)
     model = nnlite.Model(x, function(x))
     generator = np.random.default_rng(1)
+    scale = 0.1 if name in RECURRENT else 0.4  # states that do not fade would keep each rounding
     model.set_weights(
         [
-            generator.normal(scale=0.4, size=w.shape)
+            generator.normal(scale=scale, size=w.shape)
             if w.ndim > 1
             else generator.uniform(0.2, 1, w.shape)
             for w in model.get_weights()

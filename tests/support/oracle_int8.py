@@ -32,9 +32,25 @@ def run(quantization, arrays):
             made = [integers(quantization, call, values)]
         else:
             inputs = [_real(quantization, t, values) for t in call.inputs]
+            if quantization.is_hybrid(call):
+                inputs[1] = HybridKernel(quantization.kernel(call))
             made = ORACLE[call.op.name](inputs, call.attrs)
         values.update((id(t), a) for t, a in zip(call.outputs, made))
     return values
+
+
+class HybridKernel:
+    """What `x @ kernel` rounds x for: each row to 127 steps of its largest number."""
+
+    __array_ufunc__ = None  # NumPy leaves the product to it
+
+    def __init__(self, kernel):
+        self.kernel = kernel
+
+    def __rmatmul__(self, x):
+        scales = np.abs(x).max(-1, keepdims=True) / 127
+        steps = _rounded(x / np.where(scales > 0, scales, 1))
+        return steps @ self.kernel.values.astype(int) * scales * self.kernel.scales
 
 
 def outputs(quantization, arrays):

@@ -12,6 +12,7 @@ from nnlite.exporting.c.literals import identifier
 from nnlite.exporting.c.memory import planned
 from nnlite.exporting.c.running import run
 from nnlite.exporting.c.source import Source
+from nnlite.exporting.checking import with_length
 from nnlite.exporting.precision import narrowed
 from nnlite.exporting.program import program_of, refuse_unknown
 from nnlite.exporting.quantization import typical_rows
@@ -21,7 +22,7 @@ RULES = products.RULES | recurrent.RULES | elementwise.RULES | rows.RULES
 _SCRATCH = products.SCRATCH | recurrent.SCRATCH
 
 
-def write(computation, path, *, quantize=None, name=None):
+def write(computation, path, *, quantize=None, name=None, length=None):
     """The Report of a model as `path` and a header beside it.
 
     Parameters
@@ -32,13 +33,16 @@ def write(computation, path, *, quantize=None, name=None):
         Whether products and what is between them are computed in 8-bit integers.
     name : str, optional
         What its functions and macros begin with; by default the file's name.
+    length : int, optional
+        Of axes whose length the model leaves open.
     """
     check_choice("quantize", quantize, [None, "int8"], "export")
+    computation = with_length(computation, length)
     for argument, shape, _ in computation.inputs:
         if None in shape:
             raise ValueError(
                 f"export: input {argument!r}: expected a shape whose lengths are known, as memory "
-                f"is laid out for them, got {shape}"
+                f"is laid out for them, got {shape}: the option `length` stands for None"
             )
     program = narrowed(program_of(computation, batch=1, exact=quantize is None))
     views = {call.op.name for call in program.calls if call.op.view}  # they cost nothing

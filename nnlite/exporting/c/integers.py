@@ -77,7 +77,8 @@ class _Lowering:
         q, form = self.quantization, self.quantization.form(call)
         if not form:
             inputs = [self.real(t, call.scope) for t in call.inputs]
-            self.calls.append(Call(call.op, inputs, call.outputs, call.attrs, call.scope))
+            attrs = {**call.attrs, "of": call} if q.is_hybrid(call) else call.attrs
+            self.calls.append(Call(call.op, inputs, call.outputs, attrs, call.scope))
             return
         y = self._tensor(call.outputs[0].shape, q.of(call.outputs[0]))
         self._stored[id(call.outputs[0])] = y

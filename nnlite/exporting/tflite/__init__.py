@@ -1,20 +1,17 @@
 """TensorFlow Lite files, which phones, boards and microcontrollers run: in float32, with kernels in
 float16, or in 8-bit integers."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from nnlite.atomic_write import write_whole
-from nnlite.checks import check_choice, check_setting
+from nnlite.checks import check_choice
 from nnlite.engine.passes import readers_of
-from nnlite.exporting.checking import rows_of
+from nnlite.exporting.checking import with_length
 from nnlite.exporting.program import (
     activations_apart,
     is_constant,
     program_of,
     refuse_unknown,
-    with_lengths,
 )
 from nnlite.exporting.quantization import FUSED, Affine, Quantization, typical_rows
 from nnlite.exporting.report import Report
@@ -49,7 +46,7 @@ def write(computation, path, quantize=None, interface="float32", length=None):
     check_choice("quantize", quantize, [None, "float16", "int8"], "export")
     known = ["float32", "int8"] if quantize == "int8" else ["float32"]
     check_choice("interface", interface, known, "export")
-    schema, computation = Generated(), _with_length(computation, length)
+    schema, computation = Generated(), with_length(computation, length)
     program = activations_apart(program_of(computation), FUSED)
     refuse_unknown(program, RULES, "TensorFlow Lite")
     growing, quantization = _growing(program), None
@@ -115,18 +112,6 @@ def _as_written(array, detail):
 
 def _as_real(array, detail):
     return Affine(*detail["quantization"]).values(array) if array.dtype == np.int8 else array
-
-
-def _with_length(computation, length):
-    """The Computation with a length in place of each that is not known."""
-    if length is None:
-        return computation
-    check_setting("length", length, "int [1, inf)", "export")
-    made = with_lengths(computation, [length])
-    if made.inputs != computation.inputs:
-        made.samples = None  # they are of another length
-    made.rows = computation.rows and rows_of(replace(made, arrays=None), computation.rows)
-    return made
 
 
 def _growing(program):

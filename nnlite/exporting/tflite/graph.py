@@ -177,9 +177,17 @@ class Graph:
             scales = self.quantization.read(call, 0).scale * found.scales.astype(np.float64)
             bias = np.zeros(len(scales), np.int32) if found.bias is None else found.bias
             return [kernel, self.constant(bias, scales=scales.astype(np.float32))]
-        kernel, *bias = (t.numpy() for t in call.inputs[1:])
-        bias = bias[0] if bias else np.zeros(call.outputs[0].shape[-1], np.float32)
-        return [self.weights(arrange(kernel)), self.constant(bias)]
+        bias = call.inputs[2].numpy() if len(call.inputs) > 2 else None
+        bias = np.zeros(call.outputs[0].shape[-1], np.float32) if bias is None else bias
+        return [self.real_kernel(call, arrange), self.constant(bias)]
+
+    def real_kernel(self, call, arrange):
+        """The number of the kernel of a call that computes in float. A product may read integers
+        with a scale for each row: it rounds what it multiplies, too."""
+        if self.quantization and self.quantization.is_hybrid(call):
+            found = self.quantization.kernel(call)
+            return self.constant(arrange(found.values), scales=found.scales)
+        return self.weights(arrange(call.inputs[1].numpy()))
 
     def form(self, call):
         """How a call runs in integers; None if it does not."""
@@ -302,7 +310,7 @@ class Graph:
             tensors.append(self._tensor(entry, number))
         codes, operators = {}, []
         for op, given, made, options in self.operators:
-            code = codes.setdefault((op, self._version(op, made)), len(codes))
+            code = codes.setdefault((op, self._version(op, given, made)), len(codes))
             operators.append(self._operator(op, code, given, made, options))
         names = [("Inputs", [(self.entries[x].name, x) for x in inputs]), ("Outputs", outputs)]
         maps = {
@@ -349,8 +357,9 @@ class Graph:
             HasRank=True,
         )
 
-    def _version(self, op, made):
-        integer = self.entries[made[0]].dtype == "int8"
+    def _version(self, op, given, made):
+        scaled = any(self.entries[x].scales is not None for x in given)
+        integer = scaled or self.entries[made[0]].dtype == "int8"
         return _VERSIONS.get(op, (1, 1))[integer]
 
     def _code(self, op, version):

@@ -4,25 +4,64 @@
  * multiplied by `drop` before the product. Neither need be given. */
 #include "products.h"
 
-/* `keeps`: the results of all steps are kept, one behind the other; else that of the last. */
+/* What is multiplied with the rows of a kernel: numbers, or integers of a scale. */
 typedef struct {
+    const float *reals;
+    const int8_t *integers;
+    float scale;
+} factors;
+
+/* A kernel [rows, columns]; it is of integers where each row has a scale. */
+typedef struct {
+    const void *values;
+    const float *scale;
+    int32_t columns;
+} row_kernel;
+
+/* `keeps`: the results of all steps are kept, one behind the other; else that of the last.
+ * `step_of` gives the inputs of a step, which it makes in `numbers` where x is of integers.
+ * `factors_of` gives numbers as `sum_with` multiplies them, integers in `room` + `at`; this adds
+ * their product with a row of a kernel to a sum. */
+typedef struct recurrence {
     int32_t steps, inputs, units, reverse, keeps, kind, recurrent_kind;
-    float alpha, recurrent_alpha;
+    float alpha, recurrent_alpha, scale;
+    int32_t zero;
+    row_kernel input, recurrent;
+    const float *bias;
+    const float *(*step_of)(const struct recurrence *r, const void *x, int32_t t, float *numbers);
+    factors (*factors_of)(const float *x, int32_t n, int8_t *room, int32_t at);
+    float (*sum_with)(float sum, const factors *x, const row_kernel *kernel, int32_t row);
 } recurrence;
 
+static const float *real_step_of(const recurrence *r, const void *x, int32_t t, float *numbers) {
+    (void)numbers;
+    return (const float *)x + t * r->inputs;
+}
+
+static factors real_factors_of(const float *x, int32_t n, int8_t *room, int32_t at) {
+    const factors made = {x, 0, 1};
+    (void)n, (void)room, (void)at;
+    return made;
+}
+
+static float real_sum_with(float sum, const factors *x, const row_kernel *kernel, int32_t row) {
+    const int32_t n = kernel->columns;
+    return chain(sum, x->reals, (const float *)kernel->values + row * n, n);
+}
+
 /* The product of the inputs of a step with one row of their kernel. */
-static float input_sum(const recurrence *r, const float *x, const float *kernel, const float *bias,
-                       int32_t row) {
-    if (!kernel) return x[row];
-    const float sum = chain(0, x, kernel + row * r->inputs, r->inputs);
-    return bias ? sum + bias[row] : sum;
+static float input_sum(const recurrence *r, const factors *x, int32_t row) {
+    if (!r->input.values) return x->reals[row];
+    const float sum = r->sum_with(0, x, &r->input, row);
+    return r->bias ? sum + r->bias[row] : sum;
 }
 
 /* `sum` + the state times one row of the recurrent kernel. */
-static float recurrent_sum(const recurrence *r, float sum, const float *state, const float *kernel,
-                           const float *drop) {
-    if (!drop) return chain(sum, state, kernel, r->units);
-    for (int32_t k = 0; k < r->units; k++) sum += state[k] * drop[k] * kernel[k];
+static float recurrent_sum(const recurrence *r, float sum, const factors *state, const float *drop,
+                           int32_t row) {
+    if (!drop) return r->sum_with(sum, state, &r->recurrent, row);
+    const float *kernel = (const float *)r->recurrent.values + row * r->units;
+    for (int32_t k = 0; k < r->units; k++) sum += state->reals[k] * drop[k] * kernel[k];
     return sum;
 }
 
@@ -31,24 +70,24 @@ static void keep_state(float *to, const float *from, int32_t units) {
     if (to != from) memcpy(to, from, (size_t)units * sizeof *to);
 }
 
-/* `room` is for a number of each unit. */
-static void simple_rnn(const recurrence *r, const float *x, const float *kernel, const float *bias,
-                       const float *recurrent, const float *first, const float *mask,
-                       const float *drop, float *h, float *room) {
+/* `gates` has room for a number of each unit, `numbers` for one of each input, `room` for an
+ * integer of each input and unit. */
+static void simple_rnn(const recurrence *r, const void *x, const float *first, const float *mask,
+                       const float *drop, float *h, float *gates, float *numbers, int8_t *room) {
     const int32_t n = r->units;
     for (int32_t s = 0; s < r->steps; s++) {
         const int32_t t = r->reverse ? r->steps - 1 - s : s;
-        const float *x_t = x + t * r->inputs;
         float *now = h + (r->keeps ? t * n : 0);
         if (mask && mask[t] == 0) {
             keep_state(now, first, n);
         } else {
+            const factors x_t = r->factors_of(r->step_of(r, x, t, numbers), r->inputs, room, 0);
+            const factors state = r->factors_of(first, n, room, r->inputs);
             for (int32_t j = 0; j < n; j++) {
-                const float sum = input_sum(r, x_t, kernel, bias, j);
-                room[j] = activated(recurrent_sum(r, sum, first, recurrent + j * n, drop), r->kind,
-                                    r->alpha);
+                const float sum = recurrent_sum(r, input_sum(r, &x_t, j), &state, drop, j);
+                gates[j] = activated(sum, r->kind, r->alpha);
             }
-            keep_state(now, room, n);
+            keep_state(now, gates, n);
         }
         first = now;
     }
@@ -56,22 +95,21 @@ static void simple_rnn(const recurrence *r, const float *x, const float *kernel,
 
 /* From one c to the next there are c_step numbers: 0, where only the last is kept. `gates` has room
  * for 4 numbers of each unit. */
-static void lstm(const recurrence *r, const float *x, const float *kernel, const float *bias,
-                 const float *recurrent, const float *first_h, const float *first_c,
+static void lstm(const recurrence *r, const void *x, const float *first_h, const float *first_c,
                  const float *mask, const float *drop, float *h, float *c, int32_t c_step,
-                 float *gates) {
+                 float *gates, float *numbers, int8_t *room) {
     const int32_t n = r->units;
     for (int32_t s = 0; s < r->steps; s++) {
         const int32_t t = r->reverse ? r->steps - 1 - s : s;
-        const float *x_t = x + t * r->inputs;
         float *h_t = h + (r->keeps ? t * n : 0), *c_t = c + t * c_step;
         if (mask && mask[t] == 0) {
             keep_state(h_t, first_h, n);
             keep_state(c_t, first_c, n);
         } else {
+            const factors x_t = r->factors_of(r->step_of(r, x, t, numbers), r->inputs, room, 0);
+            const factors state = r->factors_of(first_h, n, room, r->inputs);
             for (int32_t j = 0; j < 4 * n; j++) {
-                float sum = input_sum(r, x_t, kernel, bias, j);
-                sum = recurrent_sum(r, sum, first_h, recurrent + j * n, drop);
+                const float sum = recurrent_sum(r, input_sum(r, &x_t, j), &state, drop, j);
                 gates[j] = j / n == 2 ? activated(sum, r->kind, r->alpha)
                                       : activated(sum, r->recurrent_kind, r->recurrent_alpha);
             }
@@ -85,27 +123,27 @@ static void lstm(const recurrence *r, const float *x, const float *kernel, const
 }
 
 /* The reset gate stands behind the product. `gates` has room for 2 numbers of each unit. */
-static void gru(const recurrence *r, const float *x, const float *kernel, const float *bias,
-                const float *recurrent, const float *recurrent_bias, const float *first,
-                const float *mask, const float *drop, float *h, float *gates) {
+static void gru(const recurrence *r, const void *x, const float *recurrent_bias, const float *first,
+                const float *mask, const float *drop, float *h, float *gates, float *numbers,
+                int8_t *room) {
     const int32_t n = r->units;
     for (int32_t s = 0; s < r->steps; s++) {
         const int32_t t = r->reverse ? r->steps - 1 - s : s;
-        const float *x_t = x + t * r->inputs;
         float *now = h + (r->keeps ? t * n : 0), *reset = gates + n;
         if (mask && mask[t] == 0) {
             keep_state(now, first, n);
         } else {
+            const factors x_t = r->factors_of(r->step_of(r, x, t, numbers), r->inputs, room, 0);
+            const factors state = r->factors_of(first, n, room, r->inputs);
             for (int32_t j = 0; j < 2 * n; j++) {
-                const float m = recurrent_sum(r, recurrent_bias[j], first, recurrent + j * n, drop);
-                gates[j] = activated(input_sum(r, x_t, kernel, bias, j) + m, r->recurrent_kind,
+                const float m = recurrent_sum(r, recurrent_bias[j], &state, drop, j);
+                gates[j] = activated(input_sum(r, &x_t, j) + m, r->recurrent_kind,
                                      r->recurrent_alpha);
             }
             for (int32_t j = 0; j < n; j++) {
                 const int32_t at = 2 * n + j;
-                const float m = recurrent_sum(r, recurrent_bias[at], first, recurrent + at * n,
-                                              drop);
-                const float sum = reset[j] * m + input_sum(r, x_t, kernel, bias, at);
+                const float m = recurrent_sum(r, recurrent_bias[at], &state, drop, at);
+                const float sum = reset[j] * m + input_sum(r, &x_t, at);
                 reset[j] = activated(sum, r->kind, r->alpha);
             }
             for (int32_t j = 0; j < n; j++) now[j] = gates[j] * (first[j] - reset[j]) + reset[j];
