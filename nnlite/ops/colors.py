@@ -7,6 +7,7 @@ from nnlite.ops.image_batches import as_batch
 from nnlite.ops.operands import call
 from nnlite.ops.shape import reshape
 from nnlite.ops.slicing import concatenate
+from nnlite.ops.windows import pair
 
 _GREY = (0.2989, 0.587, 0.114)
 
@@ -200,3 +201,18 @@ def equalize(x, bins):
     n, height, width, channels = x.shape
     flat = reshape(x, (n, height * width, channels))
     return reshape(call("equalize", [flat], bins=bins), x.shape)
+
+
+def equalize_tiles(x, tiles, limit):
+    """Values in [0, 255], spread as those of the tiles around a pixel ask for.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, H, W, C)
+    tiles : int or (int, int)
+        How many, down and across.
+    limit : float
+        How often a value may count, as a multiple of the mean; 0: always.
+    """
+    down, across = pair("tiles", tiles)
+    return call("clahe", [x], tiles_down=down, tiles_across=across, limit=float(limit))
