@@ -50,10 +50,13 @@ typedef struct {
     int n_in, n_out;
 } nnl_call;
 
-/* Where an op met an index that was out of range: step * 2^NNL_STEP_SHIFT + element. Of several the
- * lowest is kept, so the report does not depend on the number of threads. NNL_NO_ERROR: none. */
+/* Where an op met an index that was out of range, step * 2^NNL_STEP_SHIFT + element, and what it
+ * was. Of several the lowest place is kept, so the report does not depend on the number of threads.
+ * NNL_NO_ERROR: none. */
 typedef struct nnl_status {
     _Atomic int64_t first_invalid_index;
+    int64_t invalid_value;
+    atomic_flag writing; /* held by the thread that changes the two */
 } nnl_status;
 #define NNL_NO_ERROR INT64_MAX
 #define NNL_STEP_SHIFT 40

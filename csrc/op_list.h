@@ -122,6 +122,7 @@ NNL_OP(simple_rnn_gradient, 3, 2, simple_rnn_gradient_scratch)
 /* image.c */
 NNL_OP(pad2d, 1, 1, no_scratch)
 NNL_OP(resample, 3, 1, no_scratch)
+NNL_OP(clahe, 1, 1, clahe_scratch)
 NNL_OP(equalize, 1, 1, equalize_scratch)
 /* warp.c */
 NNL_OP(affine_transform, 2, 1, no_scratch)

@@ -126,3 +126,108 @@ static void op_equalize(const nnl_call *call, nnl_team *team) {
         }
     }
 }
+
+/* --- clahe: contrast limited adaptive histogram equalization. K. Zuiderveld, Graphics Gems IV,
+ * 1994. A tile of an image gives a table, what each level becomes there; a pixel gets a mean of
+ * those of the four tiles whose centers are around it. */
+
+enum { CLAHE_LEVELS = 256 };
+
+/* Tiles along an axis of n pixels. The last ones may reach beyond the border, where the image is
+ * mirrored. */
+typedef struct {
+    int64_t n, tiles, size;
+} tiled_axis;
+
+/* The tiles around a pixel, and how far it is from the center of the first towards the second. */
+typedef struct {
+    int64_t low, high;
+    double share;
+} tile_pair;
+
+static tiled_axis tiled(int64_t n, int64_t wanted) {
+    const int64_t tiles = min_of(n, wanted); /* more would be of one pixel, too */
+    return (tiled_axis){n, tiles, tiles ? ceil_div(n, tiles) : 0};
+}
+
+NNL_INLINE int64_t mirrored(int64_t i, int64_t n) { return i < n ? i : 2 * n - 1 - i; }
+
+NNL_INLINE tile_pair tiles_around(int64_t i, tiled_axis axis) {
+    const double at = ((double)i - (double)axis.size / 2) / (double)axis.size;
+    const double low = __builtin_floor(at);
+    return (tile_pair){max_of((int64_t)low, 0), min_of((int64_t)low + 1, axis.tiles - 1), at - low};
+}
+
+/* The level of a value in [0, 255]; those beyond have the outermost ones, NaN has the first. */
+NNL_INLINE int32_t level_of(real value) {
+    return !(value > 0) ? 0 : value < 255 ? (int32_t)value : 255;
+}
+
+/* From how often each level occurs among the pixels of a tile to what it becomes. At most `limit`
+ * count; all levels get the same share of the rest. */
+static void spread_levels(double *levels, double pixels, double limit) {
+    double rest = 0, sum = 0;
+    for (int v = 0; limit > 0 && v < CLAHE_LEVELS; v++) {
+        const double count = levels[v] < limit ? levels[v] : limit;
+        rest += levels[v] - count;
+        levels[v] = count;
+    }
+    const double first = levels[0] + rest / CLAHE_LEVELS;
+    const double others = pixels - first;
+    for (int v = 0; v < CLAHE_LEVELS; v++) {
+        sum += levels[v] + rest / CLAHE_LEVELS;
+        const double to = (sum - first) * 255 / (others == 0 ? 1 : others);
+        levels[v] = to < 0 ? 0 : to > 255 ? 255 : to;
+    }
+}
+
+static int64_t clahe_scratch(const nnl_call *call, int threads) {
+    const nnl_tensor *in = &call->in[0];
+    const int64_t down = tiled(in->shape[1], call->attr[0].i).tiles;
+    const int64_t across = tiled(in->shape[2], call->attr[1].i).tiles;
+    return threads * down * across * CLAHE_LEVELS * (int64_t)sizeof(double);
+}
+
+/* y = what the levels of an image and channel become.
+ * in    x [N, H, W, C], in [0, 255]
+ * out   y [N, H, W, C]
+ * attr  tiles along H and W; how often a level may count, as a multiple of the mean; 0: always */
+static void op_clahe(const nnl_call *call, nnl_team *team) {
+    const nnl_tensor *in = &call->in[0];
+    const int64_t C = in->shape[3];
+    const tiled_axis rows = tiled(in->shape[1], call->attr[0].i);
+    const tiled_axis columns = tiled(in->shape[2], call->attr[1].i);
+    const int64_t tables = rows.tiles * columns.tiles * CLAHE_LEVELS, H = rows.n, W = columns.n;
+    const double pixels = (double)(rows.size * columns.size);
+    const double limit = call->attr[2].f * pixels / CLAHE_LEVELS;
+    double *table = (double *)team->scratch + team->id * tables;
+    const nnl_range part = nnl_share(in->shape[0] * C, 1, team);
+    for (int64_t channel = part.begin; channel < part.end; channel++) {
+        const int64_t start = channel / C * H * W * C + channel % C;
+        const real *x = (const real *)in->data + start;
+        real *y = (real *)call->out[0].data + start;
+        memset(table, 0, (size_t)tables * sizeof *table);
+        for (int64_t i = 0; i < rows.tiles * rows.size; i++) {
+            const real *row = x + mirrored(i, H) * W * C;
+            double *of_row = table + i / rows.size * columns.tiles * CLAHE_LEVELS;
+            for (int64_t t = 0, j = 0; t < columns.tiles; t++)
+                for (int64_t end = j + columns.size; j < end; j++)
+                    of_row[t * CLAHE_LEVELS + level_of(row[mirrored(j, W) * C])]++;
+        }
+        for (int64_t t = 0; t < tables; t += CLAHE_LEVELS) spread_levels(table + t, pixels, limit);
+        for (int64_t i = 0; i < H; i++) {
+            const tile_pair down = tiles_around(i, rows);
+            const double *above = table + down.low * columns.tiles * CLAHE_LEVELS;
+            const double *below = table + down.high * columns.tiles * CLAHE_LEVELS;
+            for (int64_t j = 0; j < W; j++) {
+                const tile_pair across = tiles_around(j, columns);
+                const int32_t level = level_of(x[(i * W + j) * C]);
+                const int64_t left = across.low * CLAHE_LEVELS + level;
+                const int64_t right = across.high * CLAHE_LEVELS + level;
+                const double up = above[left] + across.share * (above[right] - above[left]);
+                const double low = below[left] + across.share * (below[right] - below[left]);
+                y[(i * W + j) * C] = (real)(up + down.share * (low - up));
+            }
+        }
+    }
+}

@@ -49,7 +49,7 @@ static void op_softmax_cross_entropy(const nnl_call *call, nnl_team *team) {
             } else {
                 const int32_t label = ((const int32_t *)call->in[1].data)[n];
                 loss[n] = is_class(label, L) ? log_sum[k] + (largest[k] - z[label]) : 0;
-                if (!is_class(label, L)) nnl_report_invalid_index(team, n);
+                if (!is_class(label, L)) nnl_report_invalid_index(team, n, label);
             }
         }
     }
@@ -93,7 +93,7 @@ static void op_softmax_cross_entropy_gradient(const nnl_call *call, nnl_team *te
                 dz[label] = at_label * dloss[n];
             } else {
                 memset(dz, 0, (size_t)L * sizeof *dz);
-                nnl_report_invalid_index(team, n);
+                nnl_report_invalid_index(team, n, label);
             }
         }
     }

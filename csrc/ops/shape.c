@@ -252,7 +252,7 @@ static void op_gather(const nnl_call *call, nnl_team *team) {
             convert_elements(y, source + row * stride, width, &c);
         } else {
             memset(y, 0, (size_t)(width * c.out_size));
-            nnl_report_invalid_index(team, i);
+            nnl_report_invalid_index(team, i, row);
         }
     }
 }
@@ -331,7 +331,7 @@ static void op_standardize(const nnl_call *call, nnl_team *team) {
             real *y = (real *)out->data + i * width;
             if (call->attr[1].i && (row < 0 || row >= rows)) {
                 memset(y, 0, (size_t)width * sizeof *y);
-                nnl_report_invalid_index(team, i);
+                nnl_report_invalid_index(team, i, row);
                 continue;
             }
             for (int64_t j = first; j < width; j += step)
@@ -359,12 +359,12 @@ static void op_gather_csr(const nnl_call *call, nnl_team *team) {
         real *y = (real *)call->out[0].data + i * columns;
         memset(y, 0, (size_t)columns * sizeof *y);
         if (row < 0 || row >= rows) {
-            nnl_report_invalid_index(team, i);
+            nnl_report_invalid_index(team, i, row);
             continue;
         }
         for (int64_t k = begin[row]; k < begin[row + 1]; k++) {
             if (column[k] < 0 || column[k] >= columns)
-                nnl_report_invalid_index(team, i);
+                nnl_report_invalid_index(team, i, column[k]);
             else
                 y[column[k]] = wide ? (real)wide[k] : (real)narrow[k];
         }
@@ -480,6 +480,6 @@ static void op_one_hot(const nnl_call *call, nnl_team *team) {
         if (label[i] >= 0 && label[i] < L)
             y[i * L + label[i]] = 1;
         else
-            nnl_report_invalid_index(team, i);
+            nnl_report_invalid_index(team, i, label[i]);
     }
 }

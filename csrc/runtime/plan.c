@@ -175,6 +175,7 @@ static int64_t run(const nnl_program *program, int64_t begin, int64_t end,
                              .barrier = &barrier,
                              .core = budget->threads > 1 ? nnl_current_core() : -1};
     atomic_store(&status->first_invalid_index, NNL_NO_ERROR);
+    atomic_flag_clear(&status->writing);
     nnl_start_team(budget->threads, run_member, &shared);
     return shared.next;
 }

@@ -37,13 +37,18 @@ static inline nnl_range nnl_share(int64_t n, int64_t grain, const nnl_team *team
  * one line. */
 #define NNL_CACHE_LINE ((int64_t)(64 / sizeof(real)))
 
-/* Notes that the index at this element was out of range, unless a lower one is known. */
-static inline void nnl_report_invalid_index(const nnl_team *team, int64_t element) {
-    int64_t mine = (team->step << NNL_STEP_SHIFT) + element;
-    _Atomic int64_t *first = &team->status->first_invalid_index;
-    int64_t seen = atomic_load(first);
-    while (mine < seen && !atomic_compare_exchange_weak(first, &seen, mine)) {
+/* Notes that the index at this element, `value`, was out of range, unless a lower one is known. */
+static inline void nnl_report_invalid_index(const nnl_team *team, int64_t element, int64_t value) {
+    nnl_status *status = team->status;
+    const int64_t mine = (team->step << NNL_STEP_SHIFT) + element;
+    if (mine >= atomic_load(&status->first_invalid_index)) return;
+    while (atomic_flag_test_and_set(&status->writing)) {
     }
+    if (mine < atomic_load(&status->first_invalid_index)) {
+        atomic_store(&status->first_invalid_index, mine);
+        status->invalid_value = value;
+    }
+    atomic_flag_clear(&status->writing);
 }
 
 #endif

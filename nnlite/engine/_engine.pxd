@@ -19,7 +19,7 @@ cdef extern from "nnlite.h" nogil:
         const nnl_attr *attr
         int n_in, n_out
     ctypedef struct nnl_status:
-        int64_t first_invalid_index
+        int64_t first_invalid_index, invalid_value
     ctypedef struct nnl_team:
         int size
     ctypedef void (*nnl_op_fn)(const nnl_call *, nnl_team *) noexcept nogil

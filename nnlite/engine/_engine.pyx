@@ -128,10 +128,9 @@ cdef class Engine:
         call.attr = values
         return self.c.scratch[op](&call, threads)
 
-    cdef int64_t _run(self, int op, nnl_tensor *tensors, int n_in, int n_out, nnl_attr *attrs,
-                      int threads) except -2:
-        """Run one op. Return the number of the first element whose index was out of range, or -1.
-        """
+    cdef object _run(self, int op, nnl_tensor *tensors, int n_in, int n_out, nnl_attr *attrs,
+                     int threads):
+        """Run one op. Return None, or (element, value) of the first index that was out of range."""
         cdef nnl_step step
         cdef nnl_program program
         cdef nnl_status status
@@ -157,7 +156,8 @@ cdef class Engine:
         finally:
             free(step.scratch)
             nnl_release_threads(&budget)
-        return -1 if status.first_invalid_index == NNL_NO_ERROR else status.first_invalid_index
+        if status.first_invalid_index != NNL_NO_ERROR:
+            return status.first_invalid_index, status.invalid_value
 
     def call(self, int op, list inputs, list outputs, tuple attrs, int threads):
         """Run one op on NumPy arrays.
@@ -175,12 +175,12 @@ cdef class Engine:
 
         Returns
         -------
-        int
-            The number of the first element whose index was out of range, or -1.
+        None or (element, value)
+            Of the first index that was out of range.
         """
         cdef nnl_tensor tensors[NNL_MAX_OPERANDS]
         cdef nnl_attr values[ATTRS]
-        cdef int k = 0
+        cdef int k
         cdef nnl_arity least = self.c.arities[op]
         _check_counts(len(inputs) + len(outputs), len(attrs))
         if len(inputs) < least.n_in or len(outputs) < least.n_out:
@@ -188,9 +188,8 @@ cdef class Engine:
                 f"{self.c.names[op].decode()}: expected at least {least.n_in} inputs and "
                 f"{least.n_out} outputs, got {len(inputs)} and {len(outputs)}"
             )
-        for a in inputs + outputs:
+        for k, a in enumerate(inputs + outputs):
             _point_to(&tensors[k], a)
-            k += 1
         _set_attrs(values, attrs)
         return self._run(op, tensors, len(inputs), len(outputs), values, threads)
 
@@ -460,10 +459,8 @@ cdef class Program:
 
         Returns
         -------
-        done : int
-            The number of runs that were finished.
-        invalid : None or (step, element)
-            The first index that was out of range: the step that read it, and its element.
+        (int, None or (step, element, value))
+            The number of runs that were finished, and the first index that was out of range.
         """
         cdef Context *c
         cdef nnl_status status
@@ -485,7 +482,8 @@ cdef class Program:
         if status.first_invalid_index == NNL_NO_ERROR:
             return done, None
         return done, (status.first_invalid_index >> NNL_STEP_SHIFT,
-                      status.first_invalid_index & ((<int64_t>1 << NNL_STEP_SHIFT) - 1))
+                      status.first_invalid_index & ((<int64_t>1 << NNL_STEP_SHIFT) - 1),
+                      status.invalid_value)
 
 
 cdef void _free_context(Context *c):

@@ -354,8 +354,8 @@ def execute(op, inputs, outputs, attrs, real):
         work = sum([data.size for data in given]) + sum([data.size for data in made])
     e = engine(real)
     bad = e.call(e.op_ids[op.name], given, made, op.c_attrs(attrs), threads_for(work))
-    if bad >= 0:
-        raise bad_index(op, ".".join(SCOPES.get()), bad, attrs)
+    if bad is not None:
+        raise bad_index(op, ".".join(SCOPES.get()), *bad, attrs)
 
 
 # Fewer multiply-adds than this, about 20 us on one core, are done by one thread: starting a second
@@ -368,11 +368,16 @@ def threads_for(work):
     return 1 if work < MIN_PARALLEL_WORK_EAGER else 0
 
 
-def bad_index(op, where, element, attrs):
+# What stands for a place that is no integer, or is computed of several, one of them out of range.
+NO_PLACE = -(2**31)
+
+
+def bad_index(op, where, element, value, attrs):
     """The error for an index that C found to be out of range."""
     place = f"layer {where!r}: " if where else ""
     count = attrs.get("rows", attrs.get("classes"))
-    legal = "" if count is None else f" [0, {count}), or no integer"
+    legal = "" if count is None else f" [0, {count})"
+    given = "" if value == NO_PLACE else f" {value}"
     return ValueError(
-        f"{place}{op.name}: the label or index at position {element} is out of range{legal}"
+        f"{place}{op.name}: the label or index{given} at position {element} is out of range{legal}"
     )

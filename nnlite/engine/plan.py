@@ -188,9 +188,9 @@ class Plan:
             for variable in self.variables:
                 variable.version += 1
         if bad is not None:
-            step, element = bad
+            step, element, value = bad
             call = self.calls[step]
-            raise bad_index(call.op, call.scope, element, call.attrs)
+            raise bad_index(call.op, call.scope, element, value, call.attrs)
         return done
 
     def _lay_out(self):

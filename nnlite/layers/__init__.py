@@ -112,6 +112,7 @@ with lazy.imports(__name__):
         RandomSaturation,
     )
     from nnlite.layers.random_detail import RandomErasing, RandomGaussianBlur, RandomSharpness
+    from nnlite.layers.random_elastic import RandomElasticTransform
     from nnlite.layers.random_geometry import (
         RandomCrop,
         RandomFlip,
@@ -123,6 +124,7 @@ with lazy.imports(__name__):
     )
     from nnlite.layers.random_light import (
         AutoContrast,
+        ContrastLimitedAdaptiveHistogramEqualization,
         Equalization,
         RandomBrightness,
         RandomContrast,
@@ -196,6 +198,7 @@ __all__ = [
     "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
+    "ContrastLimitedAdaptiveHistogramEqualization",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -283,6 +286,7 @@ __all__ = [
     "RandomColorJitter",
     "RandomContrast",
     "RandomCrop",
+    "RandomElasticTransform",
     "RandomErasing",
     "RandomFlip",
     "RandomGaussianBlur",

@@ -4,6 +4,7 @@ import numpy as np
 
 from nnlite import ops
 from nnlite.checks import positive_int
+from nnlite.engine.dispatch import NO_PLACE
 from nnlite.engine.tensor import convert_to_tensor
 from nnlite.errors import prefixed
 from nnlite.layers import settings
@@ -127,8 +128,8 @@ class Embedding(Layer):
         return ops.take(self.embeddings, self._tokens(inputs), axis=0)
 
     def _tokens(self, inputs):
-        """The input as int32; a ValueError for other values than tokens. Values that are not known
-        yet, in a trace, become -1, which C refuses."""
+        """The input as int32; a ValueError for other values than tokens. Fractions that are not
+        known yet, in a trace, become `NO_PLACE`, which C refuses as it does all others."""
         if inputs._data is not None:
             given = inputs.numpy()
             wrong = (given < 0) | (given >= self.input_dim) | (given != np.floor(given))
@@ -140,8 +141,8 @@ class Embedding(Layer):
                     f"{given[place]} at position {place}"
                 )
         elif inputs.dtype != "int32":
-            whole = ops.equal(inputs, ops.floor(inputs)) * ops.less(inputs, self.input_dim)
-            inputs = ops.where(whole, inputs, -1.0)
+            whole = ops.equal(inputs, ops.floor(inputs))
+            inputs = ops.where(whole, inputs, float(NO_PLACE))
         return ops.cast(inputs, "int32")
 
 

@@ -10,7 +10,7 @@ from nnlite.layers.random_images import (
     per_image,
 )
 from nnlite.layers.random_light import RandomBrightness, RandomContrast
-from nnlite.ops.colors import grey_of
+from nnlite.ops.colors import change_saturation, grey_of, turn_hue
 
 
 class RandomGrayscale(Recolors, RandomImageLayer):
@@ -100,10 +100,8 @@ class RandomHue(FactorLayer):
         return {"factor": sign * super()._draw(draws)["factor"] * 0.5}
 
     def _recolored(self, x, drawn):
-        hsv = ops.image.rgb_to_hsv(self._scaled(x, 1.0))
-        hue = ops.mod(hsv[..., :1] + per_image(drawn["factor"]), 1.0)
-        turned = ops.image.hsv_to_rgb(ops.concatenate([hue, hsv[..., 1:]], axis=3))
-        return self._scaled_back(ops.clip(turned, 0.0, 1.0), 1.0)
+        y = turn_hue(self._from_zero(x), per_image(drawn["factor"]))
+        return self._clipped(self._from_zero(y, back=True))
 
 
 class RandomSaturation(FactorLayer):
@@ -135,10 +133,8 @@ class RandomSaturation(FactorLayer):
         return {"factor": factor / (1.0 - factor + 1e-7)}
 
     def _recolored(self, x, drawn):
-        hsv = ops.image.rgb_to_hsv(self._scaled(x, 1.0))
-        saturation = ops.clip(hsv[..., 1:2] * per_image(drawn["factor"]), 0.0, 1.0)
-        hsv = ops.concatenate([hsv[..., :1], saturation, hsv[..., 2:]], axis=3)
-        return self._scaled_back(ops.image.hsv_to_rgb(hsv), 1.0)
+        y = change_saturation(self._from_zero(x), per_image(drawn["factor"]))
+        return self._from_zero(y, back=True)
 
 
 class RandomColorJitter(ColorLayer):

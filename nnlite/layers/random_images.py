@@ -213,6 +213,11 @@ class Recolors:
         low, high = sorted(map(float, self.value_range))
         return x if (low, high) == (0.0, to) else (x - low) * (to / (high - low))
 
+    def _from_zero(self, x, back=False):
+        """Values in `value_range` as values from 0 on, or back."""
+        least = float(min(self.value_range))
+        return x if least == 0 else x + (least if back else -least)
+
     def _scaled_back(self, x, of):
         """Values in [0, of] as values in `value_range`."""
         low, high = sorted(map(float, self.value_range))

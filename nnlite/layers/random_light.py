@@ -4,7 +4,8 @@ from nnlite import ops
 from nnlite.layers import settings
 from nnlite.layers.image import ImageLayer
 from nnlite.layers.random_images import ColorLayer, Recolors, per_image
-from nnlite.ops.colors import equalize
+from nnlite.ops.colors import equalize, equalize_tiles
+from nnlite.ops.windows import pair
 
 
 class RandomBrightness(ColorLayer):
@@ -298,3 +299,56 @@ class Equalization(Recolors, ImageLayer):
 
     def _recolored(self, x, drawn):
         return self._scaled_back(equalize(self._scaled(x, 255.0), int(self.bins)), 255.0)
+
+
+class ContrastLimitedAdaptiveHistogramEqualization(Recolors, ImageLayer):
+    """Values of each tile of an image and channel are spread so that all are about as often, while
+    training and otherwise.
+
+    A pixel gets a mean of what the four tiles whose centers are around it make of its value.
+    K. Zuiderveld: "Contrast limited adaptive histogram equalization", Graphics Gems IV, 1994.
+
+    Parameters
+    ----------
+    value_range : (float, float), default (0, 255)
+        The least and the largest value of images, between which there are 256 values.
+    clip_limit : float in [0, inf), default 4.0
+        How often a value may count in a tile, as a multiple of the mean: less makes less contrast
+        of little. 0 is no limit.
+    tile_grid_size : int or (int, int), default (8, 8)
+        How many tiles, down and across.
+    **kwargs
+        Of `ImageLayer`: data_format, name, input_shape.
+
+    Notes
+    -----
+    Input (N, H, W, C) or (H, W, C), output the same. There is no gradient.
+
+    Examples
+    --------
+    >>> import nnlite
+    >>> layer = nnlite.layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(1, 1))
+    >>> layer([[[10.0], [20.0], [30.0], [30.0]]]).numpy().ravel().round(1)
+    array([13.5, 27.1, 40.6, 40.6], dtype=float32)
+    """
+
+    _legal = {"clip_limit": "[0, inf)", "tile_grid_size": pair}
+
+    def __init__(
+        self,
+        value_range=(0, 255),
+        clip_limit=4.0,
+        tile_grid_size=(8, 8),
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(data_format, **kwargs)
+        self.value_range, self.clip_limit = value_range, clip_limit
+        self.tile_grid_size = tile_grid_size
+
+    def _apply(self, x, drawn, interpolation):
+        return self._recolored(x, drawn)
+
+    def _recolored(self, x, drawn):
+        y = equalize_tiles(self._scaled(x, 255.0), self.tile_grid_size, self.clip_limit)
+        return self._scaled_back(y, 255.0)

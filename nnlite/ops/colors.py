@@ -7,6 +7,7 @@ from nnlite.ops.image_batches import as_batch
 from nnlite.ops.operands import call
 from nnlite.ops.shape import reshape
 from nnlite.ops.slicing import concatenate
+from nnlite.ops.windows import pair
 
 _GREY = (0.2989, 0.587, 0.114)
 
@@ -78,19 +79,31 @@ def rgb_to_hsv(images, data_format=None):
     array([0.333, 1.   , 1.   ], dtype=float32)
     """
     x, back = _of_colors(images, data_format)
-    red, green, blue = (x[..., k : k + 1] for k in range(3))
-    value = maximum(maximum(red, green), blue)
-    spread = value - minimum(minimum(red, green), blue)
-    flat, black = equal(spread, 0.0), equal(value, 0.0)
-    unit = where(flat, 1.0, spread)
-    sixth = where(
-        equal(value, red),
-        divide(green - blue, unit),
-        where(equal(value, green), divide(blue - red, unit) + 2.0, divide(red - green, unit) + 4.0),
-    )
-    hue = where(flat, 0.0, mod(sixth / 6.0, 1.0))
+    red, green, blue = _planes(x)
+    value, spread = _value_and_spread(red, green, blue)
+    black = equal(value, 0.0)
+    hue = mod(_sixths(red, green, blue, value, spread) / 6.0, 1.0)
     saturation = where(black, 0.0, divide(spread, where(black, 1.0, value)))
     return back(concatenate([hue, saturation, value], axis=3))
+
+
+def _planes(x):
+    """The three channels of images."""
+    return [x[..., k : k + 1] for k in range(3)]
+
+
+def _value_and_spread(red, green, blue):
+    """The largest of three colors, and how far it is above the least."""
+    value = maximum(maximum(red, green), blue)
+    return value, value - minimum(minimum(red, green), blue)
+
+
+def _sixths(red, green, blue, value, spread):
+    """The hue in sixths of the circle, in [-1, 5]; 0 of grey."""
+    of_red, of_green = equal(value, red), equal(value, green)
+    apart = where(of_red, green - blue, where(of_green, blue - red, red - green))
+    center = where(of_red, 0.0, where(of_green, 2.0, 4.0))
+    return divide(apart, where(equal(spread, 0.0), 1.0, spread)) + center
 
 
 def hsv_to_rgb(images, data_format=None):
@@ -116,19 +129,64 @@ def hsv_to_rgb(images, data_format=None):
     array([0. , 0.5, 0.5], dtype=float32)
     """
     x, back = _of_colors(images, data_format)
-    hue, saturation, value = (x[..., k : k + 1] for k in range(3))
-    sixth = hue * 6.0
-    shares = (
-        absolute(sixth - 3.0) - 1.0,
-        2.0 - absolute(sixth - 2.0),
-        2.0 - absolute(sixth - 4.0),
-    )
+    hue, saturation, value = _planes(x)
     # Without saturation every share is 1: grey.
-    colors = [((clip(s, 0.0, 1.0) - 1.0) * saturation + 1.0) * value for s in shares]
+    colors = [((share - 1.0) * saturation + 1.0) * value for share in _shares(hue * 6.0)]
     return back(concatenate(colors, axis=3))
 
 
+def _shares(sixths):
+    """How much of red, green and blue the pure color of a hue has, in [0, 1]."""
+    shares = (
+        absolute(sixths - 3.0) - 1.0,
+        2.0 - absolute(sixths - 2.0),
+        2.0 - absolute(sixths - 4.0),
+    )
+    return [clip(s, 0.0, 1.0) for s in shares]
+
+
+def turn_hue(x, turns):
+    """Images whose hues are others by some turns of the circle; value and saturation stay.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, H, W, 3)
+        Values from 0 on.
+    turns : Tensor, shape (N, 1, 1, 1)
+    """
+    _check_colors(x, (3,))
+    colors = _planes(x)
+    value, spread = _value_and_spread(*colors)
+    hue = mod(_sixths(*colors, value, spread) + turns * 6.0, 6.0)
+    least = value - spread
+    return concatenate([share * spread + least for share in _shares(hue)], axis=3)
+
+
+def change_saturation(x, factor):
+    """Images whose saturation is multiplied, and then at most 1; value and hue stay.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, H, W, 3)
+        Values from 0 on.
+    factor : Tensor, shape (N, 1, 1, 1)
+        From 0 on.
+    """
+    _check_colors(x, (3,))
+    colors = _planes(x)
+    value, spread = _value_and_spread(*colors)
+    # Grey has no distances that could become larger.
+    factor = minimum(factor, divide(value, where(equal(spread, 0.0), 1.0, spread)))
+    return concatenate([value - (value - color) * factor for color in colors], axis=3)
+
+
 Op("equalize", infer=lambda x, **_: [x], attrs={"bins": int}, gradient="none")
+Op(
+    "clahe",
+    infer=lambda x, **_: [x],
+    attrs={"tiles_down": int, "tiles_across": int, "limit": float},
+    gradient="none",
+)
 
 
 def equalize(x, bins):
@@ -143,3 +201,18 @@ def equalize(x, bins):
     n, height, width, channels = x.shape
     flat = reshape(x, (n, height * width, channels))
     return reshape(call("equalize", [flat], bins=bins), x.shape)
+
+
+def equalize_tiles(x, tiles, limit):
+    """Values in [0, 255], spread as those of the tiles around a pixel ask for.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, H, W, C)
+    tiles : int or (int, int)
+        How many, down and across.
+    limit : float
+        How often a value may count, as a multiple of the mean; 0: always.
+    """
+    down, across = pair("tiles", tiles)
+    return call("clahe", [x], tiles_down=down, tiles_across=across, limit=float(limit))

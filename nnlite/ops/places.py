@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from nnlite.checks import check_shape, check_size
+from nnlite.engine.dispatch import NO_PLACE
 from nnlite.ops.elementwise import (
     add,
     clip,
@@ -60,7 +61,7 @@ def _flat_places(places, shape, real, sure=False):
     Returns
     -------
     int32 Tensor
-        -1 for places out of range, where they are not known.
+        `NO_PLACE` for places out of range, where they are not known.
 
     Raises
     ------
@@ -87,7 +88,7 @@ def _flat_places(places, shape, real, sure=False):
                 inside = multiply(inside, equal(at, clip(at, 0.0, n - 1.0)))
     if known:
         return constant(total, "int32")
-    return cast(total if sure else where(inside, total, -1.0), "int32")
+    return cast(total if sure else where(inside, total, float(NO_PLACE)), "int32")
 
 
 def take_along_axis(x, indices, axis=None):

@@ -1,15 +1,14 @@
 """Values of arrays of any number of axes between their entries."""
 
 import itertools
-import math
-
-import numpy as np
 
 from nnlite.checks import check_choice
 from nnlite.ops.elementwise import clip, equal, floor, less, minimum, mod, where
 from nnlite.ops.operands import cast, number, operands
+from nnlite.ops.places import exact_places
 from nnlite.ops.rows import take
 from nnlite.ops.shape import reshape
+from nnlite.ops.slicing import expand_dims
 
 # From places of entries anywhere to entries of n. 'constant' reads one that does not count.
 _PLACES = {
@@ -63,21 +62,48 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
             f"coordinates: expected shape ({x.ndim}, ...) for inputs of shape {x.shape}, got shape "
             f"{places.shape}"
         )
-    largest = 2 ** (np.finfo(x.dtype).nmant + 1)
-    if not 0 < math.prod(x.shape) <= largest:
-        raise ValueError(f"inputs: expected 1 to {largest} entries, got shape {x.shape}")
-    corners = [_neighbours(places[axis], order) for axis in range(x.ndim)]
-    total, flat = 0.0, reshape(x, (-1,))
+    if not x.size:
+        raise ValueError(f"inputs: expected at least one entry, got shape {x.shape}")
+    exact_places("inputs", x.shape, x.dtype)
+    found = rows_at(
+        reshape(x, (-1, 1)), x.shape, [*places], order, fill_mode=fill_mode, fill_value=value
+    )
+    return reshape(found, places.shape[1:])
+
+
+def rows_at(rows, shape, places, order, *, fill_mode, fill_value=0.0, first=0.0):
+    """Rows of a matrix at places between them, as `map_coordinates` has it.
+
+    Parameters
+    ----------
+    rows : Tensor, shape (count, width)
+        Of arrays of rows, one after the other.
+    shape : tuple of int
+        Of each array.
+    places : list of Tensor
+        Along each axis of an array.
+    order, fill_mode, fill_value
+        Of `map_coordinates`.
+    first : Tensor or float, default 0.0
+        The number of the first row of the array that is read.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of a tensor of `places`, and an axis of `width`.
+    """
+    corners = [_neighbours(place, order) for place in places]
+    total = 0.0
     for corner in itertools.product(*corners):
         at, weight, inside = 0.0, 1.0, 1.0
-        for (entry, share), n in zip(corner, x.shape):
+        for (entry, share), n in zip(corner, shape):
             at = at * float(n) + _PLACES[fill_mode](entry, n)
             weight = share * weight
             inside = equal(clip(entry, 0.0, n - 1.0), entry) * inside
-        found = take(flat, cast(at, "int32"), 0)
+        found = take(rows, cast(first + at, "int32"), 0)
         if fill_mode == "constant":
-            found = where(inside, found, value)
-        total = weight * found + total
+            found = where(expand_dims(inside, -1), found, fill_value)
+        total = found * (expand_dims(weight, -1) if order else 1.0) + total
     return total
 
 

@@ -194,6 +194,7 @@ def test_random_models_have_the_bits_of_predict(seed, tmp_path, generic):
 WITHOUT_A_RULE = {
     "affine_transform": "moves images by maps that are drawn",
     "batch_norm": "has the statistics of a batch",
+    "clahe": "counts the values of tiles of images, 2 KB of bins for each",
     "equalize": "counts the values of images, 64 KB of bins",
     "gather_csr": "reads sparse batches",
     "scatter_add": "is of a gradient",

@@ -50,6 +50,7 @@ def test_affine_transform_is_that_of_keras(fill_mode, interpolation):
 SETTLED = {
     "AutoContrast": {},
     "CenterCrop": {"height": 20, "width": 9},
+    "ContrastLimitedAdaptiveHistogramEqualization": {"tile_grid_size": (4, 2)},
     "RandomBrightness": {"factor": (0.2, 0.2)},
     "RandomColorDegeneration": {"factor": (0.3, 0.3)},
     "RandomGaussianBlur": {"factor": (1.0, 1.0), "sigma": (0.7, 0.7)},
@@ -90,6 +91,7 @@ RANDOM = {
     "RandomPerspective": {},
     "RandomContrast": {"factor": 0.2},
     "RandomColorJitter": {"brightness_factor": 0.2},
+    "RandomElasticTransform": {},
     "RandomErasing": {},
     "MixUp": {},
     "CutMix": {},

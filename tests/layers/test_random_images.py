@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from cases_gradients import Smooth
 from gradients import check_gradient
+from scipy import ndimage
 from small_models import arrays_equal
 from threadpoolctl import threadpool_limits
 
@@ -21,6 +22,7 @@ RANDOM = {
     "RandomTranslation": lambda **k: layers.RandomTranslation(0.3, 0.2, "wrap", **k),
     "RandomShear": lambda **k: layers.RandomShear(0.3, 0.4, **k),
     "RandomPerspective": lambda **k: layers.RandomPerspective((1.0, 1.0), 0.5, **k),
+    "RandomElasticTransform": lambda **k: layers.RandomElasticTransform((1.0, 1.0), (0.5, 1), **k),
     "RandomCrop": lambda **k: layers.RandomCrop(4, 5, **k),
     "RandomBrightness": lambda **k: layers.RandomBrightness(0.1, **k),
     "RandomContrast": lambda **k: layers.RandomContrast(0.1, **k),
@@ -42,10 +44,13 @@ RANDOM = {
 }
 SMOOTH = [
     "RandomFlip", "RandomRotation", "RandomZoom", "RandomTranslation", "RandomShear", "RandomCrop",
-    "RandomPerspective", "RandomBrightness", "RandomContrast", "RandomInvert", "RandomGrayscale",
-    "RandomColorDegeneration", "RandomSharpness", "RandomGaussianBlur", "RandomErasing", "MixUp",
-    "CutMix",
+    "RandomPerspective", "RandomElasticTransform", "RandomBrightness", "RandomContrast",
+    "RandomInvert", "RandomGrayscale", "RandomColorDegeneration", "RandomSharpness",
+    "RandomGaussianBlur", "RandomErasing", "MixUp", "CutMix",
 ]  # fmt: skip
+
+
+FILLS = {"constant": "grid-constant", "mirror": "mirror"}  # in SciPy
 
 
 @pytest.fixture(params=RANDOM)
@@ -272,6 +277,25 @@ def test_flips_are_drawn_along_each_axis_by_themselves():
     y = layers.RandomFlip(seed=1)(x).numpy().reshape(-1, 4)
     kinds, counts = np.unique(y, axis=0, return_counts=True)
     assert len(kinds) == 4 and np.abs(counts - 1000).max() < 5 * np.sqrt(4000 * 3 / 16)
+
+
+@pytest.mark.parametrize("fill_mode", ["constant", "mirror"])
+def test_an_elastic_transform_is_that_of_scipy(fill_mode):
+    x = np.random.default_rng(2).uniform(0, 255, (2, 40, 50, 3))
+    layer = layers.RandomElasticTransform((1.0, 1.0), 1.0, fill_mode=fill_mode, seed=3)
+    drawn = layer.get_random_transformation(x)
+    drawn = {"apply_transform": [1, 0], "distortion_factor": 0.8, "seed": drawn["seed"]}
+    y = layer.transform_images(x, drawn).numpy()
+    noise = ops.random_normal(drawn["seed"], (2, 2, 40, 50)).numpy()
+    sigma = 0.05 * 40 * 0.8  # neighbours up to 3 pixels away
+    bell = np.exp(-0.5 * (np.arange(-3, 4) / sigma) ** 2)
+    for axis in (2, 3):
+        noise = ndimage.correlate1d(noise, bell / bell.sum(), axis, mode="constant")
+    moved = np.indices((40, 50)) + 0.1 * 50 * 0.8 * sigma * noise[:, 0]
+    for c in range(3):
+        want = ndimage.map_coordinates(x[0, ..., c], moved, order=1, mode=FILLS[fill_mode])
+        assert np.abs(y[0, ..., c] - want).max() < 0.05
+    assert np.abs(y[1] - x[1]).max() < 1e-4
 
 
 def test_crops_come_from_every_place():

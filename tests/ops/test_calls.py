@@ -161,7 +161,7 @@ def test_places_out_of_range_are_never_those_of_a_neighbour(place):
 
     with pytest.raises(ValueError, match="indices: expected numbers in"):
         entries([x, places])
-    with pytest.raises(ValueError, match="position 1 is out of range"):
+    with pytest.raises(ValueError, match="the label or index at position 1 is out of range"):
         traced(entries, [x, places])
     rows = np.array([[1, 0], [0, place]], np.int32)
     with pytest.raises(ValueError, match="indices: expected numbers in"):

@@ -86,6 +86,16 @@ class NnlThreadBudget(ctypes.Structure):
     ]
 
 
+class NnlStatus(ctypes.Structure):
+    """The first index out of range: where it is, and what it was."""
+
+    _fields_ = [
+        ("first_invalid_index", ctypes.c_int64),
+        ("invalid_value", ctypes.c_int64),
+        ("writing", ctypes.c_bool),
+    ]
+
+
 SCRATCH = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.POINTER(NnlCall), ctypes.c_int)
 RUN = ctypes.CFUNCTYPE(
     ctypes.c_int64,
@@ -93,7 +103,7 @@ RUN = ctypes.CFUNCTYPE(
     ctypes.c_int64,
     ctypes.c_int64,
     ctypes.POINTER(NnlThreadBudget),
-    ctypes.POINTER(ctypes.c_int64),
+    ctypes.POINTER(NnlStatus),
 )
 
 
@@ -168,13 +178,14 @@ def call(engine, number, op, case, real, threads, memory):
     step.call = NnlCall(inputs, outputs, c_attrs, len(arrays), len(shapes))
     size = engine.scratch[number](step.call, threads)
     step.scratch = memory.take(size, aligned=True) if size else None
-    status = ctypes.c_int64()
+    status = NnlStatus()
     program = NnlProgram(ctypes.pointer(step), None, None, 1, 0)
     budget = NnlThreadBudget(threads, threads, ctypes.pointer((ctypes.c_int * 2)(1, threads)))
     done = engine.run(program, 0, 1, budget, status)
     assert done == 1
     memory.release()
-    return -1 if status.value == 2**63 - 1 else status.value
+    bad = status.first_invalid_index
+    return -1 if bad == 2**63 - 1 else bad
 
 
 class Packed:
@@ -268,7 +279,7 @@ def update_by_pieces(engine, shape, real, threads, memory):
     scratch = engine.scratch[names.index("matmul")](steps[0].call, threads)
     steps[0].scratch = memory.take(scratch, aligned=True)
     steps[1].fused = 1
-    status, program = ctypes.c_int64(), NnlProgram(steps, None, None, 2, 0)
+    status, program = NnlStatus(), NnlProgram(steps, None, None, 2, 0)
     budget = NnlThreadBudget(threads, threads, ctypes.pointer((ctypes.c_int * 2)(1, threads)))
     assert engine.run(program, 0, 1, budget, status) == 1
     moment = np.empty((M, N), real)

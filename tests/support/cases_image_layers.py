@@ -115,6 +115,11 @@ CASES = {
         np.array([[9.0, 9, 4, 200]]).reshape(1, 1, 4, 1),
         lambda x, w: np.array([[170.0, 170, 0, 255]]).reshape(1, 1, 4, 1),
     ),
+    "ContrastLimitedAdaptiveHistogramEqualization": (
+        lambda: layers.ContrastLimitedAdaptiveHistogramEqualization((0, 510), 0, (1, 1)),
+        np.array([[18.0, 18, 8, 400]]).reshape(1, 1, 4, 1),
+        lambda x, w: np.array([[382.5, 382.5, 127.5, 510]]).reshape(1, 1, 4, 1),
+    ),
     "RandomGrayscale": (
         lambda: layers.RandomGrayscale(1.0),
         SQUARES,
@@ -166,6 +171,11 @@ CASES = {
     ),
     "RandomShear": (lambda: layers.RandomShear(0.0, 0.0), SQUARES, lambda x, w: x),
     "RandomPerspective": (lambda: layers.RandomPerspective(0.0), SQUARES, lambda x, w: x),
+    "RandomElasticTransform": (
+        lambda: layers.RandomElasticTransform(scale=0.0, value_range=(-1, 1)),
+        SQUARES,
+        clipped,
+    ),
 }
 
 _IMAGES = r"\(N, height, width, channels\), or one without N, got shape \(2, 8\)"
@@ -201,4 +211,12 @@ SETTINGS = [
     (lambda: layers.MixUp(0), r"alpha: expected a number in \(0, inf\), got 0"),
     (lambda: layers.AugMix(num_chains=0), r"num_chains: expected an integer in \[1, 100\], got 0"),
     (lambda: layers.RandomPerspective(scale=2), r"scale: expected a number in \[0, 1\], got 2"),
+    (
+        lambda: layers.RandomElasticTransform(scale=2),
+        r"scale: expected a number in \[0, 1\] or two",
+    ),
+    (
+        lambda: layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(0, 8)),
+        r"tile_grid_size: expected a positive integer or a pair of them, got \(0, 8\)",
+    ),
 ]

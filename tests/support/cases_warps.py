@@ -116,13 +116,27 @@ def equalizations():
     ]
 
 
+def tiled_equalizations():
+    """Tiles that fill images, that reach beyond them, of one pixel, more than there are; values
+    beyond the range; no image, no pixel."""
+    x = np.round(60 * normal(2, 13, 18, 3) + 128)
+    x[0, :2, :4, 0] = np.array([[-0.0, 255, 300, -300], [np.nan, np.inf, -np.inf, 127.5]])
+    found = []
+    for tiles, limit in itertools.product([(1, 1), (2, 3), (5, 4), (13, 40)], (0.0, 1.5, 40.0)):
+        attrs = {"tiles_down": tiles[0], "tiles_across": tiles[1], "limit": limit}
+        given = x, np.full((1, 4, 4, 1), 7.0), np.ones((0, 4, 3, 2)), np.ones((2, 3, 0, 1))
+        found += [Case([images], attrs, lambda i, y: np.full(y.shape, 255.0)) for images in given]
+    return found
+
+
 CASES = {
+    "clahe": tiled_equalizations(),
     "equalize": equalizations(),
     "warp": warps(),
     "warp_gradient": warp_gradients(),
     "resample": resamples(),
 }
-ULP = {"equalize": 0, "warp": 4, "warp_gradient": 32, "resample": 4}
+ULP = {"clahe": 2, "equalize": 0, "warp": 4, "warp_gradient": 32, "resample": 4}
 
 
 def smooth(of):
