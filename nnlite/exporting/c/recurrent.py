@@ -101,7 +101,7 @@ def _recurrence(source, call, units):
         zero=affine.zero,
         step_of=f"{inputs_are}_step_of",
         factors_of=f"{numbers}_factors_of",
-        sum_with=f"{numbers}_sum_with",
+        add_products=f"{numbers}_add_products",
     )
     return of, call.inputs[0]
 
@@ -154,7 +154,7 @@ def _scratch(call):
     """How many numbers of float32 a call needs beside its outputs: its own, those of a step that it
     reads in integers, and room for the integers that it multiplies."""
     units, inputs = call.inputs[1].shape[0], call.inputs[0].shape[2]
-    own = {"gru": 2, "lstm": 5, "simple_rnn": 1}[call.op.name] * units
+    own = {"gru": 3, "lstm": 5, "simple_rnn": 1}[call.op.name] * units
     integers = -(-(inputs + units) // 4) if is_hybrid(call) else 0
     return own, inputs if _reads_integers(call) else 0, integers
 

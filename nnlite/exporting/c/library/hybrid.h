@@ -21,9 +21,12 @@ static factors integer_factors_of(const float *x, int32_t n, int8_t *room, int32
     return made;
 }
 
-static float integer_sum_with(float sum, const factors *x, const row_kernel *kernel, int32_t row) {
+static void integer_add_products(float *sums, const factors *x, const row_kernel *kernel,
+                                 int32_t first, int32_t count) {
     const int32_t n = kernel->columns;
-    const int8_t *of_row = (const int8_t *)kernel->values + row * n;
-    const float products = (float)integer_chain(0, x->integers, of_row, n, 0);
-    return sum + products * (x->scale * kernel->scale[row]);
+    const int8_t *row = (const int8_t *)kernel->values + first * n;
+    for (int32_t j = 0; j < count; j++) {
+        const float products = (float)integer_chain(0, x->integers, row + j * n, n, 0);
+        sums[j] += products * (x->scale * kernel->scale[first + j]);
+    }
 }

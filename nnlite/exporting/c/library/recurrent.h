@@ -20,8 +20,8 @@ typedef struct {
 
 /* `keeps`: the results of all steps are kept, one behind the other; else that of the last.
  * `step_of` gives the inputs of a step, which it makes in `numbers` where x is of integers.
- * `factors_of` gives numbers as `sum_with` multiplies them, integers in `room` + `at`; this adds
- * their product with a row of a kernel to a sum. */
+ * `factors_of` gives numbers as `add_products` multiplies them, integers in `room` + `at`. This one
+ * adds their products with `count` rows of a kernel to sums, from the row `first` on. */
 typedef struct recurrence {
     int32_t steps, inputs, units, reverse, keeps, kind, recurrent_kind;
     float alpha, recurrent_alpha, scale;
@@ -30,7 +30,8 @@ typedef struct recurrence {
     const float *bias;
     const float *(*step_of)(const struct recurrence *r, const void *x, int32_t t, float *numbers);
     factors (*factors_of)(const float *x, int32_t n, int8_t *room, int32_t at);
-    float (*sum_with)(float sum, const factors *x, const row_kernel *kernel, int32_t row);
+    void (*add_products)(float *sums, const factors *x, const row_kernel *kernel, int32_t first,
+                         int32_t count);
 } recurrence;
 
 static const float *real_step_of(const recurrence *r, const void *x, int32_t t, float *numbers) {
@@ -44,25 +45,35 @@ static factors real_factors_of(const float *x, int32_t n, int8_t *room, int32_t 
     return made;
 }
 
-static float real_sum_with(float sum, const factors *x, const row_kernel *kernel, int32_t row) {
+static void real_add_products(float *sums, const factors *x, const row_kernel *kernel,
+                              int32_t first, int32_t count) {
     const int32_t n = kernel->columns;
-    return chain(sum, x->reals, (const float *)kernel->values + row * n, n);
+    const float *row = (const float *)kernel->values + first * n;
+    for (int32_t j = 0; j < count; j++) sums[j] = chain(sums[j], x->reals, row + j * n, n);
 }
 
-/* The product of the inputs of a step with one row of their kernel. */
-static float input_sum(const recurrence *r, const factors *x, int32_t row) {
-    if (!r->input.values) return x->reals[row];
-    const float sum = r->sum_with(0, x, &r->input, row);
-    return r->bias ? sum + r->bias[row] : sum;
+/* The products of the inputs of a step with rows of their kernel. */
+static void input_sums(const recurrence *r, float *sums, const factors *x, int32_t first,
+                       int32_t count) {
+    if (!r->input.values) {
+        memcpy(sums, x->reals + first, (size_t)count * sizeof *sums);
+        return;
+    }
+    for (int32_t j = 0; j < count; j++) sums[j] = 0;
+    r->add_products(sums, x, &r->input, first, count);
+    for (int32_t j = 0; r->bias && j < count; j++) sums[j] += r->bias[first + j];
 }
 
-/* `sum` + the state times one row of the recurrent kernel. */
-static float recurrent_sum(const recurrence *r, float sum, const factors *state, const float *drop,
-                           int32_t row) {
-    if (!drop) return r->sum_with(sum, state, &r->recurrent, row);
-    const float *kernel = (const float *)r->recurrent.values + row * r->units;
-    for (int32_t k = 0; k < r->units; k++) sum += state->reals[k] * drop[k] * kernel[k];
-    return sum;
+/* Adds the state times rows of the recurrent kernel. */
+static void add_recurrent(const recurrence *r, float *sums, const factors *state, const float *drop,
+                          int32_t first, int32_t count) {
+    if (!drop) {
+        r->add_products(sums, state, &r->recurrent, first, count);
+        return;
+    }
+    const float *row = (const float *)r->recurrent.values + first * r->units;
+    for (int32_t j = 0; j < count; j++, row += r->units)
+        for (int32_t k = 0; k < r->units; k++) sums[j] += state->reals[k] * drop[k] * row[k];
 }
 
 /* Copies a state, unless it lies there. */
@@ -83,10 +94,9 @@ static void simple_rnn(const recurrence *r, const void *x, const float *first, c
         } else {
             const factors x_t = r->factors_of(r->step_of(r, x, t, numbers), r->inputs, room, 0);
             const factors state = r->factors_of(first, n, room, r->inputs);
-            for (int32_t j = 0; j < n; j++) {
-                const float sum = recurrent_sum(r, input_sum(r, &x_t, j), &state, drop, j);
-                gates[j] = activated(sum, r->kind, r->alpha);
-            }
+            input_sums(r, gates, &x_t, 0, n);
+            add_recurrent(r, gates, &state, drop, 0, n);
+            for (int32_t j = 0; j < n; j++) gates[j] = activated(gates[j], r->kind, r->alpha);
             keep_state(now, gates, n);
         }
         first = now;
@@ -108,11 +118,11 @@ static void lstm(const recurrence *r, const void *x, const float *first_h, const
         } else {
             const factors x_t = r->factors_of(r->step_of(r, x, t, numbers), r->inputs, room, 0);
             const factors state = r->factors_of(first_h, n, room, r->inputs);
-            for (int32_t j = 0; j < 4 * n; j++) {
-                const float sum = recurrent_sum(r, input_sum(r, &x_t, j), &state, drop, j);
-                gates[j] = j / n == 2 ? activated(sum, r->kind, r->alpha)
-                                      : activated(sum, r->recurrent_kind, r->recurrent_alpha);
-            }
+            input_sums(r, gates, &x_t, 0, 4 * n);
+            add_recurrent(r, gates, &state, drop, 0, 4 * n);
+            for (int32_t j = 0; j < 4 * n; j++)
+                gates[j] = j / n == 2 ? activated(gates[j], r->kind, r->alpha)
+                                      : activated(gates[j], r->recurrent_kind, r->recurrent_alpha);
             for (int32_t j = 0; j < n; j++) {
                 c_t[j] = gates[n + j] * first_c[j] + gates[j] * gates[2 * n + j];
                 h_t[j] = activated(c_t[j], r->kind, r->alpha) * gates[3 * n + j];
@@ -122,29 +132,29 @@ static void lstm(const recurrence *r, const void *x, const float *first_h, const
     }
 }
 
-/* The reset gate stands behind the product. `gates` has room for 2 numbers of each unit. */
+/* The reset gate stands behind the product. `gates` has room for 3 numbers of each unit. */
 static void gru(const recurrence *r, const void *x, const float *recurrent_bias, const float *first,
                 const float *mask, const float *drop, float *h, float *gates, float *numbers,
                 int8_t *room) {
     const int32_t n = r->units;
     for (int32_t s = 0; s < r->steps; s++) {
         const int32_t t = r->reverse ? r->steps - 1 - s : s;
-        float *now = h + (r->keeps ? t * n : 0), *reset = gates + n;
+        float *now = h + (r->keeps ? t * n : 0), *reset = gates + n, *m = gates + 2 * n;
         if (mask && mask[t] == 0) {
             keep_state(now, first, n);
         } else {
             const factors x_t = r->factors_of(r->step_of(r, x, t, numbers), r->inputs, room, 0);
             const factors state = r->factors_of(first, n, room, r->inputs);
-            for (int32_t j = 0; j < 2 * n; j++) {
-                const float m = recurrent_sum(r, recurrent_bias[j], &state, drop, j);
-                gates[j] = activated(input_sum(r, &x_t, j) + m, r->recurrent_kind,
-                                     r->recurrent_alpha);
-            }
-            for (int32_t j = 0; j < n; j++) {
-                const int32_t at = 2 * n + j;
-                const float m = recurrent_sum(r, recurrent_bias[at], &state, drop, at);
-                const float sum = reset[j] * m + input_sum(r, &x_t, at);
-                reset[j] = activated(sum, r->kind, r->alpha);
+            for (int32_t part = 0; part < 3; part++) {
+                float *gate = part ? reset : gates;
+                memcpy(m, recurrent_bias + part * n, (size_t)n * sizeof *m);
+                add_recurrent(r, m, &state, drop, part * n, n);
+                for (int32_t j = 0; part == 2 && j < n; j++) m[j] = reset[j] * m[j];
+                input_sums(r, gate, &x_t, part * n, n);
+                for (int32_t j = 0; j < n; j++)
+                    gate[j] = part == 2 ? activated(m[j] + gate[j], r->kind, r->alpha)
+                                        : activated(gate[j] + m[j], r->recurrent_kind,
+                                                    r->recurrent_alpha);
             }
             for (int32_t j = 0; j < n; j++) now[j] = gates[j] * (first[j] - reset[j]) + reset[j];
         }
