@@ -82,6 +82,7 @@ class InputLayer(Layer):
         self.shape = self._given_input_shape
         self.batch_shape = (self._given_batch, *self.shape)
         self.dtype, self.optional = _name_of(dtype), optional
+        self.sparse, self.ragged = bool(sparse), False
 
     @property
     def _reads_integers(self):

@@ -27,7 +27,7 @@ class Embedding(Layer):
         Whether token 0 is padding: the steps where it stands do not count in the layers that
         follow, and in the loss.
     weights : array, shape (V, U), or list of it, optional
-        The first vectors, instead of those of the initializer.
+        The first vectors, instead of those of the initializer. The layer is built at once then.
     input_length : int, optional
         T, the length of all sequences, as Keras 2 asked for it.
     **kwargs
@@ -76,6 +76,8 @@ class Embedding(Layer):
         self._first_vectors = None if weights is None else self._vectors(weights)
         if input_length is not None and self._given_input_shape is None:
             self._given_input_shape = (int(input_length),)
+        if weights is not None:  # they are there at once, as in Keras
+            self.build()
 
     def build(self, input_shape=None):
         shape = (
@@ -206,7 +208,9 @@ class ReversibleEmbedding(Embedding):
         logit_soft_cap=None,
         **kwargs,
     ):
-        super().__init__(
+        self.tie_weights, self.logit_soft_cap = tie_weights, logit_soft_cap
+        self.reverse_dtype = reverse_dtype
+        super().__init__(  # may build
             input_dim,
             output_dim,
             embeddings_initializer,
@@ -215,8 +219,6 @@ class ReversibleEmbedding(Embedding):
             mask_zero,
             **kwargs,
         )
-        self.tie_weights, self.logit_soft_cap = tie_weights, logit_soft_cap
-        self.reverse_dtype = reverse_dtype
 
     def build(self, input_shape=None):
         super().build(input_shape)

@@ -23,14 +23,24 @@ _COSINES = {
     "blackman": (0.42, 0.5, 0.08),
     "nuttall": (0.3635819, 0.4891775, 0.1365995, 0.0106411),
     "blackmanharris": (0.35875, 0.48829, 0.14128, 0.01168),
+    "flattop": (0.21557895, 0.41663158, 0.277263158, 0.083578947, 0.006947368),
 }
+# Of other windows, the values by the distance from the middle, which is 1 at the ends.
+_BY_DISTANCE = {
+    "bartlett": lambda d: 1 - d,
+    "barthann": lambda d: 0.62 - 0.24 * d + 0.38 * np.cos(np.pi * d),
+    "bohman": lambda d: (1 - d) * np.cos(np.pi * d) + np.sin(np.pi * d) / np.pi,
+    "lanczos": np.sinc,
+    "tukey": lambda d: 0.5 + 0.5 * np.cos(2 * np.pi * np.maximum(d - 0.5, 0)),
+}
+_NAMES = (*_COSINES, *_BY_DISTANCE)
 
 
 def check_window(name, value):
     """Raise a ValueError unless a setting is a window: a name, an array of its values or None."""
     if isinstance(value, str):
-        if value not in _COSINES:
-            known = ", ".join(map(repr, _COSINES))
+        if value not in _NAMES:
+            known = ", ".join(map(repr, _NAMES))
             raise ValueError(f"{name}: expected {known}, an array or None, got {value!r}")
     elif value is not None:
         try:
@@ -56,9 +66,12 @@ def window_of(window, length, periodic=True):
     """
     check_window("window", window)
     if window is None or isinstance(window, str):
-        angle = 2 * np.pi * np.arange(length) / max(length if periodic else length - 1, 1)
-        factors = _COSINES["boxcar" if window is None or length == 1 else window]
-        return sum((-1) ** k * a * np.cos(k * angle) for k, a in enumerate(factors))
+        turn = np.arange(length) / max(length if periodic else length - 1, 1)
+        name = "boxcar" if window is None or length == 1 else window
+        if name in _BY_DISTANCE:
+            return _BY_DISTANCE[name](abs(2 * turn - 1))
+        factors = enumerate(_COSINES[name])
+        return sum((-1) ** k * a * np.cos(2 * np.pi * k * turn) for k, a in factors)
     found = np.asarray(window, np.float64)
     if found.shape != (length,):
         raise ValueError(f"window: expected an array of shape {(length,)}, got shape {found.shape}")
@@ -141,7 +154,8 @@ def stft(x, sequence_length, sequence_stride, fft_length, window="hann", center=
         To which windows are filled up with zeros, half of them before; at least `sequence_length`.
     window : str, array of shape (sequence_length,) or None, default 'hann'
         What each piece is multiplied by: 'hann', 'hamming', 'blackman', 'nuttall',
-        'blackmanharris', 'boxcar' or values. None: nothing, all `fft_length` entries count.
+        'blackmanharris', 'flattop', 'bartlett', 'barthann', 'bohman', 'lanczos', 'tukey', 'boxcar',
+        all as SciPy has them, or values. None: nothing, all `fft_length` entries count.
     center : bool, default True
         Whether the middle of window t is at t * sequence_stride: half of `fft_length` entries are
         put before and after, by reflection.

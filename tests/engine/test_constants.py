@@ -100,6 +100,11 @@ def test_kernels_are_packed_for_few_rows_and_nothing_else_is_done_again(monkeypa
     large.predict(X)
     assert "pack_kernel" not in ops_of(large)[1]
     monkeypatch.undo()
+    monkeypatch.setattr(constants, "MOST_WORK", 10)  # multiply-adds for a number of a kernel
+    busy = network()
+    busy.predict(X)
+    assert "pack_kernel" not in ops_of(busy)[1]
+    monkeypatch.undo()
     for rows in (1, 128):
         other = network()
         other.predict(np.resize(X, (rows, *X.shape[1:])))

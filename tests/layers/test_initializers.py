@@ -61,7 +61,8 @@ def test_kernels_of_signals_are_parts_of_fourier_transforms_of_a_window(scaling,
         )((6, 1, 5))
         assert kernel.dtype == real
         np.testing.assert_allclose(kernel.numpy()[:, 0], part, atol=4 * np.finfo(real).eps)
-    for name in ("hann", "hamming", "blackman", "nuttall", "blackmanharris", "boxcar"):
+    cosines = "boxcar hann hamming blackman nuttall blackmanharris flattop"
+    for name in (*cosines.split(), *"bartlett barthann bohman lanczos tukey".split()):
         for periodic in (True, False):
             kernel = initializers.STFT("real", name, None, periodic)((6, 1, 5)).numpy()
             wanted = scipy.signal.get_window(name, 6, periodic)

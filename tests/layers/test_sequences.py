@@ -85,6 +85,7 @@ def test_embedding_begins_with_the_vectors_that_it_is_given():
     vectors = RNG.standard_normal((V, 3)).astype("float32")
     for given in (vectors, [vectors]):
         layer = Embedding(V, 3, weights=given)
+        assert np.array_equal(layer.embeddings.numpy(), vectors)
         assert np.array_equal(layer(IDS).numpy(), vectors[IDS])
     assert "weights" not in layer.get_config()
     for wrong in (vectors.T, [], [vectors, vectors], "a"):
