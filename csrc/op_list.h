@@ -130,6 +130,8 @@ NNL_OP(warp, 2, 1, no_scratch)
 NNL_OP(warp_gradient, 2, 1, no_scratch)
 /* numeric_encoding.c */
 NNL_OP(piecewise_linear_encoding, 4, 1, no_scratch)
+NNL_OP(encoded_linear, 6, 1, encoded_linear_scratch)
+NNL_OP(encoded_linear_gradient, 7, 1, encoded_linear_gradient_scratch)
 /* optimizer.c */
 NNL_OP(increment, 1, 0, no_scratch)
 NNL_OP(count_steps, 2, 1, no_scratch)

@@ -21,6 +21,7 @@ _settings = {
 }
 REALS = ("float32", "float64")
 _precision = contextvars.ContextVar("nnlite precision", default=None)
+_by_bins = contextvars.ContextVar("nnlite products by bins", default=False)
 _random = contextvars.ContextVar("nnlite random generator", default=None)
 
 
@@ -69,6 +70,27 @@ class precision:
 
     def __exit__(self, *exc):
         _precision.set(self.before)
+
+
+def by_bins():
+    """Whether a product with encoded numbers is computed by their bins: see `products_by_bins`."""
+    return _by_bins.get()
+
+
+class products_by_bins:
+    """Inside the block, in this thread, a product with encoded numbers is one call that knows of
+    their bins, if that is `wanted`: steps of training and evaluation cost less so. It rounds
+    otherwise than a product with the encoding, which predictions compute, and files of exports."""
+
+    def __init__(self, wanted):
+        self.wanted = wanted
+
+    def __enter__(self):
+        self.before = _by_bins.get()
+        _by_bins.set(self.wanted)
+
+    def __exit__(self, *exc):
+        _by_bins.set(self.before)
 
 
 def set_floatx(value):

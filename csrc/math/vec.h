@@ -53,6 +53,10 @@ NNL_INLINE real fmadd(real a, real b, real c) {
 #endif
 }
 
+NNL_INLINE void add_multiple(real *restrict to, real factor, const real *restrict from, int64_t n) {
+    for (int64_t i = 0; i < n; i++) to[i] = fmadd(factor, from[i], to[i]);
+}
+
 NNL_INLINE real_bits bits_of(real x) {
     real_bits bits;
     memcpy(&bits, &x, sizeof bits);

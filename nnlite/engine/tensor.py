@@ -85,6 +85,7 @@ class Tensor:
     sparse_grad = None  # an `ArgmaxGradient` for the gradient of max pooling
     of_step = None  # of the gradient of one step of sequences: the step's number and its gradient
     of_part = None  # of the gradient of a part along an axis: axis, begin, and its gradient
+    encoding = None  # of numbers as several values each: how a product reads them (`Encoding`)
     mask = None  # of sequences: a tensor (N, T) that is 0 at steps which do not count
 
     def __init__(self, shape, dtype, data=None):

@@ -14,7 +14,7 @@ from nnlite.layers import settings
 from nnlite.layers.einsum_dense import EinsumDense
 from nnlite.layers.layer import Layer
 from nnlite.layers.preprocessing import Normalization
-from nnlite.ops.numeric_encoding import boundaries_of
+from nnlite.ops.numeric_encoding import boundaries_of, scaled
 
 _BELOW_ALL = -1e30  # where bins begin
 _TIE = 1e-9  # of all rows: what is nearer to a quantile is at it, however sums are rounded
@@ -334,7 +334,7 @@ class LearnedScaling(Layer):
 
     def call(self, inputs):
         _check_columns(self.scales.kernel.shape[0], inputs.shape)
-        return ops.multiply(inputs, ops.multiply(self.scales.kernel, self.rate))
+        return scaled(inputs, ops.multiply(self.scales.kernel, self.rate))
 
     def _in_keras(self, inputs):
         """The same by what Keras has, on symbols."""

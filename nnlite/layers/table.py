@@ -10,6 +10,7 @@ from nnlite.layers import settings
 from nnlite.layers.embedding import Embedding
 from nnlite.layers.layer import Layer
 from nnlite.layers.outer import LayerOfLayers
+from nnlite.ops.numeric_encoding import joined
 
 
 def _size(name, value):
@@ -150,7 +151,7 @@ class TableEncoding(LayerOfLayers):
             tokens = ops.add(columns(inputs, self._embedded), self._firsts)
             width = len(self._embedded) * int(self.embedding_dim)
             parts.append(ops.reshape(self.embedding(tokens), (-1, width)))
-        return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
+        return joined(parts)
 
     def _of_numbers(self, inputs, columns, encoding):
         """The numbers, or what `encoding` makes of them, and indicators of gaps."""

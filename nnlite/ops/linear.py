@@ -208,6 +208,10 @@ def linear(x, kernel, bias=None, activation="linear", alpha=0.0):
         raise ValueError(
             f"linear: expected an activation of {', '.join(KINDS)}, got {activation!r}"
         )
-    given = [x, kernel] if bias is None else [x, kernel, bias]
+    given = operands(*([x, kernel] if bias is None else [x, kernel, bias]))
     kind, alpha = KINDS[activation], number("alpha", alpha)
-    return call("linear", operands(*given), kind=kind, alpha=alpha)
+    if given[0].encoding is not None:
+        _infer_linear(*(t.shape for t in given))
+        y = given[0].encoding.product(*given[1:])
+        return y if kind == 0 else call("activation", [y], kind=kind, alpha=alpha)
+    return call("linear", given, kind=kind, alpha=alpha)

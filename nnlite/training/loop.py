@@ -54,7 +54,7 @@ def eager_batches(model, kind, batches):
             )
             return Tensor(values.shape, str(values.dtype), values)
 
-        with config.precision(model._precision):
+        with config.precision(model._precision), config.products_by_bins(kind != "predict"):
             data = pack_x_y_sample_weight(*map_structure(read, batches.sources, Source))
             returned = getattr(model, f"{kind}_step")(data)
     logs = returned_logs(model, kind, returned)

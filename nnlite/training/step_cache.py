@@ -63,7 +63,8 @@ class CompiledStep:
             feeds.extend(placeholders)
             return source.read(placeholders, index, self.batch)
 
-        with config.precision(model._precision), Recording(executing=False) as trace:
+        by_bins = config.products_by_bins(kind != "predict")
+        with config.precision(model._precision), by_bins, Recording(executing=False) as trace:
             data = map_structure(read, batches.sources, Source)
             if kind == "predict":
                 self.outputs = map_structure(_copied, model.predict_step(data[0]), Tensor)

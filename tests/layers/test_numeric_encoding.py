@@ -1,4 +1,4 @@
-"""Encodings of numbers: which bins `adapt` finds, and what it refuses."""
+"""Encodings of numbers: bins that `adapt` finds, what it refuses, products that know of bins."""
 
 import json
 import pickle
@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nnlite import Sequential, layers
+from nnlite import GradientTape, Sequential, config, layers, ops
+from nnlite.configurable import clone
+from nnlite.data.batches import make_batches
 from nnlite.layers import PiecewiseLinearEncoding
 from nnlite.models import load_model, model_from_json
+from nnlite.training.step_cache import CompiledStep
 
 RNG = np.random.default_rng(0)
 
@@ -169,3 +172,62 @@ def test_keras_is_told_the_same_by_what_it_has(tmp_path):
 def test_what_is_wrong_is_named(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
+
+
+def encoded_front(kind):
+    """Layers that encode three columns, and rows for them."""
+    x = RNG.normal(size=(40, 3))
+    encoding = PiecewiseLinearEncoding(6, scale=0.5)
+    if kind == "table":
+        encoding.adapt(x[:, :2])
+        x[:, 2] = np.arange(40) % 4
+        return [layers.TableEncoding([0, 0, 3], encoding=encoding)], x
+    encoding.adapt(x)
+    return [encoding], x
+
+
+@pytest.mark.parametrize("kind", ["numbers", "table"])
+@pytest.mark.parametrize("weighing", [[], [layers.LearnedScaling(3.0)]], ids=["plain", "weighed"])
+def test_a_step_by_bins_has_the_gradients_of_the_product_with_the_encoding(kind, weighing, double):
+    front, x = encoded_front(kind)
+    model = Sequential([*front, *map(clone, weighing), layers.Dense(5, "tanh"), layers.Dense(2)])
+    y = RNG.normal(size=(40, 2))
+    found = []
+    for by_bins in (False, True):
+        with config.products_by_bins(by_bins), GradientTape() as tape:
+            loss = ops.mean(ops.square(ops.subtract(model(x), y)))
+        used = {call.op.name for call in tape.calls}
+        assert ("encoded_linear" in used) == by_bins
+        found.append([loss, *tape.gradient(loss, model.trainable_variables)])
+    for plain, by_bins in zip(*found):
+        assert_allclose(by_bins.numpy(), plain.numpy(), rtol=1e-10, atol=1e-13)
+
+
+def test_training_and_evaluation_multiply_by_bins_and_predictions_do_not():
+    front, x = encoded_front("numbers")
+    model = Sequential([*front, layers.LearnedScaling(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    ops_of = {}
+    for kind in ("train", "test", "predict"):
+        (batches,) = make_batches(model, (x, x[:, :1]), 8).epoch()
+        plan = CompiledStep(model, kind, batches).plan
+        ops_of[kind] = {call.op.name for call in plan.calls}
+    by_bins = {kind: "encoded_linear" in names for kind, names in ops_of.items()}
+    assert by_bins == {"train": True, "test": True, "predict": False}
+    assert "piecewise_linear_encoding" not in ops_of["train"] | ops_of["test"]
+
+
+def test_eager_and_compiled_training_by_bins_have_the_same_bits():
+    front, x = encoded_front("table")
+    fitted = []
+    for eagerly in (False, True):
+        model = Sequential(
+            [*front, layers.LearnedScaling(), layers.Dense(3, "relu"), layers.Dense(1)]
+        )
+        model.build((None, 3))
+        model.set_weights([np.full(w.shape, 0.1) for w in model.get_weights()])
+        model.compile("adam", "mse", run_eagerly=eagerly)
+        model.fit(x, x[:, :1], batch_size=16, epochs=2, shuffle=False, verbose=0)
+        fitted.append(model.get_weights())
+    for compiled, eager in zip(*fitted):
+        assert_array_equal(compiled, eager)

@@ -60,10 +60,6 @@ static nnl_window_row window_row(const nnl_conv *g, int64_t image, int64_t oh, i
                             ((image * g->H + h) * g->W + w + kw) * g->C, (kh * g->KW + kw) * g->C};
 }
 
-static void add_multiple(real *restrict to, real factor, const real *restrict from, int64_t n) {
-    for (int64_t i = 0; i < n; i++) to[i] = fmadd(factor, from[i], to[i]);
-}
-
 /* dx += dy times the filters, or, if `to_filters`, filters += dy times the windows of x: for some
  * images, and for some filters. Filters are [F, K]. The order of the sums is that of the pixels,
  * then that of the filters. */
