@@ -405,9 +405,13 @@ cdef class Program:
         free(self.attrs)
         free(self.scratch)
 
+    def release(self):
+        """Free the working memory that no run is using; the next run makes it anew."""
+        while self.idle:
+            _free_context(<Context *><uintptr_t>self.idle.pop())
+
     cdef Context *_new_context(self) except NULL:
         cdef int s, t, b = 0
-        cdef nnl_tensor *tensor
         cdef Context *c = <Context *>calloc(1, sizeof(Context))
         if c is NULL:
             raise MemoryError("nnlite: no memory for a plan")
@@ -432,7 +436,7 @@ cdef class Program:
                 c.program.bindings[b].tensor = &c.tensors[t]
                 c.program.bindings[b].feed = <int32_t><uintptr_t>self.tensors[t].data
                 b += 1
-        tensor = c.tensors
+        cdef nnl_tensor *tensor = c.tensors
         for s in range(self.n_steps):
             c.program.steps[s].call.in_ = tensor
             c.program.steps[s].call.out = tensor + self.steps[s].call.n_in
@@ -465,14 +469,13 @@ cdef class Program:
         cdef Context *c
         cdef nnl_status status
         cdef int64_t done, k = 0
-        cdef char *start
         if len(feeds) != self.n_feeds:
             raise ValueError(f"expected {self.n_feeds} feeds, got {len(feeds)}")
         c = <Context *><uintptr_t>self.idle.pop() if self.idle else self._new_context()
         try:
             for array, offset, stride in feeds:
-                start = <char *>cnp.PyArray_DATA(<cnp.ndarray>array)
-                c.program.feeds[k].data = start + <int64_t>offset
+                c.program.feeds[k].data = <char *>cnp.PyArray_DATA(<cnp.ndarray>array)
+                c.program.feeds[k].data += <int64_t>offset
                 c.program.feeds[k].stride = stride
                 k += 1
             with nogil:

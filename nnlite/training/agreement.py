@@ -345,8 +345,8 @@ def warn_of_targets(said, objective, y, output_shape):
         _warn(said, objective, of_targets(objective, y, output_shape))
 
 
-def causes_of_nan(said):
-    """What this fit has warned of that makes a loss NaN, whatever the learning rate is.
+def faults_in(said):
+    """What this fit has warned of.
 
     Parameters
     ----------
@@ -357,7 +357,12 @@ def causes_of_nan(said):
     -------
     list of Disagreement
     """
-    return [f for f in said or () if isinstance(f, Disagreement) and f.name in MAKES_NAN]
+    return [f for f in said or () if isinstance(f, Disagreement)]
+
+
+def causes_of_nan(said):
+    """Those of `faults_in` that make a loss NaN, whatever the learning rate is."""
+    return [f for f in faults_in(said) if f.name in MAKES_NAN]
 
 
 def _warn(said, objective, found):

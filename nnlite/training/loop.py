@@ -185,7 +185,7 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
     steps = 1 if whole else steps
     params = {"epochs": epochs.stop, "steps": steps or batches.steps, "verbose": verbose}
     introduce(callbacks, model, {**params, "do_validation": validation is not None})
-    model._step_cache.clear()  # settings may have changed since
+    model._step_cache.begin_fit(model)
     if validation is not None and not model.run_eagerly:
         _trace(model, validation.batches)
     model.stop_training, begun = False, False
@@ -244,7 +244,7 @@ def fit(model, batches, epochs, *, steps=None, validation=None, callbacks=(), ve
                 c.on_train_end()
         raise
     finally:
-        model._step_cache.clear()  # and with the steps their working memory
+        model._step_cache.end_fit()
         model._advised = None
         for c in backups:
             c.fit = None

@@ -18,6 +18,7 @@ from nnlite.engine.tensor import Tensor, Variable
 from nnlite.layers.building import transaction
 from nnlite.metrics.metric import MetricResult, as_logs
 from nnlite.ops.slicing import copied
+from nnlite.training.agreement import faults_in
 from nnlite.tree import flatten, is_shape, map_shapes, map_structure
 
 PLANS_KEPT = 32  # per model
@@ -48,9 +49,12 @@ class CompiledStep:
         numbers.
     pace : int
         How many batches a call of C does.
+    settings : object
+        Those of the model when it was traced, as `_settings_of` gives them, if it lasts from one
+        fit to the next; else None.
     """
 
-    pace = 1
+    pace, settings = 1, None
 
     def __init__(self, model, kind, batches, folds=False):
         self.kind, self.batch = kind, batches.size
@@ -192,7 +196,8 @@ class StepCache:
     """The compiled steps of one model, by the layout of their data.
 
     They are dropped when a part of this model has changed, and only then: other models may come,
-    go and change meanwhile.
+    go and change meanwhile. A fit also looks at what parts have no number for, and what no fit
+    needs is dropped before it.
     """
 
     def __init__(self):
@@ -212,6 +217,22 @@ class StepCache:
             self.steps.clear()
             self.metrics = None
             self.twins = []
+
+    def begin_fit(self, model):
+        """Keep only the steps that a fit would trace in the same way once more."""
+        now = _settings_of(model)
+        with tracing_lock:
+            for key, step in [*self.steps.items()]:
+                if now is None or step.settings != now:
+                    del self.steps[key]
+            self.metrics, self.twins = None, []
+
+    def end_fit(self):
+        """Give back the working memory of all steps."""
+        with tracing_lock:
+            for step in self.steps.values():
+                step.plan.program.release()
+            self.metrics, self.twins = None, []
 
     def find(self, model, key):
         """The step kept under a key, or None; drops all of them if the model has changed."""
@@ -246,6 +267,9 @@ class StepCache:
             step = trace() if self.shared is None else self.shared.step(key, model, trace)
             # Tracing may have built layers.
             self._seen = structure_version.latest, _structure_of(model)
+            # A step that warned while it was traced is traced, and warns, in each fit.
+            lasts = kind != "predict" and not faults_in(model._advised)
+            step.settings = _settings_of(model) if lasts else None
             self.keep(key, step)
         return step
 
@@ -267,6 +291,29 @@ def _structure_of(model):
     if model.optimizer is not None:
         found += map(structure_version.of, model.optimizer._parts())
     return found
+
+
+def _settings_of(model):
+    """What steps of training and evaluation are traced from, beside what `_structure_of` tells:
+    which weights train, and the state of penalties, constraints, losses and metrics. None if code
+    takes part that is not nnlite's: it may read anything."""
+    layers, weights = layers_in(model), model._all_weights()
+    parts = [*model.metrics, *(layer.activity_regularizer for layer in layers)]
+    parts += [p for v, _ in weights for p in (v.regularizer, v.constraint)]
+    if model._objectives is not None:
+        parts += [g.loss for g in model._objectives.with_loss]
+    parts = [p for p in parts if p is not None]
+    made = [*layers, *([] if model.optimizer is None else model.optimizer._parts())]
+    given = [v for part in (*made, *parts) for v in getattr(part, "_given", {}).values()]
+    if not all(map(_is_ours, (*made, *parts, *filter(callable, given)))):
+        return None
+    states = [(id(p), configurable.frozen(getattr(p, "__dict__", {}))) for p in parts]
+    return states, [(id(v), trains) for v, trains in weights]
+
+
+def _is_ours(code):
+    """Whether an object's class, or a function, is part of nnlite."""
+    return str(getattr(code, "__module__", "")).partition(".")[0] == "nnlite"
 
 
 def _layout_key(kind, batches):

@@ -1,11 +1,13 @@
 """What a step of one's own returns is what callbacks, the history and `evaluate` report."""
 
+import os
+
 import numpy as np
 import pytest
 from small_models import TwoLayers, data
 
 import nnlite as keras
-from nnlite import layers, metrics, ops
+from nnlite import layers, metrics, ops, regularizers
 
 X, Y = data((50, 6)), data((50, 1), seed=1)
 
@@ -196,6 +198,78 @@ def test_other_models_leave_a_models_steps_alone(monkeypatch):
     Elsewhere().on_epoch_end(0)
     model.predict(X)
     assert made == [model, model]
+
+
+def _of_two_weights(loss):
+    model = keras.Sequential([layers.Dense(1, kernel_regularizer=regularizers.L2(0.1))])
+    model.build((None, 6))
+    model.compile("sgd", loss, metrics=["mae"])
+    return model
+
+
+def test_fits_share_their_steps(monkeypatch):
+    model = _of_two_weights("mse")
+    made = traces(model, monkeypatch)
+    for _ in range(3):
+        model.fit(X, Y, 50, verbose=0, validation_data=(X, Y), validation_batch_size=50)
+    assert len(made) == 2  # one to train, one to evaluate
+    model.predict(X)
+    model.fit(X, Y, 50, verbose=0)
+    model.predict(X)  # the fit took the place of what predictions keep
+    assert len(made) == 4
+
+
+CHANGES = {
+    "weight": lambda model: setattr(model.layers[0].bias, "trainable", False),
+    "penalty": lambda model: setattr(model.layers[0].kernel_regularizer, "l2", 0.0),
+    "constraint": lambda model: setattr(model.layers[0].kernel, "constraint", abs),
+    "loss": lambda model: setattr(model.loss, "delta", 0.5),
+    "metric": lambda model: setattr(model.metrics[1], "name", "error"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changed_between_fits_counts_from_the_next_one_on(monkeypatch, change):
+    model = _of_two_weights(keras.losses.Huber(2.0))
+    made = traces(model, monkeypatch)
+    model.fit(X, Y, 50, verbose=0)
+    model.fit(X, Y, 50, verbose=0)
+    assert len(made) == 1
+    CHANGES[change](model)
+    model.fit(X, Y, 50, verbose=0)
+    assert len(made) == 2
+
+
+def test_each_fit_traces_functions_of_ones_own_which_may_read_anything():
+    rate = [1.0]
+    model = _of_two_weights(lambda y_true, y_pred: rate[0] * ops.mean(y_pred, axis=-1))
+    model.layers[0].kernel.regularizer = None
+    for rate[0] in (1.0, 0.0):
+        before = model.get_weights()
+        model.fit(X, Y, 50, verbose=0)
+    assert all(map(np.array_equal, model.get_weights(), before))
+
+
+def resident():
+    """Bytes of memory that this process has."""
+    if not os.path.exists("/proc/self/statm"):
+        pytest.skip("only Linux tells")
+    with open("/proc/self/statm") as f:
+        return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_fit_gives_back_its_working_memory():
+    model = keras.Sequential(
+        [layers.UpSampling1D(2**15, input_shape=(1, 64)), layers.GlobalAveragePooling1D()]
+    )
+    model.add(layers.Dense(1))
+    model.compile("sgd", "mse")
+    x, y, before = np.ones((8, 1, 64)), np.ones(8), resident()
+    model.fit(x, y, verbose=0)
+    (step,) = model._step_cache.steps.values()
+    assert resident() - before < step.plan.arena_bytes / 2 > 2**25
+    model.fit(x, y, verbose=0)
+    assert step in model._step_cache.steps.values()
 
 
 @pytest.mark.parametrize("change", ["setting", "list", "optimizer"])
