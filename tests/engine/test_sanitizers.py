@@ -97,6 +97,7 @@ def test_structures_lie_in_memory_as_in_c(tmp_path):
         "nnl_attr": bare_engine.NnlAttr,
         "nnl_call": bare_engine.NnlCall,
         "nnl_stretch": bare_engine.NnlStretch,
+        "nnl_status": bare_engine.NnlStatus,
         "nnl_step": bare_engine.NnlStep,
         "nnl_program": bare_engine.NnlProgram,
         "nnl_thread_budget": bare_engine.NnlThreadBudget,

@@ -29,6 +29,7 @@ CASES = BASIC | {name: (make, x) for name, (make, x, _) in cases_layers.CASES.it
 OF_HOSTS = "begins with look-ups"
 # Layers that are refused, and why.
 REFUSED = {
+    "ContrastLimitedAdaptiveHistogramEqualization": r"\(clahe\)",
     "IntegerLookup": OF_HOSTS,
     "Hashing": OF_HOSTS,
 }
