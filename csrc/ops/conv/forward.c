@@ -71,6 +71,27 @@ static int64_t part_of_run(int64_t run) {
     return run / parts < LONG_RUN ? run : run / parts;
 }
 
+/* Whether y is the product of the matrices x [N H W, C] and w [C, F], or one for each group. */
+static bool is_matrix_product(const nnl_conv *g) {
+    return g->KH * g->KW == 1 && g->stride_h * g->stride_w == 1 && !reaches_over_border(g);
+}
+
+/* What all tiles of such a product have in common. */
+static void set_matrix(nnl_tile *t, const nnl_conv *g) {
+    t->a_access = A_ROW_MAJOR;
+    t->a_row = g->C;
+    t->k_offset = NULL;
+    for (int i = 0; i < MR; i++) t->c_offset[i] = i * g->F;
+}
+
+/* Micro-panel number i of n of some pixels. All are full but the last two, because a tile of
+ * another height is other code. */
+static nnl_range micro_panel(nnl_range pixels, int64_t i, int64_t n) {
+    const int64_t full = max_of(n - 2, 0), begin = pixels.begin + min_of(i, full) * MR;
+    if (i < full) return (nnl_range){begin, begin + MR};
+    return even_share((nnl_range){begin, pixels.end}, 1, i - full, n - full);
+}
+
 /* Computes some panels of y of one band. */
 static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, nnl_range panels,
                           const real *packed, real *y, const nnl_epilogue *epilogue,
@@ -78,25 +99,35 @@ static void convolve_band(const nnl_conv *g, const nnl_view *v, nnl_band band, n
     const int64_t rows = band.images * band.rows, run = part_of_run(contiguous_length(g));
     const nnl_range all = columns_of(panels, g->Fg);
     /* If rows of pixels are long enough, each micro-panel is part of one row: then its windows are
-     * equally far apart. */
-    const bool by_rows = run >= LONG_RUN && g->OW >= MR;
+     * equally far apart. In a matrix all are. */
+    const bool matrix = is_matrix_product(g), long_rows = run >= LONG_RUN && g->OW >= MR;
+    const bool by_rows = long_rows && !matrix;
     const int64_t parts = by_rows ? rows : 1, wide = by_rows ? g->OW : rows * g->OW;
     const int64_t a_panels = ceil_div(wide, MR);
+    const int64_t interval = matrix ? PREFETCH_INTERVAL_LONG : PREFETCH_INTERVAL_SHORT;
+    const real *x = v->data;
     nnl_pixel at = {0};
+    if (matrix) set_matrix(t, g);
     for (int64_t s = 0; s < parts * a_panels; s++) {
-        const nnl_range part = {s / a_panels * wide, (s / a_panels + 1) * wide};
-        const nnl_range a_panel = even_share(part, 1, s % a_panels, a_panels);
-        set_pixels(t, g, v, band.rows, &at, length(a_panel));
-        choose_a_access(t, run);
+        const int64_t part = by_rows ? s / a_panels : 0;
+        const nnl_range a_panel = micro_panel((nnl_range){part * wide, (part + 1) * wide},
+                                              s - part * a_panels, a_panels);
+        if (matrix) {
+            t->rows = (int)length(a_panel);
+            x = v->data + a_panel.begin * g->C;
+        } else {
+            set_pixels(t, g, v, band.rows, &at, length(a_panel));
+            choose_a_access(t, run);
+        }
         real *c = y + a_panel.begin * g->F;
         for (int64_t p = panels.begin; p < panels.end; p++) {
             const nnl_panel f = panel_of(p, g->Fg);
-            t->a = v->data + f.group * g->Cg;
+            t->a = x + f.group * g->Cg;
             t->b = packed + p * g->K * NR;
             t->c = c + f.column;
             t->n = f.n;
             t->bias = epilogue->bias ? epilogue->bias + f.column : NULL;
-            if (by_rows || prefetch->end[2]) prefetch_some(prefetch, t, PREFETCH_INTERVAL_SHORT);
+            if (long_rows || prefetch->end[2]) prefetch_some(prefetch, t, interval);
             multiply_tile(t);
         }
         if (!t->clamp.is_done)

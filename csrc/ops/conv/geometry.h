@@ -146,7 +146,8 @@ typedef struct {
 static int64_t panels_of(int64_t groups, int64_t width) { return groups * ceil_div(width, NR); }
 
 static nnl_panel panel_of(int64_t p, int64_t width) {
-    const int64_t group = p / ceil_div(width, NR), within = p % ceil_div(width, NR) * NR;
+    const int64_t panels = ceil_div(width, NR), group = p < panels ? 0 : p / panels;
+    const int64_t within = (p - group * panels) * NR;
     return (nnl_panel){group, within, group * width + within, min_of(NR, width - within)};
 }
 
