@@ -52,7 +52,6 @@ class Symbol:
     __array_priority__ = 100  # array + symbol is a symbol
     __hash__ = object.__hash__
     _of_mask = None  # shape and dtype of the mask that the tensors it stands for have
-    encoding = None
 
     def __init__(self, shape, dtype="float32", node=None, name=None):
         if node is None:

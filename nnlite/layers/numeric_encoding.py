@@ -52,6 +52,9 @@ class PiecewiseLinearEncoding(Layer):
     all columns. NaN gives 0 in each bin. No weights: the config holds the boundaries. Keras has no
     such layer: `.keras` files tell it the same by others.
 
+    While training, a `Dense` that reads it, or a `LearnedScaling` of it, costs as much as for two
+    values of each number, however many bins there are.
+
     Raises
     ------
     ValueError

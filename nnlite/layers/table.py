@@ -132,15 +132,17 @@ class TableEncoding(LayerOfLayers):
             self.embedding.embeddings.assign(vectors)
 
     def call(self, inputs):
-        return self._read(inputs, _columns, self.encoding)
+        return self._read(inputs, _columns, self.encoding, joined)
 
     def _in_keras(self, inputs):
         """The same by what Keras has, on symbols."""
         encoding = self.encoding and self.encoding._for_keras()
-        return self._read(inputs, partial(ops.take, axis=-1), encoding)
+        join = partial(ops.concatenate, axis=-1)
+        return self._read(inputs, partial(ops.take, axis=-1), encoding, join)
 
-    def _read(self, inputs, columns, encoding):
-        """The result, of functions that give some columns of a table, and what numbers become."""
+    def _read(self, inputs, columns, encoding, join):
+        """The result, of functions that give some columns of a table, what numbers become, and
+        columns side by side."""
         parts = self._of_numbers(inputs, columns, encoding) if len(self._numbers) else []
         if len(self._pairs):
             category = columns(inputs, self._pairs)
@@ -151,7 +153,7 @@ class TableEncoding(LayerOfLayers):
             tokens = ops.add(columns(inputs, self._embedded), self._firsts)
             width = len(self._embedded) * int(self.embedding_dim)
             parts.append(ops.reshape(self.embedding(tokens), (-1, width)))
-        return joined(parts)
+        return parts[0] if len(parts) == 1 else join(parts)
 
     def _of_numbers(self, inputs, columns, encoding):
         """The numbers, or what `encoding` makes of them, and indicators of gaps."""

@@ -165,9 +165,7 @@ def scaled(x, scale):
 
 
 def joined(parts):
-    """Columns side by side, the first of which may be encoded numbers; a product knows of them."""
-    if len(parts) == 1:
-        return parts[0]
+    """Columns side by side, of which the first may be encoded numbers; a product knows of them."""
     y, encoding = concatenate(parts, axis=-1), parts[0].encoding
     if encoding is not None:
         others = parts[1] if len(parts) == 2 else concatenate(parts[1:], axis=-1)
