@@ -240,6 +240,16 @@ def test_what_changed_between_fits_counts_from_the_next_one_on(monkeypatch, chan
     assert len(made) == 2
 
 
+def test_a_fit_takes_the_epsilon_of_its_time(monkeypatch):
+    model = _of_two_weights("mape")
+    model.fit(X, np.zeros_like(Y), verbose=0)
+    want = model.evaluate(X, np.zeros_like(Y), verbose=0)[0]
+    monkeypatch.setitem(keras.config._settings, "epsilon", 1e-5)
+    model.optimizer.learning_rate = 0.0
+    loss = model.fit(X, np.zeros_like(Y), verbose=0).history["loss"][0]
+    assert loss < want / 10
+
+
 def test_each_fit_traces_functions_of_ones_own_which_may_read_anything():
     rate = [1.0]
     model = _of_two_weights(lambda y_true, y_pred: rate[0] * ops.mean(y_pred, axis=-1))
