@@ -201,7 +201,7 @@ static void op_clahe(const nnl_call *call, nnl_team *team) {
     const double pixels = (double)(rows.size * columns.size);
     const double limit = call->attr[2].f * pixels / CLAHE_LEVELS;
     double *table = (double *)team->scratch + team->id * tables;
-    const nnl_range part = nnl_share(in->shape[0] * C, 1, team);
+    const nnl_range part = nnl_share(tables ? in->shape[0] * C : 0, 1, team);
     for (int64_t channel = part.begin; channel < part.end; channel++) {
         const int64_t start = channel / C * H * W * C + channel % C;
         const real *x = (const real *)in->data + start;
