@@ -182,9 +182,9 @@ NNL_INLINE void add_row_of_x(const nnl_strip s, const nnl_depthwise *g, const re
     for (int j = s.phase; j < under_block(s, STRIP); j += s.spread) {
         const int i = (j - s.phase) / s.spread;
         const bool is_sure = j >= s.margin && j < under_block(s, STRIP) - s.margin;
-        column[j] = is_sure ? vec_load(at + i * g->C)
-                            : vec_load_first(at + i * g->C,
-                                             i >= inside.begin && i < inside.end ? n : 0);
+        const bool is_inside = is_sure || (i >= inside.begin && i < inside.end);
+        column[j] = is_full(s) ? (is_inside ? vec_load(at + i * g->C) : (vec){0})
+                               : vec_load_first(at + i * g->C, is_inside ? n : 0);
     }
 #pragma GCC unroll 4
     for (int r = 0; r < s.rows; r++) {
