@@ -28,9 +28,9 @@ class Kernel:
     stride : int
         By how many pixels a window moves, where it is not 1. The method takes it last.
     flops : int
-        Of a product or a convolution, which are limited by these.
+        Of what multiply-adds limit, such as a product.
     read, written : int
-        Bytes of the arrays that any other kernel reads and writes.
+        Bytes of the arrays, of what memory limits. A kernel may have both limits.
     readings : int
         How many times it has to go over what it reads.
     in_place : bool

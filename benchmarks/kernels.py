@@ -29,6 +29,7 @@ import timing
 
 ATTEMPTS, STEADY = 4, 1.5  # see measure()
 AIMS = {"ratio": 1.5, "share": 0.8}  # a kernel that moves memory should reach one of these
+LIMITS = {"memory": "memory's limit", "flops": "the multiply-adds'"}
 LEAST = 16384  # operands of fewer bytes are in the first cache just as these are
 AGREE = 1e-5  # how far results may be from nnlite's, as a part of the largest: rounding
 
@@ -80,22 +81,27 @@ class Limits:
         """Measure what limits this kernel."""
         if self.library is None:
             return
-        traffic = self._traffic(kernel)
-        rate = (
-            self.library.peak_bytes(*traffic, self.threads)
-            if traffic
-            else self.library.peak_flops(self.threads)
-        )
-        self.best[traffic] = max(rate, self.best.get(traffic, 0.0))
+        if kernel.flops:
+            self._note("flops", self.library.peak_flops(self.threads))
+        if kernel.bytes:
+            traffic = self._traffic(kernel)
+            self._note(traffic, self.library.peak_bytes(*traffic, self.threads))
 
-    def of(self, kernel):
-        return self.best.get(self._traffic(kernel), float("nan"))
+    def _note(self, what, rate):
+        self.best[what] = max(rate, self.best.get(what, 0.0))
+
+    def shares(self, kernel, seconds):
+        """Of each limit of the kernel the share that so many seconds reach."""
+        nan, shares = float("nan"), {}
+        if kernel.bytes:
+            shares["memory"] = kernel.bytes / seconds / self.best.get(self._traffic(kernel), nan)
+        if kernel.flops:
+            shares["flops"] = kernel.flops / seconds / self.best.get("flops", nan)
+        return shares
 
     @staticmethod
     def _traffic(kernel):
-        """What limits.c takes, or None."""
-        if kernel.flops:
-            return None
+        """What limits.c takes."""
         scale = max(1, LEAST // (kernel.read + kernel.written))
         sizes = scale * kernel.read, scale * kernel.written
         return *sizes, kernel.readings, int(kernel.in_place)
@@ -145,7 +151,7 @@ def agree(a, b):
 
 def figures(kernel, seconds):
     """Rates and ratio to the best peer of one kernel."""
-    work = kernel.flops or kernel.bytes
+    work = kernel.bytes or kernel.flops
     rates = {name: work / statistics.median(s) for name, s in seconds.items()}
     peers = [name for name in seconds if name != "nnlite"]
     best = timing.fastest(seconds, peers) if peers else None
@@ -181,8 +187,9 @@ def run(family, kernels, threads, options):
             worker.close()
     for kernel in kernels:
         result = results[kernel.text]
-        result["share"] = result["rates"]["nnlite"] / machine.of(kernel)
-    unit = "GFLOP/s" if kernels[0].flops else "GB/s"
+        result["shares"] = machine.shares(kernel, statistics.median(result["seconds"]["nnlite"]))
+        result["share"] = max(result["shares"].values())
+    unit = "GB/s" if kernels[0].bytes else "GFLOP/s"
     print(
         f"\n{family}: {unit}, {threads} thread{'s' * (threads > 1)}, "
         f"{options.rounds} rounds; load average {before:.1f} before, {timing.load():.1f} after; "
@@ -202,8 +209,11 @@ def rate_table(results):
     for text, result in results.items():
         rates = [f"{result['rates'][n] / 1e9:.1f}" if n in result["rates"] else "" for n in names]
         ratio = timing.Spread(*result["ratio"]).text() if result["ratio"] else ""
-        rows.append([text, *rates, f"{result['share']:.0%}", ratio])
-    header = ["kernel", *names, "nnlite: share of the limit", "nnlite / best peer"]
+        shares = [f"{share:.0%}" for share in result["shares"].values()]
+        rows.append([text, *rates, *shares, ratio])
+    limits = list(next(iter(results.values()))["shares"])
+    heads = [f"nnlite: share of {LIMITS[name]}" for name in limits]
+    header = ["kernel", *names, *heads, "nnlite / best peer"]
     return timing.table(header, rows)
 
 
@@ -221,7 +231,7 @@ def summary(results):
 
 def short_of_aims(kernels, results):
     """Which kernels that move memory reach none of AIMS."""
-    movers = [k.text for k in kernels if not k.flops]
+    movers = [k.text for k in kernels if k.bytes]
     if not movers:
         return ""
     short = [

@@ -53,15 +53,20 @@ def convolutions():
 
 
 def depthwise():
-    """As of `convolutions`, without bias. A result is a sum of few products: memory limits them."""
+    """As of `convolutions`, without bias. A result is a sum of few products: what memory and what
+    multiply-adds allow lie close together."""
     kernels = []
     for N, H, W, C, K, stride in DEPTHWISE:
         shape, x = (N, H, W, C, K), 4 * N * H * W * C
         y = 4 * N * -(-H // stride) * -(-W // stride) * C
+        traffic = {
+            "depthwise": (x, y),
+            "depthwise_dx": (y, x),
+            "depthwise_dw": (x + y, 4 * K * K * C),
+        }
         kernels += [
-            Kernel("depthwise", shape, stride=stride, read=x, written=y),
-            Kernel("depthwise_dx", shape, stride=stride, read=y, written=x),
-            Kernel("depthwise_dw", shape, stride=stride, read=x + y, written=4 * K * K * C),
+            Kernel(op, shape, stride=stride, flops=y // 2 * K * K, read=read, written=written)
+            for op, (read, written) in traffic.items()
         ]
     return kernels
 

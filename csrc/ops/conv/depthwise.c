@@ -95,10 +95,11 @@ static void gather_pixel(const nnl_depthwise *g, const real *dy, const real *w, 
     }
 }
 
-/* Without strides dx is the convolution of dy with the kernel turned around. */
+/* dx is the convolution of dy, spread by the strides, with the kernel turned around. */
 static nnl_depthwise turned_around(const nnl_depthwise *g) {
     nnl_depthwise t = *g;
     t.H = g->OH, t.W = g->OW, t.OH = g->H, t.OW = g->W;
+    t.spread_h = g->stride_h, t.spread_w = g->stride_w, t.stride_h = t.stride_w = 1;
     t.top = (g->KH - 1) * g->dilation_h - g->top;
     t.left = (g->KW - 1) * g->dilation_w - g->left;
     return t;
@@ -113,10 +114,10 @@ static void op_depthwise_gradient_input(const nnl_call *call, nnl_team *team) {
     const nnl_depthwise g = depthwise_of(&call->out[0], &call->in[1], &call->in[0], call->attr);
     real *w = team->scratch;
     nnl_taps *right = (nnl_taps *)(w + transposed_size(&call->in[1])) + team->id * g.W;
-    const bool turned = g.M == 1 && g.stride_h == 1 && g.stride_w == 1;
+    const nnl_depthwise of_dy = turned_around(&g);
+    const bool turned = (g.M == 1 && g.stride_h * g.stride_w == 1) || is_in_blocks(&of_dy);
     transpose_kernel(&g, call->in[1].data, NULL, turned, w, team);
     if (turned) {
-        const nnl_depthwise of_dy = turned_around(&g);
         depthwise_rows(&of_dy, call->in[0].data, w, &(nnl_epilogue){.activation = NNL_LINEAR},
                        call->out[0].data, nnl_share(g.N * g.H, 1, team));
         return;
@@ -181,6 +182,9 @@ static void correlate_pixels(const nnl_depthwise *g, real *dw, const real *x, co
         c += n;
     }
 }
+
+/* Vectors of channels of a strip whose gradients are summed together. */
+enum { STRIP_VECTORS = VEC_BYTES == 64 ? 2 : 1 };
 
 /* sum[l][k] += the sum over `strip` pixels of dy times the column of x under tap k, of vector l of
  * n channels. Columns that are not `inside` the image are 0. */
@@ -249,7 +253,7 @@ NNL_INLINE void correlate_channels(const int KW, const int stride, const nnl_dep
 /* dw [M, KH, KW, C] += the sums over one row of pixels, for one row of the kernel. x is the row of
  * the image under that row of the kernel; dw points to that row of it. */
 static void correlate_row(const nnl_depthwise *g, const real *x, const real *dy, real *dw) {
-    if (strip_width(g)) {
+    if (has_strips(g)) {
         if (g->KW == 3 && g->stride_w == 1)
             correlate_channels(3, 1, g, x, dy, dw);
         else if (g->KW == 3)

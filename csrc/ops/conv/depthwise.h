@@ -20,21 +20,24 @@
 
 enum {
     MAX_VECTORS = 4, /* of channels that are summed together in registers */
-    MAX_STRIDE = 2,  /* of strips (see below), and their taps along a row */
+    MAX_STRIDE = 2,  /* and spread, of strips (see below), and their taps along a row */
     MAX_TAPS = 5
 };
 
 typedef struct {
     int64_t N, H, W, C, KH, KW, M, OH, OW;
     int64_t stride_h, stride_w, top, left, dilation_h, dilation_w;
+    /* Pixels of x lie so far apart under the kernel, with zeros between them: 1 but for the
+     * gradient of a convolution with strides. */
+    int64_t spread_h, spread_w;
 } nnl_depthwise;
 
 static nnl_depthwise depthwise_of(const nnl_tensor *x, const nnl_tensor *w, const nnl_tensor *y,
                                   const nnl_attr *attr) {
     const int64_t *a = x->shape, *k = w->shape;
-    return (nnl_depthwise){a[0],      a[1],      a[2],        a[3],        k[0],
-                           k[1],      k[3],      y->shape[1], y->shape[2], attr[0].i,
-                           attr[1].i, attr[2].i, attr[3].i,   attr[4].i,   attr[5].i};
+    return (nnl_depthwise){a[0],      a[1],        a[2],        a[3],      k[0],      k[1],
+                           k[3],      y->shape[1], y->shape[2], attr[0].i, attr[1].i, attr[2].i,
+                           attr[3].i, attr[4].i,   attr[5].i,   1,         1};
 }
 
 /* transposed[m, tap, c] = w[tap, c, m], times scale[c, m] if that is given; the last tap is first
@@ -47,7 +50,10 @@ static void transpose_kernel(const nnl_depthwise *g, const real *w, const real *
         const int64_t tap = turned ? taps - 1 - i % taps : i % taps;
         const real *from = w + tap * g->C * g->M + i / taps;
         real *to = transposed + i * g->C;
-        for (int64_t c = 0; c < g->C; c++) to[c] = from[c * g->M];
+        if (g->M == 1)
+            memcpy(to, from, (size_t)g->C * sizeof *to);
+        else
+            for (int64_t c = 0; c < g->C; c++) to[c] = from[c * g->M];
         if (!scale) continue;
         for (int64_t c = 0; c < g->C; c++) to[c] *= scale[c * g->M + i / taps];
     }
@@ -102,7 +108,7 @@ static nnl_range taps_inside(int64_t first, int64_t K, int64_t dilation, int64_t
  * is done to the sum. */
 typedef struct {
     const real *x, *w, *bias;
-    nnl_range kh, kw, channels;
+    nnl_range kh, kw;
     nnl_clamp clamp;
 } nnl_window;
 
@@ -140,135 +146,193 @@ static void depthwise_pixel(const nnl_depthwise *g, const nnl_window *v, real *y
         }
 }
 
-/* STRIP pixels of a row of y are computed together, as they share taps and columns of x. Each has
- * STRIP_VECTORS vectors of channels: more do not fit into registers. */
-enum { STRIP = 4, STRIP_VECTORS = VEC_BYTES == 64 ? 2 : 1 };
+/* A block of y is computed at once, as its pixels share taps and columns of x: STRIP columns by up
+ * to STRIP_ROWS rows of one image. Their sums stay in registers, a vector each. */
+enum { STRIP = 4, STRIP_ROWS = 2 };
 
-/* Results of STRIP pixels for channels c ... c + n - 1 in nv vectors, where each channel has one
- * filter. Columns that are not `inside` the image are 0. The sums have the order of
- * depthwise_channels. */
-NNL_INLINE void depthwise_strip_channels(const int KW, const int stride, const int nv,
-                                         const bool all_inside, const nnl_depthwise *g,
-                                         const nnl_window *v, nnl_range inside, real *y, int64_t c,
-                                         int64_t n) {
-    vec sum[STRIP_VECTORS][STRIP] = {{{0}}};
-    for (int64_t i = v->kh.begin; i < v->kh.end; i++) {
-        const real *x = v->x + i * g->dilation_h * g->W * g->C + c, *w = v->w + i * KW * g->C + c;
-#pragma GCC unroll 2
-        for (int l = 0; l < nv; l++, x += LANES, w += LANES, n -= LANES) {
-            vec column[(STRIP - 1) * MAX_STRIDE + MAX_TAPS];
+/* A block of `rows` rows of y, which begins at y. Its first window begins at position (row, column)
+ * of x, spread. x is the image. */
+typedef struct {
+    const real *x, *w, *bias;
+    real *y;
+    int64_t row, column, rows;
+    nnl_clamp clamp;
+} nnl_block;
+
+/* What the loops of a block are compiled for: its rows; taps along a row of the kernel, where there
+ * are several rows also along a column; stride and spread of the columns; how many positions of the
+ * spread x lie before the first pixel; how many columns on either side may be outside the image.
+ * Where any may be, vectors need not be full of channels either. */
+typedef struct {
+    int rows, taps, stride, spread, phase, margin;
+} nnl_strip;
+
+/* How many columns, or rows, of x are under n columns, or rows, of the block. */
+NNL_INLINE int under_block(const nnl_strip s, const int n) { return (n - 1) * s.stride + s.taps; }
+
+NNL_INLINE bool is_full(const nnl_strip s) { return s.margin < s.taps; }
+
+/* Adds to the sums what a row of x gives, for n channels from c on. It is under tap kh of the first
+ * row of the block. `at` is its first pixel under the block. Pixels outside the image are 0. */
+NNL_INLINE void add_row_of_x(const nnl_strip s, const nnl_depthwise *g, const real *at,
+                             nnl_range inside, const real *w, const int kh,
+                             vec sum[STRIP_ROWS][STRIP], int64_t n) {
+    vec column[(STRIP - 1) * MAX_STRIDE + MAX_TAPS];
 #pragma GCC unroll 16
-            for (int j = 0; j < (STRIP - 1) * stride + KW; j++)
-                column[j] = all_inside || (j >= inside.begin && j < inside.end)
-                                ? load_channels(x + j * g->C, 1, nv > 1 ? LANES : n)
-                                : (vec){0};
-#pragma GCC unroll 8
-            for (int k = 0; k < KW; k++) {
-                const vec tap = load_channels(w + k * g->C, 1, nv > 1 ? LANES : n);
-#pragma GCC unroll 4
-                for (int p = 0; p < STRIP; p++)
-                    sum[l][p] = vec_fmadd(column[p * stride + k], tap, sum[l][p]);
-            }
-        }
-        n += nv * LANES;
+    for (int j = s.phase; j < under_block(s, STRIP); j += s.spread) {
+        const int i = (j - s.phase) / s.spread;
+        const bool is_sure = j >= s.margin && j < under_block(s, STRIP) - s.margin;
+        const bool is_inside = is_sure || (i >= inside.begin && i < inside.end);
+        column[j] = is_full(s) ? (is_inside ? vec_load(at + i * g->C) : (vec){0})
+                               : vec_load_first(at + i * g->C, is_inside ? n : 0);
     }
-#pragma GCC unroll 2
-    for (int l = 0; l < nv; l++, c += LANES, n -= LANES)
+#pragma GCC unroll 4
+    for (int r = 0; r < s.rows; r++) {
+        const int k = kh - r * s.stride;
+        if (s.rows > 1 && (k < 0 || k >= s.taps)) continue;
+#pragma GCC unroll 8
+        for (int kw = 0; kw < s.taps; kw++) {
+            const real *from = w + (k * s.taps + kw) * g->C;
+            const vec tap = is_full(s) ? vec_load(from) : vec_load_first(from, n);
+#pragma GCC unroll 4
+            for (int p = 0; p < STRIP; p++)
+                if ((p * s.stride + kw - s.phase) % s.spread == 0)
+                    sum[r][p] = vec_fmadd(column[p * s.stride + kw], tap, sum[r][p]);
+        }
+    }
+}
+
+/* The block for channels c ... c + n - 1, n <= LANES, where each channel has one filter. The sums
+ * have the order of depthwise_channels. */
+NNL_INLINE void depthwise_block(const nnl_strip s, const nnl_depthwise *g, const nnl_block *b,
+                                int64_t c, int64_t n) {
+    vec sum[STRIP_ROWS][STRIP] = {{{0}}};
+    const int64_t row = g->W * g->C, first = (b->column + s.phase) / s.spread;
+    const nnl_range inside = {-first, g->W - first};
+    const real *x = b->x + first * g->C + c, *w = b->w + c;
+    if (s.rows > 1) {
+#pragma GCC unroll 16
+        for (int i = 0; i < under_block(s, s.rows); i++) {
+            const int64_t h = b->row + i;
+            if (h >= 0 && h < g->H) add_row_of_x(s, g, x + h * row, inside, w, i, sum, n);
+        }
+    } else {
+        const int64_t end = ceil_div(b->row + g->KH, g->spread_h);
+        for (int64_t h = b->row > 0 ? ceil_div(b->row, g->spread_h) : 0; h < end && h < g->H; h++)
+            add_row_of_x(s, g, x + h * row, inside, w + (h * g->spread_h - b->row) * s.taps * g->C,
+                         0, sum, n);
+    }
+    const vec bias = b->bias ? vec_load_first(b->bias + c, n) : (vec){0};
+#pragma GCC unroll 4
+    for (int r = 0; r < s.rows; r++)
 #pragma GCC unroll 4
         for (int p = 0; p < STRIP; p++) {
-            const int64_t left = nv > 1 ? LANES : n;
-            if (v->bias) sum[l][p] += load_channels(v->bias + c, 1, left);
-            if (v->clamp.is_done) sum[l][p] = vec_clamp(sum[l][p], v->clamp.cap);
-            store_channels(y + p * g->C + c, 1, left, sum[l][p]);
+            real *to = b->y + (r * g->OW + p) * g->C + c;
+            if (b->bias) sum[r][p] += bias;
+            if (b->clamp.is_done) sum[r][p] = vec_clamp(sum[r][p], b->clamp.cap);
+            if (is_full(s))
+                vec_store(to, sum[r][p]);
+            else
+                vec_store_first(to, sum[r][p], n);
         }
 }
 
-NNL_INLINE void depthwise_strip(const int KW, const int stride, const bool all_inside,
-                                const nnl_depthwise *g, const nnl_window *v, nnl_range inside,
-                                real *y) {
-    const int nv = all_inside ? STRIP_VECTORS : 1;
-    const int64_t end = v->channels.end;
-    int64_t c = v->channels.begin;
-    for (; c + nv * LANES <= end; c += nv * LANES)
-        depthwise_strip_channels(KW, stride, nv, all_inside, g, v, inside, y, c, nv * LANES);
-    for (; c < end; c += LANES)
-        depthwise_strip_channels(KW, stride, 1, all_inside, g, v, inside, y, c, end - c);
+/* The block for all channels. */
+NNL_INLINE void depthwise_block_channels(nnl_strip s, const nnl_depthwise *g, const nnl_block *b) {
+    const int64_t before = -b->column;
+    const int64_t behind = b->column + under_block(s, STRIP) - ((g->W - 1) * s.spread + 1);
+    int64_t c = 0;
+    if (before <= 0 && behind <= 0)
+        for (; c + LANES <= g->C; c += LANES) depthwise_block(s, g, b, c, LANES);
+    s.margin = s.taps / 2; /* as of padding="same" */
+    if (before <= s.margin && behind <= s.margin)
+        for (; c + LANES <= g->C; c += LANES) depthwise_block(s, g, b, c, LANES);
+    s.margin = under_block(s, STRIP);
+    for (; c < g->C; c += LANES) depthwise_block(s, g, b, c, min_of(LANES, g->C - c));
 }
 
-/* How wide a window is that strips are computed of; 0 if there are none. */
-static int64_t strip_width(const nnl_depthwise *g) {
-    const bool has_loop = g->M == 1 && g->dilation_w == 1 && (g->KW == 3 || g->KW == 5) &&
-                          g->stride_w <= MAX_STRIDE;
-    return has_loop ? (STRIP - 1) * g->stride_w + g->KW : 0;
+/* Whether loops over strips are compiled for this kernel. */
+static bool has_strips(const nnl_depthwise *g) {
+    return g->M == 1 && g->dilation_h * g->dilation_w == 1 && (g->KW == 3 || g->KW == 5) &&
+           max_of(g->stride_w, g->spread_w) <= MAX_STRIDE;
 }
 
-/* `inside`: the columns under the windows that are in the image. */
-static void depthwise_strip_of(const nnl_depthwise *g, const nnl_window *v, nnl_range inside,
-                               real *y) {
-    const bool all = inside.begin <= 0 && inside.end == strip_width(g);
-    if (g->KW == 3 && g->stride_w == 1 && all)
-        depthwise_strip(3, 1, true, g, v, inside, y);
-    else if (g->KW == 3 && g->stride_w == 1)
-        depthwise_strip(3, 1, false, g, v, inside, y);
-    else if (g->KW == 3 && all)
-        depthwise_strip(3, 2, true, g, v, inside, y);
-    else if (g->KW == 3)
-        depthwise_strip(3, 2, false, g, v, inside, y);
-    else if (g->stride_w == 1 && all)
-        depthwise_strip(5, 1, true, g, v, inside, y);
-    else if (g->stride_w == 1)
-        depthwise_strip(5, 1, false, g, v, inside, y);
-    else if (all)
-        depthwise_strip(5, 2, true, g, v, inside, y);
+/* Whether y is computed in blocks. */
+static bool is_in_blocks(const nnl_depthwise *g) { return has_strips(g) && g->OW >= STRIP; }
+
+/* How many rows a block has: those of x under several are known when it is compiled. */
+static int64_t rows_of_block(const nnl_depthwise *g) {
+    const bool square = g->KH == g->KW && g->stride_h == g->stride_w;
+    return square && g->spread_h * g->spread_w == 1 ? STRIP_ROWS : 1;
+}
+
+NNL_INLINE void depthwise_block_of(const int taps, const nnl_depthwise *g, const nnl_block *b) {
+    if (b->rows == STRIP_ROWS && g->stride_w == 1)
+        depthwise_block_channels((nnl_strip){STRIP_ROWS, taps, 1, 1, 0, 0}, g, b);
+    else if (b->rows == STRIP_ROWS)
+        depthwise_block_channels((nnl_strip){STRIP_ROWS, taps, 2, 1, 0, 0}, g, b);
+    else if (g->spread_w == 2 && b->column % 2)
+        depthwise_block_channels((nnl_strip){1, taps, 1, 2, 1, 0}, g, b);
+    else if (g->spread_w == 2)
+        depthwise_block_channels((nnl_strip){1, taps, 1, 2, 0, 0}, g, b);
+    else if (g->stride_w == 2)
+        depthwise_block_channels((nnl_strip){1, taps, 2, 1, 0, 0}, g, b);
     else
-        depthwise_strip(5, 2, false, g, v, inside, y);
+        depthwise_block_channels((nnl_strip){1, taps, 1, 1, 0, 0}, g, b);
 }
 
-static bool is_in_strips(const nnl_depthwise *g) { return strip_width(g) && g->OW >= STRIP; }
+/* `rows` rows of y of the image x, from row oh on. */
+static void depthwise_blocks(const nnl_depthwise *g, const real *x, const nnl_window *v, real *y,
+                             int64_t oh, int64_t rows) {
+    nnl_block b = {.x = x,
+                   .w = v->w,
+                   .bias = v->bias,
+                   .row = oh * g->stride_h - g->top,
+                   .rows = rows,
+                   .clamp = v->clamp};
+    for (int64_t i = 0; i < g->OW; i += STRIP) {
+        const int64_t ow = min_of(i, g->OW - STRIP); /* the last one is in part the one before */
+        b.column = ow * g->stride_w - g->left;
+        b.y = y + ow * g->C;
+        if (g->KW == 3)
+            depthwise_block_of(3, g, &b);
+        else
+            depthwise_block_of(5, g, &b);
+    }
+}
 
-/* Row oh of y of the image x; if it is in strips, some channels of it. */
+/* Row oh of y of the image x, pixel by pixel. */
 static void depthwise_row(const nnl_depthwise *g, const real *x, nnl_window v, real *y,
                           int64_t oh) {
-    const int64_t h = oh * g->stride_h - g->top, strip = strip_width(g);
-    const bool in_strips = is_in_strips(g);
+    const int64_t h = oh * g->stride_h - g->top;
     v.kh = taps_inside(h, g->KH, g->dilation_h, g->H);
-    for (int64_t ow = 0; ow < g->OW; ow += in_strips ? STRIP : 1) {
-        if (in_strips) ow = min_of(ow, g->OW - STRIP); /* the last one is in part the one before */
+    for (int64_t ow = 0; ow < g->OW; ow++) {
         const int64_t column = ow * g->stride_w - g->left;
         v.x = x + (h * g->W + column) * g->C;
         v.kw = taps_inside(column, g->KW, g->dilation_w, g->W);
-        if (in_strips)
-            depthwise_strip_of(g, &v, (nnl_range){-column, min_of(strip, g->W - column)},
-                               y + ow * g->C);
-        else
-            depthwise_pixel(g, &v, y + ow * g->C * g->M);
+        depthwise_pixel(g, &v, y + ow * g->C * g->M);
     }
-}
-
-/* The channels that are computed for all rows before the next ones. L1 then holds a row of y and
- * the rows of x under it, and a row of x comes from L2 once, not once for each row of the kernel.
- * Few channels of a row lie far apart in memory: then all are computed at once. */
-static int64_t channels_together(const nnl_depthwise *g) {
-    enum { L1 = (24 << 10) / sizeof(real), FEW = 64 };
-    const int64_t fit = L1 / max_of(g->KH * g->W + g->OW, 1) / ROW_LANES * ROW_LANES;
-    return is_in_strips(g) && fit >= FEW ? fit : g->C;
 }
 
 /* Some rows of y, counted over all images. w is the transposed kernel. */
 static void depthwise_rows(const nnl_depthwise *g, const real *x, const real *w,
                            const nnl_epilogue *epilogue, real *y, nnl_range rows) {
     const int64_t row = g->OW * g->C * g->M;
-    nnl_window v = {
+    const nnl_window v = {
         .w = w, .bias = epilogue->bias, .clamp = clamp_of(epilogue->activation, epilogue->alpha)};
     const bool activates = !v.clamp.is_done && epilogue->activation != NNL_LINEAR;
-    const int64_t together = activates ? g->C : channels_together(g);
-    for (int64_t c = 0; c < g->C; c += together)
-        for (int64_t r = rows.begin; r < rows.end; r++) {
-            v.channels = (nnl_range){c, min_of(c + together, g->C)};
-            depthwise_row(g, x + r / g->OH * g->H * g->W * g->C, v, y + r * row, r % g->OH);
-            if (activates)
-                activate(y + r * row, y + r * row, row, epilogue->activation, epilogue->alpha);
-        }
+    y += rows.begin * row;
+    for (int64_t r = rows.begin, n; r < rows.end; r += n, y += n * row) {
+        const int64_t oh = r % g->OH;
+        const real *image = x + r / g->OH * g->H * g->W * g->C;
+        n = is_in_blocks(g) && min_of(g->OH - oh, rows.end - r) >= STRIP_ROWS ? rows_of_block(g)
+                                                                              : 1;
+        if (is_in_blocks(g))
+            depthwise_blocks(g, image, &v, y, oh, n);
+        else
+            depthwise_row(g, image, v, y, oh);
+        if (activates) activate(y, y, n * row, epilogue->activation, epilogue->alpha);
+    }
 }
 
 #endif
