@@ -1,12 +1,10 @@
 """Sequences as X: channels that are scaled, tokens that are not, lists of different lengths."""
 
-import os
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
-from few_sequences import read_series
+from few_sequences import japanese_vowels
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -482,11 +480,7 @@ def test_bayesian_search_over_layers_units_and_dropout_of_an_lstm(case):
 
 
 def test_japanese_vowels_by_the_default_network():
-    folder = Path(os.environ.get("NNLITE_DATA", "")) / "tsc"
-    if not folder.is_dir():
-        pytest.skip("NNLITE_DATA has no folder tsc")
-    parts = [read_series(folder / f"JapaneseVowels_{part}.ts.gz") for part in ("TRAIN", "TEST")]
-    (X, y), (X_test, y_test) = parts
+    (X, y), (X_test, y_test) = japanese_vowels()
     assert max(map(len, X_test)) > max(map(len, X))
     fitted = NNClassifier(epochs=12, learning_rate=0.003, random_state=0).fit(X, y)
     assert fitted.score(X_test, y_test) > 0.96

@@ -396,8 +396,8 @@ def test_every_layer_in_integers_has_the_integers_of_the_oracle(tmp_path):
         # Where a number lies between two integers, it may become the other one.
         allowed = 1.01 * affine.scale if affine else 1 / 64 if weighted else 1e-5
         allowed = 1e-3 if recurrent and not affine else allowed
-        z = np.concatenate([row[n] for row in expected])
-        if np.abs(outputs[n] - z).max() > allowed:
+        apart = np.abs(outputs[n] - np.concatenate([row[n] for row in expected]))
+        if apart.max() > allowed or (recurrent and not affine and np.median(apart) > 1e-6):
             wrong.append(name)
     assert not wrong
     program = compiled("gcc", report.path, tmp_path / "program", "-DMODEL_SELFTEST")

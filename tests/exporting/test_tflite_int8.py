@@ -1,6 +1,5 @@
 """TensorFlow Lite files in 8-bit integers: what ai-edge-litert gives, beside NumPy's integers."""
 
-import few_sequences
 import models_built
 import models_random
 import nets_int8
@@ -8,6 +7,7 @@ import numpy as np
 import oracle_int8
 import pytest
 import tflite_run
+from few_sequences import japanese_vowels
 from sklearn.datasets import load_digits
 
 import nnlite
@@ -108,13 +108,8 @@ def test_the_accuracy_on_digits_stays_within_a_third_of_a_point(tmp_path):
     assert of_predict > 0.94 and accuracy > of_predict - 0.0034
 
 
-@pytest.mark.skipif(not (few_sequences.REAL / "tsc").is_dir(), reason="no JapaneseVowels")
 def test_the_accuracy_of_a_recurrent_net_stays_within_half_a_point(tmp_path):
-    folder = few_sequences.REAL / "tsc"
-    (X, y), (X_test, y_test) = (
-        few_sequences.read_series(folder / f"JapaneseVowels_{part}.ts.gz")
-        for part in ("TRAIN", "TEST")
-    )
+    (X, y), (X_test, y_test) = japanese_vowels()
     X, X_test = (pad_sequences(x, 29, dtype="float32", padding="post") for x in (X, X_test))
     y, y_test = (labels.astype(int) - 1 for labels in (y, y_test))
     nnlite.utils.set_random_seed(0)

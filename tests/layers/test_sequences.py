@@ -56,7 +56,10 @@ def test_a_token_out_of_range_names_the_layer_its_place_and_the_range(start, val
     model, wrong = token_model(*STARTS[start]()), IDS.copy()
     model.predict(IDS)
     wrong[33, 2] = value
-    place = rf"layer 'sequential.embedding': gather: .* {value} at position \d+ is out of range"
+    place = (
+        rf"layer 'sequential.embedding': gather: .* {value} at position \d+ is out of range "
+        r"\[0, 9\)"
+    )
     for run in (model.predict, lambda ids: model.fit(ids, np.ones(40), verbose=0)):
         with pytest.raises(ValueError, match=place):
             run(wrong)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 REAL = Path(os.environ.get("NNLITE_DATA", ""))
 
@@ -48,7 +49,15 @@ def save(folder, name, made, chosen):
     (folder / name).write_bytes(gzip.compress("\n".join(lines).encode("latin-1")))
 
 
-def read_series(path):
+def japanese_vowels():
+    """(series, labels) to train on, and to test on; skips the test where NNLITE_DATA lacks them."""
+    folder = REAL / "tsc"
+    if not folder.is_dir():
+        pytest.skip("NNLITE_DATA has no folder tsc")
+    return [_read_series(folder / f"JapaneseVowels_{part}.ts.gz") for part in ("TRAIN", "TEST")]
+
+
+def _read_series(path):
     """The series of a file, (steps, channels), and their labels."""
     lines = gzip.decompress(path.read_bytes()).decode().splitlines()
     rows = [line.split(":") for line in lines if line and line[0] not in "#@"]
