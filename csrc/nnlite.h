@@ -59,6 +59,8 @@ typedef struct nnl_status {
     atomic_flag writing; /* held by the thread that changes the two */
 } nnl_status;
 #define NNL_NO_ERROR INT64_MAX
+/* In the place of the index where it is not what the caller gave: `NO_PLACE` in dispatch.py. */
+#define NNL_NO_INDEX INT32_MIN
 #define NNL_STEP_SHIFT 40
 
 /* One of the threads that run an op together. Every thread enters the op, with a team of its own

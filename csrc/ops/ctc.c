@@ -115,11 +115,8 @@ static void ctc(const nnl_call *call, nnl_team *team, real *loss, const real *dl
         if (dz) memset(gradient, 0, (size_t)(T * C) * sizeof *dz);
         if (loss) loss[n] = 0;
         if (!fits || bad < q.count) {
-            const bool counted = q.count >= 0 && q.count <= L;
             nnl_report_invalid_index(team, n * L + max_of(bad, 0),
-                                     fits      ? q.labels[bad]
-                                     : counted ? q.T
-                                               : q.count);
+                                     fits ? q.labels[bad] : NNL_NO_INDEX);
             continue;
         }
         for (int64_t t = 0; t < q.T; t += step) {

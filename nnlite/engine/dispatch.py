@@ -368,7 +368,8 @@ def threads_for(work):
     return 1 if work < MIN_PARALLEL_WORK_EAGER else 0
 
 
-# What stands for a place that is no integer, or is computed of several, one of them out of range.
+# What stands for a place that is no integer, or is computed of several, one of them out of range,
+# and for a length (NNL_NO_INDEX in C).
 NO_PLACE = -(2**31)
 
 
