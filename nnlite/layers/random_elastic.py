@@ -116,13 +116,15 @@ class RandomElasticTransform(RandomImageLayer):
         if drawn is None:
             return x
         n, height, width, _ = x.shape
+        if not x.size:
+            return x
         down, across = self._distances(x, drawn)
-        most = max(1, _PIXELS_AT_ONCE // max(1, height * width))
+        most = max(1, _PIXELS_AT_ONCE // (height * width))
         moved = [
             self._moved(x[i : i + most], down[i : i + most], across[i : i + most], interpolation)
             for i in range(0, n, most)
         ]
-        moved = ops.concatenate(moved, axis=0) if len(moved) > 1 else [*moved, x][0]
+        moved = ops.concatenate(moved, axis=0) if len(moved) > 1 else moved[0]
         return ops.where(per_image(drawn["apply_transform"]), moved, x)
 
     def _distances(self, x, drawn):
@@ -140,8 +142,6 @@ class RandomElasticTransform(RandomImageLayer):
 
     def _moved(self, x, down, across, interpolation):
         n, height, width, channels = x.shape
-        if not x.size:
-            return x
         places = [np.arange(height)[:, None] + down, np.arange(width) + across]
         return rows_at(
             ops.reshape(x, (-1, channels)),
