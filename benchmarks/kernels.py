@@ -91,7 +91,7 @@ class Limits:
         self.best[what] = max(rate, self.best.get(what, 0.0))
 
     def shares(self, kernel, seconds):
-        """Of each limit of the kernel the share that so many seconds reach."""
+        """What share of each limit, memory and multiply-adds, a kernel reaches in `seconds`."""
         nan, shares = float("nan"), {}
         if kernel.bytes:
             shares["memory"] = kernel.bytes / seconds / self.best.get(self._traffic(kernel), nan)

@@ -406,7 +406,7 @@ cdef class Program:
         free(self.scratch)
 
     def release(self):
-        """Free the working memory that no run is using; the next run makes it anew."""
+        """Free the arena and the scratch that no run uses now. The next run allocates them."""
         while self.idle:
             _free_context(<Context *><uintptr_t>self.idle.pop())
 
