@@ -60,6 +60,18 @@ def test_bits_depend_neither_on_the_batch_nor_on_threads():
             assert np.array_equal(other.predict(x), want)
 
 
+def test_bits_are_the_same_where_a_thread_does_several_layers_for_a_few_images():
+    same = {"filters": 16, "kernel_size": 3, "padding": "same"}
+    model = Sequential([layers.Input((56, 56, 16)), *(layers.Conv2D(**same) for _ in range(3))])
+    x = samples.normal(24, 56, 56, 16)
+    with team_of(2):
+        want = model.predict(x)
+    stretches = [s for step in model._step_cache.steps.values() for s in step.plan.stretches]
+    assert "conv2d_winograd" in [c.op.name for s in stretches for c in s.calls]
+    for n in (0, 7, 23):
+        assert np.array_equal(model.predict(x[n : n + 1]), want[n : n + 1])
+
+
 @pytest.mark.parametrize(
     "size, settings",
     [
