@@ -319,8 +319,8 @@ def test_several_processes_share_port_and_figures(net):
         service.until(lambda: sum(line["event"] == "loaded" for line in service.log) == 2, 30)
         for _ in range(40):
             assert service.ask(PATH, BODY).status == 200
-        page = service.ask("/metrics").body.decode()
-        assert 'nnlite_requests_total{code="200",model="net"} 40.0' in page
+        counted = b'nnlite_requests_total{code="200",model="net"} 40.0'
+        service.until(lambda: counted in service.ask("/metrics").body)  # counted after the answer
         with open(f"/proc/{service.process.pid}/task/{service.process.pid}/children") as file:
             first = int(file.read().split()[-1])
         os.kill(first, signal.SIGKILL)
