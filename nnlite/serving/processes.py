@@ -2,7 +2,9 @@
 
 import contextlib
 import multiprocessing.connection
+import os
 import signal
+import threading
 import time
 
 _LOOK = 0.2  # seconds between two looks for a signal
@@ -16,7 +18,8 @@ def keep_running(count, work, arguments, failed, on_death):
     ----------
     count : int
     work : function
-        Importable by name. What each process does; it ends when told by SIGTERM.
+        Importable by name. What each process does; it ends when told by SIGTERM, which it also gets
+        when this process is gone, however that ended.
     arguments : tuple
     failed : int
         The exit code of a process that would fail again: then all end.
@@ -36,7 +39,7 @@ def keep_running(count, work, arguments, failed, on_death):
     context = multiprocessing.get_context("spawn")  # threads of OpenMP do not survive a fork
 
     def started():
-        process = context.Process(target=work, args=arguments)
+        process = context.Process(target=_work_of_a_parent, args=(work, *arguments))
         process.start()
         return process
 
@@ -60,6 +63,17 @@ def keep_running(count, work, arguments, failed, on_death):
     if signal.SIGINT in signals:
         raise KeyboardInterrupt
     return sound
+
+
+def _work_of_a_parent(work, *arguments):
+    """The work, with a SIGTERM when the parent process is gone."""
+
+    def watch():
+        multiprocessing.parent_process().join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+    work(*arguments)
 
 
 @contextlib.contextmanager

@@ -330,6 +330,17 @@ def test_several_processes_share_port_and_figures(net):
         assert service.terminate(30) == 0
 
 
+def test_processes_end_when_the_one_that_started_them_is_killed(net):
+    with Service(net[0], "--workers", 2) as service:
+        service.until(lambda: sum(line["event"] == "loaded" for line in service.log) == 2, 30)
+        service.process.kill()
+        service.process.wait()
+        end = time.monotonic() + 20
+        with pytest.raises(OSError):
+            while time.monotonic() < end:
+                service.ask("/v2/health/live")
+
+
 # The command line
 
 
