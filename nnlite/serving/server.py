@@ -115,8 +115,9 @@ def _run(settings, listener):
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=math.ceil(settings.timeout),
     )
-    with _quiet_end():
-        uvicorn.Server(config).run(sockets=[listener])
+    server = uvicorn.Server(config)
+    with _quiet_end(server):
+        server.run(sockets=[listener])
 
 
 def _died(pid, code):
@@ -142,12 +143,13 @@ def _listening(settings):
 
 
 @contextlib.contextmanager
-def _quiet_end():
-    """SIGTERM ends a service as it should: uvicorn would raise it again at the end."""
+def _quiet_end(server):
+    """SIGTERM ends a service as it should, also before uvicorn looks for it. At the end uvicorn
+    would raise it again."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    before = signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
     try:
         yield
     finally:

@@ -17,6 +17,7 @@ import pytest
 from paths import ROOT
 
 pytest.importorskip("uvicorn")
+import uvicorn
 from service import Service, application
 
 import nnlite
@@ -328,6 +329,21 @@ def test_several_processes_share_port_and_figures(net):
         assert f"process {first} ended with -9" in json.dumps(service.log)
         assert service.ask(PATH, BODY).status == 200
         assert service.terminate(30) == 0
+
+
+def test_a_signal_before_the_server_runs_ends_it(net, monkeypatch):
+    run = uvicorn.Server.run
+
+    def late(server, **given):
+        os.kill(os.getpid(), signal.SIGTERM)
+        run(server, **given)
+
+    monkeypatch.setattr(uvicorn.Server, "run", late)
+    again = threading.Timer(10, os.kill, (os.getpid(), signal.SIGTERM))
+    again.start()
+    serve(net[0], port=0)
+    assert again.is_alive()  # one signal was enough
+    again.cancel()
 
 
 def test_processes_end_when_the_one_that_started_them_is_killed(net):
