@@ -11,6 +11,7 @@
 #include "ops/conv/winograd.c"
 #include "ops/conv/gradient_input.c"
 #include "ops/conv/gradient_kernel.c"
+#include "ops/conv/winograd_gradient_kernel.c"
 #include "ops/conv/depthwise.c"
 #include "ops/elementwise.c"
 #include "ops/activation.c"

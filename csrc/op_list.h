@@ -14,10 +14,13 @@ NNL_OP(conv2d_packed, 2, 1, conv2d_packed_scratch)
 NNL_OP(pack_kernel, 1, 1, no_scratch)
 /* conv/winograd.c */
 NNL_OP(conv2d_winograd, 2, 1, conv2d_winograd_scratch)
+NNL_OP(conv2d_winograd_gradient_input, 2, 1, conv2d_winograd_gradient_input_scratch)
 /* conv/gradient_input.c */
 NNL_OP(conv2d_gradient_input, 2, 1, conv2d_gradient_input_scratch)
 /* conv/gradient_kernel.c */
 NNL_OP(conv2d_gradient_kernel, 2, 1, conv2d_gradient_kernel_scratch)
+/* conv/winograd_gradient_kernel.c */
+NNL_OP(conv2d_winograd_gradient_kernel, 2, 1, conv2d_winograd_gradient_kernel_scratch)
 /* conv/depthwise.c */
 NNL_OP(depthwise_conv2d, 2, 1, depthwise_conv2d_scratch)
 NNL_OP(depthwise_gradient_input, 2, 1, depthwise_gradient_input_scratch)

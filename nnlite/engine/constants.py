@@ -49,21 +49,6 @@ def _owner(tensor):
     return id(tensor._data if tensor._data.base is None else tensor._data.base)
 
 
-def take_shortcuts(calls, results, roots):
-    """The calls, where those whose kernels are constant take the `shortcut` of their rows: with
-    fewer multiplications, and with more rounding. Whether a call does depends on the size of its
-    samples, not on their number: so all batches give the same bits."""
-    constant = _constant_tensors(calls, results, roots)
-    return [
-        call.replaced(op=OPS[call.op.shortcut[0]])
-        if call.op.shortcut
-        and call.op.shortcut[1](call)
-        and constant.issuperset(map(id, call.inputs[1:]))
-        else call
-        for call in calls
-    ]
-
-
 def pack_kernels(calls, results, roots, panel):
     """The calls, where those of few rows whose kernels are constant read them packed (`packs` in
     their rows). `pack_kernel` takes in the scale of a normalization, too.

@@ -58,8 +58,8 @@ class Op:
         The op that packs the kernel, which is the second input; the op that does the same with the
         packed one; the rows of the output for which that is worth it, at most.
     shortcut : (str, callable), optional
-        The op that computes the same with fewer multiplications, though it rounds more; and, of a
-        call, whether that pays.
+        The op that computes the same with fewer multiplications, though it rounds more; and, of the
+        shapes of inputs and outputs and the attributes of a call, whether that pays.
     pads : bool
         The C function can pad its images itself, by `pad_top` and `pad_left`.
     by_sample : tuple of int
@@ -139,6 +139,18 @@ class Op:
         if self._work is not None:
             return self._work(in_shapes, out_shapes)
         return sum(math.prod(shape) for shape in (*in_shapes, *out_shapes))
+
+
+def quickest(op, inputs, outputs, attrs, isa):
+    """The op that computes a call of `op`: its shortcut, where that pays and may be taken.
+
+    The shapes decide, so calls made at once and those of plans give the same bits. `generic` takes
+    none: it computes as C files of `export` do.
+    """
+    if op.shortcut is None or isa == "generic" or not config.is_winograd_enabled():
+        return op
+    name, pays = op.shortcut
+    return OPS[name] if pays([t.shape for t in inputs], [t.shape for t in outputs], attrs) else op
 
 
 class Call:
@@ -353,6 +365,7 @@ def execute(op, inputs, outputs, attrs, real):
     else:
         work = sum([data.size for data in given]) + sum([data.size for data in made])
     e = engine(real)
+    op = quickest(op, inputs, outputs, attrs, e.isa)
     bad = e.call(e.op_ids[op.name], given, made, op.c_attrs(attrs), threads_for(work))
     if bad is not None:
         raise bad_index(op, ".".join(SCOPES.get()), *bad, attrs)

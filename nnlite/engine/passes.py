@@ -6,6 +6,7 @@ which pairs of calls are fused, which results take the place of an operand."""
 from collections import Counter
 from dataclasses import dataclass
 
+from nnlite.engine.dispatch import quickest
 from nnlite.engine.tensor import Tensor, Variable
 
 
@@ -185,6 +186,13 @@ def take_in_padding(calls, results, roots):
         if call.op.name == "pad2d" and readers[id(call.outputs[0])] == 1 and not _crops(call):
             padded[id(call.outputs[0])] = call
     return list(found.values())
+
+
+def take_shortcuts(calls, isa):
+    """The calls, each with the op that computes it fastest: the one that runs where it is made at
+    once."""
+    ops = [quickest(c.op, c.inputs, c.outputs, c.attrs, isa) for c in calls]
+    return [c if c.op is op else c.replaced(op=op) for c, op in zip(calls, ops)]
 
 
 def _crops(pad):

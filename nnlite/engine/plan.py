@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from nnlite.engine._engine import ARENA, FEED, FUSED, MEMORY, OWN, Program, most_threads
-from nnlite.engine.constants import Kept, pack_kernels, reading, separate, take_shortcuts
+from nnlite.engine.constants import Kept, pack_kernels, reading, separate
 from nnlite.engine.dispatch import bad_index, engine
 from nnlite.engine.passes import (
     Roots,
@@ -23,6 +23,7 @@ from nnlite.engine.passes import (
     read_rows_in_place,
     take_in_padding,
     take_in_place,
+    take_shortcuts,
 )
 from nnlite.engine.recording import Recording
 from nnlite.engine.stretches import Stretch, find_stretches, rows
@@ -69,8 +70,7 @@ class Plan:
     real : {'float32', 'float64'}
     folds : bool, default False
         Whether convolutions take the scale and shift of a normalization behind them, and padding,
-        and what depends on weights alone is kept from run to run and may be computed with fewer
-        multiplications (constants.py).
+        and what depends on weights alone is kept from run to run (constants.py).
     isa : str, optional
         The instruction set; by default the one in use.
     """
@@ -89,8 +89,8 @@ class Plan:
         self.constants = []
         if folds:
             calls = take_in_padding(calls, self.results, self.roots)
-            if self.engine.isa != "generic":  # it computes as the C files of `export` do
-                calls = take_shortcuts(calls, self.results, self.roots)
+        calls = take_shortcuts(calls, self.engine.isa)
+        if folds:
             calls = pack_kernels(calls, self.results, self.roots, self.engine.panel)
             constant, made, calls = separate(calls, self.results, self.roots)
             self.constants = Kept.all_of(made, constant, partial(_plan_of, real, isa), self.engine)

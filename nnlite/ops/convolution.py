@@ -4,6 +4,7 @@ import math
 from numbers import Integral
 
 from nnlite.engine.dispatch import OPS, Op, apply
+from nnlite.ops import winograd
 from nnlite.ops.activation import KINDS, activation_gradient
 from nnlite.ops.linear import PACK_KERNEL
 from nnlite.ops.operands import call, number, operands
@@ -16,7 +17,6 @@ from nnlite.ops.windows import (
     pair,
     sizes,
     windows_along,
-    winograd_pays,
 )
 
 # The attributes of a window in C's order; conv2d has `groups` after them.
@@ -177,17 +177,26 @@ def _infer_gradient_kernel(x, dy, *, shape, with_bias=False, **_):
     return [shape, dy[3:]] if with_bias else [shape]
 
 
-Op(
+def _with_winograd(name, pays, row, **more):
+    """The rows of an op, and of the one that takes its place where that pays."""
+    quick = name.replace("conv2d", "conv2d_winograd")
+    Op(quick, **row)
+    Op(name, **row, **more, shortcut=(quick, pays))
+
+
+_with_winograd(
     "conv2d",
-    infer=_infer_conv2d,
+    winograd.pays,
+    {
+        "infer": _infer_conv2d,
+        "work": _conv2d_work,
+        "attrs": {**_FUSED, **_WINDOW, "groups": int, **_OUTPUT_SIZE},
+        "by_sample": (0,),
+    },
     gradient=_conv2d_gradient,
-    work=_conv2d_work,
-    attrs={**_FUSED, **_WINDOW, "groups": int, **_OUTPUT_SIZE},
     absorbs=("scale_shift", "activation"),
-    by_sample=(0,),
     pads=True,
     packs=(PACK_KERNEL, "conv2d_packed", 2048),
-    shortcut=("conv2d_winograd", winograd_pays),
 )
 Op(
     "conv2d_packed",
@@ -196,27 +205,26 @@ Op(
     attrs={**_FUSED, **_WINDOW, "groups": int, **_OUTPUT_SIZE, "features": None},
     by_sample=(0,),
 )
-Op(
-    "conv2d_winograd",
-    infer=_infer_conv2d,
-    work=_conv2d_work,
-    attrs={**_FUSED, **_WINDOW, "groups": int, **_OUTPUT_SIZE},
-    by_sample=(0,),
-)
-Op(
+_with_winograd(
     "conv2d_gradient_input",
-    infer=lambda dy, w, shape, **_: [shape],
-    work=_gradient_input_work,
+    winograd.pays_for_input,
+    {
+        "infer": lambda dy, w, shape, **_: [shape],
+        "work": _gradient_input_work,
+        "attrs": {**_WINDOW, "groups": int, "sparse": int, "shape": None},
+    },
     gradient=_input_gradient_rule("conv2d"),
-    attrs={**_WINDOW, "groups": int, "sparse": int, "shape": None},
 )
-Op(
+_with_winograd(
     "conv2d_gradient_kernel",
-    infer=_infer_gradient_kernel,
-    work=_gradient_kernel_work,
+    winograd.pays_for_kernel,
+    {
+        "infer": _infer_gradient_kernel,
+        "work": _gradient_kernel_work,
+        "attrs": {**_WINDOW, "groups": int, "shape": None, "with_bias": None},
+        "outputs": ("real", "real"),
+    },
     gradient=_kernel_gradient_rule("conv2d"),
-    attrs={**_WINDOW, "groups": int, "shape": None, "with_bias": None},
-    outputs=("real", "real"),
 )
 
 

@@ -1,7 +1,4 @@
-"""Helpers of convolution and pooling: sizes by axis, the number of windows along an axis, and where
-fewer multiplications do."""
-
-import math
+"""Helpers of convolution and pooling: sizes by axis, the number of windows along an axis."""
 
 import numpy as np
 
@@ -78,21 +75,3 @@ def windows_along(size, window, stride, padding, dilation=1):
     if padding == "causal":
         return count, covered - 1
     return count, max((count - 1) * stride + covered - size, 0) // 2
-
-
-# Fewer patches of an image than this do not make up for the transformation of the kernel.
-_MIN_PATCHES = 49
-# Channels and filters fill whole vectors of any instruction set.
-_WHOLE_VECTORS = 16
-
-
-def winograd_pays(call):
-    """Whether csrc/ops/conv/winograd.c can compute a call of conv2d, and is faster."""
-    (height, width, channels, filters), a = call.inputs[1].shape, call.attrs
-    patches = math.prod(math.ceil(size / 4) for size in call.outputs[0].shape[1:3])
-    return (
-        (height, width, a["groups"]) == (3, 3, 1)
-        and all(a[f"{step}_{axis}"] == 1 for step in ("stride", "dilation") for axis in "hw")
-        and channels % _WHOLE_VECTORS == filters % _WHOLE_VECTORS == 0
-        and patches >= _MIN_PATCHES
-    )

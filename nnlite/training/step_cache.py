@@ -295,8 +295,8 @@ def _structure_of(model):
 
 def _settings_of(model):
     """What steps of training and evaluation are traced from, beside what `_structure_of` tells:
-    which weights train, the state of penalties, constraints, losses and metrics, and the epsilon
-    of all. None if code takes part that is not nnlite's: it may read anything."""
+    which weights train, the state of penalties, constraints, losses and metrics, and settings of
+    the process. None if code takes part that is not nnlite's: it may read anything."""
     layers, weights = layers_in(model), model._all_weights()
     parts = [*model.metrics, *(layer.activity_regularizer for layer in layers)]
     parts += [p for v, _ in weights for p in (v.regularizer, v.constraint)]
@@ -308,7 +308,7 @@ def _settings_of(model):
     if not all(map(_is_ours, (*made, *parts, *filter(callable, given)))):
         return None
     states = [(id(p), configurable.frozen(getattr(p, "__dict__", {}))) for p in parts]
-    return states, [(id(v), trains) for v, trains in weights], config.epsilon()
+    return states, [(id(v), trains) for v, trains in weights], config.of_steps()
 
 
 def _is_ours(code):

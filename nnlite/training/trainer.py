@@ -417,8 +417,8 @@ class Trainer(Steps):
             Their `on_predict_...` methods are called.
         fold : bool, default True
             Whether convolutions take in the scale and shift of a BatchNormalization behind them,
-            which then costs no time, and those of 3 x 3 pixels do a quarter of the multiplications.
-            Outputs differ by rounding. And whether kernels that few rows read are kept twice.
+            which then costs no time. Outputs differ by rounding. And whether kernels that few rows
+            read are kept twice.
 
         Returns
         -------

@@ -1,23 +1,39 @@
-"""Convolutions with a quarter of the multiplications: `take_shortcuts` in engine/constants.py."""
+"""Convolutions and gradients with a quarter of the multiplications: `shortcut` of their rows."""
+
+import contextlib
 
 import numpy as np
 import pytest
 import samples
 from teams import team_of
 
-from nnlite import config, layers
+from nnlite import GradientTape, config, layers, losses, ops
 from nnlite.data.batches import make_batches
+from nnlite.engine.dispatch import quickest
+from nnlite.engine.tensor import Tensor
 from nnlite.models import Sequential
+from nnlite.ops.convolution import OPS, window_attributes
 
-# 49 patches of an image, the fewest with which Winograd's algorithm is used; 36 have too few.
-SIZE, TOO_SMALL = 25, 24
+# 16 patches of an image, the fewest with which Winograd's algorithm is used; 12 are too few.
+SIZE, TOO_SMALL = (13, 16), (12, 16)
+QUICK = {f"conv2d_winograd{of}" for of in ("", "_gradient_input", "_gradient_kernel")}
+
+
+@contextlib.contextmanager
+def plain_convolutions():
+    """Winograd's algorithm is off."""
+    config.disable_winograd()
+    try:
+        yield
+    finally:
+        config.enable_winograd()
 
 
 def network(size=SIZE, real="float32", **settings):
     """A convolution of 3 x 3, and a normalization with statistics of its own behind it."""
     settings = {"filters": 32, "kernel_size": 3, "padding": "same", **settings}
     with config.precision(real), config.seeded(5):
-        model = Sequential([layers.Input((size, size, 16)), layers.Conv2D(**settings)])
+        model = Sequential([layers.Input((*size, 16)), layers.Conv2D(**settings)])
         model.add(layers.BatchNormalization())
         model.add(layers.Activation("relu"))
     rng = np.random.default_rng(6)
@@ -28,7 +44,7 @@ def network(size=SIZE, real="float32", **settings):
 
 def images(n=5, size=SIZE):
     """Made-up images."""
-    return samples.normal(n, size, size, 16)
+    return samples.normal(n, *size, 16)
 
 
 def steps_of(model):
@@ -36,15 +52,24 @@ def steps_of(model):
     return [c.op.name for s in model._step_cache.steps.values() for c in s.plan.calls]
 
 
+@pytest.mark.parametrize("fold", [True, False])
 @pytest.mark.parametrize("real, near", [("float32", 1e-5), ("float64", 1e-14)])
-def test_predictions_are_near_those_of_plain_convolutions(real, near, isa):
-    model, x = network(real=real), images().astype(real)
-    plain = model.predict(x, fold=False)
-    assert "conv2d_winograd" not in steps_of(model)
-    short = model.predict(x)
+def test_predictions_are_near_those_of_plain_convolutions(real, near, fold, isa):
+    x = images().astype(real)
+    with plain_convolutions():
+        model = network(real=real)
+        plain = model.predict(x, fold=fold)
+        assert "conv2d_winograd" not in steps_of(model)
+    model = network(real=real)
+    short = model.predict(x, fold=fold)
     assert ("conv2d_winograd" in steps_of(model)) == (isa != "generic")
     assert np.abs(short - plain).max() < near * np.abs(plain).max()
-    assert np.array_equal(plain, model(x).numpy())
+    assert np.array_equal(short, plain) == (isa == "generic")
+
+
+def test_bits_are_those_of_the_layer_called_at_once():
+    model, x = network(), images()
+    assert np.array_equal(model.predict(x, fold=False), model(x).numpy())
 
 
 def test_bits_depend_neither_on_the_batch_nor_on_threads():
@@ -78,10 +103,11 @@ def test_bits_are_the_same_where_a_thread_does_several_layers_for_a_few_images()
         (TOO_SMALL, {}),
         (SIZE, {"kernel_size": 5}),
         (SIZE, {"kernel_size": (3, 1)}),
-        (52, {"strides": 2}),
-        (SIZE + 2, {"dilation_rate": 2}),
+        ((52, 52), {"strides": 2}),
+        (SIZE, {"dilation_rate": 2}),
         (SIZE, {"groups": 2}),
         (SIZE, {"filters": 24}),
+        ((1, 64), {}),  # 16 patches, whose greater part lies outside
     ],
 )
 def test_other_convolutions_stay_as_they_are(size, settings):
@@ -90,30 +116,103 @@ def test_other_convolutions_stay_as_they_are(size, settings):
     assert "conv2d_winograd" not in steps_of(model)
 
 
+def taken(of, x, kernel, **more):
+    """Whether a shortcut is taken for images and a kernel of these shapes, padded by 'same'."""
+    shapes = {"x": x, "w": kernel, "y": (*x[:3], kernel[3])}
+    given, made = {
+        "": ("xw", "y"),
+        "_gradient_input": ("yw", "x"),
+        "_gradient_kernel": ("xy", "w"),
+    }[of]
+    attrs = {**window_attributes("conv2d", x, kernel, 1, "same", 1), "groups": 1, **more}
+    tensors = [[Tensor(shapes[s], "float32") for s in names] for names in (given, made)]
+    return quickest(OPS[f"conv2d{of}"], *tensors, attrs, "avx2").name in QUICK
+
+
+def test_many_channels_need_more_patches():
+    assert not taken("", (8, 24, 24, 144), (3, 3, 16))
+    assert taken("", (8, 25, 25, 144), (3, 3, 16))
+    assert taken("", (8, 16, 16, 128), (3, 3, 512))
+
+
+def test_gradients_count_the_patches_of_all_images():
+    small = ((4, 8, 8, 16), (3, 3, 16, 16))
+    assert not taken("", *small)
+    assert taken("_gradient_kernel", *small)
+    assert taken("_gradient_input", *small, sparse=1)
+    assert not taken("_gradient_input", *small, sparse=0)  # of an image alone, in conv2d_transpose
+
+
 def test_new_weights_are_used():
     model, x = network(), images(1)
-    model.predict(x)
+    before = model.predict(x)
     for v in model.layers[0].weights:
         v.assign(-v.numpy())
-    plain = model.predict(x, fold=False)
-    assert np.abs(model.predict(x) - plain).max() < 1e-5 * np.abs(plain).max()
+    after = model.predict(x)
+    other = network()
+    other.set_weights(model.get_weights())
+    assert np.array_equal(after, other.predict(x)) and not np.array_equal(after, before)
 
 
-def trained(trainable):
-    """The ops of a step of training, with a convolution that is trained or frozen."""
-    model = network()
-    model.layers[0].trainable = trainable
-    model.add(layers.GlobalAveragePooling2D())
-    model.add(layers.Dense(1))
-    model.compile("sgd", "mse")
+def classifier(seed=5, **compiled):
+    """Two convolutions, and a dense layer behind them."""
+    with config.seeded(seed):
+        same = {"filters": 32, "kernel_size": 3, "padding": "same", "activation": "relu"}
+        model = Sequential(
+            [layers.Input((*SIZE, 16)), layers.Conv2D(**same), layers.Conv2D(**same)]
+        )
+        model.add(layers.GlobalAveragePooling2D())
+        model.add(layers.Dense(1))
+    model.compile(**{"optimizer": "sgd", "loss": "mse", **compiled})
+    return model
+
+
+def gradients(model, x):
+    """Those of all weights, computed at once."""
+    with GradientTape() as tape:
+        loss = losses.MeanSquaredError()(np.ones((len(x), 1), "float32"), model(x))
+    return [g.numpy() for g in tape.gradient(loss, model.trainable_variables)]
+
+
+def test_training_takes_them_for_gradients_too():
+    model = classifier()
     batches = make_batches(model, (images(2), np.ones((2, 1)), None), 2)
     step = model._step_cache.step(model, "train", next(iter(batches.epoch())))
-    return [c.op.name for c in step.plan.calls]
+    assert {c.op.name for c in step.plan.calls} >= QUICK
 
 
-def test_training_takes_shortcuts_in_frozen_layers_only():
-    assert "conv2d_winograd" in trained(False)
-    assert "conv2d_winograd" not in trained(True)
+def test_gradients_are_near_those_of_plain_convolutions():
+    model, x = classifier(), images()
+    short = gradients(model, x)
+    with plain_convolutions():
+        plain = gradients(model, x)
+    assert not np.array_equal(short[0], plain[0])
+    for a, b in zip(short, plain):
+        assert np.abs(a - b).max() <= 1e-5 * np.abs(b).max()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_training_gives_the_bits_of_a_tape_on_any_number_of_threads(threads):
+    x, y = images(4), np.ones((4, 1), "float32")
+    want, found = classifier(), classifier()
+    for v, g in zip(want.trainable_variables, gradients(want, x)):
+        v.assign_sub(ops.convert_to_tensor(g) * 0.01)
+    with team_of(threads):
+        found.n_threads = threads
+        found.fit(x, y, batch_size=4, epochs=1, shuffle=False, verbose=0)
+    for a, b in zip(found.get_weights(), want.get_weights()):
+        assert np.array_equal(a, b)
+
+
+def test_a_step_follows_the_setting():
+    x, y = images(4), np.ones((4, 1))
+    model = classifier()
+    model.fit(x, y, epochs=1, verbose=0)
+    assert QUICK.issubset(steps_of(model))
+    with plain_convolutions():
+        model.fit(x, y, epochs=1, verbose=0)
+        model.predict(x)
+        assert QUICK.isdisjoint(steps_of(model))
 
 
 def test_an_infinity_reaches_no_other_image():

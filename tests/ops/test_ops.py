@@ -84,12 +84,13 @@ def test_apply_gives_what_the_kernel_gives(name, real):
             for i, a in enumerate(case.arrays(real))
         ]
         outputs = dispatch.apply(op, inputs, attrs)
+        quick = dispatch.quickest(op, inputs, outputs, attrs, isa).name
         results = [t._data for t in [*outputs, *(inputs[i] for i in op.writes)]]
         assert [t.shape for t in outputs] == [t._data.shape for t in outputs]
         if op.view:
             check(name, case, results, real, expected(name, case, real), isa)
         else:
-            assert all(map(same_bits, results, run(name, case, isa, real)[0]))
+            assert all(map(same_bits, results, run(quick, case, isa, real)[0]))
 
 
 # As their rows say: an input of the result's shape may be the same memory.

@@ -53,7 +53,7 @@ CONVOLUTIONS = [
     ((2, 6, 40, 32), (2, 3, 18), 2, "same", 1, 1),
     ((1, 100, 100, 32), (1, 1, 24), 1, "same", 1, 1),  # more than the second cache holds
 ]
-# Of conv2d_winograd: the last patch of a row and of a column is whole, or has 1 to 3 pixels.
+# Of Winograd's algorithm: the last patch of a row and of a column is whole, or has 1 to 3 pixels.
 WINOGRAD = [
     ((0, 6, 6, 16), (3, 3, 16), 1, "same", 1, 1),
     ((2, 8, 12, 16), (3, 3, 32), 1, "same", 1, 1),
@@ -86,6 +86,10 @@ DEPTHWISE = [
 ]
 
 
+# The kernel's gradient sums blocks of channels and filters, and chunks of patches.
+WINOGRAD_SUMS = [*WINOGRAD[:-1], ((3, 16, 17, 80), (3, 3, 144), 1, "same", 1, 1)]
+
+
 def triples(depthwise=False, shapes=CONVOLUTIONS):
     """(x, w, dy, attributes of the window, with `groups` where there are) of every shape."""
     for entry in DEPTHWISE if depthwise else shapes:
@@ -100,9 +104,9 @@ def triples(depthwise=False, shapes=CONVOLUTIONS):
         yield normal(*x), normal(*w, seed=1), normal(*dy, seed=2), a
 
 
-def mostly_zeros(depthwise):
+def mostly_zeros(depthwise, shapes):
     """The same, where one in 20 elements of dy is not 0, or none; for convolutions in one group."""
-    for i, (x, w, dy, a) in enumerate(triples(depthwise)):
+    for i, (x, w, dy, a) in enumerate(triples(depthwise, shapes)):
         if a.get("groups") == 1:
             kept = np.random.RandomState(i).uniform(size=dy.shape) < (0.05 if i % 4 else 0)
             yield x, w, np.where(kept, dy, 0), a
@@ -125,7 +129,7 @@ def forward_cases(function, depthwise=False, shapes=CONVOLUTIONS):
     return found
 
 
-def cases_gradients(function, of, depthwise=False):
+def cases_gradients(function, of, depthwise=False, shapes=CONVOLUTIONS):
     """Each shape; `of` is 'x' or 'w'. The bias's gradient is asked for in turns."""
 
     def scale(inputs, a):
@@ -134,7 +138,8 @@ def cases_gradients(function, of, depthwise=False):
         return (of_kernel, y.sum(axis=(0, 1, 2))) if a.get("with_bias") else of_kernel
 
     found = []
-    for i, (x, w, dy, window) in enumerate([*triples(depthwise), *mostly_zeros(depthwise)]):
+    given = [*triples(depthwise, shapes), *mostly_zeros(depthwise, shapes)]
+    for i, (x, w, dy, window) in enumerate(given):
         a = {k: v for k, v in window.items() if k not in ("out_h", "out_w")}
         a["shape"] = (x if of == "x" else w).shape
         inputs = [dy, w] if of == "x" else [x, dy]
@@ -151,14 +156,20 @@ CASES = {
     "conv2d_winograd": forward_cases(conv2d, shapes=WINOGRAD),
     "conv2d_gradient_input": cases_gradients(conv2d_gradient_input, "x"),
     "conv2d_gradient_kernel": cases_gradients(conv2d_gradient_kernel, "w"),
+    "conv2d_winograd_gradient_input": cases_gradients(conv2d_gradient_input, "x", shapes=WINOGRAD),
+    "conv2d_winograd_gradient_kernel": cases_gradients(
+        conv2d_gradient_kernel, "w", shapes=WINOGRAD_SUMS
+    ),
     "depthwise_conv2d": forward_cases(depthwise_conv2d, True),
     "depthwise_gradient_input": cases_gradients(depthwise_gradient_input, "x", True),
     "depthwise_gradient_kernel": cases_gradients(depthwise_gradient_kernel, "w", True),
 }
 
 ULP = {name: 5 for name in CASES}
-# The transformed patches are up to 100 times as large as the images, and cancel in the end.
-ULP["conv2d_winograd"] = 40
+# The transformed patches are up to 100 times as large as the images, and cancel in the end; those
+# of dy are up to 225 times as large as dy.
+ULP.update(conv2d_winograd=40, conv2d_winograd_gradient_input=40)
+ULP.update(conv2d_winograd_gradient_kernel=60)
 
 SMALL = [CONVOLUTIONS[i] for i in (3, 4, 6, 7, 8, 10)] + [DEPTHWISE[i] for i in (3, 4, 6)]
 
@@ -181,6 +192,6 @@ def smooth(depthwise):
 
 
 # (inputs, attributes, which of the inputs) for each op
-GRADIENTS = {name: [] for name in CASES if name != "conv2d_winograd"}
+GRADIENTS = {name: [] for name in CASES if "winograd" not in name}
 for _name, *_what in [*smooth(False), *smooth(True)]:
     GRADIENTS[_name].append(tuple(_what))

@@ -12,9 +12,9 @@
 #include "../../gemm/gemm.h"
 #include "../../gemm/microkernel.h"
 #include "../../gemm/pack.h"
-#include "../../math/column_sums.h"
 #include "../../runtime/barrier.h"
 #include "../../runtime/shares.h"
+#include "chunks.h"
 #include "geometry.h"
 #include "sparse.h"
 
@@ -22,16 +22,11 @@
  * more of them, because their sums take little memory. */
 enum {
     CHUNK = 1024,          /* pixels of a chunk, at least */
-    MAX_CHUNKS = 8,        /* of a large kernel */
     CHUNKS_SIZE = 1 << 16, /* reals that the sums of a small kernel's chunks may take */
     PACK_DY_FROM = 64,     /* from this many rows of dw on, packing dy saves more than it costs */
     GRADIENT_BAND = 256,   /* pixels whose x and dy stay in L2 */
     TRANSPOSED_BAND = 512  /* the same for the transposed product, which does not keep dy in L1 */
 };
-
-static int64_t lines_of_doubles(int64_t n) {
-    return lines(n * (int64_t)(sizeof(double) / sizeof(real)));
-}
 
 typedef struct {
     int64_t chunks;
@@ -146,18 +141,6 @@ static void sum_transposed_band(const nnl_conv *g, const nnl_view *v, const real
     }
 }
 
-/* db += the sum of dy over `pixels` pixels. */
-static void sum_bias(double *db, const real *dy, int64_t pixels, int64_t F) {
-    const sum_shape s = plan_sum(1, pixels, F);
-    real sum[COLUMN_TILE];
-    for (int64_t at = 0; at < pixels; at += s.chunk_rows)
-        for (int64_t f = 0; f < F; f += COLUMN_TILE) {
-            const int64_t n = min_of(COLUMN_TILE, F - f);
-            sum_chunk(sum, dy + at * F + f, min_of(s.chunk_rows, pixels - at), n, &s, itself_of);
-            for (int64_t j = 0; j < n; j++) db[f + j] += (double)sum[j];
-        }
-}
-
 /* The sums of one chunk for some rows of dw, and for db unless that is NULL. */
 static void sum_conv_chunk(const nnl_call *call, const nnl_conv *g, const nnl_kernel_plan *plan,
                            nnl_range pixel_rows, nnl_range rows, real *dw, double *db,
@@ -184,24 +167,12 @@ static void sum_conv_chunk(const nnl_call *call, const nnl_conv *g, const nnl_ke
     }
 }
 
-/* to[i] = sums[i] + sums[size + i] + ..., the sums of the chunks added in order. */
-static void sum_of_chunks(real *restrict to, const real *restrict sums, int64_t n, int64_t chunks,
-                          int64_t size) {
-    memcpy(to, sums, (size_t)n * sizeof *to);
-    for (int64_t c = 1; c < chunks; c++)
-        for (int64_t i = 0; i < n; i++) to[i] += sums[c * size + i];
-}
-
-/* dw = the sums of its chunks, transposed if necessary. */
-static void join_chunks(real *dw, const real *sums, const nnl_conv *g, const nnl_kernel_plan *plan,
-                        const nnl_team *team) {
+/* dw = the sums of its chunks, transposed. */
+static void join_transposed(real *dw, const real *sums, const nnl_conv *g,
+                            const nnl_kernel_plan *plan, const nnl_team *team) {
     const int64_t size = g->K * g->F;
-    const nnl_range part = nnl_share(plan->transposed ? g->K : size, NNL_CACHE_LINE, team);
-    if (!plan->transposed)
-        for (int64_t i = part.begin; i < part.end; i += NNL_CACHE_LINE)
-            sum_of_chunks(dw + i, sums + i, min_of(NNL_CACHE_LINE, part.end - i), plan->chunks,
-                          size);
-    for (int64_t k = part.begin; plan->transposed && k < part.end; k += NR)
+    const nnl_range part = nnl_share(g->K, NNL_CACHE_LINE, team);
+    for (int64_t k = part.begin; k < part.end; k += NR)
         for (int64_t f = 0; f < g->F; f += LANES) {
             const int64_t n = min_of(NR, part.end - k), rows = min_of(LANES, g->F - f);
             real square[LANES * NR];
@@ -209,17 +180,6 @@ static void join_chunks(real *dw, const real *sums, const nnl_conv *g, const nnl
                 sum_of_chunks(square + i * NR, sums + (f + i) * g->K + k, n, plan->chunks, size);
             unpack_transposed(dw + k * g->F + f, g->F, square, rows, n, NULL);
         }
-}
-
-/* db = the sums of its chunks. */
-static void join_bias(real *db, const double *sums, int64_t F, int64_t chunks,
-                      const nnl_team *team) {
-    const nnl_range part = nnl_share(F, NNL_CACHE_LINE, team);
-    for (int64_t f = part.begin; f < part.end; f++) {
-        double sum = 0;
-        for (int64_t c = 0; c < chunks; c++) sum += sums[c * F + f];
-        db[f] = (real)sum;
-    }
 }
 
 /* Whether gemm computes dw: a large one that is the product of x, transposed, and dy as they lie in
@@ -267,8 +227,7 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
     double *bias_sums = (double *)(sums + plan.sums);
     real *own_scratch = sums + plan.sums + plan.bias + team->id * plan.own_scratch;
     if (nnl_size(&call->in[1]) == 0) {
-        for (int i = 0; i < call->n_out && team->id == 0; i++)
-            memset(call->out[i].data, 0, (size_t)nnl_size(&call->out[i]) * sizeof *dw);
+        set_to_zero(call, team);
         return;
     }
     if (is_sparse(&g, call->in[1].data)) {
@@ -294,7 +253,10 @@ static void op_conv2d_gradient_kernel(const nnl_call *call, nnl_team *team) {
     }
     if (!plan.sums && !plan.bias) return;
     nnl_wait(team);
-    if (plan.sums) join_chunks(dw, sums, &g, &plan, team);
+    if (plan.transposed)
+        join_transposed(dw, sums, &g, &plan, team);
+    else if (plan.sums)
+        join_chunks(dw, sums, size, plan.chunks, team);
     if (plan.bias) join_bias(call->out[1].data, bias_sums, g.F, plan.chunks, team);
 }
 
