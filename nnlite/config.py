@@ -287,7 +287,7 @@ def enable_winograd():
     where that pays, as they do at first.
 
     It does for strides and dilations of 1, in one group, with channels and filters that are
-    multiples of 16, from 16 x 16 pixels on (for more than 128 channels, from 28 x 28 on). Results
+    multiples of 16, from 7 x 7 pixels on (for more than 128 channels, from 20 x 20 on). Results
     then differ from those of plain convolutions by up to 1e-4 of the largest in float32, mostly by
     less than 1e-5.
 
