@@ -9,33 +9,35 @@ _SIDE = 4
 # Fewer patches do not make up for the transformation of the kernel; of one that leaves the second
 # cache, because it has more channels, more are needed.
 _LEAST_PATCHES, _MORE_PATCHES, _CHANNELS = 4, 25, 128
-# The least share of what patches give that a plain convolution computes, too: no pixels outside of
-# the images, nor those of dx at a border without padding, where there is less to sum.
-_LEAST_USE = 5 / 8
+# The least share of the pixels that patches give which lies in the images. A gradient of many
+# patches makes up for more.
+_LEAST_INSIDE, _LEAST_INSIDE_OF_GRADIENTS = 5 / 8, 1 / 2
 # Channels and filters fill whole vectors of any instruction set.
 _WHOLE_VECTORS = 16
 
 
 def pays(inputs, outputs, attrs):
     """Of conv2d. The number of images does not count: their results depend on themselves only."""
-    images = outputs[0][1:]
-    return _pays(images, images, inputs[1], attrs)
+    _, _, channels, _ = kernel = inputs[1]
+    return _pays(outputs[0][1:], kernel, channels, _LEAST_INSIDE, attrs)
 
 
 def pays_for_input(inputs, outputs, attrs):
-    """Of the gradient of the images, which is a convolution of that of the results."""
-    height, width, channels, filters = inputs[1]
-    first = 0 if attrs["sparse"] else 1  # `sparse`: images may depend on others
-    turned = (height, width, filters, channels)
-    return _pays(outputs[0][first:], inputs[0][first:], turned, attrs)
+    """Of the gradient of the images."""
+    _, _, _, filters = kernel = inputs[1]
+    images = inputs[0][0 if attrs["sparse"] else 1 :]  # `sparse`: images may depend on others
+    return _pays(images, kernel, filters, _LEAST_INSIDE_OF_GRADIENTS, attrs)
 
 
 def pays_for_kernel(inputs, outputs, attrs):
     """Of the gradient of the kernel."""
-    return _pays(inputs[1], inputs[1], outputs[0], attrs)
+    kernel = outputs[0]
+    return _pays(inputs[1], kernel, 0, _LEAST_INSIDE_OF_GRADIENTS, attrs)
 
 
-def _pays(results, plain, kernel, attrs):
+def _pays(results, kernel, summed, least_inside, attrs):
+    """Of the shape of y, without its samples if they do not count, and of the channels that are
+    summed with a transformed kernel."""
     *images, height, width, _ = results
     *size, channels, filters = kernel
     patches = math.prod(images) * math.ceil(height / _SIDE) * math.ceil(width / _SIDE)
@@ -44,6 +46,6 @@ def _pays(results, plain, kernel, attrs):
         and attrs["groups"] == 1
         and all(attrs[f"{step}_{axis}"] == 1 for step in ("stride", "dilation") for axis in "hw")
         and channels % _WHOLE_VECTORS == filters % _WHOLE_VECTORS == 0
-        and patches >= (_LEAST_PATCHES if channels <= _CHANNELS else _MORE_PATCHES)
-        and math.prod(plain[:-1]) >= _LEAST_USE * patches * _SIDE**2
+        and patches >= (_LEAST_PATCHES if summed <= _CHANNELS else _MORE_PATCHES)
+        and math.prod(results[:-1]) >= least_inside * patches * _SIDE**2
     )

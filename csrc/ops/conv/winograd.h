@@ -9,7 +9,8 @@
  * differ from those of conv2d by rounding, which the matrices enlarge: in float32 by some 1e-6 of
  * the largest. An infinity or NaN in a patch may reach all of its results.
  *
- * dx is such a convolution, too: that of dy with the kernel turned by half a circle. And
+ * The gradients follow:
+ *     dx += B [(G w G^T) * (A dy A^T)] B^T for each patch,
  *     dw = G^T [sum over the patches of (B^T x B) * (A dy A^T)] G.
  *
  * F(4 x 4, 3 x 3) of A. Lavin, S. Gray: "Fast algorithms for convolutional neural networks", CVPR
@@ -37,9 +38,9 @@ typedef struct {
     int64_t down, across, all; /* of an image, and of all images */
 } nnl_patches;
 
-static nnl_patches patches_of(nnl_conv g) {
-    nnl_patches p = {.g = g, .down = ceil_div(g.OH, SIDE), .across = ceil_div(g.OW, SIDE)};
-    p.all = g.N * p.down * p.across;
+static nnl_patches patches_of(const nnl_conv *g) {
+    nnl_patches p = {.g = *g, .down = ceil_div(g->OH, SIDE), .across = ceil_div(g->OW, SIDE)};
+    p.all = g->N * p.down * p.across;
     return p;
 }
 
@@ -88,6 +89,51 @@ static void transform_patches(const nnl_patches *p, const real *x, const real *z
             for (int j = 0; j < PATCH_SIDE; j++) transform_patch_line(d + PATCH_SIDE * j, 1);
 #pragma GCC unroll 36
             for (int k = 0; k < POSITIONS; k++) vec_store(to + k * size + c, d[k]);
+        }
+    }
+}
+
+/* A d of four vectors. */
+NNL_INLINE void spread_line(vec *to, const vec *d, const int apart, const int to_apart) {
+    const vec two = vec_broadcast(2), four = vec_broadcast(4), eight = vec_broadcast(8);
+    const vec d0 = d[0], d1 = d[apart], d2 = d[2 * apart], d3 = d[3 * apart];
+    const vec even = d0 + d2, odd = d1 + d3;
+    const vec even_of_2 = vec_fmadd(four, d2, d0), odd_of_2 = vec_fmadd(eight, d3, two * d1);
+    to[0] = d0;
+    to[to_apart] = even + odd;
+    to[2 * to_apart] = even - odd;
+    to[3 * to_apart] = even_of_2 + odd_of_2;
+    to[4 * to_apart] = even_of_2 - odd_of_2;
+    to[5 * to_apart] = d3;
+}
+
+/* A dy A^T of some patches, and of some filters: to[position][patch][filter]. `zeros` stands for
+ * pixels outside. */
+static void spread_results(const nnl_patches *p, const real *dy, const real *zeros,
+                           nnl_range patches, nnl_range filters, real *to) {
+    const nnl_conv *g = &p->g;
+    const int64_t size = spaced(length(patches) * length(filters));
+    for (int64_t i = patches.begin; i < patches.end; i++, to += length(filters)) {
+        const int64_t n = i / (p->down * p->across);
+        const int64_t h = i / p->across % p->down * SIDE, w = i % p->across * SIDE;
+        const real *from[SIDE * SIDE];
+        for (int k = 0; k < SIDE * SIDE; k++) {
+            const int64_t row = h + k / SIDE, column = w + k % SIDE;
+            from[k] = row < g->OH && column < g->OW
+                          ? dy + ((n * g->OH + row) * g->OW + column) * g->F + filters.begin
+                          : zeros;
+        }
+        for (int64_t f = 0; f < length(filters); f += LANES) {
+            vec given[SIDE * SIDE], columns[PATCH_SIDE * SIDE], all[POSITIONS];
+#pragma GCC unroll 16
+            for (int k = 0; k < SIDE * SIDE; k++) given[k] = vec_load(from[k] + f);
+#pragma GCC unroll 16
+            for (int j = 0; j < SIDE; j++) spread_line(columns + j, given + j, SIDE, SIDE);
+#pragma GCC unroll 16
+            for (int j = 0; j < PATCH_SIDE; j++)
+                spread_line(all + PATCH_SIDE * j, columns + SIDE * j, 1, 1);
+#pragma GCC unroll 36
+            for (int k = 0; k < POSITIONS; k++) vec_store(to + k * size + f, all[k]);
         }
     }
 }

@@ -31,64 +31,19 @@ typedef struct {
     int64_t own_x, own_dy, own;              /* reals of a thread: by use, and in all */
 } nnl_winograd_sums;
 
-static nnl_winograd_sums winograd_sums_of(nnl_conv g, bool with_bias) {
-    nnl_winograd_sums s = {.patches = patches_of(g), .size = 9 * g.C * g.F};
-    const int64_t c = min_of(g.C, SUMMED_BLOCK), f = min_of(g.F, SUMMED_BLOCK);
-    s.of_channels = ceil_div(g.C, SUMMED_BLOCK), s.of_filters = ceil_div(g.F, SUMMED_BLOCK);
+static nnl_winograd_sums winograd_sums_of(const nnl_conv *g, bool with_bias) {
+    nnl_winograd_sums s = {.patches = patches_of(g), .size = 9 * g->C * g->F};
+    const int64_t c = min_of(g->C, SUMMED_BLOCK), f = min_of(g->F, SUMMED_BLOCK);
+    s.of_channels = ceil_div(g->C, SUMMED_BLOCK), s.of_filters = ceil_div(g->F, SUMMED_BLOCK);
     const int64_t most = ceil_div(MAX_CHUNKS, s.of_channels * s.of_filters);
-    const int64_t rows = g.N * s.patches.down;
+    const int64_t rows = g->N * s.patches.down;
     s.chunks = max_of(min_of(min_of(most, rows), s.patches.all / LEAST_SUMMED), 1);
     s.sums = s.chunks > 1 ? lines(s.chunks * s.size) : 0;
-    s.bias = with_bias ? lines_of_doubles(s.chunks * g.F) : 0;
+    s.bias = with_bias ? lines_of_doubles(s.chunks * g->F) : 0;
     s.own_x = POSITIONS * spaced(SUMMED_AT_A_TIME * c);
     s.own_dy = POSITIONS * spaced(SUMMED_AT_A_TIME * f);
     s.own = lines(max_of(c, f)) + s.own_x + s.own_dy + POSITIONS * spaced(c * f);
     return s;
-}
-
-/* A d of four vectors. */
-NNL_INLINE void spread_line(vec *to, const vec *d, const int apart, const int to_apart) {
-    const vec two = vec_broadcast(2), four = vec_broadcast(4), eight = vec_broadcast(8);
-    const vec d0 = d[0], d1 = d[apart], d2 = d[2 * apart], d3 = d[3 * apart];
-    const vec even = d0 + d2, odd = d1 + d3;
-    const vec even_of_2 = vec_fmadd(four, d2, d0), odd_of_2 = vec_fmadd(eight, d3, two * d1);
-    to[0] = d0;
-    to[to_apart] = even + odd;
-    to[2 * to_apart] = even - odd;
-    to[3 * to_apart] = even_of_2 + odd_of_2;
-    to[4 * to_apart] = even_of_2 - odd_of_2;
-    to[5 * to_apart] = d3;
-}
-
-/* A dy A^T of some patches, and of some filters: to[position][patch][filter]. `zeros` stands for
- * pixels outside. */
-static void spread_results(const nnl_patches *p, const real *dy, const real *zeros,
-                           nnl_range patches, nnl_range filters, real *to) {
-    const nnl_conv *g = &p->g;
-    const int64_t size = spaced(length(patches) * length(filters));
-    for (int64_t i = patches.begin; i < patches.end; i++, to += length(filters)) {
-        const int64_t n = i / (p->down * p->across);
-        const int64_t h = i / p->across % p->down * SIDE, w = i % p->across * SIDE;
-        const real *from[SIDE * SIDE];
-        for (int k = 0; k < SIDE * SIDE; k++) {
-            const int64_t row = h + k / SIDE, column = w + k % SIDE;
-            from[k] = row < g->OH && column < g->OW
-                          ? dy + ((n * g->OH + row) * g->OW + column) * g->F + filters.begin
-                          : zeros;
-        }
-        for (int64_t f = 0; f < length(filters); f += LANES) {
-            vec given[SIDE * SIDE], columns[PATCH_SIDE * SIDE], all[POSITIONS];
-#pragma GCC unroll 16
-            for (int k = 0; k < SIDE * SIDE; k++) given[k] = vec_load(from[k] + f);
-#pragma GCC unroll 16
-            for (int j = 0; j < SIDE; j++) spread_line(columns + j, given + j, SIDE, SIDE);
-#pragma GCC unroll 16
-            for (int j = 0; j < PATCH_SIDE; j++)
-                spread_line(all + PATCH_SIDE * j, columns + SIDE * j, 1, 1);
-#pragma GCC unroll 36
-            for (int k = 0; k < POSITIONS; k++) vec_store(to + k * size + f, all[k]);
-        }
-    }
 }
 
 /* G^T u of six vectors: three. */
@@ -173,7 +128,7 @@ static int64_t row_of_patches(const nnl_patches *p, int64_t row) {
 /* As conv2d_gradient_kernel, but for rounding, for the kernels of conv2d_winograd. */
 static void op_conv2d_winograd_gradient_kernel(const nnl_call *call, nnl_team *team) {
     const nnl_conv g = conv_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
-    const nnl_winograd_sums s = winograd_sums_of(g, call->n_out == 2);
+    const nnl_winograd_sums s = winograd_sums_of(&g, call->n_out == 2);
     const real *x = call->in[0].data, *dy = call->in[1].data;
     real *dw = call->out[0].data, *db = s.bias ? call->out[1].data : NULL;
     real *sums = team->scratch, *own = sums + s.sums + s.bias + team->id * s.own;
@@ -211,6 +166,6 @@ static void op_conv2d_winograd_gradient_kernel(const nnl_call *call, nnl_team *t
 
 static int64_t conv2d_winograd_gradient_kernel_scratch(const nnl_call *call, int threads) {
     const nnl_conv g = conv_of(&call->in[0], &call->out[0], &call->in[1], call->attr);
-    const nnl_winograd_sums s = winograd_sums_of(g, call->n_out == 2);
+    const nnl_winograd_sums s = winograd_sums_of(&g, call->n_out == 2);
     return max_of(s.sums + s.bias + s.own * threads, sparse_scratch(&g)) * (int64_t)sizeof(real);
 }
