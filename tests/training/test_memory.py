@@ -1,5 +1,6 @@
 """What memory does not hold is said: by whom, for what, and how large it would be."""
 
+import gc
 import os
 
 import numpy as np
@@ -18,6 +19,7 @@ def little_memory():
     resource = pytest.importorskip("resource")
     if not os.path.exists("/proc/self/statm"):
         pytest.skip("the limit of addresses is Linux's")
+    gc.collect()  # what earlier tests left would give room meanwhile
     with open("/proc/self/statm") as f:
         used = int(f.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     before = resource.getrlimit(resource.RLIMIT_AS)
