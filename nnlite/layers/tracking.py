@@ -366,5 +366,5 @@ def keeps_states(layer):
     ----------
     layer : Layer
     """
-    stateful = getattr(layer, "stateful", False) or any(v.is_state for v in layer._own_weights())
+    stateful = layer.stateful or any(v.is_state for v in layer._own_weights())
     return bool(stateful) or any(map(keeps_states, layer._sublayers))
