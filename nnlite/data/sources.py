@@ -15,6 +15,7 @@ from nnlite.data.kinds import is_read_by_slices
 from nnlite.data.sliced_source import SlicedSource
 from nnlite.data.source import Source
 from nnlite.engine.dispatch import MAX_NDIM
+from nnlite.engine.lengths import fits
 from nnlite.engine.tensor import Tensor, kind_of
 from nnlite.errors import prefixed
 from nnlite.ops.rows import SOURCE_CODES, gather, gather_csr
@@ -320,7 +321,8 @@ def input_alone(model, x):
     if isinstance(x, dict):
         return x if model._graph is None else x.get(model.input_names[0], x)
     # A list of one row is an array, too: its row has one dimension less.
-    return x[0] if len(getattr(x[0], "shape", ())) == len(shape) else x
+    given = getattr(x[0], "shape", ())
+    return x[0] if given and fits(given[1:], shape[1:]) else x
 
 
 def _alone(values, rows, several):

@@ -109,7 +109,9 @@ def test_the_only_input_may_come_in_a_list_and_so_may_targets_and_weights(kind, 
     assert model.evaluate(x, y, verbose=0) == plain.evaluate(X, LABELS, verbose=0)
     for given in (model.predict(x, verbose=0), model.predict_on_batch(x), model(x).numpy()):
         np.testing.assert_array_equal(given, plain.predict(X, verbose=0))
+    row = X[0, :, None]  # the last axis is there in vain
     assert model.predict([X[0]], verbose=0).shape == (1, L)  # a list of one row
+    np.testing.assert_array_equal(model.predict([row], verbose=0), plain.predict(X[:1], verbose=0))
 
 
 @pytest.mark.parametrize(
